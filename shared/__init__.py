@@ -1,0 +1,1 @@
+"""Building blocks without a business word, and the contracts between the services."""

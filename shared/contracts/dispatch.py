@@ -1,0 +1,93 @@
+"""What is to be sent: exchange `dispatch`, one routing key for each lane."""
+
+from datetime import datetime
+from typing import ClassVar
+from uuid import UUID
+
+from shared.contracts.message import Address, Lane, Message, Value
+
+
+class Withdrawal(Value, frozen=True, kw_only=True):
+    """A subscriber's "Stop": nothing decided at or before consent number `sequence` may be sent any more.
+
+    Each start and stop of a subscriber counts `sequence` up by one, so a withdrawal never has to be taken
+    back, and it does not matter in which order anything arrives. `topic` None means all topics.
+    """
+
+    subscriber: UUID
+    sequence: int
+    topic: str | None = None
+
+
+class ReplyButton(Value, frozen=True, kw_only=True):
+    """A button under a reply: `id` comes back as the payload, `title` is at most 20 characters."""
+
+    id: str
+    title: str
+
+
+class ReplyRequested(Message, frozen=True, kw_only=True):
+    """An automatic answer to one inbound message, inside WhatsApp's 24-hour window.
+
+    `reply` is derived from the inbound message: asked twice, it is sent once. `withdrawal` is committed by
+    the dispatcher in the same transaction that claims the reply.
+    """
+
+    TYPE: ClassVar[str] = "de.kreisfunk.reply.requested.v1"
+    KEY: ClassVar[str] = Lane.REPLY
+
+    reply: UUID
+    recipient: Address
+    text: str
+    expires_at: datetime
+    buttons: tuple[ReplyButton, ...] = ()
+    withdrawal: Withdrawal | None = None
+
+
+class TemplateParameter(Value, frozen=True, kw_only=True):
+    """A named parameter of a template's body."""
+
+    name: str
+    text: str
+
+
+class Template(Value, frozen=True, kw_only=True):
+    """An approved template and what to fill in; `quick_replies` are the payloads of its buttons in order."""
+
+    name: str
+    language: str
+    parameters: tuple[TemplateParameter, ...] = ()
+    quick_replies: tuple[str, ...] = ()
+
+
+class Recipient(Value, frozen=True, kw_only=True):
+    """A subscriber as of consent number `sequence`, and where to send."""
+
+    subscriber: UUID
+    sequence: int
+    address: Address
+
+
+class BroadcastBatch(Message, frozen=True, kw_only=True):
+    """A page of a broadcast's audience: at most 100 recipients.
+
+    `page` counts from 0; `offset` is how many recipients all pages before have together, so that
+    `offset + len(recipients)` of the `last` page is the audience. A page that is published again is
+    published with the same bytes.
+    """
+
+    TYPE: ClassVar[str] = "de.kreisfunk.broadcast.batch.v1"
+    KEY: ClassVar[str] = Lane.BULK
+
+    broadcast: UUID
+    notice: str
+    revision: int
+    topic: str
+    lane: Lane
+    template: Template
+    published_at: datetime
+    expires_at: datetime
+    page: int
+    offset: int
+    last: bool
+    recipients: tuple[Recipient, ...]

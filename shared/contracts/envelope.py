@@ -1,0 +1,92 @@
+"""CloudEvents 1.0 in structured JSON: the one envelope of every message.
+
+https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.md
+"""
+
+from datetime import UTC, datetime
+from typing import TypeVar
+
+import msgspec
+from msgspec import Raw, Struct
+
+from shared.contracts.message import Message
+from shared.contracts.registry import MESSAGES
+
+CONTENT_TYPE = "application/cloudevents+json"
+M = TypeVar("M", bound=Message)
+
+
+class ContractError(ValueError):
+    """Bytes that are no event of this registry. The text names the place and the type, never a value."""
+
+
+class Envelope(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The attributes of an event; `data` is left as it came until its type is known."""
+
+    id: str
+    source: str
+    type: str
+    specversion: str
+    time: datetime = datetime(1970, 1, 1, tzinfo=UTC)
+    subject: str | None = None
+    datacontenttype: str = ""
+    traceparent: str | None = None
+    data: Raw = Raw(b"null")
+
+
+_encoder = msgspec.json.Encoder()
+_envelope_decoder = msgspec.json.Decoder(Envelope)
+_data_decoders = {name: msgspec.json.Decoder(kind) for name, kind in MESSAGES.items()}
+
+
+def encode(
+    message: Message, *, event_id: str, source: str, time: datetime, subject: str | None = None
+) -> bytes:
+    """The bytes of one event. `source` is a URI reference such as `/kreisfunk/ingress`."""
+    envelope = Envelope(
+        specversion="1.0",
+        id=event_id,
+        source=source,
+        type=message.TYPE,
+        time=time,
+        subject=subject,
+        datacontenttype="application/json",
+        data=Raw(_encoder.encode(message)),
+    )
+    return _encoder.encode(envelope)
+
+
+def read_envelope(body: bytes) -> Envelope:
+    """The attributes of an event of any type. Raises ContractError."""
+    try:
+        envelope = _envelope_decoder.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ContractError(f"not a CloudEvent in structured JSON: {error}") from None
+    if envelope.specversion != "1.0":
+        raise ContractError("specversion must be 1.0")
+    return envelope
+
+
+def read_data(envelope: Envelope, kind: type[M]) -> M:
+    """The data of an event that must be of this type. Raises ContractError."""
+    if envelope.type != kind.TYPE:
+        raise ContractError(f"expected {kind.TYPE}")
+    message = read_message(envelope)
+    assert isinstance(message, kind)  # noqa: S101 - the registry maps this type name to this class
+    return message
+
+
+def read_message(envelope: Envelope) -> Message:
+    """The data of an event of any type in the registry. Raises ContractError."""
+    decoder = _data_decoders.get(envelope.type)
+    if decoder is None:
+        raise ContractError("unknown event type")
+    try:
+        return decoder.decode(envelope.data)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ContractError(f"{envelope.type}: {error}") from None
+
+
+def decode(body: bytes) -> Message:
+    """The message inside the bytes of an event. Raises ContractError."""
+    return read_message(read_envelope(body))

@@ -1,0 +1,108 @@
+"""What we tell the world: exchange `kreisfunk.events`."""
+
+from datetime import datetime
+from typing import ClassVar
+from uuid import UUID
+
+from shared.contracts.message import Lane, Message, Value
+
+
+class Problem(Value, frozen=True, kw_only=True):
+    """What is wrong with one field, and what would be right."""
+
+    field: str
+    problem: str
+
+
+class NoticeAccepted(Message, frozen=True, kw_only=True):
+    """A notice was stored and its broadcast begins; `event` is the id of the CloudEvent that brought it."""
+
+    TYPE: ClassVar[str] = "de.kreisfunk.notice.accepted.v1"
+    KEY: ClassVar[str] = "notice.accepted"
+
+    event: str
+    notice: str
+    revision: int
+    broadcast: UUID
+
+
+class NoticeRejected(Message, frozen=True, kw_only=True):
+    """An event that cannot become a broadcast, with every problem; it is kept in quarantine."""
+
+    TYPE: ClassVar[str] = "de.kreisfunk.notice.rejected.v1"
+    KEY: ClassVar[str] = "notice.rejected"
+
+    event: str
+    notice: str | None = None
+    problems: tuple[Problem, ...]
+
+
+class BroadcastStarted(Message, frozen=True, kw_only=True):
+    """The audience of a notice revision is being read and sent to."""
+
+    TYPE: ClassVar[str] = "de.kreisfunk.broadcast.started.v1"
+    KEY: ClassVar[str] = "broadcast.started"
+
+    broadcast: UUID
+    notice: str
+    revision: int
+    topic: str
+    lane: Lane
+    expires_at: datetime
+
+
+class BroadcastProgressed(Message, frozen=True, kw_only=True):
+    """How far a broadcast is: recipients by state of the ledger; `audience` None until all pages are known."""
+
+    TYPE: ClassVar[str] = "de.kreisfunk.broadcast.progressed.v1"
+    KEY: ClassVar[str] = "broadcast.progressed"
+
+    broadcast: UUID
+    audience: int | None
+    states: dict[str, int]
+
+
+class BroadcastFinished(Message, frozen=True, kw_only=True):
+    """Every recipient of a broadcast has a final state; later statuses may still raise it to delivered or read."""
+
+    TYPE: ClassVar[str] = "de.kreisfunk.broadcast.finished.v1"
+    KEY: ClassVar[str] = "broadcast.finished"
+
+    broadcast: UUID
+    audience: int
+    states: dict[str, int]
+
+
+class BroadcastCancelled(Message, frozen=True, kw_only=True):
+    """A broadcast that must not be sent any further."""
+
+    TYPE: ClassVar[str] = "de.kreisfunk.broadcast.cancelled.v1"
+    KEY: ClassVar[str] = "broadcast.cancelled"
+
+    broadcast: UUID
+    notice: str
+    reason: str = ""
+
+
+class SubscriptionStarted(Message, frozen=True, kw_only=True):
+    """A citizen subscribed: consent number `sequence`."""
+
+    TYPE: ClassVar[str] = "de.kreisfunk.subscription.started.v1"
+    KEY: ClassVar[str] = "subscription.started"
+
+    subscriber: UUID
+    sequence: int
+    topics: tuple[str, ...]
+    at: datetime
+
+
+class SubscriptionEnded(Message, frozen=True, kw_only=True):
+    """A citizen withdrew; `topic` None means everything."""
+
+    TYPE: ClassVar[str] = "de.kreisfunk.subscription.ended.v1"
+    KEY: ClassVar[str] = "subscription.ended"
+
+    subscriber: UUID
+    sequence: int
+    at: datetime
+    topic: str | None = None

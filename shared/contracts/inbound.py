@@ -1,0 +1,105 @@
+"""What Meta's webhooks say, as groups: exchange `whatsapp.inbound`, from ingress."""
+
+from datetime import datetime
+from typing import Any, ClassVar
+
+from shared.contracts.message import Addresses, Message, Value
+
+
+class InboundMessage(Value, frozen=True, kw_only=True):
+    """What one citizen wrote, tapped or sent.
+
+    `message_key` is the keyed hash of the wamid (a wamid contains the sender's number), `about_key` that of
+    the message it refers to. `sent_at` is Meta's clock, in whole seconds. `kind` is Meta's `type`. `text` is
+    what was typed, the caption, the button's label or the emoji; `payload` the button's or list row's id.
+    """
+
+    message_key: bytes
+    sender: Addresses
+    sent_at: datetime
+    received_at: datetime
+    kind: str
+    text: str | None = None
+    payload: str | None = None
+    about_key: bytes | None = None
+
+
+class InboundMessages(Message, frozen=True, kw_only=True):
+    """Messages of all webhooks that waited at the same moment, in the order of arrival."""
+
+    TYPE: ClassVar[str] = "de.kreisfunk.inbound.messages.v1"
+    KEY: ClassVar[str] = "messages"
+
+    messages: tuple[InboundMessage, ...]
+
+
+class DeliveryStatus(Value, frozen=True, kw_only=True):
+    """One step of one outbound message.
+
+    `delivery` is what we gave Meta as `biz_opaque_callback_data`. `status` is Meta's word; unknown words
+    are passed on. `error_code` is Meta's code where `status` is `failed`.
+    """
+
+    message_key: bytes
+    status: str
+    at: datetime
+    received_at: datetime
+    delivery: str | None = None
+    error_code: int | None = None
+    pricing_category: str | None = None
+
+
+class DeliveryStatuses(Message, frozen=True, kw_only=True):
+    """Statuses of all webhooks that waited at the same moment."""
+
+    TYPE: ClassVar[str] = "de.kreisfunk.inbound.statuses.v1"
+    KEY: ClassVar[str] = "statuses"
+
+    statuses: tuple[DeliveryStatus, ...]
+
+
+class PreferenceChange(Value, frozen=True, kw_only=True):
+    """A citizen told WhatsApp itself to stop (or resume) messages of a category from us."""
+
+    person: Addresses
+    category: str
+    value: str
+    at: datetime
+
+
+class PreferenceChanges(Message, frozen=True, kw_only=True):
+    """Meta's own stop and resume, in the order of arrival."""
+
+    TYPE: ClassVar[str] = "de.kreisfunk.inbound.preferences.v1"
+    KEY: ClassVar[str] = "preferences"
+
+    changes: tuple[PreferenceChange, ...]
+
+
+class AccountEvent(Value, frozen=True, kw_only=True):
+    """What Meta says about our account, templates, quality and limits: its `field` and `value` unchanged."""
+
+    field: str
+    received_at: datetime
+    value: dict[str, Any]
+
+
+class AccountEvents(Message, frozen=True, kw_only=True):
+    """Account webhooks, in the order of arrival."""
+
+    TYPE: ClassVar[str] = "de.kreisfunk.inbound.account.v1"
+    KEY: ClassVar[str] = "account"
+
+    events: tuple[AccountEvent, ...]
+
+
+class WebhookQuarantined(Message, frozen=True, kw_only=True):
+    """A webhook with a valid signature that could not be understood; `sealed` opens to its raw bytes."""
+
+    TYPE: ClassVar[str] = "de.kreisfunk.inbound.quarantined.v1"
+    KEY: ClassVar[str] = "quarantined"
+
+    reason: str
+    received_at: datetime
+    size: int
+    sealed: bytes

@@ -1,0 +1,51 @@
+"""The base of every message, and the values that several messages share."""
+
+from enum import StrEnum
+from typing import ClassVar
+
+from msgspec import Struct
+
+
+class Message(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Data of one event. `TYPE` is the CloudEvents type, `KEY` the routing key."""
+
+    TYPE: ClassVar[str]
+    KEY: ClassVar[str]
+
+
+class Value(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A part of a message."""
+
+
+class Lane(StrEnum):
+    """Which deliveries go first: replies before urgent before bulk."""
+
+    REPLY = "reply"
+    URGENT = "urgent"
+    BULK = "bulk"
+
+
+class AddressKind(StrEnum):
+    """What an address is: a phone number in digits, or a business-scoped user id (BSUID)."""
+
+    PHONE = "phone"
+    USER = "user"
+
+
+class Address(Value, frozen=True, kw_only=True):
+    """Where somebody is reached, sealed (see shared.sealing).
+
+    `index` is the keyed hash to look the address up by, `sealed` the ciphertext that only the holders of
+    the sealing keys can open.
+    """
+
+    kind: AddressKind
+    index: bytes
+    sealed: bytes
+
+
+class Addresses(Value, frozen=True, kw_only=True):
+    """All addresses of one person that Meta named in one place; at least one of the two is there."""
+
+    phone: Address | None = None
+    user: Address | None = None

@@ -1,0 +1,45 @@
+"""Every message type there is, by its CloudEvents type name."""
+
+from shared.contracts.dispatch import BroadcastBatch, ReplyRequested
+from shared.contracts.events import (
+    BroadcastCancelled,
+    BroadcastFinished,
+    BroadcastProgressed,
+    BroadcastStarted,
+    NoticeAccepted,
+    NoticeRejected,
+    SubscriptionEnded,
+    SubscriptionStarted,
+)
+from shared.contracts.inbound import (
+    AccountEvents,
+    DeliveryStatuses,
+    InboundMessages,
+    PreferenceChanges,
+    WebhookQuarantined,
+)
+from shared.contracts.message import Message
+from shared.contracts.notices import NoticePublished, NoticeWithdrawn
+
+MESSAGES: dict[str, type[Message]] = {
+    kind.TYPE: kind
+    for kind in (
+        InboundMessages,
+        DeliveryStatuses,
+        PreferenceChanges,
+        AccountEvents,
+        WebhookQuarantined,
+        NoticePublished,
+        NoticeWithdrawn,
+        ReplyRequested,
+        BroadcastBatch,
+        NoticeAccepted,
+        NoticeRejected,
+        BroadcastStarted,
+        BroadcastProgressed,
+        BroadcastFinished,
+        BroadcastCancelled,
+        SubscriptionStarted,
+        SubscriptionEnded,
+    )
+}

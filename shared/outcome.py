@@ -1,0 +1,26 @@
+"""What a handler says about a message; settling is done elsewhere, in one place."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Done:
+    """Handled, or known to be handled: acknowledge."""
+
+
+@dataclass(frozen=True)
+class RetryLater:
+    """Cannot be handled now; try again after about `seconds` (rounded up to a delay tier)."""
+
+    seconds: float
+    reason: str
+
+
+@dataclass(frozen=True)
+class Dead:
+    """Can never be handled: keep it in the dead-letter queue with this reason (no personal data in it)."""
+
+    reason: str
+
+
+Outcome = Done | RetryLater | Dead

@@ -1,0 +1,87 @@
+"""Addresses at rest and on the broker: AES-256-GCM with a key ring, and a keyed index with a separate key.
+
+Layout of a sealed value: version (1 byte), nonce (12), ciphertext with tag. The additional data binds it to
+its purpose and to its index, so a ciphertext moved to another row does not open.
+"""
+
+import base64
+import binascii
+import hmac
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+KEY_BYTES = 32
+INDEX_BYTES = 16
+_NONCE_BYTES = 12
+
+
+class SealingError(ValueError):
+    """A value that does not open, or a key text that is none. Check that the key ring has its version."""
+
+
+@dataclass(frozen=True, repr=False)
+class KeyRing:
+    """Sealing keys by version (1 to 255); the highest seals, all open."""
+
+    keys: Mapping[int, AESGCM]
+
+    @classmethod
+    def parse(cls, text: str) -> "KeyRing":
+        """A ring from `1:<base64 of 32 bytes>[,2:<…>]`. Raises SealingError without repeating the text."""
+        entries = [entry.strip().partition(":") for entry in text.split(",") if entry.strip()]
+        if not entries or not all(number.isdecimal() and 0 < int(number) < 256 for number, _, _ in entries):
+            raise SealingError("expected VERSION:BASE64[,VERSION:BASE64], versions 1 to 255")
+        return cls({int(number): AESGCM(parse_key(key)) for number, _, key in entries})
+
+    def seal(self, plain: bytes, *, purpose: str, index: bytes = b"") -> bytes:
+        """Seal with the newest key."""
+        version = max(self.keys)
+        nonce = os.urandom(_NONCE_BYTES)
+        sealed = self.keys[version].encrypt(nonce, plain, _associated(version, purpose, index))
+        return bytes([version]) + nonce + sealed
+
+    def open(self, sealed: bytes, *, purpose: str, index: bytes = b"") -> bytes:
+        """The plain value. Raises SealingError for a wrong key, purpose or index, and for changed bytes."""
+        key = self.keys.get(sealed[0]) if sealed else None
+        if key is None:
+            raise SealingError("sealed with a key that is not in the ring")
+        nonce, body = sealed[1 : 1 + _NONCE_BYTES], sealed[1 + _NONCE_BYTES :]
+        try:
+            return key.decrypt(nonce, body, _associated(sealed[0], purpose, index))
+        except (InvalidTag, ValueError):
+            raise SealingError("does not open with this key, purpose and index") from None
+
+
+@dataclass(frozen=True, repr=False)
+class IndexKey:
+    """The key of the lookup hashes; it opens nothing."""
+
+    key: bytes
+
+    @classmethod
+    def parse(cls, text: str) -> "IndexKey":
+        """From base64 of 32 bytes. Raises SealingError without repeating the text."""
+        return cls(parse_key(text.strip()))
+
+    def index(self, purpose: str, value: str) -> bytes:
+        """16 bytes that are equal for equal values of the same purpose, and say nothing without the key."""
+        return hmac.digest(self.key, f"{purpose}\0{value}".encode(), "sha256")[:INDEX_BYTES]
+
+
+def parse_key(text: str) -> bytes:
+    """32 bytes from base64. Raises SealingError without repeating the text."""
+    try:
+        key = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        raise SealingError("a key must be base64") from None
+    if len(key) != KEY_BYTES:
+        raise SealingError(f"a key must be base64 of {KEY_BYTES} bytes")
+    return key
+
+
+def _associated(version: int, purpose: str, index: bytes) -> bytes:
+    return b"kreisfunk\0" + bytes([version]) + purpose.encode() + b"\0" + index
