@@ -3,6 +3,10 @@
 from dataclasses import dataclass
 
 
+class DependencyAway(Exception):
+    """Broker, database or Graph API cannot be reached. Nothing is wrong with the message: wait, try again."""
+
+
 @dataclass(frozen=True)
 class Done:
     """Handled, or known to be handled: acknowledge."""

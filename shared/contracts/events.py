@@ -52,7 +52,7 @@ class BroadcastStarted(Message, frozen=True, kw_only=True):
 
 
 class BroadcastProgressed(Message, frozen=True, kw_only=True):
-    """How far a broadcast is: recipients by state of the ledger; `audience` None until all pages are known."""
+    """How far a broadcast is: recipients by ledger state; `audience` None until all pages are known."""
 
     TYPE: ClassVar[str] = "de.kreisfunk.broadcast.progressed.v1"
     KEY: ClassVar[str] = "broadcast.progressed"
@@ -63,7 +63,7 @@ class BroadcastProgressed(Message, frozen=True, kw_only=True):
 
 
 class BroadcastFinished(Message, frozen=True, kw_only=True):
-    """Every recipient of a broadcast has a final state; later statuses may still raise it to delivered or read."""
+    """No recipient waits any more; later statuses may still raise a state to delivered or read."""
 
     TYPE: ClassVar[str] = "de.kreisfunk.broadcast.finished.v1"
     KEY: ClassVar[str] = "broadcast.finished"

@@ -1,0 +1,175 @@
+"""Consuming: the callback only enqueues, our own tasks work, and one function settles.
+
+A dying channel cancels running callbacks and hands out dead messages again, hence the split; a message of a
+dead channel is not acted on, since the broker delivers it once more.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import structlog
+from aio_pika.abc import AbstractIncomingMessage, AbstractRobustConnection
+from aio_pika.exceptions import ChannelInvalidStateError
+
+from shared.amqp.connection import AWAY
+from shared.amqp.publisher import Publisher, open_publisher
+from shared.amqp.topology import TIERS, Queue
+from shared.outcome import Dead, DependencyAway, Done, Outcome, RetryLater
+
+MAX_ATTEMPTS = 6
+AWAY_BACKOFF_SECONDS = (0.1, 0.5, 1.0, 2.0)
+ATTEMPT_HEADER = "attempt"
+REASON_HEADER = "reason"
+
+_log = structlog.get_logger()
+
+
+class Received(NamedTuple):
+    """A message in hand. `user_id` is vouched for by the broker; `attempt` counts from 1."""
+
+    incoming: AbstractIncomingMessage
+    attempt: int
+
+    @property
+    def body(self) -> bytes:
+        return self.incoming.body
+
+    @property
+    def message_id(self) -> str:
+        return self.incoming.message_id or ""
+
+    @property
+    def user_id(self) -> str | None:
+        return self.incoming.user_id
+
+    @property
+    def redelivered(self) -> bool:
+        return bool(self.incoming.redelivered)
+
+    @property
+    def alive(self) -> bool:
+        """False once its channel died: then it will be delivered again, so do nothing with it."""
+        try:
+            return not self.incoming.channel.is_closed
+        except ChannelInvalidStateError:
+            return False
+
+
+Handler = Callable[[Received], Awaitable[Outcome]]
+
+
+@dataclass
+class Consumer:
+    """What arrives on one queue, at most `prefetch` unsettled at a time."""
+
+    queue: Queue
+    parking: Publisher
+    _arrived: asyncio.Queue[Received] = field(default_factory=asyncio.Queue)
+
+    async def receive(self) -> Received:
+        """The next message whose channel still lives."""
+        while True:
+            received = await self._arrived.get()
+            if received.alive:
+                return received
+
+    def receive_nowait(self) -> Received | None:
+        """The next living message, or None if none has arrived."""
+        while not self._arrived.empty():
+            received = self._arrived.get_nowait()
+            if received.alive:
+                return received
+        return None
+
+    @property
+    def waiting(self) -> int:
+        """Messages that arrived and are not in hand yet."""
+        return self._arrived.qsize()
+
+    async def settle(self, received: Received, outcome: Outcome) -> None:
+        """Do what the outcome says. Not torn by cancellation; a dead channel makes it a no-op."""
+        await asyncio.shield(self._settle(received, outcome))
+
+    async def _settle(self, received: Received, outcome: Outcome) -> None:
+        try:
+            await self._park(received, outcome)
+            await received.incoming.ack()
+        except (DependencyAway, *AWAY) as error:
+            _log.warning("settle_failed", queue=self.queue.name, error=type(error).__name__)
+
+    async def _park(self, received: Received, outcome: Outcome) -> None:
+        match outcome:
+            case RetryLater(seconds, _) if received.attempt < MAX_ATTEMPTS:
+                await self._republish(received, self.queue.tier(tier_for(seconds)), {})
+            case RetryLater(_, reason) | Dead(reason):
+                _log.error("dead_letter", queue=self.queue.name, reason=reason, attempt=received.attempt)
+                await self._republish(received, self.queue.dead, {REASON_HEADER: reason})
+            case Done():
+                pass
+
+    async def _republish(self, received: Received, key: str, headers: dict[str, str | int]) -> None:
+        await self.parking.publish(
+            self.queue.parking,
+            key,
+            received.body,
+            message_id=received.message_id,
+            headers={ATTEMPT_HEADER: received.attempt + 1, **headers},
+        )
+
+    async def arrived(self, incoming: AbstractIncomingMessage) -> None:
+        """The broker's callback: returns at once, so a dying channel finds nothing to cancel."""
+        attempt = incoming.headers.get(ATTEMPT_HEADER, 1)
+        self._arrived.put_nowait(Received(incoming, attempt if isinstance(attempt, int) else 1))
+
+
+def tier_for(seconds: float) -> str:
+    """The shortest delay tier of at least `seconds`, else the longest."""
+    return next((name for name, length in TIERS.items() if length >= seconds), list(TIERS)[-1])
+
+
+@asynccontextmanager
+async def open_consumer(
+    connection: AbstractRobustConnection, parking: AbstractRobustConnection, queue: Queue, *, prefetch: int
+) -> AsyncIterator[Consumer]:
+    """Consume a queue; `parking` is the connection to publish retries and dead letters on.
+
+    At the end the consumer is cancelled first; what is still unsettled goes back to the queue.
+    """
+    async with open_publisher(parking) as publisher:
+        consumer = Consumer(queue, publisher)
+        channel = await connection.channel(publisher_confirms=False)
+        await channel.set_qos(prefetch_count=prefetch)
+        source = await channel.declare_queue(queue.name, passive=True)
+        await source.consume(consumer.arrived)
+        try:
+            yield consumer
+        finally:
+            await channel.close()
+
+
+async def work(consumer: Consumer, handle: Handler) -> None:
+    """Handle one message after the other, for ever; run several of these for concurrency."""
+    while True:
+        received = await consumer.receive()
+        outcome = await _outcome(consumer.queue.name, received, handle)
+        if outcome is not None:
+            await consumer.settle(received, outcome)
+
+
+async def _outcome(queue: str, received: Received, handle: Handler) -> Outcome | None:
+    """What the handler says, waited for while a dependency is away; None if the message died meanwhile."""
+    for attempt in range(1_000_000):
+        if not received.alive:
+            return None
+        try:
+            return await handle(received)
+        except DependencyAway as error:
+            _log.warning("dependency_away", queue=queue, error=str(error))
+            await asyncio.sleep(AWAY_BACKOFF_SECONDS[min(attempt, len(AWAY_BACKOFF_SECONDS) - 1)])
+        except Exception as error:  # the one place for bugs: retried a few times, then kept for an operator
+            _log.exception("handler_failed", queue=queue, attempt=received.attempt)
+            return RetryLater(10, f"unexpected {type(error).__name__}")
+    return None

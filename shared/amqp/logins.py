@@ -1,0 +1,44 @@
+"""What each broker login may do: patterns of configure, write and read, as RabbitMQ takes them."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from shared.amqp import topology
+
+
+@dataclass(frozen=True)
+class Permission:
+    """Regular expressions of resource names; empty matches nothing."""
+
+    configure: str
+    write: str
+    read: str
+
+
+def _only(names: Iterable[str]) -> str:
+    alternatives = "|".join(re.escape(name) for name in names)
+    return f"^({alternatives})$" if alternatives else "^$"
+
+
+def _service(name: str, writes: Iterable[str]) -> Permission:
+    reads = [queue.name for queue in topology.QUEUES if queue.owner == name]
+    return Permission(configure="^$", write=_only([*writes, f"{name}.parking"]), read=_only(reads))
+
+
+def municipal(login: str) -> Permission:
+    """A municipal system: publishes notices, hears what becomes of them on queues of its own name."""
+    own = f"^municipal\\.{re.escape(login)}\\..*$"
+    return Permission(
+        configure=own,
+        write=f"^(municipal\\.events|municipal\\.{re.escape(login)}\\..*)$",
+        read=f"^(kreisfunk\\.events|municipal\\.{re.escape(login)}\\..*)$",
+    )
+
+
+PERMISSIONS: Mapping[str, Permission] = {
+    "ingress": Permission(configure="^$", write=_only([topology.INBOUND]), read="^$"),
+    "subscriptions": _service("subscriptions", [topology.DISPATCH, topology.EVENTS]),
+    "dispatcher": _service("dispatcher", [topology.EVENTS]),
+    "pressestelle": municipal("pressestelle"),
+}

@@ -1,0 +1,84 @@
+"""Publishing that is persistent, mandatory and confirmed, or says why not."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import aio_pika
+from aio_pika.abc import AbstractExchange, AbstractRobustChannel, AbstractRobustConnection
+from aio_pika.exceptions import DeliveryError, PublishError
+
+from shared.amqp.connection import AWAY, BrokerAway
+from shared.contracts.envelope import CONTENT_TYPE
+
+CONFIRM_SECONDS = 2.0
+
+
+class Refused(BrokerAway):
+    """The broker nacked: a bounded queue is full, or it could not store. Wait and publish again."""
+
+
+class Unroutable(Exception):
+    """No queue is bound for this key: the topology is missing. Run `kreisfunk migrate`."""
+
+
+@dataclass
+class Publisher:
+    """Publishes on one channel; many publishes may wait for their confirms at the same time.
+
+    A publish whose confirm did not come may still be stored: repeat it with the same `message_id`, never
+    two at once with the same one.
+    """
+
+    channel: AbstractRobustChannel
+    _exchanges: dict[str, AbstractExchange] = field(default_factory=dict)
+
+    async def publish(
+        self,
+        exchange: str,
+        key: str,
+        body: bytes,
+        *,
+        message_id: str,
+        headers: Mapping[str, str | int] | None = None,
+        user_id: str | None = None,
+        mandatory: bool = True,
+        timeout: float = CONFIRM_SECONDS,
+    ) -> None:
+        """Return when the broker has the message on disk. Raises BrokerAway, Refused or Unroutable."""
+        message = aio_pika.Message(
+            body,
+            headers=dict(headers or {}),
+            content_type=CONTENT_TYPE,
+            delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
+            message_id=message_id,
+            user_id=user_id,
+        )
+        try:
+            async with asyncio.timeout(timeout):
+                await self.channel.ready()
+                target = await self._exchange(exchange)
+                await target.publish(message, key, mandatory=mandatory, timeout=timeout)
+        except PublishError:
+            raise Unroutable(f"no queue for {exchange}/{key}: run `kreisfunk migrate`") from None
+        except DeliveryError:
+            raise Refused(f"{exchange}/{key} is full") from None
+        except AWAY as error:
+            raise BrokerAway(f"no confirm from the broker: {type(error).__name__}") from None
+
+    async def _exchange(self, name: str) -> AbstractExchange:
+        if name not in self._exchanges:
+            self._exchanges[name] = await self.channel.get_exchange(name, ensure=False)
+        return self._exchanges[name]
+
+
+@asynccontextmanager
+async def open_publisher(connection: AbstractRobustConnection) -> AsyncIterator[Publisher]:
+    """A publisher on a channel of its own."""
+    channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
+    assert isinstance(channel, AbstractRobustChannel)  # noqa: S101 - a robust connection opens robust channels
+    try:
+        yield Publisher(channel)
+    finally:
+        await channel.close()

@@ -1,0 +1,124 @@
+"""Every exchange and queue there is. `kreisfunk migrate` declares them; services only look."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import aio_pika
+from aio_pika.abc import AbstractChannel
+
+from shared.contracts.message import Lane
+
+MUNICIPAL_EVENTS = "municipal.events"
+INBOUND = "whatsapp.inbound"
+DISPATCH = "dispatch"
+EVENTS = "kreisfunk.events"
+DEAD = "kreisfunk.dead"
+
+TIERS: Mapping[str, float] = {"1s": 1.0, "10s": 10.0, "1m": 60.0, "10m": 600.0}
+DELIVERY_LIMIT = 50
+LANE_BATCHES = 20
+
+
+@dataclass(frozen=True)
+class Queue:
+    """A queue with its dead-letter queue, and its delay tiers if `owner` may park messages.
+
+    `owner` is the service that consumes it. A queue with `max_length` refuses what is published beyond it.
+    """
+
+    name: str
+    exchange: str
+    keys: tuple[str, ...]
+    owner: str
+    max_length: int | None = None
+
+    @property
+    def parking(self) -> str:
+        """The exchange through which the owner reaches the delay tiers and the dead-letter queue."""
+        return f"{self.owner}.parking"
+
+    @property
+    def dead(self) -> str:
+        return f"{self.name}.dead"
+
+    def tier(self, name: str) -> str:
+        return f"{self.name}.retry.{name}"
+
+
+SUBSCRIPTIONS_INBOUND = Queue("subscriptions.inbound", INBOUND, ("messages", "preferences"), "subscriptions")
+SUBSCRIPTIONS_NOTICES = Queue("subscriptions.notices", MUNICIPAL_EVENTS, ("notice.#",), "subscriptions")
+DISPATCHER_STATUSES = Queue("dispatcher.statuses", INBOUND, ("statuses",), "dispatcher")
+DISPATCHER_ACCOUNT = Queue("dispatcher.account", INBOUND, ("account",), "dispatcher")
+DISPATCHER_STOPS = Queue(
+    "dispatcher.stops", EVENTS, ("subscription.ended", "broadcast.cancelled"), "dispatcher"
+)
+LANES: Mapping[Lane, Queue] = {
+    Lane.REPLY: Queue("dispatch.reply", DISPATCH, (Lane.REPLY,), "dispatcher"),
+    Lane.URGENT: Queue("dispatch.urgent", DISPATCH, (Lane.URGENT,), "dispatcher", LANE_BATCHES),
+    Lane.BULK: Queue("dispatch.bulk", DISPATCH, (Lane.BULK,), "dispatcher", LANE_BATCHES),
+}
+QUARANTINE = "ingress.quarantine"
+
+QUEUES: Sequence[Queue] = (
+    SUBSCRIPTIONS_INBOUND,
+    SUBSCRIPTIONS_NOTICES,
+    DISPATCHER_STATUSES,
+    DISPATCHER_ACCOUNT,
+    DISPATCHER_STOPS,
+    *LANES.values(),
+)
+
+
+async def declare(channel: AbstractChannel) -> None:
+    """Declare everything; safe to repeat.
+
+    Raises ChannelPreconditionFailed if a queue exists with other arguments: drain and delete it first.
+    """
+    for name in (MUNICIPAL_EVENTS, INBOUND, EVENTS):
+        await channel.declare_exchange(name, aio_pika.ExchangeType.TOPIC, durable=True)
+    for name in (DISPATCH, DEAD):
+        await channel.declare_exchange(name, aio_pika.ExchangeType.DIRECT, durable=True)
+    for queue in QUEUES:
+        await _declare_queue(channel, queue)
+    quarantine = await channel.declare_queue(QUARANTINE, durable=True, arguments={"x-queue-type": "quorum"})
+    await quarantine.bind(INBOUND, "quarantined")
+
+
+async def _declare_queue(channel: AbstractChannel, queue: Queue) -> None:
+    await channel.declare_exchange(queue.parking, aio_pika.ExchangeType.DIRECT, durable=True)
+    dead = await channel.declare_queue(queue.dead, durable=True, arguments={"x-queue-type": "quorum"})
+    await dead.bind(DEAD, queue.dead)
+    await dead.bind(queue.parking, queue.dead)
+    declared = await channel.declare_queue(queue.name, durable=True, arguments=_arguments(queue))
+    for key in queue.keys:
+        await declared.bind(queue.exchange, key)
+    for name, seconds in TIERS.items():
+        tier = await channel.declare_queue(
+            queue.tier(name), durable=True, arguments=_tier_arguments(queue, seconds)
+        )
+        await tier.bind(queue.parking, queue.tier(name))
+
+
+def _arguments(queue: Queue) -> dict[str, Any]:
+    bound = {"x-max-length": queue.max_length} if queue.max_length else {}
+    return {
+        "x-queue-type": "quorum",
+        "x-delivery-limit": DELIVERY_LIMIT,
+        "x-dead-letter-exchange": DEAD,
+        "x-dead-letter-routing-key": queue.dead,
+        "x-dead-letter-strategy": "at-least-once",
+        "x-overflow": "reject-publish",
+        **bound,
+    }
+
+
+def _tier_arguments(queue: Queue, seconds: float) -> dict[str, Any]:
+    return {
+        "x-queue-type": "quorum",
+        "x-message-ttl": int(seconds * 1000),
+        "x-dead-letter-exchange": "",
+        "x-dead-letter-routing-key": queue.name,
+        "x-dead-letter-strategy": "at-least-once",
+        "x-overflow": "reject-publish",
+    }

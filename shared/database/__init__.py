@@ -1,0 +1,1 @@
+"""PostgreSQL: a pool that tells "away" from "wrong", and migrations."""

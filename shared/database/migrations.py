@@ -1,0 +1,110 @@
+"""Runs plain SQL migrations in dbmate's file format; safe when several replicas start at once.
+
+A file is `<version>_<name>.sql` with `-- migrate:up` and, after it, `-- migrate:down`. The versions that ran
+stand in `<schema>.schema_migrations`, as dbmate would write them; their checksums beside it.
+"""
+
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import asyncpg
+
+_LOCK = 0x6B_72_65_69_73  # one advisory lock for all migrations of this database
+_UP = re.compile(
+    r"^-- migrate:up(?P<options>[^\n]*)\n(?P<sql>.*?)(?=^-- migrate:down|\Z)", re.DOTALL | re.MULTILINE
+)
+_SCHEMA_NAME = re.compile(r"^[a-z_]+$")
+
+
+class MigrationError(Exception):
+    """A file that is malformed, or one that was changed after it ran: add a new migration instead."""
+
+
+@dataclass(frozen=True)
+class Migration:
+    """One step upwards."""
+
+    version: str
+    sql: str
+    transactional: bool
+
+    @property
+    def checksum(self) -> str:
+        return hashlib.sha256(self.sql.encode()).hexdigest()
+
+
+def read_migrations(folder: Path) -> list[Migration]:
+    """All migrations of a folder in the order of their versions. Raises MigrationError."""
+    return [_parse(path) for path in sorted(folder.glob("*.sql"))]
+
+
+def _parse(path: Path) -> Migration:
+    found = _UP.search(path.read_text())
+    if found is None:
+        raise MigrationError(f"{path.name}: no line `-- migrate:up`")
+    transactional = "transaction:false" not in found["options"]
+    return Migration(path.stem.partition("_")[0], found["sql"], transactional)
+
+
+async def migrate(connection: asyncpg.Connection, schema: str, folder: Path) -> list[str]:
+    """Bring one schema up to date and return the versions that ran. Raises MigrationError."""
+    migrations = read_migrations(folder)
+    await connection.execute("select pg_advisory_lock($1)", _LOCK)
+    try:
+        await _prepare(connection, schema)
+        pending = await _pending(connection, schema, migrations)
+        for migration in pending:
+            await _apply(connection, schema, migration)
+        return [migration.version for migration in pending]
+    finally:
+        await connection.execute("select pg_advisory_unlock($1)", _LOCK)
+
+
+async def pending_versions(connection: asyncpg.Connection, schema: str, folder: Path) -> list[str]:
+    """The versions that have not run; all of them if the schema does not exist."""
+    migrations = read_migrations(folder)
+    if await connection.fetchval("select to_regclass($1)", f"{schema}.schema_migrations") is None:
+        return [migration.version for migration in migrations]
+    return [migration.version for migration in await _pending(connection, schema, migrations)]
+
+
+async def _prepare(connection: asyncpg.Connection, schema: str) -> None:
+    if not _SCHEMA_NAME.match(schema):
+        raise MigrationError("a schema name has lower-case letters and underscores only")
+    await connection.execute(f"""
+        create schema if not exists {schema};
+        create table if not exists {schema}.schema_migrations (version varchar(128) primary key);
+        create table if not exists {schema}.schema_checksums (
+            version varchar(128) primary key references {schema}.schema_migrations, checksum text not null);
+    """)
+
+
+async def _pending(
+    connection: asyncpg.Connection, schema: str, migrations: Sequence[Migration]
+) -> list[Migration]:
+    rows = await connection.fetch(
+        f"select version, checksum from {schema}.schema_migrations left join {schema}.schema_checksums"  # noqa: S608 - checked name
+        " using (version)"
+    )
+    done = {row["version"]: row["checksum"] for row in rows}
+    for migration in migrations:
+        if done.get(migration.version) not in (None, migration.checksum):
+            raise MigrationError(f"{schema} {migration.version} was changed after it ran")
+    return [migration for migration in migrations if migration.version not in done]
+
+
+async def _apply(connection: asyncpg.Connection, schema: str, migration: Migration) -> None:
+    if not migration.transactional:
+        await connection.execute(migration.sql)
+    async with connection.transaction():
+        if migration.transactional:
+            await connection.execute(migration.sql)
+        await connection.execute(
+            f"with done as (insert into {schema}.schema_migrations values ($1))"  # noqa: S608 - checked name
+            f" insert into {schema}.schema_checksums values ($1, $2)",
+            migration.version,
+            migration.checksum,
+        )

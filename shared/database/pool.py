@@ -1,0 +1,82 @@
+"""A pool of connections that reports a database that is away as what it is."""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+
+import asyncpg
+from asyncpg.pool import PoolConnectionProxy
+
+from shared.outcome import DependencyAway
+
+COMMAND_SECONDS = 10.0
+ACQUIRE_SECONDS = 5.0
+
+Connection = PoolConnectionProxy
+_AWAY = (
+    OSError,
+    TimeoutError,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.SerializationError,
+    asyncpg.DeadlockDetectedError,
+    asyncpg.ReadOnlySQLTransactionError,
+)
+
+
+class DatabaseAway(DependencyAway):
+    """PostgreSQL cannot be reached or refuses just now. Repeat the whole transaction."""
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except _AWAY as error:
+        raise DatabaseAway(f"database: {type(error).__name__}") from None
+
+
+class Database:
+    """Short transactions on pooled connections. Never call the outside world inside one."""
+
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        self._pool = pool
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Connection]:
+        """A connection for single statements. Raises DatabaseAway."""
+        with _translated():
+            async with self._pool.acquire(timeout=ACQUIRE_SECONDS) as connection:
+                yield connection
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Connection]:
+        """A transaction, committed at the end of the block. Raises DatabaseAway."""
+        with _translated():
+            async with self._pool.acquire(timeout=ACQUIRE_SECONDS) as connection, connection.transaction():
+                yield connection
+
+    async def reachable(self) -> bool:
+        """For readiness. Raises DatabaseAway if not."""
+        async with self.connection() as connection:
+            return await connection.fetchval("select true") is True
+
+
+@asynccontextmanager
+async def open_database(url: str, *, password: str | None, name: str, size: int) -> AsyncIterator[Database]:
+    """At most `size` connections, shown as `name` in pg_stat_activity. Raises DatabaseAway at the start."""
+    options = {"application_name": name, "timezone": "UTC"}
+    with _translated():
+        pool = await asyncpg.create_pool(
+            url,
+            password=password,
+            min_size=1,
+            max_size=size,
+            command_timeout=COMMAND_SECONDS,
+            server_settings=options,
+        )
+    try:
+        yield Database(pool)
+    finally:
+        pool.terminate()

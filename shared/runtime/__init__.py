@@ -1,0 +1,1 @@
+"""Process start and drain, probes and metrics, logs and clock."""

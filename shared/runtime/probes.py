@@ -1,0 +1,65 @@
+"""The internal port: `/livez`, `/readyz`, `/metrics`."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+
+from aiohttp import web
+from prometheus_client import CollectorRegistry
+from prometheus_client.aiohttp import make_aiohttp_handler
+
+Check = Callable[[], Awaitable[bool]]
+CHECK_SECONDS = 2.0
+
+
+class Readiness:
+    """What has to be there for this process to do its work. `draining` makes it unready."""
+
+    def __init__(self, checks: Mapping[str, Check]) -> None:
+        self._checks = checks
+        self.draining = False
+
+    async def failures(self) -> list[str]:
+        """The names of all that is missing; empty means ready."""
+        results = await asyncio.gather(*(_passes(check) for check in self._checks.values()))
+        failed = [name for name, passed in zip(self._checks, results, strict=True) if not passed]
+        return ["draining", *failed] if self.draining else failed
+
+
+async def _passes(check: Check) -> bool:
+    try:
+        async with asyncio.timeout(CHECK_SECONDS):
+            return await check()
+    except Exception:  # whatever a dependency raises, it is not ready
+        return False
+
+
+@asynccontextmanager
+async def internal_port(
+    *, host: str, port: int, registry: CollectorRegistry, readiness: Readiness
+) -> AsyncIterator[None]:
+    """Serve the probes. Open it first, so that metrics survive the drain."""
+    app = web.Application()
+    app.router.add_get("/livez", _alive)
+    app.router.add_get("/readyz", _ready(readiness))
+    app.router.add_get("/metrics", make_aiohttp_handler(registry))
+    runner = web.AppRunner(app, access_log=None, keepalive_timeout=75, shutdown_timeout=1)
+    await runner.setup()
+    await web.TCPSite(runner, host, port).start()
+    try:
+        yield
+    finally:
+        await runner.cleanup()
+
+
+async def _alive(_: web.Request) -> web.Response:
+    return web.Response(text="ok\n")
+
+
+def _ready(readiness: Readiness) -> Callable[[web.Request], Awaitable[web.Response]]:
+    async def handle(_: web.Request) -> web.Response:
+        failures = await readiness.failures()
+        text = "ready\n" if not failures else f"not ready: {', '.join(failures)}\n"
+        return web.Response(text=text, status=503 if failures else 200)
+
+    return handle

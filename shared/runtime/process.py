@@ -1,0 +1,85 @@
+"""Start and drain: the first signal asks to stop, the second ends at once, and so does the deadline."""
+
+import asyncio
+import os
+import signal
+import sys
+import threading
+from collections.abc import Awaitable, Callable
+
+import structlog
+
+EXIT_SETTINGS = 2
+EXIT_DEADLINE = 3
+
+_log = structlog.get_logger()
+
+
+class Stop:
+    """The wish to stop. `requested` is set by SIGTERM or SIGINT."""
+
+    def __init__(self, drain_seconds: float) -> None:
+        self.requested = asyncio.Event()
+        self.drain_seconds = drain_seconds
+
+    def ask(self) -> None:
+        """First call: ask, and arm the deadline. Second call: end now, without clean-up."""
+        if self.requested.is_set():
+            _log.warning("second_signal")
+            os._exit(EXIT_DEADLINE)
+        self.requested.set()
+        _log.info("stop_requested", drain_seconds=self.drain_seconds)
+        # A thread, since a loop that hangs could not keep its own deadline.
+        deadline = threading.Timer(self.drain_seconds, self._give_up)
+        deadline.daemon = True
+        deadline.start()
+
+    def _give_up(self) -> None:
+        _log.error("drain_deadline", drain_seconds=self.drain_seconds)
+        os._exit(EXIT_DEADLINE)
+
+
+def run(main: Callable[[Stop], Awaitable[None]], *, drain_seconds: float) -> None:
+    """Run `main` until it returns; it should return soon after `stop.requested` is set.
+
+    What `main` raises ends the process with status 1 and one log line for each cause.
+    """
+    try:
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            runner.run(_supervised(main, drain_seconds))
+    except BaseExceptionGroup as group:
+        _log.error("process_failed", causes=_causes(group))
+        sys.exit(1)
+    except Exception as error:
+        _log.exception("process_failed", cause=type(error).__name__)
+        sys.exit(1)
+
+
+async def _supervised(main: Callable[[Stop], Awaitable[None]], drain_seconds: float) -> None:
+    stop = Stop(drain_seconds)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.ask)
+    try:
+        await main(stop)
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
+    _log.info("stopped")
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
+
+
+def _causes(group: BaseExceptionGroup[BaseException]) -> list[str]:
+    causes: list[str] = []
+    for error in group.exceptions:
+        causes += (
+            _causes(error) if isinstance(error, BaseExceptionGroup) else [f"{type(error).__name__}: {error}"]
+        )
+    return causes

@@ -1,0 +1,66 @@
+"""Reading settings from the environment and from secret files; all problems are named at once."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Literal, TypeVar
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from shared.runtime.process import EXIT_SETTINGS
+
+PREFIX = "KREISFUNK_"
+Port = Annotated[int, Field(ge=0, le=65535)]
+
+
+class ServiceSettings(BaseSettings):
+    """What every service reads. Each value may also be a file `kreisfunk_<name>` in KREISFUNK_SECRETS_DIR."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, frozen=True, extra="ignore", hide_input_in_errors=True, env_ignore_empty=True
+    )
+
+    broker_url: str = Field(description="amqp://login@host:port/vhost", pattern=r"^amqps?://")
+    broker_password: SecretStr | None = Field(None, description="password of the broker login")
+    internal_host: str = Field("127.0.0.1", description="where /livez, /readyz and /metrics listen")
+    internal_port: Port = Field(9090, description="port of /livez, /readyz and /metrics")
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    drain_seconds: float = Field(20, gt=0, le=600, description="longest time from SIGTERM to the end")
+
+    @property
+    def broker_secret(self) -> str | None:
+        return self.broker_password.get_secret_value() if self.broker_password else None
+
+
+S = TypeVar("S", bound=BaseSettings)
+
+
+def read_settings(kind: type[S]) -> S:
+    """The settings, or a list of all that is missing or wrong on stderr and exit status 2."""
+    try:
+        return kind(_secrets_dir=secrets_folder())
+    except ValidationError as error:
+        sys.stderr.write(explain(error, kind))
+        sys.exit(EXIT_SETTINGS)
+
+
+def secrets_folder() -> Path | None:
+    """KREISFUNK_SECRETS_DIR if it is a folder."""
+    folder = os.environ.get(f"{PREFIX}SECRETS_DIR")
+    return Path(folder) if folder and Path(folder).is_dir() else None
+
+
+def explain(error: ValidationError, kind: type[BaseSettings]) -> str:
+    """One line for each problem: the variable, what is wrong with it, what it is for. Never its value."""
+    lines = []
+    for problem in error.errors(include_input=False, include_url=False):
+        name = str(problem["loc"][0]) if problem["loc"] else "settings"
+        field = kind.model_fields.get(name)
+        purpose = f" ({field.description})" if field and field.description else ""
+        lines.append(f"  {PREFIX}{name.upper()}: {problem['msg'].removeprefix('Value error, ')}{purpose}\n")
+    return (
+        "Settings are missing or wrong:\n"
+        + "".join(lines)
+        + "Set each as a variable, or as a file in KREISFUNK_SECRETS_DIR.\n"
+    )
