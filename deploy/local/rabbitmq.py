@@ -1,0 +1,131 @@
+"""A private RabbitMQ node from the system's packages, with ports, data and epmd of its own."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from deploy.local.errors import LocalError
+from deploy.local.ports import LOOPBACK, reserved_ports
+from deploy.local.process import Child, Command, port_is_open, wait_until_ready
+from deploy.local.rabbitmq_files import ADMIN, NODE, RabbitPorts, node_environment, write_files
+from deploy.local.rabbitmq_install import RabbitPrograms, rabbit_programs
+
+READY_SECONDS = 90
+STOP_SECONDS = 30
+
+
+@dataclass(frozen=True, kw_only=True)
+class RabbitServer:
+    """`stop`, `kill` and `start` take the broker away and bring it back: same ports, same data."""
+
+    host: str
+    port: int
+    api_port: int
+    metrics_port: int
+    password: str = field(repr=False)
+    node: Child = field(repr=False)
+    epmd: Child = field(repr=False)
+    control_program: Path = field(repr=False)
+
+    @property
+    def name(self) -> str:
+        return self.node.name
+
+    @property
+    def url(self) -> str:
+        """The administrator's; the vhost is "/"."""
+        return f"amqp://{ADMIN}:{self.password}@{self.host}:{self.port}/"
+
+    @property
+    def api_url(self) -> str:
+        return f"http://{self.host}:{self.api_port}"
+
+    @property
+    def metrics_url(self) -> str:
+        return f"http://{self.host}:{self.metrics_port}/metrics"
+
+    async def start(self) -> None:
+        if self.epmd.pid is None:
+            await self.epmd.start()
+        await self.node.start()
+        await wait_until_ready(self.node, self._accepts, seconds=READY_SECONDS)
+
+    async def wait(self) -> int:
+        return await self.node.wait()
+
+    def kill(self) -> None:
+        self.node.kill()
+
+    async def stop(self, seconds: float = STOP_SECONDS) -> None:
+        await self.node.stop(seconds)
+        await self.epmd.stop(1)
+
+    async def control(self, *arguments: str) -> str:
+        """Runs `rabbitmqctl` on this node, for what the management API cannot do."""
+        process = await asyncio.create_subprocess_exec(
+            str(self.control_program),
+            "--quiet",
+            "--node",
+            NODE,
+            *arguments,
+            env=dict(self.node.command.environment),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        output, _ = await process.communicate()
+        if process.returncode != 0:
+            raise LocalError(f"rabbitmqctl {arguments[0]} failed: {output.decode().strip()}")
+        return output.decode()
+
+    async def _accepts(self) -> bool:
+        """The broker opens this port last, after the plugins' and after importing its definitions."""
+        return await port_is_open(self.host, self.port)
+
+
+def _silent(_: str) -> None:
+    pass
+
+
+@asynccontextmanager
+async def local_rabbitmq(
+    folder: Path, password: str, progress: Callable[[str], None] = _silent
+) -> AsyncIterator[RabbitServer]:
+    """A running broker whose data stays in `folder`; installs the package if it is missing and we may."""
+    programs = await rabbit_programs(folder / "install.log", progress)
+    with reserved_ports(5) as (amqp, api, metrics, distribution, epmd):
+        ports = RabbitPorts(amqp=amqp, api=api, metrics=metrics, distribution=distribution, epmd=epmd)
+        write_files(folder, password, ports)
+        server = _server(folder, password, ports, programs)
+        try:
+            await server.start()
+            yield server
+        finally:
+            await server.stop()
+
+
+def _server(folder: Path, password: str, ports: RabbitPorts, programs: RabbitPrograms) -> RabbitServer:
+    environment = node_environment(folder, ports, programs)
+    node = Command(
+        name="rabbitmq",
+        arguments=(str(programs.server),),
+        log=folder / "console.log",
+        environment=environment,
+    )
+    epmd = Command(
+        name="epmd",
+        arguments=(str(programs.epmd), "-port", str(ports.epmd), "-address", LOOPBACK),
+        log=folder / "console.log",
+        environment=environment,
+    )
+    return RabbitServer(
+        host=LOOPBACK,
+        port=ports.amqp,
+        api_port=ports.api,
+        metrics_port=ports.metrics,
+        password=password,
+        node=Child(node),
+        epmd=Child(epmd),
+        control_program=programs.control,
+    )

@@ -1,0 +1,102 @@
+"""The files and the environment of a private RabbitMQ node."""
+
+import base64
+import hashlib
+import json
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from deploy.local.ports import LOOPBACK
+from deploy.local.rabbitmq_install import RabbitPrograms
+
+ADMIN = "kreisfunk_admin"
+NODE = "kreisfunk@localhost"
+
+CONFIGURATION = """\
+listeners.tcp.1 = {host}:{amqp}
+management.tcp.ip = {host}
+management.tcp.port = {api}
+prometheus.tcp.ip = {host}
+prometheus.tcp.port = {metrics}
+definitions.import_backend = local_filesystem
+definitions.local.path = {folder}/definitions.json
+log.file = {folder}/rabbitmq.log
+log.file.level = warning
+log.console = false
+vm_memory_high_watermark.absolute = 768MiB
+disk_free_limit.absolute = 100MB
+raft.wal_max_size_bytes = 33554432
+management.rates_mode = basic
+"""
+
+ERLANG_ARGUMENTS = "+S 1:1 +B i -noinput -kernel inet_dist_use_interface {127,0,0,1}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RabbitPorts:
+    amqp: int
+    api: int
+    metrics: int
+    distribution: int
+    epmd: int
+
+
+def write_files(folder: Path, password: str, ports: RabbitPorts) -> None:
+    """Overwrites what an earlier run with other ports has left; data and cookie stay."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    numbers = {"amqp": ports.amqp, "api": ports.api, "metrics": ports.metrics}
+    _write(folder / "rabbitmq.conf", CONFIGURATION.format(host=LOOPBACK, folder=folder, **numbers))
+    _write(folder / "enabled_plugins", "[rabbitmq_management,rabbitmq_prometheus].\n")
+    _write(folder / "definitions.json", json.dumps(definitions(password, salt=secrets.token_bytes(4))))
+    if not (folder / ".erlang.cookie").exists():
+        _write(folder / ".erlang.cookie", secrets.token_hex(20))
+
+
+def _write(path: Path, text: str) -> None:
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        file.write(text)
+
+
+def definitions(password: str, *, salt: bytes) -> Mapping[str, object]:
+    """With users in its definitions the broker creates no guest; imported again at each start."""
+    everything = {"configure": ".*", "write": ".*", "read": ".*"}
+    return {
+        "vhosts": [{"name": "/"}],
+        "users": [{"name": ADMIN, "password_hash": password_hash(password, salt), "tags": ["administrator"]}],
+        "permissions": [{"user": ADMIN, "vhost": "/", **everything}],
+    }
+
+
+def password_hash(password: str, salt: bytes) -> str:
+    """RabbitMQ's own form: base64 of the salt and the SHA-256 of salt and password."""
+    return base64.b64encode(salt + hashlib.sha256(salt + password.encode()).digest()).decode()
+
+
+def node_environment(folder: Path, ports: RabbitPorts, programs: RabbitPrograms) -> dict[str, str]:
+    """Nothing of the system's own broker in /etc and /var is read or written."""
+    erlang = os.pathsep.join((str(programs.epmd.parent), os.environ.get("PATH", os.defpath)))
+    return {
+        "PATH": erlang,
+        "HOME": str(folder),  # the cookie is looked for here
+        "LANG": "C.UTF-8",
+        "ERL_EPMD_PORT": str(ports.epmd),
+        "ERL_EPMD_ADDRESS": LOOPBACK,
+        "ERL_CRASH_DUMP_SECONDS": "0",
+        "RUNNING_UNDER_SYSTEMD": "true",  # the script becomes the node instead of standing before it
+        "RABBITMQ_NODENAME": NODE,
+        "RABBITMQ_DIST_PORT": str(ports.distribution),
+        "RABBITMQ_CONFIG_FILE": str(folder / "rabbitmq.conf"),
+        "RABBITMQ_CONFIG_FILES": str(folder / "conf.d"),
+        "RABBITMQ_ADVANCED_CONFIG_FILE": str(folder / "advanced.config"),
+        "RABBITMQ_CONF_ENV_FILE": str(folder / "rabbitmq-env.conf"),
+        "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "enabled_plugins"),
+        "RABBITMQ_MNESIA_BASE": str(folder),
+        "RABBITMQ_MNESIA_DIR": str(folder / "data"),
+        "RABBITMQ_LOG_BASE": str(folder),
+        "RABBITMQ_PID_FILE": str(folder / "rabbitmq.pid"),
+        "RABBITMQ_GENERATED_CONFIG_DIR": str(folder / "generated"),
+        "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": ERLANG_ARGUMENTS,
+    }

@@ -1,0 +1,81 @@
+"""Finds the system's RabbitMQ, or installs it where that is possible."""
+
+import asyncio
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from deploy.local.errors import LocalError
+from deploy.local.process import log_tail, open_log
+
+SEARCH_FOLDERS = ("/usr/lib/rabbitmq/bin", "/opt/rabbitmq/sbin", "/usr/local/sbin", "/opt/homebrew/sbin")
+INSTALL_SCRIPT = Path(__file__).with_name("install-rabbitmq.sh")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RabbitPrograms:
+    server: Path
+    control: Path
+    epmd: Path
+
+
+async def rabbit_programs(log: Path, progress: Callable[[str], None]) -> RabbitPrograms:
+    found = find_programs()
+    if found is None:
+        await _install(log, progress)
+        found = find_programs()
+    if found is None:
+        folders = ", ".join(SEARCH_FOLDERS)
+        raise LocalError(f"RabbitMQ was installed, but its programs are not in PATH or {folders}.")
+    return found
+
+
+def find_programs() -> RabbitPrograms | None:
+    """Debian's rabbitmq-server in PATH is a wrapper for its own user, so PATH comes last."""
+    path = os.pathsep.join((*SEARCH_FOLDERS, os.environ.get("PATH", os.defpath)))
+    server = shutil.which("rabbitmq-server", path=path)
+    control = shutil.which("rabbitmqctl", path=path)
+    epmd = shutil.which("epmd", path=f"{path}{os.pathsep}/usr/lib/erlang/bin")
+    if server is None or control is None or epmd is None:
+        return None
+    return RabbitPrograms(server=Path(server), control=Path(control), epmd=Path(epmd))
+
+
+async def _install(log: Path, progress: Callable[[str], None]) -> None:
+    prefix = await _privilege()
+    progress("installing RabbitMQ from the system's packages (once, about a minute)")
+    with open_log(log) as output:
+        process = await asyncio.create_subprocess_exec(
+            *prefix, "sh", str(INSTALL_SCRIPT), stdin=asyncio.subprocess.DEVNULL, stdout=output, stderr=output
+        )
+        # Not stopped when we are: a package manager that is killed leaves the system half configured.
+        status = await process.wait()
+    if status != 0:
+        raise LocalError(f"Installing RabbitMQ failed with status {status}. {HINT}{log_tail(log)}")
+
+
+HINT = (
+    "Install the package rabbitmq-server yourself (Debian, Ubuntu: apt-get install --no-install-recommends"
+    " rabbitmq-server), then start again."
+)
+
+
+async def _privilege() -> list[str]:
+    """What has to stand before a command that needs root. Raises LocalError if we cannot become root."""
+    if shutil.which("apt-get") is None:
+        raise LocalError(f"RabbitMQ is missing and this system has no apt-get. {HINT}")
+    if os.geteuid() == 0:
+        return []
+    if shutil.which("sudo") and await _sudo_asks_nothing():
+        return ["sudo", "-n"]
+    raise LocalError(f"RabbitMQ is missing, and installing it needs root or sudo without a password. {HINT}")
+
+
+async def _sudo_asks_nothing() -> bool:
+    silent = asyncio.subprocess.DEVNULL
+    process = await asyncio.create_subprocess_exec(
+        "sudo", "-n", "true", stdin=silent, stdout=silent, stderr=silent
+    )
+    return await process.wait() == 0

@@ -1,0 +1,43 @@
+"""Fixtures for everybody. Servers start when the first test asks for one: unit tests never do."""
+
+import os
+import secrets
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.databases import Database, fresh_database, migrated_template
+from tests.servers import Servers, running_servers, vhost_on
+
+
+@pytest.fixture(scope="session")
+async def servers() -> AsyncIterator[Servers]:
+    async with running_servers(os.environ) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+async def database_template(servers: Servers) -> AsyncIterator[str]:
+    async with migrated_template(servers) as name:
+        yield name
+
+
+@pytest.fixture
+async def database(servers: Servers, database_template: str) -> AsyncIterator[Database]:
+    """A fresh database with all migrations, for one test."""
+    async with fresh_database(servers, database_template) as fresh:
+        yield fresh
+
+
+@pytest.fixture(scope="module")
+async def module_database(servers: Servers, database_template: str) -> AsyncIterator[Database]:
+    """A fresh database with all migrations, for the tests of one module."""
+    async with fresh_database(servers, database_template) as fresh:
+        yield fresh
+
+
+@pytest.fixture(scope="module")
+async def vhost(servers: Servers) -> AsyncIterator[str]:
+    """The administrator's AMQP URL of a fresh, empty vhost, for the tests of one module."""
+    async with vhost_on(servers, f"test-{secrets.token_hex(6)}") as url:
+        yield url

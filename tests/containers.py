@@ -1,0 +1,101 @@
+"""The test session's servers as containers, where a container engine runs."""
+
+import asyncio
+import os
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import asyncpg
+
+from deploy.local.ports import reserved_ports
+from deploy.local.rabbitmq_files import ADMIN
+from deploy.local.together import enter_both
+from tests.servers import Servers, broker_answers, wait_for
+
+os.environ.setdefault("TESTCONTAINERS_RYUK_DISABLED", "true")  # each container is removed by its context
+
+from testcontainers.core.container import DockerContainer
+
+POSTGRES_IMAGE = "postgres:17"
+RABBITMQ_IMAGE = "rabbitmq:4-management"
+START_SECONDS = 120
+
+
+@asynccontextmanager
+async def container_servers() -> AsyncIterator[Servers]:
+    async with AsyncExitStack() as stack:
+        database_url, broker = await enter_both(stack, _postgres(), _rabbitmq())
+        yield Servers(
+            database_url=database_url,
+            broker_url=broker.broker_url,
+            broker_api_url=broker.broker_api_url,
+            stop_broker=broker.stop_broker,
+            start_broker=broker.start_broker,
+        )
+
+
+@asynccontextmanager
+async def _postgres() -> AsyncIterator[str]:
+    password = secrets.token_hex(16)
+    container = (
+        DockerContainer(POSTGRES_IMAGE).with_env("POSTGRES_PASSWORD", password).with_exposed_ports(5432)
+    )
+    async with _running(container):
+        address = f"{container.get_container_host_ip()}:{container.get_exposed_port(5432)}"
+        url = f"postgresql://postgres:{password}@{address}/postgres"
+        await wait_for(lambda: _database_answers(url), START_SECONDS)
+        yield url
+
+
+@asynccontextmanager
+async def _rabbitmq() -> AsyncIterator[Servers]:
+    """On ports that we choose: those that the engine chooses change when the container is started again."""
+    password = secrets.token_hex(16)
+    with reserved_ports(2) as (amqp, api):
+        container = DockerContainer(RABBITMQ_IMAGE).with_bind_ports(5672, amqp).with_bind_ports(15672, api)
+        container.with_envs(RABBITMQ_DEFAULT_USER=ADMIN, RABBITMQ_DEFAULT_PASS=password)
+        async with _running(container):
+            servers = _broker_servers(container, password, amqp, api)
+            await wait_for(lambda: broker_answers(servers), START_SECONDS)
+            yield servers
+
+
+def _broker_servers(container: DockerContainer, password: str, amqp: int, api: int) -> Servers:
+    host = container.get_container_host_ip()
+
+    async def stop() -> None:
+        await asyncio.to_thread(container.get_wrapped_container().stop)
+
+    async def start() -> None:
+        await asyncio.to_thread(container.get_wrapped_container().start)
+        await wait_for(lambda: broker_answers(servers), START_SECONDS)
+
+    servers = Servers(
+        database_url="",
+        broker_url=f"amqp://{ADMIN}:{password}@{host}:{amqp}/",
+        broker_api_url=f"http://{host}:{api}",
+        stop_broker=stop,
+        start_broker=start,
+    )
+    return servers
+
+
+@asynccontextmanager
+async def _running(container: DockerContainer) -> AsyncIterator[None]:
+    try:
+        await asyncio.to_thread(container.start)
+        yield
+    finally:
+        await asyncio.to_thread(container.stop)
+        container.get_docker_client().client.close()
+
+
+async def _database_answers(url: str) -> bool:
+    """The image starts a server for its own preparations first; that one does not listen on TCP."""
+    try:
+        connection = await asyncpg.connect(url, timeout=5)
+    except (OSError, TimeoutError, asyncpg.PostgresError):
+        return False
+    await connection.close()
+    return True

@@ -1,0 +1,63 @@
+"""Fresh databases for tests, copied from one that has all migrations."""
+
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import asyncpg
+
+from shared.database.migrations import migrate
+from tests.servers import Servers, run_as_superuser, url_with_database, url_with_login
+
+SERVICES = Path(__file__).parents[1] / "services"
+ROLES = ("kreisfunk_subscriptions", "kreisfunk_dispatcher", "kreisfunk_monitor")
+ROLE_PASSWORD = "only-for-tests"  # the same in every session, as a given server may serve several at once
+
+
+@dataclass(frozen=True, kw_only=True)
+class Database:
+    """`url` is the superuser's; `url_as` is a service's, with the rights that the migrations gave it."""
+
+    name: str
+    url: str = field(repr=False)
+
+    def url_as(self, role: str) -> str:
+        return url_with_login(self.url, role, ROLE_PASSWORD)
+
+
+@asynccontextmanager
+async def migrated_template(servers: Servers) -> AsyncIterator[str]:
+    async with fresh_database(servers, "template1") as template:
+        await migrate_database(template.url)
+        yield template.name
+
+
+@asynccontextmanager
+async def fresh_database(servers: Servers, template: str) -> AsyncIterator[Database]:
+    name = f"test_{secrets.token_hex(6)}"
+    await run_as_superuser(servers, f"CREATE DATABASE {name} TEMPLATE {template}")
+    try:
+        yield Database(name=name, url=url_with_database(servers.database_url, name))
+    finally:
+        await run_as_superuser(servers, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+async def migrate_database(url: str) -> None:
+    """What `kreisfunk migrate` does with the database: the roles, then each service's schema."""
+    connection = await asyncpg.connect(url)
+    try:
+        for role in ROLES:
+            await _ensure_role(connection, role)
+        for folder in sorted(SERVICES.glob("*/adapters/migrations")):
+            await migrate(connection, folder.parents[1].name, folder)
+    finally:
+        await connection.close()
+
+
+async def _ensure_role(connection: asyncpg.Connection, role: str) -> None:
+    try:
+        await connection.execute(f"CREATE ROLE {role} LOGIN PASSWORD '{ROLE_PASSWORD}'")
+    except (asyncpg.DuplicateObjectError, asyncpg.UniqueViolationError):
+        await connection.execute(f"ALTER ROLE {role} LOGIN PASSWORD '{ROLE_PASSWORD}'")

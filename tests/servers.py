@@ -1,0 +1,154 @@
+"""A real PostgreSQL and a real RabbitMQ for a test session: given ones, containers, or our own."""
+
+import asyncio
+import os
+import secrets
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import quote, urlsplit, urlunsplit
+
+import aiohttp
+import asyncpg
+
+from deploy.local.postgres import local_postgres
+from deploy.local.process import port_is_open
+from deploy.local.rabbitmq import local_rabbitmq
+from deploy.local.together import enter_both
+
+EVERYTHING = {"configure": ".*", "write": ".*", "read": ".*"}
+
+Step = Callable[[], Awaitable[None]]
+
+
+class ServersNotOursError(Exception):
+    """The broker was given by its URL: a test that stops it needs `local_rabbitmq` for itself."""
+
+
+async def _not_ours() -> None:
+    raise ServersNotOursError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Servers:
+    """The superuser's and the administrator's URLs; passwords stay out of a failing test's output."""
+
+    database_url: str = field(repr=False)
+    broker_url: str = field(repr=False)
+    broker_api_url: str = field(repr=False)
+    stop_broker: Step = field(default=_not_ours, repr=False)
+    start_broker: Step = field(default=_not_ours, repr=False)
+
+
+@asynccontextmanager
+async def running_servers(environment: Mapping[str, str]) -> AsyncIterator[Servers]:
+    """Chooses by KREISFUNK_TEST_DATABASE_URL and its companions, then by KREISFUNK_TEST_SERVERS."""
+    if environment.get("KREISFUNK_TEST_DATABASE_URL"):
+        yield given_servers(environment)
+    elif environment.get("KREISFUNK_TEST_SERVERS") == "containers":
+        from tests.containers import container_servers
+
+        async with container_servers() as servers:
+            yield servers
+    else:
+        async with own_servers() as servers:
+            yield servers
+
+
+def given_servers(environment: Mapping[str, str]) -> Servers:
+    return Servers(
+        database_url=environment["KREISFUNK_TEST_DATABASE_URL"],
+        broker_url=environment["KREISFUNK_TEST_BROKER_URL"],
+        broker_api_url=environment["KREISFUNK_TEST_BROKER_API_URL"],
+    )
+
+
+@asynccontextmanager
+async def own_servers() -> AsyncIterator[Servers]:
+    """In a folder of their own, so that several sessions can run at once."""
+    with tempfile.TemporaryDirectory(prefix="kreisfunk-test-") as name:
+        os.chmod(name, 0o711)  # noqa: S103 (the user that PostgreSQL runs under has to pass)
+        folder = Path(name)
+        async with AsyncExitStack() as stack:
+            postgres, rabbitmq = await enter_both(
+                stack,
+                local_postgres(folder / "postgres", secrets.token_hex(16)),
+                local_rabbitmq(folder / "rabbitmq", secrets.token_hex(16), _say),
+            )
+            yield Servers(
+                database_url=postgres.url,
+                broker_url=rabbitmq.url,
+                broker_api_url=rabbitmq.api_url,
+                stop_broker=rabbitmq.stop,
+                start_broker=rabbitmq.start,
+            )
+
+
+def _say(step: str) -> None:
+    os.write(2, f"tests: {step}\n".encode())  # past pytest's capture: this may take a minute
+
+
+def url_with_database(url: str, database: str) -> str:
+    return urlunsplit(urlsplit(url)._replace(path=f"/{database}"))
+
+
+def url_with_login(url: str, login: str, password: str) -> str:
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=f"{login}:{quote(password)}@{parts.hostname}:{parts.port}"))
+
+
+async def run_as_superuser(servers: Servers, *statements: str) -> None:
+    connection = await asyncpg.connect(servers.database_url)
+    try:
+        for statement in statements:
+            await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+def basic_authorization(url: str) -> Mapping[str, str]:
+    """The login inside a URL as an HTTP header."""
+    parts = urlsplit(url)
+    return {"Authorization": aiohttp.encode_basic_auth(parts.username or "", parts.password or "")}
+
+
+async def broker_api(
+    servers: Servers, method: str, path: str, body: Mapping[str, object] | None = None
+) -> None:
+    """One request to RabbitMQ's management API as the administrator."""
+    async with (
+        aiohttp.ClientSession(
+            headers=basic_authorization(servers.broker_url), raise_for_status=True
+        ) as session,
+        session.request(method, f"{servers.broker_api_url}/api/{path}", json=body),
+    ):
+        pass
+
+
+@asynccontextmanager
+async def vhost_on(servers: Servers, name: str) -> AsyncIterator[str]:
+    login = urlsplit(servers.broker_url).username
+    await broker_api(servers, "PUT", f"vhosts/{name}")
+    await broker_api(servers, "PUT", f"permissions/{name}/{login}", EVERYTHING)
+    try:
+        yield url_with_database(servers.broker_url, name)
+    finally:
+        await broker_api(servers, "DELETE", f"vhosts/{name}")
+
+
+async def broker_answers(servers: Servers) -> bool:
+    parts = urlsplit(servers.broker_url)
+    try:
+        await broker_api(servers, "GET", "whoami")
+    except aiohttp.ClientError:
+        return False
+    return await port_is_open(parts.hostname or "", parts.port or 0)
+
+
+async def wait_for(condition: Callable[[], Awaitable[bool]], seconds: float = 20) -> None:
+    """Polls until it holds; a TimeoutError is the failure of the test."""
+    async with asyncio.timeout(seconds):
+        while not await condition():  # noqa: ASYNC110 (what is waited for happens in another process)
+            await asyncio.sleep(0.02)
