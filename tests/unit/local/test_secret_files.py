@@ -1,0 +1,92 @@
+"""Secrets agree with one another, whatever was there before."""
+
+import base64
+import json
+import stat
+from itertools import count
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as some
+
+from deploy.local.secret_files import FILES, LOGIN_PASSWORDS, SECRETS, Random, create_secrets, missing_files
+
+
+def numbered() -> Random:
+    """Each call gives other bytes, so that equal values are equal on purpose."""
+    numbers = count(1)
+    return lambda size: next(numbers).to_bytes(size, "big")
+
+
+def test_a_value_that_several_hold_is_the_same_for_all() -> None:
+    files = missing_files({}, numbered())
+    assert set(files) == set(FILES)
+    for secret in SECRETS:
+        assert len({files[file] for file in secret.files}) == 1
+
+
+def test_different_secrets_have_different_values() -> None:
+    files = missing_files({}, numbered())
+    assert len({files[secret.files[0]] for secret in SECRETS}) == len(SECRETS)
+
+
+def test_the_logins_list_has_the_password_of_each_login() -> None:
+    files = missing_files({}, numbered())
+    expected = {secret.login: files[secret.files[0]] for secret in SECRETS if secret.login}
+    assert json.loads(files[LOGIN_PASSWORDS]) == expected
+
+
+def test_keys_are_32_bytes_and_the_ring_starts_with_version_1() -> None:
+    files = missing_files({}, numbered())
+    version, _, sealing = files["ingress/kreisfunk_sealing_keys"].partition(":")
+    assert version == "1"
+    assert len(base64.b64decode(sealing)) == len(base64.b64decode(files["ingress/kreisfunk_index_key"])) == 32
+
+
+@given(some.sets(some.sampled_from(FILES)))
+def test_whatever_is_lost_comes_back_in_agreement(lost: set[str]) -> None:
+    whole = missing_files({}, numbered())
+    kept = {file: value for file, value in whole.items() if file not in lost}
+    written = missing_files(kept, lambda size: b"\xff" * size)
+    restored = kept | written
+    assert set(written) <= lost | {LOGIN_PASSWORDS}
+    for secret in SECRETS:
+        assert len({restored[file] for file in secret.files}) == 1
+        if secret.login:
+            assert json.loads(restored[LOGIN_PASSWORDS])[secret.login] == restored[secret.files[0]]
+
+
+def test_during_a_rotation_the_simulator_signs_with_the_first_app_secret() -> None:
+    files = missing_files({"ingress/kreisfunk_app_secrets": "new,old"}, numbered())
+    assert files["simulator/simulator_app_secret"] == "new"
+    assert "ingress/kreisfunk_app_secrets" not in files
+
+
+def test_a_login_that_a_new_version_adds_joins_the_list() -> None:
+    known = {LOGIN_PASSWORDS: json.dumps({"ingress": "kept"})}
+    files = missing_files(known, numbered())
+    assert json.loads(files[LOGIN_PASSWORDS])["ingress"] == "kept"
+    assert files["ingress/kreisfunk_broker_password"] == "kept"
+
+
+def test_only_the_owner_can_read_what_is_written(tmp_path: Path) -> None:
+    folder = tmp_path / "secrets"
+    created = create_secrets(folder)
+    assert {path.relative_to(folder).as_posix() for path in created} == set(FILES)
+    for path in (folder, *folder.rglob("*")):
+        assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600)
+
+
+def test_running_again_changes_nothing_but_opened_modes(tmp_path: Path) -> None:
+    create_secrets(tmp_path)
+    before = {file: (tmp_path / file).read_text() for file in FILES}
+    (tmp_path / LOGIN_PASSWORDS).chmod(0o644)
+    assert create_secrets(tmp_path) == []
+    assert {file: (tmp_path / file).read_text() for file in FILES} == before
+    assert stat.S_IMODE((tmp_path / LOGIN_PASSWORDS).stat().st_mode) == 0o600
+
+
+def test_files_can_belong_to_the_user_of_a_container(tmp_path: Path) -> None:
+    owner = tmp_path.stat().st_uid
+    create_secrets(tmp_path / "secrets", owner=owner)
+    assert {path.stat().st_uid for path in (tmp_path / "secrets").rglob("*")} == {owner}
