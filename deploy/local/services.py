@@ -1,0 +1,106 @@
+"""Our own processes in a local stack: what is started, with which ports and logs."""
+
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from deploy.local import environments
+from deploy.local.environments import ROOT, Environment, Surroundings
+from deploy.local.ports import LOOPBACK
+from deploy.local.process import Command
+from deploy.local.service import Service
+
+Settings = Mapping[str, Mapping[str, str]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Numbers:
+    """How many of each are started."""
+
+    ingresses: int = 1
+    subscriptions: int = 1
+    dispatchers: int = 2
+
+    @property
+    def ports(self) -> int:
+        """One for the simulator, two for each ingress, one for each of the others."""
+        return 1 + 2 * self.ingresses + self.subscriptions + self.dispatchers
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ports:
+    """`internal` has one for each process of ours, by its name."""
+
+    simulator: int
+    ingresses: list[int]
+    internal: dict[str, int]
+
+    @property
+    def metrics_urls(self) -> dict[str, str]:
+        return {name: f"http://{LOOPBACK}:{port}/metrics" for name, port in self.internal.items()}
+
+
+def process_names(kind: str, count: int) -> list[str]:
+    return [f"{kind}-{number}" for number in range(1, count + 1)]
+
+
+def assign_ports(numbers: Numbers, free: list[int]) -> Ports:
+    names = (
+        *process_names("ingress", numbers.ingresses),
+        *process_names("subscriptions", numbers.subscriptions),
+        *process_names("dispatcher", numbers.dispatchers),
+    )
+    simulator, *rest = free
+    ingresses = rest[: numbers.ingresses]
+    return Ports(
+        simulator=simulator,
+        ingresses=ingresses,
+        internal=dict(zip(names, rest[numbers.ingresses :], strict=True)),
+    )
+
+
+def service_processes(
+    around: Surroundings, ports: Ports, logs: Path, settings: Settings
+) -> Iterator[Service]:
+    """`settings` are added to the environment of each process of a kind, such as "dispatcher"."""
+    listening = iter(ports.ingresses)
+    for name, internal_port in ports.internal.items():
+        kind = name.rpartition("-")[0]
+        environment = _environment(kind, around, internal_port, listening)
+        command = python_command(
+            name, f"services.{kind}", environment={**environment, **settings.get(kind, {})}, logs=logs
+        )
+        yield Service(command, f"http://{LOOPBACK}:{internal_port}/readyz")
+
+
+def _environment(
+    kind: str, around: Surroundings, internal_port: int, listening: Iterator[int]
+) -> Environment:
+    if kind == "ingress":
+        return environments.ingress(around, listen_port=next(listening), internal_port=internal_port)
+    if kind == "subscriptions":
+        return environments.subscriptions(around, internal_port=internal_port)
+    return environments.dispatcher(around, internal_port=internal_port)
+
+
+def simulator_process(around: Surroundings, logs: Path, settings: Settings) -> Service:
+    environment = {**environments.simulator(around), **settings.get("simulator", {})}
+    command = python_command("simulator", "simulator", environment=environment, logs=logs)
+    return Service(command, f"{around.simulator_url}/")
+
+
+def migration(around: Surroundings, logs: Path) -> Command:
+    return python_command(
+        "migrate", "cli.main", "migrate", environment=environments.migrate(around), logs=logs
+    )
+
+
+def python_command(name: str, module: str, *arguments: str, environment: Environment, logs: Path) -> Command:
+    return Command(
+        name=name,
+        arguments=(sys.executable, "-m", module, *arguments),
+        log=logs / f"{name}.log",
+        environment=environment,
+        folder=ROOT,
+    )

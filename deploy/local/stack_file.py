@@ -1,0 +1,83 @@
+"""One stack for each folder, and a file by which other commands find a running one."""
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from deploy.local.errors import LocalError
+
+STACK_FILE = "stack.json"
+LOCK_FILE = "lock"
+
+
+@dataclass(frozen=True, kw_only=True)
+class StackAddresses:
+    """Where a running stack is. `publisher` is the environment for `kreisfunk publish`."""
+
+    simulator_url: str
+    phones_url: str = field(repr=False)
+    control_token: str = field(repr=False)
+    ingress_url: str
+    metrics_urls: dict[str, str]
+    broker_url: str = field(repr=False)
+    broker_api_url: str
+    database_url: str = field(repr=False)
+    monitor_database_url: str = field(repr=False)
+    publisher: dict[str, str]
+
+
+@contextmanager
+def folder_lock(folder: Path) -> Iterator[None]:
+    """The kernel releases it when we die, so a lock that is held means a stack that runs."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(os.open(folder / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o600), "r+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            owner = lock.read().strip() or "unknown"
+            raise LocalError(f"A stack runs in {folder} already (process {owner}). End it first.") from None
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield
+
+
+@contextmanager
+def published(folder: Path, addresses: StackAddresses) -> Iterator[None]:
+    path = folder / STACK_FILE
+    draft = path.with_suffix(".draft")
+    draft.unlink(missing_ok=True)
+    with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        json.dump(asdict(addresses), file, indent=2)
+    draft.replace(path)
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def running_stack(folder: Path) -> StackAddresses | None:
+    """None when no stack runs in the folder; what a killed one left behind does not count."""
+    if not _is_locked(folder):
+        return None
+    try:
+        values: dict[str, Any] = json.loads((folder / STACK_FILE).read_text())
+    except FileNotFoundError:
+        return None  # it is still starting
+    return StackAddresses(**values)
+
+
+def _is_locked(folder: Path) -> bool:
+    try:
+        with open(folder / LOCK_FILE) as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except FileNotFoundError:
+        pass
+    return False

@@ -1,0 +1,156 @@
+"""Keeps processes running: starts again whatever ends without having been asked to."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from deploy.local.errors import LocalError
+from deploy.local.together import all_together
+
+FIRST_PAUSE_SECONDS = 0.1
+LONGEST_PAUSE_SECONDS = 5.0
+HEALTHY_SECONDS = 10.0
+
+
+class Runnable(Protocol):
+    """A process, or a server that is several."""
+
+    @property
+    def name(self) -> str: ...
+
+    async def start(self) -> None:
+        """Returns when it is ready. Raises LocalError if it ends instead, or takes too long."""
+
+    async def wait(self) -> int:
+        """Returns its exit status when it has ended."""
+        ...
+
+    def kill(self) -> None: ...
+
+    async def stop(self) -> None: ...
+
+
+@dataclass(eq=False)
+class Member:
+    runnable: Runnable
+    ready: asyncio.Event = field(default_factory=asyncio.Event)
+    watch: asyncio.Task[None] | None = None
+    restarts: int = 0
+
+
+def restart_pause(quick_ends: int) -> float:
+    """Seconds to wait after so many ends in a row that each came soon after the start."""
+    return min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2.0 ** min(quick_ends, 16))
+
+
+def _silent(_: str) -> None:
+    pass
+
+
+class Supervisor:
+    """Use it through `supervision`, which ends everything."""
+
+    def __init__(self, tell: Callable[[str], None] = _silent) -> None:
+        self._tell = tell
+        self._batches: list[list[Member]] = []
+        self._members: dict[str, Member] = {}
+
+    @property
+    def restarts(self) -> dict[str, int]:
+        return {name: member.restarts for name, member in self._members.items()}
+
+    async def start(self, *runnables: Runnable) -> None:
+        """Starts all of them at the same time, and watches over them once all are ready."""
+        batch = self.watch(*runnables)
+        await all_together(*(self._bring_up(member) for member in batch))
+
+    def watch(self, *runnables: Runnable) -> list[Member]:
+        """Takes over the care for what another started (or will start, with `bring_up`)."""
+        batch = [Member(runnable) for runnable in runnables]
+        self._batches.append(batch)
+        self._members |= {member.runnable.name: member for member in batch}
+        return batch
+
+    def adopt(self, *runnables: Runnable) -> None:
+        """Watches over what is running already."""
+        for member in self.watch(*runnables):
+            self._running(member)
+
+    def kill(self, name: str) -> None:
+        """SIGKILL; it is started again like after any other death."""
+        member = self._members[name]
+        member.ready.clear()
+        member.runnable.kill()
+
+    async def until_ready(self, name: str) -> None:
+        await self._members[name].ready.wait()
+
+    async def take_down(self, name: str) -> None:
+        """Stops one and leaves it stopped, until `bring_up`."""
+        member = self._members[name]
+        await _unwatch(member)
+        await member.runnable.stop()
+
+    async def bring_up(self, name: str) -> None:
+        await self._bring_up(self._members[name])
+
+    async def stop(self) -> None:
+        """In the reverse order of the starts; those that were started together stop together."""
+        await asyncio.gather(*(_unwatch(member) for member in self._members.values()))
+        for batch in reversed(self._batches):
+            await all_together(*(member.runnable.stop() for member in batch))
+        self._batches.clear()
+        self._members.clear()
+
+    async def _bring_up(self, member: Member) -> None:
+        await member.runnable.start()
+        self._running(member)
+
+    def _running(self, member: Member) -> None:
+        member.ready.set()
+        member.watch = asyncio.create_task(self._watch(member), name=f"watch {member.runnable.name}")
+
+    async def _watch(self, member: Member) -> None:
+        quick_ends = 0
+        while True:
+            lasted = await self._await_end(member)
+            quick_ends = 0 if lasted > HEALTHY_SECONDS else quick_ends + 1
+            await asyncio.sleep(restart_pause(quick_ends - 1))
+            await self._restart(member)
+
+    async def _await_end(self, member: Member) -> float:
+        clock = asyncio.get_running_loop().time
+        started = clock()
+        status = await member.runnable.wait()
+        member.ready.clear()
+        member.restarts += 1
+        self._tell(f"{member.runnable.name} ended with status {status}, starting it again")
+        return clock() - started
+
+    async def _restart(self, member: Member) -> None:
+        try:
+            await member.runnable.start()
+        except LocalError as error:
+            self._tell(str(error))
+            member.runnable.kill()  # if it lives without ever becoming ready, `wait` has to return
+        else:
+            member.ready.set()
+
+
+async def _unwatch(member: Member) -> None:
+    member.ready.clear()
+    if member.watch is not None:
+        member.watch.cancel()
+        await asyncio.wait([member.watch])
+        member.watch = None
+
+
+@asynccontextmanager
+async def supervision(tell: Callable[[str], None] = _silent) -> AsyncIterator[Supervisor]:
+    supervisor = Supervisor(tell)
+    try:
+        yield supervisor
+    finally:
+        await supervisor.stop()
