@@ -6,13 +6,17 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import aio_pika
+import structlog
 from aio_pika.abc import AbstractExchange, AbstractRobustChannel, AbstractRobustConnection
 from aio_pika.exceptions import DeliveryError, PublishError
 
-from shared.amqp.connection import AWAY, BrokerAway
+from shared.amqp.connection import AWAY, RECONNECT_SECONDS, BrokerAway, connect
 from shared.contracts.envelope import CONTENT_TYPE
+from shared.runtime.background import background
 
 CONFIRM_SECONDS = 2.0
+
+_log = structlog.get_logger()
 
 
 class Refused(BrokerAway):
@@ -82,3 +86,39 @@ async def open_publisher(connection: AbstractRobustConnection) -> AsyncIterator[
         yield Publisher(channel)
     finally:
         await channel.close()
+
+
+@dataclass
+class PatientPublisher:
+    """A publisher for a process that has to serve even if the broker was never there yet."""
+
+    _publisher: Publisher | None = field(default=None, init=False)
+
+    def current(self) -> Publisher:
+        """The publisher, which reconnects by itself. Raises BrokerAway until the first connection is made."""
+        if self._publisher is None:
+            raise BrokerAway("not connected to the broker yet")
+        return self._publisher
+
+    async def usable(self) -> bool:
+        """For readiness: returns once its channel is open. Raises BrokerAway before the first connection."""
+        await self.current().channel.ready()
+        return True
+
+    @asynccontextmanager
+    async def connecting(self, url: str, *, password: str | None, name: str) -> AsyncIterator[None]:
+        """Connect in the background, on a connection of its own that lasts until the block ends."""
+        async with background(self._keep_connected(url, password, name)):
+            yield
+
+    async def _keep_connected(self, url: str, password: str | None, name: str) -> None:
+        while True:
+            try:
+                async with (
+                    connect(url, password=password, name=name) as connection,
+                    open_publisher(connection) as self._publisher,
+                ):
+                    await asyncio.Event().wait()
+            except (BrokerAway, *AWAY) as error:
+                _log.warning("broker_away", error=str(error) or type(error).__name__)
+            await asyncio.sleep(RECONNECT_SECONDS)

@@ -1,0 +1,1 @@
+"""The door for WhatsApp's webhooks: what was answered with 200 is on a quorum queue, sealed."""

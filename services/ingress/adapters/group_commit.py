@@ -1,0 +1,99 @@
+"""Group commit: all that waits at the same moment is published together and confirmed together.
+
+A publish with its confirm costs several times what a webhook costs otherwise; one for many costs little.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Generic, NamedTuple, TypeVar
+
+from services.ingress.ports import NotStored
+
+E = TypeVar("E")
+Publish = Callable[[Sequence[E]], Awaitable[None]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """The most that one group holds; a single event may weigh more, and then travels alone."""
+
+    events: int
+    weight: int
+
+
+@dataclass
+class _Submission:
+    """What one submitter waits for: its events that are not confirmed yet."""
+
+    missing: int
+    stored: asyncio.Future[bool]
+
+    def confirm(self) -> None:
+        self.missing -= 1
+        if self.missing == 0 and not self.stored.done():
+            self.stored.set_result(True)
+
+    def fail(self) -> None:
+        if not self.stored.done():
+            self.stored.set_result(False)
+
+
+class _Waiting(NamedTuple, Generic[E]):
+    event: E
+    submission: _Submission
+
+
+@dataclass
+class GroupCommit(Generic[E]):
+    """Events of one kind. Run `work` as often as groups may be in flight at the same time."""
+
+    publish: Publish[E]
+    weigh: Callable[[E], int]
+    limits: Limits
+    _waiting: deque[_Waiting[E]] = field(default_factory=deque)
+    _arrived: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def submit(self, events: Sequence[E]) -> asyncio.Future[bool]:
+        """Whether all of them are confirmed. Cancelling it takes back those that no group holds yet."""
+        submission = _Submission(len(events), asyncio.get_running_loop().create_future())
+        if events:
+            self._waiting.extend(_Waiting(event, submission) for event in events)
+            self._arrived.set()
+        else:
+            submission.stored.set_result(True)
+        return submission.stored
+
+    async def work(self) -> None:
+        """Publish one group after the other, for ever."""
+        while True:
+            await self._arrived.wait()
+            if group := self._take():
+                await self._commit(group)
+
+    def _take(self) -> list[_Waiting[E]]:
+        """As many as fit from the front, without those whose submitter has gone."""
+        group: list[_Waiting[E]] = []
+        room = self.limits.weight
+        while self._waiting and len(group) < self.limits.events:
+            first = self._waiting[0]
+            if not first.submission.stored.done():
+                room -= self.weigh(first.event)
+                if group and room < 0:
+                    return group
+                group.append(first)
+            self._waiting.popleft()
+        if not self._waiting:
+            self._arrived.clear()
+        return group
+
+    async def _commit(self, group: list[_Waiting[E]]) -> None:
+        try:
+            await self.publish([waiting.event for waiting in group])
+        except NotStored:
+            for waiting in group:
+                waiting.submission.fail()
+        else:
+            for waiting in group:
+                waiting.submission.confirm()

@@ -1,0 +1,71 @@
+"""Every metric of this service; labels come from enums and from the types of the contracts."""
+
+from collections.abc import Mapping, Sequence
+
+from prometheus_client import CollectorRegistry, Counter, Histogram
+
+from services.ingress.domain.groups import GROUPS, by_type
+from services.ingress.domain.translate import Event, Ignored
+from services.ingress.ports import Result
+
+KINDS: Mapping[type[Event], str] = {event: message.KEY for event, message in GROUPS.items()}
+_GROUP_SIZES = (1, 2, 5, 10, 20, 50, 100, 200, 500)
+_CONFIRM_SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2)
+
+
+class Metrics:
+    """Every series is there from the start, so that a rate of it never begins with a gap."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._webhooks = Counter(
+            "kreisfunk_ingress_webhooks_total",
+            "Webhooks by what became of them",
+            ["result"],
+            registry=registry,
+        )
+        self._events = Counter(
+            "kreisfunk_ingress_events_total", "Events that the broker confirmed", ["kind"], registry=registry
+        )
+        self._ignored = Counter(
+            "kreisfunk_ingress_ignored_total", "Parts of webhooks not for us", ["reason"], registry=registry
+        )
+        self._sizes = Histogram(
+            "kreisfunk_ingress_group_size",
+            "Events in one AMQP message",
+            ["kind"],
+            buckets=_GROUP_SIZES,
+            registry=registry,
+        )
+        self._confirms = Histogram(
+            "kreisfunk_ingress_confirm_seconds",
+            "From publishing a group to the broker's confirm",
+            ["kind"],
+            buckets=_CONFIRM_SECONDS,
+            registry=registry,
+        )
+        self._begin()
+
+    def answered(self, result: Result) -> None:
+        self._webhooks.labels(result).inc()
+
+    def stored(self, events: Sequence[Event]) -> None:
+        for kind, same in by_type(events).items():
+            self._events.labels(KINDS[kind]).inc(len(same))
+
+    def ignored(self, reason: Ignored) -> None:
+        self._ignored.labels(reason).inc()
+
+    def confirmed(self, kind: type[Event], size: int, seconds: float) -> None:
+        """A group of `size` events was confirmed."""
+        self._sizes.labels(KINDS[kind]).observe(size)
+        self._confirms.labels(KINDS[kind]).observe(seconds)
+
+    def _begin(self) -> None:
+        for result in Result:
+            self._webhooks.labels(result)
+        for reason in Ignored:
+            self._ignored.labels(reason)
+        for kind in KINDS.values():
+            self._events.labels(kind)
+            self._sizes.labels(kind)
+            self._confirms.labels(kind)

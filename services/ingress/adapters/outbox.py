@@ -1,0 +1,106 @@
+"""The broker as the place where events are stored."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from uuid import uuid4
+
+import structlog
+
+from services.ingress.adapters.group_commit import GroupCommit, Limits
+from services.ingress.adapters.metrics import KINDS, Metrics
+from services.ingress.domain.groups import by_type, group_of, weigh
+from services.ingress.domain.translate import Event
+from services.ingress.ports import NotStored
+from shared.amqp.publisher import PatientPublisher, Unroutable
+from shared.amqp.topology import INBOUND
+from shared.contracts.envelope import encode
+from shared.contracts.inbound import WebhookQuarantined
+from shared.outcome import DependencyAway
+from shared.runtime.background import background
+from shared.runtime.clock import Clock
+
+SOURCE = "/kreisfunk/ingress"
+GROUPS_IN_FLIGHT = 2
+GROUP = Limits(events=500, weight=131_072)
+ALONE = Limits(events=1, weight=0)
+STORE_SECONDS = 2.0
+MOST_WAITING_WEBHOOKS = 2_000
+MOST_WAITING_EVENTS = 50_000
+
+_log = structlog.get_logger()
+Publish = Callable[[type[Event], Sequence[Event]], Awaitable[None]]
+
+
+@dataclass
+class GroupedOutbox:
+    """Events by type, each type in groups of its own."""
+
+    groups: Mapping[type[Event], GroupCommit[Event]]
+    seconds: float = STORE_SECONDS
+    _webhooks: int = field(default=0, init=False)
+    _events: int = field(default=0, init=False)
+
+    async def store(self, events: Sequence[Event]) -> None:
+        """Return when every group that holds one of them is confirmed. Raises NotStored."""
+        if self._webhooks >= MOST_WAITING_WEBHOOKS or self._events >= MOST_WAITING_EVENTS:
+            raise NotStored("too much is waiting")
+        self._webhooks += 1
+        self._events += len(events)
+        try:
+            await self._store(events)
+        finally:
+            self._webhooks -= 1
+            self._events -= len(events)
+
+    async def _store(self, events: Sequence[Event]) -> None:
+        submitted = [self.groups[kind].submit(same) for kind, same in by_type(events).items()]
+        try:
+            async with asyncio.timeout(self.seconds):
+                for stored in submitted:
+                    if not await stored:
+                        raise NotStored("the broker did not confirm")
+        except TimeoutError:
+            raise NotStored("no confirm in time") from None
+        finally:
+            for stored in submitted:
+                stored.cancel()
+
+
+@dataclass(frozen=True, kw_only=True)
+class BrokerGroups:
+    """Makes a group one AMQP message."""
+
+    publisher: PatientPublisher
+    clock: Clock
+    metrics: Metrics
+
+    async def publish(self, kind: type[Event], events: Sequence[Event]) -> None:
+        """Return when the broker has confirmed. Raises NotStored."""
+        started = time.monotonic()
+        identifier = str(uuid4())
+        message = group_of(events)
+        body = encode(message, event_id=identifier, source=SOURCE, time=self.clock())
+        try:
+            await self.publisher.current().publish(INBOUND, message.KEY, body, message_id=identifier)
+        except (DependencyAway, Unroutable) as error:
+            _log.warning("group_not_stored", kind=KINDS[kind], events=len(events), error=str(error))
+            raise NotStored("the broker did not confirm") from None
+        self.metrics.confirmed(kind, len(events), time.monotonic() - started)
+
+
+@asynccontextmanager
+async def open_outbox(publish: Publish) -> AsyncIterator[GroupedOutbox]:
+    """An outbox whose groups are being published until the block ends."""
+    groups = {
+        kind: GroupCommit(
+            publish=partial(publish, kind), weigh=weigh, limits=ALONE if kind is WebhookQuarantined else GROUP
+        )
+        for kind in KINDS
+    }
+    works = [group.work() for group in groups.values() for _ in range(GROUPS_IN_FLIGHT)]
+    async with background(*works):
+        yield GroupedOutbox(groups)

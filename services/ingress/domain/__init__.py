@@ -1,0 +1,1 @@
+"""What a webhook means: pure rules from its bytes to events."""

@@ -1,0 +1,71 @@
+"""Which address is what, and sealing it before it leaves this process."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from services.ingress.domain.decoding import NotUnderstood
+from services.ingress.domain.webhook import Contact, WrittenMessage
+from shared.contracts.message import Address, Addresses, AddressKind
+
+_USER = re.compile(r"[A-Z]{2}\.[\x21-\x7e]{1,150}")
+_PHONE = re.compile(r"\+?([0-9]{5,20})")
+
+
+class Seal(Protocol):
+    """Seals bytes so that they open only with the same purpose and index."""
+
+    def __call__(self, plain: bytes, *, purpose: str, index: bytes = b"") -> bytes: ...
+
+
+class Index(Protocol):
+    """The keyed hash of a value, to look it up by."""
+
+    def __call__(self, purpose: str, value: str) -> bytes: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rules:
+    """What translation needs to know: our number, the moment, and how to seal."""
+
+    phone_number_id: str
+    received_at: datetime
+    seal: Seal
+    index: Index
+
+
+def addresses_of(values: Iterable[str | None], rules: Rules) -> Addresses:
+    """The first phone number and the first user id among the values. Raises NotUnderstood without any."""
+    phone = user = None
+    for value in values:
+        if value and _USER.fullmatch(value):
+            user = user or value
+        elif value and (number := _PHONE.fullmatch(value)):
+            phone = phone or number[1]
+    if phone is None and user is None:
+        raise NotUnderstood("neither a phone number nor a user id")
+    return Addresses(
+        phone=_sealed(AddressKind.PHONE, phone, rules), user=_sealed(AddressKind.USER, user, rules)
+    )
+
+
+def sender_of(message: WrittenMessage, contacts: tuple[Contact, ...], rules: Rules) -> Addresses:
+    """Who wrote, completed by what the contacts beside the message say about the same person."""
+    own = [message.sender, message.from_user_id]
+    if message.system is not None:
+        own.append(message.system.previous_user_id)
+    known = {value for value in own if value}
+    beside = [contact for contact in contacts if known & {contact.wa_id, contact.user_id}]
+    if not known and len(contacts) == 1:
+        beside = list(contacts)
+    more = [value for contact in beside for value in (contact.wa_id, contact.user_id)]
+    return addresses_of([*own, *more], rules)
+
+
+def _sealed(kind: AddressKind, value: str | None, rules: Rules) -> Address | None:
+    if value is None:
+        return None
+    index = rules.index(kind, value)
+    return Address(kind=kind, index=index, sealed=rules.seal(value.encode(), purpose=kind, index=index))

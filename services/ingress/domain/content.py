@@ -1,0 +1,78 @@
+"""What a message says: its text, the id of what was tapped, and the message it is about."""
+
+from typing import NamedTuple
+
+from services.ingress.domain.webhook import (
+    Button,
+    Choice,
+    Correction,
+    FlowReply,
+    Interactive,
+    Media,
+    Reaction,
+    TextBody,
+    WrittenMessage,
+)
+
+LONGEST_TEXT = 4096
+LONGEST_WORD = 256
+
+
+class Content(NamedTuple):
+    """`about` is a wamid: hash it before it goes anywhere."""
+
+    text: str | None = None
+    payload: str | None = None
+    about: str | None = None
+
+
+def content_of(message: WrittenMessage) -> Content:
+    """Cut to what WhatsApp itself allows; a system message says nothing, since its text names addresses."""
+    text, payload, about = _parts(message)
+    if about is None and message.context is not None:
+        about = message.context.id
+    return Content(cut(text, LONGEST_TEXT), cut(payload, LONGEST_WORD), about or None)
+
+
+def cut(text: str | None, length: int) -> str | None:
+    """At most so many characters."""
+    return text if text is None else text[:length]
+
+
+def _parts(message: WrittenMessage) -> Content:
+    match message:
+        case WrittenMessage(text=TextBody(body=body)):
+            return Content(body)
+        case WrittenMessage(button=Button(text=text, payload=payload)):
+            return Content(text, payload)
+        case WrittenMessage(interactive=Interactive() as interactive):
+            return _chosen(interactive)
+        case WrittenMessage(reaction=Reaction(message_id=about, emoji=emoji)):
+            return Content(emoji, None, about)
+        case WrittenMessage(edit=Correction() as change) | WrittenMessage(revoke=Correction() as change):
+            return _corrected(change)
+        case (
+            WrittenMessage(image=Media(caption=caption))
+            | WrittenMessage(video=Media(caption=caption))
+            | WrittenMessage(document=Media(caption=caption))
+        ):
+            return Content(caption)
+        case _:
+            return Content()
+
+
+def _chosen(interactive: Interactive) -> Content:
+    match interactive:
+        case Interactive(button_reply=Choice(id=identifier, title=title)):
+            return Content(title, identifier)
+        case Interactive(list_reply=Choice(id=identifier, title=title)):
+            return Content(title, identifier)
+        case Interactive(nfm_reply=FlowReply(body=body)):
+            return Content(body)
+        case _:
+            return Content()
+
+
+def _corrected(change: Correction) -> Content:
+    wording = change.message.text if change.message else None
+    return Content(wording.body if wording else None, None, change.original_message_id)

@@ -1,0 +1,81 @@
+"""Bytes to parts of a webhook; what does not decode says where and why, never what."""
+
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+import msgspec
+
+from services.ingress.domain import webhook
+
+# From here on a number cannot be seconds (the year 5138), so it is milliseconds.
+_MILLISECONDS_FROM = 100_000_000_000
+_LONGEST_TIMESTAMP = 20
+# What was decoded has to be encoded again, a few levels further in.
+_DEEPEST = 32
+
+P = TypeVar("P", bound=webhook.Part)
+_DECODERS: dict[type[webhook.Part], msgspec.json.Decoder[Any]] = {
+    kind: msgspec.json.Decoder(kind)
+    for kind in (
+        webhook.Webhook,
+        webhook.Entry,
+        webhook.Change,
+        webhook.Value,
+        webhook.Contact,
+        webhook.WrittenMessage,
+        webhook.Status,
+        webhook.Preference,
+    )
+}
+_any = msgspec.json.Decoder(dict[str, object])
+_UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+
+class NotUnderstood(ValueError):
+    """A part that is not what it should be. The text holds no value of it."""
+
+
+def read(kind: type[P], raw: bytes | msgspec.Raw) -> P:
+    """The part. Raises NotUnderstood."""
+    try:
+        part: P = _DECODERS[kind].decode(raw)
+    except _UNDECODABLE as error:
+        raise NotUnderstood(_explain(error)) from None
+    return part
+
+
+def read_object(raw: bytes | msgspec.Raw) -> dict[str, object]:
+    """A JSON object of any content. Raises NotUnderstood."""
+    try:
+        value = _any.decode(raw)
+    except _UNDECODABLE as error:
+        raise NotUnderstood(_explain(error)) from None
+    if not _is_shallow(value, _DEEPEST):
+        raise NotUnderstood("nested too deeply")
+    return value
+
+
+def _is_shallow(value: object, levels: int) -> bool:
+    if isinstance(value, dict):
+        value = list(value.values())
+    return not isinstance(value, list) or (levels > 0 and all(_is_shallow(it, levels - 1) for it in value))
+
+
+def moment(timestamp: webhook.Timestamp) -> datetime:
+    """Meta's seconds: text or a number, and milliseconds from some. Raises NotUnderstood."""
+    text = str(timestamp)
+    if len(text) > _LONGEST_TIMESTAMP or not (text.isascii() and text.isdecimal()):
+        raise NotUnderstood("timestamp is not a number of seconds")
+    seconds = int(text)
+    if seconds >= _MILLISECONDS_FROM:
+        seconds //= 1000
+    try:
+        return datetime.fromtimestamp(seconds, UTC)
+    except (ValueError, OverflowError, OSError):
+        raise NotUnderstood("timestamp is out of range") from None
+
+
+def _explain(error: Exception) -> str:
+    if isinstance(error, UnicodeDecodeError):
+        return "not UTF-8"
+    return "nested too deeply" if isinstance(error, RecursionError) else str(error)

@@ -1,0 +1,27 @@
+"""Who sent it: `sha256=` and the HMAC of the raw body, in 64 lower-case hexadecimal digits.
+
+https://developers.facebook.com/documentation/business-messaging/whatsapp/webhooks/create-webhook-endpoint
+"""
+
+import hmac
+import re
+from collections.abc import Sequence
+
+_HEADER = re.compile(r"sha256=([0-9a-f]{64})")
+
+
+def is_signed(body: bytes, header: str | None, secrets: Sequence[bytes]) -> bool:
+    """Whether the header is the body's signature with one of the secrets (two during a rotation)."""
+    match = _HEADER.fullmatch(header or "")
+    if match is None:
+        return False
+    given = bytes.fromhex(match[1])
+    # Every secret is tried, so that the time says nothing about which one it was.
+    return any([hmac.compare_digest(given, hmac.digest(secret, body, "sha256")) for secret in secrets])
+
+
+def is_token(given: str | None, expected: str) -> bool:
+    """Whether the handshake brought our token; without a token of our own nothing is right."""
+    if not given or not expected:
+        return False
+    return hmac.compare_digest(given.encode(errors="replace"), expected.encode())

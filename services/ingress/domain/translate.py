@@ -1,0 +1,181 @@
+"""From a webhook's bytes to events: what we understand, what is not ours, and what an operator has to see."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TypeVar
+
+from msgspec import Raw
+
+from services.ingress.domain import webhook
+from services.ingress.domain.addresses import Rules, addresses_of, sender_of
+from services.ingress.domain.content import LONGEST_WORD, content_of, cut
+from services.ingress.domain.decoding import NotUnderstood, moment, read, read_object
+from shared.contracts.inbound import (
+    AccountEvent,
+    DeliveryStatus,
+    InboundMessage,
+    PreferenceChange,
+    WebhookQuarantined,
+)
+
+ACCOUNT_OBJECT = "whatsapp_business_account"
+# Fields about our account only. Others may hold citizens' numbers and texts, so they are sealed as a whole.
+ACCOUNT_FIELDS = ("account_", "business_", "message_template_", "template_", "phone_number_", "security")
+CITIZEN_FIELDS = ("messages", "user_preferences")
+LONGEST_OPAQUE = 512
+NAMED_PROBLEMS = 3
+
+Event = InboundMessage | DeliveryStatus | PreferenceChange | AccountEvent | WebhookQuarantined
+
+
+class Ignored(StrEnum):
+    """Why something that we understood is not for us."""
+
+    OTHER_NUMBER = "other_number"
+    GROUP = "group"
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What was not understood: the place and the reason, without a value."""
+
+    reason: str
+
+
+Finding = Event | Ignored | Problem
+P = TypeVar("P", bound=webhook.Part)
+Read = Callable[[P], Iterator[Finding]]
+
+
+def translate(body: bytes, rules: Rules) -> Iterator[Finding]:
+    """All that a webhook holds, in its order."""
+    yield from _each(webhook.Webhook, "webhook", [body], lambda whole: _webhook(whole, rules))
+
+
+def quarantine(body: bytes, problems: Sequence[Problem], rules: Rules) -> WebhookQuarantined:
+    """The whole body, sealed: a part alone would not tell an operator enough."""
+    named = "; ".join(problem.reason for problem in problems[:NAMED_PROBLEMS])
+    more = len(problems) - NAMED_PROBLEMS
+    return WebhookQuarantined(
+        reason=f"{named}; and {more} more" if more > 0 else named,
+        received_at=rules.received_at,
+        size=len(body),
+        sealed=rules.seal(body, purpose="webhook"),
+    )
+
+
+def _each(kind: type[P], place: str, raws: Sequence[bytes | Raw] | None, then: Read[P]) -> Iterator[Finding]:
+    """Read each on its own: what one cannot be read for is a finding, and the next one follows."""
+    for number, raw in enumerate(raws or ()):
+        try:
+            yield from then(read(kind, raw))
+        except NotUnderstood as problem:
+            yield Problem(f"{place}[{number}]: {problem}")
+
+
+def _webhook(whole: webhook.Webhook, rules: Rules) -> Iterator[Finding]:
+    if whole.object != ACCOUNT_OBJECT:
+        raise NotUnderstood(f"object is not {ACCOUNT_OBJECT}")
+    yield from _each(webhook.Entry, "entry", whole.entry, lambda entry: _entry(entry, rules))
+
+
+def _entry(entry: webhook.Entry, rules: Rules) -> Iterator[Finding]:
+    yield from _each(webhook.Change, "changes", entry.changes, lambda change: _change(change, rules))
+
+
+def _change(change: webhook.Change, rules: Rules) -> Iterator[Finding]:
+    if change.field in CITIZEN_FIELDS:
+        yield from _value(change.field, read(webhook.Value, change.value), rules)
+    elif change.field.startswith(ACCOUNT_FIELDS):
+        yield _account(change.field, read_object(change.value), rules)
+    else:
+        raise NotUnderstood("a field that is not known")
+
+
+def _value(field: str, value: webhook.Value, rules: Rules) -> Iterator[Finding]:
+    number = value.metadata.phone_number_id if value.metadata else None
+    if number is not None and number != rules.phone_number_id:
+        yield Ignored.OTHER_NUMBER
+        return
+    contacts: list[webhook.Contact] = []
+    yield from _each(webhook.Contact, "contacts", value.contacts, _collect(contacts))
+    yield from _messages(value, tuple(contacts), rules)
+    yield from _each(webhook.Status, "statuses", value.statuses, lambda status: _status(status, rules))
+    yield from _each(
+        webhook.Preference, "user_preferences", value.user_preferences, lambda it: _preference(it, rules)
+    )
+    if value.errors:
+        yield _account(field, {"errors": [_named(error) for error in value.errors]}, rules)
+
+
+def _collect(contacts: list[webhook.Contact]) -> Read[webhook.Contact]:
+    def keep(contact: webhook.Contact) -> Iterator[Finding]:
+        contacts.append(contact)
+        return iter(())
+
+    return keep
+
+
+def _messages(value: webhook.Value, contacts: tuple[webhook.Contact, ...], rules: Rules) -> Iterator[Finding]:
+    def one(message: webhook.WrittenMessage) -> Iterator[Finding]:
+        yield Ignored.GROUP if message.group_id else _message(message, contacts, rules)
+
+    return _each(webhook.WrittenMessage, "messages", value.messages, one)
+
+
+def _message(
+    message: webhook.WrittenMessage, contacts: tuple[webhook.Contact, ...], rules: Rules
+) -> InboundMessage:
+    text, payload, about = content_of(message)
+    return InboundMessage(
+        message_key=rules.index("wamid", message.id),
+        sender=sender_of(message, contacts, rules),
+        sent_at=moment(message.timestamp),
+        received_at=rules.received_at,
+        kind=message.type[:LONGEST_WORD],
+        text=text,
+        payload=payload,
+        about_key=rules.index("wamid", about) if about else None,
+    )
+
+
+def _status(status: webhook.Status, rules: Rules) -> Iterator[Finding]:
+    if status.recipient_type == "group":
+        yield Ignored.GROUP
+        return
+    yield DeliveryStatus(
+        message_key=rules.index("wamid", status.id),
+        status=status.status[:LONGEST_WORD],
+        at=moment(status.timestamp),
+        received_at=rules.received_at,
+        delivery=cut(status.biz_opaque_callback_data, LONGEST_OPAQUE),
+        error_code=_error_code(status),
+        pricing_category=cut(status.pricing.category, LONGEST_WORD) if status.pricing else None,
+    )
+
+
+def _error_code(status: webhook.Status) -> int | None:
+    return _code(status.errors[0]) if status.errors else None
+
+
+def _code(error: webhook.Failure) -> int | None:
+    text = str(error.code)
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else None
+
+
+def _named(error: webhook.Failure) -> dict[str, object]:
+    return {"code": _code(error), "title": cut(error.title, LONGEST_WORD)}
+
+
+def _preference(preference: webhook.Preference, rules: Rules) -> Iterator[Finding]:
+    yield PreferenceChange(
+        person=addresses_of([preference.wa_id, preference.user_id], rules),
+        category=preference.category[:LONGEST_WORD],
+        value=preference.value[:LONGEST_WORD],
+        at=moment(preference.timestamp),
+    )
+
+
+def _account(field: str, value: dict[str, object], rules: Rules) -> AccountEvent:
+    return AccountEvent(field=field[:LONGEST_WORD], received_at=rules.received_at, value=value)

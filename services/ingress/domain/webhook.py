@@ -1,0 +1,191 @@
+"""The shapes of Meta's webhooks, as far as we read them.
+
+Lists stay raw until each of their items is decoded on its own, so that one that we do not understand takes
+nothing else with it. Unknown fields are ignored, words such as types and statuses are plain text, and what
+Meta calls optional is optional here.
+"""
+
+from collections.abc import Sequence
+
+from msgspec import Raw, Struct
+
+Timestamp = int | str
+
+
+class Part(Struct, frozen=True, kw_only=True):
+    """A part of a webhook."""
+
+
+class Webhook(Part, frozen=True, kw_only=True):
+    """The whole body."""
+
+    object: str
+    entry: Sequence[Raw]
+
+
+class Entry(Part, frozen=True, kw_only=True):
+    """What happened to one account."""
+
+    changes: Sequence[Raw]
+
+
+class Change(Part, frozen=True, kw_only=True):
+    """One subscribed field and its value."""
+
+    field: str
+    value: Raw
+
+
+class Metadata(Part, frozen=True, kw_only=True):
+    """Which of the account's numbers it is about."""
+
+    phone_number_id: str | None = None
+
+
+class Failure(Part, frozen=True, kw_only=True):
+    """What went wrong, with a message of ours or with the account."""
+
+    code: int | str | None = None
+    title: str | None = None
+
+
+class Value(Part, frozen=True, kw_only=True):
+    """The value of `messages` and `user_preferences`; any mix of its lists is accepted."""
+
+    metadata: Metadata | None = None
+    contacts: Sequence[Raw] | None = None
+    messages: Sequence[Raw] | None = None
+    statuses: Sequence[Raw] | None = None
+    user_preferences: Sequence[Raw] | None = None
+    errors: Sequence[Failure] | None = None
+
+
+class Contact(Part, frozen=True, kw_only=True):
+    """A person's addresses, beside the messages; either may hold a user id."""
+
+    wa_id: str | None = None
+    user_id: str | None = None
+
+
+class Reference(Part, frozen=True, kw_only=True):
+    """The message that this one answers."""
+
+    id: str | None = None
+
+
+class TextBody(Part, frozen=True, kw_only=True):
+    """What was typed."""
+
+    body: str
+
+
+class Button(Part, frozen=True, kw_only=True):
+    """A template's quick reply; without a payload its text is all there is."""
+
+    text: str | None = None
+    payload: str | None = None
+
+
+class Choice(Part, frozen=True, kw_only=True):
+    """A reply button, or a row of a list."""
+
+    id: str | None = None
+    title: str | None = None
+
+
+class FlowReply(Part, frozen=True, kw_only=True):
+    """A completed form; what it holds is not ours to read."""
+
+    body: str | None = None
+
+
+class Interactive(Part, frozen=True, kw_only=True):
+    """What was chosen in a message of ours."""
+
+    button_reply: Choice | None = None
+    list_reply: Choice | None = None
+    nfm_reply: FlowReply | None = None
+
+
+class Media(Part, frozen=True, kw_only=True):
+    """A picture, video or document."""
+
+    caption: str | None = None
+
+
+class Reaction(Part, frozen=True, kw_only=True):
+    """An emoji on a message; none or an empty one takes it back."""
+
+    message_id: str | None = None
+    emoji: str | None = None
+
+
+class EditedMessage(Part, frozen=True, kw_only=True):
+    """The new wording."""
+
+    text: TextBody | None = None
+
+
+class Correction(Part, frozen=True, kw_only=True):
+    """A message that was edited, or revoked: then there is no new one."""
+
+    original_message_id: str | None = None
+    message: EditedMessage | None = None
+
+
+class SystemNotice(Part, frozen=True, kw_only=True):
+    """A person's address changed."""
+
+    wa_id: str | None = None
+    user_id: str | None = None
+    previous_user_id: str | None = None
+
+
+class WrittenMessage(Part, frozen=True, kw_only=True, rename={"sender": "from"}):
+    """One inbound message of whatever type."""
+
+    id: str
+    timestamp: Timestamp
+    type: str
+    sender: str | None = None
+    from_user_id: str | None = None
+    group_id: str | None = None
+    context: Reference | None = None
+    text: TextBody | None = None
+    button: Button | None = None
+    interactive: Interactive | None = None
+    image: Media | None = None
+    video: Media | None = None
+    document: Media | None = None
+    reaction: Reaction | None = None
+    edit: Correction | None = None
+    revoke: Correction | None = None
+    system: SystemNotice | None = None
+
+
+class Pricing(Part, frozen=True, kw_only=True):
+    """What Meta will bill it as."""
+
+    category: str | None = None
+
+
+class Status(Part, frozen=True, kw_only=True):
+    """One step of a message of ours."""
+
+    id: str
+    status: str
+    timestamp: Timestamp
+    recipient_type: str | None = None
+    biz_opaque_callback_data: str | None = None
+    pricing: Pricing | None = None
+    errors: Sequence[Failure] | None = None
+
+
+class Preference(Part, frozen=True, kw_only=True):
+    """Somebody stopped or resumed a category of messages in WhatsApp itself."""
+
+    category: str
+    value: str
+    timestamp: Timestamp
+    wa_id: str | None = None
+    user_id: str | None = None

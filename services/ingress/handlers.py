@@ -1,0 +1,63 @@
+"""What to do with a webhook: check who sent it, understand it, store it, and only then say yes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from services.ingress.domain.addresses import Index, Rules, Seal
+from services.ingress.domain.signature import is_signed, is_token
+from services.ingress.domain.translate import Event, Finding, Ignored, Problem, quarantine, translate
+from services.ingress.ports import Meter, NotStored, Outbox, Result
+from shared.runtime.clock import Clock
+
+
+@dataclass(frozen=True, kw_only=True)
+class Receiver:
+    """Receives what comes to the public port."""
+
+    app_secrets: Sequence[bytes]
+    verify_token: str
+    phone_number_id: str
+    seal: Seal
+    index: Index
+    clock: Clock
+    outbox: Outbox
+    meter: Meter
+
+    def welcomes(self, mode: str | None, token: str | None) -> bool:
+        """Whether a handshake is Meta's."""
+        return mode == "subscribe" and is_token(token, self.verify_token)
+
+    async def receive(self, body: bytes, signature: str | None) -> Result:
+        """What became of the body; it is accepted or quarantined only once it is stored."""
+        result = await self._receive(body, signature)
+        self.meter.answered(result)
+        return result
+
+    async def _receive(self, body: bytes, signature: str | None) -> Result:
+        if not is_signed(body, signature, self.app_secrets):
+            return Result.UNSIGNED
+        findings = self._understand(body)
+        try:
+            await self._store([it for it in findings if not isinstance(it, Ignored | Problem)])
+        except NotStored:
+            return Result.UNAVAILABLE
+        for finding in findings:
+            if isinstance(finding, Ignored):
+                self.meter.ignored(finding)
+        return Result.QUARANTINED if any(isinstance(it, Problem) for it in findings) else Result.ACCEPTED
+
+    def _understand(self, body: bytes) -> list[Finding]:
+        rules = Rules(
+            phone_number_id=self.phone_number_id,
+            received_at=self.clock(),
+            seal=self.seal,
+            index=self.index,
+        )
+        findings = list(translate(body, rules))
+        problems = [finding for finding in findings if isinstance(finding, Problem)]
+        return [*findings, quarantine(body, problems, rules)] if problems else findings
+
+    async def _store(self, events: Sequence[Event]) -> None:
+        if events:
+            await self.outbox.store(events)
+            self.meter.stored(events)

@@ -1,0 +1,39 @@
+"""What handling a webhook needs from outside."""
+
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import Protocol
+
+from services.ingress.domain.translate import Event, Ignored
+
+
+class NotStored(Exception):
+    """The broker has not confirmed, or too much waits already: whoever sent it has to send it again."""
+
+
+class Result(StrEnum):
+    """What became of a webhook."""
+
+    ACCEPTED = "accepted"
+    QUARANTINED = "quarantined"
+    UNSIGNED = "unsigned"
+    UNAVAILABLE = "unavailable"
+    TOO_LARGE = "too_large"
+    TOO_SLOW = "too_slow"
+
+
+class Outbox(Protocol):
+    """Where events go."""
+
+    async def store(self, events: Sequence[Event]) -> None:
+        """Return when all of them are on disk. Raises NotStored within three seconds."""
+
+
+class Meter(Protocol):
+    """What is counted."""
+
+    def answered(self, result: Result) -> None: ...
+
+    def stored(self, events: Sequence[Event]) -> None: ...
+
+    def ignored(self, reason: Ignored) -> None: ...

@@ -1,0 +1,48 @@
+"""What the ingress is told from outside."""
+
+from pydantic import Field, SecretStr, field_validator
+
+from shared.runtime.settings import Port, ServiceSettings
+from shared.sealing import IndexKey, KeyRing
+
+MOST_APP_SECRETS = 2
+
+
+class Settings(ServiceSettings):
+    """Checked as a whole at the start, so that a wrong key does not wait for the first webhook."""
+
+    listen_host: str = Field("0.0.0.0", description="where the webhook listens")  # noqa: S104 - the public port
+    listen_port: Port = Field(8080, description="port of the webhook")
+    app_secrets: SecretStr = Field(description="Meta's app secret; two, comma separated, in a rotation")
+    verify_token: SecretStr = Field(min_length=8, description="the token that Meta repeats in its handshake")
+    phone_number_id: str = Field(pattern=r"^[0-9]{5,30}$", description="Meta's id of our number")
+    sealing_keys: SecretStr = Field(description="VERSION:BASE64 of 32 bytes, comma separated")
+    index_key: SecretStr = Field(description="base64 of 32 bytes")
+
+    @field_validator("app_secrets")
+    @classmethod
+    def _one_or_two(cls, value: SecretStr) -> SecretStr:
+        if not 0 < len(_secrets(value)) <= MOST_APP_SECRETS:
+            raise ValueError("expected one or two secrets")
+        return value
+
+    @field_validator("sealing_keys")
+    @classmethod
+    def _is_key_ring(cls, value: SecretStr) -> SecretStr:
+        KeyRing.parse(value.get_secret_value())
+        return value
+
+    @field_validator("index_key")
+    @classmethod
+    def _is_index_key(cls, value: SecretStr) -> SecretStr:
+        IndexKey.parse(value.get_secret_value())
+        return value
+
+    @property
+    def app_secret_values(self) -> tuple[bytes, ...]:
+        return _secrets(self.app_secrets)
+
+
+def _secrets(value: SecretStr) -> tuple[bytes, ...]:
+    parts = value.get_secret_value().split(",")
+    return tuple(part.strip().encode() for part in parts if part.strip())
