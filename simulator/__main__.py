@@ -1,0 +1,64 @@
+"""The command `python -m simulator`."""
+
+import argparse
+import asyncio
+import logging
+import sys
+from collections.abc import Callable
+
+from simulator import settings
+from simulator.graph.templates import TemplateFileError
+from simulator.process import stop_signals
+from simulator.wiring import serve
+
+CANNOT_LISTEN = 1
+WRONG_SETTINGS = 2
+
+
+def main() -> int:
+    """Runs until a signal; returns the exit status."""
+    _parser().parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    try:
+        chosen = settings.load()
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            runner.run(_run(chosen))
+    except settings.SettingsError as error:
+        return _refuse(str(error))
+    except TemplateFileError as error:
+        return _refuse(f"SIMULATOR_TEMPLATES_FILE: {error}")
+    except OSError as error:
+        sys.stderr.write(f"The simulator cannot listen: {error.strerror}\n")
+        return CANNOT_LISTEN
+    return 0
+
+
+async def _run(chosen: settings.Settings) -> None:
+    with stop_signals() as stopping:
+        await serve(chosen, stopping)
+
+
+def _refuse(problems: str) -> int:
+    sys.stderr.write(f"The simulator cannot start:\n{problems}\n")
+    return WRONG_SETTINGS
+
+
+def _parser() -> argparse.ArgumentParser:
+    return argparse.ArgumentParser(
+        prog="python -m simulator",
+        description="A stand-in for Meta's WhatsApp Business Platform. Nothing it does reaches WhatsApp.",
+        epilog=f"settings, from the environment or from files:\n{settings.describe()}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,161 @@
+"""The citizens: their numbers, what they share with the business, and what their phones show."""
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from enum import StrEnum
+
+from msgspec import Struct, field
+
+from simulator.identifiers import MOST_PHONES, phone_number, user_id
+from simulator.limits import Burst
+from simulator.states import State
+
+CHAT_LENGTH = 500
+SERVICE_WINDOW_SECONDS = 24 * 3600
+
+
+class Sharing(StrEnum):
+    """How the business gets to know a citizen; integrators have seen all three."""
+
+    PHONE = "phone"
+    USER_ID_ONLY = "bsuid_only"
+    USER_ID_AS_NUMBER = "bsuid_in_from"
+
+
+class Button(Struct, frozen=True, gc=False):
+    """Something a citizen can press; `kind` decides which webhook that causes."""
+
+    id: str
+    title: str
+    kind: str
+    description: str = ""
+
+
+class Content(Struct, frozen=True, gc=False):
+    """What a phone shows of a message."""
+
+    text: str
+    header: str = ""
+    footer: str = ""
+    buttons: tuple[Button, ...] = ()
+
+
+class Message(Struct, gc=False):
+    """A message of the business that was accepted."""
+
+    sequence: int
+    citizen: int
+    wamid: str
+    type: str
+    content: Content
+    accepted_at: float
+    category: str
+    delivery: str | None = None
+    template: str | None = None
+    by_user_id: bool = False
+    state: State = State.ACCEPTED
+
+
+class Written(Struct, gc=False):
+    """A message that a citizen wrote."""
+
+    wamid: str
+    type: str
+    content: Content
+    written_at: float
+    state: State = State.SENT
+
+
+class Citizen(Struct, gc=False):
+    """One phone."""
+
+    id: int
+    phone: str
+    user_id: str
+    sharing: Sharing = Sharing.PHONE
+    window_until: float = 0
+    burst: Burst | None = None
+    marketing_stopped: bool = False
+    shown: int = 0
+    chat: deque[tuple[int, Message | Written]] = field(default_factory=lambda: deque(maxlen=CHAT_LENGTH))
+
+    @property
+    def name(self) -> str:
+        return f"Telefon {self.id}"
+
+    @property
+    def shares_phone(self) -> bool:
+        return self.sharing is Sharing.PHONE
+
+    @property
+    def address(self) -> str:
+        """What a message id of this citizen contains."""
+        return self.phone if self.shares_phone else self.user_id
+
+    def show(self, message: Message | Written) -> int:
+        """Puts a message on the phone; returns its number there."""
+        self.shown += 1
+        self.chat.append((self.shown, message))
+        return self.shown
+
+    def open_window(self, now: float) -> None:
+        self.window_until = now + SERVICE_WINDOW_SECONDS
+
+
+class PhonesExhaustedError(Exception):
+    """There are no fictional numbers left; ask for fewer citizens."""
+
+
+class Citizens:
+    """All phones, found by id, number or user id."""
+
+    def __init__(self) -> None:
+        self._all: list[Citizen] = []
+        self._by_phone: dict[str, Citizen] = {}
+        self._by_user_id: dict[str, Citizen] = {}
+        self._used = 0
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    def __iter__(self) -> Iterator[Citizen]:
+        return iter(self._all)
+
+    def add(self, sharings: Sequence[Sharing]) -> list[Citizen]:
+        """Adds one citizen for each way of sharing, all or none."""
+        if self._used + len(sharings) > MOST_PHONES:
+            raise PhonesExhaustedError
+        return [self._add(sharing) for sharing in sharings]
+
+    def find(self, citizen: int) -> Citizen | None:
+        return self._all[citizen - 1] if 1 <= citizen <= len(self._all) else None
+
+    def by_phone(self, digits: str) -> Citizen | None:
+        return self._by_phone.get(digits)
+
+    def by_user_id(self, identifier: str) -> Citizen | None:
+        return self._by_user_id.get(identifier)
+
+    def renumber(self, citizen: Citizen) -> None:
+        """Gives a citizen a new number and, as Meta does, a new user id."""
+        if self._used >= MOST_PHONES:
+            raise PhonesExhaustedError
+        del self._by_phone[citizen.phone], self._by_user_id[citizen.user_id]
+        citizen.phone, citizen.user_id = self._next_identity()
+        self._register(citizen)
+
+    def _add(self, sharing: Sharing) -> Citizen:
+        phone, identifier = self._next_identity()
+        citizen = Citizen(id=len(self._all) + 1, phone=phone, user_id=identifier, sharing=sharing)
+        self._all.append(citizen)
+        self._register(citizen)
+        return citizen
+
+    def _next_identity(self) -> tuple[str, str]:
+        index = self._used
+        self._used += 1
+        return phone_number(index), user_id(index)
+
+    def _register(self, citizen: Citizen) -> None:
+        self._by_phone[citizen.phone] = citizen
+        self._by_user_id[citizen.user_id] = citizen

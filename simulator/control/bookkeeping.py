@@ -1,0 +1,190 @@
+"""Control of the account, the faults, the templates and the handshake; and the live stream."""
+
+import asyncio
+import secrets
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+from aiohttp import web
+from msgspec import Struct
+
+from simulator.account import Account
+from simulator.citizens import Message
+from simulator.clock import Clock
+from simulator.control.access import ControlError, answer, number, read
+from simulator.control.requests import TemplateStatus
+from simulator.events import Hub, Subscription
+from simulator.faults import FaultBox, Faults
+from simulator.graph.template import Template
+from simulator.graph.templates import Templates
+from simulator.webhooks.notifier import Notifier
+
+MOST_ROWS = 10_000
+MOST_WATCHED = 100
+HEARTBEAT_SECONDS = 15
+HEARTBEAT = b": still here\n\n"
+HANDSHAKE_TIMEOUT = aiohttp.ClientTimeout(total=10)
+
+
+class AccountRow(Struct, frozen=True):
+    """One accepted message; `delivery` is what the sender called it."""
+
+    sequence: int
+    citizen: int
+    delivery: str | None
+    type: str
+    template: str | None
+    text: str
+    accepted_at: float
+    state: str
+
+
+@dataclass(kw_only=True)
+class BookControl:
+    """What was accepted, and what shall go wrong."""
+
+    clock: Clock
+    account: Account
+    faults: FaultBox
+    notifier: Notifier
+    templates: Templates
+    hub: Hub
+    session: aiohttp.ClientSession
+    webhook_url: str
+    verify_token: str
+
+    def routes(self) -> list[web.RouteDef]:
+        return [
+            web.get("/simulator/account", self.show_account),
+            web.get("/simulator/account/messages", self.show_messages),
+            web.get("/simulator/faults", self.show_faults),
+            web.put("/simulator/faults", self.set_faults),
+            web.put("/simulator/templates/{name}", self.set_template),
+            web.post("/simulator/webhook/verification", self.verify),
+            web.get("/simulator/events", self.stream),
+        ]
+
+    async def show_account(self, _: web.Request) -> web.StreamResponse:
+        return answer(summary(self.account, self.notifier))
+
+    async def show_messages(self, request: web.Request) -> web.StreamResponse:
+        after = number(request, "after", 0, 10**12)
+        limit = number(request, "limit", 1000, MOST_ROWS)
+        return answer([_row(message) for message in self.account.messages[after : after + limit]])
+
+    async def show_faults(self, _: web.Request) -> web.StreamResponse:
+        return answer(self.faults.current)
+
+    async def set_faults(self, request: web.Request) -> web.StreamResponse:
+        """Replaces all faults: what is left out is switched off."""
+        self.faults.replace(await read(request, Faults))
+        return answer(self.faults.current)
+
+    async def set_template(self, request: web.Request) -> web.StreamResponse:
+        """Pauses, disables or approves a template in all languages, and tells the business."""
+        wanted = await read(request, TemplateStatus)
+        chosen = self.templates.named(request.match_info["name"])
+        if not chosen:
+            raise ControlError(404, "there is no such template")
+        for template in chosen:
+            template.status = wanted.status
+            self.notifier.change(_template_change(template, wanted.status))
+        return answer({"templates": len(chosen)}, status=202)
+
+    async def verify(self, _: web.Request) -> web.StreamResponse:
+        """Does the handshake that Meta does when the callback address is saved."""
+        challenge = str(secrets.randbelow(10**9) + 10**9)
+        query = {"hub.mode": "subscribe", "hub.challenge": challenge, "hub.verify_token": self.verify_token}
+        try:
+            async with self.session.get(self.webhook_url, params=query, timeout=HANDSHAKE_TIMEOUT) as reply:
+                body = await reply.content.read(len(challenge) + 1)
+                return answer(
+                    {"verified": reply.status == 200 and body.decode() == challenge, "status": reply.status}
+                )
+        except (aiohttp.ClientError, TimeoutError, UnicodeDecodeError):
+            return answer({"verified": False, "status": None})
+
+    async def stream(self, request: web.Request) -> web.StreamResponse:
+        """What phones show, as it happens: of all citizens, or of those in `citizens=1,2,3`."""
+        watched = _watched(request.query.get("citizens"))
+        response = web.StreamResponse(
+            headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"}
+        )
+        await response.prepare(request)
+        with self.hub.subscribe(watched) as subscription:
+            await _pump(subscription, response)
+        return response
+
+
+async def _pump(subscription: Subscription, response: web.StreamResponse) -> None:
+    await response.write(HEARTBEAT)
+    while not subscription.closed:
+        try:
+            events = await asyncio.wait_for(subscription.next(), HEARTBEAT_SECONDS)
+        except TimeoutError:
+            events = HEARTBEAT
+        try:
+            await response.write(events)
+        except (ConnectionError, aiohttp.ClientConnectionError):
+            return
+
+
+def _watched(given: str | None) -> frozenset[int] | None:
+    if given is None:
+        return None
+    numbers = given.split(",")
+    if len(numbers) > MOST_WATCHED or not all(
+        one.isascii() and one.isdigit() and len(one) < 10 for one in numbers
+    ):
+        raise ControlError(400, f"citizens must be up to {MOST_WATCHED} numbers with commas between")
+    return frozenset(map(int, numbers))
+
+
+def summary(account: Account, notifier: Notifier) -> dict[str, Any]:
+    """The account in numbers; `pending` counts updates that the business has not taken yet."""
+    outbox = notifier.outbox
+    return {
+        "accepted": len(account.messages),
+        "attempted": account.attempted,
+        "delivered": account.delivered,
+        "read": account.read,
+        "failed": account.failed,
+        "rejected": {str(code): count for code, count in sorted(account.rejected.items())},
+        "peak_1s": account.accepted_window.peak,
+        "attempted_peak_1s": account.attempted_window.peak,
+        "webhooks": {
+            "pending": notifier.pending,
+            "sent": outbox.sent,
+            "posts": outbox.posts,
+            "retried": outbox.retried,
+        },
+        "inbound": account.inbound,
+    }
+
+
+def _row(message: Message) -> AccountRow:
+    return AccountRow(
+        sequence=message.sequence,
+        citizen=message.citizen,
+        delivery=message.delivery,
+        type=message.type,
+        template=message.template,
+        text=message.content.text,
+        accepted_at=message.accepted_at,
+        state=message.state.value,
+    )
+
+
+def _template_change(template: Template, status: str) -> dict[str, Any]:
+    return {
+        "field": "message_template_status_update",
+        "value": {
+            "event": status,
+            "message_template_id": int(template.id),
+            "message_template_name": template.name,
+            "message_template_language": template.language,
+            "message_template_category": template.category,
+            "reason": "NONE",
+        },
+    }

@@ -1,0 +1,188 @@
+"""What citizens do with their phones, and the webhook that it causes."""
+
+from dataclasses import dataclass, field
+
+from simulator.account import Account
+from simulator.citizens import Button, Citizen, Citizens, Content, Message, Written
+from simulator.clock import Clock
+from simulator.control.requests import Write
+from simulator.identifiers import Serials, wamid
+from simulator.phones import Phones
+from simulator.webhooks.notifier import Notifier
+from simulator.webhooks.payloads import (
+    ButtonPress,
+    Choice,
+    Context,
+    ErrorData,
+    InboundMessage,
+    InteractiveReply,
+    Reaction,
+    SystemNotice,
+    TextBody,
+    Unsupported,
+    WebhookError,
+)
+
+UNSUPPORTED = WebhookError(
+    code=131051,
+    title="Message type unknown",
+    message="Message type unknown",
+    error_data=ErrorData("Message type is currently not supported."),
+)
+MIME_TYPES = {
+    "image": "image/jpeg",
+    "video": "video/mp4",
+    "audio": "audio/ogg; codecs=opus",
+    "document": "application/pdf",
+    "sticker": "image/webp",
+}
+SHA256_OF_NOTHING = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
+KREISHAUS = {"latitude": 53.227, "longitude": 8.795, "name": "Kreishaus", "address": "Osterholz-Scharmbeck"}
+
+
+class WritingError(ValueError):
+    """The citizen cannot do this; the text says why."""
+
+
+@dataclass(kw_only=True)
+class Writing:
+    """Lets citizens write, press, react and move."""
+
+    clock: Clock
+    citizens: Citizens
+    account: Account
+    phones: Phones
+    notifier: Notifier
+    own_number: str
+    serials: Serials = field(default_factory=Serials)
+
+    def write(self, citizen: Citizen, act: Write) -> str:
+        """Does one act and sends its webhook; returns the message's id."""
+        message, content = self._compose(citizen, act)
+        now = self.clock()
+        message.id = wamid(citizen.address, self.serials.next(), outgoing=False)
+        message.timestamp = str(int(now))
+        written = Written(message.id, message.type, content, now)
+        citizen.open_window(now)
+        self.account.write(citizen, written)
+        self.phones.show(citizen, written)
+        self.notifier.message(citizen, message)
+        return message.id
+
+    def change_number(self, citizen: Citizen) -> None:
+        """The citizen moves to a new number; the user id changes with it."""
+        phone, user_id = citizen.phone, citizen.user_id
+        self.citizens.renumber(citizen)
+        shares = citizen.shares_phone
+        before, after = (phone, citizen.phone) if shares else (user_id, citizen.user_id)
+        notice = SystemNotice(
+            type="user_changed_number" if shares else "user_changed_user_id",
+            body=f"User {citizen.name} changed from {before} to {after}",
+            user_id=citizen.user_id,
+            previous_user_id=user_id,
+            wa_id=citizen.phone if shares else None,
+        )
+        self.notifier.system(self._system(citizen, phone if shares else None, user_id, notice))
+
+    def _system(
+        self, citizen: Citizen, phone: str | None, user_id: str, notice: SystemNotice
+    ) -> InboundMessage:
+        return InboundMessage(
+            id=wamid(citizen.address, self.serials.next(), outgoing=False),
+            timestamp=str(int(self.clock())),
+            type="system",
+            from_=phone,
+            from_user_id=user_id,
+            system=notice,
+        )
+
+    def prefer(self, citizen: Citizen, value: str) -> None:
+        """The citizen stops or resumes marketing messages in the app."""
+        citizen.marketing_stopped = value == "stop"
+        self.notifier.preference(citizen, value)
+
+    def _compose(self, citizen: Citizen, act: Write) -> tuple[InboundMessage, Content]:
+        acts = (act.text, act.button, act.reaction, act.media, act.location, act.unsupported)
+        if sum(one is not None for one in acts) != 1:
+            raise WritingError(
+                "exactly one of text, button, reaction, media, location or unsupported is needed"
+            )
+        if act.button is not None:
+            return self._press(citizen, act.button, act.message)
+        if act.reaction is not None:
+            return self._react(citizen, act.reaction, act.message)
+        return _plain(act)
+
+    def _press(self, citizen: Citizen, button: str, sequence: int | None) -> tuple[InboundMessage, Content]:
+        message, pressed = self._find_button(citizen, button, sequence)
+        context = Context(from_=self.own_number, id=message.wamid)
+        if pressed.kind == "template":
+            press = ButtonPress(payload=pressed.id, text=pressed.title)
+            return _inbound("button", context=context, button=press), Content(pressed.title)
+        choice = Choice(pressed.id, pressed.title, pressed.description or None)
+        reply = InteractiveReply(pressed.kind)
+        setattr(reply, pressed.kind, choice)
+        return _inbound("interactive", context=context, interactive=reply), Content(pressed.title)
+
+    def _find_button(self, citizen: Citizen, button: str, sequence: int | None) -> tuple[Message, Button]:
+        """The button on that message, or on the newest one that has it."""
+        for message in self._received(citizen, sequence):
+            for candidate in message.content.buttons:
+                if candidate.id == button and candidate.id:
+                    return message, candidate
+        raise WritingError("the phone shows no such button")
+
+    def _react(self, citizen: Citizen, emoji: str, sequence: int | None) -> tuple[InboundMessage, Content]:
+        message = next(iter(self._received(citizen, sequence)), None)
+        if message is None:
+            raise WritingError("the phone shows no such message")
+        return _inbound("reaction", reaction=Reaction(message.wamid, emoji)), Content(emoji)
+
+    def _received(self, citizen: Citizen, sequence: int | None) -> list[Message]:
+        """The citizen's received messages, the newest first."""
+        shown = (message for _, message in reversed(citizen.chat) if isinstance(message, Message))
+        return [message for message in shown if sequence is None or message.sequence == sequence]
+
+
+def _plain(act: Write) -> tuple[InboundMessage, Content]:
+    """An act that refers to no other message."""
+    context = Context(forwarded=True) if act.forwarded else None
+    if act.text is not None:
+        return _inbound("text", text=TextBody(act.text), context=context), Content(act.text)
+    if act.media is not None:
+        media = {"id": "8001", "mime_type": MIME_TYPES[act.media], "sha256": SHA256_OF_NOTHING}
+        message = _inbound(act.media, context=context)
+        setattr(message, act.media, media)
+        return message, Content("", header=f"[{act.media}]")
+    if act.location is not None:
+        return _inbound("location", location=KREISHAUS), Content("Kreishaus", header="[location]")
+    kind = act.unsupported or "unknown"
+    message = _inbound("unsupported", errors=[UNSUPPORTED])
+    message.unsupported = Unsupported(kind)
+    return message, Content("", header=f"[{kind}]")
+
+
+def _inbound(
+    kind: str,
+    *,
+    context: Context | None = None,
+    text: TextBody | None = None,
+    button: ButtonPress | None = None,
+    interactive: InteractiveReply | None = None,
+    reaction: Reaction | None = None,
+    location: dict[str, object] | None = None,
+    errors: list[WebhookError] | None = None,
+) -> InboundMessage:
+    """A message whose id and time are not known yet."""
+    return InboundMessage(
+        id="",
+        timestamp="",
+        type=kind,
+        context=context,
+        text=text,
+        button=button,
+        interactive=interactive,
+        reaction=reaction,
+        location=location,
+        errors=errors,
+    )

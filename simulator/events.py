@@ -1,0 +1,78 @@
+"""Live news for those who watch phones; costs nothing while nobody does."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import msgspec
+from msgspec import Struct
+
+MOST_WAITING = 2000
+# Tells the watcher to read everything again, because it was too slow for the stream.
+OVERFLOW = b"event: overflow\ndata: {}\n\n"
+
+
+class Subscription:
+    """One watcher; `citizens` limits what it gets, None means all."""
+
+    def __init__(self, citizens: frozenset[int] | None) -> None:
+        self.citizens = citizens
+        self.closed = False
+        self._waiting: list[bytes] = []
+        self._filled = asyncio.Event()
+
+    def put(self, event: bytes) -> None:
+        if len(self._waiting) >= MOST_WAITING:
+            self._waiting = [OVERFLOW]
+        else:
+            self._waiting.append(event)
+        self._filled.set()
+
+    def close(self) -> None:
+        self.closed = True
+        self._filled.set()
+
+    async def next(self) -> bytes:
+        """Everything that waits, at least one event; empty once closed."""
+        await self._filled.wait()
+        self._filled.clear()
+        waiting, self._waiting = self._waiting, []
+        return b"".join(waiting)
+
+
+class Hub:
+    """Hands events to all watchers."""
+
+    def __init__(self) -> None:
+        self._subscriptions: set[Subscription] = set()
+        self._closed = False
+
+    @contextmanager
+    def subscribe(self, citizens: frozenset[int] | None) -> Iterator[Subscription]:
+        subscription = Subscription(citizens)
+        self._subscriptions.add(subscription)
+        if self._closed:
+            subscription.close()
+        try:
+            yield subscription
+        finally:
+            self._subscriptions.discard(subscription)
+
+    def watched(self, citizen: int) -> bool:
+        return any(_wants(subscription, citizen) for subscription in self._subscriptions)
+
+    def publish(self, citizen: int, name: str, data: Struct) -> None:
+        event = b"event: %b\ndata: %b\n\n" % (name.encode(), msgspec.json.encode(data))
+        for subscription in self._subscriptions:
+            if _wants(subscription, citizen):
+                subscription.put(event)
+
+    def close(self) -> None:
+        """Ends all streams, those included that begin later."""
+        self._closed = True
+        for subscription in self._subscriptions:
+            subscription.close()
+
+
+def _wants(subscription: Subscription, citizen: int) -> bool:
+    return subscription.citizens is None or citizen in subscription.citizens

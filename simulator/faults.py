@@ -1,0 +1,108 @@
+"""Faults on request, the same for the same seed."""
+
+from hashlib import blake2b
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+Share = Annotated[float, Meta(ge=0, le=1)]
+Seconds = Annotated[float, Meta(ge=0, le=3600)]
+SHUFFLE_SECONDS = 1.0
+DUPLICATE_SECONDS = 1.0
+
+
+class Faults(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What shall go wrong, and how often; shares are between 0 and 1."""
+
+    latency_seconds: Seconds = 0
+    latency_jitter_seconds: Seconds = 0
+    reject_share: Share = 0
+    reject_code: Annotated[int, Meta(ge=0, le=9_999_999)] = 131000
+    reject_status: Annotated[int, Meta(ge=400, le=599)] = 500
+    cut_after_accept_share: Share = 0
+    timeout_share: Share = 0
+    timeout_accept_share: Share = 0.5
+    webhook_duplicate_share: Share = 0
+    webhook_delay_seconds: Seconds = 0
+    webhook_shuffle: bool = False
+    read_share: Share = 0.5
+    fail_share: Share = 0
+    fail_code: Annotated[int, Meta(ge=0, le=9_999_999)] = 131026
+    seed: Annotated[int, Meta(ge=0, le=2**63 - 1)] = 1
+
+
+class Interference(Struct, frozen=True):
+    """What happens to one request at the Graph API."""
+
+    delay_seconds: float = 0
+    reject: bool = False
+    cut: bool = False
+    hold: bool = False
+    hold_accepts: bool = False
+
+
+UNDISTURBED = Interference()
+
+
+def chance(seed: int, purpose: str, number: int) -> float:
+    """A number in [0, 1) that depends on nothing but the arguments."""
+    digest = blake2b(b"%d %b %d" % (seed, purpose.encode(), number), digest_size=7).digest()
+    return int.from_bytes(digest, "big") / 2**56
+
+
+def interference(faults: Faults, number: int) -> Interference:
+    """What happens to the request with this number since the faults were set."""
+
+    def happens(share: float, purpose: str) -> bool:
+        return share > 0 and chance(faults.seed, purpose, number) < share
+
+    jitter = faults.latency_jitter_seconds * chance(faults.seed, "latency", number)
+    return Interference(
+        delay_seconds=faults.latency_seconds + jitter,
+        reject=happens(faults.reject_share, "reject"),
+        cut=happens(faults.cut_after_accept_share, "cut"),
+        hold=happens(faults.timeout_share, "timeout"),
+        hold_accepts=happens(faults.timeout_accept_share, "timeout accepts"),
+    )
+
+
+def webhook_delays(faults: Faults, number: int) -> list[float]:
+    """How many seconds each copy of a webhook update waits before it may leave."""
+    delay = faults.webhook_delay_seconds
+    if faults.webhook_shuffle:
+        delay += SHUFFLE_SECONDS * chance(faults.seed, "shuffle", number)
+    if faults.webhook_duplicate_share > chance(faults.seed, "duplicate", number):
+        return [delay, delay + DUPLICATE_SECONDS * chance(faults.seed, "second copy", number)]
+    return [delay]
+
+
+class FaultBox:
+    """The faults in force, and how much has met them."""
+
+    def __init__(self) -> None:
+        self.replace(Faults())
+
+    def replace(self, faults: Faults) -> None:
+        """Puts other faults in force; counting starts again, so that the same seed gives the same run."""
+        self.current = faults
+        self._requests = 0
+        self._updates = 0
+        self._quiet_requests = _harmless_to_requests(faults)
+        self._quiet_webhooks = _harmless_to_webhooks(faults)
+
+    def next_request(self) -> Interference:
+        self._requests += 1
+        return UNDISTURBED if self._quiet_requests else interference(self.current, self._requests)
+
+    def next_update(self) -> list[float]:
+        self._updates += 1
+        return [0.0] if self._quiet_webhooks else webhook_delays(self.current, self._updates)
+
+
+def _harmless_to_requests(faults: Faults) -> bool:
+    latency = faults.latency_seconds + faults.latency_jitter_seconds
+    return not (latency or faults.reject_share or faults.cut_after_accept_share or faults.timeout_share)
+
+
+def _harmless_to_webhooks(faults: Faults) -> bool:
+    return not (faults.webhook_delay_seconds or faults.webhook_shuffle or faults.webhook_duplicate_share)

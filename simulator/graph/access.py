@@ -1,0 +1,39 @@
+"""Who may call the Graph API, and how refusals are answered."""
+
+import hmac
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+
+from simulator.graph.errors import GraphError
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Access:
+    """Checks the bearer token and the ids in the path, in Meta's order."""
+
+    def __init__(self, *, token: str) -> None:
+        self._expected = f"Bearer {token}".encode()
+
+    def check(self, request: web.Request) -> None:
+        """Raises Meta's error 190 unless the token is right; compares in constant time."""
+        given = request.headers.get("Authorization", "").encode(errors="replace")
+        if not hmac.compare_digest(given, self._expected):
+            raise GraphError(190, "The access token could not be verified.")
+
+    def guard(self, handler: Handler) -> Handler:
+        """The handler behind the token, with Meta's errors as answers."""
+
+        async def guarded(request: web.Request) -> web.StreamResponse:
+            try:
+                self.check(request)
+                return await handler(request)
+            except GraphError as error:
+                return refusal(error)
+
+        return guarded
+
+
+def refusal(error: GraphError) -> web.Response:
+    return web.Response(body=error.body(), status=error.status, content_type="application/json")

@@ -1,0 +1,52 @@
+"""Meta's length limits for what is sent, as rules that raise its errors."""
+
+from simulator.graph.errors import GraphError, invalid, required
+
+TEXT_BODY = 4096
+CAPTION = 1024
+TEMPLATE_NAME = 512
+TEMPLATE_HEADER = 60
+TEMPLATE_BODY = 1024
+TEMPLATE_FOOTER = 60
+TEMPLATE_BUTTONS = 10
+TEMPLATE_BUTTON_TEXT = 25
+PAYLOAD = 256
+CALLBACK_DATA = 512
+BUTTON_BODY = 1024
+BUTTONS = 3
+BUTTON_TITLE = 20
+BUTTON_ID = 256
+LIST_BODY = 4096
+LIST_BUTTON = 20
+SECTIONS = 10
+ROWS = 10
+ROW_ID = 200
+ROW_TITLE = 24
+ROW_DESCRIPTION = 72
+SECTION_TITLE = 24
+HEADER = 60
+FOOTER = 60
+
+
+def at_most(value: str | None, limit: int, name: str) -> None:
+    """Meta's error 100 for a plain parameter that is too long."""
+    if value is not None and len(value) > limit:
+        raise GraphError(100, f"Param {name} must be at most {limit} characters long.")
+
+
+def between(value: str, limit: int, name: str) -> None:
+    """Meta's errors for a part of an interactive message that is missing or too long."""
+    if not value:
+        raise required(name)
+    if len(value) > limit:
+        raise invalid(f"{name} must have 1 to {limit} characters.")
+
+
+def count_between(count: int, limit: int, name: str) -> None:
+    if not 1 <= count <= limit:
+        raise invalid(f"{name} must have 1 to {limit} items.")
+
+
+def distinct(values: list[str], name: str) -> None:
+    if len(set(values)) != len(values):
+        raise invalid(f"{name} must differ from one another.")

@@ -1,0 +1,68 @@
+"""Uploaded media: kept in memory, the oldest make room for new ones."""
+
+import hashlib
+import itertools
+from collections import OrderedDict
+
+from msgspec import Struct
+
+from simulator.graph.errors import GraphError
+
+MEGABYTE = 1024 * 1024
+MOST_KEPT_BYTES = 256 * MEGABYTE
+FIRST_MEDIA_ID = 900_100
+# Meta's limits per kind of file.
+LIMITS = {
+    "image/jpeg": 5 * MEGABYTE,
+    "image/png": 5 * MEGABYTE,
+    "application/pdf": 100 * MEGABYTE,
+    "text/plain": 100 * MEGABYTE,
+    "video/mp4": 16 * MEGABYTE,
+    "audio/mpeg": 16 * MEGABYTE,
+    "audio/ogg": 16 * MEGABYTE,
+}
+
+
+class StoredMedia(Struct, frozen=True):
+    id: str
+    mime_type: str
+    content: bytes
+
+    @property
+    def sha256(self) -> str:
+        return hashlib.sha256(self.content).hexdigest()
+
+
+class MediaShelf:
+    """What was uploaded, found by id."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[str, StoredMedia] = OrderedDict()
+        self._bytes = 0
+        self._ids = itertools.count(FIRST_MEDIA_ID)
+
+    def has(self, media: str) -> bool:
+        return media in self._kept
+
+    def find(self, media: str) -> StoredMedia | None:
+        return self._kept.get(media)
+
+    def store(self, mime_type: str, content: bytes) -> StoredMedia:
+        """Keeps a file; raises Meta's error if its kind or size is not supported."""
+        if not content or len(content) > limit_for(mime_type):
+            raise GraphError(131053, "The file is empty or too large for its type.")
+        media = StoredMedia(str(next(self._ids)), mime_type, content)
+        self._kept[media.id] = media
+        self._bytes += len(content)
+        while self._bytes > MOST_KEPT_BYTES:
+            _, oldest = self._kept.popitem(last=False)
+            self._bytes -= len(oldest.content)
+        return media
+
+
+def limit_for(mime_type: str) -> int:
+    """The most bytes of a file of this kind; raises Meta's error for kinds that it does not take."""
+    limit = LIMITS.get(mime_type)
+    if limit is None:
+        raise GraphError(131053, "Files of this type are not supported.")
+    return limit

@@ -1,0 +1,82 @@
+"""The messages endpoint: the one path that has to be quick, and the one that faults disturb."""
+
+import asyncio
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from simulator.account import Account
+from simulator.clock import Clock
+from simulator.faults import UNDISTURBED, FaultBox, Interference
+from simulator.graph.access import Access, refusal
+from simulator.graph.errors import GraphError, no_such_object
+from simulator.graph.sending import Sending
+
+# A client that waits longer than this for an answer waits for ever.
+HOLD_SECONDS = 300
+HOLD_CHECK_SECONDS = 1.0
+
+
+@dataclass(kw_only=True)
+class MessagesRoute:
+    """POST /{version}/{phone-number-id}/messages."""
+
+    access: Access
+    sending: Sending
+    account: Account
+    faults: FaultBox
+    clock: Clock
+    phone_number_id: str
+    stopping: asyncio.Event
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        body = await request.read()
+        try:
+            self.access.check(request)
+            interference = self.faults.next_request()
+            self.account.attempt(self.clock())
+            if interference.hold and not interference.hold_accepts:
+                return await self._hold(request)
+            answer = self._answer(request, body, interference)
+        except GraphError as error:
+            self.account.reject(error.code)
+            return refusal(error)
+        return answer if interference is UNDISTURBED else await self._disturb(request, answer, interference)
+
+    def _answer(self, request: web.Request, body: bytes, interference: Interference) -> web.Response:
+        if request.match_info["object"] != self.phone_number_id:
+            raise no_such_object()
+        return web.Response(body=self.sending.handle(body, interference), content_type="application/json")
+
+    async def _disturb(
+        self, request: web.Request, answer: web.Response, interference: Interference
+    ) -> web.StreamResponse:
+        """Delays, withholds or cuts off the answer to a message that is accepted and accounted already."""
+        if interference.delay_seconds:
+            await asyncio.sleep(interference.delay_seconds)
+        if interference.hold:
+            return await self._hold(request)
+        if interference.cut:
+            return _cut(request)
+        return answer
+
+    async def _hold(self, request: web.Request) -> web.StreamResponse:
+        """Never answers: waits until the client has gone, or the process goes."""
+        deadline = self.clock() + HOLD_SECONDS
+        while self.clock() < deadline and not _gone(request):
+            try:
+                await asyncio.wait_for(self.stopping.wait(), HOLD_CHECK_SECONDS)
+                break
+            except TimeoutError:
+                continue
+        return _cut(request)
+
+
+def _gone(request: web.Request) -> bool:
+    return request.transport is None or request.transport.is_closing()
+
+
+def _cut(request: web.Request) -> web.Response:
+    if request.transport is not None:
+        request.transport.abort()
+    return web.Response()

@@ -1,0 +1,194 @@
+"""The Graph API's paths beside the messages endpoint: number info, templates and media."""
+
+import base64
+import binascii
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from aiohttp import BodyPartReader, web
+
+from simulator.graph.access import Access, refusal
+from simulator.graph.errors import GraphError, no_such_object, required
+from simulator.graph.media import MediaShelf, StoredMedia, limit_for
+from simulator.graph.messages import MessagesRoute
+from simulator.graph.template import Template
+from simulator.graph.templates import Templates
+
+PAGE_SIZE = 25
+MOST_PER_PAGE = 1000
+LISTED_BY_DEFAULT = ("id", "name", "status", "category", "language", "parameter_format", "components")
+NUMBER_BY_DEFAULT = ("id", "display_phone_number", "verified_name", "quality_rating")
+
+
+@dataclass(kw_only=True)
+class GraphRoutes:
+    """Everything under /{version}/."""
+
+    access: Access
+    messages: MessagesRoute
+    templates: Templates
+    media: MediaShelf
+    account_id: str
+    phone_number_id: str
+    display_phone_number: str
+    messages_per_second: int
+
+    def routes(self) -> list[web.RouteDef]:
+        guard = self.access.guard
+        base = r"/{version:v\d+\.\d+}"
+        return [
+            web.post(base + "/{object}/messages", self.messages.handle),
+            web.get(base + "/{account}/message_templates", guard(self.list_templates)),
+            web.get(base + "/{account}/phone_numbers", guard(self.list_numbers)),
+            web.post(base + "/{number}/media", guard(self.upload)),
+            web.get(base + "/{object}", guard(self.describe)),
+            web.get("/media/{media}", guard(self.download)),
+            web.route("*", base + "/{unknown:.*}", guard(_unknown_path)),
+        ]
+
+    async def list_templates(self, request: web.Request) -> web.StreamResponse:
+        if request.match_info["account"] != self.account_id:
+            raise no_such_object()
+        chosen = [template for template in self.templates.all if _matches(template, request)]
+        start, size = _page(request)
+        fields = _fields(request, LISTED_BY_DEFAULT)
+        rows = [_project(msgspec.to_builtins(template), fields) for template in chosen[start : start + size]]
+        return _json({"data": rows, "paging": _paging(request, start, len(rows), len(chosen))})
+
+    async def list_numbers(self, request: web.Request) -> web.StreamResponse:
+        if request.match_info["account"] != self.account_id:
+            raise no_such_object()
+        row = _project(self._number(), _fields(request, NUMBER_BY_DEFAULT))
+        return _json({"data": [row], "paging": {"cursors": {"before": _cursor(0), "after": _cursor(1)}}})
+
+    async def describe(self, request: web.Request) -> web.StreamResponse:
+        """The number itself, or an uploaded file: Meta uses one path for both."""
+        wanted = request.match_info["object"]
+        if wanted == self.phone_number_id:
+            return _json(_project(self._number(), _fields(request, NUMBER_BY_DEFAULT)))
+        media = self.media.find(wanted)
+        if media is None:
+            raise no_such_object()
+        return _json(_describe(media, f"{request.scheme}://{request.host}/media/{media.id}"))
+
+    async def upload(self, request: web.Request) -> web.StreamResponse:
+        if request.match_info["number"] != self.phone_number_id:
+            raise no_such_object()
+        mime_type, content = await _read_upload(request)
+        return _json({"id": self.media.store(mime_type, content).id})
+
+    async def download(self, request: web.Request) -> web.StreamResponse:
+        media = self.media.find(request.match_info["media"])
+        if media is None:
+            raise no_such_object()
+        return web.Response(body=media.content, content_type=media.mime_type)
+
+    def _number(self) -> dict[str, Any]:
+        level = "HIGH" if self.messages_per_second >= MOST_PER_PAGE else "STANDARD"
+        return {
+            "id": self.phone_number_id,
+            "display_phone_number": f"+{self.display_phone_number}",
+            "verified_name": "Kreisfunk-Simulator",
+            "quality_rating": "GREEN",
+            "status": "CONNECTED",
+            "platform_type": "CLOUD_API",
+            "code_verification_status": "VERIFIED",
+            "throughput": {"level": level},
+            "messaging_limit_tier": "TIER_UNLIMITED",
+            "whatsapp_business_manager_messaging_limit": "TIER_UNLIMITED",
+        }
+
+
+async def _unknown_path(_: web.Request) -> web.StreamResponse:
+    return refusal(GraphError(2500, "There is nothing under this path."))
+
+
+def _matches(template: Template, request: web.Request) -> bool:
+    wanted = {name: request.query.get(name) for name in ("name", "language", "status", "category")}
+    return all(value is None or getattr(template, name) == value for name, value in wanted.items())
+
+
+def _fields(request: web.Request, default: Sequence[str]) -> Sequence[str]:
+    given = request.query.get("fields")
+    return ["id", *given.split(",")] if given else default
+
+
+def _project(row: dict[str, Any], fields: Sequence[str]) -> dict[str, Any]:
+    return {name: row[name] for name in fields if name in row}
+
+
+def _page(request: web.Request) -> tuple[int, int]:
+    limit = request.query.get("limit", str(PAGE_SIZE))
+    if not limit.isascii() or not limit.isdigit() or not 1 <= int(limit) <= MOST_PER_PAGE:
+        raise GraphError(100, f"limit must be a number from 1 to {MOST_PER_PAGE}.")
+    return _position(request.query.get("after")), int(limit)
+
+
+def _cursor(position: int) -> str:
+    return base64.urlsafe_b64encode(b"position:%d" % position).decode()
+
+
+def _position(cursor: str | None) -> int:
+    if not cursor:
+        return 0
+    try:
+        return int(base64.urlsafe_b64decode(cursor).removeprefix(b"position:"))
+    except (ValueError, binascii.Error) as error:
+        raise GraphError(100, "The cursor is not one that was given out.") from error
+
+
+def _paging(request: web.Request, start: int, count: int, total: int) -> dict[str, Any]:
+    after = _cursor(start + count)
+    paging: dict[str, Any] = {"cursors": {"before": _cursor(start), "after": after}}
+    if start + count < total:
+        paging["next"] = str(request.url.update_query(after=after))
+    return paging
+
+
+def _describe(media: StoredMedia, url: str) -> dict[str, Any]:
+    return {
+        "messaging_product": "whatsapp",
+        "id": media.id,
+        "url": url,
+        "mime_type": media.mime_type,
+        "sha256": media.sha256,
+        "file_size": len(media.content),
+    }
+
+
+async def _read_upload(request: web.Request) -> tuple[str, bytes]:
+    """The declared type and the bytes of an upload, never more of them than Meta takes."""
+    if not request.content_type.startswith("multipart/"):
+        raise GraphError(100, "The body must be multipart/form-data.")
+    fields: dict[str, str] = {}
+    content, content_type = None, ""
+    reader = await request.multipart()
+    while (part := await reader.next()) is not None:
+        if not isinstance(part, BodyPartReader):
+            raise GraphError(100, "The body may not be nested.")
+        if part.name == "file":
+            content_type = part.headers.get("Content-Type", "")
+            content = await _read_part(part)
+        elif part.name:
+            fields[part.name] = (await part.text())[:256]
+    if content is None:
+        raise required("file")
+    if fields.get("messaging_product") != "whatsapp":
+        raise GraphError(100, "The parameter messaging_product is required and must be whatsapp.")
+    return fields.get("type") or content_type, content
+
+
+async def _read_part(part: BodyPartReader) -> bytes:
+    most = limit_for("application/pdf")
+    content = bytearray()
+    while chunk := await part.read_chunk(65536):
+        content += chunk
+        if len(content) > most:
+            raise GraphError(131053, "The file is too large.")
+    return bytes(content)
+
+
+def _json(value: object) -> web.Response:
+    return web.Response(body=msgspec.json.encode(value), content_type="application/json")

@@ -1,0 +1,189 @@
+"""Accepts or refuses what a business sends, with Meta's limits, and sets off what follows."""
+
+from dataclasses import dataclass, field
+from functools import partial
+from typing import NamedTuple
+
+import msgspec
+from msgspec import Struct
+
+from simulator.account import Account
+from simulator.citizens import Citizen, Citizens, Content, Message
+from simulator.clock import Clock
+from simulator.fate import Step, steps
+from simulator.faults import FaultBox, Interference
+from simulator.graph.content import Reading
+from simulator.graph.errors import GraphError, invalid, required
+from simulator.graph.requests import MessageRequest
+from simulator.identifiers import PHONE, USER_ID, Serials, wamid
+from simulator.limits import next_burst
+from simulator.phones import Phones
+from simulator.states import State
+from simulator.timeline import Timeline
+from simulator.webhooks.notifier import Notifier
+
+DECODER = msgspec.json.Decoder(MessageRequest)
+MARKED_AS_READ = b'{"success":true}'
+
+
+class SentContact(Struct, gc=False, omit_defaults=True):
+    input: str
+    wa_id: str | None = None
+    user_id: str | None = None
+
+
+class SentMessage(Struct, gc=False, omit_defaults=True):
+    id: str
+    message_status: str | None = None
+
+
+class SendAnswer(Struct, gc=False):
+    """Meta's answer to an accepted message."""
+
+    contacts: list[SentContact]
+    messages: list[SentMessage]
+    messaging_product: str = "whatsapp"
+
+
+class Draft(NamedTuple):
+    """A request that was understood, before the limits."""
+
+    request: MessageRequest
+    citizen: Citizen
+    by_user_id: bool
+    content: Content
+    category: str
+
+
+@dataclass(kw_only=True)
+class Sending:
+    """The messages endpoint without its HTTP."""
+
+    clock: Clock
+    citizens: Citizens
+    reading: Reading
+    account: Account
+    faults: FaultBox
+    timeline: Timeline
+    notifier: Notifier
+    phones: Phones
+    messages_per_second: int
+    own_number: str
+    serials: Serials = field(default_factory=Serials)
+
+    def handle(self, body: bytes, interference: Interference) -> bytes:
+        """The answer to one request; raises Meta's error if it is refused."""
+        request = _decode(body)
+        if request.status is not None:
+            return self._mark_as_read(request)
+        draft = self._draft(request)
+        now = self.clock()
+        if request.type != "template" and now >= draft.citizen.window_until:
+            raise GraphError(131047, "More than 24 hours have passed since the recipient last wrote.")
+        if interference.reject:
+            raise self._asked_for()
+        self._pass_limits(draft.citizen, now)
+        return msgspec.json.encode(_answer(request, draft.citizen, self._accept(draft, now)))
+
+    def _draft(self, request: MessageRequest) -> Draft:
+        content, category = self.reading.read(request)
+        citizen, by_user_id = self._recipient(request)
+        return Draft(request, citizen, by_user_id, content, category)
+
+    def _recipient(self, request: MessageRequest) -> tuple[Citizen, bool]:
+        if request.to:
+            return self._by_number(request.to), False
+        if not request.recipient:
+            raise required("to")
+        if not USER_ID.fullmatch(request.recipient):
+            raise invalid("recipient must be a business-scoped user id.")
+        return _known(self.citizens.by_user_id(request.recipient)), True
+
+    def _by_number(self, to: str) -> Citizen:
+        if not PHONE.fullmatch(to):
+            raise invalid("to must be a phone number.")
+        digits = to.removeprefix("+")
+        if digits == self.own_number:
+            raise GraphError(131021, "Sender and recipient are the same number.")
+        return _known(self.citizens.by_phone(digits))
+
+    def _pass_limits(self, citizen: Citizen, now: float) -> None:
+        if self.account.accepted_window.count(now) >= self.messages_per_second:
+            raise GraphError(130429, "Cloud API message throughput has been reached.")
+        burst = next_burst(citizen.burst, now)
+        if burst is None:
+            raise GraphError(131056, "Too many messages to this recipient in a short time.")
+        citizen.burst = burst
+
+    def _accept(self, draft: Draft, now: float) -> Message:
+        request, citizen = draft.request, draft.citizen
+        message = Message(
+            sequence=self.account.next_sequence,
+            citizen=citizen.id,
+            wamid=wamid(citizen.address, self.serials.next(), outgoing=True),
+            type=request.type,
+            content=draft.content,
+            accepted_at=now,
+            category=draft.category,
+            delivery=request.biz_opaque_callback_data,
+            template=request.template.name if request.template else None,
+            by_user_id=draft.by_user_id,
+        )
+        self.account.accept(message)
+        self.phones.show(citizen, message)
+        self._schedule(citizen, message)
+        return message
+
+    def _schedule(self, citizen: Citizen, message: Message) -> None:
+        refused = citizen.marketing_stopped and message.category == "marketing"
+        for step in steps(self.faults.current, message.sequence, refused=refused):
+            self.timeline.schedule(
+                message.accepted_at + step.after, partial(self._advance, citizen, message, step)
+            )
+
+    def _advance(self, citizen: Citizen, message: Message, step: Step) -> None:
+        if self.account.advance(message, step.state):
+            self.phones.advance(citizen, message)
+        self.notifier.status(citizen, message, step.state, priced=step.priced, code=step.code)
+
+    def _asked_for(self) -> GraphError:
+        faults = self.faults.current
+        return GraphError(faults.reject_code, "This fault was asked for.", status=faults.reject_status)
+
+    def _mark_as_read(self, request: MessageRequest) -> bytes:
+        if request.status != "read":
+            raise invalid("status must be read.")
+        found = self.account.find_written(request.message_id or "")
+        if found is None:
+            raise invalid("message_id is not the id of a received message.")
+        citizen, written = found
+        written.state = State.READ
+        self.phones.advance(citizen, written)
+        return MARKED_AS_READ
+
+
+def _decode(body: bytes) -> MessageRequest:
+    try:
+        request = DECODER.decode(body)
+    except msgspec.MsgspecError as error:
+        raise GraphError(100, str(error)) from error
+    if request.messaging_product != "whatsapp":
+        raise GraphError(100, "The parameter messaging_product is required and must be whatsapp.")
+    if request.recipient_type != "individual":
+        raise invalid("recipient_type must be individual.")
+    return request
+
+
+def _known(citizen: Citizen | None) -> Citizen:
+    if citizen is None:
+        raise GraphError(131026, "The recipient is not on WhatsApp.")
+    return citizen
+
+
+def _answer(request: MessageRequest, citizen: Citizen, message: Message) -> SendAnswer:
+    if message.by_user_id:
+        contact = SentContact(request.recipient or "", user_id=citizen.user_id)
+    else:
+        contact = SentContact(request.to or "", wa_id=citizen.phone)
+    status = "accepted" if message.template else None
+    return SendAnswer(contacts=[contact], messages=[SentMessage(message.wamid, status)])

@@ -1,0 +1,87 @@
+"""The templates of the business account: read, checked as Meta would, chosen by name and language."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from simulator.graph import lengths
+from simulator.graph.errors import GraphError, required
+from simulator.graph.requests import TemplateChoice
+from simulator.graph.template import Template
+
+NAME = re.compile(r"[a-z0-9_]+")
+FIRST_TEMPLATE_ID = 5_550_001
+
+
+class TemplateFileError(ValueError):
+    """The file of templates cannot be used; the text says why."""
+
+
+class Templates:
+    """All templates of the business account."""
+
+    def __init__(self, templates: Sequence[Template]) -> None:
+        self.all = list(templates)
+        self._by_key = {(template.name, template.language): template for template in templates}
+
+    @classmethod
+    def from_file(cls, path: Path) -> "Templates":
+        """Reads create-template bodies; raises TemplateFileError."""
+        try:
+            templates = msgspec.json.decode(path.read_bytes(), type=list[Template])
+        except OSError as error:
+            raise TemplateFileError(f"cannot be read: {error.strerror}") from error
+        except msgspec.MsgspecError as error:
+            raise TemplateFileError(str(error)) from error
+        for number, template in enumerate(templates):
+            template.id = template.id or str(FIRST_TEMPLATE_ID + number)
+            check_definition(template)
+        return cls(templates)
+
+    def named(self, name: str) -> list[Template]:
+        return [template for template in self.all if template.name == name]
+
+    def choose(self, choice: TemplateChoice) -> Template:
+        """The template to send; raises Meta's errors if there is none that may be sent."""
+        if not choice.name:
+            raise required("template.name")
+        if not choice.language.code:
+            raise required("template.language.code")
+        lengths.at_most(choice.name, lengths.TEMPLATE_NAME, "template.name")
+        template = self._by_key.get((choice.name, choice.language.code))
+        if template is None or template.status in ("PENDING", "REJECTED"):
+            raise GraphError(132001, "There is no approved template of this name in this language.")
+        if template.status == "PAUSED":
+            raise GraphError(132015, "The template is paused because of low quality.")
+        if template.status == "DISABLED":
+            raise GraphError(132016, "The template is disabled for good.")
+        return template
+
+
+def check_definition(template: Template) -> None:
+    """Raises TemplateFileError if Meta would not have taken the template."""
+    problems = [problem for broken, problem in _rules(template) if broken]
+    if problems:
+        raise TemplateFileError(f"{template.name}: {'; '.join(problems)}")
+
+
+def _rules(template: Template) -> list[tuple[bool, str]]:
+    header, body, footer = (template.component(kind) for kind in ("HEADER", "BODY", "FOOTER"))
+    buttons = [button for component in template.components for button in component.buttons]
+    return [
+        (not NAME.fullmatch(template.name), "name may have a-z, 0-9 and _ only"),
+        (len(template.name) > lengths.TEMPLATE_NAME, "name is too long"),
+        (body is None or not body.text, "BODY is missing"),
+        (body is not None and len(body.text) > lengths.TEMPLATE_BODY, "BODY is too long"),
+        (header is not None and len(header.text) > lengths.TEMPLATE_HEADER, "HEADER is too long"),
+        (header is not None and len(header.variables) > 1, "HEADER may have one variable"),
+        (footer is not None and len(footer.text) > lengths.TEMPLATE_FOOTER, "FOOTER is too long"),
+        (footer is not None and bool(footer.variables), "FOOTER may have no variable"),
+        (len(buttons) > lengths.TEMPLATE_BUTTONS, "too many buttons"),
+        (
+            any(len(button.text) > lengths.TEMPLATE_BUTTON_TEXT for button in buttons),
+            "a button's text is too long",
+        ),
+    ]

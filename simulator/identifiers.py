@@ -1,0 +1,50 @@
+"""Identifiers in Meta's manner: message ids, phone numbers and business-scoped user ids."""
+
+import base64
+import itertools
+import re
+import secrets
+
+# Longer than any number that can be assigned in Germany: whatever leaks out of a test can reach nobody.
+PHONE_PREFIX = "4917604069"
+MOST_PHONES = 100_000
+FIRST_USER_ID = 40_100_200_300_000_000
+
+USER_ID = re.compile(r"[A-Z]{2}\.[A-Za-z0-9]{1,128}")
+PHONE = re.compile(r"\+?[0-9]{5,15}")
+
+
+def phone_number(index: int) -> str:
+    """The number of the phone with this index, digits only."""
+    return f"{PHONE_PREFIX}{index:05d}"
+
+
+def user_id(index: int) -> str:
+    """The business-scoped user id that belongs to the phone with this index."""
+    return f"DE.{FIRST_USER_ID + index}"
+
+
+def wamid(person: str, serial: str, *, outgoing: bool) -> str:
+    """A message id that contains the person's number or user id, as Meta's do."""
+    kind = b"\x11" if outgoing else b"\x12"
+    name = person.encode()
+    serial_bytes = serial.encode()
+    inside = b"\x1c\x18%c%b\x15\x02\x00%b\x18%c%b\x00" % (
+        len(name),
+        name,
+        kind,
+        len(serial_bytes),
+        serial_bytes,
+    )
+    return f"wamid.{base64.b64encode(inside).decode()}"
+
+
+class Serials:
+    """Serial numbers that differ within a process and, by chance, between processes."""
+
+    def __init__(self) -> None:
+        self._process = secrets.token_hex(4).upper()
+        self._numbers = itertools.count(1)
+
+    def next(self) -> str:
+        return f"{self._process}{next(self._numbers):010X}"

@@ -1,0 +1,53 @@
+"""Meta's two sending limits: messages per second of a number, and messages to one person."""
+
+from collections import deque
+
+from msgspec import Struct
+
+WINDOW_SECONDS = 1.0
+PAIR_SECONDS = 6.0
+PAIR_BURST = 45
+
+
+class SlidingWindow:
+    """Counts what happened in the last second, exactly, and remembers the most it has seen."""
+
+    def __init__(self) -> None:
+        self._moments: deque[float] = deque()
+        self.peak = 0
+
+    def count(self, now: float) -> int:
+        """How many happened in the second that ends now; one that is exactly a second old has left it."""
+        moments = self._moments
+        while moments and now - moments[0] >= WINDOW_SECONDS:
+            moments.popleft()
+        return len(moments)
+
+    def add(self, now: float) -> None:
+        count = self.count(now) + 1
+        self._moments.append(now)
+        if count > self.peak:
+            self.peak = count
+
+
+class Burst(Struct, frozen=True, gc=False):
+    """Messages to one person that began together; each of them uses up six seconds of that person's quota."""
+
+    started: float
+    size: int
+
+    @property
+    def repaid_at(self) -> float:
+        return self.started + self.size * PAIR_SECONDS
+
+
+def next_burst(burst: Burst | None, now: float) -> Burst | None:
+    """The burst after one more message now, or None if the person may not get one yet.
+
+    Up to 45 messages within six seconds are borrowed from the future; the next waits until all are repaid.
+    """
+    if burst is None or now >= burst.repaid_at:
+        return Burst(now, 1)
+    if now - burst.started < PAIR_SECONDS and burst.size < PAIR_BURST:
+        return Burst(burst.started, burst.size + 1)
+    return None

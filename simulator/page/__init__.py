@@ -1,0 +1,1 @@
+"""The citizens' phones as a web page."""

@@ -1,0 +1,46 @@
+"""Serves the page and its parts from the package, with a policy that lets nothing else in."""
+
+from collections.abc import Awaitable, Callable
+from importlib.resources import files
+
+from aiohttp import web
+
+POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self'",
+        "connect-src 'self'",
+        "base-uri 'none'",
+        "form-action 'none'",
+        "frame-ancestors 'none'",
+    )
+)
+HEADERS = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+}
+PARTS = {
+    "/": ("index.html", "text/html"),
+    "/phones.css": ("phones.css", "text/css"),
+    "/page.js": ("page.js", "text/javascript"),
+    "/phone.js": ("phone.js", "text/javascript"),
+    "/connection.js": ("connection.js", "text/javascript"),
+    "/icon.svg": ("icon.svg", "image/svg+xml"),
+}
+
+
+def routes() -> list[web.RouteDef]:
+    return [web.get(path, _serve(name, content_type)) for path, (name, content_type) in PARTS.items()]
+
+
+def _serve(name: str, content_type: str) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    body = files("simulator.page").joinpath(name).read_bytes()
+
+    async def serve(_: web.Request) -> web.StreamResponse:
+        return web.Response(body=body, content_type=content_type, charset="utf-8", headers=HEADERS)
+
+    return serve

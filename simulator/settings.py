@@ -1,0 +1,73 @@
+"""The settings of the simulator, read once when it starts."""
+
+import os
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+from pydantic import Field, FilePath, HttpUrl, SecretStr, StringConstraints, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PREFIX = "SIMULATOR_"
+SECRETS_DIR = f"{PREFIX}SECRETS_DIR"
+
+Digits = Annotated[str, StringConstraints(pattern=r"^[0-9]{5,20}$")]
+Secret = Annotated[SecretStr, Field(min_length=8)]
+
+
+class SettingsError(Exception):
+    """The environment does not allow to start; the text names everything that is wrong, and no value."""
+
+
+class Settings(BaseSettings):
+    """Where to listen, whom to tell, and which secrets both sides share."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, frozen=True, extra="ignore", hide_input_in_errors=True, env_ignore_empty=True
+    )
+
+    webhook_url: HttpUrl = Field(description="where signed webhooks are posted to")
+    app_secret: Secret = Field(description="key of the webhooks' signatures (secret)")
+    verify_token: Secret = Field(description="token of the webhook handshake (secret)")
+    graph_token: Secret = Field(description="bearer token of the Graph API (secret)")
+    control_token: Secret = Field(description="bearer token of /simulator/ and of the page (secret)")
+    phone_number_id: Digits = Field(description="id of the business number")
+    waba_id: Digits = Field(description="id of the business account")
+    display_phone_number: Digits = Field(description="the business number, digits only")
+    templates_file: FilePath = Field(description="JSON list of create-template bodies")
+    listen_host: str = Field("127.0.0.1", description="address to listen on")
+    listen_port: int = Field(8090, ge=0, le=65535, description="port to listen on")
+    messages_per_second: int = Field(80, ge=1, le=100_000, description="the number's throughput")
+    webhook_concurrency: int = Field(8, ge=1, le=256, description="webhooks posted at the same time")
+    webhook_batch: int = Field(1000, ge=1, le=1000, description="most updates in one webhook")
+    webhook_linger_seconds: float = Field(0.05, ge=0, le=5, description="wait for company before posting")
+    drain_seconds: float = Field(20, ge=0, le=600, description="time for the last webhooks when stopping")
+
+
+S = TypeVar("S", bound=BaseSettings)
+
+
+def load() -> Settings:
+    """Reads the environment and the files of the secrets folder; raises SettingsError."""
+    folder = os.environ.get(SECRETS_DIR)
+    if folder and not Path(folder).is_dir():
+        raise SettingsError(f"{SECRETS_DIR}: is not a folder")
+    return _read(Settings, folder or None)
+
+
+def _read(kind: type[S], folder: str | None) -> S:
+    try:
+        return kind(_secrets_dir=folder)
+    except ValidationError as error:
+        problems = error.errors(include_input=False, include_url=False, include_context=False)
+        lines = [f"{PREFIX}{str(problem['loc'][0]).upper()}: {problem['msg']}" for problem in problems]
+        # The original error knows the values.
+        raise SettingsError("\n".join(lines)) from None
+
+
+def describe() -> str:
+    """The settings as a table for --help."""
+    rows = [f"  {SECRETS_DIR:34} folder with a file per setting, named in lower case"]
+    for name, field in Settings.model_fields.items():
+        default = "required" if field.is_required() else f"default {field.default}"
+        rows.append(f"  {PREFIX + name.upper():34} {field.description} ({default})")
+    return "\n".join(rows)

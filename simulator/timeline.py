@@ -1,0 +1,48 @@
+"""What happens later: statuses that citizens' phones will cause, webhooks that were delayed."""
+
+import asyncio
+import heapq
+import itertools
+from collections.abc import Callable
+
+from simulator.clock import Clock
+
+TICK_SECONDS = 0.02
+
+Action = Callable[[], None]
+
+
+class Timeline:
+    """Runs actions when they are due, in order, a few milliseconds late at most."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._heap: list[tuple[float, int, Action]] = []
+        self._serials = itertools.count()
+        self._filled = asyncio.Event()
+
+    def __len__(self) -> int:
+        return len(self._heap)
+
+    def schedule(self, due: float, action: Action) -> None:
+        heapq.heappush(self._heap, (due, next(self._serials), action))
+        self._filled.set()
+
+    async def run(self) -> None:
+        """Runs until cancelled."""
+        while True:
+            await self._filled.wait()
+            self.run_until(self._clock())
+            if not self._heap:
+                self._filled.clear()
+                continue
+            await asyncio.sleep(TICK_SECONDS)
+
+    def run_until(self, now: float) -> None:
+        heap = self._heap
+        while heap and heap[0][0] <= now:
+            heapq.heappop(heap)[2]()
+
+    def finish(self) -> None:
+        """Runs all that is left at once, for a shutdown that loses nothing."""
+        self.run_until(float("inf"))

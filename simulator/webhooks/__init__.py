@@ -1,0 +1,1 @@
+"""What Meta would post to the business: payloads, signatures, batches and their delivery."""

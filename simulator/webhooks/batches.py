@@ -1,0 +1,80 @@
+"""Several updates in one POST, as Meta does when many wait."""
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal
+
+import msgspec
+from msgspec import Struct
+
+from simulator.webhooks.escaping import escape
+
+MOST_UPDATES = 1000
+MOST_BYTES = 3_000_000
+# What surrounds the items in the body.
+ENVELOPE_BYTES = 1000
+
+Kind = Literal["messages", "statuses", "user_preferences", "change"]
+
+
+class Update(Struct, frozen=True, gc=False):
+    """One item of a webhook, as it will be on the wire; `change` is a whole item of `changes[]`."""
+
+    kind: Kind
+    item: bytes
+    contact: bytes | None = None
+
+    @property
+    def size(self) -> int:
+        return len(self.item) + len(self.contact or b"") + 2
+
+
+def update(kind: Kind, item: Struct | dict[str, Any], contact: Struct | None = None) -> Update:
+    """Encodes an update once; it may be sent several times."""
+    return Update(kind, _wire(item), None if contact is None else _wire(contact))
+
+
+def _wire(value: Struct | dict[str, Any]) -> bytes:
+    return escape(msgspec.json.encode(value))
+
+
+def take(waiting: deque[Update], most: int = MOST_UPDATES) -> list[Update]:
+    """Removes what fits into one POST from the front: at least one update if there is any."""
+    taken: list[Update] = []
+    size = ENVELOPE_BYTES
+    while waiting and len(taken) < most:
+        size += waiting[0].size
+        if taken and size > MOST_BYTES:
+            break
+        taken.append(waiting.popleft())
+    return taken
+
+
+class Envelope:
+    """Composes bodies for one business number."""
+
+    def __init__(self, *, account_id: str, phone_number_id: str, display_phone_number: str) -> None:
+        metadata = {"display_phone_number": display_phone_number, "phone_number_id": phone_number_id}
+        self._head = (
+            b'{"object":"whatsapp_business_account","entry":[{"id":"%b","changes":[' % account_id.encode()
+        )
+        self._value = b'"value":{"messaging_product":"whatsapp","metadata":%b' % _wire(metadata)
+
+    def compose(self, batch: Sequence[Update]) -> bytes:
+        """The body of one POST; items of a kind share one change."""
+        return self._head + b",".join(self._changes(batch)) + b"]}]}"
+
+    def _changes(self, batch: Sequence[Update]) -> Iterator[bytes]:
+        yield from (update.item for update in batch if update.kind == "change")
+        if statuses := [update for update in batch if update.kind == "statuses"]:
+            yield self._change(b"messages", b"statuses", statuses)
+        if messages := [update for update in batch if update.kind == "messages"]:
+            yield self._change(b"messages", b"messages", messages)
+        if preferences := [update for update in batch if update.kind == "user_preferences"]:
+            yield self._change(b"user_preferences", b"user_preferences", preferences)
+
+    def _change(self, name: bytes, items: bytes, updates: Sequence[Update]) -> bytes:
+        contacts = dict.fromkeys(update.contact for update in updates if update.contact is not None)
+        named = b',"contacts":[%b]' % b",".join(contacts) if contacts else b""
+        listed = b",".join(update.item for update in updates)
+        return b'{"field":"%b",%b%b,"%b":[%b]}}' % (name, self._value, named, items, listed)

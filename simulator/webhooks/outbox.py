@@ -1,0 +1,112 @@
+"""Posts updates to the business until it answers 200; nothing is lost while the process lives."""
+
+import asyncio
+import logging
+from collections import deque
+from dataclasses import dataclass, field
+
+import aiohttp
+
+from simulator.faults import chance
+from simulator.webhooks.batches import MOST_UPDATES, Envelope, Update, take
+from simulator.webhooks.signature import HEADER, signature
+
+FIRST_PAUSE_SECONDS = 0.25
+LONGEST_PAUSE_SECONDS = 10.0
+ANSWER_TIMEOUT = aiohttp.ClientTimeout(total=10)
+
+log = logging.getLogger(__name__)
+
+
+def pause_seconds(attempt: int, share: float) -> float:
+    """How long to wait after this many failures; `share` in [0, 1) spreads the posts."""
+    longest = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2.0 ** min(attempt, 16))
+    return longest * (0.5 + share / 2)
+
+
+@dataclass(kw_only=True)
+class Outbox:
+    """Updates that wait, and the workers that post them."""
+
+    session: aiohttp.ClientSession
+    url: str
+    secret: bytes
+    envelope: Envelope
+    concurrency: int = 8
+    linger_seconds: float = 0.05
+    most_updates: int = MOST_UPDATES
+    pending: int = 0
+    sent: int = 0
+    posts: int = 0
+    retried: int = 0
+    failing: bool = False
+    _waiting: deque[Update] = field(default_factory=deque)
+    _filled: asyncio.Event = field(default_factory=asyncio.Event)
+    _empty: asyncio.Event = field(default_factory=asyncio.Event)
+    _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    def put(self, update: Update) -> None:
+        self.pending += 1
+        self._waiting.append(update)
+        self._filled.set()
+        self._empty.clear()
+
+    async def run(self) -> None:
+        """Posts until cancelled."""
+        async with asyncio.TaskGroup() as workers:
+            for _ in range(self.concurrency):
+                workers.create_task(self._work())
+
+    async def drained(self) -> None:
+        """Returns when everything was answered with 200; for a shutdown, waits for no company any more."""
+        self.linger_seconds = 0
+        if self.pending:
+            await self._empty.wait()
+
+    async def _work(self) -> None:
+        while True:
+            batch = await self._next_batch()
+            await self._deliver(self.envelope.compose(batch))
+            self.sent += len(batch)
+            self.pending -= len(batch)
+            if not self.pending:
+                self._empty.set()
+
+    async def _next_batch(self) -> list[Update]:
+        async with self._turn:
+            await self._filled.wait()
+            if len(self._waiting) < self.most_updates:
+                await asyncio.sleep(self.linger_seconds)
+            batch = take(self._waiting, self.most_updates)
+            if not self._waiting:
+                self._filled.clear()
+            return batch
+
+    async def _deliver(self, body: bytes) -> None:
+        headers = {"Content-Type": "application/json", HEADER: signature(self.secret, body)}
+        attempt = 0
+        while not await self._post(body, headers):
+            self.retried += 1
+            await asyncio.sleep(pause_seconds(attempt, chance(self.retried, "pause", attempt)))
+            attempt += 1
+        self.posts += 1
+
+    async def _post(self, body: bytes, headers: dict[str, str]) -> bool:
+        try:
+            async with self.session.post(
+                self.url, data=body, headers=headers, timeout=ANSWER_TIMEOUT, allow_redirects=False
+            ) as answer:
+                await answer.read()
+                reason = "" if answer.status == 200 else f"status {answer.status}"
+        except (aiohttp.ClientError, TimeoutError) as error:
+            reason = type(error).__name__
+        self._note(reason)
+        return not reason
+
+    def _note(self, reason: str) -> None:
+        """Logs when the business stops and when it resumes taking webhooks, not each failure."""
+        if reason and not self.failing:
+            log.warning("webhooks are not taken (%s); trying again until they are", reason)
+        elif self.failing and not reason:
+            log.info("webhooks are taken again")
+        self.failing = bool(reason)

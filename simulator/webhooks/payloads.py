@@ -1,0 +1,126 @@
+"""Meta's webhook objects; fields that are None do not appear."""
+
+from typing import Any
+
+from msgspec import Struct
+
+
+class Profile(Struct, gc=False):
+    name: str
+
+
+class Contact(Struct, gc=False, omit_defaults=True):
+    profile: Profile | None = None
+    wa_id: str | None = None
+    user_id: str | None = None
+
+
+class Context(Struct, gc=False, omit_defaults=True, rename={"from_": "from"}):
+    from_: str | None = None
+    id: str | None = None
+    forwarded: bool = False
+
+
+class TextBody(Struct, gc=False):
+    body: str
+
+
+class ButtonPress(Struct, gc=False):
+    payload: str
+    text: str
+
+
+class Choice(Struct, gc=False, omit_defaults=True):
+    id: str
+    title: str
+    description: str | None = None
+
+
+class InteractiveReply(Struct, gc=False, omit_defaults=True):
+    type: str
+    button_reply: Choice | None = None
+    list_reply: Choice | None = None
+
+
+class Reaction(Struct, gc=False, omit_defaults=True):
+    message_id: str
+    emoji: str | None = None
+
+
+class SystemNotice(Struct, gc=False, omit_defaults=True):
+    type: str
+    body: str
+    user_id: str
+    previous_user_id: str
+    wa_id: str | None = None
+
+
+class ErrorData(Struct, gc=False):
+    details: str
+
+
+class WebhookError(Struct, gc=False, omit_defaults=True):
+    code: int
+    title: str
+    message: str
+    error_data: ErrorData
+    href: str | None = None
+
+
+class Unsupported(Struct, gc=False):
+    type: str
+
+
+class InboundMessage(Struct, gc=False, omit_defaults=True, kw_only=True, rename={"from_": "from"}):
+    """One item of `messages[]`."""
+
+    from_: str | None = None
+    from_user_id: str | None = None
+    id: str
+    timestamp: str
+    type: str
+    context: Context | None = None
+    text: TextBody | None = None
+    button: ButtonPress | None = None
+    interactive: InteractiveReply | None = None
+    reaction: Reaction | None = None
+    image: dict[str, Any] | None = None
+    video: dict[str, Any] | None = None
+    audio: dict[str, Any] | None = None
+    document: dict[str, Any] | None = None
+    sticker: dict[str, Any] | None = None
+    location: dict[str, Any] | None = None
+    system: SystemNotice | None = None
+    errors: list[WebhookError] | None = None
+    unsupported: Unsupported | None = None
+
+
+class Pricing(Struct, gc=False, frozen=True):
+    billable: bool
+    pricing_model: str
+    type: str
+    category: str
+
+
+class Status(Struct, gc=False, omit_defaults=True, kw_only=True):
+    """One item of `statuses[]`."""
+
+    id: str
+    status: str
+    timestamp: str
+    recipient_id: str | None = None
+    recipient_user_id: str | None = None
+    biz_opaque_callback_data: str | None = None
+    pricing: Pricing | None = None
+    errors: list[WebhookError] | None = None
+
+
+class Preference(Struct, gc=False, omit_defaults=True, kw_only=True):
+    """One item of `user_preferences[]`; its timestamp is a number, unlike all others."""
+
+    wa_id: str | None = None
+    user_id: str | None = None
+    detail: str
+    category: str = "marketing_messages"
+    value: str
+    timestamp: int
