@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import quote, urlsplit, urlunsplit
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 import aiohttp
 import asyncpg
@@ -111,7 +111,7 @@ async def run_as_superuser(servers: Servers, *statements: str) -> None:
 def basic_authorization(url: str) -> Mapping[str, str]:
     """The login inside a URL as an HTTP header."""
     parts = urlsplit(url)
-    return {"Authorization": aiohttp.encode_basic_auth(parts.username or "", parts.password or "")}
+    return {"Authorization": aiohttp.encode_basic_auth(parts.username or "", unquote(parts.password or ""))}
 
 
 async def broker_api(

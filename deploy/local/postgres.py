@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import quote
 
 import asyncpg
 
@@ -41,7 +42,7 @@ class PostgresServer:
         return self.url_of(DATABASE)
 
     def url_of(self, database: str) -> str:
-        return f"postgresql://{OWNER}:{self.password}@{self.host}:{self.port}/{database}"
+        return f"postgresql://{OWNER}:{quote(self.password, safe='')}@{self.host}:{self.port}/{database}"
 
     async def start(self) -> None:
         await self.child.start()

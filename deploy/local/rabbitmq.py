@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import quote
 
 from deploy.local.errors import LocalError
 from deploy.local.ports import LOOPBACK, reserved_ports
@@ -36,7 +37,7 @@ class RabbitServer:
     @property
     def url(self) -> str:
         """The administrator's; the vhost is "/"."""
-        return f"amqp://{ADMIN}:{self.password}@{self.host}:{self.port}/"
+        return f"amqp://{ADMIN}:{quote(self.password, safe='')}@{self.host}:{self.port}/"
 
     @property
     def api_url(self) -> str:

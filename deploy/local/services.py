@@ -87,7 +87,7 @@ def _environment(
 def simulator_process(around: Surroundings, logs: Path, settings: Settings) -> Service:
     environment = {**environments.simulator(around), **settings.get("simulator", {})}
     command = python_command("simulator", "simulator", environment=environment, logs=logs)
-    return Service(command, f"{around.simulator_url}/")
+    return Service(command, f"{around.simulator_url}/readyz")
 
 
 def migration(around: Surroundings, logs: Path) -> Command:

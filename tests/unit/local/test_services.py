@@ -1,0 +1,47 @@
+"""Names, ports and environments of a stack's processes."""
+
+from pathlib import Path
+
+from deploy.local.environments import Surroundings, inherited_environment
+from deploy.local.services import Numbers, assign_ports, process_names, service_processes
+
+AROUND = Surroundings(
+    inherited={"PATH": "/bin"},
+    secrets=Path("/secrets"),
+    broker_port=1,
+    broker_api_port=2,
+    database_port=3,
+    simulator_port=4,
+    ingress_port=5,
+    messages_per_second=80,
+)
+
+
+def test_processes_of_a_kind_are_numbered() -> None:
+    assert process_names("dispatcher", 2) == ["dispatcher-1", "dispatcher-2"]
+
+
+def test_no_port_is_given_twice() -> None:
+    numbers = Numbers(ingresses=2, subscriptions=1, dispatchers=3)
+    ports = assign_ports(numbers, list(range(100, 100 + numbers.ports)))
+    given = [ports.simulator, *ports.ingresses, *ports.internal.values()]
+    assert sorted(given) == list(range(100, 100 + numbers.ports))
+
+
+def test_every_process_is_there_once_and_publishes_metrics(tmp_path: Path) -> None:
+    numbers = Numbers(ingresses=1, subscriptions=1, dispatchers=2)
+    ports = assign_ports(numbers, list(range(100, 100 + numbers.ports)))
+    names = [process.name for process in service_processes(AROUND, ports, tmp_path, {})]
+    assert (
+        names == ["ingress-1", "subscriptions-1", "dispatcher-1", "dispatcher-2"] == list(ports.metrics_urls)
+    )
+
+
+def test_settings_of_another_installation_do_not_leak_in() -> None:
+    ours = {"KREISFUNK_GRAPH_URL": "https://elsewhere", "SIMULATOR_LISTEN_PORT": "1", "LANG": "C"}
+    assert inherited_environment(ours) == {"LANG": "C", "PYTHONUNBUFFERED": "1"}
+
+
+def test_urls_of_the_services_hold_no_password() -> None:
+    assert AROUND.broker_url("ingress") == "amqp://ingress@127.0.0.1:1/"
+    assert AROUND.database_url("kreisfunk_monitor") == "postgresql://kreisfunk_monitor@127.0.0.1:3/kreisfunk"

@@ -1,0 +1,54 @@
+"""One stack for each folder, found by its file."""
+
+import stat
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from deploy.local.errors import LocalError
+from deploy.local.stack_file import STACK_FILE, StackAddresses, folder_lock, published, running_stack
+
+ADDRESSES = StackAddresses(
+    simulator_url="http://127.0.0.1:1",
+    phones_url="http://127.0.0.1:1/#token",
+    control_token="token",
+    ingress_url="http://127.0.0.1:2",
+    metrics_urls={"ingress-1": "http://127.0.0.1:3/metrics"},
+    broker_url="amqp://127.0.0.1:4/",
+    broker_api_url="http://127.0.0.1:5",
+    database_url="postgresql://127.0.0.1:6/kreisfunk",
+    monitor_database_url="postgresql://127.0.0.1:6/kreisfunk",
+    publisher={"KREISFUNK_BROKER_URL": "amqp://pressestelle@127.0.0.1:4/"},
+)
+
+
+def test_a_running_stack_is_found_and_only_its_owner_may_read_the_file(tmp_path: Path) -> None:
+    with folder_lock(tmp_path), published(tmp_path, ADDRESSES):
+        assert running_stack(tmp_path) == ADDRESSES
+        assert stat.S_IMODE((tmp_path / STACK_FILE).stat().st_mode) == 0o600
+    assert not (tmp_path / STACK_FILE).exists()
+    assert running_stack(tmp_path) is None
+
+
+def test_what_a_killed_stack_left_behind_does_not_count(tmp_path: Path) -> None:
+    with published(tmp_path, ADDRESSES):
+        assert running_stack(tmp_path) is None
+
+
+def test_a_second_stack_in_the_same_folder_is_refused(tmp_path: Path) -> None:
+    with (
+        folder_lock(tmp_path),
+        pytest.raises(LocalError, match=r"runs in .* already"),
+        folder_lock(tmp_path),
+    ):
+        pass
+
+
+def test_the_folder_is_free_again_afterwards(tmp_path: Path) -> None:
+    with folder_lock(tmp_path):
+        pass
+    with folder_lock(tmp_path), published(tmp_path, replace(ADDRESSES, control_token="new")):
+        found = running_stack(tmp_path)
+    assert found is not None
+    assert found.control_token == "new"
