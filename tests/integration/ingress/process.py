@@ -1,0 +1,106 @@
+"""The ingress as a process, on ports of its own."""
+
+import base64
+import os
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from aiohttp import ClientError, ClientSession, ClientTimeout
+
+from deploy.local.ports import LOOPBACK, reserved_ports
+from deploy.local.process import Child, Command, wait_until_ready
+from tests.unit.ingress.webhooks import NUMBER_ID, SECRET, sign
+
+REPOSITORY = Path(__file__).parents[3]
+OLD_SECRET = "fedcba9876543210fedcba9876543210"
+VERIFY_TOKEN = "token-of-the-handshake"
+SEALING_KEY = base64.b64encode(bytes(range(32))).decode()
+INDEX_KEY = base64.b64encode(bytes(range(32, 64))).decode()
+SECRET_TEXTS = (SECRET, OLD_SECRET, VERIFY_TOKEN, SEALING_KEY, INDEX_KEY)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ingress:
+    """A running ingress; `log` is all that it wrote."""
+
+    url: str
+    internal_url: str
+    session: ClientSession
+    child: Child
+
+    @property
+    def log(self) -> str:
+        return self.child.command.log.read_text()
+
+    async def post(self, body: bytes, *, secret: str = SECRET) -> int:
+        """The status of a webhook with this body and its signature."""
+        return await self.post_with(body, {"X-Hub-Signature-256": sign(body, secret)})
+
+    async def post_with(self, body: bytes, headers: Mapping[str, str]) -> int:
+        async with self.session.post(f"{self.url}/webhook", data=body, headers=dict(headers)) as response:
+            await response.read()
+            return response.status
+
+    async def metric(self, series: str) -> float:
+        """The value of a series, written as in the exposition."""
+        async with self.session.get(f"{self.internal_url}/metrics") as response:
+            lines = (await response.text()).splitlines()
+        return next(float(line.rpartition(" ")[2]) for line in lines if line.startswith(f"{series} "))
+
+    async def is_ready(self) -> bool:
+        return await self._answers("/readyz")
+
+    async def is_alive(self) -> bool:
+        return await self._answers("/livez")
+
+    async def _answers(self, path: str) -> bool:
+        try:
+            async with self.session.get(self.internal_url + path) as response:
+                return response.status == 200
+        except ClientError:
+            return False
+
+
+def environment(broker_url: str, port: int, internal_port: int) -> dict[str, str]:
+    return {
+        "PATH": os.environ["PATH"],
+        "KREISFUNK_BROKER_URL": broker_url,
+        "KREISFUNK_LISTEN_HOST": LOOPBACK,
+        "KREISFUNK_LISTEN_PORT": str(port),
+        "KREISFUNK_INTERNAL_PORT": str(internal_port),
+        "KREISFUNK_APP_SECRETS": f"{SECRET},{OLD_SECRET}",
+        "KREISFUNK_VERIFY_TOKEN": VERIFY_TOKEN,
+        "KREISFUNK_PHONE_NUMBER_ID": NUMBER_ID,
+        "KREISFUNK_SEALING_KEYS": f"1:{SEALING_KEY}",
+        "KREISFUNK_INDEX_KEY": INDEX_KEY,
+    }
+
+
+@asynccontextmanager
+async def running_ingress(broker_url: str, log: Path, *, ready: bool = True) -> AsyncIterator[Ingress]:
+    """Started and ready; only alive if `ready` is False, for a broker that is away."""
+    with reserved_ports(2) as (port, internal_port):
+        command = Command(
+            name="ingress",
+            arguments=(sys.executable, "-m", "services.ingress"),
+            log=log,
+            environment=environment(broker_url, port, internal_port),
+            folder=REPOSITORY,
+        )
+        async with ClientSession(timeout=ClientTimeout(total=20)) as session:
+            ingress = Ingress(
+                url=f"http://{LOOPBACK}:{port}",
+                internal_url=f"http://{LOOPBACK}:{internal_port}",
+                session=session,
+                child=Child(command),
+            )
+            await ingress.child.start()
+            try:
+                check = ingress.is_ready if ready else ingress.is_alive
+                await wait_until_ready(ingress.child, check, seconds=30)
+                yield ingress
+            finally:
+                await ingress.child.stop()

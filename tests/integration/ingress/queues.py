@@ -1,0 +1,63 @@
+"""What stands in the queues behind the ingress."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TypeVar
+
+import aio_pika
+from aio_pika.abc import AbstractChannel
+
+from shared.amqp import topology
+from shared.contracts.envelope import read_data, read_envelope
+from shared.contracts.inbound import (
+    AccountEvents,
+    DeliveryStatuses,
+    InboundMessages,
+    PreferenceChanges,
+    WebhookQuarantined,
+)
+from shared.contracts.message import Message
+
+M = TypeVar("M", bound=Message)
+QUEUE_OF: dict[type[Message], str] = {
+    InboundMessages: topology.SUBSCRIPTIONS_INBOUND.name,
+    PreferenceChanges: topology.SUBSCRIPTIONS_INBOUND.name,
+    DeliveryStatuses: topology.DISPATCHER_STATUSES.name,
+    AccountEvents: topology.DISPATCHER_ACCOUNT.name,
+    WebhookQuarantined: topology.QUARANTINE,
+}
+
+
+@dataclass(frozen=True)
+class Queues:
+    """Takes out what is there, with everything checked that each message has to have."""
+
+    channel: AbstractChannel
+
+    async def take(self, kind: type[M]) -> list[M]:
+        """All messages of a queue, which must be of this kind; none twice."""
+        queue = await self.channel.get_queue(QUEUE_OF[kind], ensure=False)
+        taken = []
+        while incoming := await queue.get(fail=False):
+            await incoming.ack()
+            envelope = read_envelope(incoming.body)
+            assert incoming.delivery_mode == aio_pika.DeliveryMode.PERSISTENT
+            assert incoming.message_id == envelope.id
+            assert envelope.source == "/kreisfunk/ingress"
+            assert incoming.routing_key == kind.KEY
+            taken.append(read_data(envelope, kind))
+        return taken
+
+    async def purge(self) -> None:
+        for name in set(QUEUE_OF.values()):
+            await (await self.channel.get_queue(name, ensure=False)).purge()
+
+
+@asynccontextmanager
+async def open_queues(broker_url: str) -> AsyncIterator[Queues]:
+    """The whole topology on this vhost, and its queues."""
+    async with await aio_pika.connect(broker_url) as connection:
+        channel = await connection.channel()
+        await topology.declare(channel)
+        yield Queues(channel)

@@ -1,0 +1,141 @@
+"""Webhooks through real HTTP to real queues."""
+
+import asyncio
+import base64
+
+from shared.contracts.inbound import DeliveryStatuses, InboundMessages, WebhookQuarantined
+from shared.contracts.message import Address
+from shared.sealing import IndexKey, KeyRing
+from tests.integration.ingress.process import INDEX_KEY, OLD_SECRET, SEALING_KEY, Ingress
+from tests.integration.ingress.queues import Queues
+from tests.unit.ingress.webhooks import (
+    NUMBER_ID,
+    PHONE,
+    USER,
+    messages_body,
+    status,
+    statuses_body,
+    text_message,
+    value,
+    webhook,
+)
+
+RING = KeyRing.parse(f"1:{SEALING_KEY}")
+INDEX = IndexKey.parse(INDEX_KEY)
+
+
+def opened(address: Address | None) -> str:
+    assert address is not None
+    return RING.open(address.sealed, purpose=address.kind, index=address.index).decode()
+
+
+async def test_a_message_is_stored_with_its_sender_sealed(ingress: Ingress, queues: Queues) -> None:
+    assert await ingress.post(messages_body(text_message(1, "Start", from_user_id=USER))) == 200
+
+    [group] = await queues.take(InboundMessages)
+    [message] = group.messages
+    assert message.text == "Start"
+    assert message.message_key == INDEX.index("wamid", "wamid.IN00000001")
+    assert opened(message.sender.phone) == PHONE
+    assert opened(message.sender.user) == USER
+
+
+async def test_the_older_of_two_app_secrets_still_signs(ingress: Ingress, queues: Queues) -> None:
+    assert await ingress.post(messages_body(text_message(1)), secret=OLD_SECRET) == 200
+    assert len(await queues.take(InboundMessages)) == 1
+
+
+async def test_escaped_umlauts_and_emoji_are_signed_and_read_as_they_came(
+    ingress: Ingress, queues: Queues
+) -> None:
+    body = messages_body(text_message(1, "Straße gesperrt: Öffnung morgen 🚗 für 5 €"))
+    assert b"\\ud83d\\ude97" in body
+
+    assert await ingress.post(body) == 200
+
+    [group] = await queues.take(InboundMessages)
+    assert group.messages[0].text == "Straße gesperrt: Öffnung morgen 🚗 für 5 €"
+
+
+async def test_a_thousand_statuses_in_one_webhook_are_a_thousand_events(
+    ingress: Ingress, queues: Queues
+) -> None:
+    assert await ingress.post(statuses_body(*(status(number) for number in range(1000)))) == 200
+
+    groups = await queues.take(DeliveryStatuses)
+    deliveries = [event.delivery for group in groups for event in group.statuses]
+    assert deliveries == [f"delivery-{number}" for number in range(1000)]
+    assert len(groups) > 1
+
+
+async def test_webhooks_at_the_same_moment_share_groups_and_none_is_lost(
+    ingress: Ingress, queues: Queues
+) -> None:
+    bodies = [statuses_body(status(number)) for number in range(200)]
+
+    answers = await asyncio.gather(*(ingress.post(body) for body in bodies))
+
+    groups = await queues.take(DeliveryStatuses)
+    deliveries = sorted(event.delivery or "" for group in groups for event in group.statuses)
+    assert set(answers) == {200}
+    assert deliveries == sorted(f"delivery-{number}" for number in range(200))
+    assert len(groups) < 200
+
+
+async def test_messages_and_statuses_of_one_webhook_go_to_separate_queues(
+    ingress: Ingress, queues: Queues
+) -> None:
+    body = webhook(value(messages=[text_message(1)], statuses=[status(1)]))
+
+    assert await ingress.post(body) == 200
+
+    assert len(await queues.take(InboundMessages)) == 1
+    assert len(await queues.take(DeliveryStatuses)) == 1
+
+
+async def test_a_webhook_that_comes_twice_has_the_same_keys_twice(ingress: Ingress, queues: Queues) -> None:
+    body = messages_body(text_message(7))
+
+    assert [await ingress.post(body), await ingress.post(body)] == [200, 200]
+
+    keys = [event.message_key for group in await queues.take(InboundMessages) for event in group.messages]
+    assert len(keys) == 2
+    assert len(set(keys)) == 1
+
+
+async def test_signed_bytes_that_are_no_webhook_are_kept_sealed(ingress: Ingress, queues: Queues) -> None:
+    body = b"Start \xff, but no JSON"
+    before = await ingress.metric('kreisfunk_ingress_webhooks_total{result="quarantined"}')
+
+    assert await ingress.post(body) == 200
+
+    [kept] = await queues.take(WebhookQuarantined)
+    assert kept.size == len(body)
+    assert RING.open(kept.sealed, purpose="webhook") == body
+    assert base64.b64encode(body) not in kept.sealed
+    assert await ingress.metric('kreisfunk_ingress_webhooks_total{result="quarantined"}') == before + 1
+
+
+async def test_one_item_that_does_not_decode_takes_no_other_with_it(ingress: Ingress, queues: Queues) -> None:
+    body = messages_body(text_message(1), {"id": 17, "type": "text"}, text_message(2))
+
+    assert await ingress.post(body) == 200
+
+    [group] = await queues.take(InboundMessages)
+    assert len(group.messages) == 2
+    [kept] = await queues.take(WebhookQuarantined)
+    assert kept.reason.startswith("messages[1]: ")
+    assert RING.open(kept.sealed, purpose="webhook") == body
+
+
+async def test_another_numbers_webhook_is_answered_counted_and_not_stored(
+    ingress: Ingress, queues: Queues
+) -> None:
+    series = 'kreisfunk_ingress_ignored_total{reason="other_number"}'
+    before = await ingress.metric(series)
+    body = messages_body(text_message(1)).replace(NUMBER_ID.encode(), b"111111111111111")
+
+    assert await ingress.post(body) == 200
+
+    assert await queues.take(InboundMessages) == []
+    assert await ingress.metric(series) == before + 1

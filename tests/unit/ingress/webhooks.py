@@ -1,0 +1,72 @@
+"""Webhooks as Meta builds them, of the size a test needs."""
+
+import hashlib
+import hmac
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+DATA = Path(__file__).parents[2] / "data" / "whatsapp"
+NUMBER_ID = "700800900100200"
+PHONE = "491760406900001"
+USER = "DE.40100200300400500"
+SECRET = "0123456789abcdef0123456789abcdef"
+SENT_AT = 1794300000
+
+Json = dict[str, Any]
+
+
+def sample(name: str) -> bytes:
+    """One of the files in tests/data/whatsapp."""
+    return (DATA / f"{name}.json").read_bytes()
+
+
+def sign(body: bytes, secret: str = SECRET) -> str:
+    return "sha256=" + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+
+
+def webhook(value: Json, field: str = "messages") -> bytes:
+    """A body with one change; `json` escapes everything beyond ASCII, as Meta does."""
+    change = {"field": field, "value": value}
+    return json.dumps(
+        {"object": "whatsapp_business_account", "entry": [{"id": "100200300400500", "changes": [change]}]}
+    ).encode()
+
+
+def value(**lists: Sequence[Json]) -> Json:
+    return {
+        "messaging_product": "whatsapp",
+        "metadata": {"display_phone_number": "4947919300", "phone_number_id": NUMBER_ID},
+        **lists,
+    }
+
+
+def text_message(number: int, text: str = "Start", **more: object) -> Json:
+    return {
+        "id": f"wamid.IN{number:08}",
+        "from": PHONE,
+        "timestamp": str(SENT_AT),
+        "type": "text",
+        "text": {"body": text},
+        **more,
+    }
+
+
+def status(number: int, word: str = "sent", **more: object) -> Json:
+    return {
+        "id": f"wamid.OUT{number:08}",
+        "status": word,
+        "timestamp": str(SENT_AT),
+        "recipient_id": PHONE,
+        "biz_opaque_callback_data": f"delivery-{number}",
+        **more,
+    }
+
+
+def messages_body(*messages: Json) -> bytes:
+    return webhook(value(messages=messages))
+
+
+def statuses_body(*statuses: Json) -> bytes:
+    return webhook(value(statuses=statuses))
