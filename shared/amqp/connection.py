@@ -1,6 +1,6 @@
 """A connection that comes back by itself, and the word for a broker that is away."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import aio_pika
@@ -10,6 +10,7 @@ from yarl import URL
 
 from shared.outcome import DependencyAway
 
+Connection = AbstractRobustConnection
 AWAY = (*CONNECTION_EXCEPTIONS, AMQPError, TimeoutError)
 HEARTBEAT_SECONDS = 10
 RECONNECT_SECONDS = 1
@@ -37,3 +38,12 @@ async def connect(url: str, *, password: str | None, name: str) -> AsyncIterator
         yield connection
     finally:
         await connection.close()
+
+
+def connected(*connections: AbstractRobustConnection) -> Callable[[], Awaitable[bool]]:
+    """A readiness check: all of these connections are up."""
+
+    async def check() -> bool:
+        return all(connection.connected.is_set() for connection in connections)
+
+    return check

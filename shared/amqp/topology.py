@@ -50,9 +50,7 @@ SUBSCRIPTIONS_INBOUND = Queue("subscriptions.inbound", INBOUND, ("messages", "pr
 SUBSCRIPTIONS_NOTICES = Queue("subscriptions.notices", MUNICIPAL_EVENTS, ("notice.#",), "subscriptions")
 DISPATCHER_STATUSES = Queue("dispatcher.statuses", INBOUND, ("statuses",), "dispatcher")
 DISPATCHER_ACCOUNT = Queue("dispatcher.account", INBOUND, ("account",), "dispatcher")
-DISPATCHER_STOPS = Queue(
-    "dispatcher.stops", EVENTS, ("subscription.ended", "broadcast.cancelled"), "dispatcher"
-)
+DISPATCHER_STOPS = Queue("dispatcher.stops", EVENTS, ("subscription.ended", "broadcast.cancelled"), "dispatcher")
 LANES: Mapping[Lane, Queue] = {
     Lane.REPLY: Queue("dispatch.reply", DISPATCH, (Lane.REPLY,), "dispatcher"),
     Lane.URGENT: Queue("dispatch.urgent", DISPATCH, (Lane.URGENT,), "dispatcher", LANE_BATCHES),
@@ -94,9 +92,7 @@ async def _declare_queue(channel: AbstractChannel, queue: Queue) -> None:
     for key in queue.keys:
         await declared.bind(queue.exchange, key)
     for name, seconds in TIERS.items():
-        tier = await channel.declare_queue(
-            queue.tier(name), durable=True, arguments=_tier_arguments(queue, seconds)
-        )
+        tier = await channel.declare_queue(queue.tier(name), durable=True, arguments=_tier_arguments(queue, seconds))
         await tier.bind(queue.parking, queue.tier(name))
 
 

@@ -39,9 +39,7 @@ _envelope_decoder = msgspec.json.Decoder(Envelope)
 _data_decoders = {name: msgspec.json.Decoder(kind) for name, kind in MESSAGES.items()}
 
 
-def encode(
-    message: Message, *, event_id: str, source: str, time: datetime, subject: str | None = None
-) -> bytes:
+def encode(message: Message, *, event_id: str, source: str, time: datetime, subject: str | None = None) -> bytes:
     """The bytes of one event. `source` is a URI reference such as `/kreisfunk/ingress`."""
     envelope = Envelope(
         specversion="1.0",

@@ -13,9 +13,7 @@ from pathlib import Path
 import asyncpg
 
 _LOCK = 0x6B_72_65_69_73  # one advisory lock for all migrations of this database
-_UP = re.compile(
-    r"^-- migrate:up(?P<options>[^\n]*)\n(?P<sql>.*?)(?=^-- migrate:down|\Z)", re.DOTALL | re.MULTILINE
-)
+_UP = re.compile(r"^-- migrate:up(?P<options>[^\n]*)\n(?P<sql>.*?)(?=^-- migrate:down|\Z)", re.DOTALL | re.MULTILINE)
 _SCHEMA_NAME = re.compile(r"^[a-z_]+$")
 
 
@@ -82,9 +80,7 @@ async def _prepare(connection: asyncpg.Connection, schema: str) -> None:
     """)
 
 
-async def _pending(
-    connection: asyncpg.Connection, schema: str, migrations: Sequence[Migration]
-) -> list[Migration]:
+async def _pending(connection: asyncpg.Connection, schema: str, migrations: Sequence[Migration]) -> list[Migration]:
     rows = await connection.fetch(
         f"select version, checksum from {schema}.schema_migrations left join {schema}.schema_checksums"  # noqa: S608 - checked name
         " using (version)"

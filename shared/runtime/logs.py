@@ -61,9 +61,7 @@ def configure_logs(*, service: str, level: str) -> None:
     )
     structlog.contextvars.bind_contextvars(service=service)
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(foreign_pre_chain=_CHAIN, processors=[_drop, _render])
-    )
+    handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=_CHAIN, processors=[_drop, _render]))
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
 
 

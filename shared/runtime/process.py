@@ -79,7 +79,5 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 def _causes(group: BaseExceptionGroup[BaseException]) -> list[str]:
     causes: list[str] = []
     for error in group.exceptions:
-        causes += (
-            _causes(error) if isinstance(error, BaseExceptionGroup) else [f"{type(error).__name__}: {error}"]
-        )
+        causes += _causes(error) if isinstance(error, BaseExceptionGroup) else [f"{type(error).__name__}: {error}"]
     return causes

@@ -1,0 +1,1 @@
+"""PostgreSQL, the Graph API, RabbitMQ lanes and Prometheus."""

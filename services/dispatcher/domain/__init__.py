@@ -1,0 +1,1 @@
+"""The rules of sending. Pure: no clock, no I/O."""

@@ -1,0 +1,39 @@
+"""When each message of a lease may leave: absolute deadlines, and what is too late for them."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+LEASE_SECONDS = 0.1
+SHARE_OF_LIMIT = 0.95
+TOLERATED_SLOTS = 3.0
+
+
+@dataclass(frozen=True)
+class Lease:
+    """`slots` moments, `spacing` seconds apart from `start` on (seconds of the local monotonic clock)."""
+
+    start: float
+    spacing: float
+    slots: int
+
+    def deadlines(self) -> Iterator[float]:
+        return (self.start + number * self.spacing for number in range(self.slots))
+
+    def missed(self, deadline: float, now: float) -> bool:
+        """Whether the slot has passed so long ago that using it would bunch messages together."""
+        return now - deadline > TOLERATED_SLOTS * self.spacing
+
+
+def permitted_rate(limit: float) -> float:
+    """Messages per second to plan for under Meta's limit.
+
+    The rest is the burst: slots that may be used late, and the reservation that may be caught up with. Rate
+    and burst together make the limit, so no sliding second holds more.
+    """
+    return limit * SHARE_OF_LIMIT
+
+
+def lease_slots(rate: float, available: int) -> int:
+    """How many slots to reserve: about 100 ms worth, and no more than there is to send."""
+    return max(1, min(math.ceil(rate * LEASE_SECONDS), available))

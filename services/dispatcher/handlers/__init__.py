@@ -1,0 +1,1 @@
+"""What happens when: lanes, leases, results, statuses, stops."""

@@ -1,0 +1,83 @@
+"""A lane of broadcasts: each message is a batch of recipients, claimed a few at a time."""
+
+import structlog
+
+from services.dispatcher.domain.content import ContentError, template_body
+from services.dispatcher.ports import Batch, Claim, LaneMessage, LaneQueue, Ledger, Origin
+from shared.contracts.dispatch import BroadcastBatch
+from shared.contracts.envelope import ContractError, decode
+from shared.outcome import Dead, Done
+
+RECIPIENTS_IN_A_BATCH = 100
+
+_log = structlog.get_logger()
+
+
+class BatchLane:
+    """Claims the recipients of one batch after the other."""
+
+    def __init__(self, *, ledger: Ledger, queue: LaneQueue) -> None:
+        self._ledger = ledger
+        self._queue = queue
+        self._batch: Batch | None = None
+        self._unregistered: Batch | None = None
+
+    @property
+    def available(self) -> int:
+        """A batch that has not been opened counts as a full one; opening it will tell."""
+        in_hand = self._batch.left if self._batch else 0
+        unregistered = RECIPIENTS_IN_A_BATCH if self._unregistered else 0
+        return in_hand + unregistered + self._queue.waiting * RECIPIENTS_IN_A_BATCH
+
+    async def claim(self, slots: int, ready: list[Claim]) -> None:
+        """Append claims to `ready` until it has `slots`, or nothing is left. Raises DependencyAway."""
+        while len(ready) < slots:
+            batch = await self._current()
+            if batch is None:
+                return
+            wanted = slots - len(ready)
+            claims = await self._ledger.claim_batch(batch, wanted)
+            batch.position += len(batch.next(wanted))
+            batch.origin.open += len(claims)
+            ready += claims
+            await self._close_if_exhausted(batch)
+
+    async def _close_if_exhausted(self, batch: Batch) -> None:
+        if batch.left:
+            return
+        self._batch = None
+        batch.origin.exhausted = True
+        if batch.origin.complete:
+            await batch.origin.message.settle(Done())
+
+    async def _current(self) -> Batch | None:
+        """The batch in hand, or the next one that can be used."""
+        if self._batch and self._batch.origin.message.alive:
+            return self._batch
+        self._batch = None
+        while message := self._next_message():
+            batch = await self._open(message)
+            if batch is None:
+                continue
+            self._unregistered = batch
+            await self._ledger.register(batch.message, batch.content)
+            self._unregistered, self._batch = None, batch
+            return batch
+        return None
+
+    def _next_message(self) -> LaneMessage | None:
+        waiting, self._unregistered = self._unregistered, None
+        if waiting and waiting.origin.message.alive:
+            return waiting.origin.message
+        return self._queue.take()
+
+    async def _open(self, message: LaneMessage) -> Batch | None:
+        try:
+            batch = decode(message.body)
+            if not isinstance(batch, BroadcastBatch):
+                raise ContractError(f"expected {BroadcastBatch.TYPE}")
+            return Batch(Origin(message), batch, template_body(batch.template))
+        except (ContractError, ContentError) as error:
+            _log.error("batch_unusable", problem=str(error))
+            await message.settle(Dead(str(error)))
+            return None

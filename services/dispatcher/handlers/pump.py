@@ -1,0 +1,105 @@
+"""The heart: reserve a lease, wait for its moment, fill it from the highest lane, send, begin again."""
+
+import asyncio
+
+import structlog
+
+from services.dispatcher.domain.pacing import Lease, lease_slots
+from services.dispatcher.handlers.lanes import Lanes
+from services.dispatcher.handlers.sending import Sender
+from services.dispatcher.ports import Claim, Limiter, Meter
+from shared.outcome import DependencyAway
+
+CLAIM_LEAD_SECONDS = 0.02
+AWAY_SECONDS = 0.2
+MOST_IN_FLIGHT = 2000
+
+_log = structlog.get_logger()
+
+
+class Pump:
+    """Moves deliveries from the lanes to the sender at the shared rate.
+
+    The next lease is reserved while the messages of the last one are still leaving, so no slot is lost
+    between two; what fills it is decided at the last moment, so a reply waits for one lease at most.
+    """
+
+    def __init__(
+        self,
+        *,
+        lanes: Lanes,
+        limiter: Limiter,
+        sender: Sender,
+        meter: Meter,
+        wake: asyncio.Event,
+        rate: float,
+    ) -> None:
+        self._lanes = lanes
+        self._limiter = limiter
+        self._sender = sender
+        self._meter = meter
+        self._wake = wake
+        self._rate = rate
+        self._stopping = asyncio.Event()
+        self._leases: set[asyncio.Task[None]] = set()
+
+    def stop(self) -> None:
+        """Claim nothing more; what has not left goes back to the ledger."""
+        self._stopping.set()
+        self._sender.stopping = True
+        self._wake.set()
+
+    async def run(self, drain_seconds: float) -> None:
+        """Work until `stop`, then hand back what is left and wait for what is in flight."""
+        while not self._stopping.is_set():
+            await self._step()
+        await asyncio.gather(*self._leases)
+        for claim in self._lanes.take_carried():
+            self._sender.give_back(claim, "stopping")
+        await self._sender.drained(drain_seconds)
+
+    async def _step(self) -> None:
+        available = self._lanes.available()
+        if not available or self._sender.in_flight >= MOST_IN_FLIGHT:
+            await self._sleep_until_woken()
+            return
+        try:
+            await self._use_lease(await self._reserve(available))
+        except DependencyAway as error:
+            _log.warning("dependency_away", error=str(error))
+            await asyncio.sleep(AWAY_SECONDS)
+
+    async def _reserve(self, available: int) -> Lease:
+        lease = await self._limiter.reserve(lease_slots(self._rate, available))
+        self._meter.leased(lease, max(0.0, lease.start - asyncio.get_running_loop().time()))
+        return lease
+
+    async def _use_lease(self, lease: Lease) -> None:
+        wait = lease.start - CLAIM_LEAD_SECONDS - asyncio.get_running_loop().time()
+        if wait > 0 and await self._stopped_within(wait):
+            return
+        claims = await self._lanes.fill(lease.slots)
+        task = asyncio.create_task(self._send(lease, claims))
+        self._leases.add(task)
+        task.add_done_callback(self._leases.discard)
+
+    async def _send(self, lease: Lease, claims: list[Claim]) -> None:
+        missed = await self._sender.send_all(lease, claims)
+        self._lanes.carry(missed)
+        if missed:
+            self._wake.set()
+
+    async def _stopped_within(self, seconds: float) -> bool:
+        try:
+            async with asyncio.timeout(seconds):
+                return await self._stopping.wait()
+        except TimeoutError:
+            return False
+
+    async def _sleep_until_woken(self) -> None:
+        self._wake.clear()
+        try:
+            async with asyncio.timeout(1.0):
+                await self._wake.wait()
+        except TimeoutError:
+            return

@@ -1,0 +1,119 @@
+"""One claim on its way: the last checks, the request, and what came of it."""
+
+import asyncio
+import random
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from services.dispatcher.domain.answers import (
+    Accepted,
+    Answer,
+    Expired,
+    NoAnswer,
+    NotSent,
+    Refused,
+    record_of,
+)
+from services.dispatcher.domain.errors import Remedy, rule_for
+from services.dispatcher.domain.pacing import Lease
+from services.dispatcher.handlers.recorder import Recorder
+from services.dispatcher.ports import Claim, Graph, Limiter, Meter
+from shared.outcome import DependencyAway
+
+CLAIM_SECONDS = 1.0
+SLOW_DOWN_SECONDS = 1.0
+SENDER_PAUSE_SECONDS = 30.0
+
+
+class Sender:
+    """Sends the claims of a lease at their moments, many in flight at once.
+
+    `stopping` makes what has not left yet go back to the ledger at once, for another replica.
+    """
+
+    def __init__(
+        self,
+        *,
+        graph: Graph,
+        limiter: Limiter,
+        recorder: Recorder,
+        meter: Meter,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._graph = graph
+        self._limiter = limiter
+        self._recorder = recorder
+        self._meter = meter
+        self._clock = clock
+        self._in_flight: set[asyncio.Task[None]] = set()
+        self.stopping = False
+
+    @property
+    def in_flight(self) -> int:
+        return len(self._in_flight)
+
+    async def send_all(self, lease: Lease, claims: Sequence[Claim]) -> list[Claim]:
+        """Start each send at its deadline and return the claims whose slot was missed."""
+        loop = asyncio.get_running_loop()
+        for position, (claim, deadline) in enumerate(zip(claims, lease.deadlines(), strict=False)):
+            await asyncio.sleep(max(0.0, deadline - loop.time()))
+            if lease.missed(deadline, loop.time()):
+                return list(claims[position:])
+            self._start(claim)
+        return []
+
+    async def drained(self, seconds: float) -> None:
+        """Wait for everything in flight; after `seconds` what is left counts as not answered."""
+        if self._in_flight:
+            _, late = await asyncio.wait(self._in_flight, timeout=seconds)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late)
+
+    def give_back(self, claim: Claim, reason: str) -> None:
+        """Record that a claim was not sent: it waits for the next free slot, here or elsewhere."""
+        self._finish(claim, NotSent(reason), 0.0)
+
+    def _start(self, claim: Claim) -> None:
+        task = asyncio.create_task(self._send(claim))
+        self._in_flight.add(task)
+        task.add_done_callback(self._in_flight.discard)
+
+    async def _send(self, claim: Claim) -> None:
+        started = asyncio.get_running_loop().time()
+        answer = self._refusal(claim, started) or await self._asked(claim)
+        self._finish(claim, answer, asyncio.get_running_loop().time() - started)
+        if isinstance(answer, Refused):
+            await self._heed(answer)
+
+    async def _asked(self, claim: Claim) -> Answer:
+        try:
+            return await self._graph.send(claim)
+        except asyncio.CancelledError:
+            return NoAnswer("given up")  # only `drained` cancels; the request may have been written
+
+    def _refusal(self, claim: Claim, now: float) -> Answer | None:
+        """Why not to send after all: a "Stop" may have been committed since a claim that is not fresh."""
+        if self.stopping:
+            return NotSent("stopping")
+        if now - claim.claimed_at > CLAIM_SECONDS:
+            return NotSent("claim too old")
+        return Expired() if self._clock() >= claim.expires_at else None
+
+    def _finish(self, claim: Claim, answer: Answer, seconds: float) -> None:
+        key = self._graph.message_key(answer.message_id) if isinstance(answer, Accepted) else None
+        now = self._clock()
+        jitter = random.random()  # noqa: S311 - spreads retries
+        record = record_of(claim.delivery, answer, attempt=claim.attempt, now=now, jitter=jitter, key=key)
+        self._meter.sent(claim, answer, seconds, now)
+        self._recorder.add(record, claim.origin)
+
+    async def _heed(self, answer: Refused) -> None:
+        remedy = rule_for(answer.code, answer.http_status).remedy
+        try:
+            if remedy is Remedy.SLOWER:
+                await self._limiter.slow_down(answer.retry_after or SLOW_DOWN_SECONDS)
+            if remedy is Remedy.SENDER:
+                await self._limiter.pause(SENDER_PAUSE_SECONDS, f"Meta's code {answer.code}")
+        except DependencyAway:
+            return  # without the database there is no next lease either

@@ -1,0 +1,67 @@
+"""Meta's statuses: a group is one statement, in whatever order and however often they come."""
+
+from collections.abc import Iterable
+from uuid import UUID
+
+from services.dispatcher.domain.states import advance, status_state
+from services.dispatcher.ports import AppliedStatuses, Ledger, Meter, StatusNews
+from shared.contracts.envelope import ContractError, read_data, read_envelope
+from shared.contracts.inbound import DeliveryStatus, DeliveryStatuses
+from shared.outcome import Dead, Done, Outcome
+
+
+class StatusHandler:
+    """Applies groups of statuses to the ledger."""
+
+    def __init__(self, *, ledger: Ledger, meter: Meter) -> None:
+        self._ledger = ledger
+        self._meter = meter
+
+    async def handle(self, body: bytes) -> Outcome:
+        """One group. Raises DependencyAway."""
+        try:
+            group = read_data(read_envelope(body), DeliveryStatuses)
+        except ContractError as error:
+            return Dead(str(error))
+        news = fold(group.statuses)
+        foreign = AppliedStatuses(unmatched=sum(1 for status in group.statuses if _news(status) is None))
+        self._meter.statuses(foreign)
+        if news:
+            self._meter.statuses(await self._ledger.apply_statuses(news))
+        return Done()
+
+
+def fold(statuses: Iterable[DeliveryStatus]) -> list[StatusNews]:
+    """The furthest news for each delivery and message; what is not about a delivery of ours is left out."""
+    furthest: dict[tuple[UUID, bytes], StatusNews] = {}
+    for news in filter(None, map(_news, statuses)):
+        key = (news.delivery, news.message_key)
+        known = furthest.get(key)
+        if known is None or advance(known.state, news.state) is not known.state:
+            furthest[key] = news
+    return _one_for_each_delivery(furthest.values())
+
+
+def _one_for_each_delivery(news: Iterable[StatusNews]) -> list[StatusNews]:
+    # Two messages of one delivery (sent again after an unknown outcome): the better news counts.
+    chosen: dict[UUID, StatusNews] = {}
+    for item in news:
+        known = chosen.get(item.delivery)
+        if known is None or advance(known.state, item.state) is not known.state:
+            chosen[item.delivery] = item
+    return list(chosen.values())
+
+
+def _news(status: DeliveryStatus) -> StatusNews | None:
+    state = status_state(status.status)
+    delivery = _delivery(status.delivery)
+    if state is None or delivery is None:
+        return None
+    return StatusNews(delivery, state, status.at, status.message_key, status.error_code)
+
+
+def _delivery(text: str | None) -> UUID | None:
+    try:
+        return UUID(text) if text else None
+    except ValueError:
+        return None

@@ -1,0 +1,184 @@
+"""What the handlers need from the outside."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+from uuid import UUID
+
+from services.dispatcher.domain.answers import Answer, Record
+from services.dispatcher.domain.pacing import Lease
+from services.dispatcher.domain.states import State
+from shared.contracts.dispatch import BroadcastBatch, Recipient, ReplyRequested, Withdrawal
+from shared.contracts.message import Address, Lane
+from shared.outcome import Outcome
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A ledger row that is ours to send now. `claimed_at` is in seconds of the local monotonic clock.
+
+    `content` is the part of the request that does not depend on the recipient.
+    """
+
+    delivery: UUID
+    lane: Lane
+    address: Address
+    content: Mapping[str, Any]
+    attempt: int
+    asked_at: datetime
+    expires_at: datetime
+    claimed_at: float
+    origin: "Origin | None" = None
+
+
+class LaneMessage(Protocol):
+    """A message in hand from one of the lanes."""
+
+    @property
+    def body(self) -> bytes: ...
+
+    @property
+    def alive(self) -> bool: ...
+
+    async def settle(self, outcome: Outcome) -> None: ...
+
+
+class LaneQueue(Protocol):
+    """What has arrived on one lane."""
+
+    def take(self) -> LaneMessage | None: ...
+
+    @property
+    def waiting(self) -> int: ...
+
+
+@dataclass
+class Origin:
+    """A message from a lane and how many of its deliveries are not recorded yet; settled when none is left."""
+
+    message: LaneMessage
+    open: int = 0
+    exhausted: bool = False
+
+    @property
+    def complete(self) -> bool:
+        return self.exhausted and self.open == 0
+
+
+@dataclass
+class Batch:
+    """A batch in hand and how many of its recipients have been claimed or skipped."""
+
+    origin: Origin
+    message: BroadcastBatch
+    content: Mapping[str, Any]
+    position: int = 0
+
+    @property
+    def left(self) -> int:
+        return len(self.message.recipients) - self.position
+
+    def next(self, limit: int) -> Sequence[Recipient]:
+        return self.message.recipients[self.position : self.position + limit]
+
+
+@dataclass(frozen=True)
+class StatusNews:
+    """The furthest news about one delivery in a group of statuses."""
+
+    delivery: UUID
+    state: State
+    at: datetime
+    message_key: bytes
+    error_code: int | None = None
+
+
+@dataclass(frozen=True)
+class AppliedStatuses:
+    """What a group of statuses did; `unmatched` belong to no row of ours."""
+
+    changed: int = 0
+    unmatched: int = 0
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How many recipients of a broadcast are in which state; `audience` None until the last page came."""
+
+    broadcast: UUID
+    audience: int | None
+    states: Mapping[State, int] = field(default_factory=dict)
+    finished: bool = False
+
+
+@dataclass(frozen=True)
+class Outstanding:
+    """What the ledger still expects: deliveries that wait, by lane, and recipients that nobody accounts for."""
+
+    waiting: Mapping[Lane, int]
+    unaccounted: int
+
+
+class Ledger(Protocol):
+    """The rows of all deliveries. Every method is one transaction and raises DependencyAway."""
+
+    async def register(self, batch: BroadcastBatch, content: Mapping[str, Any]) -> None: ...
+
+    async def claim_batch(self, batch: Batch, limit: int) -> list[Claim]: ...
+
+    async def claim_replies(self, replies: Sequence[tuple[Origin, ReplyRequested, datetime]]) -> list[Claim]: ...
+
+    async def claim_due(self, lane: Lane, limit: int) -> list[Claim]: ...
+
+    async def due_lanes(self) -> set[Lane]: ...
+
+    async def record(self, records: Sequence[Record]) -> None: ...
+
+    async def apply_statuses(self, news: Sequence[StatusNews]) -> AppliedStatuses: ...
+
+    async def withdraw(self, withdrawal: Withdrawal) -> None: ...
+
+    async def cancel(self, broadcast: UUID, reason: str) -> None: ...
+
+    async def mark_unknown(self, older_than_seconds: float) -> int: ...
+
+    async def release_unknown(self, grace_seconds: float, margin_seconds: float) -> int: ...
+
+    async def progress(self) -> list[Progress]: ...
+
+    async def finish(self, broadcast: UUID) -> None: ...
+
+    async def outstanding(self) -> Outstanding: ...
+
+
+class Limiter(Protocol):
+    """The rate that all replicas share."""
+
+    async def reserve(self, slots: int) -> Lease: ...
+
+    async def slow_down(self, seconds: float) -> None: ...
+
+    async def pause(self, seconds: float, reason: str) -> None: ...
+
+
+class Graph(Protocol):
+    """Meta's API. Never raises: whatever happens is an answer."""
+
+    async def send(self, claim: Claim) -> Answer: ...
+
+    def message_key(self, message_id: str) -> bytes: ...
+
+
+class Meter(Protocol):
+    """What is counted."""
+
+    def sent(self, claim: Claim, answer: Answer, seconds: float, now: datetime) -> None: ...
+
+    def statuses(self, applied: AppliedStatuses) -> None: ...
+
+    def leased(self, lease: Lease, wait_seconds: float) -> None: ...
+
+    def unknown(self, marked: int, released: int) -> None: ...
+
+    def outstanding(self, outstanding: Outstanding) -> None: ...

@@ -1,0 +1,39 @@
+"""What the dispatcher reads from its environment."""
+
+from pydantic import Field, HttpUrl, SecretStr, field_validator
+
+from shared.runtime.settings import ServiceSettings
+from shared.sealing import IndexKey, KeyRing
+
+
+class Settings(ServiceSettings):
+    """See docs/guides/operators.md."""
+
+    database_url: str = Field(description="postgresql://kreisfunk_dispatcher@host:port/name", pattern=r"^postgres")
+    database_password: SecretStr | None = Field(None, description="password of the database role")
+    graph_url: HttpUrl = Field(HttpUrl("https://graph.facebook.com"), description="Meta or a solution provider")
+    graph_version: str = Field("v26.0", pattern=r"^v\d+\.\d+$")
+    graph_token: SecretStr = Field(description="system user token")
+    phone_number_id: str = Field(description="Meta's id of our number", pattern=r"^\d{5,20}$")
+    sealing_keys: SecretStr = Field(description="VERSION:BASE64 of 32 bytes, several separated by commas")
+    index_key: SecretStr = Field(description="base64 of 32 bytes")
+    messages_per_second: float = Field(80, gt=0, le=10_000, description="Meta's limit for our number")
+    unknown_grace_seconds: float = Field(300, gt=0, le=86_400, description="wait before an unknown one goes again")
+    request_timeout_seconds: float = Field(20, gt=0, le=120, description="longest wait for Meta's answer")
+
+    @field_validator("sealing_keys")
+    @classmethod
+    def _readable_keys(cls, value: SecretStr) -> SecretStr:
+        KeyRing.parse(value.get_secret_value())
+        return value
+
+    @field_validator("index_key")
+    @classmethod
+    def _readable_key(cls, value: SecretStr) -> SecretStr:
+        IndexKey.parse(value.get_secret_value())
+        return value
+
+    @property
+    def messages_url(self) -> str:
+        base = str(self.graph_url).rstrip("/")
+        return f"{base}/{self.graph_version}/{self.phone_number_id}/messages"

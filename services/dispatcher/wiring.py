@@ -1,0 +1,220 @@
+"""Puts one replica together, in the order of dependency, and takes it apart in the opposite one."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+from prometheus_client import CollectorRegistry
+
+from services.dispatcher.adapters.graph import GraphApi, open_session
+from services.dispatcher.adapters.lanes import LaneInbox
+from services.dispatcher.adapters.ledger import PostgresLedger
+from services.dispatcher.adapters.limiter import PostgresLimiter
+from services.dispatcher.adapters.metrics import Metrics
+from services.dispatcher.domain.pacing import permitted_rate
+from services.dispatcher.handlers import upkeep
+from services.dispatcher.handlers.account import AccountHandler
+from services.dispatcher.handlers.lanes import Lanes
+from services.dispatcher.handlers.pump import Pump
+from services.dispatcher.handlers.recorder import Recorder
+from services.dispatcher.handlers.sending import CLAIM_SECONDS, Sender
+from services.dispatcher.handlers.statuses import StatusHandler
+from services.dispatcher.handlers.stops import StopHandler
+from services.dispatcher.settings import Settings
+from shared.amqp.connection import Connection, connect, connected
+from shared.amqp.consumer import Received, open_consumer, work
+from shared.amqp.publisher import Publisher, open_publisher
+from shared.amqp.topology import (
+    DISPATCHER_ACCOUNT,
+    DISPATCHER_STATUSES,
+    DISPATCHER_STOPS,
+    EVENTS,
+    LANES,
+    Queue,
+)
+from shared.contracts.envelope import encode
+from shared.contracts.message import Lane, Message
+from shared.database.pool import Database, open_database
+from shared.outcome import Outcome
+from shared.runtime.clock import system_clock
+from shared.runtime.probes import Readiness, internal_port
+from shared.runtime.process import Stop
+from shared.sealing import IndexKey, KeyRing
+
+NAME = "dispatcher"
+SOURCE = "/kreisfunk/dispatcher"
+POOL_SIZE = 8
+WORKERS = 4
+COUNTER_SLOTS = 32
+PREFETCH = {Lane.REPLY: 64, Lane.URGENT: 2, Lane.BULK: 2}
+CLOSE_SECONDS = 3.0
+
+
+@dataclass(frozen=True)
+class Outside:
+    """All that a replica is connected to."""
+
+    settings: Settings
+    database: Database
+    consuming: Connection
+    publishing: Connection
+    publisher: Publisher
+    graph: GraphApi
+    metrics: Metrics
+
+
+async def serve(settings: Settings, stop: Stop) -> None:
+    """Run until `stop` is requested, then drain: finish what is in flight, record it, close."""
+    async with AsyncExitStack() as stack:
+        readiness, outside = await _open(settings, stack)
+        await _run(outside, readiness, stop, stack)
+
+
+async def _open(settings: Settings, stack: AsyncExitStack) -> tuple[Readiness, Outside]:
+    registry = CollectorRegistry()
+    database_password = settings.database_password
+    database = await stack.enter_async_context(
+        open_database(
+            settings.database_url,
+            password=database_password.get_secret_value() if database_password else None,
+            name=NAME,
+            size=POOL_SIZE,
+        )
+    )
+    consuming, publishing = [
+        await stack.enter_async_context(
+            connect(settings.broker_url, password=settings.broker_secret, name=f"{NAME} {purpose}")
+        )
+        for purpose in ("consumes", "publishes")
+    ]
+    readiness = Readiness({"database": database.reachable, "broker": connected(consuming, publishing)})
+    await stack.enter_async_context(
+        internal_port(host=settings.internal_host, port=settings.internal_port, registry=registry, readiness=readiness)
+    )
+    outside = Outside(
+        settings=settings,
+        database=database,
+        consuming=consuming,
+        publishing=publishing,
+        publisher=await stack.enter_async_context(open_publisher(publishing)),
+        graph=await _open_graph(settings, stack),
+        metrics=Metrics(registry, limit=settings.messages_per_second),
+    )
+    return readiness, outside
+
+
+async def _open_graph(settings: Settings, stack: AsyncExitStack) -> GraphApi:
+    timeout = settings.request_timeout_seconds
+    session = await stack.enter_async_context(
+        open_session(
+            token=settings.graph_token.get_secret_value(),
+            timeout=timeout,
+            connections=max(16, int(settings.messages_per_second * timeout)),
+        )
+    )
+    return GraphApi(
+        session,
+        url=settings.messages_url,
+        keys=KeyRing.parse(settings.sealing_keys.get_secret_value()),
+        index_key=IndexKey.parse(settings.index_key.get_secret_value()),
+    )
+
+
+async def _run(outside: Outside, readiness: Readiness, stop: Stop, stack: AsyncExitStack) -> None:
+    number = outside.settings.phone_number_id
+    ledger = PostgresLedger(outside.database, number=number, slot=uuid4().int % COUNTER_SLOTS)
+    limiter = PostgresLimiter(
+        outside.database, number=number, rate=permitted_rate(outside.settings.messages_per_second)
+    )
+    await ledger.ensure_partitions()
+    await limiter.set_up()
+    wake = asyncio.Event()
+    inboxes = await _open_lanes(outside, wake, stack)
+    recorder = Recorder(ledger)
+    lanes = Lanes(ledger=ledger, queues=inboxes)
+    sender = Sender(graph=outside.graph, limiter=limiter, recorder=recorder, meter=outside.metrics, clock=system_clock)
+    pump = Pump(lanes=lanes, limiter=limiter, sender=sender, meter=outside.metrics, wake=wake, rate=limiter.rate)
+    async with asyncio.TaskGroup() as tasks:
+        background = [
+            tasks.create_task(coroutine)
+            for coroutine in (
+                recorder.run(),
+                *(inbox.run() for inbox in inboxes.values()),
+                *_upkeep(outside, ledger, lanes, wake),
+                *await _open_handlers(outside, ledger, stack),
+            )
+        ]
+        pumping = tasks.create_task(pump.run(max(1.0, outside.settings.drain_seconds - CLOSE_SECONDS)))
+        await stop.requested.wait()
+        readiness.draining = True
+        pump.stop()
+        await pumping
+        await recorder.flushed()
+        for task in background:
+            task.cancel()
+
+
+async def _open_lanes(outside: Outside, wake: asyncio.Event, stack: AsyncExitStack) -> Mapping[Lane, LaneInbox]:
+    consumers = {
+        lane: await stack.enter_async_context(
+            open_consumer(outside.consuming, outside.publishing, queue, prefetch=PREFETCH[lane])
+        )
+        for lane, queue in LANES.items()
+    }
+    return {lane: LaneInbox(consumer, wake) for lane, consumer in consumers.items()}
+
+
+def _upkeep(
+    outside: Outside, ledger: PostgresLedger, lanes: Lanes, wake: asyncio.Event
+) -> list[Coroutine[Any, Any, None]]:
+    settings, meter = outside.settings, outside.metrics
+    due = upkeep.Due(ledger=ledger, lanes=lanes, wake=wake)
+    resolver = upkeep.Resolver(
+        ledger=ledger,
+        meter=meter,
+        grace=settings.unknown_grace_seconds,
+        timeout=settings.request_timeout_seconds,
+        claim=CLAIM_SECONDS,
+    )
+    teller = upkeep.ProgressTeller(ledger=ledger, publish=_events(outside.publisher))
+    return [
+        upkeep.repeat(due.look, upkeep.DUE_SECONDS),
+        upkeep.repeat(resolver.resolve, upkeep.RESOLVE_SECONDS),
+        upkeep.repeat(teller.tell, upkeep.PROGRESS_SECONDS),
+        upkeep.repeat(upkeep.Watch(ledger=ledger, meter=meter).look, upkeep.WATCH_SECONDS),
+        upkeep.repeat(ledger.ensure_partitions, upkeep.PARTITIONS_SECONDS),
+    ]
+
+
+async def _open_handlers(
+    outside: Outside, ledger: PostgresLedger, stack: AsyncExitStack
+) -> list[Coroutine[Any, Any, None]]:
+    handlers: Mapping[Queue, Callable[[bytes], Awaitable[Outcome]]] = {
+        DISPATCHER_STATUSES: StatusHandler(ledger=ledger, meter=outside.metrics).handle,
+        DISPATCHER_STOPS: StopHandler(ledger=ledger).handle,
+        DISPATCHER_ACCOUNT: AccountHandler(seen=outside.metrics.account_event).handle,
+    }
+    workers: list[Coroutine[Any, Any, None]] = []
+    for queue, handle in handlers.items():
+        consumer = await stack.enter_async_context(
+            open_consumer(outside.consuming, outside.publishing, queue, prefetch=WORKERS)
+        )
+        workers += [work(consumer, _on_body(handle)) for _ in range(WORKERS)]
+    return workers
+
+
+def _on_body(handle: Callable[[bytes], Awaitable[Outcome]]) -> Callable[[Received], Awaitable[Outcome]]:
+    return lambda received: handle(received.body)
+
+
+def _events(publisher: Publisher) -> Callable[[Message], Awaitable[None]]:
+    async def publish(message: Message) -> None:
+        event_id = str(uuid4())
+        body = encode(message, event_id=event_id, source=SOURCE, time=system_clock())
+        # Nobody needs to listen to progress, so an event that goes nowhere is no error.
+        await publisher.publish(EVENTS, message.KEY, body, message_id=event_id, mandatory=False)
+
+    return publish
