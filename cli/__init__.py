@@ -1,0 +1,1 @@
+"""The `kreisfunk` command."""

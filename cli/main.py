@@ -1,0 +1,24 @@
+"""All commands of `kreisfunk`."""
+
+import typer
+
+from cli.migrate.command import migrate
+from cli.secrets import secrets
+
+app = typer.Typer(
+    help="Kreisfunk: the WhatsApp broadcast channel of a county.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(migrate)
+app.command()(secrets)
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

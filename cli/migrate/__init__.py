@@ -1,0 +1,1 @@
+"""`kreisfunk migrate`: brings database and broker to what this version needs; safe to repeat."""

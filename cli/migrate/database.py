@@ -1,0 +1,50 @@
+"""Roles with their passwords, then the schema of each service."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import asyncpg
+from pydantic import SecretStr
+
+import services
+from cli.migrate.settings import Settings
+from shared.database.migrations import migrate
+
+SCHEMAS = ("subscriptions", "dispatcher")
+ROLE_PREFIX = "kreisfunk_"
+
+
+def migrations_folder(schema: str) -> Path:
+    """Where the migrations of a service lie."""
+    return Path(services.__path__[0]) / schema / "adapters" / "migrations"
+
+
+async def migrate_database(settings: Settings) -> list[str]:
+    """What was done, a line each. Raises MigrationError, OSError or PostgresError."""
+    connection = await asyncpg.connect(
+        settings.database_url, password=settings.database_password.get_secret_value(), timeout=10
+    )
+    try:
+        return await _migrate(connection, settings.login_passwords)
+    finally:
+        await connection.close()
+
+
+async def _migrate(connection: asyncpg.Connection, passwords: Mapping[str, SecretStr]) -> list[str]:
+    lines = []
+    for schema in SCHEMAS:
+        done = await migrate(connection, schema, migrations_folder(schema))
+        lines.append(f"schema {schema}: {len(done)} migrations run" if done else f"schema {schema}: up to date")
+    for role, password in passwords.items():
+        if role.startswith(ROLE_PREFIX):
+            await _let_log_in(connection, role, password.get_secret_value())
+            lines.append(f"role {role}: can log in")
+    return lines
+
+
+async def _let_log_in(connection: asyncpg.Connection, role: str, password: str) -> None:
+    # DDL takes no parameters: the server quotes them.
+    statement = await connection.fetchval(
+        "select format('alter role %I login password %L', $1::text, $2::text)", role, password
+    )
+    await connection.execute(statement)

@@ -1,0 +1,21 @@
+"""What `kreisfunk migrate` reads from its environment."""
+
+from pydantic import Field, HttpUrl, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from shared.runtime.settings import PREFIX
+
+
+class Settings(BaseSettings):
+    """Access of an administrator; the services have none of it."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    broker_url: str = Field(description="amqp://admin@host:port/vhost", pattern=r"^amqps?://")
+    broker_password: SecretStr = Field(description="password of the broker's administrator")
+    broker_api_url: HttpUrl = Field(description="http://host:15672, RabbitMQ's management interface")
+    database_url: str = Field(description="postgresql://owner@host:port/name", pattern=r"^postgres")
+    database_password: SecretStr = Field(description="password of the database's owner")
+    login_passwords: dict[str, SecretStr] = Field(
+        description="JSON: password for each broker login and database role that is to be able to log in"
+    )
