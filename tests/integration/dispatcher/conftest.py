@@ -1,0 +1,25 @@
+"""A ledger as the service has it: with the rights of its role."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from services.dispatcher.adapters.ledger import PostgresLedger
+from shared.database.pool import Database as Pool
+from shared.database.pool import open_database
+from tests.databases import Database
+
+NUMBER = "700800900100200"
+
+
+@pytest.fixture
+async def pool(database: Database) -> AsyncIterator[Pool]:
+    async with open_database(database.url_as("kreisfunk_dispatcher"), password=None, name="test", size=8) as pool:
+        yield pool
+
+
+@pytest.fixture
+async def ledger(pool: Pool) -> PostgresLedger:
+    ledger = PostgresLedger(pool, number=NUMBER, slot=3)
+    await ledger.ensure_partitions()
+    return ledger

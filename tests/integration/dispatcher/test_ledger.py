@@ -1,0 +1,282 @@
+"""The ledger on a real PostgreSQL, with the rights that the service has."""
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Awaitable
+from datetime import UTC, datetime
+from itertools import product
+from uuid import UUID
+
+import asyncpg
+import pytest
+
+from services.dispatcher.adapters.ledger import PostgresLedger
+from services.dispatcher.domain.states import State, advance
+from services.dispatcher.ports import Claim, Origin
+from shared.contracts.dispatch import BroadcastBatch, Withdrawal
+from shared.contracts.ids import delivery_id
+from shared.contracts.message import Lane
+from shared.database.pool import Database as Pool
+from tests.databases import Database
+from tests.integration.dispatcher.material import (
+    Message,
+    batch_message,
+    in_hand,
+    news,
+    reply,
+    result,
+    subscribers,
+)
+
+NEWS = (State.ACCEPTED, State.SENT, State.DELIVERED, State.READ, State.FAILED)
+
+
+async def claim(ledger: PostgresLedger, message: BroadcastBatch, limit: int = 100) -> list[Claim]:
+    batch = in_hand(message)
+    await ledger.register(message, batch.content)
+    return await ledger.claim_batch(batch, limit)
+
+
+async def states(pool: Pool, source: UUID) -> Counter[str]:
+    async with pool.connection() as connection:
+        rows = await connection.fetch("select state::text from dispatcher.delivery where source = $1", source)
+    return Counter(row["state"] for row in rows)
+
+
+async def counted(pool: Pool, source: UUID) -> Counter[str]:
+    statement = """
+        select state::text, sum(deliveries)::int as deliveries from dispatcher.broadcast_count
+        where broadcast = $1 group by state having sum(deliveries) <> 0"""
+    async with pool.connection() as connection:
+        rows = await connection.fetch(statement, source)
+    return Counter({row["state"]: row["deliveries"] for row in rows})
+
+
+async def test_the_lattice_in_sql_is_the_lattice_in_python(pool: Pool) -> None:
+    async with pool.connection() as connection:
+        for old, new in product(State, NEWS):
+            told = await connection.fetchval(
+                "select dispatcher.advance($1::text::dispatcher.delivery_state, $2::text::dispatcher.delivery_state)",
+                old.value,
+                new.value,
+            )
+            assert told == advance(old, new), (old, new)
+
+
+async def test_nobody_is_claimed_twice_however_many_try(ledger: PostgresLedger, pool: Pool) -> None:
+    message = batch_message(subscribers(100))
+    rounds = await asyncio.gather(*(claim(ledger, message) for _ in range(6)))
+    claimed = [item.delivery for claims in rounds for item in claims]
+    assert len(claimed) == len(set(claimed)) == 100
+    assert await counted(pool, message.broadcast) == {"claimed": 100}
+
+
+async def test_a_withdrawal_holds_for_what_was_decided_before_it_and_not_after(ledger: PostgresLedger) -> None:
+    early, late, elsewhere = subscribers(3)
+    await ledger.withdraw(Withdrawal(subscriber=early, sequence=1))
+    await ledger.withdraw(Withdrawal(subscriber=late, sequence=0))
+    await ledger.withdraw(Withdrawal(subscriber=elsewhere, sequence=9, topic="stellen"))
+    message = batch_message([early, late, elsewhere])
+    claims = await claim(ledger, message)
+    assert {item.delivery for item in claims} == {
+        delivery_id(message.broadcast, late),
+        delivery_id(message.broadcast, elsewhere),
+    }
+
+
+async def test_an_older_withdrawal_does_not_undo_a_newer_one(ledger: PostgresLedger) -> None:
+    (person,) = subscribers(1)
+    for sequence in (4, 2):
+        await ledger.withdraw(Withdrawal(subscriber=person, sequence=sequence, topic="strassensperrungen"))
+    assert await claim(ledger, batch_message([person])) == []
+
+
+async def test_the_suppression_is_there_before_its_confirmation_can_leave(ledger: PostgresLedger) -> None:
+    (person,) = subscribers(1)
+    confirmation = reply(Withdrawal(subscriber=person, sequence=2))
+    claims = await ledger.claim_replies([(Origin(Message()), confirmation, datetime.now(UTC))])
+    assert [item.delivery for item in claims] == [confirmation.reply]
+    assert await claim(ledger, batch_message([person])) == []
+
+
+async def test_expired_and_cancelled_recipients_are_on_record_and_not_sent(ledger: PostgresLedger, pool: Pool) -> None:
+    late, cancelled = batch_message(subscribers(3), expires_in=-1), batch_message(subscribers(2))
+    await ledger.cancel(cancelled.broadcast, "withdrawn")
+    assert await claim(ledger, late) == await claim(ledger, cancelled) == []
+    assert await states(pool, late.broadcast) == await counted(pool, late.broadcast) == {"expired": 3}
+    assert await states(pool, cancelled.broadcast) == await counted(pool, cancelled.broadcast) == {"cancelled": 2}
+
+
+async def test_a_reply_is_claimed_once_and_not_after_its_window(ledger: PostgresLedger) -> None:
+    fresh, late = reply(), reply(expires_in=-1)
+    asked = [(Origin(Message()), item, datetime.now(UTC)) for item in (fresh, late)]
+    first = await ledger.claim_replies(asked)
+    assert [item.delivery for item in first] == [fresh.reply]
+    assert await ledger.claim_replies(asked) == []
+
+
+async def test_what_waits_is_claimed_again_when_due_with_what_is_to_be_sent(ledger: PostgresLedger, pool: Pool) -> None:
+    message = batch_message(subscribers(2), lane=Lane.URGENT)
+    now, later = await claim(ledger, message)
+    await ledger.record([result(now, State.WAITING), result(later, State.WAITING, seconds=3600)])
+    assert await ledger.due_lanes() == {Lane.URGENT}
+    (again,) = await ledger.claim_due(Lane.URGENT, 10)
+    assert (again.delivery, again.attempt, again.content) == (now.delivery, 2, now.content)
+    assert await ledger.due_lanes() == set()
+    assert await counted(pool, message.broadcast) == {"claimed": 1, "waiting": 1}
+
+
+async def test_a_retry_asks_again_whether_it_may_be_sent(ledger: PostgresLedger, pool: Pool) -> None:
+    people = subscribers(2)
+    message = batch_message(people)
+    claims = await claim(ledger, message)
+    await ledger.record([result(item, State.WAITING) for item in claims])
+    await ledger.withdraw(Withdrawal(subscriber=people[0], sequence=1))
+    assert len(await ledger.claim_due(Lane.BULK, 10)) == 1
+    assert await counted(pool, message.broadcast) == {"claimed": 1, "suppressed": 1}
+
+
+async def test_a_reply_that_waits_keeps_its_text_and_one_that_left_does_not(ledger: PostgresLedger, pool: Pool) -> None:
+    item = reply()
+    (first,) = await ledger.claim_replies([(Origin(Message()), item, datetime.now(UTC))])
+    await ledger.record([result(first, State.WAITING)])
+    (again,) = await ledger.claim_due(Lane.REPLY, 1)
+    assert again.content == first.content
+    await ledger.record([result(again, State.ACCEPTED)])
+    async with pool.connection() as connection:
+        assert await connection.fetchval("select content from dispatcher.delivery where id = $1", item.reply) is None
+
+
+@pytest.mark.parametrize("seed", range(20))
+async def test_whatever_the_order_of_results_and_statuses_the_end_is_the_same(
+    ledger: PostgresLedger, pool: Pool, seed: int
+) -> None:
+    shuffled = random.Random(seed)
+    message = batch_message(subscribers(5))
+    claims = await claim(ledger, message)
+    events = [("result", item.delivery, State.ACCEPTED) for item in claims]
+    events += [("status", item.delivery, state) for item in claims for state in (State.SENT, State.DELIVERED)]
+    events += [("status", claims[0].delivery, State.FAILED), ("status", claims[1].delivery, State.READ)]
+    events += shuffled.sample(events, 5)
+    shuffled.shuffle(events)
+    by_delivery = {item.delivery: item for item in claims}
+    for kind, delivery, state in events:
+        if kind == "result":
+            await ledger.record([result(by_delivery[delivery], state)])
+        else:
+            await ledger.apply_statuses([news(delivery, state)])
+    assert await states(pool, message.broadcast) == await counted(pool, message.broadcast)
+    assert await states(pool, message.broadcast) == {"delivered": 4, "read": 1}
+
+
+async def test_statuses_of_many_replicas_at_once_neither_deadlock_nor_miscount(
+    ledger: PostgresLedger, pool: Pool
+) -> None:
+    message = batch_message(subscribers(100))
+    claims = await claim(ledger, message)
+    groups: list[Awaitable[object]] = []
+    for state in (State.SENT, State.DELIVERED, State.READ, State.SENT):
+        shuffled = random.Random(state).sample(claims, len(claims))
+        groups.append(ledger.apply_statuses([news(item.delivery, state) for item in shuffled]))
+    groups.append(ledger.record([result(item, State.ACCEPTED) for item in reversed(claims)]))
+    await asyncio.gather(*groups)
+    assert await counted(pool, message.broadcast) == {"read": 100}
+
+
+async def test_a_failure_of_an_earlier_attempt_does_not_fail_the_present_one(ledger: PostgresLedger) -> None:
+    (item,) = await claim(ledger, batch_message(subscribers(1)))
+    await ledger.apply_statuses([news(item.delivery, State.SENT, b"second")])
+    assert (await ledger.apply_statuses([news(item.delivery, State.FAILED, b"first")])).changed == 0
+    assert (await ledger.apply_statuses([news(item.delivery, State.FAILED, b"second")])).changed == 1
+
+
+async def test_a_late_result_of_an_older_attempt_does_not_disturb_the_newer(ledger: PostgresLedger, pool: Pool) -> None:
+    message = batch_message(subscribers(1))
+    (first,) = await claim(ledger, message)
+    await ledger.record([result(first, State.WAITING)])
+    (second,) = await ledger.claim_due(Lane.BULK, 1)
+    await ledger.record([result(first, State.WAITING), result(first, State.FAILED)])
+    assert await states(pool, message.broadcast) == {"claimed": 1}
+    await ledger.record([result(second, State.ACCEPTED)])
+    assert await counted(pool, message.broadcast) == {"accepted": 1}
+
+
+async def test_statuses_of_foreign_deliveries_are_counted_as_unmatched(ledger: PostgresLedger) -> None:
+    applied = await ledger.apply_statuses([news(subscribers(1)[0], State.SENT)])
+    assert (applied.changed, applied.unmatched) == (0, 1)
+
+
+async def backdate(database_url: str, deliveries: list[UUID], seconds: float) -> None:
+    connection = await asyncpg.connect(database_url)
+    try:
+        await connection.execute(
+            "update dispatcher.delivery set claimed_at = claimed_at - make_interval(secs => $2) where id = any($1)",
+            deliveries,
+            seconds,
+        )
+    finally:
+        await connection.close()
+
+
+async def test_claims_that_nobody_answers_for_become_unknown(ledger: PostgresLedger, pool: Pool) -> None:
+    message = batch_message(subscribers(3))
+    await claim(ledger, message)
+    assert await ledger.mark_unknown(60) == 0
+    assert await ledger.mark_unknown(0) == 3
+    assert await counted(pool, message.broadcast) == {"unknown": 3}
+
+
+async def test_absence_is_proof_only_when_the_stream_has_passed(
+    ledger: PostgresLedger, pool: Pool, database: Database
+) -> None:
+    message = batch_message(subscribers(3))
+    lost, arrived, later = await claim(ledger, message)
+    await backdate(database.url, [lost.delivery, arrived.delivery], 100)
+    await ledger.record([result(lost, State.UNKNOWN), result(arrived, State.UNKNOWN)])
+    assert await ledger.release_unknown(0, 10) == 0, "no status of a later message has come"
+    await ledger.apply_statuses([news(arrived.delivery, State.SENT)])
+    assert await ledger.release_unknown(0, 10) == 0, "a status of the same moment proves nothing"
+    await ledger.apply_statuses([news(later.delivery, State.SENT)])
+    assert await ledger.release_unknown(60, 10) == 0, "the grace time is not over"
+    assert await ledger.release_unknown(0, 10) == 1
+    assert await counted(pool, message.broadcast) == {"waiting": 1, "sent": 2}
+
+
+async def test_an_unknown_delivery_is_sent_again_once_at_most(
+    ledger: PostgresLedger, pool: Pool, database: Database
+) -> None:
+    message = batch_message(subscribers(2))
+    lost, later = await claim(ledger, message)
+    for _ in range(2):
+        await backdate(database.url, [lost.delivery], 100)
+        await ledger.mark_unknown(60)
+        await ledger.apply_statuses([news(later.delivery, State.SENT)])
+        await ledger.release_unknown(0, 10)
+        await ledger.claim_due(Lane.BULK, 10)
+    await ledger.mark_unknown(0)
+    assert await ledger.release_unknown(0, 0) == 0
+    assert await counted(pool, message.broadcast) == {"unknown": 1, "sent": 1}
+
+
+async def test_progress_is_told_once_and_ends_when_nothing_waits(ledger: PostgresLedger) -> None:
+    message = batch_message(subscribers(2))
+    claims = await claim(ledger, message)
+    told = await asyncio.gather(*(ledger.progress() for _ in range(3)))
+    (progress,) = [item for items in told for item in items]
+    assert (progress.audience, progress.states, progress.finished) == (2, {State.CLAIMED: 2}, False)
+    await ledger.record([result(item, State.ACCEPTED) for item in claims])
+    await ledger.finish(message.broadcast)
+    assert (await ledger.outstanding()).unaccounted == 0
+
+
+async def test_the_role_may_not_define_nor_delete(pool: Pool) -> None:
+    for statement in (
+        "create table dispatcher.x ()",
+        "delete from dispatcher.delivery",
+        "truncate dispatcher.suppression",
+        "select * from subscriptions.schema_migrations",
+    ):
+        async with pool.connection() as connection:
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await connection.execute(statement)

@@ -1,0 +1,73 @@
+"""What is recorded of each answer."""
+
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.dispatcher.domain.answers import Accepted, Expired, NoAnswer, NotSent, Record, Refused, record_of
+from services.dispatcher.domain.errors import RULES, Remedy, pause_seconds, rule_for
+from services.dispatcher.domain.states import State
+
+NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
+DELIVERY = UUID(int=7)
+
+
+def record(answer: Accepted | Refused | NotSent | NoAnswer | Expired, attempt: int = 1) -> Record:
+    return record_of(DELIVERY, answer, attempt=attempt, now=NOW, jitter=1.0)
+
+
+def test_an_answer_that_never_came_is_unknown_and_not_an_error() -> None:
+    assert record(NoAnswer("timeout")).state is State.UNKNOWN
+
+
+def test_what_was_not_written_waits_and_costs_no_attempt() -> None:
+    result = record(NotSent("connection refused", 1.0))
+    assert (result.state, result.due_at, result.attempted) == (State.WAITING, NOW + timedelta(seconds=1), False)
+
+
+def test_a_passed_moment_is_recorded_as_expired() -> None:
+    assert record(Expired()).state is State.EXPIRED
+
+
+@pytest.mark.parametrize("code", [190, 0, 10, 131042, 368, 215])
+def test_when_the_account_is_in_trouble_messages_wait_for_a_person(code: int) -> None:
+    results = [record(Refused(code, 401), attempt) for attempt in (1, 50)]
+    assert {(result.state, result.attempted) for result in results} == {(State.WAITING, False)}
+
+
+def test_retry_after_is_honoured() -> None:
+    result = record(Refused(130429, 429, retry_after=90.0))
+    assert result.due_at == NOW + timedelta(seconds=90)
+
+
+def test_a_code_that_nobody_knows_is_never_retried() -> None:
+    assert record(Refused(999_999, 500)).state is State.FAILED
+
+
+@given(st.sampled_from(sorted(RULES)), st.integers(1, 60))
+def test_every_retry_has_an_end_but_that_of_the_sender(code: int, attempt: int) -> None:
+    result = record(Refused(code, 400), attempt)
+    rule = RULES[code]
+    waits = rule.remedy is Remedy.SENDER or attempt < rule.attempts
+    assert result.state is (State.WAITING if waits else State.FAILED)
+    assert (result.due_at is not None) == waits
+
+
+def test_the_pair_limit_waits_four_to_the_power_of_the_attempt() -> None:
+    rule = rule_for(131056)
+    assert [pause_seconds(rule, attempt, 0.5) for attempt in (1, 2, 3)] == [4.0, 16.0, 64.0]
+
+
+@given(st.integers(1, 30), st.floats(0, 1))
+def test_pauses_grow_to_a_minute_and_not_further(attempt: int, jitter: float) -> None:
+    assert 0.5 <= pause_seconds(rule_for(131016), attempt, jitter) <= 60.0
+
+
+def test_http_statuses_decide_only_where_no_known_code_does() -> None:
+    assert rule_for(None, 503).remedy is Remedy.AGAIN
+    assert rule_for(None, 429).remedy is Remedy.SLOWER
+    assert rule_for(131026, 500).remedy is Remedy.RECIPIENT
+    assert rule_for(424242, 503).remedy is Remedy.DROP
