@@ -150,13 +150,27 @@ async def open_consumer(
             await channel.close()
 
 
-async def work(consumer: Consumer, handle: Handler) -> None:
-    """Handle one message after the other, for ever; run several of these for concurrency."""
-    while True:
-        received = await consumer.receive()
+async def work(consumer: Consumer, handle: Handler, *, until: asyncio.Event | None = None) -> None:
+    """Handle one message after the other, for ever; run several of these for concurrency.
+
+    With `until`, it returns once that is set and the message in hand is settled.
+    """
+    while received := await _next(consumer, until):
         outcome = await _outcome(consumer.queue.name, received, handle)
         if outcome is not None:
             await consumer.settle(received, outcome)
+
+
+async def _next(consumer: Consumer, until: asyncio.Event | None) -> Received | None:
+    if until is None:
+        return await consumer.receive()
+    receiving, stopping = asyncio.ensure_future(consumer.receive()), asyncio.ensure_future(until.wait())
+    try:
+        await asyncio.wait((receiving, stopping), return_when=asyncio.FIRST_COMPLETED)
+        return None if until.is_set() else receiving.result()
+    finally:
+        receiving.cancel()
+        stopping.cancel()
 
 
 async def _outcome(queue: str, received: Received, handle: Handler) -> Outcome | None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import asyncpg
+from asyncpg.pool import PoolConnectionProxy
 
 _LOCK = 0x6B_72_65_69_73  # one advisory lock for all migrations of this database
 _UP = re.compile(r"^-- migrate:up(?P<options>[^\n]*)\n(?P<sql>.*?)(?=^-- migrate:down|\Z)", re.DOTALL | re.MULTILINE)
@@ -61,7 +62,9 @@ async def migrate(connection: asyncpg.Connection, schema: str, folder: Path) -> 
         await connection.execute("select pg_advisory_unlock($1)", _LOCK)
 
 
-async def pending_versions(connection: asyncpg.Connection, schema: str, folder: Path) -> list[str]:
+async def pending_versions(
+    connection: asyncpg.Connection | PoolConnectionProxy, schema: str, folder: Path
+) -> list[str]:
     """The versions that have not run; all of them if the schema does not exist."""
     migrations = read_migrations(folder)
     if await connection.fetchval("select to_regclass($1)", f"{schema}.schema_migrations") is None:
@@ -80,7 +83,9 @@ async def _prepare(connection: asyncpg.Connection, schema: str) -> None:
     """)
 
 
-async def _pending(connection: asyncpg.Connection, schema: str, migrations: Sequence[Migration]) -> list[Migration]:
+async def _pending(
+    connection: asyncpg.Connection | PoolConnectionProxy, schema: str, migrations: Sequence[Migration]
+) -> list[Migration]:
     rows = await connection.fetch(
         f"select version, checksum from {schema}.schema_migrations left join {schema}.schema_checksums"  # noqa: S608 - checked name
         " using (version)"
