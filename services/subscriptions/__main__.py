@@ -1,0 +1,25 @@
+"""`python -m services.subscriptions`"""
+
+import sys
+
+from services.subscriptions.adapters.county_file import CountyFileError, read_county
+from services.subscriptions.settings import Settings
+from services.subscriptions.wiring import serve
+from shared.runtime.logs import configure_logs
+from shared.runtime.process import EXIT_SETTINGS, run
+from shared.runtime.settings import read_settings
+
+
+def main() -> None:
+    settings = read_settings(Settings)
+    configure_logs(service="subscriptions", level=settings.log_level)
+    try:
+        county = read_county(settings.county_file)
+    except CountyFileError as error:
+        sys.stderr.write(f"Settings are missing or wrong:\n  KREISFUNK_COUNTY_FILE: {error}\n")
+        sys.exit(EXIT_SETTINGS)
+    run(lambda stop: serve(settings, county, stop), drain_seconds=settings.drain_seconds)
+
+
+if __name__ == "__main__":
+    main()

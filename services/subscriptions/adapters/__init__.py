@@ -1,0 +1,1 @@
+"""PostgreSQL, RabbitMQ, the county's file and the metrics."""

@@ -1,0 +1,110 @@
+"""Broadcasts that are being expanded, in PostgreSQL."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from uuid import UUID
+
+from services.subscriptions.adapters.rows import broadcast_from, page_from, recipient_of
+from services.subscriptions.domain.broadcast import Broadcast, Page
+from services.subscriptions.ports import Claim
+from shared.contracts.dispatch import Recipient
+from shared.contracts.message import Lane
+from shared.database.pool import Connection, Database
+
+_WORK = """
+    select id from subscriptions.broadcast where state = 'expanding'
+    order by lane = 'urgent' desc, published_at, id limit 20
+"""
+_READ = """
+    select subscriber.id, sequence, phone_index, phone_sealed, user_index, user_sealed
+    from subscriptions.subscription join subscriptions.subscriber on subscriber.id = subscriber_id
+    where topic = $1 and subscriber_id > $2 order by subscriber_id limit $3
+"""
+_MOVE_ON = """
+    update subscriptions.broadcast set page = $2, audience = audience + $3,
+        position = coalesce($4, position), read_to_end = $5
+    where id = $1
+"""
+_FINISH = """
+    update subscriptions.broadcast set state = 'expanded'
+    where id = $1 and state = 'expanding' and read_to_end
+      and not exists (select from subscriptions.pending_page where broadcast_id = $1)
+"""
+
+
+class PostgresBroadcasts:
+    """Implements ports.Broadcasts."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    @asynccontextmanager
+    async def claim(self) -> AsyncIterator[Claim | None]:
+        # The session holds the lock; a pool releases all locks of a session that it takes back.
+        async with self._database.connection() as connection:
+            identifier = await _take(connection)
+            yield PostgresClaim(connection, identifier) if identifier else None
+
+
+class PostgresClaim:
+    """Implements ports.Claim. The session's lock spares double work; the stored pages make it right."""
+
+    def __init__(self, connection: Connection, broadcast: UUID) -> None:
+        self._connection = connection
+        self._broadcast = broadcast
+
+    async def pages(
+        self, size: int, prepare: Callable[[Broadcast, Sequence[Recipient]], tuple[Page, ...]]
+    ) -> tuple[Page, ...]:
+        async with self._connection.transaction():
+            row = await self._connection.fetchrow(
+                "select * from subscriptions.broadcast where id = $1 and state = 'expanding' for update",
+                self._broadcast,
+            )
+            if row is None:
+                return ()
+            pending = await self._pending(Lane(row["lane"]))
+            if pending or row["read_to_end"]:
+                return pending
+            found = await self._connection.fetch(_READ, row["topic"], row["position"], size)
+            pages = prepare(broadcast_from(row), [recipient_of(recipient) for recipient in found])
+            await self._store(pages)
+            return pages
+
+    async def _pending(self, lane: Lane) -> tuple[Page, ...]:
+        rows = await self._connection.fetch(
+            "select * from subscriptions.pending_page where broadcast_id = $1 order by page", self._broadcast
+        )
+        return tuple(page_from(row, lane) for row in rows)
+
+    async def _store(self, pages: Sequence[Page]) -> None:
+        final = pages[-1]
+        await self._connection.executemany(
+            "insert into subscriptions.pending_page values ($1, $2, $3, $4, $5, $6)",
+            [(self._broadcast, page.page, page.message_id, page.body, page.recipients, page.last) for page in pages],
+        )
+        recipients = sum(page.recipients for page in pages)
+        await self._connection.execute(
+            _MOVE_ON, self._broadcast, final.page + 1, recipients, final.position, final.last
+        )
+
+    async def confirmed(self, pages: Sequence[int]) -> None:
+        async with self._connection.transaction():
+            await self._connection.execute(
+                "delete from subscriptions.pending_page where broadcast_id = $1 and page = any($2)",
+                self._broadcast,
+                pages,
+            )
+            await self._connection.execute(_FINISH, self._broadcast)
+
+
+async def _take(connection: Connection) -> UUID | None:
+    for row in await connection.fetch(_WORK):
+        if await connection.fetchval("select pg_try_advisory_lock($1)", _lock_key(row["id"])):
+            return UUID(int=row["id"].int)
+    return None
+
+
+def _lock_key(broadcast: UUID) -> int:
+    """The part of the id that differs between broadcasts of one moment."""
+    return int.from_bytes(broadcast.bytes[8:], "big", signed=True)

@@ -1,0 +1,140 @@
+"""Notices in PostgreSQL."""
+
+from datetime import datetime
+
+import msgspec
+
+from services.subscriptions.adapters.rows import stored_from
+from services.subscriptions.domain.broadcast import Accepted, Broadcast, Stored
+from shared.contracts.events import Problem
+from shared.database.pool import Connection, Database
+
+_LOCK_NOTICE = """
+    insert into subscriptions.notice (source, notice) values ($1, $2)
+    on conflict (source, notice) do update set source = excluded.source
+    returning withdrawn_at
+"""
+_REVISIONS = """
+    select id, notice, revision, digest, state, reason from subscriptions.broadcast
+    where source = $1 and notice = $2 order by revision
+"""
+_INSERT = """
+    insert into subscriptions.broadcast (id, source, notice, revision, digest, topic, lane, template,
+        published_at, expires_at)
+    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+"""
+# Also what is expanded is cancelled while it may still wait in the dispatcher.
+_CANCEL = """
+    with cancelled as (
+        update subscriptions.broadcast set state = 'cancelled', reason = $3
+        where source = $1 and notice = $2 and revision < $4 and state <> 'cancelled' and expires_at > $5
+        returning id),
+    dropped as (
+        delete from subscriptions.pending_page where broadcast_id in (select id from cancelled))
+    select count(*) from cancelled
+"""
+_CANCELLED = """
+    select id, notice, revision, digest from subscriptions.broadcast
+    where source = $1 and notice = $2 and revision < $4 and state = 'cancelled' and reason = $3
+    order by revision
+"""
+_EVERY_REVISION = 2_000_000
+
+
+class PostgresNotices:
+    """Implements ports.Notices."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def find(self, source: str, notice: str, revision: int) -> Stored | None:
+        async with self._database.connection() as connection:
+            row = await connection.fetchrow(
+                "select id, notice, revision, digest from subscriptions.broadcast"
+                " where source = $1 and notice = $2 and revision = $3",
+                source,
+                notice,
+                revision,
+            )
+        return stored_from(row) if row else None
+
+    async def accept(self, broadcast: Broadcast) -> Accepted:
+        async with self._database.transaction() as connection:
+            withdrawn_at = await connection.fetchval(_LOCK_NOTICE, broadcast.source, broadcast.notice)
+            revisions = await connection.fetch(_REVISIONS, broadcast.source, broadcast.notice)
+            stored = {row["revision"]: stored_from(row) for row in revisions}
+            known = stored.get(broadcast.revision)
+            problem = None if _same(known, broadcast) else _problem(broadcast, stored, withdrawn_at)
+            if problem:
+                return Accepted(problem=problem)
+            if known is None:
+                await connection.execute(_INSERT, *_columns(broadcast))
+            superseded = await _cancel(
+                connection,
+                broadcast.source,
+                broadcast.notice,
+                "superseded",
+                broadcast.revision,
+                broadcast.published_at,
+            )
+        return Accepted(stored=known or _stored(broadcast), superseded=superseded)
+
+    async def withdraw(self, source: str, notice: str, now: datetime, reason: str) -> tuple[Stored, ...]:
+        async with self._database.transaction() as connection:
+            await connection.fetchval(_LOCK_NOTICE, source, notice)
+            await connection.execute(
+                "update subscriptions.notice set withdrawn_at = coalesce(withdrawn_at, $3)"
+                " where source = $1 and notice = $2",
+                source,
+                notice,
+                now,
+            )
+            return await _cancel(connection, source, notice, reason, _EVERY_REVISION, now)
+
+
+async def _cancel(
+    connection: Connection, source: str, notice: str, reason: str, below: int, now: datetime
+) -> tuple[Stored, ...]:
+    """Cancel, and name also what was cancelled like this before: its event may not have been published."""
+    await connection.fetchval(_CANCEL, source, notice, reason, below, now)
+    rows = await connection.fetch(_CANCELLED, source, notice, reason, below)
+    return tuple(stored_from(row) for row in rows)
+
+
+def _same(known: Stored | None, broadcast: Broadcast) -> bool:
+    return known is not None and known.digest == broadcast.digest
+
+
+def _problem(broadcast: Broadcast, stored: dict[int, Stored], withdrawn_at: datetime | None) -> Problem | None:
+    if withdrawn_at is not None:
+        return Problem(field="notice", problem="was withdrawn; publish a new notice")
+    newest = max(stored, default=0)
+    if broadcast.revision in stored:
+        return Problem(field="revision", problem="was published with other content; count it up")
+    if broadcast.revision < newest:
+        return Problem(field="revision", problem=f"is older than revision {newest}; count it up")
+    return None
+
+
+def _stored(broadcast: Broadcast) -> Stored:
+    return Stored(
+        broadcast=broadcast.id,
+        notice=broadcast.notice,
+        revision=broadcast.revision,
+        digest=broadcast.digest,
+    )
+
+
+def _columns(broadcast: Broadcast) -> tuple[object, ...]:
+    return (
+        broadcast.id,
+        broadcast.source,
+        broadcast.notice,
+        broadcast.revision,
+        broadcast.digest,
+        broadcast.topic,
+        broadcast.lane,
+        msgspec.json.encode(broadcast.template).decode(),
+        broadcast.published_at,
+        broadcast.expires_at,
+    )

@@ -1,0 +1,25 @@
+"""Publications on their way to RabbitMQ."""
+
+from collections.abc import Mapping
+
+from services.subscriptions.domain.publication import Destination, Publication
+from shared.amqp.publisher import Publisher
+from shared.amqp.topology import DISPATCH, EVENTS
+
+_EXCHANGES: Mapping[Destination, str] = {Destination.DISPATCH: DISPATCH, Destination.EVENTS: EVENTS}
+
+
+class AmqpOutlet:
+    """Implements ports.Outlet."""
+
+    def __init__(self, publisher: Publisher) -> None:
+        self._publisher = publisher
+
+    async def publish(self, publication: Publication) -> None:
+        await self._publisher.publish(
+            _EXCHANGES[publication.destination],
+            publication.key,
+            publication.body,
+            message_id=publication.message_id,
+            mandatory=publication.required,
+        )

@@ -1,0 +1,92 @@
+"""From rows to values and back."""
+
+import asyncpg
+import msgspec
+
+from services.subscriptions.domain.broadcast import Broadcast, Page, Stored
+from services.subscriptions.domain.subscriber import Moment, State, Subscriber
+from shared.contracts.dispatch import Recipient, Template
+from shared.contracts.message import Address, Addresses, AddressKind, Lane
+
+Row = asyncpg.Record
+
+
+def addresses_of(row: Row) -> Addresses:
+    return Addresses(phone=_address(row, AddressKind.PHONE), user=_address(row, AddressKind.USER))
+
+
+def _address(row: Row, kind: AddressKind) -> Address | None:
+    index = row[f"{kind}_index"]
+    return Address(kind=kind, index=index, sealed=row[f"{kind}_sealed"] or b"") if index else None
+
+
+def subscriber_of(row: Row) -> Subscriber:
+    return Subscriber(
+        id=row["id"],
+        sequence=row["sequence"],
+        state=State(row["state"]),
+        addresses=addresses_of(row),
+        topics=frozenset(row["topics"]),
+        started=_moment(row, "started"),
+        ended=_moment(row, "ended"),
+    )
+
+
+def _moment(row: Row, name: str) -> Moment | None:
+    at = row[f"{name}_at"]
+    return Moment(at, row[f"{name}_received_at"]) if at else None
+
+
+def columns_of(subscriber: Subscriber) -> tuple[object, ...]:
+    """In the order of the table's columns."""
+    phone, user = subscriber.addresses.phone, subscriber.addresses.user
+    return (
+        subscriber.id,
+        subscriber.sequence,
+        subscriber.state,
+        *(phone.index if phone else None, (phone.sealed or None) if phone else None),
+        *(user.index if user else None, (user.sealed or None) if user else None),
+        *(subscriber.started or (None, None)),
+        *(subscriber.ended or (None, None)),
+    )
+
+
+def recipient_of(row: Row) -> Recipient:
+    """A subscriber's phone number if it is known, else the user id."""
+    kind = AddressKind.PHONE if row["phone_sealed"] else AddressKind.USER
+    address = Address(kind=kind, index=row[f"{kind}_index"], sealed=row[f"{kind}_sealed"])
+    return Recipient(subscriber=row["id"], sequence=row["sequence"], address=address)
+
+
+def broadcast_from(row: Row) -> Broadcast:
+    return Broadcast(
+        id=row["id"],
+        source=row["source"],
+        notice=row["notice"],
+        revision=row["revision"],
+        digest=row["digest"],
+        topic=row["topic"],
+        lane=Lane(row["lane"]),
+        template=msgspec.json.decode(row["template"], type=Template),
+        published_at=row["published_at"],
+        expires_at=row["expires_at"],
+        page=row["page"],
+        audience=row["audience"],
+    )
+
+
+def stored_from(row: Row) -> Stored:
+    return Stored(broadcast=row["id"], notice=row["notice"], revision=row["revision"], digest=row["digest"])
+
+
+def page_from(row: Row, lane: Lane) -> Page:
+    """A stored page; its position was written to the broadcast together with it."""
+    return Page(
+        lane=lane,
+        page=row["page"],
+        message_id=row["message_id"],
+        body=row["body"],
+        recipients=row["recipients"],
+        last=row["last"],
+        position=None,
+    )

@@ -1,0 +1,1 @@
+"""The rules of subscribing and of broadcasts: pure, and `now` is an argument."""

@@ -1,0 +1,148 @@
+"""A notice becomes a broadcast, and a broadcast becomes pages."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+
+from services.subscriptions.domain.county import Topic
+from services.subscriptions.domain.publication import SOURCE
+from shared.contracts.dispatch import BroadcastBatch, Recipient, Template, TemplateParameter
+from shared.contracts.envelope import encode
+from shared.contracts.events import Problem
+from shared.contracts.ids import derived_id, timed_id
+from shared.contracts.message import Lane
+from shared.contracts.notices import NoticePublished
+
+PAGE_RECIPIENTS = 100
+STOP_PAYLOAD = "stop"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Broadcast:
+    """One sending-out. `page` is the next page's number, `audience` the recipients of all pages before."""
+
+    id: UUID
+    source: str
+    notice: str
+    revision: int
+    digest: bytes
+    topic: str
+    lane: Lane
+    template: Template
+    published_at: datetime
+    expires_at: datetime
+    page: int = 0
+    audience: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stored:
+    """Which broadcast a notice revision became; `digest` is that of its content."""
+
+    broadcast: UUID
+    notice: str
+    revision: int
+    digest: bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Accepted:
+    """A stored broadcast with the older ones that it cancels, or the problem why there is none."""
+
+    stored: Stored | None = None
+    superseded: tuple[Stored, ...] = ()
+    problem: Problem | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """An encoded batch, published with the same bytes until the broker has it."""
+
+    lane: Lane
+    page: int
+    message_id: UUID
+    body: bytes
+    recipients: int
+    last: bool
+    position: UUID | None
+
+
+def digest_of(notice: NoticePublished) -> bytes:
+    """Equal for equal content, however it was written down."""
+    return hashlib.sha256(msgspec.json.encode(notice)).digest()
+
+
+def broadcast_of(notice: NoticePublished, *, source: str, topic: Topic, now: datetime) -> Broadcast:
+    """The broadcast of a valid notice, published now."""
+    parts = (b"broadcast", source.encode(), notice.notice.encode(), str(notice.revision).encode())
+    return Broadcast(
+        id=timed_id(now, *parts),
+        source=source,
+        notice=notice.notice,
+        revision=notice.revision,
+        digest=digest_of(notice),
+        topic=topic.id,
+        lane=Lane.URGENT if notice.urgent else Lane.BULK,
+        template=template_of(notice, topic),
+        published_at=now,
+        expires_at=notice.expires_at,
+    )
+
+
+def template_of(notice: NoticePublished, topic: Topic) -> Template:
+    """The topic's template with headline and text on one line each, the link behind the text."""
+    text = " ".join([*notice.text.split(), *([notice.link] if notice.link else [])])
+    return Template(
+        name=topic.template,
+        language=topic.language,
+        parameters=(
+            TemplateParameter(name="headline", text=" ".join(notice.headline.split())),
+            TemplateParameter(name="text", text=text),
+        ),
+        quick_replies=(STOP_PAYLOAD,),
+    )
+
+
+def pages_of(broadcast: Broadcast, recipients: Sequence[Recipient], *, more: bool, now: datetime) -> tuple[Page, ...]:
+    """The next recipients as pages of at most 100; without `more` to come the last page says so.
+
+    There is always a last page, if need be an empty one, since it tells the audience. A broadcast that
+    has expired ends with it.
+    """
+    if now >= broadcast.expires_at:
+        recipients, more = (), False
+    starts = range(0, max(len(recipients), 1), PAGE_RECIPIENTS)
+    return tuple(_page(broadcast, recipients, start, last=not more and start == starts[-1]) for start in starts)
+
+
+def _page(broadcast: Broadcast, recipients: Sequence[Recipient], start: int, *, last: bool) -> Page:
+    chosen = tuple(recipients[start : start + PAGE_RECIPIENTS])
+    page = broadcast.page + start // PAGE_RECIPIENTS
+    message_id = derived_id(broadcast.id, b"page", str(page).encode())
+    batch = BroadcastBatch(
+        broadcast=broadcast.id,
+        notice=broadcast.notice,
+        revision=broadcast.revision,
+        topic=broadcast.topic,
+        lane=broadcast.lane,
+        template=broadcast.template,
+        published_at=broadcast.published_at,
+        expires_at=broadcast.expires_at,
+        page=page,
+        offset=broadcast.audience + start,
+        last=last,
+        recipients=chosen,
+    )
+    return Page(
+        lane=broadcast.lane,
+        page=page,
+        message_id=message_id,
+        body=encode(batch, event_id=str(message_id), source=SOURCE, time=broadcast.published_at),
+        recipients=len(chosen),
+        last=last,
+        position=chosen[-1].subscriber if chosen else None,
+    )

@@ -1,0 +1,53 @@
+"""The append-only proof of who agreed to what, and who withdrew."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from services.subscriptions.domain.subscriber import Moment, Subscriber
+from services.subscriptions.domain.wording import Wording
+
+
+class ConsentEvent(StrEnum):
+    """`MERGED` ends a row whose person goes on under another one."""
+
+    GIVEN = "given"
+    WITHDRAWN = "withdrawn"
+    MERGED = "merged"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Consent:
+    """One entry: by which message, for which topics, and the text that was answered with."""
+
+    subscriber: UUID
+    sequence: int
+    event: ConsentEvent
+    topics: frozenset[str]
+    wording: Wording | None
+    said_at: datetime
+    received_at: datetime
+    message_key: bytes
+
+
+def consent(
+    subscriber: Subscriber,
+    event: ConsentEvent,
+    *,
+    moment: Moment,
+    message_key: bytes,
+    topics: frozenset[str] = frozenset(),
+    wording: Wording | None = None,
+) -> Consent:
+    """The entry for what a message just made of a subscriber."""
+    return Consent(
+        subscriber=subscriber.id,
+        sequence=subscriber.sequence,
+        event=event,
+        topics=topics,
+        wording=wording,
+        said_at=moment.at,
+        received_at=moment.received_at,
+        message_key=message_key,
+    )

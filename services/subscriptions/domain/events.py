@@ -1,0 +1,106 @@
+"""What a decision tells the dispatcher and the world, in the order of publishing."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from uuid import UUID
+
+from services.subscriptions.domain.broadcast import Broadcast, Stored
+from services.subscriptions.domain.decision import Outcome, Result, reply_expires_at
+from services.subscriptions.domain.publication import Publication, event, to_dispatch
+from services.subscriptions.domain.subscriber import Moment, Subscriber, reached_at
+from shared.contracts.dispatch import ReplyRequested, Withdrawal
+from shared.contracts.events import (
+    BroadcastCancelled,
+    BroadcastStarted,
+    NoticeAccepted,
+    NoticeRejected,
+    Problem,
+    SubscriptionEnded,
+    SubscriptionStarted,
+)
+from shared.contracts.ids import derived_id, timed_id
+from shared.contracts.inbound import InboundMessage
+
+
+def ended(subscriber: Subscriber, *, moment: Moment, message_key: bytes, topic: str | None = None) -> Publication:
+    """A withdrawal, which the dispatcher must hear."""
+    identifier = timed_id(moment.at, b"ended", message_key, subscriber.id.bytes, (topic or "").encode())
+    message = SubscriptionEnded(subscriber=subscriber.id, sequence=subscriber.sequence, at=moment.at, topic=topic)
+    return event(message, identifier=identifier, at=moment.at, required=True)
+
+
+def answers(message: InboundMessage, subscriber: Subscriber | None, outcome: Outcome) -> tuple[Publication, ...]:
+    """What a decision publishes: a stop is told before it is confirmed to the citizen."""
+    moment = Moment.of(message)
+    told: list[Publication] = []
+    if subscriber and outcome.result is Result.ENDED:
+        told.append(ended(subscriber, moment=moment, message_key=message.message_key))
+    if subscriber and outcome.result is Result.STARTED:
+        told.append(_started(subscriber, message))
+    return (*told, *_reply(message, subscriber, outcome))
+
+
+def _started(subscriber: Subscriber, message: InboundMessage) -> Publication:
+    at = Moment.of(message).at
+    started = SubscriptionStarted(
+        subscriber=subscriber.id,
+        sequence=subscriber.sequence,
+        topics=tuple(sorted(subscriber.topics)),
+        at=at,
+    )
+    return event(started, identifier=timed_id(at, b"started", message.message_key), at=at)
+
+
+def _reply(message: InboundMessage, subscriber: Subscriber | None, outcome: Outcome) -> Iterable[Publication]:
+    recipient = reached_at(message.sender)
+    if outcome.reply is None or recipient is None:
+        return ()
+    reply = timed_id(message.sent_at, b"reply", message.message_key)
+    request = ReplyRequested(
+        reply=reply,
+        recipient=recipient,
+        text=outcome.reply.text,
+        expires_at=reply_expires_at(message),
+        withdrawal=_withdrawal(subscriber, outcome),
+    )
+    return (to_dispatch(request, key=request.KEY, identifier=reply, at=message.received_at),)
+
+
+def _withdrawal(subscriber: Subscriber | None, outcome: Outcome) -> Withdrawal | None:
+    if subscriber is None or outcome.result is not Result.ENDED:
+        return None
+    return Withdrawal(subscriber=subscriber.id, sequence=subscriber.sequence)
+
+
+def accepted(event_id: str, stored: Stored, now: datetime) -> Publication:
+    message = NoticeAccepted(event=event_id, notice=stored.notice, revision=stored.revision, broadcast=stored.broadcast)
+    identifier = derived_id(stored.broadcast, b"accepted", event_id.encode())
+    return event(message, identifier=identifier, at=now)
+
+
+def rejected(event_id: str, notice: str | None, problems: tuple[Problem, ...], now: datetime) -> Publication:
+    message = NoticeRejected(event=event_id, notice=notice, problems=problems)
+    return event(message, identifier=timed_id(now, b"rejected", event_id.encode()), at=now)
+
+
+def broadcast_started(broadcast: Broadcast, stored: Stored) -> Publication:
+    """`stored` names the broadcast: a repeated notice does not get another one."""
+    message = BroadcastStarted(
+        broadcast=stored.broadcast,
+        notice=broadcast.notice,
+        revision=broadcast.revision,
+        topic=broadcast.topic,
+        lane=broadcast.lane,
+        expires_at=broadcast.expires_at,
+    )
+    return event(message, identifier=derived_id(stored.broadcast, b"started"), at=broadcast.published_at)
+
+
+def cancelled(stored: Stored, reason: str, now: datetime) -> Publication:
+    """The dispatcher must hear it: what waits in its queues is not sent any more."""
+    message = BroadcastCancelled(broadcast=stored.broadcast, notice=stored.notice, reason=reason)
+    return event(message, identifier=_cancelled_id(stored.broadcast), at=now, required=True)
+
+
+def _cancelled_id(broadcast: UUID) -> UUID:
+    return derived_id(broadcast, b"cancelled")

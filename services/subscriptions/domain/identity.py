@@ -1,0 +1,69 @@
+"""Who is writing: the user id decides before the phone number, and two rows of one person become one."""
+
+from dataclasses import dataclass, replace
+
+from services.subscriptions.domain.subscriber import NOWHERE, State, Subscriber, closed, together
+from shared.contracts.message import Address, Addresses
+
+
+@dataclass(frozen=True, kw_only=True)
+class Person:
+    """The row of a sender with the addresses just seen, and the row that it takes over."""
+
+    subscriber: Subscriber | None = None
+    absorbed: Subscriber | None = None
+
+
+def resolve(by_user: Subscriber | None, by_phone: Subscriber | None, sender: Addresses) -> Person:
+    """One person out of what was found under the sender's addresses.
+
+    Of two rows the one found by user id stays. What was said last holds; at the same moment it is the stop.
+    """
+    kept = by_user or by_phone
+    if kept is None:
+        return Person()
+    if by_phone is None or by_phone.id == kept.id:
+        return Person(subscriber=_attach(kept, sender))
+    return Person(subscriber=_attach(_united(kept, by_phone), sender), absorbed=_emptied(by_phone))
+
+
+def _attach(subscriber: Subscriber, sender: Addresses) -> Subscriber:
+    known = subscriber.addresses
+    seen = Addresses(phone=_newer(sender.phone, known.phone), user=_newer(sender.user, known.user))
+    return replace(subscriber, addresses=seen if subscriber.subscribed else closed(seen))
+
+
+def _newer(seen: Address | None, known: Address | None) -> Address | None:
+    """An address that is known already stays as it is, so that an unchanged person is written nowhere."""
+    if seen is None or (known is not None and known.index == seen.index and known.sealed):
+        return known
+    return seen
+
+
+def _united(kept: Subscriber, other: Subscriber) -> Subscriber:
+    latest = other if _said_last(other, kept) else kept
+    return replace(
+        kept,
+        sequence=max(kept.sequence, other.sequence) + 1,
+        state=latest.state,
+        topics=latest.topics,
+        addresses=together(kept.addresses, other.addresses),
+        started=max(filter(None, (kept.started, other.started)), default=None),
+        ended=max(filter(None, (kept.ended, other.ended)), default=None),
+    )
+
+
+def _said_last(one: Subscriber, other: Subscriber) -> bool:
+    if one.changed == other.changed:
+        return not one.subscribed
+    return other.changed is None or (one.changed is not None and one.changed > other.changed)
+
+
+def _emptied(subscriber: Subscriber) -> Subscriber:
+    return replace(
+        subscriber,
+        sequence=subscriber.sequence + 1,
+        state=State.MERGED,
+        addresses=NOWHERE,
+        topics=frozenset(),
+    )

@@ -1,0 +1,110 @@
+"""One person: addresses, topics, and the number of their latest consent or withdrawal."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import NamedTuple
+from uuid import UUID
+
+from shared.contracts.inbound import InboundMessage
+from shared.contracts.message import Address, Addresses
+
+
+class State(StrEnum):
+    """`MERGED` is a person whom another row took over; it has no address any more."""
+
+    SUBSCRIBED = "subscribed"
+    UNSUBSCRIBED = "unsubscribed"
+    MERGED = "merged"
+
+
+class Moment(NamedTuple):
+    """When something was said: Meta's clock counts whole seconds, so ours decides within one."""
+
+    at: datetime
+    received_at: datetime
+
+    @classmethod
+    def of(cls, message: InboundMessage) -> "Moment":
+        """A clock of Meta's that runs ahead must not make everything that follows outdated."""
+        return cls(min(message.sent_at, message.received_at), message.received_at)
+
+
+NOWHERE = Addresses()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subscriber:
+    """A person who wrote "Start" or "Stop" at least once.
+
+    `sequence` counts starts and stops. An unsubscribed person's addresses keep their index only, so that
+    a "Start" which arrives late is recognised as older than the "Stop".
+    """
+
+    id: UUID
+    sequence: int = 0
+    state: State = State.UNSUBSCRIBED
+    addresses: Addresses = NOWHERE
+    topics: frozenset[str] = frozenset()
+    started: Moment | None = None
+    ended: Moment | None = None
+
+    @property
+    def subscribed(self) -> bool:
+        return self.state is State.SUBSCRIBED
+
+    @property
+    def changed(self) -> Moment | None:
+        """The newest start or stop."""
+        return max((moment for moment in (self.started, self.ended) if moment), default=None)
+
+    def start(self, moment: Moment, topics: frozenset[str], sender: Addresses) -> "Subscriber":
+        return replace(
+            self,
+            sequence=self.sequence + 1,
+            state=State.SUBSCRIBED,
+            addresses=together(sender, self.addresses),
+            topics=topics,
+            started=moment,
+        )
+
+    def stop(self, moment: Moment) -> "Subscriber":
+        return replace(
+            self,
+            sequence=self.sequence + 1,
+            state=State.UNSUBSCRIBED,
+            addresses=closed(self.addresses),
+            topics=frozenset(),
+            ended=moment,
+        )
+
+    def leave(self, topics: frozenset[str], moment: Moment) -> "Subscriber":
+        """Withdraw from some topics; from the last one on it is a stop."""
+        left = self.topics - topics
+        if not left:
+            return self.stop(moment)
+        return replace(self, sequence=self.sequence + 1, topics=left, ended=moment)
+
+
+def together(newer: Addresses, older: Addresses) -> Addresses:
+    """All addresses of a person; of each kind the newer one."""
+    return Addresses(phone=newer.phone or older.phone, user=newer.user or older.user)
+
+
+def closed(addresses: Addresses) -> Addresses:
+    """What is kept of somebody who is not sent anything: the index, not the sealed address."""
+    return Addresses(phone=_closed(addresses.phone), user=_closed(addresses.user))
+
+
+def _closed(address: Address | None) -> Address | None:
+    return Address(kind=address.kind, index=address.index, sealed=b"") if address else None
+
+
+def reached_at(addresses: Addresses) -> Address | None:
+    """Where to send: the phone number if it is known."""
+    return next((address for address in (addresses.phone, addresses.user) if address and address.sealed), None)
+
+
+def indexes(addresses: Addresses) -> tuple[bytes, ...]:
+    """The lookup hashes of all addresses, in a fixed order."""
+    return tuple(sorted({address.index for address in (addresses.phone, addresses.user) if address}))

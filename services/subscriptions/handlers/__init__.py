@@ -1,0 +1,1 @@
+"""What happens with a message: decide, store, then tell."""

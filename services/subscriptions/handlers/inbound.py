@@ -1,0 +1,76 @@
+"""What citizens said: decided once, answered with the same bytes however often it arrives."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from services.subscriptions.domain.county import County
+from services.subscriptions.domain.preferences import is_stop, key_of
+from services.subscriptions.domain.subscriber import indexes
+from services.subscriptions.domain.waves import waves
+from services.subscriptions.domain.wording import Wordings
+from services.subscriptions.handlers.deciding import decide_message, decide_preference
+from services.subscriptions.ports import Outlet, People, Settled
+from shared.contracts.envelope import ContractError, decode
+from shared.contracts.inbound import InboundMessage, InboundMessages, PreferenceChange, PreferenceChanges
+from shared.outcome import Dead, DependencyAway, Done, Outcome
+from shared.runtime.clock import Clock
+
+WAVE = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inbound:
+    """Handles the groups of one queue. `count` gets what became of each message that is new."""
+
+    people: People
+    outlet: Outlet
+    county: County
+    texts: Wordings
+    clock: Clock
+    count: Callable[[str], None]
+
+    async def handle(self, body: bytes) -> Outcome:
+        """Store, publish, and only then report done. Raises DependencyAway: handle the group again."""
+        try:
+            group = decode(body)
+        except ContractError as error:
+            return Dead(str(error))
+        match group:
+            case InboundMessages(messages=messages):
+                await self._messages([message for message in messages if indexes(message.sender)])
+            case PreferenceChanges(changes=changes):
+                await self._preferences(changes)
+            case _:
+                return Dead(f"unexpected {group.TYPE}")
+        return Done()
+
+    async def _messages(self, messages: list[InboundMessage]) -> None:
+        """A message that fails does not keep the others of its group from being handled."""
+        failures: list[BaseException] = []
+        for wave in waves(messages, WAVE):
+            results = await asyncio.gather(*map(self._message, wave), return_exceptions=True)
+            failures += [result for result in results if result is not None]
+            away = next((error for error in failures if isinstance(error, DependencyAway)), None)
+            if away:
+                raise away
+        if failures:
+            raise failures[0]
+
+    async def _message(self, message: InboundMessage) -> None:
+        decide = partial(decide_message, message=message, county=self.county, texts=self.texts, now=self.clock())
+        settled = await self.people.once(message.message_key, message.sender, message.received_at, decide)
+        await self._tell(settled)
+
+    async def _preferences(self, changes: tuple[PreferenceChange, ...]) -> None:
+        for change in changes:
+            if is_stop(change) and indexes(change.person):
+                decide = partial(decide_preference, change=change, county=self.county)
+                await self._tell(await self.people.once(key_of(change), change.person, self.clock(), decide))
+
+    async def _tell(self, settled: Settled) -> None:
+        for publication in settled.publications:
+            await self.outlet.publish(publication)
+        if not settled.again:
+            self.count(settled.result)

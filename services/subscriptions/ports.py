@@ -1,0 +1,109 @@
+"""What the handlers need from the outside."""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from services.subscriptions.domain.broadcast import Accepted, Broadcast, Page, Stored
+from services.subscriptions.domain.consent import Consent
+from services.subscriptions.domain.publication import Publication
+from services.subscriptions.domain.subscriber import Subscriber
+from shared.contracts.dispatch import Recipient
+from shared.contracts.message import Addresses
+
+
+@dataclass(frozen=True, kw_only=True)
+class Known:
+    """What is stored about a sender."""
+
+    by_user: Subscriber | None = None
+    by_phone: Subscriber | None = None
+    hinted_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decided:
+    """What one message changes. `subscribers` are saved in this order; `hinted_at` is when a hint was given."""
+
+    result: str
+    subscribers: tuple[Subscriber, ...] = ()
+    consents: tuple[Consent, ...] = ()
+    publications: tuple[Publication, ...] = ()
+    hinted_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settled:
+    """What was decided about a message, just now or (`again`) when it was handled before."""
+
+    result: str
+    publications: tuple[Publication, ...]
+    again: bool
+
+
+class People(Protocol):
+    """Subscribers, their consents, and what was decided about each message."""
+
+    async def once(
+        self,
+        message_key: bytes,
+        sender: Addresses,
+        received_at: datetime,
+        decide: Callable[[Known], Decided],
+    ) -> Settled:
+        """Decide about a message and store it all in one transaction, or return what was decided before.
+
+        Messages of one person are decided one after the other, whichever replica has them.
+        """
+        ...
+
+
+class Outlet(Protocol):
+    """The way to the broker."""
+
+    async def publish(self, publication: Publication) -> None:
+        """Return when it is confirmed. Raises DependencyAway."""
+        ...
+
+
+class Notices(Protocol):
+    """Notices and the broadcasts that they became."""
+
+    async def find(self, source: str, notice: str, revision: int) -> Stored | None:
+        """The broadcast of exactly this revision."""
+        ...
+
+    async def accept(self, broadcast: Broadcast) -> Accepted:
+        """Store a broadcast and cancel those of older revisions; says why not if it cannot be."""
+        ...
+
+    async def withdraw(self, source: str, notice: str, now: datetime, reason: str) -> tuple[Stored, ...]:
+        """Nothing of this notice may go on, now or later; the broadcasts that are cancelled by this."""
+        ...
+
+
+class Claim(Protocol):
+    """One broadcast in the hands of one worker."""
+
+    async def pages(
+        self, size: int, prepare: Callable[[Broadcast, Sequence[Recipient]], tuple[Page, ...]]
+    ) -> tuple[Page, ...]:
+        """Pages stored and not confirmed yet; if there are none, the next ones, made of the next recipients.
+
+        `prepare` gets at most `size` recipients and its pages are stored before they are returned.
+        """
+        ...
+
+    async def confirmed(self, pages: Sequence[int]) -> None:
+        """These pages are on their queue; after the last one the broadcast is expanded."""
+        ...
+
+
+class Broadcasts(Protocol):
+    """Broadcasts that are being expanded."""
+
+    def claim(self) -> AbstractAsyncContextManager[Claim | None]:
+        """The most urgent broadcast that nobody works at, for as long as the context is open."""
+        ...

@@ -1,0 +1,153 @@
+"""Puts one replica together, in the order of dependency, and takes it apart in the opposite one."""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry
+
+from services.subscriptions.adapters.broadcasts import PostgresBroadcasts
+from services.subscriptions.adapters.metrics import Metrics
+from services.subscriptions.adapters.notices import PostgresNotices
+from services.subscriptions.adapters.outlet import AmqpOutlet
+from services.subscriptions.adapters.people import PostgresPeople, forget, save_wordings
+from services.subscriptions.domain.county import County
+from services.subscriptions.domain.wording import wordings
+from services.subscriptions.handlers.expansion import Expander
+from services.subscriptions.handlers.inbound import Inbound
+from services.subscriptions.handlers.notices import NoticeDesk
+from services.subscriptions.handlers.upkeep import (
+    FORGET_EVERY_SECONDS,
+    REFRESH_EVERY_SECONDS,
+    Retention,
+    repeat,
+)
+from services.subscriptions.ports import Outlet
+from services.subscriptions.settings import Settings
+from shared.amqp.connection import Connection, connect, connected
+from shared.amqp.consumer import Handler, open_consumer, work
+from shared.amqp.publisher import open_publisher
+from shared.amqp.topology import SUBSCRIPTIONS_INBOUND, SUBSCRIPTIONS_NOTICES, Queue
+from shared.database.migrations import pending_versions
+from shared.database.pool import Database, open_database
+from shared.runtime.background import background
+from shared.runtime.clock import Clock, system_clock
+from shared.runtime.probes import Readiness, internal_port
+from shared.runtime.process import Stop
+
+NAME = "subscriptions"
+MIGRATIONS = Path(__file__).parent / "adapters" / "migrations"
+POOL_SIZE = 20  # a wave of each inbound worker, a notice, the expander, probes and upkeep
+INBOUND_WORKERS = 2
+NOTICE_WORKERS = 1
+CLOSE_SECONDS = 3.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """The handlers of one replica."""
+
+    inbound: Inbound
+    desk: NoticeDesk
+    expander: Expander
+
+
+def assemble(
+    database: Database, outlet: Outlet, county: County, metrics: Metrics, clock: Clock = system_clock
+) -> Parts:
+    """Hand everybody what they need; `arrived` takes a new notice to the expander at once."""
+    arrived = asyncio.Event()
+    return Parts(
+        inbound=Inbound(
+            people=PostgresPeople(database),
+            outlet=outlet,
+            county=county,
+            texts=wordings(county),
+            clock=clock,
+            count=metrics.count_inbound,
+        ),
+        desk=NoticeDesk(
+            notices=PostgresNotices(database),
+            outlet=outlet,
+            county=county,
+            clock=clock,
+            arrived=arrived,
+            count=metrics.count_notice,
+        ),
+        expander=Expander(
+            broadcasts=PostgresBroadcasts(database),
+            outlet=outlet,
+            clock=clock,
+            arrived=arrived,
+            count=metrics.count_expanded,
+        ),
+    )
+
+
+async def serve(settings: Settings, county: County, stop: Stop) -> None:
+    """Run until `stop` is requested, then finish what is in hand and close."""
+    async with AsyncExitStack() as stack:
+        registry = CollectorRegistry()
+        metrics = Metrics(registry)
+        database = await stack.enter_async_context(
+            open_database(settings.database_url, password=settings.database_secret, name=NAME, size=POOL_SIZE)
+        )
+        consuming, publishing = [await _connect(stack, settings, purpose) for purpose in ("consumes", "publishes")]
+        readiness = _readiness(database, consuming, publishing)
+        host, port = settings.internal_host, settings.internal_port
+        await stack.enter_async_context(internal_port(host=host, port=port, registry=registry, readiness=readiness))
+        outlet = AmqpOutlet(await stack.enter_async_context(open_publisher(publishing)))
+        parts = assemble(database, outlet, county, metrics)
+        await save_wordings(database, parts.inbound.texts.all())
+        upkeep = background(
+            parts.expander.run(),
+            repeat(partial(metrics.refresh, database), REFRESH_EVERY_SECONDS),
+            repeat(Retention(forget=partial(forget, database), clock=system_clock).run, FORGET_EVERY_SECONDS),
+        )
+        async with upkeep:
+            await _consume(parts, consuming, publishing, readiness, stop)
+
+
+async def _connect(stack: AsyncExitStack, settings: Settings, purpose: str) -> Connection:
+    return await stack.enter_async_context(
+        connect(settings.broker_url, password=settings.broker_secret, name=f"{NAME} {purpose}")
+    )
+
+
+def _readiness(database: Database, *connections: Connection) -> Readiness:
+    return Readiness(
+        {
+            "broker": connected(*connections),
+            "database": database.reachable,
+            "migrations": partial(_migrated, database),
+        }
+    )
+
+
+async def _migrated(database: Database) -> bool:
+    async with database.connection() as connection:
+        return not await pending_versions(connection, NAME, MIGRATIONS)
+
+
+async def _consume(
+    parts: Parts, consuming: Connection, publishing: Connection, readiness: Readiness, stop: Stop
+) -> None:
+    """Work until the end is asked for; then what is in hand has all the time there is but the last seconds."""
+    queues: Sequence[tuple[Queue, Handler, int]] = (
+        (SUBSCRIPTIONS_INBOUND, lambda received: parts.inbound.handle(received.body), INBOUND_WORKERS),
+        (SUBSCRIPTIONS_NOTICES, lambda received: parts.desk.handle(received.body, received.user_id), NOTICE_WORKERS),
+    )
+    async with AsyncExitStack() as stack, asyncio.TaskGroup() as tasks:
+        working: list[asyncio.Task[None]] = []
+        for queue, handle, workers in queues:
+            opened = open_consumer(consuming, publishing, queue, prefetch=2 * workers)
+            consumer = await stack.enter_async_context(opened)
+            working += [tasks.create_task(work(consumer, handle, until=stop.requested)) for _ in range(workers)]
+        await stop.requested.wait()
+        readiness.draining = True
+        await asyncio.wait(working, timeout=max(1.0, stop.drain_seconds - CLOSE_SECONDS))
+        for task in working:
+            task.cancel()
