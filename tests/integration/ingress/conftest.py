@@ -1,17 +1,48 @@
 """One ingress and one set of queues for the tests of a module; each test finds the queues empty."""
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from urllib.parse import urlsplit
 
 import pytest
 
+from shared.amqp.logins import PERMISSIONS
 from tests.integration.ingress.process import Ingress, running_ingress
 from tests.integration.ingress.queues import Queues, open_queues
+from tests.servers import Servers, broker_api, url_with_login
+
+PASSWORD = "only-for-tests"
+
+
+@asynccontextmanager
+async def ingress_login(servers: Servers, vhost: str) -> AsyncIterator[str]:
+    """The URL of a login that may do what the ingress may, and no more."""
+    path = urlsplit(vhost).path.removeprefix("/")
+    login = f"ingress-{path}"
+    may = PERMISSIONS["ingress"]
+    await broker_api(servers, "PUT", f"users/{login}", {"password": PASSWORD, "tags": ""})
+    await broker_api(
+        servers,
+        "PUT",
+        f"permissions/{path}/{login}",
+        {"configure": may.configure, "write": may.write, "read": may.read},
+    )
+    try:
+        yield url_with_login(vhost, login, PASSWORD)
+    finally:
+        await broker_api(servers, "DELETE", f"users/{login}")
 
 
 @pytest.fixture(scope="module")
 async def module_queues(vhost: str) -> AsyncIterator[Queues]:
     async with open_queues(vhost) as queues:
         yield queues
+
+
+@pytest.fixture(scope="module")
+async def broker_url(servers: Servers, vhost: str, module_queues: Queues) -> AsyncIterator[str]:
+    async with ingress_login(servers, vhost) as url:
+        yield url
 
 
 @pytest.fixture
@@ -21,8 +52,6 @@ async def queues(module_queues: Queues) -> Queues:
 
 
 @pytest.fixture(scope="module")
-async def ingress(
-    vhost: str, module_queues: Queues, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Ingress]:
-    async with running_ingress(vhost, tmp_path_factory.mktemp("ingress") / "ingress.log") as running:
+async def ingress(broker_url: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Ingress]:
+    async with running_ingress(broker_url, tmp_path_factory.mktemp("ingress") / "ingress.log") as running:
         yield running

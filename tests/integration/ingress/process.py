@@ -6,6 +6,7 @@ import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 
 from aiohttp import ClientError, ClientSession, ClientTimeout
@@ -40,7 +41,7 @@ class Ingress:
         return await self.post_with(body, {"X-Hub-Signature-256": sign(body, secret)})
 
     async def post_with(self, body: bytes, headers: Mapping[str, str]) -> int:
-        async with self.session.post(f"{self.url}/webhook", data=body, headers=dict(headers)) as response:
+        async with self.session.post(f"{self.url}/webhook", data=BytesIO(body), headers=dict(headers)) as response:
             await response.read()
             return response.status
 

@@ -45,9 +45,7 @@ async def test_the_older_of_two_app_secrets_still_signs(ingress: Ingress, queues
     assert len(await queues.take(InboundMessages)) == 1
 
 
-async def test_escaped_umlauts_and_emoji_are_signed_and_read_as_they_came(
-    ingress: Ingress, queues: Queues
-) -> None:
+async def test_escaped_umlauts_and_emoji_are_signed_and_read_as_they_came(ingress: Ingress, queues: Queues) -> None:
     body = messages_body(text_message(1, "Straße gesperrt: Öffnung morgen 🚗 für 5 €"))
     assert b"\\ud83d\\ude97" in body
 
@@ -57,9 +55,7 @@ async def test_escaped_umlauts_and_emoji_are_signed_and_read_as_they_came(
     assert group.messages[0].text == "Straße gesperrt: Öffnung morgen 🚗 für 5 €"
 
 
-async def test_a_thousand_statuses_in_one_webhook_are_a_thousand_events(
-    ingress: Ingress, queues: Queues
-) -> None:
+async def test_a_thousand_statuses_in_one_webhook_are_a_thousand_events(ingress: Ingress, queues: Queues) -> None:
     assert await ingress.post(statuses_body(*(status(number) for number in range(1000)))) == 200
 
     groups = await queues.take(DeliveryStatuses)
@@ -68,9 +64,7 @@ async def test_a_thousand_statuses_in_one_webhook_are_a_thousand_events(
     assert len(groups) > 1
 
 
-async def test_webhooks_at_the_same_moment_share_groups_and_none_is_lost(
-    ingress: Ingress, queues: Queues
-) -> None:
+async def test_webhooks_at_the_same_moment_share_groups_and_none_is_lost(ingress: Ingress, queues: Queues) -> None:
     bodies = [statuses_body(status(number)) for number in range(200)]
 
     answers = await asyncio.gather(*(ingress.post(body) for body in bodies))
@@ -82,9 +76,7 @@ async def test_webhooks_at_the_same_moment_share_groups_and_none_is_lost(
     assert len(groups) < 200
 
 
-async def test_messages_and_statuses_of_one_webhook_go_to_separate_queues(
-    ingress: Ingress, queues: Queues
-) -> None:
+async def test_messages_and_statuses_of_one_webhook_go_to_separate_queues(ingress: Ingress, queues: Queues) -> None:
     body = webhook(value(messages=[text_message(1)], statuses=[status(1)]))
 
     assert await ingress.post(body) == 200
@@ -128,9 +120,7 @@ async def test_one_item_that_does_not_decode_takes_no_other_with_it(ingress: Ing
     assert RING.open(kept.sealed, purpose="webhook") == body
 
 
-async def test_another_numbers_webhook_is_answered_counted_and_not_stored(
-    ingress: Ingress, queues: Queues
-) -> None:
+async def test_another_numbers_webhook_is_answered_counted_and_not_stored(ingress: Ingress, queues: Queues) -> None:
     series = 'kreisfunk_ingress_ignored_total{reason="other_number"}'
     before = await ingress.metric(series)
     body = messages_body(text_message(1)).replace(NUMBER_ID.encode(), b"111111111111111")

@@ -1,0 +1,87 @@
+"""Without the broker nothing is promised; with it back everything goes on, in the same process."""
+
+import os
+import secrets
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from deploy.local.rabbitmq import local_rabbitmq
+from tests.integration.ingress.answers import accepts, refusal
+from tests.integration.ingress.conftest import ingress_login
+from tests.integration.ingress.process import running_ingress
+from tests.integration.ingress.queues import open_queues
+from tests.servers import Servers, Step, vhost_on, wait_for
+
+
+@dataclass(frozen=True)
+class Broker:
+    """One that may be stopped."""
+
+    url: str
+    stop: Step
+    start: Step
+
+
+async def declare_queues(url: str) -> None:
+    async with open_queues(url):
+        pass
+
+
+@pytest.fixture(scope="module")
+async def broker(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Broker]:
+    """The session's broker, or one of our own where it was given to us and is not ours to stop."""
+    if os.environ.get("KREISFUNK_TEST_DATABASE_URL"):
+        folder = tmp_path_factory.mktemp("broker")
+        async with local_rabbitmq(folder, secrets.token_hex(16)) as own:
+            await declare_queues(own.url)
+            yield Broker(own.url, own.stop, own.start)
+    else:
+        async with vhost_on(servers, "broker-away") as url, ingress_login(servers, url) as login_url:
+            await declare_queues(url)
+            yield Broker(login_url, servers.stop_broker, servers.start_broker)
+
+
+async def test_a_stopped_broker_is_answered_with_503_and_a_started_one_with_200(broker: Broker, tmp_path: Path) -> None:
+    async with running_ingress(broker.url, tmp_path / "log") as ingress:
+        assert await accepts(ingress)
+        process = ingress.child.pid
+
+        await broker.stop()
+        try:
+            assert await refusal(ingress) == (503, "1", True)
+            assert not await ingress.is_ready()
+            assert await ingress.is_alive()
+        finally:
+            await broker.start()
+
+        await wait_for(lambda: accepts(ingress))
+        await wait_for(ingress.is_ready)
+        assert ingress.child.pid == process
+
+
+async def test_a_process_that_starts_before_the_broker_waits_for_it(broker: Broker, tmp_path: Path) -> None:
+    await broker.stop()
+    try:
+        ingress_context = running_ingress(broker.url, tmp_path / "log", ready=False)
+        ingress = await ingress_context.__aenter__()
+        assert await refusal(ingress) == (503, "1", True)
+        assert not await ingress.is_ready()
+    finally:
+        await broker.start()
+
+    await wait_for(lambda: accepts(ingress))
+    await ingress_context.__aexit__(None, None, None)
+    assert await ingress.child.wait() == 0
+
+
+async def test_a_process_ends_cleanly_while_the_broker_is_away(broker: Broker, tmp_path: Path) -> None:
+    async with running_ingress(broker.url, tmp_path / "log") as ingress:
+        await broker.stop()
+        try:
+            await ingress.child.stop()
+            assert await ingress.child.wait() == 0
+        finally:
+            await broker.start()

@@ -1,0 +1,73 @@
+"""Confirms that come late, connections that break, and the end of the process in the middle of it."""
+
+import asyncio
+from pathlib import Path
+
+from shared.contracts.inbound import DeliveryStatuses
+from tests.integration.ingress.answers import accepts, refusal
+from tests.integration.ingress.process import Ingress, running_ingress
+from tests.integration.ingress.proxy import wire_to
+from tests.integration.ingress.queues import Queues
+from tests.servers import wait_for
+from tests.unit.ingress.webhooks import status, statuses_body
+
+
+async def deliveries(queues: Queues) -> set[str | None]:
+    return {event.delivery for group in await queues.take(DeliveryStatuses) for event in group.statuses}
+
+
+async def test_a_broker_that_does_not_confirm_is_answered_with_503_in_time(
+    broker_url: str, queues: Queues, tmp_path: Path
+) -> None:
+    async with wire_to(broker_url) as (wire, url), running_ingress(url, tmp_path / "log") as ingress:
+        wire.hold()
+        refusals = await asyncio.gather(*(refusal(ingress) for _ in range(20)))
+        wire.flows.set()
+
+        assert set(refusals) == {(503, "1", True)}
+        await wait_for(lambda: accepts(ingress))
+        assert "delivery-2" in await deliveries(queues)
+
+
+async def test_every_webhook_answered_200_is_stored_though_connections_break(
+    broker_url: str, queues: Queues, tmp_path: Path
+) -> None:
+    async with wire_to(broker_url) as (wire, url), running_ingress(url, tmp_path / "log") as ingress:
+        answers: dict[str, int] = {}
+
+        async def send(number: int) -> None:
+            answers[f"delivery-{number}"] = await ingress.post(statuses_body(status(number)))
+
+        for first in range(0, 300, 100):
+            wire.hold()
+            sending = [asyncio.create_task(send(number)) for number in range(first, first + 100)]
+            await wire.held.wait()
+            wire.cut()
+            wire.flows.set()
+            await asyncio.gather(*sending)
+        await wait_for(lambda: accepts(ingress))
+
+        answered = {delivery for delivery, answer in answers.items() if answer == 200}
+        assert set(answers.values()) <= {200, 503}
+        assert answered <= await deliveries(queues)
+
+
+async def test_a_signal_lets_the_webhook_in_flight_finish(broker_url: str, queues: Queues, tmp_path: Path) -> None:
+    async with wire_to(broker_url) as (wire, url), running_ingress(url, tmp_path / "log") as ingress:
+        wire.hold()
+        in_flight = asyncio.create_task(ingress.post(statuses_body(status(5))))
+        await wire.held.wait()
+
+        stopping = asyncio.create_task(ingress.child.stop())
+        await wait_for(lambda: is_draining(ingress))
+        wire.flows.set()
+
+        assert await in_flight == 200
+        await stopping
+        assert await ingress.child.wait() == 0
+        assert await deliveries(queues) == {"delivery-5"}
+
+
+async def is_draining(ingress: Ingress) -> bool:
+    async with ingress.session.get(f"{ingress.internal_url}/readyz") as response:
+        return "draining" in await response.text()

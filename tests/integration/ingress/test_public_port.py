@@ -1,0 +1,133 @@
+"""What strangers and oversized or broken requests get from the public port."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from urllib.parse import urlsplit
+
+import pytest
+
+from shared.contracts.inbound import InboundMessages
+from tests.integration.ingress.process import VERIFY_TOKEN, Ingress
+from tests.integration.ingress.queues import Queues
+from tests.unit.ingress.webhooks import messages_body, sign, text_message
+
+LIMIT = 4 * 1024 * 1024
+BODY = messages_body(text_message(1))
+WRONG = "sha256=" + "0" * 64
+
+
+async def handshake(ingress: Ingress, **parameters: str) -> tuple[int, str, str]:
+    query = {f"hub.{name}": value for name, value in parameters.items()}
+    async with ingress.session.get(f"{ingress.url}/webhook", params=query) as response:
+        sniffing = response.headers.get("X-Content-Type-Options", "")
+        assert response.content_type in ("text/plain", "application/octet-stream")
+        return response.status, await response.text(), sniffing
+
+
+async def test_the_handshake_echoes_the_challenge_as_plain_text(ingress: Ingress) -> None:
+    answer = await handshake(ingress, mode="subscribe", verify_token=VERIFY_TOKEN, challenge="<b>1158201444")
+    assert answer == (200, "<b>1158201444", "nosniff")
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"mode": "subscribe", "verify_token": "token-of-somebody-else", "challenge": "1"},
+        {"mode": "subscribe", "verify_token": "", "challenge": "1"},
+        {"mode": "subscribe", "verify_token": "tökén-\U0001f697", "challenge": "1"},
+        {"mode": "unsubscribe", "verify_token": VERIFY_TOKEN, "challenge": "1"},
+        {"verify_token": VERIFY_TOKEN, "challenge": "1"},
+        {"mode": "subscribe", "verify_token": VERIFY_TOKEN, "challenge": "1" * 1001},
+        {},
+    ],
+)
+async def test_any_other_handshake_is_forbidden(ingress: Ingress, parameters: dict[str, str]) -> None:
+    status, text, _ = await handshake(ingress, **parameters)
+    assert (status, text) == (403, "")
+    assert VERIFY_TOKEN not in ingress.log
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"X-Hub-Signature-256": WRONG},
+        {"X-Hub-Signature-256": sign(BODY).upper()},
+        {"X-Hub-Signature-256": sign(BODY).removeprefix("sha256=")},
+        {"X-Hub-Signature-256": sign(BODY) + "0"},
+        {"X-Hub-Signature-256": sign(BODY, "another secret")},
+        {"X-Hub-Signature-256": sign(BODY + b" ")},
+        {"X-Hub-Signature": sign(BODY)},
+    ],
+)
+async def test_without_the_right_signature_nothing_is_stored_or_told(
+    ingress: Ingress, queues: Queues, headers: dict[str, str]
+) -> None:
+    before = await ingress.metric('kreisfunk_ingress_webhooks_total{result="unsigned"}')
+
+    async with ingress.session.post(f"{ingress.url}/webhook", data=BODY, headers=headers) as response:
+        assert response.status == 401
+        assert await response.read() == b""
+        assert sign(BODY)[7:] not in str(response.headers)
+
+    assert await queues.take(InboundMessages) == []
+    assert sign(BODY)[7:] not in ingress.log
+    assert await ingress.metric('kreisfunk_ingress_webhooks_total{result="unsigned"}') == before + 1
+
+
+async def test_four_mebibytes_are_read_and_one_byte_more_is_too_large(ingress: Ingress) -> None:
+    largest = BODY.ljust(LIMIT)
+    before = await ingress.metric('kreisfunk_ingress_webhooks_total{result="too_large"}')
+    assert await ingress.post(largest) == 200
+    assert await ingress.post(largest + b" ") == 413
+    assert await ingress.metric('kreisfunk_ingress_webhooks_total{result="too_large"}') == before + 1
+
+
+async def test_a_chunked_body_has_the_same_limit(ingress: Ingress) -> None:
+    async def chunks() -> AsyncIterator[bytes]:
+        for _ in range(65):
+            yield bytes(65536)
+
+    headers = {"X-Hub-Signature-256": WRONG}
+    async with ingress.session.post(f"{ingress.url}/webhook", data=chunks(), headers=headers) as response:
+        assert response.status == 413
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/", 404),
+        ("GET", "/livez", 404),
+        ("GET", "/readyz", 404),
+        ("GET", "/metrics", 404),
+        ("POST", "/", 404),
+        ("HEAD", "/webhook", 405),
+        ("PUT", "/webhook", 405),
+        ("DELETE", "/webhook", 405),
+    ],
+)
+async def test_nothing_else_is_on_the_public_port(ingress: Ingress, method: str, path: str, status: int) -> None:
+    async with ingress.session.request(method, ingress.url + path) as response:
+        assert response.status == status
+
+
+@pytest.mark.parametrize(
+    "request_bytes",
+    [
+        b"GET /webhook?hub.verify_token=" + VERIFY_TOKEN.encode() + b" HTTP/9.9\r\n\r\n",
+        b"GET /webhook?hub.verify_token=" + VERIFY_TOKEN.encode() * 1000 + b" HTTP/1.1\r\n\r\n",
+        b"POST /webhook HTTP/1.1\r\nHost: x\r\nBad Header " + VERIFY_TOKEN.encode() + b"\r\n\r\n",
+        b"\x16\x03\x01" + VERIFY_TOKEN.encode() + b"\r\n\r\n",
+        b"POST /webhook HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz" + VERIFY_TOKEN.encode(),
+    ],
+)
+async def test_what_is_no_http_is_refused_and_not_logged(ingress: Ingress, request_bytes: bytes) -> None:
+    target = urlsplit(ingress.url)
+    reader, writer = await asyncio.open_connection(target.hostname, target.port)
+    writer.write(request_bytes)
+    answer = await reader.readline()
+    writer.close()
+
+    assert b"400" in answer
+    assert await ingress.is_ready()
+    assert VERIFY_TOKEN not in ingress.log

@@ -1,0 +1,91 @@
+"""A process with missing or wrong settings says all of it at once, and nothing that is secret."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from tests.integration.ingress.process import (
+    INDEX_KEY,
+    REPOSITORY,
+    SEALING_KEY,
+    SECRET_TEXTS,
+    environment,
+)
+from tests.unit.ingress.webhooks import SECRET
+
+SETTINGS = environment("amqp://ingress@127.0.0.1:1/", 0, 0)
+
+
+def start(changes: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "services.ingress"],
+        env={**SETTINGS, **changes},
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_everything_that_is_missing_is_named_at_once() -> None:
+    finished = subprocess.run(
+        [sys.executable, "-m", "services.ingress"],
+        env={"PATH": os.environ["PATH"]},
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    required = ("BROKER_URL", "APP_SECRETS", "VERIFY_TOKEN", "PHONE_NUMBER_ID", "SEALING_KEYS", "INDEX_KEY")
+    assert finished.returncode == 2
+    assert all(f"KREISFUNK_{name}: " in finished.stderr for name in required)
+    assert "Traceback" not in finished.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("APP_SECRETS", f"{SECRET},{SECRET},{SECRET}"),
+        ("APP_SECRETS", ","),
+        ("VERIFY_TOKEN", "short"),
+        ("PHONE_NUMBER_ID", "our-number"),
+        ("SEALING_KEYS", SEALING_KEY),
+        ("SEALING_KEYS", f"0:{SEALING_KEY}"),
+        ("SEALING_KEYS", f"1:{SEALING_KEY[:-8]}"),
+        ("INDEX_KEY", INDEX_KEY[1:]),
+        ("BROKER_URL", f"http://{SECRET}@127.0.0.1/"),
+        ("LISTEN_PORT", "70000"),
+        ("LOG_LEVEL", "loud"),
+    ],
+)
+def test_a_wrong_setting_is_named_without_its_value(name: str, value: str) -> None:
+    finished = start({f"KREISFUNK_{name}": value})
+
+    assert finished.returncode == 2
+    assert f"KREISFUNK_{name}: " in finished.stderr
+    assert finished.stderr.count("KREISFUNK_") == 2  # the name, and the hint at KREISFUNK_SECRETS_DIR
+    assert "Traceback" not in finished.stderr
+    assert not [text for text in (value, *SECRET_TEXTS) if len(text) > 1 and text in finished.stderr]
+
+
+def test_two_wrong_settings_are_both_named() -> None:
+    finished = start({"KREISFUNK_INDEX_KEY": "no-key", "KREISFUNK_SEALING_KEYS": "no-ring"})
+
+    assert finished.returncode == 2
+    assert "KREISFUNK_INDEX_KEY: a key must be base64" in finished.stderr
+    assert "KREISFUNK_SEALING_KEYS: expected VERSION:BASE64" in finished.stderr
+
+
+def test_a_secret_may_be_a_file_and_is_still_not_shown(tmp_path: Path) -> None:
+    (tmp_path / "kreisfunk_index_key").write_text(f"{INDEX_KEY[1:]}\n")
+    finished = start({"KREISFUNK_SECRETS_DIR": str(tmp_path), "KREISFUNK_INDEX_KEY": ""})
+
+    assert finished.returncode == 2
+    assert "KREISFUNK_INDEX_KEY: " in finished.stderr
+    assert INDEX_KEY[1:] not in finished.stderr
