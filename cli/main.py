@@ -2,8 +2,10 @@
 
 import typer
 
+from cli.demo.command import demo
 from cli.migrate.command import migrate
 from cli.secrets import secrets
+from cli.up import up
 
 app = typer.Typer(
     help="Kreisfunk: the WhatsApp broadcast channel of a county.",
@@ -11,6 +13,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.command()(demo)
+app.command()(up)
 app.command()(migrate)
 app.command()(secrets)
 

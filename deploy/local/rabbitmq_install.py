@@ -75,7 +75,5 @@ async def _privilege() -> list[str]:
 
 async def _sudo_asks_nothing() -> bool:
     silent = asyncio.subprocess.DEVNULL
-    process = await asyncio.create_subprocess_exec(
-        "sudo", "-n", "true", stdin=silent, stdout=silent, stderr=silent
-    )
+    process = await asyncio.create_subprocess_exec("sudo", "-n", "true", stdin=silent, stdout=silent, stderr=silent)
     return await process.wait() == 0

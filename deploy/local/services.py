@@ -60,9 +60,7 @@ def assign_ports(numbers: Numbers, free: list[int]) -> Ports:
     )
 
 
-def service_processes(
-    around: Surroundings, ports: Ports, logs: Path, settings: Settings
-) -> Iterator[Service]:
+def service_processes(around: Surroundings, ports: Ports, logs: Path, settings: Settings) -> Iterator[Service]:
     """`settings` are added to the environment of each process of a kind, such as "dispatcher"."""
     listening = iter(ports.ingresses)
     for name, internal_port in ports.internal.items():
@@ -74,9 +72,7 @@ def service_processes(
         yield Service(command, f"http://{LOOPBACK}:{internal_port}/readyz")
 
 
-def _environment(
-    kind: str, around: Surroundings, internal_port: int, listening: Iterator[int]
-) -> Environment:
+def _environment(kind: str, around: Surroundings, internal_port: int, listening: Iterator[int]) -> Environment:
     if kind == "ingress":
         return environments.ingress(around, listen_port=next(listening), internal_port=internal_port)
     if kind == "subscriptions":
@@ -91,9 +87,7 @@ def simulator_process(around: Surroundings, logs: Path, settings: Settings) -> S
 
 
 def migration(around: Surroundings, logs: Path) -> Command:
-    return python_command(
-        "migrate", "cli.main", "migrate", environment=environments.migrate(around), logs=logs
-    )
+    return python_command("migrate", "cli.main", "migrate", environment=environments.migrate(around), logs=logs)
 
 
 def python_command(name: str, module: str, *arguments: str, environment: Environment, logs: Path) -> Command:

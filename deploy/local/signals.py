@@ -1,27 +1,48 @@
-"""SIGTERM and SIGHUP end a stack the way Ctrl-C does."""
+"""Ctrl-C, SIGTERM and SIGHUP end a stack in order."""
 
 import asyncio
+import os
 import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
 
 @contextmanager
-def ended_like_ctrl_c() -> Iterator[None]:
-    """The first signal cancels the main task of `asyncio.run`, so that everything is stopped in order.
+def ended_by_signals() -> Iterator[None]:
+    """The first signal cancels the task that entered, and leaves the context as a KeyboardInterrupt.
 
-    A second one ends this process at once, and the kernel ends the children.
+    A second one ends this process at once, and the kernel ends the children. What was ignored before, as
+    behind `nohup` or `&` in a script, stays ignored.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
+    ending = _Ending(asyncio.current_task())
+    numbers = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
     loop = asyncio.get_running_loop()
-    numbers = (signal.SIGTERM, signal.SIGHUP)
     for number in numbers:
-        loop.add_signal_handler(number, signal.raise_signal, signal.SIGINT)
+        loop.add_signal_handler(number, ending.ask, number)
     try:
         yield
+    except asyncio.CancelledError:
+        if ending.asked:
+            raise KeyboardInterrupt from None
+        raise
     finally:
         for number in numbers:
             loop.remove_signal_handler(number)
+
+
+class _Ending:
+    def __init__(self, task: "asyncio.Task[object] | None") -> None:
+        self._task = task
+        self.asked = False
+
+    def ask(self, number: signal.Signals) -> None:
+        if self.asked or self._task is None:
+            os._exit(128 + number)
+        self.asked = True
+        self._task.cancel()

@@ -23,12 +23,13 @@ from deploy.local.services import (
     service_processes,
     simulator_process,
 )
-from deploy.local.signals import ended_like_ctrl_c
+from deploy.local.signals import ended_by_signals
 from deploy.local.stack_file import StackAddresses, folder_lock, published
 from deploy.local.supervisor import Supervisor, supervision
 from deploy.local.together import all_together, enter_both
 
 Progress = Callable[[str], None]
+DATA_FOLDERS = ("postgres", "rabbitmq", "secrets")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,18 +54,21 @@ async def local_stack(
     subscriptions: int = 1,
     ingresses: int = 1,
     messages_per_second: int = 80,
+    fresh: bool = False,
     settings: Settings | None = None,
     progress: Progress = _silent,
 ) -> AsyncIterator[Stack]:
-    """Up when the context is entered, with everything ended when it is left or we are asked to end.
+    """Up when the context is entered; everything is ended when it is left.
 
-    `folder` (`.local/<name>`) keeps data and secrets for the next time. `settings` adds variables by kind of
-    process: `{"dispatcher": {"KREISFUNK_UNKNOWN_GRACE_SECONDS": "10"}}`.
+    A signal that asks us to end does the same, and comes out as a KeyboardInterrupt.
+
+    `folder` (`.local/<name>`) keeps data and secrets for the next time; `fresh` begins with none. `settings`
+    adds variables by kind of process: `{"dispatcher": {"KREISFUNK_UNKNOWN_GRACE_SECONDS": "10"}}`.
     """
     numbers = Numbers(ingresses=ingresses, subscriptions=subscriptions, dispatchers=dispatchers)
-    starting = _Starting(_absolute(folder), numbers, messages_per_second, settings or {}, progress)
+    starting = _Starting(_absolute(folder), numbers, messages_per_second, fresh, settings or {}, progress)
     async with AsyncExitStack() as ends:
-        ends.enter_context(ended_like_ctrl_c())
+        ends.enter_context(ended_by_signals())
         ends.enter_context(folder_lock(starting.folder))
         yield await starting.start(ends)
 
@@ -79,6 +83,7 @@ class _Starting:
     folder: Path
     numbers: Numbers
     messages_per_second: int
+    fresh: bool
     settings: Settings
     progress: Progress
 
@@ -101,7 +106,9 @@ class _Starting:
         )
 
     def _prepare_folder(self) -> None:
-        shutil.rmtree(self._logs, ignore_errors=True)
+        forgotten = [self._logs, *(self.folder / name for name in DATA_FOLDERS if self.fresh)]
+        for path in forgotten:
+            shutil.rmtree(path, ignore_errors=True)
         self._logs.mkdir(mode=0o700)
         create_secrets(self._secrets)
 
@@ -110,9 +117,7 @@ class _Starting:
         return await enter_both(
             ends,
             local_postgres(self.folder / "postgres", self._secret("admin/kreisfunk_database_password")),
-            local_rabbitmq(
-                self.folder / "rabbitmq", self._secret("admin/kreisfunk_broker_password"), self.progress
-            ),
+            local_rabbitmq(self.folder / "rabbitmq", self._secret("admin/kreisfunk_broker_password"), self.progress),
         )
 
     async def _start_processes(self, supervisor: Supervisor, around: Surroundings, ports: Ports) -> None:

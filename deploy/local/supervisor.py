@@ -99,10 +99,13 @@ class Supervisor:
     async def stop(self) -> None:
         """In the reverse order of the starts; those that were started together stop together."""
         await asyncio.gather(*(_unwatch(member) for member in self._members.values()))
-        for batch in reversed(self._batches):
-            await all_together(*(member.runnable.stop() for member in batch))
-        self._batches.clear()
-        self._members.clear()
+        try:
+            for batch in reversed(self._batches):
+                await all_together(*(member.runnable.stop() for member in batch))
+        except asyncio.CancelledError:
+            for member in self._members.values():
+                member.runnable.kill()  # somebody is impatient
+            raise
 
     async def _bring_up(self, member: Member) -> None:
         await member.runnable.start()

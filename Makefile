@@ -1,0 +1,56 @@
+# Everything a newcomer, an operator and CI call. `make help` lists it.
+PYTHON ?= python3
+BIN := .venv/bin
+CITIZENS ?= 1000
+RATE ?= 80
+
+.DEFAULT_GOAL := help
+.PHONY: help venv demo up test check lint types imports format lock smoke clean
+
+help:  ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1	/p' $(MAKEFILE_LIST) | expand -t 18
+
+venv: .venv/installed  ## the virtual environment, from hash-pinned packages
+
+.venv/installed: requirements-dev.lock pyproject.toml
+	@echo "- preparing the virtual environment (once)"
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11, 3.12 or 3.13 is needed: make PYTHON=python3.13 …" if not (3, 11) <= sys.version_info < (3, 14) else 0)'
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || { rm -rf .venv; echo "Install Python's venv module (Debian: apt-get install python3-venv) and try again."; exit 1; }
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: venv  ## the main job from nothing, with figures (CITIZENS=1000 RATE=80 KILL=1)
+	@$(BIN)/kreisfunk demo --citizens $(CITIZENS) --rate $(RATE) $(if $(filter-out 0,$(KILL)),--kill)
+
+up: venv  ## the whole system until Ctrl-C, with phones in the browser
+	@$(BIN)/kreisfunk up --rate $(RATE)
+
+test: venv  ## all tests, on servers of their own
+	@$(BIN)/pytest
+
+check: lint types imports  ## what is checked without running anything
+
+lint: venv  ## style
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+types: venv  ## types, tests included
+	@$(BIN)/mypy
+
+imports: venv  ## who may import whom
+	@$(BIN)/lint-imports
+
+format: venv  ## let ruff format
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+smoke: venv  ## the main job on docker compose (needs a container engine)
+	@KREISFUNK_TEST_COMPOSE=1 $(BIN)/pytest tests/e2e/compose
+
+lock: venv  ## pin the dependencies again (needs uv)
+	@uv pip compile -q --universal --generate-hashes --no-header --no-annotate --python-version 3.11 pyproject.toml -o requirements.lock
+	@uv pip compile -q --universal --generate-hashes --no-header --no-annotate --python-version 3.11 --group dev -c requirements.lock pyproject.toml -o requirements-dev.lock
+
+clean:  ## what was made here: environment, servers' data, caches
+	@rm -rf .venv .local .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,165 @@
+"""The figures of a demo, from the simulator's account and our ledger; never from what was intended."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+
+NOT_LATER_THAN_CONFIRMATION = 1.0
+NOT_LATER_THAN_ANSWER = 2.0
+ARRIVED = frozenset({"delivered", "read"})
+TAKEN = frozenset({"accepted", "sent", "delivered", "read"})
+
+
+@dataclass(frozen=True)
+class Outbound:
+    """A message that the simulator accepted; `delivery` is our id for it, times in seconds since 1970."""
+
+    citizen: int
+    delivery: str
+    template: bool
+    text: str
+    accepted_at: float
+    state: str
+
+
+@dataclass(frozen=True)
+class LedgerRow:
+    """A delivery in our ledger; a reply has no subscriber."""
+
+    delivery: str
+    broadcast: str | None
+    state: str
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """A citizen's "Stop": when its webhook was answered, and when the confirmation was accepted."""
+
+    citizen: int
+    answered_at: float
+    confirmed_at: float | None
+
+
+@dataclass(frozen=True)
+class Books:
+    """All that was written down on both sides."""
+
+    citizens: int
+    subscribed: int
+    replies_due: int
+    audiences: Mapping[str, int]
+    ledger: Sequence[LedgerRow]
+    outbound: Sequence[Outbound]
+    stopped: Sequence[Stopped]
+    peak_1s: int
+    limit: int
+
+
+@dataclass(frozen=True)
+class Figures:
+    """The demo's last line."""
+
+    citizens: int
+    subscribed: int
+    replies: int
+    audience: int
+    accepted: int
+    delivered: int
+    lost: int
+    duplicates: int
+    after_stop: int
+    unaccounted: int
+    peak_1s: int
+    seconds: float
+
+    def line(self) -> str:
+        """`name=value` in the order of the fields."""
+        shown = {field.name: getattr(self, field.name) for field in fields(self)}
+        return " ".join(
+            f"{name}={value:.1f}" if name == "seconds" else f"{name}={value}" for name, value in shown.items()
+        )
+
+
+def figures(books: Books, seconds: float) -> Figures:
+    """What really happened."""
+    broadcasts = [message for message in books.outbound if message.template]
+    replies = [message for message in books.outbound if not message.template]
+    return Figures(
+        citizens=books.citizens,
+        subscribed=books.subscribed,
+        replies=len({message.delivery for message in replies}),
+        audience=sum(books.audiences.values()),
+        accepted=len({message.delivery for message in broadcasts}),
+        delivered=len({message.delivery for message in broadcasts if message.state in ARRIVED}),
+        lost=lost(books),
+        duplicates=duplicates(books.outbound),
+        after_stop=after_stop(broadcasts, books.stopped),
+        unaccounted=unaccounted(books),
+        peak_1s=books.peak_1s,
+        seconds=seconds,
+    )
+
+
+def lost(books: Books) -> int:
+    """Deliveries that the simulator never got although nobody decided against them, and missing replies."""
+    got = {message.delivery for message in books.outbound}
+    missing = [row for row in books.ledger if row.delivery not in got and row.state not in _DECIDED]
+    undelivered = [message for message in books.outbound if message.state not in ARRIVED]
+    replies = sum(1 for message in books.outbound if not message.template)
+    return len(missing) + len(undelivered) + max(0, books.replies_due - replies)
+
+
+_DECIDED = frozenset({"suppressed", "cancelled", "expired"})
+
+
+def duplicates(outbound: Iterable[Outbound]) -> int:
+    """Messages beyond the first for one delivery, and broadcasts that one phone shows twice."""
+    messages = list(outbound)
+    by_delivery = Counter(message.delivery for message in messages)
+    shown = Counter((message.citizen, message.text) for message in messages if message.template)
+    return max(_beyond_first(by_delivery), _beyond_first(shown))
+
+
+def _beyond_first(counts: Counter[str] | Counter[tuple[int, str]]) -> int:
+    return sum(count - 1 for count in counts.values())
+
+
+def after_stop(broadcasts: Iterable[Outbound], stopped: Iterable[Stopped]) -> int:
+    """Broadcast messages that left more than 2 s after the webhook with "Stop" was answered, or more than 1 s
+    after its confirmation."""
+    ends = {stop.citizen: _end(stop) for stop in stopped}
+    return sum(1 for message in broadcasts if message.accepted_at > ends.get(message.citizen, float("inf")))
+
+
+def _end(stop: Stopped) -> float:
+    after_answer = stop.answered_at + NOT_LATER_THAN_ANSWER
+    if stop.confirmed_at is None:
+        return after_answer
+    return min(after_answer, stop.confirmed_at + NOT_LATER_THAN_CONFIRMATION)
+
+
+def unaccounted(books: Books) -> int:
+    """Recipients without a row, rows without a recipient, and rows whose state the simulator contradicts."""
+    rows = Counter(row.broadcast for row in books.ledger if row.broadcast)
+    broadcasts = books.audiences.keys() | rows.keys()
+    off = sum(abs(books.audiences.get(one, 0) - rows.get(one, 0)) for one in broadcasts)
+    got = {message.delivery for message in books.outbound}
+    contradicted = sum(1 for row in books.ledger if (row.state in TAKEN) != (row.delivery in got))
+    return off + contradicted
+
+
+def problems(result: Figures, books: Books) -> list[str]:
+    """What is not as it has to be; empty if all is well."""
+    expected_active = books.citizens - len(books.stopped)
+    checks = {
+        f"subscribed should be {expected_active}": result.subscribed == expected_active,
+        f"replies should be {books.replies_due}": result.replies == books.replies_due,
+        "delivered should be accepted": result.delivered == result.accepted,
+        "lost should be 0": result.lost == 0,
+        "duplicates should be 0": result.duplicates == 0,
+        "after_stop should be 0": result.after_stop == 0,
+        "unaccounted should be 0": result.unaccounted == 0,
+        f"peak_1s should not be above {books.limit}": result.peak_1s <= books.limit,
+        "audience should not be 0": result.audience > 0,
+    }
+    return [problem for problem, holds in checks.items() if not holds]

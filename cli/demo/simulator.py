@@ -1,0 +1,72 @@
+"""The simulator's control interface, as far as a demo needs it."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+
+from cli.demo.figures import Outbound
+
+PAGE = 5000
+
+
+@dataclass(frozen=True)
+class Simulator:
+    """A running simulator."""
+
+    session: aiohttp.ClientSession
+    url: str
+
+    async def add_citizens(self, count: int, *, bsuid_only: int) -> list[int]:
+        """New citizens; the last `bsuid_only` of them share no number."""
+        answer = await self._call("POST", "citizens", {"count": count, "bsuid_only": bsuid_only})
+        return [citizen["id"] for citizen in answer["citizens"]]
+
+    async def write(self, citizens: Sequence[int], text: str, *, per_second: float) -> None:
+        """Let citizens write, one after the other, in the background."""
+        await self._call("POST", "broadcast", {"text": text, "citizens": list(citizens), "per_second": per_second})
+
+    async def account(self) -> dict[str, Any]:
+        """The account in numbers."""
+        answer: dict[str, Any] = await self._call("GET", "account")
+        return answer
+
+    async def outbound(self) -> list[Outbound]:
+        """Every message it accepted, in order."""
+        rows: list[dict[str, Any]] = []
+        while page := await self._call("GET", f"account/messages?after={len(rows)}&limit={PAGE}"):
+            rows += page
+        return [_outbound(row) for row in rows]
+
+    async def inbound(self) -> list[dict[str, Any]]:
+        """Every message that a citizen wrote, in order: citizen, text, written_at, answered_at."""
+        rows: list[dict[str, Any]] = []
+        while page := await self._call("GET", f"account/written?after={len(rows)}&limit={PAGE}"):
+            rows += page
+        return rows
+
+    async def _call(self, method: str, path: str, body: object = None) -> Any:
+        async with self.session.request(method, f"{self.url}/simulator/{path}", json=body) as response:
+            response.raise_for_status()
+            return await response.json()
+
+
+def _outbound(row: dict[str, Any]) -> Outbound:
+    return Outbound(
+        citizen=row["citizen"],
+        delivery=row["delivery"] or "",
+        template=row["type"] == "template",
+        text=row["text"],
+        accepted_at=row["accepted_at"],
+        state=row["state"],
+    )
+
+
+@asynccontextmanager
+async def open_simulator(url: str, control_token: str) -> AsyncIterator[Simulator]:
+    """A client with the control token."""
+    headers = {"Authorization": f"Bearer {control_token}"}
+    async with aiohttp.ClientSession(headers=headers, timeout=aiohttp.ClientTimeout(60)) as session:
+        yield Simulator(session, url)

@@ -1,0 +1,52 @@
+"""`kreisfunk up`: the whole system on this machine until Ctrl-C."""
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.output import console, fail, say
+from deploy.local.errors import LocalError
+from deploy.local.stack import Stack, local_stack
+
+FOLDER = Path(".local/up")
+
+
+def up(
+    folder: Annotated[Path, typer.Option(help="Where servers keep their data, for the next time.")] = FOLDER,
+    rate: Annotated[int, typer.Option(min=5, max=1000, help="The number's limit in messages per second.")] = 80,
+    dispatchers: Annotated[int, typer.Option(min=1, max=8, help="Replicas of the dispatcher.")] = 2,
+) -> None:
+    """Keep the whole system up until Ctrl-C, with the simulator in Meta's place."""
+    try:
+        asyncio.run(_up(folder, rate, dispatchers))
+    except LocalError as error:
+        fail(str(error))
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        pass
+    console.print("- everything has ended", markup=False)
+
+
+async def _up(folder: Path, rate: int, dispatchers: int) -> None:
+    async with local_stack(folder, dispatchers=dispatchers, messages_per_second=rate, progress=_tell) as stack:
+        _show(stack)
+        await asyncio.Event().wait()
+
+
+def _show(stack: Stack) -> None:
+    say("")
+    say(f"Phones:   {stack.phones_url}")
+    say(f"Webhook:  {stack.ingress_url}/webhook")
+    for name, url in stack.metrics_urls.items():
+        say(f"Metrics:  {url}  ({name})")
+    say("")
+    say("Publish from another terminal:")
+    say('  .venv/bin/kreisfunk publish --topic strassensperrungen --headline "Vollsperrung L 149" \\')
+    say('    --text "Die L 149 ist bis Freitag gesperrt."')
+    say("")
+    say("Ctrl-C ends everything.")
+
+
+def _tell(step: str) -> None:
+    console.print(f"- {step}", markup=False)
