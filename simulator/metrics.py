@@ -37,9 +37,7 @@ class AccountCollector(Collector):
         yield _gauge("messages_delivered", "Messages that reached a phone", account.delivered)
         yield _gauge("messages_read", "Messages that were read", account.read)
         yield _gauge("messages_failed", "Messages that failed after acceptance", account.failed)
-        yield _gauge(
-            "messages_peak", "Most messages accepted within one second", account.accepted_window.peak
-        )
+        yield _gauge("messages_peak", "Most messages accepted within one second", account.accepted_window.peak)
         yield _gauge("webhook_updates_pending", "Updates not taken yet", self.notifier.pending)
         yield _gauge("citizens", "Phones", len(self.citizens))
 

@@ -91,9 +91,7 @@ async def _drain(parts: Parts) -> None:
         log.warning("stopped with %d webhook updates not taken", parts.notifier.outbox.pending)
 
 
-def _parts(
-    settings: Settings, templates: Templates, session: aiohttp.ClientSession, stopping: asyncio.Event
-) -> Parts:
+def _parts(settings: Settings, templates: Templates, session: aiohttp.ClientSession, stopping: asyncio.Event) -> Parts:
     clock = anchored_clock()
     faults, hub, timeline = FaultBox(), Hub(), Timeline(clock)
     outbox = _outbox(settings, session)

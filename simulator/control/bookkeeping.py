@@ -99,18 +99,14 @@ class BookControl:
         try:
             async with self.session.get(self.webhook_url, params=query, timeout=HANDSHAKE_TIMEOUT) as reply:
                 body = await reply.content.read(len(challenge) + 1)
-                return answer(
-                    {"verified": reply.status == 200 and body.decode() == challenge, "status": reply.status}
-                )
+                return answer({"verified": reply.status == 200 and body.decode() == challenge, "status": reply.status})
         except (aiohttp.ClientError, TimeoutError, UnicodeDecodeError):
             return answer({"verified": False, "status": None})
 
     async def stream(self, request: web.Request) -> web.StreamResponse:
         """What phones show, as it happens: of all citizens, or of those in `citizens=1,2,3`."""
         watched = _watched(request.query.get("citizens"))
-        response = web.StreamResponse(
-            headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"}
-        )
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
         await response.prepare(request)
         with self.hub.subscribe(watched) as subscription:
             await _pump(subscription, response)
@@ -134,9 +130,7 @@ def _watched(given: str | None) -> frozenset[int] | None:
     if given is None:
         return None
     numbers = given.split(",")
-    if len(numbers) > MOST_WATCHED or not all(
-        one.isascii() and one.isdigit() and len(one) < 10 for one in numbers
-    ):
+    if len(numbers) > MOST_WATCHED or not all(one.isascii() and one.isdigit() and len(one) < 10 for one in numbers):
         raise ControlError(400, f"citizens must be up to {MOST_WATCHED} numbers with commas between")
     return frozenset(map(int, numbers))
 

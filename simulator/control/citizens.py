@@ -78,9 +78,7 @@ class CitizenControl:
     async def broadcast(self, request: web.Request) -> web.StreamResponse:
         """Lets many citizens write, in the background."""
         wanted = await read(request, BroadcastWriting)
-        chosen = (
-            list(self.citizens) if wanted.citizens == "all" else [self._find(one) for one in wanted.citizens]
-        )
+        chosen = list(self.citizens) if wanted.citizens == "all" else [self._find(one) for one in wanted.citizens]
         task = asyncio.create_task(self._write_all(chosen, Write(text=wanted.text), wanted.per_second))
         self._running.add(task)
         task.add_done_callback(self._running.discard)

@@ -84,9 +84,7 @@ class Writing:
         )
         self.notifier.system(self._system(citizen, phone if shares else None, user_id, notice))
 
-    def _system(
-        self, citizen: Citizen, phone: str | None, user_id: str, notice: SystemNotice
-    ) -> InboundMessage:
+    def _system(self, citizen: Citizen, phone: str | None, user_id: str, notice: SystemNotice) -> InboundMessage:
         return InboundMessage(
             id=wamid(citizen.address, self.serials.next(), outgoing=False),
             timestamp=str(int(self.clock())),
@@ -104,9 +102,7 @@ class Writing:
     def _compose(self, citizen: Citizen, act: Write) -> tuple[InboundMessage, Content]:
         acts = (act.text, act.button, act.reaction, act.media, act.location, act.unsupported)
         if sum(one is not None for one in acts) != 1:
-            raise WritingError(
-                "exactly one of text, button, reaction, media, location or unsupported is needed"
-            )
+            raise WritingError("exactly one of text, button, reaction, media, location or unsupported is needed")
         if act.button is not None:
             return self._press(citizen, act.button, act.message)
         if act.reaction is not None:

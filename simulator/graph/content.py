@@ -109,9 +109,7 @@ def _with_list(interactive: Interactive) -> Content:
         between(row.title, lengths.ROW_TITLE, "row.title")
         at_most(row.description, lengths.ROW_DESCRIPTION, "row.description")
     distinct([row.id for row in rows], "row.id")
-    return _content(
-        interactive, tuple(Button(row.id, row.title, "list_reply", row.description) for row in rows)
-    )
+    return _content(interactive, tuple(Button(row.id, row.title, "list_reply", row.description) for row in rows))
 
 
 def _content(interactive: Interactive, buttons: tuple[Button, ...]) -> Content:

@@ -63,9 +63,7 @@ KINDS = {
 class GraphError(Exception):
     """A request that Meta would refuse; becomes the answer to it."""
 
-    def __init__(
-        self, code: int, details: str, *, status: int | None = None, subcode: int | None = None
-    ) -> None:
+    def __init__(self, code: int, details: str, *, status: int | None = None, subcode: int | None = None) -> None:
         super().__init__(code)
         self.code = code
         self.details = details

@@ -53,7 +53,7 @@ class MessagesRoute:
     ) -> web.StreamResponse:
         """Delays, withholds or cuts off the answer to a message that is accepted and accounted already."""
         if interference.delay_seconds:
-            await asyncio.sleep(interference.delay_seconds)
+            await self._stopped_within(interference.delay_seconds)
         if interference.hold:
             return await self._hold(request)
         if interference.cut:
@@ -64,12 +64,17 @@ class MessagesRoute:
         """Never answers: waits until the client has gone, or the process goes."""
         deadline = self.clock() + HOLD_SECONDS
         while self.clock() < deadline and not _gone(request):
-            try:
-                await asyncio.wait_for(self.stopping.wait(), HOLD_CHECK_SECONDS)
+            if await self._stopped_within(HOLD_CHECK_SECONDS):
                 break
-            except TimeoutError:
-                continue
         return _cut(request)
+
+    async def _stopped_within(self, seconds: float) -> bool:
+        """Waits so long, or until the process is asked to stop."""
+        try:
+            await asyncio.wait_for(self.stopping.wait(), seconds)
+        except TimeoutError:
+            return False
+        return True
 
 
 def _gone(request: web.Request) -> bool:

@@ -126,7 +126,7 @@ class Sending:
             accepted_at=now,
             category=draft.category,
             delivery=request.biz_opaque_callback_data,
-            template=request.template.name if request.template else None,
+            template=request.template.name if request.template and request.type == "template" else None,
             by_user_id=draft.by_user_id,
         )
         self.account.accept(message)
@@ -137,9 +137,7 @@ class Sending:
     def _schedule(self, citizen: Citizen, message: Message) -> None:
         refused = citizen.marketing_stopped and message.category == "marketing"
         for step in steps(self.faults.current, message.sequence, refused=refused):
-            self.timeline.schedule(
-                message.accepted_at + step.after, partial(self._advance, citizen, message, step)
-            )
+            self.timeline.schedule(message.accepted_at + step.after, partial(self._advance, citizen, message, step))
 
     def _advance(self, citizen: Citizen, message: Message, step: Step) -> None:
         if self.account.advance(message, step.state):

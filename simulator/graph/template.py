@@ -88,9 +88,7 @@ class Template(Struct):
         values = self._values(variables, parameters)
         text = VARIABLE.sub(lambda match: values[match[1]], component.text) if values else component.text
         if len(text) > limit:
-            raise GraphError(
-                132005, f"{component.type.lower()}: more than {limit} characters after substitution."
-            )
+            raise GraphError(132005, f"{component.type.lower()}: more than {limit} characters after substitution.")
         return text
 
     def _values(self, variables: list[str], parameters: Sequence[Parameter]) -> dict[str, str]:
@@ -101,9 +99,7 @@ class Template(Struct):
 
     def _buttons(self, given: Sequence[Component]) -> tuple[Button, ...]:
         buttons = [button for component in self.components for button in component.buttons]
-        chosen = {
-            _index(component, len(buttons)): component for component in given if component.type == "button"
-        }
+        chosen = {_index(component, len(buttons)): component for component in given if component.type == "button"}
         return tuple(_button(button, chosen.get(index)) for index, button in enumerate(buttons))
 
 
@@ -121,9 +117,7 @@ def _value(parameter: Parameter) -> str:
     if not parameter.text:
         raise required("parameter.text")
     if FORBIDDEN_IN_PARAMETER.search(parameter.text):
-        raise GraphError(
-            132018, "A parameter may not contain line breaks, tabs or more than 4 spaces in a row."
-        )
+        raise GraphError(132018, "A parameter may not contain line breaks, tabs or more than 4 spaces in a row.")
     return parameter.text
 
 

@@ -55,9 +55,7 @@ class Envelope:
 
     def __init__(self, *, account_id: str, phone_number_id: str, display_phone_number: str) -> None:
         metadata = {"display_phone_number": display_phone_number, "phone_number_id": phone_number_id}
-        self._head = (
-            b'{"object":"whatsapp_business_account","entry":[{"id":"%b","changes":[' % account_id.encode()
-        )
+        self._head = b'{"object":"whatsapp_business_account","entry":[{"id":"%b","changes":[' % account_id.encode()
         self._value = b'"value":{"messaging_product":"whatsapp","metadata":%b' % _wire(metadata)
 
     def compose(self, batch: Sequence[Update]) -> bytes:

@@ -56,6 +56,7 @@ class Notifier:
             wa_id=_number(citizen),
             user_id=_user_id(citizen),
             detail=f"User requested to {value} marketing messages",
+            category="marketing_messages",
             value=value,
             timestamp=int(self.clock()),
         )
@@ -112,6 +113,4 @@ def _pricing(category: str) -> Pricing:
 
 def _failure(code: int) -> WebhookError:
     title = KINDS.get(code, UNKNOWN).title
-    return WebhookError(
-        code=code, title=title, message=title, error_data=ErrorData(f"{title}."), href=ERRORS_PAGE
-    )
+    return WebhookError(code=code, title=title, message=title, error_data=ErrorData(f"{title}."), href=ERRORS_PAGE)

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import aiohttp
@@ -43,6 +44,7 @@ class Outbox:
     _waiting: deque[Update] = field(default_factory=deque)
     _filled: asyncio.Event = field(default_factory=asyncio.Event)
     _empty: asyncio.Event = field(default_factory=asyncio.Event)
+    _hurry: asyncio.Event = field(default_factory=asyncio.Event)
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def put(self, update: Update) -> None:
@@ -59,7 +61,7 @@ class Outbox:
 
     async def drained(self) -> None:
         """Returns when everything was answered with 200; for a shutdown, waits for no company any more."""
-        self.linger_seconds = 0
+        self._hurry.set()
         if self.pending:
             await self._empty.wait()
 
@@ -76,11 +78,15 @@ class Outbox:
         async with self._turn:
             await self._filled.wait()
             if len(self._waiting) < self.most_updates:
-                await asyncio.sleep(self.linger_seconds)
+                await self._linger()
             batch = take(self._waiting, self.most_updates)
             if not self._waiting:
                 self._filled.clear()
             return batch
+
+    async def _linger(self) -> None:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._hurry.wait(), self.linger_seconds)
 
     async def _deliver(self, body: bytes) -> None:
         headers = {"Content-Type": "application/json", HEADER: signature(self.secret, body)}

@@ -121,6 +121,6 @@ class Preference(Struct, gc=False, omit_defaults=True, kw_only=True):
     wa_id: str | None = None
     user_id: str | None = None
     detail: str
-    category: str = "marketing_messages"
+    category: str
     value: str
     timestamp: int

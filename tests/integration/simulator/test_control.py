@@ -1,0 +1,164 @@
+"""The control API: behind its token, strict about what it is asked, and honest in its account."""
+
+import json
+from typing import Any
+
+import aiohttp
+import pytest
+
+from tests.integration.simulator.business import VERIFY_TOKEN
+from tests.integration.simulator.stand import CONTROL_TOKEN, Stand, running_stand, template
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "citizens"),
+        ("POST", "citizens"),
+        ("GET", "citizens/1/messages"),
+        ("POST", "citizens/1/messages"),
+        ("POST", "citizens/1/number"),
+        ("POST", "citizens/1/preferences"),
+        ("POST", "broadcast"),
+        ("GET", "account"),
+        ("GET", "account/messages"),
+        ("GET", "faults"),
+        ("PUT", "faults"),
+        ("PUT", "templates/x"),
+        ("POST", "webhook/verification"),
+        ("GET", "events"),
+    ],
+)
+async def test_everything_needs_the_token(stand: Stand, method: str, path: str) -> None:
+    for token in ("", "falsch", "token-of-the-graph-api", "Ümläut"):
+        status, answer = await stand.call(method, f"/simulator/{path}", token)
+        assert (status, set(answer)) == (401, {"error"})
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status"),
+    [
+        ("POST", "citizens", {"count": 0}, 400),
+        ("POST", "citizens", {"count": 1, "bsuid_only": 2}, 400),
+        ("POST", "citizens", {"count": 100_000}, 409),
+        ("POST", "citizens/1/messages", {}, 409),
+        ("POST", "citizens/1/messages", {"text": "a", "button": "b"}, 409),
+        ("POST", "citizens/1/messages", {"text": ""}, 400),
+        ("POST", "citizens/1/messages", {"text": "x" * 4097}, 400),
+        ("POST", "citizens/1/messages", {"button": "stop"}, 409),
+        ("POST", "citizens/1/messages", {"reaction": "👍"}, 409),
+        ("POST", "citizens/2/messages", {"text": "a"}, 404),
+        ("POST", "citizens/0/messages", {"text": "a"}, 404),
+        ("POST", "citizens/eins/messages", {"text": "a"}, 404),
+        ("POST", "broadcast", {"text": "a", "citizens": [2]}, 404),
+        ("POST", "broadcast", {"text": "a", "per_second": 0}, 400),
+        ("PUT", "faults", {"latency": 1}, 400),
+        ("PUT", "templates/gibt_es_nicht", {"status": "PAUSED"}, 404),
+        ("GET", "account/messages?after=-1", None, 400),
+        ("GET", "account/messages?limit=10001", None, 400),
+        ("GET", "events?citizens=1,a", None, 400),
+    ],
+)
+async def test_what_cannot_be_done_is_said(stand: Stand, method: str, path: str, body: Any, status: int) -> None:
+    await stand.add()
+    answered, answer = await stand.call(method, f"/simulator/{path}", CONTROL_TOKEN, body)
+    assert answered == status
+    assert answer["error"]
+
+
+async def test_citizens_are_listed_searched_and_paged(stand: Stand) -> None:
+    await stand.add(12, bsuid_only=2, bsuid_in_from=1)
+    listed = await stand.control("GET", "citizens")
+    assert [one["sharing"] for one in listed["citizens"]][-3:] == ["bsuid_in_from", "bsuid_only", "bsuid_only"]
+    assert listed["citizens"][0]["name"] == "Telefon 1"
+    page = await stand.control("GET", "citizens?offset=6&limit=3")
+    assert ([one["id"] for one in page["citizens"]], page["total"]) == ([7, 8, 9], 12)
+    found = await stand.control("GET", "citizens?search=telefon%2012")
+    assert [one["id"] for one in found["citizens"]] == [12]
+    number = listed["citizens"][4]["phone"]
+    assert [one["id"] for one in (await stand.control("GET", f"citizens?search={number}"))["citizens"]] == [5]
+
+
+async def test_the_account_is_paged_in_order_and_without_gaps(stand: Stand) -> None:
+    citizens = await stand.add(7)
+    for citizen in citizens:
+        await stand.send(citizen["phone"], biz_opaque_callback_data=f"dlv:{citizen['id']}", **template())
+    rows: list[dict[str, Any]] = []
+    while page := await stand.control("GET", f"account/messages?after={len(rows)}&limit=3"):
+        rows += page
+    assert [row["sequence"] for row in rows] == [1, 2, 3, 4, 5, 6, 7]
+    assert [row["delivery"] for row in rows] == [f"dlv:{number}" for number in range(1, 8)]
+    assert {row["template"] for row in rows} == {"kreisfunk_baustellen_v1"}
+    await stand.settled()
+    rows = await stand.control("GET", "account/messages")
+    assert {row["state"] for row in rows} <= {"delivered", "read"}
+
+
+async def test_a_broadcast_lets_every_citizen_write_once(stand: Stand) -> None:
+    await stand.add(300)
+    answer = await stand.control("POST", "broadcast", {"text": "Start", "per_second": 3000})
+    assert answer == {"citizens": 300}
+    await stand.business.until(lambda: len(stand.business.messages) == 300)
+    assert len({message["from"] for message in stand.business.messages}) == 300
+    assert (await stand.account())["inbound"] == 300
+
+
+async def test_a_stop_ends_a_broadcast_that_still_runs() -> None:
+    async with running_stand() as stand:
+        await stand.add(10)
+        await stand.control("POST", "broadcast", {"text": "Start", "per_second": 0.001})
+        await stand.business.until(lambda: len(stand.business.messages) == 1)
+    assert len(stand.business.messages) == 1
+
+
+async def test_the_handshake_succeeds_with_the_right_token(stand: Stand) -> None:
+    assert await stand.control("POST", "webhook/verification") == {"verified": True, "status": 200}
+    assert stand.business.handshakes == ["subscribe"]
+
+
+async def test_the_handshake_fails_with_another_token() -> None:
+    async with running_stand(verify_token=f"not-{VERIFY_TOKEN}") as stand:
+        assert await stand.control("POST", "webhook/verification") == {"verified": False, "status": 403}
+
+
+async def test_the_handshake_fails_while_nobody_listens() -> None:
+    async with running_stand(webhook_url="http://127.0.0.1:1/webhook", drain_seconds=0) as stand:
+        assert await stand.control("POST", "webhook/verification") == {"verified": False, "status": None}
+
+
+async def read_events(answer: aiohttp.ClientResponse, count: int) -> list[tuple[str, dict[str, Any]]]:
+    events: list[tuple[str, dict[str, Any]]] = []
+    name = ""
+    async for line in answer.content:
+        if line.startswith(b"event: "):
+            name = line.removeprefix(b"event: ").decode().strip()
+        elif line.startswith(b"data: "):
+            events.append((name, json.loads(line.removeprefix(b"data: "))))
+        if len(events) == count:
+            break
+    return events
+
+
+async def test_the_stream_tells_what_the_chosen_phones_show(stand: Stand) -> None:
+    watched, other = await stand.add(2)
+    headers = {"Authorization": f"Bearer {CONTROL_TOKEN}"}
+    path = f"{stand.url}/simulator/events?citizens={watched['id']}"
+    async with stand.session.get(path, headers=headers) as answer:
+        assert answer.headers["Content-Type"] == "text/event-stream"
+        await answer.content.readline()
+        await stand.write(other, text="anderes Telefon")
+        await stand.write(watched, text="Start")
+        await stand.send(watched["phone"], **template())
+        events = await read_events(answer, 4)
+    assert {(name, data["citizen"]) for name, data in events} == {("message", watched["id"])}
+    entries = [data["entry"] for _, data in events]
+    assert [(entry["id"], entry["state"]) for entry in entries[:3]] == [(1, "sent"), (2, "accepted"), (2, "sent")]
+    assert entries[3]["state"] in ("delivered", "read")
+
+
+async def test_streams_end_well_when_the_simulator_stops() -> None:
+    headers = {"Authorization": f"Bearer {CONTROL_TOKEN}"}
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=20)) as watching:
+        async with running_stand() as stand:
+            answer = await watching.get(f"{stand.url}/simulator/events", headers=headers)
+        assert (await answer.content.read()).startswith(b": ")

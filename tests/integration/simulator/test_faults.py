@@ -1,0 +1,96 @@
+"""Faults on request: whatever the client sees, the account tells what really happened."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+import pytest
+
+from tests.integration.simulator.stand import Stand, running_stand
+
+
+@asynccontextmanager
+async def unanswered(stand: Stand, citizen: dict[str, Any]) -> AsyncIterator[None]:
+    """A message that is under way meanwhile, and whose sender gives up in the end."""
+    waiting = asyncio.create_task(stand.send(citizen["phone"]))
+    yield
+    assert not waiting.done()
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+
+
+async def test_rejections_have_the_code_and_status_that_were_asked_for(stand: Stand) -> None:
+    citizen = await stand.add_writer()
+    await stand.control("PUT", "faults", {"reject_share": 1, "reject_code": 131016, "reject_status": 503})
+    status, answer = await stand.send(citizen["phone"])
+    assert (status, answer["error"]["code"]) == (503, 131016)
+    account = await stand.account()
+    assert (account["accepted"], account["rejected"]) == (0, {"131016": 1})
+
+
+async def test_an_unknown_code_is_possible_too(stand: Stand) -> None:
+    citizen = await stand.add_writer()
+    await stand.control("PUT", "faults", {"reject_share": 1, "reject_code": 4711, "reject_status": 418})
+    status, answer = await stand.send(citizen["phone"])
+    assert (status, answer["error"]["code"]) == (418, 4711)
+
+
+async def test_a_cut_connection_hides_that_the_message_was_accepted(stand: Stand) -> None:
+    citizen = await stand.add_writer()
+    await stand.control("PUT", "faults", {"cut_after_accept_share": 1})
+    with pytest.raises(aiohttp.ClientConnectionError):
+        await stand.send(citizen["phone"], biz_opaque_callback_data="dlv:1")
+    await stand.settled()
+    (row,) = await stand.control("GET", "account/messages")
+    assert row["delivery"] == "dlv:1"
+    assert {status["biz_opaque_callback_data"] for status in stand.business.statuses} == {"dlv:1"}
+    assert "sent" in {status["status"] for status in stand.business.statuses}
+
+
+@pytest.mark.parametrize(("share", "accepted"), [(1, 1), (0, 0)])
+async def test_a_timeout_may_hide_an_accepted_message_or_none(stand: Stand, share: float, accepted: int) -> None:
+    citizen = await stand.add_writer()
+    await stand.control("PUT", "faults", {"timeout_share": 1, "timeout_accept_share": share})
+    async with unanswered(stand, citizen):
+        account = await stand.attempted(1)
+    assert account["accepted"] == accepted
+    assert (await stand.settled())["delivered"] == accepted
+
+
+async def test_a_stop_ends_requests_that_would_never_be_answered() -> None:
+    async with running_stand() as stand:
+        citizen = await stand.add_writer()
+        await stand.control("PUT", "faults", {"timeout_share": 1, "timeout_accept_share": 1})
+        waiting = asyncio.create_task(stand.send(citizen["phone"]))
+        await stand.attempted(1)
+        stand.stopping.set()
+        with pytest.raises(aiohttp.ClientConnectionError):
+            await waiting
+
+
+async def test_latency_delays_the_answer_not_the_acceptance(stand: Stand) -> None:
+    citizen = await stand.add_writer()
+    await stand.control("PUT", "faults", {"latency_seconds": 3600, "latency_jitter_seconds": 1})
+    async with unanswered(stand, citizen):
+        assert (await stand.attempted(1))["accepted"] == 1
+        assert (await stand.settled())["delivered"] == 1
+
+
+async def test_a_stop_answers_requests_that_are_only_late() -> None:
+    async with running_stand() as stand:
+        citizen = await stand.add_writer()
+        await stand.control("PUT", "faults", {"latency_seconds": 3600})
+        waiting = asyncio.create_task(stand.send(citizen["phone"]))
+        await stand.attempted(1)
+        stand.stopping.set()
+        assert (await waiting)[0] == 200
+
+
+async def test_faults_are_replaced_as_a_whole_and_can_be_read(stand: Stand) -> None:
+    await stand.control("PUT", "faults", {"fail_share": 0.5})
+    faults = await stand.control("PUT", "faults", {"read_share": 0.1})
+    assert (faults["fail_share"], faults["read_share"]) == (0, 0.1)
+    assert await stand.control("GET", "faults") == faults

@@ -1,0 +1,132 @@
+"""The Graph API beside the messages endpoint: number, templates, media, probes and metrics."""
+
+import io
+
+import aiohttp
+import pytest
+
+from tests.integration.simulator.stand import (
+    GRAPH_TOKEN,
+    PHONE_NUMBER_ID,
+    WABA_ID,
+    Stand,
+    running_stand,
+    template,
+)
+
+HEADERS = {"Authorization": f"Bearer {GRAPH_TOKEN}"}
+
+
+def upload(content: bytes, mime_type: str, **fields: str) -> aiohttp.FormData:
+    form = aiohttp.FormData()
+    form.add_field("file", io.BytesIO(content), filename="datei", content_type=mime_type)
+    for name, value in ({"messaging_product": "whatsapp", "type": mime_type} | fields).items():
+        form.add_field(name, value)
+    return form
+
+
+async def test_the_number_tells_the_fields_that_were_asked_for(stand: Stand) -> None:
+    status, answer = await stand.graph(f"{PHONE_NUMBER_ID}?fields=throughput,display_phone_number,quality_rating")
+    assert status == 200
+    assert answer == {
+        "id": PHONE_NUMBER_ID,
+        "throughput": {"level": "STANDARD"},
+        "display_phone_number": "+4947919300",
+        "quality_rating": "GREEN",
+    }
+    _, listed = await stand.graph(f"{WABA_ID}/phone_numbers")
+    assert [number["id"] for number in listed["data"]] == [PHONE_NUMBER_ID]
+
+
+async def test_a_thousand_messages_per_second_are_the_high_level() -> None:
+    async with running_stand(messages_per_second=1000) as stand:
+        _, answer = await stand.graph(f"{PHONE_NUMBER_ID}?fields=throughput")
+        assert answer["throughput"] == {"level": "HIGH"}
+
+
+async def test_templates_are_listed_page_by_page(stand: Stand) -> None:
+    path: str | None = f"{WABA_ID}/message_templates?limit=3&fields=name,status"
+    names = []
+    while path:
+        status, answer = await stand.graph(path)
+        assert status == 200
+        names += [row["name"] for row in answer["data"]]
+        assert all(row["status"] == "APPROVED" and "components" not in row for row in answer["data"])
+        path = answer["paging"].get("next", "").partition("/v26.0/")[2]
+    assert len(names) == len(set(names)) == 4
+
+
+async def test_templates_can_be_filtered_and_show_their_components(stand: Stand) -> None:
+    _, answer = await stand.graph(f"{WABA_ID}/message_templates?name=kreisfunk_stellen_v1&language=de")
+    (row,) = answer["data"]
+    assert [component["type"] for component in row["components"]] == ["BODY", "FOOTER", "BUTTONS"]
+    assert row["components"][0]["example"]["body_text_named_params"]
+    _, none = await stand.graph(f"{WABA_ID}/message_templates?status=PAUSED")
+    assert none["data"] == []
+
+
+@pytest.mark.parametrize(
+    ("path", "code"),
+    [
+        ("12345", 100),
+        ("12345/message_templates", 100),
+        ("12345/phone_numbers", 100),
+        (f"{WABA_ID}/message_templates?limit=0", 100),
+        (f"{WABA_ID}/message_templates?after=unsinn", 100),
+        (f"{WABA_ID}/gibt/es/nicht", 2500),
+    ],
+)
+async def test_wrong_paths_and_queries_get_metas_errors(stand: Stand, path: str, code: int) -> None:
+    status, answer = await stand.graph(path)
+    assert (status, answer["error"]["code"]) == (400, code)
+
+
+async def test_every_path_needs_the_token(stand: Stand) -> None:
+    for path in (PHONE_NUMBER_ID, f"{WABA_ID}/message_templates", f"{WABA_ID}/phone_numbers", "unknown/path"):
+        status, answer = await stand.call("GET", f"/v26.0/{path}", "falsch")
+        assert (status, answer["error"]["code"]) == (401, 190)
+
+
+async def test_uploaded_media_can_be_read_back_and_sent(stand: Stand) -> None:
+    citizen = await stand.add_writer()
+    path = f"{stand.url}/v26.0/{PHONE_NUMBER_ID}/media"
+    async with stand.session.post(path, data=upload(b"%PDF-1.7", "application/pdf"), headers=HEADERS) as answer:
+        media = (await answer.json())["id"]
+    _, described = await stand.graph(media)
+    assert (described["mime_type"], described["file_size"]) == ("application/pdf", 8)
+    async with stand.session.get(described["url"], headers=HEADERS) as answer:
+        assert await answer.read() == b"%PDF-1.7"
+    status, _ = await stand.send(citizen["phone"], type="document", document={"id": media, "filename": "plan.pdf"})
+    assert status == 200
+
+
+@pytest.mark.parametrize(
+    ("form", "code"),
+    [
+        (upload(b"x", "application/x-msdownload"), 131053),
+        (upload(b"", "image/png"), 131053),
+        (upload(b"x" * (5 * 1024 * 1024 + 1), "image/png"), 131053),
+        (upload(b"x", "image/png", messaging_product="telegram"), 100),
+        ({"messaging_product": "whatsapp"}, 100),
+    ],
+)
+async def test_media_that_meta_would_not_take(stand: Stand, form: aiohttp.FormData, code: int) -> None:
+    path = f"{stand.url}/v26.0/{PHONE_NUMBER_ID}/media"
+    async with stand.session.post(path, data=form, headers=HEADERS) as answer:
+        assert (answer.status, (await answer.json())["error"]["code"]) == (400, code)
+
+
+async def test_probes_and_metrics_are_open_and_name_nobody(stand: Stand) -> None:
+    citizen = await stand.add_writer()
+    _, answer = await stand.send(citizen["phone"], biz_opaque_callback_data="dlv:1", **template(text="Geheim"))
+    await stand.send("491760406999999")
+    await stand.settled()
+    for path, expected in (("/livez", "live\n"), ("/readyz", "ready\n")):
+        async with stand.session.get(stand.url + path) as probe:
+            assert (probe.status, await probe.text()) == (200, expected)
+    async with stand.session.get(f"{stand.url}/metrics") as response:
+        metrics = await response.text()
+    assert "simulator_messages_accepted_total 1.0" in metrics
+    assert 'simulator_messages_rejected_total{code="131026"} 1.0' in metrics
+    for private in (citizen["phone"], citizen["user_id"], answer["messages"][0]["id"], "Geheim", "dlv:1"):
+        assert private not in metrics

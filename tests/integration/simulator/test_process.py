@@ -1,0 +1,182 @@
+"""The real process: settings, signals and the drain."""
+
+import asyncio
+import os
+import re
+import signal
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from tests.integration.simulator.business import APP_SECRET, VERIFY_TOKEN, Business, running_business
+from tests.integration.simulator.stand import (
+    CONTROL_TOKEN,
+    GRAPH_TOKEN,
+    OWN_NUMBER,
+    PHONE_NUMBER_ID,
+    TEMPLATES,
+    WABA_ID,
+)
+
+ENVIRONMENT = {
+    "SIMULATOR_WEBHOOK_URL": "http://127.0.0.1:1/webhook",
+    "SIMULATOR_APP_SECRET": APP_SECRET,
+    "SIMULATOR_VERIFY_TOKEN": VERIFY_TOKEN,
+    "SIMULATOR_GRAPH_TOKEN": GRAPH_TOKEN,
+    "SIMULATOR_CONTROL_TOKEN": CONTROL_TOKEN,
+    "SIMULATOR_PHONE_NUMBER_ID": PHONE_NUMBER_ID,
+    "SIMULATOR_WABA_ID": WABA_ID,
+    "SIMULATOR_DISPLAY_PHONE_NUMBER": OWN_NUMBER,
+    "SIMULATOR_TEMPLATES_FILE": str(TEMPLATES),
+    "SIMULATOR_LISTEN_PORT": "0",
+}
+HEADERS = {"Authorization": f"Bearer {CONTROL_TOKEN}"}
+
+
+@asynccontextmanager
+async def started(environment: Mapping[str, str], *arguments: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    """The command as a process, which is killed if a test leaves it alive."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("SIMULATOR_")}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "simulator",
+        *arguments,
+        env={**inherited, **environment},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.communicate()
+
+
+async def finished(environment: Mapping[str, str], *arguments: str) -> tuple[int | None, str, str]:
+    async with started(environment, *arguments) as process, asyncio.timeout(30):
+        output, errors = await process.communicate()
+        return process.returncode, output.decode(), errors.decode()
+
+
+async def listening(process: asyncio.subprocess.Process) -> str:
+    """The address, once the process says that it listens."""
+    assert process.stderr is not None
+    async with asyncio.timeout(30):
+        line = (await process.stderr.readline()).decode()
+    found = re.search(r"listening on (http://\S+);", line)
+    assert found, line
+    return found[1]
+
+
+async def write_start(session: aiohttp.ClientSession, url: str) -> None:
+    await session.post(f"{url}/simulator/citizens", json={"count": 1}, headers=HEADERS)
+    written = await session.post(f"{url}/simulator/citizens/1/messages", json={"text": "Start"}, headers=HEADERS)
+    assert written.status == 202
+
+
+@pytest.fixture
+async def business() -> AsyncIterator[Business]:
+    async with running_business() as running:
+        yield running
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_signal_hands_over_the_last_webhooks_and_ends_well(business: Business, number: int) -> None:
+    business.answers = [503]
+    environment = {**ENVIRONMENT, "SIMULATOR_WEBHOOK_URL": business.url, "SIMULATOR_WEBHOOK_LINGER_SECONDS": "5"}
+    async with started(environment) as process, aiohttp.ClientSession() as session:
+        await write_start(session, await listening(process))
+        process.send_signal(number)
+        async with asyncio.timeout(20):
+            assert await process.wait() == 0
+    assert [message["text"]["body"] for message in business.messages] == ["Start"]
+    assert business.forged == 0
+
+
+async def test_the_deadline_ends_a_drain_that_nobody_takes() -> None:
+    async with (
+        started({**ENVIRONMENT, "SIMULATOR_DRAIN_SECONDS": "0.2"}) as process,
+        aiohttp.ClientSession() as session,
+    ):
+        await write_start(session, await listening(process))
+        process.terminate()
+        async with asyncio.timeout(20):
+            _, errors = await process.communicate()
+    assert process.returncode == 0
+    assert b"1 webhook updates not taken" in errors
+    assert b"4917604069" not in errors
+
+
+async def test_a_second_signal_ends_at_once() -> None:
+    async with (
+        started({**ENVIRONMENT, "SIMULATOR_DRAIN_SECONDS": "600"}) as process,
+        aiohttp.ClientSession() as session,
+    ):
+        await write_start(session, await listening(process))
+        process.terminate()
+        assert process.stderr is not None
+        async with asyncio.timeout(20):
+            while b"stopping" not in await process.stderr.readline():
+                continue
+            process.terminate()
+            assert await process.wait() == 128 + signal.SIGTERM
+
+
+async def test_all_problems_are_named_at_once_and_no_secret() -> None:
+    environment = {**ENVIRONMENT, "SIMULATOR_GRAPH_TOKEN": "kurz", "SIMULATOR_LISTEN_PORT": "viele"}
+    del environment["SIMULATOR_APP_SECRET"]
+    environment["SIMULATOR_TEMPLATES_FILE"] = "/gibt/es/nicht"
+    status, output, errors = await finished(environment)
+    assert (status, output) == (2, "")
+    for name in ("APP_SECRET", "GRAPH_TOKEN", "LISTEN_PORT", "TEMPLATES_FILE"):
+        assert f"SIMULATOR_{name}: " in errors
+    assert "Traceback" not in errors
+    assert not any(value in errors for value in ("kurz", "viele", CONTROL_TOKEN, VERIFY_TOKEN))
+
+
+async def test_settings_may_be_files(tmp_path: Path) -> None:
+    for name in ("APP_SECRET", "VERIFY_TOKEN", "GRAPH_TOKEN", "CONTROL_TOKEN"):
+        (tmp_path / f"simulator_{name.lower()}").write_text(ENVIRONMENT[f"SIMULATOR_{name}"])
+    public = {name: value for name, value in ENVIRONMENT.items() if not name.endswith(("SECRET", "TOKEN"))}
+    async with started({**public, "SIMULATOR_SECRETS_DIR": str(tmp_path)}) as process:
+        url = await listening(process)
+        async with (
+            aiohttp.ClientSession() as session,
+            session.get(f"{url}/simulator/account", headers=HEADERS) as answer,
+        ):
+            assert answer.status == 200
+
+
+async def test_a_missing_secrets_folder_is_named() -> None:
+    status, _, errors = await finished({**ENVIRONMENT, "SIMULATOR_SECRETS_DIR": "/gibt/es/nicht"})
+    assert status == 2
+    assert "SIMULATOR_SECRETS_DIR: is not a folder" in errors
+
+
+async def test_unusable_templates_are_named(tmp_path: Path) -> None:
+    file = tmp_path / "templates.json"
+    file.write_text('[{"name":"Falsch","language":"de","category":"UTILITY","components":[]}]')
+    status, _, errors = await finished({**ENVIRONMENT, "SIMULATOR_TEMPLATES_FILE": str(file)})
+    assert status == 2
+    assert "SIMULATOR_TEMPLATES_FILE: Falsch: name may have" in errors
+
+
+async def test_a_taken_port_is_said_without_a_traceback() -> None:
+    async with started(ENVIRONMENT) as process:
+        port = (await listening(process)).rpartition(":")[2]
+        status, _, errors = await finished({**ENVIRONMENT, "SIMULATOR_LISTEN_PORT": port})
+    assert status == 1
+    assert "cannot listen" in errors
+    assert "Traceback" not in errors
+
+
+async def test_help_lists_every_setting() -> None:
+    status, output, _ = await finished({}, "--help")
+    assert status == 0
+    assert all(name in output for name in ENVIRONMENT)

@@ -1,0 +1,262 @@
+"""Webhooks as Meta's: signed over escaped bytes, batched, repeated until taken, never lost."""
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from tests.integration.simulator.business import serving
+from tests.integration.simulator.stand import OWN_NUMBER, PHONE_NUMBER_ID, WABA_ID, Stand, running_stand, template
+
+GERMAN = "Grüße aus Osterholz-Scharmbeck: ä ö ü ß € / 🚗"
+
+
+async def test_german_text_is_escaped_on_the_wire_and_signed_as_it_is_there(stand: Stand) -> None:
+    (citizen,) = await stand.add()
+    wamid = await stand.write(citizen, text=GERMAN)
+    await stand.business.until(lambda: bool(stand.business.bodies))
+    (body,) = stand.business.bodies
+    assert body.isascii()
+    assert rb"Gr\u00fc\u00dfe" in body
+    assert rb"\/ \ud83d\ude97" in body
+    assert stand.business.forged == 0
+    envelope = json.loads(body)
+    assert (envelope["object"], envelope["entry"][0]["id"]) == ("whatsapp_business_account", WABA_ID)
+    value = stand.business.changes[0]["value"]
+    assert value["metadata"] == {"display_phone_number": OWN_NUMBER, "phone_number_id": PHONE_NUMBER_ID}
+    assert value["contacts"] == [
+        {"profile": {"name": "Telefon 1"}, "wa_id": citizen["phone"], "user_id": citizen["user_id"]}
+    ]
+    (message,) = stand.business.messages
+    assert message["text"] == {"body": GERMAN}
+    assert (message["id"], message["from"], message["from_user_id"]) == (wamid, citizen["phone"], citizen["user_id"])
+    assert message["timestamp"].isdigit()
+
+
+async def test_a_citizen_may_share_a_user_id_only(stand: Stand) -> None:
+    (citizen,) = await stand.add(1, bsuid_only=1)
+    await stand.write(citizen, text="Start")
+    message = await stand.last_message(citizen)
+    assert "from" not in message
+    assert message["from_user_id"] == citizen["user_id"]
+    (contact,) = stand.business.changes[0]["value"]["contacts"]
+    assert contact == {"profile": {"name": "Telefon 1"}, "user_id": citizen["user_id"]}
+    assert citizen["phone"] not in str(stand.business.changes)
+
+
+async def test_a_user_id_may_stand_where_the_number_is_expected(stand: Stand) -> None:
+    (citizen,) = await stand.add(1, bsuid_in_from=1)
+    await stand.write(citizen, text="Start")
+    message = await stand.last_message(citizen)
+    assert message["from"] == citizen["user_id"]
+    assert stand.business.changes[0]["value"]["contacts"][0]["wa_id"] == citizen["user_id"]
+
+
+async def test_pressing_a_templates_button_refers_to_it(stand: Stand) -> None:
+    citizen = await stand.add_writer()
+    _, answer = await stand.send(citizen["phone"], **template(payload="stop:bau"))
+    await stand.write(citizen, button="stop:bau", message=1)
+    message = await stand.last_message(citizen)
+    assert (message["type"], message["button"]) == ("button", {"payload": "stop:bau", "text": "Stop"})
+    assert message["context"] == {"from": OWN_NUMBER, "id": answer["messages"][0]["id"]}
+
+
+async def test_choosing_from_a_list_or_a_button_is_an_interactive_reply(stand: Stand) -> None:
+    citizen = await stand.add_writer()
+    rows = [{"id": "t:jobs", "title": "Stellen", "description": "Ausschreibungen"}]
+    action = {"button": "Themen", "sections": [{"rows": rows}]}
+    listing = {"type": "list", "body": {"text": "Themen?"}, "action": action}
+    replies = [{"type": "reply", "reply": {"id": "ja", "title": "Ja"}}]
+    asking = {"type": "button", "body": {"text": "Ja?"}, "action": {"buttons": replies}}
+    await stand.send(citizen["phone"], type="interactive", interactive=listing)
+    await stand.send(citizen["phone"], type="interactive", interactive=asking)
+    await stand.write(citizen, button="t:jobs")
+    await stand.write(citizen, button="ja")
+    await stand.settled()
+    chosen, pressed = (message["interactive"] for message in stand.business.messages[-2:])
+    assert chosen == {"type": "list_reply", "list_reply": rows[0]}
+    assert pressed == {"type": "button_reply", "button_reply": {"id": "ja", "title": "Ja"}}
+
+
+@pytest.mark.parametrize(
+    ("act", "kind"),
+    [
+        ({"media": "image"}, "image"),
+        ({"media": "audio"}, "audio"),
+        ({"location": True}, "location"),
+        ({"unsupported": "poll"}, "unsupported"),
+        ({"text": "Start", "forwarded": True}, "text"),
+    ],
+)
+async def test_other_kinds_of_messages(stand: Stand, act: dict[str, Any], kind: str) -> None:
+    (citizen,) = await stand.add()
+    await stand.write(citizen, **act)
+    message = await stand.last_message(citizen)
+    assert message["type"] == kind
+    assert kind in message
+    if kind == "unsupported":
+        assert message["errors"][0]["code"] == 131051
+    assert message.get("context", {}).get("forwarded", False) == act.get("forwarded", False)
+
+
+async def test_a_reaction_names_the_message(stand: Stand) -> None:
+    citizen = await stand.add_writer()
+    _, answer = await stand.send(citizen["phone"])
+    await stand.write(citizen, reaction="👍")
+    message = await stand.last_message(citizen)
+    assert message["reaction"] == {"message_id": answer["messages"][0]["id"], "emoji": "👍"}
+
+
+async def test_statuses_tell_id_recipient_callback_data_and_price(stand: Stand) -> None:
+    await stand.control("PUT", "faults", {"read_share": 1, "seed": 3})
+    citizen = await stand.add_writer()
+    _, answer = await stand.send(citizen["phone"], biz_opaque_callback_data="dlv:1")
+    account = await stand.settled()
+    assert (account["delivered"], account["read"], account["failed"]) == (1, 1, 0)
+    statuses = stand.business.statuses
+    assert [status["status"] for status in statuses] == ["sent", "delivered", "read"]
+    for status in statuses:
+        assert status["id"] == answer["messages"][0]["id"]
+        assert status["biz_opaque_callback_data"] == "dlv:1"
+        assert (status["recipient_id"], status["recipient_user_id"]) == (citizen["phone"], citizen["user_id"])
+    price = {"billable": True, "pricing_model": "PMP", "type": "regular", "category": "service"}
+    assert [status.get("pricing") for status in statuses] == [price, price, None]
+
+
+async def test_statuses_to_a_hidden_number_name_the_user_id_only(stand: Stand) -> None:
+    (citizen,) = await stand.add(1, bsuid_only=1)
+    await stand.post({"messaging_product": "whatsapp", "recipient": citizen["user_id"], **template()})
+    await stand.settled()
+    assert len(stand.business.statuses) >= 2
+    for status in stand.business.statuses:
+        assert "recipient_id" not in status
+        assert status["recipient_user_id"] == citizen["user_id"]
+    assert citizen["phone"] not in str(stand.business.changes)
+
+
+async def test_a_failure_tells_its_code_and_no_contact(stand: Stand) -> None:
+    await stand.control("PUT", "faults", {"fail_share": 1, "fail_code": 131049})
+    (citizen,) = await stand.add()
+    await stand.send(citizen["phone"], biz_opaque_callback_data="dlv:1", **template())
+    account = await stand.settled()
+    assert (account["accepted"], account["failed"], account["delivered"]) == (1, 1, 0)
+    (status,) = stand.business.statuses
+    assert (status["status"], status["errors"][0]["code"]) == ("failed", 131049)
+    assert "contacts" not in stand.business.changes[0]["value"]
+    assert "recipient_user_id" not in status
+
+
+async def test_many_updates_share_a_post(stand: Stand) -> None:
+    await stand.add(1000)
+    await stand.control("POST", "broadcast", {"text": "Start", "per_second": 100_000})
+    await stand.business.until(lambda: len(stand.business.messages) == 1000)
+    assert len(stand.business.bodies) < 100
+    assert len({message["id"] for message in stand.business.messages}) == 1000
+
+
+async def test_a_batch_can_be_limited_to_one_update() -> None:
+    async with running_stand(webhook_batch=1) as stand:
+        citizens = await stand.add(20)
+        for citizen in citizens:
+            await stand.write(citizen, text="Start")
+        await stand.business.until(lambda: len(stand.business.messages) == 20)
+        assert len(stand.business.bodies) == 20
+
+
+async def test_refused_webhooks_come_again_until_they_are_taken(stand: Stand) -> None:
+    stand.business.answers = [503, 500, 302, 404]
+    (citizen,) = await stand.add()
+    await stand.write(citizen, text="Start")
+    await stand.business.until(lambda: bool(stand.business.bodies))
+    account = await stand.settled()
+    assert stand.business.refused == 4
+    assert len(stand.business.messages) == 1
+    assert account["webhooks"] == {"pending": 0, "sent": 1, "posts": 1, "retried": 4}
+
+
+async def test_updates_are_duplicated_on_request(stand: Stand) -> None:
+    await stand.control("PUT", "faults", {"webhook_duplicate_share": 1})
+    (citizen,) = await stand.add()
+    wamid = await stand.write(citizen, text="Start")
+    await stand.business.until(lambda: len(stand.business.messages) == 2)
+    assert [message["id"] for message in stand.business.messages] == [wamid, wamid]
+
+
+async def test_updates_are_shuffled_on_request_and_none_is_lost(stand: Stand) -> None:
+    await stand.control("PUT", "faults", {"webhook_shuffle": True, "seed": 5})
+    citizens = await stand.add(30)
+    written = [await stand.write(citizen, text="Start") for citizen in citizens]
+    await stand.business.until(lambda: len(stand.business.messages) == 30)
+    arrived = [message["id"] for message in stand.business.messages]
+    assert arrived != written
+    assert set(arrived) == set(written)
+
+
+async def test_delayed_updates_are_pending_meanwhile(stand: Stand) -> None:
+    await stand.control("PUT", "faults", {"webhook_delay_seconds": 3600})
+    (citizen,) = await stand.add()
+    await stand.write(citizen, text="Start")
+    assert (await stand.account())["webhooks"]["pending"] == 1
+    assert stand.business.bodies == []
+
+
+async def test_stopping_hands_over_what_waits_even_if_it_was_delayed() -> None:
+    async with running_stand() as stand:
+        business = stand.business
+        await stand.control("PUT", "faults", {"webhook_delay_seconds": 3600})
+        business.answers = [503]
+        citizen = await stand.add_writer()
+        await stand.send(citizen["phone"], biz_opaque_callback_data="dlv:1")
+        assert business.bodies == []
+        stand.stopping.set()
+    assert len(business.messages) == 1
+    assert {"sent", "delivered"} <= {status["status"] for status in business.statuses}
+
+
+async def test_a_changed_number_is_told_without_contacts(stand: Stand) -> None:
+    before = await stand.add_writer()
+    after = await stand.control("POST", f"citizens/{before['id']}/number")
+    message = await stand.last_message(before)
+    assert after["phone"] != before["phone"]
+    assert message["type"] == "system"
+    assert message["system"]["type"] == "user_changed_number"
+    assert message["system"]["wa_id"] == after["phone"]
+    assert message["system"]["user_id"] == after["user_id"]
+    assert message["system"]["previous_user_id"] == before["user_id"]
+    status, answer = await stand.send(before["phone"])
+    assert (status, answer["error"]["code"]) == (400, 131026)
+
+
+async def test_stopped_marketing_ends_as_failed_while_utility_goes_through(stand: Stand) -> None:
+    (citizen,) = await stand.add()
+    await stand.control("POST", f"citizens/{citizen['id']}/preferences", {"value": "stop"})
+    await stand.send(citizen["phone"], **template("kreisfunk_stellen_v1"), biz_opaque_callback_data="m")
+    await stand.send(citizen["phone"], **template("kreisfunk_baustellen_v1"), biz_opaque_callback_data="u")
+    await stand.settled()
+    (preference,) = stand.business.items("user_preferences")
+    assert (preference["value"], preference["category"]) == ("stop", "marketing_messages")
+    assert isinstance(preference["timestamp"], int)
+    failures = [status for status in stand.business.statuses if status["status"] == "failed"]
+    assert [(one["biz_opaque_callback_data"], one["errors"][0]["code"]) for one in failures] == [("m", 131050)]
+
+
+async def test_several_posts_are_under_way_at_once(stand: Stand) -> None:
+    arrived = asyncio.Semaphore(0)
+    released = asyncio.Event()
+
+    async def slow(request: web.Request) -> web.Response:
+        arrived.release()
+        await released.wait()
+        return await stand.business.take(request)
+
+    async with serving(post=slow, get=slow) as url, running_stand(webhook_url=url, webhook_batch=1) as other:
+        for citizen in await other.add(3):
+            await other.write(citizen, text="Start")
+        async with asyncio.timeout(20):
+            for _ in range(3):
+                await arrived.acquire()
+        released.set()
+        account = await other.settled()
+    assert account["webhooks"]["posts"] == 3

@@ -1,0 +1,71 @@
+"""Webhook bodies: escaped as Meta's, whole, and never larger than Meta's."""
+
+import json
+from collections import deque
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from simulator.webhooks.batches import MOST_BYTES, Envelope, Update, take, update
+from simulator.webhooks.escaping import escape
+from simulator.webhooks.outbox import LONGEST_PAUSE_SECONDS, pause_seconds
+from simulator.webhooks.payloads import Contact
+from simulator.webhooks.signature import signature
+
+ENVELOPE = Envelope(account_id="1002", phone_number_id="7008", display_phone_number="4947919300")
+
+
+@given(st.text())
+def test_escaping_keeps_the_meaning_and_leaves_ascii_only(text: str) -> None:
+    encodable = text.encode(errors="ignore").decode()
+    escaped = escape(json.dumps({"body": encodable}, ensure_ascii=False).encode())
+    assert escaped.isascii()
+    assert json.loads(escaped) == {"body": encodable}
+
+
+def test_escapes_are_in_lower_case_with_surrogate_pairs() -> None:
+    assert escape('"ä €/🚗"'.encode()) == b'"\\u00e4 \\u20ac\\/\\ud83d\\ude97"'
+
+
+def test_the_signature_is_that_of_the_published_example() -> None:
+    # HMAC-SHA256 test case 2 of RFC 4231.
+    expected = "sha256=5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
+    assert signature(b"Jefe", b"what do ya want for nothing?") == expected
+
+
+def test_items_of_a_kind_share_a_change_and_contacts_are_told_once() -> None:
+    contact = Contact(user_id="DE.1")
+    batch = [
+        update("statuses", {"id": "a"}, contact),
+        update("messages", {"id": "b"}, contact),
+        update("statuses", {"id": "c"}, contact),
+        update("change", {"field": "account_update", "value": {}}),
+    ]
+    (entry,) = json.loads(ENVELOPE.compose(batch))["entry"]
+    assert entry["id"] == "1002"
+    other, statuses, messages = entry["changes"]
+    assert other == {"field": "account_update", "value": {}}
+    assert [status["id"] for status in statuses["value"]["statuses"]] == ["a", "c"]
+    assert statuses["value"]["contacts"] == [{"user_id": "DE.1"}]
+    assert messages["value"]["metadata"] == {"display_phone_number": "4947919300", "phone_number_id": "7008"}
+
+
+@settings(max_examples=30)
+@given(st.lists(st.integers(2, 2_000_000), max_size=40), st.integers(1, 20))
+def test_batches_lose_nothing_keep_the_order_and_stay_within_the_limits(sizes: list[int], most: int) -> None:
+    updates = [Update("statuses", b"%d" % number + b" " * size) for number, size in enumerate(sizes)]
+    waiting = deque(updates)
+    taken: list[Update] = []
+    while waiting:
+        batch = take(waiting, most)
+        assert 1 <= len(batch) <= most
+        assert len(batch) == 1 or len(ENVELOPE.compose(batch)) <= MOST_BYTES
+        taken += batch
+    assert taken == updates
+
+
+@given(attempt=st.integers(0, 10_000), share=st.floats(0, 1, exclude_max=True))
+def test_pauses_grow_to_a_limit_and_never_vanish(attempt: int, share: float) -> None:
+    pause = pause_seconds(attempt, share)
+    assert 0.125 <= pause <= LONGEST_PAUSE_SECONDS
+    assert pause_seconds(attempt + 1, share) >= pause
