@@ -24,6 +24,7 @@ def _words(text: str) -> frozenset[str]:
 # and whatever kind comes next are not answered.
 SPOKEN_KINDS = _words("text button interactive image video audio document sticker location contacts order")
 LONGEST = 300
+SHORT = 4
 STOP_SIGN = "\N{OCTAGONAL SIGN}"
 
 _UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue"})
@@ -43,6 +44,8 @@ _NO_MORE = (
     _words("kein abo"),
     _words("kein interesse"),
     _words("abo ende"),
+    _words("aus verteiler"),
+    _words("mich ab"),
 )
 # Words that may stand around a wish to leave without changing it. Whoever wants to sign off a car
 # ("Auto abmelden") uses one that is not here.
@@ -51,7 +54,7 @@ _AROUND = _words("""ich moechte will wollen mich mir uns wir von vom dem den der
     kanal newsletter verteiler liste nachricht nachrichten meldung meldungen infos info informationen whatsapp
     abo abonnement nummer daten werden aus ab mit zu zum haben hab erhalten bekommen empfangen schicken
     schickt senden sendet schreiben wieder und please my me the messages all keine mehr interesse
-    kein""")
+    kein nicht ihnen euch nehmen nehmt weiteren weitere nix melden melde meldet""")
 
 
 def understand(message: InboundMessage) -> Intent:
@@ -67,9 +70,11 @@ def intent_of(text: str) -> Intent:
     if len(text) > LONGEST:
         return Intent.OTHER
     words = [word for word in words_of(text) if word not in _POLITE]
-    if _leaves(set(words), len(words)) or (not words and STOP_SIGN in text):
+    if not words:
+        return Intent.STOP if STOP_SIGN in text else Intent.OTHER
+    if _leaves(words):
         return Intent.STOP
-    return Intent.START if words and set(words) <= _START and len(set(words)) == 1 else Intent.OTHER
+    return Intent.START if len(set(words)) == 1 and words[0] in _START else Intent.OTHER
 
 
 def words_of(text: str) -> list[str]:
@@ -81,12 +86,11 @@ def words_of(text: str) -> list[str]:
     return ["".join(words)] if spelled_out else words
 
 
-def _leaves(words: set[str], count: int) -> bool:
-    if words & {"nicht", "kein"} and words & _STOP:
-        return bool(words & {"mehr"})  # "bitte nicht abmelden"
-    if words & _STOP_ANYWHERE and count <= 4:
+def _leaves(words: list[str]) -> bool:
+    said = set(words)
+    if said & {"nicht", "kein"} and said & _STOP and "mehr" not in said:
+        return False  # "Bitte nicht abmelden"
+    if said & _STOP_ANYWHERE and (len(words) <= SHORT or {words[0], words[-1]} & _STOP_ANYWHERE):
         return True
-    asks = bool(words & _STOP) or any(phrase <= words for phrase in _NO_MORE)
-    if asks and words <= _STOP | _AROUND | _STOP_ALONE | {"nicht"}:
-        return True
-    return bool(words) and words <= _STOP_ALONE
+    asks = bool(said & _STOP) or any(phrase <= said for phrase in _NO_MORE)
+    return said <= _STOP_ALONE or (asks and said <= _STOP | _AROUND | _STOP_ALONE)

@@ -1,0 +1,92 @@
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.subscriptions.domain.broadcast import Broadcast, Page, broadcast_of, pages_of, template_of
+from shared.contracts.dispatch import BroadcastBatch, Recipient
+from shared.contracts.envelope import decode
+from shared.contracts.ids import moment_of
+from shared.contracts.message import AddressKind, Lane
+from shared.contracts.notices import NoticePublished
+from tests.unit.subscriptions.material import COUNTY, NOON, address
+
+NOTICE = NoticePublished(
+    notice="L149",
+    topic="strassensperrungen",
+    headline="L 149:  gesperrt",
+    text="Bis 18 Uhr.\n\nUmleitung\tüber Worpswede.",
+    expires_at=NOON + timedelta(hours=6),
+    link="https://www.landkreis-osterholz.de/l149",
+)
+TOPIC = COUNTY.topics[3]
+
+
+def broadcast() -> Broadcast:
+    return broadcast_of(NOTICE, source="/press", topic=TOPIC, now=NOON)
+
+
+def recipients(number: int) -> list[Recipient]:
+    return [
+        Recipient(subscriber=UUID(int=each + 1), sequence=1, address=address(AddressKind.PHONE, each))
+        for each in range(number)
+    ]
+
+
+def batch(page: Page) -> BroadcastBatch:
+    message = decode(page.body)
+    assert isinstance(message, BroadcastBatch)
+    return message
+
+
+def test_the_id_of_a_broadcast_carries_its_time_and_depends_on_the_revision() -> None:
+    assert moment_of(broadcast().id) == NOON
+    assert broadcast().id == broadcast().id
+    revised = NoticePublished(notice="L149", topic="x", headline="h", text="t", expires_at=NOON, revision=2)
+    assert broadcast_of(revised, source="/press", topic=TOPIC, now=NOON).id != broadcast().id
+
+
+def test_urgent_notices_take_the_urgent_lane() -> None:
+    urgent = NoticePublished(notice="a", topic="x", headline="h", text="t", expires_at=NOON, urgent=True)
+    assert broadcast_of(urgent, source="/press", topic=TOPIC, now=NOON).lane is Lane.URGENT
+    assert broadcast().lane is Lane.BULK
+
+
+def test_the_template_has_one_line_for_each_parameter_and_a_stop_button() -> None:
+    template = template_of(NOTICE, TOPIC)
+    assert {parameter.name: parameter.text for parameter in template.parameters} == {
+        "headline": "L 149: gesperrt",
+        "text": "Bis 18 Uhr. Umleitung über Worpswede. https://www.landkreis-osterholz.de/l149",
+    }
+    assert (template.name, template.language, template.quick_replies) == (
+        "kreisfunk_strassensperrungen_v1",
+        "de",
+        ("stop",),
+    )
+
+
+@given(st.integers(0, 450), st.booleans())
+def test_pages_hold_everybody_once_in_order(number: int, more: bool) -> None:
+    everybody = recipients(number)
+    pages = pages_of(broadcast(), everybody, more=more, now=NOON)
+    batches = [batch(page) for page in pages]
+    assert [recipient for each in batches for recipient in each.recipients] == everybody
+    assert [each.page for each in batches] == list(range(len(pages)))
+    assert all(0 < len(each.recipients) <= 100 for each in batches) or number == 0
+    assert [each.last for each in batches] == [False] * (len(pages) - 1) + [not more]
+    assert batches[-1].offset + len(batches[-1].recipients) == number
+    assert len({page.message_id for page in pages}) == len(pages)
+
+
+@pytest.mark.parametrize("more", [True, False])
+def test_an_expired_broadcast_ends_with_an_empty_page(more: bool) -> None:
+    (page,) = pages_of(broadcast(), recipients(5), more=more, now=NOTICE.expires_at)
+    assert (batch(page).recipients, page.last, page.position) == ((), True, None)
+
+
+def test_the_same_page_is_the_same_bytes_whenever_it_is_made() -> None:
+    soon = pages_of(broadcast(), recipients(150), more=False, now=NOON)
+    later = pages_of(broadcast(), recipients(150), more=False, now=NOON + timedelta(minutes=5))
+    assert soon == later

@@ -1,0 +1,76 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from services.subscriptions.adapters.county_file import CountyFileError, read_county
+from services.subscriptions.domain.notices import LONGEST_CONTENT
+from services.subscriptions.domain.wording import wordings
+from tests.unit.subscriptions.material import COUNTY, TEXTS
+
+TEMPLATES = {template["name"]: template for template in json.loads(Path("deploy/config/templates.json").read_text())}
+LONGEST_TEMPLATE_BODY = 1024
+SHIPPED = Path("deploy/config/county.toml").read_text()
+
+
+@pytest.mark.parametrize("topic", COUNTY.topics, ids=lambda topic: str(topic.id))
+def test_each_topic_has_its_template_with_the_same_category(topic: object) -> None:
+    (known,) = [each for each in COUNTY.topics if each == topic]
+    template = TEMPLATES[known.template]
+    assert (template["language"], template["category"].lower()) == (known.language, known.category)
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_the_longest_notice_fits_into_each_template(name: str) -> None:
+    (body,) = [part["text"] for part in TEMPLATES[name]["components"] if part["type"] == "BODY"]
+    fixed = body.replace("{{headline}}", "").replace("{{text}}", "")
+    assert len(fixed) + 1 + LONGEST_CONTENT <= LONGEST_TEMPLATE_BODY
+
+
+@pytest.mark.parametrize("text", [wording.text for wording in TEXTS.all()])
+def test_each_text_is_short_and_formal(text: str) -> None:
+    assert len(text) <= 600
+    assert "Sie" in text or "Ihre" in text
+    assert not {"du", "dein", "dir"} & set(text.lower().split())
+
+
+def test_the_receipt_says_what_from_whom_how_often_and_how_to_leave() -> None:
+    for part in (COUNTY.name, COUNTY.frequency, "Stop", COUNTY.privacy_url, COUNTY.wording_version):
+        assert part in TEXTS.receipt.text
+    assert all(topic.title in TEXTS.receipt.text for topic in COUNTY.topics)
+
+
+def test_the_hint_leads_to_telephone_and_counter() -> None:
+    for part in ("04791 9300", COUNTY.counter, COUNTY.hours):
+        assert part in TEXTS.hint.text
+
+
+def test_a_text_is_known_by_its_hash() -> None:
+    assert TEXTS.receipt.hash == wordings(COUNTY).receipt.hash
+    assert len({wording.hash for wording in TEXTS.all()}) == 4
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('telephone = "04791 9300"', ""),
+        ('privacy_url = "https', 'privacy_url = "http'),
+        ('category = "utility"', 'category = "news"'),
+        ('id = "stellen"', 'id = "baustellen"'),
+        ("[[topics]]", "[[themen]]"),
+        ("=", ""),
+    ],
+)
+def test_a_file_that_describes_no_county_is_refused(tmp_path: Path, old: str, new: str) -> None:
+    broken = tmp_path / "county.toml"
+    broken.write_text(SHIPPED.replace(old, new))
+    with pytest.raises(CountyFileError, match=r"county\.toml"):
+        read_county(broken)
+
+
+def test_a_login_publishes_under_its_own_source_only() -> None:
+    source = "/landkreis-osterholz/pressestelle"
+    assert COUNTY.may_publish("pressestelle", source)
+    assert not COUNTY.may_publish("pressestelle", "/landkreis-osterholz/other")
+    assert not COUNTY.may_publish("other", source)
+    assert not COUNTY.may_publish(None, source)

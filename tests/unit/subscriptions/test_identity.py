@@ -1,0 +1,93 @@
+from dataclasses import replace
+
+import msgspec
+import pytest
+
+from services.subscriptions.domain.decision import decide
+from services.subscriptions.domain.identity import resolve
+from services.subscriptions.domain.subscriber import State, Subscriber, reached_at
+from shared.contracts.message import Addresses
+from tests.unit.subscriptions.material import both, message, phone, situation, user
+
+
+def subscribed(sender: Addresses, *, seconds: float = 0) -> Subscriber:
+    subscriber, _ = decide(None, message("Start", sender=sender, seconds=seconds), situation())
+    assert subscriber is not None
+    return subscriber
+
+
+def unsubscribed(sender: Addresses, *, seconds: float = 0) -> Subscriber:
+    subscriber, _ = decide(None, message("Stop", sender=sender, seconds=seconds), situation())
+    assert subscriber is not None
+    return subscriber
+
+
+def test_a_stranger_stays_a_stranger() -> None:
+    assert resolve(None, None, both(1)).subscriber is None
+
+
+def test_the_known_person_is_unchanged_although_each_webhook_seals_anew() -> None:
+    known = subscribed(both(1))
+    seen = both(1)
+    assert seen.phone is not None
+    resealed = Addresses(phone=msgspec.structs.replace(seen.phone, sealed=b"sealed anew"), user=seen.user)
+    assert resolve(known, known, resealed).subscriber == known
+
+
+@pytest.mark.parametrize("known", [phone(1), user(1)])
+def test_the_other_address_is_attached_when_it_is_seen(known: Addresses) -> None:
+    subscriber = subscribed(known)
+    by_user, by_phone = (subscriber, None) if known.user else (None, subscriber)
+    person = resolve(by_user, by_phone, both(1))
+    assert person.subscriber is not None
+    assert (person.subscriber.addresses, person.absorbed) == (both(1), None)
+
+
+def test_a_new_user_id_replaces_the_old_one_of_the_same_number() -> None:
+    subscriber = subscribed(both(1))
+    sender = Addresses(phone=both(1).phone, user=both(2).user)
+    person = resolve(None, subscriber, sender)
+    assert person.subscriber is not None
+    assert person.subscriber.addresses == sender
+
+
+def test_an_unsubscribed_person_gets_no_sealed_address_attached() -> None:
+    person = resolve(None, unsubscribed(phone(1)), both(1))
+    assert person.subscriber is not None
+    assert person.subscriber.addresses.user is not None
+    assert reached_at(person.subscriber.addresses) is None
+
+
+def test_two_rows_become_one_and_the_other_gives_up_everything() -> None:
+    by_user, by_phone = subscribed(user(1)), subscribed(phone(1), seconds=5)
+    person = resolve(by_user, by_phone, both(1))
+    assert person.subscriber is not None
+    assert person.absorbed is not None
+    assert (person.subscriber.id, person.subscriber.sequence) == (by_user.id, 2)
+    assert person.subscriber.addresses == both(1)
+    assert (person.absorbed.id, person.absorbed.sequence) == (by_phone.id, 2)
+    assert (person.absorbed.state, person.absorbed.topics) == (State.MERGED, frozenset())
+    assert person.absorbed.addresses == Addresses()
+
+
+@pytest.mark.parametrize(("started", "ended", "holds"), [(0, 5, "stop"), (5, 0, "start"), (5, 5, "stop")])
+@pytest.mark.parametrize("stopped_by", ["user", "phone"])
+def test_of_two_rows_the_last_word_holds_and_at_a_tie_the_stop(
+    started: int, ended: int, holds: str, stopped_by: str
+) -> None:
+    if stopped_by == "user":
+        person = resolve(unsubscribed(user(1), seconds=ended), subscribed(phone(1), seconds=started), both(1))
+    else:
+        person = resolve(subscribed(user(1), seconds=started), unsubscribed(phone(1), seconds=ended), both(1))
+    assert person.subscriber is not None
+    assert person.subscriber.subscribed is (holds == "start")
+    assert (reached_at(person.subscriber.addresses) is not None) is (holds == "start")
+
+
+def test_whoever_is_taken_over_with_a_closed_address_is_reached_at_the_one_just_seen() -> None:
+    closed = unsubscribed(phone(1)).addresses.phone
+    returned = replace(subscribed(user(2), seconds=9), addresses=Addresses(phone=closed, user=user(2).user))
+    person = resolve(unsubscribed(user(1)), returned, both(1))
+    assert person.subscriber is not None
+    assert person.subscriber.subscribed
+    assert reached_at(person.subscriber.addresses) == both(1).phone
