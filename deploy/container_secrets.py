@@ -1,0 +1,52 @@
+"""Secrets of the container stack: those of our own processes, and what the servers get to know of them.
+
+A server runs under a user id that its image chose, so its files are readable for whoever mounts their volume:
+that server, and nobody else.
+"""
+
+import json
+import os
+import secrets
+import sys
+from pathlib import Path
+
+from deploy.local.rabbitmq_files import definitions
+from deploy.local.secret_files import create_secrets, text
+
+GRAFANA = "grafana/admin_password"
+POSTGRES = "postgres/owner_password"
+RABBITMQ = "rabbitmq/definitions.json"
+
+
+def server_files(folder: Path, salt: bytes) -> dict[str, str]:
+    """What each server needs to begin with. RabbitMQ is content with the hash of a password."""
+    broker_password = _read(folder / "admin" / "kreisfunk_broker_password")
+    files = {
+        POSTGRES: _read(folder / "admin" / "kreisfunk_database_password"),
+        RABBITMQ: json.dumps(definitions(broker_password, salt=salt)),
+    }
+    return files if (folder / GRAFANA).exists() else {**files, GRAFANA: text(secrets.token_bytes)}
+
+
+def _read(path: Path) -> str:
+    return path.read_text().strip()
+
+
+def _write(path: Path, value: str) -> None:
+    path.parent.mkdir(exist_ok=True)
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644), "w") as file:
+        file.write(value)
+    draft.replace(path)
+
+
+def create(folder: Path) -> int:
+    """Write what is missing; returns how many secrets are new. Safe to run again."""
+    created = create_secrets(folder)
+    for name, value in server_files(folder, secrets.token_bytes(4)).items():
+        _write(folder / name, value)
+    return len(created)
+
+
+if __name__ == "__main__":
+    sys.stdout.write(f"secrets: {create(Path(sys.argv[1]))} created, all complete\n")
