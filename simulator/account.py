@@ -52,9 +52,6 @@ class Account:
         self.inbound += 1
         self._written[written.wamid] = (citizen, written)
 
-    def find(self, sequence: int) -> Message | None:
-        return self.messages[sequence - 1] if 1 <= sequence <= len(self.messages) else None
-
     def find_written(self, wamid: str) -> tuple[Citizen, Written] | None:
         return self._written.get(wamid)
 
