@@ -38,9 +38,7 @@ async def container_servers() -> AsyncIterator[Servers]:
 @asynccontextmanager
 async def _postgres() -> AsyncIterator[str]:
     password = secrets.token_hex(16)
-    container = (
-        DockerContainer(POSTGRES_IMAGE).with_env("POSTGRES_PASSWORD", password).with_exposed_ports(5432)
-    )
+    container = DockerContainer(POSTGRES_IMAGE).with_env("POSTGRES_PASSWORD", password).with_exposed_ports(5432)
     async with _running(container):
         address = f"{container.get_container_host_ip()}:{container.get_exposed_port(5432)}"
         url = f"postgresql://postgres:{password}@{address}/postgres"

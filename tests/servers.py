@@ -114,14 +114,10 @@ def basic_authorization(url: str) -> Mapping[str, str]:
     return {"Authorization": aiohttp.encode_basic_auth(parts.username or "", unquote(parts.password or ""))}
 
 
-async def broker_api(
-    servers: Servers, method: str, path: str, body: Mapping[str, object] | None = None
-) -> None:
+async def broker_api(servers: Servers, method: str, path: str, body: Mapping[str, object] | None = None) -> None:
     """One request to RabbitMQ's management API as the administrator."""
     async with (
-        aiohttp.ClientSession(
-            headers=basic_authorization(servers.broker_url), raise_for_status=True
-        ) as session,
+        aiohttp.ClientSession(headers=basic_authorization(servers.broker_url), raise_for_status=True) as session,
         session.request(method, f"{servers.broker_api_url}/api/{path}", json=body),
     ):
         pass

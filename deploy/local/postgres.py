@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -124,12 +125,23 @@ def _environment() -> dict[str, str]:
 
 
 async def _initialise(place: Place, log: Path, password: str) -> None:
-    password_file = place.data.parent / "initial-password"
+    """In a draft, as PostgreSQL would take what a killed initdb leaves behind for a whole folder."""
+    draft = place.data.with_name("data.new")
+    password_file = place.data.with_name("initial-password")
+    _make_folder_for(place.account, draft)
     _write_for(place.account, password_file, password)
     try:
-        await run_to_end(_initdb(place, log, password_file))
+        await run_to_end(_initdb(place, draft, log, password_file))
     finally:
         password_file.unlink()
+    draft.rename(place.data)
+
+
+def _make_folder_for(account: Account | None, folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(mode=0o700)
+    if account is not None:
+        os.chown(folder, account.uid, account.gid)
 
 
 def _write_for(account: Account | None, path: Path, text: str) -> None:
@@ -140,13 +152,13 @@ def _write_for(account: Account | None, path: Path, text: str) -> None:
         os.chown(path, account.uid, account.gid)
 
 
-def _initdb(place: Place, log: Path, password_file: Path) -> Command:
+def _initdb(place: Place, draft: Path, log: Path, password_file: Path) -> Command:
     program = place.programs / "bin" / "initdb"
     login = (f"--username={OWNER}", f"--pwfile={password_file}", "--auth=scram-sha-256")
     language = ("--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
     return Command(
         name="initdb",
-        arguments=(str(program), "-D", str(place.data), *login, *language),
+        arguments=(str(program), "-D", str(draft), *login, *language),
         log=log,
         environment=_environment(),
         account=place.account,

@@ -1,10 +1,7 @@
 """Where PostgreSQL's programs and data lie, so that the user who runs it can reach them."""
 
 import asyncio
-import hashlib
 import os
-import shutil
-import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -13,8 +10,7 @@ from pathlib import Path
 
 from deploy.local.account import Account
 from deploy.local.errors import LocalError
-
-DATA = "data"
+from deploy.local.postgres_refuge import DATA, copy_programs, move_in, move_out, open_refuge
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,12 +31,13 @@ async def reachable_place(folder: Path, account: Account | None) -> AsyncIterato
     if account is None or await _reachable(place, folder, account):
         yield _owned(place)
         return
-    refuge = _refuge(folder)
+    refuge = open_refuge(folder)
     try:
-        programs = _move_in(place, refuge)
+        programs = copy_programs(place.programs, refuge / "programs")
+        move_in(place.data, refuge)
         yield _owned(Place(programs=programs, data=refuge / DATA, account=account))
     finally:
-        _move_out(place, refuge)
+        move_out(place.data, refuge)
 
 
 def _place_in(folder: Path, account: Account | None) -> Place:
@@ -76,51 +73,6 @@ async def _runs_as(account: Account, *arguments: str) -> bool:
     except PermissionError:
         return False
     return await process.wait() == 0
-
-
-def _refuge(folder: Path) -> Path:
-    """The same for the same folder, so that data left by a killed stack is found again."""
-    digest = hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:12]
-    refuge = Path(_open_temporary_folder()) / f"kreisfunk-{digest}"
-    refuge.mkdir(mode=0o711, exist_ok=True)
-    if refuge.is_symlink() or refuge.stat().st_uid != os.geteuid():
-        raise LocalError(f"{refuge} belongs to somebody else: remove it, then start again.")
-    refuge.chmod(0o711)
-    return refuge
-
-
-def _open_temporary_folder() -> str:
-    """TMPDIR may be closed like the checkout."""
-    own = tempfile.gettempdir()
-    return own if os.stat(own).st_mode & 0o001 else "/tmp"  # noqa: S108 (`_refuge` checks whose it is)
-
-
-def _move_in(place: Place, refuge: Path) -> Path:
-    programs = _copy_programs(place.programs, refuge / "programs")
-    if place.data.exists() and not (refuge / DATA).exists():
-        shutil.move(place.data, refuge / DATA)
-    return programs
-
-
-def _copy_programs(programs: Path, target: Path) -> Path:
-    """The wheel's libraries lie beside its package, and the programs look for them there."""
-    package = programs.parent
-    libraries = f"{package.name}.libs"
-    shutil.rmtree(target, ignore_errors=True)
-    shutil.copytree(package.with_name(libraries), target / libraries, symlinks=True)
-    copied = target / package.name / programs.name
-    shutil.copytree(programs, copied, symlinks=True, ignore=shutil.ignore_patterns("include", "*.a"))
-    for path in (target, *target.rglob("*")):
-        if not path.is_symlink():
-            path.chmod(0o755)
-    return copied
-
-
-def _move_out(place: Place, refuge: Path) -> None:
-    if (refuge / DATA).exists():
-        shutil.rmtree(place.data, ignore_errors=True)
-        shutil.move(refuge / DATA, place.data)
-    shutil.rmtree(refuge)
 
 
 def _owned(place: Place) -> Place:

@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from io import BufferedWriter
 from pathlib import Path
@@ -89,7 +90,10 @@ class Child:
 
     def _signal(self, number: signal.Signals) -> None:
         if self.pid is not None:
-            os.kill(self.pid, number)
+            # It may have ended without the loop knowing yet. `Process.send_signal` would look, and with that
+            # take the exit status away from the loop (Python 3.11).
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, number)
 
 
 async def wait_until_ready(child: Child, check: Callable[[], Awaitable[bool]], *, seconds: float) -> None:

@@ -48,8 +48,6 @@ def test_a_program_whose_starter_is_gone_already_does_not_start() -> None:
     launcher = Path(__file__).parents[3] / "deploy" / "local" / "launcher.py"
     nobody = "1"
     arguments = [nobody, str(int(signal.SIGKILL)), "-1", "-1", "echo", "started"]
-    result = subprocess.run(
-        [sys.executable, str(launcher), *arguments], capture_output=True, text=True, check=False
-    )
+    result = subprocess.run([sys.executable, str(launcher), *arguments], capture_output=True, text=True, check=False)
     assert result.returncode != 0
     assert "started" not in result.stdout

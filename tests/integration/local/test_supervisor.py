@@ -57,9 +57,7 @@ async def test_a_killed_child_is_started_again_and_counted(supervisor: Superviso
     assert supervisor.restarts == {"child": 1}
 
 
-async def test_a_child_that_somebody_else_killed_is_started_again(
-    supervisor: Supervisor, tmp_path: Path
-) -> None:
+async def test_a_child_that_somebody_else_killed_is_started_again(supervisor: Supervisor, tmp_path: Path) -> None:
     with reserved_ports(1) as (port,):
         child = service("child", port, tmp_path)
         await supervisor.start(child)
@@ -123,9 +121,7 @@ async def test_nothing_is_left_when_the_supervision_ends(tmp_path: Path) -> None
     before = set(psutil.Process().children(recursive=True))
     with reserved_ports(2) as (first_port, second_port):
         async with supervision() as supervisor:
-            await supervisor.start(
-                service("first", first_port, tmp_path), service("second", second_port, tmp_path)
-            )
+            await supervisor.start(service("first", first_port, tmp_path), service("second", second_port, tmp_path))
             supervisor.kill("first")
     left = set(psutil.Process().children(recursive=True)) - before
     assert not [process for process in left if is_alive(process.pid)]

@@ -13,6 +13,4 @@ def test_the_password_is_stored_salted_and_hashed() -> None:
 
 def test_the_administrator_is_the_only_user() -> None:
     users = definitions("geheim", salt=b"salt")["users"]
-    assert users == [
-        {"name": ADMIN, "password_hash": password_hash("geheim", b"salt"), "tags": ["administrator"]}
-    ]
+    assert users == [{"name": ADMIN, "password_hash": password_hash("geheim", b"salt"), "tags": ["administrator"]}]

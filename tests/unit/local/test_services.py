@@ -32,9 +32,7 @@ def test_every_process_is_there_once_and_publishes_metrics(tmp_path: Path) -> No
     numbers = Numbers(ingresses=1, subscriptions=1, dispatchers=2)
     ports = assign_ports(numbers, list(range(100, 100 + numbers.ports)))
     names = [process.name for process in service_processes(AROUND, ports, tmp_path, {})]
-    assert (
-        names == ["ingress-1", "subscriptions-1", "dispatcher-1", "dispatcher-2"] == list(ports.metrics_urls)
-    )
+    assert names == ["ingress-1", "subscriptions-1", "dispatcher-1", "dispatcher-2"] == list(ports.metrics_urls)
 
 
 def test_settings_of_another_installation_do_not_leak_in() -> None:
