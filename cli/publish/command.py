@@ -1,0 +1,133 @@
+"""The commands."""
+
+import asyncio
+import os
+import secrets
+from collections.abc import Coroutine
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cli.broker import away_advice, silence_drivers
+from cli.output import console, fail
+from cli.publish.answers import EXIT_AWAY, EXIT_UNANSWERED, report
+from cli.publish.moments import parse_duration, parse_moment
+from cli.publish.sending import Answer, Sender, Unanswered
+from cli.publish.settings import publisher_settings
+from cli.stacks import find_stack
+from shared.amqp.publisher import Unroutable
+from shared.contracts.notices import NoticePublished, NoticeWithdrawn
+from shared.outcome import DependencyAway
+from shared.runtime.clock import system_clock
+
+USUAL_DURATION = timedelta(hours=24)
+ANSWER_SECONDS = 10.0
+
+Source = Annotated[str | None, typer.Option(help="CloudEvents source; usually that of the login.")]
+NoWait = Annotated[bool, typer.Option("--no-wait", help="End as soon as the broker has it, without the answer.")]
+Timeout = Annotated[float, typer.Option(min=0.1, max=600, help="Longest wait for the answer, in seconds.")]
+Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
+Stack = Annotated[
+    Path | None, typer.Option(help="Folder of a local stack; else KREISFUNK_BROKER_URL, else .local/up or .local/demo.")
+]
+
+
+def publish(
+    topic: Annotated[str, typer.Option(help="Such as strassensperrungen.")],
+    headline: Annotated[str, typer.Option(help="At most 120 characters.")],
+    text: Annotated[str, typer.Option(help="At most 800 characters.")],
+    link: Annotated[str | None, typer.Option(help="https address to read on.")] = None,
+    urgent: Annotated[bool, typer.Option("--urgent", help="Overtakes all that is not urgent.")] = False,
+    expires_in: Annotated[str | None, typer.Option(help="Nobody gets it later: 30m, 12h, 2d; usually 24h.")] = None,
+    expires_at: Annotated[str | None, typer.Option(help="The same as date and time in ISO 8601.")] = None,
+    notice: Annotated[str | None, typer.Option(help="Id of the notice; usually a new one.")] = None,
+    revision: Annotated[int, typer.Option(min=1, help="Count up when the same notice changes.")] = 1,
+    source: Source = None,
+    no_wait: NoWait = False,
+    timeout: Timeout = ANSWER_SECONDS,
+    json: Json = False,
+    stack: Stack = None,
+) -> None:
+    """Publish a notice to all subscribers of its topic.
+
+    Exit status: 0 accepted, 2 wrong command line, 3 rejected, 4 broker away or login refused, 5 no answer.
+    """
+    now = system_clock()
+    message = NoticePublished(
+        notice=notice or new_notice_id(now),
+        topic=topic,
+        headline=headline,
+        text=text,
+        expires_at=_expiry(now, expires_in, expires_at),
+        revision=revision,
+        link=link,
+        urgent=urgent,
+    )
+    sender = _sender(stack, source)
+    answer = _run(sender.publish(message, now, seconds=None if no_wait else timeout), message.notice)
+    report(answer, message.notice, as_json=json)
+
+
+def withdraw(
+    notice: Annotated[str, typer.Option(help="Id of the notice, as it was published.")],
+    reason: Annotated[str, typer.Option(help="For the record; at most 200 characters.")] = "",
+    source: Source = None,
+    no_wait: NoWait = False,
+    timeout: Timeout = ANSWER_SECONDS,
+    json: Json = False,
+    stack: Stack = None,
+) -> None:
+    """Withdraw a notice: whoever has not got it will not get it.
+
+    Exit status: as `publish`; 5 also means that the notice was not being sent.
+    """
+    message = NoticeWithdrawn(notice=notice, reason=reason)
+    sender = _sender(stack, source)
+    answer = _run(sender.withdraw(message, system_clock(), seconds=None if no_wait else timeout), notice)
+    report(answer, notice, as_json=json)
+
+
+def new_notice_id(now: datetime) -> str:
+    """Sorts by time and is easy to say."""
+    return f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+
+
+def _expiry(now: datetime, expires_in: str | None, expires_at: str | None) -> datetime:
+    if expires_in is not None and expires_at is not None:
+        raise typer.BadParameter("give --expires-in or --expires-at, not both")
+    try:
+        if expires_at is not None:
+            return parse_moment(expires_at)
+        return now + (parse_duration(expires_in) if expires_in is not None else USUAL_DURATION)
+    except ValueError as error:
+        raise typer.BadParameter(f"expiry: {error}") from None
+
+
+def _sender(stack: Path | None, source: str | None) -> Sender:
+    silence_drivers()
+    settings = publisher_settings(find_stack(stack, os.environ), os.environ)
+    return Sender(settings=settings, source=source or settings.source_or_usual)
+
+
+def _run(sending: Coroutine[Any, Any, Answer | None], notice: str) -> Answer | None:
+    try:
+        return asyncio.run(_with_progress(sending))
+    except Unanswered as error:
+        fail(
+            f"notice {notice}: the broker has it, but nobody answered within {error.seconds:g} s.",
+            "Does the subscriptions service run? When it does, it acts on it; publishing again is not needed.",
+            EXIT_UNANSWERED,
+        )
+    except Unroutable as error:
+        fail(str(error), status=EXIT_AWAY)
+    except DependencyAway as error:
+        fail(str(error), away_advice(error), EXIT_AWAY)
+
+
+async def _with_progress(sending: Coroutine[Any, Any, Answer | None]) -> Answer | None:
+    if not console.is_terminal:
+        return await sending
+    with console.status("waiting for the answer"):
+        return await sending

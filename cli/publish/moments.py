@@ -1,0 +1,23 @@
+"""Moments and durations as people type them."""
+
+import re
+from datetime import datetime, timedelta
+
+_DURATION = re.compile(r"(\d{1,5})([mhd])")
+_UNITS = {"m": "minutes", "h": "hours", "d": "days"}
+
+
+def parse_duration(text: str) -> timedelta:
+    """`30m`, `12h` or `2d`. Raises ValueError."""
+    found = _DURATION.fullmatch(text.strip())
+    if found is None or int(found[1]) == 0:
+        raise ValueError("expected a number and m, h or d, such as 12h")
+    return timedelta(**{_UNITS[found[2]]: int(found[1])})
+
+
+def parse_moment(text: str) -> datetime:
+    """ISO 8601; without an offset it is the time of this machine. Raises ValueError."""
+    try:
+        return datetime.fromisoformat(text.strip()).astimezone()
+    except (ValueError, OverflowError):
+        raise ValueError("expected date and time, such as 2026-11-30T18:00+01:00") from None

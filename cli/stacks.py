@@ -1,0 +1,60 @@
+"""Which installation a command talks to: the one of the environment, or a local stack that runs."""
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from cli.output import EXIT_USAGE, fail
+from deploy.local.environments import ROOT
+from deploy.local.stack_file import StackAddresses, running_stack
+from shared.runtime.settings import PREFIX
+
+BROKER_URL = f"{PREFIX}BROKER_URL"
+USUAL_FOLDERS = tuple(ROOT / ".local" / name for name in ("up", "demo"))
+
+
+class RunningStack(NamedTuple):
+    """A local stack and the folder with its secrets."""
+
+    folder: Path
+    addresses: StackAddresses
+
+
+def find_stack(folder: Path | None, environment: Mapping[str, str]) -> RunningStack | None:
+    """The stack in `folder`, else a usual one; None if the environment names a broker.
+
+    Ends the command if no stack runs.
+    """
+    if folder is None and environment.get(BROKER_URL):
+        return None
+    candidates = (folder,) if folder else USUAL_FOLDERS
+    found = next(_running(candidates), None)
+    if found is None:
+        where = f"No stack runs in {folder}" if folder else f"No stack runs here, and {BROKER_URL} is not set"
+        fail(f"{where}.", "Start one with `make up`, or set the variables of your installation.", EXIT_USAGE)
+    return found
+
+
+def _running(folders: Iterable[Path]) -> Iterator[RunningStack]:
+    for folder in folders:
+        addresses = running_stack(folder)
+        if addresses is not None:
+            yield RunningStack(folder.absolute(), addresses)
+
+
+@contextmanager
+def environment_of(environment: Mapping[str, str]) -> Iterator[None]:
+    """Read settings inside as a process with this environment would: nothing of our own shows through."""
+    own, given = dict(os.environ), dict(environment)
+    try:
+        _replace(given)
+        yield
+    finally:
+        _replace(own)
+
+
+def _replace(environment: Mapping[str, str]) -> None:
+    os.environ.clear()
+    os.environ.update(environment)
