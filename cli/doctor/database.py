@@ -1,0 +1,94 @@
+"""PostgreSQL: roles that get in, can do no more than they should, and find an up-to-date schema."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import asyncpg
+
+from cli.doctor.findings import Problem
+from cli.migrate.database import SCHEMAS, migrations_folder
+from shared.database.migrations import MigrationError, pending_versions
+
+CONNECT_SECONDS = 10
+Look = Callable[[asyncpg.Connection], Awaitable[Problem | None]]
+
+# Each row is a right that no service needs.
+EXCESSIVE_RIGHTS = """
+select reason from (values
+    ('is a superuser or administers roles or databases', (
+        select rolsuper or rolcreaterole or rolcreatedb or rolreplication or rolbypassrls
+        from pg_roles where rolname = current_user)),
+    ('may create schemas', has_database_privilege(current_database(), 'create')),
+    ('may create tables', exists (
+        select from pg_namespace where nspname !~ '^pg_' and has_schema_privilege(oid, 'create'))),
+    ('owns tables or functions', exists (
+        select from pg_shdepend where deptype = 'o' and refclassid = 'pg_authid'::regclass
+            and refobjid = (select oid from pg_roles where rolname = current_user)
+            and dbid = (select oid from pg_database where datname = current_database()))),
+    ('may enter another service''s schema', exists (
+        select from pg_namespace where nspname = any($1) and has_schema_privilege(oid, 'usage'))),
+    ('is a member of another role', exists (
+        select from pg_auth_members where member = (select oid from pg_roles where rolname = current_user)))
+) as rights (reason, held) where held
+"""
+
+
+def database_check(url: str, password: str | None, look: Look) -> Callable[[], Awaitable[Problem | None]]:
+    """Connects with this role, then looks."""
+
+    async def connect_and_look() -> Problem | None:
+        try:
+            async with _connection(url, password) as connection:
+                return await look(connection)
+        except (asyncpg.InvalidPasswordError, asyncpg.InvalidAuthorizationSpecificationError):
+            return Problem("the database refuses this role", _LOGIN_ADVICE)
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            return Problem(f"{type(error).__name__}", "Is PostgreSQL up, and are host, port and name right?")
+
+    return connect_and_look
+
+
+_LOGIN_ADVICE = "Check KREISFUNK_DATABASE_URL and KREISFUNK_DATABASE_PASSWORD, then run `kreisfunk migrate`."
+
+
+@asynccontextmanager
+async def _connection(url: str, password: str | None) -> AsyncIterator[asyncpg.Connection]:
+    connection = await asyncpg.connect(url, password=password, timeout=CONNECT_SECONDS)
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+async def look_alive(connection: asyncpg.Connection) -> Problem | None:
+    """The server answers."""
+    await connection.execute("select true")
+    return None
+
+
+def look_at_rights(schema: str) -> Look:
+    """The role of the service with this schema can do nothing beyond it."""
+
+    async def look(connection: asyncpg.Connection) -> Problem | None:
+        others = [other for other in SCHEMAS if other != schema]
+        held = [row["reason"] for row in await connection.fetch(EXCESSIVE_RIGHTS, others)]
+        if not held:
+            return None
+        return Problem(f"this role {', '.join(held)}", "Use the service's own role, and revoke what it has beyond it.")
+
+    return look
+
+
+def look_at_migrations(schema: str) -> Look:
+    """All migrations of this version have run, and none was changed since."""
+
+    async def look(connection: asyncpg.Connection) -> Problem | None:
+        try:
+            pending = await pending_versions(connection, schema, migrations_folder(schema))
+        except MigrationError as error:
+            return Problem(str(error), "Restore the file as it was, and put the change into a new migration.")
+        except asyncpg.InsufficientPrivilegeError:
+            return Problem("this role may not read the list of migrations", "Run `kreisfunk migrate`.")
+        return Problem(f"{len(pending)} migrations have not run", "Run `kreisfunk migrate`.") if pending else None
+
+    return look

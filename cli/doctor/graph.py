@@ -1,0 +1,149 @@
+"""Meta's Graph API: the token, and whether each topic's template is there as we know it."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import msgspec
+from msgspec import Struct
+
+from cli.doctor.findings import Problem
+from services.dispatcher.settings import Settings
+from services.subscriptions.domain.county import Topic
+
+INVALID_TOKEN = 190
+APPROVED = "APPROVED"
+TEMPLATE_FIELDS = "name,language,status,parameter_format,components"
+MOST_TEMPLATES = "100"
+_PARAMETER = re.compile(r"\{\{\s*(\w+)\s*\}\}")
+_TOKEN_ADVICE = "Make a new system user token with whatsapp_business_messaging and set KREISFUNK_GRAPH_TOKEN."  # noqa: S105 - advice
+
+
+class Component(Struct):
+    """A part of a template."""
+
+    type: str
+    text: str = ""
+
+
+class Template(Struct):
+    """A template in one language, in our file and at Meta alike; our file has no status."""
+
+    name: str
+    language: str
+    components: list[Component]
+    parameter_format: str = "positional"
+    status: str = ""
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """How it is filled in: the format, then the names, part by part in the order of the alphabet."""
+        names = {f"{part.type.upper()} {name}" for part in self.components for name in _PARAMETER.findall(part.text)}
+        return (self.parameter_format.lower(), *sorted(names))
+
+
+class TemplatePage(Struct):
+    """Meta's answer to a question for templates."""
+
+    data: list[Template]
+
+
+class Refused(Exception):
+    """Meta did not answer as hoped; `problem` says how."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.what)
+        self.problem = problem
+
+
+def read_definitions(path: Path) -> list[Template]:
+    """Our own templates. Raises OSError or msgspec.DecodeError."""
+    return msgspec.json.decode(path.read_bytes(), type=list[Template])
+
+
+@dataclass(frozen=True, kw_only=True)
+class GraphClient:
+    """Reads from the Graph API with the dispatcher's access."""
+
+    settings: Settings
+
+    async def check_number(self) -> Problem | None:
+        """The token may use our number."""
+        try:
+            number = msgspec.json.decode(await self._get(self.settings.phone_number_id, {"fields": "id"}))
+        except (Refused, msgspec.DecodeError) as error:
+            return _problem_of(error)
+        if number.get("id") == self.settings.phone_number_id:
+            return None
+        return Problem("Meta answers with another number", "Check KREISFUNK_PHONE_NUMBER_ID.")
+
+    async def check_template(self, account: str, topic: Topic, definitions: Sequence[Template]) -> Problem | None:
+        """The topic's template is at Meta, approved, in its language, with our parameters."""
+        query = {"name": topic.template, "fields": TEMPLATE_FIELDS, "limit": MOST_TEMPLATES}
+        try:
+            body = await self._get(f"{account}/message_templates", query)
+            existing = msgspec.json.decode(body, type=TemplatePage).data
+        except (Refused, msgspec.DecodeError) as error:
+            return _problem_of(error)
+        return judge_template(topic, definitions, existing)
+
+    async def _get(self, path: str, query: Mapping[str, str]) -> bytes:
+        """The body of an answer with status 200. Raises Refused."""
+        url = f"{str(self.settings.graph_url).rstrip('/')}/{self.settings.graph_version}/{path}"
+        headers = {"Authorization": f"Bearer {self.settings.graph_token.get_secret_value()}"}
+        try:
+            async with aiohttp.ClientSession() as session, session.get(url, params=query, headers=headers) as answer:
+                body = await answer.read()
+        except aiohttp.ClientError as error:
+            advice = "Check KREISFUNK_GRAPH_URL and the way out to the internet."
+            raise Refused(Problem(f"cannot be reached: {type(error).__name__}", advice)) from None
+        if answer.status != 200:
+            raise Refused(judge_refusal(answer.status, _code(body)))
+        return body
+
+
+def judge_refusal(status: int, code: int | None) -> Problem:
+    """What an answer other than 200 means."""
+    if code == INVALID_TOKEN or status == 401:
+        return Problem("Meta does not accept the token", _TOKEN_ADVICE)
+    advice = "Check the ids of number and account, KREISFUNK_GRAPH_VERSION, and what the token may use."
+    return Problem(f"Meta answers with status {status}, code {code}", advice)
+
+
+def judge_template(topic: Topic, definitions: Sequence[Template], existing: Sequence[Template]) -> Problem | None:
+    """Compares what we send with what Meta would take."""
+    ours, theirs = _find(topic, definitions), _find(topic, existing)
+    name = f"{topic.template} in language {topic.language}"
+    if ours is None:
+        return Problem(f"{name} is not in our file of templates", "Add it there, or correct the county's file.")
+    if theirs is None:
+        return Problem(f"{name} does not exist at Meta", "Create it there from our file of templates.")
+    if theirs.status != APPROVED:
+        return Problem(f"{name} is {theirs.status}", "See its page in WhatsApp Manager; notices would not be sent.")
+    if theirs.parameters != ours.parameters:
+        advice = "Create a new version from our file of templates, and name it in the county's file."
+        return Problem(f"{name} has other parameters at Meta", advice)
+    return None
+
+
+def _find(topic: Topic, templates: Sequence[Template]) -> Template | None:
+    wanted = (topic.template, topic.language)
+    return next((template for template in templates if (template.name, template.language) == wanted), None)
+
+
+def _problem_of(error: Refused | msgspec.DecodeError) -> Problem:
+    if isinstance(error, Refused):
+        return error.problem
+    return Problem("the answer is not Meta's", "Check KREISFUNK_GRAPH_URL: something else answers there.")
+
+
+def _code(body: bytes) -> int | None:
+    try:
+        answer: dict[str, Any] = msgspec.json.decode(body)
+        code = answer["error"]["code"]
+    except (msgspec.DecodeError, KeyError, TypeError):
+        return None
+    return code if isinstance(code, int) else None

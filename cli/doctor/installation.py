@@ -1,0 +1,102 @@
+"""What there is to look at: the environment of each process, and where things answer."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from yarl import URL
+
+from cli.doctor.kinds import KINDS, Kind
+from cli.stacks import RunningStack
+from deploy.local import environments
+from deploy.local.environments import BUSINESS_ACCOUNT_ID, CONFIG, Environment, Surroundings
+from deploy.local.stack_file import StackAddresses
+from shared.runtime.settings import PREFIX
+
+SECRETS_DIR = f"{PREFIX}SECRETS_DIR"
+BROKER_URL = f"{PREFIX}BROKER_URL"
+DATABASE_URL = f"{PREFIX}DATABASE_URL"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Installation:
+    """`processes` has the environment of each kind that was found. None: ask the process's settings."""
+
+    processes: Mapping[str, Environment] = field(repr=False)
+    ingress_url: str | None = None
+    ready_urls: Mapping[str, str] | None = None
+    business_account: str | None = None
+    county_file: Path = CONFIG / "county.toml"
+    templates_file: Path = CONFIG / "templates.json"
+
+
+def of_stack(stack: RunningStack) -> Installation:
+    """A local stack, with the environments that its processes were started with."""
+    addresses = stack.addresses
+    around = _surroundings(stack)
+    ports = {name: urlsplit(url).port or 0 for name, url in addresses.metrics_urls.items()}
+    return Installation(
+        processes={
+            "ingress": environments.ingress(around, listen_port=around.ingress_port, internal_port=ports["ingress-1"]),
+            "subscriptions": environments.subscriptions(around, internal_port=ports["subscriptions-1"]),
+            "dispatcher": environments.dispatcher(around, internal_port=ports["dispatcher-1"]),
+            "admin": environments.migrate(around),
+            "pressestelle": environments.publisher(around),
+        },
+        ingress_url=addresses.ingress_url,
+        ready_urls=_ready_urls(addresses),
+        business_account=BUSINESS_ACCOUNT_ID,
+    )
+
+
+def _surroundings(stack: RunningStack) -> Surroundings:
+    addresses = stack.addresses
+    return Surroundings(
+        inherited={},
+        secrets=stack.folder / "secrets",
+        broker_port=_port(addresses.broker_url),
+        broker_api_port=_port(addresses.broker_api_url),
+        database_port=_port(addresses.database_url),
+        simulator_port=_port(addresses.simulator_url),
+        ingress_port=_port(addresses.ingress_url),
+        messages_per_second=80,
+    )
+
+
+def _port(url: str) -> int:
+    return urlsplit(url).port or 0
+
+
+def _ready_urls(addresses: StackAddresses) -> dict[str, str]:
+    ours = {name: url for name, url in addresses.metrics_urls.items() if name.rpartition("-")[0] in KINDS}
+    ready = {name: f"{url.removesuffix('/metrics')}/readyz" for name, url in ours.items()}
+    return {**ready, "simulator": f"{addresses.simulator_url}/readyz"}
+
+
+def processes_of(environment: Mapping[str, str], service: str | None) -> dict[str, Environment]:
+    """From one environment: of the process that it belongs to, or of each that has a folder of secrets.
+
+    It belongs to `service`, else to the one whose broker login it has. With folders, login and role in the
+    URLs are replaced by each process's own.
+    """
+    ours = {name: value for name, value in environment.items() if name.startswith(PREFIX)}
+    folders = _folders(ours.get(SECRETS_DIR))
+    if folders:
+        return {name: _own(ours, KINDS[name], folder) for name, folder in folders.items()}
+    if service is not None:
+        return {service: ours} if ours else {}
+    login = URL(ours.get(BROKER_URL, "")).user
+    return {name: ours for name, kind in KINDS.items() if kind.login == login}
+
+
+def _folders(secrets: str | None) -> dict[str, Path]:
+    return {name: Path(secrets) / name for name in KINDS if (Path(secrets) / name).is_dir()} if secrets else {}
+
+
+def _own(environment: Mapping[str, str], kind: Kind, folder: Path) -> Environment:
+    own = {**environment, SECRETS_DIR: str(folder)}
+    for name, user in ((BROKER_URL, kind.login), (DATABASE_URL, kind.role)):
+        if own.get(name) and user:
+            own[name] = str(URL(own[name]).with_password(None).with_user(user))
+    return own

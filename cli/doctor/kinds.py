@@ -1,0 +1,30 @@
+"""The kinds of process, each with its settings, its broker login and its database role."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pydantic_settings import BaseSettings
+
+from cli.migrate.settings import Settings as Admin
+from cli.publish.settings import Settings as Publisher
+from services.dispatcher.settings import Settings as Dispatcher
+from services.ingress.settings import Settings as Ingress
+from services.subscriptions.settings import Settings as Subscriptions
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kind:
+    """`role` None: this one has no access to the database."""
+
+    settings: type[BaseSettings]
+    login: str
+    role: str | None = None
+
+
+KINDS: Mapping[str, Kind] = {
+    "ingress": Kind(settings=Ingress, login="ingress"),
+    "subscriptions": Kind(settings=Subscriptions, login="subscriptions", role="kreisfunk_subscriptions"),
+    "dispatcher": Kind(settings=Dispatcher, login="dispatcher", role="kreisfunk_dispatcher"),
+    "pressestelle": Kind(settings=Publisher, login="pressestelle"),
+    "admin": Kind(settings=Admin, login="kreisfunk_admin", role="kreisfunk_owner"),
+}
