@@ -80,7 +80,7 @@ async def save_wordings(database: Database, wordings: Sequence[Wording]) -> None
         )
 
 
-async def forget(database: Database, *, before: datetime, step: int = 1_000) -> int:
+async def forget(database: Database, before: datetime, *, step: int = 1_000) -> int:
     """Delete what was handled before a moment, and hints a day older than they matter; a small step."""
     async with database.connection() as connection:
         await connection.execute(

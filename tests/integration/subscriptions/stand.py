@@ -1,0 +1,83 @@
+"""The handlers of one replica on a real database, with an outlet that records and fails on request."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TypeVar
+
+from prometheus_client import CollectorRegistry
+
+from services.subscriptions.adapters.metrics import Metrics
+from services.subscriptions.domain.publication import Publication
+from services.subscriptions.wiring import Parts, assemble
+from shared.contracts.dispatch import BroadcastBatch
+from shared.contracts.envelope import decode, encode
+from shared.contracts.inbound import InboundMessage, InboundMessages, PreferenceChange, PreferenceChanges
+from shared.contracts.message import Message
+from shared.database.pool import Database
+from shared.outcome import DependencyAway, Done
+from tests.unit.subscriptions.material import COUNTY, NOON, at
+
+M = TypeVar("M", bound=Message)
+
+
+@dataclass
+class RecordingOutlet:
+    """Keeps what is published. `refuse` says which publication fails before, `lose` which after it arrived."""
+
+    published: list[Publication] = field(default_factory=list)
+    refuse: Callable[[Publication], bool] = lambda _: False
+    lose: Callable[[Publication], bool] = lambda _: False
+
+    async def publish(self, publication: Publication) -> None:
+        if self.refuse(publication):
+            raise DependencyAway("refused")
+        self.published.append(publication)
+        if self.lose(publication):
+            raise DependencyAway("the confirm was lost")
+
+    def messages(self, kind: type[M]) -> list[M]:
+        """All messages of a kind in the order of publishing."""
+        found = [decode(publication.body) for publication in self.published]
+        return [message for message in found if isinstance(message, kind)]
+
+    def pages(self) -> list[BroadcastBatch]:
+        return self.messages(BroadcastBatch)
+
+
+@dataclass
+class Stand:
+    """One replica. `now` is its clock."""
+
+    database: Database
+    outlet: RecordingOutlet
+    parts: Parts
+    registry: CollectorRegistry
+    now: datetime = NOON
+
+    async def receive(self, *messages: InboundMessage) -> None:
+        assert await self.parts.inbound.handle(group(messages)) == Done()
+
+    async def receive_preferences(self, *changes: PreferenceChange) -> None:
+        body = encode(PreferenceChanges(changes=changes), event_id="p", source="/kreisfunk/ingress", time=NOON)
+        assert await self.parts.inbound.handle(body) == Done()
+
+    async def rows(self, query: str, *arguments: object) -> list[tuple[object, ...]]:
+        async with self.database.connection() as connection:
+            return [tuple(row) for row in await connection.fetch(query, *arguments)]
+
+    def metric(self, name: str, **labels: str) -> float:
+        return self.registry.get_sample_value(name, labels) or 0.0
+
+
+def group(messages: Iterable[InboundMessage]) -> bytes:
+    return encode(InboundMessages(messages=tuple(messages)), event_id="group", source="/kreisfunk/ingress", time=NOON)
+
+
+def stand_on(database: Database, *, seconds: float = 1) -> Stand:
+    registry = CollectorRegistry()
+    outlet = RecordingOutlet()
+    stand: Stand
+    parts = assemble(database, outlet, COUNTY, Metrics(registry), clock=lambda: stand.now)
+    stand = Stand(database, outlet, parts, registry, now=at(seconds))
+    return stand

@@ -1,0 +1,183 @@
+"""Broadcasts become pages, on a real database."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import timedelta
+
+import pytest
+
+from services.subscriptions.domain.publication import Publication
+from shared.contracts.dispatch import BroadcastBatch
+from shared.contracts.message import Lane
+from shared.outcome import DependencyAway
+from shared.runtime.background import background
+from tests.databases import Database
+from tests.integration.subscriptions.audience import subscribe_many
+from tests.integration.subscriptions.press import publish, withdraw
+from tests.integration.subscriptions.stand import Stand
+from tests.servers import wait_for
+from tests.unit.subscriptions.material import both, message
+
+PROGRESS = "select state, page, audience, read_to_end from subscriptions.broadcast order by id"
+PENDING = "select count(*) from subscriptions.pending_page"
+
+
+async def expand(stand: Stand) -> None:
+    """Until there is nothing to do."""
+    while await stand.parts.expander.turn():
+        pass
+
+
+def batches(stand: Stand) -> dict[int, bytes]:
+    """The pages of the one broadcast; a page that was published twice must be the same bytes."""
+    pages: dict[int, bytes] = {}
+    for publication, batch in zip(pages_of(stand), stand.outlet.pages(), strict=True):
+        assert pages.setdefault(batch.page, publication.body) == publication.body
+    return pages
+
+
+def pages_of(stand: Stand) -> list[Publication]:
+    return [publication for publication in stand.outlet.published if publication.key in (Lane.BULK, Lane.URGENT)]
+
+
+def everybody(batches: Sequence[BroadcastBatch]) -> list[int]:
+    return [recipient.subscriber.int & 0xFFFFFF for batch in batches for recipient in batch.recipients]
+
+
+async def test_an_empty_audience_is_one_empty_last_page(stand: Stand) -> None:
+    await publish(stand)
+    await expand(stand)
+    (page,) = stand.outlet.pages()
+    assert (page.page, page.offset, page.last, page.recipients) == (0, 0, True, ())
+    assert await stand.rows(PROGRESS) == [("expanded", 1, 0, True)]
+
+
+@pytest.mark.parametrize("number", [1, 100, 101, 400, 401])
+async def test_each_subscriber_stands_on_one_page(stand: Stand, database: Database, number: int) -> None:
+    await subscribe_many(database, number)
+    await publish(stand)
+    await expand(stand)
+    pages = stand.outlet.pages()
+    assert everybody(pages) == list(range(1, number + 1))
+    assert [page.last for page in pages] == [False] * (len(pages) - 1) + [True]
+    assert pages[-1].offset + len(pages[-1].recipients) == number
+    assert await stand.rows(PENDING) == [(0,)]
+
+
+async def test_ten_thousand_subscribers_with_a_crash_at_every_page(stand: Stand, database: Database) -> None:
+    await subscribe_many(database, 10_000)
+    await publish(stand)
+    crashed: set[tuple[str, str]] = set()
+
+    def crash(moment: str, publication: Publication) -> bool:
+        """Once before and once after each page."""
+        once = (moment, publication.message_id)
+        if publication.key != Lane.BULK or once in crashed:
+            return False
+        crashed.add(once)
+        return True
+
+    stand.outlet.refuse = lambda publication: crash("before", publication)
+    stand.outlet.lose = lambda publication: crash("after", publication)
+    for _ in range(1_000):
+        try:
+            if not await stand.parts.expander.turn():
+                break
+        except DependencyAway:
+            continue
+    assert len(batches(stand)) == 100
+    assert len(crashed) == 200
+    unique = {page.page: page for page in stand.outlet.pages()}
+    assert everybody([unique[page] for page in sorted(unique)]) == list(range(1, 10_001))
+    assert await stand.rows(PROGRESS) == [("expanded", 100, 10_000, True)]
+
+
+async def test_who_says_stop_is_not_on_the_pages_that_follow(stand: Stand) -> None:
+    await stand.receive(*(message("Start", sender=both(each)) for each in range(3)))
+    await publish(stand)
+    await stand.receive(message("Stop", sender=both(1), seconds=5))
+    await expand(stand)
+    (page,) = stand.outlet.pages()
+    assert len(page.recipients) == 2
+    assert both(1).phone not in [recipient.address for recipient in page.recipients]
+
+
+async def test_recipients_carry_the_number_of_their_consent(stand: Stand) -> None:
+    await stand.receive(message("Start"), message("Stop", seconds=1), message("Start", seconds=2))
+    await publish(stand)
+    await expand(stand)
+    (page,) = stand.outlet.pages()
+    assert [recipient.sequence for recipient in page.recipients] == [3]
+
+
+async def test_a_withdrawal_ends_the_expansion(stand: Stand, database: Database) -> None:
+    await subscribe_many(database, 1_000)
+    await publish(stand)
+    assert await stand.parts.expander.turn()
+    stand.outlet.refuse = lambda publication: publication.key == Lane.BULK
+    with pytest.raises(DependencyAway):
+        await stand.parts.expander.turn()
+    stand.outlet.refuse = lambda _: False
+    await withdraw(stand)
+    await expand(stand)
+    assert len(stand.outlet.pages()) == 4
+    assert await stand.rows(PENDING) == [(0,)]
+
+
+async def test_an_expired_broadcast_ends_with_an_empty_page(stand: Stand, database: Database) -> None:
+    await subscribe_many(database, 1_000)
+    await publish(stand)
+    assert await stand.parts.expander.turn()
+    stand.now += timedelta(hours=6)
+    await expand(stand)
+    last = stand.outlet.pages()[-1]
+    assert (last.page, last.offset, last.last, last.recipients) == (4, 400, True, ())
+    assert await stand.rows(PROGRESS) == [("expanded", 5, 400, True)]
+
+
+async def test_an_urgent_notice_goes_between_two_turns_of_a_bulk_one(stand: Stand, database: Database) -> None:
+    await subscribe_many(database, 500)
+    await publish(stand)
+    assert await stand.parts.expander.turn()
+    await publish(stand, notice="K8", urgent=True)
+    await expand(stand)
+    assert [page.notice for page in stand.outlet.pages()] == ["L149"] * 4 + ["K8"] * 5 + ["L149"]
+
+
+async def test_two_replicas_share_the_work_without_a_gap_or_a_double(
+    stand: Stand, other: Stand, database: Database
+) -> None:
+    await subscribe_many(database, 3_000)
+    await publish(stand)
+    await publish(stand, notice="K8")
+    await asyncio.gather(expand(stand), expand(other))
+    pages = stand.outlet.pages() + other.outlet.pages()
+    for notice in ("L149", "K8"):
+        mine = sorted((page for page in pages if page.notice == notice), key=lambda page: page.page)
+        assert everybody(mine) == list(range(1, 3_001))
+
+
+async def test_what_is_new_is_expanded_at_once_and_a_full_lane_is_waited_for(stand: Stand, database: Database) -> None:
+    await subscribe_many(database, 2_000)
+    room = iter([False, True] * 30)
+    stand.outlet.refuse = lambda publication: publication.key == Lane.BULK and next(room, False)
+
+    async def everybody_is_counted() -> bool:
+        return stand.metric("kreisfunk_subscriptions_expanded_recipients_total") == 2_000
+
+    async with background(stand.parts.expander.run()):
+        await publish(stand)
+        await wait_for(everybody_is_counted)
+    assert everybody(sorted(stand.outlet.pages(), key=lambda page: page.page)) == list(range(1, 2_001))
+    assert await stand.rows(PROGRESS) == [("expanded", 20, 2_000, True)]
+
+
+async def test_the_memory_of_an_expansion_is_a_few_pages(stand: Stand, database: Database) -> None:
+    await subscribe_many(database, 2_000)
+    await publish(stand)
+    stand.outlet.refuse = lambda publication: publication.key == Lane.BULK
+    for _ in range(5):
+        with pytest.raises(DependencyAway):
+            await stand.parts.expander.turn()
+    assert await stand.rows(PENDING) == [(4,)]
+    assert await stand.rows(PROGRESS) == [("expanding", 4, 400, False)]

@@ -1,0 +1,150 @@
+"""Notices become broadcasts, on a real database."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from shared.contracts.events import BroadcastCancelled, BroadcastStarted, NoticeAccepted, NoticeRejected
+from shared.contracts.message import Lane
+from shared.outcome import Dead, DependencyAway, Done
+from tests.integration.subscriptions.press import LOGIN, NOTICE, cloud_event, publish, withdraw
+from tests.integration.subscriptions.stand import Stand
+
+BROADCASTS = "select revision, state, reason from subscriptions.broadcast order by revision"
+
+
+def rejected_fields(stand: Stand) -> list[set[str]]:
+    return [{problem.field for problem in event.problems} for event in stand.outlet.messages(NoticeRejected)]
+
+
+async def test_a_notice_is_stored_accepted_and_started(stand: Stand) -> None:
+    assert await publish(stand, urgent=True) == Done()
+    ((broadcast, lane, state),) = await stand.rows("select id, lane, state from subscriptions.broadcast")
+    assert (lane, state) == ("urgent", "expanding")
+    (accepted,) = stand.outlet.messages(NoticeAccepted)
+    assert (accepted.event, accepted.notice, accepted.revision, accepted.broadcast) == ("event-1", "L149", 1, broadcast)
+    (started,) = stand.outlet.messages(BroadcastStarted)
+    assert (started.broadcast, started.lane, started.topic) == (broadcast, Lane.URGENT, "strassensperrungen")
+    assert stand.parts.desk.arrived.is_set()
+    assert not any(publication.required for publication in stand.outlet.published)
+
+
+async def test_the_same_notice_again_is_the_same_broadcast(stand: Stand, other: Stand) -> None:
+    await publish(stand)
+    other.now += timedelta(hours=7)  # it has expired meanwhile
+    assert await publish(other) == Done()
+    assert await publish(other, event_id="event-2") == Done()
+    first, *again = stand.outlet.messages(NoticeAccepted) + other.outlet.messages(NoticeAccepted)
+    assert [(each.event, each.broadcast) for each in again] == [
+        ("event-1", first.broadcast),
+        ("event-2", first.broadcast),
+    ]
+    assert await stand.rows(BROADCASTS) == [(1, "expanding", None)]
+
+
+async def test_a_crash_before_the_answer_is_healed_by_the_redelivery(stand: Stand) -> None:
+    stand.outlet.refuse = lambda publication: publication.key == "notice.accepted"
+    with pytest.raises(DependencyAway):
+        await publish(stand)
+    stand.outlet.refuse = lambda _: False
+    assert await publish(stand) == Done()
+    assert len(stand.outlet.messages(NoticeAccepted)) == 1
+    assert len(await stand.rows(BROADCASTS)) == 1
+
+
+async def test_an_invalid_notice_comes_back_with_every_field(stand: Stand) -> None:
+    wrong: dict[str, Any] = {
+        "topic": "wetter",
+        "headline": "",
+        "text": None,
+        "expires_at": "gestern",
+        "link": "http://x",
+        "revision": 0,
+    }
+    outcome = await publish(stand, login="somebody", **wrong)
+    assert isinstance(outcome, Dead)
+    assert rejected_fields(stand) == [{"source", *wrong}]
+    (rejection,) = stand.outlet.messages(NoticeRejected)
+    assert (rejection.event, rejection.notice) == ("event-1", "L149")
+    assert set(outcome.reason.removeprefix("rejected: ").split(", ")) == {"source", *wrong}
+    assert await stand.rows(BROADCASTS) == []
+    assert stand.metric("kreisfunk_subscriptions_notices_total", result="rejected") == 1
+
+
+@pytest.mark.parametrize(("login", "field"), [(None, "user_id"), ("ingress", "source")])
+async def test_nobody_publishes_in_anothers_name(stand: Stand, login: str | None, field: str) -> None:
+    assert isinstance(await publish(stand, login=login), Dead)
+    assert rejected_fields(stand) == [{field}]
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        (b"no json", "body"),
+        (b'{"specversion": "1.0"}', "body"),
+        (cloud_event("de.kreisfunk.notice.published.v9", NOTICE), "type"),
+        (cloud_event("de.kreisfunk.notice.withdrawn.v1", {}), "notice"),
+        (cloud_event("de.kreisfunk.notice.published.v1", [1]), "data"),
+    ],
+)
+async def test_what_is_no_notice_is_kept_and_named(stand: Stand, body: bytes, field: str) -> None:
+    assert isinstance(await stand.parts.desk.handle(body, LOGIN), Dead)
+    assert rejected_fields(stand) == [{field}]
+
+
+async def test_a_higher_revision_replaces_the_one_before(stand: Stand) -> None:
+    await publish(stand)
+    assert await publish(stand, revision=2, text="Bis 20 Uhr.") == Done()
+    assert await stand.rows(BROADCASTS) == [(1, "cancelled", "superseded"), (2, "expanding", None)]
+    (cancelled,) = stand.outlet.messages(BroadcastCancelled)
+    first, second = stand.outlet.messages(NoticeAccepted)
+    assert (cancelled.broadcast, cancelled.reason) == (first.broadcast, "superseded")
+    assert second.broadcast != first.broadcast
+    assert [
+        publication.required for publication in stand.outlet.published if publication.key == "broadcast.cancelled"
+    ] == [True]
+
+
+async def test_the_cancelled_revision_is_told_again_by_the_redelivery(stand: Stand) -> None:
+    await publish(stand)
+    stand.outlet.refuse = lambda publication: publication.key == "broadcast.cancelled"
+    with pytest.raises(DependencyAway):
+        await publish(stand, revision=2)
+    stand.outlet.refuse = lambda _: False
+    await publish(stand, revision=2)
+    assert len(stand.outlet.messages(BroadcastCancelled)) == 1
+
+
+@pytest.mark.parametrize(("revision", "text"), [(2, "Bis 18 Uhr."), (3, "Etwas anderes.")])
+async def test_a_lower_revision_or_other_content_is_rejected(stand: Stand, revision: int, text: str) -> None:
+    await publish(stand, revision=3)
+    assert isinstance(await publish(stand, revision=revision, text=text), Dead)
+    assert rejected_fields(stand) == [{"revision"}]
+    assert len(await stand.rows(BROADCASTS)) == 1
+
+
+async def test_a_withdrawn_notice_is_cancelled_and_stays_so(stand: Stand) -> None:
+    await publish(stand)
+    assert await withdraw(stand, reason="Irrtum") == Done()
+    assert await stand.rows(BROADCASTS) == [(1, "cancelled", "withdrawn")]
+    (cancelled,) = stand.outlet.messages(BroadcastCancelled)
+    assert cancelled.reason == "Irrtum"
+    assert isinstance(await publish(stand, revision=2), Dead)
+    assert rejected_fields(stand) == [{"notice"}]
+
+
+async def test_a_withdrawal_that_overtakes_its_notice_still_holds(stand: Stand) -> None:
+    assert await withdraw(stand) == Done()
+    assert isinstance(await publish(stand), Dead)
+    assert stand.outlet.messages(BroadcastCancelled) == []
+
+
+async def test_a_withdrawal_is_told_again_by_the_redelivery(stand: Stand) -> None:
+    await publish(stand)
+    stand.outlet.refuse = lambda publication: publication.key == "broadcast.cancelled"
+    with pytest.raises(DependencyAway):
+        await withdraw(stand)
+    stand.outlet.refuse = lambda _: False
+    await withdraw(stand)
+    assert len(stand.outlet.messages(BroadcastCancelled)) == 1
