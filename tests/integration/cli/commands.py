@@ -1,0 +1,46 @@
+"""The command as a person runs it: a process of its own, with an environment of its own."""
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+REPOSITORY = Path(__file__).parents[3]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ended:
+    """How a command ended, and what it wrote."""
+
+    status: int
+    output: str
+    complaint: str
+
+    @property
+    def json(self) -> dict[str, Any]:
+        answer: dict[str, Any] = json.loads(self.output)
+        return answer
+
+    @property
+    def everything(self) -> str:
+        return self.output + self.complaint
+
+
+async def kreisfunk(*arguments: str, environment: Mapping[str, str] | None = None) -> Ended:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "cli.main",
+        *arguments,
+        cwd=REPOSITORY,
+        env={"PATH": os.environ["PATH"], "COLUMNS": "200", **(environment or {})},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    output, complaint = await process.communicate()
+    assert process.returncode is not None
+    return Ended(status=process.returncode, output=output.decode(), complaint=complaint.decode())

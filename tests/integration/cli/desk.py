@@ -1,0 +1,73 @@
+"""Who answers to notices in these tests: the broker, the logins and their permissions are real."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass, field
+from urllib.parse import quote, urlsplit
+from uuid import UUID
+
+import aio_pika
+from aio_pika.abc import AbstractExchange, AbstractIncomingMessage
+
+from shared.amqp import topology
+from shared.amqp.logins import PERMISSIONS
+from shared.contracts.envelope import Envelope, encode, read_envelope, read_message
+from shared.contracts.events import BroadcastCancelled, NoticeAccepted, NoticeRejected, Problem
+from shared.contracts.message import Message
+from shared.contracts.notices import NoticePublished, NoticeWithdrawn
+from tests.servers import Servers, broker_api, url_with_login
+
+PASSWORD = "only-for-tests"
+BROADCAST = UUID("018f0000-0000-8000-8000-000000000001")
+PROBLEMS = (Problem(field="topic", problem="unknown"), Problem(field="headline", problem="is blank"))
+
+
+async def let_log_in(servers: Servers, vhost_url: str, login: str) -> str:
+    """The URL of this login, with the permissions that it has in an installation."""
+    vhost = quote(urlsplit(vhost_url).path.removeprefix("/"), safe="")
+    await broker_api(servers, "PUT", f"users/{login}", {"password": PASSWORD, "tags": ""})
+    await broker_api(servers, "PUT", f"permissions/{vhost}/{login}", asdict(PERMISSIONS[login]))
+    return url_with_login(vhost_url, login, PASSWORD)
+
+
+@dataclass
+class Desk:
+    """Accepts notices, except those about the topic `unknown`; `said` is what came, with the login of each."""
+
+    events: AbstractExchange
+    said: list[tuple[str | None, Envelope, Message]] = field(default_factory=list)
+
+    async def handle(self, incoming: AbstractIncomingMessage) -> None:
+        envelope = read_envelope(incoming.body)
+        message = read_message(envelope)
+        self.said.append((incoming.user_id, envelope, message))
+        await self._say(_answer(envelope, message), envelope)
+        await incoming.ack()
+
+    async def _say(self, answer: Message, envelope: Envelope) -> None:
+        body = encode(answer, event_id=f"about-{envelope.id}", source="/test", time=envelope.time)
+        await self.events.publish(aio_pika.Message(body), answer.KEY)
+
+
+def _answer(envelope: Envelope, message: Message) -> Message:
+    match message:
+        case NoticePublished(topic="unknown"):
+            return NoticeRejected(event=envelope.id, notice=message.notice, problems=PROBLEMS)
+        case NoticePublished():
+            return NoticeAccepted(
+                event=envelope.id, notice=message.notice, revision=message.revision, broadcast=BROADCAST
+            )
+        case NoticeWithdrawn():
+            return BroadcastCancelled(broadcast=BROADCAST, notice=message.notice)
+        case _:
+            raise AssertionError(envelope.type)
+
+
+@asynccontextmanager
+async def open_desk(url: str) -> AsyncIterator[Desk]:
+    async with await aio_pika.connect(url) as connection:
+        channel = await connection.channel()
+        desk = Desk(await channel.get_exchange(topology.EVENTS, ensure=False))
+        queue = await channel.get_queue(topology.SUBSCRIPTIONS_NOTICES.name, ensure=False)
+        await queue.consume(desk.handle)
+        yield desk

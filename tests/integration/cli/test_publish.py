@@ -1,0 +1,158 @@
+"""`kreisfunk publish` and `withdraw` against a real broker with the publisher's real permissions."""
+
+from collections.abc import AsyncIterator, Mapping
+from datetime import timedelta
+
+import aio_pika
+import pytest
+
+from deploy.local.ports import LOOPBACK, reserved_ports
+from shared.amqp import topology
+from shared.contracts.notices import NoticePublished, NoticeWithdrawn
+from tests.integration.cli.commands import kreisfunk
+from tests.integration.cli.desk import BROADCAST, PASSWORD, Desk, let_log_in, open_desk
+from tests.servers import Servers, vhost_on
+
+NOTICE = ("publish", "--topic", "strassensperrungen", "--headline", "L 149 gesperrt", "--text", "Bis 18 Uhr.")
+
+
+@pytest.fixture(scope="module")
+async def declared_vhost(vhost: str) -> str:
+    async with await aio_pika.connect(vhost) as connection:
+        await topology.declare(await connection.channel())
+    return vhost
+
+
+@pytest.fixture(scope="module")
+async def environment(servers: Servers, declared_vhost: str) -> Mapping[str, str]:
+    return {"KREISFUNK_BROKER_URL": await let_log_in(servers, declared_vhost, "pressestelle")}
+
+
+@pytest.fixture(scope="module")
+async def subscriptions_url(servers: Servers, declared_vhost: str) -> str:
+    return await let_log_in(servers, declared_vhost, "subscriptions")
+
+
+@pytest.fixture
+async def desk(declared_vhost: str, subscriptions_url: str) -> AsyncIterator[Desk]:
+    async with await aio_pika.connect(declared_vhost) as connection:
+        channel = await connection.channel()
+        await (await channel.get_queue(topology.SUBSCRIPTIONS_NOTICES.name, ensure=False)).purge()
+    async with open_desk(subscriptions_url) as desk:
+        yield desk
+
+
+async def test_an_accepted_notice_is_told_with_its_broadcast(desk: Desk, environment: Mapping[str, str]) -> None:
+    ended = await kreisfunk(*NOTICE, "--notice", "n-1", "--revision", "2", environment=environment)
+    assert (ended.status, ended.complaint) == (0, "")
+    assert ended.output == f"accepted: notice n-1 revision 2, broadcast {BROADCAST}\n"
+
+
+async def test_the_event_names_login_and_source_and_expires_after_a_day(
+    desk: Desk, environment: Mapping[str, str]
+) -> None:
+    await kreisfunk(*NOTICE, environment=environment)
+    ((login, envelope, notice),) = desk.said
+    assert (login, envelope.source) == ("pressestelle", "/landkreis-osterholz/pressestelle")
+    assert isinstance(notice, NoticePublished)
+    assert envelope.subject == notice.notice
+    assert notice.expires_at - envelope.time == timedelta(hours=24)
+
+
+async def test_everything_on_the_command_line_is_in_the_notice(desk: Desk, environment: Mapping[str, str]) -> None:
+    options = ("--link", "https://example.org/a", "--urgent", "--source", "/other", "--expires-in", "2d")
+    await kreisfunk(*NOTICE, *options, environment=environment)
+    ((_, envelope, notice),) = desk.said
+    assert isinstance(notice, NoticePublished)
+    assert (notice.topic, notice.headline, notice.text) == ("strassensperrungen", "L 149 gesperrt", "Bis 18 Uhr.")
+    assert (notice.link, notice.urgent, envelope.source) == ("https://example.org/a", True, "/other")
+    assert notice.expires_at - envelope.time == timedelta(days=2)
+
+
+async def test_a_rejected_notice_is_told_with_every_field(desk: Desk, environment: Mapping[str, str]) -> None:
+    rejected = ("publish", "--topic", "unknown", "--headline", "x", "--text", "x", "--notice", "n-2")
+    ended = await kreisfunk(*rejected, environment=environment)
+    assert ended.status == 3
+    assert ended.output == "rejected: notice n-2\n  topic: unknown\n  headline: is blank\n"
+
+
+async def test_scripts_get_one_json_object(desk: Desk, environment: Mapping[str, str]) -> None:
+    accepted = await kreisfunk(*NOTICE, "--notice", "n-3", "--json", environment=environment)
+    assert accepted.json["result"] == "accepted"
+    assert accepted.json["broadcast"] == str(BROADCAST)
+    rejected = ("publish", "--topic", "unknown", "--headline", "x", "--text", "x", "--json")
+    problems = (await kreisfunk(*rejected, environment=environment)).json["problems"]
+    assert [problem["field"] for problem in problems] == ["topic", "headline"]
+
+
+async def test_a_withdrawn_notice_is_told_with_what_ended(desk: Desk, environment: Mapping[str, str]) -> None:
+    ended = await kreisfunk("withdraw", "--notice", "n-4", "--reason", "geöffnet", environment=environment)
+    assert (ended.status, ended.output) == (0, f"withdrawn: notice n-4, broadcast {BROADCAST}\n")
+    ((_, _, withdrawn),) = desk.said
+    assert withdrawn == NoticeWithdrawn(notice="n-4", reason="geöffnet")
+
+
+async def test_nobody_has_to_wait(environment: Mapping[str, str]) -> None:
+    ended = await kreisfunk(*NOTICE, "--notice", "n-5", "--no-wait", environment=environment)
+    assert (ended.status, ended.output) == (0, "published: notice n-5\n")
+
+
+async def test_no_answer_in_time_is_told_as_what_it_is(environment: Mapping[str, str]) -> None:
+    ended = await kreisfunk(*NOTICE, "--timeout", "0.2", environment=environment)
+    assert (ended.status, ended.output) == (5, "")
+    assert "the broker has it" in ended.complaint
+
+
+async def test_a_wrong_password_is_named_and_not_shown(environment: Mapping[str, str]) -> None:
+    wrong = {**environment, "KREISFUNK_BROKER_PASSWORD": "entirely-wrong"}
+    ended = await kreisfunk(*NOTICE, environment=wrong)
+    assert (ended.status, ended.output) == (4, "")
+    assert "refuses this login" in ended.complaint
+    assert "Traceback" not in ended.complaint
+    assert "entirely-wrong" not in ended.everything
+    assert PASSWORD not in ended.everything
+
+
+async def test_a_broker_that_is_away_is_named() -> None:
+    with reserved_ports(1) as (port,):
+        away = {"KREISFUNK_BROKER_URL": f"amqp://pressestelle@{LOOPBACK}:{port}/"}
+        ended = await kreisfunk(*NOTICE, environment=away)
+    assert (ended.status, ended.output) == (4, "")
+    assert "Is RabbitMQ up" in ended.complaint
+    assert "Traceback" not in ended.complaint
+
+
+async def test_a_broker_without_our_topology_is_named(servers: Servers) -> None:
+    async with vhost_on(servers, "test-nothing-declared") as empty:
+        url = await let_log_in(servers, empty, "pressestelle")
+        ended = await kreisfunk(*NOTICE, environment={"KREISFUNK_BROKER_URL": url})
+    assert ended.status == 4
+    assert "kreisfunk migrate" in ended.complaint
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ("--expires-in", "soon"),
+        ("--expires-at", "soon"),
+        ("--expires-in", "1h", "--expires-at", "2030-01-01T00:00+01:00"),
+        ("--revision", "0"),
+        ("--no-such-option",),
+    ],
+)
+async def test_a_wrong_command_line_ends_before_anything_is_published(wrong: tuple[str, ...]) -> None:
+    ended = await kreisfunk(*NOTICE, *wrong, environment={"KREISFUNK_BROKER_URL": "amqp://x@127.0.0.1:1/"})
+    assert (ended.status, ended.output) == (2, "")
+    assert "Traceback" not in ended.complaint
+
+
+async def test_without_a_login_the_setting_is_named() -> None:
+    ended = await kreisfunk(*NOTICE, environment={"KREISFUNK_BROKER_URL": "amqp://127.0.0.1:1/"})
+    assert ended.status == 2
+    assert "KREISFUNK_BROKER_URL" in ended.complaint
+
+
+async def test_a_stack_that_does_not_run_is_named() -> None:
+    ended = await kreisfunk(*NOTICE, "--stack", "nowhere")
+    assert ended.status == 2
+    assert "No stack runs in nowhere" in ended.complaint

@@ -1,0 +1,61 @@
+"""Which processes an environment belongs to."""
+
+from pathlib import Path
+
+from pydantic_settings import BaseSettings
+
+from cli.doctor.findings import Problem
+from cli.doctor.installation import processes_of
+from cli.doctor.settings import read_all
+
+DISPATCHER = {"KREISFUNK_BROKER_URL": "amqp://dispatcher@broker/", "PATH": "/bin"}
+
+
+def test_the_broker_login_says_whose_environment_it_is() -> None:
+    assert processes_of(DISPATCHER, None) == {"dispatcher": {"KREISFUNK_BROKER_URL": "amqp://dispatcher@broker/"}}
+
+
+def test_whoever_is_named_is_taken_instead() -> None:
+    assert set(processes_of(DISPATCHER, "ingress")) == {"ingress"}
+
+
+def test_nothing_is_found_in_a_strange_environment() -> None:
+    assert processes_of({"PATH": "/bin"}, None) == {}
+    assert processes_of({"KREISFUNK_BROKER_URL": "amqp://stranger@broker/"}, None) == {}
+
+
+def test_each_folder_of_secrets_is_a_process_with_its_own_login_and_role(tmp_path: Path) -> None:
+    for name in ("ingress", "dispatcher", "simulator"):
+        (tmp_path / name).mkdir()
+    shared = {
+        "KREISFUNK_SECRETS_DIR": str(tmp_path),
+        "KREISFUNK_BROKER_URL": "amqp://anybody:secret@broker:5672/",
+        "KREISFUNK_DATABASE_URL": "postgresql://anybody@database/kreisfunk",
+    }
+    processes = processes_of(shared, None)
+    assert set(processes) == {"ingress", "dispatcher"}
+    assert processes["dispatcher"] == {
+        "KREISFUNK_SECRETS_DIR": str(tmp_path / "dispatcher"),
+        "KREISFUNK_BROKER_URL": "amqp://dispatcher@broker:5672/",
+        "KREISFUNK_DATABASE_URL": "postgresql://kreisfunk_dispatcher@database/kreisfunk",
+    }
+    assert processes["ingress"]["KREISFUNK_BROKER_URL"] == "amqp://ingress@broker:5672/"
+
+
+def test_missing_settings_are_all_named_and_no_value_is() -> None:
+    found = read_all({"dispatcher": {"KREISFUNK_BROKER_URL": "nonsense-value"}})["dispatcher"]
+    assert isinstance(found, Problem)
+    for name in ("BROKER_URL", "DATABASE_URL", "GRAPH_TOKEN", "PHONE_NUMBER_ID", "SEALING_KEYS", "INDEX_KEY"):
+        assert f"KREISFUNK_{name}" in found.what
+    assert "nonsense-value" not in found.what
+
+
+def test_settings_come_from_the_folder_of_secrets_too(tmp_path: Path) -> None:
+    (tmp_path / "kreisfunk_broker_password").write_text("from-a-file")
+    environment = {
+        "KREISFUNK_BROKER_URL": "amqp://pressestelle@broker/",
+        "KREISFUNK_SECRETS_DIR": str(tmp_path),
+    }
+    found = read_all({"pressestelle": environment})["pressestelle"]
+    assert isinstance(found, BaseSettings)
+    assert found.model_dump()["broker_password"].get_secret_value() == "from-a-file"
