@@ -16,7 +16,7 @@ class Account:
         self.accepted_window = SlidingWindow()
         self.attempted_window = SlidingWindow()
         self.attempted = 0
-        self.inbound = 0
+        self.written: list[tuple[Citizen, Written]] = []
         self._states: Counter[State] = Counter()
         self._by_wamid: dict[str, Message] = {}
         self._written: dict[str, tuple[Citizen, Written]] = {}
@@ -49,7 +49,7 @@ class Account:
         return True
 
     def write(self, citizen: Citizen, written: Written) -> None:
-        self.inbound += 1
+        self.written.append((citizen, written))
         self._written[written.wamid] = (citizen, written)
 
     def find_written(self, wamid: str) -> tuple[Citizen, Written] | None:
@@ -59,6 +59,11 @@ class Account:
     def delivered(self) -> int:
         """How many reached a phone; a message that was read did."""
         return self._states[State.DELIVERED] + self._states[State.READ]
+
+    @property
+    def inbound(self) -> int:
+        """How many messages citizens have written."""
+        return len(self.written)
 
     @property
     def read(self) -> int:

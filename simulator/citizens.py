@@ -57,12 +57,13 @@ class Message(Struct, gc=False):
 
 
 class Written(Struct, gc=False):
-    """A message that a citizen wrote."""
+    """A message that a citizen wrote; `answered_at` is when the business took its webhook."""
 
     wamid: str
     type: str
     content: Content
     written_at: float
+    answered_at: float | None = None
     state: State = State.SENT
 
 

@@ -9,6 +9,9 @@ import asyncpg
 
 from cli.demo.figures import LedgerRow
 
+_REPLIES_DUE = """
+select count(*) from subscriptions.inbox where result in ('started', 'renewed', 'ended', 'hinted')
+"""
 _SETTLED = """
 select count(*) from dispatcher.delivery where state in ('waiting', 'claimed', 'unknown', 'accepted', 'sent')
 """
@@ -26,7 +29,7 @@ class OurBooks:
 
     async def replies_due(self) -> int:
         """Inbound messages for which an answer was decided."""
-        return await self._count("select count(*) from subscriptions.inbox where reply is not null")
+        return await self._count(_REPLIES_DUE)
 
     async def handled(self) -> int:
         """Inbound messages that were decided upon."""
@@ -42,7 +45,7 @@ class OurBooks:
 
     async def audience(self, broadcast: UUID) -> int | None:
         """Recipients of one broadcast, once it has been read to the end."""
-        statement = "select audience from subscriptions.broadcast where id = $1 and state <> 'expanding'"
+        statement = "select audience from subscriptions.broadcast where id = $1 and read_to_end"
         audience: int | None = await self.connection.fetchval(statement, broadcast)
         return audience
 

@@ -45,6 +45,8 @@ class Books:
     """All that was written down on both sides."""
 
     citizens: int
+    written: int
+    handled: int
     subscribed: int
     replies_due: int
     audiences: Mapping[str, int]
@@ -101,12 +103,13 @@ def figures(books: Books, seconds: float) -> Figures:
 
 
 def lost(books: Books) -> int:
-    """Deliveries that the simulator never got although nobody decided against them, and missing replies."""
+    """What went missing on the way: messages of citizens, replies, deliveries that nobody decided against."""
     got = {message.delivery for message in books.outbound}
     missing = [row for row in books.ledger if row.delivery not in got and row.state not in _DECIDED]
     undelivered = [message for message in books.outbound if message.state not in ARRIVED]
     replies = sum(1 for message in books.outbound if not message.template)
-    return len(missing) + len(undelivered) + max(0, books.replies_due - replies)
+    unheard = max(0, books.written - books.handled)
+    return unheard + len(missing) + len(undelivered) + max(0, books.replies_due - replies)
 
 
 _DECIDED = frozenset({"suppressed", "cancelled", "expired"})

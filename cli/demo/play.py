@@ -133,6 +133,8 @@ async def _books(stage: Stage, citizens: int, broadcasts: Sequence[UUID]) -> Boo
     account = await stage.simulator.account()
     return Books(
         citizens=citizens,
+        written=account["inbound"],
+        handled=await stage.books.handled(),
         subscribed=await stage.books.subscribed(),
         replies_due=await stage.books.replies_due(),
         audiences={str(one): await stage.books.audience(one) or 0 for one in broadcasts},

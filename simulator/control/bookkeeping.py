@@ -10,7 +10,7 @@ from aiohttp import web
 from msgspec import Struct
 
 from simulator.account import Account
-from simulator.citizens import Message
+from simulator.citizens import Citizen, Message, Written
 from simulator.clock import Clock
 from simulator.control.access import ControlError, answer, number, read
 from simulator.control.requests import TemplateStatus
@@ -40,6 +40,16 @@ class AccountRow(Struct, frozen=True):
     state: str
 
 
+class WrittenRow(Struct, frozen=True):
+    """One message of a citizen; `answered_at` is when the business answered its webhook with 200."""
+
+    citizen: int
+    type: str
+    text: str
+    written_at: float
+    answered_at: float | None
+
+
 @dataclass(kw_only=True)
 class BookControl:
     """What was accepted, and what shall go wrong."""
@@ -58,6 +68,7 @@ class BookControl:
         return [
             web.get("/simulator/account", self.show_account),
             web.get("/simulator/account/messages", self.show_messages),
+            web.get("/simulator/account/written", self.show_written),
             web.get("/simulator/faults", self.show_faults),
             web.put("/simulator/faults", self.set_faults),
             web.put("/simulator/templates/{name}", self.set_template),
@@ -72,6 +83,11 @@ class BookControl:
         after = number(request, "after", 0, 10**12)
         limit = number(request, "limit", 1000, MOST_ROWS)
         return answer([_row(message) for message in self.account.messages[after : after + limit]])
+
+    async def show_written(self, request: web.Request) -> web.StreamResponse:
+        after = number(request, "after", 0, 10**12)
+        limit = number(request, "limit", 1000, MOST_ROWS)
+        return answer([_written_row(*one) for one in self.account.written[after : after + limit]])
 
     async def show_faults(self, _: web.Request) -> web.StreamResponse:
         return answer(self.faults.current)
@@ -167,6 +183,16 @@ def _row(message: Message) -> AccountRow:
         text=message.content.text,
         accepted_at=message.accepted_at,
         state=message.state.value,
+    )
+
+
+def _written_row(citizen: Citizen, written: Written) -> WrittenRow:
+    return WrittenRow(
+        citizen=citizen.id,
+        type=written.type,
+        text=written.content.text,
+        written_at=written.written_at,
+        answered_at=written.answered_at,
     )
 
 

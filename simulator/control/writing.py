@@ -66,8 +66,12 @@ class Writing:
         citizen.open_window(now)
         self.account.write(citizen, written)
         self.phones.show(citizen, written)
-        self.notifier.message(citizen, message)
+        self.notifier.message(citizen, message, lambda: self._answered(written))
         return message.id
+
+    def _answered(self, written: Written) -> None:
+        # Copies of a webhook are answered too; the first answer is when the business knew.
+        written.answered_at = written.answered_at or self.clock()
 
     def change_number(self, citizen: Citizen) -> None:
         """The citizen moves to a new number; the user id changes with it."""

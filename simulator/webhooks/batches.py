@@ -1,7 +1,7 @@
 """Several updates in one POST, as Meta does when many wait."""
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -18,20 +18,29 @@ Kind = Literal["messages", "statuses", "user_preferences", "change"]
 
 
 class Update(Struct, frozen=True, gc=False):
-    """One item of a webhook, as it will be on the wire; `change` is a whole item of `changes[]`."""
+    """One item of a webhook, as it will be on the wire; `change` is a whole item of `changes[]`.
+
+    `taken` is called when the business has answered the POST with 200.
+    """
 
     kind: Kind
     item: bytes
     contact: bytes | None = None
+    taken: Callable[[], None] | None = None
 
     @property
     def size(self) -> int:
         return len(self.item) + len(self.contact or b"") + 2
 
 
-def update(kind: Kind, item: Struct | dict[str, Any], contact: Struct | None = None) -> Update:
+def update(
+    kind: Kind,
+    item: Struct | dict[str, Any],
+    contact: Struct | None = None,
+    taken: Callable[[], None] | None = None,
+) -> Update:
     """Encodes an update once; it may be sent several times."""
-    return Update(kind, _wire(item), None if contact is None else _wire(contact))
+    return Update(kind, _wire(item), None if contact is None else _wire(contact), taken)
 
 
 def _wire(value: Struct | dict[str, Any]) -> bytes:

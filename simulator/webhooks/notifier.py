@@ -1,5 +1,6 @@
 """From what happened to the webhook update about it, with the delays and copies that were asked for."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -40,11 +41,11 @@ class Notifier:
         """Updates not yet taken by the business, those included that phones are still going to cause."""
         return len(self.timeline) + self.outbox.pending
 
-    def message(self, citizen: Citizen, message: InboundMessage) -> None:
+    def message(self, citizen: Citizen, message: InboundMessage, taken: Callable[[], None]) -> None:
         """Tells what a citizen wrote; fills in the sender as far as the citizen shares it."""
         message.from_ = _number(citizen)
         message.from_user_id = _user_id(citizen)
-        self._send(update("messages", message, _contact(citizen, named=True)))
+        self._send(update("messages", message, _contact(citizen, named=True), taken))
 
     def system(self, message: InboundMessage) -> None:
         """Tells a change of number, which has no contacts."""

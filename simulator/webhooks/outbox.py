@@ -71,6 +71,9 @@ class Outbox:
             await self._deliver(self.envelope.compose(batch))
             self.sent += len(batch)
             self.pending -= len(batch)
+            for one in batch:
+                if one.taken:
+                    one.taken()
             if not self.pending:
                 self._empty.set()
 

@@ -22,6 +22,7 @@ from tests.integration.simulator.stand import CONTROL_TOKEN, Stand, running_stan
         ("POST", "broadcast"),
         ("GET", "account"),
         ("GET", "account/messages"),
+        ("GET", "account/written"),
         ("GET", "faults"),
         ("PUT", "faults"),
         ("PUT", "templates/x"),
@@ -92,6 +93,15 @@ async def test_the_account_is_paged_in_order_and_without_gaps(stand: Stand) -> N
     await stand.settled()
     rows = await stand.control("GET", "account/messages")
     assert {row["state"] for row in rows} <= {"delivered", "read"}
+
+
+async def test_the_account_tells_when_the_business_answered_what_was_written(stand: Stand) -> None:
+    (citizen,) = await stand.add(1)
+    await stand.control("POST", f"citizens/{citizen['id']}/messages", {"text": "Stop"})
+    await stand.settled()
+    (row,) = await stand.control("GET", "account/written")
+    assert (row["citizen"], row["text"]) == (citizen["id"], "Stop")
+    assert row["written_at"] <= row["answered_at"]
 
 
 async def test_a_broadcast_lets_every_citizen_write_once(stand: Stand) -> None:
