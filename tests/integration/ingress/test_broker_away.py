@@ -5,6 +5,7 @@ import secrets
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -13,7 +14,7 @@ from tests.integration.ingress.answers import accepts, refusal
 from tests.integration.ingress.conftest import ingress_login
 from tests.integration.ingress.process import running_ingress
 from tests.integration.ingress.queues import open_queues
-from tests.servers import Servers, Step, vhost_on, wait_for
+from tests.servers import EVERYTHING, Servers, Step, broker_api, url_with_database, wait_for
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,14 @@ class Broker:
     url: str
     stop: Step
     start: Step
+
+
+async def lasting_vhost(servers: Servers, name: str) -> str:
+    """Not deleted: doing that to quorum queues that were restarted can take down the broker's dead-lettering
+    for good (https://github.com/rabbitmq/rabbitmq-server/issues/16652). It goes with the broker."""
+    await broker_api(servers, "PUT", f"vhosts/{name}")
+    await broker_api(servers, "PUT", f"permissions/{name}/{urlsplit(servers.broker_url).username}", EVERYTHING)
+    return url_with_database(servers.broker_url, name)
 
 
 async def declare_queues(url: str) -> None:
@@ -39,7 +48,8 @@ async def broker(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> 
             await declare_queues(own.url)
             yield Broker(own.url, own.stop, own.start)
     else:
-        async with vhost_on(servers, "broker-away") as url, ingress_login(servers, url) as login_url:
+        url = await lasting_vhost(servers, "broker-away")
+        async with ingress_login(servers, url) as login_url:
             await declare_queues(url)
             yield Broker(login_url, servers.stop_broker, servers.start_broker)
 

@@ -1,0 +1,182 @@
+"""Group commit: everything in exactly one confirmed group, or its submitter is told."""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass, field
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.ingress.adapters.group_commit import GroupCommit, Limits
+from services.ingress.ports import NotStored
+from shared.runtime.background import background
+
+WORKERS = 2
+LIMITS = Limits(events=5, weight=100)
+
+
+@dataclass
+class Broker:
+    """Keeps what it confirms; refuses groups by their number, and holds them while the gate is shut."""
+
+    refuses: Callable[[int], bool] = lambda _: False
+    groups: list[list[int]] = field(default_factory=list)
+    confirmed: list[int] = field(default_factory=list)
+    in_flight: int = 0
+    most_in_flight: int = 0
+    open: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def has_groups(self, number: int) -> Callable[[], bool]:
+        return lambda: len(self.groups) == number
+
+    async def publish(self, events: Sequence[int]) -> None:
+        number = len(self.groups)
+        self.groups.append(list(events))
+        self.in_flight += 1
+        self.most_in_flight = max(self.most_in_flight, self.in_flight)
+        await self.open.wait()
+        self.in_flight -= 1
+        if self.refuses(number):
+            raise NotStored
+        self.confirmed.extend(events)
+
+
+def run(test: Callable[[], Coroutine[object, object, None]]) -> None:
+    """On a loop of its own: hypothesis' tests are not coroutines."""
+    with asyncio.Runner() as runner:
+        runner.run(test())
+
+
+def commit(broker: Broker, limits: Limits = LIMITS, weigh: Callable[[int], int] = lambda _: 1) -> GroupCommit[int]:
+    return GroupCommit(publish=broker.publish, weigh=weigh, limits=limits)
+
+
+def working(groups: GroupCommit[int]) -> list[Coroutine[object, object, None]]:
+    return [groups.work() for _ in range(WORKERS)]
+
+
+def numbered(sizes: list[int]) -> list[list[int]]:
+    """Submissions of these sizes; every event is a different number."""
+    starts = [sum(sizes[:index]) for index in range(len(sizes))]
+    return [list(range(start, start + size)) for start, size in zip(starts, sizes, strict=True)]
+
+
+@given(sizes=st.lists(st.integers(0, 12), max_size=20), refused=st.sets(st.integers(0, 30)))
+def test_each_event_is_in_one_group_and_each_submitter_knows_what_became_of_its_own(
+    sizes: list[int], refused: set[int]
+) -> None:
+    async def test() -> None:
+        broker = Broker(refuses=refused.__contains__)
+        broker.open.set()
+        groups = commit(broker)
+        submissions = numbered(sizes)
+        async with background(*working(groups)):
+            answers = await asyncio.gather(*(groups.submit(events) for events in submissions))
+
+        published = [event for group in broker.groups for event in group]
+        assert len(published) == len(set(published))
+        for events, stored in zip(submissions, answers, strict=True):
+            assert stored == set(events).issubset(broker.confirmed)
+
+    run(test)
+
+
+@given(sizes=st.lists(st.integers(1, 12), max_size=20), weight=st.integers(1, 20))
+def test_groups_keep_the_order_and_the_limits(sizes: list[int], weight: int) -> None:
+    async def test() -> None:
+        broker = Broker()
+        broker.open.set()
+        limits = Limits(events=5, weight=weight)
+        groups = commit(broker, limits, weigh=lambda event: event % 7)
+        submissions = numbered(sizes)
+        async with background(*working(groups)):
+            await asyncio.gather(*(groups.submit(events) for events in submissions))
+
+        assert [event for group in broker.groups for event in group] == list(range(sum(sizes)))
+        for group in broker.groups:
+            assert len(group) <= limits.events
+            assert len(group) == 1 or sum(event % 7 for event in group) <= weight
+
+    run(test)
+
+
+@given(refused=st.sets(st.integers(0, 9)))
+def test_a_refused_group_fails_only_its_own_submitters(refused: set[int]) -> None:
+    async def test() -> None:
+        broker = Broker(refuses=refused.__contains__)
+        broker.open.set()
+        groups = commit(broker, Limits(events=1, weight=1))
+        async with background(*working(groups)):
+            answers = await asyncio.gather(*(groups.submit([event]) for event in range(10)))
+
+        failed = {broker.groups[number][0] for number in refused}
+        assert [event for event, stored in enumerate(answers) if not stored] == sorted(failed)
+
+    run(test)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Let the others run until it holds."""
+    async with asyncio.timeout(5):
+        while not condition():  # noqa: ASYNC110 - what is waited for is a turn of the loop
+            await asyncio.sleep(0)
+
+
+async def test_what_arrives_while_groups_are_in_flight_travels_together() -> None:
+    broker = Broker()
+    groups = commit(broker, Limits(events=100, weight=1000))
+    async with background(*working(groups)):
+        answers = []
+        for event in range(WORKERS):
+            answers.append(groups.submit([event]))
+            await until(broker.has_groups(event + 1))
+        answers += [groups.submit([event]) for event in range(WORKERS, 50)]
+        broker.open.set()
+        assert all(await asyncio.gather(*answers))
+
+    assert broker.groups == [[0], [1], list(range(2, 50))]
+    assert broker.most_in_flight == WORKERS
+
+
+async def test_who_has_gone_takes_back_what_no_group_holds() -> None:
+    broker = Broker()
+    groups = commit(broker, Limits(events=1, weight=1))
+    async with background(*working(groups)):
+        held = groups.submit([0, 1])
+        await until(broker.has_groups(WORKERS))
+        gone = groups.submit([2, 3])
+        stays = groups.submit([4])
+        gone.cancel()
+        broker.open.set()
+        assert await held
+        assert await stays
+
+    assert broker.groups == [[0], [1], [4]]
+
+
+async def test_who_failed_once_is_not_published_any_further() -> None:
+    broker = Broker(refuses=lambda number: number == 0)
+    groups = commit(broker, Limits(events=1, weight=1))
+    async with background(groups.work()):
+        failing = groups.submit([0, 1, 2])
+        next_one = groups.submit([3])
+        broker.open.set()
+        assert not await failing
+        assert await next_one
+
+    assert broker.groups == [[0], [3]]
+
+
+async def test_a_submission_of_nothing_is_stored_at_once() -> None:
+    assert await commit(Broker()).submit([])
+
+
+async def test_an_unexpected_error_ends_the_work_loudly() -> None:
+    async def publish(_: Sequence[int]) -> None:
+        raise ZeroDivisionError
+
+    groups = GroupCommit(publish=publish, weigh=lambda _: 1, limits=LIMITS)
+    groups.submit([1])
+    with pytest.raises(ZeroDivisionError):
+        await groups.work()

@@ -1,0 +1,308 @@
+"""Every shape of webhook that Meta documents, and what becomes of it."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.ingress.domain.groups import GROUPS, by_type, group_of, weigh
+from services.ingress.domain.translate import Event, Finding, Ignored, Problem, quarantine
+from shared.contracts.inbound import AccountEvent, DeliveryStatus, InboundMessage, PreferenceChange
+from tests.unit.ingress.rules import (
+    INDEX,
+    RECEIVED_AT,
+    RING,
+    RULES,
+    findings,
+    only,
+    opened,
+    wamid_key,
+)
+from tests.unit.ingress.webhooks import (
+    DATA,
+    PHONE,
+    USER,
+    messages_body,
+    sample,
+    status,
+    statuses_body,
+    text_message,
+    value,
+    webhook,
+)
+
+BOTH = (PHONE, USER)
+
+SENDERS = {
+    "text": BOTH,
+    "text_without_phone": (None, USER),
+    "text_with_user_id_in_from": (None, USER),
+    "text_without_contacts": BOTH,
+    "text_with_sender_in_contact_only": BOTH,
+    "text_with_plus_and_milliseconds": BOTH,
+    "system_number_changed": BOTH,
+    "system_user_changed": (None, USER),
+}
+
+CONTENTS: dict[str, tuple[str, str | None, str | None, str | None]] = {
+    "text": ("text", "Start", None, None),
+    "text_forwarded": ("text", "Start", None, None),
+    "button": ("button", "Stop", "stop", "wamid.OUT7"),
+    "button_without_context": ("button", "Stop", "stop", None),
+    "interactive_button": ("interactive", "Stellen", "topic:stellen", "wamid.OUT7"),
+    "interactive_list": ("interactive", "Baustellen", "topic:baustellen", None),
+    "interactive_flow": ("interactive", "Sent", None, None),
+    "image": ("image", "Baustelle", None, None),
+    "video": ("video", None, None, None),
+    "document": ("document", "Plan", None, None),
+    "audio": ("audio", None, None, None),
+    "sticker": ("sticker", None, None, None),
+    "location": ("location", None, None, None),
+    "contacts": ("contacts", None, None, None),
+    "reaction": ("reaction", "\U0001f44d", None, "wamid.OUT7"),
+    "reaction_removed": ("reaction", None, None, "wamid.OUT7"),
+    "order": ("order", None, None, None),
+    "system_number_changed": ("system", None, None, None),
+    "system_user_changed": ("system", None, None, None),
+    "edit": ("edit", "Stopp", None, "wamid.IN3"),
+    "revoke": ("revoke", None, None, "wamid.IN3"),
+    "unsupported": ("unsupported", None, None, None),
+    "unknown_type": ("hologram", None, None, None),
+}
+
+STATUSES: dict[str, tuple[str, str | None, int | None, str | None]] = {
+    "status_sent": ("sent", "delivery-1", None, "utility"),
+    "status_delivered_to_user_id": ("delivered", "delivery-1", None, None),
+    "status_read": ("read", "delivery-1", None, None),
+    "status_failed": ("failed", "delivery-1", 131026, None),
+    "status_unknown_word": ("held", "delivery-1", None, None),
+    "status_without_delivery": ("sent", None, None, None),
+}
+
+
+@pytest.mark.parametrize(("name", "addresses"), SENDERS.items())
+def test_the_sender_is_found_wherever_it_stands(name: str, addresses: tuple[str | None, str | None]) -> None:
+    message = only(InboundMessage, findings(sample(name)))
+    assert opened(message.sender) == addresses
+
+
+@pytest.mark.parametrize(("name", "expected"), CONTENTS.items())
+def test_the_content_of_each_type_of_message(
+    name: str, expected: tuple[str, str | None, str | None, str | None]
+) -> None:
+    kind, text, payload, about = expected
+    message = only(InboundMessage, findings(sample(name)))
+    assert (message.kind, message.text, message.payload) == (kind, text, payload)
+    assert message.about_key == (wamid_key(about) if about else None)
+    assert message.message_key == wamid_key("wamid.IN1")
+    assert (message.sent_at, message.received_at) == (datetime.fromtimestamp(1794300000, UTC), RECEIVED_AT)
+
+
+@pytest.mark.parametrize(("name", "expected"), STATUSES.items())
+def test_each_status(name: str, expected: tuple[str, str | None, int | None, str | None]) -> None:
+    event = only(DeliveryStatus, findings(sample(name)))
+    assert (event.status, event.delivery, event.error_code, event.pricing_category) == expected
+    assert event.message_key == wamid_key("wamid.OUT1")
+    assert event.at == datetime.fromtimestamp(1794300012, UTC)
+
+
+@pytest.mark.parametrize(
+    ("name", "addresses", "word"),
+    [
+        ("preference_stop", BOTH, "stop"),
+        ("preference_resume_without_phone", (None, USER), "resume"),
+    ],
+)
+def test_preferences(name: str, addresses: tuple[str | None, str | None], word: str) -> None:
+    change = only(PreferenceChange, findings(sample(name)))
+    assert opened(change.person) == addresses
+    assert (change.category, change.value) == ("marketing_messages", word)
+    assert change.at == datetime.fromtimestamp(1794300100, UTC)
+
+
+@pytest.mark.parametrize("name", ["template_status", "phone_number_quality", "account_restricted"])
+def test_account_events_are_passed_on_unchanged(name: str) -> None:
+    change = json.loads(sample(name))["entry"][0]["changes"][0]
+    event = only(AccountEvent, findings(sample(name)))
+    assert (event.field, event.value) == (change["field"], change["value"])
+
+
+def test_errors_of_the_account_are_account_events() -> None:
+    event = only(AccountEvent, findings(sample("errors_of_account")))
+    assert event.value == {"errors": [{"code": 130429, "title": "Rate limit hit"}]}
+
+
+def test_a_message_with_an_error_beside_it_is_both() -> None:
+    message, event = findings(sample("interactive_failed"))
+    assert isinstance(message, InboundMessage)
+    assert isinstance(event, AccountEvent)
+
+
+@pytest.mark.parametrize("name", ["text_in_group", "status_of_group"])
+def test_groups_are_ignored(name: str) -> None:
+    assert findings(sample(name)) == [Ignored.GROUP]
+
+
+def test_a_field_that_may_hold_addresses_is_not_passed_on() -> None:
+    assert only(Problem, findings(sample("unknown_field"))).reason == "changes[0]: a field that is not known"
+
+
+def test_all_entries_changes_and_lists_are_read_and_other_numbers_are_not() -> None:
+    found = findings(sample("mixed"))
+    assert [type(finding) for finding in found[:-1]] == [
+        InboundMessage,
+        InboundMessage,
+        DeliveryStatus,
+        DeliveryStatus,
+    ]
+    assert found[-1] is Ignored.OTHER_NUMBER
+
+
+def test_every_sample_is_expected_somewhere() -> None:
+    here = {*SENDERS, *CONTENTS, *STATUSES, "mixed", "interactive_failed", "errors_of_account"}
+    here |= {"text_in_group", "status_of_group", "unknown_field", "preference_stop"}
+    here |= {"preference_resume_without_phone", "template_status", "phone_number_quality"}
+    assert {path.stem for path in DATA.glob("*.json")} == here | {"account_restricted"}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"Start",
+        b"[]",
+        b"{}",
+        b'{"object": "page", "entry": []}',
+        b'{"object": "whatsapp_business_account", "entry": {}}',
+        b'{"object": "whatsapp_business_account"',
+        b'{"object": "whatsapp_business_account", "entry": []} trailing',
+        b"\xff\xfe",
+        b"[" * 100_000,
+        b'{"object": "whatsapp_business_account", "entry": [' + b"[" * 100_000,
+        b'{"object": "whatsapp_business_account", "entry": [{"changes": [7]}]}',
+    ],
+)
+def test_what_is_no_webhook_is_one_problem(body: bytes) -> None:
+    assert only(Problem, findings(body)).reason
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        7,
+        {},
+        {"id": 1, "type": "text", "timestamp": "1"},
+        {**text_message(1), "from": None},
+        {**text_message(1), "from": "somebody"},
+        text_message(1, timestamp="soon"),
+        text_message(1, timestamp="-5"),
+        text_message(1, timestamp="9" * 20),
+        text_message(1, timestamp="1" * 5000),
+        text_message(1, timestamp=1.5),
+        text_message(1, type="button", button="Stop"),
+    ],
+)
+def test_a_broken_item_is_a_problem_and_its_neighbours_are_events(broken: Any) -> None:
+    body = webhook(value(messages=[text_message(1), broken, text_message(2)], statuses=[status(1)]))
+    kinds = [type(finding) for finding in findings(body)]
+    assert kinds == [InboundMessage, Problem, InboundMessage, DeliveryStatus]
+
+
+def test_a_broken_contact_or_status_takes_nothing_with_it() -> None:
+    body = webhook(value(contacts=[7], messages=[text_message(1)], statuses=[{"id": 3}, status(1)]))  # type: ignore[list-item]
+    kinds = [type(finding) for finding in findings(body)]
+    assert kinds == [Problem, InboundMessage, Problem, DeliveryStatus]
+
+
+def test_texts_and_words_are_cut() -> None:
+    body = messages_body(text_message(1, "ä" * 5000, type="t" * 5000))
+    message = only(InboundMessage, findings(body))
+    assert message.text == "ä" * 4096
+    assert message.kind == "t" * 256
+
+
+def test_a_contact_of_somebody_else_is_not_the_senders() -> None:
+    contacts = [{"wa_id": "491760406900002", "user_id": "DE.2"}, {"wa_id": PHONE, "user_id": USER}]
+    message = only(InboundMessage, findings(webhook(value(contacts=contacts, messages=[text_message(1)]))))
+    assert opened(message.sender) == BOTH
+
+
+def test_equal_webhooks_give_equal_keys_and_different_ciphertexts() -> None:
+    first, second = (only(InboundMessage, findings(sample("text"))) for _ in range(2))
+    assert first.message_key == second.message_key
+    assert first.sender.phone is not None
+    assert second.sender.phone is not None
+    assert first.sender.phone.index == second.sender.phone.index == INDEX.index("phone", PHONE)
+    assert first.sender.phone.sealed != second.sender.phone.sealed
+
+
+def test_a_quarantined_body_opens_and_its_reason_names_places_only() -> None:
+    body = messages_body(*({"id": PHONE, "text": USER} for _ in range(5)))
+    problems = [finding for finding in findings(body) if isinstance(finding, Problem)]
+    kept = quarantine(body, problems, RULES)
+    assert RING.open(kept.sealed, purpose="webhook") == body
+    assert kept.reason.startswith("messages[0]: ")
+    assert kept.reason.endswith("; and 2 more")
+    assert PHONE not in kept.reason
+    assert USER not in kept.reason
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=12,
+)
+NAMES = st.sampled_from(["id", "from", "type", "timestamp", "text", "button", "context", "system", "errors", "status"])
+ITEMS = st.dictionaries(NAMES, JSON | st.sampled_from([PHONE, USER, "1794300000"]), max_size=8) | JSON
+LISTS = st.lists(ITEMS, max_size=4)
+
+
+@given(messages=LISTS, statuses=LISTS, contacts=LISTS, preferences=LISTS)
+def test_whatever_the_items_are_each_becomes_something(
+    messages: list[Any], statuses: list[Any], contacts: list[Any], preferences: list[Any]
+) -> None:
+    body = webhook(value(messages=messages, statuses=statuses, contacts=contacts, user_preferences=preferences))
+    found = findings(body)
+    assert len(found) >= len(messages) + len(statuses) + len(preferences)
+    assert len(found) <= len(messages) + len(statuses) + len(preferences) + len(contacts)
+    assert_encodable(found)
+
+
+@given(body=st.binary() | JSON.map(lambda it: json.dumps(it).encode()))
+def test_whatever_the_body_is_nothing_is_raised_and_nothing_is_silent(body: bytes) -> None:
+    assert only(Problem, findings(body)).reason
+
+
+@given(value=st.dictionaries(st.text(), JSON))
+def test_any_account_value_can_be_passed_on_or_is_a_problem(value: dict[str, Any]) -> None:
+    found = findings(webhook(value, field="account_update"))
+    assert len(found) == 1
+    assert_encodable(found)
+
+
+def test_an_account_value_of_any_depth_is_passed_on_or_a_problem() -> None:
+    for depth in (1, 30, 31, 32, 33, 34, 500, 900, 990):
+        nested = '{"a":' * depth + "1" + "}" * depth
+        body = webhook({"it": "X"}, field="account_update").replace(b'"X"', nested.encode())
+        found = findings(body)
+        assert isinstance(found[0], AccountEvent) == (depth < 32)
+        assert_encodable(found)
+
+
+def assert_encodable(found: list[Finding]) -> None:
+    """All that is to be published can be, in groups by type, and is about as large as it was weighed."""
+    events: list[Event] = [finding for finding in found if not isinstance(finding, Ignored | Problem)]
+    for kind, same in by_type(events).items():
+        assert isinstance(group_of(same), GROUPS[kind])
+        encoded = msgspec.json.encode(group_of(same))
+        assert len(encoded) <= sum(weigh(event) for event in same) + 2000 * len(same)
+
+
+@given(number=st.integers(1, 50))
+def test_n_statuses_are_n_events_in_their_order(number: int) -> None:
+    found = findings(statuses_body(*(status(it) for it in range(number))))
+    assert [it.delivery for it in found if isinstance(it, DeliveryStatus)] == [f"delivery-{it}" for it in range(number)]
