@@ -1,0 +1,47 @@
+"""The files of the repository, as git knows them or, where there is no git, as they lie there."""
+
+import ast
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.unit.rules.planting import REPOSITORY
+
+PACKAGES = ("services", "shared", "simulator", "cli", "deploy", "tests", "benchmarks")
+_GENERATED = {".git", ".venv", ".local", "__pycache__", "dist"}
+
+
+def tracked_files() -> list[Path]:
+    """Everything that is, or would be, in a commit."""
+    if not (REPOSITORY / ".git").exists():
+        return [path for path in REPOSITORY.rglob("*") if path.is_file() and not _GENERATED & set(path.parts)]
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached"], cwd=REPOSITORY, capture_output=True, check=True, text=True
+    )
+    return [path for name in listed.stdout.split("\0") if name and (path := REPOSITORY / name).is_file()]
+
+
+def python_files() -> list[Path]:
+    """Every module in a package of ours, committed or not."""
+    found = (path for package in PACKAGES for path in (REPOSITORY / package).rglob("*.py"))
+    return [path for path in found if not _GENERATED & set(path.parts)]
+
+
+def functions(path: Path) -> Iterator[tuple[str, int]]:
+    """The name of each function in a module, and its length in lines without the docstring."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node.name, _length(node)
+
+
+def _length(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    assert node.end_lineno is not None
+    first = node.body[0]
+    has_docstring = ast.get_docstring(node) is not None and first.end_lineno is not None
+    docstring = first.end_lineno - first.lineno + 1 if has_docstring and first.end_lineno else 0
+    return node.end_lineno - node.lineno + 1 - docstring
+
+
+def shown(path: Path) -> str:
+    """A path for a failing test's output."""
+    return str(path.relative_to(REPOSITORY))

@@ -1,0 +1,102 @@
+"""Each import rule is proven: a violation that is planted breaks exactly the contract that forbids it."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.unit.rules.planting import CONTRACTS, REPOSITORY, Tree, copied_tree
+
+SERVICES = ("ingress", "subscriptions", "dispatcher")
+
+# Contract, file, and the line that breaks it. Our __init__ modules import nothing, so no other rule is broken too.
+VIOLATIONS = [
+    ("strangers", "services/ingress/adapters/planted.py", "import services.subscriptions"),
+    ("strangers", "services/dispatcher/adapters/planted.py", "import services.ingress"),
+    ("strangers", "services/subscriptions/adapters/planted.py", "import services.dispatcher"),
+    ("direction", "shared/runtime/planted.py", "import services"),
+    ("direction", "shared/runtime/planted.py", "import simulator"),
+    ("direction", "services/ingress/adapters/planted.py", "import deploy"),
+    ("direction", "simulator/planted.py", "import cli"),
+    ("direction", "deploy/local/planted.py", "import cli"),
+    ("service-layers", "services/{}/domain/planted.py", "import services.{}.ports"),
+    ("service-layers", "services/{}/ports.py", "import services.{}.adapters"),
+    ("service-layers", "services/{}/adapters/planted.py", "import services.{}.settings"),
+    ("service-layers", "services/{}/settings.py", "import services.{}.adapters"),
+    ("service-layers", "services/{}/adapters/planted.py", "import services.{}.wiring"),
+    ("service-layers", "services/{}/planted.py", ""),
+    ("shared-layers", "shared/runtime/planted.py", "import shared.amqp"),
+    ("shared-layers", "shared/amqp/planted.py", "import shared.database"),
+    ("shared-layers", "shared/sealing.py", "import shared.contracts"),
+    ("shared-layers", "shared/planted.py", ""),
+    ("pure", "services/{}/domain/planted.py", "import random"),
+    ("pure", "shared/contracts/planted.py", "import random"),
+    ("pure", "shared/outcome.py", "import random"),
+    ("drivers", "services/ingress/handlers.py", "import aiohttp"),
+    ("drivers", "services/subscriptions/handlers/planted.py", "import aiohttp"),
+    ("drivers", "services/dispatcher/handlers/planted.py", "import aiohttp"),
+    ("drivers", "services/{}/ports.py", "import aiohttp"),
+    ("amqp", "services/{}/adapters/planted.py", "import aio_pika"),
+    ("amqp", "simulator/planted.py", "import aio_pika"),
+    ("amqp", "cli/planted.py", "import aio_pika"),
+    ("amqp", "deploy/local/planted.py", "import aio_pika"),
+]
+FOR_EACH_SERVICE = [
+    (contract, file.format(service), line.format(service))
+    for contract, file, line in VIOLATIONS
+    for service in (SERVICES if "{}" in file else ("",))
+]
+FORBIDDING = [identifier for identifier, contract in CONTRACTS.items() if "forbidden_modules" in contract]
+SOMEWHERE = {
+    "pure": "services/ingress/domain/planted.py",
+    "drivers": "services/dispatcher/handlers/planted.py",
+    "amqp": "cli/planted.py",
+}
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Tree:
+    return copied_tree(tmp_path)
+
+
+def test_the_tree_as_it_is_keeps_all_contracts(tree: Tree) -> None:
+    verdict = tree.lint()
+    assert verdict.broken == frozenset(), verdict.report
+
+
+@pytest.mark.parametrize(("contract", "file", "line"), FOR_EACH_SERVICE)
+def test_a_planted_violation_breaks_exactly_its_contract(tree: Tree, contract: str, file: str, line: str) -> None:
+    tree.plant(file, line)
+    assert tree.lint().broken == {contract}
+
+
+@pytest.mark.parametrize(
+    ("file", "line"),
+    [
+        ("services/ingress/adapters/planted.py", "import simulator"),
+        ("simulator/planted.py", "import services.dispatcher"),
+    ],
+)
+def test_services_and_the_simulator_are_strangers_by_two_contracts(tree: Tree, file: str, line: str) -> None:
+    tree.plant(file, line)
+    assert tree.lint().broken == {"strangers", "direction"}
+
+
+@pytest.mark.parametrize("contract", FORBIDDING)
+def test_every_forbidden_module_is_found(tree: Tree, contract: str) -> None:
+    """A name with a typing error in the list would pass without a word."""
+    forbidden = CONTRACTS[contract]["forbidden_modules"]
+    tree.plant(SOMEWHERE[contract], "\n".join(f"import {module}" for module in forbidden))
+    verdict = tree.lint()
+    assert contract in verdict.broken
+    missed = [module for module in forbidden if f"not allowed to import {module}:" not in verdict.report]
+    assert missed == []
+
+
+def test_every_contract_has_its_planted_violations() -> None:
+    assert {contract for contract, _, _ in VIOLATIONS} == set(CONTRACTS)
+
+
+def test_every_service_is_under_the_rules() -> None:
+    found = {path.parent.name for path in (REPOSITORY / "services").glob("*/__init__.py")}
+    assert found == set(SERVICES)
+    assert set(CONTRACTS["service-layers"]["containers"]) == {f"services.{service}" for service in SERVICES}

@@ -1,0 +1,120 @@
+"""Rules about the repository itself, which no linter knows."""
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+
+from tests.unit.rules.planting import PYPROJECT, REPOSITORY
+from tests.unit.rules.repository import PACKAGES, functions, python_files, shown, tracked_files
+
+LONGEST_MODULE = 350
+LONGEST_FUNCTION = 45
+
+# Put together here, so that this file does not contain what it looks for.
+FORBIDDEN = re.compile(
+    "|".join(
+        (
+            r"(?<![\w.~-])/(?:wor" + r"k|roo" + r"t|far" + r"m|home/[a-z]+)/",
+            r"\b(?:files\.pytho" + r"nhosted|pyp" + r"i)\.org\b",
+            r"--(?:extra-)?index-" + r"url\b",
+            r"\b(?:ghc" + r"r\.io|qua" + r"y\.io|registry-1\.dock" + r"er\.io|registry\.npm" + r"js\.org)\b",
+        )
+    )
+)
+NAME = re.compile(r"^([A-Za-z0-9._-]+)")
+LOCKED = re.compile(r"^([A-Za-z0-9._-]+)==", re.MULTILINE)
+LOCKS = {
+    "requirements.lock": list(PYPROJECT["project"]["dependencies"]),
+    "requirements-dev.lock": [
+        requirement
+        for group in ("local", "test", "lint")
+        for requirement in (*PYPROJECT["dependency-groups"][group], *PYPROJECT["project"]["dependencies"])
+    ],
+}
+
+
+def normalized(names: Iterable[str]) -> set[str]:
+    return {re.sub(r"[-_.]+", "-", name).lower() for name in names}
+
+
+def test_every_folder_with_code_is_a_package() -> None:
+    """Without it the import rules, silently, do not look inside."""
+    folders = {path.parent for path in python_files()}
+    folders |= {parent for folder in folders for parent in folder.parents if parent.is_relative_to(REPOSITORY)}
+    folders.discard(REPOSITORY)
+    assert [shown(folder) for folder in sorted(folders) if not (folder / "__init__.py").exists()] == []
+
+
+def test_every_package_is_checked_for_types() -> None:
+    assert set(PYPROJECT["tool"]["mypy"]["files"]) == set(PACKAGES)
+
+
+def test_no_module_is_too_long() -> None:
+    lengths = {shown(path): len(path.read_text().splitlines()) for path in python_files()}
+    assert {path: length for path, length in lengths.items() if length > LONGEST_MODULE} == {}
+
+
+def test_no_function_is_too_long() -> None:
+    lengths = {f"{shown(path)}:{name}": length for path in python_files() for name, length in functions(path)}
+    assert {name: length for name, length in lengths.items() if length > LONGEST_FUNCTION} == {}
+
+
+def test_no_file_names_a_registry_or_a_machine() -> None:
+    found = {shown(path): match[0] for path in tracked_files() if (match := _forbidden_in(path))}
+    assert found == {}
+
+
+def _forbidden_in(path: Path) -> re.Match[str] | None:
+    try:
+        return FORBIDDEN.search(path.read_text())
+    except UnicodeDecodeError:
+        return None  # a picture
+
+
+@pytest.mark.parametrize(
+    "text", ["/wor" + "k/main", "see /roo" + "t/x", "https://pyp" + "i.org/simple", "--index-" + "url x"]
+)
+def test_what_is_forbidden_would_be_found(text: str) -> None:
+    assert FORBIDDEN.search(text)
+
+
+@pytest.mark.parametrize("text", ["framework/", "root/", "~/work", "network/", "homework/x", "/home/"])
+def test_ordinary_words_are_no_machine_paths(text: str) -> None:
+    assert not FORBIDDEN.search(text)
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_every_locked_package_has_a_hash(lock: str) -> None:
+    blocks = re.split(r"\n(?=[A-Za-z0-9])", _requirements(lock))
+    assert len(blocks) > 10
+    assert [block.splitlines()[0] for block in blocks if "--hash=sha256:" not in block] == []
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_a_lock_names_no_address(lock: str) -> None:
+    assert re.findall(r"\S*://\S*|^-\S+", _requirements(lock), re.MULTILINE) == []
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_a_lock_has_every_package_of_pyproject(lock: str) -> None:
+    wanted = normalized(match[1] for line in LOCKS[lock] if (match := NAME.match(line)))
+    assert wanted <= normalized(LOCKED.findall(_requirements(lock)))
+
+
+def test_what_is_for_development_only_is_not_in_the_image() -> None:
+    groups = PYPROJECT["dependency-groups"]
+    development = {
+        match[1] for group in ("local", "test", "lint") for line in groups[group] if (match := NAME.match(line))
+    }
+    assert normalized(development) & normalized(LOCKED.findall(_requirements("requirements.lock"))) == set()
+
+
+def _requirements(lock: str) -> str:
+    lines = (REPOSITORY / lock).read_text().splitlines()
+    return "\n".join(line for line in lines if line.strip() and not line.lstrip().startswith("#"))
+
+
+def test_the_licence_is_given_by_its_identifier() -> None:
+    assert PYPROJECT["project"]["license"] == "EUPL-1.2"
