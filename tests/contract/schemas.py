@@ -1,0 +1,46 @@
+"""The JSON Schemas beside the contracts. `python -m tests.contract.schemas` writes them anew.
+
+A schema that changes for a type that is in use is a break, unless only an optional field was added: then
+make a new version of the type instead.
+"""
+
+import inspect
+import json
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from shared.contracts.message import Message
+from shared.contracts.registry import MESSAGES
+
+CONTRACTS = Path(__file__).parents[2] / "shared" / "contracts"
+SCHEMAS = CONTRACTS / "schemas"
+EXAMPLES = CONTRACTS / "examples"
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+
+def schema_of(kind: type[Message]) -> dict[str, Any]:
+    """The schema of a message's data, as it reads in JSON."""
+    schema = {"$schema": DIALECT, "title": kind.TYPE, **msgspec.json.schema(kind)}
+    for definition in schema["$defs"].values():
+        definition["description"] = inspect.cleandoc(definition.get("description", ""))
+    plain: dict[str, Any] = json.loads(json.dumps(schema))
+    return plain
+
+
+def schema_file(type_name: str) -> Path:
+    return SCHEMAS / f"{type_name}.json"
+
+
+def write_all() -> None:
+    """One file for each type of the registry; what belongs to none is removed."""
+    for path in SCHEMAS.glob("*.json"):
+        path.unlink()
+    for name, kind in MESSAGES.items():
+        text = json.dumps(schema_of(kind), indent=2, ensure_ascii=False)
+        schema_file(name).write_text(f"{text}\n")
+
+
+if __name__ == "__main__":
+    write_all()
