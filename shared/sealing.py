@@ -35,6 +35,8 @@ class KeyRing:
         entries = [entry.strip().partition(":") for entry in text.split(",") if entry.strip()]
         if not entries or not all(number.isdecimal() and 0 < int(number) < 256 for number, _, _ in entries):
             raise SealingError("expected VERSION:BASE64[,VERSION:BASE64], versions 1 to 255")
+        if len({int(number) for number, _, _ in entries}) < len(entries):
+            raise SealingError("two keys have the same version")
         return cls({int(number): AESGCM(parse_key(key)) for number, _, key in entries})
 
     def seal(self, plain: bytes, *, purpose: str, index: bytes = b"") -> bytes:

@@ -20,14 +20,17 @@ _EXEMPT = frozenset({"timestamp", "level"})
 
 
 def redact(value: object) -> object:
-    """The value with everything that looks like a number, user id or wamid replaced, at any depth."""
-    if isinstance(value, str):
-        return _PERSONAL.sub("[redacted]", value)
+    """The value with everything that looks like a number, user id or wamid replaced, at any depth.
+
+    What is no plain JSON (an exception, say) becomes text first, since rendering would do that too late.
+    """
     if isinstance(value, dict):
-        return {key: redact(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
+        return {redact(key): redact(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
         return [redact(item) for item in value]
-    return value
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    return _PERSONAL.sub("[redacted]", str(value))
 
 
 def _redact_event(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -1,0 +1,90 @@
+"""The net that catches personal data before a log line is written, and what it must let through."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.runtime.logs import redact
+
+REPOSITORY = Path(__file__).parents[3]
+DIGITS = st.text("0123456789", min_size=8, max_size=15)
+FRAME = st.text(" ,;:()[]{}'\"=/ghijklmnopqrstuvwxyzäöü", max_size=10)
+
+
+@given(before=FRAME, number=DIGITS, after=FRAME, plus=st.sampled_from(["", "+"]))
+def test_a_phone_number_is_caught_in_any_text(before: str, number: str, after: str, plus: str) -> None:
+    assert number not in str(redact(f"{before}{plus}{number}{after}"))
+
+
+@given(before=FRAME, after=FRAME, tail=st.text("ABCdef0123456789", min_size=10, max_size=40))
+def test_user_ids_and_wamids_are_caught_in_any_text(before: str, after: str, tail: str) -> None:
+    redacted = str(redact(f"{before} DE.{tail} DE.ENT.{tail} wamid.{tail}=={after}"))
+    assert tail not in redacted
+
+
+def test_it_is_caught_at_any_depth_and_in_any_object() -> None:
+    number = "491760406900001"
+    nested = {"a": [{"b": (number, ValueError(number), {number})}], number: 1, "bytes": number.encode()}
+    assert number not in str(redact(nested))
+
+
+@pytest.mark.parametrize("value", [1, 12345678901, 1.5, True, None])
+def test_numbers_that_are_counts_pass(value: object) -> None:
+    assert redact(value) == value
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        str(UUID(int=0x01A1CEE101D885E4ADA8F9FA054A7474)),
+        "12345678-1234-8234-9234-123456789012",
+        "sha256 0123456789abcdef0123456789abcdef",
+        "port 15672, 1234567 rows",
+        "2026-11-12T08:30:15Z",
+        "kreisfunk_strassensperrungen_v1",
+    ],
+)
+def test_ids_and_times_pass(text: str) -> None:
+    assert redact(text) == text
+
+
+PROGRAM = """
+import logging
+
+import structlog
+from shared.runtime.logs import configure_logs
+
+configure_logs(service="test", level="info")
+log = structlog.get_logger()
+log.debug("unseen")
+log.info("seen", to="491760406900001", error=ValueError("DE.40100200300400500"), count=3)
+try:
+    raise ValueError("wamid.HBgPNDkxNzYwNDA2OTAwMDAxFQIAERgS")
+except ValueError:
+    log.exception("failed")
+    logging.getLogger("aio_pika").exception("failed for %s", "+491760406900001")
+logging.getLogger("aio_pika").info("frames")
+logging.getLogger("aio_pika").warning("count %d", 3)
+"""
+
+
+def test_every_line_of_a_process_is_json_and_nothing_personal_is_in_it() -> None:
+    finished = subprocess.run(
+        [sys.executable, "-c", PROGRAM], cwd=REPOSITORY, capture_output=True, text=True, timeout=60, check=True
+    )
+    lines = [json.loads(line) for line in finished.stderr.splitlines()]
+    assert [line["event"] for line in lines] == ["seen", "failed", "failed for [redacted]", "count 3"]
+    assert [line["level"] for line in lines] == ["info", "error", "error", "warning"]
+    assert {line["service"] for line in lines} == {"test"}
+    assert lines[0]["count"] == 3
+    assert "ValueError" in lines[1]["exception"]
+    assert "4917604069" not in finished.stderr
+    assert "wamid." not in finished.stderr
+    assert "DE.4010" not in finished.stderr
+    assert finished.stdout == ""

@@ -1,0 +1,96 @@
+"""Sealed values open where they belong and nowhere else."""
+
+import base64
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.sealing import INDEX_BYTES, IndexKey, KeyRing, SealingError
+
+OLD, NEW, OTHER = (base64.b64encode(bytes([number]) * 32).decode() for number in (1, 2, 3))
+RING = KeyRing.parse(f"1:{OLD},2:{NEW}")
+INDEX = IndexKey.parse(OLD)
+PURPOSES = st.sampled_from(["phone", "user", "webhook"])
+INDEXES = st.binary(max_size=16)
+
+
+@given(plain=st.binary(), purpose=PURPOSES, index=INDEXES)
+def test_what_was_sealed_opens_to_what_it_was(plain: bytes, purpose: str, index: bytes) -> None:
+    sealed = RING.seal(plain, purpose=purpose, index=index)
+    assert RING.open(sealed, purpose=purpose, index=index) == plain
+    assert sealed != RING.seal(plain, purpose=purpose, index=index)
+
+
+@given(plain=st.binary(min_size=8), purposes=st.tuples(PURPOSES, PURPOSES), indexes=st.tuples(INDEXES, INDEXES))
+def test_it_opens_only_with_its_purpose_and_index(
+    plain: bytes, purposes: tuple[str, str], indexes: tuple[bytes, bytes]
+) -> None:
+    sealed = RING.seal(plain, purpose=purposes[0], index=indexes[0])
+    assert opens(RING, sealed, purposes[1], indexes[1]) == (purposes[0] == purposes[1] and indexes[0] == indexes[1])
+
+
+@given(plain=st.binary(), position=st.integers(0, 10_000), mask=st.integers(1, 255))
+def test_a_changed_byte_is_noticed(plain: bytes, position: int, mask: int) -> None:
+    sealed = bytearray(RING.seal(plain, purpose="phone"))
+    sealed[position % len(sealed)] ^= mask
+    assert not opens(RING, bytes(sealed), "phone")
+
+
+@given(noise=st.binary(max_size=60))
+def test_noise_does_not_open(noise: bytes) -> None:
+    assert not opens(RING, noise, "phone")
+
+
+def test_the_newest_key_seals_and_older_ones_still_open() -> None:
+    before, after = KeyRing.parse(f"1:{OLD}"), KeyRing.parse(f"2:{NEW}")
+    sealed_before = before.seal(b"x", purpose="phone")
+    sealed_now = RING.seal(b"x", purpose="phone")
+    assert RING.open(sealed_before, purpose="phone") == b"x"
+    assert after.open(sealed_now, purpose="phone") == b"x"
+    assert not opens(before, sealed_now, "phone")
+    assert not opens(KeyRing.parse(f"1:{OTHER}"), sealed_before, "phone")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", ",", OLD, f":{OLD}", f"0:{OLD}", f"256:{OLD}", f"-1:{OLD}", f"a:{OLD}", "1:", "1:!!!", f"1:{OLD[:20]}"],
+)
+def test_a_text_that_is_no_ring_is_refused_without_repeating_it(text: str) -> None:
+    with pytest.raises(SealingError) as caught:
+        KeyRing.parse(text)
+    assert OLD[:20] not in str(caught.value)
+
+
+def test_two_keys_of_one_version_are_refused() -> None:
+    with pytest.raises(SealingError):
+        KeyRing.parse(f"1:{OLD},1:{NEW}")
+
+
+@given(one=st.text(), other=st.text(), purposes=st.tuples(PURPOSES, PURPOSES))
+def test_an_index_is_equal_for_the_same_value_and_purpose_only(one: str, other: str, purposes: tuple[str, str]) -> None:
+    first, second = INDEX.index(purposes[0], one), INDEX.index(purposes[1], other)
+    assert (first == second) == (one == other and purposes[0] == purposes[1])
+    assert len(first) == INDEX_BYTES
+    assert first != IndexKey.parse(NEW).index(purposes[0], one)
+
+
+@pytest.mark.parametrize("text", ["", "!!!", OLD[1:], f"{OLD}{OLD}", "ä"])
+def test_a_text_that_is_no_key_is_refused_without_repeating_it(text: str) -> None:
+    with pytest.raises(SealingError) as caught:
+        IndexKey.parse(text)
+    assert not text or text not in str(caught.value)
+
+
+def test_nothing_shows_a_key() -> None:
+    shown = f"{RING!r} {INDEX!r} {RING} {INDEX}"
+    assert OLD not in shown
+    assert repr(bytes([1]) * 32) not in shown
+
+
+def opens(ring: KeyRing, sealed: bytes, purpose: str, index: bytes = b"") -> bool:
+    try:
+        ring.open(sealed, purpose=purpose, index=index)
+    except SealingError:
+        return False
+    return True

@@ -1,0 +1,101 @@
+"""Settings come from variables or files, and what is wrong with them is said without their values."""
+
+from pathlib import Path
+
+import pytest
+from pydantic import Field, SecretStr, field_validator
+
+from shared.runtime.process import EXIT_SETTINGS
+from shared.runtime.settings import ServiceSettings, read_settings
+
+URL = "amqp://ingress@127.0.0.1:5672/"
+
+
+class Example(ServiceSettings):
+    token: SecretStr = Field(min_length=8, description="the token of the example")
+    size: int = Field(3, ge=1)
+
+    @field_validator("size")
+    @classmethod
+    def _is_odd(cls, value: int) -> int:
+        if value % 2 == 0:
+            raise ValueError("must be odd")
+        return value
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """Only what the example needs."""
+    for name in ("SIZE", "SECRETS_DIR", "BROKER_PASSWORD", "INTERNAL_PORT", "LOG_LEVEL", "DRAIN_SECONDS"):
+        monkeypatch.delenv(f"KREISFUNK_{name}", raising=False)
+    monkeypatch.setenv("KREISFUNK_BROKER_URL", URL)
+    monkeypatch.setenv("KREISFUNK_TOKEN", "0123456789")
+    return monkeypatch
+
+
+def complaint(capsys: pytest.CaptureFixture[str]) -> str:
+    with pytest.raises(SystemExit) as caught:
+        read_settings(Example)
+    assert caught.value.code == EXIT_SETTINGS
+    return capsys.readouterr().err
+
+
+def test_settings_are_read_from_variables(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("KREISFUNK_SIZE", "5")
+    settings = read_settings(Example)
+    assert (settings.broker_url, settings.size, settings.internal_port) == (URL, 5, 9090)
+    assert settings.token.get_secret_value() == "0123456789"
+    assert settings.broker_secret is None
+
+
+def test_settings_are_read_from_files_without_their_last_line_break(
+    environment: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "kreisfunk_token").write_text("from-a-file\n")
+    (tmp_path / "kreisfunk_broker_password").write_text("of the broker\n")
+    environment.setenv("KREISFUNK_SECRETS_DIR", str(tmp_path))
+    environment.delenv("KREISFUNK_TOKEN")
+    settings = read_settings(Example)
+    assert settings.token.get_secret_value() == "from-a-file"
+    assert settings.broker_secret == "of the broker"
+
+
+def test_an_empty_variable_is_as_good_as_none(
+    environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    environment.setenv("KREISFUNK_SIZE", "")
+    assert read_settings(Example).size == 3
+    environment.setenv("KREISFUNK_TOKEN", "")
+    assert "KREISFUNK_TOKEN: Field required (the token of the example)" in complaint(capsys)
+
+
+def test_everything_that_is_wrong_is_named_at_once_without_its_value(
+    environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wrong = {
+        "BROKER_URL": "http://login:secret-of-the-url@127.0.0.1/",
+        "TOKEN": "s3cr3t!",
+        "SIZE": "4",
+        "INTERNAL_PORT": "port-of-call",
+        "LOG_LEVEL": "deafening",
+        "DRAIN_SECONDS": "0",
+    }
+    for name, value in wrong.items():
+        environment.setenv(f"KREISFUNK_{name}", value)
+    said = complaint(capsys)
+    assert all(f"KREISFUNK_{name}: " in said for name in wrong)
+    assert "KREISFUNK_SIZE: must be odd" in said
+    assert not [value for name, value in wrong.items() if len(value) > 1 and value in said]
+    assert "secret-of-the-url" not in said
+
+
+def test_settings_never_change_and_never_show_a_secret(environment: pytest.MonkeyPatch) -> None:
+    settings = read_settings(Example)
+    assert "0123456789" not in repr(settings)
+    with pytest.raises(ValueError, match="frozen"):
+        settings.size = 7
+
+
+def test_a_missing_secrets_folder_is_no_reason_to_fail(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("KREISFUNK_SECRETS_DIR", "/nowhere/at/all")
+    assert read_settings(Example).size == 3
