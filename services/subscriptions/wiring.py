@@ -33,6 +33,7 @@ from shared.amqp.publisher import open_publisher
 from shared.amqp.topology import SUBSCRIPTIONS_INBOUND, SUBSCRIPTIONS_NOTICES, Queue
 from shared.database.migrations import pending_versions
 from shared.database.pool import Database, open_database
+from shared.outcome import DependencyAway
 from shared.runtime.background import background
 from shared.runtime.clock import Clock, system_clock
 from shared.runtime.probes import Readiness, internal_port
@@ -44,6 +45,10 @@ POOL_SIZE = 20  # a wave of each inbound worker, a notice, the expander, probes 
 INBOUND_WORKERS = 2
 NOTICE_WORKERS = 1
 CLOSE_SECONDS = 3.0
+
+
+class NotMigrated(DependencyAway):
+    """The process ends, and finds what it needs when it is started again after the migration."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,11 +101,14 @@ async def serve(settings: Settings, county: County, stop: Stop) -> None:
             open_database(settings.database_url, password=settings.database_secret, name=NAME, size=POOL_SIZE)
         )
         consuming, publishing = [await _connect(stack, settings, purpose) for purpose in ("consumes", "publishes")]
-        readiness = _readiness(database, consuming, publishing)
+        listening = asyncio.Event()
+        readiness = _readiness(database, listening, consuming, publishing)
         host, port = settings.internal_host, settings.internal_port
         await stack.enter_async_context(internal_port(host=host, port=port, registry=registry, readiness=readiness))
         outlet = AmqpOutlet(await stack.enter_async_context(open_publisher(publishing)))
         parts = assemble(database, outlet, county, metrics)
+        if not await _migrated(database):
+            raise NotMigrated("the schema is not up to date: run `kreisfunk migrate`")
         await save_wordings(database, parts.inbound.texts.all())
         upkeep = background(
             parts.expander.run(),
@@ -108,7 +116,7 @@ async def serve(settings: Settings, county: County, stop: Stop) -> None:
             repeat(Retention(forget=partial(forget, database), clock=system_clock).run, FORGET_EVERY_SECONDS),
         )
         async with upkeep:
-            await _consume(parts, consuming, publishing, readiness, stop)
+            await _consume(parts, consuming, publishing, listening, readiness, stop)
 
 
 async def _connect(stack: AsyncExitStack, settings: Settings, purpose: str) -> Connection:
@@ -117,12 +125,16 @@ async def _connect(stack: AsyncExitStack, settings: Settings, purpose: str) -> C
     )
 
 
-def _readiness(database: Database, *connections: Connection) -> Readiness:
+def _readiness(database: Database, listening: asyncio.Event, *connections: Connection) -> Readiness:
+    async def is_listening() -> bool:
+        return listening.is_set()
+
     return Readiness(
         {
             "broker": connected(*connections),
             "database": database.reachable,
             "migrations": partial(_migrated, database),
+            "queues": is_listening,
         }
     )
 
@@ -133,7 +145,12 @@ async def _migrated(database: Database) -> bool:
 
 
 async def _consume(
-    parts: Parts, consuming: Connection, publishing: Connection, readiness: Readiness, stop: Stop
+    parts: Parts,
+    consuming: Connection,
+    publishing: Connection,
+    listening: asyncio.Event,
+    readiness: Readiness,
+    stop: Stop,
 ) -> None:
     """Work until the end is asked for; then what is in hand has all the time there is but the last seconds."""
     queues: Sequence[tuple[Queue, Handler, int]] = (
@@ -146,6 +163,7 @@ async def _consume(
             opened = open_consumer(consuming, publishing, queue, prefetch=2 * workers)
             consumer = await stack.enter_async_context(opened)
             working += [tasks.create_task(work(consumer, handle, until=stop.requested)) for _ in range(workers)]
+        listening.set()
         await stop.requested.wait()
         readiness.draining = True
         await asyncio.wait(working, timeout=max(1.0, stop.drain_seconds - CLOSE_SECONDS))

@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 
 from services.subscriptions.domain.publication import Destination, Publication
-from shared.amqp.publisher import Publisher
+from shared.amqp.publisher import Publisher, Unroutable
 from shared.amqp.topology import DISPATCH, EVENTS
+from shared.outcome import DependencyAway
 
 _EXCHANGES: Mapping[Destination, str] = {Destination.DISPATCH: DISPATCH, Destination.EVENTS: EVENTS}
 
@@ -16,10 +17,14 @@ class AmqpOutlet:
         self._publisher = publisher
 
     async def publish(self, publication: Publication) -> None:
-        await self._publisher.publish(
-            _EXCHANGES[publication.destination],
-            publication.key,
-            publication.body,
-            message_id=publication.message_id,
-            mandatory=publication.required,
-        )
+        """A missing queue is waited for like a missing broker: nothing is wrong with the message."""
+        try:
+            await self._publisher.publish(
+                _EXCHANGES[publication.destination],
+                publication.key,
+                publication.body,
+                message_id=publication.message_id,
+                mandatory=publication.required,
+            )
+        except Unroutable as error:
+            raise DependencyAway(str(error)) from error

@@ -1,0 +1,249 @@
+"""The main job of this service as a process: real queues, a real database, logins with their rights."""
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import asyncpg
+import msgspec
+import pytest
+from aio_pika.abc import AbstractIncomingMessage
+
+from shared.amqp import topology
+from shared.contracts.dispatch import BroadcastBatch, ReplyRequested
+from shared.contracts.envelope import decode
+from shared.contracts.events import NoticeAccepted, NoticeRejected, SubscriptionEnded
+from shared.contracts.inbound import InboundMessage, InboundMessages
+from shared.contracts.message import Lane
+from shared.contracts.notices import NoticePublished
+from tests.databases import Database, fresh_database
+from tests.integration.subscriptions.audience import subscribe_many
+from tests.integration.subscriptions.conftest import ROLE
+from tests.integration.subscriptions.press import NOTICE, cloud_event
+from tests.integration.subscriptions.process import REPOSITORY, Broker, Service, broker_on, environment, running_service
+from tests.integration.subscriptions.stand import group
+from tests.servers import Servers, broker_api, wait_for
+from tests.unit.subscriptions.material import TEXTS, both, key, message
+
+REPLIES = topology.LANES[Lane.REPLY].name
+BULK = topology.LANES[Lane.BULK]
+REJECTED = topology.SUBSCRIPTIONS_NOTICES.dead
+
+
+@pytest.fixture(scope="module")
+async def module_broker(
+    servers: Servers, vhost: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Broker]:
+    async with broker_on(servers, vhost, tmp_path_factory.mktemp("county")) as broker:
+        yield broker
+
+
+@pytest.fixture
+async def broker(module_broker: Broker) -> Broker:
+    """With empty queues."""
+    for name in [*(queue.name for queue in topology.QUEUES), REJECTED]:
+        await (await module_broker.channel.get_queue(name, ensure=False)).purge()
+    await module_broker.told(NoticeAccepted)
+    return module_broker
+
+
+@pytest.fixture
+async def service(broker: Broker, database: Database, tmp_path: Path) -> AsyncIterator[Service]:
+    async with running_service(broker, database.url_as(ROLE), tmp_path / "log") as running:
+        yield running
+
+
+def now(text: str, citizen: object = 1) -> InboundMessage:
+    said = datetime.now(UTC)
+    return msgspec.structs.replace(
+        message(text, sender=both(citizen)), message_key=key(text, said), sent_at=said, received_at=said
+    )
+
+
+async def say(broker: Broker, *messages: InboundMessage) -> None:
+    await broker.say(topology.INBOUND, InboundMessages.KEY, group(messages))
+
+
+async def next_reply(broker: Broker) -> ReplyRequested:
+    reply = decode((await arrived(broker, REPLIES)).body)
+    assert isinstance(reply, ReplyRequested)
+    return reply
+
+
+async def arrived(broker: Broker, queue: str) -> AbstractIncomingMessage:
+    """The next message of a queue."""
+    found: list[AbstractIncomingMessage] = []
+
+    async def look() -> bool:
+        incoming = await broker.take(queue)
+        found.extend([incoming] if incoming else [])
+        return bool(found)
+
+    await wait_for(look)
+    return found[0]
+
+
+def notice(**changes: object) -> bytes:
+    expires_at = (datetime.now(UTC) + timedelta(hours=3)).isoformat()
+    return cloud_event(NoticePublished.TYPE, NOTICE | {"expires_at": expires_at} | changes)
+
+
+async def test_start_a_notice_and_stop_reach_the_dispatcher(service: Service, broker: Broker) -> None:
+    await say(broker, now("Start"))
+    assert (await next_reply(broker)).text == TEXTS.receipt.text
+
+    await broker.publish_notice(notice())
+    incoming = await arrived(broker, BULK.name)
+    batch = decode(incoming.body)
+    assert isinstance(batch, BroadcastBatch)
+    assert (len(batch.recipients), batch.last) == (1, True)
+    assert [accepted.broadcast for accepted in await broker.told(NoticeAccepted)] == [batch.broadcast]
+
+    await say(broker, now("Stop"))
+    assert (await next_reply(broker)).withdrawal is not None
+    ended = decode((await arrived(broker, topology.DISPATCHER_STOPS.name)).body)
+    assert isinstance(ended, SubscriptionEnded)
+    assert 'kreisfunk_subscriptions_inbound_total{outcome="ended"} 1.0' in await service.metrics()
+
+
+async def test_a_wrong_notice_comes_back_and_is_kept(service: Service, broker: Broker) -> None:
+    await broker.publish_notice(notice(topic="wetter", headline=""))
+    kept = await arrived(broker, REJECTED)
+    assert set(str(kept.headers["reason"]).removeprefix("rejected: ").split(", ")) == {"topic", "headline"}
+    (rejection,) = await broker.told(NoticeRejected)
+    assert {problem.field for problem in rejection.problems} == {"topic", "headline"}
+    assert await service.is_ready()
+
+
+async def test_a_full_lane_stops_the_expansion_until_there_is_room(
+    service: Service, broker: Broker, database: Database
+) -> None:
+    await subscribe_many(database, 6_000)
+    await broker.publish_notice(notice())
+    assert BULK.max_length is not None
+
+    async def lane_is_full() -> bool:
+        return await broker.waiting(BULK.name) >= (BULK.max_length or 0)
+
+    await wait_for(lane_is_full)
+    pages: dict[int, int] = {}
+    while len(pages) < 60:
+        batch = decode((await arrived(broker, BULK.name)).body)
+        assert isinstance(batch, BroadcastBatch)
+        pages[batch.page] = len(batch.recipients)
+        assert await broker.waiting(BULK.name) <= BULK.max_length + 2 * 4
+    assert sum(pages.values()) == 6_000
+    assert sorted(pages) == list(range(60))
+
+
+async def test_lost_connections_come_back_without_a_restart(
+    service: Service, broker: Broker, database: Database, servers: Servers
+) -> None:
+    process = service.child.pid
+    await broker_api(servers, "DELETE", f"connections/username/{broker.service_login}")
+    admin = await asyncpg.connect(database.url)
+    await admin.execute("select pg_terminate_backend(pid) from pg_stat_activity where usename = $1", ROLE)
+    await admin.close()
+    await say(broker, now("Start"))
+    assert (await next_reply(broker)).text == TEXTS.receipt.text
+    await broker.publish_notice(notice())
+    assert (await arrived(broker, BULK.name)).body
+    await wait_for(service.is_ready)
+    assert service.child.pid == process
+
+
+async def test_a_reply_waits_until_its_lane_is_declared(service: Service, broker: Broker) -> None:
+    lane = await broker.channel.get_queue(REPLIES, ensure=False)
+    await lane.unbind(topology.DISPATCH, Lane.REPLY)
+    await say(broker, now("Stop"))
+
+    async def it_waits() -> bool:
+        return "dependency_away" in service.log
+
+    await wait_for(it_waits)
+    await lane.bind(topology.DISPATCH, Lane.REPLY)
+    assert (await next_reply(broker)).text == TEXTS.farewell.text
+    assert await broker.waiting(topology.SUBSCRIPTIONS_INBOUND.dead) == 0
+
+
+async def test_a_signal_ends_it_cleanly_and_nothing_is_left_in_hand(service: Service, broker: Broker) -> None:
+    await say(broker, *(now("Start", citizen) for citizen in range(200)))
+    await arrived(broker, REPLIES)
+    await service.child.stop()
+    assert await service.child.wait() == 0
+    for _ in range(199):
+        await arrived(broker, REPLIES)
+    assert await broker.take(topology.SUBSCRIPTIONS_INBOUND.name) is None
+
+
+async def test_a_killed_process_answers_everybody_after_its_restart(service: Service, broker: Broker) -> None:
+    await say(broker, *(now("Start", citizen) for citizen in range(200)))
+    first = await arrived(broker, REPLIES)
+    service.child.kill()
+    await service.child.wait()
+    await service.child.start()
+    replies = {first.message_id}
+
+    async def everybody_is_answered() -> bool:
+        while incoming := await broker.take(REPLIES):
+            replies.add(incoming.message_id)
+        return len(replies) == 200
+
+    await wait_for(everybody_is_answered)
+
+
+async def test_logs_name_nobody(service: Service, broker: Broker) -> None:
+    await say(broker, now("Hallo, ich bin 4917604069001"), now("Start", 2))
+    await broker.say(topology.INBOUND, InboundMessages.KEY, b'{"broken": "4917604069001"}')
+    await arrived(broker, topology.SUBSCRIPTIONS_INBOUND.dead)
+    await next_reply(broker)
+    assert "dead_letter" in service.log
+    assert "4917604069" not in service.log
+
+
+def start(settings: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "services.subscriptions"],
+        env=settings,
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_everything_that_is_missing_is_named_at_once(tmp_path: Path) -> None:
+    finished = start({"PATH": "/usr/bin", "KREISFUNK_COUNTY_FILE": str(tmp_path / "none.toml")})
+    assert finished.returncode == 2
+    for name in ("BROKER_URL", "DATABASE_URL", "COUNTY_FILE"):
+        assert f"KREISFUNK_{name}: " in finished.stderr
+    assert "Traceback" not in finished.stderr
+
+
+async def test_a_broken_county_file_is_named(broker: Broker, tmp_path: Path) -> None:
+    broken = tmp_path / "county.toml"
+    broken.write_text('name = "Landkreis Osterholz"\n')
+    settings = dict(environment(broker, "postgresql://nobody@127.0.0.1:1/none", 0))
+    finished = start(settings | {"KREISFUNK_COUNTY_FILE": str(broken)})
+    assert finished.returncode == 2
+    assert "KREISFUNK_COUNTY_FILE: " in finished.stderr
+    assert "telephone" in finished.stderr
+    assert "Traceback" not in finished.stderr
+
+
+async def test_a_schema_that_is_missing_ends_the_start_with_one_clear_line(broker: Broker, servers: Servers) -> None:
+    async with fresh_database(servers, "template1") as empty:
+        finished = await asyncio.to_thread(start, dict(environment(broker, empty.url_as(ROLE), 0)))
+    assert finished.returncode == 1
+    assert "run `kreisfunk migrate`" in finished.stderr
+
+
+async def test_a_database_that_is_away_ends_the_start_with_one_clear_line(broker: Broker) -> None:
+    finished = start(dict(environment(broker, "postgresql://nobody@127.0.0.1:1/none", 0)))
+    assert finished.returncode == 1
+    assert len(finished.stderr.strip().splitlines()) == 1
+    assert "database" in finished.stderr
