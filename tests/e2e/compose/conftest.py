@@ -1,0 +1,82 @@
+"""One stack for all tests of this folder, from nothing to nothing."""
+
+import os
+import secrets
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import aiohttp
+import pytest
+
+from cli.demo.figures import Outbound
+from cli.demo.progress import wait_for
+from cli.demo.simulator import Simulator, open_simulator
+from tests.e2e.compose.engine import Compose
+from tests.e2e.compose.prometheus import Prometheus
+
+collect_ignore_glob = [] if os.environ.get("KREISFUNK_TEST_COMPOSE") == "1" else ["test_*.py"]
+
+DISPATCHERS = 3
+CITIZENS = 50
+FIRST, SECOND = "Vollsperrung L 149", "Sperrung K 9 aufgehoben"
+PATIENCE = 60.0
+TARGETS = DISPATCHERS + 5  # ingress, subscriptions, simulator, and the broker with its queues
+ENDED = "select count(*) from dispatcher.delivery where state in ('delivered', 'read')"
+
+
+@dataclass(frozen=True)
+class Played:
+    """What the simulator has accepted by the end of the main job, and who left in the middle."""
+
+    citizens: list[int]
+    left: int
+    outbound: list[Outbound]
+
+    def receivers(self, headline: str) -> list[int]:
+        return [message.citizen for message in self.outbound if headline in message.text]
+
+
+@pytest.fixture(scope="session")
+async def compose() -> AsyncIterator[Compose]:
+    stack = Compose(f"kreisfunk-smoke-{secrets.token_hex(4)}")
+    try:
+        await stack.run("up", "--build", "--wait", "--scale", f"dispatcher={DISPATCHERS}")
+        await stack.run("up", "--no-recreate", "--wait", "prometheus")
+        yield stack
+    finally:
+        await stack.run("--profile", "*", "down", "--volumes", "--timeout", "30")
+
+
+@pytest.fixture(scope="session")
+async def simulator(compose: Compose) -> AsyncIterator[Simulator]:
+    token = await compose.execute("simulator", "cat", "/secrets/simulator/simulator_control_token")
+    async with open_simulator(await compose.url("simulator", 8090), token) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+async def prometheus(compose: Compose) -> AsyncIterator[Prometheus]:
+    """A server that has seen every process at least once."""
+    async with aiohttp.ClientSession() as session:
+        opened = Prometheus(session, await compose.url("prometheus", 9090))
+        await wait_for("scraped", TARGETS, lambda: opened.number("count(up == 1)"), patience=PATIENCE)
+        yield opened
+
+
+@pytest.fixture(scope="session")
+async def played(compose: Compose, simulator: Simulator, prometheus: Prometheus) -> Played:
+    """Citizens subscribe, a notice goes out, one leaves, another notice goes out."""
+
+    async def accepted() -> int:
+        return int((await simulator.account())["accepted"])
+
+    citizens = await simulator.add_citizens(CITIZENS, bsuid_only=5)
+    await simulator.write(citizens, "Start", per_second=100)
+    await wait_for("welcomed", CITIZENS, accepted, patience=PATIENCE)
+    await compose.publish(FIRST)
+    await wait_for("first notice", 2 * CITIZENS, accepted, patience=PATIENCE)
+    await simulator.write(citizens[:1], "Stop", per_second=100)
+    await wait_for("stop confirmed", 2 * CITIZENS + 1, accepted, patience=PATIENCE)
+    await compose.publish(SECOND)
+    await wait_for("all delivered", 3 * CITIZENS, lambda: compose.count(ENDED), patience=PATIENCE)
+    return Played(citizens, citizens[0], await simulator.outbound())

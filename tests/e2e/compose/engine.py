@@ -1,0 +1,74 @@
+"""One project of `docker compose`, beside whatever else runs on the machine."""
+
+import asyncio
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[3]
+ANY_PORT = ("INGRESS", "SIMULATOR", "PROMETHEUS", "GRAFANA")
+
+
+class EngineError(Exception):
+    """A command of the container engine failed; the text is what it said."""
+
+
+async def docker(*arguments: str, environment: Mapping[str, str] | None = None) -> str:
+    """What the command prints."""
+    process = await asyncio.create_subprocess_exec(
+        "docker",
+        *arguments,
+        cwd=ROOT,
+        env={**os.environ, **(environment or {})},
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    printed, said = await process.communicate()
+    if process.returncode != 0:
+        raise EngineError(f"docker {' '.join(arguments[:6])} …: {said.decode()[-3000:]}{printed.decode()[-1000:]}")
+    return printed.decode()
+
+
+@dataclass(frozen=True)
+class Compose:
+    """All profiles are in sight; what is not named in `up` does not start for that."""
+
+    project: str
+
+    async def run(self, *arguments: str) -> str:
+        ports = {f"KREISFUNK_{name}_PORT": "" for name in ANY_PORT}
+        environment = {**ports, "KREISFUNK_IMAGE": "kreisfunk:smoke"}
+        return await docker("compose", "-p", self.project, *arguments, environment=environment)
+
+    async def execute(self, service: str, *command: str) -> str:
+        """In a running container of that service."""
+        return (await self.run("exec", "-T", service, *command)).strip()
+
+    async def url(self, service: str, port: int) -> str:
+        """Where a published port is reached."""
+        return f"http://{(await self.run('--profile', 'monitoring', 'port', service, str(port))).strip()}"
+
+    async def configuration(self) -> dict[str, Any]:
+        """The file as the engine understands it."""
+        read: dict[str, Any] = json.loads(await self.run("--profile", "*", "config", "--format", "json"))
+        return read
+
+    async def containers(self) -> list[dict[str, Any]]:
+        """All that runs, as the engine describes it."""
+        ids = (await self.run("ps", "-q")).split()
+        described: list[dict[str, Any]] = json.loads(await docker("inspect", *ids))
+        return described
+
+    async def publish(self, headline: str) -> str:
+        text = "Die Umleitung ist ausgeschildert."
+        command = ("--topic", "strassensperrungen", "--headline", headline, "--text", text)
+        return await self.run("run", "--rm", "publish", *command)
+
+    async def count(self, statement: str) -> int:
+        """One number from the database, over the server's own socket."""
+        login = ("-U", "kreisfunk_owner", "-d", "kreisfunk")
+        return int(await self.execute("postgres", "psql", *login, "-Atc", statement))

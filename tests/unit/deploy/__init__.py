@@ -1,0 +1,1 @@
+"""Files that container engine, Prometheus and Grafana read."""

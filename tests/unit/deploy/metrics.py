@@ -1,0 +1,32 @@
+"""The names of all series that our processes have."""
+
+import re
+from collections.abc import Iterable, Iterator
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import Metric
+
+from services.dispatcher.adapters.metrics import Metrics as DispatcherMetrics
+from services.ingress.adapters.metrics import Metrics as IngressMetrics
+from services.subscriptions.adapters.metrics import Metrics as SubscriptionsMetrics
+
+_SUFFIXES = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count")}
+_NAME = re.compile(r"\bkreisfunk_[a-z]+_[a-z_]+")
+
+
+def our_metrics() -> set[str]:
+    registry = CollectorRegistry()
+    IngressMetrics(registry)
+    SubscriptionsMetrics(registry)
+    DispatcherMetrics(registry, limit=80)
+    return set(_series(registry.collect()))
+
+
+def names_in(expressions: str) -> set[str]:
+    """The names of ours in PromQL, in rules or in prose."""
+    return set(_NAME.findall(expressions))
+
+
+def _series(families: Iterable[Metric]) -> Iterator[str]:
+    for family in families:
+        yield from (family.name + suffix for suffix in _SUFFIXES.get(family.type, ("",)))
