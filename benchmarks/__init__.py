@@ -1,0 +1,1 @@
+"""Ours beside the limit and beside what people use instead, in one run."""

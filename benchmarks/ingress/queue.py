@@ -1,0 +1,41 @@
+"""What really arrived on the queue."""
+
+import asyncio
+
+import aio_pika
+from aio_pika.abc import AbstractIncomingMessage
+
+from shared.amqp import topology
+from shared.contracts.envelope import read_data, read_envelope
+from shared.contracts.inbound import DeliveryStatuses
+
+
+async def declare_topology(broker_url: str) -> None:
+    async with await aio_pika.connect(broker_url) as connection:
+        await topology.declare(await connection.channel())
+
+
+async def drain(broker_url: str) -> tuple[int, int]:
+    """Empty the queue of statuses; how many events and how many messages were in it."""
+    events = messages = 0
+    async with await aio_pika.connect(broker_url) as connection:
+        channel = await connection.channel()
+        await channel.set_qos(prefetch_count=500)
+        queue = await channel.get_queue(topology.DISPATCHER_STATUSES.name, ensure=False)
+        expected = (await channel.declare_queue(queue.name, passive=True)).declaration_result.message_count
+        complete = asyncio.Event()
+
+        async def count(incoming: AbstractIncomingMessage) -> None:
+            nonlocal events, messages
+            events += len(read_data(read_envelope(incoming.body), DeliveryStatuses).statuses)
+            messages += 1
+            if messages == expected:
+                await incoming.channel.basic_ack(incoming.delivery_tag or 0, multiple=True)
+                complete.set()
+            elif messages % 250 == 0:
+                await incoming.channel.basic_ack(incoming.delivery_tag or 0, multiple=True)
+
+        await queue.consume(count)
+        if expected:
+            await complete.wait()
+    return events, messages

@@ -1,0 +1,92 @@
+"""The servers to compare, each started as a process: `python -m benchmarks.ingress.servers NAME PORT`.
+
+`bare` reads the body and answers 200: what HTTP alone costs. `each` does all that the ingress does, but
+publishes every webhook's events in a message of its own and waits for its confirm.
+"""
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from uuid import uuid4
+
+import aio_pika
+from aio_pika.abc import AbstractExchange
+from aiohttp import web
+from prometheus_client import CollectorRegistry
+
+from services.ingress.adapters.http import KEEPALIVE_SECONDS, application
+from services.ingress.adapters.metrics import Metrics
+from services.ingress.domain.groups import by_type, group_of
+from services.ingress.domain.translate import Event
+from services.ingress.handlers import Receiver
+from services.ingress.settings import Settings
+from shared.amqp.topology import INBOUND
+from shared.contracts.envelope import encode
+from shared.runtime.clock import system_clock
+from shared.runtime.process import Stop, run
+from shared.runtime.settings import read_settings
+from shared.sealing import IndexKey, KeyRing
+
+HOST = "127.0.0.1"
+
+
+class PublishEach:
+    """One confirmed message for each webhook (and each type of event in it)."""
+
+    def __init__(self, exchange: AbstractExchange) -> None:
+        self._exchange = exchange
+
+    async def store(self, events: Sequence[Event]) -> None:
+        await asyncio.gather(*(self._publish(same) for same in by_type(events).values()))
+
+    async def _publish(self, events: Sequence[Event]) -> None:
+        identifier = str(uuid4())
+        message = group_of(events)
+        body = encode(message, event_id=identifier, source="/benchmark", time=system_clock())
+        persistent = aio_pika.DeliveryMode.PERSISTENT
+        await self._exchange.publish(
+            aio_pika.Message(body, message_id=identifier, delivery_mode=persistent), message.KEY
+        )
+
+
+async def bare(port: int, stop: Stop) -> None:
+    async def answer(request: web.Request) -> web.Response:
+        await request.read()
+        return web.Response()
+
+    app = web.Application()
+    app.router.add_post("/webhook", answer)
+    await _listen(app, port, stop)
+
+
+async def each(port: int, stop: Stop) -> None:
+    settings = read_settings(Settings)
+    async with await aio_pika.connect_robust(settings.broker_url) as connection:
+        channel = await connection.channel(on_return_raises=True)
+        outbox = PublishEach(await channel.get_exchange(INBOUND, ensure=False))
+        receiver = Receiver(
+            app_secrets=settings.app_secret_values,
+            verify_token=settings.verify_token.get_secret_value(),
+            phone_number_id=settings.phone_number_id,
+            seal=KeyRing.parse(settings.sealing_keys.get_secret_value()).seal,
+            index=IndexKey.parse(settings.index_key.get_secret_value()).index,
+            clock=system_clock,
+            outbox=outbox,
+            meter=Metrics(CollectorRegistry()),
+        )
+        await _listen(application(receiver), port, stop)
+
+
+async def _listen(app: web.Application, port: int, stop: Stop) -> None:
+    runner = web.AppRunner(app, access_log=None, keepalive_timeout=KEEPALIVE_SECONDS)
+    await runner.setup()
+    await web.TCPSite(runner, HOST, port).start()
+    await stop.requested.wait()
+    await runner.cleanup()
+
+
+SERVERS: dict[str, Callable[[int, Stop], Awaitable[None]]] = {"bare": bare, "each": each}
+
+if __name__ == "__main__":
+    run(partial(SERVERS[sys.argv[1]], int(sys.argv[2])), drain_seconds=10)
