@@ -22,9 +22,9 @@ select reason from (values
     ('may create tables', exists (
         select from pg_namespace where nspname !~ '^pg_' and has_schema_privilege(oid, 'create'))),
     ('owns tables or functions', exists (
-        select from pg_shdepend where deptype = 'o' and refclassid = 'pg_authid'::regclass
-            and refobjid = (select oid from pg_roles where rolname = current_user)
-            and dbid = (select oid from pg_database where datname = current_database()))),
+        select from pg_roles where rolname = current_user and (
+            exists (select from pg_class where relowner = pg_roles.oid)
+            or exists (select from pg_proc where proowner = pg_roles.oid)))),
     ('may enter another service''s schema', exists (
         select from pg_namespace where nspname = any($1) and has_schema_privilege(oid, 'usage'))),
     ('is a member of another role', exists (
