@@ -16,6 +16,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
 from benchmarks.ingress.load import load
 from benchmarks.ingress.queue import declare_topology, drain
 from deploy.local.ports import LOOPBACK, reserved_ports
@@ -23,9 +25,10 @@ from deploy.local.process import Child, Command, port_is_open, wait_until_ready
 from deploy.local.rabbitmq import local_rabbitmq
 
 REPOSITORY = Path(__file__).parents[2]
-NAMES = ("bare", "each", "ours")
+NAMES = ("bare", "dry", "each", "ours")
 TITLES = {
     "bare": "aiohttp that only answers 200",
+    "dry": "the ingress without publishing",
     "each": "one confirmed aio-pika publish per webhook",
     "ours": "Kreisfunk ingress (group commit)",
 }
@@ -40,6 +43,7 @@ class Round:
     """One server at one number of connections."""
 
     rate: float
+    processor: float
     p99: float
     events_per_message: float
 
@@ -103,8 +107,8 @@ def environment(broker_url: str, secret: str, port: int, internal_port: int) -> 
 
 
 @asynccontextmanager
-async def running(name: str, broker_url: str, secret: str, log: Path) -> AsyncIterator[int]:
-    """The port of a server, which has the first core for itself."""
+async def running(name: str, broker_url: str, secret: str, log: Path) -> AsyncIterator[tuple[int, Child]]:
+    """A server and its port; it has the first core for itself."""
     with reserved_ports(2) as (port, internal_port):
         module = ("services.ingress",) if name == "ours" else ("benchmarks.ingress.servers", name, str(port))
         command = Command(
@@ -120,7 +124,7 @@ async def running(name: str, broker_url: str, secret: str, log: Path) -> AsyncIt
             await wait_until_ready(child, lambda: port_is_open(LOOPBACK, port), seconds=30)
             if child.pid:
                 os.sched_setaffinity(child.pid, {SERVER_CORE})
-            yield port
+            yield port, child
         finally:
             await child.stop()
 
@@ -130,15 +134,23 @@ async def measure(
 ) -> Round:
     """One round; fails if an event of an answered webhook is not on the queue."""
     webhooks = requests(secret, options.statuses)
-    async with running(name, broker_url, secret, log) as port:
+    async with running(name, broker_url, secret, log) as (port, child):
         warm = await load(port, webhooks, connections=connections, seconds=WARM_UP_SECONDS)
+        before = processor_seconds(child)
         tally = await load(port, webhooks, connections=connections, seconds=options.seconds)
+        processor = (processor_seconds(child) - before) / max(tally.answered, 1)
     events, messages = await drain(broker_url)
     answered = (warm.answered + tally.answered) * options.statuses
-    if tally.refused or (name != "bare" and events < answered):
+    if tally.refused or (name in ("each", "ours") and events < answered):
         raise SystemExit(f"{name}: {tally.refused} refused, {answered} events answered, {events} stored")
     rate = tally.answered / options.seconds
-    return Round(rate, tally.percentile(0.99), events / messages if messages else 0)
+    return Round(rate, processor, tally.percentile(0.99), events / messages if messages else 0)
+
+
+def processor_seconds(child: Child) -> float:
+    """What the process has used so far: a machine that does other things besides changes it less than the rate."""
+    times = psutil.Process(child.pid).cpu_times()
+    return times.user + times.system
 
 
 async def compare(broker_url: str, options: argparse.Namespace, folder: Path) -> None:
@@ -146,8 +158,8 @@ async def compare(broker_url: str, options: argparse.Namespace, folder: Path) ->
     await declare_topology(broker_url)
     await drain(broker_url)
     print(f"One process on one core, {options.statuses} status(es) a webhook, {options.rounds} rounds in turn.\n")
-    print("| connections | server | webhooks/s | p99 ms | of bare | of each | events per message |")
-    print("|---:|---|---:|---:|---:|---:|---:|")
+    print("| connections | server | webhooks/s | of bare | of dry | of each | CPU µs | p99 ms | events per message |")
+    print("|---:|---|---:|---:|---:|---:|---:|---:|---:|")
     for connections in options.connections:
         rounds: dict[str, list[Round]] = {name: [] for name in NAMES}
         for _ in range(options.rounds):
@@ -162,10 +174,11 @@ def print_rows(connections: int, rounds: Mapping[str, list[Round]]) -> None:
     for name in NAMES:
         p99 = statistics.median(it.p99 for it in rounds[name]) * 1000
         together = statistics.median(it.events_per_message for it in rounds[name])
-        of_bare, of_each = (median_ratio(rounds[name], rounds[other]) for other in ("bare", "each"))
+        processor = statistics.median(it.processor for it in rounds[name]) * 1e6
+        ratios = (f"{median_ratio(rounds[name], rounds[other]):.2f}" for other in ("bare", "dry", "each"))
         print(
-            f"| {connections} | {TITLES[name]} | {rates[name]:,.0f} | {p99:.1f} | {of_bare:.2f} | {of_each:.2f} "
-            f"| {f'{together:.1f}' if together else '–'} |",
+            f"| {connections} | {TITLES[name]} | {rates[name]:,.0f} | {' | '.join(ratios)} | {processor:.0f} "
+            f"| {p99:.1f} | {f'{together:.1f}' if together else '–'} |",
             flush=True,
         )
 

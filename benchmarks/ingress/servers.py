@@ -1,6 +1,7 @@
 """The servers to compare, each started as a process: `python -m benchmarks.ingress.servers NAME PORT`.
 
-`bare` reads the body and answers 200: what HTTP alone costs. `each` does all that the ingress does, but
+`bare` reads the body and answers 200: what HTTP alone costs. `dry` does all that the ingress does except
+publishing: the limit. `each` does all that the ingress does, but
 publishes every webhook's events in a message of its own and waits for its confirm.
 """
 
@@ -17,9 +18,10 @@ from prometheus_client import CollectorRegistry
 
 from services.ingress.adapters.http import KEEPALIVE_SECONDS, application
 from services.ingress.adapters.metrics import Metrics
+from services.ingress.domain.findings import Event
 from services.ingress.domain.groups import by_type, group_of
-from services.ingress.domain.translate import Event
 from services.ingress.handlers import Receiver
+from services.ingress.ports import Outbox
 from services.ingress.settings import Settings
 from shared.amqp.topology import INBOUND
 from shared.contracts.envelope import encode
@@ -50,6 +52,13 @@ class PublishEach:
         )
 
 
+class StoreNothing:
+    """The ingress without its broker."""
+
+    async def store(self, events: Sequence[Event]) -> None:
+        pass
+
+
 async def bare(port: int, stop: Stop) -> None:
     async def answer(request: web.Request) -> web.Response:
         await request.read()
@@ -60,22 +69,29 @@ async def bare(port: int, stop: Stop) -> None:
     await _listen(app, port, stop)
 
 
+async def dry(port: int, stop: Stop) -> None:
+    await _listen(application(_receiver(read_settings(Settings), StoreNothing())), port, stop)
+
+
 async def each(port: int, stop: Stop) -> None:
     settings = read_settings(Settings)
     async with await aio_pika.connect_robust(settings.broker_url) as connection:
         channel = await connection.channel(on_return_raises=True)
         outbox = PublishEach(await channel.get_exchange(INBOUND, ensure=False))
-        receiver = Receiver(
-            app_secrets=settings.app_secret_values,
-            verify_token=settings.verify_token.get_secret_value(),
-            phone_number_id=settings.phone_number_id,
-            seal=KeyRing.parse(settings.sealing_keys.get_secret_value()).seal,
-            index=IndexKey.parse(settings.index_key.get_secret_value()).index,
-            clock=system_clock,
-            outbox=outbox,
-            meter=Metrics(CollectorRegistry()),
-        )
-        await _listen(application(receiver), port, stop)
+        await _listen(application(_receiver(settings, outbox)), port, stop)
+
+
+def _receiver(settings: Settings, outbox: Outbox) -> Receiver:
+    return Receiver(
+        app_secrets=settings.app_secret_values,
+        verify_token=settings.verify_token.get_secret_value(),
+        phone_number_id=settings.phone_number_id,
+        seal=KeyRing.parse(settings.sealing_keys.get_secret_value()).seal,
+        index=IndexKey.parse(settings.index_key.get_secret_value()).index,
+        clock=system_clock,
+        outbox=outbox,
+        meter=Metrics(CollectorRegistry()),
+    )
 
 
 async def _listen(app: web.Application, port: int, stop: Stop) -> None:
@@ -86,7 +102,7 @@ async def _listen(app: web.Application, port: int, stop: Stop) -> None:
     await runner.cleanup()
 
 
-SERVERS: dict[str, Callable[[int, Stop], Awaitable[None]]] = {"bare": bare, "each": each}
+SERVERS: dict[str, Callable[[int, Stop], Awaitable[None]]] = {"bare": bare, "dry": dry, "each": each}
 
 if __name__ == "__main__":
     run(partial(SERVERS[sys.argv[1]], int(sys.argv[2])), drain_seconds=10)

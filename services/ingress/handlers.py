@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from services.ingress.domain.addresses import Index, Rules, Seal
+from services.ingress.domain.findings import Understood
 from services.ingress.domain.signature import is_signed, is_token
-from services.ingress.domain.translate import Event, Finding, Ignored, Problem, quarantine, translate
+from services.ingress.domain.translate import quarantine, understand
 from services.ingress.ports import Meter, NotStored, Outbox, Result
 from shared.runtime.clock import Clock
 
@@ -36,28 +37,23 @@ class Receiver:
     async def _receive(self, body: bytes, signature: str | None) -> Result:
         if not is_signed(body, signature, self.app_secrets):
             return Result.UNSIGNED
-        findings = self._understand(body)
+        understood = self._understand(body)
         try:
-            await self._store([it for it in findings if not isinstance(it, Ignored | Problem)])
+            await self.outbox.store(understood.events)
         except NotStored:
             return Result.UNAVAILABLE
-        for finding in findings:
-            if isinstance(finding, Ignored):
-                self.meter.ignored(finding)
-        return Result.QUARANTINED if any(isinstance(it, Problem) for it in findings) else Result.ACCEPTED
+        for reason in understood.ignored:
+            self.meter.ignored(reason)
+        return Result.QUARANTINED if understood.problems else Result.ACCEPTED
 
-    def _understand(self, body: bytes) -> list[Finding]:
+    def _understand(self, body: bytes) -> Understood:
         rules = Rules(
             phone_number_id=self.phone_number_id,
             received_at=self.clock(),
             seal=self.seal,
             index=self.index,
         )
-        findings = list(translate(body, rules))
-        problems = [finding for finding in findings if isinstance(finding, Problem)]
-        return [*findings, quarantine(body, problems, rules)] if problems else findings
-
-    async def _store(self, events: Sequence[Event]) -> None:
-        if events:
-            await self.outbox.store(events)
-            self.meter.stored(events)
+        understood = understand(body, rules)
+        if understood.problems:
+            understood.events.append(quarantine(body, understood.problems, rules))
+        return understood

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import Protocol
 
-from services.ingress.domain.translate import Event, Ignored
+from services.ingress.domain.findings import Event, Ignored
 
 
 class NotStored(Exception):
@@ -26,14 +26,12 @@ class Outbox(Protocol):
     """Where events go."""
 
     async def store(self, events: Sequence[Event]) -> None:
-        """Return when all of them are on disk. Raises NotStored within three seconds."""
+        """Return when all of them, if any, are on disk. Raises NotStored within three seconds."""
 
 
 class Meter(Protocol):
     """What is counted."""
 
     def answered(self, result: Result) -> None: ...
-
-    def stored(self, events: Sequence[Event]) -> None: ...
 
     def ignored(self, reason: Ignored) -> None: ...

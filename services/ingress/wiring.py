@@ -26,9 +26,7 @@ async def serve(settings: Settings, stop: Stop) -> None:
     groups = BrokerGroups(publisher=publisher, clock=system_clock, metrics=metrics)
     readiness = Readiness({"broker": publisher.usable})
     async with (
-        internal_port(
-            host=settings.internal_host, port=settings.internal_port, registry=registry, readiness=readiness
-        ),
+        internal_port(host=settings.internal_host, port=settings.internal_port, registry=registry, readiness=readiness),
         publisher.connecting(settings.broker_url, password=settings.broker_secret, name=NAME),
         open_outbox(groups.publish) as outbox,
         public_port(

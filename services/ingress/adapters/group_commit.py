@@ -56,7 +56,7 @@ class GroupCommit(Generic[E]):
     _arrived: asyncio.Event = field(default_factory=asyncio.Event)
 
     def submit(self, events: Sequence[E]) -> asyncio.Future[bool]:
-        """Whether all of them are confirmed. Cancelling it takes back those that no group holds yet."""
+        """Whether all of them are confirmed. Setting or cancelling it takes back what no group holds yet."""
         submission = _Submission(len(events), asyncio.get_running_loop().create_future())
         if events:
             self._waiting.extend(_Waiting(event, submission) for event in events)

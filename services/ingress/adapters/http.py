@@ -80,9 +80,7 @@ def _is_ours(record: logging.LogRecord) -> bool:
 
 
 @asynccontextmanager
-async def public_port(
-    receiver: Receiver, *, host: str, port: int, shutdown_seconds: float
-) -> AsyncIterator[int]:
+async def public_port(receiver: Receiver, *, host: str, port: int, shutdown_seconds: float) -> AsyncIterator[int]:
     """Serve until the block ends, then finish what is in flight; gives the port that is listened on."""
     logger = logging.getLogger("services.ingress.http")
     logger.addFilter(_is_ours)

@@ -1,11 +1,11 @@
 """Every metric of this service; labels come from enums and from the types of the contracts."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
-from services.ingress.domain.groups import GROUPS, by_type
-from services.ingress.domain.translate import Event, Ignored
+from services.ingress.domain.findings import Event, Ignored
+from services.ingress.domain.groups import GROUPS
 from services.ingress.ports import Result
 
 KINDS: Mapping[type[Event], str] = {event: message.KEY for event, message in GROUPS.items()}
@@ -17,12 +17,14 @@ class Metrics:
     """Every series is there from the start, so that a rate of it never begins with a gap."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self._webhooks = Counter(
+        webhooks = Counter(
             "kreisfunk_ingress_webhooks_total",
             "Webhooks by what became of them",
             ["result"],
             registry=registry,
         )
+        # Looked up once: it is counted for every webhook.
+        self._answers = {result: webhooks.labels(result) for result in Result}
         self._events = Counter(
             "kreisfunk_ingress_events_total", "Events that the broker confirmed", ["kind"], registry=registry
         )
@@ -46,23 +48,18 @@ class Metrics:
         self._begin()
 
     def answered(self, result: Result) -> None:
-        self._webhooks.labels(result).inc()
-
-    def stored(self, events: Sequence[Event]) -> None:
-        for kind, same in by_type(events).items():
-            self._events.labels(KINDS[kind]).inc(len(same))
+        self._answers[result].inc()
 
     def ignored(self, reason: Ignored) -> None:
         self._ignored.labels(reason).inc()
 
     def confirmed(self, kind: type[Event], size: int, seconds: float) -> None:
         """A group of `size` events was confirmed."""
+        self._events.labels(KINDS[kind]).inc(size)
         self._sizes.labels(KINDS[kind]).observe(size)
         self._confirms.labels(KINDS[kind]).observe(seconds)
 
     def _begin(self) -> None:
-        for result in Result:
-            self._webhooks.labels(result)
         for reason in Ignored:
             self._ignored.labels(reason)
         for kind in KINDS.values():

@@ -46,9 +46,7 @@ def addresses_of(values: Iterable[str | None], rules: Rules) -> Addresses:
             phone = phone or number[1]
     if phone is None and user is None:
         raise NotUnderstood("neither a phone number nor a user id")
-    return Addresses(
-        phone=_sealed(AddressKind.PHONE, phone, rules), user=_sealed(AddressKind.USER, user, rules)
-    )
+    return Addresses(phone=_sealed(AddressKind.PHONE, phone, rules), user=_sealed(AddressKind.USER, user, rules))
 
 
 def sender_of(message: WrittenMessage, contacts: tuple[Contact, ...], rules: Rules) -> Addresses:

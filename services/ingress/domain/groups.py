@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from services.ingress.domain.translate import Event
+from services.ingress.domain.findings import Event
 from shared.contracts.inbound import (
     AccountEvent,
     AccountEvents,

@@ -1,8 +1,6 @@
 """From a webhook's bytes to events: what we understand, what is not ours, and what an operator has to see."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import TypeVar
 
 from msgspec import Raw
@@ -11,6 +9,7 @@ from services.ingress.domain import webhook
 from services.ingress.domain.addresses import Rules, addresses_of, sender_of
 from services.ingress.domain.content import LONGEST_WORD, content_of, cut
 from services.ingress.domain.decoding import NotUnderstood, moment, read, read_object
+from services.ingress.domain.findings import Finding, Ignored, Problem, Understood
 from shared.contracts.inbound import (
     AccountEvent,
     DeliveryStatus,
@@ -26,24 +25,6 @@ CITIZEN_FIELDS = ("messages", "user_preferences")
 LONGEST_OPAQUE = 512
 NAMED_PROBLEMS = 3
 
-Event = InboundMessage | DeliveryStatus | PreferenceChange | AccountEvent | WebhookQuarantined
-
-
-class Ignored(StrEnum):
-    """Why something that we understood is not for us."""
-
-    OTHER_NUMBER = "other_number"
-    GROUP = "group"
-
-
-@dataclass(frozen=True)
-class Problem:
-    """What was not understood: the place and the reason, without a value."""
-
-    reason: str
-
-
-Finding = Event | Ignored | Problem
 P = TypeVar("P", bound=webhook.Part)
 Read = Callable[[P], Iterator[Finding]]
 
@@ -51,6 +32,20 @@ Read = Callable[[P], Iterator[Finding]]
 def translate(body: bytes, rules: Rules) -> Iterator[Finding]:
     """All that a webhook holds, in its order."""
     yield from _each(webhook.Webhook, "webhook", [body], lambda whole: _webhook(whole, rules))
+
+
+def understand(body: bytes, rules: Rules) -> Understood:
+    """All that a webhook holds, sorted out."""
+    understood = Understood()
+    for finding in translate(body, rules):
+        match finding:
+            case Problem():
+                understood.problems.append(finding)
+            case Ignored():
+                understood.ignored.append(finding)
+            case _:
+                understood.events.append(finding)
+    return understood
 
 
 def quarantine(body: bytes, problems: Sequence[Problem], rules: Rules) -> WebhookQuarantined:
@@ -102,9 +97,7 @@ def _value(field: str, value: webhook.Value, rules: Rules) -> Iterator[Finding]:
     yield from _each(webhook.Contact, "contacts", value.contacts, _collect(contacts))
     yield from _messages(value, tuple(contacts), rules)
     yield from _each(webhook.Status, "statuses", value.statuses, lambda status: _status(status, rules))
-    yield from _each(
-        webhook.Preference, "user_preferences", value.user_preferences, lambda it: _preference(it, rules)
-    )
+    yield from _each(webhook.Preference, "user_preferences", value.user_preferences, lambda it: _preference(it, rules))
     if value.errors:
         yield _account(field, {"errors": [_named(error) for error in value.errors]}, rules)
 
@@ -124,9 +117,7 @@ def _messages(value: webhook.Value, contacts: tuple[webhook.Contact, ...], rules
     return _each(webhook.WrittenMessage, "messages", value.messages, one)
 
 
-def _message(
-    message: webhook.WrittenMessage, contacts: tuple[webhook.Contact, ...], rules: Rules
-) -> InboundMessage:
+def _message(message: webhook.WrittenMessage, contacts: tuple[webhook.Contact, ...], rules: Rules) -> InboundMessage:
     text, payload, about = content_of(message)
     return InboundMessage(
         message_key=rules.index("wamid", message.id),

@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 from typing import TypeVar
 
 from services.ingress.domain.addresses import Rules
-from services.ingress.domain.translate import Finding, translate
+from services.ingress.domain.findings import Finding
+from services.ingress.domain.translate import translate
 from shared.contracts.message import Address, Addresses
 from shared.sealing import IndexKey, KeyRing
 from tests.unit.ingress.webhooks import NUMBER_ID

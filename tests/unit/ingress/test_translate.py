@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.ingress.domain.findings import Event, Finding, Ignored, Problem
 from services.ingress.domain.groups import GROUPS, by_type, group_of, weigh
-from services.ingress.domain.translate import Event, Finding, Ignored, Problem, quarantine
+from services.ingress.domain.translate import quarantine
 from shared.contracts.inbound import AccountEvent, DeliveryStatus, InboundMessage, PreferenceChange
 from tests.unit.ingress.rules import (
     INDEX,
