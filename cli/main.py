@@ -3,7 +3,9 @@
 import typer
 
 from cli.demo.command import demo
+from cli.doctor.command import doctor
 from cli.migrate.command import migrate
+from cli.publish.command import publish, withdraw
 from cli.secrets import secrets
 from cli.up import up
 
@@ -15,6 +17,9 @@ app = typer.Typer(
 )
 app.command()(demo)
 app.command()(up)
+app.command()(publish)
+app.command()(withdraw)
+app.command()(doctor)
 app.command()(migrate)
 app.command()(secrets)
 
