@@ -46,11 +46,15 @@ class Queue:
         return f"{self.name}.retry.{name}"
 
 
-SUBSCRIPTIONS_INBOUND = Queue("subscriptions.inbound", INBOUND, ("messages", "preferences"), "subscriptions")
+SUBSCRIPTIONS_INBOUND = Queue(
+    "subscriptions.inbound", INBOUND, ("messages", "preferences", "identities"), "subscriptions"
+)
 SUBSCRIPTIONS_NOTICES = Queue("subscriptions.notices", MUNICIPAL_EVENTS, ("notice.#",), "subscriptions")
+SUBSCRIPTIONS_REACTIONS = Queue("subscriptions.reactions", EVENTS, ("reaction.located",), "subscriptions")
 DISPATCHER_STATUSES = Queue("dispatcher.statuses", INBOUND, ("statuses",), "dispatcher")
 DISPATCHER_ACCOUNT = Queue("dispatcher.account", INBOUND, ("account",), "dispatcher")
 DISPATCHER_STOPS = Queue("dispatcher.stops", EVENTS, ("subscription.ended", "broadcast.cancelled"), "dispatcher")
+DISPATCHER_PEOPLE = Queue("dispatcher.people", EVENTS, ("subscriber.erased", "reaction.received"), "dispatcher")
 LANES: Mapping[Lane, Queue] = {
     Lane.REPLY: Queue("dispatch.reply", DISPATCH, (Lane.REPLY,), "dispatcher"),
     Lane.URGENT: Queue("dispatch.urgent", DISPATCH, (Lane.URGENT,), "dispatcher", LANE_BATCHES),
@@ -61,9 +65,11 @@ QUARANTINE = "ingress.quarantine"
 QUEUES: Sequence[Queue] = (
     SUBSCRIPTIONS_INBOUND,
     SUBSCRIPTIONS_NOTICES,
+    SUBSCRIPTIONS_REACTIONS,
     DISPATCHER_STATUSES,
     DISPATCHER_ACCOUNT,
     DISPATCHER_STOPS,
+    DISPATCHER_PEOPLE,
     *LANES.values(),
 )
 

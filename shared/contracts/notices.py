@@ -12,6 +12,7 @@ Revision = Annotated[int, Meta(ge=1, le=1_000_000)]
 Headline = Annotated[str, Meta(min_length=1, max_length=120)]
 Text = Annotated[str, Meta(min_length=1, max_length=800)]
 Link = Annotated[str, Meta(max_length=200, pattern=r"^https://[^\s]+$")]
+Municipality = Annotated[str, Meta(min_length=1, max_length=24)]
 Expiry = Annotated[datetime, Meta(tz=True)]
 
 
@@ -19,7 +20,8 @@ class NoticePublished(Message, frozen=True, kw_only=True):
     """A notice that goes to all subscribers of its topic, once for each revision.
 
     `expires_at` is the moment after which nobody may get it any more. `urgent` overtakes everything but
-    replies. Line breaks in `text` become spaces: WhatsApp allows none in a template's parameter.
+    replies. With a `municipality` it goes to those who chose it or chose none. Line breaks in `text` become
+    spaces: WhatsApp allows none in a template's parameter.
     """
 
     TYPE: ClassVar[str] = "de.kreisfunk.notice.published.v1"
@@ -32,6 +34,7 @@ class NoticePublished(Message, frozen=True, kw_only=True):
     expires_at: Expiry
     revision: Revision = 1
     link: Link | None = None
+    municipality: Municipality | None = None
     urgent: bool = False
 
 

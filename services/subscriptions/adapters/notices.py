@@ -20,8 +20,8 @@ _REVISIONS = """
 """
 _INSERT = """
     insert into subscriptions.broadcast (id, source, notice, revision, digest, topic, lane, template,
-        published_at, expires_at)
-    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+        published_at, expires_at, municipality)
+    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
 """
 # Also what is expanded is cancelled while it may still wait in the dispatcher.
 _CANCEL = """
@@ -137,4 +137,5 @@ def _columns(broadcast: Broadcast) -> tuple[object, ...]:
         msgspec.json.encode(broadcast.template).decode(),
         broadcast.published_at,
         broadcast.expires_at,
+        broadcast.municipality,
     )

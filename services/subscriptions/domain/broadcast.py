@@ -31,6 +31,7 @@ class Broadcast:
     revision: int
     digest: bytes
     topic: str
+    municipality: str | None = None
     lane: Lane
     template: Template
     published_at: datetime
@@ -86,6 +87,7 @@ def broadcast_of(notice: NoticePublished, *, source: str, topic: Topic, now: dat
         revision=notice.revision,
         digest=digest_of(notice),
         topic=topic.id,
+        municipality=notice.municipality,
         lane=Lane.URGENT if notice.urgent else Lane.BULK,
         template=template_of(notice, topic),
         published_at=now,

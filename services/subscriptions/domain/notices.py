@@ -54,6 +54,8 @@ def _content(data: dict[str, Any], county: County, now: datetime, wrong: set[str
     """Rules beyond the shape; those about fields in `wrong` are not looked at."""
     if "topic" not in wrong and data["topic"] not in county.topic_ids:
         yield Problem(field="topic", problem=f"unknown; one of {', '.join(sorted(county.topic_ids))}")
+    if data.get("municipality") is not None and not wrong & {"municipality", "topic"}:
+        yield from _municipality(data["municipality"], data["topic"], county)
     if "expires_at" not in wrong:
         yield from _expiry(msgspec.convert(data["expires_at"], datetime), now)
     for field, allowed in (("headline", ""), ("text", _LINE_BREAKS)):
@@ -63,6 +65,13 @@ def _content(data: dict[str, Any], county: County, now: datetime, wrong: set[str
         yield from _link(data["link"], county)
     if not wrong & {"headline", "text", "link"}:
         yield from _together(data)
+
+
+def _municipality(municipality: str, topic: str, county: County) -> Iterator[Problem]:
+    if municipality not in county.municipalities:
+        yield Problem(field="municipality", problem=f"unknown; one of {', '.join(county.municipalities) or '(none)'}")
+    if topic not in county.local_topics:
+        yield Problem(field="municipality", problem="is for local topics only")
 
 
 def _expiry(expires_at: datetime, now: datetime) -> Iterator[Problem]:
