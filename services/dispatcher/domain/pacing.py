@@ -11,11 +11,15 @@ TOLERATED_SLOTS = 3.0
 
 @dataclass(frozen=True)
 class Lease:
-    """`slots` moments, `spacing` seconds apart from `start` on (seconds of the local monotonic clock)."""
+    """`slots` moments, `spacing` seconds apart from `start` on (seconds of the local monotonic clock).
+
+    `held` is why the sender is held: then there is one slot in a while, to try, or none before `start`.
+    """
 
     start: float
     spacing: float
     slots: int
+    held: str | None = None
 
     def deadlines(self) -> Iterator[float]:
         return (self.start + number * self.spacing for number in range(self.slots))

@@ -5,6 +5,8 @@ import random
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
+import structlog
+
 from services.dispatcher.domain.answers import (
     Accepted,
     Answer,
@@ -17,12 +19,13 @@ from services.dispatcher.domain.answers import (
 from services.dispatcher.domain.errors import Remedy, rule_for
 from services.dispatcher.domain.pacing import Lease
 from services.dispatcher.handlers.recorder import Recorder
-from services.dispatcher.ports import Claim, Graph, Limiter, Meter
+from services.dispatcher.ports import Claim, Graph, Ledger, Limiter, Meter
 from shared.outcome import DependencyAway
 
 CLAIM_SECONDS = 1.0
 SLOW_DOWN_SECONDS = 1.0
-SENDER_PAUSE_SECONDS = 30.0
+
+_log = structlog.get_logger()
 
 
 class Sender:
@@ -35,12 +38,14 @@ class Sender:
         self,
         *,
         graph: Graph,
+        ledger: Ledger,
         limiter: Limiter,
         recorder: Recorder,
         meter: Meter,
         clock: Callable[[], datetime],
     ) -> None:
         self._graph = graph
+        self._ledger = ledger
         self._limiter = limiter
         self._recorder = recorder
         self._meter = meter
@@ -83,8 +88,7 @@ class Sender:
         started = asyncio.get_running_loop().time()
         answer = self._refusal(claim, started) or await self._asked(claim)
         self._finish(claim, answer, asyncio.get_running_loop().time() - started)
-        if isinstance(answer, Refused):
-            await self._heed(answer)
+        await self._heed(claim, answer)
 
     async def _asked(self, claim: Claim) -> Answer:
         try:
@@ -108,12 +112,25 @@ class Sender:
         self._meter.sent(claim, answer, seconds, now)
         self._recorder.add(record, claim.origin)
 
-    async def _heed(self, answer: Refused) -> None:
-        remedy = rule_for(answer.code, answer.http_status).remedy
+    async def _heed(self, claim: Claim, answer: Answer) -> None:
+        """What an answer means for the messages after it."""
         try:
-            if remedy is Remedy.SLOWER:
-                await self._limiter.slow_down(answer.retry_after or SLOW_DOWN_SECONDS)
-            if remedy is Remedy.SENDER:
-                await self._limiter.pause(SENDER_PAUSE_SECONDS, f"Meta's code {answer.code}")
+            if isinstance(answer, Refused):
+                await self._heed_refusal(claim, answer)
+            elif isinstance(answer, Accepted) and self._limiter.held:
+                await self._limiter.release()
         except DependencyAway:
             return  # without the database there is no next lease either
+
+    async def _heed_refusal(self, claim: Claim, answer: Refused) -> None:
+        rule = rule_for(answer.code, answer.http_status)
+        reason = f"{rule.meaning} (Meta's code {answer.code})"
+        match rule.remedy:
+            case Remedy.SLOWER:
+                await self._limiter.slow_down(answer.retry_after or SLOW_DOWN_SECONDS)
+            case Remedy.SENDER:
+                _log.error("sender_held", reason=reason)
+                await self._limiter.hold(reason)
+            case Remedy.TEMPLATE if "template" in claim.content:
+                _log.error("template_held", template=claim.content["template"]["name"], reason=reason)
+                await self._ledger.hold_template(claim.content["template"]["name"], reason)
