@@ -33,13 +33,17 @@ async def _not_ours() -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Servers:
-    """The superuser's and the administrator's URLs; passwords stay out of a failing test's output."""
+    """The superuser's and the administrator's URLs; passwords stay out of a failing test's output.
+
+    `given` ones are not ours: they must not be stopped, and have to be left as they were.
+    """
 
     database_url: str = field(repr=False)
     broker_url: str = field(repr=False)
     broker_api_url: str = field(repr=False)
     stop_broker: Step = field(default=_not_ours, repr=False)
     start_broker: Step = field(default=_not_ours, repr=False)
+    given: bool = False
 
 
 @asynccontextmanager
@@ -62,6 +66,7 @@ def given_servers(environment: Mapping[str, str]) -> Servers:
         database_url=environment["KREISFUNK_TEST_DATABASE_URL"],
         broker_url=environment["KREISFUNK_TEST_BROKER_URL"],
         broker_api_url=environment["KREISFUNK_TEST_BROKER_API_URL"],
+        given=True,
     )
 
 
@@ -125,13 +130,17 @@ async def broker_api(servers: Servers, method: str, path: str, body: Mapping[str
 
 @asynccontextmanager
 async def vhost_on(servers: Servers, name: str) -> AsyncIterator[str]:
+    """Deleted on given servers only. Where a test restarts the broker, deleting quorum queues can take down its
+    dead-lettering for good (https://github.com/rabbitmq/rabbitmq-server/issues/16652).
+    """
     login = urlsplit(servers.broker_url).username
     await broker_api(servers, "PUT", f"vhosts/{name}")
     await broker_api(servers, "PUT", f"permissions/{name}/{login}", EVERYTHING)
     try:
         yield url_with_database(servers.broker_url, name)
     finally:
-        await broker_api(servers, "DELETE", f"vhosts/{name}")
+        if servers.given:
+            await broker_api(servers, "DELETE", f"vhosts/{name}")
 
 
 async def broker_answers(servers: Servers) -> bool:

@@ -1,6 +1,6 @@
 """The simulator's control interface, as far as a demo needs it."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -27,6 +27,10 @@ class Simulator:
     async def write(self, citizens: Sequence[int], text: str, *, per_second: float) -> None:
         """Let citizens write, one after the other, in the background."""
         await self._call("POST", "broadcast", {"text": text, "citizens": list(citizens), "per_second": per_second})
+
+    async def disturb(self, faults: Mapping[str, object]) -> None:
+        """From now on exactly these faults, at Meta's side."""
+        await self._call("PUT", "faults", faults)
 
     async def account(self) -> dict[str, Any]:
         """The account in numbers."""
@@ -61,6 +65,7 @@ def _outbound(row: dict[str, Any]) -> Outbound:
         text=row["text"],
         accepted_at=row["accepted_at"],
         state=row["state"],
+        vanished=row["vanished"],
     )
 
 

@@ -135,8 +135,8 @@ class Supervisor:
     async def _restart(self, member: Member) -> None:
         try:
             await member.runnable.start()
-        except LocalError as error:
-            self._tell(str(error))
+        except LocalError:
+            self._tell(f"{member.runnable.name} did not become ready (its log says why), trying again")
             member.runnable.kill()  # if it lives without ever becoming ready, `wait` has to return
         else:
             member.ready.set()

@@ -28,7 +28,7 @@ HANDSHAKE_TIMEOUT = aiohttp.ClientTimeout(total=10)
 
 
 class AccountRow(Struct, frozen=True):
-    """One accepted message; `delivery` is what the sender called it."""
+    """One accepted message; `delivery` is what the sender called it, and of a `vanished` one it never heard."""
 
     sequence: int
     citizen: int
@@ -38,6 +38,7 @@ class AccountRow(Struct, frozen=True):
     text: str
     accepted_at: float
     state: str
+    vanished: bool
 
 
 class WrittenRow(Struct, frozen=True):
@@ -183,6 +184,7 @@ def _row(message: Message) -> AccountRow:
         text=message.content.text,
         accepted_at=message.accepted_at,
         state=message.state.value,
+        vanished=message.vanished,
     )
 
 

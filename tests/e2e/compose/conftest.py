@@ -11,7 +11,7 @@ import pytest
 from cli.demo.figures import Outbound
 from cli.demo.progress import wait_for
 from cli.demo.simulator import Simulator, open_simulator
-from tests.e2e.compose.engine import Compose
+from tests.e2e.compose.engine import Compose, docker
 from tests.e2e.compose.prometheus import Prometheus
 
 collect_ignore_glob = [] if os.environ.get("KREISFUNK_TEST_COMPOSE") == "1" else ["test_*.py"]
@@ -45,6 +45,7 @@ async def compose() -> AsyncIterator[Compose]:
         yield stack
     finally:
         await stack.run("--profile", "*", "down", "--volumes", "--timeout", "30")
+        await docker("image", "rm", "--force", stack.image)
 
 
 @pytest.fixture(scope="session")

@@ -39,9 +39,13 @@ class Compose:
 
     project: str
 
+    @property
+    def image(self) -> str:
+        return f"kreisfunk:{self.project}"
+
     async def run(self, *arguments: str) -> str:
         ports = {f"KREISFUNK_{name}_PORT": "" for name in ANY_PORT}
-        environment = {**ports, "KREISFUNK_IMAGE": "kreisfunk:smoke"}
+        environment = {**ports, "KREISFUNK_IMAGE": self.image}
         return await docker("compose", "-p", self.project, *arguments, environment=environment)
 
     async def execute(self, service: str, *command: str) -> str:

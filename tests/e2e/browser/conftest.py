@@ -1,0 +1,29 @@
+"""One browser for all tests of this folder, a fresh simulator for each."""
+
+import os
+from collections.abc import AsyncIterator
+
+import pytest
+from playwright.async_api import Browser, async_playwright
+
+from tests.e2e.browser.county import County, running_county
+
+collect_ignore_glob = [] if os.environ.get("KREISFUNK_TEST_BROWSER") == "1" else ["test_*.py"]
+
+CHROMIUM = os.environ.get("KREISFUNK_TEST_CHROMIUM", "/usr/bin/chromium")
+
+
+@pytest.fixture(scope="session")
+async def browser() -> AsyncIterator[Browser]:
+    async with async_playwright() as playwright:
+        started = await playwright.chromium.launch(executable_path=CHROMIUM)
+        try:
+            yield started
+        finally:
+            await started.close()
+
+
+@pytest.fixture
+async def county() -> AsyncIterator[County]:
+    async with running_county() as running:
+        yield running

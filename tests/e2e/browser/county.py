@@ -1,0 +1,77 @@
+"""A simulator as a process of its own, and the county that answers the citizens who use it."""
+
+import asyncio
+import os
+import re
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+
+from tests.integration.simulator.business import Business, running_business
+from tests.integration.simulator.stand import CONTROL_TOKEN, GRAPH_TOKEN, PHONE_NUMBER_ID, VALUES, template
+
+START_SECONDS = 30
+
+
+@dataclass(frozen=True, kw_only=True)
+class County:
+    """`business` records what citizens do; `send` answers them through the Graph API."""
+
+    url: str
+    business: Business
+    session: aiohttp.ClientSession
+
+    @property
+    def phones_url(self) -> str:
+        return f"{self.url}/#{CONTROL_TOKEN}"
+
+    async def wrote(self, number: int) -> dict[str, Any]:
+        """Message number `number` of all citizens, once it has arrived."""
+        await self.business.until(lambda: len(self.business.messages) >= number)
+        message: dict[str, Any] = self.business.messages[number - 1]
+        return message
+
+    async def send(self, message: dict[str, Any], text: str) -> None:
+        """A road closure to whoever wrote this message."""
+        body = {
+            "messaging_product": "whatsapp",
+            "to": f"+{message['from']}",
+            **template("kreisfunk_strassensperrungen_v1", headline="Vollsperrung L 149", text=text),
+        }
+        headers = {"Authorization": f"Bearer {GRAPH_TOKEN}"}
+        url = f"{self.url}/v26.0/{PHONE_NUMBER_ID}/messages"
+        async with self.session.post(url, json=body, headers=headers) as answer:
+            assert answer.status == 200, await answer.text()
+
+
+@asynccontextmanager
+async def running_county() -> AsyncIterator[County]:
+    async with (
+        running_business() as business,
+        _simulator(business.url) as url,
+        aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=20)) as session,
+    ):
+        yield County(url=url, business=business, session=session)
+
+
+@asynccontextmanager
+async def _simulator(webhook_url: str) -> AsyncIterator[str]:
+    values = {**VALUES, "webhook_url": webhook_url}
+    settings = {f"SIMULATOR_{name.upper()}": str(value) for name, value in values.items()}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "simulator", env={**os.environ, **settings}, stderr=asyncio.subprocess.PIPE
+    )
+    assert process.stderr is not None
+    try:
+        async with asyncio.timeout(START_SECONDS):
+            first = (await process.stderr.readline()).decode()
+        found = re.search(r"listening on (http://\S+);", first)
+        assert found, first
+        yield found[1]
+    finally:
+        process.kill()
+        await process.communicate()

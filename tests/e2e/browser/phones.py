@@ -1,0 +1,97 @@
+"""The page as a person sees it, and everything the browser complains about meanwhile."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from playwright.async_api import Browser, ConsoleMessage, Locator, Page
+
+WIDE = (1280, 900)
+NARROW = (360, 740)
+MOST_CONTROLS = 60
+PATIENCE_MILLISECONDS = 15_000
+
+_WATCH_POLICY = """
+window.violations = [];
+document.addEventListener("securitypolicyviolation", (event) => window.violations.push(event.violatedDirective));
+"""
+_FOCUS = """
+() => {
+  const focused = document.activeElement;
+  const style = getComputedStyle(focused);
+  return {
+    name: focused.getAttribute("aria-label") ?? focused.labels?.[0]?.textContent ?? focused.textContent.trim(),
+    // After the last control the focus is nowhere for one step.
+    visible: focused === document.body || (style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2),
+  };
+}
+"""
+
+
+@dataclass
+class Phones:
+    """One tab with the page in it."""
+
+    page: Page
+    complaints: list[str] = field(default_factory=list)
+
+    async def open(self, url: str) -> None:
+        self.page.set_default_timeout(PATIENCE_MILLISECONDS)
+        self.page.on("console", self._listen)
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        await self.page.add_init_script(_WATCH_POLICY)
+        await self.page.goto(url)
+
+    def _listen(self, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            self.complaints.append(message.text)
+
+    @property
+    def first(self) -> Locator:
+        return self.page.locator(".phone").first
+
+    async def add(self) -> None:
+        await self.page.get_by_role("button", name="Telefon hinzufügen").click()
+        await self.first.wait_for()
+
+    async def write(self, text: str) -> None:
+        box = self.first.get_by_role("textbox")
+        await box.fill(text)
+        await box.press("Enter")
+
+    async def shows(self, text: str) -> None:
+        """Returns once the first phone shows a message with this text."""
+        await self.first.get_by_role("log").get_by_text(text).wait_for()
+
+    async def violations(self) -> list[str]:
+        found: list[str] = await self.page.evaluate("window.violations")
+        return found
+
+    async def overflow(self) -> int:
+        """By how many pixels the page is wider than the window."""
+        pixels: int = await self.page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+        return pixels
+
+    async def tab_to(self, name: str) -> list[str]:
+        """Press Tab until the control of this name has the focus; returns those whose focus cannot be seen."""
+        invisible = []
+        for _ in range(MOST_CONTROLS):
+            await self.page.keyboard.press("Tab")
+            focus = await self.page.evaluate(_FOCUS)
+            if not focus["visible"]:
+                invisible.append(focus["name"])
+            if focus["name"] == name:
+                return invisible
+        raise AssertionError(f"Tab does not reach {name}")
+
+
+@asynccontextmanager
+async def opened(browser: Browser, url: str, size: tuple[int, int] = WIDE) -> AsyncIterator[Phones]:
+    width, height = size
+    context = await browser.new_context(viewport={"width": width, "height": height}, reduced_motion="reduce")
+    try:
+        phones = Phones(await context.new_page())
+        await phones.open(url)
+        yield phones
+    finally:
+        await context.close()
