@@ -14,9 +14,10 @@ from services.dispatcher.adapters.lanes import LaneInbox
 from services.dispatcher.adapters.ledger import PostgresLedger
 from services.dispatcher.adapters.limiter import Limits, PostgresLimiter
 from services.dispatcher.adapters.metrics import Metrics
-from services.dispatcher.domain.pacing import permitted_rate
+from services.dispatcher.domain.pacing import batches_in_hand, permitted_rate
 from services.dispatcher.handlers import upkeep
 from services.dispatcher.handlers.account import AccountHandler
+from services.dispatcher.handlers.batches import RECIPIENTS_IN_A_BATCH
 from services.dispatcher.handlers.lanes import Lanes
 from services.dispatcher.handlers.pump import Pump
 from services.dispatcher.handlers.recorder import Recorder
@@ -49,7 +50,7 @@ SOURCE = "/kreisfunk/dispatcher"
 POOL_SIZE = 8
 WORKERS = 4
 COUNTER_SLOTS = 32
-PREFETCH = {Lane.REPLY: 64, Lane.URGENT: 2, Lane.BULK: 2}
+REPLIES_IN_HAND = 64
 CLOSE_SECONDS = 3.0
 
 
@@ -171,9 +172,12 @@ def _limits(settings: Settings) -> Limits:
 
 
 async def _open_lanes(outside: Outside, wake: asyncio.Event, stack: AsyncExitStack) -> Mapping[Lane, LaneInbox]:
+    rate = permitted_rate(outside.settings.messages_per_second)
+    batches = batches_in_hand(rate, RECIPIENTS_IN_A_BATCH)
+    prefetch = {Lane.REPLY: max(REPLIES_IN_HAND, int(rate)), Lane.URGENT: batches, Lane.BULK: batches}
     consumers = {
         lane: await stack.enter_async_context(
-            open_consumer(outside.consuming, outside.publishing, queue, prefetch=PREFETCH[lane])
+            open_consumer(outside.consuming, outside.publishing, queue, prefetch=prefetch[lane])
         )
         for lane, queue in LANES.items()
     }

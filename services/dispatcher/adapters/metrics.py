@@ -5,7 +5,7 @@ from datetime import datetime
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from services.dispatcher.domain.answers import Accepted, Answer, Expired, NoAnswer, NotSent, Refused
-from services.dispatcher.domain.errors import rule_for
+from services.dispatcher.domain.errors import Remedy, rule_for
 from services.dispatcher.domain.pacing import Lease
 from services.dispatcher.ports import AppliedStatuses, Claim, Outstanding
 from shared.contracts.message import Lane
@@ -13,6 +13,7 @@ from shared.contracts.message import Lane
 _PREFIX = "kreisfunk_dispatcher"
 _SEND_BUCKETS = (0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30)
 _WAY_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200)
+_RESULTS = ("accepted", "unknown", "not_sent", "expired", *(remedy.value for remedy in Remedy))
 _FIELDS = frozenset(
     {
         "account_alerts",
@@ -59,6 +60,9 @@ class Metrics:
         self.rate_limit.set(limit)
         for lane in Lane:
             self.waiting.labels(lane.value).set(0)
+            self.way_seconds.labels(lane.value)
+            for result in _RESULTS:
+                self.sends.labels(lane.value, result)
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(f"{_PREFIX}_{name}", text, labels, registry=self._registry)

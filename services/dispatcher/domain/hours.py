@@ -11,4 +11,7 @@ def opening(opens: time, closes: time, zone: str, moment: datetime) -> datetime:
     if opens <= local.time() < closes:
         return moment
     day = local.date() + timedelta(days=1 if local.time() >= closes else 0)
-    return datetime.combine(day, opens, tzinfo=place).astimezone(UTC)
+    # In the hour that the clocks repeat, the later one counts, as PostgreSQL has it; in the missing hour, the earlier.
+    repeated = datetime.combine(day, opens, tzinfo=place)
+    missing = repeated.astimezone(UTC).astimezone(place).time() != opens
+    return repeated.replace(fold=0 if missing else 1).astimezone(UTC)

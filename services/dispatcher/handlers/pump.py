@@ -59,8 +59,9 @@ class Pump:
         await self._sender.drained(drain_seconds)
 
     async def _step(self) -> None:
+        await self._sender.room(MOST_IN_FLIGHT)
         available = self._lanes.available()
-        if not available or self._sender.in_flight >= MOST_IN_FLIGHT:
+        if not available:
             await self._sleep_until_woken()
             return
         try:

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections import deque
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
@@ -51,21 +52,27 @@ class Sender:
         self._meter = meter
         self._clock = clock
         self._in_flight: set[asyncio.Task[None]] = set()
+        self._has_room = asyncio.Event()
         self.stopping = False
 
-    @property
-    def in_flight(self) -> int:
-        return len(self._in_flight)
+    async def room(self, most: int) -> None:
+        """Wait until fewer than `most` are in flight."""
+        while len(self._in_flight) >= most:
+            self._has_room.clear()
+            await self._has_room.wait()
 
     async def send_all(self, lease: Lease, claims: Sequence[Claim]) -> list[Claim]:
-        """Start each send at its deadline and return the claims whose slot was missed."""
+        """Start one send at each slot that is not missed, and return the claims that got none."""
         loop = asyncio.get_running_loop()
-        for position, (claim, deadline) in enumerate(zip(claims, lease.deadlines(), strict=False)):
-            await asyncio.sleep(max(0.0, deadline - loop.time()))
-            if lease.missed(deadline, loop.time()):
-                return list(claims[position:])
-            self._start(claim)
-        return []
+        waiting = deque(claims)
+        for deadline in lease.deadlines():
+            if not waiting:
+                break
+            if deadline > loop.time():
+                await asyncio.sleep(deadline - loop.time())
+            if not lease.missed(deadline, loop.time()):
+                self._start(waiting.popleft())
+        return list(waiting)
 
     async def drained(self, seconds: float) -> None:
         """Wait for everything in flight; after `seconds` what is left counts as not answered."""
@@ -82,7 +89,11 @@ class Sender:
     def _start(self, claim: Claim) -> None:
         task = asyncio.create_task(self._send(claim))
         self._in_flight.add(task)
-        task.add_done_callback(self._in_flight.discard)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._in_flight.discard(task)
+        self._has_room.set()
 
     async def _send(self, claim: Claim) -> None:
         started = asyncio.get_running_loop().time()
