@@ -12,11 +12,12 @@ from prometheus_client import CollectorRegistry
 from services.dispatcher.adapters.graph import GraphApi, open_session
 from services.dispatcher.adapters.lanes import LaneInbox
 from services.dispatcher.adapters.ledger import PostgresLedger
-from services.dispatcher.adapters.limiter import PostgresLimiter
+from services.dispatcher.adapters.limiter import Limits, PostgresLimiter
 from services.dispatcher.adapters.metrics import Metrics
-from services.dispatcher.domain.pacing import permitted_rate
+from services.dispatcher.domain.pacing import batches_in_hand, permitted_rate
 from services.dispatcher.handlers import upkeep
 from services.dispatcher.handlers.account import AccountHandler
+from services.dispatcher.handlers.batches import RECIPIENTS_IN_A_BATCH
 from services.dispatcher.handlers.lanes import Lanes
 from services.dispatcher.handlers.pump import Pump
 from services.dispatcher.handlers.recorder import Recorder
@@ -49,7 +50,7 @@ SOURCE = "/kreisfunk/dispatcher"
 POOL_SIZE = 8
 WORKERS = 4
 COUNTER_SLOTS = 32
-PREFETCH = {Lane.REPLY: 64, Lane.URGENT: 2, Lane.BULK: 2}
+REPLIES_IN_HAND = 64
 CLOSE_SECONDS = 3.0
 
 
@@ -126,16 +127,21 @@ async def _open_graph(settings: Settings, stack: AsyncExitStack) -> GraphApi:
 async def _run(outside: Outside, readiness: Readiness, stop: Stop, stack: AsyncExitStack) -> None:
     number = outside.settings.phone_number_id
     ledger = PostgresLedger(outside.database, number=number, slot=uuid4().int % COUNTER_SLOTS)
-    limiter = PostgresLimiter(
-        outside.database, number=number, rate=permitted_rate(outside.settings.messages_per_second)
-    )
+    limiter = PostgresLimiter(outside.database, number=number, limits=_limits(outside.settings))
     await ledger.ensure_partitions()
     await limiter.set_up()
     wake = asyncio.Event()
     inboxes = await _open_lanes(outside, wake, stack)
     recorder = Recorder(ledger)
     lanes = Lanes(ledger=ledger, queues=inboxes)
-    sender = Sender(graph=outside.graph, limiter=limiter, recorder=recorder, meter=outside.metrics, clock=system_clock)
+    sender = Sender(
+        graph=outside.graph,
+        ledger=ledger,
+        limiter=limiter,
+        recorder=recorder,
+        meter=outside.metrics,
+        clock=system_clock,
+    )
     pump = Pump(lanes=lanes, limiter=limiter, sender=sender, meter=outside.metrics, wake=wake, rate=limiter.rate)
     async with asyncio.TaskGroup() as tasks:
         background = [
@@ -157,10 +163,21 @@ async def _run(outside: Outside, readiness: Readiness, stop: Stop, stack: AsyncE
             task.cancel()
 
 
+def _limits(settings: Settings) -> Limits:
+    return Limits(
+        rate=permitted_rate(settings.messages_per_second),
+        people_a_day=settings.people_per_day,
+        messages_a_month=settings.messages_per_month,
+    )
+
+
 async def _open_lanes(outside: Outside, wake: asyncio.Event, stack: AsyncExitStack) -> Mapping[Lane, LaneInbox]:
+    rate = permitted_rate(outside.settings.messages_per_second)
+    batches = batches_in_hand(rate, RECIPIENTS_IN_A_BATCH)
+    prefetch = {Lane.REPLY: max(REPLIES_IN_HAND, int(rate)), Lane.URGENT: batches, Lane.BULK: batches}
     consumers = {
         lane: await stack.enter_async_context(
-            open_consumer(outside.consuming, outside.publishing, queue, prefetch=PREFETCH[lane])
+            open_consumer(outside.consuming, outside.publishing, queue, prefetch=prefetch[lane])
         )
         for lane, queue in LANES.items()
     }
@@ -179,13 +196,16 @@ def _upkeep(
         timeout=settings.request_timeout_seconds,
         claim=CLAIM_SECONDS,
     )
+    refusals = upkeep.RefusalTeller(ledger=ledger, publish=_events(outside.publisher, mandatory=True))
     teller = upkeep.ProgressTeller(ledger=ledger, publish=_events(outside.publisher))
     return [
         upkeep.repeat(due.look, upkeep.DUE_SECONDS),
         upkeep.repeat(resolver.resolve, upkeep.RESOLVE_SECONDS),
         upkeep.repeat(teller.tell, upkeep.PROGRESS_SECONDS),
         upkeep.repeat(upkeep.Watch(ledger=ledger, meter=meter).look, upkeep.WATCH_SECONDS),
+        upkeep.repeat(refusals.tell, upkeep.REFUSALS_SECONDS),
         upkeep.repeat(ledger.ensure_partitions, upkeep.PARTITIONS_SECONDS),
+        upkeep.repeat(lambda: ledger.forget_old(settings.keep_days), upkeep.PARTITIONS_SECONDS),
     ]
 
 
@@ -193,9 +213,9 @@ async def _open_handlers(
     outside: Outside, ledger: PostgresLedger, stack: AsyncExitStack
 ) -> list[Coroutine[Any, Any, None]]:
     handlers: Mapping[Queue, Callable[[bytes], Awaitable[Outcome]]] = {
-        DISPATCHER_STATUSES: StatusHandler(ledger=ledger, meter=outside.metrics).handle,
+        DISPATCHER_STATUSES: StatusHandler(ledger=ledger, meter=outside.metrics, clock=system_clock).handle,
         DISPATCHER_STOPS: StopHandler(ledger=ledger).handle,
-        DISPATCHER_ACCOUNT: AccountHandler(seen=outside.metrics.account_event).handle,
+        DISPATCHER_ACCOUNT: AccountHandler(ledger=ledger, seen=outside.metrics.account_event).handle,
     }
     workers: list[Coroutine[Any, Any, None]] = []
     for queue, handle in handlers.items():
@@ -210,11 +230,11 @@ def _on_body(handle: Callable[[bytes], Awaitable[Outcome]]) -> Callable[[Receive
     return lambda received: handle(received.body)
 
 
-def _events(publisher: Publisher) -> Callable[[Message], Awaitable[None]]:
+def _events(publisher: Publisher, *, mandatory: bool = False) -> Callable[[Message], Awaitable[None]]:
     async def publish(message: Message) -> None:
         event_id = str(uuid4())
         body = encode(message, event_id=event_id, source=SOURCE, time=system_clock())
-        # Nobody needs to listen to progress, so an event that goes nowhere is no error.
-        await publisher.publish(EVENTS, message.KEY, body, message_id=event_id, mandatory=False)
+        # Nobody needs to listen to progress: unless it is mandatory, an event that goes nowhere is no error.
+        await publisher.publish(EVENTS, message.KEY, body, message_id=event_id, mandatory=mandatory)
 
     return publish

@@ -5,6 +5,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
+from uuid import UUID
 
 from services.subscriptions.domain.broadcast import Accepted, Broadcast, Page, Stored
 from services.subscriptions.domain.consent import Consent
@@ -57,6 +58,10 @@ class People(Protocol):
 
         Messages of one person are decided one after the other, whichever replica has them.
         """
+        ...
+
+    async def addresses(self, subscriber: UUID) -> Addresses | None:
+        """All addresses of a subscriber; None if we know nobody by this id, or no address any more."""
         ...
 
 

@@ -48,6 +48,7 @@ class Queue:
 
 SUBSCRIPTIONS_INBOUND = Queue("subscriptions.inbound", INBOUND, ("messages", "preferences"), "subscriptions")
 SUBSCRIPTIONS_NOTICES = Queue("subscriptions.notices", MUNICIPAL_EVENTS, ("notice.#",), "subscriptions")
+SUBSCRIPTIONS_REFUSALS = Queue("subscriptions.refusals", EVENTS, ("delivery.refused",), "subscriptions")
 DISPATCHER_STATUSES = Queue("dispatcher.statuses", INBOUND, ("statuses",), "dispatcher")
 DISPATCHER_ACCOUNT = Queue("dispatcher.account", INBOUND, ("account",), "dispatcher")
 DISPATCHER_STOPS = Queue("dispatcher.stops", EVENTS, ("subscription.ended", "broadcast.cancelled"), "dispatcher")
@@ -61,6 +62,7 @@ QUARANTINE = "ingress.quarantine"
 QUEUES: Sequence[Queue] = (
     SUBSCRIPTIONS_INBOUND,
     SUBSCRIPTIONS_NOTICES,
+    SUBSCRIPTIONS_REFUSALS,
     DISPATCHER_STATUSES,
     DISPATCHER_ACCOUNT,
     DISPATCHER_STOPS,

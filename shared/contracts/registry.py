@@ -6,6 +6,7 @@ from shared.contracts.events import (
     BroadcastFinished,
     BroadcastProgressed,
     BroadcastStarted,
+    DeliveryRefused,
     NoticeAccepted,
     NoticeRejected,
     SubscriptionEnded,
@@ -39,6 +40,7 @@ MESSAGES: dict[str, type[Message]] = {
         BroadcastProgressed,
         BroadcastFinished,
         BroadcastCancelled,
+        DeliveryRefused,
         SubscriptionStarted,
         SubscriptionEnded,
     )

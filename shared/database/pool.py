@@ -16,6 +16,7 @@ _AWAY = (
     OSError,
     TimeoutError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # what a connection says that died in the middle of an operation
     asyncpg.PostgresConnectionError,
     asyncpg.InsufficientResourcesError,
     asyncpg.OperatorInterventionError,
@@ -71,7 +72,7 @@ async def open_database(url: str, *, password: str | None, name: str, size: int)
         pool = await asyncpg.create_pool(
             url,
             password=password,
-            min_size=1,
+            min_size=0,  # a floor would be repaired in the background, and fail there while the database is away
             max_size=size,
             command_timeout=COMMAND_SECONDS,
             server_settings=options,

@@ -77,12 +77,12 @@ RULES: Mapping[int, Rule] = {
     131064: Rule(_TEMPLATE, "template category misused"),
     132000: Rule(_TEMPLATE, "wrong number of parameters"),
     132001: Rule(_TEMPLATE, "template missing or not approved"),
-    132005: Rule(_TEMPLATE, "text too long with parameters"),
+    132005: Rule(_DROP, "text too long with parameters"),
     132007: Rule(_TEMPLATE, "content policy"),
     132012: Rule(_TEMPLATE, "parameter format"),
     132015: Rule(_TEMPLATE, "template paused"),
     132016: Rule(_TEMPLATE, "template disabled"),
-    132018: Rule(_TEMPLATE, "parameter contains line breaks or tabs"),
+    132018: Rule(_DROP, "parameter contains line breaks or tabs"),
     133004: Rule(_AGAIN, "server temporarily unavailable", 8),
     133010: Rule(_SENDER, "number not registered"),
     134101: Rule(_AGAIN, "template still being synchronised", 8),
@@ -90,6 +90,7 @@ RULES: Mapping[int, Rule] = {
     135000: Rule(_DROP, "unknown parameter problem"),
 }
 
+RECIPIENT_CODES = tuple(code for code, rule in RULES.items() if rule.remedy is Remedy.RECIPIENT)
 UNKNOWN_CODE = Rule(_DROP, "unknown code")
 TOO_MANY_REQUESTS = Rule(_SLOWER, "HTTP 429", 20)
 SERVER_ERROR = Rule(_AGAIN, "HTTP 5xx without a code", 4)

@@ -59,12 +59,14 @@ class Pump:
         await self._sender.drained(drain_seconds)
 
     async def _step(self) -> None:
+        await self._sender.room(MOST_IN_FLIGHT)
         available = self._lanes.available()
-        if not available or self._sender.in_flight >= MOST_IN_FLIGHT:
+        if not available:
             await self._sleep_until_woken()
             return
         try:
-            await self._use_lease(await self._reserve(available))
+            lease = await self._reserve(available)
+            await (self._use_lease(lease) if lease.slots else self._wait_for_release(lease))
         except DependencyAway as error:
             _log.warning("dependency_away", error=str(error))
             await asyncio.sleep(AWAY_SECONDS)
@@ -82,6 +84,10 @@ class Pump:
         task = asyncio.create_task(self._send(lease, claims))
         self._leases.add(task)
         task.add_done_callback(self._leases.discard)
+
+    async def _wait_for_release(self, lease: Lease) -> None:
+        """The sender is held: look again at the moment of the next try, and at least once a second."""
+        await self._stopped_within(min(1.0, max(0.05, lease.start - asyncio.get_running_loop().time())))
 
     async def _send(self, lease: Lease, claims: list[Claim]) -> None:
         missed = await self._sender.send_all(lease, claims)

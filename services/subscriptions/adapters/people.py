@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from uuid import UUID
 
 import msgspec
 
@@ -11,7 +12,7 @@ from services.subscriptions.domain.publication import Publication
 from services.subscriptions.domain.subscriber import Subscriber, indexes
 from services.subscriptions.domain.wording import Wording
 from services.subscriptions.ports import Decided, Known, Settled
-from shared.contracts.message import Addresses
+from shared.contracts.message import Address, Addresses, AddressKind
 from shared.database.pool import Connection, Database
 
 # In the order of the sorted keys, so that two replicas with the same two addresses cannot wait for each other.
@@ -36,6 +37,9 @@ _SAVE_CONSENT = """
     insert into subscriptions.consent (subscriber_id, sequence, event, topics, wording_version, wording_hash,
         said_at, received_at, message_key)
     values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+"""
+_ADDRESSES = """
+    select phone_index, phone_sealed, user_index, user_sealed from subscriptions.subscriber where id = $1
 """
 _SAVE_HINT = """
     insert into subscriptions.hint select unnest($1::bytea[]), $2
@@ -69,6 +73,19 @@ class PostgresPeople:
                 await connection.execute(_SAVE_HINT, indexes(sender), decided.hinted_at)
             await _remember(connection, message_key, received_at, decided)
         return Settled(result=decided.result, publications=decided.publications, again=False)
+
+    async def addresses(self, subscriber: UUID) -> Addresses | None:
+        async with self._database.connection() as connection:
+            row = await connection.fetchrow(_ADDRESSES, subscriber)
+        if row is None:
+            return None
+        phone = _address(AddressKind.PHONE, row["phone_index"], row["phone_sealed"])
+        user = _address(AddressKind.USER, row["user_index"], row["user_sealed"])
+        return Addresses(phone=phone, user=user) if phone or user else None
+
+
+def _address(kind: AddressKind, index: bytes | None, sealed: bytes | None) -> Address | None:
+    return Address(kind=kind, index=index, sealed=sealed) if index and sealed else None
 
 
 async def save_wordings(database: Database, wordings: Sequence[Wording]) -> None:

@@ -48,10 +48,10 @@ def test_a_code_that_nobody_knows_is_never_retried() -> None:
 
 
 @given(st.sampled_from(sorted(RULES)), st.integers(1, 60))
-def test_every_retry_has_an_end_but_that_of_the_sender(code: int, attempt: int) -> None:
+def test_every_retry_has_an_end_unless_a_person_is_needed(code: int, attempt: int) -> None:
     result = record(Refused(code, 400), attempt)
     rule = RULES[code]
-    waits = rule.remedy is Remedy.SENDER or attempt < rule.attempts
+    waits = rule.remedy in (Remedy.SENDER, Remedy.TEMPLATE) or attempt < rule.attempts
     assert result.state is (State.WAITING if waits else State.FAILED)
     assert (result.due_at is not None) == waits
 
