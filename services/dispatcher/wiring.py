@@ -126,7 +126,9 @@ async def _open_graph(settings: Settings, stack: AsyncExitStack) -> GraphApi:
 
 async def _run(outside: Outside, readiness: Readiness, stop: Stop, stack: AsyncExitStack) -> None:
     number = outside.settings.phone_number_id
-    ledger = PostgresLedger(outside.database, number=number, slot=uuid4().int % COUNTER_SLOTS)
+    ledger = PostgresLedger(
+        outside.database, number=number, slot=uuid4().int % COUNTER_SLOTS, limited=_limits(outside.settings).counted
+    )
     limiter = PostgresLimiter(outside.database, number=number, limits=_limits(outside.settings))
     await ledger.ensure_partitions()
     await limiter.set_up()

@@ -64,6 +64,10 @@ class Database:
             return await connection.fetchval("select true") is True
 
 
+async def _nothing_to_reset(_: object) -> None:
+    """No statement of ours changes a session, so a connection goes back as it came: one round trip less."""
+
+
 @asynccontextmanager
 async def open_database(url: str, *, password: str | None, name: str, size: int) -> AsyncIterator[Database]:
     """At most `size` connections, shown as `name` in pg_stat_activity. Raises DatabaseAway at the start."""
@@ -75,6 +79,7 @@ async def open_database(url: str, *, password: str | None, name: str, size: int)
             min_size=0,  # a floor would be repaired in the background, and fail there while the database is away
             max_size=size,
             command_timeout=COMMAND_SECONDS,
+            reset=_nothing_to_reset,
             server_settings=options,
         )
     try:

@@ -38,8 +38,8 @@ class Counting:
     """A transaction that counts whom it reaches; an allowance of None is no limit."""
 
     connection: Connection
-    counts_people: bool
-    counts_messages: bool
+    counts_people: bool = False
+    counts_messages: bool = False
     allowance: tuple[int | None, int | None] = (None, None)
 
     async def count(self, indexes: Sequence[bytes]) -> None:
@@ -65,13 +65,13 @@ class PostgresLedger:
 
     async def ensure_partitions(self) -> None:
         """Make sure that the ledger has room for the coming weeks."""
-        async with self._database.transaction() as connection:
+        async with self._database.connection() as connection:
             await connection.execute("select dispatcher.ensure_partitions()")
 
     async def register(self, batch: BroadcastBatch, content: Mapping[str, Any]) -> None:
         """Know the broadcast, and how far its audience has been read."""
         expanded = batch.offset + len(batch.recipients)
-        async with self._database.transaction() as connection:
+        async with self._database.connection() as connection:
             await connection.execute(
                 ledger_claims.REGISTER,
                 batch.broadcast,
@@ -126,7 +126,7 @@ class PostgresLedger:
         """Claim waiting deliveries whose time has come, oldest first."""
         claimed_at = asyncio.get_running_loop().time()
         if lane is Lane.REPLY:
-            async with self._database.transaction() as connection:
+            async with self._database.connection() as connection:
                 rows = await connection.fetch(ledger_claims.CLAIM_DUE_REPLIES, limit)
         else:
             rows = await self._claim_due_broadcasts(lane, limit)
@@ -142,20 +142,29 @@ class PostgresLedger:
 
     @asynccontextmanager
     async def _counting(self) -> AsyncIterator["Counting"]:
-        """A transaction for claims of broadcasts: one after the other if people or messages are limited."""
+        """For claims of broadcasts: one transaction after the other if people or messages are limited.
+
+        Else each statement stands for itself, as it is committed by itself.
+        """
+        if not self.limited:
+            async with self._database.connection() as connection:
+                yield Counting(connection)
+            return
         async with self._database.transaction() as connection:
-            limits = await connection.fetchrow(ledger_claims.LOCK_NUMBER, self._number) if self.limited else None
-            people, messages = (limits["people_a_day"], limits["messages_a_month"]) if limits else (None, None)
-            counting = Counting(connection, counts_people=people is not None, counts_messages=messages is not None)
-            if counting.counts_people or counting.counts_messages:
-                row = await connection.fetchrow(ledger_claims.ALLOWANCE, self._number)
-                assert row is not None  # noqa: S101 - the row is locked, so it is there
-                counting.allowance = (row["people"], row["messages"])
-            yield counting
+            limits = await connection.fetchrow(ledger_claims.LOCK_NUMBER, self._number)
+            allowance = await connection.fetchrow(ledger_claims.ALLOWANCE, self._number)
+            assert limits is not None  # noqa: S101 - set_up made the row, and nobody may delete it
+            assert allowance is not None  # noqa: S101
+            yield Counting(
+                connection,
+                counts_people=limits["people_a_day"] is not None,
+                counts_messages=limits["messages_a_month"] is not None,
+                allowance=(allowance["people"], allowance["messages"]),
+            )
 
     async def record(self, records: Sequence[Record]) -> None:
         """Write down what became of claims, all in one transaction."""
-        async with self._database.transaction() as connection:
+        async with self._database.connection() as connection:
             columns = _record_columns(records)
             await connection.execute(ledger_news.RECORD, *columns, self._slot, RECIPIENT_CODES)
 
@@ -172,17 +181,17 @@ class PostgresLedger:
 
     async def withdraw(self, withdrawal: Withdrawal) -> None:
         """From the commit on nothing is claimed that the withdrawal covers."""
-        async with self._database.transaction() as connection:
+        async with self._database.connection() as connection:
             await connection.execute(ledger_claims.SUPPRESS, *_withdrawal_columns([withdrawal]))
 
     async def cancel(self, broadcast: UUID, reason: str) -> None:
         """From the commit on nothing of this broadcast is claimed."""
-        async with self._database.transaction() as connection:
+        async with self._database.connection() as connection:
             await connection.execute(ledger_news.CANCEL, broadcast, reason)
 
     async def mark_unknown(self, older_than_seconds: float) -> int:
         """Claims that nobody can be working on any more: their outcome is unknown."""
-        async with self._database.transaction() as connection:
+        async with self._database.connection() as connection:
             count: int = await connection.fetchval(ledger_news.MARK_UNKNOWN, older_than_seconds, self._slot)
             return count
 
@@ -197,13 +206,13 @@ class PostgresLedger:
 
     async def progress(self) -> list[Progress]:
         """Broadcasts that run and of which nobody told the progress for a second."""
-        async with self._database.transaction() as connection:
+        async with self._database.connection() as connection:
             rows = await connection.fetch(ledger_news.PROGRESS)
         return [_progress(list(group)) for _, group in groupby(rows, key=lambda row: row["id"])]
 
     async def finish(self, broadcast: UUID) -> None:
         """A broadcast of which nothing waits any more."""
-        async with self._database.transaction() as connection:
+        async with self._database.connection() as connection:
             await connection.execute(ledger_news.FINISH, broadcast)
 
     async def outstanding(self) -> Outstanding:
@@ -222,12 +231,12 @@ class PostgresLedger:
 
     async def refusals_told(self, refusals: Sequence[Refusal]) -> None:
         """Remember that they have been told."""
-        async with self._database.transaction() as connection:
+        async with self._database.connection() as connection:
             await connection.execute(ledger_news.REFUSALS_TOLD, [refusal.delivery for refusal in refusals])
 
     async def hold_template(self, template: str, reason: str) -> None:
         """From the commit on broadcasts with this template wait."""
-        async with self._database.transaction() as connection:
+        async with self._database.connection() as connection:
             await connection.execute(ledger_news.HOLD_TEMPLATE, template, reason)
 
     async def release_template(self, template: str) -> None:
@@ -238,7 +247,7 @@ class PostgresLedger:
 
     async def raise_tier(self, people_a_day: int | None) -> None:
         """Meta's new limit of different people in 24 hours; None is no limit."""
-        async with self._database.transaction() as connection:
+        async with self._database.connection() as connection:
             await connection.execute(ledger_news.RAISE_TIER, self._number, people_a_day)
 
     async def forget_old(self, keep_days: int) -> None:

@@ -31,6 +31,11 @@ class Limits:
     people_a_day: int | None = None
     messages_a_month: int | None = None
 
+    @property
+    def counted(self) -> bool:
+        """Whether claims have to count people or messages."""
+        return self.people_a_day is not None or self.messages_a_month is not None
+
 
 class PostgresLimiter:
     """The row survives us, and so do a rate that Meta made us lower, a tier that Meta raised, and a hold."""

@@ -9,6 +9,9 @@ SHARE_OF_LIMIT = 0.95
 TOLERATED_SLOTS = 3.0
 TOLERATED_SECONDS = 0.02
 BATCH_SECONDS = 0.5
+CLAIM_LEAD_SECONDS = 0.02
+LONGEST_LEAD_SECONDS = 0.2
+LEAD_MEMORY = 0.8
 
 
 @dataclass(frozen=True)
@@ -48,3 +51,12 @@ def lease_slots(rate: float, available: int) -> int:
 def batches_in_hand(rate: float, recipients: int) -> int:
     """How many batches of so many recipients to hold: what is sent until the first of them is on record."""
     return max(2, math.ceil(rate * BATCH_SECONDS / recipients))
+
+
+def claim_lead(lead: float, took: float) -> float:
+    """How long before a lease's first slot to claim: half as long again as the last claims took on average.
+
+    Not longer than a "Stop" may take to be heeded, and not so short that a slow one would miss its slot.
+    """
+    followed = LEAD_MEMORY * lead + (1 - LEAD_MEMORY) * 1.5 * took
+    return min(LONGEST_LEAD_SECONDS, max(CLAIM_LEAD_SECONDS, followed))
