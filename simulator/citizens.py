@@ -41,7 +41,7 @@ class Content(Struct, frozen=True, gc=False):
 
 
 class Message(Struct, gc=False):
-    """A message of the business that was accepted."""
+    """A message of the business that was accepted; of a `vanished` one the business never hears."""
 
     sequence: int
     citizen: int
@@ -53,6 +53,7 @@ class Message(Struct, gc=False):
     delivery: str | None = None
     template: str | None = None
     by_user_id: bool = False
+    vanished: bool = False
     state: State = State.ACCEPTED
 
 

@@ -20,6 +20,7 @@ class Faults(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     reject_code: Annotated[int, Meta(ge=0, le=9_999_999)] = 131000
     reject_status: Annotated[int, Meta(ge=400, le=599)] = 500
     cut_after_accept_share: Share = 0
+    vanish_share: Share = 0
     timeout_share: Share = 0
     timeout_accept_share: Share = 0.5
     webhook_duplicate_share: Share = 0
@@ -37,6 +38,7 @@ class Interference(Struct, frozen=True):
     delay_seconds: float = 0
     reject: bool = False
     cut: bool = False
+    vanish: bool = False
     hold: bool = False
     hold_accepts: bool = False
 
@@ -61,6 +63,7 @@ def interference(faults: Faults, number: int) -> Interference:
         delay_seconds=faults.latency_seconds + jitter,
         reject=happens(faults.reject_share, "reject"),
         cut=happens(faults.cut_after_accept_share, "cut"),
+        vanish=happens(faults.vanish_share, "vanish"),
         hold=happens(faults.timeout_share, "timeout"),
         hold_accepts=happens(faults.timeout_accept_share, "timeout accepts"),
     )
@@ -101,7 +104,8 @@ class FaultBox:
 
 def _harmless_to_requests(faults: Faults) -> bool:
     latency = faults.latency_seconds + faults.latency_jitter_seconds
-    return not (latency or faults.reject_share or faults.cut_after_accept_share or faults.timeout_share)
+    shares = (faults.reject_share, faults.cut_after_accept_share, faults.vanish_share, faults.timeout_share)
+    return not (latency or any(shares))
 
 
 def _harmless_to_webhooks(faults: Faults) -> bool:

@@ -12,7 +12,10 @@ TAKEN = frozenset({"accepted", "sent", "delivered", "read"})
 
 @dataclass(frozen=True)
 class Outbound:
-    """A message that the simulator accepted; `delivery` is our id for it, times in seconds since 1970."""
+    """A message that the simulator accepted; `delivery` is our id for it, times in seconds since 1970.
+
+    Of one that `vanished` nobody could tell us: no answer, no status.
+    """
 
     citizen: int
     delivery: str
@@ -20,6 +23,7 @@ class Outbound:
     text: str
     accepted_at: float
     state: str
+    vanished: bool = False
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """The simulator's control interface, as far as a demo needs it."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -8,6 +8,7 @@ from typing import Any
 import aiohttp
 
 from cli.demo.figures import Outbound
+from simulator.stalls import Stall
 
 PAGE = 5000
 
@@ -28,6 +29,10 @@ class Simulator:
         """Let citizens write, one after the other, in the background."""
         await self._call("POST", "broadcast", {"text": text, "citizens": list(citizens), "per_second": per_second})
 
+    async def disturb(self, faults: Mapping[str, object]) -> None:
+        """From now on exactly these faults, at Meta's side."""
+        await self._call("PUT", "faults", faults)
+
     async def account(self) -> dict[str, Any]:
         """The account in numbers."""
         answer: dict[str, Any] = await self._call("GET", "account")
@@ -47,6 +52,10 @@ class Simulator:
             rows += page
         return rows
 
+    async def stalls(self) -> list[Stall]:
+        """When it stood still itself."""
+        return [Stall(**row) for row in await self._call("GET", "account/stalls")]
+
     async def _call(self, method: str, path: str, body: object = None) -> Any:
         async with self.session.request(method, f"{self.url}/simulator/{path}", json=body) as response:
             response.raise_for_status()
@@ -61,6 +70,7 @@ def _outbound(row: dict[str, Any]) -> Outbound:
         text=row["text"],
         accepted_at=row["accepted_at"],
         state=row["state"],
+        vanished=row["vanished"],
     )
 
 

@@ -1,7 +1,7 @@
 """The environment of each process of a local stack. Secrets are files, named by their folder only."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from deploy.local.ports import LOOPBACK
@@ -21,7 +21,10 @@ Environment = dict[str, str]
 
 @dataclass(frozen=True, kw_only=True)
 class Surroundings:
-    """What the processes have to know of one another. `inherited` is the part of our own environment."""
+    """What the processes have to know of one another. `inherited` is the part of our own environment.
+
+    `detours` are what a process of that name has to take them for, so that its connections can be made to fail.
+    """
 
     inherited: Mapping[str, str]
     secrets: Path
@@ -31,6 +34,10 @@ class Surroundings:
     simulator_port: int
     ingress_port: int
     messages_per_second: int
+    detours: Mapping[str, "Surroundings"] = field(default_factory=dict)
+
+    def seen_by(self, process: str) -> "Surroundings":
+        return self.detours.get(process, self)
 
     def broker_url(self, login: str) -> str:
         return f"amqp://{login}@{LOOPBACK}:{self.broker_port}/"

@@ -54,6 +54,7 @@ SECRETS = (
     Secret(("subscriptions/kreisfunk_database_password",), login="kreisfunk_subscriptions"),
     Secret(("dispatcher/kreisfunk_database_password",), login="kreisfunk_dispatcher"),
     Secret(("monitor/kreisfunk_database_password",), login="kreisfunk_monitor"),
+    Secret(("operator/kreisfunk_database_password",), login="kreisfunk_operator"),
 )
 FILES = (LOGIN_PASSWORDS, *(file for secret in SECRETS for file in secret.files))
 

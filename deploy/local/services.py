@@ -65,7 +65,7 @@ def service_processes(around: Surroundings, ports: Ports, logs: Path, settings: 
     listening = iter(ports.ingresses)
     for name, internal_port in ports.internal.items():
         kind = name.rpartition("-")[0]
-        environment = _environment(kind, around, internal_port, listening)
+        environment = _environment(kind, around.seen_by(name), internal_port, listening)
         command = python_command(
             name, f"services.{kind}", environment={**environment, **settings.get(kind, {})}, logs=logs
         )
@@ -81,7 +81,7 @@ def _environment(kind: str, around: Surroundings, internal_port: int, listening:
 
 
 def simulator_process(around: Surroundings, logs: Path, settings: Settings) -> Service:
-    environment = {**environments.simulator(around), **settings.get("simulator", {})}
+    environment = {**environments.simulator(around.seen_by("simulator")), **settings.get("simulator", {})}
     command = python_command("simulator", "simulator", environment=environment, logs=logs)
     return Service(command, f"{around.simulator_url}/readyz")
 

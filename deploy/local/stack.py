@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
 
+from deploy.local.detours import Detours, detours
 from deploy.local.environments import Surroundings, inherited_environment, publisher
 from deploy.local.ports import LOOPBACK, reserved_ports
 from deploy.local.postgres import DATABASE, PostgresServer, local_postgres
@@ -40,6 +41,7 @@ class Stack(StackAddresses):
     postgres: PostgresServer = field(repr=False)
     rabbitmq: RabbitServer = field(repr=False)
     supervisor: Supervisor = field(repr=False)
+    detours: Detours = field(repr=False)
 
 
 def _silent(_: str) -> None:
@@ -56,6 +58,7 @@ async def local_stack(
     messages_per_second: int = 80,
     fresh: bool = False,
     settings: Settings | None = None,
+    proxied: bool = False,
     progress: Progress = _silent,
 ) -> AsyncIterator[Stack]:
     """Up when the context is entered; everything is ended when it is left.
@@ -63,10 +66,11 @@ async def local_stack(
     A signal that asks us to end does the same, and comes out as a KeyboardInterrupt.
 
     `folder` (`.local/<name>`) keeps data and secrets for the next time; `fresh` begins with none. `settings`
-    adds variables by kind of process: `{"dispatcher": {"KREISFUNK_UNKNOWN_GRACE_SECONDS": "10"}}`.
+    adds variables by kind of process: `{"dispatcher": {"KREISFUNK_UNKNOWN_GRACE_SECONDS": "10"}}`. With `proxied`
+    our processes reach one another through proxies of this process, which can make connections fail.
     """
     numbers = Numbers(ingresses=ingresses, subscriptions=subscriptions, dispatchers=dispatchers)
-    starting = _Starting(_absolute(folder), numbers, messages_per_second, fresh, settings or {}, progress)
+    starting = _Starting(_absolute(folder), numbers, messages_per_second, fresh, settings or {}, proxied, progress)
     async with AsyncExitStack() as ends:
         ends.enter_context(ended_by_signals())
         ends.enter_context(folder_lock(starting.folder))
@@ -85,6 +89,7 @@ class _Starting:
     messages_per_second: int
     fresh: bool
     settings: Settings
+    proxied: bool
     progress: Progress
 
     async def start(self, ends: AsyncExitStack) -> Stack:
@@ -92,9 +97,10 @@ class _Starting:
         postgres, rabbitmq = await self._start_servers(ends)
         ports = assign_ports(self.numbers, ends.enter_context(reserved_ports(self.numbers.ports)))
         around = self._surroundings(postgres, rabbitmq, ports)
+        ways = await ends.enter_async_context(detours(around, ports)) if self.proxied else Detours()
         supervisor = await ends.enter_async_context(supervision(self.progress))
         supervisor.adopt(postgres, rabbitmq)
-        await self._start_processes(supervisor, around, ports)
+        await self._start_processes(supervisor, ways.around(around), ports)
         addresses = self._addresses(postgres, rabbitmq, around, ports)
         ends.enter_context(published(self.folder, addresses))
         return Stack(
@@ -103,6 +109,7 @@ class _Starting:
             postgres=postgres,
             rabbitmq=rabbitmq,
             supervisor=supervisor,
+            detours=ways,
         )
 
     def _prepare_folder(self) -> None:

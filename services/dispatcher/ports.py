@@ -92,6 +92,25 @@ class StatusNews:
     at: datetime
     message_key: bytes
     error_code: int | None = None
+    retry: "Retry | None" = None
+
+
+@dataclass(frozen=True)
+class Retry:
+    """What to do about a reported failure that may pass: try again at `due_at`, up to `attempts` attempts."""
+
+    attempts: int
+    due_at: datetime
+    waits_for: str
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A subscriber whom Meta will not reach, with Meta's code."""
+
+    delivery: UUID
+    subscriber: UUID
+    code: int
 
 
 @dataclass(frozen=True)
@@ -114,10 +133,12 @@ class Progress:
 
 @dataclass(frozen=True)
 class Outstanding:
-    """What the ledger still expects: deliveries that wait, by lane, and recipients that nobody accounts for."""
+    """What the ledger still expects: deliveries that wait, by lane, recipients that nobody accounts for, and the age
+    of the oldest unknown outcome in seconds."""
 
     waiting: Mapping[Lane, int]
     unaccounted: int
+    unknown_seconds: float
 
 
 class Ledger(Protocol):
@@ -151,15 +172,29 @@ class Ledger(Protocol):
 
     async def outstanding(self) -> Outstanding: ...
 
+    async def untold_refusals(self) -> list[Refusal]: ...
+
+    async def refusals_told(self, refusals: Sequence[Refusal]) -> None: ...
+
+    async def hold_template(self, template: str, reason: str) -> None: ...
+
+    async def release_template(self, template: str) -> None: ...
+
+    async def raise_tier(self, people_a_day: int | None) -> None: ...
+
 
 class Limiter(Protocol):
-    """The rate that all replicas share."""
+    """The rate that all replicas share. `held` is why the sender is held, as of the last reservation."""
+
+    held: str | None
 
     async def reserve(self, slots: int) -> Lease: ...
 
     async def slow_down(self, seconds: float) -> None: ...
 
-    async def pause(self, seconds: float, reason: str) -> None: ...
+    async def hold(self, reason: str) -> None: ...
+
+    async def release(self) -> None: ...
 
 
 class Graph(Protocol):

@@ -18,6 +18,9 @@ class Settings(ServiceSettings):
     sealing_keys: SecretStr = Field(description="VERSION:BASE64 of 32 bytes, several separated by commas")
     index_key: SecretStr = Field(description="base64 of 32 bytes")
     messages_per_second: float = Field(80, gt=0, le=10_000, description="Meta's limit for our number")
+    people_per_day: int | None = Field(None, gt=0, description="Meta's tier: different people in any 24 hours")
+    messages_per_month: int | None = Field(None, gt=0, description="budget: broadcast messages in a month")
+    keep_days: int = Field(90, ge=14, le=3650, description="how long deliveries are kept")
     unknown_grace_seconds: float = Field(300, gt=0, le=86_400, description="wait before an unknown one goes again")
     request_timeout_seconds: float = Field(20, gt=0, le=120, description="longest wait for Meta's answer")
 

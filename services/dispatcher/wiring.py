@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -12,11 +13,12 @@ from prometheus_client import CollectorRegistry
 from services.dispatcher.adapters.graph import GraphApi, open_session
 from services.dispatcher.adapters.lanes import LaneInbox
 from services.dispatcher.adapters.ledger import PostgresLedger
-from services.dispatcher.adapters.limiter import PostgresLimiter
+from services.dispatcher.adapters.limiter import Limits, PostgresLimiter
 from services.dispatcher.adapters.metrics import Metrics
-from services.dispatcher.domain.pacing import permitted_rate
+from services.dispatcher.domain.pacing import batches_in_hand, permitted_rate
 from services.dispatcher.handlers import upkeep
 from services.dispatcher.handlers.account import AccountHandler
+from services.dispatcher.handlers.batches import RECIPIENTS_IN_A_BATCH
 from services.dispatcher.handlers.lanes import Lanes
 from services.dispatcher.handlers.pump import Pump
 from services.dispatcher.handlers.recorder import Recorder
@@ -49,7 +51,7 @@ SOURCE = "/kreisfunk/dispatcher"
 POOL_SIZE = 8
 WORKERS = 4
 COUNTER_SLOTS = 32
-PREFETCH = {Lane.REPLY: 64, Lane.URGENT: 2, Lane.BULK: 2}
+REPLIES_IN_HAND = 64
 CLOSE_SECONDS = 3.0
 
 
@@ -66,11 +68,23 @@ class Outside:
     metrics: Metrics
 
 
+Job = Callable[[], Coroutine[Any, Any, None]]
+
+
+@dataclass(frozen=True)
+class Replica:
+    """What runs: the pump, which ends by itself when it is stopped, and what is ended after it."""
+
+    pump: Pump
+    recorder: Recorder
+    background: list[Job]
+
+
 async def serve(settings: Settings, stop: Stop) -> None:
     """Run until `stop` is requested, then drain: finish what is in flight, record it, close."""
     async with AsyncExitStack() as stack:
         readiness, outside = await _open(settings, stack)
-        await _run(outside, readiness, stop, stack)
+        await _run(await _assemble(outside, stack), readiness, stop)
 
 
 async def _open(settings: Settings, stack: AsyncExitStack) -> tuple[Readiness, Outside]:
@@ -123,55 +137,66 @@ async def _open_graph(settings: Settings, stack: AsyncExitStack) -> GraphApi:
     )
 
 
-async def _run(outside: Outside, readiness: Readiness, stop: Stop, stack: AsyncExitStack) -> None:
-    number = outside.settings.phone_number_id
-    ledger = PostgresLedger(outside.database, number=number, slot=uuid4().int % COUNTER_SLOTS)
-    limiter = PostgresLimiter(
-        outside.database, number=number, rate=permitted_rate(outside.settings.messages_per_second)
-    )
+async def _assemble(outside: Outside, stack: AsyncExitStack) -> Replica:
+    number, limits = outside.settings.phone_number_id, _limits(outside.settings)
+    ledger = PostgresLedger(outside.database, number=number, slot=uuid4().int % COUNTER_SLOTS, limited=limits.counted)
+    limiter = PostgresLimiter(outside.database, number=number, limits=limits)
     await ledger.ensure_partitions()
     await limiter.set_up()
     wake = asyncio.Event()
     inboxes = await _open_lanes(outside, wake, stack)
+    handlers = await _open_handlers(outside, ledger, stack)
     recorder = Recorder(ledger)
     lanes = Lanes(ledger=ledger, queues=inboxes)
-    sender = Sender(graph=outside.graph, limiter=limiter, recorder=recorder, meter=outside.metrics, clock=system_clock)
+    sender = Sender(
+        graph=outside.graph,
+        ledger=ledger,
+        limiter=limiter,
+        recorder=recorder,
+        meter=outside.metrics,
+        clock=system_clock,
+    )
     pump = Pump(lanes=lanes, limiter=limiter, sender=sender, meter=outside.metrics, wake=wake, rate=limiter.rate)
+    arriving = [inbox.run for inbox in inboxes.values()]
+    return Replica(pump, recorder, [recorder.run, *arriving, *handlers, *_upkeep(outside, ledger, lanes, wake)])
+
+
+async def _run(replica: Replica, readiness: Readiness, stop: Stop) -> None:
     async with asyncio.TaskGroup() as tasks:
-        background = [
-            tasks.create_task(coroutine)
-            for coroutine in (
-                recorder.run(),
-                *(inbox.run() for inbox in inboxes.values()),
-                *_upkeep(outside, ledger, lanes, wake),
-                *await _open_handlers(outside, ledger, stack),
-            )
-        ]
-        pumping = tasks.create_task(pump.run(max(1.0, outside.settings.drain_seconds - CLOSE_SECONDS)))
+        background = [tasks.create_task(job()) for job in replica.background]
+        pumping = tasks.create_task(replica.pump.run(max(1.0, stop.drain_seconds - CLOSE_SECONDS)))
         await stop.requested.wait()
         readiness.draining = True
-        pump.stop()
+        replica.pump.stop()
         await pumping
-        await recorder.flushed()
+        await replica.recorder.flushed()
         for task in background:
             task.cancel()
 
 
+def _limits(settings: Settings) -> Limits:
+    return Limits(
+        rate=permitted_rate(settings.messages_per_second),
+        people_a_day=settings.people_per_day,
+        messages_a_month=settings.messages_per_month,
+    )
+
+
 async def _open_lanes(outside: Outside, wake: asyncio.Event, stack: AsyncExitStack) -> Mapping[Lane, LaneInbox]:
+    rate = permitted_rate(outside.settings.messages_per_second)
+    batches = batches_in_hand(rate, RECIPIENTS_IN_A_BATCH)
+    prefetch = {Lane.REPLY: max(REPLIES_IN_HAND, int(rate)), Lane.URGENT: batches, Lane.BULK: batches}
     consumers = {
         lane: await stack.enter_async_context(
-            open_consumer(outside.consuming, outside.publishing, queue, prefetch=PREFETCH[lane])
+            open_consumer(outside.consuming, outside.publishing, queue, prefetch=prefetch[lane])
         )
         for lane, queue in LANES.items()
     }
     return {lane: LaneInbox(consumer, wake) for lane, consumer in consumers.items()}
 
 
-def _upkeep(
-    outside: Outside, ledger: PostgresLedger, lanes: Lanes, wake: asyncio.Event
-) -> list[Coroutine[Any, Any, None]]:
+def _upkeep(outside: Outside, ledger: PostgresLedger, lanes: Lanes, wake: asyncio.Event) -> list[Job]:
     settings, meter = outside.settings, outside.metrics
-    due = upkeep.Due(ledger=ledger, lanes=lanes, wake=wake)
     resolver = upkeep.Resolver(
         ledger=ledger,
         meter=meter,
@@ -179,30 +204,34 @@ def _upkeep(
         timeout=settings.request_timeout_seconds,
         claim=CLAIM_SECONDS,
     )
+    refusals = upkeep.RefusalTeller(ledger=ledger, publish=_events(outside.publisher, mandatory=True))
     teller = upkeep.ProgressTeller(ledger=ledger, publish=_events(outside.publisher))
     return [
-        upkeep.repeat(due.look, upkeep.DUE_SECONDS),
-        upkeep.repeat(resolver.resolve, upkeep.RESOLVE_SECONDS),
-        upkeep.repeat(teller.tell, upkeep.PROGRESS_SECONDS),
-        upkeep.repeat(upkeep.Watch(ledger=ledger, meter=meter).look, upkeep.WATCH_SECONDS),
-        upkeep.repeat(ledger.ensure_partitions, upkeep.PARTITIONS_SECONDS),
+        partial(upkeep.repeat, action, seconds)
+        for action, seconds in (
+            (upkeep.Due(ledger=ledger, lanes=lanes, wake=wake).look, upkeep.DUE_SECONDS),
+            (resolver.resolve, upkeep.RESOLVE_SECONDS),
+            (teller.tell, upkeep.PROGRESS_SECONDS),
+            (upkeep.Watch(ledger=ledger, meter=meter).look, upkeep.WATCH_SECONDS),
+            (refusals.tell, upkeep.REFUSALS_SECONDS),
+            (ledger.ensure_partitions, upkeep.PARTITIONS_SECONDS),
+            (partial(ledger.forget_old, settings.keep_days), upkeep.PARTITIONS_SECONDS),
+        )
     ]
 
 
-async def _open_handlers(
-    outside: Outside, ledger: PostgresLedger, stack: AsyncExitStack
-) -> list[Coroutine[Any, Any, None]]:
+async def _open_handlers(outside: Outside, ledger: PostgresLedger, stack: AsyncExitStack) -> list[Job]:
     handlers: Mapping[Queue, Callable[[bytes], Awaitable[Outcome]]] = {
-        DISPATCHER_STATUSES: StatusHandler(ledger=ledger, meter=outside.metrics).handle,
+        DISPATCHER_STATUSES: StatusHandler(ledger=ledger, meter=outside.metrics, clock=system_clock).handle,
         DISPATCHER_STOPS: StopHandler(ledger=ledger).handle,
-        DISPATCHER_ACCOUNT: AccountHandler(seen=outside.metrics.account_event).handle,
+        DISPATCHER_ACCOUNT: AccountHandler(ledger=ledger, seen=outside.metrics.account_event).handle,
     }
-    workers: list[Coroutine[Any, Any, None]] = []
+    workers: list[Job] = []
     for queue, handle in handlers.items():
         consumer = await stack.enter_async_context(
             open_consumer(outside.consuming, outside.publishing, queue, prefetch=WORKERS)
         )
-        workers += [work(consumer, _on_body(handle)) for _ in range(WORKERS)]
+        workers += [partial(work, consumer, _on_body(handle))] * WORKERS
     return workers
 
 
@@ -210,11 +239,11 @@ def _on_body(handle: Callable[[bytes], Awaitable[Outcome]]) -> Callable[[Receive
     return lambda received: handle(received.body)
 
 
-def _events(publisher: Publisher) -> Callable[[Message], Awaitable[None]]:
+def _events(publisher: Publisher, *, mandatory: bool = False) -> Callable[[Message], Awaitable[None]]:
     async def publish(message: Message) -> None:
         event_id = str(uuid4())
         body = encode(message, event_id=event_id, source=SOURCE, time=system_clock())
-        # Nobody needs to listen to progress, so an event that goes nowhere is no error.
-        await publisher.publish(EVENTS, message.KEY, body, message_id=event_id, mandatory=False)
+        # Nobody needs to listen to progress: unless it is mandatory, an event that goes nowhere is no error.
+        await publisher.publish(EVENTS, message.KEY, body, message_id=event_id, mandatory=mandatory)
 
     return publish

@@ -77,6 +77,10 @@ class People(Protocol):
         """
         ...
 
+    async def addresses(self, subscriber: UUID) -> Addresses | None:
+        """All addresses of a subscriber; None if we know nobody by this id, or no address any more."""
+        ...
+
 
 class Opinions(Protocol):
     """What citizens think."""

@@ -22,6 +22,7 @@ from services.subscriptions.handlers.expansion import Expander
 from services.subscriptions.handlers.inbound import Inbound
 from services.subscriptions.handlers.notices import NoticeDesk
 from services.subscriptions.handlers.reactions import Reactions
+from services.subscriptions.handlers.refusals import Refusals
 from services.subscriptions.handlers.upkeep import (
     FORGET_EVERY_SECONDS,
     REFRESH_EVERY_SECONDS,
@@ -34,7 +35,13 @@ from services.subscriptions.settings import Settings
 from shared.amqp.connection import Connection, connect, connected
 from shared.amqp.consumer import Handler, open_consumer, work
 from shared.amqp.publisher import open_publisher
-from shared.amqp.topology import SUBSCRIPTIONS_INBOUND, SUBSCRIPTIONS_NOTICES, SUBSCRIPTIONS_REACTIONS, Queue
+from shared.amqp.topology import (
+    SUBSCRIPTIONS_INBOUND,
+    SUBSCRIPTIONS_NOTICES,
+    SUBSCRIPTIONS_REACTIONS,
+    SUBSCRIPTIONS_REFUSALS,
+    Queue,
+)
 from shared.database.migrations import pending_versions
 from shared.database.pool import Database, open_database
 from shared.outcome import DependencyAway
@@ -49,6 +56,7 @@ POOL_SIZE = 20  # a wave of each inbound worker, a notice, the expander, probes 
 INBOUND_WORKERS = 2
 NOTICE_WORKERS = 1
 REACTION_WORKERS = 1
+REFUSAL_WORKERS = 1
 CLOSE_SECONDS = 3.0
 
 
@@ -63,6 +71,7 @@ class Parts:
     inbound: Inbound
     reactions: Reactions
     desk: NoticeDesk
+    refusals: Refusals
     expander: Expander
 
 
@@ -89,6 +98,7 @@ def assemble(
             arrived=arrived,
             count=metrics.count_notice,
         ),
+        refusals=Refusals(people=PostgresPeople(database), outlet=outlet, county=county, count=metrics.count_inbound),
         expander=Expander(
             broadcasts=PostgresBroadcasts(database),
             outlet=outlet,
@@ -173,6 +183,7 @@ async def _consume(
         (SUBSCRIPTIONS_INBOUND, lambda received: parts.inbound.handle(received.body), INBOUND_WORKERS),
         (SUBSCRIPTIONS_NOTICES, lambda received: parts.desk.handle(received.body, received.user_id), NOTICE_WORKERS),
         (SUBSCRIPTIONS_REACTIONS, lambda received: parts.reactions.handle(received.body), REACTION_WORKERS),
+        (SUBSCRIPTIONS_REFUSALS, lambda received: parts.refusals.handle(received.body), REFUSAL_WORKERS),
     )
     async with AsyncExitStack() as stack, asyncio.TaskGroup() as tasks:
         working: list[asyncio.Task[None]] = []

@@ -51,6 +51,7 @@ SUBSCRIPTIONS_INBOUND = Queue(
 )
 SUBSCRIPTIONS_NOTICES = Queue("subscriptions.notices", MUNICIPAL_EVENTS, ("notice.#",), "subscriptions")
 SUBSCRIPTIONS_REACTIONS = Queue("subscriptions.reactions", EVENTS, ("reaction.located",), "subscriptions")
+SUBSCRIPTIONS_REFUSALS = Queue("subscriptions.refusals", EVENTS, ("delivery.refused",), "subscriptions")
 DISPATCHER_STATUSES = Queue("dispatcher.statuses", INBOUND, ("statuses",), "dispatcher")
 DISPATCHER_ACCOUNT = Queue("dispatcher.account", INBOUND, ("account",), "dispatcher")
 DISPATCHER_STOPS = Queue("dispatcher.stops", EVENTS, ("subscription.ended", "broadcast.cancelled"), "dispatcher")
@@ -66,6 +67,7 @@ QUEUES: Sequence[Queue] = (
     SUBSCRIPTIONS_INBOUND,
     SUBSCRIPTIONS_NOTICES,
     SUBSCRIPTIONS_REACTIONS,
+    SUBSCRIPTIONS_REFUSALS,
     DISPATCHER_STATUSES,
     DISPATCHER_ACCOUNT,
     DISPATCHER_STOPS,

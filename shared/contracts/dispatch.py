@@ -1,6 +1,6 @@
 """What is to be sent: exchange `dispatch`, one routing key for each lane."""
 
-from datetime import datetime
+from datetime import datetime, time
 from typing import ClassVar
 from uuid import UUID
 
@@ -91,12 +91,21 @@ class Recipient(Value, frozen=True, kw_only=True):
     address: Address
 
 
+class PermittedHours(Value, frozen=True, kw_only=True):
+    """From `opens` until before `closes` by the wall clock of the time zone `zone` (IANA name), every day."""
+
+    opens: time
+    closes: time
+    zone: str
+
+
 class BroadcastBatch(Message, frozen=True, kw_only=True):
     """A page of a broadcast's audience: at most 100 recipients.
 
     `page` counts from 0; `offset` is how many recipients all pages before have together, so that
     `offset + len(recipients)` of the `last` page is the audience. A page that is published again is
-    published with the same bytes.
+    published with the same bytes. Outside `hours` nothing is sent; with `spacing_seconds` recipient number n
+    has its turn n times that long after `published_at`.
     """
 
     TYPE: ClassVar[str] = "de.kreisfunk.broadcast.batch.v1"
@@ -114,3 +123,5 @@ class BroadcastBatch(Message, frozen=True, kw_only=True):
     offset: int
     last: bool
     recipients: tuple[Recipient, ...]
+    hours: PermittedHours | None = None
+    spacing_seconds: float | None = None

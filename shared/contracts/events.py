@@ -181,3 +181,14 @@ class ReactionLocated(Message, frozen=True, kw_only=True):
     broadcast: UUID
     value: str
     at: datetime
+
+
+class DeliveryRefused(Message, frozen=True, kw_only=True):
+    """Meta will not reach this subscriber: `code` says why (131026 undeliverable, 131050 stopped marketing, …)."""
+
+    TYPE: ClassVar[str] = "de.kreisfunk.delivery.refused.v1"
+    KEY: ClassVar[str] = "delivery.refused"
+
+    delivery: UUID
+    subscriber: UUID
+    code: int

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 
 from aiohttp import web
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, Gauge
 from prometheus_client.aiohttp import make_aiohttp_handler
 
 Check = Callable[[], Awaitable[bool]]
@@ -18,10 +18,18 @@ class Readiness:
     def __init__(self, checks: Mapping[str, Check]) -> None:
         self._checks = checks
         self.draining = False
+        self._gauge: Gauge | None = None
+
+    def show_in(self, registry: CollectorRegistry) -> None:
+        """Show each check as a metric, as of the last time somebody asked."""
+        self._gauge = Gauge("kreisfunk_ready", "1 if a check of readiness passes", ["check"], registry=registry)
 
     async def failures(self) -> list[str]:
         """The names of all that is missing; empty means ready."""
         results = await asyncio.gather(*(_passes(check) for check in self._checks.values()))
+        if self._gauge:
+            for name, passed in zip(self._checks, results, strict=True):
+                self._gauge.labels(name).set(passed)
         failed = [name for name, passed in zip(self._checks, results, strict=True) if not passed]
         return ["draining", *failed] if self.draining else failed
 
@@ -39,10 +47,11 @@ async def internal_port(
     *, host: str, port: int, registry: CollectorRegistry, readiness: Readiness
 ) -> AsyncIterator[None]:
     """Serve the probes. Open it first, so that metrics survive the drain."""
+    readiness.show_in(registry)
     app = web.Application()
     app.router.add_get("/livez", _alive)
     app.router.add_get("/readyz", _ready(readiness))
-    app.router.add_get("/metrics", make_aiohttp_handler(registry))
+    app.router.add_get("/metrics", _metrics(registry, readiness))
     runner = web.AppRunner(app, access_log=None, keepalive_timeout=75, shutdown_timeout=1)
     await runner.setup()
     await web.TCPSite(runner, host, port).start()
@@ -50,6 +59,18 @@ async def internal_port(
         yield
     finally:
         await runner.cleanup()
+
+
+def _metrics(
+    registry: CollectorRegistry, readiness: Readiness
+) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    show = make_aiohttp_handler(registry)
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        await readiness.failures()
+        return await show(request)
+
+    return handle
 
 
 async def _alive(_: web.Request) -> web.Response:

@@ -18,6 +18,7 @@ from simulator.events import Hub, Subscription
 from simulator.faults import FaultBox, Faults
 from simulator.graph.template import Template
 from simulator.graph.templates import Templates
+from simulator.stalls import StallWatch
 from simulator.webhooks.notifier import Notifier
 
 MOST_ROWS = 10_000
@@ -28,7 +29,7 @@ HANDSHAKE_TIMEOUT = aiohttp.ClientTimeout(total=10)
 
 
 class AccountRow(Struct, frozen=True):
-    """One accepted message; `delivery` is what the sender called it."""
+    """One accepted message; `delivery` is what the sender called it, and of a `vanished` one it never heard."""
 
     sequence: int
     citizen: int
@@ -38,6 +39,7 @@ class AccountRow(Struct, frozen=True):
     text: str
     accepted_at: float
     state: str
+    vanished: bool
 
 
 class WrittenRow(Struct, frozen=True):
@@ -57,6 +59,7 @@ class BookControl:
     clock: Clock
     account: Account
     faults: FaultBox
+    stall_watch: StallWatch
     notifier: Notifier
     templates: Templates
     hub: Hub
@@ -69,6 +72,7 @@ class BookControl:
             web.get("/simulator/account", self.show_account),
             web.get("/simulator/account/messages", self.show_messages),
             web.get("/simulator/account/written", self.show_written),
+            web.get("/simulator/account/stalls", self.show_stalls),
             web.get("/simulator/faults", self.show_faults),
             web.put("/simulator/faults", self.set_faults),
             web.put("/simulator/templates/{name}", self.set_template),
@@ -88,6 +92,9 @@ class BookControl:
         after = number(request, "after", 0, 10**12)
         limit = number(request, "limit", 1000, MOST_ROWS)
         return answer([_written_row(*one) for one in self.account.written[after : after + limit]])
+
+    async def show_stalls(self, _: web.Request) -> web.StreamResponse:
+        return answer([stall._asdict() for stall in self.stall_watch.stalls])
 
     async def show_faults(self, _: web.Request) -> web.StreamResponse:
         return answer(self.faults.current)
@@ -183,6 +190,7 @@ def _row(message: Message) -> AccountRow:
         text=message.content.text,
         accepted_at=message.accepted_at,
         state=message.state.value,
+        vanished=message.vanished,
     )
 
 

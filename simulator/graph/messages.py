@@ -56,7 +56,7 @@ class MessagesRoute:
             await self._stopped_within(interference.delay_seconds)
         if interference.hold:
             return await self._hold(request)
-        if interference.cut:
+        if interference.cut or interference.vanish:
             return _cut(request)
         return answer
 

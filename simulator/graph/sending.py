@@ -83,7 +83,7 @@ class Sending:
         if interference.reject:
             raise self._asked_for()
         self._pass_limits(draft.citizen, now)
-        return msgspec.json.encode(_answer(request, draft.citizen, self._accept(draft, now)))
+        return msgspec.json.encode(_answer(request, draft.citizen, self._accept(draft, now, interference)))
 
     def _draft(self, request: MessageRequest) -> Draft:
         content, category = self.reading.read(request)
@@ -115,7 +115,7 @@ class Sending:
             raise GraphError(131056, "Too many messages to this recipient in a short time.")
         citizen.burst = burst
 
-    def _accept(self, draft: Draft, now: float) -> Message:
+    def _accept(self, draft: Draft, now: float, interference: Interference) -> Message:
         request, citizen = draft.request, draft.citizen
         message = Message(
             sequence=self.account.next_sequence,
@@ -128,6 +128,7 @@ class Sending:
             delivery=request.biz_opaque_callback_data,
             template=request.template.name if request.template and request.type == "template" else None,
             by_user_id=draft.by_user_id,
+            vanished=interference.vanish,
         )
         self.account.accept(message)
         self.phones.show(citizen, message)
@@ -142,7 +143,8 @@ class Sending:
     def _advance(self, citizen: Citizen, message: Message, step: Step) -> None:
         if self.account.advance(message, step.state):
             self.phones.advance(citizen, message)
-        self.notifier.status(citizen, message, step.state, priced=step.priced, code=step.code)
+        if not message.vanished:
+            self.notifier.status(citizen, message, step.state, priced=step.priced, code=step.code)
 
     def _asked_for(self) -> GraphError:
         faults = self.faults.current

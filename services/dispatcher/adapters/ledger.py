@@ -1,8 +1,10 @@
 """The ledger in PostgreSQL."""
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime, time, timedelta
 from itertools import groupby
 from typing import Any
 from uuid import UUID
@@ -13,6 +15,7 @@ import msgspec
 from services.dispatcher.adapters import ledger_claims, ledger_news
 from services.dispatcher.domain.answers import Record
 from services.dispatcher.domain.content import reply_body
+from services.dispatcher.domain.errors import RECIPIENT_CODES
 from services.dispatcher.domain.states import State
 from services.dispatcher.ports import (
     AppliedStatuses,
@@ -21,31 +24,56 @@ from services.dispatcher.ports import (
     Origin,
     Outstanding,
     Progress,
+    Refusal,
     StatusNews,
 )
 from shared.contracts.dispatch import BroadcastBatch, Recipient, ReplyRequested, Withdrawal
 from shared.contracts.ids import delivery_id
 from shared.contracts.message import Address, AddressKind, Lane
-from shared.database.pool import Database
+from shared.database.pool import Connection, Database
+
+MOST_RESENT = 3
+
+
+@dataclass
+class Counting:
+    """A transaction that counts whom it reaches; an allowance of None is no limit."""
+
+    connection: Connection
+    counts_people: bool = False
+    counts_messages: bool = False
+    allowance: tuple[int | None, int | None] = (None, None)
+
+    async def count(self, indexes: Sequence[bytes]) -> None:
+        """Note the people that were claimed for the first time."""
+        if indexes and self.counts_people:
+            await self.connection.execute(ledger_claims.REACHED, indexes)
+        if indexes and self.counts_messages:
+            await self.connection.execute(ledger_claims.SENT_THIS_MONTH, len(indexes))
 
 
 class PostgresLedger:
-    """`number` is the sending number's id at Meta, `slot` spreads the counters of several replicas."""
+    """`number` is the sending number's id at Meta, `slot` spreads the counters of several replicas.
 
-    def __init__(self, database: Database, *, number: str, slot: int) -> None:
+    `limited` says whether people a day or messages a month are limited; without, claims need not be made one
+    after the other.
+    """
+
+    def __init__(self, database: Database, *, number: str, slot: int, limited: bool = True) -> None:
         self._database = database
         self._number = number
         self._slot = slot
+        self.limited = limited
 
     async def ensure_partitions(self) -> None:
         """Make sure that the ledger has room for the coming weeks."""
-        async with self._database.transaction() as connection:
+        async with self._database.connection() as connection:
             await connection.execute("select dispatcher.ensure_partitions()")
 
     async def register(self, batch: BroadcastBatch, content: Mapping[str, Any]) -> None:
         """Know the broadcast, and how far its audience has been read."""
         expanded = batch.offset + len(batch.recipients)
-        async with self._database.transaction() as connection:
+        async with self._database.connection() as connection:
             await connection.execute(
                 ledger_claims.REGISTER,
                 batch.broadcast,
@@ -53,22 +81,27 @@ class PostgresLedger:
                 batch.revision,
                 batch.topic,
                 batch.lane.value,
+                batch.template.name,
                 _json(content),
                 batch.published_at,
                 batch.expires_at,
                 expanded if batch.last else None,
                 expanded,
+                *_timing(batch),
             )
 
     async def claim_batch(self, batch: Batch, limit: int) -> list[Claim]:
         """Claim up to `limit` of the next recipients; those who may not get it are recorded as such."""
         message, recipients = batch.message, batch.next(limit)
         ids = [delivery_id(message.broadcast, recipient.subscriber) for recipient in recipients]
+        ordinals = list(range(message.offset + batch.position, message.offset + batch.position + len(ids)))
         claimed_at = asyncio.get_running_loop().time()
-        async with self._database.transaction() as connection:
-            rows = await connection.fetch(
-                ledger_claims.CLAIM_BATCH, ids, *_columns(recipients), message.broadcast, self._slot
+        columns = (ids, *_columns(recipients), ordinals)
+        async with self._counting() as counting:
+            rows = await counting.connection.fetch(
+                ledger_claims.CLAIM_BATCH, *columns, message.broadcast, self._slot, *counting.allowance
             )
+            await counting.count(_indexes_of(rows, ids, recipients))
         mine = {row["id"] for row in rows}
         return [
             _batch_claim(batch, delivery, recipient.address, claimed_at)
@@ -94,25 +127,55 @@ class PostgresLedger:
     async def claim_due(self, lane: Lane, limit: int) -> list[Claim]:
         """Claim waiting deliveries whose time has come, oldest first."""
         claimed_at = asyncio.get_running_loop().time()
-        async with self._database.transaction() as connection:
-            rows = await connection.fetch(ledger_claims.CLAIM_DUE, lane.value, limit, self._slot)
+        if lane is Lane.REPLY:
+            async with self._database.connection() as connection:
+                rows = await connection.fetch(ledger_claims.CLAIM_DUE_REPLIES, limit)
+        else:
+            rows = await self._claim_due_broadcasts(lane, limit)
         return [_due_claim(row, claimed_at) for row in rows]
+
+    async def _claim_due_broadcasts(self, lane: Lane, limit: int) -> list[asyncpg.Record]:
+        async with self._counting() as counting:
+            rows = await counting.connection.fetch(
+                ledger_claims.CLAIM_DUE, lane.value, limit, self._slot, *counting.allowance
+            )
+            await counting.count([row["address_index"] for row in rows if row["attempt"] == 1])
+            return rows
+
+    @asynccontextmanager
+    async def _counting(self) -> AsyncIterator["Counting"]:
+        """For claims of broadcasts: one transaction after the other if people or messages are limited.
+
+        Else each statement stands for itself, as it is committed by itself.
+        """
+        if not self.limited:
+            async with self._database.connection() as connection:
+                yield Counting(connection)
+            return
+        async with self._database.transaction() as connection:
+            limits = await connection.fetchrow(ledger_claims.LOCK_NUMBER, self._number)
+            allowance = await connection.fetchrow(ledger_claims.ALLOWANCE, self._number)
+            assert limits is not None  # noqa: S101 - set_up made the row, and nobody may delete it
+            assert allowance is not None  # noqa: S101
+            yield Counting(
+                connection,
+                counts_people=limits["people_a_day"] is not None,
+                counts_messages=limits["messages_a_month"] is not None,
+                allowance=(allowance["people"], allowance["messages"]),
+            )
 
     async def record(self, records: Sequence[Record]) -> None:
         """Write down what became of claims, all in one transaction."""
-        async with self._database.transaction() as connection:
-            await connection.execute(ledger_news.RECORD, *_record_columns(records), self._slot)
+        async with self._database.connection() as connection:
+            columns = _record_columns(records)
+            await connection.execute(ledger_news.RECORD, *columns, self._slot, RECIPIENT_CODES)
 
     async def apply_statuses(self, news: Sequence[StatusNews]) -> AppliedStatuses:
         """Advance rows by what Meta reports, and note how far the stream of statuses has come."""
-        columns = (
-            [item.delivery for item in news],
-            [item.state.value for item in news],
-            [item.message_key for item in news],
-            [item.error_code for item in news],
-        )
         async with self._database.transaction() as connection:
-            row = await connection.fetchrow(ledger_news.APPLY_STATUSES, *columns, self._slot)
+            row = await connection.fetchrow(
+                ledger_news.APPLY_STATUSES, *_news_columns(news), self._slot, RECIPIENT_CODES
+            )
             assert row is not None  # noqa: S101 - a select without from has one row
             if row["through"] is not None:
                 await connection.execute(ledger_news.MARK_STREAM, self._number, row["through"])
@@ -120,38 +183,38 @@ class PostgresLedger:
 
     async def withdraw(self, withdrawal: Withdrawal) -> None:
         """From the commit on nothing is claimed that the withdrawal covers."""
-        async with self._database.transaction() as connection:
+        async with self._database.connection() as connection:
             await connection.execute(ledger_claims.SUPPRESS, *_withdrawal_columns([withdrawal]))
 
     async def cancel(self, broadcast: UUID, reason: str) -> None:
         """From the commit on nothing of this broadcast is claimed."""
-        async with self._database.transaction() as connection:
+        async with self._database.connection() as connection:
             await connection.execute(ledger_news.CANCEL, broadcast, reason)
 
     async def mark_unknown(self, older_than_seconds: float) -> int:
         """Claims that nobody can be working on any more: their outcome is unknown."""
-        async with self._database.transaction() as connection:
+        async with self._database.connection() as connection:
             count: int = await connection.fetchval(ledger_news.MARK_UNKNOWN, older_than_seconds, self._slot)
             return count
 
     async def release_unknown(self, grace_seconds: float, margin_seconds: float) -> int:
-        """Give back, once, what the stream of statuses has passed without a word."""
+        """Give back what the stream of statuses has passed without a word, at most MOST_RESENT times each."""
         async with self._database.transaction() as connection:
             count: int = await connection.fetchval(
-                ledger_news.RELEASE_UNKNOWN, self._number, grace_seconds, margin_seconds, self._slot
+                ledger_news.RELEASE_UNKNOWN, self._number, grace_seconds, margin_seconds, self._slot, MOST_RESENT
             )
             await connection.execute(ledger_news.FORGET_STREAM)
             return count
 
     async def progress(self) -> list[Progress]:
         """Broadcasts that run and of which nobody told the progress for a second."""
-        async with self._database.transaction() as connection:
+        async with self._database.connection() as connection:
             rows = await connection.fetch(ledger_news.PROGRESS)
         return [_progress(list(group)) for _, group in groupby(rows, key=lambda row: row["id"])]
 
     async def finish(self, broadcast: UUID) -> None:
         """A broadcast of which nothing waits any more."""
-        async with self._database.transaction() as connection:
+        async with self._database.connection() as connection:
             await connection.execute(ledger_news.FINISH, broadcast)
 
     async def outstanding(self) -> Outstanding:
@@ -159,7 +222,41 @@ class PostgresLedger:
         async with self._database.connection() as connection:
             rows = await connection.fetch(ledger_news.OUTSTANDING)
         waiting = {Lane(row["lane"]): int(row["waiting"] or 0) for row in rows}
-        return Outstanding(waiting, sum(int(row["unaccounted"] or 0) for row in rows))
+        unaccounted = sum(int(row["unaccounted"] or 0) for row in rows)
+        return Outstanding(waiting, unaccounted, max(row["unknown_seconds"] for row in rows))
+
+    async def untold_refusals(self) -> list[Refusal]:
+        """Subscribers whom Meta will not reach and of whom subscriptions has not been told."""
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(ledger_news.UNTOLD_REFUSALS)
+        return [Refusal(row["delivery"], row["subscriber"], row["code"]) for row in rows]
+
+    async def refusals_told(self, refusals: Sequence[Refusal]) -> None:
+        """Remember that they have been told."""
+        async with self._database.connection() as connection:
+            await connection.execute(ledger_news.REFUSALS_TOLD, [refusal.delivery for refusal in refusals])
+
+    async def hold_template(self, template: str, reason: str) -> None:
+        """From the commit on broadcasts with this template wait."""
+        async with self._database.connection() as connection:
+            await connection.execute(ledger_news.HOLD_TEMPLATE, template, reason)
+
+    async def release_template(self, template: str) -> None:
+        """Broadcasts with this template go on."""
+        async with self._database.transaction() as connection:
+            await connection.execute(ledger_news.RELEASE_TEMPLATE, template)
+            await connection.execute(ledger_news.WAKE_TEMPLATE, template)
+
+    async def raise_tier(self, people_a_day: int | None) -> None:
+        """Meta's new limit of different people in 24 hours; None is no limit."""
+        async with self._database.connection() as connection:
+            await connection.execute(ledger_news.RAISE_TIER, self._number, people_a_day)
+
+    async def forget_old(self, keep_days: int) -> None:
+        """Drop what retention no longer covers."""
+        async with self._database.transaction() as connection:
+            await connection.execute("select dispatcher.drop_old_partitions($1)", keep_days)
+            await connection.execute(ledger_claims.FORGET_REACHED)
 
 
 def _json(value: object) -> str:
@@ -174,6 +271,17 @@ def _columns(recipients: Sequence[Recipient]) -> tuple[list[Any], ...]:
         [recipient.address.index for recipient in recipients],
         [recipient.address.sealed for recipient in recipients],
     )
+
+
+def _indexes_of(rows: Sequence[asyncpg.Record], ids: Sequence[UUID], recipients: Sequence[Recipient]) -> list[bytes]:
+    mine = {row["id"] for row in rows}
+    return [one.address.index for delivery, one in zip(ids, recipients, strict=True) if delivery in mine]
+
+
+def _timing(batch: BroadcastBatch) -> tuple[time | None, time | None, str | None, timedelta | None]:
+    hours = batch.hours
+    spacing = timedelta(seconds=batch.spacing_seconds) if batch.spacing_seconds else None
+    return (hours.opens, hours.closes, hours.zone, spacing) if hours else (None, None, None, spacing)
 
 
 def _withdrawal_columns(withdrawals: Iterable[Withdrawal]) -> tuple[list[Any], ...]:
@@ -207,6 +315,19 @@ def _record_columns(records: Sequence[Record]) -> tuple[list[Any], ...]:
         [record.due_at for record in records],
         [record.attempt for record in records],
         [record.attempted for record in records],
+        [record.waits_for for record in records],
+    )
+
+
+def _news_columns(news: Sequence[StatusNews]) -> tuple[list[Any], ...]:
+    return (
+        [item.delivery for item in news],
+        [item.state.value for item in news],
+        [item.message_key for item in news],
+        [item.error_code for item in news],
+        [item.retry.attempts if item.retry else 0 for item in news],
+        [item.retry.due_at if item.retry else None for item in news],
+        [item.retry.waits_for if item.retry else None for item in news],
     )
 
 

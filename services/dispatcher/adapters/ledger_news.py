@@ -19,9 +19,10 @@ counted as (
 # of acceptance counts.
 RECORD = f"""
 with news as (
-    select id as news_id, state::dispatcher.delivery_state, message_key, error_code, due_at, attempt, attempted
-    from unnest($1::uuid[], $2::text[], $3::bytea[], $4::int[], $5::timestamptz[], $6::int[], $7::bool[])
-        as r (id, state, message_key, error_code, due_at, attempt, attempted)
+    select id as news_id, state::dispatcher.delivery_state, message_key, error_code, due_at, attempt, attempted,
+        waits_for
+    from unnest($1::uuid[], $2::text[], $3::bytea[], $4::int[], $5::timestamptz[], $6::int[], $7::bool[], $8::text[])
+        as r (id, state, message_key, error_code, due_at, attempt, attempted, waits_for)
 ), locked as (
     select d.id, d.state as old_state, d.attempt as old_attempt
     from dispatcher.delivery d join news on news_id = d.id order by d.id for update of d
@@ -38,38 +39,61 @@ with news as (
         message_key = coalesce(j.message_key, d.message_key),
         error_code = coalesce(j.error_code, d.error_code),
         due_at = case when j.new_state = 'waiting' then j.due_at end,
+        waits_for = case when j.new_state = 'waiting' then j.waits_for end,
         unknown_at = case when j.new_state = 'unknown' then clock_timestamp() end,
         attempt = d.attempt + case when j.attempted and j.new_state = 'waiting' then 1 else 0 end,
         accepted_at = case when j.state = 'accepted' then clock_timestamp() else d.accepted_at end,
         content = case when j.new_state in ('waiting', 'unknown', 'claimed') then d.content end
     from judged j where d.id = j.id
-    returning d.id, d.source, d.subscriber, j.old_state, j.new_state
-), {_COUNTED.format(slot="$8")}
+    returning d.id, d.source, d.subscriber, d.error_code, j.old_state, j.new_state
+), refused as (
+    insert into dispatcher.refusal (delivery, subscriber, code)
+    select id, subscriber, error_code from changed
+    where subscriber is not null and new_state = 'failed' and error_code = any($10::int[])
+    on conflict do nothing
+), {_COUNTED.format(slot="$9")}
 select count(*) from changed
 """
 
-# A failure that Meta reports later counts for the attempt whose message it names, and for no other.
+# A failure that Meta reports later counts for the attempt whose message it names, and once. One that may pass
+# gives the delivery another attempt, as long as `attempts` allows.
 APPLY_STATUSES = f"""
 with news as (
-    select id, state::dispatcher.delivery_state, message_key, error_code
-    from unnest($1::uuid[], $2::text[], $3::bytea[], $4::int[]) as r (id, state, message_key, error_code)
+    select id, state::dispatcher.delivery_state, message_key, error_code, attempts, due_at, waits_for
+    from unnest($1::uuid[], $2::text[], $3::bytea[], $4::int[], $5::int[], $6::timestamptz[], $7::text[])
+        as r (id, state, message_key, error_code, attempts, due_at, waits_for)
 ), locked as (
-    select d.id, d.state as old_state, d.message_key as old_key, d.claimed_at
+    select d.id, d.state as old_state, d.attempt, d.message_key as old_key, d.failed_key, d.claimed_at,
+        d.subscriber is not null or d.content is not null as can_be_sent_again
     from dispatcher.delivery d join news using (id) order by d.id for update of d
 ), judged as (
-    select l.id, l.old_state, n.message_key, n.error_code, case
-        when n.state = 'failed' and l.old_key is distinct from n.message_key and l.old_key is not null
-        then l.old_state else dispatcher.advance(l.old_state, n.state) end as new_state
+    select l.id, l.old_state, n.message_key, n.error_code, n.due_at, n.waits_for, case
+        when n.state = 'failed' and (l.old_key <> n.message_key or l.failed_key = n.message_key) then l.old_state
+        when n.state = 'failed' and l.old_state in ('claimed', 'unknown', 'accepted', 'sent') and l.attempt < n.attempts
+            and l.can_be_sent_again
+        then 'waiting'
+        else dispatcher.advance(l.old_state, n.state) end as new_state
     from locked l join news n on l.id = n.id
 ), changed as (
     update dispatcher.delivery d
-    set state = j.new_state, message_key = coalesce(d.message_key, j.message_key),
-        error_code = case when j.new_state = 'failed' then coalesce(j.error_code, d.error_code) end,
-        due_at = null, unknown_at = null, content = null,
+    set state = j.new_state,
+        message_key = case when j.new_state = 'waiting' then null else coalesce(d.message_key, j.message_key) end,
+        failed_key = case when j.new_state in ('waiting', 'failed') then j.message_key else d.failed_key end,
+        error_code = case when j.new_state in ('waiting', 'failed') then coalesce(j.error_code, d.error_code) end,
+        attempt = d.attempt + case when j.new_state = 'waiting' then 1 else 0 end,
+        due_at = case when j.new_state = 'waiting' then j.due_at end,
+        waits_for = case when j.new_state = 'waiting' then j.waits_for end,
+        unknown_at = null,
+        content = case when j.new_state = 'waiting' then d.content end,
         accepted_at = coalesce(d.accepted_at, clock_timestamp())
     from judged j where d.id = j.id and j.new_state <> j.old_state
-    returning d.id, d.source, d.subscriber, j.old_state, j.new_state
-), {_COUNTED.format(slot="$5")}
+    returning d.id, d.source, d.subscriber, d.error_code, j.old_state, j.new_state
+), refused as (
+    insert into dispatcher.refusal (delivery, subscriber, code)
+    select id, subscriber, error_code from changed
+    where subscriber is not null and new_state = 'failed' and error_code = any($9::int[])
+    on conflict do nothing
+), {_COUNTED.format(slot="$8")}
 select (select count(*) from changed) as changed, (select count(*) from locked) as matched,
     (select max(claimed_at) from locked) as through
 """
@@ -99,20 +123,21 @@ select count(*) from changed
 """
 
 # Absence is proof only if, a grace time ago, the stream had already brought a status of a message that was
-# claimed well after this one; and only once.
+# claimed well after this one; each time anew, and not for ever.
 RELEASE_UNKNOWN = f"""
 with passed as (
     select max(through) as through from dispatcher.status_stream
     where number = $1 and seen_at < clock_timestamp() - make_interval(secs => $2)
 ), absent as (
     select d.id from dispatcher.delivery d, passed
-    where d.state = 'unknown' and not d.resent
+    where d.state = 'unknown' and d.resends < $5
         and d.claimed_at + make_interval(secs => $3) < passed.through
         and d.claimed_at < clock_timestamp() - make_interval(secs => $2)
     order by d.id limit 1000 for update of d skip locked
 ), changed as (
     update dispatcher.delivery d
-    set state = 'waiting', due_at = clock_timestamp(), unknown_at = null, resent = true, attempt = d.attempt + 1
+    set state = 'waiting', due_at = clock_timestamp(), unknown_at = null, resends = d.resends + 1,
+        attempt = d.attempt + 1
     from absent where d.id = absent.id
     returning d.id, d.source, d.subscriber, 'unknown'::dispatcher.delivery_state as old_state, d.state as new_state
 ), {_COUNTED.format(slot="$4")}
@@ -148,11 +173,28 @@ with counted as (
     from dispatcher.broadcast b left join dispatcher.broadcast_count n on n.broadcast = b.id
     where b.finished_at is null or b.finished_at > clock_timestamp() - interval '1 hour'
     group by b.id
-), replies as (
-    select count(*) as waiting from dispatcher.delivery where state = 'waiting' and lane = 'reply'
+), alone as (
+    select count(*) filter (where state = 'waiting' and lane = 'reply') as waiting,
+        coalesce(extract(epoch from clock_timestamp() - min(unknown_at)), 0)::float8 as unknown_seconds
+    from dispatcher.delivery where state = 'unknown' or state = 'waiting' and lane = 'reply'
 )
-select 'reply' as lane, (select waiting from replies) as waiting, 0 as unaccounted
+select 'reply' as lane, waiting, 0 as unaccounted, unknown_seconds from alone
 union all
-select lane::text, sum(expanded - settled), sum(abs(coalesce(audience, expanded) - known)) filter (where ended)
+select lane::text, sum(expanded - settled), sum(abs(coalesce(audience, expanded) - known)) filter (where ended), 0
 from counted group by lane
 """
+
+UNTOLD_REFUSALS = """
+select delivery, subscriber, code from dispatcher.refusal where told_at is null order by delivery limit 100
+"""
+REFUSALS_TOLD = "update dispatcher.refusal set told_at = clock_timestamp() where delivery = any($1::uuid[])"
+
+HOLD_TEMPLATE = "insert into dispatcher.template_hold (template, reason) values ($1, $2) on conflict do nothing"
+RELEASE_TEMPLATE = "delete from dispatcher.template_hold where template = $1"
+WAKE_TEMPLATE = """
+update dispatcher.delivery d set due_at = clock_timestamp()
+from dispatcher.broadcast b
+where b.id = d.source and b.template = $1 and d.state = 'waiting' and d.due_at = 'infinity'
+    and d.waits_for = 'template'
+"""
+RAISE_TIER = "update dispatcher.rate set people_a_day = $2 where number = $1 and people_a_day is not null"

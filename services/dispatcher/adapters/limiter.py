@@ -1,49 +1,83 @@
 """The shared rate in PostgreSQL: one row for each sending number."""
 
 import asyncio
+from dataclasses import dataclass
 
 from services.dispatcher.domain.pacing import Lease
 from shared.database.pool import Database
 
+SLOWER = 0.7
+
 _SET_UP = """
-insert into dispatcher.rate as r (number, per_second, ceiling) values ($1, $2, $2)
-on conflict (number) do update set ceiling = excluded.ceiling, per_second = least(r.per_second, excluded.ceiling)
+insert into dispatcher.rate as r (number, per_second, ceiling, people_a_day, messages_a_month)
+values ($1, $2, $2, $3, $4)
+on conflict (number) do update set
+    ceiling = excluded.ceiling, per_second = least(r.per_second, excluded.ceiling),
+    people_a_day = case when $3 is null then null else greatest(r.people_a_day, excluded.people_a_day) end,
+    messages_a_month = excluded.messages_a_month
 """
+_HOLD = """
+update dispatcher.rate set held_reason = $2, probe_at = clock_timestamp() + interval '30 seconds'
+where number = $1 and held_reason is null
+"""
+_RELEASE = "update dispatcher.rate set held_reason = null where number = $1"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """`rate` in messages per second; people in any 24 hours (Meta's tier) and messages a month, None for any."""
+
+    rate: float
+    people_a_day: int | None = None
+    messages_a_month: int | None = None
+
+    @property
+    def counted(self) -> bool:
+        """Whether claims have to count people or messages."""
+        return self.people_a_day is not None or self.messages_a_month is not None
 
 
 class PostgresLimiter:
-    """`rate` is in messages per second; the row survives us, and so does a rate that Meta made us lower."""
+    """The row survives us, and so do a rate that Meta made us lower, a tier that Meta raised, and a hold."""
 
-    def __init__(self, database: Database, *, number: str, rate: float) -> None:
+    def __init__(self, database: Database, *, number: str, limits: Limits) -> None:
         self._database = database
         self._number = number
-        self.rate = rate
+        self._limits = limits
+        self.rate = limits.rate
+        self.held: str | None = None
 
     async def set_up(self) -> None:
-        """Make the row, or give it our ceiling."""
+        """Make the row, or give it our limits."""
+        limits = self._limits
         async with self._database.transaction() as connection:
-            await connection.execute(_SET_UP, self._number, self.rate)
+            await connection.execute(_SET_UP, self._number, limits.rate, limits.people_a_day, limits.messages_a_month)
 
     async def reserve(self, slots: int) -> Lease:
-        """Slots that nobody else has. Raises DependencyAway: then nothing may be sent."""
+        """Slots that nobody else has; none while the sender is held. Raises DependencyAway: then nothing is sent."""
         async with self._database.connection() as connection:
             row = await connection.fetchrow("select * from dispatcher.reserve($1, $2)", self._number, slots)
         assert row is not None  # noqa: S101 - set_up made the row, and nobody may delete it
         self.rate = row["rate_per_second"]
+        self.held = row["held_reason"]
         # Counted from the arrival of the answer: late by the way back, never early.
         start = asyncio.get_running_loop().time() + max(0.0, row["wait_seconds"])
-        return Lease(start=start, spacing=row["spacing_seconds"], slots=slots)
+        return Lease(start=start, spacing=row["spacing_seconds"], slots=row["slots"], held=self.held)
 
     async def slow_down(self, seconds: float) -> None:
         """Meta said "too fast": all replicas pause for `seconds` and go on more slowly."""
-        await self._push_back(0.7, seconds, "throughput")
+        await self._execute("select dispatcher.slow_down($1, $2, $3)", SLOWER, seconds)
 
-    async def pause(self, seconds: float, reason: str) -> None:
-        """All replicas pause; the rate stays."""
-        await self._push_back(1.0, seconds, reason)
+    async def hold(self, reason: str) -> None:
+        """Nothing is sent any more but one message in a while, until one is accepted or a person releases."""
+        self.held = reason
+        await self._execute(_HOLD, reason)
 
-    async def _push_back(self, factor: float, seconds: float, reason: str) -> None:
+    async def release(self) -> None:
+        """The cause is gone: everybody sends again."""
+        self.held = None
+        await self._execute(_RELEASE)
+
+    async def _execute(self, statement: str, *arguments: object) -> None:
         async with self._database.connection() as connection:
-            await connection.execute(
-                "select dispatcher.slow_down($1, $2, $3, $4)", self._number, factor, seconds, reason
-            )
+            await connection.execute(statement, self._number, *arguments)

@@ -5,13 +5,15 @@ from datetime import datetime
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from services.dispatcher.domain.answers import Accepted, Answer, Expired, NoAnswer, NotSent, Refused
-from services.dispatcher.domain.errors import rule_for
+from services.dispatcher.domain.errors import Remedy, rule_for
 from services.dispatcher.domain.pacing import Lease
 from services.dispatcher.ports import AppliedStatuses, Claim, Outstanding
 from shared.contracts.message import Lane
 
+_PREFIX = "kreisfunk_dispatcher"
 _SEND_BUCKETS = (0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30)
 _WAY_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200)
+_RESULTS = ("accepted", "unknown", "not_sent", "expired", *(remedy.value for remedy in Remedy))
 _FIELDS = frozenset(
     {
         "account_alerts",
@@ -33,55 +35,43 @@ class Metrics:
     """Implements the handlers' Meter. Labels are words of our own code, never what somebody sent us."""
 
     def __init__(self, registry: CollectorRegistry, *, limit: float) -> None:
-        prefix = "kreisfunk_dispatcher"
-        self.sends = Counter(
-            f"{prefix}_sends", "Attempts to send, by lane and result", ["lane", "result"], registry=registry
-        )
-        self.send_seconds = Histogram(
-            f"{prefix}_send_seconds", "From request to answer", buckets=_SEND_BUCKETS, registry=registry
-        )
-        self.way_seconds = Histogram(
-            f"{prefix}_publish_to_accepted_seconds",
+        self._registry = registry
+        self.sends = self._counter("sends", "Attempts to send, by lane and result", "lane", "result")
+        self.send_seconds = self._histogram("send_seconds", "From request to answer", _SEND_BUCKETS)
+        self.way_seconds = self._histogram(
+            "publish_to_accepted_seconds",
             "From the notice's publication, or the reply's decision, to Meta's acceptance",
-            ["lane"],
-            buckets=_WAY_BUCKETS,
-            registry=registry,
+            _WAY_BUCKETS,
+            "lane",
         )
-        self.status_rows = Counter(f"{prefix}_statuses", "Statuses by what they did", ["result"], registry=registry)
-        self.leased_slots = Counter(f"{prefix}_leased_slots", "Slots reserved", registry=registry)
-        self.lease_wait = Histogram(
-            f"{prefix}_lease_wait_seconds",
-            "Wait for a lease's moment",
-            buckets=_SEND_BUCKETS,
-            registry=registry,
+        self.status_rows = self._counter("statuses", "Statuses by what they did", "result")
+        self.leased_slots = self._counter("leased_slots", "Slots reserved")
+        self.lease_wait = self._histogram("lease_wait_seconds", "Wait for a lease's moment", _SEND_BUCKETS)
+        self.rate_permitted = self._gauge("rate_permitted", "Messages a second that are permitted now")
+        self.rate_limit = self._gauge("rate_limit", "Meta's limit in messages a second")
+        self.held = self._gauge("held", "1 while the sender is held: nothing but a try in a while is sent")
+        self.unknown_outcomes = self._counter(
+            "unknown_outcomes", "Claims without an answer: found, sent again", "event"
         )
-        self.rate_permitted = Gauge(
-            f"{prefix}_rate_permitted", "Messages a second that are permitted now", registry=registry
-        )
-        self.rate_limit = Gauge(f"{prefix}_rate_limit", "Meta's limit in messages a second", registry=registry)
-        self.unknown_outcomes = Counter(
-            f"{prefix}_unknown_outcomes",
-            "Claims without an answer: found, sent again",
-            ["event"],
-            registry=registry,
-        )
-        self.waiting = Gauge(
-            f"{prefix}_waiting_deliveries",
-            "Deliveries not yet accepted or ended, by lane",
-            ["lane"],
-            registry=registry,
-        )
-        self.unaccounted = Gauge(
-            f"{prefix}_unaccounted",
-            "Recipients of ended broadcasts without a row in the ledger; 0",
-            registry=registry,
-        )
-        self.account_events = Counter(
-            f"{prefix}_account_events", "Account webhooks by field", ["field"], registry=registry
-        )
+        self.waiting = self._gauge("waiting_deliveries", "Deliveries not yet accepted or ended, by lane", "lane")
+        self.unaccounted = self._gauge("unaccounted", "Recipients of ended broadcasts without a row in the ledger; 0")
+        self.unknown_age = self._gauge("unknown_oldest_seconds", "Age of the oldest unknown outcome; 0 if none")
+        self.account_events = self._counter("account_events", "Account webhooks by field", "field")
         self.rate_limit.set(limit)
         for lane in Lane:
             self.waiting.labels(lane.value).set(0)
+            self.way_seconds.labels(lane.value)
+            for result in _RESULTS:
+                self.sends.labels(lane.value, result)
+
+    def _counter(self, name: str, text: str, *labels: str) -> Counter:
+        return Counter(f"{_PREFIX}_{name}", text, labels, registry=self._registry)
+
+    def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
+        return Gauge(f"{_PREFIX}_{name}", text, labels, registry=self._registry)
+
+    def _histogram(self, name: str, text: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
+        return Histogram(f"{_PREFIX}_{name}", text, labels, buckets=buckets, registry=self._registry)
 
     def sent(self, claim: Claim, answer: Answer, seconds: float, now: datetime) -> None:
         self.sends.labels(claim.lane.value, _result(answer)).inc()
@@ -97,7 +87,8 @@ class Metrics:
     def leased(self, lease: Lease, wait_seconds: float) -> None:
         self.leased_slots.inc(lease.slots)
         self.lease_wait.observe(wait_seconds)
-        self.rate_permitted.set(1 / lease.spacing)
+        self.rate_permitted.set(0 if lease.held else 1 / lease.spacing)
+        self.held.set(1 if lease.held else 0)
 
     def unknown(self, marked: int, released: int) -> None:
         self.unknown_outcomes.labels("found").inc(marked)
@@ -107,6 +98,7 @@ class Metrics:
         for lane in Lane:
             self.waiting.labels(lane.value).set(outstanding.waiting.get(lane, 0))
         self.unaccounted.set(outstanding.unaccounted)
+        self.unknown_age.set(outstanding.unknown_seconds)
 
     def account_event(self, field: str) -> None:
         self.account_events.labels(field if field in _FIELDS else "other").inc()

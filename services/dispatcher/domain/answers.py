@@ -60,6 +60,7 @@ class Record:
     message_key: bytes | None = None
     error_code: int | None = None
     due_at: datetime | None = None
+    waits_for: str | None = None
     attempted: bool = True
 
 
@@ -83,11 +84,22 @@ def record_of(
 def _refused(delivery: UUID, answer: Refused, *, attempt: int, now: datetime, jitter: float) -> Record:
     rule = rule_for(answer.code, answer.http_status)
     code = answer.code if answer.code is not None else answer.http_status
-    if rule.remedy is Remedy.SENDER:
-        # Nothing is wrong with this message: it waits until a person has put the account in order.
-        due_at = now + timedelta(seconds=60)
-        return Record(delivery, attempt, State.WAITING, error_code=code, due_at=due_at, attempted=False)
-    if attempt >= rule.attempts:
+    if rule.remedy in (Remedy.SENDER, Remedy.TEMPLATE):
+        # Nothing is wrong with this message. The sender or the template is held: it waits for its next turn.
+        return Record(
+            delivery, attempt, State.WAITING, error_code=code, due_at=now, waits_for=rule.remedy, attempted=False
+        )
+    slower = rule.remedy is Remedy.SLOWER
+    if attempt >= rule.attempts and not slower:
         return Record(delivery, attempt, State.FAILED, error_code=code)
     seconds = max(pause_seconds(rule, attempt, jitter), answer.retry_after or 0.0)
-    return Record(delivery, attempt, State.WAITING, error_code=code, due_at=now + timedelta(seconds=seconds))
+    due_at = now + timedelta(seconds=seconds)
+    return Record(
+        delivery,
+        attempt,
+        State.WAITING,
+        error_code=code,
+        due_at=due_at,
+        waits_for=rule.remedy,
+        attempted=not slower,
+    )

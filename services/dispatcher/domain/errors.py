@@ -24,37 +24,41 @@ class Remedy(StrEnum):
 
 @dataclass(frozen=True)
 class Rule:
-    """How to treat one code. `attempts` is how often a message is tried before it fails."""
+    """How to treat one code. `attempts` is how often a message is tried before it fails.
+
+    Being too fast is no attempt: it says nothing about the message, which waits until it expires.
+    """
 
     remedy: Remedy
     meaning: str
     attempts: int = 1
 
 
+LONG = 30  # with pauses of up to a minute, about 25 minutes
 _AGAIN, _SLOWER = Remedy.AGAIN, Remedy.SLOWER
 _DROP, _RECIPIENT, _TEMPLATE, _SENDER = Remedy.DROP, Remedy.RECIPIENT, Remedy.TEMPLATE, Remedy.SENDER
 
 RULES: Mapping[int, Rule] = {
     0: Rule(_SENDER, "token cannot be authenticated"),
-    1: Rule(_AGAIN, "invalid request or server error", 2),
-    2: Rule(_AGAIN, "temporary downtime", 8),
+    1: Rule(_AGAIN, "invalid request or server error", 5),
+    2: Rule(_AGAIN, "temporary downtime", LONG),
     3: Rule(_SENDER, "capability or permission missing"),
-    4: Rule(_SLOWER, "application call limit", 8),
+    4: Rule(_SLOWER, "application call limit", LONG),
     10: Rule(_SENDER, "permission missing"),
     33: Rule(_SENDER, "business number deleted"),
     100: Rule(_DROP, "parameter unsupported or misspelled"),
     190: Rule(_SENDER, "token expired"),
     368: Rule(_SENDER, "account restricted for policy"),
-    80007: Rule(_SLOWER, "account call limit", 8),
+    80007: Rule(_SLOWER, "account call limit", LONG),
     130403: Rule(_RECIPIENT, "recipient blocked by us"),
-    130429: Rule(_SLOWER, "throughput reached", 20),
+    130429: Rule(_SLOWER, "throughput reached", LONG),
     130472: Rule(_DROP, "recipient is in a marketing experiment"),
     130497: Rule(_DROP, "account barred from the recipient's country"),
-    131000: Rule(_AGAIN, "unknown error", 3),
+    131000: Rule(_AGAIN, "unknown error", 10),
     131005: Rule(_SENDER, "access denied"),
     131008: Rule(_DROP, "required parameter missing"),
     131009: Rule(_DROP, "parameter value invalid"),
-    131016: Rule(_AGAIN, "service unavailable", 8),
+    131016: Rule(_AGAIN, "service unavailable", LONG),
     131021: Rule(_DROP, "sender is recipient"),
     131026: Rule(_RECIPIENT, "undeliverable"),
     131030: Rule(_DROP, "recipient not on the test number's list"),  # pywa; not on Meta's page
@@ -70,29 +74,30 @@ RULES: Mapping[int, Rule] = {
     131051: Rule(_DROP, "message type unsupported"),
     131053: Rule(_TEMPLATE, "media not usable"),
     131055: Rule(_DROP, "marketing templates only"),
-    131056: Rule(Remedy.PAIR, "too many messages to this recipient", 8),
-    131057: Rule(_AGAIN, "maintenance", 8),
+    131056: Rule(Remedy.PAIR, "too many messages to this recipient", 12),
+    131057: Rule(_AGAIN, "maintenance", LONG),
     131062: Rule(_DROP, "user id not possible for this message"),
     131063: Rule(_TEMPLATE, "marketing disabled on this interface"),
     131064: Rule(_TEMPLATE, "template category misused"),
     132000: Rule(_TEMPLATE, "wrong number of parameters"),
     132001: Rule(_TEMPLATE, "template missing or not approved"),
-    132005: Rule(_TEMPLATE, "text too long with parameters"),
+    132005: Rule(_DROP, "text too long with parameters"),
     132007: Rule(_TEMPLATE, "content policy"),
     132012: Rule(_TEMPLATE, "parameter format"),
     132015: Rule(_TEMPLATE, "template paused"),
     132016: Rule(_TEMPLATE, "template disabled"),
-    132018: Rule(_TEMPLATE, "parameter contains line breaks or tabs"),
-    133004: Rule(_AGAIN, "server temporarily unavailable", 8),
+    132018: Rule(_DROP, "parameter contains line breaks or tabs"),
+    133004: Rule(_AGAIN, "server temporarily unavailable", LONG),
     133010: Rule(_SENDER, "number not registered"),
-    134101: Rule(_AGAIN, "template still being synchronised", 8),
+    134101: Rule(_AGAIN, "template still being synchronised", LONG),
     134102: Rule(_TEMPLATE, "template unavailable"),
     135000: Rule(_DROP, "unknown parameter problem"),
 }
 
+RECIPIENT_CODES = tuple(code for code, rule in RULES.items() if rule.remedy is Remedy.RECIPIENT)
 UNKNOWN_CODE = Rule(_DROP, "unknown code")
-TOO_MANY_REQUESTS = Rule(_SLOWER, "HTTP 429", 20)
-SERVER_ERROR = Rule(_AGAIN, "HTTP 5xx without a code", 4)
+TOO_MANY_REQUESTS = Rule(_SLOWER, "HTTP 429", LONG)
+SERVER_ERROR = Rule(_AGAIN, "HTTP 5xx without a code", LONG)
 
 
 def rule_for(code: int | None, http_status: int | None = None) -> Rule:

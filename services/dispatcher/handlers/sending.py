@@ -2,8 +2,11 @@
 
 import asyncio
 import random
+from collections import deque
 from collections.abc import Callable, Sequence
 from datetime import datetime
+
+import structlog
 
 from services.dispatcher.domain.answers import (
     Accepted,
@@ -17,12 +20,13 @@ from services.dispatcher.domain.answers import (
 from services.dispatcher.domain.errors import Remedy, rule_for
 from services.dispatcher.domain.pacing import Lease
 from services.dispatcher.handlers.recorder import Recorder
-from services.dispatcher.ports import Claim, Graph, Limiter, Meter
+from services.dispatcher.ports import Claim, Graph, Ledger, Limiter, Meter
 from shared.outcome import DependencyAway
 
 CLAIM_SECONDS = 1.0
 SLOW_DOWN_SECONDS = 1.0
-SENDER_PAUSE_SECONDS = 30.0
+
+_log = structlog.get_logger()
 
 
 class Sender:
@@ -35,32 +39,40 @@ class Sender:
         self,
         *,
         graph: Graph,
+        ledger: Ledger,
         limiter: Limiter,
         recorder: Recorder,
         meter: Meter,
         clock: Callable[[], datetime],
     ) -> None:
         self._graph = graph
+        self._ledger = ledger
         self._limiter = limiter
         self._recorder = recorder
         self._meter = meter
         self._clock = clock
         self._in_flight: set[asyncio.Task[None]] = set()
+        self._has_room = asyncio.Event()
         self.stopping = False
 
-    @property
-    def in_flight(self) -> int:
-        return len(self._in_flight)
+    async def room(self, most: int) -> None:
+        """Wait until fewer than `most` are in flight."""
+        while len(self._in_flight) >= most:
+            self._has_room.clear()
+            await self._has_room.wait()
 
     async def send_all(self, lease: Lease, claims: Sequence[Claim]) -> list[Claim]:
-        """Start each send at its deadline and return the claims whose slot was missed."""
+        """Start one send at each slot that is not missed, and return the claims that got none."""
         loop = asyncio.get_running_loop()
-        for position, (claim, deadline) in enumerate(zip(claims, lease.deadlines(), strict=False)):
-            await asyncio.sleep(max(0.0, deadline - loop.time()))
-            if lease.missed(deadline, loop.time()):
-                return list(claims[position:])
-            self._start(claim)
-        return []
+        waiting = deque(claims)
+        for deadline in lease.deadlines():
+            if not waiting:
+                break
+            if deadline > loop.time():
+                await asyncio.sleep(deadline - loop.time())
+            if not lease.missed(deadline, loop.time()):
+                self._start(waiting.popleft())
+        return list(waiting)
 
     async def drained(self, seconds: float) -> None:
         """Wait for everything in flight; after `seconds` what is left counts as not answered."""
@@ -77,14 +89,17 @@ class Sender:
     def _start(self, claim: Claim) -> None:
         task = asyncio.create_task(self._send(claim))
         self._in_flight.add(task)
-        task.add_done_callback(self._in_flight.discard)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._in_flight.discard(task)
+        self._has_room.set()
 
     async def _send(self, claim: Claim) -> None:
         started = asyncio.get_running_loop().time()
         answer = self._refusal(claim, started) or await self._asked(claim)
         self._finish(claim, answer, asyncio.get_running_loop().time() - started)
-        if isinstance(answer, Refused):
-            await self._heed(answer)
+        await self._heed(claim, answer)
 
     async def _asked(self, claim: Claim) -> Answer:
         try:
@@ -108,12 +123,25 @@ class Sender:
         self._meter.sent(claim, answer, seconds, now)
         self._recorder.add(record, claim.origin)
 
-    async def _heed(self, answer: Refused) -> None:
-        remedy = rule_for(answer.code, answer.http_status).remedy
+    async def _heed(self, claim: Claim, answer: Answer) -> None:
+        """What an answer means for the messages after it."""
         try:
-            if remedy is Remedy.SLOWER:
-                await self._limiter.slow_down(answer.retry_after or SLOW_DOWN_SECONDS)
-            if remedy is Remedy.SENDER:
-                await self._limiter.pause(SENDER_PAUSE_SECONDS, f"Meta's code {answer.code}")
+            if isinstance(answer, Refused):
+                await self._heed_refusal(claim, answer)
+            elif isinstance(answer, Accepted) and self._limiter.held:
+                await self._limiter.release()
         except DependencyAway:
             return  # without the database there is no next lease either
+
+    async def _heed_refusal(self, claim: Claim, answer: Refused) -> None:
+        rule = rule_for(answer.code, answer.http_status)
+        reason = f"{rule.meaning} (Meta's code {answer.code})"
+        match rule.remedy:
+            case Remedy.SLOWER:
+                await self._limiter.slow_down(answer.retry_after or SLOW_DOWN_SECONDS)
+            case Remedy.SENDER:
+                _log.error("sender_held", reason=reason)
+                await self._limiter.hold(reason)
+            case Remedy.TEMPLATE if "template" in claim.content:
+                _log.error("template_held", template=claim.content["template"]["name"], reason=reason)
+                await self._ledger.hold_template(claim.content["template"]["name"], reason)

@@ -1,21 +1,27 @@
 """Meta's statuses: a group is one statement, in whatever order and however often they come."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from datetime import datetime, timedelta
 from uuid import UUID
 
-from services.dispatcher.domain.states import advance, status_state
-from services.dispatcher.ports import AppliedStatuses, Ledger, Meter, StatusNews
+from services.dispatcher.domain.errors import Remedy, pause_seconds, rule_for
+from services.dispatcher.domain.states import State, advance, status_state
+from services.dispatcher.ports import AppliedStatuses, Ledger, Meter, Retry, StatusNews
 from shared.contracts.envelope import ContractError, read_data, read_envelope
 from shared.contracts.inbound import DeliveryStatus, DeliveryStatuses
 from shared.outcome import Dead, Done, Outcome
+
+PASSING = (Remedy.AGAIN, Remedy.SLOWER, Remedy.PAIR)
 
 
 class StatusHandler:
     """Applies groups of statuses to the ledger."""
 
-    def __init__(self, *, ledger: Ledger, meter: Meter) -> None:
+    def __init__(self, *, ledger: Ledger, meter: Meter, clock: Callable[[], datetime]) -> None:
         self._ledger = ledger
         self._meter = meter
+        self._clock = clock
 
     async def handle(self, body: bytes) -> Outcome:
         """One group. Raises DependencyAway."""
@@ -23,7 +29,7 @@ class StatusHandler:
             group = read_data(read_envelope(body), DeliveryStatuses)
         except ContractError as error:
             return Dead(str(error))
-        news = fold(group.statuses)
+        news = [with_retry(item, self._clock()) for item in fold(group.statuses)]
         foreign = AppliedStatuses(unmatched=sum(1 for status in group.statuses if _news(status) is None))
         self._meter.statuses(foreign)
         if news:
@@ -40,6 +46,17 @@ def fold(statuses: Iterable[DeliveryStatus]) -> list[StatusNews]:
         if known is None or advance(known.state, news.state) is not known.state:
             furthest[key] = news
     return _one_for_each_delivery(furthest.values())
+
+
+def with_retry(news: StatusNews, now: datetime) -> StatusNews:
+    """Failures are treated by the same table, whether Meta answers with them or reports them later."""
+    if news.state is not State.FAILED:
+        return news
+    rule = rule_for(news.error_code)
+    if rule.remedy not in PASSING:
+        return news
+    due_at = now + timedelta(seconds=pause_seconds(rule, 1, 0.5))
+    return replace(news, retry=Retry(rule.attempts, due_at, rule.remedy.value))
 
 
 def _one_for_each_delivery(news: Iterable[StatusNews]) -> list[StatusNews]:

@@ -7,7 +7,7 @@ import structlog
 
 from services.dispatcher.handlers.lanes import Lanes
 from services.dispatcher.ports import Ledger, Meter, Progress
-from shared.contracts.events import BroadcastFinished, BroadcastProgressed
+from shared.contracts.events import BroadcastFinished, BroadcastProgressed, DeliveryRefused
 from shared.contracts.message import Message
 from shared.outcome import DependencyAway
 
@@ -16,6 +16,7 @@ RESOLVE_SECONDS = 1.0
 PROGRESS_SECONDS = 0.5
 WATCH_SECONDS = 1.0
 PARTITIONS_SECONDS = 3600.0
+REFUSALS_SECONDS = 1.0
 LATE_ANSWER_SECONDS = 5.0
 
 _log = structlog.get_logger()
@@ -81,6 +82,23 @@ class Watch:
     async def look(self) -> None:
         """Ask the ledger once."""
         self._meter.outstanding(await self._ledger.outstanding())
+
+
+class RefusalTeller:
+    """Tells subscriptions whom Meta will not reach; told again after a crash, never left out."""
+
+    def __init__(self, *, ledger: Ledger, publish: Callable[[Message], Awaitable[None]]) -> None:
+        self._ledger = ledger
+        self._publish = publish
+
+    async def tell(self) -> None:
+        """Tell what has not been told. Raises DependencyAway."""
+        refusals = await self._ledger.untold_refusals()
+        for refusal in refusals:
+            event = DeliveryRefused(delivery=refusal.delivery, subscriber=refusal.subscriber, code=refusal.code)
+            await self._publish(event)
+        if refusals:
+            await self._ledger.refusals_told(refusals)
 
 
 class ProgressTeller:

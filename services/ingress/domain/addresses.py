@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
+
+from msgspec import Struct
 
 from services.ingress.domain.decoding import NotUnderstood
 from services.ingress.domain.webhook import Contact, WrittenMessage
@@ -26,8 +27,7 @@ class Index(Protocol):
     def __call__(self, purpose: str, value: str) -> bytes: ...
 
 
-@dataclass(frozen=True, kw_only=True)
-class Rules:
+class Rules(Struct, frozen=True, kw_only=True):
     """What translation needs to know: our number, the moment, and how to seal."""
 
     phone_number_id: str

@@ -1,6 +1,7 @@
 """Bytes to parts of a webhook; what does not decode says where and why, never what."""
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import msgspec
@@ -61,6 +62,7 @@ def _is_shallow(value: object, levels: int) -> bool:
     return not isinstance(value, list) or (levels > 0 and all(_is_shallow(it, levels - 1) for it in value))
 
 
+@lru_cache(maxsize=256)
 def moment(timestamp: webhook.Timestamp) -> datetime:
     """Meta's seconds: text or a number, and milliseconds from some. Raises NotUnderstood."""
     text = str(timestamp)

@@ -1,7 +1,9 @@
 """What is found in a webhook."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from shared.contracts.inbound import (
     AccountEvent,
@@ -31,10 +33,9 @@ class Problem:
 Finding = Event | Ignored | Problem
 
 
-@dataclass(frozen=True)
-class Understood:
+class Understood(Struct, frozen=True):
     """The findings of one webhook by what is to be done about them."""
 
-    events: list[Event] = field(default_factory=list)
-    ignored: list[Ignored] = field(default_factory=list)
-    problems: list[Problem] = field(default_factory=list)
+    events: list[Event] = []
+    ignored: list[Ignored] = []
+    problems: list[Problem] = []

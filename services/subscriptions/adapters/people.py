@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from uuid import UUID
 
 import msgspec
 
@@ -15,7 +16,7 @@ from services.subscriptions.domain.publication import Publication
 from services.subscriptions.domain.subscriber import Moment, Subscriber, indexes
 from services.subscriptions.domain.wording import Wording
 from services.subscriptions.ports import Decided, Known, Settled
-from shared.contracts.message import Addresses
+from shared.contracts.message import Address, Addresses, AddressKind
 from shared.database.pool import Connection, Database
 
 # In the order of the sorted keys, so that two replicas with the same two addresses cannot wait for each other.
@@ -58,6 +59,9 @@ _ROWS_OF = """
         union select s.id from subscriptions.subscriber s join person on s.merged_into = person.id)
     select * from subscriptions.consent where subscriber_id in (select id from person) order by said_at, id
 """
+_ADDRESSES = """
+    select phone_index, phone_sealed, user_index, user_sealed from subscriptions.subscriber where id = $1
+"""
 
 _publications = msgspec.msgpack.Decoder(tuple[Publication, ...])
 
@@ -90,6 +94,19 @@ class PostgresPeople:
                 await connection.execute(_SAVE_CONVERSATION, *_conversation_columns(sender, decided.conversation))
             await _remember(connection, message_key, received_at, everywhere, decided)
         return Settled(result=decided.result, publications=decided.publications, again=False)
+
+    async def addresses(self, subscriber: UUID) -> Addresses | None:
+        async with self._database.connection() as connection:
+            row = await connection.fetchrow(_ADDRESSES, subscriber)
+        if row is None:
+            return None
+        phone = _address(AddressKind.PHONE, row["phone_index"], row["phone_sealed"])
+        user = _address(AddressKind.USER, row["user_index"], row["user_sealed"])
+        return Addresses(phone=phone, user=user) if phone or user else None
+
+
+def _address(kind: AddressKind, index: bytes | None, sealed: bytes | None) -> Address | None:
+    return Address(kind=kind, index=index, sealed=sealed) if index and sealed else None
 
 
 async def save_wordings(database: Database, wordings: Sequence[Wording]) -> None:

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from services.dispatcher.adapters.ledger import PostgresLedger
+from services.dispatcher.adapters.limiter import Limits, PostgresLimiter
 from shared.database.pool import Database as Pool
 from shared.database.pool import open_database
 from tests.databases import Database
@@ -22,4 +23,5 @@ async def pool(database: Database) -> AsyncIterator[Pool]:
 async def ledger(pool: Pool) -> PostgresLedger:
     ledger = PostgresLedger(pool, number=NUMBER, slot=3)
     await ledger.ensure_partitions()
+    await PostgresLimiter(pool, number=NUMBER, limits=Limits(100)).set_up()
     return ledger

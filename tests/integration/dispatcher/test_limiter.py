@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from services.dispatcher.adapters.limiter import PostgresLimiter
+from services.dispatcher.adapters.limiter import Limits, PostgresLimiter
 from services.dispatcher.domain.pacing import Lease
 from shared.database.pool import Database as Pool
 
@@ -12,7 +12,7 @@ RATE = 200.0
 
 
 async def limiter(pool: Pool, rate: float = RATE) -> PostgresLimiter:
-    made = PostgresLimiter(pool, number="1", rate=rate)
+    made = PostgresLimiter(pool, number="1", limits=Limits(rate))
     await made.set_up()
     return made
 

@@ -12,7 +12,7 @@ from shared.contracts.events import BroadcastCancelled, SubscriptionEnded
 from shared.contracts.ids import moment_of
 from shared.contracts.message import Lane
 from tests.databases import Database
-from tests.integration.dispatcher.rig import LIMIT, Citizen, Rig, running_rig, until
+from tests.integration.dispatcher.rig import LIMIT, TEMPLATE, Citizen, Rig, running_rig, until
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +27,7 @@ async def running(
 async def rig(running: Rig) -> AsyncIterator[Rig]:
     """Without faults before and after, and with the rate as at the start."""
     await running.call("PUT", "faults", {})
-    await running.books.execute("update dispatcher.rate set per_second = ceiling, next_at = now(), reason = ''")
+    await running.books.execute("update dispatcher.rate set per_second = ceiling, next_at = now(), held_reason = null")
     yield running
     await running.call("PUT", "faults", {})
 
@@ -105,24 +105,61 @@ async def test_a_passing_error_is_tried_again_until_it_has_passed(rig: Rig, code
     assert per_citizen(await rig.arrived(source)) == once_each(citizens)
 
 
-async def test_an_expired_token_costs_no_message(rig: Rig) -> None:
+async def test_an_expired_token_holds_the_sender_and_costs_no_message(rig: Rig) -> None:
     citizens = await rig.citizens(5)
     await rig.call("PUT", "faults", {"reject_share": 1.0, "reject_code": 190, "reject_status": 401})
+    source = await rig.broadcast(citizens)
+
+    async def held() -> bool:
+        return bool(await rig.books.fetchval("select held_reason from dispatcher.rate"))
+
+    await until(held, 20, lambda: rig.states(source))
+    assert await rig.books.fetchval("select held_reason from dispatcher.rate") == "token expired (Meta's code 190)"
+    await rig.call("PUT", "faults", {})
+    await rig.books.execute("update dispatcher.rate set probe_at = now()")
+    await rig.settled(source, 5)
+    assert await rig.books.fetchval("select held_reason from dispatcher.rate") is None
+    assert per_citizen(await rig.arrived(source)) == once_each(citizens)
+
+
+async def test_a_paused_template_makes_its_broadcasts_wait_until_meta_releases_it(rig: Rig) -> None:
+    citizens = await rig.citizens(30)
+    await rig.call("PUT", f"templates/{TEMPLATE}", {"status": "PAUSED"})
+    source = await rig.broadcast(citizens)
+
+    async def waits() -> bool:
+        return await rig.states(source) == {"waiting": 30}
+
+    await until(waits, 20, lambda: rig.states(source))
+    await rig.call("PUT", f"templates/{TEMPLATE}", {"status": "APPROVED"})
+    await rig.settled(source, 30)
+    assert per_citizen(await rig.arrived(source)) == once_each(citizens)
+
+
+async def test_a_failure_that_is_reported_later_and_may_pass_is_tried_again(rig: Rig) -> None:
+    citizens = await rig.citizens(10)
+    await rig.call("PUT", "faults", {"fail_share": 1.0, "fail_code": 131016})
     source = await rig.broadcast(citizens)
 
     async def waits() -> bool:
         return bool((await rig.states(source)).get("waiting", 0))
 
     await until(waits, 20, lambda: rig.states(source))
-    reason = await rig.books.fetchval(
-        "select reason from dispatcher.rate where next_at > now() + interval '10 seconds'"
-    )
-    assert reason == "Meta's code 190"
     await rig.call("PUT", "faults", {})
-    await rig.books.execute("update dispatcher.delivery set due_at = now() where state = 'waiting'")
-    await rig.books.execute("update dispatcher.rate set next_at = now()")
-    await rig.settled(source, 5, seconds=90)
-    assert per_citizen(await rig.arrived(source)) == once_each(citizens)
+    assert set(await rig.settled(source, 10)) <= {"delivered", "read"}
+
+
+async def test_subscriptions_is_told_whom_meta_will_not_reach(rig: Rig) -> None:
+    citizens = await rig.citizens(2)
+    await rig.call("PUT", "faults", {"reject_share": 1.0, "reject_code": 131050, "reject_status": 400})
+    source = await rig.broadcast(citizens)
+    assert await rig.settled(source, 2) == {"failed": 2}
+
+    async def told() -> bool:
+        statement = "select count(*) from dispatcher.refusal where told_at is not null and subscriber = any($1)"
+        return bool(await rig.books.fetchval(statement, [one.subscriber for one in citizens]) == 2)
+
+    await until(told, 10, lambda: rig.states(source))
 
 
 async def test_statuses_doubled_delayed_and_shuffled_change_nothing(rig: Rig) -> None:

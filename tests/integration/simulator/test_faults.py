@@ -50,6 +50,17 @@ async def test_a_cut_connection_hides_that_the_message_was_accepted(stand: Stand
     assert "sent" in {status["status"] for status in stand.business.statuses}
 
 
+async def test_of_a_vanished_message_the_business_never_hears(stand: Stand) -> None:
+    citizen = await stand.add_writer()
+    await stand.control("PUT", "faults", {"vanish_share": 1})
+    with pytest.raises(aiohttp.ClientConnectionError):
+        await stand.send(citizen["phone"], biz_opaque_callback_data="dlv:1")
+    assert (await stand.settled())["delivered"] == 1
+    (row,) = await stand.control("GET", "account/messages")
+    assert (row["delivery"], row["vanished"]) == ("dlv:1", True)
+    assert stand.business.statuses == []
+
+
 @pytest.mark.parametrize(("share", "accepted"), [(1, 1), (0, 0)])
 async def test_a_timeout_may_hide_an_accepted_message_or_none(stand: Stand, share: float, accepted: int) -> None:
     citizen = await stand.add_writer()

@@ -7,6 +7,9 @@ begin
     if not exists (select from pg_roles where rolname = 'kreisfunk_monitor') then
         create role kreisfunk_monitor nologin;
     end if;
+    if not exists (select from pg_roles where rolname = 'kreisfunk_operator') then
+        create role kreisfunk_operator nologin;
+    end if;
 end
 $$;
 
@@ -23,9 +26,17 @@ create table dispatcher.broadcast (
     revision integer not null,
     topic text not null,
     lane dispatcher.lane not null,
+    template text not null,
     content jsonb not null,
     published_at timestamptz not null,
     expires_at timestamptz not null,
+    -- When it may be sent, by the clock of `zone`; null means at any time.
+    opens time,
+    closes time,
+    zone text,
+    -- One recipient after the other, `spacing` apart; null means as fast as the rate permits.
+    spacing interval,
+    paused_reason text,
     audience integer,
     expanded integer not null default 0,
     progressed_at timestamptz not null default '-infinity',
@@ -74,18 +85,23 @@ create table dispatcher.delivery (
     asked_at timestamptz not null,
     expires_at timestamptz not null,
     attempt smallint not null default 1,
-    resent boolean not null default false,
+    -- How often it went again because the stream of statuses had passed it without a word.
+    resends smallint not null default 0,
+    resent boolean not null generated always as (resends > 0) stored,
     claimed_at timestamptz not null default clock_timestamp(),
     unknown_at timestamptz,
     due_at timestamptz,
+    waits_for text,
     accepted_at timestamptz,
     message_key bytea,
+    failed_key bytea,
     error_code integer
 ) partition by range (id);
 create index delivery_due on dispatcher.delivery (lane, due_at) where state = 'waiting';
 create index delivery_claimed on dispatcher.delivery (claimed_at) where state = 'claimed';
 create index delivery_unknown on dispatcher.delivery (unknown_at) where state = 'unknown';
 create index delivery_source on dispatcher.delivery (source);
+create index delivery_parked on dispatcher.delivery (source) where state = 'waiting' and due_at = 'infinity';
 create table dispatcher.delivery_other partition of dispatcher.delivery default;
 
 -- How far the stream of statuses has come: at `seen_at` there was one of a message claimed at `through`.
@@ -104,8 +120,43 @@ create table dispatcher.rate (
     ceiling double precision not null,
     changed_at timestamptz not null default clock_timestamp(),
     slowed_at timestamptz not null default '-infinity',
-    reason text not null default ''
+    -- Why nothing is sent at all; one message is tried at `probe_at`, to see whether the cause is gone.
+    held_reason text,
+    probe_at timestamptz not null default '-infinity',
+    -- Meta's tier: different people in any rolling 24 hours; and what we may send in a month. Null: no limit.
+    people_a_day integer,
+    messages_a_month integer
 ) with (fillfactor = 50);
+
+-- Whom we wrote to last at which minute, and how many that are by minute: a person counts once, at the latest.
+create table dispatcher.reached (
+    address_index bytea primary key,
+    minute timestamptz not null
+);
+create table dispatcher.reached_minute (
+    minute timestamptz primary key,
+    people integer not null
+);
+create table dispatcher.sent_month (
+    month date primary key,
+    messages integer not null
+);
+
+-- Templates that Meta does not accept just now; their broadcasts wait.
+create table dispatcher.template_hold (
+    template text primary key,
+    reason text not null,
+    held_at timestamptz not null default clock_timestamp()
+);
+
+-- Recipients that Meta will not reach, until subscriptions has been told.
+create table dispatcher.refusal (
+    delivery uuid primary key,
+    subscriber uuid not null,
+    code integer not null,
+    told_at timestamptz
+);
+create index refusal_untold on dispatcher.refusal (delivery) where told_at is null;
 
 -- migrate:down
 drop schema dispatcher cascade;

@@ -11,31 +11,82 @@ returns dispatcher.delivery_state language sql immutable parallel safe as $$
     end
 $$;
 
+-- The next moment at or after `moment` when a broadcast may be sent, by the wall clock of `zone`; the twin of
+-- domain/hours.py, compared by a test.
+create function dispatcher.opening(opens time, closes time, zone text, moment timestamptz)
+returns timestamptz language sql stable parallel safe as $$
+    select case
+        when opens is null then moment
+        when (moment at time zone zone)::time < opens then ((moment at time zone zone)::date + opens) at time zone zone
+        when (moment at time zone zone)::time >= closes
+        then ((moment at time zone zone)::date + 1 + opens) at time zone zone
+        else moment end
+$$;
+
+-- Whether a recipient may be sent to now, and if it has to wait, until when and for what. `ordinal` is the
+-- recipient's number in the broadcast, null for one that has had its turn.
+create function dispatcher.judge(b dispatcher.broadcast, person uuid, consent integer, ordinal integer)
+returns table (state dispatcher.delivery_state, due_at timestamptz, waits_for text)
+language sql stable as $$
+    with clock as (
+        select clock_timestamp() as now
+    ), moment as (
+        select now, dispatcher.opening(b.opens, b.closes, b.zone, now) as opens,
+            b.published_at + b.spacing * ordinal as turn,
+            exists (select from dispatcher.template_hold h where h.template = b.template) as held
+        from clock
+    )
+    select case
+            when exists (select from dispatcher.cancellation x where x.broadcast = b.id) then 'cancelled'
+            when b.expires_at <= now then 'expired'
+            when exists (
+                select from dispatcher.suppression s
+                where s.subscriber = person and s.topic in ('', b.topic) and s.sequence >= consent
+            ) then 'suppressed'
+            when b.paused_reason is not null or held or opens > now or turn > now then 'waiting'
+            else 'claimed' end::dispatcher.delivery_state,
+        case when b.paused_reason is not null or held then 'infinity'::timestamptz
+            else greatest(opens, turn) end,
+        case when b.paused_reason is not null then 'resume' when held then 'template'
+            when turn > now then 'spread' when opens > now then 'hours' end
+    from moment
+$$;
+
 -- Slots of the shared rate (GCRA): moves `next_at` on and says how long the caller has to wait for the first of
--- them. The clock is the server's. Whoever was slowed down by Meta recovers by a fiftieth of the ceiling a second.
-create function dispatcher.reserve(sender text, slots integer)
-returns table (wait_seconds double precision, spacing_seconds double precision, rate_per_second double precision)
-language sql as $$
-    with recovered as (
+-- them. The clock is the server's. Whoever was slowed down by Meta recovers by a fiftieth of the ceiling a
+-- second. A sender that is held gets one slot in a while, to see whether the cause is gone, and else none.
+create function dispatcher.reserve(sender text, wanted integer)
+returns table (
+    slots integer, wait_seconds double precision, spacing_seconds double precision, rate_per_second double precision,
+    held_reason text
+) language sql as $$
+    with present as (
         select r.number, least(
             r.ceiling,
             r.per_second + r.ceiling / 50 * greatest(0, extract(epoch from clock_timestamp() - r.changed_at))
-        ) as per_second
+        ) as per_second,
+        case when r.held_reason is null then wanted when r.probe_at <= clock_timestamp() then 1 else 0 end as granted
         from dispatcher.rate r where r.number = sender
     )
     update dispatcher.rate r
-    set next_at = greatest(r.next_at, clock_timestamp() - make_interval(secs => 1 / c.per_second))
-            + make_interval(secs => slots / c.per_second),
-        per_second = c.per_second,
-        changed_at = greatest(r.changed_at, clock_timestamp())
-    from recovered c where r.number = c.number
-    returning extract(epoch from r.next_at - clock_timestamp())::float8 - slots / r.per_second,
+    set next_at = greatest(r.next_at, clock_timestamp() - make_interval(secs => 1 / p.per_second))
+            + make_interval(secs => p.granted / p.per_second),
+        per_second = p.per_second,
+        changed_at = greatest(r.changed_at, clock_timestamp()),
+        probe_at = case
+            when p.granted > 0 and r.held_reason is not null then clock_timestamp() + interval '30 seconds'
+            else r.probe_at end
+    from present p where r.number = p.number
+    returning p.granted,
+        case when p.granted > 0 then extract(epoch from r.next_at - clock_timestamp())::float8 - p.granted / r.per_second
+            else extract(epoch from r.probe_at - clock_timestamp())::float8 end,
         1 / r.per_second,
-        r.per_second
+        r.per_second,
+        r.held_reason
 $$;
 
 -- Everybody pauses, and sends more slowly afterwards: by `factor`, at most once in a second, whoever reports it.
-create function dispatcher.slow_down(sender text, factor double precision, pause double precision, why text)
+create function dispatcher.slow_down(sender text, factor double precision, pause double precision)
 returns void language sql as $$
     update dispatcher.rate r
     set per_second = case
@@ -44,9 +95,24 @@ returns void language sql as $$
         slowed_at = case
             when r.slowed_at < clock_timestamp() - interval '1 second' then clock_timestamp() else r.slowed_at end,
         changed_at = clock_timestamp(),
-        next_at = greatest(r.next_at, clock_timestamp() + make_interval(secs => pause)),
-        reason = why
+        next_at = greatest(r.next_at, clock_timestamp() + make_interval(secs => pause))
     where r.number = sender
+$$;
+
+create function dispatcher.this_month() returns date language sql stable as $$
+    select date_trunc('month', clock_timestamp() at time zone 'Europe/Berlin')::date
+$$;
+
+-- How many more different people, and messages, may be reached now; null means any number. The caller holds
+-- the number's row, so that claims that count are made one after the other.
+create function dispatcher.allowance(sender text)
+returns table (people integer, messages integer) language sql stable as $$
+    select r.people_a_day - (
+            select coalesce(sum(m.people), 0) from dispatcher.reached_minute m
+            where m.minute > clock_timestamp() - interval '24 hours 1 minute')::integer,
+        r.messages_a_month - coalesce((
+            select s.messages from dispatcher.sent_month s where s.month = dispatcher.this_month()), 0)
+    from dispatcher.rate r where r.number = sender
 $$;
 
 -- Weekly partitions around now, made by their owner on behalf of a role that may not create anything.
@@ -77,22 +143,58 @@ create function dispatcher.lowest_id(moment timestamptz) returns uuid language s
     select (lpad(to_hex((extract(epoch from moment) * 1000)::bigint), 12, '0') || repeat('0', 20))::uuid
 $$;
 
+-- Retention: whole weeks that ended more than `days` ago are dropped, with what belongs to them.
+create function dispatcher.drop_old_partitions(days integer) returns integer
+language plpgsql security definer
+set search_path = pg_catalog, dispatcher set timezone = 'UTC' as $$
+declare
+    week text;
+    dropped integer := 0;
+begin
+    perform pg_advisory_xact_lock(hashtext('dispatcher.ensure_partitions'));
+    for week in
+        select c.relname from pg_inherits i join pg_class c on c.oid = i.inhrelid
+        where i.inhparent = 'dispatcher.delivery'::regclass and c.relname ~ '^delivery_[0-9]{8}$'
+            and to_date(right(c.relname, 8), 'YYYYMMDD') + 7 + days < now()::date
+    loop
+        execute format('drop table dispatcher.%I', week);
+        dropped := dropped + 1;
+    end loop;
+    return dropped;
+end
+$$;
+
 select dispatcher.ensure_partitions();
 
-revoke all on function dispatcher.ensure_partitions() from public;
-grant usage on schema dispatcher to kreisfunk_dispatcher, kreisfunk_monitor;
-grant execute on function dispatcher.ensure_partitions() to kreisfunk_dispatcher;
+revoke all on function dispatcher.ensure_partitions(), dispatcher.drop_old_partitions(integer) from public;
+grant usage on schema dispatcher to kreisfunk_dispatcher, kreisfunk_monitor, kreisfunk_operator;
+grant execute on function dispatcher.ensure_partitions(), dispatcher.drop_old_partitions(integer)
+    to kreisfunk_dispatcher;
 grant select, insert, update on dispatcher.broadcast, dispatcher.broadcast_count, dispatcher.cancellation,
-    dispatcher.suppression, dispatcher.delivery, dispatcher.rate to kreisfunk_dispatcher;
+    dispatcher.suppression, dispatcher.delivery, dispatcher.rate, dispatcher.reached, dispatcher.reached_minute,
+    dispatcher.sent_month, dispatcher.refusal to kreisfunk_dispatcher;
+grant select, insert, update, delete on dispatcher.template_hold to kreisfunk_dispatcher;
 grant select, insert, delete on dispatcher.status_stream to kreisfunk_dispatcher;
+grant delete on dispatcher.reached, dispatcher.reached_minute to kreisfunk_dispatcher;
 grant select on dispatcher.schema_migrations, dispatcher.schema_checksums to kreisfunk_dispatcher;
-grant select on dispatcher.broadcast, dispatcher.broadcast_count, dispatcher.cancellation, dispatcher.rate
-    to kreisfunk_monitor;
+
+grant select on dispatcher.broadcast, dispatcher.broadcast_count, dispatcher.cancellation, dispatcher.rate,
+    dispatcher.suppression, dispatcher.template_hold, dispatcher.reached_minute, dispatcher.sent_month
+    to kreisfunk_monitor, kreisfunk_operator;
 -- Everything but addresses and contents.
-grant select (id, source, subscriber, sequence, lane, state, asked_at, expires_at, attempt, resent, claimed_at,
-    unknown_at, due_at, accepted_at, error_code) on dispatcher.delivery to kreisfunk_monitor;
-grant select on dispatcher.suppression to kreisfunk_monitor;
+grant select (id, source, subscriber, sequence, lane, state, asked_at, expires_at, attempt, resends, resent, claimed_at,
+    unknown_at, due_at, waits_for, accepted_at, error_code) on dispatcher.delivery
+    to kreisfunk_monitor, kreisfunk_operator;
+
+-- What a person may do: pause, resume, cancel, try again, settle. Nothing else, and no address to be seen.
+grant update (paused_reason) on dispatcher.broadcast to kreisfunk_operator;
+grant update (held_reason, probe_at) on dispatcher.rate to kreisfunk_operator;
+grant update (state, due_at, waits_for, unknown_at, attempt, resends, error_code) on dispatcher.delivery
+    to kreisfunk_operator;
+grant insert on dispatcher.cancellation, dispatcher.template_hold to kreisfunk_operator;
+grant delete on dispatcher.template_hold to kreisfunk_operator;
+grant insert, update on dispatcher.broadcast_count to kreisfunk_operator;
 
 -- migrate:down
-drop function dispatcher.reserve, dispatcher.slow_down, dispatcher.ensure_partitions, dispatcher.lowest_id,
-    dispatcher.advance;
+drop function dispatcher.reserve, dispatcher.slow_down, dispatcher.allowance, dispatcher.this_month, dispatcher.judge, dispatcher.opening,
+    dispatcher.ensure_partitions, dispatcher.drop_old_partitions, dispatcher.lowest_id, dispatcher.advance;

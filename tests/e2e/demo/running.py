@@ -1,0 +1,60 @@
+"""A command that runs until it ends by itself or is asked to."""
+
+import asyncio
+import os
+import signal
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+REPOSITORY = Path(__file__).parents[3]
+START_SECONDS = 90
+END_SECONDS = 60
+
+
+def environment() -> dict[str, str]:
+    """Nothing of an installation that somebody has in their shell, and no servers that tests were given."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(("KREISFUNK_", "SIMULATOR_"))}
+
+
+async def start(*arguments: str) -> Process:
+    command = (sys.executable, "-m", "cli.main", *arguments)
+    return await asyncio.create_subprocess_exec(
+        *command, cwd=REPOSITORY, env=environment(), stdout=PIPE, stderr=PIPE, preexec_fn=_heed_interrupts
+    )
+
+
+def _heed_interrupts() -> None:
+    """What a shell starts with `&` ignores them, and so would we, if the tests were started like that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+@asynccontextmanager
+async def started(*arguments: str) -> AsyncIterator[Process]:
+    """Ended at the end, if it still runs then; what it started ends with it."""
+    process = await start(*arguments)
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.send_signal(signal.SIGINT)
+            await process.communicate()
+
+
+async def lines_until(process: Process, last: str) -> list[str]:
+    """What it prints, up to the line that begins with `last`."""
+    assert process.stdout is not None
+    lines: list[str] = []
+    async with asyncio.timeout(START_SECONDS):
+        while not (lines and lines[-1].startswith(last)):
+            line = await process.stdout.readline()
+            assert line, f"ended after {lines}: {await _complaint(process)}"
+            lines.append(line.decode().rstrip())
+    return lines
+
+
+async def _complaint(process: Process) -> str:
+    assert process.stderr is not None
+    return (await process.stderr.read()).decode()

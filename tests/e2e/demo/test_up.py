@@ -1,0 +1,102 @@
+"""The whole system until Ctrl-C: phones, metrics, publishing, and a clean end."""
+
+import asyncio
+import os
+import re
+import signal
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import urldefrag
+
+import aiohttp
+import psutil
+import pytest
+
+from cli.demo.simulator import Simulator, open_simulator
+from deploy.local.stack_file import running_stack
+from tests.e2e.demo.running import END_SECONDS, REPOSITORY, lines_until, started
+from tests.integration.cli.commands import kreisfunk
+from tests.integration.local.processes import is_alive, living_processes_with
+from tests.servers import url_with_login, wait_for
+
+CITIZENS = 5
+HEADLINE, TEXT = "Vollsperrung L 149", "Die L 149 ist bis Freitag gesperrt."
+LAST_LINE = "Ctrl-C ends everything."
+GUIDE = REPOSITORY / "docs" / "guides" / "integrators.md"
+PROGRAM = re.compile(r"^```python\n(.+?)^```", re.DOTALL | re.MULTILINE)
+
+
+def values(lines: list[str]) -> dict[str, str]:
+    """`Phones:   http://…` by its first word; metrics by the process in brackets."""
+    words = [line.split() for line in lines if ":  " in line]
+    return {found[2].strip("()") if len(found) > 2 else found[0].rstrip(":"): found[1] for found in words}
+
+
+async def accepted(simulator: Simulator, number: int) -> None:
+    async def enough() -> bool:
+        return bool((await simulator.account())["accepted"] >= number)
+
+    await wait_for(enough, 60)
+
+
+async def metrics_of(addresses: Mapping[str, str]) -> dict[str, bool]:
+    """For each process, whether it shows metrics."""
+    async with aiohttp.ClientSession() as session:
+        return {name: "# HELP" in await _read(session, url) for name, url in addresses.items()}
+
+
+async def _read(session: aiohttp.ClientSession, url: str) -> str:
+    async with session.get(url) as answer:
+        return await answer.text()
+
+
+async def run_the_guides_example(place: Path) -> str:
+    """What the program in the integrators' guide prints; it knows nothing but the broker and its password."""
+    (program,) = PROGRAM.findall(GUIDE.read_text())
+    stack = running_stack(place)
+    assert stack is not None
+    password = (place / "secrets" / "pressestelle" / "kreisfunk_broker_password").read_text()
+    url = url_with_login(stack.publisher["KREISFUNK_BROKER_URL"], "pressestelle", password)
+    environment = {"PATH": os.environ["PATH"], "BROKER_URL": url}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", program, env=environment, cwd=place, stdout=asyncio.subprocess.PIPE
+    )
+    output, _ = await process.communicate()
+    assert process.returncode == 0
+    return output.decode()
+
+
+@pytest.mark.timeout(240)
+async def test_it_is_up_until_ctrl_c(folder: Path) -> None:
+    place = folder / "up"
+    async with started("up", "--folder", str(place)) as process:
+        shown = values(await lines_until(process, LAST_LINE))
+        url, token = urldefrag(shown.pop("Phones"))
+        shown.pop("Webhook")
+        assert set(shown) == {"ingress-1", "subscriptions-1", "dispatcher-1", "dispatcher-2", "rabbitmq"}
+        assert set((await metrics_of(shown)).values()) == {True}
+
+        async with open_simulator(url.rstrip("/"), token) as simulator:
+            citizens = await simulator.add_citizens(CITIZENS, bsuid_only=1)
+            await simulator.write(citizens, "Start", per_second=50)
+            await accepted(simulator, CITIZENS)
+            arguments = ("--topic", "strassensperrungen", "--headline", HEADLINE, "--text", TEXT)
+            published = await kreisfunk("publish", *arguments, "--stack", str(place))
+            assert published.status == 0, published.complaint
+            await accepted(simulator, 2 * CITIZENS)
+            reached = [message.citizen for message in await simulator.outbound() if HEADLINE in message.text]
+            assert sorted(reached) == citizens
+            assert (await run_the_guides_example(place)).startswith("de.kreisfunk.notice.accepted.v1 ")
+            await accepted(simulator, 3 * CITIZENS)
+
+        family = [child.pid for child in psutil.Process(process.pid).children(recursive=True)]
+        process.send_signal(signal.SIGINT)
+        async with asyncio.timeout(END_SECONDS):
+            output, progress = await process.communicate()
+    assert process.returncode in (0, 130)
+    assert progress.decode().splitlines()[-1] == "- everything has ended"
+    assert b"Traceback" not in output + progress
+    assert len(family) > len(shown)
+    assert [pid for pid in family if is_alive(pid)] == []
+    assert living_processes_with(folder) == []

@@ -1,0 +1,204 @@
+"""What else makes a delivery wait: hours, spread, people a day, budget, pauses; on a real PostgreSQL."""
+
+import asyncio
+from datetime import UTC, datetime, time, timedelta
+from itertools import pairwise
+
+import asyncpg
+import msgspec
+import pytest
+
+from services.dispatcher.adapters.ledger import PostgresLedger
+from services.dispatcher.adapters.limiter import Limits, PostgresLimiter
+from services.dispatcher.domain.hours import opening
+from services.dispatcher.ports import Claim
+from shared.contracts.dispatch import BroadcastBatch, PermittedHours
+from shared.contracts.message import Address, AddressKind, Lane
+from shared.database.pool import Database as Pool
+from tests.databases import Database
+from tests.integration.dispatcher.conftest import NUMBER
+from tests.integration.dispatcher.material import batch_message, in_hand, subscribers
+
+MOMENTS = [datetime(2026, 3, 29, hour, minute, tzinfo=UTC) for hour in range(24) for minute in (0, 1, 59)] + [
+    datetime(2026, 10, 25, hour, tzinfo=UTC) + timedelta(minutes=minute) for hour in range(24) for minute in (0, 30)
+]
+HOURS = [(time(8), time(20)), (time(2, 30), time(3)), (time(0), time(23, 59))]
+
+
+async def claim(ledger: PostgresLedger, message: BroadcastBatch, limit: int = 100) -> list[Claim]:
+    batch = in_hand(message)
+    await ledger.register(message, batch.content)
+    return await ledger.claim_batch(batch, limit)
+
+
+async def waits_for(pool: Pool, message: BroadcastBatch) -> dict[str | None, int]:
+    statement = """
+        select waits_for, count(*) from dispatcher.delivery
+        where source = $1 and state = 'waiting' group by waits_for"""
+    async with pool.connection() as connection:
+        rows = await connection.fetch(statement, message.broadcast)
+    return {row["waits_for"]: row["count"] for row in rows}
+
+
+def different_people(message: BroadcastBatch) -> BroadcastBatch:
+    """Each recipient with an address of its own."""
+    recipients = tuple(
+        msgspec.structs.replace(
+            one, address=Address(kind=AddressKind.PHONE, index=one.subscriber.bytes, sealed=b"s" * 40)
+        )
+        for one in message.recipients
+    )
+    return msgspec.structs.replace(message, recipients=recipients)
+
+
+async def limit(pool: Pool, *, people: int | None = None, messages: int | None = None) -> None:
+    await PostgresLimiter(pool, number=NUMBER, limits=Limits(100, people, messages)).set_up()
+
+
+async def test_the_hours_in_sql_are_the_hours_in_python_on_the_days_when_clocks_change(pool: Pool) -> None:
+    async with pool.connection() as connection:
+        for opens, closes in HOURS:
+            for moment in MOMENTS:
+                told = await connection.fetchval(
+                    "select dispatcher.opening($1, $2, 'Europe/Berlin', $3)", opens, closes, moment
+                )
+                assert told == opening(opens, closes, "Europe/Berlin", moment), (opens, closes, moment)
+
+
+async def test_outside_its_hours_a_broadcast_waits_for_the_opening(ledger: PostgresLedger, pool: Pool) -> None:
+    local = datetime.now(UTC)
+    closed = PermittedHours(
+        opens=(local + timedelta(hours=2)).time(), closes=(local + timedelta(hours=3)).time(), zone="UTC"
+    )
+    if closed.opens > closed.closes:
+        closed = PermittedHours(opens=time(3), closes=time(4), zone="UTC")
+    message = msgspec.structs.replace(batch_message(subscribers(4)), hours=closed)
+    assert await claim(ledger, message) == []
+    assert await waits_for(pool, message) == {"hours": 4}
+    async with pool.connection() as connection:
+        due = await connection.fetchval("select min(due_at) from dispatcher.delivery")
+    assert due > local
+
+
+async def test_a_spread_gives_each_recipient_its_turn(ledger: PostgresLedger, pool: Pool) -> None:
+    message = msgspec.structs.replace(batch_message(subscribers(10)), spacing_seconds=3600.0)
+    assert len(await claim(ledger, message)) == 1
+    assert await waits_for(pool, message) == {"spread": 9}
+    async with pool.connection() as connection:
+        turns = await connection.fetch(
+            "select due_at from dispatcher.delivery where due_at is not null order by due_at"
+        )
+    steps = {later["due_at"] - earlier["due_at"] for earlier, later in pairwise(turns)}
+    assert steps == {timedelta(hours=1)}
+
+
+async def test_no_more_different_people_a_day_than_meta_permits_however_many_claim(
+    ledger: PostgresLedger, pool: Pool
+) -> None:
+    await limit(pool, people=25)
+    messages = [different_people(batch_message(subscribers(10))) for _ in range(6)]
+    claims = await asyncio.gather(*(claim(ledger, message) for message in messages))
+    assert sum(map(len, claims)) == 25
+    waiting = [await waits_for(pool, message) for message in messages]
+    assert sum(one.get("people", 0) for one in waiting) == 35
+
+
+async def test_a_person_counts_once_and_again_after_a_day(ledger: PostgresLedger, pool: Pool) -> None:
+    await limit(pool, people=10)
+    first = different_people(batch_message(subscribers(10)))
+    again = msgspec.structs.replace(first, broadcast=batch_message([]).broadcast)
+    assert [len(await claim(ledger, one)) for one in (first, again)] == [10, 10]
+    stranger = different_people(batch_message(subscribers(1)))
+    assert await claim(ledger, stranger) == []
+    async with pool.connection() as connection:
+        await connection.execute("update dispatcher.reached set minute = minute - interval '25 hours'")
+        await connection.execute("update dispatcher.reached_minute set minute = minute - interval '25 hours'")
+    assert len(await claim(ledger, different_people(batch_message(subscribers(10))))) == 10
+
+
+async def test_the_budget_of_a_month_is_a_hard_stop(ledger: PostgresLedger, pool: Pool) -> None:
+    await limit(pool, messages=7)
+    message = batch_message(subscribers(10))
+    assert len(await claim(ledger, message)) == 7
+    assert await waits_for(pool, message) == {"budget": 3}
+
+
+async def test_who_waited_goes_on_when_there_is_room_again(ledger: PostgresLedger, pool: Pool) -> None:
+    await limit(pool, messages=2)
+    await claim(ledger, batch_message(subscribers(5)))
+    await limit(pool, messages=4)
+    async with pool.connection() as connection:
+        await connection.execute("update dispatcher.delivery set due_at = now() where state = 'waiting'")
+    assert len(await ledger.claim_due(Lane.BULK, 10)) == 2
+
+
+async def test_a_raised_tier_is_not_lowered_by_a_restart(ledger: PostgresLedger, pool: Pool) -> None:
+    await limit(pool, people=250)
+    await ledger.raise_tier(2000)
+    await limit(pool, people=250)
+    async with pool.connection() as connection:
+        assert await connection.fetchval("select people_a_day from dispatcher.rate") == 2000
+
+
+async def test_a_held_template_parks_its_broadcasts_and_a_release_wakes_them(
+    ledger: PostgresLedger, pool: Pool
+) -> None:
+    message = batch_message(subscribers(5))
+    await ledger.hold_template("t", "paused")
+    assert await claim(ledger, message) == []
+    assert await waits_for(pool, message) == {"template": 5}
+    assert await ledger.due_lanes() == set()
+    await ledger.release_template("t")
+    assert len(await ledger.claim_due(Lane.BULK, 10)) == 5
+
+
+async def test_an_operator_can_pause_and_see_no_address(database: Database, ledger: PostgresLedger, pool: Pool) -> None:
+    message = batch_message(subscribers(3))
+    await claim(ledger, message, 1)
+    operator = await asyncpg.connect(database.url_as("kreisfunk_operator"))
+    try:
+        await operator.execute(
+            "update dispatcher.broadcast set paused_reason = 'Prüfung' where id = $1", message.broadcast
+        )
+        for statement in (
+            "select address_sealed from dispatcher.delivery",
+            "select content from dispatcher.delivery",
+            "delete from dispatcher.delivery",
+            "update dispatcher.suppression set sequence = 0",
+        ):
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await operator.execute(statement)
+    finally:
+        await operator.close()
+    batch = in_hand(message)
+    batch.position = 1
+    assert await ledger.claim_batch(batch, 10) == []
+    assert await waits_for(pool, message) == {"resume": 2}
+
+
+async def test_a_held_sender_gets_one_try_in_a_while(pool: Pool) -> None:
+    limiter = PostgresLimiter(pool, number=NUMBER, limits=Limits(100))
+    await limiter.set_up()
+    await limiter.hold("token expired")
+    assert [(await limiter.reserve(5)).slots for _ in range(3)] == [0, 0, 0]
+    async with pool.connection() as connection:
+        await connection.execute("update dispatcher.rate set probe_at = now()")
+    tries = await asyncio.gather(*(limiter.reserve(5) for _ in range(3)))
+    assert 1 <= sum(lease.slots for lease in tries) <= 3
+    assert (await limiter.reserve(5)).slots == 0
+    await limiter.release()
+    assert (await limiter.reserve(5)).slots == 5
+
+
+async def test_old_weeks_are_dropped_whole(ledger: PostgresLedger, database: Database) -> None:
+    connection = await asyncpg.connect(database.url)
+    try:
+        await connection.execute("""
+            create table dispatcher.delivery_20250106 partition of dispatcher.delivery for values
+            from (dispatcher.lowest_id('2025-01-06Z')) to (dispatcher.lowest_id('2025-01-13Z'))""")
+        await ledger.forget_old(90)
+        weeks = await connection.fetch("select relname from pg_class where relname ~ '^delivery_[0-9]{8}$'")
+    finally:
+        await connection.close()
+    assert "delivery_20250106" not in {row["relname"] for row in weeks}
+    assert len(weeks) >= 6
