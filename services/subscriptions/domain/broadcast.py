@@ -9,6 +9,8 @@ from uuid import UUID
 import msgspec
 
 from services.subscriptions.domain.county import Topic
+from services.subscriptions.domain.language.intents import Intent
+from services.subscriptions.domain.language.payloads import BAD, GOOD, payload
 from services.subscriptions.domain.publication import SOURCE
 from shared.contracts.dispatch import BroadcastBatch, Recipient, Template, TemplateParameter
 from shared.contracts.envelope import encode
@@ -80,8 +82,9 @@ def digest_of(notice: NoticePublished) -> bytes:
 def broadcast_of(notice: NoticePublished, *, source: str, topic: Topic, now: datetime) -> Broadcast:
     """The broadcast of a valid notice, published now."""
     parts = (b"broadcast", source.encode(), notice.notice.encode(), str(notice.revision).encode())
+    identifier = timed_id(now, *parts)
     return Broadcast(
-        id=timed_id(now, *parts),
+        id=identifier,
         source=source,
         notice=notice.notice,
         revision=notice.revision,
@@ -89,14 +92,17 @@ def broadcast_of(notice: NoticePublished, *, source: str, topic: Topic, now: dat
         topic=topic.id,
         municipality=notice.municipality,
         lane=Lane.URGENT if notice.urgent else Lane.BULK,
-        template=template_of(notice, topic),
+        template=template_of(notice, topic, identifier),
         published_at=now,
         expires_at=notice.expires_at,
     )
 
 
-def template_of(notice: NoticePublished, topic: Topic) -> Template:
-    """The topic's template with headline and text on one line each, the link behind the text."""
+def template_of(notice: NoticePublished, topic: Topic, broadcast: UUID) -> Template:
+    """The topic's template with headline and text on one line each, the link behind the text.
+
+    Its buttons are Stop and a rating of this broadcast.
+    """
     text = " ".join([*notice.text.split(), *([notice.link] if notice.link else [])])
     return Template(
         name=topic.template,
@@ -105,7 +111,7 @@ def template_of(notice: NoticePublished, topic: Topic) -> Template:
             TemplateParameter(name="headline", text=" ".join(notice.headline.split())),
             TemplateParameter(name="text", text=text),
         ),
-        quick_replies=(STOP_PAYLOAD,),
+        quick_replies=(STOP_PAYLOAD, *(payload(Intent.RATING, f"{value}:{broadcast}") for value in (GOOD, BAD))),
     )
 
 

@@ -61,6 +61,8 @@ def test_whoever_leaves_leaves_also_in_capitals_and_quotes(text: str) -> None:
         ),
         ("alle Gemeinden", Wish(intent=Intent.PLACES, every_place=True)),
         ("Pause 2 Wochen", Wish(intent=Intent.PAUSE, days=14)),
+        ("Pause 1 Tag", Wish(intent=Intent.PAUSE, days=1)),
+        ("Guten Tag, Pause bitte", Wish(intent=Intent.PAUSE)),
         ("Pause drei Tage", Wish(intent=Intent.PAUSE, days=3)),
         ("Pause 999 Wochen", Wish(intent=Intent.PAUSE, days=366)),
         ("Pause bis 24.12.", Wish(intent=Intent.PAUSE, until=Day(24, 12))),

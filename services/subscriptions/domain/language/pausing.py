@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 
 from services.subscriptions.domain.language.intents import Day, Intent, Wish
 from services.subscriptions.domain.language.spelling import plain, vocabulary
@@ -53,11 +54,11 @@ def pause_of(words: Sequence[str], text: str) -> Wish | None:
 
 
 def _days(words: Sequence[str]) -> int | None:
-    """The first number in front of a unit; a unit alone counts once."""
-    for index, word in enumerate(words):
-        if word in _UNITS:
-            number = _number(words[index - 1]) if index else None
-            return max(1, min(LONGEST_DAYS, (number or 1) * _UNITS[word]))
+    """The first number in front of a unit: "Guten Tag" is none."""
+    for before, word in pairwise(words):
+        number = _number(before)
+        if word in _UNITS and number is not None:
+            return max(1, min(LONGEST_DAYS, number * _UNITS[word]))
     return None
 
 

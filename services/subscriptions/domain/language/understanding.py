@@ -44,7 +44,7 @@ def wish_of(text: str, county: County) -> Wish:
     feedback = feedback_of(text)
     if feedback and not leaves(words_of(feedback.text), feedback.text):
         return feedback
-    leaving = _leaving(words, text, county)
+    leaving = _leaving(words, everything, text, county)
     if leaving:
         return leaving
     if is_emergency(words, text):
@@ -54,12 +54,12 @@ def wish_of(text: str, county: County) -> Wish:
     return _asking(words, everything, text, county)
 
 
-def _leaving(words: Sequence[str], text: str, county: County) -> Wish | None:
+def _leaving(words: Sequence[str], everything: Sequence[str], text: str, county: County) -> Wish | None:
     if erases(words):
         return Wish(intent=Intent.ERASE)
     if _either(words):
         return Wish(intent=Intent.ASK_BOTH)
-    pause = pause_of(words, text) if not set(words) & STOP else None
+    pause = pause_of(everything, text) if not set(words) & STOP else None
     if pause:
         return pause
     choice = choice_of(words, text, county)
