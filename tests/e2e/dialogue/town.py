@@ -1,20 +1,22 @@
 """The citizens of a running system: they write, wait, and look at their phones."""
 
-import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import aio_pika
 import aiohttp
 import asyncpg
+import msgspec
 
 from deploy.local.stack import Stack
+from services.subscriptions.domain.publication import Publication
 from shared.amqp import topology
 from shared.contracts.envelope import encode
+from shared.contracts.message import Lane
 from shared.contracts.notices import NoticePublished
 from shared.sealing import IndexKey
 from tests.servers import wait_for
@@ -22,15 +24,23 @@ from tests.servers import wait_for
 SOURCE = "/landkreis-osterholz/pressestelle"
 PATIENCE = 30.0
 
+_publications = msgspec.msgpack.Decoder(tuple[Publication, ...])
+
 
 @dataclass(frozen=True, kw_only=True)
 class Town:
-    """`database` is the owner's connection: it sees everything."""
+    """`database` is the owner's connection: it sees everything. `before` is what was handled before the test."""
 
     stack: Stack
     session: aiohttp.ClientSession
     database: asyncpg.Connection
-    broker: aio_pika.abc.AbstractConnection
+    before: int
+    acts: list[int] = field(default_factory=lambda: [0])
+
+    async def did(self, acts: int = 1) -> None:
+        """So much was done just now; wait until it is answered or kept silent about."""
+        self.acts[0] += acts
+        await self.heard(self.acts[0])
 
     async def call(self, method: str, path: str, body: object = None) -> Any:
         url = f"{self.stack.simulator_url}/simulator/{path}"
@@ -46,21 +56,22 @@ class Town:
         added = await self.call("POST", "citizens", {"count": count, **sharing})
         return [Phone(self, citizen["id"]) for citizen in added["citizens"]]
 
-    async def quiet(self) -> None:
-        """Returns once everything that anybody did has been heard and answered."""
-        await wait_for(self._nothing_is_on_its_way, PATIENCE)
+    async def heard(self, acts: int) -> None:
+        """Returns once this many acts since the beginning of the test were decided, and their answers sent."""
+        await wait_for(lambda: self._is_answered(acts), PATIENCE)
 
-    async def _nothing_is_on_its_way(self) -> bool:
-        account = await self.call("GET", "account")
-        if account["webhooks"]["pending"]:
-            return False
-        async with self.broker.channel() as channel:
-            for queue in topology.QUEUES:
-                declared = await channel.declare_queue(queue.name, passive=True)
-                if declared.declaration_result.message_count:
-                    return False
-        open_replies = "select count(*) from dispatcher.delivery where state in ('waiting', 'claimed')"
-        return await self.database.fetchval(open_replies) == 0
+    async def _is_answered(self, acts: int) -> bool:
+        rows = await self.database.fetch(
+            "select publications from subscriptions.inbox order by handled_at offset $1", self.before
+        )
+        told = [publication for row in rows for publication in _publications.decode(row["publications"])]
+        replies = [UUID(each.message_id) for each in told if each.key == Lane.REPLY]
+        return len(rows) >= acts and await self._have_left("id = any($1)", replies, len(replies))
+
+    async def _have_left(self, which: str, argument: object, count: int) -> bool:
+        left = f"select count(*) from dispatcher.delivery where {which} and state not in ('waiting', 'claimed')"  # noqa: S608
+        found: int = await self.database.fetchval(left, argument)
+        return found == count
 
     async def publish(self, headline: str, topic: str = "strassensperrungen", **changes: Any) -> None:
         """A notice from the press office; its broadcast is over when this returns."""
@@ -76,17 +87,20 @@ class Town:
         async with await aio_pika.connect(self._press_url) as connection, connection.channel() as channel:
             exchange = await channel.get_exchange(topology.MUNICIPAL_EVENTS, ensure=False)
             await exchange.publish(aio_pika.Message(body, user_id="pressestelle"), NoticePublished.KEY)
-        await wait_for(lambda: self._is_expanded(notice.notice), PATIENCE)
-        await self.quiet()
+        await wait_for(lambda: self._is_sent(notice.notice), PATIENCE)
 
     @property
     def _press_url(self) -> str:
         password = (self.stack.folder / "secrets/pressestelle/kreisfunk_broker_password").read_text().strip()
         return self.stack.publisher["KREISFUNK_BROKER_URL"].replace("pressestelle@", f"pressestelle:{password}@")
 
-    async def _is_expanded(self, notice: str) -> bool:
-        state = "select state from subscriptions.broadcast where notice = $1"
-        return await self.database.fetchval(state, notice) == "expanded"
+    async def _is_sent(self, notice: str) -> bool:
+        row = await self.database.fetchrow(
+            "select id, state, audience from subscriptions.broadcast where notice = $1", notice
+        )
+        if row is None or row["state"] != "expanded":
+            return False
+        return await self._have_left("source = $1", row["id"], row["audience"])
 
     async def until(self, condition: Callable[[], Awaitable[bool]]) -> None:
         await wait_for(condition, PATIENCE)
@@ -118,7 +132,7 @@ class Phone:
     async def act(self, **what: object) -> None:
         """Do something, and wait until the county has answered or kept silent."""
         await self.send(**what)
-        await self.town.quiet()
+        await self.town.did()
 
     async def send(self, **what: object) -> None:
         await self.town.call("POST", f"citizens/{self.id}/messages", what)
@@ -166,14 +180,8 @@ async def town_of(stack: Stack) -> AsyncIterator[Town]:
     headers = {"Authorization": f"Bearer {stack.control_token}"}
     database = await asyncpg.connect(stack.database_url)
     try:
-        async with (
-            aiohttp.ClientSession(headers=headers) as session,
-            await aio_pika.connect(stack.broker_url) as broker,
-        ):
-            yield Town(stack=stack, session=session, database=database, broker=broker)
+        before = await database.fetchval("select count(*) from subscriptions.inbox")
+        async with aiohttp.ClientSession(headers=headers) as session:
+            yield Town(stack=stack, session=session, database=database, before=before)
     finally:
         await database.close()
-
-
-def digest(text: str) -> bytes:
-    return hashlib.sha256(text.encode()).digest()
