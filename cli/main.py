@@ -4,6 +4,7 @@ import typer
 
 from cli.demo.command import demo
 from cli.doctor.command import doctor
+from cli.keys.command import keys
 from cli.migrate.command import migrate
 from cli.publish.command import publish, withdraw
 from cli.secrets import secrets
@@ -21,6 +22,7 @@ app.command()(publish)
 app.command()(withdraw)
 app.command()(doctor)
 app.command()(migrate)
+app.add_typer(keys, name="keys")
 app.command()(secrets)
 
 
