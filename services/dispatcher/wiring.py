@@ -126,7 +126,7 @@ async def _open_graph(settings: Settings, stack: AsyncExitStack) -> GraphApi:
         open_session(
             token=settings.graph_token.get_secret_value(),
             timeout=timeout,
-            connections=max(16, int(settings.messages_per_second * timeout)),
+            connections=settings.connections or max(16, int(settings.messages_per_second * timeout)),
         )
     )
     return GraphApi(
