@@ -4,6 +4,7 @@ import typer
 
 from cli.demo.command import demo
 from cli.doctor.command import doctor
+from cli.faults.command import faults
 from cli.migrate.command import migrate
 from cli.publish.command import publish, withdraw
 from cli.secrets import secrets
@@ -20,6 +21,7 @@ app.command()(up)
 app.command()(publish)
 app.command()(withdraw)
 app.command()(doctor)
+app.command()(faults)
 app.command()(migrate)
 app.command()(secrets)
 
