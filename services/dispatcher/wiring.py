@@ -206,6 +206,7 @@ def _upkeep(
         upkeep.repeat(teller.tell, upkeep.PROGRESS_SECONDS),
         upkeep.repeat(upkeep.Watch(ledger=ledger, meter=meter).look, upkeep.WATCH_SECONDS),
         upkeep.repeat(refusals.tell, upkeep.REFUSALS_SECONDS),
+        upkeep.repeat(upkeep.Tidier(ledger=ledger).tidy, upkeep.TIDY_SECONDS),
         upkeep.repeat(ledger.ensure_partitions, upkeep.PARTITIONS_SECONDS),
         upkeep.repeat(lambda: ledger.forget_old(settings.keep_days), upkeep.PARTITIONS_SECONDS),
     ]

@@ -245,6 +245,12 @@ class PostgresLedger:
             await connection.execute(ledger_news.RELEASE_TEMPLATE, template)
             await connection.execute(ledger_news.WAKE_TEMPLATE, template)
 
+    async def tidy(self, most: int) -> int:
+        """End, park or wake up to `most` waiting deliveries of each kind, and say how many that were."""
+        async with self._database.connection() as connection:
+            touched: int = await connection.fetchval("select dispatcher.tidy($1, $2)", self._slot, most)
+            return touched
+
     async def raise_tier(self, people_a_day: int | None) -> None:
         """Meta's new limit of different people in 24 hours; None is no limit."""
         async with self._database.connection() as connection:
