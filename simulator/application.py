@@ -27,6 +27,7 @@ from simulator.metrics import AccountCollector, registry
 from simulator.page.routes import routes as page_routes
 from simulator.phones import Phones
 from simulator.settings import Settings
+from simulator.stalls import StallWatch
 from simulator.timeline import Timeline
 from simulator.webhooks.notifier import Notifier
 
@@ -45,6 +46,7 @@ class Parts:
     citizens: Citizens
     account: Account
     faults: FaultBox
+    stall_watch: StallWatch
     hub: Hub
     phones: Phones
     timeline: Timeline
@@ -123,6 +125,7 @@ def _book_control(parts: Parts) -> BookControl:
         clock=parts.clock,
         account=parts.account,
         faults=parts.faults,
+        stall_watch=parts.stall_watch,
         notifier=parts.notifier,
         templates=parts.templates,
         hub=parts.hub,

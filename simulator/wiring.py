@@ -18,6 +18,7 @@ from simulator.faults import FaultBox
 from simulator.graph.templates import Templates
 from simulator.phones import Phones
 from simulator.settings import Settings
+from simulator.stalls import StallWatch
 from simulator.timeline import Timeline
 from simulator.webhooks.batches import Envelope
 from simulator.webhooks.notifier import Notifier
@@ -76,7 +77,8 @@ async def running(settings: Settings, stopping: asyncio.Event) -> AsyncIterator[
 async def _background(parts: Parts) -> AsyncIterator[None]:
     """Timeline and outbox at work; if one of them dies, so does the process."""
     async with asyncio.TaskGroup() as tasks:
-        workers = [tasks.create_task(parts.timeline.run()), tasks.create_task(parts.notifier.outbox.run())]
+        work = (parts.timeline.run(), parts.notifier.outbox.run(), parts.stall_watch.run())
+        workers = [tasks.create_task(one) for one in work]
         yield
         for worker in workers:
             worker.cancel()
@@ -104,6 +106,7 @@ def _parts(settings: Settings, templates: Templates, session: aiohttp.ClientSess
         citizens=Citizens(),
         account=Account(),
         faults=faults,
+        stall_watch=StallWatch(clock),
         hub=hub,
         phones=Phones(hub),
         timeline=timeline,

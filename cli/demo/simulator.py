@@ -8,6 +8,7 @@ from typing import Any
 import aiohttp
 
 from cli.demo.figures import Outbound
+from simulator.stalls import Stall
 
 PAGE = 5000
 
@@ -50,6 +51,10 @@ class Simulator:
         while page := await self._call("GET", f"account/written?after={len(rows)}&limit={PAGE}"):
             rows += page
         return rows
+
+    async def stalls(self) -> list[Stall]:
+        """When it stood still itself."""
+        return [Stall(**row) for row in await self._call("GET", "account/stalls")]
 
     async def _call(self, method: str, path: str, body: object = None) -> Any:
         async with self.session.request(method, f"{self.url}/simulator/{path}", json=body) as response:

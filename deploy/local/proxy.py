@@ -24,6 +24,11 @@ class Weather:
     def slow(self) -> bool:
         return self.latency_seconds > 0 or self.bytes_per_second != float("inf")
 
+    @property
+    def worse(self) -> bool:
+        """Than none at all."""
+        return self.slow or self.hole or self.refuse
+
 
 CLEAR = Weather()
 

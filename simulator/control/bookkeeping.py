@@ -18,6 +18,7 @@ from simulator.events import Hub, Subscription
 from simulator.faults import FaultBox, Faults
 from simulator.graph.template import Template
 from simulator.graph.templates import Templates
+from simulator.stalls import StallWatch
 from simulator.webhooks.notifier import Notifier
 
 MOST_ROWS = 10_000
@@ -58,6 +59,7 @@ class BookControl:
     clock: Clock
     account: Account
     faults: FaultBox
+    stall_watch: StallWatch
     notifier: Notifier
     templates: Templates
     hub: Hub
@@ -70,6 +72,7 @@ class BookControl:
             web.get("/simulator/account", self.show_account),
             web.get("/simulator/account/messages", self.show_messages),
             web.get("/simulator/account/written", self.show_written),
+            web.get("/simulator/account/stalls", self.show_stalls),
             web.get("/simulator/faults", self.show_faults),
             web.put("/simulator/faults", self.set_faults),
             web.put("/simulator/templates/{name}", self.set_template),
@@ -89,6 +92,9 @@ class BookControl:
         after = number(request, "after", 0, 10**12)
         limit = number(request, "limit", 1000, MOST_ROWS)
         return answer([_written_row(*one) for one in self.account.written[after : after + limit]])
+
+    async def show_stalls(self, _: web.Request) -> web.StreamResponse:
+        return answer([stall._asdict() for stall in self.stall_watch.stalls])
 
     async def show_faults(self, _: web.Request) -> web.StreamResponse:
         return answer(self.faults.current)

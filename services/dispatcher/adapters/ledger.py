@@ -32,6 +32,8 @@ from shared.contracts.ids import delivery_id
 from shared.contracts.message import Address, AddressKind, Lane
 from shared.database.pool import Connection, Database
 
+MOST_RESENT = 3
+
 
 @dataclass
 class Counting:
@@ -196,10 +198,10 @@ class PostgresLedger:
             return count
 
     async def release_unknown(self, grace_seconds: float, margin_seconds: float) -> int:
-        """Give back, once, what the stream of statuses has passed without a word."""
+        """Give back what the stream of statuses has passed without a word, at most MOST_RESENT times each."""
         async with self._database.transaction() as connection:
             count: int = await connection.fetchval(
-                ledger_news.RELEASE_UNKNOWN, self._number, grace_seconds, margin_seconds, self._slot
+                ledger_news.RELEASE_UNKNOWN, self._number, grace_seconds, margin_seconds, self._slot, MOST_RESENT
             )
             await connection.execute(ledger_news.FORGET_STREAM)
             return count

@@ -123,20 +123,20 @@ select count(*) from changed
 """
 
 # Absence is proof only if, a grace time ago, the stream had already brought a status of a message that was
-# claimed well after this one; and only once.
+# claimed well after this one; each time anew, and not for ever.
 RELEASE_UNKNOWN = f"""
 with passed as (
     select max(through) as through from dispatcher.status_stream
     where number = $1 and seen_at < clock_timestamp() - make_interval(secs => $2)
 ), absent as (
     select d.id from dispatcher.delivery d, passed
-    where d.state = 'unknown' and not d.resent
+    where d.state = 'unknown' and d.resends < $5
         and d.claimed_at + make_interval(secs => $3) < passed.through
         and d.claimed_at < clock_timestamp() - make_interval(secs => $2)
     order by d.id limit 1000 for update of d skip locked
 ), changed as (
     update dispatcher.delivery d
-    set state = 'waiting', due_at = clock_timestamp(), unknown_at = null, resent = true, attempt = d.attempt + 1
+    set state = 'waiting', due_at = clock_timestamp(), unknown_at = null, resends = d.resends + 1, attempt = d.attempt + 1
     from absent where d.id = absent.id
     returning d.id, d.source, d.subscriber, 'unknown'::dispatcher.delivery_state as old_state, d.state as new_state
 ), {_COUNTED.format(slot="$4")}

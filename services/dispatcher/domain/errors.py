@@ -50,7 +50,7 @@ RULES: Mapping[int, Rule] = {
     130429: Rule(_SLOWER, "throughput reached", 20),
     130472: Rule(_DROP, "recipient is in a marketing experiment"),
     130497: Rule(_DROP, "account barred from the recipient's country"),
-    131000: Rule(_AGAIN, "unknown error", 3),
+    131000: Rule(_AGAIN, "unknown error", 6),
     131005: Rule(_SENDER, "access denied"),
     131008: Rule(_DROP, "required parameter missing"),
     131009: Rule(_DROP, "parameter value invalid"),

@@ -20,9 +20,15 @@ def environment() -> dict[str, str]:
 
 
 async def start(*arguments: str) -> Process:
+    command = (sys.executable, "-m", "cli.main", *arguments)
     return await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "cli.main", *arguments), cwd=REPOSITORY, env=environment(), stdout=PIPE, stderr=PIPE
+        *command, cwd=REPOSITORY, env=environment(), stdout=PIPE, stderr=PIPE, preexec_fn=_heed_interrupts
     )
+
+
+def _heed_interrupts() -> None:
+    """What a shell starts with `&` ignores them, and so would we, if the tests were started like that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @asynccontextmanager

@@ -11,7 +11,7 @@ from uuid import UUID
 import asyncpg
 import pytest
 
-from services.dispatcher.adapters.ledger import PostgresLedger
+from services.dispatcher.adapters.ledger import MOST_RESENT, PostgresLedger
 from services.dispatcher.domain.states import State, advance
 from services.dispatcher.ports import Claim, Origin
 from shared.contracts.dispatch import BroadcastBatch, Withdrawal
@@ -243,17 +243,19 @@ async def test_absence_is_proof_only_when_the_stream_has_passed(
     assert await counted(pool, message.broadcast) == {"waiting": 1, "sent": 2}
 
 
-async def test_an_unknown_delivery_is_sent_again_once_at_most(
+async def test_an_unknown_delivery_is_sent_again_for_each_proof_and_not_for_ever(
     ledger: PostgresLedger, pool: Pool, database: Database
 ) -> None:
     message = batch_message(subscribers(2))
     lost, later = await claim(ledger, message)
-    for _ in range(2):
+    released = []
+    for _ in range(MOST_RESENT + 1):
         await backdate(database.url, [lost.delivery], 100)
         await ledger.mark_unknown(60)
         await ledger.apply_statuses([news(later.delivery, State.SENT)])
-        await ledger.release_unknown(0, 10)
+        released.append(await ledger.release_unknown(0, 10))
         await ledger.claim_due(Lane.BULK, 10)
+    assert released == [1] * MOST_RESENT + [0]
     await ledger.mark_unknown(0)
     assert await ledger.release_unknown(0, 0) == 0
     assert await counted(pool, message.broadcast) == {"unknown": 1, "sent": 1}

@@ -85,7 +85,9 @@ create table dispatcher.delivery (
     asked_at timestamptz not null,
     expires_at timestamptz not null,
     attempt smallint not null default 1,
-    resent boolean not null default false,
+    -- How often it went again because the stream of statuses had passed it without a word.
+    resends smallint not null default 0,
+    resent boolean not null generated always as (resends > 0) stored,
     claimed_at timestamptz not null default clock_timestamp(),
     unknown_at timestamptz,
     due_at timestamptz,

@@ -182,14 +182,14 @@ grant select on dispatcher.broadcast, dispatcher.broadcast_count, dispatcher.can
     dispatcher.suppression, dispatcher.template_hold, dispatcher.reached_minute, dispatcher.sent_month
     to kreisfunk_monitor, kreisfunk_operator;
 -- Everything but addresses and contents.
-grant select (id, source, subscriber, sequence, lane, state, asked_at, expires_at, attempt, resent, claimed_at,
+grant select (id, source, subscriber, sequence, lane, state, asked_at, expires_at, attempt, resends, resent, claimed_at,
     unknown_at, due_at, waits_for, accepted_at, error_code) on dispatcher.delivery
     to kreisfunk_monitor, kreisfunk_operator;
 
 -- What a person may do: pause, resume, cancel, try again, settle. Nothing else, and no address to be seen.
 grant update (paused_reason) on dispatcher.broadcast to kreisfunk_operator;
 grant update (held_reason, probe_at) on dispatcher.rate to kreisfunk_operator;
-grant update (state, due_at, waits_for, unknown_at, attempt, resent, error_code) on dispatcher.delivery
+grant update (state, due_at, waits_for, unknown_at, attempt, resends, error_code) on dispatcher.delivery
     to kreisfunk_operator;
 grant insert on dispatcher.cancellation, dispatcher.template_hold to kreisfunk_operator;
 grant delete on dispatcher.template_hold to kreisfunk_operator;

@@ -1,0 +1,146 @@
+"""Our own books, read past the proxies by a role that may see no address."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import asyncpg
+
+from cli.demo.books import OurBooks, open_books
+
+# Recipients of what is being sent who have not got it yet; those of a broadcast that is still being read are
+# taken to be all subscribers.
+_LEFT = """
+select coalesce(sum(case when b.read_to_end then b.audience else s.subscribed end - coalesce(n.settled, 0)), 0)
+from subscriptions.broadcast b
+cross join (select count(*) as subscribed from subscriptions.subscriber where state = 'subscribed') s
+left join lateral (
+    select sum(deliveries) as settled from dispatcher.broadcast_count
+    where broadcast = b.id and state not in ('waiting', 'claimed', 'unknown')) n on true
+where b.state <> 'cancelled' and b.expires_at > now()
+"""
+_WORK = "select count(*) from dispatcher.delivery where state in ('waiting', 'claimed')"
+_UNKNOWN = "select count(*) from dispatcher.delivery where state = 'unknown' and not resent"
+_MOVING = "select count(*) from dispatcher.delivery where state in ('accepted', 'sent')"
+_UNREAD = """
+select count(*) from subscriptions.broadcast b where b.state <> 'cancelled' and (not b.read_to_end or b.audience > (
+    select count(*) from dispatcher.delivery d where d.source = b.id))
+"""
+_BROADCASTS = """
+select id, notice, audience, read_to_end, extract(epoch from expires_at)::float8 as expires_at,
+    state = 'cancelled' as cancelled
+from subscriptions.broadcast
+"""
+_LEDGER = """
+select id, source, subscriber is not null as to_subscriber, state::text, resent, error_code,
+    extract(epoch from expires_at)::float8 as expires_at
+from dispatcher.delivery
+"""
+_COUNTERS = """
+select broadcast, state::text, sum(deliveries)::int as deliveries from dispatcher.broadcast_count
+group by broadcast, state having sum(deliveries) <> 0
+"""
+
+
+@dataclass(frozen=True)
+class Broadcast:
+    """A broadcast as the subscriptions service knows it; `audience` is final once it was `read_to_end`."""
+
+    id: str
+    notice: str
+    audience: int
+    read_to_end: bool
+    cancelled: bool
+    expires_at: float
+
+
+@dataclass(frozen=True)
+class Row:
+    """A delivery in the ledger; a reply has no broadcast."""
+
+    delivery: str
+    broadcast: str | None
+    state: str
+    expires_at: float
+    resent: bool = False
+    error_code: int | None = None
+
+
+@dataclass(frozen=True)
+class Ours:
+    """All that we wrote down. `counters` are the deliveries of a broadcast by state."""
+
+    handled: int
+    replies_due: int
+    broadcasts: tuple[Broadcast, ...]
+    ledger: tuple[Row, ...]
+    counters: Mapping[tuple[str, str], int]
+
+
+@dataclass(frozen=True)
+class Looks:
+    """Looks that need no lasting connection, for the time in which the database comes and goes."""
+
+    url: str
+
+    async def handled(self) -> int | None:
+        """Inbound messages that were decided upon; None, as for all of these, while the database is away."""
+        return await self._count("select count(*) from subscriptions.inbox")
+
+    async def left(self) -> int | None:
+        """Deliveries that are still to be sent."""
+        return await self._count(_LEFT)
+
+    async def work(self) -> int | None:
+        """Deliveries that wait or are being sent."""
+        return await self._count(_WORK)
+
+    async def unread(self) -> int | None:
+        """Broadcasts whose recipients have not all got a row."""
+        return await self._count(_UNREAD)
+
+    async def unknown(self) -> int | None:
+        """Unknown outcomes that can still be settled."""
+        return await self._count(_UNKNOWN)
+
+    async def moving(self) -> int | None:
+        """Deliveries that were accepted and of which the last status has not been applied."""
+        return await self._count(_MOVING)
+
+    async def _count(self, statement: str) -> int | None:
+        try:
+            async with asyncio.timeout(5), open_books(self.url) as books:
+                count: int = await books.connection.fetchval(statement)
+                return count
+        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            return None
+
+
+async def read_ours(books: OurBooks) -> Ours:
+    """Everything, when all is quiet."""
+    connection = books.connection
+    return Ours(
+        handled=await books.handled(),
+        replies_due=await books.replies_due(),
+        broadcasts=tuple(_broadcast(row) for row in await connection.fetch(_BROADCASTS)),
+        ledger=tuple(_row(row) for row in await connection.fetch(_LEDGER)),
+        counters={
+            (str(row["broadcast"]), row["state"]): row["deliveries"] for row in await connection.fetch(_COUNTERS)
+        },
+    )
+
+
+def _broadcast(row: asyncpg.Record) -> Broadcast:
+    values = dict(row)
+    return Broadcast(**{**values, "id": str(values["id"])})
+
+
+def _row(row: asyncpg.Record) -> Row:
+    return Row(
+        delivery=str(row["id"]),
+        broadcast=str(row["source"]) if row["to_subscriber"] else None,
+        state=row["state"],
+        expires_at=row["expires_at"],
+        resent=row["resent"],
+        error_code=row["error_code"],
+    )

@@ -1,0 +1,184 @@
+"""The course of a run: citizens, faults with traffic, quiet, and what both sides wrote down."""
+
+import asyncio
+import os
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from cli.demo.progress import NothingMovesError, wait_for
+from cli.demo.simulator import Simulator, open_simulator
+from cli.faults.books import Looks
+from cli.faults.catalogue import DISPATCHERS, INGRESSES, SUBSCRIPTIONS
+from cli.faults.evidence import Evidence, farewell, read_books, read_theirs
+from cli.faults.hands import Hands
+from cli.faults.history import keep_history, write_history
+from cli.faults.plan import Fault
+from cli.faults.publisher import Publisher
+from cli.faults.traffic import Traffic
+from cli.publish.sending import Sender
+from cli.publish.settings import publisher_settings
+from cli.stacks import RunningStack
+from deploy.local.stack import Stack, local_stack
+from simulator.stalls import StallWatch
+
+GRACE_SECONDS = 20.0
+TIMEOUT_SECONDS = 5.0
+# Longer than any delay of statuses that the plan or a webhook's pauses cause, and than the rules for asking again.
+PATIENCE_SECONDS = 120.0
+LAST_WORD = timedelta(hours=12)
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """What is asked for. `history` writes down every change of the ledger, which costs the database some time."""
+
+    folder: Path
+    seed: int
+    plan: Sequence[Fault]
+    deliveries: int
+    citizens: int
+    rate: int
+    history: bool
+    say: Say
+
+
+async def play(run: Run) -> tuple[Evidence, list[str]]:
+    """The evidence, and what did not come to rest. Raises LocalError, NothingMovesError."""
+    settings = {
+        "dispatcher": {
+            "KREISFUNK_UNKNOWN_GRACE_SECONDS": str(GRACE_SECONDS),
+            "KREISFUNK_REQUEST_TIMEOUT_SECONDS": str(TIMEOUT_SECONDS),
+        },
+        # It would refuse what is too fast, and nobody could see how fast that was.
+        "simulator": {"SIMULATOR_MESSAGES_PER_SECOND": str(run.rate * 10)},
+    }
+    async with local_stack(
+        run.folder,
+        dispatchers=DISPATCHERS,
+        subscriptions=SUBSCRIPTIONS,
+        ingresses=INGRESSES,
+        messages_per_second=run.rate,
+        fresh=True,
+        settings=settings,
+        proxied=True,
+        progress=run.say,
+    ) as stack:
+        if run.history:
+            await keep_history(stack.database_url)
+        async with open_simulator(stack.simulator_url, stack.control_token) as simulator:
+            return await _Course(run, stack, simulator).play()
+
+
+class _Course:
+    def __init__(self, run: Run, stack: Stack, simulator: Simulator) -> None:
+        self._run = run
+        self._stack = stack
+        self._simulator = simulator
+        self._looks = Looks(stack.monitor_database_url)
+        settings = publisher_settings(RunningStack(stack.folder, stack), os.environ)
+        publisher = Publisher(Sender(settings=settings, source=settings.source_or_usual), run.say)
+        self._traffic = Traffic(simulator, publisher, self._looks, run.seed, run.say)
+        self._hands = Hands(stack, simulator, run.seed, run.say)
+        self._watch = StallWatch(time.time)
+        self._restless: list[str] = []
+
+    async def play(self) -> tuple[Evidence, list[str]]:
+        watching = asyncio.create_task(self._watch.run())
+        try:
+            return await self._play()
+        finally:
+            watching.cancel()
+
+    async def _play(self) -> tuple[Evidence, list[str]]:
+        await self._traffic.gather(self._run.citizens)
+        await self._disturb()
+        await self._settle()
+        evidence = await self._evidence()
+        if self._run.history:
+            await write_history(self._stack.database_url, self._run.folder, evidence.outbound)
+        return evidence, self._restless
+
+    async def _disturb(self) -> None:
+        """Traffic for as long as the plan goes on, and until there were enough deliveries."""
+        before = await self._traffic.accepted()
+        traffic = asyncio.create_task(self._traffic.run(per_second=self._run.rate / 50))
+        following = asyncio.create_task(self._hands.follow(self._run.plan))
+        enough = self._run.deliveries + before
+
+        async def repaired() -> int:
+            _raise_if_failed(traffic, following)
+            return len(self._hands.done)
+
+        await wait_for("faults repaired", len(self._run.plan), repaired, patience=PATIENCE_SECONDS)
+        await following
+        await wait_for("accepted", enough, self._traffic.accepted, patience=PATIENCE_SECONDS)
+        traffic.cancel()
+        with suppress(asyncio.CancelledError):
+            await traffic
+
+    async def _settle(self) -> None:
+        self._run.say("no more faults; waiting until everything has come to rest")
+        await self._rest("webhooks taken", self._webhooks)
+        await self._rest("messages of citizens decided upon", self._unheard)
+        await self._rest("broadcasts read to the end", self._looks.unread)
+        await self._rest("deliveries sent", self._looks.work)
+        # Statuses of later messages are what proves that the unknown ones were never accepted.
+        await self._traffic.publisher.publish(expires_in=LAST_WORD)
+        await self._rest("last notice read to the end", self._looks.unread)
+        await self._rest("last notice sent", self._looks.work)
+        await self._rest("unknown outcomes settled", self._looks.unknown)
+        await self._rest("deliveries sent again", self._looks.work)
+        await self._rest("last statuses taken", self._webhooks)
+        await self._rest("last statuses applied", self._looks.moving)
+
+    async def _rest(self, what: str, left: Callable[[], Awaitable[int | None]]) -> None:
+        """Until nothing is left. What does not come to rest is judged as it is."""
+        least = 10**9
+
+        async def progress() -> int:
+            nonlocal least
+            now = await left()
+            least = least if now is None else min(least, now)
+            return -least
+
+        try:
+            await wait_for(what, 0, progress, patience=PATIENCE_SECONDS)
+        except NothingMovesError:
+            self._restless.append(f"{what}: {least} left")
+            self._run.say(f"did not come to rest: {what}, {least} left")
+
+    async def _webhooks(self) -> int:
+        pending: int = (await self._simulator.account())["webhooks"]["pending"]
+        return pending
+
+    async def _unheard(self) -> int | None:
+        handled = await self._looks.handled()
+        written: int = (await self._simulator.account())["inbound"]
+        return None if handled is None else written - handled
+
+    async def _evidence(self) -> Evidence:
+        outbound, written = await read_theirs(self._simulator)
+        return Evidence(
+            outbound=outbound,
+            written=written,
+            ours=await read_books(self._stack.monitor_database_url),
+            published=tuple(self._traffic.publisher.published),
+            loyal=self._traffic.crowd.loyal,
+            farewell=farewell(),
+            faults=tuple(self._hands.done),
+            stalls=(*self._watch.stalls, *await self._simulator.stalls()),
+            limit=self._run.rate,
+            request_seconds=TIMEOUT_SECONDS,
+        )
+
+
+def _raise_if_failed(*tasks: asyncio.Task[None]) -> None:
+    for task in tasks:
+        if task.done():
+            task.result()

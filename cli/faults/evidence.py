@@ -1,0 +1,64 @@
+"""All that both sides wrote down during a run."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from cli.demo.books import open_books
+from cli.demo.figures import Outbound
+from cli.demo.simulator import Simulator
+from cli.faults.books import Ours, read_ours
+from cli.faults.hands import Done
+from cli.faults.publisher import Published
+from deploy.local.environments import CONFIG
+from services.subscriptions.adapters.county_file import read_county
+from services.subscriptions.domain.wording import wordings
+from simulator.stalls import Stall
+
+
+@dataclass(frozen=True)
+class Written:
+    """What a citizen wrote, and when the webhook with it was answered; times in seconds since 1970."""
+
+    citizen: int
+    text: str
+    written_at: float
+    answered_at: float | None
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Both sides' books, what was published, and the faults. `loyal` citizens never said anything but one Start.
+
+    `farewell` is the text that confirms a Stop, `request_seconds` how long a request to Meta may be under way.
+    `stalls` are times in which the simulator or the proxies stood still themselves.
+    """
+
+    outbound: Sequence[Outbound]
+    written: Sequence[Written]
+    ours: Ours
+    published: Sequence[Published]
+    loyal: frozenset[int]
+    farewell: str
+    faults: Sequence[Done]
+    stalls: Sequence[Stall]
+    limit: int
+    request_seconds: float
+
+
+async def read_theirs(simulator: Simulator) -> tuple[list[Outbound], list[Written]]:
+    """The simulator's account: what it accepted, and what its citizens wrote."""
+    return await simulator.outbound(), [_written(row) for row in await simulator.inbound()]
+
+
+async def read_books(url: str) -> Ours:
+    async with open_books(url) as books:
+        return await read_ours(books)
+
+
+def farewell() -> str:
+    return wordings(read_county(CONFIG / "county.toml")).farewell.text
+
+
+def _written(row: dict[str, Any]) -> Written:
+    return Written(row["citizen"], row["text"], row["written_at"], row["answered_at"])

@@ -1,0 +1,124 @@
+"""The table and `faults.json`."""
+
+import json
+import os
+import platform
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from rich.table import Table
+
+from cli.faults.evidence import Evidence
+from cli.faults.verdict import AFTER_STOP, DUPLICATES, LATE, LOST, RATE, UNACCOUNTED, Verdict
+
+REPORT_FILE = "faults.json"
+SHOWN_FINDINGS = 20
+FIGURES = (LOST, DUPLICATES, AFTER_STOP, LATE, UNACCOUNTED)
+
+
+def as_object(evidence: Evidence, verdict: Verdict, restless: Sequence[str], *, seed: int, rate: int) -> dict[str, Any]:
+    """The whole report."""
+    return {
+        "ok": verdict.holds and not restless,
+        "seed": seed,
+        "rate": rate,
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "machine": machine(),
+        "deliveries": verdict.deliveries,
+        "accepted": verdict.accepted,
+        "replies": verdict.replies,
+        **{figure: verdict.count(figure) for figure in FIGURES},
+        "rate_violation": verdict.count(RATE),
+        "worst_window": {"accepted": verdict.windows.worst, "limit": verdict.limit, "excess": verdict.windows.excess},
+        "own_stalls_s": round(sum(stall.seconds for stall in evidence.stalls), 2),
+        "resent_after_unknown": verdict.resent,
+        "unavoidable_duplicates": verdict.unavoidable,
+        "still_unknown": verdict.still_unknown,
+        "more_than_2_s_after_stop_during_a_fault": verdict.stop_disturbed,
+        "states": dict(verdict.states),
+        "faults": len(evidence.faults),
+        "faults_by_kind": Counter(done.fault.kind for done in evidence.faults),
+        "not_come_to_rest": list(restless),
+        "findings": [vars(finding) for finding in verdict.findings],
+        "plan": list(_plan(evidence, verdict)),
+    }
+
+
+def machine() -> str:
+    return f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}, Python {platform.python_version()}"
+
+
+def _plan(evidence: Evidence, verdict: Verdict) -> Iterator[dict[str, Any]]:
+    for done, seconds in zip(evidence.faults, verdict.recoveries, strict=True):
+        yield {
+            "at": done.fault.at,
+            "kind": done.fault.kind,
+            "target": done.fault.target,
+            "seconds": done.fault.seconds,
+            "repaired_after_s": round(done.repaired - done.began, 1),
+            "recovered_after_s": seconds,
+        }
+
+
+def write(folder: Path, report: dict[str, Any]) -> Path:
+    path = folder / REPORT_FILE
+    path.write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n")
+    return path
+
+
+def tables(report: dict[str, Any]) -> Iterator[Table]:
+    """The figures, then the faults with what it took to recover."""
+    yield _figures(report)
+    yield _faults(report)
+
+
+def _figures(report: dict[str, Any]) -> Table:
+    table = Table("figure", "found", "permitted", title=f"seed {report['seed']}, {report['rate']}/s")
+    for name in ("deliveries", "accepted", "replies", "faults"):
+        table.add_row(name, str(report[name]), "")
+    for name in FIGURES:
+        table.add_row(name, str(report[name]), "0", style="bold red" if report[name] else None)
+    window = report["worst_window"]
+    table.add_row("worst second", str(window["accepted"]), str(window["limit"]), style=_red(report["rate_violation"]))
+    for name in ("resent_after_unknown", "unavoidable_duplicates", "still_unknown"):
+        table.add_row(name.replace("_", " "), str(report[name]), "")
+    table.add_row("> 2 s after Stop in a fault", str(report["more_than_2_s_after_stop_during_a_fault"]), "")
+    return table
+
+
+def _red(wrong: object) -> str | None:
+    return "bold red" if wrong else None
+
+
+def _faults(report: dict[str, Any]) -> Table:
+    table = Table("fault", "times", "recovered after (median)", "(longest)", title="faults by kind")
+    for kind, times in sorted(report["faults_by_kind"].items()):
+        seconds = [one["recovered_after_s"] for one in report["plan"] if one["kind"] == kind]
+        known = [one for one in seconds if one is not None]
+        longest = "never" if len(known) < len(seconds) else f"{max(known):.1f} s"
+        table.add_row(kind, str(times), f"{median(known):.1f} s" if known else "never", longest)
+    return table
+
+
+def findings(report: dict[str, Any]) -> Iterator[str]:
+    """What is not as it has to be, the first few; all are in the file."""
+    for one in report["findings"][:SHOWN_FINDINGS]:
+        where = f" (delivery {one['delivery']})" if one["delivery"] else ""
+        yield f"{one['figure']}: {one['what']}{where}" + (f" × {one['count']}" if one["count"] > 1 else "")
+    more = len(report["findings"]) - SHOWN_FINDINGS
+    if more > 0:
+        yield f"… and {more} more"
+    yield from (f"did not come to rest: {what}" for what in report["not_come_to_rest"])
+
+
+def line(report: dict[str, Any]) -> str:
+    """For a log: everything on one line."""
+    window = report["worst_window"]
+    figures = " ".join(f"{name}={report[name]}" for name in ("deliveries", "faults", *FIGURES))
+    kinds = f"kinds={len(report['faults_by_kind'])} worst_window={window['accepted']}/{window['limit']}"
+    rest = f"resent={report['resent_after_unknown']} unavoidable={report['unavoidable_duplicates']}"
+    return f"faults: {'ok' if report['ok'] else 'FAILED'} {figures} {kinds} {rest} seed={report['seed']}"

@@ -1,0 +1,65 @@
+"""What can be read from the moments at which the simulator accepted messages."""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import ceil
+
+from cli.faults.hands import Done
+from simulator.stalls import Stall
+
+WINDOW_SECONDS = 1.0
+RECOVERED_SHARE = 0.5
+STEP_SECONDS = 0.1
+# A wake-up that was late is noticed a little later than the first message after it.
+STALL_SECONDS = 0.05
+
+
+@dataclass(frozen=True)
+class Windows:
+    """The most messages in any sliding second, how many of these seconds held too many, and the worst excess.
+
+    Those that came while the judge itself stood still are allowed for, since they were all counted at its end.
+    """
+
+    worst: int = 0
+    too_full: int = 0
+    excess: int = 0
+
+
+def windows(moments: Sequence[float], limit: int, stalls: Sequence[Stall]) -> Windows:
+    """`moments` and `stalls` have to be sorted. What is exactly a second later is outside."""
+    counts = [(at, bisect_left(moments, at + WINDOW_SECONDS) - index) for index, at in enumerate(moments)]
+    excesses = [count - limit - _allowed(at, limit, stalls) for at, count in counts if count > limit]
+    too_many = [excess for excess in excesses if excess > 0]
+    return Windows(max((count for _, count in counts), default=0), len(too_many), max(too_many, default=0))
+
+
+def _allowed(at: float, limit: int, stalls: Sequence[Stall]) -> int:
+    start = bisect_left(stalls, (at - STALL_SECONDS,))
+    end = bisect_right(stalls, (at + WINDOW_SECONDS + STALL_SECONDS,))
+    return ceil(limit * sum(stall.seconds for stall in stalls[start:end]))
+
+
+def recovery(fault: Done, moments: Sequence[float], limit: int) -> float | None:
+    """Seconds from the repair until half of the rate is reached again; None if it never was.
+
+    `moments` have to be sorted. Other faults may have kept it down, and so may a lack of work: the figure is
+    an upper limit.
+    """
+    wanted = limit * RECOVERED_SHARE * WINDOW_SECONDS
+    if not moments:
+        return None
+    for step in range(int(max(0.0, moments[-1] - fault.repaired) / STEP_SECONDS) + 1):
+        start = fault.repaired + step * STEP_SECONDS
+        if bisect_right(moments, start + WINDOW_SECONDS) - bisect_left(moments, start) >= wanted:
+            return round(step * STEP_SECONDS, 1)
+    return None
+
+
+def troubled(faults: Sequence[Done], recoveries: Sequence[float | None]) -> list[tuple[float, float]]:
+    """The times in which a fault was in force or its consequences were."""
+    return [
+        (fault.began, fault.repaired + (float("inf") if seconds is None else seconds + WINDOW_SECONDS))
+        for fault, seconds in zip(faults, recoveries, strict=True)
+    ]

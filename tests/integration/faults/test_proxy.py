@@ -1,0 +1,161 @@
+"""The proxy on real sockets: passes on unchanged, and does to connections what was asked for."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+
+from deploy.local.ports import LOOPBACK, reserved_ports
+from deploy.local.proxy import CLEAR, Proxy, Weather, running_proxy
+from tests.servers import wait_for
+
+Connect = Callable[[], Awaitable[tuple[asyncio.StreamReader, asyncio.StreamWriter]]]
+PATIENCE_SECONDS = 10.0
+
+
+@asynccontextmanager
+async def echo_server(word: bytes = b"") -> AsyncIterator[int]:
+    """Gives back what it gets, after saying `word`."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(word)
+        while data := await reader.read(65536):
+            writer.write(data)
+            await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(serve, LOOPBACK, 0)
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
+
+
+@pytest.fixture
+async def proxy() -> AsyncIterator[Proxy]:
+    async with echo_server() as port, running_proxy([port]) as running:
+        yield running
+
+
+@pytest.fixture
+async def connect(proxy: Proxy) -> AsyncIterator[Connect]:
+    writers: list[asyncio.StreamWriter] = []
+
+    async def connected() -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        reader, writer = await asyncio.open_connection(LOOPBACK, proxy.port)
+        writers.append(writer)
+        return reader, writer
+
+    yield connected
+    for writer in writers:
+        writer.close()
+
+
+async def echoed(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, data: bytes) -> bytes:
+    writer.write(data)
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        return await reader.readexactly(len(data))
+
+
+async def ended(reader: asyncio.StreamReader) -> bool:
+    """Whether the connection is gone, with everything that was under way."""
+    try:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            return await reader.read() == b""
+    except ConnectionError:
+        return True
+
+
+@pytest.mark.parametrize("weather", [CLEAR, Weather(latency_seconds=0.05), Weather(bytes_per_second=1_000_000)])
+async def test_everything_passes_in_order(proxy: Proxy, connect: Connect, weather: Weather) -> None:
+    proxy.change(weather)
+    reader, writer = await connect()
+    data = bytes(number % 251 for number in range(300_000))
+    assert await echoed(reader, writer, data) == data
+
+
+async def test_what_is_late_arrives_before_what_was_sent_later_in_better_weather(
+    proxy: Proxy, connect: Connect
+) -> None:
+    reader, writer = await connect()
+    assert await echoed(reader, writer, b"first") == b"first"
+    proxy.change(Weather(latency_seconds=0.3))
+    writer.write(b"late ")
+    await writer.drain()
+    proxy.change(CLEAR)
+    assert await echoed(reader, writer, b"later") == b"late "
+
+
+async def test_a_late_answer_takes_the_time_of_both_ways(proxy: Proxy, connect: Connect) -> None:
+    proxy.change(Weather(latency_seconds=0.1))
+    reader, writer = await connect()
+    clock = asyncio.get_running_loop().time
+    before = clock()
+    await echoed(reader, writer, b"there and back")
+    assert clock() - before >= 0.2
+
+
+async def test_a_cut_ends_what_is_there_and_nothing_else(proxy: Proxy, connect: Connect) -> None:
+    reader, writer = await connect()
+    await echoed(reader, writer, b"there")
+    assert proxy.connections == 1
+    proxy.cut()
+    assert await ended(reader)
+    assert await echoed(*await connect(), b"again") == b"again"
+
+
+async def test_out_of_a_hole_nothing_comes_and_what_it_took_is_gone(proxy: Proxy, connect: Connect) -> None:
+    reader, writer = await connect()
+    await echoed(reader, writer, b"there")
+    proxy.change(Weather(hole=True))
+    writer.write(b"swallowed")
+    await writer.drain()
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(reader.read(1), 0.2)
+    proxy.change(CLEAR)
+    assert await echoed(reader, writer, b"after") == b"after"
+
+
+async def test_who_refuses_cuts_and_takes_nobody_until_it_is_over(proxy: Proxy, connect: Connect) -> None:
+    before, _ = await connect()
+    proxy.change(Weather(refuse=True))
+    assert await ended(before)
+    during, _ = await connect()
+    assert await ended(during)
+    proxy.change(CLEAR)
+    assert await echoed(*await connect(), b"again") == b"again"
+
+
+async def test_an_end_of_one_side_ends_the_other(proxy: Proxy, connect: Connect) -> None:
+    reader, writer = await connect()
+    await echoed(reader, writer, b"there")
+    writer.close()
+
+    async def gone() -> bool:
+        return proxy.connections == 0
+
+    await wait_for(gone)
+
+
+async def test_connections_go_to_the_targets_in_turn_and_past_one_that_does_not_listen() -> None:
+    with reserved_ports(1) as (nobody,):
+        async with (
+            echo_server(b"a") as first,
+            echo_server(b"b") as second,
+            running_proxy([first, nobody, second]) as proxy,
+        ):
+            words = set()
+            for _ in range(6):
+                reader, writer = await asyncio.open_connection(LOOPBACK, proxy.port)
+                words.add(await reader.readexactly(1))
+                writer.close()
+    assert words == {b"a", b"b"}
+
+
+async def test_nobody_behind_it_ends_the_connection() -> None:
+    with reserved_ports(1) as (nobody,):
+        async with running_proxy([nobody]) as proxy:
+            reader, writer = await asyncio.open_connection(LOOPBACK, proxy.port)
+            assert await ended(reader)
+            writer.close()

@@ -1,0 +1,153 @@
+"""docs/messages.md, from the contracts, the topology and the logins."""
+
+import inspect
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from shared.amqp import topology
+from shared.amqp.logins import PERMISSIONS
+from shared.contracts import dispatch, events, inbound, notices
+from shared.contracts.message import Message
+from shared.contracts.registry import MESSAGES
+from tests.contract.schemas import schema_of
+from tests.unit.docs.tables import code, table
+
+EXCHANGES: Mapping[str, str] = {
+    notices.__name__: topology.MUNICIPAL_EVENTS,
+    inbound.__name__: topology.INBOUND,
+    dispatch.__name__: topology.DISPATCH,
+    events.__name__: topology.EVENTS,
+}
+PARTS = {
+    topology.MUNICIPAL_EVENTS: "What municipal systems tell us.",
+    topology.INBOUND: "What Meta's webhooks say, as groups, from the ingress.",
+    topology.DISPATCH: "What is to be sent. A batch travels on the lane that it names.",
+    topology.EVENTS: "What we tell the world.",
+}
+INTRODUCTION = """# Messages and queues
+
+Written by `python -m tests.unit.docs.generate` from `shared/contracts`, `shared/amqp/topology.py` and
+`shared/amqp/logins.py`; a test fails when it is stale. JSON Schemas and an example of each message are in
+[shared/contracts/schemas](../shared/contracts/schemas) and [shared/contracts/examples](../shared/contracts/examples).
+
+Every message is a [CloudEvent](https://cloudevents.io) 1.0 in structured JSON (`application/cloudevents+json`); the
+tables below show its `data`. Readers ignore fields that they do not know. A field that becomes required, or changes, is
+a new version of the type. Binary values are base64. An address is always sealed: only ingress and dispatcher have the
+key."""
+TIERS = """Each of these queues has a dead-letter queue `<queue>.dead`, where a message stays with its reason until an
+operator looks, and delay tiers `<queue>.retry.<tier>` ({tiers}) that lead back to the same queue only. The owner parks
+messages through the exchange `<owner>.parking`. A message that the broker has had to deliver more than
+{limit} times is dead, too. All queues are quorum queues. What the ingress cannot understand is kept, sealed, in
+`{quarantine}`."""
+
+
+def messages_page() -> str:
+    """The whole file."""
+    parts = [INTRODUCTION, "## Exchanges", _exchanges(), "## Queues", _queues(), _tiers(), "## Logins", _logins()]
+    for exchange, title in PARTS.items():
+        parts += [f"## Messages on `{exchange}`", title]
+        for kind in _messages_on(exchange):
+            parts += _message(kind)
+    parts += ["## Parts of messages", *_values()]
+    return "\n\n".join(parts) + "\n"
+
+
+def _messages_on(exchange: str) -> list[type[Message]]:
+    return [kind for kind in MESSAGES.values() if EXCHANGES[kind.__module__] == exchange]
+
+
+def _exchanges() -> str:
+    rows = []
+    for exchange in PARTS:
+        writers = [login for login, may in PERMISSIONS.items() if re.search(may.write, exchange)]
+        keys = [kind.KEY for kind in _messages_on(exchange)]
+        if exchange == topology.DISPATCH:
+            keys = list(topology.LANES)
+        rows.append((f"`{exchange}`", code(keys), code(writers)))
+    return table(("exchange", "routing keys", "logins that may write"), rows)
+
+
+def _queues() -> str:
+    rows = [
+        (f"`{queue.name}`", f"`{queue.exchange}`", code(queue.keys), queue.owner, _bound(queue))
+        for queue in topology.QUEUES
+    ]
+    rows.append((f"`{topology.QUARANTINE}`", f"`{topology.INBOUND}`", "`quarantined`", "an operator", "none"))
+    return table(("queue", "exchange", "keys", "read by", "most messages"), rows)
+
+
+def _bound(queue: topology.Queue) -> str:
+    return f"{queue.max_length}, more is refused" if queue.max_length else "none"
+
+
+def _tiers() -> str:
+    return TIERS.format(tiers=", ".join(topology.TIERS), limit=topology.DELIVERY_LIMIT, quarantine=topology.QUARANTINE)
+
+
+def _logins() -> str:
+    rows = [
+        (login, *(f"`{pattern}`" for pattern in (may.configure, may.write, may.read)))
+        for login, may in PERMISSIONS.items()
+    ]
+    return table(("login", "configure", "write", "read"), rows)
+
+
+def _message(kind: type[Message]) -> Iterator[str]:
+    schema = schema_of(kind)
+    yield f"### `{kind.TYPE}`"
+    yield inspect.cleandoc(kind.__doc__ or "")
+    key = "`urgent` or `bulk`, as its lane" if kind is dispatch.BroadcastBatch else f"`{kind.KEY}`"
+    yield f"Routing key: {key}."
+    yield _fields(schema["$defs"][kind.__name__])
+
+
+def _values() -> Iterator[str]:
+    definitions: dict[str, Any] = {}
+    for kind in MESSAGES.values():
+        definitions |= schema_of(kind)["$defs"]
+    for name in sorted(definitions.keys() - {kind.__name__ for kind in MESSAGES.values()}):
+        definition = definitions[name]
+        yield f"### {name}"
+        yield definition["description"]
+        yield _fields(definition) if "properties" in definition else f"One of {code(definition['enum'])}."
+
+
+def _fields(definition: Mapping[str, Any]) -> str:
+    required = definition.get("required", ())
+    rows = [
+        (f"`{name}`", shown(schema), "required" if name in required else _default(schema))
+        for name, schema in definition["properties"].items()
+    ]
+    return table(("field", "type", ""), rows)
+
+
+def _default(schema: Mapping[str, Any]) -> str:
+    default = schema.get("default")
+    if default is None or default == []:
+        return "optional"
+    return f"otherwise `{str(default).lower()}`" if default != "" else "optional"
+
+
+def shown(schema: Mapping[str, Any]) -> str:
+    """The type of one field in words."""
+    if "anyOf" in schema:
+        return " or ".join(shown(choice) for choice in schema["anyOf"] if choice.get("type") != "null")
+    if "$ref" in schema:
+        name = schema["$ref"].rpartition("/")[2]
+        return f"[{name}](#{name.lower()})"
+    if schema["type"] == "array":
+        return f"list of {shown(schema['items'])}"
+    if schema["type"] == "object":
+        return "object"
+    return _scalar(schema)
+
+
+def _scalar(schema: Mapping[str, Any]) -> str:
+    word = {"uuid": "UUID", "date-time": "date and time"}.get(schema.get("format", ""), schema["type"])
+    if schema.get("contentEncoding") == "base64":
+        word = "binary"
+    limits = {"minLength": "at least {} long", "maxLength": "at most {} long", "minimum": "from {}", "maximum": "to {}"}
+    said = [text.format(schema[name]) for name, text in limits.items() if name in schema]
+    said += [f"`{schema['pattern']}`"] if "pattern" in schema else []
+    return ", ".join([word, *said])

@@ -1,0 +1,67 @@
+"""The settings tables of docs/guides/operators.md, from the settings classes themselves."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import get_args
+
+from pydantic import SecretStr
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings
+
+from cli.migrate.settings import Settings as Migrate
+from cli.publish.settings import Settings as Publish
+from services.dispatcher.settings import Settings as Dispatcher
+from services.ingress.settings import Settings as Ingress
+from services.subscriptions.settings import Settings as Subscriptions
+from shared.runtime.settings import PREFIX, ServiceSettings
+from tests.unit.docs.tables import table
+
+WHO: Mapping[str, type[BaseSettings]] = {
+    "ingress": Ingress,
+    "subscriptions": Subscriptions,
+    "dispatcher": Dispatcher,
+    "`kreisfunk migrate`": Migrate,
+    "`kreisfunk publish`, `kreisfunk withdraw`": Publish,
+}
+HEAD = ("variable", "unless set", "what for")
+
+
+def settings_tables() -> str:
+    """What all services read, then what each reads besides."""
+    return "\n\n".join(_parts())
+
+
+def _parts() -> Iterator[str]:
+    yield "All services:"
+    yield _table(ServiceSettings.model_fields)
+    for name, kind in WHO.items():
+        inherited = ServiceSettings.model_fields if issubclass(kind, ServiceSettings) else {}
+        yield f"{name}:"
+        yield _table({field: info for field, info in kind.model_fields.items() if field not in inherited})
+
+
+def _table(fields: Mapping[str, FieldInfo]) -> str:
+    return table(HEAD, (_row(name, info) for name, info in fields.items()))
+
+
+def _row(name: str, info: FieldInfo) -> tuple[str, str, str]:
+    return f"`{PREFIX}{name.upper()}`", _default(info), _purpose(info)
+
+
+def _default(info: FieldInfo) -> str:
+    if info.is_required():
+        return "**required**"
+    if info.default is None:
+        return "none"
+    shown = info.default.as_posix() if isinstance(info.default, Path) else str(info.default)
+    return f"`{shown.removesuffix('/')}`"
+
+
+def _purpose(info: FieldInfo) -> str:
+    choices = [choice for choice in get_args(info.annotation) if isinstance(choice, str)]
+    purpose = info.description or (f"one of {', '.join(choices)}" if choices else "")
+    return f"{purpose} (secret)" if _is_secret(info) else purpose
+
+
+def _is_secret(info: FieldInfo) -> bool:
+    return info.annotation is SecretStr or SecretStr in get_args(info.annotation)

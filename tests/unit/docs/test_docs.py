@@ -1,0 +1,87 @@
+"""The documentation is not stale, and what it points to is there."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from services.dispatcher.settings import Settings as Dispatcher
+from shared.contracts.registry import MESSAGES as KINDS
+from tests.unit.docs.generate import DOCS, MESSAGES, OPERATORS, operators_page
+from tests.unit.docs.messages import messages_page
+
+ROOT = DOCS.parent
+PAGES = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md")])
+LINK = re.compile(r"\]\(([^)\s]+)\)|src(?:set)?=\"([^\"]+)\"")
+MAKE = re.compile(r"\bmake ([a-z]+(?:-[a-z]+)*)")
+TARGET = re.compile(r"^([a-z-]+):", re.MULTILINE)
+HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
+ALERT = re.compile(r"- alert: (\w+)")
+PICTURE_BYTES = 300_000
+
+
+def shown(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def anchors(page: Path) -> set[str]:
+    """What a heading is called in an address."""
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in HEADING.findall(page.read_text())}
+
+
+def links(page: Path) -> set[str]:
+    found = {first or second for first, second in LINK.findall(page.read_text())}
+    return {link for link in found if not link.startswith(("http://", "https://", "mailto:"))}
+
+
+def is_broken(page: Path, link: str) -> bool:
+    file, _, anchor = link.partition("#")
+    target = (page.parent / file).resolve() if file else page
+    return not target.exists() or bool(anchor and target.suffix == ".md" and anchor not in anchors(target))
+
+
+def test_the_page_about_messages_is_what_the_contracts_say() -> None:
+    assert MESSAGES.read_text() == messages_page()
+    assert [name for name in KINDS if f"### `{name}`" not in MESSAGES.read_text()] == []
+
+
+def test_the_settings_in_the_guide_are_those_of_the_services() -> None:
+    assert OPERATORS.read_text() == operators_page(OPERATORS.read_text())
+    missing = [name for name in Dispatcher.model_fields if f"`KREISFUNK_{name.upper()}`" not in OPERATORS.read_text()]
+    assert missing == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=shown)
+def test_links_lead_somewhere(page: Path) -> None:
+    assert sorted(link for link in links(page) if is_broken(page, link)) == []
+
+
+def test_a_link_that_leads_nowhere_would_be_found() -> None:
+    assert is_broken(MESSAGES, "no-such-file.md")
+    assert is_broken(MESSAGES, "messages.md#no-such-heading")
+    assert not is_broken(MESSAGES, "messages.md#queues")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=shown)
+def test_what_is_to_be_made_can_be_made(page: Path) -> None:
+    targets = set(TARGET.findall((ROOT / "Makefile").read_text()))
+    code = "\n".join(re.findall(r"(?<!`)`[^`\n]+`(?!`)|^ {4}.+$", page.read_text(), re.MULTILINE))
+    assert set(MAKE.findall(code)) - targets == set()
+
+
+def test_every_alert_says_what_to_do() -> None:
+    alerts = ALERT.findall((ROOT / "deploy" / "prometheus" / "alerts.yml").read_text())
+    guide = (DOCS / "guides" / "monitoring.md").read_text()
+    assert len(alerts) > 5
+    assert [alert for alert in alerts if f"`{alert}`" not in guide] == []
+
+
+def test_every_decision_is_in_the_list() -> None:
+    listed = (DOCS / "decisions" / "README.md").read_text()
+    assert [page.name for page in (DOCS / "decisions").glob("0*.md") if f"({page.name})" not in listed] == []
+
+
+def test_pictures_are_small() -> None:
+    sizes = {path.name: path.stat().st_size for path in (DOCS / "pictures").iterdir()}
+    assert sizes
+    assert {name: size for name, size in sizes.items() if size > PICTURE_BYTES} == {}
