@@ -72,7 +72,7 @@ $$;
 revoke update on dispatcher.broadcast, dispatcher.rate, dispatcher.delivery from kreisfunk_operator;
 revoke update (paused_reason) on dispatcher.broadcast from kreisfunk_operator;
 revoke update (held_reason, probe_at) on dispatcher.rate from kreisfunk_operator;
-revoke update (state, due_at, waits_for, unknown_at, attempt, resent, error_code) on dispatcher.delivery
+revoke update (state, due_at, waits_for, unknown_at, attempt, resends, error_code) on dispatcher.delivery
     from kreisfunk_operator;
 revoke insert, update, delete on dispatcher.cancellation, dispatcher.template_hold, dispatcher.broadcast_count
     from kreisfunk_operator;
@@ -150,7 +150,7 @@ begin
         ), changed as (
             update dispatcher.delivery d
             set state = 'waiting', due_at = clock_timestamp(), waits_for = null, unknown_at = null, error_code = null,
-                message_key = null, resent = d.resent or old_state = 'unknown',
+                message_key = null,
                 attempt = case when old_state = 'failed' then 1 else d.attempt + 1 end
             from chosen where d.id = chosen.id
             returning old_state
@@ -194,7 +194,6 @@ begin
         set state = goal, unknown_at = null,
             due_at = case when goal = 'waiting' then clock_timestamp() end,
             attempt = case when goal = 'waiting' then d.attempt + 1 else d.attempt end,
-            resent = d.resent or goal = 'waiting',
             content = case when goal = 'waiting' then d.content end
         from chosen where d.id = chosen.id
         returning d.source, d.subscriber
