@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import asyncpg
 
 from cli.demo.books import OurBooks, open_books
+from services.dispatcher.adapters.ledger import MOST_RESENT
 
 # Recipients of what is being sent who have not got it yet; those of a broadcast that is still being read are
 # taken to be all subscribers.
@@ -20,7 +21,7 @@ left join lateral (
 where b.state <> 'cancelled' and b.expires_at > now()
 """
 _WORK = "select count(*) from dispatcher.delivery where state in ('waiting', 'claimed')"
-_UNKNOWN = "select count(*) from dispatcher.delivery where state = 'unknown' and not resent"
+_UNKNOWN = "select count(*) from dispatcher.delivery where state = 'unknown' and resends < $1"
 _MOVING = "select count(*) from dispatcher.delivery where state in ('accepted', 'sent')"
 _UNREAD = """
 select count(*) from subscriptions.broadcast b where b.state <> 'cancelled' and (not b.read_to_end or b.audience > (
@@ -32,7 +33,7 @@ select id, notice, audience, read_to_end, extract(epoch from expires_at)::float8
 from subscriptions.broadcast
 """
 _LEDGER = """
-select id, source, subscriber is not null as to_subscriber, state::text, resent, error_code,
+select id, source, subscriber is not null as to_subscriber, state::text, resends, error_code,
     extract(epoch from expires_at)::float8 as expires_at
 from dispatcher.delivery
 """
@@ -62,7 +63,7 @@ class Row:
     broadcast: str | None
     state: str
     expires_at: float
-    resent: bool = False
+    resends: int = 0
     error_code: int | None = None
 
 
@@ -101,16 +102,16 @@ class Looks:
 
     async def unknown(self) -> int | None:
         """Unknown outcomes that can still be settled."""
-        return await self._count(_UNKNOWN)
+        return await self._count(_UNKNOWN, MOST_RESENT)
 
     async def moving(self) -> int | None:
         """Deliveries that were accepted and of which the last status has not been applied."""
         return await self._count(_MOVING)
 
-    async def _count(self, statement: str) -> int | None:
+    async def _count(self, statement: str, *arguments: object) -> int | None:
         try:
             async with asyncio.timeout(5), open_books(self.url) as books:
-                count: int = await books.connection.fetchval(statement)
+                count: int = await books.connection.fetchval(statement, *arguments)
                 return count
         except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
             return None
@@ -141,6 +142,6 @@ def _row(row: asyncpg.Record) -> Row:
         broadcast=str(row["source"]) if row["to_subscriber"] else None,
         state=row["state"],
         expires_at=row["expires_at"],
-        resent=row["resent"],
+        resends=row["resends"],
         error_code=row["error_code"],
     )

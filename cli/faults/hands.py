@@ -82,8 +82,16 @@ class Hands:
             await self._watermark(USUAL_AT)
 
     async def _watermark(self, size: str) -> None:
-        async with asyncio.timeout(CONTROL_SECONDS):
-            await self.stack.rabbitmq.control(*WATERMARK, size)
+        while not await self._controlled(*WATERMARK, size):  # noqa: ASYNC110 (nothing tells us)
+            await asyncio.sleep(TRY_AGAIN_SECONDS)
+
+    async def _controlled(self, *arguments: str) -> bool:
+        try:
+            async with asyncio.timeout(CONTROL_SECONDS):
+                await self.stack.rabbitmq.control(*arguments)
+        except (LocalError, TimeoutError):
+            return False
+        return True
 
     async def _cut(self, fault: Fault) -> None:
         for proxy in self._proxies(fault.target):

@@ -11,14 +11,14 @@ from cli.demo.figures import Outbound
 _KEEP = """
 create table public.delivery_history (
     delivery uuid not null, at timestamptz not null default clock_timestamp(), state text not null,
-    attempt smallint not null, resent boolean not null, claimed_at timestamptz, due_at timestamptz,
+    attempt smallint not null, resends smallint not null, claimed_at timestamptz, due_at timestamptz,
     error_code integer, client integer
 );
 create index delivery_history_of on public.delivery_history (delivery, at);
 create function public.keep_delivery() returns trigger language plpgsql security definer as $$
 begin
-    insert into public.delivery_history (delivery, state, attempt, resent, claimed_at, due_at, error_code, client)
-    values (new.id, new.state::text, new.attempt, new.resent, new.claimed_at, new.due_at, new.error_code,
+    insert into public.delivery_history (delivery, state, attempt, resends, claimed_at, due_at, error_code, client)
+    values (new.id, new.state::text, new.attempt, new.resends, new.claimed_at, new.due_at, new.error_code,
         inet_client_port());
     return null;
 end $$;

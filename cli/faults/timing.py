@@ -8,6 +8,7 @@ from math import ceil
 from cli.faults.hands import Done
 from simulator.stalls import Stall
 
+Span = tuple[float, float]
 WINDOW_SECONDS = 1.0
 RECOVERED_SHARE = 0.5
 STEP_SECONDS = 0.1
@@ -19,7 +20,8 @@ STALL_SECONDS = 0.05
 class Windows:
     """The most messages in any sliding second, how many of these seconds held too many, and the worst excess.
 
-    Those that came while the judge itself stood still are allowed for, since they were all counted at its end.
+    Two things are allowed for: messages that came while the judge itself stood still, since they were all counted
+    at its end; and seconds in which the link to Meta was made to be now slower, now faster.
     """
 
     worst: int = 0
@@ -27,12 +29,17 @@ class Windows:
     excess: int = 0
 
 
-def windows(moments: Sequence[float], limit: int, stalls: Sequence[Stall]) -> Windows:
+def windows(moments: Sequence[float], limit: int, stalls: Sequence[Stall], jitter: Sequence[Span] = ()) -> Windows:
     """`moments` and `stalls` have to be sorted. What is exactly a second later is outside."""
     counts = [(at, bisect_left(moments, at + WINDOW_SECONDS) - index) for index, at in enumerate(moments)]
-    excesses = [count - limit - _allowed(at, limit, stalls) for at, count in counts if count > limit]
+    full = ((at, count) for at, count in counts if count > limit and not _met(at, jitter))
+    excesses = [count - limit - _allowed(at, limit, stalls) for at, count in full]
     too_many = [excess for excess in excesses if excess > 0]
     return Windows(max((count for _, count in counts), default=0), len(too_many), max(too_many, default=0))
+
+
+def _met(at: float, spans: Sequence[Span]) -> bool:
+    return any(start < at + WINDOW_SECONDS and at < end for start, end in spans)
 
 
 def _allowed(at: float, limit: int, stalls: Sequence[Stall]) -> int:

@@ -2,15 +2,17 @@
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from cli.demo.figures import TAKEN, Outbound
 from cli.faults.books import Broadcast, Row
 from cli.faults.evidence import Evidence
+from cli.faults.hands import Done
 from cli.faults.stops import AfterStop, after_stop
 from cli.faults.timing import Windows, recovery, troubled, windows
 from deploy.local.detours import GRAPH
+from services.dispatcher.adapters.ledger import MOST_RESENT
 
 DECIDED = frozenset({"suppressed", "cancelled", "expired"})
 # Between the last look at the clock and the acceptance lies the way to Meta.
@@ -66,7 +68,7 @@ def judge(evidence: Evidence) -> Verdict:
     moments = sorted(message.accepted_at for message in evidence.outbound)
     recoveries = tuple(recovery(fault, moments, evidence.limit) for fault in evidence.faults)
     stops = after_stop(evidence, troubled(evidence.faults, recoveries))
-    seconds = windows(moments, evidence.limit, sorted(evidence.stalls))
+    seconds = windows(moments, evidence.limit, sorted(evidence.stalls), _jitter(evidence.faults))
     found = (
         *_lost(evidence),
         *_duplicates(evidence.outbound),
@@ -83,7 +85,7 @@ def judge(evidence: Evidence) -> Verdict:
         findings=found,
         windows=seconds,
         limit=evidence.limit,
-        resent=sum(1 for row in evidence.ours.ledger if row.resent),
+        resent=sum(1 for row in evidence.ours.ledger if row.resends),
         unavoidable=unavoidable(evidence.outbound),
         still_unknown=sum(1 for row in evidence.ours.ledger if row.state == "unknown"),
         stop_disturbed=len(stops.disturbed),
@@ -95,6 +97,12 @@ def judge(evidence: Evidence) -> Verdict:
 def _rate(seconds: Windows, limit: int) -> Iterator[Finding]:
     what = f"up to {seconds.worst} messages in one second, {limit} are permitted: {seconds.excess} too many"
     yield from _counted(RATE, what, seconds.too_full)
+
+
+def _jitter(faults: Sequence[Done]) -> list[tuple[float, float]]:
+    """When the way to Meta took now longer and now shorter: what had left in time arrived in heaps."""
+    slow = (done for done in faults if done.fault.recipe.weather.slow and done.fault.target.endswith(GRAPH))
+    return [(done.began, done.repaired + WAY_SECONDS) for done in slow]
 
 
 def _stops(stops: AfterStop) -> Iterator[Finding]:
@@ -117,8 +125,8 @@ def _lost(evidence: Evidence) -> Iterator[Finding]:
 
 
 def _left_to_a_person(row: Row) -> bool:
-    """Unknown again after it was sent again: that is done only once, and from then on it is shown."""
-    return row.state == "unknown" and row.resent
+    """Unknown again and again although Meta never had it: it is shown until a person decides."""
+    return row.state == "unknown" and row.resends >= MOST_RESENT
 
 
 def _counted(figure: str, what: str, count: int) -> Iterator[Finding]:

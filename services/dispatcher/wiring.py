@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -67,11 +68,23 @@ class Outside:
     metrics: Metrics
 
 
+Job = Callable[[], Coroutine[Any, Any, None]]
+
+
+@dataclass(frozen=True)
+class Replica:
+    """What runs: the pump, which ends by itself when it is stopped, and what is ended after it."""
+
+    pump: Pump
+    recorder: Recorder
+    background: list[Job]
+
+
 async def serve(settings: Settings, stop: Stop) -> None:
     """Run until `stop` is requested, then drain: finish what is in flight, record it, close."""
     async with AsyncExitStack() as stack:
         readiness, outside = await _open(settings, stack)
-        await _run(outside, readiness, stop, stack)
+        await _run(await _assemble(outside, stack), readiness, stop)
 
 
 async def _open(settings: Settings, stack: AsyncExitStack) -> tuple[Readiness, Outside]:
@@ -113,7 +126,7 @@ async def _open_graph(settings: Settings, stack: AsyncExitStack) -> GraphApi:
         open_session(
             token=settings.graph_token.get_secret_value(),
             timeout=timeout,
-            connections=max(16, int(settings.messages_per_second * timeout)),
+            connections=settings.connections or max(16, int(settings.messages_per_second * timeout)),
         )
     )
     return GraphApi(
@@ -124,16 +137,15 @@ async def _open_graph(settings: Settings, stack: AsyncExitStack) -> GraphApi:
     )
 
 
-async def _run(outside: Outside, readiness: Readiness, stop: Stop, stack: AsyncExitStack) -> None:
-    number = outside.settings.phone_number_id
-    ledger = PostgresLedger(
-        outside.database, number=number, slot=uuid4().int % COUNTER_SLOTS, limited=_limits(outside.settings).counted
-    )
-    limiter = PostgresLimiter(outside.database, number=number, limits=_limits(outside.settings))
+async def _assemble(outside: Outside, stack: AsyncExitStack) -> Replica:
+    number, limits = outside.settings.phone_number_id, _limits(outside.settings)
+    ledger = PostgresLedger(outside.database, number=number, slot=uuid4().int % COUNTER_SLOTS, limited=limits.counted)
+    limiter = PostgresLimiter(outside.database, number=number, limits=limits)
     await ledger.ensure_partitions()
     await limiter.set_up()
     wake = asyncio.Event()
     inboxes = await _open_lanes(outside, wake, stack)
+    handlers = await _open_handlers(outside, ledger, stack)
     recorder = Recorder(ledger)
     lanes = Lanes(ledger=ledger, queues=inboxes)
     sender = Sender(
@@ -145,22 +157,19 @@ async def _run(outside: Outside, readiness: Readiness, stop: Stop, stack: AsyncE
         clock=system_clock,
     )
     pump = Pump(lanes=lanes, limiter=limiter, sender=sender, meter=outside.metrics, wake=wake, rate=limiter.rate)
+    arriving = [inbox.run for inbox in inboxes.values()]
+    return Replica(pump, recorder, [recorder.run, *arriving, *handlers, *_upkeep(outside, ledger, lanes, wake)])
+
+
+async def _run(replica: Replica, readiness: Readiness, stop: Stop) -> None:
     async with asyncio.TaskGroup() as tasks:
-        background = [
-            tasks.create_task(coroutine)
-            for coroutine in (
-                recorder.run(),
-                *(inbox.run() for inbox in inboxes.values()),
-                *_upkeep(outside, ledger, lanes, wake),
-                *await _open_handlers(outside, ledger, stack),
-            )
-        ]
-        pumping = tasks.create_task(pump.run(max(1.0, outside.settings.drain_seconds - CLOSE_SECONDS)))
+        background = [tasks.create_task(job()) for job in replica.background]
+        pumping = tasks.create_task(replica.pump.run(max(1.0, stop.drain_seconds - CLOSE_SECONDS)))
         await stop.requested.wait()
         readiness.draining = True
-        pump.stop()
+        replica.pump.stop()
         await pumping
-        await recorder.flushed()
+        await replica.recorder.flushed()
         for task in background:
             task.cancel()
 
@@ -186,11 +195,8 @@ async def _open_lanes(outside: Outside, wake: asyncio.Event, stack: AsyncExitSta
     return {lane: LaneInbox(consumer, wake) for lane, consumer in consumers.items()}
 
 
-def _upkeep(
-    outside: Outside, ledger: PostgresLedger, lanes: Lanes, wake: asyncio.Event
-) -> list[Coroutine[Any, Any, None]]:
+def _upkeep(outside: Outside, ledger: PostgresLedger, lanes: Lanes, wake: asyncio.Event) -> list[Job]:
     settings, meter = outside.settings, outside.metrics
-    due = upkeep.Due(ledger=ledger, lanes=lanes, wake=wake)
     resolver = upkeep.Resolver(
         ledger=ledger,
         meter=meter,
@@ -201,31 +207,32 @@ def _upkeep(
     refusals = upkeep.RefusalTeller(ledger=ledger, publish=_events(outside.publisher, mandatory=True))
     teller = upkeep.ProgressTeller(ledger=ledger, publish=_events(outside.publisher))
     return [
-        upkeep.repeat(due.look, upkeep.DUE_SECONDS),
-        upkeep.repeat(resolver.resolve, upkeep.RESOLVE_SECONDS),
-        upkeep.repeat(teller.tell, upkeep.PROGRESS_SECONDS),
-        upkeep.repeat(upkeep.Watch(ledger=ledger, meter=meter).look, upkeep.WATCH_SECONDS),
-        upkeep.repeat(refusals.tell, upkeep.REFUSALS_SECONDS),
-        upkeep.repeat(upkeep.Tidier(ledger=ledger).tidy, upkeep.TIDY_SECONDS),
-        upkeep.repeat(ledger.ensure_partitions, upkeep.PARTITIONS_SECONDS),
-        upkeep.repeat(lambda: ledger.forget_old(settings.keep_days), upkeep.PARTITIONS_SECONDS),
+        partial(upkeep.repeat, action, seconds)
+        for action, seconds in (
+            (upkeep.Due(ledger=ledger, lanes=lanes, wake=wake).look, upkeep.DUE_SECONDS),
+            (resolver.resolve, upkeep.RESOLVE_SECONDS),
+            (teller.tell, upkeep.PROGRESS_SECONDS),
+            (upkeep.Watch(ledger=ledger, meter=meter).look, upkeep.WATCH_SECONDS),
+            (refusals.tell, upkeep.REFUSALS_SECONDS),
+            (upkeep.Tidier(ledger=ledger).tidy, upkeep.TIDY_SECONDS),
+            (ledger.ensure_partitions, upkeep.PARTITIONS_SECONDS),
+            (partial(ledger.forget_old, settings.keep_days), upkeep.PARTITIONS_SECONDS),
+        )
     ]
 
 
-async def _open_handlers(
-    outside: Outside, ledger: PostgresLedger, stack: AsyncExitStack
-) -> list[Coroutine[Any, Any, None]]:
+async def _open_handlers(outside: Outside, ledger: PostgresLedger, stack: AsyncExitStack) -> list[Job]:
     handlers: Mapping[Queue, Callable[[bytes], Awaitable[Outcome]]] = {
         DISPATCHER_STATUSES: StatusHandler(ledger=ledger, meter=outside.metrics, clock=system_clock).handle,
         DISPATCHER_STOPS: StopHandler(ledger=ledger).handle,
         DISPATCHER_ACCOUNT: AccountHandler(ledger=ledger, seen=outside.metrics.account_event).handle,
     }
-    workers: list[Coroutine[Any, Any, None]] = []
+    workers: list[Job] = []
     for queue, handle in handlers.items():
         consumer = await stack.enter_async_context(
             open_consumer(outside.consuming, outside.publishing, queue, prefetch=WORKERS)
         )
-        workers += [work(consumer, _on_body(handle)) for _ in range(WORKERS)]
+        workers += [partial(work, consumer, _on_body(handle))] * WORKERS
     return workers
 
 

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import structlog
-from aio_pika.abc import AbstractIncomingMessage, AbstractRobustConnection
+from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractRobustConnection
 from aio_pika.exceptions import ChannelInvalidStateError
 
-from shared.amqp.connection import AWAY
+from shared.amqp.connection import AWAY, BrokerAway
 from shared.amqp.publisher import Publisher, open_publisher
 from shared.amqp.topology import TIERS, Queue
 from shared.outcome import Dead, DependencyAway, Done, Outcome, RetryLater
@@ -136,18 +136,26 @@ async def open_consumer(
 ) -> AsyncIterator[Consumer]:
     """Consume a queue; `parking` is the connection to publish retries and dead letters on.
 
-    At the end the consumer is cancelled first; what is still unsettled goes back to the queue.
+    At the end the consumer is cancelled first; what is still unsettled goes back to the queue. Raises BrokerAway.
     """
     async with open_publisher(parking) as publisher:
         consumer = Consumer(queue, publisher)
-        channel = await connection.channel(publisher_confirms=False)
-        await channel.set_qos(prefetch_count=prefetch)
-        source = await channel.declare_queue(queue.name, passive=True)
-        await source.consume(consumer.arrived)
+        channel = await _listen(connection, consumer, prefetch)
         try:
             yield consumer
         finally:
             await channel.close()
+
+
+async def _listen(connection: AbstractRobustConnection, consumer: Consumer, prefetch: int) -> AbstractChannel:
+    try:
+        channel = await connection.channel(publisher_confirms=False)
+        await channel.set_qos(prefetch_count=prefetch)
+        source = await channel.declare_queue(consumer.queue.name, passive=True)
+        await source.consume(consumer.arrived)
+    except AWAY as error:
+        raise BrokerAway(f"cannot consume {consumer.queue.name}: {type(error).__name__}") from None
+    return channel
 
 
 async def work(consumer: Consumer, handle: Handler, *, until: asyncio.Event | None = None) -> None:

@@ -136,7 +136,8 @@ with passed as (
     order by d.id limit 1000 for update of d skip locked
 ), changed as (
     update dispatcher.delivery d
-    set state = 'waiting', due_at = clock_timestamp(), unknown_at = null, resends = d.resends + 1, attempt = d.attempt + 1
+    set state = 'waiting', due_at = clock_timestamp(), unknown_at = null, resends = d.resends + 1,
+        attempt = d.attempt + 1
     from absent where d.id = absent.id
     returning d.id, d.source, d.subscriber, 'unknown'::dispatcher.delivery_state as old_state, d.state as new_state
 ), {_COUNTED.format(slot="$4")}

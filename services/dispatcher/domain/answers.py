@@ -89,8 +89,17 @@ def _refused(delivery: UUID, answer: Refused, *, attempt: int, now: datetime, ji
         return Record(
             delivery, attempt, State.WAITING, error_code=code, due_at=now, waits_for=rule.remedy, attempted=False
         )
-    if attempt >= rule.attempts:
+    slower = rule.remedy is Remedy.SLOWER
+    if attempt >= rule.attempts and not slower:
         return Record(delivery, attempt, State.FAILED, error_code=code)
     seconds = max(pause_seconds(rule, attempt, jitter), answer.retry_after or 0.0)
     due_at = now + timedelta(seconds=seconds)
-    return Record(delivery, attempt, State.WAITING, error_code=code, due_at=due_at, waits_for=rule.remedy)
+    return Record(
+        delivery,
+        attempt,
+        State.WAITING,
+        error_code=code,
+        due_at=due_at,
+        waits_for=rule.remedy,
+        attempted=not slower,
+    )

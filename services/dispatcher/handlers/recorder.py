@@ -13,18 +13,21 @@ AWAY_SECONDS = 0.5
 
 
 class Recorder:
-    """Takes results and writes them down, at most GROUP_SECONDS later while the database is there."""
+    """Takes results and writes them down, at most GROUP_SECONDS later while the database is there.
+
+    `unrecorded` is how many are not on record yet.
+    """
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
         self._results: asyncio.Queue[tuple[Record, Origin | None]] = asyncio.Queue()
-        self._unrecorded = 0
+        self.unrecorded = 0
         self._idle = asyncio.Event()
         self._idle.set()
 
     def add(self, record: Record, origin: Origin | None) -> None:
         """Take one result; it counts as unrecorded until its group is committed."""
-        self._unrecorded += 1
+        self.unrecorded += 1
         self._idle.clear()
         self._results.put_nowait((record, origin))
 
@@ -58,6 +61,6 @@ class Recorder:
                 await origin.message.settle(Done())
 
     def _count_down(self, recorded: int) -> None:
-        self._unrecorded -= recorded
-        if not self._unrecorded:
+        self.unrecorded -= recorded
+        if not self.unrecorded:
             self._idle.set()

@@ -48,10 +48,11 @@ def test_a_code_that_nobody_knows_is_never_retried() -> None:
 
 
 @given(st.sampled_from(sorted(RULES)), st.integers(1, 60))
-def test_every_retry_has_an_end_unless_a_person_is_needed(code: int, attempt: int) -> None:
+def test_every_retry_of_a_message_has_an_end_unless_it_is_not_about_the_message(code: int, attempt: int) -> None:
     result = record(Refused(code, 400), attempt)
     rule = RULES[code]
-    waits = rule.remedy in (Remedy.SENDER, Remedy.TEMPLATE) or attempt < rule.attempts
+    endless = (Remedy.SENDER, Remedy.TEMPLATE, Remedy.SLOWER)
+    waits = rule.remedy in endless or attempt < rule.attempts
     assert result.state is (State.WAITING if waits else State.FAILED)
     assert (result.due_at is not None) == waits
 

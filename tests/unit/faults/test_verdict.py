@@ -8,6 +8,7 @@ from cli.faults.books import Broadcast
 from cli.faults.evidence import Written
 from cli.faults.publisher import Published
 from cli.faults.verdict import AFTER_STOP, DUPLICATES, LATE, LOST, RATE, UNACCOUNTED, Verdict, judge
+from services.dispatcher.adapters.ledger import MOST_RESENT
 from simulator.stalls import Stall
 from tests.unit.faults.material import EXPIRES_AT, LIMIT, Scene, done, reply, row, template
 
@@ -62,12 +63,14 @@ def test_who_stayed_and_has_no_row_is_lost_although_our_books_agree() -> None:
     assert figures(scene) == {LOST: 1}
 
 
-def test_what_is_unknown_for_the_second_time_is_shown_and_not_lost() -> None:
+def test_what_stays_unknown_after_the_last_resend_is_shown_and_not_lost() -> None:
     scene = Scene()
     scene.outbound.pop()
-    scene.ledger[-1] = row(6, state="unknown", resent=True)
+    scene.ledger[-1] = row(6, state="unknown", resends=MOST_RESENT)
     assert figures(scene) == {}
     assert judged(scene).still_unknown == 1
+    scene.ledger[-1] = row(6, state="unknown", resends=MOST_RESENT - 1)
+    assert figures(scene) == {LOST: 1}
 
 
 def test_messages_and_replies_and_notices_may_be_lost_too() -> None:
@@ -179,5 +182,8 @@ def test_too_many_in_one_second_break_the_rate_unless_the_judge_stood_still() ->
     scene.ledger = [row(citizen) for citizen in people]
     assert figures(scene) == {RATE: 1}
     scene.stalls = [Stall(20.05, 0.1)]
+    assert figures(scene) == {}
+    scene.stalls = []
+    scene.faults = [done("narrow dispatcher to graph", 20.0, 21.0)]
     assert figures(scene) == {}
     assert judged(scene).windows.worst == LIMIT + 1

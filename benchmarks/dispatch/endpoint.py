@@ -1,0 +1,112 @@
+"""A stand-in for Meta that costs next to nothing: `python -m benchmarks.dispatch.endpoint PORT SECONDS`.
+
+It accepts every message after SECONDS and remembers when each one came (CLOCK_MONOTONIC, the same for all
+processes of a machine). `GET /account` says how many came; `GET /times` and `GET /urgent` give the moments of
+all messages, and of those that mention URGENT, as an array of doubles; `GET /ids/NUMBER` the ids of the messages
+after the first so many, one after the other without a separator.
+"""
+
+import asyncio
+import re
+import sys
+import time
+from array import array
+from typing import cast
+
+import msgspec
+import uvloop
+
+HOST = "127.0.0.1"
+URGENT = b"Dringend"
+HEAD_END = b"\r\n\r\n"
+ID_AT_END = slice(-38, -2)  # every sender puts biz_opaque_callback_data last: 36 characters, a quote and a brace
+_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
+
+
+class Account:
+    """What has come so far."""
+
+    def __init__(self) -> None:
+        self.times = array("d")
+        self.urgent = array("d")
+        self.ids: list[bytes] = []
+        self.different: set[bytes] = set()
+
+    def accept(self, body: bytes) -> bytes:
+        """Meta's answer."""
+        now = time.monotonic()
+        self.times.append(now)
+        if URGENT in body:
+            self.urgent.append(now)
+        self.ids.append(body[ID_AT_END])
+        self.different.add(body[ID_AT_END])
+        wamid = b"wamid.HBgPNDkxNzYwNDA2OTAwMDAxFQIAERgS%018d" % len(self.times)
+        return (
+            b'{"messaging_product":"whatsapp","contacts":[{"input":"+491760406900001","wa_id":"491760406900001"}],'
+            b'"messages":[{"id":"%b","message_status":"accepted"}]}' % wamid
+        )
+
+    def read(self, path: bytes) -> bytes:
+        """What the benchmark asks for."""
+        if path == b"/times":
+            return self.times.tobytes()
+        if path == b"/urgent":
+            return self.urgent.tobytes()
+        if path.startswith(b"/ids/"):
+            return b"".join(self.ids[int(path.rsplit(b"/", 1)[1]) :])
+        return msgspec.json.encode({"messages": len(self.times), "different": len(self.different)})
+
+
+class Endpoint(asyncio.Protocol):
+    """One connection; a client may send its next request as soon as it has the answer."""
+
+    transport: asyncio.Transport
+
+    def __init__(self, account: Account, seconds: float) -> None:
+        self._account = account
+        self._seconds = seconds
+        self._received = b""
+        self._loop = asyncio.get_running_loop()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)  # uvloop's own class derives from nothing
+
+    def data_received(self, data: bytes) -> None:
+        self._received += data
+        while request := self._next_request():
+            self._answer(*request)
+
+    def _next_request(self) -> tuple[bytes, bytes] | None:
+        head_end = self._received.find(HEAD_END)
+        if head_end < 0:
+            return None
+        head = self._received[:head_end]
+        length = _LENGTH.search(head)
+        end = head_end + len(HEAD_END) + (int(length[1]) if length else 0)
+        if len(self._received) < end:
+            return None
+        body, self._received = self._received[head_end + len(HEAD_END) : end], self._received[end:]
+        return head, body
+
+    def _answer(self, head: bytes, body: bytes) -> None:
+        method, path, _ = head.split(b" ", 2)
+        if method == b"POST":
+            self._loop.call_later(self._seconds, self._write, self._account.accept(body))
+        else:
+            self._write(self._account.read(path))
+
+    def _write(self, body: bytes) -> None:
+        if not self.transport.is_closing():
+            head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body)
+            self.transport.write(head + body)
+
+
+async def serve(port: int, seconds: float) -> None:
+    """For ever."""
+    account = Account()
+    server = await asyncio.get_running_loop().create_server(lambda: Endpoint(account, seconds), HOST, port)
+    await server.serve_forever()
+
+
+if __name__ == "__main__":
+    uvloop.run(serve(int(sys.argv[1]), float(sys.argv[2])))

@@ -1,0 +1,51 @@
+"""Keeps a lane full, as the expander does: a full lane nacks, and the feeder waits."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+
+from benchmarks.dispatch.material import event
+from shared.amqp import topology
+from shared.amqp.connection import connect
+from shared.amqp.publisher import Publisher, Refused, open_publisher
+from shared.contracts.dispatch import BroadcastBatch
+from shared.contracts.message import Lane
+
+FULL_SECONDS = 0.02
+
+
+async def publish(publisher: Publisher, batch: BroadcastBatch) -> None:
+    """One batch, again and again until the lane has room."""
+    identifier, body = event(batch)
+    while True:
+        try:
+            await publisher.publish(topology.DISPATCH, batch.lane.value, body, message_id=identifier, timeout=10)
+        except Refused:
+            await asyncio.sleep(FULL_SECONDS)
+        else:
+            return
+
+
+async def feed(publisher: Publisher, pages: Iterator[BroadcastBatch]) -> None:
+    """All pages, one after the other."""
+    for page in pages:
+        await publish(publisher, page)
+
+
+@asynccontextmanager
+async def open_feeder(broker_url: str) -> AsyncIterator[Publisher]:
+    async with connect(broker_url, password=None, name="feeder") as connection, open_publisher(connection) as publisher:
+        yield publisher
+
+
+@asynccontextmanager
+async def feeding(publisher: Publisher, pages: Iterator[BroadcastBatch]) -> AsyncIterator[None]:
+    """Feed in the background until the block ends, then empty the lane."""
+    task = asyncio.create_task(feed(publisher, pages))
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        queue = await publisher.channel.get_queue(topology.LANES[Lane.BULK].name)
+        await queue.purge()

@@ -1,0 +1,69 @@
+"""Cores, processes, and what they use."""
+
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from deploy.local.process import Child, Command, log_tail
+
+REPOSITORY = Path(__file__).parents[2]
+CORES = sorted(os.sched_getaffinity(0))
+TESTED_CORE, OTHER_CORE = CORES[0], CORES[-1]
+STOP_SECONDS = 5
+
+
+@dataclass(frozen=True)
+class Usage:
+    """Processor seconds so far and resident bytes now, of a process and all that it started."""
+
+    processor: float
+    memory: int
+
+
+def usage(pid: int) -> Usage:
+    process = psutil.Process(pid)
+    processor, memory = 0.0, 0
+    for one in (process, *process.children(recursive=True)):
+        times = one.cpu_times()
+        processor += times.user + times.system
+        memory += one.memory_info().rss
+    return Usage(processor, memory)
+
+
+def command(name: str, arguments: Sequence[str], log: Path, environment: Mapping[str, str], core: int) -> Command:
+    """A command on one core, started in the repository."""
+    pinned = (sys.executable, "-m", "benchmarks.dispatch.pinned", str(core), *arguments)
+    return Command(
+        name=name,
+        arguments=pinned,
+        log=log,
+        environment={"PATH": os.environ["PATH"], "PYTHONUNBUFFERED": "1", **environment},
+        folder=REPOSITORY,
+    )
+
+
+def living(child: Child) -> int:
+    """The process id. Ends the benchmark if there is no process any more."""
+    if child.pid is None:
+        raise SystemExit(f"{child.name} ended.{log_tail(child.command.log)}")
+    return child.pid
+
+
+@asynccontextmanager
+async def running(child_command: Command) -> AsyncIterator[Child]:
+    """A process, stopped at the end."""
+    child = Child(child_command)
+    await child.start()
+    pid = living(child)
+    try:
+        yield child
+    finally:
+        await child.stop(STOP_SECONDS)
+        with suppress(ProcessLookupError):
+            os.killpg(pid, signal.SIGKILL)  # pools of processes do not all end with their parent

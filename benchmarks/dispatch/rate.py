@@ -1,0 +1,100 @@
+"""Part `rate`: how much of the permitted rate is used, and the worst second, also during a rolling restart."""
+
+import asyncio
+import time
+from bisect import bisect_left
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from dataclasses import asdict, dataclass
+
+from benchmarks.dispatch import table
+from benchmarks.dispatch.feeder import feeding, open_feeder
+from benchmarks.dispatch.load import LATENCY_SECONDS
+from benchmarks.dispatch.machine import TESTED_CORE
+from benchmarks.dispatch.material import batches, sealed_addresses
+from benchmarks.dispatch.replica import Replica, replica
+from benchmarks.dispatch.settings import Options
+from benchmarks.dispatch.stand import Endpoint, Stand
+
+# Limit in messages a second, replicas, whether all of them are restarted one after the other.
+CASES = ((80, 1, False), (80, 4, False), (80, 4, True), (400, 1, False), (400, 4, False), (400, 4, True))
+
+
+@dataclass(frozen=True)
+class Used:
+    """What became of the permitted rate while there was always something to send."""
+
+    limit: int
+    replicas: int
+    restarted: bool
+    seconds: float
+    rate: float
+    permitted: float
+    worst_second: int
+
+
+async def run(stand: Stand, options: Options) -> object:
+    """Print the table and return its figures."""
+    table.start(
+        "Rate: what is used of it while work waits",
+        ("limit/s", "replicas", "meanwhile", "seconds", "sends/s", "permitted/s", "used", "worst sliding second"),
+    )
+    figures = [await _case(stand, case, seconds=5 if options.quick else 20) for case in CASES]
+    return [asdict(used) for used in figures]
+
+
+async def _case(stand: Stand, case: tuple[int, int, bool], seconds: float) -> Used:
+    limit, count, restarted = case
+    await stand.forget_rate()
+    async with AsyncExitStack() as stack:
+        endpoint = await stack.enter_async_context(stand.endpoint(LATENCY_SECONDS))
+        publisher = await stack.enter_async_context(open_feeder(stand.broker.url))
+        replicas = [
+            await stack.enter_async_context(
+                replica(stand, endpoint.url, messages_per_second=limit, core=TESTED_CORE, name=f"dispatcher-{number}")
+            )
+            for number in range(count)
+        ]
+        await stack.enter_async_context(feeding(publisher, batches(sealed_addresses(stand))))
+        await endpoint.reached(2 * limit)
+        started = time.monotonic()
+        await (_restart(replicas) if restarted else asyncio.sleep(seconds))
+        used = await _used(endpoint, case, started, replicas)
+    _print(used)
+    return used
+
+
+async def _restart(replicas: Sequence[Replica]) -> None:
+    """SIGTERM, wait for the end, start again: one after the other."""
+    for one in replicas:
+        await one.child.stop()
+        await one.start()
+
+
+async def _used(endpoint: Endpoint, case: tuple[int, int, bool], started: float, replicas: Sequence[Replica]) -> Used:
+    elapsed = time.monotonic() - started
+    times = await endpoint.times()
+    within = bisect_left(times, started + elapsed) - bisect_left(times, started)
+    permitted = await replicas[0].metric("kreisfunk_dispatcher_rate_permitted")
+    return Used(*case, elapsed, within / elapsed, permitted, worst_second(times))
+
+
+def worst_second(times: Sequence[float]) -> int:
+    """The most messages that any sliding second holds."""
+    return max((bisect_left(times, moment + 1.0) - position for position, moment in enumerate(times)), default=0)
+
+
+def _print(used: Used) -> None:
+    share = f"{used.rate / used.permitted:.1%}" if used.permitted else "?"
+    table.row(
+        (
+            str(used.limit),
+            str(used.replicas),
+            "all restarted in turn" if used.restarted else "nothing",
+            f"{used.seconds:.0f}",
+            f"{used.rate:.1f}",
+            f"{used.permitted:.1f}",
+            share,
+            str(used.worst_second),
+        )
+    )

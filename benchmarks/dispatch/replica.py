@@ -1,0 +1,76 @@
+"""The dispatcher under test."""
+
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import aiohttp
+
+from benchmarks.dispatch.machine import command, living
+from benchmarks.dispatch.message import TOKEN
+from benchmarks.dispatch.stand import Stand
+from deploy.local.ports import LOOPBACK, reserved_ports
+from deploy.local.process import Child, wait_until_ready
+
+NUMBER_ID = "700800900100200"
+READY_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Replica:
+    """One dispatcher process and its internal port."""
+
+    child: Child
+    url: str
+    session: aiohttp.ClientSession
+
+    @property
+    def pid(self) -> int:
+        return living(self.child)
+
+    async def start(self) -> None:
+        """Returns when it works."""
+        await self.child.start()
+        await wait_until_ready(self.child, self._ready, seconds=READY_SECONDS)
+
+    async def _ready(self) -> bool:
+        try:
+            async with self.session.get(f"{self.url}/readyz") as response:
+                return response.status == 200
+        except aiohttp.ClientError:
+            return False
+
+    async def metric(self, name: str) -> float:
+        """The sum of a metric over its labels."""
+        async with self.session.get(f"{self.url}/metrics") as response:
+            lines = (await response.text()).splitlines()
+        return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith((f"{name} ", f"{name}{{")))
+
+
+@asynccontextmanager
+async def replica(
+    stand: Stand, endpoint_url: str, *, messages_per_second: float, core: int, name: str = "dispatcher"
+) -> AsyncIterator[Replica]:
+    """A dispatcher that does its work."""
+    with reserved_ports(1) as (port,):
+        environment = {
+            "KREISFUNK_BROKER_URL": stand.broker.url,
+            "KREISFUNK_INTERNAL_PORT": str(port),
+            "KREISFUNK_DATABASE_URL": stand.database_url,
+            "KREISFUNK_GRAPH_URL": endpoint_url,
+            "KREISFUNK_GRAPH_TOKEN": TOKEN,
+            "KREISFUNK_PHONE_NUMBER_ID": NUMBER_ID,
+            "KREISFUNK_SEALING_KEYS": stand.sealing_keys,
+            "KREISFUNK_INDEX_KEY": stand.index_key,
+            "KREISFUNK_MESSAGES_PER_SECOND": str(messages_per_second),
+        }
+        arguments = (sys.executable, "-m", "benchmarks.dispatch.limited")
+        child = Child(command(name, arguments, stand.folder / f"{name}.log", environment, core))
+        async with aiohttp.ClientSession() as session:
+            made = Replica(child, f"http://{LOOPBACK}:{port}", session)
+            try:
+                await made.start()
+                yield made
+            finally:
+                await child.stop()

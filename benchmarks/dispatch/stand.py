@@ -1,0 +1,178 @@
+"""What everybody under test needs: a broker, a database with our schema, and the endpoint."""
+
+import asyncio
+import base64
+import os
+import secrets
+import sys
+import tempfile
+from array import array
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote, urlsplit, urlunsplit
+
+import aio_pika
+import aiohttp
+import asyncpg
+
+from benchmarks.dispatch.machine import OTHER_CORE, REPOSITORY, command, running
+from deploy.local.ports import LOOPBACK, reserved_ports
+from deploy.local.postgres import PostgresServer, local_postgres
+from deploy.local.process import port_is_open, wait_until_ready
+from deploy.local.rabbitmq import RabbitServer, local_rabbitmq
+from deploy.local.together import enter_both
+from shared.amqp import topology
+from shared.database.migrations import migrate
+
+ROLE = "kreisfunk_dispatcher"
+ID_LENGTH = 36
+POLL_SECONDS = 0.05
+MIGRATIONS = REPOSITORY / "services" / "dispatcher" / "adapters" / "migrations"
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """The endpoint from outside."""
+
+    url: str
+    session: aiohttp.ClientSession
+
+    async def count(self) -> int:
+        """Messages so far."""
+        account = await self._account()
+        return account["messages"]
+
+    async def reached(self, messages: int) -> int:
+        """Wait for so many, and return how many there are."""
+        while (count := await self.count()) < messages:  # noqa: ASYNC110 - another process counts
+            await asyncio.sleep(POLL_SECONDS)
+        return count
+
+    async def repeated(self) -> int:
+        """Messages that had come before."""
+        account = await self._account()
+        return account["messages"] - account["different"]
+
+    async def times(self, kind: str = "times") -> "array[float]":
+        """When they came."""
+        async with self.session.get(f"{self.url}/{kind}") as response:
+            return array("d", await response.read())
+
+    async def ids_after(self, count: int) -> list[str]:
+        """The delivery ids of all messages but the first so many."""
+        async with self.session.get(f"{self.url}/ids/{count}") as response:
+            text = await response.text()
+        return [text[start : start + ID_LENGTH] for start in range(0, len(text), ID_LENGTH)]
+
+    async def _account(self) -> dict[str, int]:
+        async with self.session.get(f"{self.url}/account") as response:
+            account: dict[str, int] = await response.json(content_type=None)
+            return account
+
+
+@dataclass(frozen=True)
+class Stand:
+    """The servers, and the secrets of this run."""
+
+    folder: Path
+    broker: RabbitServer
+    postgres: PostgresServer
+    role_password: str
+    sealing_keys: str
+    index_key: str
+
+    @property
+    def database_url(self) -> str:
+        """The dispatcher's, with its own rights."""
+        parts = urlsplit(self.postgres.url)
+        login = f"{ROLE}:{self.role_password}@{parts.hostname}:{parts.port}"
+        return urlunsplit(parts._replace(netloc=login))
+
+    @asynccontextmanager
+    async def books(self) -> AsyncIterator[asyncpg.Connection]:
+        """The database as its owner."""
+        connection = await asyncpg.connect(self.postgres.url)
+        try:
+            yield connection
+        finally:
+            await connection.close()
+
+    async def forget_rate(self) -> None:
+        """Else a lower limit of an earlier case would have to recover first."""
+        async with self.books() as connection:
+            await connection.execute("delete from dispatcher.rate")
+
+    @asynccontextmanager
+    async def endpoint(self, seconds: float) -> AsyncIterator[Endpoint]:
+        """Meta's side, answering after `seconds`."""
+        with reserved_ports(1) as (port,):
+            arguments = (sys.executable, "-m", "benchmarks.dispatch.endpoint", str(port), str(seconds))
+            log = self.folder / "endpoint.log"
+            async with running(command("endpoint", arguments, log, {}, OTHER_CORE)) as child:
+                await wait_until_ready(child, lambda: port_is_open(LOOPBACK, port), seconds=30)
+                async with aiohttp.ClientSession() as session:
+                    yield Endpoint(f"http://{LOOPBACK}:{port}", session)
+
+    @asynccontextmanager
+    async def vhost(self) -> AsyncIterator[str]:
+        """A broker URL with nothing in it yet, and nothing left of it afterwards."""
+        name = f"peer-{secrets.token_hex(4)}"
+        parts = urlsplit(self.broker.url)
+        login, password = parts.username or "", unquote(parts.password or "")
+        everything = {"configure": ".*", "write": ".*", "read": ".*"}
+        headers = {"Authorization": aiohttp.encode_basic_auth(login, password)}
+        async with aiohttp.ClientSession(f"{self.broker.api_url}/api/", headers=headers, raise_for_status=True) as api:
+            await api.put(f"vhosts/{name}")
+            await api.put(f"permissions/{name}/{login}", json=everything)
+            try:
+                yield urlunsplit(parts._replace(path=f"/{name}"))
+            finally:
+                await api.delete(f"vhosts/{name}")
+
+
+@contextmanager
+def _own_folder() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="kreisfunk-benchmark-") as name:
+        folder = Path(name)
+        folder.chmod(0o711)  # the user that PostgreSQL runs under has to pass
+        yield folder
+
+
+@asynccontextmanager
+async def open_stand() -> AsyncIterator[Stand]:
+    """Servers of our own in a folder that is removed at the end. We and they leave the tested core alone."""
+    os.sched_setaffinity(0, {OTHER_CORE})
+    async with AsyncExitStack() as stack:
+        folder = stack.enter_context(_own_folder())
+        postgres, broker = await enter_both(
+            stack,
+            local_postgres(folder / "postgres", secrets.token_hex(16)),
+            local_rabbitmq(folder / "rabbitmq", secrets.token_hex(16)),
+        )
+        made = Stand(
+            folder=folder,
+            broker=broker,
+            postgres=postgres,
+            role_password=secrets.token_hex(16),
+            sealing_keys=f"1:{_key()}",
+            index_key=_key(),
+        )
+        await asyncio.gather(_prepare_broker(broker.url), _prepare_database(made))
+        yield made
+
+
+def _key() -> str:
+    return base64.b64encode(secrets.token_bytes(32)).decode()
+
+
+async def _prepare_broker(url: str) -> None:
+    async with await aio_pika.connect(url) as connection:
+        await topology.declare(await connection.channel())
+
+
+async def _prepare_database(stand: Stand) -> None:
+    async with stand.books() as connection:
+        await connection.execute(f"create role {ROLE} login password '{stand.role_password}'")
+        await migrate(connection, "dispatcher", MIGRATIONS)

@@ -1,0 +1,121 @@
+"""The ledger alone: `python -m benchmarks.dispatch.statements DATABASE_URL DELIVERIES`; prints rows per second."""
+
+import asyncio
+import json
+import secrets
+import sys
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+from uuid import UUID
+
+from prometheus_client import CollectorRegistry
+
+from benchmarks.dispatch.material import RECIPIENTS_IN_A_BATCH, batches
+from benchmarks.dispatch.replica import NUMBER_ID
+from benchmarks.dispatch.status_groups import WAY, group_body, status
+from services.dispatcher.adapters.ledger import PostgresLedger
+from services.dispatcher.adapters.metrics import Metrics
+from services.dispatcher.domain.answers import Record
+from services.dispatcher.domain.content import template_body
+from services.dispatcher.domain.states import State
+from services.dispatcher.handlers.statuses import StatusHandler
+from services.dispatcher.ports import Batch, Origin
+from shared.contracts.dispatch import BroadcastBatch
+from shared.contracts.message import Address, AddressKind
+from shared.database.pool import open_database
+from shared.outcome import Outcome
+from shared.runtime.clock import system_clock
+
+LEASE_AT_80, RESULTS_AT_1000 = 8, 50
+Part = TypeVar("Part")
+
+
+@dataclass(frozen=True)
+class NoMessage:
+    """Stands for the message from a lane, which nobody waits for here."""
+
+    body: bytes = b""
+    alive: bool = True
+
+    async def settle(self, outcome: Outcome) -> None:
+        pass
+
+
+class Bench:
+    """Deliveries go their way through the ledger, one statement after the other."""
+
+    def __init__(self, ledger: PostgresLedger, deliveries: int) -> None:
+        self._ledger = ledger
+        self._statuses = StatusHandler(ledger=ledger, meter=Metrics(CollectorRegistry(), limit=80), clock=system_clock)
+        self._deliveries = deliveries
+        self._claimed: list[UUID] = []
+
+    async def run(self) -> dict[str, float]:
+        """Rows per second by statement."""
+        few, many = await self._pages(self._deliveries // 10), await self._pages(self._deliveries)
+        return {
+            f"claims, {LEASE_AT_80} in a statement": await self._claims(few, LEASE_AT_80),
+            f"claims, {RECIPIENTS_IN_A_BATCH} in a statement": await self._claims(many, RECIPIENTS_IN_A_BATCH),
+            f"results, {RESULTS_AT_1000} in a statement": await self._results(),
+            "statuses, 100 in a message": await self._apply(),
+            "statuses that were known": await self._apply(),
+        }
+
+    async def _pages(self, deliveries: int) -> list[BroadcastBatch]:
+        address = Address(kind=AddressKind.PHONE, index=secrets.token_bytes(16), sealed=secrets.token_bytes(44))
+        pages = list(batches([address] * RECIPIENTS_IN_A_BATCH, audience=deliveries))
+        await self._ledger.register(pages[-1], template_body(pages[-1].template))
+        return pages
+
+    async def _claims(self, pages: Sequence[BroadcastBatch], size: int) -> float:
+        async def claim(page: BroadcastBatch) -> None:
+            batch = Batch(Origin(NoMessage()), page, template_body(page.template))
+            while batch.left:
+                self._claimed += [claim.delivery for claim in await self._ledger.claim_batch(batch, size)]
+                batch.position += len(batch.next(size))
+
+        return await _rate(claim, pages, sum(len(page.recipients) for page in pages))
+
+    async def _results(self) -> float:
+        async def record(group: Sequence[UUID]) -> None:
+            key = secrets.token_bytes(16)
+            await self._ledger.record([Record(one, 1, State.ACCEPTED, message_key=key) for one in group])
+
+        return await _rate(record, _groups(self._claimed, RESULTS_AT_1000), len(self._claimed))
+
+    async def _apply(self) -> float:
+        """Three for each delivery, each kind for all before the next."""
+
+        async def apply(body: bytes) -> None:
+            await self._statuses.handle(body)
+
+        bodies = [
+            group_body([status(str(one), word) for one in group])
+            for word in WAY
+            for group in _groups(self._claimed, 100)
+        ]
+        return await _rate(apply, bodies, len(WAY) * len(self._claimed))
+
+
+def _groups(deliveries: Sequence[UUID], size: int) -> list[Sequence[UUID]]:
+    return [deliveries[start : start + size] for start in range(0, len(deliveries), size)]
+
+
+async def _rate(action: Callable[[Part], Awaitable[None]], parts: Sequence[Part], rows: int) -> float:
+    started = time.perf_counter()
+    for part in parts:
+        await action(part)
+    return rows / (time.perf_counter() - started)
+
+
+async def main(database_url: str, deliveries: int) -> None:
+    async with open_database(database_url, password=None, name="benchmark", size=1) as database:
+        ledger = PostgresLedger(database, number=NUMBER_ID, slot=0, limited=False)
+        await ledger.ensure_partitions()
+        print(json.dumps(await Bench(ledger, deliveries).run()))
+
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1], int(sys.argv[2])))

@@ -1,0 +1,154 @@
+"""Part `throughput`: one process on one core, as fast as it can, beside the limit and the peers."""
+
+import statistics
+import sys
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.dispatch import table
+from benchmarks.dispatch.environment import peers_python
+from benchmarks.dispatch.feeder import feeding, open_feeder
+from benchmarks.dispatch.load import CONNECTIONS, LATENCY_SECONDS, WARM_UP_SECONDS, Round, measure_busy
+from benchmarks.dispatch.machine import OTHER_CORE, TESTED_CORE, command, running
+from benchmarks.dispatch.material import batches, sealed_addresses
+from benchmarks.dispatch.replica import NUMBER_ID, replica
+from benchmarks.dispatch.settings import Options
+from benchmarks.dispatch.stand import Stand
+from deploy.local.process import run_to_end
+
+# More than 200 connections can send in a second when an answer takes 50 ms: the rate does not bind.
+MESSAGES_PER_SECOND = 5000
+LIMIT, OURS = "bare aiohttp loop (the limit)", "Kreisfunk dispatcher"
+PATH = f"v26.0/{NUMBER_ID}/messages"
+
+
+@dataclass(frozen=True)
+class Peer:
+    """A worker, and how many messages a second to have in its queue beforehand."""
+
+    title: str
+    module: str
+    worker: tuple[str, ...]
+    prepared: int
+
+
+_TASKIQ = ("taskiq", "worker", "--workers", "1", "--log-level", "WARNING")
+_CELERY = ("celery", "-A", "benchmarks.dispatch.peers.with_celery", "worker", "-l", "WARNING", "--without-mingle")
+PEERS: Sequence[Peer] = (
+    Peer(
+        "taskiq + aiohttp",
+        "with_taskiq",
+        (*_TASKIQ, "--max-async-tasks", str(CONNECTIONS), "benchmarks.dispatch.peers.with_taskiq:broker"),
+        4000,
+    ),
+    Peer("FastStream + aiohttp", "with_faststream", ("benchmarks.dispatch.peers.with_faststream", "run"), 4000),
+    Peer("Celery, 200 threads + httpx", "with_celery", (*_CELERY, "-P", "threads", "-c", str(CONNECTIONS)), 2500),
+    Peer("Celery, 64 processes + httpx", "with_celery", (*_CELERY, "-P", "prefork", "-c", "64"), 1500),
+    Peer(
+        "dramatiq, 200 threads + httpx",
+        "with_dramatiq",
+        ("dramatiq", "--processes", "1", "--threads", str(CONNECTIONS), "benchmarks.dispatch.peers.with_dramatiq"),
+        2500,
+    ),
+)
+Case = Callable[[], Awaitable[Round]]
+
+
+async def run(stand: Stand, options: Options) -> object:
+    """Print the table and return its figures."""
+    cases = _chosen(_cases(stand, options, await peers_python()), options)
+    rounds: dict[str, list[Round]] = {title: [] for title in cases}
+    for _ in range(options.rounds):
+        for title, case in cases.items():
+            rounds[title].append(await case())
+    return _print(rounds, options)
+
+
+def _cases(stand: Stand, options: Options, python: Path) -> dict[str, Case]:
+    def of_peer(peer: Peer) -> Case:
+        return lambda: _peer(stand, options.seconds, peer, python)
+
+    return {
+        LIMIT: lambda: _bare(stand, options.seconds),
+        OURS: lambda: _ours(stand, options.seconds),
+        **{peer.title: of_peer(peer) for peer in PEERS},
+    }
+
+
+def _chosen(cases: dict[str, Case], options: Options) -> dict[str, Case]:
+    """Without the peers a run takes seconds instead of minutes."""
+    return {title: case for title, case in cases.items() if options.peers or title in (LIMIT, OURS)}
+
+
+async def _bare(stand: Stand, seconds: float) -> Round:
+    async with stand.endpoint(LATENCY_SECONDS) as endpoint:
+        arguments = (sys.executable, "-m", "benchmarks.dispatch.bare", f"{endpoint.url}/{PATH}", str(CONNECTIONS))
+        async with running(command("bare", arguments, stand.folder / "bare.log", {}, TESTED_CORE)) as child:
+            return await measure_busy(endpoint, child, seconds)
+
+
+async def _ours(stand: Stand, seconds: float) -> Round:
+    async with (
+        stand.endpoint(LATENCY_SECONDS) as endpoint,
+        open_feeder(stand.broker.url) as publisher,
+        replica(stand, endpoint.url, messages_per_second=MESSAGES_PER_SECOND, core=TESTED_CORE) as ours,
+        feeding(publisher, batches(sealed_addresses(stand))),
+    ):
+        measured = await measure_busy(endpoint, ours.child, seconds)
+        if await endpoint.repeated():
+            raise SystemExit("the dispatcher sent something twice")
+        return measured
+
+
+async def _peer(stand: Stand, seconds: float, peer: Peer, python: Path) -> Round:
+    async with stand.endpoint(LATENCY_SECONDS) as endpoint, stand.vhost() as broker_url:
+        environment = {
+            "BENCHMARK_BROKER_URL": broker_url,
+            "BENCHMARK_ENDPOINT_URL": f"{endpoint.url}/{PATH}",
+            "BENCHMARK_IN_FLIGHT": str(CONNECTIONS),
+        }
+        log = stand.folder / f"{peer.module}.log"
+        prepared = CONNECTIONS + int(peer.prepared * (seconds + 2 * WARM_UP_SECONDS))
+        fill = (str(python), "-m", f"benchmarks.dispatch.peers.{peer.module}", str(prepared))
+        await run_to_end(command("filling", fill, log, environment, OTHER_CORE))
+        worker = command("worker", (str(python), "-m", *peer.worker), log, environment, TESTED_CORE)
+        async with running(worker) as child:
+            measured = await measure_busy(endpoint, child, seconds)
+            if await endpoint.count() >= prepared:
+                raise SystemExit(f"{peer.title}: its queue ran dry")
+            return measured
+
+
+def _print(rounds: Mapping[str, Sequence[Round]], options: Options) -> object:
+    table.start(
+        f"Throughput: one process on one core, {CONNECTIONS} connections, {LATENCY_SECONDS * 1000:.0f} ms endpoint, "
+        f"median of {options.rounds}",
+        ("case", "sends/s", "of the limit", "CPU s per 1,000", "CPU of the limit", "MiB"),
+    )
+    limit = next(iter(rounds.values()))
+    figures = {title: _figures(these, limit) for title, these in rounds.items()}
+    for title, it in figures.items():
+        table.row(
+            (
+                title,
+                f"{it['rate']:,.0f}",
+                f"{it['rate_ratio']:.2f}",
+                f"{it['processor']:.3f}",
+                f"{it['processor_ratio']:.2f}",
+                f"{it['mebibytes']:.0f}",
+            )
+        )
+    return figures
+
+
+def _figures(these: Sequence[Round], limit: Sequence[Round]) -> dict[str, float]:
+    """Ratios are of rounds that ran after each other: the machine's speed changes."""
+    pairs = list(zip(these, limit, strict=True))
+    return {
+        "rate": statistics.median(it.rate for it in these),
+        "rate_ratio": statistics.median(it.rate / other.rate for it, other in pairs),
+        "processor": statistics.median(it.processor for it in these),
+        "processor_ratio": statistics.median(it.processor / other.processor for it, other in pairs),
+        "mebibytes": statistics.median(it.memory for it in these) / 2**20,
+    }

@@ -1,0 +1,229 @@
+"""A replica dies between every two steps of the send path; the next one sends what is left, and nothing twice.
+
+The ledger is the real one. Each call to the outside is a step, before it and after it: at step k the replica stops
+for good, as after SIGKILL, and a second one gets what the first had not settled, as the broker would deliver it.
+"""
+
+import asyncio
+from collections import Counter, deque
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Any, cast
+from uuid import UUID
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from services.dispatcher.adapters.ledger import PostgresLedger
+from services.dispatcher.adapters.limiter import Limits, PostgresLimiter
+from services.dispatcher.adapters.metrics import Metrics
+from services.dispatcher.domain.answers import Accepted, Answer
+from services.dispatcher.domain.states import State
+from services.dispatcher.handlers.lanes import Lanes
+from services.dispatcher.handlers.pump import Pump
+from services.dispatcher.handlers.recorder import Recorder
+from services.dispatcher.handlers.sending import Sender
+from services.dispatcher.ports import Claim, Graph, LaneMessage, Ledger, Limiter, StatusNews
+from shared.contracts.dispatch import Withdrawal
+from shared.contracts.envelope import encode
+from shared.contracts.message import Lane, Message
+from shared.database.pool import Database as Pool
+from shared.outcome import Outcome
+from shared.runtime.clock import system_clock
+from tests.integration.dispatcher.conftest import NUMBER
+from tests.integration.dispatcher.material import batch_message, reply, subscribers
+from tests.servers import wait_for
+
+RECIPIENTS = 3
+NEVER = 10_000
+
+
+class Death:
+    """Counts steps; at step `at` everything that goes through it stops for ever."""
+
+    def __init__(self, at: int) -> None:
+        self.at = at
+        self.steps = 0
+        self.died = asyncio.Event()
+
+    async def step(self) -> None:
+        self.steps += 1
+        if self.steps >= self.at:
+            self.died.set()
+        if self.died.is_set():
+            await asyncio.Event().wait()
+
+    def through(self, real: object, *methods: str) -> Any:
+        """`real`, with a step before and after each of its methods."""
+        return Mortal(self, real, methods)
+
+
+class Mortal:
+    """Passes everything on until death."""
+
+    def __init__(self, death: Death, real: object, methods: tuple[str, ...]) -> None:
+        self._death = death
+        self._real = real
+        self._methods = methods
+
+    def __getattr__(self, name: str) -> Any:
+        value = getattr(self._real, name)
+        return self._stepping(value) if name in self._methods else value
+
+    def _stepping(self, method: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+        async def call(*arguments: Any) -> Any:
+            await self._death.step()
+            result = await method(*arguments)
+            await self._death.step()
+            return result
+
+        return call
+
+
+class Meta:
+    """Accepts everything, and remembers for whom."""
+
+    def __init__(self) -> None:
+        self.accepted: Counter[UUID] = Counter()
+
+    async def send(self, claim: Claim) -> Answer:
+        self.accepted[claim.delivery] += 1
+        return Accepted(f"wamid.{claim.delivery}")
+
+    def message_key(self, message_id: str) -> bytes:
+        return message_id.encode()[-16:]
+
+
+class Broker:
+    """Messages that come back until they are settled."""
+
+    def __init__(self, messages: dict[Lane, list[Message]]) -> None:
+        self.unsettled = {lane: [Delivered(self, lane, _body(one)) for one in some] for lane, some in messages.items()}
+
+    def queues(self, death: Death) -> dict[Lane, "Inbox"]:
+        return {
+            lane: Inbox([cast("LaneMessage", death.through(one, "settle")) for one in self.unsettled.get(lane, [])])
+            for lane in Lane
+        }
+
+
+class Delivered:
+    """One message on its queue."""
+
+    def __init__(self, broker: Broker, lane: Lane, body: bytes) -> None:
+        self._broker = broker
+        self._lane = lane
+        self.body = body
+        self.alive = True
+
+    async def settle(self, _: Outcome) -> None:
+        self._broker.unsettled[self._lane].remove(self)
+
+
+class Inbox:
+    """What one replica has been given of a lane."""
+
+    def __init__(self, messages: list[LaneMessage]) -> None:
+        self._messages = deque(messages)
+
+    @property
+    def waiting(self) -> int:
+        return len(self._messages)
+
+    def take(self) -> LaneMessage | None:
+        return self._messages.popleft() if self._messages else None
+
+
+def _body(message: Message) -> bytes:
+    return encode(message, event_id="1", source="/test", time=datetime.now(UTC))
+
+
+async def live(
+    ledger: PostgresLedger, pool: Pool, meta: Meta, broker: Broker, death: Death, *, heir: bool = False
+) -> None:
+    """One replica, until it has died, or every message is settled, nothing due and nothing claimed.
+
+    An `heir` does not wait for claims, as there are those of the dead.
+    """
+
+    async def idle() -> bool:
+        if any(broker.unsettled.values()) or await ledger.due_lanes() or recorder.unrecorded:
+            return False
+        async with pool.connection() as connection:
+            claimed = await connection.fetchval("select count(*) from dispatcher.delivery where state = 'claimed'")
+        return heir or claimed == 0
+
+    limiter = PostgresLimiter(pool, number=NUMBER, limits=Limits(10_000))
+    await limiter.set_up()
+    mortal = cast("Ledger", death.through(ledger, "register", "claim_batch", "claim_replies", "claim_due", "record"))
+    sure = cast("Limiter", death.through(limiter, "reserve"))
+    graph = cast("Graph", death.through(meta, "send"))
+    meter = Metrics(CollectorRegistry(), limit=10_000)
+    recorder = Recorder(mortal)
+    lanes = Lanes(ledger=mortal, queues=broker.queues(death))
+    lanes.due |= await ledger.due_lanes()
+    sender = Sender(graph=graph, ledger=mortal, limiter=sure, recorder=recorder, meter=meter, clock=system_clock)
+    wake = asyncio.Event()
+    pump = Pump(lanes=lanes, limiter=sure, sender=sender, meter=meter, wake=wake, rate=10_000)
+    working = [asyncio.create_task(pump.run(5.0)), asyncio.create_task(recorder.run())]
+    done = asyncio.create_task(wait_for(idle, 20))
+    dead = asyncio.create_task(death.died.wait())
+    await asyncio.wait([done, dead, *working], return_when=asyncio.FIRST_COMPLETED)
+    assert dead.done() or done.done(), "neither dead nor ready"
+    if done.done():
+        done.result()
+    death.died.set()  # whatever is cancelled now reaches nothing outside any more
+    for task in (*working, done, dead):
+        task.cancel()
+    await asyncio.gather(*working, done, dead, return_exceptions=True)
+
+
+async def let_the_stream_pass(ledger: PostgresLedger, pool: Pool, meta: Meta) -> None:
+    """Meta tells of everything that it accepted, and of a later message; the grace time is over."""
+    async with pool.connection() as connection:
+        await connection.execute("update dispatcher.delivery set claimed_at = claimed_at - interval '1 hour'")
+    await ledger.mark_unknown(60)
+    later = batch_message(subscribers(1))
+    broker, other = Broker({Lane.BULK: [later]}), Meta()
+    await live(ledger, pool, other, broker, Death(NEVER))
+    for delivery in [*meta.accepted, *other.accepted]:
+        key = meta.message_key(f"wamid.{delivery}")
+        await ledger.apply_statuses([StatusNews(delivery, State.DELIVERED, datetime.now(UTC), key)])
+    await ledger.release_unknown(0, 10)
+
+
+def work() -> dict[Lane, list[Message]]:
+    """A reply that confirms a withdrawal, an urgent notice and a broadcast that includes who has withdrawn."""
+    people = subscribers(RECIPIENTS)
+    return {
+        Lane.REPLY: [reply(Withdrawal(subscriber=people[0], sequence=1))],
+        Lane.URGENT: [batch_message(subscribers(1), lane=Lane.URGENT)],
+        Lane.BULK: [batch_message(people)],
+    }
+
+
+EXPECTED = 1 + 1 + RECIPIENTS - 1
+
+
+async def steps_of_a_whole_life(ledger: PostgresLedger, pool: Pool) -> int:
+    meta, death = Meta(), Death(NEVER)
+    await live(ledger, pool, meta, Broker(work()), death)
+    assert sum(meta.accepted.values()) == EXPECTED
+    return death.steps
+
+
+@pytest.mark.parametrize("part", range(4))
+async def test_whatever_step_a_replica_dies_at_everybody_gets_it_once(
+    ledger: PostgresLedger, pool: Pool, part: int
+) -> None:
+    steps = await steps_of_a_whole_life(ledger, pool)
+    assert steps > 20
+    for at in range(1 + part, steps + 1, 4):
+        meta, broker = Meta(), Broker(work())
+        await live(ledger, pool, meta, broker, Death(at))
+        await live(ledger, pool, meta, broker, Death(NEVER), heir=True)
+        await let_the_stream_pass(ledger, pool, meta)
+        await live(ledger, pool, meta, broker, Death(NEVER))
+        assert set(meta.accepted.values()) == {1}, f"died at step {at} of {steps}: {meta.accepted}"
+        assert len(meta.accepted) == EXPECTED, f"died at step {at} of {steps}"
+        assert not any(broker.unsettled.values()), f"died at step {at} of {steps}"

@@ -1,0 +1,44 @@
+"""The bench itself on a real stack: one fault by each kind of hand, and books that agree at the end."""
+
+from pathlib import Path
+
+import pytest
+
+from cli.demo.figures import ARRIVED
+from cli.faults.catalogue import RECIPES, Action
+from cli.faults.course import Run, play
+from cli.faults.plan import Fault
+from cli.faults.verdict import judge
+
+CITIZENS, RATE = 100, 50
+
+
+def one_of_each() -> tuple[Fault, ...]:
+    """One second apart; all but the alarm, which takes the broker's slow command."""
+    chosen = {recipe.action: recipe for recipe in RECIPES if recipe.action is not Action.ALARM}
+    return tuple(
+        Fault(at=1.0 + number, recipe=recipe, target=recipe.targets[0], seconds=recipe.seconds[0])
+        for number, recipe in enumerate(chosen.values())
+    )
+
+
+@pytest.mark.timeout(300)
+async def test_faults_happen_and_both_sides_books_agree_afterwards(tmp_path: Path) -> None:
+    said: list[str] = []
+    run = Run(
+        folder=tmp_path,
+        seed=1,
+        plan=one_of_each(),
+        deliveries=CITIZENS,
+        citizens=CITIZENS,
+        rate=RATE,
+        history=True,
+        say=said.append,
+    )
+    evidence, restless = await play(run)
+    verdict = judge(evidence)
+    assert (verdict.findings, restless) == ((), [])
+    assert len(evidence.faults) == len(run.plan)
+    assert verdict.accepted >= CITIZENS
+    assert all(message.state in ARRIVED for message in evidence.outbound)
+    assert (tmp_path / "history.jsonl").stat().st_size > 0
