@@ -9,7 +9,7 @@ from uuid import UUID
 from services.dispatcher.domain.answers import Answer, Record
 from services.dispatcher.domain.pacing import Lease
 from services.dispatcher.domain.states import State
-from shared.contracts.dispatch import BroadcastBatch, Recipient, ReplyRequested, Withdrawal
+from shared.contracts.dispatch import BroadcastBatch, BroadcastFollowUp, Recipient, ReplyRequested, Withdrawal
 from shared.contracts.message import Address, Lane
 from shared.outcome import Outcome
 
@@ -145,6 +145,10 @@ class Ledger(Protocol):
     """The rows of all deliveries. Every method is one transaction and raises DependencyAway."""
 
     async def register(self, batch: BroadcastBatch, content: Mapping[str, Any]) -> None: ...
+
+    async def begin_follow_up(self, message: BroadcastFollowUp, content: Mapping[str, Any]) -> None: ...
+
+    async def extend_follow_up(self, most: int) -> bool: ...
 
     async def claim_batch(self, batch: Batch, limit: int) -> list[Claim]: ...
 

@@ -19,6 +19,8 @@ PARTITIONS_SECONDS = 3600.0
 REFUSALS_SECONDS = 1.0
 TIDY_SECONDS = 1.0
 TIDY_STEP = 2000
+FOLLOW_SECONDS = 0.25
+FOLLOW_STEP = 500
 LATE_ANSWER_SECONDS = 5.0
 
 _log = structlog.get_logger()
@@ -83,6 +85,18 @@ class Tidier:
     async def tidy(self) -> None:
         """Until nothing is left to do. Raises DependencyAway."""
         while await self._ledger.tidy(TIDY_STEP) >= TIDY_STEP:
+            pass
+
+
+class Follower:
+    """Finds the recipients of follow-ups, in small steps."""
+
+    def __init__(self, *, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    async def follow(self) -> None:
+        """Until nothing is left to do just now. Raises DependencyAway."""
+        while await self._ledger.extend_follow_up(FOLLOW_STEP):
             pass
 
 
