@@ -12,6 +12,7 @@ Revision = Annotated[int, Meta(ge=1, le=1_000_000)]
 Headline = Annotated[str, Meta(min_length=1, max_length=120)]
 Text = Annotated[str, Meta(min_length=1, max_length=800)]
 Link = Annotated[str, Meta(max_length=200, pattern=r"^https://[^\s]+$")]
+SpreadMinutes = Annotated[int, Meta(ge=1, le=1440)]
 Expiry = Annotated[datetime, Meta(tz=True)]
 
 
@@ -20,6 +21,9 @@ class NoticePublished(Message, frozen=True, kw_only=True):
 
     `expires_at` is the moment after which nobody may get it any more. `urgent` overtakes everything but
     replies. Line breaks in `text` become spaces: WhatsApp allows none in a template's parameter.
+    `spread_minutes` sends one after the other over that time, instead of as fast as the number permits. `follows`
+    is an earlier notice of the same source and topic: this one, a correction or an all-clear, goes to exactly those
+    who got that one.
     """
 
     TYPE: ClassVar[str] = "de.kreisfunk.notice.published.v1"
@@ -33,6 +37,8 @@ class NoticePublished(Message, frozen=True, kw_only=True):
     revision: Revision = 1
     link: Link | None = None
     urgent: bool = False
+    spread_minutes: SpreadMinutes | None = None
+    follows: NoticeId | None = None
 
 
 class NoticeWithdrawn(Message, frozen=True, kw_only=True):

@@ -11,7 +11,7 @@ from uuid import UUID
 
 import asyncpg
 
-from services.dispatcher.adapters import ledger_claims, ledger_news
+from services.dispatcher.adapters import ledger_claims, ledger_follow_ups, ledger_news
 from services.dispatcher.adapters import ledger_rows as rows_of
 from services.dispatcher.domain.answers import Record
 from services.dispatcher.domain.errors import RECIPIENT_CODES
@@ -25,7 +25,7 @@ from services.dispatcher.ports import (
     Refusal,
     StatusNews,
 )
-from shared.contracts.dispatch import BroadcastBatch, ReplyRequested, Withdrawal
+from shared.contracts.dispatch import BroadcastBatch, BroadcastFollowUp, ReplyRequested, Withdrawal
 from shared.contracts.ids import delivery_id
 from shared.contracts.message import Lane
 from shared.database.pool import Connection, Database
@@ -85,8 +85,18 @@ class PostgresLedger:
                 batch.expires_at,
                 expanded if batch.last else None,
                 expanded,
-                *rows_of.timing(batch),
+                *rows_of.timing(batch.hours, batch.spacing_seconds),
             )
+
+    async def begin_follow_up(self, message: BroadcastFollowUp, content: Mapping[str, Any]) -> None:
+        """Know the broadcast and whom it follows; its recipients come by and by."""
+        async with self._database.transaction() as connection:
+            await ledger_follow_ups.begin(connection, message, content)
+
+    async def extend_follow_up(self, most: int) -> bool:
+        """Up to `most` more recipients of one follow-up; False if there is nothing to do just now."""
+        async with self._database.transaction() as connection:
+            return await ledger_follow_ups.extend(connection, self._slot, most)
 
     async def claim_batch(self, batch: Batch, limit: int) -> list[Claim]:
         """Claim up to `limit` of the next recipients; those who may not get it are recorded as such."""
@@ -244,6 +254,12 @@ class PostgresLedger:
         async with self._database.transaction() as connection:
             await connection.execute(ledger_news.RELEASE_TEMPLATE, template)
             await connection.execute(ledger_news.WAKE_TEMPLATE, template)
+
+    async def tidy(self, most: int) -> int:
+        """End, park or wake up to `most` waiting deliveries of each kind, and say how many that were."""
+        async with self._database.connection() as connection:
+            touched: int = await connection.fetchval("select dispatcher.tidy($1, $2)", self._slot, most)
+            return touched
 
     async def raise_tier(self, people_a_day: int | None) -> None:
         """Meta's new limit of different people in 24 hours; None is no limit."""

@@ -13,7 +13,7 @@ from services.dispatcher.domain.answers import Record
 from services.dispatcher.domain.content import reply_body
 from services.dispatcher.domain.states import State
 from services.dispatcher.ports import Batch, Claim, Origin, Progress, StatusNews
-from shared.contracts.dispatch import BroadcastBatch, Recipient, ReplyRequested, Withdrawal
+from shared.contracts.dispatch import PermittedHours, Recipient, ReplyRequested, Withdrawal
 from shared.contracts.message import Address, AddressKind, Lane
 
 
@@ -41,10 +41,11 @@ def claimed_indexes(
     return [one.address.index for delivery, one in zip(ids, recipients, strict=True) if delivery in mine]
 
 
-def timing(batch: BroadcastBatch) -> tuple[time | None, time | None, str | None, timedelta | None]:
+def timing(
+    hours: PermittedHours | None, spacing_seconds: float | None
+) -> tuple[time | None, time | None, str | None, timedelta | None]:
     """Hours and spread of a broadcast; None for none."""
-    hours = batch.hours
-    spacing = timedelta(seconds=batch.spacing_seconds) if batch.spacing_seconds else None
+    spacing = timedelta(seconds=spacing_seconds) if spacing_seconds else None
     return (hours.opens, hours.closes, hours.zone, spacing) if hours else (None, None, None, spacing)
 
 

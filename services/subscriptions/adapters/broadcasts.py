@@ -66,7 +66,8 @@ class PostgresClaim:
             pending = await self._pending(Lane(row["lane"]))
             if pending or row["read_to_end"]:
                 return pending
-            found = await self._connection.fetch(_READ, row["topic"], row["position"], size)
+            # Those whom a follow-up goes to are in the ledger.
+            found = [] if row["follows"] else await self._connection.fetch(_READ, row["topic"], row["position"], size)
             pages = prepare(broadcast_from(row), [recipient_of(recipient) for recipient in found])
             await self._store(pages)
             return pages

@@ -61,6 +61,8 @@ def _content(data: dict[str, Any], county: County, now: datetime, wrong: set[str
             yield from _characters(field, data[field], allowed)
     if data.get("link") is not None and "link" not in wrong:
         yield from _link(data["link"], county)
+    if not wrong & {"spread_minutes", "follows"}:
+        yield from _spread_and_follows(data, now, wrong)
     if not wrong & {"headline", "text", "link"}:
         yield from _together(data)
 
@@ -70,6 +72,20 @@ def _expiry(expires_at: datetime, now: datetime) -> Iterator[Problem]:
         yield Problem(field="expires_at", problem="is in the past")
     if expires_at > now + LATEST_EXPIRY:
         yield Problem(field="expires_at", problem=f"must be within {LATEST_EXPIRY.days} days")
+
+
+def _spread_and_follows(data: dict[str, Any], now: datetime, wrong: set[str]) -> Iterator[Problem]:
+    if data.get("follows") is not None and data["follows"] == data.get("notice"):
+        yield Problem(field="follows", problem="must be another notice")
+    minutes = data.get("spread_minutes")
+    if minutes is None:
+        return
+    if data.get("urgent") is True:
+        yield Problem(field="spread_minutes", problem="is not for what is urgent")
+    if data.get("follows") is not None:
+        yield Problem(field="spread_minutes", problem="is not for what follows an earlier notice")
+    if "expires_at" not in wrong and now + timedelta(minutes=minutes) > msgspec.convert(data["expires_at"], datetime):
+        yield Problem(field="spread_minutes", problem="goes beyond expires_at")
 
 
 def _characters(field: str, text: str, allowed: str) -> Iterator[Problem]:
