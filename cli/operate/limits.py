@@ -70,7 +70,7 @@ def limits(context: typer.Context, json: Json = False, stack: Stack = None) -> N
 
 @app.command()
 def hold(reason: Reason, number: Number = None, json: Json = False, stack: Stack = None) -> None:
-    """Send nothing any more, replies included, until somebody releases it.
+    """Within a second nothing is sent any more, replies included, until somebody releases it.
 
     Exit status: 0 held, 2 wrong command line, 3 no such number, 4 database away or role refused.
     """
