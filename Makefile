@@ -5,7 +5,7 @@ CITIZENS ?= 1000
 RATE ?= 80
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo up test check lint types imports format lock smoke clean
+.PHONY: help venv demo up test check lint types imports format lock smoke browser-test faults clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1	/p' $(MAKEFILE_LIST) | expand -t 18
@@ -47,6 +47,13 @@ format: venv  ## let ruff format
 
 smoke: venv  ## the main job on docker compose (needs a container engine)
 	@KREISFUNK_TEST_COMPOSE=1 $(BIN)/pytest tests/e2e/compose
+
+browser-test: venv  ## the phones in a real browser (Debian's Chromium; as root it is installed)
+	@test -x /usr/bin/chromium || { test "$$(id -u)" = 0 && apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null; } || { echo "Install Chromium (Debian: apt-get install chromium) and try again."; exit 1; }
+	@KREISFUNK_TEST_BROWSER=1 $(BIN)/pytest tests/e2e/browser
+
+faults: venv  ## the fault bench (SEED=1 MINUTES=5, or SHORT=1 for a short one)
+	@$(BIN)/kreisfunk faults --seed $(or $(SEED),1) $(if $(SHORT),--short) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(DELIVERIES),--deliveries $(DELIVERIES))
 
 lock: venv  ## pin the dependencies again (needs uv)
 	@uv pip compile -q --universal --generate-hashes --no-header --no-annotate --python-version 3.11 pyproject.toml -o requirements.lock

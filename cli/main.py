@@ -4,8 +4,10 @@ import typer
 
 from cli.demo.command import demo
 from cli.doctor.command import doctor
+from cli.faults.command import faults
 from cli.keys.command import keys
 from cli.migrate.command import migrate
+from cli.operate import broadcasts, limits, templates, unknown
 from cli.publish.command import publish, withdraw
 from cli.secrets import secrets
 from cli.up import up
@@ -21,6 +23,11 @@ app.command()(up)
 app.command()(publish)
 app.command()(withdraw)
 app.command()(doctor)
+app.add_typer(broadcasts.app, name="broadcasts")
+app.add_typer(limits.app, name="limits")
+app.add_typer(unknown.app, name="unknown")
+app.add_typer(templates.app, name="templates")
+app.command()(faults)
 app.command()(migrate)
 app.add_typer(keys, name="keys")
 app.command()(secrets)

@@ -12,6 +12,7 @@ from deploy.local.stack_file import StackAddresses, running_stack
 from shared.runtime.settings import PREFIX
 
 BROKER_URL = f"{PREFIX}BROKER_URL"
+DATABASE_URL = f"{PREFIX}DATABASE_URL"
 USUAL_FOLDERS = tuple(ROOT / ".local" / name for name in ("up", "demo"))
 
 
@@ -22,17 +23,17 @@ class RunningStack(NamedTuple):
     addresses: StackAddresses
 
 
-def find_stack(folder: Path | None, environment: Mapping[str, str]) -> RunningStack | None:
-    """The stack in `folder`, else a usual one; None if the environment names a broker.
+def find_stack(folder: Path | None, environment: Mapping[str, str], setting: str = BROKER_URL) -> RunningStack | None:
+    """The stack in `folder`, else a usual one; None if the environment has `setting`, which names an installation.
 
     Ends the command if no stack runs.
     """
-    if folder is None and environment.get(BROKER_URL):
+    if folder is None and environment.get(setting):
         return None
     candidates = (folder,) if folder else USUAL_FOLDERS
     found = next(_running(candidates), None)
     if found is None:
-        where = f"No stack runs in {folder}" if folder else f"No stack runs here, and {BROKER_URL} is not set"
+        where = f"No stack runs in {folder}" if folder else f"No stack runs here, and {setting} is not set"
         fail(f"{where}.", "Start one with `make up`, or set the variables of your installation.", EXIT_USAGE)
     return found
 

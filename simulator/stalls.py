@@ -8,7 +8,7 @@ from typing import NamedTuple
 from simulator.clock import Clock
 
 LOOK_SECONDS = 0.01
-SHORTEST_SECONDS = 0.02
+SHORTEST_SECONDS = 0.01
 MOST_STALLS = 100_000
 
 

@@ -101,7 +101,7 @@ class _Course:
         await self._settle()
         evidence = await self._evidence()
         if self._run.history:
-            await write_history(self._stack.database_url, self._run.folder, evidence.outbound)
+            await write_history(self._stack.database_url, self._run.folder, evidence)
         return evidence, self._restless
 
     async def _disturb(self) -> None:

@@ -1,12 +1,12 @@
 """Every change of the ledger, for those who look for what went wrong. Only on a system of our own."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import asyncpg
 
-from cli.demo.figures import Outbound
+from cli.faults.evidence import Evidence
 
 _KEEP = """
 create table public.delivery_history (
@@ -38,8 +38,8 @@ async def keep_history(url: str) -> None:
         await connection.close()
 
 
-async def write_history(url: str, folder: Path, outbound: Iterable[Outbound]) -> None:
-    """Into the folder: the ledger's changes, how far the stream of statuses was when, and what Meta accepted."""
+async def write_history(url: str, folder: Path, evidence: Evidence) -> None:
+    """Into the folder: changes of the ledger, the status stream, what Meta accepted, and the judge's own stalls."""
     connection = await asyncpg.connect(url)
     try:
         for name, statement in (("history", _ALL), ("stream", _STREAM)):
@@ -47,5 +47,9 @@ async def write_history(url: str, folder: Path, outbound: Iterable[Outbound]) ->
             (folder / f"{name}.jsonl").write_text("".join(f"{row[0]}\n" for row in rows))
     finally:
         await connection.close()
-    lines = (json.dumps(vars(message), ensure_ascii=False) for message in outbound)
-    (folder / "outbound.jsonl").write_text("".join(f"{line}\n" for line in lines))
+    _write(folder / "outbound.jsonl", (vars(message) for message in evidence.outbound))
+    _write(folder / "stalls.jsonl", (stall._asdict() for stall in evidence.stalls))
+
+
+def _write(path: Path, values: Iterable[Mapping[str, object]]) -> None:
+    path.write_text("".join(f"{json.dumps(value, ensure_ascii=False)}\n" for value in values))

@@ -13,6 +13,7 @@ from typing import Any
 from rich.table import Table
 
 from cli.faults.evidence import Evidence
+from cli.faults.traffic import STOP
 from cli.faults.verdict import AFTER_STOP, DUPLICATES, LATE, LOST, RATE, UNACCOUNTED, Verdict
 
 REPORT_FILE = "faults.json"
@@ -31,6 +32,7 @@ def as_object(evidence: Evidence, verdict: Verdict, restless: Sequence[str], *, 
         "deliveries": verdict.deliveries,
         "accepted": verdict.accepted,
         "replies": verdict.replies,
+        "stops": sum(1 for one in evidence.written if one.text == STOP),
         **{figure: verdict.count(figure) for figure in FIGURES},
         "rate_violation": verdict.count(RATE),
         "worst_window": {"accepted": verdict.windows.worst, "limit": verdict.limit, "excess": verdict.windows.excess},
@@ -78,7 +80,7 @@ def tables(report: dict[str, Any]) -> Iterator[Table]:
 
 def _figures(report: dict[str, Any]) -> Table:
     table = Table("figure", "found", "permitted", title=f"seed {report['seed']}, {report['rate']}/s")
-    for name in ("deliveries", "accepted", "replies", "faults"):
+    for name in ("deliveries", "accepted", "replies", "stops", "faults"):
         table.add_row(name, str(report[name]), "")
     for name in FIGURES:
         table.add_row(name, str(report[name]), "0", style="bold red" if report[name] else None)

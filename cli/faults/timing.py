@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from math import ceil
 
 from cli.faults.hands import Done
-from simulator.stalls import Stall
+from simulator.stalls import SHORTEST_SECONDS, Stall
 
 Span = tuple[float, float]
 WINDOW_SECONDS = 1.0
@@ -14,14 +14,17 @@ RECOVERED_SHARE = 0.5
 STEP_SECONDS = 0.1
 # A wake-up that was late is noticed a little later than the first message after it.
 STALL_SECONDS = 0.05
+# The simulator and the proxies: two processes between the clock of a dispatcher and that of the account.
+UNNOTICED_SECONDS = 2 * SHORTEST_SECONDS
 
 
 @dataclass(frozen=True)
 class Windows:
     """The most messages in any sliding second, how many of these seconds held too many, and the worst excess.
 
-    Two things are allowed for: messages that came while the judge itself stood still, since they were all counted
-    at its end; and seconds in which the link to Meta was made to be now slower, now faster.
+    Two things are allowed for. Messages that came while the judge itself stood still were all counted at its end, so
+    a second that begins there holds some from before. And seconds in which the link to Meta was made to be now
+    slower, now faster do not count.
     """
 
     worst: int = 0
@@ -43,9 +46,8 @@ def _met(at: float, spans: Sequence[Span]) -> bool:
 
 
 def _allowed(at: float, limit: int, stalls: Sequence[Stall]) -> int:
-    start = bisect_left(stalls, (at - STALL_SECONDS,))
-    end = bisect_right(stalls, (at + WINDOW_SECONDS + STALL_SECONDS,))
-    return ceil(limit * sum(stall.seconds for stall in stalls[start:end]))
+    start, end = bisect_left(stalls, (at - STALL_SECONDS,)), bisect_right(stalls, (at + STALL_SECONDS,))
+    return ceil(limit * (UNNOTICED_SECONDS + sum(stall.seconds for stall in stalls[start:end])))
 
 
 def recovery(fault: Done, moments: Sequence[float], limit: int) -> float | None:

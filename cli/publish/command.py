@@ -42,6 +42,8 @@ def publish(
     urgent: Annotated[bool, typer.Option("--urgent", help="Overtakes all that is not urgent.")] = False,
     expires_in: Annotated[str | None, typer.Option(help="Nobody gets it later: 30m, 12h, 2d; usually 24h.")] = None,
     expires_at: Annotated[str | None, typer.Option(help="The same as date and time in ISO 8601.")] = None,
+    spread: Annotated[str | None, typer.Option(help="Not all at once but over this time: 30m, 2h.")] = None,
+    follows: Annotated[str | None, typer.Option(help="Id of an earlier notice: only to those who got it.")] = None,
     notice: Annotated[str | None, typer.Option(help="Id of the notice; usually a new one.")] = None,
     revision: Annotated[int, typer.Option(min=1, help="Count up when the same notice changes.")] = 1,
     source: Source = None,
@@ -50,7 +52,7 @@ def publish(
     json: Json = False,
     stack: Stack = None,
 ) -> None:
-    """Publish a notice to all subscribers of its topic.
+    """Publish a notice to all subscribers of its topic, or to those who got an earlier one.
 
     Exit status: 0 accepted, 2 wrong command line, 3 rejected, 4 broker away or login refused, 5 no answer.
     """
@@ -64,6 +66,8 @@ def publish(
         revision=revision,
         link=link,
         urgent=urgent,
+        spread_minutes=_minutes(spread),
+        follows=follows,
     )
     sender = _sender(stack, source)
     answer = _run(sender.publish(message, now, seconds=None if no_wait else timeout), message.notice)
@@ -103,6 +107,13 @@ def _expiry(now: datetime, expires_in: str | None, expires_at: str | None) -> da
         return now + (parse_duration(expires_in) if expires_in is not None else USUAL_DURATION)
     except ValueError as error:
         raise typer.BadParameter(f"expiry: {error}") from None
+
+
+def _minutes(spread: str | None) -> int | None:
+    try:
+        return None if spread is None else int(parse_duration(spread).total_seconds() // 60)
+    except ValueError as error:
+        raise typer.BadParameter(f"spread: {error}") from None
 
 
 def _sender(stack: Path | None, source: str | None) -> Sender:

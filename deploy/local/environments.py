@@ -117,6 +117,14 @@ def publisher(around: Surroundings) -> Environment:
     }
 
 
+def operator(around: Surroundings) -> Environment:
+    """Only what an operator's commands need, to be set on top of somebody's own environment."""
+    return {
+        "KREISFUNK_DATABASE_URL": around.database_url("kreisfunk_operator"),
+        "KREISFUNK_SECRETS_DIR": str(around.secrets / "operator"),
+    }
+
+
 def _service(around: Surroundings, name: str, internal_port: int) -> Environment:
     return {
         **_with_secrets(around, name),

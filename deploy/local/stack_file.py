@@ -17,7 +17,7 @@ LOCK_FILE = "lock"
 
 @dataclass(frozen=True, kw_only=True)
 class StackAddresses:
-    """Where a running stack is. `publisher` is the environment for `kreisfunk publish`."""
+    """Where a running stack is. `publisher` is the environment for `kreisfunk publish`, `operator` for operators."""
 
     simulator_url: str
     phones_url: str = field(repr=False)
@@ -29,6 +29,7 @@ class StackAddresses:
     database_url: str = field(repr=False)
     monitor_database_url: str = field(repr=False)
     publisher: dict[str, str]
+    operator: dict[str, str]
 
 
 @contextmanager

@@ -22,6 +22,7 @@ class Settings(ServiceSettings):
     messages_per_month: int | None = Field(None, gt=0, description="budget: broadcast messages in a month")
     keep_days: int = Field(90, ge=14, le=3650, description="how long deliveries are kept")
     unknown_grace_seconds: float = Field(300, gt=0, le=86_400, description="wait before an unknown one goes again")
+    connections: int | None = Field(None, gt=0, le=5000, description="most to Meta at once; by rate if not set")
     request_timeout_seconds: float = Field(20, gt=0, le=120, description="longest wait for Meta's answer")
 
     @field_validator("sealing_keys")

@@ -134,7 +134,7 @@ async def _open_session(settings: Settings, stack: AsyncExitStack) -> ClientSess
         open_session(
             token=settings.graph_token.get_secret_value(),
             timeout=timeout,
-            connections=max(16, int(settings.messages_per_second * timeout)),
+            connections=settings.connections or max(16, int(settings.messages_per_second * timeout)),
         )
     )
 
@@ -231,6 +231,8 @@ def _upkeep(outside: Outside, ledger: PostgresLedger, lanes: Lanes, wake: asynci
             (upkeep.Watch(ledger=ledger, meter=meter).look, upkeep.WATCH_SECONDS),
             (refusals.tell, upkeep.REFUSALS_SECONDS),
             (eraser.run, ERASE_SECONDS),
+            (upkeep.Tidier(ledger=ledger).tidy, upkeep.TIDY_SECONDS),
+            (upkeep.Follower(ledger=ledger).follow, upkeep.FOLLOW_SECONDS),
             (ledger.ensure_partitions, upkeep.PARTITIONS_SECONDS),
             (partial(ledger.forget_old, settings.keep_days), upkeep.PARTITIONS_SECONDS),
         )

@@ -63,6 +63,9 @@ LANES: Mapping[Lane, Queue] = {
 }
 QUARANTINE = "ingress.quarantine"
 
+# Looking at a dead letter gives it back, and must not use it up.
+_KEPT: dict[str, Any] = {"x-queue-type": "quorum", "x-delivery-limit": -1}
+
 QUEUES: Sequence[Queue] = (
     SUBSCRIPTIONS_INBOUND,
     SUBSCRIPTIONS_NOTICES,
@@ -87,13 +90,13 @@ async def declare(channel: AbstractChannel) -> None:
         await channel.declare_exchange(name, aio_pika.ExchangeType.DIRECT, durable=True)
     for queue in QUEUES:
         await _declare_queue(channel, queue)
-    quarantine = await channel.declare_queue(QUARANTINE, durable=True, arguments={"x-queue-type": "quorum"})
+    quarantine = await channel.declare_queue(QUARANTINE, durable=True, arguments=_KEPT)
     await quarantine.bind(INBOUND, "quarantined")
 
 
 async def _declare_queue(channel: AbstractChannel, queue: Queue) -> None:
     await channel.declare_exchange(queue.parking, aio_pika.ExchangeType.DIRECT, durable=True)
-    dead = await channel.declare_queue(queue.dead, durable=True, arguments={"x-queue-type": "quorum"})
+    dead = await channel.declare_queue(queue.dead, durable=True, arguments=_KEPT)
     await dead.bind(DEAD, queue.dead)
     await dead.bind(queue.parking, queue.dead)
     declared = await channel.declare_queue(queue.name, durable=True, arguments=_arguments(queue))

@@ -125,3 +125,24 @@ class BroadcastBatch(Message, frozen=True, kw_only=True):
     recipients: tuple[Recipient, ...]
     hours: PermittedHours | None = None
     spacing_seconds: float | None = None
+
+
+class BroadcastFollowUp(Message, frozen=True, kw_only=True):
+    """A broadcast to those who got one of the earlier broadcasts `follows`: who that is, the ledger knows.
+
+    It travels on the lane that it names. The audience is final when nothing of the earlier ones is under way any more.
+    """
+
+    TYPE: ClassVar[str] = "de.kreisfunk.broadcast.followup.v1"
+    KEY: ClassVar[str] = Lane.URGENT
+
+    broadcast: UUID
+    notice: str
+    revision: int
+    topic: str
+    lane: Lane
+    template: Template
+    published_at: datetime
+    expires_at: datetime
+    follows: tuple[UUID, ...]
+    hours: PermittedHours | None = None

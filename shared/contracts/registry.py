@@ -1,6 +1,6 @@
 """Every message type there is, by its CloudEvents type name."""
 
-from shared.contracts.dispatch import BroadcastBatch, ReplyRequested
+from shared.contracts.dispatch import BroadcastBatch, BroadcastFollowUp, ReplyRequested
 from shared.contracts.events import (
     BroadcastCancelled,
     BroadcastFinished,
@@ -41,6 +41,7 @@ MESSAGES: dict[str, type[Message]] = {
         NoticeWithdrawn,
         ReplyRequested,
         BroadcastBatch,
+        BroadcastFollowUp,
         NoticeAccepted,
         NoticeRejected,
         BroadcastStarted,

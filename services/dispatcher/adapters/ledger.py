@@ -1,22 +1,20 @@
 """The ledger in PostgreSQL."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import datetime
 from itertools import groupby
 from typing import Any
 from uuid import UUID
 
 import asyncpg
-import msgspec
 
-from services.dispatcher.adapters import ledger_claims, ledger_news
+from services.dispatcher.adapters import ledger_claims, ledger_follow_ups, ledger_news
+from services.dispatcher.adapters import ledger_rows as rows_of
 from services.dispatcher.domain.answers import Record
-from services.dispatcher.domain.content import reply_body
 from services.dispatcher.domain.errors import RECIPIENT_CODES
-from services.dispatcher.domain.states import State
 from services.dispatcher.ports import (
     AppliedStatuses,
     Batch,
@@ -27,9 +25,9 @@ from services.dispatcher.ports import (
     Refusal,
     StatusNews,
 )
-from shared.contracts.dispatch import BroadcastBatch, Recipient, ReplyRequested, Withdrawal
+from shared.contracts.dispatch import BroadcastBatch, BroadcastFollowUp, ReplyRequested, Withdrawal
 from shared.contracts.ids import delivery_id
-from shared.contracts.message import Address, AddressKind, Lane
+from shared.contracts.message import Lane
 from shared.database.pool import Connection, Database
 
 MOST_RESENT = 3
@@ -82,13 +80,23 @@ class PostgresLedger:
                 batch.topic,
                 batch.lane.value,
                 batch.template.name,
-                _json(content),
+                rows_of.as_json(content),
                 batch.published_at,
                 batch.expires_at,
                 expanded if batch.last else None,
                 expanded,
-                *_timing(batch),
+                *rows_of.timing(batch.hours, batch.spacing_seconds),
             )
+
+    async def begin_follow_up(self, message: BroadcastFollowUp, content: Mapping[str, Any]) -> None:
+        """Know the broadcast and whom it follows; its recipients come by and by."""
+        async with self._database.transaction() as connection:
+            await ledger_follow_ups.begin(connection, message, content)
+
+    async def extend_follow_up(self, most: int) -> bool:
+        """Up to `most` more recipients of one follow-up; False if there is nothing to do just now."""
+        async with self._database.transaction() as connection:
+            return await ledger_follow_ups.extend(connection, self._slot, most)
 
     async def claim_batch(self, batch: Batch, limit: int) -> list[Claim]:
         """Claim up to `limit` of the next recipients; those who may not get it are recorded as such."""
@@ -96,15 +104,15 @@ class PostgresLedger:
         ids = [delivery_id(message.broadcast, recipient.subscriber) for recipient in recipients]
         ordinals = list(range(message.offset + batch.position, message.offset + batch.position + len(ids)))
         claimed_at = asyncio.get_running_loop().time()
-        columns = (ids, *_columns(recipients), ordinals)
+        columns = (ids, *rows_of.recipient_columns(recipients), ordinals)
         async with self._counting() as counting:
             rows = await counting.connection.fetch(
                 ledger_claims.CLAIM_BATCH, *columns, message.broadcast, self._slot, *counting.allowance
             )
-            await counting.count(_indexes_of(rows, ids, recipients))
+            await counting.count(rows_of.claimed_indexes(rows, ids, recipients))
         mine = {row["id"] for row in rows}
         return [
-            _batch_claim(batch, delivery, recipient.address, claimed_at)
+            rows_of.batch_claim(batch, delivery, recipient.address, claimed_at)
             for delivery, recipient in zip(ids, recipients, strict=True)
             if delivery in mine
         ]
@@ -112,11 +120,11 @@ class PostgresLedger:
     async def claim_replies(self, replies: Sequence[tuple[Origin, ReplyRequested, datetime]]) -> list[Claim]:
         """Claim replies; what they withdraw is suppressed in the same transaction."""
         withdrawals = [reply.withdrawal for _, reply, _ in replies if reply.withdrawal]
-        claims = {reply.reply: _reply_claim(origin, reply, asked) for origin, reply, asked in replies}
+        claims = {reply.reply: rows_of.reply_claim(origin, reply, asked) for origin, reply, asked in replies}
         async with self._database.transaction() as connection:
             if withdrawals:
-                await connection.execute(ledger_claims.SUPPRESS, *_withdrawal_columns(withdrawals))
-            rows = await connection.fetch(ledger_claims.CLAIM_REPLIES, *_reply_columns(claims.values()))
+                await connection.execute(ledger_claims.SUPPRESS, *rows_of.withdrawal_columns(withdrawals))
+            rows = await connection.fetch(ledger_claims.CLAIM_REPLIES, *rows_of.reply_columns(claims.values()))
         return [claims[row["id"]] for row in rows]
 
     async def due_lanes(self) -> set[Lane]:
@@ -132,7 +140,7 @@ class PostgresLedger:
                 rows = await connection.fetch(ledger_claims.CLAIM_DUE_REPLIES, limit)
         else:
             rows = await self._claim_due_broadcasts(lane, limit)
-        return [_due_claim(row, claimed_at) for row in rows]
+        return [rows_of.due_claim(row, claimed_at) for row in rows]
 
     async def _claim_due_broadcasts(self, lane: Lane, limit: int) -> list[asyncpg.Record]:
         async with self._counting() as counting:
@@ -167,14 +175,14 @@ class PostgresLedger:
     async def record(self, records: Sequence[Record]) -> None:
         """Write down what became of claims, all in one transaction."""
         async with self._database.connection() as connection:
-            columns = _record_columns(records)
+            columns = rows_of.record_columns(records)
             await connection.execute(ledger_news.RECORD, *columns, self._slot, RECIPIENT_CODES)
 
     async def apply_statuses(self, news: Sequence[StatusNews]) -> AppliedStatuses:
         """Advance rows by what Meta reports, and note how far the stream of statuses has come."""
         async with self._database.transaction() as connection:
             row = await connection.fetchrow(
-                ledger_news.APPLY_STATUSES, *_news_columns(news), self._slot, RECIPIENT_CODES
+                ledger_news.APPLY_STATUSES, *rows_of.news_columns(news), self._slot, RECIPIENT_CODES
             )
             assert row is not None  # noqa: S101 - a select without from has one row
             if row["through"] is not None:
@@ -184,7 +192,7 @@ class PostgresLedger:
     async def withdraw(self, withdrawal: Withdrawal) -> None:
         """From the commit on nothing is claimed that the withdrawal covers."""
         async with self._database.connection() as connection:
-            await connection.execute(ledger_claims.SUPPRESS, *_withdrawal_columns([withdrawal]))
+            await connection.execute(ledger_claims.SUPPRESS, *rows_of.withdrawal_columns([withdrawal]))
 
     async def cancel(self, broadcast: UUID, reason: str) -> None:
         """From the commit on nothing of this broadcast is claimed."""
@@ -210,7 +218,7 @@ class PostgresLedger:
         """Broadcasts that run and of which nobody told the progress for a second."""
         async with self._database.connection() as connection:
             rows = await connection.fetch(ledger_news.PROGRESS)
-        return [_progress(list(group)) for _, group in groupby(rows, key=lambda row: row["id"])]
+        return [rows_of.progress_of(list(group)) for _, group in groupby(rows, key=lambda row: row["id"])]
 
     async def finish(self, broadcast: UUID) -> None:
         """A broadcast of which nothing waits any more."""
@@ -247,6 +255,12 @@ class PostgresLedger:
             await connection.execute(ledger_news.RELEASE_TEMPLATE, template)
             await connection.execute(ledger_news.WAKE_TEMPLATE, template)
 
+    async def tidy(self, most: int) -> int:
+        """End, park or wake up to `most` waiting deliveries of each kind, and say how many that were."""
+        async with self._database.connection() as connection:
+            touched: int = await connection.fetchval("select dispatcher.tidy($1, $2)", self._slot, most)
+            return touched
+
     async def raise_tier(self, people_a_day: int | None) -> None:
         """Meta's new limit of different people in 24 hours; None is no limit."""
         async with self._database.connection() as connection:
@@ -257,125 +271,3 @@ class PostgresLedger:
         async with self._database.transaction() as connection:
             await connection.execute("select dispatcher.drop_old_partitions($1)", keep_days)
             await connection.execute(ledger_claims.FORGET_REACHED)
-
-
-def _json(value: object) -> str:
-    return msgspec.json.encode(value).decode()
-
-
-def _columns(recipients: Sequence[Recipient]) -> tuple[list[Any], ...]:
-    return (
-        [recipient.subscriber for recipient in recipients],
-        [recipient.sequence for recipient in recipients],
-        [recipient.address.kind.value for recipient in recipients],
-        [recipient.address.index for recipient in recipients],
-        [recipient.address.sealed for recipient in recipients],
-    )
-
-
-def _indexes_of(rows: Sequence[asyncpg.Record], ids: Sequence[UUID], recipients: Sequence[Recipient]) -> list[bytes]:
-    mine = {row["id"] for row in rows}
-    return [one.address.index for delivery, one in zip(ids, recipients, strict=True) if delivery in mine]
-
-
-def _timing(batch: BroadcastBatch) -> tuple[time | None, time | None, str | None, timedelta | None]:
-    hours = batch.hours
-    spacing = timedelta(seconds=batch.spacing_seconds) if batch.spacing_seconds else None
-    return (hours.opens, hours.closes, hours.zone, spacing) if hours else (None, None, None, spacing)
-
-
-def _withdrawal_columns(withdrawals: Iterable[Withdrawal]) -> tuple[list[Any], ...]:
-    listed = list(withdrawals)
-    return (
-        [withdrawal.subscriber for withdrawal in listed],
-        [withdrawal.topic or "" for withdrawal in listed],
-        [withdrawal.sequence for withdrawal in listed],
-    )
-
-
-def _reply_columns(claims: Iterable[Claim]) -> tuple[list[Any], ...]:
-    listed = list(claims)
-    return (
-        [claim.delivery for claim in listed],
-        [claim.address.kind.value for claim in listed],
-        [claim.address.index for claim in listed],
-        [claim.address.sealed for claim in listed],
-        [_json(claim.content) for claim in listed],
-        [claim.asked_at for claim in listed],
-        [claim.expires_at for claim in listed],
-    )
-
-
-def _record_columns(records: Sequence[Record]) -> tuple[list[Any], ...]:
-    return (
-        [record.delivery for record in records],
-        [record.state.value for record in records],
-        [record.message_key for record in records],
-        [record.error_code for record in records],
-        [record.due_at for record in records],
-        [record.attempt for record in records],
-        [record.attempted for record in records],
-        [record.waits_for for record in records],
-    )
-
-
-def _news_columns(news: Sequence[StatusNews]) -> tuple[list[Any], ...]:
-    return (
-        [item.delivery for item in news],
-        [item.state.value for item in news],
-        [item.message_key for item in news],
-        [item.error_code for item in news],
-        [item.retry.attempts if item.retry else 0 for item in news],
-        [item.retry.due_at if item.retry else None for item in news],
-        [item.retry.waits_for if item.retry else None for item in news],
-    )
-
-
-def _batch_claim(batch: Batch, delivery: UUID, address: Address, claimed_at: float) -> Claim:
-    return Claim(
-        delivery=delivery,
-        lane=batch.message.lane,
-        address=address,
-        content=batch.content,
-        attempt=1,
-        asked_at=batch.message.published_at,
-        expires_at=batch.message.expires_at,
-        claimed_at=claimed_at,
-        origin=batch.origin,
-    )
-
-
-def _reply_claim(origin: Origin, reply: ReplyRequested, asked_at: datetime) -> Claim:
-    return Claim(
-        delivery=reply.reply,
-        lane=Lane.REPLY,
-        address=reply.recipient,
-        content=reply_body(reply.text, reply.buttons, reply.menu),
-        attempt=1,
-        asked_at=asked_at,
-        expires_at=reply.expires_at,
-        claimed_at=asyncio.get_running_loop().time(),
-        origin=origin,
-    )
-
-
-def _due_claim(row: asyncpg.Record, claimed_at: float) -> Claim:
-    kind = AddressKind(row["address_kind"])
-    return Claim(
-        delivery=row["id"],
-        lane=Lane(row["lane"]),
-        address=Address(kind=kind, index=row["address_index"], sealed=row["address_sealed"]),
-        content=msgspec.json.decode(row["content"]),
-        attempt=row["attempt"],
-        asked_at=row["asked_at"],
-        expires_at=row["expires_at"],
-        claimed_at=claimed_at,
-    )
-
-
-def _progress(rows: Sequence[asyncpg.Record]) -> Progress:
-    states = {State(row["state"]): row["deliveries"] for row in rows if row["deliveries"]}
-    audience = rows[0]["audience"]
-    settled = sum(states.values()) - sum(states.get(state, 0) for state in (State.WAITING, State.CLAIMED))
-    unknown = states.get(State.UNKNOWN, 0)
-    return Progress(rows[0]["id"], audience, states, finished=audience == settled and not unknown)

@@ -20,7 +20,7 @@ _HOLD = """
 update dispatcher.rate set held_reason = $2, probe_at = clock_timestamp() + interval '30 seconds'
 where number = $1 and held_reason is null
 """
-_RELEASE = "update dispatcher.rate set held_reason = null where number = $1"
+_RELEASE = "update dispatcher.rate set held_reason = null where number = $1 and not held_by_hand"
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class PostgresLimiter:
         await self._execute(_HOLD, reason)
 
     async def release(self) -> None:
-        """The cause is gone: everybody sends again."""
+        """The cause is gone: everybody sends again, unless a person said to hold."""
         self.held = None
         await self._execute(_RELEASE)
 

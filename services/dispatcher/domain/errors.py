@@ -24,80 +24,85 @@ class Remedy(StrEnum):
 
 @dataclass(frozen=True)
 class Rule:
-    """How to treat one code. `attempts` is how often a message is tried before it fails.
+    """How to treat one code. `attempts` is how often a message is tried before it fails; `german` is for operators.
 
     Being too fast is no attempt: it says nothing about the message, which waits until it expires.
     """
 
     remedy: Remedy
     meaning: str
+    german: str
     attempts: int = 1
 
 
+# Attempts count whatever they failed of, so the exponent ends where the pair limit itself has surely passed.
+LONGEST_PAIR_EXPONENT = 3
 LONG = 30  # with pauses of up to a minute, about 25 minutes
 _AGAIN, _SLOWER = Remedy.AGAIN, Remedy.SLOWER
 _DROP, _RECIPIENT, _TEMPLATE, _SENDER = Remedy.DROP, Remedy.RECIPIENT, Remedy.TEMPLATE, Remedy.SENDER
 
 RULES: Mapping[int, Rule] = {
-    0: Rule(_SENDER, "token cannot be authenticated"),
-    1: Rule(_AGAIN, "invalid request or server error", 5),
-    2: Rule(_AGAIN, "temporary downtime", LONG),
-    3: Rule(_SENDER, "capability or permission missing"),
-    4: Rule(_SLOWER, "application call limit", LONG),
-    10: Rule(_SENDER, "permission missing"),
-    33: Rule(_SENDER, "business number deleted"),
-    100: Rule(_DROP, "parameter unsupported or misspelled"),
-    190: Rule(_SENDER, "token expired"),
-    368: Rule(_SENDER, "account restricted for policy"),
-    80007: Rule(_SLOWER, "account call limit", LONG),
-    130403: Rule(_RECIPIENT, "recipient blocked by us"),
-    130429: Rule(_SLOWER, "throughput reached", LONG),
-    130472: Rule(_DROP, "recipient is in a marketing experiment"),
-    130497: Rule(_DROP, "account barred from the recipient's country"),
-    131000: Rule(_AGAIN, "unknown error", 10),
-    131005: Rule(_SENDER, "access denied"),
-    131008: Rule(_DROP, "required parameter missing"),
-    131009: Rule(_DROP, "parameter value invalid"),
-    131016: Rule(_AGAIN, "service unavailable", LONG),
-    131021: Rule(_DROP, "sender is recipient"),
-    131026: Rule(_RECIPIENT, "undeliverable"),
-    131030: Rule(_DROP, "recipient not on the test number's list"),  # pywa; not on Meta's page
-    131031: Rule(_SENDER, "account locked"),
-    131037: Rule(_SENDER, "display name not approved"),
-    131042: Rule(_SENDER, "payment problem"),
-    131044: Rule(_SENDER, "payment problem"),  # pywa; not on Meta's page
-    131045: Rule(_SENDER, "number not registered correctly"),
-    131047: Rule(_DROP, "outside the 24-hour window"),
-    131048: Rule(_SENDER, "spam or quality restriction"),
-    131049: Rule(_DROP, "dropped for a healthy ecosystem"),
-    131050: Rule(_RECIPIENT, "recipient stopped marketing messages"),
-    131051: Rule(_DROP, "message type unsupported"),
-    131053: Rule(_TEMPLATE, "media not usable"),
-    131055: Rule(_DROP, "marketing templates only"),
-    131056: Rule(Remedy.PAIR, "too many messages to this recipient", 12),
-    131057: Rule(_AGAIN, "maintenance", LONG),
-    131062: Rule(_DROP, "user id not possible for this message"),
-    131063: Rule(_TEMPLATE, "marketing disabled on this interface"),
-    131064: Rule(_TEMPLATE, "template category misused"),
-    132000: Rule(_TEMPLATE, "wrong number of parameters"),
-    132001: Rule(_TEMPLATE, "template missing or not approved"),
-    132005: Rule(_DROP, "text too long with parameters"),
-    132007: Rule(_TEMPLATE, "content policy"),
-    132012: Rule(_TEMPLATE, "parameter format"),
-    132015: Rule(_TEMPLATE, "template paused"),
-    132016: Rule(_TEMPLATE, "template disabled"),
-    132018: Rule(_DROP, "parameter contains line breaks or tabs"),
-    133004: Rule(_AGAIN, "server temporarily unavailable", LONG),
-    133010: Rule(_SENDER, "number not registered"),
-    134101: Rule(_AGAIN, "template still being synchronised", LONG),
-    134102: Rule(_TEMPLATE, "template unavailable"),
-    135000: Rule(_DROP, "unknown parameter problem"),
+    0: Rule(_SENDER, "token cannot be authenticated", "Zugangsschlüssel wird nicht anerkannt"),
+    1: Rule(_AGAIN, "invalid request or server error", "Anfrage ungültig oder Störung bei Meta", 5),
+    2: Rule(_AGAIN, "temporary downtime", "Meta vorübergehend nicht erreichbar", LONG),
+    3: Rule(_SENDER, "capability or permission missing", "Berechtigung fehlt"),
+    4: Rule(_SLOWER, "application call limit", "zu viele Aufrufe der Anwendung", LONG),
+    10: Rule(_SENDER, "permission missing", "Berechtigung fehlt"),
+    33: Rule(_SENDER, "business number deleted", "unsere Nummer gibt es bei Meta nicht mehr"),
+    100: Rule(_DROP, "parameter unsupported or misspelled", "Angabe unbekannt oder falsch geschrieben"),
+    190: Rule(_SENDER, "token expired", "Zugangsschlüssel abgelaufen"),
+    368: Rule(_SENDER, "account restricted for policy", "Konto wegen Regelverstoß eingeschränkt"),
+    80007: Rule(_SLOWER, "account call limit", "zu viele Aufrufe des Kontos", LONG),
+    130403: Rule(_RECIPIENT, "recipient blocked by us", "von uns blockiert"),
+    130429: Rule(_SLOWER, "throughput reached", "zu viele Nachrichten auf einmal", LONG),
+    130472: Rule(_DROP, "recipient is in a marketing experiment", "nimmt an einem Versuch von Meta ohne Werbung teil"),
+    130497: Rule(_DROP, "account barred from the recipient's country", "Konto darf in dieses Land nicht senden"),
+    131000: Rule(_AGAIN, "unknown error", "unbekannter Fehler bei Meta", 10),
+    131005: Rule(_SENDER, "access denied", "Zugriff verweigert"),
+    131008: Rule(_DROP, "required parameter missing", "Pflichtangabe fehlt"),
+    131009: Rule(_DROP, "parameter value invalid", "Angabe ungültig"),
+    131016: Rule(_AGAIN, "service unavailable", "Dienst bei Meta nicht verfügbar", LONG),
+    131021: Rule(_DROP, "sender is recipient", "Empfänger ist unsere eigene Nummer"),
+    131026: Rule(_RECIPIENT, "undeliverable", "nicht zustellbar: kein WhatsApp, oder eine alte Fassung"),
+    131030: Rule(
+        _DROP, "recipient not on the test number's list", "nicht auf der Liste der Testnummer"
+    ),  # pywa; not Meta's page
+    131031: Rule(_SENDER, "account locked", "Konto gesperrt"),
+    131037: Rule(_SENDER, "display name not approved", "Anzeigename noch nicht genehmigt"),
+    131042: Rule(_SENDER, "payment problem", "Zahlung bei Meta gestört"),
+    131044: Rule(_SENDER, "payment problem", "Zahlung bei Meta gestört"),  # pywa; not Meta's page
+    131045: Rule(_SENDER, "number not registered correctly", "unsere Nummer ist nicht richtig angemeldet"),
+    131047: Rule(_DROP, "outside the 24-hour window", "außerhalb des 24-Stunden-Fensters"),
+    131048: Rule(_SENDER, "spam or quality restriction", "wegen Spam-Verdacht oder schlechter Bewertung eingeschränkt"),
+    131049: Rule(_DROP, "dropped for a healthy ecosystem", "von Meta zurückgehalten: zu viel Werbung"),
+    131050: Rule(_RECIPIENT, "recipient stopped marketing messages", "hat Werbenachrichten in WhatsApp abbestellt"),
+    131051: Rule(_DROP, "message type unsupported", "Art der Nachricht wird nicht unterstützt"),
+    131053: Rule(_TEMPLATE, "media not usable", "Bild oder Datei nicht verwendbar"),
+    131055: Rule(_DROP, "marketing templates only", "nur Werbevorlagen erlaubt"),
+    131056: Rule(Remedy.PAIR, "too many messages to this recipient", "zu viele Nachrichten an diese Person", 12),
+    131057: Rule(_AGAIN, "maintenance", "Konto wird bei Meta gewartet", LONG),
+    131062: Rule(_DROP, "user id not possible for this message", "mit dieser Kennung nicht erreichbar"),
+    131063: Rule(_TEMPLATE, "marketing disabled on this interface", "Werbenachrichten auf diesem Weg abgeschaltet"),
+    131064: Rule(_TEMPLATE, "template category misused", "Vorlage hat die falsche Kategorie"),
+    132000: Rule(_TEMPLATE, "wrong number of parameters", "Zahl der Angaben passt nicht zur Vorlage"),
+    132001: Rule(_TEMPLATE, "template missing or not approved", "Vorlage fehlt oder ist nicht genehmigt"),
+    132005: Rule(_DROP, "text too long with parameters", "Text mit Angaben zu lang"),
+    132007: Rule(_TEMPLATE, "content policy", "Vorlage verstößt gegen Inhaltsregeln"),
+    132012: Rule(_TEMPLATE, "parameter format", "Angaben haben das falsche Format"),
+    132015: Rule(_TEMPLATE, "template paused", "Vorlage von Meta angehalten"),
+    132016: Rule(_TEMPLATE, "template disabled", "Vorlage von Meta abgeschaltet"),
+    132018: Rule(_DROP, "parameter contains line breaks or tabs", "Angabe enthält Zeilenumbrüche oder Tabulatoren"),
+    133004: Rule(_AGAIN, "server temporarily unavailable", "Server bei Meta vorübergehend nicht verfügbar", LONG),
+    133010: Rule(_SENDER, "number not registered", "unsere Nummer ist nicht angemeldet"),
+    134101: Rule(_AGAIN, "template still being synchronised", "Vorlage wird bei Meta noch abgeglichen", LONG),
+    134102: Rule(_TEMPLATE, "template unavailable", "Vorlage nicht verfügbar"),
+    135000: Rule(_DROP, "unknown parameter problem", "unbekannter Fehler in einer Angabe"),
 }
 
 RECIPIENT_CODES = tuple(code for code, rule in RULES.items() if rule.remedy is Remedy.RECIPIENT)
-UNKNOWN_CODE = Rule(_DROP, "unknown code")
-TOO_MANY_REQUESTS = Rule(_SLOWER, "HTTP 429", LONG)
-SERVER_ERROR = Rule(_AGAIN, "HTTP 5xx without a code", LONG)
+UNKNOWN_CODE = Rule(_DROP, "unknown code", "unbekannter Fehlercode")
+TOO_MANY_REQUESTS = Rule(_SLOWER, "HTTP 429", "zu viele Nachrichten auf einmal", LONG)
+SERVER_ERROR = Rule(_AGAIN, "HTTP 5xx without a code", "Störung bei Meta", LONG)
 
 
 def rule_for(code: int | None, http_status: int | None = None) -> Rule:
@@ -105,7 +110,7 @@ def rule_for(code: int | None, http_status: int | None = None) -> Rule:
     if code is not None and code in RULES:
         return RULES[code]
     if code is not None and 200 <= code <= 299:
-        return Rule(_SENDER, "permission missing")  # Meta: 200 to 299 are permission errors
+        return Rule(_SENDER, "permission missing", "Berechtigung fehlt")  # Meta: 200 to 299 are permission errors
     if http_status == 429:  # seen without a known code (nyaruka/courier)
         return TOO_MANY_REQUESTS
     if code is None and http_status is not None and http_status >= 500:
@@ -120,6 +125,6 @@ def pause_seconds(rule: Rule, attempt: int, jitter: float) -> float:
     minute, half of it at random.
     """
     if rule.remedy is Remedy.PAIR:
-        return float(4 ** min(attempt, 6))
+        return float(4 ** min(attempt, LONGEST_PAIR_EXPONENT))
     whole = min(60.0, 2.0 ** (attempt - 1))
     return whole * (0.5 + jitter / 2)

@@ -1,11 +1,12 @@
-"""A lane of broadcasts: each message is a batch of recipients, claimed a few at a time."""
+"""A lane of broadcasts: each message is a batch of recipients, claimed a few at a time, or begins a follow-up."""
 
 import structlog
 
 from services.dispatcher.domain.content import ContentError, template_body
 from services.dispatcher.ports import Batch, Claim, LaneMessage, LaneQueue, Ledger, Origin
-from shared.contracts.dispatch import BroadcastBatch
+from shared.contracts.dispatch import BroadcastBatch, BroadcastFollowUp
 from shared.contracts.envelope import ContractError, decode
+from shared.contracts.message import Message
 from shared.outcome import Dead, Done
 
 RECIPIENTS_IN_A_BATCH = 100
@@ -20,7 +21,7 @@ class BatchLane:
         self._ledger = ledger
         self._queue = queue
         self._batch: Batch | None = None
-        self._unregistered: Batch | None = None
+        self._unregistered: LaneMessage | None = None
 
     @property
     def available(self) -> int:
@@ -56,28 +57,36 @@ class BatchLane:
             return self._batch
         self._batch = None
         while message := self._next_message():
-            batch = await self._open(message)
-            if batch is None:
-                continue
-            self._unregistered = batch
-            await self._ledger.register(batch.message, batch.content)
-            self._unregistered, self._batch = None, batch
-            return batch
+            self._unregistered = message
+            self._batch = await self._open(message)
+            self._unregistered = None
+            if self._batch:
+                return self._batch
         return None
 
     def _next_message(self) -> LaneMessage | None:
+        """One that could not be registered while the database was away comes first."""
         waiting, self._unregistered = self._unregistered, None
-        if waiting and waiting.origin.message.alive:
-            return waiting.origin.message
-        return self._queue.take()
+        return waiting if waiting and waiting.alive else self._queue.take()
 
     async def _open(self, message: LaneMessage) -> Batch | None:
+        """A batch that is registered; None if the message is no batch, and settled. Raises DependencyAway."""
         try:
-            batch = decode(message.body)
-            if not isinstance(batch, BroadcastBatch):
-                raise ContractError(f"expected {BroadcastBatch.TYPE}")
-            return Batch(Origin(message), batch, template_body(batch.template))
+            return await self._register(message, decode(message.body))
         except (ContractError, ContentError) as error:
             _log.error("batch_unusable", problem=str(error))
             await message.settle(Dead(str(error)))
             return None
+
+    async def _register(self, message: LaneMessage, read: Message) -> Batch | None:
+        match read:
+            case BroadcastBatch():
+                batch = Batch(Origin(message), read, template_body(read.template))
+                await self._ledger.register(read, batch.content)
+                return batch
+            case BroadcastFollowUp():
+                await self._ledger.begin_follow_up(read, template_body(read.template))
+                await message.settle(Done())
+                return None
+            case _:
+                raise ContractError(f"expected {BroadcastBatch.TYPE} or {BroadcastFollowUp.TYPE}")

@@ -12,6 +12,7 @@ from shared.outcome import DependencyAway
 
 AWAY_SECONDS = 0.2
 MOST_IN_FLIGHT = 2000
+WORTH_WAITING_SECONDS = 0.5
 
 _log = structlog.get_logger()
 
@@ -46,21 +47,28 @@ class Pump:
         self._leases: set[asyncio.Task[None]] = set()
 
     def stop(self) -> None:
-        """Claim nothing more; what has not left goes back to the ledger."""
+        """Reserve nothing more; the leases that are ours already are used, so that no slot is lost."""
         self._stopping.set()
-        self._sender.stopping = True
         self._wake.set()
 
     async def run(self, drain_seconds: float) -> None:
-        """Work until `stop`, then hand back what is left and wait for what is in flight."""
+        """Work until `stop`, then use what is reserved, hand back what is left, wait for what is in flight."""
         while not self._stopping.is_set():
             await self._step()
-        if self._next:
-            self._next.cancel()
+        await self._use_reserved()
         await asyncio.gather(*self._leases)
+        self._sender.stopping = True
         for claim in self._lanes.take_carried():
             self._sender.give_back(claim, "stopping")
         await self._sender.drained(drain_seconds)
+
+    async def _use_reserved(self) -> None:
+        reserved, self._next = self._next, None
+        try:
+            if reserved:
+                await self._use_lease(await reserved)
+        except DependencyAway:
+            return
 
     async def _step(self) -> None:
         await self._sender.room(MOST_IN_FLIGHT)
@@ -90,9 +98,10 @@ class Pump:
 
     async def _use_lease(self, lease: Lease) -> None:
         wait = lease.start - self._lead - asyncio.get_running_loop().time()
-        if wait > 0 and await self._stopped_within(wait):
+        if wait > WORTH_WAITING_SECONDS and await self._stopped_within(wait):
             return
-        claims = await self._fill(lease.slots)
+        await asyncio.sleep(max(0.0, lease.start - self._lead - asyncio.get_running_loop().time()))
+        claims = await self._fill(lease.slots) if lease.slots else []
         task = asyncio.create_task(self._send(lease, claims))
         self._leases.add(task)
         task.add_done_callback(self._leases.discard)

@@ -17,6 +17,10 @@ PROGRESS_SECONDS = 0.5
 WATCH_SECONDS = 1.0
 PARTITIONS_SECONDS = 3600.0
 REFUSALS_SECONDS = 1.0
+TIDY_SECONDS = 1.0
+TIDY_STEP = 2000
+FOLLOW_SECONDS = 0.25
+FOLLOW_STEP = 500
 LATE_ANSWER_SECONDS = 5.0
 
 _log = structlog.get_logger()
@@ -70,6 +74,30 @@ class Resolver:
         self._meter.unknown(marked, released)
         if marked or released:
             _log.warning("unknown_outcomes", marked=marked, released=released)
+
+
+class Tidier:
+    """Brings waiting deliveries where pauses, holds, cancellations and expiries want them, in small steps."""
+
+    def __init__(self, *, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    async def tidy(self) -> None:
+        """Until nothing is left to do. Raises DependencyAway."""
+        while await self._ledger.tidy(TIDY_STEP) >= TIDY_STEP:
+            pass
+
+
+class Follower:
+    """Finds the recipients of follow-ups, in small steps."""
+
+    def __init__(self, *, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    async def follow(self) -> None:
+        """Until nothing is left to do just now. Raises DependencyAway."""
+        while await self._ledger.extend_follow_up(FOLLOW_STEP):
+            pass
 
 
 class Watch:

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from uuid import UUID
 
-from services.subscriptions.adapters.rows import broadcast_from, page_from, recipient_of
+from services.subscriptions.adapters.rows import Row, broadcast_from, page_from, recipient_of
 from services.subscriptions.domain.broadcast import Broadcast, Page
 from services.subscriptions.ports import Claim
 from shared.contracts.dispatch import Recipient
@@ -75,12 +75,17 @@ class PostgresClaim:
             )
             if row is None:
                 return ()
-            found = await self._connection.fetch(
-                _READ, row["topic"], row["position"], size, row["published_at"], row["municipality"]
-            )
+            # Those whom a follow-up goes to are in the ledger.
+            found = [] if row["follows"] else await self._read(row, size)
             pages = prepare(broadcast_from(row), [recipient_of(recipient) for recipient in found])
             await self._store(pages)
             return pages
+
+    async def _read(self, row: Row, size: int) -> list[Row]:
+        found: list[Row] = await self._connection.fetch(
+            _READ, row["topic"], row["position"], size, row["published_at"], row["municipality"]
+        )
+        return found
 
     async def _pending(self) -> tuple[Page, ...]:
         rows = await self._connection.fetch(

@@ -1,6 +1,9 @@
 """Notices in PostgreSQL."""
 
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
+from uuid import UUID
 
 import msgspec
 
@@ -20,9 +23,11 @@ _REVISIONS = """
 """
 _INSERT = """
     insert into subscriptions.broadcast (id, source, notice, revision, digest, topic, lane, template,
-        published_at, expires_at, municipality)
-    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+        published_at, expires_at, opens, closes, zone, follows, municipality, spacing_seconds)
+    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $16, $15::float8 / nullif((
+        select count(*) from subscriptions.subscription where topic = $6 and $15 is not null), 0))
 """
+_FOLLOWED = "select id, topic from subscriptions.broadcast where source = $1 and notice = $2 order by revision"
 # Also what is expanded is cancelled while it may still wait in the dispatcher.
 _CANCEL = """
     with cancelled as (
@@ -64,11 +69,12 @@ class PostgresNotices:
             revisions = await connection.fetch(_REVISIONS, broadcast.source, broadcast.notice)
             stored = {row["revision"]: stored_from(row) for row in revisions}
             known = stored.get(broadcast.revision)
-            problem = None if _same(known, broadcast) else _problem(broadcast, stored, withdrawn_at)
-            if problem:
+            followed = await _followed(connection, broadcast)
+            problem = _problem(broadcast, stored, withdrawn_at) or _follow_problem(broadcast, followed)
+            if problem and not _same(known, broadcast):
                 return Accepted(problem=problem)
             if known is None:
-                await connection.execute(_INSERT, *_columns(broadcast))
+                await connection.execute(_INSERT, *_columns(replace(broadcast, follows=tuple(followed))))
             superseded = await _cancel(
                 connection,
                 broadcast.source,
@@ -99,6 +105,22 @@ async def _cancel(
     await connection.fetchval(_CANCEL, source, notice, reason, below, now)
     rows = await connection.fetch(_CANCELLED, source, notice, reason, below)
     return tuple(stored_from(row) for row in rows)
+
+
+async def _followed(connection: Connection, broadcast: Broadcast) -> dict[UUID, str]:
+    """The broadcasts of the notice that it follows, with their topics."""
+    rows = await connection.fetch(_FOLLOWED, broadcast.source, broadcast.follows_notice)
+    return {UUID(int=row["id"].int): row["topic"] for row in rows}
+
+
+def _follow_problem(broadcast: Broadcast, followed: Mapping[UUID, str]) -> Problem | None:
+    if broadcast.follows_notice is None:
+        return None
+    if not followed:
+        return Problem(field="follows", problem="is no notice that was accepted from this source")
+    if set(followed.values()) != {broadcast.topic}:
+        return Problem(field="topic", problem="must be that of the notice which it follows")
+    return None
 
 
 def _same(known: Stored | None, broadcast: Broadcast) -> bool:
@@ -137,5 +159,8 @@ def _columns(broadcast: Broadcast) -> tuple[object, ...]:
         msgspec.json.encode(broadcast.template).decode(),
         broadcast.published_at,
         broadcast.expires_at,
+        *((hours.opens, hours.closes, hours.zone) if (hours := broadcast.hours) else (None, None, None)),
+        list(broadcast.follows),
+        broadcast.spread.total_seconds() if broadcast.spread else None,
         broadcast.municipality,
     )

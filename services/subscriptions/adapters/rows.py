@@ -7,7 +7,7 @@ from services.subscriptions.domain.broadcast import Broadcast, Page, Stored
 from services.subscriptions.domain.consent import Consent, ConsentEvent
 from services.subscriptions.domain.subscriber import Moment, State, Subscriber
 from services.subscriptions.domain.wording import Wording
-from shared.contracts.dispatch import Recipient, Template
+from shared.contracts.dispatch import PermittedHours, Recipient, Template
 from shared.contracts.message import Address, Addresses, AddressKind, Lane
 
 Row = asyncpg.Record
@@ -95,9 +95,18 @@ def broadcast_from(row: Row) -> Broadcast:
         template=msgspec.json.decode(row["template"], type=Template),
         published_at=row["published_at"],
         expires_at=row["expires_at"],
+        hours=_hours(row),
+        spacing_seconds=row["spacing_seconds"],
+        follows=tuple(row["follows"]),
         page=row["page"],
         audience=row["audience"],
     )
+
+
+def _hours(row: Row) -> PermittedHours | None:
+    if row["opens"] is None:
+        return None
+    return PermittedHours(opens=row["opens"], closes=row["closes"], zone=row["zone"])
 
 
 def stored_from(row: Row) -> Stored:

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import msgspec
@@ -12,7 +12,14 @@ from services.subscriptions.domain.county import Topic
 from services.subscriptions.domain.language.intents import Intent
 from services.subscriptions.domain.language.payloads import BAD, GOOD, payload
 from services.subscriptions.domain.publication import SOURCE
-from shared.contracts.dispatch import BroadcastBatch, Recipient, Template, TemplateParameter
+from shared.contracts.dispatch import (
+    BroadcastBatch,
+    BroadcastFollowUp,
+    PermittedHours,
+    Recipient,
+    Template,
+    TemplateParameter,
+)
 from shared.contracts.envelope import encode
 from shared.contracts.events import Problem
 from shared.contracts.ids import derived_id, timed_id
@@ -25,7 +32,11 @@ STOP_PAYLOAD = "stop"
 
 @dataclass(frozen=True, kw_only=True)
 class Broadcast:
-    """One sending-out. `page` is the next page's number, `audience` the recipients of all pages before."""
+    """One sending-out. `page` is the next page's number, `audience` the recipients of all pages before.
+
+    It is spread over `spread`, which makes `spacing_seconds` between two as soon as the audience is known. A follow-up
+    of the notice `follows_notice` goes to those who got its broadcasts `follows`, and has no pages.
+    """
 
     id: UUID
     source: str
@@ -38,6 +49,11 @@ class Broadcast:
     template: Template
     published_at: datetime
     expires_at: datetime
+    hours: PermittedHours | None = None
+    spread: timedelta | None = None
+    spacing_seconds: float | None = None
+    follows_notice: str | None = None
+    follows: tuple[UUID, ...] = ()
     page: int = 0
     audience: int = 0
 
@@ -79,8 +95,10 @@ def digest_of(notice: NoticePublished) -> bytes:
     return hashlib.sha256(msgspec.json.encode(notice)).digest()
 
 
-def broadcast_of(notice: NoticePublished, *, source: str, topic: Topic, now: datetime) -> Broadcast:
-    """The broadcast of a valid notice, published now."""
+def broadcast_of(
+    notice: NoticePublished, *, source: str, topic: Topic, now: datetime, hours: PermittedHours | None = None
+) -> Broadcast:
+    """The broadcast of a valid notice, published now; `hours` do not bind what is urgent."""
     parts = (b"broadcast", source.encode(), notice.notice.encode(), str(notice.revision).encode())
     identifier = timed_id(now, *parts)
     return Broadcast(
@@ -95,6 +113,9 @@ def broadcast_of(notice: NoticePublished, *, source: str, topic: Topic, now: dat
         template=template_of(notice, topic, identifier),
         published_at=now,
         expires_at=notice.expires_at,
+        hours=None if notice.urgent else hours,
+        spread=timedelta(minutes=notice.spread_minutes) if notice.spread_minutes else None,
+        follows_notice=notice.follows,
     )
 
 
@@ -119,12 +140,32 @@ def pages_of(broadcast: Broadcast, recipients: Sequence[Recipient], *, more: boo
     """The next recipients as pages of at most 100; without `more` to come the last page says so.
 
     There is always a last page, if need be an empty one, since it tells the audience. A broadcast that
-    has expired ends with it.
+    has expired ends with it. A follow-up is one page that names nobody.
     """
+    if broadcast.follows:
+        return (_follow_up(broadcast),)
     if now >= broadcast.expires_at:
         recipients, more = (), False
     starts = range(0, max(len(recipients), 1), PAGE_RECIPIENTS)
     return tuple(_page(broadcast, recipients, start, last=not more and start == starts[-1]) for start in starts)
+
+
+def _follow_up(broadcast: Broadcast) -> Page:
+    message_id = derived_id(broadcast.id, b"follow-up")
+    message = BroadcastFollowUp(
+        broadcast=broadcast.id,
+        notice=broadcast.notice,
+        revision=broadcast.revision,
+        topic=broadcast.topic,
+        lane=broadcast.lane,
+        template=broadcast.template,
+        published_at=broadcast.published_at,
+        expires_at=broadcast.expires_at,
+        follows=broadcast.follows,
+        hours=broadcast.hours,
+    )
+    body = encode(message, event_id=str(message_id), source=SOURCE, time=broadcast.published_at)
+    return Page(lane=broadcast.lane, page=0, message_id=message_id, body=body, recipients=0, last=True, position=None)
 
 
 def _page(broadcast: Broadcast, recipients: Sequence[Recipient], start: int, *, last: bool) -> Page:
@@ -144,6 +185,8 @@ def _page(broadcast: Broadcast, recipients: Sequence[Recipient], start: int, *, 
         offset=broadcast.audience + start,
         last=last,
         recipients=chosen,
+        hours=broadcast.hours,
+        spacing_seconds=broadcast.spacing_seconds,
     )
     return Page(
         lane=broadcast.lane,

@@ -1,9 +1,13 @@
 """The county and its topics, as the configuration file describes them."""
 
+from datetime import time
 from enum import StrEnum
 from typing import Annotated
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from msgspec import Meta, Struct
+
+from shared.contracts.dispatch import PermittedHours
 
 Short = Annotated[str, Meta(min_length=1, max_length=200)]
 TopicId = Annotated[str, Meta(pattern=r"^[a-z][a-z_]{0,39}$")]
@@ -39,6 +43,29 @@ class MunicipalSystem(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     source: Short
 
 
+class Hours(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """When what is not urgent may be sent: from `opens` until before `closes`, every day, by the clock of `zone`.
+
+    Raises ValueError if it does not open before it closes, or there is no such zone.
+    """
+
+    opens: time
+    closes: time
+    zone: Short = "Europe/Berlin"
+
+    def __post_init__(self) -> None:
+        if self.opens >= self.closes:
+            raise ValueError("the permitted hours must open before they close")
+        try:
+            ZoneInfo(self.zone)
+        except (ZoneInfoNotFoundError, ValueError):
+            raise ValueError("the permitted hours need a time zone such as Europe/Berlin") from None
+
+    @property
+    def permitted(self) -> PermittedHours:
+        return PermittedHours(opens=self.opens, closes=self.closes, zone=self.zone)
+
+
 class County(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Everything about the county that citizens read, and what is allowed to reach them.
 
@@ -60,6 +87,7 @@ class County(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     proof_days: Annotated[int, Meta(ge=1, le=4_000)] = 1_100
     publishers: tuple[MunicipalSystem, ...] = ()
     link_hosts: tuple[str, ...] = ()
+    permitted_hours: Hours | None = None
 
     def __post_init__(self) -> None:
         if len({topic.id for topic in self.topics}) < len(self.topics):

@@ -54,20 +54,24 @@ def _content(data: dict[str, Any], county: County, now: datetime, wrong: set[str
     """Rules beyond the shape; those about fields in `wrong` are not looked at."""
     if "topic" not in wrong and data["topic"] not in county.topic_ids:
         yield Problem(field="topic", problem=f"unknown; one of {', '.join(sorted(county.topic_ids))}")
-    if data.get("municipality") is not None and not wrong & {"municipality", "topic"}:
-        yield from _municipality(data["municipality"], data["topic"], county)
+    if not wrong & {"municipality", "topic"}:
+        yield from _municipality(data.get("municipality"), data["topic"], county)
     if "expires_at" not in wrong:
         yield from _expiry(msgspec.convert(data["expires_at"], datetime), now)
     for field, allowed in (("headline", ""), ("text", _LINE_BREAKS)):
         if field not in wrong:
             yield from _characters(field, data[field], allowed)
-    if data.get("link") is not None and "link" not in wrong:
-        yield from _link(data["link"], county)
+    if "link" not in wrong:
+        yield from _link(data.get("link"), county)
+    if not wrong & {"spread_minutes", "follows"}:
+        yield from _spread_and_follows(data, now, wrong)
     if not wrong & {"headline", "text", "link"}:
         yield from _together(data)
 
 
-def _municipality(municipality: str, topic: str, county: County) -> Iterator[Problem]:
+def _municipality(municipality: str | None, topic: str, county: County) -> Iterator[Problem]:
+    if municipality is None:
+        return
     if municipality not in county.municipalities:
         yield Problem(field="municipality", problem=f"unknown; one of {', '.join(county.municipalities) or '(none)'}")
     if topic not in county.local_topics:
@@ -81,6 +85,20 @@ def _expiry(expires_at: datetime, now: datetime) -> Iterator[Problem]:
         yield Problem(field="expires_at", problem=f"must be within {LATEST_EXPIRY.days} days")
 
 
+def _spread_and_follows(data: dict[str, Any], now: datetime, wrong: set[str]) -> Iterator[Problem]:
+    if data.get("follows") is not None and data["follows"] == data.get("notice"):
+        yield Problem(field="follows", problem="must be another notice")
+    minutes = data.get("spread_minutes")
+    if minutes is None:
+        return
+    if data.get("urgent") is True:
+        yield Problem(field="spread_minutes", problem="is not for what is urgent")
+    if data.get("follows") is not None:
+        yield Problem(field="spread_minutes", problem="is not for what follows an earlier notice")
+    if "expires_at" not in wrong and now + timedelta(minutes=minutes) > msgspec.convert(data["expires_at"], datetime):
+        yield Problem(field="spread_minutes", problem="goes beyond expires_at")
+
+
 def _characters(field: str, text: str, allowed: str) -> Iterator[Problem]:
     if any(_forbidden(letter) and letter not in allowed for letter in text):
         yield Problem(field=field, problem="contains control characters")
@@ -92,7 +110,9 @@ def _forbidden(letter: str) -> bool:
     return unicodedata.category(letter) in ("Cc", "Cs") or letter in _BIDIRECTIONAL
 
 
-def _link(link: str, county: County) -> Iterator[Problem]:
+def _link(link: str | None, county: County) -> Iterator[Problem]:
+    if link is None:
+        return
     try:
         parts = urlsplit(link)
         plain = parts.username is None and parts.port in (None, 443)

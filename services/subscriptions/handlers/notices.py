@@ -11,6 +11,7 @@ from services.subscriptions.domain.broadcast import Accepted, broadcast_of, dige
 from services.subscriptions.domain.county import County
 from services.subscriptions.domain.notices import notice_problems, shape_problems
 from services.subscriptions.ports import Notices, Outlet
+from shared.contracts.dispatch import PermittedHours
 from shared.contracts.envelope import ContractError, Envelope, read_envelope
 from shared.contracts.events import Problem
 from shared.contracts.notices import NoticePublished, NoticeWithdrawn
@@ -79,7 +80,7 @@ class NoticeDesk:
         topic = self.county.topic(notice.topic)
         if topic is None:  # accepted once, but the topic was taken out of the configuration
             return await self._reject(envelope.id, notice.notice, (Problem(field="topic", problem="unknown"),))
-        broadcast = broadcast_of(notice, source=envelope.source, topic=topic, now=self.clock())
+        broadcast = broadcast_of(notice, source=envelope.source, topic=topic, now=self.clock(), hours=self._hours)
         accepted = await self.notices.accept(broadcast)
         if accepted.stored is None:
             return await self._reject(envelope.id, notice.notice, _problem(accepted))
@@ -90,6 +91,10 @@ class NoticeDesk:
         await self.outlet.publish(events.broadcast_started(broadcast, accepted.stored))
         self.count("accepted")
         return Done()
+
+    @property
+    def _hours(self) -> PermittedHours | None:
+        return self.county.permitted_hours.permitted if self.county.permitted_hours else None
 
     async def _withdrawn(self, envelope: Envelope, data: object, strangers: tuple[Problem, ...]) -> Outcome:
         problems = (*strangers, *shape_problems(data, NoticeWithdrawn))

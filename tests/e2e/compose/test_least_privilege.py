@@ -15,6 +15,7 @@ SEES = {
     "grafana": {"grafana-secrets"},
     "ingress": {"ingress-secrets"},
     "migrate": {"admin-secrets"},
+    "operate": {"operator-secrets"},
     "postgres": {"postgres-secrets"},
     "prometheus": set(),
     "publish": {"pressestelle-secrets"},

@@ -60,11 +60,21 @@ async def test_the_event_names_login_and_source_and_expires_after_a_day(
 
 
 async def test_everything_on_the_command_line_is_in_the_notice(desk: Desk, environment: Mapping[str, str]) -> None:
-    options = ("--link", "https://example.org/a", "--urgent", "--source", "/other", "--expires-in", "2d")
+    options: tuple[str, ...] = (
+        "--link",
+        "https://example.org/a",
+        "--urgent",
+        "--source",
+        "/other",
+        "--expires-in",
+        "2d",
+    )
+    options += ("--spread", "2h", "--follows", "n-0")
     await kreisfunk(*NOTICE, *options, environment=environment)
     ((_, envelope, notice),) = desk.said
     assert isinstance(notice, NoticePublished)
     assert (notice.topic, notice.headline, notice.text) == ("strassensperrungen", "L 149 gesperrt", "Bis 18 Uhr.")
+    assert (notice.spread_minutes, notice.follows) == (120, "n-0")
     assert (notice.link, notice.urgent, envelope.source) == ("https://example.org/a", True, "/other")
     assert notice.expires_at - envelope.time == timedelta(days=2)
 
@@ -137,6 +147,7 @@ async def test_a_broker_without_our_topology_is_named(servers: Servers) -> None:
         ("--expires-at", "soon"),
         ("--expires-in", "1h", "--expires-at", "2030-01-01T00:00+01:00"),
         ("--revision", "0"),
+        ("--spread", "slowly"),
         ("--no-such-option",),
     ],
 )

@@ -6,7 +6,6 @@ from itertools import pairwise
 
 import asyncpg
 import msgspec
-import pytest
 
 from services.dispatcher.adapters.ledger import PostgresLedger
 from services.dispatcher.adapters.limiter import Limits, PostgresLimiter
@@ -150,30 +149,6 @@ async def test_a_held_template_parks_its_broadcasts_and_a_release_wakes_them(
     assert await ledger.due_lanes() == set()
     await ledger.release_template("t")
     assert len(await ledger.claim_due(Lane.BULK, 10)) == 5
-
-
-async def test_an_operator_can_pause_and_see_no_address(database: Database, ledger: PostgresLedger, pool: Pool) -> None:
-    message = batch_message(subscribers(3))
-    await claim(ledger, message, 1)
-    operator = await asyncpg.connect(database.url_as("kreisfunk_operator"))
-    try:
-        await operator.execute(
-            "update dispatcher.broadcast set paused_reason = 'Prüfung' where id = $1", message.broadcast
-        )
-        for statement in (
-            "select address_sealed from dispatcher.delivery",
-            "select content from dispatcher.delivery",
-            "delete from dispatcher.delivery",
-            "update dispatcher.suppression set sequence = 0",
-        ):
-            with pytest.raises(asyncpg.InsufficientPrivilegeError):
-                await operator.execute(statement)
-    finally:
-        await operator.close()
-    batch = in_hand(message)
-    batch.position = 1
-    assert await ledger.claim_batch(batch, 10) == []
-    assert await waits_for(pool, message) == {"resume": 2}
 
 
 async def test_a_held_sender_gets_one_try_in_a_while(pool: Pool) -> None:

@@ -4,12 +4,15 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
-from datetime import timedelta
+from datetime import time, timedelta
 
+import msgspec
 import pytest
 
+from services.subscriptions.domain.county import Hours
 from services.subscriptions.domain.publication import Publication
-from shared.contracts.dispatch import BroadcastBatch
+from shared.contracts.dispatch import BroadcastBatch, BroadcastFollowUp
+from shared.contracts.events import NoticeRejected
 from shared.contracts.message import Lane
 from shared.outcome import DependencyAway
 from shared.runtime.background import background
@@ -18,7 +21,7 @@ from tests.integration.subscriptions.audience import subscribe_many
 from tests.integration.subscriptions.press import publish, withdraw
 from tests.integration.subscriptions.stand import Stand
 from tests.servers import wait_for
-from tests.unit.subscriptions.material import both, message
+from tests.unit.subscriptions.material import COUNTY, both, message
 
 PROGRESS = "select state, page, audience, read_to_end from subscriptions.broadcast order by id"
 PENDING = "select count(*) from subscriptions.pending_page"
@@ -200,3 +203,73 @@ async def test_reading_ahead_while_publishing_leaves_nobody_out_whatever_is_refu
     assert everybody(sorted(stand.outlet.pages(), key=lambda page: page.page)) == list(range(1, 3_051))
     assert await stand.rows(PROGRESS) == [("expanded", 31, 3_050, True)]
     assert await stand.rows(PENDING) == [(0,)]
+
+
+async def test_a_spread_is_shared_out_among_those_who_are_there_at_the_start(stand: Stand, database: Database) -> None:
+    await subscribe_many(database, 240)
+    await publish(stand, spread_minutes=120)
+    assert await stand.rows("select spacing_seconds from subscriptions.broadcast") == [(30.0,)]
+    stand.outlet.refuse = lambda publication: publication.key == Lane.BULK
+    with pytest.raises(DependencyAway):
+        await stand.parts.expander.turn()
+    stand.outlet.refuse = lambda _: False
+    await stand.receive(message("Start", sender=both("late")))
+    await expand(stand)
+    assert {page.spacing_seconds for page in stand.outlet.pages()} == {30.0}
+
+
+async def test_a_spread_over_nobody_is_none(stand: Stand) -> None:
+    await publish(stand, spread_minutes=120)
+    await expand(stand)
+    assert [page.spacing_seconds for page in stand.outlet.pages()] == [None]
+
+
+async def test_a_follow_up_names_the_broadcasts_of_the_earlier_notice_and_reads_no_audience(
+    stand: Stand, database: Database
+) -> None:
+    await subscribe_many(database, 500)
+    await publish(stand)
+    await publish(stand, revision=2, text="Bis 20 Uhr.", event_id="event-2")
+    await publish(stand, notice="frei", text="Wieder frei.", follows="L149", event_id="event-3")
+    stand.outlet.lose = lambda publication: publication.key == Lane.BULK
+    with pytest.raises(DependencyAway):
+        await expand(stand)
+    stand.outlet.lose = lambda _: False
+    await expand(stand)
+    earlier = await stand.rows("select id from subscriptions.broadcast where notice = 'L149' order by revision")
+    follow_ups = stand.outlet.messages(BroadcastFollowUp)
+    assert {one.follows for one in follow_ups} == {tuple(row[0] for row in earlier)}
+    assert len(earlier) == 2
+    assert [page.notice for page in stand.outlet.pages() if page.notice == "frei"] == []
+
+
+async def test_a_follow_up_that_arrives_again_is_the_same_one(stand: Stand) -> None:
+    await publish(stand)
+    for _ in range(2):
+        await publish(stand, notice="frei", follows="L149", event_id="event-2")
+        await expand(stand)
+    assert len(stand.outlet.messages(BroadcastFollowUp)) == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"follows": "unknown"}, "follows"),
+        ({"follows": "L149", "topic": "stellen"}, "topic"),
+    ],
+)
+async def test_what_cannot_be_followed_is_named(changes: dict[str, str], field: str, stand: Stand) -> None:
+    await publish(stand)
+    await publish(stand, notice="frei", event_id="event-2", **changes)
+    (rejected,) = stand.outlet.messages(NoticeRejected)
+    assert [problem.field for problem in rejected.problems] == [field]
+
+
+async def test_hours_of_the_county_bind_what_is_not_urgent(stand: Stand) -> None:
+    hours = Hours(opens=time(8), closes=time(20))
+    desk = replace(stand.parts.desk, county=msgspec.structs.replace(COUNTY, permitted_hours=hours))
+    stand.parts = replace(stand.parts, desk=desk)
+    await publish(stand)
+    await publish(stand, notice="K8", urgent=True, event_id="event-2")
+    await expand(stand)
+    assert {page.notice: page.hours for page in stand.outlet.pages()} == {"L149": hours.permitted, "K8": None}

@@ -33,4 +33,4 @@ def test_a_slot_may_be_used_a_little_late_and_no_later() -> None:
 def test_rate_and_late_slots_together_stay_within_the_limit(limit: float) -> None:
     rate = permitted_rate(limit)
     late = max(TOLERATED_SLOTS, TOLERATED_SECONDS * rate)
-    assert rate + late + 1 <= limit + 1e-9, "one slot more is what the reservation lets catch up"
+    assert rate + late + 2 <= limit + 1e-9, "one slot may be caught up, and both ends of a second count"

@@ -22,9 +22,10 @@ EXCHANGES: Mapping[str, str] = {
 PARTS = {
     topology.MUNICIPAL_EVENTS: "What municipal systems tell us.",
     topology.INBOUND: "What Meta's webhooks say, as groups, from the ingress.",
-    topology.DISPATCH: "What is to be sent. A batch travels on the lane that it names.",
+    topology.DISPATCH: "What is to be sent. A batch, or a follow-up, travels on the lane that it names.",
     topology.EVENTS: "What we tell the world.",
 }
+ON_A_LANE = (dispatch.BroadcastBatch, dispatch.BroadcastFollowUp)
 INTRODUCTION = """# Messages and queues
 
 Written by `python -m tests.unit.docs.generate` from `shared/contracts`, `shared/amqp/topology.py` and
@@ -97,7 +98,7 @@ def _message(kind: type[Message]) -> Iterator[str]:
     schema = schema_of(kind)
     yield f"### `{kind.TYPE}`"
     yield inspect.cleandoc(kind.__doc__ or "")
-    key = "`urgent` or `bulk`, as its lane" if kind is dispatch.BroadcastBatch else f"`{kind.KEY}`"
+    key = "`urgent` or `bulk`, as its lane" if kind in ON_A_LANE else f"`{kind.KEY}`"
     yield f"Routing key: {key}."
     yield _fields(schema["$defs"][kind.__name__])
 

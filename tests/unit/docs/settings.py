@@ -9,6 +9,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings
 
 from cli.migrate.settings import Settings as Migrate
+from cli.operate.settings import Settings as Operate
 from cli.publish.settings import Settings as Publish
 from services.dispatcher.settings import Settings as Dispatcher
 from services.ingress.settings import Settings as Ingress
@@ -22,6 +23,7 @@ WHO: Mapping[str, type[BaseSettings]] = {
     "dispatcher": Dispatcher,
     "`kreisfunk migrate`": Migrate,
     "`kreisfunk publish`, `kreisfunk withdraw`": Publish,
+    "`kreisfunk limits`, `broadcasts`, `unknown`, `templates`": Operate,
 }
 HEAD = ("variable", "unless set", "what for")
 

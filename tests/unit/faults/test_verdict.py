@@ -176,14 +176,14 @@ def test_a_row_that_says_delivered_without_a_message_is_unaccounted_and_lost() -
 
 
 def test_too_many_in_one_second_break_the_rate_unless_the_judge_stood_still() -> None:
-    scene = Scene(broadcasts=[Broadcast("b1", "n1", LIMIT + 1, True, False, EXPIRES_AT)])
-    people = range(1, LIMIT + 2)
+    scene = Scene(broadcasts=[Broadcast("b1", "n1", LIMIT + 2, True, False, EXPIRES_AT)])
+    people = range(1, LIMIT + 3)
     scene.outbound = [template(citizen, accepted_at=20.0 + citizen / 20) for citizen in people]
     scene.ledger = [row(citizen) for citizen in people]
-    assert figures(scene) == {RATE: 1}
-    scene.stalls = [Stall(20.05, 0.1)]
+    assert figures(scene)[RATE]
+    scene.stalls = [Stall(20.05, 0.15)]
     assert figures(scene) == {}
     scene.stalls = []
     scene.faults = [done("narrow dispatcher to graph", 20.0, 21.0)]
     assert figures(scene) == {}
-    assert judged(scene).windows.worst == LIMIT + 1
+    assert judged(scene).windows.worst == LIMIT + 2

@@ -1,4 +1,5 @@
-from datetime import timedelta
+from dataclasses import replace
+from datetime import time, timedelta
 from uuid import UUID
 
 import pytest
@@ -6,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.subscriptions.domain.broadcast import Broadcast, Page, broadcast_of, pages_of, template_of
-from shared.contracts.dispatch import BroadcastBatch, Recipient
+from shared.contracts.dispatch import BroadcastBatch, BroadcastFollowUp, PermittedHours, Recipient
 from shared.contracts.envelope import decode
 from shared.contracts.ids import moment_of
 from shared.contracts.message import AddressKind, Lane
@@ -90,3 +91,26 @@ def test_the_same_page_is_the_same_bytes_whenever_it_is_made() -> None:
     soon = pages_of(broadcast(), recipients(150), more=False, now=NOON)
     later = pages_of(broadcast(), recipients(150), more=False, now=NOON + timedelta(minutes=5))
     assert soon == later
+
+
+def test_hours_bind_what_is_not_urgent() -> None:
+    hours = PermittedHours(opens=time(8), closes=time(20), zone="Europe/Berlin")
+    urgent = NoticePublished(notice="a", topic="x", headline="h", text="t", expires_at=NOON, urgent=True)
+    assert broadcast_of(NOTICE, source="/press", topic=TOPIC, now=NOON, hours=hours).hours == hours
+    assert broadcast_of(urgent, source="/press", topic=TOPIC, now=NOON, hours=hours).hours is None
+
+
+def test_each_page_names_hours_and_spacing() -> None:
+    hours = PermittedHours(opens=time(8), closes=time(20), zone="Europe/Berlin")
+    timed = replace(broadcast(), hours=hours, spacing_seconds=0.5)
+    batches = [batch(page) for page in pages_of(timed, recipients(150), more=False, now=NOON)]
+    assert {(each.hours, each.spacing_seconds) for each in batches} == {(hours, 0.5)}
+
+
+def test_a_follow_up_is_one_page_that_names_whom_it_follows_and_nobody_else() -> None:
+    followed = (UUID(int=1), UUID(int=2))
+    (page,) = pages_of(replace(broadcast(), follows=followed), (), more=False, now=NOON)
+    message = decode(page.body)
+    assert isinstance(message, BroadcastFollowUp)
+    assert (message.broadcast, message.follows, message.lane) == (broadcast().id, followed, Lane.BULK)
+    assert (page.page, page.recipients, page.last) == (0, 0, True)

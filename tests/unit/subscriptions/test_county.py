@@ -1,4 +1,5 @@
 import json
+from datetime import time
 from pathlib import Path
 
 import pytest
@@ -6,6 +7,7 @@ import pytest
 from services.subscriptions.adapters.county_file import CountyFileError, read_county
 from services.subscriptions.domain.notices import LONGEST_CONTENT
 from services.subscriptions.domain.wording import wordings
+from shared.contracts.dispatch import PermittedHours
 from tests.unit.subscriptions.material import COUNTY, TEXTS
 
 TEMPLATES = {template["name"]: template for template in json.loads(Path("deploy/config/templates.json").read_text())}
@@ -59,6 +61,9 @@ def test_a_text_is_known_by_its_hash() -> None:
         ('id = "stellen"', 'id = "baustellen"'),
         ("[[topics]]", "[[themen]]"),
         ("=", ""),
+        ("# [permitted_hours]\n# opens = 08:00:00\n# closes = 20", "[permitted_hours]\nopens = 08:00:00\ncloses = 08"),
+        ("# [permitted_hours]\n# opens = 08:00:00\n", '[permitted_hours]\nopens = 08:00:00\nzone = "Nirgendwo"\n'),
+        ("# [permitted_hours]", "[permitted_hours]"),
     ],
 )
 def test_a_file_that_describes_no_county_is_refused(tmp_path: Path, old: str, new: str) -> None:
@@ -66,6 +71,15 @@ def test_a_file_that_describes_no_county_is_refused(tmp_path: Path, old: str, ne
     broken.write_text(SHIPPED.replace(old, new))
     with pytest.raises(CountyFileError, match=r"county\.toml"):
         read_county(broken)
+
+
+def test_there_are_no_permitted_hours_unless_the_file_says_so(tmp_path: Path) -> None:
+    assert COUNTY.permitted_hours is None
+    limited = tmp_path / "county.toml"
+    limited.write_text(SHIPPED.replace("# [perm", "[perm").replace("# opens", "opens").replace("# closes", "closes"))
+    hours = read_county(limited).permitted_hours
+    assert hours is not None
+    assert hours.permitted == PermittedHours(opens=time(8), closes=time(20), zone="Europe/Berlin")
 
 
 def test_a_login_publishes_under_its_own_source_only() -> None:

@@ -108,6 +108,28 @@ def test_no_value_is_repeated_in_a_problem() -> None:
     assert secret not in str(found)
 
 
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"spread_minutes": 0}, "spread_minutes"),
+        ({"spread_minutes": 1441}, "spread_minutes"),
+        ({"spread_minutes": 1.5}, "spread_minutes"),
+        ({"spread_minutes": 60, "urgent": True}, "spread_minutes"),
+        ({"spread_minutes": 60, "follows": "K8"}, "spread_minutes"),
+        ({"spread_minutes": 301}, "spread_minutes"),
+        ({"follows": "L149-2026-11"}, "follows"),
+        ({"follows": "no spaces please"}, "follows"),
+    ],
+)
+def test_a_spread_and_what_it_follows_have_to_fit(changes: dict[str, Any], field: str) -> None:
+    assert set(problems(**{"urgent": False, **changes})) == {field}
+
+
+def test_a_spread_may_last_until_the_expiry_and_an_urgent_notice_may_follow_another() -> None:
+    assert problems(urgent=False, spread_minutes=300) == {}
+    assert problems(follows="K8") == {}
+
+
 def test_an_expiry_within_a_year_is_accepted() -> None:
     assert problems(expires_at=(NOON + timedelta(days=365)).isoformat()) == {}
 

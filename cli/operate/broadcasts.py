@@ -1,0 +1,122 @@
+"""`kreisfunk broadcasts`: what is being sent, to how many, and what an operator does about it."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Annotated
+from uuid import UUID
+
+import typer
+
+from cli.operate import ledger
+from cli.operate.pages import overview, page
+from cli.operate.session import Json, Reason, Stack, Yes, on_ledger, refuse, show, warn_of_doubles
+from cli.output import EXIT_USAGE, fail
+
+Broadcast = Annotated[UUID, typer.Argument(help="Id of the broadcast, as `publish` and `broadcasts list` show it.")]
+WHY_NOT: Mapping[str, str] = {
+    "missing": "There is no such broadcast in the ledger.",
+    "cancelled": "The broadcast was cancelled.",
+    "finished": "The broadcast has finished.",
+    "expired": "The broadcast has expired: nobody may get it any more.",
+    "running": "The broadcast is not paused.",
+    "held": "The broadcast is not paused; its template is held: see `kreisfunk templates list`.",
+}
+UNFINISHED = ("running", "held", "paused")
+
+app = typer.Typer(help="What is being sent, to how many; pause, resume, cancel, send again.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_broadcasts(
+    number: Annotated[int, typer.Option("--number", "-n", min=1, max=1000, help="How many, newest first.")] = 20,
+    json: Json = False,
+    stack: Stack = None,
+) -> None:
+    """List broadcasts, newest first.
+
+    Exit status: 0, 2 wrong command line, 4 database away or role refused.
+    """
+    found = on_ledger(stack, lambda connection: ledger.latest(connection, number))
+    show({"broadcasts": [asdict(one) for one in found]}, overview(found), json=json)
+
+
+@app.command("show")
+def show_broadcast(broadcast: Broadcast, json: Json = False, stack: Stack = None) -> None:
+    """Show where every recipient of a broadcast is, what waits for what, and what failed why.
+
+    Exit status: 0, 2 wrong command line, 3 no such broadcast, 4 database away or role refused.
+    """
+    found = on_ledger(stack, lambda connection: ledger.one(connection, broadcast))
+    if found is None:
+        refuse(WHY_NOT["missing"])
+    show(asdict(found), page(found), json=json)
+
+
+@app.command()
+def pause(broadcast: Broadcast, reason: Reason, json: Json = False, stack: Stack = None) -> None:
+    """Send nothing more of a broadcast until somebody resumes it; what has left has left.
+
+    Exit status: 0 paused, 2 wrong command line, 3 ended or no such broadcast, 4 database away or role refused.
+    """
+    statement = "select dispatcher.pause_broadcast($1, $2)"
+    before = on_ledger(stack, lambda connection: connection.fetchval(statement, broadcast, reason))
+    _report("paused", broadcast, before, UNFINISHED, json=json)
+
+
+@app.command()
+def resume(broadcast: Broadcast, json: Json = False, stack: Stack = None) -> None:
+    """Go on with a paused broadcast.
+
+    Exit status: 0 resumed, 2 wrong command line, 3 not paused, 4 database away or role refused.
+    """
+    statement = "select dispatcher.resume_broadcast($1)"
+    before = on_ledger(stack, lambda connection: connection.fetchval(statement, broadcast))
+    _report("resumed", broadcast, before, ("paused",), json=json)
+
+
+@app.command()
+def cancel(broadcast: Broadcast, reason: Reason, json: Json = False, stack: Stack = None) -> None:
+    """Send nothing more of a broadcast, for good. Everything of its notice: `kreisfunk withdraw`.
+
+    Exit status: 0 cancelled, 2 wrong command line, 3 ended or no such broadcast, 4 database away or role refused.
+    """
+    statement = "select dispatcher.cancel_broadcast($1, $2)"
+    before = on_ledger(stack, lambda connection: connection.fetchval(statement, broadcast, reason))
+    _report("cancelled", broadcast, before, UNFINISHED, json=json)
+
+
+@app.command()
+def resend(
+    broadcast: Broadcast,
+    missing: Annotated[bool, typer.Option("--missing", help="To those for whom it has failed.")] = False,
+    unknown: Annotated[bool, typer.Option("--unknown", help="Also to those of whom nobody knows.")] = False,
+    yes: Yes = False,
+    json: Json = False,
+    stack: Stack = None,
+) -> None:
+    """Send a broadcast again to those who have not got it, unless it has expired or was cancelled.
+
+    Exit status: 0 they wait for their turn, 1 given up, 2 wrong command line, 3 ended or no such broadcast, 4 database
+    away or role refused.
+    """
+    if not missing:
+        fail("Say to whom: --missing.", status=EXIT_USAGE)
+    if unknown:
+        warn_of_doubles("Unknown outcomes", yes=yes)
+    statement = "select * from dispatcher.resend_missing($1, $2)"
+    row = on_ledger(stack, lambda connection: connection.fetchrow(statement, broadcast, unknown))
+    before, failed, not_known = row or ("missing", 0, 0)
+    if before in ("missing", "cancelled", "expired"):
+        refuse(WHY_NOT[before])
+    result = {"result": "waiting", "broadcast": broadcast, "failed": failed, "unknown": not_known}
+    show(
+        result,
+        f"sent again: {failed} failed, {not_known} unknown; see `kreisfunk broadcasts show {broadcast}`",
+        json=json,
+    )
+
+
+def _report(result: str, broadcast: UUID, before: str, fitting: tuple[str, ...], *, json: bool) -> None:
+    if before not in fitting:
+        refuse(WHY_NOT[before])
+    show({"result": result, "broadcast": broadcast, "before": before}, f"{result}: broadcast {broadcast}", json=json)

@@ -1,0 +1,180 @@
+"""What the ledger says about broadcasts, read with a role that sees no address."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, time
+from uuid import UUID
+
+import asyncpg
+import msgspec
+
+from services.dispatcher.domain.errors import rule_for
+
+_BROADCASTS = """
+select b.id, b.notice, b.revision, b.topic, b.lane::text, b.template, b.published_at, b.expires_at, b.progressed_at,
+    b.finished_at, b.opens, b.closes, b.zone, b.spacing, b.paused_reason, b.audience, b.expanded,
+    dispatcher.standing(b.id) as standing,
+    (select x.reason from dispatcher.cancellation x where x.broadcast = b.id) as cancelled_reason,
+    (select h.reason from dispatcher.template_hold h where h.template = b.template) as template_reason,
+    b.finished_at is not null or b.expires_at < clock_timestamp() - interval '1 minute' as ended,
+    (select coalesce(json_object_agg(state, deliveries), '{}') from (
+        select n.state, sum(n.deliveries) as deliveries from dispatcher.broadcast_count n
+        where n.broadcast = b.id group by n.state having sum(n.deliveries) <> 0
+    ) as counts)::text as states
+from dispatcher.broadcast b
+"""
+_LATEST = _BROADCASTS + "order by b.published_at desc, b.id limit $1"
+_ONE = _BROADCASTS + "where b.id = $1"
+_WAITS = """
+select case when waits_for is not null then waits_for when due_at = 'infinity' then 'resume' else 'rate' end as cause,
+    count(*)::int as deliveries, min(due_at) filter (where due_at < 'infinity') as due_at
+from dispatcher.delivery where source = $1 and state = 'waiting' group by 1 order by 2 desc, 1
+"""
+_FAILURES = """
+select error_code, count(*)::int as deliveries
+from dispatcher.delivery where source = $1 and state = 'failed' group by error_code order by 2 desc, 1
+"""
+_AS_THEY_ARE = (
+    "notice",
+    "revision",
+    "topic",
+    "lane",
+    "template",
+    "standing",
+    "published_at",
+    "expires_at",
+    "finished_at",
+    "opens",
+    "closes",
+    "zone",
+)
+ACCEPTED = ("accepted", "sent", "delivered", "read")
+SETTLED_BY_HAND = "von Hand als fehlgeschlagen eingetragen"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Books:
+    """Where all recipients of a broadcast are; the sum of the rest is the audience.
+
+    `audience` is final once `complete`; until then more recipients may come. `unaccounted` are recipients of an ended
+    broadcast without a row in the ledger: 0.
+    """
+
+    audience: int
+    complete: bool
+    accepted: int
+    failed: int
+    expired: int
+    cancelled: int
+    suppressed: int
+    unknown: int
+    waiting: int
+    unaccounted: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wait:
+    """So many deliveries wait for the same; `due_at` is the first moment at which one may go on."""
+
+    cause: str
+    deliveries: int
+    due_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failure:
+    """So many deliveries failed for the same reason; `code` is Meta's."""
+
+    code: int | None
+    reason: str
+    deliveries: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shown:
+    """One broadcast. `steps` says how far the accepted ones are; `reason` why it is held, paused or cancelled."""
+
+    broadcast: UUID
+    notice: str
+    revision: int
+    topic: str
+    lane: str
+    template: str
+    standing: str
+    reason: str | None
+    books: Books
+    steps: Mapping[str, int]
+    published_at: datetime
+    expires_at: datetime
+    finished_at: datetime | None
+    opens: time | None
+    closes: time | None
+    zone: str | None
+    spacing_seconds: float | None
+    waits: Sequence[Wait] = field(default_factory=tuple)
+    failures: Sequence[Failure] = field(default_factory=tuple)
+
+
+async def latest(ledger: asyncpg.Connection, number: int) -> list[Shown]:
+    """The newest broadcasts first."""
+    return [_shown(row) for row in await ledger.fetch(_LATEST, number)]
+
+
+async def one(ledger: asyncpg.Connection, broadcast: UUID) -> Shown | None:
+    """Everything about one broadcast, as of one moment."""
+    async with ledger.transaction(isolation="repeatable_read", readonly=True):
+        row = await ledger.fetchrow(_ONE, broadcast)
+        if row is None:
+            return None
+        waits = [Wait(**dict(wait)) for wait in await ledger.fetch(_WAITS, broadcast)]
+        failures = [_failure(failure) for failure in await ledger.fetch(_FAILURES, broadcast)]
+    return _shown(row, waits, failures)
+
+
+def _failure(row: asyncpg.Record) -> Failure:
+    code = row["error_code"]
+    reason = SETTLED_BY_HAND if code is None else _german(code)
+    return Failure(code=code, reason=reason, deliveries=row["deliveries"])
+
+
+def _german(code: int) -> str:
+    """Below 600 the code may be an HTTP status, which is recorded where Meta names none."""
+    return rule_for(code).german if code not in range(400, 600) else rule_for(None, code).german
+
+
+def _shown(row: asyncpg.Record, waits: Sequence[Wait] = (), failures: Sequence[Failure] = ()) -> Shown:
+    states: dict[str, int] = msgspec.json.decode(row["states"])
+    books = books_of(states, audience=row["audience"], expanded=row["expanded"], ended=row["ended"])
+    return Shown(
+        **{name: row[name] for name in _AS_THEY_ARE},
+        broadcast=row["id"],
+        reason=row["cancelled_reason"] or row["paused_reason"] or row["template_reason"],
+        books=books,
+        steps={state: states.get(state, 0) for state in ACCEPTED},
+        spacing_seconds=row["spacing"].total_seconds() if row["spacing"] else None,
+        waits=[*waits, *_not_in_rows(states, books)],
+        failures=failures,
+    )
+
+
+def _not_in_rows(states: Mapping[str, int], books: Books) -> list[Wait]:
+    """Those that wait without a waiting row: on their way to Meta, or still in a batch."""
+    sending = states.get("claimed", 0)
+    queued = books.waiting - states.get("waiting", 0) - sending
+    found = (Wait(cause="sending", deliveries=sending), Wait(cause="queue", deliveries=queued))
+    return [wait for wait in found if wait.deliveries]
+
+
+def books_of(states: Mapping[str, int], *, audience: int | None, expanded: int, ended: bool) -> Books:
+    """What is not in the ledger waits in a batch as long as the broadcast runs; afterwards nobody accounts for it."""
+    known = sum(states.values())
+    everybody = audience if audience is not None else max(expanded, known)
+    missing = everybody - known
+    return Books(
+        audience=everybody,
+        complete=audience is not None,
+        accepted=sum(states.get(state, 0) for state in ACCEPTED),
+        **{state: states.get(state, 0) for state in ("failed", "expired", "cancelled", "suppressed", "unknown")},
+        waiting=states.get("waiting", 0) + states.get("claimed", 0) + (0 if ended else missing),
+        unaccounted=missing if ended else 0,
+    )

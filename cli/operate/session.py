@@ -1,0 +1,83 @@
+"""One command on the ledger: connect, ask, and say in plain words what kept us from it."""
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Annotated, Any, NoReturn, TypeVar
+
+import asyncpg
+import msgspec
+import typer
+
+from cli.operate.settings import Settings, operator_settings
+from cli.output import EXIT_USAGE, console, fail, say
+from cli.publish.answers import EXIT_AWAY, EXIT_REJECTED
+from cli.stacks import DATABASE_URL, find_stack
+
+CONNECT_SECONDS = 10
+T = TypeVar("T")
+
+Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
+Stack = Annotated[
+    Path | None,
+    typer.Option(help="Folder of a local stack; else KREISFUNK_DATABASE_URL, else .local/up or .local/demo."),
+]
+Reason = Annotated[str, typer.Option(help="For the record, and for whoever wonders later.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask, although somebody may get a message twice.")]
+
+
+def on_ledger(stack: Path | None, ask: Callable[[asyncpg.Connection], Awaitable[T]]) -> T:
+    """What `ask` finds with the operator's role; ends the command if the ledger cannot be reached."""
+    settings = operator_settings(find_stack(stack, os.environ, DATABASE_URL), os.environ)
+    try:
+        return asyncio.run(_ask(settings, ask))
+    except (asyncpg.InvalidPasswordError, asyncpg.InvalidAuthorizationSpecificationError):
+        fail(
+            "The database refuses this role.",
+            f"Check {DATABASE_URL} and its password, then `kreisfunk migrate`.",
+            EXIT_AWAY,
+        )
+    except (asyncpg.UndefinedFunctionError, asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError):
+        fail("The ledger is not that of this version.", "Run `kreisfunk migrate`.", EXIT_AWAY)
+    except asyncpg.InsufficientPrivilegeError:
+        fail("This role may not do that.", "Use the role kreisfunk_operator.", EXIT_AWAY)
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        fail(f"Database: {type(error).__name__}", "Is PostgreSQL up, and are host, port and name right?", EXIT_AWAY)
+
+
+async def _ask(settings: Settings, ask: Callable[[asyncpg.Connection], Awaitable[T]]) -> T:
+    connection = await asyncpg.connect(
+        settings.database_url,
+        password=settings.database_secret,
+        timeout=CONNECT_SECONDS,
+        server_settings={"application_name": "operate", "timezone": "UTC"},
+    )
+    try:
+        return await ask(connection)
+    finally:
+        await connection.close()
+
+
+def show(as_object: Any, as_text: str, *, json: bool) -> None:
+    """One JSON object for a script, or text for a person."""
+    say(msgspec.json.encode(as_object).decode() if json else as_text)
+
+
+def refuse(problem: str, advice: str = "") -> NoReturn:
+    """What was asked for does not fit what is there: nothing was changed."""
+    fail(problem, advice, EXIT_REJECTED)
+
+
+def warn_of_doubles(count: str, *, yes: bool) -> None:
+    """Ask before somebody may get a message twice; without a terminal only `--yes` will do."""
+    console.print(
+        f"{count}: Meta may have taken these messages although no answer came. Whoever has got one gets it twice.",
+        style="yellow",
+        markup=False,
+    )
+    if yes:
+        return
+    if not console.is_terminal:
+        fail("Nothing was changed.", "Say --yes if that is what you want.", EXIT_USAGE)
+    typer.confirm("Send them again?", abort=True, err=True)

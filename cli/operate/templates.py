@@ -1,0 +1,48 @@
+"""`kreisfunk templates`: those that Meta does not accept just now; their broadcasts wait."""
+
+from typing import Annotated
+
+import asyncpg
+import typer
+
+from cli.operate.session import Json, Stack, on_ledger, refuse, show
+from cli.operate.tables import moment, table
+
+_HELD = """
+select h.template, h.reason, h.held_at,
+    (select count(*)::int from dispatcher.broadcast b where b.template = h.template and b.finished_at is null)
+        as broadcasts
+from dispatcher.template_hold h order by h.template
+"""
+
+app = typer.Typer(help="Templates that Meta does not accept just now; their broadcasts wait.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_templates(json: Json = False, stack: Stack = None) -> None:
+    """List held templates and how many broadcasts wait for each.
+
+    Exit status: 0, 2 wrong command line, 4 database away or role refused.
+    """
+    rows = on_ledger(stack, lambda ledger: ledger.fetch(_HELD))
+    show({"held": [dict(row) for row in rows]}, _text(rows), json=json)
+
+
+@app.command()
+def release(
+    template: Annotated[str, typer.Argument(help="Its name at Meta.")], json: Json = False, stack: Stack = None
+) -> None:
+    """Go on with a template, when it is in order at Meta again.
+
+    Exit status: 0 released, 2 wrong command line, 3 not held, 4 database away or role refused.
+    """
+    if not on_ledger(stack, lambda ledger: ledger.fetchval("select dispatcher.release_template($1)", template)):
+        refuse(f"Template {template} is not held.")
+    show({"result": "released", "template": template}, f"released: template {template}", json=json)
+
+
+def _text(rows: list[asyncpg.Record]) -> str:
+    if not rows:
+        return "no template is held"
+    lines = [(row["template"], row["broadcasts"], row["reason"], moment(row["held_at"])) for row in rows]
+    return table(("template", "broadcasts", "reason", "held since"), lines)

@@ -1,0 +1,84 @@
+"""What is changed while messages are sent, and who then got what; the simulator's account is the judge."""
+
+import time
+from collections.abc import AsyncIterator
+
+import pytest
+
+from cli.demo.figures import NOT_LATER_THAN_ANSWER
+from tests.e2e.steering.town import CITIZENS, Town, accounted, everybody_once, running_town
+
+pytestmark = pytest.mark.timeout(300)
+SOME = 30
+
+
+@pytest.fixture(scope="module")
+async def town(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Town]:
+    async with running_town(tmp_path_factory.mktemp("town")) as running:
+        yield running
+
+
+async def test_nobody_gets_the_older_revision_after_the_newer_was_accepted(town: Town) -> None:
+    older, _ = await town.publish("bis 18 Uhr", "--notice", "sperrung-1")
+    await town.until_got("bis 18 Uhr", SOME)
+    newer, accepted_at = await town.publish("bis 20 Uhr", "--notice", "sperrung-1", "--revision", "2")
+    await town.until_settled(older, newer)
+    old, new = await town.got("bis 18 Uhr"), await town.got("bis 20 Uhr")
+    assert everybody_once(new)
+    assert SOME <= len(old) < CITIZENS
+    assert [late for late in old if late.accepted_at > accepted_at + NOT_LATER_THAN_ANSWER] == []
+    news = {message.citizen: message.accepted_at for message in new}
+    assert [message for message in old if message.accepted_at > news[message.citizen]] == []
+    books = (await town.shown(older))["books"]
+    assert accounted(books)
+    assert books["cancelled"] == CITIZENS - len(old)
+
+
+async def test_an_all_clear_reaches_exactly_those_who_got_what_was_withdrawn_whoever_is_killed(town: Town) -> None:
+    alarm, _ = await town.publish("Wasser abkochen", "--notice", "wasser-1", "--urgent")
+    await town.until_got("Wasser abkochen", SOME)
+    await town.kreisfunk("withdraw", "--notice", "wasser-1")
+    clear, _ = await town.publish("Entwarnung", "--notice", "wasser-2", "--follows", "wasser-1", "--urgent")
+    town.stack.supervisor.kill("dispatcher-1")
+    town.stack.supervisor.kill("subscriptions-1")
+    await town.until_settled(alarm, clear)
+    warned, cleared = await town.got("Wasser abkochen"), await town.got("Entwarnung")
+    assert SOME <= len(warned) < CITIZENS
+    assert sorted(one.citizen for one in cleared) == sorted(one.citizen for one in warned)
+    assert accounted((await town.shown(clear))["books"])
+
+
+async def test_a_paused_broadcast_waits_while_others_go_and_a_resumed_one_reaches_everybody(town: Town) -> None:
+    paused, _ = await town.publish("Markt", "--notice", "markt-1")
+    await town.until_got("Markt", SOME)
+    await town.kreisfunk("broadcasts", "pause", paused, "--reason", "Rückfrage")
+    other, _ = await town.publish("Unfall", "--notice", "unfall-1", "--urgent")
+    await town.until_settled(other)
+    before = await town.got("Markt")
+    last_of_others = max(message.accepted_at for message in await town.got("Unfall"))
+    assert len(before) < CITIZENS
+    assert max(message.accepted_at for message in before) < last_of_others
+    shown = await town.shown(paused)
+    assert (shown["standing"], {wait["cause"] for wait in shown["waits"]}) == ("paused", {"resume"})
+    await town.kreisfunk("broadcasts", "resume", paused)
+    await town.until_settled(paused)
+    assert everybody_once(await town.got("Markt"))
+
+
+async def test_a_hold_stops_everything_until_it_is_released(town: Town) -> None:
+    await town.kreisfunk("limits", "hold", "--reason", "Wartung")
+    held_at = time.time()
+    held, _ = await town.publish("Baustelle", "--notice", "baustelle-1")
+
+    async def reasons() -> list[str]:
+        numbers: list[dict[str, list[str]]] = (await town.kreisfunk("limits"))["numbers"]
+        return [reason for number in numbers for reason in number["waits"]]
+
+    assert [reason for reason in await reasons() if "Wartung" in reason]
+    # Slots that replicas had reserved just before are still used: a lease or two each.
+    early = await town.got("Baustelle")
+    assert [message for message in early if message.accepted_at > held_at + 1] == []
+    assert len(early) < CITIZENS / 4
+    await town.kreisfunk("limits", "release")
+    await town.until_settled(held)
+    assert everybody_once(await town.got("Baustelle"))

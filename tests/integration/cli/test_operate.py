@@ -1,0 +1,247 @@
+"""The operators' commands on a real ledger, with the operator's role."""
+
+from collections.abc import AsyncIterator, Mapping
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import pytest
+
+from deploy.local.ports import LOOPBACK, reserved_ports
+from services.dispatcher.adapters.ledger import PostgresLedger
+from services.dispatcher.adapters.limiter import Limits, PostgresLimiter
+from services.dispatcher.domain.answers import Record
+from services.dispatcher.domain.states import State
+from services.dispatcher.ports import Claim
+from shared.contracts.dispatch import BroadcastBatch
+from shared.database.pool import Database as Pool
+from shared.database.pool import open_database
+from tests.databases import ROLE_PASSWORD, Database
+from tests.integration.cli.commands import Ended, kreisfunk, kreisfunk_here
+from tests.integration.dispatcher.conftest import NUMBER
+from tests.integration.dispatcher.material import batch_message, in_hand, news, result, subscribers
+
+NOBODY = "018f0000-0000-8000-8000-000000000001"
+
+
+@pytest.fixture
+async def pool(database: Database) -> AsyncIterator[Pool]:
+    async with open_database(database.url_as("kreisfunk_dispatcher"), password=None, name="test", size=4) as pool:
+        yield pool
+
+
+@pytest.fixture
+async def ledger(pool: Pool) -> PostgresLedger:
+    ledger = PostgresLedger(pool, number=NUMBER, slot=3)
+    await ledger.ensure_partitions()
+    await PostgresLimiter(pool, number=NUMBER, limits=Limits(76, people_a_day=250)).set_up()
+    return ledger
+
+
+@pytest.fixture
+def environment(database: Database) -> Mapping[str, str]:
+    return {"KREISFUNK_DATABASE_URL": database.url_as("kreisfunk_operator")}
+
+
+@pytest.fixture
+async def mixed(ledger: PostgresLedger) -> tuple[BroadcastBatch, list[Claim]]:
+    """Ten recipients: 2 delivered, 1 accepted, 2 failed, 1 unknown, 2 waiting, 1 at Meta, 1 not yet claimed."""
+    message = batch_message(subscribers(10))
+    batch = in_hand(message)
+    await ledger.register(message, batch.content)
+    claims = await ledger.claim_batch(batch, 9)
+    due = datetime.now(UTC) + timedelta(hours=1)
+    await ledger.record(
+        [
+            *(result(claim, State.ACCEPTED) for claim in claims[:3]),
+            Record(claims[3].delivery, 1, State.FAILED, error_code=131026),
+            Record(claims[4].delivery, 1, State.FAILED, error_code=99999),
+            result(claims[5], State.UNKNOWN),
+            Record(claims[6].delivery, 1, State.WAITING, due_at=due, waits_for="pair"),
+            result(claims[7], State.WAITING),
+        ]
+    )
+    await ledger.apply_statuses([news(claim.delivery, State.DELIVERED) for claim in claims[:2]])
+    return message, claims
+
+
+async def run(environment: Mapping[str, str], *arguments: object) -> Ended:
+    ended = await kreisfunk_here(*map(str, arguments), environment=environment)
+    assert ROLE_PASSWORD not in ended.everything
+    return ended
+
+
+async def books(environment: Mapping[str, str], broadcast: UUID) -> dict[str, int]:
+    ended = await run(environment, "broadcasts", "show", broadcast, "--json")
+    return {name: count for name, count in ended.json["books"].items() if count and name != "complete"}
+
+
+async def test_every_recipient_of_a_broadcast_is_somewhere(
+    mixed: tuple[BroadcastBatch, list[Claim]], environment: Mapping[str, str]
+) -> None:
+    shown = (await run(environment, "broadcasts", "show", mixed[0].broadcast, "--json")).json
+    assert shown["books"] == {
+        "audience": 10,
+        "complete": True,
+        "accepted": 3,
+        "failed": 2,
+        "expired": 0,
+        "cancelled": 0,
+        "suppressed": 0,
+        "unknown": 1,
+        "waiting": 4,
+        "unaccounted": 0,
+    }
+    assert shown["steps"] == {"accepted": 1, "sent": 0, "delivered": 2, "read": 0}
+    causes = {wait["cause"]: wait["deliveries"] for wait in shown["waits"]}
+    assert causes == {"pair": 1, "rate": 1, "sending": 1, "queue": 1}
+    assert {(one["code"], one["reason"]) for one in shown["failures"]} == {
+        (131026, "nicht zustellbar: kein WhatsApp, oder eine alte Fassung"),
+        (99999, "unbekannter Fehlercode"),
+    }
+
+
+async def test_a_person_reads_the_same_in_words(
+    mixed: tuple[BroadcastBatch, list[Claim]], environment: Mapping[str, str]
+) -> None:
+    text = (await run(environment, "broadcasts", "show", mixed[0].broadcast)).output
+    for line in ("audience         10", "accepted          3  = 1 accepted, 2 delivered", "unaccounted       0"):
+        assert line in text
+    assert "too many messages to this person" in text
+    assert "nicht zustellbar" in text
+    listed = (await run(environment, "broadcasts", "list")).output
+    assert str(mixed[0].broadcast) in listed
+    assert "running" in listed
+
+
+async def test_pause_and_resume_and_cancel(
+    mixed: tuple[BroadcastBatch, list[Claim]], ledger: PostgresLedger, environment: Mapping[str, str]
+) -> None:
+    source = mixed[0].broadcast
+    assert (await run(environment, "broadcasts", "resume", source)).status == 3
+    paused = await run(environment, "broadcasts", "pause", source, "--reason", "Rückfrage")
+    assert (paused.status, paused.output) == (0, f"paused: broadcast {source}\n")
+    await ledger.tidy(100)
+    shown = (await run(environment, "broadcasts", "show", source, "--json")).json
+    assert (shown["standing"], shown["reason"]) == ("paused", "Rückfrage")
+    assert {"cause": "resume", "deliveries": 2, "due_at": None} in shown["waits"]
+    assert (await run(environment, "broadcasts", "resume", source, "--json")).json["result"] == "resumed"
+    assert (await run(environment, "broadcasts", "cancel", source, "--reason", "Irrtum")).status == 0
+    await ledger.tidy(100)
+    assert (await books(environment, source))["cancelled"] == 2
+    again = await run(environment, "broadcasts", "cancel", source, "--reason", "Irrtum")
+    assert (again.status, again.complaint) == (3, "The broadcast was cancelled.\n")
+
+
+async def test_failed_ones_go_again_and_unknown_ones_only_after_a_warning(
+    mixed: tuple[BroadcastBatch, list[Claim]], environment: Mapping[str, str]
+) -> None:
+    source = mixed[0].broadcast
+    assert (await run(environment, "broadcasts", "resend", source)).status == 2
+    first = await run(environment, "broadcasts", "resend", source, "--missing", "--json")
+    assert (first.json["failed"], first.json["unknown"]) == (2, 0)
+    warned = await run(environment, "broadcasts", "resend", source, "--missing", "--unknown")
+    assert (warned.status, warned.output) == (2, "")
+    assert "twice" in warned.complaint
+    sure = await run(environment, "broadcasts", "resend", source, "--missing", "--unknown", "--yes", "--json")
+    assert (sure.json["failed"], sure.json["unknown"]) == (0, 1)
+    assert await books(environment, source) == {"audience": 10, "accepted": 3, "waiting": 7}
+
+
+async def test_an_unknown_outcome_is_listed_with_its_age_and_settled(
+    mixed: tuple[BroadcastBatch, list[Claim]], environment: Mapping[str, str]
+) -> None:
+    message, claims = mixed
+    (listed,) = (await run(environment, "unknown", "list", "--json")).json["unknown"]
+    assert (listed["delivery"], listed["broadcast"]) == (str(claims[5].delivery), str(message.broadcast))
+    assert listed["age_seconds"] >= 0
+    assert str(claims[5].delivery) in (await run(environment, "unknown", "list")).output
+    settled = await run(environment, "unknown", "settle", claims[5].delivery, "--as", "accepted")
+    assert (settled.status, settled.output) == (0, "accepted: 1\n")
+    assert (await run(environment, "unknown", "settle", claims[5].delivery, "--as", "failed")).status == 3
+    assert (await run(environment, "unknown", "list")).output == "nothing is unknown\n"
+    assert (await books(environment, message.broadcast))["accepted"] == 4
+
+
+async def test_a_settled_failure_says_who_settled_it(
+    mixed: tuple[BroadcastBatch, list[Claim]], environment: Mapping[str, str]
+) -> None:
+    source = mixed[0].broadcast
+    assert (await run(environment, "unknown", "settle", "--broadcast", source, "--as", "failed")).status == 0
+    assert "von Hand" in (await run(environment, "broadcasts", "show", source)).output
+    assert (await run(environment, "unknown", "settle", "--as", "failed")).status == 2
+    assert (await run(environment, "unknown", "settle", source, "--as", "resend")).status == 2
+
+
+async def test_limits_say_why_everybody_waits(
+    ledger: PostgresLedger, pool: Pool, environment: Mapping[str, str]
+) -> None:
+    (free,) = (await run(environment, "limits", "--json")).json["numbers"]
+    assert (free["rate_permitted"], free["rate_limit"], free["people_a_day"], free["waits"]) == (76, 76, 250, [])
+    await PostgresLimiter(pool, number=NUMBER, limits=Limits(76)).slow_down(30)
+    slowed = (await run(environment, "limits")).output
+    assert "slowed down by Meta" in slowed
+    assert "paused by Meta" in slowed
+    held = await run(environment, "limits", "hold", "--reason", "Wartung")
+    assert (held.status, held.output) == (0, "held: Wartung\n")
+    (number,) = (await run(environment, "limits", "--json")).json["numbers"]
+    assert (number["rate_permitted"], number["held"], number["held_by_hand"]) == (0, "Wartung", True)
+    assert (await run(environment, "limits", "release")).status == 0
+    assert (await run(environment, "limits", "release")).status == 3
+    assert (await run(environment, "limits", "hold", "--reason", "x", "--number", "1")).status == 3
+
+
+async def test_held_templates_are_listed_and_released(ledger: PostgresLedger, environment: Mapping[str, str]) -> None:
+    assert (await run(environment, "templates", "list")).output == "no template is held\n"
+    await ledger.hold_template("t", "Meta: PAUSED")
+    (held,) = (await run(environment, "templates", "list", "--json")).json["held"]
+    assert (held["template"], held["reason"]) == ("t", "Meta: PAUSED")
+    assert (await run(environment, "templates", "release", "t")).output == "released: template t\n"
+    assert (await run(environment, "templates", "release", "t")).status == 3
+
+
+async def test_what_does_not_exist_is_named_as_such(ledger: PostgresLedger, environment: Mapping[str, str]) -> None:
+    for arguments in (
+        ("show", NOBODY),
+        ("pause", NOBODY, "--reason", "x"),
+        ("resume", NOBODY),
+        ("cancel", NOBODY, "--reason", "x"),
+        ("resend", NOBODY, "--missing"),
+    ):
+        ended = await run(environment, "broadcasts", *arguments)
+        assert (ended.status, ended.complaint) == (3, "There is no such broadcast in the ledger.\n")
+    assert (await run(environment, "broadcasts", "list")).output == "no broadcasts\n"
+
+
+async def test_a_database_that_is_away_and_a_wrong_password_are_named(
+    database: Database, environment: Mapping[str, str]
+) -> None:
+    wrong = await run({**environment, "KREISFUNK_DATABASE_PASSWORD": "entirely-wrong"}, "broadcasts", "list")
+    with reserved_ports(1) as (port,):
+        away = {"KREISFUNK_DATABASE_URL": f"postgresql://kreisfunk_operator@{LOOPBACK}:{port}/kreisfunk"}
+        gone = await run(away, "limits")
+    assert (wrong.status, gone.status) == (4, 4)
+    assert "refuses this role" in wrong.complaint
+    assert "Is PostgreSQL up" in gone.complaint
+    assert "entirely-wrong" not in wrong.everything
+
+
+async def test_as_a_process_of_its_own(
+    mixed: tuple[BroadcastBatch, list[Claim]], environment: Mapping[str, str]
+) -> None:
+    ended = await kreisfunk("broadcasts", "list", "--json", environment=environment)
+    assert (ended.status, ended.complaint) == (0, "")
+    (listed,) = ended.json["broadcasts"]
+    assert (listed["broadcast"], listed["books"]["audience"]) == (str(mixed[0].broadcast), 10)
+
+
+async def test_another_role_may_only_look(database: Database, ledger: PostgresLedger) -> None:
+    monitor = {"KREISFUNK_DATABASE_URL": database.url_as("kreisfunk_monitor")}
+    assert (await run(monitor, "broadcasts", "list")).status == 0
+    ended = await run(monitor, "limits", "hold", "--reason", "x")
+    assert (ended.status, "kreisfunk_operator" in ended.complaint) == (4, True)
+
+
+async def test_a_missing_setting_and_a_stack_that_does_not_run_are_usage_errors() -> None:
+    assert (await run({"KREISFUNK_DATABASE_URL": "mysql://x"}, "limits")).status == 2
+    ended = await run({}, "unknown", "list", "--stack", "nowhere")
+    assert (ended.status, "No stack runs in nowhere" in ended.complaint) == (2, True)

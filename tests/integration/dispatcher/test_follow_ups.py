@@ -1,0 +1,213 @@
+"""A correction or an all-clear goes to exactly those who got the earlier message; on a real PostgreSQL."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from uuid import UUID, uuid4
+
+import msgspec
+import pytest
+
+from services.dispatcher.adapters.ledger import PostgresLedger
+from services.dispatcher.domain.content import template_body
+from services.dispatcher.domain.states import State
+from services.dispatcher.ports import Claim
+from shared.contracts.dispatch import BroadcastFollowUp, Withdrawal
+from shared.contracts.ids import delivery_id
+from shared.contracts.message import Lane
+from shared.database.pool import Database as Pool
+from tests.integration.dispatcher.material import TEMPLATE, batch_message, in_hand, new_id, news, result, subscribers
+from tests.integration.dispatcher.test_ledger import claim, counted, states
+
+
+def follow_up(*follows: UUID, expires_in: float = 3600, lane: Lane = Lane.URGENT) -> BroadcastFollowUp:
+    now = datetime.now(UTC)
+    return BroadcastFollowUp(
+        broadcast=new_id(),
+        notice="n2",
+        revision=1,
+        topic="strassensperrungen",
+        lane=lane,
+        template=TEMPLATE,
+        published_at=now,
+        expires_at=now + timedelta(seconds=expires_in),
+        follows=follows,
+    )
+
+
+async def begin(ledger: PostgresLedger, message: BroadcastFollowUp) -> BroadcastFollowUp:
+    await ledger.begin_follow_up(message, template_body(message.template))
+    return message
+
+
+async def follow(ledger: PostgresLedger, most: int = 100) -> None:
+    while await ledger.extend_follow_up(most):
+        pass
+
+
+async def next_pass(ledger: PostgresLedger, pool: Pool) -> None:
+    """Without waiting for it."""
+    async with pool.connection() as connection:
+        await connection.execute("update dispatcher.follow_up set look_at = now()")
+    await follow(ledger)
+
+
+async def audience(pool: Pool, broadcast: UUID) -> int | None:
+    async with pool.connection() as connection:
+        number: int | None = await connection.fetchval(
+            "select audience from dispatcher.broadcast where id = $1", broadcast
+        )
+        return number
+
+
+async def recipients(pool: Pool, broadcast: UUID) -> set[UUID]:
+    async with pool.connection() as connection:
+        rows = await connection.fetch("select subscriber from dispatcher.delivery where source = $1", broadcast)
+    return {UUID(int=row["subscriber"].int) for row in rows}
+
+
+async def accept(ledger: PostgresLedger, claims: Sequence[Claim]) -> None:
+    await ledger.record([result(one, State.ACCEPTED) for one in claims])
+
+
+async def test_the_ids_in_sql_are_the_ids_in_python(pool: Pool) -> None:
+    pairs = [(new_id(), new_id()) for _ in range(100)] + [(uuid4(), uuid4()) for _ in range(100)]
+    pairs += [(UUID(int=0), UUID(int=0)), (UUID(int=2**128 - 1), UUID(int=2**128 - 1))]
+    async with pool.connection() as connection:
+        for source, subscriber in pairs:
+            told = await connection.fetchval("select dispatcher.delivery_id($1, $2)", source, subscriber)
+            assert told == delivery_id(source, subscriber)
+
+
+async def test_it_goes_to_those_who_got_the_earlier_one_and_to_nobody_else(ledger: PostgresLedger, pool: Pool) -> None:
+    people = subscribers(8)
+    message = batch_message(people)
+    claims = await claim(ledger, message)
+    ends = [State.ACCEPTED, State.ACCEPTED, State.ACCEPTED, State.ACCEPTED, State.UNKNOWN, State.FAILED, State.EXPIRED]
+    await ledger.record([result(one, end) for one, end in zip(claims, [*ends, State.CANCELLED], strict=True)])
+    for one, state in zip(claims[1:], (State.SENT, State.DELIVERED, State.READ), strict=False):
+        await ledger.apply_statuses([news(one.delivery, state)])
+    follower = await begin(ledger, follow_up(message.broadcast))
+    await follow(ledger)
+    assert await recipients(pool, follower.broadcast) == set(people[:5])
+    assert await audience(pool, follower.broadcast) == 5
+    due = await ledger.claim_due(Lane.URGENT, 10)
+    assert {one.delivery for one in due} == {delivery_id(follower.broadcast, person) for person in people[:5]}
+    assert await counted(pool, follower.broadcast) == {"claimed": 5}
+
+
+async def test_who_got_several_earlier_ones_gets_it_once(ledger: PostgresLedger, pool: Pool) -> None:
+    people = subscribers(3)
+    first, second = batch_message(people[:2]), batch_message(people[1:])
+    for message in (first, second):
+        await accept(ledger, await claim(ledger, message))
+    follower = await begin(ledger, follow_up(first.broadcast, second.broadcast))
+    await follow(ledger)
+    assert await recipients(pool, follower.broadcast) == set(people)
+    assert await audience(pool, follower.broadcast) == 3
+    assert await counted(pool, follower.broadcast) == {"waiting": 3}
+
+
+async def test_who_said_stop_since_then_is_on_record_as_suppressed(ledger: PostgresLedger, pool: Pool) -> None:
+    people = subscribers(3)
+    message = batch_message(people)
+    await accept(ledger, await claim(ledger, message))
+    await ledger.withdraw(Withdrawal(subscriber=people[0], sequence=2))
+    follower = await begin(ledger, follow_up(message.broadcast))
+    await follow(ledger)
+    await ledger.withdraw(Withdrawal(subscriber=people[1], sequence=2))
+    assert len(await ledger.claim_due(Lane.URGENT, 10)) == 1
+    assert await counted(pool, follower.broadcast) == {"claimed": 1, "suppressed": 2}
+
+
+async def test_as_long_as_the_earlier_one_is_under_way_it_follows(ledger: PostgresLedger, pool: Pool) -> None:
+    people = subscribers(6)
+    message = batch_message(people)
+    batch = in_hand(message)
+    await ledger.register(message, batch.content)
+    first = await ledger.claim_batch(batch, 2)
+    await accept(ledger, first)
+    follower = await begin(ledger, follow_up(message.broadcast))
+    await follow(ledger)
+    assert (await recipients(pool, follower.broadcast), await audience(pool, follower.broadcast)) == (
+        set(people[:2]),
+        None,
+    )
+    batch.position = 2
+    later = await ledger.claim_batch(batch, 4)
+    await next_pass(ledger, pool)
+    await accept(ledger, later[:3])
+    await ledger.record([result(later[3], State.FAILED)])
+    for _ in range(2):
+        await next_pass(ledger, pool)
+    assert await recipients(pool, follower.broadcast) == set(people[:5])
+    assert await audience(pool, follower.broadcast) == 5
+
+
+async def test_after_a_cancellation_it_ends_with_what_was_at_meta_by_then(ledger: PostgresLedger, pool: Pool) -> None:
+    people = subscribers(4)
+    message = msgspec.structs.replace(batch_message(people), last=False)
+    claims = await claim(ledger, message)
+    await accept(ledger, claims[:2])
+    await ledger.record([result(claims[2], State.WAITING)])
+    await ledger.cancel(message.broadcast, "withdrawn")
+    follower = await begin(ledger, follow_up(message.broadcast))
+    await ledger.tidy(10)
+    await follow(ledger)
+    await accept(ledger, claims[3:])
+    async with pool.connection() as connection:
+        await connection.execute("update dispatcher.cancellation set cancelled_at = now() - interval '3 seconds'")
+    for _ in range(2):
+        await next_pass(ledger, pool)
+    assert await recipients(pool, follower.broadcast) == {people[0], people[1], people[3]}
+    assert await audience(pool, follower.broadcast) == 3
+
+
+@pytest.mark.parametrize("most", [1, 7, 50, 100])
+async def test_any_number_of_replicas_and_repetitions_make_each_recipient_once(
+    most: int, ledger: PostgresLedger, pool: Pool
+) -> None:
+    message = batch_message(subscribers(50))
+    await accept(ledger, await claim(ledger, message))
+    follower = follow_up(message.broadcast)
+    replicas = [PostgresLedger(pool, number="1", slot=slot) for slot in range(3)]
+    await asyncio.gather(*(begin(replica, follower) for replica in replicas))
+    await asyncio.gather(*(follow(replica, most) for replica in replicas))
+    await begin(ledger, follower)
+    await follow(ledger)
+    assert await counted(pool, follower.broadcast) == await states(pool, follower.broadcast) == {"waiting": 50}
+    assert await audience(pool, follower.broadcast) == 50
+
+
+async def test_a_step_that_is_not_committed_is_done_again(ledger: PostgresLedger, pool: Pool) -> None:
+    message = batch_message(subscribers(20))
+    await accept(ledger, await claim(ledger, message))
+    follower = await begin(ledger, follow_up(message.broadcast))
+    for _ in range(10):
+        step = asyncio.create_task(ledger.extend_follow_up(3))
+        await asyncio.wait({step}, timeout=0)
+        step.cancel()
+        await asyncio.gather(step, return_exceptions=True)
+        await ledger.extend_follow_up(3)
+    await follow(ledger)
+    assert await counted(pool, follower.broadcast) == {"waiting": 20}
+    assert await audience(pool, follower.broadcast) == 20
+
+
+async def test_one_that_has_expired_is_recorded_and_ends(ledger: PostgresLedger, pool: Pool) -> None:
+    message = batch_message(subscribers(3))
+    await accept(ledger, await claim(ledger, message))
+    follower = await begin(ledger, follow_up(message.broadcast, expires_in=-1))
+    await follow(ledger)
+    assert await counted(pool, follower.broadcast) == {"expired": 3}
+    assert await audience(pool, follower.broadcast) == 3
+
+
+async def test_one_that_nobody_got_is_finished_with_nobody(ledger: PostgresLedger, pool: Pool) -> None:
+    message = batch_message([])
+    await claim(ledger, message)
+    follower = await begin(ledger, follow_up(message.broadcast))
+    await follow(ledger)
+    progress = {one.broadcast: one for one in await ledger.progress()}
+    assert progress[follower.broadcast].finished
+    assert progress[follower.broadcast].audience == 0
