@@ -52,10 +52,8 @@ def notice_problems(data: object, county: County, now: datetime) -> tuple[Proble
 
 def _content(data: dict[str, Any], county: County, now: datetime, wrong: set[str]) -> Iterator[Problem]:
     """Rules beyond the shape; those about fields in `wrong` are not looked at."""
-    if "topic" not in wrong and data["topic"] not in county.topic_ids:
-        yield Problem(field="topic", problem=f"unknown; one of {', '.join(sorted(county.topic_ids))}")
-    if not wrong & {"municipality", "topic"}:
-        yield from _municipality(data.get("municipality"), data["topic"], county)
+    if "topic" not in wrong:
+        yield from _audience(data, county, wrong)
     if "expires_at" not in wrong:
         yield from _expiry(msgspec.convert(data["expires_at"], datetime), now)
     for field, allowed in (("headline", ""), ("text", _LINE_BREAKS)):
@@ -67,6 +65,13 @@ def _content(data: dict[str, Any], county: County, now: datetime, wrong: set[str
         yield from _spread_and_follows(data, now, wrong)
     if not wrong & {"headline", "text", "link"}:
         yield from _together(data)
+
+
+def _audience(data: dict[str, Any], county: County, wrong: set[str]) -> Iterator[Problem]:
+    if data["topic"] not in county.topic_ids:
+        yield Problem(field="topic", problem=f"unknown; one of {', '.join(sorted(county.topic_ids))}")
+    if "municipality" not in wrong:
+        yield from _municipality(data.get("municipality"), data["topic"], county)
 
 
 def _municipality(municipality: str | None, topic: str, county: County) -> Iterator[Problem]:
