@@ -5,9 +5,14 @@ import secrets
 from collections.abc import AsyncIterator
 
 import pytest
+from hypothesis import settings
 
 from tests.databases import Database, fresh_database, migrated_template
 from tests.servers import Servers, running_servers, vhost_on
+
+# A machine that is busy is no failure.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 
 @pytest.fixture(scope="session")

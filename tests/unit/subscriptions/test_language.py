@@ -15,7 +15,9 @@ CASES = read_cases("cases.txt")
 BY_INTENT = {intent: [case.text for case in CASES if case.intent is intent] for intent in Intent}
 LEAVING = (Intent.STOP, Intent.ERASE)
 TOPIC_WORDS = {word for names in COUNTY.names.values() for name in names for word in words_of(name)}
-JOINING_WORDS = START_ALONE | START_AROUND | POLITE | TOPIC_WORDS | {"ein", "das", "ihr", "euer", "ihren", "diesen"}
+JOINING_WORDS = (
+    START_ALONE | START_AROUND | POLITE | TOPIC_WORDS | {"ein", "das", "ihr", "euer", "ihren", "diesen", "nur", "und"}
+)
 LETTERS = "abdefhilmnoprstuäöü"
 
 
@@ -134,6 +136,7 @@ def test_spelling_is_idempotent(text: str) -> None:
     | st.lists(st.sampled_from([case.text for case in CASES]), min_size=1, max_size=3).map(" ".join)
 )
 @example("anmelde")
+@example("START:NUR:STRAßENSPERRU")
 @example("starts")
 @example("ja ich will")
 def test_only_our_own_words_ever_join(text: str) -> None:

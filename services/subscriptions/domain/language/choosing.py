@@ -33,6 +33,12 @@ class _Found:
     places: set[str] = field(default_factory=set)
     denied: set[str] = field(default_factory=set)
     rest: set[str] = field(default_factory=set)
+    guessed: bool = False
+
+    @property
+    def starting(self) -> Intent:
+        """Whoever is understood only nearly is asked before they are subscribed."""
+        return Intent.ASK_START if self.guessed else Intent.START
 
 
 def choice_of(words: Sequence[str], text: str, county: County) -> Wish | None:
@@ -57,6 +63,7 @@ def _find(words: Sequence[str], county: County) -> _Found:
     found, denying, index = _Found(), False, 0
     while index < len(words):
         length, kind, name = _longest(words[index:], names)
+        found.guessed |= bool(length) and tuple(words[index : index + length]) not in names
         if not length:
             denying = (denying or words[index] in _NOT) and words[index] not in _ONLY
             found.rest.add(words[index])
@@ -90,14 +97,14 @@ def _similar(word: str, name: str) -> bool:
 def _by_name(found: _Found, text: str) -> Wish | None:
     said, topics, places = found.rest, frozenset(found.topics), frozenset(found.places)
     if said & _ONLY and said <= _ONLY | _LINK | AROUND | _START | _NOT and topics | places:
-        intent = Intent.START if said & _START else Intent.ONLY
+        intent = found.starting if said & _START else Intent.ONLY
         return Wish(intent=intent, topics=topics, places=places)
     if _removes(found):
         return Wish(intent=Intent.REMOVE, topics=frozenset(found.topics | found.denied))
     if "?" in text:
         return None
     if said & _START and said <= _START | _LINK | AROUND and topics:
-        return Wish(intent=Intent.START, topics=topics, places=places)
+        return Wish(intent=found.starting, topics=topics, places=places)
     if said & _ADD and said <= _ADD | _LINK | AROUND and topics:
         return Wish(intent=Intent.ADD, topics=topics, places=places)
     named = Wish(intent=Intent.ONLY, topics=topics, places=places)
