@@ -52,7 +52,7 @@ def leaves(words: Sequence[str], text: str) -> bool:
     said, sentence = set(words), " ".join(words)
     if _cries_stop(words, text):
         return True
-    if said & OTHER_BUSINESS:
+    if said & OTHER_BUSINESS and not said & RECEIVED:
         return False
     if _says_so(sentence, text) and not _complains(said, sentence) and not _only_negated(words):
         return True

@@ -25,7 +25,8 @@ LEAVE = re.compile(
             rf"nicht mehr (?:\w+ ){{0,2}}{_SEND}",
             r"(?:will|moechte) (?:das|dies|diese|sie|hier)? ?(?:alles )?nicht mehr$",
             r"(?:bin|sind) (?:\w+ ){0,2}nicht mehr (?:\w+ ){0,3}interessiert",
-            r"(?:habe|hab|haben) (?:\w+ )?kein interesse(?: mehr)?(?: an (?:ihren|euren|den|diesen|dem) \w+)?$",
+            r"(?:habe|hab|haben) (?:\w+ )?kein interesse(?: mehr)?(?: daran| dran)?"
+            r"(?: an (?:ihren|euren|den|diesen|dem) \w+)?$",
             rf"(?:keinen|kein) (?:bedarf|bock|lust) (?:mehr )?(?:auf|an) (?:\w+ ){{0,2}}{_NEWS}",
             r"(?:mich|uns) (?:\w+ ){0,4}(?:abmelden|austragen|abbestellen|entfernen|streichen|rausnehmen|herausnehmen)",
             r"(?:melde|meldet|melden sie|meld) (?:mich|uns) (?:\w+ ){0,3}ab\b",

@@ -36,8 +36,8 @@ JOINISH = START_ALONE | vocabulary("""angemeldet eintragen aufnehmen mitmachen m
     registrieren registrierung einschreiben hinzufuegen reaktivieren zurueck neu loslegen freischalten einschalten
     78278 startet starte anmelde abonniere abonniert ol kayit mnie""")
 
-HOW = vocabulary("""wie kann koennen koennte man was muss muessen soll wo geht mache tun how can do geht s gehts
-    warum wieso weshalb nicht funktioniert klappt denn das es s""")
+HOW = vocabulary("""sich wie kann koennen koennte man was muss muessen soll wo geht mache tun how can do geht s
+    gehts warum wieso weshalb nicht funktioniert klappt denn das es s""")
 CANNOT = vocabulary("kann koennen konnte geht klappt funktioniert moeglich can cannot cant")
 AROUND = (
     vocabulary("""ich ch moechte moecht will wil wollen wollte wuerde mich mir uns wir von vom dem den der das die
@@ -45,14 +45,14 @@ AROUND = (
     alles allem jetzt sofort gleich heute gern gerne endlich wirklich doch einfach auch ja nein so mal schon kanal
     newsletter verteiler liste gruppe nachricht nachrichten nachricht meldung meldungen info infos information
     informationen mitteilung mitteilungen benachrichtigung benachrichtigungen news werbung post sms mail mails
-    whatsapp chat abo abonnement abos dienst service handy nummer telefon werden wird aus ab mit zu zum haben hab
-    habe erhalten bekommen kriegen empfangen schicken schickt schicke schick senden sendet sende send schreiben
-    schreibt schreib schreibe zuschicken wieder noch my me i the messages message all to want from please mehr mer
-    meer interesse interesse interessiert interessiere interessieren ihnen euch nehmen nehmt nehm nimm weiteren
-    weitere weiter melden melde meldet fuer bei brauche brauchen brauch benoetige wuensche wuenschen bin ist an auf
-    hoeren hoert hoer lassen lasst lass ruhe loeschen landkreis kreis osterholz in ist etmek et ol bana mesaj
-    mesajlar gonderme artik الاشتراك اشتراك الرسائل رسائل لا اريد мене мені повідомлення сообщения мне больше не
-    надсилайте mnie mi wiadomosci nie chce wiecej это""")
+    whatsapp chat abo abonnement abos dienst service handy nummer telefon zusendung zusendungen werden wird aus ab
+    mit zu zum haben hab habe erhalten bekommen kriegen empfangen schicken schickt schicke schick senden sendet
+    sende send schreiben schreibt schreib schreibe zuschicken wieder noch my me i the messages message all to want
+    from please mehr mer meer interesse interesse interessiert interessiere interessieren ihnen euch nehmen nehmt
+    nehm nimm weiteren weitere weiter melden melde meldet fuer bei brauche brauchen brauch benoetige wuensche
+    wuenschen bin ist an auf hoeren hoert hoer lassen lasst lass ruhe loeschen landkreis kreis osterholz in ist
+    etmek et ol bana mesaj mesajlar gonderme artik الاشتراك اشتراك الرسائل رسائل لا اريد мене мені повідомлення
+    сообщения мне больше не надсилайте mnie mi wiadomosci nie chce wiecej это""")
     | POLITE
 )
 # What comes or does not come: whoever names it without a wish complains, and does not leave.
