@@ -113,6 +113,7 @@ def _graph(parts: Parts) -> GraphRoutes:
         messages=messages,
         templates=parts.templates,
         media=media,
+        citizens=parts.citizens,
         account_id=settings.waba_id,
         phone_number_id=settings.phone_number_id,
         display_phone_number=settings.display_phone_number,

@@ -78,6 +78,7 @@ class Citizen(Struct, gc=False):
     window_until: float = 0
     burst: Burst | None = None
     marketing_stopped: bool = False
+    in_contact_book: bool = True
     shown: int = 0
     chat: deque[tuple[int, Message | Written]] = field(default_factory=lambda: deque(maxlen=CHAT_LENGTH))
 

@@ -10,6 +10,7 @@ from services.dispatcher.domain.answers import Answer, Record
 from services.dispatcher.domain.pacing import Lease
 from services.dispatcher.domain.states import State
 from shared.contracts.dispatch import BroadcastBatch, BroadcastFollowUp, Recipient, ReplyRequested, Withdrawal
+from shared.contracts.events import SubscriberErased
 from shared.contracts.message import Address, Lane
 from shared.outcome import Outcome
 
@@ -187,6 +188,43 @@ class Ledger(Protocol):
     async def tidy(self, most: int) -> int: ...
 
     async def raise_tier(self, people_a_day: int | None) -> None: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Erasure:
+    """Addresses that have to go; `user` until Meta was told."""
+
+    id: UUID
+    indexes: tuple[bytes, ...]
+    user: Address | None = None
+
+
+class People(Protocol):
+    """What the ledger knows of people. Every method raises DependencyAway."""
+
+    async def find(self, deliveries: Sequence[UUID], message_key: bytes) -> UUID | None:
+        """The source of the one of these deliveries that Meta knows by this message."""
+        ...
+
+    async def remember(self, erased: SubscriberErased) -> None:
+        """Send them nothing from now on, and erase them soon."""
+        ...
+
+    async def due(self) -> list[Erasure]:
+        """Erasures to be tried now, for this replica only."""
+        ...
+
+    async def told_meta(self, erasure: Erasure) -> None: ...
+
+    async def erase(self, erasure: Erasure) -> bool:
+        """Forget the addresses where nothing has to be sent any more; whether all of them are gone."""
+        ...
+
+
+class ContactBook(Protocol):
+    """Meta's own record of who has which number."""
+
+    async def forget(self, user: Address) -> bool: ...
 
 
 class Limiter(Protocol):

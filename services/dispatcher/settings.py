@@ -39,5 +39,13 @@ class Settings(ServiceSettings):
 
     @property
     def messages_url(self) -> str:
+        return f"{self._number_url}/messages"
+
+    @property
+    def contact_book_url(self) -> str:
+        return f"{self._number_url}/contact_book"
+
+    @property
+    def _number_url(self) -> str:
         base = str(self.graph_url).rstrip("/")
-        return f"{base}/{self.graph_version}/{self.phone_number_id}/messages"
+        return f"{base}/{self.graph_version}/{self.phone_number_id}"

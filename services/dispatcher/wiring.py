@@ -8,17 +8,21 @@ from functools import partial
 from typing import Any
 from uuid import uuid4
 
+from aiohttp import ClientSession
 from prometheus_client import CollectorRegistry
 
+from services.dispatcher.adapters.contact_book import ContactBook
 from services.dispatcher.adapters.graph import GraphApi, open_session
 from services.dispatcher.adapters.lanes import LaneInbox
 from services.dispatcher.adapters.ledger import PostgresLedger
 from services.dispatcher.adapters.limiter import Limits, PostgresLimiter
 from services.dispatcher.adapters.metrics import Metrics
+from services.dispatcher.adapters.people import PostgresPeople
 from services.dispatcher.domain.pacing import batches_in_hand, permitted_rate
 from services.dispatcher.handlers import upkeep
 from services.dispatcher.handlers.account import AccountHandler
 from services.dispatcher.handlers.batches import RECIPIENTS_IN_A_BATCH
+from services.dispatcher.handlers.erasure import ERASE_SECONDS, Eraser, PeopleHandler
 from services.dispatcher.handlers.lanes import Lanes
 from services.dispatcher.handlers.pump import Pump
 from services.dispatcher.handlers.recorder import Recorder
@@ -31,6 +35,7 @@ from shared.amqp.consumer import Received, open_consumer, work
 from shared.amqp.publisher import Publisher, open_publisher
 from shared.amqp.topology import (
     DISPATCHER_ACCOUNT,
+    DISPATCHER_PEOPLE,
     DISPATCHER_STATUSES,
     DISPATCHER_STOPS,
     EVENTS,
@@ -65,6 +70,7 @@ class Outside:
     publishing: Connection
     publisher: Publisher
     graph: GraphApi
+    contact_book: ContactBook
     metrics: Metrics
 
 
@@ -108,31 +114,40 @@ async def _open(settings: Settings, stack: AsyncExitStack) -> tuple[Readiness, O
     await stack.enter_async_context(
         internal_port(host=settings.internal_host, port=settings.internal_port, registry=registry, readiness=readiness)
     )
+    session = await _open_session(settings, stack)
     outside = Outside(
         settings=settings,
         database=database,
         consuming=consuming,
         publishing=publishing,
         publisher=await stack.enter_async_context(open_publisher(publishing)),
-        graph=await _open_graph(settings, stack),
+        graph=_graph(settings, session),
+        contact_book=ContactBook(session, url=settings.contact_book_url, keys=_keys(settings)),
         metrics=Metrics(registry, limit=settings.messages_per_second),
     )
     return readiness, outside
 
 
-async def _open_graph(settings: Settings, stack: AsyncExitStack) -> GraphApi:
+async def _open_session(settings: Settings, stack: AsyncExitStack) -> ClientSession:
     timeout = settings.request_timeout_seconds
-    session = await stack.enter_async_context(
+    return await stack.enter_async_context(
         open_session(
             token=settings.graph_token.get_secret_value(),
             timeout=timeout,
             connections=settings.connections or max(16, int(settings.messages_per_second * timeout)),
         )
     )
+
+
+def _keys(settings: Settings) -> KeyRing:
+    return KeyRing.parse(settings.sealing_keys.get_secret_value())
+
+
+def _graph(settings: Settings, session: ClientSession) -> GraphApi:
     return GraphApi(
         session,
         url=settings.messages_url,
-        keys=KeyRing.parse(settings.sealing_keys.get_secret_value()),
+        keys=_keys(settings),
         index_key=IndexKey.parse(settings.index_key.get_secret_value()),
     )
 
@@ -205,6 +220,7 @@ def _upkeep(outside: Outside, ledger: PostgresLedger, lanes: Lanes, wake: asynci
         claim=CLAIM_SECONDS,
     )
     refusals = upkeep.RefusalTeller(ledger=ledger, publish=_events(outside.publisher, mandatory=True))
+    eraser = Eraser(people=PostgresPeople(outside.database), contact_book=outside.contact_book)
     teller = upkeep.ProgressTeller(ledger=ledger, publish=_events(outside.publisher))
     return [
         partial(upkeep.repeat, action, seconds)
@@ -216,6 +232,7 @@ def _upkeep(outside: Outside, ledger: PostgresLedger, lanes: Lanes, wake: asynci
             (refusals.tell, upkeep.REFUSALS_SECONDS),
             (upkeep.Tidier(ledger=ledger).tidy, upkeep.TIDY_SECONDS),
             (upkeep.Follower(ledger=ledger).follow, upkeep.FOLLOW_SECONDS),
+            (eraser.run, ERASE_SECONDS),
             (ledger.ensure_partitions, upkeep.PARTITIONS_SECONDS),
             (partial(ledger.forget_old, settings.keep_days), upkeep.PARTITIONS_SECONDS),
         )
@@ -226,6 +243,9 @@ async def _open_handlers(outside: Outside, ledger: PostgresLedger, stack: AsyncE
     handlers: Mapping[Queue, Callable[[bytes], Awaitable[Outcome]]] = {
         DISPATCHER_STATUSES: StatusHandler(ledger=ledger, meter=outside.metrics, clock=system_clock).handle,
         DISPATCHER_STOPS: StopHandler(ledger=ledger).handle,
+        DISPATCHER_PEOPLE: PeopleHandler(
+            people=PostgresPeople(outside.database), publish=_events(outside.publisher, mandatory=True)
+        ).handle,
         DISPATCHER_ACCOUNT: AccountHandler(ledger=ledger, seen=outside.metrics.account_event).handle,
     }
     workers: list[Job] = []

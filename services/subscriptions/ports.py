@@ -9,30 +9,43 @@ from uuid import UUID
 
 from services.subscriptions.domain.broadcast import Accepted, Broadcast, Page, Stored
 from services.subscriptions.domain.consent import Consent
+from services.subscriptions.domain.erasure import Erased
+from services.subscriptions.domain.feedback import Feedback
+from services.subscriptions.domain.guard import NEW, Conversation
 from services.subscriptions.domain.publication import Publication
-from services.subscriptions.domain.subscriber import Subscriber
+from services.subscriptions.domain.subscriber import Moment, Subscriber
 from shared.contracts.dispatch import Recipient
 from shared.contracts.message import Addresses
 
 
 @dataclass(frozen=True, kw_only=True)
 class Known:
-    """What is stored about a sender."""
+    """What is stored about a sender and, as `was_…`, under former addresses of theirs.
+
+    `history` and `feedbacks` are there only where they were asked for.
+    """
 
     by_user: Subscriber | None = None
     by_phone: Subscriber | None = None
-    hinted_at: datetime | None = None
+    was_user: Subscriber | None = None
+    was_phone: Subscriber | None = None
+    conversation: Conversation = NEW
+    erased: Moment | None = None
+    history: tuple[Consent, ...] = ()
+    feedbacks: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Decided:
-    """What one message changes. `subscribers` are saved in this order; `hinted_at` is when a hint was given."""
+    """What one message changes. `subscribers` are saved in this order; `erased` is what has to go completely."""
 
     result: str
     subscribers: tuple[Subscriber, ...] = ()
     consents: tuple[Consent, ...] = ()
     publications: tuple[Publication, ...] = ()
-    hinted_at: datetime | None = None
+    conversation: Conversation | None = None
+    feedback: Feedback | None = None
+    erased: Erased | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,15 +66,35 @@ class People(Protocol):
         sender: Addresses,
         received_at: datetime,
         decide: Callable[[Known], Decided],
+        *,
+        history: bool = False,
+        former: Addresses | None = None,
     ) -> Settled:
         """Decide about a message and store it all in one transaction, or return what was decided before.
 
+        `history` asks for everything that is stored about the sender; `former` are addresses that the sender had.
         Messages of one person are decided one after the other, whichever replica has them.
         """
         ...
 
     async def addresses(self, subscriber: UUID) -> Addresses | None:
         """All addresses of a subscriber; None if we know nobody by this id, or no address any more."""
+        ...
+
+
+class Opinions(Protocol):
+    """What citizens think."""
+
+    async def recent(self, now: datetime) -> tuple[UUID, ...]:
+        """Broadcasts that somebody may still react to."""
+        ...
+
+    async def topic(self, broadcast: UUID) -> str | None:
+        """What a broadcast was about; None for one that does not exist."""
+        ...
+
+    async def save(self, feedback: Feedback) -> None:
+        """Keep it, or drop what was kept before if it says nothing any more."""
         ...
 
 

@@ -12,18 +12,22 @@ from prometheus_client import CollectorRegistry
 from services.subscriptions.adapters.broadcasts import PostgresBroadcasts
 from services.subscriptions.adapters.metrics import Metrics
 from services.subscriptions.adapters.notices import PostgresNotices
+from services.subscriptions.adapters.opinions import PostgresOpinions
 from services.subscriptions.adapters.outlet import AmqpOutlet
-from services.subscriptions.adapters.people import PostgresPeople, forget, save_wordings
+from services.subscriptions.adapters.people import PostgresPeople, save_wordings
+from services.subscriptions.adapters.retention import forget, rules
 from services.subscriptions.domain.county import County
 from services.subscriptions.domain.wording import wordings
 from services.subscriptions.handlers.expansion import Expander
 from services.subscriptions.handlers.inbound import Inbound
 from services.subscriptions.handlers.notices import NoticeDesk
+from services.subscriptions.handlers.reactions import Reactions
 from services.subscriptions.handlers.refusals import Refusals
 from services.subscriptions.handlers.upkeep import (
     FORGET_EVERY_SECONDS,
     REFRESH_EVERY_SECONDS,
     Retention,
+    Rule,
     repeat,
 )
 from services.subscriptions.ports import Outlet
@@ -31,7 +35,13 @@ from services.subscriptions.settings import Settings
 from shared.amqp.connection import Connection, connect, connected
 from shared.amqp.consumer import Handler, open_consumer, work
 from shared.amqp.publisher import open_publisher
-from shared.amqp.topology import SUBSCRIPTIONS_INBOUND, SUBSCRIPTIONS_NOTICES, SUBSCRIPTIONS_REFUSALS, Queue
+from shared.amqp.topology import (
+    SUBSCRIPTIONS_INBOUND,
+    SUBSCRIPTIONS_NOTICES,
+    SUBSCRIPTIONS_REACTIONS,
+    SUBSCRIPTIONS_REFUSALS,
+    Queue,
+)
 from shared.database.migrations import pending_versions
 from shared.database.pool import Database, open_database
 from shared.outcome import DependencyAway
@@ -45,6 +55,7 @@ MIGRATIONS = Path(__file__).parent / "adapters" / "migrations"
 POOL_SIZE = 20  # a wave of each inbound worker, a notice, the expander, probes and upkeep
 INBOUND_WORKERS = 2
 NOTICE_WORKERS = 1
+REACTION_WORKERS = 1
 REFUSAL_WORKERS = 1
 CLOSE_SECONDS = 3.0
 
@@ -58,6 +69,7 @@ class Parts:
     """The handlers of one replica."""
 
     inbound: Inbound
+    reactions: Reactions
     desk: NoticeDesk
     refusals: Refusals
     expander: Expander
@@ -71,12 +83,13 @@ def assemble(
     return Parts(
         inbound=Inbound(
             people=PostgresPeople(database),
+            opinions=PostgresOpinions(database),
             outlet=outlet,
             county=county,
-            texts=wordings(county),
             clock=clock,
             count=metrics.count_inbound,
         ),
+        reactions=Reactions(opinions=PostgresOpinions(database), outlet=outlet),
         desk=NoticeDesk(
             notices=PostgresNotices(database),
             outlet=outlet,
@@ -93,6 +106,15 @@ def assemble(
             arrived=arrived,
             count=metrics.count_expanded,
         ),
+    )
+
+
+def retention(database: Database, county: County, metrics: Metrics) -> Retention:
+    """Everything that this service forgets."""
+    kept = rules(feedback_days=county.feedback_days, proof_days=county.proof_days)
+    return Retention(
+        rules=[Rule(name=name, forget=partial(forget, database, each)) for name, each in kept.items()],
+        count=metrics.count_forgotten,
     )
 
 
@@ -113,11 +135,11 @@ async def serve(settings: Settings, county: County, stop: Stop) -> None:
         parts = assemble(database, outlet, county, metrics)
         if not await _migrated(database):
             raise NotMigrated("the schema is not up to date: run `kreisfunk migrate`")
-        await save_wordings(database, parts.inbound.texts.all())
+        await save_wordings(database, wordings(county).all())
         upkeep = background(
             parts.expander.run(),
             repeat(partial(metrics.refresh, database), REFRESH_EVERY_SECONDS),
-            repeat(Retention(forget=partial(forget, database), clock=system_clock).run, FORGET_EVERY_SECONDS),
+            repeat(retention(database, county, metrics).run, FORGET_EVERY_SECONDS),
         )
         async with upkeep:
             await _consume(parts, consuming, publishing, listening, readiness, stop)
@@ -160,6 +182,7 @@ async def _consume(
     queues: Sequence[tuple[Queue, Handler, int]] = (
         (SUBSCRIPTIONS_INBOUND, lambda received: parts.inbound.handle(received.body), INBOUND_WORKERS),
         (SUBSCRIPTIONS_NOTICES, lambda received: parts.desk.handle(received.body, received.user_id), NOTICE_WORKERS),
+        (SUBSCRIPTIONS_REACTIONS, lambda received: parts.reactions.handle(received.body), REACTION_WORKERS),
         (SUBSCRIPTIONS_REFUSALS, lambda received: parts.refusals.handle(received.body), REFUSAL_WORKERS),
     )
     async with AsyncExitStack() as stack, asyncio.TaskGroup() as tasks:

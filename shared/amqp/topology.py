@@ -46,12 +46,16 @@ class Queue:
         return f"{self.name}.retry.{name}"
 
 
-SUBSCRIPTIONS_INBOUND = Queue("subscriptions.inbound", INBOUND, ("messages", "preferences"), "subscriptions")
+SUBSCRIPTIONS_INBOUND = Queue(
+    "subscriptions.inbound", INBOUND, ("messages", "preferences", "identities"), "subscriptions"
+)
 SUBSCRIPTIONS_NOTICES = Queue("subscriptions.notices", MUNICIPAL_EVENTS, ("notice.#",), "subscriptions")
+SUBSCRIPTIONS_REACTIONS = Queue("subscriptions.reactions", EVENTS, ("reaction.located",), "subscriptions")
 SUBSCRIPTIONS_REFUSALS = Queue("subscriptions.refusals", EVENTS, ("delivery.refused",), "subscriptions")
 DISPATCHER_STATUSES = Queue("dispatcher.statuses", INBOUND, ("statuses",), "dispatcher")
 DISPATCHER_ACCOUNT = Queue("dispatcher.account", INBOUND, ("account",), "dispatcher")
 DISPATCHER_STOPS = Queue("dispatcher.stops", EVENTS, ("subscription.ended", "broadcast.cancelled"), "dispatcher")
+DISPATCHER_PEOPLE = Queue("dispatcher.people", EVENTS, ("subscriber.erased", "reaction.received"), "dispatcher")
 LANES: Mapping[Lane, Queue] = {
     Lane.REPLY: Queue("dispatch.reply", DISPATCH, (Lane.REPLY,), "dispatcher"),
     Lane.URGENT: Queue("dispatch.urgent", DISPATCH, (Lane.URGENT,), "dispatcher", LANE_BATCHES),
@@ -65,10 +69,12 @@ _KEPT: dict[str, Any] = {"x-queue-type": "quorum", "x-delivery-limit": -1}
 QUEUES: Sequence[Queue] = (
     SUBSCRIPTIONS_INBOUND,
     SUBSCRIPTIONS_NOTICES,
+    SUBSCRIPTIONS_REACTIONS,
     SUBSCRIPTIONS_REFUSALS,
     DISPATCHER_STATUSES,
     DISPATCHER_ACCOUNT,
     DISPATCHER_STOPS,
+    DISPATCHER_PEOPLE,
     *LANES.values(),
 )
 

@@ -26,11 +26,33 @@ class ReplyButton(Value, frozen=True, kw_only=True):
     title: str
 
 
+class ReplyRow(Value, frozen=True, kw_only=True):
+    """A row of a menu: `id` comes back as the payload; `title` is at most 24, `description` 72 characters."""
+
+    id: str
+    title: str
+    description: str = ""
+
+
+class ReplySection(Value, frozen=True, kw_only=True):
+    """Rows under a heading of at most 24 characters."""
+
+    title: str
+    rows: tuple[ReplyRow, ...]
+
+
+class ReplyMenu(Value, frozen=True, kw_only=True):
+    """A list that opens from `button` (at most 20 characters): at most 10 rows in all sections together."""
+
+    button: str
+    sections: tuple[ReplySection, ...]
+
+
 class ReplyRequested(Message, frozen=True, kw_only=True):
     """An automatic answer to one inbound message, inside WhatsApp's 24-hour window.
 
     `reply` is derived from the inbound message: asked twice, it is sent once. `withdrawal` is committed by
-    the dispatcher in the same transaction that claims the reply.
+    the dispatcher in the same transaction that claims the reply. A reply has buttons or a menu, not both.
     """
 
     TYPE: ClassVar[str] = "de.kreisfunk.reply.requested.v1"
@@ -41,6 +63,7 @@ class ReplyRequested(Message, frozen=True, kw_only=True):
     text: str
     expires_at: datetime
     buttons: tuple[ReplyButton, ...] = ()
+    menu: ReplyMenu | None = None
     withdrawal: Withdrawal | None = None
 
 

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import ClassVar
 from uuid import UUID
 
-from shared.contracts.message import Lane, Message, Value
+from shared.contracts.message import Address, Lane, Message, Value
 
 
 class Problem(Value, frozen=True, kw_only=True):
@@ -96,6 +96,20 @@ class SubscriptionStarted(Message, frozen=True, kw_only=True):
     at: datetime
 
 
+class SubscriptionChanged(Message, frozen=True, kw_only=True):
+    """A subscriber chose other topics or municipalities (none means all), or a pause; `topics` is all of them now."""
+
+    TYPE: ClassVar[str] = "de.kreisfunk.subscription.changed.v1"
+    KEY: ClassVar[str] = "subscription.changed"
+
+    subscriber: UUID
+    sequence: int
+    topics: tuple[str, ...]
+    at: datetime
+    municipalities: tuple[str, ...] = ()
+    paused_until: datetime | None = None
+
+
 class SubscriptionEnded(Message, frozen=True, kw_only=True):
     """A citizen withdrew; `topic` None means everything."""
 
@@ -106,6 +120,67 @@ class SubscriptionEnded(Message, frozen=True, kw_only=True):
     sequence: int
     at: datetime
     topic: str | None = None
+
+
+class SubscriberErased(Message, frozen=True, kw_only=True):
+    """A citizen had everything deleted: forget these addresses, here and in Meta's contact book.
+
+    `subscribers` are all ids that the person had; nothing decided for them may be sent any more.
+    """
+
+    TYPE: ClassVar[str] = "de.kreisfunk.subscriber.erased.v1"
+    KEY: ClassVar[str] = "subscriber.erased"
+
+    erasure: UUID
+    subscribers: tuple[UUID, ...]
+    addresses: tuple[Address, ...]
+    at: datetime
+
+
+class FeedbackReceived(Message, frozen=True, kw_only=True):
+    """What a citizen thinks of a broadcast or of the channel; it cannot be traced to anybody.
+
+    `kind` is `text`, `rating` or `reaction`; `value` is `good` or `bad`, or the emoji; `topic` and `broadcast`
+    are missing if it is about the channel as a whole. `at` is the full hour.
+    """
+
+    TYPE: ClassVar[str] = "de.kreisfunk.feedback.received.v1"
+    KEY: ClassVar[str] = "feedback.received"
+
+    feedback: UUID
+    kind: str
+    at: datetime
+    value: str = ""
+    text: str = ""
+    topic: str | None = None
+    broadcast: UUID | None = None
+
+
+class ReactionReceived(Message, frozen=True, kw_only=True):
+    """A subscriber reacted to a message of ours: which of these broadcasts was it? `about_key` is its keyed hash."""
+
+    TYPE: ClassVar[str] = "de.kreisfunk.reaction.received.v1"
+    KEY: ClassVar[str] = "reaction.received"
+
+    reaction: UUID
+    subscriber: UUID
+    about_key: bytes
+    broadcasts: tuple[UUID, ...]
+    value: str
+    at: datetime
+
+
+class ReactionLocated(Message, frozen=True, kw_only=True):
+    """The broadcast that a reaction was about; an empty value takes the reaction back."""
+
+    TYPE: ClassVar[str] = "de.kreisfunk.reaction.located.v1"
+    KEY: ClassVar[str] = "reaction.located"
+
+    reaction: UUID
+    subscriber: UUID
+    broadcast: UUID
+    value: str
+    at: datetime
 
 
 class DeliveryRefused(Message, frozen=True, kw_only=True):

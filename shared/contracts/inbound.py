@@ -76,6 +76,28 @@ class PreferenceChanges(Message, frozen=True, kw_only=True):
     changes: tuple[PreferenceChange, ...]
 
 
+class IdentityChange(Value, frozen=True, kw_only=True):
+    """A citizen is reached under other addresses than before, as Meta's system message says.
+
+    `before` and `after` hold what is known of each; what did not change may be missing in `after`.
+    """
+
+    message_key: bytes
+    before: Addresses
+    after: Addresses
+    at: datetime
+    received_at: datetime
+
+
+class IdentityChanges(Message, frozen=True, kw_only=True):
+    """New numbers and new user ids, in the order of arrival."""
+
+    TYPE: ClassVar[str] = "de.kreisfunk.inbound.identities.v1"
+    KEY: ClassVar[str] = "identities"
+
+    changes: tuple[IdentityChange, ...]
+
+
 class AccountEvent(Value, frozen=True, kw_only=True):
     """What Meta says about our account, templates, quality and limits: its `field` and `value` unchanged."""
 

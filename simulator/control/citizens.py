@@ -136,4 +136,5 @@ def _describe(citizen: Citizen) -> dict[str, object]:
         "phone": citizen.phone,
         "user_id": citizen.user_id,
         "sharing": citizen.sharing.value,
+        "in_contact_book": citizen.in_contact_book,
     }

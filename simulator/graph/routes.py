@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 from aiohttp import BodyPartReader, web
 
+from simulator.citizens import Citizens
 from simulator.graph.access import Access, refusal
 from simulator.graph.errors import GraphError, no_such_object, required
 from simulator.graph.media import MediaShelf, StoredMedia, limit_for
@@ -30,6 +31,7 @@ class GraphRoutes:
     messages: MessagesRoute
     templates: Templates
     media: MediaShelf
+    citizens: Citizens
     account_id: str
     phone_number_id: str
     display_phone_number: str
@@ -43,6 +45,7 @@ class GraphRoutes:
             web.get(base + "/{account}/message_templates", guard(self.list_templates)),
             web.get(base + "/{account}/phone_numbers", guard(self.list_numbers)),
             web.post(base + "/{number}/media", guard(self.upload)),
+            web.delete(base + "/{number}/contact_book", guard(self.forget_contact)),
             web.get(base + "/{object}", guard(self.describe)),
             web.get("/media/{media}", guard(self.download)),
             web.route("*", base + "/{unknown:.*}", guard(_unknown_path)),
@@ -78,6 +81,16 @@ class GraphRoutes:
             raise no_such_object()
         mime_type, content = await _read_upload(request)
         return _json({"id": self.media.store(mime_type, content).id})
+
+    async def forget_contact(self, request: web.Request) -> web.StreamResponse:
+        """Deletes the pair of number and user id that Meta keeps of a person."""
+        if request.match_info["number"] != self.phone_number_id:
+            raise no_such_object()
+        citizen = self.citizens.by_user_id(request.query.get("bsuid", ""))
+        if request.query.get("messaging_product") != "whatsapp" or citizen is None:
+            raise required("bsuid")
+        citizen.in_contact_book = False
+        return _json({"success": True})
 
     async def download(self, request: web.Request) -> web.StreamResponse:
         media = self.media.find(request.match_info["media"])

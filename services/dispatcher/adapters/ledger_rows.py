@@ -121,7 +121,7 @@ def reply_claim(origin: Origin, reply: ReplyRequested, asked_at: datetime) -> Cl
         delivery=reply.reply,
         lane=Lane.REPLY,
         address=reply.recipient,
-        content=reply_body(reply.text, reply.buttons),
+        content=reply_body(reply.text, reply.buttons, reply.menu),
         attempt=1,
         asked_at=asked_at,
         expires_at=reply.expires_at,

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from shared.contracts.dispatch import ReplyButton, Template
+from shared.contracts.dispatch import ReplyButton, ReplyMenu, ReplyRow, Template
 from shared.contracts.message import AddressKind
 
 BODY_LIMIT = 1024
@@ -15,6 +15,9 @@ TEXT_LIMIT = 4096
 BUTTON_BODY_LIMIT = 1024
 BUTTON_TITLE_LIMIT = 20
 BUTTONS_LIMIT = 3
+ROWS_LIMIT = 10
+ROW_TITLE_LIMIT = 24
+ROW_DESCRIPTION_LIMIT = 72
 PARAMETER_LIMIT = 900
 
 _BREAKS = re.compile(r"[\x00-\x1f\x7f\u0085\u2028\u2029]+")
@@ -57,11 +60,13 @@ def _quick_reply(index: int, payload: str) -> dict[str, Any]:
     return {"type": "button", "sub_type": "quick_reply", "index": str(index), "parameters": parameters}
 
 
-def reply_body(text: str, buttons: Sequence[ReplyButton]) -> dict[str, Any]:
-    """A text, or a text with up to three buttons. Raises ContentError."""
-    limit = BUTTON_BODY_LIMIT if buttons else TEXT_LIMIT
+def reply_body(text: str, buttons: Sequence[ReplyButton], menu: ReplyMenu | None = None) -> dict[str, Any]:
+    """A text, or a text with up to three buttons or with a list. Raises ContentError."""
+    limit = BUTTON_BODY_LIMIT if buttons or menu else TEXT_LIMIT
     if not 0 < len(text) <= limit:
         raise ContentError(f"a reply has 1 to {limit} characters")
+    if menu:
+        return _list(text, menu)
     if not buttons:
         return {"type": "text", "text": {"preview_url": False, "body": text}}
     if len(buttons) > BUTTONS_LIMIT or any(len(button.title) > BUTTON_TITLE_LIMIT for button in buttons):
@@ -71,6 +76,25 @@ def reply_body(text: str, buttons: Sequence[ReplyButton]) -> dict[str, Any]:
         "type": "interactive",
         "interactive": {"type": "button", "body": {"text": text}, "action": {"buttons": rows}},
     }
+
+
+def _list(text: str, menu: ReplyMenu) -> dict[str, Any]:
+    rows = [row for section in menu.sections for row in section.rows]
+    if not 0 < len(rows) <= ROWS_LIMIT or len(menu.button) > BUTTON_TITLE_LIMIT:
+        raise ContentError(f"a list has 1 to {ROWS_LIMIT} rows and a button of {BUTTON_TITLE_LIMIT} characters")
+    titles = [*(row.title for row in rows), *(section.title for section in menu.sections)]
+    if any(len(title) > ROW_TITLE_LIMIT for title in titles):
+        raise ContentError(f"a title in a list has at most {ROW_TITLE_LIMIT} characters")
+    if any(len(row.description) > ROW_DESCRIPTION_LIMIT for row in rows):
+        raise ContentError(f"a description in a list has at most {ROW_DESCRIPTION_LIMIT} characters")
+    sections = [{"title": section.title, "rows": [_row(row) for row in section.rows]} for section in menu.sections]
+    action = {"button": menu.button, "sections": sections}
+    return {"type": "interactive", "interactive": {"type": "list", "body": {"text": text}, "action": action}}
+
+
+def _row(row: ReplyRow) -> dict[str, str]:
+    described = {"description": row.description} if row.description else {}
+    return {"id": row.id, "title": row.title, **described}
 
 
 def recipient_fields(kind: AddressKind, value: str) -> dict[str, str]:

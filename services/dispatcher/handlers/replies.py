@@ -60,7 +60,7 @@ async def _read(message: LaneMessage) -> OpenedReply | None:
     try:
         envelope = read_envelope(message.body)
         reply = read_data(envelope, ReplyRequested)
-        reply_body(reply.text, reply.buttons)
+        reply_body(reply.text, reply.buttons, reply.menu)
     except (ContractError, ContentError) as error:
         _log.error("reply_unusable", problem=str(error))
         await message.settle(Dead(str(error)))

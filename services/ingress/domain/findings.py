@@ -8,12 +8,13 @@ from msgspec import Struct
 from shared.contracts.inbound import (
     AccountEvent,
     DeliveryStatus,
+    IdentityChange,
     InboundMessage,
     PreferenceChange,
     WebhookQuarantined,
 )
 
-Event = InboundMessage | DeliveryStatus | PreferenceChange | AccountEvent | WebhookQuarantined
+Event = InboundMessage | DeliveryStatus | PreferenceChange | IdentityChange | AccountEvent | WebhookQuarantined
 
 
 class Ignored(StrEnum):

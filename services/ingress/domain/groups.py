@@ -11,6 +11,8 @@ from shared.contracts.inbound import (
     AccountEvents,
     DeliveryStatus,
     DeliveryStatuses,
+    IdentityChange,
+    IdentityChanges,
     InboundMessage,
     InboundMessages,
     PreferenceChange,
@@ -28,6 +30,7 @@ GROUPS: Mapping[type[Event], type[Message]] = {
     InboundMessage: InboundMessages,
     DeliveryStatus: DeliveryStatuses,
     PreferenceChange: PreferenceChanges,
+    IdentityChange: IdentityChanges,
     AccountEvent: AccountEvents,
     WebhookQuarantined: WebhookQuarantined,
 }
@@ -35,6 +38,7 @@ _MAKE: Mapping[type[Event], Callable[[tuple[Any, ...]], Message]] = {
     InboundMessage: lambda events: InboundMessages(messages=events),
     DeliveryStatus: lambda events: DeliveryStatuses(statuses=events),
     PreferenceChange: lambda events: PreferenceChanges(changes=events),
+    IdentityChange: lambda events: IdentityChanges(changes=events),
     AccountEvent: lambda events: AccountEvents(events=events),
     WebhookQuarantined: lambda events: events[0],
 }

@@ -10,6 +10,7 @@ from services.ingress.domain.addresses import Rules, addresses_of, sender_of
 from services.ingress.domain.content import LONGEST_WORD, content_of, cut
 from services.ingress.domain.decoding import NotUnderstood, moment, read, read_object
 from services.ingress.domain.findings import Finding, Ignored, Problem, Understood
+from services.ingress.domain.identities import identity_change
 from shared.contracts.inbound import (
     AccountEvent,
     DeliveryStatus,
@@ -112,7 +113,10 @@ def _collect(contacts: list[webhook.Contact]) -> Read[webhook.Contact]:
 
 def _messages(value: webhook.Value, contacts: tuple[webhook.Contact, ...], rules: Rules) -> Iterator[Finding]:
     def one(message: webhook.WrittenMessage) -> Iterator[Finding]:
-        yield Ignored.GROUP if message.group_id else _message(message, contacts, rules)
+        if message.group_id:
+            yield Ignored.GROUP
+        else:
+            yield identity_change(message, rules) or _message(message, contacts, rules)
 
     return _each(webhook.WrittenMessage, "messages", value.messages, one)
 

@@ -134,8 +134,11 @@ class Correction(Part, frozen=True, kw_only=True):
 
 
 class SystemNotice(Part, frozen=True, kw_only=True):
-    """A person's address changed."""
+    """A person's address changed. The text names both addresses; older shapes have nothing else."""
 
+    type: str | None = None
+    body: str | None = None
+    new_wa_id: str | None = None
     wa_id: str | None = None
     user_id: str | None = None
     previous_user_id: str | None = None

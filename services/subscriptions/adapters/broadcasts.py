@@ -18,7 +18,10 @@ _WORK = """
 _READ = """
     select subscriber.id, sequence, phone_index, phone_sealed, user_index, user_sealed
     from subscriptions.subscription join subscriptions.subscriber on subscriber.id = subscriber_id
-    where topic = $1 and subscriber_id > $2 order by subscriber_id limit $3
+    where topic = $1 and subscriber_id > $2
+      and (paused_until is null or paused_until <= $4)
+      and ($5::text is null or places = '{}' or $5 = any(places))
+    order by subscriber_id limit $3
 """
 _MOVE_ON = """
     update subscriptions.broadcast set page = $2, audience = audience + $3,
@@ -67,7 +70,8 @@ class PostgresClaim:
             if pending or row["read_to_end"]:
                 return pending
             # Those whom a follow-up goes to are in the ledger.
-            found = [] if row["follows"] else await self._connection.fetch(_READ, row["topic"], row["position"], size)
+            where = (row["topic"], row["position"], size, row["published_at"], row["municipality"])
+            found = [] if row["follows"] else await self._connection.fetch(_READ, *where)
             pages = prepare(broadcast_from(row), [recipient_of(recipient) for recipient in found])
             await self._store(pages)
             return pages

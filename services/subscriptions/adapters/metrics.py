@@ -31,6 +31,20 @@ class Metrics:
             registry=registry,
         )
 
+        self.forgotten = Counter(
+            "kreisfunk_subscriptions_forgotten_rows_total",
+            "Rows that retention deleted",
+            ["kind"],
+            registry=registry,
+        )
+        self.oldest = Gauge(
+            "kreisfunk_subscriptions_oldest_inbox_seconds", "Age of the oldest handled message", registry=registry
+        )
+        self.feedback = Gauge("kreisfunk_subscriptions_feedback", "Kept feedback by kind", ["kind"], registry=registry)
+
+    def count_forgotten(self, kind: str, rows: int) -> None:
+        self.forgotten.labels(kind).inc(rows)
+
     def count_inbound(self, outcome: str) -> None:
         self.inbound.labels(outcome).inc()
 
@@ -49,6 +63,13 @@ class Metrics:
             expanding = await connection.fetchval(
                 "select count(*) from subscriptions.broadcast where state = 'expanding'"
             )
+            feedback = await connection.fetch("select kind, count(*) as said from subscriptions.feedback group by kind")
+            oldest = await connection.fetchval(
+                "select coalesce(extract(epoch from now() - min(handled_at)), 0)::float8 from subscriptions.inbox"
+            )
+        self.oldest.set(oldest)
+        for row in feedback:
+            self.feedback.labels(row["kind"]).set(row["said"])
         for state in ("subscribed", "unsubscribed", "merged"):
             self.subscribers.labels(state).set(0)
         for row in states:

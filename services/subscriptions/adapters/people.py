@@ -1,15 +1,19 @@
 """Subscribers in PostgreSQL."""
 
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 import msgspec
 
-from services.subscriptions.adapters.rows import columns_of, subscriber_of
+from services.subscriptions.adapters.erasing import erase
+from services.subscriptions.adapters.opinions import SAVE_FEEDBACK, feedback_columns
+from services.subscriptions.adapters.rows import Row, columns_of, consent_of, subscriber_of
 from services.subscriptions.domain.consent import Consent
+from services.subscriptions.domain.feedback import author
+from services.subscriptions.domain.guard import Conversation, of_all
 from services.subscriptions.domain.publication import Publication
-from services.subscriptions.domain.subscriber import Subscriber, indexes
+from services.subscriptions.domain.subscriber import Moment, Subscriber, indexes
 from services.subscriptions.domain.wording import Wording
 from services.subscriptions.ports import Decided, Known, Settled
 from shared.contracts.message import Address, Addresses, AddressKind
@@ -25,25 +29,38 @@ _FIND = """
 """
 _SAVE = """
     insert into subscriptions.subscriber (id, sequence, state, phone_index, phone_sealed, user_index,
-        user_sealed, started_at, started_received_at, ended_at, ended_received_at)
-    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+        user_sealed, started_at, started_received_at, ended_at, ended_received_at, places, paused_until, chosen_at,
+        chosen_received_at, merged_into)
+    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
     on conflict (id) do update set (sequence, state, phone_index, phone_sealed, user_index, user_sealed,
-        started_at, started_received_at, ended_at, ended_received_at)
+        started_at, started_received_at, ended_at, ended_received_at, places, paused_until, chosen_at,
+        chosen_received_at, merged_into)
       = (excluded.sequence, excluded.state, excluded.phone_index, excluded.phone_sealed, excluded.user_index,
         excluded.user_sealed, excluded.started_at, excluded.started_received_at, excluded.ended_at,
-        excluded.ended_received_at)
+        excluded.ended_received_at, excluded.places, excluded.paused_until, excluded.chosen_at,
+        excluded.chosen_received_at, excluded.merged_into)
 """
 _SAVE_CONSENT = """
     insert into subscriptions.consent (subscriber_id, sequence, event, topics, wording_version, wording_hash,
         said_at, received_at, message_key)
     values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 """
+_SAVE_WORDING = (
+    "insert into subscriptions.wording (hash, version, text) values ($1, $2, $3) on conflict (hash) do nothing"
+)
+_SAVE_CONVERSATION = """
+    insert into subscriptions.conversation select unnest($1::bytea[]), $2, $3, $4
+    on conflict (address_index) do update set (hinted_at, answers_left, counted_at)
+      = (excluded.hinted_at, excluded.answers_left, excluded.counted_at)
+"""
+_ROWS_OF = """
+    with recursive person as (
+        select id from subscriptions.subscriber where id = any($1)
+        union select s.id from subscriptions.subscriber s join person on s.merged_into = person.id)
+    select * from subscriptions.consent where subscriber_id in (select id from person) order by said_at, id
+"""
 _ADDRESSES = """
     select phone_index, phone_sealed, user_index, user_sealed from subscriptions.subscriber where id = $1
-"""
-_SAVE_HINT = """
-    insert into subscriptions.hint select unnest($1::bytea[]), $2
-    on conflict (address_index) do update set hinted_at = excluded.hinted_at
 """
 
 _publications = msgspec.msgpack.Decoder(tuple[Publication, ...])
@@ -61,17 +78,21 @@ class PostgresPeople:
         sender: Addresses,
         received_at: datetime,
         decide: Callable[[Known], Decided],
+        *,
+        history: bool = False,
+        former: Addresses | None = None,
     ) -> Settled:
+        everywhere = (*indexes(sender), *(indexes(former) if former else ()))
         async with self._database.transaction() as connection:
-            await connection.execute(_LOCK, _lock_keys(sender))
+            await connection.execute(_LOCK, _lock_keys(everywhere))
             before = await _settled(connection, message_key)
             if before:
                 return before
-            decided = decide(await _known(connection, sender))
+            decided = decide(await _read(connection, sender, former, history=history))
             await _save(connection, decided)
-            if decided.hinted_at:
-                await connection.execute(_SAVE_HINT, indexes(sender), decided.hinted_at)
-            await _remember(connection, message_key, received_at, decided)
+            if decided.conversation:
+                await connection.execute(_SAVE_CONVERSATION, *_conversation_columns(sender, decided.conversation))
+            await _remember(connection, message_key, received_at, everywhere, decided)
         return Settled(result=decided.result, publications=decided.publications, again=False)
 
     async def addresses(self, subscriber: UUID) -> Addresses | None:
@@ -91,29 +112,19 @@ def _address(kind: AddressKind, index: bytes | None, sealed: bytes | None) -> Ad
 async def save_wordings(database: Database, wordings: Sequence[Wording]) -> None:
     """Keep the texts that consents refer to by hash."""
     async with database.connection() as connection:
-        await connection.executemany(
-            "insert into subscriptions.wording (hash, version, text) values ($1, $2, $3) on conflict (hash) do nothing",
-            [(wording.hash, wording.version, wording.text) for wording in wordings],
-        )
+        await connection.executemany(_SAVE_WORDING, [_wording_columns(wording) for wording in wordings])
 
 
-async def forget(database: Database, before: datetime, *, step: int = 1_000) -> int:
-    """Delete what was handled before a moment, and hints a day older than they matter; a small step."""
-    async with database.connection() as connection:
-        await connection.execute(
-            "delete from subscriptions.hint where hinted_at < now() - $1::interval", timedelta(days=2)
-        )
-        deleted: str = await connection.execute(
-            "delete from subscriptions.inbox where message_key in"
-            " (select message_key from subscriptions.inbox where handled_at < $1 limit $2)",
-            before,
-            step,
-        )
-    return int(deleted.split()[-1])
+def _wording_columns(wording: Wording) -> tuple[object, ...]:
+    return wording.hash, wording.version, wording.text
 
 
-def _lock_keys(sender: Addresses) -> list[int]:
-    return sorted(int.from_bytes(index[:8], "big", signed=True) for index in indexes(sender))
+def _conversation_columns(sender: Addresses, conversation: Conversation) -> tuple[object, ...]:
+    return indexes(sender), conversation.hinted_at, conversation.left, conversation.counted_at
+
+
+def _lock_keys(everywhere: Sequence[bytes]) -> list[int]:
+    return sorted({int.from_bytes(index[:8], "big", signed=True) for index in everywhere})
 
 
 async def _settled(connection: Connection, message_key: bytes) -> Settled | None:
@@ -125,14 +136,46 @@ async def _settled(connection: Connection, message_key: bytes) -> Settled | None
     return Settled(result=row["result"], publications=_publications.decode(row["publications"]), again=True)
 
 
-async def _known(connection: Connection, sender: Addresses) -> Known:
+async def _read(connection: Connection, sender: Addresses, former: Addresses | None, *, history: bool) -> Known:
+    by_user, by_phone = await _people(connection, sender)
+    was_user, was_phone = await _people(connection, former) if former else (None, None)
+    known = indexes(sender)
+    rows = await connection.fetch("select * from subscriptions.conversation where address_index = any($1)", known)
+    erased = await connection.fetchrow(
+        "select said_at, received_at from subscriptions.erasure where address_index = any($1)"
+        " order by said_at desc, received_at desc limit 1",
+        known,
+    )
+    ids = [each.id for each in (by_user, by_phone) if each]
+    return Known(
+        by_user=by_user,
+        by_phone=by_phone,
+        was_user=was_user,
+        was_phone=was_phone,
+        conversation=of_all([_conversation(row) for row in rows]),
+        erased=Moment(*erased) if erased else None,
+        history=tuple([consent_of(row) for row in await connection.fetch(_ROWS_OF, ids)] if history else ()),
+        feedbacks=await _count_feedback(connection, [*(each.bytes for each in ids), *known]) if history else 0,
+    )
+
+
+async def _people(connection: Connection, sender: Addresses) -> tuple[Subscriber | None, Subscriber | None]:
     user = sender.user.index if sender.user else None
     phone = sender.phone.index if sender.phone else None
     found = [subscriber_of(row) for row in await connection.fetch(_FIND, user, phone)]
-    hinted_at = await connection.fetchval(
-        "select max(hinted_at) from subscriptions.hint where address_index = any($1)", indexes(sender)
+    return _with(found, user), _with(found, phone)
+
+
+def _conversation(row: Row) -> Conversation:
+    return Conversation(hinted_at=row["hinted_at"], left=row["answers_left"], counted_at=row["counted_at"])
+
+
+async def _count_feedback(connection: Connection, people: Sequence[bytes]) -> int:
+    authors = [author(person) for person in people]
+    count: int = await connection.fetchval(
+        "select count(*) from subscriptions.feedback where author = any($1)", authors
     )
-    return Known(by_user=_with(found, user), by_phone=_with(found, phone), hinted_at=hinted_at)
+    return count
 
 
 def _with(found: Sequence[Subscriber], index: bytes | None) -> Subscriber | None:
@@ -145,6 +188,10 @@ async def _save(connection: Connection, decided: Decided) -> None:
         await _save_topics(connection, subscriber)
     for consent in decided.consents:
         await _append(connection, consent)
+    if decided.feedback:
+        await connection.execute(SAVE_FEEDBACK, *feedback_columns(decided.feedback))
+    if decided.erased:
+        await erase(connection, decided.erased)
 
 
 async def _save_topics(connection: Connection, subscriber: Subscriber) -> None:
@@ -164,6 +211,8 @@ async def _save_topics(connection: Connection, subscriber: Subscriber) -> None:
 
 async def _append(connection: Connection, consent: Consent) -> None:
     wording = consent.wording
+    if wording:
+        await connection.execute(_SAVE_WORDING, *_wording_columns(wording))
     await connection.execute(
         _SAVE_CONSENT,
         consent.subscriber,
@@ -178,11 +227,15 @@ async def _append(connection: Connection, consent: Consent) -> None:
     )
 
 
-async def _remember(connection: Connection, message_key: bytes, received_at: datetime, decided: Decided) -> None:
+async def _remember(
+    connection: Connection, message_key: bytes, received_at: datetime, senders: Sequence[bytes], decided: Decided
+) -> None:
     await connection.execute(
-        "insert into subscriptions.inbox (message_key, result, publications, received_at) values ($1, $2, $3, $4)",
+        "insert into subscriptions.inbox (message_key, result, publications, received_at, senders)"
+        " values ($1, $2, $3, $4, $5)",
         message_key,
         decided.result,
         msgspec.msgpack.encode(decided.publications),
         received_at,
+        senders,
     )

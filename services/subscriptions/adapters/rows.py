@@ -4,7 +4,9 @@ import asyncpg
 import msgspec
 
 from services.subscriptions.domain.broadcast import Broadcast, Page, Stored
+from services.subscriptions.domain.consent import Consent, ConsentEvent
 from services.subscriptions.domain.subscriber import Moment, State, Subscriber
+from services.subscriptions.domain.wording import Wording
 from shared.contracts.dispatch import PermittedHours, Recipient, Template
 from shared.contracts.message import Address, Addresses, AddressKind, Lane
 
@@ -27,6 +29,10 @@ def subscriber_of(row: Row) -> Subscriber:
         state=State(row["state"]),
         addresses=addresses_of(row),
         topics=frozenset(row["topics"]),
+        places=frozenset(row["places"]),
+        paused_until=row["paused_until"],
+        chosen=_moment(row, "chosen"),
+        merged_into=row["merged_into"],
         started=_moment(row, "started"),
         ended=_moment(row, "ended"),
     )
@@ -48,6 +54,24 @@ def columns_of(subscriber: Subscriber) -> tuple[object, ...]:
         *(user.index if user else None, (user.sealed or None) if user else None),
         *(subscriber.started or (None, None)),
         *(subscriber.ended or (None, None)),
+        sorted(subscriber.places),
+        subscriber.paused_until,
+        *(subscriber.chosen or (None, None)),
+        subscriber.merged_into,
+    )
+
+
+def consent_of(row: Row) -> Consent:
+    """With the wording's version only: its text is found by its hash."""
+    return Consent(
+        subscriber=row["subscriber_id"],
+        sequence=row["sequence"],
+        event=ConsentEvent(row["event"]),
+        topics=frozenset(row["topics"]),
+        wording=Wording(row["wording_version"], "") if row["wording_version"] else None,
+        said_at=row["said_at"],
+        received_at=row["received_at"],
+        message_key=row["message_key"],
     )
 
 
@@ -66,6 +90,7 @@ def broadcast_from(row: Row) -> Broadcast:
         revision=row["revision"],
         digest=row["digest"],
         topic=row["topic"],
+        municipality=row["municipality"],
         lane=Lane(row["lane"]),
         template=msgspec.json.decode(row["template"], type=Template),
         published_at=row["published_at"],

@@ -9,6 +9,8 @@ from uuid import UUID
 import msgspec
 
 from services.subscriptions.domain.county import Topic
+from services.subscriptions.domain.language.intents import Intent
+from services.subscriptions.domain.language.payloads import BAD, GOOD, payload
 from services.subscriptions.domain.publication import SOURCE
 from shared.contracts.dispatch import (
     BroadcastBatch,
@@ -42,6 +44,7 @@ class Broadcast:
     revision: int
     digest: bytes
     topic: str
+    municipality: str | None = None
     lane: Lane
     template: Template
     published_at: datetime
@@ -97,15 +100,17 @@ def broadcast_of(
 ) -> Broadcast:
     """The broadcast of a valid notice, published now; `hours` do not bind what is urgent."""
     parts = (b"broadcast", source.encode(), notice.notice.encode(), str(notice.revision).encode())
+    identifier = timed_id(now, *parts)
     return Broadcast(
-        id=timed_id(now, *parts),
+        id=identifier,
         source=source,
         notice=notice.notice,
         revision=notice.revision,
         digest=digest_of(notice),
         topic=topic.id,
+        municipality=notice.municipality,
         lane=Lane.URGENT if notice.urgent else Lane.BULK,
-        template=template_of(notice, topic),
+        template=template_of(notice, topic, identifier),
         published_at=now,
         expires_at=notice.expires_at,
         hours=None if notice.urgent else hours,
@@ -114,8 +119,11 @@ def broadcast_of(
     )
 
 
-def template_of(notice: NoticePublished, topic: Topic) -> Template:
-    """The topic's template with headline and text on one line each, the link behind the text."""
+def template_of(notice: NoticePublished, topic: Topic, broadcast: UUID) -> Template:
+    """The topic's template with headline and text on one line each, the link behind the text.
+
+    Its buttons are Stop and a rating of this broadcast.
+    """
     text = " ".join([*notice.text.split(), *([notice.link] if notice.link else [])])
     return Template(
         name=topic.template,
@@ -124,7 +132,7 @@ def template_of(notice: NoticePublished, topic: Topic) -> Template:
             TemplateParameter(name="headline", text=" ".join(notice.headline.split())),
             TemplateParameter(name="text", text=text),
         ),
-        quick_replies=(STOP_PAYLOAD,),
+        quick_replies=(STOP_PAYLOAD, *(payload(Intent.RATING, f"{value}:{broadcast}") for value in (GOOD, BAD))),
     )
 
 

@@ -10,11 +10,17 @@ from services.subscriptions.domain.wording import Wording
 
 
 class ConsentEvent(StrEnum):
-    """`MERGED` ends a row whose person goes on under another one."""
+    """`CHANGED` is a choice of topics, places or a pause; `MOVED` a new address.
+
+    `MERGED` ends a row whose person goes on under another one, `ERASED` one whose person had it deleted.
+    """
 
     GIVEN = "given"
+    CHANGED = "changed"
     WITHDRAWN = "withdrawn"
+    MOVED = "moved"
     MERGED = "merged"
+    ERASED = "erased"
 
 
 @dataclass(frozen=True, kw_only=True)

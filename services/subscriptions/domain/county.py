@@ -22,13 +22,18 @@ class Category(StrEnum):
 
 
 class Topic(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What one subscribes to, and the template that its notices are sent with."""
+    """What one subscribes to, and the template that its notices are sent with.
+
+    `words` are other names that citizens use. Notices of a `local` topic may be about one municipality.
+    """
 
     id: TopicId
     title: Short
     template: Annotated[str, Meta(pattern=r"^[a-z0-9_]{1,512}$")]
     category: Category
     language: Short = "de"
+    words: tuple[Short, ...] = ()
+    local: bool = False
 
 
 class MunicipalSystem(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -76,6 +81,10 @@ class County(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     privacy_url: Annotated[str, Meta(max_length=200, pattern=PRIVACY_PATTERN)]
     wording_version: Annotated[str, Meta(min_length=1, max_length=20)]
     topics: Annotated[tuple[Topic, ...], Meta(min_length=1)]
+    municipalities: tuple[Annotated[str, Meta(min_length=1, max_length=24)], ...] = ()
+    emergency: Short = "Feuerwehr und Rettungsdienst 112, Polizei 110"
+    feedback_days: Annotated[int, Meta(ge=1, le=1_000)] = 180
+    proof_days: Annotated[int, Meta(ge=1, le=4_000)] = 1_100
     publishers: tuple[MunicipalSystem, ...] = ()
     link_hosts: tuple[str, ...] = ()
     permitted_hours: Hours | None = None
@@ -89,6 +98,15 @@ class County(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     @property
     def topic_ids(self) -> frozenset[str]:
         return frozenset(topic.id for topic in self.topics)
+
+    @property
+    def names(self) -> dict[str, tuple[str, ...]]:
+        """What citizens may call each topic."""
+        return {topic.id: (topic.id, topic.title, *topic.words) for topic in self.topics}
+
+    @property
+    def local_topics(self) -> frozenset[str]:
+        return frozenset(topic.id for topic in self.topics if topic.local)
 
     @property
     def marketing_topics(self) -> frozenset[str]:

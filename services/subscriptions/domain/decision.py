@@ -1,27 +1,39 @@
 """What one inbound message does to a subscriber, and what is answered."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from services.subscriptions.domain import choices
+from services.subscriptions.domain.answers import Answer, Answers
+from services.subscriptions.domain.consent import Consent
+from services.subscriptions.domain.guard import NEW, Conversation
+from services.subscriptions.domain.language.intents import Intent, Wish
+from services.subscriptions.domain.pauses import pause_until
+from services.subscriptions.domain.records import erased, record
 from services.subscriptions.domain.subscriber import Moment, Subscriber
-from services.subscriptions.domain.wording import Wording, Wordings
-from services.subscriptions.domain.words import Intent, understand
 from shared.contracts.ids import timed_id
 from shared.contracts.inbound import InboundMessage
 
-HINT_EVERY = timedelta(hours=24)
 # WhatsApp lets a business answer for 24 hours; the margin is for the way to the telephone.
 REPLY_WITHIN = timedelta(hours=24) - timedelta(minutes=5)
 
 
 class Result(StrEnum):
-    """What became of a message. `QUIET` would have been a hint, but there was one in the last 24 hours."""
+    """What became of a message. `QUIET` would have been answered, but there were enough answers."""
 
     STARTED = "started"
     RENEWED = "renewed"
+    CHANGED = "changed"
+    LEFT = "left"
     ENDED = "ended"
+    ERASED = "erased"
+    INFORMED = "informed"
+    FEEDBACK = "feedback"
+    REACTED = "reacted"
+    MOVED = "moved"
+    EMERGENCY = "emergency"
     HINTED = "hinted"
     QUIET = "quiet"
     IGNORED = "ignored"
@@ -30,37 +42,67 @@ class Result(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """The result and the text to answer with, if any."""
+    """The result, the answer if any, and the conversation afterwards if there is one."""
 
     result: Result
-    reply: Wording | None = None
+    reply: Answer | None = None
+    conversation: Conversation | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Situation:
-    """All that a decision depends on besides the subscriber and the message."""
+    """All that a decision depends on besides the subscriber and the message.
 
-    topics: frozenset[str]
-    wordings: Wordings
+    `history` is the person's consent record, read only where it is asked for; `erased` is when the person last
+    had everything deleted.
+    """
+
+    answers: Answers
     now: datetime
-    hinted_at: datetime | None = None
+    conversation: Conversation = NEW
+    history: tuple[Consent, ...] = ()
+    feedbacks: int = 0
+    erased: Moment | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Said:
+    """One message in its situation."""
+
+    wish: Wish
+    message: InboundMessage
+    situation: Situation
+
+    @property
+    def moment(self) -> Moment:
+        return Moment.of(self.message)
+
+    @property
+    def answers(self) -> Answers:
+        return self.situation.answers
+
+    @property
+    def now(self) -> datetime:
+        return self.situation.now
+
+
+Decided = tuple[Subscriber | None, Result, Answer | None]
 
 
 def decide(
-    subscriber: Subscriber | None, message: InboundMessage, situation: Situation
+    subscriber: Subscriber | None, wish: Wish, message: InboundMessage, situation: Situation
 ) -> tuple[Subscriber | None, Outcome]:
     """The subscriber as they are from now on, and what to do. Never raises.
 
-    A message older than the newest start or stop changes nothing and is not answered.
+    A message that something newer has overtaken changes nothing and is not answered.
     """
-    intent = understand(message)
-    if intent is Intent.NOTHING:
+    said = _Said(wish=wish, message=message, situation=situation)
+    if wish.intent is Intent.NOTHING:
         return subscriber, Outcome(result=Result.IGNORED)
-    if subscriber and _outdated(subscriber, intent, Moment.of(message)):
+    if _outdated(subscriber, said):
         return subscriber, Outcome(result=Result.OUTDATED)
-    changed, outcome = _DECISIONS[intent](subscriber, message, situation)
-    in_time = situation.now < reply_expires_at(message)
-    return changed, outcome if in_time else Outcome(result=outcome.result)
+    after, result, answer = _DECISIONS.get(wish.intent, _other)(subscriber, said)
+    return after, _answered(result, answer, said)
 
 
 def reply_expires_at(message: InboundMessage) -> datetime:
@@ -68,33 +110,166 @@ def reply_expires_at(message: InboundMessage) -> datetime:
     return Moment.of(message).at + REPLY_WITHIN
 
 
-def _outdated(subscriber: Subscriber, intent: Intent, moment: Moment) -> bool:
-    """A stop inside WhatsApp ends some topics only: an older "Stop" still ends the rest."""
-    if intent is Intent.STOP and subscriber.subscribed:
+def _answered(result: Result, answer: Answer | None, said: _Said) -> Outcome:
+    """An answer that is too late or one too many is not given."""
+    if answer is None or said.now >= reply_expires_at(said.message):
+        return Outcome(result=result)
+    conversation = said.situation.conversation.answered(said.now, urgent=result is Result.EMERGENCY)
+    if conversation is None:
+        return Outcome(result=Result.QUIET if result in (Result.HINTED, Result.INFORMED) else result)
+    if result is Result.HINTED:
+        conversation = replace(conversation, hinted_at=said.moment.at)
+    return Outcome(result=result, reply=answer, conversation=conversation)
+
+
+def _outdated(subscriber: Subscriber | None, said: _Said) -> bool:
+    """A stop is overtaken by a newer start only; a choice by any newer word."""
+    moment, erased_at = said.moment, said.situation.erased
+    if said.wish.intent is Intent.EMERGENCY:
+        return False
+    if erased_at is not None and moment < erased_at:
+        return True
+    if subscriber is None:
+        return False
+    if said.wish.intent in (Intent.STOP, Intent.ERASE) and subscriber.subscribed:
         return subscriber.started is not None and moment < subscriber.started
-    return subscriber.changed is not None and moment < subscriber.changed
+    newest = subscriber.changed if said.wish.intent is Intent.START else subscriber.said
+    return newest is not None and moment < newest
 
 
-def _start(subscriber: Subscriber | None, message: InboundMessage, situation: Situation) -> tuple[Subscriber, Outcome]:
-    before = subscriber or _unknown(message)
-    after = before.start(Moment.of(message), situation.topics, message.sender)
-    if before.topics == after.topics:
-        return after, Outcome(result=Result.RENEWED, reply=situation.wordings.already)
-    return after, Outcome(result=Result.STARTED, reply=situation.wordings.receipt)
+def _start(subscriber: Subscriber | None, said: _Said) -> Decided:
+    before = subscriber or _unknown(said.message)
+    topics = _topics_to_start(before, said)
+    after = before.start(said.moment, topics, said.message.sender)
+    if before.subscribed and before.topics == after.topics:
+        return after, Result.RENEWED, said.answers.already(after, said.now)
+    return after, Result.STARTED, said.answers.receipt(after)
 
 
-def _stop(subscriber: Subscriber | None, message: InboundMessage, situation: Situation) -> tuple[Subscriber, Outcome]:
-    before = subscriber or _unknown(message)
-    return before.stop(Moment.of(message)), Outcome(result=Result.ENDED, reply=situation.wordings.farewell)
+def _topics_to_start(before: Subscriber, said: _Said) -> frozenset[str]:
+    """All topics unless some are named. A pause ends without bringing back what was dropped."""
+    known = said.answers.county.topic_ids
+    if said.wish.topics:
+        return said.wish.topics | before.topics
+    return before.topics if before.pauses(said.now) else known
 
 
-def _other(
-    subscriber: Subscriber | None, message: InboundMessage, situation: Situation
-) -> tuple[Subscriber | None, Outcome]:
-    last = situation.hinted_at
-    if last is not None and Moment.of(message).at < last + HINT_EVERY:
-        return subscriber, Outcome(result=Result.QUIET)
-    return subscriber, Outcome(result=Result.HINTED, reply=situation.wordings.hint)
+def _stop(subscriber: Subscriber | None, said: _Said) -> Decided:
+    before = subscriber or _unknown(said.message)
+    return before.stop(said.moment), Result.ENDED, Answer(said.answers.texts.farewell)
+
+
+def _erase(subscriber: Subscriber | None, said: _Said) -> Decided:
+    before = subscriber or _unknown(said.message)
+    return before.stop(said.moment), Result.ERASED, erased(said.answers, said.now)
+
+
+def _choose(subscriber: Subscriber | None, said: _Said) -> Decided:
+    if subscriber is None or not subscriber.subscribed:
+        return subscriber, Result.INFORMED, said.answers.ask_start(said.wish.topics)
+    after = choices.chosen(subscriber, said.wish, said.moment)
+    return _changed(subscriber, after, said)
+
+
+def _leave(subscriber: Subscriber | None, said: _Said) -> Decided:
+    if subscriber is None or not subscriber.subscribed:
+        return subscriber, Result.INFORMED, Answer(said.answers.texts.not_subscribed)
+    after = subscriber.choose(subscriber.topics - said.wish.topics, subscriber.places, said.moment)
+    return _changed(subscriber, after, said)
+
+
+def _changed(before: Subscriber, after: Subscriber, said: _Said) -> Decided:
+    if not after.subscribed:
+        return after, Result.ENDED, Answer(said.answers.texts.farewell)
+    result = Result.LEFT if before.topics - after.topics else Result.CHANGED
+    return after, result, said.answers.chosen(after, said.now)
+
+
+def _places(subscriber: Subscriber | None, said: _Said) -> Decided:
+    if said.wish.every_place:
+        return _choose(subscriber, said)
+    if subscriber is None or not subscriber.subscribed:
+        return subscriber, Result.INFORMED, said.answers.topics_of_a_stranger()
+    return subscriber, Result.INFORMED, said.answers.places(subscriber, said.now)
+
+
+def _pause(subscriber: Subscriber | None, said: _Said) -> Decided:
+    if subscriber is None or not subscriber.subscribed:
+        return subscriber, Result.INFORMED, Answer(said.answers.texts.not_subscribed)
+    until = pause_until(said.wish, said.now)
+    after = subscriber.pause(until, said.moment)
+    return after, Result.CHANGED, said.answers.paused(after, until)
+
+
+def _resume(subscriber: Subscriber | None, said: _Said) -> Decided:
+    if subscriber is None or not subscriber.subscribed:
+        return subscriber, Result.INFORMED, said.answers.ask_start()
+    if not subscriber.pauses(said.now):
+        return subscriber, Result.INFORMED, said.answers.already(subscriber, said.now)
+    after = subscriber.pause(None, said.moment)
+    return after, Result.CHANGED, said.answers.resumed(after, said.now)
+
+
+def _topics(subscriber: Subscriber | None, said: _Said) -> Decided:
+    if subscriber is None or not subscriber.subscribed:
+        return subscriber, Result.INFORMED, said.answers.topics_of_a_stranger()
+    return subscriber, Result.INFORMED, said.answers.topics(subscriber, said.now)
+
+
+def _ask_start(subscriber: Subscriber | None, said: _Said) -> Decided:
+    if subscriber is not None and subscriber.subscribed:
+        return subscriber, Result.INFORMED, said.answers.already(subscriber, said.now)
+    return subscriber, Result.INFORMED, said.answers.ask_start(said.wish.topics)
+
+
+def _ask_stop(subscriber: Subscriber | None, said: _Said) -> Decided:
+    if subscriber is None or not subscriber.subscribed:
+        return _other(subscriber, said)
+    return subscriber, Result.INFORMED, said.answers.ask_stop()
+
+
+def _ask_both(subscriber: Subscriber | None, said: _Said) -> Decided:
+    return subscriber, Result.INFORMED, said.answers.ask_both()
+
+
+def _data(subscriber: Subscriber | None, said: _Said) -> Decided:
+    situation = said.situation
+    answer = record(subscriber, situation.history, situation.feedbacks, situation.conversation, said.answers, said.now)
+    return subscriber, Result.INFORMED, answer
+
+
+def _help(subscriber: Subscriber | None, said: _Said) -> Decided:
+    return subscriber, Result.INFORMED, Answer(said.answers.texts.help)
+
+
+def _why(subscriber: Subscriber | None, said: _Said) -> Decided:
+    return subscriber, Result.INFORMED, Answer(said.answers.texts.why)
+
+
+def _emergency(subscriber: Subscriber | None, said: _Said) -> Decided:
+    return subscriber, Result.EMERGENCY, Answer(said.answers.texts.emergency)
+
+
+def _feedback(subscriber: Subscriber | None, said: _Said) -> Decided:
+    if not said.wish.text:
+        return subscriber, Result.INFORMED, Answer(said.answers.texts.feedback_how)
+    return subscriber, Result.FEEDBACK, Answer(said.answers.texts.feedback_thanks)
+
+
+def _rating(subscriber: Subscriber | None, said: _Said) -> Decided:
+    return subscriber, Result.FEEDBACK, Answer(said.answers.texts.feedback_thanks)
+
+
+def _reaction(subscriber: Subscriber | None, said: _Said) -> Decided:
+    """A tap that nobody expects an answer to."""
+    known = subscriber is not None and subscriber.subscribed and said.message.about_key is not None
+    return subscriber, Result.REACTED if known else Result.IGNORED, None
+
+
+def _other(subscriber: Subscriber | None, said: _Said) -> Decided:
+    if not said.situation.conversation.may_hint(said.moment.at):
+        return subscriber, Result.QUIET, None
+    return subscriber, Result.HINTED, Answer(said.answers.texts.hint)
 
 
 def _unknown(message: InboundMessage) -> Subscriber:
@@ -103,5 +278,25 @@ def _unknown(message: InboundMessage) -> Subscriber:
     return Subscriber(id=identifier, addresses=message.sender)
 
 
-_Decision = Callable[[Subscriber | None, InboundMessage, Situation], tuple[Subscriber | None, Outcome]]
-_DECISIONS: dict[Intent, _Decision] = {Intent.START: _start, Intent.STOP: _stop, Intent.OTHER: _other}
+_DECISIONS: dict[Intent, Callable[[Subscriber | None, _Said], Decided]] = {
+    Intent.START: _start,
+    Intent.STOP: _stop,
+    Intent.ERASE: _erase,
+    Intent.ASK_START: _ask_start,
+    Intent.ASK_STOP: _ask_stop,
+    Intent.ASK_BOTH: _ask_both,
+    Intent.TOPICS: _topics,
+    Intent.ONLY: _choose,
+    Intent.ADD: _choose,
+    Intent.REMOVE: _leave,
+    Intent.PLACES: _places,
+    Intent.PAUSE: _pause,
+    Intent.RESUME: _resume,
+    Intent.DATA: _data,
+    Intent.HELP: _help,
+    Intent.WHY: _why,
+    Intent.FEEDBACK: _feedback,
+    Intent.RATING: _rating,
+    Intent.REACTION: _reaction,
+    Intent.EMERGENCY: _emergency,
+}

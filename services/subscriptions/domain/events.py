@@ -15,6 +15,7 @@ from shared.contracts.events import (
     NoticeAccepted,
     NoticeRejected,
     Problem,
+    SubscriptionChanged,
     SubscriptionEnded,
     SubscriptionStarted,
 )
@@ -29,15 +30,30 @@ def ended(subscriber: Subscriber, *, moment: Moment, message_key: bytes, topic: 
     return event(message, identifier=identifier, at=moment.at, required=True)
 
 
-def answers(message: InboundMessage, subscriber: Subscriber | None, outcome: Outcome) -> tuple[Publication, ...]:
-    """What a decision publishes: a stop is told before it is confirmed to the citizen."""
-    moment = Moment.of(message)
-    told: list[Publication] = []
-    if subscriber and outcome.result is Result.ENDED:
-        told.append(ended(subscriber, moment=moment, message_key=message.message_key))
-    if subscriber and outcome.result is Result.STARTED:
-        told.append(_started(subscriber, message))
-    return (*told, *_reply(message, subscriber, outcome))
+def answers(
+    message: InboundMessage, before: Subscriber | None, after: Subscriber | None, outcome: Outcome
+) -> tuple[Publication, ...]:
+    """What a decision publishes: a withdrawal is told before it is confirmed to the citizen."""
+    changed = after is not None and (before is None or after.sequence != before.sequence)
+    told = (
+        _changes(message, before, after, outcome) if after and changed and outcome.result is not Result.ERASED else ()
+    )
+    return (*told, *_reply(message, after, outcome))
+
+
+def _changes(
+    message: InboundMessage, before: Subscriber | None, after: Subscriber, outcome: Outcome
+) -> Iterable[Publication]:
+    moment, key = Moment.of(message), message.message_key
+    if not after.subscribed:
+        yield ended(after, moment=moment, message_key=key)
+        return
+    for topic in sorted(before.topics - after.topics) if before else ():
+        yield ended(after, moment=moment, message_key=key, topic=topic)
+    if outcome.result is Result.STARTED:
+        yield _started(after, message)
+    elif outcome.result is not Result.RENEWED:
+        yield _changed(after, message)
 
 
 def _started(subscriber: Subscriber, message: InboundMessage) -> Publication:
@@ -51,6 +67,19 @@ def _started(subscriber: Subscriber, message: InboundMessage) -> Publication:
     return event(started, identifier=timed_id(at, b"started", message.message_key), at=at)
 
 
+def _changed(subscriber: Subscriber, message: InboundMessage) -> Publication:
+    at = Moment.of(message).at
+    changed = SubscriptionChanged(
+        subscriber=subscriber.id,
+        sequence=subscriber.sequence,
+        topics=tuple(sorted(subscriber.topics)),
+        municipalities=tuple(sorted(subscriber.places)),
+        paused_until=subscriber.paused_until,
+        at=at,
+    )
+    return event(changed, identifier=timed_id(at, b"changed", message.message_key), at=at)
+
+
 def _reply(message: InboundMessage, subscriber: Subscriber | None, outcome: Outcome) -> Iterable[Publication]:
     recipient = reached_at(message.sender)
     if outcome.reply is None or recipient is None:
@@ -61,13 +90,15 @@ def _reply(message: InboundMessage, subscriber: Subscriber | None, outcome: Outc
         recipient=recipient,
         text=outcome.reply.text,
         expires_at=reply_expires_at(message),
+        buttons=outcome.reply.buttons,
+        menu=outcome.reply.menu,
         withdrawal=_withdrawal(subscriber, outcome),
     )
     return (to_dispatch(request, key=request.KEY, identifier=reply, at=message.received_at),)
 
 
 def _withdrawal(subscriber: Subscriber | None, outcome: Outcome) -> Withdrawal | None:
-    if subscriber is None or outcome.result is not Result.ENDED:
+    if subscriber is None or outcome.result not in (Result.ENDED, Result.ERASED):
         return None
     return Withdrawal(subscriber=subscriber.id, sequence=subscriber.sequence)
 

@@ -24,7 +24,23 @@ def resolve(by_user: Subscriber | None, by_phone: Subscriber | None, sender: Add
         return Person()
     if by_phone is None or by_phone.id == kept.id:
         return Person(subscriber=_attach(kept, sender))
-    return Person(subscriber=_attach(_united(kept, by_phone), sender), absorbed=_emptied(by_phone))
+    return Person(subscriber=_attach(_united(kept, by_phone), sender), absorbed=_emptied(by_phone, kept))
+
+
+def moved(former: Person, by_user: Subscriber | None, by_phone: Subscriber | None, after: Addresses) -> Person:
+    """The same person under other addresses, together with whoever wrote from those already.
+
+    A number that is not named any more is given up: somebody else may get it. A user id without a successor stays.
+    """
+    kept = former.subscriber
+    if kept is None:
+        return Person()
+    reached = Addresses(phone=after.phone, user=after.user or kept.addresses.user)
+    other = next((row for row in (by_user, by_phone) if row and row.id != kept.id), None)
+    united = _united(kept, other) if other else kept
+    addresses = reached if united.subscribed else closed(reached)
+    absorbed = _emptied(other, kept) if other else former.absorbed
+    return Person(subscriber=replace(united, addresses=addresses), absorbed=absorbed)
 
 
 def _attach(subscriber: Subscriber, sender: Addresses) -> Subscriber:
@@ -47,6 +63,9 @@ def _united(kept: Subscriber, other: Subscriber) -> Subscriber:
         sequence=max(kept.sequence, other.sequence) + 1,
         state=latest.state,
         topics=latest.topics,
+        places=latest.places,
+        paused_until=latest.paused_until,
+        chosen=max(filter(None, (kept.chosen, other.chosen)), default=None),
         addresses=together(kept.addresses, other.addresses),
         started=max(filter(None, (kept.started, other.started)), default=None),
         ended=max(filter(None, (kept.ended, other.ended)), default=None),
@@ -59,11 +78,14 @@ def _said_last(one: Subscriber, other: Subscriber) -> bool:
     return other.changed is None or (one.changed is not None and one.changed > other.changed)
 
 
-def _emptied(subscriber: Subscriber) -> Subscriber:
+def _emptied(subscriber: Subscriber, kept: Subscriber) -> Subscriber:
     return replace(
         subscriber,
         sequence=subscriber.sequence + 1,
         state=State.MERGED,
         addresses=NOWHERE,
         topics=frozenset(),
+        places=frozenset(),
+        paused_until=None,
+        merged_into=kept.id,
     )

@@ -52,8 +52,8 @@ def notice_problems(data: object, county: County, now: datetime) -> tuple[Proble
 
 def _content(data: dict[str, Any], county: County, now: datetime, wrong: set[str]) -> Iterator[Problem]:
     """Rules beyond the shape; those about fields in `wrong` are not looked at."""
-    if "topic" not in wrong and data["topic"] not in county.topic_ids:
-        yield Problem(field="topic", problem=f"unknown; one of {', '.join(sorted(county.topic_ids))}")
+    if "topic" not in wrong:
+        yield from _topic_and_municipality(data, county, wrong)
     if "expires_at" not in wrong:
         yield from _expiry(msgspec.convert(data["expires_at"], datetime), now)
     for field, allowed in (("headline", ""), ("text", _LINE_BREAKS)):
@@ -65,6 +65,20 @@ def _content(data: dict[str, Any], county: County, now: datetime, wrong: set[str
         yield from _spread_and_follows(data, now, wrong)
     if not wrong & {"headline", "text", "link"}:
         yield from _together(data)
+
+
+def _topic_and_municipality(data: dict[str, Any], county: County, wrong: set[str]) -> Iterator[Problem]:
+    if data["topic"] not in county.topic_ids:
+        yield Problem(field="topic", problem=f"unknown; one of {', '.join(sorted(county.topic_ids))}")
+    if data.get("municipality") is not None and "municipality" not in wrong:
+        yield from _municipality(data["municipality"], data["topic"], county)
+
+
+def _municipality(municipality: str, topic: str, county: County) -> Iterator[Problem]:
+    if municipality not in county.municipalities:
+        yield Problem(field="municipality", problem=f"unknown; one of {', '.join(county.municipalities) or '(none)'}")
+    if topic not in county.local_topics:
+        yield Problem(field="municipality", problem="is for local topics only")
 
 
 def _expiry(expires_at: datetime, now: datetime) -> Iterator[Problem]:

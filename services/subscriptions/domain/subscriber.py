@@ -37,7 +37,8 @@ NOWHERE = Addresses()
 class Subscriber:
     """A person who wrote "Start" or "Stop" at least once.
 
-    `sequence` counts starts and stops. An unsubscribed person's addresses keep their index only, so that
+    `sequence` counts starts, choices and stops; `chosen` is the newest choice of topics, places or a pause. No
+    `places` means all of them. An unsubscribed person's addresses keep their index only, so that
     a "Start" which arrives late is recognised as older than the "Stop".
     """
 
@@ -46,6 +47,10 @@ class Subscriber:
     state: State = State.UNSUBSCRIBED
     addresses: Addresses = NOWHERE
     topics: frozenset[str] = frozenset()
+    places: frozenset[str] = frozenset()
+    paused_until: datetime | None = None
+    chosen: Moment | None = None
+    merged_into: UUID | None = None
     started: Moment | None = None
     ended: Moment | None = None
 
@@ -58,6 +63,14 @@ class Subscriber:
         """The newest start or stop."""
         return max((moment for moment in (self.started, self.ended) if moment), default=None)
 
+    @property
+    def said(self) -> Moment | None:
+        """The newest start, stop or choice."""
+        return max((moment for moment in (self.changed, self.chosen) if moment), default=None)
+
+    def pauses(self, now: datetime) -> bool:
+        return self.paused_until is not None and now < self.paused_until
+
     def start(self, moment: Moment, topics: frozenset[str], sender: Addresses) -> "Subscriber":
         return replace(
             self,
@@ -65,6 +78,7 @@ class Subscriber:
             state=State.SUBSCRIBED,
             addresses=together(sender, self.addresses),
             topics=topics,
+            paused_until=None,
             started=moment,
         )
 
@@ -75,8 +89,20 @@ class Subscriber:
             state=State.UNSUBSCRIBED,
             addresses=closed(self.addresses),
             topics=frozenset(),
+            places=frozenset(),
+            paused_until=None,
             ended=moment,
         )
+
+    def choose(self, topics: frozenset[str], places: frozenset[str], moment: Moment) -> "Subscriber":
+        """Exactly these topics from now on; choosing none is a stop."""
+        if not topics:
+            return self.stop(moment)
+        return replace(self, sequence=self.sequence + 1, topics=topics, places=places, chosen=moment)
+
+    def pause(self, until: datetime | None, moment: Moment) -> "Subscriber":
+        """Nothing until then; None ends a pause."""
+        return replace(self, sequence=self.sequence + 1, paused_until=until, chosen=moment)
 
     def leave(self, topics: frozenset[str], moment: Moment) -> "Subscriber":
         """Withdraw from some topics; from the last one on it is a stop."""

@@ -1,34 +1,50 @@
 """From what is known about a sender to everything that one message changes; pure."""
 
+from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
+from services.subscriptions.domain.answers import Answers
 from services.subscriptions.domain.consent import Consent, ConsentEvent, consent
 from services.subscriptions.domain.county import County
 from services.subscriptions.domain.decision import Outcome, Result, Situation, decide
+from services.subscriptions.domain.erasure import erasure_of, told
 from services.subscriptions.domain.events import answers, ended
-from services.subscriptions.domain.identity import Person, resolve
+from services.subscriptions.domain.feedback import Feedback, feedback_of, person_of, reacted, received
+from services.subscriptions.domain.identity import Person, moved, resolve
+from services.subscriptions.domain.language.intents import Wish
 from services.subscriptions.domain.preferences import Leaving, key_of, leave_marketing
 from services.subscriptions.domain.publication import Publication
 from services.subscriptions.domain.subscriber import Moment, Subscriber
-from services.subscriptions.domain.wording import Wordings
 from services.subscriptions.ports import Decided, Known
-from shared.contracts.inbound import InboundMessage, PreferenceChange
-
-_EVENTS = {
-    Result.STARTED: ConsentEvent.GIVEN,
-    Result.RENEWED: ConsentEvent.GIVEN,
-    Result.ENDED: ConsentEvent.WITHDRAWN,
-}
+from shared.contracts.inbound import IdentityChange, InboundMessage, PreferenceChange
 
 
-def decide_message(known: Known, message: InboundMessage, *, county: County, texts: Wordings, now: datetime) -> Decided:
+@dataclass(frozen=True, kw_only=True)
+class Hearing:
+    """One message, what it asks for, and what the decision may need; `recent` are broadcasts to react to,
+    `topics` those of a rating.
+    """
+
+    message: InboundMessage
+    wish: Wish
+    answers: Answers
+    now: datetime
+    recent: tuple[UUID, ...] = ()
+    topics: tuple[tuple[UUID, str], ...] = ()
+
+
+def decide_message(known: Known, hearing: Hearing) -> Decided:
     """All that a message of a citizen changes."""
+    message = hearing.message
     person = resolve(known.by_user, known.by_phone, message.sender)
-    situation = Situation(topics=county.topic_ids, wordings=texts, now=now, hinted_at=known.hinted_at)
-    subscriber, outcome = decide(person.subscriber, message, situation)
+    subscriber, outcome = decide(person.subscriber, hearing.wish, message, _situation(known, hearing))
     if outcome.result in (Result.IGNORED, Result.OUTDATED):
         return Decided(result=outcome.result)
+    if outcome.result is Result.ERASED:
+        return _erase(known, person, subscriber, outcome, message)
     moment, key = Moment.of(message), message.message_key
+    feedback = feedback_of(hearing.wish, message, person_of(person.subscriber, message.sender), dict(hearing.topics))
     return Decided(
         result=outcome.result,
         subscribers=_changed(known, person, subscriber),
@@ -36,8 +52,14 @@ def decide_message(known: Known, message: InboundMessage, *, county: County, tex
             *_merged(person, moment, key),
             *_consents(person.subscriber, subscriber, outcome, moment, key),
         ),
-        publications=(*_farewells(known, person, moment, key), *answers(message, subscriber, outcome)),
-        hinted_at=moment.at if outcome.result is Result.HINTED else None,
+        publications=(
+            *_farewells(known, person, moment, key),
+            *answers(message, person.subscriber, subscriber, outcome),
+            *_question(outcome, subscriber, hearing),
+            *_opinion(feedback),
+        ),
+        conversation=outcome.conversation,
+        feedback=feedback,
     )
 
 
@@ -57,6 +79,65 @@ def decide_preference(known: Known, change: PreferenceChange, *, county: County)
     )
 
 
+def decide_move(known: Known, change: IdentityChange) -> Decided:
+    """A new number or user id: consent and topics go along; nothing is told, as the subscriber stays the same."""
+    former = resolve(known.was_user, known.was_phone, change.before)
+    person = moved(former, known.by_user, known.by_phone, change.after)
+    if person.subscriber is None:
+        return Decided(result=Result.IGNORED)
+    moment = Moment(min(change.at, change.received_at), change.received_at)
+    entry = consent(person.subscriber, ConsentEvent.MOVED, moment=moment, message_key=change.message_key)
+    gone = tuple(row for row in (former.absorbed, person.absorbed) if row)
+    absorbed = tuple({row.id: row for row in gone}.values())
+    return Decided(
+        result=Result.MOVED,
+        subscribers=(*absorbed, person.subscriber),
+        consents=(*(_merge(row, moment, change.message_key) for row in absorbed), entry),
+        publications=tuple(ended(row, moment=moment, message_key=change.message_key) for row in absorbed),
+    )
+
+
+def _situation(known: Known, hearing: Hearing) -> Situation:
+    return Situation(
+        answers=hearing.answers,
+        now=hearing.now,
+        conversation=known.conversation,
+        history=known.history,
+        feedbacks=known.feedbacks,
+        erased=known.erased,
+    )
+
+
+def _erase(
+    known: Known, person: Person, subscriber: Subscriber | None, outcome: Outcome, message: InboundMessage
+) -> Decided:
+    """A withdrawal as well: what is on its way must not arrive."""
+    moment, key = Moment.of(message), message.message_key
+    people = tuple(row for row in (subscriber, person.absorbed) if row)
+    erased = erasure_of(people, message.sender, moment)
+    return Decided(
+        result=outcome.result,
+        consents=tuple(consent(row, ConsentEvent.ERASED, moment=moment, message_key=key) for row in people),
+        publications=(
+            *(ended(row, moment=moment, message_key=key) for row in people),
+            told(erased, message.sender, key),
+            *answers(message, person.subscriber, subscriber, outcome),
+        ),
+        erased=erased,
+    )
+
+
+def _question(outcome: Outcome, subscriber: Subscriber | None, hearing: Hearing) -> tuple[Publication, ...]:
+    if outcome.result is not Result.REACTED or subscriber is None:
+        return ()
+    question = reacted(hearing.message, subscriber, hearing.recent)
+    return (question,) if question else ()
+
+
+def _opinion(feedback: Feedback | None) -> tuple[Publication, ...]:
+    return (received(feedback),) if feedback else ()
+
+
 def _changed(known: Known, person: Person, subscriber: Subscriber | None) -> tuple[Subscriber, ...]:
     """The row that is taken over comes first, since it gives up its addresses."""
     stored = known.by_user or known.by_phone
@@ -65,19 +146,37 @@ def _changed(known: Known, person: Person, subscriber: Subscriber | None) -> tup
 
 
 def _merged(person: Person, moment: Moment, key: bytes) -> tuple[Consent, ...]:
-    if person.absorbed is None:
-        return ()
-    return (consent(person.absorbed, ConsentEvent.MERGED, moment=moment, message_key=key),)
+    return (_merge(person.absorbed, moment, key),) if person.absorbed else ()
+
+
+def _merge(absorbed: Subscriber, moment: Moment, key: bytes) -> Consent:
+    return consent(absorbed, ConsentEvent.MERGED, moment=moment, message_key=key)
 
 
 def _consents(
     before: Subscriber | None, after: Subscriber | None, outcome: Outcome, moment: Moment, key: bytes
 ) -> tuple[Consent, ...]:
-    happened = _EVENTS.get(outcome.result)
-    if happened is None or after is None:
+    """Each change of what somebody gets, with the text that they were answered with."""
+    if after is None or (before is not None and after.sequence == before.sequence):
         return ()
-    topics = after.topics if after.subscribed or before is None else before.topics
-    return (consent(after, happened, moment=moment, message_key=key, topics=topics, wording=outcome.reply),)
+    wording = outcome.reply.wording if outcome.reply else None
+    entries = _entries(before, after, outcome)
+    return tuple(
+        consent(after, event, moment=moment, message_key=key, topics=topics, wording=wording)
+        for event, topics in entries
+    )
+
+
+def _entries(
+    before: Subscriber | None, after: Subscriber, outcome: Outcome
+) -> list[tuple[ConsentEvent, frozenset[str]]]:
+    had = before.topics if before else frozenset()
+    if outcome.result in (Result.STARTED, Result.RENEWED):
+        return [(ConsentEvent.GIVEN, after.topics)]
+    if not after.subscribed:
+        return [(ConsentEvent.WITHDRAWN, had)]
+    entries = [(ConsentEvent.WITHDRAWN, had - after.topics), (ConsentEvent.GIVEN, after.topics - had)]
+    return [entry for entry in entries if entry[1]] or [(ConsentEvent.CHANGED, after.topics)]
 
 
 def _farewells(known: Known, person: Person, moment: Moment, key: bytes) -> tuple[Publication, ...]:

@@ -4,16 +4,27 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from uuid import UUID
 
+from services.subscriptions.domain.answers import Answers
 from services.subscriptions.domain.county import County
+from services.subscriptions.domain.feedback import rated
+from services.subscriptions.domain.language.intents import Intent, Wish
+from services.subscriptions.domain.language.understanding import understand
 from services.subscriptions.domain.preferences import is_stop, key_of
 from services.subscriptions.domain.subscriber import indexes
 from services.subscriptions.domain.waves import waves
-from services.subscriptions.domain.wording import Wordings
-from services.subscriptions.handlers.deciding import decide_message, decide_preference
-from services.subscriptions.ports import Outlet, People, Settled
+from services.subscriptions.handlers.deciding import Hearing, decide_message, decide_move, decide_preference
+from services.subscriptions.ports import Opinions, Outlet, People, Settled
 from shared.contracts.envelope import ContractError, decode
-from shared.contracts.inbound import InboundMessage, InboundMessages, PreferenceChange, PreferenceChanges
+from shared.contracts.inbound import (
+    IdentityChange,
+    IdentityChanges,
+    InboundMessage,
+    InboundMessages,
+    PreferenceChange,
+    PreferenceChanges,
+)
 from shared.outcome import Dead, DependencyAway, Done, Outcome
 from shared.runtime.clock import Clock
 
@@ -25,9 +36,9 @@ class Inbound:
     """Handles the groups of one queue. `count` gets what became of each message that is new."""
 
     people: People
+    opinions: Opinions
     outlet: Outlet
     county: County
-    texts: Wordings
     clock: Clock
     count: Callable[[str], None]
 
@@ -42,6 +53,8 @@ class Inbound:
                 await self._messages([message for message in messages if indexes(message.sender)])
             case PreferenceChanges(changes=changes):
                 await self._preferences(changes)
+            case IdentityChanges(changes=moves):
+                await self._moves(moves)
             case _:
                 return Dead(f"unexpected {group.TYPE}")
         return Done()
@@ -59,15 +72,46 @@ class Inbound:
             raise failures[0]
 
     async def _message(self, message: InboundMessage) -> None:
-        decide = partial(decide_message, message=message, county=self.county, texts=self.texts, now=self.clock())
-        settled = await self.people.once(message.message_key, message.sender, message.received_at, decide)
+        wish = understand(message, self.county)
+        hearing = Hearing(
+            message=message,
+            wish=wish,
+            answers=Answers(self.county),
+            now=self.clock(),
+            recent=await self._recent(wish.intent, message),
+            topics=await self._rated(wish),
+        )
+        settled = await self.people.once(
+            message.message_key,
+            message.sender,
+            message.received_at,
+            partial(decide_message, hearing=hearing),
+            history=wish.intent is Intent.DATA,
+        )
         await self._tell(settled)
+
+    async def _recent(self, intent: Intent, message: InboundMessage) -> tuple[UUID, ...]:
+        reacts = intent is Intent.REACTION and message.about_key is not None
+        return await self.opinions.recent(self.clock()) if reacts else ()
+
+    async def _rated(self, wish: Wish) -> tuple[tuple[UUID, str], ...]:
+        broadcast = rated(wish)
+        topic = await self.opinions.topic(broadcast) if broadcast else None
+        return ((broadcast, topic),) if broadcast and topic else ()
 
     async def _preferences(self, changes: tuple[PreferenceChange, ...]) -> None:
         for change in changes:
             if is_stop(change) and indexes(change.person):
                 decide = partial(decide_preference, change=change, county=self.county)
                 await self._tell(await self.people.once(key_of(change), change.person, self.clock(), decide))
+
+    async def _moves(self, changes: tuple[IdentityChange, ...]) -> None:
+        for change in changes:
+            decide = partial(decide_move, change=change)
+            settled = await self.people.once(
+                change.message_key, change.after, change.received_at, decide, former=change.before
+            )
+            await self._tell(settled)
 
     async def _tell(self, settled: Settled) -> None:
         for publication in settled.publications:

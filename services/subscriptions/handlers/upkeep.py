@@ -1,17 +1,13 @@
 """What has to be done from time to time."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 
 import structlog
 
 from shared.outcome import DependencyAway
-from shared.runtime.clock import Clock
 
-# Meta repeats a webhook for up to seven days.
-INBOX_KEPT = timedelta(days=9)
 FORGET_EVERY_SECONDS = 60.0
 REFRESH_EVERY_SECONDS = 15.0
 
@@ -19,19 +15,29 @@ _log = structlog.get_logger()
 
 
 @dataclass(frozen=True, kw_only=True)
-class Retention:
-    """Forgets handled messages in small steps. `forget` returns how many were older than the moment it gets."""
+class Rule:
+    """One kind of data that is not kept for ever. `forget` deletes a small step and returns how many."""
 
-    forget: Callable[[datetime], Awaitable[int]]
-    clock: Clock
+    name: str
+    forget: Callable[[], Awaitable[int]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Retention:
+    """Forgets in small steps; `count` gets how many of which kind."""
+
+    rules: Sequence[Rule]
+    count: Callable[[str, int], None]
 
     async def run(self) -> None:
         """Step by step until nothing is left to forget."""
-        forgotten = 0
-        while step := await self.forget(self.clock() - INBOX_KEPT):
-            forgotten += step
-        if forgotten:
-            _log.info("inbox_forgotten", messages=forgotten)
+        for rule in self.rules:
+            forgotten = 0
+            while step := await rule.forget():
+                forgotten += step
+                self.count(rule.name, step)
+            if forgotten:
+                _log.info("forgotten", kind=rule.name, rows=forgotten)
 
 
 async def repeat(action: Callable[[], Awaitable[None]], seconds: float) -> None:

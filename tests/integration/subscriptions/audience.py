@@ -25,3 +25,12 @@ async def subscribe_many(database: Database, number: int) -> None:
         await connection.execute("analyze subscriptions.subscriber, subscriptions.subscription")
     finally:
         await connection.close()
+
+
+async def as_owner(database: Database, statement: str, *arguments: object) -> None:
+    """What no service may do, such as making rows old."""
+    connection = await asyncpg.connect(database.url)
+    try:
+        await connection.execute(statement, *arguments)
+    finally:
+        await connection.close()

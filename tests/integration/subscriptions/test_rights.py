@@ -97,7 +97,7 @@ async def test_the_monitor_counts_but_sees_no_address(stand: Stand, database: Da
             "select publications from subscriptions.inbox",
             "select message_key from subscriptions.inbox",
             "select body from subscriptions.pending_page",
-            "select * from subscriptions.hint",
+            "select * from subscriptions.conversation",
             "update subscriptions.broadcast set state = 'cancelled'",
         ):
             with pytest.raises(asyncpg.InsufficientPrivilegeError):

@@ -6,9 +6,11 @@ from functools import partial
 from prometheus_client import CollectorRegistry
 
 from services.subscriptions.adapters.metrics import Metrics
-from services.subscriptions.adapters.people import forget, save_wordings
-from services.subscriptions.handlers.upkeep import INBOX_KEPT, Retention
-from shared.runtime.clock import system_clock
+from services.subscriptions.adapters.people import save_wordings
+from services.subscriptions.adapters.retention import INBOX_KEPT, forget, rules
+from services.subscriptions.handlers.upkeep import Retention, Rule
+from tests.databases import Database
+from tests.integration.subscriptions.audience import as_owner
 from tests.integration.subscriptions.stand import Stand
 from tests.unit.subscriptions.material import TEXTS, both, message
 
@@ -19,18 +21,21 @@ async def fill(stand: Stand, messages: int) -> None:
     await stand.receive(*(message("👍", kind="reaction", sender=both(each)) for each in range(messages)))
 
 
-async def test_the_inbox_is_forgotten_step_by_step_and_not_too_soon(stand: Stand) -> None:
+async def test_the_inbox_is_forgotten_step_by_step_and_not_too_soon(stand: Stand, database: Database) -> None:
     await fill(stand, 25)
-    early = Retention(forget=partial(forget, stand.database, step=10), clock=system_clock)
-    await early.run()
+    counted: dict[str, int] = {}
+    kept = rules(feedback_days=180, proof_days=1100)["inbox"]
+    inbox = Retention(
+        rules=[Rule(name="inbox", forget=partial(forget, stand.database, kept, step=10))],
+        count=lambda kind, rows: counted.update({kind: counted.get(kind, 0) + rows}),
+    )
+    await inbox.run()
     assert await stand.rows(INBOX) == [(25,)]
 
-    late = Retention(
-        forget=partial(forget, stand.database, step=10),
-        clock=lambda: system_clock() + INBOX_KEPT + timedelta(minutes=1),
-    )
-    await late.run()
+    await as_owner(database, "update subscriptions.inbox set handled_at = now() - $1::interval", INBOX_KEPT)
+    await inbox.run()
     assert await stand.rows(INBOX) == [(0,)]
+    assert counted == {"inbox": 25}
     assert timedelta(days=8) < INBOX_KEPT
 
 

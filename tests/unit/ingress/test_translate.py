@@ -45,8 +45,6 @@ SENDERS = {
     "text_without_contacts": BOTH,
     "text_with_sender_in_contact_only": BOTH,
     "text_with_plus_and_milliseconds": BOTH,
-    "system_number_changed": BOTH,
-    "system_user_changed": (None, USER),
 }
 
 CONTENTS: dict[str, tuple[str, str | None, str | None, str | None]] = {
@@ -67,8 +65,6 @@ CONTENTS: dict[str, tuple[str, str | None, str | None, str | None]] = {
     "reaction": ("reaction", "\U0001f44d", None, "wamid.OUT7"),
     "reaction_removed": ("reaction", None, None, "wamid.OUT7"),
     "order": ("order", None, None, None),
-    "system_number_changed": ("system", None, None, None),
-    "system_user_changed": ("system", None, None, None),
     "edit": ("edit", "Stopp", None, "wamid.IN3"),
     "revoke": ("revoke", None, None, "wamid.IN3"),
     "unsupported": ("unsupported", None, None, None),
@@ -167,6 +163,7 @@ def test_every_sample_is_expected_somewhere() -> None:
     here = {*SENDERS, *CONTENTS, *STATUSES, "mixed", "interactive_failed", "errors_of_account"}
     here |= {"text_in_group", "status_of_group", "unknown_field", "preference_stop"}
     here |= {"preference_resume_without_phone", "template_status", "phone_number_quality"}
+    here |= {"system_number_changed", "system_user_changed"}
     assert {path.stem for path in DATA.glob("*.json")} == here | {"account_restricted"}
 
 

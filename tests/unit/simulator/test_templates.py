@@ -47,7 +47,9 @@ def test_the_deployed_templates_would_be_approved_and_all_have_the_same_shape() 
         assert (one.language, one.named) == ("de", True)
         assert body.variables == ["headline", "text"]
         assert footer.text == "Abmelden: Stop"
-        assert [(button.type, button.text) for button in buttons.buttons] == [("QUICK_REPLY", "Stop")]
+        assert [(button.type, button.text) for button in buttons.buttons] == [
+            ("QUICK_REPLY", label) for label in ("Stop", "Hilfreich", "Nicht hilfreich")
+        ]
 
 
 def test_named_parameters_may_come_in_any_order() -> None:

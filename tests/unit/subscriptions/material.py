@@ -5,13 +5,18 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from services.subscriptions.adapters.county_file import read_county
-from services.subscriptions.domain.decision import Situation
+from services.subscriptions.domain.answers import Answers
+from services.subscriptions.domain.decision import Outcome, Situation, decide
+from services.subscriptions.domain.guard import Conversation
+from services.subscriptions.domain.language.understanding import understand
+from services.subscriptions.domain.subscriber import Subscriber
 from services.subscriptions.domain.wording import wordings
 from shared.contracts.inbound import InboundMessage
 from shared.contracts.message import Address, Addresses, AddressKind
 
 COUNTY = read_county(Path("deploy/config/county.toml"))
 TEXTS = wordings(COUNTY)
+ANSWERS = Answers(COUNTY)
 NOON = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 
 
@@ -63,4 +68,21 @@ def message(
 
 
 def situation(*, seconds: float = 1, hinted_at: datetime | None = None) -> Situation:
-    return Situation(topics=COUNTY.topic_ids, wordings=TEXTS, now=at(seconds), hinted_at=hinted_at)
+    return Situation(answers=ANSWERS, now=at(seconds), conversation=Conversation(hinted_at=hinted_at))
+
+
+def hear(
+    subscriber: Subscriber | None, said: InboundMessage, where: Situation | None = None
+) -> tuple[Subscriber | None, Outcome]:
+    """What becomes of somebody who says this, understood as it would be."""
+    return decide(subscriber, understand(said, COUNTY), said, where or situation())
+
+
+def talk(*texts: str, subscriber: Subscriber | None = None) -> tuple[Subscriber | None, str]:
+    """Messages ten seconds apart; the person afterwards and the last answer, empty if there was none."""
+    answer = ""
+    for number, text in enumerate(texts, 1):
+        said = message(text, seconds=10 * number)
+        subscriber, outcome = hear(subscriber, said, situation(seconds=10 * number + 1))
+        answer = outcome.reply.text if outcome.reply else ""
+    return subscriber, answer

@@ -56,7 +56,7 @@ def test_urgent_notices_take_the_urgent_lane() -> None:
 
 
 def test_the_template_has_one_line_for_each_parameter_and_a_stop_button() -> None:
-    template = template_of(NOTICE, TOPIC)
+    template = template_of(NOTICE, TOPIC, broadcast().id)
     assert {parameter.name: parameter.text for parameter in template.parameters} == {
         "headline": "L 149: gesperrt",
         "text": "Bis 18 Uhr. Umleitung über Worpswede. https://www.landkreis-osterholz.de/l149",
@@ -64,7 +64,7 @@ def test_the_template_has_one_line_for_each_parameter_and_a_stop_button() -> Non
     assert (template.name, template.language, template.quick_replies) == (
         "kreisfunk_strassensperrungen_v1",
         "de",
-        ("stop",),
+        ("stop", f"rating:good:{broadcast().id}", f"rating:bad:{broadcast().id}"),
     )
 
 

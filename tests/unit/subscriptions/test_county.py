@@ -31,7 +31,7 @@ def test_the_longest_notice_fits_into_each_template(name: str) -> None:
 
 @pytest.mark.parametrize("text", [wording.text for wording in TEXTS.all()])
 def test_each_text_is_short_and_formal(text: str) -> None:
-    assert len(text) <= 600
+    assert len(text) <= 700
     assert "Sie" in text or "Ihre" in text
     assert not {"du", "dein", "dir"} & set(text.lower().split())
 
@@ -49,7 +49,7 @@ def test_the_hint_leads_to_telephone_and_counter() -> None:
 
 def test_a_text_is_known_by_its_hash() -> None:
     assert TEXTS.receipt.hash == wordings(COUNTY).receipt.hash
-    assert len({wording.hash for wording in TEXTS.all()}) == 4
+    assert len({wording.hash for wording in TEXTS.all()}) == len(TEXTS.all())
 
 
 @pytest.mark.parametrize(

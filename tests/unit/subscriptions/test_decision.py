@@ -5,10 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.subscriptions.domain.decision import HINT_EVERY, REPLY_WITHIN, Result, decide
+from services.subscriptions.domain.decision import REPLY_WITHIN, Outcome, Result
+from services.subscriptions.domain.guard import HINT_EVERY
 from services.subscriptions.domain.subscriber import Moment, State, Subscriber, reached_at
+from services.subscriptions.domain.wording import Wording
 from shared.contracts.inbound import InboundMessage
-from tests.unit.subscriptions.material import COUNTY, TEXTS, at, message, situation, user
+from tests.unit.subscriptions.material import ANSWERS, COUNTY, TEXTS, at, hear, message, situation, user
 
 TALK = st.builds(
     message,
@@ -19,6 +21,12 @@ TALK = st.builds(
     payload=st.none() | st.just("stop"),
     name=st.integers(),
 )
+
+
+def _wording(outcome: Outcome) -> Wording | None:
+    return outcome.reply.wording if outcome.reply else None
+
+
 CONSENTS = st.lists(st.sampled_from(["Start", "Stop"]), min_size=1, max_size=8)
 
 
@@ -26,47 +34,47 @@ def after(messages: Sequence[InboundMessage]) -> Subscriber | None:
     """What becomes of a citizen who was unknown before these messages."""
     subscriber: Subscriber | None = None
     for each in messages:
-        subscriber, _ = decide(subscriber, each, situation(seconds=100))
+        subscriber, _ = hear(subscriber, each, situation(seconds=100))
     return subscriber
 
 
 def test_the_first_start_subscribes_to_all_topics_with_the_receipt() -> None:
-    subscriber, outcome = decide(None, message("Start"), situation())
+    subscriber, outcome = hear(None, message("Start"), situation())
     assert subscriber is not None
     assert (subscriber.state, subscriber.sequence) == (State.SUBSCRIBED, 1)
     assert subscriber.topics == COUNTY.topic_ids
-    assert (outcome.result, outcome.reply) == (Result.STARTED, TEXTS.receipt)
+    assert (outcome.result, _wording(outcome)) == (Result.STARTED, TEXTS.receipt)
 
 
 def test_another_start_is_a_consent_and_answered_shortly() -> None:
-    subscriber, outcome = decide(after([message("Start")]), message("Start", seconds=5), situation(seconds=6))
+    subscriber, outcome = hear(after([message("Start")]), message("Start", seconds=5), situation(seconds=6))
     assert subscriber is not None
     assert (subscriber.sequence, subscriber.started) == (2, Moment(at(5), at(5.3)))
-    assert (outcome.result, outcome.reply) == (Result.RENEWED, TEXTS.already)
+    assert (outcome.result, outcome.reply) == (Result.RENEWED, ANSWERS.already(subscriber, at(6)))
 
 
 def test_a_stop_ends_and_keeps_no_sealed_address() -> None:
-    subscriber, outcome = decide(after([message("Start")]), message("Stop", seconds=5), situation(seconds=6))
+    subscriber, outcome = hear(after([message("Start")]), message("Stop", seconds=5), situation(seconds=6))
     assert subscriber is not None
     assert (subscriber.state, subscriber.sequence, subscriber.topics) == (State.UNSUBSCRIBED, 2, frozenset())
     assert reached_at(subscriber.addresses) is None
     assert subscriber.addresses.phone is not None
-    assert (outcome.result, outcome.reply) == (Result.ENDED, TEXTS.farewell)
+    assert (outcome.result, _wording(outcome)) == (Result.ENDED, TEXTS.farewell)
 
 
 def test_a_stop_of_a_stranger_is_confirmed_and_remembered() -> None:
-    subscriber, outcome = decide(None, message("Stop", seconds=5), situation())
+    subscriber, outcome = hear(None, message("Stop", seconds=5), situation())
     assert subscriber is not None
-    assert (subscriber.state, outcome.reply) == (State.UNSUBSCRIBED, TEXTS.farewell)
-    late, too_late = decide(subscriber, message("Start"), situation())
+    assert (subscriber.state, _wording(outcome)) == (State.UNSUBSCRIBED, TEXTS.farewell)
+    late, too_late = hear(subscriber, message("Start"), situation())
     assert (late, too_late.result, too_late.reply) == (subscriber, Result.OUTDATED, None)
 
 
 @pytest.mark.parametrize("text", ["Start", "Stop", "Hallo"])
 def test_what_is_older_than_the_last_change_changes_nothing(text: str) -> None:
     subscriber = after([message("Stop", seconds=1), message("Start", seconds=9)])
-    assert decide(subscriber, message(text, seconds=8), situation())[0] == subscriber
-    assert decide(subscriber, message(text, seconds=8), situation())[1].reply is None
+    assert hear(subscriber, message(text, seconds=8), situation())[0] == subscriber
+    assert hear(subscriber, message(text, seconds=8), situation())[1].reply is None
 
 
 def test_within_one_second_of_metas_clock_ours_decides() -> None:
@@ -81,7 +89,7 @@ def test_a_stop_counts_although_whatsapp_ended_some_topics_later() -> None:
     subscriber = after([message("Start")])
     assert subscriber is not None
     fewer = subscriber.leave(COUNTY.marketing_topics, Moment(at(9), at(9)))
-    ended, outcome = decide(fewer, message("Stop", seconds=5), situation())
+    ended, outcome = hear(fewer, message("Stop", seconds=5), situation())
     assert ended is not None
     assert (ended.state, outcome.result) == (State.UNSUBSCRIBED, Result.ENDED)
 
@@ -90,22 +98,22 @@ def test_a_start_brings_back_the_topics_that_whatsapp_ended() -> None:
     subscriber = after([message("Start")])
     assert subscriber is not None
     fewer = subscriber.leave(COUNTY.marketing_topics, Moment(at(5), at(5)))
-    again, outcome = decide(fewer, message("Start", seconds=9), situation(seconds=10))
+    again, outcome = hear(fewer, message("Start", seconds=9), situation(seconds=10))
     assert again is not None
-    assert (again.topics, outcome.reply) == (COUNTY.topic_ids, TEXTS.receipt)
+    assert (again.topics, _wording(outcome)) == (COUNTY.topic_ids, TEXTS.receipt)
 
 
 @pytest.mark.parametrize("subscriber", [None, after([message("Start")])])
 def test_anything_else_gets_one_hint_in_24_hours(subscriber: Subscriber | None) -> None:
     question = message("Wann haben Sie auf?", seconds=10)
-    _, first = decide(subscriber, question, situation(seconds=11))
-    _, soon = decide(subscriber, question, situation(seconds=11, hinted_at=at(10) - HINT_EVERY + timedelta(seconds=1)))
-    _, later = decide(subscriber, question, situation(seconds=11, hinted_at=at(10) - HINT_EVERY))
-    assert [outcome.reply for outcome in (first, soon, later)] == [TEXTS.hint, None, TEXTS.hint]
+    _, first = hear(subscriber, question, situation(seconds=11))
+    _, soon = hear(subscriber, question, situation(seconds=11, hinted_at=at(10) - HINT_EVERY + timedelta(seconds=1)))
+    _, later = hear(subscriber, question, situation(seconds=11, hinted_at=at(10) - HINT_EVERY))
+    assert [_wording(outcome) for outcome in (first, soon, later)] == [TEXTS.hint, None, TEXTS.hint]
 
 
 def test_a_message_of_yesterday_counts_but_cannot_be_answered() -> None:
-    subscriber, outcome = decide(None, message("Start"), situation(seconds=REPLY_WITHIN.total_seconds()))
+    subscriber, outcome = hear(None, message("Start"), situation(seconds=REPLY_WITHIN.total_seconds()))
     assert subscriber is not None
     assert (subscriber.subscribed, outcome.reply) == (True, None)
 
@@ -129,7 +137,7 @@ def test_sequence_grows_with_each_start_and_stop_and_with_nothing_else(messages:
     subscriber: Subscriber | None = None
     for each in messages:
         before = subscriber.sequence if subscriber else 0
-        subscriber, outcome = decide(subscriber, each, situation(seconds=100))
+        subscriber, outcome = hear(subscriber, each, situation(seconds=100))
         counted = outcome.result in (Result.STARTED, Result.RENEWED, Result.ENDED)
         assert (subscriber.sequence if subscriber else 0) == before + counted
 

@@ -3,21 +3,20 @@ from dataclasses import replace
 import msgspec
 import pytest
 
-from services.subscriptions.domain.decision import decide
 from services.subscriptions.domain.identity import resolve
 from services.subscriptions.domain.subscriber import State, Subscriber, reached_at
 from shared.contracts.message import Addresses
-from tests.unit.subscriptions.material import both, message, phone, situation, user
+from tests.unit.subscriptions.material import both, hear, message, phone, situation, user
 
 
 def subscribed(sender: Addresses, *, seconds: float = 0) -> Subscriber:
-    subscriber, _ = decide(None, message("Start", sender=sender, seconds=seconds), situation())
+    subscriber, _ = hear(None, message("Start", sender=sender, seconds=seconds), situation())
     assert subscriber is not None
     return subscriber
 
 
 def unsubscribed(sender: Addresses, *, seconds: float = 0) -> Subscriber:
-    subscriber, _ = decide(None, message("Stop", sender=sender, seconds=seconds), situation())
+    subscriber, _ = hear(None, message("Stop", sender=sender, seconds=seconds), situation())
     assert subscriber is not None
     return subscriber
 

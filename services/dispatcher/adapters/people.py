@@ -1,0 +1,92 @@
+"""What the ledger knows of people: which message a reaction was about, and addresses that have to go."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from services.dispatcher.adapters import ledger_claims
+from services.dispatcher.ports import Erasure
+from shared.contracts.events import SubscriberErased
+from shared.contracts.message import Address, AddressKind
+from shared.database.pool import Database
+
+RETRY_SECONDS = 5
+EVERYTHING = 2_147_483_647
+
+_REMEMBER = """
+insert into dispatcher.erasure (id, indexes, user_index, user_sealed) values ($1, $2, $3, $4) on conflict do nothing
+"""
+_TAKE = """
+update dispatcher.erasure set tried_at = clock_timestamp()
+where id in (
+    select id from dispatcher.erasure where tried_at < clock_timestamp() - make_interval(secs => $1)
+    order by asked_at limit 10 for update skip locked)
+returning id, indexes, user_index, user_sealed
+"""
+# What is still to be sent, such as the answer that confirms the erasure, keeps its address until it has left.
+_ERASE = """
+with erased as (
+    update dispatcher.delivery set address_index = '', address_sealed = ''
+    where address_index = any($1) and state not in ('waiting', 'claimed', 'unknown')
+    returning true)
+select count(*) from erased
+"""
+_LEFT = "select exists (select from dispatcher.delivery where address_index = any($1))"
+_FORGET_USER = "update dispatcher.erasure set user_index = null, user_sealed = null where id = $1"
+_FINISH = "delete from dispatcher.erasure where id = $1 and user_sealed is null"
+
+
+class PostgresPeople:
+    """Implements ports.People."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def find(self, deliveries: Sequence[UUID], message_key: bytes) -> UUID | None:
+        async with self._database.connection() as connection:
+            source: UUID | None = await connection.fetchval(
+                "select source from dispatcher.delivery where id = any($1) and message_key = $2",
+                deliveries,
+                message_key,
+            )
+        return UUID(int=source.int) if source else None
+
+    async def remember(self, erased: SubscriberErased) -> None:
+        user = next((address for address in erased.addresses if address.kind is AddressKind.USER), None)
+        people = [*erased.subscribers]
+        async with self._database.transaction() as connection:
+            await connection.execute(ledger_claims.SUPPRESS, people, [""] * len(people), [EVERYTHING] * len(people))
+            await connection.execute(
+                _REMEMBER,
+                erased.erasure,
+                [address.index for address in erased.addresses],
+                user.index if user else None,
+                user.sealed if user else None,
+            )
+
+    async def due(self) -> list[Erasure]:
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(_TAKE, RETRY_SECONDS)
+        return [
+            Erasure(
+                id=UUID(int=row["id"].int),
+                indexes=tuple(row["indexes"]),
+                user=_user(row["user_index"], row["user_sealed"]),
+            )
+            for row in rows
+        ]
+
+    async def told_meta(self, erasure: Erasure) -> None:
+        async with self._database.connection() as connection:
+            await connection.execute(_FORGET_USER, erasure.id)
+
+    async def erase(self, erasure: Erasure) -> bool:
+        async with self._database.transaction() as connection:
+            await connection.fetchval(_ERASE, erasure.indexes)
+            if await connection.fetchval(_LEFT, erasure.indexes):
+                return False
+            await connection.execute(_FINISH, erasure.id)
+        return True
+
+
+def _user(index: bytes | None, sealed: bytes | None) -> Address | None:
+    return Address(kind=AddressKind.USER, index=index, sealed=sealed) if index and sealed else None

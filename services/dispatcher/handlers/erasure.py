@@ -1,0 +1,66 @@
+"""Citizens who had everything deleted, and reactions whose message the ledger knows."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from services.dispatcher.ports import ContactBook, People
+from shared.contracts.envelope import ContractError, decode
+from shared.contracts.events import ReactionLocated, ReactionReceived, SubscriberErased
+from shared.contracts.ids import delivery_id
+from shared.contracts.message import Message
+from shared.outcome import Dead, Done, Outcome
+
+ERASE_SECONDS = 2.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class PeopleHandler:
+    """Handles what subscriptions asks us about people."""
+
+    people: People
+    publish: Callable[[Message], Awaitable[None]]
+
+    async def handle(self, body: bytes) -> Outcome:
+        """One event. Raises DependencyAway."""
+        try:
+            event = decode(body)
+        except ContractError as error:
+            return Dead(str(error))
+        match event:
+            case SubscriberErased():
+                await self.people.remember(event)
+            case ReactionReceived():
+                await self._locate(event)
+            case _:
+                return Dead(f"unexpected type {event.TYPE}")
+        return Done()
+
+    async def _locate(self, reaction: ReactionReceived) -> None:
+        """A reaction to something else than a broadcast, such as a reply, is nobody's opinion of one."""
+        candidates = [delivery_id(broadcast, reaction.subscriber) for broadcast in reaction.broadcasts]
+        broadcast = await self.people.find(candidates, reaction.about_key)
+        if broadcast is not None:
+            await self.publish(
+                ReactionLocated(
+                    reaction=reaction.reaction,
+                    subscriber=reaction.subscriber,
+                    broadcast=broadcast,
+                    value=reaction.value,
+                    at=reaction.at,
+                )
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Eraser:
+    """Finishes erasures: at Meta, and in the ledger once nothing has to be sent to the address any more."""
+
+    people: People
+    contact_book: ContactBook
+
+    async def run(self) -> None:
+        """Everything that is due. Raises DependencyAway."""
+        for erasure in await self.people.due():
+            if erasure.user is not None and await self.contact_book.forget(erasure.user):
+                await self.people.told_meta(erasure)
+            await self.people.erase(erasure)

@@ -1,0 +1,60 @@
+"""Feedback in PostgreSQL."""
+
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from services.subscriptions.domain.feedback import Feedback
+from shared.database.pool import Database
+
+REACT_WITHIN = timedelta(days=14)
+MOST_BROADCASTS = 100
+
+SAVE_FEEDBACK = """
+    insert into subscriptions.feedback (id, kind, value, said, broadcast_id, topic, at, author)
+    select $1, $2, $3, $4, $5, coalesce($6, (select topic from subscriptions.broadcast where id = $5)), $7, $8
+    on conflict (id) do update set (value, at) = (excluded.value, excluded.at)
+    returning topic
+"""
+
+
+def feedback_columns(feedback: Feedback) -> tuple[object, ...]:
+    return (
+        feedback.id,
+        feedback.kind,
+        feedback.value,
+        feedback.said,
+        feedback.broadcast,
+        feedback.topic,
+        feedback.at,
+        feedback.author,
+    )
+
+
+class PostgresOpinions:
+    """Implements ports.Opinions."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def recent(self, now: datetime) -> tuple[UUID, ...]:
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(
+                "select id from subscriptions.broadcast where published_at > $1 order by published_at desc limit $2",
+                now - REACT_WITHIN,
+                MOST_BROADCASTS,
+            )
+        return tuple(UUID(int=row["id"].int) for row in rows)
+
+    async def topic(self, broadcast: UUID) -> str | None:
+        async with self._database.connection() as connection:
+            topic: str | None = await connection.fetchval(
+                "select topic from subscriptions.broadcast where id = $1", broadcast
+            )
+        return topic
+
+    async def save(self, feedback: Feedback) -> None:
+        async with self._database.connection() as connection:
+            if feedback.value or feedback.said:
+                await connection.execute(SAVE_FEEDBACK, *feedback_columns(feedback))
+            else:
+                await connection.execute("delete from subscriptions.feedback where id = $1", feedback.id)

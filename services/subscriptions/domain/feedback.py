@@ -1,0 +1,128 @@
+"""What citizens think of us, kept without anything that says who they are."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from services.subscriptions.domain.language.intents import Intent, Wish
+from services.subscriptions.domain.publication import Publication, event
+from services.subscriptions.domain.subscriber import Subscriber, indexes
+from shared.contracts.events import FeedbackReceived, ReactionLocated, ReactionReceived
+from shared.contracts.ids import derived_id, timed_id
+from shared.contracts.inbound import InboundMessage
+from shared.contracts.message import Addresses
+
+LONGEST_VALUE = 16
+
+
+class FeedbackKind(StrEnum):
+    TEXT = "text"
+    RATING = "rating"
+    REACTION = "reaction"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Feedback:
+    """`at` is the full hour. `author` finds it again when the same person has everything deleted."""
+
+    id: UUID
+    kind: FeedbackKind
+    at: datetime
+    author: bytes
+    value: str = ""
+    said: str = ""
+    broadcast: UUID | None = None
+    topic: str | None = None
+
+
+def feedback_of(wish: Wish, message: InboundMessage, person: bytes, topics: Mapping[UUID, str]) -> Feedback | None:
+    """A text, or a rating of one of these broadcasts; None if there is none in the message."""
+    if wish.intent is Intent.FEEDBACK and wish.text:
+        identifier = timed_id(hour(message.received_at), b"feedback", message.message_key)
+        return Feedback(
+            id=identifier, kind=FeedbackKind.TEXT, at=hour(message.received_at), author=author(person), said=wish.text
+        )
+    broadcast = rated(wish)
+    if broadcast is None or broadcast not in topics:
+        return None
+    return Feedback(
+        id=derived_id(broadcast, b"rating", author(person)),
+        kind=FeedbackKind.RATING,
+        at=hour(message.received_at),
+        author=author(person),
+        value=wish.value,
+        broadcast=broadcast,
+        topic=topics[broadcast],
+    )
+
+
+def reaction_of(located: ReactionLocated) -> Feedback:
+    """A reaction counts once for each person and broadcast; the newest holds."""
+    person = located.subscriber.bytes
+    return Feedback(
+        id=derived_id(located.broadcast, b"reaction", author(person)),
+        kind=FeedbackKind.REACTION,
+        at=hour(located.at),
+        author=author(person),
+        value=located.value[:LONGEST_VALUE],
+        broadcast=located.broadcast,
+    )
+
+
+def reacted(message: InboundMessage, subscriber: Subscriber, broadcasts: tuple[UUID, ...]) -> Publication | None:
+    """Asks the dispatcher which broadcast a reaction was about."""
+    if message.about_key is None or not broadcasts:
+        return None
+    identifier = timed_id(message.sent_at, b"reaction", message.message_key)
+    question = ReactionReceived(
+        reaction=identifier,
+        subscriber=subscriber.id,
+        about_key=message.about_key,
+        broadcasts=broadcasts,
+        value=(message.text or "")[:LONGEST_VALUE],
+        at=message.received_at,
+    )
+    return event(question, identifier=identifier, at=message.received_at, required=True)
+
+
+def received(feedback: Feedback) -> Publication:
+    """What the world hears of it."""
+    told = FeedbackReceived(
+        feedback=feedback.id,
+        kind=feedback.kind,
+        at=feedback.at,
+        value=feedback.value,
+        text=feedback.said,
+        topic=feedback.topic,
+        broadcast=feedback.broadcast,
+    )
+    return event(told, identifier=feedback.id, at=feedback.at)
+
+
+def author(person: bytes) -> bytes:
+    """From a person to their feedback; nobody gets back from it without knowing the person."""
+    return hashlib.sha256(b"feedback\0" + person).digest()[:16]
+
+
+def person_of(subscriber: Subscriber | None, sender: Addresses) -> bytes:
+    """What stands for somebody: their id, or else their first address's keyed hash."""
+    return subscriber.id.bytes if subscriber else indexes(sender)[0]
+
+
+def hour(moment: datetime) -> datetime:
+    return moment.replace(minute=0, second=0, microsecond=0)
+
+
+def rated(wish: Wish) -> UUID | None:
+    """The broadcast that a rating is about."""
+    return _uuid(wish.text) if wish.intent is Intent.RATING else None
+
+
+def _uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None

@@ -1,0 +1,47 @@
+"""How often one person is answered: hints once a day, and everything so seldom that two machines cannot chat."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+HINT_EVERY = timedelta(hours=24)
+ANSWERS = 40.0
+REFILL_EVERY = timedelta(minutes=6)
+# Whoever is in need is answered although everything else is exhausted.
+RESERVE = 40.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Conversation:
+    """When the last hint was given, and how many answers were left at a moment."""
+
+    hinted_at: datetime | None = None
+    left: float = ANSWERS
+    counted_at: datetime | None = None
+
+    def may_hint(self, said_at: datetime) -> bool:
+        return self.hinted_at is None or said_at >= self.hinted_at + HINT_EVERY
+
+    def answered(self, now: datetime, *, urgent: bool = False) -> "Conversation | None":
+        """The conversation after one more answer; None if there must not be one."""
+        left = self._left(now) - 1
+        if left < (-RESERVE if urgent else 0):
+            return None
+        return replace(self, left=left, counted_at=now)
+
+    def _left(self, now: datetime) -> float:
+        if self.counted_at is None:
+            return self.left
+        refilled = max(now - self.counted_at, timedelta()) / REFILL_EVERY
+        return min(ANSWERS, self.left + refilled)
+
+
+NEW = Conversation()
+_NEVER = datetime.min.replace(tzinfo=UTC)
+
+
+def of_all(conversations: Sequence[Conversation]) -> Conversation:
+    """One person's, out of those of all addresses: what is strictest of each."""
+    hints = [each.hinted_at for each in conversations if each.hinted_at]
+    latest = max(conversations, key=lambda each: each.counted_at or _NEVER, default=Conversation())
+    return replace(latest, hinted_at=max(hints, default=None))

@@ -1,0 +1,88 @@
+"""Questions about the channel itself, and feedback."""
+
+import re
+from collections.abc import Sequence
+
+from services.subscriptions.domain.language.intents import Intent, Wish
+from services.subscriptions.domain.language.spelling import vocabulary, words_of
+from services.subscriptions.domain.language.vocabulary import AROUND, HOW
+
+LONGEST_FEEDBACK = 1_000
+SHORT = 2
+
+_FEEDBACK = re.compile(
+    r"^\W*(?:(?:hier )?(?:mein|meine|unser|unsere) )?"
+    r"(?:feedback|r(?:ü|ue)ckmeldung|lob|kritik|anregung|verbesserungsvorschlag|vorschlag|bewertung|geri bildirim|"
+    r"opinia|відгук)\b(?P<colon>[\s:,.;–-]*)(?P<text>.*)$",
+    re.IGNORECASE | re.DOTALL,
+)
+_DATA = vocabulary("""daten data auskunft datenauskunft gespeichert dsgvo verilerim verilerimi dane данi дані данные
+    بياناتي datenkopie selbstauskunft""")
+_DATA_AROUND = (
+    HOW
+    | AROUND
+    | _DATA
+    | vocabulary("""welche was ueber meine my anfordern zeigen zeig sehen einsehen kopie art artikel 15 gemaess nach
+    persoenlichen personenbezogenen wissen anfrage verlange beantrage bitte ihnen euch werden habt sind wisst
+    speichern wissen ihr weiss speichern speichert personenbezogene which what about stored you have""")
+)
+_HELP = vocabulary("""hilfe help menu menue befehle anleitung bedienung kommandos yardim مساعدة допомога помощь
+    pomoc optionen funktionen""")
+_HELP_AROUND = (
+    HOW
+    | AROUND
+    | _HELP
+    | vocabulary("""was brauche funktioniert geht hier das kanal schreiben kann ich verstehe nichts verstanden
+    benutze nutze machen""")
+)
+_NOT_UNDERSTOOD = vocabulary("verstehe versteh verstanden verstehen")
+_WHY = vocabulary("wem warum wieso weshalb woher wer datenschutz impressum why who neden чому почему dlaczego")
+_WHY_AROUND = (
+    HOW
+    | AROUND
+    | _WHY
+    | vocabulary("""bekomme erhalte kriege meine habt handynummer kommt schreibst du diese nachricht da kontakt
+    adresse seid steckt dahinter are sind ist nicht nie angemeldet schreiben schreibt wem you this why getting am is""")
+)
+
+
+def question_of(words: Sequence[str], text: str) -> Wish | None:
+    """Which of our answers is wanted."""
+    said = set(words)
+    if not said:
+        return Wish(intent=Intent.HELP) if "?" in text and not words_of(text) else None
+    if said & _DATA and said <= _DATA_AROUND:
+        return Wish(intent=Intent.DATA)
+    if said & _WHY and said <= _WHY_AROUND:
+        return Wish(intent=Intent.WHY)
+    if _never_signed_up(words):
+        return Wish(intent=Intent.WHY)
+    if len(words_of(text)) <= SHORT and said <= {"info", "infos", "information", "informationen"}:
+        return Wish(intent=Intent.HELP)
+    if {"was"} < said <= _DATA_AROUND and said & {"wisst", "wissen", "speichern", "gespeichert"}:
+        return Wish(intent=Intent.DATA)
+    helps = said & (_HELP | _NOT_UNDERSTOOD) and said <= _HELP_AROUND | _NOT_UNDERSTOOD
+    return Wish(intent=Intent.HELP) if helps or _how(said) else None
+
+
+def feedback_of(text: str) -> Wish | None:
+    """What follows the word "Feedback"; empty if nothing does."""
+    found = _FEEDBACK.match(text)
+    if found is None:
+        return None
+    said = found["text"].strip()
+    # "Vorschlag der Woche" is no feedback unless a colon says so; the plain word needs none.
+    plain_word = text.casefold().lstrip().startswith(("feedback", "rückmeldung", "rueckmeldung"))
+    if said and not plain_word and ":" not in found["colon"]:
+        return None
+    return Wish(intent=Intent.FEEDBACK, text=said[:LONGEST_FEEDBACK])
+
+
+def _never_signed_up(words: Sequence[str]) -> bool:
+    said = set(words)
+    return bool(said & {"angemeldet", "abonniert"}) and bool(said & {"nie", "nicht", "niemals"})
+
+
+def _how(said: set[str]) -> bool:
+    """ "Wie funktioniert das hier?", "Was kann ich schreiben?"."""
+    return bool(said & {"wie", "was"}) and said <= _HELP_AROUND and len(said) > 1

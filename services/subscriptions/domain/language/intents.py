@@ -1,0 +1,58 @@
+"""What one message asks for."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Intent(StrEnum):
+    """`ASK_…` means that it is not sure: the answer asks back. `NOTHING` is not answered at all."""
+
+    START = "start"
+    STOP = "stop"
+    ERASE = "erase"
+    ASK_START = "ask_start"
+    ASK_STOP = "ask_stop"
+    ASK_BOTH = "ask_both"
+    TOPICS = "topics"
+    ONLY = "only"
+    ADD = "add"
+    REMOVE = "remove"
+    PLACES = "places"
+    PAUSE = "pause"
+    RESUME = "resume"
+    DATA = "data"
+    HELP = "help"
+    WHY = "why"
+    FEEDBACK = "feedback"
+    RATING = "rating"
+    REACTION = "reaction"
+    EMERGENCY = "emergency"
+    OTHER = "other"
+    NOTHING = "nothing"
+
+
+@dataclass(frozen=True)
+class Day:
+    """A day as people write it; without a year it is the next one."""
+
+    day: int
+    month: int
+    year: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wish:
+    """The intent with what belongs to it.
+
+    `topics` and `places` are what ONLY, ADD, REMOVE, START and STOP are about. `days` or `until` tell how long
+    a pause is. `text` is a feedback's words, or the broadcast that a rating is about; `value` the rating.
+    """
+
+    intent: Intent
+    topics: frozenset[str] = frozenset()
+    places: frozenset[str] = frozenset()
+    every_place: bool = False
+    days: int | None = None
+    until: Day | None = None
+    text: str = ""
+    value: str = ""

@@ -1,0 +1,155 @@
+"""Whether somebody wants to leave: everything, or their data as well."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+from services.subscriptions.domain.language import phrases
+from services.subscriptions.domain.language.spelling import vocabulary, words_of
+from services.subscriptions.domain.language.vocabulary import (
+    ALONE,
+    AROUND,
+    CANNOT,
+    HOW,
+    LEAVE,
+    LEAVE_US,
+    NEVER,
+    NO,
+    OTHER_BUSINESS,
+    OWN,
+    RECEIVED,
+    START,
+    STOP,
+    STOP_SIGNS,
+    WISHED,
+)
+
+SHORT = 4
+SIGNS = ("\N{OCTAGONAL SIGN}", "\N{NO ENTRY}", "\N{NO ENTRY SIGN}")
+_BETWEEN = vocabulary("""mich uns jetzt bitte sie wieder das den die mir t es wirklich etwa einfach aber noch sofort
+    gleich""")
+_ERASE = vocabulary("""loeschen loesche loescht loeschung loschen losche geloescht delete erase silmek silin sil حذف
+    видалити удалить usun usunac vergessen vernichten""")
+_PERSONAL = vocabulary("""daten data nummer telefonnummer handynummer rufnummer mich konto account number profil
+    kontakt persoenlichen personenbezogenen dsgvo verilerimi alles alle dane dane данi дані данные بياناتي""")
+_LISTS = vocabulary("verteiler liste gruppe kanal newsletter abo abonnement")
+_ERASING = (
+    _ERASE
+    | _PERSONAL
+    | AROUND
+    | HOW
+    | vocabulary("""recht vergessenwerden art artikel 17 dsgvo gespeicherten gespeichert persoenliche alle
+    saemtliche vollstaendig komplett system datenbank lassen beantrage verlange fordere auf gemaess nach hiermit
+    kind meiner moje moich der saemtlicher""")
+)
+_ONESELF = vocabulary("bitte ich mich uns hiermit")
+_INSISTING = vocabulary("jetzt sofort endlich damit hier nein ja ist es mal aber also wirklich ganz now et")
+
+
+def leaves(words: Sequence[str], text: str) -> bool:
+    """Whether these words end everything."""
+    if not words:
+        return any(sign in text for sign in SIGNS)
+    said, sentence = set(words), " ".join(words)
+    if _cries_stop(words, text):
+        return True
+    if said & OTHER_BUSINESS:
+        return False
+    if _says_so(sentence, text) and not _complains(said, sentence) and not _only_negated(words):
+        return True
+    wished = _wished(words, LEAVE)
+    if _signs_off(words, text):
+        return True
+    alone = bool(said & ALONE) and said <= ALONE | _INSISTING
+    return alone or (wished and said <= LEAVE | AROUND | ALONE | HOW | START | NO) or _no_more(said, sentence)
+
+
+def erases(words: Sequence[str]) -> bool:
+    """Whether somebody wants their data gone, which ends everything as well."""
+    said = set(words)
+    if not said & _ERASE or said & OTHER_BUSINESS - {"kind"} or not _wished(words, _ERASE):
+        return False
+    if said & _LISTS and not said & {"daten", "nummer"}:
+        return False
+    return (
+        said <= _ERASE or {"geloescht", "werden"} <= said <= _ERASING or (bool(said & _PERSONAL) and said <= _ERASING)
+    )
+
+
+def _says_so(sentence: str, text: str) -> bool:
+    """With and without the polite words, which some phrases need and others would stumble over."""
+    return any(phrases.LEAVE.search(each) for each in (sentence, " ".join(words_of(text))))
+
+
+def wants_out(words: Sequence[str]) -> bool:
+    """Whether a word of leaving is used and not denied, whatever else is said."""
+    return _wished(words, LEAVE)
+
+
+def may_be_leaving(words: Sequence[str]) -> bool:
+    """Worth asking back."""
+    sentence = " ".join(words)
+    unclear = phrases.FED_UP.search(sentence) or (set(words) & LEAVE_US and _wished(words, LEAVE_US))
+    return bool(unclear) and not set(words) & OTHER_BUSINESS
+
+
+def complains(words: Sequence[str]) -> bool:
+    """Whether somebody misses our messages, or asks whether they are signed up."""
+    return _complains(set(words), " ".join(words))
+
+
+def _complains(said: set[str], sentence: str) -> bool:
+    return bool(phrases.MISSING.search(sentence)) and not said & WISHED
+
+
+def _cries_stop(words: Sequence[str], text: str) -> bool:
+    """A plain "Stop", anywhere in a short text, at either end of a long one, or beside our messages."""
+    places = [index for index, word in enumerate(words) if word in STOP and not _is_sign(words, index)]
+    meant = [index for index in places if not _denied(words, index)]
+    if not meant:
+        return False
+    if "?" in text and len(words) > SHORT:
+        return False
+    at_an_end = 0 in meant or len(words) - 1 in meant
+    return len(words) <= SHORT or at_an_end or bool(set(words) & (RECEIVED | {"mir", "mich", "schreiben"}))
+
+
+def _is_sign(words: Sequence[str], index: int) -> bool:
+    around = {*words[max(0, index - 1) : index], *words[index + 1 : index + 2]}
+    return bool(around & STOP_SIGNS)
+
+
+def _wished(words: Sequence[str], wanted: frozenset[str]) -> bool:
+    return any(word in wanted and not _denied(words, index) for index, word in enumerate(words))
+
+
+def _only_negated(words: Sequence[str]) -> bool:
+    """ "Bitte nicht abmelden": every word of leaving is denied."""
+    return bool(set(words) & LEAVE) and not _wished(words, LEAVE)
+
+
+def _denied(words: Sequence[str], index: int) -> bool:
+    """Whether a "not" belongs to the word; whoever cannot leave wants to."""
+    if set(words) & CANNOT:
+        return False
+    before = [word for word in words[max(0, index - SHORT) : index] if word not in _BETWEEN]
+    after = [word for word in words[index + 1 :] if word not in _BETWEEN]
+    return bool(before and before[-1] in NEVER) or after == ["nicht"]
+
+
+def _signs_off(words: Sequence[str], text: str) -> bool:
+    """ "Ich bin umgezogen, bitte abmelden": it is about oneself, and about nothing else that has a name."""
+    if "?" in text or not _wished(words, LEAVE_US) or not _ONESELF & {*words_of(text), *words}:
+        return False
+    return not any(word in OWN and following not in AROUND | LEAVE | NO for word, following in pairwise(words))
+
+
+def _no_more(said: set[str], sentence: str) -> bool:
+    """ "Nachricht nix mehr", "ich nicht wollen": learners' words in any order, and nothing else."""
+    if not said & NO or not said <= AROUND | NO | ALONE or _complains(said, sentence):
+        return False
+    return bool(said & _NO_MORE_WITH)
+
+
+_NO_MORE_WITH = RECEIVED | vocabulary("""schicken schickt schick senden sendet send schreiben schreibt schreib
+    erhalten bekommen kriegen wollen will moechte brauche brauchen brauch interesse interessiert abo abonnement
+    werbung whatsapp sms post mails mail istemiyorum gonderme больше не wiecej chce""")

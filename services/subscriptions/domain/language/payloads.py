@@ -1,0 +1,62 @@
+"""The ids of our buttons and list rows, made and read in one place."""
+
+from services.subscriptions.domain.county import County
+from services.subscriptions.domain.language.intents import Intent, Wish
+
+LONGEST_PAUSE = 366
+
+_PLAIN = {
+    intent.value: intent
+    for intent in (
+        Intent.START,
+        Intent.STOP,
+        Intent.TOPICS,
+        Intent.PLACES,
+        Intent.RESUME,
+        Intent.DATA,
+        Intent.ERASE,
+        Intent.HELP,
+        Intent.WHY,
+    )
+}
+_ABOUT_TOPICS = {intent.value: intent for intent in (Intent.ONLY, Intent.ADD, Intent.REMOVE, Intent.START)}
+EVERYTHING = "all"
+GOOD, BAD = "good", "bad"
+
+
+def payload(intent: Intent, about: str = "") -> str:
+    """The id of a button that means this intent."""
+    return f"{intent.value}:{about}" if about else intent.value
+
+
+def wish_of_payload(payload: str, county: County) -> Wish | None:
+    """What a button of ours means; None for an unknown one, whose label then counts."""
+    name, _, about = payload.strip().casefold().partition(":")
+    if name in _PLAIN and not about:
+        return Wish(intent=_PLAIN[name])
+    if name in _ABOUT_TOPICS:
+        return _about_topics(_ABOUT_TOPICS[name], about, county)
+    if name == Intent.PLACES:
+        return _about_places(about, county)
+    if name == Intent.PAUSE and about.isascii() and about.isdecimal() and len(about) < 4:
+        return Wish(intent=Intent.PAUSE, days=max(1, min(LONGEST_PAUSE, int(about))))
+    if name == Intent.RATING:
+        return _rating(about)
+    return None
+
+
+def _about_topics(intent: Intent, about: str, county: County) -> Wish | None:
+    topics = county.topic_ids if about == EVERYTHING else county.topic_ids & set(about.split(","))
+    return Wish(intent=intent, topics=topics) if topics else None
+
+
+def _about_places(about: str, county: County) -> Wish | None:
+    if about == EVERYTHING:
+        return Wish(intent=Intent.PLACES, every_place=True)
+    place = next((name for name in county.municipalities if name.casefold() == about), None)
+    return Wish(intent=Intent.ONLY, places=frozenset((place,))) if place else None
+
+
+def _rating(about: str) -> Wish | None:
+    value, _, broadcast = about.partition(":")
+    return Wish(intent=Intent.RATING, value=value, text=broadcast) if value in (GOOD, BAD) else None

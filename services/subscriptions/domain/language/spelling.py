@@ -1,0 +1,76 @@
+"""From what was typed or spoken to plain words."""
+
+import re
+import unicodedata
+
+LONGEST = 1_000
+
+_UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue"})
+_BARE = str.maketrans({"ł": "l", "ı": "i", "ø": "o", "đ": "d"})
+_STRETCHED = re.compile(r"([^\W\d_])\1{2,}")
+_WORD = re.compile(r"[^\W_]+")
+_INVISIBLE = ("Cf", "Mn", "Me")
+_SPELLED = 3
+
+# What people write as two words, or a telephone does.
+_SPLIT = {
+    ("ab", "melden"): "abmelden",
+    ("ab", "meldung"): "abmeldung",
+    ("ab", "bestellen"): "abbestellen",
+    ("an", "melden"): "anmelden",
+    ("an", "meldung"): "anmeldung",
+    ("aus", "tragen"): "austragen",
+    ("ein", "tragen"): "eintragen",
+    ("auf", "hoeren"): "aufhoeren",
+    ("st", "op"): "stop",
+    ("sto", "p"): "stop",
+    ("un", "subscribe"): "unsubscribe",
+    ("opt", "out"): "optout",
+    ("sign", "up"): "subscribe",
+}
+
+
+def plain(text: str) -> str:
+    """In lower case and without accents, umlauts written out."""
+    folded = unicodedata.normalize("NFKC", text).casefold().translate(_UMLAUTS)
+    letters = unicodedata.normalize("NFD", folded)
+    return "".join(letter for letter in letters if unicodedata.category(letter) not in _INVISIBLE).translate(_BARE)
+
+
+def words_of(text: str) -> list[str]:
+    """The words of a text: no punctuation, no emoji, stretched and spelled-out words as they are meant.
+
+    Longer texts are cut.
+    """
+    words = [_STRETCHED.sub(r"\1", word) for word in _WORD.findall(plain(text[:LONGEST]))]
+    return _joined(_unspelled(words))
+
+
+def vocabulary(text: str) -> frozenset[str]:
+    """The words of a text, spelled as `words_of` spells them."""
+    return frozenset(_STRETCHED.sub(r"\1", word) for word in _WORD.findall(plain(text)))
+
+
+def _unspelled(words: list[str]) -> list[str]:
+    """Three and more letters in a row are one word: S T O P."""
+    result: list[str] = []
+    run: list[str] = []
+    for word in [*words, ""]:
+        if len(word) == 1 and not word.isdecimal():
+            run.append(word)
+            continue
+        result += ["".join(run)] if len(run) >= _SPELLED else run
+        run = []
+        result += [word] if word else []
+    return result
+
+
+def _joined(words: list[str]) -> list[str]:
+    result: list[str] = []
+    for word in words:
+        together = _SPLIT.get((result[-1], word)) if result else None
+        if together:
+            result[-1] = together
+        else:
+            result.append(word)
+    return result

@@ -1,0 +1,25 @@
+"""One system for all dialogues: two replicas of each service, one simulator."""
+
+import os
+import tempfile
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from deploy.local.stack import Stack, local_stack
+from tests.e2e.dialogue.town import Town, town_of
+
+
+@pytest.fixture(scope="session")
+async def stack() -> AsyncIterator[Stack]:
+    with tempfile.TemporaryDirectory(prefix="kreisfunk-test-") as name:
+        os.chmod(name, 0o711)  # noqa: S103 (the user that PostgreSQL runs under has to pass)
+        async with local_stack(Path(name) / "town", subscriptions=2, messages_per_second=200) as stack:
+            yield stack
+
+
+@pytest.fixture
+async def town(stack: Stack) -> AsyncIterator[Town]:
+    async with town_of(stack) as town:
+        yield town

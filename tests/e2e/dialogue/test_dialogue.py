@@ -1,0 +1,187 @@
+"""What citizens see: one dialogue each."""
+
+import pytest
+
+from tests.e2e.dialogue.town import Town
+from tests.unit.subscriptions.material import COUNTY, TEXTS
+
+
+async def test_start_a_notice_and_stop(town: Town) -> None:
+    phone = await town.citizen()
+    assert await phone.writes("Start") == TEXTS.receipt.text
+    await town.publish("Erste Sperrung")
+    assert "Erste Sperrung" in (await phone.news())[-1]
+    assert await phone.writes("Ich möchte keine Nachrichten mehr, bitte") == TEXTS.farewell.text
+    await town.publish("Zweite Sperrung")
+    assert len(await phone.news()) == 1
+
+
+async def test_topics_from_the_list_by_number_and_by_word(town: Town) -> None:
+    phone = await town.citizen()
+    await phone.writes("Start")
+    assert "Ihre Themen: Baustellen." in await phone.presses("Nur Baustellen")
+    assert "1 Veranstaltungen" in await phone.writes("Themen")
+    assert "Baustellen, Straßensperrungen" in await phone.presses("Straßensperrungen")
+    assert "Ihre Themen: Veranstaltungen, Baustellen." in await phone.writes("1 3")
+    assert "Ihre Themen: Stellen." in await phone.writes("nur Stellen")
+    await town.publish("Nicht für alle")
+    assert await phone.news() == []
+    assert await phone.writes("stop stellen") == TEXTS.farewell.text
+
+
+async def test_a_municipality_narrows_closures_only(town: Town) -> None:
+    phone, neighbour = await town.citizens(2)
+    for each in (phone, neighbour):
+        await each.writes("Start")
+    assert "alle Gemeinden" in await phone.writes("Gemeinden")
+    assert "nur für Worpswede" in await phone.presses("Worpswede")
+    await town.publish("Sperrung in Lilienthal", municipality="Lilienthal")
+    await town.publish("Sperrung in Worpswede", municipality="Worpswede")
+    await town.publish("Sperrung überall")
+    assert ["Worpswede" in text or "überall" in text for text in await phone.news()] == [True, True]
+    assert len(await neighbour.news()) == 3
+
+
+async def test_a_pause_and_the_way_back(town: Town) -> None:
+    phone = await town.citizen()
+    assert "Pause bis einschließlich" in await phone.writes("Start", "Pause 2 Wochen")
+    await town.publish("Während der Pause")
+    assert await phone.news() == []
+    assert "Die Pause ist beendet" in await phone.presses("Weiter")
+    await town.publish("Nach der Pause")
+    assert len(await phone.news()) == 1
+
+
+@pytest.mark.parametrize("text", ["Strat", "Wie kann ich mich anmelden?", "nur Baustellen"])
+async def test_who_nearly_starts_is_asked_and_joins_by_the_button(town: Town, text: str) -> None:
+    phone = await town.citizen()
+    assert await phone.writes(text) == TEXTS.ask_start.text
+    assert "Vielen Dank, Sie sind angemeldet" in await phone.presses("Start")
+
+
+async def test_everything_else_gets_one_polite_answer_a_day(town: Town) -> None:
+    phone = await town.citizen()
+    assert await phone.writes("Wann haben Sie geöffnet?") == TEXTS.hint.text
+    assert COUNTY.telephone in TEXTS.hint.text
+    for act in (
+        {"text": "Hallo?"},
+        {"media": "audio"},
+        {"media": "image"},
+        {"location": True},
+        {"unsupported": "poll"},
+    ):
+        await phone.act(**act)
+    assert len(await phone.received()) == 1
+
+
+@pytest.mark.parametrize("act", [{"media": "audio"}, {"media": "document"}, {"media": "video"}, {"location": True}])
+async def test_voice_pictures_and_places_get_the_same_answer(town: Town, act: dict[str, object]) -> None:
+    phone = await town.citizen()
+    await phone.act(**act)
+    assert [entry["text"] for entry in await phone.received()] == [TEXTS.hint.text]
+
+
+async def test_an_emergency_is_answered_each_time(town: Town) -> None:
+    phone = await town.citizen()
+    for _ in range(3):
+        assert await phone.writes("Hilfe, Überfall in der Bahnhofstraße!") == TEXTS.emergency.text
+
+
+async def test_help_why_and_data(town: Town) -> None:
+    phone = await town.citizen()
+    assert await phone.writes("Hilfe") == TEXTS.help.text
+    assert await phone.writes("Woher haben Sie meine Nummer?") == TEXTS.why.text
+    assert "angemeldet, Themen: Veranstaltungen" in await phone.writes("Start", "Daten")
+
+
+async def test_marketing_stopped_inside_whatsapp_is_obeyed_and_not_answered(town: Town) -> None:
+    phone = await town.citizen()
+    await phone.writes("Start")
+    await town.call("POST", f"citizens/{phone.id}/preferences", {"value": "stop"})
+    await town.did()
+    await town.publish("Ein Konzert", topic="veranstaltungen")
+    await town.publish("Eine Sperrung")
+    assert ["Sperrung" in text for text in await phone.news()] == [True]
+    assert len(await phone.received()) == 2
+
+
+async def test_feedback_by_text_button_and_reaction(town: Town) -> None:
+    phone = await town.citizen()
+    assert await phone.writes("Start", "Feedback: Sehr nützlich") == TEXTS.feedback_thanks.text
+    await town.publish("Bewertet")
+    assert await phone.presses("Hilfreich") == TEXTS.feedback_thanks.text
+    news = next(entry["message"] for entry in await phone.received() if entry["template"])
+    await phone.act(reaction="👍", message=news)
+
+    async def all_are_kept() -> bool:
+        rows = await town.database.fetch(
+            "select kind, value, topic from subscriptions.feedback where said = 'Sehr nützlich' or topic is not null"
+        )
+        return {(row["kind"], row["value"], row["topic"]) for row in rows} >= {
+            ("text", "", None),
+            ("rating", "good", "strassensperrungen"),
+            ("reaction", "👍", "strassensperrungen"),
+        }
+
+    await town.until(all_are_kept)
+
+
+async def test_somebody_with_a_user_id_only_has_it_all(town: Town) -> None:
+    phone = await town.citizen(bsuid_only=1)
+    assert await phone.writes("Start") == TEXTS.receipt.text
+    await town.publish("Für alle")
+    assert len(await phone.news()) == 1
+    assert await phone.writes("Stop") == TEXTS.farewell.text
+
+
+@pytest.mark.parametrize("sharing", [{}, {"bsuid_only": 1}])
+async def test_after_a_new_number_the_next_broadcast_comes_once(town: Town, sharing: dict[str, int]) -> None:
+    phone = await town.citizen(**sharing)
+    await phone.writes("Start", "nur Straßensperrungen")
+    await town.call("POST", f"citizens/{phone.id}/number")
+    await town.did()
+    await town.publish("Nach dem Umzug")
+    assert len(await phone.news()) == 1
+    assert await phone.writes("Stop") == TEXTS.farewell.text
+    await town.publish("Nach dem Abschied")
+    assert len(await phone.news()) == 1
+
+
+async def test_doubled_and_shuffled_webhooks_change_nothing(town: Town) -> None:
+    phones = await town.citizens(6)
+    await town.call("PUT", "faults", {"webhook_duplicate_share": 1.0, "webhook_shuffle": True, "seed": 7})
+    try:
+        for phone in phones:
+            await phone.send(text="Start")
+        await town.did(len(phones))
+        for phone in phones[:3]:
+            await phone.send(text="Stop")
+        await town.did(3)
+    finally:
+        await town.call("PUT", "faults", {})
+    for phone in phones[:3]:
+        assert [entry["text"] for entry in await phone.received()] == [TEXTS.receipt.text, TEXTS.farewell.text]
+    for phone in phones[3:]:
+        assert [entry["text"] for entry in await phone.received()] == [TEXTS.receipt.text]
+
+
+async def test_erasing_leaves_nothing_but_the_proof(town: Town) -> None:
+    phone = await town.citizen()
+    await phone.writes("Start", "Feedback: Geheim", "nur Straßensperrungen")
+    await town.publish("Vor dem Löschen")
+    who = await phone.identity()
+    indexes = [town.index("phone", who["phone"]).hex(), town.index("user", who["user_id"]).hex()]
+    answer = await phone.writes("Löschen")
+    assert "gelöscht" in answer
+    assert "Nachweis" in answer
+
+    async def the_ledger_forgot() -> bool:
+        left = await town.database.fetchval("select count(*) from dispatcher.erasure")
+        return left == 0 and not (await phone.identity())["in_contact_book"]
+
+    await town.until(the_ledger_forgot)
+    rows = [row for row in await town.dump() if any(index in row for index in indexes)]
+    assert {row.split()[0] for row in rows} == {"subscriptions.erasure", "subscriptions.inbox"}
+    assert not [row for row in await town.dump() if who["phone"] in row or who["user_id"] in row or "Geheim" in row]
+    await town.publish("Nach dem Löschen")
+    assert len(await phone.news()) == 1

@@ -1,0 +1,130 @@
+"""Erasures and reactions on a real ledger."""
+
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import asyncpg
+import pytest
+
+from services.dispatcher.adapters.ledger import PostgresLedger
+from services.dispatcher.adapters.people import PostgresPeople
+from services.dispatcher.handlers.erasure import Eraser, PeopleHandler
+from shared.contracts.envelope import encode
+from shared.contracts.events import ReactionLocated, ReactionReceived, SubscriberErased, SubscriptionEnded
+from shared.contracts.ids import delivery_id, timed_id
+from shared.contracts.message import Address, AddressKind, Message
+from shared.database.pool import Database as Pool
+from shared.outcome import Dead, Done
+from tests.databases import Database
+
+NOW = datetime.now(UTC)
+BROADCAST = timed_id(NOW, b"broadcast")
+SUBSCRIBER = timed_id(NOW, b"subscriber")
+PHONE = Address(kind=AddressKind.PHONE, index=b"p" * 16, sealed=b"sealed phone")
+USER = Address(kind=AddressKind.USER, index=b"u" * 16, sealed=b"sealed user")
+ROW = """
+    insert into dispatcher.delivery (id, source, subscriber, sequence, lane, state, address_kind, address_index,
+        address_sealed, asked_at, expires_at, message_key)
+    values ($1, $2, $3, 1, 'bulk', $4, 'phone', $5, $6, now(), now(), $7)
+"""
+
+
+class Book:
+    """Meta's contact book, which is away the first time."""
+
+    def __init__(self) -> None:
+        self.asked: list[Address] = []
+
+    async def forget(self, user: Address) -> bool:
+        self.asked.append(user)
+        return len(self.asked) > 1
+
+
+class World:
+    """What we publish."""
+
+    def __init__(self) -> None:
+        self.told: list[Message] = []
+
+    async def publish(self, message: Message) -> None:
+        self.told.append(message)
+
+
+@pytest.fixture
+async def people(pool: Pool, ledger: PostgresLedger) -> PostgresPeople:
+    return PostgresPeople(pool)
+
+
+async def owner(database: Database, statement: str, *arguments: object) -> list[asyncpg.Record]:
+    connection = await asyncpg.connect(database.url)
+    try:
+        rows: list[asyncpg.Record] = await connection.fetch(statement, *arguments)
+        return rows
+    finally:
+        await connection.close()
+
+
+async def deliver(database: Database, state: str, source: UUID = BROADCAST, key: bytes = b"wamid hash") -> None:
+    identifier = delivery_id(source, SUBSCRIBER)
+    await owner(database, ROW, identifier, source, SUBSCRIBER, state, PHONE.index, PHONE.sealed, key)
+
+
+def body(message: Message) -> bytes:
+    return encode(message, event_id="e", source="/kreisfunk/subscriptions", time=NOW)
+
+
+ERASED = SubscriberErased(erasure=timed_id(NOW, b"e"), subscribers=(SUBSCRIBER,), addresses=(PHONE, USER), at=NOW)
+
+
+async def test_an_erasure_forgets_what_was_sent_first_and_the_rest_when_it_has_left(
+    people: PostgresPeople, database: Database
+) -> None:
+    waiting = timed_id(NOW, b"another")
+    await deliver(database, "read")
+    await deliver(database, "claimed", waiting)
+    world, book = World(), Book()
+    handler = PeopleHandler(people=people, publish=world.publish)
+    for _ in range(2):
+        assert await handler.handle(body(ERASED)) == Done()
+    assert [row["topic"] for row in await owner(database, "select topic from dispatcher.suppression")] == [""]
+
+    eraser = Eraser(people=people, contact_book=book)
+    await eraser.run()
+    kept = "select state::text, address_index = '' and address_sealed = '' from dispatcher.delivery order by state"
+    assert [tuple(row) for row in await owner(database, kept)] == [("claimed", False), ("read", True)]
+    await eraser.run()
+    assert len(book.asked) == 1  # not yet due again
+
+    await owner(database, "update dispatcher.delivery set state = 'accepted' where state = 'claimed'")
+    await owner(database, "update dispatcher.erasure set tried_at = '-infinity'")
+    await eraser.run()
+    assert all(row[1] for row in await owner(database, kept))
+    assert await owner(database, "select * from dispatcher.erasure") == []
+    assert book.asked == [USER, USER]
+
+
+async def test_a_reaction_finds_its_broadcast_or_nothing(people: PostgresPeople, database: Database) -> None:
+    other = timed_id(NOW - timedelta(minutes=1), b"older")
+    await deliver(database, "read")
+    world = World()
+    handler = PeopleHandler(people=people, publish=world.publish)
+    for about in (b"wamid hash", b"hash of a reply"):
+        question = ReactionReceived(
+            reaction=timed_id(NOW, about),
+            subscriber=SUBSCRIBER,
+            about_key=about,
+            broadcasts=(other, BROADCAST),
+            value="👍",
+            at=NOW,
+        )
+        assert await handler.handle(body(question)) == Done()
+    (located,) = world.told
+    assert isinstance(located, ReactionLocated)
+    assert (located.broadcast, located.value) == (BROADCAST, "👍")
+
+
+async def test_other_events_are_kept_for_an_operator(people: PostgresPeople) -> None:
+    handler = PeopleHandler(people=people, publish=World().publish)
+    foreign = SubscriptionEnded(subscriber=SUBSCRIBER, sequence=1, at=NOW)
+    assert isinstance(await handler.handle(body(foreign)), Dead)
+    assert isinstance(await handler.handle(b"{}"), Dead)

@@ -1,0 +1,234 @@
+"""Dialogues by the rules alone: what is said, what somebody gets from then on, what is answered."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.dispatcher.domain.content import reply_body
+from services.subscriptions.domain.answers import day
+from services.subscriptions.domain.decision import Outcome, Result
+from services.subscriptions.domain.guard import ANSWERS, HINT_EVERY, NEW, REFILL_EVERY
+from services.subscriptions.domain.language.intents import Day, Intent, Wish
+from services.subscriptions.domain.menus import place_menu, topic_menu
+from services.subscriptions.domain.pauses import pause_until
+from services.subscriptions.domain.subscriber import Moment, State, Subscriber
+from tests.unit.subscriptions.cases import read_cases
+from tests.unit.subscriptions.material import COUNTY, NOON, TEXTS, at, hear, message, situation, talk
+
+TEXT = st.sampled_from([case.text for case in read_cases("cases.txt")])
+
+
+def subscribed(*texts: str) -> Subscriber:
+    subscriber, _ = talk("Start", *texts)
+    assert subscriber is not None
+    assert subscriber.subscribed
+    return subscriber
+
+
+@pytest.mark.parametrize(
+    ("texts", "topics"),
+    [
+        (["nur Baustellen"], {"baustellen"}),
+        (["1 3"], {"veranstaltungen", "baustellen"}),
+        (["nur Baustellen", "auch Stellen"], {"baustellen", "stellen"}),
+        (["keine Jobs mehr"], {"veranstaltungen", "baustellen", "strassensperrungen"}),
+        (["nur 2", "alle"], COUNTY.topic_ids),
+        (["Stop Stellen", "Stop Stellen"], {"veranstaltungen", "baustellen", "strassensperrungen"}),
+        (["nur Baustellen", "Start"], COUNTY.topic_ids),
+        (["nur Baustellen", "Pause", "Start"], {"baustellen"}),
+        (["nur Baustellen", "Start Stellen"], {"baustellen", "stellen"}),
+    ],
+)
+def test_topics_are_chosen_by_word_and_number(texts: list[str], topics: set[str]) -> None:
+    assert subscribed(*texts).topics == topics
+
+
+def test_leaving_the_last_topic_is_leaving() -> None:
+    subscriber, answer = talk("Start", "nur Stellen", "Stop Stellen")
+    assert subscriber is not None
+    assert (subscriber.state, answer) == (State.UNSUBSCRIBED, TEXTS.farewell.text)
+
+
+def test_a_place_is_kept_while_topics_change_and_forgotten_when_somebody_leaves() -> None:
+    subscriber = subscribed("nur Worpswede", "nur Baustellen")
+    assert (set(subscriber.places), set(subscriber.topics)) == ({"Worpswede"}, {"baustellen"})
+    assert "Baustellen nur für Worpswede" in talk("Start", "nur Worpswede", "nur Baustellen", "Themen")[1]
+    assert subscribed("nur Worpswede", "alle Gemeinden").places == frozenset()
+    assert subscribed("nur Worpswede", "Stop", "Start").places == frozenset()
+
+
+@pytest.mark.parametrize(
+    "text", ["nur Baustellen", "Pause", "weiter", "auch Stellen", "Stop Stellen", "Lilienthal", "Strat"]
+)
+def test_nothing_but_a_start_subscribes(text: str) -> None:
+    for before in ([], ["Stop"], ["Start", "Stop"]):
+        subscriber, answer = talk(*before, text)
+        assert subscriber is None or not subscriber.subscribed
+        assert "Start" in answer
+
+
+def test_a_choice_of_a_stranger_comes_back_as_a_button_for_just_that() -> None:
+    _, outcome = hear(None, message("nur Baustellen"))
+    assert outcome.reply is not None
+    (button,) = outcome.reply.buttons
+    subscriber, _ = hear(None, message("Start", kind="interactive", payload=button.id))
+    assert subscriber is not None
+    assert subscriber.topics == {"baustellen"}
+
+
+def test_a_pause_ends_by_itself_and_by_word() -> None:
+    paused = subscribed("Pause 2 Wochen")
+    assert paused.paused_until is not None
+    assert paused.pauses(NOON)
+    assert not paused.pauses(paused.paused_until)
+    assert subscribed("Pause 2 Wochen", "weiter").paused_until is None
+    assert "Pause bis einschließlich 4. Dezember 2026" in talk("Start", "Pause 2 Wochen")[1]
+    assert "angemeldet" in talk("Start", "weiter")[1]
+
+
+@pytest.mark.parametrize(
+    ("wish", "last"),
+    [
+        (Wish(intent=Intent.PAUSE), "4. Dezember 2026"),
+        (Wish(intent=Intent.PAUSE, days=1), "21. November 2026"),
+        (Wish(intent=Intent.PAUSE, until=Day(24, 12)), "24. Dezember 2026"),
+        (Wish(intent=Intent.PAUSE, until=Day(5, 1)), "5. Januar 2027"),
+        (Wish(intent=Intent.PAUSE, until=Day(31, 2)), "4. Dezember 2026"),
+        (Wish(intent=Intent.PAUSE, until=Day(1, 1, 2020)), "4. Dezember 2026"),
+        (Wish(intent=Intent.PAUSE, until=Day(1, 1, 2090)), "21. November 2027"),
+    ],
+)
+def test_a_pause_lasts_whole_days_of_the_county(wish: Wish, last: str) -> None:
+    assert day(pause_until(wish, NOON) - timedelta(seconds=1)) == last
+
+
+def test_an_emergency_is_answered_each_time() -> None:
+    conversation = NEW
+    for second in range(30):
+        _, outcome = hear(None, message("Notruf", seconds=second), replace(situation(), conversation=conversation))
+        assert (outcome.result, outcome.reply and outcome.reply.wording) == (Result.EMERGENCY, TEXTS.emergency)
+        assert outcome.conversation is not None
+        conversation = outcome.conversation
+    assert "112" in TEXTS.emergency.text
+    assert "110" in TEXTS.emergency.text
+
+
+def test_two_machines_stop_answering_each_other_but_a_stop_still_counts() -> None:
+    conversation, answered = NEW, 0
+    subscriber: Subscriber | None = None
+    for second in range(200):
+        said = message("Start" if second == 0 else "Hilfe", seconds=second)
+        where = replace(situation(seconds=second), conversation=conversation)
+        subscriber, outcome = hear(subscriber, said, where)
+        answered += outcome.reply is not None
+        conversation = outcome.conversation or conversation
+    assert answered <= ANSWERS + timedelta(seconds=200) / REFILL_EVERY
+    stopped, outcome = hear(subscriber, message("Stop", seconds=300), replace(situation(), conversation=conversation))
+    assert stopped is not None
+    assert (stopped.subscribed, outcome.result) == (False, Result.ENDED)
+
+
+def test_a_machine_s_own_words_are_not_answered() -> None:
+    assert talk("Vielen Dank für Ihre Nachricht. Wir sind derzeit nicht im Büro.")[1] == ""
+
+
+@pytest.mark.parametrize("kind", ["audio", "image", "video", "location", "contacts", "document", "sticker"])
+def test_what_is_not_text_gets_the_hint_once_a_day(kind: str) -> None:
+    _, first = hear(None, message(None, kind=kind, seconds=5), situation(seconds=6))
+    assert (first.reply and first.reply.wording, first.conversation and first.conversation.hinted_at) == (
+        TEXTS.hint,
+        at(5),
+    )
+    _, second = hear(None, message(None, kind=kind, seconds=5), situation(seconds=6, hinted_at=at(5) - HINT_EVERY / 2))
+    assert (second.result, second.reply) == (Result.QUIET, None)
+
+
+def test_the_record_says_what_is_known_and_nothing_about_strangers() -> None:
+    stranger = talk("Daten")[1]
+    assert "Anmeldung: keine" in stranger
+    known = talk("Start", "nur Baustellen", "nur Worpswede", "Pause 3 Tage", "Meine Daten")[1]
+    for part in ("angemeldet, Themen: Baustellen", "Gemeinden: Worpswede", "Pause bis", COUNTY.privacy_url):
+        assert part in known
+
+
+def test_erasing_ends_everything_and_says_what_remains_until_when() -> None:
+    subscriber, answer = talk("Start", "Löschen")
+    assert subscriber is not None
+    assert not subscriber.subscribed
+    for part in ("gelöscht", "abgemeldet", "Nachweis", "2026", "2029"):
+        assert part in answer
+
+
+@given(st.lists(TEXT, max_size=6), st.sampled_from(["Stop", "Löschen", "Abmelden", "stpo", "🛑"]))
+def test_a_stop_from_any_state_ends_unsubscribed(before: list[str], stop: str) -> None:
+    subscriber, _ = talk(*before, stop)
+    assert subscriber is not None
+    assert (subscriber.subscribed, subscriber.topics, subscriber.places) == (False, frozenset(), frozenset())
+
+
+@given(st.lists(TEXT, max_size=4), TEXT)
+def test_saying_the_same_again_changes_nothing_more(before: list[str], text: str) -> None:
+    once, _ = talk(*before, text)
+    twice, _ = talk(*before, text, text)
+    assert _state(once) == _state(twice) or ((once is None) == (twice is None) and text.casefold().startswith("start"))
+
+
+def _state(subscriber: Subscriber | None) -> object:
+    """What somebody gets; a pause is compared by its being there."""
+    if subscriber is None:
+        return None
+    return subscriber.subscribed, subscriber.topics, subscriber.places, subscriber.paused_until is not None
+
+
+@given(st.lists(TEXT, min_size=1, max_size=6))
+def test_every_answer_can_be_sent_is_short_and_formal(texts: list[str]) -> None:
+    subscriber: Subscriber | None = None
+    for number, text in enumerate(texts, 1):
+        subscriber, outcome = hear(subscriber, message(text, seconds=number), situation(seconds=number))
+        _fits(outcome)
+
+
+def _fits(outcome: Outcome) -> None:
+    if outcome.reply:
+        assert reply_body(outcome.reply.text, outcome.reply.buttons, outcome.reply.menu)
+        assert len(outcome.reply.text) <= 1_024
+        assert not {"du", "dein", "dir"} & set(outcome.reply.text.lower().split())
+
+
+def test_lists_fit_into_whatsapp_and_each_row_does_what_it_says() -> None:
+    for menu in (topic_menu(COUNTY, frozenset({"stellen"})), place_menu(COUNTY)):
+        assert reply_body("Liste", (), menu)
+    rows = [row for section in topic_menu(COUNTY, frozenset({"stellen"})).sections for row in section.rows]
+    dropped = next(row for row in rows if row.title == "Stellen")
+    assert (dropped.id, dropped.description) == ("remove:stellen", "Abbestellen")
+    for row in rows:
+        subscriber, _ = hear(
+            subscribed(), message(row.title, kind="interactive", payload=row.id, seconds=90), situation(seconds=91)
+        )
+        assert subscriber is not None
+        assert subscriber.topics == COUNTY.topic_ids - ({"stellen"} if row is dropped else set()) or "Nur" in row.title
+
+
+def test_numbers_in_the_list_are_those_that_are_understood() -> None:
+    text = talk("Start", "Themen")[1]
+    for number, topic in enumerate(COUNTY.topics, 1):
+        assert f"{number} {topic.title}" in text
+        assert subscribed(str(number)).topics == {topic.id}
+
+
+def test_a_stop_overtaken_by_a_choice_still_counts_and_an_older_choice_does_not() -> None:
+    chosen, _ = hear(subscribed(), message("nur Stellen", seconds=50), situation(seconds=51))
+    stopped, _ = hear(chosen, message("Stop", seconds=40), situation(seconds=52))
+    assert stopped is not None
+    assert not stopped.subscribed
+    late, outcome = hear(chosen, message("nur Baustellen", seconds=45), situation(seconds=52))
+    assert (late, outcome.result) == (chosen, Result.OUTDATED)
+
+
+def test_what_was_said_before_an_erasure_counts_no_more() -> None:
+    where = replace(situation(), erased=Moment(at(9), at(9)))
+    assert hear(None, message("Start", seconds=5), where)[1].result is Result.OUTDATED
+    assert hear(None, message("Start", seconds=10), where)[1].result is Result.STARTED

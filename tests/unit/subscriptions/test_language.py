@@ -1,0 +1,166 @@
+"""What citizens mean: a table of real-looking texts, and what must hold for any text."""
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from services.subscriptions.domain.language.intents import Day, Intent, Wish
+from services.subscriptions.domain.language.spelling import LONGEST, words_of
+from services.subscriptions.domain.language.understanding import understand, wish_of
+from services.subscriptions.domain.language.vocabulary import POLITE, START_ALONE, START_AROUND
+from tests.unit.subscriptions.cases import Case, read_cases
+from tests.unit.subscriptions.material import COUNTY, message
+
+CASES = read_cases("cases.txt")
+BY_INTENT = {intent: [case.text for case in CASES if case.intent is intent] for intent in Intent}
+LEAVING = (Intent.STOP, Intent.ERASE)
+TOPIC_WORDS = {word for names in COUNTY.names.values() for name in names for word in words_of(name)}
+JOINING_WORDS = START_ALONE | START_AROUND | POLITE | TOPIC_WORDS | {"ein", "das", "ihr", "euer", "ihren", "diesen"}
+LETTERS = "abdefhilmnoprstuäöü"
+
+
+def intent_of(text: str) -> Intent:
+    return wish_of(text, COUNTY).intent
+
+
+def test_the_table_is_long_and_says_nothing_twice() -> None:
+    texts = [case.text for case in CASES]
+    assert len(texts) >= 300
+    assert len(set(texts)) == len(texts)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.intent}: {case.text}")
+def test_a_text_is_understood_as_a_person_would(case: Case) -> None:
+    assert intent_of(case.text) is case.intent
+
+
+@pytest.mark.parametrize(
+    "text",
+    [*BY_INTENT[Intent.STOP], "st\u200bop", "Sto\u0336p", "Ku\u0308ndigung", "Stop\n\nbitte", "x " * 400 + "stop"],
+)
+def test_whoever_leaves_leaves_also_in_capitals_and_quotes(text: str) -> None:
+    assert all(intent_of(each) is Intent.STOP for each in (text, f"„{text}“", f"{text} 😡", f"Hallo, {text}"))
+    assert intent_of(text.upper()) in (Intent.STOP, Intent.ASK_STOP)
+
+
+@pytest.mark.parametrize(
+    ("text", "wish"),
+    [
+        ("nur Baustellen", Wish(intent=Intent.ONLY, topics=frozenset({"baustellen"}))),
+        ("1, 3", Wish(intent=Intent.ONLY, topics=frozenset({"veranstaltungen", "baustellen"}))),
+        ("alle", Wish(intent=Intent.ONLY, topics=COUNTY.topic_ids)),
+        ("Nur Baustellen, keine Veranstaltungen", Wish(intent=Intent.ONLY, topics=frozenset({"baustellen"}))),
+        ("Start Baustellen", Wish(intent=Intent.START, topics=frozenset({"baustellen"}))),
+        ("Stop Stellen und Baustellen", Wish(intent=Intent.REMOVE, topics=frozenset({"stellen", "baustellen"}))),
+        ("keine Jobs mehr", Wish(intent=Intent.REMOVE, topics=frozenset({"stellen"}))),
+        ("auch Stellen", Wish(intent=Intent.ADD, topics=frozenset({"stellen"}))),
+        ("osterholz scharmbeck", Wish(intent=Intent.ONLY, places=frozenset({"Osterholz-Scharmbeck"}))),
+        (
+            "nur Sperrungen in Worpswede",
+            Wish(intent=Intent.ONLY, topics=frozenset({"strassensperrungen"}), places=frozenset({"Worpswede"})),
+        ),
+        ("alle Gemeinden", Wish(intent=Intent.PLACES, every_place=True)),
+        ("Pause 2 Wochen", Wish(intent=Intent.PAUSE, days=14)),
+        ("Pause 1 Tag", Wish(intent=Intent.PAUSE, days=1)),
+        ("Guten Tag, Pause bitte", Wish(intent=Intent.PAUSE)),
+        ("Pause drei Tage", Wish(intent=Intent.PAUSE, days=3)),
+        ("Pause 999 Wochen", Wish(intent=Intent.PAUSE, days=366)),
+        ("Pause bis 24.12.", Wish(intent=Intent.PAUSE, until=Day(24, 12))),
+        ("Pause bis zum 3. Januar 27", Wish(intent=Intent.PAUSE, until=Day(3, 1, 2027))),
+        ("Feedback: Gut so", Wish(intent=Intent.FEEDBACK, text="Gut so")),
+        ("Feedback", Wish(intent=Intent.FEEDBACK)),
+    ],
+)
+def test_a_wish_has_its_details(text: str, wish: Wish) -> None:
+    assert wish_of(text, COUNTY) == wish
+
+
+def test_feedback_that_is_a_stop_is_a_stop() -> None:
+    assert intent_of("Feedback: Stop") is Intent.STOP
+
+
+@pytest.mark.parametrize(
+    ("payload", "label", "intent"),
+    [
+        ("stop", "Stop", Intent.STOP),
+        ("stop", "Abbruch", Intent.STOP),
+        ("start", "Ja", Intent.START),
+        ("only:baustellen", "Nur Baustellen", Intent.ONLY),
+        ("only:all", "Alle Themen", Intent.ONLY),
+        ("remove:stellen", "Stellen", Intent.REMOVE),
+        ("places:Grasberg", "Grasberg", Intent.ONLY),
+        ("places:all", "Alle", Intent.PLACES),
+        ("pause:14", "2 Wochen", Intent.PAUSE),
+        ("rating:good:018f0000-0000-8000-8000-000000000001", "Hilfreich", Intent.RATING),
+        ("only:wetter", "Wetter", Intent.OTHER),
+        ("topic:roads", "Stop", Intent.STOP),
+        ("topic:roads", "Irgendetwas", Intent.OTHER),
+        (None, "Stop", Intent.STOP),
+    ],
+)
+def test_a_button_means_its_payload_before_its_label(payload: str | None, label: str, intent: Intent) -> None:
+    assert understand(message(label, kind="interactive", payload=payload), COUNTY).intent is intent
+
+
+@pytest.mark.parametrize("kind", ["system", "unsupported", "unknown", "revoke", "call", "hologram"])
+def test_what_nobody_wrote_to_us_means_nothing(kind: str) -> None:
+    assert understand(message("Start", kind=kind), COUNTY).intent is Intent.NOTHING
+
+
+@pytest.mark.parametrize("kind", ["image", "audio", "location", "contacts", "sticker", "document"])
+def test_what_is_no_text_is_something_else(kind: str) -> None:
+    assert understand(message(None, kind=kind), COUNTY).intent is Intent.OTHER
+
+
+def test_an_edited_message_counts_as_what_it_says_now() -> None:
+    assert understand(message("Stopp", kind="edit"), COUNTY).intent is Intent.STOP
+    assert understand(message("👎", kind="reaction"), COUNTY) == Wish(intent=Intent.REACTION, value="👎")
+
+
+@given(st.text(max_size=LONGEST + 100), st.sampled_from(["text", "button", "edit", "reaction", "image", "x"]))
+def test_any_text_means_something(text: str, kind: str) -> None:
+    assert understand(message(text, kind=kind, payload=text[:256]), COUNTY).intent in Intent
+
+
+@given(st.text(max_size=60) | st.sampled_from([case.text for case in CASES]))
+def test_spelling_is_idempotent(text: str) -> None:
+    once = words_of(text)
+    assert words_of("  ".join(once)) == once
+
+
+@given(
+    st.text(max_size=40)
+    | st.text(LETTERS, max_size=12)
+    | st.lists(st.sampled_from([case.text for case in CASES]), min_size=1, max_size=3).map(" ".join)
+)
+@example("anmelde")
+@example("starts")
+@example("ja ich will")
+def test_only_our_own_words_ever_join(text: str) -> None:
+    joined = intent_of(text) is Intent.START
+    assert not joined or set(words_of(text)) <= JOINING_WORDS
+    assert not joined or set(words_of(text)) & START_ALONE
+
+
+@given(st.sampled_from(["start", "anmelden", "abonnieren", "anmeldung"]), st.data())
+def test_a_typing_error_never_joins(word: str, data: st.DataObject) -> None:
+    place = data.draw(st.integers(0, len(word) - 1))
+    letter = data.draw(st.sampled_from(LETTERS))
+    for wrong in (
+        word[:place] + letter + word[place + 1 :],
+        word[:place] + word[place + 1 :],
+        word[:place] + letter + word[place:],
+    ):
+        assert words_of(wrong) == [word] or intent_of(wrong) is not Intent.START or wrong in START_ALONE
+
+
+@given(st.sampled_from(["abmelden", "anmelden"]), st.integers(0, 7), st.sampled_from(LETTERS))
+def test_signing_on_and_off_are_never_taken_for_each_other(word: str, place: int, letter: str) -> None:
+    wrong = word[:place] + letter + word[place + 1 :]
+    opposite = (Intent.START, Intent.ASK_START) if word == "abmelden" else (Intent.STOP, Intent.ERASE)
+    assert intent_of(wrong) not in opposite or wrong in ("abmelden", "anmelden")
+
+
+@given(st.sampled_from(BY_INTENT[Intent.STOP]), st.text("!. \n🎉„“\u200b", max_size=8), st.booleans())
+def test_punctuation_does_not_keep_anybody_in(text: str, around: str, quoted: bool) -> None:
+    assert intent_of(around + (f"»{text}«" if quoted else text) + around) is Intent.STOP
