@@ -53,7 +53,7 @@ browser-test: venv  ## the phones in a real browser (Debian's Chromium; as root 
 	@KREISFUNK_TEST_BROWSER=1 $(BIN)/pytest tests/e2e/browser
 
 faults: venv  ## the fault bench (SEED=1 MINUTES=5, or SHORT=1 for a short one)
-	@$(BIN)/kreisfunk faults --seed $(or $(SEED),1) $(if $(SHORT),--short) $(if $(MINUTES),--minutes $(MINUTES))
+	@$(BIN)/kreisfunk faults --seed $(or $(SEED),1) $(if $(SHORT),--short) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(DELIVERIES),--deliveries $(DELIVERIES))
 
 lock: venv  ## pin the dependencies again (needs uv)
 	@uv pip compile -q --universal --generate-hashes --no-header --no-annotate --python-version 3.11 pyproject.toml -o requirements.lock

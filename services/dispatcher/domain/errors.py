@@ -35,6 +35,8 @@ class Rule:
     attempts: int = 1
 
 
+# Attempts count whatever they failed of, so the exponent ends where the pair limit itself has surely passed.
+LONGEST_PAIR_EXPONENT = 3
 LONG = 30  # with pauses of up to a minute, about 25 minutes
 _AGAIN, _SLOWER = Remedy.AGAIN, Remedy.SLOWER
 _DROP, _RECIPIENT, _TEMPLATE, _SENDER = Remedy.DROP, Remedy.RECIPIENT, Remedy.TEMPLATE, Remedy.SENDER
@@ -123,6 +125,6 @@ def pause_seconds(rule: Rule, attempt: int, jitter: float) -> float:
     minute, half of it at random.
     """
     if rule.remedy is Remedy.PAIR:
-        return float(4 ** min(attempt, 6))
+        return float(4 ** min(attempt, LONGEST_PAIR_EXPONENT))
     whole = min(60.0, 2.0 ** (attempt - 1))
     return whole * (0.5 + jitter / 2)
