@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import aiohttp
 
+from benchmarks.dispatch.load import CONNECTIONS
 from benchmarks.dispatch.machine import command, living
 from benchmarks.dispatch.message import TOKEN
 from benchmarks.dispatch.stand import Stand
@@ -64,8 +65,9 @@ async def replica(
             "KREISFUNK_SEALING_KEYS": stand.sealing_keys,
             "KREISFUNK_INDEX_KEY": stand.index_key,
             "KREISFUNK_MESSAGES_PER_SECOND": str(messages_per_second),
+            "KREISFUNK_CONNECTIONS": str(CONNECTIONS),
         }
-        arguments = (sys.executable, "-m", "benchmarks.dispatch.limited")
+        arguments = (sys.executable, "-m", "services.dispatcher")
         child = Child(command(name, arguments, stand.folder / f"{name}.log", environment, core))
         async with aiohttp.ClientSession() as session:
             made = Replica(child, f"http://{LOOPBACK}:{port}", session)

@@ -62,6 +62,7 @@ async def run(stand: Stand, options: Options) -> object:
     for _ in range(options.rounds):
         for title, case in cases.items():
             rounds[title].append(await case())
+            print(f"{title}: {rounds[title][-1].rate:,.0f}/s", file=sys.stderr, flush=True)
     return _print(rounds, options)
 
 
