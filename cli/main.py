@@ -5,6 +5,7 @@ import typer
 from cli.demo.command import demo
 from cli.doctor.command import doctor
 from cli.faults.command import faults
+from cli.keys.command import keys
 from cli.migrate.command import migrate
 from cli.operate import broadcasts, limits, templates, unknown
 from cli.publish.command import publish, withdraw
@@ -28,6 +29,7 @@ app.add_typer(unknown.app, name="unknown")
 app.add_typer(templates.app, name="templates")
 app.command()(faults)
 app.command()(migrate)
+app.add_typer(keys, name="keys")
 app.command()(secrets)
 
 

@@ -12,7 +12,13 @@ from shared.database.migrations import migrate
 from tests.servers import Servers, run_as_superuser, url_with_database, url_with_login
 
 SERVICES = Path(__file__).parents[1] / "services"
-ROLES = ("kreisfunk_subscriptions", "kreisfunk_dispatcher", "kreisfunk_monitor", "kreisfunk_operator")
+ROLES = (
+    "kreisfunk_subscriptions",
+    "kreisfunk_dispatcher",
+    "kreisfunk_monitor",
+    "kreisfunk_operator",
+    "kreisfunk_rotation",
+)
 ROLE_PASSWORD = "only-for-tests"  # the same in every session, as a given server may serve several at once
 
 

@@ -43,7 +43,14 @@ SECRETS = (
     Secret(("ingress/kreisfunk_verify_token", "simulator/simulator_verify_token")),
     Secret(("dispatcher/kreisfunk_graph_token", "simulator/simulator_graph_token")),
     Secret(("simulator/simulator_control_token",)),
-    Secret(("ingress/kreisfunk_sealing_keys", "dispatcher/kreisfunk_sealing_keys"), key_ring),
+    Secret(
+        (
+            "ingress/kreisfunk_sealing_keys",
+            "dispatcher/kreisfunk_sealing_keys",
+            "rotation/kreisfunk_sealing_keys",
+        ),
+        key_ring,
+    ),
     Secret(("ingress/kreisfunk_index_key", "dispatcher/kreisfunk_index_key"), key),
     Secret(("admin/kreisfunk_broker_password",)),
     Secret(("admin/kreisfunk_database_password",)),
@@ -53,6 +60,7 @@ SECRETS = (
     Secret(("pressestelle/kreisfunk_broker_password",), login="pressestelle"),
     Secret(("subscriptions/kreisfunk_database_password",), login="kreisfunk_subscriptions"),
     Secret(("dispatcher/kreisfunk_database_password",), login="kreisfunk_dispatcher"),
+    Secret(("rotation/kreisfunk_database_password",), login="kreisfunk_rotation"),
     Secret(("monitor/kreisfunk_database_password",), login="kreisfunk_monitor"),
     Secret(("operator/kreisfunk_database_password",), login="kreisfunk_operator"),
 )
@@ -90,13 +98,13 @@ def create_secrets(folder: Path, owner: int | None = None) -> list[Path]:
     for inner in dict.fromkeys((folder, *(folder / PurePosixPath(file).parent for file in FILES))):
         inner.mkdir(parents=True, exist_ok=True, mode=0o700)
     for file, value in missing.items():
-        _write(folder / file, value)
+        write_secret(folder / file, value)
     for path, mode in _modes(folder):
         _restrict(path, mode, owner)
     return [folder / file for file in missing]
 
 
-def _write(path: Path, value: str) -> None:
+def write_secret(path: Path, value: str) -> None:
     """Whole or not at all, also when we are killed in between."""
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:

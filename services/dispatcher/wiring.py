@@ -230,9 +230,9 @@ def _upkeep(outside: Outside, ledger: PostgresLedger, lanes: Lanes, wake: asynci
             (teller.tell, upkeep.PROGRESS_SECONDS),
             (upkeep.Watch(ledger=ledger, meter=meter).look, upkeep.WATCH_SECONDS),
             (refusals.tell, upkeep.REFUSALS_SECONDS),
+            (eraser.run, ERASE_SECONDS),
             (upkeep.Tidier(ledger=ledger).tidy, upkeep.TIDY_SECONDS),
             (upkeep.Follower(ledger=ledger).follow, upkeep.FOLLOW_SECONDS),
-            (eraser.run, ERASE_SECONDS),
             (ledger.ensure_partitions, upkeep.PARTITIONS_SECONDS),
             (partial(ledger.forget_old, settings.keep_days), upkeep.PARTITIONS_SECONDS),
         )

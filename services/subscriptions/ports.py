@@ -134,6 +134,12 @@ class Claim(Protocol):
         """
         ...
 
+    async def ahead(
+        self, size: int, prepare: Callable[[Broadcast, Sequence[Recipient]], tuple[Page, ...]]
+    ) -> tuple[Page, ...]:
+        """The next pages whatever is not confirmed yet; none if there are no more."""
+        ...
+
     async def confirmed(self, pages: Sequence[int]) -> None:
         """These pages are on their queue; after the last one the broadcast is expanded."""
         ...

@@ -12,8 +12,8 @@ Revision = Annotated[int, Meta(ge=1, le=1_000_000)]
 Headline = Annotated[str, Meta(min_length=1, max_length=120)]
 Text = Annotated[str, Meta(min_length=1, max_length=800)]
 Link = Annotated[str, Meta(max_length=200, pattern=r"^https://[^\s]+$")]
-SpreadMinutes = Annotated[int, Meta(ge=1, le=1440)]
 Municipality = Annotated[str, Meta(min_length=1, max_length=24)]
+SpreadMinutes = Annotated[int, Meta(ge=1, le=1440)]
 Expiry = Annotated[datetime, Meta(tz=True)]
 
 
@@ -23,8 +23,8 @@ class NoticePublished(Message, frozen=True, kw_only=True):
     `expires_at` is the moment after which nobody may get it any more. `urgent` overtakes everything but
     replies. With a `municipality` it goes to those who chose it or chose none. Line breaks in `text` become
     spaces: WhatsApp allows none in a template's parameter. `spread_minutes` sends one after the other over that
-    time, instead of as fast as the number permits. `follows` is an earlier notice of the same source and topic:
-    this one, a correction or an all-clear, goes to exactly those who got that one.
+    time, instead of as fast as the number permits. `follows` is an earlier notice of the same source and topic: this
+    one, a correction or an all-clear, goes to exactly those who got that one.
     """
 
     TYPE: ClassVar[str] = "de.kreisfunk.notice.published.v1"

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from uuid import UUID
 
-from services.subscriptions.adapters.rows import broadcast_from, page_from, recipient_of
+from services.subscriptions.adapters.rows import Row, broadcast_from, page_from, recipient_of
 from services.subscriptions.domain.broadcast import Broadcast, Page
 from services.subscriptions.ports import Claim
 from shared.contracts.dispatch import Recipient
@@ -15,10 +15,12 @@ _WORK = """
     select id from subscriptions.broadcast where state = 'expanding'
     order by lane = 'urgent' desc, published_at, id limit 20
 """
+# The bound stands for both tables: the planner does not carry an inequality over a join, and would read one of
+# them from its beginning for each page.
 _READ = """
     select subscriber.id, sequence, phone_index, phone_sealed, user_index, user_sealed
     from subscriptions.subscription join subscriptions.subscriber on subscriber.id = subscriber_id
-    where topic = $1 and subscriber_id > $2
+    where topic = $1 and subscriber_id > $2 and subscriber.id > $2
       and (paused_until is null or paused_until <= $4)
       and ($5::text is null or places = '{}' or $5 = any(places))
     order by subscriber_id limit $3
@@ -59,34 +61,49 @@ class PostgresClaim:
     async def pages(
         self, size: int, prepare: Callable[[Broadcast, Sequence[Recipient]], tuple[Page, ...]]
     ) -> tuple[Page, ...]:
+        pending = await self._pending()
+        return pending or await self.ahead(size, prepare)
+
+    async def ahead(
+        self, size: int, prepare: Callable[[Broadcast, Sequence[Recipient]], tuple[Page, ...]]
+    ) -> tuple[Page, ...]:
         async with self._connection.transaction():
             row = await self._connection.fetchrow(
-                "select * from subscriptions.broadcast where id = $1 and state = 'expanding' for update",
+                "select * from subscriptions.broadcast"
+                " where id = $1 and state = 'expanding' and not read_to_end for update",
                 self._broadcast,
             )
             if row is None:
                 return ()
-            pending = await self._pending(Lane(row["lane"]))
-            if pending or row["read_to_end"]:
-                return pending
             # Those whom a follow-up goes to are in the ledger.
-            where = (row["topic"], row["position"], size, row["published_at"], row["municipality"])
-            found = [] if row["follows"] else await self._connection.fetch(_READ, *where)
+            found = [] if row["follows"] else await self._read(row, size)
             pages = prepare(broadcast_from(row), [recipient_of(recipient) for recipient in found])
             await self._store(pages)
             return pages
 
-    async def _pending(self, lane: Lane) -> tuple[Page, ...]:
-        rows = await self._connection.fetch(
-            "select * from subscriptions.pending_page where broadcast_id = $1 order by page", self._broadcast
+    async def _read(self, row: Row, size: int) -> list[Row]:
+        found: list[Row] = await self._connection.fetch(
+            _READ, row["topic"], row["position"], size, row["published_at"], row["municipality"]
         )
-        return tuple(page_from(row, lane) for row in rows)
+        return found
+
+    async def _pending(self) -> tuple[Page, ...]:
+        rows = await self._connection.fetch(
+            "select pending_page.*, lane from subscriptions.pending_page"
+            " join subscriptions.broadcast on id = broadcast_id and state = 'expanding'"
+            " where broadcast_id = $1 order by page",
+            self._broadcast,
+        )
+        return tuple(page_from(row, Lane(row["lane"])) for row in rows)
 
     async def _store(self, pages: Sequence[Page]) -> None:
         final = pages[-1]
-        await self._connection.executemany(
-            "insert into subscriptions.pending_page values ($1, $2, $3, $4, $5, $6)",
-            [(self._broadcast, page.page, page.message_id, page.body, page.recipients, page.last) for page in pages],
+        await self._connection.copy_records_to_table(
+            "pending_page",
+            schema_name="subscriptions",
+            records=[
+                (self._broadcast, page.page, page.message_id, page.body, page.recipients, page.last) for page in pages
+            ],
         )
         recipients = sum(page.recipients for page in pages)
         await self._connection.execute(

@@ -23,9 +23,9 @@ _REVISIONS = """
 """
 _INSERT = """
     insert into subscriptions.broadcast (id, source, notice, revision, digest, topic, lane, template,
-        published_at, expires_at, opens, closes, zone, follows, spacing_seconds, municipality)
-    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15::float8 / nullif((
-        select count(*) from subscriptions.subscription where topic = $6 and $15 is not null), 0), $16)
+        published_at, expires_at, opens, closes, zone, follows, municipality, spacing_seconds)
+    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $16, $15::float8 / nullif((
+        select count(*) from subscriptions.subscription where topic = $6 and $15 is not null), 0))
 """
 _FOLLOWED = "select id, topic from subscriptions.broadcast where source = $1 and notice = $2 order by revision"
 # Also what is expanded is cancelled while it may still wait in the dispatcher.

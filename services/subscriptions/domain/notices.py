@@ -53,28 +53,30 @@ def notice_problems(data: object, county: County, now: datetime) -> tuple[Proble
 def _content(data: dict[str, Any], county: County, now: datetime, wrong: set[str]) -> Iterator[Problem]:
     """Rules beyond the shape; those about fields in `wrong` are not looked at."""
     if "topic" not in wrong:
-        yield from _topic_and_municipality(data, county, wrong)
+        yield from _audience(data, county, wrong)
     if "expires_at" not in wrong:
         yield from _expiry(msgspec.convert(data["expires_at"], datetime), now)
     for field, allowed in (("headline", ""), ("text", _LINE_BREAKS)):
         if field not in wrong:
             yield from _characters(field, data[field], allowed)
-    if data.get("link") is not None and "link" not in wrong:
-        yield from _link(data["link"], county)
+    if "link" not in wrong:
+        yield from _link(data.get("link"), county)
     if not wrong & {"spread_minutes", "follows"}:
         yield from _spread_and_follows(data, now, wrong)
     if not wrong & {"headline", "text", "link"}:
         yield from _together(data)
 
 
-def _topic_and_municipality(data: dict[str, Any], county: County, wrong: set[str]) -> Iterator[Problem]:
+def _audience(data: dict[str, Any], county: County, wrong: set[str]) -> Iterator[Problem]:
     if data["topic"] not in county.topic_ids:
         yield Problem(field="topic", problem=f"unknown; one of {', '.join(sorted(county.topic_ids))}")
-    if data.get("municipality") is not None and "municipality" not in wrong:
-        yield from _municipality(data["municipality"], data["topic"], county)
+    if "municipality" not in wrong:
+        yield from _municipality(data.get("municipality"), data["topic"], county)
 
 
-def _municipality(municipality: str, topic: str, county: County) -> Iterator[Problem]:
+def _municipality(municipality: str | None, topic: str, county: County) -> Iterator[Problem]:
+    if municipality is None:
+        return
     if municipality not in county.municipalities:
         yield Problem(field="municipality", problem=f"unknown; one of {', '.join(county.municipalities) or '(none)'}")
     if topic not in county.local_topics:
@@ -113,7 +115,9 @@ def _forbidden(letter: str) -> bool:
     return unicodedata.category(letter) in ("Cc", "Cs") or letter in _BIDIRECTIONAL
 
 
-def _link(link: str, county: County) -> Iterator[Problem]:
+def _link(link: str | None, county: County) -> Iterator[Problem]:
+    if link is None:
+        return
     try:
         parts = urlsplit(link)
         plain = parts.username is None and parts.port in (None, 443)

@@ -60,9 +60,17 @@ async def test_the_event_names_login_and_source_and_expires_after_a_day(
 
 
 async def test_everything_on_the_command_line_is_in_the_notice(desk: Desk, environment: Mapping[str, str]) -> None:
-    options = ("--link", "https://example.org/a", "--urgent", "--source", "/other", "--expires-in", "2d")
-    timing = ("--spread", "2h", "--follows", "n-0")
-    await kreisfunk(*NOTICE, *options, *timing, environment=environment)
+    options: tuple[str, ...] = (
+        "--link",
+        "https://example.org/a",
+        "--urgent",
+        "--source",
+        "/other",
+        "--expires-in",
+        "2d",
+    )
+    options += ("--spread", "2h", "--follows", "n-0")
+    await kreisfunk(*NOTICE, *options, environment=environment)
     ((_, envelope, notice),) = desk.said
     assert isinstance(notice, NoticePublished)
     assert (notice.topic, notice.headline, notice.text) == ("strassensperrungen", "L 149 gesperrt", "Bis 18 Uhr.")

@@ -1,7 +1,7 @@
 """The handlers of one replica on a real database, with an outlet that records and fails on request."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TypeVar
 
@@ -79,5 +79,7 @@ def stand_on(database: Database, *, seconds: float = 1) -> Stand:
     outlet = RecordingOutlet()
     stand: Stand
     parts = assemble(database, outlet, COUNTY, Metrics(registry), clock=lambda: stand.now)
-    stand = Stand(database, outlet, parts, registry, now=at(seconds))
+    # Few pages at a time, so that a few thousand people are many turns.
+    small = replace(parts.expander, pages_ahead=4, rounds=0)
+    stand = Stand(database, outlet, replace(parts, expander=small), registry, now=at(seconds))
     return stand

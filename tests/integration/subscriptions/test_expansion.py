@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import time, timedelta
 
@@ -185,6 +186,23 @@ async def test_the_memory_of_an_expansion_is_a_few_pages(stand: Stand, database:
             await stand.parts.expander.turn()
     assert await stand.rows(PENDING) == [(4,)]
     assert await stand.rows(PROGRESS) == [("expanding", 4, 400, False)]
+
+
+async def test_reading_ahead_while_publishing_leaves_nobody_out_whatever_is_refused(
+    stand: Stand, database: Database
+) -> None:
+    await subscribe_many(database, 3_050)
+    await publish(stand)
+    room = iter([True, False, True, True, False] * 60)
+    stand.outlet.refuse = lambda publication: publication.key == Lane.BULK and not next(room)
+    quick = replace(stand.parts.expander, pages_ahead=5, rounds=3)
+    finished = False
+    while not finished:
+        with suppress(DependencyAway):
+            finished = not await quick.turn()
+    assert everybody(sorted(stand.outlet.pages(), key=lambda page: page.page)) == list(range(1, 3_051))
+    assert await stand.rows(PROGRESS) == [("expanded", 31, 3_050, True)]
+    assert await stand.rows(PENDING) == [(0,)]
 
 
 async def test_a_spread_is_shared_out_among_those_who_are_there_at_the_start(stand: Stand, database: Database) -> None:

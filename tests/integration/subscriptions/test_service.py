@@ -12,6 +12,7 @@ import msgspec
 import pytest
 from aio_pika.abc import AbstractIncomingMessage
 
+from services.subscriptions.handlers.expansion import PAGES_AHEAD
 from shared.amqp import topology
 from shared.contracts.dispatch import BroadcastBatch, ReplyRequested
 from shared.contracts.envelope import decode
@@ -134,7 +135,7 @@ async def test_a_full_lane_stops_the_expansion_until_there_is_room(
         batch = decode((await arrived(broker, BULK.name)).body)
         assert isinstance(batch, BroadcastBatch)
         pages[batch.page] = len(batch.recipients)
-        assert await broker.waiting(BULK.name) <= BULK.max_length + 2 * 4
+        assert await broker.waiting(BULK.name) <= BULK.max_length + 2 * PAGES_AHEAD
     assert sum(pages.values()) == 6_000
     assert sorted(pages) == list(range(60))
 

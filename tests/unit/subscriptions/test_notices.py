@@ -137,3 +137,9 @@ def test_an_expiry_within_a_year_is_accepted() -> None:
 @given(JSON | st.fixed_dictionaries({}, optional=dict.fromkeys(VALID, JSON)))
 def test_any_json_is_judged_and_a_notice_without_problems_can_be_built(data: object) -> None:
     assert notice_problems(data, COUNTY, NOON) != ()
+
+
+def test_a_municipality_is_one_of_the_county_and_for_local_topics() -> None:
+    assert problems(municipality="Worpswede") == {}
+    assert set(problems(municipality="Bremen")) == {"municipality"}
+    assert set(problems(municipality="Worpswede", topic="stellen")) == {"municipality"}

@@ -1,0 +1,200 @@
+"""Expand one notice for a million subscribers; the service runs as a process of its own.
+
+Raw speeds in the same run: the expansion's query in keyset pages, and publishing ready batches.
+"""
+
+import argparse
+import asyncio
+import os
+import secrets
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+
+import aio_pika
+import aiohttp
+import asyncpg
+import psutil
+
+from benchmarks.expansion.lane import Drain, drained
+from benchmarks.expansion.people import TOPIC, publish_rate, read_rate, subscribe
+from cli.migrate.database import migrations_folder
+from deploy.local.ports import LOOPBACK, reserved_ports
+from deploy.local.postgres import local_postgres
+from deploy.local.process import Child, Command, wait_until_ready
+from deploy.local.rabbitmq import local_rabbitmq
+from deploy.local.together import enter_both
+from shared.amqp import topology
+from shared.amqp.connection import connect
+from shared.amqp.publisher import open_publisher
+from shared.contracts.envelope import encode
+from shared.contracts.message import Lane
+from shared.contracts.notices import NoticePublished
+from shared.database.migrations import migrate
+
+REPOSITORY = Path(__file__).parents[2]
+SOURCE = "/benchmark"
+PATIENCE = 600
+ROLE_PASSWORD = "only-for-benchmarks"  # noqa: S105
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stand:
+    """What runs."""
+
+    broker_url: str
+    database: asyncpg.Connection
+    child: Child
+    ready_url: str
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.expansion", description=__doc__)
+    parser.add_argument("--people", type=int, default=1_000_000)
+    parser.add_argument("--kill", action="store_true", help="kill the service in the middle and start it again")
+    return parser.parse_args()
+
+
+async def main() -> None:
+    chosen = arguments()
+    async with AsyncExitStack() as stack:
+        stand = await stack.enter_async_context(_stand(chosen.people))
+        drain = Drain()
+        lane = await drained(stand.broker_url, Lane.BULK, drain)
+        stack.push_async_callback(lane.close)
+        read = await read_rate(stand.database)
+        await stand.child.start()
+        stack.push_async_callback(stand.child.stop)
+        await wait_until_ready(stand.child, partial(_is_ready, stand.ready_url), seconds=60)
+        seconds, memory = await _expand(stand, drain, kill=chosen.kill, people=chosen.people)
+        publishing = await _publish(stand, drain.bodies[0])
+        _report(chosen.people, seconds, memory, read, publishing, drain)
+
+
+async def _is_ready(url: str) -> bool:
+    try:
+        async with aiohttp.ClientSession() as session, session.get(url) as response:
+            return response.status == 200
+    except aiohttp.ClientError:
+        return False
+
+
+async def _expand(stand: Stand, drain: Drain, *, kill: bool, people: int) -> tuple[float, float]:
+    started, peak = time.perf_counter(), 0
+    killed = not kill
+    await _notice(stand.broker_url)
+    async with asyncio.timeout(PATIENCE):
+        while not drain.finished.is_set():
+            peak = max(peak, _memory(stand.child))
+            if not killed and len(drain.bodies) * 100 > people // 2:
+                stand.child.kill()
+                await stand.child.wait()
+                await stand.child.start()
+                killed = True
+            await asyncio.sleep(0.1)
+    return time.perf_counter() - started, peak / 1e6
+
+
+def _memory(child: Child) -> int:
+    try:
+        return int(psutil.Process(child.pid).memory_info().rss)
+    except psutil.Error:
+        return 0
+
+
+async def _publish(stand: Stand, body: bytes) -> float:
+    """On the other lane, so that nothing of the expansion is in the way."""
+    drain = Drain()
+    lane = await drained(stand.broker_url, Lane.URGENT, drain)
+    try:
+        async with (
+            connect(stand.broker_url, password=None, name="raw") as connection,
+            open_publisher(connection) as raw,
+        ):
+            return await publish_rate(raw, body, 5_000, 100)
+    finally:
+        await lane.close()
+
+
+def _report(people: int, seconds: float, memory: float, read: float, publishing: float, drain: Drain) -> None:
+    pages, reached, changed = drain.summary()
+    rate, slower = people / seconds, min(read, publishing)
+    print(f"{people:,} subscribers in {seconds:.1f} s: {rate:,.0f}/s, at most {memory:.0f} MB")
+    print(
+        f"keyset read alone {read:,.0f}/s, publishing alone {publishing:,.0f}/s: {rate / slower:.2f} of the slower one"
+    )
+    print(f"{pages:,} pages, {reached:,} different recipients, {changed} pages with other bytes")
+
+
+async def _notice(broker_url: str) -> None:
+    notice = NoticePublished(
+        notice=f"n-{secrets.token_hex(4)}",
+        topic=TOPIC,
+        headline="Vollsperrung",
+        text="Bis 18 Uhr.",
+        expires_at=datetime.now(UTC) + timedelta(hours=3),
+    )
+    body = encode(notice, event_id=secrets.token_hex(8), source=SOURCE, time=datetime.now(UTC))
+    async with await aio_pika.connect(broker_url) as connection, connection.channel() as channel:
+        exchange = await channel.get_exchange(topology.MUNICIPAL_EVENTS)
+        await exchange.publish(aio_pika.Message(body, user_id="kreisfunk_admin"), NoticePublished.KEY)
+
+
+@asynccontextmanager
+async def _stand(people: int) -> AsyncIterator[Stand]:
+    with tempfile.TemporaryDirectory(prefix="kreisfunk-benchmark-") as name:
+        os.chmod(name, 0o711)  # noqa: S103 (the user that PostgreSQL runs under has to pass)
+        folder = Path(name)
+        async with AsyncExitStack() as stack:
+            postgres, rabbitmq = await enter_both(
+                stack,
+                local_postgres(folder / "postgres", secrets.token_hex(16)),
+                local_rabbitmq(folder / "rabbitmq", secrets.token_hex(16), print),
+            )
+            database = await asyncpg.connect(postgres.url, command_timeout=600)
+            stack.push_async_callback(database.close)
+            await migrate(database, "subscriptions", migrations_folder("subscriptions"))
+            await database.execute(f"alter role kreisfunk_subscriptions login password '{ROLE_PASSWORD}'")
+            await subscribe(database, people)
+            async with await aio_pika.connect(rabbitmq.url) as connection, connection.channel() as channel:
+                await topology.declare(channel)
+            (port,) = stack.enter_context(reserved_ports(1))
+            url = postgres.url.rpartition("@")[2]
+            child = Child(_command(folder, rabbitmq.url, f"postgresql://kreisfunk_subscriptions@{url}", port))
+            yield Stand(
+                broker_url=rabbitmq.url,
+                database=database,
+                child=child,
+                ready_url=f"http://{LOOPBACK}:{port}/readyz",
+            )
+
+
+def _command(folder: Path, broker_url: str, database_url: str, port: int) -> Command:
+    county = folder / "county.toml"
+    shipped = (REPOSITORY / "deploy/config/county.toml").read_text()
+    county.write_text(f'{shipped}\n[[publishers]]\nlogin = "kreisfunk_admin"\nsource = "{SOURCE}"\n')
+    environment = {
+        **os.environ,
+        "KREISFUNK_BROKER_URL": broker_url,
+        "KREISFUNK_DATABASE_URL": database_url,
+        "KREISFUNK_DATABASE_PASSWORD": ROLE_PASSWORD,
+        "KREISFUNK_COUNTY_FILE": str(county),
+        "KREISFUNK_INTERNAL_PORT": str(port),
+    }
+    return Command(
+        name="subscriptions",
+        arguments=(sys.executable, "-m", "services.subscriptions"),
+        log=folder / "log",
+        environment=environment,
+        folder=REPOSITORY,
+    )
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

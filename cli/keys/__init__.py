@@ -1,0 +1,1 @@
+"""`kreisfunk keys`: new sealing keys, while everything runs."""

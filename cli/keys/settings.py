@@ -1,0 +1,35 @@
+"""Who may seal anew: a database role that sees sealed columns and nothing else, and the keys."""
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from shared.runtime.settings import PREFIX
+from shared.sealing import KeyRing
+
+
+class Settings(BaseSettings):
+    """Read by shared.runtime.settings.read_settings."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, frozen=True, extra="ignore", hide_input_in_errors=True, env_ignore_empty=True
+    )
+
+    database_url: str = Field(
+        description="postgresql://kreisfunk_rotation@host:port/name", pattern=r"^postgres(ql)?://"
+    )
+    database_password: SecretStr | None = Field(None, description="password of the database role")
+    sealing_keys: SecretStr = Field(description="VERSION:BASE64 of 32 bytes, the old and the new ones")
+
+    @field_validator("sealing_keys")
+    @classmethod
+    def _readable(cls, value: SecretStr) -> SecretStr:
+        KeyRing.parse(value.get_secret_value())
+        return value
+
+    @property
+    def ring(self) -> KeyRing:
+        return KeyRing.parse(self.sealing_keys.get_secret_value())
+
+    @property
+    def database_secret(self) -> str | None:
+        return self.database_password.get_secret_value() if self.database_password else None
