@@ -27,7 +27,7 @@ up: venv  ## the whole system until Ctrl-C, with phones in the browser
 	@$(BIN)/kreisfunk up --rate $(RATE)
 
 test: venv  ## all tests, on servers of their own
-	@$(BIN)/pytest
+	@$(BIN)/pytest -n 3 --dist loadfile
 
 check: lint types imports  ## what is checked without running anything
 

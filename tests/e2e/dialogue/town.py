@@ -22,7 +22,7 @@ from shared.sealing import IndexKey
 from tests.servers import wait_for
 
 SOURCE = "/landkreis-osterholz/pressestelle"
-PATIENCE = 30.0
+PATIENCE = 60.0
 
 _publications = msgspec.msgpack.Decoder(tuple[Publication, ...])
 

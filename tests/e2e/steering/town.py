@@ -16,6 +16,7 @@ from tests.servers import wait_for
 
 CITIZENS = 120
 RATE = 40
+SETTINGS = {"dispatcher": {"KREISFUNK_REQUEST_TIMEOUT_SECONDS": "2"}}
 TOPIC = "strassensperrungen"
 
 
@@ -48,6 +49,12 @@ class Town:
 
         await wait_for(known)
         return await self.kreisfunk("broadcasts", "show", broadcast)
+
+    async def settle_unknown(self, broadcast: str) -> None:
+        """What is unknown is sent again, which is right if its statuses would be here by now."""
+        settle = ("unknown", "settle", "--broadcast", broadcast, "--as", "resend", "--yes")
+        ended = await kreisfunk_here(*settle, "--stack", str(self.stack.folder), environment={})
+        assert ended.status in (0, 3), ended.everything
 
     async def got(self, text: str) -> list[Outbound]:
         """What Meta accepted of a broadcast, in order."""
@@ -82,7 +89,9 @@ def accounted(books: dict[str, int]) -> bool:
 @asynccontextmanager
 async def running_town(folder: Path) -> AsyncIterator[Town]:
     async with AsyncExitStack() as ends:
-        stack = await ends.enter_async_context(local_stack(folder, dispatchers=2, messages_per_second=RATE))
+        stack = await ends.enter_async_context(
+            local_stack(folder, dispatchers=2, messages_per_second=RATE, settings=SETTINGS)
+        )
         town = Town(
             stack=stack,
             simulator=await ends.enter_async_context(open_simulator(stack.simulator_url, stack.control_token)),
