@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from rapidfuzz.distance import OSA
 
@@ -59,7 +60,7 @@ def _by_number(words: Sequence[str], county: County) -> Wish | None:
 
 
 def _find(words: Sequence[str], county: County) -> _Found:
-    names = _names(county.names, "topic") | _names({name: (name,) for name in county.municipalities}, "place")
+    names = _all_names(county)
     found, denying, index = _Found(), False, 0
     while index < len(words):
         length, kind, name = _longest(words[index:], names)
@@ -73,6 +74,13 @@ def _find(words: Sequence[str], county: County) -> _Found:
             (found.denied if denying else found.topics).add(name)
         index += length or 1
     return found
+
+
+@lru_cache(maxsize=4)
+def _all_names(county: County) -> dict[tuple[str, ...], tuple[str, str]]:
+    """Spelled once for a county, as it is the same for every message."""
+    places = {name: (name,) for name in county.municipalities}
+    return _names(county.names, "topic") | _names(places, "place")
 
 
 def _names(names: Mapping[str, Sequence[str]], kind: str) -> dict[tuple[str, ...], tuple[str, str]]:
