@@ -1,7 +1,8 @@
 """A stand-in for Meta that costs next to nothing: `python -m benchmarks.dispatch.endpoint PORT SECONDS`.
 
 It accepts every message after SECONDS and remembers when each one came (CLOCK_MONOTONIC, the same for all
-processes of a machine). `GET /account` says how many came; `GET /times` and `GET /urgent` give the moments of
+processes of a machine). `GET /account` says how many came, and how long the endpoint itself stood still at most, since
+then messages seem to come together that did not; `GET /times` and `GET /urgent` give the moments of
 all messages, and of those that mention URGENT, as an array of doubles; `GET /ids/NUMBER` the ids of the messages
 after the first so many, one after the other without a separator.
 """
@@ -19,6 +20,7 @@ import uvloop
 HOST = "127.0.0.1"
 URGENT = b"Dringend"
 HEAD_END = b"\r\n\r\n"
+TICK_SECONDS = 0.005
 ID_AT_END = slice(-38, -2)  # every sender puts biz_opaque_callback_data last: 36 characters, a quote and a brace
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 
@@ -31,6 +33,7 @@ class Account:
         self.urgent = array("d")
         self.ids: list[bytes] = []
         self.different: set[bytes] = set()
+        self.stood_still = 0.0
 
     def accept(self, body: bytes) -> bytes:
         """Meta's answer."""
@@ -54,7 +57,16 @@ class Account:
             return self.urgent.tobytes()
         if path.startswith(b"/ids/"):
             return b"".join(self.ids[int(path.rsplit(b"/", 1)[1]) :])
-        return msgspec.json.encode({"messages": len(self.times), "different": len(self.different)})
+        account = {"messages": len(self.times), "different": len(self.different), "stood_still": self.stood_still}
+        return msgspec.json.encode(account)
+
+    async def watch(self) -> None:
+        """Notice when nothing else could run either, for ever."""
+        while True:
+            slept = time.monotonic()
+            await asyncio.sleep(TICK_SECONDS)
+            if self.times:
+                self.stood_still = max(self.stood_still, time.monotonic() - slept - TICK_SECONDS)
 
 
 class Endpoint(asyncio.Protocol):
@@ -105,7 +117,8 @@ async def serve(port: int, seconds: float) -> None:
     """For ever."""
     account = Account()
     server = await asyncio.get_running_loop().create_server(lambda: Endpoint(account, seconds), HOST, port)
-    await server.serve_forever()
+    async with server:
+        await account.watch()
 
 
 if __name__ == "__main__":

@@ -31,13 +31,24 @@ class Used:
     rate: float
     permitted: float
     worst_second: int
+    stood_still: float
 
 
 async def run(stand: Stand, options: Options) -> object:
     """Print the table and return its figures."""
     table.start(
         "Rate: what is used of it while work waits",
-        ("limit/s", "replicas", "meanwhile", "seconds", "sends/s", "permitted/s", "used", "worst sliding second"),
+        (
+            "limit/s",
+            "replicas",
+            "meanwhile",
+            "seconds",
+            "sends/s",
+            "permitted/s",
+            "used",
+            "worst sliding second",
+            "endpoint stood still ms",
+        ),
     )
     figures = [await _case(stand, case, seconds=5 if options.quick else 20) for case in CASES]
     return [asdict(used) for used in figures]
@@ -76,7 +87,7 @@ async def _used(endpoint: Endpoint, case: tuple[int, int, bool], started: float,
     times = await endpoint.times()
     within = bisect_left(times, started + elapsed) - bisect_left(times, started)
     permitted = await replicas[0].metric("kreisfunk_dispatcher_rate_permitted")
-    return Used(*case, elapsed, within / elapsed, permitted, worst_second(times))
+    return Used(*case, elapsed, within / elapsed, permitted, worst_second(times), await endpoint.stood_still())
 
 
 def worst_second(times: Sequence[float]) -> int:
@@ -96,5 +107,6 @@ def _print(used: Used) -> None:
             f"{used.permitted:.1f}",
             share,
             str(used.worst_second),
+            f"{used.stood_still * 1000:.0f}",
         )
     )

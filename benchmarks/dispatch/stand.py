@@ -42,7 +42,7 @@ class Endpoint:
     async def count(self) -> int:
         """Messages so far."""
         account = await self._account()
-        return account["messages"]
+        return int(account["messages"])
 
     async def reached(self, messages: int) -> int:
         """Wait for so many, and return how many there are."""
@@ -53,7 +53,12 @@ class Endpoint:
     async def repeated(self) -> int:
         """Messages that had come before."""
         account = await self._account()
-        return account["messages"] - account["different"]
+        return int(account["messages"] - account["different"])
+
+    async def stood_still(self) -> float:
+        """The longest time, in seconds, in which the endpoint itself did not run."""
+        account = await self._account()
+        return account["stood_still"]
 
     async def times(self, kind: str = "times") -> "array[float]":
         """When they came."""
@@ -66,9 +71,9 @@ class Endpoint:
             text = await response.text()
         return [text[start : start + ID_LENGTH] for start in range(0, len(text), ID_LENGTH)]
 
-    async def _account(self) -> dict[str, int]:
+    async def _account(self) -> dict[str, float]:
         async with self.session.get(f"{self.url}/account") as response:
-            account: dict[str, int] = await response.json(content_type=None)
+            account: dict[str, float] = await response.json(content_type=None)
             return account
 
 

@@ -12,7 +12,7 @@ from benchmarks.dispatch.message import HEADERS
 from benchmarks.dispatch.peers.surroundings import BROKER_URL, ENDPOINT_URL, IN_FLIGHT, bodies
 
 QUEUE = RabbitQueue("send", durable=True)
-broker = RabbitBroker(BROKER_URL, default_channel=Channel(prefetch_count=IN_FLIGHT), log_level=30)
+broker = RabbitBroker(BROKER_URL, default_channel=Channel(prefetch_count=IN_FLIGHT), logger=None)
 
 
 async def run() -> None:
@@ -25,7 +25,7 @@ async def run() -> None:
                 await response.read()
 
         broker.subscriber(QUEUE)(send)
-        await FastStream(broker).run(log_level=30)
+        await FastStream(broker, logger=None).run()
 
 
 async def fill() -> None:

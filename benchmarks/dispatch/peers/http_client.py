@@ -1,0 +1,20 @@
+"""A blocking client for each thread: one for all threads spends its time in its own pool's lock."""
+
+import ssl
+import threading
+
+import httpx  # type: ignore[import-not-found]
+
+from benchmarks.dispatch.message import HEADERS
+from benchmarks.dispatch.peers.surroundings import ENDPOINT_URL
+
+TIMEOUT_SECONDS = 20
+_context = ssl.create_default_context()  # making one takes longer than sending a thousand messages
+_of_thread = threading.local()
+
+
+def send(body: str) -> None:
+    """One message to the endpoint."""
+    if not hasattr(_of_thread, "client"):
+        _of_thread.client = httpx.Client(headers=HEADERS, timeout=TIMEOUT_SECONDS, verify=_context)
+    _of_thread.client.post(ENDPOINT_URL, content=body.encode()).raise_for_status()
