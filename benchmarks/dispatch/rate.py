@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from benchmarks.dispatch import table
 from benchmarks.dispatch.feeder import feeding, open_feeder
 from benchmarks.dispatch.load import LATENCY_SECONDS
-from benchmarks.dispatch.machine import TESTED_CORE
+from benchmarks.dispatch.machine import CORES
 from benchmarks.dispatch.material import batches, sealed_addresses
 from benchmarks.dispatch.replica import Replica, replica
 from benchmarks.dispatch.settings import Options
@@ -62,7 +62,7 @@ async def _case(stand: Stand, case: tuple[int, int, bool], seconds: float) -> Us
         publisher = await stack.enter_async_context(open_feeder(stand.broker.url))
         replicas = [
             await stack.enter_async_context(
-                replica(stand, endpoint.url, messages_per_second=limit, core=TESTED_CORE, name=f"dispatcher-{number}")
+                replica(stand, endpoint.url, messages_per_second=limit, core=_core(number), name=f"dispatcher-{number}")
             )
             for number in range(count)
         ]
@@ -73,6 +73,11 @@ async def _case(stand: Stand, case: tuple[int, int, bool], seconds: float) -> Us
         used = await _used(endpoint, case, started, replicas)
     _print(used)
     return used
+
+
+def _core(number: int) -> int:
+    """Replicas take turns: a process that starts needs a whole core for a second, which costs the others slots."""
+    return CORES[number % len(CORES)]
 
 
 async def _restart(replicas: Sequence[Replica]) -> None:
