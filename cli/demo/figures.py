@@ -59,6 +59,7 @@ class Books:
     stopped: Sequence[Stopped]
     peak_1s: int
     limit: int
+    disturbed: bool = False
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,7 @@ def figures(books: Books, seconds: float) -> Figures:
         delivered=len({message.delivery for message in broadcasts if message.state in ARRIVED}),
         lost=lost(books),
         duplicates=duplicates(books.outbound),
-        after_stop=after_stop(broadcasts, books.stopped),
+        after_stop=after_stop(broadcasts, books.stopped, disturbed=books.disturbed),
         unaccounted=unaccounted(books),
         peak_1s=books.peak_1s,
         seconds=seconds,
@@ -131,15 +132,15 @@ def _beyond_first(counts: Counter[str] | Counter[tuple[int, str]]) -> int:
     return sum(count - 1 for count in counts.values())
 
 
-def after_stop(broadcasts: Iterable[Outbound], stopped: Iterable[Stopped]) -> int:
-    """Broadcast messages that left more than 2 s after the webhook with "Stop" was answered, or more than 1 s
-    after its confirmation."""
-    ends = {stop.citizen: _end(stop) for stop in stopped}
+def after_stop(broadcasts: Iterable[Outbound], stopped: Iterable[Stopped], *, disturbed: bool = False) -> int:
+    """Broadcast messages that left more than 1 s after the confirmation of a "Stop", whatever fails in between, or
+    more than 2 s after its webhook was answered, unless processes were being killed just then (`disturbed`)."""
+    ends = {stop.citizen: _end(stop, disturbed) for stop in stopped}
     return sum(1 for message in broadcasts if message.accepted_at > ends.get(message.citizen, float("inf")))
 
 
-def _end(stop: Stopped) -> float:
-    after_answer = stop.answered_at + NOT_LATER_THAN_ANSWER
+def _end(stop: Stopped, disturbed: bool) -> float:
+    after_answer = float("inf") if disturbed else stop.answered_at + NOT_LATER_THAN_ANSWER
     if stop.confirmed_at is None:
         return after_answer
     return min(after_answer, stop.confirmed_at + NOT_LATER_THAN_CONFIRMATION)

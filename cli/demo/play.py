@@ -145,6 +145,7 @@ async def _books(stage: Stage, citizens: int, broadcasts: Sequence[UUID]) -> Boo
         stopped=await _stopped(stage, outbound),
         peak_1s=account["peak_1s"],
         limit=stage.limit,
+        disturbed=stage.kill is not None,
     )
 
 

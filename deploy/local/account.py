@@ -6,6 +6,7 @@ import pwd
 from dataclasses import dataclass
 
 from deploy.local.errors import LocalError
+from deploy.local.turns import one_at_a_time
 
 NAME = "kreisfunk"
 
@@ -21,7 +22,8 @@ async def unprivileged_account() -> Account | None:
     """None when we are an ordinary user already."""
     if os.geteuid() != 0:
         return None
-    return _find() or await _create()
+    async with one_at_a_time():
+        return _find() or await _create()
 
 
 def _find() -> Account | None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from deploy.local.errors import LocalError
 from deploy.local.process import log_tail, open_log
+from deploy.local.turns import one_at_a_time
 
 SEARCH_FOLDERS = ("/usr/lib/rabbitmq/bin", "/opt/rabbitmq/sbin", "/usr/local/sbin", "/opt/homebrew/sbin")
 INSTALL_SCRIPT = Path(__file__).with_name("install-rabbitmq.sh")
@@ -22,10 +23,12 @@ class RabbitPrograms:
 
 
 async def rabbit_programs(log: Path, progress: Callable[[str], None]) -> RabbitPrograms:
-    found = find_programs()
-    if found is None:
-        await _install(log, progress)
+    # Looked for in turn too: while somebody installs, half of it is there already.
+    async with one_at_a_time():
         found = find_programs()
+        if found is None:
+            await _install(log, progress)
+            found = find_programs()
     if found is None:
         folders = ", ".join(SEARCH_FOLDERS)
         raise LocalError(f"RabbitMQ was installed, but its programs are not in PATH or {folders}.")
