@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 LEASE_SECONDS = 0.1
 SHARE_OF_LIMIT = 0.95
+SPARE_SLOTS = 5.0  # at low limits a twentieth is less than the slots that may be used late
 TOLERATED_SLOTS = 2.0
 TOLERATED_SECONDS = 0.02
 BATCH_SECONDS = 0.5
@@ -40,7 +41,7 @@ def permitted_rate(limit: float) -> float:
     The rest is the burst: slots that may be used late, and the reservation that may be caught up with. Rate
     and burst together make the limit, so no sliding second holds more.
     """
-    return limit * SHARE_OF_LIMIT
+    return min(limit * SHARE_OF_LIMIT, max(limit - SPARE_SLOTS, limit / 2))
 
 
 def lease_slots(rate: float, available: int) -> int:
