@@ -3,9 +3,9 @@
 import asyncio
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -20,6 +20,7 @@ from deploy.local.errors import LocalError
 from deploy.local.stack import Stack, local_stack
 
 FOLDER = Path(".local/demo")
+KILLED = ("dispatcher-1", "subscriptions-1")
 GRACE_SECONDS = "3"
 TIMEOUT_SECONDS = "5"
 
@@ -84,11 +85,14 @@ async def _play(stack: Stack, citizens: int, rate: int, kill: bool) -> Books:
         return await play(stage, citizens)
 
 
-def _killer(stack: Stack) -> Callable[[], None]:
-    def kill() -> None:
-        for name in ("dispatcher-1", "subscriptions-1"):
+def _killer(stack: Stack) -> Callable[[], Coroutine[Any, Any, float]]:
+    async def kill() -> float:
+        for name in KILLED:
             _tell(f"killing {name}; the supervisor starts it again")
             stack.supervisor.kill(name)
+        for name in KILLED:
+            await stack.supervisor.until_ready(name)
+        return time.time()
 
     return kill
 

@@ -59,7 +59,7 @@ class Books:
     stopped: Sequence[Stopped]
     peak_1s: int
     limit: int
-    disturbed: bool = False
+    recovered_at: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ def figures(books: Books, seconds: float) -> Figures:
         delivered=len({message.delivery for message in broadcasts if message.state in ARRIVED}),
         lost=lost(books),
         duplicates=duplicates(books.outbound),
-        after_stop=after_stop(broadcasts, books.stopped, disturbed=books.disturbed),
+        after_stop=after_stop(broadcasts, books.stopped, recovered_at=books.recovered_at),
         unaccounted=unaccounted(books),
         peak_1s=books.peak_1s,
         seconds=seconds,
@@ -132,15 +132,15 @@ def _beyond_first(counts: Counter[str] | Counter[tuple[int, str]]) -> int:
     return sum(count - 1 for count in counts.values())
 
 
-def after_stop(broadcasts: Iterable[Outbound], stopped: Iterable[Stopped], *, disturbed: bool = False) -> int:
+def after_stop(broadcasts: Iterable[Outbound], stopped: Iterable[Stopped], *, recovered_at: float = 0.0) -> int:
     """Broadcast messages that left more than 1 s after the confirmation of a "Stop", whatever fails in between, or
-    more than 2 s after its webhook was answered, unless processes were being killed just then (`disturbed`)."""
-    ends = {stop.citizen: _end(stop, disturbed) for stop in stopped}
+    more than 2 s after its webhook was answered; where processes were killed, after they were ready again."""
+    ends = {stop.citizen: _end(stop, recovered_at) for stop in stopped}
     return sum(1 for message in broadcasts if message.accepted_at > ends.get(message.citizen, float("inf")))
 
 
-def _end(stop: Stopped, disturbed: bool) -> float:
-    after_answer = float("inf") if disturbed else stop.answered_at + NOT_LATER_THAN_ANSWER
+def _end(stop: Stopped, recovered_at: float) -> float:
+    after_answer = max(stop.answered_at, recovered_at) + NOT_LATER_THAN_ANSWER
     if stop.confirmed_at is None:
         return after_answer
     return min(after_answer, stop.confirmed_at + NOT_LATER_THAN_CONFIRMATION)

@@ -3,8 +3,9 @@
 import asyncio
 import json
 import sys
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from cli.demo.books import OurBooks
@@ -21,7 +22,7 @@ OTHER_SHARE = 0.02
 WRITE_PER_SECOND = 200.0
 PATIENCE_SECONDS = 60.0
 
-Kill = Callable[[], None]
+Kill = Callable[[], Coroutine[Any, Any, float]]
 
 
 class PublishError(Exception):
@@ -30,7 +31,10 @@ class PublishError(Exception):
 
 @dataclass(frozen=True)
 class Stage:
-    """What the play needs: both sides, the environment of the municipal system, and a hand that kills."""
+    """What the play needs: both sides, the environment of the municipal system, and a hand that kills.
+
+    `kill` ends when what it killed is ready again, and says when that was, in seconds since 1970.
+    """
 
     simulator: Simulator
     books: OurBooks
@@ -50,15 +54,15 @@ async def play(stage: Stage, citizens: int) -> Books:
     leaving = everybody[asking : asking + others]
     stage.say(f'the first notice goes to all {citizens}; in the middle {len(leaving)} send "Stop"')
     await wait_for("first notice, a third", citizens // 3, _rows(stage, first), patience=PATIENCE_SECONDS)
-    if stage.kill:
-        stage.kill()
+    recovery = asyncio.create_task(stage.kill()) if stage.kill else None
     await stage.simulator.write(leaving, "Stop", per_second=WRITE_PER_SECOND)
     await _broadcast_done(stage, "first notice", first)
     stage.say("the second notice goes to those who stayed")
     second = await publish(stage, *SECOND)
     await _broadcast_done(stage, "second notice", second)
     await _settled(stage)
-    return await _books(stage, citizens, [first, second])
+    recovered_at = await recovery if recovery else 0.0
+    return await _books(stage, citizens, [first, second], recovered_at)
 
 
 async def _subscribe(stage: Stage, citizens: int) -> list[int]:
@@ -130,7 +134,7 @@ async def publish(stage: Stage, headline: str, text: str) -> UUID:
     return UUID(json.loads(output)["broadcast"])
 
 
-async def _books(stage: Stage, citizens: int, broadcasts: Sequence[UUID]) -> Books:
+async def _books(stage: Stage, citizens: int, broadcasts: Sequence[UUID], recovered_at: float) -> Books:
     outbound = await stage.simulator.outbound()
     account = await stage.simulator.account()
     return Books(
@@ -145,7 +149,7 @@ async def _books(stage: Stage, citizens: int, broadcasts: Sequence[UUID]) -> Boo
         stopped=await _stopped(stage, outbound),
         peak_1s=account["peak_1s"],
         limit=stage.limit,
-        disturbed=stage.kill is not None,
+        recovered_at=recovered_at,
     )
 
 
