@@ -69,7 +69,7 @@ async def _case(stand: Stand, case: tuple[int, int, bool], seconds: float) -> Us
         await stack.enter_async_context(feeding(publisher, batches(sealed_addresses(stand))))
         await endpoint.reached(2 * limit)
         started = time.monotonic()
-        await (_restart(replicas) if restarted else asyncio.sleep(seconds))
+        await asyncio.gather(asyncio.sleep(seconds), _restart(replicas if restarted else ()))
         used = await _used(endpoint, case, started, replicas)
     _print(used)
     return used

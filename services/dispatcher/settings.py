@@ -38,6 +38,11 @@ class Settings(ServiceSettings):
         return value
 
     @property
+    def most_connections(self) -> int:
+        """Enough for the rate, however long each answer takes."""
+        return self.connections or max(16, int(self.messages_per_second * self.request_timeout_seconds))
+
+    @property
     def messages_url(self) -> str:
         return f"{self._number_url}/messages"
 

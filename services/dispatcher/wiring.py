@@ -12,7 +12,7 @@ from aiohttp import ClientSession
 from prometheus_client import CollectorRegistry
 
 from services.dispatcher.adapters.contact_book import ContactBook
-from services.dispatcher.adapters.graph import GraphApi, open_session
+from services.dispatcher.adapters.graph import ConnectWatch, GraphApi, open_session
 from services.dispatcher.adapters.lanes import LaneInbox
 from services.dispatcher.adapters.ledger import PostgresLedger
 from services.dispatcher.adapters.limiter import Limits, PostgresLimiter
@@ -114,41 +114,38 @@ async def _open(settings: Settings, stack: AsyncExitStack) -> tuple[Readiness, O
     await stack.enter_async_context(
         internal_port(host=settings.internal_host, port=settings.internal_port, registry=registry, readiness=readiness)
     )
-    session = await _open_session(settings, stack)
+    watch = ConnectWatch()
+    session = await _open_session(settings, watch, stack)
     outside = Outside(
         settings=settings,
         database=database,
         consuming=consuming,
         publishing=publishing,
         publisher=await stack.enter_async_context(open_publisher(publishing)),
-        graph=_graph(settings, session),
+        graph=_graph(settings, session, watch),
         contact_book=ContactBook(session, url=settings.contact_book_url, keys=_keys(settings)),
         metrics=Metrics(registry, limit=settings.messages_per_second),
     )
     return readiness, outside
 
 
-async def _open_session(settings: Settings, stack: AsyncExitStack) -> ClientSession:
-    timeout = settings.request_timeout_seconds
-    return await stack.enter_async_context(
-        open_session(
-            token=settings.graph_token.get_secret_value(),
-            timeout=timeout,
-            connections=settings.connections or max(16, int(settings.messages_per_second * timeout)),
-        )
-    )
+async def _open_session(settings: Settings, watch: ConnectWatch, stack: AsyncExitStack) -> ClientSession:
+    token = settings.graph_token.get_secret_value()
+    session = open_session(token=token, connections=settings.most_connections, watch=watch)
+    return await stack.enter_async_context(session)
 
 
 def _keys(settings: Settings) -> KeyRing:
     return KeyRing.parse(settings.sealing_keys.get_secret_value())
 
 
-def _graph(settings: Settings, session: ClientSession) -> GraphApi:
+def _graph(settings: Settings, session: ClientSession, watch: ConnectWatch) -> GraphApi:
     return GraphApi(
         session,
         url=settings.messages_url,
         keys=_keys(settings),
         index_key=IndexKey.parse(settings.index_key.get_secret_value()),
+        watch=watch,
     )
 
 
@@ -170,10 +167,16 @@ async def _assemble(outside: Outside, stack: AsyncExitStack) -> Replica:
         recorder=recorder,
         meter=outside.metrics,
         clock=system_clock,
+        most=outside.settings.most_connections,
+        timeout=outside.settings.request_timeout_seconds,
     )
     pump = Pump(lanes=lanes, limiter=limiter, sender=sender, meter=outside.metrics, wake=wake, rate=limiter.rate)
     arriving = [inbox.run for inbox in inboxes.values()]
-    return Replica(pump, recorder, [recorder.run, *arriving, *handlers, *_upkeep(outside, ledger, lanes, wake)])
+    return Replica(
+        pump,
+        recorder,
+        [recorder.run, sender.give_up_late, *arriving, *handlers, *_upkeep(outside, ledger, lanes, wake)],
+    )
 
 
 async def _run(replica: Replica, readiness: Readiness, stop: Stop) -> None:

@@ -1,7 +1,9 @@
 """Meta's Graph API over HTTP/1.1. Knows when a request may have reached Meta and when it cannot have."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from types import SimpleNamespace
 
 import aiohttp
 import msgspec
@@ -37,11 +39,35 @@ _success = msgspec.json.Decoder(_Success)
 _failure = msgspec.json.Decoder(_Failure)
 
 
+class ConnectWatch:
+    """How long new connections take; what was sent on one of them left so much later than planned."""
+
+    def __init__(self) -> None:
+        self._slowest = 0.0
+        self.tracing = aiohttp.TraceConfig()
+        self.tracing.on_connection_create_start.append(self._began)
+        self.tracing.on_connection_create_end.append(self._ended)
+
+    def slowest(self) -> float:
+        """Seconds that the slowest one took since the last question."""
+        slowest, self._slowest = self._slowest, 0.0
+        return slowest
+
+    async def _began(self, _: aiohttp.ClientSession, context: SimpleNamespace, __: object) -> None:
+        context.began = asyncio.get_running_loop().time()
+
+    async def _ended(self, _: aiohttp.ClientSession, context: SimpleNamespace, __: object) -> None:
+        self._slowest = max(self._slowest, asyncio.get_running_loop().time() - context.began)
+
+
 class GraphApi:
     """One number's messages endpoint. Addresses are opened here, just before they are sent."""
 
-    def __init__(self, session: aiohttp.ClientSession, *, url: str, keys: KeyRing, index_key: IndexKey) -> None:
+    def __init__(
+        self, session: aiohttp.ClientSession, *, url: str, keys: KeyRing, index_key: IndexKey, watch: ConnectWatch
+    ) -> None:
         self._session = session
+        self._watch = watch
         self._url = url
         self._keys = keys
         self._index_key = index_key
@@ -49,6 +75,10 @@ class GraphApi:
     def message_key(self, message_id: str) -> bytes:
         """The keyed hash by which statuses and reactions find the message."""
         return self._index_key.index("wamid", message_id)
+
+    def slowest_connect(self) -> float:
+        """Seconds that the slowest new connection took since the last question."""
+        return self._watch.slowest()
 
     async def send(self, claim: Claim) -> Answer:
         """Send one message. A missing answer is not an error: Meta may have it."""
@@ -104,10 +134,12 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
 
 
 @asynccontextmanager
-async def open_session(*, token: str, timeout: float, connections: int) -> AsyncIterator[aiohttp.ClientSession]:
-    """A session that carries the token; `timeout` is the longest wait for an answer in seconds."""
+async def open_session(*, token: str, connections: int, watch: ConnectWatch) -> AsyncIterator[aiohttp.ClientSession]:
+    """A session that carries the token. How long an answer may take is the caller's to watch."""
     connector = aiohttp.TCPConnector(limit=connections, limit_per_host=0, ttl_dns_cache=300, keepalive_timeout=30)
     headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
-    limits = aiohttp.ClientTimeout(total=timeout, sock_connect=CONNECT_SECONDS)
-    async with aiohttp.ClientSession(connector=connector, headers=headers, timeout=limits) as session:
+    limits = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS)
+    async with aiohttp.ClientSession(
+        connector=connector, headers=headers, timeout=limits, trace_configs=[watch.tracing]
+    ) as session:
         yield session

@@ -3,10 +3,11 @@
 import asyncio
 from dataclasses import dataclass
 
-from services.dispatcher.domain.pacing import Lease
+from services.dispatcher.domain.pacing import Lease, ServerClock
 from shared.database.pool import Database
 
-SLOWER = 0.7
+SLOWER = 0.8
+COMPARISONS = 8
 
 _SET_UP = """
 insert into dispatcher.rate as r (number, per_second, ceiling, people_a_day, messages_a_month)
@@ -46,12 +47,16 @@ class PostgresLimiter:
         self._limits = limits
         self.rate = limits.rate
         self.held: str | None = None
+        self._clock = ServerClock()
 
     async def set_up(self) -> None:
-        """Make the row, or give it our limits."""
+        """Make the row, or give it our limits, and compare the clocks."""
         limits = self._limits
-        async with self._database.transaction() as connection:
+        async with self._database.connection() as connection:
             await connection.execute(_SET_UP, self._number, limits.rate, limits.people_a_day, limits.messages_a_month)
+            for _ in range(COMPARISONS):
+                read = await connection.fetchval("select extract(epoch from clock_timestamp())::float8")
+                self._clock.heard(read=read, arrived=asyncio.get_running_loop().time())
 
     async def reserve(self, slots: int) -> Lease:
         """Slots that nobody else has; none while the sender is held. Raises DependencyAway: then nothing is sent."""
@@ -60,9 +65,13 @@ class PostgresLimiter:
         assert row is not None  # noqa: S101 - set_up made the row, and nobody may delete it
         self.rate = row["rate_per_second"]
         self.held = row["held_reason"]
-        # Counted from the arrival of the answer: late by the way back, never early.
-        start = asyncio.get_running_loop().time() + max(0.0, row["wait_seconds"])
+        self._clock.heard(read=row["clock"], arrived=asyncio.get_running_loop().time())
+        start = self._clock.local(row["starts"])
         return Lease(start=start, spacing=row["spacing_seconds"], slots=row["slots"], held=self.held)
+
+    async def delay(self, seconds: float) -> None:
+        """Move what nobody has reserved yet: a slot was used so much too late."""
+        await self._execute("select dispatcher.delay($1, $2)", seconds)
 
     async def slow_down(self, seconds: float) -> None:
         """Meta said "too fast": all replicas pause for `seconds` and go on more slowly."""

@@ -46,6 +46,8 @@ class Metrics:
         )
         self.status_rows = self._counter("statuses", "Statuses by what they did", "result")
         self.leased_slots = self._counter("leased_slots", "Slots reserved")
+        self.lost_slots = self._counter("lost_slots", "Slots that nothing was sent at, by reason", "reason")
+        self.delays = self._counter("rate_delay_seconds", "By how much everybody waited for slots used late")
         self.lease_wait = self._histogram("lease_wait_seconds", "Wait for a lease's moment", _SEND_BUCKETS)
         self.rate_permitted = self._gauge("rate_permitted", "Messages a second that are permitted now")
         self.rate_limit = self._gauge("rate_limit", "Meta's limit in messages a second")
@@ -58,11 +60,13 @@ class Metrics:
         self.unknown_age = self._gauge("unknown_oldest_seconds", "Age of the oldest unknown outcome; 0 if none")
         self.account_events = self._counter("account_events", "Account webhooks by field", "field")
         self.rate_limit.set(limit)
+        # Looked up once: finding a child by its labels costs more than counting.
+        self._sends = {(lane, result): self.sends.labels(lane.value, result) for lane in Lane for result in _RESULTS}
+        self._ways = {lane: self.way_seconds.labels(lane.value) for lane in Lane}
         for lane in Lane:
             self.waiting.labels(lane.value).set(0)
-            self.way_seconds.labels(lane.value)
-            for result in _RESULTS:
-                self.sends.labels(lane.value, result)
+        for reason in ("late", "full", "nothing"):
+            self.lost_slots.labels(reason)
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(f"{_PREFIX}_{name}", text, labels, registry=self._registry)
@@ -74,9 +78,9 @@ class Metrics:
         return Histogram(f"{_PREFIX}_{name}", text, labels, buckets=buckets, registry=self._registry)
 
     def sent(self, claim: Claim, answer: Answer, seconds: float, now: datetime) -> None:
-        self.sends.labels(claim.lane.value, _result(answer)).inc()
+        self._sends[claim.lane, _result(answer)].inc()
         if isinstance(answer, Accepted):
-            self.way_seconds.labels(claim.lane.value).observe(max(0.0, (now - claim.asked_at).total_seconds()))
+            self._ways[claim.lane].observe(max(0.0, (now - claim.asked_at).total_seconds()))
         if isinstance(answer, Accepted | Refused):
             self.send_seconds.observe(seconds)
 
@@ -89,6 +93,12 @@ class Metrics:
         self.lease_wait.observe(wait_seconds)
         self.rate_permitted.set(0 if lease.held else 1 / lease.spacing)
         self.held.set(1 if lease.held else 0)
+
+    def lost(self, reason: str) -> None:
+        self.lost_slots.labels(reason).inc()
+
+    def delayed(self, seconds: float) -> None:
+        self.delays.inc(seconds)
 
     def unknown(self, marked: int, released: int) -> None:
         self.unknown_outcomes.labels("found").inc(marked)

@@ -1,5 +1,7 @@
 """A lane of broadcasts: each message is a batch of recipients, claimed a few at a time, or begins a follow-up."""
 
+from collections import deque
+
 import structlog
 
 from services.dispatcher.domain.content import ContentError, template_body
@@ -30,18 +32,16 @@ class BatchLane:
         unregistered = RECIPIENTS_IN_A_BATCH if self._unregistered else 0
         return in_hand + unregistered + self._queue.waiting * RECIPIENTS_IN_A_BATCH
 
-    async def claim(self, slots: int, ready: list[Claim]) -> None:
-        """Append claims to `ready` until it has `slots`, or nothing is left. Raises DependencyAway."""
-        while len(ready) < slots:
-            batch = await self._current()
-            if batch is None:
-                return
-            wanted = slots - len(ready)
-            claims = await self._ledger.claim_batch(batch, wanted)
-            batch.position += len(batch.next(wanted))
-            batch.origin.open += len(claims)
-            ready += claims
-            await self._close_if_exhausted(batch)
+    async def claim(self, wanted: int, ready: deque[Claim]) -> None:
+        """Append claims of up to `wanted` recipients of one batch; some may not get it. Raises DependencyAway."""
+        batch = await self._current()
+        if batch is None:
+            return
+        claims = await self._ledger.claim_batch(batch, wanted)
+        batch.position += len(batch.next(wanted))
+        batch.origin.open += len(claims)
+        ready.extend(claims)
+        await self._close_if_exhausted(batch)
 
     async def _close_if_exhausted(self, batch: Batch) -> None:
         if batch.left:

@@ -1,18 +1,18 @@
-"""The heart: reserve a lease, wait for its moment, fill it from the highest lane, send, begin again."""
+"""The heart: reserve a lease, have claims ready when it begins, send one at each slot, begin again."""
 
 import asyncio
 
 import structlog
 
-from services.dispatcher.domain.pacing import CLAIM_LEAD_SECONDS, Lease, claim_lead, lease_slots
+from services.dispatcher.domain.pacing import LONGEST_LEAD_SECONDS, Lease, claim_lead, debt, lease_slots
 from services.dispatcher.handlers.lanes import Lanes
 from services.dispatcher.handlers.sending import Sender
-from services.dispatcher.ports import Claim, Limiter, Meter
+from services.dispatcher.ports import Limiter, Meter
 from shared.outcome import DependencyAway
 
 AWAY_SECONDS = 0.2
-MOST_IN_FLIGHT = 2000
 WORTH_WAITING_SECONDS = 0.5
+FINEST_SECONDS = 0.001
 
 _log = structlog.get_logger()
 
@@ -20,9 +20,9 @@ _log = structlog.get_logger()
 class Pump:
     """Moves deliveries from the lanes to the sender at the shared rate.
 
-    While there is more to send than a lease has slots, the next lease is reserved while this one is filled, so no
-    slot is lost between two; what fills a lease is decided at the last moment, so a reply waits for one lease at
-    most. How long before a lease the claims are made follows the time that the last ones took.
+    A lease is opened a little before its first slot: from then on claims are made for it, and the next one is
+    reserved. What a slot sends is decided at its moment, so a reply waits for one lease at most. How long before
+    a lease the claims are made follows the time that the last ones took.
     """
 
     def __init__(
@@ -42,8 +42,10 @@ class Pump:
         self._wake = wake
         self._rate = rate
         self._stopping = asyncio.Event()
-        self._lead = CLAIM_LEAD_SECONDS
-        self._next: asyncio.Task[Lease] | None = None
+        self._short = asyncio.Event()
+        self._lead = LONGEST_LEAD_SECONDS  # the first claims open connections
+        self._open_slots = 0
+        self._closing = False
         self._leases: set[asyncio.Task[None]] = set()
 
     def stop(self) -> None:
@@ -53,75 +55,103 @@ class Pump:
 
     async def run(self, drain_seconds: float) -> None:
         """Work until `stop`, then use what is reserved, hand back what is left, wait for what is in flight."""
-        while not self._stopping.is_set():
-            await self._step()
-        await self._use_reserved()
-        await asyncio.gather(*self._leases)
+        async with asyncio.TaskGroup() as tasks:
+            stocking = tasks.create_task(self._keep_stock())
+            while not self._stopping.is_set():
+                await self._step()
+            await asyncio.gather(*self._leases)
+            self._closing = True
+            self._short.set()
+            await stocking
         self._sender.stopping = True
-        for claim in self._lanes.take_carried():
+        for claim in self._lanes.take_all():
             self._sender.give_back(claim, "stopping")
         await self._sender.drained(drain_seconds)
 
-    async def _use_reserved(self) -> None:
-        reserved, self._next = self._next, None
-        try:
-            if reserved:
-                await self._use_lease(await reserved)
-        except DependencyAway:
-            return
-
     async def _step(self) -> None:
-        await self._sender.room(MOST_IN_FLIGHT)
-        available = self._lanes.available()
-        if not available:
+        unplanned = self._lanes.available() - self._open_slots
+        if unplanned <= 0:
             await self._sleep_until_woken()
             return
         try:
-            lease = await self._take_lease(available)
-            await (self._use_lease(lease) if lease.slots else self._wait_for_release(lease))
+            lease = await self._limiter.reserve(lease_slots(self._rate, unplanned))
         except DependencyAway as error:
-            _log.warning("dependency_away", error=str(error))
-            await asyncio.sleep(AWAY_SECONDS)
-
-    async def _take_lease(self, available: int) -> Lease:
-        """The lease that was reserved ahead, or a new one; and ahead the next, if this one will not do."""
-        reserved, self._next = self._next, None
-        lease = await (reserved or self._reserve(available))
-        if available > lease.slots > 0:
-            self._next = asyncio.create_task(self._reserve(available - lease.slots))
-        return lease
-
-    async def _reserve(self, available: int) -> Lease:
-        lease = await self._limiter.reserve(lease_slots(self._rate, available))
+            await self._away(error)
+            return
         self._meter.leased(lease, max(0.0, lease.start - asyncio.get_running_loop().time()))
-        return lease
+        await (self._open_in_time(lease) if lease.slots else self._wait_for_release(lease))
 
-    async def _use_lease(self, lease: Lease) -> None:
+    async def _away(self, error: DependencyAway) -> None:
+        _log.warning("dependency_away", error=str(error))
+        await asyncio.sleep(AWAY_SECONDS)
+
+    async def _open_in_time(self, lease: Lease) -> None:
         wait = lease.start - self._lead - asyncio.get_running_loop().time()
         if wait > WORTH_WAITING_SECONDS and await self._stopped_within(wait):
             return
         await asyncio.sleep(max(0.0, lease.start - self._lead - asyncio.get_running_loop().time()))
-        claims = await self._fill(lease.slots) if lease.slots else []
-        task = asyncio.create_task(self._send(lease, claims))
+        self._open_slots += lease.slots
+        self._short.set()
+        task = asyncio.create_task(self._use(lease))
         self._leases.add(task)
         task.add_done_callback(self._leases.discard)
 
-    async def _fill(self, slots: int) -> list[Claim]:
-        started = asyncio.get_running_loop().time()
-        claims = await self._lanes.fill(slots)
-        took = asyncio.get_running_loop().time() - started
-        self._lead = claim_lead(self._lead, took)
-        return claims
+    async def _use(self, lease: Lease) -> None:
+        latest = 0.0
+        for deadline in lease.deadlines():
+            late = await self._lateness(deadline)
+            self._open_slots -= 1
+            if loss := self._loss(lease, late):
+                self._meter.lost(loss)
+            else:
+                latest = max(latest, late)
+        self._wake.set()
+        await self._pay_back(debt(latest + self._sender.slowest_connect()))
+
+    async def _lateness(self, deadline: float) -> float:
+        """Wait for the moment; how many seconds have passed since then."""
+        loop = asyncio.get_running_loop()
+        if deadline > loop.time():
+            await asyncio.sleep(max(FINEST_SECONDS, deadline - loop.time()))
+        return loop.time() - deadline
+
+    def _loss(self, lease: Lease, late: float) -> str | None:
+        """Send what is first in line; or why the slot is lost."""
+        if lease.missed(late):
+            return "late"
+        if self._sender.full:
+            return "full"
+        claim = self._lanes.take()
+        if claim is None:
+            return "nothing"
+        self._sender.start(claim)
+        return None
+
+    async def _pay_back(self, seconds: float) -> None:
+        try:
+            if seconds:
+                self._meter.delayed(seconds)
+                await self._limiter.delay(seconds)
+        except DependencyAway:
+            return  # without the database nobody has a next slot
+
+    async def _keep_stock(self) -> None:
+        """Have a claim ready for each slot of the open leases."""
+        while not self._closing:
+            await self._short.wait()
+            self._short.clear()
+            started = asyncio.get_running_loop().time()
+            try:
+                while await self._lanes.claim_some(self._open_slots):
+                    pass
+            except DependencyAway as error:
+                await self._away(error)
+            else:
+                self._lead = claim_lead(self._lead, asyncio.get_running_loop().time() - started)
 
     async def _wait_for_release(self, lease: Lease) -> None:
         """The sender is held: look again at the moment of the next try, and at least once a second."""
         await self._stopped_within(min(1.0, max(0.05, lease.start - asyncio.get_running_loop().time())))
-
-    async def _send(self, lease: Lease, claims: list[Claim]) -> None:
-        missed = await self._sender.send_all(lease, claims)
-        self._lanes.carry(missed)
-        if missed:
-            self._wake.set()
 
     async def _stopped_within(self, seconds: float) -> bool:
         try:

@@ -35,18 +35,15 @@ class ReplyLane:
     def available(self) -> int:
         return len(self._opened) + self._queue.waiting
 
-    async def claim(self, slots: int, ready: list[Claim]) -> None:
-        """Append claims to `ready` until it has `slots`, or nothing is left. Raises DependencyAway."""
-        while len(ready) < slots:
-            await self._open(slots - len(ready))
-            taken = list(self._opened)[: slots - len(ready)]
-            if not taken:
-                return
-            claims = await self._ledger.claim_replies(taken)
-            for _ in taken:
-                self._opened.popleft()
-            ready += claims
-            await _settle(taken, claims)
+    async def claim(self, wanted: int, ready: deque[Claim]) -> None:
+        """Append claims of up to `wanted` replies; fewer if some were claimed before. Raises DependencyAway."""
+        await self._open(wanted)
+        taken = list(self._opened)[:wanted]
+        claims = await self._ledger.claim_replies(taken) if taken else []
+        for _ in taken:
+            self._opened.popleft()
+        ready.extend(claims)
+        await _settle(taken, claims)
 
     async def _open(self, wanted: int) -> None:
         self._opened = deque(opened for opened in self._opened if opened.origin.message.alive)

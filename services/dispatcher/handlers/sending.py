@@ -2,8 +2,7 @@
 
 import asyncio
 import random
-from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import datetime
 
 import structlog
@@ -18,19 +17,19 @@ from services.dispatcher.domain.answers import (
     record_of,
 )
 from services.dispatcher.domain.errors import Remedy, rule_for
-from services.dispatcher.domain.pacing import Lease
 from services.dispatcher.handlers.recorder import Recorder
 from services.dispatcher.ports import Claim, Graph, Ledger, Limiter, Meter
 from shared.outcome import DependencyAway
 
 CLAIM_SECONDS = 1.0
-SLOW_DOWN_SECONDS = 1.0
+SLOW_DOWN_SECONDS = 0.25
+LOOK_SECONDS = 0.25
 
 _log = structlog.get_logger()
 
 
 class Sender:
-    """Sends the claims of a lease at their moments, many in flight at once.
+    """Sends claims, up to `most` in flight at once; an answer may take `timeout` seconds.
 
     `stopping` makes what has not left yet go back to the ledger at once, for another replica.
     """
@@ -44,6 +43,8 @@ class Sender:
         recorder: Recorder,
         meter: Meter,
         clock: Callable[[], datetime],
+        most: int,
+        timeout: float,
     ) -> None:
         self._graph = graph
         self._ledger = ledger
@@ -51,33 +52,41 @@ class Sender:
         self._recorder = recorder
         self._meter = meter
         self._clock = clock
-        self._in_flight: set[asyncio.Task[None]] = set()
-        self._has_room = asyncio.Event()
+        self._most = most
+        self._timeout = timeout
+        self._in_flight: dict[asyncio.Task[None], float] = {}
         self.stopping = False
 
-    async def room(self, most: int) -> None:
-        """Wait until fewer than `most` are in flight."""
-        while len(self._in_flight) >= most:
-            self._has_room.clear()
-            await self._has_room.wait()
+    @property
+    def full(self) -> bool:
+        """Whether as many are in flight as may be."""
+        return len(self._in_flight) >= self._most
 
-    async def send_all(self, lease: Lease, claims: Sequence[Claim]) -> list[Claim]:
-        """Start one send at each slot that is not missed, and return the claims that got none."""
-        loop = asyncio.get_running_loop()
-        waiting = deque(claims)
-        for deadline in lease.deadlines():
-            if not waiting:
-                break
-            if deadline > loop.time():
-                await asyncio.sleep(deadline - loop.time())
-            if not lease.missed(deadline, loop.time()):
-                self._start(waiting.popleft())
-        return list(waiting)
+    def slowest_connect(self) -> float:
+        """By how many seconds a message may have left later than it was started, since the last question."""
+        return self._graph.slowest_connect()
+
+    def start(self, claim: Claim) -> None:
+        """Send it, or record why not; returns at once."""
+        task = asyncio.create_task(self._send(claim))
+        self._in_flight[task] = asyncio.get_running_loop().time()
+        task.add_done_callback(self._in_flight.pop)
+
+    async def give_up_late(self) -> None:
+        """Count as not answered what has taken longer than an answer may, for ever.
+
+        One look at all of them costs less than a timer for each.
+        """
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            started_before = asyncio.get_running_loop().time() - self._timeout
+            for task in [task for task, started in self._in_flight.items() if started < started_before]:
+                task.cancel()
 
     async def drained(self, seconds: float) -> None:
         """Wait for everything in flight; after `seconds` what is left counts as not answered."""
         if self._in_flight:
-            _, late = await asyncio.wait(self._in_flight, timeout=seconds)
+            _, late = await asyncio.wait(list(self._in_flight), timeout=seconds)
             for task in late:
                 task.cancel()
             await asyncio.gather(*late)
@@ -85,15 +94,6 @@ class Sender:
     def give_back(self, claim: Claim, reason: str) -> None:
         """Record that a claim was not sent: it waits for the next free slot, here or elsewhere."""
         self._finish(claim, NotSent(reason), 0.0)
-
-    def _start(self, claim: Claim) -> None:
-        task = asyncio.create_task(self._send(claim))
-        self._in_flight.add(task)
-        task.add_done_callback(self._ended)
-
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        self._in_flight.discard(task)
-        self._has_room.set()
 
     async def _send(self, claim: Claim) -> None:
         started = asyncio.get_running_loop().time()
@@ -105,7 +105,7 @@ class Sender:
         try:
             return await self._graph.send(claim)
         except asyncio.CancelledError:
-            return NoAnswer("given up")  # only `drained` cancels; the request may have been written
+            return NoAnswer("given up")  # the request may have been written
 
     def _refusal(self, claim: Claim, now: float) -> Answer | None:
         """Why not to send after all: a "Stop" may have been committed since a claim that is not fresh."""

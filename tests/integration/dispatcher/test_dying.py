@@ -93,6 +93,9 @@ class Meta:
     def message_key(self, message_id: str) -> bytes:
         return message_id.encode()[-16:]
 
+    def slowest_connect(self) -> float:
+        return 0.0
+
 
 class Broker:
     """Messages that come back until they are settled."""
@@ -156,13 +159,22 @@ async def live(
     limiter = PostgresLimiter(pool, number=NUMBER, limits=Limits(10_000))
     await limiter.set_up()
     mortal = cast("Ledger", death.through(ledger, "register", "claim_batch", "claim_replies", "claim_due", "record"))
-    sure = cast("Limiter", death.through(limiter, "reserve"))
+    sure = cast("Limiter", death.through(limiter, "reserve", "delay"))
     graph = cast("Graph", death.through(meta, "send"))
     meter = Metrics(CollectorRegistry(), limit=10_000)
     recorder = Recorder(mortal)
     lanes = Lanes(ledger=mortal, queues=broker.queues(death))
     lanes.due |= await ledger.due_lanes()
-    sender = Sender(graph=graph, ledger=mortal, limiter=sure, recorder=recorder, meter=meter, clock=system_clock)
+    sender = Sender(
+        graph=graph,
+        ledger=mortal,
+        limiter=sure,
+        recorder=recorder,
+        meter=meter,
+        clock=system_clock,
+        most=100,
+        timeout=20,
+    )
     wake = asyncio.Event()
     pump = Pump(lanes=lanes, limiter=sure, sender=sender, meter=meter, wake=wake, rate=10_000)
     working = [asyncio.create_task(pump.run(5.0)), asyncio.create_task(recorder.run())]

@@ -33,9 +33,8 @@ async def test_slots_of_four_replicas_never_overlap(pool: Pool) -> None:
     leases = [lease for leases in await asyncio.gather(*map(reserve, replicas)) for lease in leases]
     assert before == float("-inf")
     slots = sorted(deadline for lease in leases for deadline in lease.deadlines())
-    # Each replica's own clock is read when the answer arrives, so single slots move by the way back; the row does
-    # not: 500 slots take 500 spacings, but for the one that may be caught up with.
-    assert slots[-1] - slots[0] >= (len(slots) - 2) / RATE - 0.05
+    # Each replica knows the database's clock but for the shortest way back; the row does not move.
+    assert slots[-1] - slots[0] >= (len(slots) - 1) / RATE - 0.02
 
 
 async def test_a_pause_is_everybodys_and_slower_means_slower(pool: Pool) -> None:
@@ -49,7 +48,7 @@ async def test_a_pause_is_everybodys_and_slower_means_slower(pool: Pool) -> None
 async def test_many_who_report_the_same_excess_slow_down_once(pool: Pool) -> None:
     replica = await limiter(pool)
     await asyncio.gather(*(replica.slow_down(0.0) for _ in range(10)))
-    assert (await replica.reserve(1)).spacing < 1 / (RATE * 0.6)
+    assert (await replica.reserve(1)).spacing < 1 / (RATE * 0.7)
 
 
 async def test_the_lowered_rate_survives_a_restart_and_recovers_by_itself(pool: Pool) -> None:
@@ -61,11 +60,19 @@ async def test_the_lowered_rate_survives_a_restart_and_recovers_by_itself(pool: 
     assert (await restarted.reserve(1)).spacing == pytest.approx(1 / RATE)
 
 
-async def test_idle_time_earns_one_slot_and_no_burst(pool: Pool) -> None:
+async def test_idle_time_earns_nothing(pool: Pool) -> None:
     replica = await limiter(pool)
     await replica.reserve(1)
     async with pool.connection() as connection:
         await connection.execute("update dispatcher.rate set next_at = now() - interval '1 hour'")
     now = asyncio.get_running_loop().time()
     leases = [await replica.reserve(1) for _ in range(20)]
-    assert leases[-1].start - now >= 17 / RATE
+    assert leases[-1].start - now >= 19 / RATE
+
+
+async def test_a_slot_that_was_used_late_moves_what_nobody_has_reserved(pool: Pool) -> None:
+    one, other = await limiter(pool), await limiter(pool)
+    reserved = await one.reserve(5)
+    await one.delay(0.5)
+    after = await other.reserve(1)
+    assert after.start - reserved.start >= 5 / RATE + 0.5 - 0.02

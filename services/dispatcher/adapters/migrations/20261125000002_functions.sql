@@ -52,13 +52,14 @@ language sql stable as $$
     from moment
 $$;
 
--- Slots of the shared rate (GCRA): moves `next_at` on and says how long the caller has to wait for the first of
--- them. The clock is the server's. Whoever was slowed down by Meta recovers by a fiftieth of the ceiling a
--- second. A sender that is held gets one slot in a while, to see whether the cause is gone, and else none.
+-- Slots of the shared rate (GCRA): moves `next_at` on and says when the first of them is. The clock is the server's,
+-- in seconds since 1970; `clock` is what it showed. Idle time earns nothing. Whoever was slowed down by Meta recovers
+-- by a fiftieth of the ceiling a second. A sender that is held gets one slot in a while, to see whether the cause is
+-- gone, and else none until `starts`.
 create function dispatcher.reserve(sender text, wanted integer)
 returns table (
-    slots integer, wait_seconds double precision, spacing_seconds double precision, rate_per_second double precision,
-    held_reason text
+    slots integer, starts double precision, clock double precision, spacing_seconds double precision,
+    rate_per_second double precision, held_reason text
 ) language sql as $$
     with present as (
         select r.number, least(
@@ -69,8 +70,7 @@ returns table (
         from dispatcher.rate r where r.number = sender
     )
     update dispatcher.rate r
-    set next_at = greatest(r.next_at, clock_timestamp() - make_interval(secs => 1 / p.per_second))
-            + make_interval(secs => p.granted / p.per_second),
+    set next_at = greatest(r.next_at, clock_timestamp()) + make_interval(secs => p.granted / p.per_second),
         per_second = p.per_second,
         changed_at = greatest(r.changed_at, clock_timestamp()),
         probe_at = case
@@ -78,11 +78,18 @@ returns table (
             else r.probe_at end
     from present p where r.number = p.number
     returning p.granted,
-        case when p.granted > 0 then extract(epoch from r.next_at - clock_timestamp())::float8 - p.granted / r.per_second
-            else extract(epoch from r.probe_at - clock_timestamp())::float8 end,
+        case when p.granted > 0 then extract(epoch from r.next_at)::float8 - p.granted / r.per_second
+            else extract(epoch from r.probe_at)::float8 end,
+        extract(epoch from clock_timestamp())::float8,
         1 / r.per_second,
         r.per_second,
         r.held_reason
+$$;
+
+-- A slot was used too late: what has not been reserved yet moves by so much, or a second would hold too many.
+create function dispatcher.delay(sender text, seconds double precision) returns void language sql as $$
+    update dispatcher.rate r set next_at = greatest(r.next_at, clock_timestamp()) + make_interval(secs => seconds)
+    where r.number = sender
 $$;
 
 -- Everybody pauses, and sends more slowly afterwards: by `factor`, at most once in a second, whoever reports it.
@@ -196,5 +203,5 @@ grant delete on dispatcher.template_hold to kreisfunk_operator;
 grant insert, update on dispatcher.broadcast_count to kreisfunk_operator;
 
 -- migrate:down
-drop function dispatcher.reserve, dispatcher.slow_down, dispatcher.allowance, dispatcher.this_month, dispatcher.judge, dispatcher.opening,
+drop function dispatcher.reserve, dispatcher.delay, dispatcher.slow_down, dispatcher.allowance, dispatcher.this_month, dispatcher.judge, dispatcher.opening,
     dispatcher.ensure_partitions, dispatcher.drop_old_partitions, dispatcher.lowest_id, dispatcher.advance;
