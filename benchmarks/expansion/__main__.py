@@ -134,13 +134,19 @@ def _report(people: int, seconds: float, memory: float, read: float, publishing:
 
 async def _notice(broker_url: str) -> None:
     notice = NoticePublished(
-        notice=f"n-{secrets.token_hex(4)}",
         topic=TOPIC,
         headline="Vollsperrung",
         text="Bis 18 Uhr.",
-        expires_at=datetime.now(UTC) + timedelta(hours=3),
     )
-    body = encode(notice, event_id=secrets.token_hex(8), source=SOURCE, time=datetime.now(UTC))
+    now = datetime.now(UTC)
+    body = encode(
+        notice,
+        event_id=secrets.token_hex(8),
+        source=SOURCE,
+        time=now,
+        subject=f"n-{secrets.token_hex(4)}",
+        expirytime=now + timedelta(hours=3),
+    )
     async with await aio_pika.connect(broker_url) as connection, connection.channel() as channel:
         exchange = await channel.get_exchange(topology.MUNICIPAL_EVENTS)
         await exchange.publish(aio_pika.Message(body, user_id="kreisfunk_admin"), NoticePublished.KEY)
@@ -178,7 +184,9 @@ async def _stand(people: int) -> AsyncIterator[Stand]:
 def _command(folder: Path, broker_url: str, database_url: str, port: int) -> Command:
     county = folder / "county.toml"
     shipped = (REPOSITORY / "deploy/config/county.toml").read_text()
-    county.write_text(f'{shipped}\n[[publishers]]\nlogin = "kreisfunk_admin"\nsource = "{SOURCE}"\n')
+    county.write_text(
+        f'{shipped}\n[[systems]]\nname = "kreisfunk_admin"\nsources = ["{SOURCE}"]\ntopics = ["{TOPIC}"]\n'
+    )
     environment = {
         **os.environ,
         "KREISFUNK_BROKER_URL": broker_url,

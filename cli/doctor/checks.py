@@ -17,8 +17,9 @@ from cli.migrate.settings import Settings as Admin
 from cli.publish.settings import Settings as Publisher
 from services.dispatcher.settings import Settings as Dispatcher
 from services.ingress.settings import Settings as Ingress
-from services.subscriptions.adapters.county_file import CountyFileError, read_county
+from services.subscriptions.domain.county import County
 from services.subscriptions.settings import Settings as Subscriptions
+from shared.municipal.file import ConfigurationFileError, read_configuration
 from shared.runtime.settings import ServiceSettings
 
 LOOPBACK_OF = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 - where a process on all interfaces answers
@@ -100,9 +101,9 @@ def _templates(installation: Installation, client: GraphClient) -> Iterator[Chec
         yield Check("templates", _always(Problem("the id of the WhatsApp Business account is not known", advice)))
         return
     try:
-        topics = read_county(installation.county_file).topics
+        topics = read_configuration(installation.county_file, County).topics
         definitions = read_definitions(installation.templates_file)
-    except (CountyFileError, OSError, msgspec.DecodeError) as error:
+    except (ConfigurationFileError, OSError, msgspec.DecodeError) as error:
         yield Check("templates", _always(Problem(str(error), "Correct the file, or name another one.")))
         return
     for topic in topics:

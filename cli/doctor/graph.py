@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from cli.doctor.findings import Problem
 from services.dispatcher.settings import Settings
-from services.subscriptions.domain.county import Topic
+from shared.municipal.configuration import Topic
 
 INVALID_TOKEN = 190
 APPROVED = "APPROVED"

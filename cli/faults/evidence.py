@@ -11,8 +11,9 @@ from cli.faults.books import Ours, read_ours
 from cli.faults.hands import Done
 from cli.faults.publisher import Published
 from deploy.local.environments import CONFIG
-from services.subscriptions.adapters.county_file import read_county
+from services.subscriptions.domain.county import County
 from services.subscriptions.domain.wording import wordings
+from shared.municipal.file import read_configuration
 from simulator.stalls import Stall
 
 
@@ -57,7 +58,7 @@ async def read_books(url: str) -> Ours:
 
 
 def farewell() -> str:
-    return wordings(read_county(CONFIG / "county.toml")).farewell.text
+    return wordings(read_configuration(CONFIG / "county.toml", County)).farewell.text
 
 
 def _written(row: dict[str, Any]) -> Written:

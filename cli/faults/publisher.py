@@ -1,12 +1,11 @@
 """A municipal system that publishes, and tries again for as long as the broker does not take it."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import timedelta
 
-from cli.publish.sending import Sender
+from cli.publish.sending import Event, Sender
 from shared.contracts.notices import NoticePublished, NoticeWithdrawn
 from shared.outcome import DependencyAway
 from shared.runtime.clock import system_clock
@@ -41,11 +40,12 @@ class Publisher:
         number = self._number
         short = expires_in is None and number % 4 == 0
         lasts = expires_in or (timedelta(seconds=4 + number % 5) if short else LASTING)
-        message = _notice(number, system_clock() + lasts)
-        await self._until_taken(lambda: self.sender.publish(message, system_clock(), seconds=None))
+        message = _notice(number)
+        event = Event(message=message, subject=f"probe-{number}", expirytime=system_clock() + lasts)
+        await self._until_taken(event)
         kind = "urgent " if message.urgent else ""
         self.say(f"          {kind}notice {number} is out{', soon to expire' if short else ''}")
-        published = Published(message.notice, message.headline, lasting=not short and not self.last_is_to_be_withdrawn)
+        published = Published(event.subject, message.headline, lasting=not short and not self.last_is_to_be_withdrawn)
         self.published.append(published)
         return published
 
@@ -54,14 +54,13 @@ class Publisher:
         return is_withdrawn(self._number)
 
     async def withdraw(self, notice: str) -> None:
-        message = NoticeWithdrawn(notice=notice, reason="Probe")
-        await self._until_taken(lambda: self.sender.withdraw(message, system_clock(), seconds=None))
+        await self._until_taken(Event(message=NoticeWithdrawn(reason="Probe"), subject=notice))
 
-    async def _until_taken(self, send: Callable[[], Coroutine[Any, Any, object]]) -> None:
+    async def _until_taken(self, event: Event) -> None:
         while True:
             try:
                 async with asyncio.timeout(SEND_SECONDS):
-                    await send()
+                    await self.sender.send(event, system_clock(), seconds=None)
                     return
             except (DependencyAway, TimeoutError, OSError):
                 await asyncio.sleep(PAUSE_SECONDS)
@@ -71,12 +70,10 @@ def is_withdrawn(number: int) -> bool:
     return number % 7 == 0
 
 
-def _notice(number: int, expires_at: datetime) -> NoticePublished:
+def _notice(number: int) -> NoticePublished:
     return NoticePublished(
-        notice=f"probe-{number}",
         topic=TOPICS[number % len(TOPICS)],
         headline=f"Probemeldung {number}",
         text="Dies ist eine Probe. Es ist nichts zu tun.",
-        expires_at=expires_at,
         urgent=number % 3 == 0,
     )

@@ -14,11 +14,11 @@ from cli.broker import away_advice, silence_drivers
 from cli.output import console, fail
 from cli.publish.answers import EXIT_AWAY, EXIT_UNANSWERED, report
 from cli.publish.moments import parse_duration, parse_moment
-from cli.publish.sending import Answer, Sender, Unanswered
+from cli.publish.sending import Answer, Event, Sender, Unanswered
 from cli.publish.settings import publisher_settings
 from cli.stacks import find_stack
 from shared.amqp.publisher import Unroutable
-from shared.contracts.notices import NoticePublished, NoticeWithdrawn
+from shared.contracts.notices import NoticePublished, NoticeUpdated, NoticeWithdrawn
 from shared.outcome import DependencyAway
 from shared.runtime.clock import system_clock
 
@@ -57,21 +57,22 @@ def publish(
     Exit status: 0 accepted, 2 wrong command line, 3 rejected, 4 broker away or login refused, 5 no answer.
     """
     now = system_clock()
-    message = NoticePublished(
-        notice=notice or new_notice_id(now),
-        topic=topic,
-        headline=headline,
-        text=text,
-        expires_at=_expiry(now, expires_in, expires_at),
-        revision=revision,
-        link=link,
-        urgent=urgent,
-        spread_minutes=_minutes(spread),
-        follows=follows,
+    content: dict[str, Any] = {
+        "topic": topic,
+        "headline": headline,
+        "text": text,
+        "link": link,
+        "urgent": urgent,
+        "spread_minutes": _minutes(spread),
+        "follows": follows,
+    }
+    event = Event(
+        message=NoticePublished(**content) if revision == 1 else NoticeUpdated(**content, revision=revision),
+        subject=notice or new_notice_id(now),
+        expirytime=_expiry(now, expires_in, expires_at),
     )
-    sender = _sender(stack, source)
-    answer = _run(sender.publish(message, now, seconds=None if no_wait else timeout), message.notice)
-    report(answer, message.notice, as_json=json)
+    answer = _run(_sender(stack, source).send(event, now, seconds=None if no_wait else timeout), event.subject)
+    report(answer, event.subject, as_json=json)
 
 
 def withdraw(
@@ -87,9 +88,9 @@ def withdraw(
 
     Exit status: as `publish`; 5 also means that the notice was not being sent.
     """
-    message = NoticeWithdrawn(notice=notice, reason=reason)
+    event = Event(message=NoticeWithdrawn(reason=reason), subject=notice)
     sender = _sender(stack, source)
-    answer = _run(sender.withdraw(message, system_clock(), seconds=None if no_wait else timeout), notice)
+    answer = _run(sender.send(event, system_clock(), seconds=None if no_wait else timeout), notice)
     report(answer, notice, as_json=json)
 
 

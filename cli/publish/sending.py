@@ -1,10 +1,8 @@
 """Publishes one event and waits for what becomes of it."""
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import NamedTuple
 from uuid import uuid4
 
 from cli.publish.settings import Settings
@@ -15,11 +13,11 @@ from shared.amqp.topology import EVENTS, MUNICIPAL_EVENTS
 from shared.contracts.envelope import ContractError, decode, encode
 from shared.contracts.events import BroadcastCancelled, NoticeAccepted, NoticeRejected
 from shared.contracts.message import Message
-from shared.contracts.notices import NoticePublished, NoticeWithdrawn
+from shared.contracts.notices import NoticePublished, NoticeUpdated, NoticeWithdrawn
 
 ANSWERS = (NoticeAccepted, NoticeRejected, BroadcastCancelled)
+_ANSWER_KEYS = [kind.KEY for kind in ANSWERS]
 
-Wanted = Callable[[Message], bool]
 Answer = NoticeAccepted | NoticeRejected | BroadcastCancelled
 
 
@@ -31,11 +29,21 @@ class Unanswered(Exception):
         self.seconds = seconds
 
 
-class Wait(NamedTuple):
-    """For which answer, and how long; None: not at all."""
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """What is published about the notice `subject`; nobody gets it after `expirytime`."""
 
-    wanted: Wanted
-    seconds: float | None
+    message: NoticePublished | NoticeUpdated | NoticeWithdrawn
+    subject: str
+    expirytime: datetime | None = None
+    id: str = field(default_factory=lambda: str(uuid4()))
+
+    def answered_by(self, message: Message) -> bool:
+        """Whether it is about this event; what a withdrawal ends is a broadcast, so its cancellation answers, too."""
+        if isinstance(message, NoticeAccepted | NoticeRejected):
+            return message.event == self.id
+        cancelled = isinstance(message, BroadcastCancelled) and message.notice == self.subject
+        return cancelled and isinstance(self.message, NoticeWithdrawn)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,56 +53,47 @@ class Sender:
     settings: Settings
     source: str
 
-    async def publish(self, notice: NoticePublished, now: datetime, *, seconds: float | None) -> Answer | None:
+    async def send(self, event: Event, now: datetime, *, seconds: float | None) -> Answer | None:
         """The answer that comes within `seconds`; None if we do not wait. Raises BrokerAway, Unroutable, Unanswered."""
-        event_id = str(uuid4())
-        return await self._send(event_id, notice, notice.notice, now, Wait(_about(event_id), seconds))
-
-    async def withdraw(self, notice: NoticeWithdrawn, now: datetime, *, seconds: float | None) -> Answer | None:
-        """The same; what ends is a broadcast, so the answer is its cancellation."""
-        event_id = str(uuid4())
-        wait = Wait(_about_or_cancelled(event_id, notice.notice), seconds)
-        return await self._send(event_id, notice, notice.notice, now, wait)
-
-    async def _send(self, event_id: str, message: Message, notice: str, now: datetime, wait: Wait) -> Answer | None:
-        body = encode(message, event_id=event_id, source=self.source, time=now, subject=notice)
-        keys = [kind.KEY for kind in ANSWERS]
         async with (
             connect(self.settings.broker_url, password=self.settings.broker_secret, name="publish") as connection,
             # Listening first: the answer may be there before the confirm is.
-            open_listener(connection, prefix=self._own, exchange=EVENTS, keys=keys) as listener,
+            open_listener(connection, prefix=self._own, exchange=EVENTS, keys=_ANSWER_KEYS) as listener,
             open_publisher(connection) as publisher,
         ):
             await publisher.publish(
-                MUNICIPAL_EVENTS, message.KEY, body, message_id=event_id, user_id=self.settings.login
+                MUNICIPAL_EVENTS,
+                event.message.KEY,
+                self._body(event, now),
+                message_id=event.id,
+                user_id=self.settings.login,
             )
-            return await _answer(listener, wait)
+            return None if seconds is None else await _answer(listener, event, seconds)
+
+    def _body(self, event: Event, now: datetime) -> bytes:
+        return encode(
+            event.message,
+            event_id=event.id,
+            source=self.source,
+            time=now,
+            subject=event.subject,
+            expirytime=event.expirytime,
+        )
 
     @property
     def _own(self) -> str:
         return f"municipal.{self.settings.login}"
 
 
-def _about(event_id: str) -> Wanted:
-    return lambda message: isinstance(message, NoticeAccepted | NoticeRejected) and message.event == event_id
-
-
-def _about_or_cancelled(event_id: str, notice: str) -> Wanted:
-    about = _about(event_id)
-    return lambda message: about(message) or (isinstance(message, BroadcastCancelled) and message.notice == notice)
-
-
-async def _answer(listener: Listener, wait: Wait) -> Answer | None:
-    if wait.seconds is None:
-        return None
+async def _answer(listener: Listener, event: Event, seconds: float) -> Answer:
     try:
-        async with asyncio.timeout(wait.seconds):
+        async with asyncio.timeout(seconds):
             while True:
                 message = _read(await listener.receive())
-                if isinstance(message, ANSWERS) and wait.wanted(message):
+                if isinstance(message, ANSWERS) and event.answered_by(message):
                     return message
     except TimeoutError:
-        raise Unanswered(wait.seconds) from None
+        raise Unanswered(seconds) from None
 
 
 def _read(body: bytes) -> Message | None:

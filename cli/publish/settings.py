@@ -8,7 +8,8 @@ from yarl import URL
 
 from cli.stacks import RunningStack, environment_of
 from deploy.local.environments import CONFIG
-from services.subscriptions.adapters.county_file import CountyFileError, read_county
+from shared.municipal.configuration import Configuration
+from shared.municipal.file import ConfigurationFileError, read_configuration
 from shared.runtime.settings import PREFIX, read_settings
 
 UNLISTED = "urn:kreisfunk:{login}"
@@ -40,12 +41,13 @@ class Settings(BaseSettings):
 
 
 def listed_source(login: str) -> str | None:
-    """The source of a login in the county's file, if that file is at hand."""
+    """The first source of a login in the county's file, if that file is at hand."""
     try:
-        county = read_county(CONFIG / "county.toml")
-    except CountyFileError:
+        known = read_configuration(CONFIG / "county.toml", Configuration)
+    except ConfigurationFileError:
         return None
-    return next((publisher.source for publisher in county.publishers if publisher.login == login), None)
+    system = known.system(login)
+    return system.sources[0] if system else None
 
 
 def publisher_settings(stack: RunningStack | None, environment: Mapping[str, str]) -> Settings:

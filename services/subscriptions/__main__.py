@@ -2,9 +2,10 @@
 
 import sys
 
-from services.subscriptions.adapters.county_file import CountyFileError, read_county
+from services.subscriptions.domain.county import County
 from services.subscriptions.settings import Settings
 from services.subscriptions.wiring import serve
+from shared.municipal.file import ConfigurationFileError, read_configuration
 from shared.runtime.logs import configure_logs
 from shared.runtime.process import EXIT_SETTINGS, run
 from shared.runtime.settings import read_settings
@@ -14,8 +15,8 @@ def main() -> None:
     settings = read_settings(Settings)
     configure_logs(service="subscriptions", level=settings.log_level)
     try:
-        county = read_county(settings.county_file)
-    except CountyFileError as error:
+        county = read_configuration(settings.county_file, County)
+    except ConfigurationFileError as error:
         sys.stderr.write(f"Settings are missing or wrong:\n  KREISFUNK_COUNTY_FILE: {error}\n")
         sys.exit(EXIT_SETTINGS)
     run(lambda stop: serve(settings, county, stop), drain_seconds=settings.drain_seconds)

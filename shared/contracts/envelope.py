@@ -4,10 +4,10 @@ https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.
 """
 
 from datetime import UTC, datetime
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Meta, Raw, Struct
 
 from shared.contracts.message import Message
 from shared.contracts.registry import MESSAGES
@@ -21,15 +21,21 @@ class ContractError(ValueError):
 
 
 class Envelope(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The attributes of an event; `data` is left as it came until its type is known."""
+    """The attributes of an event; `data` is left as it came until its type is known.
 
-    id: str
-    source: str
+    `expirytime` is a known extension. `kreisfunksystem` is one of ours: the registered system whose event the HTTP
+    door passes on; from anybody else it counts for nothing.
+    """
+
+    id: Annotated[str, Meta(min_length=1, max_length=200)]
+    source: Annotated[str, Meta(min_length=1, max_length=200)]
     type: str
     specversion: str
     time: datetime = datetime(1970, 1, 1, tzinfo=UTC)
     subject: str | None = None
+    expirytime: Annotated[datetime, Meta(tz=True)] | None = None
     datacontenttype: str = ""
+    kreisfunksystem: str | None = None
     traceparent: str | None = None
     data: Raw = Raw(b"null")
 
@@ -39,7 +45,15 @@ _envelope_decoder = msgspec.json.Decoder(Envelope)
 _data_decoders = {name: msgspec.json.Decoder(kind) for name, kind in MESSAGES.items()}
 
 
-def encode(message: Message, *, event_id: str, source: str, time: datetime, subject: str | None = None) -> bytes:
+def encode(
+    message: Message,
+    *,
+    event_id: str,
+    source: str,
+    time: datetime,
+    subject: str | None = None,
+    expirytime: datetime | None = None,
+) -> bytes:
     """The bytes of one event. `source` is a URI reference such as `/kreisfunk/ingress`."""
     envelope = Envelope(
         specversion="1.0",
@@ -48,6 +62,7 @@ def encode(message: Message, *, event_id: str, source: str, time: datetime, subj
         type=message.TYPE,
         time=time,
         subject=subject,
+        expirytime=expirytime,
         datacontenttype="application/json",
         data=Raw(_encoder.encode(message)),
     )

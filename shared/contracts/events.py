@@ -15,11 +15,12 @@ class Problem(Value, frozen=True, kw_only=True):
 
 
 class NoticeAccepted(Message, frozen=True, kw_only=True):
-    """A notice was stored and its broadcast begins; `event` is the id of the CloudEvent that brought it."""
+    """A notice was stored and its broadcast begins; `source` and `event` name the CloudEvent that brought it."""
 
     TYPE: ClassVar[str] = "de.kreisfunk.notice.accepted.v1"
     KEY: ClassVar[str] = "notice.accepted"
 
+    source: str
     event: str
     notice: str
     revision: int
@@ -32,6 +33,7 @@ class NoticeRejected(Message, frozen=True, kw_only=True):
     TYPE: ClassVar[str] = "de.kreisfunk.notice.rejected.v1"
     KEY: ClassVar[str] = "notice.rejected"
 
+    source: str
     event: str
     notice: str | None = None
     problems: tuple[Problem, ...]
@@ -44,6 +46,7 @@ class BroadcastStarted(Message, frozen=True, kw_only=True):
     KEY: ClassVar[str] = "broadcast.started"
 
     broadcast: UUID
+    source: str
     notice: str
     revision: int
     topic: str
@@ -80,6 +83,7 @@ class BroadcastCancelled(Message, frozen=True, kw_only=True):
     KEY: ClassVar[str] = "broadcast.cancelled"
 
     broadcast: UUID
+    source: str
     notice: str
     reason: str = ""
 

@@ -26,7 +26,7 @@ from shared.contracts.inbound import (
     WebhookQuarantined,
 )
 from shared.contracts.message import Message
-from shared.contracts.notices import NoticePublished, NoticeWithdrawn
+from shared.contracts.notices import NoticePublished, NoticeUpdated, NoticeWithdrawn
 
 MESSAGES: dict[str, type[Message]] = {
     kind.TYPE: kind
@@ -38,6 +38,7 @@ MESSAGES: dict[str, type[Message]] = {
         AccountEvents,
         WebhookQuarantined,
         NoticePublished,
+        NoticeUpdated,
         NoticeWithdrawn,
         ReplyRequested,
         BroadcastBatch,

@@ -51,7 +51,12 @@ def test_an_example_survives_decoding_and_encoding_with_nothing_lost(name: str) 
     body = example(name)
     envelope = read_envelope(body)
     again = encode(
-        decode(body), event_id=envelope.id, source=envelope.source, time=envelope.time, subject=envelope.subject
+        decode(body),
+        event_id=envelope.id,
+        source=envelope.source,
+        time=envelope.time,
+        subject=envelope.subject,
+        expirytime=envelope.expirytime,
     )
     assert json.loads(again) == json.loads(body)
 
@@ -134,7 +139,7 @@ def test_every_queue_waits_for_a_message_that_exists() -> None:
 
 
 def test_the_envelope_says_what_it_carries() -> None:
-    message = notices.NoticeWithdrawn(notice="n-1")
+    message = notices.NoticeWithdrawn(reason="over")
     parsed = json.loads(encode(message, event_id="1", source="/x", time=AT, subject="n-1"))
     assert parsed == {
         "specversion": "1.0",
@@ -144,7 +149,7 @@ def test_the_envelope_says_what_it_carries() -> None:
         "time": "2026-11-12T08:30:00Z",
         "subject": "n-1",
         "datacontenttype": "application/json",
-        "data": {"notice": "n-1"},
+        "data": {"reason": "over"},
     }
     assert CONTENT_TYPE == "application/cloudevents+json"
 
@@ -161,7 +166,7 @@ def test_the_envelope_says_what_it_carries() -> None:
         b'{"specversion":"1.0","id":"1","source":"/x","type":"de.kreisfunk.notice.withdrawn.v9","data":{}}',
         b'{"specversion":"1.0","id":"1","source":"/x","type":"de.kreisfunk.notice.withdrawn.v1"}',
         b'{"specversion":"1.0","id":"1","source":"/x","type":"de.kreisfunk.notice.withdrawn.v1","data":"x"}',
-        b'{"specversion":"1.0","id":"1","source":"/x","type":"de.kreisfunk.notice.withdrawn.v1","data":{"notice":"\xff"}}',
+        b'{"specversion":"1.0","id":"1","source":"/x","type":"de.kreisfunk.notice.withdrawn.v1","data":{"reason":"\xff"}}',
     ],
 )
 def test_what_is_no_event_of_ours_is_a_contract_error(body: bytes) -> None:

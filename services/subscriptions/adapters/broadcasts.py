@@ -22,7 +22,7 @@ _READ = """
     from subscriptions.subscription join subscriptions.subscriber on subscriber.id = subscriber_id
     where topic = $1 and subscriber_id > $2 and subscriber.id > $2
       and (paused_until is null or paused_until <= $4)
-      and ($5::text is null or places = '{}' or $5 = any(places))
+      and ($5::text[] = '{}' or places = '{}' or $5 && places)
     order by subscriber_id limit $3
 """
 _MOVE_ON = """
@@ -83,7 +83,7 @@ class PostgresClaim:
 
     async def _read(self, row: Row, size: int) -> list[Row]:
         found: list[Row] = await self._connection.fetch(
-            _READ, row["topic"], row["position"], size, row["published_at"], row["municipality"]
+            _READ, row["topic"], row["position"], size, row["published_at"], row["municipalities"]
         )
         return found
 

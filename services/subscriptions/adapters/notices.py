@@ -18,12 +18,12 @@ _LOCK_NOTICE = """
     returning withdrawn_at
 """
 _REVISIONS = """
-    select id, notice, revision, digest, state, reason from subscriptions.broadcast
+    select id, source, notice, revision, digest from subscriptions.broadcast
     where source = $1 and notice = $2 order by revision
 """
 _INSERT = """
     insert into subscriptions.broadcast (id, source, notice, revision, digest, topic, lane, template,
-        published_at, expires_at, opens, closes, zone, follows, municipality, spacing_seconds)
+        published_at, expires_at, opens, closes, zone, follows, municipalities, spacing_seconds)
     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $16, $15::float8 / nullif((
         select count(*) from subscriptions.subscription where topic = $6 and $15 is not null), 0))
 """
@@ -39,7 +39,7 @@ _CANCEL = """
     select count(*) from cancelled
 """
 _CANCELLED = """
-    select id, notice, revision, digest from subscriptions.broadcast
+    select id, source, notice, revision, digest from subscriptions.broadcast
     where source = $1 and notice = $2 and revision < $4 and state = 'cancelled' and reason = $3
     order by revision
 """
@@ -55,7 +55,7 @@ class PostgresNotices:
     async def find(self, source: str, notice: str, revision: int) -> Stored | None:
         async with self._database.connection() as connection:
             row = await connection.fetchrow(
-                "select id, notice, revision, digest from subscriptions.broadcast"
+                "select id, source, notice, revision, digest from subscriptions.broadcast"
                 " where source = $1 and notice = $2 and revision = $3",
                 source,
                 notice,
@@ -129,8 +129,10 @@ def _same(known: Stored | None, broadcast: Broadcast) -> bool:
 
 def _problem(broadcast: Broadcast, stored: dict[int, Stored], withdrawn_at: datetime | None) -> Problem | None:
     if withdrawn_at is not None:
-        return Problem(field="notice", problem="was withdrawn; publish a new notice")
+        return Problem(field="subject", problem="was withdrawn; publish under another one")
     newest = max(stored, default=0)
+    if broadcast.revision == 1 and stored:
+        return Problem(field="subject", problem=f"was published before, in revision {newest}; send an update")
     if broadcast.revision in stored:
         return Problem(field="revision", problem="was published with other content; count it up")
     if broadcast.revision < newest:
@@ -141,6 +143,7 @@ def _problem(broadcast: Broadcast, stored: dict[int, Stored], withdrawn_at: date
 def _stored(broadcast: Broadcast) -> Stored:
     return Stored(
         broadcast=broadcast.id,
+        source=broadcast.source,
         notice=broadcast.notice,
         revision=broadcast.revision,
         digest=broadcast.digest,
@@ -162,5 +165,5 @@ def _columns(broadcast: Broadcast) -> tuple[object, ...]:
         *((hours.opens, hours.closes, hours.zone) if (hours := broadcast.hours) else (None, None, None)),
         list(broadcast.follows),
         broadcast.spread.total_seconds() if broadcast.spread else None,
-        broadcast.municipality,
+        list(broadcast.municipalities),
     )

@@ -90,7 +90,7 @@ def broadcast_from(row: Row) -> Broadcast:
         revision=row["revision"],
         digest=row["digest"],
         topic=row["topic"],
-        municipality=row["municipality"],
+        municipalities=tuple(row["municipalities"]),
         lane=Lane(row["lane"]),
         template=msgspec.json.decode(row["template"], type=Template),
         published_at=row["published_at"],
@@ -110,7 +110,13 @@ def _hours(row: Row) -> PermittedHours | None:
 
 
 def stored_from(row: Row) -> Stored:
-    return Stored(broadcast=row["id"], notice=row["notice"], revision=row["revision"], digest=row["digest"])
+    return Stored(
+        broadcast=row["id"],
+        source=row["source"],
+        notice=row["notice"],
+        revision=row["revision"],
+        digest=row["digest"],
+    )
 
 
 def page_from(row: Row, lane: Lane) -> Page:

@@ -8,7 +8,6 @@ from uuid import UUID
 
 import msgspec
 
-from services.subscriptions.domain.county import Topic
 from services.subscriptions.domain.language.intents import Intent
 from services.subscriptions.domain.language.payloads import BAD, GOOD, payload
 from services.subscriptions.domain.publication import SOURCE
@@ -24,10 +23,25 @@ from shared.contracts.envelope import encode
 from shared.contracts.events import Problem
 from shared.contracts.ids import derived_id, timed_id
 from shared.contracts.message import Lane
-from shared.contracts.notices import NoticePublished
+from shared.contracts.notices import NoticeContent, NoticeUpdated
+from shared.municipal.configuration import Topic
 
 PAGE_RECIPIENTS = 100
 STOP_PAYLOAD = "stop"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Notice:
+    """One revision of a notice, as its event says."""
+
+    source: str
+    subject: str
+    expires_at: datetime
+    content: NoticeContent
+
+    @property
+    def revision(self) -> int:
+        return self.content.revision if isinstance(self.content, NoticeUpdated) else 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +58,7 @@ class Broadcast:
     revision: int
     digest: bytes
     topic: str
-    municipality: str | None = None
+    municipalities: tuple[str, ...] = ()
     lane: Lane
     template: Template
     published_at: datetime
@@ -63,6 +77,7 @@ class Stored:
     """Which broadcast a notice revision became; `digest` is that of its content."""
 
     broadcast: UUID
+    source: str
     notice: str
     revision: int
     digest: bytes
@@ -90,46 +105,45 @@ class Page:
     position: UUID | None
 
 
-def digest_of(notice: NoticePublished) -> bytes:
+def digest_of(notice: Notice) -> bytes:
     """Equal for equal content, however it was written down."""
-    return hashlib.sha256(msgspec.json.encode(notice)).digest()
+    return hashlib.sha256(msgspec.json.encode((notice.expires_at, notice.content))).digest()
 
 
-def broadcast_of(
-    notice: NoticePublished, *, source: str, topic: Topic, now: datetime, hours: PermittedHours | None = None
-) -> Broadcast:
+def broadcast_of(notice: Notice, *, topic: Topic, now: datetime, hours: PermittedHours | None = None) -> Broadcast:
     """The broadcast of a valid notice, published now; `hours` do not bind what is urgent."""
-    parts = (b"broadcast", source.encode(), notice.notice.encode(), str(notice.revision).encode())
+    content = notice.content
+    parts = (b"broadcast", notice.source.encode(), notice.subject.encode(), str(notice.revision).encode())
     identifier = timed_id(now, *parts)
     return Broadcast(
         id=identifier,
-        source=source,
-        notice=notice.notice,
+        source=notice.source,
+        notice=notice.subject,
         revision=notice.revision,
         digest=digest_of(notice),
         topic=topic.id,
-        municipality=notice.municipality,
-        lane=Lane.URGENT if notice.urgent else Lane.BULK,
-        template=template_of(notice, topic, identifier),
+        municipalities=content.municipalities,
+        lane=Lane.URGENT if content.urgent else Lane.BULK,
+        template=template_of(content, topic, identifier),
         published_at=now,
         expires_at=notice.expires_at,
-        hours=None if notice.urgent else hours,
-        spread=timedelta(minutes=notice.spread_minutes) if notice.spread_minutes else None,
-        follows_notice=notice.follows,
+        hours=None if content.urgent else hours,
+        spread=timedelta(minutes=content.spread_minutes) if content.spread_minutes else None,
+        follows_notice=content.follows,
     )
 
 
-def template_of(notice: NoticePublished, topic: Topic, broadcast: UUID) -> Template:
-    """The topic's template with headline and text on one line each, the link behind the text.
+def template_of(content: NoticeContent, topic: Topic, broadcast: UUID) -> Template:
+    """The topic's template, the link behind the text.
 
     Its buttons are Stop and a rating of this broadcast.
     """
-    text = " ".join([*notice.text.split(), *([notice.link] if notice.link else [])])
+    text = f"{content.text} {content.link}" if content.link else content.text
     return Template(
         name=topic.template,
         language=topic.language,
         parameters=(
-            TemplateParameter(name="headline", text=" ".join(notice.headline.split())),
+            TemplateParameter(name="headline", text=content.headline),
             TemplateParameter(name="text", text=text),
         ),
         quick_replies=(STOP_PAYLOAD, *(payload(Intent.RATING, f"{value}:{broadcast}") for value in (GOOD, BAD))),

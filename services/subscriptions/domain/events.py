@@ -104,20 +104,29 @@ def _withdrawal(subscriber: Subscriber | None, outcome: Outcome) -> Withdrawal |
 
 
 def accepted(event_id: str, stored: Stored, now: datetime) -> Publication:
-    message = NoticeAccepted(event=event_id, notice=stored.notice, revision=stored.revision, broadcast=stored.broadcast)
+    message = NoticeAccepted(
+        source=stored.source,
+        event=event_id,
+        notice=stored.notice,
+        revision=stored.revision,
+        broadcast=stored.broadcast,
+    )
     identifier = derived_id(stored.broadcast, b"accepted", event_id.encode())
     return event(message, identifier=identifier, at=now)
 
 
-def rejected(event_id: str, notice: str | None, problems: tuple[Problem, ...], now: datetime) -> Publication:
-    message = NoticeRejected(event=event_id, notice=notice, problems=problems)
-    return event(message, identifier=timed_id(now, b"rejected", event_id.encode()), at=now)
+def rejected(
+    problems: tuple[Problem, ...], *, source: str, event_id: str, notice: str | None, now: datetime
+) -> Publication:
+    message = NoticeRejected(source=source, event=event_id, notice=notice, problems=problems)
+    return event(message, identifier=timed_id(now, b"rejected", source.encode(), event_id.encode()), at=now)
 
 
 def broadcast_started(broadcast: Broadcast, stored: Stored) -> Publication:
     """`stored` names the broadcast: a repeated notice does not get another one."""
     message = BroadcastStarted(
         broadcast=stored.broadcast,
+        source=broadcast.source,
         notice=broadcast.notice,
         revision=broadcast.revision,
         topic=broadcast.topic,
@@ -129,7 +138,7 @@ def broadcast_started(broadcast: Broadcast, stored: Stored) -> Publication:
 
 def cancelled(stored: Stored, reason: str, now: datetime) -> Publication:
     """The dispatcher must hear it: what waits in its queues is not sent any more."""
-    message = BroadcastCancelled(broadcast=stored.broadcast, notice=stored.notice, reason=reason)
+    message = BroadcastCancelled(broadcast=stored.broadcast, source=stored.source, notice=stored.notice, reason=reason)
     return event(message, identifier=_cancelled_id(stored.broadcast), at=now, required=True)
 
 

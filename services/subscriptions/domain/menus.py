@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable
 
-from services.subscriptions.domain.county import County, Topic
+from services.subscriptions.domain.county import County
 from services.subscriptions.domain.language.intents import Intent
 from services.subscriptions.domain.language.payloads import EVERYTHING, payload
 from shared.contracts.dispatch import ReplyButton, ReplyMenu, ReplyRow, ReplySection
+from shared.municipal.configuration import Topic
 
 MOST_ROWS = 10
 LONGEST_TITLE = 24

@@ -4,17 +4,16 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import msgspec
-
 from services.subscriptions.domain import events
-from services.subscriptions.domain.broadcast import Accepted, broadcast_of, digest_of
+from services.subscriptions.domain.broadcast import Accepted, Notice, broadcast_of
 from services.subscriptions.domain.county import County
-from services.subscriptions.domain.notices import notice_problems, shape_problems
 from services.subscriptions.ports import Notices, Outlet
 from shared.contracts.dispatch import PermittedHours
-from shared.contracts.envelope import ContractError, Envelope, read_envelope
+from shared.contracts.envelope import Envelope
 from shared.contracts.events import Problem
-from shared.contracts.notices import NoticePublished, NoticeWithdrawn
+from shared.contracts.notices import NoticeContent, NoticeWithdrawn
+from shared.municipal.reading import Unreadable, read_event
+from shared.municipal.rules import notice_problems, read_notice, system_name
 from shared.outcome import Dead, Done, Outcome
 from shared.runtime.clock import Clock
 
@@ -36,54 +35,26 @@ class NoticeDesk:
     async def handle(self, body: bytes, login: str | None) -> Outcome:
         """`login` is the publisher as the broker vouches for it. Raises DependencyAway."""
         try:
-            envelope = read_envelope(body)
-            data = msgspec.json.decode(envelope.data)
-        except (ContractError, msgspec.DecodeError, UnicodeDecodeError) as error:
-            return await self._reject("", None, (Problem(field="body", problem=str(error)),))
-        strangers = self._origin_problems(envelope, login)
-        match envelope.type:
-            case NoticePublished.TYPE:
-                return await self._published(envelope, data, strangers)
-            case NoticeWithdrawn.TYPE:
-                return await self._withdrawn(envelope, data, strangers)
-            case _:
-                problem = Problem(field="type", problem="unknown")
-                return await self._reject(envelope.id, _name(data), (*strangers, problem))
-
-    def _origin_problems(self, envelope: Envelope, login: str | None) -> tuple[Problem, ...]:
-        if login is None:
-            return (Problem(field="user_id", problem="the AMQP property must name the broker login"),)
-        if not self.county.may_publish(login, envelope.source):
-            return (Problem(field="source", problem="does not belong to this broker login"),)
-        return ()
-
-    async def _published(self, envelope: Envelope, data: object, strangers: tuple[Problem, ...]) -> Outcome:
-        if not strangers and await self._known(envelope, data):
-            return Done()
-        problems = (*strangers, *notice_problems(data, self.county, self.clock()))
+            envelope = read_event(body)
+        except Unreadable as error:
+            return await self._reject(error.problems, event_id=error.event, notice=error.subject)
+        system = self.county.system(system_name(envelope, login))
+        problems = notice_problems(envelope, system, self.county, self.clock())
         if problems:
-            return await self._reject(envelope.id, _name(data), problems)
-        return await self._accept(envelope, msgspec.convert(data, NoticePublished))
+            return await self._reject_event(envelope, problems)
+        match read_notice(envelope):
+            case NoticeWithdrawn(reason=reason):
+                return await self._withdraw(envelope, reason)
+            case content:
+                return await self._accept(envelope, _notice(envelope, content))
 
-    async def _known(self, envelope: Envelope, data: object) -> bool:
-        """A notice that was accepted stays accepted, although it may have expired meanwhile."""
-        if shape_problems(data, NoticePublished):
-            return False
-        notice = msgspec.convert(data, NoticePublished)
-        stored = await self.notices.find(envelope.source, notice.notice, notice.revision)
-        if stored is None or stored.digest != digest_of(notice):
-            return False
-        await self._accept(envelope, notice)
-        return True
-
-    async def _accept(self, envelope: Envelope, notice: NoticePublished) -> Outcome:
-        topic = self.county.topic(notice.topic)
-        if topic is None:  # accepted once, but the topic was taken out of the configuration
-            return await self._reject(envelope.id, notice.notice, (Problem(field="topic", problem="unknown"),))
-        broadcast = broadcast_of(notice, source=envelope.source, topic=topic, now=self.clock(), hours=self._hours)
+    async def _accept(self, envelope: Envelope, notice: Notice) -> Outcome:
+        topic = self.county.topic(notice.content.topic)
+        assert topic is not None  # noqa: S101 - the rules know the same topics
+        broadcast = broadcast_of(notice, topic=topic, now=self.clock(), hours=self._hours)
         accepted = await self.notices.accept(broadcast)
         if accepted.stored is None:
-            return await self._reject(envelope.id, notice.notice, _problem(accepted))
+            return await self._reject_event(envelope, _problem(accepted))
         self.arrived.set()
         for older in accepted.superseded:
             await self.outlet.publish(events.cancelled(older, SUPERSEDED, self.clock()))
@@ -96,28 +67,33 @@ class NoticeDesk:
     def _hours(self) -> PermittedHours | None:
         return self.county.permitted_hours.permitted if self.county.permitted_hours else None
 
-    async def _withdrawn(self, envelope: Envelope, data: object, strangers: tuple[Problem, ...]) -> Outcome:
-        problems = (*strangers, *shape_problems(data, NoticeWithdrawn))
-        if problems:
-            return await self._reject(envelope.id, _name(data), problems)
-        notice = msgspec.convert(data, NoticeWithdrawn)
+    async def _withdraw(self, envelope: Envelope, reason: str) -> Outcome:
         now = self.clock()
-        for broadcast in await self.notices.withdraw(envelope.source, notice.notice, now, WITHDRAWN):
-            await self.outlet.publish(events.cancelled(broadcast, notice.reason or WITHDRAWN, now))
+        for broadcast in await self.notices.withdraw(envelope.source, envelope.subject or "", now, WITHDRAWN):
+            await self.outlet.publish(events.cancelled(broadcast, reason or WITHDRAWN, now))
         self.count("withdrawn")
         return Done()
 
-    async def _reject(self, event_id: str, notice: str | None, problems: tuple[Problem, ...]) -> Outcome:
-        await self.outlet.publish(events.rejected(event_id, notice, problems, self.clock()))
+    async def _reject_event(self, envelope: Envelope, problems: tuple[Problem, ...]) -> Outcome:
+        return await self._reject(
+            problems, source=envelope.source, event_id=envelope.id, notice=(envelope.subject or "")[:100] or None
+        )
+
+    async def _reject(
+        self, problems: tuple[Problem, ...], *, event_id: str, notice: str | None, source: str = ""
+    ) -> Outcome:
+        told = events.rejected(problems, source=source, event_id=event_id, notice=notice, now=self.clock())
+        await self.outlet.publish(told)
         self.count("rejected")
         return Dead(f"rejected: {', '.join(problem.field for problem in problems)}")
 
 
+def _notice(envelope: Envelope, content: NoticeContent) -> Notice:
+    """The notice of an event without problems."""
+    assert envelope.subject is not None  # noqa: S101 - the rules ask for both
+    assert envelope.expirytime is not None  # noqa: S101
+    return Notice(source=envelope.source, subject=envelope.subject, expires_at=envelope.expirytime, content=content)
+
+
 def _problem(accepted: Accepted) -> tuple[Problem, ...]:
     return (accepted.problem,) if accepted.problem else ()
-
-
-def _name(data: object) -> str | None:
-    """The notice's name, if it has one that may be repeated."""
-    name = data.get("notice") if isinstance(data, dict) else None
-    return name if isinstance(name, str) and len(name) <= 100 else None

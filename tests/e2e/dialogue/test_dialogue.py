@@ -35,8 +35,8 @@ async def test_a_municipality_narrows_closures_only(town: Town) -> None:
         await each.writes("Start")
     assert "alle Gemeinden" in await phone.writes("Gemeinden")
     assert "nur für Worpswede" in await phone.presses("Worpswede")
-    await town.publish("Sperrung in Lilienthal", municipality="Lilienthal")
-    await town.publish("Sperrung in Worpswede", municipality="Worpswede")
+    await town.publish("Sperrung in Lilienthal", municipalities=("Lilienthal",))
+    await town.publish("Sperrung in Worpswede", municipalities=("Worpswede",))
     await town.publish("Sperrung überall")
     assert ["Worpswede" in text or "überall" in text for text in await phone.news()] == [True, True]
     assert len(await neighbour.news()) == 3

@@ -76,18 +76,24 @@ class Town:
     async def publish(self, headline: str, topic: str = "strassensperrungen", **changes: Any) -> None:
         """A notice from the press office; its broadcast is over when this returns."""
         notice = NoticePublished(
-            notice=f"n-{uuid4()}",
             topic=topic,
             headline=headline,
             text="Bis 18 Uhr.",
-            expires_at=datetime.now(UTC) + timedelta(hours=2),
             **changes,
         )
-        body = encode(notice, event_id=str(uuid4()), source=SOURCE, time=datetime.now(UTC))
+        subject, now = f"n-{uuid4()}", datetime.now(UTC)
+        body = encode(
+            notice,
+            event_id=str(uuid4()),
+            source=SOURCE,
+            time=now,
+            subject=subject,
+            expirytime=now + timedelta(hours=2),
+        )
         async with await aio_pika.connect(self._press_url) as connection, connection.channel() as channel:
             exchange = await channel.get_exchange(topology.MUNICIPAL_EVENTS, ensure=False)
             await exchange.publish(aio_pika.Message(body, user_id="pressestelle"), NoticePublished.KEY)
-        await wait_for(lambda: self._is_sent(notice.notice), PATIENCE)
+        await wait_for(lambda: self._is_sent(subject), PATIENCE)
 
     @property
     def _press_url(self) -> str:

@@ -14,7 +14,7 @@ from shared.amqp.logins import PERMISSIONS
 from shared.contracts.envelope import Envelope, encode, read_envelope, read_message
 from shared.contracts.events import BroadcastCancelled, NoticeAccepted, NoticeRejected, Problem
 from shared.contracts.message import Message
-from shared.contracts.notices import NoticePublished, NoticeWithdrawn
+from shared.contracts.notices import NoticePublished, NoticeUpdated, NoticeWithdrawn
 from tests.servers import Servers, broker_api, url_with_login
 
 PASSWORD = "only-for-tests"
@@ -52,13 +52,17 @@ class Desk:
 def _answer(envelope: Envelope, message: Message) -> Message:
     match message:
         case NoticePublished(topic="unknown"):
-            return NoticeRejected(event=envelope.id, notice=message.notice, problems=PROBLEMS)
-        case NoticePublished():
+            return NoticeRejected(source=envelope.source, event=envelope.id, notice=envelope.subject, problems=PROBLEMS)
+        case NoticePublished() | NoticeUpdated():
             return NoticeAccepted(
-                event=envelope.id, notice=message.notice, revision=message.revision, broadcast=BROADCAST
+                source=envelope.source,
+                event=envelope.id,
+                notice=envelope.subject or "",
+                revision=message.revision if isinstance(message, NoticeUpdated) else 1,
+                broadcast=BROADCAST,
             )
         case NoticeWithdrawn():
-            return BroadcastCancelled(broadcast=BROADCAST, notice=message.notice)
+            return BroadcastCancelled(broadcast=BROADCAST, source=envelope.source, notice=envelope.subject or "")
         case _:
             raise AssertionError(envelope.type)
 

@@ -55,8 +55,9 @@ async def test_the_event_names_login_and_source_and_expires_after_a_day(
     ((login, envelope, notice),) = desk.said
     assert (login, envelope.source) == ("pressestelle", "/landkreis-osterholz/pressestelle")
     assert isinstance(notice, NoticePublished)
-    assert envelope.subject == notice.notice
-    assert notice.expires_at - envelope.time == timedelta(hours=24)
+    assert envelope.subject
+    assert envelope.expirytime is not None
+    assert envelope.expirytime - envelope.time == timedelta(hours=24)
 
 
 async def test_everything_on_the_command_line_is_in_the_notice(desk: Desk, environment: Mapping[str, str]) -> None:
@@ -76,7 +77,8 @@ async def test_everything_on_the_command_line_is_in_the_notice(desk: Desk, envir
     assert (notice.topic, notice.headline, notice.text) == ("strassensperrungen", "L 149 gesperrt", "Bis 18 Uhr.")
     assert (notice.spread_minutes, notice.follows) == (120, "n-0")
     assert (notice.link, notice.urgent, envelope.source) == ("https://example.org/a", True, "/other")
-    assert notice.expires_at - envelope.time == timedelta(days=2)
+    assert envelope.expirytime is not None
+    assert envelope.expirytime - envelope.time == timedelta(days=2)
 
 
 async def test_a_rejected_notice_is_told_with_every_field(desk: Desk, environment: Mapping[str, str]) -> None:
@@ -98,8 +100,8 @@ async def test_scripts_get_one_json_object(desk: Desk, environment: Mapping[str,
 async def test_a_withdrawn_notice_is_told_with_what_ended(desk: Desk, environment: Mapping[str, str]) -> None:
     ended = await kreisfunk("withdraw", "--notice", "n-4", "--reason", "geöffnet", environment=environment)
     assert (ended.status, ended.output) == (0, f"withdrawn: notice n-4, broadcast {BROADCAST}\n")
-    ((_, _, withdrawn),) = desk.said
-    assert withdrawn == NoticeWithdrawn(notice="n-4", reason="geöffnet")
+    ((_, envelope, withdrawn),) = desk.said
+    assert (envelope.subject, withdrawn) == ("n-4", NoticeWithdrawn(reason="geöffnet"))
 
 
 async def test_nobody_has_to_wait(environment: Mapping[str, str]) -> None:

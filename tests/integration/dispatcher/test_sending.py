@@ -218,7 +218,9 @@ async def test_a_cancelled_broadcast_stops_where_it_is(rig: Rig) -> None:
     citizens = await rig.citizens(300)
     source = await rig.broadcast(citizens)
     await some_arrived(rig, source, 30)
-    await rig.send(BroadcastCancelled(broadcast=source, notice="n"), topology.EVENTS, BroadcastCancelled.KEY)
+    await rig.send(
+        BroadcastCancelled(broadcast=source, source="/x", notice="n"), topology.EVENTS, BroadcastCancelled.KEY
+    )
     states = await rig.settled(source, 300)
     assert states["cancelled"] > 0
     assert len(await rig.arrived(source)) == 300 - states["cancelled"]

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from shared.contracts.notices import NoticePublished, NoticeWithdrawn
+from shared.contracts.notices import NoticePublished, NoticeUpdated, NoticeWithdrawn
 from shared.outcome import Outcome
 from tests.integration.subscriptions.stand import Stand
 from tests.unit.subscriptions.material import NOON
@@ -13,25 +13,47 @@ from tests.unit.subscriptions.material import NOON
 LOGIN = "pressestelle"
 SOURCE = "/landkreis-osterholz/pressestelle"
 NOTICE: dict[str, Any] = {
-    "notice": "L149",
     "topic": "strassensperrungen",
     "headline": "L 149: Vollsperrung",
     "text": "Bis 18 Uhr.",
-    "expires_at": (NOON + timedelta(hours=6)).isoformat(),
 }
+EXPIRY = NOON + timedelta(hours=6)
+MISSING = object()
 
 
-def cloud_event(kind: str, data: object, *, event_id: str = "event-1", source: str = SOURCE) -> bytes:
-    return msgspec.json.encode({"specversion": "1.0", "id": event_id, "source": source, "type": kind, "data": data})
+def cloud_event(
+    kind: str,
+    data: object,
+    *,
+    event_id: str = "event-1",
+    source: str = SOURCE,
+    subject: object = "L149",
+    expirytime: object = EXPIRY,
+) -> bytes:
+    """Any value may be wrong; what is MISSING is left out."""
+    attributes = {"id": event_id, "source": source, "type": kind, "subject": subject, "expirytime": expirytime}
+    given = {name: value for name, value in attributes.items() if value is not MISSING}
+    return msgspec.json.encode({"specversion": "1.0", **given, "data": data})
 
 
 async def publish(
-    stand: Stand, *, event_id: str = "event-1", source: str = SOURCE, login: str | None = LOGIN, **changes: object
+    stand: Stand,
+    *,
+    event_id: str = "event-1",
+    source: str = SOURCE,
+    login: str | None = LOGIN,
+    notice: str = "L149",
+    expirytime: object = EXPIRY,
+    **changes: object,
 ) -> Outcome:
-    body = cloud_event(NoticePublished.TYPE, NOTICE | changes, event_id=event_id, source=source)
+    """A notice, or its update if `changes` have a revision."""
+    kind = NoticeUpdated if "revision" in changes else NoticePublished
+    body = cloud_event(
+        kind.TYPE, NOTICE | changes, event_id=event_id, source=source, subject=notice, expirytime=expirytime
+    )
     return await stand.parts.desk.handle(body, login)
 
 
-async def withdraw(stand: Stand, notice: str = "L149", **data: object) -> Outcome:
-    body = cloud_event(NoticeWithdrawn.TYPE, {"notice": notice, **data}, event_id="withdrawal")
+async def withdraw(stand: Stand, notice: str = "L149", *, event_id: str = "withdrawal", **data: object) -> Outcome:
+    body = cloud_event(NoticeWithdrawn.TYPE, data, event_id=event_id, subject=notice, expirytime=MISSING)
     return await stand.parts.desk.handle(body, LOGIN)

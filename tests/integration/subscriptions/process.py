@@ -1,7 +1,6 @@
 """The service as a process, between real queues and a real database."""
 
 import os
-import re
 import secrets
 import sys
 from collections.abc import AsyncIterator, Mapping
@@ -77,7 +76,7 @@ async def broker_on(servers: Servers, vhost: str, folder: Path) -> AsyncIterator
     await _add_login(servers, path, service, PERMISSIONS["subscriptions"])
     await _add_login(servers, path, press, PERMISSIONS["pressestelle"])
     county_file = folder / "county.toml"
-    county_file.write_text(re.sub(r'login = "\w+"', f'login = "{press}"', COUNTY_FILE.read_text()))
+    county_file.write_text(COUNTY_FILE.read_text().replace('name = "pressestelle"', f'name = "{press}"'))
     async with (
         await aio_pika.connect(vhost) as connection,
         await aio_pika.connect(url_with_login(vhost, press, PASSWORD)) as press_connection,

@@ -3,6 +3,7 @@
 import asyncio
 from datetime import timedelta
 from functools import partial
+from typing import Any
 
 import msgspec
 from prometheus_client import CollectorRegistry
@@ -43,7 +44,7 @@ async def says(stand: Stand, *texts: str, sender: Addresses | None = None, start
         await stand.receive(message(text, sender=sender, seconds=start + number))
 
 
-async def audience(stand: Stand, **notice: str) -> int:
+async def audience(stand: Stand, **notice: Any) -> int:
     """How many get a notice that is published now."""
     before = len(stand.outlet.pages())
     await publish(stand, event_id=str(notice), **{"notice": f"n{before}", **notice})
@@ -80,8 +81,8 @@ async def test_who_pauses_or_lives_elsewhere_is_no_audience(stand: Stand) -> Non
     await says(stand, "Start", "nur Worpswede", sender=both(2))
     await says(stand, "Start", sender=both(3))
     assert await audience(stand) == 2
-    assert await audience(stand, municipality="Worpswede") == 2
-    assert await audience(stand, municipality="Lilienthal") == 1
+    assert await audience(stand, municipalities=["Worpswede"]) == 2
+    assert await audience(stand, municipalities=["Lilienthal"]) == 1
     assert await audience(stand, topic="stellen") == 2
     await says(stand, "weiter", sender=both(1), start=30)
     assert await audience(stand, topic="stellen") == 3
@@ -90,7 +91,7 @@ async def test_who_pauses_or_lives_elsewhere_is_no_audience(stand: Stand) -> Non
 async def test_a_pause_that_is_over_needs_no_word(stand: Stand) -> None:
     await says(stand, "Start", "Pause 1 Tag")
     stand.now = NOON + timedelta(days=3)
-    assert await audience(stand, expires_at=(NOON + timedelta(days=4)).isoformat()) == 1
+    assert await audience(stand, expirytime=NOON + timedelta(days=4)) == 1
 
 
 async def test_a_new_number_takes_consent_and_topics_along(stand: Stand) -> None:

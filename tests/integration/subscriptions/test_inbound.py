@@ -132,7 +132,7 @@ async def test_a_message_without_an_address_is_passed_over(stand: Stand) -> None
 
 async def test_bytes_that_are_no_group_are_kept_for_an_operator(stand: Stand) -> None:
     assert isinstance(await stand.parts.inbound.handle(b"{"), Dead)
-    accepted = NoticeAccepted(event="e", notice="n", revision=1, broadcast=timed_id(NOON))
+    accepted = NoticeAccepted(source="/x", event="e", notice="n", revision=1, broadcast=timed_id(NOON))
     body = encode(accepted, event_id="e", source="/x", time=NOON)
     assert await stand.parts.inbound.handle(body) == Dead(f"unexpected {NoticeAccepted.TYPE}")
 

@@ -1,6 +1,5 @@
 """Notices become broadcasts, on a real database."""
 
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -8,8 +7,9 @@ import pytest
 from shared.contracts.events import BroadcastCancelled, BroadcastStarted, NoticeAccepted, NoticeRejected
 from shared.contracts.message import Lane
 from shared.outcome import Dead, DependencyAway, Done
-from tests.integration.subscriptions.press import LOGIN, NOTICE, cloud_event, publish, withdraw
+from tests.integration.subscriptions.press import LOGIN, MISSING, NOTICE, cloud_event, publish, withdraw
 from tests.integration.subscriptions.stand import Stand
+from tests.unit.subscriptions.material import NOON
 
 BROADCASTS = "select revision, state, reason from subscriptions.broadcast order by revision"
 
@@ -32,7 +32,6 @@ async def test_a_notice_is_stored_accepted_and_started(stand: Stand) -> None:
 
 async def test_the_same_notice_again_is_the_same_broadcast(stand: Stand, other: Stand) -> None:
     await publish(stand)
-    other.now += timedelta(hours=7)  # it has expired meanwhile
     assert await publish(other) == Done()
     assert await publish(other, event_id="event-2") == Done()
     first, *again = stand.outlet.messages(NoticeAccepted) + other.outlet.messages(NoticeAccepted)
@@ -58,21 +57,21 @@ async def test_an_invalid_notice_comes_back_with_every_field(stand: Stand) -> No
         "topic": "wetter",
         "headline": "",
         "text": None,
-        "expires_at": "gestern",
         "link": "http://x",
         "revision": 0,
     }
-    outcome = await publish(stand, login="somebody", **wrong)
+    outcome = await publish(stand, source="/other", expirytime=NOON, **wrong)
     assert isinstance(outcome, Dead)
-    assert rejected_fields(stand) == [{"source", *wrong}]
+    named = {"source", "expirytime", *wrong}
+    assert rejected_fields(stand) == [named]
     (rejection,) = stand.outlet.messages(NoticeRejected)
     assert (rejection.event, rejection.notice) == ("event-1", "L149")
-    assert set(outcome.reason.removeprefix("rejected: ").split(", ")) == {"source", *wrong}
+    assert set(outcome.reason.removeprefix("rejected: ").split(", ")) == named
     assert await stand.rows(BROADCASTS) == []
     assert stand.metric("kreisfunk_subscriptions_notices_total", result="rejected") == 1
 
 
-@pytest.mark.parametrize(("login", "field"), [(None, "user_id"), ("ingress", "source")])
+@pytest.mark.parametrize(("login", "field"), [(None, "user_id"), ("ingress", "user_id"), ("somebody", "user_id")])
 async def test_nobody_publishes_in_anothers_name(stand: Stand, login: str | None, field: str) -> None:
     assert isinstance(await publish(stand, login=login), Dead)
     assert rejected_fields(stand) == [{field}]
@@ -82,9 +81,10 @@ async def test_nobody_publishes_in_anothers_name(stand: Stand, login: str | None
     ("body", "field"),
     [
         (b"no json", "body"),
-        (b'{"specversion": "1.0"}', "body"),
+        (b'{"specversion": "1.0", "id": "1", "source": "/x"}', "type"),
+        (cloud_event("de.kreisfunk.notice.published.v1", NOTICE, expirytime="gestern"), "expirytime"),
         (cloud_event("de.kreisfunk.notice.published.v9", NOTICE), "type"),
-        (cloud_event("de.kreisfunk.notice.withdrawn.v1", {}), "notice"),
+        (cloud_event("de.kreisfunk.notice.withdrawn.v1", {}, subject=MISSING), "subject"),
         (cloud_event("de.kreisfunk.notice.published.v1", [1]), "data"),
     ],
 )
@@ -131,7 +131,7 @@ async def test_a_withdrawn_notice_is_cancelled_and_stays_so(stand: Stand) -> Non
     (cancelled,) = stand.outlet.messages(BroadcastCancelled)
     assert cancelled.reason == "Irrtum"
     assert isinstance(await publish(stand, revision=2), Dead)
-    assert rejected_fields(stand) == [{"notice"}]
+    assert rejected_fields(stand) == [{"subject"}]
 
 
 async def test_a_withdrawal_that_overtakes_its_notice_still_holds(stand: Stand) -> None:

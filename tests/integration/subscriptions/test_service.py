@@ -88,8 +88,7 @@ async def arrived(broker: Broker, queue: str) -> AbstractIncomingMessage:
 
 
 def notice(**changes: object) -> bytes:
-    expires_at = (datetime.now(UTC) + timedelta(hours=3)).isoformat()
-    return cloud_event(NoticePublished.TYPE, NOTICE | {"expires_at": expires_at} | changes)
+    return cloud_event(NoticePublished.TYPE, NOTICE | changes, expirytime=datetime.now(UTC) + timedelta(hours=3))
 
 
 async def test_start_a_notice_and_stop_reach_the_dispatcher(service: Service, broker: Broker) -> None:
@@ -232,7 +231,7 @@ async def test_a_broken_county_file_is_named(broker: Broker, tmp_path: Path) -> 
     finished = start(settings | {"KREISFUNK_COUNTY_FILE": str(broken)})
     assert finished.returncode == 2
     assert "KREISFUNK_COUNTY_FILE: " in finished.stderr
-    assert "telephone" in finished.stderr
+    assert "topics" in finished.stderr
     assert "Traceback" not in finished.stderr
 
 

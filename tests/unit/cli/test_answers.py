@@ -10,9 +10,9 @@ from cli.publish.answers import as_object, as_text, report
 from shared.contracts.events import BroadcastCancelled, NoticeAccepted, NoticeRejected, Problem
 
 BROADCAST = UUID("018f0000-0000-8000-8000-000000000001")
-ACCEPTED = NoticeAccepted(event="e", notice="n", revision=1, broadcast=BROADCAST)
-REJECTED = NoticeRejected(event="e", problems=(Problem(field="topic", problem="unknown"),))
-CANCELLED = BroadcastCancelled(broadcast=BROADCAST, notice="n", reason="over")
+ACCEPTED = NoticeAccepted(source="/x", event="e", notice="n", revision=1, broadcast=BROADCAST)
+REJECTED = NoticeRejected(source="/x", event="e", problems=(Problem(field="topic", problem="unknown"),))
+CANCELLED = BroadcastCancelled(broadcast=BROADCAST, source="/x", notice="n", reason="over")
 
 
 def test_a_person_reads_one_line_and_every_problem() -> None:

@@ -7,10 +7,11 @@ from cli.broker import away_advice
 from cli.doctor.broker import judge_dead_letters, judge_topology
 from cli.doctor.graph import Component, Template, judge_refusal, judge_template, read_definitions
 from deploy.local.environments import CONFIG
-from services.subscriptions.adapters.county_file import read_county
-from services.subscriptions.domain.county import Category, Topic
+from services.subscriptions.domain.county import County
 from shared.amqp.connection import BrokerAway
 from shared.amqp.inspection import Inventory
+from shared.municipal.configuration import Category, Topic
+from shared.municipal.file import read_configuration
 
 TOPIC = Topic(id="stellen", title="Stellen", template="stellen_v1", category=Category.MARKETING)
 OURS = Template(
@@ -70,7 +71,7 @@ def test_a_topic_needs_a_template_in_our_file() -> None:
 def test_our_own_files_agree_with_each_other() -> None:
     definitions = read_definitions(CONFIG / "templates.json")
     approved = [msgspec.structs.replace(template, status="APPROVED") for template in definitions]
-    topics = read_county(CONFIG / "county.toml").topics
+    topics = read_configuration(CONFIG / "county.toml", County).topics
     assert [judge_template(topic, definitions, approved) for topic in topics] == [None] * len(topics)
     assert {template.parameters for template in definitions} == {("named", "BODY headline", "BODY text")}
 

@@ -4,8 +4,8 @@ import hashlib
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from services.subscriptions.adapters.county_file import read_county
 from services.subscriptions.domain.answers import Answers
+from services.subscriptions.domain.county import County
 from services.subscriptions.domain.decision import Outcome, Situation, decide
 from services.subscriptions.domain.guard import Conversation
 from services.subscriptions.domain.language.understanding import understand
@@ -13,8 +13,9 @@ from services.subscriptions.domain.subscriber import Subscriber
 from services.subscriptions.domain.wording import wordings
 from shared.contracts.inbound import InboundMessage
 from shared.contracts.message import Address, Addresses, AddressKind
+from shared.municipal.file import read_configuration
 
-COUNTY = read_county(Path("deploy/config/county.toml"))
+COUNTY = read_configuration(Path("deploy/config/county.toml"), County)
 TEXTS = wordings(COUNTY)
 ANSWERS = Answers(COUNTY)
 NOON = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)

@@ -6,27 +6,30 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.subscriptions.domain.broadcast import Broadcast, Page, broadcast_of, pages_of, template_of
+from services.subscriptions.domain.broadcast import Broadcast, Notice, Page, broadcast_of, pages_of, template_of
 from shared.contracts.dispatch import BroadcastBatch, BroadcastFollowUp, PermittedHours, Recipient
 from shared.contracts.envelope import decode
 from shared.contracts.ids import moment_of
 from shared.contracts.message import AddressKind, Lane
-from shared.contracts.notices import NoticePublished
+from shared.contracts.notices import NoticeContent, NoticePublished, NoticeUpdated
 from tests.unit.subscriptions.material import COUNTY, NOON, address
 
-NOTICE = NoticePublished(
-    notice="L149",
+CONTENT = NoticePublished(
     topic="strassensperrungen",
-    headline="L 149:  gesperrt",
-    text="Bis 18 Uhr.\n\nUmleitung\tüber Worpswede.",
-    expires_at=NOON + timedelta(hours=6),
+    headline="L 149: gesperrt",
+    text="Bis 18 Uhr. Umleitung über Worpswede.",
     link="https://www.landkreis-osterholz.de/l149",
 )
+URGENT = NoticePublished(topic="x", headline="h", text="t", urgent=True)
 TOPIC = COUNTY.topics[3]
 
 
+def notice(content: NoticeContent = CONTENT) -> Notice:
+    return Notice(source="/press", subject="L149", expires_at=NOON + timedelta(hours=6), content=content)
+
+
 def broadcast() -> Broadcast:
-    return broadcast_of(NOTICE, source="/press", topic=TOPIC, now=NOON)
+    return broadcast_of(notice(), topic=TOPIC, now=NOON)
 
 
 def recipients(number: int) -> list[Recipient]:
@@ -45,18 +48,17 @@ def batch(page: Page) -> BroadcastBatch:
 def test_the_id_of_a_broadcast_carries_its_time_and_depends_on_the_revision() -> None:
     assert moment_of(broadcast().id) == NOON
     assert broadcast().id == broadcast().id
-    revised = NoticePublished(notice="L149", topic="x", headline="h", text="t", expires_at=NOON, revision=2)
-    assert broadcast_of(revised, source="/press", topic=TOPIC, now=NOON).id != broadcast().id
+    revised = NoticeUpdated(topic="x", headline="h", text="t", revision=2)
+    assert broadcast_of(notice(revised), topic=TOPIC, now=NOON).id != broadcast().id
 
 
 def test_urgent_notices_take_the_urgent_lane() -> None:
-    urgent = NoticePublished(notice="a", topic="x", headline="h", text="t", expires_at=NOON, urgent=True)
-    assert broadcast_of(urgent, source="/press", topic=TOPIC, now=NOON).lane is Lane.URGENT
+    assert broadcast_of(notice(URGENT), topic=TOPIC, now=NOON).lane is Lane.URGENT
     assert broadcast().lane is Lane.BULK
 
 
 def test_the_template_has_one_line_for_each_parameter_and_a_stop_button() -> None:
-    template = template_of(NOTICE, TOPIC, broadcast().id)
+    template = template_of(CONTENT, TOPIC, broadcast().id)
     assert {parameter.name: parameter.text for parameter in template.parameters} == {
         "headline": "L 149: gesperrt",
         "text": "Bis 18 Uhr. Umleitung über Worpswede. https://www.landkreis-osterholz.de/l149",
@@ -83,7 +85,7 @@ def test_pages_hold_everybody_once_in_order(number: int, more: bool) -> None:
 
 @pytest.mark.parametrize("more", [True, False])
 def test_an_expired_broadcast_ends_with_an_empty_page(more: bool) -> None:
-    (page,) = pages_of(broadcast(), recipients(5), more=more, now=NOTICE.expires_at)
+    (page,) = pages_of(broadcast(), recipients(5), more=more, now=broadcast().expires_at)
     assert (batch(page).recipients, page.last, page.position) == ((), True, None)
 
 
@@ -95,9 +97,8 @@ def test_the_same_page_is_the_same_bytes_whenever_it_is_made() -> None:
 
 def test_hours_bind_what_is_not_urgent() -> None:
     hours = PermittedHours(opens=time(8), closes=time(20), zone="Europe/Berlin")
-    urgent = NoticePublished(notice="a", topic="x", headline="h", text="t", expires_at=NOON, urgent=True)
-    assert broadcast_of(NOTICE, source="/press", topic=TOPIC, now=NOON, hours=hours).hours == hours
-    assert broadcast_of(urgent, source="/press", topic=TOPIC, now=NOON, hours=hours).hours is None
+    assert broadcast_of(notice(), topic=TOPIC, now=NOON, hours=hours).hours == hours
+    assert broadcast_of(notice(URGENT), topic=TOPIC, now=NOON, hours=hours).hours is None
 
 
 def test_each_page_names_hours_and_spacing() -> None:

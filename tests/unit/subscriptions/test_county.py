@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from services.subscriptions.adapters.county_file import CountyFileError, read_county
-from services.subscriptions.domain.notices import LONGEST_CONTENT
+from services.subscriptions.domain.county import County
 from services.subscriptions.domain.wording import wordings
 from shared.contracts.dispatch import PermittedHours
+from shared.municipal.content import LONGEST_CONTENT
+from shared.municipal.file import ConfigurationFileError, read_configuration
 from tests.unit.subscriptions.material import COUNTY, TEXTS
 
 TEMPLATES = {template["name"]: template for template in json.loads(Path("deploy/config/templates.json").read_text())}
@@ -69,22 +70,14 @@ def test_a_text_is_known_by_its_hash() -> None:
 def test_a_file_that_describes_no_county_is_refused(tmp_path: Path, old: str, new: str) -> None:
     broken = tmp_path / "county.toml"
     broken.write_text(SHIPPED.replace(old, new))
-    with pytest.raises(CountyFileError, match=r"county\.toml"):
-        read_county(broken)
+    with pytest.raises(ConfigurationFileError, match=r"county\.toml"):
+        read_configuration(broken, County)
 
 
 def test_there_are_no_permitted_hours_unless_the_file_says_so(tmp_path: Path) -> None:
     assert COUNTY.permitted_hours is None
     limited = tmp_path / "county.toml"
     limited.write_text(SHIPPED.replace("# [perm", "[perm").replace("# opens", "opens").replace("# closes", "closes"))
-    hours = read_county(limited).permitted_hours
+    hours = read_configuration(limited, County).permitted_hours
     assert hours is not None
     assert hours.permitted == PermittedHours(opens=time(8), closes=time(20), zone="Europe/Berlin")
-
-
-def test_a_login_publishes_under_its_own_source_only() -> None:
-    source = "/landkreis-osterholz/pressestelle"
-    assert COUNTY.may_publish("pressestelle", source)
-    assert not COUNTY.may_publish("pressestelle", "/landkreis-osterholz/other")
-    assert not COUNTY.may_publish("other", source)
-    assert not COUNTY.may_publish(None, source)

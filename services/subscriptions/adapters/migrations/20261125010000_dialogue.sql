@@ -11,7 +11,7 @@ create index subscriber_merged_into on subscriptions.subscriber (merged_into) wh
 create index subscriber_ended on subscriptions.subscriber (ended_at) where state <> 'subscribed';
 comment on column subscriptions.subscriber.places is 'chosen municipalities for local topics; none means all';
 
-alter table subscriptions.broadcast add column municipality text;
+alter table subscriptions.broadcast add column municipalities text[] not null default '{}';
 
 alter table subscriptions.consent drop constraint consent_event_check;
 alter table subscriptions.consent add constraint consent_event_check

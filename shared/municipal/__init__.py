@@ -1,0 +1,1 @@
+"""What municipal systems may publish: their registration, and the rules that every door applies alike."""

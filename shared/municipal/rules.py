@@ -1,0 +1,105 @@
+"""What is wrong with a notice: every problem at once, each with its field and what would be right."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from shared.contracts.envelope import Envelope
+from shared.contracts.events import Problem
+from shared.contracts.notices import NoticeContent, NoticeId, NoticePublished, NoticeUpdated, NoticeWithdrawn
+from shared.municipal.configuration import Configuration
+from shared.municipal.content import content_problems
+from shared.municipal.shapes import shape_problems
+from shared.municipal.systems import System
+
+LATEST_EXPIRY = timedelta(days=366)
+DOOR = "ingress"
+
+NoticeEvent = NoticePublished | NoticeUpdated | NoticeWithdrawn
+_KINDS: dict[str, type[NoticeEvent]] = {kind.TYPE: kind for kind in (NoticePublished, NoticeUpdated, NoticeWithdrawn)}
+
+
+def system_name(envelope: Envelope, login: str | None) -> str | None:
+    """Who published: the broker login, or the system that the HTTP door names. Anybody else who names one is nobody."""
+    if login == DOOR:
+        return envelope.kreisfunksystem
+    return login if envelope.kreisfunksystem is None else None
+
+
+def notice_problems(
+    envelope: Envelope, system: System | None, configuration: Configuration, now: datetime
+) -> tuple[Problem, ...]:
+    """All that keeps an event of `system` from being obeyed; empty means nothing does."""
+    origin = tuple(_origin(envelope, system))
+    kind = _KINDS.get(envelope.type)
+    if kind is None:
+        return (*origin, Problem(field="type", problem=f"is none of {', '.join(_KINDS)}"))
+    return (*origin, *_subject(envelope), *_rest(envelope, kind, system, configuration, now))
+
+
+def read_notice(envelope: Envelope) -> NoticeEvent:
+    """The data of an event that has no problems. Raises msgspec.ValidationError for another one."""
+    return msgspec.json.decode(envelope.data, type=_KINDS[envelope.type])
+
+
+def _origin(envelope: Envelope, system: System | None) -> Iterator[Problem]:
+    if system is None:
+        yield Problem(field="user_id", problem="must be the broker login of a registered system, and the login's own")
+    elif envelope.source not in system.sources:
+        yield Problem(field="source", problem="does not belong to this system")
+
+
+def _subject(envelope: Envelope) -> Iterator[Problem]:
+    if envelope.subject is None:
+        yield Problem(field="subject", problem="is missing: the notice's id, which stays the same when it changes")
+        return
+    if not _is_notice_id(envelope.subject):
+        yield Problem(field="subject", problem="must be 1 to 100 of letters, digits and . _ : -")
+
+
+def _is_notice_id(subject: str) -> bool:
+    try:
+        msgspec.convert(subject, NoticeId)
+    except msgspec.ValidationError:
+        return False
+    return not subject.endswith("\n")  # which the pattern's end does not see
+
+
+def _rest(
+    envelope: Envelope,
+    kind: type[NoticeEvent],
+    system: System | None,
+    configuration: Configuration,
+    now: datetime,
+) -> Iterator[Problem]:
+    if issubclass(kind, NoticeContent):
+        yield from _expiry(envelope.expirytime, now)
+    data = _decoded(envelope)
+    if not isinstance(data, dict):
+        yield Problem(field="data", problem="must be a JSON object")
+        return
+    shape = tuple(shape_problems(data, kind))
+    yield from shape
+    if issubclass(kind, NoticeContent):
+        wrong = frozenset(problem.field for problem in shape)
+        yield from content_problems(data, wrong, envelope=envelope, system=system, configuration=configuration, now=now)
+
+
+def _expiry(expirytime: datetime | None, now: datetime) -> Iterator[Problem]:
+    if expirytime is None:
+        yield Problem(
+            field="expirytime", problem="is missing: the moment after which nobody may get it, with an offset"
+        )
+    elif expirytime <= now:
+        yield Problem(field="expirytime", problem="is in the past")
+    elif expirytime > now + LATEST_EXPIRY:
+        yield Problem(field="expirytime", problem=f"must be within {LATEST_EXPIRY.days} days")
+
+
+def _decoded(envelope: Envelope) -> Any:
+    try:
+        return msgspec.json.decode(envelope.data)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None

@@ -1,0 +1,234 @@
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.contracts.envelope import Envelope
+from shared.contracts.notices import NoticeContent, NoticePublished, NoticeUpdated, NoticeWithdrawn
+from shared.municipal.content import LONGEST_CONTENT
+from shared.municipal.rules import notice_problems, read_notice
+from tests.unit.municipal.material import CONTENT, EXPIRY, KNOWN, event, problems, problems_of
+from tests.unit.subscriptions.material import COUNTY, NOON
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=5,
+)
+FIELDS = {field.encode_name for field in msgspec.structs.fields(NoticeContent)}
+
+
+def test_a_valid_notice_has_no_problems() -> None:
+    assert problems() == {}
+    assert read_notice(event()) == msgspec.convert(CONTENT, NoticePublished)
+
+
+def test_an_update_needs_a_revision_and_a_withdrawal_only_its_subject() -> None:
+    assert problems_of(event(CONTENT | {"revision": 2}, kind=NoticeUpdated.TYPE)) == {}
+    assert set(problems_of(event(kind=NoticeUpdated.TYPE))) == {"revision"}
+    assert set(problems_of(event(CONTENT | {"revision": 1}, kind=NoticeUpdated.TYPE))) == {"revision"}
+    assert problems_of(event({}, kind=NoticeWithdrawn.TYPE, expirytime=None)) == {}
+    assert set(problems_of(event({"reason": 5}, kind=NoticeWithdrawn.TYPE, subject=None))) == {"reason", "subject"}
+
+
+def test_another_type_is_told_which_there_are() -> None:
+    (problem,) = problems_of(event(kind="de.kreisfunk.notice.published.v9")).items()
+    assert problem[0] == "type"
+    assert NoticeUpdated.TYPE in problem[1]
+
+
+@pytest.mark.parametrize("optional", ["link", "urgent"])
+def test_optional_fields_may_be_absent_and_unknown_ones_are_ignored(optional: str) -> None:
+    data = {field: value for field, value in CONTENT.items() if field != optional}
+    assert problems_of(event(data | {"colour": "red"})) == {}
+
+
+@pytest.mark.parametrize("data", [5, "text", [CONTENT]])
+def test_data_has_to_be_an_object(data: object) -> None:
+    assert problems_of(event(data)) == {"data": "must be a JSON object"}
+
+
+def test_every_missing_field_is_named() -> None:
+    found = problems_of(event({}, subject=None, expirytime=None))
+    assert set(found) == {"subject", "expirytime", "topic", "headline", "text"}
+    assert all(problem.startswith("is missing") for problem in found.values())
+
+
+def test_every_wrong_field_is_named_at_once() -> None:
+    wrong = {
+        "topic": "wetter",
+        "headline": "a" * 121,
+        "text": 5,
+        "link": "http://www.landkreis-osterholz.de",
+        "picture": "http://www.landkreis-osterholz.de/a.png",
+        "municipalities": ["Bremen"],
+        "urgent": "yes",
+        "scheduled_at": "yesterday",
+        "spread_minutes": 0,
+        "follows": "no spaces please",
+    }
+    found = problems_of(event(wrong, subject="no spaces please", expirytime=NOON, source="/other"))
+    assert set(found) == {"subject", "expirytime", "source", *FIELDS}
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("headline", "two\nlines"),
+        ("headline", "   "),
+        ("headline", "evil \u202etxet"),
+        ("text", "two\nlines"),
+        ("text", "two\u2028lines"),
+        ("text", "a\ttab"),
+        ("text", "a     gap"),
+        ("text", "Hallo {{1}}"),
+        ("text", "bell \x07"),
+        ("text", "a" * 801),
+        ("link", "https://bit.ly/2x"),
+        ("link", "https://landkreis-osterholz.de.example.org/"),
+        ("link", "https://user@www.landkreis-osterholz.de/"),
+        ("link", "https://www.landkreis-osterholz.de:8443/"),
+        ("link", "https://[broken"),
+        ("link", "https://www.landkreis-osterholz.de/\n"),
+        ("picture", "http://www.landkreis-osterholz.de/a.png"),
+        ("picture", "https://example.org/a.png"),
+        ("picture", "data:image/png;base64,AAAA"),
+        ("scheduled_at", "2026-11-20T12:00:00Z"),
+        ("scheduled_at", "2026-11-20T19:00:00+01:00"),
+        ("scheduled_at", "2026-11-20T18:00:00"),
+        ("topic", "wetter"),
+        ("municipalities", ["Bremen"]),
+        ("municipalities", "Worpswede"),
+        ("follows", "L149-2026-11"),
+    ],
+)
+def test_a_wrong_value_is_named_once(field: str, value: object) -> None:
+    assert set(problems(**{field: value})) == {field}
+
+
+@pytest.mark.parametrize("expirytime", [NOON, NOON - timedelta(days=1), NOON + timedelta(days=367)])
+def test_an_expiry_is_in_the_next_year(expirytime: Any) -> None:
+    assert set(problems_of(event(expirytime=expirytime))) == {"expirytime"}
+    assert problems_of(event(expirytime=NOON + timedelta(days=365))) == {}
+
+
+@pytest.mark.parametrize("subject", ["", "a b", "a/b", "a" * 101, "L149\n", "ä"])
+def test_a_subject_is_short_and_plain(subject: str) -> None:
+    assert set(problems_of(event(subject=subject))) == {"subject"}
+
+
+def test_up_to_four_spaces_are_none_of_our_business() -> None:
+    assert problems(text="a    gap") == {}
+
+
+def test_headline_text_and_link_fit_into_one_template() -> None:
+    link = "https://www.landkreis-osterholz.de/" + "a" * (LONGEST_CONTENT - 35 - 100 - 700)
+    assert problems(headline="a" * 100, text="b" * 700, link=link) == {}
+    assert set(problems(headline="a" * 101, text="b" * 700, link=link)) == {"text"}
+
+
+def test_no_value_is_repeated_in_a_problem() -> None:
+    secret = "geheim-4917604069001"
+    found = problems_of(event(dict.fromkeys(FIELDS - {"headline", "text", "follows"}, secret), type=secret))
+    assert secret not in str(found)
+    assert secret not in str(problems(**dict.fromkeys(FIELDS - {"headline", "text", "follows"}, secret)))
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"spread_minutes": 0}, "spread_minutes"),
+        ({"spread_minutes": 1441}, "spread_minutes"),
+        ({"spread_minutes": 1.5}, "spread_minutes"),
+        ({"spread_minutes": 60, "urgent": True}, "spread_minutes"),
+        ({"spread_minutes": 60, "follows": "K8"}, "spread_minutes"),
+        ({"spread_minutes": 361}, "spread_minutes"),
+        ({"spread_minutes": 61, "scheduled_at": "2026-11-20T17:00:00Z"}, "spread_minutes"),
+    ],
+)
+def test_a_spread_has_to_fit(changes: dict[str, Any], field: str) -> None:
+    assert set(problems(**{"urgent": False, **changes})) == {field}
+
+
+def test_a_spread_may_last_until_the_expiry_and_an_urgent_notice_may_follow_another() -> None:
+    assert problems(urgent=False, spread_minutes=360) == {}
+    assert problems(urgent=False, spread_minutes=60, scheduled_at="2026-11-20T17:00:00Z") == {}
+    assert problems(follows="K8") == {}
+
+
+def test_municipalities_are_those_of_the_county_and_for_local_topics() -> None:
+    assert problems(municipalities=["Worpswede", "Lilienthal"]) == {}
+    assert set(problems(municipalities=["Worpswede"], topic="stellen")) == {"municipalities"}
+
+
+def test_a_picture_needs_a_template_that_has_one() -> None:
+    picture = "https://www.landkreis-osterholz.de/a.png"
+    topics = tuple(msgspec.structs.replace(topic, picture_template=None) for topic in KNOWN.topics)
+    without = msgspec.structs.replace(KNOWN, topics=topics)
+    found = notice_problems(event(CONTENT | {"picture": picture}), KNOWN.system("pressestelle"), without, NOON)
+    assert [problem.field for problem in found] == ["picture"]
+
+
+@pytest.mark.parametrize(
+    ("login", "attributes", "fields"),
+    [
+        ("pressestelle", {"source": "/strassen"}, {"source"}),
+        ("strassen", {}, {"source"}),
+        ("strassen", {"source": "/strassen"}, set()),
+        ("nobody", {}, {"user_id"}),
+        (None, {}, {"user_id"}),
+        ("ingress", {}, {"user_id"}),
+        ("ingress", {"kreisfunksystem": "pressestelle"}, set()),
+        ("ingress", {"kreisfunksystem": "strassen"}, {"source"}),
+        ("pressestelle", {"kreisfunksystem": "strassen"}, {"user_id"}),
+        ("pressestelle", {"kreisfunksystem": "pressestelle"}, {"user_id"}),
+    ],
+)
+def test_nobody_publishes_in_anothers_name(login: str | None, attributes: dict[str, str], fields: set[str]) -> None:
+    assert set(problems_of(event(**attributes), login)) == fields
+
+
+def test_a_system_publishes_about_its_own_topics_only() -> None:
+    allowed = event(CONTENT | {"topic": "baustellen"}, source="/strassen")
+    forbidden = event(CONTENT | {"topic": "stellen"}, source="/strassen")
+    assert problems_of(allowed, "strassen") == {}
+    assert problems_of(forbidden, "strassen") == {
+        "topic": "this system may publish about baustellen, strassensperrungen only"
+    }
+
+
+@given(JSON | st.fixed_dictionaries({}, optional=dict.fromkeys([*FIELDS, "revision"], JSON)))
+def test_any_json_is_judged(data: object) -> None:
+    for kind in (NoticePublished.TYPE, NoticeUpdated.TYPE):
+        assert problems_of(event(data if data is not None else [], kind=kind)) != {}
+
+
+NOTICES = st.fixed_dictionaries(
+    {
+        "topic": st.sampled_from(sorted(COUNTY.topic_ids)) | st.text(max_size=5),
+        "headline": st.text(max_size=130),
+        "text": st.text(max_size=900),
+    },
+    optional={
+        "link": st.sampled_from([CONTENT["link"], "https://example.org", "http://x"]),
+        "municipalities": st.lists(st.sampled_from([*COUNTY.municipalities, "Bremen"]), max_size=3),
+        "urgent": st.booleans(),
+        "scheduled_at": st.timedeltas(timedelta(hours=-1), timedelta(hours=8)).map(lambda ahead: NOON + ahead),
+        "spread_minutes": st.integers(0, 1500),
+        "follows": st.sampled_from(["K8", "L149-2026-11"]),
+    },
+)
+
+
+@given(NOTICES)
+def test_what_has_no_problems_can_be_read_and_sent(data: dict[str, Any]) -> None:
+    envelope: Envelope = event(data)
+    if notice_problems(envelope, KNOWN.system("pressestelle"), KNOWN, NOON):
+        return
+    content = read_notice(envelope)
+    assert isinstance(content, NoticeContent)
+    assert not set("\n\r\t") & set(content.headline + content.text)
+    assert content.scheduled_at is None or NOON < content.scheduled_at < EXPIRY
