@@ -61,7 +61,7 @@ CLOSE_SECONDS = 3.0
 
 
 class NotMigrated(DependencyAway):
-    """The process ends, and finds what it needs when it is started again after the migration."""
+    """The process waits until somebody has migrated."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,11 +6,15 @@ import signal
 import sys
 import threading
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 import structlog
 
+from shared.outcome import DependencyAway
+
 EXIT_SETTINGS = 2
 EXIT_DEADLINE = 3
+AGAIN_SECONDS = 2.0
 
 _log = structlog.get_logger()
 
@@ -42,7 +46,8 @@ class Stop:
 def run(main: Callable[[Stop], Awaitable[None]], *, drain_seconds: float) -> None:
     """Run `main` until it returns; it should return soon after `stop.requested` is set.
 
-    What `main` raises ends the process with status 1 and one log line for each cause.
+    If it raises DependencyAway, it is run again in a moment, until it is asked to stop. What else it raises ends the
+    process with status 1 and one log line for each cause.
     """
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
@@ -61,11 +66,24 @@ async def _supervised(main: Callable[[Stop], Awaitable[None]], drain_seconds: fl
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.ask)
     try:
-        await main(stop)
+        await _patiently(main, stop)
     finally:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.remove_signal_handler(number)
     _log.info("stopped")
+
+
+async def _patiently(main: Callable[[Stop], Awaitable[None]], stop: Stop) -> None:
+    """Whatever is started first waits for the others."""
+    while not stop.requested.is_set():
+        try:
+            await main(stop)
+            break
+        except DependencyAway as error:
+            _log.warning("dependency_away", error=str(error), again_in_seconds=AGAIN_SECONDS)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(AGAIN_SECONDS):
+                await stop.requested.wait()
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

@@ -4,14 +4,18 @@ import asyncio
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import asyncpg
 import msgspec
 import pytest
 from aio_pika.abc import AbstractIncomingMessage
 
+from deploy.local.ports import LOOPBACK
+from deploy.local.proxy import CLEAR, Weather, running_proxy
 from services.subscriptions.handlers.expansion import PAGES_AHEAD
 from shared.amqp import topology
 from shared.contracts.dispatch import BroadcastBatch, ReplyRequested
@@ -20,7 +24,7 @@ from shared.contracts.events import NoticeAccepted, NoticeRejected, Subscription
 from shared.contracts.inbound import InboundMessage, InboundMessages
 from shared.contracts.message import Lane
 from shared.contracts.notices import NoticePublished
-from tests.databases import Database, fresh_database
+from tests.databases import ROLE_PASSWORD, Database, fresh_database, migrate_database
 from tests.integration.subscriptions.audience import subscribe_many
 from tests.integration.subscriptions.conftest import ROLE
 from tests.integration.subscriptions.press import NOTICE, cloud_event
@@ -235,15 +239,28 @@ async def test_a_broken_county_file_is_named(broker: Broker, tmp_path: Path) -> 
     assert "Traceback" not in finished.stderr
 
 
-async def test_a_schema_that_is_missing_ends_the_start_with_one_clear_line(broker: Broker, servers: Servers) -> None:
+async def test_whoever_is_started_first_waits_for_database_and_schema(
+    broker: Broker, servers: Servers, tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
     async with fresh_database(servers, "template1") as empty:
-        finished = await asyncio.to_thread(start, dict(environment(broker, empty.url_as(ROLE), 0)))
-    assert finished.returncode == 1
-    assert "run `kreisfunk migrate`" in finished.stderr
+        address = urlsplit(empty.url_as(ROLE))
+        async with running_proxy([address.port or 5432]) as proxy:
+            proxy.change(Weather(refuse=True))
+            url = address._replace(netloc=f"{ROLE}:{ROLE_PASSWORD}@{LOOPBACK}:{proxy.port}").geturl()
+            starting = asyncio.create_task(_used(running_service(broker, url, log)))
+            await wait_for(lambda: logged(log, "database: "), 30)
+            proxy.change(CLEAR)
+            await wait_for(lambda: logged(log, "run `kreisfunk migrate`"), 30)
+            await migrate_database(empty.url)
+            await starting
+    assert "Traceback" not in log.read_text()
 
 
-async def test_a_database_that_is_away_ends_the_start_with_one_clear_line(broker: Broker) -> None:
-    finished = start(dict(environment(broker, "postgresql://nobody@127.0.0.1:1/none", 0)))
-    assert finished.returncode == 1
-    assert len(finished.stderr.strip().splitlines()) == 1
-    assert "database" in finished.stderr
+async def _used(service: AbstractAsyncContextManager[Service]) -> None:
+    async with service as running:
+        assert await running.is_ready()
+
+
+async def logged(log: Path, words: str) -> bool:
+    return await asyncio.to_thread(lambda: log.exists() and words in log.read_text())
