@@ -75,12 +75,16 @@ class TemplateParameter(Value, frozen=True, kw_only=True):
 
 
 class Template(Value, frozen=True, kw_only=True):
-    """An approved template and what to fill in; `quick_replies` are the payloads of its buttons in order."""
+    """An approved template and what to fill in; `quick_replies` are the payloads of its buttons in order.
+
+    `picture` is the address of the image in its header; Meta fetches it.
+    """
 
     name: str
     language: str
     parameters: tuple[TemplateParameter, ...] = ()
     quick_replies: tuple[str, ...] = ()
+    picture: str | None = None
 
 
 class Recipient(Value, frozen=True, kw_only=True):

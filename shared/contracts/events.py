@@ -1,10 +1,15 @@
 """What we tell the world: exchange `kreisfunk.events`."""
 
 from datetime import datetime
-from typing import ClassVar
+from enum import StrEnum
+from typing import Annotated, ClassVar
 from uuid import UUID
 
+from msgspec import Meta, field
+
 from shared.contracts.message import Address, Lane, Message, Value
+
+Euros = Annotated[str, Meta(pattern=r"^[0-9]+\.[0-9]{2}$")]
 
 
 class Problem(Value, frozen=True, kw_only=True):
@@ -14,8 +19,22 @@ class Problem(Value, frozen=True, kw_only=True):
     problem: str
 
 
+class NoticeAction(StrEnum):
+    """What an event does to its notice."""
+
+    PUBLISHED = "published"
+    UPDATED = "updated"
+    WITHDRAWN = "withdrawn"
+
+
 class NoticeAccepted(Message, frozen=True, kw_only=True):
-    """A notice was stored and its broadcast begins; `source` and `event` name the CloudEvent that brought it."""
+    """An event about a notice was stored and is obeyed; `source` and `event` name it. Repeated, it is answered alike.
+
+    `broadcast` sends out revision `revision`. `audience` is how many would get it now (for a follow-up only the ledger
+    knows), `costs` what that costs in euros by Meta's category, `duration_seconds` how long it takes at today's rate;
+    each is missing where it is not known. `blockers` say in words what delays or stops it as of now. It begins at
+    `scheduled_at`, else at once. A withdrawal has no broadcast, and the newest revision that there was: 0 for none.
+    """
 
     TYPE: ClassVar[str] = "de.kreisfunk.notice.accepted.v1"
     KEY: ClassVar[str] = "notice.accepted"
@@ -24,7 +43,13 @@ class NoticeAccepted(Message, frozen=True, kw_only=True):
     event: str
     notice: str
     revision: int
-    broadcast: UUID
+    action: NoticeAction = NoticeAction.PUBLISHED
+    broadcast: UUID | None = None
+    audience: int | None = None
+    costs: dict[str, Euros] = field(default_factory=dict)
+    duration_seconds: int | None = None
+    blockers: tuple[str, ...] = ()
+    scheduled_at: datetime | None = None
 
 
 class NoticeRejected(Message, frozen=True, kw_only=True):

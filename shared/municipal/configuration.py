@@ -1,13 +1,16 @@
 """What notices may be about, as the county's file describes it."""
 
+from collections.abc import Iterator
+from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated
 
 from msgspec import Meta, Struct
 
 from shared.contracts.notices import Municipality
-from shared.municipal.systems import Short, System, TopicId
+from shared.municipal.systems import DOOR, Short, System, TopicId
 
+HIGHEST_PRICE = 10
 TemplateName = Annotated[str, Meta(pattern=r"^[a-z0-9_]{1,512}$")]
 
 
@@ -16,6 +19,20 @@ class Category(StrEnum):
 
     MARKETING = "marketing"
     UTILITY = "utility"
+
+
+class Prices(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What Meta takes for one message, in euros. Raises ValueError for what cannot be right."""
+
+    marketing: Decimal | None = None
+    utility: Decimal | None = None
+
+    def __post_init__(self) -> None:
+        if any(price is not None and not 0 <= price <= HIGHEST_PRICE for price in (self.marketing, self.utility)):
+            raise ValueError(f"a price is 0 to {HIGHEST_PRICE} euros")
+
+    def of(self, category: Category) -> Decimal | None:
+        return self.marketing if category is Category.MARKETING else self.utility
 
 
 class Topic(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -38,25 +55,32 @@ class Topic(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class Configuration(Struct, frozen=True, kw_only=True):
     """The part of the county's file that is about notices; the rest of it is not looked at.
 
-    Links and pictures lead to `link_hosts` only. Raises ValueError if two topics or systems are the same, if two
-    systems share a source, or if a system is permitted a topic that there is not.
+    Links and pictures lead to `link_hosts` only. Raises ValueError if two things have the same name, or one refers to
+    what there is not.
     """
 
     topics: Annotated[tuple[Topic, ...], Meta(min_length=1)]
     municipalities: tuple[Municipality, ...] = ()
     systems: tuple[System, ...] = ()
     link_hosts: tuple[str, ...] = ()
+    prices: Prices = Prices()
 
     def __post_init__(self) -> None:
-        if len(self.topic_ids) < len(self.topics):
-            raise ValueError("each topic needs an id of its own")
-        if len({system.name for system in self.systems}) < len(self.systems):
-            raise ValueError("each system needs a name of its own")
+        for wrong, problem in self._problems():
+            if wrong:
+                raise ValueError(problem)
+
+    def _problems(self) -> Iterator[tuple[bool, str]]:
+        names = [system.name for system in self.systems]
         sources = [source for system in self.systems for source in system.sources]
-        if len(set(sources)) < len(sources):
-            raise ValueError("a source belongs to one system only")
-        if not {topic for system in self.systems for topic in system.topics} <= self.topic_ids:
-            raise ValueError("a system is permitted a topic that there is not")
+        permitted = {topic for system in self.systems for topic in system.topics}
+        managed = {source for system in self.systems for source in system.manages}
+        yield len(self.topic_ids) < len(self.topics), "each topic needs an id of its own"
+        yield len(set(names)) < len(names), "each system needs a name of its own"
+        yield DOOR in names, f"{DOOR} is the login of the HTTP door, and no system"
+        yield len(set(sources)) < len(sources), "a source belongs to one system only"
+        yield not permitted <= self.topic_ids, "a system is permitted a topic that there is not"
+        yield not managed <= set(sources), "a system manages a source that belongs to nobody"
 
     @property
     def topic_ids(self) -> frozenset[str]:

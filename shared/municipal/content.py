@@ -73,7 +73,7 @@ def _municipalities(names: Sequence[str], topic: Topic | None, configuration: Co
 
 def _characters(field: str, text: str) -> Iterator[Problem]:
     """What Meta refuses in a template's parameter, and what could deceive."""
-    if not text.strip():
+    if all(letter.isspace() or unicodedata.category(letter) == "Cf" for letter in text):
         yield Problem(field=field, problem="is blank")
     elif _LINE_BREAKS.search(text):
         yield Problem(field=field, problem="contains a line break or a tab; WhatsApp allows neither, write one line")
@@ -121,8 +121,13 @@ def _spread(right: Mapping[str, Any], begins: datetime, expirytime: datetime | N
         yield Problem(field="spread_minutes", problem="goes beyond expirytime")
 
 
+def _length(text: str) -> int:
+    """In units of UTF-16, the most that anybody counts: an emoji is two."""
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2
+
+
 def _together(right: Mapping[str, Any]) -> Iterator[Problem]:
-    length = sum(len(right.get(field) or "") for field in ("headline", "text", "link"))
+    length = sum(_length(right.get(field) or "") for field in ("headline", "text", "link"))
     if length > LONGEST_CONTENT:
         yield Problem(
             field="text",

@@ -12,10 +12,9 @@ from shared.contracts.notices import NoticeContent, NoticeId, NoticePublished, N
 from shared.municipal.configuration import Configuration
 from shared.municipal.content import content_problems
 from shared.municipal.shapes import shape_problems
-from shared.municipal.systems import System
+from shared.municipal.systems import DOOR, System
 
 LATEST_EXPIRY = timedelta(days=366)
-DOOR = "ingress"
 
 NoticeEvent = NoticePublished | NoticeUpdated | NoticeWithdrawn
 _KINDS: dict[str, type[NoticeEvent]] = {kind.TYPE: kind for kind in (NoticePublished, NoticeUpdated, NoticeWithdrawn)}
@@ -32,8 +31,8 @@ def notice_problems(
     envelope: Envelope, system: System | None, configuration: Configuration, now: datetime
 ) -> tuple[Problem, ...]:
     """All that keeps an event of `system` from being obeyed; empty means nothing does."""
-    origin = tuple(_origin(envelope, system))
     kind = _KINDS.get(envelope.type)
+    origin = tuple(_origin(envelope, kind, system))
     if kind is None:
         return (*origin, Problem(field="type", problem=f"is none of {', '.join(_KINDS)}"))
     return (*origin, *_subject(envelope), *_rest(envelope, kind, system, configuration, now))
@@ -44,11 +43,16 @@ def read_notice(envelope: Envelope) -> NoticeEvent:
     return msgspec.json.decode(envelope.data, type=_KINDS[envelope.type])
 
 
-def _origin(envelope: Envelope, system: System | None) -> Iterator[Problem]:
+def _origin(envelope: Envelope, kind: type[NoticeEvent] | None, system: System | None) -> Iterator[Problem]:
     if system is None:
         yield Problem(field="user_id", problem="must be the broker login of a registered system, and the login's own")
-    elif envelope.source not in system.sources:
-        yield Problem(field="source", problem="does not belong to this system")
+    elif not _owns(system, envelope.source, kind):
+        yield Problem(field="source", problem=f"does not belong to this system, which has {', '.join(system.sources)}")
+
+
+def _owns(system: System, source: str, kind: type[NoticeEvent] | None) -> bool:
+    """A new notice is published under a source of one's own."""
+    return source in system.sources or (kind in (NoticeUpdated, NoticeWithdrawn) and source in system.manages)
 
 
 def _subject(envelope: Envelope) -> Iterator[Problem]:

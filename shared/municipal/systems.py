@@ -6,17 +6,24 @@ from msgspec import Meta, Struct
 
 Short = Annotated[str, Meta(min_length=1, max_length=200)]
 TopicId = Annotated[str, Meta(pattern=r"^[a-z][a-z_]{0,39}$")]
+DOOR = "ingress"  # the login that passes on what came in over HTTP
 SystemName = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_-]{0,39}$")]
+
+Quota = Annotated[int, Meta(ge=0, le=100_000)]
 
 
 class System(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One registered system; `name` is its broker login and its name at the HTTP door.
 
-    Each CloudEvents source in `sources` belongs to it alone. `notices_per_day` counts what was accepted in the last
-    24 hours, updates included.
+    Each CloudEvents source in `sources` belongs to it alone; of the sources in `manages`, which are another's, it may
+    update and withdraw notices. Accepted notices count, updates included, in any hour and any 24 hours; withdrawals
+    are always permitted.
     """
 
     name: SystemName
     sources: Annotated[tuple[Short, ...], Meta(min_length=1)]
     topics: Annotated[tuple[TopicId, ...], Meta(min_length=1)]
-    notices_per_day: Annotated[int, Meta(ge=1, le=100_000)] = 100
+    manages: tuple[Short, ...] = ()
+    notices_per_hour: Quota = 30
+    notices_per_day: Quota = 100
+    urgent_per_day: Quota = 20

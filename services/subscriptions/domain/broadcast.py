@@ -134,19 +134,20 @@ def broadcast_of(notice: Notice, *, topic: Topic, now: datetime, hours: Permitte
 
 
 def template_of(content: NoticeContent, topic: Topic, broadcast: UUID) -> Template:
-    """The topic's template, the link behind the text.
+    """The topic's template, with a picture above it if the notice has one, the link behind the text.
 
     Its buttons are Stop and a rating of this broadcast.
     """
     text = f"{content.text} {content.link}" if content.link else content.text
     return Template(
-        name=topic.template,
+        name=(content.picture and topic.picture_template) or topic.template,
         language=topic.language,
         parameters=(
             TemplateParameter(name="headline", text=content.headline),
             TemplateParameter(name="text", text=text),
         ),
         quick_replies=(STOP_PAYLOAD, *(payload(Intent.RATING, f"{value}:{broadcast}") for value in (GOOD, BAD))),
+        picture=content.picture,
     )
 
 

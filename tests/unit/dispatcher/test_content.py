@@ -64,3 +64,14 @@ def test_replies_beyond_whatsapps_limits_are_refused_here(text: str, titles: lis
 def test_numbers_get_a_plus_and_user_ids_go_to_recipient() -> None:
     assert recipient_fields(AddressKind.PHONE, "491760406900001") == {"to": "+491760406900001"}
     assert recipient_fields(AddressKind.USER, "DE.4010") == {"recipient": "DE.4010"}
+
+
+def test_a_picture_is_the_header_and_comes_first() -> None:
+    picture = "https://www.landkreis-osterholz.de/k9.jpg"
+    parameters = (TemplateParameter(name="headline", text="A"),)
+    body = template_body(Template(name="t", language="de", parameters=parameters, picture=picture))
+    assert body["template"]["components"][0] == {
+        "type": "header",
+        "parameters": [{"type": "image", "image": {"link": picture}}],
+    }
+    assert [component["type"] for component in body["template"]["components"]] == ["header", "body"]

@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 
 from shared.contracts.envelope import Envelope
 from shared.contracts.notices import NoticeContent, NoticePublished, NoticeUpdated, NoticeWithdrawn
+from shared.municipal.checking import check
 from shared.municipal.content import LONGEST_CONTENT
 from shared.municipal.rules import notice_problems, read_notice
-from tests.unit.municipal.material import CONTENT, EXPIRY, KNOWN, event, problems, problems_of
+from tests.unit.municipal.material import CONTENT, EXPIRY, KNOWN, ROADS, SOURCE, event, problems, problems_of
 from tests.unit.subscriptions.material import COUNTY, NOON
 
 JSON = st.recursive(
@@ -79,6 +80,7 @@ def test_every_wrong_field_is_named_at_once() -> None:
     [
         ("headline", "two\nlines"),
         ("headline", "   "),
+        ("headline", "\u200b\u00a0\u2060"),
         ("headline", "evil \u202etxet"),
         ("text", "two\nlines"),
         ("text", "two\u2028lines"),
@@ -232,3 +234,32 @@ def test_what_has_no_problems_can_be_read_and_sent(data: dict[str, Any]) -> None
     assert isinstance(content, NoticeContent)
     assert not set("\n\r\t") & set(content.headline + content.text)
     assert content.scheduled_at is None or NOON < content.scheduled_at < EXPIRY
+
+
+def test_one_call_checks_bytes_and_envelopes_alike() -> None:
+    system = KNOWN.system("pressestelle")
+    good, wrong = event(), event(CONTENT | {"topic": "wetter"}, source="/other")
+    assert check(good, system, KNOWN, NOON) == check(msgspec.json.encode(good), system, KNOWN, NOON) == ()
+    assert [problem.field for problem in check(msgspec.json.encode(wrong), system, KNOWN, NOON)] == ["source", "topic"]
+    assert [problem.field for problem in check(good, None, KNOWN, NOON)] == ["user_id"]
+    assert [problem.field for problem in check(b"no json", system, KNOWN, NOON)] == ["body"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "data", "fields"),
+    [
+        (NoticePublished.TYPE, CONTENT, {"source"}),
+        (NoticeUpdated.TYPE, CONTENT | {"revision": 2}, set()),
+        (NoticeUpdated.TYPE, CONTENT | {"revision": 2, "topic": "stellen"}, {"topic"}),
+        (NoticeWithdrawn.TYPE, {}, set()),
+    ],
+)
+def test_who_manages_a_source_updates_and_withdraws_its_notices(kind: str, data: object, fields: set[str]) -> None:
+    manager = msgspec.structs.replace(ROADS, manages=(SOURCE,))
+    found = notice_problems(event(data, kind=kind), manager, KNOWN, NOON)
+    assert {problem.field for problem in found} == fields
+
+
+def test_emojis_count_double() -> None:
+    assert problems(headline="a", text="😀" * 400, link=None) == {}
+    assert set(problems(headline="a" * 71, text="😀" * 400, link=None)) == {"text"}

@@ -33,6 +33,7 @@ def test_systems_are_known_by_their_names(tmp_path: Path) -> None:
         ("strassen", "/strassen", "wetter"),
         ("Straßen", "/strassen", "stellen"),
         ("strassen", "", "stellen"),
+        ("ingress", "/strassen", "stellen"),
     ],
 )
 def test_a_registration_that_is_ambiguous_or_wrong_is_refused(
@@ -40,3 +41,19 @@ def test_a_registration_that_is_ambiguous_or_wrong_is_refused(
 ) -> None:
     with pytest.raises(ConfigurationFileError, match=r"county\.toml"):
         read_configuration(with_another(tmp_path, name=name, source=source, topic=topic), Configuration)
+
+
+@pytest.mark.parametrize("line", ['manages = ["/nobody"]', "notices_per_day = -1", "urgent_per_day = 1.5"])
+def test_a_registration_with_a_wrong_rule_is_refused(tmp_path: Path, line: str) -> None:
+    path = with_another(tmp_path)
+    path.write_text(f"{path.read_text()}{line}\n")
+    with pytest.raises(ConfigurationFileError, match=r"county\.toml"):
+        read_configuration(path, Configuration)
+
+
+@pytest.mark.parametrize("price", ['"-0.1"', '"11"', '"much"'])
+def test_a_price_that_cannot_be_right_is_refused(tmp_path: Path, price: str) -> None:
+    path = tmp_path / "county.toml"
+    path.write_text(SHIPPED.read_text().replace('utility = "0.0456"', f"utility = {price}"))
+    with pytest.raises(ConfigurationFileError, match=r"county\.toml"):
+        read_configuration(path, Configuration)

@@ -41,9 +41,11 @@ def positional(*values: str) -> list[object]:
 def test_the_deployed_templates_would_be_approved_and_all_have_the_same_shape() -> None:
     deployed = Templates.from_file(DEPLOYED).all
     topics = ["veranstaltungen", "stellen", "baustellen", "strassensperrungen"]
-    assert [one.name for one in deployed] == [f"kreisfunk_{topic}_v1" for topic in topics]
+    kinds = ("v1", "bild_v1")
+    assert [one.name for one in deployed] == [f"kreisfunk_{topic}_{kind}" for kind in kinds for topic in topics]
     for one in deployed:
-        body, footer, buttons = one.components
+        *header, body, footer, buttons = one.components
+        assert [part.format for part in header] == (["IMAGE"] if "_bild_" in one.name else [])
         assert (one.language, one.named) == ("de", True)
         assert body.variables == ["headline", "text"]
         assert footer.text == "Abmelden: Stop"

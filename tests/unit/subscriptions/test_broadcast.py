@@ -2,6 +2,7 @@ from dataclasses import replace
 from datetime import time, timedelta
 from uuid import UUID
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -68,6 +69,13 @@ def test_the_template_has_one_line_for_each_parameter_and_a_stop_button() -> Non
         "de",
         ("stop", f"rating:good:{broadcast().id}", f"rating:bad:{broadcast().id}"),
     )
+
+
+def test_a_picture_goes_into_the_template_that_has_one() -> None:
+    picture = "https://www.landkreis-osterholz.de/l149.jpg"
+    template = template_of(msgspec.structs.replace(CONTENT, picture=picture), TOPIC, broadcast().id)
+    assert (template.name, template.picture) == ("kreisfunk_strassensperrungen_bild_v1", picture)
+    assert template_of(CONTENT, TOPIC, broadcast().id).picture is None
 
 
 @given(st.integers(0, 450), st.booleans())

@@ -19,8 +19,10 @@ SHIPPED = Path("deploy/config/county.toml").read_text()
 @pytest.mark.parametrize("topic", COUNTY.topics, ids=lambda topic: str(topic.id))
 def test_each_topic_has_its_template_with_the_same_category(topic: object) -> None:
     (known,) = [each for each in COUNTY.topics if each == topic]
-    template = TEMPLATES[known.template]
-    assert (template["language"], template["category"].lower()) == (known.language, known.category)
+    assert known.picture_template is not None
+    for name in (known.template, known.picture_template):
+        template = TEMPLATES[name]
+        assert (template["language"], template["category"].lower()) == (known.language, known.category)
 
 
 @pytest.mark.parametrize("name", TEMPLATES)
