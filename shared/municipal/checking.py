@@ -15,11 +15,11 @@ def check(
 ) -> tuple[Problem, ...]:
     """Every problem of one event of `system`; empty means that it can be accepted.
 
-    The entry for whoever answers at once: the HTTP door, `kreisfunk publish --check`, an adapter. `event` is an event in
-    structured JSON, or an envelope that was read already. `system` is `configuration.system(name)` of whoever was
-    authenticated; None is nobody, and is a problem. It is pure and needs neither database nor broker, so what only they
-    know comes later with `notice.rejected`: that the id was used for another event, that the revision is not the next
-    one or the notice was withdrawn, that `follows` names nothing, that a quota is used up. No problem repeats a value.
+    The entry for whoever answers at once: the HTTP door, `kreisfunk publish --check`, an adapter. `event` is structured
+    JSON, or an envelope that was read already. `system` is `configuration.system(name)` of whoever was authenticated;
+    None is nobody, and is a problem. It is pure and needs neither database nor broker, so what only they know comes
+    later with `notice.rejected`: that the id was used for another event, that the revision is not the next one or the
+    notice was withdrawn, that `follows` names nothing, that a quota is used up. No problem repeats a value.
     """
     try:
         envelope = event if isinstance(event, Envelope) else read_event(event)
