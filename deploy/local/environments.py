@@ -63,6 +63,7 @@ def ingress(around: Surroundings, *, listen_port: int, internal_port: int) -> En
         "KREISFUNK_LISTEN_HOST": LOOPBACK,
         "KREISFUNK_LISTEN_PORT": str(listen_port),
         "KREISFUNK_PHONE_NUMBER_ID": PHONE_NUMBER_ID,
+        "KREISFUNK_WABA_ID": BUSINESS_ACCOUNT_ID,
     }
 
 

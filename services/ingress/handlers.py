@@ -18,6 +18,7 @@ class Receiver:
     app_secrets: Sequence[bytes]
     verify_token: str
     phone_number_id: str
+    account_id: str | None = None
     seal: Seal
     index: Index
     clock: Clock
@@ -44,11 +45,14 @@ class Receiver:
             return Result.UNAVAILABLE
         for reason in understood.ignored:
             self.meter.ignored(reason)
+        for problem in understood.problems:
+            self.meter.not_understood(problem.kind)
         return Result.QUARANTINED if understood.problems else Result.ACCEPTED
 
     def _understand(self, body: bytes) -> Understood:
         rules = Rules(
             phone_number_id=self.phone_number_id,
+            account_id=self.account_id,
             received_at=self.clock(),
             seal=self.seal,
             index=self.index,

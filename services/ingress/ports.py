@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import Protocol
 
-from services.ingress.domain.findings import Event, Ignored
+from services.ingress.domain.findings import Event, Ignored, ProblemKind
 
 
 class NotStored(Exception):
@@ -35,3 +35,5 @@ class Meter(Protocol):
     def answered(self, result: Result) -> None: ...
 
     def ignored(self, reason: Ignored) -> None: ...
+
+    def not_understood(self, kind: ProblemKind) -> None: ...

@@ -16,6 +16,9 @@ class Settings(ServiceSettings):
     app_secrets: SecretStr = Field(description="Meta's app secret; two, comma separated, in a rotation")
     verify_token: SecretStr = Field(min_length=8, description="the token that Meta repeats in its handshake")
     phone_number_id: str = Field(pattern=r"^[0-9]{5,30}$", description="Meta's id of our number")
+    waba_id: str | None = Field(
+        None, pattern=r"^[0-9]{5,30}$", description="Meta's id of our account; what it says of others is then ignored"
+    )
     sealing_keys: SecretStr = Field(description="VERSION:BASE64 of 32 bytes, comma separated")
     index_key: SecretStr = Field(description="base64 of 32 bytes")
 

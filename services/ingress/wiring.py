@@ -45,6 +45,7 @@ def _receiver(settings: Settings, outbox: Outbox, meter: Meter) -> Receiver:
         app_secrets=settings.app_secret_values,
         verify_token=settings.verify_token.get_secret_value(),
         phone_number_id=settings.phone_number_id,
+        account_id=settings.waba_id,
         seal=KeyRing.parse(settings.sealing_keys.get_secret_value()).seal,
         index=IndexKey.parse(settings.index_key.get_secret_value()).index,
         clock=system_clock,

@@ -12,6 +12,7 @@ class InboundMessage(Value, frozen=True, kw_only=True):
     `message_key` is the keyed hash of the wamid (a wamid contains the sender's number), `about_key` that of
     the message it refers to. `sent_at` is Meta's clock, in whole seconds. `kind` is Meta's `type`. `text` is
     what was typed, the caption, the button's label or the emoji; `payload` the button's or list row's id.
+    `error_code` is Meta's code for what it could not pass on.
     """
 
     message_key: bytes
@@ -22,6 +23,7 @@ class InboundMessage(Value, frozen=True, kw_only=True):
     text: str | None = None
     payload: str | None = None
     about_key: bytes | None = None
+    error_code: int | None = None
 
 
 class InboundMessages(Message, frozen=True, kw_only=True):
@@ -99,11 +101,15 @@ class IdentityChanges(Message, frozen=True, kw_only=True):
 
 
 class AccountEvent(Value, frozen=True, kw_only=True):
-    """What Meta says about our account, templates, quality and limits: its `field` and `value` unchanged."""
+    """What Meta says about our account, templates, quality and limits: its `field` and `value` unchanged.
+
+    `at` is Meta's clock, where it says so.
+    """
 
     field: str
     received_at: datetime
     value: dict[str, Any]
+    at: datetime | None = None
 
 
 class AccountEvents(Message, frozen=True, kw_only=True):
@@ -116,7 +122,11 @@ class AccountEvents(Message, frozen=True, kw_only=True):
 
 
 class WebhookQuarantined(Message, frozen=True, kw_only=True):
-    """A webhook with a valid signature that could not be understood; `sealed` opens to its raw bytes."""
+    """A webhook with a valid signature of which something could not be understood.
+
+    `sealed` opens to its raw bytes. `kind` is `no_webhook`, `unknown_field` (Meta knows something that we do not) or
+    `broken_part`; what was understood beside it went on.
+    """
 
     TYPE: ClassVar[str] = "de.kreisfunk.inbound.quarantined.v1"
     KEY: ClassVar[str] = "quarantined"
@@ -125,3 +135,4 @@ class WebhookQuarantined(Message, frozen=True, kw_only=True):
     received_at: datetime
     size: int
     sealed: bytes
+    kind: str = "broken_part"

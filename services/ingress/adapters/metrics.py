@@ -4,8 +4,9 @@ from collections.abc import Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
-from services.ingress.domain.findings import Event, Ignored
+from services.ingress.domain.findings import Event, Ignored, ProblemKind
 from services.ingress.domain.groups import GROUPS
+from services.ingress.domain.words import OTHER, WORDS
 from services.ingress.ports import Result
 
 KINDS: Mapping[type[Event], str] = {event: message.KEY for event, message in GROUPS.items()}
@@ -31,6 +32,15 @@ class Metrics:
         self._ignored = Counter(
             "kreisfunk_ingress_ignored_total", "Parts of webhooks not for us", ["reason"], registry=registry
         )
+        self._words = Counter(
+            "kreisfunk_ingress_words_total",
+            "Events that the broker confirmed, by Meta's own word for what they are",
+            ["kind", "word"],
+            registry=registry,
+        )
+        self._problems = Counter(
+            "kreisfunk_ingress_problems_total", "Parts of webhooks not understood", ["kind"], registry=registry
+        )
         self._sizes = Histogram(
             "kreisfunk_ingress_group_size",
             "Events in one AMQP message",
@@ -53,15 +63,28 @@ class Metrics:
     def ignored(self, reason: Ignored) -> None:
         self._ignored.labels(reason).inc()
 
+    def not_understood(self, kind: ProblemKind) -> None:
+        self._problems.labels(kind).inc()
+
     def confirmed(self, kind: type[Event], size: int, seconds: float) -> None:
         """A group of `size` events was confirmed."""
         self._events.labels(KINDS[kind]).inc(size)
         self._sizes.labels(KINDS[kind]).observe(size)
         self._confirms.labels(KINDS[kind]).observe(seconds)
 
+    def words(self, kind: type[Event], words: Mapping[str, int]) -> None:
+        """How often each word stood in confirmed events; those that are not known are one."""
+        for word, times in words.items():
+            self._words.labels(KINDS[kind], WORDS[kind].label(word)).inc(times)
+
     def _begin(self) -> None:
         for reason in Ignored:
             self._ignored.labels(reason)
+        for problem in ProblemKind:
+            self._problems.labels(problem)
+        for event, words in WORDS.items():
+            for word in (*words.known, OTHER):
+                self._words.labels(KINDS[event], word)
         for kind in KINDS.values():
             self._events.labels(kind)
             self._sizes.labels(kind)

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -14,6 +14,7 @@ from services.ingress.adapters.group_commit import GroupCommit, Limits
 from services.ingress.adapters.metrics import KINDS, Metrics
 from services.ingress.domain.findings import Event
 from services.ingress.domain.groups import by_type, group_of, weigh
+from services.ingress.domain.words import WORDS, count_words, is_harmless
 from services.ingress.ports import NotStored
 from shared.amqp.publisher import PatientPublisher, Unroutable
 from shared.amqp.topology import INBOUND
@@ -30,6 +31,7 @@ ALONE = Limits(events=1, weight=0)
 STORE_SECONDS = 2.0
 MOST_WAITING_WEBHOOKS = 2_000
 MOST_WAITING_EVENTS = 50_000
+MOST_MENTIONED = 100
 
 _log = structlog.get_logger()
 Publish = Callable[[type[Event], Sequence[Event]], Awaitable[None]]
@@ -83,6 +85,7 @@ class BrokerGroups:
     publisher: PatientPublisher
     clock: Clock
     metrics: Metrics
+    mentioned: set[str] = field(default_factory=set)
 
     async def publish(self, kind: type[Event], events: Sequence[Event]) -> None:
         """Return when the broker has confirmed. Raises NotStored."""
@@ -96,6 +99,16 @@ class BrokerGroups:
             _log.warning("group_not_stored", kind=KINDS[kind], events=len(events), error=str(error))
             raise NotStored("the broker did not confirm") from None
         self.metrics.confirmed(kind, len(events), time.monotonic() - started)
+        words = count_words(kind, events)
+        self.metrics.words(kind, words)
+        self._mention(kind, words)
+
+    def _mention(self, kind: type[Event], words: Iterable[str]) -> None:
+        """Once for each word of Meta's that is new to us, and for not too many."""
+        for word in words:
+            if word not in WORDS[kind].known and word not in self.mentioned and len(self.mentioned) < MOST_MENTIONED:
+                self.mentioned.add(word)
+                _log.warning("unknown_word", kind=KINDS[kind], word=word if is_harmless(word) else "")
 
 
 @asynccontextmanager

@@ -28,9 +28,13 @@ class Index(Protocol):
 
 
 class Rules(Struct, frozen=True, kw_only=True):
-    """What translation needs to know: our number, the moment, and how to seal."""
+    """What translation needs to know: our number, the moment, and how to seal.
+
+    Without `account_id` what is said about any account is taken for ours.
+    """
 
     phone_number_id: str
+    account_id: str | None = None
     received_at: datetime
     seal: Seal
     index: Index

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from services.ingress.domain import webhook
+from services.ingress.domain.findings import ProblemKind
 
 # From here on a number cannot be seconds (the year 5138), so it is milliseconds.
 _MILLISECONDS_FROM = 100_000_000_000
@@ -34,6 +35,14 @@ _UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 class NotUnderstood(ValueError):
     """A part that is not what it should be. The text holds no value of it."""
+
+    kind = ProblemKind.BROKEN_PART
+
+
+class UnknownField(NotUnderstood):
+    """Well formed, but about something that we know nothing of."""
+
+    kind = ProblemKind.UNKNOWN_FIELD
 
 
 def read(kind: type[P], raw: bytes | msgspec.Raw) -> P:
@@ -75,6 +84,14 @@ def moment(timestamp: webhook.Timestamp) -> datetime:
         return datetime.fromtimestamp(seconds, UTC)
     except (ValueError, OverflowError, OSError):
         raise NotUnderstood("timestamp is out of range") from None
+
+
+def moment_or_none(timestamp: object) -> datetime | None:
+    """Meta's time where it is only a help, so whatever stands there is no reason to refuse the rest."""
+    try:
+        return moment(timestamp) if isinstance(timestamp, int | str) else None
+    except NotUnderstood:
+        return None
 
 
 def _explain(error: Exception) -> str:

@@ -21,7 +21,21 @@ class Ignored(StrEnum):
     """Why something that we understood is not for us."""
 
     OTHER_NUMBER = "other_number"
+    OTHER_ACCOUNT = "other_account"
     GROUP = "group"
+    CALL = "call"
+    COEXISTENCE = "coexistence"
+    HANDOVER = "handover"
+    ADVERTISING = "advertising"
+    EMPTY = "empty"
+
+
+class ProblemKind(StrEnum):
+    """What sort of thing was not understood."""
+
+    NO_WEBHOOK = "no_webhook"
+    UNKNOWN_FIELD = "unknown_field"
+    BROKEN_PART = "broken_part"
 
 
 @dataclass(frozen=True)
@@ -29,6 +43,7 @@ class Problem:
     """What was not understood: the place and the reason, without a value."""
 
     reason: str
+    kind: ProblemKind = ProblemKind.BROKEN_PART
 
 
 Finding = Event | Ignored | Problem

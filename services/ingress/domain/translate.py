@@ -1,6 +1,7 @@
 """From a webhook's bytes to events: what we understand, what is not ours, and what an operator has to see."""
 
 from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
 from typing import TypeVar
 
 from msgspec import Raw
@@ -8,8 +9,9 @@ from msgspec import Raw
 from services.ingress.domain import webhook
 from services.ingress.domain.addresses import Rules, addresses_of, sender_of
 from services.ingress.domain.content import LONGEST_WORD, content_of, cut
-from services.ingress.domain.decoding import NotUnderstood, moment, read, read_object
-from services.ingress.domain.findings import Finding, Ignored, Problem, Understood
+from services.ingress.domain.decoding import NotUnderstood, UnknownField, moment, moment_or_none, read, read_object
+from services.ingress.domain.fields import CITIZEN_FIELDS, is_about_account, not_for_us
+from services.ingress.domain.findings import Finding, Ignored, Problem, ProblemKind, Understood
 from services.ingress.domain.identities import identity_change
 from shared.contracts.inbound import (
     AccountEvent,
@@ -20,9 +22,8 @@ from shared.contracts.inbound import (
 )
 
 ACCOUNT_OBJECT = "whatsapp_business_account"
-# Fields about our account only. Others may hold citizens' numbers and texts, so they are sealed as a whole.
-ACCOUNT_FIELDS = ("account_", "business_", "message_template_", "template_", "phone_number_", "security")
-CITIZEN_FIELDS = ("messages", "user_preferences")
+# What a value may hold beside what happened.
+FRAME = frozenset({"messaging_product", "metadata", "contacts"})
 LONGEST_OPAQUE = 512
 NAMED_PROBLEMS = 3
 
@@ -31,8 +32,15 @@ Read = Callable[[P], Iterator[Finding]]
 
 
 def translate(body: bytes, rules: Rules) -> Iterator[Finding]:
-    """All that a webhook holds, in its order."""
-    yield from _each(webhook.Webhook, "webhook", [body], lambda whole: _webhook(whole, rules))
+    """All that a webhook holds, in its order; at least one finding."""
+    try:
+        whole = _webhook(body)
+    except NotUnderstood as problem:
+        yield Problem(str(problem), ProblemKind.NO_WEBHOOK)
+        return
+    yield from _each(webhook.Entry, "entry", whole.entry, lambda entry: _entry(entry, rules))
+    if not whole.entry:
+        yield Ignored.EMPTY
 
 
 def understand(body: bytes, rules: Rules) -> Understood:
@@ -54,6 +62,7 @@ def quarantine(body: bytes, problems: Sequence[Problem], rules: Rules) -> Webhoo
     named = "; ".join(problem.reason for problem in problems[:NAMED_PROBLEMS])
     more = len(problems) - NAMED_PROBLEMS
     return WebhookQuarantined(
+        kind=problems[0].kind,
         reason=f"{named}; and {more} more" if more > 0 else named,
         received_at=rules.received_at,
         size=len(body),
@@ -67,38 +76,78 @@ def _each(kind: type[P], place: str, raws: Sequence[bytes | Raw] | None, then: R
         try:
             yield from then(read(kind, raw))
         except NotUnderstood as problem:
-            yield Problem(f"{place}[{number}]: {problem}")
+            yield Problem(f"{place}[{number}]: {problem}", problem.kind)
 
 
-def _webhook(whole: webhook.Webhook, rules: Rules) -> Iterator[Finding]:
+def _webhook(body: bytes) -> webhook.Webhook:
+    whole = read(webhook.Webhook, body)
     if whole.object != ACCOUNT_OBJECT:
         raise NotUnderstood(f"object is not {ACCOUNT_OBJECT}")
-    yield from _each(webhook.Entry, "entry", whole.entry, lambda entry: _entry(entry, rules))
+    return whole
 
 
 def _entry(entry: webhook.Entry, rules: Rules) -> Iterator[Finding]:
-    yield from _each(webhook.Change, "changes", entry.changes, lambda change: _change(change, rules))
+    yield from _each(webhook.Change, "changes", entry.changes, lambda change: _change(entry, change, rules))
+    if not entry.changes:
+        yield Ignored.EMPTY
 
 
-def _change(change: webhook.Change, rules: Rules) -> Iterator[Finding]:
+def _change(entry: webhook.Entry, change: webhook.Change, rules: Rules) -> Iterator[Finding]:
     if change.field in CITIZEN_FIELDS:
-        yield from _value(change.field, read(webhook.Value, change.value), rules)
-    elif change.field.startswith(ACCOUNT_FIELDS):
-        yield _account(change.field, read_object(change.value), rules)
+        yield from _value(change, rules)
+    elif is_about_account(change.field):
+        yield _account_change(entry, change, rules)
+    elif reason := not_for_us(change.field):
+        yield reason
     else:
-        raise NotUnderstood("a field that is not known")
+        raise UnknownField("a field that is not known")
 
 
-def _value(field: str, value: webhook.Value, rules: Rules) -> Iterator[Finding]:
+def _account_change(entry: webhook.Entry, change: webhook.Change, rules: Rules) -> Finding:
+    if rules.account_id is not None and entry.id is not None and str(entry.id) != rules.account_id:
+        return Ignored.OTHER_ACCOUNT
+    return _account(change.field, read_object(change.value), rules, at=moment_or_none(entry.time))
+
+
+def _value(change: webhook.Change, rules: Rules) -> Iterator[Finding]:
+    value = read(webhook.Value, change.value)
     number = value.metadata.phone_number_id if value.metadata else None
-    if number is not None and number != rules.phone_number_id:
+    if number is not None and str(number) != rules.phone_number_id:
         yield Ignored.OTHER_NUMBER
-        return
+    elif _is_hollow(value):
+        yield _hollow(change)
+    else:
+        yield from _happened(change.field, value, rules)
+
+
+def _is_hollow(value: webhook.Value) -> bool:
+    return not (
+        value.statuses
+        or value.messages
+        or value.user_preferences
+        or value.errors
+        or value.message_echoes
+        or value.calls
+    )
+
+
+def _hollow(change: webhook.Change) -> Finding:
+    """Nothing happened, or something of which we know nothing."""
+    if any(content for name, content in read_object(change.value).items() if name not in FRAME):
+        raise UnknownField("nothing in it is known")
+    return Ignored.EMPTY
+
+
+def _happened(field: str, value: webhook.Value, rules: Rules) -> Iterator[Finding]:
     contacts: list[webhook.Contact] = []
     yield from _each(webhook.Contact, "contacts", value.contacts, _collect(contacts))
     yield from _messages(value, tuple(contacts), rules)
     yield from _each(webhook.Status, "statuses", value.statuses, lambda status: _status(status, rules))
     yield from _each(webhook.Preference, "user_preferences", value.user_preferences, lambda it: _preference(it, rules))
+    for _ in value.message_echoes or ():
+        yield Ignored.COEXISTENCE
+    for _ in value.calls or ():
+        yield Ignored.CALL
     if value.errors:
         yield _account(field, {"errors": [_named(error) for error in value.errors]}, rules)
 
@@ -132,6 +181,7 @@ def _message(message: webhook.WrittenMessage, contacts: tuple[webhook.Contact, .
         text=text,
         payload=payload,
         about_key=rules.index("wamid", about) if about else None,
+        error_code=_error_code(message.errors),
     )
 
 
@@ -145,13 +195,13 @@ def _status(status: webhook.Status, rules: Rules) -> Iterator[Finding]:
         at=moment(status.timestamp),
         received_at=rules.received_at,
         delivery=cut(status.biz_opaque_callback_data, LONGEST_OPAQUE),
-        error_code=_error_code(status),
+        error_code=_error_code(status.errors),
         pricing_category=cut(status.pricing.category, LONGEST_WORD) if status.pricing else None,
     )
 
 
-def _error_code(status: webhook.Status) -> int | None:
-    return _code(status.errors[0]) if status.errors else None
+def _error_code(errors: Sequence[webhook.Failure] | None) -> int | None:
+    return _code(errors[0]) if errors else None
 
 
 def _code(error: webhook.Failure) -> int | None:
@@ -172,5 +222,5 @@ def _preference(preference: webhook.Preference, rules: Rules) -> Iterator[Findin
     )
 
 
-def _account(field: str, value: dict[str, object], rules: Rules) -> AccountEvent:
-    return AccountEvent(field=field[:LONGEST_WORD], received_at=rules.received_at, value=value)
+def _account(field: str, value: dict[str, object], rules: Rules, *, at: datetime | None = None) -> AccountEvent:
+    return AccountEvent(field=field[:LONGEST_WORD], received_at=rules.received_at, at=at, value=value)

@@ -6,6 +6,7 @@ Meta calls optional is optional here.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 from msgspec import Raw, Struct
 
@@ -24,9 +25,11 @@ class Webhook(Part, frozen=True, kw_only=True):
 
 
 class Entry(Part, frozen=True, kw_only=True):
-    """What happened to one account."""
+    """What happened to one account; `time` is there where it is about the account itself."""
 
     changes: Sequence[Raw]
+    id: Any = None
+    time: Any = None
 
 
 class Change(Part, frozen=True, kw_only=True):
@@ -39,7 +42,7 @@ class Change(Part, frozen=True, kw_only=True):
 class Metadata(Part, frozen=True, kw_only=True):
     """Which of the account's numbers it is about."""
 
-    phone_number_id: str | None = None
+    phone_number_id: int | str | None = None
 
 
 class Failure(Part, frozen=True, kw_only=True):
@@ -50,7 +53,10 @@ class Failure(Part, frozen=True, kw_only=True):
 
 
 class Value(Part, frozen=True, kw_only=True):
-    """The value of `messages` and `user_preferences`; any mix of its lists is accepted."""
+    """The value of `messages` and `user_preferences`; any mix of its lists is accepted.
+
+    Of `message_echoes` and `calls` only the number counts.
+    """
 
     metadata: Metadata | None = None
     contacts: Sequence[Raw] | None = None
@@ -58,6 +64,8 @@ class Value(Part, frozen=True, kw_only=True):
     statuses: Sequence[Raw] | None = None
     user_preferences: Sequence[Raw] | None = None
     errors: Sequence[Failure] | None = None
+    message_echoes: Sequence[Raw] | None = None
+    calls: Sequence[Raw] | None = None
 
 
 class Contact(Part, frozen=True, kw_only=True):
@@ -154,6 +162,7 @@ class WrittenMessage(Part, frozen=True, kw_only=True, rename={"sender": "from"})
     from_user_id: str | None = None
     group_id: str | None = None
     context: Reference | None = None
+    errors: Sequence[Failure] | None = None
     text: TextBody | None = None
     button: Button | None = None
     interactive: Interactive | None = None

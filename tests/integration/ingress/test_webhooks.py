@@ -64,6 +64,43 @@ async def test_a_thousand_statuses_in_one_webhook_are_a_thousand_events(ingress:
     assert len(groups) > 1
 
 
+async def test_three_megabytes_of_a_thousand_messages_are_a_thousand_events(ingress: Ingress, queues: Queues) -> None:
+    filling = {"thumbnail": "x" * 2500}
+    body = messages_body(*(text_message(number, "ü" * 60, referral=filling) for number in range(1000)))
+    assert 3_000_000 < len(body) < 4_000_000
+
+    assert await ingress.post(body) == 200
+
+    groups = await queues.take(InboundMessages)
+    assert sum(len(group.messages) for group in groups) == 1000
+
+
+async def test_three_megabytes_that_are_not_understood_are_kept_whole(ingress: Ingress, queues: Queues) -> None:
+    body = b"{" + b"ab" * 1_900_000
+
+    assert await ingress.post(body) == 200
+
+    [kept] = await queues.take(WebhookQuarantined)
+    assert (kept.size, kept.kind) == (len(body), "no_webhook")
+    assert RING.open(kept.sealed, purpose="webhook") == body
+
+
+async def test_words_that_are_not_known_pass_on_and_are_counted_as_one(ingress: Ingress, queues: Queues) -> None:
+    series = 'kreisfunk_ingress_words_total{kind="%s",word="other"}'
+    messages, statuses = series % "messages", series % "statuses"
+    before = await ingress.metric(messages), await ingress.metric(statuses)
+
+    for number, word in enumerate(("hologram", "mood_ring", PHONE)):
+        body = webhook(value(messages=[text_message(number, type=word)], statuses=[status(number, word)]))
+        assert await ingress.post(body) == 200
+
+    groups = await queues.take(InboundMessages)
+    assert [message.kind for group in groups for message in group.messages] == ["hologram", "mood_ring", PHONE]
+    assert (await ingress.metric(messages), await ingress.metric(statuses)) == (before[0] + 3, before[1] + 3)
+    assert '"word":"mood_ring"' in ingress.log
+    assert PHONE not in ingress.log
+
+
 async def test_webhooks_at_the_same_moment_share_groups_and_none_is_lost(ingress: Ingress, queues: Queues) -> None:
     bodies = [statuses_body(status(number)) for number in range(200)]
 

@@ -1,0 +1,94 @@
+"""Meta's words that may be counted by name: as many as we know, and one more for all others.
+
+Source: Meta, webhook reference (September 2026) and its OpenAPI file v23.0.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from services.ingress.domain.findings import Event
+from shared.contracts.inbound import AccountEvent, DeliveryStatus, InboundMessage, PreferenceChange
+
+OTHER = "other"
+_HARMLESS = re.compile(r"[a-z_]{1,40}")
+
+
+@dataclass(frozen=True)
+class Words:
+    """Where an event says what it is, and what we know that it may say."""
+
+    of: Callable[[Any], str]
+    known: frozenset[str]
+
+    def label(self, word: str) -> str:
+        """The word if it is known."""
+        return word if word in self.known else OTHER
+
+
+def count_words(kind: type[Event], events: Sequence[Event]) -> Counter[str]:
+    """How often each word stands in these events, which all are of this kind."""
+    words = WORDS.get(kind)
+    return Counter(map(words.of, events)) if words else Counter()
+
+
+def is_harmless(word: str) -> bool:
+    """Whether a word can be nothing but one of Meta's, so that an operator may read it."""
+    return bool(_HARMLESS.fullmatch(word))
+
+
+MESSAGE_TYPES = frozenset(
+    {
+        "audio",
+        "button",
+        "contacts",
+        "document",
+        "edit",
+        "image",
+        "interactive",
+        "location",
+        "order",
+        "reaction",
+        "request_welcome",
+        "revoke",
+        "sticker",
+        "system",
+        "text",
+        "unknown",
+        "unsupported",
+        "video",
+    }
+)
+STATUSES = frozenset({"sent", "delivered", "read", "failed", "played", "deleted", "warning"})
+PREFERENCES = frozenset({"stop", "resume", "signup"})
+ACCOUNT_FIELDS = frozenset(
+    {
+        "account_alerts",
+        "account_review_update",
+        "account_settings_update",
+        "account_update",
+        "business_capability_update",
+        "business_status_update",
+        "flows",
+        "message_template_components_update",
+        "message_template_quality_update",
+        "message_template_status_update",
+        "messages",
+        "partner_solutions",
+        "payment_configuration_update",
+        "phone_number_name_update",
+        "phone_number_quality_update",
+        "security",
+        "template_category_update",
+        "user_preferences",
+    }
+)
+
+WORDS: Mapping[type[Event], Words] = {
+    InboundMessage: Words(lambda event: event.kind, MESSAGE_TYPES),
+    DeliveryStatus: Words(lambda event: event.status, STATUSES),
+    PreferenceChange: Words(lambda event: event.value, PREFERENCES),
+    AccountEvent: Words(lambda event: event.field, ACCOUNT_FIELDS),
+}
