@@ -124,6 +124,7 @@ def _graph(parts: Parts) -> GraphRoutes:
 def _book_control(parts: Parts) -> BookControl:
     return BookControl(
         clock=parts.clock,
+        citizens=parts.citizens,
         account=parts.account,
         faults=parts.faults,
         stall_watch=parts.stall_watch,

@@ -139,6 +139,10 @@ class Citizens:
     def by_user_id(self, identifier: str) -> Citizen | None:
         return self._by_user_id.get(identifier)
 
+    def identities(self) -> Iterator[tuple[str, str]]:
+        """All numbers and user ids that anybody has or ever had."""
+        return ((phone_number(index), user_id(index)) for index in range(self._used))
+
     def renumber(self, citizen: Citizen) -> None:
         """Gives a citizen a new number and, as Meta does, a new user id."""
         if self._used >= MOST_PHONES:

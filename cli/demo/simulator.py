@@ -52,6 +52,11 @@ class Simulator:
             rows += page
         return rows
 
+    async def personal(self) -> dict[str, list[str]]:
+        """Every number, user id, name and message id that there ever was."""
+        found: dict[str, list[str]] = await self._call("GET", "account/personal")
+        return found
+
     async def stalls(self) -> list[Stall]:
         """When it stood still itself."""
         return [Stall(**row) for row in await self._call("GET", "account/stalls")]

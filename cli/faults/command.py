@@ -38,7 +38,7 @@ def faults(
     Three dispatchers and two of each other service send broadcasts, urgent ones and replies, and take Stops and
     statuses, while a seeded plan kills and restarts processes, RabbitMQ and PostgreSQL, cuts and slows
     connections, and lets Meta misbehave. Exit status 0 only if nothing was lost, doubled, sent after a Stop, late,
-    unaccounted for or too fast.
+    unaccounted for or too fast, and if nothing personal is left readable in any log, metric, message or table.
     """
     silence_drivers()
     chosen = secrets.randbelow(10_000) if seed is None else seed

@@ -16,6 +16,9 @@ from cli.faults.catalogue import DISPATCHERS, INGRESSES, SUBSCRIPTIONS
 from cli.faults.evidence import Evidence, farewell, read_books, read_theirs
 from cli.faults.hands import Hands
 from cli.faults.history import keep_history, write_history
+from cli.faults.leaks.search import search, secrets_of
+from cli.faults.leaks.sweep import Leak
+from cli.faults.leaks.watching import watching
 from cli.faults.plan import Fault
 from cli.faults.publisher import Publisher
 from cli.faults.traffic import Traffic
@@ -89,16 +92,18 @@ class _Course:
         self._restless: list[str] = []
 
     async def play(self) -> tuple[Evidence, list[str]]:
-        watching = asyncio.create_task(self._watch.run())
+        looking = asyncio.create_task(self._watch.run())
         try:
             return await self._play()
         finally:
-            watching.cancel()
+            looking.cancel()
 
     async def _play(self) -> tuple[Evidence, list[str]]:
-        await self._traffic.gather(self._run.citizens)
-        await self._disturb()
-        await self._settle()
+        stack = self._stack
+        async with watching(stack.folder, broker_url=stack.broker_url, metrics_urls=stack.metrics_urls):
+            await self._traffic.gather(self._run.citizens)
+            await self._disturb()
+            await self._settle()
         evidence = await self._evidence()
         if self._run.history:
             await write_history(self._stack.database_url, self._run.folder, evidence)
@@ -175,7 +180,12 @@ class _Course:
             stalls=(*self._watch.stalls, *await self._simulator.stalls()),
             limit=self._run.rate,
             request_seconds=TIMEOUT_SECONDS,
+            leaks=await self._leaks(),
         )
+
+    async def _leaks(self) -> list[Leak]:
+        secrets = await secrets_of(self._simulator, self._traffic.texts)
+        return await search(self._stack, secrets, self._run.say)
 
 
 def _raise_if_failed(*tasks: asyncio.Task[None]) -> None:

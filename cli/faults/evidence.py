@@ -9,6 +9,7 @@ from cli.demo.figures import Outbound
 from cli.demo.simulator import Simulator
 from cli.faults.books import Ours, read_ours
 from cli.faults.hands import Done
+from cli.faults.leaks.sweep import Leak
 from cli.faults.publisher import Published
 from deploy.local.environments import CONFIG
 from services.subscriptions.domain.county import County
@@ -32,7 +33,8 @@ class Evidence:
     """Both sides' books, what was published, and the faults. `loyal` citizens never said anything but one Start.
 
     `farewell` is the text that confirms a Stop, `request_seconds` how long a request to Meta may be under way.
-    `stalls` are times in which the simulator or the proxies stood still themselves.
+    `stalls` are times in which the simulator or the proxies stood still themselves, `leaks` places in which something
+    personal was found.
     """
 
     outbound: Sequence[Outbound]
@@ -45,6 +47,7 @@ class Evidence:
     stalls: Sequence[Stall]
     limit: int
     request_seconds: float
+    leaks: Sequence[Leak] = ()
 
 
 async def read_theirs(simulator: Simulator) -> tuple[list[Outbound], list[Written]]:

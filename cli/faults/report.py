@@ -14,11 +14,11 @@ from rich.table import Table
 
 from cli.faults.evidence import Evidence
 from cli.faults.traffic import STOP
-from cli.faults.verdict import AFTER_STOP, DUPLICATES, LATE, LOST, RATE, UNACCOUNTED, Verdict
+from cli.faults.verdict import AFTER_STOP, DUPLICATES, LATE, LEAKS, LOST, RATE, UNACCOUNTED, Verdict
 
 REPORT_FILE = "faults.json"
 SHOWN_FINDINGS = 20
-FIGURES = (LOST, DUPLICATES, AFTER_STOP, LATE, UNACCOUNTED)
+FIGURES = (LOST, DUPLICATES, AFTER_STOP, LATE, UNACCOUNTED, LEAKS)
 
 
 def as_object(evidence: Evidence, verdict: Verdict, restless: Sequence[str], *, seed: int, rate: int) -> dict[str, Any]:
@@ -45,6 +45,7 @@ def as_object(evidence: Evidence, verdict: Verdict, restless: Sequence[str], *, 
         "faults": len(evidence.faults),
         "faults_by_kind": Counter(done.fault.kind for done in evidence.faults),
         "not_come_to_rest": list(restless),
+        "leaked": [vars(leak) for leak in evidence.leaks],
         "findings": [vars(finding) for finding in verdict.findings],
         "plan": list(_plan(evidence, verdict)),
     }

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import string
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +12,7 @@ from cli.demo.simulator import Simulator
 from cli.faults.books import Looks
 from cli.faults.publisher import Publisher
 
-START, STOP, QUESTION = "Start", "Stop", "Wann ist das Bürgerbüro offen?"
+START, STOP = "Start", "Stop"
 BSUID_SHARE = 0.05
 ASK_SHARE, LEAVE_SHARE = 0.2, 0.2
 START_PER_SECOND = 300.0
@@ -37,7 +38,7 @@ class Crowd:
 
 @dataclass
 class Traffic:
-    """Runs until it is cancelled."""
+    """Runs until it is cancelled. `texts` are words that only one citizen has written."""
 
     simulator: Simulator
     publisher: Publisher
@@ -45,6 +46,7 @@ class Traffic:
     seed: int
     say: Callable[[str], None]
     crowd: Crowd = field(default_factory=Crowd)
+    texts: list[str] = field(default_factory=list)
     _last: float = 0.0
 
     async def gather(self, count: int) -> None:
@@ -100,9 +102,14 @@ class Traffic:
                 if chance.random() < COME_BACK_SHARE:
                     returning.append((now + COME_BACK_SECONDS, citizen))
             for citizen in _drawn(self.crowd.asking, chance, per_second * TALK_SECONDS / 2):
-                await self._say(citizen, QUESTION)
+                await self._say(citizen, self._question(chance))
             while returning and returning[0][0] < now:
                 await self._say(returning.pop(0)[1], START)
+
+    def _question(self, chance: random.Random) -> str:
+        """With a word that occurs nowhere else, so that one can look where it has got to."""
+        self.texts.append("vorgang" + "".join(chance.choices(string.ascii_lowercase, k=12)))
+        return f"Wann ist das Bürgerbüro offen? Es geht um {self.texts[-1]}."
 
     async def _say(self, citizen: int, text: str) -> None:
         await self.simulator.write([citizen], text, per_second=START_PER_SECOND)

@@ -9,6 +9,7 @@ from cli.demo.figures import TAKEN, Outbound
 from cli.faults.books import Broadcast, Row
 from cli.faults.evidence import Evidence
 from cli.faults.hands import Done
+from cli.faults.leaks.needles import PLAIN
 from cli.faults.stops import AfterStop, after_stop
 from cli.faults.timing import Windows, recovery, troubled, windows
 from deploy.local.detours import GRAPH
@@ -17,13 +18,14 @@ from services.dispatcher.adapters.ledger import MOST_RESENT
 DECIDED = frozenset({"suppressed", "cancelled", "expired"})
 # Between the last look at the clock and the acceptance lies the way to Meta.
 WAY_SECONDS = 0.25
-RATE, LOST, DUPLICATES, AFTER_STOP, LATE, UNACCOUNTED = (
+RATE, LOST, DUPLICATES, AFTER_STOP, LATE, UNACCOUNTED, LEAKS = (
     "rate",
     "lost",
     "duplicates",
     "after_stop",
     "late",
     "unaccounted",
+    "leaks",
 )
 
 
@@ -76,6 +78,7 @@ def judge(evidence: Evidence) -> Verdict:
         *_late(evidence),
         *_unaccounted(evidence),
         *_rate(seconds, evidence.limit),
+        *_leaks(evidence),
     )
     broadcasts = [row for row in evidence.ours.ledger if row.broadcast]
     return Verdict(
@@ -92,6 +95,12 @@ def judge(evidence: Evidence) -> Verdict:
         states=Counter(row.state for row in broadcasts),
         recoveries=recoveries,
     )
+
+
+def _leaks(evidence: Evidence) -> Iterator[Finding]:
+    for leak in evidence.leaks:
+        form = "" if leak.form == PLAIN else f" as {leak.form}"
+        yield Finding(LEAKS, f"{leak.kind}{form} in {leak.where}, {leak.at}", count=leak.times)
 
 
 def _rate(seconds: Windows, limit: int) -> Iterator[Finding]:

@@ -10,7 +10,7 @@ from aiohttp import web
 from msgspec import Struct
 
 from simulator.account import Account
-from simulator.citizens import Citizen, Message, Written
+from simulator.citizens import Citizen, Citizens, Message, Written
 from simulator.clock import Clock
 from simulator.control.access import ControlError, answer, number, read
 from simulator.control.requests import TemplateStatus
@@ -42,6 +42,15 @@ class AccountRow(Struct, frozen=True):
     vanished: bool
 
 
+class Personal(Struct, frozen=True):
+    """Everything that would tell who somebody is: what a sender must leave readable nowhere."""
+
+    phones: list[str]
+    user_ids: list[str]
+    names: list[str]
+    message_ids: list[str]
+
+
 class WrittenRow(Struct, frozen=True):
     """One message of a citizen; `answered_at` is when the business answered its webhook with 200."""
 
@@ -57,6 +66,7 @@ class BookControl:
     """What was accepted, and what shall go wrong."""
 
     clock: Clock
+    citizens: Citizens
     account: Account
     faults: FaultBox
     stall_watch: StallWatch
@@ -73,6 +83,7 @@ class BookControl:
             web.get("/simulator/account/messages", self.show_messages),
             web.get("/simulator/account/written", self.show_written),
             web.get("/simulator/account/stalls", self.show_stalls),
+            web.get("/simulator/account/personal", self.show_personal),
             web.get("/simulator/faults", self.show_faults),
             web.put("/simulator/faults", self.set_faults),
             web.put("/simulator/templates/{name}", self.set_template),
@@ -95,6 +106,18 @@ class BookControl:
 
     async def show_stalls(self, _: web.Request) -> web.StreamResponse:
         return answer([stall._asdict() for stall in self.stall_watch.stalls])
+
+    async def show_personal(self, _: web.Request) -> web.StreamResponse:
+        """Of now and of before each change of a number."""
+        identities = list(self.citizens.identities())
+        written = (one.wamid for _, one in self.account.written)
+        found = Personal(
+            phones=[phone for phone, _ in identities],
+            user_ids=[user_id for _, user_id in identities],
+            names=[citizen.name for citizen in self.citizens],
+            message_ids=[*(message.wamid for message in self.account.messages), *written],
+        )
+        return answer(found)
 
     async def show_faults(self, _: web.Request) -> web.StreamResponse:
         return answer(self.faults.current)

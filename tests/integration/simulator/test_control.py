@@ -23,6 +23,7 @@ from tests.integration.simulator.stand import CONTROL_TOKEN, Stand, running_stan
         ("GET", "account"),
         ("GET", "account/messages"),
         ("GET", "account/written"),
+        ("GET", "account/personal"),
         ("GET", "faults"),
         ("PUT", "faults"),
         ("PUT", "templates/x"),

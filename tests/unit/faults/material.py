@@ -8,6 +8,7 @@ from cli.faults.books import Broadcast, Ours, Row
 from cli.faults.catalogue import RECIPES, Recipe
 from cli.faults.evidence import Evidence, Written
 from cli.faults.hands import Done
+from cli.faults.leaks.sweep import Leak
 from cli.faults.plan import Fault
 from cli.faults.publisher import Published
 
@@ -54,6 +55,7 @@ class Scene:
     faults: list[Done] = field(default_factory=list)
     stalls: list[Any] = field(default_factory=list)
     counters: dict[tuple[str, str], int] | None = None
+    leaks: list[Leak] = field(default_factory=list)
 
     def evidence(self) -> Evidence:
         counters: dict[tuple[str, str], int] = {}
@@ -78,6 +80,7 @@ class Scene:
             stalls=self.stalls,
             limit=LIMIT,
             request_seconds=5.0,
+            leaks=self.leaks,
         )
 
 

@@ -1,0 +1,84 @@
+"""The places of a run: files, tables, and queues."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import asyncpg
+
+from cli.faults.leaks.needles import Group, Kind
+from cli.faults.leaks.sweep import Leak, Sweep, without
+from shared.amqp.looking import peeked
+from shared.amqp.topology import SUBSCRIPTIONS_INBOUND
+
+PIECE = 4_000_000
+FEEDBACK = "subscriptions.feedback"
+
+_TABLES = """
+select format('%I.%I', n.nspname, c.relname) as name, c.oid
+from pg_class c join pg_namespace n on n.oid = c.relnamespace
+where c.relkind in ('r', 'm') and n.nspname <> 'information_schema' and n.nspname not like 'pg\\_%'
+order by 1
+"""
+_COLUMNS = (
+    "select quote_ident(attname) as name from pg_attribute where attrelid = $1 and attnum > 0 and not attisdropped"
+)
+
+
+def search_file(path: Path, where: str, groups: Sequence[Group]) -> list[Leak]:
+    """A file of lines; says which line is the first."""
+    sweep = Sweep(groups)
+    with path.open("rb") as file:
+        while piece := file.read(PIECE):
+            sweep.feed(piece)
+    return sweep.leaks(where, at=f"line {sweep.first_line}")
+
+
+def log_files(folder: Path) -> Iterator[Path]:
+    """What our processes and the servers have written, whatever it is called."""
+    yield from sorted(path for path in folder.rglob("*.log*") if path.is_file())
+
+
+async def search_tables(url: str, groups: Sequence[Group]) -> list[Leak]:
+    """A dump of every table, with bytes as bytes; `url` is that of a role that may read all of them."""
+    connection = await asyncpg.connect(url, timeout=10)
+    try:
+        tables = await connection.fetch(_TABLES)
+        return [leak for name, oid in tables for leak in await _search_table(connection, name, oid, groups)]
+    finally:
+        await connection.close()
+
+
+async def _search_table(connection: asyncpg.Connection, name: str, oid: int, groups: Sequence[Group]) -> list[Leak]:
+    """The columns are looked at one by one only where something is."""
+    wanted = without(groups, {Kind.TEXT} if name == FEEDBACK else ())
+    if not (await _dump(connection, f"select * from {name}", wanted)).found:  # noqa: S608 (from the catalogue)
+        return []
+    leaks = []
+    for (column,) in await connection.fetch(_COLUMNS, oid):
+        sweep = await _dump(connection, f"select {column} from {name}", wanted)  # noqa: S608 (quoted by the server)
+        leaks += sweep.leaks(f"table {name}", at=f"column {column}")
+    return leaks
+
+
+async def _dump(connection: asyncpg.Connection, query: str, groups: Sequence[Group]) -> Sweep:
+    sweep = Sweep(groups)
+
+    async def feed(piece: bytes) -> None:
+        sweep.feed(piece)
+
+    await connection.copy_from_query(query, output=feed, format="binary")
+    return sweep
+
+
+async def search_queues(url: str, names: Sequence[str], groups: Sequence[Group]) -> list[Leak]:
+    """Every message that waits, headers included; all are given back."""
+    leaks = []
+    for name in names:
+        wanted = without(groups, {Kind.TEXT} if name.startswith(SUBSCRIPTIONS_INBOUND.name) else ())
+        body, headers = Sweep(wanted), Sweep(wanted)
+        async with peeked(url, name) as messages:
+            async for message in messages:
+                body.feed(message.body + b"\n")
+                headers.feed(message.properties + b"\n")
+        leaks += [*body.leaks(f"queue {name}", at="body"), *headers.leaks(f"queue {name}", at="headers")]
+    return leaks

@@ -1,0 +1,109 @@
+"""What is personal is found in whatever form it was written, and nothing else is."""
+
+import base64
+import json
+from collections.abc import Callable
+from urllib.parse import quote
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cli.faults.leaks.needles import Kind, Secrets, groups
+from cli.faults.leaks.sweep import Leak, Sweep, without
+from cli.faults.verdict import LEAKS, judge
+from simulator.identifiers import phone_number, user_id, wamid
+from tests.unit.faults.material import Scene
+
+PHONE, USER, MESSAGE = phone_number(7), user_id(7), wamid(phone_number(7), "AB12", outgoing=True)
+NAME, TEXT = "Telefon 7", "vorgangqxä"
+SECRETS = Secrets(
+    phones=tuple(phone_number(index) for index in range(20)),
+    user_ids=tuple(user_id(index) for index in range(20)),
+    message_ids=(MESSAGE, wamid(user_id(3), "AB13", outgoing=False)),
+    names=(NAME, "Telefon 8"),
+    texts=(TEXT, "vorgangzz"),
+)
+VALUES = {Kind.PHONE: PHONE, Kind.USER_ID: USER, Kind.MESSAGE_ID: MESSAGE, Kind.NAME: NAME, Kind.TEXT: TEXT}
+GROUPS = groups(SECRETS)
+
+Writing = Callable[[str], bytes]
+
+
+def bytes_in_hex(value: str) -> bytes:
+    return value.encode().hex().encode()
+
+
+WRITINGS: dict[str, Writing] = {
+    "as it is": str.encode,
+    "inside": lambda value: f"to={value}&x".encode(),
+    "hex": bytes_in_hex,
+    "HEX": lambda value: bytes_in_hex(value).upper(),
+    "base64": lambda value: base64.b64encode(value.encode()),
+    "base64 after one": lambda value: base64.b64encode(f"x{value}y".encode()),
+    "base64 after two": lambda value: base64.b64encode(f"xx{value}yy".encode()),
+    "base64 for addresses": lambda value: base64.urlsafe_b64encode(f"??{value}??".encode()),
+    "URL-encoded": lambda value: quote(value, safe="").encode(),
+    "JSON": lambda value: json.dumps({"a": value}).encode(),
+}
+OF_NUMBERS: dict[str, Writing] = {
+    "with a plus": lambda value: f"+{value}".encode(),
+    "with an encoded plus": lambda value: f"%2B{value}".encode(),
+    "national": lambda value: f"0{value.removeprefix('49')}".encode(),
+    "as a number": lambda value: int(value).to_bytes(8, "big"),
+}
+
+
+def found(data: bytes) -> set[Kind]:
+    sweep = Sweep(GROUPS)
+    sweep.feed(data)
+    return {needle.kind for needle in sweep.found}
+
+
+@pytest.mark.parametrize("writing", WRITINGS)
+@pytest.mark.parametrize("kind", VALUES)
+def test_every_kind_is_found_in_every_form(kind: Kind, writing: str) -> None:
+    assert kind in found(WRITINGS[writing](VALUES[kind]))
+
+
+@pytest.mark.parametrize("writing", OF_NUMBERS)
+def test_a_number_is_found_with_and_without_what_stands_before_it(writing: str) -> None:
+    assert found(OF_NUMBERS[writing](PHONE)) == {Kind.PHONE}
+
+
+@pytest.mark.parametrize(
+    "harmless",
+    [b"", phone_number(20).encode(), user_id(30).encode(), b"Telefon: 04791", b"vorgang", b"2026-11-25T10:00:00Z"],
+)
+def test_others_numbers_and_words_are_no_leaks(harmless: bytes) -> None:
+    assert found(harmless) == set()
+
+
+@given(before=st.binary(max_size=300), after=st.binary(max_size=300), data=st.data())
+def test_what_lies_across_the_border_of_two_pieces_is_found_once(
+    before: bytes, after: bytes, data: st.DataObject
+) -> None:
+    whole = before + b"\n" + PHONE.encode() + after
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(whole)), max_size=4)))
+    sweep = Sweep(GROUPS)
+    for start, end in zip([0, *cuts], [*cuts, len(whole)], strict=True):
+        sweep.feed(whole[start:end])
+    (leak,) = sweep.leaks("a place")
+    assert leak == Leak("a place", "phone number", "plain", 1)
+    assert sweep.first_line == before.count(b"\n") + 2
+
+
+def test_what_may_be_somewhere_is_not_looked_for_there() -> None:
+    sweep = Sweep(without(GROUPS, {Kind.TEXT}))
+    sweep.feed(f"{TEXT} {NAME}".encode())
+    assert {needle.kind for needle in sweep.found} == {Kind.NAME}
+
+
+def test_a_leak_makes_the_run_fail_and_tells_where_but_not_what() -> None:
+    scene = Scene(leaks=[Leak("table dispatcher.delivery", "phone number", "base64", 3, "column content")])
+    verdict = judge(scene.evidence())
+    assert not verdict.holds
+    assert verdict.count(LEAKS) == 3
+    assert [one.what for one in verdict.findings] == [
+        "phone number as base64 in table dispatcher.delivery, column content"
+    ]
