@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
 
+from services.dispatcher.domain.account import Change
 from services.dispatcher.domain.answers import Answer, Record
 from services.dispatcher.domain.pacing import Lease
 from services.dispatcher.domain.states import State
@@ -183,11 +184,13 @@ class Ledger(Protocol):
 
     async def hold_template(self, template: str, reason: str) -> None: ...
 
-    async def release_template(self, template: str) -> None: ...
-
     async def tidy(self, most: int) -> int: ...
 
-    async def raise_tier(self, people_a_day: int | None) -> None: ...
+
+class Account(Protocol):
+    """What Meta said about our account. Raises DependencyAway."""
+
+    async def apply(self, change: Change, *, at: datetime) -> bool: ...
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,6 +11,7 @@ from uuid import uuid4
 from aiohttp import ClientSession
 from prometheus_client import CollectorRegistry
 
+from services.dispatcher.adapters.account import PostgresAccount
 from services.dispatcher.adapters.contact_book import ContactBook
 from services.dispatcher.adapters.graph import ConnectWatch, GraphApi, open_session
 from services.dispatcher.adapters.lanes import LaneInbox
@@ -249,7 +250,10 @@ async def _open_handlers(outside: Outside, ledger: PostgresLedger, stack: AsyncE
         DISPATCHER_PEOPLE: PeopleHandler(
             people=PostgresPeople(outside.database), publish=_events(outside.publisher, mandatory=True)
         ).handle,
-        DISPATCHER_ACCOUNT: AccountHandler(ledger=ledger, seen=outside.metrics.account_event).handle,
+        DISPATCHER_ACCOUNT: AccountHandler(
+            account=PostgresAccount(outside.database, number=outside.settings.phone_number_id),
+            seen=outside.metrics.account_event,
+        ).handle,
     }
     workers: list[Job] = []
     for queue, handle in handlers.items():

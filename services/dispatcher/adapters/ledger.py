@@ -249,22 +249,11 @@ class PostgresLedger:
         async with self._database.connection() as connection:
             await connection.execute(ledger_news.HOLD_TEMPLATE, template, reason)
 
-    async def release_template(self, template: str) -> None:
-        """Broadcasts with this template go on."""
-        async with self._database.transaction() as connection:
-            await connection.execute(ledger_news.RELEASE_TEMPLATE, template)
-            await connection.execute(ledger_news.WAKE_TEMPLATE, template)
-
     async def tidy(self, most: int) -> int:
         """End, park or wake up to `most` waiting deliveries of each kind, and say how many that were."""
         async with self._database.connection() as connection:
             touched: int = await connection.fetchval("select dispatcher.tidy($1, $2)", self._slot, most)
             return touched
-
-    async def raise_tier(self, people_a_day: int | None) -> None:
-        """Meta's new limit of different people in 24 hours; None is no limit."""
-        async with self._database.connection() as connection:
-            await connection.execute(ledger_news.RAISE_TIER, self._number, people_a_day)
 
     async def forget_old(self, keep_days: int) -> None:
         """Drop what retention no longer covers."""

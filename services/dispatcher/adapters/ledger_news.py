@@ -197,4 +197,3 @@ from dispatcher.broadcast b
 where b.id = d.source and b.template = $1 and d.state = 'waiting' and d.due_at = 'infinity'
     and d.waits_for = 'template'
 """
-RAISE_TIER = "update dispatcher.rate set people_a_day = $2 where number = $1 and people_a_day is not null"

@@ -10,18 +10,19 @@ SLOWER = 0.8
 COMPARISONS = 8
 
 _SET_UP = """
-insert into dispatcher.rate as r (number, per_second, ceiling, people_a_day, messages_a_month)
-values ($1, $2, $2, $3, $4)
+insert into dispatcher.rate as r (number, per_second, ceiling, people_a_day, people_setting, messages_a_month)
+values ($1, $2, $2, $3, $3, $4)
 on conflict (number) do update set
     ceiling = excluded.ceiling, per_second = least(r.per_second, excluded.ceiling),
-    people_a_day = case when $3 is null then null else greatest(r.people_a_day, excluded.people_a_day) end,
+    people_a_day = case when r.people_setting is distinct from $3 then $3 else r.people_a_day end,
+    people_setting = $3,
     messages_a_month = excluded.messages_a_month
 """
-_HOLD = """
+HOLD = """
 update dispatcher.rate set held_reason = $2, probe_at = clock_timestamp() + interval '30 seconds'
 where number = $1 and held_reason is null
 """
-_RELEASE = "update dispatcher.rate set held_reason = null where number = $1 and not held_by_hand"
+RELEASE = "update dispatcher.rate set held_reason = null where number = $1 and not held_by_hand"
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class Limits:
 
 
 class PostgresLimiter:
-    """The row survives us, and so do a rate that Meta made us lower, a tier that Meta raised, and a hold."""
+    """The row survives us, and so do a rate that Meta made us lower, a tier that Meta changed, and a hold."""
 
     def __init__(self, database: Database, *, number: str, limits: Limits) -> None:
         self._database = database
@@ -80,12 +81,12 @@ class PostgresLimiter:
     async def hold(self, reason: str) -> None:
         """Nothing is sent any more but one message in a while, until one is accepted or a person releases."""
         self.held = reason
-        await self._execute(_HOLD, reason)
+        await self._execute(HOLD, reason)
 
     async def release(self) -> None:
         """The cause is gone: everybody sends again, unless a person said to hold."""
         self.held = None
-        await self._execute(_RELEASE)
+        await self._execute(RELEASE)
 
     async def _execute(self, statement: str, *arguments: object) -> None:
         async with self._database.connection() as connection:

@@ -1,7 +1,7 @@
 """What account webhooks mean for sending.
 
-Source: Meta, webhook references of message_template_status_update, phone_number_quality_update (September 2026)
-and business_capability_update (December 2025).
+Source: Meta, webhook references of message_template_status_update, phone_number_quality_update (September 2026),
+business_capability_update and account_update (December 2025); older words where integrators have seen them.
 """
 
 from collections.abc import Mapping
@@ -10,14 +10,21 @@ from typing import Any
 
 STOPPING = frozenset({"PAUSED", "DISABLED", "ARCHIVED", "DELETED", "PENDING_DELETION", "LOCKED", "REJECTED"})
 RELEASING = frozenset({"APPROVED", "REINSTATED", "UNARCHIVED"})
+LIMIT_FIELDS = frozenset({"business_capability_update", "phone_number_quality_update"})
+# The newest first; the older ones are still sent with it.
+LIMIT_NAMES = ("max_daily_conversations_per_business", "max_daily_conversation_per_phone", "current_limit")
 TIERS = {
     "TIER_50": 50,
     "TIER_250": 250,
+    "TIER_1K": 1_000,
     "TIER_2K": 2_000,
     "TIER_10K": 10_000,
     "TIER_100K": 100_000,
     "TIER_UNLIMITED": None,
 }
+LARGEST_LIMIT = 1_000_000_000
+ACCOUNT_GONE = frozenset({"ACCOUNT_DELETED", "PARTNER_REMOVED"})
+NOT_SENDING = frozenset({"RESTRICTED_BIZ_INITIATED_MESSAGING", "RESTRICTED_CUSTOMER_INITIATED_MESSAGING"})
 
 
 @dataclass(frozen=True)
@@ -42,30 +49,72 @@ class PeopleADay:
     limit: int | None
 
 
-Change = TemplateHeld | TemplateReleased | PeopleADay | None
+@dataclass(frozen=True)
+class SenderHeld:
+    """Meta takes nothing from us for now."""
+
+    reason: str
 
 
-def meaning(field: str, value: Mapping[str, Any]) -> Change:
+@dataclass(frozen=True)
+class SenderReleased:
+    """Meta takes our messages again."""
+
+
+Change = TemplateHeld | TemplateReleased | PeopleADay | SenderHeld | SenderReleased
+
+
+def meaning(field: str, value: Mapping[str, Any]) -> Change | None:
     """What an account webhook changes; None if nothing that concerns sending."""
-    match field:
-        case "message_template_status_update":
-            return _template(value)
-        case "business_capability_update" | "phone_number_quality_update":
-            return _tier(value.get("max_daily_conversations_per_business"))
-        case _:
-            return None
+    if field == "message_template_status_update":
+        return _template(value)
+    if field in LIMIT_FIELDS:
+        return _people(value)
+    return _sender(value) if field == "account_update" else None
 
 
-def _template(value: Mapping[str, Any]) -> Change:
+def subject(change: Change) -> str:
+    """What the change is about: of one subject only the newest counts."""
+    match change:
+        case TemplateHeld(template) | TemplateReleased(template):
+            return f"template {template}"
+        case PeopleADay():
+            return "people a day"
+        case SenderHeld() | SenderReleased():
+            return "sender"
+
+
+def _template(value: Mapping[str, Any]) -> Change | None:
     name, event = value.get("message_template_name"), value.get("event")
-    if not isinstance(name, str):
+    if not isinstance(name, str) or not isinstance(event, str):
         return None
     if event in STOPPING:
         return TemplateHeld(name, f"Meta: {event}")
     return TemplateReleased(name) if event in RELEASING else None
 
 
-def _tier(limit: object) -> Change:
+def _people(value: Mapping[str, Any]) -> PeopleADay | None:
+    return next((found for name in LIMIT_NAMES if (found := _tier(value.get(name)))), None)
+
+
+def _tier(limit: object) -> PeopleADay | None:
     if isinstance(limit, int) and not isinstance(limit, bool):
-        return PeopleADay(None if limit < 0 else limit)
+        return PeopleADay(min(limit, LARGEST_LIMIT) if limit >= 0 else None)
     return PeopleADay(TIERS[limit]) if isinstance(limit, str) and limit in TIERS else None
+
+
+def _sender(value: Mapping[str, Any]) -> Change | None:
+    match value:
+        case {"event": "DISABLED_UPDATE", "ban_info": {"waba_ban_state": "DISABLE"}}:
+            return SenderHeld("Meta: account disabled")
+        case {"event": "DISABLED_UPDATE", "ban_info": {"waba_ban_state": "REINSTATE"}}:
+            return SenderReleased()
+        case {"event": "ACCOUNT_RESTRICTION", "restriction_info": [*restrictions]}:
+            return SenderHeld("Meta: account restricted") if any(map(_stops_sending, restrictions)) else None
+        case {"event": str(event)} if event in ACCOUNT_GONE:
+            return SenderHeld(f"Meta: {event}")
+    return None
+
+
+def _stops_sending(restriction: object) -> bool:
+    return isinstance(restriction, Mapping) and restriction.get("restriction_type") in list(NOT_SENDING)

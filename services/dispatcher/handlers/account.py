@@ -1,11 +1,11 @@
-"""What Meta says about our account: templates that stop and go on, limits that change; the rest is counted."""
+"""What Meta says about our account: templates and senders that stop and go on, limits that change; all is counted."""
 
 from collections.abc import Callable
 
 import structlog
 
-from services.dispatcher.domain.account import PeopleADay, TemplateHeld, TemplateReleased, meaning
-from services.dispatcher.ports import Ledger
+from services.dispatcher.domain.account import meaning
+from services.dispatcher.ports import Account
 from shared.contracts.envelope import ContractError, read_data, read_envelope
 from shared.contracts.inbound import AccountEvent, AccountEvents
 from shared.outcome import Dead, Done, Outcome
@@ -16,8 +16,8 @@ _log = structlog.get_logger()
 class AccountHandler:
     """`seen` is told the field of each event."""
 
-    def __init__(self, *, ledger: Ledger, seen: Callable[[str], None]) -> None:
-        self._ledger = ledger
+    def __init__(self, *, account: Account, seen: Callable[[str], None]) -> None:
+        self._account = account
         self._seen = seen
 
     async def handle(self, body: bytes) -> Outcome:
@@ -31,15 +31,8 @@ class AccountHandler:
         return Done()
 
     async def _act(self, event: AccountEvent) -> None:
-        self._seen(event.field)
         change = meaning(event.field, event.value)
-        _log.warning("account_event", field=event.field, change=type(change).__name__)
-        match change:
-            case TemplateHeld(template, reason):
-                await self._ledger.hold_template(template, reason)
-            case TemplateReleased(template):
-                await self._ledger.release_template(template)
-            case PeopleADay(limit):
-                await self._ledger.raise_tier(limit)
-            case None:
-                return
+        at = min(event.at or event.received_at, event.received_at)
+        is_news = await self._account.apply(change, at=at) if change else True
+        self._seen(event.field)
+        _log.warning("account_event", field=event.field, change=type(change).__name__, news=is_news)

@@ -7,8 +7,10 @@ from itertools import pairwise
 import asyncpg
 import msgspec
 
+from services.dispatcher.adapters.account import PostgresAccount
 from services.dispatcher.adapters.ledger import PostgresLedger
 from services.dispatcher.adapters.limiter import Limits, PostgresLimiter
+from services.dispatcher.domain.account import TemplateReleased
 from services.dispatcher.domain.hours import opening
 from services.dispatcher.ports import Claim
 from shared.contracts.dispatch import BroadcastBatch, PermittedHours
@@ -131,14 +133,6 @@ async def test_who_waited_goes_on_when_there_is_room_again(ledger: PostgresLedge
     assert len(await ledger.claim_due(Lane.BULK, 10)) == 2
 
 
-async def test_a_raised_tier_is_not_lowered_by_a_restart(ledger: PostgresLedger, pool: Pool) -> None:
-    await limit(pool, people=250)
-    await ledger.raise_tier(2000)
-    await limit(pool, people=250)
-    async with pool.connection() as connection:
-        assert await connection.fetchval("select people_a_day from dispatcher.rate") == 2000
-
-
 async def test_a_held_template_parks_its_broadcasts_and_a_release_wakes_them(
     ledger: PostgresLedger, pool: Pool
 ) -> None:
@@ -147,7 +141,7 @@ async def test_a_held_template_parks_its_broadcasts_and_a_release_wakes_them(
     assert await claim(ledger, message) == []
     assert await waits_for(pool, message) == {"template": 5}
     assert await ledger.due_lanes() == set()
-    await ledger.release_template("t")
+    await PostgresAccount(pool, number=NUMBER).apply(TemplateReleased("t"), at=datetime.now(UTC))
     assert len(await ledger.claim_due(Lane.BULK, 10)) == 5
 
 

@@ -125,7 +125,9 @@ create table dispatcher.rate (
     probe_at timestamptz not null default '-infinity',
     -- Meta's tier: different people in any rolling 24 hours; and what we may send in a month. Null: no limit.
     people_a_day integer,
-    messages_a_month integer
+    messages_a_month integer,
+    -- Our setting of `people_a_day`, which Meta's word replaces until the setting is changed.
+    people_setting integer
 ) with (fillfactor = 50);
 
 -- Whom we wrote to last at which minute, and how many that are by minute: a person counts once, at the latest.
@@ -147,6 +149,13 @@ create table dispatcher.template_hold (
     template text primary key,
     reason text not null,
     held_at timestamptz not null default clock_timestamp()
+);
+
+-- What Meta said last about our account, by what it was about.
+create table dispatcher.account_news (
+    subject text primary key,
+    said_at timestamptz not null,
+    word text not null
 );
 
 -- Recipients that Meta will not reach, until subscriptions has been told.

@@ -179,7 +179,7 @@ grant execute on function dispatcher.ensure_partitions(), dispatcher.drop_old_pa
     to kreisfunk_dispatcher;
 grant select, insert, update on dispatcher.broadcast, dispatcher.broadcast_count, dispatcher.cancellation,
     dispatcher.suppression, dispatcher.delivery, dispatcher.rate, dispatcher.reached, dispatcher.reached_minute,
-    dispatcher.sent_month, dispatcher.refusal to kreisfunk_dispatcher;
+    dispatcher.sent_month, dispatcher.refusal, dispatcher.account_news to kreisfunk_dispatcher;
 grant select, insert, update, delete on dispatcher.template_hold to kreisfunk_dispatcher;
 grant select, insert, delete on dispatcher.status_stream to kreisfunk_dispatcher;
 grant delete on dispatcher.reached, dispatcher.reached_minute to kreisfunk_dispatcher;

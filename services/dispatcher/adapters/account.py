@@ -1,0 +1,58 @@
+"""What Meta said about our account, in the database that all replicas share.
+
+Meta repeats webhooks and does not keep their order. Of each subject the newest word counts, and the same word only
+once: so an operator's release is not undone by a repetition.
+"""
+
+from datetime import datetime
+
+from services.dispatcher.adapters import ledger_news
+from services.dispatcher.adapters.limiter import HOLD, RELEASE
+from services.dispatcher.domain.account import (
+    Change,
+    PeopleADay,
+    SenderHeld,
+    SenderReleased,
+    TemplateHeld,
+    TemplateReleased,
+    subject,
+)
+from shared.database.pool import Connection, Database
+
+_IS_NEWS = """
+insert into dispatcher.account_news as n (subject, said_at, word) values ($1, $2, $3)
+on conflict (subject) do update set said_at = excluded.said_at, word = excluded.word
+where n.said_at < excluded.said_at or n.said_at = excluded.said_at and n.word <> excluded.word
+returning true
+"""
+_PEOPLE_A_DAY = "update dispatcher.rate set people_a_day = $2 where number = $1 and people_setting is not null"
+
+
+class PostgresAccount:
+    """Implements the handlers' Account."""
+
+    def __init__(self, database: Database, *, number: str) -> None:
+        self._database = database
+        self._number = number
+
+    async def apply(self, change: Change, *, at: datetime) -> bool:
+        """Do what it says, unless that or something newer was done already; whether it was news."""
+        async with self._database.transaction() as connection:
+            is_news = bool(await connection.fetchval(_IS_NEWS, subject(change), at, repr(change)))
+            if is_news:
+                await self._act(connection, change)
+            return is_news
+
+    async def _act(self, connection: Connection, change: Change) -> None:
+        match change:
+            case TemplateHeld(template, reason):
+                await connection.execute(ledger_news.HOLD_TEMPLATE, template, reason)
+            case TemplateReleased(template):
+                await connection.execute(ledger_news.RELEASE_TEMPLATE, template)
+                await connection.execute(ledger_news.WAKE_TEMPLATE, template)
+            case PeopleADay(limit):
+                await connection.execute(_PEOPLE_A_DAY, self._number, limit)
+            case SenderHeld(reason):
+                await connection.execute(HOLD, self._number, reason)
+            case SenderReleased():
+                await connection.execute(RELEASE, self._number)

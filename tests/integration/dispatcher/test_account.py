@@ -1,0 +1,155 @@
+"""Account webhooks change the ledger once, in the order in which Meta said them; on a real PostgreSQL."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import asyncpg
+import pytest
+
+from services.dispatcher.adapters.account import PostgresAccount
+from services.dispatcher.adapters.limiter import Limits, PostgresLimiter
+from services.dispatcher.handlers.account import AccountHandler
+from shared.contracts.envelope import encode
+from shared.contracts.inbound import AccountEvent, AccountEvents
+from shared.database.pool import Database as Pool
+from shared.outcome import Done
+from tests.databases import Database
+from tests.integration.dispatcher.conftest import NUMBER
+
+NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
+TEMPLATE = "message_template_status_update"
+CAPABILITY = "business_capability_update"
+
+
+def template(event: str) -> dict[str, Any]:
+    return {"event": event, "message_template_name": "t"}
+
+
+def people(limit: object) -> dict[str, Any]:
+    return {"max_daily_conversations_per_business": limit}
+
+
+async def operator_does(database: Database, statement: str) -> None:
+    connection = await asyncpg.connect(database.url_as("kreisfunk_operator"))
+    await connection.execute(statement)
+    await connection.close()
+
+
+class Account:
+    """An account of which Meta says something, `minutes` after noon; `later` is how much later it arrives."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self.seen: list[str] = []
+        self._handler = AccountHandler(account=PostgresAccount(pool, number=NUMBER), seen=self.seen.append)
+
+    async def says(self, field: str, value: dict[str, Any], *, minutes: int, later: int = 0) -> None:
+        at = NOW + timedelta(minutes=minutes)
+        event = AccountEvent(field=field, value=value, at=at, received_at=at + timedelta(minutes=later))
+        body = encode(AccountEvents(events=(event,)), event_id="1", source="/kreisfunk/ingress", time=at)
+        assert await self._handler.handle(body) == Done()
+
+    async def read(self, statement: str) -> Any:
+        async with self._pool.connection() as connection:
+            return await connection.fetchval(statement)
+
+    async def holds(self) -> list[str]:
+        return list(await self.read("select coalesce(array_agg(template), '{}') from dispatcher.template_hold"))
+
+    async def people(self) -> Any:
+        return await self.read("select people_a_day from dispatcher.rate")
+
+    async def held(self) -> Any:
+        return await self.read("select held_reason from dispatcher.rate")
+
+    async def starts(self, people_per_day: int | None) -> None:
+        """A dispatcher with this setting."""
+        await PostgresLimiter(self._pool, number=NUMBER, limits=Limits(100, people_per_day)).set_up()
+
+
+@pytest.fixture
+async def account(pool: Pool) -> Account:
+    account = Account(pool)
+    await account.starts(250)
+    return account
+
+
+async def test_a_paused_template_is_held_until_it_is_approved_again(account: Account) -> None:
+    await account.says(TEMPLATE, template("PAUSED"), minutes=0)
+    assert await account.holds() == ["t"]
+    await account.says(TEMPLATE, template("APPROVED"), minutes=1)
+    assert await account.holds() == []
+
+
+async def test_what_meta_said_earlier_or_again_changes_nothing(account: Account) -> None:
+    await account.says(TEMPLATE, template("PAUSED"), minutes=0)
+    await account.says(TEMPLATE, template("APPROVED"), minutes=1)
+    await account.says(TEMPLATE, template("PAUSED"), minutes=0, later=10)
+    assert await account.holds() == []
+    assert account.seen == [TEMPLATE] * 3
+
+    await account.says(CAPABILITY, people(10_000), minutes=5)
+    await account.says(CAPABILITY, people(2_000), minutes=4, later=60)
+    assert await account.people() == 10_000
+
+
+async def test_an_operators_release_is_not_undone_by_a_repeated_webhook(account: Account, database: Database) -> None:
+    await account.says(TEMPLATE, template("PAUSED"), minutes=0)
+    await operator_does(database, "select dispatcher.release_template('t')")
+    await account.says(TEMPLATE, template("PAUSED"), minutes=0, later=5)
+    assert await account.holds() == []
+    await account.says(TEMPLATE, template("PAUSED"), minutes=6)
+    assert await account.holds() == ["t"]
+
+
+async def test_two_things_said_in_the_same_second_both_count(account: Account) -> None:
+    await account.says(TEMPLATE, template("PAUSED"), minutes=0)
+    await account.says(TEMPLATE, template("APPROVED"), minutes=0)
+    assert await account.holds() == []
+
+
+@pytest.mark.parametrize("limit", [100, 2_000, 100_000])
+async def test_a_limit_that_meta_changed_outlives_a_restart(account: Account, limit: int) -> None:
+    await account.says(CAPABILITY, people(limit), minutes=0)
+    await account.starts(250)
+    assert await account.people() == limit
+
+
+async def test_an_unlimited_number_can_be_limited_again(account: Account) -> None:
+    await account.says(CAPABILITY, people(-1), minutes=0)
+    assert await account.people() is None
+    await account.starts(250)
+    assert await account.people() is None
+    await account.says(CAPABILITY, people("TIER_2K"), minutes=1)
+    assert await account.people() == 2_000
+
+
+async def test_a_new_setting_replaces_what_meta_said(account: Account) -> None:
+    await account.says(CAPABILITY, people(2_000), minutes=0)
+    await account.starts(10_000)
+    assert await account.people() == 10_000
+
+
+async def test_without_a_setting_people_are_not_limited(account: Account) -> None:
+    await account.starts(None)
+    await account.says(CAPABILITY, people(2_000), minutes=0)
+    assert await account.people() is None
+
+
+async def test_a_disabled_account_holds_the_sender_until_it_is_reinstated(account: Account) -> None:
+    await account.says(
+        "account_update", {"event": "DISABLED_UPDATE", "ban_info": {"waba_ban_state": "DISABLE"}}, minutes=0
+    )
+    assert await account.held() == "Meta: account disabled"
+    await account.says(
+        "account_update", {"event": "DISABLED_UPDATE", "ban_info": {"waba_ban_state": "REINSTATE"}}, minutes=1
+    )
+    assert await account.held() is None
+
+
+async def test_a_hold_by_a_person_is_not_ended_by_meta(account: Account, database: Database) -> None:
+    await operator_does(database, "select dispatcher.hold_sender('exercise', null)")
+    await account.says(
+        "account_update", {"event": "DISABLED_UPDATE", "ban_info": {"waba_ban_state": "REINSTATE"}}, minutes=1
+    )
+    assert await account.held() == "exercise"
