@@ -5,6 +5,7 @@ import typer
 from cli.demo.command import demo
 from cli.doctor.command import doctor
 from cli.faults.command import faults
+from cli.feeds import command as feeds
 from cli.keys.command import keys
 from cli.migrate.command import migrate
 from cli.operate import broadcasts, limits, templates, unknown
@@ -22,6 +23,7 @@ app.command()(demo)
 app.command()(up)
 app.command()(publish)
 app.command()(withdraw)
+app.add_typer(feeds.app, name="feeds")
 app.command()(doctor)
 app.add_typer(broadcasts.app, name="broadcasts")
 app.add_typer(limits.app, name="limits")

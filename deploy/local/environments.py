@@ -118,6 +118,14 @@ def publisher(around: Surroundings) -> Environment:
     }
 
 
+def feeds(around: Surroundings) -> Environment:
+    """Only what `kreisfunk feeds` needs, to be set on top of somebody's own environment."""
+    return {
+        "KREISFUNK_BROKER_URL": around.broker_url("feeds"),
+        "KREISFUNK_SECRETS_DIR": str(around.secrets / "feeds"),
+    }
+
+
 def operator(around: Surroundings) -> Environment:
     """Only what an operator's commands need, to be set on top of somebody's own environment."""
     return {

@@ -58,6 +58,7 @@ SECRETS = (
     Secret(("subscriptions/kreisfunk_broker_password",), login="subscriptions"),
     Secret(("dispatcher/kreisfunk_broker_password",), login="dispatcher"),
     Secret(("pressestelle/kreisfunk_broker_password",), login="pressestelle"),
+    Secret(("feeds/kreisfunk_broker_password",), login="feeds"),
     Secret(("subscriptions/kreisfunk_database_password",), login="kreisfunk_subscriptions"),
     Secret(("dispatcher/kreisfunk_database_password",), login="kreisfunk_dispatcher"),
     Secret(("rotation/kreisfunk_database_password",), login="kreisfunk_rotation"),

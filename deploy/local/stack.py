@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from deploy.local.detours import Detours, detours
-from deploy.local.environments import Surroundings, inherited_environment, operator, publisher
+from deploy.local.environments import Surroundings, feeds, inherited_environment, operator, publisher
 from deploy.local.ports import LOOPBACK, reserved_ports
 from deploy.local.postgres import DATABASE, PostgresServer, local_postgres
 from deploy.local.process import run_to_end
@@ -165,6 +165,7 @@ class _Starting:
             database_url=postgres.url,
             monitor_database_url=f"postgresql://{monitor}@{postgres.host}:{postgres.port}/{DATABASE}",
             publisher=publisher(around),
+            feeds=feeds(around),
             operator=operator(around),
         )
 

@@ -17,7 +17,9 @@ LOCK_FILE = "lock"
 
 @dataclass(frozen=True, kw_only=True)
 class StackAddresses:
-    """Where a running stack is. `publisher` is the environment for `kreisfunk publish`, `operator` for operators."""
+    """Where a running stack is. `publisher` is the environment for `kreisfunk publish`, `operator` for operators,
+    `feeds` for `kreisfunk feeds`.
+    """
 
     simulator_url: str
     phones_url: str = field(repr=False)
@@ -29,6 +31,7 @@ class StackAddresses:
     database_url: str = field(repr=False)
     monitor_database_url: str = field(repr=False)
     publisher: dict[str, str]
+    feeds: dict[str, str]
     operator: dict[str, str]
 
 

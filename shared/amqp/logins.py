@@ -41,4 +41,6 @@ PERMISSIONS: Mapping[str, Permission] = {
     "subscriptions": _service("subscriptions", [topology.DISPATCH, topology.EVENTS]),
     "dispatcher": _service("dispatcher", [topology.EVENTS]),
     "pressestelle": municipal("pressestelle"),
+    # Publishes without listening for answers.
+    "feeds": Permission(configure="^$", write=_only([topology.MUNICIPAL_EVENTS]), read="^$"),
 }

@@ -12,6 +12,7 @@ pytestmark = pytest.mark.timeout(900)
 SEES = {
     "dispatcher": {"dispatcher-secrets"},
     "doctor": {"dispatcher-secrets"},
+    "feeds": {"feeds-secrets"},
     "grafana": {"grafana-secrets"},
     "ingress": {"ingress-secrets"},
     "migrate": {"admin-secrets"},

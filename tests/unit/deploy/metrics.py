@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import Metric
 
+from cli.feeds.metrics import Metrics as FeedsMetrics
 from services.dispatcher.adapters.metrics import Metrics as DispatcherMetrics
 from services.ingress.adapters.metrics import Metrics as IngressMetrics
 from services.subscriptions.adapters.metrics import Metrics as SubscriptionsMetrics
@@ -19,6 +20,7 @@ def our_metrics() -> set[str]:
     IngressMetrics(registry)
     SubscriptionsMetrics(registry)
     DispatcherMetrics(registry, limit=80)
+    FeedsMetrics(registry)
     return set(_series(registry.collect()))
 
 

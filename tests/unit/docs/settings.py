@@ -8,6 +8,7 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings
 
+from cli.feeds.settings import Settings as Feeds
 from cli.migrate.settings import Settings as Migrate
 from cli.operate.settings import Settings as Operate
 from cli.publish.settings import Settings as Publish
@@ -23,6 +24,7 @@ WHO: Mapping[str, type[BaseSettings]] = {
     "dispatcher": Dispatcher,
     "`kreisfunk migrate`": Migrate,
     "`kreisfunk publish`, `kreisfunk withdraw`": Publish,
+    "`kreisfunk feeds`": Feeds,
     "`kreisfunk limits`, `broadcasts`, `unknown`, `templates`": Operate,
 }
 HEAD = ("variable", "unless set", "what for")

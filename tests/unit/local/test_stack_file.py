@@ -20,6 +20,7 @@ ADDRESSES = StackAddresses(
     database_url="postgresql://127.0.0.1:6/kreisfunk",
     monitor_database_url="postgresql://127.0.0.1:6/kreisfunk",
     publisher={"KREISFUNK_BROKER_URL": "amqp://pressestelle@127.0.0.1:4/"},
+    feeds={"KREISFUNK_BROKER_URL": "amqp://feeds@127.0.0.1:4/"},
     operator={"KREISFUNK_DATABASE_URL": "postgresql://kreisfunk_operator@127.0.0.1:6/kreisfunk"},
 )
 

@@ -1,0 +1,38 @@
+"""Who publishes, and by which way."""
+
+from contextlib import AbstractAsyncContextManager
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+from yarl import URL
+
+from cli.doors.amqp import open_amqp_door
+from cli.doors.door import Door, OpenDoor
+from shared.runtime.settings import PREFIX
+
+
+class DoorSettings(BaseSettings):
+    """Access of a municipal system over AMQP; the login is the user in `broker_url`."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, frozen=True, extra="ignore", hide_input_in_errors=True, env_ignore_empty=True
+    )
+
+    broker_url: str = Field(description="amqp://login@host:port/vhost", pattern=r"^amqps?://[^@/:]+(:[^@/]*)?@")
+    broker_password: SecretStr | None = Field(None, description="password of the broker login")
+
+    @property
+    def login(self) -> str:
+        return URL(self.broker_url).user or ""
+
+    @property
+    def broker_secret(self) -> str | None:
+        return self.broker_password.get_secret_value() if self.broker_password else None
+
+    def door(self, name: str) -> OpenDoor:
+        """Opens the configured way; `name` is how our connection is called there."""
+
+        def open_door() -> AbstractAsyncContextManager[Door]:
+            return open_amqp_door(self.broker_url, password=self.broker_secret, login=self.login, name=name)
+
+        return open_door

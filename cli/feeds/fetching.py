@@ -1,0 +1,149 @@
+"""Asking a website politely: who we are, only for what is new, with an end to time and size."""
+
+import asyncio
+import zlib
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+import aiohttp
+from yarl import URL
+
+FETCH_SECONDS = 30.0
+CONNECT_SECONDS = 10.0
+MOST_BYTES = 2_000_000
+MOST_REDIRECTS = 5
+CHUNK = 65_536
+LONGEST_RETRY_AFTER = 86_400.0
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_ACCEPT = (
+    "application/rss+xml, application/atom+xml, application/cap+xml, application/xml;q=0.9, text/xml;q=0.9, */*;q=0.1"
+)
+
+
+class FetchFailed(Exception):
+    """`reason` is one of a few words; `retry_after` is what the website asks us to wait, in seconds."""
+
+    def __init__(self, reason: str, detail: str = "", retry_after: float | None = None) -> None:
+        super().__init__(f"{reason}: {detail}" if detail else reason)
+        self.reason = reason
+        self.retry_after = retry_after
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fetched:
+    """What came; `body` None means that nothing changed since the validators that we sent."""
+
+    body: bytes | None
+    address: str
+    content_type: str = ""
+    etag: str | None = None
+    last_modified: str | None = None
+
+
+@dataclass(frozen=True)
+class Fetcher:
+    """`seconds` bounds a whole fetch with its redirects, `most_bytes` the unpacked body."""
+
+    session: aiohttp.ClientSession
+    seconds: float = FETCH_SECONDS
+    most_bytes: int = MOST_BYTES
+
+    async def fetch(self, address: str, *, etag: str | None = None, last_modified: str | None = None) -> Fetched:
+        """Raises FetchFailed."""
+        validators = {"If-None-Match": etag, "If-Modified-Since": last_modified}
+        headers = {name: value for name, value in validators.items() if value}
+        try:
+            async with asyncio.timeout(self.seconds):
+                return await self._follow(URL(address), headers)
+        except TimeoutError:
+            raise FetchFailed("timeout", f"no complete answer within {self.seconds:g} s") from None
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            raise FetchFailed("connection", type(error).__name__) from None
+
+    async def _follow(self, url: URL, headers: Mapping[str, str]) -> Fetched:
+        for _ in range(MOST_REDIRECTS + 1):
+            async with self.session.get(url, headers=headers, allow_redirects=False) as response:
+                if response.status not in _REDIRECTS:
+                    return await self._answer(response, url)
+                url = _next(url, response.headers.get("Location"))
+        raise FetchFailed("redirects", f"more than {MOST_REDIRECTS}")
+
+    async def _answer(self, response: aiohttp.ClientResponse, url: URL) -> Fetched:
+        if response.status not in (200, 304):
+            raise FetchFailed(f"status_{response.status}", retry_after=_retry_after(response.headers))
+        return Fetched(
+            body=await self._body(response) if response.status == 200 else None,
+            address=str(url),
+            content_type=response.headers.get("Content-Type", ""),
+            etag=response.headers.get("ETag"),
+            last_modified=response.headers.get("Last-Modified"),
+        )
+
+    async def _body(self, response: aiohttp.ClientResponse) -> bytes:
+        """Never more than `most_bytes` in memory, however much is packed into how little."""
+        if (response.content_length or 0) > self.most_bytes:
+            raise FetchFailed("too_large", f"more than {self.most_bytes} bytes")
+        body = bytearray()
+        async for part in _unpacked(response, self.most_bytes):
+            body += part
+            if len(body) > self.most_bytes:
+                raise FetchFailed("too_large", f"more than {self.most_bytes} bytes")
+        return bytes(body)
+
+
+async def _unpacked(response: aiohttp.ClientResponse, most: int) -> AsyncIterator[bytes]:
+    encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
+    if encoding in ("identity", ""):
+        async for part in response.content.iter_chunked(CHUNK):
+            yield part
+        return
+    if encoding not in ("gzip", "x-gzip", "deflate"):
+        raise FetchFailed("encoding", "packed in a way that we did not ask for")
+    unpacker = zlib.decompressobj(47)  # gzip or zlib, as its header says
+    try:
+        async for part in response.content.iter_chunked(CHUNK):
+            yield unpacker.decompress(part, most + 1)
+            if unpacker.unconsumed_tail:
+                raise FetchFailed("too_large", "packed more than we take")
+    except zlib.error:
+        raise FetchFailed("encoding", "is not packed as it says") from None
+    if not unpacker.eof:
+        raise FetchFailed("encoding", "ends too early")
+
+
+def _next(url: URL, location: str | None) -> URL:
+    """Where a redirect leads: to the web, and not from a safe connection to one that is not."""
+    target = url.join(URL(location)) if location else None
+    if target is None or target.scheme not in ("http", "https") or not target.host:
+        raise FetchFailed("redirects", "to nowhere")
+    if url.scheme == "https" and target.scheme != "https":
+        raise FetchFailed("redirects", "from https to http")
+    return target.with_user(None)
+
+
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds, from seconds or from a date; never more than a day."""
+    value = headers.get("Retry-After", "").strip()
+    if value.isdigit():
+        return min(float(value[:9]), LONGEST_RETRY_AFTER)
+    try:
+        moment = parsedate_to_datetime(value)
+    except (ValueError, TypeError):
+        return None
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return min(max(0.0, (aware - datetime.now(UTC)).total_seconds()), LONGEST_RETRY_AFTER)
+
+
+@asynccontextmanager
+async def open_fetcher(contact: str | None) -> AsyncIterator[Fetcher]:
+    """Websites learn from the User-Agent who asks and whom to write to. No cookies are kept."""
+    agent = f"Kreisfunk (+{contact})" if contact else "Kreisfunk"
+    headers = {"User-Agent": agent, "Accept": _ACCEPT, "Accept-Encoding": "gzip, deflate"}
+    timeout = aiohttp.ClientTimeout(total=None, connect=CONNECT_SECONDS)
+    async with aiohttp.ClientSession(
+        headers=headers, timeout=timeout, auto_decompress=False, cookie_jar=aiohttp.DummyCookieJar()
+    ) as session:
+        yield Fetcher(session)

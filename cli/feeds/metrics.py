@@ -1,0 +1,33 @@
+"""What an operator sees of feeds and warnings."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge
+
+from cli.feeds.polling import Poll
+
+
+class Metrics:
+    """Labels are names of origins from the configuration and words of ours."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._polls = Counter(
+            "kreisfunk_feeds_polls",
+            "looks at a feed or at alerts, by what came of it",
+            ["name", "result"],
+            registry=registry,
+        )
+        self._entries = Counter(
+            "kreisfunk_feeds_entries",
+            "entries and alerts, by what became of them",
+            ["name", "outcome"],
+            registry=registry,
+        )
+        self._last = Gauge(
+            "kreisfunk_feeds_last_success", "when it was last read, in seconds since 1970", ["name"], registry=registry
+        )
+
+    def count(self, poll: Poll) -> None:
+        self._polls.labels(poll.name, poll.result).inc()
+        for outcome, number in poll.counts.items():
+            self._entries.labels(poll.name, outcome).inc(number)
+        if not poll.failed:
+            self._last.labels(poll.name).set_to_current_time()

@@ -1,0 +1,53 @@
+"""From the command line to the parts: files are read and held against one another, or the command ends."""
+
+import os
+from pathlib import Path
+
+from cli.broker import silence_drivers
+from cli.feeds.configuration import FeedsFile, FeedsFileError, contradictions, read_feeds_file
+from cli.feeds.folder import Folder
+from cli.feeds.settings import Settings
+from cli.feeds.wiring import Parts
+from cli.output import EXIT_USAGE, fail
+from cli.stacks import environment_of, find_stack
+from shared.municipal.configuration import Configuration
+from shared.municipal.file import ConfigurationFileError, read_configuration
+from shared.runtime.settings import PREFIX, read_settings
+
+CONNECTION = "feeds"
+
+
+def open_settings(stack: Path | None, file: Path | None, folder: Path | None) -> Settings:
+    """Of a local stack if there is one; what the command line says goes before the environment."""
+    silence_drivers()
+    environment = dict(os.environ)
+    found = find_stack(stack, environment)
+    if found is not None:
+        environment |= found.addresses.feeds
+    given = {"FEEDS_FILE": file, "FEEDS_FOLDER": folder}
+    environment |= {PREFIX + name: str(path) for name, path in given.items() if path is not None}
+    with environment_of(environment):
+        return read_settings(Settings)
+
+
+def open_parts(settings: Settings) -> Parts:
+    """Ends the command with status 2 if the files do not fit together."""
+    file, county = _file(settings.feeds_file), _county(settings.county)
+    wrong = contradictions(file, county)
+    if wrong:
+        fail(f"{settings.feeds_file} does not fit {settings.county}:", "\n".join(wrong), EXIT_USAGE)
+    return Parts(file=file, county=county, folder=Folder(settings.feeds_folder), open_door=settings.door(CONNECTION))
+
+
+def _file(path: Path) -> FeedsFile:
+    try:
+        return read_feeds_file(path)
+    except FeedsFileError as error:
+        fail(str(error), "deploy/config/feeds.toml shows what may be in it.", EXIT_USAGE)
+
+
+def _county(path: Path) -> Configuration:
+    try:
+        return read_configuration(path, Configuration)
+    except ConfigurationFileError as error:
+        fail(str(error), status=EXIT_USAGE)

@@ -1,0 +1,26 @@
+"""What `kreisfunk feeds` reads from its environment."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from cli.doors.settings import DoorSettings
+from deploy.local.environments import CONFIG
+from shared.runtime.settings import Port
+
+
+class Settings(DoorSettings):
+    """Which feeds, whose rules, where what is known of them is kept, and where it is looked at."""
+
+    feeds_file: Path = Field(description="feeds and warnings that are read, in TOML")
+    feeds_folder: Path = Field(description="what is known of them, drafts, and what was refused")
+    county_file: Path | None = Field(None, description="the county's file, unless it is the one of this version")
+    internal_host: str = Field("127.0.0.1", description="where /livez, /readyz and /metrics listen")
+    internal_port: Port = Field(9090, description="port of /livez, /readyz and /metrics")
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    drain_seconds: float = Field(20, gt=0, le=600, description="longest time from SIGTERM to the end")
+
+    @property
+    def county(self) -> Path:
+        return self.county_file or CONFIG / "county.toml"

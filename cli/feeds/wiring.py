@@ -1,0 +1,50 @@
+"""Puts the pollers together."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from cli.doors.door import OpenDoor
+from cli.feeds.configuration import FeedsFile, Origin
+from cli.feeds.deciding import Place
+from cli.feeds.delivering import Deliverer
+from cli.feeds.fetching import Fetcher, open_fetcher
+from cli.feeds.folder import Folder
+from cli.feeds.looking import FeedLook
+from cli.feeds.polling import Look, Poller
+from shared.municipal.configuration import Configuration
+from shared.runtime.clock import Clock, system_clock
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """What everything here is made of."""
+
+    file: FeedsFile
+    county: Configuration
+    folder: Folder
+    open_door: OpenDoor
+    clock: Clock = system_clock
+
+    @asynccontextmanager
+    async def pollers(self) -> AsyncIterator[tuple[Poller, ...]]:
+        """One for each origin, on one client."""
+        async with open_fetcher(self.file.contact) as fetcher:
+            yield tuple(self._poller(origin, look) for origin, look in self._looks(fetcher))
+
+    def _looks(self, fetcher: Fetcher) -> list[tuple[Origin, Look]]:
+        place = Place(system=self.file.system, source=self.file.source, county=self.county, now=self.clock())
+        return [
+            (origin, FeedLook(origin=origin, fetcher=fetcher, place=place, clock=self.clock))
+            for origin in self.file.feeds
+        ]
+
+    def _poller(self, origin: Origin, look: Look) -> Poller:
+        return Poller(
+            name=origin.name,
+            every_seconds=origin.every_seconds,
+            look=look,
+            folder=self.folder,
+            deliverer=Deliverer(origin.name, self.folder, self.open_door),
+            clock=self.clock,
+        )

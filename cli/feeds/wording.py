@@ -1,0 +1,54 @@
+"""A notice's content within the limits of our rules, from words of any length."""
+
+from collections.abc import Iterable
+from urllib.parse import urlsplit
+
+from cli.feeds.plain import shortened
+from shared.contracts.notices import NoticeContent
+from shared.municipal.configuration import Configuration
+from shared.municipal.content import LONGEST_CONTENT
+
+LONGEST_HEADLINE = 120
+LONGEST_TEXT = 800
+LONGEST_ADDRESS = 200
+
+
+def content_of(
+    *,
+    topic: str,
+    headline: str,
+    text: str,
+    link: str | None,
+    picture: str | None = None,
+    municipalities: Iterable[str] = (),
+    urgent: bool = False,
+    follows: str | None = None,
+    county: Configuration,
+) -> NoticeContent:
+    """Shortened after whole words; what the county's file does not permit (a foreign link, say) is left out."""
+    known = county.topic(topic)
+    title = shortened(headline, LONGEST_HEADLINE)
+    address = permitted_address(link, county)
+    room = LONGEST_CONTENT - len(title) - len(address or "")
+    return NoticeContent(
+        topic=topic,
+        headline=title,
+        text=shortened(text or headline, min(LONGEST_TEXT, room)),
+        link=address,
+        picture=permitted_address(picture, county) if known and known.picture_template else None,
+        municipalities=tuple(municipalities) if known and known.local else (),
+        urgent=urgent,
+        follows=follows,
+    )
+
+
+def permitted_address(address: str | None, county: Configuration) -> str | None:
+    """The address if it may stand in a notice."""
+    if not address or len(address) > LONGEST_ADDRESS or not address.isprintable() or " " in address:
+        return None
+    try:
+        parts = urlsplit(address)
+        plain = parts.username is None and parts.password is None and parts.port in (None, 443)
+    except ValueError:
+        return None
+    return address if plain and parts.scheme == "https" and parts.hostname in county.link_hosts else None

@@ -1,0 +1,124 @@
+"""Politeness and bounds, against a real server."""
+
+import gzip
+import zlib
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import pytest
+from aiohttp import web
+
+from cli.feeds.fetching import Fetcher, FetchFailed, open_fetcher
+from tests.integration.feeds.website import Answer, Website, conditional, endless, never, text
+
+
+@pytest.fixture
+async def fetcher() -> AsyncIterator[Fetcher]:
+    async with open_fetcher("https://county.example/impressum") as opened:
+        yield opened
+
+
+async def failing(fetcher: Fetcher, address: str) -> FetchFailed:
+    with pytest.raises(FetchFailed) as failed:
+        await fetcher.fetch(address)
+    return failed.value
+
+
+async def test_we_say_who_we_are_and_whom_to_write_to(website: Website, fetcher: Fetcher) -> None:
+    website.pages["/feed"] = text(b"<rss/>")
+    assert (await fetcher.fetch(f"{website.url}/feed")).body == b"<rss/>"
+    assert website.asked[0].headers["User-Agent"] == "Kreisfunk (+https://county.example/impressum)"
+
+
+async def test_what_has_not_changed_is_not_sent_again(website: Website, fetcher: Fetcher) -> None:
+    website.pages["/feed"] = conditional(b"<rss/>", etag='"a"', last_modified="Wed, 25 Nov 2026 10:00:00 GMT")
+    first = await fetcher.fetch(f"{website.url}/feed")
+    again = await fetcher.fetch(f"{website.url}/feed", etag=first.etag, last_modified=first.last_modified)
+    assert (first.body, again.body) == (b"<rss/>", None)
+
+
+async def test_a_redirect_is_followed_and_a_ring_of_them_is_not(website: Website, fetcher: Fetcher) -> None:
+    website.pages["/old"] = text(b"", status=301, headers={"Location": "/feed"})
+    website.pages["/feed"] = text(b"<rss/>")
+    found = await fetcher.fetch(f"{website.url}/old")
+    assert (found.body, found.address) == (b"<rss/>", f"{website.url}/feed")
+    website.pages["/ring"] = text(b"", status=302, headers={"Location": "/ring"})
+    assert (await failing(fetcher, f"{website.url}/ring")).reason == "redirects"
+
+
+@pytest.mark.parametrize("location", ["file:///etc/hostname", "ftp://127.0.0.1/x", "gopher:x", ""])
+async def test_a_redirect_leads_to_the_web_only(location: str, website: Website, fetcher: Fetcher) -> None:
+    website.pages["/feed"] = text(b"", status=302, headers={"Location": location})
+    assert (await failing(fetcher, f"{website.url}/feed")).reason == "redirects"
+
+
+async def test_no_cookie_is_kept(website: Website, fetcher: Fetcher) -> None:
+    website.pages["/feed"] = text(b"x", headers={"Set-Cookie": "a=b"})
+    for _ in range(2):
+        await fetcher.fetch(f"{website.url}/feed")
+    assert [dict(request.cookies) for request in website.asked] == [{}, {}]
+
+
+@pytest.mark.parametrize(("asked", "seconds"), [("120", 120), ("999999999999", 86_400), ("soon", None), ("", None)])
+async def test_too_many_requests_says_how_long_to_wait(
+    asked: str, seconds: float | None, website: Website, fetcher: Fetcher
+) -> None:
+    website.pages["/feed"] = text(b"", status=429, headers={"Retry-After": asked})
+    failed = await failing(fetcher, f"{website.url}/feed")
+    assert (failed.reason, failed.retry_after) == ("status_429", seconds)
+
+
+async def test_it_may_say_so_with_a_date(website: Website, fetcher: Fetcher) -> None:
+    later = format_datetime(datetime.now(UTC) + timedelta(minutes=10), usegmt=True)
+    website.pages["/feed"] = text(b"", status=503, headers={"Retry-After": later})
+    failed = await failing(fetcher, f"{website.url}/feed")
+    assert failed.retry_after is not None
+    assert 580 <= failed.retry_after <= 600
+
+
+@pytest.mark.parametrize("answer", [endless, text(b"x" * 2_000_001)])
+async def test_what_is_too_large_is_not_read_to_the_end(answer: Answer, website: Website, fetcher: Fetcher) -> None:
+    website.pages["/feed"] = answer
+    assert (await failing(fetcher, f"{website.url}/feed")).reason == "too_large"
+
+
+@pytest.mark.parametrize(("encoding", "pack"), [("gzip", gzip.compress), ("deflate", zlib.compress)])
+async def test_packed_is_unpacked_up_to_the_bound(
+    encoding: str, pack: "type[bytes]", website: Website, fetcher: Fetcher
+) -> None:
+    website.pages["/small"] = text(pack(b"<rss/>" * 1000), headers={"Content-Encoding": encoding})
+    website.pages["/bomb"] = text(pack(b"\0" * 200_000_000), headers={"Content-Encoding": encoding})
+    assert (await fetcher.fetch(f"{website.url}/small")).body == b"<rss/>" * 1000
+    assert (await failing(fetcher, f"{website.url}/bomb")).reason == "too_large"
+
+
+@pytest.mark.parametrize(
+    ("encoding", "body"), [("gzip", b"not packed"), ("br", b"x"), ("gzip", gzip.compress(b"x" * 5000)[:-9])]
+)
+async def test_packed_otherwise_than_it_says_is_an_error(
+    encoding: str, body: bytes, website: Website, fetcher: Fetcher
+) -> None:
+    website.pages["/feed"] = text(body, headers={"Content-Encoding": encoding})
+    assert (await failing(fetcher, f"{website.url}/feed")).reason == "encoding"
+
+
+async def test_an_answer_that_does_not_come_has_an_end(website: Website, fetcher: Fetcher) -> None:
+    website.pages["/feed"] = never
+    assert (await failing(replace(fetcher, seconds=0.2), f"{website.url}/feed")).reason == "timeout"
+
+
+async def test_an_answer_that_trickles_has_an_end(website: Website, fetcher: Fetcher) -> None:
+    async def trickle(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        await response.write(b"<rss")
+        return await never(request)
+
+    website.pages["/feed"] = trickle
+    assert (await failing(replace(fetcher, seconds=0.3), f"{website.url}/feed")).reason == "timeout"
+
+
+async def test_nobody_there(fetcher: Fetcher) -> None:
+    assert (await failing(fetcher, "http://127.0.0.1:1/feed")).reason == "connection"

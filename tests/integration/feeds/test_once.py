@@ -1,0 +1,233 @@
+"""`kreisfunk feeds once` and `run`: a real website, a real broker, and the login's real permissions."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import aio_pika
+import pytest
+from aio_pika.abc import AbstractRobustConnection
+
+from shared.amqp import topology
+from tests.integration.cli.commands import REPOSITORY, Ended, kreisfunk, kreisfunk_here
+from tests.integration.cli.desk import let_log_in
+from tests.integration.feeds.website import Website, conditional, text
+from tests.servers import Servers, wait_for
+from tests.unit.feeds.material import item, rss
+
+FILE = """
+system = "feeds"
+source = "/landkreis-osterholz/internetseite"
+[[feeds]]
+name = "presse"
+url = "{url}/presse"
+topic = "veranstaltungen"
+"""
+
+
+@dataclass
+class Office:
+    """Somebody who runs `kreisfunk feeds`; `environment` is theirs, `queue` holds what was published."""
+
+    folder: Path
+    url: str
+    environment: Mapping[str, str]
+    connection: AbstractRobustConnection
+    options: str = 'mode = "direct"\nfirst_poll = "publish"\n'
+    arrived: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        file = self.folder / "feeds.toml"
+        file.write_text(FILE.format(url=self.url) + self.options)
+        return ("--file", str(file), "--folder", str(self.folder / "kept"))
+
+    async def once(self, *arguments: str, environment: Mapping[str, str] | None = None) -> Ended:
+        known = environment or self.environment
+        return await kreisfunk_here("feeds", "once", *self.arguments, *arguments, environment=known)
+
+    async def published(self) -> list[dict[str, Any]]:
+        """All that came so far, in order, with the login that the broker vouches for."""
+        channel = await self.connection.channel()
+        queue = await channel.get_queue(topology.SUBSCRIPTIONS_NOTICES.name, ensure=False)
+        while message := await queue.get(fail=False):
+            self.arrived.append({**json.loads(message.body), "login": message.user_id, "property": message.message_id})
+            await message.ack()
+        await channel.close()
+        return self.arrived
+
+    async def headlines(self) -> list[str]:
+        return [event["data"]["headline"] for event in await self.published()]
+
+    def kept(self, kind: str) -> list[dict[str, Any]]:
+        return [json.loads(path.read_text()) for path in sorted((self.folder / "kept" / kind).glob("*.json"))]
+
+
+@pytest.fixture(scope="module")
+async def declared_vhost(vhost: str) -> str:
+    async with await aio_pika.connect(vhost) as connection:
+        await topology.declare(await connection.channel())
+    return vhost
+
+
+@pytest.fixture(scope="module")
+async def broker_url(servers: Servers, declared_vhost: str) -> str:
+    return await let_log_in(servers, declared_vhost, "feeds")
+
+
+@pytest.fixture
+async def office(declared_vhost: str, broker_url: str, website: Website, tmp_path: Path) -> AsyncIterator[Office]:
+    async with await aio_pika.connect_robust(declared_vhost) as connection:
+        environment = {"KREISFUNK_BROKER_URL": broker_url}
+        office = Office(folder=tmp_path, url=website.url, environment=environment, connection=connection)
+        await office.published()
+        office.arrived.clear()
+        yield office
+
+
+async def test_each_entry_is_published_once_by_the_login_of_its_own(website: Website, office: Office) -> None:
+    website.pages["/presse"] = text(rss(item(number) for number in range(50)))
+    ended = await office.once()
+    assert (ended.status, ended.output) == (0, "presse: 50 published\n"), ended.complaint
+    website.pages["/presse"] = text(
+        rss([item(50), item(51, title=""), *(item(n, title="neu") for n in range(49, 0, -1))])
+    )
+    assert (await office.once()).output == "presse: 1 published, 49 changed, not updated, 1 broken\n"
+    published = await office.published()
+    assert len({event["subject"] for event in published}) == len(published) == 51
+    assert {event["login"] for event in published} == {"feeds"}
+    assert all(event["property"] == event["id"] for event in published)
+
+
+async def test_what_has_not_changed_is_not_looked_at(website: Website, office: Office) -> None:
+    website.pages["/presse"] = conditional(rss([item(1)]), etag='"a"', last_modified="Wed, 25 Nov 2026 10:00:00 GMT")
+    await office.once()
+    assert (await office.once()).output == "presse: unchanged\n"
+    assert len(await office.published()) == 1
+
+
+async def test_validators_of_another_address_are_not_used(website: Website, office: Office) -> None:
+    website.pages["/presse"] = conditional(rss([item(1)]), etag='"a"', last_modified="x")
+    await office.once()
+    memory = office.folder / "kept" / "memory" / "presse.json"
+    memory.write_text(memory.read_text().replace(f"{website.url}/presse", f"{website.url}/other"))
+    assert (await office.once()).output == "presse: 1 known\n"
+
+
+async def test_by_default_the_first_poll_marks_and_what_is_new_becomes_a_draft(
+    website: Website, office: Office
+) -> None:
+    office.options = ""
+    website.pages["/presse"] = text(rss([item(1)]))
+    assert (await office.once()).output == "presse: 1 marked as known\n"
+    website.pages["/presse"] = text(rss([item(2), item(1)]))
+    assert (await office.once()).output == "presse: 1 kept as a draft, 1 known\n"
+    assert await office.published() == []
+    (draft,) = office.kept("drafts")
+    assert draft["data"]["headline"] == "Meldung 2"
+    assert "source" not in draft
+
+
+async def test_a_broker_that_is_away_costs_nothing(website: Website, office: Office) -> None:
+    website.pages["/presse"] = text(rss([item(2), item(1)]))
+    ended = await office.once(environment={"KREISFUNK_BROKER_URL": "amqp://feeds@127.0.0.1:1/"})
+    assert ended.status == 4
+    assert "published next time" in ended.complaint
+    website.pages["/presse"] = text(rss([item(3)]))
+    assert (await office.once()).status == 0
+    assert await office.headlines() == ["Meldung 1", "Meldung 2", "Meldung 3"]
+
+
+async def test_a_kill_between_publish_and_memory_publishes_the_same_bytes(website: Website, office: Office) -> None:
+    website.pages["/presse"] = text(rss([item(1)]))
+    await office.once(environment={"KREISFUNK_BROKER_URL": "amqp://feeds@127.0.0.1:1/"})
+    memory = office.folder / "kept" / "memory" / "presse.json"
+    decided = memory.read_bytes()
+    await office.once()
+    memory.write_bytes(decided)  # as if we had died before we could forget it
+    await office.once()
+    first, second = await office.published()
+    assert first == second
+
+
+async def test_a_website_that_asks_to_wait_is_left_alone(website: Website, office: Office) -> None:
+    website.pages["/presse"] = text(b"", status=429, headers={"Retry-After": "3600"})
+    assert (await office.once()).status == 1
+    website.pages["/presse"] = text(rss([item(1)]))
+    ended = await office.once()
+    assert (ended.status, len(website.asked)) == (1, 1)
+    assert "asked us to wait until" in ended.output
+
+
+@pytest.mark.parametrize("status", [404, 500, 410])
+async def test_a_website_in_trouble_changes_nothing(status: int, website: Website, office: Office) -> None:
+    website.pages["/presse"] = text(rss([item(1)]), status=status)
+    ended = await office.once("--json")
+    assert (ended.status, ended.json["origins"][0]["result"]) == (1, f"status_{status}")
+    website.pages["/presse"] = text(rss([item(1)]))
+    assert (await office.once()).output == "presse: 1 published\n"
+
+
+async def test_what_is_no_feed_is_said(website: Website, office: Office) -> None:
+    website.pages["/presse"] = text(b"<html>Wartung</html>")
+    ended = await office.once()
+    assert (ended.status, ended.output) == (1, "presse: cannot be read: not_a_feed: it is neither RSS nor Atom\n")
+
+
+async def test_a_memory_that_is_no_more_is_named(office: Office) -> None:
+    memory = office.folder / "kept" / "memory" / "presse.json"
+    memory.parent.mkdir(parents=True)
+    memory.write_text("{")
+    ended = await office.once()
+    assert ended.status == 2
+    assert str(memory) in ended.complaint
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        ('mode = "loud"\n', "mode"),
+        ('colour = "red"\n', "colour"),
+        ('[[feeds.rules]]\ntitle = "("\ntopic = "stellen"\n', "regular expression"),
+        ('[[feeds.rules]]\ntopic = "unknown"\n', "may not publish about unknown"),
+        ('[[feeds.rules]]\nmunicipalities = ["Bremen"]\n', "the county has no Bremen"),
+        ('every = "10s"\n', "every"),
+    ],
+)
+async def test_a_wrong_file_ends_before_anything_is_asked(
+    options: str, complaint: str, office: Office, website: Website
+) -> None:
+    office.options = options
+    ended = await office.once()
+    assert (ended.status, website.asked) == (2, [])
+    assert complaint in ended.complaint
+    assert "Traceback" not in ended.complaint
+
+
+async def test_the_process_looks_at_once_and_ends_when_it_is_asked_to(website: Website, office: Office) -> None:
+    website.pages["/presse"] = text(rss([item(1)]))
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "cli.main", "feeds", "run", *office.arguments),
+        cwd=REPOSITORY,
+        env={"PATH": os.environ["PATH"], "KREISFUNK_INTERNAL_PORT": "0", **office.environment},
+        stderr=asyncio.subprocess.PIPE,
+    )
+
+    async def came() -> bool:
+        return bool(await office.published())
+
+    await wait_for(came, 30)
+    second = await kreisfunk("feeds", "once", *office.arguments, environment=office.environment)
+    assert (second.status, "used by another" in second.complaint) == (2, True)
+    process.send_signal(signal.SIGTERM)
+    _, complaint = await asyncio.wait_for(process.communicate(), 20)
+    assert process.returncode == 0
+    actions = [json.loads(line)["event"] for line in complaint.decode().splitlines()]
+    assert actions[-1] == "stopped"
+    assert "feed_polled" in actions

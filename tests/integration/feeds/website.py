@@ -1,0 +1,76 @@
+"""A website that answers as a test wants, and remembers what it was asked."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from aiohttp import web
+
+from deploy.local.ports import LOOPBACK
+
+Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def text(body: bytes, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Answer:
+    async def answer(_: web.Request) -> web.StreamResponse:
+        return web.Response(
+            body=body, status=status, headers={"Content-Type": "application/rss+xml", **(headers or {})}
+        )
+
+    return answer
+
+
+def conditional(body: bytes, *, etag: str, last_modified: str) -> Answer:
+    """304 for whoever has it already."""
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        headers = {"ETag": etag, "Last-Modified": last_modified}
+        same = request.headers.get("If-None-Match") == etag
+        if same and request.headers.get("If-Modified-Since") == last_modified:
+            return web.Response(status=304, headers=headers)
+        return web.Response(body=body, headers=headers)
+
+    return answer
+
+
+async def never(_: web.Request) -> web.StreamResponse:
+    await asyncio.Event().wait()
+    raise AssertionError
+
+
+async def endless(request: web.Request) -> web.StreamResponse:
+    response = web.StreamResponse()
+    await response.prepare(request)
+    while True:
+        await response.write(b" " * 65_536)
+
+
+@dataclass
+class Website:
+    """`pages` by path; what is not there is 404."""
+
+    url: str = ""
+    pages: dict[str, Answer] = field(default_factory=dict)
+    asked: list[web.Request] = field(default_factory=list)
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        self.asked.append(request)
+        page = self.pages.get(request.path)
+        return await page(request) if page else web.Response(status=404)
+
+
+@asynccontextmanager
+async def open_website() -> AsyncIterator[Website]:
+    website = Website()
+    application = web.Application()
+    application.router.add_get("/{path:.*}", website.handle)
+    runner = web.AppRunner(application, shutdown_timeout=0.1)
+    await runner.setup()
+    site = web.TCPSite(runner, LOOPBACK, 0)
+    await site.start()
+    website.url = f"http://{LOOPBACK}:{runner.addresses[0][1]}"
+    try:
+        yield website
+    finally:
+        await runner.cleanup()

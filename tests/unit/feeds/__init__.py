@@ -1,0 +1,1 @@
+"""Feeds and warnings that become notices."""
