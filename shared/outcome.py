@@ -1,5 +1,6 @@
 """What a handler says about a message; settling is done elsewhere, in one place."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 
@@ -27,4 +28,15 @@ class Dead:
     reason: str
 
 
-Outcome = Done | RetryLater | Dead
+@dataclass(frozen=True)
+class Rejected:
+    """Somebody else's mistake, and they were told: keep it in the owner's quarantine with this reason and `headers`.
+
+    No personal data in either.
+    """
+
+    reason: str
+    headers: Mapping[str, str]
+
+
+Outcome = Done | RetryLater | Dead | Rejected

@@ -32,8 +32,9 @@ from services.dispatcher.handlers.statuses import StatusHandler
 from services.dispatcher.handlers.stops import StopHandler
 from services.dispatcher.settings import Settings
 from shared.amqp.connection import Connection, connect, connected
-from shared.amqp.consumer import Received, open_consumer, work
+from shared.amqp.consumer import open_consumer, work
 from shared.amqp.publisher import Publisher, open_publisher
+from shared.amqp.received import Received
 from shared.amqp.topology import (
     DISPATCHER_ACCOUNT,
     DISPATCHER_PEOPLE,

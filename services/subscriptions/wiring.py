@@ -35,6 +35,7 @@ from services.subscriptions.settings import Settings
 from shared.amqp.connection import Connection, connect, connected
 from shared.amqp.consumer import Handler, open_consumer, work
 from shared.amqp.publisher import open_publisher
+from shared.amqp.received import Received
 from shared.amqp.topology import (
     SUBSCRIPTIONS_INBOUND,
     SUBSCRIPTIONS_NOTICES,
@@ -44,6 +45,7 @@ from shared.amqp.topology import (
 )
 from shared.database.migrations import pending_versions
 from shared.database.pool import Database, open_database
+from shared.municipal.binding import AmqpMessage
 from shared.outcome import DependencyAway
 from shared.runtime.background import background
 from shared.runtime.clock import Clock, system_clock
@@ -170,6 +172,19 @@ async def _migrated(database: Database) -> bool:
         return not await pending_versions(connection, NAME, MIGRATIONS)
 
 
+def _message(received: Received) -> AmqpMessage:
+    """What a municipal system published, as it came."""
+    incoming = received.incoming
+    return AmqpMessage(
+        body=received.body,
+        login=received.user_id,
+        content_type=incoming.content_type,
+        content_encoding=incoming.content_encoding,
+        persistent=received.persistent,
+        headers=received.headers,
+    )
+
+
 async def _consume(
     parts: Parts,
     consuming: Connection,
@@ -181,7 +196,7 @@ async def _consume(
     """Work until the end is asked for; then what is in hand has all the time there is but the last seconds."""
     queues: Sequence[tuple[Queue, Handler, int]] = (
         (SUBSCRIPTIONS_INBOUND, lambda received: parts.inbound.handle(received.body), INBOUND_WORKERS),
-        (SUBSCRIPTIONS_NOTICES, lambda received: parts.desk.handle(received.body, received.user_id), NOTICE_WORKERS),
+        (SUBSCRIPTIONS_NOTICES, lambda received: parts.desk.handle(_message(received)), NOTICE_WORKERS),
         (SUBSCRIPTIONS_REACTIONS, lambda received: parts.reactions.handle(received.body), REACTION_WORKERS),
         (SUBSCRIPTIONS_REFUSALS, lambda received: parts.refusals.handle(received.body), REFUSAL_WORKERS),
     )

@@ -40,6 +40,11 @@ async def connect(url: str, *, password: str | None, name: str) -> AsyncIterator
         await connection.close()
 
 
+def login_of(connection: AbstractRobustConnection) -> str | None:
+    """Who we are at the broker; it vouches for nobody else."""
+    return connection.url.user if isinstance(connection, aio_pika.RobustConnection) else None
+
+
 def connected(*connections: AbstractRobustConnection) -> Callable[[], Awaitable[bool]]:
     """A readiness check: all of these connections are up."""
 

@@ -5,57 +5,31 @@ dead channel is not acted on, since the broker delivers it once more.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 import structlog
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractRobustConnection
-from aio_pika.exceptions import ChannelInvalidStateError
 
-from shared.amqp.connection import AWAY, BrokerAway
-from shared.amqp.publisher import Publisher, open_publisher
+from shared.amqp.connection import AWAY, BrokerAway, login_of
+from shared.amqp.publisher import Publisher, Refused, open_publisher
+from shared.amqp.received import (
+    ATTEMPT_HEADER,
+    PUBLISHER_HEADER,
+    REASON_HEADER,
+    TRUNCATED_HEADER,
+    Received,
+    bounded,
+)
 from shared.amqp.topology import TIERS, Queue
-from shared.outcome import Dead, DependencyAway, Done, Outcome, RetryLater
+from shared.outcome import Dead, DependencyAway, Done, Outcome, Rejected, RetryLater
 
 MAX_ATTEMPTS = 6
 AWAY_BACKOFF_SECONDS = (0.1, 0.5, 1.0, 2.0)
-ATTEMPT_HEADER = "attempt"
-REASON_HEADER = "reason"
+LARGEST_KEPT = 65_536
 
 _log = structlog.get_logger()
-
-
-class Received(NamedTuple):
-    """A message in hand. `user_id` is vouched for by the broker; `attempt` counts from 1."""
-
-    incoming: AbstractIncomingMessage
-    attempt: int
-
-    @property
-    def body(self) -> bytes:
-        return self.incoming.body
-
-    @property
-    def message_id(self) -> str:
-        return self.incoming.message_id or ""
-
-    @property
-    def user_id(self) -> str | None:
-        return self.incoming.user_id
-
-    @property
-    def redelivered(self) -> bool:
-        return bool(self.incoming.redelivered)
-
-    @property
-    def alive(self) -> bool:
-        """False once its channel died: then it will be delivered again, so do nothing with it."""
-        try:
-            return not self.incoming.channel.is_closed
-        except ChannelInvalidStateError:
-            return False
 
 
 Handler = Callable[[Received], Awaitable[Outcome]]
@@ -67,6 +41,7 @@ class Consumer:
 
     queue: Queue
     parking: Publisher
+    login: str | None = None
     _arrived: asyncio.Queue[Received] = field(default_factory=asyncio.Queue)
 
     async def receive(self) -> Received:
@@ -107,22 +82,42 @@ class Consumer:
             case RetryLater(_, reason) | Dead(reason):
                 _log.error("dead_letter", queue=self.queue.name, reason=reason, attempt=received.attempt)
                 await self._republish(received, self.queue.dead, {REASON_HEADER: reason})
+            case Rejected(reason, headers):
+                _log.warning("rejected", queue=self.queue.name, reason=reason)
+                await self._keep(received, {REASON_HEADER: reason, **headers})
             case Done():
                 pass
 
-    async def _republish(self, received: Received, key: str, headers: dict[str, str | int]) -> None:
+    async def _keep(self, received: Received, headers: Mapping[str, str]) -> None:
+        """In quarantine, unless it is full: its sender was told already."""
+        cut = {TRUNCATED_HEADER: len(received.body)} if len(received.body) > LARGEST_KEPT else {}
+        try:
+            await self._publish(received, self.queue.quarantine, received.body[:LARGEST_KEPT], {**headers, **cut})
+        except Refused:
+            _log.error("quarantine_full", queue=self.queue.quarantine)
+
+    async def _republish(self, received: Received, key: str, headers: Mapping[str, str | int]) -> None:
+        await self._publish(received, key, received.body, {ATTEMPT_HEADER: received.attempt + 1, **headers})
+
+    async def _publish(self, received: Received, key: str, body: bytes, headers: Mapping[str, str | int]) -> None:
+        """With all that its publisher gave it, under our own login."""
+        incoming = received.incoming
+        publisher = {PUBLISHER_HEADER: received.user_id} if received.user_id else {}
         await self.parking.publish(
             self.queue.parking,
             key,
-            received.body,
+            body,
             message_id=received.message_id,
-            headers={ATTEMPT_HEADER: received.attempt + 1, **headers},
+            headers={**bounded(received.headers), **publisher, **headers},
+            content_type=incoming.content_type or "",
+            content_encoding=incoming.content_encoding,
+            user_id=self.login,
         )
 
     async def arrived(self, incoming: AbstractIncomingMessage) -> None:
         """The broker's callback: returns at once, so a dying channel finds nothing to cancel."""
         attempt = incoming.headers.get(ATTEMPT_HEADER, 1)
-        self._arrived.put_nowait(Received(incoming, attempt if isinstance(attempt, int) else 1))
+        self._arrived.put_nowait(Received(incoming, attempt if isinstance(attempt, int) else 1, self.login))
 
 
 def tier_for(seconds: float) -> str:
@@ -139,7 +134,7 @@ async def open_consumer(
     At the end the consumer is cancelled first; what is still unsettled goes back to the queue. Raises BrokerAway.
     """
     async with open_publisher(parking) as publisher:
-        consumer = Consumer(queue, publisher)
+        consumer = Consumer(queue, publisher, login_of(parking))
         channel = await _listen(connection, consumer, prefetch)
         try:
             yield consumer

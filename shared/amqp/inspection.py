@@ -23,11 +23,14 @@ class Inventory:
 def queue_names() -> list[str]:
     """Every queue of the topology."""
     tiers = [queue.tier(name) for queue in topology.QUEUES for name in topology.TIERS]
-    return [*(queue.name for queue in topology.QUEUES), *kept_queues(), *tiers]
+    return [*(queue.name for queue in topology.QUEUES), *kept_queues(), topology.NOTICES_QUARANTINE, *tiers]
 
 
 def kept_queues() -> list[str]:
-    """Where messages stay until an operator looks at them: dead letters and the quarantine."""
+    """Where messages stay until an operator looks at them: dead letters and webhooks that were not understood.
+
+    Rejected notices need none: their publisher was told what to mend.
+    """
     return [*(queue.dead for queue in topology.QUEUES), topology.QUARANTINE]
 
 

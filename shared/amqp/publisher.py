@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import aio_pika
 import structlog
@@ -45,8 +46,10 @@ class Publisher:
         body: bytes,
         *,
         message_id: str,
-        headers: Mapping[str, str | int] | None = None,
+        headers: Mapping[str, Any] | None = None,
         user_id: str | None = None,
+        content_type: str = CONTENT_TYPE,
+        content_encoding: str | None = None,
         mandatory: bool = True,
         timeout: float = CONFIRM_SECONDS,
     ) -> None:
@@ -54,7 +57,8 @@ class Publisher:
         message = aio_pika.Message(
             body,
             headers=dict(headers or {}),
-            content_type=CONTENT_TYPE,
+            content_type=content_type,
+            content_encoding=content_encoding,
             delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
             message_id=message_id,
             user_id=user_id,

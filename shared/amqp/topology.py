@@ -39,6 +39,11 @@ class Queue:
         return f"{self.owner}.parking"
 
     @property
+    def quarantine(self) -> str:
+        """Where the owner keeps what it has rejected; not every owner does."""
+        return f"{self.owner}.quarantine"
+
+    @property
     def dead(self) -> str:
         return f"{self.name}.dead"
 
@@ -62,9 +67,21 @@ LANES: Mapping[Lane, Queue] = {
     Lane.BULK: Queue("dispatch.bulk", DISPATCH, (Lane.BULK,), "dispatcher", LANE_BATCHES),
 }
 QUARANTINE = "ingress.quarantine"
+NOTICES_QUARANTINE = "subscriptions.quarantine"
+MOST_IN_QUARANTINE = 10_000
 
 # Looking at a dead letter gives it back, and must not use it up.
 _KEPT: dict[str, Any] = {"x-queue-type": "quorum", "x-delivery-limit": -1}
+
+# Rejecting a message without requeueing brings it back to where it came from, with everything that it had.
+_REJECTED: dict[str, Any] = {
+    **_KEPT,
+    "x-max-length": MOST_IN_QUARANTINE,
+    "x-overflow": "reject-publish",
+    "x-dead-letter-exchange": "",
+    "x-dead-letter-routing-key": SUBSCRIPTIONS_NOTICES.name,
+    "x-dead-letter-strategy": "at-least-once",
+}
 
 QUEUES: Sequence[Queue] = (
     SUBSCRIPTIONS_INBOUND,
@@ -92,6 +109,8 @@ async def declare(channel: AbstractChannel) -> None:
         await _declare_queue(channel, queue)
     quarantine = await channel.declare_queue(QUARANTINE, durable=True, arguments=_KEPT)
     await quarantine.bind(INBOUND, "quarantined")
+    rejected = await channel.declare_queue(NOTICES_QUARANTINE, durable=True, arguments=_REJECTED)
+    await rejected.bind(SUBSCRIPTIONS_NOTICES.parking, NOTICES_QUARANTINE)
 
 
 async def _declare_queue(channel: AbstractChannel, queue: Queue) -> None:

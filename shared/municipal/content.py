@@ -51,6 +51,11 @@ def content_problems(
         yield from _together(right)
 
 
+def has_control_characters(text: str) -> bool:
+    """Neither a person nor a database should get these."""
+    return any(unicodedata.category(letter) in ("Cc", "Cs") or letter in _BIDIRECTIONAL for letter in text)
+
+
 def _there(right: Mapping[str, Any], *fields: str) -> tuple[str, ...]:
     return tuple(field for field in fields if field in right)
 
@@ -77,7 +82,7 @@ def _characters(field: str, text: str) -> Iterator[Problem]:
         yield Problem(field=field, problem="is blank")
     elif _LINE_BREAKS.search(text):
         yield Problem(field=field, problem="contains a line break or a tab; WhatsApp allows neither, write one line")
-    elif any(unicodedata.category(letter) in ("Cc", "Cs") or letter in _BIDIRECTIONAL for letter in text):
+    elif has_control_characters(text):
         yield Problem(field=field, problem="contains control characters")
     elif _GAP.search(text):
         yield Problem(field=field, problem="contains more than 4 spaces in a row; WhatsApp allows no more")
@@ -117,7 +122,7 @@ def _spread(right: Mapping[str, Any], begins: datetime, expirytime: datetime | N
         yield Problem(field="spread_minutes", problem="is not for what is urgent")
     if right.get("follows") is not None:
         yield Problem(field="spread_minutes", problem="is not for what follows an earlier notice")
-    if expirytime is not None and begins + timedelta(minutes=right["spread_minutes"]) > expirytime:
+    if expirytime is not None and expirytime - begins < timedelta(minutes=right["spread_minutes"]):
         yield Problem(field="spread_minutes", problem="goes beyond expirytime")
 
 

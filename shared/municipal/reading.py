@@ -1,6 +1,6 @@
 """An event as it came, or why it is none."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -13,21 +13,50 @@ LONGEST_NAME = 200
 
 
 class Unreadable(ValueError):
-    """Bytes that are no CloudEvent. `event` and `subject` are what they would be called, as far as that can be read."""
+    """Bytes that are no CloudEvent. What the event would be called is told as far as it can be read."""
 
-    def __init__(self, problems: tuple[Problem, ...], *, event: str = "", subject: str | None = None) -> None:
+    def __init__(
+        self, problems: tuple[Problem, ...], *, event: str = "", subject: str | None = None, source: str = ""
+    ) -> None:
         super().__init__(", ".join(problem.field for problem in problems))
         self.problems = problems
-        self.event = event
-        self.subject = subject
+        self.event = _name(event) or ""
+        self.subject = _name(subject)
+        self.source = _name(source) or ""
+
+    def with_more(self, problems: tuple[Problem, ...]) -> "Unreadable":
+        """The same with other problems before its own."""
+        return Unreadable((*problems, *self.problems), event=self.event, subject=self.subject, source=self.source)
 
 
 def read_event(body: bytes) -> Envelope:
     """The event in structured JSON. Raises Unreadable, which names every wrong attribute."""
     try:
+        return _read(body)
+    except RecursionError:
+        raise Unreadable((Problem(field="body", problem="is nested too deeply"),)) from None
+
+
+def _read(body: bytes) -> Envelope:
+    try:
         return read_envelope(body)
     except ContractError as error:
         raise _unreadable(body, str(error)) from None
+
+
+def read_attributes(attributes: Mapping[str, Any], data: bytes) -> Envelope:
+    """The event in binary mode: its attributes without a prefix, its data as JSON. Raises Unreadable."""
+    try:
+        msgspec.json.decode(data)
+        return read_event(msgspec.json.encode({**attributes, "data": msgspec.Raw(data)}))
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        problem = Problem(field="data", problem="is not JSON")
+    except RecursionError:
+        problem = Problem(field="data", problem="is nested too deeply")
+    except TypeError:
+        problem = Problem(field="headers", problem="hold an attribute that is no string, number or moment")
+    names = {"event": attributes.get("id"), "subject": attributes.get("subject"), "source": attributes.get("source")}
+    raise Unreadable((problem,), **{name: value for name, value in names.items() if isinstance(value, str)})
 
 
 def _unreadable(body: bytes, error: str) -> Unreadable:
@@ -38,7 +67,8 @@ def _unreadable(body: bytes, error: str) -> Unreadable:
     if not isinstance(found, dict):
         return Unreadable((Problem(field="body", problem="must be a JSON object"),))
     problems = tuple(_attribute_problems(found)) or (Problem(field="body", problem=error),)
-    return Unreadable(problems, event=_name(found.get("id")) or "", subject=_name(found.get("subject")))
+    names = {"event": found.get("id"), "subject": found.get("subject"), "source": found.get("source")}
+    return Unreadable(problems, **{name: value for name, value in names.items() if isinstance(value, str)})
 
 
 def _attribute_problems(found: dict[str, Any]) -> Iterator[Problem]:
@@ -47,5 +77,5 @@ def _attribute_problems(found: dict[str, Any]) -> Iterator[Problem]:
         yield Problem(field="specversion", problem="must be 1.0")
 
 
-def _name(value: object) -> str | None:
-    return value if isinstance(value, str) and len(value) <= LONGEST_NAME else None
+def _name(value: str | None) -> str | None:
+    return value if value is not None and len(value) <= LONGEST_NAME else None

@@ -10,7 +10,7 @@ from shared.contracts.envelope import Envelope
 from shared.contracts.events import Problem
 from shared.contracts.notices import NoticeContent, NoticeId, NoticePublished, NoticeUpdated, NoticeWithdrawn
 from shared.municipal.configuration import Configuration
-from shared.municipal.content import content_problems
+from shared.municipal.content import content_problems, has_control_characters
 from shared.municipal.shapes import shape_problems
 from shared.municipal.systems import DOOR, System
 
@@ -33,9 +33,10 @@ def notice_problems(
     """All that keeps an event of `system` from being obeyed; empty means nothing does."""
     kind = _KINDS.get(envelope.type)
     origin = tuple(_origin(envelope, kind, system))
+    named = (*origin, *_id(envelope))
     if kind is None:
-        return (*origin, Problem(field="type", problem=f"is none of {', '.join(_KINDS)}"))
-    return (*origin, *_subject(envelope), *_rest(envelope, kind, system, configuration, now))
+        return (*named, Problem(field="type", problem=f"is none of {', '.join(_KINDS)}"))
+    return (*named, *_subject(envelope), *_rest(envelope, kind, system, configuration, now))
 
 
 def read_notice(envelope: Envelope) -> NoticeEvent:
@@ -53,6 +54,11 @@ def _origin(envelope: Envelope, kind: type[NoticeEvent] | None, system: System |
 def _owns(system: System, source: str, kind: type[NoticeEvent] | None) -> bool:
     """A new notice is published under a source of one's own."""
     return source in system.sources or (kind in (NoticeUpdated, NoticeWithdrawn) and source in system.manages)
+
+
+def _id(envelope: Envelope) -> Iterator[Problem]:
+    if has_control_characters(envelope.id):
+        yield Problem(field="id", problem="contains control characters")
 
 
 def _subject(envelope: Envelope) -> Iterator[Problem]:
@@ -86,8 +92,10 @@ def _rest(
         return
     shape = tuple(shape_problems(data, kind))
     yield from shape
+    wrong = frozenset(problem.field for problem in shape)
+    if kind is NoticeWithdrawn and "reason" not in wrong and has_control_characters(data.get("reason", "")):
+        yield Problem(field="reason", problem="contains control characters")
     if issubclass(kind, NoticeContent):
-        wrong = frozenset(problem.field for problem in shape)
         yield from content_problems(data, wrong, envelope=envelope, system=system, configuration=configuration, now=now)
 
 
@@ -105,5 +113,5 @@ def _expiry(expirytime: datetime | None, now: datetime) -> Iterator[Problem]:
 def _decoded(envelope: Envelope) -> Any:
     try:
         return msgspec.json.decode(envelope.data)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None

@@ -4,7 +4,8 @@ import asyncio
 from collections import deque
 from dataclasses import dataclass
 
-from shared.amqp.consumer import Consumer, Received
+from shared.amqp.consumer import Consumer
+from shared.amqp.received import Received
 from shared.outcome import Outcome
 
 

@@ -4,17 +4,19 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from services.subscriptions.domain import events
+from services.subscriptions.domain import events, rejection
 from services.subscriptions.domain.broadcast import Accepted, Notice, broadcast_of
 from services.subscriptions.domain.county import County
+from services.subscriptions.domain.rejection import Named
 from services.subscriptions.ports import Notices, Outlet
 from shared.contracts.dispatch import PermittedHours
 from shared.contracts.envelope import Envelope
 from shared.contracts.events import Problem
 from shared.contracts.notices import NoticeContent, NoticeWithdrawn
-from shared.municipal.reading import Unreadable, read_event
+from shared.municipal.binding import AmqpMessage, read_message
+from shared.municipal.reading import Unreadable
 from shared.municipal.rules import notice_problems, read_notice, system_name
-from shared.outcome import Dead, Done, Outcome
+from shared.outcome import Done, Outcome
 from shared.runtime.clock import Clock
 
 WITHDRAWN = "withdrawn"
@@ -32,29 +34,29 @@ class NoticeDesk:
     arrived: asyncio.Event
     count: Callable[[str], None]
 
-    async def handle(self, body: bytes, login: str | None) -> Outcome:
-        """`login` is the publisher as the broker vouches for it. Raises DependencyAway."""
+    async def handle(self, message: AmqpMessage) -> Outcome:
+        """Raises DependencyAway."""
         try:
-            envelope = read_event(body)
+            envelope = read_message(message)
         except Unreadable as error:
-            return await self._reject(error.problems, event_id=error.event, notice=error.subject)
-        system = self.county.system(system_name(envelope, login))
+            return await self._reject(error.problems, Named.unreadable(error, message.login))
+        system = self.county.system(system_name(envelope, message.login))
         problems = notice_problems(envelope, system, self.county, self.clock())
         if problems:
-            return await self._reject_event(envelope, problems)
+            return await self._reject(problems, Named.of(envelope, system.name if system else message.login))
         match read_notice(envelope):
             case NoticeWithdrawn(reason=reason):
                 return await self._withdraw(envelope, reason)
             case content:
-                return await self._accept(envelope, _notice(envelope, content))
+                return await self._accept(envelope, _notice(envelope, content), system.name if system else None)
 
-    async def _accept(self, envelope: Envelope, notice: Notice) -> Outcome:
+    async def _accept(self, envelope: Envelope, notice: Notice, system: str | None) -> Outcome:
         topic = self.county.topic(notice.content.topic)
         assert topic is not None  # noqa: S101 - the rules know the same topics
         broadcast = broadcast_of(notice, topic=topic, now=self.clock(), hours=self._hours)
         accepted = await self.notices.accept(broadcast)
         if accepted.stored is None:
-            return await self._reject_event(envelope, _problem(accepted))
+            return await self._reject(_problem(accepted), Named.of(envelope, system))
         self.arrived.set()
         for older in accepted.superseded:
             await self.outlet.publish(events.cancelled(older, SUPERSEDED, self.clock()))
@@ -74,18 +76,11 @@ class NoticeDesk:
         self.count("withdrawn")
         return Done()
 
-    async def _reject_event(self, envelope: Envelope, problems: tuple[Problem, ...]) -> Outcome:
-        return await self._reject(
-            problems, source=envelope.source, event_id=envelope.id, notice=(envelope.subject or "")[:100] or None
-        )
-
-    async def _reject(
-        self, problems: tuple[Problem, ...], *, event_id: str, notice: str | None, source: str = ""
-    ) -> Outcome:
-        told = events.rejected(problems, source=source, event_id=event_id, notice=notice, now=self.clock())
-        await self.outlet.publish(told)
+    async def _reject(self, problems: tuple[Problem, ...], named: Named) -> Outcome:
+        now = self.clock()
+        await self.outlet.publish(rejection.told(problems, named, now))
         self.count("rejected")
-        return Dead(f"rejected: {', '.join(problem.field for problem in problems)}")
+        return rejection.kept(problems, named, now)
 
 
 def _notice(envelope: Envelope, content: NoticeContent) -> Notice:

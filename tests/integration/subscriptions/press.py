@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from shared.contracts.notices import NoticePublished, NoticeUpdated, NoticeWithdrawn
+from shared.municipal.binding import AmqpMessage
 from shared.outcome import Outcome
 from tests.integration.subscriptions.stand import Stand
 from tests.unit.subscriptions.material import NOON
@@ -51,9 +52,9 @@ async def publish(
     body = cloud_event(
         kind.TYPE, NOTICE | changes, event_id=event_id, source=source, subject=notice, expirytime=expirytime
     )
-    return await stand.parts.desk.handle(body, login)
+    return await stand.parts.desk.handle(AmqpMessage(body=body, login=login))
 
 
 async def withdraw(stand: Stand, notice: str = "L149", *, event_id: str = "withdrawal", **data: object) -> Outcome:
     body = cloud_event(NoticeWithdrawn.TYPE, data, event_id=event_id, subject=notice, expirytime=MISSING)
-    return await stand.parts.desk.handle(body, LOGIN)
+    return await stand.parts.desk.handle(AmqpMessage(body=body, login=LOGIN))

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import aio_pika
@@ -18,7 +18,7 @@ from deploy.local.ports import LOOPBACK, reserved_ports
 from deploy.local.process import Child, Command, wait_until_ready
 from shared.amqp import topology
 from shared.amqp.logins import PERMISSIONS, Permission
-from shared.contracts.envelope import decode
+from shared.contracts.envelope import CONTENT_TYPE, decode
 from shared.contracts.message import Message
 from tests.servers import Servers, broker_api, url_with_login
 
@@ -44,10 +44,16 @@ class Broker:
         target = await self.channel.get_exchange(exchange)
         await target.publish(aio_pika.Message(body, message_id=secrets.token_hex(8)), key)
 
-    async def publish_notice(self, body: bytes, key: str = "notice.published") -> None:
+    async def publish_notice(self, body: bytes, key: str = "notice.published", **properties: Any) -> None:
         """As the municipal system does it: with a login of its own that the broker vouches for."""
         target = await self.press_channel.get_exchange(topology.MUNICIPAL_EVENTS, ensure=False)
-        await target.publish(aio_pika.Message(body, user_id=self.press, message_id="n"), key)
+        usual: dict[str, Any] = {
+            "user_id": self.press,
+            "message_id": "n",
+            "content_type": CONTENT_TYPE,
+            "delivery_mode": aio_pika.DeliveryMode.PERSISTENT,
+        }
+        await target.publish(aio_pika.Message(body, **(usual | properties)), key)
 
     async def take(self, queue: str) -> AbstractIncomingMessage | None:
         source = await self.channel.get_queue(queue, ensure=False)

@@ -6,7 +6,8 @@ import pytest
 
 from shared.contracts.events import BroadcastCancelled, BroadcastStarted, NoticeAccepted, NoticeRejected
 from shared.contracts.message import Lane
-from shared.outcome import Dead, DependencyAway, Done
+from shared.municipal.binding import AmqpMessage
+from shared.outcome import DependencyAway, Done, Rejected
 from tests.integration.subscriptions.press import LOGIN, MISSING, NOTICE, cloud_event, publish, withdraw
 from tests.integration.subscriptions.stand import Stand
 from tests.unit.subscriptions.material import NOON
@@ -61,19 +62,26 @@ async def test_an_invalid_notice_comes_back_with_every_field(stand: Stand) -> No
         "revision": 0,
     }
     outcome = await publish(stand, source="/other", expirytime=NOON, **wrong)
-    assert isinstance(outcome, Dead)
+    assert isinstance(outcome, Rejected)
     named = {"source", "expirytime", *wrong}
     assert rejected_fields(stand) == [named]
     (rejection,) = stand.outlet.messages(NoticeRejected)
     assert (rejection.event, rejection.notice) == ("event-1", "L149")
-    assert set(outcome.reason.removeprefix("rejected: ").split(", ")) == named
+    assert {problem.split(": ")[0] for problem in outcome.reason.split("; ")} == named
+    assert {**outcome.headers, "quarantined-at": None} == {
+        "kind": "notice",
+        "source": "/other",
+        "event": "event-1",
+        "system": LOGIN,
+        "quarantined-at": None,
+    }
     assert await stand.rows(BROADCASTS) == []
     assert stand.metric("kreisfunk_subscriptions_notices_total", result="rejected") == 1
 
 
 @pytest.mark.parametrize(("login", "field"), [(None, "user_id"), ("ingress", "user_id"), ("somebody", "user_id")])
 async def test_nobody_publishes_in_anothers_name(stand: Stand, login: str | None, field: str) -> None:
-    assert isinstance(await publish(stand, login=login), Dead)
+    assert isinstance(await publish(stand, login=login), Rejected)
     assert rejected_fields(stand) == [{field}]
 
 
@@ -89,7 +97,7 @@ async def test_nobody_publishes_in_anothers_name(stand: Stand, login: str | None
     ],
 )
 async def test_what_is_no_notice_is_kept_and_named(stand: Stand, body: bytes, field: str) -> None:
-    assert isinstance(await stand.parts.desk.handle(body, LOGIN), Dead)
+    assert isinstance(await stand.parts.desk.handle(AmqpMessage(body=body, login=LOGIN)), Rejected)
     assert rejected_fields(stand) == [{field}]
 
 
@@ -119,7 +127,7 @@ async def test_the_cancelled_revision_is_told_again_by_the_redelivery(stand: Sta
 @pytest.mark.parametrize(("revision", "text"), [(2, "Bis 18 Uhr."), (3, "Etwas anderes.")])
 async def test_a_lower_revision_or_other_content_is_rejected(stand: Stand, revision: int, text: str) -> None:
     await publish(stand, revision=3)
-    assert isinstance(await publish(stand, revision=revision, text=text), Dead)
+    assert isinstance(await publish(stand, revision=revision, text=text), Rejected)
     assert rejected_fields(stand) == [{"revision"}]
     assert len(await stand.rows(BROADCASTS)) == 1
 
@@ -130,13 +138,13 @@ async def test_a_withdrawn_notice_is_cancelled_and_stays_so(stand: Stand) -> Non
     assert await stand.rows(BROADCASTS) == [(1, "cancelled", "withdrawn")]
     (cancelled,) = stand.outlet.messages(BroadcastCancelled)
     assert cancelled.reason == "Irrtum"
-    assert isinstance(await publish(stand, revision=2), Dead)
+    assert isinstance(await publish(stand, revision=2), Rejected)
     assert rejected_fields(stand) == [{"subject"}]
 
 
 async def test_a_withdrawal_that_overtakes_its_notice_still_holds(stand: Stand) -> None:
     assert await withdraw(stand) == Done()
-    assert isinstance(await publish(stand), Dead)
+    assert isinstance(await publish(stand), Rejected)
     assert stand.outlet.messages(BroadcastCancelled) == []
 
 

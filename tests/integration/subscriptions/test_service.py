@@ -35,7 +35,7 @@ from tests.unit.subscriptions.material import TEXTS, both, key, message
 
 REPLIES = topology.LANES[Lane.REPLY].name
 BULK = topology.LANES[Lane.BULK]
-REJECTED = topology.SUBSCRIPTIONS_NOTICES.dead
+REJECTED = topology.NOTICES_QUARANTINE
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,7 @@ async def module_broker(
 @pytest.fixture
 async def broker(module_broker: Broker) -> Broker:
     """With empty queues."""
-    for name in [*(queue.name for queue in topology.QUEUES), REJECTED]:
+    for name in [*(queue.name for queue in topology.QUEUES), REJECTED, topology.SUBSCRIPTIONS_NOTICES.dead]:
         await (await module_broker.channel.get_queue(name, ensure=False)).purge()
     await module_broker.told(NoticeAccepted)
     return module_broker
@@ -116,7 +116,8 @@ async def test_start_a_notice_and_stop_reach_the_dispatcher(service: Service, br
 async def test_a_wrong_notice_comes_back_and_is_kept(service: Service, broker: Broker) -> None:
     await broker.publish_notice(notice(topic="wetter", headline=""))
     kept = await arrived(broker, REJECTED)
-    assert set(str(kept.headers["reason"]).removeprefix("rejected: ").split(", ")) == {"topic", "headline"}
+    assert {problem.split(": ")[0] for problem in str(kept.headers["reason"]).split("; ")} == {"topic", "headline"}
+    assert (kept.headers["kind"], kept.headers["event"], kept.headers["system"]) == ("notice", "event-1", broker.press)
     (rejection,) = await broker.told(NoticeRejected)
     assert {problem.field for problem in rejection.problems} == {"topic", "headline"}
     assert await service.is_ready()

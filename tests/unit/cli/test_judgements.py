@@ -97,6 +97,7 @@ def test_a_long_list_is_cut() -> None:
 
 def test_dead_letters_and_quarantine_are_counted_and_other_queues_are_not() -> None:
     waiting = {"dispatch.bulk": 9, "dispatch.bulk.dead": 2, "dispatch.reply.dead": 0, "ingress.quarantine": 1}
+    waiting["subscriptions.quarantine"] = 7  # their publishers were told
     problem = judge_dead_letters(Inventory(missing=(), waiting=waiting))
     assert problem is not None
     assert problem.what == "2 in dispatch.bulk.dead, 1 in ingress.quarantine"

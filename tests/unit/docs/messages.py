@@ -39,8 +39,9 @@ key."""
 TIERS = """Each of these queues has a dead-letter queue `<queue>.dead`, where a message stays with its reason until an
 operator looks, and delay tiers `<queue>.retry.<tier>` ({tiers}) that lead back to the same queue only. The owner parks
 messages through the exchange `<owner>.parking`. A message that the broker has had to deliver more than
-{limit} times is dead, too. All queues are quorum queues. What the ingress cannot understand is kept, sealed, in
-`{quarantine}`."""
+{limit} times is dead, too. All queues are quorum queues. What the ingress cannot understand is kept in
+`{quarantine}`, sealed; notices that were rejected in `{notices}`, as they came, with the headers `kind`, `reason`,
+`source`, `event`, `system`, `quarantined-at` and, if the body was too long to be kept, `truncated-from`."""
 
 
 def messages_page() -> str:
@@ -74,7 +75,11 @@ def _queues() -> str:
         (f"`{queue.name}`", f"`{queue.exchange}`", code(queue.keys), queue.owner, _bound(queue))
         for queue in topology.QUEUES
     ]
-    rows.append((f"`{topology.QUARANTINE}`", f"`{topology.INBOUND}`", "`quarantined`", "an operator", "none"))
+    parking, most = topology.SUBSCRIPTIONS_NOTICES.parking, f"{topology.MOST_IN_QUARANTINE}, more is only logged"
+    rows += [
+        (f"`{topology.QUARANTINE}`", f"`{topology.INBOUND}`", "`quarantined`", "an operator", "none"),
+        (f"`{topology.NOTICES_QUARANTINE}`", f"`{parking}`", f"`{topology.NOTICES_QUARANTINE}`", "an operator", most),
+    ]
     return table(("queue", "exchange", "keys", "read by", "most messages"), rows)
 
 
@@ -83,7 +88,12 @@ def _bound(queue: topology.Queue) -> str:
 
 
 def _tiers() -> str:
-    return TIERS.format(tiers=", ".join(topology.TIERS), limit=topology.DELIVERY_LIMIT, quarantine=topology.QUARANTINE)
+    return TIERS.format(
+        tiers=", ".join(topology.TIERS),
+        limit=topology.DELIVERY_LIMIT,
+        quarantine=topology.QUARANTINE,
+        notices=topology.NOTICES_QUARANTINE,
+    )
 
 
 def _logins() -> str:

@@ -1,0 +1,166 @@
+"""The AMQP door as other people's clients use it: modes, properties, quarantine and the way back from it."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import aio_pika
+import msgspec
+import pytest
+
+from shared.amqp import topology
+from shared.contracts.events import NoticeAccepted, NoticeRejected
+from shared.contracts.notices import NoticePublished
+from shared.municipal.binding import LARGEST_BODY
+from tests.databases import Database
+from tests.integration.subscriptions.conftest import ROLE
+from tests.integration.subscriptions.press import NOTICE, SOURCE, cloud_event
+from tests.integration.subscriptions.process import Broker, Service, broker_on, running_service
+from tests.servers import Servers, wait_for
+
+QUARANTINE = topology.NOTICES_QUARANTINE
+
+
+@pytest.fixture(scope="module")
+async def broker(servers: Servers, vhost: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Broker]:
+    async with broker_on(servers, vhost, tmp_path_factory.mktemp("county")) as broker:
+        yield broker
+
+
+@pytest.fixture(scope="module")
+async def service(
+    broker: Broker, module_database: Database, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Service]:
+    log = tmp_path_factory.mktemp("service") / "log"
+    async with running_service(broker, module_database.url_as(ROLE), log) as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+async def nothing_kept(broker: Broker) -> None:
+    for queue in (QUARANTINE, topology.SUBSCRIPTIONS_NOTICES.name):
+        await (await broker.channel.get_queue(queue, ensure=False)).purge()
+
+
+def expiry() -> datetime:
+    return datetime.now(UTC) + timedelta(hours=3)
+
+
+def structured(event_id: str) -> bytes:
+    return cloud_event(NoticePublished.TYPE, NOTICE, event_id=event_id, subject=event_id, expirytime=expiry())
+
+
+def attributes(event_id: str, prefix: str) -> dict[str, Any]:
+    named = {
+        "specversion": "1.0",
+        "id": event_id,
+        "source": SOURCE,
+        "type": NoticePublished.TYPE,
+        "subject": event_id,
+        "expirytime": expiry().isoformat(),
+    }
+    return {f"{prefix}{name}": value for name, value in named.items()}
+
+
+async def accepted(broker: Broker, event_id: str) -> NoticeAccepted:
+    found: list[NoticeAccepted] = []
+
+    async def look() -> bool:
+        found.extend(answer for answer in await broker.told(NoticeAccepted) if answer.event == event_id)
+        return bool(found)
+
+    await wait_for(look)
+    return found[0]
+
+
+async def rejected(broker: Broker) -> NoticeRejected:
+    found: list[NoticeRejected] = []
+
+    async def look() -> bool:
+        found.extend(await broker.told(NoticeRejected))
+        return bool(found)
+
+    await wait_for(look)
+    return found[0]
+
+
+async def kept(broker: Broker) -> aio_pika.abc.AbstractIncomingMessage:
+    found: list[aio_pika.abc.AbstractIncomingMessage] = []
+
+    async def look() -> bool:
+        incoming = await broker.take(QUARANTINE)
+        found.extend([incoming] if incoming else [])
+        return bool(found)
+
+    await wait_for(look)
+    return found[0]
+
+
+@pytest.mark.parametrize("prefix", ["cloudEvents:", "cloudEvents_", "ce-", "ce_"])
+async def test_binary_mode_is_as_good_as_structured(service: Service, broker: Broker, prefix: str) -> None:
+    event_id = f"binary-{len(prefix)}-{prefix[-1] == '_'}"
+    await broker.publish_notice(
+        msgspec.json.encode(NOTICE), content_type="application/json", headers=attributes(event_id, prefix)
+    )
+    assert (await accepted(broker, event_id)).notice == event_id
+    assert await broker.waiting(QUARANTINE) == 0
+
+
+@pytest.mark.parametrize(
+    ("properties", "field"),
+    [
+        ({"content_type": None}, "content_type"),
+        ({"content_type": "application/json"}, "content_type"),
+        ({"content_encoding": "gzip"}, "content_encoding"),
+        ({"delivery_mode": aio_pika.DeliveryMode.NOT_PERSISTENT}, "delivery_mode"),
+        ({"user_id": None}, "user_id"),
+    ],
+)
+async def test_a_wrong_property_is_named_and_the_message_kept(
+    service: Service, broker: Broker, properties: dict[str, Any], field: str
+) -> None:
+    body = structured("wrong-1")
+    await broker.publish_notice(body, **properties)
+    answer = await rejected(broker)
+    assert [problem.field for problem in answer.problems] == [field]
+    assert answer.event == ("" if field == "content_type" else "wrong-1")
+    message = await kept(broker)
+    assert message.body == body
+    assert str(message.headers["reason"]).startswith(f"{field}: ")
+    assert {"kind", "source", "event", "system", "quarantined-at"} < set(message.headers)
+    assert message.content_type == properties.get("content_type", message.content_type)
+
+
+async def test_a_body_that_is_too_long_is_cut(service: Service, broker: Broker) -> None:
+    await broker.publish_notice(structured("long") + b" " * 3 * LARGEST_BODY)
+    assert [problem.field for problem in (await rejected(broker)).problems] == ["body"]
+    message = await kept(broker)
+    assert len(message.body) == LARGEST_BODY
+    assert message.headers["truncated-from"] == len(structured("long")) + 3 * LARGEST_BODY
+
+
+async def test_a_foreign_publisher_cannot_claim_to_be_another(service: Service, broker: Broker) -> None:
+    await broker.publish_notice(structured("forged"), user_id=None, headers={"publisher": broker.press})
+    assert [problem.field for problem in (await rejected(broker)).problems] == ["user_id"]
+    assert (await kept(broker)).headers.get("publisher") is None
+
+
+async def test_what_is_rejected_without_requeueing_in_quarantine_is_judged_again(
+    service: Service, broker: Broker
+) -> None:
+    """As an operator does it when the cause is gone: here nothing was mended, so it comes back with its publisher."""
+    headers = attributes("again", "ce-")
+    await broker.publish_notice(b'{"topic": "wetter"}', content_type="application/json", headers=headers)
+    assert {problem.field for problem in (await rejected(broker)).problems} == {"topic", "headline", "text"}
+    source = await broker.channel.get_queue(QUARANTINE, ensure=False)
+
+    async def is_kept() -> bool:
+        return await broker.waiting(QUARANTINE) == 1
+
+    await wait_for(is_kept)
+    incoming = await source.get()
+    await incoming.reject(requeue=False)
+    answer = await rejected(broker)
+    assert (answer.event, {problem.field for problem in answer.problems}) == ("again", {"topic", "headline", "text"})
+    message = await kept(broker)
+    assert (message.headers["publisher"], message.headers["system"]) == (broker.press, broker.press)
