@@ -1,9 +1,11 @@
 """Deterministic identifiers: whoever makes the same thing again makes the same id again."""
 
 import hashlib
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
 _VERSION = 0x8 << 76
 _VARIANT = 0b10 << 62
 
@@ -13,7 +15,7 @@ def timed_id(at: datetime, *parts: bytes) -> UUID:
 
     Ids sort by time, so a table may be partitioned by ranges of its id.
     """
-    return _compose(int(at.timestamp() * 1000), parts)
+    return _compose(_milliseconds(at), parts)
 
 
 def derived_id(origin: UUID, *parts: bytes) -> UUID:
@@ -28,12 +30,17 @@ def delivery_id(source: UUID, subscriber: UUID) -> UUID:
 
 def moment_of(identifier: UUID) -> datetime:
     """The time inside an id of this module, to the millisecond."""
-    return datetime.fromtimestamp((identifier.int >> 80) / 1000, UTC)
+    return _EPOCH + (identifier.int >> 80) * _MILLISECOND
 
 
 def lowest_id(at: datetime) -> UUID:
     """The bound below which no id made at or after `at` can lie."""
-    return UUID(int=int(at.timestamp() * 1000) << 80)
+    return UUID(int=_milliseconds(at) << 80)
+
+
+def _milliseconds(at: datetime) -> int:
+    """Whole ones since 1970, without the rounding of floats."""
+    return (at - _EPOCH) // _MILLISECOND
 
 
 def _compose(milliseconds: int, parts: tuple[bytes, ...]) -> UUID:
