@@ -11,6 +11,7 @@ from cli.migrate.command import migrate
 from cli.operate import broadcasts, limits, templates, unknown
 from cli.publish.command import publish, withdraw
 from cli.secrets import secrets
+from cli.tokens import command as tokens
 from cli.up import up
 
 app = typer.Typer(
@@ -32,6 +33,7 @@ app.add_typer(templates.app, name="templates")
 app.command()(faults)
 app.command()(migrate)
 app.add_typer(keys, name="keys")
+app.add_typer(tokens.app, name="tokens")
 app.command()(secrets)
 
 

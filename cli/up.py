@@ -38,6 +38,7 @@ def _show(stack: Stack) -> None:
     say("")
     say(f"Phones:   {stack.phones_url}")
     say(f"Webhook:  {stack.ingress_url}/webhook")
+    say(f"Notices:  {stack.door_url}/notices")
     for name, url in stack.metrics_urls.items():
         say(f"Metrics:  {url}  ({name})")
     say("")

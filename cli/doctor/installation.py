@@ -38,7 +38,12 @@ def of_stack(stack: RunningStack) -> Installation:
     ports = {name: urlsplit(url).port or 0 for name, url in addresses.metrics_urls.items()}
     return Installation(
         processes={
-            "ingress": environments.ingress(around, listen_port=around.ingress_port, internal_port=ports["ingress-1"]),
+            "ingress": environments.ingress(
+                around,
+                listen_port=around.ingress_port,
+                door_port=around.door_port,
+                internal_port=ports["ingress-1"],
+            ),
             "subscriptions": environments.subscriptions(around, internal_port=ports["subscriptions-1"]),
             "dispatcher": environments.dispatcher(around, internal_port=ports["dispatcher-1"]),
             "admin": environments.migrate(around),
@@ -60,6 +65,7 @@ def _surroundings(stack: RunningStack) -> Surroundings:
         database_port=_port(addresses.database_url),
         simulator_port=_port(addresses.simulator_url),
         ingress_port=_port(addresses.ingress_url),
+        door_port=_port(addresses.door_url),
         messages_per_second=80,
     )
 

@@ -3,7 +3,8 @@
 import secrets
 from pathlib import Path
 
-from deploy.local.secret_files import key, write_secret
+from deploy.local.secret_files import key
+from deploy.local.writing import write_secret
 from shared.sealing import KeyRing
 
 MOST_VERSIONS = 255

@@ -7,6 +7,7 @@ from pathlib import Path
 from deploy.local.ports import LOOPBACK
 from deploy.local.postgres import DATABASE, OWNER
 from deploy.local.rabbitmq_files import ADMIN
+from deploy.local.secret_files import TOKENS
 
 ROOT = Path(__file__).parents[2]
 CONFIG = ROOT / "deploy" / "config"
@@ -33,6 +34,7 @@ class Surroundings:
     database_port: int
     simulator_port: int
     ingress_port: int
+    door_port: int
     messages_per_second: int
     detours: Mapping[str, "Surroundings"] = field(default_factory=dict)
 
@@ -46,6 +48,10 @@ class Surroundings:
         return f"postgresql://{role}@{LOOPBACK}:{self.database_port}/{DATABASE}"
 
     @property
+    def door_url(self) -> str:
+        return f"http://{LOOPBACK}:{self.door_port}"
+
+    @property
     def simulator_url(self) -> str:
         return f"http://{LOOPBACK}:{self.simulator_port}"
 
@@ -57,9 +63,12 @@ def inherited_environment(environment: Mapping[str, str]) -> Environment:
     return {**kept, "PYTHONUNBUFFERED": "1"}
 
 
-def ingress(around: Surroundings, *, listen_port: int, internal_port: int) -> Environment:
+def ingress(around: Surroundings, *, listen_port: int, door_port: int, internal_port: int) -> Environment:
     return {
         **_service(around, "ingress", internal_port),
+        **tokens(around),
+        "KREISFUNK_DOOR_HOST": LOOPBACK,
+        "KREISFUNK_DOOR_PORT": str(door_port),
         "KREISFUNK_LISTEN_HOST": LOOPBACK,
         "KREISFUNK_LISTEN_PORT": str(listen_port),
         "KREISFUNK_PHONE_NUMBER_ID": PHONE_NUMBER_ID,
@@ -114,6 +123,7 @@ def publisher(around: Surroundings) -> Environment:
     """Only what `kreisfunk publish` needs, to be set on top of somebody's own environment."""
     return {
         "KREISFUNK_BROKER_URL": around.broker_url("pressestelle"),
+        "KREISFUNK_DOOR_URL": around.door_url,
         "KREISFUNK_SECRETS_DIR": str(around.secrets / "pressestelle"),
     }
 
@@ -123,6 +133,14 @@ def feeds(around: Surroundings) -> Environment:
     return {
         "KREISFUNK_BROKER_URL": around.broker_url("feeds"),
         "KREISFUNK_SECRETS_DIR": str(around.secrets / "feeds"),
+    }
+
+
+def tokens(around: Surroundings) -> Environment:
+    """Only what `kreisfunk tokens` needs, to be set on top of somebody's own environment."""
+    return {
+        "KREISFUNK_DOOR_TOKENS_FILE": str(around.secrets / TOKENS),
+        "KREISFUNK_COUNTY_FILE": str(CONFIG / "county.toml"),
     }
 
 

@@ -11,9 +11,16 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from deploy.local.token_files import add_token
+from deploy.local.writing import write_secret
+from shared.municipal.tokens import PREFIX, RANDOM_BYTES
+from shared.runtime.clock import system_clock
+
 Random = Callable[[int], bytes]
 LOGIN_PASSWORDS = "admin/kreisfunk_login_passwords"
 APP_SECRETS = "ingress/kreisfunk_app_secrets"
+TOKENS = "tokens/tokens.json"  # hashes, written again by `kreisfunk tokens`
+DOOR_TOKEN = "pressestelle/kreisfunk_door_token"  # noqa: S105 (the file of one)
 
 
 def text(random: Random) -> str:
@@ -27,6 +34,10 @@ def key(random: Random) -> str:
 
 def key_ring(random: Random) -> str:
     return f"1:{key(random)}"
+
+
+def door_token(random: Random) -> str:
+    return PREFIX + base64.urlsafe_b64encode(random(RANDOM_BYTES)).decode().rstrip("=")
 
 
 @dataclass(frozen=True)
@@ -59,6 +70,7 @@ SECRETS = (
     Secret(("dispatcher/kreisfunk_broker_password",), login="dispatcher"),
     Secret(("pressestelle/kreisfunk_broker_password",), login="pressestelle"),
     Secret(("feeds/kreisfunk_broker_password",), login="feeds"),
+    Secret((DOOR_TOKEN,), door_token),
     Secret(("subscriptions/kreisfunk_database_password",), login="kreisfunk_subscriptions"),
     Secret(("dispatcher/kreisfunk_database_password",), login="kreisfunk_dispatcher"),
     Secret(("rotation/kreisfunk_database_password",), login="kreisfunk_rotation"),
@@ -96,28 +108,22 @@ def create_secrets(folder: Path, owner: int | None = None) -> list[Path]:
     """Writes what is missing and returns it. Folders get 0700, files 0600, and `owner` if one is given."""
     existing = {file: (folder / file).read_text().strip() for file in FILES if (folder / file).exists()}
     missing = missing_files(existing, secrets.token_bytes)
-    for inner in dict.fromkeys((folder, *(folder / PurePosixPath(file).parent for file in FILES))):
+    for inner in dict.fromkeys((folder, *(folder / PurePosixPath(file).parent for file in (*FILES, TOKENS)))):
         inner.mkdir(parents=True, exist_ok=True, mode=0o700)
     for file, value in missing.items():
         write_secret(folder / file, value)
+    if DOOR_TOKEN in missing:
+        system = PurePosixPath(DOOR_TOKEN).parts[0]
+        add_token(folder / TOKENS, missing[DOOR_TOKEN], identifier=system, system=system, now=system_clock())
     for path, mode in _modes(folder):
         _restrict(path, mode, owner)
     return [folder / file for file in missing]
 
 
-def write_secret(path: Path, value: str) -> None:
-    """Whole or not at all, also when we are killed in between."""
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(value)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
-
-
 def _modes(folder: Path) -> Iterator[tuple[Path, int]]:
     yield from ((folder / file, 0o600) for file in FILES)
-    yield from ((folder / who, 0o700) for who in {PurePosixPath(file).parts[0] for file in FILES})
+    yield from ((file, 0o600) for file in (folder / TOKENS).parent.iterdir())
+    yield from ((folder / who, 0o700) for who in {PurePosixPath(file).parts[0] for file in (*FILES, TOKENS)})
     yield folder, 0o700
 
 

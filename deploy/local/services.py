@@ -24,16 +24,17 @@ class Numbers:
 
     @property
     def ports(self) -> int:
-        """One for the simulator, two for each ingress, one for each of the others."""
-        return 1 + 2 * self.ingresses + self.subscriptions + self.dispatchers
+        """One for the simulator, three for each ingress, one for each of the others."""
+        return 1 + 3 * self.ingresses + self.subscriptions + self.dispatchers
 
 
 @dataclass(frozen=True, kw_only=True)
 class Ports:
-    """`internal` has one for each process of ours, by its name."""
+    """`internal` has one for each process of ours, by its name; `doors` are those of the ingresses."""
 
     simulator: int
     ingresses: list[int]
+    doors: list[int]
     internal: dict[str, int]
 
     @property
@@ -52,17 +53,14 @@ def assign_ports(numbers: Numbers, free: list[int]) -> Ports:
         *process_names("dispatcher", numbers.dispatchers),
     )
     simulator, *rest = free
-    ingresses = rest[: numbers.ingresses]
-    return Ports(
-        simulator=simulator,
-        ingresses=ingresses,
-        internal=dict(zip(names, rest[numbers.ingresses :], strict=True)),
-    )
+    ingresses, rest = rest[: numbers.ingresses], rest[numbers.ingresses :]
+    doors, rest = rest[: numbers.ingresses], rest[numbers.ingresses :]
+    return Ports(simulator=simulator, ingresses=ingresses, doors=doors, internal=dict(zip(names, rest, strict=True)))
 
 
 def service_processes(around: Surroundings, ports: Ports, logs: Path, settings: Settings) -> Iterator[Service]:
     """`settings` are added to the environment of each process of a kind, such as "dispatcher"."""
-    listening = iter(ports.ingresses)
+    listening = zip(ports.ingresses, ports.doors, strict=True)
     for name, internal_port in ports.internal.items():
         kind = name.rpartition("-")[0]
         environment = _environment(kind, around.seen_by(name), internal_port, listening)
@@ -72,9 +70,12 @@ def service_processes(around: Surroundings, ports: Ports, logs: Path, settings: 
         yield Service(command, f"http://{LOOPBACK}:{internal_port}/readyz")
 
 
-def _environment(kind: str, around: Surroundings, internal_port: int, listening: Iterator[int]) -> Environment:
+def _environment(
+    kind: str, around: Surroundings, internal_port: int, listening: Iterator[tuple[int, int]]
+) -> Environment:
     if kind == "ingress":
-        return environments.ingress(around, listen_port=next(listening), internal_port=internal_port)
+        listen_port, door_port = next(listening)
+        return environments.ingress(around, listen_port=listen_port, door_port=door_port, internal_port=internal_port)
     if kind == "subscriptions":
         return environments.subscriptions(around, internal_port=internal_port)
     return environments.dispatcher(around, internal_port=internal_port)

@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from deploy.local.detours import Detours, detours
-from deploy.local.environments import Surroundings, feeds, inherited_environment, operator, publisher
+from deploy.local.environments import Surroundings, feeds, inherited_environment, operator, publisher, tokens
 from deploy.local.ports import LOOPBACK, reserved_ports
 from deploy.local.postgres import DATABASE, PostgresServer, local_postgres
 from deploy.local.process import run_to_end
@@ -146,6 +146,7 @@ class _Starting:
             database_port=postgres.port,
             simulator_port=ports.simulator,
             ingress_port=ports.ingresses[0],
+            door_port=ports.doors[0],
             messages_per_second=self.messages_per_second,
         )
 
@@ -159,6 +160,7 @@ class _Starting:
             phones_url=f"{around.simulator_url}/#{control_token}",
             control_token=control_token,
             ingress_url=f"http://{LOOPBACK}:{ports.ingresses[0]}",
+            door_url=around.door_url,
             metrics_urls={**ports.metrics_urls, "rabbitmq": rabbitmq.metrics_url},
             broker_url=rabbitmq.url,
             broker_api_url=rabbitmq.api_url,
@@ -167,6 +169,7 @@ class _Starting:
             publisher=publisher(around),
             feeds=feeds(around),
             operator=operator(around),
+            tokens=tokens(around),
         )
 
     def _secret(self, file: str) -> str:

@@ -17,14 +17,13 @@ LOCK_FILE = "lock"
 
 @dataclass(frozen=True, kw_only=True)
 class StackAddresses:
-    """Where a running stack is. `publisher` is the environment for `kreisfunk publish`, `operator` for operators,
-    `feeds` for `kreisfunk feeds`.
-    """
+    """Where a running stack is. The last four are environments of `kreisfunk publish`, `feeds`, operators, `tokens`."""
 
     simulator_url: str
     phones_url: str = field(repr=False)
     control_token: str = field(repr=False)
     ingress_url: str
+    door_url: str
     metrics_urls: dict[str, str]
     broker_url: str = field(repr=False)
     broker_api_url: str
@@ -33,6 +32,7 @@ class StackAddresses:
     publisher: dict[str, str]
     feeds: dict[str, str]
     operator: dict[str, str]
+    tokens: dict[str, str]
 
 
 @contextmanager

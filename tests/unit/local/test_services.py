@@ -13,6 +13,7 @@ AROUND = Surroundings(
     database_port=3,
     simulator_port=4,
     ingress_port=5,
+    door_port=6,
     messages_per_second=80,
 )
 
@@ -24,7 +25,7 @@ def test_processes_of_a_kind_are_numbered() -> None:
 def test_no_port_is_given_twice() -> None:
     numbers = Numbers(ingresses=2, subscriptions=1, dispatchers=3)
     ports = assign_ports(numbers, list(range(100, 100 + numbers.ports)))
-    given = [ports.simulator, *ports.ingresses, *ports.internal.values()]
+    given = [ports.simulator, *ports.ingresses, *ports.doors, *ports.internal.values()]
     assert sorted(given) == list(range(100, 100 + numbers.ports))
 
 

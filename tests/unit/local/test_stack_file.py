@@ -14,6 +14,7 @@ ADDRESSES = StackAddresses(
     phones_url="http://127.0.0.1:1/#token",
     control_token="token",
     ingress_url="http://127.0.0.1:2",
+    door_url="http://127.0.0.1:7",
     metrics_urls={"ingress-1": "http://127.0.0.1:3/metrics"},
     broker_url="amqp://127.0.0.1:4/",
     broker_api_url="http://127.0.0.1:5",
@@ -22,6 +23,7 @@ ADDRESSES = StackAddresses(
     publisher={"KREISFUNK_BROKER_URL": "amqp://pressestelle@127.0.0.1:4/"},
     feeds={"KREISFUNK_BROKER_URL": "amqp://feeds@127.0.0.1:4/"},
     operator={"KREISFUNK_DATABASE_URL": "postgresql://kreisfunk_operator@127.0.0.1:6/kreisfunk"},
+    tokens={"KREISFUNK_DOOR_TOKENS_FILE": "/secrets/tokens/tokens.json"},
 )
 
 

@@ -1,0 +1,1 @@
+"""`kreisfunk tokens`: who may publish over HTTP."""

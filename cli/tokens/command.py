@@ -1,0 +1,141 @@
+"""The commands."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+
+from cli.operate.tables import moment, table
+from cli.output import EXIT_USAGE, console, fail, say
+from cli.tokens.settings import Office, find_office
+from deploy.local.token_files import TokenFileError, add_token, new_id, new_text, read_tokens, remove_tokens
+from shared.municipal.systems import System
+from shared.municipal.tokens import Token
+from shared.runtime.clock import system_clock
+
+EXIT_NOTHING = 3
+
+Stack = Annotated[
+    Path | None,
+    typer.Option(help="Folder of a local stack; else KREISFUNK_DOOR_TOKENS_FILE, else .local/up or .local/demo."),
+]
+Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
+
+app = typer.Typer(
+    help="Tokens of the systems that publish over HTTP; each change counts at once.", no_args_is_help=True
+)
+
+
+@app.command()
+def create(
+    system: Annotated[str, typer.Argument(help="A system of the county's file, such as pressestelle.")],
+    topic: Annotated[list[str] | None, typer.Option(help="Only for this topic; may be repeated.")] = None,
+    days: Annotated[int | None, typer.Option(min=1, max=3660, help="Valid for so many days; usually for good.")] = None,
+    json: Json = False,
+    stack: Stack = None,
+) -> None:
+    """Make a token and print it. This is the only time: what is stored is its hash.
+
+    Exit status: 0, 2 wrong command line or unknown system.
+    """
+    office = find_office(stack)
+    topics = _topics(_system(office, system), topic or [])
+    now = system_clock()
+    text = new_text()
+    try:
+        token = add_token(
+            office.file,
+            text,
+            identifier=new_id(system),
+            system=system,
+            now=now,
+            topics=topics,
+            expires_at=None if days is None else now + timedelta(days=days),
+        )
+    except TokenFileError as error:
+        fail(str(error), "The folder has to be writable for this command.")
+    if json:
+        say(msgspec.json.encode({**_shown(token), "token": text}).decode())
+        return
+    say(text)
+    console.print(f"Token {token.id}. It is shown this once: hand it over in confidence.", markup=False)
+
+
+@app.command("list")
+def list_tokens(json: Json = False, stack: Stack = None) -> None:
+    """List all tokens, without their texts."""
+    tokens = _read(find_office(stack))
+    if json:
+        say(msgspec.json.encode({"tokens": [_shown(token) for token in tokens]}).decode())
+        return
+    rows = [(each.id, each.system, _scope(each), moment(each.created_at), _ends(each)) for each in tokens]
+    say(table(("id", "system", "topics", "created", "ends"), rows) if rows else "there are no tokens")
+
+
+@app.command()
+def revoke(
+    token: Annotated[str | None, typer.Argument(help="Id of the token, as `list` shows it.")] = None,
+    system: Annotated[str | None, typer.Option(help="All tokens of this system instead.")] = None,
+    json: Json = False,
+    stack: Stack = None,
+) -> None:
+    """Withdraw a token: from now on it is refused.
+
+    Exit status: 0, 2 wrong command line, 3 there is no such token.
+    """
+    if (token is None) == (system is None):
+        fail("Give the id of a token, or --system.", status=EXIT_USAGE)
+    office = find_office(stack)
+    try:
+        removed = remove_tokens(office.file, lambda each: each.id == token or each.system == system)
+    except TokenFileError as error:
+        fail(str(error), "The folder has to be writable for this command.")
+    if not removed:
+        fail("There is no such token.", "`kreisfunk tokens list` shows which there are.", EXIT_NOTHING)
+    if json:
+        say(msgspec.json.encode({"revoked": [each.id for each in removed]}).decode())
+        return
+    for each in removed:
+        say(f"revoked {each.id}")
+
+
+def _system(office: Office, name: str) -> System:
+    system = office.configuration.system(name)
+    if system is None:
+        known = ", ".join(each.name for each in office.configuration.systems) or "(none)"
+        fail(f"There is no system {name}.", f"The county's file has {known}.", EXIT_USAGE)
+    return system
+
+
+def _topics(system: System, topics: list[str]) -> list[str]:
+    foreign = [topic for topic in topics if topic not in system.topics]
+    if foreign:
+        fail(
+            f"{system.name} may not publish about {', '.join(foreign)}.",
+            f"It has {', '.join(system.topics)}.",
+            EXIT_USAGE,
+        )
+    return topics
+
+
+def _read(office: Office) -> tuple[Token, ...]:
+    try:
+        return read_tokens(office.file)
+    except TokenFileError as error:
+        fail(str(error))
+
+
+def _shown(token: Token) -> dict[str, Any]:
+    return {name: value for name, value in msgspec.to_builtins(token).items() if name != "sha256"}
+
+
+def _scope(token: Token) -> str:
+    return ", ".join(token.topics) or "all of the system"
+
+
+def _ends(token: Token) -> str:
+    if token.expires_at is None:
+        return "never"
+    return moment(token.expires_at) if token.is_valid(system_clock()) else "has ended"

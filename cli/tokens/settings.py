@@ -1,0 +1,47 @@
+"""Where the tokens are, and which systems there are."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from cli.output import EXIT_USAGE, fail
+from cli.stacks import environment_of, find_stack
+from shared.municipal.configuration import Configuration
+from shared.municipal.file import ConfigurationFileError, read_configuration
+from shared.runtime.settings import PREFIX, read_settings
+
+TOKENS_FILE = f"{PREFIX}DOOR_TOKENS_FILE"
+
+
+class Settings(BaseSettings):
+    """The same as the ingress has."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, frozen=True, extra="ignore", hide_input_in_errors=True, env_ignore_empty=True
+    )
+
+    door_tokens_file: Path = Field(description="tokens of municipal systems, which the ingress reads")
+    county_file: Path = Field(Path("deploy/config/county.toml"), description="topics and who may publish")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Office:
+    """Where tokens are made."""
+
+    file: Path
+    configuration: Configuration
+
+
+def find_office(stack: Path | None) -> Office:
+    """Of the environment's installation, else of a local stack that runs. Ends the command if there is neither."""
+    found = find_stack(stack, os.environ, TOKENS_FILE)
+    with environment_of(found.addresses.tokens if found else os.environ):
+        settings = read_settings(Settings)
+    try:
+        configuration = read_configuration(settings.county_file, Configuration)
+    except ConfigurationFileError as error:
+        fail(str(error), f"{PREFIX}COUNTY_FILE names the county's file.", EXIT_USAGE)
+    return Office(file=settings.door_tokens_file, configuration=configuration)

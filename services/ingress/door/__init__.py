@@ -1,0 +1,1 @@
+"""The door for municipal systems: notices over HTTP, on a port of its own."""

@@ -1,0 +1,1 @@
+"""HTTP on one side, the broker and the tokens' file on the other, metrics beside them."""

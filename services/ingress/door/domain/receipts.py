@@ -1,0 +1,58 @@
+"""What is answered to a notice that was taken in, or would be."""
+
+from datetime import datetime
+from hashlib import sha256
+
+from msgspec import Struct
+
+from shared.contracts.message import Lane
+
+EVENTS = "/events/"
+
+
+class Receipt(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The broker has this event. `event` is where to follow what becomes of it."""
+
+    event: str
+    source: str
+    id: str
+    notice: str
+
+
+class Receipts(Struct, frozen=True, kw_only=True):
+    """The broker has these events, in the order of the request."""
+
+    events: tuple[Receipt, ...]
+
+
+class Outlook(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What would become of this event; nothing was published.
+
+    `begins_at` is missing for what goes at once; permitted hours and limits may delay it.
+    """
+
+    event: str
+    source: str
+    id: str
+    notice: str
+    action: str
+    topic: str | None = None
+    lane: Lane | None = None
+    begins_at: datetime | None = None
+    expires_at: datetime | None = None
+
+
+class Outlooks(Struct, frozen=True, kw_only=True):
+    """The same for a batch, in the order of the request."""
+
+    events: tuple[Outlook, ...]
+
+
+def event_key(source: str, event_id: str) -> str:
+    """The name of an event in addresses: says nothing about it, and is the same each time."""
+    first = source.encode()
+    return sha256(len(first).to_bytes(4, "big") + first + event_id.encode()).hexdigest()[:32]
+
+
+def event_path(source: str, event_id: str) -> str:
+    return EVENTS + event_key(source, event_id)

@@ -1,0 +1,85 @@
+"""Errors as problem details (RFC 9457): each kind with its status, and what is said about it."""
+
+from collections.abc import Mapping, Sequence
+from enum import Enum
+from types import MappingProxyType
+from typing import NamedTuple
+
+from msgspec import Struct
+
+MEDIA_TYPE = "application/problem+json"
+_NONE: Mapping[str, str] = MappingProxyType({})
+
+
+class _Kind(NamedTuple):
+    slug: str
+    status: int
+    title: str
+
+
+class Kind(_Kind, Enum):
+    """Every kind of error there is; `slug` is its place in the documentation."""
+
+    UNREADABLE = "unreadable", 400, "The request cannot be read"
+    UNAUTHORIZED = "unauthorized", 401, "A valid token is needed"
+    FORBIDDEN = "forbidden", 403, "Not permitted for this token"
+    NOT_FOUND = "not-found", 404, "There is nothing here"
+    METHOD = "method", 405, "Not possible with this method"
+    TOO_SLOW = "too-slow", 408, "The request did not arrive in time"
+    TOO_LARGE = "too-large", 413, "The request is too large"
+    MEDIA = "media", 415, "This kind of content is not accepted"
+    INVALID = "invalid", 422, "The notice breaks rules"
+    TOO_MANY = "too-many", 429, "Too many requests"
+    INTERNAL = "internal", 500, "An error of ours"
+    UNAVAILABLE = "unavailable", 503, "Not possible just now"
+
+
+class FieldError(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What is wrong with one field, and what would be right; `event` counts the events of a batch from 0."""
+
+    field: str
+    problem: str
+    event: int | None = None
+
+
+class ProblemDetails(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An error. `type` leads to its explanation; `errors` names each wrong field."""
+
+    type: str
+    title: str
+    status: int
+    detail: str = ""
+    errors: tuple[FieldError, ...] = ()
+
+
+class Refusal(Exception):
+    """Ends a request with a problem; `headers` come with the answer."""
+
+    def __init__(
+        self,
+        kind: Kind,
+        detail: str = "",
+        *,
+        errors: Sequence[FieldError] = (),
+        headers: Mapping[str, str] = _NONE,
+    ) -> None:
+        super().__init__(kind.slug)
+        self.kind = kind
+        self.detail = detail
+        self.errors = tuple(errors)
+        self.headers = headers
+
+    @property
+    def details(self) -> ProblemDetails:
+        return ProblemDetails(
+            type=f"/docs#{self.kind.slug}",
+            title=self.kind.title,
+            status=self.kind.status,
+            detail=self.detail,
+            errors=self.errors,
+        )
+
+
+def later(kind: Kind, detail: str, seconds: float) -> Refusal:
+    """A refusal that passes: try again after so many seconds, rounded up."""
+    return Refusal(kind, detail, headers={"Retry-After": str(max(1, -int(-seconds // 1)))})

@@ -1,0 +1,123 @@
+"""Who is let in, and what is done with what they bring."""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+
+from services.ingress.door.domain.buckets import Buckets
+from services.ingress.door.domain.judging import Caller, judge, outlook, receipt
+from services.ingress.door.domain.receipts import Outlook, Receipt
+from services.ingress.door.domain.refusals import Kind, Refusal, later
+from services.ingress.door.domain.writing import Request, Written, read_request
+from services.ingress.door.ports import Meter, NotStored, Outbox, Seconds, Tokens, TokensUnreadable
+from shared.contracts.envelope import Envelope
+from shared.municipal.configuration import Configuration
+from shared.municipal.tokens import LONGEST_TOKEN, Token, find_token, hash_of
+from shared.runtime.clock import Clock
+
+CHALLENGE = {"WWW-Authenticate": 'Bearer realm="Kreisfunk"'}
+AGAIN_SECONDS = 2.0
+MOST_KNOWN = 10_000
+
+
+@dataclass(kw_only=True)
+class Guard:
+    """Lets tokens in. Whoever guesses is slowed down by address; a token that was used from there goes on working."""
+
+    tokens: Tokens
+    configuration: Configuration
+    failures: Buckets
+    requests: Buckets
+    clock: Clock
+    seconds: Seconds
+    meter: Meter
+    _known: OrderedDict[tuple[str, str], None] = field(default_factory=OrderedDict)
+
+    def admit(self, authorization: str | None, address: str) -> Caller:
+        """Who it is. Raises Refusal: the same for every reason, unless there were too many."""
+        text = _bearer(authorization)
+        known = (address, hash_of(text))
+        wait = 0.0 if known in self._known else self.failures.wait(address, self.seconds())
+        if wait:
+            raise self._too_many("Too many wrong tokens came from this address.", wait)
+        token, caller = self._find(text)
+        if token is None or caller is None:
+            self._known.pop(known, None)
+            self.failures.take(address, self.seconds())
+            self.meter.refused("token")
+            raise Refusal(Kind.UNAUTHORIZED, "Send a token that was made for your system.", headers=CHALLENGE)
+        self._remember(known)
+        if wait := self.requests.take(token.id, self.seconds()):
+            raise self._too_many("This token was used too often.", wait)
+        return caller
+
+    def _find(self, text: str) -> tuple[Token | None, Caller | None]:
+        try:
+            token = find_token(text, self.tokens.current(), self.clock())
+        except TokensUnreadable:
+            raise later(Kind.UNAVAILABLE, "Tokens cannot be checked just now.", AGAIN_SECONDS) from None
+        return token, None if token is None else self._caller(token)
+
+    def _caller(self, token: Token) -> Caller | None:
+        """None if its system is not registered any more, or none of its topics is left."""
+        system = self.configuration.system(token.system)
+        topics = tuple(topic for topic in system.topics if topic in (token.topics or system.topics)) if system else ()
+        if system is None or not topics:
+            return None
+        narrowed = msgspec.structs.replace(system, topics=topics)
+        return Caller(token=token.id, system=narrowed, narrowed=topics != system.topics)
+
+    def _remember(self, known: tuple[str, str]) -> None:
+        self._known[known] = None
+        self._known.move_to_end(known)
+        if len(self._known) > MOST_KNOWN:
+            self._known.popitem(last=False)
+
+    def _too_many(self, detail: str, wait: float) -> Refusal:
+        self.meter.refused("rate")
+        return later(Kind.TOO_MANY, detail, wait)
+
+
+def _bearer(authorization: str | None) -> str:
+    """The token as it was sent; empty if there is none, or what cannot be one."""
+    scheme, _, text = (authorization or "").partition(" ")
+    token = text.strip()
+    return token if scheme.lower() == "bearer" and len(token) <= LONGEST_TOKEN and token.isascii() else ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Desk:
+    """Takes notices in."""
+
+    configuration: Configuration
+    outbox: Outbox
+    clock: Clock
+    meter: Meter
+
+    def read(self, request: Request, caller: Caller) -> Written:
+        """The events in a request, none of which has a problem. Raises Refusal."""
+        written = read_request(request, caller.system)
+        judge(written, caller, self.configuration, self.clock())
+        return written
+
+    def check(self, request: Request, caller: Caller) -> tuple[Written, Sequence[Outlook]]:
+        """What would become of them. Raises Refusal."""
+        written = self.read(request, caller)
+        return written, [outlook(event) for event in written.events]
+
+    async def take(self, request: Request, caller: Caller) -> tuple[Written, Sequence[Receipt]]:
+        """Return when the broker has all of them. Raises Refusal; then some of a batch may be stored nevertheless."""
+        written = self.read(request, caller)
+        for event in written.events:  # one after the other, since a batch may publish a notice and change it
+            await self._store(msgspec.structs.replace(event, kreisfunksystem=caller.system.name))
+        return written, [receipt(event) for event in written.events]
+
+    async def _store(self, event: Envelope) -> None:
+        try:
+            await self.outbox.store(event)
+        except NotStored:
+            detail = "The broker did not confirm. Repeat the same request: nothing is sent twice."
+            raise later(Kind.UNAVAILABLE, detail, AGAIN_SECONDS) from None
+        self.meter.stored(event.type)

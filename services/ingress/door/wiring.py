@@ -1,0 +1,71 @@
+"""The door put together."""
+
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry
+
+from services.ingress.door.adapters.http.server import application, door_port
+from services.ingress.door.adapters.metrics import DoorMetrics
+from services.ingress.door.adapters.outbox import BrokerOutbox
+from services.ingress.door.adapters.tokens import TokenFile
+from services.ingress.door.domain.buckets import Buckets, Rate
+from services.ingress.door.domain.clients import Network
+from services.ingress.door.handlers import Desk, Guard
+from shared.amqp.publisher import PatientPublisher
+from shared.municipal.configuration import Configuration
+from shared.municipal.file import read_configuration
+from shared.runtime.clock import system_clock
+
+WRONG_TOKENS = Rate(burst=20, per_second=1 / 3)
+BURST_SECONDS = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where the door is, and what it is told about the county."""
+
+    host: str
+    port: int
+    county_file: Path
+    tokens_file: Path
+    proxies: Sequence[Network]
+    requests_per_minute: int
+    login: str
+    shutdown_seconds: float
+
+
+@asynccontextmanager
+async def open_door(place: Place, publisher: PatientPublisher, registry: CollectorRegistry) -> AsyncIterator[None]:
+    """Open until the block ends. Raises ConfigurationFileError."""
+    configuration = read_configuration(place.county_file, Configuration)
+    metrics = DoorMetrics(registry)
+    app = application(
+        guard=_guard(place, configuration, metrics),
+        desk=Desk(
+            configuration=configuration,
+            outbox=BrokerOutbox(publisher, place.login),
+            clock=system_clock,
+            meter=metrics,
+        ),
+        metrics=metrics,
+        proxies=place.proxies,
+    )
+    async with door_port(app, host=place.host, port=place.port, shutdown_seconds=place.shutdown_seconds):
+        yield
+
+
+def _guard(place: Place, configuration: Configuration, metrics: DoorMetrics) -> Guard:
+    per_second = place.requests_per_minute / 60
+    return Guard(
+        tokens=TokenFile(place.tokens_file),
+        configuration=configuration,
+        failures=Buckets(rate=WRONG_TOKENS),
+        requests=Buckets(rate=Rate(burst=max(1, round(per_second * BURST_SECONDS)), per_second=per_second)),
+        clock=system_clock,
+        seconds=time.monotonic,
+        meter=metrics,
+    )

@@ -1,0 +1,1 @@
+"""The door for municipal systems, as a process with a real broker behind it."""

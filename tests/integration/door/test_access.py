@@ -1,0 +1,144 @@
+"""Who is let in, and how little the others learn."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.integration.door.conftest import NoticeQueue
+from tests.integration.door.county import PRESS, ROADS_SOURCE, TOKENS, text_of, token, write_tokens
+from tests.integration.door.door import BATCH, UPDATED, WITHDRAWN, Answer, Door, data, event, running_door
+from tests.servers import wait_for
+
+
+def seen(answer: Answer) -> tuple[int, str, dict[str, str]]:
+    return answer.status, answer.text, {name: value for name, value in answer.headers.items() if name != "Date"}
+
+
+async def test_no_token_wrong_ones_withdrawn_and_late_ones_get_the_same_answer(door: Door) -> None:
+    content = event(data=data())
+    without = await door.publish(content, token=None)
+    assert without.status == 401
+    assert without.headers["WWW-Authenticate"].startswith("Bearer ")
+    for wrong in ("late", "gone", "unknown", "kreisfunk_", text_of("press")[:-1] + "y", text_of("press") + "x"):
+        assert seen(await door.publish(content, token=wrong)) == seen(without), wrong
+    for shown in ("Basic cHJlc3M6cHJlc3M=", "Bearer", f"Token {text_of('press')}", text_of("press"), "Bearer \xff" * 9):
+        answer = await door.publish(content, token=None, headers={"Authorization": shown})
+        assert seen(answer) == seen(without), shown
+
+
+async def test_nothing_is_read_before_the_token(door: Door) -> None:
+    for content, media in (("{", "text/plain"), ("x" * 300_000, "application/json")):
+        answer = await door.ask("POST", "/notices", token=None, headers={"Content-Type": media}, body=content)
+        assert answer.status == 401
+
+
+async def test_tokens_come_and_go_without_a_restart(door: Door, notices: NoticeQueue) -> None:
+    new = token("new", PRESS)
+    assert (await door.publish(event(data=data()), token="new")).status == 401
+    write_tokens(door.tokens_file, *TOKENS, new)
+    assert (await door.publish(event(data=data()), token="new")).status == 202
+    write_tokens(door.tokens_file, *TOKENS)
+    assert (await door.publish(event(data=data()), token="new")).status == 401
+    assert len(await notices.take()) == 1
+
+
+async def test_a_damaged_file_lets_nobody_in_until_it_is_mended(door: Door) -> None:
+    door.tokens_file.write_text('{"tokens": [{')
+    answer = await door.publish(event(data=data()))
+    assert (answer.status, "Retry-After" in answer.headers) == (503, True)
+    write_tokens(door.tokens_file, *TOKENS)
+    assert (await door.publish(event(data=data()))).status == 202
+    assert "tokens_unreadable" in door.log
+
+
+async def test_another_topic_and_a_foreign_source_are_forbidden(door: Door, notices: NoticeQueue) -> None:
+    for asked, name in (
+        (event(data=data(topic="stellen"), source=ROADS_SOURCE), "roads"),
+        (event(data=data(topic="geheimes"), source=ROADS_SOURCE), "roads"),
+        (event(data=data()), "jobs"),
+    ):
+        answer = await door.publish(asked, token=name)
+        assert (answer.status, answer.fields) == (403, ["topic"]), answer.text
+    answer = await door.publish(event(data=data(), source=ROADS_SOURCE))
+    assert (answer.status, answer.fields) == (403, ["source"])
+    answer = await door.post([event(data=data()), event(data=data(), source=ROADS_SOURCE)], BATCH)
+    assert (answer.status, answer.body["errors"][0]["event"]) == (403, 1)
+    assert await notices.take() == []
+
+
+async def test_a_token_for_some_topics_publishes_about_those_and_changes_nothing_else(door: Door) -> None:
+    mine = event(data=data(topic="stellen"))
+    assert (await door.publish(mine, token="jobs")).status == 202
+    for kind, content in ((UPDATED, data(topic="stellen", revision=2)), (WITHDRAWN, {})):
+        answer = await door.publish({**mine, "id": kind, "type": kind, "data": content}, token="jobs")
+        assert (answer.status, answer.fields) == (403, ["type"])
+
+
+async def test_guessing_is_slowed_down_and_disturbs_nobody_who_works(broker_url: str, tmp_path: Path) -> None:
+    async with running_door(broker_url, tmp_path) as door:
+        assert (await door.publish(event(data=data()))).status == 202
+        statuses = [(await door.publish({}, token=f"guess{n}")).status for n in range(40)]
+        assert statuses[:20] == [401] * 20
+        assert statuses[20:].count(401) <= 5
+        slowed = await door.publish({}, token="guess")
+        assert (slowed.status, 1 <= int(slowed.headers["Retry-After"]) <= 3) == (429, True)
+        assert (await door.publish(event(data=data()))).status == 202
+        assert (await door.publish(event(data=data()), token="jobs")).status == 429  # never seen from here
+        assert 'kreisfunk_door_refused_total{reason="rate"}' in await door.metrics()
+
+
+async def test_behind_a_proxy_the_client_is_who_it_says(broker_url: str, tmp_path: Path) -> None:
+    async with running_door(broker_url, tmp_path, settings={"KREISFUNK_DOOR_PROXIES": "127.0.0.0/8"}) as door:
+        for n in range(25):
+            await door.publish({}, token=f"guess{n}", headers={"X-Forwarded-For": "9.9.9.9, 10.0.0.1"})
+        blocked = await door.publish(event(data=data()), headers={"X-Forwarded-For": "10.0.0.1"})
+        other = await door.publish(event(data=data()), headers={"X-Forwarded-For": "10.0.0.1, 10.0.0.2"})
+        assert (blocked.status, other.status) == (429, 202)
+
+
+async def test_a_token_is_used_so_often_and_no_more(broker_url: str, tmp_path: Path) -> None:
+    async with running_door(broker_url, tmp_path, settings={"KREISFUNK_DOOR_REQUESTS_PER_MINUTE": "30"}) as door:
+        statuses = [(await door.publish(event(data=data()))).status for _ in range(8)]
+        assert statuses[:5] == [202] * 5
+        assert 429 in statuses
+        assert (await door.publish(event(data=data(topic="stellen")), token="jobs")).status == 202
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/", 404),
+        ("GET", "/webhook", 404),
+        ("GET", "/metrics", 404),
+        ("GET", "/..%2f..%2fetc/passwd", 404),
+        ("POST", "/notices/", 404),
+        ("GET", "/notices", 405),
+        ("PUT", "/notices", 405),
+        ("TRACE", "/notices/check", 405),
+        ("OPTIONS", "/notices", 405),
+    ],
+)
+async def test_what_is_not_there_is_a_problem_too(method: str, path: str, status: int, door: Door) -> None:
+    answer = await door.ask(method, path)
+    assert (answer.status, answer.fields) == (status, [])
+    assert ("Allow" in answer.headers) == (status == 405)
+
+
+async def test_notices_cannot_be_posted_where_whatsapp_posts(door: Door) -> None:
+    async with door.session.post(f"{door.public_url}/notices", json=event(data=data())) as response:
+        assert response.status == 404
+
+
+async def test_no_answer_says_what_it_was_made_with(door: Door) -> None:
+    for answer in (await door.publish(event(data=data())), await door.ask("GET", "/nowhere")):
+        assert "Server" not in answer.headers
+        assert answer.headers["Cache-Control"] == "no-store"
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
+async def test_no_token_and_no_text_is_logged_or_counted(door: Door) -> None:
+    await door.publish(event(data=data(headline="Geheimer Anlass")))
+    await door.publish(event(data=data(text="Noch geheimer")), token="unknown")
+    await wait_for(door.is_ready)
+    told = door.log + await door.metrics()
+    assert not [word for word in ("kreisfunk_press", "kreisfunk_unknown", "eheim", "sperrung-") if word in told]

@@ -1,0 +1,137 @@
+"""What cannot be read: each kind of mistake, with what to do about it."""
+
+import asyncio
+import json
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.integration.door.county import text_of
+from tests.integration.door.door import BATCH, STRUCTURED, Door, data, event, soon
+
+JSON = "application/json"
+DEEP = "[" * 100_000 + "]" * 100_000
+
+
+@pytest.mark.parametrize(
+    ("media", "body", "fields"),
+    [
+        (STRUCTURED, "", ["body"]),
+        (STRUCTURED, "{", ["body"]),
+        (STRUCTURED, "[]", ["body"]),
+        (STRUCTURED, "null", ["body"]),
+        (STRUCTURED, DEEP, ["body"]),
+        (STRUCTURED, '{"data": ' + DEEP + "}", ["body"]),
+        (STRUCTURED, "{}", ["id", "source", "type", "specversion"]),
+        (STRUCTURED, json.dumps(event(data=data(), specversion="0.3")), ["specversion"]),
+        (STRUCTURED, json.dumps(event(data=data(), expirytime="morgen")), ["expirytime"]),
+        (STRUCTURED, json.dumps(event(data=data(), expirytime="2026-11-13T18:00:00")), ["expirytime"]),
+        (STRUCTURED, '{"id": "\\ud800"}', ["body"]),
+        (BATCH, "{}", ["body"]),
+        (BATCH, "[]", ["body"]),
+        (BATCH, "[" + ",".join(["{}"] * 101) + "]", ["body"]),
+        (JSON, "[]", ["body"]),
+        (JSON, "{", ["body"]),
+    ],
+)
+async def test_what_is_no_event_is_400(media: str, body: str, fields: list[str], door: Door) -> None:
+    headers = {"Content-Type": media, "Idempotency-Key": "k"}
+    answer = await door.ask("POST", "/notices", headers=headers, body=body)
+    assert (answer.status, answer.fields) == (400, fields), answer.text
+
+
+@pytest.mark.parametrize("key", [None, "", '""', "x" * 201, "tab\tin", " "])
+async def test_plain_json_needs_a_key(key: str | None, door: Door) -> None:
+    headers = {} if key is None else {"Idempotency-Key": key}
+    answer = await door.post({**data(), "expires_at": soon()}, JSON, headers=headers)
+    assert (answer.status, answer.fields) == (400, ["Idempotency-Key"])
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"expires_at": None}, "expires_at"),
+        ({"expires_at": "morgen"}, "expires_at"),
+        ({"expires_at": soon(-1)}, "expires_at"),
+        ({"action": "delete"}, "action"),
+        ({"action": ["publish"]}, "action"),
+        ({"action": "update", "revision": 2}, "notice"),
+        ({"action": "withdraw"}, "notice"),
+        ({"notice": "a b"}, "notice"),
+        ({"notice": 7}, "notice"),
+        ({"source": 7}, "source"),
+        ({"headline": None}, "headline"),
+    ],
+)
+async def test_plain_json_is_told_in_its_own_words(changes: dict[str, object], field: str, door: Door) -> None:
+    content = {name: value for name, value in {**data(), "expires_at": soon(), **changes}.items() if value is not None}
+    answer = await door.write(content)
+    assert (answer.status, answer.fields) == (422, [field]), answer.text
+    assert "expirytime" not in answer.text
+
+
+@pytest.mark.parametrize("media", ["text/plain", "application/xml", "", "application/json; charset=latin-1", "json"])
+async def test_other_content_is_415_and_says_what_is_accepted(media: str, door: Door) -> None:
+    answer = await door.ask("POST", "/notices", headers={"Content-Type": media}, body="{}")
+    assert (answer.status, answer.fields) == (415, [])
+    assert STRUCTURED in answer.headers["Accept-Post"]
+
+
+async def test_packed_content_is_not_unpacked(door: Door) -> None:
+    answer = await door.ask(
+        "POST", "/notices", headers={"Content-Type": STRUCTURED, "Content-Encoding": "gzip"}, body=b"\x1f\x8b"
+    )
+    assert answer.status == 415
+
+
+async def test_a_large_body_is_413_whether_it_says_so_or_not(door: Door) -> None:
+    headers = {"Content-Type": STRUCTURED}
+    large = b" " * 300_000
+    assert (await door.ask("POST", "/notices", headers=headers, body=large)).status == 413
+
+    async def chunks() -> object:
+        for _ in range(30):
+            yield b" " * 10_000
+
+    authorization = {"Authorization": f"Bearer {text_of('press')}"}
+    async with door.session.post(
+        f"{door.url}/notices", headers={**headers, **authorization}, data=chunks()
+    ) as response:
+        assert response.status == 413
+        assert response.content_type == "application/problem+json"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"ce-specversion": "1.0"},
+        {"ce-specversion": "1.0", "ce-id": "%ff", "ce-source": "/a", "ce-type": "t"},
+        {"ce-id": "x", "ce-not-one": "y"},
+    ],
+)
+async def test_attributes_that_cannot_be_read_are_400(headers: dict[str, str], door: Door) -> None:
+    answer = await door.post(data(), JSON, headers=headers)
+    assert answer.status == 400
+    assert answer.fields
+
+
+@pytest.mark.parametrize(
+    "sent", [b"HELLO\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", b"POST /notices HTTP/1.1\r\nA\x00: b\r\n\r\n"]
+)
+async def test_what_is_no_http_gets_a_problem_without_its_own_words(sent: bytes, door: Door) -> None:
+    parts = urlsplit(door.url)
+    reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
+    writer.write(sent)
+    async with asyncio.timeout(10):
+        answer = await reader.read()
+    writer.close()
+    assert answer.split()[1] == b"400"
+    assert b"application/problem+json" in answer
+    assert not [word for word in (b"HELLO", b"9.9", b"aiohttp") if word in answer]
+
+
+async def test_ids_may_be_anything_that_json_can_say(door: Door) -> None:
+    for identifier in ("ü" * 200, "a/b?c#d", "\u0000", "🚧" * 200, "../.."):
+        answer = await door.publish(event(data=data(), id=identifier))
+        assert answer.status == 202, answer.text
+        assert answer.headers["Location"].removeprefix("/events/").isalnum()
