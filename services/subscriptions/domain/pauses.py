@@ -12,10 +12,15 @@ LONGEST = timedelta(days=366)
 def pause_until(wish: Wish, now: datetime) -> datetime:
     """The midnight at which messages go on. A day that does not exist or has passed is taken as the usual time."""
     today = now.astimezone(BERLIN).date()
-    last = _last_day(wish.until, today) if wish.until else None
+    last = _last_day(wish.until, today) if wish.until else _next(wish.weekday, today)
     if last is None or last < today:
         last = today + timedelta(days=wish.days or USUAL_DAYS)
     return datetime.combine(min(last, today + LONGEST) + timedelta(days=1), time(), BERLIN)
+
+
+def _next(weekday: int | None, today: date) -> date | None:
+    """The next one that is not today."""
+    return None if weekday is None else today + timedelta(days=(weekday - today.weekday() - 1) % 7 + 1)
 
 
 def _last_day(day: Day, today: date) -> date | None:

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from services.subscriptions.domain.language.foreign import START as FOREIGN_START
 from services.subscriptions.domain.language.intents import Day, Intent, Wish
 from services.subscriptions.domain.language.spelling import LONGEST, words_of
 from services.subscriptions.domain.language.understanding import understand, wish_of
@@ -16,8 +17,13 @@ BY_INTENT = {intent: [case.text for case in CASES if case.intent is intent] for 
 LEAVING = (Intent.STOP, Intent.ERASE)
 TOPIC_WORDS = {word for names in COUNTY.names.values() for name in names for word in words_of(name)}
 JOINING_WORDS = (
-    START_ALONE | START_AROUND | POLITE | TOPIC_WORDS | {"ein", "das", "ihr", "euer", "ihren", "diesen", "nur", "und"}
+    START_ALONE
+    | START_AROUND
+    | POLITE
+    | TOPIC_WORDS
+    | {"melde", "melden", "meldet", "meld", "an", "ein", "das", "ihr", "euer", "ihren", "diesen", "nur", "und"}
 )
+foreign_start = FOREIGN_START.fullmatch
 LETTERS = "abdefhilmnoprstuäöü"
 
 
@@ -140,9 +146,11 @@ def test_spelling_is_idempotent(text: str) -> None:
 @example("starts")
 @example("ja ich will")
 def test_only_our_own_words_ever_join(text: str) -> None:
-    joined = intent_of(text) is Intent.START
-    assert not joined or set(words_of(text)) <= JOINING_WORDS
-    assert not joined or set(words_of(text)) & START_ALONE
+    words = [word for word in words_of(text) if word not in POLITE]
+    foreign = foreign_start(" ".join(words))
+    joined = intent_of(text) is Intent.START and not foreign
+    assert not joined or set(words) <= JOINING_WORDS
+    assert not joined or set(words) & START_ALONE or words[-1] == "an"
 
 
 @given(st.sampled_from(["start", "anmelden", "abonnieren", "anmeldung"]), st.data())
@@ -161,7 +169,7 @@ def test_a_typing_error_never_joins(word: str, data: st.DataObject) -> None:
 def test_signing_on_and_off_are_never_taken_for_each_other(word: str, place: int, letter: str) -> None:
     wrong = word[:place] + letter + word[place + 1 :]
     opposite = (Intent.START, Intent.ASK_START) if word == "abmelden" else (Intent.STOP, Intent.ERASE)
-    assert intent_of(wrong) not in opposite or wrong in ("abmelden", "anmelden")
+    assert intent_of(wrong) not in opposite or wrong in ("abmelden", "anmelden", "afmelden")
 
 
 @given(st.sampled_from(BY_INTENT[Intent.STOP]), st.text("!. \n🎉„“\u200b", max_size=8), st.booleans())

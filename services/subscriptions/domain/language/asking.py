@@ -12,11 +12,13 @@ SHORT = 2
 
 _FEEDBACK = re.compile(
     r"^\W*(?:(?:hier )?(?:mein|meine|unser|unsere) )?"
-    r"(?:feedback|r(?:ü|ue)ckmeldung|lob|kritik|anregung|verbesserungsvorschlag|vorschlag|bewertung|geri bildirim|"
+    r"(?:feedback|r(?:ü|ue)ckmeldung|lob|kritik|anregung|verbesserungsvorschlag|vorschlag|bewertung|beschwerde|"
+    r"meinung|wunsch|geri bildirim|"
     r"opinia|відгук)\b(?P<colon>[\s:,.;–-]*)(?P<text>.*)$",
     re.IGNORECASE | re.DOTALL,
 )
-_DATA = vocabulary("""daten data auskunft datenauskunft gespeichert dsgvo verilerim verilerimi dane данi дані данные
+_DATA = vocabulary("""auskunftsersuchen auskunftsanfrage daten data auskunft datenauskunft gespeichert dsgvo verilerim
+    verilerimi dane данi дані данные
     بياناتي datenkopie selbstauskunft""")
 _DATA_AROUND = (
     HOW
@@ -33,16 +35,40 @@ _HELP_AROUND = (
     | AROUND
     | _HELP
     | vocabulary("""was brauche funktioniert geht hier das kanal schreiben kann ich verstehe nichts verstanden
-    benutze nutze machen""")
+    benutze nutze machen benutzt bedient bediene nutzt man soll weiss erklaerung komme klar kapier kapiere""")
 )
-_NOT_UNDERSTOOD = vocabulary("verstehe versteh verstanden verstehen")
+_NOT_UNDERSTOOD = vocabulary("kapier kapiere erklaerung bediene bedient benutzt verstehe versteh verstanden verstehen")
+_ODD = re.compile(
+    r"\b(?:ist (?:das|dies|es) (?:\w+ )?(?:betrug|fake|echt|serioes|abzocke|spam|ein trick)|(?:kenne|kennen|"
+    r"kennt) (?:ich )?"
+    r"(?:sie|euch|mich|dich|ihr) (?:\w+ )?nicht|kenne ich (?:sie|euch|dich)|woher kennen sie|kennt ihr mich|"
+    r"(?:was|wer) (?:wollen|willst|wollt) (?:\w+ )?(?:von mir|von uns)|wer (?:hat|gab) (?:\w+ ){0,2}(?:meine )?nummer|"
+    r"(?:das|dies) (?:\w+ )?(?:nicht|nie) (?:bestellt|abonniert)|datenschutz\w*|impressum)\b"
+)
+_NEVER = re.compile(r"\b(?:nie|nicht|niemals) (?:\w+ ){0,2}(?:angemeldet|abonniert|bestellt)\b")
 _WHY = vocabulary("wem warum wieso weshalb woher wer datenschutz impressum why who neden чому почему dlaczego")
 _WHY_AROUND = (
     HOW
     | AROUND
     | _WHY
     | vocabulary("""bekomme erhalte kriege meine habt handynummer kommt schreibst du diese nachricht da kontakt
-    adresse seid steckt dahinter are sind ist nicht nie angemeldet schreiben schreibt wem you this why getting am is""")
+    adresse seid krieg kennen bist dort steckt dahinter are sind ist nicht nie angemeldet schreiben schreibt wem you
+    this why getting am is""")
+)
+
+
+_WHICH_DATA = re.compile(
+    r"\b(?:auskunft (?:\w+ ){0,5}(?:daten|gespeichert\w*|dsgvo|speicher\w*)|(?:welche|"
+    r"was fuer) (?:\w+ )?daten (?:\w+ ){0,4}"
+    r"(?:mir|mich|gespeichert|speicher\w*)|was (?:\w+ ){0,4}(?:ueber mich|von mir|zu mir|meiner person) (?:\w+ ){0,4}"
+    r"(?:speicher\w*|gespeichert|wiss\w*|wisst|habt|haben|hinterlegt|vorliegt)|(?:gespeicherten|hinterlegten) daten|"
+    r"was (?:wissen|wisst|speichern|speichert) (?:\w+ ){0,3}(?:ueber mich|von mir)|datenauskunft)\b"
+)
+_WHAT_TOPICS = re.compile(
+    r"^(?:worueber (?:informier\w*|schreib\w*|berichte\w*)\b|was (?:schickt|schicken|sendet|senden) (?:ihr|sie)\b|"
+    r"(?:was|welche|worueber|wozu) (?:\w+ ){0,4}(?:alles|themen|abonnieren|auswaehlen|angebot\w*|auswahl)\b"
+    r"(?! loeschen)|(?:was|welche) (?:\w+ ){0,3}(?:nachrichten|infos|meldungen) (?:gibt|gibts|kann|bekomme|habt|haben|"
+    r"kriege)\b)"
 )
 
 
@@ -51,16 +77,18 @@ def question_of(words: Sequence[str], text: str) -> Wish | None:
     said = set(words)
     if not said:
         return Wish(intent=Intent.HELP) if "?" in text and not words_of(text) else None
-    if said & _DATA and said <= _DATA_AROUND:
+    if (said & _DATA and said <= _DATA_AROUND) or _WHICH_DATA.search(" ".join(words)):
         return Wish(intent=Intent.DATA)
     if said & _WHY and said <= _WHY_AROUND:
         return Wish(intent=Intent.WHY)
-    if _never_signed_up(words):
+    if _ODD.search(" ".join(words)) or _never_signed_up(words):
         return Wish(intent=Intent.WHY)
     if len(words_of(text)) <= SHORT and said <= {"info", "infos", "information", "informationen"}:
         return Wish(intent=Intent.HELP)
     if {"was"} < said <= _DATA_AROUND and said & {"wisst", "wissen", "speichern", "gespeichert"}:
         return Wish(intent=Intent.DATA)
+    if _WHAT_TOPICS.search(" ".join(words)):
+        return Wish(intent=Intent.TOPICS)
     helps = said & (_HELP | _NOT_UNDERSTOOD) and said <= _HELP_AROUND | _NOT_UNDERSTOOD
     return Wish(intent=Intent.HELP) if helps or _how(said) else None
 
@@ -79,8 +107,7 @@ def feedback_of(text: str) -> Wish | None:
 
 
 def _never_signed_up(words: Sequence[str]) -> bool:
-    said = set(words)
-    return bool(said & {"angemeldet", "abonniert"}) and bool(said & {"nie", "nicht", "niemals"})
+    return bool(_NEVER.search(" ".join(words)))
 
 
 def _how(said: set[str]) -> bool:

@@ -9,23 +9,37 @@ from rapidfuzz.distance import OSA
 from services.subscriptions.domain.county import County
 from services.subscriptions.domain.language.intents import Intent, Wish
 from services.subscriptions.domain.language.spelling import vocabulary, words_of
-from services.subscriptions.domain.language.vocabulary import ALONE, AROUND, LEAVE, NO
+from services.subscriptions.domain.language.vocabulary import ALONE, AROUND, LEAVE, NO, ONLY
 
 LONG_WORD = 7
-SIMILAR = 0.85
+SIMILAR = 0.8
 
-_ONLY = vocabulary("nur only ausschliesslich lediglich bloss sadece tylko тільки только فقط")
-_ADD = vocabulary("dazu zusaetzlich plus hinzufuegen hinzu ebenfalls auch zuwaehlen hinzunehmen noch ergaenzen")
-_NOT = NO | vocabulary("ohne ausser minus abwaehlen weg raus aus keine")
+_ADD = vocabulary(
+    """wieder dazunehmen einschalten aktivieren dazu zusaetzlich plus hinzufuegen hinzu ebenfalls auch zuwaehlen
+    hinzunehmen noch ergaenzen"""
+)
+_NOT = NO | vocabulary("nein weder loeschen streichen ohne ausser minus abwaehlen weg raus aus keine")
+_BUT = vocabulary("aber sondern dafuer weiterhin weiter nur")
 _ALL = vocabulary("alle alles all hepsi wszystkie все все")
 _START = vocabulary("start abo abonnieren abonniere subscribe")
+# Words that look like a slip in a topic's name.
+_NO_NAME = LEAVE | vocabulary(
+    """bestellen bestelle bestellt stehlen stellten baustoffe anstellen vorstellen herstellen umstellen bearbeiten
+    verarbeiten"""
+)
 _LINK = vocabulary("""haette und oder sowie thema themen nummer punkt gemeinde gemeinden ort orte stadt samtgemeinde
-    and sie mir fuer im bereich rubrik wahl waehle auswahl zum zur bitte interessieren interessiert lesen interesse""")
-_TOPICS = vocabulary("""themen thema topics topic auswahl einstellungen einstellung menue rubriken konular tematy
+    and sie mir fuer im bereich rubrik wahl waehle auswahl informiert werden ueber nachrichten meldungen infos
+    informationen zum zur bitte interessieren interessiert lesen interesse""")
+_WANTED = vocabulary("ich moechte will haette wuerde gern gerne bitte in aus ja")
+_WISHING = vocabulary("moechte will haette wuerde")
+_LIVING = vocabulary("wohne wohnen lebe leben komme ist aus umgezogen hier gemeinde wohnort wohnhaft buerger")
+_TOPICS = vocabulary("""themenuebersicht themenaenderung kategorien kategorie themenauswahl themen thema topics topic
+    auswahl einstellungen einstellung menue rubriken konular tematy
     теми темы المواضيع themenauswahl themenwahl themenliste interessen""")
-_PLACES = vocabulary("gemeinde gemeinden ort orte kommune kommunen")
+_PLACES = vocabulary("wohnort gemeinde gemeinden ort orte kommune kommunen")
 _AROUND_LIST = AROUND | vocabulary("""aendern anpassen bearbeiten zeigen zeig waehlen auswaehlen welche gibt was
-    andere anderes meine liste uebersicht verwalten wechseln habe einstellen kann abonniert change my""")
+    anzeigen abwaehlen sehen nur menu andere anderes meine liste uebersicht verwalten wechseln habe einstellen kann
+    abonniert change my""")
 
 
 @dataclass
@@ -44,7 +58,7 @@ class _Found:
 
 def choice_of(words: Sequence[str], text: str, county: County) -> Wish | None:
     """A choice of topics or places by number or by name, or the wish to see the list."""
-    if any(map(str.isdecimal, words)) and all(word.isdecimal() or word in _LINK | _ONLY for word in words):
+    if any(map(str.isdecimal, words)) and all(word.isdecimal() or word in _LINK | ONLY for word in words):
         return _by_number(words, county)
     found = _find(words, county)
     if found.topics or found.places or found.denied:
@@ -66,7 +80,7 @@ def _find(words: Sequence[str], county: County) -> _Found:
         length, kind, name = _longest(words[index:], names)
         found.guessed |= bool(length) and tuple(words[index : index + length]) not in names
         if not length:
-            denying = (denying or words[index] in _NOT) and words[index] not in _ONLY
+            denying = (denying or words[index] in _NOT) and words[index] not in ONLY | _BUT
             found.rest.add(words[index])
         elif kind == "place":
             found.places.add(name)
@@ -93,7 +107,12 @@ def _longest(words: Sequence[str], names: Mapping[tuple[str, ...], tuple[str, st
         if tuple(words[:length]) in names:
             return (length, *names[tuple(words[:length])])
     for spelled, (kind, name) in names.items():
-        if len(spelled) == 1 and len(words[0]) >= LONG_WORD and _similar(words[0], spelled[0]):
+        if (
+            len(spelled) == 1
+            and len(words[0]) >= LONG_WORD
+            and words[0] not in _NO_NAME
+            and _similar(words[0], spelled[0])
+        ):
             return 1, kind, name
     return 0, "", ""
 
@@ -104,11 +123,12 @@ def _similar(word: str, name: str) -> bool:
 
 def _by_name(found: _Found, text: str) -> Wish | None:
     said, topics, places = found.rest, frozenset(found.topics), frozenset(found.places)
-    if said & _ONLY and said <= _ONLY | _LINK | AROUND | _START | _NOT and topics | places:
+    if said & ONLY and said <= ONLY | _LINK | AROUND | _START | _NOT and topics | places:
         intent = found.starting if said & _START else Intent.ONLY
         return Wish(intent=intent, topics=topics, places=places)
     if _removes(found):
-        return Wish(intent=Intent.REMOVE, topics=frozenset(found.topics | found.denied))
+        kept = found.topics if found.denied and said & _BUT else set[str]()
+        return Wish(intent=Intent.REMOVE, topics=frozenset((found.topics | found.denied) - kept))
     if "?" in text:
         return None
     if said & _START and said <= _START | _LINK | AROUND and topics:
@@ -116,7 +136,10 @@ def _by_name(found: _Found, text: str) -> Wish | None:
     if said & _ADD and said <= _ADD | _LINK | AROUND and topics:
         return Wish(intent=Intent.ADD, topics=topics, places=places)
     named = Wish(intent=Intent.ONLY, topics=topics, places=places)
-    return named if said <= _LINK | vocabulary("bitte in aus") and topics | places else None
+    if places and not topics and said & _LIVING and said <= _LINK | AROUND | _LIVING:
+        return named
+    wished = "ich" not in said or bool(said & _WISHING)
+    return named if wished and said <= _LINK | _WANTED and topics | places else None
 
 
 def _removes(found: _Found) -> bool:
@@ -129,7 +152,9 @@ def _removes(found: _Found) -> bool:
 
 
 def _list(said: set[str], text: str, county: County) -> Wish | None:
-    if said & _ALL and (said <= _ALL | _TOPICS) and "?" not in text:
+    if said in ({"liste"}, {"aendern"}, {"uebersicht"}):
+        return Wish(intent=Intent.TOPICS)
+    if said & _ALL and (said <= _ALL | _TOPICS | {"vier"}) and "?" not in text:
         return Wish(intent=Intent.ONLY, topics=county.topic_ids)
     if said & _ALL and said & _PLACES and said <= _ALL | _PLACES | _LINK:
         return Wish(intent=Intent.PLACES, every_place=True)

@@ -1,5 +1,6 @@
 """Whether somebody needs 112 or 110 and not us."""
 
+import re
 from collections.abc import Sequence
 
 from services.subscriptions.domain.language.spelling import vocabulary
@@ -7,10 +8,13 @@ from services.subscriptions.domain.language.spelling import vocabulary
 _ALWAYS = vocabulary("""notruf notrufe notfall notfaelle notarzt notfallnummer ueberfall ueberfallen einbrecher
     herzinfarkt schlaganfall bewusstlos bewusstlose krankenwagen rettungswagen lebensgefahr ertrinkt emergency
     ambulance vergewaltigt suizid selbstmord umbringen amoklauf geiselnahme messerstecherei schiesserei
-    brandstiftung 112 110 acil imdat اسعاف طوارئ швидка пожежа скорая wypadek pogotowie pozar""")
+    brandstiftung brustschmerzen eingesperrt ertrunken ertrinken messerangriff erstochen yangin kaza ambulans polis
+    حريق النجدة допоможіть
+    пожар вбивають помогите pozar pomocy ratunku brustschmerz 112 110 acil imdat اسعاف طوارئ швидка пожежа скорая
+    wypadek pogotowie pozar""")
 _URGENT = vocabulary("""feuer brennt brand einbruch unfall verletzt verletzte verletzter verletzten blutet polizei
     feuerwehr rettungsdienst sanitaeter rauch gasgeruch explosion schlaegerei bedroht bedroh angegriffen vermisst
-    fire police accident hochwasser ohnmaechtig atmet vergiftet eingeklemmt""")
+    fire police accident hochwasser ohnmaechtig vergiftet eingeklemmt""")
 _HELP = vocabulary("hilfe help helft helfen imdat помогите допоможіть ratunku")
 _NOW = _HELP | vocabulary("""schnell sofort dringend rufen ruft holen kommen kommt bitte hier gerade jetzt ich wir
     mein meine bei uns in im am auf der""")
@@ -20,15 +24,28 @@ _CALM = vocabulary("""wann darf duerfen erlaubt verboten fest feste uebung tag i
     freiwillige freiwilligen verein jugendfeuerwehr stelle stellen bewerben bewerbung ausbildung beruf war gestern
     warum wieso wie wer sperrung gesperrt baustelle umleitung schutz gebuehr kosten oeffnungszeiten telefonnummer
     suche job""")
+_CALLS = re.compile(
+    r"\b(?:ins wasser gefallen|in (?:den|die|das|einen) \w+ gefallen|werde (?:\w+ ){0,2}(?:verfolgt|bedroht|"
+    r"geschlagen|angegriffen)|"
+    r"(?:mann|frau|jemand|typ|person) (?:\w+ ){0,2}mit (?:\w+ )?(?:messer|waffe|pistole)|bricht (?:\w+ ){0,4}ein\b|"
+    r"(?:kind|sohn|tochter|mutter|vater|oma|opa|mann|frau) (?:\w+ )?(?:ist )?(?:verschwunden|weg|vermisst|"
+    r"bewegt sich nicht|"
+    r"atmet nicht|zusammengebrochen|gestuerzt|erstickt)|nicht mehr leben|bringe? mich um|mich umbringen|"
+    r"riecht (?:\w+ ){0,3}gas|"
+    r"gas (?:\w+ )?(?:riecht|stroemt|tritt aus)|keine luft|kann nicht atmen|baum (?:\w+ ){0,3}(?:auf auto|auf haus|"
+    r"auf mensch\w*)|"
+    r"(?:haus|wohnung|auto|dach|wald|scheune|feld|keller|garage) brennt)\b"
+)
 _LONGEST = 25
+LONGEST_CRY = 14
 
 
 def is_emergency(words: Sequence[str], text: str) -> bool:
     """Rather once too often: the answer costs a few cents, and names numbers that everybody should know."""
     said = set(words)
-    if said & _ALWAYS:
+    if said & _ALWAYS or (_CALLS.search(" ".join(words)) and not said & _CALM):
         return len(words) <= _LONGEST
-    if said & _CALM or "?" in text:
+    if said & _CALM or "?" in text or len(words) > LONGEST_CRY:
         return False
     urgent, calls = said & _URGENT, said & _HELP
     if urgent:

@@ -44,8 +44,9 @@ class Day:
 class Wish:
     """The intent with what belongs to it.
 
-    `topics` and `places` are what ONLY, ADD, REMOVE, START and STOP are about. `days` or `until` tell how long
-    a pause is. `text` is a feedback's words, or the broadcast that a rating is about; `value` the rating.
+    `topics` and `places` are what ONLY, ADD, REMOVE, START and STOP are about. `days`, `until` or `weekday`
+    (Monday is 0) tell how long a pause is. `text` is a feedback's words, or the broadcast that a rating is about;
+    `value` the rating.
     """
 
     intent: Intent
@@ -54,5 +55,6 @@ class Wish:
     every_place: bool = False
     days: int | None = None
     until: Day | None = None
+    weekday: int | None = None
     text: str = ""
     value: str = ""

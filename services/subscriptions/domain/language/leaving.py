@@ -1,9 +1,10 @@
 """Whether somebody wants to leave: everything, or their data as well."""
 
+import re
 from collections.abc import Sequence
 from itertools import pairwise
 
-from services.subscriptions.domain.language import phrases
+from services.subscriptions.domain.language import foreign, phrases
 from services.subscriptions.domain.language.spelling import vocabulary, words_of
 from services.subscriptions.domain.language.vocabulary import (
     ALONE,
@@ -27,7 +28,8 @@ SHORT = 4
 SIGNS = ("\N{OCTAGONAL SIGN}", "\N{NO ENTRY}", "\N{NO ENTRY SIGN}")
 _BETWEEN = vocabulary("""mich uns jetzt bitte sie wieder das den die mir t es wirklich etwa einfach aber noch sofort
     gleich""")
-_ERASE = vocabulary("""loeschen loesche loescht loeschung loschen losche geloescht delete erase silmek silin sil حذف
+_ERASE = vocabulary("""loeschen loesche loescht loeschung loeschantrag loesch vergesst loschen losche geloescht delete
+    erase silmek silin sil حذف
     видалити удалить usun usunac vergessen vernichten""")
 _PERSONAL = vocabulary("""daten data nummer telefonnummer handynummer rufnummer mich konto account number profil
     kontakt persoenlichen personenbezogenen dsgvo verilerimi alles alle dane dane данi дані данные بياناتي""")
@@ -38,8 +40,22 @@ _ERASING = (
     | AROUND
     | HOW
     | vocabulary("""recht vergessenwerden art artikel 17 dsgvo gespeicherten gespeichert persoenliche alle
-    saemtliche vollstaendig komplett system datenbank lassen beantrage verlange fordere auf gemaess nach hiermit
+    saemtliche vollstaendig komplett system datenbank wird sollen dass lassen beantrage verlange fordere auf gemaess
+    nach hiermit
     kind meiner moje moich der saemtlicher""")
+)
+_RELATIVES = vocabulary("kind mutter vater verstorben verstorbenen")
+_ERASED = re.compile(
+    r"\b(?:(?:loesch\w*|vergiss|vergesst|vergessen)(?: sie)? (?:mich|uns)$|^(?:\w+ ){0,3}loeschantrag$|(?:beantrage|"
+    r"verlange|fordere) "
+    r"(?:\w+ ){0,3}loeschung|alles (?:\w+ ){0,3}geloescht|(?:alte|diese) (?:\w+ )?nummer (?:\w+ ){0,2}(?:loeschen|"
+    r"entfernen)|recht auf (?:loeschung|vergessen\w*)|(?:loesch\w*|vernicht\w*)(?: sie)? (?:\w+ ){0,3}(?:meine|die|"
+    r"diese|saemtliche|"
+    r"alle) (?:\w+ )?(?:daten|nummer|telefonnummer|handynummer|rufnummer)|(?:meine|meiner|alle|saemtliche|"
+    r"die) (?:\w+ ){0,2}"
+    r"(?:daten|nummer|handynummer|telefonnummer) (?:\w+ ){0,4}(?:loeschen|geloescht|vernichten)|alles (?:\w+ ){0,2}"
+    r"(?:ueber mich|von mir) (?:\w+ ){0,2}(?:loeschen|geloescht)|loeschung (?:\w+ ){0,2}(?:meiner|aller|"
+    r"der) (?:\w+ )?daten)\b"
 )
 _ONESELF = vocabulary("bitte ich mich uns hiermit")
 _INSISTING = vocabulary("jetzt sofort endlich damit hier nein ja ist es mal aber also wirklich ganz now et")
@@ -66,8 +82,10 @@ def leaves(words: Sequence[str], text: str) -> bool:
 def erases(words: Sequence[str]) -> bool:
     """Whether somebody wants their data gone, which ends everything as well."""
     said = set(words)
-    if not said & _ERASE or said & OTHER_BUSINESS - {"kind"} or not _wished(words, _ERASE):
+    if not said & _ERASE or said & OTHER_BUSINESS - _RELATIVES or not _wished(words, _ERASE):
         return False
+    if _ERASED.search(" ".join(words)):
+        return True
     if said & _LISTS and not said & {"daten", "nummer"}:
         return False
     return (
@@ -77,7 +95,8 @@ def erases(words: Sequence[str]) -> bool:
 
 def _says_so(sentence: str, text: str) -> bool:
     """With and without the polite words, which some phrases need and others would stumble over."""
-    return any(phrases.LEAVE.search(each) for each in (sentence, " ".join(words_of(text))))
+    spellings = (sentence, " ".join(words_of(text)))
+    return any(phrases.LEAVE.search(each) or foreign.LEAVE.search(each) for each in spellings)
 
 
 def wants_out(words: Sequence[str]) -> bool:

@@ -2,85 +2,78 @@
 
 import re
 from collections.abc import Sequence
-from itertools import pairwise
 
-from services.subscriptions.domain.language.intents import Day, Intent, Wish
-from services.subscriptions.domain.language.spelling import plain, vocabulary
+from services.subscriptions.domain.language.intents import Intent, Wish
+from services.subscriptions.domain.language.moments import MONTHS, NUMBERS, UNITS, WEEKDAYS, Limit, limit_of
+from services.subscriptions.domain.language.phrases import MISSING, SILENCE
+from services.subscriptions.domain.language.spelling import vocabulary
+from services.subscriptions.domain.language.verbs import together
 from services.subscriptions.domain.language.vocabulary import AROUND, LEAVE, NO
 
-LONGEST_DAYS = 366
-
 _PAUSE = vocabulary("""pause pausieren pausiere pausiert unterbrechen unterbrechung unterbreche aussetzen pauza
-    przerwa перерва пауза mola pausen""")
+    przerwa wstrzymac перерва пауза призупинити mola ara pausen stumm stummschalten pausierung urlaubspause break""")
 _HOLIDAY = vocabulary("urlaub verreist ferien weg")
-_END = vocabulary("beenden beende ende aufheben vorbei abbrechen aus stoppen fertig zurueck")
-_ON = vocabulary("weiter fortsetzen fortfahren weitermachen resume continue devam dalej далі продовжити")
-_BACK = vocabulary("da zurueck")
-_UNITS = {"tag": 1, "tage": 1, "tagen": 1, "day": 1, "days": 1, "woche": 7, "wochen": 7, "week": 7, "weeks": 7,
-    "monat": 30, "monate": 30, "monaten": 30, "month": 30, "months": 30, "jahr": 365}  # fmt: skip
-_NUMBERS = {"ein": 1, "eine": 1, "einen": 1, "einem": 1, "einer": 1, "zwei": 2, "drei": 3, "vier": 4, "fuenf": 5,
-    "sechs": 6, "sieben": 7, "acht": 8, "neun": 9, "zehn": 10, "vierzehn": 14,
-    "one": 1, "two": 2, "three": 3}  # fmt: skip
-_MONTHS = ("januar", "februar", "maerz", "april", "mai", "juni", "juli", "august", "september", "oktober", "november",
-    "dezember")  # fmt: skip
+_END = vocabulary("beenden beende ende aufheben vorbei abbrechen aus stoppen fertig zurueck aufgehoben beendet")
+_ON = vocabulary("""weiter fortsetzen fortfahren weitermachen weitergehen weiterschicken weitersenden resume continue
+    gehts fortsetzung devam dalej далі продовжити""")
+_AGAIN = vocabulary("""schicken schickt senden sendet einschalten anschalten aktivieren bekommen erhalten empfangen
+    kriegen los losgehen""")
+_BACK = vocabulary("da zurueck hause daheim")
 _AROUND = (
     AROUND
-    | frozenset(_UNITS)
-    | frozenset(_NUMBERS)
-    | frozenset(_MONTHS)
+    | frozenset(UNITS)
+    | frozenset(NUMBERS)
+    | frozenset(MONTHS)
+    | frozenset(WEEKDAYS)
     | _HOLIDAY
     | vocabulary("""mach bis machen mache im am lang lange fuer ca etwa naechsten naechste kommenden naechster in
-    einlegen gehe fahre""")
+    einlegen gehe fahre ende anfang mitte monats jahres morgen weihnachten silvester neujahr jahresende einschliesslich
+    for take a break the zeitweise kurz kurze kleine erstmal erst voruebergehend""")
 )
-_DATE = re.compile(
-    r"\bbis\s+(?:zum\s+|zu\s+|einschl\w*\s+)?(\d{1,2})\s*\.\s*(\d{1,2}|[a-z]+)\.?\s*(\d{4}|\d{2})?(?!\d)"
+_ASKING = vocabulary("kann koennt koennen koennte koennten wuerden wuerdet kannst geht moeglich man")
+_FOR_NOW = re.compile(
+    r"\b(?:im moment|momentan|zur ?zeit|derzeit|voruebergehend|vorlaeufig|erst ?mal|fuer (?:eine|ne) (?:weile|zeit)|"
+    r"eine zeit ?lang|so ?lange|in (?:der|dieser) zeit|waehrend(?: des| meines| der)?|ueber (?:weihnachten|"
+    r"die feiertage))\b"
 )
+_SINCE = vocabulary("seit schon immer")
 
 
 def pause_of(words: Sequence[str], text: str) -> Wish | None:
     """The wish for a pause, or for its end."""
-    said = {word for word in words if not word.isdecimal()}
-    if said & _PAUSE and (said & _END or said & NO) and said <= _PAUSE | _END | _AROUND | NO | _ON:
+    said = {word for word in together(words) if not word.isdecimal()}
+    if _resumes(said):
         return Wish(intent=Intent.RESUME)
-    if said & _ON and not said & NO and said <= _ON | AROUND | _HOLIDAY | _END:
-        return Wish(intent=Intent.RESUME)
-    if said & _BACK and "wieder" in said and said <= _BACK | AROUND | _HOLIDAY:
-        return Wish(intent=Intent.RESUME)
-    days, until = _days(words), _until(text)
-    asked = said & _PAUSE or (said & _HOLIDAY and (days or until))
-    if not asked or "?" in text or not said <= _PAUSE | _AROUND | LEAVE:
-        return None
-    return Wish(intent=Intent.PAUSE, days=days, until=until)
+    limit = limit_of(words, text)
+    asked = said & _PAUSE or (said & _HOLIDAY and limit)
+    if asked and said <= _PAUSE | _AROUND | LEAVE | _ASKING and ("?" not in text or said & _ASKING):
+        return _wish(limit)
+    return _wish(limit) if _wants_silence(" ".join(words), said, limit) and "?" not in text else None
 
 
-def _days(words: Sequence[str]) -> int | None:
-    """The first number in front of a unit: "Guten Tag" is none."""
-    for before, word in pairwise(words):
-        number = _number(before)
-        if word in _UNITS and number is not None:
-            return max(1, min(LONGEST_DAYS, number * _UNITS[word]))
-    return None
+def _wish(limit: Limit) -> Wish:
+    return Wish(intent=Intent.PAUSE, days=limit.days, until=limit.until, weekday=limit.weekday)
 
 
-def _number(word: str) -> int | None:
-    if word.isascii() and word.isdecimal() and len(word) <= SHORT_NUMBER:
-        return int(word)
-    return _NUMBERS.get(word)
+def _resumes(said: set[str]) -> bool:
+    if (
+        said & _PAUSE
+        and (said & _END or said & NO)
+        and "bis" not in said
+        and said <= _PAUSE | _END | _AROUND | NO | _ON
+    ):
+        return True
+    if said & NO or said == {"weiter", "so"}:
+        return False
+    if said & _ON and said <= _ON | AROUND | _HOLIDAY | _END | _ASKING:
+        return True
+    if said & (_BACK | _HOLIDAY) and said & (_END | {"wieder"}) and said <= _BACK | AROUND | _HOLIDAY | _END:
+        return True
+    return "wieder" in said and bool(said & _AGAIN) and said <= AROUND | _AGAIN | _HOLIDAY | _END | _ASKING
 
 
-SHORT_NUMBER = 3
-
-
-def _until(text: str) -> Day | None:
-    found = _DATE.search(plain(text))
-    if found is None:
-        return None
-    month = int(found[2]) if found[2].isdecimal() else _month(found[2])
-    year = int(found[3]) if found[3] else None
-    if year is not None and year < 100:
-        year += 2000
-    return Day(int(found[1]), month, year) if month else None
-
-
-def _month(name: str) -> int | None:
-    return next((number for number, known in enumerate(_MONTHS, 1) if known.startswith(name) and len(name) > 2), None)
+def _wants_silence(sentence: str, said: set[str], limit: Limit) -> bool:
+    """ "Bin bis 3.1. verreist, bitte so lange nichts schicken": no messages, but not for ever."""
+    if MISSING.search(sentence) or said & _SINCE:
+        return False
+    return bool(limit or _FOR_NOW.search(sentence)) and bool(SILENCE.search(sentence))

@@ -3,13 +3,23 @@
 import re
 
 _NEWS = (
-    r"(?:nachricht(?:en)?|meldung(?:en)?|infos?|information(?:en)?|news|newsletter|mitteilung(?:en)?|sms|mails?|"
-    r"benachrichtigung(?:en)?|updates?|whatsapp ?(?:nachrichten)?|werbung|post)"
+    r"(?:nachricht(?:en)?|meldung(?:en)?|infos?|information(?:en)?|news|newsletter|mitteilung(?:en)?|sms|e?mails?|"
+    r"e mails?|"
+    r"benachrichtigung(?:en)?|updates?|whatsapp ?(?:nachrichten)?|werbung|post|rundschreiben|"
+    r"texte?|hinweise?|berichte?|beitraege|zeug|sachen|chats?|posts?)"
 )
 _GET = r"(?:bekommen|erhalten|kriegen|empfangen|haben|lesen|wissen|sehen|geschickt|zugeschickt)"
 _SEND = (
     r"(?:an)?(?:schreiben|schreibt|schreib|senden|sendet|schicken|schickt|schick|zuschicken|zusenden|anschreiben|"
     r"informieren|benachrichtigen|kontaktieren|belaestigen|nerven|stoeren)"
+)
+_SENDING = (
+    r"(?:zusendung(?:en)?|versand|zustellung|uebermittlung|benachrichtigung(?:en)?|sendungen|belaestigung(?:en)?)"
+)
+_NO_WISH = r"(?:will|moechte|wollen|moechten|brauche|brauchen|wuensche|wuenschen|benoetige) (?:\w+ ){0,3}keine[nr]?"
+_IT = (
+    r"(?:das|dies|es|sie|die|den (?:dienst|kanal|newsletter|service)|diesen \w+|"
+    rf"(?:ihre|eure|die|diese) {_NEWS}|euch|hier)"
 )
 _WISH = r"(?:will|moechte|moecht|wollen|wuensche|wuerde|bitte|mag|darf)"
 
@@ -33,7 +43,7 @@ LEAVE = re.compile(
             r"(?:trag|trage|tragt|tragen sie) (?:mich|uns) (?:\w+ ){0,5}aus\b",
             r"(?:nimm|nehm|nehmt|nehmen sie|streich|streiche|streichen sie|entfern|entferne|entfernen sie|schmeiss|"
             r"schmeisst|lass|lasst) (?:mich|uns|meine nummer|diese nummer) (?:\w+ ){0,4}"
-            r"(?:raus|heraus|runter|verteiler|liste|gruppe|ruhe|kanal)",
+            r"(?:raus|heraus|runter|verteiler|liste|gruppe|ruhe|kanal)\b(?!.*\b(?:auf|rein|hinein|hinzu|aufnehmen)\b)",
             r"(?:aus|von) (?:\w+ )?(?:verteiler|verteilerliste|liste|mailingliste|gruppe) (?:\w+ ){0,2}"
             r"(?:nehmen|entfernen|streichen|loeschen|raus|austragen)",
             r"(?:abo|abonnement|newsletter|mitgliedschaft|kanal|dienst) (?:\w+ ){0,3}"
@@ -57,7 +67,7 @@ LEAVE = re.compile(
             r"nicht mehr (?:dabei sein|mitmachen|teilnehmen|mitlesen)",
             r"(?:loesch|loescht|loeschen|loesche)(?: sie)? (?:mein|das) (?:abo|abonnement)",
             rf"^{_NEWS} (?:bitte )?(?:aus|weg|ende|off)$",
-            r"unsubscribe me|^no (?:messages|texts|news)|відписатис\w*|отписат\w*|iptal et\w*",
+            r"^no (?:messages|texts|news)",
             rf"verzichte (?:\w+ ){{0,3}}{_NEWS}",
             r"(?:sperren|sperrt|blockieren|blockiert)(?: sie)? (?:mich|meine nummer)",
             r"(?:loesch|loescht|loeschen|loesche)(?: sie)? (?:mich|uns) (?:\w+ ){0,4}(?:verteiler|liste|gruppe|kanal)",
@@ -66,15 +76,7 @@ LEAVE = re.compile(
             r"(?:melde|meldet) man sich (?:\w+ ){0,2}ab$",
             r"^(?:ich )?(?:bin )?raus(?: hier| jetzt)?$",
             r"^nicht mehr$",
-            r"^no more(?: please)?$",
-            r"cancel (?:\w+ )?subscription|stop (?:\w+ )?subscription",
-            r"no more (?:messages|texts|news|updates)",
-            r"(?:stop|quit) (?:\w+ )?(?:sending|texting|messaging|writing)",
-            r"don ?t (?:send|text|write|message|want)",
-            r"do not (?:send|text|write|message|contact|want)",
-            r"(?:take|get|remove) me (?:off|from|out)",
-            r"(?:leave me alone|opt me out|cancel (?:my|the) (?:subscription|abo))",
-            r"(?:want|like) to (?:unsubscribe|cancel|opt out|quit|leave)",
+            r"opt me out|stop (?:\w+ )?subscription",
             rf"aufhoeren (?:\w+ ){{0,4}}(?:{_SEND}|{_NEWS})",
             rf"(?:schluss|ende|aus|fertig) (?:jetzt )?mit (?:\w+ ){{0,2}}{_NEWS}",
             r"komme? (?:ich|man|wir) (?:\w+ ){0,3}raus$",
@@ -86,14 +88,59 @@ LEAVE = re.compile(
             r"^(?:kein|keinen|keine) (?:bedarf|lust|bock) (?:mehr|danke)$",
             r"will (?:mit \w+ )?nichts (?:mehr )?(?:\w+ ){0,3}(?:wissen|hoeren|lesen|zu tun)",
             r"nicht (?:mehr )?(?:weiter )?(?:belaestigen|kontaktieren|anschreiben)",
-            r"mesaj (?:\w+ ){0,2}(?:istemiyorum|gondermeyin|atmayin|gonderme)",
-            r"abonelik\w* (?:iptal|cik)\w*",
-            r"لا اريد|الغاء الاشتراك|ايقاف الرسائل|لا ترسل\w*",
-            r"не (?:хочу|надсилаите|пишіть|присылаите|пишите|шліть|надо|треба)",
-            r"(?:nie chce|nie wysylaj\w*|nie pisz\w*|wypisz mnie|wypisac sie)",
+            r"widersp\w+ (?:ich )?(?:hiermit )?(?:der|einer|jeder|die|den|dem|ihrer) (?:\w+ ){0,2}"
+            r"(?:nutzung|verarbeitung|verwendung|speicherung|zusendung|werbung|nachrichten|kontaktaufnahme)",
+            r"(?:werde|werden|kriege) (?:ich|wir|man) (?:euch|sie|das|dies|das hier|die hier)(?: \w+){0,2} los\b",
+            rf"(?:stellen|stellt|stelle|stell) (?:sie )?(?:\w+ ){{0,4}}{_SENDING} (?:\w+ )?ein\b",
+            rf"(?:ende|beenden|beendet|stoppen|stoppt|stop|stopp|unterlassen|"
+            rf"einstellen) (?:sie )?(?:\w+ ){{0,3}}{_SENDING}",
+            r"cancel (?:\w+ )?subscription",
+            rf"{_WISH}(?: \w+){{0,6}} (?:abgemeldet|ausgetragen|gestrichen|entfernt) werden",
+            r"(?:loeschung|streichung|entfernung|austragung|abmeldung) (?:\w+ ){0,3}(?:verteiler|liste|kanal|gruppe)",
+            r"nicht (?:mehr|weiter|nochmal|noch einmal|laenger|wieder) (?:\w+ ){0,3}"
+            rf"(?:{_SEND}|angeschrieben|kontaktiert|belaestigt|informiert|benachrichtigt|gestoert|genervt)",
+            rf"(?:nutze|nutzen|verwende|brauche|brauch|benoetige|lese|will|mag|moechte|wuensche) (?:ich |"
+            rf"wir )?{_IT} (?:\w+ )?"
+            r"(?:nicht|nimmer|nix)(?: (?:mehr|laenger|weiter))?(?: (?:nutzen|haben|bekommen|lesen|verwenden|"
+            r"erhalten))?$",
+            rf"{_IT} (?:nutze|brauche|brauch|benoetige|lese|will|mag|moechte) ich (?:\w+ )?(?:nicht|nimmer)(?: mehr)?$",
+            r"^(?:nein |noe |danke )*(?:will|moechte|brauche|brauch|mag) ich (?:nicht|nimmer)(?: mehr)?$",
+            r"(?:^|\b(?:mein|das|dieses) )(?:abo|abonnement|newsletter) (?:\w+ ){0,2}(?:gekuendigt|abbestellt|"
+            r"aufloesen)$|^(?:ich )?(?:hab|habe|hatte) "
+            r"(?:\w+ ){0,2}(?:gekuendigt|abbestellt)$",
+            r"^(?:ich )?trete (?:\w+ ){0,3}zurueck$|kein(?:en)? kontakt(?: mehr)?\b",
+            r"^(?:von )?(?:alles?|allen?|saemtlichen?|alle) (?:themen |nachrichten |meldungen )?(?:\w+ )?(?:abmelden|"
+            r"abbestellen|"
+            r"stop|stopp|kuendigen|austragen|beenden|abwaehlen|aus|weg)$",
+            r"anmeldung (?:\w+ ){0,3}(?:rueckgaengig|stornieren|zuruecknehmen|zurueckziehen|zurueck|widerrufen|"
+            r"loeschen|"
+            r"aufheben|annullieren|beenden)",
+            r"(?:versehentlich|aus versehen|irrtuemlich|ungewollt|ungefragt|ohne \w+ wissen) (?:\w+ ){0,3}"
+            r"(?:angemeldet|start|abonniert)",
+            r"(?:zieh|ziehe|nehme|entziehe) (?:\w+ ){0,4}(?:einwilligung|zustimmung|einverstaendnis|erlaubnis|"
+            r"genehmigung)",
+            r"(?:verbiete|untersage) (?:\w+ ){0,8}(?:schreiben|kontakt\w*|nachrichten|senden|schicken|nutzung)",
+            r"(?:mach|macht|machen sie) (?:das|es|die|dies) (?:\w+ )?(?:aus|weg)\b|^mach aus$",
+            r"(?:nicht|nie) (?:mehr |wieder |weiter )?(?:stoeren|nerven|belaestigen)|"
+            r"(?:stoer|nerv|belaestig)\w* (?:sie )?(?:mich|uns) (?:\w+ ){0,2}(?:nicht|nie)\b",
+            r"\bnimmer (?:\w+ )?(?:schicken|schreiben|senden|haben)",
+            rf"^(?:{_WISH} |ich )*keine[nr]? (?:weiteren? )?{_NEWS}$",
+            rf"(?:wie|was|wo) (?:\w+ ){{0,8}}(?:keine|nichts|nicht) (?:\w+ ){{0,3}}mehr (?:\w+ ){{0,3}}{_GET}",
+            r"(?:verschont|verschonen sie|verschone) (?:mich|uns)",
+            r"(?:nie|niemals) (?:wieder|mehr) (?:\w+ ){0,3}(?:schreiben|schicken|senden|kontaktieren|anschreiben)",
+            rf"{_NO_WISH} (?:\w+ ){{0,3}}{_NEWS}(?! \w*angekommen)(?:$| (?:{_GET}|{_SEND}))",
+            r"(?:hoer|hoert) (?:\w+ )?op\b|laat (?:mi|uns) (?:\w+ )?(?:in|to) (?:roh|ruh|freden)|"
+            r"nix mehr (?:\w+ ){0,3}(?:hebben|kriegen|weten|schrieven)|(?:will|wull) (?:ik )?nich mehr",
+            r"falsche nummer (?:\w+ ){0,8}(?:nicht mehr|keine|loeschen|entfernen)",
         )
     )
     + r")"
+)
+
+# No messages, whether for ever or for a while.
+SILENCE = re.compile(
+    rf"\bkeine[nr]? (?:\w+ ){{0,2}}{_NEWS}|\b(?:nichts|nix|nicht) (?:\w+ ){{0,4}}{_SEND}|"
+    r"\b(?:nicht|nie) (?:\w+ ){0,2}(?:gestoert|angeschrieben|kontaktiert)|\bkeine mehr\b|\bruhe\b"
 )
 
 # "I am not getting anything": a complaint of somebody who wants to stay.
@@ -103,23 +150,47 @@ MISSING = re.compile(
     r"(?:hab|habe|haben) (?:\w+ ){0,3}(?:keine?|nichts|nix|nicht) (?:\w+ ){0,3}(?:bekommen|erhalten|gekriegt|gehoert)|"
     r"(?:kommt|kommen) (?:\w+ ){0,3}(?:keine?|nichts|nix)|"
     r"(?:keine?|nichts|nix) (?:\w+ ){0,3}(?:angekommen|gekommen|bekommen hat)|"
-    r"(?:bin ich|sind wir) (?:\w+ ){0,3}(?:angemeldet|abgemeldet|dabei)"
+    r"(?:bin ich|sind wir|haben sie mich|habt ihr mich|habe ich mich) (?:\w+ ){0,3}(?:angemeldet|abgemeldet|dabei)|"
+    r"^bin (?:angemeldet|abgemeldet) oder"
     r")"
 )
 
 # "I would like to get your news": wishes that are no consent yet.
 JOINING = re.compile(
-    rf"(?:will|moechte|wuerde|kann|koennte|haette)(?: \w+){{0,5}} {_NEWS} (?:\w+ ){{0,3}}{_GET}|"
+    rf"(?:will|wollen|moechte|moechten|wuerde|kann|koennte|haette)(?: \w+){{0,5}} {_NEWS} (?:\w+ ){{0,3}}{_GET}|"
     rf"(?:schicken|senden|schickt|sendet)(?: sie)? mir (?:\w+ ){{0,3}}{_NEWS}$|"
     r"(?:will|moechte|wuerde)(?: \w+){0,4} (?:dabei sein|mitmachen|mitlesen|beitreten|teilnehmen|informiert werden|"
     r"auf dem laufenden)|nehm(?:en sie|t)? mich (?:\w+ ){0,3}auf$|trag(?:en sie|t|e)? mich (?:\w+ ){0,3}ein$|"
+    r"(?:aufnahme|eintragung|anmeldung) (?:in|fuer|zum|zu|im|fuers) (?:\w+ )?(?:verteiler|liste|newsletter|kanal|"
+    r"dienst|infokanal|"
+    r"whatsapp)|(?:setz|pack|schreib)\w* (?:sie )?(?:mich|uns) (?:\w+ ){0,3}(?:liste|verteiler)|"
+    r"informier\w* (?:sie )?(?:mich|uns)\b|"
+    r"halte\w* (?:sie )?(?:mich|uns) (?:\w+ ){0,2}laufenden|(?:interessiere|interessieren) (?:mich|uns) (?:sehr )?fuer "
+    rf"(?:\w+ )?(?:{_NEWS}|kanal|dienst|service)|(?:will|moechte|haette|wuensche|brauche) (?:\w+ ){{0,3}}{_NEWS}$|"
+    r"(?:abo|abonnement|newsletter) (?:\w+ )?(?:bestellen|abschliessen|buchen|bekommen)|"
+    r"bestelle (?:\w+ )?(?:newsletter|abo)|"
+    r"(?:moechte|will|wuerde) (?:\w+ ){0,2}sich anmelden$|^teilnahme$|^(?:schickt|schicken sie|sendet|"
+    r"senden sie) (?:mir|uns) alles$|"
     r"wie (?:melde|trage|schreibe) ich mich (?:\w+ ){0,2}(?:an|ein)$"
+)
+
+# Somebody who left without wanting to.
+MISTAKEN = re.compile(
+    r"(?:versehentlich|aus versehen|irrtuemlich|ungewollt|ausversehen) (?:\w+ ){0,3}(?:abgemeldet|stop|stopp|"
+    r"abbestellt|"
+    r"ausgetragen|gekuendigt)|(?:stop|abmeldung) war (?:\w+ )?(?:versehen|fehler|irrtum)"
 )
 
 # The same in the words of somebody who is fed up, but does not say so: asked back.
 FED_UP = re.compile(
-    r"\b(?:nervt|nerven|nervig|belaestig\w*|nein danke|no thanks|tschuess|tschuss|auf wiedersehen|"
-    r"kein interesse|nicht interessiert|zu viele (?:nachrichten|meldungen))\b"
+    r"\b(?:nervt|nerven|nervig|belaestig\w*|nein danke|no thanks?|no thank you|tschuess|tschuss|auf wiedersehen|"
+    r"(?:stop|stopp|abmelde) ?(?:knopf|taste|button|funktion|link)|kein interesse|nicht interessiert|"
+    r"zu viele? (?:nachrichten|meldungen)|mir (?:\w+ )?zu viel|viel zu viel|schnauze|klappe|verpiss\w*|fick\w*|"
+    r"ruhe|falsche nummer|falschen? empfaenger|wohne (?:\w+ ){0,3}nicht mehr|(?:umgezogen|weggezogen|"
+    r"ziehe (?:\w+ ){0,2}weg)|kein buerger|"
+    r"genug von|(?:keine|nie) (?:\w+ ){0,2}(?:erlaubnis|einwilligung|zustimmung|genehmigung|zugestimmt|eingewilligt)|"
+    r"^nix$|geht weg|hau ab|keine lust|kein bock|keinen bock|zum kotzen|belaestigung|frechheit|unerwuenscht|"
+    r"(?:will|moechte|wollen) (?:\w+ ){0,4}keine? \w+ mehr (?:\w+ )?(?:bekommen|erhalten|kriegen|haben|geschickt))\b"
 )
 
 # Machines that answer for people on holiday.

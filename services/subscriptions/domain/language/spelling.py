@@ -29,6 +29,20 @@ _SPLIT = {
     ("sign", "up"): "subscribe",
 }
 
+# As it is said in the north, and what is left of an umlaut on a foreign keyboard.
+_SPOKEN = {
+    "ick": "ich", "ik": "ich", "mi": "mich", "wi": "wir", "dat": "das", "nich": "nicht", "nech": "nicht",
+    "afmellen": "abmelden", "afmelden": "abmelden", "anmellen": "anmelden", "mellt": "meldet", "op": "auf",
+    "much": "moechte", "mucht": "moechte", "wull": "will", "hebben": "haben", "kriegn": "kriegen",
+    "schrieven": "schreiben", "schriev": "schreib", "schrievt": "schreibt", "nee": "nein",
+    "mochte": "moechte", "mochten": "moechten", "moechtn": "moechte", "moeche": "moechte", "fur": "fuer",
+    "uber": "ueber", "konnen": "koennen", "mussen": "muessen", "loschen": "loeschen", "losche": "loesche",
+    "loscht": "loescht", "kundigen": "kuendigen", "kundige": "kuendige", "kundigung": "kuendigung",
+    "wunsche": "wuensche", "aufhoren": "aufhoeren", "hor": "hoer", "schreibn": "schreiben", "schickn": "schicken", "abmeldn": "abmelden",
+    "wiederruf": "widerruf", "wiederrufe": "widerrufe", "wiederrufen": "widerrufen", "nachichten": "nachrichten",
+    "nachicht": "nachricht", "nachrichtn": "nachrichten", "habn": "haben", "bekomm": "bekommen", "nichmehr": "nicht",
+}  # fmt: skip
+
 
 def plain(text: str) -> str:
     """In lower case and without accents, umlauts written out."""
@@ -43,7 +57,7 @@ def words_of(text: str) -> list[str]:
     Longer texts are cut.
     """
     words = [_STRETCHED.sub(r"\1", word) for word in _WORD.findall(plain(text[:LONGEST]))]
-    return _joined(_unspelled(words))
+    return _joined([_SPOKEN.get(word, word) for word in _joined(_unspelled(words))])
 
 
 def vocabulary(text: str) -> frozenset[str]:

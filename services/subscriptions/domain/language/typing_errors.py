@@ -1,16 +1,30 @@
 """Words that are nearly one of ours: one or two of them, never a sentence."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from rapidfuzz.distance import OSA
 
 from services.subscriptions.domain.language.intents import Intent
 from services.subscriptions.domain.language.spelling import vocabulary
+from services.subscriptions.domain.language.vocabulary import LEAVE
 
 SIMILAR = 0.78
 AHEAD = 0.08
 SHORTEST = 4
 MOST_WORDS = 2
+LONG = 7
+VERY_SIMILAR = 0.85
+
+_LEAVE = vocabulary("""abmelden abmeldung abbestellen abbestellung austragen kuendigen kuendigung kuendige widerrufen
+    widerrufe widerruf deabonnieren unsubscribe stornieren""")
+_JOIN = vocabulary("anmelden anmeldung abonnieren abonniere registrieren eintragen freischalten subscribe")
+# Words that look like a slip and are none.
+_NO_SLIP = vocabulary("""vermelden melden ummelden auftragen vertragen anmeldet anmelden angemeldet abgemeldet
+    auszutragen zutragen ausfragen beantragen betragen antragen auftragen ankuendigen ankuendigung erkundigen
+    verkuendigen aushaengen anbestellen bestellen bestellung vorbestellen nachbestellen abstellen anstellen
+    verbestellen anmeldungen abonnement abonnements ummeldung meldung vermeldung eintragung austragung eintraege
+    abmeldungen subscriber ausgetragen eingetragen ausschlafen fortragen vortragen""")
 
 # Transpositions and slips of four-letter words are too far away to be found by similarity.
 _EXPLICIT = {
@@ -45,6 +59,37 @@ def meant(words: Sequence[str]) -> Intent | None:
     if len(found) > 1:
         return Intent.ASK_BOTH if found == {Intent.STOP, Intent.ASK_START} else None
     return found.pop() if found and len(words) == 1 else None
+
+
+def corrected(words: Sequence[str]) -> list[str]:
+    """A word of leaving with a slip in it is that word, also within a sentence; nothing else is touched."""
+    return [_slip(word) or word for word in words]
+
+
+def joinish(words: Sequence[str]) -> bool:
+    """Whether a word is nearly one of joining, and not of leaving as well."""
+    return any(_near(word, _JOIN) and not _near(word, _LEAVE) for word in words)
+
+
+def undecided(words: Sequence[str]) -> bool:
+    """Whether a word is as near to one of joining as to one of leaving."""
+    return any(_near(word, _JOIN) and _near(word, _LEAVE) for word in words)
+
+
+def _near(word: str, known: frozenset[str]) -> bool:
+    return len(word) >= LONG and word not in _NO_SLIP | known and _nearest(word, known) is not None
+
+
+@lru_cache(maxsize=4096)
+def _slip(word: str) -> str | None:
+    if len(word) < LONG or word in _NO_SLIP or word in LEAVE or _nearest(word, _JOIN):
+        return None
+    return _nearest(word, _LEAVE)
+
+
+def _nearest(word: str, known: frozenset[str]) -> str | None:
+    score, best = max((OSA.normalized_similarity(word, each), each) for each in known)
+    return best if score >= VERY_SIMILAR else None
 
 
 def _meant(word: str) -> Intent | None:

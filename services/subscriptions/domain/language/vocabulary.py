@@ -5,14 +5,16 @@ Learners' spelling and the commonest words in English, Turkish, Arabic, Ukrainia
 
 from services.subscriptions.domain.language.spelling import vocabulary
 
-POLITE = vocabulary("""bitte bite bittte danke dankeschoen dank vielen hallo halo hello hi hey moin servus guten
+POLITE = vocabulary("""bitte bite bittte bidde biddeschoen danke dankeschoen dank vielen hallo halo hello hi hey moin
+    servus guten
     gute tag morgen abend mahlzeit liebe lieber liebes team gruss gruesse gruessen gruse freundlichen mfg lg vg
     viele beste sehr geehrte damen herren und please thanks thank you pls lutfen merhaba tesekkurler prosze dziekuje
     будь ласка дякую привіт пожалуйста спасибо من فضلك شكرا مرحبا punkt komma ausrufezeichen fragezeichen""")
 
 STOP = vocabulary("""stop stopp stpo sotp stob stopo stpp stopf stup stoop schtop schtopp st0p sttop stopt stoppp
     sopt stp dtop atop stlp stio stoip stopq 7867 стоп توقف قف""")
-LEAVE = STOP | vocabulary("""deabo stoppt stoppen stoppe stops stopen stopping abmelden abmeldung abmelde abmeldn
+LEAVE = STOP | vocabulary("""stopall revoke arret baja uitschrijven afmelden deabo stoppt stoppen stoppe stops stopen
+    stopping abmelden abmeldung abmelde abmeldn
     abmeldet abbestellen abbestellung abbestelle abbestelen abestellen austragen austragung austrage austragn
     deabonnieren deabonniere unsubscribe unsubscribed unsuscribe beenden beende beendet benden kuendigen kuendigung
     kuendige kundigen kundigung kuendigt entfernen entferne entfernt entfernung abschalten ausschalten deaktivieren
@@ -20,31 +22,51 @@ LEAVE = STOP | vocabulary("""deabo stoppt stoppen stoppe stops stopen stopping a
     rausnehmen ausschliessen quit optout remove einstellen unterlassen streichen iptal durdur dur durdurun
     abonelikten ayril ayrilmak зупинити зупини скасувати скасуй відписатися відписка відписатись припинити
     отписаться отписка остановить отменить الغاء ايقاف وقف اوقف الغ wypisz wypisac anuluj anulowac rezygnuje
-    zrezygnowac zatrzymaj""")
+    zrezygnowac zatrzymaj aufloesen""")
 ALONE = vocabulary("""ende end quit cancel optout aufhoeren schluss raus weg genug basta verschwindet reicht reichts
     spam enough finish leave remove aus off abbruch abbrechen cik cikis istemiyorum koniec rezygnacja kapat kes خروج
     كفى кінець досить вихід хватит exit halt hoert hoer aufhoern schluss""")
-NEVER = vocabulary("nicht nich net kein keine keinen keiner nie niemals never dont don ned не nie")
+NEVER = vocabulary(
+    """nimmer weder nicht nich net nit kein keine keinen keiner keinesfalls keineswegs nie niemals never dont don ned
+    не nie"""
+)
 NO = NEVER | vocabulary("nix nichts ohne no non")
+
+ONLY = vocabulary(
+    "nur only ausschliesslich lediglich bloss reichen reicht genuegen genuegt sadece tylko тільки только فقط"
+)
 
 START = vocabulary("start anmelden anmeldung abo abonnieren abonnement subscribe")
 START_ALONE = START | vocabulary("""starten join basla baslat старт почати підписатися підписатись підписка
     подписаться начать ابدا اشتراك اشترك بدا zapisz subskrybuj zapisac rozpocznij""")
-START_AROUND = vocabulary("""ja ich moechte moecht will wuerde gern gerne mich jetzt wieder hier den zum zu
-    newsletter kanal infokanal nachrichten meldungen infos whatsapp i want to would like me""")
+START_AROUND = vocabulary("""ja ich moechte moecht will wuerde gern gerne mich mir uns wir sie jetzt wieder hier den dem
+    der die zum zu vom von fuer in bei ihr ihren ihrem diesen diesem auch doch noch nochmal nochmals erneut mal hiermit
+    sofort direkt newsletter kanal infokanal verteiler dienst service landkreis kreis osterholz kreisfunk nachrichten
+    meldungen infos informationen whatsapp moechten wollen wuerden bekommen erhalten i want to would like me""")
 JOINISH = START_ALONE | vocabulary("""angemeldet eintragen aufnehmen mitmachen mitlesen dabei beitreten teilnehmen
     registrieren registrierung einschreiben hinzufuegen reaktivieren zurueck neu loslegen freischalten einschalten
-    78278 startet starte anmelde abonniere abonniert ol kayit mnie""")
+    aktivieren anschalten 78278 startet starte anmelde abonniere abonniert ol kayit mnie""")
 
 HOW = vocabulary("""sich wie kann koennen koennte man was muss muessen soll wo geht mache tun how can do geht s
     gehts warum wieso weshalb nicht funktioniert klappt denn das es s""")
 CANNOT = vocabulary("kann koennen konnte geht klappt funktioniert moeglich can cannot cant")
+# Words that say nothing by themselves. "Nur", "weg", "ohne", "weiter", "wann" and their like do, and are not here.
+FILLERS = vocabulary("""aber also am ansonsten ausserdem beim da dabei dadurch dafuer daher damit danach dann daran
+    darauf darum deshalb deswegen dort durch eben eher eigentlich einmal er erst etwas eventuell gar genau
+    gerade halt hiermit im immer irgendwann irgendwas irgendwie irgendwo je jedoch leider momentan naemlich nach nun
+    nunmehr ob obwohl oder sehr seit sich sobald somit sondern sonst sowieso tatsaechlich trotzdem ueber ueberhaupt
+    um und vielleicht wegen weil wenn wohl zwar kuenftig zukuenftig zukunft demnaechst laenger weiterhin versehentlich
+    unbedingt umgehend unverzueglich bald more any ihrerseits ihm ihn eine ein einen einem einer irrtuemlich
+    vun jo hebben heff ji laat allerdings dringend versehen
+    freundlich hoeflichst hoeflich moeglichst schnell dafuer hatte hattet hat sei sind seid wurde wurden worden""")
 AROUND = (
-    vocabulary("""ich ch moechte moecht will wil wollen wollte wuerde mich mir uns wir von vom dem den der das die
+    FILLERS
+    | vocabulary("""ich ch moechte moecht will wil wollen wollte wuerde mich mir uns wir von vom dem den der das die
     diesen diese dieser dieses ihr ihre ihren ihrem eure euren euer mein meine meinen sie es hier ganz komplett alle
     alles allem jetzt sofort gleich heute gern gerne endlich wirklich doch einfach auch ja nein so mal schon kanal
     newsletter verteiler liste gruppe nachricht nachrichten nachricht meldung meldungen info infos information
-    informationen mitteilung mitteilungen benachrichtigung benachrichtigungen news werbung post sms mail mails
+    informationen mitteilung mitteilungen benachrichtigung benachrichtigungen news rundschreiben texte hinweise
+    berichte updates werbung post sms mail mails
     whatsapp chat abo abonnement abos dienst service handy nummer telefon zusendung zusendungen werden wird aus ab
     mit zu zum haben hab habe erhalten bekommen kriegen empfangen schicken schickt schicke schick senden sendet
     sende send schreiben schreibt schreib schreibe zuschicken wieder noch my me i the messages message all to want
@@ -57,7 +79,7 @@ AROUND = (
 )
 # What comes or does not come: whoever names it without a wish complains, and does not leave.
 RECEIVED = vocabulary("""nachricht nachrichten meldung meldungen info infos informationen mitteilung mitteilungen
-    news benachrichtigung benachrichtigungen nichts newsletter""")
+    news benachrichtigung benachrichtigungen nichts newsletter rundschreiben texte hinweise berichte""")
 WISHED = vocabulary("will moechte moecht wuensche wuerde bitte wollen wollte nein stop stopp mag")
 
 # Signing somebody off, without saying what from.
@@ -70,10 +92,12 @@ OWN = vocabulary("""mein meine meinen meiner meinem unser unsere unseren ein ein
 OTHER_BUSINESS = vocabulary("""auto autos kfz fahrzeug pkw lkw motorrad moped roller anhaenger wohnwagen boot hund
     hunde hundesteuer katze pferd gewerbe firma betrieb wohnsitz wohnung zweitwohnsitz haus kind kinder tochter sohn
     kita kindergarten krippe hort schule schueler kurs kurse vhs volkshochschule seminar verein tonne biotonne
-    muelltonne restmuell muell sperrmuell abfall strom gas wasser zaehler einwohnermeldeamt meldeamt buergeramt
+    muelltonne restmuell muell sperrmuell muelltonnen tonnen abfall strom gas wasser zaehler einwohnermeldeamt meldeamt
+    buergeramt
     buergerbuero standesamt zulassungsstelle gez rundfunk rundfunkbeitrag termin steuer grundsteuer versicherung
     mietvertrag vertrag arbeitsplatz ausbildung fuehrerschein ausweis reisepass veranstaltung umzug ehe verstorben
-    verstorbenen mutter vater buecherei bibliothek bus ticket fahrkarte abfallkalender wahl briefwahl""")
+    verstorbenen mutter vater buecherei bibliothek computer drucker rechner fernseher bus ticket fahrkarte
+    abfallkalender wahl briefwahl""")
 # A sign or a line, not a wish.
 STOP_SIGNS = vocabulary("""schild schilder stelle strasse linie licht and go motion uhr taste knopf bus boxen tank
     non one""")

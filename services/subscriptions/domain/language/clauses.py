@@ -1,0 +1,29 @@
+"""The parts of a longer text that could each be a wish, and the greetings around them."""
+
+import re
+from collections.abc import Sequence
+
+from services.subscriptions.domain.language.spelling import LONGEST, vocabulary, words_of
+
+MOST = 12
+_LONGEST_SIGN_OFF = 6
+_BREAK = re.compile(
+    r"(?<=[.!?])\s+|[;\n\r]+|,\s+(?!(?:dass|ob|wenn|wann|wie|was|wo|der|die|das|damit|um)\b)|\s[–—-]+\s|:\s+|"
+    r"\s+\b(?:aber|sondern|denn|weil|deswegen|deshalb|daher|trotzdem|but|because)\b\s+",
+    re.IGNORECASE,
+)
+_SIGN_OFF = vocabulary("gruss gruesse gruessen gruse lg vg mfg bg hochachtungsvoll")
+
+
+def clauses_of(text: str) -> list[str]:
+    """The parts between punctuation and some conjunctions; empty if there is only one."""
+    parts = [part.strip() for part in _BREAK.split(text[:LONGEST]) if part and words_of(part)]
+    return parts[:MOST] if len(parts) > 1 else []
+
+
+def unsigned(words: Sequence[str], known: frozenset[str]) -> list[str]:
+    """Without "Mit freundlichen Grüßen" and the name behind it, unless there is a word behind it that we know."""
+    index = next((index for index, word in enumerate(words) if word in _SIGN_OFF), 0)
+    tail = words[index + 1 :]
+    signed = index and len(tail) <= _LONGEST_SIGN_OFF and not known & set(tail)
+    return list(words[:index] if signed else words)

@@ -1,0 +1,102 @@
+"""Until when, as people write it."""
+
+import re
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+from services.subscriptions.domain.language.intents import Day
+from services.subscriptions.domain.language.spelling import plain
+
+LONGEST_DAYS = 366
+_SHORT_NUMBER = 3
+
+UNITS = {"tag": 1, "tage": 1, "tagen": 1, "day": 1, "days": 1, "woche": 7, "wochen": 7, "week": 7, "weeks": 7,
+    "monat": 30, "monate": 30, "monaten": 30, "month": 30, "months": 30, "jahr": 365, "wo": 7,
+    "gun": 1, "hafta": 7, "tydzien": 7, "tygodnie": 7, "тиждень": 7, "тижні": 7, "неделя": 7, "недели": 7}  # fmt: skip
+NUMBERS = {"ein": 1, "eine": 1, "einen": 1, "einem": 1, "einer": 1, "paar": 3, "zwei": 2, "drei": 3, "vier": 4,
+    "fuenf": 5, "sechs": 6, "sieben": 7, "acht": 8, "neun": 9, "zehn": 10, "elf": 11, "zwoelf": 12, "vierzehn": 14,
+    "naechsten": 1, "naechste": 1, "one": 1, "two": 2, "three": 3, "four": 4, "iki": 2, "dwa": 2, "два": 2,
+    "дві": 2}  # fmt: skip
+MONTHS = ("januar", "februar", "maerz", "april", "mai", "juni", "juli", "august", "september", "oktober", "november",
+    "dezember")  # fmt: skip
+WEEKDAYS = ("montag", "dienstag", "mittwoch", "donnerstag", "freitag", "samstag", "sonntag")
+_LAST = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+_SOON = {"morgen": 1, "uebermorgen": 2, "naechste woche": 7, "naechster woche": 7, "naechsten monat": 30,
+    "naechstes jahr": 60, "wochenende": 5}  # fmt: skip
+_FEASTS = {"weihnachten": Day(26, 12), "silvester": Day(31, 12), "neujahr": Day(1, 1), "jahresende": Day(31, 12),
+    "ende des jahres": Day(31, 12), "ende jahr": Day(31, 12)}  # fmt: skip
+_PARTS = {"anfang": 5, "mitte": 15}
+_TO = r"\bbis\s+(?:einschl\w*\s+)?(?:zum\s+|zur\s+|zu\s+|naechsten\s+|kommenden\s+|naechster\s+|ueber\s+)?"
+_DATE = re.compile(_TO + r"(\d{1,2})\s*\.\s*(\d{1,2}|[a-z]+)\.?\s*(\d{4}|\d{2})?(?!\d)")
+_MONTH = re.compile(_TO + r"(?:(anfang|mitte|ende)\s+(?:des\s+)?)?([a-z]{3,9})\b")
+_NAMED = re.compile(_TO + rf"({'|'.join((*_FEASTS, *_SOON))})\b|\bbis\s+(naechste woche|naechsten monat)\b")
+
+
+class Limit(NamedTuple):
+    """At most one of these says how long."""
+
+    days: int | None = None
+    until: Day | None = None
+    weekday: int | None = None
+
+    def __bool__(self) -> bool:
+        return any(value is not None for value in self)
+
+
+def limit_of(words: Sequence[str], text: str) -> Limit:
+    """How long the text says; an empty one if it does not."""
+    said = plain(text)
+    return _date(said) or _feast(said) or _month(said) or Limit(days=_days(words))
+
+
+def month(name: str) -> int | None:
+    """Its number; three letters are enough."""
+    return next((number for number, known in enumerate(MONTHS, 1) if known.startswith(name) and len(name) > 2), None)
+
+
+def _date(said: str) -> Limit:
+    found = _DATE.search(said)
+    if found is None:
+        return Limit()
+    number = int(found[2]) if found[2].isdecimal() else month(found[2])
+    year = int(found[3]) if found[3] else None
+    if year is not None and year < 100:
+        year += 2000
+    return Limit(until=Day(int(found[1]), number, year)) if number else Limit()
+
+
+def _feast(said: str) -> Limit:
+    found = _NAMED.search(said)
+    name = (found[1] or found[2]) if found else ""
+    return Limit(days=_SOON.get(name), until=_FEASTS.get(name))
+
+
+def _month(said: str) -> Limit:
+    found = _MONTH.search(said)
+    if found is None:
+        return Limit()
+    name, part = found[2], found[1]
+    if name in WEEKDAYS:
+        return Limit(weekday=WEEKDAYS.index(name))
+    if name == "monats":
+        return Limit(days=15)
+    number = month(name)
+    if number is None:
+        return Limit()
+    return Limit(until=Day(_LAST[number - 1] if part == "ende" else _PARTS.get(part or "", 1), number))
+
+
+def _days(words: Sequence[str]) -> int | None:
+    """The first number in front of a unit: "Guten Tag" is none."""
+    for before, word in pairwise(words):
+        number = _number(before)
+        if word in UNITS and number is not None:
+            return max(1, min(LONGEST_DAYS, number * UNITS[word]))
+    return None
+
+
+def _number(word: str) -> int | None:
+    if word.isascii() and word.isdecimal() and len(word) <= _SHORT_NUMBER:
+        return int(word)
+    return NUMBERS.get(word)
