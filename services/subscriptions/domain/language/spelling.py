@@ -38,7 +38,8 @@ _SPOKEN = {
     "mochte": "moechte", "mochten": "moechten", "moechtn": "moechte", "moeche": "moechte", "fur": "fuer",
     "uber": "ueber", "konnen": "koennen", "mussen": "muessen", "loschen": "loeschen", "losche": "loesche",
     "loscht": "loescht", "kundigen": "kuendigen", "kundige": "kuendige", "kundigung": "kuendigung",
-    "wunsche": "wuensche", "aufhoren": "aufhoeren", "hor": "hoer", "schreibn": "schreiben", "schickn": "schicken", "abmeldn": "abmelden",
+    "wunsche": "wuensche",
+    "aufhoren": "aufhoeren", "hor": "hoer", "schreibn": "schreiben", "schickn": "schicken", "abmeldn": "abmelden",
     "wiederruf": "widerruf", "wiederrufe": "widerrufe", "wiederrufen": "widerrufen", "nachichten": "nachrichten",
     "nachicht": "nachricht", "nachrichtn": "nachrichten", "habn": "haben", "bekomm": "bekommen", "nichmehr": "nicht",
 }  # fmt: skip
@@ -73,7 +74,7 @@ def _unspelled(words: list[str]) -> list[str]:
         if len(word) == 1 and not word.isdecimal():
             run.append(word)
             continue
-        result += ["".join(run)] if len(run) >= _SPELLED else run
+        result += [_STRETCHED.sub(r"\1", "".join(run))] if len(run) >= _SPELLED else run
         run = []
         result += [word] if word else []
     return result
