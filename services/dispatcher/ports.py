@@ -8,7 +8,7 @@ from uuid import UUID
 
 from services.dispatcher.domain.account import Change
 from services.dispatcher.domain.answers import Answer, Record
-from services.dispatcher.domain.pacing import Lease
+from services.dispatcher.domain.pacing import LateUse, Lease
 from services.dispatcher.domain.states import State
 from shared.contracts.dispatch import BroadcastBatch, BroadcastFollowUp, Recipient, ReplyRequested, Withdrawal
 from shared.contracts.events import SubscriberErased
@@ -237,7 +237,7 @@ class Limiter(Protocol):
 
     async def reserve(self, slots: int) -> Lease: ...
 
-    async def delay(self, seconds: float) -> None: ...
+    async def used_late(self, use: LateUse) -> None: ...
 
     async def slow_down(self, seconds: float) -> None: ...
 
@@ -267,7 +267,7 @@ class Meter(Protocol):
 
     def lost(self, reason: str) -> None: ...
 
-    def delayed(self, seconds: float) -> None: ...
+    def shifted(self, seconds: float) -> None: ...
 
     def unknown(self, marked: int, released: int) -> None: ...
 

@@ -3,7 +3,7 @@
 import asyncio
 from dataclasses import dataclass
 
-from services.dispatcher.domain.pacing import Lease, ServerClock
+from services.dispatcher.domain.pacing import LateUse, Lease, ServerClock
 from shared.database.pool import Database
 
 SLOWER = 0.8
@@ -67,12 +67,19 @@ class PostgresLimiter:
         self.rate = row["rate_per_second"]
         self.held = row["held_reason"]
         self._clock.heard(read=row["clock"], arrived=asyncio.get_running_loop().time())
-        start = self._clock.local(row["starts"])
-        return Lease(start=start, spacing=row["spacing_seconds"], slots=row["slots"], held=self.held)
+        planned, shift = row["planned"], row["shift"]
+        return Lease(
+            start=self._clock.local(planned + shift),
+            spacing=row["spacing_seconds"],
+            slots=row["slots"],
+            planned=planned,
+            shift=shift,
+            held=self.held,
+        )
 
-    async def delay(self, seconds: float) -> None:
-        """Move what nobody has reserved yet: a slot was used so much too late."""
-        await self._execute("select dispatcher.delay($1, $2)", seconds)
+    async def used_late(self, use: LateUse) -> None:
+        """Tell everybody, so that the slots a second later are used later too."""
+        await self._execute("select dispatcher.used_late($1, $2, $3, $4)", use.starts, use.ends, use.late)
 
     async def slow_down(self, seconds: float) -> None:
         """Meta said "too fast": all replicas pause for `seconds` and go on more slowly."""

@@ -47,7 +47,7 @@ class Metrics:
         self.status_rows = self._counter("statuses", "Statuses by what they did", "result")
         self.leased_slots = self._counter("leased_slots", "Slots reserved")
         self.lost_slots = self._counter("lost_slots", "Slots that nothing was sent at, by reason", "reason")
-        self.delays = self._counter("rate_delay_seconds", "By how much everybody waited for slots used late")
+        self.shifts = self._counter("late_use_seconds", "How late the latest slot of each lease was")
         self.lease_wait = self._histogram("lease_wait_seconds", "Wait for a lease's moment", _SEND_BUCKETS)
         self.rate_permitted = self._gauge("rate_permitted", "Messages a second that are permitted now")
         self.rate_limit = self._gauge("rate_limit", "Meta's limit in messages a second")
@@ -97,8 +97,8 @@ class Metrics:
     def lost(self, reason: str) -> None:
         self.lost_slots.labels(reason).inc()
 
-    def delayed(self, seconds: float) -> None:
-        self.delays.inc(seconds)
+    def shifted(self, seconds: float) -> None:
+        self.shifts.inc(seconds)
 
     def unknown(self, marked: int, released: int) -> None:
         self.unknown_outcomes.labels("found").inc(marked)

@@ -1,14 +1,16 @@
-"""When each message of a lease may leave: absolute deadlines, what is too late for them, and what lateness costs."""
+"""When each message of a lease may leave: absolute deadlines, what is too late for them, and what follows from it."""
 
 import math
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 LEASE_SECONDS = 0.1
 SHARE_OF_LIMIT = 0.995
+LOW_LIMIT = 20
+SHARE_OF_LOW_LIMIT = 0.94
 FREE_SECONDS = 0.003
-LATEST_SECONDS = 0.02
+LATEST_SECONDS = 0.05
 BATCH_SECONDS = 0.5
 SHORTEST_LEAD_SECONDS = 0.03
 LONGEST_LEAD_SECONDS = 0.3
@@ -20,20 +22,37 @@ CLOCK_MEMORY = 64
 class Lease:
     """`slots` moments, `spacing` seconds apart from `start` on (seconds of the local monotonic clock).
 
-    `held` is why the sender is held: then there is one slot in a while, to try, or none before `start`.
+    That is `shift` seconds later than `planned`, which is on the server's clock. `held` is why the sender is held:
+    then there is one slot in a while, to try, or none before `start`.
     """
 
     start: float
     spacing: float
     slots: int
+    planned: float = 0.0
+    shift: float = 0.0
     held: str | None = None
 
     def deadlines(self) -> Iterator[float]:
         return (self.start + number * self.spacing for number in range(self.slots))
 
     def missed(self, late: float) -> bool:
-        """Whether losing the slot costs less than everybody's waiting for one that is used so many seconds late."""
-        return late > max(self.spacing, LATEST_SECONDS)
+        """Whether so many seconds after its moment a slot is not used any more."""
+        return late > LATEST_SECONDS
+
+    def late_use(self, late: float) -> "LateUse | None":
+        """What to tell everybody if one slot was used so many seconds after its moment."""
+        use = LateUse(starts=self.planned, ends=self.planned + self.slots * self.spacing, late=self.shift + late)
+        return use if use.late > FREE_SECONDS else None
+
+
+@dataclass(frozen=True)
+class LateUse:
+    """Of the slots planned from `starts` to `ends` (the server's clock) one was used `late` seconds after its plan."""
+
+    starts: float
+    ends: float
+    late: float
 
 
 class ServerClock:
@@ -58,26 +77,29 @@ def permitted_rate(limit: float) -> float:
     """Messages per second to plan for under Meta's limit.
 
     A second and LATE_SECONDS then hold no more than the limit, so single messages may come that much later than
-    planned; see `debt` for those that come later still.
+    planned; see `shift_after` for those that come later still. Below LOW_LIMIT the slots of a second are reserved
+    before those of the last one are used, so there is room for LATEST_SECONDS from the start.
     """
-    return limit * SHARE_OF_LIMIT
+    return limit * (SHARE_OF_LIMIT if limit >= LOW_LIMIT else SHARE_OF_LOW_LIMIT)
 
 
 LATE_SECONDS = 1 / SHARE_OF_LIMIT - 1
 
 
-def debt(late: float) -> float:
-    """By how many seconds everybody's next slots have to move because one was used so late.
+def shift_after(uses: Iterable[LateUse], begins: float, ends: float) -> float:
+    """By how many seconds the slots planned from `begins` until `ends` are used later, since others were late.
 
-    The message and those of the second after it would lie too close together. The rest of LATE_SECONDS is for
-    what happens on the way to Meta.
+    Of two slots that are the limit apart, the second then is a second after the first in spite of its lateness. What
+    is shifted is late itself, by FREE_SECONDS less; so lateness dies away and costs no rate. The rest of
+    LATE_SECONDS is for what happens on the way to Meta. The twin of `dispatcher.shift` in SQL.
     """
-    return max(0.0, late - FREE_SECONDS)
+    before = [use.late for use in uses if use.starts <= ends - 1 and use.ends >= begins - 1 - use.late]
+    return max(0.0, max(before, default=0.0) - FREE_SECONDS)
 
 
 def lease_slots(rate: float, available: int) -> int:
-    """How many slots to reserve: about 100 ms worth, and no more than there is to send."""
-    return max(1, min(math.ceil(rate * LEASE_SECONDS), available))
+    """How many slots to reserve: 100 ms worth at the most, and no more than there is to send."""
+    return max(1, min(math.floor(rate * LEASE_SECONDS), available))
 
 
 def batches_in_hand(rate: float, recipients: int) -> int:

@@ -4,7 +4,7 @@ import asyncio
 
 import structlog
 
-from services.dispatcher.domain.pacing import LONGEST_LEAD_SECONDS, Lease, claim_lead, debt, lease_slots
+from services.dispatcher.domain.pacing import LONGEST_LEAD_SECONDS, LateUse, Lease, claim_lead, lease_slots
 from services.dispatcher.handlers.lanes import Lanes
 from services.dispatcher.handlers.sending import Sender
 from services.dispatcher.ports import Limiter, Meter
@@ -106,7 +106,8 @@ class Pump:
             else:
                 latest = max(latest, late)
         self._wake.set()
-        await self._pay_back(debt(latest + self._sender.slowest_connect()))
+        if use := lease.late_use(latest + self._sender.slowest_connect()):
+            await self._tell(use)
 
     async def _lateness(self, deadline: float) -> float:
         """Wait for the moment; how many seconds have passed since then."""
@@ -127,11 +128,10 @@ class Pump:
         self._sender.start(claim)
         return None
 
-    async def _pay_back(self, seconds: float) -> None:
+    async def _tell(self, use: LateUse) -> None:
+        self._meter.shifted(use.late)
         try:
-            if seconds:
-                self._meter.delayed(seconds)
-                await self._limiter.delay(seconds)
+            await self._limiter.used_late(use)
         except DependencyAway:
             return  # without the database nobody has a next slot
 

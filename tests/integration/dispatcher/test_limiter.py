@@ -3,12 +3,18 @@
 import asyncio
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from services.dispatcher.adapters.limiter import Limits, PostgresLimiter
-from services.dispatcher.domain.pacing import Lease
+from services.dispatcher.domain.pacing import FREE_SECONDS, LateUse, Lease, shift_after
 from shared.database.pool import Database as Pool
 
 RATE = 200.0
+_SHIFT = """
+select dispatcher.shift(coalesce(array_agg(row(starts, ends, late)::dispatcher.late_use), '{}'), $4, $5)
+from unnest($1::float8[], $2::float8[], $3::float8[]) as given (starts, ends, late)
+"""
 
 
 async def limiter(pool: Pool, rate: float = RATE) -> PostgresLimiter:
@@ -70,9 +76,42 @@ async def test_idle_time_earns_nothing(pool: Pool) -> None:
     assert leases[-1].start - now >= 19 / RATE
 
 
-async def test_a_slot_that_was_used_late_moves_what_nobody_has_reserved(pool: Pool) -> None:
+async def test_slots_a_second_after_a_late_one_are_used_later_and_the_plan_stays(pool: Pool) -> None:
     one, other = await limiter(pool), await limiter(pool)
-    reserved = await one.reserve(5)
-    await one.delay(0.5)
+    first = await one.reserve(5)
+    await one.used_late(use_of(first, 0.05))
+    before = [await other.reserve(20) for _ in range(9)]
+    after = [await other.reserve(20) for _ in range(4)]
+    assert [lease.shift for lease in before] == [0] * 9
+    assert max(lease.shift for lease in after) == pytest.approx(0.05 - FREE_SECONDS)
+    assert after[-1].planned - first.planned == pytest.approx((5 + 12 * 20) / RATE, abs=1e-4)
+
+
+async def test_the_plan_moves_when_lateness_has_grown_too_long(pool: Pool) -> None:
+    one, other = await limiter(pool), await limiter(pool)
+    first = await one.reserve(200)
+    await one.used_late(use_of(first, 0.2))
     after = await other.reserve(1)
-    assert after.start - reserved.start >= 5 / RATE + 0.5 - 0.02
+    assert after.shift == 0
+    assert after.planned - first.planned == pytest.approx(1 + 0.2 - FREE_SECONDS, abs=1e-4)
+
+
+def use_of(lease: Lease, late: float) -> LateUse:
+    use = lease.late_use(late)
+    assert use is not None
+    return use
+
+
+moments = st.floats(0, 3).map(lambda value: round(value, 3))
+uses = st.builds(LateUse, starts=moments, ends=moments, late=st.floats(0, 0.3).map(lambda value: round(value, 4)))
+
+
+@given(late_uses=st.lists(uses, max_size=8), begins=moments, length=moments)
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+async def test_the_rule_in_sql_and_in_python_says_the_same(
+    pool: Pool, late_uses: list[LateUse], begins: float, length: float
+) -> None:
+    columns = [[getattr(use, name) for use in late_uses] for name in ("starts", "ends", "late")]
+    async with pool.connection() as connection:
+        shift = await connection.fetchval(_SHIFT, *columns, begins, begins + length)
+    assert shift == pytest.approx(shift_after(late_uses, begins, begins + length))

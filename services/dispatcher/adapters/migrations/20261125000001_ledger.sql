@@ -113,9 +113,13 @@ create table dispatcher.status_stream (
 );
 
 -- The rate of a sending number, shared by all replicas. `next_at` is the first moment that is not taken.
+-- Slots planned between two moments (seconds since 1970) of which one was used `late` seconds after its moment.
+create type dispatcher.late_use as (starts double precision, ends double precision, late double precision);
+
 create table dispatcher.rate (
     number text primary key,
     next_at timestamptz not null default '-infinity',
+    late_uses dispatcher.late_use[] not null default '{}',
     per_second double precision not null,
     ceiling double precision not null,
     changed_at timestamptz not null default clock_timestamp(),

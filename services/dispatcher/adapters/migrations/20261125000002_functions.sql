@@ -52,43 +52,62 @@ language sql stable as $$
     from moment
 $$;
 
--- Slots of the shared rate (GCRA): moves `next_at` on and says when the first of them is. The clock is the server's,
--- in seconds since 1970; `clock` is what it showed. Idle time earns nothing. Whoever was slowed down by Meta recovers
--- by a fiftieth of the ceiling a second. A sender that is held gets one slot in a while, to see whether the cause is
--- gone, and else none until `starts`.
-create function dispatcher.reserve(sender text, wanted integer)
-returns table (
-    slots integer, starts double precision, clock double precision, spacing_seconds double precision,
-    rate_per_second double precision, held_reason text
-) language sql as $$
-    with present as (
-        select r.number, least(
-            r.ceiling,
-            r.per_second + r.ceiling / 50 * greatest(0, extract(epoch from clock_timestamp() - r.changed_at))
-        ) as per_second,
-        case when r.held_reason is null then wanted when r.probe_at <= clock_timestamp() then 1 else 0 end as granted
-        from dispatcher.rate r where r.number = sender
-    )
-    update dispatcher.rate r
-    set next_at = greatest(r.next_at, clock_timestamp()) + make_interval(secs => p.granted / p.per_second),
-        per_second = p.per_second,
-        changed_at = greatest(r.changed_at, clock_timestamp()),
-        probe_at = case
-            when p.granted > 0 and r.held_reason is not null then clock_timestamp() + interval '30 seconds'
-            else r.probe_at end
-    from present p where r.number = p.number
-    returning p.granted,
-        case when p.granted > 0 then extract(epoch from r.next_at)::float8 - p.granted / r.per_second
-            else extract(epoch from r.probe_at)::float8 end,
-        extract(epoch from clock_timestamp())::float8,
-        1 / r.per_second,
-        r.per_second,
-        r.held_reason
+-- By how many seconds slots planned from `begins` until `ends` have to be used later, since slots a second before them
+-- were used late; the twin of domain/pacing.py, compared by a test.
+create function dispatcher.shift(
+    late_uses dispatcher.late_use[], begins double precision, ends double precision
+) returns double precision language sql immutable parallel safe as $$
+    select coalesce(max(u.late), 0.003) - 0.003 from unnest(late_uses) u
+    where u.late > 0.003 and u.starts <= shift.ends - 1 and u.ends >= shift.begins - 1 - u.late
 $$;
 
--- A slot was used too late: what has not been reserved yet moves by so much, or a second would hold too many.
-create function dispatcher.delay(sender text, seconds double precision) returns void language sql as $$
-    update dispatcher.rate r set next_at = greatest(r.next_at, clock_timestamp()) + make_interval(secs => seconds)
+-- Slots of the shared rate (GCRA): moves `next_at` on and says when the first of them is planned, and by how much all of
+-- them have to be used later. Where that is more than 0.1 s, the plan moves instead. The clock is the server's, in
+-- seconds since 1970; `clock` is what it showed. Idle time earns nothing. Whoever was slowed down by Meta recovers
+-- by a fiftieth of the ceiling a second. A sender that is held gets one slot in a while, to see whether the cause is
+-- gone, and else none until `planned`.
+create function dispatcher.reserve(sender text, wanted integer)
+returns table (
+    slots integer, planned double precision, shift double precision, clock double precision,
+    spacing_seconds double precision, rate_per_second double precision, held_reason text
+) language plpgsql as $$
+declare
+    row_then dispatcher.rate;
+begin
+    select * into strict row_then from dispatcher.rate r where r.number = sender for update;
+    rate_per_second := least(row_then.ceiling, row_then.per_second
+        + row_then.ceiling / 50 * greatest(0, extract(epoch from clock_timestamp() - row_then.changed_at)));
+    spacing_seconds := 1 / rate_per_second;
+    held_reason := row_then.held_reason;
+    slots := case when held_reason is null then wanted when row_then.probe_at <= clock_timestamp() then 1 else 0 end;
+    planned := extract(epoch from greatest(row_then.next_at, clock_timestamp()));
+    shift := dispatcher.shift(row_then.late_uses, planned, planned + slots * spacing_seconds);
+    if shift > 0.1 then
+        planned := planned + shift;
+        shift := 0;
+    end if;
+    update dispatcher.rate r
+    set next_at = to_timestamp(planned + slots * spacing_seconds),
+        per_second = rate_per_second,
+        changed_at = greatest(r.changed_at, clock_timestamp()),
+        probe_at = case when slots > 0 and r.held_reason is not null then clock_timestamp() + interval '30 seconds'
+            else r.probe_at end
+    where r.number = sender;
+    if slots = 0 then
+        planned := extract(epoch from row_then.probe_at);
+    end if;
+    clock := extract(epoch from clock_timestamp());
+    return next;
+end
+$$;
+
+-- A slot was used too late: those a second after it will be later too, or a second would hold too many.
+create function dispatcher.used_late(
+    sender text, starts double precision, ends double precision, late double precision
+) returns void language sql as $$
+    update dispatcher.rate r set late_uses = array(
+        select u from unnest(r.late_uses) u where u.ends > extract(epoch from clock_timestamp()) - 2
+    ) || row(starts, ends, late)::dispatcher.late_use
     where r.number = sender
 $$;
 
@@ -203,5 +222,6 @@ grant delete on dispatcher.template_hold to kreisfunk_operator;
 grant insert, update on dispatcher.broadcast_count to kreisfunk_operator;
 
 -- migrate:down
-drop function dispatcher.reserve, dispatcher.delay, dispatcher.slow_down, dispatcher.allowance, dispatcher.this_month, dispatcher.judge, dispatcher.opening,
-    dispatcher.ensure_partitions, dispatcher.drop_old_partitions, dispatcher.lowest_id, dispatcher.advance;
+drop function dispatcher.reserve, dispatcher.used_late, dispatcher.shift, dispatcher.slow_down, dispatcher.allowance,
+    dispatcher.this_month, dispatcher.judge, dispatcher.opening, dispatcher.ensure_partitions,
+    dispatcher.drop_old_partitions, dispatcher.lowest_id, dispatcher.advance;
