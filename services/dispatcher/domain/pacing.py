@@ -8,9 +8,9 @@ from dataclasses import dataclass
 LEASE_SECONDS = 0.1
 SHARE_OF_LIMIT = 0.995
 LOW_LIMIT = 20
-SHARE_OF_LOW_LIMIT = 0.94
+SHARE_OF_LOW_LIMIT = 0.9
 FREE_SECONDS = 0.003
-LATEST_SECONDS = 0.05
+LATEST_SECONDS = 0.1
 BATCH_SECONDS = 0.5
 SHORTEST_LEAD_SECONDS = 0.03
 LONGEST_LEAD_SECONDS = 0.3
@@ -32,6 +32,11 @@ class Lease:
     planned: float = 0.0
     shift: float = 0.0
     held: str | None = None
+
+    @property
+    def opens(self) -> float:
+        """When it would begin without the shift: the next one is reserved by the plan, which stays."""
+        return self.start - self.shift
 
     def deadlines(self) -> Iterator[float]:
         return (self.start + number * self.spacing for number in range(self.slots))

@@ -86,10 +86,10 @@ class Pump:
         await asyncio.sleep(AWAY_SECONDS)
 
     async def _open_in_time(self, lease: Lease) -> None:
-        wait = lease.start - self._lead - asyncio.get_running_loop().time()
+        wait = lease.opens - self._lead - asyncio.get_running_loop().time()
         if wait > WORTH_WAITING_SECONDS and await self._stopped_within(wait):
             return
-        await asyncio.sleep(max(0.0, lease.start - self._lead - asyncio.get_running_loop().time()))
+        await asyncio.sleep(max(0.0, lease.opens - self._lead - asyncio.get_running_loop().time()))
         self._open_slots += lease.slots
         self._short.set()
         task = asyncio.create_task(self._use(lease))

@@ -90,10 +90,10 @@ async def test_slots_a_second_after_a_late_one_are_used_later_and_the_plan_stays
 async def test_the_plan_moves_when_lateness_has_grown_too_long(pool: Pool) -> None:
     one, other = await limiter(pool), await limiter(pool)
     first = await one.reserve(200)
-    await one.used_late(use_of(first, 0.2))
+    await one.used_late(use_of(first, 0.3))
     after = await other.reserve(1)
     assert after.shift == 0
-    assert after.planned - first.planned == pytest.approx(1 + 0.2 - FREE_SECONDS, abs=1e-4)
+    assert after.planned - first.planned == pytest.approx(1 + 0.3 - FREE_SECONDS, abs=1e-4)
 
 
 def use_of(lease: Lease, late: float) -> LateUse:

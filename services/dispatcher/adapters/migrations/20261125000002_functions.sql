@@ -62,7 +62,7 @@ create function dispatcher.shift(
 $$;
 
 -- Slots of the shared rate (GCRA): moves `next_at` on and says when the first of them is planned, and by how much all of
--- them have to be used later. Where that is more than 0.1 s, the plan moves instead. The clock is the server's, in
+-- them have to be used later. Where that is more than 0.25 s, the plan moves instead. The clock is the server's, in
 -- seconds since 1970; `clock` is what it showed. Idle time earns nothing. Whoever was slowed down by Meta recovers
 -- by a fiftieth of the ceiling a second. A sender that is held gets one slot in a while, to see whether the cause is
 -- gone, and else none until `planned`.
@@ -82,7 +82,7 @@ begin
     slots := case when held_reason is null then wanted when row_then.probe_at <= clock_timestamp() then 1 else 0 end;
     planned := extract(epoch from greatest(row_then.next_at, clock_timestamp()));
     shift := dispatcher.shift(row_then.late_uses, planned, planned + slots * spacing_seconds);
-    if shift > 0.1 then
+    if shift > 0.25 then
         planned := planned + shift;
         shift := 0;
     end if;
