@@ -10,7 +10,8 @@ import asyncpg
 from cli.demo.figures import LedgerRow
 
 _REPLIES_DUE = """
-select count(*) from subscriptions.inbox where result in ('started', 'renewed', 'ended', 'hinted')
+select count(*) from subscriptions.inbox where result in (
+    'started', 'renewed', 'changed', 'left', 'ended', 'erased', 'informed', 'feedback', 'emergency', 'hinted')
 """
 _SETTLED = """
 select count(*) from dispatcher.delivery where state in ('waiting', 'claimed', 'unknown', 'accepted', 'sent')

@@ -38,10 +38,19 @@ class Simulator:
         answer: dict[str, Any] = await self._call("GET", "account")
         return answer
 
-    async def outbound(self) -> list[Outbound]:
-        """Every message it accepted, in order."""
+    async def change_number(self, citizen: int) -> None:
+        """A new number and user id."""
+        await self._call("POST", f"citizens/{citizen}/number")
+
+    async def citizens(self) -> list[dict[str, Any]]:
+        """All of them: id, phone, user_id, sharing, in_contact_book."""
+        found: list[dict[str, Any]] = (await self._call("GET", "citizens"))["citizens"]
+        return found
+
+    async def outbound(self, after: int = 0) -> list[Outbound]:
+        """Every message it accepted, in order, without the first `after` ones."""
         rows: list[dict[str, Any]] = []
-        while page := await self._call("GET", f"account/messages?after={len(rows)}&limit={PAGE}"):
+        while page := await self._call("GET", f"account/messages?after={after + len(rows)}&limit={PAGE}"):
             rows += page
         return [_outbound(row) for row in rows]
 

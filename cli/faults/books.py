@@ -1,8 +1,9 @@
 """Our own books, read past the proxies by a role that may see no address."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from uuid import UUID
 
 import asyncpg
 
@@ -12,8 +13,10 @@ from services.dispatcher.adapters.ledger import MOST_RESENT
 # Recipients of what is being sent who have not got it yet; those of a broadcast that is still being read are
 # taken to be all subscribers.
 _LEFT = """
-select coalesce(sum(case when b.read_to_end then b.audience else s.subscribed end - coalesce(n.settled, 0)), 0)
+select coalesce(sum(case when d.id is not null then d.expanded when b.read_to_end then b.audience
+    else s.subscribed end - coalesce(n.settled, 0)), 0)
 from subscriptions.broadcast b
+left join dispatcher.broadcast d on d.id = b.id and b.follows <> '{}'
 cross join (select count(*) as subscribed from subscriptions.subscriber where state = 'subscribed') s
 left join lateral (
     select sum(deliveries) as settled from dispatcher.broadcast_count
@@ -22,15 +25,22 @@ where b.state <> 'cancelled' and b.expires_at > now()
 """
 _WORK = "select count(*) from dispatcher.delivery where state in ('waiting', 'claimed')"
 _UNKNOWN = "select count(*) from dispatcher.delivery where state = 'unknown' and resends < $1"
-_MOVING = "select count(*) from dispatcher.delivery where state in ('accepted', 'sent')"
+_MOVING = "select count(*) from dispatcher.delivery where state in ('accepted', 'sent') and id <> all($1::uuid[])"
+# Whom a follow-up goes to is known when nobody can get what it follows any more.
 _UNREAD = """
-select count(*) from subscriptions.broadcast b where b.state <> 'cancelled' and (not b.read_to_end or b.audience > (
-    select count(*) from dispatcher.delivery d where d.source = b.id))
+select count(*) from subscriptions.broadcast b where b.state <> 'cancelled' and case
+    when b.follows = '{}' then not b.read_to_end or b.audience > (
+        select count(*) from dispatcher.delivery d where d.source = b.id)
+    else not exists (select from dispatcher.broadcast f where f.id = b.id and f.audience is not null) end
 """
+_MOVED = "select count(*) from subscriptions.inbox where result = 'moved'"
+_ERASING = "select count(*) from dispatcher.erasure"
+_KNOWN = "select count(*) from subscriptions.broadcast where notice = $1"
 _BROADCASTS = """
-select id, notice, audience, read_to_end, extract(epoch from expires_at)::float8 as expires_at,
-    state = 'cancelled' as cancelled
-from subscriptions.broadcast
+select b.id, b.notice, case when b.follows = '{}' then b.audience else coalesce(f.audience, 0) end as audience,
+    case when b.follows = '{}' then b.read_to_end else f.audience is not null end as read_to_end,
+    extract(epoch from b.expires_at)::float8 as expires_at, b.state = 'cancelled' as cancelled
+from subscriptions.broadcast b left join dispatcher.broadcast f on f.id = b.id
 """
 _LEDGER = """
 select id, source, subscriber is not null as to_subscriber, state::text, resends, error_code,
@@ -86,7 +96,19 @@ class Looks:
 
     async def handled(self) -> int | None:
         """Inbound messages that were decided upon; None, as for all of these, while the database is away."""
-        return await self._count("select count(*) from subscriptions.inbox")
+        return await self._count("select count(*) from subscriptions.inbox where result <> 'moved'")
+
+    async def moved(self) -> int | None:
+        """Changes of numbers that were taken over."""
+        return await self._count(_MOVED)
+
+    async def erasing(self) -> int | None:
+        """Erasures that are not finished."""
+        return await self._count(_ERASING)
+
+    async def knows(self, notice: str) -> bool:
+        """Whether it has become a broadcast."""
+        return bool(await self._count(_KNOWN, notice))
 
     async def left(self) -> int | None:
         """Deliveries that are still to be sent."""
@@ -104,9 +126,9 @@ class Looks:
         """Unknown outcomes that can still be settled."""
         return await self._count(_UNKNOWN, MOST_RESENT)
 
-    async def moving(self) -> int | None:
+    async def moving(self, but: Collection[UUID] = ()) -> int | None:
         """Deliveries that were accepted and of which the last status has not been applied."""
-        return await self._count(_MOVING)
+        return await self._count(_MOVING, list(but))
 
     async def _count(self, statement: str, *arguments: object) -> int | None:
         try:
@@ -121,7 +143,7 @@ async def read_ours(books: OurBooks) -> Ours:
     """Everything, when all is quiet."""
     connection = books.connection
     return Ours(
-        handled=await books.handled(),
+        handled=await books.handled() - await connection.fetchval(_MOVED),
         replies_due=await books.replies_due(),
         broadcasts=tuple(_broadcast(row) for row in await connection.fetch(_BROADCASTS)),
         ledger=tuple(_row(row) for row in await connection.fetch(_LEDGER)),

@@ -8,6 +8,8 @@ from deploy.local.detours import BROKER, DATABASE, GRAPH, INGRESS
 from deploy.local.proxy import Weather
 
 DISPATCHERS, SUBSCRIPTIONS, INGRESSES = 3, 2, 2
+# Held back by Meta for this once: an operator may try again.
+KEPT_BACK = 131049
 RABBITMQ, POSTGRES, SIMULATOR = "rabbitmq", "postgres", "simulator"
 
 
@@ -67,6 +69,8 @@ _META: Mapping[str, Mapping[str, object]] = {
     "webhooks delayed": {"webhook_delay_seconds": 4.0},
     "webhooks shuffled": {"webhook_shuffle": True},
     "Meta accepts, cuts and never tells": {"vanish_share": 0.02},
+    "Meta reports 131000": {"fail_share": 0.3, "fail_code": 131000},
+    "Meta reports 131049": {"fail_share": 0.1, "fail_code": KEPT_BACK},
 }
 
 RECIPES: tuple[Recipe, ...] = (

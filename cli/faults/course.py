@@ -3,25 +3,27 @@
 import asyncio
 import os
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 
 from cli.demo.progress import NothingMovesError, wait_for
 from cli.demo.simulator import Simulator, open_simulator
 from cli.faults.books import Looks
-from cli.faults.catalogue import DISPATCHERS, INGRESSES, SUBSCRIPTIONS
-from cli.faults.evidence import Evidence, farewell, read_books, read_theirs
+from cli.faults.catalogue import DISPATCHERS, INGRESSES, KEPT_BACK, SUBSCRIPTIONS
+from cli.faults.evidence import Evidence, farewells, read_books, read_theirs
 from cli.faults.hands import Hands
 from cli.faults.history import keep_history, write_history
-from cli.faults.leaks.search import search, secrets_of
+from cli.faults.leaks.search import index_key, search, secrets_of
 from cli.faults.leaks.sweep import Leak
 from cli.faults.leaks.watching import watching
+from cli.faults.operator import Operator
 from cli.faults.plan import Fault
 from cli.faults.publisher import Publisher
+from cli.faults.stops import gone_for_good
 from cli.faults.traffic import Traffic
+from cli.operate.settings import operator_settings
 from cli.publish.sending import Sender
 from cli.publish.settings import publisher_settings
 from cli.stacks import RunningStack
@@ -32,7 +34,6 @@ GRACE_SECONDS = 20.0
 TIMEOUT_SECONDS = 5.0
 # Longer than any delay of statuses that the plan or a webhook's pauses cause, and than the rules for asking again.
 PATIENCE_SECONDS = 120.0
-LAST_WORD = timedelta(hours=12)
 
 Say = Callable[[str], None]
 
@@ -84,9 +85,11 @@ class _Course:
         self._stack = stack
         self._simulator = simulator
         self._looks = Looks(stack.monitor_database_url)
-        settings = publisher_settings(RunningStack(stack.folder, stack), os.environ)
+        running = RunningStack(stack.folder, stack)
+        settings = publisher_settings(running, os.environ)
         publisher = Publisher(Sender(settings=settings, source=settings.source_or_usual), run.say)
-        self._traffic = Traffic(simulator, publisher, self._looks, run.seed, run.say)
+        self._operator = Operator(operator_settings(running, os.environ), simulator, run.say)
+        self._traffic = Traffic(simulator, publisher, self._operator, self._looks, run.seed, run.say)
         self._hands = Hands(stack, simulator, run.seed, run.say)
         self._watch = StallWatch(time.time)
         self._restless: list[str] = []
@@ -131,16 +134,19 @@ class _Course:
         self._run.say("no more faults; waiting until everything has come to rest")
         await self._rest("webhooks taken", self._webhooks)
         await self._rest("messages of citizens decided upon", self._unheard)
-        await self._rest("broadcasts read to the end", self._looks.unread)
+        await self._rest("new numbers taken over", self._unmoved)
         await self._rest("deliveries sent", self._looks.work)
+        await self._rest("broadcasts read to the end", self._looks.unread)
+        await self._operator.send_again(KEPT_BACK)
         # Statuses of later messages are what proves that the unknown ones were never accepted.
-        await self._traffic.publisher.publish(expires_in=LAST_WORD)
+        await self._traffic.publisher.publish_last()
         await self._rest("last notice read to the end", self._looks.unread)
         await self._rest("last notice sent", self._looks.work)
         await self._rest("unknown outcomes settled", self._looks.unknown)
         await self._rest("deliveries sent again", self._looks.work)
         await self._rest("last statuses taken", self._webhooks)
-        await self._rest("last statuses applied", self._looks.moving)
+        await self._rest("last statuses applied", self._moving)
+        await self._rest("erasures finished", self._looks.erasing)
 
     async def _rest(self, what: str, left: Callable[[], Awaitable[int | None]]) -> None:
         """Until nothing is left. What does not come to rest is judged as it is."""
@@ -167,24 +173,40 @@ class _Course:
         written: int = (await self._simulator.account())["inbound"]
         return None if handled is None else written - handled
 
+    async def _unmoved(self) -> int | None:
+        moved = await self._looks.moved()
+        return None if moved is None else self._traffic.talk.moved - moved
+
+    async def _moving(self) -> int | None:
+        """What an operator settled as accepted may be something of which no status ever tells."""
+        return await self._looks.moving(self._operator.settled)
+
     async def _evidence(self) -> Evidence:
         outbound, written = await read_theirs(self._simulator)
+        crowd = self._traffic.crowd
+        leaks, searched = await self._leaks(gone_for_good(written))
         return Evidence(
             outbound=outbound,
             written=written,
             ours=await read_books(self._stack.monitor_database_url),
             published=tuple(self._traffic.publisher.published),
-            loyal=self._traffic.crowd.loyal,
-            farewell=farewell(),
+            loyal=crowd.loyal.union(crowd.moving),
+            movers=crowd.movers.difference(crowd.moving),
+            farewells=farewells(),
+            orders=tuple(self._operator.orders),
+            sent_again=self._operator.sent_again,
+            settled=len(self._operator.settled),
             faults=tuple(self._hands.done),
             stalls=(*self._watch.stalls, *await self._simulator.stalls()),
             limit=self._run.rate,
             request_seconds=TIMEOUT_SECONDS,
-            leaks=await self._leaks(),
+            leaks=leaks,
+            searched=searched,
         )
 
-    async def _leaks(self) -> list[Leak]:
-        secrets = await secrets_of(self._simulator, self._traffic.texts)
+    async def _leaks(self, erased: Collection[int]) -> tuple[list[Leak], dict[str, int]]:
+        key = index_key(self._stack.folder)
+        secrets = await secrets_of(self._simulator, self._traffic.talk.texts, erased, key)
         return await search(self._stack, secrets, self._run.say)
 
 

@@ -1,7 +1,8 @@
 """All that both sides wrote down during a run."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 from cli.demo.books import open_books
@@ -10,9 +11,12 @@ from cli.demo.simulator import Simulator
 from cli.faults.books import Ours, read_ours
 from cli.faults.hands import Done
 from cli.faults.leaks.sweep import Leak
+from cli.faults.operator import Order
 from cli.faults.publisher import Published
 from deploy.local.environments import CONFIG
+from services.subscriptions.domain.answers import Answers
 from services.subscriptions.domain.county import County
+from services.subscriptions.domain.records import erased
 from services.subscriptions.domain.wording import wordings
 from shared.municipal.file import read_configuration
 from simulator.stalls import Stall
@@ -30,11 +34,14 @@ class Written:
 
 @dataclass(frozen=True)
 class Evidence:
-    """Both sides' books, what was published, and the faults. `loyal` citizens never said anything but one Start.
+    """Both sides' books, what was published, and the faults.
 
-    `farewell` is the text that confirms a Stop, `request_seconds` how long a request to Meta may be under way.
-    `stalls` are times in which the simulator or the proxies stood still themselves, `leaks` places in which something
-    personal was found.
+    `loyal` citizens never said anything but one Start, nor did `movers`, who changed their number.
+
+    `farewells` are how the texts begin that confirm a Stop or an erasure. `orders` are what an operator forbade,
+    `sent_again` and `settled` how many failed and unknown outcomes were ended by command. `request_seconds` is how long
+    a request to Meta may be under way. `stalls` are times in which the simulator or the proxies stood still themselves,
+    `leaks` places in which something personal was found, `searched` how much was looked through.
     """
 
     outbound: Sequence[Outbound]
@@ -42,12 +49,17 @@ class Evidence:
     ours: Ours
     published: Sequence[Published]
     loyal: frozenset[int]
-    farewell: str
+    movers: frozenset[int]
+    farewells: tuple[str, ...]
     faults: Sequence[Done]
     stalls: Sequence[Stall]
     limit: int
     request_seconds: float
+    orders: Sequence[Order] = ()
+    sent_again: int = 0
+    settled: int = 0
     leaks: Sequence[Leak] = ()
+    searched: Mapping[str, int] = field(default_factory=dict)
 
 
 async def read_theirs(simulator: Simulator) -> tuple[list[Outbound], list[Written]]:
@@ -60,8 +72,11 @@ async def read_books(url: str) -> Ours:
         return await read_ours(books)
 
 
-def farewell() -> str:
-    return wordings(read_configuration(CONFIG / "county.toml", County)).farewell.text
+def farewells() -> tuple[str, ...]:
+    """The first lines of the texts that confirm a Stop and an erasure."""
+    county = read_configuration(CONFIG / "county.toml", County)
+    texts = (wordings(county).farewell.text, erased(Answers(county), datetime.now(UTC)).text)
+    return tuple(text.partition("\n")[0] for text in texts)
 
 
 def _written(row: dict[str, Any]) -> Written:

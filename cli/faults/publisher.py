@@ -18,43 +18,93 @@ LASTING = timedelta(hours=12)
 
 @dataclass(frozen=True)
 class Published:
-    """A notice that the broker has confirmed. Only a `lasting` one has to reach everybody who stays."""
+    """A notice that the broker has confirmed.
+
+    Only a `lasting` one has to reach everybody who stays; one that `follows` another those who got that one.
+    """
 
     notice: str
     headline: str
     lasting: bool
+    follows: str | None = None
+
+
+@dataclass(frozen=True)
+class Fate:
+    """What happens to notice `number` besides being sent."""
+
+    number: int
+
+    @property
+    def urgent(self) -> bool:
+        return self.number % 3 == 0
+
+    @property
+    def expires_soon(self) -> bool:
+        return self.number % 4 == 0
+
+    @property
+    def is_withdrawn(self) -> bool:
+        return self.number % 7 == 0
+
+    @property
+    def is_paused(self) -> bool:
+        return self.number % 5 == 2
+
+    @property
+    def is_cancelled(self) -> bool:
+        return self.number % 11 == 5
+
+    @property
+    def is_corrected(self) -> bool:
+        return self.number % 5 == 3
+
+    @property
+    def lasts(self) -> bool:
+        return not (self.expires_soon or self.is_withdrawn or self.is_cancelled)
 
 
 @dataclass
 class Publisher:
-    """Every third notice is urgent, every fourth expires while it is being sent, every seventh is withdrawn."""
+    """Publishes one notice after the other; the number says what each is like."""
 
     sender: Sender
     say: Callable[[str], None]
     published: list[Published] = field(default_factory=list)
     _number: int = 0
 
-    async def publish(self, *, expires_in: timedelta | None = None) -> Published:
+    async def publish(self) -> tuple[Published, Fate]:
         """The next notice, whatever happens to the broker meanwhile."""
         self._number += 1
-        number = self._number
-        short = expires_in is None and number % 4 == 0
-        lasts = expires_in or (timedelta(seconds=4 + number % 5) if short else LASTING)
-        message = _notice(number)
-        event = Event(message=message, subject=f"probe-{number}", expirytime=system_clock() + lasts)
-        await self._until_taken(event)
-        kind = "urgent " if message.urgent else ""
-        self.say(f"          {kind}notice {number} is out{', soon to expire' if short else ''}")
-        published = Published(event.subject, message.headline, lasting=not short and not self.last_is_to_be_withdrawn)
-        self.published.append(published)
-        return published
+        fate = Fate(self._number)
+        lasts = timedelta(seconds=4 + fate.number % 5) if fate.expires_soon else LASTING
+        return await self._publish(fate, lasts, lasting=fate.lasts), fate
 
-    @property
-    def last_is_to_be_withdrawn(self) -> bool:
-        return is_withdrawn(self._number)
+    async def publish_last(self) -> Published:
+        """One that nothing happens to."""
+        self._number += 1
+        return await self._publish(Fate(self._number), LASTING, lasting=True)
+
+    async def correct(self, earlier: Published, fate: Fate) -> Published:
+        """A follow-up to those who got the earlier one."""
+        message = _notice(fate, f"Berichtigung {fate.number}", follows=earlier.notice)
+        return await self._out(message, f"correction-{fate.number}", LASTING, lasting=True)
 
     async def withdraw(self, notice: str) -> None:
         await self._until_taken(Event(message=NoticeWithdrawn(reason="Probe"), subject=notice))
+
+    async def _publish(self, fate: Fate, lasts: timedelta, *, lasting: bool) -> Published:
+        return await self._out(
+            _notice(fate, f"Probemeldung {fate.number}"), f"probe-{fate.number}", lasts, lasting=lasting
+        )
+
+    async def _out(self, message: NoticePublished, subject: str, lasts: timedelta, *, lasting: bool) -> Published:
+        await self._until_taken(Event(message=message, subject=subject, expirytime=system_clock() + lasts))
+        soon = "" if lasts == LASTING else ", soon to expire"
+        self.say(f"          {'urgent ' if message.urgent else ''}{subject} is out{soon}")
+        published = Published(subject, message.headline, lasting, message.follows)
+        self.published.append(published)
+        return published
 
     async def _until_taken(self, event: Event) -> None:
         while True:
@@ -66,14 +116,11 @@ class Publisher:
                 await asyncio.sleep(PAUSE_SECONDS)
 
 
-def is_withdrawn(number: int) -> bool:
-    return number % 7 == 0
-
-
-def _notice(number: int) -> NoticePublished:
+def _notice(fate: Fate, headline: str, *, follows: str | None = None) -> NoticePublished:
     return NoticePublished(
-        topic=TOPICS[number % len(TOPICS)],
-        headline=f"Probemeldung {number}",
+        topic=TOPICS[fate.number % len(TOPICS)],
+        headline=headline,
         text="Dies ist eine Probe. Es ist nichts zu tun.",
-        urgent=number % 3 == 0,
+        urgent=fate.urgent,
+        follows=follows,
     )

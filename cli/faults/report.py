@@ -13,12 +13,26 @@ from typing import Any
 from rich.table import Table
 
 from cli.faults.evidence import Evidence
-from cli.faults.traffic import STOP
-from cli.faults.verdict import AFTER_STOP, DUPLICATES, LATE, LEAKS, LOST, RATE, UNACCOUNTED, Verdict
+from cli.faults.findings import AFTER_STOP, DISOBEYED, DUPLICATES, LATE, LEAKS, LOST, MISDIRECTED, RATE, UNACCOUNTED
+from cli.faults.talk import ERASE, STOP
+from cli.faults.verdict import Verdict
 
 REPORT_FILE = "faults.json"
 SHOWN_FINDINGS = 20
-FIGURES = (LOST, DUPLICATES, AFTER_STOP, LATE, UNACCOUNTED, LEAKS)
+COUNTS = (
+    "deliveries",
+    "accepted",
+    "replies",
+    "stops",
+    "erasures",
+    "new_numbers",
+    "corrections",
+    "orders_of_operators",
+    "sent_again_by_operators",
+    "settled_by_operators",
+    "faults",
+)
+FIGURES = (LOST, DUPLICATES, AFTER_STOP, LATE, UNACCOUNTED, MISDIRECTED, DISOBEYED, LEAKS)
 
 
 def as_object(evidence: Evidence, verdict: Verdict, restless: Sequence[str], *, seed: int, rate: int) -> dict[str, Any]:
@@ -33,6 +47,12 @@ def as_object(evidence: Evidence, verdict: Verdict, restless: Sequence[str], *, 
         "accepted": verdict.accepted,
         "replies": verdict.replies,
         "stops": sum(1 for one in evidence.written if one.text == STOP),
+        "erasures": sum(1 for one in evidence.written if one.text == ERASE),
+        "new_numbers": len(evidence.movers),
+        "corrections": sum(1 for one in evidence.published if one.follows),
+        "orders_of_operators": len(evidence.orders),
+        "sent_again_by_operators": evidence.sent_again,
+        "settled_by_operators": evidence.settled,
         **{figure: verdict.count(figure) for figure in FIGURES},
         "rate_violation": verdict.count(RATE),
         "worst_window": {"accepted": verdict.windows.worst, "limit": verdict.limit, "excess": verdict.windows.excess},
@@ -45,6 +65,7 @@ def as_object(evidence: Evidence, verdict: Verdict, restless: Sequence[str], *, 
         "faults": len(evidence.faults),
         "faults_by_kind": Counter(done.fault.kind for done in evidence.faults),
         "not_come_to_rest": list(restless),
+        "searched_for_leaks": dict(evidence.searched),
         "leaked": [vars(leak) for leak in evidence.leaks],
         "findings": [vars(finding) for finding in verdict.findings],
         "plan": list(_plan(evidence, verdict)),
@@ -81,10 +102,10 @@ def tables(report: dict[str, Any]) -> Iterator[Table]:
 
 def _figures(report: dict[str, Any]) -> Table:
     table = Table("figure", "found", "permitted", title=f"seed {report['seed']}, {report['rate']}/s")
-    for name in ("deliveries", "accepted", "replies", "stops", "faults"):
-        table.add_row(name, str(report[name]), "")
+    for name in COUNTS:
+        table.add_row(name.replace("_", " "), str(report[name]), "")
     for name in FIGURES:
-        table.add_row(name, str(report[name]), "0", style="bold red" if report[name] else None)
+        table.add_row(name.replace("_", " "), str(report[name]), "0", style="bold red" if report[name] else None)
     window = report["worst_window"]
     table.add_row("worst second", str(window["accepted"]), str(window["limit"]), style=_red(report["rate_violation"]))
     for name in ("resent_after_unknown", "unavoidable_duplicates", "still_unknown"):

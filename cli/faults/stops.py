@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 from cli.demo.figures import NOT_LATER_THAN_ANSWER, NOT_LATER_THAN_CONFIRMATION, Outbound
 from cli.faults.evidence import Evidence, Written
-from cli.faults.traffic import START, STOP
+from cli.faults.talk import ERASE, LEAVING, START
 
 
 @dataclass(frozen=True)
 class Gone:
-    """One absence: from the "Stop" to the next "Start" of the same citizen, if there was one."""
+    """One absence: from the "Stop" or the erasure to the next "Start" of the same citizen, if there was one."""
 
     citizen: int
     answered_at: float | None
@@ -44,17 +44,22 @@ def after_stop(evidence: Evidence, troubled: Sequence[tuple[float, float]]) -> A
 
 
 def absent(evidence: Evidence) -> Iterator[Gone]:
-    """Every "Stop" with what followed it."""
+    """Every "Stop" and every erasure with what followed it."""
     confirmations: dict[int, list[float]] = {}
     for message in evidence.outbound:
-        if message.text == evidence.farewell:
+        if message.text.startswith(evidence.farewells):
             confirmations.setdefault(message.citizen, []).append(message.accepted_at)
     for citizen, words in _by_citizen(evidence.written).items():
         for index, word in enumerate(words):
-            if word.text == STOP:
+            if word.text in LEAVING:
                 until = next((one.written_at for one in words[index:] if one.text == START), float("inf"))
                 moments = (at for at in confirmations.get(citizen, ()) if word.written_at <= at < until)
                 yield Gone(citizen, word.answered_at, next(moments, None), until)
+
+
+def gone_for_good(written: Iterable[Written]) -> frozenset[int]:
+    """Whose last word was that everything be deleted."""
+    return frozenset(citizen for citizen, words in _by_citizen(written).items() if words[-1].text == ERASE)
 
 
 def _by_citizen(written: Iterable[Written]) -> dict[int, list[Written]]:

@@ -195,9 +195,10 @@ class Account(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Erasure:
-    """Addresses that have to go; `user` until Meta was told."""
+    """People whose addresses have to go, also those that only their deliveries know; `user` until Meta was told."""
 
     id: UUID
+    subscribers: tuple[UUID, ...]
     indexes: tuple[bytes, ...]
     user: Address | None = None
 

@@ -77,6 +77,10 @@ class People(Protocol):
         """
         ...
 
+    async def published(self, message_key: bytes) -> None:
+        """The broker has everything that was decided about it: the words in there are not kept."""
+        ...
+
     async def addresses(self, subscriber: UUID) -> Addresses | None:
         """All addresses of a subscriber; None if we know nobody by this id, or no address any more."""
         ...

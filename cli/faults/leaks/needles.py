@@ -24,17 +24,19 @@ class Kind(StrEnum):
     MESSAGE_ID = "message id"
     NAME = "profile name"
     TEXT = "text of a citizen"
+    ERASED = "hash of somebody who was erased"
 
 
 @dataclass(frozen=True)
 class Secrets:
-    """All personal values of a run."""
+    """All personal values of a run; `erased` are hashes of addresses of people who had everything deleted."""
 
     phones: tuple[str, ...] = ()
     user_ids: tuple[str, ...] = ()
     message_ids: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
     texts: tuple[str, ...] = ()
+    erased: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, order=True)
@@ -64,7 +66,9 @@ def groups(secrets: Secrets) -> tuple[Group, ...]:
     for kind, value in _values(secrets):
         for pattern, (form, number) in _different(kind, value).items():
             written[Needle(kind, form), number].add(pattern)
-    return tuple(group for (needle, _), patterns in written.items() for group in _grouped(needle, patterns))
+    hashes = {(Needle(Kind.ERASED, PLAIN), 0): set(secrets.erased)} if secrets.erased else {}
+    together = {**written, **hashes}
+    return tuple(group for (needle, _), patterns in together.items() for group in _grouped(needle, patterns))
 
 
 def _values(secrets: Secrets) -> Iterator[tuple[Kind, str]]:

@@ -59,7 +59,10 @@ with candidate as (
 ), {_LIMITED.format(people="$10::int", messages="$11::int")}, inserted as (
     insert into dispatcher.delivery (id, source, subscriber, sequence, lane, state, address_kind, address_index,
         address_sealed, asked_at, expires_at, due_at, waits_for)
-    select id, $8, subscriber, sequence, lane, final_state, address_kind, address_index, address_sealed,
+    select id, $8, subscriber, sequence, lane, final_state, address_kind,
+        -- Who never gets it needs no address; an erasure may be over when a late batch comes.
+        case when final_state in ('claimed', 'waiting') then address_index else '' end,
+        case when final_state in ('claimed', 'waiting') then address_sealed else '' end,
         published_at, expires_at, final_due_at, final_waits_for
     from limited
     on conflict do nothing

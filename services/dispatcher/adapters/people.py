@@ -13,24 +13,27 @@ RETRY_SECONDS = 5
 EVERYTHING = 2_147_483_647
 
 _REMEMBER = """
-insert into dispatcher.erasure (id, indexes, user_index, user_sealed) values ($1, $2, $3, $4) on conflict do nothing
+insert into dispatcher.erasure (id, subscribers, indexes, user_index, user_sealed) values ($1, $2, $3, $4, $5)
+on conflict do nothing
 """
 _TAKE = """
 update dispatcher.erasure set tried_at = clock_timestamp()
 where id in (
     select id from dispatcher.erasure where tried_at < clock_timestamp() - make_interval(secs => $1)
     order by asked_at limit 10 for update skip locked)
-returning id, indexes, user_index, user_sealed
+returning id, subscribers, indexes, user_index, user_sealed
 """
 # What is still to be sent, such as the answer that confirms the erasure, keeps its address until it has left.
 _ERASE = """
 with erased as (
     update dispatcher.delivery set address_index = '', address_sealed = ''
-    where address_index = any($1) and state not in ('waiting', 'claimed', 'unknown')
+    where id in (select dispatcher.deliveries_to($1, $2)) and state not in ('waiting', 'claimed', 'unknown')
     returning true)
 select count(*) from erased
 """
-_LEFT = "select exists (select from dispatcher.delivery where address_index = any($1))"
+_LEFT = "select exists (select dispatcher.deliveries_to($1, $2))"
+# Whoever writes again counts anew.
+_UNREACH = "delete from dispatcher.reached where address_index = any($1)"
 _FORGET_USER = "update dispatcher.erasure set user_index = null, user_sealed = null where id = $1"
 _FINISH = "delete from dispatcher.erasure where id = $1 and user_sealed is null"
 
@@ -51,13 +54,14 @@ class PostgresPeople:
         return UUID(int=source.int) if source else None
 
     async def remember(self, erased: SubscriberErased) -> None:
-        user = next((address for address in erased.addresses if address.kind is AddressKind.USER), None)
+        user = next((one for one in erased.addresses if one.kind is AddressKind.USER and one.sealed), None)
         people = [*erased.subscribers]
         async with self._database.transaction() as connection:
             await connection.execute(ledger_claims.SUPPRESS, people, [""] * len(people), [EVERYTHING] * len(people))
             await connection.execute(
                 _REMEMBER,
                 erased.erasure,
+                people,
                 [address.index for address in erased.addresses],
                 user.index if user else None,
                 user.sealed if user else None,
@@ -69,6 +73,7 @@ class PostgresPeople:
         return [
             Erasure(
                 id=UUID(int=row["id"].int),
+                subscribers=tuple(UUID(int=one.int) for one in row["subscribers"]),
                 indexes=tuple(row["indexes"]),
                 user=_user(row["user_index"], row["user_sealed"]),
             )
@@ -81,8 +86,9 @@ class PostgresPeople:
 
     async def erase(self, erasure: Erasure) -> bool:
         async with self._database.transaction() as connection:
-            await connection.fetchval(_ERASE, erasure.indexes)
-            if await connection.fetchval(_LEFT, erasure.indexes):
+            await connection.execute(_UNREACH, erasure.indexes)
+            await connection.fetchval(_ERASE, erasure.subscribers, erasure.indexes)
+            if await connection.fetchval(_LEFT, erasure.subscribers, erasure.indexes):
                 return False
             await connection.execute(_FINISH, erasure.id)
         return True

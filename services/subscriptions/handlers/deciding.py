@@ -114,13 +114,14 @@ def _erase(
     """A withdrawal as well: what is on its way must not arrive."""
     moment, key = Moment.of(message), message.message_key
     people = tuple(row for row in (subscriber, person.absorbed) if row)
-    erased = erasure_of(people, message.sender, moment)
+    erased = erasure_of(people, message.sender, moment, known.history)
+    stored = (row.addresses for row in (person.subscriber, known.by_user, known.by_phone) if row)
     return Decided(
         result=outcome.result,
         consents=tuple(consent(row, ConsentEvent.ERASED, moment=moment, message_key=key) for row in people),
         publications=(
             *(ended(row, moment=moment, message_key=key) for row in people),
-            told(erased, message.sender, key),
+            told(erased, (message.sender, *stored), key),
             *answers(message, person.subscriber, subscriber, outcome),
         ),
         erased=erased,

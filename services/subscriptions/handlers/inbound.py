@@ -8,6 +8,7 @@ from uuid import UUID
 
 from services.subscriptions.domain.answers import Answers
 from services.subscriptions.domain.county import County
+from services.subscriptions.domain.decision import Result
 from services.subscriptions.domain.feedback import rated
 from services.subscriptions.domain.language.intents import Intent, Wish
 from services.subscriptions.domain.language.understanding import understand
@@ -86,9 +87,11 @@ class Inbound:
             message.sender,
             message.received_at,
             partial(decide_message, hearing=hearing),
-            history=wish.intent is Intent.DATA,
+            history=wish.intent in (Intent.DATA, Intent.ERASE),
         )
         await self._tell(settled)
+        if settled.result == Result.FEEDBACK and settled.publications:
+            await self.people.published(message.message_key)
 
     async def _recent(self, intent: Intent, message: InboundMessage) -> tuple[UUID, ...]:
         reacts = intent is Intent.REACTION and message.about_key is not None

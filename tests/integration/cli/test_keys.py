@@ -4,17 +4,26 @@ import asyncio
 import os
 import subprocess
 import sys
+from asyncio.subprocess import DEVNULL
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import asyncpg
+import msgspec
 import pytest
 
 from cli.keys import rotation
-from cli.keys.rotation import COLUMNS, rotate
+from cli.keys.rotation import renew, subscribers
 from deploy.local.secret_files import create_secrets
+from services.subscriptions.domain.publication import to_dispatch
+from shared.contracts.dispatch import BroadcastBatch, Recipient, ReplyRequested
+from shared.contracts.envelope import decode
+from shared.contracts.ids import timed_id
+from shared.contracts.message import Address, AddressKind
 from shared.sealing import IndexKey, KeyRing
 from tests.databases import Database
+from tests.servers import wait_for
 
 ROLE = "kreisfunk_rotation"
 OLD = "1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
@@ -22,6 +31,17 @@ BOTH = f"{OLD},2:ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8="
 NEW = BOTH.split(",")[1]
 INDEX = IndexKey.parse("ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8=")
 PEOPLE = 250
+MANY = 40_000
+NOW = datetime.now(UTC)
+COMMAND = [sys.executable, "-m", "cli.main", "keys", "rotate"]
+EXAMPLES = Path(__file__).parents[3] / "shared" / "contracts" / "examples"
+PHONES = subscribers(AddressKind.PHONE)
+BROADCAST = """
+    with notice as (insert into subscriptions.notice (source, notice) values ('s', 'n'))
+    insert into subscriptions.broadcast (id, source, notice, revision, digest, topic, lane, template, published_at,
+        expires_at)
+    values ($1, 's', 'n', 1, '', 't', 'bulk', '{}', now(), now())
+"""
 VERSIONS = "select get_byte(phone_sealed, 0), count(*)::int from subscriptions.subscriber group by 1 order by 1"
 
 
@@ -41,26 +61,72 @@ async def owner(database: Database) -> AsyncIterator[asyncpg.Connection]:
         " now(), now())",
         *rows[0],
     )
+    await _store_messages(connection)
     yield connection
     await connection.close()
 
 
+async def _store_messages(connection: asyncpg.Connection) -> None:
+    """An answer and a page of a broadcast, to be published once more."""
+    index, sealed = _person(7)
+    to = Address(kind=AddressKind.PHONE, index=index, sealed=sealed)
+    answer = ReplyRequested(reply=timed_id(NOW, b"reply"), recipient=to, text="Vielen Dank ü", expires_at=NOW)
+    publication = to_dispatch(answer, key="reply", identifier=answer.reply, at=NOW)
+    await connection.execute(
+        "insert into subscriptions.inbox (message_key, result, publications, received_at) values ($1, 'x', $2, now())",
+        b"key",
+        msgspec.msgpack.encode((publication,)),
+    )
+    page = next(iter(EXAMPLES.glob("*broadcast.batch.v1.json"))).read_bytes()
+    batch = decode(page)
+    assert isinstance(batch, BroadcastBatch)
+    recipient = Recipient(subscriber=batch.broadcast, sequence=1, address=to)
+    body = to_dispatch(
+        msgspec.structs.replace(batch, recipients=(recipient,)), key="bulk", identifier=batch.broadcast, at=NOW
+    ).body
+    await connection.execute(BROADCAST, batch.broadcast)
+    await connection.execute(
+        "insert into subscriptions.pending_page values ($1, 0, $1, $2, 1, true)", batch.broadcast, body
+    )
+
+
+def _number(number: int) -> bytes:
+    return f"4917604069{number:05}".encode()
+
+
 def _person(number: int) -> tuple[bytes, bytes]:
-    phone = f"4917604069{number:05}"
-    index = INDEX.index("phone", phone)
-    return index, KeyRing.parse(OLD).seal(phone.encode(), purpose="phone", index=index)
+    index = INDEX.index("phone", _number(number).decode())
+    return index, KeyRing.parse(OLD).seal(_number(number), purpose="phone", index=index)
+
+
+async def stored_addresses(connection: asyncpg.Connection) -> list[Address]:
+    """Those inside of messages."""
+    publications = msgspec.msgpack.decode(await connection.fetchval("select publications from subscriptions.inbox"))
+    answer = decode(publications[0]["body"])
+    page = decode(await connection.fetchval("select body from subscriptions.pending_page"))
+    assert isinstance(answer, ReplyRequested)
+    assert isinstance(page, BroadcastBatch)
+    assert answer.text == "Vielen Dank ü"
+    return [answer.recipient, page.recipients[0].address]
 
 
 def command(database: Database, keys: str) -> subprocess.CompletedProcess[str]:
-    environment = {"KREISFUNK_DATABASE_URL": database.url_as(ROLE), "KREISFUNK_SEALING_KEYS": keys}
     return subprocess.run(
-        [sys.executable, "-m", "cli.main", "keys", "rotate"],
-        env={"PATH": os.environ["PATH"], **environment},
+        COMMAND,
+        env=environment(database, keys),
         capture_output=True,
         text=True,
         timeout=60,
         check=False,
     )
+
+
+def environment(database: Database, keys: str) -> dict[str, str]:
+    return {
+        "PATH": os.environ["PATH"],
+        "KREISFUNK_DATABASE_URL": database.url_as(ROLE),
+        "KREISFUNK_SEALING_KEYS": keys,
+    }
 
 
 async def versions(owner: asyncpg.Connection) -> dict[int, int]:
@@ -79,8 +145,67 @@ async def test_everything_opens_with_the_new_key_alone_afterwards(
     rows += await owner.fetch("select address_index, address_sealed from dispatcher.delivery")
     opened = {ring.open(sealed, purpose="phone", index=index) for index, sealed in rows}
     assert len(opened) == PEOPLE
+    for address in await stored_addresses(owner):
+        assert ring.open(address.sealed, purpose="phone", index=address.index) == _number(7)
     again = await asyncio.to_thread(command, database, BOTH)
-    assert "addresses: 0 sealed anew" in again.stdout
+    assert "version 2: 0 sealed anew" in again.stdout
+
+
+async def test_killed_in_the_middle_it_goes_on_and_leaves_nothing_under_the_old_key(
+    owner: asyncpg.Connection, database: Database
+) -> None:
+    more = [_person(number) for number in range(PEOPLE, MANY)]
+    await owner.executemany(
+        "insert into subscriptions.subscriber (id, sequence, state, phone_index, phone_sealed)"
+        " values (gen_random_uuid(), 1, 'subscribed', $1, $2)",
+        more,
+    )
+    running = await asyncio.create_subprocess_exec(*COMMAND, env=environment(database, BOTH), stdout=DEVNULL)
+
+    async def begun() -> bool:
+        return (await versions(owner)).get(2, 0) > 0
+
+    await wait_for(begun)
+    running.kill()
+    await running.wait()
+    assert await versions(owner) != {2: MANY}, "it was killed too late to prove anything"
+    finished = await asyncio.to_thread(command, database, BOTH)
+    assert (finished.returncode, finished.stderr) == (0, "")
+    assert await versions(owner) == {2: MANY}
+    assert {address.sealed[0] for address in await stored_addresses(owner)} == {2}
+    ring = KeyRing.parse(NEW)
+    rows = await owner.fetch("select phone_index, phone_sealed from subscriptions.subscriber")
+    assert len({ring.open(sealed, purpose="phone", index=index) for index, sealed in rows}) == MANY
+
+
+async def test_every_sealed_column_there_is_is_rotated(owner: asyncpg.Connection, database: Database) -> None:
+    """What ends in `_sealed`, and what holds whole messages."""
+    found = await owner.fetch(
+        "select table_schema || '.' || table_name || '.' || column_name from information_schema.columns"
+        " where table_schema in ('subscriptions', 'dispatcher') and table_name not like 'delivery\\_%'"
+        " and data_type = 'bytea' and column_name !~ '(index|_key|hash|digest|author|key)$'"
+    )
+    assert {row[0] for row in found} == {
+        "subscriptions.subscriber.phone_sealed",
+        "subscriptions.subscriber.user_sealed",
+        "subscriptions.inbox.publications",
+        "subscriptions.pending_page.body",
+        "dispatcher.delivery.address_sealed",
+        "dispatcher.erasure.user_sealed",
+    }
+
+
+async def test_whoever_still_seals_with_the_old_key_is_noticed(owner: asyncpg.Connection, database: Database) -> None:
+    await owner.execute(
+        "create function public.undo() returns trigger language plpgsql as $$"
+        " begin new.phone_sealed := old.phone_sealed; return new; end $$"
+    )
+    await owner.execute(
+        "create trigger undo before update on subscriptions.subscriber for each row execute function public.undo()"
+    )
+    finished = await asyncio.to_thread(command, database, BOTH)
+    assert finished.returncode == 1
+    assert "still seals with an older key" in finished.stderr
 
 
 async def test_it_may_be_ended_and_goes_on_where_it_was(
@@ -88,21 +213,21 @@ async def test_it_may_be_ended_and_goes_on_where_it_was(
 ) -> None:
     monkeypatch.setattr(rotation, "PAGE", 100)
     connection = await asyncpg.connect(database.url_as(ROLE))
-    pages = rotate(connection, COLUMNS[0], KeyRing.parse(BOTH))
+    pages = PHONES.rotate(connection, KeyRing.parse(BOTH))
     assert (await anext(pages)).sealed == 100
     await pages.aclose()
     assert await versions(owner) == {1: PEOPLE - 100, 2: 100}
-    sealed = [page.sealed async for page in rotate(connection, COLUMNS[0], KeyRing.parse(BOTH))]
+    sealed = [page.sealed async for page in PHONES.rotate(connection, KeyRing.parse(BOTH))]
     assert sealed == [100, 50]
     await connection.close()
 
 
 async def test_what_changes_meanwhile_stays_as_it_was_written(owner: asyncpg.Connection, database: Database) -> None:
     connection = await asyncpg.connect(database.url_as(ROLE))
-    page = await connection.fetch(rotation._read(COLUMNS[0]), rotation._FIRST, 2, 10)
-    ours, _ = rotation._renew(page, KeyRing.parse(BOTH))
+    page = await connection.fetch(PHONES.read(first=True), 2, 10)
+    ours, _ = renew(page, KeyRing.parse(BOTH))
     await owner.execute("update subscriptions.subscriber set phone_sealed = '\\x02aa' where id = $1", ours[0][0])
-    await connection.execute(rotation._write(COLUMNS[0]), *map(list, zip(*ours, strict=True)))
+    await connection.execute(PHONES.write, *map(list, zip(*ours, strict=True)))
     kept = await owner.fetchval("select phone_sealed from subscriptions.subscriber where id = $1", ours[0][0])
     assert kept == b"\x02\xaa"
     assert await versions(owner) == {1: PEOPLE - 10, 2: 10}
@@ -125,6 +250,8 @@ async def test_without_the_old_key_it_says_so_and_changes_nothing(
         "update subscriptions.subscriber set phone_index = null",
         "select * from subscriptions.consent",
         "select content from dispatcher.delivery",
+        "select state from dispatcher.delivery",
+        "update subscriptions.inbox set result = ''",
         "delete from subscriptions.subscriber",
     ],
 )

@@ -106,6 +106,11 @@ async def test_expired_and_cancelled_recipients_are_on_record_and_not_sent(ledge
     assert await claim(ledger, late) == await claim(ledger, cancelled) == []
     assert await states(pool, late.broadcast) == await counted(pool, late.broadcast) == {"expired": 3}
     assert await states(pool, cancelled.broadcast) == await counted(pool, cancelled.broadcast) == {"cancelled": 2}
+    async with pool.connection() as connection:
+        kept = await connection.fetchval(
+            "select count(*) from dispatcher.delivery where address_index <> '' or address_sealed <> ''"
+        )
+    assert kept == 0, "who never gets it needs no address"
 
 
 async def test_a_reply_is_claimed_once_and_not_after_its_window(ledger: PostgresLedger) -> None:

@@ -29,6 +29,12 @@ ROW = """
 """
 
 
+BROADCAST_ROW = """
+    insert into dispatcher.broadcast (id, notice, revision, topic, lane, template, content, published_at, expires_at)
+    values ($1, 'n', 1, 't', 'bulk', 't', '{}', now(), now()) on conflict do nothing
+"""
+
+
 class Book:
     """Meta's contact book, which is away the first time."""
 
@@ -65,6 +71,7 @@ async def owner(database: Database, statement: str, *arguments: object) -> list[
 
 
 async def deliver(database: Database, state: str, source: UUID = BROADCAST, key: bytes = b"wamid hash") -> None:
+    await owner(database, BROADCAST_ROW, source)
     identifier = delivery_id(source, SUBSCRIBER)
     await owner(database, ROW, identifier, source, SUBSCRIBER, state, PHONE.index, PHONE.sealed, key)
 
@@ -101,6 +108,24 @@ async def test_an_erasure_forgets_what_was_sent_first_and_the_rest_when_it_has_l
     assert all(row[1] for row in await owner(database, kept))
     assert await owner(database, "select * from dispatcher.erasure") == []
     assert book.asked == [USER, USER]
+
+
+async def test_what_went_to_an_address_of_before_is_erased_too(people: PostgresPeople, database: Database) -> None:
+    """A broadcast's delivery is found by the person, a reply by the address."""
+    other = timed_id(NOW, b"somebody else")
+    await deliver(database, "read")
+    await owner(
+        database, ROW, delivery_id(BROADCAST, other), BROADCAST, other, "read", b"o" * 16, b"sealed other", b"k"
+    )
+    await owner(database, ROW, timed_id(NOW, b"reply"), BROADCAST, None, "read", USER.index, USER.sealed, b"key")
+    await owner(database, "insert into dispatcher.reached values ($1, now())", USER.index)
+    moved = SubscriberErased(erasure=timed_id(NOW, b"m"), subscribers=(SUBSCRIBER,), addresses=(USER,), at=NOW)
+    await people.remember(moved)
+    (erasure,) = await people.due()
+    assert await people.erase(erasure)
+    kept = await owner(database, "select subscriber, address_index from dispatcher.delivery where address_index <> ''")
+    assert [tuple(row) for row in kept] == [(other, b"o" * 16)]
+    assert await owner(database, "select * from dispatcher.reached") == []
 
 
 async def test_a_reaction_finds_its_broadcast_or_nothing(people: PostgresPeople, database: Database) -> None:

@@ -258,6 +258,10 @@ async def test_feedback_is_kept_by_topic_and_broadcast_without_a_number(stand: S
         ("text", "", None),
     ]
     assert replies(stand)[-1] == TEXTS.feedback_thanks.text
+    assert await stand.rows(
+        "select count(*) from subscriptions.inbox where publications::text like '%'"
+        " || encode('Weiter so', 'hex') || '%'"
+    ) == [(0,)], "the words are in the feedback only"
 
 
 async def test_a_reaction_is_located_counted_and_taken_back(stand: Stand) -> None:

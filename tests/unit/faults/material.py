@@ -9,6 +9,7 @@ from cli.faults.catalogue import RECIPES, Recipe
 from cli.faults.evidence import Evidence, Written
 from cli.faults.hands import Done
 from cli.faults.leaks.sweep import Leak
+from cli.faults.operator import Order
 from cli.faults.plan import Fault
 from cli.faults.publisher import Published
 
@@ -56,6 +57,8 @@ class Scene:
     stalls: list[Any] = field(default_factory=list)
     counters: dict[tuple[str, str], int] | None = None
     leaks: list[Leak] = field(default_factory=list)
+    movers: list[int] = field(default_factory=list)
+    orders: list[Order] = field(default_factory=list)
 
     def evidence(self) -> Evidence:
         counters: dict[tuple[str, str], int] = {}
@@ -74,8 +77,10 @@ class Scene:
             written=self.written,
             ours=ours,
             published=self.published,
-            loyal=frozenset(CITIZENS),
-            farewell=FAREWELL,
+            loyal=frozenset(CITIZENS) - frozenset(self.movers),
+            movers=frozenset(self.movers),
+            farewells=(FAREWELL,),
+            orders=self.orders,
             faults=self.faults,
             stalls=self.stalls,
             limit=LIMIT,

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cli.faults.findings import LEAKS
 from cli.faults.leaks.needles import Kind, Secrets, groups
 from cli.faults.leaks.sweep import Leak, Sweep, without
-from cli.faults.verdict import LEAKS, judge
+from cli.faults.verdict import judge
 from simulator.identifiers import phone_number, user_id, wamid
 from tests.unit.faults.material import Scene
 

@@ -6,13 +6,24 @@ import pytest
 
 from cli.faults.books import Broadcast
 from cli.faults.evidence import Written
+from cli.faults.findings import (
+    AFTER_STOP,
+    DISOBEYED,
+    DUPLICATES,
+    LATE,
+    LOST,
+    MISDIRECTED,
+    RATE,
+    UNACCOUNTED,
+)
+from cli.faults.operator import Order
 from cli.faults.publisher import Published
-from cli.faults.verdict import AFTER_STOP, DUPLICATES, LATE, LOST, RATE, UNACCOUNTED, Verdict, judge
+from cli.faults.verdict import Verdict, judge
 from services.dispatcher.adapters.ledger import MOST_RESENT
 from simulator.stalls import Stall
 from tests.unit.faults.material import EXPIRES_AT, LIMIT, Scene, done, reply, row, template
 
-FIGURES = (LOST, DUPLICATES, AFTER_STOP, LATE, UNACCOUNTED, RATE)
+FIGURES = (LOST, DUPLICATES, AFTER_STOP, LATE, UNACCOUNTED, RATE, MISDIRECTED, DISOBEYED)
 
 
 def figures(scene: Scene) -> dict[str, int]:
@@ -50,10 +61,13 @@ def test_what_meta_never_had_is_lost(state: str) -> None:
 
 @pytest.mark.parametrize("state", ["suppressed", "cancelled"])
 def test_what_was_decided_against_is_not_lost_but_who_stayed_has_to_get_it(state: str) -> None:
-    scene = Scene()
+    scene = Scene(movers=[6])
     scene.outbound.pop()
     scene.ledger[-1] = row(6, state=state)
+    scene.published.append(Published("n2", "b2 ist da", False))
     assert figures(scene) == {}
+    scene.movers = []
+    assert figures(scene) == {LOST: 1}
 
 
 def test_who_stayed_and_has_no_row_is_lost_although_our_books_agree() -> None:
@@ -142,6 +156,75 @@ def test_who_came_back_may_get_messages_again() -> None:
     assert figures(scene) == {}
 
 
+def corrected(*citizens: int) -> Scene:
+    """Everybody got a notice at seconds 11 to 16; these get its correction."""
+    scene = Scene(broadcasts=[Broadcast("b1", "n1", 6, True, False, EXPIRES_AT)])
+    scene.broadcasts.append(Broadcast("b2", "n2", len(citizens), True, False, EXPIRES_AT))
+    scene.published.append(Published("n2", "b2 ist da", True, follows="n1"))
+    scene.outbound += [template(citizen, "b2", accepted_at=30.0 + citizen) for citizen in citizens]
+    scene.ledger += [row(citizen, "b2") for citizen in citizens]
+    return scene
+
+
+def test_a_correction_is_for_all_who_got_it() -> None:
+    assert figures(corrected(1, 2, 3, 4, 5, 6)) == {}
+    assert figures(corrected(1, 2, 3)) == {LOST: 3}
+
+
+def test_a_correction_is_for_nobody_else() -> None:
+    scene = corrected(1, 2, 3, 4, 5, 6)
+    scene.published[0] = replace(scene.published[0], lasting=False)
+    scene.outbound.pop(5)
+    scene.ledger[5] = row(6, state="expired")
+    assert figures(scene) == {MISDIRECTED: 1}
+    scene.ledger[5] = row(6, state="expired", resends=1)
+    assert figures(scene) == {}, "what had been unknown may have arrived"
+
+
+def test_what_meta_reported_as_failed_may_come_again_and_has_to_if_it_was_only_held_back() -> None:
+    scene = Scene()
+    scene.outbound.insert(0, template(2, state="failed"))
+    assert figures(scene) == {}
+    scene.outbound = [template(citizen, state="failed" if citizen == 2 else "delivered") for citizen in range(1, 7)]
+    scene.ledger[1] = row(2, state="failed", error_code=131047)
+    assert figures(scene) == {}
+    scene.ledger[1] = row(2, state="failed", error_code=131049)
+    assert figures(scene) == {LOST: 1}
+
+
+def test_what_fails_at_an_old_number_is_not_lost_but_the_last_notice_reaches_who_moved() -> None:
+    scene = Scene(movers=[6])
+    scene.outbound.pop()
+    scene.ledger[-1] = row(6, state="failed", error_code=131026)
+    scene.published.append(Published("n2", "b2 ist da", True))
+    scene.broadcasts.append(Broadcast("b2", "n2", 6, True, False, EXPIRES_AT))
+    scene.ledger += [row(citizen, "b2") for citizen in range(1, 7)]
+    scene.outbound += [template(citizen, "b2", accepted_at=30.0 + citizen) for citizen in range(1, 7)]
+    assert figures(scene) == {}
+    scene.outbound.pop()
+    scene.ledger[-1] = row(6, "b2", state="suppressed")
+    assert figures(scene) == {LOST: 1}
+
+
+def test_who_was_erased_and_came_back_is_somebody_new() -> None:
+    scene = Scene(broadcasts=[Broadcast("b1", "n1", 7, True, False, EXPIRES_AT)])
+    scene.outbound.append(template(2, delivery="b1-new", accepted_at=40.0))
+    scene.ledger.append(row(2, delivery="b1-new"))
+    scene.written = [Written(2, "Löschen", 20.0, 20.1), Written(2, "Start", 30.0, 30.1)]
+    scene.handled = 2
+    assert figures(scene) == {}
+
+
+@pytest.mark.parametrize(("since", "until", "found"), [(10.0, 99.0, {DISOBEYED: 4}), (10.0, 13.5, {DISOBEYED: 1})])
+def test_an_operators_order_holds_after_two_seconds_and_until_it_is_taken_back(
+    since: float, until: float, found: dict[str, int]
+) -> None:
+    scene = Scene(orders=[Order("b1", since, until)])
+    assert figures(scene) == found
+    scene.faults = [done("kill postgres", 9.0, 12.0)]
+    assert figures(scene) == {}
+
+
 def test_what_was_accepted_after_its_expiry_is_late() -> None:
     scene = Scene()
     scene.outbound[0] = template(1, accepted_at=EXPIRES_AT + 0.3)
@@ -167,6 +250,15 @@ def test_rows_that_contradict_the_account_are_unaccounted() -> None:
     scene.ledger[0] = row(1, state="accepted")
     scene.outbound.append(template(1, delivery="nobody's", text="*anders*"))
     assert figures(scene) == {UNACCOUNTED: 2}
+
+
+def test_what_meta_reported_as_failed_may_have_been_ended_by_us() -> None:
+    scene = Scene()
+    scene.outbound[0], scene.ledger[0] = template(1, state="failed"), row(1, state="suppressed")
+    assert figures(scene) == {LOST: 1}, "citizen 1 stays, and has to get it"
+    scene.movers = [1]
+    scene.published.append(Published("n2", "b2 ist da", False))
+    assert figures(scene) == {}
 
 
 def test_a_row_that_says_delivered_without_a_message_is_unaccounted_and_lost() -> None:

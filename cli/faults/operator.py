@@ -1,0 +1,137 @@
+"""An operator who pauses, resumes, cancels, sends again and settles, with the rights of the operators' role."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+from cli.demo.simulator import Simulator
+from cli.operate.settings import Settings
+
+TRY_AGAIN_SECONDS = 0.5
+ANSWER_SECONDS = 5.0
+ROUND_SECONDS = 12.0
+SETTLED_AT_A_TIME = 5
+# A request that nobody waits for any more has surely come in or been lost by then.
+OLD_ENOUGH_SECONDS = 10.0
+RUNNING = ("running", "held", "paused")
+
+_FIND = "select id from dispatcher.broadcast where notice = $1"
+_FAILED = """
+select distinct d.source from dispatcher.delivery d join dispatcher.broadcast b on b.id = d.source
+where d.state = 'failed' and d.error_code = $1 and b.expires_at > clock_timestamp()
+"""
+_UNKNOWN = """
+select id from dispatcher.delivery
+where state = 'unknown' and unknown_at < clock_timestamp() - make_interval(secs => $1) order by id limit $2
+"""
+
+
+@dataclass
+class Order:
+    """Nothing of this broadcast may leave from `since` to `until`, in seconds since 1970."""
+
+    broadcast: str
+    since: float
+    until: float = float("inf")
+
+
+@dataclass
+class Operator:
+    """`orders` are what it forbade, `sent_again` how many failed deliveries, `settled` which unknown ones.
+
+    Of an unknown one it finds out in Meta's books, as a person would with Meta's support.
+    """
+
+    settings: Settings
+    simulator: Simulator
+    say: Callable[[str], None]
+    orders: list[Order] = field(default_factory=list)
+    sent_again: int = 0
+    settled: dict[UUID, str] = field(default_factory=dict)
+    _seen: int = 0
+    _accepted: set[str] = field(default_factory=set)
+
+    async def pause(self, notice: str, seconds: float) -> None:
+        """And resume after so many seconds."""
+        broadcast = await self._find(notice)
+        if broadcast is None or not await self._forbid("select dispatcher.pause_broadcast($1, 'Probe')", broadcast):
+            return
+        self.say(f"          {notice} is paused")
+        await asyncio.sleep(seconds)
+        self.orders[-1].until = time.time()
+        await self._value("select dispatcher.resume_broadcast($1)", broadcast)
+        self.say(f"          {notice} goes on")
+
+    async def cancel(self, notice: str) -> None:
+        broadcast = await self._find(notice)
+        if broadcast and await self._forbid("select dispatcher.cancel_broadcast($1, 'Probe')", broadcast):
+            self.say(f"          {notice} is cancelled")
+
+    async def run(self, code: int) -> None:
+        """For ever, from time to time: what failed with `code` goes again, old unknown outcomes are settled."""
+        while True:
+            await asyncio.sleep(ROUND_SECONDS)
+            await self.send_again(code)
+            await self._settle()
+
+    async def send_again(self, code: int) -> None:
+        """Everything that failed with this code and may still be sent."""
+        for (broadcast,) in await self._rows(_FAILED, code):
+            failed = await self._value("select failed from dispatcher.resend_missing($1, false)", broadcast)
+            self.sent_again += failed
+            self.say(f"          {failed} that failed go again")
+
+    async def _settle(self) -> None:
+        found = await self._rows(_UNKNOWN, OLD_ENOUGH_SECONDS, SETTLED_AT_A_TIME)
+        if not found:
+            return
+        await self._read_metas_books()
+        for (delivery,) in found:
+            verdict = "accepted" if str(delivery) in self._accepted else "resend"
+            await self._settle_one(UUID(int=delivery.int), verdict)
+
+    async def _settle_one(self, delivery: UUID, verdict: str) -> None:
+        if await self._value("select dispatcher.settle_unknown($1, null, $2)", delivery, verdict):
+            self.settled[delivery] = verdict
+
+    async def _read_metas_books(self) -> None:
+        fresh = await self.simulator.outbound(self._seen)
+        self._seen += len(fresh)
+        self._accepted |= {message.delivery for message in fresh}
+
+    async def _find(self, notice: str) -> UUID | None:
+        """The dispatcher knows a broadcast when its first batch has come."""
+        found = await self._value(_FIND, notice)
+        return UUID(int=found.int) if found else None
+
+    async def _forbid(self, statement: str, broadcast: UUID) -> bool:
+        before = await self._value(statement, broadcast)
+        if before in RUNNING:
+            self.orders.append(Order(str(broadcast), time.time()))
+        return before in RUNNING
+
+    async def _value(self, statement: str, *arguments: object) -> Any:
+        rows = await self._rows(statement, *arguments)
+        return rows[0][0] if rows else None
+
+    async def _rows(self, statement: str, *arguments: object) -> list[asyncpg.Record]:
+        """As often as it takes: each of these may be repeated."""
+        while True:
+            try:
+                async with asyncio.timeout(ANSWER_SECONDS):
+                    return await self._ask(statement, *arguments)
+            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+                await asyncio.sleep(TRY_AGAIN_SECONDS)
+
+    async def _ask(self, statement: str, *arguments: object) -> list[asyncpg.Record]:
+        connection = await asyncpg.connect(self.settings.database_url, password=self.settings.database_secret)
+        try:
+            rows: list[asyncpg.Record] = await connection.fetch(statement, *arguments)
+            return rows
+        finally:
+            await connection.close()
