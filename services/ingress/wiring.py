@@ -12,12 +12,15 @@ from services.ingress.handlers import Receiver
 from services.ingress.ports import Meter, Outbox
 from services.ingress.settings import Settings
 from shared.amqp.publisher import PatientPublisher
+from shared.amqp.stream import StreamReader
+from shared.amqp.topology import PROGRESS
 from shared.runtime.clock import system_clock
 from shared.runtime.probes import Readiness, internal_port
 from shared.runtime.process import Stop
 from shared.sealing import IndexKey, KeyRing
 
 NAME = "ingress"
+PROGRESS_SHOWN = "7D"
 LONGEST_SHUTDOWN_SECONDS = 5.0
 
 
@@ -62,6 +65,13 @@ def _door(
         proxies=settings.door_proxy_networks,
         requests_per_minute=settings.door_requests_per_minute,
         login=settings.login,
+        reader=StreamReader(
+            url=settings.broker_url,
+            password=settings.broker_secret,
+            name=f"{NAME} reads",
+            stream=PROGRESS,
+            begin=PROGRESS_SHOWN,
+        ),
         shutdown_seconds=_shutdown_seconds(settings),
     )
     return open_door(place, publisher, registry)

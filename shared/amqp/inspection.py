@@ -23,7 +23,13 @@ class Inventory:
 def queue_names() -> list[str]:
     """Every queue of the topology."""
     tiers = [queue.tier(name) for queue in topology.QUEUES for name in topology.TIERS]
-    return [*(queue.name for queue in topology.QUEUES), *kept_queues(), topology.NOTICES_QUARANTINE, *tiers]
+    return [
+        *(queue.name for queue in topology.QUEUES),
+        *kept_queues(),
+        topology.NOTICES_QUARANTINE,
+        topology.PROGRESS,
+        *tiers,
+    ]
 
 
 def kept_queues() -> list[str]:

@@ -37,7 +37,9 @@ def municipal(login: str) -> Permission:
 
 
 PERMISSIONS: Mapping[str, Permission] = {
-    "ingress": Permission(configure="^$", write=_only([topology.INBOUND, topology.MUNICIPAL_EVENTS]), read="^$"),
+    "ingress": Permission(
+        configure="^$", write=_only([topology.INBOUND, topology.MUNICIPAL_EVENTS]), read=_only([topology.PROGRESS])
+    ),
     "subscriptions": _service("subscriptions", [topology.DISPATCH, topology.EVENTS]),
     "dispatcher": _service("dispatcher", [topology.EVENTS]),
     "pressestelle": municipal("pressestelle"),

@@ -67,7 +67,12 @@ LANES: Mapping[Lane, Queue] = {
     Lane.BULK: Queue("dispatch.bulk", DISPATCH, (Lane.BULK,), "dispatcher", LANE_BATCHES),
 }
 QUARANTINE = "ingress.quarantine"
+PROGRESS = "municipal.progress"
 NOTICES_QUARANTINE = "subscriptions.quarantine"
+PROGRESS_KEYS: Mapping[str, Sequence[str]] = {
+    MUNICIPAL_EVENTS: ("notice.#",),
+    EVENTS: ("notice.*", "broadcast.*"),
+}
 MOST_IN_QUARANTINE = 10_000
 
 # Looking at a dead letter gives it back, and must not use it up.
@@ -81,6 +86,14 @@ _REJECTED: dict[str, Any] = {
     "x-dead-letter-exchange": "",
     "x-dead-letter-routing-key": SUBSCRIPTIONS_NOTICES.name,
     "x-dead-letter-strategy": "at-least-once",
+}
+
+# What was published and what became of it, for whoever wants to read it again: each reader for itself.
+_STREAM: dict[str, Any] = {
+    "x-queue-type": "stream",
+    "x-max-age": "14D",
+    "x-max-length-bytes": 500_000_000,
+    "x-stream-max-segment-size-bytes": 20_000_000,
 }
 
 QUEUES: Sequence[Queue] = (
@@ -109,6 +122,10 @@ async def declare(channel: AbstractChannel) -> None:
         await _declare_queue(channel, queue)
     quarantine = await channel.declare_queue(QUARANTINE, durable=True, arguments=_KEPT)
     await quarantine.bind(INBOUND, "quarantined")
+    progress = await channel.declare_queue(PROGRESS, durable=True, arguments=_STREAM)
+    for exchange, keys in PROGRESS_KEYS.items():
+        for key in keys:
+            await progress.bind(exchange, key)
     rejected = await channel.declare_queue(NOTICES_QUARANTINE, durable=True, arguments=_REJECTED)
     await rejected.bind(SUBSCRIPTIONS_NOTICES.parking, NOTICES_QUARANTINE)
 

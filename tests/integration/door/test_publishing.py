@@ -139,6 +139,7 @@ async def test_checking_says_the_same_and_publishes_nothing(door: Door, notices:
         ({"data": data(municipalities=["Nirgendwo"])}, "municipalities"),
         ({"data": {"headline": "K 9", "text": "Bis Freitag."}}, "topic"),
         ({"data": data(topic=5)}, "topic"),
+        ({"id": "a\u0000b"}, "id"),
         ({"data": [1]}, "data"),
         ({"type": "de.kreisfunk.notice.published.v9"}, "type"),
         ({"kreisfunksystem": "bauamt"}, "kreisfunksystem"),

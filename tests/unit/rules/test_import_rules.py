@@ -37,7 +37,7 @@ VIOLATIONS = [
     ("pure", "shared/contracts/planted.py", "import random"),
     ("pure", "shared/outcome.py", "import random"),
     ("drivers", "services/ingress/handlers.py", "import aiohttp"),
-    ("drivers", "services/ingress/door/handlers.py", "import aiohttp"),
+    ("drivers", "services/ingress/door/handlers/planted.py", "import aiohttp"),
     ("drivers", "services/ingress/door/ports.py", "import aiohttp"),
     ("drivers", "services/subscriptions/handlers/planted.py", "import aiohttp"),
     ("drivers", "services/dispatcher/handlers/planted.py", "import aiohttp"),

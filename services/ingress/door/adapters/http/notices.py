@@ -5,7 +5,7 @@ from aiohttp import hdrs, web
 from services.ingress.door.adapters.http.answers import answer
 from services.ingress.door.adapters.http.requests import caller_of, received
 from services.ingress.door.domain.receipts import Outlooks, Receipts
-from services.ingress.door.handlers import Desk
+from services.ingress.door.handlers.desk import Desk
 
 DESK = web.AppKey("desk", Desk)
 

@@ -9,7 +9,7 @@ from services.ingress.door.domain.clients import Network, client_address
 from services.ingress.door.domain.judging import Caller
 from services.ingress.door.domain.refusals import Kind, Refusal
 from services.ingress.door.domain.writing import Request
-from services.ingress.door.handlers import Guard
+from services.ingress.door.handlers.guard import Guard
 
 LARGEST_BODY = 256 * 1024
 READ_SECONDS = 10.0

@@ -1,5 +1,6 @@
 """The port."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
@@ -9,21 +10,29 @@ from aiohttp.web_protocol import RequestHandler
 from services.ingress.door.adapters.http.answers import say_little
 from services.ingress.door.adapters.http.notices import DESK, check, publish
 from services.ingress.door.adapters.http.problems import METRICS, SpeakingProtocol, problems
+from services.ingress.door.adapters.http.progress import BOARD, CLOSING, follow, tell_watchers
 from services.ingress.door.adapters.http.requests import GUARD, LARGEST_BODY, PROXIES
 from services.ingress.door.adapters.metrics import DoorMetrics
 from services.ingress.door.domain.clients import Network
-from services.ingress.door.handlers import Desk, Guard
+from services.ingress.door.handlers.board import Board
+from services.ingress.door.handlers.desk import Desk
+from services.ingress.door.handlers.guard import Guard
 
 KEEPALIVE_SECONDS = 75.0
 
 
-def application(*, guard: Guard, desk: Desk, metrics: DoorMetrics, proxies: Sequence[Network]) -> web.Application:
+def application(
+    *, guard: Guard, desk: Desk, board: Board, metrics: DoorMetrics, proxies: Sequence[Network]
+) -> web.Application:
     """All paths."""
     app = web.Application(client_max_size=LARGEST_BODY, middlewares=[problems])
-    app[GUARD], app[DESK], app[METRICS], app[PROXIES] = guard, desk, metrics, proxies
+    app[GUARD], app[DESK], app[BOARD], app[METRICS], app[PROXIES] = guard, desk, board, metrics, proxies
+    app[CLOSING] = asyncio.Event()
+    app.on_shutdown.append(tell_watchers)
     app.on_response_prepare.append(say_little)
     app.router.add_post("/notices", publish)
     app.router.add_post("/notices/check", check)
+    app.router.add_get("/events/{key:[0-9a-f]{32}}", follow, allow_head=False)
     return app
 
 

@@ -1,18 +1,14 @@
-"""Who is let in, and what is done with what they bring."""
+"""Who is let in."""
 
 from collections import OrderedDict
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import msgspec
 
 from services.ingress.door.domain.buckets import Buckets
-from services.ingress.door.domain.judging import Caller, judge, outlook, receipt
-from services.ingress.door.domain.receipts import Outlook, Receipt
+from services.ingress.door.domain.judging import Caller
 from services.ingress.door.domain.refusals import Kind, Refusal, later
-from services.ingress.door.domain.writing import Request, Written, read_request
-from services.ingress.door.ports import Meter, NotStored, Outbox, Seconds, Tokens, TokensUnreadable
-from shared.contracts.envelope import Envelope
+from services.ingress.door.ports import Meter, Seconds, Tokens, TokensUnreadable
 from shared.municipal.configuration import Configuration
 from shared.municipal.tokens import LONGEST_TOKEN, Token, find_token, hash_of
 from shared.runtime.clock import Clock
@@ -53,6 +49,14 @@ class Guard:
             raise self._too_many("This token was used too often.", wait)
         return caller
 
+    def still_admits(self, caller: Caller) -> bool:
+        """Whether the token of somebody who is inside was not withdrawn meanwhile."""
+        try:
+            tokens = self.tokens.current()
+        except TokensUnreadable:
+            return False
+        return any(token.id == caller.token and token.is_valid(self.clock()) for token in tokens)
+
     def _find(self, text: str) -> tuple[Token | None, Caller | None]:
         try:
             token = find_token(text, self.tokens.current(), self.clock())
@@ -85,39 +89,3 @@ def _bearer(authorization: str | None) -> str:
     scheme, _, text = (authorization or "").partition(" ")
     token = text.strip()
     return token if scheme.lower() == "bearer" and len(token) <= LONGEST_TOKEN and token.isascii() else ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Desk:
-    """Takes notices in."""
-
-    configuration: Configuration
-    outbox: Outbox
-    clock: Clock
-    meter: Meter
-
-    def read(self, request: Request, caller: Caller) -> Written:
-        """The events in a request, none of which has a problem. Raises Refusal."""
-        written = read_request(request, caller.system)
-        judge(written, caller, self.configuration, self.clock())
-        return written
-
-    def check(self, request: Request, caller: Caller) -> tuple[Written, Sequence[Outlook]]:
-        """What would become of them. Raises Refusal."""
-        written = self.read(request, caller)
-        return written, [outlook(event) for event in written.events]
-
-    async def take(self, request: Request, caller: Caller) -> tuple[Written, Sequence[Receipt]]:
-        """Return when the broker has all of them. Raises Refusal; then some of a batch may be stored nevertheless."""
-        written = self.read(request, caller)
-        for event in written.events:  # one after the other, since a batch may publish a notice and change it
-            await self._store(msgspec.structs.replace(event, kreisfunksystem=caller.system.name))
-        return written, [receipt(event) for event in written.events]
-
-    async def _store(self, event: Envelope) -> None:
-        try:
-            await self.outbox.store(event)
-        except NotStored:
-            detail = "The broker did not confirm. Repeat the same request: nothing is sent twice."
-            raise later(Kind.UNAVAILABLE, detail, AGAIN_SECONDS) from None
-        self.meter.stored(event.type)

@@ -1,0 +1,153 @@
+"""What is known of an event that was published: how each message about it changes that."""
+
+from datetime import datetime
+from enum import StrEnum
+from functools import singledispatch
+from uuid import UUID
+
+import msgspec
+from msgspec import Struct, field
+
+from services.ingress.door.domain.receipts import event_path
+from shared.contracts.envelope import Envelope
+from shared.contracts.events import (
+    BroadcastCancelled,
+    BroadcastFinished,
+    BroadcastProgressed,
+    BroadcastStarted,
+    Euros,
+    NoticeAccepted,
+    NoticeAction,
+    NoticeRejected,
+    Problem,
+)
+from shared.contracts.message import Message
+
+LONGEST_NOTICE = 200
+
+
+class State(StrEnum):
+    """How far an event is."""
+
+    RECEIVED = "received"
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+    SCHEDULED = "scheduled"
+    SENDING = "sending"
+    FINISHED = "finished"
+    CANCELLED = "cancelled"
+    DONE = "done"
+
+
+FINAL = frozenset((State.REJECTED, State.FINISHED, State.CANCELLED, State.DONE))
+
+
+class Progress(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What became of an event until now.
+
+    First `received`; then `accepted` or `rejected`, with what is wrong in `problems`; `scheduled` until its moment;
+    `sending`, with recipients by state in `states`; at last `finished`, or `cancelled` with the reason. A withdrawal is
+    `done` when it is obeyed. `problems` beside another state are those of the same id sent again with other content.
+    `audience`, `costs` in euros, `duration_seconds` and `blockers` are those of the acceptance; later `audience` is
+    what was counted.
+    """
+
+    event: str
+    source: str
+    id: str
+    notice: str
+    state: State
+    changed_at: datetime
+    action: NoticeAction | None = None
+    revision: int | None = None
+    broadcast: UUID | None = None
+    audience: int | None = None
+    states: dict[str, int] = field(default_factory=dict)
+    costs: dict[str, Euros] = field(default_factory=dict)
+    duration_seconds: int | None = None
+    blockers: tuple[str, ...] = ()
+    scheduled_at: datetime | None = None
+    reason: str = ""
+    problems: tuple[Problem, ...] = ()
+
+    @property
+    def is_final(self) -> bool:
+        return self.state in FINAL
+
+
+def received(event: Envelope, at: datetime) -> Progress:
+    """The beginning of each."""
+    return Progress(
+        event=event_path(event.source, event.id),
+        source=event.source,
+        id=event.id,
+        notice=(event.subject or "")[:LONGEST_NOTICE],
+        state=State.RECEIVED,
+        changed_at=at,
+    )
+
+
+@singledispatch
+def after(message: Message, before: Progress, at: datetime) -> Progress:
+    """What is known once this message of the moment `at` has come; most messages say nothing about it."""
+    return before
+
+
+@after.register
+def _(message: NoticeAccepted, before: Progress, at: datetime) -> Progress:
+    """Said again, it takes nothing back of what came after it."""
+    fresh = before.state in (State.RECEIVED, State.REJECTED)
+    return msgspec.structs.replace(
+        before,
+        state=_accepted(message, at) if fresh else before.state,
+        changed_at=at,
+        action=message.action,
+        revision=message.revision,
+        broadcast=message.broadcast,
+        audience=message.audience if fresh else before.audience,
+        costs=message.costs,
+        duration_seconds=message.duration_seconds,
+        blockers=message.blockers,
+        scheduled_at=message.scheduled_at,
+        problems=(),
+    )
+
+
+def _accepted(message: NoticeAccepted, at: datetime) -> State:
+    if message.action is NoticeAction.WITHDRAWN:
+        return State.DONE
+    return State.SCHEDULED if message.scheduled_at is not None and message.scheduled_at > at else State.ACCEPTED
+
+
+@after.register
+def _(message: NoticeRejected, before: Progress, at: datetime) -> Progress:
+    state = State.REJECTED if before.state is State.RECEIVED else before.state
+    return msgspec.structs.replace(before, state=state, problems=message.problems, changed_at=at)
+
+
+@after.register
+def _(message: BroadcastStarted, before: Progress, at: datetime) -> Progress:
+    waits = before.scheduled_at is not None and before.scheduled_at > at
+    return before if waits else _moved(before, State.SENDING, at)
+
+
+@after.register
+def _(message: BroadcastProgressed, before: Progress, at: datetime) -> Progress:
+    sent = msgspec.structs.replace(before, audience=message.audience, states=message.states)
+    return _moved(sent, State.SENDING, at)
+
+
+@after.register
+def _(message: BroadcastFinished, before: Progress, at: datetime) -> Progress:
+    sent = msgspec.structs.replace(before, audience=message.audience, states=message.states)
+    return _moved(sent, State.FINISHED, at)
+
+
+@after.register
+def _(message: BroadcastCancelled, before: Progress, at: datetime) -> Progress:
+    return msgspec.structs.replace(_moved(before, State.CANCELLED, at), reason=message.reason)
+
+
+def _moved(before: Progress, state: State, at: datetime) -> Progress:
+    """What has ended stays ended, also while its figures still change."""
+    return msgspec.structs.replace(before, state=before.state if before.is_final else state, changed_at=at)

@@ -1,0 +1,83 @@
+"""All that is known of the events of the last days, for each system apart; a bounded number."""
+
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from services.ingress.door.domain.progress import Progress, after, received
+from services.ingress.door.domain.receipts import event_key
+from shared.contracts.envelope import Envelope
+from shared.contracts.events import NoticeAccepted, NoticeRejected
+from shared.contracts.message import Message
+
+MOST_EVENTS = 5_000
+NOWHERE = -1
+Name = tuple[str, str]
+
+
+class Entry(NamedTuple):
+    """What is known, and the place in the stream of what was said last."""
+
+    place: int
+    progress: Progress
+
+
+@dataclass
+class View:
+    """`systems` are those that are registered; of each at most `most_events` are known, the last ones."""
+
+    systems: frozenset[str]
+    most_events: int = MOST_EVENTS
+    _entries: dict[str, OrderedDict[str, Entry]] = field(default_factory=dict)
+    _broadcasts: dict[UUID, set[Name]] = field(default_factory=dict)
+
+    def find(self, system: str, key: str) -> Entry | None:
+        return self._entries[system].get(key) if system in self._entries else None
+
+    def publish(self, event: Envelope, system: str | None, at: datetime, place: int = NOWHERE) -> Name | None:
+        """An event was published by this system; its name if that is news."""
+        if system not in self.systems or system is None:
+            return None
+        key = event_key(event.source, event.id)
+        known = self.find(system, key)
+        if known is not None and (known.place != NOWHERE or place == NOWHERE):
+            return None
+        self._put(system, key, Entry(place, known.progress if known else received(event, at)))
+        return system, key
+
+    def apply(self, message: Message, at: datetime, place: int) -> list[Name]:
+        """Something was said; the names of the events that it was about."""
+        names = list(self._about(message))
+        for system, key in names:
+            entry = self._entries[system][key]
+            self._entries[system][key] = Entry(place, after(message, entry.progress, at))
+            if isinstance(message, NoticeAccepted) and message.broadcast is not None:
+                self._broadcasts.setdefault(message.broadcast, set()).add((system, key))
+        return names
+
+    def _about(self, message: Message) -> Iterator[Name]:
+        if isinstance(message, NoticeAccepted | NoticeRejected):
+            key = event_key(message.source, message.event)
+            yield from ((system, key) for system, known in self._entries.items() if key in known)
+        elif isinstance(broadcast := getattr(message, "broadcast", None), UUID):
+            yield from self._broadcasts.get(broadcast, ())
+
+    def _put(self, system: str, key: str, entry: Entry) -> None:
+        known = self._entries.setdefault(system, OrderedDict())
+        known[key] = entry
+        if len(known) > self.most_events:
+            self._forget(system, *known.popitem(last=False))
+
+    def _forget(self, system: str, key: str, entry: Entry) -> None:
+        broadcast = entry.progress.broadcast
+        if broadcast is not None and broadcast in self._broadcasts:
+            self._broadcasts[broadcast].discard((system, key))
+            if not self._broadcasts[broadcast]:
+                del self._broadcasts[broadcast]
+
+    @property
+    def sizes(self) -> Mapping[str, int]:
+        return {system: len(known) for system, known in self._entries.items()}

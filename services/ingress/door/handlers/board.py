@@ -1,0 +1,113 @@
+"""What a system is told of its events: now, and whenever it changes."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from services.ingress.door.domain.judging import Caller
+from services.ingress.door.domain.refusals import Kind, Refusal, later
+from services.ingress.door.domain.view import Entry, Name, View
+from shared.contracts.envelope import ContractError, Envelope, read_message
+from shared.contracts.notices import NoticePublished, NoticeUpdated, NoticeWithdrawn
+from shared.municipal.binding import AmqpMessage
+from shared.municipal.binding import read_message as read_published
+from shared.municipal.reading import Unreadable
+from shared.municipal.rules import system_name
+from shared.runtime.clock import Clock
+
+NOTICES = frozenset((NoticePublished.TYPE, NoticeUpdated.TYPE, NoticeWithdrawn.TYPE))
+LATE_SECONDS = 0.25
+AGAIN_SECONDS = 2.0
+MOST_WATCHERS = 1_000
+MOST_WATCHERS_OF_A_TOKEN = 20
+
+
+@dataclass
+class Board:
+    """`is_current` says whether everything that was said has been read."""
+
+    view: View
+    clock: Clock
+    is_current: Callable[[], bool]
+    _waiting: dict[Name, set[asyncio.Event]] = field(default_factory=dict)
+    _watchers: Counter[str] = field(default_factory=Counter)
+
+    def published(self, event: Envelope, caller: Caller) -> None:
+        """We have just published it ourselves."""
+        self.view.publish(event, caller.system.name, self.clock())
+
+    def hear(self, message: AmqpMessage, place: int) -> None:
+        """What stands at a place of the stream, whatever it is."""
+        try:
+            event = read_published(message)
+        except Unreadable:
+            return  # whoever published it is told by `notice.rejected`, and it has no name that we could show
+        for name in self._names(event, message.login, place):
+            for waiting in self._waiting.get(name, ()):
+                waiting.set()
+
+    def _names(self, event: Envelope, login: str | None, place: int) -> list[Name]:
+        if event.type in NOTICES:
+            name = self.view.publish(event, system_name(event, login), self.clock(), place)
+            return [name] if name else []
+        try:
+            return self.view.apply(read_message(event), event.time, place)
+        except ContractError:
+            return []  # of a later version
+
+    async def find(self, caller: Caller, key: str) -> Entry:
+        """What is known. Raises Refusal: not found for what is another's, too."""
+        name = caller.system.name, key
+        entry = self.view.find(*name) or await self._late(name)
+        if entry is None:
+            if not self.is_current():
+                raise later(Kind.UNAVAILABLE, "What was published before is still being read.", AGAIN_SECONDS)
+            raise Refusal(Kind.NOT_FOUND)
+        return entry
+
+    async def _late(self, name: Name) -> Entry | None:
+        """It may have been published elsewhere, a moment ago."""
+        await self._change(name, LATE_SECONDS)
+        return self.view.find(*name)
+
+    async def _change(self, name: Name, seconds: float) -> None:
+        """Return when something new was said, or the time is over."""
+        changed = asyncio.Event()
+        self._waiting.setdefault(name, set()).add(changed)
+        try:
+            async with asyncio.timeout(seconds):
+                await changed.wait()
+        except TimeoutError:
+            pass
+        finally:
+            self._waiting[name].discard(changed)
+            if not self._waiting[name]:
+                del self._waiting[name]
+
+    @contextmanager
+    def watching(self, caller: Caller) -> Iterator[None]:
+        """A place among those who watch. Raises Refusal if there is none."""
+        if self._watchers[caller.token] >= MOST_WATCHERS_OF_A_TOKEN or self._watchers.total() >= MOST_WATCHERS:
+            raise later(Kind.TOO_MANY, "Too many watch at the same time.", AGAIN_SECONDS)
+        self._watchers[caller.token] += 1
+        try:
+            yield
+        finally:
+            self._watchers[caller.token] -= 1
+
+    async def changes(self, caller: Caller, key: str, seen: int | None, pause: float) -> AsyncIterator[Entry | None]:
+        """What is known unless it was `seen`, and each change until the last; None after each `pause` without one."""
+        name = caller.system.name, key
+        while entry := self.view.find(*name):
+            if seen is None or entry.place > seen:
+                seen = entry.place
+                yield entry
+                if entry.progress.is_final:
+                    return
+            else:
+                await self._change(name, pause)
+                current = self.view.find(*name)
+                if current is not None and current.place == seen:
+                    yield None

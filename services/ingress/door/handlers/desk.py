@@ -1,0 +1,56 @@
+"""What is done with notices that come in."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from services.ingress.door.domain.judging import Caller, judge, outlook, receipt
+from services.ingress.door.domain.receipts import Outlook, Receipt
+from services.ingress.door.domain.refusals import Kind, later
+from services.ingress.door.domain.writing import Request, Written, read_request
+from services.ingress.door.handlers.board import Board
+from services.ingress.door.ports import Meter, NotStored, Outbox
+from shared.contracts.envelope import Envelope
+from shared.municipal.configuration import Configuration
+from shared.runtime.clock import Clock
+
+AGAIN_SECONDS = 2.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Desk:
+    """Takes notices in."""
+
+    configuration: Configuration
+    outbox: Outbox
+    board: Board
+    clock: Clock
+    meter: Meter
+
+    def read(self, request: Request, caller: Caller) -> Written:
+        """The events in a request, none of which has a problem. Raises Refusal."""
+        written = read_request(request, caller.system)
+        judge(written, caller, self.configuration, self.clock())
+        return written
+
+    def check(self, request: Request, caller: Caller) -> tuple[Written, Sequence[Outlook]]:
+        """What would become of them. Raises Refusal."""
+        written = self.read(request, caller)
+        return written, [outlook(event) for event in written.events]
+
+    async def take(self, request: Request, caller: Caller) -> tuple[Written, Sequence[Receipt]]:
+        """Return when the broker has all of them. Raises Refusal; then some of a batch may be stored nevertheless."""
+        written = self.read(request, caller)
+        for event in written.events:  # one after the other, since a batch may publish a notice and change it
+            await self._store(msgspec.structs.replace(event, kreisfunksystem=caller.system.name))
+            self.board.published(event, caller)
+        return written, [receipt(event) for event in written.events]
+
+    async def _store(self, event: Envelope) -> None:
+        try:
+            await self.outbox.store(event)
+        except NotStored:
+            detail = "The broker did not confirm. Repeat the same request: nothing is sent twice."
+            raise later(Kind.UNAVAILABLE, detail, AGAIN_SECONDS) from None
+        self.meter.stored(event.type)
