@@ -52,7 +52,7 @@ async def open_door(place: Place, publisher: PatientPublisher, registry: Collect
     metrics = DoorMetrics(registry)
     view = View(frozenset(system.name for system in configuration.systems))
     reader = place.reader
-    board = Board(view, system_clock, lambda: reader.is_current)
+    board = Board(view, system_clock, lambda: reader.is_current, place.login)
     app = application(
         guard=_guard(place, configuration, metrics),
         desk=Desk(

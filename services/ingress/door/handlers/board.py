@@ -15,6 +15,7 @@ from shared.municipal.binding import AmqpMessage
 from shared.municipal.binding import read_message as read_published
 from shared.municipal.reading import Unreadable
 from shared.municipal.rules import system_name
+from shared.municipal.systems import DOOR
 from shared.runtime.clock import Clock
 
 NOTICES = frozenset((NoticePublished.TYPE, NoticeUpdated.TYPE, NoticeWithdrawn.TYPE))
@@ -26,11 +27,12 @@ MOST_WATCHERS_OF_A_TOKEN = 20
 
 @dataclass
 class Board:
-    """`is_current` says whether everything that was said has been read."""
+    """`is_current` says whether everything that was said has been read; `login` is ours, of every replica."""
 
     view: View
     clock: Clock
     is_current: Callable[[], bool]
+    login: str
     _waiting: dict[Name, set[asyncio.Event]] = field(default_factory=dict)
     _watchers: Counter[str] = field(default_factory=Counter)
 
@@ -50,7 +52,8 @@ class Board:
 
     def _names(self, event: Envelope, login: str | None, place: int) -> list[Name]:
         if event.type in NOTICES:
-            name = self.view.publish(event, system_name(event, login), self.clock(), place)
+            publisher = system_name(event, DOOR if login == self.login else login)
+            name = self.view.publish(event, publisher, self.clock(), place)
             return [name] if name else []
         try:
             return self.view.apply(read_message(event), event.time, place)
