@@ -107,7 +107,8 @@ async def test_a_token_is_used_so_often_and_no_more(broker_url: str, tmp_path: P
 @pytest.mark.parametrize(
     ("method", "path", "status"),
     [
-        ("GET", "/", 404),
+        ("POST", "/", 405),
+        ("GET", "/nowhere", 404),
         ("GET", "/webhook", 404),
         ("GET", "/metrics", 404),
         ("GET", "/..%2f..%2fetc/passwd", 404),

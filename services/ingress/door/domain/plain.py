@@ -21,6 +21,7 @@ Notice = NoticePublished | NoticeUpdated | NoticeWithdrawn
 
 _KEY = re.compile(rf"[\x21-\x7e](?:[\x20-\x7e]{{0,{LONGEST_KEY - 2}}}[\x21-\x7e])?")
 _NAMES = {"expirytime": "expires_at", "subject": "notice", "type": "action"}
+_MAY_BE_NULL = ("notice", "source")
 _ENVELOPE = ("action", "notice", "expires_at", "source")
 
 
@@ -61,8 +62,8 @@ ACTIONS: Mapping[str, type[Notice]] = {
 
 def plain_event(content: Mapping[str, Any], key: str | None, system: System) -> bytes:
     """The event in structured JSON, as far as it can be made one; rules are checked later. Raises Refusal."""
-    given = {name: value for name, value in content.items() if value is not None}
-    hexadecimal = _derived(_checked(key), system.name)
+    given = {name: value for name, value in content.items() if value is not None or name not in _MAY_BE_NULL}
+    hexadecimal = _derived(checked_key(key), system.name)
     action = given.get("action", "publish")
     kind = ACTIONS.get(action) if isinstance(action, str) else None
     if kind is None:
@@ -70,13 +71,13 @@ def plain_event(content: Mapping[str, Any], key: str | None, system: System) -> 
     event = {
         "specversion": "1.0",
         "id": hexadecimal[:32],
-        "source": given.get("source") or _only_source(system),
+        "source": given["source"] if "source" in given else _only_source(system),
         "type": kind.TYPE,
         "datacontenttype": "application/json",
         "data": {name: value for name, value in given.items() if name not in _ENVELOPE},
     }
-    subject = given.get("notice") or (hexadecimal[32:52] if kind is NoticePublished else None)
-    times = {"expirytime": given["expires_at"]} if "expires_at" in given else {}
+    subject = given.get("notice", hexadecimal[32:52] if kind is NoticePublished else None)
+    times = {"expirytime": given.get("expires_at")} if kind is not NoticeWithdrawn else {}
     return msgspec.json.encode({**event, **times, **({"subject": subject} if subject is not None else {})})
 
 
@@ -87,7 +88,8 @@ def in_plain_words(problem: Problem) -> Problem:
     )
 
 
-def _checked(key: str | None) -> str:
+def checked_key(key: str | None) -> str:
+    """The key without its quotes. Raises Refusal."""
     plain = (key or "").strip()
     if len(plain) > 1 and plain[0] == plain[-1] == '"':  # a string of a structured field, RFC 9651
         plain = plain[1:-1]

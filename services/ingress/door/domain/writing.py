@@ -13,7 +13,7 @@ from urllib.parse import unquote
 import msgspec
 from msgspec import Raw
 
-from services.ingress.door.domain.plain import KEY_HEADER, in_plain_words, plain_event
+from services.ingress.door.domain.plain import KEY_HEADER, checked_key, in_plain_words, plain_event
 from services.ingress.door.domain.refusals import FieldError, Kind, Refusal
 from shared.contracts.envelope import CONTENT_TYPE as STRUCTURED
 from shared.contracts.envelope import Envelope
@@ -63,6 +63,8 @@ class Written:
 def read_request(request: Request, system: System) -> Written:
     """The events in a request of this system. Raises Refusal."""
     media = _media_type(request.header("content-type"))
+    if (key := request.header(KEY_HEADER)) is not None:
+        checked_key(key)
     if media == STRUCTURED:
         return Written(events=tuple(_each([request.body])))
     if media == BATCH:

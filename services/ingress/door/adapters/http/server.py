@@ -8,6 +8,7 @@ from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
 from services.ingress.door.adapters.http.answers import say_little
+from services.ingress.door.adapters.http.documents import add_documents
 from services.ingress.door.adapters.http.notices import DESK, check, publish
 from services.ingress.door.adapters.http.problems import METRICS, SpeakingProtocol, problems
 from services.ingress.door.adapters.http.progress import BOARD, CLOSING, follow, tell_watchers
@@ -33,6 +34,7 @@ def application(
     app.router.add_post("/notices", publish)
     app.router.add_post("/notices/check", check)
     app.router.add_get("/events/{key:[0-9a-f]{32}}", follow, allow_head=False)
+    add_documents(app)
     return app
 
 

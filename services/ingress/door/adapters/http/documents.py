@@ -1,0 +1,35 @@
+"""What the door says about itself. It holds no secrets, so nobody needs a token to read it."""
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import msgspec
+from aiohttp import web
+
+from services.ingress.door.domain.documents import openapi
+from services.ingress.door.domain.page import page
+from shared import contracts
+
+ASYNCAPI = Path(contracts.__file__).parent / "asyncapi.json"
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
+
+
+def add_documents(app: web.Application) -> None:
+    """`/openapi.json`, `/asyncapi.json` where there is one, and the page that leads to both."""
+    document = openapi()
+    others = {"/asyncapi.json": "AsyncAPI 3: the same over AMQP, and what is told"} if ASYNCAPI.exists() else {}
+    html = page(document, others).encode()
+    for path in ("/", "/docs"):
+        app.router.add_get(path, _saying(html, "text/html"), allow_head=False)
+    app.router.add_get("/openapi.json", _saying(msgspec.json.encode(document), "application/json"), allow_head=False)
+    if others:
+        app.router.add_get("/asyncapi.json", _saying(ASYNCAPI.read_bytes(), "application/json"), allow_head=False)
+
+
+def _saying(body: bytes, media: str) -> Callable[[web.Request], Awaitable[web.Response]]:
+    async def say(_: web.Request) -> web.Response:
+        return web.Response(
+            body=body, content_type=media, charset="utf-8", headers={"Content-Security-Policy": _POLICY}
+        )
+
+    return say

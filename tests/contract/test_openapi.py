@@ -1,0 +1,51 @@
+"""The OpenAPI document is valid, is that of the code, and every answer of the door is in it."""
+
+import json
+import re
+
+import pytest
+from jsonschema import Draft202012Validator
+from openapi_spec_validator import validate
+
+from services.ingress.door.domain.documents import MEANINGS, openapi
+from services.ingress.door.domain.page import page
+from services.ingress.door.domain.refusals import Kind
+from tests.contract.openapi import FILE, text
+from tests.integration.door.door import data, event, soon
+
+DOCUMENT = json.loads(text())
+
+
+def validator(name: str) -> Draft202012Validator:
+    return Draft202012Validator({"$ref": f"#/components/schemas/{name}", "components": DOCUMENT["components"]})
+
+
+def test_it_is_valid() -> None:
+    validate(DOCUMENT)
+
+
+def test_the_file_is_what_the_code_says() -> None:
+    assert FILE.read_text() == text()
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("PublishedEvent", event(data=data())),
+        ("PlainPublish", {**data(), "expires_at": soon()}),
+        ("PlainUpdate", {**data(revision=2), "action": "update", "notice": "n", "expires_at": soon()}),
+        ("PlainWithdraw", {"action": "withdraw", "notice": "n"}),
+    ],
+)
+def test_what_the_tests_send_is_described(name: str, content: dict[str, object]) -> None:
+    validator(name).validate(content)
+    assert not validator(name).is_valid({**content, "notice": 7, "subject": 7})
+
+
+def test_the_page_explains_each_error_and_needs_nothing_from_elsewhere() -> None:
+    html = page(openapi(), {"/asyncapi.json": "AsyncAPI"})
+    assert [kind.slug for kind in Kind if f'id="{kind.slug}"' not in html] == []
+    assert set(MEANINGS) == set(Kind)
+    assert not re.search(r"(src|href)=\"?(https?:)?//", html)
+    links = set(re.findall(r'href="#([^"]+)"', html))
+    assert [link for link in links if f'id="{link}"' not in html] == []
