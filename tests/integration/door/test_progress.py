@@ -26,7 +26,7 @@ from shared.contracts.events import (
     Problem,
 )
 from shared.contracts.message import Lane, Message
-from tests.integration.door.county import text_of
+from tests.integration.door.county import text_of, write_tokens
 from tests.integration.door.door import BATCH, WITHDRAWN, Answer, Door, data, event, running_door
 from tests.servers import wait_for
 
@@ -226,7 +226,16 @@ async def test_each_event_of_a_batch_is_followed_by_itself(door: Door) -> None:
         assert (await door.ask("GET", told["event"])).body["id"] == told["id"]
 
 
-async def test_a_withdrawn_token_ends_its_streams_and_a_stop_ends_all(broker_url: str, tmp_path: Path) -> None:
+async def test_a_withdrawn_token_ends_its_streams(broker_url: str, tmp_path: Path) -> None:
+    async with running_door(broker_url, tmp_path) as door:
+        location = (await door.publish(event(data=data()))).headers["Location"]
+        async with watched(door, location) as response:
+            assert await response.content.readline() == b"retry: 2000\n"
+            write_tokens(door.tokens_file)
+            assert [name for _, name, _ in await events_of(response)] == ["received"]
+
+
+async def test_a_stop_ends_all_streams(broker_url: str, tmp_path: Path) -> None:
     async with running_door(broker_url, tmp_path) as door:
         location = (await door.publish(event(data=data()))).headers["Location"]
         async with watched(door, location) as response:
@@ -244,3 +253,9 @@ async def test_only_so_many_streams_for_one_token(door: Door) -> None:
     for response, context in zip(opened, responses, strict=True):
         response.close()
         await context.__aexit__(None, None, None)
+
+    async def has_room() -> bool:
+        async with watched(door, location) as response:
+            return response.status == 200
+
+    await wait_for(has_room)

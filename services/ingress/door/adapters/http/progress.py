@@ -14,7 +14,8 @@ from services.ingress.door.handlers.board import Board
 
 EVENT_STREAM = "text/event-stream"
 AGAIN_MILLISECONDS = 2_000
-PAUSE_SECONDS = 10.0
+LOOK_SECONDS = 1.0  # how soon we notice that nobody listens any more, or may not any more
+QUIET_SECONDS = 10.0
 LONGEST_SECONDS = 3_600.0
 WRITE_SECONDS = 10.0
 BOARD = web.AppKey("board", Board)
@@ -56,13 +57,17 @@ async def _stream(request: web.Request, caller: Caller, key: str, seen: int | No
 async def _write(
     request: web.Request, response: web.StreamResponse, caller: Caller, key: str, seen: int | None
 ) -> None:
-    ends = time.monotonic() + LONGEST_SECONDS
+    said = time.monotonic()
+    ends = said + LONGEST_SECONDS
     try:
         await _send(response, f"retry: {AGAIN_MILLISECONDS}\n\n")
-        async for entry in request.app[BOARD].changes(caller, key, seen, PAUSE_SECONDS):
-            if time.monotonic() > ends or not request.app[GUARD].still_admits(caller):
+        async for entry in request.app[BOARD].changes(caller, key, seen, LOOK_SECONDS):
+            now = time.monotonic()
+            if now > ends or request.transport is None or not request.app[GUARD].still_admits(caller):
                 return
-            await _send(response, _event(entry) if entry else ": nothing new\n\n")
+            if entry or now - said > QUIET_SECONDS:
+                await _send(response, _event(entry) if entry else ": nothing new\n\n")
+                said = now
     except (ConnectionError, TimeoutError):
         return  # nobody reads it any more
 

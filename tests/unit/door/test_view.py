@@ -1,0 +1,120 @@
+"""What each message changes of what is known, in whatever order and however often it comes."""
+
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from hypothesis import given
+from hypothesis import strategies as some
+
+from services.ingress.door.domain.progress import State
+from services.ingress.door.domain.receipts import event_key
+from services.ingress.door.domain.view import View
+from shared.contracts.envelope import Envelope
+from shared.contracts.events import (
+    BroadcastCancelled,
+    BroadcastFinished,
+    BroadcastProgressed,
+    NoticeAccepted,
+    NoticeRejected,
+    Problem,
+)
+from shared.contracts.message import Message
+
+NOW = datetime(2026, 11, 25, tzinfo=UTC)
+BROADCAST = UUID(int=1)
+SOURCE = "/a"
+
+
+def published(identifier: str = "1") -> Envelope:
+    return Envelope(id=identifier, source=SOURCE, type="t", specversion="1.0", subject="n")
+
+
+def accepted(identifier: str = "1", broadcast: UUID = BROADCAST, at: datetime | None = None) -> NoticeAccepted:
+    return NoticeAccepted(source=SOURCE, event=identifier, notice="n", revision=1, broadcast=broadcast, scheduled_at=at)
+
+
+def rejected() -> NoticeRejected:
+    return NoticeRejected(source=SOURCE, event="1", problems=(Problem(field="id", problem="was used"),))
+
+
+def state(view: View, identifier: str = "1") -> State | None:
+    entry = view.find("a", event_key(SOURCE, identifier))
+    return entry.progress.state if entry else None
+
+
+def view_with(*messages: Message) -> View:
+    view = View(frozenset({"a", "b"}))
+    view.publish(published(), "a", NOW, 0)
+    for place, message in enumerate(messages, 1):
+        view.apply(message, NOW, place)
+    return view
+
+
+def test_a_rejection_after_the_acceptance_is_that_of_other_content() -> None:
+    view = view_with(accepted(), rejected())
+    entry = view.find("a", event_key(SOURCE, "1"))
+    assert entry is not None
+    assert (entry.progress.state, entry.progress.problems[0].field) == (State.ACCEPTED, "id")
+
+
+def test_what_was_rejected_may_be_accepted_when_it_is_sent_again() -> None:
+    assert state(view_with(rejected(), accepted())) is State.ACCEPTED
+
+
+def test_an_acceptance_said_again_takes_nothing_back() -> None:
+    finished = BroadcastFinished(broadcast=BROADCAST, audience=1, states={"accepted": 1})
+    view = view_with(accepted(), finished, accepted())
+    entry = view.find("a", event_key(SOURCE, "1"))
+    assert entry is not None
+    assert (entry.progress.state, entry.progress.audience) == (State.FINISHED, 1)
+
+
+def test_a_schedule_that_is_over_is_none() -> None:
+    assert state(view_with(accepted(at=NOW + timedelta(hours=1)))) is State.SCHEDULED
+    assert state(view_with(accepted(at=NOW - timedelta(hours=1)))) is State.ACCEPTED
+
+
+SAID = [
+    accepted(),
+    rejected(),
+    BroadcastProgressed(broadcast=BROADCAST, audience=None, states={}),
+    BroadcastFinished(broadcast=BROADCAST, audience=1, states={}),
+    BroadcastCancelled(broadcast=BROADCAST, source=SOURCE, notice="n"),
+]
+
+
+@given(some.lists(some.sampled_from(SAID), max_size=8))
+def test_what_has_ended_stays_ended(messages: list[Message]) -> None:
+    view = view_with()
+    before = state(view)
+    for place, message in enumerate(messages, 1):
+        view.apply(message, NOW, place)
+        if before in (State.FINISHED, State.CANCELLED):
+            assert state(view) is before
+        before = state(view)
+
+
+def test_only_the_last_events_of_a_system_are_known_and_others_lose_nothing() -> None:
+    view = View(frozenset({"a", "b"}), most_events=3)
+    view.publish(published("kept"), "b", NOW, 0)
+    for number in range(10):
+        view.publish(published(str(number)), "a", NOW, number)
+        view.apply(accepted(str(number), UUID(int=number)), NOW, number)
+    assert view.sizes == {"a": 3, "b": 1}
+    assert (state(view, "6"), state(view, "7")) == (None, State.ACCEPTED)
+
+
+def test_whoever_is_not_registered_has_no_events() -> None:
+    view = View(frozenset({"a"}))
+    assert view.publish(published(), "stranger", NOW, 0) is None
+    assert view.publish(published(), None, NOW, 0) is None
+    assert view.sizes == {}
+
+
+def test_the_same_id_of_two_systems_is_two_events() -> None:
+    view = View(frozenset({"a", "b"}))
+    view.publish(published(), "b", NOW, 0)
+    view.publish(published(), "a", NOW, 1)
+    view.apply(accepted(), NOW, 2)
+    assert view.sizes == {"a": 1, "b": 1}
+    assert state(view) is State.ACCEPTED
