@@ -10,6 +10,7 @@ from cli.keys.command import keys
 from cli.migrate.command import migrate
 from cli.operate import broadcasts, limits, templates, unknown
 from cli.publish.command import publish, withdraw
+from cli.quarantine.command import quarantine
 from cli.secrets import secrets
 from cli.tokens import command as tokens
 from cli.up import up
@@ -30,6 +31,7 @@ app.add_typer(broadcasts.app, name="broadcasts")
 app.add_typer(limits.app, name="limits")
 app.add_typer(unknown.app, name="unknown")
 app.add_typer(templates.app, name="templates")
+app.add_typer(quarantine, name="quarantine")
 app.command()(faults)
 app.command()(migrate)
 app.add_typer(keys, name="keys")

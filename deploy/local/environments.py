@@ -152,6 +152,16 @@ def operator(around: Surroundings) -> Environment:
     }
 
 
+def quarantine(around: Surroundings) -> Environment:
+    """Only what `kreisfunk quarantine` needs, to be set on top of somebody's own environment."""
+    return {
+        "KREISFUNK_BROKER_URL": around.broker_url("quarantine"),
+        "KREISFUNK_PHONE_NUMBER_ID": PHONE_NUMBER_ID,
+        "KREISFUNK_WABA_ID": BUSINESS_ACCOUNT_ID,
+        "KREISFUNK_SECRETS_DIR": str(around.secrets / "quarantine"),
+    }
+
+
 def _service(around: Surroundings, name: str, internal_port: int) -> Environment:
     return {
         **_with_secrets(around, name),

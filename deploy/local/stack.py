@@ -9,7 +9,15 @@ from pathlib import Path
 from urllib.parse import quote
 
 from deploy.local.detours import Detours, detours
-from deploy.local.environments import Surroundings, feeds, inherited_environment, operator, publisher, tokens
+from deploy.local.environments import (
+    Surroundings,
+    feeds,
+    inherited_environment,
+    operator,
+    publisher,
+    quarantine,
+    tokens,
+)
 from deploy.local.ports import LOOPBACK, reserved_ports
 from deploy.local.postgres import DATABASE, PostgresServer, local_postgres
 from deploy.local.process import run_to_end
@@ -169,6 +177,7 @@ class _Starting:
             publisher=publisher(around),
             feeds=feeds(around),
             operator=operator(around),
+            quarantine=quarantine(around),
             tokens=tokens(around),
         )
 

@@ -17,7 +17,7 @@ LOCK_FILE = "lock"
 
 @dataclass(frozen=True, kw_only=True)
 class StackAddresses:
-    """Where a running stack is. The last four are environments of `kreisfunk publish`, `feeds`, operators, `tokens`."""
+    """Where a running stack is. The last five are environments of commands, each with what that command needs."""
 
     simulator_url: str
     phones_url: str = field(repr=False)
@@ -32,6 +32,7 @@ class StackAddresses:
     publisher: dict[str, str]
     feeds: dict[str, str]
     operator: dict[str, str]
+    quarantine: dict[str, str]
     tokens: dict[str, str]
 
 

@@ -42,6 +42,7 @@ PERMISSIONS: Mapping[str, Permission] = {
     ),
     "subscriptions": _service("subscriptions", [topology.DISPATCH, topology.EVENTS]),
     "dispatcher": _service("dispatcher", [topology.EVENTS]),
+    "quarantine": Permission(configure="^$", write=_only([topology.INBOUND]), read=_only(topology.QUARANTINES)),
     "pressestelle": municipal("pressestelle"),
     # Publishes without listening for answers.
     "feeds": Permission(configure="^$", write=_only([topology.MUNICIPAL_EVENTS]), read="^$"),

@@ -20,6 +20,7 @@ SEES = {
     "postgres": {"postgres-secrets"},
     "prometheus": set(),
     "publish": {"pressestelle-secrets"},
+    "quarantine": {"quarantine-secrets"},
     "rabbitmq": {"rabbitmq-secrets"},
     "simulator": {"simulator-secrets"},
     "subscriptions": {"subscriptions-secrets"},

@@ -12,6 +12,7 @@ from cli.feeds.settings import Settings as Feeds
 from cli.migrate.settings import Settings as Migrate
 from cli.operate.settings import Settings as Operate
 from cli.publish.settings import Settings as Publish
+from cli.quarantine.settings import Settings as Quarantine
 from services.dispatcher.settings import Settings as Dispatcher
 from services.ingress.settings import Settings as Ingress
 from services.subscriptions.settings import Settings as Subscriptions
@@ -25,6 +26,7 @@ WHO: Mapping[str, type[BaseSettings]] = {
     "`kreisfunk migrate`": Migrate,
     "`kreisfunk publish`, `kreisfunk withdraw`": Publish,
     "`kreisfunk feeds`": Feeds,
+    "`kreisfunk quarantine`": Quarantine,
     "`kreisfunk limits`, `broadcasts`, `unknown`, `templates`": Operate,
 }
 HEAD = ("variable", "unless set", "what for")

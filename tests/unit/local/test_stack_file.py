@@ -22,6 +22,7 @@ ADDRESSES = StackAddresses(
     monitor_database_url="postgresql://127.0.0.1:6/kreisfunk",
     publisher={"KREISFUNK_BROKER_URL": "amqp://pressestelle@127.0.0.1:4/"},
     feeds={"KREISFUNK_BROKER_URL": "amqp://feeds@127.0.0.1:4/"},
+    quarantine={"KREISFUNK_BROKER_URL": "amqp://quarantine@127.0.0.1:4/"},
     operator={"KREISFUNK_DATABASE_URL": "postgresql://kreisfunk_operator@127.0.0.1:6/kreisfunk"},
     tokens={"KREISFUNK_DOOR_TOKENS_FILE": "/secrets/tokens/tokens.json"},
 )

@@ -1,0 +1,1 @@
+"""`kreisfunk quarantine`: what was not understood, for a person to look at, send again or drop."""

@@ -1,0 +1,96 @@
+"""A quarantined webhook through today's understanding, and what is found onto the broker.
+
+Everything that it holds is published, also what went on at first: whoever reads it knows by its keys that it has been
+there. That memory is not for ever, so what is older than it is left out.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import NAMESPACE_OID, uuid5
+
+from cli.quarantine.items import QuarantinedWebhook
+from services.ingress.adapters.outbox import SOURCE
+from services.ingress.domain.addresses import Rules
+from services.ingress.domain.findings import Event, Understood
+from services.ingress.domain.groups import by_type, group_of
+from services.ingress.domain.translate import understand
+from shared.amqp.publisher import Publisher
+from shared.amqp.topology import INBOUND
+from shared.contracts.envelope import encode
+from shared.contracts.inbound import IdentityChange, InboundMessage
+from shared.contracts.message import Message
+from shared.sealing import IndexKey, KeyRing
+
+# Shorter than subscriptions remembers which messages it has handled.
+OLDEST = timedelta(days=8)
+EVENTS_IN_A_GROUP = 100
+
+
+@dataclass(frozen=True, kw_only=True)
+class Replayed:
+    """What came of it. Only what left no problem and nothing too old is done with."""
+
+    published: int
+    ignored: int
+    too_old: int
+    problems: tuple[str, ...]
+
+    @property
+    def complete(self) -> bool:
+        return not self.problems and not self.too_old
+
+
+@dataclass(frozen=True, kw_only=True)
+class Replayer:
+    """Publishes as the ingress would; every publish is confirmed."""
+
+    publisher: Publisher
+    ring: KeyRing
+    index: IndexKey
+    phone_number_id: str
+    account_id: str | None
+
+    async def replay(self, webhook: QuarantinedWebhook, now: datetime) -> Replayed:
+        """Publish what is understood now. Raises NotOpened, BrokerAway, Unroutable; all may be repeated."""
+        understood = understand(webhook.open(self.ring), self._rules(webhook))
+        fresh = [event for event in understood.events if not is_too_old(event, now)]
+        for number, group in enumerate(groups_of(fresh)):
+            identifier = str(uuid5(NAMESPACE_OID, f"{webhook.kept.message_id}/{number}"))
+            body = encode(group, event_id=identifier, source=SOURCE, time=now)
+            await self.publisher.publish(INBOUND, group.KEY, body, message_id=identifier)
+        return _replayed(understood, fresh)
+
+    def _rules(self, webhook: QuarantinedWebhook) -> Rules:
+        return Rules(
+            phone_number_id=self.phone_number_id,
+            account_id=self.account_id,
+            received_at=webhook.message.received_at,
+            seal=self.ring.seal,
+            index=self.index.index,
+        )
+
+
+def is_too_old(event: Event, now: datetime) -> bool:
+    """Whether somebody may have handled it and forgotten that: the person may have changed their mind since."""
+    match event:
+        case InboundMessage(sent_at=at) | IdentityChange(at=at):
+            return now - at > OLDEST
+        case _:
+            return False
+
+
+def groups_of(events: Sequence[Event]) -> Iterator[Message]:
+    """The messages that carry them, each of one type."""
+    for same in by_type(events).values():
+        for start in range(0, len(same), EVENTS_IN_A_GROUP):
+            yield group_of(same[start : start + EVENTS_IN_A_GROUP])
+
+
+def _replayed(understood: Understood, fresh: Sequence[Event]) -> Replayed:
+    return Replayed(
+        published=len(fresh),
+        ignored=len(understood.ignored),
+        too_old=len(understood.events) - len(fresh),
+        problems=tuple(problem.reason for problem in understood.problems),
+    )

@@ -1,0 +1,57 @@
+"""Who may look at the quarantine: a broker login that reads it alone, and, to open it, the keys."""
+
+from collections.abc import Mapping
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from cli.stacks import RunningStack, environment_of
+from shared.runtime.settings import PREFIX, read_settings
+from shared.sealing import IndexKey, KeyRing
+
+
+class Settings(BaseSettings):
+    """Without keys the quarantine can be listed and dropped, not opened."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, frozen=True, extra="ignore", hide_input_in_errors=True, env_ignore_empty=True
+    )
+
+    broker_url: str = Field(description="amqp://quarantine@host:port/vhost", pattern=r"^amqps?://")
+    broker_password: SecretStr | None = Field(None, description="password of the broker login")
+    sealing_keys: SecretStr | None = Field(None, description="VERSION:BASE64 of 32 bytes, to show and to replay")
+    index_key: SecretStr | None = Field(None, description="base64 of 32 bytes, to replay")
+    phone_number_id: str | None = Field(None, description="Meta's id of our number, to replay")
+    waba_id: str | None = Field(None, description="Meta's id of our account, as the ingress has it")
+
+    @field_validator("sealing_keys")
+    @classmethod
+    def _is_key_ring(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            KeyRing.parse(value.get_secret_value())
+        return value
+
+    @field_validator("index_key")
+    @classmethod
+    def _is_index_key(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            IndexKey.parse(value.get_secret_value())
+        return value
+
+    @property
+    def broker_secret(self) -> str | None:
+        return self.broker_password.get_secret_value() if self.broker_password else None
+
+    @property
+    def ring(self) -> KeyRing | None:
+        return KeyRing.parse(self.sealing_keys.get_secret_value()) if self.sealing_keys else None
+
+    @property
+    def index(self) -> IndexKey | None:
+        return IndexKey.parse(self.index_key.get_secret_value()) if self.index_key else None
+
+
+def quarantine_settings(stack: RunningStack | None, environment: Mapping[str, str]) -> Settings:
+    """Of a local stack if there is one; ends the command with status 2 if something is missing."""
+    with environment_of(stack.addresses.quarantine if stack else environment):
+        return read_settings(Settings)

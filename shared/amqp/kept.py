@@ -1,0 +1,84 @@
+"""Looking through queues whose messages stay until a person decides.
+
+What was looked at goes back when the look ends, unless it was removed. Meanwhile nobody else sees it.
+"""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractRobustConnection
+
+from shared.amqp.connection import AWAY, BrokerAway
+
+
+@dataclass(frozen=True)
+class Kept:
+    """One message in hand."""
+
+    queue: str
+    incoming: AbstractIncomingMessage
+
+    @property
+    def body(self) -> bytes:
+        return self.incoming.body
+
+    @property
+    def message_id(self) -> str:
+        return self.incoming.message_id or ""
+
+    @property
+    def headers(self) -> Mapping[str, Any]:
+        return self.incoming.headers
+
+    async def remove(self) -> None:
+        """Take it out of the queue for good. Raises BrokerAway: then it may still be there."""
+        try:
+            await self.incoming.ack()
+        except AWAY as error:
+            raise BrokerAway(f"cannot remove from {self.queue}: {type(error).__name__}") from None
+
+
+@dataclass(frozen=True)
+class KeptQueues:
+    """Queues to look through, one after the other, the oldest message first."""
+
+    channel: AbstractChannel
+    names: Sequence[str]
+
+    async def count(self) -> int:
+        """How many messages nobody looks at just now. Raises BrokerAway."""
+        try:
+            declared = [await self.channel.declare_queue(name, passive=True) for name in self.names]
+        except AWAY as error:
+            raise BrokerAway(f"cannot look at the queues: {type(error).__name__}") from None
+        return sum(queue.declaration_result.message_count or 0 for queue in declared)
+
+    async def messages(self, most: int) -> AsyncGenerator[Kept, None]:
+        """At most so many, each once. Raises BrokerAway."""
+        for name in self.names:
+            while most > 0 and (kept := await self._next(name)):
+                most -= 1
+                yield kept
+
+    async def _next(self, name: str) -> Kept | None:
+        try:
+            queue = await self.channel.get_queue(name, ensure=False)
+            incoming = await queue.get(fail=False)
+        except AWAY as error:
+            raise BrokerAway(f"cannot read {name}: {type(error).__name__}") from None
+        return Kept(name, incoming) if incoming else None
+
+
+@asynccontextmanager
+async def open_kept(connection: AbstractRobustConnection, names: Sequence[str]) -> AsyncIterator[KeptQueues]:
+    """At the end everything that was not removed is back in its place. Raises BrokerAway."""
+    try:
+        channel = await connection.channel(publisher_confirms=False)
+    except AWAY as error:
+        raise BrokerAway(f"cannot open a channel: {type(error).__name__}") from None
+    try:
+        yield KeptQueues(channel, names)
+    finally:
+        await channel.close()

@@ -1,0 +1,96 @@
+"""A quarantine with real webhooks in it, and an operator with the login and the keys that are made for that."""
+
+import asyncio
+import base64
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+
+import aio_pika
+import msgspec
+from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
+
+from services.ingress.domain.findings import Problem, ProblemKind
+from services.ingress.domain.translate import quarantine
+from shared.amqp import topology
+from shared.contracts.envelope import encode
+from shared.contracts.inbound import InboundMessages
+from tests.integration.ingress.queues import Queues
+from tests.servers import wait_for
+from tests.unit.ingress.rules import RULES
+from tests.unit.ingress.webhooks import NUMBER_ID
+
+SEALING_KEYS = f"1:{base64.b64encode(bytes(range(32))).decode()}"
+INDEX_KEY = base64.b64encode(bytes(range(32, 64))).decode()
+KEYS = {
+    "KREISFUNK_SEALING_KEYS": SEALING_KEYS,
+    "KREISFUNK_INDEX_KEY": INDEX_KEY,
+    "KREISFUNK_PHONE_NUMBER_ID": NUMBER_ID,
+}
+PROBLEM = Problem("messages[0]: Object missing required field `timestamp`", ProblemKind.BROKEN_PART)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ward:
+    """The quarantine and what is behind the ingress; `login_url` may do what the login `quarantine` may."""
+
+    channel: AbstractChannel
+    queues: Queues
+    login_url: str
+
+    @property
+    def without_keys(self) -> Mapping[str, str]:
+        return {"KREISFUNK_BROKER_URL": self.login_url}
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        return {**self.without_keys, **KEYS}
+
+    async def keep(self, name: str, body: bytes, *, at: datetime, problems: Sequence[Problem] = (PROBLEM,)) -> None:
+        """As the ingress does; `name` is the id of the event."""
+        kept = quarantine(body, problems, msgspec.structs.replace(RULES, received_at=at))
+        event = encode(kept, event_id=name, source="/kreisfunk/ingress", time=at)
+        await self.put(name, event)
+
+    async def put(self, name: str, event: bytes) -> None:
+        message = aio_pika.Message(event, message_id=name, delivery_mode=aio_pika.DeliveryMode.PERSISTENT)
+        exchange = await self.channel.get_exchange(topology.INBOUND, ensure=False)
+        await exchange.publish(message, "quarantined")
+
+    async def size(self) -> int:
+        declared = await self.channel.declare_queue(topology.QUARANTINE, passive=True)
+        return declared.declaration_result.message_count or 0
+
+    async def has(self, number: int) -> None:
+        """Wait until so many are there: what a command looked at comes back when its connection has ended."""
+
+        async def there() -> bool:
+            return await self.size() == number
+
+        await wait_for(there)
+
+    async def ids(self) -> list[str]:
+        """Taken out, in their order."""
+        queue = await self.channel.get_queue(topology.QUARANTINE, ensure=False)
+        taken = []
+        while incoming := await queue.get(fail=False):
+            await incoming.ack()
+            taken.append(incoming.message_id or "")
+        return taken
+
+
+@asynccontextmanager
+async def first_message(channel: AbstractChannel) -> AsyncIterator[asyncio.Event]:
+    """Set once citizens' messages come to the broker."""
+    came = asyncio.Event()
+
+    async def heard(_: AbstractIncomingMessage) -> None:
+        came.set()
+
+    queue = await channel.declare_queue(exclusive=True)
+    await queue.bind(topology.INBOUND, InboundMessages.KEY)
+    tag = await queue.consume(heard, no_ack=True)
+    yield came
+    await queue.cancel(tag)
+    await queue.delete(if_unused=False, if_empty=False)

@@ -1,0 +1,269 @@
+"""`kreisfunk quarantine` against a real broker, with the login and the keys of an operator."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Mapping
+from datetime import UTC, datetime, timedelta
+
+import aio_pika
+import pytest
+from aiormq.exceptions import ChannelAccessRefused
+
+from services.ingress.domain.findings import Problem, ProblemKind
+from shared.amqp import topology
+from shared.contracts.inbound import DeliveryStatuses, InboundMessages
+from tests.integration.cli.commands import REPOSITORY, Ended, kreisfunk_here
+from tests.integration.cli.desk import let_log_in
+from tests.integration.cli.kept_webhooks import KEYS, Ward, first_message
+from tests.integration.ingress.queues import open_queues
+from tests.servers import Servers, wait_for
+from tests.unit.ingress.rules import INDEX
+from tests.unit.ingress.webhooks import PHONE, messages_body, status, text_message, value, webhook
+
+NOW = datetime.now(UTC)
+RECENTLY = str(int((NOW - timedelta(hours=1)).timestamp()))
+LONG_AGO = str(int((NOW - timedelta(days=30)).timestamp()))
+
+
+@pytest.fixture(scope="module")
+async def module_ward(servers: Servers, vhost: str) -> AsyncIterator[Ward]:
+    async with open_queues(vhost) as queues, await aio_pika.connect(vhost) as connection:
+        login_url = await let_log_in(servers, vhost, "quarantine")
+        yield Ward(channel=await connection.channel(), queues=queues, login_url=login_url)
+
+
+@pytest.fixture
+async def ward(module_ward: Ward) -> Ward:
+    await module_ward.queues.purge()
+    return module_ward
+
+
+async def quarantine(*arguments: str, environment: Mapping[str, str]) -> Ended:
+    return await kreisfunk_here("quarantine", *arguments, environment=environment)
+
+
+def message(number: int, timestamp: str = RECENTLY) -> bytes:
+    return messages_body(text_message(number, timestamp=timestamp))
+
+
+async def texts(ward: Ward) -> list[str | None]:
+    groups = await ward.queues.take(InboundMessages)
+    return [it.text for group in groups for it in group.messages]
+
+
+async def test_an_empty_quarantine_is_told_as_such(ward: Ward) -> None:
+    ended = await quarantine("list", environment=ward.without_keys)
+    assert (ended.status, ended.output) == (0, "nothing is in quarantine\n")
+
+
+async def test_the_list_needs_no_key_and_names_nobody(ward: Ward) -> None:
+    await ward.keep("aaaaaaaa-1", message(1), at=NOW)
+    await ward.keep("bbbbbbbb-1", b"{}", at=NOW, problems=[Problem("not UTF-8", ProblemKind.NO_WEBHOOK)])
+    await ward.put("cccccccc-1", b"what is this?")
+
+    ended = await quarantine("list", environment=ward.without_keys)
+
+    assert ended.status == 0
+    lines = ended.output.splitlines()
+    assert [line.split()[0] for line in lines] == ["id", "aaaaaaaa", "bbbbbbbb", "cccccccc"]
+    assert "webhook: broken_part" in lines[1]
+    assert "messages[0]: Object missing required field `timestamp`" in lines[1]
+    assert "webhook: no_webhook" in lines[2]
+    assert "not a message of ours" in lines[3]
+    assert PHONE not in ended.everything
+    await ward.has(3)
+
+
+async def test_the_list_for_scripts_has_everything(ward: Ward) -> None:
+    for number in range(3):
+        await ward.keep(f"id-{number}", b"{}", at=NOW)
+    ended = await quarantine("list", "--limit", "2", "--json", environment=ward.without_keys)
+    assert ended.json["total"] == 3
+    assert [it["id"] for it in ended.json["items"]] == ["id-0", "id-1"]
+    assert ended.json["items"][0] | {"since": ""} == {
+        "id": "id-0",
+        "kind": "webhook: broken_part",
+        "since": "",
+        "size": 2,
+        "reason": "messages[0]: Object missing required field `timestamp`",
+    }
+    await ward.has(3)
+    plain = await quarantine("list", "--limit", "2", environment=ward.without_keys)
+    assert plain.output.endswith("1 more: --limit 3\n")
+    await ward.has(3)
+    assert await ward.ids() == ["id-0", "id-1", "id-2"]
+
+
+async def test_one_is_opened_by_the_beginning_of_its_id(ward: Ward) -> None:
+    await ward.keep("aaaa-1", message(1), at=NOW)
+    await ward.keep("bbbb-1", b"Start \xff", at=NOW)
+
+    ended = await quarantine("show", "aaaa", environment=ward.environment)
+    assert ended.status == 0
+    assert f'"from": "{PHONE}"' in ended.output
+    assert "may name people" in ended.complaint
+
+    await ward.has(2)
+    assert "Start \\xff" in (await quarantine("show", "bbbb", environment=ward.environment)).output
+    await ward.has(2)
+    raw = await quarantine("show", "aaaa-1", "--raw", environment=ward.environment)
+    assert raw.output.encode() == message(1)
+
+
+@pytest.mark.parametrize(
+    ("keys", "complaint"),
+    [
+        ({}, "no sealing key is set"),
+        ({"KREISFUNK_SEALING_KEYS": KEYS["KREISFUNK_SEALING_KEYS"].replace("1:", "2:")}, "not in the ring"),
+        ({"KREISFUNK_SEALING_KEYS": f"1:{KEYS['KREISFUNK_INDEX_KEY']}"}, "does not open with this key"),
+    ],
+)
+async def test_without_the_right_key_it_stays_closed_and_says_what_to_do(
+    ward: Ward, keys: Mapping[str, str], complaint: str
+) -> None:
+    await ward.keep("aaaa", message(1), at=NOW)
+    ended = await quarantine("show", "aaaa", environment={**ward.without_keys, **keys})
+    assert (ended.status, ended.output) == (3, "")
+    assert complaint in ended.complaint
+    assert "KREISFUNK_SEALING_KEYS" in ended.complaint
+    await ward.has(1)
+
+
+@pytest.mark.parametrize("command", [("show", "aaa"), ("replay", "aaa"), ("drop", "aaa", "--yes"), ("show", "zzz")])
+async def test_what_is_not_there_or_not_one_is_refused(ward: Ward, command: tuple[str, ...]) -> None:
+    await ward.keep("aaa1", message(1), at=NOW)
+    await ward.keep("aaa2", message(2), at=NOW)
+    ended = await quarantine(*command, environment=ward.environment)
+    assert ended.status == 3
+    assert "in quarantine has an id that begins with" in ended.complaint
+    await ward.has(2)
+
+
+async def test_what_is_understood_today_is_sent_on_and_leaves(ward: Ward) -> None:
+    body = webhook(
+        value(messages=[text_message(1, timestamp=RECENTLY)], statuses=[status(number) for number in range(250)])
+    )
+    await ward.keep("aaaa", body, at=NOW)
+
+    ended = await quarantine("replay", "aaaa", environment=ward.environment)
+
+    assert (ended.status, ended.output) == (0, "aaaa: 251 published, 0 not for us\n")
+    [group] = await ward.queues.take(InboundMessages)
+    assert group.messages[0].message_key == INDEX.index("wamid", "wamid.IN00000001")
+    assert group.messages[0].received_at == NOW
+    statuses = await ward.queues.take(DeliveryStatuses)
+    assert [it.delivery for group in statuses for it in group.statuses] == [f"delivery-{it}" for it in range(250)]
+    assert await ward.ids() == []
+
+
+async def test_what_is_still_not_understood_stays_and_its_neighbours_are_sent_on(ward: Ward) -> None:
+    await ward.keep("aaaa", messages_body(text_message(1, "Stop", timestamp=RECENTLY), {"id": 7}), at=NOW)
+
+    ended = await quarantine("replay", "--all", "--json", environment=ward.environment)
+
+    assert ended.status == 3
+    [result] = ended.json["replayed"]
+    assert (result["id"], result["done"], result["published"]) == ("aaaa", False, 1)
+    assert result["problems"] == ["messages[1]: Expected `str`, got `int` - at `$.id`"]
+    assert await texts(ward) == ["Stop"]
+    await ward.has(1)
+
+
+async def test_what_nobody_remembers_any_more_is_not_sent_on(ward: Ward) -> None:
+    body = webhook(value(messages=[text_message(1, timestamp=LONG_AGO)], statuses=[status(1)]))
+    await ward.keep("aaaa", body, at=NOW)
+
+    ended = await quarantine("replay", "aaaa", environment=ward.environment)
+
+    assert ended.status == 3
+    assert ended.output == "aaaa: 1 published, 0 not for us, 1 too old to be sent on; stays in quarantine\n"
+    assert await texts(ward) == []
+    assert len(await ward.queues.take(DeliveryStatuses)) == 1
+    await ward.has(1)
+
+
+async def test_a_replay_needs_keys_and_number_before_it_touches_anything(ward: Ward) -> None:
+    await ward.keep("aaaa", message(1), at=NOW)
+    ended = await quarantine("replay", "--all", environment=ward.without_keys)
+    assert ended.status == 3
+    assert "index key" in ended.complaint
+    assert await texts(ward) == []
+    await ward.has(1)
+
+
+async def test_a_replay_that_is_killed_loses_nothing_and_goes_on(ward: Ward) -> None:
+    everything = {f"message {number}" for number in range(300)}
+    for number in range(300):
+        body = messages_body(text_message(number, f"message {number}", timestamp=RECENTLY))
+        await ward.keep(f"id-{number:03}", body, at=NOW)
+
+    async with first_message(ward.channel) as came:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *("-m", "cli.main", "quarantine", "replay", "--all"),
+            cwd=REPOSITORY,
+            env={"PATH": os.environ["PATH"], **ward.environment},
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.DEVNULL,
+        )
+        await came.wait()
+        process.send_signal(signal.SIGKILL)
+        assert await process.wait() == -signal.SIGKILL
+
+    sent = {*await texts(ward)}
+    assert sent
+
+    async def the_rest_is_sent() -> bool:
+        """Not at once: the broker has to notice that the first connection is gone."""
+        sent.update(await resent(ward))
+        return sent == everything
+
+    await wait_for(the_rest_is_sent)
+    assert await ward.ids() == []
+
+
+async def resent(ward: Ward) -> list[str | None]:
+    assert (await quarantine("replay", "--all", environment=ward.environment)).status == 0
+    return await texts(ward)
+
+
+async def test_dropping_asks_first(ward: Ward) -> None:
+    await ward.keep("aaaa", message(1), at=NOW)
+    ended = await quarantine("drop", "aaaa", environment=ward.without_keys)
+    assert ended.status == 2
+    assert "--yes" in ended.complaint
+    await ward.has(1)
+
+
+async def test_dropping_takes_one_or_all_away_and_needs_no_key(ward: Ward) -> None:
+    for name in ("aaaa", "bbbb", "cccc"):
+        await ward.keep(name, message(1), at=NOW)
+    one = await quarantine("drop", "bbbb", "--yes", environment=ward.without_keys)
+    assert (one.status, one.output) == (0, "dropped: 1\n")
+    await ward.has(2)
+    rest = await quarantine("drop", "--all", "--yes", "--json", environment=ward.without_keys)
+    assert (rest.status, rest.json) == (0, {"dropped": 2})
+    assert await ward.ids() == []
+
+
+@pytest.mark.parametrize("command", [("replay",), ("drop", "--yes"), ("replay", "aaaa", "--all")])
+async def test_one_or_all_has_to_be_said(ward: Ward, command: tuple[str, ...]) -> None:
+    ended = await quarantine(*command, environment=ward.environment)
+    assert ended.status == 2
+    assert "--all" in ended.complaint
+
+
+async def test_a_broker_that_is_away_is_named(ward: Ward) -> None:
+    ended = await quarantine("list", environment={"KREISFUNK_BROKER_URL": "amqp://quarantine:x@127.0.0.1:1/"})
+    assert ended.status == 4
+    assert "Is RabbitMQ up" in ended.complaint
+
+
+async def test_the_login_reads_the_quarantine_and_nothing_else(ward: Ward) -> None:
+    async with await aio_pika.connect(ward.login_url) as connection:
+        for queue in (topology.SUBSCRIPTIONS_INBOUND.name, topology.SUBSCRIPTIONS_NOTICES.dead):
+            channel = await connection.channel()
+            with pytest.raises(ChannelAccessRefused):
+                await (await channel.get_queue(queue, ensure=False)).get(fail=False)
