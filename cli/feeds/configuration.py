@@ -115,11 +115,13 @@ class UrgentWhen(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class AlertOrigin(Origin, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Warnings in CAP 1.2: a file or a folder of them, or the address of one or of a feed that links to them.
 
+    The path `files` begins at the folder of this configuration.
+
     With `senders`, only theirs are obeyed. `areas` maps a geocode (`*` at its end stands for anything) or an area's
     description to municipalities, or to `*`, the whole county; with it, what is about other areas is left out.
     """
 
-    files: Path | None = None
+    files: Annotated[str, Meta(min_length=1)] | None = None
     url: Address | None = None
     every: Duration = "1m"
     expires_in: Duration = "12h"

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import feedparser
 
@@ -21,6 +21,13 @@ class NotAFeed(ValueError):
     """Bytes in which no feed was found; the text says why."""
 
 
+class Link(NamedTuple):
+    """Where an entry leads to, and what is there as far as it says so."""
+
+    address: str
+    type: str
+
+
 @dataclass(frozen=True, kw_only=True)
 class Entry:
     """One entry; `id` stays the same when it changes. Title and summary are plain lines, the address as it came."""
@@ -33,7 +40,7 @@ class Entry:
     categories: tuple[str, ...] = ()
     published: datetime | None = None
     expires: datetime | None = None
-    links: tuple[str, ...] = ()
+    links: tuple[Link, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +97,7 @@ def _entry(raw: Mapping[str, Any]) -> Entry | None:
         categories=tuple(filter(None, (_text(tag, "term") or _text(tag, "label") for tag in raw.get("tags", ())))),
         published=_moment(raw, "published_parsed") or _moment(raw, "updated_parsed"),
         expires=_moment(raw, "expired_parsed"),
-        links=tuple(filter(None, (_text(one, "href") for one in raw.get("links", ())))),
+        links=tuple(Link(_text(one, "href"), _text(one, "type")) for one in raw.get("links", ())),
     )
 
 

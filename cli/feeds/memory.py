@@ -39,10 +39,9 @@ class Warned(Struct, frozen=True, kw_only=True, omit_defaults=True):
     topic: str
     headline: str
     urgent: bool
-    sender: str
     seen: date
+    said: str = ""
     way: Way = Way.DOOR
-    municipalities: tuple[str, ...] = ()
     revision: int = 1
     follow_ups: tuple[str, ...] = ()
     over: bool = False

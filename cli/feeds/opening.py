@@ -36,7 +36,13 @@ def open_parts(settings: Settings) -> Parts:
     wrong = contradictions(file, county)
     if wrong:
         fail(f"{settings.feeds_file} does not fit {settings.county}:", "\n".join(wrong), EXIT_USAGE)
-    return Parts(file=file, county=county, folder=Folder(settings.feeds_folder), open_door=settings.door(CONNECTION))
+    return Parts(
+        file=file,
+        base=settings.feeds_file.parent,
+        county=county,
+        folder=Folder(settings.feeds_folder),
+        open_door=settings.door(CONNECTION),
+    )
 
 
 def _file(path: Path) -> FeedsFile:

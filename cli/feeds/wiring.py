@@ -3,9 +3,11 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from cli.doors.door import OpenDoor
-from cli.feeds.configuration import FeedsFile, Origin
+from cli.feeds.alerts.looking import FilesLook, WebLook
+from cli.feeds.configuration import AlertOrigin, FeedsFile, Origin
 from cli.feeds.deciding import Place
 from cli.feeds.delivering import Deliverer
 from cli.feeds.fetching import Fetcher, open_fetcher
@@ -18,9 +20,10 @@ from shared.runtime.clock import Clock, system_clock
 
 @dataclass(frozen=True, kw_only=True)
 class Parts:
-    """What everything here is made of."""
+    """What everything here is made of; paths in `file` begin at `base`."""
 
     file: FeedsFile
+    base: Path
     county: Configuration
     folder: Folder
     open_door: OpenDoor
@@ -34,10 +37,16 @@ class Parts:
 
     def _looks(self, fetcher: Fetcher) -> list[tuple[Origin, Look]]:
         place = Place(system=self.file.system, source=self.file.source, county=self.county, now=self.clock())
-        return [
+        feeds = [
             (origin, FeedLook(origin=origin, fetcher=fetcher, place=place, clock=self.clock))
             for origin in self.file.feeds
         ]
+        return [*feeds, *((origin, self._alert_look(origin, fetcher, place)) for origin in self.file.alerts)]
+
+    def _alert_look(self, origin: AlertOrigin, fetcher: Fetcher, place: Place) -> Look:
+        if origin.files is not None:
+            return FilesLook(origin=origin, path=self.base / origin.files, place=place, clock=self.clock)
+        return WebLook(origin=origin, address=origin.url or "", fetcher=fetcher, place=place, clock=self.clock)
 
     def _poller(self, origin: Origin, look: Look) -> Poller:
         return Poller(

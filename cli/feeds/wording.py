@@ -27,19 +27,22 @@ def content_of(
 ) -> NoticeContent:
     """Shortened after whole words; what the county's file does not permit (a foreign link, say) is left out."""
     known = county.topic(topic)
-    title = shortened(headline, LONGEST_HEADLINE)
-    address = permitted_address(link, county)
-    room = LONGEST_CONTENT - len(title) - len(address or "")
     return NoticeContent(
         topic=topic,
-        headline=title,
-        text=shortened(text or headline, min(LONGEST_TEXT, room)),
-        link=address,
+        headline=shortened(headline, LONGEST_HEADLINE),
+        text=shortened(text or headline, text_room(headline, link, county)),
+        link=permitted_address(link, county),
         picture=permitted_address(picture, county) if known and known.picture_template else None,
         municipalities=tuple(municipalities) if known and known.local else (),
         urgent=urgent,
         follows=follows,
     )
+
+
+def text_room(headline: str, link: str | None, county: Configuration) -> int:
+    """How many characters of text fit beside them."""
+    title, address = shortened(headline, LONGEST_HEADLINE), permitted_address(link, county) or ""
+    return min(LONGEST_TEXT, LONGEST_CONTENT - len(title) - len(address))
 
 
 def permitted_address(address: str | None, county: Configuration) -> str | None:

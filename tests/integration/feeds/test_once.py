@@ -5,90 +5,14 @@ import json
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
 
-import aio_pika
 import pytest
-from aio_pika.abc import AbstractRobustConnection
 
-from shared.amqp import topology
-from tests.integration.cli.commands import REPOSITORY, Ended, kreisfunk, kreisfunk_here
-from tests.integration.cli.desk import let_log_in
+from tests.integration.cli.commands import REPOSITORY, kreisfunk
+from tests.integration.feeds.office import Office
 from tests.integration.feeds.website import Website, conditional, text
-from tests.servers import Servers, wait_for
+from tests.servers import wait_for
 from tests.unit.feeds.material import item, rss
-
-FILE = """
-system = "feeds"
-source = "/landkreis-osterholz/internetseite"
-[[feeds]]
-name = "presse"
-url = "{url}/presse"
-topic = "veranstaltungen"
-"""
-
-
-@dataclass
-class Office:
-    """Somebody who runs `kreisfunk feeds`; `environment` is theirs, `queue` holds what was published."""
-
-    folder: Path
-    url: str
-    environment: Mapping[str, str]
-    connection: AbstractRobustConnection
-    options: str = 'mode = "direct"\nfirst_poll = "publish"\n'
-    arrived: list[dict[str, Any]] = field(default_factory=list)
-
-    @property
-    def arguments(self) -> tuple[str, ...]:
-        file = self.folder / "feeds.toml"
-        file.write_text(FILE.format(url=self.url) + self.options)
-        return ("--file", str(file), "--folder", str(self.folder / "kept"))
-
-    async def once(self, *arguments: str, environment: Mapping[str, str] | None = None) -> Ended:
-        known = environment or self.environment
-        return await kreisfunk_here("feeds", "once", *self.arguments, *arguments, environment=known)
-
-    async def published(self) -> list[dict[str, Any]]:
-        """All that came so far, in order, with the login that the broker vouches for."""
-        channel = await self.connection.channel()
-        queue = await channel.get_queue(topology.SUBSCRIPTIONS_NOTICES.name, ensure=False)
-        while message := await queue.get(fail=False):
-            self.arrived.append({**json.loads(message.body), "login": message.user_id, "property": message.message_id})
-            await message.ack()
-        await channel.close()
-        return self.arrived
-
-    async def headlines(self) -> list[str]:
-        return [event["data"]["headline"] for event in await self.published()]
-
-    def kept(self, kind: str) -> list[dict[str, Any]]:
-        return [json.loads(path.read_text()) for path in sorted((self.folder / "kept" / kind).glob("*.json"))]
-
-
-@pytest.fixture(scope="module")
-async def declared_vhost(vhost: str) -> str:
-    async with await aio_pika.connect(vhost) as connection:
-        await topology.declare(await connection.channel())
-    return vhost
-
-
-@pytest.fixture(scope="module")
-async def broker_url(servers: Servers, declared_vhost: str) -> str:
-    return await let_log_in(servers, declared_vhost, "feeds")
-
-
-@pytest.fixture
-async def office(declared_vhost: str, broker_url: str, website: Website, tmp_path: Path) -> AsyncIterator[Office]:
-    async with await aio_pika.connect_robust(declared_vhost) as connection:
-        environment = {"KREISFUNK_BROKER_URL": broker_url}
-        office = Office(folder=tmp_path, url=website.url, environment=environment, connection=connection)
-        await office.published()
-        office.arrived.clear()
-        yield office
 
 
 async def test_each_entry_is_published_once_by_the_login_of_its_own(website: Website, office: Office) -> None:

@@ -60,5 +60,6 @@ def events(outcome: Outcome) -> list[Envelope]:
 
 
 def data(envelope: Envelope) -> dict[str, Any]:
-    found: dict[str, Any] = msgspec.json.decode(envelope.data)
-    return found
+    """What the event says, with what it leaves out because it is usual."""
+    said: dict[str, Any] = msgspec.json.decode(envelope.data)
+    return {"urgent": False, "municipalities": [], **said}

@@ -1,0 +1,1 @@
+"""What a website and a control centre publish reaches citizens' phones."""

@@ -1,0 +1,168 @@
+"""A feed, and a warning with its update and its cancellation, on the whole system; the phones are the judge."""
+
+import asyncio
+import os
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from cli.demo.figures import Outbound
+from tests.e2e.steering.town import Town, everybody_once, running_town
+from tests.integration.cli.commands import REPOSITORY, Ended, kreisfunk_here
+from tests.integration.feeds.website import Website, open_website, text
+from tests.servers import wait_for
+from tests.unit.feeds.material import item, rss
+from tests.unit.feeds.warnings import area, cap, info
+
+pytestmark = pytest.mark.timeout(300)
+
+FILE = """
+system = "feeds"
+source = "/landkreis-osterholz/internetseite"
+[[feeds]]
+name = "presse"
+url = "{url}/presse"
+topic = "strassensperrungen"
+mode = "direct"
+[[alerts]]
+name = "warnung"
+files = "alerts"
+topic = "strassensperrungen"
+mode = "direct"
+every = "1m"
+"""
+SOON = "2099-01-01T00:00:00+01:00"
+NOWHERE = {"KREISFUNK_BROKER_URL": "amqp://feeds@127.0.0.1:1/"}
+TOLD = ("Wasser abkochen", "Wasser zehn Minuten kochen", "Entwarnung: Wasser zehn")
+
+
+@dataclass
+class County:
+    """A town with a website, and a folder in which a control centre leaves its alerts."""
+
+    town: Town
+    website: Website
+    folder: Path
+    news: list[str] = field(default_factory=list)
+
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        file = self.folder / "feeds.toml"
+        file.write_text(FILE.format(url=self.website.url))
+        return ("--file", str(file), "--folder", str(self.folder / "kept"))
+
+    def publish(self, number: int, title: str) -> None:
+        self.news.insert(0, item(number, title=title))
+        self.website.pages["/presse"] = text(rss(self.news))
+
+    def warn(self, file: str, body: bytes) -> None:
+        (self.folder / "alerts").mkdir(exist_ok=True)
+        (self.folder / "alerts" / file).write_bytes(body)
+
+    async def once(self) -> Ended:
+        ended = await kreisfunk_here(
+            "feeds", "once", *self.arguments, "--stack", str(self.town.stack.folder), environment={}
+        )
+        assert ended.status == 0, ended.everything
+        return ended
+
+    async def decide_and_die(self) -> dict[Path, bytes]:
+        """Everything is decided and stored, and nothing published: as after a kill."""
+        ended = await kreisfunk_here("feeds", "once", *self.arguments, environment=NOWHERE)
+        assert ended.status == 4
+        return {path: path.read_bytes() for path in (self.folder / "kept" / "memory").glob("*.json")}
+
+    async def got(self, words: str) -> list[Outbound]:
+        return await self.town.got(words)
+
+    async def until_everybody_got(self, words: str) -> None:
+        async def everybody() -> bool:
+            return everybody_once(await self.got(words))
+
+        await wait_for(everybody, 60)
+
+
+@pytest.fixture(scope="module")
+async def county(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[County]:
+    async with running_town(tmp_path_factory.mktemp("town")) as town, open_website() as website:
+        yield County(town=town, website=website, folder=tmp_path_factory.mktemp("office"))
+
+
+def alert(identifier: str, headline: str, *, kind: str = "Alert", minute: int = 0) -> bytes:
+    said = info(area("Landkreis Osterholz"), headline=headline, expires=SOON)
+    references = ["w-1"] if kind != "Alert" else []
+    sent = f"2026-11-25T10:{minute:02}:00+01:00"
+    return cap(identifier, said, msgType=kind, references=references, sent=sent)
+
+
+async def test_a_warning_its_update_and_its_all_clear_reach_the_phones_once_each_whoever_is_killed(
+    county: County,
+) -> None:
+    county.publish(0, "Was schon da war")
+    await county.once()
+    steps = (
+        (alert("w-1", "Wasser abkochen"), TOLD[0]),
+        (alert("w-2", "Wasser zehn Minuten kochen", kind="Update", minute=1), TOLD[1]),
+        (alert("w-3", "Wasser zehn Minuten kochen", kind="Cancel", minute=2), TOLD[2]),
+    )
+    for number, (body, words) in enumerate(steps, 1):
+        county.warn(f"{number}.xml", body)
+        county.publish(number, f"Neues vom Landkreis Nummer {number}")
+        decided = await county.decide_and_die()
+        await county.once()
+        for path, content in decided.items():
+            path.write_bytes(content)  # as if it had been killed after publishing, before it could forget
+        await county.once()
+        await county.until_everybody_got(words)
+        await county.until_everybody_got(f"Nummer {number}")
+    await nothing_more_comes(county)
+    assert await county.got("Was schon da war") == []
+    times = [await moments(county, words) for words in TOLD]
+    assert all(
+        later > earlier
+        for first, second in zip(times, times[1:], strict=False)
+        for earlier, later in zip(first, second, strict=True)
+    )
+
+
+async def moments(county: County, words: str) -> list[float]:
+    """When each citizen was told, in the order of citizens."""
+    return [message.accepted_at for message in sorted(await county.got(words), key=lambda message: message.citizen)]
+
+
+async def nothing_more_comes(county: County) -> None:
+    """A notice that is published after all of this comes last; then everything that was to come is there."""
+    last, _ = await county.town.publish("Zum Schluss")
+    await county.town.until_settled(last)
+    heard: Counter[tuple[int, str]] = Counter()
+    for words in (*TOLD, "Nummer 1", "Nummer 2", "Nummer 3"):
+        heard.update((message.citizen, words) for message in await county.got(words))
+    assert {pair: count for pair, count in heard.items() if count > 1} == {}
+
+
+async def test_a_process_that_is_killed_and_started_again_goes_on(county: County) -> None:
+    county.publish(10, "Vor dem Ende")
+    first = await start(county)
+    await county.until_everybody_got("Vor dem Ende")
+    first.kill()
+    await first.wait()
+    county.publish(11, "Nach dem Anfang")
+    second = await start(county)
+    await county.until_everybody_got("Nach dem Anfang")
+    second.terminate()
+    assert await asyncio.wait_for(second.wait(), 30) == 0
+    assert everybody_once(await county.got("Vor dem Ende"))
+
+
+async def start(county: County) -> asyncio.subprocess.Process:
+    options: Sequence[str] = ("run", *county.arguments, "--stack", str(county.town.stack.folder))
+    return await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "cli.main", "feeds", *options),
+        cwd=REPOSITORY,
+        env={"PATH": os.environ["PATH"], "KREISFUNK_INTERNAL_PORT": "0"},
+        stderr=asyncio.subprocess.DEVNULL,
+    )

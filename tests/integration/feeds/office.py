@@ -1,0 +1,66 @@
+"""Somebody who runs `kreisfunk feeds`, and what reaches the broker of it."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from aio_pika.abc import AbstractRobustConnection
+
+from shared.amqp import topology
+from tests.integration.cli.commands import Ended, kreisfunk_here
+
+HEAD = """
+system = "feeds"
+source = "/landkreis-osterholz/internetseite"
+"""
+FEED = """
+[[feeds]]
+name = "presse"
+url = "{url}/presse"
+topic = "veranstaltungen"
+"""
+DIRECTLY = 'mode = "direct"\nfirst_poll = "publish"\n'
+
+
+@dataclass
+class Office:
+    """`options` are what the file says about the feed; `environment` is that of the login `feeds`."""
+
+    folder: Path
+    url: str
+    environment: Mapping[str, str]
+    connection: AbstractRobustConnection
+    options: str = DIRECTLY
+    origins: str = FEED
+    arrived: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        file = self.folder / "feeds.toml"
+        file.write_text(HEAD + self.origins.format(url=self.url) + self.options)
+        return ("--file", str(file), "--folder", str(self.folder / "kept"))
+
+    async def feeds(self, command: str, *arguments: str, environment: Mapping[str, str] | None = None) -> Ended:
+        known = environment or self.environment
+        return await kreisfunk_here("feeds", command, *self.arguments, *arguments, environment=known)
+
+    async def once(self, *arguments: str, environment: Mapping[str, str] | None = None) -> Ended:
+        return await self.feeds("once", *arguments, environment=environment)
+
+    async def published(self) -> list[dict[str, Any]]:
+        """All that came so far, in order, with the login that the broker vouches for."""
+        channel = await self.connection.channel()
+        queue = await channel.get_queue(topology.SUBSCRIPTIONS_NOTICES.name, ensure=False)
+        while message := await queue.get(fail=False):
+            self.arrived.append({**json.loads(message.body), "login": message.user_id, "property": message.message_id})
+            await message.ack()
+        await channel.close()
+        return self.arrived
+
+    async def headlines(self) -> list[str]:
+        return [event["data"]["headline"] for event in await self.published()]
+
+    def kept(self, kind: str) -> list[dict[str, Any]]:
+        return [json.loads(path.read_text()) for path in sorted((self.folder / "kept" / kind).glob("*.json"))]

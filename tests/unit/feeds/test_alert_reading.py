@@ -1,0 +1,61 @@
+"""CAP 1.2 is read, and XML that could harm is refused."""
+
+from datetime import datetime
+
+import pytest
+
+from cli.feeds.alerts.reading import NotAnAlert, read_alert
+from tests.unit.feeds.warnings import SENDER, area, cap, info
+
+BOMB = b"""<?xml version="1.0"?><!DOCTYPE alert [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;">
+<!ENTITY c "&b;&b;&b;&b;&b;&b;&b;&b;&b;&b;">]><alert xmlns="urn:oasis:names:tc:emergency:cap:1.2">&c;</alert>"""
+EXTERNAL = b"""<?xml version="1.0"?><!DOCTYPE alert [<!ENTITY x SYSTEM "file:///etc/hostname">]>
+<alert xmlns="urn:oasis:names:tc:emergency:cap:1.2"><identifier>&x;</identifier></alert>"""
+PARAMETER = b"""<!DOCTYPE alert [<!ENTITY % x SYSTEM "http://127.0.0.1:1/x.dtd"> %x;]><alert/>"""
+OUTSIDE = (
+    b"""<!DOCTYPE alert SYSTEM "http://127.0.0.1:1/cap.dtd"><alert xmlns="urn:oasis:names:tc:emergency:cap:1.2"/>"""
+)
+
+
+def test_an_alert() -> None:
+    alert = read_alert(cap("w-1", info(area("Lilienthal", "033560005005")), references=["w-0"], msgType="Update"))
+    assert (alert.identifier, alert.sender, alert.kind) == ("w-1", SENDER, "Update")
+    assert alert.references == ((SENDER, "w-0"),)
+    (only,) = alert.infos
+    assert (only.language, only.headline, only.instruction) == ("de-de", "Wasser abkochen", "Bitte kochen Sie es ab.")
+    assert only.expires == datetime.fromisoformat("2026-11-25T22:00:00+01:00")
+    assert only.areas[0].geocodes == (("ARS", "033560005005"),)
+
+
+def test_text_of_several_lines_becomes_one() -> None:
+    (only,) = read_alert(cap("w-1", info(description="Keime\n   im\tTrinkwasser.\n\n"))).infos
+    assert only.description == "Keime im Trinkwasser."
+
+
+@pytest.mark.parametrize("body", [BOMB, EXTERNAL, PARAMETER, OUTSIDE, BOMB.decode().encode("utf-16")])
+def test_document_types_and_entities_are_refused(body: bytes) -> None:
+    with pytest.raises(NotAnAlert):
+        read_alert(body)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"<alert",
+        b"<alert/>",
+        b"\xff\xfe\x00",
+        b"<html></html>",
+        cap().replace(b"cap:1.2", b"cap:1.1"),
+        cap(sender=""),
+        cap(sent="gestern"),
+        cap(sent="2026-11-25T10:00:00"),
+        cap("x" * 501),
+        cap() + b" " * 1_000_000,
+        b'<?xml version="1.0" encoding="nonsense"?><alert/>',
+        b"<a>" * 100_000,
+    ],
+)
+def test_what_is_no_alert_is_refused(body: bytes) -> None:
+    with pytest.raises(NotAnAlert):
+        read_alert(body)
