@@ -1,6 +1,7 @@
 """A feed, and a warning with its update and its cancellation, on the whole system; the phones are the judge."""
 
 import asyncio
+import itertools
 import os
 import sys
 from collections import Counter
@@ -37,7 +38,7 @@ every = "1m"
 """
 SOON = "2099-01-01T00:00:00+01:00"
 NOWHERE = {"KREISFUNK_BROKER_URL": "amqp://feeds@127.0.0.1:1/"}
-TOLD = ("Wasser abkochen", "Wasser zehn Minuten kochen", "Entwarnung: Wasser zehn")
+TOLD = ("Wasser abkochen", "Zehn Minuten kochen", "Entwarnung: Das Wasser ist rein")
 
 
 @dataclass
@@ -60,7 +61,6 @@ class County:
         self.website.pages["/presse"] = text(rss(self.news))
 
     def warn(self, file: str, body: bytes) -> None:
-        (self.folder / "alerts").mkdir(exist_ok=True)
         (self.folder / "alerts" / file).write_bytes(body)
 
     async def once(self) -> Ended:
@@ -89,7 +89,9 @@ class County:
 @pytest.fixture(scope="module")
 async def county(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[County]:
     async with running_town(tmp_path_factory.mktemp("town")) as town, open_website() as website:
-        yield County(town=town, website=website, folder=tmp_path_factory.mktemp("office"))
+        county = County(town=town, website=website, folder=tmp_path_factory.mktemp("office"))
+        (county.folder / "alerts").mkdir()
+        yield county
 
 
 def alert(identifier: str, headline: str, *, kind: str = "Alert", minute: int = 0) -> bytes:
@@ -106,8 +108,8 @@ async def test_a_warning_its_update_and_its_all_clear_reach_the_phones_once_each
     await county.once()
     steps = (
         (alert("w-1", "Wasser abkochen"), TOLD[0]),
-        (alert("w-2", "Wasser zehn Minuten kochen", kind="Update", minute=1), TOLD[1]),
-        (alert("w-3", "Wasser zehn Minuten kochen", kind="Cancel", minute=2), TOLD[2]),
+        (alert("w-2", "Zehn Minuten kochen", kind="Update", minute=1), TOLD[1]),
+        (alert("w-3", "Das Wasser ist rein", kind="Cancel", minute=2), TOLD[2]),
     )
     for number, (body, words) in enumerate(steps, 1):
         county.warn(f"{number}.xml", body)
@@ -124,7 +126,7 @@ async def test_a_warning_its_update_and_its_all_clear_reach_the_phones_once_each
     times = [await moments(county, words) for words in TOLD]
     assert all(
         later > earlier
-        for first, second in zip(times, times[1:], strict=False)
+        for first, second in itertools.pairwise(times)
         for earlier, later in zip(first, second, strict=True)
     )
 
