@@ -19,6 +19,7 @@ from services.dispatcher.adapters.ledger import PostgresLedger
 from services.dispatcher.adapters.limiter import Limits, PostgresLimiter
 from services.dispatcher.adapters.metrics import Metrics
 from services.dispatcher.adapters.people import PostgresPeople
+from services.dispatcher.adapters.retention import rules
 from services.dispatcher.domain.pacing import batches_in_hand, permitted_rate
 from services.dispatcher.handlers import upkeep
 from services.dispatcher.handlers.account import AccountHandler
@@ -47,6 +48,7 @@ from shared.amqp.topology import (
 from shared.contracts.envelope import encode
 from shared.contracts.message import Lane, Message
 from shared.database.pool import Database, open_database
+from shared.database.retention import Retention
 from shared.outcome import Outcome
 from shared.runtime.clock import system_clock
 from shared.runtime.probes import Readiness, internal_port
@@ -86,6 +88,11 @@ class Replica:
     pump: Pump
     recorder: Recorder
     background: list[Job]
+
+
+def retention(database: Database, keep_days: int, metrics: Metrics) -> Retention:
+    """Everything that this service forgets."""
+    return Retention(database=database, rules=rules(keep_days), count=metrics.count_forgotten)
 
 
 async def serve(settings: Settings, stop: Stop) -> None:
@@ -239,7 +246,7 @@ def _upkeep(outside: Outside, ledger: PostgresLedger, lanes: Lanes, wake: asynci
             (upkeep.Tidier(ledger=ledger).tidy, upkeep.TIDY_SECONDS),
             (upkeep.Follower(ledger=ledger).follow, upkeep.FOLLOW_SECONDS),
             (ledger.ensure_partitions, upkeep.PARTITIONS_SECONDS),
-            (partial(ledger.forget_old, settings.keep_days), upkeep.PARTITIONS_SECONDS),
+            (retention(outside.database, settings.keep_days, outside.metrics).run, upkeep.FORGET_SECONDS),
         )
     ]
 

@@ -77,8 +77,8 @@ class People(Protocol):
         """
         ...
 
-    async def published(self, message_key: bytes) -> None:
-        """The broker has everything that was decided about it: the words in there are not kept."""
+    async def keep_only(self, message_key: bytes, publications: tuple[Publication, ...]) -> None:
+        """The broker has everything that was decided about a message: no more than this is kept of it."""
         ...
 
     async def addresses(self, subscriber: UUID) -> Addresses | None:

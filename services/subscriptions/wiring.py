@@ -15,7 +15,7 @@ from services.subscriptions.adapters.notices import PostgresNotices
 from services.subscriptions.adapters.opinions import PostgresOpinions
 from services.subscriptions.adapters.outlet import AmqpOutlet
 from services.subscriptions.adapters.people import PostgresPeople, save_wordings
-from services.subscriptions.adapters.retention import forget, rules
+from services.subscriptions.adapters.retention import rules
 from services.subscriptions.domain.county import County
 from services.subscriptions.domain.wording import wordings
 from services.subscriptions.handlers.expansion import Expander
@@ -26,8 +26,6 @@ from services.subscriptions.handlers.refusals import Refusals
 from services.subscriptions.handlers.upkeep import (
     FORGET_EVERY_SECONDS,
     REFRESH_EVERY_SECONDS,
-    Retention,
-    Rule,
     repeat,
 )
 from services.subscriptions.ports import Outlet
@@ -45,6 +43,7 @@ from shared.amqp.topology import (
 )
 from shared.database.migrations import pending_versions
 from shared.database.pool import Database, open_database
+from shared.database.retention import Retention
 from shared.municipal.binding import AmqpMessage
 from shared.outcome import DependencyAway
 from shared.runtime.background import background
@@ -114,10 +113,7 @@ def assemble(
 def retention(database: Database, county: County, metrics: Metrics) -> Retention:
     """Everything that this service forgets."""
     kept = rules(feedback_days=county.feedback_days, proof_days=county.proof_days)
-    return Retention(
-        rules=[Rule(name=name, forget=partial(forget, database, each)) for name, each in kept.items()],
-        count=metrics.count_forgotten,
-    )
+    return Retention(database=database, rules=kept, count=metrics.count_forgotten)
 
 
 async def serve(settings: Settings, county: County, stop: Stop) -> None:

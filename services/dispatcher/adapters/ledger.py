@@ -211,7 +211,6 @@ class PostgresLedger:
             count: int = await connection.fetchval(
                 ledger_news.RELEASE_UNKNOWN, self._number, grace_seconds, margin_seconds, self._slot, MOST_RESENT
             )
-            await connection.execute(ledger_news.FORGET_STREAM)
             return count
 
     async def progress(self) -> list[Progress]:
@@ -254,9 +253,3 @@ class PostgresLedger:
         async with self._database.connection() as connection:
             touched: int = await connection.fetchval("select dispatcher.tidy($1, $2)", self._slot, most)
             return touched
-
-    async def forget_old(self, keep_days: int) -> None:
-        """Drop what retention no longer covers."""
-        async with self._database.transaction() as connection:
-            await connection.execute("select dispatcher.drop_old_partitions($1)", keep_days)
-            await connection.execute(ledger_claims.FORGET_REACHED)

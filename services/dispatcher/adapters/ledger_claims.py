@@ -126,11 +126,6 @@ insert into dispatcher.sent_month as s (month, messages) values (dispatcher.this
 on conflict (month) do update set messages = s.messages + excluded.messages
 """
 
-FORGET_REACHED = """
-with old as (delete from dispatcher.reached where minute < clock_timestamp() - interval '25 hours')
-delete from dispatcher.reached_minute where minute < clock_timestamp() - interval '25 hours'
-"""
-
 SUPPRESS = """
 insert into dispatcher.suppression as s (subscriber, topic, sequence)
 select subscriber, topic, max(sequence)

@@ -38,8 +38,9 @@ with found as (
     insert into dispatcher.delivery (id, source, subscriber, sequence, lane, state, address_kind, address_index,
         address_sealed, asked_at, expires_at, due_at, waits_for)
     select dispatcher.delivery_id(b.id, f.subscriber), b.id, f.subscriber, f.sequence, b.lane,
-        case when v.state = 'claimed' then 'waiting' else v.state end, f.address_kind, f.address_index,
-        f.address_sealed, b.published_at, b.expires_at,
+        case when v.state = 'claimed' then 'waiting' else v.state end, f.address_kind,
+        case when v.state in ('claimed', 'waiting') then f.address_index else '' end,
+        case when v.state in ('claimed', 'waiting') then f.address_sealed else '' end, b.published_at, b.expires_at,
         case v.state when 'claimed' then clock_timestamp() when 'waiting' then v.due_at end,
         case when v.state = 'waiting' then v.waits_for end
     from found f, dispatcher.broadcast b, dispatcher.judge(b, f.subscriber, f.sequence, null) v

@@ -107,8 +107,6 @@ where not exists (
 on conflict do nothing
 """
 
-FORGET_STREAM = "delete from dispatcher.status_stream where seen_at < clock_timestamp() - interval '1 day'"
-
 MARK_UNKNOWN = f"""
 with lost as (
     select id from dispatcher.delivery

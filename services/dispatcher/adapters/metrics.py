@@ -59,6 +59,7 @@ class Metrics:
         self.unaccounted = self._gauge("unaccounted", "Recipients of ended broadcasts without a row in the ledger; 0")
         self.unknown_age = self._gauge("unknown_oldest_seconds", "Age of the oldest unknown outcome; 0 if none")
         self.account_events = self._counter("account_events", "Account webhooks by field", "field")
+        self.forgotten = self._counter("forgotten_rows", "What retention ended, by kind", "kind")
         self.rate_limit.set(limit)
         # Looked up once: finding a child by its labels costs more than counting.
         self._sends = {(lane, result): self.sends.labels(lane.value, result) for lane in Lane for result in _RESULTS}
@@ -109,6 +110,9 @@ class Metrics:
             self.waiting.labels(lane.value).set(outstanding.waiting.get(lane, 0))
         self.unaccounted.set(outstanding.unaccounted)
         self.unknown_age.set(outstanding.unknown_seconds)
+
+    def count_forgotten(self, kind: str, rows: int) -> None:
+        self.forgotten.labels(kind).inc(rows)
 
     def account_event(self, field: str) -> None:
         self.account_events.labels(field if field in _FIELDS else "other").inc()

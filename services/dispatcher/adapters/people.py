@@ -10,6 +10,8 @@ from shared.contracts.message import Address, AddressKind
 from shared.database.pool import Database
 
 RETRY_SECONDS = 5
+# What was under way when it was asked for may be written yet, the answer to it above all.
+KEPT_SECONDS = 60
 EVERYTHING = 2_147_483_647
 
 _REMEMBER = """
@@ -35,7 +37,10 @@ _LEFT = "select exists (select dispatcher.deliveries_to($1, $2))"
 # Whoever writes again counts anew.
 _UNREACH = "delete from dispatcher.reached where address_index = any($1)"
 _FORGET_USER = "update dispatcher.erasure set user_index = null, user_sealed = null where id = $1"
-_FINISH = "delete from dispatcher.erasure where id = $1 and user_sealed is null"
+_FINISH = """
+delete from dispatcher.erasure
+where id = $1 and user_sealed is null and asked_at < clock_timestamp() - make_interval(secs => $2)
+"""
 
 
 class PostgresPeople:
@@ -90,7 +95,7 @@ class PostgresPeople:
             await connection.fetchval(_ERASE, erasure.subscribers, erasure.indexes)
             if await connection.fetchval(_LEFT, erasure.subscribers, erasure.indexes):
                 return False
-            await connection.execute(_FINISH, erasure.id)
+            await connection.execute(_FINISH, erasure.id, KEPT_SECONDS)
         return True
 
 

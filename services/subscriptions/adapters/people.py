@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 
-from services.subscriptions.adapters.erasing import NOTHING, erase
+from services.subscriptions.adapters.erasing import erase
 from services.subscriptions.adapters.opinions import SAVE_FEEDBACK, feedback_columns
 from services.subscriptions.adapters.rows import Row, columns_of, consent_of, subscriber_of
 from services.subscriptions.domain.consent import Consent
@@ -95,10 +95,11 @@ class PostgresPeople:
             await _remember(connection, message_key, received_at, everywhere, decided)
         return Settled(result=decided.result, publications=decided.publications, again=False)
 
-    async def published(self, message_key: bytes) -> None:
+    async def keep_only(self, message_key: bytes, publications: tuple[Publication, ...]) -> None:
+        kept = msgspec.msgpack.encode(publications)
         async with self._database.connection() as connection:
             await connection.execute(
-                "update subscriptions.inbox set publications = $2 where message_key = $1", message_key, NOTHING
+                "update subscriptions.inbox set publications = $2 where message_key = $1", message_key, kept
             )
 
     async def addresses(self, subscriber: UUID) -> Addresses | None:

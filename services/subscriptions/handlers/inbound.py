@@ -13,6 +13,7 @@ from services.subscriptions.domain.feedback import rated
 from services.subscriptions.domain.language.intents import Intent, Wish
 from services.subscriptions.domain.language.understanding import understand
 from services.subscriptions.domain.preferences import is_stop, key_of
+from services.subscriptions.domain.publication import Destination
 from services.subscriptions.domain.subscriber import indexes
 from services.subscriptions.domain.waves import waves
 from services.subscriptions.handlers.deciding import Hearing, decide_message, decide_move, decide_preference
@@ -90,8 +91,10 @@ class Inbound:
             history=wish.intent in (Intent.DATA, Intent.ERASE),
         )
         await self._tell(settled)
-        if settled.result == Result.FEEDBACK and settled.publications:
-            await self.people.published(message.message_key)
+        if settled.result == Result.FEEDBACK:
+            # The words are kept as feedback, and not a second time for the case that the message comes again.
+            answers = tuple(each for each in settled.publications if each.destination is Destination.DISPATCH)
+            await self.people.keep_only(message.message_key, answers)
 
     async def _recent(self, intent: Intent, message: InboundMessage) -> tuple[UUID, ...]:
         reacts = intent is Intent.REACTION and message.about_key is not None

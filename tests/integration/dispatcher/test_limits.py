@@ -4,7 +4,6 @@ import asyncio
 from datetime import UTC, datetime, time, timedelta
 from itertools import pairwise
 
-import asyncpg
 import msgspec
 
 from services.dispatcher.adapters.account import PostgresAccount
@@ -16,7 +15,6 @@ from services.dispatcher.ports import Claim
 from shared.contracts.dispatch import BroadcastBatch, PermittedHours
 from shared.contracts.message import Address, AddressKind, Lane
 from shared.database.pool import Database as Pool
-from tests.databases import Database
 from tests.integration.dispatcher.conftest import NUMBER
 from tests.integration.dispatcher.material import batch_message, in_hand, subscribers
 
@@ -157,17 +155,3 @@ async def test_a_held_sender_gets_one_try_in_a_while(pool: Pool) -> None:
     assert (await limiter.reserve(5)).slots == 0
     await limiter.release()
     assert (await limiter.reserve(5)).slots == 5
-
-
-async def test_old_weeks_are_dropped_whole(ledger: PostgresLedger, database: Database) -> None:
-    connection = await asyncpg.connect(database.url)
-    try:
-        await connection.execute("""
-            create table dispatcher.delivery_20250106 partition of dispatcher.delivery for values
-            from (dispatcher.lowest_id('2025-01-06Z')) to (dispatcher.lowest_id('2025-01-13Z'))""")
-        await ledger.forget_old(90)
-        weeks = await connection.fetch("select relname from pg_class where relname ~ '^delivery_[0-9]{8}$'")
-    finally:
-        await connection.close()
-    assert "delivery_20250106" not in {row["relname"] for row in weeks}
-    assert len(weeks) >= 6

@@ -106,6 +106,13 @@ async def test_an_erasure_forgets_what_was_sent_first_and_the_rest_when_it_has_l
     await owner(database, "update dispatcher.erasure set tried_at = '-infinity'")
     await eraser.run()
     assert all(row[1] for row in await owner(database, kept))
+    assert book.asked == [USER, USER]
+
+    assert len(await owner(database, "select from dispatcher.erasure")) == 1, "something may yet be under way"
+    await deliver(database, "read", timed_id(NOW, b"late"))
+    await owner(database, "update dispatcher.erasure set tried_at = '-infinity', asked_at = now() - interval '61 s'")
+    await eraser.run()
+    assert all(row[1] for row in await owner(database, kept))
     assert await owner(database, "select * from dispatcher.erasure") == []
     assert book.asked == [USER, USER]
 

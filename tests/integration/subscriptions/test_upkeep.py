@@ -1,14 +1,13 @@
 """What runs from time to time, on a real database."""
 
 from datetime import timedelta
-from functools import partial
 
 from prometheus_client import CollectorRegistry
 
 from services.subscriptions.adapters.metrics import Metrics
 from services.subscriptions.adapters.people import save_wordings
-from services.subscriptions.adapters.retention import INBOX_KEPT, forget, rules
-from services.subscriptions.handlers.upkeep import Retention, Rule
+from services.subscriptions.adapters.retention import INBOX_KEPT, rules
+from shared.database.retention import Retention
 from tests.databases import Database
 from tests.integration.subscriptions.audience import as_owner
 from tests.integration.subscriptions.stand import Stand
@@ -23,19 +22,16 @@ async def fill(stand: Stand, messages: int) -> None:
 
 async def test_the_inbox_is_forgotten_step_by_step_and_not_too_soon(stand: Stand, database: Database) -> None:
     await fill(stand, 25)
-    counted: dict[str, int] = {}
-    kept = rules(feedback_days=180, proof_days=1100)["inbox"]
-    inbox = Retention(
-        rules=[Rule(name="inbox", forget=partial(forget, stand.database, kept, step=10))],
-        count=lambda kind, rows: counted.update({kind: counted.get(kind, 0) + rows}),
-    )
+    steps: list[tuple[str, int]] = []
+    kept = {"inbox": rules(feedback_days=180, proof_days=1100)["inbox"]}
+    inbox = Retention(database=stand.database, rules=kept, count=lambda kind, rows: steps.append((kind, rows)), step=10)
     await inbox.run()
     assert await stand.rows(INBOX) == [(25,)]
 
     await as_owner(database, "update subscriptions.inbox set handled_at = now() - $1::interval", INBOX_KEPT)
     await inbox.run()
     assert await stand.rows(INBOX) == [(0,)]
-    assert counted == {"inbox": 25}
+    assert steps == [("inbox", 10), ("inbox", 10), ("inbox", 5)]
     assert timedelta(days=8) < INBOX_KEPT
 
 

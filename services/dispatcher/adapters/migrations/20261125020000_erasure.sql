@@ -11,6 +11,8 @@ create table dispatcher.erasure (
     tried_at timestamptz not null default '-infinity'
 );
 grant select, insert, update, delete on dispatcher.erasure to kreisfunk_dispatcher;
+-- What retention ends.
+grant delete on dispatcher.refusal, dispatcher.suppression to kreisfunk_dispatcher;
 grant select (id, asked_at, tried_at) on dispatcher.erasure to kreisfunk_monitor;
 
 -- A reply is found by whom it goes to; a broadcast's delivery by its derived id.

@@ -1,0 +1,41 @@
+"""What is deleted when, by the database's clock; docs/datenschutz.md says the same."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+
+from shared.database.retention import Kept, deleting
+
+# Nothing but statuses and reactions comes for a reply that has left, and they do not name its recipient.
+REPLY_ADDRESS_KEPT = timedelta(days=1)
+# Meta's limit counts 24 hours.
+REACHED_KEPT = timedelta(hours=25)
+STREAM_KEPT = timedelta(days=1)
+# Deliveries are dropped by whole weeks; what was decided before a withdrawal is gone for longer than this.
+MARGIN = timedelta(days=14)
+
+_REPLY_ADDRESSES = """
+    with old as (
+        select id from dispatcher.delivery
+        where subscriber is null and address_index <> '' and state not in ('waiting', 'claimed', 'unknown')
+            and claimed_at < now() - $1::interval
+        limit $2 for update skip locked),
+    gone as (
+        update dispatcher.delivery set address_index = '', address_sealed = '' where id in (select id from old)
+        returning true)
+    select count(*) from gone
+"""
+_WEEKS = "select dispatcher.drop_old_partitions(extract(day from $1::interval)::integer) where $2::integer > 0"
+
+
+def rules(keep_days: int) -> Mapping[str, Kept]:
+    """Every kind of data that is not kept for ever; of deliveries whole weeks are counted."""
+    kept = timedelta(days=keep_days)
+    return {
+        "deliveries_week": Kept(kept, _WEEKS),
+        "reply_address": Kept(REPLY_ADDRESS_KEPT, _REPLY_ADDRESSES),
+        "reached": Kept(REACHED_KEPT, deleting("dispatcher.reached", "address_index", "minute")),
+        "reached_minute": Kept(REACHED_KEPT, deleting("dispatcher.reached_minute", "minute", "minute")),
+        "status_stream": Kept(STREAM_KEPT, deleting("dispatcher.status_stream", "number, seen_at", "seen_at")),
+        "refusal": Kept(kept, deleting("dispatcher.refusal", "delivery", "told_at")),
+        "suppression": Kept(kept + MARGIN, deleting("dispatcher.suppression", "subscriber, topic", "suppressed_at")),
+    }

@@ -1,0 +1,113 @@
+"""What the dispatcher forgets, when, and in which steps."""
+
+from collections import Counter
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+
+import asyncpg
+import pytest
+from prometheus_client import CollectorRegistry
+
+from services.dispatcher.adapters.ledger import PostgresLedger
+from services.dispatcher.adapters.metrics import Metrics
+from services.dispatcher.adapters.retention import REACHED_KEPT, REPLY_ADDRESS_KEPT, rules
+from services.dispatcher.wiring import retention
+from shared.contracts.ids import timed_id
+from shared.database.pool import Database as Pool
+from shared.database.retention import Retention
+from tests.databases import Database
+
+KEEP_DAYS = 90
+NOW = datetime.now(UTC)
+REPLY = """
+    insert into dispatcher.delivery (id, source, lane, state, address_kind, address_index, address_sealed, asked_at,
+        expires_at, claimed_at)
+    values ($1, $1, 'reply', $2, 'phone', $3, 'sealed', now(), now(), now() - $4::interval)
+"""
+SECOND = timedelta(seconds=1)
+
+
+@pytest.fixture
+async def owner(database: Database) -> AsyncIterator[asyncpg.Connection]:
+    connection = await asyncpg.connect(database.url)
+    yield connection
+    await connection.close()
+
+
+def keeper(pool: Pool, registry: CollectorRegistry) -> Retention:
+    return retention(pool, KEEP_DAYS, Metrics(registry, limit=80))
+
+
+def forgotten(registry: CollectorRegistry) -> dict[str, float]:
+    counted = {
+        kind: registry.get_sample_value("kreisfunk_dispatcher_forgotten_rows_total", {"kind": kind})
+        for kind in rules(KEEP_DAYS)
+    }
+    return {kind: rows for kind, rows in counted.items() if rows}
+
+
+async def test_old_weeks_are_dropped_whole_and_counted(
+    pool: Pool, ledger: PostgresLedger, owner: asyncpg.Connection
+) -> None:
+    await owner.execute("""
+        create table dispatcher.delivery_20250106 partition of dispatcher.delivery for values
+        from (dispatcher.lowest_id('2025-01-06Z')) to (dispatcher.lowest_id('2025-01-13Z'))""")
+    registry = CollectorRegistry()
+    await keeper(pool, registry).run()
+    weeks = {row[0] for row in await owner.fetch("select relname from pg_class where relname ~ '^delivery_[0-9]{8}$'")}
+    assert "delivery_20250106" not in weeks
+    assert len(weeks) >= 6
+    assert forgotten(registry) == {"deliveries_week": 1}
+
+
+async def test_a_reply_that_has_left_forgets_its_address_after_a_day(
+    pool: Pool, ledger: PostgresLedger, owner: asyncpg.Connection
+) -> None:
+    ages = {"old": REPLY_ADDRESS_KEPT + SECOND, "young": REPLY_ADDRESS_KEPT - 60 * SECOND}
+    for name, age in ages.items():
+        for state in ("read", "waiting"):
+            await owner.execute(REPLY, timed_id(NOW, name.encode(), state.encode()), state, name.encode(), age)
+    registry = CollectorRegistry()
+    await keeper(pool, registry).run()
+    kept = await owner.fetch("select address_index, state::text from dispatcher.delivery where address_sealed <> ''")
+    assert {tuple(row) for row in kept} == {(b"old", "waiting"), (b"young", "read"), (b"young", "waiting")}
+    assert await owner.fetchval("select count(*) from dispatcher.delivery") == 4
+    assert forgotten(registry) == {"reply_address": 1}
+
+
+async def test_everything_else_goes_in_small_steps_and_not_too_soon(
+    pool: Pool, ledger: PostgresLedger, owner: asyncpg.Connection
+) -> None:
+    """Five rows of each that are too old by a second, and one that is not."""
+    tables = {
+        "reached": ("reached (minute, address_index) values ($1, set_byte('\\x00', 0, $2::int))", REACHED_KEPT),
+        "reached_minute": (
+            "reached_minute (minute, people) values ($1::timestamptz - $2::int * interval '1 ms', 1)",
+            REACHED_KEPT,
+        ),
+        "status_stream": (
+            "status_stream (number, through, seen_at) values ($2::int::text, $1, $1)",
+            timedelta(days=1),
+        ),
+        "refusal": (
+            "refusal (delivery, subscriber, code, told_at) values (gen_random_uuid(), gen_random_uuid(), $2::int, $1)",
+            timedelta(days=KEEP_DAYS),
+        ),
+        "suppression": (
+            "suppression (subscriber, topic, sequence, suppressed_at) values (gen_random_uuid(), '', $2::int, $1)",
+            timedelta(days=KEEP_DAYS + 14),
+        ),
+    }
+    for statement, kept in tables.values():
+        for number in range(6):
+            age = kept + SECOND if number else kept - timedelta(minutes=5)
+            await owner.execute(f"insert into dispatcher.{statement}", datetime.now(UTC) - age, number)
+    steps: list[tuple[str, int]] = []
+    small = Retention(
+        database=pool, rules=rules(KEEP_DAYS), count=lambda kind, rows: steps.append((kind, rows)), step=2
+    )
+    await small.run()
+    assert Counter(kind for kind, _ in steps) == dict.fromkeys(tables, 3)
+    assert max(rows for _, rows in steps) == 2
+    for table in tables:
+        assert await owner.fetchval(f"select count(*) from dispatcher.{table}") == 1, table  # noqa: S608
