@@ -9,6 +9,7 @@ from prometheus_client.core import Metric
 from cli.feeds.metrics import Metrics as FeedsMetrics
 from services.dispatcher.adapters.metrics import Metrics as DispatcherMetrics
 from services.ingress.adapters.metrics import Metrics as IngressMetrics
+from services.ingress.door.adapters.metrics import DoorMetrics
 from services.subscriptions.adapters.metrics import Metrics as SubscriptionsMetrics
 
 _SUFFIXES = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count")}
@@ -18,6 +19,7 @@ _NAME = re.compile(r"\bkreisfunk_[a-z]+_[a-z_]+")
 def our_metrics() -> set[str]:
     registry = CollectorRegistry()
     IngressMetrics(registry)
+    DoorMetrics(registry)
     SubscriptionsMetrics(registry)
     DispatcherMetrics(registry, limit=80)
     FeedsMetrics(registry)
