@@ -234,7 +234,15 @@ def _ask_both(subscriber: Subscriber | None, said: _Said) -> Decided:
 
 def _data(subscriber: Subscriber | None, said: _Said) -> Decided:
     situation = said.situation
-    answer = record(subscriber, situation.history, situation.feedbacks, situation.conversation, said.answers, said.now)
+    answer = record(
+        subscriber,
+        situation.history,
+        situation.feedbacks,
+        situation.conversation,
+        said.answers,
+        said.now,
+        situation.erased.at if situation.erased else None,
+    )
     return subscriber, Result.INFORMED, answer
 
 

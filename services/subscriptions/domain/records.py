@@ -10,6 +10,8 @@ from services.subscriptions.domain.subscriber import Subscriber
 
 # Meta repeats a webhook for up to seven days; until then a message has to be known again.
 INBOX_DAYS = 9
+# What the dispatcher keeps deliveries for, unless it is set up otherwise.
+DELIVERY_DAYS = 90
 MOST_ENTRIES = 12
 _EVENTS = {
     ConsentEvent.GIVEN: "Einwilligung",
@@ -28,16 +30,21 @@ def record(
     conversation: Conversation,
     answers: Answers,
     now: datetime,
+    erased_at: datetime | None = None,
 ) -> Answer:
     """One message with all of it; a long record is shortened in the middle and says so."""
     parts = [
         "Über Sie ist gespeichert:",
         *_person(subscriber, answers, now),
-        f"Rückmeldungen von Ihnen: {feedbacks}",
+        f"Rückmeldungen von Ihnen: {feedbacks}, mit Text, ohne Ihre Nummer, {answers.county.feedback_days} Tage",
         f"Letzter allgemeiner Hinweis: {_when(conversation.hinted_at) if conversation.hinted_at else 'keiner'}",
+        "Zähler unserer Antworten an Sie: 2 Tage",
         f"Kennungen Ihrer letzten Nachrichten, ohne deren Text: {INBOX_DAYS} Tage",
+        f"Zustellungen an Sie, Zeitpunkt und Zustand: {DELIVERY_DAYS} Tage",
+        f"Vermerke zu Abmeldungen und unzustellbaren Meldungen: bis zu {DELIVERY_DAYS + 14} Tage",
+        *([f"Frühere Löschung: {_when(erased_at)}"] if erased_at else []),
         *_entries(history, answers),
-        f"\nNamen, Bilder und Texte speichern wir nicht. Datenschutz: {answers.county.privacy_url}",
+        f"\nNamen, Bilder und andere Texte speichern wir nicht. Datenschutz: {answers.county.privacy_url}",
         "Alles löschen: Löschen",
     ]
     return answers.said("\n".join(parts))

@@ -1,44 +1,117 @@
-"""What the page for the data protection officer says is what the code does."""
+"""What the page for the data protection officer says, and what "Daten" answers, is what the code does."""
 
 import re
 
 import pytest
 
+from services.dispatcher.adapters import retention as dispatcher_retention
+from services.dispatcher.adapters.people import KEPT_SECONDS
+from services.dispatcher.settings import Settings
 from services.subscriptions.adapters.retention import ERASURE_ANSWER_KEPT, INBOX_KEPT, rules
-from services.subscriptions.domain.records import INBOX_DAYS
+from services.subscriptions.domain.records import DELIVERY_DAYS, INBOX_DAYS
 from tests.unit.docs.generate import DOCS
 from tests.unit.subscriptions.material import COUNTY
+from tests.unit.subscriptions.test_dialogue import talk
 
 PAGE = (DOCS / "datenschutz.md").read_text()
 MIGRATIONS = "".join(path.read_text() for path in sorted(DOCS.parent.glob("services/*/adapters/migrations/*.sql")))
 CREATED = re.compile(r"create table (\w+)\.(\w+)")
 DROPPED = re.compile(r"^drop table (\w+)\.(\w+);", re.MULTILINE)
-WITHOUT_PEOPLE = {"cancellation", "rate", "status_stream", "broadcast_count", "delivery_other"}
+# Nothing in these is about a person: limits, counters and what was said about the whole account.
+WITHOUT_PEOPLE = {
+    "account_news",
+    "broadcast",
+    "broadcast_count",
+    "cancellation",
+    "follow_up",
+    "notice",
+    "rate",
+    "reached_minute",
+    "sent_month",
+    "status_stream",
+    "template_hold",
+    "wording",
+}
+PARTITIONS = {"delivery_other"}
+# By which words somebody who asks for their data hears of each; pages and erasures last for moments only.
+TOLD = {
+    "subscriber": "Anmeldung:",
+    "subscription": "Themen:",
+    "consent": "Nachweis der Einwilligung",
+    "inbox": "Kennungen Ihrer letzten Nachrichten",
+    "conversation": "Zähler unserer Antworten",
+    "feedback": "Rückmeldungen von Ihnen",
+    "erasure": "Frühere Löschung",
+    "delivery": "Zustellungen an Sie",
+    "reached": "Zustellungen an Sie",
+    "refusal": "unzustellbaren Meldungen",
+    "suppression": "Vermerke zu Abmeldungen",
+    "pending_page": "Adresse:",
+}
 
 
 def up_only() -> str:
     return "".join(re.findall(r"-- migrate:up\n(.*?)(?=-- migrate:down|\Z)", MIGRATIONS, re.DOTALL))
 
 
-def tables() -> list[str]:
+def tables() -> set[str]:
     existing = set(CREATED.findall(up_only())) - set(DROPPED.findall(up_only()))
-    return sorted(table for _, table in existing if table not in WITHOUT_PEOPLE)
+    return {table for _, table in existing} - PARTITIONS
 
 
-@pytest.mark.parametrize("table", ["subscriber", "consent", "inbox", "conversation", "feedback", "erasure", "delivery"])
-def test_every_table_about_people_is_listed(table: str) -> None:
-    assert table in tables()
-    assert f"{table}`" in PAGE
+def line(table: str) -> str:
+    """The row of the page about a table of people; of several the first."""
+    return next(row for row in PAGE.splitlines() if row.startswith("|") and f"{table}`" in row)
+
+
+def test_every_table_is_about_people_or_known_not_to_be() -> None:
+    assert tables() == set(TOLD) | WITHOUT_PEOPLE
+    assert not set(TOLD) & WITHOUT_PEOPLE
+
+
+@pytest.mark.parametrize("table", sorted(TOLD))
+def test_every_table_about_people_is_listed_on_the_page(table: str) -> None:
+    assert line(table)
 
 
 def test_no_table_that_is_gone_is_listed() -> None:
-    assert "hint`" not in PAGE
+    listed = set(re.findall(r"`(?:subscriptions|dispatcher)\.(\w+)`", PAGE))
+    assert listed <= tables()
+
+
+@pytest.mark.parametrize("table", sorted(set(TOLD) - {"erasure"}))
+def test_whoever_asks_for_their_data_hears_of_every_table(table: str) -> None:
+    answer = talk("Start", "nur Baustellen", "Daten")[1] + "\nNachweis der Einwilligung"
+    assert TOLD[table] in answer
 
 
 def test_the_periods_are_those_of_the_code() -> None:
     kept = rules(feedback_days=COUNTY.feedback_days, proof_days=COUNTY.proof_days)
-    assert f"{COUNTY.proof_days} Tage" in PAGE
-    assert f"{COUNTY.feedback_days} Tage" in PAGE
+    assert f"{COUNTY.proof_days} Tage" in line("consent")
+    assert f"{COUNTY.proof_days} Tage" in line("subscriptions.erasure")
+    assert f"{COUNTY.feedback_days} Tage" in line("feedback")
     assert (INBOX_KEPT.days, ERASURE_ANSWER_KEPT.days) == (INBOX_DAYS, 1)
-    assert f"{INBOX_DAYS} Tage" in PAGE
-    assert kept["conversation"].kept.days == 2
+    assert f"{INBOX_DAYS} Tage" in line("inbox")
+    assert f"{kept['conversation'].kept.days} Tage" in line("conversation")
+
+
+def test_the_periods_of_the_dispatcher_are_those_of_its_code() -> None:
+    days = Settings.model_fields["keep_days"].default
+    assert days == DELIVERY_DAYS
+    kept = dispatcher_retention.rules(days)
+    assert f"{days} Tage" in line("delivery")
+    assert f"{kept['reply_address'].kept.days} Tag" in line("delivery")
+    assert f"{kept['suppression'].kept.days} Tage" in line("suppression")
+    assert f"{kept['refusal'].kept.days} Tage" in line("refusal")
+    assert "25 Stunden" in line("reached")
+    assert kept["reached"].kept.total_seconds() == 25 * 3600
+    assert KEPT_SECONDS == 60
+    assert "eine Minute" in line("dispatcher.erasure")
+
+
+def test_the_answer_to_an_erasure_names_what_remains_as_the_page_does() -> None:
+    answer = talk("Start", "Löschen")[1]
+    for remains in ("Nachweis Ihrer Einwilligung", "Kennungen Ihrer Nachrichten ohne Text"):
+        assert remains in answer
+    assert "Nachweis der Einwilligung ohne Nummer" in PAGE
+    assert "Kennungen der Nachrichten ohne Text" in PAGE
