@@ -10,8 +10,7 @@ from services.dispatcher.settings import Settings
 from services.subscriptions.adapters.retention import ERASURE_ANSWER_KEPT, INBOX_KEPT, rules
 from services.subscriptions.domain.records import DELIVERY_DAYS, INBOX_DAYS
 from tests.unit.docs.generate import DOCS
-from tests.unit.subscriptions.material import COUNTY
-from tests.unit.subscriptions.test_dialogue import talk
+from tests.unit.subscriptions.material import COUNTY, talk
 
 PAGE = (DOCS / "datenschutz.md").read_text()
 MIGRATIONS = "".join(path.read_text() for path in sorted(DOCS.parent.glob("services/*/adapters/migrations/*.sql")))
