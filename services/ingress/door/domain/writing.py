@@ -18,6 +18,7 @@ from services.ingress.door.domain.refusals import FieldError, Kind, Refusal
 from shared.contracts.envelope import CONTENT_TYPE as STRUCTURED
 from shared.contracts.envelope import Envelope
 from shared.contracts.events import Problem
+from shared.municipal.binding import LARGEST_BODY
 from shared.municipal.reading import Unreadable, read_event
 from shared.municipal.systems import System
 
@@ -25,6 +26,7 @@ BATCH = "application/cloudevents-batch+json"
 JSON = "application/json"
 ACCEPTED = (STRUCTURED, BATCH, JSON)
 MOST_EVENTS = 100
+LARGEST_EVENT = LARGEST_BODY - 1_024  # with room for what we add before it travels over AMQP
 DEEPEST = 20
 
 _ATTRIBUTE = re.compile(r"[a-z0-9]{1,20}")
@@ -116,6 +118,10 @@ def _unreadable(field: str, problem: str) -> Refusal:
     return Refusal(Kind.UNREADABLE, errors=[FieldError(field=field, problem=problem)])
 
 
+def _too_large() -> Refusal:
+    return Refusal(Kind.TOO_LARGE, f"An event may have {LARGEST_EVENT} bytes.")
+
+
 def _batch(body: bytes) -> list[Envelope]:
     if not isinstance(decoded(body), list):
         raise _unreadable("body", "must be a JSON array of events")
@@ -129,6 +135,8 @@ def _each(bodies: Sequence[bytes], *, batch: bool = False) -> list[Envelope]:
     """All of them, or a refusal that names what is wrong with each."""
     events, errors = [], []
     for place, body in enumerate(bodies):
+        if len(body) > LARGEST_EVENT:
+            raise _too_large()
         decoded(body)
         try:
             events.append(read_event(body))
@@ -173,6 +181,8 @@ def _text(name: str, value: str) -> str:
 
 def _plain(request: Request, system: System) -> Envelope:
     content = decoded(request.body)
+    if len(request.body) > LARGEST_EVENT:
+        raise _too_large()
     if not isinstance(content, Mapping):
         raise _unreadable("body", "must be a JSON object")
     try:
