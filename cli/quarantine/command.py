@@ -149,6 +149,8 @@ def _listing(items: list[dict[str, object]], total: int) -> str:
 
 
 def _told(name: str, outcome: Replayed) -> str:
+    if outcome.sent_back:
+        return f"{name[:SHORT]}: sent back to where notices are read"
     parts = [f"{outcome.published} published", f"{outcome.ignored} not for us"]
     if outcome.too_old:
         parts.append(f"{outcome.too_old} too old to be sent on")

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Protocol
 
 from shared.amqp.kept import Kept
+from shared.amqp.topology import NOTICES_QUARANTINE
 from shared.contracts.envelope import ContractError, decode
 from shared.contracts.inbound import WebhookQuarantined
 from shared.sealing import KeyRing, SealingError
@@ -70,6 +71,38 @@ class QuarantinedWebhook:
 
 
 @dataclass(frozen=True)
+class RejectedNotice:
+    """An event of a municipal system that was rejected; it is not sealed, as notices are public."""
+
+    kept: Kept
+
+    @property
+    def kind(self) -> str:
+        return "notice"
+
+    @property
+    def reason(self) -> str:
+        return self._header("reason")
+
+    @property
+    def since(self) -> datetime | None:
+        try:
+            return datetime.fromisoformat(self._header("quarantined-at"))
+        except ValueError:
+            return None
+
+    @property
+    def size(self) -> int:
+        return len(self.kept.body)
+
+    def open(self, ring: KeyRing | None) -> bytes:
+        return self.kept.body
+
+    def _header(self, name: str) -> str:
+        return str(self.kept.headers.get(name, ""))
+
+
+@dataclass(frozen=True)
 class Stray:
     """Something that nobody of us puts there."""
 
@@ -88,6 +121,8 @@ class Stray:
 
 def item_of(kept: Kept) -> Item:
     """What a message is."""
+    if kept.queue == NOTICES_QUARANTINE:
+        return RejectedNotice(kept)
     try:
         message = decode(kept.body)
     except ContractError:

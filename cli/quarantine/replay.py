@@ -31,10 +31,11 @@ EVENTS_IN_A_GROUP = 100
 class Replayed:
     """What came of it. Only what left no problem and nothing too old is done with."""
 
-    published: int
-    ignored: int
-    too_old: int
-    problems: tuple[str, ...]
+    published: int = 0
+    ignored: int = 0
+    too_old: int = 0
+    problems: tuple[str, ...] = ()
+    sent_back: bool = False
 
     @property
     def complete(self) -> bool:

@@ -14,7 +14,7 @@ from rich.progress import Progress
 from cli.broker import away_advice, silence_drivers
 from cli.output import console, fail
 from cli.publish.answers import EXIT_AWAY, EXIT_REJECTED
-from cli.quarantine.items import Item, NotOpened, QuarantinedWebhook, item_of
+from cli.quarantine.items import Item, NotOpened, QuarantinedWebhook, RejectedNotice, item_of
 from cli.quarantine.replay import Replayed, Replayer
 from cli.quarantine.settings import Settings, quarantine_settings
 from cli.stacks import find_stack
@@ -56,14 +56,19 @@ class Desk:
 
     async def replay(self, selection: str) -> AsyncGenerator[tuple[str, Replayed], None]:
         """Each that is selected: published and confirmed first, removed then. Raises NotThere, NotOpened."""
-        replayer = self._replayer()
         async with aclosing(self._selected(selection)) as items:
             async for item in items:
-                if isinstance(item, QuarantinedWebhook):
-                    outcome = await replayer.replay(item, datetime.now(UTC))
-                    if outcome.complete:
-                        await item.kept.remove()
-                    yield item.kept.message_id, outcome
+                if isinstance(item, RejectedNotice):
+                    await item.kept.send_back()
+                    yield item.kept.message_id, Replayed(sent_back=True)
+                elif isinstance(item, QuarantinedWebhook):
+                    yield item.kept.message_id, await self._replay(item)
+
+    async def _replay(self, webhook: QuarantinedWebhook) -> Replayed:
+        outcome = await self._replayer().replay(webhook, datetime.now(UTC))
+        if outcome.complete:
+            await webhook.kept.remove()
+        return outcome
 
     async def drop(self, selection: str) -> int:
         """How many were removed. Raises NotThere."""

@@ -39,6 +39,14 @@ class Kept:
         except AWAY as error:
             raise BrokerAway(f"cannot remove from {self.queue}: {type(error).__name__}") from None
 
+    async def send_back(self) -> None:
+        """Let the broker put it where it came from, with everything that it had: the queue's dead-letter rule, at
+        least once. Raises BrokerAway: then it may still be there."""
+        try:
+            await self.incoming.reject(requeue=False)
+        except AWAY as error:
+            raise BrokerAway(f"cannot send back from {self.queue}: {type(error).__name__}") from None
+
 
 @dataclass(frozen=True)
 class KeptQueues:

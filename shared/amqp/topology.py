@@ -76,7 +76,7 @@ PROGRESS_KEYS: Mapping[str, Sequence[str]] = {
 MOST_IN_QUARANTINE = 10_000
 
 # Where wait for a person: what nobody of us could understand.
-QUARANTINES: Sequence[str] = (QUARANTINE,)
+QUARANTINES: Sequence[str] = (QUARANTINE, NOTICES_QUARANTINE)
 
 # Looking at a dead letter gives it back, and must not use it up.
 _KEPT: dict[str, Any] = {"x-queue-type": "quorum", "x-delivery-limit": -1}

@@ -58,6 +58,16 @@ class Ward:
         exchange = await self.channel.get_exchange(topology.INBOUND, ensure=False)
         await exchange.publish(message, "quarantined")
 
+    async def reject(self, name: str, event: bytes) -> None:
+        """As subscriptions does with a notice."""
+        headers = {"kind": "notice", "reason": "topic: unknown", "quarantined-at": "2026-11-25T12:00:00+00:00"}
+        message = aio_pika.Message(event, message_id=name, headers=dict(headers))
+        await self.channel.default_exchange.publish(message, topology.NOTICES_QUARANTINE)
+
+    async def notices(self) -> int:
+        declared = await self.channel.declare_queue(topology.SUBSCRIPTIONS_NOTICES.name, passive=True)
+        return declared.declaration_result.message_count or 0
+
     async def size(self) -> int:
         declared = await self.channel.declare_queue(topology.QUARANTINE, passive=True)
         return declared.declaration_result.message_count or 0

@@ -261,6 +261,25 @@ async def test_a_broker_that_is_away_is_named(ward: Ward) -> None:
     assert "Is RabbitMQ up" in ended.complaint
 
 
+async def test_a_rejected_notice_is_listed_shown_and_sent_back_without_a_key(ward: Ward) -> None:
+    await ward.reject("nnnn-1", b'{"type": "notice"}')
+    listed = await quarantine("list", environment=ward.without_keys)
+    assert "notice" in listed.output
+    assert "topic: unknown" in listed.output
+    shown = await quarantine("show", "nnnn", environment=ward.without_keys)
+    assert '"type": "notice"' in shown.output
+
+    ended = await quarantine("replay", "nnnn", environment=ward.without_keys)
+
+    assert (ended.status, ended.output) == (0, "nnnn-1: sent back to where notices are read\n")
+
+    async def is_back() -> bool:
+        return await ward.notices() == 1
+
+    await wait_for(is_back)
+    assert (await quarantine("list", environment=ward.without_keys)).output == "nothing is in quarantine\n"
+
+
 async def test_the_login_reads_the_quarantine_and_nothing_else(ward: Ward) -> None:
     async with await aio_pika.connect(ward.login_url) as connection:
         for queue in (topology.SUBSCRIPTIONS_INBOUND.name, topology.SUBSCRIPTIONS_NOTICES.dead):

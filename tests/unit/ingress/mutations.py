@@ -1,0 +1,105 @@
+"""Webhooks that Meta never sent: samples with parts taken away, doubled, swapped, and bytes that are wrong.
+
+The same number gives the same case, so that a failing one can be tried again.
+"""
+
+import json
+import os
+import random
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from tests.unit.ingress.webhooks import DATA, PHONE, USER
+
+CASES = int(os.environ.get("KREISFUNK_TEST_WEBHOOKS", "0"))
+SAMPLES = [json.loads(path.read_bytes()) for path in sorted(DATA.glob("*.json"))]
+VALUES: list[Any] = [
+    None,
+    True,
+    0,
+    -1,
+    1e300,
+    10**40,
+    "",
+    "ä" * 5000,
+    "\ud83d",
+    "\x00",
+    PHONE,
+    USER,
+    "wamid.",
+    "1794300000",
+    [],
+    [[]],
+    {},
+    {"id": PHONE},
+    [{}],
+    "messages",
+    "whatsapp_business_account",
+    "group",
+    "hologram",
+]
+Place = tuple[Any, Any]
+
+
+def mutated(number: int) -> bytes:
+    """The case of this number."""
+    chance = random.Random(number)
+    webhook = json.loads(json.dumps(chance.choice(SAMPLES)))
+    for _ in range(chance.randint(1, 4)):
+        webhook = _changed(webhook, chance)
+    body = json.dumps(webhook).encode()
+    return _broken(body, chance) if chance.random() < 0.2 else body
+
+
+def _changed(webhook: Any, chance: random.Random) -> Any:
+    places = list(_places(webhook))
+    if not places:
+        return chance.choice(VALUES)
+    container, key = chance.choice(places)
+    chance.choice(CHANGES)(container, key, chance)
+    return webhook
+
+
+def _places(part: Any) -> Iterator[Place]:
+    keys = list(part) if isinstance(part, dict) else range(len(part)) if isinstance(part, list) else ()
+    for key in keys:
+        yield part, key
+        yield from _places(part[key])
+
+
+def _replace(container: Any, key: Any, chance: random.Random) -> None:
+    container[key] = chance.choice(VALUES)
+
+
+def _remove(container: Any, key: Any, chance: random.Random) -> None:
+    del container[key]
+
+
+def _wrap(container: Any, key: Any, chance: random.Random) -> None:
+    container[key] = [container[key]] * chance.randint(1, 3) if chance.random() < 0.5 else {str(key): container[key]}
+
+
+def _rename(container: Any, key: Any, chance: random.Random) -> None:
+    if isinstance(container, dict):
+        container[chance.choice(("moods", "statuses", "messages", "system", "field", "from"))] = container.pop(key)
+
+
+def _borrow(container: Any, key: Any, chance: random.Random) -> None:
+    other, place = chance.choice(list(_places(chance.choice(SAMPLES))))
+    container[key] = json.loads(json.dumps(other[place]))
+
+
+CHANGES: list[Callable[[Any, Any, random.Random], None]] = [_replace, _replace, _remove, _wrap, _rename, _borrow]
+
+
+def _broken(body: bytes, chance: random.Random) -> bytes:
+    place = chance.randrange(len(body))
+    match chance.randrange(4):
+        case 0:
+            return body[:place]
+        case 1:
+            return body[:place] + chance.randbytes(chance.randint(1, 8)) + body[place:]
+        case 2:
+            return body[:place] + b"[" * chance.randint(1, 2000) + body[place:]
+        case _:
+            return body[place:] + body[:place]
