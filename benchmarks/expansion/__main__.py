@@ -33,7 +33,7 @@ from deploy.local.together import enter_both
 from shared.amqp import topology
 from shared.amqp.connection import connect
 from shared.amqp.publisher import open_publisher
-from shared.contracts.envelope import encode
+from shared.contracts.envelope import CONTENT_TYPE, encode
 from shared.contracts.message import Lane
 from shared.contracts.notices import NoticePublished
 from shared.database.migrations import migrate
@@ -149,7 +149,10 @@ async def _notice(broker_url: str) -> None:
     )
     async with await aio_pika.connect(broker_url) as connection, connection.channel() as channel:
         exchange = await channel.get_exchange(topology.MUNICIPAL_EVENTS)
-        await exchange.publish(aio_pika.Message(body, user_id="kreisfunk_admin"), NoticePublished.KEY)
+        message = aio_pika.Message(
+            body, user_id="kreisfunk_admin", content_type=CONTENT_TYPE, delivery_mode=aio_pika.DeliveryMode.PERSISTENT
+        )
+        await exchange.publish(message, NoticePublished.KEY)
 
 
 @asynccontextmanager

@@ -1,5 +1,8 @@
 """What citizens see: one dialogue each."""
 
+import re
+from typing import Any
+
 import pytest
 
 from tests.e2e.dialogue.town import Town
@@ -166,22 +169,69 @@ async def test_doubled_and_shuffled_webhooks_change_nothing(town: Town) -> None:
 
 
 async def test_erasing_leaves_nothing_but_the_proof(town: Town) -> None:
-    phone = await town.citizen()
-    await phone.writes("Start", "Feedback: Geheim", "nur Straßensperrungen")
+    phone, neighbour = await town.citizens(2)
+    for each in (phone, neighbour):
+        await each.writes("Start", "Feedback: Geheim" if each is phone else "Hallo", "nur Straßensperrungen")
     await town.publish("Vor dem Löschen")
-    who = await phone.identity()
-    indexes = [town.index("phone", who["phone"]).hex(), town.index("user", who["user_id"]).hex()]
+    who, other = await phone.identity(), await neighbour.identity()
+    mine = [*_hashes(town, who), str(await _subscriber(town, who))]
+    theirs = [*_hashes(town, other), str(await _subscriber(town, other))]
+    before = await _settled_dump(town)
+    assert {_table(row) for row in _about(before, mine)} >= {
+        "subscriptions.consent",
+        "dispatcher.delivery",
+        "subscriptions.subscriber",
+        "subscriptions.subscription",
+    }
     answer = await phone.writes("Löschen")
     assert "gelöscht" in answer
     assert "Nachweis" in answer
 
     async def the_ledger_forgot() -> bool:
+        await town.database.execute("update dispatcher.erasure set asked_at = asked_at - interval '1 minute'")
         left = await town.database.fetchval("select count(*) from dispatcher.erasure")
         return left == 0 and not (await phone.identity())["in_contact_book"]
 
     await town.until(the_ledger_forgot)
-    rows = [row for row in await town.dump() if any(index in row for index in indexes)]
-    assert {row.split()[0] for row in rows} == {"subscriptions.erasure", "subscriptions.inbox"}
-    assert not [row for row in await town.dump() if who["phone"] in row or who["user_id"] in row or "Geheim" in row]
+    after = await _settled_dump(town)
+    assert {_table(row) for row in _about(after, mine[:-1])} == {"subscriptions.erasure", "subscriptions.inbox"}
+    assert {_table(row) for row in _about(after, mine[-1:])} == REMAINS
+    assert not [row for row in after if who["phone"] in row or who["user_id"] in row or "Geheim" in row]
+    assert set(_about(before, theirs)) == set(_about(after, theirs)), "a neighbour keeps everything"
     await town.publish("Nach dem Löschen")
     assert len(await phone.news()) == 1
+
+
+# Of the internal id, which leads to nobody any more.
+REMAINS = {"subscriptions.consent", "dispatcher.delivery", "dispatcher.suppression"}
+
+
+def _table(row: str) -> str:
+    """Partitions count as their table."""
+    return re.sub(r"_(other|[0-9]{8})$", "", row.split()[0])
+
+
+def _about(rows: list[str], values: list[str]) -> list[str]:
+    return [row for row in rows if any(value in row for value in values)]
+
+
+def _hashes(town: Town, who: dict[str, Any]) -> list[str]:
+    return [town.index("phone", who["phone"]).hex(), town.index("user", who["user_id"]).hex()]
+
+
+async def _subscriber(town: Town, who: dict[str, Any]) -> object:
+    index = town.index("phone", who["phone"])
+    return await town.database.fetchval("select id from subscriptions.subscriber where phone_index = $1", index)
+
+
+async def _settled_dump(town: Town) -> list[str]:
+    """Once phones have told all that they are going to tell."""
+
+    async def quiet() -> bool:
+        moving = await town.database.fetchval(
+            "select count(*) from dispatcher.delivery where state in ('accepted', 'sent')"
+        )
+        return not moving and not (await town.call("GET", "account"))["webhooks"]["pending"]
+
+    await town.until(quiet)
+    return await town.dump()

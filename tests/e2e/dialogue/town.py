@@ -15,7 +15,7 @@ import msgspec
 from deploy.local.stack import Stack
 from services.subscriptions.domain.publication import Publication
 from shared.amqp import topology
-from shared.contracts.envelope import encode
+from shared.contracts.envelope import CONTENT_TYPE, encode
 from shared.contracts.message import Lane
 from shared.contracts.notices import NoticePublished
 from shared.sealing import IndexKey
@@ -92,7 +92,10 @@ class Town:
         )
         async with await aio_pika.connect(self._press_url) as connection, connection.channel() as channel:
             exchange = await channel.get_exchange(topology.MUNICIPAL_EVENTS, ensure=False)
-            await exchange.publish(aio_pika.Message(body, user_id="pressestelle"), NoticePublished.KEY)
+            message = aio_pika.Message(
+                body, user_id="pressestelle", content_type=CONTENT_TYPE, delivery_mode=aio_pika.DeliveryMode.PERSISTENT
+            )
+            await exchange.publish(message, NoticePublished.KEY)
         await wait_for(lambda: self._is_sent(subject), PATIENCE)
 
     @property
