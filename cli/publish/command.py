@@ -13,9 +13,10 @@ import typer
 from cli.broker import away_advice, silence_drivers
 from cli.output import console, fail
 from cli.publish.answers import EXIT_AWAY, EXIT_UNANSWERED, report
+from cli.publish.checking import read_events, ready_events, show_check
 from cli.publish.moments import parse_duration, parse_moment
 from cli.publish.sending import Answer, Event, Sender, Unanswered
-from cli.publish.settings import publisher_settings
+from cli.publish.settings import Settings, publisher_settings
 from cli.stacks import find_stack
 from shared.amqp.publisher import Unroutable
 from shared.contracts.notices import NoticePublished, NoticeUpdated, NoticeWithdrawn
@@ -35,17 +36,22 @@ Stack = Annotated[
 
 
 def publish(
-    topic: Annotated[str, typer.Option(help="Such as strassensperrungen.")],
-    headline: Annotated[str, typer.Option(help="At most 120 characters.")],
-    text: Annotated[str, typer.Option(help="At most 800 characters.")],
+    file: Annotated[str | None, typer.Argument(help="CloudEvents as JSON, one or a list; - is standard input.")] = None,
+    topic: Annotated[str, typer.Option(help="Such as strassensperrungen.")] = "",
+    headline: Annotated[str, typer.Option(help="At most 120 characters.")] = "",
+    text: Annotated[str, typer.Option(help="At most 800 characters.")] = "",
     link: Annotated[str | None, typer.Option(help="https address to read on.")] = None,
+    picture: Annotated[str | None, typer.Option(help="https address of a JPEG or PNG.")] = None,
+    municipality: Annotated[list[str] | None, typer.Option(help="Only there; may be repeated.")] = None,
     urgent: Annotated[bool, typer.Option("--urgent", help="Overtakes all that is not urgent.")] = False,
+    scheduled_at: Annotated[str | None, typer.Option(help="Nobody gets it earlier: ISO 8601.")] = None,
     expires_in: Annotated[str | None, typer.Option(help="Nobody gets it later: 30m, 12h, 2d; usually 24h.")] = None,
     expires_at: Annotated[str | None, typer.Option(help="The same as date and time in ISO 8601.")] = None,
     spread: Annotated[str | None, typer.Option(help="Not all at once but over this time: 30m, 2h.")] = None,
     follows: Annotated[str | None, typer.Option(help="Id of an earlier notice: only to those who got it.")] = None,
-    notice: Annotated[str | None, typer.Option(help="Id of the notice; usually a new one.")] = None,
+    notice: Annotated[str | None, typer.Option("--notice", "--subject", help="Its id; usually a new one.")] = None,
     revision: Annotated[int, typer.Option(min=1, help="Count up when the same notice changes.")] = 1,
+    check: Annotated[bool, typer.Option("--check", help="Say what is wrong with it, and send nothing.")] = False,
     source: Source = None,
     no_wait: NoWait = False,
     timeout: Timeout = ANSWER_SECONDS,
@@ -53,6 +59,8 @@ def publish(
     stack: Stack = None,
 ) -> None:
     """Publish a notice to all subscribers of its topic, or to those who got an earlier one.
+
+    From options, or from a file of events. With --check, status 0 means valid and 3 that it would be rejected.
 
     Exit status: 0 accepted, 2 wrong command line, 3 rejected, 4 broker away or login refused, 5 no answer.
     """
@@ -62,17 +70,48 @@ def publish(
         "headline": headline,
         "text": text,
         "link": link,
+        "picture": picture,
         "urgent": urgent,
-        "spread_minutes": _minutes(spread),
-        "follows": follows,
     }
-    event = Event(
-        message=NoticePublished(**content) if revision == 1 else NoticeUpdated(**content, revision=revision),
-        subject=notice or new_notice_id(now),
-        expirytime=_expiry(now, expires_in, expires_at),
-    )
-    answer = _run(_sender(stack, source).send(event, now, seconds=None if no_wait else timeout), event.subject)
-    report(answer, event.subject, as_json=json)
+    content |= {"municipalities": tuple(municipality or ()), "scheduled_at": _scheduled(scheduled_at)}
+    content |= {"spread_minutes": _minutes(spread), "follows": follows}
+    expiry = _expiry(now, expires_in, expires_at)
+    if file is None and not (topic and headline and text):
+        raise typer.BadParameter("give a file, or --topic, --headline and --text")
+    sender, waiting = _sender(stack, source), None if no_wait else timeout
+    if file is not None:
+        bodies = read_events(file, source=sender.source, now=now)
+        _publish_file(bodies, sender.settings, now, seconds=waiting, as_json=json, check=check)
+        return
+    message = NoticePublished(**content) if revision == 1 else NoticeUpdated(**content, revision=revision)
+    event = Event(message=message, subject=notice or new_notice_id(now), expirytime=expiry)
+    if check:
+        show_check([sender.body(event, now)], sender.settings, now, as_json=json)
+    _send_all([(event, sender.source)], sender.settings, now, seconds=waiting, as_json=json)
+
+
+def _publish_file(
+    bodies: list[bytes], settings: Settings, now: datetime, *, seconds: float | None, as_json: bool, check: bool
+) -> None:
+    if check:
+        show_check(bodies, settings, now, as_json=as_json)
+    _send_all(ready_events(bodies, settings, now), settings, now, seconds=seconds, as_json=as_json)
+
+
+def _send_all(
+    events: list[tuple[Event, str]], settings: Settings, now: datetime, *, seconds: float | None, as_json: bool
+) -> None:
+    """One after the other; the first that is rejected ends it."""
+    for event, source in events:
+        answer = _run(Sender(settings=settings, source=source).send(event, now, seconds=seconds), event.subject)
+        report(answer, event.subject, as_json=as_json)
+
+
+def _scheduled(moment: str | None) -> datetime | None:
+    try:
+        return None if moment is None else parse_moment(moment)
+    except ValueError as error:
+        raise typer.BadParameter(f"scheduled: {error}") from None
 
 
 def withdraw(

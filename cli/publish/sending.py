@@ -64,13 +64,14 @@ class Sender:
             await publisher.publish(
                 MUNICIPAL_EVENTS,
                 event.message.KEY,
-                self._body(event, now),
+                self.body(event, now),
                 message_id=event.id,
                 user_id=self.settings.login,
             )
             return None if seconds is None else await _answer(listener, event, seconds)
 
-    def _body(self, event: Event, now: datetime) -> bytes:
+    def body(self, event: Event, now: datetime) -> bytes:
+        """The event as it is published."""
         return encode(
             event.message,
             event_id=event.id,

@@ -1,7 +1,9 @@
 """`kreisfunk publish` and `withdraw` against a real broker with the publisher's real permissions."""
 
+import json
 from collections.abc import AsyncIterator, Mapping
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import aio_pika
 import pytest
@@ -169,3 +171,26 @@ async def test_a_stack_that_does_not_run_is_named() -> None:
     ended = await kreisfunk(*NOTICE, "--stack", "nowhere")
     assert ended.status == 2
     assert "No stack runs in nowhere" in ended.complaint
+
+
+async def test_a_check_names_each_field_and_sends_nothing(desk: Desk, environment: Mapping[str, str]) -> None:
+    wrong = ("--link", "https://elsewhere.example/x", "--municipality", "Nirgends", "--check")
+    ended = await kreisfunk(*NOTICE, *wrong, environment=environment)
+    assert ended.status == 3
+    assert {line.split(":")[0].strip() for line in ended.output.splitlines()[1:]} == {"link", "municipalities"}
+    assert (await kreisfunk(*NOTICE, "--check", environment=environment)).status == 0
+    assert desk.said == []
+
+
+async def test_a_file_may_hold_several_events(desk: Desk, environment: Mapping[str, str], tmp_path: Path) -> None:
+    content = {"topic": "strassensperrungen", "headline": "K 9", "text": "Bis Freitag."}
+    expiry = (datetime.now(UTC) + timedelta(hours=2)).isoformat()
+    events = [{"id": f"e-{n}", "subject": f"f-{n}", "expirytime": expiry, "data": content} for n in (1, 2)]
+    path = tmp_path / "events.json"
+    path.write_text(json.dumps(events))
+    ended = await kreisfunk("publish", str(path), environment=environment)
+    assert (ended.status, len(ended.output.splitlines())) == (0, 2), ended.everything
+    assert [(envelope.id, envelope.subject) for _, envelope, _ in desk.said] == [("e-1", "f-1"), ("e-2", "f-2")]
+    path.write_text(json.dumps([events[0], {**events[1], "data": {}}]))
+    assert (await kreisfunk("publish", str(path), environment=environment)).status == 3
+    assert len(desk.said) == 2

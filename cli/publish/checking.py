@@ -1,0 +1,92 @@
+"""Events from a file, and what is wrong with them, before anything is sent."""
+
+import sys
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any, NoReturn
+from uuid import uuid4
+
+import msgspec
+import typer
+
+from cli.output import EXIT_USAGE, fail, say
+from cli.publish.answers import EXIT_REJECTED
+from cli.publish.sending import Event
+from cli.publish.settings import Settings
+from deploy.local.environments import CONFIG
+from shared.contracts.events import Problem
+from shared.municipal.checking import check
+from shared.municipal.configuration import Configuration
+from shared.municipal.file import ConfigurationFileError, read_configuration
+from shared.municipal.reading import read_event
+from shared.municipal.rules import read_notice
+
+MOST_BYTES = 5_000_000
+PUBLISHED = "de.kreisfunk.notice.published.v1"
+
+
+def read_events(name: str, *, source: str, now: datetime) -> list[bytes]:
+    """One CloudEvent or a list of them; what a person need not write is added. Ends the command if it is no JSON."""
+    try:
+        body = sys.stdin.buffer.read(MOST_BYTES + 1) if name == "-" else Path(name).read_bytes()
+        found = msgspec.json.decode(body)
+    except OSError as error:
+        fail(f"{name}: {error.strerror}", status=EXIT_USAGE)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        fail(f"{name}: not JSON: {error}", status=EXIT_USAGE)
+    events = found if isinstance(found, list) else [found]
+    if not events or not all(isinstance(event, dict) for event in events):
+        fail(f"{name}: expected a CloudEvent, or a list of them", status=EXIT_USAGE)
+    return [msgspec.json.encode(_completed(event, source, now)) for event in events]
+
+
+def _completed(event: Mapping[str, Any], source: str, now: datetime) -> dict[str, Any]:
+    usual = {
+        "specversion": "1.0",
+        "id": str(uuid4()),
+        "source": source,
+        "type": PUBLISHED,
+        "time": now.isoformat(),
+        "datacontenttype": "application/json",
+    }
+    return {**usual, **event}
+
+
+def problems_of(event: bytes, settings: Settings, now: datetime) -> tuple[Problem, ...]:
+    """By the rules that every door has. Ends the command if the county's file cannot be read."""
+    try:
+        county = read_configuration(CONFIG / "county.toml", Configuration)
+    except ConfigurationFileError as error:
+        fail(str(error), status=EXIT_USAGE)
+    return check(event, county.system(settings.login), county, now)
+
+
+def show_check(events: list[bytes], settings: Settings, now: datetime, *, as_json: bool) -> NoReturn:
+    """Say of each event what is wrong; status 3 if anything is. Nothing is sent."""
+    found = [problems_of(event, settings, now) for event in events]
+    if as_json:
+        say(msgspec.json.encode({"result": "rejected" if any(found) else "valid", "problems": found}).decode())
+    for number, problems in enumerate(found if not as_json else (), 1):
+        say(f"event {number}: {'valid; nothing was sent' if not problems else 'would be rejected'}")
+        for problem in problems:
+            say(f"  {problem.field}: {problem.problem}")
+    raise typer.Exit(EXIT_REJECTED if any(found) else 0)
+
+
+def ready_events(events: list[bytes], settings: Settings, now: datetime) -> list[tuple[Event, str]]:
+    """With the source of each; ends the command with status 3, before any is sent, if one of them is wrong."""
+    if any(problems_of(event, settings, now) for event in events):
+        show_check(events, settings, now, as_json=False)
+    return [_ready(event) for event in events]
+
+
+def _ready(body: bytes) -> tuple[Event, str]:
+    envelope = read_event(body)
+    event = Event(
+        message=read_notice(envelope),
+        subject=envelope.subject or "",
+        expirytime=envelope.expirytime,
+        id=envelope.id,
+    )
+    return event, envelope.source
