@@ -18,6 +18,7 @@ from pathlib import Path
 
 import psutil
 
+from benchmarks.ingress.environment import peers_python
 from benchmarks.ingress.load import load
 from benchmarks.ingress.queue import declare_topology, drain
 from deploy.local.ports import LOOPBACK, reserved_ports
@@ -25,11 +26,14 @@ from deploy.local.process import Child, Command, port_is_open, wait_until_ready
 from deploy.local.rabbitmq import local_rabbitmq
 
 REPOSITORY = Path(__file__).parents[2]
-NAMES = ("bare", "dry", "each", "ours")
+PEERS = ("fastapi", "pywa")
+NAMES = ("bare", "dry", "each", "ours", *PEERS)
 TITLES = {
     "bare": "aiohttp that only answers 200",
     "dry": "the ingress without publishing",
     "each": "one confirmed aio-pika publish per webhook",
+    "fastapi": "FastAPI, one confirmed publish per status",
+    "pywa": "pywa (answers before it publishes)",
     "ours": "Kreisfunk ingress (group commit)",
 }
 WARM_UP_SECONDS = 1.0
@@ -54,7 +58,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=4.0, help="length of each measurement")
     parser.add_argument("--rounds", type=int, default=3, help="measurements of each case, in turn; medians count")
     parser.add_argument("--connections", type=int, nargs="+", default=[1, 16, 64, 256])
-    parser.add_argument("--statuses", type=int, default=1, help="statuses in each webhook")
+    parser.add_argument("--statuses", type=int, nargs="+", default=[1, 10, 100], help="statuses in each webhook")
     return parser.parse_args()
 
 
@@ -67,6 +71,7 @@ def _body(number: int, statuses: int) -> bytes:
     value = {
         "messaging_product": "whatsapp",
         "metadata": {"display_phone_number": "4947919300", "phone_number_id": NUMBER_ID},
+        "contacts": [{"profile": {"name": "A"}, "wa_id": "491760406900001", "user_id": "DE.40100200300400500"}],
         "statuses": [
             {
                 "id": f"wamid.{number:020}{item:06}",
@@ -106,14 +111,20 @@ def environment(broker_url: str, secret: str, port: int, internal_port: int) -> 
     }
 
 
+async def _program(name: str, port: int) -> tuple[str, ...]:
+    if name in PEERS:
+        return str(await peers_python()), "-m", f"benchmarks.ingress.peers.with_{name}"
+    module = ("services.ingress",) if name == "ours" else ("benchmarks.ingress.servers", name, str(port))
+    return sys.executable, "-m", *module
+
+
 @asynccontextmanager
 async def running(name: str, broker_url: str, secret: str, log: Path) -> AsyncIterator[tuple[int, Child]]:
     """A server and its port; it has the first core for itself."""
     with reserved_ports(2) as (port, internal_port):
-        module = ("services.ingress",) if name == "ours" else ("benchmarks.ingress.servers", name, str(port))
         command = Command(
             name=name,
-            arguments=(sys.executable, "-m", *module),
+            arguments=await _program(name, port),
             log=log,
             environment=environment(broker_url, secret, port, internal_port),
             folder=REPOSITORY,
@@ -130,17 +141,17 @@ async def running(name: str, broker_url: str, secret: str, log: Path) -> AsyncIt
 
 
 async def measure(
-    name: str, broker_url: str, secret: str, connections: int, options: argparse.Namespace, log: Path
+    name: str, broker_url: str, secret: str, connections: int, statuses: int, options: argparse.Namespace, log: Path
 ) -> Round:
     """One round; fails if an event of an answered webhook is not on the queue."""
-    webhooks = requests(secret, options.statuses)
+    webhooks = requests(secret, statuses)
     async with running(name, broker_url, secret, log) as (port, child):
         warm = await load(port, webhooks, connections=connections, seconds=WARM_UP_SECONDS)
         before = processor_seconds(child)
         tally = await load(port, webhooks, connections=connections, seconds=options.seconds)
         processor = (processor_seconds(child) - before) / max(tally.answered, 1)
     events, messages = await drain(broker_url)
-    answered = (warm.answered + tally.answered) * options.statuses
+    answered = (warm.answered + tally.answered) * statuses
     if tally.refused or (name in ("each", "ours") and events < answered):
         raise SystemExit(f"{name}: {tally.refused} refused, {answered} events answered, {events} stored")
     rate = tally.answered / options.seconds
@@ -157,16 +168,26 @@ async def compare(broker_url: str, options: argparse.Namespace, folder: Path) ->
     secret = secrets.token_hex(16)
     await declare_topology(broker_url)
     await drain(broker_url)
-    print(f"One process on one core, {options.statuses} status(es) a webhook, {options.rounds} rounds in turn.\n")
-    print("| connections | server | webhooks/s | of bare | of dry | of each | CPU µs | p99 ms | events per message |")
-    print("|---:|---|---:|---:|---:|---:|---:|---:|---:|")
-    for connections in options.connections:
-        rounds: dict[str, list[Round]] = {name: [] for name in NAMES}
-        for _ in range(options.rounds):
-            for name in NAMES:
-                log = folder / f"{name}.log"
-                rounds[name].append(await measure(name, broker_url, secret, connections, options, log))
-        print_rows(connections, rounds)
+    for statuses in options.statuses:
+        print(f"\n### One process on one core, {statuses} status(es) a webhook, median of {options.rounds}\n")
+        print(
+            "| connections | server | webhooks/s | of bare | of dry | of each | CPU µs | p99 ms | events per message |"
+        )
+        print("|---:|---|---:|---:|---:|---:|---:|---:|---:|")
+        for connections in options.connections:
+            print_rows(connections, await _rounds(broker_url, secret, connections, statuses, options, folder))
+
+
+async def _rounds(
+    broker_url: str, secret: str, connections: int, statuses: int, options: argparse.Namespace, folder: Path
+) -> dict[str, list[Round]]:
+    """All servers in turn, again and again."""
+    rounds: dict[str, list[Round]] = {name: [] for name in NAMES}
+    for _ in range(options.rounds):
+        for name in NAMES:
+            log = folder / f"{name}.log"
+            rounds[name].append(await measure(name, broker_url, secret, connections, statuses, options, log))
+    return rounds
 
 
 def print_rows(connections: int, rounds: Mapping[str, list[Round]]) -> None:

@@ -1,12 +1,14 @@
 """A load generator that costs little beside what it measures: raw requests on raw connections."""
 
 import asyncio
+import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import cycle
 
 ANSWER_END = b"\r\n\r\n"
+_LENGTH = re.compile(rb"content-length: *([0-9]+)", re.IGNORECASE)
 
 
 @dataclass
@@ -42,7 +44,7 @@ class _Client(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._received += data
-        if ANSWER_END in self._received:
+        if _is_complete(self._received):
             self._count()
             self._send()
 
@@ -65,8 +67,14 @@ class _Client(asyncio.Protocol):
             self.transport.write(next(self._requests))
 
 
+def _is_complete(received: bytes) -> bool:
+    head, end, body = received.partition(ANSWER_END)
+    length = _LENGTH.search(head)
+    return bool(end) and len(body) >= int(length[1] if length else 0)
+
+
 async def load(port: int, requests: Sequence[bytes], *, connections: int, seconds: float) -> Tally:
-    """Keep every connection busy for so long. Answers must have no body."""
+    """Keep every connection busy for so long."""
     tally, loop = Tally(), asyncio.get_running_loop()
     deadline = time.perf_counter() + seconds
     clients = []

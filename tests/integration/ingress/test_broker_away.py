@@ -19,9 +19,10 @@ from tests.servers import EVERYTHING, Servers, Step, broker_api, url_with_databa
 
 @dataclass(frozen=True)
 class Broker:
-    """One that may be stopped."""
+    """One that may be stopped; `url` is the ingress's login, `admin_url` may do everything."""
 
     url: str
+    admin_url: str
     stop: Step
     start: Step
 
@@ -46,12 +47,12 @@ async def broker(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> 
         folder = tmp_path_factory.mktemp("broker")
         async with local_rabbitmq(folder, secrets.token_hex(16)) as own:
             await declare_queues(own.url)
-            yield Broker(own.url, own.stop, own.start)
+            yield Broker(own.url, own.url, own.stop, own.start)
     else:
         url = await lasting_vhost(servers, "broker-away")
         async with ingress_login(servers, url) as login_url:
             await declare_queues(url)
-            yield Broker(login_url, servers.stop_broker, servers.start_broker)
+            yield Broker(login_url, url, servers.stop_broker, servers.start_broker)
 
 
 async def test_a_stopped_broker_is_answered_with_503_and_a_started_one_with_200(broker: Broker, tmp_path: Path) -> None:
