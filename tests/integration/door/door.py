@@ -96,7 +96,7 @@ class Door:
 
     async def is_alive(self) -> bool:
         try:
-            async with self.session.get(f"{self.internal_url}/livez") as response:
+            async with self.session.get(f"{self.url}/openapi.json") as response:
                 return response.status == 200
         except ClientError:
             return False

@@ -10,7 +10,6 @@ from deploy.local.process import Child, Command
 from tests.contract.openapi import text
 from tests.integration.door.county import text_of
 from tests.integration.door.door import Door
-from tests.integration.ingress.process import REPOSITORY
 
 CONFIGURATION = """
 [checks.positive_data_acceptance]
@@ -49,7 +48,7 @@ async def test_schemathesis_finds_nothing(door: Door, tmp_path: Path) -> None:
         ),
         log=tmp_path / "schemathesis.log",
         environment={"PATH": str(Path(sys.executable).parent), "HOME": str(tmp_path)},
-        folder=REPOSITORY,
+        folder=tmp_path,  # where it keeps notes
     )
     child = Child(command)
     await child.start()
