@@ -83,11 +83,14 @@ def publish(
         bodies = read_events(file, source=sender.source, now=now)
         _publish_file(bodies, sender.settings, now, seconds=waiting, as_json=json, check=check)
         return
-    message = NoticePublished(**content) if revision == 1 else NoticeUpdated(**content, revision=revision)
-    event = Event(message=message, subject=notice or new_notice_id(now), expirytime=expiry)
+    event = Event(message=_message(content, revision), subject=notice or new_notice_id(now), expirytime=expiry)
     if check:
         show_check([sender.body(event, now)], sender.settings, now, as_json=json)
     _send_all([(event, sender.source)], sender.settings, now, seconds=waiting, as_json=json)
+
+
+def _message(content: dict[str, Any], revision: int) -> NoticePublished | NoticeUpdated:
+    return NoticePublished(**content) if revision == 1 else NoticeUpdated(**content, revision=revision)
 
 
 def _publish_file(
