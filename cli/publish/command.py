@@ -75,10 +75,9 @@ def publish(
     }
     content |= {"municipalities": tuple(municipality or ()), "scheduled_at": _scheduled(scheduled_at)}
     content |= {"spread_minutes": _minutes(spread), "follows": follows}
-    expiry = _expiry(now, expires_in, expires_at)
     if file is None and not (topic and headline and text):
         raise typer.BadParameter("give a file, or --topic, --headline and --text")
-    sender, waiting = _sender(stack, source), None if no_wait else timeout
+    expiry, sender, waiting = _expiry(now, expires_in, expires_at), _sender(stack, source), None if no_wait else timeout
     if file is not None:
         bodies = read_events(file, source=sender.source, now=now)
         _publish_file(bodies, sender.settings, now, seconds=waiting, as_json=json, check=check)
