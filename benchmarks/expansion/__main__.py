@@ -33,6 +33,7 @@ from deploy.local.together import enter_both
 from shared.amqp import topology
 from shared.amqp.connection import connect
 from shared.amqp.publisher import open_publisher
+from shared.amqp.received import PUBLISHER_HEADER
 from shared.contracts.envelope import CONTENT_TYPE, encode
 from shared.contracts.message import Lane
 from shared.contracts.notices import NoticePublished
@@ -150,7 +151,12 @@ async def _notice(broker_url: str) -> None:
     async with await aio_pika.connect(broker_url) as connection, connection.channel() as channel:
         exchange = await channel.get_exchange(topology.MUNICIPAL_EVENTS)
         message = aio_pika.Message(
-            body, user_id="kreisfunk_admin", content_type=CONTENT_TYPE, delivery_mode=aio_pika.DeliveryMode.PERSISTENT
+            body,
+            user_id="kreisfunk_admin",
+            content_type=CONTENT_TYPE,
+            delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
+            # The service has this login as well here: without the header it would take the message for one it parked.
+            headers={PUBLISHER_HEADER: "kreisfunk_admin"},
         )
         await exchange.publish(message, NoticePublished.KEY)
 
