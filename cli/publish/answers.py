@@ -7,7 +7,7 @@ import typer
 
 from cli.output import say
 from cli.publish.sending import Answer
-from shared.contracts.events import BroadcastCancelled, NoticeAccepted, NoticeRejected
+from shared.contracts.events import BroadcastCancelled, NoticeAccepted, NoticeAction, NoticeRejected
 
 EXIT_REJECTED = 3
 EXIT_AWAY = 4
@@ -26,6 +26,8 @@ def as_text(answer: Answer | None, notice: str) -> str:
     match answer:
         case None:
             return f"published: notice {notice}"
+        case NoticeAccepted(action=NoticeAction.WITHDRAWN):
+            return f"withdrawn: notice {answer.notice}"
         case NoticeAccepted():
             return f"accepted: notice {answer.notice} revision {answer.revision}, broadcast {answer.broadcast}"
         case NoticeRejected():
@@ -40,6 +42,8 @@ def as_object(answer: Answer | None, notice: str) -> dict[str, Any]:
     match answer:
         case None:
             return {"result": "published", "notice": notice}
+        case NoticeAccepted(action=NoticeAction.WITHDRAWN):
+            return {"result": "withdrawn", **msgspec.to_builtins(answer)}
         case NoticeAccepted():
             return {"result": "accepted", **msgspec.to_builtins(answer)}
         case NoticeRejected():

@@ -81,6 +81,7 @@ def subscriptions(around: Surroundings, *, internal_port: int) -> Environment:
         **_service(around, "subscriptions", internal_port),
         "KREISFUNK_DATABASE_URL": around.database_url("kreisfunk_subscriptions"),
         "KREISFUNK_COUNTY_FILE": str(CONFIG / "county.toml"),
+        "KREISFUNK_MESSAGES_PER_SECOND": str(around.messages_per_second),
     }
 
 

@@ -7,11 +7,12 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
-from services.subscriptions.domain.broadcast import Accepted, Broadcast, Page, Stored
+from services.subscriptions.domain.broadcast import Broadcast, Page
 from services.subscriptions.domain.consent import Consent
 from services.subscriptions.domain.erasure import Erased
 from services.subscriptions.domain.feedback import Feedback
 from services.subscriptions.domain.guard import NEW, Conversation
+from services.subscriptions.domain.orders import Answered, Decision, Order, Situation
 from services.subscriptions.domain.publication import Publication
 from services.subscriptions.domain.subscriber import Moment, Subscriber
 from shared.contracts.dispatch import Recipient
@@ -113,16 +114,15 @@ class Outlet(Protocol):
 class Notices(Protocol):
     """Notices and the broadcasts that they became."""
 
-    async def find(self, source: str, notice: str, revision: int) -> Stored | None:
-        """The broadcast of exactly this revision."""
+    async def answered(self, source: str, event: str) -> Answered | None:
+        """What an event was answered that was obeyed before."""
         ...
 
-    async def accept(self, broadcast: Broadcast) -> Accepted:
-        """Store a broadcast and cancel those of older revisions; says why not if it cannot be."""
-        ...
+    async def once(self, order: Order, now: datetime, decide: Callable[[Situation], Decision]) -> Decision:
+        """Decide about an event and store it all in one transaction.
 
-    async def withdraw(self, source: str, notice: str, now: datetime, reason: str) -> tuple[Stored, ...]:
-        """Nothing of this notice may go on, now or later; the broadcasts that are cancelled by this."""
+        Orders of one system, and about one notice, are decided one after the other, whichever replica has them.
+        """
         ...
 
 
@@ -151,6 +151,14 @@ class Claim(Protocol):
 
 class Broadcasts(Protocol):
     """Broadcasts that are being expanded."""
+
+    async def due(self, now: datetime) -> tuple[Broadcast, ...]:
+        """Scheduled broadcasts whose time has come."""
+        ...
+
+    async def begin(self, broadcast: UUID) -> None:
+        """From now on it is expanded, unless it was cancelled meanwhile."""
+        ...
 
     def claim(self) -> AbstractAsyncContextManager[Claim | None]:
         """The most urgent broadcast that nobody works at, for as long as the context is open."""

@@ -17,6 +17,7 @@ class Settings(ServiceSettings):
         validate_default=True,
         description="the county, its topics and who may publish",
     )
+    messages_per_second: float = Field(80, gt=0, le=10_000, description="Meta's limit for our number, for estimates")
 
     @property
     def database_secret(self) -> str | None:

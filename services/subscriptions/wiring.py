@@ -23,6 +23,7 @@ from services.subscriptions.handlers.inbound import Inbound
 from services.subscriptions.handlers.notices import NoticeDesk
 from services.subscriptions.handlers.reactions import Reactions
 from services.subscriptions.handlers.refusals import Refusals
+from services.subscriptions.handlers.schedule import LOOK_EVERY_SECONDS, Schedule
 from services.subscriptions.handlers.upkeep import (
     FORGET_EVERY_SECONDS,
     REFRESH_EVERY_SECONDS,
@@ -74,10 +75,17 @@ class Parts:
     desk: NoticeDesk
     refusals: Refusals
     expander: Expander
+    schedule: Schedule
 
 
 def assemble(
-    database: Database, outlet: Outlet, county: County, metrics: Metrics, clock: Clock = system_clock
+    database: Database,
+    outlet: Outlet,
+    county: County,
+    metrics: Metrics,
+    *,
+    messages_per_second: float,
+    clock: Clock = system_clock,
 ) -> Parts:
     """Hand everybody what they need; `arrived` takes a new notice to the expander at once."""
     arrived = asyncio.Event()
@@ -95,6 +103,7 @@ def assemble(
             notices=PostgresNotices(database),
             outlet=outlet,
             county=county,
+            messages_per_second=messages_per_second,
             clock=clock,
             arrived=arrived,
             count=metrics.count_notice,
@@ -107,6 +116,7 @@ def assemble(
             arrived=arrived,
             count=metrics.count_expanded,
         ),
+        schedule=Schedule(broadcasts=PostgresBroadcasts(database), outlet=outlet, clock=clock, arrived=arrived),
     )
 
 
@@ -130,12 +140,13 @@ async def serve(settings: Settings, county: County, stop: Stop) -> None:
         host, port = settings.internal_host, settings.internal_port
         await stack.enter_async_context(internal_port(host=host, port=port, registry=registry, readiness=readiness))
         outlet = AmqpOutlet(await stack.enter_async_context(open_publisher(publishing)))
-        parts = assemble(database, outlet, county, metrics)
+        parts = assemble(database, outlet, county, metrics, messages_per_second=settings.messages_per_second)
         if not await _migrated(database):
             raise NotMigrated("the schema is not up to date: run `kreisfunk migrate`")
         await save_wordings(database, wordings(county).all())
         upkeep = background(
             parts.expander.run(),
+            repeat(parts.schedule.turn, LOOK_EVERY_SECONDS),
             repeat(partial(metrics.refresh, database), REFRESH_EVERY_SECONDS),
             repeat(retention(database, county, metrics).run, FORGET_EVERY_SECONDS),
         )

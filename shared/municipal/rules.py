@@ -32,8 +32,7 @@ def notice_problems(
 ) -> tuple[Problem, ...]:
     """All that keeps an event of `system` from being obeyed; empty means nothing does."""
     kind = _KINDS.get(envelope.type)
-    origin = tuple(_origin(envelope, kind, system))
-    named = (*origin, *_id(envelope))
+    named = (*origin_problems(envelope, system), *_id(envelope))
     if kind is None:
         return (*named, Problem(field="type", problem=f"is none of {', '.join(_KINDS)}"))
     return (*named, *_subject(envelope), *_rest(envelope, kind, system, configuration, now))
@@ -44,11 +43,15 @@ def read_notice(envelope: Envelope) -> NoticeEvent:
     return msgspec.json.decode(envelope.data, type=_KINDS[envelope.type])
 
 
-def _origin(envelope: Envelope, kind: type[NoticeEvent] | None, system: System | None) -> Iterator[Problem]:
+def origin_problems(envelope: Envelope, system: System | None) -> tuple[Problem, ...]:
+    """What keeps `system` from speaking for the event's source."""
     if system is None:
-        yield Problem(field="user_id", problem="must be the broker login of a registered system, and the login's own")
-    elif not _owns(system, envelope.source, kind):
-        yield Problem(field="source", problem=f"does not belong to this system, which has {', '.join(system.sources)}")
+        problem = "must be the broker login of a registered system, and the login's own"
+        return (Problem(field="user_id", problem=problem),)
+    if not _owns(system, envelope.source, _KINDS.get(envelope.type)):
+        problem = f"does not belong to this system, which has {', '.join(system.sources)}"
+        return (Problem(field="source", problem=problem),)
+    return ()
 
 
 def _owns(system: System, source: str, kind: type[NoticeEvent] | None) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from datetime import datetime
 from uuid import UUID
 
 from services.subscriptions.adapters.rows import Row, broadcast_from, page_from, recipient_of
@@ -37,11 +38,32 @@ _FINISH = """
 """
 
 
+_DUE = """
+    select * from subscriptions.broadcast where state = 'scheduled' and published_at <= $1
+    order by lane = 'urgent' desc, published_at, id limit 20
+"""
+_BEGIN = """
+    update subscriptions.broadcast set state = 'expanding',
+        spacing_seconds = spread_seconds / nullif((
+            select count(*) from subscriptions.subscription s
+            where s.topic = broadcast.topic and spread_seconds is not null), 0)
+    where id = $1 and state = 'scheduled'
+"""
+
+
 class PostgresBroadcasts:
     """Implements ports.Broadcasts."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
+
+    async def due(self, now: datetime) -> tuple[Broadcast, ...]:
+        async with self._database.connection() as connection:
+            return tuple(broadcast_from(row) for row in await connection.fetch(_DUE, now))
+
+    async def begin(self, broadcast: UUID) -> None:
+        async with self._database.connection() as connection:
+            await connection.execute(_BEGIN, broadcast)
 
     @asynccontextmanager
     async def claim(self) -> AsyncIterator[Claim | None]:

@@ -1,49 +1,71 @@
 """Notices in PostgreSQL."""
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Callable
 from datetime import datetime
 from uuid import UUID
 
 import msgspec
 
-from services.subscriptions.adapters.rows import stored_from
-from services.subscriptions.domain.broadcast import Accepted, Broadcast, Stored
-from shared.contracts.events import Problem
+from services.subscriptions.adapters.rows import revision_from
+from services.subscriptions.domain.broadcast import Broadcast
+from services.subscriptions.domain.orders import Answered, Decision, Order, Situation
+from services.subscriptions.domain.publication import Publication
+from services.subscriptions.domain.quotas import Quota
+from shared.contracts.notices import NoticeContent
 from shared.database.pool import Connection, Database
 
-_LOCK_NOTICE = """
-    insert into subscriptions.notice (source, notice) values ($1, $2)
-    on conflict (source, notice) do update set source = excluded.source
-    returning withdrawn_at
+_ANSWERED = "select digest, publications from subscriptions.notice_event where source = $1 and event = $2"
+# Held until the transaction ends, in this order: an event, its system, its notice.
+_LOCK = """
+    select pg_advisory_xact_lock(hashtextextended('event ' || $2 || ' ' || $1, 0)),
+        pg_advisory_xact_lock(hashtextextended('system ' || $3, 0)),
+        pg_advisory_xact_lock(hashtextextended('notice ' || $4 || ' ' || $1, 0))
+"""
+_WITHDRAWN = """
+    select exists (
+        select from subscriptions.notice where source = $1 and notice = $2 and withdrawn_at is not null)
 """
 _REVISIONS = """
-    select id, source, notice, revision, digest from subscriptions.broadcast
+    select id, revision, digest, expires_at, state from subscriptions.broadcast
     where source = $1 and notice = $2 order by revision
 """
-_INSERT = """
-    insert into subscriptions.broadcast (id, source, notice, revision, digest, topic, lane, template,
-        published_at, expires_at, opens, closes, zone, follows, municipalities, spacing_seconds)
-    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $16, $15::float8 / nullif((
-        select count(*) from subscriptions.subscription where topic = $6 and $15 is not null), 0))
-"""
 _FOLLOWED = "select id, topic from subscriptions.broadcast where source = $1 and notice = $2 order by revision"
-# Also what is expanded is cancelled while it may still wait in the dispatcher.
+# The notice that has to leave the window before the next one is permitted; no row while there is room.
+_FULL = """
+    select handled_at from subscriptions.notice_event
+    where counts and system = $1 and handled_at > $2 and (urgent or not $3)
+    order by handled_at desc offset $4 limit 1
+"""
+_AUDIENCE = """
+    select (select count(*) from subscriptions.subscription where topic = $1) - (
+        select count(*) from subscriptions.subscriber join subscriptions.subscription on subscriber_id = id
+        where topic = $1 and paused_until > $2)
+"""
+_LOCAL_AUDIENCE = """
+    select count(*) from subscriptions.subscription join subscriptions.subscriber on id = subscriber_id
+    where topic = $1 and (paused_until is null or paused_until <= $2) and (places = '{}' or $3 && places)
+"""
+_NOTICE = """
+    insert into subscriptions.notice (source, notice, withdrawn_at) values ($1, $2, $3)
+    on conflict (source, notice) do update set withdrawn_at = coalesce(notice.withdrawn_at, excluded.withdrawn_at)
+"""
+_BROADCAST = """
+    insert into subscriptions.broadcast (id, source, notice, revision, digest, topic, lane, template, published_at,
+        expires_at, state, opens, closes, zone, follows, municipalities, spread_seconds, spacing_seconds)
+    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
+"""
 _CANCEL = """
     with cancelled as (
-        update subscriptions.broadcast set state = 'cancelled', reason = $3
-        where source = $1 and notice = $2 and revision < $4 and state <> 'cancelled' and expires_at > $5
-        returning id),
-    dropped as (
-        delete from subscriptions.pending_page where broadcast_id in (select id from cancelled))
-    select count(*) from cancelled
+        update subscriptions.broadcast set state = 'cancelled', reason = $2 where id = any($1) returning id)
+    delete from subscriptions.pending_page where broadcast_id in (select id from cancelled)
 """
-_CANCELLED = """
-    select id, source, notice, revision, digest from subscriptions.broadcast
-    where source = $1 and notice = $2 and revision < $4 and state = 'cancelled' and reason = $3
-    order by revision
+_EVENT = """
+    insert into subscriptions.notice_event (source, event, digest, system, counts, urgent, publications, handled_at)
+    values ($1, $2, $3, $4, $5, $6, $7, $8)
 """
-_EVERY_REVISION = 2_000_000
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(tuple[Publication, ...]).decode
 
 
 class PostgresNotices:
@@ -52,102 +74,79 @@ class PostgresNotices:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def find(self, source: str, notice: str, revision: int) -> Stored | None:
+    async def answered(self, source: str, event: str) -> Answered | None:
         async with self._database.connection() as connection:
-            row = await connection.fetchrow(
-                "select id, source, notice, revision, digest from subscriptions.broadcast"
-                " where source = $1 and notice = $2 and revision = $3",
-                source,
-                notice,
-                revision,
-            )
-        return stored_from(row) if row else None
+            return await _answered(connection, source, event)
 
-    async def accept(self, broadcast: Broadcast) -> Accepted:
+    async def once(self, order: Order, now: datetime, decide: Callable[[Situation], Decision]) -> Decision:
+        source, event = order.envelope.source, order.envelope.id
         async with self._database.transaction() as connection:
-            withdrawn_at = await connection.fetchval(_LOCK_NOTICE, broadcast.source, broadcast.notice)
-            revisions = await connection.fetch(_REVISIONS, broadcast.source, broadcast.notice)
-            stored = {row["revision"]: stored_from(row) for row in revisions}
-            known = stored.get(broadcast.revision)
-            followed = await _followed(connection, broadcast)
-            problem = _problem(broadcast, stored, withdrawn_at) or _follow_problem(broadcast, followed)
-            if problem and not _same(known, broadcast):
-                return Accepted(problem=problem)
-            if known is None:
-                await connection.execute(_INSERT, *_columns(replace(broadcast, follows=tuple(followed))))
-            superseded = await _cancel(
-                connection,
-                broadcast.source,
-                broadcast.notice,
-                "superseded",
-                broadcast.revision,
-                broadcast.published_at,
-            )
-        return Accepted(stored=known or _stored(broadcast), superseded=superseded)
-
-    async def withdraw(self, source: str, notice: str, now: datetime, reason: str) -> tuple[Stored, ...]:
-        async with self._database.transaction() as connection:
-            await connection.fetchval(_LOCK_NOTICE, source, notice)
-            await connection.execute(
-                "update subscriptions.notice set withdrawn_at = coalesce(withdrawn_at, $3)"
-                " where source = $1 and notice = $2",
-                source,
-                notice,
-                now,
-            )
-            return await _cancel(connection, source, notice, reason, _EVERY_REVISION, now)
+            await connection.execute(_LOCK, source, event, order.system.name, order.subject)
+            answered = await _answered(connection, source, event)
+            decision = decide(Situation(answered=answered) if answered else await _situation(connection, order, now))
+            if not decision.problems and not decision.again:
+                await _store(connection, order, decision, now)
+            return decision
 
 
-async def _cancel(
-    connection: Connection, source: str, notice: str, reason: str, below: int, now: datetime
-) -> tuple[Stored, ...]:
-    """Cancel, and name also what was cancelled like this before: its event may not have been published."""
-    await connection.fetchval(_CANCEL, source, notice, reason, below, now)
-    rows = await connection.fetch(_CANCELLED, source, notice, reason, below)
-    return tuple(stored_from(row) for row in rows)
+async def _answered(connection: Connection, source: str, event: str) -> Answered | None:
+    row = await connection.fetchrow(_ANSWERED, source, event)
+    return Answered(digest=row["digest"], publications=_decode(row["publications"])) if row else None
 
 
-async def _followed(connection: Connection, broadcast: Broadcast) -> dict[UUID, str]:
-    """The broadcasts of the notice that it follows, with their topics."""
-    rows = await connection.fetch(_FOLLOWED, broadcast.source, broadcast.follows_notice)
-    return {UUID(int=row["id"].int): row["topic"] for row in rows}
-
-
-def _follow_problem(broadcast: Broadcast, followed: Mapping[UUID, str]) -> Problem | None:
-    if broadcast.follows_notice is None:
-        return None
-    if not followed:
-        return Problem(field="follows", problem="is no notice that was accepted from this source")
-    if set(followed.values()) != {broadcast.topic}:
-        return Problem(field="topic", problem="must be that of the notice which it follows")
-    return None
-
-
-def _same(known: Stored | None, broadcast: Broadcast) -> bool:
-    return known is not None and known.digest == broadcast.digest
-
-
-def _problem(broadcast: Broadcast, stored: dict[int, Stored], withdrawn_at: datetime | None) -> Problem | None:
-    if withdrawn_at is not None:
-        return Problem(field="subject", problem="was withdrawn; publish under another one")
-    newest = max(stored, default=0)
-    if broadcast.revision == 1 and stored:
-        return Problem(field="subject", problem=f"was published before, in revision {newest}; send an update")
-    if broadcast.revision in stored:
-        return Problem(field="revision", problem="was published with other content; count it up")
-    if broadcast.revision < newest:
-        return Problem(field="revision", problem=f"is older than revision {newest}; count it up")
-    return None
-
-
-def _stored(broadcast: Broadcast) -> Stored:
-    return Stored(
-        broadcast=broadcast.id,
-        source=broadcast.source,
-        notice=broadcast.notice,
-        revision=broadcast.revision,
-        digest=broadcast.digest,
+async def _situation(connection: Connection, order: Order, now: datetime) -> Situation:
+    source, content = order.envelope.source, order.content
+    revisions = await connection.fetch(_REVISIONS, source, order.subject)
+    return Situation(
+        withdrawn=await connection.fetchval(_WITHDRAWN, source, order.subject),
+        revisions=tuple(revision_from(row) for row in revisions),
+        followed=await _followed(connection, source, content.follows) if content and content.follows else {},
+        full=await _full(connection, order, now),
+        audience=await _audience(connection, content, now) if content else None,
     )
+
+
+async def _followed(connection: Connection, source: str, notice: str) -> dict[UUID, str]:
+    return {UUID(int=row["id"].int): row["topic"] for row in await connection.fetch(_FOLLOWED, source, notice)}
+
+
+async def _full(connection: Connection, order: Order, now: datetime) -> dict[Quota, datetime | None]:
+    """The quotas that are used up."""
+    found: dict[Quota, datetime | None] = {}
+    for quota in order.quotas:
+        if quota.most == 0:
+            found[quota] = None
+            continue
+        begins = now - quota.window
+        oldest = await connection.fetchval(_FULL, order.system.name, begins, quota.urgent_only, quota.most - 1)
+        if oldest is not None:
+            found[quota] = oldest
+    return found
+
+
+async def _audience(connection: Connection, content: NoticeContent, now: datetime) -> int | None:
+    """Who would get it if it began as it says; of a follow-up only the ledger knows."""
+    begins = content.scheduled_at or now
+    if content.follows:
+        return None
+    if content.municipalities:
+        count: int = await connection.fetchval(_LOCAL_AUDIENCE, content.topic, begins, list(content.municipalities))
+    else:
+        count = await connection.fetchval(_AUDIENCE, content.topic, begins)
+    return count
+
+
+async def _store(connection: Connection, order: Order, decision: Decision, now: datetime) -> None:
+    source, broadcast = order.envelope.source, decision.broadcast
+    if broadcast or decision.withdraw:
+        await connection.execute(_NOTICE, source, order.subject, now if decision.withdraw else None)
+    if broadcast:
+        await connection.execute(_BROADCAST, *_columns(broadcast))
+    if decision.cancelled:
+        await connection.execute(_CANCEL, decision.cancelled, decision.reason)
+    urgent = order.content is not None and order.content.urgent
+    answer = (order.digest, order.system.name, broadcast is not None, urgent, _encode(decision.publications))
+    await connection.execute(_EVENT, source, order.envelope.id, *answer, now)
 
 
 def _columns(broadcast: Broadcast) -> tuple[object, ...]:
@@ -162,8 +161,10 @@ def _columns(broadcast: Broadcast) -> tuple[object, ...]:
         msgspec.json.encode(broadcast.template).decode(),
         broadcast.published_at,
         broadcast.expires_at,
+        "scheduled" if broadcast.scheduled else "expanding",
         *((hours.opens, hours.closes, hours.zone) if (hours := broadcast.hours) else (None, None, None)),
         list(broadcast.follows),
-        broadcast.spread.total_seconds() if broadcast.spread else None,
         list(broadcast.municipalities),
+        broadcast.spread.total_seconds() if broadcast.spread else None,
+        broadcast.spacing_seconds,
     )

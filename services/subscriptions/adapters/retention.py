@@ -7,6 +7,8 @@ from shared.database.retention import Kept, deleting
 
 # Meta repeats a webhook for up to seven days.
 INBOX_KEPT = timedelta(days=9)
+# Integrators are promised this: the same event again is answered alike.
+NOTICE_EVENT_KEPT = timedelta(days=90)
 CONVERSATION_KEPT = timedelta(days=2)
 ERASURE_ANSWER_KEPT = timedelta(days=1)
 
@@ -18,6 +20,7 @@ def rules(*, feedback_days: int, proof_days: int) -> Mapping[str, Kept]:
         "inbox": Kept(INBOX_KEPT, deleting("subscriptions.inbox", "message_key", "handled_at")),
         "erasure_answer": Kept(ERASURE_ANSWER_KEPT, _CLEAR_ANSWERS),
         "conversation": Kept(CONVERSATION_KEPT, deleting("subscriptions.conversation", "address_index", "counted_at")),
+        "notice_event": Kept(NOTICE_EVENT_KEPT, deleting("subscriptions.notice_event", "source, event", "handled_at")),
         "feedback": Kept(timedelta(days=feedback_days), deleting("subscriptions.feedback", "id", "at")),
         "erasure": Kept(proof, deleting("subscriptions.erasure", "address_index", "said_at")),
         "former_subscriber": Kept(proof, _FORMER),

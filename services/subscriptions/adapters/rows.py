@@ -1,9 +1,11 @@
 """From rows to values and back."""
 
+from uuid import UUID
+
 import asyncpg
 import msgspec
 
-from services.subscriptions.domain.broadcast import Broadcast, Page, Stored
+from services.subscriptions.domain.broadcast import Broadcast, Page, Revision
 from services.subscriptions.domain.consent import Consent, ConsentEvent
 from services.subscriptions.domain.subscriber import Moment, State, Subscriber
 from services.subscriptions.domain.wording import Wording
@@ -95,6 +97,7 @@ def broadcast_from(row: Row) -> Broadcast:
         template=msgspec.json.decode(row["template"], type=Template),
         published_at=row["published_at"],
         expires_at=row["expires_at"],
+        scheduled=row["state"] == "scheduled",
         hours=_hours(row),
         spacing_seconds=row["spacing_seconds"],
         follows=tuple(row["follows"]),
@@ -109,13 +112,13 @@ def _hours(row: Row) -> PermittedHours | None:
     return PermittedHours(opens=row["opens"], closes=row["closes"], zone=row["zone"])
 
 
-def stored_from(row: Row) -> Stored:
-    return Stored(
-        broadcast=row["id"],
-        source=row["source"],
-        notice=row["notice"],
-        revision=row["revision"],
+def revision_from(row: Row) -> Revision:
+    return Revision(
+        broadcast=UUID(int=row["id"].int),
+        number=row["revision"],
         digest=row["digest"],
+        expires_at=row["expires_at"],
+        cancelled=row["state"] == "cancelled",
     )
 
 

@@ -20,7 +20,6 @@ from shared.contracts.dispatch import (
     TemplateParameter,
 )
 from shared.contracts.envelope import encode
-from shared.contracts.events import Problem
 from shared.contracts.ids import derived_id, timed_id
 from shared.contracts.message import Lane
 from shared.contracts.notices import NoticeContent, NoticeUpdated
@@ -48,8 +47,9 @@ class Notice:
 class Broadcast:
     """One sending-out. `page` is the next page's number, `audience` the recipients of all pages before.
 
-    It is spread over `spread`, which makes `spacing_seconds` between two as soon as the audience is known. A follow-up
-    of the notice `follows_notice` goes to those who got its broadcasts `follows`, and has no pages.
+    It begins at `published_at`, which lies ahead when it is `scheduled`. It is spread over `spread`, which makes
+    `spacing_seconds` between two as soon as the audience is known. A follow-up of the notice `follows_notice` goes to
+    those who got its broadcasts `follows`, and has no pages.
     """
 
     id: UUID
@@ -63,6 +63,7 @@ class Broadcast:
     template: Template
     published_at: datetime
     expires_at: datetime
+    scheduled: bool = False
     hours: PermittedHours | None = None
     spread: timedelta | None = None
     spacing_seconds: float | None = None
@@ -73,23 +74,14 @@ class Broadcast:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Stored:
-    """Which broadcast a notice revision became; `digest` is that of its content."""
+class Revision:
+    """A revision of a notice and the broadcast that it became; `digest` is that of its content."""
 
     broadcast: UUID
-    source: str
-    notice: str
-    revision: int
+    number: int
     digest: bytes
-
-
-@dataclass(frozen=True, kw_only=True)
-class Accepted:
-    """A stored broadcast with the older ones that it cancels, or the problem why there is none."""
-
-    stored: Stored | None = None
-    superseded: tuple[Stored, ...] = ()
-    problem: Problem | None = None
+    expires_at: datetime
+    cancelled: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,15 +98,22 @@ class Page:
 
 
 def digest_of(notice: Notice) -> bytes:
-    """Equal for equal content, however it was written down."""
-    return hashlib.sha256(msgspec.json.encode((notice.expires_at, notice.content))).digest()
+    """Equal for equal content, however its JSON and its moments were written down."""
+    content = notice.content
+    moments = (notice.expires_at.timestamp(), content.scheduled_at.timestamp() if content.scheduled_at else None)
+    plain = msgspec.structs.replace(content, scheduled_at=None)
+    return hashlib.sha256(msgspec.json.encode((moments, plain))).digest()
 
 
 def broadcast_of(notice: Notice, *, topic: Topic, now: datetime, hours: PermittedHours | None = None) -> Broadcast:
-    """The broadcast of a valid notice, published now; `hours` do not bind what is urgent."""
+    """The broadcast of a valid notice, which begins now or when it says; `hours` do not bind what is urgent.
+
+    Its id has the time at which it begins: the ledger keeps and forgets deliveries by it.
+    """
     content = notice.content
+    begins = content.scheduled_at or now
     parts = (b"broadcast", notice.source.encode(), notice.subject.encode(), str(notice.revision).encode())
-    identifier = timed_id(now, *parts)
+    identifier = timed_id(begins, *parts)
     return Broadcast(
         id=identifier,
         source=notice.source,
@@ -125,8 +124,9 @@ def broadcast_of(notice: Notice, *, topic: Topic, now: datetime, hours: Permitte
         municipalities=content.municipalities,
         lane=Lane.URGENT if content.urgent else Lane.BULK,
         template=template_of(content, topic, identifier),
-        published_at=now,
+        published_at=begins,
         expires_at=notice.expires_at,
+        scheduled=content.scheduled_at is not None,
         hours=None if content.urgent else hours,
         spread=timedelta(minutes=content.spread_minutes) if content.spread_minutes else None,
         follows_notice=content.follows,

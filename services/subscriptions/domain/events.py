@@ -1,25 +1,17 @@
 """What a decision tells the dispatcher and the world, in the order of publishing."""
 
 from collections.abc import Iterable
-from datetime import datetime
-from uuid import UUID
 
-from services.subscriptions.domain.broadcast import Broadcast, Stored
 from services.subscriptions.domain.decision import Outcome, Result, reply_expires_at
 from services.subscriptions.domain.publication import Publication, event, to_dispatch
 from services.subscriptions.domain.subscriber import Moment, Subscriber, reached_at
 from shared.contracts.dispatch import ReplyRequested, Withdrawal
 from shared.contracts.events import (
-    BroadcastCancelled,
-    BroadcastStarted,
-    NoticeAccepted,
-    NoticeRejected,
-    Problem,
     SubscriptionChanged,
     SubscriptionEnded,
     SubscriptionStarted,
 )
-from shared.contracts.ids import derived_id, timed_id
+from shared.contracts.ids import timed_id
 from shared.contracts.inbound import InboundMessage
 
 
@@ -101,46 +93,3 @@ def _withdrawal(subscriber: Subscriber | None, outcome: Outcome) -> Withdrawal |
     if subscriber is None or outcome.result not in (Result.ENDED, Result.ERASED):
         return None
     return Withdrawal(subscriber=subscriber.id, sequence=subscriber.sequence)
-
-
-def accepted(event_id: str, stored: Stored, now: datetime) -> Publication:
-    message = NoticeAccepted(
-        source=stored.source,
-        event=event_id,
-        notice=stored.notice,
-        revision=stored.revision,
-        broadcast=stored.broadcast,
-    )
-    identifier = derived_id(stored.broadcast, b"accepted", event_id.encode())
-    return event(message, identifier=identifier, at=now)
-
-
-def rejected(
-    problems: tuple[Problem, ...], *, source: str, event_id: str, notice: str | None, now: datetime
-) -> Publication:
-    message = NoticeRejected(source=source, event=event_id, notice=notice, problems=problems)
-    return event(message, identifier=timed_id(now, b"rejected", source.encode(), event_id.encode()), at=now)
-
-
-def broadcast_started(broadcast: Broadcast, stored: Stored) -> Publication:
-    """`stored` names the broadcast: a repeated notice does not get another one."""
-    message = BroadcastStarted(
-        broadcast=stored.broadcast,
-        source=broadcast.source,
-        notice=broadcast.notice,
-        revision=broadcast.revision,
-        topic=broadcast.topic,
-        lane=broadcast.lane,
-        expires_at=broadcast.expires_at,
-    )
-    return event(message, identifier=derived_id(stored.broadcast, b"started"), at=broadcast.published_at)
-
-
-def cancelled(stored: Stored, reason: str, now: datetime) -> Publication:
-    """The dispatcher must hear it: what waits in its queues is not sent any more."""
-    message = BroadcastCancelled(broadcast=stored.broadcast, source=stored.source, notice=stored.notice, reason=reason)
-    return event(message, identifier=_cancelled_id(stored.broadcast), at=now, required=True)
-
-
-def _cancelled_id(broadcast: UUID) -> UUID:
-    return derived_id(broadcast, b"cancelled")

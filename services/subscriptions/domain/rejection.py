@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from services.subscriptions.domain import events
+from services.subscriptions.domain import announcements
 from services.subscriptions.domain.publication import Publication
 from shared.contracts.envelope import Envelope
 from shared.contracts.events import Problem
@@ -35,7 +35,7 @@ class Named:
 
 def told(problems: tuple[Problem, ...], named: Named, now: datetime) -> Publication:
     """The answer."""
-    return events.rejected(problems, source=named.source, event_id=named.event, notice=named.notice, now=now)
+    return announcements.rejected(problems, source=named.source, event_id=named.event, notice=named.notice, now=now)
 
 
 def kept(problems: tuple[Problem, ...], named: Named, now: datetime) -> Rejected:

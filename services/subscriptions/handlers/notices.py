@@ -3,24 +3,22 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
-from services.subscriptions.domain import events, rejection
-from services.subscriptions.domain.broadcast import Accepted, Notice, broadcast_of
+from services.subscriptions.domain import rejection
 from services.subscriptions.domain.county import County
+from services.subscriptions.domain.orders import Decision, Order, Terms, decide, event_digest, repeated
 from services.subscriptions.domain.rejection import Named
 from services.subscriptions.ports import Notices, Outlet
-from shared.contracts.dispatch import PermittedHours
 from shared.contracts.envelope import Envelope
 from shared.contracts.events import Problem
-from shared.contracts.notices import NoticeContent, NoticeWithdrawn
+from shared.contracts.notices import NoticeWithdrawn
 from shared.municipal.binding import AmqpMessage, read_message
 from shared.municipal.reading import Unreadable
-from shared.municipal.rules import notice_problems, read_notice, system_name
+from shared.municipal.rules import notice_problems, origin_problems, read_notice, system_name
+from shared.municipal.systems import System
 from shared.outcome import Done, Outcome
 from shared.runtime.clock import Clock
-
-WITHDRAWN = "withdrawn"
-SUPERSEDED = "superseded"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,50 +28,57 @@ class NoticeDesk:
     notices: Notices
     outlet: Outlet
     county: County
+    messages_per_second: float
     clock: Clock
     arrived: asyncio.Event
     count: Callable[[str], None]
 
     async def handle(self, message: AmqpMessage) -> Outcome:
-        """Raises DependencyAway."""
+        """Store, tell, and only then be done: whatever fails in between is done again. Raises DependencyAway."""
         try:
             envelope = read_message(message)
         except Unreadable as error:
             return await self._reject(error.problems, Named.unreadable(error, message.login))
         system = self.county.system(system_name(envelope, message.login))
-        problems = notice_problems(envelope, system, self.county, self.clock())
-        if problems:
-            return await self._reject(problems, Named.of(envelope, system.name if system else message.login))
-        match read_notice(envelope):
-            case NoticeWithdrawn(reason=reason):
-                return await self._withdraw(envelope, reason)
-            case content:
-                return await self._accept(envelope, _notice(envelope, content), system.name if system else None)
+        decision = await self._decide(envelope, system)
+        if decision.problems:
+            return await self._reject(decision.problems, Named.of(envelope, system.name if system else message.login))
+        return await self._tell(decision)
 
-    async def _accept(self, envelope: Envelope, notice: Notice, system: str | None) -> Outcome:
-        topic = self.county.topic(notice.content.topic)
-        assert topic is not None  # noqa: S101 - the rules know the same topics
-        broadcast = broadcast_of(notice, topic=topic, now=self.clock(), hours=self._hours)
-        accepted = await self.notices.accept(broadcast)
-        if accepted.stored is None:
-            return await self._reject(_problem(accepted), Named.of(envelope, system))
-        self.arrived.set()
-        for older in accepted.superseded:
-            await self.outlet.publish(events.cancelled(older, SUPERSEDED, self.clock()))
-        await self.outlet.publish(events.accepted(envelope.id, accepted.stored, self.clock()))
-        await self.outlet.publish(events.broadcast_started(broadcast, accepted.stored))
-        self.count("accepted")
-        return Done()
-
-    @property
-    def _hours(self) -> PermittedHours | None:
-        return self.county.permitted_hours.permitted if self.county.permitted_hours else None
-
-    async def _withdraw(self, envelope: Envelope, reason: str) -> Outcome:
+    async def _decide(self, envelope: Envelope, system: System | None) -> Decision:
+        """What was obeyed before is known by its id, even if by now it would be too late for it."""
+        foreign = origin_problems(envelope, system)
+        answered = None if foreign else await self.notices.answered(envelope.source, envelope.id)
+        if answered is not None:
+            return repeated(event_digest(envelope), answered)
         now = self.clock()
-        for broadcast in await self.notices.withdraw(envelope.source, envelope.subject or "", now, WITHDRAWN):
-            await self.outlet.publish(events.cancelled(broadcast, reason or WITHDRAWN, now))
-        self.count("withdrawn")
+        problems = notice_problems(envelope, system, self.county, now)
+        if problems or system is None:
+            return Decision(problems=problems)
+        hours = self.county.permitted_hours
+        terms = Terms(
+            now=now,
+            hours=hours.permitted if hours else None,
+            prices=self.county.prices,
+            messages_per_second=self.messages_per_second,
+        )
+        order = self._order(envelope, system)
+        return await self.notices.once(order, now, partial(decide, order, terms=terms))
+
+    def _order(self, envelope: Envelope, system: System) -> Order:
+        notice, digest = read_notice(envelope), event_digest(envelope)
+        subject = envelope.subject or ""
+        if isinstance(notice, NoticeWithdrawn):
+            return Order(envelope=envelope, system=system, digest=digest, subject=subject, reason=notice.reason)
+        topic = self.county.topic(notice.topic)
+        return Order(envelope=envelope, system=system, digest=digest, subject=subject, content=notice, topic=topic)
+
+    async def _tell(self, decision: Decision) -> Outcome:
+        if decision.broadcast:
+            self.arrived.set()
+        for publication in decision.publications:
+            await self.outlet.publish(publication)
+        self.count(_result(decision))
         return Done()
 
     async def _reject(self, problems: tuple[Problem, ...], named: Named) -> Outcome:
@@ -83,12 +88,7 @@ class NoticeDesk:
         return rejection.kept(problems, named, now)
 
 
-def _notice(envelope: Envelope, content: NoticeContent) -> Notice:
-    """The notice of an event without problems."""
-    assert envelope.subject is not None  # noqa: S101 - the rules ask for both
-    assert envelope.expirytime is not None  # noqa: S101
-    return Notice(source=envelope.source, subject=envelope.subject, expires_at=envelope.expirytime, content=content)
-
-
-def _problem(accepted: Accepted) -> tuple[Problem, ...]:
-    return (accepted.problem,) if accepted.problem else ()
+def _result(decision: Decision) -> str:
+    if decision.broadcast:
+        return "accepted"
+    return "withdrawn" if decision.withdraw else "repeated"

@@ -10,9 +10,9 @@ from services.dispatcher.adapters.account import PostgresAccount
 from services.dispatcher.adapters.ledger import PostgresLedger
 from services.dispatcher.adapters.limiter import Limits, PostgresLimiter
 from services.dispatcher.domain.account import TemplateReleased
-from services.dispatcher.domain.hours import opening
 from services.dispatcher.ports import Claim
 from shared.contracts.dispatch import BroadcastBatch, PermittedHours
+from shared.contracts.hours import opening
 from shared.contracts.message import Address, AddressKind, Lane
 from shared.database.pool import Database as Pool
 from tests.integration.dispatcher.conftest import NUMBER

@@ -47,7 +47,7 @@ async def publish(
     expirytime: object = EXPIRY,
     **changes: object,
 ) -> Outcome:
-    """A notice, or its update if `changes` have a revision."""
+    """A notice, or its update if `changes` have a revision. Each call with the same `event_id` is the same event."""
     kind = NoticeUpdated if "revision" in changes else NoticePublished
     body = cloud_event(
         kind.TYPE, NOTICE | changes, event_id=event_id, source=source, subject=notice, expirytime=expirytime

@@ -5,9 +5,11 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TypeVar
 
+import msgspec
 from prometheus_client import CollectorRegistry
 
 from services.subscriptions.adapters.metrics import Metrics
+from services.subscriptions.domain.county import County
 from services.subscriptions.domain.publication import Publication
 from services.subscriptions.wiring import Parts, assemble
 from shared.contracts.dispatch import BroadcastBatch
@@ -15,9 +17,11 @@ from shared.contracts.envelope import decode, encode
 from shared.contracts.inbound import InboundMessage, InboundMessages, PreferenceChange, PreferenceChanges
 from shared.contracts.message import Message
 from shared.database.pool import Database
+from shared.municipal.systems import System
 from shared.outcome import DependencyAway, Done
 from tests.unit.subscriptions.material import COUNTY, NOON, at
 
+RATE = 80
 M = TypeVar("M", bound=Message)
 
 
@@ -55,6 +59,10 @@ class Stand:
     registry: CollectorRegistry
     now: datetime = NOON
 
+    def use(self, county: County) -> None:
+        """From now on notices are judged by another file."""
+        self.parts = replace(self.parts, desk=replace(self.parts.desk, county=county))
+
     async def receive(self, *messages: InboundMessage) -> None:
         assert await self.parts.inbound.handle(group(messages)) == Done()
 
@@ -70,6 +78,11 @@ class Stand:
         return self.registry.get_sample_value(name, labels) or 0.0
 
 
+def county_of(county: County, *systems: System) -> County:
+    """With more systems."""
+    return msgspec.structs.replace(county, systems=(*county.systems, *systems))
+
+
 def group(messages: Iterable[InboundMessage]) -> bytes:
     return encode(InboundMessages(messages=tuple(messages)), event_id="group", source="/kreisfunk/ingress", time=NOON)
 
@@ -78,7 +91,7 @@ def stand_on(database: Database, *, seconds: float = 1) -> Stand:
     registry = CollectorRegistry()
     outlet = RecordingOutlet()
     stand: Stand
-    parts = assemble(database, outlet, COUNTY, Metrics(registry), clock=lambda: stand.now)
+    parts = assemble(database, outlet, COUNTY, Metrics(registry), messages_per_second=RATE, clock=lambda: stand.now)
     # Few pages at a time, so that a few thousand people are many turns.
     small = replace(parts.expander, pages_ahead=4, rounds=0)
     stand = Stand(database, outlet, replace(parts, expander=small), registry, now=at(seconds))

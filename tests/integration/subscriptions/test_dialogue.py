@@ -47,7 +47,7 @@ async def says(stand: Stand, *texts: str, sender: Addresses | None = None, start
 async def audience(stand: Stand, **notice: Any) -> int:
     """How many get a notice that is published now."""
     before = len(stand.outlet.pages())
-    await publish(stand, event_id=str(notice), **{"notice": f"n{before}", **notice})
+    await publish(stand, event_id=f"e{before}", **{"notice": f"n{before}", **notice})
     while await stand.parts.expander.turn():
         pass
     return sum(len(page.recipients) for page in stand.outlet.pages()[before:])
@@ -210,13 +210,14 @@ async def test_retention_forgets_what_it_says_and_counts_it(stand: Stand, databa
     await says(stand, "Start", "Hallo", "Löschen", sender=both(1))
     await says(stand, "Start", "Feedback: Gut", "Stop", sender=both(2))
     await says(stand, "Start", sender=both(3))
+    await publish(stand)
     registry = CollectorRegistry()
     keeper = retention(stand.database, COUNTY, Metrics(registry))
     await keeper.run()
     assert len(await stand.rows("select * from subscriptions.consent")) == 5
     for table, column in (
         ("inbox", "handled_at"), ("conversation", "counted_at"), ("feedback", "at"), ("erasure", "said_at"),
-        ("consent", "said_at"),
+        ("consent", "said_at"), ("notice_event", "handled_at"),
     ):  # fmt: skip
         await as_owner(database, f"update subscriptions.{table} set {column} = {column} - interval '4 years'")  # noqa: S608
     await as_owner(
@@ -225,7 +226,7 @@ async def test_retention_forgets_what_it_says_and_counts_it(stand: Stand, databa
         " ended_at = ended_at - interval '4 years', created_at = created_at - interval '4 years'",
     )
     await keeper.run()
-    for table in ("inbox", "conversation", "feedback", "erasure"):
+    for table in ("inbox", "conversation", "feedback", "erasure", "notice_event"):
         assert await stand.rows(f"select * from subscriptions.{table}") == []  # noqa: S608
     assert await stand.rows(PEOPLE) == [("subscribed", 1)]
     assert len(await stand.rows("select * from subscriptions.consent")) == 1

@@ -144,7 +144,7 @@ async def test_an_urgent_notice_goes_between_two_turns_of_a_bulk_one(stand: Stan
     await subscribe_many(database, 500)
     await publish(stand)
     assert await stand.parts.expander.turn()
-    await publish(stand, notice="K8", urgent=True)
+    await publish(stand, notice="K8", urgent=True, event_id="event-2")
     await expand(stand)
     assert [page.notice for page in stand.outlet.pages()] == ["L149"] * 4 + ["K8"] * 5 + ["L149"]
 
@@ -154,7 +154,7 @@ async def test_two_replicas_share_the_work_without_a_gap_or_a_double(
 ) -> None:
     await subscribe_many(database, 3_000)
     await publish(stand)
-    await publish(stand, notice="K8")
+    await publish(stand, notice="K8", event_id="event-2")
     await asyncio.gather(expand(stand), expand(other))
     pages = stand.outlet.pages() + other.outlet.pages()
     for notice in ("L149", "K8"):

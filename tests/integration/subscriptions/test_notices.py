@@ -103,7 +103,7 @@ async def test_what_is_no_notice_is_kept_and_named(stand: Stand, body: bytes, fi
 
 async def test_a_higher_revision_replaces_the_one_before(stand: Stand) -> None:
     await publish(stand)
-    assert await publish(stand, revision=2, text="Bis 20 Uhr.") == Done()
+    assert await publish(stand, event_id="event-2", revision=2, text="Bis 20 Uhr.") == Done()
     assert await stand.rows(BROADCASTS) == [(1, "cancelled", "superseded"), (2, "expanding", None)]
     (cancelled,) = stand.outlet.messages(BroadcastCancelled)
     first, second = stand.outlet.messages(NoticeAccepted)
@@ -118,16 +118,16 @@ async def test_the_cancelled_revision_is_told_again_by_the_redelivery(stand: Sta
     await publish(stand)
     stand.outlet.refuse = lambda publication: publication.key == "broadcast.cancelled"
     with pytest.raises(DependencyAway):
-        await publish(stand, revision=2)
+        await publish(stand, event_id="event-2", revision=2)
     stand.outlet.refuse = lambda _: False
-    await publish(stand, revision=2)
+    await publish(stand, event_id="event-2", revision=2)
     assert len(stand.outlet.messages(BroadcastCancelled)) == 1
 
 
 @pytest.mark.parametrize(("revision", "text"), [(2, "Bis 18 Uhr."), (3, "Etwas anderes.")])
 async def test_a_lower_revision_or_other_content_is_rejected(stand: Stand, revision: int, text: str) -> None:
     await publish(stand, revision=3)
-    assert isinstance(await publish(stand, revision=revision, text=text), Rejected)
+    assert isinstance(await publish(stand, event_id="event-2", revision=revision, text=text), Rejected)
     assert rejected_fields(stand) == [{"revision"}]
     assert len(await stand.rows(BROADCASTS)) == 1
 
@@ -138,7 +138,7 @@ async def test_a_withdrawn_notice_is_cancelled_and_stays_so(stand: Stand) -> Non
     assert await stand.rows(BROADCASTS) == [(1, "cancelled", "withdrawn")]
     (cancelled,) = stand.outlet.messages(BroadcastCancelled)
     assert cancelled.reason == "Irrtum"
-    assert isinstance(await publish(stand, revision=2), Rejected)
+    assert isinstance(await publish(stand, event_id="event-2", revision=2), Rejected)
     assert rejected_fields(stand) == [{"subject"}]
 
 

@@ -24,6 +24,7 @@ WITHOUT_PEOPLE = {
     "cancellation",
     "follow_up",
     "notice",
+    "notice_event",
     "rate",
     "reached_minute",
     "sent_month",

@@ -1,0 +1,72 @@
+"""What becomes of a notice, as the world and the dispatcher hear it."""
+
+from datetime import datetime
+
+from services.subscriptions.domain.broadcast import Broadcast, Revision
+from services.subscriptions.domain.estimate import Estimate
+from services.subscriptions.domain.publication import Publication, event
+from shared.contracts.events import (
+    BroadcastCancelled,
+    BroadcastStarted,
+    NoticeAccepted,
+    NoticeAction,
+    NoticeRejected,
+    Problem,
+)
+from shared.contracts.ids import derived_id, timed_id
+
+
+def accepted(event_id: str, broadcast: Broadcast, estimate: Estimate, now: datetime) -> Publication:
+    message = NoticeAccepted(
+        source=broadcast.source,
+        event=event_id,
+        notice=broadcast.notice,
+        revision=broadcast.revision,
+        action=NoticeAction.PUBLISHED if broadcast.revision == 1 else NoticeAction.UPDATED,
+        broadcast=broadcast.id,
+        audience=estimate.audience,
+        costs=estimate.costs,
+        duration_seconds=estimate.duration_seconds,
+        blockers=estimate.blockers,
+        scheduled_at=broadcast.published_at if broadcast.scheduled else None,
+    )
+    return _answer(message, now)
+
+
+def withdrawn(source: str, event_id: str, notice: str, revision: int, now: datetime) -> Publication:
+    """`revision` is the newest that there was."""
+    message = NoticeAccepted(
+        source=source, event=event_id, notice=notice, revision=revision, action=NoticeAction.WITHDRAWN
+    )
+    return _answer(message, now)
+
+
+def _answer(message: NoticeAccepted, now: datetime) -> Publication:
+    identifier = timed_id(now, b"accepted", message.source.encode(), message.event.encode())
+    return event(message, identifier=identifier, at=now)
+
+
+def rejected(
+    problems: tuple[Problem, ...], *, source: str, event_id: str, notice: str | None, now: datetime
+) -> Publication:
+    message = NoticeRejected(source=source, event=event_id, notice=notice, problems=problems)
+    return event(message, identifier=timed_id(now, b"rejected", source.encode(), event_id.encode()), at=now)
+
+
+def started(broadcast: Broadcast) -> Publication:
+    message = BroadcastStarted(
+        broadcast=broadcast.id,
+        source=broadcast.source,
+        notice=broadcast.notice,
+        revision=broadcast.revision,
+        topic=broadcast.topic,
+        lane=broadcast.lane,
+        expires_at=broadcast.expires_at,
+    )
+    return event(message, identifier=derived_id(broadcast.id, b"started"), at=broadcast.published_at)
+
+
+def cancelled(revision: Revision, source: str, notice: str, reason: str, now: datetime) -> Publication:
+    """The dispatcher must hear it: what waits in its queues is not sent any more."""
+    message = BroadcastCancelled(broadcast=revision.broadcast, source=source, notice=notice, reason=reason)
+    return event(message, identifier=derived_id(revision.broadcast, b"cancelled"), at=now, required=True)

@@ -1,0 +1,245 @@
+"""One event, one answer: repeats, quotas and sequences, on a real database."""
+
+import asyncio
+from datetime import timedelta
+from zoneinfo import ZoneInfo
+
+import msgspec
+import pytest
+
+from services.subscriptions.adapters.retention import NOTICE_EVENT_KEPT, rules
+from services.subscriptions.domain.county import County
+from services.subscriptions.domain.publication import Publication
+from shared.contracts.envelope import decode
+from shared.contracts.events import NoticeAccepted, NoticeAction, NoticeRejected
+from shared.contracts.notices import NoticePublished
+from shared.database.retention import forget
+from shared.municipal.binding import AmqpMessage
+from shared.municipal.systems import System
+from shared.outcome import DependencyAway, Done, Outcome, Rejected
+from tests.databases import Database
+from tests.integration.subscriptions.audience import as_owner
+from tests.integration.subscriptions.press import EXPIRY, LOGIN, NOTICE, SOURCE, cloud_event, publish, withdraw
+from tests.integration.subscriptions.stand import Stand, county_of
+from tests.unit.subscriptions.material import COUNTY, NOON
+
+ROADS = System(name="strassen", sources=("/strassen",), topics=("strassensperrungen",), manages=(SOURCE,))
+EVENTS = "select event, system, counts, urgent from subscriptions.notice_event order by handled_at, event"
+BROADCASTS = "select notice, revision, state from subscriptions.broadcast order by notice, revision"
+
+
+def problems(stand: Stand) -> dict[str, str]:
+    """Those of the last rejection."""
+    return {problem.field: problem.problem for problem in stand.outlet.messages(NoticeRejected)[-1].problems}
+
+
+def answers(stand: Stand) -> list[Publication]:
+    return [each for each in stand.outlet.published if each.key in ("notice.accepted", "notice.rejected")]
+
+
+def with_quotas(hour: int = 100, day: int = 100, urgent: int = 100) -> County:
+    press, *others = COUNTY.systems
+    limited = msgspec.structs.replace(press, notices_per_hour=hour, notices_per_day=day, urgent_per_day=urgent)
+    return msgspec.structs.replace(COUNTY, systems=(limited, *others))
+
+
+async def test_a_repeated_event_is_answered_by_the_same_bytes_and_makes_no_second_broadcast(
+    stand: Stand, other: Stand
+) -> None:
+    assert await publish(stand) == Done()
+    other.now = stand.now + timedelta(hours=1)
+    assert await publish(other) == Done()
+    assert [each.body for each in answers(other)] == [each.body for each in answers(stand)]
+    assert other.outlet.published == stand.outlet.published
+    assert len(await stand.rows(BROADCASTS)) == 1
+    assert other.metric("kreisfunk_subscriptions_notices_total", result="repeated") == 1
+
+
+async def test_a_repeat_is_answered_even_if_by_now_it_would_be_too_late(stand: Stand) -> None:
+    scheduled = (stand.now + timedelta(hours=1)).isoformat()
+    await publish(stand, scheduled_at=scheduled)
+    stand.now = EXPIRY + timedelta(days=2)
+    assert await publish(stand, scheduled_at=scheduled) == Done()
+    first, again = answers(stand)
+    assert first == again
+
+
+async def test_another_way_of_writing_the_same_event_is_a_repeat(stand: Stand) -> None:
+    await publish(stand)
+    berlin = EXPIRY.astimezone(ZoneInfo("Europe/Berlin")).isoformat()
+    body = cloud_event(NoticePublished.TYPE, NOTICE | {"urgent": False, "link": None}, expirytime=berlin)
+    passed_on = msgspec.json.decode(body) | {"kreisfunksystem": LOGIN, "time": "2026-11-20T12:34:56Z"}
+    by_http = AmqpMessage(body=msgspec.json.encode(passed_on), login="ingress")
+    assert await stand.parts.desk.handle(by_http) == Done()
+    assert len(answers(stand)) == 2
+    assert len({each.body for each in answers(stand)}) == 1
+
+
+@pytest.mark.parametrize("change", [{"text": "Etwas anderes."}, {"notice": "K8"}, {"expirytime": NOON + timedelta(1)}])
+async def test_the_same_id_for_something_else_is_rejected(stand: Stand, change: dict[str, object]) -> None:
+    await publish(stand)
+    assert isinstance(await publish(stand, **change), Rejected)  # type: ignore[arg-type] # some are attributes
+    assert set(problems(stand)) == {"id"}
+    assert len(await stand.rows(BROADCASTS)) == 1
+
+
+async def test_a_rejected_id_may_be_used_again_when_it_is_mended(stand: Stand) -> None:
+    assert isinstance(await publish(stand, topic="wetter"), Rejected)
+    assert await publish(stand) == Done()
+    assert await stand.rows(EVENTS) == [("event-1", LOGIN, True, False)]
+
+
+async def test_the_same_event_at_two_replicas_at_once_is_one_broadcast(stand: Stand, other: Stand) -> None:
+    outcomes = await asyncio.gather(*(publish(each) for each in (stand, other) for _ in range(5)))
+    assert set(outcomes) == {Done()}
+    assert len({each.body for each in (*answers(stand), *answers(other))}) == 1
+    assert len(await stand.rows(BROADCASTS)) == 1
+
+
+@pytest.mark.parametrize("lost", [False, True])
+@pytest.mark.parametrize("step", range(3))
+async def test_a_crash_between_any_two_steps_is_healed_by_the_redelivery(stand: Stand, step: int, lost: bool) -> None:
+    """An update that cancels, is accepted and starts: three publications after the commit."""
+    await publish(stand)
+    stand.outlet.published.clear()
+    seen: list[Publication] = []
+
+    def crash(publication: Publication) -> bool:
+        seen.append(publication)
+        return len(seen) == step + 1
+
+    stand.outlet.refuse, stand.outlet.lose = (lambda _: False, crash) if lost else (crash, lambda _: False)
+    with pytest.raises(DependencyAway):
+        await publish(stand, event_id="event-2", revision=2)
+    stand.outlet.refuse = stand.outlet.lose = lambda _: False
+    assert await publish(stand, event_id="event-2", revision=2) == Done()
+    unique = {each.message_id: each for each in stand.outlet.published}
+    assert [each.key for each in unique.values()] == ["broadcast.cancelled", "notice.accepted", "broadcast.started"]
+    assert all(unique[each.message_id] == each for each in stand.outlet.published)
+    assert await stand.rows(BROADCASTS) == [("L149", 1, "cancelled"), ("L149", 2, "expanding")]
+
+
+async def test_an_answer_is_remembered_for_ninety_days(stand: Stand, database: Database) -> None:
+    await publish(stand)
+    kept = rules(feedback_days=180, proof_days=1100)["notice_event"]
+    assert await forget(stand.database, kept) == 0
+    older = "update subscriptions.notice_event set handled_at = now() - $1::interval - interval '1 second'"
+    await as_owner(database, older, NOTICE_EVENT_KEPT)
+    assert await forget(stand.database, kept) == 1
+    assert timedelta(days=90) == NOTICE_EVENT_KEPT
+
+
+async def test_notices_of_two_systems_with_the_same_subject_do_not_collide(stand: Stand) -> None:
+    stand.use(county_of(COUNTY, ROADS))
+    assert await publish(stand) == Done()
+    assert await publish(stand, source="/strassen", login="strassen") == Done()
+    assert await withdraw(stand) == Done()
+    states = "select source, state from subscriptions.broadcast order by source"
+    assert await stand.rows(states) == [(SOURCE, "cancelled"), ("/strassen", "expanding")]
+
+
+async def test_only_the_owner_and_who_manages_its_source_change_a_notice(stand: Stand) -> None:
+    stranger = msgspec.structs.replace(ROADS, manages=())
+    stand.use(county_of(COUNTY, stranger))
+    await publish(stand)
+    assert isinstance(await publish(stand, event_id="2", revision=2, login="strassen"), Rejected)
+    assert set(problems(stand)) == {"source"}
+    stand.use(county_of(COUNTY, ROADS))
+    assert await publish(stand, event_id="2", revision=2, login="strassen") == Done()
+    assert isinstance(await publish(stand, event_id="3", notice="new", login="strassen"), Rejected)
+
+
+async def sequence(stand: Stand, *steps: str) -> list[str]:
+    """What each step was answered: the action, or the field that is wrong."""
+    for number, step in enumerate(steps):
+        event_id = f"step-{number}"
+        match step.split():
+            case ["publish", *text]:
+                await publish(stand, event_id=event_id, **({"text": text[0]} if text else {}))
+            case ["update", revision]:
+                await publish(stand, event_id=event_id, revision=int(revision))
+            case _:
+                await withdraw(stand, event_id=event_id)
+    said = [decode(each.body) for each in answers(stand)]
+    return [each.action if isinstance(each, NoticeAccepted) else each.problems[0].field for each in said]  # type: ignore[attr-defined] # the other is a rejection
+
+
+@pytest.mark.parametrize(
+    ("steps", "expected"),
+    [
+        (("publish", "publish"), ["published", "published"]),
+        (("publish", "publish other"), ["published", "subject"]),
+        (("publish", "update 2", "update 2", "update 3"), ["published", "updated", "updated", "updated"]),
+        (("publish", "update 3", "update 2", "publish"), ["published", "updated", "revision", "subject"]),
+        (("update 2", "publish"), ["updated", "subject"]),
+        (("publish", "withdraw", "withdraw"), ["published", "withdrawn", "withdrawn"]),
+        (("publish", "withdraw", "publish", "update 2"), ["published", "withdrawn", "subject", "subject"]),
+        (("withdraw", "publish"), ["withdrawn", "subject"]),
+    ],
+)
+async def test_each_sequence_has_a_defined_answer(stand: Stand, steps: tuple[str, ...], expected: list[str]) -> None:
+    assert await sequence(stand, *steps) == expected
+
+
+async def test_a_withdrawal_is_answered_with_the_newest_revision(stand: Stand) -> None:
+    await publish(stand)
+    await publish(stand, event_id="event-2", revision=7)
+    await withdraw(stand, event_id="gone")
+    accepted = stand.outlet.messages(NoticeAccepted)[-1]
+    assert (accepted.event, accepted.action, accepted.revision, accepted.broadcast) == (
+        "gone",
+        NoticeAction.WITHDRAWN,
+        7,
+        None,
+    )
+
+
+async def test_the_hourly_quota_says_when_it_goes_on(stand: Stand) -> None:
+    stand.use(with_quotas(hour=2))
+    for number in range(2):
+        assert await publish(stand, event_id=f"{number}", notice=f"{number}") == Done()
+        stand.now += timedelta(minutes=10)
+    assert isinstance(await publish(stand, event_id="3", notice="3"), Rejected)
+    again = (NOON + timedelta(seconds=1, hours=1)).isoformat(timespec="seconds")
+    assert problems(stand) == {"quota": f"this system may publish 2 notices in an hour; the next one from {again}"}
+    stand.now = NOON + timedelta(hours=1, seconds=1)
+    assert await publish(stand, event_id="3", notice="3") == Done()
+    assert isinstance(await publish(stand, event_id="4", notice="4"), Rejected)
+
+
+async def test_updates_count_and_repeats_withdrawals_and_rejections_do_not(stand: Stand) -> None:
+    stand.use(with_quotas(day=2))
+    await publish(stand)
+    for _ in range(3):
+        await publish(stand)
+        await publish(
+            stand,
+            event_id="same content",
+        )
+        await publish(stand, event_id="wrong", topic="wetter")
+    assert await publish(stand, event_id="2", revision=2) == Done()
+    assert isinstance(await publish(stand, event_id="3", revision=3), Rejected)
+    assert "2 notices in 24 hours" in problems(stand)["quota"]
+    assert await withdraw(stand) == Done()
+
+
+async def test_urgent_ones_have_a_quota_of_their_own(stand: Stand) -> None:
+    stand.use(with_quotas(urgent=1))
+    assert await publish(stand, event_id="1", notice="1", urgent=True) == Done()
+    assert isinstance(await publish(stand, event_id="2", notice="2", urgent=True), Rejected)
+    assert set(problems(stand)) == {"urgent"}
+    assert await publish(stand, event_id="2", notice="2") == Done()
+    stand.use(with_quotas(urgent=0))
+    assert isinstance(await publish(stand, event_id="3", notice="3", urgent=True), Rejected)
+    assert problems(stand)["urgent"].endswith("0 urgent notices in 24 hours; never")
+
+
+async def test_a_quota_holds_for_all_replicas_together(stand: Stand, other: Stand) -> None:
+    county = with_quotas(hour=5)
+    stand.use(county)
+    other.use(county)
+    outcomes: list[Outcome] = await asyncio.gather(
+        *(publish(each, event_id=f"{number}", notice=f"{number}") for number in range(8) for each in (stand, other))
+    )
+    assert sum(outcome == Done() for outcome in outcomes) == 10  # each of the five at both replicas
+    assert len(await stand.rows(BROADCASTS)) == 5

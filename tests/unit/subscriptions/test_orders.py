@@ -1,0 +1,94 @@
+"""What an event is decided to be, without a database."""
+
+from datetime import timedelta
+from decimal import Decimal
+
+import msgspec
+import pytest
+
+from services.subscriptions.domain.broadcast import Notice, broadcast_of
+from services.subscriptions.domain.estimate import estimate_of
+from services.subscriptions.domain.orders import event_digest
+from services.subscriptions.domain.quotas import quota_problems, quotas_of
+from shared.contracts.ids import moment_of
+from shared.contracts.notices import NoticePublished, NoticeWithdrawn
+from shared.municipal.configuration import Category, Prices
+from shared.municipal.systems import System
+from tests.unit.municipal.material import CONTENT, EXPIRY, event
+from tests.unit.subscriptions.material import COUNTY, NOON
+
+EVENTS, ROADS = COUNTY.topics[0], COUNTY.topics[3]
+SYSTEM = System(name="s", sources=("/s",), topics=("stellen",), notices_per_hour=1, notices_per_day=2, urgent_per_day=3)
+
+
+def content(**changes: object) -> NoticePublished:
+    return msgspec.convert(CONTENT | changes, NoticePublished)
+
+
+def digest(**changes: object) -> bytes:
+    return event_digest(event(CONTENT | changes))
+
+
+def test_the_digest_is_of_what_is_said_and_not_of_how() -> None:
+    same = msgspec.structs.replace(event(), id="other", time=NOON, kreisfunksystem="s", traceparent="x")
+    assert event_digest(same) == event_digest(event()) == digest(link=CONTENT["link"], municipalities=[], later="field")
+    assert digest(scheduled_at="2026-11-20T14:00:00+01:00") == digest(scheduled_at="2026-11-20T13:00:00Z")
+
+
+@pytest.mark.parametrize(
+    "change", [{"text": "x"}, {"urgent": False}, {"scheduled_at": "2026-11-20T13:00:00Z"}, {"picture": "https://x"}]
+)
+def test_other_content_has_another_digest(change: dict[str, object]) -> None:
+    assert digest(**change) != digest()
+
+
+def test_another_expiry_subject_or_type_has_another_digest_and_nonsense_has_one() -> None:
+    others = [
+        event(expirytime=EXPIRY + timedelta(seconds=1)),
+        event(subject="other"),
+        event(kind=NoticeWithdrawn.TYPE),
+        event(kind="unknown"),
+        event([1]),
+        event({"scheduled_at": "0001-01-01T00:00:00+14:00", "topic": "a", "headline": "b", "text": "c"}),
+    ]
+    assert len({event_digest(each) for each in (event(), *others)}) == 1 + len(others)
+
+
+def test_a_scheduled_broadcast_has_the_time_at_which_it_begins_in_its_id() -> None:
+    begins = NOON + timedelta(days=200)
+    scheduled = content(scheduled_at=begins.isoformat())
+    notice = Notice(source="/s", subject="n", expires_at=begins + timedelta(days=1), content=scheduled)
+    broadcast = broadcast_of(notice, topic=ROADS, now=NOON)
+    assert (moment_of(broadcast.id), broadcast.published_at, broadcast.scheduled) == (begins, begins, True)
+
+
+@pytest.mark.parametrize(
+    ("audience", "price", "costs"),
+    [
+        (6_120, "0.0456", {"utility": "279.07"}),
+        (1, "0.005", {"utility": "0.01"}),
+        (0, "0.0456", {"utility": "0.00"}),
+        (10, None, {}),
+        (None, "1", {}),
+    ],
+)
+def test_costs_are_cents_of_the_category(audience: int | None, price: str | None, costs: dict[str, str]) -> None:
+    prices = Prices(utility=Decimal(price) if price else None)
+    notice = Notice(source="/s", subject="n", expires_at=EXPIRY, content=content())
+    broadcast = broadcast_of(notice, topic=ROADS, now=NOON)
+    found = estimate_of(broadcast, audience, topic=ROADS, prices=prices, messages_per_second=80)
+    assert found.costs == costs
+    assert Prices(marketing=Decimal(1)).of(Category.MARKETING) == 1
+
+
+def test_quotas_are_of_all_and_of_urgent_ones() -> None:
+    assert [quota.words for quota in quotas_of(SYSTEM, urgent=False)] == [
+        "1 notices in an hour",
+        "2 notices in 24 hours",
+    ]
+    assert quotas_of(SYSTEM, urgent=True)[-1].words == "3 urgent notices in 24 hours"
+    hour, *_ = quotas_of(SYSTEM, urgent=False)
+    (problem,) = quota_problems({hour: NOON})
+    assert (
+        problem.problem == "this system may publish 1 notices in an hour; the next one from 2026-11-20T13:00:00+00:00"
+    )
