@@ -44,7 +44,7 @@ class _Client(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._received += data
-        if _is_complete(self._received):
+        if is_complete(self._received):
             self._count()
             self._send()
 
@@ -67,7 +67,7 @@ class _Client(asyncio.Protocol):
             self.transport.write(next(self._requests))
 
 
-def _is_complete(received: bytes) -> bool:
+def is_complete(received: bytes) -> bool:
     head, end, body = received.partition(ANSWER_END)
     length = _LENGTH.search(head)
     return bool(end) and len(body) >= int(length[1] if length else 0)

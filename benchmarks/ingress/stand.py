@@ -1,0 +1,91 @@
+"""One server as a process on the first core, and what it used of it."""
+
+import base64
+import os
+import secrets
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from benchmarks.ingress.environment import peers_python
+from benchmarks.ingress.webhooks import NUMBER_ID
+from deploy.local.ports import LOOPBACK, reserved_ports
+from deploy.local.process import Child, Command, port_is_open, wait_until_ready
+
+REPOSITORY = Path(__file__).parents[2]
+PEERS = ("fastapi", "pywa")
+NAMES = ("bare", "dry", "each", "ours", *PEERS)
+STORING = ("each", "ours")  # before they answer, and in our queue
+TITLES = {
+    "bare": "aiohttp that only answers 200",
+    "dry": "the ingress without publishing",
+    "each": "one confirmed aio-pika publish per webhook",
+    "fastapi": "FastAPI, one confirmed publish per status",
+    "pywa": "pywa (answers before it publishes)",
+    "ours": "Kreisfunk ingress (group commit)",
+}
+CORES = os.sched_getaffinity(0)
+SERVER_CORE = min(CORES)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stand:
+    """What all measurements of a run share."""
+
+    broker_url: str
+    secret: str
+    folder: Path
+
+
+def environment(stand: Stand, port: int, internal_port: int) -> dict[str, str]:
+    return {
+        "PATH": os.environ["PATH"],
+        "KREISFUNK_BROKER_URL": stand.broker_url,
+        "KREISFUNK_LISTEN_HOST": LOOPBACK,
+        "KREISFUNK_LISTEN_PORT": str(port),
+        "KREISFUNK_INTERNAL_PORT": str(internal_port),
+        "KREISFUNK_APP_SECRETS": stand.secret,
+        "KREISFUNK_VERIFY_TOKEN": secrets.token_hex(16),
+        "KREISFUNK_PHONE_NUMBER_ID": NUMBER_ID,
+        "KREISFUNK_SEALING_KEYS": f"1:{base64.b64encode(secrets.token_bytes(32)).decode()}",
+        "KREISFUNK_INDEX_KEY": base64.b64encode(secrets.token_bytes(32)).decode(),
+    }
+
+
+async def _program(name: str, port: int) -> tuple[str, ...]:
+    if name in PEERS:
+        return str(await peers_python()), "-m", f"benchmarks.ingress.peers.with_{name}"
+    module = ("services.ingress",) if name == "ours" else ("benchmarks.ingress.servers", name, str(port))
+    return sys.executable, "-m", *module
+
+
+@asynccontextmanager
+async def running(name: str, stand: Stand) -> AsyncIterator[tuple[int, Child]]:
+    """A server and its port; it has the first core for itself."""
+    with reserved_ports(2) as (port, internal_port):
+        command = Command(
+            name=name,
+            arguments=await _program(name, port),
+            log=stand.folder / f"{name}.log",
+            environment=environment(stand, port, internal_port),
+            folder=REPOSITORY,
+        )
+        child = Child(command)
+        await child.start()
+        try:
+            await wait_until_ready(child, lambda: port_is_open(LOOPBACK, port), seconds=30)
+            if child.pid:
+                os.sched_setaffinity(child.pid, {SERVER_CORE})
+            yield port, child
+        finally:
+            await child.stop()
+
+
+def processor_seconds(child: Child) -> float:
+    """What the process has used so far: a machine that does other things besides changes it less than the rate."""
+    times = psutil.Process(child.pid).cpu_times()
+    return times.user + times.system

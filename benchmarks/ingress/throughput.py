@@ -1,0 +1,82 @@
+"""How many webhooks a second each server takes in while every connection is kept busy."""
+
+import argparse
+import statistics
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from benchmarks.ingress.load import load
+from benchmarks.ingress.queue import drain
+from benchmarks.ingress.stand import STORING, TITLES, Stand, processor_seconds, running
+from benchmarks.ingress.webhooks import requests
+
+WARM_UP_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class Round:
+    """One server at one number of connections."""
+
+    rate: float
+    processor: float
+    p99: float
+    events_per_message: float
+
+
+async def measure(name: str, stand: Stand, connections: int, statuses: int, options: argparse.Namespace) -> Round:
+    """One round; fails if an event of an answered webhook is not on the queue."""
+    webhooks = requests(stand.secret, statuses)
+    async with running(name, stand) as (port, child):
+        warm = await load(port, webhooks, connections=connections, seconds=WARM_UP_SECONDS)
+        before = processor_seconds(child)
+        tally = await load(port, webhooks, connections=connections, seconds=options.seconds)
+        processor = (processor_seconds(child) - before) / max(tally.answered, 1)
+    events, messages = await drain(stand.broker_url)
+    answered = (warm.answered + tally.answered) * statuses
+    if tally.refused or (name in STORING and events < answered):
+        raise SystemExit(f"{name}: {tally.refused} refused, {answered} events answered, {events} stored")
+    rate = tally.answered / options.seconds
+    return Round(rate, processor, tally.percentile(0.99), events / messages if messages else 0)
+
+
+async def throughput(stand: Stand, options: argparse.Namespace) -> None:
+    for statuses in options.statuses:
+        print(f"\n### One process on one core, {statuses} status(es) a webhook, median of {options.rounds}\n")
+        print(
+            "| connections | server | webhooks/s | of bare | of dry | of each | CPU µs | of dry "
+            "| p99 ms | events per message |"
+        )
+        print("|---:|---|---:|---:|---:|---:|---:|---:|---:|---:|")
+        for connections in options.connections:
+            print_rows(connections, await _rounds(stand, connections, statuses, options))
+
+
+async def _rounds(stand: Stand, connections: int, statuses: int, options: argparse.Namespace) -> dict[str, list[Round]]:
+    """All servers in turn, again and again."""
+    rounds: dict[str, list[Round]] = {name: [] for name in options.servers}
+    for _ in range(options.rounds):
+        for name in options.servers:
+            rounds[name].append(await measure(name, stand, connections, statuses, options))
+    return rounds
+
+
+def print_rows(connections: int, rounds: Mapping[str, list[Round]]) -> None:
+    for name, these in rounds.items():
+        rate = statistics.median(it.rate for it in these)
+        p99 = statistics.median(it.p99 for it in these) * 1000
+        together = statistics.median(it.events_per_message for it in these)
+        processor = statistics.median(it.processor for it in these) * 1e6
+        rates = (_ratio(these, rounds.get(other), lambda it: it.rate) for other in ("bare", "dry", "each"))
+        processors = _ratio(these, rounds.get("dry"), lambda it: it.processor)
+        print(
+            f"| {connections} | {TITLES[name]} | {rate:,.0f} | {' | '.join(rates)} | {processor:.0f} | {processors} "
+            f"| {p99:.1f} | {f'{together:.1f}' if together else '–'} |",
+            flush=True,
+        )
+
+
+def _ratio(these: list[Round], those: list[Round] | None, figure: Callable[[Round], float]) -> str:
+    """The median over rounds that ran next to each other, since the machine's speed changes between rounds."""
+    if those is None:
+        return "–"
+    return f"{statistics.median(figure(this) / figure(that) for this, that in zip(these, those, strict=True)):.2f}"
