@@ -35,13 +35,15 @@ _HELP_AROUND = (
     | AROUND
     | _HELP
     | vocabulary("""was brauche funktioniert geht hier das kanal schreiben kann ich verstehe nichts verstanden
-    benutze nutze machen benutzt bedient bediene nutzt man soll weiss erklaerung komme klar kapier kapiere""")
+    benutze nutze machen benutzt bedient bediene nutzt man soll weiss erklaerung komme klar kapier kapiere
+    welche gibt gibts""")
 )
 _NOT_UNDERSTOOD = vocabulary("kapier kapiere erklaerung bediene bedient benutzt verstehe versteh verstanden verstehen")
 _ODD = re.compile(
     r"\b(?:ist (?:das|dies|es) (?:\w+ )?(?:betrug|fake|echt|serioes|abzocke|spam|ein trick)|(?:kenne|kennen|"
     r"kennt) (?:ich )?"
-    r"(?:sie|euch|mich|dich|ihr) (?:\w+ )?nicht|kenne ich (?:sie|euch|dich)|woher kennen sie|kennt ihr mich|"
+    r"(?:sie|euch|mich|dich|ihr) (?:\w+ )?nicht(?! (?:\w+ ){0,3}aus\b)|"
+    r"kenne ich (?:sie|euch|dich)|woher kennen sie|kennt ihr mich|"
     r"(?:was|wer) (?:wollen|willst|wollt) (?:\w+ )?(?:von mir|von uns)|wer (?:hat|gab) (?:\w+ ){0,2}(?:meine )?nummer|"
     r"(?:das|dies) (?:\w+ )?(?:nicht|nie) (?:bestellt|abonniert)|datenschutz\w*|impressum)\b"
 )
@@ -65,10 +67,19 @@ _WHICH_DATA = re.compile(
     r"was (?:wissen|wisst|speichern|speichert) (?:\w+ ){0,3}(?:ueber mich|von mir)|datenauskunft)\b"
 )
 _WHAT_TOPICS = re.compile(
+    r"\b(?:aussuchen|auswaehlen|waehlen|bestimmen|festlegen|entscheiden|einstellen|eingrenzen|filtern) "
+    r"(?:\w+ ){0,2}(?:was|welche|worueber|wovon|woraus)\b|"
+    r"\b(?:was|welche|worueber) (?:\w+ ){0,5}(?:aussuchen|auswaehlen|waehlen|bestimmen|einstellen)\b|"
     r"^(?:worueber (?:informier\w*|schreib\w*|berichte\w*)\b|was (?:schickt|schicken|sendet|senden) (?:ihr|sie)\b|"
     r"(?:was|welche|worueber|wozu) (?:\w+ ){0,4}(?:alles|themen|abonnieren|auswaehlen|angebot\w*|auswahl)\b"
     r"(?! loeschen)|(?:was|welche) (?:\w+ ){0,3}(?:nachrichten|infos|meldungen) (?:gibt|gibts|kann|bekomme|habt|haben|"
     r"kriege)\b)"
+)
+
+
+_WHAT_HAPPENS = re.compile(
+    r"^(?:\w+ ){0,2}was (?:passiert|geschieht|bedeutet|heisst|bewirkt|macht|kommt) (?:\w+ ){0,5}"
+    r"(?:start|stop|stopp|pause|themen|anmelde\w*|abmelde\w*|antworte|schreibe|anmeldung|abmeldung)\b"
 )
 
 
@@ -90,7 +101,7 @@ def question_of(words: Sequence[str], text: str) -> Wish | None:
     if _WHAT_TOPICS.search(" ".join(words)):
         return Wish(intent=Intent.TOPICS)
     helps = said & (_HELP | _NOT_UNDERSTOOD) and said <= _HELP_AROUND | _NOT_UNDERSTOOD
-    return Wish(intent=Intent.HELP) if helps or _how(said) else None
+    return Wish(intent=Intent.HELP) if helps or _how(said) or _WHAT_HAPPENS.search(" ".join(words)) else None
 
 
 def feedback_of(text: str) -> Wish | None:

@@ -29,7 +29,9 @@ _NO_NAME = LEAVE | vocabulary(
 )
 _LINK = vocabulary("""haette und oder sowie thema themen nummer punkt gemeinde gemeinden ort orte stadt samtgemeinde
     and sie mir fuer im bereich rubrik wahl waehle auswahl informiert werden ueber nachrichten meldungen infos
-    informationen zum zur bitte interessieren interessiert lesen interesse""")
+    informationen wissen erfahren mitbekommen geschickt zum zur bitte interessieren interessiert lesen interesse""")
+_NUMBERED = vocabulary("die den das der nr option ziffer")
+_SEEKING = vocabulary("suche suchen koennen kann koennt such")
 _WANTED = vocabulary("ich moechte will haette wuerde gern gerne bitte in aus ja")
 _WISHING = vocabulary("moechte will haette wuerde")
 _LIVING = vocabulary("wohne wohnen lebe leben komme ist aus umgezogen hier gemeinde wohnort wohnhaft buerger")
@@ -58,7 +60,7 @@ class _Found:
 
 def choice_of(words: Sequence[str], text: str, county: County) -> Wish | None:
     """A choice of topics or places by number or by name, or the wish to see the list."""
-    if any(map(str.isdecimal, words)) and all(word.isdecimal() or word in _LINK | ONLY for word in words):
+    if any(map(str.isdecimal, words)) and all(word.isdecimal() or word in _LINK | ONLY | _NUMBERED for word in words):
         return _by_number(words, county)
     found = _find(words, county)
     if found.topics or found.places or found.denied:
@@ -148,7 +150,9 @@ def _removes(found: _Found) -> bool:
     leaving = bool(found.rest & words) or (
         bool(found.rest & ALONE) and len(found.rest) == 1 and "ende" not in found.rest
     )
-    return bool(found.topics | found.denied) and leaving and found.rest <= words | AROUND | _LINK | ALONE | _ADD
+    return (
+        bool(found.topics | found.denied) and leaving and found.rest <= words | AROUND | _LINK | ALONE | _ADD | _SEEKING
+    )
 
 
 def _list(said: set[str], text: str, county: County) -> Wish | None:

@@ -36,19 +36,25 @@ _FOR_NOW = re.compile(
     r"eine zeit ?lang|so ?lange|in (?:der|dieser) zeit|waehrend(?: des| meines| der)?|ueber (?:weihnachten|"
     r"die feiertage))\b"
 )
+_AGAIN_PLEASE = re.compile(
+    r"\bwieder (?:\w+ ){0,2}(?:einschalten|anschalten|aktivieren|senden|schicken|zuschicken|anstellen|freischalten|"
+    r"aufnehmen|fortsetzen|anmachen)\b"
+)
+_ONLY_AGAIN = re.compile(r"^(?:ab |jetzt |sofort |gerne? |ja |nun )*wieder$")
 _SINCE = vocabulary("seit schon immer")
 
 
 def pause_of(words: Sequence[str], text: str) -> Wish | None:
     """The wish for a pause, or for its end."""
     said = {word for word in together(words) if not word.isdecimal()}
-    if _resumes(said):
+    sentence = " ".join(words)
+    if _resumes(said) or _misses_and_wants(sentence):
         return Wish(intent=Intent.RESUME)
     limit = limit_of(words, text)
     asked = said & _PAUSE or (said & _HOLIDAY and limit)
     if asked and said <= _PAUSE | _AROUND | LEAVE | _ASKING and ("?" not in text or said & _ASKING):
         return _wish(limit)
-    return _wish(limit) if _wants_silence(" ".join(words), said, limit) and "?" not in text else None
+    return _wish(limit) if _wants_silence(sentence, said, limit) and "?" not in text else None
 
 
 def _wish(limit: Limit) -> Wish:
@@ -70,6 +76,12 @@ def _resumes(said: set[str]) -> bool:
     if said & (_BACK | _HOLIDAY) and said & (_END | {"wieder"}) and said <= _BACK | AROUND | _HOLIDAY | _END:
         return True
     return "wieder" in said and bool(said & _AGAIN) and said <= AROUND | _AGAIN | _HOLIDAY | _END | _ASKING
+
+
+def _misses_and_wants(sentence: str) -> bool:
+    """ "Ich bekomme keine Nachrichten mehr, bitte wieder einschalten"."""
+    wish = sentence.removeprefix("bitte ").removesuffix(" bitte")
+    return bool(_ONLY_AGAIN.search(wish) or (_AGAIN_PLEASE.search(wish) and MISSING.search(wish)))
 
 
 def _wants_silence(sentence: str, said: set[str], limit: Limit) -> bool:

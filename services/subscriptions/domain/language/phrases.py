@@ -16,6 +16,11 @@ _SEND = (
 _SENDING = (
     r"(?:zusendung(?:en)?|versand|zustellung|uebermittlung|benachrichtigung(?:en)?|sendungen|belaestigung(?:en)?)"
 )
+_OF_OURS = (
+    r"(?:mein\w*|dies\w*|ihr\w*|eur\w*|des|der|vom) (?:\w+ )?"
+    r"(?:abos?|abonnements?|newsletters?|kanals?|infokanals?|dienst(?:es)?|kreisfunks?|einwilligung|anmeldung|"
+    rf"{_NEWS})"
+)
 _NO_WISH = r"(?:will|moechte|wollen|moechten|brauche|brauchen|wuensche|wuenschen|benoetige) (?:\w+ ){0,3}keine[nr]?"
 _IT = (
     r"(?:das|dies|es|sie|die|den (?:dienst|kanal|newsletter|service)|diesen \w+|"
@@ -46,7 +51,7 @@ LEAVE = re.compile(
             r"(?:raus|heraus|runter|verteiler|liste|gruppe|ruhe|kanal)\b(?!.*\b(?:auf|rein|hinein|hinzu|aufnehmen)\b)",
             r"(?:aus|von) (?:\w+ )?(?:verteiler|verteilerliste|liste|mailingliste|gruppe) (?:\w+ ){0,2}"
             r"(?:nehmen|entfernen|streichen|loeschen|raus|austragen)",
-            r"(?:abo|abonnement|newsletter|mitgliedschaft|kanal|dienst) (?:\w+ ){0,3}"
+            r"(?:abo|abonnement|newsletter|mitgliedschaft|kanal|infokanal|dienst|kreisfunk) (?:\w+ ){0,3}"
             r"(?:kuendigen|kundigen|beenden|abbestellen|stornieren|abmelden|loeschen|verlassen|abbrechen|stoppen)",
             r"(?:kuendige|beende|storniere|widerrufe) (?:\w+ ){0,3}"
             r"(?:abo|abonnement|einwilligung|zustimmung|anmeldung)",
@@ -64,6 +69,12 @@ LEAVE = re.compile(
             r"bitte (?:stoppen|abmelden|abbestellen|austragen|beenden|kuendigen|aufhoeren|einstellen)(?: danke)?$",
             rf"(?:brauche|will|moechte|lese) (?:\w+ ){{0,2}}{_NEWS} (?:\w+ )?nicht(?: mehr)?",
             rf"nichts mehr (?:\w+ ){{0,3}}{_SEND}",
+            rf"{_SEND} (?:sie |ihr )?(?:mir |uns |ihr |ihm |ihnen )?(?:bitte )?nichts? mehr\b",
+            r"(?:hab|habe|haben|hatte|hatten) (?!nicht\b|nie\b)(?:\w+ ){0,4}(?<!nicht )(?<!kein )(?:stop|stopp) "
+            r"(?:\w+ ){0,2}(?:geschrieben|geschickt|gesendet|gesagt|getippt|eingegeben)",
+            rf"(?:kuendigung|abbestellung|abmeldung|widerruf|beendigung|stornierung|aufloesung) {_OF_OURS}",
+            r"(?:loesch|streich|entfern|nehm|nimm)\w*(?: sie)? (?:sie|ihn|es|ihre nummer|seine nummer|die nummer) "
+            r"(?:\w+ ){0,2}(?:aus|von) (?:\w+ )?(?:verteiler|liste|kanal|gruppe|system)",
             r"nicht mehr (?:dabei sein|mitmachen|teilnehmen|mitlesen)",
             r"(?:loesch|loescht|loeschen|loesche)(?: sie)? (?:mein|das) (?:abo|abonnement)",
             rf"^{_NEWS} (?:bitte )?(?:aus|weg|ende|off)$",
@@ -85,7 +96,7 @@ LEAVE = re.compile(
             r"(?:das|die|diese|es) (?:\w+ ){0,2}(?:ab|aus|ein)$",
             r"^(?:hiermit )?(?:ich )?(?:bestelle|trete|steige) (?:ich )?(?:\w+ ){0,4}(?:ab|aus)$",
             r"(?:abo|abonnement|newsletter) (?:ende|aus|weg|schluss|stop)$",
-            r"^(?:kein|keinen|keine) (?:bedarf|lust|bock) (?:mehr|danke)$",
+            r"^(?:\w+ )?(?:kein|keinen|keine) (?:bedarf|lust|bock) (?:mehr|danke)$",
             r"will (?:mit \w+ )?nichts (?:mehr )?(?:\w+ ){0,3}(?:wissen|hoeren|lesen|zu tun)",
             r"nicht (?:mehr )?(?:weiter )?(?:belaestigen|kontaktieren|anschreiben)",
             r"widersp\w+ (?:ich )?(?:hiermit )?(?:der|einer|jeder|die|den|dem|ihrer) (?:\w+ ){0,2}"
@@ -155,18 +166,24 @@ MISSING = re.compile(
     r")"
 )
 
+_US = r"(?:kreis|landkreis|osterholz|kreisverwaltung|verwaltung|ihnen|euch|ohz)"
+
 # "I would like to get your news": wishes that are no consent yet.
 JOINING = re.compile(
-    rf"(?:will|wollen|moechte|moechten|wuerde|kann|koennte|haette)(?: \w+){{0,5}} {_NEWS} (?:\w+ ){{0,3}}{_GET}|"
+    rf"(?:will|wollen|moechte|moechten|wuerde|wuerden|wollt|wollte|kann|koennte|haette)(?: \w+){{0,5}} "
+    rf"{_NEWS} (?:\w+ ){{0,3}}{_GET}|"
     rf"(?:schicken|senden|schickt|sendet)(?: sie)? mir (?:\w+ ){{0,3}}{_NEWS}$|"
-    r"(?:will|moechte|wuerde)(?: \w+){0,4} (?:dabei sein|mitmachen|mitlesen|beitreten|teilnehmen|informiert werden|"
+    r"(?:will|moechte|wuerde|wuerden|moechten|wollt|wollte)(?: \w+){0,4} (?:dabei sein|mitmachen|mitlesen|"
+    r"beitreten|teilnehmen|informiert werden|"
     r"auf dem laufenden)|nehm(?:en sie|t)? mich (?:\w+ ){0,3}auf$|trag(?:en sie|t|e)? mich (?:\w+ ){0,3}ein$|"
     r"(?:aufnahme|eintragung|anmeldung) (?:in|fuer|zum|zu|im|fuers) (?:\w+ )?(?:verteiler|liste|newsletter|kanal|"
     r"dienst|infokanal|"
     r"whatsapp)|(?:setz|pack|schreib)\w* (?:sie )?(?:mich|uns) (?:\w+ ){0,3}(?:liste|verteiler)|"
     r"informier\w* (?:sie )?(?:mich|uns)\b|"
     r"halte\w* (?:sie )?(?:mich|uns) (?:\w+ ){0,2}laufenden|(?:interessiere|interessieren) (?:mich|uns) (?:sehr )?fuer "
-    rf"(?:\w+ )?(?:{_NEWS}|kanal|dienst|service)|(?:will|moechte|haette|wuensche|brauche) (?:\w+ ){{0,3}}{_NEWS}$|"
+    rf"(?:\w+ )?(?:{_NEWS}|kanal|dienst|service)|(?:will|moechte|haette|wuensche|brauche|wollt|wollte) "
+    rf"(?:\w+ ){{0,3}}(?:{_NEWS}|kreisfunk|infokanal)(?: (?:vom|von|aus|ueber|fuer|im) (?:\w+ )?{_US})?$|"
+    r"^(?:newsletter|kreisfunk|infokanal|verteiler|abos?|whatsapp (?:kanal|dienst|newsletter))$|"
     r"(?:abo|abonnement|newsletter) (?:\w+ )?(?:bestellen|abschliessen|buchen|bekommen)|"
     r"bestelle (?:\w+ )?(?:newsletter|abo)|"
     r"(?:moechte|will|wuerde) (?:\w+ ){0,2}sich anmelden$|^teilnahme$|^(?:schickt|schicken sie|sendet|"

@@ -26,6 +26,8 @@ _NO_SLIP = vocabulary("""vermelden melden ummelden auftragen vertragen anmeldet 
     verbestellen anmeldungen abonnement abonnements ummeldung meldung vermeldung eintragung austragung eintraege
     abmeldungen subscriber ausgetragen eingetragen ausschlafen fortragen vortragen""")
 
+_STOP = sorted("stop")
+
 # Transpositions and slips of four-letter words are too far away to be found by similarity.
 _EXPLICIT = {
     Intent.ASK_BOTH: vocabulary("amelden amelde amedlen anbmelden abnmelden ammelden"),
@@ -45,7 +47,8 @@ _WORDS = {
     Intent.WHY: vocabulary("warum"),
 }
 # Ordinary words that would be taken for one of ours.
-_INNOCENT = vocabulary("""daten thema pausen starr staat stark stadt sport spott stoff topp shop spaten ende melden
+_INNOCENT = vocabulary("""daten thema pausen starr staat stark stadt sport spott stoff topp shop post tops pots opts
+    spot spaten ende melden
     stunden bestellen vorbestellen nachbestellen tragen anfragen eintragen umtragen auftragen vertragen kuendigt
     bearbeiten beeindruckend wenden senden enden vermelden ummelden anmeldet halle hilfen darum ware hoeren gehoeren
     themse losen lesen loesen loesung ausloeschen melde anmelder warm""")
@@ -93,6 +96,8 @@ def _nearest(word: str, known: frozenset[str]) -> str | None:
 
 
 def _meant(word: str) -> Intent | None:
+    if sorted(word) == _STOP and word not in _INNOCENT:
+        return Intent.STOP
     for intent, spelled in (*_EXPLICIT.items(), *_WORDS.items()):
         if word in spelled:
             return intent

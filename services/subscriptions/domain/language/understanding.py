@@ -1,5 +1,6 @@
 """From one message to one wish."""
 
+import re
 from collections.abc import Sequence
 
 from services.subscriptions.domain.county import County
@@ -42,6 +43,8 @@ _RANK = (
 _UNCLEAR = (Intent.OTHER, Intent.ASK_STOP)
 _ABOUT_ONESELF = frozenset((Intent.STOP, Intent.START, Intent.ASK_START, Intent.ASK_STOP))
 _KNOWN = LEAVE | JOINISH | ALONE | STOP
+
+_BOTH = re.compile(r"\b(?:ab(?:melden)? (?:oder|und) anmeld\w+|an(?:melden)? (?:oder|und) abmeld\w+|an oder ab)\b")
 
 OTHER = Wish(intent=Intent.OTHER)
 NOTHING = Wish(intent=Intent.NOTHING)
@@ -148,7 +151,9 @@ def _doubtful(words: Sequence[str], everything: Sequence[str]) -> Wish | None:
 
 
 def _either(words: Sequence[str]) -> bool:
-    """ "Anmelden oder abmelden?"."""
+    """ "Anmelden oder abmelden?", "an- und abmelden"."""
+    if _BOTH.search(" ".join(words)) and not set(words) & OTHER_BUSINESS:
+        return True
     return "oder" in words and bool(set(words) & START) and wants_out(words)
 
 

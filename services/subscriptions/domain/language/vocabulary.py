@@ -8,11 +8,13 @@ from services.subscriptions.domain.language.spelling import vocabulary
 POLITE = vocabulary("""bitte bite bittte bidde biddeschoen danke dankeschoen dank vielen hallo halo hello hi hey moin
     servus guten
     gute tag morgen abend mahlzeit liebe lieber liebes team gruss gruesse gruessen gruse freundlichen mfg lg vg
-    viele beste sehr geehrte damen herren und please thanks thank you pls lutfen merhaba tesekkurler prosze dziekuje
+    viele beste besten freundliche herzliche herzlichen schoene schoenen nette sehr geehrte damen herren und please
+    thanks thank you pls lutfen merhaba tesekkurler prosze dziekuje
     будь ласка дякую привіт пожалуйста спасибо من فضلك شكرا مرحبا punkt komma ausrufezeichen fragezeichen""")
 
 STOP = vocabulary("""stop stopp stpo sotp stob stopo stpp stopf stup stoop schtop schtopp st0p sttop stopt stoppp
-    sopt stp dtop atop stlp stio stoip stopq 7867 стоп توقف قف""")
+    sopt stp dtop wtop etop ytop xtop srop szop sgop sfop stip stoo sto ztop ssop atop stlp stio stoip stopq 7867
+    стоп توقف قف""")
 LEAVE = STOP | vocabulary("""stopall revoke arret baja uitschrijven afmelden deabo stoppt stoppen stoppe stops stopen
     stopping abmelden abmeldung abmelde abmeldn
     abmeldet abbestellen abbestellung abbestelle abbestelen abestellen austragen austragung austrage austragn
@@ -22,7 +24,9 @@ LEAVE = STOP | vocabulary("""stopall revoke arret baja uitschrijven afmelden dea
     rausnehmen ausschliessen quit optout remove einstellen unterlassen streichen iptal durdur dur durdurun
     abonelikten ayril ayrilmak зупинити зупини скасувати скасуй відписатися відписка відписатись припинити
     отписаться отписка остановить отменить الغاء ايقاف وقف اوقف الغ wypisz wypisac anuluj anulowac rezygnuje
-    zrezygnowac zatrzymaj aufloesen""")
+    zrezygnowac zatrzymaj aufloesen verzichte verzicht verzichten beendigung stornierung streichung abzubestellen
+    abzumelden
+    auszutragen weglassen""")
 ALONE = vocabulary("""ende end quit cancel optout aufhoeren schluss raus weg genug basta verschwindet reicht reichts
     spam enough finish leave remove aus off abbruch abbrechen cik cikis istemiyorum koniec rezygnacja kapat kes خروج
     كفى кінець досить вихід хватит exit halt hoert hoer aufhoern schluss""")
@@ -39,7 +43,8 @@ ONLY = vocabulary(
 START = vocabulary("start anmelden anmeldung abo abonnieren abonnement subscribe")
 START_ALONE = START | vocabulary("""starten join basla baslat старт почати підписатися підписатись підписка
     подписаться начать ابدا اشتراك اشترك بدا zapisz subskrybuj zapisac rozpocznij""")
-START_AROUND = vocabulary("""ja ich moechte moecht will wuerde gern gerne mich mir uns wir sie jetzt wieder hier den dem
+START_AROUND = vocabulary("""ja ich moechte moecht will wuerde gern gerne mich mir uns wir sie jetzt wieder hier den
+    dem
     der die zum zu vom von fuer in bei ihr ihren ihrem diesen diesem auch doch noch nochmal nochmals erneut mal hiermit
     sofort direkt newsletter kanal infokanal verteiler dienst service landkreis kreis osterholz kreisfunk nachrichten
     meldungen infos informationen whatsapp moechten wollen wuerden bekommen erhalten i want to would like me""")
@@ -58,13 +63,16 @@ FILLERS = vocabulary("""aber also am ansonsten ausserdem beim da dabei dadurch d
     um und vielleicht wegen weil wenn wohl zwar kuenftig zukuenftig zukunft demnaechst laenger weiterhin versehentlich
     unbedingt umgehend unverzueglich bald more any ihrerseits ihm ihn eine ein einen einem einer irrtuemlich
     vun jo hebben heff ji laat allerdings dringend versehen
-    freundlich hoeflichst hoeflich moeglichst schnell dafuer hatte hattet hat sei sind seid wurde wurden worden""")
+    naechstmoeglichen naechstmoeglich naechsten zeitpunkt fristgerecht fristlos sofortiger wirkung schriftlich dankend
+    meines ihres dieses eures euerm euren unseres des ab darauf freundlich hoeflichst hoeflich moeglichst schnell
+    dafuer hatte hattet hat sei sind seid wurde wurden worden""")
 AROUND = (
     FILLERS
     | vocabulary("""ich ch moechte moecht will wil wollen wollte wuerde mich mir uns wir von vom dem den der das die
     diesen diese dieser dieses ihr ihre ihren ihrem eure euren euer mein meine meinen sie es hier ganz komplett alle
     alles allem jetzt sofort gleich heute gern gerne endlich wirklich doch einfach auch ja nein so mal schon kanal
-    newsletter verteiler liste gruppe nachricht nachrichten nachricht meldung meldungen info infos information
+    newsletter newsletters abos abonnements kanals dienstes verteilers kreisfunk kreisfunks infokanal infokanals
+    dings ding verteiler liste gruppe nachricht nachrichten nachricht meldung meldungen info infos information
     informationen mitteilung mitteilungen benachrichtigung benachrichtigungen news rundschreiben texte hinweise
     berichte updates werbung post sms mail mails
     whatsapp chat abo abonnement abos dienst service handy nummer telefon zusendung zusendungen werden wird aus ab
