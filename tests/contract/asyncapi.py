@@ -1,0 +1,228 @@
+"""shared/contracts/asyncapi.json. `python -m tests.contract.asyncapi` writes it anew.
+
+A channel is a routing key of an exchange. It is told from Kreisfunk's side: what we `send`, others may listen to; what
+we `receive`, others may publish.
+"""
+
+import inspect
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import msgspec
+
+from shared.amqp import topology
+from shared.contracts import dispatch, events, inbound, notices
+from shared.contracts.envelope import CONTENT_TYPE, Envelope
+from shared.contracts.message import Lane, Message
+from shared.contracts.registry import MESSAGES
+from tests.contract.schemas import CONTRACTS
+
+Document = dict[str, Any]
+
+FILE = CONTRACTS / "asyncapi.json"
+BINDING = "0.3.0"
+EXCHANGE_OF = {
+    notices.__name__: topology.MUNICIPAL_EVENTS,
+    events.__name__: topology.EVENTS,
+    inbound.__name__: topology.INBOUND,
+    dispatch.__name__: topology.DISPATCH,
+}
+FOR_OTHERS = (topology.MUNICIPAL_EVENTS, topology.EVENTS)
+ON_A_LANE = (dispatch.BroadcastBatch, dispatch.BroadcastFollowUp)
+FROM_THE_DISPATCHER = (
+    events.BroadcastStarted,
+    events.BroadcastProgressed,
+    events.BroadcastFinished,
+    events.DeliveryRefused,
+    events.ReactionLocated,
+)
+ALWAYS = ("specversion", "id", "source", "type", "data")
+NEEDED: Mapping[type[Message], tuple[str, ...]] = {
+    notices.NoticePublished: ("subject", "expirytime"),
+    notices.NoticeUpdated: ("subject", "expirytime"),
+    notices.NoticeWithdrawn: ("subject",),
+}
+ABOUT = """Messages of the county's WhatsApp broadcast channel, as CloudEvents 1.0 in structured JSON over AMQP 0.9.1.
+
+Municipal systems publish on the exchange `municipal.events` and hear what becomes of it on `kreisfunk.events`, on a
+queue of their own whose name begins with `municipal.<login>.`. Channels tagged `internal` are for Kreisfunk's own
+services only. Readers ignore fields that they do not know; what becomes required, or changes, is a new version of the
+type. A message may come more than once: `source` and `id` together tell it."""
+PUBLISH = (
+    "Persistent, with a confirm. A message that is not confirmed is published again with the same `source` and `id`."
+)
+
+
+def asyncapi() -> Document:
+    """The whole document, in plain JSON values."""
+    document = {
+        "asyncapi": "3.0.0",
+        "info": {"title": "Kreisfunk: messages over AMQP", "version": "1", "description": ABOUT, "tags": _tags()},
+        "defaultContentType": CONTENT_TYPE,
+        "servers": {"broker": _server()},
+        "channels": {channel_id(exchange, key): _channel(exchange, key) for exchange, key in routes()},
+        "operations": dict(_operations()),
+        "components": {
+            "messages": {name: _message(kind) for name, kind in MESSAGES.items()},
+            "schemas": _schemas(),
+            "securitySchemes": {"login": {"type": "userPassword", "description": "A login from the operator."}},
+        },
+    }
+    plain: Document = json.loads(json.dumps(document))
+    return plain
+
+
+def text() -> str:
+    return json.dumps(asyncapi(), indent=2, ensure_ascii=False) + "\n"
+
+
+def routes() -> dict[tuple[str, str], list[type[Message]]]:
+    """What travels under which routing key of which exchange."""
+    found: dict[tuple[str, str], list[type[Message]]] = {}
+    for module, exchange in EXCHANGE_OF.items():
+        for kind in MESSAGES.values():
+            for key in keys_of(kind) if kind.__module__ == module else ():
+                found.setdefault((exchange, key), []).append(kind)
+    return found
+
+
+def keys_of(kind: type[Message]) -> tuple[str, ...]:
+    return (Lane.URGENT.value, Lane.BULK.value) if kind in ON_A_LANE else (str(kind.KEY),)
+
+
+def sender_of(kind: type[Message]) -> str | None:
+    """The service of ours that publishes it; None for what municipal systems publish, or the door for them."""
+    if kind.__module__ == notices.__name__:
+        return None
+    if kind.__module__ == inbound.__name__:
+        return "ingress"
+    return "dispatcher" if kind in FROM_THE_DISPATCHER else "subscriptions"
+
+
+def channel_id(exchange: str, key: str) -> str:
+    return f"{exchange}.{key}"
+
+
+def _tags() -> list[Document]:
+    return [
+        {"name": "integrators", "description": "For municipal systems."},
+        {"name": "internal", "description": "Between Kreisfunk's own services; no login of others may use it."},
+    ]
+
+
+def _server() -> Document:
+    return {
+        "host": "{host}:{port}",
+        "protocol": "amqp",
+        "protocolVersion": "0.9.1",
+        "description": "RabbitMQ.",
+        "variables": {
+            "host": {"default": "localhost", "description": "The operator names it."},
+            "port": {"default": "5672"},
+        },
+        "security": [{"$ref": "#/components/securitySchemes/login"}],
+    }
+
+
+def _channel(exchange: str, key: str) -> Document:
+    kinds = routes()[exchange, key]
+    return {
+        "address": key,
+        "title": f"{key} on {exchange}",
+        "messages": {kind.TYPE: {"$ref": f"#/components/messages/{kind.TYPE}"} for kind in kinds},
+        "servers": [{"$ref": "#/servers/broker"}],
+        "tags": [{"name": "integrators" if exchange in FOR_OTHERS else "internal"}],
+        "bindings": {"amqp": _exchange(exchange)},
+    }
+
+
+def _exchange(name: str) -> Document:
+    kind = "direct" if name == topology.DISPATCH else "topic"
+    return {
+        "is": "routingKey",
+        "exchange": {"name": name, "type": kind, "durable": True, "autoDelete": False, "vhost": "/"},
+        "bindingVersion": BINDING,
+    }
+
+
+def _operations() -> Iterator[tuple[str, Document]]:
+    for (exchange, key), kinds in routes().items():
+        channel = channel_id(exchange, key)
+        sender = sender_of(kinds[0])
+        readers = [queue for queue in topology.QUEUES if _reads(queue, exchange, key)]
+        if sender is not None:
+            yield f"{sender}.sends.{channel}", _operation("send", channel, kinds, f"The {sender} publishes it.")
+        for queue in readers:
+            summary = f"The {queue.owner} reads it from its queue `{queue.name}`."
+            yield f"{queue.owner}.receives.{channel}", _operation("receive", channel, kinds, summary)
+
+
+def _reads(queue: topology.Queue, exchange: str, key: str) -> bool:
+    return queue.exchange == exchange and any(
+        pattern == key or (pattern.endswith(".#") and key.startswith(pattern[:-1])) for pattern in queue.keys
+    )
+
+
+def _operation(action: str, channel: str, kinds: list[type[Message]], summary: str) -> Document:
+    bindings = {"deliveryMode": 2, "mandatory": True} if action == "send" else {"ack": True}
+    return {
+        "action": action,
+        "channel": {"$ref": f"#/channels/{channel}"},
+        "summary": summary,
+        "messages": [{"$ref": f"#/channels/{channel}/messages/{kind.TYPE}"} for kind in kinds],
+        "bindings": {"amqp": {**bindings, "bindingVersion": BINDING}},
+        **({"description": PUBLISH} if kinds[0].__module__ == notices.__name__ else {}),
+    }
+
+
+def _message(kind: type[Message]) -> Document:
+    description = inspect.getdoc(kind) or ""
+    example = json.loads((CONTRACTS / "examples" / f"{kind.TYPE}.json").read_text())
+    return {
+        "name": kind.TYPE,
+        "title": kind.__name__,
+        "summary": description.partition("\n")[0],
+        "description": description,
+        "contentType": CONTENT_TYPE,
+        "payload": _payload(kind),
+        "examples": [{"name": "example", "payload": example}],
+    }
+
+
+def _payload(kind: type[Message]) -> Document:
+    """The envelope, and what this type makes of it."""
+    own = {
+        "specversion": {"const": "1.0"},
+        "type": {"const": kind.TYPE},
+        "data": {"$ref": f"#/components/schemas/{kind.__name__}"},
+    }
+    required = [*ALWAYS, *NEEDED.get(kind, ())]
+    return {
+        "allOf": [
+            {"$ref": "#/components/schemas/Envelope"},
+            {"type": "object", "properties": own, "required": required},
+        ]
+    }
+
+
+def _schemas() -> Document:
+    kinds = [_attributes(), *MESSAGES.values()]
+    _, schemas = msgspec.json.schema_components(kinds, ref_template="#/components/schemas/{name}")
+    for schema in schemas.values():
+        schema["description"] = inspect.cleandoc(schema.get("description", ""))
+    for attribute in schemas[Envelope.__name__]["properties"].values():
+        attribute.pop("default", None)
+    return schemas
+
+
+def _attributes() -> type[msgspec.Struct]:
+    """The envelope without its data, which has a schema of its own."""
+    fields = msgspec.structs.fields(Envelope)
+    kept = [(field.name, field.type) if field.required else (field.name, field.type, None) for field in fields[:-1]]
+    described = {"__doc__": inspect.getdoc(Envelope)}
+    return msgspec.defstruct(Envelope.__name__, kept, kw_only=True, omit_defaults=True, namespace=described)
+
+
+if __name__ == "__main__":
+    FILE.write_text(text())

@@ -1,0 +1,183 @@
+"""The AsyncAPI document is that of the code and built as AsyncAPI 3.0 wants it, and its schemas take our messages.
+
+No package that could be a dependency carries the official schema, so its rules for what we use stand here: for each
+object the fields that it must have, and those that it may have.
+"""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from jsonschema import Draft7Validator
+
+from services.ingress.door.adapters.http.documents import ASYNCAPI
+from services.ingress.door.domain.documents import EVENTS
+from shared.amqp import topology
+from shared.contracts import notices
+from shared.contracts.message import Message
+from shared.contracts.registry import MESSAGES
+from tests.contract.asyncapi import FILE, NEEDED, asyncapi, keys_of, sender_of, text
+from tests.contract.schemas import EXAMPLES
+
+DOCUMENT = json.loads(FILE.read_text())
+EVERY_TYPE = pytest.mark.parametrize("name", MESSAGES)
+TEXTS = {"title", "summary", "description", "tags", "externalDocs"}
+# Path in the document, `*` for any key; what must be there; what may be there, too.
+RULES: tuple[tuple[str, set[str], set[str]], ...] = (
+    (
+        "",
+        {"asyncapi", "info"},
+        {"id", "servers", "defaultContentType", "channels", "operations", "components"},
+    ),
+    ("info", {"title", "version"}, TEXTS | {"termsOfService", "contact", "license"}),
+    (
+        "servers/*",
+        {"host", "protocol"},
+        TEXTS | {"protocolVersion", "pathname", "variables", "security", "bindings"},
+    ),
+    ("servers/*/variables/*", set(), {"enum", "default", "description", "examples"}),
+    ("channels/*", set(), TEXTS | {"address", "messages", "servers", "parameters", "bindings"}),
+    ("channels/*/bindings/amqp", {"is", "exchange"}, {"queue", "bindingVersion"}),
+    ("channels/*/bindings/amqp/exchange", {"name", "type"}, {"durable", "autoDelete", "vhost"}),
+    (
+        "operations/*",
+        {"action", "channel"},
+        TEXTS | {"security", "bindings", "traits", "messages", "reply"},
+    ),
+    (
+        "operations/*/bindings/amqp",
+        set(),
+        {"expiration", "userId", "cc", "priority", "deliveryMode", "mandatory", "bcc", "timestamp", "ack"}
+        | {"bindingVersion"},
+    ),
+    (
+        "components",
+        set(),
+        {"schemas", "servers", "channels", "operations", "messages", "securitySchemes", "serverVariables"}
+        | {"parameters", "correlationIds", "replies", "replyAddresses", "externalDocs", "tags", "operationTraits"}
+        | {"messageTraits", "serverBindings", "channelBindings", "operationBindings", "messageBindings"},
+    ),
+    (
+        "components/messages/*",
+        set(),
+        TEXTS | {"headers", "payload", "correlationId", "contentType", "name", "bindings", "examples", "traits"},
+    ),
+    ("components/securitySchemes/*", {"type"}, {"description"}),
+)
+
+
+def at(document: Any, path: str) -> Iterator[dict[str, Any]]:
+    """Each object at a path."""
+    step, _, rest = path.partition("/")
+    if not step:
+        yield document
+        return
+    for key in document if step == "*" else {step} & document.keys():
+        yield from at(document[key], rest)
+
+
+def references(part: Any) -> Iterator[str]:
+    if isinstance(part, dict):
+        if isinstance(part.get("$ref"), str):
+            yield part["$ref"]
+        for value in part.values():
+            yield from references(value)
+    elif isinstance(part, list):
+        for value in part:
+            yield from references(value)
+
+
+def target(reference: str) -> Any:
+    found: Any = DOCUMENT
+    for step in reference.removeprefix("#/").split("/"):
+        found = found[step]
+    return found
+
+
+def validator(name: str) -> Draft7Validator:
+    payload = DOCUMENT["components"]["messages"][name]["payload"]
+    return Draft7Validator({**payload, "components": DOCUMENT["components"]})
+
+
+def test_the_file_is_what_the_code_says_and_lies_where_the_door_serves_it() -> None:
+    assert FILE.read_text() == text()
+    assert FILE.samefile(ASYNCAPI)
+
+
+@pytest.mark.parametrize(("path", "required", "more"), RULES, ids=[path or "document" for path, _, _ in RULES])
+def test_each_object_has_the_fields_of_the_specification(path: str, required: set[str], more: set[str]) -> None:
+    objects = list(at(DOCUMENT, path))
+    assert objects
+    for found in objects:
+        assert required <= found.keys() <= required | more
+
+
+def test_every_reference_leads_somewhere_in_the_document() -> None:
+    found = set(references(DOCUMENT))
+    assert found
+    assert {reference for reference in found if not isinstance(target(reference), dict)} == set()
+    assert all(reference.startswith("#/") for reference in found)
+
+
+def test_an_operation_is_about_messages_of_its_channel() -> None:
+    assert DOCUMENT["asyncapi"] == "3.0.0"
+    for operation in DOCUMENT["operations"].values():
+        assert operation["action"] in ("send", "receive")
+        channel = operation["channel"]["$ref"]
+        names = {message["$ref"] for message in operation["messages"]}
+        assert names == {f"{channel}/messages/{name}" for name in target(channel)["messages"]}
+
+
+@EVERY_TYPE
+def test_every_message_has_its_channels_and_who_sends_it(name: str) -> None:
+    channels = {key: channel["address"] for key, channel in DOCUMENT["channels"].items() if name in channel["messages"]}
+    assert sorted(channels.values()) == sorted(keys_of(MESSAGES[name]))
+    sender = sender_of(MESSAGES[name])
+    operations = DOCUMENT["operations"]
+    if sender:
+        assert all(operations[f"{sender}.sends.{channel}"]["action"] == "send" for channel in channels)
+    else:
+        assert all(operations[f"subscriptions.receives.{channel}"]["action"] == "receive" for channel in channels)
+
+
+def test_every_exchange_that_carries_events_is_there() -> None:
+    exchanges = {found["name"]: found["type"] for found in at(DOCUMENT, "channels/*/bindings/amqp/exchange")}
+    assert exchanges == {
+        topology.MUNICIPAL_EVENTS: "topic",
+        topology.EVENTS: "topic",
+        topology.INBOUND: "topic",
+        topology.DISPATCH: "direct",
+    }
+
+
+@EVERY_TYPE
+def test_a_payload_takes_its_example_and_nothing_else(name: str) -> None:
+    example = json.loads((EXAMPLES / f"{name}.json").read_text())
+    Draft7Validator.check_schema(DOCUMENT["components"]["messages"][name]["payload"])
+    check = validator(name)
+    check.validate(example)
+    assert not check.is_valid({**example, "specversion": "0.3"})
+    assert not check.is_valid({**example, "type": "de.kreisfunk.notice.published.v9"})
+    assert not check.is_valid({**example, "data": {key: [[]] for key in example["data"]}})
+    assert not check.is_valid({key: value for key, value in example.items() if key != "source"})
+
+
+def test_schemas_are_schemas() -> None:
+    for schema in DOCUMENT["components"]["schemas"].values():
+        Draft7Validator.check_schema(schema)
+
+
+def test_what_a_notice_needs_is_the_same_as_over_http() -> None:
+    over_http = {event.__name__: event.__struct_fields__ for event in EVENTS}
+    named: dict[str, type[Message]] = {
+        "PublishedEvent": notices.NoticePublished,
+        "UpdatedEvent": notices.NoticeUpdated,
+        "WithdrawnEvent": notices.NoticeWithdrawn,
+    }
+    for name, kind in named.items():
+        assert {"subject", "expirytime"} & set(over_http[name]) == set(NEEDED[kind])
+
+
+def test_nothing_is_told_that_json_cannot_hold() -> None:
+    assert json.loads(json.dumps(asyncapi(), allow_nan=False)) == DOCUMENT
