@@ -168,6 +168,7 @@ class _Starting:
             phones_url=f"{around.simulator_url}/#{control_token}",
             control_token=control_token,
             ingress_url=f"http://{LOOPBACK}:{ports.ingresses[0]}",
+            ingress_urls=[f"http://{LOOPBACK}:{port}" for port in ports.ingresses],
             door_url=around.door_url,
             metrics_urls={**ports.metrics_urls, "rabbitmq": rabbitmq.metrics_url},
             broker_url=rabbitmq.url,

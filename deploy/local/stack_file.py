@@ -23,6 +23,7 @@ class StackAddresses:
     phones_url: str = field(repr=False)
     control_token: str = field(repr=False)
     ingress_url: str
+    ingress_urls: list[str]
     door_url: str
     metrics_urls: dict[str, str]
     broker_url: str = field(repr=False)

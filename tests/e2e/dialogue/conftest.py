@@ -15,7 +15,7 @@ from tests.e2e.dialogue.town import Town, town_of
 async def stack() -> AsyncIterator[Stack]:
     with tempfile.TemporaryDirectory(prefix="kreisfunk-test-") as name:
         os.chmod(name, 0o711)  # noqa: S103 (the user that PostgreSQL runs under has to pass)
-        async with local_stack(Path(name) / "town", subscriptions=2, messages_per_second=200) as stack:
+        async with local_stack(Path(name) / "town", subscriptions=2, ingresses=2, messages_per_second=200) as stack:
             yield stack
 
 

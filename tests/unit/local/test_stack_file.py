@@ -14,6 +14,7 @@ ADDRESSES = StackAddresses(
     phones_url="http://127.0.0.1:1/#token",
     control_token="token",
     ingress_url="http://127.0.0.1:2",
+    ingress_urls=["http://127.0.0.1:2"],
     door_url="http://127.0.0.1:7",
     metrics_urls={"ingress-1": "http://127.0.0.1:3/metrics"},
     broker_url="amqp://127.0.0.1:4/",
