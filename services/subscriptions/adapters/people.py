@@ -30,15 +30,15 @@ _FIND = """
 _SAVE = """
     insert into subscriptions.subscriber (id, sequence, state, phone_index, phone_sealed, user_index,
         user_sealed, started_at, started_received_at, ended_at, ended_received_at, places, paused_until, chosen_at,
-        chosen_received_at, merged_into)
-    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+        chosen_received_at, merged_into, suspended, preferred_at)
+    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
     on conflict (id) do update set (sequence, state, phone_index, phone_sealed, user_index, user_sealed,
         started_at, started_received_at, ended_at, ended_received_at, places, paused_until, chosen_at,
-        chosen_received_at, merged_into)
+        chosen_received_at, merged_into, suspended, preferred_at)
       = (excluded.sequence, excluded.state, excluded.phone_index, excluded.phone_sealed, excluded.user_index,
         excluded.user_sealed, excluded.started_at, excluded.started_received_at, excluded.ended_at,
         excluded.ended_received_at, excluded.places, excluded.paused_until, excluded.chosen_at,
-        excluded.chosen_received_at, excluded.merged_into)
+        excluded.chosen_received_at, excluded.merged_into, excluded.suspended, excluded.preferred_at)
 """
 _SAVE_CONSENT = """
     insert into subscriptions.consent (subscriber_id, sequence, event, topics, wording_version, wording_hash,

@@ -35,6 +35,8 @@ def subscriber_of(row: Row) -> Subscriber:
         paused_until=row["paused_until"],
         chosen=_moment(row, "chosen"),
         merged_into=row["merged_into"],
+        suspended=frozenset(row["suspended"]),
+        preferred=row["preferred_at"],
         started=_moment(row, "started"),
         ended=_moment(row, "ended"),
     )
@@ -60,6 +62,8 @@ def columns_of(subscriber: Subscriber) -> tuple[object, ...]:
         subscriber.paused_until,
         *(subscriber.chosen or (None, None)),
         subscriber.merged_into,
+        sorted(subscriber.suspended),
+        subscriber.preferred,
     )
 
 

@@ -1,5 +1,7 @@
 """Topics and municipalities after a choice."""
 
+from dataclasses import replace
+
 from services.subscriptions.domain.language.intents import Intent, Wish
 from services.subscriptions.domain.subscriber import Moment, Subscriber
 
@@ -12,4 +14,5 @@ def chosen(subscriber: Subscriber, wish: Wish, moment: Moment) -> Subscriber:
         topics, places = subscriber.topics | wish.topics, subscriber.places | wish.places
     if wish.every_place:
         places = frozenset()
-    return subscriber.choose(topics, places, moment)
+    after = subscriber.choose(topics, places, moment)
+    return after if wish.topics else replace(after, suspended=subscriber.suspended)

@@ -131,7 +131,7 @@ def _outdated(subscriber: Subscriber | None, said: _Said) -> bool:
         return True
     if subscriber is None:
         return False
-    if said.wish.intent in (Intent.STOP, Intent.ERASE) and subscriber.subscribed:
+    if said.wish.intent in (Intent.STOP, Intent.ERASE) and (subscriber.subscribed or subscriber.suspended):
         return subscriber.started is not None and moment < subscriber.started
     newest = subscriber.changed if said.wish.intent is Intent.START else subscriber.said
     return newest is not None and moment < newest

@@ -26,10 +26,8 @@ def answers(
     message: InboundMessage, before: Subscriber | None, after: Subscriber | None, outcome: Outcome
 ) -> tuple[Publication, ...]:
     """What a decision publishes: a withdrawal is told before it is confirmed to the citizen."""
-    changed = after is not None and (before is None or after.sequence != before.sequence)
-    told = (
-        _changes(message, before, after, outcome) if after and changed and outcome.result is not Result.ERASED else ()
-    )
+    new = after is not None and (before is None or after.sequence != before.sequence)
+    told = _changes(message, before, after, outcome) if after and new and outcome.result is not Result.ERASED else ()
     return (*told, *_reply(message, after, outcome))
 
 
@@ -43,33 +41,33 @@ def _changes(
     for topic in sorted(before.topics - after.topics) if before else ():
         yield ended(after, moment=moment, message_key=key, topic=topic)
     if outcome.result is Result.STARTED:
-        yield _started(after, message)
+        yield started(after, moment=moment, message_key=key)
     elif outcome.result is not Result.RENEWED:
-        yield _changed(after, message)
+        yield changed(after, moment=moment, message_key=key)
 
 
-def _started(subscriber: Subscriber, message: InboundMessage) -> Publication:
-    at = Moment.of(message).at
-    started = SubscriptionStarted(
+def started(subscriber: Subscriber, *, moment: Moment, message_key: bytes) -> Publication:
+    """From now on they get something."""
+    message = SubscriptionStarted(
         subscriber=subscriber.id,
         sequence=subscriber.sequence,
         topics=tuple(sorted(subscriber.topics)),
-        at=at,
+        at=moment.at,
     )
-    return event(started, identifier=timed_id(at, b"started", message.message_key), at=at)
+    return event(message, identifier=timed_id(moment.at, b"started", message_key), at=moment.at)
 
 
-def _changed(subscriber: Subscriber, message: InboundMessage) -> Publication:
-    at = Moment.of(message).at
-    changed = SubscriptionChanged(
+def changed(subscriber: Subscriber, *, moment: Moment, message_key: bytes) -> Publication:
+    """They get something else from now on."""
+    message = SubscriptionChanged(
         subscriber=subscriber.id,
         sequence=subscriber.sequence,
         topics=tuple(sorted(subscriber.topics)),
         municipalities=tuple(sorted(subscriber.places)),
         paused_until=subscriber.paused_until,
-        at=at,
+        at=moment.at,
     )
-    return event(changed, identifier=timed_id(at, b"changed", message.message_key), at=at)
+    return event(message, identifier=timed_id(moment.at, b"changed", message_key), at=moment.at)
 
 
 def _reply(message: InboundMessage, subscriber: Subscriber | None, outcome: Outcome) -> Iterable[Publication]:

@@ -65,6 +65,8 @@ def _united(kept: Subscriber, other: Subscriber) -> Subscriber:
         topics=latest.topics,
         places=latest.places,
         paused_until=latest.paused_until,
+        suspended=latest.suspended,
+        preferred=max(filter(None, (kept.preferred, other.preferred)), default=None),
         chosen=max(filter(None, (kept.chosen, other.chosen)), default=None),
         addresses=together(kept.addresses, other.addresses),
         started=max(filter(None, (kept.started, other.started)), default=None),
@@ -87,5 +89,6 @@ def _emptied(subscriber: Subscriber, kept: Subscriber) -> Subscriber:
         topics=frozenset(),
         places=frozenset(),
         paused_until=None,
+        suspended=frozenset(),
         merged_into=kept.id,
     )

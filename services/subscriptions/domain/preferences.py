@@ -1,26 +1,28 @@
-"""Meta's own "stop marketing messages" in the app: obeyed, never answered."""
+"""Meta's own stop and resume of marketing messages in the app: obeyed, never answered."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from services.subscriptions.domain.subscriber import Moment, Subscriber, indexes
 from shared.contracts.inbound import PreferenceChange
 
 MARKETING = "marketing_messages"
 STOP = "stop"
+RESUME = "resume"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Leaving:
-    """The subscriber afterwards, and the topics that were left."""
+class Preferred:
+    """The subscriber afterwards, and the topics that were left or are back."""
 
     subscriber: Subscriber
-    topics: frozenset[str]
+    left: frozenset[str] = frozenset()
+    back: frozenset[str] = frozenset()
 
 
-def is_stop(change: PreferenceChange) -> bool:
-    """A resume has no effect: only the person's own "Start" subscribes."""
-    return change.category == MARKETING and change.value == STOP
+def concerns_us(change: PreferenceChange) -> bool:
+    """Of anything else than marketing, and of a sign-up, we know nothing to do."""
+    return change.category == MARKETING and change.value in (STOP, RESUME)
 
 
 def key_of(change: PreferenceChange) -> bytes:
@@ -29,14 +31,30 @@ def key_of(change: PreferenceChange) -> bytes:
     return hashlib.sha256(b"\0".join([*indexes(change.person), *(word.encode() for word in words)])).digest()
 
 
-def leave_marketing(
-    subscriber: Subscriber | None, change: PreferenceChange, marketing: frozenset[str]
-) -> Leaving | None:
-    """None if nothing is left by it, also because a "Start" is newer."""
-    moment = Moment(change.at, change.at)
-    if subscriber is None or not subscriber.topics & marketing:
+def prefer(subscriber: Subscriber | None, change: PreferenceChange, marketing: frozenset[str]) -> Preferred | None:
+    """None for a stranger, and if a "Start" or another preference is newer."""
+    if subscriber is None or _outdated(subscriber, change):
         return None
-    if subscriber.started and change.at < subscriber.started.at:
-        return None
+    preferring = replace(subscriber, preferred=change.at)
+    return (_stop if change.value == STOP else _resume)(preferring, change, marketing)
+
+
+def _outdated(subscriber: Subscriber, change: PreferenceChange) -> bool:
+    if subscriber.preferred and change.at < subscriber.preferred:
+        return True
+    return subscriber.started is not None and change.at < subscriber.started.at
+
+
+def _stop(subscriber: Subscriber, change: PreferenceChange, marketing: frozenset[str]) -> Preferred:
     topics = subscriber.topics & marketing
-    return Leaving(subscriber=subscriber.leave(topics, moment), topics=topics)
+    if not topics:
+        return Preferred(subscriber=subscriber)
+    return Preferred(subscriber=subscriber.suspend(topics, Moment(change.at, change.at)), left=topics)
+
+
+def _resume(subscriber: Subscriber, change: PreferenceChange, marketing: frozenset[str]) -> Preferred:
+    """Only what a stop in the app ended, and no word of the person since."""
+    topics = subscriber.suspended & marketing
+    if not topics:
+        return Preferred(subscriber=subscriber)
+    return Preferred(subscriber=subscriber.restore(topics, change.person), back=topics)

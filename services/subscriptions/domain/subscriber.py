@@ -38,8 +38,9 @@ class Subscriber:
     """A person who wrote "Start" or "Stop" at least once.
 
     `sequence` counts starts, choices and stops; `chosen` is the newest choice of topics, places or a pause. No
-    `places` means all of them. An unsubscribed person's addresses keep their index only, so that
-    a "Start" which arrives late is recognised as older than the "Stop".
+    `places` means all of them. `suspended` are topics that a stop inside WhatsApp ended and no word of the person
+    since, `preferred` is when they last stopped or resumed there. An unsubscribed person's addresses keep their
+    index only, so that a "Start" which arrives late is recognised as older than the "Stop".
     """
 
     id: UUID
@@ -51,6 +52,8 @@ class Subscriber:
     paused_until: datetime | None = None
     chosen: Moment | None = None
     merged_into: UUID | None = None
+    suspended: frozenset[str] = frozenset()
+    preferred: datetime | None = None
     started: Moment | None = None
     ended: Moment | None = None
 
@@ -79,6 +82,7 @@ class Subscriber:
             addresses=together(sender, self.addresses),
             topics=topics,
             paused_until=None,
+            suspended=frozenset(),
             started=moment,
         )
 
@@ -91,6 +95,7 @@ class Subscriber:
             topics=frozenset(),
             places=frozenset(),
             paused_until=None,
+            suspended=frozenset(),
             ended=moment,
         )
 
@@ -98,18 +103,37 @@ class Subscriber:
         """Exactly these topics from now on; choosing none is a stop."""
         if not topics:
             return self.stop(moment)
-        return replace(self, sequence=self.sequence + 1, topics=topics, places=places, chosen=moment)
+        return replace(
+            self,
+            sequence=self.sequence + 1,
+            topics=topics,
+            places=places,
+            suspended=frozenset(),
+            chosen=moment,
+        )
 
     def pause(self, until: datetime | None, moment: Moment) -> "Subscriber":
         """Nothing until then; None ends a pause."""
         return replace(self, sequence=self.sequence + 1, paused_until=until, chosen=moment)
 
-    def leave(self, topics: frozenset[str], moment: Moment) -> "Subscriber":
-        """Withdraw from some topics; from the last one on it is a stop."""
+    def suspend(self, topics: frozenset[str], moment: Moment) -> "Subscriber":
+        """Withdraw from some topics inside WhatsApp; from the last one on it is a stop."""
         left = self.topics - topics
+        suspended = self.suspended | (self.topics & topics)
         if not left:
-            return self.stop(moment)
-        return replace(self, sequence=self.sequence + 1, topics=left, ended=moment)
+            return replace(self.stop(moment), suspended=suspended)
+        return replace(self, sequence=self.sequence + 1, topics=left, suspended=suspended, ended=moment)
+
+    def restore(self, topics: frozenset[str], sender: Addresses) -> "Subscriber":
+        """Undo a suspension. It is no start: a "Stop" from before it that arrives late still counts."""
+        return replace(
+            self,
+            sequence=self.sequence + 1,
+            state=State.SUBSCRIBED,
+            addresses=together(sender, self.addresses),
+            topics=self.topics | topics,
+            suspended=frozenset(),
+        )
 
 
 def together(newer: Addresses, older: Addresses) -> Addresses:

@@ -9,11 +9,11 @@ from services.subscriptions.domain.consent import Consent, ConsentEvent, consent
 from services.subscriptions.domain.county import County
 from services.subscriptions.domain.decision import Outcome, Result, Situation, decide
 from services.subscriptions.domain.erasure import erasure_of, told
-from services.subscriptions.domain.events import answers, ended
+from services.subscriptions.domain.events import answers, changed, ended, started
 from services.subscriptions.domain.feedback import Feedback, feedback_of, person_of, reacted, received
 from services.subscriptions.domain.identity import Person, moved, resolve
 from services.subscriptions.domain.language.intents import Wish
-from services.subscriptions.domain.preferences import Leaving, key_of, leave_marketing
+from services.subscriptions.domain.preferences import Preferred, key_of, prefer
 from services.subscriptions.domain.publication import Publication
 from services.subscriptions.domain.subscriber import Moment, Subscriber
 from services.subscriptions.ports import Decided, Known
@@ -64,18 +64,17 @@ def decide_message(known: Known, hearing: Hearing) -> Decided:
 
 
 def decide_preference(known: Known, change: PreferenceChange, *, county: County) -> Decided:
-    """All that a stop inside WhatsApp changes."""
+    """All that a stop or a resume inside WhatsApp changes."""
     person = resolve(known.by_user, known.by_phone, change.person)
-    leaving = leave_marketing(person.subscriber, change, county.marketing_topics)
-    if leaving is None:
+    preferred = prefer(person.subscriber, change, county.marketing_topics)
+    if preferred is None:
         return Decided(result=Result.IGNORED)
     moment, key = Moment(change.at, change.at), key_of(change)
-    entry = consent(leaving.subscriber, ConsentEvent.WITHDRAWN, moment=moment, message_key=key, topics=leaving.topics)
     return Decided(
-        result=Result.ENDED,
-        subscribers=_changed(known, person, leaving.subscriber),
-        consents=(*_merged(person, moment, key), entry),
-        publications=(*_farewells(known, person, moment, key), *_left(leaving, moment, key)),
+        result=_result_of(preferred),
+        subscribers=_changed(known, person, preferred.subscriber),
+        consents=(*_merged(person, moment, key), *_preference(preferred, moment, key)),
+        publications=(*_farewells(known, person, moment, key), *_preferred(person, preferred, moment, key)),
     )
 
 
@@ -187,6 +186,27 @@ def _farewells(known: Known, person: Person, moment: Moment, key: bytes) -> tupl
     return (ended(person.absorbed, moment=moment, message_key=key),)
 
 
-def _left(leaving: Leaving, moment: Moment, key: bytes) -> tuple[Publication, ...]:
-    topics = sorted(leaving.topics) if leaving.subscriber.subscribed else [None]
-    return tuple(ended(leaving.subscriber, moment=moment, message_key=key, topic=topic) for topic in topics)
+def _result_of(preferred: Preferred) -> Result:
+    if preferred.left:
+        return Result.ENDED
+    return Result.CHANGED if preferred.back else Result.IGNORED
+
+
+def _preference(preferred: Preferred, moment: Moment, key: bytes) -> tuple[Consent, ...]:
+    entries = ((ConsentEvent.WITHDRAWN, preferred.left), (ConsentEvent.GIVEN, preferred.back))
+    return tuple(
+        consent(preferred.subscriber, event, moment=moment, message_key=key, topics=topics)
+        for event, topics in entries
+        if topics
+    )
+
+
+def _preferred(person: Person, preferred: Preferred, moment: Moment, key: bytes) -> tuple[Publication, ...]:
+    after = preferred.subscriber
+    if preferred.left:
+        topics = sorted(preferred.left) if after.subscribed else [None]
+        return tuple(ended(after, moment=moment, message_key=key, topic=topic) for topic in topics)
+    if not preferred.back:
+        return ()
+    tell = changed if person.subscriber and person.subscriber.subscribed else started
+    return (tell(after, moment=moment, message_key=key),)

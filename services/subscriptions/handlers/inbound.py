@@ -12,7 +12,7 @@ from services.subscriptions.domain.decision import Result
 from services.subscriptions.domain.feedback import rated
 from services.subscriptions.domain.language.intents import Intent, Wish
 from services.subscriptions.domain.language.understanding import understand
-from services.subscriptions.domain.preferences import is_stop, key_of
+from services.subscriptions.domain.preferences import concerns_us, key_of
 from services.subscriptions.domain.publication import Destination
 from services.subscriptions.domain.subscriber import indexes
 from services.subscriptions.domain.waves import waves
@@ -107,7 +107,7 @@ class Inbound:
 
     async def _preferences(self, changes: tuple[PreferenceChange, ...]) -> None:
         for change in changes:
-            if is_stop(change) and indexes(change.person):
+            if concerns_us(change) and indexes(change.person):
                 decide = partial(decide_preference, change=change, county=self.county)
                 await self._tell(await self.people.once(key_of(change), change.person, self.clock(), decide))
 

@@ -97,7 +97,7 @@ async def test_help_why_and_data(town: Town) -> None:
     assert "angemeldet, Themen: Veranstaltungen" in await phone.writes("Start", "Daten")
 
 
-async def test_marketing_stopped_inside_whatsapp_is_obeyed_and_not_answered(town: Town) -> None:
+async def test_marketing_stopped_and_resumed_inside_whatsapp_is_obeyed_and_not_answered(town: Town) -> None:
     phone = await town.citizen()
     await phone.writes("Start")
     await town.call("POST", f"citizens/{phone.id}/preferences", {"value": "stop"})
@@ -106,6 +106,11 @@ async def test_marketing_stopped_inside_whatsapp_is_obeyed_and_not_answered(town
     await town.publish("Eine Sperrung")
     assert ["Sperrung" in text for text in await phone.news()] == [True]
     assert len(await phone.received()) == 2
+    await town.call("POST", f"citizens/{phone.id}/preferences", {"value": "resume"})
+    await town.did()
+    await town.publish("Ein Theaterabend", topic="veranstaltungen")
+    assert "Ein Theaterabend" in (await phone.news())[-1]
+    assert len(await phone.received()) == 3
 
 
 async def test_feedback_by_text_button_and_reaction(town: Town) -> None:

@@ -88,7 +88,7 @@ def test_within_one_second_of_metas_clock_ours_decides() -> None:
 def test_a_stop_counts_although_whatsapp_ended_some_topics_later() -> None:
     subscriber = after([message("Start")])
     assert subscriber is not None
-    fewer = subscriber.leave(COUNTY.marketing_topics, Moment(at(9), at(9)))
+    fewer = subscriber.suspend(COUNTY.marketing_topics, Moment(at(9), at(9)))
     ended, outcome = hear(fewer, message("Stop", seconds=5), situation())
     assert ended is not None
     assert (ended.state, outcome.result) == (State.UNSUBSCRIBED, Result.ENDED)
@@ -97,7 +97,7 @@ def test_a_stop_counts_although_whatsapp_ended_some_topics_later() -> None:
 def test_a_start_brings_back_the_topics_that_whatsapp_ended() -> None:
     subscriber = after([message("Start")])
     assert subscriber is not None
-    fewer = subscriber.leave(COUNTY.marketing_topics, Moment(at(5), at(5)))
+    fewer = subscriber.suspend(COUNTY.marketing_topics, Moment(at(5), at(5)))
     again, outcome = hear(fewer, message("Start", seconds=9), situation(seconds=10))
     assert again is not None
     assert (again.topics, _wording(outcome)) == (COUNTY.topic_ids, TEXTS.receipt)

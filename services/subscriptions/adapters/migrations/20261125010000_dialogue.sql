@@ -6,10 +6,14 @@ alter table subscriptions.subscriber
   add column paused_until timestamptz,
   add column chosen_at timestamptz,
   add column chosen_received_at timestamptz,
-  add column merged_into uuid;
+  add column merged_into uuid,
+  add column suspended text[] not null default '{}',
+  add column preferred_at timestamptz;
 create index subscriber_merged_into on subscriptions.subscriber (merged_into) where merged_into is not null;
 create index subscriber_ended on subscriptions.subscriber (ended_at) where state <> 'subscribed';
 comment on column subscriptions.subscriber.places is 'chosen municipalities for local topics; none means all';
+comment on column subscriptions.subscriber.suspended is 'topics ended by a stop inside WhatsApp, and no word since';
+comment on column subscriptions.subscriber.preferred_at is 'the newest stop or resume inside WhatsApp';
 
 alter table subscriptions.broadcast add column municipalities text[] not null default '{}';
 
