@@ -1,0 +1,66 @@
+"""Publishes one notice over AMQP and tells what became of it. Needs Python 3.11 and aio-pika.
+
+BROKER_URL is amqps://<login>:<password>@<host>/%2F, KREISFUNK_SOURCE the source that belongs to the login.
+"""
+
+import asyncio
+import json
+import os
+import sys
+import uuid
+from datetime import UTC, datetime, timedelta
+from urllib.parse import unquote, urlsplit
+
+import aio_pika
+
+URL = os.environ["BROKER_URL"]
+SOURCE = os.environ.get("KREISFUNK_SOURCE", "/landkreis-osterholz/pressestelle")
+LOGIN = unquote(urlsplit(URL).username or "")
+
+
+def event(notice: str, identifier: str) -> dict[str, object]:
+    now = datetime.now(UTC)
+    return {
+        "specversion": "1.0",
+        "id": identifier,
+        "source": SOURCE,
+        "type": "de.kreisfunk.notice.published.v1",
+        "time": now.isoformat(),
+        "subject": notice,
+        "expirytime": (now + timedelta(hours=12)).isoformat(),
+        "datacontenttype": "application/json",
+        "data": {
+            "topic": "strassensperrungen",
+            "headline": "Vollsperrung K 9",
+            "text": "Die Umleitung ist ausgeschildert.",
+        },
+    }
+
+
+async def main(notice: str) -> int:
+    identifier = f"{notice}-1"  # the same when you publish it again: nothing is sent twice
+    message = aio_pika.Message(
+        json.dumps(event(notice, identifier)).encode(),
+        content_type="application/cloudevents+json",
+        message_id=identifier,
+        user_id=LOGIN,
+        delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
+    )
+    async with await aio_pika.connect(URL) as connection:
+        channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
+        answers = await channel.declare_queue(f"municipal.{LOGIN}.{uuid.uuid4()}", exclusive=True)
+        for key in ("notice.accepted", "notice.rejected"):
+            await answers.bind("kreisfunk.events", key)  # before publishing: the answer may be fast
+        exchange = await channel.get_exchange("municipal.events", ensure=False)
+        await exchange.publish(message, "notice.published", timeout=30)  # returns with the broker's confirm
+        async with answers.iterator(no_ack=True, timeout=30) as arriving:
+            async for answer in arriving:
+                said = json.loads(answer.body)
+                if (said["data"]["source"], said["data"]["event"]) == (SOURCE, identifier):
+                    print(said["type"], json.dumps(said["data"], ensure_ascii=False))
+                    return 3 if "rejected" in said["type"] else 0
+    return 5
+
+
+# Your own id of the notice. Keep it with the body: whoever publishes again publishes exactly this one.
+sys.exit(asyncio.run(main(sys.argv[1] if len(sys.argv) > 1 else f"sperrung-{uuid.uuid4()}")))

@@ -1,0 +1,63 @@
+"""Publishes one notice over HTTP and tells what becomes of it until its end. Needs Python 3.11 and nothing else.
+
+KREISFUNK_URL is the address and KREISFUNK_TOKEN the token that the operator gave you.
+"""
+
+import json
+import os
+import sys
+import time
+import uuid
+from datetime import UTC, datetime, timedelta
+from http.client import HTTPException
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+URL = os.environ["KREISFUNK_URL"].rstrip("/")
+AUTHORIZATION = {"Authorization": f"Bearer {os.environ['KREISFUNK_TOKEN']}"}
+AGAIN = {408, 429, 500, 502, 503, 504}
+ATTEMPTS = 8
+
+
+def publish(body: bytes, key: str) -> str:
+    """Where to follow it. Repeats the same request with the same key until it is answered: nothing is sent twice."""
+    headers = {**AUTHORIZATION, "Content-Type": "application/json", "Idempotency-Key": key}
+    for attempt in range(1, ATTEMPTS + 1):
+        pause = min(2**attempt, 60)
+        try:
+            with urlopen(Request(f"{URL}/notices", body, headers), timeout=30) as answer:
+                return str(answer.headers["Location"])
+        except HTTPError as error:
+            if error.code not in AGAIN or attempt == ATTEMPTS:
+                sys.exit(error.read().decode())  # names each wrong field and what would be right
+            pause = int(error.headers.get("Retry-After", pause))
+        except (OSError, HTTPException):
+            if attempt == ATTEMPTS:
+                raise
+        time.sleep(pause)
+    raise AssertionError
+
+
+def watch(location: str) -> str:
+    """Prints each change; the last state."""
+    state = ""
+    headers = {**AUTHORIZATION, "Accept": "text/event-stream"}
+    with urlopen(Request(URL + location, headers=headers), timeout=60) as stream:
+        for line in stream:
+            if line.startswith(b"data: "):
+                change = json.loads(line[6:])
+                state = change["state"]
+                print(json.dumps(change, ensure_ascii=False), flush=True)
+    return state
+
+
+# Your own id of the notice. Keep it with the body: whoever repeats a request repeats exactly this one.
+notice = sys.argv[1] if len(sys.argv) > 1 else f"sperrung-{uuid.uuid4()}"
+content = {
+    "notice": notice,
+    "expires_at": (datetime.now(UTC) + timedelta(hours=12)).isoformat(),
+    "topic": "strassensperrungen",
+    "headline": "Vollsperrung K 9",
+    "text": "Die Umleitung ist ausgeschildert.",
+}
+sys.exit(3 if watch(publish(json.dumps(content).encode(), f"{notice}-1")) == "rejected" else 0)

@@ -1,0 +1,20 @@
+#!/bin/sh
+# Publishes one notice over HTTP and tells what becomes of it until its end. Needs curl.
+# KREISFUNK_URL is the address and KREISFUNK_TOKEN the token that the operator gave you.
+set -eu
+
+# Your own id of the notice. Keep it with the body: whoever repeats a request repeats exactly this one.
+notice=${1:-sperrung-$(date +%s)}
+expires=$(date -u -d '+12 hours' +%Y-%m-%dT%H:%M:%SZ 2>/dev/null || date -u -v+12H +%Y-%m-%dT%H:%M:%SZ)
+body='{"notice": "'$notice'", "expires_at": "'$expires'", "topic": "strassensperrungen",
+  "headline": "Vollsperrung K 9", "text": "Die Umleitung ist ausgeschildert."}'
+
+# Repeats what may be repeated (no answer, 429, 503 …): the key makes it the same notice each time.
+answer=$(curl -sS --fail-with-body --max-time 30 --retry 8 --retry-connrefused "$KREISFUNK_URL/notices" \
+  -H "Authorization: Bearer $KREISFUNK_TOKEN" -H 'Content-Type: application/json' \
+  -H "Idempotency-Key: $notice-1" -d "$body") || { printf '%s\n' "$answer" >&2; exit 1; }
+event=$(printf '%s' "$answer" | sed 's/.*"event":"\([^"]*\)".*/\1/')
+echo "$KREISFUNK_URL$event"
+
+curl -sSN "$KREISFUNK_URL$event" -H "Authorization: Bearer $KREISFUNK_TOKEN" -H 'Accept: text/event-stream' |
+  awk '/^data: /{ print substr($0, 7) } /^event: /{ last = $2 } END { exit last == "rejected" ? 3 : 0 }'

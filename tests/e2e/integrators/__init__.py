@@ -1,0 +1,1 @@
+"""What integrators read and copy works as it stands."""

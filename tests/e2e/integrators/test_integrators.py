@@ -1,0 +1,163 @@
+"""The programs in examples/ and every command of docs/integration.md, in order, in the whole system."""
+
+import asyncio
+import json
+import os
+import re
+import shutil
+import sys
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import ClientSession
+
+from deploy.local.secret_files import DOOR_TOKEN
+from tests.e2e.steering.town import CITIZENS, Town, running_town
+from tests.servers import url_with_login, wait_for
+
+pytestmark = pytest.mark.timeout(300)
+
+REPOSITORY = Path(__file__).parents[3]
+HTTP, AMQP = REPOSITORY / "examples" / "http", REPOSITORY / "examples" / "amqp"
+GUIDE = REPOSITORY / "docs" / "integration.md"
+BLOCK = re.compile(r"^```sh\n(.+?)^```", re.DOTALL | re.MULTILINE)
+EVENT = re.compile(r'"event": ?"(/events/[0-9a-f]{32})"')
+
+OVER_HTTP = {"curl": ["sh", str(HTTP / "publish.sh")], "python": [sys.executable, str(HTTP / "publish.py")]}
+OVER_AMQP = {
+    "pika": [sys.executable, str(AMQP / "publish_pika.py")],
+    "aio-pika": [sys.executable, str(AMQP / "publish_aio_pika.py")],
+}
+IF_INSTALLED = {"java": ["java", str(HTTP / "Publish.java")], "php": ["php", str(HTTP / "publish.php")]}
+ALL_OVER_HTTP = {**OVER_HTTP, **{name: command for name, command in IF_INSTALLED.items() if shutil.which(name)}}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """How a program ended, and all it wrote."""
+
+    status: int
+    output: str
+
+
+@pytest.fixture(scope="module")
+async def town(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Town]:
+    async with running_town(tmp_path_factory.mktemp("town")) as running:
+        yield running
+
+
+@pytest.fixture
+def given(town: Town) -> dict[str, str]:
+    """What the operator hands over, as the programs want it."""
+    password = secret(town, "pressestelle/kreisfunk_broker_password")
+    return {
+        "KREISFUNK_URL": town.stack.door_url,
+        "KREISFUNK_TOKEN": secret(town, DOOR_TOKEN),
+        "BROKER_URL": url_with_login(town.stack.broker_url, "pressestelle", password),
+    }
+
+
+def secret(town: Town, file: str) -> str:
+    return (town.stack.folder / "secrets" / file).read_text().strip()
+
+
+async def run(command: Sequence[str], folder: Path, environment: Mapping[str, str]) -> Run:
+    process = await asyncio.create_subprocess_exec(
+        *command,
+        cwd=folder,
+        env={"PATH": os.environ["PATH"], **environment},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    output, _ = await process.communicate()
+    assert process.returncode is not None
+    return Run(status=process.returncode, output=output.decode())
+
+
+async def audience(town: Town, broadcast: str) -> int:
+    await town.until_settled(broadcast)
+    return int((await town.shown(broadcast))["books"]["audience"])
+
+
+@pytest.mark.parametrize("name", ALL_OVER_HTTP)
+async def test_a_program_publishes_over_http_and_tells_the_end(
+    town: Town, given: Mapping[str, str], tmp_path: Path, name: str
+) -> None:
+    ended = await run([*ALL_OVER_HTTP[name], f"ueber-http-{name}"], tmp_path, given)
+    assert ended.status == 0, ended.output
+    last = json.loads(ended.output.splitlines()[-1])
+    assert (last["state"], last["notice"]) == ("finished", f"ueber-http-{name}")
+    assert await audience(town, last["broadcast"]) == CITIZENS
+
+
+@pytest.mark.parametrize("name", OVER_AMQP)
+async def test_a_program_publishes_over_amqp_and_tells_the_answer(
+    town: Town, given: Mapping[str, str], tmp_path: Path, name: str
+) -> None:
+    ended = await run([*OVER_AMQP[name], f"ueber-amqp-{name}"], tmp_path, given)
+    assert ended.status == 0, ended.output
+    kind, said = ended.output.split(maxsplit=1)
+    assert kind == "de.kreisfunk.notice.accepted.v1"
+    assert await audience(town, json.loads(said)["broadcast"]) == CITIZENS
+
+
+@pytest.mark.parametrize("name", ALL_OVER_HTTP)
+async def test_a_program_says_why_it_was_refused(given: Mapping[str, str], tmp_path: Path, name: str) -> None:
+    wrong = {**given, "KREISFUNK_TOKEN": given["KREISFUNK_TOKEN"][:-4] + "0000"}
+    ended = await run(ALL_OVER_HTTP[name], tmp_path, wrong)
+    assert ended.status == 1
+    assert "A valid token is needed" in ended.output
+
+
+async def test_what_is_calculated_anew_is_not_the_same_notice(given: Mapping[str, str], tmp_path: Path) -> None:
+    """The same id with another time of expiry is another content."""
+    command = [*OVER_AMQP["pika"], "zweimal"]
+    assert (await run(command, tmp_path, given)).status == 0
+    again = await run(command, tmp_path, given)
+    assert again.status == 3
+    assert '"field": "id"' in again.output
+
+
+def checkout(folder: Path, stack: Path) -> Path:
+    """As the guide wants it: the checkout with a stack that `make up` started."""
+    (folder / ".local").mkdir()
+    for name, target in ((".venv", Path(sys.prefix)), ("examples", HTTP.parent), (".local/up", stack)):
+        (folder / name).symlink_to(target)
+    return folder
+
+
+async def final(client: ClientSession, event: str) -> dict[str, Any]:
+    known: dict[str, Any] = {}
+
+    async def ended() -> bool:
+        async with client.get(event) as response:
+            known.update(await response.json())
+        return known["state"] in ("finished", "done", "rejected", "cancelled")
+
+    await wait_for(ended, 60)
+    return known
+
+
+async def test_the_guide_from_its_first_command_to_its_last(
+    town: Town, given: Mapping[str, str], tmp_path: Path
+) -> None:
+    blocks = BLOCK.findall(GUIDE.read_text())
+    script = "\n".join(["set -euo pipefail", *blocks])
+    ended = await run(["bash", "-c", script], checkout(tmp_path, town.stack.folder), {"COLUMNS": "200"})
+    assert ended.status == 0, ended.output
+    assert len(blocks) >= 10
+    assert "event: finished" in ended.output
+    assert ended.output.count("de.kreisfunk.notice.accepted.v1") == len(OVER_AMQP)
+    headers = {"Authorization": f"Bearer {given['KREISFUNK_TOKEN']}"}
+    async with ClientSession(town.stack.door_url, headers=headers) as client:
+        became = [await final(client, event) for event in dict.fromkeys(EVENT.findall(ended.output))]
+    assert [(one["action"], one["state"]) for one in became] == [
+        ("published", "finished"),
+        ("updated", "cancelled"),
+        ("withdrawn", "done"),
+        ("published", "finished"),
+        ("published", "finished"),
+    ]
