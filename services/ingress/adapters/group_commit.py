@@ -17,10 +17,15 @@ Publish = Callable[[Sequence[E]], Awaitable[None]]
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """The most that one group holds; a single event may weigh more, and then travels alone."""
+    """The most that one group holds; a single event may weigh more, and then travels alone.
+
+    While a group is in flight, another leaves only once `beside` events wait: several small ones cost more than
+    one that waits for the confirm before it.
+    """
 
     events: int
     weight: int
+    beside: int = 1
 
 
 @dataclass
@@ -53,14 +58,15 @@ class GroupCommit(Generic[E]):
     weigh: Callable[[E], int]
     limits: Limits
     _waiting: deque[_Waiting[E]] = field(default_factory=deque)
-    _arrived: asyncio.Event = field(default_factory=asyncio.Event)
+    _in_flight: int = 0
+    _ready: asyncio.Event = field(default_factory=asyncio.Event)
 
     def submit(self, events: Sequence[E]) -> asyncio.Future[bool]:
         """Whether all of them are confirmed. Setting or cancelling it takes back what no group holds yet."""
         submission = _Submission(len(events), asyncio.get_running_loop().create_future())
         if events:
             self._waiting.extend(_Waiting(event, submission) for event in events)
-            self._arrived.set()
+            self._check()
         else:
             submission.stored.set_result(True)
         return submission.stored
@@ -68,15 +74,26 @@ class GroupCommit(Generic[E]):
     async def work(self) -> None:
         """Publish one group after the other, for ever."""
         while True:
-            await self._arrived.wait()
+            await self._ready.wait()
             if group := self._take():
+                self._in_flight += 1
+                self._check()
                 await self._commit(group)
+                self._in_flight -= 1
+            self._check()
+
+    def _check(self) -> None:
+        """Whether a group may leave now."""
+        if len(self._waiting) >= (self.limits.beside if self._in_flight else 1):
+            self._ready.set()
+        else:
+            self._ready.clear()
 
     def _take(self) -> list[_Waiting[E]]:
         """As many as fit from the front, without those whose submitter has gone."""
         group: list[_Waiting[E]] = []
         room = self.limits.weight
-        while self._waiting and len(group) < self.limits.events:
+        while self._ready.is_set() and self._waiting and len(group) < self.limits.events:
             first = self._waiting[0]
             if not first.submission.stored.done():
                 room -= self.weigh(first.event)
@@ -84,8 +101,6 @@ class GroupCommit(Generic[E]):
                     return group
                 group.append(first)
             self._waiting.popleft()
-        if not self._waiting:
-            self._arrived.clear()
         return group
 
     async def _commit(self, group: list[_Waiting[E]]) -> None:

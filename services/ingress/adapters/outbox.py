@@ -26,7 +26,7 @@ from shared.runtime.clock import Clock
 
 SOURCE = "/kreisfunk/ingress"
 GROUPS_IN_FLIGHT = 2
-GROUP = Limits(events=500, weight=131_072)
+GROUP = Limits(events=500, weight=131_072, beside=100)
 ALONE = Limits(events=1, weight=0)
 STORE_SECONDS = 2.0
 MOST_WAITING_WEBHOOKS = 2_000

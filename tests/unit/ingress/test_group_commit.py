@@ -62,14 +62,18 @@ def numbered(sizes: list[int]) -> list[list[int]]:
     return [list(range(start, start + size)) for start, size in zip(starts, sizes, strict=True)]
 
 
-@given(sizes=st.lists(st.integers(0, 12), max_size=20), refused=st.sets(st.integers(0, 30)))
+@given(
+    sizes=st.lists(st.integers(0, 12), max_size=20),
+    refused=st.sets(st.integers(0, 30)),
+    beside=st.integers(1, 20),
+)
 def test_each_event_is_in_one_group_and_each_submitter_knows_what_became_of_its_own(
-    sizes: list[int], refused: set[int]
+    sizes: list[int], refused: set[int], beside: int
 ) -> None:
     async def test() -> None:
         broker = Broker(refuses=refused.__contains__)
         broker.open.set()
-        groups = commit(broker)
+        groups = commit(broker, Limits(events=5, weight=100, beside=beside))
         submissions = numbered(sizes)
         async with background(*working(groups)):
             answers = await asyncio.gather(*(groups.submit(events) for events in submissions))
@@ -137,6 +141,24 @@ async def test_what_arrives_while_groups_are_in_flight_travels_together() -> Non
 
     assert broker.groups == [[0], [1], list(range(2, 50))]
     assert broker.most_in_flight == WORKERS
+
+
+async def test_a_few_wait_for_the_group_before_them_and_many_leave_beside_it() -> None:
+    broker = Broker()
+    groups = commit(broker, Limits(events=100, weight=1000, beside=10))
+    async with background(*working(groups)):
+        answers = [groups.submit([0])]
+        await until(broker.has_groups(1))
+        answers.append(groups.submit(list(range(1, 10))))
+        await asyncio.sleep(0)  # a turn in which nothing may leave
+        answers.append(groups.submit([10]))
+        await until(broker.has_groups(2))
+        answers.append(groups.submit([11]))
+        broker.open.set()
+        async with asyncio.timeout(5):
+            assert all(await asyncio.gather(*answers))
+
+    assert broker.groups == [[0], list(range(1, 11)), [11]]
 
 
 async def test_who_has_gone_takes_back_what_no_group_holds() -> None:
