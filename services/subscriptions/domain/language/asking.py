@@ -43,7 +43,8 @@ _ODD = re.compile(
     r"\b(?:ist (?:das|dies|es) (?:\w+ )?(?:betrug|fake|echt|serioes|abzocke|spam|ein trick)|(?:kenne|kennen|"
     r"kennt) (?:ich )?"
     r"(?:sie|euch|mich|dich|ihr) (?:\w+ )?nicht(?! (?:\w+ ){0,3}aus\b)|"
-    r"kenne ich (?:sie|euch|dich)|woher kennen sie|kennt ihr mich|"
+    r"kenne (?:ich )?(?:diese|die|ihre) nummer nicht|"
+    r"unbekannte nummer|kenne ich (?:sie|euch|dich)|woher kennen sie|kennt ihr mich|"
     r"(?:was|wer) (?:wollen|willst|wollt) (?:\w+ )?(?:von mir|von uns)|wer (?:hat|gab) (?:\w+ ){0,2}(?:meine )?nummer|"
     r"(?:das|dies) (?:\w+ )?(?:nicht|nie) (?:bestellt|abonniert)|datenschutz\w*|impressum)\b"
 )
@@ -67,6 +68,7 @@ _WHICH_DATA = re.compile(
     r"was (?:wissen|wisst|speichern|speichert) (?:\w+ ){0,3}(?:ueber mich|von mir)|datenauskunft)\b"
 )
 _WHAT_TOPICS = re.compile(
+    r"\b(?:stelle|stell|lege|waehle|suche|bestimme) (?:ich|man) (?:\w+ ){0,3}(?:was|welche)\b|"
     r"\b(?:aussuchen|auswaehlen|waehlen|bestimmen|festlegen|entscheiden|einstellen|eingrenzen|filtern) "
     r"(?:\w+ ){0,2}(?:was|welche|worueber|wovon|woraus)\b|"
     r"\b(?:was|welche|worueber) (?:\w+ ){0,5}(?:aussuchen|auswaehlen|waehlen|bestimmen|einstellen)\b|"
@@ -96,7 +98,7 @@ def question_of(words: Sequence[str], text: str) -> Wish | None:
         return Wish(intent=Intent.WHY)
     if len(words_of(text)) <= SHORT and said <= {"info", "infos", "information", "informationen"}:
         return Wish(intent=Intent.HELP)
-    if {"was"} < said <= _DATA_AROUND and said & {"wisst", "wissen", "speichern", "gespeichert"}:
+    if {"was"} < said <= _DATA_AROUND and said & {"wisst", "wissen", "speichern", "speichert", "gespeichert"}:
         return Wish(intent=Intent.DATA)
     if _WHAT_TOPICS.search(" ".join(words)):
         return Wish(intent=Intent.TOPICS)

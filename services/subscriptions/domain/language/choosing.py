@@ -9,17 +9,23 @@ from rapidfuzz.distance import OSA
 from services.subscriptions.domain.county import County
 from services.subscriptions.domain.language.intents import Intent, Wish
 from services.subscriptions.domain.language.spelling import vocabulary, words_of
-from services.subscriptions.domain.language.vocabulary import ALONE, AROUND, LEAVE, NO, ONLY
+from services.subscriptions.domain.language.vocabulary import ALONE, AROUND, LEAVE, NO, ONLY, STOP
 
 LONG_WORD = 7
 SIMILAR = 0.8
+NEARLY_THE_SAME = 0.92
 
 _ADD = vocabulary(
     """wieder dazunehmen einschalten aktivieren dazu zusaetzlich plus hinzufuegen hinzu ebenfalls auch zuwaehlen
     hinzunehmen noch ergaenzen"""
 )
 _NOT = NO | vocabulary("nein weder loeschen streichen ohne ausser minus abwaehlen weg raus aus keine")
-_BUT = vocabulary("aber sondern dafuer weiterhin weiter nur")
+_BUT = vocabulary("aber sondern dafuer weiterhin weiter nur ja")
+_JOINING = vocabulary("anmelden anmeldung anmelde eintragen")
+_GETTING = vocabulary("die den bekommen erhalten haben kriegen alle")
+_AN_EVENT = vocabulary("zur zum der einer")
+_YES_NO = ("ja", "nein")
+_REST = vocabulary("rest andere anderes anderen andern uebrige uebrigen sonstige restlichen restliche")
 _ALL = vocabulary("alle alles all hepsi wszystkie все все")
 _START = vocabulary("start abo abonnieren abonniere subscribe")
 # Words that look like a slip in a topic's name.
@@ -31,16 +37,22 @@ _LINK = vocabulary("""haette und oder sowie thema themen nummer punkt gemeinde g
     and sie mir fuer im bereich rubrik wahl waehle auswahl informiert werden ueber nachrichten meldungen infos
     informationen wissen erfahren mitbekommen geschickt zum zur bitte interessieren interessiert lesen interesse""")
 _NUMBERED = vocabulary("die den das der nr option ziffer")
+_STRUCK = (_NOT | LEAVE) - STOP
+_BESIDE_NUMBERS = _LINK | ONLY | _NUMBERED | _STRUCK
 _SEEKING = vocabulary("suche suchen koennen kann koennt such")
+_ASKED = vocabulary("kann koennen koennte man moeglich")
 _WANTED = vocabulary("ich moechte will haette wuerde gern gerne bitte in aus ja")
 _WISHING = vocabulary("moechte will haette wuerde")
-_LIVING = vocabulary("wohne wohnen lebe leben komme ist aus umgezogen hier gemeinde wohnort wohnhaft buerger")
+_LIVING = vocabulary(
+    "wohne wohnen lebe leben komme ist aus umgezogen gezogen ziehe nach hier gemeinde wohnort wohnhaft buerger"
+)
 _TOPICS = vocabulary("""themenuebersicht themenaenderung kategorien kategorie themenauswahl themen thema topics topic
     auswahl einstellungen einstellung menue rubriken konular tematy
     теми темы المواضيع themenauswahl themenwahl themenliste interessen""")
 _PLACES = vocabulary("wohnort gemeinde gemeinden ort orte kommune kommunen")
 _AROUND_LIST = AROUND | vocabulary("""aendern anpassen bearbeiten zeigen zeig waehlen auswaehlen welche gibt was
-    anzeigen abwaehlen sehen nur menu andere anderes meine liste uebersicht verwalten wechseln habe einstellen kann
+    anzeigen abwaehlen sehen nur menu andere anderes meine
+    meiner unserer eigene eigenen wie wo koennen koennte man liste uebersicht verwalten wechseln habe einstellen kann
     abonniert change my""")
 
 
@@ -60,9 +72,9 @@ class _Found:
 
 def choice_of(words: Sequence[str], text: str, county: County) -> Wish | None:
     """A choice of topics or places by number or by name, or the wish to see the list."""
-    if any(map(str.isdecimal, words)) and all(word.isdecimal() or word in _LINK | ONLY | _NUMBERED for word in words):
+    if any(map(str.isdecimal, words)) and all(word.isdecimal() or word in _BESIDE_NUMBERS for word in words):
         return _by_number(words, county)
-    found = _find(words, county)
+    found = _find(_signed(_excepted(words)), county)
     if found.topics or found.places or found.denied:
         return _by_name(found, text)
     return _list(found.rest, text, county)
@@ -72,7 +84,8 @@ def _by_number(words: Sequence[str], county: County) -> Wish | None:
     numbers = [int(word) for word in words if word.isdecimal() and len(word) < 3]
     if not numbers or not all(1 <= number <= len(county.topics) for number in numbers):
         return None
-    return Wish(intent=Intent.ONLY, topics=frozenset(county.topics[number - 1].id for number in numbers))
+    intent = Intent.REMOVE if set(words) & _STRUCK else Intent.ONLY
+    return Wish(intent=intent, topics=frozenset(county.topics[number - 1].id for number in numbers))
 
 
 def _find(words: Sequence[str], county: County) -> _Found:
@@ -108,24 +121,29 @@ def _longest(words: Sequence[str], names: Mapping[tuple[str, ...], tuple[str, st
     for length in (3, 2, 1):
         if tuple(words[:length]) in names:
             return (length, *names[tuple(words[:length])])
-    for spelled, (kind, name) in names.items():
-        if (
-            len(spelled) == 1
-            and len(words[0]) >= LONG_WORD
-            and words[0] not in _NO_NAME
-            and _similar(words[0], spelled[0])
-        ):
-            return 1, kind, name
+    for length, enough in ((2, NEARLY_THE_SAME), (1, SIMILAR)):
+        found = _nearly("".join(words[:length]), names, enough) if len(words) >= length else None
+        if found:
+            return (length, *found)
     return 0, "", ""
 
 
-def _similar(word: str, name: str) -> bool:
-    return OSA.normalized_similarity(word, name) >= SIMILAR
+def _nearly(word: str, names: Mapping[tuple[str, ...], tuple[str, str]], enough: float) -> tuple[str, str] | None:
+    for spelled, (kind, name) in names.items():
+        if len(spelled) == 1 and len(word) >= LONG_WORD and word not in _NO_NAME and _similar(word, spelled[0], enough):
+            return kind, name
+    return None
+
+
+def _similar(word: str, name: str, enough: float) -> bool:
+    return OSA.normalized_similarity(word, name) >= enough
 
 
 def _by_name(found: _Found, text: str) -> Wish | None:
     said, topics, places = found.rest, frozenset(found.topics), frozenset(found.places)
-    if said & ONLY and said <= ONLY | _LINK | AROUND | _START | _NOT and topics | places:
+    if _and_nothing_else(found):
+        return Wish(intent=Intent.ONLY, topics=topics, places=places)
+    if said & ONLY and said <= ONLY | _LINK | AROUND | _START | _NOT | _ASKED and topics | places:
         intent = found.starting if said & _START else Intent.ONLY
         return Wish(intent=intent, topics=topics, places=places)
     if _removes(found):
@@ -133,15 +151,52 @@ def _by_name(found: _Found, text: str) -> Wish | None:
         return Wish(intent=Intent.REMOVE, topics=frozenset((found.topics | found.denied) - kept))
     if "?" in text:
         return None
-    if said & _START and said <= _START | _LINK | AROUND and topics:
-        return Wish(intent=found.starting, topics=topics, places=places)
+    joining = _joining(found) if topics else None
+    if joining:
+        return Wish(intent=joining, topics=topics, places=places)
     if said & _ADD and said <= _ADD | _LINK | AROUND and topics:
         return Wish(intent=Intent.ADD, topics=topics, places=places)
     named = Wish(intent=Intent.ONLY, topics=topics, places=places)
     if places and not topics and said & _LIVING and said <= _LINK | AROUND | _LIVING:
         return named
     wished = "ich" not in said or bool(said & _WISHING)
-    return named if wished and said <= _LINK | _WANTED and topics | places else None
+    getting = _GETTING if said & _WISHING else frozenset[str]()
+    return named if wished and said <= _LINK | _WANTED | getting and topics | places else None
+
+
+def _joining(found: _Found) -> Intent | None:
+    """ "Start Baustellen"; "Anmelden für Baustellen" may be about something that takes place, and is asked about."""
+    said, around = found.rest, _LINK | AROUND
+    if said & _START and said <= _START | around:
+        return found.starting
+    asked = said & _JOINING and said <= _JOINING | around and not said & _AN_EVENT
+    return Intent.ASK_START if asked else None
+
+
+def _and_nothing_else(found: _Found) -> bool:
+    """ "Baustellen ja, Rest nein"."""
+    said, struck = found.rest, _NOT | LEAVE | ALONE
+    chosen = bool(found.topics) and not found.denied
+    return chosen and bool(said & _REST and said & struck) and said <= _REST | struck | _LINK | AROUND | _BUT | _ALL
+
+
+def _excepted(words: Sequence[str]) -> list[str]:
+    """ "Alles bis auf Stellen" is "alles außer Stellen"."""
+    sentence = f" {' '.join(words)} ".replace(" bis auf ", " ausser ")
+    return sentence.split()
+
+
+def _signed(words: Sequence[str]) -> list[str]:
+    """ "Sperrungen ja, Stellen nein" is "ja Sperrungen, nein Stellen"."""
+    if not {"ja", "nein"} <= set(words) or words[-1] not in _YES_NO:
+        return list(words)
+    result: list[str] = []
+    part: list[str] = []
+    for word in words:
+        part = [word, *part] if word in _YES_NO else [*part, word]
+        if word in _YES_NO:
+            result, part = [*result, *part], []
+    return result
 
 
 def _removes(found: _Found) -> bool:

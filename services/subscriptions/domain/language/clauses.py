@@ -8,8 +8,10 @@ from services.subscriptions.domain.language.spelling import LONGEST, vocabulary,
 MOST = 12
 _LONGEST_SIGN_OFF = 6
 _BREAK = re.compile(
-    r"(?<=[.!?])\s+|[;\n\r]+|,\s+(?!(?:dass|ob|wenn|wann|wie|was|wo|der|die|das|damit|um)\b)|\s[–—-]+\s|:\s+|"
-    r"\s+\b(?:und(?=\s+(?:ich|wir|bitte|möchte|will|würde|hätte)\b)|aber|sondern|denn|weil|deswegen|deshalb|daher|trotzdem|but|because)\b\s+",
+    r"(?<=[.!?])\s+|[;\n\r]+|,\s+(?!(?:dass|ob|wenn|wann|wie|was|wo|der|die|das|damit|um)\b"
+    r"(?! (?:muss|kann|soll|geht|melde|mache|bekomme)\b))|\s[–—-]+\s|:\s+|"
+    r"\s+\b(?:und(?=\s+(?:ich|wir|bitte|möchte|will|würde|hätte)\b)|aber|sondern|denn|weil|deswegen|deshalb|daher|trotzdem|"
+    r"but|because)\b\s+",
     re.IGNORECASE,
 )
 _SIGN_OFF = vocabulary("gruss gruesse gruessen gruse lg vg mfg bg hochachtungsvoll")

@@ -23,6 +23,7 @@ LONGEST_WISH = 12
 LONGEST_DOUBT = 25
 
 _WISHING = vocabulary("will moechte moecht wuerde moechten wollen wuerden")
+_PEOPLE = vocabulary("mann frau partner partnerin freund freundin bekannte bekannter bekannten kollege kollegin")
 _ARTICLES = vocabulary("ein das ihr euer ihren diesen")
 _TO = vocabulary("fuer zu zum zur bei beim in im von vom an am auf aus")
 # What somebody does who joins; "Start" and "Abo" are names as well, and mean it only where nothing else is said.
@@ -66,7 +67,7 @@ def may_be_joining(words: Sequence[str]) -> bool:
 
 def _about_something_else(words: Sequence[str]) -> bool:
     """Something with a name that we do not know."""
-    known = AROUND | JOINISH | START_AROUND | HOW | NO
+    known = AROUND | JOINISH | START_AROUND | HOW | NO | _PEOPLE
     named = any(word in OWN | _TO and following not in known for word, following in pairwise(words))
     return named or any({word, following} & _NOUNS and {word, following} & _OF for word, following in pairwise(words))
 

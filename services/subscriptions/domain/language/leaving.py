@@ -57,6 +57,7 @@ _ERASED = re.compile(
     r"(?:ueber mich|von mir) (?:\w+ ){0,2}(?:loeschen|geloescht)|loeschung (?:\w+ ){0,2}(?:meiner|aller|"
     r"der) (?:\w+ )?daten)\b"
 )
+_OURS = RECEIVED | vocabulary("verteiler infokanal kreisfunk")
 _ONESELF = vocabulary("bitte ich mich uns hiermit")
 _INSISTING = vocabulary("jetzt sofort endlich damit hier nein ja ist es mal aber also wirklich ganz now et")
 
@@ -68,7 +69,7 @@ def leaves(words: Sequence[str], text: str) -> bool:
     said, sentence = set(words), " ".join(words)
     if _cries_stop(words, text):
         return True
-    if said & OTHER_BUSINESS and not said & RECEIVED:
+    if said & OTHER_BUSINESS and not said & _OURS:
         return False
     if _says_so(sentence, text) and not _complains(said, sentence) and not _only_negated(words):
         return True

@@ -40,7 +40,11 @@ _AGAIN_PLEASE = re.compile(
     r"\bwieder (?:\w+ ){0,2}(?:einschalten|anschalten|aktivieren|senden|schicken|zuschicken|anstellen|freischalten|"
     r"aufnehmen|fortsetzen|anmachen)\b"
 )
-_ONLY_AGAIN = re.compile(r"^(?:ab |jetzt |sofort |gerne? |ja |nun )*wieder$")
+_ONLY_AGAIN = re.compile(
+    r"^(?:(?:newsletter|nachrichten|meldungen|infos|kreisfunk|alles|kanal|dienst|abo) "
+    r"(?:\w+ )?wieder an|(?:ab |jetzt |sofort |gerne? |ja |nun )*wieder)$"
+)
+_QUIET = vocabulary("nichts nix ruhe")
 _SINCE = vocabulary("seit schon immer")
 
 
@@ -53,6 +57,8 @@ def pause_of(words: Sequence[str], text: str) -> Wish | None:
     limit = limit_of(words, text)
     asked = said & _PAUSE or (said & _HOLIDAY and limit)
     if asked and said <= _PAUSE | _AROUND | LEAVE | _ASKING and ("?" not in text or said & _ASKING):
+        return _wish(limit)
+    if limit and said & _QUIET and said <= _AROUND | NO and "?" not in text:
         return _wish(limit)
     return _wish(limit) if _wants_silence(sentence, said, limit) and "?" not in text else None
 

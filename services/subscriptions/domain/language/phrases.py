@@ -10,7 +10,7 @@ _NEWS = (
 )
 _GET = r"(?:bekommen|erhalten|kriegen|empfangen|haben|lesen|wissen|sehen|geschickt|zugeschickt)"
 _SEND = (
-    r"(?:an)?(?:schreiben|schreibt|schreib|senden|sendet|schicken|schickt|schick|zuschicken|zusenden|anschreiben|"
+    r"(?:an)?(?:schreiben|schreibt|schreib|senden|sendet|schicken|schickt|schick|schicke|zuschicken|zusenden|anschreiben|"
     r"informieren|benachrichtigen|kontaktieren|belaestigen|nerven|stoeren)"
 )
 _SENDING = (
@@ -46,10 +46,11 @@ LEAVE = re.compile(
             r"(?:mich|uns) (?:\w+ ){0,4}(?:abmelden|austragen|abbestellen|entfernen|streichen|rausnehmen|herausnehmen)",
             r"(?:melde|meldet|melden sie|meld) (?:mich|uns) (?:\w+ ){0,3}ab\b",
             r"(?:trag|trage|tragt|tragen sie) (?:mich|uns) (?:\w+ ){0,5}aus\b",
-            r"(?:nimm|nehm|nehmt|nehmen sie|streich|streiche|streichen sie|entfern|entferne|entfernen sie|schmeiss|"
-            r"schmeisst|lass|lasst) (?:mich|uns|meine nummer|diese nummer) (?:\w+ ){0,4}"
+            r"(?:nimm|nehm|nehmt|nehmen sie|(?:streich|entfern|schmeiss|werf)\w*(?: sie)?|wirf|"
+            r"lass|lasst) (?:mich|uns|meine nummer|diese nummer) (?:\w+ ){0,4}"
             r"(?:raus|heraus|runter|verteiler|liste|gruppe|ruhe|kanal)\b(?!.*\b(?:auf|rein|hinein|hinzu|aufnehmen)\b)",
-            r"(?:aus|von) (?:\w+ )?(?:verteiler|verteilerliste|liste|mailingliste|gruppe) (?:\w+ ){0,2}"
+            r"(?:aus|von) (?:\w+ )?(?:verteiler|verteilerliste|liste|mailingliste|gruppe|system|datenbank) "
+            r"(?:\w+ ){0,2}"
             r"(?:nehmen|entfernen|streichen|loeschen|raus|austragen)",
             r"(?:abo|abonnement|newsletter|mitgliedschaft|kanal|infokanal|dienst|kreisfunk) (?:\w+ ){0,3}"
             r"(?:kuendigen|kundigen|beenden|abbestellen|stornieren|abmelden|loeschen|verlassen|abbrechen|stoppen)",
@@ -58,23 +59,27 @@ LEAVE = re.compile(
             r"einwilligung (?:\w+ ){0,3}(?:zurueck|widerrufen|entziehen)",
             rf"{_NEWS} (?:\w+ ){{0,4}}(?:abbestellen|stoppen|beenden|abschalten|ausschalten|abstellen|einstellen|"
             r"unterlassen)",
-            r"(?:hoeren sie|hoert|hoer) (?:\w+ ){0,2}auf\b",
+            r"(?:hoeren sie|hoert (?:das|es|ihr)|hoert|hoer) (?:\w+ ){0,2}auf\b",
             rf"(?:stop|stopp) (?:\w+ ){{0,3}}{_NEWS}",
             r"(?:lass|lasst|lassen sie) (?:mich|uns) (?:\w+ ){0,3}in ruhe",
             r"(?:will|moechte) (?:hier |da )?(?:wieder )?(?:raus|heraus|aussteigen|austreten)\b",
             r"(?:brauche|brauch|benoetige) "
             r"(?:das|dies|diese \w+|den \w+|es|ihre \w+|eure \w+) (?:alles )?nicht(?: mehr)?$",
             r"(?:melde|trage) ich (?:mich|uns) (?:\w+ ){0,4}(?:ab|aus)$",
-            r"habe mich (?:\w+ ){0,4}abgemeldet",
+            r"(?:habe|hab|hatte|haben|hatten) (?:mich|uns) (?:\w+ ){0,4}(?:abgemeldet|ausgetragen)",
             r"bitte (?:stoppen|abmelden|abbestellen|austragen|beenden|kuendigen|aufhoeren|einstellen)(?: danke)?$",
             rf"(?:brauche|will|moechte|lese) (?:\w+ ){{0,2}}{_NEWS} (?:\w+ )?nicht(?: mehr)?",
-            rf"nichts mehr (?:\w+ ){{0,3}}{_SEND}",
+            rf"(?:nichts|nix) mehr (?:\w+ ){{0,3}}{_SEND}",
             rf"{_SEND} (?:sie |ihr )?(?:mir |uns |ihr |ihm |ihnen )?(?:bitte )?nichts? mehr\b",
             r"(?:hab|habe|haben|hatte|hatten) (?!nicht\b|nie\b)(?:\w+ ){0,4}(?<!nicht )(?<!kein )(?:stop|stopp) "
             r"(?:\w+ ){0,2}(?:geschrieben|geschickt|gesendet|gesagt|getippt|eingegeben)",
             rf"(?:kuendigung|abbestellung|abmeldung|widerruf|beendigung|stornierung|aufloesung) {_OF_OURS}",
-            r"(?:loesch|streich|entfern|nehm|nimm)\w*(?: sie)? (?:sie|ihn|es|ihre nummer|seine nummer|die nummer) "
-            r"(?:\w+ ){0,2}(?:aus|von) (?:\w+ )?(?:verteiler|liste|kanal|gruppe|system)",
+            r"(?:loesch|streich|entfern|nehm|nimm)\w*(?: sie)? (?:sie|ihn|es|ihre nummer|seine nummer|"
+            r"die nummer|mein\w* \w+) "
+            r"(?:\w+ ){0,2}(?:aus|von) (?:\w+ )?(?:verteiler|liste|kanal|gruppe|system|datenbank)",
+            r"(?:lass|lasst|lassen sie) (?:mich|uns) (?:\w+ ){0,3}(?:in frieden|zufrieden)",
+            r"^(?:sofort |bitte |endlich )*aufhoeren mit\b",
+            r"(?:haette|waere|wuerde) (?:\w+ ){0,4}(?:abgemeldet|ausgetragen|gestrichen)$",
             r"nicht mehr (?:dabei sein|mitmachen|teilnehmen|mitlesen)",
             r"(?:loesch|loescht|loeschen|loesche)(?: sie)? (?:mein|das) (?:abo|abonnement)",
             rf"^{_NEWS} (?:bitte )?(?:aus|weg|ende|off)$",
@@ -182,7 +187,13 @@ JOINING = re.compile(
     r"informier\w* (?:sie )?(?:mich|uns)\b|"
     r"halte\w* (?:sie )?(?:mich|uns) (?:\w+ ){0,2}laufenden|(?:interessiere|interessieren) (?:mich|uns) (?:sehr )?fuer "
     rf"(?:\w+ )?(?:{_NEWS}|kanal|dienst|service)|(?:will|moechte|haette|wuensche|brauche|wollt|wollte) "
-    rf"(?:\w+ ){{0,3}}(?:{_NEWS}|kreisfunk|infokanal)(?: (?:vom|von|aus|ueber|fuer|im) (?:\w+ )?{_US})?$|"
+    rf"(?:\w+ ){{0,3}}(?:{_NEWS}|kreisfunk|infokanal)(?: (?:vom|von|aus|ueber|fuer|im) (?:\w+ )?{_US}| auch)?"
+    r"(?: (?:aufs?|per|ueber|via) (?:\w+ )?(?:handy|telefon|smartphone|whatsapp))?$|"
+    r"\b(?:ich|wir) (?:moechte|will|wuerde|haette|wollen|moechten) (?:das |es |die |sie )?(?:gerne? )?"
+    r"(?:auch|ebenfalls)"
+    r"(?: (?:haben|bekommen|gerne?|machen|kriegen))*$|^ich auch$|"
+    rf"^wie (?:bekomme?|kriege?|erhalte) (?:ich|man|wir) (?:\w+ ){{0,4}}{_NEWS}\b|"
+    r"^(?:ich |wir )?(?:will|moechte|wuerde|wollen) (?:\w+ ){0,3}(?:rein|hinein|zurueck)$|"
     r"^(?:newsletter|kreisfunk|infokanal|verteiler|abos?|whatsapp (?:kanal|dienst|newsletter))$|"
     r"(?:abo|abonnement|newsletter) (?:\w+ )?(?:bestellen|abschliessen|buchen|bekommen)|"
     r"bestelle (?:\w+ )?(?:newsletter|abo)|"
@@ -205,7 +216,11 @@ FED_UP = re.compile(
     r"zu viele? (?:nachrichten|meldungen)|mir (?:\w+ )?zu viel|viel zu viel|schnauze|klappe|verpiss\w*|fick\w*|"
     r"ruhe|falsche nummer|falschen? empfaenger|wohne (?:\w+ ){0,3}nicht mehr|(?:umgezogen|weggezogen|"
     r"ziehe (?:\w+ ){0,2}weg)|kein buerger|"
-    r"genug von|(?:keine|nie) (?:\w+ ){0,2}(?:erlaubnis|einwilligung|zustimmung|genehmigung|zugestimmt|eingewilligt)|"
+    r"genug von|finger weg|aufhoert|(?:mein|meinen|meinem|zum) anwalt|rechtliche schritte|abmahn\w*|"
+    r"bundesnetzagentur|verbraucherzentrale|(?:sie|euch) (?:\w+ )?anzeigen|"
+    r"ich wollte (?:das|es|dies|sowas|so was) (?:\w+ )?nicht$|"
+    r"reicht (?:es|s) (?:mir|jetzt|aber|nun)|(?:jetzt|mir|nun) reichts?\b|"
+    r"(?:keine|nie) (?:\w+ ){0,2}(?:erlaubnis|einwilligung|zustimmung|genehmigung|zugestimmt|eingewilligt)|"
     r"^nix$|geht weg|hau ab|keine lust|kein bock|keinen bock|zum kotzen|belaestigung|frechheit|unerwuenscht|"
     r"(?:will|moechte|wollen) (?:\w+ ){0,4}keine? \w+ mehr (?:\w+ )?(?:bekommen|erhalten|kriegen|haben|geschickt))\b"
 )

@@ -38,7 +38,7 @@ _SPOKEN = {
     "mochte": "moechte", "mochten": "moechten", "moechtn": "moechte", "moeche": "moechte", "fur": "fuer",
     "uber": "ueber", "konnen": "koennen", "mussen": "muessen", "loschen": "loeschen", "losche": "loesche",
     "loscht": "loescht", "kundigen": "kuendigen", "kundige": "kuendige", "kundigung": "kuendigung",
-    "wunsche": "wuensche",
+    "wunsche": "wuensche", "haett": "haette", "waer": "waere", "waers": "waere", "wuerd": "wuerde",
     "aufhoren": "aufhoeren", "hor": "hoer", "schreibn": "schreiben", "schickn": "schicken", "abmeldn": "abmelden",
     "wiederruf": "widerruf", "wiederrufe": "widerrufe", "wiederrufen": "widerrufen", "nachichten": "nachrichten",
     "nachicht": "nachricht", "nachrichtn": "nachrichten", "habn": "haben", "bekomm": "bekommen", "nichmehr": "nicht",

@@ -42,6 +42,7 @@ _RANK = (
 )  # fmt: skip
 _UNCLEAR = (Intent.OTHER, Intent.ASK_STOP)
 _ABOUT_ONESELF = frozenset((Intent.STOP, Intent.START, Intent.ASK_START, Intent.ASK_STOP))
+_ANOTHER = vocabulary("ihn es ihm er")
 _KNOWN = LEAVE | JOINISH | ALONE | STOP
 
 _BOTH = re.compile(r"\b(?:ab(?:melden)? (?:oder|und) anmeld\w+|an(?:melden)? (?:oder|und) abmeld\w+|an oder ab)\b")
@@ -85,9 +86,18 @@ def _of_parts(parts: Sequence[str], county: County) -> list[Wish]:
     unsure = _ABOUT_ONESELF if any(OTHER_BUSINESS & set(words) for words in said) else frozenset[Intent]()
     if sum(map(len, said)) > LONGEST_CRY:
         unsure |= {Intent.EMERGENCY}
+    if unsure and _signs_off_somebody(said, wishes):
+        wishes.append(Wish(intent=Intent.ASK_STOP))
+        unsure -= {Intent.ASK_STOP}
     return [
         wish for wish in wishes if wish.intent in _RANK and wish.intent not in unsure and not _merely_named(wish, parts)
     ]
+
+
+def _signs_off_somebody(said: Sequence[Sequence[str]], wishes: Sequence[Wish]) -> bool:
+    """ "Das Handy gehört einem Kind, bitte abmelden"; but not "mein Hund ist tot, ich möchte ihn abmelden"."""
+    stops = any(wish.intent is Intent.STOP for wish in wishes)
+    return stops and not any(_ANOTHER & set(words) for words in said)
 
 
 def _merely_named(wish: Wish, parts: Sequence[str]) -> bool:

@@ -11,6 +11,7 @@ _VERBS = {
     vocabulary("setze setzen setzt setz"): {"aus": "aussetzen"},
     vocabulary("schreibe schreiben schreibt"): {"ein": "einschreiben"},
     vocabulary("schalte schalten schaltet"): {"frei": "freischalten"},
+    vocabulary("fuege fuegen fuegt fueg"): {"hinzu": "hinzufuegen"},
     vocabulary("bestelle bestellen bestellt"): {"ab": "abbestellen"},
 }
 _PREFIXES = frozenset(prefix for prefixes in _VERBS.values() for prefix in prefixes)

@@ -53,7 +53,7 @@ JOINISH = START_ALONE | vocabulary("""angemeldet eintragen aufnehmen mitmachen m
     aktivieren anschalten 78278 startet starte anmelde abonniere abonniert ol kayit mnie""")
 
 HOW = vocabulary("""sich wie kann koennen koennte man was muss muessen soll wo geht mache tun how can do geht s
-    gehts warum wieso weshalb nicht funktioniert klappt denn das es s""")
+    gehts warum wieso weshalb nicht funktioniert klappt denn das es s machen""")
 CANNOT = vocabulary("kann koennen konnte geht klappt funktioniert moeglich can cannot cant")
 # Words that say nothing by themselves. "Nur", "weg", "ohne", "weiter", "wann" and their like do, and are not here.
 FILLERS = vocabulary("""aber also am ansonsten ausserdem beim da dabei dadurch dafuer daher damit danach dann daran
@@ -63,7 +63,9 @@ FILLERS = vocabulary("""aber also am ansonsten ausserdem beim da dabei dadurch d
     um und vielleicht wegen weil wenn wohl zwar kuenftig zukuenftig zukunft demnaechst laenger weiterhin versehentlich
     unbedingt umgehend unverzueglich bald more any ihrerseits ihm ihn eine ein einen einem einer irrtuemlich
     vun jo hebben heff ji laat allerdings dringend versehen
-    naechstmoeglichen naechstmoeglich naechsten zeitpunkt fristgerecht fristlos sofortiger wirkung schriftlich dankend
+    quatsch mist scheiss scheisse kram bloedsinn unsinn unfug schrott dreck
+    laufenden fristlose fristgerechte sofortige naechstmoeglichen naechstmoeglich naechsten zeitpunkt fristgerecht
+    fristlos sofortiger wirkung schriftlich dankend
     meines ihres dieses eures euerm euren unseres des ab darauf freundlich hoeflichst hoeflich moeglichst schnell
     dafuer hatte hattet hat sei sind seid wurde wurden worden""")
 AROUND = (
