@@ -1,5 +1,6 @@
 """Looking at messages without taking part: what waits in a queue, and a copy of what passes by."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from typing import NamedTuple
@@ -10,6 +11,8 @@ from aiormq.abc import AbstractChannel, DeliveredMessage
 
 from shared.amqp.connection import AWAY, BrokerAway
 
+AT_ONCE = 200
+SILENT_SECONDS = 2.0
 _PROPERTIES = ("headers", "message_id", "correlation_id", "reply_to", "user_id", "message_type", "app_id")
 
 
@@ -34,6 +37,13 @@ async def peeked(url: str, queue: str) -> AsyncIterator[AsyncIterator[Seen]]:
     """Everything that waits there; it goes back, in order, when the context is left. Raises BrokerAway."""
     async with _channel(url) as channel:
         yield _waiting(channel, queue)
+
+
+@asynccontextmanager
+async def reread(url: str, stream: str) -> AsyncIterator[AsyncIterator[Seen]]:
+    """Everything that a stream holds, until it has been silent for a while. Raises BrokerAway."""
+    async with _channel(url) as channel:
+        yield _from_the_start(channel, stream)
 
 
 async def tap(url: str, bindings: Iterable[Binding], take: Callable[[Seen], None]) -> None:
@@ -69,6 +79,23 @@ async def _waiting(channel: AbstractChannel, queue: str) -> AsyncIterator[Seen]:
         if message.delivery_tag is None:
             return
         yield _seen(message)
+
+
+async def _from_the_start(channel: AbstractChannel, stream: str) -> AsyncIterator[Seen]:
+    arrived: asyncio.Queue[DeliveredMessage] = asyncio.Queue()
+    await channel.basic_qos(prefetch_count=AT_ONCE)
+    await channel.basic_consume(stream, arrived.put, arguments={"x-stream-offset": "first"})
+    while (message := await _next(arrived)) is not None:
+        yield _seen(message)
+        await channel.basic_ack(message.delivery_tag or 0)
+
+
+async def _next(arrived: "asyncio.Queue[DeliveredMessage]") -> DeliveredMessage | None:
+    try:
+        async with asyncio.timeout(SILENT_SECONDS):
+            return await arrived.get()
+    except TimeoutError:
+        return None
 
 
 def _seen(message: DeliveredMessage) -> Seen:

@@ -7,7 +7,7 @@ import asyncpg
 
 from cli.faults.leaks.needles import Group, Kind
 from cli.faults.leaks.sweep import Leak, Sweep, without
-from shared.amqp.looking import peeked
+from shared.amqp.looking import peeked, reread
 from shared.amqp.topology import SUBSCRIPTIONS_INBOUND
 
 PIECE = 4_000_000
@@ -75,13 +75,13 @@ async def _dump(connection: asyncpg.Connection, query: str, groups: Sequence[Gro
     return sweep
 
 
-async def search_queues(url: str, names: Sequence[str], groups: Sequence[Group]) -> list[Leak]:
-    """Every message that waits, headers included; all are given back."""
+async def search_queues(url: str, types: Mapping[str, str], groups: Sequence[Group]) -> list[Leak]:
+    """Every message that waits, headers included; all are given back. `types` are RabbitMQ's, by the queue's name."""
     leaks = []
-    for name in names:
+    for name, kind in types.items():
         wanted = without(groups, {Kind.TEXT} if name.startswith(SUBSCRIPTIONS_INBOUND.name) else ())
         body, headers = Sweep(wanted), Sweep(wanted)
-        async with peeked(url, name) as messages:
+        async with (reread if kind == "stream" else peeked)(url, name) as messages:
             async for message in messages:
                 body.feed(message.body + b"\n")
                 headers.feed(message.properties + b"\n")

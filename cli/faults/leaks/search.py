@@ -42,7 +42,7 @@ async def search(stack: Stack, secrets: Secrets, say: Callable[[str], None]) -> 
 
     What was kept for the search is deleted afterwards.
     """
-    wanted, files, queues = groups(secrets), list(_files(stack.folder)), await _queue_names(stack)
+    wanted, files, queues = groups(secrets), list(_files(stack.folder)), await _queue_types(stack)
     searched = {
         "values": sum(len(values) for values in vars(secrets).values()),
         "files": len(files),
@@ -79,7 +79,7 @@ def _in_file(path: Path, folder: Path, wanted: Sequence[Group]) -> list[Leak]:
     return search_file(path, f"file {path.relative_to(folder)}", without(wanted, allowed))
 
 
-async def _queue_names(stack: Stack) -> list[str]:
+async def _queue_types(stack: Stack) -> dict[str, str]:
     """All but those that belong to one connection, which nobody else may read."""
     url = URL(stack.broker_url)
     headers = {"Authorization": aiohttp.encode_basic_auth(url.user or "", url.password or "")}
@@ -87,4 +87,4 @@ async def _queue_names(stack: Stack) -> list[str]:
         aiohttp.ClientSession(headers=headers, raise_for_status=True) as session,
         session.get(f"{stack.broker_api_url}/api/queues/%2F") as response,
     ):
-        return sorted(queue["name"] for queue in await response.json() if not queue.get("exclusive"))
+        return {queue["name"]: queue["type"] for queue in await response.json() if not queue.get("exclusive")}

@@ -12,6 +12,8 @@ from shared.contracts.dispatch import Recipient
 from shared.contracts.message import Lane
 from shared.database.pool import Connection, Database
 
+# Where an expansion begins; and where it is set back to, so that a finished one names nobody.
+_BEGINNING = UUID(int=0)
 _WORK = """
     select id from subscriptions.broadcast where state = 'expanding'
     order by lane = 'urgent' desc, published_at, id limit 20
@@ -28,7 +30,7 @@ _READ = """
 """
 _MOVE_ON = """
     update subscriptions.broadcast set page = $2, audience = audience + $3,
-        position = coalesce($4, position), read_to_end = $5
+        position = case when $5 then $6 else coalesce($4, position) end, read_to_end = $5
     where id = $1
 """
 _FINISH = """
@@ -129,7 +131,7 @@ class PostgresClaim:
         )
         recipients = sum(page.recipients for page in pages)
         await self._connection.execute(
-            _MOVE_ON, self._broadcast, final.page + 1, recipients, final.position, final.last
+            _MOVE_ON, self._broadcast, final.page + 1, recipients, final.position, final.last, _BEGINNING
         )
 
     async def confirmed(self, pages: Sequence[int]) -> None:

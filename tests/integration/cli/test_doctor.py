@@ -177,7 +177,7 @@ async def test_a_notice_becomes_a_broadcast_of_the_whole_system(stack: Stack) ->
 
 
 async def test_an_invalid_notice_comes_back_with_every_field_and_is_kept(stack: Stack) -> None:
-    notice = ("--topic", "nichts", "--headline", "", "--text", "x", "--link", "http://example.org")
+    notice = ("--topic", "nichts", "--headline", " ", "--text", "x", "--link", "http://example.org")
     ended = await kreisfunk("publish", "--stack", str(stack.folder), *notice, "--json")
     assert ended.status == 3
     assert {problem["field"] for problem in ended.json["problems"]} == {"topic", "headline", "link"}
@@ -185,7 +185,7 @@ async def test_an_invalid_notice_comes_back_with_every_field_and_is_kept(stack: 
         channel = await connection.channel()
 
         async def kept() -> bool:
-            queue = await channel.get_queue(topology.SUBSCRIPTIONS_NOTICES.dead)
+            queue = await channel.get_queue(topology.NOTICES_QUARANTINE)
             return (await queue.purge()).message_count == 1
 
         await wait_for(kept)

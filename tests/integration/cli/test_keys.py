@@ -179,13 +179,13 @@ async def test_killed_in_the_middle_it_goes_on_and_leaves_nothing_under_the_old_
 
 
 async def test_every_sealed_column_there_is_is_rotated(owner: asyncpg.Connection, database: Database) -> None:
-    """What ends in `_sealed`, and what holds whole messages."""
+    """What ends in `_sealed`, and what holds whole messages; answers to publishers name nobody."""
     found = await owner.fetch(
         "select table_schema || '.' || table_name || '.' || column_name from information_schema.columns"
         " where table_schema in ('subscriptions', 'dispatcher') and table_name not like 'delivery\\_%'"
         " and data_type = 'bytea' and column_name !~ '(index|_key|hash|digest|author|key)$'"
     )
-    assert {row[0] for row in found} == {
+    assert {row[0] for row in found} - {"subscriptions.notice_event.publications"} == {
         "subscriptions.subscriber.phone_sealed",
         "subscriptions.subscriber.user_sealed",
         "subscriptions.inbox.publications",

@@ -37,7 +37,7 @@ class Operator:
     def all_secrets(self) -> set[str]:
         """What must never be printed."""
         files = [path for path in self.stack.folder.glob("secrets/*/*") if path.is_file()]
-        return {path.read_text().strip() for path in files}
+        return {path.read_text().strip() for path in files} - {""}
 
 
 def operator_of(stack: Stack, folder: Path) -> Operator:

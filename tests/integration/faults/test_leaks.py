@@ -91,10 +91,18 @@ async def test_a_queue_is_read_to_its_end_and_keeps_everything(
     for message in (rejected, aio_pika.Message(PHONE.encode()), aio_pika.Message(b"harmless")):
         await channel.default_exchange.publish(message, dead)
     for _ in range(2):
-        found = {(leak.where, leak.at, leak.kind) for leak in await search_queues(vhost, [dead], WANTED)}
+        found = {(leak.where, leak.at, leak.kind) for leak in await search_queues(vhost, {dead: "quorum"}, WANTED)}
         assert found == {(f"queue {dead}", "headers", "user id"), (f"queue {dead}", "body", "phone number")}
     queue = await channel.get_queue(dead)
     assert [(await queue.get(no_ack=True)).body for _ in range(3)] == [b"harmless", PHONE.encode(), b"harmless"]
+
+
+async def test_a_stream_is_read_from_its_beginning(vhost: str, channel: aio_pika.abc.AbstractChannel) -> None:
+    await channel.default_exchange.publish(aio_pika.Message(PHONE.encode()), topology.PROGRESS)
+    await channel.default_exchange.publish(aio_pika.Message(b"harmless"), topology.PROGRESS)
+    for _ in range(2):
+        found = await search_queues(vhost, {topology.PROGRESS: "stream"}, WANTED)
+        assert [(leak.at, leak.kind) for leak in found] == [("body", Kind.PHONE)]
 
 
 async def test_citizens_words_may_wait_for_us_but_their_numbers_may_not(
@@ -102,7 +110,7 @@ async def test_citizens_words_may_wait_for_us_but_their_numbers_may_not(
 ) -> None:
     dead = topology.SUBSCRIPTIONS_INBOUND.dead
     await channel.default_exchange.publish(aio_pika.Message(f"{TEXT} {PHONE}".encode()), dead)
-    assert [leak.kind for leak in await search_queues(vhost, [dead], WANTED)] == [Kind.PHONE]
+    assert [leak.kind for leak in await search_queues(vhost, {dead: "quorum"}, WANTED)] == [Kind.PHONE]
 
 
 async def test_what_only_passes_by_is_kept_for_the_search(

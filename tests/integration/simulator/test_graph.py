@@ -53,7 +53,7 @@ async def test_templates_are_listed_page_by_page(stand: Stand) -> None:
         names += [row["name"] for row in answer["data"]]
         assert all(row["status"] == "APPROVED" and "components" not in row for row in answer["data"])
         path = answer["paging"].get("next", "").partition("/v26.0/")[2]
-    assert len(names) == len(set(names)) == 4
+    assert len(names) == len(set(names)) == 8
 
 
 async def test_templates_can_be_filtered_and_show_their_components(stand: Stand) -> None:
