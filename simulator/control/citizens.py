@@ -8,7 +8,7 @@ from aiohttp import web
 from simulator.citizens import Citizen, Citizens, PhonesExhaustedError, Sharing
 from simulator.clock import Clock
 from simulator.control.access import ControlError, answer, number, read
-from simulator.control.requests import AddCitizens, BroadcastWriting, Preference, Write
+from simulator.control.requests import AddCitizens, BroadcastWriting, NewNumber, Preference, Write
 from simulator.control.writing import Writing, WritingError
 from simulator.phones import entries
 
@@ -64,8 +64,11 @@ class CitizenControl:
 
     async def change_number(self, request: web.Request) -> web.StreamResponse:
         citizen = self._citizen(request)
+        wanted = await read(request, NewNumber) if request.can_read_body else NewNumber()
         try:
-            self.writing.change_number(citizen)
+            self.writing.change_number(citizen, older_shape=wanted.older_shape)
+        except WritingError as error:
+            raise ControlError(409, str(error)) from error
         except PhonesExhaustedError:
             raise ControlError(409, "there are no fictional numbers left") from None
         return answer(_describe(citizen), status=202)

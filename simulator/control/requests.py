@@ -19,16 +19,28 @@ class AddCitizens(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Write(Struct, frozen=True, forbid_unknown_fields=True):
-    """One act of a citizen: exactly one of text, button, reaction, media, location or unsupported."""
+    """One act of a citizen: exactly one of the fields up to `unsupported`.
+
+    `edit` is the new text of the citizen's newest text, `revoke` takes their newest message back.
+    """
 
     text: Annotated[str, Meta(min_length=1, max_length=MOST_TEXT)] | None = None
     button: ShortText | None = None
     reaction: ShortText | None = None
-    media: Literal["image", "video", "audio", "document", "sticker"] | None = None
-    location: bool | None = None
+    media: Literal["image", "video", "audio", "voice", "document", "sticker"] | None = None
+    location: Literal[True] | None = None
+    contact: Literal[True] | None = None
+    edit: Annotated[str, Meta(min_length=1, max_length=MOST_TEXT)] | None = None
+    revoke: Literal[True] | None = None
     unsupported: ShortText | None = None
     message: int | None = None
     forwarded: bool = False
+
+
+class NewNumber(Struct, frozen=True, forbid_unknown_fields=True):
+    """`older_shape` tells it as Meta did before there were user ids."""
+
+    older_shape: bool = False
 
 
 class BroadcastWriting(Struct, frozen=True, forbid_unknown_fields=True):

@@ -13,6 +13,8 @@ from simulator.webhooks.payloads import (
     ButtonPress,
     Choice,
     Context,
+    Correction,
+    EditedMessage,
     ErrorData,
     InboundMessage,
     InteractiveReply,
@@ -32,11 +34,29 @@ UNSUPPORTED = WebhookError(
 MIME_TYPES = {
     "image": "image/jpeg",
     "video": "video/mp4",
-    "audio": "audio/ogg; codecs=opus",
+    "audio": "audio/mpeg",
+    "voice": "audio/ogg; codecs=opus",
     "document": "application/pdf",
     "sticker": "image/webp",
 }
+ACTS = (
+    "text",
+    "button",
+    "reaction",
+    "media",
+    "location",
+    "contact",
+    "edit",
+    "revoke",
+    "unsupported",
+)
+REVOCABLE = ("text", "image", "video", "audio", "document", "sticker", "location", "contacts")
 SHA256_OF_NOTHING = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
+DETAILS: dict[str, dict[str, object]] = {"voice": {"voice": True}, "document": {"filename": "Dokument.pdf"}}
+FRIEND: dict[str, object] = {
+    "name": {"formatted_name": "Nachbarin", "first_name": "Nachbarin"},
+    "phones": [{"phone": "+49 30 23125999", "type": "CELL"}],
+}
 KREISHAUS = {"latitude": 53.227, "longitude": 8.795, "name": "Kreishaus", "address": "Osterholz-Scharmbeck"}
 
 
@@ -73,11 +93,17 @@ class Writing:
         # Copies of a webhook are answered too; the first answer is when the business knew.
         written.answered_at = written.answered_at or self.clock()
 
-    def change_number(self, citizen: Citizen) -> None:
+    def change_number(self, citizen: Citizen, *, older_shape: bool = False) -> None:
         """The citizen moves to a new number; the user id changes with it."""
-        phone, user_id = citizen.phone, citizen.user_id
+        phone, user_id, shares = citizen.phone, citizen.user_id, citizen.shares_phone
+        if older_shape and not shares:
+            raise WritingError("the older shape names numbers, and this citizen does not share one")
         self.citizens.renumber(citizen)
-        shares = citizen.shares_phone
+        if older_shape:
+            body = f"User {citizen.name} changed from {phone} to {citizen.phone}"
+            moved = SystemNotice(type="customer_changed_number", body=body, new_wa_id=citizen.phone)
+            self.notifier.system(self._system(citizen, phone, None, moved))
+            return
         before, after = (phone, citizen.phone) if shares else (user_id, citizen.user_id)
         notice = SystemNotice(
             type="user_changed_number" if shares else "user_changed_user_id",
@@ -88,7 +114,7 @@ class Writing:
         )
         self.notifier.system(self._system(citizen, phone if shares else None, user_id, notice))
 
-    def _system(self, citizen: Citizen, phone: str | None, user_id: str, notice: SystemNotice) -> InboundMessage:
+    def _system(self, citizen: Citizen, phone: str | None, user_id: str | None, notice: SystemNotice) -> InboundMessage:
         return InboundMessage(
             id=wamid(citizen.address, self.serials.next(), outgoing=False),
             timestamp=str(int(self.clock())),
@@ -104,14 +130,16 @@ class Writing:
         self.notifier.preference(citizen, value)
 
     def _compose(self, citizen: Citizen, act: Write) -> tuple[InboundMessage, Content]:
-        acts = (act.text, act.button, act.reaction, act.media, act.location, act.unsupported)
-        if sum(one is not None for one in acts) != 1:
-            raise WritingError("exactly one of text, button, reaction, media, location or unsupported is needed")
+        acts = [name for name in ACTS if getattr(act, name) is not None]
+        if len(acts) != 1:
+            raise WritingError(f"exactly one of {', '.join(ACTS)} is needed")
         if act.button is not None:
             return self._press(citizen, act.button, act.message)
         if act.reaction is not None:
             return self._react(citizen, act.reaction, act.message)
-        return _plain(act)
+        if act.edit is not None:
+            return self._edit(citizen, act.edit)
+        return self._revoke(citizen) if act.revoke else _plain(act)
 
     def _press(self, citizen: Citizen, button: str, sequence: int | None) -> tuple[InboundMessage, Content]:
         message, pressed = self._find_button(citizen, button, sequence)
@@ -138,6 +166,22 @@ class Writing:
             raise WritingError("the phone shows no such message")
         return _inbound("reaction", reaction=Reaction(message.wamid, emoji)), Content(emoji)
 
+    def _edit(self, citizen: Citizen, text: str) -> tuple[InboundMessage, Content]:
+        original = self._written(citizen, ("text",))
+        edited = Correction(original.wamid, EditedMessage("text", TextBody(text)))
+        return _inbound("edit", edit=edited), Content(text, header="[edit]")
+
+    def _revoke(self, citizen: Citizen) -> tuple[InboundMessage, Content]:
+        original = self._written(citizen, REVOCABLE)
+        return _inbound("revoke", revoke=Correction(original.wamid)), Content(original.content.text, header="[revoke]")
+
+    def _written(self, citizen: Citizen, types: tuple[str, ...]) -> Written:
+        """The citizen's newest message of one of these types."""
+        for _, message in reversed(citizen.chat):
+            if isinstance(message, Written) and message.type in types:
+                return message
+        raise WritingError("the citizen wrote no such message")
+
     def _received(self, citizen: Citizen, sequence: int | None) -> list[Message]:
         """The citizen's received messages, the newest first."""
         shown = (message for _, message in reversed(citizen.chat) if isinstance(message, Message))
@@ -151,15 +195,18 @@ def _plain(act: Write) -> tuple[InboundMessage, Content]:
         return _inbound("text", text=TextBody(act.text), context=context), Content(act.text)
     if act.media is not None:
         media = {"id": "8001", "mime_type": MIME_TYPES[act.media], "sha256": SHA256_OF_NOTHING}
-        message = _inbound(act.media, context=context)
-        setattr(message, act.media, media)
-        return message, Content("", header=f"[{act.media}]")
+        kind = "audio" if act.media == "voice" else act.media
+        message = _inbound(kind, context=context)
+        setattr(message, kind, {**media, **DETAILS.get(act.media, {})})
+        return message, Content("", header=f"[{kind}]")
     if act.location is not None:
         return _inbound("location", location=KREISHAUS), Content("Kreishaus", header="[location]")
-    kind = act.unsupported or "unknown"
+    if act.contact is not None:
+        return _inbound("contacts", contacts=[FRIEND]), Content("Nachbarin", header="[contacts]")
+    unsupported = act.unsupported or "unknown"
     message = _inbound("unsupported", errors=[UNSUPPORTED])
-    message.unsupported = Unsupported(kind)
-    return message, Content("", header=f"[{kind}]")
+    message.unsupported = Unsupported(unsupported)
+    return message, Content("", header=f"[{unsupported}]")
 
 
 def _inbound(
@@ -171,6 +218,9 @@ def _inbound(
     interactive: InteractiveReply | None = None,
     reaction: Reaction | None = None,
     location: dict[str, object] | None = None,
+    contacts: list[dict[str, object]] | None = None,
+    edit: Correction | None = None,
+    revoke: Correction | None = None,
     errors: list[WebhookError] | None = None,
 ) -> InboundMessage:
     """A message whose id and time are not known yet."""
@@ -184,5 +234,8 @@ def _inbound(
         interactive=interactive,
         reaction=reaction,
         location=location,
+        contacts=contacts,
+        edit=edit,
+        revoke=revoke,
         errors=errors,
     )

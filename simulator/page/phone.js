@@ -9,6 +9,7 @@ const STATES = {
 };
 const MEDIA = {
   image: "Bild", video: "Video", audio: "Sprachnachricht", document: "Dokument", sticker: "Sticker", location: "Standort",
+  contacts: "Kontakt", edit: "Bearbeitet:", revoke: "Zurückgezogen:",
 };
 const SHARING = { bsuid_only: "ohne Rufnummer (nur BSUID)", bsuid_in_from: "BSUID statt Rufnummer" };
 const TIME = new Intl.DateTimeFormat("de-DE", { hour: "2-digit", minute: "2-digit" });
@@ -58,6 +59,7 @@ export class Phone {
     element.setAttribute("aria-labelledby", title.id);
     element.querySelector(".number").textContent = SHARING[citizen.sharing] ?? `+${citizen.phone}`;
     this.chat.setAttribute("aria-label", `Chat von ${citizen.name}`);
+    element.querySelector(".kinds").setAttribute("aria-label", `Anderes senden, ${citizen.name}`);
     element.querySelector(".quick").setAttribute("aria-label", `Schnell schreiben, ${citizen.name}`);
     const label = element.querySelector("label");
     const input = element.querySelector("textarea");
@@ -81,6 +83,13 @@ export class Phone {
     });
     this.element.querySelectorAll("[data-text]").forEach((button) =>
       button.addEventListener("click", () => this.act(this.citizen, { text: button.dataset.text })));
+    this.element.querySelectorAll("[data-act]").forEach((button) =>
+      button.addEventListener("click", () => this.act(this.citizen, JSON.parse(button.dataset.act))));
+    this.element.querySelector(".edit").addEventListener("click", async () => {
+      const edit = input.value.trim();
+      if (!edit) input.focus();
+      else if (await this.act(this.citizen, { edit })) input.value = "";
+    });
   }
 
   #line(entry) {

@@ -47,12 +47,25 @@ class Reaction(Struct, gc=False, omit_defaults=True):
     emoji: str | None = None
 
 
+class EditedMessage(Struct, gc=False):
+    type: str
+    text: TextBody
+
+
+class Correction(Struct, gc=False, omit_defaults=True):
+    """A message that was edited; without a new one it was revoked."""
+
+    original_message_id: str
+    message: EditedMessage | None = None
+
+
 class SystemNotice(Struct, gc=False, omit_defaults=True):
     type: str
     body: str
-    user_id: str
-    previous_user_id: str
+    user_id: str | None = None
+    previous_user_id: str | None = None
     wa_id: str | None = None
+    new_wa_id: str | None = None
 
 
 class ErrorData(Struct, gc=False):
@@ -90,6 +103,9 @@ class InboundMessage(Struct, gc=False, omit_defaults=True, kw_only=True, rename=
     document: dict[str, Any] | None = None
     sticker: dict[str, Any] | None = None
     location: dict[str, Any] | None = None
+    contacts: list[dict[str, Any]] | None = None
+    edit: Correction | None = None
+    revoke: Correction | None = None
     system: SystemNotice | None = None
     errors: list[WebhookError] | None = None
     unsupported: Unsupported | None = None

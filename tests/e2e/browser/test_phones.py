@@ -29,6 +29,27 @@ async def test_a_conversation_is_seen_while_it_happens(browser: Browser, county:
         assert phones.complaints == []
 
 
+async def test_other_kinds_are_sent_and_seen(browser: Browser, county: County) -> None:
+    async with opened(browser, county.phones_url, NARROW) as phones:
+        await phones.add()
+        await phones.write("Start")
+        await phones.shows("Start")
+        await phones.first.get_by_text("Anderes senden").click()
+        for number, name in enumerate(("Sprachnachricht", "Standort", "Kontakt"), 2):
+            await phones.first.get_by_role("button", name=name).click()
+            await phones.shows(name)
+            await county.wrote(number)
+        await phones.first.get_by_role("textbox").fill("Stop")
+        await phones.first.get_by_role("button", name="Text statt des letzten").click()
+        assert (await county.wrote(5))["edit"]["message"]["text"]["body"] == "Stop"
+        await phones.shows("Bearbeitet:")
+        await phones.first.get_by_role("button", name="Letzte zurückziehen").click()
+        assert (await county.wrote(6))["type"] == "revoke"
+        assert await phones.overflow() <= 0
+        assert await phones.violations() == []
+        assert phones.complaints == []
+
+
 async def test_a_status_changes_the_line_and_adds_none(browser: Browser, county: County) -> None:
     async with opened(browser, county.phones_url) as phones:
         await phones.add()

@@ -77,7 +77,17 @@ async def test_everything_else_gets_one_polite_answer_a_day(town: Town) -> None:
     assert len(await phone.received()) == 1
 
 
-@pytest.mark.parametrize("act", [{"media": "audio"}, {"media": "document"}, {"media": "video"}, {"location": True}])
+@pytest.mark.parametrize(
+    "act",
+    [
+        {"media": "voice"},
+        {"media": "audio"},
+        {"media": "document"},
+        {"media": "video"},
+        {"location": True},
+        {"contact": True},
+    ],
+)
 async def test_voice_pictures_and_places_get_the_same_answer(town: Town, act: dict[str, object]) -> None:
     phone = await town.citizen()
     await phone.act(**act)
@@ -142,11 +152,23 @@ async def test_somebody_with_a_user_id_only_has_it_all(town: Town) -> None:
     assert await phone.writes("Stop") == TEXTS.farewell.text
 
 
-@pytest.mark.parametrize("sharing", [{}, {"bsuid_only": 1}])
-async def test_after_a_new_number_the_next_broadcast_comes_once(town: Town, sharing: dict[str, int]) -> None:
+async def test_an_edit_counts_and_what_is_taken_back_is_not_answered(town: Town) -> None:
+    phone = await town.citizen()
+    await phone.writes("Start")
+    await phone.act(edit="Stop")
+    await phone.act(revoke=True)
+    assert [entry["text"] for entry in await phone.received()] == [TEXTS.receipt.text, TEXTS.farewell.text]
+
+
+@pytest.mark.parametrize(
+    ("sharing", "told"), [({}, {}), ({}, {"older_shape": True}), ({"bsuid_only": 1}, {}), ({"bsuid_in_from": 1}, {})]
+)
+async def test_after_a_new_number_the_next_broadcast_comes_once(
+    town: Town, sharing: dict[str, int], told: dict[str, bool]
+) -> None:
     phone = await town.citizen(**sharing)
     await phone.writes("Start", "nur Straßensperrungen")
-    await town.call("POST", f"citizens/{phone.id}/number")
+    await town.call("POST", f"citizens/{phone.id}/number", told)
     await town.did()
     await town.publish("Nach dem Umzug")
     assert len(await phone.news()) == 1

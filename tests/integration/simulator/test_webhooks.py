@@ -85,7 +85,9 @@ async def test_choosing_from_a_list_or_a_button_is_an_interactive_reply(stand: S
     [
         ({"media": "image"}, "image"),
         ({"media": "audio"}, "audio"),
+        ({"media": "document"}, "document"),
         ({"location": True}, "location"),
+        ({"contact": True}, "contacts"),
         ({"unsupported": "poll"}, "unsupported"),
         ({"text": "Start", "forwarded": True}, "text"),
     ],
@@ -99,6 +101,38 @@ async def test_other_kinds_of_messages(stand: Stand, act: dict[str, Any], kind: 
     if kind == "unsupported":
         assert message["errors"][0]["code"] == 131051
     assert message.get("context", {}).get("forwarded", False) == act.get("forwarded", False)
+
+
+async def test_a_voice_message_is_an_audio_that_says_so(stand: Stand) -> None:
+    (citizen,) = await stand.add()
+    await stand.write(citizen, media="voice")
+    message = await stand.last_message(citizen)
+    assert (message["type"], message["audio"]["voice"]) == ("audio", True)
+
+
+async def test_edits_and_revokes_name_what_was_written_before(stand: Stand) -> None:
+    (citizen,) = await stand.add()
+    first = await stand.write(citizen, text="Start")
+    picture = await stand.write(citizen, media="image")
+    await stand.write(citizen, edit="Stop")
+    await stand.write(citizen, revoke=True)
+    await stand.settled()
+    messages = {message["type"]: message for message in stand.business.messages}
+    edited = {"type": "text", "text": {"body": "Stop"}}
+    assert messages["edit"]["edit"] == {"original_message_id": first, "message": edited}
+    assert messages["revoke"]["revoke"] == {"original_message_id": picture}
+    shown = (await stand.control("GET", f"citizens/{citizen['id']}/messages"))["messages"]
+    assert [(entry["header"], entry["text"]) for entry in shown[2:]] == [("[edit]", "Stop"), ("[revoke]", "")]
+
+
+async def test_a_new_number_in_the_older_shape_names_numbers_only(stand: Stand) -> None:
+    (citizen,) = await stand.add()
+    path = f"citizens/{citizen['id']}/number"
+    changed = await stand.control("POST", path, {"older_shape": True})
+    message = await stand.last_message(citizen)
+    assert (message["from"], "from_user_id" in message) == (citizen["phone"], False)
+    assert message["system"].pop("body").endswith(f"from {citizen['phone']} to {changed['phone']}")
+    assert message["system"] == {"type": "customer_changed_number", "new_wa_id": changed["phone"]}
 
 
 async def test_a_reaction_names_the_message(stand: Stand) -> None:
