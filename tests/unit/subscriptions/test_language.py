@@ -15,12 +15,14 @@ from tests.unit.subscriptions.material import COUNTY, message
 CASES = read_cases("cases.txt")
 BY_INTENT = {intent: [case.text for case in CASES if case.intent is intent] for intent in Intent}
 LEAVING = (Intent.STOP, Intent.ERASE)
+PLACE_WORDS = {word for name in COUNTY.municipalities for word in words_of(name)}
 TOPIC_WORDS = {word for names in COUNTY.names.values() for name in names for word in words_of(name)}
 JOINING_WORDS = (
     START_ALONE
     | START_AROUND
     | POLITE
     | TOPIC_WORDS
+    | PLACE_WORDS
     | {"melde", "melden", "meldet", "meld", "an", "ein", "das", "ihr", "euer", "ihren", "diesen", "nur", "und"}
 )
 foreign_start = FOREIGN_START.fullmatch
@@ -143,6 +145,8 @@ def test_spelling_is_idempotent(text: str) -> None:
 )
 @example("anmelde")
 @example("START:NUR:STRAßENSPERRU")
+@example("START:NUR:JOB:HÖREN:SEI:AUF")
+@example("Start Baustellen Quatsch")
 @example("starts")
 @example("ja ich will")
 def test_only_our_own_words_ever_join(text: str) -> None:

@@ -45,7 +45,8 @@ _ODD = re.compile(
     r"(?:sie|euch|mich|dich|ihr) (?:\w+ )?nicht(?! (?:\w+ ){0,3}aus\b)|"
     r"kenne (?:ich )?(?:diese|die|ihre) nummer nicht|"
     r"unbekannte nummer|kenne ich (?:sie|euch|dich)|woher kennen sie|kennt ihr mich|"
-    r"(?:was|wer) (?:wollen|willst|wollt) (?:\w+ )?(?:von mir|von uns)|wer (?:hat|gab) (?:\w+ ){0,2}(?:meine )?nummer|"
+    r"(?:was|wer) (?:wollen|willst|wollt) (?:\w+ )?(?:von mir|von uns)|wer (?:hat|gab) (?:\w+ ){0,2}"
+    r"(?:meine )?(?:handy|telefon|ruf)?nummer|"
     r"(?:das|dies) (?:\w+ )?(?:nicht|nie) (?:bestellt|abonniert)|datenschutz\w*|impressum)\b"
 )
 _NEVER = re.compile(r"\b(?:nie|nicht|niemals) (?:\w+ ){0,2}(?:angemeldet|abonniert|bestellt)\b")
@@ -54,7 +55,8 @@ _WHY_AROUND = (
     HOW
     | AROUND
     | _WHY
-    | vocabulary("""bekomme erhalte kriege meine habt handynummer kommt schreibst du diese nachricht da kontakt
+    | vocabulary("""bekomme erhalte kriege meine habt sowas krieg dauernd staendig immer ploetzlich zeug
+    handynummer kommt schreibst du diese nachricht da kontakt
     adresse seid krieg kennen bist dort steckt dahinter are sind ist nicht nie angemeldet schreiben schreibt wem you
     this why getting am is""")
 )

@@ -9,7 +9,7 @@ from rapidfuzz.distance import OSA
 from services.subscriptions.domain.county import County
 from services.subscriptions.domain.language.intents import Intent, Wish
 from services.subscriptions.domain.language.spelling import vocabulary, words_of
-from services.subscriptions.domain.language.vocabulary import ALONE, AROUND, LEAVE, NO, ONLY, STOP
+from services.subscriptions.domain.language.vocabulary import ALONE, AROUND, LEAVE, NO, ONLY, POLITE, START_AROUND, STOP
 
 LONG_WORD = 7
 SIMILAR = 0.8
@@ -25,6 +25,8 @@ _JOINING = vocabulary("anmelden anmeldung anmelde eintragen")
 _GETTING = vocabulary("die den bekommen erhalten haben kriegen alle")
 _AN_EVENT = vocabulary("zur zum der einer")
 _YES_NO = ("ja", "nein")
+_CHOOSING = vocabulary("auswaehlen waehlen abwaehlen aendern einstellen")
+_ELSE = vocabulary("andere anderes was etwas")
 _REST = vocabulary("rest andere anderes anderen andern uebrige uebrigen sonstige restlichen restliche")
 _ALL = vocabulary("alle alles all hepsi wszystkie все все")
 _START = vocabulary("start abo abonnieren abonniere subscribe")
@@ -37,10 +39,12 @@ _LINK = vocabulary("""haette und oder sowie thema themen nummer punkt gemeinde g
     and sie mir fuer im bereich rubrik wahl waehle auswahl informiert werden ueber nachrichten meldungen infos
     informationen wissen erfahren mitbekommen geschickt zum zur bitte interessieren interessiert lesen interesse""")
 _NUMBERED = vocabulary("die den das der nr option ziffer")
+_STARTING = _START | START_AROUND | POLITE | vocabulary("nur und")
 _STRUCK = (_NOT | LEAVE) - STOP
 _BESIDE_NUMBERS = _LINK | ONLY | _NUMBERED | _STRUCK
 _SEEKING = vocabulary("suche suchen koennen kann koennt such")
 _ASKED = vocabulary("kann koennen koennte man moeglich")
+_ASKED_OF_US = vocabulary("koennen koennt koennten koenntet kann wuerden wuerdet")
 _WANTED = vocabulary("ich moechte will haette wuerde gern gerne bitte in aus ja")
 _WISHING = vocabulary("moechte will haette wuerde")
 _LIVING = vocabulary(
@@ -52,7 +56,8 @@ _TOPICS = vocabulary("""themenuebersicht themenaenderung kategorien kategorie th
 _PLACES = vocabulary("wohnort gemeinde gemeinden ort orte kommune kommunen")
 _AROUND_LIST = AROUND | vocabulary("""aendern anpassen bearbeiten zeigen zeig waehlen auswaehlen welche gibt was
     anzeigen abwaehlen sehen nur menu andere anderes meine
-    meiner unserer eigene eigenen wie wo koennen koennte man liste uebersicht verwalten wechseln habe einstellen kann
+    meiner unserer eigene eigenen wie wo koennen koennte man habt
+    bietet liste uebersicht verwalten wechseln habe einstellen kann
     abonniert change my""")
 
 
@@ -66,8 +71,8 @@ class _Found:
 
     @property
     def starting(self) -> Intent:
-        """Whoever is understood only nearly is asked before they are subscribed."""
-        return Intent.ASK_START if self.guessed else Intent.START
+        """Whoever is understood only nearly, or says more than a start, is asked before they are subscribed."""
+        return Intent.ASK_START if self.guessed or not self.rest <= _STARTING else Intent.START
 
 
 def choice_of(words: Sequence[str], text: str, county: County) -> Wish | None:
@@ -143,18 +148,18 @@ def _by_name(found: _Found, text: str) -> Wish | None:
     said, topics, places = found.rest, frozenset(found.topics), frozenset(found.places)
     if _and_nothing_else(found):
         return Wish(intent=Intent.ONLY, topics=topics, places=places)
-    if said & ONLY and said <= ONLY | _LINK | AROUND | _START | _NOT | _ASKED and topics | places:
+    if said & ONLY and said <= ONLY | _LINK | AROUND | _START | _NOT | _ASKED | _REST and topics | places:
         intent = found.starting if said & _START else Intent.ONLY
         return Wish(intent=intent, topics=topics, places=places)
     if _removes(found):
         kept = found.topics if found.denied and said & _BUT else set[str]()
         return Wish(intent=Intent.REMOVE, topics=frozenset((found.topics | found.denied) - kept))
-    if "?" in text:
+    if "?" in text and not _politely_asked(found):
         return None
     joining = _joining(found) if topics else None
     if joining:
         return Wish(intent=joining, topics=topics, places=places)
-    if said & _ADD and said <= _ADD | _LINK | AROUND and topics:
+    if said & _ADD and said <= _ADD | _LINK | AROUND | _ASKED_OF_US and topics:
         return Wish(intent=Intent.ADD, topics=topics, places=places)
     named = Wish(intent=Intent.ONLY, topics=topics, places=places)
     if places and not topics and said & _LIVING and said <= _LINK | AROUND | _LIVING:
@@ -171,6 +176,11 @@ def _joining(found: _Found) -> Intent | None:
         return found.starting
     asked = said & _JOINING and said <= _JOINING | around and not said & _AN_EVENT
     return Intent.ASK_START if asked else None
+
+
+def _politely_asked(found: _Found) -> bool:
+    """ "Können Sie mir auch Jobs schicken?"."""
+    return bool(found.rest & _ASKED_OF_US and found.rest & _ADD and found.rest & {"mir", "uns"})
 
 
 def _and_nothing_else(found: _Found) -> bool:
@@ -218,6 +228,8 @@ def _list(said: set[str], text: str, county: County) -> Wish | None:
     if said & _ALL and said & _PLACES and said <= _ALL | _PLACES | _LINK:
         return Wish(intent=Intent.PLACES, every_place=True)
     if said & _TOPICS and said <= _TOPICS | _AROUND_LIST:
+        return Wish(intent=Intent.TOPICS)
+    if said & _CHOOSING and said & _ELSE and said <= _AROUND_LIST:
         return Wish(intent=Intent.TOPICS)
     if said & _PLACES and said <= _PLACES | _AROUND_LIST:
         return Wish(intent=Intent.PLACES)

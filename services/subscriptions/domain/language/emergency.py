@@ -31,6 +31,8 @@ _CALLS = re.compile(
     r"(?:kind|sohn|tochter|mutter|vater|oma|opa|mann|frau) (?:\w+ )?(?:ist )?(?:verschwunden|weg|vermisst|"
     r"bewegt sich nicht|"
     r"atmet nicht|zusammengebrochen|gestuerzt|erstickt)|nicht mehr leben|bringe? mich um|mich umbringen|"
+    r"(?:schlagen|kommen|sehe) (?:\w+ )?flammen|(?:steht|stehen) (?:\w+ )?in flammen|"
+    r"(?:rauch|flammen) (?:\w+ ){0,2}aus (?:dem|der|einem|einer)|"
     r"riecht (?:\w+ ){0,3}gas|"
     r"gas (?:\w+ )?(?:riecht|stroemt|tritt aus)|keine luft|kann nicht atmen|baum (?:\w+ ){0,3}(?:auf auto|auf haus|"
     r"auf mensch\w*)|"

@@ -12,7 +12,7 @@ from services.subscriptions.domain.language.vocabulary import AROUND, LEAVE, NO
 
 _PAUSE = vocabulary("""pause pausieren pausiere pausiert unterbrechen unterbrechung unterbreche aussetzen pauza
     przerwa wstrzymac перерва пауза призупинити mola ara pausen stumm stummschalten pausierung urlaubspause break""")
-_HOLIDAY = vocabulary("urlaub verreist ferien weg")
+_HOLIDAY = vocabulary("urlaub verreist ferien weg kur reha krankenhaus klinik unterwegs reise dienstreise")
 _END = vocabulary("beenden beende ende aufheben vorbei abbrechen aus stoppen fertig zurueck aufgehoben beendet")
 _ON = vocabulary("""weiter fortsetzen fortfahren weitermachen weitergehen weiterschicken weitersenden resume continue
     gehts fortsetzung devam dalej далі продовжити""")
@@ -26,7 +26,8 @@ _AROUND = (
     | frozenset(MONTHS)
     | frozenset(WEEKDAYS)
     | _HOLIDAY
-    | vocabulary("""mach bis machen mache im am lang lange fuer ca etwa naechsten naechste kommenden naechster in
+    | vocabulary("""mach bis solange so ostern pfingsten sommer winter
+    machen mache im am lang lange fuer ca etwa naechsten naechste kommenden naechster in
     einlegen gehe fahre ende anfang mitte monats jahres morgen weihnachten silvester neujahr jahresende einschliesslich
     for take a break the zeitweise kurz kurze kleine erstmal erst voruebergehend""")
 )

@@ -91,6 +91,8 @@ LEAVE = re.compile(
             rf"{_NEWS} (?:\w+ )?los$",
             r"(?:melde|meldet) man sich (?:\w+ ){0,2}ab$",
             r"^(?:ich )?(?:bin )?raus(?: hier| jetzt)?$",
+            r"^(?:ich )?(?:will |moechte |bin )?(?:hier )?raus (?:hier )?(?:aus|von) "
+            r"(?:\w+ )?(?:gruppe|liste|verteiler|kanal|chat)",
             r"^nicht mehr$",
             r"opt me out|stop (?:\w+ )?subscription",
             rf"aufhoeren (?:\w+ ){{0,4}}(?:{_SEND}|{_NEWS})",

@@ -32,7 +32,7 @@ _STOP = sorted("stop")
 _EXPLICIT = {
     Intent.ASK_BOTH: vocabulary("amelden amelde amedlen anbmelden abnmelden ammelden"),
     Intent.ASK_START: vocabulary("""strat satrt sart statr strt stat startt tsart srart atart dtart sztart stsrt
-    strart"""),
+    strart abbo aboo abbonement abonement"""),
     Intent.HELP: vocabulary("hife hlife hilf hlfe hielfe hiilfe hilfee"),
 }
 _WORDS = {

@@ -119,7 +119,7 @@ def _wish(text: str, county: County, *, whole: bool = True) -> Wish:
         return Wish(intent=Intent.EMERGENCY)
     if phrases.AUTOMATIC.search(" ".join(everything)):
         return NOTHING
-    return _asking(words, everything, text, county) or (_typed(words) if whole else OTHER)
+    return _asking(words, everything, text, county) or feedback or (_typed(words) if whole else OTHER)
 
 
 def _leaving(words: Sequence[str], everything: Sequence[str], text: str, county: County) -> Wish | None:
