@@ -37,8 +37,8 @@ async function attempt(action, failure) {
   }
 }
 
-const act = (citizen, message) =>
-  attempt(() => state.connection.post(`/simulator/citizens/${citizen.id}/messages`, message),
+const act = (citizen, message, path = "messages") =>
+  attempt(() => state.connection.post(`/simulator/citizens/${citizen.id}/${path}`, message),
     "Das hat der Simulator nicht angenommen.");
 
 async function load() {

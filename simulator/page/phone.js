@@ -84,7 +84,7 @@ export class Phone {
     this.element.querySelectorAll("[data-text]").forEach((button) =>
       button.addEventListener("click", () => this.act(this.citizen, { text: button.dataset.text })));
     this.element.querySelectorAll("[data-act]").forEach((button) =>
-      button.addEventListener("click", () => this.act(this.citizen, JSON.parse(button.dataset.act))));
+      button.addEventListener("click", () => this.act(this.citizen, JSON.parse(button.dataset.act), button.dataset.path)));
     this.element.querySelector(".edit").addEventListener("click", async () => {
       const edit = input.value.trim();
       if (!edit) input.focus();

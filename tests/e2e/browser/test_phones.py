@@ -45,6 +45,8 @@ async def test_other_kinds_are_sent_and_seen(browser: Browser, county: County) -
         await phones.shows("Bearbeitet:")
         await phones.first.get_by_role("button", name="Letzte zurückziehen").click()
         assert (await county.wrote(6))["type"] == "revoke"
+        await phones.first.get_by_role("button", name="Werbung abbestellen").click()
+        await county.business.until(lambda: county.business.changes[-1]["field"] == "user_preferences")
         assert await phones.overflow() <= 0
         assert await phones.violations() == []
         assert phones.complaints == []
