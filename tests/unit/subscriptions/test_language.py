@@ -157,6 +157,11 @@ def test_only_our_own_words_ever_join(text: str) -> None:
     assert not joined or set(words) & START_ALONE or words[-1] == "an"
 
 
+@pytest.mark.parametrize("text", ["Start, Grüße, nicht", "Anmelden LG ohne mich", "Start mfg niemals"])
+def test_a_no_behind_the_greeting_counts(text: str) -> None:
+    assert intent_of(text) is not Intent.START
+
+
 @given(st.sampled_from(["start", "anmelden", "abonnieren", "anmeldung"]), st.data())
 def test_a_typing_error_never_joins(word: str, data: st.DataObject) -> None:
     place = data.draw(st.integers(0, len(word) - 1))

@@ -21,6 +21,7 @@ from services.subscriptions.domain.language.vocabulary import (
     ALONE,
     JOINISH,
     LEAVE,
+    NO,
     ONLY,
     OTHER_BUSINESS,
     POLITE,
@@ -43,7 +44,7 @@ _RANK = (
 _UNCLEAR = (Intent.OTHER, Intent.ASK_STOP)
 _ABOUT_ONESELF = frozenset((Intent.STOP, Intent.START, Intent.ASK_START, Intent.ASK_STOP))
 _ANOTHER = vocabulary("ihn es ihm er")
-_KNOWN = LEAVE | JOINISH | ALONE | STOP
+_KNOWN = LEAVE | JOINISH | ALONE | STOP | NO
 
 _BOTH = re.compile(r"\b(?:ab(?:melden)? (?:oder|und) anmeld\w+|an(?:melden)? (?:oder|und) abmeld\w+|an oder ab)\b")
 
