@@ -6,6 +6,7 @@ import os
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -91,6 +92,8 @@ async def county(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Coun
     async with running_town(tmp_path_factory.mktemp("town")) as town, open_website() as website:
         county = County(town=town, website=website, folder=tmp_path_factory.mktemp("office"))
         (county.folder / "alerts").mkdir()
+        county.publish(0, "Was schon da war")
+        await county.once()
         yield county
 
 
@@ -104,8 +107,6 @@ def alert(identifier: str, headline: str, *, kind: str = "Alert", minute: int = 
 async def test_a_warning_its_update_and_its_all_clear_reach_the_phones_once_each_whoever_is_killed(
     county: County,
 ) -> None:
-    county.publish(0, "Was schon da war")
-    await county.once()
     steps = (
         (alert("w-1", "Wasser abkochen"), TOLD[0]),
         (alert("w-2", "Zehn Minuten kochen", kind="Update", minute=1), TOLD[1]),
@@ -148,16 +149,27 @@ async def nothing_more_comes(county: County) -> None:
 
 async def test_a_process_that_is_killed_and_started_again_goes_on(county: County) -> None:
     county.publish(10, "Vor dem Ende")
-    first = await start(county)
-    await county.until_everybody_got("Vor dem Ende")
-    first.kill()
-    await first.wait()
+    async with running(county) as first:
+        await county.until_everybody_got("Vor dem Ende")
+        first.kill()
+        await first.wait()
     county.publish(11, "Nach dem Anfang")
-    second = await start(county)
-    await county.until_everybody_got("Nach dem Anfang")
-    second.terminate()
-    assert await asyncio.wait_for(second.wait(), 30) == 0
+    async with running(county) as second:
+        await county.until_everybody_got("Nach dem Anfang")
+        second.terminate()
+        assert await asyncio.wait_for(second.wait(), 30) == 0
     assert everybody_once(await county.got("Vor dem Ende"))
+
+
+@asynccontextmanager
+async def running(county: County) -> AsyncIterator[asyncio.subprocess.Process]:
+    process = await start(county)
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
 
 
 async def start(county: County) -> asyncio.subprocess.Process:
