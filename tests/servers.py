@@ -121,9 +121,16 @@ def basic_authorization(url: str) -> Mapping[str, str]:
 
 async def broker_api(servers: Servers, method: str, path: str, body: Mapping[str, object] | None = None) -> None:
     """One request to RabbitMQ's management API as the administrator."""
+    await broker_request(servers.broker_url, servers.broker_api_url, method, path, body)
+
+
+async def broker_request(
+    url: str, api_url: str, method: str, path: str, body: Mapping[str, object] | None = None
+) -> None:
+    """The same as the login inside `url`."""
     async with (
-        aiohttp.ClientSession(headers=basic_authorization(servers.broker_url), raise_for_status=True) as session,
-        session.request(method, f"{servers.broker_api_url}/api/{path}", json=body),
+        aiohttp.ClientSession(headers=basic_authorization(url), raise_for_status=True) as session,
+        session.request(method, f"{api_url}/api/{path}", json=body),
     ):
         pass
 

@@ -31,7 +31,6 @@ EXCHANGE_OF = {
 FOR_OTHERS = (topology.MUNICIPAL_EVENTS, topology.EVENTS)
 ON_A_LANE = (dispatch.BroadcastBatch, dispatch.BroadcastFollowUp)
 FROM_THE_DISPATCHER = (
-    events.BroadcastStarted,
     events.BroadcastProgressed,
     events.BroadcastFinished,
     events.DeliveryRefused,
