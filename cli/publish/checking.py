@@ -1,26 +1,20 @@
 """Events from a file, and what is wrong with them, before anything is sent."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 from uuid import uuid4
 
 import msgspec
-import typer
 
 from cli.output import EXIT_USAGE, fail, say
-from cli.publish.answers import EXIT_REJECTED
-from cli.publish.sending import Event
 from cli.publish.settings import Settings
-from deploy.local.environments import CONFIG
 from shared.contracts.events import Problem
 from shared.municipal.checking import check
 from shared.municipal.configuration import Configuration
 from shared.municipal.file import ConfigurationFileError, read_configuration
-from shared.municipal.reading import read_event
-from shared.municipal.rules import read_notice
 
 MOST_BYTES = 5_000_000
 PUBLISHED = "de.kreisfunk.notice.published.v1"
@@ -56,37 +50,18 @@ def _completed(event: Mapping[str, Any], source: str, now: datetime) -> dict[str
 def problems_of(event: bytes, settings: Settings, now: datetime) -> tuple[Problem, ...]:
     """By the rules that every door has. Ends the command if the county's file cannot be read."""
     try:
-        county = read_configuration(CONFIG / "county.toml", Configuration)
+        county = read_configuration(settings.county, Configuration)
     except ConfigurationFileError as error:
         fail(str(error), status=EXIT_USAGE)
     return check(event, county.system(settings.login), county, now)
 
 
-def show_check(events: list[bytes], settings: Settings, now: datetime, *, as_json: bool) -> NoReturn:
-    """Say of each event what is wrong; status 3 if anything is. Nothing is sent."""
-    found = [problems_of(event, settings, now) for event in events]
+def show_check(found: Sequence[tuple[Problem, ...]], *, as_json: bool) -> bool:
+    """Say of each event what is wrong, if anything is. Nothing was sent."""
     if as_json:
         say(msgspec.json.encode({"result": "rejected" if any(found) else "valid", "problems": found}).decode())
     for number, problems in enumerate(found if not as_json else (), 1):
         say(f"event {number}: {'valid; nothing was sent' if not problems else 'would be rejected'}")
         for problem in problems:
             say(f"  {problem.field}: {problem.problem}")
-    raise typer.Exit(EXIT_REJECTED if any(found) else 0)
-
-
-def ready_events(events: list[bytes], settings: Settings, now: datetime) -> list[tuple[Event, str]]:
-    """With the source of each; ends the command with status 3, before any is sent, if one of them is wrong."""
-    if any(problems_of(event, settings, now) for event in events):
-        show_check(events, settings, now, as_json=False)
-    return [_ready(event) for event in events]
-
-
-def _ready(body: bytes) -> tuple[Event, str]:
-    envelope = read_event(body)
-    event = Event(
-        message=read_notice(envelope),
-        subject=envelope.subject or "",
-        expirytime=envelope.expirytime,
-        id=envelope.id,
-    )
-    return event, envelope.source
+    return not any(found)

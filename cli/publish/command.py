@@ -1,35 +1,30 @@
 """The commands."""
 
-import asyncio
 import os
 import secrets
-from collections.abc import Coroutine
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
+from uuid import uuid4
 
 import typer
 
-from cli.broker import away_advice, silence_drivers
-from cli.output import console, fail
-from cli.publish.answers import EXIT_AWAY, EXIT_UNANSWERED, report
-from cli.publish.checking import read_events, ready_events, show_check
+from cli.publish.access import chosen_way
+from cli.publish.checking import read_events
 from cli.publish.moments import parse_duration, parse_moment
-from cli.publish.sending import Answer, Event, Sender, Unanswered
-from cli.publish.settings import Settings, publisher_settings
-from cli.stacks import find_stack
-from shared.amqp.publisher import Unroutable
+from cli.publish.running import Manner, check_all, require_valid, send_all
+from cli.publish.ways import ANSWER_SECONDS
+from shared.contracts.envelope import encode
 from shared.contracts.notices import NoticePublished, NoticeUpdated, NoticeWithdrawn
-from shared.outcome import DependencyAway
 from shared.runtime.clock import system_clock
 
 USUAL_DURATION = timedelta(hours=24)
-ANSWER_SECONDS = 10.0
 
-Source = Annotated[str | None, typer.Option(help="CloudEvents source; usually that of the login.")]
-NoWait = Annotated[bool, typer.Option("--no-wait", help="End as soon as the broker has it, without the answer.")]
+Source = Annotated[str | None, typer.Option(help="CloudEvents source; usually that of the login or token.")]
+NoWait = Annotated[bool, typer.Option("--no-wait", help="End as soon as it is stored, without the answer.")]
 Timeout = Annotated[float, typer.Option(min=0.1, max=600, help="Longest wait for the answer, in seconds.")]
-Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
+Json = Annotated[bool, typer.Option("--json", help="JSON on stdout: one object in a line.")]
+Url = Annotated[str | None, typer.Option(help="Over HTTP, to this address; the token is in KREISFUNK_DOOR_TOKEN.")]
 Stack = Annotated[
     Path | None, typer.Option(help="Folder of a local stack; else KREISFUNK_BROKER_URL, else .local/up or .local/demo.")
 ]
@@ -52,6 +47,8 @@ def publish(
     notice: Annotated[str | None, typer.Option("--notice", "--subject", help="Its id; usually a new one.")] = None,
     revision: Annotated[int, typer.Option(min=1, help="Count up when the same notice changes.")] = 1,
     check: Annotated[bool, typer.Option("--check", help="Say what is wrong with it, and send nothing.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Show how far it is, until its end.")] = False,
+    url: Url = None,
     source: Source = None,
     no_wait: NoWait = False,
     timeout: Timeout = ANSWER_SECONDS,
@@ -60,9 +57,22 @@ def publish(
 ) -> None:
     """Publish a notice to all subscribers of its topic, or to those who got an earlier one.
 
-    From options, or from a file of events. With --check, status 0 means valid and 3 that it would be rejected.
+    From options, or from a file of events.
 
-    Exit status: 0 accepted, 2 wrong command line, 3 rejected, 4 broker away or login refused, 5 no answer.
+    By which way: --url (HTTP); else KREISFUNK_BROKER_URL or a local stack (AMQP); else KREISFUNK_DOOR_URL (HTTP).
+    The token for HTTP is in a file kreisfunk_door_token in KREISFUNK_SECRETS_DIR, or in KREISFUNK_DOOR_TOKEN.
+    What is too much or away over HTTP is tried again as it asks, for up to --timeout.
+
+    Exit status: 0 accepted (--check: valid, --watch: sent to all), 2 wrong command line or settings, 3 rejected,
+    4 Kreisfunk away or access refused, 5 no answer. With --watch, 1 for rejected or cancelled, and Ctrl-C ends
+    only the watching.
+
+    Examples:
+
+    \b
+    kreisfunk publish --topic baustellen --headline "K 9" --text "Gesperrt." --watch
+    kreisfunk publish --check events.json
+    kreisfunk publish --url https://kreisfunk.example --json - < event.json
     """
     now = system_clock()
     content: dict[str, Any] = {
@@ -77,36 +87,35 @@ def publish(
     content |= {"spread_minutes": _minutes(spread), "follows": follows}
     if file is None and not (topic and headline and text):
         raise typer.BadParameter("give a file, or --topic, --headline and --text")
-    expiry, sender, waiting = _expiry(now, expires_in, expires_at), _sender(stack, source), None if no_wait else timeout
+    if watch and no_wait:
+        raise typer.BadParameter("give --watch or --no-wait, not both")
+    expiry, message = _expiry(now, expires_in, expires_at), _message(content, revision)
+    way = chosen_way(url, stack, source, os.environ)
+    manner = Manner(seconds=None if no_wait else timeout, as_json=json, watch=watch)
     if file is not None:
-        bodies = read_events(file, source=sender.source, now=now)
-        _publish_file(bodies, sender.settings, now, seconds=waiting, as_json=json, check=check)
-        return
-    event = Event(message=_message(content, revision), subject=notice or new_notice_id(now), expirytime=expiry)
+        bodies = read_events(file, source=way.source, now=now)
+    else:
+        bodies = [_event(message, notice or new_notice_id(now), way.source, now, expiry)]
     if check:
-        show_check([sender.body(event, now)], sender.settings, now, as_json=json)
-    _send_all([(event, sender.source)], sender.settings, now, seconds=waiting, as_json=json)
+        check_all(way, bodies, now, manner)
+        return
+    if file is not None:
+        require_valid(way, bodies, now, manner)
+    send_all(way, bodies, manner)
+
+
+def _event(
+    message: NoticePublished | NoticeUpdated | NoticeWithdrawn,
+    notice: str,
+    source: str,
+    now: datetime,
+    expiry: datetime | None = None,
+) -> bytes:
+    return encode(message, event_id=str(uuid4()), source=source, time=now, subject=notice, expirytime=expiry)
 
 
 def _message(content: dict[str, Any], revision: int) -> NoticePublished | NoticeUpdated:
     return NoticePublished(**content) if revision == 1 else NoticeUpdated(**content, revision=revision)
-
-
-def _publish_file(
-    bodies: list[bytes], settings: Settings, now: datetime, *, seconds: float | None, as_json: bool, check: bool
-) -> None:
-    if check:
-        show_check(bodies, settings, now, as_json=as_json)
-    _send_all(ready_events(bodies, settings, now), settings, now, seconds=seconds, as_json=as_json)
-
-
-def _send_all(
-    events: list[tuple[Event, str]], settings: Settings, now: datetime, *, seconds: float | None, as_json: bool
-) -> None:
-    """One after the other; the first that is rejected ends it."""
-    for event, source in events:
-        answer = _run(Sender(settings=settings, source=source).send(event, now, seconds=seconds), event.subject)
-        report(answer, event.subject, as_json=as_json)
 
 
 def _scheduled(moment: str | None) -> datetime | None:
@@ -119,6 +128,7 @@ def _scheduled(moment: str | None) -> datetime | None:
 def withdraw(
     notice: Annotated[str, typer.Option(help="Id of the notice, as it was published.")],
     reason: Annotated[str, typer.Option(help="For the record; at most 200 characters.")] = "",
+    url: Url = None,
     source: Source = None,
     no_wait: NoWait = False,
     timeout: Timeout = ANSWER_SECONDS,
@@ -129,10 +139,9 @@ def withdraw(
 
     Exit status: as `publish`; 5 also means that the notice was not being sent.
     """
-    event = Event(message=NoticeWithdrawn(reason=reason), subject=notice)
-    sender = _sender(stack, source)
-    answer = _run(sender.send(event, system_clock(), seconds=None if no_wait else timeout), notice)
-    report(answer, notice, as_json=json)
+    way = chosen_way(url, stack, source, os.environ)
+    body = _event(NoticeWithdrawn(reason=reason), notice, way.source, system_clock())
+    send_all(way, [body], Manner(seconds=None if no_wait else timeout, as_json=json))
 
 
 def new_notice_id(now: datetime) -> str:
@@ -156,31 +165,3 @@ def _minutes(spread: str | None) -> int | None:
         return None if spread is None else int(parse_duration(spread).total_seconds() // 60)
     except ValueError as error:
         raise typer.BadParameter(f"spread: {error}") from None
-
-
-def _sender(stack: Path | None, source: str | None) -> Sender:
-    silence_drivers()
-    settings = publisher_settings(find_stack(stack, os.environ), os.environ)
-    return Sender(settings=settings, source=source or settings.source_or_usual)
-
-
-def _run(sending: Coroutine[Any, Any, Answer | None], notice: str) -> Answer | None:
-    try:
-        return asyncio.run(_with_progress(sending))
-    except Unanswered as error:
-        fail(
-            f"notice {notice}: the broker has it, but nobody answered within {error.seconds:g} s.",
-            "Does the subscriptions service run? When it does, it acts on it; publishing again is not needed.",
-            EXIT_UNANSWERED,
-        )
-    except Unroutable as error:
-        fail(str(error), status=EXIT_AWAY)
-    except DependencyAway as error:
-        fail(str(error), away_advice(error), EXIT_AWAY)
-
-
-async def _with_progress(sending: Coroutine[Any, Any, Answer | None]) -> Answer | None:
-    if not console.is_terminal:
-        return await sending
-    with console.status("waiting for the answer"):
-        return await sending

@@ -1,6 +1,8 @@
 """Publishes one event and waits for what becomes of it."""
 
 import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import uuid4
@@ -10,10 +12,11 @@ from shared.amqp.connection import connect
 from shared.amqp.listener import Listener, open_listener
 from shared.amqp.publisher import open_publisher
 from shared.amqp.topology import EVENTS, MUNICIPAL_EVENTS
-from shared.contracts.envelope import ContractError, decode, encode
+from shared.contracts.envelope import ContractError, Envelope, decode, encode, read_envelope
 from shared.contracts.events import BroadcastCancelled, NoticeAccepted, NoticeRejected
 from shared.contracts.message import Message
 from shared.contracts.notices import NoticePublished, NoticeUpdated, NoticeWithdrawn
+from shared.contracts.registry import MESSAGES
 
 ANSWERS = (NoticeAccepted, NoticeRejected, BroadcastCancelled)
 _ANSWER_KEYS = [kind.KEY for kind in ANSWERS]
@@ -38,13 +41,6 @@ class Event:
     expirytime: datetime | None = None
     id: str = field(default_factory=lambda: str(uuid4()))
 
-    def answered_by(self, message: Message) -> bool:
-        """Whether it is about this event; what a withdrawal ends is a broadcast, so its cancellation answers, too."""
-        if isinstance(message, NoticeAccepted | NoticeRejected):
-            return message.event == self.id
-        cancelled = isinstance(message, BroadcastCancelled) and message.notice == self.subject
-        return cancelled and isinstance(self.message, NoticeWithdrawn)
-
 
 @dataclass(frozen=True, kw_only=True)
 class Sender:
@@ -55,20 +51,31 @@ class Sender:
 
     async def send(self, event: Event, now: datetime, *, seconds: float | None) -> Answer | None:
         """The answer that comes within `seconds`; None if we do not wait. Raises BrokerAway, Unroutable, Unanswered."""
+        return await self.send_body(self.body(event, now), seconds=seconds)
+
+    async def send_body(self, body: bytes, *, seconds: float | None) -> Answer | None:
+        """The same for an event that is written already."""
+        async with self.published(body, _ANSWER_KEYS) as listener:
+            return None if seconds is None else await _answer(listener, read_envelope(body), seconds)
+
+    @asynccontextmanager
+    async def published(self, body: bytes, keys: Sequence[str]) -> AsyncIterator[Listener]:
+        """The broker has it, and what is said under these keys from then on can be heard."""
+        envelope = read_envelope(body)
         async with (
             connect(self.settings.broker_url, password=self.settings.broker_secret, name="publish") as connection,
             # Listening first: the answer may be there before the confirm is.
-            open_listener(connection, prefix=self._own, exchange=EVENTS, keys=_ANSWER_KEYS) as listener,
+            open_listener(connection, prefix=self._own, exchange=EVENTS, keys=keys) as listener,
             open_publisher(connection) as publisher,
         ):
             await publisher.publish(
                 MUNICIPAL_EVENTS,
-                event.message.KEY,
-                self.body(event, now),
-                message_id=event.id,
+                MESSAGES[envelope.type].KEY,
+                body,
+                message_id=envelope.id,
                 user_id=self.settings.login,
             )
-            return None if seconds is None else await _answer(listener, event, seconds)
+            yield listener
 
     def body(self, event: Event, now: datetime) -> bytes:
         """The event as it is published."""
@@ -86,19 +93,28 @@ class Sender:
         return f"municipal.{self.settings.login}"
 
 
-async def _answer(listener: Listener, event: Event, seconds: float) -> Answer:
+async def _answer(listener: Listener, event: Envelope, seconds: float) -> Answer:
     try:
         async with asyncio.timeout(seconds):
             while True:
-                message = _read(await listener.receive())
-                if isinstance(message, ANSWERS) and event.answered_by(message):
+                message = read(await listener.receive())
+                if isinstance(message, ANSWERS) and answers(message, event):
                     return message
     except TimeoutError:
         raise Unanswered(seconds) from None
 
 
-def _read(body: bytes) -> Message | None:
+def answers(message: Message, event: Envelope) -> bool:
+    """Whether it is about this event; what a withdrawal ends is a broadcast, so its cancellation answers, too."""
+    if isinstance(message, NoticeAccepted | NoticeRejected):
+        return (message.source, message.event) == (event.source, event.id)
+    cancelled = isinstance(message, BroadcastCancelled) and message.notice == event.subject
+    return cancelled and event.type == NoticeWithdrawn.TYPE
+
+
+def read(body: bytes) -> Message | None:
+    """None for an event of a later version: none of ours."""
     try:
         return decode(body)
     except ContractError:
-        return None  # an event of a later version is none of ours
+        return None

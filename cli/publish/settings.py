@@ -1,8 +1,11 @@
-"""Who publishes, and to which broker."""
+"""Who publishes, and by which way."""
 
+import re
 from collections.abc import Mapping
+from ipaddress import ip_address
+from pathlib import Path
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from yarl import URL
 
@@ -15,16 +18,26 @@ from shared.runtime.settings import PREFIX, read_settings
 UNLISTED = "urn:kreisfunk:{login}"
 
 
-class Settings(BaseSettings):
-    """Access of a municipal system; the login is the user in `broker_url`."""
+class Common(BaseSettings):
+    """What does not depend on the way."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, frozen=True, extra="ignore", hide_input_in_errors=True, env_ignore_empty=True
     )
 
+    source: str | None = Field(None, description="CloudEvents source that belongs to the login")
+
+
+class Settings(Common):
+    """Access of a municipal system over AMQP; the login is the user in `broker_url`."""
+
     broker_url: str = Field(description="amqp://login@host:port/vhost", pattern=r"^amqps?://[^@/:]+(:[^@/]*)?@")
     broker_password: SecretStr | None = Field(None, description="password of the broker login")
-    source: str | None = Field(None, description="CloudEvents source that belongs to the login")
+    county_file: Path | None = Field(None, description="the county's file, unless it is the one of this version")
+
+    @property
+    def county(self) -> Path:
+        return self.county_file or CONFIG / "county.toml"
 
     @property
     def login(self) -> str:
@@ -37,13 +50,53 @@ class Settings(BaseSettings):
     @property
     def source_or_usual(self) -> str:
         """The setting, else what the county's file says about this login."""
-        return self.source or listed_source(self.login) or UNLISTED.format(login=self.login)
+        return self.source or listed_source(self.login, self.county) or UNLISTED.format(login=self.login)
 
 
-def listed_source(login: str) -> str | None:
+class DoorSettings(Common):
+    """Access of a municipal system over HTTP; the token says which one it is."""
+
+    door_url: str = Field(description="https://host of notices over HTTP")
+    door_token: SecretStr = Field(description="token for notices over HTTP")
+
+    @field_validator("door_url")
+    @classmethod
+    def _is_an_address(cls, value: str) -> str:
+        return door_address(value)
+
+    @field_validator("door_token")
+    @classmethod
+    def _fits_into_a_header(cls, value: SecretStr) -> SecretStr:
+        if not _TOKEN.fullmatch(value.get_secret_value()):
+            raise ValueError("must be one word of printable ASCII, as `kreisfunk tokens create` printed it")
+        return value
+
+
+_TOKEN = re.compile(r"[\x21-\x7e]{1,500}")
+
+
+def door_address(text: str) -> str:
+    """Without what people add to it; https, since a token is shown to it, unless it is near. Raises ValueError."""
+    url = URL(text.strip())
+    if url.scheme not in ("http", "https") or not url.host or url.user or url.query_string or url.fragment:
+        raise ValueError("expected an address such as https://kreisfunk.example")
+    if url.scheme == "http" and not _is_near(url.host):
+        raise ValueError("use https: over http, anybody on the way could read the token")
+    return str(url).rstrip("/").removesuffix("/notices")
+
+
+def _is_near(host: str) -> bool:
+    """This machine, a private network, or a name that only a container's network knows."""
+    try:
+        return ip_address(host).is_private
+    except ValueError:
+        return "." not in host
+
+
+def listed_source(login: str, county_file: Path) -> str | None:
     """The first source of a login in the county's file, if that file is at hand."""
     try:
-        known = read_configuration(CONFIG / "county.toml", Configuration)
+        known = read_configuration(county_file, Configuration)
     except ConfigurationFileError:
         return None
     system = known.system(login)

@@ -1,6 +1,6 @@
 """Who answers to notices in these tests: the broker, the logins and their permissions are real."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field
 from urllib.parse import quote, urlsplit
@@ -12,7 +12,14 @@ from aio_pika.abc import AbstractExchange, AbstractIncomingMessage
 from shared.amqp import topology
 from shared.amqp.logins import PERMISSIONS
 from shared.contracts.envelope import Envelope, encode, read_envelope, read_message
-from shared.contracts.events import BroadcastCancelled, NoticeAccepted, NoticeRejected, Problem
+from shared.contracts.events import (
+    BroadcastCancelled,
+    BroadcastFinished,
+    BroadcastProgressed,
+    NoticeAccepted,
+    NoticeRejected,
+    Problem,
+)
 from shared.contracts.message import Message
 from shared.contracts.notices import NoticePublished, NoticeUpdated, NoticeWithdrawn
 from tests.servers import Servers, broker_api, url_with_login
@@ -20,6 +27,11 @@ from tests.servers import Servers, broker_api, url_with_login
 PASSWORD = "only-for-tests"
 BROADCAST = UUID("018f0000-0000-8000-8000-000000000001")
 PROBLEMS = (Problem(field="topic", problem="unknown"), Problem(field="headline", problem="is blank"))
+SENT_TO_ALL = (
+    BroadcastProgressed(broadcast=BROADCAST, audience=3, states={"waiting": 2, "accepted": 1}),
+    BroadcastFinished(broadcast=BROADCAST, audience=3, states={"accepted": 2, "failed": 1}),
+)
+TAKEN_BACK = (BroadcastCancelled(broadcast=BROADCAST, source="/x", notice="n", reason="withdrawn"),)
 
 
 async def let_log_in(servers: Servers, vhost_url: str, login: str) -> str:
@@ -32,16 +44,21 @@ async def let_log_in(servers: Servers, vhost_url: str, login: str) -> str:
 
 @dataclass
 class Desk:
-    """Accepts notices, except those about the topic `unknown`; `said` is what came, with the login of each."""
+    """Accepts notices, except those about the topic `unknown`; `said` is what came, with the login of each.
+
+    `outcome` is what it says of each broadcast afterwards.
+    """
 
     events: AbstractExchange
+    outcome: Sequence[Message] = ()
     said: list[tuple[str | None, Envelope, Message]] = field(default_factory=list)
 
     async def handle(self, incoming: AbstractIncomingMessage) -> None:
         envelope = read_envelope(incoming.body)
         message = read_message(envelope)
         self.said.append((incoming.user_id, envelope, message))
-        await self._say(_answer(envelope, message), envelope)
+        for answer in (_answer(envelope, message), *self.outcome):
+            await self._say(answer, envelope)
         await incoming.ack()
 
     async def _say(self, answer: Message, envelope: Envelope) -> None:

@@ -12,7 +12,7 @@ from deploy.local.ports import LOOPBACK, reserved_ports
 from shared.amqp import topology
 from shared.contracts.notices import NoticePublished, NoticeWithdrawn
 from tests.integration.cli.commands import kreisfunk
-from tests.integration.cli.desk import BROADCAST, PASSWORD, Desk, let_log_in, open_desk
+from tests.integration.cli.desk import BROADCAST, PASSWORD, SENT_TO_ALL, TAKEN_BACK, Desk, let_log_in, open_desk
 from tests.servers import Servers, vhost_on
 
 NOTICE = ("publish", "--topic", "strassensperrungen", "--headline", "L 149 gesperrt", "--text", "Bis 18 Uhr.")
@@ -194,3 +194,30 @@ async def test_a_file_may_hold_several_events(desk: Desk, environment: Mapping[s
     path.write_text(json.dumps([events[0], {**events[1], "data": {}}]))
     assert (await kreisfunk("publish", str(path), environment=environment)).status == 3
     assert len(desk.said) == 2
+
+
+async def test_a_watched_notice_is_followed_to_its_end(desk: Desk, environment: Mapping[str, str]) -> None:
+    desk.outcome = SENT_TO_ALL
+    ended = await kreisfunk(*NOTICE, "--notice", "n-6", "--watch", environment=environment)
+    assert (ended.status, ended.complaint) == (0, "")
+    assert ended.output.splitlines() == [
+        "received: notice n-6",
+        f"accepted: notice n-6 revision 1, broadcast {BROADCAST}",
+        "sending: notice n-6, 1 of 3",
+        "finished: notice n-6, 3 people: 2 accepted, 1 failed",
+    ]
+
+
+async def test_watching_ends_with_one_if_it_does_not_reach_its_end(desk: Desk, environment: Mapping[str, str]) -> None:
+    rejected = ("publish", "--topic", "unknown", "--headline", "x", "--text", "x", "--watch")
+    ended = await kreisfunk(*rejected, environment=environment)
+    assert (ended.status, ended.output.splitlines()[-2:]) == (1, ["  topic: unknown", "  headline: is blank"])
+    desk.outcome = TAKEN_BACK
+    ended = await kreisfunk(*NOTICE, "--watch", "--json", environment=environment)
+    assert (ended.status, json.loads(ended.output.splitlines()[-1])["state"]) == (1, "cancelled")
+
+
+async def test_watching_without_an_answer_says_so(environment: Mapping[str, str]) -> None:
+    ended = await kreisfunk(*NOTICE, "--watch", "--timeout", "0.2", environment=environment)
+    assert ended.status == 5
+    assert (await kreisfunk(*NOTICE, "--watch", "--no-wait", environment=environment)).status == 2

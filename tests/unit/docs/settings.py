@@ -11,6 +11,7 @@ from pydantic_settings import BaseSettings
 from cli.feeds.settings import Settings as Feeds
 from cli.migrate.settings import Settings as Migrate
 from cli.operate.settings import Settings as Operate
+from cli.publish.settings import DoorSettings
 from cli.publish.settings import Settings as Publish
 from cli.quarantine.settings import Settings as Quarantine
 from services.dispatcher.settings import Settings as Dispatcher
@@ -25,6 +26,7 @@ WHO: Mapping[str, type[BaseSettings]] = {
     "dispatcher": Dispatcher,
     "`kreisfunk migrate`": Migrate,
     "`kreisfunk publish`, `kreisfunk withdraw`": Publish,
+    "The same over HTTP": DoorSettings,
     "`kreisfunk feeds`": Feeds,
     "`kreisfunk quarantine`": Quarantine,
     "`kreisfunk limits`, `broadcasts`, `unknown`, `templates`": Operate,

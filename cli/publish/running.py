@@ -1,0 +1,88 @@
+"""What the commands do with their events, and how they end."""
+
+import asyncio
+from collections.abc import Coroutine, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypeVar
+
+import typer
+
+from cli.broker import away_advice
+from cli.output import EXIT_FAILED, console, fail
+from cli.publish.answers import EXIT_AWAY, EXIT_REJECTED, EXIT_UNANSWERED, report
+from cli.publish.checking import show_check
+from cli.publish.door import DoorFailed
+from cli.publish.sending import Answer, Unanswered
+from cli.publish.watching import show
+from cli.publish.ways import ANSWER_SECONDS, Way
+from shared.amqp.publisher import Unroutable
+from shared.contracts.envelope import read_envelope
+from shared.contracts.events import Problem
+from shared.outcome import DependencyAway
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manner:
+    """How long the first answer may take (None: nobody waits), and how it is told."""
+
+    seconds: float | None
+    as_json: bool
+    watch: bool = False
+
+
+def check_all(way: Way, bodies: Sequence[bytes], now: datetime, manner: Manner) -> None:
+    """Say what is wrong with them; status 3 if anything is."""
+    if not show_check(run(_checked(way, bodies, now, manner)), as_json=manner.as_json):
+        raise typer.Exit(EXIT_REJECTED)
+
+
+def require_valid(way: Way, bodies: Sequence[bytes], now: datetime, manner: Manner) -> None:
+    """End the command before any is sent, if one of them is wrong."""
+    found = run(_checked(way, bodies, now, manner))
+    if any(found):
+        show_check(found, as_json=manner.as_json)
+        raise typer.Exit(EXIT_FAILED if manner.watch else EXIT_REJECTED)
+
+
+async def _checked(way: Way, bodies: Sequence[bytes], now: datetime, manner: Manner) -> list[tuple[Problem, ...]]:
+    seconds = manner.seconds or ANSWER_SECONDS
+    return [await way.check(body, now, seconds=seconds) for body in bodies]
+
+
+def send_all(way: Way, bodies: Sequence[bytes], manner: Manner) -> None:
+    """One after the other; the first that is rejected ends it."""
+    for body in bodies:
+        notice = read_envelope(body).subject or ""
+        if manner.watch and manner.seconds is not None:
+            if not run(show(way.watch(body, seconds=manner.seconds), as_json=manner.as_json)):
+                raise typer.Exit(EXIT_FAILED)
+        else:
+            report(run(_with_spinner(way.send(body, seconds=manner.seconds))), notice, as_json=manner.as_json)
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    """Its result; what went wrong is said, with its status."""
+    try:
+        return asyncio.run(work)
+    except Unanswered as error:
+        fail(
+            f"The notice is stored (the broker has it), but nobody answered within {error.seconds:g} s.",
+            "Does the subscriptions service run? When it does, it acts on it; publishing again is not needed.",
+            EXIT_UNANSWERED,
+        )
+    except DoorFailed as error:
+        fail(str(error), error.advice, EXIT_AWAY)
+    except Unroutable as error:
+        fail(str(error), status=EXIT_AWAY)
+    except DependencyAway as error:
+        fail(str(error), away_advice(error), EXIT_AWAY)
+
+
+async def _with_spinner(sending: Coroutine[Any, Any, Answer | None]) -> Answer | None:
+    if not console.is_terminal:
+        return await sending
+    with console.status("waiting for the answer"):
+        return await sending

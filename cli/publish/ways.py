@@ -1,0 +1,190 @@
+"""Both ways in: whatever a command does, it does by one of them."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol, TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from cli.publish.checking import problems_of
+from cli.publish.door import Door, DoorFailed, Reply, Request, open_door
+from cli.publish.following import follow
+from cli.publish.plain import request_of
+from cli.publish.sending import Answer, Sender, Unanswered
+from cli.publish.settings import DoorSettings
+from services.ingress.door.domain.progress import Progress, State
+from services.ingress.door.domain.receipts import EVENTS, Receipt
+from services.ingress.door.domain.refusals import ProblemDetails
+from shared.contracts.events import NoticeAccepted, NoticeRejected, Problem
+from shared.runtime.clock import system_clock
+
+ANSWER_SECONDS = 10.0
+POLL_SECONDS = 0.5
+LOST_SECONDS = 120.0
+REJECTING = (400, 403, 413, 422)
+FORBIDDEN = 403
+NOT_THIS_TOKEN = Problem(field="token", problem="is not for this; ask the operator for one that is")
+T = TypeVar("T")
+
+
+class Way(Protocol):
+    """How events get in. `source` is what an event gets that names none; empty if the door knows it."""
+
+    @property
+    def source(self) -> str: ...
+
+    async def check(self, body: bytes, now: datetime, *, seconds: float) -> tuple[Problem, ...]:
+        """What is wrong with it; nothing is published."""
+
+    async def send(self, body: bytes, *, seconds: float | None) -> Answer | None:
+        """The answer that comes within `seconds`; None if we do not wait. Raises Unanswered."""
+
+    def watch(self, body: bytes, *, seconds: float) -> AsyncIterator[Progress]:
+        """Publish, and tell each change until the last. Raises Unanswered if the first answer takes longer."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AmqpWay:
+    """To the broker, with a login."""
+
+    sender: Sender
+
+    @property
+    def source(self) -> str:
+        return self.sender.source
+
+    async def check(self, body: bytes, now: datetime, *, seconds: float) -> tuple[Problem, ...]:
+        return problems_of(body, self.sender.settings, now)
+
+    async def send(self, body: bytes, *, seconds: float | None) -> Answer | None:
+        return await self.sender.send_body(body, seconds=seconds)
+
+    def watch(self, body: bytes, *, seconds: float) -> AsyncIterator[Progress]:
+        return follow(self.sender, body, seconds=seconds)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DoorWay:
+    """Over HTTP, with a token."""
+
+    settings: DoorSettings
+    source: str
+
+    async def check(self, body: bytes, now: datetime, *, seconds: float) -> tuple[Problem, ...]:
+        async with open_door(self.settings.door_url, self.settings.door_token) as door:
+            reply = await door.ask(request_of(body, "/notices/check"), seconds=seconds)
+        if reply.status in REJECTING:
+            return problems_in(reply)
+        if reply.status != 200:
+            raise door.failed(reply)
+        return ()
+
+    async def send(self, body: bytes, *, seconds: float | None) -> Answer | None:
+        if seconds is None:
+            async with open_door(self.settings.door_url, self.settings.door_token) as door:
+                told = await _publish(door, body, ANSWER_SECONDS)
+            return _answer(told) if isinstance(told, Progress) else None
+        async with aclosing(self.watch(body, seconds=seconds)) as told_later:
+            async for progress in told_later:
+                if progress.state is not State.RECEIVED:
+                    return _answer(progress)
+        raise Unanswered(seconds)
+
+    async def watch(self, body: bytes, *, seconds: float) -> AsyncGenerator[Progress, None]:
+        async with open_door(self.settings.door_url, self.settings.door_token) as door:
+            told = await _publish(door, body, seconds)
+            if isinstance(told, Progress):
+                yield told
+                return
+            async for progress in _followed(door, told, seconds):
+                yield progress
+
+
+async def _publish(door: Door, body: bytes, seconds: float) -> str | Progress:
+    """Where to follow it; or how it was rejected at once."""
+    reply = await door.ask(request_of(body, "/notices"), seconds=seconds)
+    if reply.status in REJECTING:
+        return _rejected(body, reply)
+    if reply.status != 202:
+        raise door.failed(reply)
+    path = _decoded(reply, Receipt, door).event
+    if not path.startswith(EVENTS):
+        raise door.failed(reply)
+    return path
+
+
+async def _followed(door: Door, path: str, seconds: float) -> AsyncIterator[Progress]:
+    """Each change. A replica that has just begun may not know it yet: then it is as good as received."""
+    loop = asyncio.get_running_loop()
+    until, last = loop.time() + seconds, None
+    while last is None or not last.is_final:
+        reply = await door.ask(Request(path=path), seconds=LOST_SECONDS)
+        if reply.status not in (200, 404):
+            raise door.failed(reply)
+        told = _decoded(reply, Progress, door) if reply.status == 200 else last
+        if told is not None and told != last:
+            yield told
+        last = told
+        if (last is None or last.state is State.RECEIVED) and loop.time() > until:
+            raise Unanswered(seconds)
+        if last is None or not last.is_final:
+            await asyncio.sleep(POLL_SECONDS)
+
+
+def problems_in(reply: Reply) -> tuple[Problem, ...]:
+    """What the door said is wrong, each with its field."""
+    try:
+        details = msgspec.json.decode(reply.content, type=ProblemDetails)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return (Problem(field="event", problem=f"is refused with {reply.status}"),)
+    found = tuple(Problem(field=error.field, problem=error.problem) for error in details.errors)
+    if reply.status == FORBIDDEN:
+        return (*found, NOT_THIS_TOKEN)
+    return found or (Problem(field="event", problem=details.detail or details.title),)
+
+
+class _Named(Struct, frozen=True):
+    id: str = ""
+    source: str = ""
+    subject: str = ""
+
+
+def _rejected(body: bytes, reply: Reply) -> Progress:
+    event = msgspec.json.decode(body, type=_Named, strict=False)
+    return Progress(
+        event="",
+        source=event.source,
+        id=event.id,
+        notice=event.subject,
+        state=State.REJECTED,
+        changed_at=system_clock(),
+        problems=problems_in(reply),
+    )
+
+
+def _answer(told: Progress) -> Answer:
+    """In the words of the broker."""
+    if told.state is State.REJECTED:
+        return NoticeRejected(source=told.source, event=told.id, notice=told.notice, problems=told.problems)
+    usual = NoticeAccepted(source=told.source, event=told.id, notice=told.notice, revision=told.revision or 0)
+    return msgspec.structs.replace(
+        usual,
+        action=told.action or usual.action,
+        broadcast=told.broadcast,
+        audience=told.audience,
+        costs=told.costs,
+        duration_seconds=told.duration_seconds,
+        blockers=told.blockers,
+        scheduled_at=told.scheduled_at,
+    )
+
+
+def _decoded(reply: Reply, kind: type[T], door: Door) -> T:
+    try:
+        return msgspec.json.decode(reply.content, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise DoorFailed(f"{door.url} answers what we cannot read.", "Is the address right?") from None

@@ -1,0 +1,102 @@
+"""What is known of a watched event, whatever order it is said in; and which addresses get a token."""
+
+from datetime import UTC, datetime
+from uuid import UUID
+
+import pytest
+
+from cli.publish.following import Course
+from cli.publish.plain import request_of
+from cli.publish.settings import door_address
+from cli.publish.watching import as_line, handled
+from services.ingress.door.domain.progress import State, received
+from shared.contracts.envelope import Envelope, encode, read_envelope
+from shared.contracts.events import BroadcastFinished, BroadcastProgressed, NoticeAccepted, NoticeRejected, Problem
+from shared.contracts.notices import NoticePublished
+
+NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
+OURS, OTHER = UUID(int=1), UUID(int=2)
+
+
+def event(source: str = "/x") -> bytes:
+    content = NoticePublished(topic="baustellen", headline="K 9", text="Gesperrt.")
+    return encode(content, event_id="e", source=source, time=NOW, subject="n", expirytime=NOW)
+
+
+def course() -> Course:
+    published: Envelope = read_envelope(event())
+    return Course(published, received(published, NOW))
+
+
+def accepted(broadcast: UUID = OURS, source: str = "/x") -> NoticeAccepted:
+    return NoticeAccepted(source=source, event="e", notice="n", revision=1, broadcast=broadcast, audience=3)
+
+
+def test_what_is_said_before_the_acceptance_is_not_lost() -> None:
+    heard = course()
+    finished = BroadcastFinished(broadcast=OURS, audience=3, states={"accepted": 3})
+    assert not heard.hear(BroadcastFinished(broadcast=OTHER, audience=9, states={}), NOW)
+    assert not heard.hear(finished, NOW)
+    assert heard.hear(accepted(), NOW)
+    assert (heard.progress.state, heard.progress.audience) == (State.FINISHED, 3)
+
+
+def test_what_is_said_of_others_changes_nothing() -> None:
+    heard = course()
+    assert not heard.hear(accepted(source="/y"), NOW)
+    assert not heard.hear(NoticeRejected(source="/y", event="e", problems=()), NOW)
+    heard.hear(accepted(), NOW)
+    assert not heard.hear(BroadcastProgressed(broadcast=OTHER, audience=1, states={"accepted": 1}), NOW)
+    assert heard.progress.state is State.ACCEPTED
+
+
+def test_a_line_says_how_far_it_is() -> None:
+    heard = course()
+    heard.hear(accepted(), NOW)
+    assert as_line(heard.progress) == f"accepted: notice n revision 1, broadcast {OURS}, 3 people"
+    heard.hear(BroadcastProgressed(broadcast=OURS, audience=None, states={"waiting": 1, "claimed": 1, "read": 1}), NOW)
+    assert (handled(heard.progress), as_line(heard.progress)) == (1, "sending: notice n, 1 of ?")
+
+
+def test_a_rejection_has_a_line_for_each_field() -> None:
+    heard = course()
+    heard.hear(NoticeRejected(source="/x", event="e", problems=(Problem(field="topic", problem="unknown"),)), NOW)
+    assert as_line(heard.progress) == "rejected: notice n\n  topic: unknown"
+
+
+def test_without_a_source_an_event_is_written_as_plain_json_with_its_id_as_key() -> None:
+    plain = request_of(event(source=""), "/notices")
+    assert plain.headers == {"Content-Type": "application/json", "Idempotency-Key": "e"}
+    assert b'"notice":"n"' in (plain.body or b"")
+    assert request_of(event(), "/notices").headers == {"Content-Type": "application/cloudevents+json"}
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("https://kreisfunk.example/notices/", "https://kreisfunk.example"),
+        ("https://kreisfunk.example/kreisfunk/", "https://kreisfunk.example/kreisfunk"),
+        ("http://127.0.0.1:8081", "http://127.0.0.1:8081"),
+        ("http://[::1]:8081", "http://[::1]:8081"),
+        ("http://ingress:8081", "http://ingress:8081"),
+        ("http://10.1.2.3", "http://10.1.2.3"),
+    ],
+)
+def test_an_address_is_taken_as_people_write_it(text: str, address: str) -> None:
+    assert door_address(text) == address
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "http://kreisfunk.example",
+        "http://203.0.114.9",
+        "ftp://x",
+        "kreisfunk.example",
+        "https://a:b@x.example",
+        "https://",
+    ],
+)
+def test_an_address_that_would_show_the_token_or_is_none_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="https"):
+        door_address(text)
