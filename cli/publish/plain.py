@@ -31,3 +31,10 @@ def _plain(event: Mapping[str, Any]) -> dict[str, Any]:
     envelope = {"action": _ACTION_OF[event["type"]], "notice": event.get("subject")}
     expiry = {"expires_at": event["expirytime"]} if "expirytime" in event else {}
     return {**event["data"], **envelope, **expiry}
+
+
+def text_in(body: bytes, name: str) -> str:
+    """An attribute of an event that need not be a whole one; empty if it has none."""
+    event: dict[str, Any] = msgspec.json.decode(body)
+    value = event.get(name)
+    return value if isinstance(value, str) else ""

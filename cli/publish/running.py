@@ -13,11 +13,11 @@ from cli.output import EXIT_FAILED, console, fail
 from cli.publish.answers import EXIT_AWAY, EXIT_REJECTED, EXIT_UNANSWERED, report
 from cli.publish.checking import show_check
 from cli.publish.door import DoorFailed
+from cli.publish.plain import text_in
 from cli.publish.sending import Answer, Unanswered
 from cli.publish.watching import show
 from cli.publish.ways import ANSWER_SECONDS, Way
 from shared.amqp.publisher import Unroutable
-from shared.contracts.envelope import read_envelope
 from shared.contracts.events import Problem
 from shared.outcome import DependencyAway
 
@@ -55,7 +55,7 @@ async def _checked(way: Way, bodies: Sequence[bytes], now: datetime, manner: Man
 def send_all(way: Way, bodies: Sequence[bytes], manner: Manner) -> None:
     """One after the other; the first that is rejected ends it."""
     for body in bodies:
-        notice = read_envelope(body).subject or ""
+        notice = text_in(body, "subject")
         if manner.watch and manner.seconds is not None:
             if not run(show(way.watch(body, seconds=manner.seconds), as_json=manner.as_json)):
                 raise typer.Exit(EXIT_FAILED)

@@ -8,12 +8,11 @@ from datetime import datetime
 from typing import Protocol, TypeVar
 
 import msgspec
-from msgspec import Struct
 
 from cli.publish.checking import problems_of
 from cli.publish.door import Door, DoorFailed, Reply, Request, open_door
 from cli.publish.following import follow
-from cli.publish.plain import request_of
+from cli.publish.plain import request_of, text_in
 from cli.publish.sending import Answer, Sender, Unanswered
 from cli.publish.settings import DoorSettings
 from services.ingress.door.domain.progress import Progress, State
@@ -147,19 +146,12 @@ def problems_in(reply: Reply) -> tuple[Problem, ...]:
     return found or (Problem(field="event", problem=details.detail or details.title),)
 
 
-class _Named(Struct, frozen=True):
-    id: str = ""
-    source: str = ""
-    subject: str = ""
-
-
 def _rejected(body: bytes, reply: Reply) -> Progress:
-    event = msgspec.json.decode(body, type=_Named, strict=False)
     return Progress(
         event="",
-        source=event.source,
-        id=event.id,
-        notice=event.subject,
+        source=text_in(body, "source"),
+        id=text_in(body, "id"),
+        notice=text_in(body, "subject"),
         state=State.REJECTED,
         changed_at=system_clock(),
         problems=problems_in(reply),
