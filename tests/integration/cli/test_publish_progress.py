@@ -1,0 +1,116 @@
+"""How an event is followed over HTTP, from a real HTTP server that tells what a door tells, in the door's own words."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from uuid import UUID
+
+import msgspec
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+from pydantic import SecretStr
+
+from cli.publish.sending import Unanswered
+from cli.publish.settings import DoorSettings
+from cli.publish.ways import DoorWay
+from services.ingress.door.domain.progress import Progress, State
+from services.ingress.door.domain.receipts import Receipt, event_path
+from shared.contracts.envelope import encode
+from shared.contracts.events import NoticeAccepted, NoticeAction, NoticeRejected, Problem
+from shared.contracts.notices import NoticePublished, NoticeWithdrawn
+
+NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
+BROADCAST = UUID(int=7)
+PATH = event_path("/x", "e")
+
+
+def told(state: State, **more: object) -> Progress:
+    known = Progress(event=PATH, source="/x", id="e", notice="n", state=state, changed_at=NOW)
+    return msgspec.structs.replace(known, **more)
+
+
+ACCEPTED = told(State.ACCEPTED, revision=1, broadcast=BROADCAST, action=NoticeAction.PUBLISHED, audience=3)
+SENDING = told(State.SENDING, audience=3, states={"waiting": 2, "accepted": 1})
+FINISHED = told(State.FINISHED, audience=3, states={"accepted": 3})
+
+
+@dataclass
+class Telling:
+    """A door that takes everything in and tells these in turn, the last again and again; None is not known yet."""
+
+    course: list[Progress | None]
+    taken: list[tuple[str, bytes]] = field(default_factory=list)
+
+    async def publish(self, request: web.Request) -> web.Response:
+        self.taken.append((request.headers["Content-Type"], await request.read()))
+        receipt = Receipt(event=PATH, source="/x", id="e", notice="n")
+        return web.Response(status=202, body=msgspec.json.encode(receipt), headers={"Location": PATH})
+
+    async def tell(self, _: web.Request) -> web.Response:
+        now = self.course.pop(0) if len(self.course) > 1 else self.course[0]
+        return web.Response(status=404) if now is None else web.Response(body=msgspec.json.encode(now))
+
+
+@asynccontextmanager
+async def way_to(*course: Progress | None, source: str = "/x") -> AsyncIterator[tuple[DoorWay, Telling]]:
+    telling = Telling(list(course))
+    app = web.Application()
+    app.router.add_post("/notices", telling.publish)
+    app.router.add_get(PATH, telling.tell)
+    async with TestServer(app) as server:
+        settings = DoorSettings(source=None, door_url=str(server.make_url("")), door_token=SecretStr("only-for-tests"))
+        yield DoorWay(settings=settings, source=source), telling
+
+
+def event(source: str = "/x") -> bytes:
+    content = NoticePublished(topic="baustellen", headline="K 9", text="Gesperrt.")
+    return encode(content, event_id="e", source=source, time=NOW, subject="n", expirytime=NOW)
+
+
+async def test_each_change_is_told_once_until_the_last() -> None:
+    received = told(State.RECEIVED)
+    async with way_to(None, received, received, ACCEPTED, SENDING, FINISHED) as (way, _):
+        changes = [progress async for progress in way.watch(event(), seconds=10)]
+    assert changes == [received, ACCEPTED, SENDING, FINISHED]
+
+
+async def test_the_answer_is_the_one_that_the_broker_would_bring() -> None:
+    async with way_to(told(State.RECEIVED), SENDING, source="/x") as (way, telling):
+        telling.course[1] = ACCEPTED
+        answer = await way.send(event(), seconds=10)
+    assert answer == NoticeAccepted(
+        source="/x", event="e", notice="n", revision=1, broadcast=BROADCAST, audience=3, action=NoticeAction.PUBLISHED
+    )
+
+
+async def test_a_later_rejection_is_an_answer_with_its_fields() -> None:
+    problems = (Problem(field="subject", problem="was withdrawn"),)
+    async with way_to(told(State.REJECTED, problems=problems)) as (way, _):
+        answer = await way.send(event(), seconds=10)
+    assert answer == NoticeRejected(source="/x", event="e", notice="n", problems=problems)
+
+
+async def test_a_withdrawal_is_done() -> None:
+    body = encode(NoticeWithdrawn(), event_id="e", source="/x", time=NOW, subject="n")
+    async with way_to(told(State.DONE, action=NoticeAction.WITHDRAWN, revision=1)) as (way, _):
+        answer = await way.send(body, seconds=10)
+    assert isinstance(answer, NoticeAccepted)
+    assert answer.action is NoticeAction.WITHDRAWN
+
+
+async def test_who_does_not_wait_asks_nothing_and_who_waits_in_vain_is_told() -> None:
+    async with way_to(told(State.RECEIVED)) as (way, telling):
+        assert await way.send(event(), seconds=None) is None
+        with pytest.raises(Unanswered):
+            await way.send(event(), seconds=0.2)
+    assert len(telling.taken) == 2
+
+
+async def test_what_has_no_source_goes_as_plain_json() -> None:
+    async with way_to(ACCEPTED, source="") as (way, telling):
+        await way.send(event(source=""), seconds=10)
+    ((media, body),) = telling.taken
+    assert media == "application/json"
+    assert msgspec.json.decode(body)["notice"] == "n"
