@@ -34,6 +34,14 @@ class DoorFailed(Exception):
         self.advice = advice
 
 
+class Unreachable(DoorFailed):
+    """Nobody listens there, or not now."""
+
+
+class Unwatched(Exception):
+    """The event is stored, but what becomes of it cannot be read."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Request:
     """What is sent to a path of the door."""

@@ -12,7 +12,7 @@ from cli.broker import away_advice
 from cli.output import EXIT_FAILED, console, fail
 from cli.publish.answers import EXIT_AWAY, EXIT_REJECTED, EXIT_UNANSWERED, report
 from cli.publish.checking import show_check
-from cli.publish.door import DoorFailed
+from cli.publish.door import DoorFailed, Unwatched
 from cli.publish.plain import text_in
 from cli.publish.sending import Answer, Unanswered
 from cli.publish.watching import show
@@ -71,6 +71,12 @@ def run(work: Coroutine[Any, Any, T]) -> T:
         fail(
             f"The notice is stored (the broker has it), but nobody answered within {error.seconds:g} s.",
             "Does the subscriptions service run? When it does, it acts on it; publishing again is not needed.",
+            EXIT_UNANSWERED,
+        )
+    except Unwatched as error:
+        fail(
+            f"The notice is stored, but what becomes of it cannot be read. {error}",
+            "Publishing again is not needed.",
             EXIT_UNANSWERED,
         )
     except DoorFailed as error:

@@ -10,7 +10,7 @@ from typing import Protocol, TypeVar
 import msgspec
 
 from cli.publish.checking import problems_of
-from cli.publish.door import Door, DoorFailed, Reply, Request, open_door
+from cli.publish.door import Door, DoorFailed, Reply, Request, Unreachable, Unwatched, open_door
 from cli.publish.following import follow
 from cli.publish.plain import request_of, text_in
 from cli.publish.sending import Answer, Sender, Unanswered
@@ -121,9 +121,8 @@ async def _followed(door: Door, path: str, seconds: float) -> AsyncIterator[Prog
     loop = asyncio.get_running_loop()
     until, last = loop.time() + seconds, None
     while last is None or not last.is_final:
-        reply = await door.ask(Request(path=path), seconds=LOST_SECONDS)
-        if reply.status not in (200, 404):
-            raise door.failed(reply)
+        waits = last is None or last.state is State.RECEIVED
+        reply = await _progress(door, path, max(0.0, until - loop.time()) if waits else LOST_SECONDS)
         told = _decoded(reply, Progress, door) if reply.status == 200 else last
         if told is not None and told != last:
             yield told
@@ -132,6 +131,25 @@ async def _followed(door: Door, path: str, seconds: float) -> AsyncIterator[Prog
             raise Unanswered(seconds)
         if last is None or not last.is_final:
             await asyncio.sleep(POLL_SECONDS)
+
+
+async def _progress(door: Door, path: str, seconds: float) -> Reply:
+    """Its event is stored by now: a restart is waited for, and nothing sounds as if it had to be published again."""
+    loop = asyncio.get_running_loop()
+    until = loop.time() + seconds
+    while True:
+        try:
+            reply = await door.ask(Request(path=path), seconds=max(0.0, until - loop.time()))
+        except Unreachable as error:
+            if loop.time() > until:
+                raise Unwatched(str(error)) from None
+            await asyncio.sleep(POLL_SECONDS)
+            continue
+        except DoorFailed as error:
+            raise Unwatched(str(error)) from None
+        if reply.status not in (200, 404):
+            raise Unwatched(str(door.failed(reply)))
+        return reply
 
 
 def problems_in(reply: Reply) -> tuple[Problem, ...]:

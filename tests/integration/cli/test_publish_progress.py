@@ -12,6 +12,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from pydantic import SecretStr
 
+from cli.publish.door import Unwatched
 from cli.publish.sending import Unanswered
 from cli.publish.settings import DoorSettings
 from cli.publish.ways import DoorWay
@@ -42,6 +43,7 @@ class Telling:
 
     course: list[Progress | None]
     taken: list[tuple[str, bytes]] = field(default_factory=list)
+    status: int = 200
 
     async def publish(self, request: web.Request) -> web.Response:
         self.taken.append((request.headers["Content-Type"], await request.read()))
@@ -50,7 +52,9 @@ class Telling:
 
     async def tell(self, _: web.Request) -> web.Response:
         now = self.course.pop(0) if len(self.course) > 1 else self.course[0]
-        return web.Response(status=404) if now is None else web.Response(body=msgspec.json.encode(now))
+        if now is None:
+            return web.Response(status=404)
+        return web.Response(status=self.status, body=msgspec.json.encode(now))
 
 
 @asynccontextmanager
@@ -106,6 +110,15 @@ async def test_who_does_not_wait_asks_nothing_and_who_waits_in_vain_is_told() ->
         with pytest.raises(Unanswered):
             await way.send(event(), seconds=0.2)
     assert len(telling.taken) == 2
+
+
+@pytest.mark.parametrize("status", [401, 429, 500, 503])
+async def test_a_door_that_fails_after_it_took_the_event_does_not_sound_as_if_it_had_not(status: int) -> None:
+    async with way_to(ACCEPTED) as (way, telling):
+        telling.status = status
+        with pytest.raises(Unwatched):
+            await way.send(event(), seconds=0.5)
+    assert len(telling.taken) == 1
 
 
 async def test_what_has_no_source_goes_as_plain_json() -> None:
