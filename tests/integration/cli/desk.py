@@ -11,7 +11,7 @@ from aio_pika.abc import AbstractExchange, AbstractIncomingMessage
 
 from shared.amqp import topology
 from shared.amqp.logins import PERMISSIONS
-from shared.contracts.envelope import Envelope, encode, read_envelope, read_message
+from shared.contracts.envelope import CONTENT_TYPE, Envelope, encode, read_envelope, read_message
 from shared.contracts.events import (
     BroadcastCancelled,
     BroadcastFinished,
@@ -22,6 +22,7 @@ from shared.contracts.events import (
 )
 from shared.contracts.message import Message
 from shared.contracts.notices import NoticePublished, NoticeUpdated, NoticeWithdrawn
+from tests.contract.asyncapi import sender_of
 from tests.servers import Servers, broker_api, url_with_login
 
 PASSWORD = "only-for-tests"
@@ -62,8 +63,11 @@ class Desk:
         await incoming.ack()
 
     async def _say(self, answer: Message, envelope: Envelope) -> None:
-        body = encode(answer, event_id=f"about-{envelope.id}", source="/test", time=envelope.time)
-        await self.events.publish(aio_pika.Message(body), answer.KEY)
+        source = f"/kreisfunk/{sender_of(type(answer))}"
+        body = encode(answer, event_id=f"about-{envelope.id}", source=source, time=envelope.time)
+        mode = aio_pika.DeliveryMode.PERSISTENT
+        message = aio_pika.Message(body, content_type=CONTENT_TYPE, delivery_mode=mode)
+        await self.events.publish(message, answer.KEY)
 
 
 def _answer(envelope: Envelope, message: Message) -> Message:
