@@ -1,6 +1,8 @@
 """`kreisfunk publish --url` against a real ingress with its door open, and a real broker behind it."""
 
+import json
 from collections.abc import AsyncIterator, Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import aio_pika
@@ -9,7 +11,7 @@ import pytest
 from deploy.local.ports import LOOPBACK, reserved_ports
 from shared.amqp import topology
 from tests.integration.cli.commands import kreisfunk
-from tests.integration.cli.desk import Desk, let_log_in, open_desk
+from tests.integration.cli.desk import BROADCAST, SENT_TO_ALL, TAKEN_BACK, Desk, let_log_in, open_desk
 from tests.integration.door.county import text_of
 from tests.integration.door.door import Door, running_door
 from tests.integration.ingress.conftest import ingress_login
@@ -48,6 +50,28 @@ async def desk(vhost: str, subscriptions_url: str) -> AsyncIterator[Desk]:
 
 def access(door: Door, token: str = "press") -> Mapping[str, str]:  # noqa: S107 (the name of one)
     return {"KREISFUNK_DOOR_URL": door.url, "KREISFUNK_DOOR_TOKEN": text_of(token)}
+
+
+async def test_an_accepted_notice_is_told_as_over_amqp(door: Door, desk: Desk) -> None:
+    ended = await kreisfunk(*NOTICE, "--notice", "h-1", environment=access(door))
+    assert (ended.status, ended.complaint) == (0, "")
+    assert ended.output == f"accepted: notice h-1 revision 1, broadcast {BROADCAST}\n"
+    ((_, envelope, _),) = desk.said
+    assert (envelope.subject, envelope.kreisfunksystem) == ("h-1", "pressestelle")
+
+
+async def test_the_url_on_the_command_line_wins_and_the_token_may_be_a_file(
+    door: Door, desk: Desk, tmp_path: Path
+) -> None:
+    (tmp_path / "kreisfunk_door_token").write_text(f"{text_of('press')}\n")
+    elsewhere = {
+        "KREISFUNK_SECRETS_DIR": str(tmp_path),
+        "KREISFUNK_BROKER_URL": "amqp://x@127.0.0.1:1/",
+        "KREISFUNK_DOOR_URL": "https://127.0.0.1:1",
+    }
+    ended = await kreisfunk(*NOTICE, "--url", f"{door.url}/", "--json", environment=elsewhere)
+    assert (ended.status, ended.json["result"]) == (0, "accepted"), ended.everything
+    assert text_of("press") not in ended.everything
 
 
 async def test_a_broker_that_is_set_is_taken_before_a_door_that_is_set(door: Door) -> None:
@@ -124,3 +148,31 @@ async def test_no_answer_in_time_is_told_as_what_it_is(door: Door) -> None:
 async def test_nobody_has_to_wait(door: Door) -> None:
     ended = await kreisfunk(*NOTICE, "--notice", "h-5", "--no-wait", environment=access(door))
     assert (ended.status, ended.output) == (0, "published: notice h-5\n")
+
+
+async def test_a_watched_notice_is_followed_to_its_end(door: Door, desk: Desk) -> None:
+    desk.outcome = SENT_TO_ALL
+    ended = await kreisfunk(*NOTICE, "--notice", "h-6", "--watch", environment=access(door))
+    assert ended.status == 0, ended.everything
+    assert ended.output.splitlines()[-1] == "finished: notice h-6, 3 people: 2 accepted, 1 failed"
+
+
+async def test_a_watched_notice_that_is_taken_back_ends_with_one(door: Door, desk: Desk) -> None:
+    desk.outcome = TAKEN_BACK
+    ended = await kreisfunk(*NOTICE, "--watch", "--json", environment=access(door))
+    assert ended.status == 1
+    assert json.loads(ended.output.splitlines()[-1])["state"] == "cancelled"
+
+
+async def test_a_file_may_hold_several_events_and_needs_no_source(door: Door, desk: Desk, tmp_path: Path) -> None:
+    content = {"topic": "strassensperrungen", "headline": "K 9", "text": "Bis Freitag."}
+    expiry = (datetime.now(UTC) + timedelta(hours=2)).isoformat()
+    events = [{"id": f"e-{n}", "subject": f"f-{n}", "expirytime": expiry, "data": content} for n in (1, 2)]
+    path = tmp_path / "events.json"
+    path.write_text(json.dumps(events))
+    ended = await kreisfunk("publish", str(path), environment=access(door))
+    assert (ended.status, len(ended.output.splitlines())) == (0, 2), ended.everything
+    assert [envelope.subject for _, envelope, _ in desk.said] == ["f-1", "f-2"]
+    path.write_text(json.dumps([{**events[0], "id": "e-3"}, {**events[1], "data": {}}]))
+    assert (await kreisfunk("publish", str(path), environment=access(door))).status == 3
+    assert len(desk.said) == 2
