@@ -75,20 +75,10 @@ def publish(
     kreisfunk publish --url https://kreisfunk.example --json - < event.json
     """
     now = system_clock()
-    content: dict[str, Any] = {
-        "topic": topic,
-        "headline": headline,
-        "text": text,
-        "link": link,
-        "picture": picture,
-        "urgent": urgent,
-    }
-    content |= {"municipalities": tuple(municipality or ()), "scheduled_at": _scheduled(scheduled_at)}
+    content: dict[str, Any] = {"topic": topic, "headline": headline, "text": text, "link": link, "picture": picture}
+    content |= {"urgent": urgent, "municipalities": tuple(municipality or ()), "scheduled_at": _scheduled(scheduled_at)}
     content |= {"spread_minutes": _minutes(spread), "follows": follows}
-    if file is None and not (topic and headline and text):
-        raise typer.BadParameter("give a file, or --topic, --headline and --text")
-    if watch and no_wait:
-        raise typer.BadParameter("give --watch or --no-wait, not both")
+    _require_sense(file is not None or bool(topic and headline and text), watch=watch, no_wait=no_wait)
     expiry, message = _expiry(now, expires_in, expires_at), _message(content, revision)
     way = chosen_way(url, stack, source, os.environ)
     manner = Manner(seconds=None if no_wait else timeout, as_json=json, watch=watch)
@@ -112,6 +102,13 @@ def _event(
     expiry: datetime | None = None,
 ) -> bytes:
     return encode(message, event_id=str(uuid4()), source=source, time=now, subject=notice, expirytime=expiry)
+
+
+def _require_sense(something: bool, *, watch: bool, no_wait: bool) -> None:
+    if not something:
+        raise typer.BadParameter("give a file, or --topic, --headline and --text")
+    if watch and no_wait:
+        raise typer.BadParameter("give --watch or --no-wait, not both")
 
 
 def _message(content: dict[str, Any], revision: int) -> NoticePublished | NoticeUpdated:

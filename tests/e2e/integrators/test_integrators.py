@@ -160,4 +160,5 @@ async def test_the_guide_from_its_first_command_to_its_last(
         ("withdrawn", "done"),
         ("published", "finished"),
         ("published", "finished"),
+        ("published", "finished"),
     ]

@@ -102,7 +102,7 @@ async def test_a_stream_is_read_from_its_beginning(vhost: str, channel: aio_pika
     await channel.default_exchange.publish(aio_pika.Message(b"harmless"), topology.PROGRESS)
     for _ in range(2):
         found = await search_queues(vhost, {topology.PROGRESS: "stream"}, WANTED)
-        assert [(leak.at, leak.kind) for leak in found] == [("body", Kind.PHONE)]
+        assert ("body", Kind.PHONE) in {(leak.at, leak.kind) for leak in found}
 
 
 async def test_citizens_words_may_wait_for_us_but_their_numbers_may_not(
