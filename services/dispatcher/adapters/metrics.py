@@ -68,6 +68,8 @@ class Metrics:
             self.waiting.labels(lane.value).set(0)
         for reason in ("late", "full", "nothing"):
             self.lost_slots.labels(reason)
+        for result in ("changed", "unmatched"):
+            self.status_rows.labels(result)
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(f"{_PREFIX}_{name}", text, labels, registry=self._registry)

@@ -8,6 +8,7 @@ from deploy.grafana.dashboard import dashboard
 from tests.e2e.compose.conftest import Played
 from tests.e2e.compose.engine import ROOT, docker
 from tests.e2e.compose.prometheus import Prometheus
+from tests.servers import wait_for
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -22,7 +23,12 @@ ALERTS = ROOT / "deploy" / "prometheus"
 @pytest.mark.parametrize("title", EXPRESSIONS)
 async def test_every_query_of_the_dashboard_has_an_answer(title: str, played: Played, prometheus: Prometheus) -> None:
     expression = re.sub(r"\$__(rate_interval|range)", "15m", EXPRESSIONS[title])
-    assert await prometheus.query(expression)
+
+    async def answered() -> bool:
+        """A rate needs two looks at the metrics."""
+        return bool(await prometheus.query(expression))
+
+    await wait_for(answered, 60)
 
 
 async def test_no_alert_fires_when_all_is_well(played: Played, prometheus: Prometheus) -> None:
