@@ -107,8 +107,16 @@ def _merely_named(wish: Wish, parts: Sequence[str]) -> bool:
 
 
 def _wish(text: str, county: County, *, whole: bool = True) -> Wish:
+    """For joining nothing is overlooked, not even what looks like a name behind a greeting."""
+    said = words_of(text)
+    everything = unsigned(said, _KNOWN)
+    wish = _unsigned_wish(everything, text, county, whole=whole)
+    overlooked = set(said[len(everything) :]) - POLITE
+    return Wish(intent=Intent.ASK_START, topics=wish.topics) if wish.intent is Intent.START and overlooked else wish
+
+
+def _unsigned_wish(everything: Sequence[str], text: str, county: County, *, whole: bool) -> Wish:
     """A part of a text is not searched for slips: any word would do."""
-    everything = unsigned(words_of(text), _KNOWN)
     words = corrected(together([word for word in everything if word not in POLITE]))
     feedback = feedback_of(text)
     if feedback and not leaves(words_of(feedback.text), feedback.text):
