@@ -232,7 +232,7 @@ async def test_a_withdrawn_token_ends_its_streams(broker_url: str, tmp_path: Pat
         async with watched(door, location) as response:
             assert await response.content.readline() == b"retry: 2000\n"
             write_tokens(door.tokens_file)
-            assert {name for _, name, _ in await events_of(response)} == {"received"}
+            assert [name for _, name, _ in await events_of(response)] == ["received"]
 
 
 async def test_a_stop_ends_all_streams(broker_url: str, tmp_path: Path) -> None:
@@ -241,7 +241,7 @@ async def test_a_stop_ends_all_streams(broker_url: str, tmp_path: Path) -> None:
         async with watched(door, location) as response:
             assert await response.content.readline() == b"retry: 2000\n"
             stopping = asyncio.create_task(door.child.stop())
-            assert {name for _, name, _ in await events_of(response)} == {"received"}
+            assert [name for _, name, _ in await events_of(response)] == ["received"]
             await stopping
 
 

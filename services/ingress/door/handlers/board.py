@@ -101,11 +101,16 @@ class Board:
             self._watchers[caller.token] -= 1
 
     async def changes(self, caller: Caller, key: str, seen: int | None, pause: float) -> AsyncIterator[Entry | None]:
-        """What is known unless it was `seen`, and each change until the last; None after each `pause` without one."""
-        name = caller.system.name, key
+        """What is known unless it was `seen`, and each change until the last; None after each `pause` without one.
+
+        An event that moves on in the stream and says nothing new (our own, when it comes back to us) is no change.
+        """
+        name, told = (caller.system.name, key), None
         while entry := self.view.find(*name):
-            if seen is None or entry.place > seen:
+            if (seen is None or entry.place > seen) and entry.progress == told:
                 seen = entry.place
+            elif seen is None or entry.place > seen:
+                seen, told = entry.place, entry.progress
                 yield entry
                 if entry.progress.is_final:
                     return
