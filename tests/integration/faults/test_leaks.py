@@ -98,11 +98,13 @@ async def test_a_queue_is_read_to_its_end_and_keeps_everything(
 
 
 async def test_a_stream_is_read_from_its_beginning(vhost: str, channel: aio_pika.abc.AbstractChannel) -> None:
-    await channel.default_exchange.publish(aio_pika.Message(PHONE.encode()), topology.PROGRESS)
-    await channel.default_exchange.publish(aio_pika.Message(b"harmless"), topology.PROGRESS)
+    stream = await channel.declare_queue("test.stream", durable=True, arguments={"x-queue-type": "stream"})
+    for body in (PHONE.encode(), b"harmless"):
+        await channel.default_exchange.publish(aio_pika.Message(body), stream.name)
     for _ in range(2):
-        found = await search_queues(vhost, {topology.PROGRESS: "stream"}, WANTED)
-        assert ("body", Kind.PHONE) in {(leak.at, leak.kind) for leak in found}
+        found = await search_queues(vhost, {stream.name: "stream"}, WANTED)
+        assert [(leak.at, leak.kind) for leak in found] == [("body", Kind.PHONE)]
+    await stream.delete()
 
 
 async def test_citizens_words_may_wait_for_us_but_their_numbers_may_not(
