@@ -9,7 +9,7 @@ from cli.feeds import command as feeds
 from cli.keys.command import keys
 from cli.migrate.command import migrate
 from cli.operate import broadcasts, limits, templates, unknown
-from cli.publish.command import publish, withdraw
+from cli.publish.command import PUBLISH_HELP, publish, withdraw
 from cli.quarantine.command import quarantine
 from cli.secrets import secrets
 from cli.tokens import command as tokens
@@ -23,7 +23,7 @@ app = typer.Typer(
 )
 app.command()(demo)
 app.command()(up)
-app.command()(publish)
+app.command(help=PUBLISH_HELP)(publish)
 app.command()(withdraw)
 app.add_typer(feeds.app, name="feeds")
 app.command()(doctor)

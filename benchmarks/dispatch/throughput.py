@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.dispatch import table
-from benchmarks.dispatch.environment import peers_python
 from benchmarks.dispatch.feeder import feeding, open_feeder
 from benchmarks.dispatch.load import CONNECTIONS, LATENCY_SECONDS, WARM_UP_SECONDS, Round, measure_busy
 from benchmarks.dispatch.machine import OTHER_CORE, TESTED_CORE, command, running
@@ -15,10 +14,12 @@ from benchmarks.dispatch.material import batches, sealed_addresses
 from benchmarks.dispatch.replica import NUMBER_ID, replica
 from benchmarks.dispatch.settings import Options
 from benchmarks.dispatch.stand import Stand
+from benchmarks.environment import peers_python
 from deploy.local.process import run_to_end
 
 # 200 connections can send 4,000 in a second when an answer takes 50 ms: the rate does not bind.
 MESSAGES_PER_SECOND = 6000
+REQUIREMENTS = Path(__file__).with_name("requirements.txt")
 LIMIT, OURS = "bare aiohttp loop (the limit)", "Kreisfunk dispatcher"
 PATH = f"v26.0/{NUMBER_ID}/messages"
 
@@ -57,7 +58,7 @@ Case = Callable[[], Awaitable[Round]]
 
 async def run(stand: Stand, options: Options) -> object:
     """Print the table and return its figures."""
-    cases = _chosen(_cases(stand, options, await peers_python()), options)
+    cases = _chosen(_cases(stand, options, await peers_python("benchmark-venv", REQUIREMENTS)), options)
     rounds: dict[str, list[Round]] = {title: [] for title in cases}
     for _ in range(options.rounds):
         for title, case in cases.items():

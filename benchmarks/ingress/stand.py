@@ -11,12 +11,13 @@ from pathlib import Path
 
 import psutil
 
-from benchmarks.ingress.environment import peers_python
+from benchmarks.environment import peers_python
 from benchmarks.ingress.webhooks import NUMBER_ID
 from deploy.local.ports import LOOPBACK, reserved_ports
 from deploy.local.process import Child, Command, port_is_open, wait_until_ready
 
 REPOSITORY = Path(__file__).parents[2]
+REQUIREMENTS = Path(__file__).with_name("requirements.txt")
 PEERS = ("fastapi", "pywa")
 NAMES = ("bare", "dry", "each", "ours", *PEERS)
 STORING = ("each", "ours")  # before they answer, and in our queue
@@ -58,7 +59,11 @@ def environment(stand: Stand, port: int, internal_port: int) -> dict[str, str]:
 
 async def _program(name: str, port: int) -> tuple[str, ...]:
     if name in PEERS:
-        return str(await peers_python()), "-m", f"benchmarks.ingress.peers.with_{name}"
+        return (
+            str(await peers_python("benchmark-ingress-venv", REQUIREMENTS)),
+            "-m",
+            f"benchmarks.ingress.peers.with_{name}",
+        )
     module = ("services.ingress",) if name == "ours" else ("benchmarks.ingress.servers", name, str(port))
     return sys.executable, "-m", *module
 
