@@ -43,6 +43,17 @@ class Run:
     output: str
 
 
+@pytest.fixture(scope="module", autouse=True)
+async def curl() -> None:
+    """What the guide's commands need and a bare machine has not; as root it is installed."""
+    if shutil.which("curl"):
+        return
+    apt = "apt-get -qq -o DPkg::Lock::Timeout=120"
+    script = f"{apt} update && {apt} install -y --no-install-recommends curl"
+    ended = await run(["sh", "-c", script], REPOSITORY, {"DEBIAN_FRONTEND": "noninteractive"})
+    assert ended.status == 0, f"install curl (Debian: apt-get install curl) and try again: {ended.output}"
+
+
 @pytest.fixture(scope="module")
 async def town(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Town]:
     async with running_town(tmp_path_factory.mktemp("town")) as running:
