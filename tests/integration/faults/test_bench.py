@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from cli.demo.figures import ARRIVED
+from cli.faults.arrivals import FAILED
 from cli.faults.catalogue import RECIPES, Action
 from cli.faults.course import Run, play
 from cli.faults.plan import Fault
@@ -40,5 +41,6 @@ async def test_faults_happen_and_both_sides_books_agree_afterwards(tmp_path: Pat
     assert (verdict.findings, restless) == ((), [])
     assert len(evidence.faults) == len(run.plan)
     assert verdict.accepted >= CITIZENS
-    assert all(message.state in ARRIVED for message in evidence.outbound)
+    # The plan has Meta hold some back after it accepted them: they are failed for ever, and went again as others.
+    assert {message.state for message in evidence.outbound} <= {*ARRIVED, FAILED}
     assert (tmp_path / "history.jsonl").stat().st_size > 0
