@@ -11,7 +11,8 @@ from cli.demo.figures import LedgerRow
 
 _REPLIES_DUE = """
 select count(*) from subscriptions.inbox where result in (
-    'started', 'renewed', 'changed', 'left', 'ended', 'erased', 'informed', 'feedback', 'emergency', 'hinted')
+    'started', 'renewed', 'changed', 'left', 'ended', 'erased', 'informed', 'shown', 'feedback', 'emergency',
+    'hinted')
 """
 _SETTLED = """
 select count(*) from dispatcher.delivery where state in ('waiting', 'claimed', 'unknown', 'accepted', 'sent')

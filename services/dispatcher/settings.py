@@ -2,6 +2,7 @@
 
 from pydantic import Field, HttpUrl, SecretStr, field_validator
 
+from shared.contracts.promises import DELIVERY_DAYS
 from shared.runtime.settings import ServiceSettings
 from shared.sealing import IndexKey, KeyRing
 
@@ -20,7 +21,12 @@ class Settings(ServiceSettings):
     messages_per_second: float = Field(80, gt=0, le=10_000, description="Meta's limit for our number")
     people_per_day: int | None = Field(None, gt=0, description="Meta's tier: different people in any 24 hours")
     messages_per_month: int | None = Field(None, gt=0, description="budget: broadcast messages in a month")
-    keep_days: int = Field(90, ge=14, le=3650, description="how long deliveries are kept")
+    keep_days: int = Field(
+        DELIVERY_DAYS,
+        ge=21,
+        le=DELIVERY_DAYS,
+        description=f"longest that deliveries are kept, in days; citizens are promised at most {DELIVERY_DAYS}",
+    )
     unknown_grace_seconds: float = Field(300, gt=0, le=86_400, description="wait before an unknown one goes again")
     connections: int | None = Field(None, gt=0, le=5000, description="most to Meta at once; by rate if not set")
     request_timeout_seconds: float = Field(20, gt=0, le=120, description="longest wait for Meta's answer")

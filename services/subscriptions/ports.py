@@ -23,7 +23,7 @@ from shared.contracts.message import Addresses
 class Known:
     """What is stored about a sender and, as `was_…`, under former addresses of theirs.
 
-    `history` and `feedbacks` are there only where they were asked for.
+    `history` and `feedback`, the newest of it first, are there only where they were asked for.
     """
 
     by_user: Subscriber | None = None
@@ -33,7 +33,7 @@ class Known:
     conversation: Conversation = NEW
     erased: Moment | None = None
     history: tuple[Consent, ...] = ()
-    feedbacks: int = 0
+    feedback: tuple[Feedback, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import timedelta
 
+from shared.contracts.promises import WITHDRAWAL_MARGIN_DAYS
 from shared.database.retention import Kept, deleting
 
 # Nothing but statuses and reactions comes for a reply that has left, and they do not name its recipient.
@@ -10,8 +11,7 @@ REPLY_ADDRESS_KEPT = timedelta(days=1)
 # Meta's limit counts 24 hours.
 REACHED_KEPT = timedelta(hours=25)
 STREAM_KEPT = timedelta(days=1)
-# Deliveries are dropped by whole weeks; what was decided before a withdrawal is gone for longer than this.
-MARGIN = timedelta(days=14)
+MARGIN = timedelta(days=WITHDRAWAL_MARGIN_DAYS)
 
 _REPLY_ADDRESSES = """
     with old as (
@@ -28,10 +28,11 @@ _WEEKS = "select dispatcher.drop_old_partitions(extract(day from $1::interval)::
 
 
 def rules(keep_days: int) -> Mapping[str, Kept]:
-    """Every kind of data that is not kept for ever; of deliveries whole weeks are counted."""
+    """Every kind of data that is not kept for ever; of deliveries whole weeks are counted, and stragglers."""
     kept = timedelta(days=keep_days)
     return {
         "deliveries_week": Kept(kept, _WEEKS),
+        "stray_delivery": Kept(kept, "select dispatcher.delete_old_strays($1, $2::integer)"),
         "reply_address": Kept(REPLY_ADDRESS_KEPT, _REPLY_ADDRESSES),
         "reached": Kept(REACHED_KEPT, deleting("dispatcher.reached", "address_index", "minute")),
         "reached_minute": Kept(REACHED_KEPT, deleting("dispatcher.reached_minute", "minute", "minute")),

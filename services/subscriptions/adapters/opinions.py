@@ -1,10 +1,13 @@
 """Feedback in PostgreSQL."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from services.subscriptions.domain.feedback import Feedback
-from shared.database.pool import Database
+import asyncpg
+
+from services.subscriptions.domain.feedback import MOST_SHOWN, Feedback, FeedbackKind
+from shared.database.pool import Connection, Database
 
 REACT_WITHIN = timedelta(days=14)
 MOST_BROADCASTS = 100
@@ -15,6 +18,29 @@ SAVE_FEEDBACK = """
     on conflict (id) do update set (value, at) = (excluded.value, excluded.at)
     returning topic
 """
+
+_FEEDBACK_OF = """
+    select id, kind, value, said, broadcast_id, topic, at, author from subscriptions.feedback where author = any($1)
+    order by at desc, id desc limit $2
+"""
+
+
+async def feedback_of(connection: Connection, authors: Sequence[bytes]) -> tuple[Feedback, ...]:
+    """What these said, the newest first."""
+    return tuple([_feedback(row) for row in await connection.fetch(_FEEDBACK_OF, authors, MOST_SHOWN)])
+
+
+def _feedback(row: asyncpg.Record) -> Feedback:
+    return Feedback(
+        id=row["id"],
+        kind=FeedbackKind(row["kind"]),
+        at=row["at"],
+        author=row["author"],
+        value=row["value"],
+        said=row["said"],
+        broadcast=row["broadcast_id"],
+        topic=row["topic"],
+    )
 
 
 def feedback_columns(feedback: Feedback) -> tuple[object, ...]:

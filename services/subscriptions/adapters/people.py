@@ -7,10 +7,10 @@ from uuid import UUID
 import msgspec
 
 from services.subscriptions.adapters.erasing import erase
-from services.subscriptions.adapters.opinions import SAVE_FEEDBACK, feedback_columns
+from services.subscriptions.adapters.opinions import SAVE_FEEDBACK, feedback_columns, feedback_of
 from services.subscriptions.adapters.rows import Row, columns_of, consent_of, subscriber_of
 from services.subscriptions.domain.consent import Consent
-from services.subscriptions.domain.feedback import author
+from services.subscriptions.domain.erasure import authors_of
 from services.subscriptions.domain.guard import Conversation, of_all
 from services.subscriptions.domain.publication import Publication
 from services.subscriptions.domain.subscriber import Moment, Subscriber, indexes
@@ -153,7 +153,9 @@ async def _read(connection: Connection, sender: Addresses, former: Addresses | N
         " order by said_at desc, received_at desc limit 1",
         known,
     )
-    ids = [each.id for each in (by_user, by_phone) if each]
+    people = [each for each in (by_user, by_phone) if each]
+    rows_of_theirs = await connection.fetch(_ROWS_OF, [each.id for each in people]) if history else ()
+    consents = tuple([consent_of(row) for row in rows_of_theirs])
     return Known(
         by_user=by_user,
         by_phone=by_phone,
@@ -161,8 +163,8 @@ async def _read(connection: Connection, sender: Addresses, former: Addresses | N
         was_phone=was_phone,
         conversation=of_all([_conversation(row) for row in rows]),
         erased=Moment(*erased) if erased else None,
-        history=tuple([consent_of(row) for row in await connection.fetch(_ROWS_OF, ids)] if history else ()),
-        feedbacks=await _count_feedback(connection, [*(each.bytes for each in ids), *known]) if history else 0,
+        history=consents,
+        feedback=await feedback_of(connection, authors_of(people, sender, consents)) if history else (),
     )
 
 
@@ -175,14 +177,6 @@ async def _people(connection: Connection, sender: Addresses) -> tuple[Subscriber
 
 def _conversation(row: Row) -> Conversation:
     return Conversation(hinted_at=row["hinted_at"], left=row["answers_left"], counted_at=row["counted_at"])
-
-
-async def _count_feedback(connection: Connection, people: Sequence[bytes]) -> int:
-    authors = [author(person) for person in people]
-    count: int = await connection.fetchval(
-        "select count(*) from subscriptions.feedback where author = any($1)", authors
-    )
-    return count
 
 
 def _with(found: Sequence[Subscriber], index: bytes | None) -> Subscriber | None:

@@ -3,14 +3,14 @@
 from collections.abc import Mapping
 from datetime import timedelta
 
+from services.subscriptions.domain.records import CONVERSATION_DAYS, INBOX_DAYS, PERSONAL_ANSWER_DAYS
 from shared.database.retention import Kept, deleting
 
-# Meta repeats a webhook for up to seven days.
-INBOX_KEPT = timedelta(days=9)
+INBOX_KEPT = timedelta(days=INBOX_DAYS)
 # Integrators are promised this: the same event again is answered alike.
 NOTICE_EVENT_KEPT = timedelta(days=90)
-CONVERSATION_KEPT = timedelta(days=2)
-ERASURE_ANSWER_KEPT = timedelta(days=1)
+CONVERSATION_KEPT = timedelta(days=CONVERSATION_DAYS)
+PERSONAL_ANSWER_KEPT = timedelta(days=PERSONAL_ANSWER_DAYS)
 
 
 def rules(*, feedback_days: int, proof_days: int) -> Mapping[str, Kept]:
@@ -18,7 +18,7 @@ def rules(*, feedback_days: int, proof_days: int) -> Mapping[str, Kept]:
     proof = timedelta(days=proof_days)
     return {
         "inbox": Kept(INBOX_KEPT, deleting("subscriptions.inbox", "message_key", "handled_at")),
-        "erasure_answer": Kept(ERASURE_ANSWER_KEPT, _CLEAR_ANSWERS),
+        "personal_answer": Kept(PERSONAL_ANSWER_KEPT, _CLEAR_ANSWERS),
         "conversation": Kept(CONVERSATION_KEPT, deleting("subscriptions.conversation", "address_index", "counted_at")),
         "notice_event": Kept(NOTICE_EVENT_KEPT, deleting("subscriptions.notice_event", "source, event", "handled_at")),
         "feedback": Kept(timedelta(days=feedback_days), deleting("subscriptions.feedback", "id", "at")),
@@ -28,11 +28,12 @@ def rules(*, feedback_days: int, proof_days: int) -> Mapping[str, Kept]:
     }
 
 
-# The answer to an erasure names the address it goes to; once Meta has it, it is not needed any more.
+# The answer to "Daten" repeats what somebody said, that to "Löschen" names the address it goes to; once Meta has
+# them, they are not needed any more.
 _CLEAR_ANSWERS = r"""
     with old as (
         select message_key from subscriptions.inbox
-        where result = 'erased' and handled_at < now() - $1::interval and publications <> '\x90' limit $2),
+        where result in ('erased', 'shown') and handled_at < now() - $1::interval and publications <> '\x90' limit $2),
     gone as (
         update subscriptions.inbox set publications = '\x90' where message_key in (select message_key from old)
         returning true)

@@ -8,10 +8,11 @@ from enum import StrEnum
 from services.subscriptions.domain import choices
 from services.subscriptions.domain.answers import Answer, Answers
 from services.subscriptions.domain.consent import Consent
+from services.subscriptions.domain.feedback import Feedback
 from services.subscriptions.domain.guard import NEW, Conversation
 from services.subscriptions.domain.language.intents import Intent, Wish
 from services.subscriptions.domain.pauses import pause_until
-from services.subscriptions.domain.records import erased, record
+from services.subscriptions.domain.records import Stored, erased, record
 from services.subscriptions.domain.subscriber import Moment, Subscriber
 from shared.contracts.ids import timed_id
 from shared.contracts.inbound import InboundMessage
@@ -21,7 +22,10 @@ REPLY_WITHIN = timedelta(hours=24) - timedelta(minutes=5)
 
 
 class Result(StrEnum):
-    """What became of a message. `QUIET` would have been answered, but there were enough answers."""
+    """What became of a message. `SHOWN` is the person's own record.
+
+    `QUIET` would have been answered, but there were enough answers.
+    """
 
     STARTED = "started"
     RENEWED = "renewed"
@@ -30,6 +34,7 @@ class Result(StrEnum):
     ENDED = "ended"
     ERASED = "erased"
     INFORMED = "informed"
+    SHOWN = "shown"
     FEEDBACK = "feedback"
     REACTED = "reacted"
     MOVED = "moved"
@@ -53,15 +58,15 @@ class Outcome:
 class Situation:
     """All that a decision depends on besides the subscriber and the message.
 
-    `history` is the person's consent record, read only where it is asked for; `erased` is when the person last
-    had everything deleted.
+    `history` is the person's consent record and `feedback` what they said, read only where it is asked for; `erased`
+    is when the person last had everything deleted.
     """
 
     answers: Answers
     now: datetime
     conversation: Conversation = NEW
     history: tuple[Consent, ...] = ()
-    feedbacks: int = 0
+    feedback: tuple[Feedback, ...] = ()
     erased: Moment | None = None
 
 
@@ -87,6 +92,7 @@ class _Said:
 
 
 Decided = tuple[Subscriber | None, Result, Answer | None]
+_MERELY_ANSWERED = (Result.HINTED, Result.INFORMED, Result.SHOWN)
 
 
 def decide(
@@ -116,7 +122,7 @@ def _answered(result: Result, answer: Answer | None, said: _Said) -> Outcome:
         return Outcome(result=result)
     conversation = said.situation.conversation.answered(said.now, urgent=result is Result.EMERGENCY)
     if conversation is None:
-        return Outcome(result=Result.QUIET if result in (Result.HINTED, Result.INFORMED) else result)
+        return Outcome(result=Result.QUIET if result in _MERELY_ANSWERED else result)
     if result is Result.HINTED:
         conversation = replace(conversation, hinted_at=said.moment.at)
     return Outcome(result=result, reply=answer, conversation=conversation)
@@ -234,16 +240,14 @@ def _ask_both(subscriber: Subscriber | None, said: _Said) -> Decided:
 
 def _data(subscriber: Subscriber | None, said: _Said) -> Decided:
     situation = said.situation
-    answer = record(
-        subscriber,
-        situation.history,
-        situation.feedbacks,
-        situation.conversation,
-        said.answers,
-        said.now,
-        situation.erased.at if situation.erased else None,
+    stored = Stored(
+        subscriber=subscriber,
+        history=situation.history,
+        feedback=situation.feedback,
+        conversation=situation.conversation,
+        erased_at=situation.erased.at if situation.erased else None,
     )
-    return subscriber, Result.INFORMED, answer
+    return subscriber, Result.SHOWN, record(stored, said.answers, said.now, said.wish.part)
 
 
 def _help(subscriber: Subscriber | None, said: _Said) -> Decided:

@@ -1,6 +1,6 @@
 """Everything about a person goes, here and elsewhere."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -24,17 +24,30 @@ class Erased:
 
 
 def erasure_of(
-    people: tuple[Subscriber, ...], sender: Addresses, moment: Moment, history: Iterable[Consent] = ()
+    people: tuple[Subscriber, ...], sender: Addresses, moment: Moment, history: Sequence[Consent] = ()
 ) -> Erased:
     """`history` names also those whom the person has taken over."""
-    known = {index for person in people for index in indexes(person.addresses)} | set(indexes(sender))
-    ids = {person.id: None for person in people} | {entry.subscriber: None for entry in history}
     return Erased(
-        subscribers=tuple(ids),
-        indexes=tuple(sorted(known)),
-        authors=tuple(author(person) for person in (*(each.bytes for each in ids), *sorted(known))),
+        subscribers=_ids(people, history),
+        indexes=_indexes(people, sender),
+        authors=authors_of(people, sender, history),
         moment=moment,
     )
+
+
+def authors_of(people: Sequence[Subscriber], sender: Addresses, history: Iterable[Consent] = ()) -> tuple[bytes, ...]:
+    """Under what the feedback of a person is found: what they wrote before they subscribed is under an address."""
+    who = (*(each.bytes for each in _ids(people, history)), *_indexes(people, sender))
+    return tuple(author(person) for person in who)
+
+
+def _ids(people: Iterable[Subscriber], history: Iterable[Consent]) -> tuple[UUID, ...]:
+    return tuple({person.id: None for person in people} | {entry.subscriber: None for entry in history})
+
+
+def _indexes(people: Iterable[Subscriber], sender: Addresses) -> tuple[bytes, ...]:
+    known = {index for person in people for index in indexes(person.addresses)} | set(indexes(sender))
+    return tuple(sorted(known))
 
 
 def told(erased: Erased, known: Iterable[Addresses], message_key: bytes) -> Publication:

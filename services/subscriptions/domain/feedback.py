@@ -16,6 +16,8 @@ from shared.contracts.inbound import InboundMessage
 from shared.contracts.message import Addresses
 
 LONGEST_VALUE = 16
+# The newest of one person that they are shown.
+MOST_SHOWN = 1_000
 
 
 class FeedbackKind(StrEnum):

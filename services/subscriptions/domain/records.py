@@ -1,18 +1,24 @@
 """Access and erasure by chat: everything that is stored about a person, and what is left of it afterwards."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from services.subscriptions.domain.answers import BERLIN, Answer, Answers, day
 from services.subscriptions.domain.consent import Consent, ConsentEvent
-from services.subscriptions.domain.guard import Conversation
+from services.subscriptions.domain.feedback import MOST_SHOWN, Feedback, FeedbackKind
+from services.subscriptions.domain.guard import NEW, Conversation
+from services.subscriptions.domain.language.payloads import BAD, GOOD
+from services.subscriptions.domain.parts import in_parts, part_of
 from services.subscriptions.domain.subscriber import Subscriber
+from shared.contracts.promises import DELIVERY_DAYS, WITHDRAWAL_MARGIN_DAYS
 
 # Meta repeats a webhook for up to seven days; until then a message has to be known again.
 INBOX_DAYS = 9
-# What the dispatcher keeps deliveries for, unless it is set up otherwise.
-DELIVERY_DAYS = 90
-MOST_ENTRIES = 12
+CONVERSATION_DAYS = 2
+# Answers that hold what a person said or who they were: nobody needs them once they have arrived.
+PERSONAL_ANSWER_DAYS = 1
+NOTES_DAYS = DELIVERY_DAYS + WITHDRAWAL_MARGIN_DAYS
 _EVENTS = {
     ConsentEvent.GIVEN: "Einwilligung",
     ConsentEvent.WITHDRAWN: "Widerruf",
@@ -21,45 +27,58 @@ _EVENTS = {
     ConsentEvent.MERGED: "zusammengeführt",
     ConsentEvent.ERASED: "Löschung",
 }
+_RATINGS = {GOOD: "Hilfreich", BAD: "Nicht hilfreich"}
 
 
-def record(
-    subscriber: Subscriber | None,
-    history: Sequence[Consent],
-    feedbacks: int,
-    conversation: Conversation,
-    answers: Answers,
-    now: datetime,
-    erased_at: datetime | None = None,
-) -> Answer:
-    """One message with all of it; a long record is shortened in the middle and says so."""
-    parts = [
-        "Über Sie ist gespeichert:",
-        *_person(subscriber, answers, now),
-        f"Rückmeldungen von Ihnen: {feedbacks}, mit Text, ohne Ihre Nummer, {answers.county.feedback_days} Tage",
-        f"Letzter allgemeiner Hinweis: {_when(conversation.hinted_at) if conversation.hinted_at else 'keiner'}",
-        "Zähler unserer Antworten an Sie: 2 Tage",
-        f"Kennungen Ihrer letzten Nachrichten, ohne deren Text: {INBOX_DAYS} Tage",
-        f"Zustellungen an Sie, Zeitpunkt und Zustand: {DELIVERY_DAYS} Tage",
-        f"Vermerke zu Abmeldungen und unzustellbaren Meldungen: bis zu {DELIVERY_DAYS + 14} Tage",
-        *([f"Frühere Löschung: {_when(erased_at)}"] if erased_at else []),
-        *_entries(history, answers),
-        f"\nNamen, Bilder und andere Texte speichern wir nicht. Datenschutz: {answers.county.privacy_url}",
-        "Alles löschen: Löschen",
-    ]
-    return answers.said("\n".join(parts))
+@dataclass(frozen=True, kw_only=True)
+class Stored:
+    """All that is stored about a sender. `erased_at` is when they last had everything deleted."""
+
+    subscriber: Subscriber | None = None
+    history: tuple[Consent, ...] = ()
+    feedback: tuple[Feedback, ...] = ()
+    conversation: Conversation = NEW
+    erased_at: datetime | None = None
 
 
-def _person(subscriber: Subscriber | None, answers: Answers, now: datetime) -> list[str]:
+def record(stored: Stored, answers: Answers, now: datetime, part: int = 1) -> Answer:
+    """All of it in one message; of a record that is longer than WhatsApp permits, one part and how to get the next."""
+    parts = in_parts(_lines(stored, answers, now))
+    number, text = part_of(parts, part)
+    which = f", Teil {number} von {len(parts)}" if len(parts) > 1 else ""
+    following = f"\n\nWeiter: Daten {number + 1}" if number < len(parts) else ""
+    return answers.said(f"Über Sie ist gespeichert{which}:\n{text}{following}")
+
+
+def _lines(stored: Stored, answers: Answers, now: datetime) -> Iterable[str]:
+    yield from _person(stored.subscriber, answers, now)
+    hinted_at = stored.conversation.hinted_at
+    yield f"Letzter allgemeiner Hinweis: {_when(hinted_at) if hinted_at else 'keiner'}"
+    yield f"Zähler unserer Antworten an Sie: {CONVERSATION_DAYS} Tage"
+    yield f"Kennungen Ihrer letzten Nachrichten, ohne deren Text, und unsere Antworten: {INBOX_DAYS} Tage"
+    yield f"Zustellungen an Sie, Zeitpunkt und Zustand: höchstens {DELIVERY_DAYS} Tage"
+    yield f"Vermerke zu Abmeldungen und unzustellbaren Meldungen: höchstens {NOTES_DAYS} Tage"
+    if stored.erased_at:
+        yield f"Frühere Löschung: {_when(stored.erased_at)}"
+    yield f"Namen, Bilder und andere Texte von Ihnen speichern wir nicht. Datenschutz: {answers.county.privacy_url}"
+    yield "Alles löschen: Löschen"
+    yield from _entries(stored.history, answers)
+    yield from _opinions(stored.feedback, answers)
+
+
+def _person(subscriber: Subscriber | None, answers: Answers, now: datetime) -> Iterable[str]:
     if subscriber is None:
-        return ["Anmeldung: keine"]
+        yield "Anmeldung: keine"
+        return
     state = f"angemeldet, Themen: {answers.titles(subscriber.topics)}" if subscriber.subscribed else "abgemeldet"
-    lines = [f"Anmeldung: {state}", f"Adresse: {_addresses(subscriber)}"]
+    yield f"Anmeldung: {state}"
+    if subscriber.suspended:
+        yield f"In WhatsApp abbestellt: {answers.titles(subscriber.suspended)}"
+    yield f"Adresse: {_addresses(subscriber)}; dazu eine interne Kennung"
     if subscriber.places:
-        lines.append(f"Gemeinden: {', '.join(sorted(subscriber.places))}")
+        yield f"Gemeinden: {', '.join(sorted(subscriber.places))}"
     if subscriber.paused_until and subscriber.pauses(now):
-        lines.append(f"Pause bis einschließlich {day(subscriber.paused_until - timedelta(seconds=1))}")
-    return lines
+        yield f"Pause bis einschließlich {day(subscriber.paused_until - timedelta(seconds=1))}"
 
 
 def _addresses(subscriber: Subscriber) -> str:
@@ -69,15 +88,10 @@ def _addresses(subscriber: Subscriber) -> str:
     return f"{' und '.join(names)}, {kept}" if names else "keine"
 
 
-def _entries(history: Sequence[Consent], answers: Answers) -> list[str]:
-    if not history:
-        return []
-    shown = history if len(history) <= MOST_ENTRIES else [*history[:2], *history[2 - MOST_ENTRIES :]]
-    left_out = len(history) - len(shown)
-    lines = [_entry(entry, answers) for entry in shown]
-    if left_out:
-        lines.insert(2, f"… und {left_out} weitere Einträge; vollständig auf Anfrage")
-    return ["\nNachweis der Einwilligung:", *lines]
+def _entries(history: Sequence[Consent], answers: Answers) -> Iterable[str]:
+    if history:
+        yield f"\nNachweis der Einwilligung, bis {answers.county.proof_days} Tage nach ihrem Ende:"
+    yield from (_entry(entry, answers) for entry in history)
 
 
 def _entry(entry: Consent, answers: Answers) -> str:
@@ -86,18 +100,36 @@ def _entry(entry: Consent, answers: Answers) -> str:
     return f"{_when(entry.said_at)} {_EVENTS[entry.event]}{topics}{version}"
 
 
+def _opinions(feedback: Sequence[Feedback], answers: Answers) -> Iterable[str]:
+    if not feedback:
+        yield "\nRückmeldungen von Ihnen: keine"
+        return
+    yield f"\nRückmeldungen von Ihnen, ohne Ihre Nummer, {answers.county.feedback_days} Tage:"
+    yield from (_opinion(each, answers) for each in feedback)
+    if len(feedback) >= MOST_SHOWN:
+        yield f"Das sind die {MOST_SHOWN} neuesten."
+
+
+def _opinion(feedback: Feedback, answers: Answers) -> str:
+    about = f" zu {answers.titles([feedback.topic]) or feedback.topic}" if feedback.topic else ""
+    said = f"„{feedback.said}“" if feedback.kind is FeedbackKind.TEXT else _RATINGS.get(feedback.value, feedback.value)
+    return f"{feedback.at.astimezone(BERLIN):%d.%m.%Y %H} Uhr{about}: {said}"
+
+
 def _when(moment: datetime) -> str:
     return moment.astimezone(BERLIN).strftime("%d.%m.%Y %H:%M")
 
 
 def erased(answers: Answers, now: datetime) -> Answer:
     """What remains, and until when."""
-    proof = day(now + timedelta(days=answers.county.proof_days))
-    inbox = day(now + timedelta(days=INBOX_DAYS))
+    proof, notes, inbox = (
+        day(now + timedelta(days=days)) for days in (answers.county.proof_days, NOTES_DAYS, INBOX_DAYS)
+    )
     return answers.said(
         "Ihre Daten sind gelöscht, Sie sind abgemeldet.\n\n"
-        f"Es bleiben: der Nachweis Ihrer Einwilligung und dieser Löschung ohne Ihre Nummer bis {proof}, "
+        f"Ohne Ihre Nummer bleiben: der Nachweis Ihrer Einwilligung und dieser Löschung bis {proof}, "
+        f"Vermerke zu Zustellungen und zur Abmeldung längstens bis {notes}, "
         f"Kennungen Ihrer Nachrichten ohne Text bis {inbox}. Danach sind auch diese gelöscht. "
-        "Bei WhatsApp selbst haben wir die Löschung Ihres Kontakteintrags beantragt.\n\n"
+        "Bei WhatsApp selbst beantragen wir die Löschung Ihres Kontakteintrags.\n\n"
         "Wieder anmelden: Start"
     )

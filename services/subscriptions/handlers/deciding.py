@@ -102,7 +102,7 @@ def _situation(known: Known, hearing: Hearing) -> Situation:
         now=hearing.now,
         conversation=known.conversation,
         history=known.history,
-        feedbacks=known.feedbacks,
+        feedback=known.feedback,
         erased=known.erased,
     )
 

@@ -6,11 +6,13 @@ from datetime import UTC, datetime, timedelta
 
 import asyncpg
 import pytest
+from annotated_types import Ge
 from prometheus_client import CollectorRegistry
 
 from services.dispatcher.adapters.ledger import PostgresLedger
 from services.dispatcher.adapters.metrics import Metrics
 from services.dispatcher.adapters.retention import REACHED_KEPT, REPLY_ADDRESS_KEPT, rules
+from services.dispatcher.settings import Settings
 from services.dispatcher.wiring import retention
 from shared.contracts.ids import timed_id
 from shared.database.pool import Database as Pool
@@ -46,18 +48,56 @@ def forgotten(registry: CollectorRegistry) -> dict[str, float]:
     return {kind: rows for kind, rows in counted.items() if rows}
 
 
-async def test_old_weeks_are_dropped_whole_and_counted(
+async def add_week(owner: asyncpg.Connection, begins: datetime) -> str:
+    name = f"delivery_{begins:%Y%m%d}"
+    await owner.execute(f"""
+        create table dispatcher.{name} partition of dispatcher.delivery for values
+        from (dispatcher.lowest_id('{begins.isoformat()}'))
+        to (dispatcher.lowest_id('{(begins + timedelta(days=7)).isoformat()}'))""")
+    return name
+
+
+async def test_weeks_are_dropped_before_anything_in_them_is_older_than_promised(
     pool: Pool, ledger: PostgresLedger, owner: asyncpg.Connection
 ) -> None:
-    await owner.execute("""
-        create table dispatcher.delivery_20250106 partition of dispatcher.delivery for values
-        from (dispatcher.lowest_id('2025-01-06Z')) to (dispatcher.lowest_id('2025-01-13Z'))""")
+    """The week that began 90 days ago or just before goes, the one after it stays."""
+    long_ago = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=KEEP_DAYS)
+    old = await add_week(owner, long_ago - timedelta(days=long_ago.weekday()))
+    young = await add_week(owner, long_ago + timedelta(days=7 - long_ago.weekday()))
     registry = CollectorRegistry()
     await keeper(pool, registry).run()
     weeks = {row[0] for row in await owner.fetch("select relname from pg_class where relname ~ '^delivery_[0-9]{8}$'")}
-    assert "delivery_20250106" not in weeks
+    assert old not in weeks
+    assert young in weeks
     assert len(weeks) >= 6
     assert forgotten(registry) == {"deliveries_week": 1}
+
+
+async def test_the_shortest_setting_drops_no_week_that_is_made_beforehand(
+    pool: Pool, ledger: PostgresLedger, owner: asyncpg.Connection
+) -> None:
+    (shortest,) = [each.ge for each in Settings.model_fields["keep_days"].metadata if isinstance(each, Ge)]
+    weeks = "select relname from pg_class where relname ~ '^delivery_[0-9]{8}$' order by 1"
+    before = await owner.fetch(weeks)
+    assert await owner.fetchval("select dispatcher.drop_old_partitions($1)", shortest) == 0
+    await owner.execute("select dispatcher.ensure_partitions()")
+    assert await owner.fetch(weeks) == before
+
+
+async def test_what_lies_in_no_week_goes_by_when_it_was_claimed(
+    pool: Pool, ledger: PostgresLedger, owner: asyncpg.Connection
+) -> None:
+    """A message whose clock said 1971, and one of 2071."""
+    kept = timedelta(days=KEEP_DAYS)
+    for year in (1971, 2071):
+        for name, age in (("old", kept + SECOND), ("young", kept - 60 * SECOND)):
+            identifier = timed_id(datetime(year, 1, 1, tzinfo=UTC), name.encode())
+            await owner.execute(REPLY, identifier, "read", name.encode(), age)
+    registry = CollectorRegistry()
+    await keeper(pool, registry).run()
+    left = await owner.fetch("select extract(day from now() - claimed_at)::int from dispatcher.delivery")
+    assert [row[0] for row in left] == [KEEP_DAYS - 1] * 2
+    assert forgotten(registry) == {"stray_delivery": 2, "reply_address": 2}
 
 
 async def test_a_reply_that_has_left_forgets_its_address_after_a_day(

@@ -57,6 +57,7 @@ class Stand:
     outlet: RecordingOutlet
     parts: Parts
     registry: CollectorRegistry
+    metrics: Metrics
     now: datetime = NOON
 
     def use(self, county: County) -> None:
@@ -91,8 +92,9 @@ def stand_on(database: Database, *, seconds: float = 1) -> Stand:
     registry = CollectorRegistry()
     outlet = RecordingOutlet()
     stand: Stand
-    parts = assemble(database, outlet, COUNTY, Metrics(registry), messages_per_second=RATE, clock=lambda: stand.now)
+    metrics = Metrics(registry)
+    parts = assemble(database, outlet, COUNTY, metrics, messages_per_second=RATE, clock=lambda: stand.now)
     # Few pages at a time, so that a few thousand people are many turns.
     small = replace(parts.expander, pages_ahead=4, rounds=0)
-    stand = Stand(database, outlet, replace(parts, expander=small), registry, now=at(seconds))
+    stand = Stand(database, outlet, replace(parts, expander=small), registry, metrics, now=at(seconds))
     return stand

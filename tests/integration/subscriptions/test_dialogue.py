@@ -140,11 +140,15 @@ async def test_two_starts_and_a_stop_at_once_on_two_replicas(stand: Stand, other
 
 
 async def test_the_record_holds_everything_in_one_message(stand: Stand) -> None:
-    await says(stand, "Start", "nur Stellen", "Feedback: Schön", "Daten")
+    await says(stand, "Feedback: Noch fremd", "Start", "nur Stellen", "Feedback: Schön")
+    await says(stand, "Start", "Feedback: Von jemand anderem", sender=both(7), start=20)
+    await says(stand, "Daten", start=30)
     record = replies(stand)[-1]
+    assert "jemand anderem" not in record
     for part in (
         "angemeldet, Themen: Stellen",
-        "Rückmeldungen von Ihnen: 1",
+        "„Noch fremd“",
+        "„Schön“",
         "Einwilligung",
         "Widerruf",
         "Fassung 2026-11",
@@ -231,7 +235,7 @@ async def test_retention_forgets_what_it_says_and_counts_it(stand: Stand, databa
     assert await stand.rows(PEOPLE) == [("subscribed", 1)]
     assert len(await stand.rows("select * from subscriptions.consent")) == 1
     for kind in rules(feedback_days=1, proof_days=1):
-        assert kind == "erasure_answer" or registry.get_sample_value(
+        assert kind == "personal_answer" or registry.get_sample_value(
             "kreisfunk_subscriptions_forgotten_rows_total", {"kind": kind}
         )
 

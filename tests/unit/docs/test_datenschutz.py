@@ -3,12 +3,14 @@
 import re
 
 import pytest
+from pydantic import ValidationError
 
 from services.dispatcher.adapters import retention as dispatcher_retention
 from services.dispatcher.adapters.people import KEPT_SECONDS
 from services.dispatcher.settings import Settings
-from services.subscriptions.adapters.retention import ERASURE_ANSWER_KEPT, INBOX_KEPT, rules
-from services.subscriptions.domain.records import DELIVERY_DAYS, INBOX_DAYS
+from services.subscriptions.adapters.retention import rules
+from services.subscriptions.domain.records import INBOX_DAYS, NOTES_DAYS, PERSONAL_ANSWER_DAYS
+from shared.contracts.promises import DELIVERY_DAYS
 from tests.unit.docs.generate import DOCS
 from tests.unit.subscriptions.material import COUNTY, talk
 
@@ -90,15 +92,18 @@ def test_the_periods_are_those_of_the_code() -> None:
     assert f"{COUNTY.proof_days} Tage" in line("consent")
     assert f"{COUNTY.proof_days} Tage" in line("subscriptions.erasure")
     assert f"{COUNTY.feedback_days} Tage" in line("feedback")
-    assert (INBOX_KEPT.days, ERASURE_ANSWER_KEPT.days) == (INBOX_DAYS, 1)
+    assert kept["inbox"].kept.days == INBOX_DAYS
     assert f"{INBOX_DAYS} Tage" in line("inbox")
+    assert kept["personal_answer"].kept.days == PERSONAL_ANSWER_DAYS == 1
+    assert "1 Tag" in line("inbox")
     assert f"{kept['conversation'].kept.days} Tage" in line("conversation")
 
 
 def test_the_periods_of_the_dispatcher_are_those_of_its_code() -> None:
-    days = Settings.model_fields["keep_days"].default
-    assert days == DELIVERY_DAYS
-    kept = dispatcher_retention.rules(days)
+    days = DELIVERY_DAYS
+    kept = dispatcher_retention.rules(Settings.model_fields["keep_days"].default)
+    assert kept["deliveries_week"].kept.days == kept["stray_delivery"].kept.days == days
+    assert kept["suppression"].kept.days == NOTES_DAYS
     assert f"{days} Tage" in line("delivery")
     assert f"{kept['reply_address'].kept.days} Tag" in line("delivery")
     assert f"{kept['suppression'].kept.days} Tage" in line("suppression")
@@ -109,9 +114,21 @@ def test_the_periods_of_the_dispatcher_are_those_of_its_code() -> None:
     assert "eine Minute" in line("dispatcher.erasure")
 
 
+@pytest.mark.parametrize(("days", "accepted"), [("20", False), ("21", True), ("90", True), ("91", False)])
+def test_no_setting_keeps_deliveries_for_longer_than_citizens_are_told(days: str, accepted: bool) -> None:
+    problems = []
+    try:
+        Settings.model_validate({"keep_days": days})
+    except ValidationError as error:
+        problems = [problem["loc"] for problem in error.errors() if problem["type"] != "missing"]
+    assert problems == ([] if accepted else [("keep_days",)])
+    assert f"höchstens {DELIVERY_DAYS} Tage" in talk("Start", "Daten")[1]
+    assert f"höchstens {NOTES_DAYS} Tage" in talk("Start", "Daten")[1]
+
+
 def test_the_answer_to_an_erasure_names_what_remains_as_the_page_does() -> None:
     answer = talk("Start", "Löschen")[1]
-    for remains in ("Nachweis Ihrer Einwilligung", "Kennungen Ihrer Nachrichten ohne Text"):
+    for remains in ("Nachweis Ihrer Einwilligung", "Vermerke zu Zustellungen", "Kennungen Ihrer Nachrichten ohne Text"):
         assert remains in answer
     assert "Nachweis der Einwilligung ohne Nummer" in PAGE
     assert "Kennungen der Nachrichten ohne Text" in PAGE

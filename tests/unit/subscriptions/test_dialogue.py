@@ -1,22 +1,29 @@
 """Dialogues by the rules alone: what is said, what somebody gets from then on, what is answered."""
 
+import re
 from dataclasses import replace
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.dispatcher.domain.content import reply_body
+from services.dispatcher.domain.content import TEXT_LIMIT, reply_body
 from services.subscriptions.domain.answers import day
 from services.subscriptions.domain.decision import Outcome, Result
-from services.subscriptions.domain.guard import ANSWERS, HINT_EVERY, NEW, REFILL_EVERY
+from services.subscriptions.domain.feedback import Feedback, FeedbackKind
+from services.subscriptions.domain.guard import ANSWERS as MOST_ANSWERS
+from services.subscriptions.domain.guard import HINT_EVERY, NEW, REFILL_EVERY
 from services.subscriptions.domain.language.intents import Day, Intent, Wish
+from services.subscriptions.domain.language.understanding import wish_of
 from services.subscriptions.domain.menus import place_menu, topic_menu
+from services.subscriptions.domain.parts import in_parts, size
 from services.subscriptions.domain.pauses import pause_until
+from services.subscriptions.domain.records import Stored, record
 from services.subscriptions.domain.subscriber import Moment, State, Subscriber
 from tests.unit.subscriptions.cases import read_cases
-from tests.unit.subscriptions.material import COUNTY, NOON, TEXTS, at, hear, message, situation, talk
+from tests.unit.subscriptions.material import ANSWERS, COUNTY, NOON, TEXTS, at, hear, message, situation, talk
 
 TEXT = st.sampled_from([case.text for case in read_cases("cases.txt")])
 
@@ -125,7 +132,7 @@ def test_two_machines_stop_answering_each_other_but_a_stop_still_counts() -> Non
         subscriber, outcome = hear(subscriber, said, where)
         answered += outcome.reply is not None
         conversation = outcome.conversation or conversation
-    assert answered <= ANSWERS + timedelta(seconds=200) / REFILL_EVERY
+    assert answered <= MOST_ANSWERS + timedelta(seconds=200) / REFILL_EVERY
     stopped, outcome = hear(subscriber, message("Stop", seconds=300), replace(situation(), conversation=conversation))
     assert stopped is not None
     assert (stopped.subscribed, outcome.result) == (False, Result.ENDED)
@@ -152,6 +159,56 @@ def test_the_record_says_what_is_known_and_nothing_about_strangers() -> None:
     known = talk("Start", "nur Baustellen", "nur Worpswede", "Pause 3 Tage", "Meine Daten")[1]
     for part in ("angemeldet, Themen: Baustellen", "Gemeinden: Worpswede", "Pause bis", COUNTY.privacy_url):
         assert part in known
+
+
+SAID = Feedback(
+    id=UUID(int=1), kind=FeedbackKind.TEXT, at=NOON, author=b"a", said="Sehr gut, danke!\nAuch für Worpswede."
+)
+TAPPED = (
+    Feedback(id=UUID(int=2), kind=FeedbackKind.RATING, at=NOON, author=b"a", value="bad", topic="stellen"),
+    Feedback(id=UUID(int=3), kind=FeedbackKind.REACTION, at=NOON, author=b"a", value="👍", topic="entfallen"),
+)
+
+
+def test_the_record_repeats_what_somebody_said() -> None:
+    answer = record(Stored(feedback=(SAID, *TAPPED)), ANSWERS, NOON).text
+    assert "20.11.2026 13 Uhr: „Sehr gut, danke!\nAuch für Worpswede.“" in answer
+    assert "20.11.2026 13 Uhr zu Stellen: Nicht hilfreich" in answer
+    assert "20.11.2026 13 Uhr zu entfallen: 👍" in answer
+    assert "Rückmeldungen von Ihnen: keine" in record(Stored(), ANSWERS, NOON).text
+
+
+def test_the_record_tells_what_was_stopped_inside_whatsapp() -> None:
+    subscriber = replace(subscribed(), suspended=frozenset({"stellen"}))
+    assert "In WhatsApp abbestellt: Stellen" in record(Stored(subscriber=subscriber), ANSWERS, NOON).text
+
+
+def test_a_record_that_is_too_long_comes_part_by_part_and_nothing_is_left_out() -> None:
+    texts = [f"Meinung {number}: " + "😀" * number for number in range(1, 300, 7)]
+    feedback = tuple(replace(SAID, said=text) for text in texts)
+    first = record(Stored(feedback=feedback), ANSWERS, NOON).text
+    count = int(re.findall(r"Teil 1 von (\d+):", first)[0])
+    parts = [record(Stored(feedback=feedback), ANSWERS, NOON, part).text for part in range(1, count + 1)]
+    assert count > 2
+    assert all(size(part) <= TEXT_LIMIT and reply_body(part, ()) for part in parts)
+    assert [f"Weiter: Daten {number}" in part for number, part in enumerate(parts, 2)] == [True] * (count - 1) + [False]
+    assert [text for text in texts if not any(f"„{text}“" in part for part in parts)] == []
+    assert record(Stored(feedback=feedback), ANSWERS, NOON, 999).text == parts[-1]
+
+
+@given(st.lists(st.text(max_size=60), max_size=30), st.integers(10, 80))
+def test_parts_hold_everything_in_order_and_none_is_too_long(lines: list[str], longest: int) -> None:
+    parts = in_parts(lines, longest)
+    assert all(size(part) <= longest for part in parts)
+    assert "".join(parts).replace("\n", "") == "".join(lines).replace("\n", "")
+
+
+@pytest.mark.parametrize(
+    ("text", "part"), [("Daten", 1), ("Daten 2", 2), ("meine daten teil 12", 12), ("Daten2", 2), ("Daten 0", 1)]
+)
+def test_a_part_is_asked_for_by_its_number(text: str, part: int) -> None:
+    wish = wish_of(text, COUNTY)
+    assert (wish.intent, max(1, wish.part)) == (Intent.DATA, part)
 
 
 def test_erasing_ends_everything_and_says_what_remains_until_when() -> None:

@@ -169,7 +169,8 @@ create function dispatcher.lowest_id(moment timestamptz) returns uuid language s
     select (lpad(to_hex((extract(epoch from moment) * 1000)::bigint), 12, '0') || repeat('0', 20))::uuid
 $$;
 
--- Retention: whole weeks that ended more than `days` ago are dropped, with what belongs to them.
+-- Retention: whole weeks that began `days` ago are dropped, so that nothing is ever older. `days` must reach
+-- further back than ensure_partitions does.
 create function dispatcher.drop_old_partitions(days integer) returns integer
 language plpgsql security definer
 set search_path = pg_catalog, dispatcher set timezone = 'UTC' as $$
@@ -181,7 +182,7 @@ begin
     for week in
         select c.relname from pg_inherits i join pg_class c on c.oid = i.inhrelid
         where i.inhparent = 'dispatcher.delivery'::regclass and c.relname ~ '^delivery_[0-9]{8}$'
-            and to_date(right(c.relname, 8), 'YYYYMMDD') + 7 + days < now()::date
+            and to_date(right(c.relname, 8), 'YYYYMMDD') + days <= now()::date
     loop
         execute format('drop table dispatcher.%I', week);
         dropped := dropped + 1;
@@ -190,12 +191,28 @@ begin
 end
 $$;
 
+-- Retention of what lies in no week, as the clock of its message was wrong or its broadcast long planned.
+create function dispatcher.delete_old_strays(kept interval, step integer) returns integer
+language plpgsql security definer set search_path = pg_catalog, dispatcher as $$
+declare
+    deleted integer;
+begin
+    with old as (
+        select id from dispatcher.delivery_other where claimed_at < now() - kept order by id limit step
+        for update skip locked)
+    delete from dispatcher.delivery_other where id in (select id from old);
+    get diagnostics deleted = row_count;
+    return deleted;
+end
+$$;
+
 select dispatcher.ensure_partitions();
 
-revoke all on function dispatcher.ensure_partitions(), dispatcher.drop_old_partitions(integer) from public;
+revoke all on function dispatcher.ensure_partitions(), dispatcher.drop_old_partitions(integer),
+    dispatcher.delete_old_strays(interval, integer) from public;
 grant usage on schema dispatcher to kreisfunk_dispatcher, kreisfunk_monitor, kreisfunk_operator;
-grant execute on function dispatcher.ensure_partitions(), dispatcher.drop_old_partitions(integer)
-    to kreisfunk_dispatcher;
+grant execute on function dispatcher.ensure_partitions(), dispatcher.drop_old_partitions(integer),
+    dispatcher.delete_old_strays(interval, integer) to kreisfunk_dispatcher;
 grant select, insert, update on dispatcher.broadcast, dispatcher.broadcast_count, dispatcher.cancellation,
     dispatcher.suppression, dispatcher.delivery, dispatcher.rate, dispatcher.reached, dispatcher.reached_minute,
     dispatcher.sent_month, dispatcher.refusal, dispatcher.account_news to kreisfunk_dispatcher;
@@ -224,4 +241,4 @@ grant insert, update on dispatcher.broadcast_count to kreisfunk_operator;
 -- migrate:down
 drop function dispatcher.reserve, dispatcher.used_late, dispatcher.shift, dispatcher.slow_down, dispatcher.allowance,
     dispatcher.this_month, dispatcher.judge, dispatcher.opening, dispatcher.ensure_partitions,
-    dispatcher.drop_old_partitions, dispatcher.lowest_id, dispatcher.advance;
+    dispatcher.drop_old_partitions, dispatcher.delete_old_strays, dispatcher.lowest_id, dispatcher.advance;

@@ -28,6 +28,7 @@ _DATA_AROUND = (
     persoenlichen personenbezogenen wissen anfrage verlange beantrage bitte ihnen euch werden habt sind wisst
     speichern wissen ihr weiss speichern speichert personenbezogene which what about stored you have""")
 )
+_DATA_PART = re.compile(r"(?:meine )?daten ?(?:teil ?)?(?P<part>[0-9]{1,3})")
 _HELP = vocabulary("""hilfe help menu menue befehle anleitung bedienung kommandos yardim مساعدة допомога помощь
     pomoc optionen funktionen""")
 _HELP_AROUND = (
@@ -92,8 +93,9 @@ def question_of(words: Sequence[str], text: str) -> Wish | None:
     said = set(words)
     if not said:
         return Wish(intent=Intent.HELP) if "?" in text and not words_of(text) else None
-    if (said & _DATA and said <= _DATA_AROUND) or _WHICH_DATA.search(" ".join(words)):
-        return Wish(intent=Intent.DATA)
+    data = _data_of(words)
+    if data:
+        return data
     if said & _WHY and said <= _WHY_AROUND:
         return Wish(intent=Intent.WHY)
     if _ODD.search(" ".join(words)) or _never_signed_up(words):
@@ -106,6 +108,15 @@ def question_of(words: Sequence[str], text: str) -> Wish | None:
         return Wish(intent=Intent.TOPICS)
     helps = said & (_HELP | _NOT_UNDERSTOOD) and said <= _HELP_AROUND | _NOT_UNDERSTOOD
     return Wish(intent=Intent.HELP) if helps or _how(said) or _WHAT_HAPPENS.search(" ".join(words)) else None
+
+
+def _data_of(words: Sequence[str]) -> Wish | None:
+    said = set(words)
+    part = _DATA_PART.fullmatch(" ".join(words))
+    if part:
+        return Wish(intent=Intent.DATA, part=int(part["part"]))
+    asked = (said & _DATA and said <= _DATA_AROUND) or _WHICH_DATA.search(" ".join(words))
+    return Wish(intent=Intent.DATA) if asked else None
 
 
 def feedback_of(text: str) -> Wish | None:

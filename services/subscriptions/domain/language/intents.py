@@ -46,7 +46,7 @@ class Wish:
 
     `topics` and `places` are what ONLY, ADD, REMOVE, START and STOP are about. `days`, `until` or `weekday`
     (Monday is 0) tell how long a pause is. `text` is a feedback's words, or the broadcast that a rating is about;
-    `value` the rating.
+    `value` the rating. `part` is which part of a long answer is wanted.
     """
 
     intent: Intent
@@ -58,3 +58,4 @@ class Wish:
     weekday: int | None = None
     text: str = ""
     value: str = ""
+    part: int = 1

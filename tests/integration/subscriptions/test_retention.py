@@ -1,0 +1,71 @@
+"""Each period that citizens are told: what is older by a second is gone after a round, what is younger stays."""
+
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+import asyncpg
+import pytest
+
+from services.subscriptions.adapters.retention import rules
+from services.subscriptions.wiring import retention
+from tests.databases import Database
+from tests.integration.subscriptions.stand import Stand
+from tests.unit.subscriptions.material import COUNTY
+
+RULES = rules(feedback_days=COUNTY.feedback_days, proof_days=COUNTY.proof_days)
+YOUNGER, OLDER = timedelta(minutes=-5), timedelta(seconds=1)
+# How to make a row of this moment; $2 is a value of its own for each row.
+ROWS = {
+    "inbox": "inbox (message_key, result, publications, received_at, handled_at) values ($2, 'started', '', $1, $1)",
+    "personal_answer": "inbox (message_key, result, publications, received_at, handled_at)"
+    " values ($2, 'shown', 'said', $1, $1)",
+    "conversation": "conversation (address_index, answers_left, counted_at) values ($2, 1, $1)",
+    "notice_event": "notice_event (source, event, digest, system, counts, urgent, publications, handled_at)"
+    " values ('', encode($2, 'hex'), '', '', true, true, '', $1)",
+    "feedback": "feedback (id, kind, at, author) values (encode($2, 'hex')::uuid, 'text', $1, $2)",
+    "erasure": "erasure (address_index, said_at, received_at) values ($2, $1, $1)",
+    "former_subscriber": "subscriber (id, sequence, state, phone_index, created_at, started_at, ended_at)"
+    " values (encode($2, 'hex')::uuid, 2, 'unsubscribed', $2, $1, $1, $1)",
+    "consent": "consent (subscriber_id, sequence, event, topics, said_at, received_at, message_key)"
+    " values (encode($2, 'hex')::uuid, 1, 'withdrawn', '{}', $1, $1, $2)",
+}
+LEFT = {"personal_answer": "select count(*) from subscriptions.inbox where publications = 'said'"}
+
+
+def test_there_is_a_case_for_each_rule() -> None:
+    assert set(ROWS) == set(RULES)
+
+
+@pytest.mark.parametrize("kind", sorted(ROWS))
+async def test_what_is_too_old_is_gone_and_what_is_not_stays(stand: Stand, database: Database, kind: str) -> None:
+    owner = await asyncpg.connect(database.url)
+    try:
+        for age in (OLDER, OLDER, YOUNGER):
+            moment = datetime.now(UTC) - RULES[kind].kept - age
+            await owner.execute(f"insert into subscriptions.{ROWS[kind]}", moment, uuid4().bytes)
+        await retention(stand.database, COUNTY, stand.metrics).run()
+        table = ROWS[kind].split()[0]
+        left = await owner.fetchval(LEFT.get(kind, f"select count(*) from subscriptions.{table}"))  # noqa: S608
+    finally:
+        await owner.close()
+    assert left == 1
+    assert stand.metric("kreisfunk_subscriptions_forgotten_rows_total", kind=kind) == 2
+
+
+async def test_the_proof_of_whoever_is_subscribed_stays_however_old(stand: Stand, database: Database) -> None:
+    owner = await asyncpg.connect(database.url)
+    long_ago, key = datetime.now(UTC) - 2 * RULES["consent"].kept, uuid4().bytes
+    try:
+        await owner.execute(
+            "insert into subscriptions.subscriber"
+            " (id, sequence, state, phone_index, phone_sealed, created_at, started_at)"
+            " values (encode($2, 'hex')::uuid, 1, 'subscribed', $2, $2, $1, $1)",
+            long_ago,
+            key,
+        )
+        await owner.execute(f"insert into subscriptions.{ROWS['consent']}", long_ago, key)
+        await retention(stand.database, COUNTY, stand.metrics).run()
+        assert await owner.fetchval("select count(*) from subscriptions.consent") == 1
+        assert await owner.fetchval("select count(*) from subscriptions.subscriber") == 1
+    finally:
+        await owner.close()
