@@ -67,7 +67,10 @@ set position = $3, last = dispatcher.is_over($2), since = began_at - interval '1
 where broadcast = $1 and follows = $2
 """
 
-DONE = "update dispatcher.follow_up set done_at = clock_timestamp() where broadcast = $1 and follows = $2"
+# Where the reading ended says who was last: nobody needs that any more.
+DONE = """
+update dispatcher.follow_up set done_at = clock_timestamp(), position = follows where broadcast = $1 and follows = $2
+"""
 COMPLETE = """
 update dispatcher.broadcast b set audience = b.expanded
 where b.id = $1 and not exists (select from dispatcher.follow_up f where f.broadcast = b.id and f.done_at is null)

@@ -56,7 +56,8 @@ _BROADCAST = """
 """
 _CANCEL = """
     with cancelled as (
-        update subscriptions.broadcast set state = 'cancelled', reason = $2 where id = any($1) returning id)
+        update subscriptions.broadcast set state = 'cancelled', reason = $2, position = default where id = any($1)
+        returning id)
     delete from subscriptions.pending_page where broadcast_id in (select id from cancelled)
 """
 _EVENT = """

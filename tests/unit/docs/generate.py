@@ -1,24 +1,41 @@
 """Writes the generated parts of the documentation anew: `python -m tests.unit.docs.generate`."""
 
 import re
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from tests.unit.docs.messages import messages_page
+from tests.unit.docs.privacy_access import keys_table, logins_table
+from tests.unit.docs.privacy_texts import texts_annex
 from tests.unit.docs.settings import settings_tables
 
 DOCS = Path(__file__).parents[3] / "docs"
 MESSAGES = DOCS / "messages.md"
 OPERATORS = DOCS / "guides" / "operators.md"
-BEGIN, END = "<!-- settings: generated -->", "<!-- settings: end -->"
+PRIVACY = DOCS / "datenschutz.md"
+# What stands between `<!-- NAME: generated -->` and `<!-- NAME: end -->`.
+PARTS: Mapping[Path, Mapping[str, Callable[[], str]]] = {
+    OPERATORS: {"settings": settings_tables},
+    PRIVACY: {"logins": logins_table, "keys": keys_table, "texts": texts_annex},
+}
 
 
-def operators_page(written: str) -> str:
-    """The guide as it is, with the tables in their place."""
-    between = re.compile(f"(?<={re.escape(BEGIN)}\n).*(?={re.escape(END)})", re.DOTALL)
-    assert between.search(written), f"{BEGIN} and {END} are missing"
-    return between.sub(lambda _: f"\n{settings_tables()}\n\n", written)
+def page(path: Path) -> str:
+    """The page as it is, with all generated parts in their place."""
+    written = path.read_text()
+    for name, make in PARTS[path].items():
+        written = _with(written, name, make())
+    return written
+
+
+def _with(written: str, name: str, part: str) -> str:
+    begin, end = f"<!-- {name}: generated -->", f"<!-- {name}: end -->"
+    between = re.compile(f"(?<={re.escape(begin)}\n).*(?={re.escape(end)})", re.DOTALL)
+    assert between.search(written), f"{begin} and {end} are missing"
+    return between.sub(lambda _: f"\n{part}\n\n", written)
 
 
 if __name__ == "__main__":
     MESSAGES.write_text(messages_page())
-    OPERATORS.write_text(operators_page(OPERATORS.read_text()))
+    for path in PARTS:
+        path.write_text(page(path))

@@ -9,15 +9,22 @@ from services.dispatcher.adapters import retention as dispatcher_retention
 from services.dispatcher.adapters.people import KEPT_SECONDS
 from services.dispatcher.settings import Settings
 from services.subscriptions.adapters.retention import rules
+from services.subscriptions.domain.answers import Answer
+from services.subscriptions.domain.decision import Result
 from services.subscriptions.domain.records import INBOX_DAYS, NOTES_DAYS, PERSONAL_ANSWER_DAYS
+from shared.amqp.topology import QUEUES
 from shared.contracts.promises import DELIVERY_DAYS
 from tests.unit.docs.generate import DOCS
-from tests.unit.subscriptions.material import COUNTY, talk
+from tests.unit.docs.privacy_page import HASHED, KINDS, NOBODY, PAGE, SAID, SEALED, columns
+from tests.unit.docs.privacy_texts import STATES, somebody
+from tests.unit.subscriptions.cases import read_cases
+from tests.unit.subscriptions.material import COUNTY, TEXTS, hear, message, situation, talk
 
-PAGE = (DOCS / "datenschutz.md").read_text()
 MIGRATIONS = "".join(path.read_text() for path in sorted(DOCS.parent.glob("services/*/adapters/migrations/*.sql")))
 CREATED = re.compile(r"create table (\w+)\.(\w+)")
 DROPPED = re.compile(r"^drop table (\w+)\.(\w+);", re.MULTILINE)
+# Whole messages, whose addresses are sealed.
+SEALED_BODIES = {("subscriptions.inbox", "publications"), ("subscriptions.pending_page", "body")}
 # Nothing in these is about a person: limits, counters and what was said about the whole account.
 WITHOUT_PEOPLE = {
     "account_news",
@@ -35,6 +42,7 @@ WITHOUT_PEOPLE = {
     "wording",
 }
 PARTITIONS = {"delivery_other"}
+KEPT_BY_MIGRATIONS = {"schema_migrations", "schema_checksums"}
 # By which words somebody who asks for their data hears of each; pages and erasures last for moments only.
 TOLD = {
     "subscriber": "Anmeldung:",
@@ -77,8 +85,9 @@ def test_every_table_about_people_is_listed_on_the_page(table: str) -> None:
 
 
 def test_no_table_that_is_gone_is_listed() -> None:
-    listed = set(re.findall(r"`(?:subscriptions|dispatcher)\.(\w+)`", PAGE))
-    assert listed <= tables()
+    queues = {name for queue in QUEUES for name in (queue.name, queue.quarantine)}
+    listed = set(re.findall(r"`((?:subscriptions|dispatcher)\.\w+)`", PAGE)) - queues
+    assert {name.partition(".")[2] for name in listed} <= tables() | KEPT_BY_MIGRATIONS
 
 
 @pytest.mark.parametrize("table", sorted(set(TOLD) - {"erasure"}))
@@ -124,6 +133,47 @@ def test_no_setting_keeps_deliveries_for_longer_than_citizens_are_told(days: str
     assert problems == ([] if accepted else [("keep_days",)])
     assert f"höchstens {DELIVERY_DAYS} Tage" in talk("Start", "Daten")[1]
     assert f"höchstens {NOTES_DAYS} Tage" in talk("Start", "Daten")[1]
+
+
+def test_kinds_of_columns_fit_their_names() -> None:
+    """What is sealed or a keyed hash is called so; the words of a person are in two places only."""
+    kinds = {name: column.kind for name, column in columns().items()}
+    assert set(kinds.values()) == KINDS
+    for (table, column), kind in kinds.items():
+        assert (kind == SEALED) == (column.endswith("_sealed") or (table, column) in SEALED_BODIES), (table, column)
+        hashed = column.endswith(("_index", "_key")) or column in ("indexes", "senders", "author")
+        assert (kind == HASHED) == hashed, (table, column)
+    assert {name for name, kind in kinds.items() if kind == SAID} == {
+        ("subscriptions.feedback", "said"),
+        ("dispatcher.delivery", "content"),
+    }
+
+
+def test_tables_without_people_have_nothing_about_anybody() -> None:
+    about = {table.partition(".")[2] for (table, _), column in columns().items() if column.kind != NOBODY}
+    reading = {"broadcast", "follow_up"}  # where they are while they read
+    assert about - reading == set(TOLD) - {"broadcast"}
+
+
+@pytest.mark.parametrize("who", STATES)
+def test_every_answer_there_is_is_shown_on_the_page(who: str) -> None:
+    """Whatever is said: how the answer ends does not depend on the person."""
+    before = somebody(who)
+    missing = set()
+    for case in read_cases("cases.txt"):
+        _, outcome = hear(before, message(case.text, seconds=60), situation(seconds=61))
+        if outcome.reply and outcome.result is not Result.SHOWN and not _is_shown(outcome.reply):
+            missing.add((case.intent, outcome.reply.text))
+    assert missing == set()
+
+
+def _is_shown(answer: Answer) -> bool:
+    _, _, last = answer.text.rpartition("\n\n")
+    return f"\n{last}\n```" in PAGE
+
+
+def test_every_wording_is_shown_on_the_page() -> None:
+    assert [wording.text for wording in TEXTS.all() if f"\n{wording.text}\n" not in PAGE] == []
 
 
 def test_the_answer_to_an_erasure_names_what_remains_as_the_page_does() -> None:

@@ -7,7 +7,8 @@ import pytest
 
 from services.dispatcher.settings import Settings as Dispatcher
 from shared.contracts.registry import MESSAGES as KINDS
-from tests.unit.docs.generate import DOCS, MESSAGES, OPERATORS, operators_page
+from tests.unit.docs.generate import DOCS, MESSAGES, OPERATORS, PARTS
+from tests.unit.docs.generate import page as generated
 from tests.unit.docs.messages import messages_page
 
 ROOT = DOCS.parent
@@ -45,8 +46,12 @@ def test_the_page_about_messages_is_what_the_contracts_say() -> None:
     assert [name for name in KINDS if f"### `{name}`" not in MESSAGES.read_text()] == []
 
 
+@pytest.mark.parametrize("path", PARTS, ids=shown)
+def test_generated_parts_are_what_the_code_says(path: Path) -> None:
+    assert path.read_text() == generated(path), "run `python -m tests.unit.docs.generate`"
+
+
 def test_the_settings_in_the_guide_are_those_of_the_services() -> None:
-    assert OPERATORS.read_text() == operators_page(OPERATORS.read_text())
     missing = [name for name in Dispatcher.model_fields if f"`KREISFUNK_{name.upper()}`" not in OPERATORS.read_text()]
     assert missing == []
 

@@ -1,0 +1,66 @@
+"""Who can get at what besides the database: broker logins, keys and passwords."""
+
+import re
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+
+from deploy.container_secrets import GRAFANA, POSTGRES, RABBITMQ
+from deploy.local.secret_files import FILES, TOKENS
+from shared.amqp import topology
+from shared.amqp.logins import PERMISSIONS, Permission
+from tests.unit.docs.tables import code, table
+
+PURPOSES = {
+    "kreisfunk_sealing_keys": "Versiegelungsschlüssel: verschlüsseln und öffnen Adressen",
+    "kreisfunk_index_key": "Schlüssel der Hashwerte: macht aus einer Adresse immer denselben Hashwert",
+    "kreisfunk_app_secrets": "prüft, ob eine Nachricht von Meta kommt",
+    "kreisfunk_verify_token": "Kennwort für die Einrichtung bei Meta",
+    "kreisfunk_graph_token": "Zugang zu Meta für den Versand",
+    "kreisfunk_broker_password": "Zugang zu RabbitMQ, für jeden ein eigenes",
+    "kreisfunk_database_password": "Zugang zur Datenbank, für jeden ein eigenes",
+    "kreisfunk_login_passwords": "alle Zugänge, um sie bei der Einrichtung anzulegen",
+    "kreisfunk_door_token": "Zugang der Pressestelle für Meldungen über HTTP",
+    "tokens.json": "Hashwerte der Zugänge für Meldungen über HTTP, mit dem Namen des Fachverfahrens",
+    "owner_password": "Besitzer der Datenbank",
+    "definitions.json": "Hashwerte der Passwörter von RabbitMQ",
+    "admin_password": "Zugang zu den Schaubildern des Betriebs",
+}
+SIMULATED = "simulator"
+LOGINS = {
+    "ingress": "nimmt Nachrichten von Meta und Meldungen über HTTP an",
+    "subscriptions": "Dialog, Einwilligungen, Empfänger",
+    "dispatcher": "Versand",
+    "quarantine": "`kreisfunk quarantine`: liegen gebliebene Nachrichten ansehen, erneut zustellen, löschen",
+    "pressestelle": "Fachverfahren: Pressestelle",
+    "feeds": "`kreisfunk feeds`: Meldungen von der Internetseite",
+}
+EXCHANGES = (topology.MUNICIPAL_EVENTS, topology.INBOUND, topology.DISPATCH, topology.EVENTS)
+QUEUES = (*(queue.name for queue in topology.QUEUES), *topology.QUARANTINES, topology.PROGRESS)
+
+
+def logins_table() -> str:
+    """What each broker login reads and writes."""
+    return table(("Zugang", "Wozu", "liest", "schreibt"), (_login(*each) for each in PERMISSIONS.items()))
+
+
+def _login(name: str, permission: Permission) -> tuple[str, str, str, str]:
+    own = f"municipal.{name}.queue"
+    reads = [each for each in (*QUEUES, *EXCHANGES) if re.match(permission.read, each)]
+    writes = [each for each in EXCHANGES if re.match(permission.write, each)]
+    mine = "; dazu eigene Warteschlangen" if re.match(permission.read, own) else ""
+    return f"`{name}`", LOGINS[name], (code(reads) or "nichts") + mine, code(writes)
+
+
+def keys_table() -> str:
+    """Every secret of an installation, and whose folder it is in; the simulator stands for Meta and has its own."""
+    return table(("Datei", "Wozu", "liegt bei"), _keys())
+
+
+def _keys() -> Iterator[tuple[str, str, str]]:
+    folders: dict[str, list[str]] = {}
+    for file in (*FILES, TOKENS, POSTGRES, RABBITMQ, GRAFANA):
+        path = PurePosixPath(file)
+        if path.parts[0] != SIMULATED:
+            folders.setdefault(path.name, []).append(path.parts[0])
+    for name, held in sorted(folders.items(), key=lambda item: list(PURPOSES).index(item[0])):
+        yield f"`{name}`", PURPOSES[name], code(dict.fromkeys(held))

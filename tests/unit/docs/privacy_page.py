@@ -1,0 +1,64 @@
+"""What the annexes of the page about data protection say, as data."""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from tests.unit.docs.generate import PRIVACY
+
+PAGE = PRIVACY.read_text()
+_TABLE = re.compile(r"^### `(?P<table>\w+\.\w+)`\n(?P<rest>.*?)(?=^##|\Z)", re.MULTILINE | re.DOTALL)
+_READERS = {
+    "S": "kreisfunk_subscriptions",
+    "D": "kreisfunk_dispatcher",
+    "A": "kreisfunk_monitor",
+    "B": "kreisfunk_operator",
+    "W": "kreisfunk_rotation",
+}
+SEALED, HASHED, SAID, ABOUT, NOBODY = "versiegelt", "Hashwert", "Wortlaut", "pseudonym", "ohne Personenbezug"
+KINDS = {SEALED, HASHED, SAID, ABOUT, NOBODY}
+
+
+class Column(NamedTuple):
+    """A row of annex 1; `readers` are database roles."""
+
+    holds: str
+    kind: str
+    readers: frozenset[str]
+
+
+class Role(NamedTuple):
+    """A row of annex 2."""
+
+    letter: str
+    addresses: str
+    hashes: str
+    opens: str
+
+
+def columns() -> Mapping[tuple[str, str], Column]:
+    """By table, with its schema, and column."""
+    return {(found["table"], name): column for found in _TABLE.finditer(PAGE) for name, column in _rows(found["rest"])}
+
+
+def roles() -> Mapping[str, Role]:
+    """The database roles by name."""
+    found = (row for row in _cells(PAGE) if len(row) == 6 and row[0] in _READERS)
+    return {row[1].strip("`"): Role(row[0], *row[3:]) for row in found}
+
+
+def legend() -> Mapping[str, str]:
+    """What each letter stands for."""
+    return _READERS
+
+
+def _rows(text: str) -> Iterator[tuple[str, Column]]:
+    for row in _cells(text):
+        if len(row) == 4 and row[0].startswith("`"):
+            yield row[0].strip("`"), Column(row[1], row[2], frozenset(_READERS[letter] for letter in row[3].split()))
+
+
+def _cells(text: str) -> Iterator[list[str]]:
+    for line in text.splitlines():
+        if line.startswith("| "):
+            yield [cell.strip() for cell in line.strip("|").split("|")]
