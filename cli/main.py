@@ -12,6 +12,7 @@ from cli.operate import broadcasts, limits, templates, unknown
 from cli.publish.command import PUBLISH_HELP, publish, withdraw
 from cli.quarantine.command import quarantine
 from cli.secrets import secrets
+from cli.systems import command as systems
 from cli.tokens import command as tokens
 from cli.up import up
 
@@ -36,6 +37,7 @@ app.command()(faults)
 app.command()(migrate)
 app.add_typer(keys, name="keys")
 app.add_typer(tokens.app, name="tokens")
+app.add_typer(systems.app, name="systems")
 app.command()(secrets)
 
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from cli.output import EXIT_USAGE, fail
 from deploy.local.environments import ROOT
+from deploy.local.errors import LocalError
 from deploy.local.stack_file import StackAddresses, running_stack
 from shared.runtime.settings import PREFIX
 
@@ -31,7 +32,10 @@ def find_stack(folder: Path | None, environment: Mapping[str, str], setting: str
     if folder is None and environment.get(setting):
         return None
     candidates = (folder,) if folder else USUAL_FOLDERS
-    found = next(_running(candidates), None)
+    try:
+        found = next(_running(candidates), None)
+    except LocalError as error:
+        fail(str(error), status=EXIT_USAGE)
     if found is None:
         where = f"No stack runs in {folder}" if folder else f"No stack runs here, and {setting} is not set"
         fail(f"{where}.", "Start one with `make up`, or set the variables of your installation.", EXIT_USAGE)

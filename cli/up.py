@@ -7,20 +7,23 @@ from typing import Annotated
 import typer
 
 from cli.output import console, fail, say
+from deploy.local.environments import CONFIG
 from deploy.local.errors import LocalError
 from deploy.local.stack import Stack, local_stack
 
 FOLDER = Path(".local/up")
+COUNTY = CONFIG / "county.toml"
 
 
 def up(
     folder: Annotated[Path, typer.Option(help="Where servers keep their data, for the next time.")] = FOLDER,
     rate: Annotated[int, typer.Option(min=5, max=1000, help="The number's limit in messages per second.")] = 80,
     dispatchers: Annotated[int, typer.Option(min=1, max=8, help="Replicas of the dispatcher.")] = 2,
+    county: Annotated[Path, typer.Option(help="The county's file.")] = COUNTY,
 ) -> None:
     """Keep the whole system up until Ctrl-C, with the simulator in Meta's place."""
     try:
-        asyncio.run(_up(folder, rate, dispatchers))
+        asyncio.run(_up(folder, rate, dispatchers, county))
     except LocalError as error:
         fail(str(error))
     except (KeyboardInterrupt, asyncio.CancelledError):
@@ -28,8 +31,10 @@ def up(
     console.print("- everything has ended", markup=False)
 
 
-async def _up(folder: Path, rate: int, dispatchers: int) -> None:
-    async with local_stack(folder, dispatchers=dispatchers, messages_per_second=rate, progress=_tell) as stack:
+async def _up(folder: Path, rate: int, dispatchers: int, county: Path) -> None:
+    async with local_stack(
+        folder, dispatchers=dispatchers, messages_per_second=rate, county=county, progress=_tell
+    ) as stack:
         _show(stack)
         await asyncio.Event().wait()
 

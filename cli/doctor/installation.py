@@ -52,6 +52,7 @@ def of_stack(stack: RunningStack) -> Installation:
         ingress_url=addresses.ingress_url,
         ready_urls=_ready_urls(addresses),
         business_account=BUSINESS_ACCOUNT_ID,
+        county_file=around.county_file,
     )
 
 
@@ -67,6 +68,7 @@ def _surroundings(stack: RunningStack) -> Surroundings:
         ingress_port=_port(addresses.ingress_url),
         door_port=_port(addresses.door_url),
         messages_per_second=80,
+        county_file=Path(addresses.tokens["KREISFUNK_COUNTY_FILE"]),
     )
 
 

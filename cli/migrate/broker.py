@@ -1,59 +1,62 @@
 """The topology over AMQP, logins and permissions over RabbitMQ's management interface."""
 
-from urllib.parse import quote
+from collections.abc import Sequence
 
-import aiohttp
-from yarl import URL
-
+from cli.management import ManagementApi, open_management
 from cli.migrate.settings import Settings
 from shared.amqp.connection import connect
-from shared.amqp.logins import PERMISSIONS, Permission
+from shared.amqp.logins import MUNICIPAL_KEYS, SERVICES, municipal
 from shared.amqp.topology import QUEUES, declare
-from shared.outcome import DependencyAway
+from shared.municipal.configuration import Configuration
+from shared.municipal.file import read_configuration
 
 
 async def migrate_broker(settings: Settings) -> list[str]:
-    """What was done, a line each. Raises DependencyAway."""
-    password = settings.broker_password.get_secret_value()
-    async with connect(settings.broker_url, password=password, name="migrate") as connection:
+    """What was done, a line each. Raises DependencyAway or ConfigurationFileError."""
+    county = read_configuration(settings.county, Configuration)
+    systems = [system.name for system in county.systems]
+    password = settings.broker_password
+    async with connect(settings.broker_url, password=password.get_secret_value(), name="migrate") as connection:
         await declare(await connection.channel())
-    lines = [f"{len(QUEUES)} queues with their dead-letter queues"]
-    url = URL(settings.broker_url)
-    auth = aiohttp.encode_basic_auth(url.user or "", password)
-    async with aiohttp.ClientSession(headers={"Authorization": auth}, timeout=aiohttp.ClientTimeout(10)) as session:
-        api = ManagementApi(session, str(settings.broker_api_url).rstrip("/"), _vhost(url))
-        for login, permission in PERMISSIONS.items():
-            if login in settings.login_passwords:
-                await api.set_login(login, settings.login_passwords[login].get_secret_value())
-                await api.set_permission(login, permission)
-                lines.append(f"login {login}: can log in")
-    return lines
+    async with open_management(str(settings.broker_api_url), settings.broker_url, password) as api:
+        return [
+            f"{len(QUEUES)} queues with their dead-letter queues",
+            *await _let_log_in(api, settings, systems),
+            *await _permit(api, systems),
+            *await _forget(api, systems),
+        ]
 
 
-def _vhost(url: URL) -> str:
-    return url.path.removeprefix("/") or "/"
+async def _let_log_in(api: ManagementApi, settings: Settings, systems: Sequence[str]) -> list[str]:
+    """Those whose password is a secret of this installation: our services, and the programs that publish for us."""
+    ours = [login for login in (*SERVICES, *systems) if login in settings.login_passwords]
+    for login in ours:
+        await api.set_login(login, settings.login_passwords[login].get_secret_value())
+    return [f"login {login}: can log in" for login in ours]
 
 
-class ManagementApi:
-    """The few calls of RabbitMQ's management interface that we need."""
+async def _permit(api: ManagementApi, systems: Sequence[str]) -> list[str]:
+    existing = {user.name for user in await api.users()}
+    for login in (name for name in SERVICES if name in existing):
+        await api.set_permission(login, SERVICES[login])
+    registered = [name for name in systems if name in existing]
+    for login in registered:
+        await permit_system(api, login)
+    return [f"system {login}: may publish" for login in registered]
 
-    def __init__(self, session: aiohttp.ClientSession, url: str, vhost: str) -> None:
-        self._session = session
-        self._url = url
-        self._vhost = quote(vhost, safe="")
 
-    async def set_login(self, login: str, password: str) -> None:
-        """Create the login or set its password; it gets no tag, so no access to the management."""
-        await self._put(f"users/{login}", {"password": password, "tags": ""})
+async def permit_system(api: ManagementApi, login: str) -> None:
+    """What a registered system may do."""
+    await api.set_permission(login, municipal(login))
+    for permission in MUNICIPAL_KEYS:
+        await api.set_key_permission(login, permission)
 
-    async def set_permission(self, login: str, permission: Permission) -> None:
-        """Replace what the login may do in our vhost."""
-        patterns = {"configure": permission.configure, "write": permission.write, "read": permission.read}
-        await self._put(f"permissions/{self._vhost}/{login}", patterns)
 
-    async def _put(self, path: str, body: dict[str, str]) -> None:
-        try:
-            async with self._session.put(URL(f"{self._url}/api/{path}", encoded=True), json=body) as response:
-                response.raise_for_status()
-        except (aiohttp.ClientError, TimeoutError) as error:
-            raise DependencyAway(f"RabbitMQ's management interface: {type(error).__name__}") from None
+async def _forget(api: ManagementApi, systems: Sequence[str]) -> list[str]:
+    """Of systems that are not registered any more: nobody else has rights like theirs."""
+    has = {rights.user: rights.configure for rights in await api.rights()}
+    gone = [login for login, configure in has.items() if configure == municipal(login).configure]
+    gone = [login for login in gone if login not in systems]
+    for login in gone:
+        await api.take_rights(login)
+    return [f"system {login}: is not registered, and may do nothing any more" for login in gone]

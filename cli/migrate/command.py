@@ -11,6 +11,7 @@ from cli.migrate.database import migrate_database
 from cli.migrate.settings import Settings
 from cli.output import fail, say
 from shared.database.migrations import MigrationError
+from shared.municipal.file import ConfigurationFileError
 from shared.outcome import DependencyAway
 from shared.runtime.settings import read_settings
 
@@ -25,6 +26,8 @@ def migrate(
         asyncio.run(_migrate(settings, broker=broker, database=database))
     except (DependencyAway, OSError, asyncpg.PostgresError) as error:
         fail(f"{type(error).__name__}: {error}", "Are PostgreSQL and RabbitMQ up, and the passwords right?")
+    except ConfigurationFileError as error:
+        fail(str(error), "Correct the county's file, or name another one in KREISFUNK_COUNTY_FILE.")
     except MigrationError as error:
         fail(str(error), "Restore the file as it was, and put the change into a new migration.")
 

@@ -1,8 +1,11 @@
 """What `kreisfunk migrate` reads from its environment."""
 
+from pathlib import Path
+
 from pydantic import Field, HttpUrl, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from deploy.local.environments import CONFIG
 from shared.runtime.settings import PREFIX
 
 
@@ -19,3 +22,8 @@ class Settings(BaseSettings):
     login_passwords: dict[str, SecretStr] = Field(
         description="JSON: password for each broker login and database role that is to be able to log in"
     )
+    county_file: Path | None = Field(None, description="the county's file, unless it is the one of this version")
+
+    @property
+    def county(self) -> Path:
+        return self.county_file or CONFIG / "county.toml"

@@ -9,7 +9,8 @@ from cli.publish.sending import Sender
 from cli.publish.settings import DoorSettings, door_address, publisher_settings
 from cli.publish.ways import AmqpWay, DoorWay, Way
 from cli.stacks import BROKER_URL, USUAL_FOLDERS, environment_of, find_stack
-from deploy.local.stack_file import running_stack
+from deploy.local.errors import LocalError
+from deploy.local.stack_file import StackAddresses, running_stack
 from shared.runtime.settings import PREFIX, read_settings
 
 DOOR_URL = f"{PREFIX}DOOR_URL"
@@ -56,7 +57,15 @@ def _with_token(url: str, folder: Path | None, environment: Mapping[str, str]) -
     known = {**environment, DOOR_URL: url}
     if folder is None and (environment.get(DOOR_TOKEN) or environment.get(f"{PREFIX}SECRETS_DIR")):
         return known
-    for stack in map(running_stack, (folder,) if folder else USUAL_FOLDERS):
+    for stack in map(_stack_in, (folder,) if folder else USUAL_FOLDERS):
         if stack is not None and stack.door_url == url:
             return {**known, **stack.publisher}
     return known
+
+
+def _stack_in(folder: Path) -> StackAddresses | None:
+    """One of another version is none of ours: only its token is looked for here."""
+    try:
+        return running_stack(folder)
+    except LocalError:
+        return None

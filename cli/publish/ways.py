@@ -159,8 +159,8 @@ def problems_in(reply: Reply) -> tuple[Problem, ...]:
     except (msgspec.DecodeError, UnicodeDecodeError):
         return (Problem(field="event", problem=f"is refused with {reply.status}"),)
     found = tuple(Problem(field=error.field, problem=error.problem) for error in details.errors)
-    if reply.status == FORBIDDEN:
-        return (*found, NOT_THIS_TOKEN)
+    if reply.status == FORBIDDEN and not found:
+        return (NOT_THIS_TOKEN,)
     return found or (Problem(field="event", problem=details.detail or details.title),)
 
 

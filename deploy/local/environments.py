@@ -36,6 +36,7 @@ class Surroundings:
     ingress_port: int
     door_port: int
     messages_per_second: int
+    county_file: Path = CONFIG / "county.toml"
     detours: Mapping[str, "Surroundings"] = field(default_factory=dict)
 
     def seen_by(self, process: str) -> "Surroundings":
@@ -80,7 +81,7 @@ def subscriptions(around: Surroundings, *, internal_port: int) -> Environment:
     return {
         **_service(around, "subscriptions", internal_port),
         "KREISFUNK_DATABASE_URL": around.database_url("kreisfunk_subscriptions"),
-        "KREISFUNK_COUNTY_FILE": str(CONFIG / "county.toml"),
+        "KREISFUNK_COUNTY_FILE": str(around.county_file),
         "KREISFUNK_MESSAGES_PER_SECOND": str(around.messages_per_second),
     }
 
@@ -117,6 +118,7 @@ def migrate(around: Surroundings) -> Environment:
         "KREISFUNK_BROKER_URL": around.broker_url(ADMIN),
         "KREISFUNK_BROKER_API_URL": f"http://{LOOPBACK}:{around.broker_api_port}",
         "KREISFUNK_DATABASE_URL": around.database_url(OWNER),
+        "KREISFUNK_COUNTY_FILE": str(around.county_file),
     }
 
 
@@ -125,6 +127,7 @@ def publisher(around: Surroundings) -> Environment:
     return {
         "KREISFUNK_BROKER_URL": around.broker_url("pressestelle"),
         "KREISFUNK_DOOR_URL": around.door_url,
+        "KREISFUNK_COUNTY_FILE": str(around.county_file),
         "KREISFUNK_SECRETS_DIR": str(around.secrets / "pressestelle"),
     }
 
@@ -133,6 +136,7 @@ def feeds(around: Surroundings) -> Environment:
     """Only what `kreisfunk feeds` needs, to be set on top of somebody's own environment."""
     return {
         "KREISFUNK_BROKER_URL": around.broker_url("feeds"),
+        "KREISFUNK_COUNTY_FILE": str(around.county_file),
         "KREISFUNK_SECRETS_DIR": str(around.secrets / "feeds"),
     }
 
@@ -141,7 +145,17 @@ def tokens(around: Surroundings) -> Environment:
     """Only what `kreisfunk tokens` needs, to be set on top of somebody's own environment."""
     return {
         "KREISFUNK_DOOR_TOKENS_FILE": str(around.secrets / TOKENS),
-        "KREISFUNK_COUNTY_FILE": str(CONFIG / "county.toml"),
+        "KREISFUNK_COUNTY_FILE": str(around.county_file),
+    }
+
+
+def systems(around: Surroundings) -> Environment:
+    """Only what `kreisfunk systems` needs, to be set on top of somebody's own environment."""
+    return {
+        "KREISFUNK_BROKER_URL": around.broker_url(ADMIN),
+        "KREISFUNK_BROKER_API_URL": f"http://{LOOPBACK}:{around.broker_api_port}",
+        "KREISFUNK_COUNTY_FILE": str(around.county_file),
+        "KREISFUNK_SECRETS_DIR": str(around.secrets / "systems"),
     }
 
 

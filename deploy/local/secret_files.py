@@ -67,7 +67,7 @@ SECRETS = (
         ("ingress/kreisfunk_index_key", "dispatcher/kreisfunk_index_key", "quarantine/kreisfunk_index_key"),
         key,
     ),
-    Secret(("admin/kreisfunk_broker_password",)),
+    Secret(("admin/kreisfunk_broker_password", "systems/kreisfunk_broker_password")),
     Secret(("admin/kreisfunk_database_password",)),
     Secret(("ingress/kreisfunk_broker_password",), login="ingress"),
     Secret(("subscriptions/kreisfunk_broker_password",), login="subscriptions"),

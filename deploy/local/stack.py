@@ -10,12 +10,14 @@ from urllib.parse import quote
 
 from deploy.local.detours import Detours, detours
 from deploy.local.environments import (
+    CONFIG,
     Surroundings,
     feeds,
     inherited_environment,
     operator,
     publisher,
     quarantine,
+    systems,
     tokens,
 )
 from deploy.local.ports import LOOPBACK, reserved_ports
@@ -67,6 +69,7 @@ async def local_stack(
     fresh: bool = False,
     settings: Settings | None = None,
     proxied: bool = False,
+    county: Path = CONFIG / "county.toml",
     progress: Progress = _silent,
 ) -> AsyncIterator[Stack]:
     """Up when the context is entered; everything is ended when it is left.
@@ -75,22 +78,32 @@ async def local_stack(
 
     `folder` (`.local/<name>`) keeps data and secrets for the next time; `fresh` begins with none. `settings`
     adds variables by kind of process: `{"dispatcher": {"KREISFUNK_UNKNOWN_GRACE_SECONDS": "10"}}`. With `proxied`
-    our processes reach one another through proxies of this process, which can make connections fail.
+    our processes reach one another through proxies of this process, which can make connections fail. `county` is
+    the county's file.
     """
     numbers = Numbers(ingresses=ingresses, subscriptions=subscriptions, dispatchers=dispatchers)
-    starting = _Starting(_absolute(folder), numbers, messages_per_second, fresh, settings or {}, proxied, progress)
+    starting = _Starting(
+        folder=_absolute(folder),
+        numbers=numbers,
+        messages_per_second=messages_per_second,
+        fresh=fresh,
+        settings=settings or {},
+        proxied=proxied,
+        county=_absolute(county),
+        progress=progress,
+    )
     async with AsyncExitStack() as ends:
         ends.enter_context(ended_by_signals())
         ends.enter_context(folder_lock(starting.folder))
         yield await starting.start(ends)
 
 
-def _absolute(folder: Path) -> Path:
+def _absolute(path: Path) -> Path:
     """The processes have another working folder than we."""
-    return folder.absolute()
+    return path.absolute()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _Starting:
     folder: Path
     numbers: Numbers
@@ -98,6 +111,7 @@ class _Starting:
     fresh: bool
     settings: Settings
     proxied: bool
+    county: Path
     progress: Progress
 
     async def start(self, ends: AsyncExitStack) -> Stack:
@@ -156,6 +170,7 @@ class _Starting:
             ingress_port=ports.ingresses[0],
             door_port=ports.doors[0],
             messages_per_second=self.messages_per_second,
+            county_file=self.county,
         )
 
     def _addresses(
@@ -180,6 +195,7 @@ class _Starting:
             operator=operator(around),
             quarantine=quarantine(around),
             tokens=tokens(around),
+            systems=systems(around),
         )
 
     def _secret(self, file: str) -> str:

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+
+import msgspec
 
 from deploy.local.errors import LocalError
 
@@ -17,7 +18,7 @@ LOCK_FILE = "lock"
 
 @dataclass(frozen=True, kw_only=True)
 class StackAddresses:
-    """Where a running stack is. The last five are environments of commands, each with what that command needs."""
+    """Where a running stack is. The last six are environments of commands, each with what that command needs."""
 
     simulator_url: str
     phones_url: str = field(repr=False)
@@ -35,6 +36,7 @@ class StackAddresses:
     operator: dict[str, str]
     quarantine: dict[str, str]
     tokens: dict[str, str]
+    systems: dict[str, str]
 
 
 @contextmanager
@@ -68,14 +70,19 @@ def published(folder: Path, addresses: StackAddresses) -> Iterator[None]:
 
 
 def running_stack(folder: Path) -> StackAddresses | None:
-    """None when no stack runs in the folder; what a killed one left behind does not count."""
+    """None when no stack runs in the folder; what a killed one left behind does not count.
+
+    Raises LocalError if what runs there is not of this version.
+    """
     if not _is_locked(folder):
         return None
     try:
-        values: dict[str, Any] = json.loads((folder / STACK_FILE).read_text())
+        return msgspec.json.decode((folder / STACK_FILE).read_bytes(), type=StackAddresses)
     except FileNotFoundError:
         return None  # it is still starting
-    return StackAddresses(**values)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        problem = f"The stack that runs in {folder} was started by another version. End it, and start it again."
+        raise LocalError(problem) from None
 
 
 def _is_locked(folder: Path) -> bool:

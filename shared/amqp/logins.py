@@ -1,4 +1,7 @@
-"""What each broker login may do: patterns of configure, write and read, as RabbitMQ takes them."""
+"""What each broker login may do: patterns of configure, write and read, as RabbitMQ takes them.
+
+Our services' logins stand here; those of municipal systems follow from their registration in the county's file.
+"""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -26,6 +29,15 @@ def _service(name: str, writes: Iterable[str]) -> Permission:
     return Permission(configure="^$", write=_only([*writes, f"{name}.parking"]), read=_only(reads))
 
 
+@dataclass(frozen=True)
+class KeyPermission:
+    """Beyond that, of a topic exchange: with which routing keys it may be written to, and listened to."""
+
+    exchange: str
+    write: str
+    read: str
+
+
 def municipal(login: str) -> Permission:
     """A municipal system: publishes notices, hears what becomes of them on queues of its own name."""
     own = f"^municipal\\.{re.escape(login)}\\..*$"
@@ -36,14 +48,17 @@ def municipal(login: str) -> Permission:
     )
 
 
-PERMISSIONS: Mapping[str, Permission] = {
+# What citizens write to us, and who subscribes to what, is none of a municipal system's business.
+MUNICIPAL_KEYS = (
+    KeyPermission(topology.MUNICIPAL_EVENTS, write=r"^notice\.(published|updated|withdrawn)$", read="^$"),
+    KeyPermission(topology.EVENTS, write="^$", read=r"^(notice|broadcast)\.([a-z]+|[*#])$"),
+)
+
+SERVICES: Mapping[str, Permission] = {
     "ingress": Permission(
         configure="^$", write=_only([topology.INBOUND, topology.MUNICIPAL_EVENTS]), read=_only([topology.PROGRESS])
     ),
     "subscriptions": _service("subscriptions", [topology.DISPATCH, topology.EVENTS]),
     "dispatcher": _service("dispatcher", [topology.EVENTS]),
     "quarantine": Permission(configure="^$", write=_only([topology.INBOUND]), read=_only(topology.QUARANTINES)),
-    "pressestelle": municipal("pressestelle"),
-    # Publishes without listening for answers.
-    "feeds": Permission(configure="^$", write=_only([topology.MUNICIPAL_EVENTS]), read="^$"),
 }

@@ -8,7 +8,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from shared.contracts.notices import Municipality
-from shared.municipal.systems import DOOR, Short, System, TopicId
+from shared.municipal.systems import Short, System, TopicId
 
 HIGHEST_PRICE = 10
 TemplateName = Annotated[str, Meta(pattern=r"^[a-z0-9_]{1,512}$")]
@@ -75,9 +75,11 @@ class Configuration(Struct, frozen=True, kw_only=True):
         sources = [source for system in self.systems for source in system.sources]
         permitted = {topic for system in self.systems for topic in system.topics}
         managed = {source for system in self.systems for source in system.manages}
+        reserved = [system.name for system in self.systems if system.has_reserved_name]
         yield len(self.topic_ids) < len(self.topics), "each topic needs an id of its own"
         yield len(set(names)) < len(names), "each system needs a name of its own"
-        yield DOOR in names, f"{DOOR} is the login of the HTTP door, and no system"
+        for name in reserved:
+            yield True, f"{name} is a login of Kreisfunk itself: a system needs another name"
         yield len(set(sources)) < len(sources), "a source belongs to one system only"
         yield not permitted <= self.topic_ids, "a system is permitted a topic that there is not"
         yield not managed <= set(sources), "a system manages a source that belongs to nobody"

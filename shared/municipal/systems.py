@@ -7,6 +7,8 @@ from msgspec import Meta, Struct
 Short = Annotated[str, Meta(min_length=1, max_length=200)]
 TopicId = Annotated[str, Meta(pattern=r"^[a-z][a-z_]{0,39}$")]
 DOOR = "ingress"  # the login that passes on what came in over HTTP
+# Logins of our own services, and of whom a broker has from the beginning; so is whatever begins with `kreisfunk`.
+RESERVED = frozenset({DOOR, "subscriptions", "dispatcher", "quarantine", "guest"})
 SystemName = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_-]{0,39}$")]
 
 Quota = Annotated[int, Meta(ge=0, le=100_000)]
@@ -27,3 +29,7 @@ class System(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     notices_per_hour: Quota = 30
     notices_per_day: Quota = 100
     urgent_per_day: Quota = 20
+
+    @property
+    def has_reserved_name(self) -> bool:
+        return self.name in RESERVED or self.name.startswith("kreisfunk")

@@ -1,12 +1,9 @@
 """What becomes of an event about a notice: decided on what is stored, told with the same bytes each time."""
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from uuid import UUID
-
-import msgspec
 
 from services.subscriptions.domain import announcements
 from services.subscriptions.domain.broadcast import Broadcast, Notice, Revision, broadcast_of, digest_of
@@ -18,12 +15,11 @@ from shared.contracts.envelope import Envelope
 from shared.contracts.events import Problem
 from shared.contracts.notices import NoticeContent
 from shared.municipal.configuration import Prices, Topic
-from shared.municipal.rules import read_notice
+from shared.municipal.identity import USED
 from shared.municipal.systems import System
 
 WITHDRAWN = "withdrawn"
 SUPERSEDED = "superseded"
-USED = Problem(field="id", problem="was used for another event of this source; each event needs an id of its own")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,20 +80,6 @@ class Decision:
     withdraw: bool = False
     cancelled: tuple[UUID, ...] = ()
     reason: str = ""
-
-
-def event_digest(envelope: Envelope) -> bytes:
-    """Equal for the same event, whichever way and however often it comes; what its transport adds does not count."""
-    moment = envelope.expirytime.timestamp() if envelope.expirytime else None
-    try:
-        notice = read_notice(envelope)
-        scheduled = notice.scheduled_at if isinstance(notice, NoticeContent) else None
-        plain = msgspec.structs.replace(notice, scheduled_at=None) if scheduled else notice
-        said = msgspec.json.encode((plain, scheduled.timestamp() if scheduled else None))
-    except (msgspec.MsgspecError, KeyError, RecursionError):
-        said = bytes(envelope.data)
-    parts = (envelope.type, envelope.subject, moment)
-    return hashlib.sha256(msgspec.json.encode(parts) + said).digest()
 
 
 def repeated(digest: bytes, answered: Answered) -> Decision:

@@ -7,13 +7,14 @@ from functools import partial
 
 from services.subscriptions.domain import rejection
 from services.subscriptions.domain.county import County
-from services.subscriptions.domain.orders import Decision, Order, Terms, decide, event_digest, repeated
+from services.subscriptions.domain.orders import Decision, Order, Terms, decide, repeated
 from services.subscriptions.domain.rejection import Named
 from services.subscriptions.ports import Notices, Outlet
 from shared.contracts.envelope import Envelope
 from shared.contracts.events import Problem
 from shared.contracts.notices import NoticeWithdrawn
 from shared.municipal.binding import AmqpMessage, read_message
+from shared.municipal.identity import event_digest
 from shared.municipal.reading import Unreadable
 from shared.municipal.rules import notice_problems, origin_problems, read_notice, system_name
 from shared.municipal.systems import System

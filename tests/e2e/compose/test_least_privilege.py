@@ -24,6 +24,7 @@ SEES = {
     "rabbitmq": {"rabbitmq-secrets"},
     "simulator": {"simulator-secrets"},
     "subscriptions": {"subscriptions-secrets"},
+    "systems": {"systems-secrets"},
     "tokens": {"tokens-secrets"},
     "withdraw": {"pressestelle-secrets"},
 }

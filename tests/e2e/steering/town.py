@@ -10,6 +10,7 @@ from typing import Any
 from cli.demo.books import OurBooks, open_books
 from cli.demo.figures import Outbound
 from cli.demo.simulator import Simulator, open_simulator
+from deploy.local.environments import CONFIG
 from deploy.local.stack import Stack, local_stack
 from tests.integration.cli.commands import kreisfunk_here
 from tests.servers import wait_for
@@ -87,10 +88,10 @@ def accounted(books: dict[str, int]) -> bool:
 
 
 @asynccontextmanager
-async def running_town(folder: Path) -> AsyncIterator[Town]:
+async def running_town(folder: Path, *, county: Path = CONFIG / "county.toml", rate: int = RATE) -> AsyncIterator[Town]:
     async with AsyncExitStack() as ends:
         stack = await ends.enter_async_context(
-            local_stack(folder, dispatchers=2, messages_per_second=RATE, settings=SETTINGS)
+            local_stack(folder, dispatchers=2, messages_per_second=rate, settings=SETTINGS, county=county)
         )
         town = Town(
             stack=stack,

@@ -210,14 +210,17 @@ async def test_every_replica_tells_the_same_and_so_does_one_that_starts_later(
 async def test_what_came_over_amqp_can_be_followed_too(door: Door, vhost: str) -> None:
     sent = event(data=data())
     path = (await door.publish(sent, path="/notices/check")).body["event"]
-    assert (await door.ask("GET", path)).status == 404
+
+    async def is_unknown() -> bool:
+        return (await door.ask("GET", path)).status == 404
+
+    await wait_for(is_unknown)  # as soon as all that was said before has been read
     async with await aio_pika.connect(vhost) as connection:
         channel = await connection.channel()
         exchange = await channel.get_exchange(topology.MUNICIPAL_EVENTS, ensure=False)
         message = aio_pika.Message(json.dumps(sent).encode(), content_type="application/cloudevents+json")
         await exchange.publish(message, "notice.published")
-    # Nobody vouches for who that was, so it is nobody's.
-    assert (await door.ask("GET", path)).status == 404
+    await wait_for(is_unknown)  # nobody vouches for who that was, so it is nobody's
 
 
 async def test_each_event_of_a_batch_is_followed_by_itself(door: Door) -> None:

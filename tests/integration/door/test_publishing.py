@@ -92,6 +92,18 @@ async def test_plain_json_with_the_same_key_is_the_same_event(door: Door, notice
     assert datetime.fromisoformat(published[0]["expirytime"]) == datetime.fromisoformat(str(content["expires_at"]))
 
 
+async def test_an_id_or_a_key_that_was_used_for_another_notice_is_refused(door: Door, notices: NoticeQueue) -> None:
+    sent, content = event(data=data()), {**data(), "expires_at": soon()}
+    assert (await door.publish(sent)).status == (await door.write(content, key="used")).status == 202
+    assert len(await notices.take()) == 2
+    for path in ("/notices", "/notices/check"):
+        answer = await door.publish({**sent, "data": data(text="Bis Samstag.")}, path=path)
+        assert (answer.status, answer.fields) == (422, ["id"]), answer.text
+        answer = await door.write({**content, "text": "Bis Samstag."}, key="used", path=path)
+        assert (answer.status, answer.fields) == (422, ["Idempotency-Key"]), answer.text
+    assert await notices.take() == []
+
+
 async def test_a_key_belongs_to_its_system(door: Door, notices: NoticeQueue) -> None:
     content = {**data(), "expires_at": soon()}
     mine = await door.write(content, key="shared")

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from shared.amqp.logins import PERMISSIONS
+from shared.amqp.logins import SERVICES
 from tests.integration.ingress.process import Ingress, running_ingress
 from tests.integration.ingress.queues import Queues, open_queues
 from tests.servers import Servers, broker_api, url_with_login
@@ -19,7 +19,7 @@ async def ingress_login(servers: Servers, vhost: str) -> AsyncIterator[str]:
     """The URL of a login that may do what the ingress may, and no more."""
     path = urlsplit(vhost).path.removeprefix("/")
     login = f"ingress-{path}"
-    may = PERMISSIONS["ingress"]
+    may = SERVICES["ingress"]
     await broker_api(servers, "PUT", f"users/{login}", {"password": PASSWORD, "tags": ""})
     await broker_api(
         servers,

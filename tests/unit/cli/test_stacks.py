@@ -7,7 +7,7 @@ import pytest
 import typer
 
 from cli.stacks import environment_of, find_stack
-from deploy.local.stack_file import folder_lock, published
+from deploy.local.stack_file import STACK_FILE, folder_lock, published
 from tests.unit.local.test_stack_file import ADDRESSES
 
 
@@ -25,6 +25,16 @@ def test_a_folder_where_no_stack_runs_ends_the_command(tmp_path: Path) -> None:
     with pytest.raises(typer.Exit) as ended:
         find_stack(tmp_path, {})
     assert ended.value.exit_code == 2
+
+
+def test_a_stack_of_another_version_ends_the_command_and_says_what_to_do(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / STACK_FILE).write_text('{"simulator_url": "http://127.0.0.1:1"}')
+    with folder_lock(tmp_path), pytest.raises(typer.Exit) as ended:
+        find_stack(tmp_path, {})
+    assert ended.value.exit_code == 2
+    assert "another version" in capsys.readouterr().err
 
 
 def test_inside_only_the_given_environment_is_there_and_afterwards_our_own() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from shared.amqp import topology
-from shared.amqp.logins import PERMISSIONS
+from shared.amqp.logins import MUNICIPAL_KEYS, SERVICES, municipal
 from shared.contracts import dispatch, events, inbound, notices
 from shared.contracts.message import Message
 from shared.contracts.registry import MESSAGES
@@ -25,6 +25,10 @@ PARTS = {
     topology.DISPATCH: "What is to be sent. A batch, or a follow-up, travels on the lane that it names.",
     topology.EVENTS: "What we tell the world.",
 }
+A_SYSTEM = "bauamt"
+LOGINS = {**SERVICES, A_SYSTEM: municipal(A_SYSTEM)}
+SYSTEMS = f"""`{A_SYSTEM}` stands for each municipal system: what a login may do follows from its registration in the
+county's file. Routing keys are bound, too: what citizens write, and who subscribes to what, no system can hear."""
 ON_A_LANE = (dispatch.BroadcastBatch, dispatch.BroadcastFollowUp)
 INTRODUCTION = """# Messages and queues
 
@@ -46,7 +50,17 @@ messages through the exchange `<owner>.parking`. A message that the broker has h
 
 def messages_page() -> str:
     """The whole file."""
-    parts = [INTRODUCTION, "## Exchanges", _exchanges(), "## Queues", _queues(), _tiers(), "## Logins", _logins()]
+    parts = [
+        INTRODUCTION,
+        "## Exchanges",
+        _exchanges(),
+        "## Queues",
+        _queues(),
+        _tiers(),
+        "## Logins",
+        _logins(),
+        _keys(),
+    ]
     for exchange, title in PARTS.items():
         parts += [f"## Messages on `{exchange}`", title]
         for kind in _messages_on(exchange):
@@ -62,7 +76,7 @@ def _messages_on(exchange: str) -> list[type[Message]]:
 def _exchanges() -> str:
     rows = []
     for exchange in PARTS:
-        writers = [login for login, may in PERMISSIONS.items() if re.search(may.write, exchange)]
+        writers = [login for login, may in LOGINS.items() if re.search(may.write, exchange)]
         keys = [kind.KEY for kind in _messages_on(exchange)]
         if exchange == topology.DISPATCH:
             keys = list(topology.LANES)
@@ -102,10 +116,14 @@ def _tiers() -> str:
 
 def _logins() -> str:
     rows = [
-        (login, *(f"`{pattern}`" for pattern in (may.configure, may.write, may.read)))
-        for login, may in PERMISSIONS.items()
+        (login, *(f"`{pattern}`" for pattern in (may.configure, may.write, may.read))) for login, may in LOGINS.items()
     ]
     return table(("login", "configure", "write", "read"), rows)
+
+
+def _keys() -> str:
+    rows = [(f"`{may.exchange}`", f"`{may.write}`", f"`{may.read}`") for may in MUNICIPAL_KEYS]
+    return f"{SYSTEMS}\n\n{table(('exchange', 'keys written', 'keys read'), rows)}"
 
 
 def _message(kind: type[Message]) -> Iterator[str]:

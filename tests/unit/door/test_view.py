@@ -19,14 +19,15 @@ from shared.contracts.events import (
     Problem,
 )
 from shared.contracts.message import Message
+from shared.municipal.identity import event_digest
 
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
 BROADCAST = UUID(int=1)
 SOURCE = "/a"
 
 
-def published(identifier: str = "1") -> Envelope:
-    return Envelope(id=identifier, source=SOURCE, type="t", specversion="1.0", subject="n")
+def published(identifier: str = "1", subject: str = "n") -> Envelope:
+    return Envelope(id=identifier, source=SOURCE, type="t", specversion="1.0", subject=subject)
 
 
 def accepted(identifier: str = "1", broadcast: UUID = BROADCAST, at: datetime | None = None) -> NoticeAccepted:
@@ -117,4 +118,25 @@ def test_the_same_id_of_two_systems_is_two_events() -> None:
     view.publish(published(), "a", NOW, 1)
     view.apply(accepted(), NOW, 2)
     assert view.sizes == {"a": 1, "b": 1}
+    assert state(view) is State.ACCEPTED
+
+
+def test_an_id_stands_for_the_event_that_it_was_used_for_first() -> None:
+    view, other = view_with(accepted()), event_digest(published(subject="other"))
+    entry = view.find("a", event_key(SOURCE, "1"))
+    assert entry is not None
+    assert (entry.is_another(event_digest(published())), entry.is_another(other)) == (False, True)
+    view.publish(published(subject="other"), "a", NOW, 5)
+    assert view.find("a", event_key(SOURCE, "1")) == entry
+
+
+def test_what_was_rejected_has_used_no_id_and_begins_anew() -> None:
+    view = view_with(rejected())
+    entry = view.find("a", event_key(SOURCE, "1"))
+    assert entry is not None
+    assert not entry.is_another(event_digest(published(subject="other")))
+    assert view.publish(published(subject="other"), "a", NOW) is not None
+    assert state(view) is State.RECEIVED
+    assert view.publish(published(subject="other"), "a", NOW, 7) is not None
+    view.apply(accepted(), NOW, 8)
     assert state(view) is State.ACCEPTED

@@ -1,5 +1,6 @@
 """One stack for each folder, found by its file."""
 
+import json
 import stat
 from dataclasses import replace
 from pathlib import Path
@@ -26,6 +27,7 @@ ADDRESSES = StackAddresses(
     quarantine={"KREISFUNK_BROKER_URL": "amqp://quarantine@127.0.0.1:4/"},
     operator={"KREISFUNK_DATABASE_URL": "postgresql://kreisfunk_operator@127.0.0.1:6/kreisfunk"},
     tokens={"KREISFUNK_DOOR_TOKENS_FILE": "/secrets/tokens/tokens.json"},
+    systems={"KREISFUNK_BROKER_API_URL": "http://127.0.0.1:5"},
 )
 
 
@@ -40,6 +42,20 @@ def test_a_running_stack_is_found_and_only_its_owner_may_read_the_file(tmp_path:
 def test_what_a_killed_stack_left_behind_does_not_count(tmp_path: Path) -> None:
     with published(tmp_path, ADDRESSES):
         assert running_stack(tmp_path) is None
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"simulator_url": "http://127.0.0.1:1"}'])
+def test_a_stack_of_another_version_is_said_to_be_one(tmp_path: Path, content: str) -> None:
+    (tmp_path / STACK_FILE).write_text(content)
+    with folder_lock(tmp_path), pytest.raises(LocalError, match="another version"):
+        running_stack(tmp_path)
+
+
+def test_what_a_later_version_says_beside_ours_is_left_out(tmp_path: Path) -> None:
+    with folder_lock(tmp_path), published(tmp_path, ADDRESSES):
+        said = json.loads((tmp_path / STACK_FILE).read_text())
+        (tmp_path / STACK_FILE).write_text(json.dumps({**said, "newsroom_url": "http://127.0.0.1:8"}))
+        assert running_stack(tmp_path) == ADDRESSES
 
 
 def test_a_second_stack_in_the_same_folder_is_refused(tmp_path: Path) -> None:

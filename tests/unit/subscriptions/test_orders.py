@@ -8,11 +8,11 @@ import pytest
 
 from services.subscriptions.domain.broadcast import Notice, broadcast_of
 from services.subscriptions.domain.estimate import estimate_of
-from services.subscriptions.domain.orders import event_digest
 from services.subscriptions.domain.quotas import quota_problems, quotas_of
 from shared.contracts.ids import moment_of
 from shared.contracts.notices import NoticePublished, NoticeWithdrawn
 from shared.municipal.configuration import Category, Prices
+from shared.municipal.identity import event_digest
 from shared.municipal.systems import System
 from tests.unit.municipal.material import CONTENT, EXPIRY, event
 from tests.unit.subscriptions.material import COUNTY, NOON

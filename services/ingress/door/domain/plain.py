@@ -20,7 +20,7 @@ Moment = Annotated[datetime, Meta(tz=True)]
 Notice = NoticePublished | NoticeUpdated | NoticeWithdrawn
 
 _KEY = re.compile(rf"[\x21-\x7e](?:[\x20-\x7e]{{0,{LONGEST_KEY - 2}}}[\x21-\x7e])?")
-_NAMES = {"expirytime": "expires_at", "subject": "notice", "type": "action"}
+_NAMES = {"expirytime": "expires_at", "id": "Idempotency-Key", "subject": "notice", "type": "action"}
 _MAY_BE_NULL = ("notice", "source")
 _ENVELOPE = ("action", "notice", "expires_at", "source")
 

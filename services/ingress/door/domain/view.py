@@ -7,11 +7,12 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from services.ingress.door.domain.progress import Progress, after, received
+from services.ingress.door.domain.progress import Progress, State, after, received
 from services.ingress.door.domain.receipts import event_key
 from shared.contracts.envelope import Envelope
 from shared.contracts.events import NoticeAccepted, NoticeRejected
 from shared.contracts.message import Message
+from shared.municipal.identity import event_digest
 
 MOST_EVENTS = 5_000
 NOWHERE = -1
@@ -19,10 +20,15 @@ Name = tuple[str, str]
 
 
 class Entry(NamedTuple):
-    """What is known, and the place in the stream of what was said last."""
+    """What is known, and the place in the stream of what was said last; `digest` is that of the event itself."""
 
     place: int
     progress: Progress
+    digest: bytes = b""
+
+    def is_another(self, digest: bytes) -> bool:
+        """Whether an event of this name would be one that the id was not used for; what was rejected used none."""
+        return self.progress.state is not State.REJECTED and self.digest != digest
 
 
 @dataclass
@@ -38,14 +44,19 @@ class View:
         return self._entries[system].get(key) if system in self._entries else None
 
     def publish(self, event: Envelope, system: str | None, at: datetime, place: int = NOWHERE) -> Name | None:
-        """An event was published by this system; its name if that is news."""
+        """An event was published by this system; its name if that is news. What was rejected begins anew."""
         if system not in self.systems or system is None:
             return None
         key = event_key(event.source, event.id)
         known = self.find(system, key)
-        if known is not None and (known.place != NOWHERE or place == NOWHERE):
+        again = known is not None and known.progress.state is State.REJECTED
+        if known is None or again:
+            entry = Entry(place, received(event, at), event_digest(event))
+        elif known.place == NOWHERE != place:
+            entry = known._replace(place=place)
+        else:
             return None
-        self._put(system, key, Entry(place, known.progress if known else received(event, at)))
+        self._put(system, key, entry)
         return system, key
 
     def apply(self, message: Message, at: datetime, place: int) -> list[Name]:
@@ -53,7 +64,7 @@ class View:
         names = list(self._about(message))
         for system, key in names:
             entry = self._entries[system][key]
-            self._entries[system][key] = Entry(place, after(message, entry.progress, at))
+            self._entries[system][key] = entry._replace(place=place, progress=after(message, entry.progress, at))
             if isinstance(message, NoticeAccepted) and message.broadcast is not None:
                 self._broadcasts.setdefault(message.broadcast, set()).add((system, key))
         return names

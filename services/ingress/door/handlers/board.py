@@ -7,12 +7,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from services.ingress.door.domain.judging import Caller
+from services.ingress.door.domain.receipts import event_key
 from services.ingress.door.domain.refusals import Kind, Refusal, later
 from services.ingress.door.domain.view import Entry, Name, View
 from shared.contracts.envelope import ContractError, Envelope, read_message
 from shared.contracts.notices import NoticePublished, NoticeUpdated, NoticeWithdrawn
 from shared.municipal.binding import AmqpMessage
 from shared.municipal.binding import read_message as read_published
+from shared.municipal.identity import event_digest
 from shared.municipal.reading import Unreadable
 from shared.municipal.rules import system_name
 from shared.municipal.systems import DOOR
@@ -59,6 +61,11 @@ class Board:
             return self.view.apply(read_message(event), event.time, place)
         except ContractError:
             return []  # of a later version
+
+    def is_used(self, event: Envelope, caller: Caller) -> bool:
+        """Whether its id stands for another event already, as far as we know."""
+        known = self.view.find(caller.system.name, event_key(event.source, event.id))
+        return known is not None and known.is_another(event_digest(event))
 
     async def find(self, caller: Caller, key: str) -> Entry:
         """What is known. Raises Refusal: not found for what is another's, too."""

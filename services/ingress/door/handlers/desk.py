@@ -7,12 +7,13 @@ import msgspec
 
 from services.ingress.door.domain.judging import Caller, judge, outlook, receipt
 from services.ingress.door.domain.receipts import Outlook, Receipt
-from services.ingress.door.domain.refusals import Kind, later
+from services.ingress.door.domain.refusals import Kind, Refusal, later
 from services.ingress.door.domain.writing import Request, Written, read_request
 from services.ingress.door.handlers.board import Board
 from services.ingress.door.ports import Meter, NotStored, Outbox
 from shared.contracts.envelope import Envelope
 from shared.municipal.configuration import Configuration
+from shared.municipal.identity import USED
 from shared.runtime.clock import Clock
 
 AGAIN_SECONDS = 2.0
@@ -32,6 +33,9 @@ class Desk:
         """The events in a request, none of which has a problem. Raises Refusal."""
         written = read_request(request, caller.system)
         judge(written, caller, self.configuration, self.clock())
+        used = [written.error(USED, n) for n, event in enumerate(written.events) if self.board.is_used(event, caller)]
+        if used:
+            raise Refusal(Kind.INVALID, errors=used)
         return written
 
     def check(self, request: Request, caller: Caller) -> tuple[Written, Sequence[Outlook]]:

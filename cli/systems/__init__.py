@@ -1,0 +1,1 @@
+"""`kreisfunk systems`: who may publish notices, and their logins at the broker."""

@@ -1,0 +1,44 @@
+"""A registration in the county's file; everything that stands there already stays as it is."""
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from deploy.local.writing import write_secret
+from shared.municipal.configuration import Configuration
+from shared.municipal.systems import System
+
+_LISTS = ("sources", "topics", "manages")
+_QUOTAS = ("notices_per_hour", "notices_per_day", "urgent_per_day")
+
+
+class WrongRegistration(ValueError):
+    """The file would not be right with it; the text says why."""
+
+
+def block_of(system: System) -> str:
+    """As it stands in the file; what is as usual is left out, except the quotas, which somebody may want to change."""
+    lines = ["[[systems]]", f"name = {json.dumps(system.name)}"]
+    lines += [f"{name} = {_list(values)}" for name in _LISTS if (values := getattr(system, name))]
+    lines += [f"{name} = {getattr(system, name)}" for name in _QUOTAS]
+    return "\n".join(lines) + "\n"
+
+
+def _list(values: Sequence[str]) -> str:
+    return f"[{', '.join(json.dumps(value, ensure_ascii=False) for value in values)}]"
+
+
+def register(file: Path, system: System) -> None:
+    """Append it. Raises WrongRegistration or OSError; then the file is as it was."""
+    before = file.read_text()
+    after = f"{before.rstrip()}\n\n{block_of(system)}"
+    try:
+        msgspec.toml.decode(after, type=Configuration)
+    except msgspec.DecodeError as error:
+        raise WrongRegistration(str(error)) from None
+    mode = file.stat().st_mode & 0o777
+    write_secret(file.resolve(), after)
+    os.chmod(file, mode)

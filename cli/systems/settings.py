@@ -1,0 +1,50 @@
+"""The county's file, and the broker's administrator for whoever makes logins."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic import Field, HttpUrl, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from cli.output import EXIT_USAGE, fail
+from cli.stacks import environment_of, find_stack
+from deploy.local.environments import CONFIG
+from shared.municipal.configuration import Configuration
+from shared.municipal.file import ConfigurationFileError, read_configuration
+from shared.runtime.settings import PREFIX, read_settings
+
+BROKER_API_URL = f"{PREFIX}BROKER_API_URL"
+
+
+class Settings(BaseSettings):
+    """Access of an administrator of the broker."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, frozen=True, extra="ignore", hide_input_in_errors=True, env_ignore_empty=True
+    )
+
+    broker_url: str = Field(description="amqp://admin@host:port/vhost", pattern=r"^amqps?://")
+    broker_password: SecretStr = Field(description="password of the broker's administrator")
+    broker_api_url: HttpUrl = Field(description="http://host:15672, RabbitMQ's management interface")
+    county_file: Path | None = Field(None, description="the county's file, unless it is the one of this version")
+
+
+def find_broker(stack: Path | None) -> Settings:
+    """Of the environment's installation, else of a local stack that runs. Ends the command if there is neither."""
+    found = find_stack(stack, os.environ, BROKER_API_URL)
+    with environment_of(found.addresses.systems if found else os.environ):
+        return read_settings(Settings)
+
+
+def county_file(named: Path | None, environment: Mapping[str, str]) -> Path:
+    """The one that is named, else the installation's, else that of this version."""
+    return named or Path(environment.get(f"{PREFIX}COUNTY_FILE") or CONFIG / "county.toml")
+
+
+def read_county(file: Path) -> Configuration:
+    """Ends the command if it cannot be read."""
+    try:
+        return read_configuration(file, Configuration)
+    except ConfigurationFileError as error:
+        fail(str(error), f"{PREFIX}COUNTY_FILE names the county's file.", EXIT_USAGE)

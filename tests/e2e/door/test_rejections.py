@@ -1,0 +1,123 @@
+"""What may not be sent, by every way in: rejected with the field named, and no telephone hears of it."""
+
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from types import MappingProxyType
+from uuid import uuid4
+
+import pytest
+
+from deploy.local.environments import CONFIG
+from tests.e2e.door.ways import Command, Event, Options, Told, checked_over_http, over_amqp, over_http
+from tests.e2e.steering.town import CITIZENS, Town, everybody_once, running_town
+from tests.integration.door.door import data, event, soon
+
+pytestmark = pytest.mark.timeout(300)
+
+ALL_TOPICS = 'topics = ["veranstaltungen", "stellen", "baustellen", "strassensperrungen"]'
+MARK = "Darf niemand lesen"
+PICTURE = "//www.landkreis-osterholz.de/bild.png"
+
+# Each is right but for one thing; the headline marks it, unless it is the headline that is wrong.
+WRONG: Mapping[str, tuple[str, Callable[[], Event]]] = MappingProxyType(
+    {
+        "source of another system": ("source", lambda: notice(source="/landkreis-osterholz/internetseite")),
+        "source of nobody": ("source", lambda: notice(source="/somewhere/else")),
+        "topic of others": ("topic", lambda: notice(topic="stellen")),
+        "topic that there is not": ("topic", lambda: notice(topic="lottozahlen")),
+        "expired": ("expirytime", lambda: notice(expirytime=soon(-1))),
+        "expired just now": ("expirytime", lambda: notice(expirytime=soon(-0.0001))),
+        "scheduled in the past": ("scheduled_at", lambda: notice(scheduled_at=soon(-1))),
+        "scheduled after its end": ("scheduled_at", lambda: notice(scheduled_at=soon(13))),
+        "line break": ("text", lambda: notice(text="Erste Zeile.\nZweite Zeile.")),
+        "carriage return": ("text", lambda: notice(text="Erste Zeile.\rZweite Zeile.")),
+        "line separator": ("text", lambda: notice(text="Erste Zeile.\u2028Zweite Zeile.")),
+        "tab": ("text", lambda: notice(text="Spalte\tSpalte")),
+        "five spaces": ("text", lambda: notice(text="Weit     weg.")),
+        "placeholder": ("text", lambda: notice(text="Für {{1}}.")),
+        "blank": ("text", lambda: notice(text=" \u200b ")),
+        "too long": ("text", lambda: notice(text="x" * 801)),
+        "too long together": ("text", lambda: notice(text="x" * 800, headline=f"{MARK} {'y' * 80}")),
+        "headline with a tab": ("headline", lambda: notice(headline="K 9\tgesperrt", text=MARK)),
+        "headline with a line break": ("headline", lambda: notice(headline="K 9\ngesperrt", text=MARK)),
+        "headline too long": ("headline", lambda: notice(headline="x" * 121, text=MARK)),
+        "picture over http": ("picture", lambda: notice(picture=f"http:{PICTURE}")),
+        "picture over ftp": ("picture", lambda: notice(picture=f"ftp:{PICTURE}")),
+        "picture of others": ("picture", lambda: notice(picture="https://example.org/bild.png")),
+    }
+)
+WAYS: Mapping[str, Callable[[Town, Event], Awaitable[Told]]] = MappingProxyType(
+    {
+        "amqp": over_amqp,
+        "http": over_http,
+        "http check": checked_over_http,
+        "publish a file": Command(),
+        "publish a file over http": Command(http=True),
+        "publish options": Options(),
+        "publish options over http": Options(http=True),
+        "publish --check": Command(words=("--check",)),
+        "publish --check over http": Command(words=("--check",), http=True),
+    }
+)
+
+
+def notice(*, source: str | None = None, expirytime: str | None = None, **content: str) -> Event:
+    envelope = {name: value for name, value in {"source": source, "expirytime": expirytime}.items() if value}
+    return event(data=data(**{"headline": f"{MARK} {uuid4().hex[:8]}", **content}), **envelope)
+
+
+@pytest.fixture(scope="module")
+async def town(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Town]:
+    """A county whose press office may not publish about jobs. Nobody gets what is wrong, or anything twice."""
+    county = tmp_path_factory.mktemp("county") / "county.toml"
+    usual = (CONFIG / "county.toml").read_text()
+    county.write_text(usual.replace(ALL_TOPICS, ALL_TOPICS.replace(' "stellen",', ""), 1))
+    async with running_town(tmp_path_factory.mktemp("town"), county=county, rate=400) as running:
+        yield running
+        await nobody_gets_it(running)
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_each_wrong_notice_is_rejected_by_its_field_and_nobody_gets_it(town: Town, way: str) -> None:
+    found = {name: (await WAYS[way](town, make())).fields for name, (_, make) in WRONG.items()}
+    assert found == {name: {field} for name, (field, _) in WRONG.items()}
+    await nobody_got_it(town)
+
+
+async def nobody_gets_it(town: Town) -> None:
+    """A notice that was published later has reached everybody: what was to come before it would be there."""
+    await town.publish("Das Letzte.")
+    await town.until_got("Das Letzte.", CITIZENS)
+    await nobody_got_it(town)
+    got = Counter((message.text, message.citizen) for message in await town.simulator.outbound())
+    assert {pair: count for pair, count in got.items() if count > 1} == {}
+
+
+async def nobody_got_it(town: Town) -> None:
+    """Meta has none of it, nor waits any."""
+    assert [message.text for message in await town.simulator.outbound() if MARK in message.text] == []
+    broadcasts = (await town.kreisfunk("broadcasts", "list", "--number", "1000"))["broadcasts"]
+    assert {broadcast["topic"] for broadcast in broadcasts} <= {"strassensperrungen"}
+    assert [broadcast for broadcast in broadcasts if broadcast["notice"].startswith("sperrung-")] == []
+
+
+@pytest.mark.parametrize("first", ["amqp", "http", "publish a file", "publish a file over http"])
+async def test_the_same_event_by_every_way_twice_is_sent_once(town: Town, first: str) -> None:
+    words = f"Einmal, zuerst so: {first}."
+    same = event(data=data(text=words), subject=f"einmal-{uuid4().hex[:8]}")
+    ways = [first, *(way for way in ("amqp", "http", "publish a file", "publish a file over http") if way != first)]
+    for way in (*ways, *ways):
+        told = await WAYS[way](town, same)
+        assert told.accepted, told.everything
+    await town.until_got(words, CITIZENS)
+    assert everybody_once(await town.got(words))
+
+
+@pytest.mark.parametrize("second", ["amqp", "http", "publish a file", "publish a file over http"])
+async def test_the_same_id_with_other_words_is_rejected_by_every_way(town: Town, second: str) -> None:
+    right = event(data=data(text=f"Das Erste, dann {second}."), subject=f"einmal-{uuid4().hex[:8]}")
+    assert (await over_http(town, right)).accepted
+    told = await WAYS[second](town, {**right, "data": data(headline=f"{MARK} {second}")})
+    assert told.fields == {"id"}
+    await nobody_got_it(town)
+    await town.until_got(f"Das Erste, dann {second}.", CITIZENS)

@@ -1,0 +1,147 @@
+"""Every way in which a system can publish an event, and what it is told there."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import aio_pika
+from aio_pika.abc import AbstractIncomingMessage
+from aiohttp import ClientSession
+
+from deploy.local.secret_files import DOOR_TOKEN
+from tests.e2e.steering.town import Town
+from tests.integration.cli.commands import Ended, kreisfunk_here
+from tests.integration.door.door import STRUCTURED
+from tests.servers import url_with_login, wait_for
+
+LOGIN = "pressestelle"
+ANSWERS = ("notice.accepted", "notice.rejected")
+Event = Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Told:
+    """What was said of an event: the fields with a problem; none if it was accepted."""
+
+    fields: frozenset[str] = frozenset()
+    everything: str = field(default="", repr=False)
+
+    @property
+    def accepted(self) -> bool:
+        return not self.fields
+
+
+def _told(problems: list[dict[str, str]], everything: str) -> Told:
+    return Told(fields=frozenset(problem["field"] for problem in problems), everything=everything)
+
+
+def secret(town: Town, file: str) -> str:
+    return (town.stack.folder / "secrets" / file).read_text().strip()
+
+
+async def over_amqp(town: Town, event: Event) -> Told:
+    """With a client of the broker, as any other system."""
+    url = url_with_login(town.stack.broker_url, LOGIN, secret(town, f"{LOGIN}/kreisfunk_broker_password"))
+    async with await aio_pika.connect(url) as connection:
+        channel = await connection.channel()
+        queue = await channel.declare_queue(f"municipal.{LOGIN}.{event['id']}", exclusive=True)
+        for key in ANSWERS:
+            await queue.bind("kreisfunk.events", key)
+        exchange = await channel.get_exchange("municipal.events", ensure=False)
+        await exchange.publish(_message(event), "notice.published")
+        async with queue.iterator(no_ack=True, timeout=20) as messages:
+            async for message in messages:
+                if _is_about(message, event):
+                    return _told(_data(message).get("problems", []), message.body.decode())
+    raise AssertionError("no answer")
+
+
+def _message(event: Event) -> aio_pika.Message:
+    return aio_pika.Message(
+        json.dumps(event).encode(),
+        content_type=STRUCTURED,
+        user_id=LOGIN,
+        delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
+    )
+
+
+def _data(message: AbstractIncomingMessage) -> dict[str, Any]:
+    data: dict[str, Any] = json.loads(message.body)["data"]
+    return data
+
+
+def _is_about(message: AbstractIncomingMessage, event: Event) -> bool:
+    data = _data(message)
+    return (data["source"], data["event"]) == (event["source"], event["id"])
+
+
+async def over_http(town: Town, event: Event, path: str = "/notices") -> Told:
+    """With a client of HTTP; what was taken is followed until it is accepted or rejected."""
+    headers = {"Authorization": f"Bearer {secret(town, DOOR_TOKEN)}"}
+    async with ClientSession(town.stack.door_url, headers=headers) as client:
+        media = {"Content-Type": STRUCTURED}
+        async with client.post(path, data=json.dumps(event), headers=media) as response:
+            body = await response.json(content_type=None)
+            assert response.status in (200, 202, 403, 422), body
+        return _told(body["errors"], str(body)) if response.status > 400 else await _followed(client, body["event"])
+
+
+async def _followed(client: ClientSession, location: str) -> Told:
+    known: dict[str, Any] = {}
+
+    async def answered() -> bool:
+        async with client.get(location) as response:
+            known.update(await response.json(content_type=None))
+        return bool(known["state"] != "received")
+
+    await wait_for(answered)
+    return _told(known.get("problems", []), str(known))
+
+
+async def checked_over_http(town: Town, event: Event) -> Told:
+    """Nothing is published, so there is nothing to follow."""
+    headers = {"Authorization": f"Bearer {secret(town, DOOR_TOKEN)}", "Content-Type": STRUCTURED}
+    async with (
+        ClientSession(town.stack.door_url, headers=headers) as client,
+        client.post("/notices/check", data=json.dumps(event)) as response,
+    ):
+        body = await response.json(content_type=None)
+        return _told(body.get("errors", []), str(body))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Command:
+    """`kreisfunk publish`, with these words more."""
+
+    words: tuple[str, ...] = ()
+    http: bool = False
+
+    async def __call__(self, town: Town, event: Event) -> Told:
+        url = ("--url", town.stack.door_url) if self.http else ()
+        where = ("--stack", str(town.stack.folder), *url, "--json")
+        given = self._given(town, event)
+        ended = await kreisfunk_here("publish", *given, *self.words, *where, environment={})
+        return self._told(ended)
+
+    def _given(self, town: Town, event: Event) -> tuple[str, ...]:
+        file: Path = town.stack.folder / f"{event['id']}.json"
+        file.write_text(json.dumps(event))
+        return (str(file),)
+
+    def _told(self, ended: Ended) -> Told:
+        assert ended.status in (0, 3), ended.everything
+        problems = ended.json.get("problems", [])
+        flat = [one for several in problems for one in (several if isinstance(several, list) else [several])]
+        assert bool(flat) == (ended.status == 3), ended.everything
+        return _told(flat, ended.everything)
+
+
+class Options(Command):
+    """The same from options, which have an id of their own each time."""
+
+    def _given(self, town: Town, event: Event) -> tuple[str, ...]:
+        data = {name.replace("_", "-"): value for name, value in event["data"].items()}
+        more = {"source": event["source"], "notice": event["subject"], "expires-at": event["expirytime"]}
+        return tuple(f"--{name}={value}" for name, value in {**data, **more}.items())

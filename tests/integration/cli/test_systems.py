@@ -1,0 +1,212 @@
+"""Logins of municipal systems at a real broker: what each may do, and what the migration makes of a registration."""
+
+import json
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import aio_pika
+import pytest
+from aio_pika.abc import AbstractChannel
+from aiormq.exceptions import ChannelAccessRefused
+
+from cli.doctor.broker import check_login
+from cli.migrate.broker import migrate_broker
+from cli.migrate.settings import Settings as MigrateSettings
+from cli.stacks import environment_of
+from deploy.local.environments import CONFIG
+from shared.amqp import topology
+from shared.runtime.settings import read_settings
+from tests.integration.cli.commands import Ended, kreisfunk_here
+from tests.servers import Servers, broker_api, url_with_login, wait_for
+
+SYSTEM = "systems-test"
+ANOTHER = f'\n[[systems]]\nname = "{SYSTEM}"\nsources = ["/test"]\ntopics = ["stellen"]\n'
+
+
+@dataclass(frozen=True, kw_only=True)
+class Office:
+    """An administrator with a county's file."""
+
+    vhost: str
+    servers: Servers
+    county: Path
+    environment: Mapping[str, str] = field(repr=False)
+
+    async def systems(self, *arguments: str) -> Ended:
+        return await kreisfunk_here("systems", *arguments, environment=self.environment)
+
+    async def migrate(self, passwords: Mapping[str, str]) -> list[str]:
+        unused = {"KREISFUNK_DATABASE_URL": "postgresql://nobody@127.0.0.1:1/x", "KREISFUNK_DATABASE_PASSWORD": "x"}
+        known = {"KREISFUNK_LOGIN_PASSWORDS": json.dumps(passwords)}
+        with environment_of({**self.environment, **unused, **known}):
+            settings = read_settings(MigrateSettings)
+        return await migrate_broker(settings)
+
+    def register(self) -> None:
+        self.county.write_text((CONFIG / "county.toml").read_text() + ANOTHER)
+
+    def deregister(self) -> None:
+        self.county.write_text((CONFIG / "county.toml").read_text())
+
+    async def lets_in(self, password: str) -> bool:
+        return await check_login(url_with_login(self.vhost, SYSTEM, password), None) is None
+
+    @asynccontextmanager
+    async def channel_of(self, password: str) -> AsyncIterator[AbstractChannel]:
+        async with await aio_pika.connect(url_with_login(self.vhost, SYSTEM, password)) as connection:
+            yield await connection.channel()
+
+
+@pytest.fixture
+async def office(servers: Servers, vhost: str, tmp_path: Path) -> AsyncIterator[Office]:
+    async with await aio_pika.connect(vhost) as connection:
+        await topology.declare(await connection.channel())
+    parts = urlsplit(vhost)
+    office = Office(
+        vhost=vhost,
+        servers=servers,
+        county=tmp_path / "county.toml",
+        environment={
+            "KREISFUNK_BROKER_URL": vhost.replace(f":{parts.password}@", "@"),
+            "KREISFUNK_BROKER_PASSWORD": unquote(parts.password or ""),
+            "KREISFUNK_BROKER_API_URL": servers.broker_api_url,
+            "KREISFUNK_COUNTY_FILE": str(tmp_path / "county.toml"),
+        },
+    )
+    office.register()
+    yield office
+    await office.systems("revoke", SYSTEM)
+
+
+async def password_of(office: Office) -> str:
+    ended = await office.systems("login", SYSTEM)
+    assert ended.status == 0, ended.everything
+    return ended.output.strip()
+
+
+def notice(key: str = "notice.published") -> tuple[aio_pika.Message, str]:
+    return aio_pika.Message(b"{}", user_id=SYSTEM), key
+
+
+async def test_a_login_publishes_notices_and_hears_what_becomes_of_them(office: Office) -> None:
+    async with office.channel_of(await password_of(office)) as channel:
+        queue = await channel.declare_queue(f"municipal.{SYSTEM}.answers", exclusive=True)
+        for key in ("notice.accepted", "notice.rejected", "broadcast.*", "notice.#"):
+            await queue.bind(topology.EVENTS, key)
+        exchange = await channel.get_exchange(topology.MUNICIPAL_EVENTS, ensure=False)
+        await exchange.publish(*notice())
+
+
+@pytest.mark.parametrize("key", ["#", "*.*", "*.received", "feedback.received", "subscription.started", "notice.*.#"])
+async def test_it_hears_nothing_of_citizens(office: Office, key: str) -> None:
+    async with office.channel_of(await password_of(office)) as channel:
+        queue = await channel.declare_queue(f"municipal.{SYSTEM}.answers", exclusive=True)
+        with pytest.raises(ChannelAccessRefused):
+            await queue.bind(topology.EVENTS, key)
+
+
+@pytest.mark.parametrize(
+    ("exchange", "key"),
+    [
+        (topology.EVENTS, "notice.accepted"),
+        (topology.INBOUND, "messages"),
+        (topology.DISPATCH, "bulk"),
+        (topology.MUNICIPAL_EVENTS, "broadcast.started"),
+        ("", topology.SUBSCRIPTIONS_NOTICES.name),
+    ],
+)
+async def test_it_writes_nowhere_else(office: Office, exchange: str, key: str) -> None:
+    async with office.channel_of(await password_of(office)) as channel:
+        target = await channel.get_exchange(exchange, ensure=False) if exchange else channel.default_exchange
+        with pytest.raises(ChannelAccessRefused):
+            await target.publish(*notice(key))
+
+
+@pytest.mark.parametrize("name", [topology.SUBSCRIPTIONS_NOTICES.name, topology.PROGRESS, "municipal.pressestelle.x"])
+async def test_it_reads_and_makes_no_queue_of_others(office: Office, name: str) -> None:
+    async with office.channel_of(await password_of(office)) as channel:
+        with pytest.raises(ChannelAccessRefused):
+            await channel.declare_queue(name, durable=True)
+    async with office.channel_of((await office.systems("login", SYSTEM, "--replace")).output.strip()) as channel:
+        queue = await channel.get_queue(name, ensure=False)
+        with pytest.raises(ChannelAccessRefused):
+            await queue.get(fail=False)
+
+
+async def test_a_second_login_needs_to_be_asked_for_and_ends_the_first_password(office: Office) -> None:
+    first = await password_of(office)
+    again = await office.systems("login", SYSTEM)
+    assert (again.status, again.output) == (3, "")
+    second = await office.systems("login", SYSTEM, "--replace", "--json")
+    assert second.json["login"] == SYSTEM
+    assert second.json["url"].endswith(urlsplit(office.vhost).path)
+    async with await aio_pika.connect(second.json["url"]):
+        pass
+    assert not await office.lets_in(first)
+
+
+async def test_a_login_that_is_revoked_loses_its_connection(office: Office) -> None:
+    async with office.channel_of(await password_of(office)) as channel:
+        assert (await office.systems("revoke", SYSTEM)).status == 0
+
+        async def is_closed() -> bool:
+            return channel.is_closed
+
+        await wait_for(is_closed)
+    assert (await office.systems("revoke", SYSTEM)).status == 3
+
+
+async def test_the_list_says_who_has_a_login(office: Office) -> None:
+    await password_of(office)
+    systems = (await office.systems("list", "--json")).json["systems"]
+    logins = {system["name"]: system["login"] for system in systems}
+    assert (list(logins), logins[SYSTEM]) == (["pressestelle", "feeds", SYSTEM], True)
+    assert "/landkreis-osterholz/pressestelle" in (await office.systems("list")).output
+
+
+@pytest.mark.parametrize("name", ["nobody", "subscriptions", "kreisfunk_admin"])
+async def test_nobody_else_gets_or_loses_a_login(office: Office, name: str) -> None:
+    for command in ("login", "revoke"):
+        ended = await office.systems(command, name)
+        assert (ended.status, ended.output) == (2, ""), ended.everything
+
+
+async def test_whoever_administers_the_broker_is_no_system(office: Office) -> None:
+    await broker_api(office.servers, "PUT", f"users/{SYSTEM}", {"password": "p", "tags": "administrator"})
+    try:
+        for arguments in (("login", SYSTEM, "--replace"), ("revoke", SYSTEM)):
+            ended = await office.systems(*arguments)
+            assert (ended.status, "administers" in ended.complaint) == (2, True)
+    finally:
+        await broker_api(office.servers, "DELETE", f"users/{SYSTEM}")
+
+
+async def test_the_migration_gives_rights_to_what_is_registered_and_takes_them_from_what_is_not(office: Office) -> None:
+    password = await password_of(office)
+    assert f"system {SYSTEM}: may publish" in await office.migrate({})
+    office.deregister()
+    assert f"system {SYSTEM}: is not registered, and may do nothing any more" in await office.migrate({})
+    assert not await office.lets_in(password)
+    office.register()
+    assert f"system {SYSTEM}: may publish" in await office.migrate({})
+    assert await office.lets_in(password)
+
+
+async def test_the_migration_lets_our_own_programs_log_in_if_they_are_registered(office: Office) -> None:
+    done = await office.migrate({SYSTEM: "known", "nobody-registered-me": "unused"})
+    assert {f"login {SYSTEM}: can log in", f"system {SYSTEM}: may publish"} <= set(done)
+    assert not [line for line in done if "nobody" in line]
+    assert await office.lets_in("known")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("KREISFUNK_BROKER_PASSWORD", "wrong"), ("KREISFUNK_BROKER_API_URL", "http://127.0.0.1:1")]
+)
+async def test_a_broker_that_cannot_be_asked_is_4_and_says_what_to_look_at(
+    office: Office, name: str, value: str
+) -> None:
+    ended = await kreisfunk_here("systems", "login", SYSTEM, environment={**office.environment, name: value})
+    assert (ended.status, "KREISFUNK_BROKER_API_URL" in ended.complaint) == (4, True)

@@ -1,0 +1,118 @@
+"""`kreisfunk systems add`: a registration in the county's file, or the file as it was."""
+
+import stat
+from pathlib import Path
+
+import pytest
+
+from cli.systems.registering import block_of
+from deploy.local.environments import CONFIG
+from shared.municipal.configuration import Configuration
+from shared.municipal.file import read_configuration
+from shared.municipal.systems import System
+from tests.integration.cli.commands import Ended, kreisfunk_here
+
+ROADS = ("add", "bauamt", "--source", "/landkreis-osterholz/bauamt")
+TOPICS = ("--topics", "baustellen, strassensperrungen")
+
+
+@pytest.fixture
+def county(tmp_path: Path) -> Path:
+    file = tmp_path / "county.toml"
+    file.write_text((CONFIG / "county.toml").read_text())
+    return file
+
+
+async def systems(county: Path, *arguments: str) -> Ended:
+    return await kreisfunk_here("systems", *arguments, environment={"KREISFUNK_COUNTY_FILE": str(county)})
+
+
+def read(file: Path) -> str:
+    return file.read_text()
+
+
+def write(file: Path, text: str) -> None:
+    file.write_text(text)
+
+
+def mode(file: Path) -> int:
+    return stat.S_IMODE(file.stat().st_mode)
+
+
+def registered(county: Path, name: str) -> System:
+    found = read_configuration(county, Configuration).system(name)
+    assert found is not None
+    return found
+
+
+async def test_a_system_is_added_and_the_rest_stays_with_its_comments(county: Path) -> None:
+    before, usual = read(county), mode(county)
+    ended = await systems(county, *ROADS, *TOPICS, "--per-hour", "5")
+    assert ended.status == 0, ended.everything
+    assert read(county).startswith(before)
+    assert mode(county) == usual
+    assert registered(county, "bauamt") == System(
+        name="bauamt",
+        sources=("/landkreis-osterholz/bauamt",),
+        topics=("baustellen", "strassensperrungen"),
+        notices_per_hour=5,
+    )
+
+
+async def test_names_and_sources_are_written_as_they_are_whatever_is_in_them(county: Path) -> None:
+    source = '/bauamt/"Straße"\\🚧'
+    more = ("--source", "/second", "--topic", "stellen", "--topic", "baustellen", "--manages", "/second")
+    assert (await systems(county, "add", "bauamt-2", "--source", source, *more)).status == 0
+    found = registered(county, "bauamt-2")
+    assert (found.sources, found.topics, found.manages) == (
+        (source, "/second"),
+        ("stellen", "baustellen"),
+        ("/second",),
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (("add", "pressestelle", "--source", "/new", *TOPICS), "name of its own"),
+        (("add", "bauamt", "--source", "/landkreis-osterholz/pressestelle", *TOPICS), "one system only"),
+        ((*ROADS, "--topic", "wetter"), "topic"),
+        ((*ROADS, *TOPICS, "--manages", "/nobody"), "nobody"),
+        (("add", "Bauamt", "--source", "/new", *TOPICS), "name"),
+        (("add", "bau amt", "--source", "/new", *TOPICS), "name"),
+        (("add", "bauamt", "--source", "", *TOPICS), "sources"),
+        (("add", "bauamt", "--source", "/a", "--source", "/a", *TOPICS), "one system only"),
+        (("add", "dispatcher", "--source", "/new", *TOPICS), "Kreisfunk itself"),
+        (("add", "kreisfunk_admin", "--source", "/new", *TOPICS), "Kreisfunk itself"),
+        ((*ROADS, *TOPICS, "--per-day", "100001"), "notices_per_day"),
+    ],
+)
+async def test_what_would_make_the_file_wrong_is_refused_and_the_file_stays(
+    county: Path, arguments: tuple[str, ...], word: str
+) -> None:
+    before = read(county)
+    ended = await systems(county, *arguments)
+    assert (ended.status, word in ended.complaint) == (2, True), ended.everything
+    assert read(county) == before
+
+
+async def test_where_the_file_cannot_be_written_what_belongs_there_is_shown(
+    county: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read_only(*_: object) -> None:
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr("cli.systems.registering.write_secret", read_only)
+    ended = await systems(county, *ROADS, *TOPICS)
+    assert ended.status == 1
+    assert 'sources = ["/landkreis-osterholz/bauamt"]' in ended.complaint
+
+
+async def test_a_file_that_is_wrong_already_is_said_to_be_so(county: Path) -> None:
+    write(county, "name = ")
+    assert (await systems(county, *ROADS, *TOPICS)).status == 2
+
+
+def test_the_block_is_the_system_again() -> None:
+    system = System(name="a", sources=("/a",), topics=("stellen",), manages=("/b",), urgent_per_day=0)
+    assert 'name = "a"\nsources = ["/a"]\ntopics = ["stellen"]\nmanages = ["/b"]' in block_of(system)
