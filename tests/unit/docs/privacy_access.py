@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 from deploy.container_secrets import GRAFANA, POSTGRES, RABBITMQ
 from deploy.local.secret_files import FILES, TOKENS
 from shared.amqp import topology
-from shared.amqp.logins import PERMISSIONS, Permission
+from shared.amqp.logins import SERVICES, Permission, municipal
 from tests.unit.docs.tables import code, table
 
 PURPOSES = {
@@ -31,9 +31,10 @@ LOGINS = {
     "subscriptions": "Dialog, Einwilligungen, Empfänger",
     "dispatcher": "Versand",
     "quarantine": "`kreisfunk quarantine`: liegen gebliebene Nachrichten ansehen, erneut zustellen, löschen",
-    "pressestelle": "Fachverfahren: Pressestelle",
+    "pressestelle": "Pressestelle; ebenso jedes andere eingetragene Fachverfahren",
     "feeds": "`kreisfunk feeds`: Meldungen von der Internetseite",
 }
+PERMISSIONS = {**SERVICES, **{name: municipal(name) for name in ("pressestelle", "feeds")}}
 EXCHANGES = (topology.MUNICIPAL_EVENTS, topology.INBOUND, topology.DISPATCH, topology.EVENTS)
 QUEUES = (*(queue.name for queue in topology.QUEUES), *topology.QUARANTINES, topology.PROGRESS)
 
@@ -47,7 +48,7 @@ def _login(name: str, permission: Permission) -> tuple[str, str, str, str]:
     own = f"municipal.{name}.queue"
     reads = [each for each in (*QUEUES, *EXCHANGES) if re.match(permission.read, each)]
     writes = [each for each in EXCHANGES if re.match(permission.write, each)]
-    mine = "; dazu eigene Warteschlangen" if re.match(permission.read, own) else ""
+    mine = ", nur was aus Meldungen wird; dazu eigene Warteschlangen" if re.match(permission.read, own) else ""
     return f"`{name}`", LOGINS[name], (code(reads) or "nichts") + mine, code(writes)
 
 
