@@ -6,16 +6,17 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-import aio_pika
 import structlog
-from aio_pika.abc import AbstractExchange, AbstractRobustChannel, AbstractRobustConnection
+from aio_pika.abc import AbstractRobustChannel, AbstractRobustConnection
 from aio_pika.exceptions import DeliveryError, PublishError
+from aiormq import Channel, spec
 
 from shared.amqp.connection import AWAY, RECONNECT_SECONDS, BrokerAway, connect
 from shared.contracts.envelope import CONTENT_TYPE
 from shared.runtime.background import background
 
 CONFIRM_SECONDS = 2.0
+PERSISTENT = 2
 
 _log = structlog.get_logger()
 
@@ -37,7 +38,6 @@ class Publisher:
     """
 
     channel: AbstractRobustChannel
-    _exchanges: dict[str, AbstractExchange] = field(default_factory=dict)
 
     async def publish(
         self,
@@ -54,31 +54,29 @@ class Publisher:
         timeout: float = CONFIRM_SECONDS,
     ) -> None:
         """Return when the broker has the message on disk. Raises BrokerAway, Refused or Unroutable."""
-        message = aio_pika.Message(
-            body,
-            headers=dict(headers or {}),
+        properties = spec.Basic.Properties(
             content_type=content_type,
             content_encoding=content_encoding,
-            delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
+            headers=dict(headers or {}),
+            delivery_mode=PERSISTENT,
             message_id=message_id,
             user_id=user_id,
         )
         try:
             async with asyncio.timeout(timeout):
                 await self.channel.ready()
-                target = await self._exchange(exchange)
-                await target.publish(message, key, mandatory=mandatory, timeout=timeout)
+                channel = await self.channel.get_underlay_channel()
+                assert isinstance(channel, Channel)  # noqa: S101 - the abstract one does not name all arguments
+                # Without `wait`, which is for the socket's buffer: the confirm is waited for in any case.
+                await channel.basic_publish(
+                    body, exchange=exchange, routing_key=key, properties=properties, mandatory=mandatory, wait=False
+                )
         except PublishError:
             raise Unroutable(f"no queue for {exchange}/{key}: run `kreisfunk migrate`") from None
         except DeliveryError:
             raise Refused(f"{exchange}/{key} is full") from None
         except AWAY as error:
             raise BrokerAway(f"no confirm from the broker: {type(error).__name__}") from None
-
-    async def _exchange(self, name: str) -> AbstractExchange:
-        if name not in self._exchanges:
-            self._exchanges[name] = await self.channel.get_exchange(name, ensure=False)
-        return self._exchanges[name]
 
 
 @asynccontextmanager

@@ -5,13 +5,15 @@ A publish with its confirm costs several times what a webhook costs otherwise; o
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Generic, NamedTuple, TypeVar
+from itertools import chain
+from typing import Generic, TypeVar
 
 from services.ingress.ports import NotStored
 
 E = TypeVar("E")
+Answer = asyncio.Future[bool]
 Publish = Callable[[Sequence[E]], Awaitable[None]]
 
 
@@ -19,7 +21,7 @@ Publish = Callable[[Sequence[E]], Awaitable[None]]
 class Limits:
     """The most that one group holds; a single event may weigh more, and then travels alone.
 
-    While a group is in flight, another leaves only once `beside` events wait: several small ones cost more than
+    While a group is in flight, another leaves only once `beside` slices wait: several small ones cost more than
     one that waits for the confirm before it.
     """
 
@@ -28,26 +30,20 @@ class Limits:
     beside: int = 1
 
 
-@dataclass
-class _Submission:
-    """What one submitter waits for: its events that are not confirmed yet."""
+@dataclass(slots=True)
+class _Slice(Generic[E]):
+    """Events of one submitter that travel in the same group, and what it waits for."""
 
-    missing: int
-    stored: asyncio.Future[bool]
-
-    def confirm(self) -> None:
-        self.missing -= 1
-        if self.missing == 0 and not self.stored.done():
-            self.stored.set_result(True)
-
-    def fail(self) -> None:
-        if not self.stored.done():
-            self.stored.set_result(False)
+    events: Sequence[E]
+    weight: int
+    stored: Answer
 
 
-class _Waiting(NamedTuple, Generic[E]):
-    event: E
-    submission: _Submission
+def answer_all(answers: Iterable[Answer], stored: bool) -> None:
+    """Those that have an answer keep it."""
+    for answer in answers:
+        if not answer.done():
+            answer.set_result(stored)
 
 
 @dataclass
@@ -55,21 +51,22 @@ class GroupCommit(Generic[E]):
     """Events of one kind. Run `work` as often as groups may be in flight at the same time."""
 
     publish: Publish[E]
-    weigh: Callable[[E], int]
+    weigh: Callable[[Sequence[E]], int]
     limits: Limits
-    _waiting: deque[_Waiting[E]] = field(default_factory=deque)
+    _waiting: deque[_Slice[E]] = field(default_factory=deque)
     _in_flight: int = 0
+    _loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
     _ready: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def submit(self, events: Sequence[E]) -> asyncio.Future[bool]:
-        """Whether all of them are confirmed. Setting or cancelling it takes back what no group holds yet."""
-        submission = _Submission(len(events), asyncio.get_running_loop().create_future())
-        if events:
-            self._waiting.extend(_Waiting(event, submission) for event in events)
-            self._check()
-        else:
-            submission.stored.set_result(True)
-        return submission.stored
+    def submit(self, events: Sequence[E]) -> list[Answer]:
+        """Whether they are confirmed: most often one answer, more for more than a group holds.
+
+        Setting or cancelling an answer takes back its events if no group holds them yet.
+        """
+        slices = self._slices(events)
+        self._waiting.extend(slices)
+        self._check()
+        return [each.stored for each in slices]
 
     async def work(self) -> None:
         """Publish one group after the other, for ever."""
@@ -82,6 +79,14 @@ class GroupCommit(Generic[E]):
                 self._in_flight -= 1
             self._check()
 
+    def _slices(self, events: Sequence[E]) -> list[_Slice[E]]:
+        """Halves, and halves of these, until each fits into a group."""
+        weight = self.weigh(events)
+        if len(events) == 1 or (len(events) <= self.limits.events and weight <= self.limits.weight):
+            return [_Slice(events, weight, self._loop.create_future())]
+        middle = len(events) // 2
+        return [*self._slices(events[:middle]), *self._slices(events[middle:])]
+
     def _check(self) -> None:
         """Whether a group may leave now."""
         if len(self._waiting) >= (self.limits.beside if self._in_flight else 1):
@@ -89,26 +94,26 @@ class GroupCommit(Generic[E]):
         else:
             self._ready.clear()
 
-    def _take(self) -> list[_Waiting[E]]:
+    def _take(self) -> list[_Slice[E]]:
         """As many as fit from the front, without those whose submitter has gone."""
-        group: list[_Waiting[E]] = []
-        room = self.limits.weight
-        while self._ready.is_set() and self._waiting and len(group) < self.limits.events:
+        group: list[_Slice[E]] = []
+        events, weight = self.limits.events, self.limits.weight
+        while self._ready.is_set() and self._waiting:
             first = self._waiting[0]
-            if not first.submission.stored.done():
-                room -= self.weigh(first.event)
-                if group and room < 0:
+            if not first.stored.done():
+                events -= len(first.events)
+                weight -= first.weight
+                if group and (events < 0 or weight < 0):
                     return group
                 group.append(first)
             self._waiting.popleft()
         return group
 
-    async def _commit(self, group: list[_Waiting[E]]) -> None:
+    async def _commit(self, group: Sequence[_Slice[E]]) -> None:
         try:
-            await self.publish([waiting.event for waiting in group])
+            await self.publish(list(chain.from_iterable(each.events for each in group)))
         except NotStored:
-            for waiting in group:
-                waiting.submission.fail()
+            stored = False
         else:
-            for waiting in group:
-                waiting.submission.confirm()
+            stored = True
+        answer_all((each.stored for each in group), stored)

@@ -1,6 +1,5 @@
 """The broker as the place where events are stored."""
 
-import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -10,7 +9,8 @@ from uuid import uuid4
 
 import structlog
 
-from services.ingress.adapters.group_commit import GroupCommit, Limits
+from services.ingress.adapters.deadlines import Deadlines
+from services.ingress.adapters.group_commit import GroupCommit, Limits, answer_all
 from services.ingress.adapters.metrics import KINDS, Metrics
 from services.ingress.domain.findings import Event
 from services.ingress.domain.groups import by_type, group_of, weigh
@@ -26,7 +26,7 @@ from shared.runtime.clock import Clock
 
 SOURCE = "/kreisfunk/ingress"
 GROUPS_IN_FLIGHT = 2
-GROUP = Limits(events=500, weight=131_072, beside=100)
+GROUP = Limits(events=500, weight=131_072, beside=int(__import__("os").environ.get("BESIDE", "16")))
 ALONE = Limits(events=1, weight=0)
 STORE_SECONDS = 2.0
 MOST_WAITING_WEBHOOKS = 2_000
@@ -42,7 +42,7 @@ class GroupedOutbox:
     """Events by type, each type in groups of its own."""
 
     groups: Mapping[type[Event], GroupCommit[Event]]
-    seconds: float = STORE_SECONDS
+    deadlines: Deadlines = field(default_factory=lambda: Deadlines(STORE_SECONDS))
     _webhooks: int = field(default=0, init=False)
     _events: int = field(default=0, init=False)
 
@@ -50,32 +50,18 @@ class GroupedOutbox:
         """Return when every group that holds one of them is confirmed. Raises NotStored."""
         if self._webhooks >= MOST_WAITING_WEBHOOKS or self._events >= MOST_WAITING_EVENTS:
             raise NotStored("too much is waiting")
+        submitted = [answer for kind, same in by_type(events).items() for answer in self.groups[kind].submit(same)]
+        self.deadlines.watch(submitted)
         self._webhooks += 1
         self._events += len(events)
-        try:
-            await self._store(events)
-        finally:
-            self._webhooks -= 1
-            self._events -= len(events)
-
-    async def _store(self, events: Sequence[Event]) -> None:
-        submitted = [self.groups[kind].submit(same) for kind, same in by_type(events).items()]
-        # A timer is a third of what `asyncio.timeout` costs, and this is paid for every webhook.
-        timer = asyncio.get_running_loop().call_later(self.seconds, _give_up, submitted)
         try:
             for stored in submitted:
                 if not await stored:
                     raise NotStored("the broker did not confirm in time")
         finally:
-            timer.cancel()
-            _give_up(submitted)
-
-
-def _give_up(submitted: Sequence[asyncio.Future[bool]]) -> None:
-    """Nobody waits for these any more: what no group holds yet is not published."""
-    for stored in submitted:
-        if not stored.done():
-            stored.set_result(False)
+            self._webhooks -= 1
+            self._events -= len(events)
+            answer_all(submitted, False)  # what no group holds yet is not published any more
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,5 +107,6 @@ async def open_outbox(publish: Publish) -> AsyncIterator[GroupedOutbox]:
         for kind in KINDS
     }
     works = [group.work() for group in groups.values() for _ in range(GROUPS_IN_FLIGHT)]
-    async with background(*works):
-        yield GroupedOutbox(groups)
+    outbox = GroupedOutbox(groups)
+    async with background(*works, outbox.deadlines.work()):
+        yield outbox

@@ -1,14 +1,14 @@
 """Group commit: everything in exactly one confirmed group, or its submitter is told."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ingress.adapters.group_commit import GroupCommit, Limits
+from services.ingress.adapters.group_commit import Answer, GroupCommit, Limits
 from services.ingress.ports import NotStored
 from shared.runtime.background import background
 
@@ -48,8 +48,13 @@ def run(test: Callable[[], Coroutine[object, object, None]]) -> None:
         runner.run(test())
 
 
-def commit(broker: Broker, limits: Limits = LIMITS, weigh: Callable[[int], int] = lambda _: 1) -> GroupCommit[int]:
+def commit(broker: Broker, limits: Limits = LIMITS, weigh: Callable[[Sequence[int]], int] = len) -> GroupCommit[int]:
     return GroupCommit(publish=broker.publish, weigh=weigh, limits=limits)
+
+
+async def whether_all(submissions: Iterable[Sequence[Answer]]) -> list[bool]:
+    """Of each submission, whether all of it is stored."""
+    return [all(await asyncio.gather(*answers)) for answers in submissions]
 
 
 def working(groups: GroupCommit[int]) -> list[Coroutine[object, object, None]]:
@@ -63,7 +68,7 @@ def numbered(sizes: list[int]) -> list[list[int]]:
 
 
 @given(
-    sizes=st.lists(st.integers(0, 12), max_size=20),
+    sizes=st.lists(st.integers(1, 12), max_size=20),
     refused=st.sets(st.integers(0, 30)),
     beside=st.integers(1, 20),
 )
@@ -76,7 +81,7 @@ def test_each_event_is_in_one_group_and_each_submitter_knows_what_became_of_its_
         groups = commit(broker, Limits(events=5, weight=100, beside=beside))
         submissions = numbered(sizes)
         async with background(*working(groups)):
-            answers = await asyncio.gather(*(groups.submit(events) for events in submissions))
+            answers = await whether_all([groups.submit(events) for events in submissions])
 
         published = [event for group in broker.groups for event in group]
         assert len(published) == len(set(published))
@@ -92,10 +97,10 @@ def test_groups_keep_the_order_and_the_limits(sizes: list[int], weight: int) -> 
         broker = Broker()
         broker.open.set()
         limits = Limits(events=5, weight=weight)
-        groups = commit(broker, limits, weigh=lambda event: event % 7)
+        groups = commit(broker, limits, weigh=lambda events: sum(event % 7 for event in events))
         submissions = numbered(sizes)
         async with background(*working(groups)):
-            await asyncio.gather(*(groups.submit(events) for events in submissions))
+            await whether_all([groups.submit(events) for events in submissions])
 
         assert [event for group in broker.groups for event in group] == list(range(sum(sizes)))
         for group in broker.groups:
@@ -112,7 +117,7 @@ def test_a_refused_group_fails_only_its_own_submitters(refused: set[int]) -> Non
         broker.open.set()
         groups = commit(broker, Limits(events=1, weight=1))
         async with background(*working(groups)):
-            answers = await asyncio.gather(*(groups.submit([event]) for event in range(10)))
+            answers = await whether_all([groups.submit([event]) for event in range(10)])
 
         failed = {broker.groups[number][0] for number in refused}
         assert [event for event, stored in enumerate(answers) if not stored] == sorted(failed)
@@ -137,7 +142,7 @@ async def test_what_arrives_while_groups_are_in_flight_travels_together() -> Non
             await until(broker.has_groups(event + 1))
         answers += [groups.submit([event]) for event in range(WORKERS, 50)]
         broker.open.set()
-        assert all(await asyncio.gather(*answers))
+        assert all(await whether_all(answers))
 
     assert broker.groups == [[0], [1], list(range(2, 50))]
     assert broker.most_in_flight == WORKERS
@@ -145,18 +150,18 @@ async def test_what_arrives_while_groups_are_in_flight_travels_together() -> Non
 
 async def test_a_few_wait_for_the_group_before_them_and_many_leave_beside_it() -> None:
     broker = Broker()
-    groups = commit(broker, Limits(events=100, weight=1000, beside=10))
+    groups = commit(broker, Limits(events=100, weight=1000, beside=5))
     async with background(*working(groups)):
         answers = [groups.submit([0])]
         await until(broker.has_groups(1))
-        answers.append(groups.submit(list(range(1, 10))))
+        answers += [groups.submit([event, event + 1]) for event in (1, 3, 5, 7)]
         await asyncio.sleep(0)  # a turn in which nothing may leave
-        answers.append(groups.submit([10]))
+        answers.append(groups.submit([9, 10]))
         await until(broker.has_groups(2))
         answers.append(groups.submit([11]))
         broker.open.set()
         async with asyncio.timeout(5):
-            assert all(await asyncio.gather(*answers))
+            assert all(await whether_all(answers))
 
     assert broker.groups == [[0], list(range(1, 11)), [11]]
 
@@ -167,38 +172,31 @@ async def test_who_has_gone_takes_back_what_no_group_holds() -> None:
     async with background(*working(groups)):
         held = groups.submit([0, 1])
         await until(broker.has_groups(WORKERS))
-        gone = groups.submit([2, 3])
+        cancelled, answered = groups.submit([2, 3])
         stays = groups.submit([4])
-        gone.cancel()
+        cancelled.cancel()
+        answered.set_result(False)
         broker.open.set()
-        assert await held
-        assert await stays
+        assert await whether_all([held, stays]) == [True, True]
 
     assert broker.groups == [[0], [1], [4]]
 
 
-async def test_who_failed_once_is_not_published_any_further() -> None:
-    broker = Broker(refuses=lambda number: number == 0)
-    groups = commit(broker, Limits(events=1, weight=1))
+async def test_more_than_a_group_holds_is_halved_until_it_fits() -> None:
+    broker = Broker()
+    broker.open.set()
+    groups = commit(broker, Limits(events=4, weight=1000))
     async with background(groups.work()):
-        failing = groups.submit([0, 1, 2])
-        next_one = groups.submit([3])
-        broker.open.set()
-        assert not await failing
-        assert await next_one
+        assert await whether_all([groups.submit(range(10))]) == [True]
 
-    assert broker.groups == [[0], [3]]
-
-
-async def test_a_submission_of_nothing_is_stored_at_once() -> None:
-    assert await commit(Broker()).submit([])
+    assert broker.groups == [[0, 1], [2, 3, 4], [5, 6], [7, 8, 9]]
 
 
 async def test_an_unexpected_error_ends_the_work_loudly() -> None:
     async def publish(_: Sequence[int]) -> None:
         raise ZeroDivisionError
 
-    groups = GroupCommit(publish=publish, weigh=lambda _: 1, limits=LIMITS)
+    groups = GroupCommit(publish=publish, weigh=len, limits=LIMITS)
     groups.submit([1])
     with pytest.raises(ZeroDivisionError):
         await groups.work()

@@ -7,6 +7,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from services.ingress.adapters import outbox as outbox_module
+from services.ingress.adapters.deadlines import Deadlines
 from services.ingress.adapters.group_commit import GroupCommit
 from services.ingress.adapters.metrics import KINDS, Metrics
 from services.ingress.adapters.outbox import GROUP, GroupedOutbox, open_outbox
@@ -15,6 +16,7 @@ from services.ingress.domain.groups import weigh
 from services.ingress.handlers import Receiver
 from services.ingress.ports import NotStored, Outbox, Result
 from shared.contracts.inbound import DeliveryStatus, InboundMessage, WebhookQuarantined
+from shared.runtime.background import background
 from tests.unit.ingress.rules import INDEX, RECEIVED_AT, RING, findings
 from tests.unit.ingress.webhooks import (
     NUMBER_ID,
@@ -118,8 +120,10 @@ async def test_the_outbox_fails_a_webhook_of_which_one_group_is_refused() -> Non
 
 async def test_the_outbox_waits_no_longer_than_it_may() -> None:
     idle = {kind: GroupCommit[Event](publish=_never, weigh=weigh, limits=GROUP) for kind in KINDS}
-    with pytest.raises(NotStored, match="in time"):
-        await GroupedOutbox(idle, seconds=0.01).store(events_of(sample("mixed")))
+    outbox = GroupedOutbox(idle, Deadlines(0.01))
+    async with background(outbox.deadlines.work()):
+        with pytest.raises(NotStored, match="in time"):
+            await outbox.store(events_of(sample("mixed")))
 
 
 @pytest.mark.parametrize(("limit", "most"), [("MOST_WAITING_WEBHOOKS", 0), ("MOST_WAITING_EVENTS", 0)])

@@ -1,0 +1,39 @@
+"""Deadlines: who waits too long is told so, soon after, and nobody else."""
+
+import asyncio
+
+from services.ingress.adapters.deadlines import STEPS, Deadlines
+from services.ingress.adapters.group_commit import Answer
+from shared.runtime.background import background
+
+SECONDS = 0.2
+
+
+def waiting() -> Answer:
+    return asyncio.get_running_loop().create_future()
+
+
+async def test_who_has_no_answer_in_time_gets_false_and_not_before() -> None:
+    loop, deadlines = asyncio.get_running_loop(), Deadlines(SECONDS)
+    async with background(deadlines.work()), asyncio.timeout(5):
+        for _ in range(3):
+            answer, begun = waiting(), loop.time()
+            deadlines.watch([answer])
+            assert not await answer
+            assert loop.time() - begun >= SECONDS * (1 - 1 / STEPS)
+
+
+async def test_an_answer_that_is_there_stays() -> None:
+    deadlines = Deadlines(SECONDS)
+    early, late, gone, never = waiting(), waiting(), waiting(), waiting()
+    async with background(deadlines.work()), asyncio.timeout(5):
+        early.set_result(True)
+        deadlines.watch([early, late, gone, never])
+        await asyncio.sleep(2 * SECONDS / STEPS)
+        late.set_result(True)
+        gone.cancel()
+        assert not await never
+
+    assert early.result()
+    assert late.result()
+    assert gone.cancelled()
