@@ -187,10 +187,18 @@ class Ledger(Protocol):
     async def tidy(self, most: int) -> int: ...
 
 
+@dataclass(frozen=True, kw_only=True)
+class Applied:
+    """Whether it was news at all, and whether a limit is smaller now than before."""
+
+    is_news: bool
+    lowered: bool = False
+
+
 class Account(Protocol):
     """What Meta said about our account. Raises DependencyAway."""
 
-    async def apply(self, change: Change, *, at: datetime) -> bool: ...
+    async def apply(self, change: Change, *, at: datetime) -> Applied: ...
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,6 +17,7 @@ from services.dispatcher.domain.account import (
     TemplateReleased,
     subject,
 )
+from services.dispatcher.ports import Applied
 from shared.database.pool import Connection, Database
 
 _IS_NEWS = """
@@ -25,7 +26,12 @@ on conflict (subject) do update set said_at = excluded.said_at, word = excluded.
 where n.said_at < excluded.said_at or n.said_at = excluded.said_at and n.word <> excluded.word
 returning true
 """
-_PEOPLE_A_DAY = "update dispatcher.rate set people_a_day = $2 where number = $1 and people_setting is not null"
+_PEOPLE_A_DAY = """
+with before as (select people_a_day from dispatcher.rate where number = $1 for update)
+update dispatcher.rate r set people_a_day = $2
+from before where r.number = $1 and r.people_setting is not null
+returning coalesce($2::int < before.people_a_day, $2::int is not null)
+"""
 
 
 class PostgresAccount:
@@ -35,15 +41,15 @@ class PostgresAccount:
         self._database = database
         self._number = number
 
-    async def apply(self, change: Change, *, at: datetime) -> bool:
-        """Do what it says, unless that or something newer was done already; whether it was news."""
+    async def apply(self, change: Change, *, at: datetime) -> Applied:
+        """Do what it says, unless that or something newer was done already."""
         async with self._database.transaction() as connection:
             is_news = bool(await connection.fetchval(_IS_NEWS, subject(change), at, repr(change)))
-            if is_news:
-                await self._act(connection, change)
-            return is_news
+            lowered = await self._act(connection, change) if is_news else False
+            return Applied(is_news=is_news, lowered=lowered)
 
-    async def _act(self, connection: Connection, change: Change) -> None:
+    async def _act(self, connection: Connection, change: Change) -> bool:
+        """Whether a limit became smaller by it."""
         match change:
             case TemplateHeld(template, reason):
                 await connection.execute(ledger_news.HOLD_TEMPLATE, template, reason)
@@ -51,8 +57,9 @@ class PostgresAccount:
                 await connection.execute(ledger_news.RELEASE_TEMPLATE, template)
                 await connection.execute(ledger_news.WAKE_TEMPLATE, template)
             case PeopleADay(limit):
-                await connection.execute(_PEOPLE_A_DAY, self._number, limit)
+                return bool(await connection.fetchval(_PEOPLE_A_DAY, self._number, limit))
             case SenderHeld(reason):
                 await connection.execute(HOLD, self._number, reason)
             case SenderReleased():
                 await connection.execute(RELEASE, self._number)
+        return False

@@ -6,6 +6,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from services.dispatcher.domain.answers import Accepted, Answer, Expired, NoAnswer, NotSent, Refused
 from services.dispatcher.domain.errors import Remedy, rule_for
+from services.dispatcher.domain.news import News
 from services.dispatcher.domain.pacing import Lease
 from services.dispatcher.ports import AppliedStatuses, Claim, Outstanding
 from shared.contracts.message import Lane
@@ -59,6 +60,7 @@ class Metrics:
         self.unaccounted = self._gauge("unaccounted", "Recipients of ended broadcasts without a row in the ledger; 0")
         self.unknown_age = self._gauge("unknown_oldest_seconds", "Age of the oldest unknown outcome; 0 if none")
         self.account_events = self._counter("account_events", "Account webhooks by field", "field")
+        self.account_news = self._counter("account_news", "What Meta said of the account, each once", "news")
         self.forgotten = self._counter("forgotten_rows", "What retention ended, by kind", "kind")
         self.rate_limit.set(limit)
         # Looked up once: finding a child by its labels costs more than counting.
@@ -68,6 +70,8 @@ class Metrics:
             self.waiting.labels(lane.value).set(0)
         for reason in ("late", "full", "nothing"):
             self.lost_slots.labels(reason)
+        for news in News:
+            self.account_news.labels(news.value)
         for result in ("changed", "unmatched"):
             self.status_rows.labels(result)
 
@@ -116,8 +120,10 @@ class Metrics:
     def count_forgotten(self, kind: str, rows: int) -> None:
         self.forgotten.labels(kind).inc(rows)
 
-    def account_event(self, field: str) -> None:
+    def account_event(self, field: str, news: News | None) -> None:
         self.account_events.labels(field if field in _FIELDS else "other").inc()
+        if news is not None:
+            self.account_news.labels(news.value).inc()
 
 
 def _result(answer: Answer) -> str:

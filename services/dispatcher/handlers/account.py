@@ -5,7 +5,8 @@ from collections.abc import Callable
 import structlog
 
 from services.dispatcher.domain.account import meaning
-from services.dispatcher.ports import Account
+from services.dispatcher.domain.news import News, news_of
+from services.dispatcher.ports import Account, Applied
 from shared.contracts.envelope import ContractError, read_data, read_envelope
 from shared.contracts.inbound import AccountEvent, AccountEvents
 from shared.outcome import Dead, Done, Outcome
@@ -14,9 +15,9 @@ _log = structlog.get_logger()
 
 
 class AccountHandler:
-    """`seen` is told the field of each event."""
+    """`seen` is told the field of each event, and what it says to an operator if that is news."""
 
-    def __init__(self, *, account: Account, seen: Callable[[str], None]) -> None:
+    def __init__(self, *, account: Account, seen: Callable[[str, News | None], None]) -> None:
         self._account = account
         self._seen = seen
 
@@ -33,6 +34,7 @@ class AccountHandler:
     async def _act(self, event: AccountEvent) -> None:
         change = meaning(event.field, event.value)
         at = min(event.at or event.received_at, event.received_at)
-        is_news = await self._account.apply(change, at=at) if change else True
-        self._seen(event.field)
-        _log.warning("account_event", field=event.field, change=type(change).__name__, news=is_news)
+        applied = await self._account.apply(change, at=at) if change else Applied(is_news=True)
+        news = news_of(event.field, event.value, change, lowered=applied.lowered) if applied.is_news else None
+        self._seen(event.field, news)
+        _log.warning("account_event", field=event.field, change=type(change).__name__, news=news)

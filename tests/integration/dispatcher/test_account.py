@@ -8,6 +8,7 @@ import pytest
 
 from services.dispatcher.adapters.account import PostgresAccount
 from services.dispatcher.adapters.limiter import Limits, PostgresLimiter
+from services.dispatcher.domain.news import News
 from services.dispatcher.handlers.account import AccountHandler
 from shared.contracts.envelope import encode
 from shared.contracts.inbound import AccountEvent, AccountEvents
@@ -41,7 +42,12 @@ class Account:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
         self.seen: list[str] = []
-        self._handler = AccountHandler(account=PostgresAccount(pool, number=NUMBER), seen=self.seen.append)
+        self.news: list[News | None] = []
+        self._handler = AccountHandler(account=PostgresAccount(pool, number=NUMBER), seen=self._see)
+
+    def _see(self, field: str, news: News | None) -> None:
+        self.seen.append(field)
+        self.news.append(news)
 
     async def says(self, field: str, value: dict[str, Any], *, minutes: int, later: int = 0) -> None:
         at = NOW + timedelta(minutes=minutes)
@@ -113,6 +119,18 @@ async def test_a_limit_that_meta_changed_outlives_a_restart(account: Account, li
     await account.says(CAPABILITY, people(limit), minutes=0)
     await account.starts(250)
     assert await account.people() == limit
+
+
+async def test_an_operator_hears_once_that_a_limit_is_lower_or_a_template_stopped(account: Account) -> None:
+    await account.says(CAPABILITY, people(1_000), minutes=0)
+    await account.says(CAPABILITY, people(2_000), minutes=1)
+    await account.says(CAPABILITY, people(250), minutes=2)
+    await account.says(CAPABILITY, people(250), minutes=2, later=30)
+    await account.says(CAPABILITY, people(-1), minutes=3)
+    await account.says(CAPABILITY, people(100_000), minutes=4)
+    await account.says(TEMPLATE, template("PAUSED"), minutes=5)
+    lowered, raised = News.LIMIT_LOWERED, News.LIMIT
+    assert account.news == [raised, raised, lowered, None, raised, lowered, News.TEMPLATE_HELD]
 
 
 async def test_an_unlimited_number_can_be_limited_again(account: Account) -> None:

@@ -14,6 +14,7 @@ from services.dispatcher.domain.account import (
     meaning,
     subject,
 )
+from services.dispatcher.domain.news import News, news_of
 
 TEMPLATE = "message_template_status_update"
 QUALITY = "phone_number_quality_update"
@@ -24,6 +25,7 @@ MOST = "max_daily_conversations_per_business"
 PAUSED = TemplateHeld("t", "Meta: PAUSED")
 RESTRICTED = SenderHeld("Meta: account restricted")
 PROMOTION = {"restriction_type": "RESTRICTED_BIZ_INITIATED_MESSAGING", "expiration": 1794386600}
+REINSTATED = {"waba_ban_state": "REINSTATE"}
 NEW_NUMBERS = {"restriction_type": "RESTRICTED_ADD_PHONE_NUMBER_ACTION"}
 
 
@@ -83,3 +85,36 @@ def test_what_an_account_webhook_means(field: str, value: dict[str, Any], expect
 def test_changes_of_one_thing_have_one_subject() -> None:
     assert subject(PAUSED) == subject(TemplateReleased("t")) != subject(TemplateReleased("u"))
     assert subject(SenderReleased()) == subject(RESTRICTED) != subject(PeopleADay(1))
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "lowered", "expected"),
+    [
+        (TEMPLATE, {**NAMES, "event": "PAUSED"}, False, News.TEMPLATE_HELD),
+        (TEMPLATE, {**NAMES, "event": "APPROVED"}, False, News.TEMPLATE_RELEASED),
+        (TEMPLATE, {**NAMES, "event": "FLAGGED"}, False, News.QUALITY_LOW),
+        (TEMPLATE, {**NAMES, "event": "PENDING"}, False, News.OTHER),
+        (QUALITY, {"event": "DOWNGRADE", "current_limit": "TIER_2K"}, False, News.LIMIT_LOWERED),
+        (QUALITY, {"event": "UPGRADE", "current_limit": "TIER_2K"}, False, News.LIMIT),
+        (QUALITY, {"event": "FLAGGED"}, False, News.QUALITY_LOW),
+        (QUALITY, {"event": "UNFLAGGED"}, False, News.OTHER),
+        (CAPABILITY, {MOST: 250}, True, News.LIMIT_LOWERED),
+        (CAPABILITY, {MOST: 250}, False, News.LIMIT),
+        (ACCOUNT, {"event": "ACCOUNT_DELETED"}, False, News.SENDER_HELD),
+        (
+            ACCOUNT,
+            {"event": "DISABLED_UPDATE", "ban_info": {"waba_ban_state": "REINSTATE"}},
+            False,
+            News.SENDER_RELEASED,
+        ),
+        ("message_template_quality_update", {"new_quality_score": "RED", **NAMES}, False, News.QUALITY_LOW),
+        ("message_template_quality_update", {"new_quality_score": "GREEN", **NAMES}, False, News.OTHER),
+        ("message_template_quality_update", {"new_quality_score": ["RED"], **NAMES}, False, News.OTHER),
+        ("template_category_update", {"new_category": "MARKETING", **NAMES}, False, News.CATEGORY),
+        ("security", {"event": "PIN_CHANGED"}, False, News.OTHER),
+    ],
+)
+def test_what_an_account_webhook_tells_an_operator(
+    field: str, value: dict[str, Any], lowered: bool, expected: News
+) -> None:
+    assert news_of(field, value, meaning(field, value), lowered=lowered) is expected
