@@ -8,7 +8,7 @@ from pydantic_settings import BaseSettings
 
 from cli.doctor import broker, database, http
 from cli.doctor.findings import Check, Problem
-from cli.doctor.graph import GraphClient, read_definitions
+from cli.doctor.graph import GraphClient, read_definitions, wanted_for
 from cli.doctor.installation import Installation
 from cli.doctor.kinds import KINDS
 from cli.doctor.settings import read_all
@@ -107,7 +107,9 @@ def _templates(installation: Installation, client: GraphClient) -> Iterator[Chec
         yield Check("templates", _always(Problem(str(error), "Correct the file, or name another one.")))
         return
     for topic in topics:
-        yield Check(f"template of {topic.id}", partial(client.check_template, account, topic, definitions))
+        for wanted in wanted_for(topic):
+            name = f"template of {topic.id}{' with a picture' if wanted.picture else ''}"
+            yield Check(name, partial(client.check_template, account, wanted, definitions))
 
 
 def _webhook(installation: Installation, known: Known) -> Iterator[Check]:

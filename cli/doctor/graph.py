@@ -16,6 +16,8 @@ from shared.municipal.configuration import Topic
 
 INVALID_TOKEN = 190
 APPROVED = "APPROVED"
+PICTURE = "HEADER IMAGE"
+MEDIA = ("IMAGE", "VIDEO", "DOCUMENT")
 TEMPLATE_FIELDS = "name,language,status,parameter_format,components"
 MOST_TEMPLATES = "100"
 _PARAMETER = re.compile(r"\{\{\s*(\w+)\s*\}\}")
@@ -27,6 +29,14 @@ class Component(Struct):
 
     type: str
     text: str = ""
+    format: str | None = None
+
+    @property
+    def parameters(self) -> set[str]:
+        """What has to be sent for it: by name, or a medium."""
+        names = {f"{self.type.upper()} {name}" for name in _PARAMETER.findall(self.text)}
+        medium = (self.format or "").upper()
+        return names | {f"{self.type.upper()} {medium}"} if medium in MEDIA else names
 
 
 class Template(Struct):
@@ -40,9 +50,26 @@ class Template(Struct):
 
     @property
     def parameters(self) -> tuple[str, ...]:
-        """How it is filled in: the format, then the names, part by part in the order of the alphabet."""
-        names = {f"{part.type.upper()} {name}" for part in self.components for name in _PARAMETER.findall(part.text)}
-        return (self.parameter_format.lower(), *sorted(names))
+        """How it is filled in: the format, then what is sent, part by part in the order of the alphabet."""
+        sent = {parameter for part in self.components for parameter in part.parameters}
+        return (self.parameter_format.lower(), *sorted(sent))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """A template that a topic is sent with; `picture` is whether it has an image above it."""
+
+    name: str
+    language: str
+    picture: bool = False
+
+
+def wanted_for(topic: Topic) -> list[Wanted]:
+    """One, or two if its notices may have a picture."""
+    usual = [Wanted(name=topic.template, language=topic.language)]
+    if topic.picture_template is None:
+        return usual
+    return [*usual, Wanted(name=topic.picture_template, language=topic.language, picture=True)]
 
 
 class TemplatePage(Struct):
@@ -80,15 +107,15 @@ class GraphClient:
             return None
         return Problem("Meta answers with another number", "Check KREISFUNK_PHONE_NUMBER_ID.")
 
-    async def check_template(self, account: str, topic: Topic, definitions: Sequence[Template]) -> Problem | None:
-        """The topic's template is at Meta, approved, in its language, with our parameters."""
-        query = {"name": topic.template, "fields": TEMPLATE_FIELDS, "limit": MOST_TEMPLATES}
+    async def check_template(self, account: str, wanted: Wanted, definitions: Sequence[Template]) -> Problem | None:
+        """The template is at Meta, approved, in its language, with our parameters."""
+        query = {"name": wanted.name, "fields": TEMPLATE_FIELDS, "limit": MOST_TEMPLATES}
         try:
             body = await self._get(f"{account}/message_templates", query)
             existing = msgspec.json.decode(body, type=TemplatePage).data
         except (Refused, msgspec.DecodeError) as error:
             return _problem_of(error)
-        return judge_template(topic, definitions, existing)
+        return judge_template(wanted, definitions, existing)
 
     async def _get(self, path: str, query: Mapping[str, str]) -> bytes:
         """The body of an answer with status 200. Raises Refused."""
@@ -113,12 +140,16 @@ def judge_refusal(status: int, code: int | None) -> Problem:
     return Problem(f"Meta answers with status {status}, code {code}", advice)
 
 
-def judge_template(topic: Topic, definitions: Sequence[Template], existing: Sequence[Template]) -> Problem | None:
+def judge_template(wanted: Wanted, definitions: Sequence[Template], existing: Sequence[Template]) -> Problem | None:
     """Compares what we send with what Meta would take."""
-    ours, theirs = _find(topic, definitions), _find(topic, existing)
-    name = f"{topic.template} in language {topic.language}"
+    ours, theirs = _find(wanted, definitions), _find(wanted, existing)
+    name = f"{wanted.name} in language {wanted.language}"
     if ours is None:
         return Problem(f"{name} is not in our file of templates", "Add it there, or correct the county's file.")
+    if wanted.picture != (PICTURE in ours.parameters):
+        return Problem(
+            f"{name} has {'no' if wanted.picture else 'an'} image above it", "Correct our file of templates."
+        )
     if theirs is None:
         return Problem(f"{name} does not exist at Meta", "Create it there from our file of templates.")
     if theirs.status != APPROVED:
@@ -129,9 +160,9 @@ def judge_template(topic: Topic, definitions: Sequence[Template], existing: Sequ
     return None
 
 
-def _find(topic: Topic, templates: Sequence[Template]) -> Template | None:
-    wanted = (topic.template, topic.language)
-    return next((template for template in templates if (template.name, template.language) == wanted), None)
+def _find(wanted: Wanted, templates: Sequence[Template]) -> Template | None:
+    named = (wanted.name, wanted.language)
+    return next((template for template in templates if (template.name, template.language) == named), None)
 
 
 def _problem_of(error: Refused | msgspec.DecodeError) -> Problem:

@@ -109,6 +109,13 @@ async def test_a_template_that_is_not_at_meta_is_found(operator: Operator, tmp_p
     assert found == {"template of stellen": "kreisfunk_stellen_v2 in language de does not exist at Meta"}
 
 
+async def test_a_template_with_a_picture_that_has_none_in_our_file_is_found(operator: Operator, tmp_path: Path) -> None:
+    county = tmp_path / "county.toml"
+    county.write_text((CONFIG / "county.toml").read_text().replace("kreisfunk_stellen_bild_v1", "kreisfunk_stellen_v1"))
+    found = problems(await look(operator, "dispatcher", "--county", str(county)))
+    assert found == {"template of stellen with a picture": "kreisfunk_stellen_v1 in language de has no image above it"}
+
+
 async def test_a_role_that_can_do_too_much_is_found(operator: Operator, stack: Stack) -> None:
     owner = Servers(database_url=stack.database_url, broker_url=stack.broker_url, broker_api_url=stack.broker_api_url)
     await run_as_superuser(owner, "grant create on schema dispatcher to kreisfunk_dispatcher")

@@ -5,7 +5,7 @@ import pytest
 
 from cli.broker import away_advice
 from cli.doctor.broker import judge_dead_letters, judge_topology
-from cli.doctor.graph import Component, Template, judge_refusal, judge_template, read_definitions
+from cli.doctor.graph import Component, Template, Wanted, judge_refusal, judge_template, read_definitions, wanted_for
 from deploy.local.environments import CONFIG
 from services.subscriptions.domain.county import County
 from shared.amqp.connection import BrokerAway
@@ -13,6 +13,7 @@ from shared.amqp.inspection import Inventory
 from shared.municipal.configuration import Category, Topic
 from shared.municipal.file import read_configuration
 
+WANTED = Wanted(name="stellen_v1", language="de")
 TOPIC = Topic(id="stellen", title="Stellen", template="stellen_v1", category=Category.MARKETING)
 OURS = Template(
     name="stellen_v1",
@@ -24,7 +25,7 @@ THEIRS = msgspec.structs.replace(OURS, status="APPROVED", parameter_format="NAME
 
 
 def judged(*existing: Template) -> str | None:
-    problem = judge_template(TOPIC, [OURS], existing)
+    problem = judge_template(WANTED, [OURS], existing)
     return problem.what if problem else None
 
 
@@ -63,7 +64,7 @@ def test_a_template_must_have_our_parameters(changed: dict[str, object]) -> None
 
 
 def test_a_topic_needs_a_template_in_our_file() -> None:
-    problem = judge_template(TOPIC, [], [THEIRS])
+    problem = judge_template(WANTED, [], [THEIRS])
     assert problem is not None
     assert "not in our file" in problem.what
 
@@ -72,8 +73,42 @@ def test_our_own_files_agree_with_each_other() -> None:
     definitions = read_definitions(CONFIG / "templates.json")
     approved = [msgspec.structs.replace(template, status="APPROVED") for template in definitions]
     topics = read_configuration(CONFIG / "county.toml", County).topics
-    assert [judge_template(topic, definitions, approved) for topic in topics] == [None] * len(topics)
-    assert {template.parameters for template in definitions} == {("named", "BODY headline", "BODY text")}
+    wanted = [one for topic in topics for one in wanted_for(topic)]
+    assert [judge_template(one, definitions, approved) for one in wanted] == [None] * 2 * len(topics)
+    words = ("named", "BODY headline", "BODY text")
+    assert {template.parameters for template in definitions} == {words, (*words, "HEADER IMAGE")}
+
+
+def test_a_topic_without_a_picture_template_needs_one_template() -> None:
+    assert wanted_for(TOPIC) == [WANTED]
+
+
+PICTURE = Component("HEADER", format="IMAGE")
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "problem"),
+    [
+        ([PICTURE], [PICTURE], None),
+        ([PICTURE], [], "has other parameters at Meta"),
+        ([PICTURE], [Component("HEADER", format="DOCUMENT")], "has other parameters at Meta"),
+        ([], [PICTURE], "has no image above it"),
+    ],
+)
+def test_a_template_with_a_picture_needs_an_image_here_and_at_meta(
+    ours: list[Component], theirs: list[Component], problem: str | None
+) -> None:
+    definition = msgspec.structs.replace(OURS, components=[*ours, *OURS.components])
+    existing = msgspec.structs.replace(THEIRS, components=[*theirs, *OURS.components])
+    found = judge_template(Wanted(name="stellen_v1", language="de", picture=True), [definition], [existing])
+    assert (found.what if found else None) == (problem and f"stellen_v1 in language de {problem}")
+
+
+def test_a_template_without_a_picture_has_no_image() -> None:
+    definition = msgspec.structs.replace(OURS, components=[PICTURE, *OURS.components])
+    found = judge_template(WANTED, [definition], [THEIRS])
+    assert found is not None
+    assert "has an image" in found.what
 
 
 def test_an_invalid_token_is_told_from_other_refusals() -> None:
