@@ -26,7 +26,7 @@ POLL_SECONDS = 0.5
 LOST_SECONDS = 120.0
 REJECTING = (400, 403, 413, 422)
 FORBIDDEN = 403
-NOT_THIS_TOKEN = Problem(field="token", problem="is not for this; ask the operator for one that is")
+ANOTHER_TOKEN = "ask the operator for a token that is for it"  # noqa: S105 - advice
 T = TypeVar("T")
 
 
@@ -158,9 +158,8 @@ def problems_in(reply: Reply) -> tuple[Problem, ...]:
         details = msgspec.json.decode(reply.content, type=ProblemDetails)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return (Problem(field="event", problem=f"is refused with {reply.status}"),)
-    found = tuple(Problem(field=error.field, problem=error.problem) for error in details.errors)
-    if reply.status == FORBIDDEN and not found:
-        return (NOT_THIS_TOKEN,)
+    advice = f"; {ANOTHER_TOKEN}" if reply.status == FORBIDDEN else ""
+    found = tuple(Problem(field=error.field, problem=error.problem + advice) for error in details.errors)
     return found or (Problem(field="event", problem=details.detail or details.title),)
 
 

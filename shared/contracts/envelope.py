@@ -23,8 +23,9 @@ class ContractError(ValueError):
 class Envelope(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The attributes of an event; `data` is left as it came until its type is known.
 
-    `expirytime` is a known extension. `kreisfunksystem` is one of ours: the registered system whose event the HTTP
-    door passes on; from anybody else it counts for nothing.
+    `expirytime` is a known extension. Two are of ours, and count for nothing from anybody but the HTTP door:
+    `kreisfunksystem` is the registered system whose event it passes on, and `kreisfunktopics`, separated by commas, are
+    those that the system's token is for, if not for all.
     """
 
     id: Annotated[str, Meta(min_length=1, max_length=200)]
@@ -36,6 +37,7 @@ class Envelope(Struct, frozen=True, kw_only=True, omit_defaults=True):
     expirytime: Annotated[datetime, Meta(tz=True)] | None = None
     datacontenttype: str = ""
     kreisfunksystem: str | None = None
+    kreisfunktopics: str | None = None
     traceparent: str | None = None
     data: Raw = Raw(b"null")
 

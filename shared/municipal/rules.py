@@ -27,6 +27,13 @@ def system_name(envelope: Envelope, login: str | None) -> str | None:
     return login if envelope.kreisfunksystem is None else None
 
 
+def only_topics(envelope: Envelope, login: str | None) -> frozenset[str] | None:
+    """The topics whose notices this event may be about, where the door bound it to some; None is all."""
+    if login != DOOR or envelope.kreisfunktopics is None:
+        return None
+    return frozenset(envelope.kreisfunktopics.split(","))
+
+
 def notice_problems(
     envelope: Envelope, system: System | None, configuration: Configuration, now: datetime
 ) -> tuple[Problem, ...]:

@@ -26,7 +26,7 @@ _WITHDRAWN = """
         select from subscriptions.notice where source = $1 and notice = $2 and withdrawn_at is not null)
 """
 _REVISIONS = """
-    select id, revision, digest, expires_at, state from subscriptions.broadcast
+    select id, revision, digest, topic, expires_at, state from subscriptions.broadcast
     where source = $1 and notice = $2 order by revision
 """
 _FOLLOWED = "select id, topic from subscriptions.broadcast where source = $1 and notice = $2 order by revision"

@@ -121,6 +121,7 @@ def revision_from(row: Row) -> Revision:
         broadcast=UUID(int=row["id"].int),
         number=row["revision"],
         digest=row["digest"],
+        topic=row["topic"],
         expires_at=row["expires_at"],
         cancelled=row["state"] == "cancelled",
     )

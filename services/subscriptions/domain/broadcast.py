@@ -80,6 +80,7 @@ class Revision:
     broadcast: UUID
     number: int
     digest: bytes
+    topic: str
     expires_at: datetime
     cancelled: bool = False
 

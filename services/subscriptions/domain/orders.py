@@ -18,13 +18,17 @@ from shared.municipal.configuration import Prices, Topic
 from shared.municipal.identity import USED
 from shared.municipal.systems import System
 
+NOT_YOURS = Problem(field="subject", problem="is no notice about the topics that this token is for")
 WITHDRAWN = "withdrawn"
 SUPERSEDED = "superseded"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Order:
-    """An event of `system` that is right as far as the rules can see; without `content` it withdraws its notice."""
+    """An event of `system` that is right as far as the rules can see; without `content` it withdraws its notice.
+
+    With `only_topics` it may not touch a notice of any other topic.
+    """
 
     envelope: Envelope
     system: System
@@ -33,6 +37,7 @@ class Order:
     content: NoticeContent | None = None
     topic: Topic | None = None
     reason: str = ""
+    only_topics: frozenset[str] | None = None
 
     @property
     def quotas(self) -> tuple[Quota, ...]:
@@ -93,6 +98,8 @@ def decide(order: Order, situation: Situation, terms: Terms) -> Decision:
     """What is to be done about an order."""
     if situation.answered:
         return repeated(order.digest, situation.answered)
+    if not _may_touch(order, situation):
+        return Decision(problems=(NOT_YOURS,))
     if order.content is None or order.topic is None:
         return _withdraw(order, situation, terms.now)
     assert order.envelope.expirytime is not None  # noqa: S101 - the rules ask for it
@@ -110,6 +117,14 @@ def decide(order: Order, situation: Situation, terms: Terms) -> Decision:
     if known is not None:
         return _known(order, known, broadcast, situation, terms)
     return _publish(order, broadcast, situation, terms)
+
+
+def _may_touch(order: Order, situation: Situation) -> bool:
+    """Whose topics are bound may not withdraw what nobody knows, either: it could be of any topic."""
+    if order.only_topics is None:
+        return True
+    topics = {revision.topic for revision in situation.revisions}
+    return topics <= order.only_topics and (bool(topics) or order.content is not None)
 
 
 def _same(notice: Notice, situation: Situation) -> Revision | None:

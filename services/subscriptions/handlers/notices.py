@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from services.subscriptions.domain import rejection
@@ -16,7 +16,7 @@ from shared.contracts.notices import NoticeWithdrawn
 from shared.municipal.binding import AmqpMessage, read_message
 from shared.municipal.identity import event_digest
 from shared.municipal.reading import Unreadable
-from shared.municipal.rules import notice_problems, origin_problems, read_notice, system_name
+from shared.municipal.rules import notice_problems, only_topics, origin_problems, read_notice, system_name
 from shared.municipal.systems import System
 from shared.outcome import Done, Outcome
 from shared.runtime.clock import Clock
@@ -41,12 +41,12 @@ class NoticeDesk:
         except Unreadable as error:
             return await self._reject(error.problems, Named.unreadable(error, message.login))
         system = self.county.system(system_name(envelope, message.login))
-        decision = await self._decide(envelope, system)
+        decision = await self._decide(envelope, system, message.login)
         if decision.problems:
             return await self._reject(decision.problems, Named.of(envelope, system.name if system else message.login))
         return await self._tell(decision)
 
-    async def _decide(self, envelope: Envelope, system: System | None) -> Decision:
+    async def _decide(self, envelope: Envelope, system: System | None, login: str | None) -> Decision:
         """What was obeyed before is known by its id, even if by now it would be too late for it."""
         foreign = origin_problems(envelope, system)
         answered = None if foreign else await self.notices.answered(envelope.source, envelope.id)
@@ -63,16 +63,21 @@ class NoticeDesk:
             prices=self.county.prices,
             messages_per_second=self.messages_per_second,
         )
-        order = self._order(envelope, system)
+        order = self._order(envelope, system, only_topics(envelope, login))
         return await self.notices.once(order, now, partial(decide, order, terms=terms))
 
-    def _order(self, envelope: Envelope, system: System) -> Order:
-        notice, digest = read_notice(envelope), event_digest(envelope)
-        subject = envelope.subject or ""
+    def _order(self, envelope: Envelope, system: System, only: frozenset[str] | None) -> Order:
+        notice = read_notice(envelope)
+        order = Order(
+            envelope=envelope,
+            system=system,
+            digest=event_digest(envelope),
+            subject=envelope.subject or "",
+            only_topics=only,
+        )
         if isinstance(notice, NoticeWithdrawn):
-            return Order(envelope=envelope, system=system, digest=digest, subject=subject, reason=notice.reason)
-        topic = self.county.topic(notice.topic)
-        return Order(envelope=envelope, system=system, digest=digest, subject=subject, content=notice, topic=topic)
+            return replace(order, reason=notice.reason)
+        return replace(order, content=notice, topic=self.county.topic(notice.topic))
 
     async def _tell(self, decision: Decision) -> Outcome:
         if decision.broadcast:

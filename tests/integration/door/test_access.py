@@ -1,12 +1,13 @@
 """Who is let in, and how little the others learn."""
 
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
 from tests.integration.door.conftest import NoticeQueue
 from tests.integration.door.county import PRESS, ROADS_SOURCE, TOKENS, text_of, token, write_tokens
-from tests.integration.door.door import BATCH, UPDATED, WITHDRAWN, Answer, Door, data, event, running_door
+from tests.integration.door.door import BATCH, PUBLISHED, UPDATED, WITHDRAWN, Answer, Door, data, event, running_door
 from tests.servers import wait_for
 
 
@@ -66,12 +67,24 @@ async def test_another_topic_and_a_foreign_source_are_forbidden(door: Door, noti
     assert await notices.take() == []
 
 
-async def test_a_token_for_some_topics_publishes_about_those_and_changes_nothing_else(door: Door) -> None:
-    mine = event(data=data(topic="stellen"))
-    assert (await door.publish(mine, token="jobs")).status == 202
-    for kind, content in ((UPDATED, data(topic="stellen", revision=2)), (WITHDRAWN, {})):
-        answer = await door.publish({**mine, "id": kind, "type": kind, "data": content}, token="jobs")
-        assert (answer.status, answer.fields) == (403, ["type"])
+async def test_what_a_token_for_some_topics_sends_is_bound_to_them_whatever_it_says(
+    door: Door, notices: NoticeQueue
+) -> None:
+    mine = event(data=data(topic="stellen"), kreisfunktopics="strassensperrungen")
+    whole = ((PUBLISHED, data(topic="stellen")), (UPDATED, data(topic="stellen", revision=2)), (WITHDRAWN, {}))
+    for kind, content in whole:
+        answer = await door.publish({**mine, "id": uuid4().hex, "type": kind, "data": content}, token="jobs")
+        assert answer.status == 202, answer.text
+    assert {found["kreisfunktopics"] for found, _ in await notices.take()} == {"stellen"}
+    foreign = {**mine, "id": uuid4().hex, "type": UPDATED, "data": data(revision=2)}
+    answer = await door.publish(foreign, token="jobs")
+    assert (answer.status, answer.fields) == (403, ["topic"])
+
+
+async def test_what_a_token_for_all_topics_sends_is_not_bound(door: Door, notices: NoticeQueue) -> None:
+    assert (await door.publish(event(data=data(), kreisfunktopics="stellen"))).status == 202
+    [(found, _)] = await notices.take()
+    assert "kreisfunktopics" not in found
 
 
 async def test_guessing_is_slowed_down_and_disturbs_nobody_who_works(broker_url: str, tmp_path: Path) -> None:

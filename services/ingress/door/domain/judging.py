@@ -13,7 +13,7 @@ from services.ingress.door.domain.writing import Written
 from shared.contracts.envelope import Envelope
 from shared.contracts.events import Problem
 from shared.contracts.message import Lane
-from shared.contracts.notices import NoticeContent, NoticePublished
+from shared.contracts.notices import NoticeContent
 from shared.municipal.configuration import Configuration
 from shared.municipal.rules import notice_problems, read_notice
 from shared.municipal.systems import System
@@ -21,11 +21,16 @@ from shared.municipal.systems import System
 
 @dataclass(frozen=True, kw_only=True)
 class Caller:
-    """A system that has shown a token; `system` has the topics that the token is for."""
+    """A system that has shown a token; `system` has the topics that the token is for, `narrowed` if not all."""
 
     token: str
     system: System
     narrowed: bool = False
+
+    def signed(self, event: Envelope) -> Envelope:
+        """As it is passed on: whose it is, and which topics its token is for."""
+        topics = ",".join(self.system.topics) if self.narrowed else None
+        return msgspec.structs.replace(event, kreisfunksystem=self.system.name, kreisfunktopics=topics)
 
 
 def judge(written: Written, caller: Caller, configuration: Configuration, now: datetime) -> None:
@@ -51,8 +56,6 @@ def _problems(
         yield Problem(field="kreisfunksystem", problem="is named by the token; leave it out"), False
     for problem in notice_problems(event, caller.system, configuration, now):
         yield problem, problem.field == "source" or (problem.field == "topic" and _names_topic(event))
-    if caller.narrowed and event.type != NoticePublished.TYPE:
-        yield Problem(field="type", problem="needs a token for all topics of the system"), True
 
 
 def _names_topic(event: Envelope) -> bool:

@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import msgspec
-
 from services.ingress.door.domain.judging import Caller, judge, outlook, receipt
 from services.ingress.door.domain.receipts import Outlook, Receipt
 from services.ingress.door.domain.refusals import Kind, Refusal, later
@@ -47,7 +45,7 @@ class Desk:
         """Return when the broker has all of them. Raises Refusal; then some of a batch may be stored nevertheless."""
         written = self.read(request, caller)
         for event in written.events:  # one after the other, since a batch may publish a notice and change it
-            await self._store(msgspec.structs.replace(event, kreisfunksystem=caller.system.name))
+            await self._store(caller.signed(event))
             self.board.published(event, caller)
         return written, [receipt(event) for event in written.events]
 
