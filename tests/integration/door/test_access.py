@@ -71,7 +71,11 @@ async def test_what_a_token_for_some_topics_sends_is_bound_to_them_whatever_it_s
     door: Door, notices: NoticeQueue
 ) -> None:
     mine = event(data=data(topic="stellen"), kreisfunktopics="strassensperrungen")
-    whole = ((PUBLISHED, data(topic="stellen")), (UPDATED, data(topic="stellen", revision=2)), (WITHDRAWN, {}))
+    whole: tuple[tuple[str, dict[str, object]], ...] = (
+        (PUBLISHED, data(topic="stellen")),
+        (UPDATED, data(topic="stellen", revision=2)),
+        (WITHDRAWN, {}),
+    )
     for kind, content in whole:
         answer = await door.publish({**mine, "id": uuid4().hex, "type": kind, "data": content}, token="jobs")
         assert answer.status == 202, answer.text
