@@ -5,7 +5,7 @@ CITIZENS ?= 1000
 RATE ?= 80
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo up test check lint types imports format lock smoke browser-test faults clean
+.PHONY: help venv demo up test check lint types imports format lock smoke browser-test asyncapi-test faults clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1	/p' $(MAKEFILE_LIST) | expand -t 18
@@ -51,6 +51,11 @@ smoke: venv  ## the main job on docker compose (needs a container engine)
 browser-test: venv  ## the phones in a real browser (Debian's Chromium; as root it is installed)
 	@test -x /usr/bin/chromium || { test "$$(id -u)" = 0 && apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null; } || { echo "Install Chromium (Debian: apt-get install chromium) and try again."; exit 1; }
 	@KREISFUNK_TEST_BROWSER=1 $(BIN)/pytest tests/e2e/browser
+
+asyncapi-test: venv  ## the AsyncAPI document by AsyncAPI's own schema (needs npm)
+	@command -v npm >/dev/null || { echo "Install npm (Debian: apt-get install npm) and try again."; exit 1; }
+	@npm ci --prefix tests/contract/official --ignore-scripts --no-audit --no-fund --silent
+	@KREISFUNK_TEST_ASYNCAPI=1 $(BIN)/pytest tests/contract/official
 
 faults: venv  ## the fault bench (SEED=1 MINUTES=5, or SHORT=1 for a short one)
 	@$(BIN)/kreisfunk faults --seed $(or $(SEED),1) $(if $(SHORT),--short) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(DELIVERIES),--deliveries $(DELIVERIES))

@@ -9,6 +9,9 @@ from hypothesis import settings
 
 from tests.databases import Database, fresh_database, migrated_template
 from tests.servers import Servers, running_servers, vhost_on
+from tests.tap.reading import Tap, tapped
+
+pytest_plugins = ("tests.tap.plugin", "pytester")
 
 # A machine that is busy is no failure.
 settings.register_profile("patient", deadline=None)
@@ -42,7 +45,18 @@ async def module_database(servers: Servers, database_template: str) -> AsyncIter
 
 
 @pytest.fixture(scope="module")
-async def vhost(servers: Servers) -> AsyncIterator[str]:
-    """The administrator's AMQP URL of a fresh, empty vhost, for the tests of one module."""
-    async with vhost_on(servers, f"test-{secrets.token_hex(6)}") as url:
-        yield url
+async def tap(servers: Servers) -> AsyncIterator[Tap]:
+    """A fresh, empty vhost, for the tests of one module. At the end, all that was published there must be as the
+    contracts say; a test that publishes something else on purpose is marked `foreign_messages`, with the reason.
+    """
+    async with (
+        vhost_on(servers, f"test-{secrets.token_hex(6)}") as url,
+        tapped(url, servers.broker_api_url) as tap,
+    ):
+        yield tap
+
+
+@pytest.fixture(scope="module")
+async def vhost(tap: Tap) -> str:
+    """The administrator's AMQP URL of the module's vhost."""
+    return tap.url

@@ -17,7 +17,10 @@ from deploy.local.postgres import local_postgres
 from deploy.local.process import port_is_open
 from deploy.local.rabbitmq import local_rabbitmq
 from deploy.local.together import enter_both
+from tests.tap.restarts import trace_from_the_start
 
+# Where tests stop and start the broker.
+LASTING_VHOST = "broker-away"
 EVERYTHING = {"configure": ".*", "write": ".*", "read": ".*"}
 
 Step = Callable[[], Awaitable[None]]
@@ -76,6 +79,7 @@ async def own_servers() -> AsyncIterator[Servers]:
     with tempfile.TemporaryDirectory(prefix="kreisfunk-test-") as name:
         os.chmod(name, 0o711)  # noqa: S103 (the user that PostgreSQL runs under has to pass)
         folder = Path(name)
+        trace_from_the_start(folder / "rabbitmq", LASTING_VHOST)
         async with AsyncExitStack() as stack:
             postgres, rabbitmq = await enter_both(
                 stack,

@@ -149,7 +149,7 @@ def _operations() -> Iterator[tuple[str, Document]]:
     for (exchange, key), kinds in routes().items():
         channel = channel_id(exchange, key)
         sender = sender_of(kinds[0])
-        readers = [queue for queue in topology.QUEUES if _reads(queue, exchange, key)]
+        readers = [queue for queue in topology.QUEUES if reads(queue, exchange, key)]
         if sender is not None:
             yield f"{sender}.sends.{channel}", _operation("send", channel, kinds, f"The {sender} publishes it.")
         for queue in readers:
@@ -157,7 +157,8 @@ def _operations() -> Iterator[tuple[str, Document]]:
             yield f"{queue.owner}.receives.{channel}", _operation("receive", channel, kinds, summary)
 
 
-def _reads(queue: topology.Queue, exchange: str, key: str) -> bool:
+def reads(queue: topology.Queue, exchange: str, key: str) -> bool:
+    """Whether what is published there comes into the queue."""
     return queue.exchange == exchange and any(
         pattern == key or (pattern.endswith(".#") and key.startswith(pattern[:-1])) for pattern in queue.keys
     )
@@ -191,12 +192,14 @@ def _message(kind: type[Message]) -> Document:
 
 def _payload(kind: type[Message]) -> Document:
     """The envelope, and what this type makes of it."""
+    needed = NEEDED.get(kind, ())
     own = {
+        **{name: {"type": "string"} for name in needed},  # the envelope lets it be null, which is the same as left out
         "specversion": {"const": "1.0"},
         "type": {"const": kind.TYPE},
         "data": {"$ref": f"#/components/schemas/{kind.__name__}"},
     }
-    required = [*ALWAYS, *NEEDED.get(kind, ())]
+    required = [*ALWAYS, *needed]
     return {
         "allOf": [
             {"$ref": "#/components/schemas/Envelope"},

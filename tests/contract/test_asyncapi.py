@@ -1,7 +1,7 @@
 """The AsyncAPI document is that of the code and built as AsyncAPI 3.0 wants it, and its schemas take our messages.
 
-No package that could be a dependency carries the official schema, so its rules for what we use stand here: for each
-object the fields that it must have, and those that it may have.
+No Python package carries the official schema (`make asyncapi-test` gets it from npm), so its rules for what we use
+stand here: for each object the fields that it must have, and those that it may have.
 """
 
 import json
@@ -161,6 +161,8 @@ def test_a_payload_takes_its_example_and_nothing_else(name: str) -> None:
     assert not check.is_valid({**example, "type": "de.kreisfunk.notice.published.v9"})
     assert not check.is_valid({**example, "data": {key: [[]] for key in example["data"]}})
     assert not check.is_valid({key: value for key, value in example.items() if key != "source"})
+    for needed in NEEDED.get(MESSAGES[name], ()):
+        assert not check.is_valid({**example, needed: None})
 
 
 def test_schemas_are_schemas() -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from tests.e2e.demo.running import started
 from tests.integration.local.processes import living_processes_with
+from tests.tap.following import followed
 
 CITIZENS, RATE = 60, 40
 LEAVING, ASKING, NOTICES = 3, 1, 2
@@ -18,7 +19,7 @@ NAMES = """citizens subscribed replies audience accepted delivered lost duplicat
 
 async def play(folder: Path, *options: str) -> tuple[int | None, str, str]:
     arguments = ("--citizens", str(CITIZENS), "--rate", str(RATE), "--folder", str(folder), *options)
-    async with started("demo", *arguments) as process:
+    async with started("demo", *arguments) as process, followed(folder):
         output, progress = await process.communicate()
     return process.returncode, output.decode(), progress.decode()
 

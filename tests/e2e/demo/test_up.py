@@ -15,6 +15,7 @@ from tests.e2e.demo.running import END_SECONDS, lines_until, started
 from tests.integration.cli.commands import kreisfunk
 from tests.integration.local.processes import is_alive, living_processes_with
 from tests.servers import wait_for
+from tests.tap.following import followed
 
 CITIZENS = 5
 HEADLINE, TEXT = "Vollsperrung L 149", "Die L 149 ist bis Freitag gesperrt."
@@ -48,7 +49,7 @@ async def _read(session: aiohttp.ClientSession, url: str) -> str:
 @pytest.mark.timeout(240)
 async def test_it_is_up_until_ctrl_c(folder: Path) -> None:
     place = folder / "up"
-    async with started("up", "--folder", str(place)) as process:
+    async with started("up", "--folder", str(place)) as process, followed(place):
         shown = values(await lines_until(process, LAST_LINE))
         url, token = urldefrag(shown.pop("Phones"))
         shown.pop("Webhook")

@@ -9,13 +9,17 @@ import pytest
 
 from deploy.local.stack import Stack, local_stack
 from tests.e2e.dialogue.town import Town, town_of
+from tests.tap.reading import tapped
 
 
 @pytest.fixture(scope="session")
 async def stack() -> AsyncIterator[Stack]:
     with tempfile.TemporaryDirectory(prefix="kreisfunk-test-") as name:
         os.chmod(name, 0o711)  # noqa: S103 (the user that PostgreSQL runs under has to pass)
-        async with local_stack(Path(name) / "town", subscriptions=2, ingresses=2, messages_per_second=200) as stack:
+        async with (
+            local_stack(Path(name) / "town", subscriptions=2, ingresses=2, messages_per_second=200) as stack,
+            tapped(stack.broker_url, stack.broker_api_url),
+        ):
             yield stack
 
 

@@ -14,6 +14,7 @@ from deploy.local.environments import CONFIG
 from deploy.local.stack import Stack, local_stack
 from tests.integration.cli.commands import kreisfunk_here
 from tests.servers import wait_for
+from tests.tap.reading import tapped
 
 CITIZENS = 120
 RATE = 40
@@ -93,6 +94,7 @@ async def running_town(folder: Path, *, county: Path = CONFIG / "county.toml", r
         stack = await ends.enter_async_context(
             local_stack(folder, dispatchers=2, messages_per_second=rate, settings=SETTINGS, county=county)
         )
+        await ends.enter_async_context(tapped(stack.broker_url, stack.broker_api_url))
         town = Town(
             stack=stack,
             simulator=await ends.enter_async_context(open_simulator(stack.simulator_url, stack.control_token)),

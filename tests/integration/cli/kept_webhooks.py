@@ -14,7 +14,7 @@ from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 from services.ingress.domain.findings import Problem, ProblemKind
 from services.ingress.domain.translate import quarantine
 from shared.amqp import topology
-from shared.contracts.envelope import encode
+from shared.contracts.envelope import CONTENT_TYPE, encode
 from shared.contracts.inbound import InboundMessages
 from tests.integration.ingress.queues import Queues
 from tests.servers import wait_for
@@ -54,7 +54,8 @@ class Ward:
         await self.put(name, event)
 
     async def put(self, name: str, event: bytes) -> None:
-        message = aio_pika.Message(event, message_id=name, delivery_mode=aio_pika.DeliveryMode.PERSISTENT)
+        mode = aio_pika.DeliveryMode.PERSISTENT
+        message = aio_pika.Message(event, message_id=name, content_type=CONTENT_TYPE, delivery_mode=mode)
         exchange = await self.channel.get_exchange(topology.INBOUND, ensure=False)
         await exchange.publish(message, "quarantined")
 

@@ -14,11 +14,15 @@ from shared.amqp import topology
 from tests.integration.cli.commands import Ended, kreisfunk
 from tests.integration.cli.whole_stack import Operator, operator_of
 from tests.servers import Servers, run_as_superuser, url_with_database, wait_for
+from tests.tap.reading import tapped
 
 
 @pytest.fixture(scope="module")
 async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
-    async with local_stack(tmp_path_factory.mktemp("stack"), dispatchers=1) as running:
+    async with (
+        local_stack(tmp_path_factory.mktemp("stack"), dispatchers=1) as running,
+        tapped(running.broker_url, running.broker_api_url),
+    ):
         yield running
 
 

@@ -14,16 +14,8 @@ from shared.contracts.notices import NoticePublished, NoticeWithdrawn
 from tests.integration.cli.commands import kreisfunk
 from tests.integration.cli.desk import BROADCAST, PASSWORD, SENT_TO_ALL, TAKEN_BACK, Desk, let_log_in, open_desk
 from tests.servers import Servers, vhost_on
-from tests.tap import tapped
 
 NOTICE = ("publish", "--topic", "strassensperrungen", "--headline", "L 149 gesperrt", "--text", "Bis 18 Uhr.")
-
-
-@pytest.fixture(scope="module")
-async def vhost(servers: Servers, vhost: str) -> AsyncIterator[str]:
-    """At the end, all that our services published there must be as the contracts say."""
-    async with tapped(vhost, servers.broker_api_url):
-        yield vhost
 
 
 @pytest.fixture(scope="module")

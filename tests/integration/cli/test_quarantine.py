@@ -58,6 +58,7 @@ async def test_an_empty_quarantine_is_told_as_such(ward: Ward) -> None:
     assert (ended.status, ended.output) == (0, "nothing is in quarantine\n")
 
 
+@pytest.mark.foreign_messages("quarantine may hold what is no message of ours")
 async def test_the_list_needs_no_key_and_names_nobody(ward: Ward) -> None:
     await ward.keep("aaaaaaaa-1", message(1), at=NOW)
     await ward.keep("bbbbbbbb-1", b"{}", at=NOW, problems=[Problem("not UTF-8", ProblemKind.NO_WEBHOOK)])

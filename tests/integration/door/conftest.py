@@ -13,7 +13,6 @@ from shared.amqp import topology
 from tests.integration.door.door import Door, running_door
 from tests.integration.ingress.conftest import ingress_login
 from tests.servers import Servers
-from tests.tap import tapped
 
 
 @dataclass(frozen=True)
@@ -30,13 +29,6 @@ class NoticeQueue:
             await incoming.ack()
             taken.append((msgspec.json.decode(incoming.body), incoming))
         return taken
-
-
-@pytest.fixture(scope="module")
-async def vhost(servers: Servers, vhost: str) -> AsyncIterator[str]:
-    """At the end, all that our services published there must be as the contracts say."""
-    async with tapped(vhost, servers.broker_api_url):
-        yield vhost
 
 
 @pytest.fixture(scope="module")

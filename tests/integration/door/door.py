@@ -14,6 +14,7 @@ from aiohttp import ClientError, ClientSession, ClientTimeout
 
 from deploy.local.ports import LOOPBACK, reserved_ports
 from deploy.local.process import Child, Command, wait_until_ready
+from tests.contract.held import held
 from tests.integration.door.county import PRESS_SOURCE, TOKENS, text_of, write_county, write_tokens
 from tests.integration.ingress.process import REPOSITORY, environment
 
@@ -152,9 +153,10 @@ async def running_door(
             },
             folder=REPOSITORY,
         )
-        async with ClientSession(timeout=ClientTimeout(total=30)) as session:
+        url = f"http://{LOOPBACK}:{door_port}"
+        async with ClientSession(timeout=ClientTimeout(total=30), trace_configs=[held(url)]) as session:
             door = Door(
-                url=f"http://{LOOPBACK}:{door_port}",
+                url=url,
                 internal_url=f"http://{LOOPBACK}:{internal_port}",
                 public_url=f"http://{LOOPBACK}:{port}",
                 tokens_file=tokens,

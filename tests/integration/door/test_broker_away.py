@@ -14,6 +14,8 @@ from shared.amqp import topology
 from tests.integration.door.conftest import NoticeQueue
 from tests.integration.door.door import Answer, Door, data, event, running_door
 from tests.servers import Step, wait_for
+from tests.tap.reading import tapped
+from tests.tap.restarts import trace_from_the_start
 
 
 @dataclass(frozen=True)
@@ -27,10 +29,13 @@ class Broker:
 
 @pytest.fixture(scope="module")
 async def broker(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Broker]:
-    async with local_rabbitmq(tmp_path_factory.mktemp("broker"), secrets.token_hex(16)) as own:
+    folder = tmp_path_factory.mktemp("broker")
+    trace_from_the_start(folder)
+    async with local_rabbitmq(folder, secrets.token_hex(16)) as own:
         async with await aio_pika.connect(own.url) as connection:
             await topology.declare(await connection.channel())
-        yield Broker(own.url, own.stop, own.start)
+        async with tapped(own.url, own.api_url):
+            yield Broker(own.url, own.stop, own.start)
 
 
 async def published(door: Door, content: dict[str, object]) -> Answer:

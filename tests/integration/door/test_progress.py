@@ -31,6 +31,7 @@ from tests.integration.door.door import BATCH, WITHDRAWN, Answer, Door, data, ev
 from tests.servers import wait_for
 
 Telling = Any
+PERSISTENT = aio_pika.DeliveryMode.PERSISTENT
 
 
 @pytest.fixture
@@ -42,7 +43,8 @@ async def tell(vhost: str, broker_url: str) -> AsyncIterator[Telling]:
 
         async def say(message: Message) -> None:
             body = encode(message, event_id=uuid4().hex, source="/kreisfunk/tests", time=datetime.now(UTC))
-            await exchange.publish(aio_pika.Message(body, content_type=CONTENT_TYPE), message.KEY)
+            said = aio_pika.Message(body, content_type=CONTENT_TYPE, delivery_mode=PERSISTENT)
+            await exchange.publish(said, message.KEY)
 
         yield say
 
@@ -218,7 +220,7 @@ async def test_what_came_over_amqp_can_be_followed_too(door: Door, vhost: str) -
     async with await aio_pika.connect(vhost) as connection:
         channel = await connection.channel()
         exchange = await channel.get_exchange(topology.MUNICIPAL_EVENTS, ensure=False)
-        message = aio_pika.Message(json.dumps(sent).encode(), content_type="application/cloudevents+json")
+        message = aio_pika.Message(json.dumps(sent).encode(), content_type=CONTENT_TYPE, delivery_mode=PERSISTENT)
         await exchange.publish(message, "notice.published")
     await wait_for(is_unknown)  # nobody vouches for who that was, so it is nobody's
 

@@ -10,6 +10,7 @@ from cli.faults.catalogue import RECIPES, Action
 from cli.faults.course import Run, play
 from cli.faults.plan import Fault
 from cli.faults.verdict import judge
+from tests.tap.following import followed
 
 CITIZENS, RATE = 100, 50
 
@@ -36,7 +37,8 @@ async def test_faults_happen_and_both_sides_books_agree_afterwards(tmp_path: Pat
         history=True,
         say=said.append,
     )
-    evidence, restless = await play(run)
+    async with followed(tmp_path):
+        evidence, restless = await play(run)
     verdict = judge(evidence)
     assert (verdict.findings, restless) == ((), [])
     assert len(evidence.faults) == len(run.plan)

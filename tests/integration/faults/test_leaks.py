@@ -115,6 +115,7 @@ async def test_citizens_words_may_wait_for_us_but_their_numbers_may_not(
     assert [leak.kind for leak in await search_queues(vhost, {dead: "quorum"}, WANTED)] == [Kind.PHONE]
 
 
+@pytest.mark.foreign_messages("personal data where no message of ours has any, to be found")
 async def test_what_only_passes_by_is_kept_for_the_search(
     tmp_path: Path, vhost: str, channel: aio_pika.abc.AbstractChannel, metrics_url: str
 ) -> None:

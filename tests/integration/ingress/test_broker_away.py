@@ -14,17 +14,28 @@ from tests.integration.ingress.answers import accepts, refusal
 from tests.integration.ingress.conftest import ingress_login
 from tests.integration.ingress.process import running_ingress
 from tests.integration.ingress.queues import open_queues
-from tests.servers import EVERYTHING, Servers, Step, broker_api, url_with_database, wait_for
+from tests.servers import EVERYTHING, LASTING_VHOST, Servers, Step, broker_api, url_with_database, wait_for
+from tests.tap.reading import Tap, tapped
+from tests.tap.restarts import trace_from_the_start
 
 
 @dataclass(frozen=True)
 class Broker:
-    """One that may be stopped; `url` is the ingress's login, `admin_url` may do everything."""
+    """One that may be stopped; `url` is the ingress's login."""
 
     url: str
-    admin_url: str
     stop: Step
-    start: Step
+    start_again: Step
+    tap: Tap
+
+    @property
+    def admin_url(self) -> str:
+        """May do everything."""
+        return self.tap.url
+
+    async def start(self) -> None:
+        await self.start_again()
+        await self.tap.trace()
 
 
 async def lasting_vhost(servers: Servers, name: str) -> str:
@@ -45,14 +56,17 @@ async def broker(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> 
     """The session's broker, or one of our own where it was given to us and is not ours to stop."""
     if os.environ.get("KREISFUNK_TEST_DATABASE_URL"):
         folder = tmp_path_factory.mktemp("broker")
+        trace_from_the_start(folder)
         async with local_rabbitmq(folder, secrets.token_hex(16)) as own:
             await declare_queues(own.url)
-            yield Broker(own.url, own.url, own.stop, own.start)
+            async with tapped(own.url, own.api_url) as tap:
+                yield Broker(own.url, own.stop, own.start, tap)
     else:
-        url = await lasting_vhost(servers, "broker-away")
+        url = await lasting_vhost(servers, LASTING_VHOST)
         async with ingress_login(servers, url) as login_url:
             await declare_queues(url)
-            yield Broker(login_url, url, servers.stop_broker, servers.start_broker)
+            async with tapped(url, servers.broker_api_url) as tap:
+                yield Broker(login_url, servers.stop_broker, servers.start_broker, tap)
 
 
 async def test_a_stopped_broker_is_answered_with_503_and_a_started_one_with_200(broker: Broker, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from tests.databases import Database
 from tests.servers import Servers, ServersNotOursError, basic_authorization, broker_answers, url_with_database
+from tests.tap.reading import Tap
 
 
 async def test_each_test_has_a_database_of_its_own(database: Database, module_database: Database) -> None:
@@ -24,7 +25,9 @@ async def test_a_role_can_log_in_and_is_no_superuser(database: Database) -> None
         await connection.close()
 
 
-async def test_a_broker_of_ours_comes_back_where_it_was_and_a_given_one_is_not_stopped(servers: Servers) -> None:
+async def test_a_broker_of_ours_comes_back_where_it_was_and_a_given_one_is_not_stopped(
+    servers: Servers, tap: Tap
+) -> None:
     if servers.given:
         with pytest.raises(ServersNotOursError):
             await servers.stop_broker()
@@ -32,6 +35,7 @@ async def test_a_broker_of_ours_comes_back_where_it_was_and_a_given_one_is_not_s
         await servers.stop_broker()
         assert not await broker_answers(servers)
         await servers.start_broker()
+        await tap.trace()
     assert await broker_answers(servers)
 
 

@@ -42,7 +42,10 @@ class Broker:
 
     async def say(self, exchange: str, key: str, body: bytes) -> None:
         target = await self.channel.get_exchange(exchange)
-        await target.publish(aio_pika.Message(body, message_id=secrets.token_hex(8)), key)
+        mode = aio_pika.DeliveryMode.PERSISTENT
+        message_id = secrets.token_hex(8)
+        message = aio_pika.Message(body, message_id=message_id, content_type=CONTENT_TYPE, delivery_mode=mode)
+        await target.publish(message, key)
 
     async def publish_notice(self, body: bytes, key: str = "notice.published", **properties: Any) -> None:
         """As the municipal system does it: with a login of its own that the broker vouches for."""

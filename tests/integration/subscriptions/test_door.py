@@ -19,6 +19,7 @@ from tests.integration.subscriptions.process import Broker, Service, broker_on, 
 from tests.servers import Servers, wait_for
 
 QUARANTINE = topology.NOTICES_QUARANTINE
+FOREIGN = pytest.mark.foreign_messages("a notice with something wrong, to be rejected")
 
 
 @pytest.fixture(scope="module")
@@ -109,10 +110,10 @@ async def test_binary_mode_is_as_good_as_structured(service: Service, broker: Br
 @pytest.mark.parametrize(
     ("properties", "field"),
     [
-        ({"content_type": None}, "content_type"),
-        ({"content_type": "application/json"}, "content_type"),
-        ({"content_encoding": "gzip"}, "content_encoding"),
-        ({"delivery_mode": aio_pika.DeliveryMode.NOT_PERSISTENT}, "delivery_mode"),
+        pytest.param({"content_type": None}, "content_type", marks=FOREIGN),
+        pytest.param({"content_type": "application/json"}, "content_type", marks=FOREIGN),
+        pytest.param({"content_encoding": "gzip"}, "content_encoding", marks=FOREIGN),
+        pytest.param({"delivery_mode": aio_pika.DeliveryMode.NOT_PERSISTENT}, "delivery_mode", marks=FOREIGN),
         ({"user_id": None}, "user_id"),
     ],
 )
@@ -145,6 +146,7 @@ async def test_a_foreign_publisher_cannot_claim_to_be_another(service: Service, 
     assert (await kept(broker)).headers.get("publisher") is None
 
 
+@FOREIGN
 async def test_what_is_rejected_without_requeueing_in_quarantine_is_judged_again(
     service: Service, broker: Broker
 ) -> None:

@@ -3,6 +3,8 @@
 import asyncio
 from pathlib import Path
 
+import pytest
+
 from shared.amqp import topology
 from shared.amqp.connection import connect
 from shared.amqp.consumer import open_consumer, work
@@ -12,6 +14,7 @@ from tests.integration.subscriptions.process import broker_on
 from tests.servers import Servers
 
 
+@pytest.mark.foreign_messages("what is parked is not read, and need not be a notice")
 async def test_a_retry_keeps_who_published_and_how(servers: Servers, vhost: str, tmp_path: Path) -> None:
     seen: list[tuple[str | None, str | None, object, int]] = []
     finished = asyncio.Event()

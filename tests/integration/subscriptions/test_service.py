@@ -113,6 +113,7 @@ async def test_start_a_notice_and_stop_reach_the_dispatcher(service: Service, br
     assert 'kreisfunk_subscriptions_inbound_total{outcome="ended"} 1.0' in await service.metrics()
 
 
+@pytest.mark.foreign_messages("a notice without a headline, to be rejected")
 async def test_a_wrong_notice_comes_back_and_is_kept(service: Service, broker: Broker) -> None:
     await broker.publish_notice(notice(topic="wetter", headline=""))
     kept = await arrived(broker, REJECTED)
@@ -200,6 +201,7 @@ async def test_a_killed_process_answers_everybody_after_its_restart(service: Ser
     await wait_for(everybody_is_answered)
 
 
+@pytest.mark.foreign_messages("nobody can read it, so that it becomes a dead letter")
 async def test_logs_name_nobody(service: Service, broker: Broker) -> None:
     await say(broker, now("Hallo, ich bin 4917604069001"), now("Start", 2))
     await broker.say(topology.INBOUND, InboundMessages.KEY, b'{"broken": "4917604069001"}')

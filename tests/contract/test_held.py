@@ -1,0 +1,118 @@
+"""A door that does what its document does not say is found by the client that the tests have."""
+
+import json
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from aiohttp import ClientSession, web
+
+from tests.contract.held import ANSWERED, NotDescribedError, held
+from tests.integration.door.door import BATCH, STRUCTURED, data, event
+
+RECEIPT = {"id": "1", "source": "/a", "event": "/events/0", "notice": "n"}
+PROGRESS = {**RECEIPT, "state": "received", "changed_at": "2026-01-01T00:00:00Z"}
+PROBLEM = {"type": "/docs#invalid", "title": "Invalid", "status": 422, "detail": "x"}
+FOLLOWED = f"/events/{'0' * 32}"
+
+
+@dataclass
+class Door:
+    """Answers whatever it is told to."""
+
+    session: ClientSession = field(init=False)
+    url: str = ""
+    status: int = 202
+    media: str = "application/json"
+    answer: object = field(default_factory=lambda: RECEIPT)
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    async def handle(self, _: web.Request) -> web.Response:
+        body = self.answer if isinstance(self.answer, str) else json.dumps(self.answer)
+        return web.Response(status=self.status, text=body, content_type=self.media, headers=self.headers)
+
+    async def ask(self, method: str, path: str, content: object = None, **headers: str) -> None:
+        body = None if content is None else json.dumps(content)
+        async with self.session.request(method, self.url + path, data=body, headers=headers) as response:
+            await response.read()
+
+    async def publish(self, content: object, media: str = STRUCTURED, **headers: str) -> None:
+        await self.ask("POST", "/notices", content, **{"Content-Type": media}, **headers)
+
+    def will(self, **changes: Any) -> None:
+        for name, value in changes.items():
+            setattr(self, name, value)
+
+
+@pytest.fixture
+async def door() -> AsyncIterator[Door]:
+    door = Door()
+    application = web.Application()
+    application.router.add_route("*", "/{path:.*}", door.handle)
+    runner = web.AppRunner(application)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    host, port = runner.addresses[0][:2]
+    door.url = f"http://{host}:{port}"
+    async with ClientSession(trace_configs=[held(door.url)]) as door.session:
+        yield door
+    await runner.cleanup()
+
+
+async def test_what_is_described_passes_and_is_counted(door: Door) -> None:
+    before = ANSWERED["publish", "202"]
+    await door.publish(event(data=data()))
+    door.will(answer={"events": [RECEIPT, RECEIPT]})
+    await door.publish([event(data=data()), event(data=data())], BATCH)
+    assert ANSWERED["publish", "202"] == before + 2
+    door.will(status=422, media="application/problem+json", answer=PROBLEM)
+    await door.publish({"anything": "may be refused"})
+    await door.ask("GET", "/nowhere")
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        ({"status": 201}, "this status is not described"),
+        ({"answer": {**RECEIPT, "notice": 7}}, "not valid"),
+        ({"media": "text/plain"}, "text/plain is not described"),
+        ({"status": 422, "answer": PROBLEM}, "application/json is not described"),
+        ({"status": 422, "media": "application/problem+json", "answer": {**PROBLEM, "status": "422"}}, "status: "),
+        ({"status": 429, "media": "application/problem+json", "answer": PROBLEM}, "without Retry-After"),
+    ],
+)
+async def test_an_answer_that_is_not_is_found(door: Door, answer: dict[str, Any], told: str) -> None:
+    door.will(**answer)
+    with pytest.raises(NotDescribedError, match=told):
+        await door.publish(event(data=data()))
+
+
+async def test_what_is_accepted_must_be_described(door: Door) -> None:
+    with pytest.raises(NotDescribedError, match="accepted, but"):
+        await door.publish(event(data=data(), expirytime=None))
+    with pytest.raises(NotDescribedError, match="accepted text/plain"):
+        await door.publish(event(data=data()), "text/plain")
+
+
+async def test_binary_mode_is_the_same_event(door: Door) -> None:
+    content = event(data=data())
+    headers = {f"ce-{name}": str(value) for name, value in content.items() if name != "data"}
+    await door.publish(content["data"], "application/json", **headers)
+    with pytest.raises(NotDescribedError, match="accepted, but"):
+        await door.publish({}, "application/json", **headers)
+
+
+async def test_each_message_of_a_stream_is_looked_at(door: Door) -> None:
+    lines = f"id: 1\nevent: received\ndata: {json.dumps(PROGRESS)}\n\n"
+    door.will(status=200, media="text/event-stream", answer=lines)
+    await door.ask("GET", FOLLOWED)
+    door.will(answer=lines.replace('"received"', '"lost"'))
+    with pytest.raises(NotDescribedError, match="lost"):
+        await door.ask("GET", FOLLOWED)
+
+
+async def test_a_refusal_outside_the_document_is_a_problem_too(door: Door) -> None:
+    door.will(status=405, answer="<html>", media="text/html")
+    with pytest.raises(NotDescribedError, match="is text/html"):
+        await door.ask("PUT", "/notices")

@@ -1,0 +1,11 @@
+"""A broker that is started again has forgotten that it was told to trace, but not what its configuration says."""
+
+import json
+from pathlib import Path
+
+
+def trace_from_the_start(folder: Path, *vhosts: str) -> None:
+    """For the private node that will have its files in this folder; `/` is one of the vhosts anyway."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    names = ",".join(f"<<{json.dumps(vhost)}>>" for vhost in ("/", *vhosts))
+    (folder / "advanced.config").write_text(f"[{{rabbit,[{{trace_vhosts,[{names}]}}]}}].\n")

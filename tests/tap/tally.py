@@ -1,0 +1,49 @@
+"""How much of the AsyncAPI document was seen, over all processes of a test run."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+
+from shared.contracts.registry import MESSAGES
+from tests.contract.asyncapi import channel_id, routes
+from tests.tap.rules import Published
+
+# Messages of a channel that no test puts there, with the reason.
+UNSEEN: Mapping[str, str] = {}
+
+
+class Tally:
+    """Messages that were as described, by channel and type."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+
+    def count(self, message: Published) -> None:
+        kind = str(message.event.get("type"))
+        if kind in MESSAGES and (message.exchange, message.key) in routes():
+            self.counts[place(message.exchange, message.key, kind)] += 1
+
+    def add(self, counts: Mapping[str, int]) -> None:
+        """What another process has counted."""
+        self.counts.update(counts)
+
+
+SEEN = Tally()
+
+
+def place(exchange: str, key: str, kind: str) -> str:
+    return f"{channel_id(exchange, key)} {kind}"
+
+
+def places() -> Iterator[str]:
+    """Everything that the document says travels somewhere."""
+    for (exchange, key), kinds in routes().items():
+        yield from (place(exchange, key, kind.TYPE) for kind in kinds)
+
+
+def complaints(counts: Mapping[str, int], excused: Mapping[str, str] = UNSEEN) -> list[str]:
+    """What a whole run of the tests must have seen and has not, and what is excused without need."""
+    every = set(places())
+    never = [f"never seen: {where}" for where in places() if not counts.get(where) and where not in excused]
+    seen = [f"excused, but seen: {where}" for where in excused if counts.get(where)]
+    unknown = [f"excused, but not in the document: {where}" for where in excused if where not in every]
+    return [*never, *seen, *unknown]
