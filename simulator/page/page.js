@@ -38,8 +38,10 @@ async function attempt(action, failure) {
 }
 
 const act = (citizen, message, path = "messages") =>
-  attempt(() => state.connection.post(`/simulator/citizens/${citizen.id}/${path}`, message),
-    "Das hat der Simulator nicht angenommen.");
+  attempt(async () => {
+    const answer = await state.connection.post(`/simulator/citizens/${citizen.id}/${path}`, message);
+    if (path === "number") state.phones.get(citizen.id)?.rename(answer);
+  }, "Das hat der Simulator nicht angenommen.");
 
 async function load() {
   const turn = ++state.loading;
@@ -112,8 +114,8 @@ function display(account, citizens) {
   for (const [name, value] of Object.entries(numbers)) find(`count-${name}`).textContent = NUMBERS.format(value);
 }
 
-async function add() {
-  const { citizens: [added] } = await state.connection.post("/simulator/citizens", { count: 1 });
+async function add(sharing) {
+  const { citizens: [added] } = await state.connection.post("/simulator/citizens", { count: 1, ...sharing });
   state.search = find("search").value = "";
   state.offset = Math.floor((added.id - 1) / PER_PAGE) * PER_PAGE;
   await load();
@@ -128,7 +130,9 @@ function turnTo(offset) {
 function listen() {
   find("previous").addEventListener("click", () => turnTo(Math.max(0, state.offset - PER_PAGE)));
   find("next").addEventListener("click", () => turnTo(state.offset + PER_PAGE));
-  find("add").addEventListener("click", () => attempt(add, "Das Telefon konnte nicht hinzugefügt werden."));
+  for (const [id, sharing] of [["add", {}], ["add-unnumbered", { bsuid_only: 1 }]]) {
+    find(id).addEventListener("click", () => attempt(() => add(sharing), "Das Telefon konnte nicht hinzugefügt werden."));
+  }
   find("search-form").addEventListener("submit", (event) => event.preventDefault());
   find("search").addEventListener("input", () => {
     state.search = find("search").value.trim();

@@ -27,6 +27,12 @@ export class Phone {
     this.#listen();
   }
 
+  // The citizen has a new number.
+  rename(citizen) {
+    this.citizen = citizen;
+    this.element.querySelector(".number").textContent = SHARING[citizen.sharing] ?? `+${citizen.phone}`;
+  }
+
   // Replaces a line that is shown already, else puts it at its place.
   show(entry) {
     const atEnd = this.chat.scrollHeight - this.chat.scrollTop - this.chat.clientHeight < 60;
@@ -57,7 +63,7 @@ export class Phone {
     title.id = `phone-${citizen.id}`;
     title.textContent = citizen.name;
     element.setAttribute("aria-labelledby", title.id);
-    element.querySelector(".number").textContent = SHARING[citizen.sharing] ?? `+${citizen.phone}`;
+    this.rename(citizen);
     this.chat.setAttribute("aria-label", `Chat von ${citizen.name}`);
     element.querySelector(".kinds").setAttribute("aria-label", `Anderes senden, ${citizen.name}`);
     element.querySelector(".quick").setAttribute("aria-label", `Schnell schreiben, ${citizen.name}`);
