@@ -23,7 +23,8 @@ from shared.contracts.message import Addresses
 class Known:
     """What is stored about a sender and, as `was_…`, under former addresses of theirs.
 
-    `history` and `feedback`, the newest of it first, are there only where they were asked for.
+    `history`, `feedback` (the newest first) and `former`, hashes of addresses that the sender had before, are there
+    only where they were asked for.
     """
 
     by_user: Subscriber | None = None
@@ -34,6 +35,7 @@ class Known:
     erased: Moment | None = None
     history: tuple[Consent, ...] = ()
     feedback: tuple[Feedback, ...] = ()
+    former: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

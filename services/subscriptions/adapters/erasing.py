@@ -24,7 +24,8 @@ NOTHING = b"\x90"  # an empty list in MessagePack
 async def erase(connection: Connection, erased: Erased) -> None:
     """All but the consent record, which names nobody."""
     await connection.execute(_PEOPLE, erased.subscribers, erased.indexes)
-    await connection.execute("delete from subscriptions.conversation where address_index = any($1)", erased.indexes)
+    everywhere = (*erased.indexes, *erased.former)
+    await connection.execute("delete from subscriptions.conversation where address_index = any($1)", everywhere)
     await connection.execute("delete from subscriptions.feedback where author = any($1)", erased.authors)
-    await connection.execute(_INBOX, erased.indexes, NOTHING)
+    await connection.execute(_INBOX, everywhere, NOTHING)
     await connection.execute(_LEFT, erased.indexes, *erased.moment)

@@ -1,6 +1,7 @@
 """Subscribers in PostgreSQL."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
@@ -10,7 +11,7 @@ from services.subscriptions.adapters.erasing import erase
 from services.subscriptions.adapters.opinions import SAVE_FEEDBACK, feedback_columns, feedback_of
 from services.subscriptions.adapters.rows import Row, columns_of, consent_of, subscriber_of
 from services.subscriptions.domain.consent import Consent
-from services.subscriptions.domain.erasure import authors_of
+from services.subscriptions.domain.erasure import authors_of, indexes_of
 from services.subscriptions.domain.guard import Conversation, of_all
 from services.subscriptions.domain.publication import Publication
 from services.subscriptions.domain.subscriber import Moment, Subscriber, indexes
@@ -58,6 +59,15 @@ _ROWS_OF = """
         select id from subscriptions.subscriber where id = any($1)
         union select s.id from subscriptions.subscriber s join person on s.merged_into = person.id)
     select * from subscriptions.consent where subscriber_id in (select id from person) order by said_at, id
+"""
+# A move names both addresses; as long as something of the former one is left, the message about the move is.
+_FORMER = """
+    with recursive theirs as (
+        select unnest($1::bytea[]) as index
+        union
+        select unnest(moved.senders) from theirs join subscriptions.inbox moved
+            on moved.senders @> array[theirs.index] and moved.result = 'moved')
+    select index from theirs
 """
 _ADDRESSES = """
     select phone_index, phone_sealed, user_index, user_sealed from subscriptions.subscriber where id = $1
@@ -153,19 +163,24 @@ async def _read(connection: Connection, sender: Addresses, former: Addresses | N
         " order by said_at desc, received_at desc limit 1",
         known,
     )
-    people = [each for each in (by_user, by_phone) if each]
-    rows_of_theirs = await connection.fetch(_ROWS_OF, [each.id for each in people]) if history else ()
-    consents = tuple([consent_of(row) for row in rows_of_theirs])
-    return Known(
+    seen = Known(
         by_user=by_user,
         by_phone=by_phone,
         was_user=was_user,
         was_phone=was_phone,
         conversation=of_all([_conversation(row) for row in rows]),
         erased=Moment(*erased) if erased else None,
-        history=consents,
-        feedback=await feedback_of(connection, authors_of(people, sender, consents)) if history else (),
     )
+    return await _with_history(connection, seen, sender) if history else seen
+
+
+async def _with_history(connection: Connection, known: Known, sender: Addresses) -> Known:
+    people = [each for each in (known.by_user, known.by_phone) if each]
+    rows = await connection.fetch(_ROWS_OF, [each.id for each in people])
+    consents = tuple([consent_of(row) for row in rows])
+    former = tuple([row["index"] for row in await connection.fetch(_FORMER, indexes_of(people, sender))])
+    feedback = await feedback_of(connection, authors_of(people, former, consents))
+    return replace(known, history=consents, feedback=feedback, former=former)
 
 
 async def _people(connection: Connection, sender: Addresses) -> tuple[Subscriber | None, Subscriber | None]:

@@ -10,34 +10,46 @@ from services.subscriptions.domain.publication import Publication, event
 from services.subscriptions.domain.subscriber import Moment, Subscriber, indexes
 from shared.contracts.events import SubscriberErased
 from shared.contracts.ids import timed_id
-from shared.contracts.message import Address, Addresses
+from shared.contracts.message import Address, Addresses, AddressKind
 
 
 @dataclass(frozen=True, kw_only=True)
 class Erased:
-    """What to delete: the rows of these people, and all that belongs to these addresses."""
+    """What to delete: the rows of these people, and all that belongs to these addresses.
+
+    Of `former` addresses, which somebody else may have by now, nothing goes but what was answered there.
+    """
 
     subscribers: tuple[UUID, ...]
     indexes: tuple[bytes, ...]
+    former: tuple[bytes, ...] = ()
     authors: tuple[bytes, ...]
     moment: Moment
 
 
 def erasure_of(
-    people: tuple[Subscriber, ...], sender: Addresses, moment: Moment, history: Sequence[Consent] = ()
+    people: tuple[Subscriber, ...],
+    sender: Addresses,
+    moment: Moment,
+    *,
+    history: Sequence[Consent] = (),
+    former: Sequence[bytes] = (),
 ) -> Erased:
     """`history` names also those whom the person has taken over."""
     return Erased(
         subscribers=_ids(people, history),
-        indexes=_indexes(people, sender),
-        authors=authors_of(people, sender, history),
+        indexes=indexes_of(people, sender),
+        former=tuple(sorted({*former} - {*indexes_of(people, sender)})),
+        authors=authors_of(people, {*indexes_of(people, sender), *former}, history),
         moment=moment,
     )
 
 
-def authors_of(people: Sequence[Subscriber], sender: Addresses, history: Iterable[Consent] = ()) -> tuple[bytes, ...]:
+def authors_of(
+    people: Iterable[Subscriber], addresses: Iterable[bytes], history: Iterable[Consent] = ()
+) -> tuple[bytes, ...]:
     """Under what the feedback of a person is found: what they wrote before they subscribed is under an address."""
-    who = (*(each.bytes for each in _ids(people, history)), *_indexes(people, sender))
+    who = (*(each.bytes for each in _ids(people, history)), *sorted(addresses))
     return tuple(author(person) for person in who)
 
 
@@ -45,7 +57,8 @@ def _ids(people: Iterable[Subscriber], history: Iterable[Consent]) -> tuple[UUID
     return tuple({person.id: None for person in people} | {entry.subscriber: None for entry in history})
 
 
-def _indexes(people: Iterable[Subscriber], sender: Addresses) -> tuple[bytes, ...]:
+def indexes_of(people: Iterable[Subscriber], sender: Addresses) -> tuple[bytes, ...]:
+    """All that these people are reached at, and what they write from now."""
     known = {index for person in people for index in indexes(person.addresses)} | set(indexes(sender))
     return tuple(sorted(known))
 
@@ -57,6 +70,8 @@ def told(erased: Erased, known: Iterable[Addresses], message_key: bytes) -> Publ
     for address in (address for each in known for address in (each.phone, each.user) if address):
         if not (address.index in addresses and addresses[address.index].sealed):
             addresses[address.index] = address
+    for index in erased.former:
+        addresses.setdefault(index, Address(kind=AddressKind.PHONE, index=index, sealed=b""))
     message = SubscriberErased(
         erasure=identifier,
         subscribers=erased.subscribers,

@@ -113,7 +113,7 @@ def _erase(
     """A withdrawal as well: what is on its way must not arrive."""
     moment, key = Moment.of(message), message.message_key
     people = tuple(row for row in (subscriber, person.absorbed) if row)
-    erased = erasure_of(people, message.sender, moment, known.history)
+    erased = erasure_of(people, message.sender, moment, history=known.history, former=known.former)
     stored = (row.addresses for row in (person.subscriber, known.by_user, known.by_phone) if row)
     return Decided(
         result=outcome.result,

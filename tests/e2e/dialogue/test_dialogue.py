@@ -195,16 +195,28 @@ async def test_doubled_and_shuffled_webhooks_change_nothing(town: Town) -> None:
         assert [entry["text"] for entry in await phone.received()] == [TEXTS.receipt.text]
 
 
-async def test_erasing_leaves_nothing_but_the_proof(town: Town) -> None:
-    phone, neighbour = await town.citizens(2)
+@pytest.mark.parametrize(
+    ("sharing", "moves"),
+    [({}, 0), ({"bsuid_only": 1}, 0), ({}, 2), ({"bsuid_only": 1}, 1), ({"bsuid_in_from": 1}, 1)],
+    ids=["number", "user id", "number moved", "user id moved", "user id as number moved"],
+)
+async def test_erasing_leaves_nothing_but_the_proof(town: Town, sharing: dict[str, int], moves: int) -> None:
+    """Of any address that the person ever had, and of what they said."""
+    phone, neighbour = await town.citizen(**sharing), await town.citizen()
     for each in (phone, neighbour):
-        await each.writes("Start", "Feedback: Geheim" if each is phone else "Hallo", "nur Straßensperrungen")
+        await each.writes("Feedback: Geheim" if each is phone else "Hallo", "Start", "nur Straßensperrungen")
     await town.publish("Vor dem Löschen")
-    who, other = await phone.identity(), await neighbour.identity()
-    mine = [*_hashes(town, who), str(await _subscriber(town, who))]
-    theirs = [*_hashes(town, other), str(await _subscriber(town, other))]
+    identities = [await phone.identity()]
+    for _ in range(moves):
+        await town.call("POST", f"citizens/{phone.id}/number", {})
+        await town.did()
+        assert "„Geheim“" in await phone.writes("Daten")
+        identities.append(await phone.identity())
+    other = await neighbour.identity()
+    mine = [index for who in identities for index in _hashes(town, who)]
+    person, theirs = str(await _subscriber(town, identities[-1])), str(await _subscriber(town, other))
     before = await _settled_dump(town)
-    assert {_table(row) for row in _about(before, mine)} >= {
+    assert {_table(row) for row in _about(before, [*mine, person])} >= {
         "subscriptions.consent",
         "dispatcher.delivery",
         "subscriptions.subscriber",
@@ -221,10 +233,12 @@ async def test_erasing_leaves_nothing_but_the_proof(town: Town) -> None:
 
     await town.until(the_ledger_forgot)
     after = await _settled_dump(town)
-    assert {_table(row) for row in _about(after, mine[:-1])} == {"subscriptions.erasure", "subscriptions.inbox"}
-    assert {_table(row) for row in _about(after, mine[-1:])} == REMAINS
-    assert not [row for row in after if who["phone"] in row or who["user_id"] in row or "Geheim" in row]
-    assert set(_about(before, theirs)) == set(_about(after, theirs)), "a neighbour keeps everything"
+    assert {_table(row) for row in _about(after, mine)} == {"subscriptions.erasure", "subscriptions.inbox"}
+    assert {_table(row) for row in _about(after, [person])} == REMAINS
+    words = [word for who in identities for word in (who["phone"], who["user_id"])]
+    assert not _about(after, [*words, "Geheim", b"Geheim".hex()])
+    about_neighbour = [*_hashes(town, other), theirs]
+    assert set(_about(before, about_neighbour)) == set(_about(after, about_neighbour)), "a neighbour keeps everything"
     await town.publish("Nach dem Löschen")
     assert len(await phone.news()) == 1
 
@@ -247,8 +261,11 @@ def _hashes(town: Town, who: dict[str, Any]) -> list[str]:
 
 
 async def _subscriber(town: Town, who: dict[str, Any]) -> object:
-    index = town.index("phone", who["phone"])
-    return await town.database.fetchval("select id from subscriptions.subscriber where phone_index = $1", index)
+    return await town.database.fetchval(
+        "select id from subscriptions.subscriber where phone_index = $1 or user_index = $2",
+        town.index("phone", who["phone"]),
+        town.index("user", who["user_id"]),
+    )
 
 
 async def _settled_dump(town: Town) -> list[str]:

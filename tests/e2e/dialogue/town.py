@@ -122,7 +122,7 @@ class Town:
     async def dump(self) -> list[str]:
         """Every row of every table, as text."""
         tables = await self.database.fetch(
-            "select schemaname, tablename from pg_tables where schemaname in ('subscriptions', 'dispatcher')"
+            "select schemaname, tablename from pg_tables where schemaname not in ('pg_catalog', 'information_schema')"
         )
         rows: list[str] = []
         for schema, table in tables:

@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry
 
 from services.subscriptions.adapters.metrics import Metrics
 from services.subscriptions.adapters.retention import rules
+from services.subscriptions.domain.subscriber import indexes
 from services.subscriptions.wiring import retention
 from shared.contracts.dispatch import ReplyRequested
 from shared.contracts.envelope import encode
@@ -187,6 +188,27 @@ async def test_after_an_erasure_a_dump_holds_nothing_but_the_proof(stand: Stand,
     )
     assert [row[0] for row in events] == ["given", "withdrawn", "erased"]
     assert empty == ""
+
+
+async def test_an_erasure_reaches_what_was_answered_at_former_addresses(stand: Stand, database: Database) -> None:
+    """Somebody moves twice; whoever has the first number now stays subscribed."""
+    await says(stand, "Feedback: Noch fremd", "Start", "Hallo", sender=both(1))
+    await moves(stand, change(both(1), both(2)), change(both(2), both(3), seconds=120))
+    neighbour = Addresses(phone=both(1).phone, user=both(9).user)
+    await says(stand, "Start", sender=neighbour, start=200)
+    await says(stand, "Daten", sender=both(3), start=300)
+    assert "„Noch fremd“" in replies(stand)[-1]
+    await says(stand, "Löschen", sender=both(3), start=310)
+    dump = (await everything(stand, database)).splitlines()
+    for citizen in (1, 2):
+        mine = [line for line in dump if key_hex(citizen) in line]
+        assert {line.split()[0] for line in mine if key_hex(9) not in line} <= {"inbox", "subscriber"}
+        assert not [line for line in mine if line.startswith("inbox") and sealed_hex(citizen) in line]
+    assert "Noch fremd" not in "".join(dump)
+    assert await stand.rows("select state from subscriptions.subscriber") == [("subscribed",)]
+    (erased,) = stand.outlet.messages(SubscriberErased)
+    indexes_told = {address.index for address in erased.addresses}
+    assert indexes_told == {index for citizen in (1, 2, 3) for index in indexes(both(citizen))}
 
 
 def key_hex(citizen: object) -> str:
