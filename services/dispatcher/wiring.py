@@ -92,7 +92,10 @@ class Replica:
 
 def retention(database: Database, keep_days: int, metrics: Metrics) -> Retention:
     """Everything that this service forgets."""
-    return Retention(database=database, rules=rules(keep_days), count=metrics.count_forgotten)
+    kept = rules(keep_days)
+    for kind in kept:
+        metrics.count_forgotten(kind, 0)
+    return Retention(database=database, rules=kept, count=metrics.count_forgotten, finished=metrics.show_kept)
 
 
 async def serve(settings: Settings, stop: Stop) -> None:

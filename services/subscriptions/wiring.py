@@ -123,7 +123,9 @@ def assemble(
 def retention(database: Database, county: County, metrics: Metrics) -> Retention:
     """Everything that this service forgets."""
     kept = rules(feedback_days=county.feedback_days, proof_days=county.proof_days)
-    return Retention(database=database, rules=kept, count=metrics.count_forgotten)
+    for kind in kept:
+        metrics.count_forgotten(kind, 0)
+    return Retention(database=database, rules=kept, count=metrics.count_forgotten, finished=metrics.show_kept)
 
 
 async def serve(settings: Settings, county: County, stop: Stop) -> None:

@@ -11,14 +11,24 @@ from shared.database.pool import Database
 
 STEP = 1_000
 
+_AGE = "select coalesce(extract(epoch from now() - ({})), 0)::float8"
 _log = structlog.get_logger()
 
 
 class Kept(NamedTuple):
-    """How long, and the statement that ends at most $2 of what is older than $1 and says how many that were."""
+    """How long, and the statement that ends at most $2 of what is older than $1 and says how many that were.
+
+    `oldest` asks for the moment of the oldest that there is; empty where nothing tells it cheaply.
+    """
 
     kept: timedelta
     statement: str
+    oldest: str = ""
+
+
+def rows(kept: timedelta, table: str, key: str, moment: str) -> Kept:
+    """Whole rows of a table, which are as old as their `moment` says."""
+    return Kept(kept, deleting(table, key, moment), f"select min({moment}) from {table}")  # noqa: S608 (our own names)
 
 
 def deleting(table: str, key: str, moment: str) -> str:
@@ -45,11 +55,14 @@ async def forget(database: Database, kept: Kept, *, step: int = STEP) -> int:
 
 @dataclass(frozen=True, kw_only=True)
 class Retention:
-    """Forgets what each rule says; `count` gets how many of which kind."""
+    """Forgets what each rule says; `count` gets how many of which kind, `finished` after each round how many seconds
+    old the oldest of each kind is, 0 if there is none.
+    """
 
     database: Database
     rules: Mapping[str, Kept]
     count: Callable[[str, int], None]
+    finished: Callable[[Mapping[str, float]], None] = lambda ages: None
     step: int = STEP
 
     async def run(self) -> None:
@@ -61,3 +74,12 @@ class Retention:
                 self.count(kind, step)
             if forgotten:
                 _log.info("forgotten", kind=kind, rows=forgotten)
+        self.finished(await self._ages())
+
+    async def _ages(self) -> Mapping[str, float]:
+        ages: dict[str, float] = {}
+        async with self.database.connection() as connection:
+            for kind, kept in self.rules.items():
+                if kept.oldest:
+                    ages[kind] = await connection.fetchval(_AGE.format(kept.oldest))
+        return ages

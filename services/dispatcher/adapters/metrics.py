@@ -1,5 +1,6 @@
 """Every metric of the dispatcher."""
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -61,6 +62,10 @@ class Metrics:
         self.unknown_age = self._gauge("unknown_oldest_seconds", "Age of the oldest unknown outcome; 0 if none")
         self.account_events = self._counter("account_events", "Account webhooks by field", "field")
         self.account_news = self._counter("account_news", "What Meta said of the account, each once", "news")
+        self.retention_at = self._gauge(
+            "retention_at_seconds", "When retention had last forgotten all it should, in seconds since 1970"
+        )
+        self.kept_oldest = self._gauge("kept_oldest_seconds", "Age of the oldest that is kept", "kind")
         self.forgotten = self._counter("forgotten_rows", "What retention ended, by kind", "kind")
         self.rate_limit.set(limit)
         # Looked up once: finding a child by its labels costs more than counting.
@@ -116,6 +121,12 @@ class Metrics:
             self.waiting.labels(lane.value).set(outstanding.waiting.get(lane, 0))
         self.unaccounted.set(outstanding.unaccounted)
         self.unknown_age.set(outstanding.unknown_seconds)
+
+    def show_kept(self, ages: Mapping[str, float]) -> None:
+        """After a round of retention."""
+        self.retention_at.set_to_current_time()
+        for kind, seconds in ages.items():
+            self.kept_oldest.labels(kind).set(seconds)
 
     def count_forgotten(self, kind: str, rows: int) -> None:
         self.forgotten.labels(kind).inc(rows)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 from shared.contracts.promises import WITHDRAWAL_MARGIN_DAYS
-from shared.database.retention import Kept, deleting
+from shared.database.retention import Kept, rows
 
 # Nothing but statuses and reactions comes for a reply that has left, and they do not name its recipient.
 REPLY_ADDRESS_KEPT = timedelta(days=1)
@@ -24,6 +24,15 @@ _REPLY_ADDRESSES = """
         returning true)
     select count(*) from gone
 """
+_OLDEST_REPLY_ADDRESS = """
+    select min(claimed_at) from dispatcher.delivery
+    where subscriber is null and address_index <> '' and state not in ('waiting', 'claimed', 'unknown')
+"""
+# A week is as old as its first day.
+_OLDEST_WEEK = """
+    select min(to_date(right(c.relname, 8), 'YYYYMMDD')) from pg_inherits i join pg_class c on c.oid = i.inhrelid
+    where i.inhparent = 'dispatcher.delivery'::regclass and c.relname ~ '^delivery_[0-9]{8}$'
+"""
 _WEEKS = "select dispatcher.drop_old_partitions(extract(day from $1::interval)::integer) where $2::integer > 0"
 
 
@@ -31,12 +40,12 @@ def rules(keep_days: int) -> Mapping[str, Kept]:
     """Every kind of data that is not kept for ever; of deliveries whole weeks are counted, and stragglers."""
     kept = timedelta(days=keep_days)
     return {
-        "deliveries_week": Kept(kept, _WEEKS),
+        "deliveries_week": Kept(kept, _WEEKS, _OLDEST_WEEK),
         "stray_delivery": Kept(kept, "select dispatcher.delete_old_strays($1, $2::integer)"),
-        "reply_address": Kept(REPLY_ADDRESS_KEPT, _REPLY_ADDRESSES),
-        "reached": Kept(REACHED_KEPT, deleting("dispatcher.reached", "address_index", "minute")),
-        "reached_minute": Kept(REACHED_KEPT, deleting("dispatcher.reached_minute", "minute", "minute")),
-        "status_stream": Kept(STREAM_KEPT, deleting("dispatcher.status_stream", "number, seen_at", "seen_at")),
-        "refusal": Kept(kept, deleting("dispatcher.refusal", "delivery", "told_at")),
-        "suppression": Kept(kept + MARGIN, deleting("dispatcher.suppression", "subscriber, topic", "suppressed_at")),
+        "reply_address": Kept(REPLY_ADDRESS_KEPT, _REPLY_ADDRESSES, _OLDEST_REPLY_ADDRESS),
+        "reached": rows(REACHED_KEPT, "dispatcher.reached", "address_index", "minute"),
+        "reached_minute": rows(REACHED_KEPT, "dispatcher.reached_minute", "minute", "minute"),
+        "status_stream": rows(STREAM_KEPT, "dispatcher.status_stream", "number, seen_at", "seen_at"),
+        "refusal": rows(kept, "dispatcher.refusal", "delivery", "told_at"),
+        "suppression": rows(kept + MARGIN, "dispatcher.suppression", "subscriber, topic", "suppressed_at"),
     }

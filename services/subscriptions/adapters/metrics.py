@@ -1,5 +1,7 @@
 """Every metric of this service."""
 
+from collections.abc import Mapping
+
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from shared.database.pool import Database
@@ -37,6 +39,14 @@ class Metrics:
             ["kind"],
             registry=registry,
         )
+        self.retention_at = Gauge(
+            "kreisfunk_subscriptions_retention_at_seconds",
+            "When retention had last forgotten all it should, in seconds since 1970",
+            registry=registry,
+        )
+        self.kept_oldest = Gauge(
+            "kreisfunk_subscriptions_kept_oldest_seconds", "Age of the oldest that is kept", ["kind"], registry=registry
+        )
         self.oldest = Gauge(
             "kreisfunk_subscriptions_oldest_inbox_seconds", "Age of the oldest handled message", registry=registry
         )
@@ -44,6 +54,12 @@ class Metrics:
 
     def count_forgotten(self, kind: str, rows: int) -> None:
         self.forgotten.labels(kind).inc(rows)
+
+    def show_kept(self, ages: Mapping[str, float]) -> None:
+        """After a round of retention."""
+        self.retention_at.set_to_current_time()
+        for kind, seconds in ages.items():
+            self.kept_oldest.labels(kind).set(seconds)
 
     def count_inbound(self, outcome: str) -> None:
         self.inbound.labels(outcome).inc()

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 from services.subscriptions.domain.records import CONVERSATION_DAYS, INBOX_DAYS, PERSONAL_ANSWER_DAYS
-from shared.database.retention import Kept, deleting
+from shared.database.retention import Kept, rows
 
 INBOX_KEPT = timedelta(days=INBOX_DAYS)
 # Integrators are promised this: the same event again is answered alike.
@@ -17,13 +17,13 @@ def rules(*, feedback_days: int, proof_days: int) -> Mapping[str, Kept]:
     """Every kind of data that is not kept for ever."""
     proof = timedelta(days=proof_days)
     return {
-        "inbox": Kept(INBOX_KEPT, deleting("subscriptions.inbox", "message_key", "handled_at")),
-        "personal_answer": Kept(PERSONAL_ANSWER_KEPT, _CLEAR_ANSWERS),
-        "conversation": Kept(CONVERSATION_KEPT, deleting("subscriptions.conversation", "address_index", "counted_at")),
-        "notice_event": Kept(NOTICE_EVENT_KEPT, deleting("subscriptions.notice_event", "source, event", "handled_at")),
-        "feedback": Kept(timedelta(days=feedback_days), deleting("subscriptions.feedback", "id", "at")),
-        "erasure": Kept(proof, deleting("subscriptions.erasure", "address_index", "said_at")),
-        "former_subscriber": Kept(proof, _FORMER),
+        "inbox": rows(INBOX_KEPT, "subscriptions.inbox", "message_key", "handled_at"),
+        "personal_answer": Kept(PERSONAL_ANSWER_KEPT, _CLEAR_ANSWERS, _OLDEST_ANSWER),
+        "conversation": rows(CONVERSATION_KEPT, "subscriptions.conversation", "address_index", "counted_at"),
+        "notice_event": rows(NOTICE_EVENT_KEPT, "subscriptions.notice_event", "source, event", "handled_at"),
+        "feedback": rows(timedelta(days=feedback_days), "subscriptions.feedback", "id", "at"),
+        "erasure": rows(proof, "subscriptions.erasure", "address_index", "said_at"),
+        "former_subscriber": Kept(proof, _FORMER, _OLDEST_FORMER),
         "consent": Kept(proof, "select subscriptions.forget_proofs($1, $2::integer)"),
     }
 
@@ -39,6 +39,9 @@ _CLEAR_ANSWERS = r"""
         returning true)
     select count(*) from gone
 """
+_OLDEST_ANSWER = r"""
+    select min(handled_at) from subscriptions.inbox where result in ('erased', 'shown') and publications <> '\x90'
+"""
 _FORMER = """
     with old as (
         select id from subscriptions.subscriber
@@ -46,4 +49,7 @@ _FORMER = """
     gone as (
         delete from subscriptions.subscriber where id in (select id from old) returning true)
     select count(*) from gone
+"""
+_OLDEST_FORMER = """
+    select min(greatest(ended_at, started_at, created_at)) from subscriptions.subscriber where state <> 'subscribed'
 """

@@ -151,3 +151,10 @@ async def test_everything_else_goes_in_small_steps_and_not_too_soon(
     assert max(rows for _, rows in steps) == 2
     for table in tables:
         assert await owner.fetchval(f"select count(*) from dispatcher.{table}") == 1, table  # noqa: S608
+    registry = CollectorRegistry()
+    await keeper(pool, registry).run()
+    for table, (_, kept) in tables.items():
+        seconds_old = registry.get_sample_value("kreisfunk_dispatcher_kept_oldest_seconds", {"kind": table})
+        assert seconds_old is not None
+        assert timedelta(0) < kept - timedelta(seconds=seconds_old) < timedelta(minutes=6)
+    assert registry.get_sample_value("kreisfunk_dispatcher_kept_oldest_seconds", {"kind": "deliveries_week"})

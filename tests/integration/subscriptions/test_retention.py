@@ -1,5 +1,6 @@
 """Each period that citizens are told: what is older by a second is gone after a round, what is younger stays."""
 
+import time
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
@@ -50,6 +51,18 @@ async def test_what_is_too_old_is_gone_and_what_is_not_stays(stand: Stand, datab
         await owner.close()
     assert left == 1
     assert stand.metric("kreisfunk_subscriptions_forgotten_rows_total", kind=kind) == 2
+    assert time.time() - stand.metric("kreisfunk_subscriptions_retention_at_seconds") < 60
+    if RULES[kind].oldest:
+        oldest = stand.metric("kreisfunk_subscriptions_kept_oldest_seconds", kind=kind)
+        assert 0 < RULES[kind].kept.total_seconds() - oldest < 600
+
+
+async def test_nothing_kept_is_shown_as_nothing(stand: Stand) -> None:
+    await retention(stand.database, COUNTY, stand.metrics).run()
+    for kind, rule in RULES.items():
+        assert stand.metric("kreisfunk_subscriptions_kept_oldest_seconds", kind=kind) == 0
+        assert stand.registry.get_sample_value("kreisfunk_subscriptions_forgotten_rows_total", {"kind": kind}) == 0
+        assert rule.oldest or kind == "consent"
 
 
 async def test_the_proof_of_whoever_is_subscribed_stays_however_old(stand: Stand, database: Database) -> None:

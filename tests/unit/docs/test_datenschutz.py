@@ -123,6 +123,38 @@ def test_the_periods_of_the_dispatcher_are_those_of_its_code() -> None:
     assert "eine Minute" in line("dispatcher.erasure")
 
 
+# By which table's row of the page the period of each kind is told.
+PERIODS = {
+    "inbox": "subscriptions.inbox",
+    "personal_answer": "subscriptions.inbox",
+    "conversation": "subscriptions.conversation",
+    "notice_event": "subscriptions.notice_event",
+    "feedback": "subscriptions.feedback",
+    "erasure": "subscriptions.erasure",
+    "former_subscriber": "subscriptions.subscriber",
+    "consent": "subscriptions.consent",
+    "deliveries_week": "dispatcher.delivery",
+    "stray_delivery": "dispatcher.delivery",
+    "reply_address": "dispatcher.delivery",
+    "reached": "dispatcher.reached",
+    "reached_minute": "dispatcher.reached_minute",
+    "status_stream": "status_stream",
+    "refusal": "dispatcher.refusal",
+    "suppression": "dispatcher.suppression",
+}
+RULES = {
+    **rules(feedback_days=COUNTY.feedback_days, proof_days=COUNTY.proof_days),
+    **dispatcher_retention.rules(DELIVERY_DAYS),
+}
+
+
+@pytest.mark.parametrize("kind", sorted(RULES))
+def test_the_period_of_everything_that_is_forgotten_is_on_the_page(kind: str) -> None:
+    kept = RULES[kind].kept
+    told = "1 Tag" if kept.days == 1 and not kept.seconds else f"{kept.days} Tage"
+    assert ("25 Stunden" if kept.seconds else told) in line(PERIODS[kind])
+
+
 @pytest.mark.parametrize(("days", "accepted"), [("20", False), ("21", True), ("90", True), ("91", False)])
 def test_no_setting_keeps_deliveries_for_longer_than_citizens_are_told(days: str, accepted: bool) -> None:
     problems = []
