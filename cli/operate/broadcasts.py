@@ -5,16 +5,18 @@ from dataclasses import asdict
 from typing import Annotated
 from uuid import UUID
 
+import asyncpg
 import typer
 
 from cli.operate import ledger
 from cli.operate.pages import overview, page
+from cli.operate.planned import planned, planned_one
 from cli.operate.session import Json, Reason, Stack, Yes, on_ledger, refuse, show, warn_of_doubles
 from cli.output import EXIT_USAGE, fail
 
 Broadcast = Annotated[UUID, typer.Argument(help="Id of the broadcast, as `publish` and `broadcasts list` show it.")]
 WHY_NOT: Mapping[str, str] = {
-    "missing": "There is no such broadcast in the ledger.",
+    "missing": "There is no such broadcast in the ledger. What is still to begin is ended by `kreisfunk withdraw`.",
     "cancelled": "The broadcast was cancelled.",
     "finished": "The broadcast has finished.",
     "expired": "The broadcast has expired: nobody may get it any more.",
@@ -32,11 +34,11 @@ def list_broadcasts(
     json: Json = False,
     stack: Stack = None,
 ) -> None:
-    """List broadcasts, newest first.
+    """List broadcasts, newest first: what is still to begin, then what the ledger has.
 
     Exit status: 0, 2 wrong command line, 4 database away or role refused.
     """
-    found = on_ledger(stack, lambda connection: ledger.latest(connection, number))
+    found = on_ledger(stack, lambda connection: _latest(connection, number))
     show({"broadcasts": [asdict(one) for one in found]}, overview(found), json=json)
 
 
@@ -46,9 +48,9 @@ def show_broadcast(broadcast: Broadcast, json: Json = False, stack: Stack = None
 
     Exit status: 0, 2 wrong command line, 3 no such broadcast, 4 database away or role refused.
     """
-    found = on_ledger(stack, lambda connection: ledger.one(connection, broadcast))
+    found = on_ledger(stack, lambda connection: _one(connection, broadcast))
     if found is None:
-        refuse(WHY_NOT["missing"])
+        refuse("There is no such broadcast.")
     show(asdict(found), page(found), json=json)
 
 
@@ -114,6 +116,15 @@ def resend(
         f"sent again: {failed} failed, {not_known} unknown; see `kreisfunk broadcasts show {broadcast}`",
         json=json,
     )
+
+
+async def _latest(connection: asyncpg.Connection, number: int) -> list[ledger.Shown]:
+    found = [*await planned(connection, number), *await ledger.latest(connection, number)]
+    return found[:number]
+
+
+async def _one(connection: asyncpg.Connection, broadcast: UUID) -> ledger.Shown | None:
+    return await ledger.one(connection, broadcast) or await planned_one(connection, broadcast)
 
 
 def _report(result: str, broadcast: UUID, before: str, fitting: tuple[str, ...], *, json: bool) -> None:

@@ -7,6 +7,7 @@ from cli.operate.tables import moment, pairs, table
 from cli.operate.waits import waiting_words
 
 _OVERVIEW = ("broadcast", "notice", "rev", "lane", "state", "audience", "accepted", "failed", "unknown", "waiting")
+SCHEDULED = "scheduled"
 _BOOKS = ("accepted", "failed", "expired", "cancelled", "suppressed", "unknown", "waiting")
 
 
@@ -44,7 +45,7 @@ def _head(shown: Shown) -> str:
         ("notice", f"{shown.notice} revision {shown.revision}"),
         ("topic", f"{shown.topic}, lane {shown.lane}, template {shown.template}"),
         ("state", state),
-        ("published", moment(shown.published_at)),
+        ("begins" if shown.standing == SCHEDULED else "published", moment(shown.published_at)),
         ("expires", moment(shown.expires_at)),
         ("finished", moment(shown.finished_at)),
         (
@@ -58,7 +59,13 @@ def _head(shown: Shown) -> str:
 def _books(shown: Shown) -> str:
     books = shown.books
     steps = ", ".join(f"{count} {state}" for state, count in shown.steps.items() if count)
-    rows = [("audience", books.audience, "" if books.complete else "so far: not everybody has been read")]
+    rows = [("audience", books.audience, _reading(shown))]
     rows += [(name, getattr(books, name), f"= {steps}" if name == "accepted" and steps else "") for name in _BOOKS]
     rows.append(("unaccounted", books.unaccounted, "" if not books.unaccounted else "report this: it must be 0"))
     return table(("recipients", "number", ""), rows)
+
+
+def _reading(shown: Shown) -> str:
+    if shown.standing == SCHEDULED:
+        return "so far: everybody is read when it begins"
+    return "" if shown.books.complete else "so far: not everybody has been read"

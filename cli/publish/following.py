@@ -4,19 +4,21 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
-from cli.publish.sending import ANSWERS, Sender, Unanswered, answers, read
+from cli.publish.door import Unwatched
+from cli.publish.sending import ANSWERS, Sender, Unanswered, answers
 from services.ingress.door.domain.progress import Progress, State, after, received
 from shared.amqp.listener import Listener
-from shared.contracts.envelope import Envelope, read_envelope
+from shared.contracts.envelope import ContractError, Envelope, read_envelope, read_message
 from shared.contracts.events import BroadcastFinished, BroadcastProgressed, BroadcastStarted, NoticeAccepted
 from shared.contracts.message import Message
 from shared.runtime.clock import system_clock
 
 WATCHED = (*ANSWERS, BroadcastStarted, BroadcastProgressed, BroadcastFinished)
 MOST_EARLY = 1000
+LONG_AGO = timedelta(minutes=1)
 
 
 @dataclass
@@ -25,11 +27,18 @@ class Course:
 
     event: Envelope
     progress: Progress
+    is_repeated: bool = False
     _early: deque[Message] = field(default_factory=lambda: deque(maxlen=MOST_EARLY))
 
-    def hear(self, message: Message, at: datetime) -> bool:
-        """Whether it was about our event."""
+    @property
+    def is_silent(self) -> bool:
+        """Whether it was accepted long ago, and nothing more is known of it."""
+        return self.is_repeated and self.progress.state is State.ACCEPTED
+
+    def hear(self, message: Message, at: datetime, said_at: datetime | None = None) -> bool:
+        """Whether it was about our event. What was obeyed before is answered with the words, and the time, of then."""
         if isinstance(message, NoticeAccepted) and answers(message, self.event):
+            self.is_repeated = said_at is not None and said_at < at - LONG_AGO
             self._apply(message, at)
             for earlier in [one for one in self._early if self._is_of_ours(one)]:
                 self._apply(earlier, at)
@@ -56,18 +65,33 @@ async def follow(sender: Sender, body: bytes, *, seconds: float) -> AsyncIterato
     async with sender.published(body, [kind.KEY for kind in WATCHED]) as listener:
         yield course.progress
         while not course.progress.is_final:
-            await _next(listener, course, seconds if course.progress.state is State.RECEIVED else None)
+            await _next(listener, course, seconds)
             yield course.progress
 
 
-async def _next(listener: Listener, course: Course, seconds: float | None) -> None:
-    """Return after a change; the first has to come within `seconds`, later ones take as long as they take."""
+async def _next(listener: Listener, course: Course, seconds: float) -> None:
+    """Return after a change. The first has to come within `seconds`; for one that was obeyed before, so has the next.
+
+    Of what is new, later changes take as long as they take.
+    """
+    limit = seconds if course.progress.state is State.RECEIVED or course.is_silent else None
     try:
-        async with asyncio.timeout(seconds):
+        async with asyncio.timeout(limit):
             while True:
-                message = read(await listener.receive())
-                if isinstance(message, WATCHED) and course.hear(message, system_clock()):
+                said = _read(await listener.receive())
+                if said is not None and course.hear(said[0], system_clock(), said[1]):
                     return
     except TimeoutError:
-        assert seconds is not None  # noqa: S101 - without a limit there is no timeout
-        raise Unanswered(seconds) from None
+        if course.progress.state is State.RECEIVED:
+            raise Unanswered(seconds) from None
+        raise Unwatched(f"It was accepted before, and nobody has said more of it for {seconds:g} s.") from None
+
+
+def _read(body: bytes) -> tuple[Message, datetime] | None:
+    """What is said, and when it was; None for what concerns nobody who watches, or is of a later version."""
+    try:
+        envelope = read_envelope(body)
+        message = read_message(envelope)
+    except ContractError:
+        return None
+    return (message, envelope.time) if isinstance(message, WATCHED) else None

@@ -134,6 +134,14 @@ class Progress:
 
 
 @dataclass(frozen=True)
+class Course:
+    """How far a broadcast is, and why it was cancelled if it was."""
+
+    progress: Progress
+    cancelled: str | None = None
+
+
+@dataclass(frozen=True)
 class Outstanding:
     """What the ledger still expects: deliveries that wait, by lane, recipients that nobody accounts for, and the age
     of the oldest unknown outcome in seconds."""
@@ -175,6 +183,8 @@ class Ledger(Protocol):
     async def progress(self) -> list[Progress]: ...
 
     async def finish(self, broadcast: UUID) -> None: ...
+
+    async def course(self, broadcast: UUID) -> Course | None: ...
 
     async def outstanding(self) -> Outstanding: ...
 

@@ -27,6 +27,7 @@ from services.dispatcher.handlers.batches import RECIPIENTS_IN_A_BATCH
 from services.dispatcher.handlers.erasure import ERASE_SECONDS, Eraser, PeopleHandler
 from services.dispatcher.handlers.lanes import Lanes
 from services.dispatcher.handlers.pump import Pump
+from services.dispatcher.handlers.questions import QuestionHandler
 from services.dispatcher.handlers.recorder import Recorder
 from services.dispatcher.handlers.sending import CLAIM_SECONDS, Sender
 from services.dispatcher.handlers.statuses import StatusHandler
@@ -39,6 +40,7 @@ from shared.amqp.received import Received
 from shared.amqp.topology import (
     DISPATCHER_ACCOUNT,
     DISPATCHER_PEOPLE,
+    DISPATCHER_QUESTIONS,
     DISPATCHER_STATUSES,
     DISPATCHER_STOPS,
     EVENTS,
@@ -258,6 +260,7 @@ async def _open_handlers(outside: Outside, ledger: PostgresLedger, stack: AsyncE
     handlers: Mapping[Queue, Callable[[bytes], Awaitable[Outcome]]] = {
         DISPATCHER_STATUSES: StatusHandler(ledger=ledger, meter=outside.metrics, clock=system_clock).handle,
         DISPATCHER_STOPS: StopHandler(ledger=ledger).handle,
+        DISPATCHER_QUESTIONS: QuestionHandler(ledger=ledger, publish=_events(outside.publisher)).handle,
         DISPATCHER_PEOPLE: PeopleHandler(
             people=PostgresPeople(outside.database), publish=_events(outside.publisher, mandatory=True)
         ).handle,

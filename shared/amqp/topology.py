@@ -61,6 +61,7 @@ DISPATCHER_STATUSES = Queue("dispatcher.statuses", INBOUND, ("statuses",), "disp
 DISPATCHER_ACCOUNT = Queue("dispatcher.account", INBOUND, ("account",), "dispatcher")
 DISPATCHER_STOPS = Queue("dispatcher.stops", EVENTS, ("subscription.ended", "broadcast.cancelled"), "dispatcher")
 DISPATCHER_PEOPLE = Queue("dispatcher.people", EVENTS, ("subscriber.erased", "reaction.received"), "dispatcher")
+DISPATCHER_QUESTIONS = Queue("dispatcher.questions", EVENTS, ("notice.accepted",), "dispatcher")
 LANES: Mapping[Lane, Queue] = {
     Lane.REPLY: Queue("dispatch.reply", DISPATCH, (Lane.REPLY,), "dispatcher"),
     Lane.URGENT: Queue("dispatch.urgent", DISPATCH, (Lane.URGENT,), "dispatcher", LANE_BATCHES),
@@ -108,6 +109,7 @@ QUEUES: Sequence[Queue] = (
     DISPATCHER_ACCOUNT,
     DISPATCHER_STOPS,
     DISPATCHER_PEOPLE,
+    DISPATCHER_QUESTIONS,
     *LANES.values(),
 )
 

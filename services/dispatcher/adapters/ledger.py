@@ -19,6 +19,7 @@ from services.dispatcher.ports import (
     AppliedStatuses,
     Batch,
     Claim,
+    Course,
     Origin,
     Outstanding,
     Progress,
@@ -218,6 +219,12 @@ class PostgresLedger:
         async with self._database.connection() as connection:
             rows = await connection.fetch(ledger_news.PROGRESS)
         return [rows_of.progress_of(list(group)) for _, group in groupby(rows, key=lambda row: row["id"])]
+
+    async def course(self, broadcast: UUID) -> Course | None:
+        """None for a broadcast that the ledger does not know, or not any more."""
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(ledger_news.COURSE, broadcast)
+        return Course(rows_of.progress_of(rows), rows[0]["cancelled"]) if rows else None
 
     async def finish(self, broadcast: UUID) -> None:
         """A broadcast of which nothing waits any more."""

@@ -159,6 +159,14 @@ from told t left join dispatcher.broadcast_count n on n.broadcast = t.id
 group by t.id, t.audience, n.state order by t.id
 """
 
+COURSE = """
+select b.id, b.audience, n.state::text, sum(n.deliveries)::int as deliveries,
+    (select x.reason from dispatcher.cancellation x where x.broadcast = b.id) as cancelled
+from dispatcher.broadcast b left join dispatcher.broadcast_count n on n.broadcast = b.id
+where b.id = $1
+group by b.id, b.audience, n.state
+"""
+
 FINISH = "update dispatcher.broadcast set finished_at = clock_timestamp() where id = $1 and finished_at is null"
 
 # Recipients that have no final news yet, and those of ended broadcasts that have no row at all.

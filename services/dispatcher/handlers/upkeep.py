@@ -140,12 +140,13 @@ class ProgressTeller:
     async def tell(self) -> None:
         """Tell what nobody told for a second. Raises DependencyAway."""
         for progress in await self._ledger.progress():
-            await self._publish(_event(progress))
+            await self._publish(progress_event(progress))
             if progress.finished:
                 await self._ledger.finish(progress.broadcast)
 
 
-def _event(progress: Progress) -> Message:
+def progress_event(progress: Progress) -> Message:
+    """How far a broadcast is, or that it has finished."""
     states = {state.value: count for state, count in progress.states.items()}
     if progress.finished and progress.audience is not None:
         return BroadcastFinished(broadcast=progress.broadcast, audience=progress.audience, states=states)

@@ -110,6 +110,25 @@ async def post_patiently(client: ClientSession, sent: Mapping[str, object]) -> s
     return found[0]
 
 
+async def test_what_ended_long_ago_can_be_watched_again_by_both_doors(town: Town) -> None:
+    """Over AMQP it is said again; `--watch` has nothing to wait for."""
+    content = event(data=data(text="Schon vorbei."))
+    await watch(town, content)
+    for way in ((), ("--url", town.stack.door_url)):
+        steps = await watch(town, content, *way)
+        assert (steps[-1]["state"], steps[-1]["audience"]) == ("finished", CITIZENS)
+    assert everybody_once(await town.got("Schon vorbei."))
+
+
+async def watch(town: Town, content: Mapping[str, object], *way: str) -> list[dict[str, Any]]:
+    file = town.stack.folder / "watched.json"
+    file.write_text(json.dumps(content))
+    where = ("--stack", str(town.stack.folder), *way)
+    ended = await kreisfunk_here("publish", str(file), "--watch", "--json", *where, environment={})
+    assert ended.status == 0, ended.everything
+    return [json.loads(line) for line in ended.output.splitlines()]
+
+
 async def test_a_token_made_by_command_works_until_it_is_revoked(town: Town) -> None:
     where = ("--stack", str(town.stack.folder), "--json")
     made = (await kreisfunk_here("tokens", "create", "pressestelle", *where, environment={})).json

@@ -217,6 +217,20 @@ async def test_watching_ends_with_one_if_it_does_not_reach_its_end(desk: Desk, e
     assert (ended.status, json.loads(ended.output.splitlines()[-1])["state"]) == (1, "cancelled")
 
 
+async def test_watching_ends_if_an_event_was_obeyed_before_and_nobody_says_more_of_it(
+    desk: Desk, environment: Mapping[str, str], tmp_path: Path
+) -> None:
+    earlier = (datetime.now(UTC) - timedelta(hours=1)).isoformat()
+    expiry = (datetime.now(UTC) + timedelta(hours=2)).isoformat()
+    content = {"topic": "strassensperrungen", "headline": "K 9", "text": "Bis Freitag."}
+    path = tmp_path / "event.json"
+    path.write_text(json.dumps({"time": earlier, "subject": "n-7", "expirytime": expiry, "data": content}))
+    ended = await kreisfunk("publish", str(path), "--watch", "--timeout", "1", environment=environment)
+    assert (ended.status, "accepted before" in ended.complaint) == (5, True), ended.everything
+    assert [answer.split(":")[0] for answer in ended.output.splitlines()] == ["received", "accepted"]
+    assert len(desk.said) == 1
+
+
 async def test_watching_without_an_answer_says_so(environment: Mapping[str, str]) -> None:
     ended = await kreisfunk(*NOTICE, "--watch", "--timeout", "0.2", environment=environment)
     assert ended.status == 5

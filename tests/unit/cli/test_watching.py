@@ -1,6 +1,6 @@
 """What is known of a watched event, whatever order it is said in; and which addresses get a token."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
@@ -15,6 +15,7 @@ from shared.contracts.events import BroadcastFinished, BroadcastProgressed, Noti
 from shared.contracts.notices import NoticePublished
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
+HOUR = timedelta(hours=1)
 OURS, OTHER = UUID(int=1), UUID(int=2)
 
 
@@ -48,6 +49,15 @@ def test_what_is_said_of_others_changes_nothing() -> None:
     heard.hear(accepted(), NOW)
     assert not heard.hear(BroadcastProgressed(broadcast=OTHER, audience=1, states={"accepted": 1}), NOW)
     assert heard.progress.state is State.ACCEPTED
+
+
+@pytest.mark.parametrize(("ago", "repeated"), [(timedelta(), False), (timedelta(seconds=50), False), (HOUR, True)])
+def test_what_was_accepted_long_ago_is_a_repeat_until_more_is_said(ago: timedelta, repeated: bool) -> None:
+    heard = course()
+    heard.hear(accepted(), NOW, NOW - ago)
+    assert heard.is_silent is repeated
+    heard.hear(BroadcastProgressed(broadcast=OURS, audience=1, states={"waiting": 1}), NOW, NOW)
+    assert not heard.is_silent
 
 
 def test_a_line_says_how_far_it_is() -> None:
