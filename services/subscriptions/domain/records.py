@@ -55,8 +55,8 @@ def _lines(stored: Stored, answers: Answers, now: datetime) -> Iterable[str]:
     hinted_at = stored.conversation.hinted_at
     yield f"Letzter allgemeiner Hinweis: {_when(hinted_at) if hinted_at else 'keiner'}"
     yield f"Zähler unserer Antworten an Sie: {CONVERSATION_DAYS} Tage"
-    yield f"Kennungen Ihrer letzten Nachrichten, ohne deren Text, und unsere Antworten: {INBOX_DAYS} Tage"
-    yield f"Zustellungen an Sie, Zeitpunkt und Zustand: höchstens {DELIVERY_DAYS} Tage"
+    yield f"Kennungen Ihrer letzten Nachrichten, ohne deren Text, und unsere Antworten: höchstens {INBOX_DAYS} Tage"
+    yield f"Zustellungen an Sie, Zeitpunkt, Zustand und verschlüsselte Adresse: höchstens {DELIVERY_DAYS} Tage"
     yield f"Vermerke zu Abmeldungen und unzustellbaren Meldungen: höchstens {NOTES_DAYS} Tage"
     if stored.erased_at:
         yield f"Frühere Löschung: {_when(stored.erased_at)}"

@@ -53,6 +53,17 @@ async def test_who_may_read_a_column_is_what_the_page_says(owner: asyncpg.Connec
     assert wrong == {}
 
 
+async def test_no_service_reads_a_table_of_another_one(owner: asyncpg.Connection) -> None:
+    services = {f"kreisfunk_{service}": service for service in ("subscriptions", "dispatcher")}
+    foreign = [
+        (role, table)
+        for (table, _), readers in (await existing(owner)).items()
+        for role in readers & set(services)
+        if not table.startswith(f"{services[role]}.")
+    ]
+    assert foreign == []
+
+
 async def test_the_roles_are_those_of_the_page_and_see_what_it_says(owner: asyncpg.Connection) -> None:
     found = await owner.fetch("select rolname from pg_roles where rolname like 'kreisfunk\\_%' and not rolsuper")
     assert {row[0] for row in found} == set(roles()) == set(ROLES)

@@ -1,6 +1,7 @@
 """Choices, pauses, rights and new numbers on a real database."""
 
 import asyncio
+import re
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -155,6 +156,20 @@ async def test_the_record_holds_everything_in_one_message(stand: Stand) -> None:
         "Fassung 2026-11",
     ):
         assert part in record
+
+
+async def test_a_record_that_does_not_fit_is_had_part_by_part(stand: Stand) -> None:
+    said = [f"Feedback: {number} " + "Gut! " * 190 for number in range(6)]
+    await says(stand, "Start", *said)
+    await says(stand, "Daten", "Daten 2", "Daten 3", start=20)
+    first, second, third = replies(stand)[-3:]
+    assert [re.findall(r"Teil (\d) von (\d)", part) for part in (first, second)] == [[("1", "2")], [("2", "2")]]
+    assert third == second, "there is no third part"
+    assert max(map(len, (first, second))) <= 4096
+    together = first + second
+    assert all(f"„{number} Gut! " in together for number in range(6))
+    kept = "select count(*) from subscriptions.inbox where result = 'shown' and publications <> '\\x90'"
+    assert await stand.rows(kept) == [(3,)]
 
 
 async def everything(stand: Stand, database: Database) -> str:

@@ -5,6 +5,7 @@ import re
 import pytest
 from pydantic import ValidationError
 
+from cli.feeds.memory import KEPT
 from services.dispatcher.adapters import retention as dispatcher_retention
 from services.dispatcher.adapters.people import KEPT_SECONDS
 from services.dispatcher.settings import Settings
@@ -202,6 +203,11 @@ def test_every_answer_there_is_is_shown_on_the_page(who: str) -> None:
 def _is_shown(answer: Answer) -> bool:
     _, _, last = answer.text.rpartition("\n\n")
     return f"\n{last}\n```" in PAGE
+
+
+def test_the_page_tells_how_long_the_feeds_remember() -> None:
+    (told,) = [row for row in PAGE.splitlines() if "`kreisfunk feeds`" in row and "gemeldet wurden" in row]
+    assert f"{KEPT.days} Tage" in told
 
 
 def test_every_wording_is_shown_on_the_page() -> None:
