@@ -40,6 +40,7 @@ class Deliverer:
         while memory.pending and memory.pending[0].way is Way.DOOR:
             event = bytes(memory.pending[0].event)
             envelope = read_envelope(event)
+            self.folder.keep_sent(self.name, event)
             try:
                 await door.publish(event, envelope)
             except Refused as error:
@@ -57,7 +58,8 @@ class Deliverer:
         return self._forget_first(memory)
 
     def _refused(self, event: bytes, problems: tuple[Problem, ...]) -> None:
-        path = self.folder.keep_refused(event, problems)
+        path = self.folder.keep_refused(event, problems, self.name)
+        self.folder.answered(read_envelope(event).id)
         self.counts["door_refused"] += 1
         _log.error("feed_refused", feed=self.name, file=str(path), fields=[problem.field for problem in problems])
 

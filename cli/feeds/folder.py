@@ -3,15 +3,17 @@
 import fcntl
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
+from msgspec import Raw, Struct
 
 from cli.feeds.memory import Memory
-from shared.contracts.envelope import Envelope, read_envelope
+from shared.contracts.envelope import read_envelope
 from shared.contracts.events import Problem
 
 _DRAFT_LEAVES_OUT = ("source",)
@@ -25,9 +27,29 @@ class MemoryDamaged(Exception):
     """A file of ours that somebody else changed; the text says which and what to do."""
 
 
+class Sent(Struct, frozen=True, kw_only=True):
+    """An event that was published and not answered yet; `origin` is the feed that it came from."""
+
+    origin: str
+    event: Raw
+
+
+class Refused(Struct, frozen=True, kw_only=True):
+    """An event that nobody got, and why."""
+
+    problems: tuple[Problem, ...]
+    event: Raw
+    origin: str = ""
+
+
+Kept = TypeVar("Kept", Sent, Refused)
+
+
 @dataclass(frozen=True)
 class Folder:
-    """`path/memory/<name>.json`, `path/drafts/` and `path/refused/`; every file is whole or not there."""
+    """`path/memory/<name>.json`, and `drafts`, `sent` and `refused` with a file for each event; every file is whole or
+    not there.
+    """
 
     path: Path
 
@@ -57,31 +79,116 @@ class Folder:
         write_whole(self._memory(name), msgspec.json.encode(memory))
 
     def keep_draft(self, event: bytes) -> Path:
-        """As a person would publish it: without our source, since another system publishes it then."""
+        """As a person would publish it: without our source, since another system may publish it then."""
         envelope = read_envelope(event)
         fields: dict[str, object] = msgspec.json.decode(event)
         draft = {name: value for name, value in fields.items() if name not in _DRAFT_LEAVES_OUT}
-        path = self.drafts / _file_name(envelope)
+        path = self.drafts / _file_name(envelope.id)
         write_whole(path, msgspec.json.format(msgspec.json.encode(draft), indent=2) + b"\n")
         return path
 
-    def keep_refused(self, event: bytes, problems: tuple[Problem, ...]) -> Path:
-        """What the door would not have, with its reasons."""
-        path = self.path / "refused" / _file_name(read_envelope(event))
-        kept = msgspec.json.encode({"problems": problems, "event": msgspec.Raw(event)})
+    def keep_refused(self, event: bytes, problems: tuple[Problem, ...], origin: str = "") -> Path:
+        """What the door, or Kreisfunk, would not have, with its reasons."""
+        path = self.refused / _file_name(read_envelope(event).id)
+        kept = msgspec.json.encode(Refused(problems=problems, event=Raw(event), origin=origin))
         write_whole(path, msgspec.json.format(kept, indent=2) + b"\n")
         return path
+
+    def keep_sent(self, origin: str, event: bytes) -> None:
+        """Before it is published: from then on its answer may come."""
+        path = self._sent(read_envelope(event).id)
+        write_whole(path, msgspec.json.encode(Sent(origin=origin, event=Raw(event))))
+
+    def answered(self, event_id: str) -> None:
+        """It was accepted: what is known of it is in the memory."""
+        self._sent(event_id).unlink(missing_ok=True)
+
+    def rejected(self, event_id: str, problems: tuple[Problem, ...]) -> str | None:
+        """It was rejected, and is kept with the reasons. Its origin; None if it is none of ours."""
+        path = self._sent(event_id)
+        sent = _decoded(path, Sent)
+        if sent is None:
+            return None
+        self.keep_refused(bytes(sent.event), problems, sent.origin)
+        path.unlink(missing_ok=True)
+        return sent.origin
+
+    def refusals(self) -> dict[str, Refused]:
+        """By the names of their files, the oldest first."""
+        found = ((path.stem, _decoded(path, Refused)) for path in files_in(self.refused))
+        return {name: refused for name, refused in found if refused is not None}
+
+    def kept(self, name: str) -> Raw | None:
+        """The event of a draft, or of what was refused."""
+        draft, refused = self._of(self.drafts, name), self._of(self.refused, name)
+        if draft.is_file():
+            return Raw(draft.read_bytes())
+        found = _decoded(refused, Refused)
+        return found.event if found else None
+
+    def drop(self, name: str) -> None:
+        """The draft or the refusal of this name."""
+        for folder in (self.drafts, self.refused):
+            self._of(folder, name).unlink(missing_ok=True)
+
+    def is_unanswered(self, event_id: str) -> bool:
+        return self._sent(event_id).exists()
+
+    def unanswered(self) -> list[Sent]:
+        """What was published and not answered yet."""
+        return [sent for path in files_in(self.path / "sent") if (sent := _decoded(path, Sent)) is not None]
+
+    def forget_sent(self, before: float) -> None:
+        """Of what was published before that moment, in seconds since 1970, nobody will say anything any more."""
+        for path in files_in(self.path / "sent"):
+            if _written_at(path) < before * 1e9:
+                path.unlink(missing_ok=True)
 
     @property
     def drafts(self) -> Path:
         return self.path / "drafts"
 
+    @property
+    def refused(self) -> Path:
+        return self.path / "refused"
+
+    def _of(self, folder: Path, name: str) -> Path:
+        """No name leads out of the folder."""
+        return folder / f"{Path(name).name}.json"
+
+    def _sent(self, event_id: str) -> Path:
+        return self.path / "sent" / _file_name(event_id)
+
     def _memory(self, name: str) -> Path:
         return self.path / "memory" / f"{name}.json"
 
 
-def _file_name(envelope: Envelope) -> str:
-    return f"{envelope.id.replace(':', '.')}.json"
+def _decoded(path: Path, kind: type[Kept]) -> Kept | None:
+    """None if it is not there, or somebody has changed it."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=kind)
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+        return None
+
+
+def files_in(folder: Path) -> Sequence[Path]:
+    """Whole ones, the oldest first."""
+    found = [path for path in folder.glob("*.json") if not path.name.startswith(".")]
+    return sorted(found, key=lambda path: (_written_at(path), path.name))
+
+
+def _written_at(path: Path) -> int:
+    """0 for what somebody has just taken away."""
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
+def _file_name(event_id: str) -> str:
+    """Ids of ours have nothing but letters, digits, `-`, `_` and `:`; of others, no path may be made."""
+    plain = "".join(letter if letter.isalnum() or letter in "-_" else "." for letter in event_id)
+    return f"{plain[:150].lstrip('.') or 'event'}.json"
 
 
 def write_whole(path: Path, content: bytes) -> None:

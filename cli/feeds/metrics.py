@@ -25,6 +25,16 @@ class Metrics:
             "kreisfunk_feeds_last_success", "when it was last read, in seconds since 1970", ["name"], registry=registry
         )
 
+        self._rejected = Counter(
+            "kreisfunk_feeds_rejected",
+            "published notices that Kreisfunk rejected; they are kept with the reasons",
+            ["name"],
+            registry=registry,
+        )
+
+    def rejected(self, name: str, number: int) -> None:
+        self._rejected.labels(name).inc(number)
+
     def count(self, poll: Poll) -> None:
         self._polls.labels(poll.name, poll.result).inc()
         for outcome, number in poll.counts.items():

@@ -4,9 +4,10 @@ import os
 from pathlib import Path
 
 from cli.broker import silence_drivers
+from cli.feeds.answers import answers_at
 from cli.feeds.configuration import FeedsFile, FeedsFileError, contradictions, read_feeds_file
 from cli.feeds.folder import Folder
-from cli.feeds.settings import Settings
+from cli.feeds.settings import FolderSettings, RuleSettings, Settings
 from cli.feeds.wiring import Parts
 from cli.output import EXIT_USAGE, fail
 from cli.stacks import environment_of, find_stack
@@ -32,17 +33,40 @@ def open_settings(stack: Path | None, file: Path | None, folder: Path | None) ->
 
 def open_parts(settings: Settings) -> Parts:
     """Ends the command with status 2 if the files do not fit together."""
-    file, county = _file(settings.feeds_file), _county(settings.county)
-    wrong = contradictions(file, county)
-    if wrong:
-        fail(f"{settings.feeds_file} does not fit {settings.county}:", "\n".join(wrong), EXIT_USAGE)
+    file, county = _fitting(settings.feeds_file, settings.county)
     return Parts(
         file=file,
         base=settings.feeds_file.parent,
         county=county,
         folder=Folder(settings.feeds_folder),
         open_door=settings.door(CONNECTION),
+        open_answers=answers_at(
+            settings.broker_url, password=settings.broker_secret, login=settings.login, name=CONNECTION
+        ),
     )
+
+
+def open_rules(file: Path | None) -> tuple[FeedsFile, Configuration]:
+    """What is read by which rules; no broker is needed. Ends the command with status 2 if the files do not fit."""
+    given = {} if file is None else {f"{PREFIX}FEEDS_FILE": str(file)}
+    with environment_of({**os.environ, **given}):
+        settings = read_settings(RuleSettings)
+    return _fitting(settings.feeds_file, settings.county)
+
+
+def open_folder(folder: Path | None) -> Folder:
+    """Drafts, and what was refused; no broker is needed."""
+    given = {} if folder is None else {f"{PREFIX}FEEDS_FOLDER": str(folder)}
+    with environment_of({**os.environ, **given}):
+        return Folder(read_settings(FolderSettings).feeds_folder)
+
+
+def _fitting(feeds_file: Path, county_file: Path) -> tuple[FeedsFile, Configuration]:
+    file, county = _file(feeds_file), _county(county_file)
+    wrong = contradictions(file, county)
+    if wrong:
+        fail(f"{feeds_file} does not fit {county_file}:", "\n".join(wrong), EXIT_USAGE)
+    return file, county
 
 
 def _file(path: Path) -> FeedsFile:

@@ -52,9 +52,14 @@ def plain_line(markup: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """White space becomes single spaces; control characters go, and so do marks of placeholders."""
-    shown = "".join(_shown(letter) for letter in text)
-    return _BRACES.sub(lambda found: found[0][0], " ".join(shown.split()))
+    """White space becomes single spaces; control characters go, and so do marks of placeholders.
+
+    Empty if nobody would see anything of it.
+    """
+    shown = " ".join("".join(_shown(letter) for letter in text).split())
+    if all(letter == " " or unicodedata.category(letter) == "Cf" for letter in shown):
+        return ""
+    return _BRACES.sub(lambda found: found[0][0], shown)
 
 
 def _shown(letter: str) -> str:

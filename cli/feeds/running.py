@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import structlog
 from prometheus_client import CollectorRegistry
 
+from cli.feeds.answers import Hearing
 from cli.feeds.metrics import Metrics
 from cli.feeds.polling import Poll, Poller
 from cli.feeds.settings import Settings
@@ -73,6 +74,31 @@ class Watch:
         )
 
 
+@dataclass
+class Ear:
+    """Hears what became of what was published, until `stop`."""
+
+    hearing: Hearing
+    metrics: Metrics
+    stop: asyncio.Event
+
+    async def run(self) -> None:
+        while not self.stop.is_set():
+            await self._hear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(AGAIN_SECONDS):
+                    await self.stop.wait()
+
+    async def _hear(self) -> None:
+        try:
+            rejected = await self.hearing.hear()
+        except DependencyAway as error:
+            _log.warning("dependency_away", name="answers", error=str(error))
+            return
+        for name, number in rejected.items():
+            self.metrics.rejected(name, number)
+
+
 def _reachable(watches: Sequence[Watch]) -> Check:
     async def check() -> bool:
         return not any(watch.door_away for watch in watches)
@@ -92,5 +118,6 @@ async def serve(settings: Settings, parts: Parts, stop: Stop) -> None:
         async with probes, asyncio.TaskGroup() as tasks:
             for watch in watches:
                 tasks.create_task(watch.run())
+            tasks.create_task(Ear(parts.hearing, metrics, stop.requested).run())
             await stop.requested.wait()
             readiness.draining = True

@@ -4,10 +4,34 @@ from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from cli.doors.settings import DoorSettings
 from deploy.local.environments import CONFIG
-from shared.runtime.settings import Port
+from shared.runtime.settings import PREFIX, Port
+
+
+class RuleSettings(BaseSettings):
+    """What is read by which rules, without any access."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, frozen=True, extra="ignore", hide_input_in_errors=True, env_ignore_empty=True
+    )
+
+    feeds_file: Path = Field(description="feeds and warnings that are read, in TOML")
+    county_file: Path | None = Field(None, description="the county's file, unless it is the one of this version")
+
+    @property
+    def county(self) -> Path:
+        return self.county_file or CONFIG / "county.toml"
+
+
+class FolderSettings(BaseSettings):
+    """Where drafts and what was refused are, without any access."""
+
+    model_config = RuleSettings.model_config
+
+    feeds_folder: Path = Field(description="what is known of them, drafts, and what was refused")
 
 
 class Settings(DoorSettings):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from cli.doors.door import OpenDoor
 from cli.feeds.alerts.looking import FilesLook, WebLook
+from cli.feeds.answers import Hearing, OpenAnswers
 from cli.feeds.configuration import AlertOrigin, FeedsFile, Origin
 from cli.feeds.deciding import Place
 from cli.feeds.delivering import Deliverer
@@ -27,6 +28,7 @@ class Parts:
     county: Configuration
     folder: Folder
     open_door: OpenDoor
+    open_answers: OpenAnswers
     clock: Clock = system_clock
 
     @asynccontextmanager
@@ -34,6 +36,10 @@ class Parts:
         """One for each origin, on one client."""
         async with open_fetcher(self.file.contact) as fetcher:
             yield tuple(self._poller(origin, look) for origin, look in self._looks(fetcher))
+
+    @property
+    def hearing(self) -> Hearing:
+        return Hearing(source=self.file.source, folder=self.folder, open_answers=self.open_answers)
 
     def _looks(self, fetcher: Fetcher) -> list[tuple[Origin, Look]]:
         place = Place(system=self.file.system, source=self.file.source, county=self.county, now=self.clock())

@@ -89,7 +89,10 @@ def accounted(books: dict[str, int]) -> bool:
 
 
 @asynccontextmanager
-async def running_town(folder: Path, *, county: Path = CONFIG / "county.toml", rate: int = RATE) -> AsyncIterator[Town]:
+async def running_town(
+    folder: Path, *, county: Path = CONFIG / "county.toml", rate: int = RATE, count: int = CITIZENS
+) -> AsyncIterator[Town]:
+    """Where `count` citizens have subscribed to everything."""
     async with AsyncExitStack() as ends:
         stack = await ends.enter_async_context(
             local_stack(folder, dispatchers=2, messages_per_second=rate, settings=SETTINGS, county=county)
@@ -100,11 +103,11 @@ async def running_town(folder: Path, *, county: Path = CONFIG / "county.toml", r
             simulator=await ends.enter_async_context(open_simulator(stack.simulator_url, stack.control_token)),
             books=await ends.enter_async_context(open_books(stack.monitor_database_url)),
         )
-        citizens = await town.simulator.add_citizens(CITIZENS, bsuid_only=10)
+        citizens = await town.simulator.add_citizens(count, bsuid_only=count // 12)
         await town.simulator.write(citizens, "Start", per_second=200)
 
         async def subscribed() -> bool:
-            return await town.books.subscribed() == CITIZENS
+            return await town.books.subscribed() == count
 
         await wait_for(subscribed, 60)
         yield town

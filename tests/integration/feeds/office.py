@@ -3,12 +3,17 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
+import aio_pika
 from aio_pika.abc import AbstractRobustConnection
 
 from shared.amqp import topology
+from shared.contracts.envelope import CONTENT_TYPE, encode
+from shared.contracts.message import Message
 from tests.integration.cli.commands import Ended, kreisfunk_here
 
 HEAD = """
@@ -47,7 +52,8 @@ class Office:
         return await kreisfunk_here("feeds", command, *self.arguments, *arguments, environment=known)
 
     async def once(self, *arguments: str, environment: Mapping[str, str] | None = None) -> Ended:
-        return await self.feeds("once", *arguments, environment=environment)
+        """Nobody answers here, unless a test does."""
+        return await self.feeds("once", "--wait", "0", *arguments, environment=environment)
 
     async def published(self) -> list[dict[str, Any]]:
         """All that came so far, in order, with the login that the broker vouches for."""
@@ -61,6 +67,18 @@ class Office:
 
     async def headlines(self) -> list[str]:
         return [event["data"]["headline"] for event in await self.published()]
+
+    async def answer(self, *messages: Message) -> None:
+        """What Kreisfunk says to the world."""
+        channel = await self.connection.channel()
+        exchange = await channel.get_exchange(topology.EVENTS, ensure=False)
+        for message in messages:
+            body = encode(message, event_id=uuid4().hex, source="/kreisfunk/subscriptions", time=datetime.now(UTC))
+            said = aio_pika.Message(
+                body, content_type=CONTENT_TYPE, delivery_mode=aio_pika.DeliveryMode.PERSISTENT, message_id=uuid4().hex
+            )
+            await exchange.publish(said, message.KEY)
+        await channel.close()
 
     def kept(self, kind: str) -> list[dict[str, Any]]:
         return [json.loads(path.read_text()) for path in sorted((self.folder / "kept" / kind).glob("*.json"))]

@@ -35,6 +35,11 @@ def test_a_line_is_what_a_reader_would_see(markup: str, text: str) -> None:
     assert plain_line(markup) == text
 
 
+@pytest.mark.parametrize("text", ["\u200b", " \u200b \u2060", "<b>\ufeff</b>", "&shy;"])
+def test_what_nobody_would_see_is_nothing(text: str) -> None:
+    assert plain_line(text) == ""
+
+
 @pytest.mark.parametrize(
     ("text", "longest", "short"),
     [

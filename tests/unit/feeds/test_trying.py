@@ -1,0 +1,124 @@
+"""`kreisfunk feeds check`: each entry by itself, by the rules of one feed; nothing is kept or sent."""
+
+from pathlib import Path
+
+import pytest
+
+from cli.feeds.configuration import FeedsFile, read_feeds_file
+from cli.feeds.trying import CannotTry, Material, try_all
+from tests.integration.cli.commands import Ended, kreisfunk_here
+from tests.unit.feeds.material import PLACE, SOURCE, item, rss
+from tests.unit.feeds.warnings import area, cap, info
+
+FILE = f"""
+system = "feeds"
+source = "{SOURCE}"
+[[feeds]]
+name = "presse"
+url = "https://www.landkreis-osterholz.de/presse.rss"
+topic = "veranstaltungen"
+mode = "direct"
+[[feeds.rules]]
+title = "Stellen"
+topic = "stellen"
+mode = "draft"
+[[feeds.rules]]
+title = "Intern"
+skip = true
+[[feeds]]
+name = "zweite"
+url = "https://www.landkreis-osterholz.de/zweite.rss"
+topic = "stellen"
+[[alerts]]
+name = "warnung"
+files = "alerts"
+topic = "strassensperrungen"
+mode = "direct"
+"""
+SOON = "2099-01-01T00:00:00+01:00"
+
+
+@pytest.fixture
+def rules(tmp_path: Path) -> Path:
+    path = tmp_path / "feeds.toml"
+    path.write_text(FILE)
+    return path
+
+
+@pytest.fixture
+def file(rules: Path) -> FeedsFile:
+    return read_feeds_file(rules)
+
+
+def test_each_entry_becomes_what_it_would_become_if_it_were_new(file: FeedsFile) -> None:
+    feed = rss([item(1), item(2, title="Stellen: zwei"), item(3, title="Intern"), item(4, title=""), item(1)])
+    tried = try_all(Material(body=feed), file, "presse", PLACE)
+    assert [(one.title, one.result, one.draft) for one in tried[:3]] == [
+        ("Meldung 1", "published", False),
+        ("Stellen: zwei", "drafted", True),
+        ("Intern", "left_out", False),
+    ]
+    assert {one.result for one in tried[3:]} == {"broken"}
+    assert [event["data"]["topic"] for one in tried for event in one.events] == ["veranstaltungen", "stellen"]
+
+
+def test_the_address_says_by_whose_rules(file: FeedsFile) -> None:
+    feed = Material(body=rss([item(1)]), address="https://www.landkreis-osterholz.de/zweite.rss")
+    (tried,) = try_all(feed, file, None, PLACE)
+    assert tried.events[0]["data"]["topic"] == "stellen"
+
+
+def test_where_several_could_be_meant_one_has_to_be_named(file: FeedsFile) -> None:
+    with pytest.raises(CannotTry, match="presse, zweite"):
+        try_all(Material(body=rss([item(1)])), file, None, PLACE)
+    with pytest.raises(CannotTry, match="presse, zweite"):
+        try_all(Material(body=rss([item(1)])), file, "dritte", PLACE)
+
+
+def test_an_alert_is_tried_by_the_rules_of_alerts(file: FeedsFile) -> None:
+    body = cap("w-1", info(area("Landkreis Osterholz"), headline="Wasser abkochen", expires=SOON))
+    (tried,) = try_all(Material(body=body), file, None, PLACE)
+    assert (tried.title, tried.result, tried.is_fine) == ("Wasser abkochen", "published", True)
+    assert tried.events[0]["data"]["headline"] == "Wasser abkochen"
+
+
+def test_an_exercise_is_no_alert_for_the_public(file: FeedsFile) -> None:
+    (tried,) = try_all(Material(body=cap("w-1", status="Exercise")), file, None, PLACE)
+    assert (tried.events, tried.is_fine) == ((), True)
+
+
+@pytest.mark.parametrize("body", [b"", b"<html><body>Nichts</body></html>", b'<!DOCTYPE x [<!ENTITY a "b">]><rss/>'])
+def test_what_is_neither_is_said_so(file: FeedsFile, body: bytes) -> None:
+    with pytest.raises(CannotTry):
+        try_all(Material(body=body), file, None, PLACE)
+
+
+def write(path: Path, text: str) -> None:
+    path.write_text(text)
+
+
+async def check(rules: Path, target: Path, *arguments: str) -> Ended:
+    return await kreisfunk_here("feeds", "check", str(target), "--file", str(rules), *arguments, environment={})
+
+
+async def test_the_command_needs_no_broker_and_says_it_in_words(rules: Path, tmp_path: Path) -> None:
+    target = tmp_path / "feed.xml"
+    target.write_bytes(rss([item(1), item(2, title="Intern")]))
+    ended = await check(rules, target, "--as", "presse")
+    assert (ended.status, ended.complaint) == (0, ""), ended.everything
+    assert ended.output.startswith("published: Meldung 1\n  veranstaltungen: Meldung 1, until 2")
+    assert ended.output.endswith("left out by rule: Intern\n")
+
+
+async def test_what_would_be_refused_is_named_with_its_field(rules: Path, tmp_path: Path) -> None:
+    target = tmp_path / "feed.xml"
+    target.write_bytes(rss([item(1)]))
+    write(rules, FILE.replace('mode = "direct"', 'mode = "direct"\nexpires_in = "9000d"', 1))
+    ended = await check(rules, target, "--as", "presse", "--json")
+    assert ended.status == 3
+    assert [problem["field"] for problem in ended.json["entries"][0]["problems"]] == ["expirytime"]
+
+
+async def test_a_file_that_is_not_there_is_named(rules: Path, tmp_path: Path) -> None:
+    ended = await check(rules, tmp_path / "nothing.xml")
+    assert (ended.status, "nothing.xml" in ended.complaint) == (1, True)
