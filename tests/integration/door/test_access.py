@@ -10,6 +10,8 @@ from tests.integration.door.county import PRESS, ROADS_SOURCE, TOKENS, text_of, 
 from tests.integration.door.door import BATCH, PUBLISHED, UPDATED, WITHDRAWN, Answer, Door, data, event, running_door
 from tests.servers import wait_for
 
+ABROAD = ("stellen", "geheimes")
+
 
 def seen(answer: Answer) -> tuple[int, str, dict[str, str]]:
     return answer.status, answer.text, {name: value for name, value in answer.headers.items() if name != "Date"}
@@ -25,6 +27,52 @@ async def test_no_token_wrong_ones_withdrawn_and_late_ones_get_the_same_answer(d
     for shown in ("Basic cHJlc3M6cHJlc3M=", "Bearer", f"Token {text_of('press')}", text_of("press"), "Bearer \xff" * 9):
         answer = await door.publish(content, token=None, headers={"Authorization": shown})
         assert seen(answer) == seen(without), shown
+
+
+PATHS = (("POST", "/notices"), ("POST", "/notices/check"), ("GET", "/events/{event}"), ("GET", f"/events/{'0' * 32}"))
+
+
+async def test_no_path_tells_a_stranger_what_there_is(broker_url: str, tmp_path: Path) -> None:
+    """Whatever is asked for, and however the token is not right, the answer is the same one."""
+    async with running_door(broker_url, tmp_path) as door:
+        event_path = (await door.publish(event(data=data()))).body["event"]
+        write_tokens(door.tokens_file, *TOKENS, token("withdrawn", PRESS))
+        assert (await door.publish(event(data=data()), token="withdrawn")).status == 202
+        write_tokens(door.tokens_file, *TOKENS)
+        answers = [
+            seen(await door.ask(method, path.format(event=event_path.removeprefix("/events/")), token=wrong))
+            for method, path in PATHS
+            for wrong in (None, "unknown", "withdrawn", "late")
+        ]
+    assert answers[0][0] == 401
+    assert all(answer == answers[0] for answer in answers)
+
+
+@pytest.mark.parametrize("accept", ["application/json", "text/event-stream"])
+async def test_what_another_system_published_is_as_unknown_as_what_nobody_did(door: Door, accept: str) -> None:
+    path = (await door.publish(event(data=data()))).body["event"]
+    assert (await door.ask("GET", path)).status == 200
+    headers = {"Accept": accept}
+    theirs = await door.ask("GET", path, token="roads", headers=headers)
+    nobodys = await door.ask("GET", f"/events/{'0' * 32}", token="roads", headers=headers)
+    assert theirs.status == 404
+    assert seen(theirs) == seen(nobodys)
+
+
+async def test_a_topic_and_a_source_of_others_are_refused_like_those_that_there_are_not(door: Door) -> None:
+    topics = [await door.publish(event(data=data(topic=topic), source=ROADS_SOURCE), token="roads") for topic in ABROAD]
+    sources = [await door.publish(event(data=data(), source=source)) for source in (ROADS_SOURCE, "/no/such/source")]
+    for first, second in (topics, sources):
+        assert first.status == 403
+        assert seen(first) == seen(second)
+
+
+async def test_guesses_count_on_every_path(broker_url: str, tmp_path: Path) -> None:
+    async with running_door(broker_url, tmp_path) as door:
+        for number in range(24):
+            method, path = PATHS[number % len(PATHS)]
+            last = await door.ask(method, path.format(event="1" * 32), token=f"guess{number}")
+        assert (last.status, "Retry-After" in last.headers) == (429, True)
 
 
 async def test_nothing_is_read_before_the_token(door: Door) -> None:

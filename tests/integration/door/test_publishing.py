@@ -8,6 +8,7 @@ import pytest
 from tests.integration.door.conftest import NoticeQueue
 from tests.integration.door.county import PRESS_SOURCE, ROADS_SOURCE
 from tests.integration.door.door import BATCH, UPDATED, WITHDRAWN, Door, data, event, soon
+from tests.servers import wait_for
 
 
 async def test_a_structured_event_is_published_and_can_be_followed(door: Door, notices: NoticeQueue) -> None:
@@ -102,6 +103,22 @@ async def test_an_id_or_a_key_that_was_used_for_another_notice_is_refused(door: 
         answer = await door.write({**content, "text": "Bis Samstag."}, key="used", path=path)
         assert (answer.status, answer.fields) == (422, ["Idempotency-Key"]), answer.text
     assert await notices.take() == []
+
+
+async def test_what_came_before_may_come_again_when_it_would_be_too_late(door: Door, notices: NoticeQueue) -> None:
+    at_once = 1.5 / 3600
+    sent = event(data=data(scheduled_at=soon(at_once)), expirytime=soon(2 * at_once))
+    first = await door.publish(sent)
+    assert first.status == 202
+
+    async def is_over() -> bool:
+        fresh = await door.publish({**sent, "id": "another"}, path="/notices/check")
+        return fresh.status == 422 and fresh.fields == ["expirytime", "scheduled_at"]
+
+    await wait_for(is_over)
+    again = await door.publish(sent)
+    assert (again.status, again.body) == (202, first.body)
+    assert len(await notices.take()) == 2
 
 
 async def test_a_key_belongs_to_its_system(door: Door, notices: NoticeQueue) -> None:

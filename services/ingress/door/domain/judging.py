@@ -18,6 +18,8 @@ from shared.municipal.configuration import Configuration
 from shared.municipal.rules import notice_problems, read_notice
 from shared.municipal.systems import System
 
+_NONE: frozenset[int] = frozenset()
+
 
 @dataclass(frozen=True, kw_only=True)
 class Caller:
@@ -33,12 +35,18 @@ class Caller:
         return msgspec.structs.replace(event, kreisfunksystem=self.system.name, kreisfunktopics=topics)
 
 
-def judge(written: Written, caller: Caller, configuration: Configuration, now: datetime) -> None:
-    """Return if nothing is wrong with any event. Raises Refusal, which names all that is wrong."""
+def judge(
+    written: Written, caller: Caller, configuration: Configuration, now: datetime, *, known: frozenset[int] = _NONE
+) -> None:
+    """Return if nothing is wrong with any event. Raises Refusal, which names all that is wrong.
+
+    Of those that are `known`, which came before, only what this caller may is judged: by now they may be too late.
+    """
     found = [
         (place, problem, forbidden)
         for place, event in enumerate(written.events)
         for problem, forbidden in _problems(event, caller, configuration, now)
+        if forbidden or place not in known
     ]
     found += [(place, problem, False) for place, problem in _repeated(written.events)]
     forbidden = [written.error(problem, place) for place, problem, is_forbidden in found if is_forbidden]

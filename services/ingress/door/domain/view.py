@@ -26,9 +26,17 @@ class Entry(NamedTuple):
     progress: Progress
     digest: bytes = b""
 
+    @property
+    def is_taken(self) -> bool:
+        """Whether the id stands for an event; what was rejected has used none."""
+        return self.progress.state is not State.REJECTED
+
     def is_another(self, digest: bytes) -> bool:
-        """Whether an event of this name would be one that the id was not used for; what was rejected used none."""
-        return self.progress.state is not State.REJECTED and self.digest != digest
+        """Whether an event of this name would be one that the id was not used for."""
+        return self.is_taken and self.digest != digest
+
+    def is_repeat(self, digest: bytes) -> bool:
+        return self.is_taken and self.digest == digest
 
 
 @dataclass

@@ -67,6 +67,11 @@ class Board:
         known = self.view.find(caller.system.name, event_key(event.source, event.id))
         return known is not None and known.is_another(event_digest(event))
 
+    def is_repeat(self, event: Envelope, caller: Caller) -> bool:
+        """Whether the same event came before and was not rejected: then it is answered again, however late it is."""
+        known = self.view.find(caller.system.name, event_key(event.source, event.id))
+        return known is not None and known.is_repeat(event_digest(event))
+
     async def find(self, caller: Caller, key: str) -> Entry:
         """What is known. Raises Refusal: not found for what is another's, too."""
         name = caller.system.name, key

@@ -30,7 +30,8 @@ class Desk:
     def read(self, request: Request, caller: Caller) -> Written:
         """The events in a request, none of which has a problem. Raises Refusal."""
         written = read_request(request, caller.system)
-        judge(written, caller, self.configuration, self.clock())
+        known = frozenset(n for n, event in enumerate(written.events) if self.board.is_repeat(event, caller))
+        judge(written, caller, self.configuration, self.clock(), known=known)
         used = [written.error(USED, n) for n, event in enumerate(written.events) if self.board.is_used(event, caller)]
         if used:
             raise Refusal(Kind.INVALID, errors=used)
