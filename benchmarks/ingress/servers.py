@@ -19,12 +19,13 @@ from prometheus_client import CollectorRegistry
 from services.ingress.adapters.http import KEEPALIVE_SECONDS, application
 from services.ingress.adapters.metrics import Metrics
 from services.ingress.domain.findings import Event
-from services.ingress.domain.groups import by_type, group_of
+from services.ingress.domain.groups import GROUPS
+from services.ingress.domain.slices import Packed, Slice, data_of
 from services.ingress.handlers import Receiver
 from services.ingress.ports import Outbox
 from services.ingress.settings import Settings
 from shared.amqp.topology import INBOUND
-from shared.contracts.envelope import encode
+from shared.contracts.envelope import enclose
 from shared.runtime.clock import system_clock
 from shared.runtime.process import Stop, run
 from shared.runtime.settings import read_settings
@@ -39,13 +40,13 @@ class PublishEach:
     def __init__(self, exchange: AbstractExchange) -> None:
         self._exchange = exchange
 
-    async def store(self, events: Sequence[Event]) -> None:
-        await asyncio.gather(*(self._publish(same) for same in by_type(events).values()))
+    async def store(self, packed: Packed) -> None:
+        await asyncio.gather(*(self._publish(kind, slices) for kind, slices in packed.items()))
 
-    async def _publish(self, events: Sequence[Event]) -> None:
+    async def _publish(self, kind: type[Event], slices: Sequence[Slice]) -> None:
         identifier = str(uuid4())
-        message = group_of(events)
-        body = encode(message, event_id=identifier, source="/benchmark", time=system_clock())
+        message = GROUPS[kind]
+        body = enclose(message, data_of(kind, slices), event_id=identifier, source="/benchmark", time=system_clock())
         persistent = aio_pika.DeliveryMode.PERSISTENT
         await self._exchange.publish(
             aio_pika.Message(body, message_id=identifier, delivery_mode=persistent), message.KEY
@@ -55,7 +56,7 @@ class PublishEach:
 class StoreNothing:
     """The ingress without its broker."""
 
-    async def store(self, events: Sequence[Event]) -> None:
+    async def store(self, packed: Packed) -> None:
         pass
 
 

@@ -2,13 +2,23 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from services.ingress.domain.addresses import Index, Rules, Seal
-from services.ingress.domain.findings import Understood
+from services.ingress.domain.findings import Ignored, Problem
 from services.ingress.domain.signature import is_signed, is_token
+from services.ingress.domain.slices import Packed, pack
 from services.ingress.domain.translate import quarantine, understand
 from services.ingress.ports import Meter, NotStored, Outbox, Result
 from shared.runtime.clock import Clock
+
+
+class _Parcel(NamedTuple):
+    """What is kept of a webhook while it is being stored."""
+
+    packed: Packed
+    ignored: Sequence[Ignored]
+    problems: Sequence[Problem]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,18 +48,18 @@ class Receiver:
     async def _receive(self, body: bytes, signature: str | None) -> Result:
         if not is_signed(body, signature, self.app_secrets):
             return Result.UNSIGNED
-        understood = self._understand(body)
+        parcel = self._pack(body)
         try:
-            await self.outbox.store(understood.events)
+            await self.outbox.store(parcel.packed)
         except NotStored:
             return Result.UNAVAILABLE
-        for reason in understood.ignored:
+        for reason in parcel.ignored:
             self.meter.ignored(reason)
-        for problem in understood.problems:
+        for problem in parcel.problems:
             self.meter.not_understood(problem.kind)
-        return Result.QUARANTINED if understood.problems else Result.ACCEPTED
+        return Result.QUARANTINED if parcel.problems else Result.ACCEPTED
 
-    def _understand(self, body: bytes) -> Understood:
+    def _pack(self, body: bytes) -> _Parcel:
         rules = Rules(
             phone_number_id=self.phone_number_id,
             account_id=self.account_id,
@@ -60,4 +70,4 @@ class Receiver:
         understood = understand(body, rules)
         if understood.problems:
             understood.events.append(quarantine(body, understood.problems, rules))
-        return understood
+        return _Parcel(pack(understood.events), understood.ignored, understood.problems)

@@ -1,10 +1,10 @@
 """What handling a webhook needs from outside."""
 
-from collections.abc import Sequence
 from enum import StrEnum
 from typing import Protocol
 
-from services.ingress.domain.findings import Event, Ignored, ProblemKind
+from services.ingress.domain.findings import Ignored, ProblemKind
+from services.ingress.domain.slices import Packed
 
 
 class NotStored(Exception):
@@ -25,7 +25,7 @@ class Result(StrEnum):
 class Outbox(Protocol):
     """Where events go."""
 
-    async def store(self, events: Sequence[Event]) -> None:
+    async def store(self, packed: Packed) -> None:
         """Return when all of them, if any, are on disk. Raises NotStored within three seconds."""
 
 

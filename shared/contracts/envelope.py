@@ -57,16 +57,33 @@ def encode(
     expirytime: datetime | None = None,
 ) -> bytes:
     """The bytes of one event. `source` is a URI reference such as `/kreisfunk/ingress`."""
+    data = _encoder.encode(message)
+    return enclose(
+        type(message), data, event_id=event_id, source=source, time=time, subject=subject, expirytime=expirytime
+    )
+
+
+def enclose(
+    kind: type[Message],
+    data: bytes,
+    *,
+    event_id: str,
+    source: str,
+    time: datetime,
+    subject: str | None = None,
+    expirytime: datetime | None = None,
+) -> bytes:
+    """The same with data of this type that is encoded already."""
     envelope = Envelope(
         specversion="1.0",
         id=event_id,
         source=source,
-        type=message.TYPE,
+        type=kind.TYPE,
         time=time,
         subject=subject,
         expirytime=expirytime,
         datacontenttype="application/json",
-        data=Raw(_encoder.encode(message)),
+        data=Raw(data),
     )
     return _encoder.encode(envelope)
 

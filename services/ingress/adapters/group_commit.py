@@ -7,35 +7,30 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
-from typing import Generic, TypeVar
+from typing import NamedTuple
 
+from services.ingress.domain.slices import Slice
 from services.ingress.ports import NotStored
 
-E = TypeVar("E")
 Answer = asyncio.Future[bool]
-Publish = Callable[[Sequence[E]], Awaitable[None]]
+Publish = Callable[[Sequence[Slice]], Awaitable[None]]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """The most that one group holds; a single event may weigh more, and then travels alone.
+    """The most that one group holds; a single slice may be larger, and then travels alone.
 
     While a group is in flight, another leaves only once `beside` slices wait: several small ones cost more than
     one that waits for the confirm before it.
     """
 
     events: int
-    weight: int
+    size: int
     beside: int = 1
 
 
-@dataclass(slots=True)
-class _Slice(Generic[E]):
-    """Events of one submitter that travel in the same group, and what it waits for."""
-
-    events: Sequence[E]
-    weight: int
+class _Waiting(NamedTuple):
+    slice: Slice
     stored: Answer
 
 
@@ -47,26 +42,25 @@ def answer_all(answers: Iterable[Answer], stored: bool) -> None:
 
 
 @dataclass
-class GroupCommit(Generic[E]):
-    """Events of one kind. Run `work` as often as groups may be in flight at the same time."""
+class GroupCommit:
+    """Events of one type. Run `work` as often as groups may be in flight at the same time."""
 
-    publish: Publish[E]
-    weigh: Callable[[Sequence[E]], int]
+    publish: Publish
     limits: Limits
-    _waiting: deque[_Slice[E]] = field(default_factory=deque)
-    _in_flight: int = 0
-    _loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
-    _ready: asyncio.Event = field(default_factory=asyncio.Event)
+    _waiting: deque[_Waiting] = field(default_factory=deque, init=False)
+    _in_flight: int = field(default=0, init=False)
+    _ready: asyncio.Event = field(default_factory=asyncio.Event, init=False)
+    _loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop, init=False)
 
-    def submit(self, events: Sequence[E]) -> list[Answer]:
-        """Whether they are confirmed: most often one answer, more for more than a group holds.
+    def submit(self, slices: Iterable[Slice]) -> list[Answer]:
+        """Of each, whether it is confirmed.
 
-        Setting or cancelling an answer takes back its events if no group holds them yet.
+        Setting or cancelling an answer takes back its slice if no group holds it yet.
         """
-        slices = self._slices(events)
-        self._waiting.extend(slices)
+        waiting = [_Waiting(each, self._loop.create_future()) for each in slices]
+        self._waiting.extend(waiting)
         self._check()
-        return [each.stored for each in slices]
+        return [each.stored for each in waiting]
 
     async def work(self) -> None:
         """Publish one group after the other, for ever."""
@@ -79,14 +73,6 @@ class GroupCommit(Generic[E]):
                 self._in_flight -= 1
             self._check()
 
-    def _slices(self, events: Sequence[E]) -> list[_Slice[E]]:
-        """Halves, and halves of these, until each fits into a group."""
-        weight = self.weigh(events)
-        if len(events) == 1 or (len(events) <= self.limits.events and weight <= self.limits.weight):
-            return [_Slice(events, weight, self._loop.create_future())]
-        middle = len(events) // 2
-        return [*self._slices(events[:middle]), *self._slices(events[middle:])]
-
     def _check(self) -> None:
         """Whether a group may leave now."""
         if len(self._waiting) >= (self.limits.beside if self._in_flight else 1):
@@ -94,26 +80,26 @@ class GroupCommit(Generic[E]):
         else:
             self._ready.clear()
 
-    def _take(self) -> list[_Slice[E]]:
+    def _take(self) -> list[_Waiting]:
         """As many as fit from the front, without those whose submitter has gone."""
-        group: list[_Slice[E]] = []
-        events, weight = self.limits.events, self.limits.weight
+        group: list[_Waiting] = []
+        events, size = self.limits.events, self.limits.size
         while self._ready.is_set() and self._waiting:
             first = self._waiting[0]
             if not first.stored.done():
-                events -= len(first.events)
-                weight -= first.weight
-                if group and (events < 0 or weight < 0):
+                events -= first.slice.events
+                size -= len(first.slice.json)
+                if group and (events < 0 or size < 0):
                     return group
                 group.append(first)
             self._waiting.popleft()
         return group
 
-    async def _commit(self, group: Sequence[_Slice[E]]) -> None:
+    async def _commit(self, group: Sequence[_Waiting]) -> None:
         try:
-            await self.publish(list(chain.from_iterable(each.events for each in group)))
+            await self.publish([each.slice for each in group])
         except NotStored:
             stored = False
         else:
             stored = True
-        answer_all((each.stored for each in group), stored)
+        answer_all([each.stored for each in group], stored)

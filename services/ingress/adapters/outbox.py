@@ -13,54 +13,57 @@ from services.ingress.adapters.deadlines import Deadlines
 from services.ingress.adapters.group_commit import GroupCommit, Limits, answer_all
 from services.ingress.adapters.metrics import KINDS, Metrics
 from services.ingress.domain.findings import Event
-from services.ingress.domain.groups import by_type, group_of, weigh
-from services.ingress.domain.words import WORDS, count_words, is_harmless
+from services.ingress.domain.groups import GROUPS
+from services.ingress.domain.slices import MOST_BYTES, MOST_EVENTS, Packed, Slice, data_of, size_of
+from services.ingress.domain.words import WORDS, add_up, is_harmless
 from services.ingress.ports import NotStored
 from shared.amqp.publisher import PatientPublisher, Unroutable
 from shared.amqp.topology import INBOUND
-from shared.contracts.envelope import encode
+from shared.contracts.envelope import enclose
 from shared.contracts.inbound import WebhookQuarantined
+from shared.contracts.message import Message
 from shared.outcome import DependencyAway
 from shared.runtime.background import background
 from shared.runtime.clock import Clock
 
 SOURCE = "/kreisfunk/ingress"
 GROUPS_IN_FLIGHT = 2
-GROUP = Limits(events=500, weight=131_072, beside=int(__import__("os").environ.get("BESIDE", "16")))
-ALONE = Limits(events=1, weight=0)
+GROUP = Limits(events=MOST_EVENTS, size=MOST_BYTES, beside=24)
+ALONE = Limits(events=1, size=0)
 STORE_SECONDS = 2.0
 MOST_WAITING_WEBHOOKS = 2_000
-MOST_WAITING_EVENTS = 50_000
+MOST_WAITING_BYTES = 64 * 1024 * 1024
 MOST_MENTIONED = 100
 
 _log = structlog.get_logger()
-Publish = Callable[[type[Event], Sequence[Event]], Awaitable[None]]
+Publish = Callable[[type[Event], Sequence[Slice]], Awaitable[None]]
 
 
 @dataclass
 class GroupedOutbox:
     """Events by type, each type in groups of its own."""
 
-    groups: Mapping[type[Event], GroupCommit[Event]]
+    groups: Mapping[type[Event], GroupCommit]
     deadlines: Deadlines = field(default_factory=lambda: Deadlines(STORE_SECONDS))
     _webhooks: int = field(default=0, init=False)
-    _events: int = field(default=0, init=False)
+    _bytes: int = field(default=0, init=False)
 
-    async def store(self, events: Sequence[Event]) -> None:
-        """Return when every group that holds one of them is confirmed. Raises NotStored."""
-        if self._webhooks >= MOST_WAITING_WEBHOOKS or self._events >= MOST_WAITING_EVENTS:
+    async def store(self, packed: Packed) -> None:
+        """Return when every group that holds one of the slices is confirmed. Raises NotStored."""
+        if self._webhooks >= MOST_WAITING_WEBHOOKS or self._bytes >= MOST_WAITING_BYTES:
             raise NotStored("too much is waiting")
-        submitted = [answer for kind, same in by_type(events).items() for answer in self.groups[kind].submit(same)]
+        size = size_of(packed)
+        submitted = [answer for kind, slices in packed.items() for answer in self.groups[kind].submit(slices)]
         self.deadlines.watch(submitted)
         self._webhooks += 1
-        self._events += len(events)
+        self._bytes += size
         try:
             for stored in submitted:
                 if not await stored:
                     raise NotStored("the broker did not confirm in time")
         finally:
             self._webhooks -= 1
-            self._events -= len(events)
+            self._bytes -= size
             answer_all(submitted, False)  # what no group holds yet is not published any more
 
 
@@ -73,21 +76,24 @@ class BrokerGroups:
     metrics: Metrics
     mentioned: set[str] = field(default_factory=set)
 
-    async def publish(self, kind: type[Event], events: Sequence[Event]) -> None:
+    async def publish(self, kind: type[Event], slices: Sequence[Slice]) -> None:
         """Return when the broker has confirmed. Raises NotStored."""
         started = time.monotonic()
-        identifier = str(uuid4())
-        message = group_of(events)
-        body = encode(message, event_id=identifier, source=SOURCE, time=self.clock())
+        events = sum(each.events for each in slices)
         try:
-            await self.publisher.current().publish(INBOUND, message.KEY, body, message_id=identifier)
+            await self._publish(GROUPS[kind], data_of(kind, slices))
         except (DependencyAway, Unroutable) as error:
-            _log.warning("group_not_stored", kind=KINDS[kind], events=len(events), error=str(error))
+            _log.warning("group_not_stored", kind=KINDS[kind], events=events, error=str(error))
             raise NotStored("the broker did not confirm") from None
-        self.metrics.confirmed(kind, len(events), time.monotonic() - started)
-        words = count_words(kind, events)
+        self.metrics.confirmed(kind, events, time.monotonic() - started)
+        words = add_up(each.words for each in slices)
         self.metrics.words(kind, words)
         self._mention(kind, words)
+
+    async def _publish(self, message: type[Message], data: bytes) -> None:
+        identifier = str(uuid4())
+        body = enclose(message, data, event_id=identifier, source=SOURCE, time=self.clock())
+        await self.publisher.current().publish(INBOUND, message.KEY, body, message_id=identifier)
 
     def _mention(self, kind: type[Event], words: Iterable[str]) -> None:
         """Once for each word of Meta's that is new to us, and for not too many."""
@@ -101,9 +107,7 @@ class BrokerGroups:
 async def open_outbox(publish: Publish) -> AsyncIterator[GroupedOutbox]:
     """An outbox whose groups are being published until the block ends."""
     groups = {
-        kind: GroupCommit(
-            publish=partial(publish, kind), weigh=weigh, limits=ALONE if kind is WebhookQuarantined else GROUP
-        )
+        kind: GroupCommit(publish=partial(publish, kind), limits=ALONE if kind is WebhookQuarantined else GROUP)
         for kind in KINDS
     }
     works = [group.work() for group in groups.values() for _ in range(GROUPS_IN_FLIGHT)]

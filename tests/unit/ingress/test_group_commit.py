@@ -9,11 +9,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.ingress.adapters.group_commit import Answer, GroupCommit, Limits
+from services.ingress.domain.slices import Slice
 from services.ingress.ports import NotStored
 from shared.runtime.background import background
 
 WORKERS = 2
-LIMITS = Limits(events=5, weight=100)
+LIMITS = Limits(events=5, size=100)
+
+
+def made_of(*events: int, size: int = 1) -> Slice:
+    """So many events, each a number of this many bytes."""
+    return Slice(len(events), b",".join(b"%0*d" % (size, event) for event in events), {})
+
+
+def read(slices: Sequence[Slice]) -> list[int]:
+    """The numbers in them."""
+    return [int(number) for each in slices for number in each.json.split(b",")]
 
 
 @dataclass
@@ -22,6 +33,7 @@ class Broker:
 
     refuses: Callable[[int], bool] = lambda _: False
     groups: list[list[int]] = field(default_factory=list)
+    sizes: list[list[int]] = field(default_factory=list)
     confirmed: list[int] = field(default_factory=list)
     in_flight: int = 0
     most_in_flight: int = 0
@@ -30,16 +42,17 @@ class Broker:
     def has_groups(self, number: int) -> Callable[[], bool]:
         return lambda: len(self.groups) == number
 
-    async def publish(self, events: Sequence[int]) -> None:
+    async def publish(self, slices: Sequence[Slice]) -> None:
         number = len(self.groups)
-        self.groups.append(list(events))
+        self.groups.append(read(slices))
+        self.sizes.append([len(each.json) for each in slices])
         self.in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
         await self.open.wait()
         self.in_flight -= 1
         if self.refuses(number):
             raise NotStored
-        self.confirmed.extend(events)
+        self.confirmed.extend(read(slices))
 
 
 def run(test: Callable[[], Coroutine[object, object, None]]) -> None:
@@ -48,8 +61,12 @@ def run(test: Callable[[], Coroutine[object, object, None]]) -> None:
         runner.run(test())
 
 
-def commit(broker: Broker, limits: Limits = LIMITS, weigh: Callable[[Sequence[int]], int] = len) -> GroupCommit[int]:
-    return GroupCommit(publish=broker.publish, weigh=weigh, limits=limits)
+def commit(broker: Broker, limits: Limits = LIMITS) -> GroupCommit:
+    return GroupCommit(publish=broker.publish, limits=limits)
+
+
+def working(groups: GroupCommit) -> list[Coroutine[object, object, None]]:
+    return [groups.work() for _ in range(WORKERS)]
 
 
 async def whether_all(submissions: Iterable[Sequence[Answer]]) -> list[bool]:
@@ -57,55 +74,55 @@ async def whether_all(submissions: Iterable[Sequence[Answer]]) -> list[bool]:
     return [all(await asyncio.gather(*answers)) for answers in submissions]
 
 
-def working(groups: GroupCommit[int]) -> list[Coroutine[object, object, None]]:
-    return [groups.work() for _ in range(WORKERS)]
-
-
-def numbered(sizes: list[int]) -> list[list[int]]:
-    """Submissions of these sizes; every event is a different number."""
+def numbered(sizes: Sequence[int]) -> list[list[int]]:
+    """Lists of these lengths; every number in them is a different one."""
     starts = [sum(sizes[:index]) for index in range(len(sizes))]
     return [list(range(start, start + size)) for start, size in zip(starts, sizes, strict=True)]
 
 
 @given(
-    sizes=st.lists(st.integers(1, 12), max_size=20),
+    shapes=st.lists(st.lists(st.integers(1, 7), max_size=4), max_size=20),
     refused=st.sets(st.integers(0, 30)),
     beside=st.integers(1, 20),
 )
 def test_each_event_is_in_one_group_and_each_submitter_knows_what_became_of_its_own(
-    sizes: list[int], refused: set[int], beside: int
+    shapes: list[list[int]], refused: set[int], beside: int
 ) -> None:
     async def test() -> None:
         broker = Broker(refuses=refused.__contains__)
         broker.open.set()
-        groups = commit(broker, Limits(events=5, weight=100, beside=beside))
-        submissions = numbered(sizes)
+        groups = commit(broker, Limits(events=5, size=100, beside=beside))
+        slices = iter(numbered([size for shape in shapes for size in shape]))
+        submissions = [[next(slices) for _ in shape] for shape in shapes]
         async with background(*working(groups)):
-            answers = await whether_all([groups.submit(events) for events in submissions])
+            answers = await whether_all([groups.submit(made_of(*it) for it in parts) for parts in submissions])
 
         published = [event for group in broker.groups for event in group]
-        assert len(published) == len(set(published))
-        for events, stored in zip(submissions, answers, strict=True):
-            assert stored == set(events).issubset(broker.confirmed)
+        assert sorted(published) == list(range(sum(map(sum, shapes))))
+        for parts, stored in zip(submissions, answers, strict=True):
+            assert stored == {event for part in parts for event in part}.issubset(broker.confirmed)
 
     run(test)
 
 
-@given(sizes=st.lists(st.integers(1, 12), max_size=20), weight=st.integers(1, 20))
-def test_groups_keep_the_order_and_the_limits(sizes: list[int], weight: int) -> None:
+@given(
+    lengths=st.lists(st.tuples(st.integers(1, 7), st.integers(1, 9)), max_size=20),
+    size=st.integers(1, 60),
+)
+def test_groups_keep_the_order_and_the_limits(lengths: list[tuple[int, int]], size: int) -> None:
     async def test() -> None:
         broker = Broker()
         broker.open.set()
-        limits = Limits(events=5, weight=weight)
-        groups = commit(broker, limits, weigh=lambda events: sum(event % 7 for event in events))
-        submissions = numbered(sizes)
+        limits = Limits(events=5, size=size)
+        groups = commit(broker, limits)
+        parts = numbered([number for number, _ in lengths])
+        slices = [made_of(*part, size=width) for part, (_, width) in zip(parts, lengths, strict=True)]
         async with background(*working(groups)):
-            await whether_all([groups.submit(events) for events in submissions])
+            await whether_all([groups.submit([each]) for each in slices])
 
-        assert [event for group in broker.groups for event in group] == list(range(sum(sizes)))
-        for group in broker.groups:
-            assert len(group) <= limits.events
-            assert len(group) == 1 or sum(event % 7 for event in group) <= weight
+        assert [event for group in broker.groups for event in group] == list(range(sum(map(len, parts))))
+        for group, sizes in zip(broker.groups, broker.sizes, strict=True):
+            assert len(sizes) == 1 or (len(group) <= limits.events and sum(sizes) <= limits.size)
 
     run(test)
 
@@ -115,9 +132,9 @@ def test_a_refused_group_fails_only_its_own_submitters(refused: set[int]) -> Non
     async def test() -> None:
         broker = Broker(refuses=refused.__contains__)
         broker.open.set()
-        groups = commit(broker, Limits(events=1, weight=1))
+        groups = commit(broker, Limits(events=1, size=1))
         async with background(*working(groups)):
-            answers = await whether_all([groups.submit([event]) for event in range(10)])
+            answers = await whether_all([groups.submit([made_of(event)]) for event in range(10)])
 
         failed = {broker.groups[number][0] for number in refused}
         assert [event for event, stored in enumerate(answers) if not stored] == sorted(failed)
@@ -134,13 +151,13 @@ async def until(condition: Callable[[], bool]) -> None:
 
 async def test_what_arrives_while_groups_are_in_flight_travels_together() -> None:
     broker = Broker()
-    groups = commit(broker, Limits(events=100, weight=1000))
+    groups = commit(broker, Limits(events=100, size=1000))
     async with background(*working(groups)):
         answers = []
         for event in range(WORKERS):
-            answers.append(groups.submit([event]))
+            answers.append(groups.submit([made_of(event)]))
             await until(broker.has_groups(event + 1))
-        answers += [groups.submit([event]) for event in range(WORKERS, 50)]
+        answers += [groups.submit([made_of(event)]) for event in range(WORKERS, 50)]
         broker.open.set()
         assert all(await whether_all(answers))
 
@@ -150,15 +167,15 @@ async def test_what_arrives_while_groups_are_in_flight_travels_together() -> Non
 
 async def test_a_few_wait_for_the_group_before_them_and_many_leave_beside_it() -> None:
     broker = Broker()
-    groups = commit(broker, Limits(events=100, weight=1000, beside=5))
+    groups = commit(broker, Limits(events=100, size=1000, beside=5))
     async with background(*working(groups)):
-        answers = [groups.submit([0])]
+        answers = [groups.submit([made_of(0)])]
         await until(broker.has_groups(1))
-        answers += [groups.submit([event, event + 1]) for event in (1, 3, 5, 7)]
+        answers += [groups.submit([made_of(event, event + 1)]) for event in (1, 3, 5, 7)]
         await asyncio.sleep(0)  # a turn in which nothing may leave
-        answers.append(groups.submit([9, 10]))
+        answers.append(groups.submit([made_of(9, 10)]))
         await until(broker.has_groups(2))
-        answers.append(groups.submit([11]))
+        answers.append(groups.submit([made_of(11)]))
         broker.open.set()
         async with asyncio.timeout(5):
             assert all(await whether_all(answers))
@@ -168,12 +185,12 @@ async def test_a_few_wait_for_the_group_before_them_and_many_leave_beside_it() -
 
 async def test_who_has_gone_takes_back_what_no_group_holds() -> None:
     broker = Broker()
-    groups = commit(broker, Limits(events=1, weight=1))
+    groups = commit(broker, Limits(events=1, size=1))
     async with background(*working(groups)):
-        held = groups.submit([0, 1])
+        held = groups.submit([made_of(0), made_of(1)])
         await until(broker.has_groups(WORKERS))
-        cancelled, answered = groups.submit([2, 3])
-        stays = groups.submit([4])
+        cancelled, answered = groups.submit([made_of(2), made_of(3)])
+        stays = groups.submit([made_of(4)])
         cancelled.cancel()
         answered.set_result(False)
         broker.open.set()
@@ -182,21 +199,11 @@ async def test_who_has_gone_takes_back_what_no_group_holds() -> None:
     assert broker.groups == [[0], [1], [4]]
 
 
-async def test_more_than_a_group_holds_is_halved_until_it_fits() -> None:
-    broker = Broker()
-    broker.open.set()
-    groups = commit(broker, Limits(events=4, weight=1000))
-    async with background(groups.work()):
-        assert await whether_all([groups.submit(range(10))]) == [True]
-
-    assert broker.groups == [[0, 1], [2, 3, 4], [5, 6], [7, 8, 9]]
-
-
 async def test_an_unexpected_error_ends_the_work_loudly() -> None:
-    async def publish(_: Sequence[int]) -> None:
+    async def publish(_: Sequence[Slice]) -> None:
         raise ZeroDivisionError
 
-    groups = GroupCommit(publish=publish, weigh=len, limits=LIMITS)
-    groups.submit([1])
+    groups = GroupCommit(publish=publish, limits=LIMITS)
+    groups.submit([made_of(1)])
     with pytest.raises(ZeroDivisionError):
         await groups.work()

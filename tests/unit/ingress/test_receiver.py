@@ -12,7 +12,7 @@ from services.ingress.adapters.group_commit import GroupCommit
 from services.ingress.adapters.metrics import KINDS, Metrics
 from services.ingress.adapters.outbox import GROUP, GroupedOutbox, open_outbox
 from services.ingress.domain.findings import Event
-from services.ingress.domain.groups import weigh
+from services.ingress.domain.slices import Packed, Slice, pack
 from services.ingress.handlers import Receiver
 from services.ingress.ports import NotStored, Outbox, Result
 from shared.contracts.inbound import DeliveryStatus, InboundMessage, WebhookQuarantined
@@ -35,12 +35,13 @@ class Shelf:
     """A place that stores, or does not."""
 
     works: bool = True
-    events: list[Event] = field(default_factory=list)
+    kinds: list[type[Event]] = field(default_factory=list)
 
-    async def store(self, events: Sequence[Event]) -> None:
+    async def store(self, packed: Packed) -> None:
         if not self.works:
             raise NotStored
-        self.events.extend(events)
+        for kind, slices in packed.items():
+            self.kinds += [kind] * sum(each.events for each in slices)
 
 
 def receiver(outbox: Outbox, registry: CollectorRegistry) -> Receiver:
@@ -76,14 +77,14 @@ def counted(registry: CollectorRegistry, name: str, **labels: str) -> float:
 async def test_a_signed_body_is_stored_and_counted(body: bytes, result: Result, kinds: list[type[Event]]) -> None:
     shelf, registry = Shelf(), CollectorRegistry()
     assert await receiver(shelf, registry).receive(body, sign(body)) is result
-    assert [type(event) for event in shelf.events] == kinds
+    assert shelf.kinds == kinds
     assert counted(registry, "webhooks_total", result=result) == 1
 
 
 async def test_an_unsigned_body_is_not_even_read() -> None:
     shelf, registry = Shelf(), CollectorRegistry()
     assert await receiver(shelf, registry).receive(b"no webhook", None) is Result.UNSIGNED
-    assert shelf.events == []
+    assert shelf.kinds == []
     assert counted(registry, "webhooks_total", result="unsigned") == 1
 
 
@@ -103,35 +104,35 @@ async def test_what_is_not_for_us_is_counted_by_reason() -> None:
     assert counted(registry, "ignored_total", reason="group") == 1
 
 
-def events_of(body: bytes) -> list[Event]:
-    return [it for it in findings(body) if isinstance(it, InboundMessage | DeliveryStatus)]
+def packed(body: bytes) -> Packed:
+    return pack([it for it in findings(body) if isinstance(it, InboundMessage | DeliveryStatus)])
 
 
 async def test_the_outbox_fails_a_webhook_of_which_one_group_is_refused() -> None:
-    async def publish(kind: type[Event], _: Sequence[Event]) -> None:
+    async def publish(kind: type[Event], _: Sequence[Slice]) -> None:
         if kind is DeliveryStatus:
             raise NotStored
 
     async with open_outbox(publish) as outbox:
         with pytest.raises(NotStored):
-            await outbox.store(events_of(sample("mixed")))
-        await outbox.store(events_of(sample("text")))
+            await outbox.store(packed(sample("mixed")))
+        await outbox.store(packed(sample("text")))
 
 
 async def test_the_outbox_waits_no_longer_than_it_may() -> None:
-    idle = {kind: GroupCommit[Event](publish=_never, weigh=weigh, limits=GROUP) for kind in KINDS}
+    idle = {kind: GroupCommit(publish=_never, limits=GROUP) for kind in KINDS}
     outbox = GroupedOutbox(idle, Deadlines(0.01))
     async with background(outbox.deadlines.work()):
         with pytest.raises(NotStored, match="in time"):
-            await outbox.store(events_of(sample("mixed")))
+            await outbox.store(packed(sample("mixed")))
 
 
-@pytest.mark.parametrize(("limit", "most"), [("MOST_WAITING_WEBHOOKS", 0), ("MOST_WAITING_EVENTS", 0)])
+@pytest.mark.parametrize(("limit", "most"), [("MOST_WAITING_WEBHOOKS", 0), ("MOST_WAITING_BYTES", 0)])
 async def test_the_outbox_holds_only_so_much(monkeypatch: pytest.MonkeyPatch, limit: str, most: int) -> None:
     monkeypatch.setattr(outbox_module, limit, most)
     async with open_outbox(_never) as outbox:
         with pytest.raises(NotStored, match="too much"):
-            await outbox.store(events_of(statuses_body(status(1))))
+            await outbox.store(packed(statuses_body(status(1))))
 
 
 async def _never(*_: object) -> None:

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.ingress.domain.findings import Event, Finding, Ignored, Problem
-from services.ingress.domain.groups import GROUPS, by_type, group_of, weigh
+from services.ingress.domain.groups import GROUPS, by_type, group_of
+from services.ingress.domain.slices import data_of, slices_of
 from services.ingress.domain.translate import quarantine
 from shared.contracts.inbound import AccountEvent, DeliveryStatus, InboundMessage, PreferenceChange
 from tests.unit.ingress.rules import (
@@ -279,12 +280,11 @@ def test_an_account_value_of_any_depth_is_passed_on_or_a_problem() -> None:
 
 
 def assert_encodable(found: list[Finding]) -> None:
-    """All that is to be published can be, in groups by type, and is about as large as it was weighed."""
+    """All that is to be published can be, in groups by type."""
     events: list[Event] = [finding for finding in found if not isinstance(finding, Ignored | Problem)]
     for kind, same in by_type(events).items():
         assert isinstance(group_of(same), GROUPS[kind])
-        encoded = msgspec.json.encode(group_of(same))
-        assert len(encoded) <= weigh(same) + 2000 * len(same)
+        assert data_of(kind, slices_of(same)) == msgspec.json.encode(group_of(same))
 
 
 @given(number=st.integers(1, 50))
