@@ -1,10 +1,10 @@
 """What is to be sent: exchange `dispatch`, one routing key for each lane."""
 
-from datetime import datetime, time
+from datetime import time
 from typing import ClassVar
 from uuid import UUID
 
-from shared.contracts.message import Address, Lane, Message, Value
+from shared.contracts.message import Address, Lane, Message, Moment, Value
 
 
 class Withdrawal(Value, frozen=True, kw_only=True):
@@ -61,7 +61,7 @@ class ReplyRequested(Message, frozen=True, kw_only=True):
     reply: UUID
     recipient: Address
     text: str
-    expires_at: datetime
+    expires_at: Moment
     buttons: tuple[ReplyButton, ...] = ()
     menu: ReplyMenu | None = None
     withdrawal: Withdrawal | None = None
@@ -121,8 +121,8 @@ class BroadcastBatch(Message, frozen=True, kw_only=True):
     topic: str
     lane: Lane
     template: Template
-    published_at: datetime
-    expires_at: datetime
+    published_at: Moment
+    expires_at: Moment
     page: int
     offset: int
     last: bool
@@ -146,7 +146,7 @@ class BroadcastFollowUp(Message, frozen=True, kw_only=True):
     topic: str
     lane: Lane
     template: Template
-    published_at: datetime
-    expires_at: datetime
+    published_at: Moment
+    expires_at: Moment
     follows: tuple[UUID, ...]
     hours: PermittedHours | None = None

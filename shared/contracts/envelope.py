@@ -9,7 +9,7 @@ from typing import Annotated, TypeVar
 import msgspec
 from msgspec import Meta, Raw, Struct
 
-from shared.contracts.message import Message
+from shared.contracts.message import Message, Moment
 from shared.contracts.registry import MESSAGES
 
 CONTENT_TYPE = "application/cloudevents+json"
@@ -32,9 +32,9 @@ class Envelope(Struct, frozen=True, kw_only=True, omit_defaults=True):
     source: Annotated[str, Meta(min_length=1, max_length=200)]
     type: str
     specversion: str
-    time: datetime = datetime(1970, 1, 1, tzinfo=UTC)
+    time: Moment = datetime(1970, 1, 1, tzinfo=UTC)
     subject: str | None = None
-    expirytime: Annotated[datetime, Meta(tz=True)] | None = None
+    expirytime: Moment | None = None
     datacontenttype: str = ""
     kreisfunksystem: str | None = None
     kreisfunktopics: str | None = None

@@ -1,13 +1,12 @@
 """What we tell the world: exchange `kreisfunk.events`."""
 
-from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, ClassVar
 from uuid import UUID
 
 from msgspec import Meta, field
 
-from shared.contracts.message import Address, Lane, Message, Value
+from shared.contracts.message import Address, Lane, Message, Moment, Value
 
 Euros = Annotated[str, Meta(pattern=r"^[0-9]+\.[0-9]{2}$")]
 
@@ -49,7 +48,7 @@ class NoticeAccepted(Message, frozen=True, kw_only=True):
     costs: dict[str, Euros] = field(default_factory=dict)
     duration_seconds: int | None = None
     blockers: tuple[str, ...] = ()
-    scheduled_at: datetime | None = None
+    scheduled_at: Moment | None = None
 
 
 class NoticeRejected(Message, frozen=True, kw_only=True):
@@ -76,7 +75,7 @@ class BroadcastStarted(Message, frozen=True, kw_only=True):
     revision: int
     topic: str
     lane: Lane
-    expires_at: datetime
+    expires_at: Moment
 
 
 class BroadcastProgressed(Message, frozen=True, kw_only=True):
@@ -122,7 +121,7 @@ class SubscriptionStarted(Message, frozen=True, kw_only=True):
     subscriber: UUID
     sequence: int
     topics: tuple[str, ...]
-    at: datetime
+    at: Moment
 
 
 class SubscriptionChanged(Message, frozen=True, kw_only=True):
@@ -134,9 +133,9 @@ class SubscriptionChanged(Message, frozen=True, kw_only=True):
     subscriber: UUID
     sequence: int
     topics: tuple[str, ...]
-    at: datetime
+    at: Moment
     municipalities: tuple[str, ...] = ()
-    paused_until: datetime | None = None
+    paused_until: Moment | None = None
 
 
 class SubscriptionEnded(Message, frozen=True, kw_only=True):
@@ -147,7 +146,7 @@ class SubscriptionEnded(Message, frozen=True, kw_only=True):
 
     subscriber: UUID
     sequence: int
-    at: datetime
+    at: Moment
     topic: str | None = None
 
 
@@ -163,7 +162,7 @@ class SubscriberErased(Message, frozen=True, kw_only=True):
     erasure: UUID
     subscribers: tuple[UUID, ...]
     addresses: tuple[Address, ...]
-    at: datetime
+    at: Moment
 
 
 class FeedbackReceived(Message, frozen=True, kw_only=True):
@@ -178,7 +177,7 @@ class FeedbackReceived(Message, frozen=True, kw_only=True):
 
     feedback: UUID
     kind: str
-    at: datetime
+    at: Moment
     value: str = ""
     text: str = ""
     topic: str | None = None
@@ -196,7 +195,7 @@ class ReactionReceived(Message, frozen=True, kw_only=True):
     about_key: bytes
     broadcasts: tuple[UUID, ...]
     value: str
-    at: datetime
+    at: Moment
 
 
 class ReactionLocated(Message, frozen=True, kw_only=True):
@@ -209,7 +208,7 @@ class ReactionLocated(Message, frozen=True, kw_only=True):
     subscriber: UUID
     broadcast: UUID
     value: str
-    at: datetime
+    at: Moment
 
 
 class DeliveryRefused(Message, frozen=True, kw_only=True):

@@ -1,9 +1,8 @@
 """What Meta's webhooks say, as groups: exchange `whatsapp.inbound`, from ingress."""
 
-from datetime import datetime
 from typing import Any, ClassVar
 
-from shared.contracts.message import Addresses, Message, Value
+from shared.contracts.message import Addresses, Message, Moment, Value
 
 
 class InboundMessage(Value, frozen=True, kw_only=True):
@@ -17,8 +16,8 @@ class InboundMessage(Value, frozen=True, kw_only=True):
 
     message_key: bytes
     sender: Addresses
-    sent_at: datetime
-    received_at: datetime
+    sent_at: Moment
+    received_at: Moment
     kind: str
     text: str | None = None
     payload: str | None = None
@@ -44,8 +43,8 @@ class DeliveryStatus(Value, frozen=True, kw_only=True):
 
     message_key: bytes
     status: str
-    at: datetime
-    received_at: datetime
+    at: Moment
+    received_at: Moment
     delivery: str | None = None
     error_code: int | None = None
     pricing_category: str | None = None
@@ -66,7 +65,7 @@ class PreferenceChange(Value, frozen=True, kw_only=True):
     person: Addresses
     category: str
     value: str
-    at: datetime
+    at: Moment
 
 
 class PreferenceChanges(Message, frozen=True, kw_only=True):
@@ -87,8 +86,8 @@ class IdentityChange(Value, frozen=True, kw_only=True):
     message_key: bytes
     before: Addresses
     after: Addresses
-    at: datetime
-    received_at: datetime
+    at: Moment
+    received_at: Moment
 
 
 class IdentityChanges(Message, frozen=True, kw_only=True):
@@ -107,9 +106,9 @@ class AccountEvent(Value, frozen=True, kw_only=True):
     """
 
     field: str
-    received_at: datetime
+    received_at: Moment
     value: dict[str, Any]
-    at: datetime | None = None
+    at: Moment | None = None
 
 
 class AccountEvents(Message, frozen=True, kw_only=True):
@@ -132,7 +131,7 @@ class WebhookQuarantined(Message, frozen=True, kw_only=True):
     KEY: ClassVar[str] = "quarantined"
 
     reason: str
-    received_at: datetime
+    received_at: Moment
     size: int
     sealed: bytes
     kind: str = "broken_part"

@@ -1,9 +1,13 @@
 """The base of every message, and the values that several messages share."""
 
+from datetime import datetime
 from enum import StrEnum
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
-from msgspec import Struct
+from msgspec import Meta, Struct
+
+# With an offset, as RFC 3339 wants it: else nobody could tell when it is.
+Moment = Annotated[datetime, Meta(tz=True)]
 
 
 class Message(Struct, frozen=True, kw_only=True, omit_defaults=True):

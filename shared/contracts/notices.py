@@ -4,12 +4,11 @@ The CloudEvents attributes carry what there is an attribute for: `subject` is th
 moment after which nobody may get it any more, `source` and `id` tell an event from every other one.
 """
 
-from datetime import datetime
 from typing import Annotated, ClassVar
 
 from msgspec import Meta
 
-from shared.contracts.message import Message
+from shared.contracts.message import Message, Moment
 
 NoticeId = Annotated[str, Meta(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9._:-]+$")]
 Headline = Annotated[str, Meta(min_length=1, max_length=120)]
@@ -29,7 +28,7 @@ class NoticeContent(Message, frozen=True, kw_only=True):
     picture: HttpsAddress | None = None
     municipalities: Annotated[tuple[Municipality, ...], Meta(max_length=50)] = ()
     urgent: bool = False
-    scheduled_at: Annotated[datetime, Meta(tz=True)] | None = None
+    scheduled_at: Moment | None = None
     spread_minutes: SpreadMinutes | None = None
     follows: NoticeId | None = None
 

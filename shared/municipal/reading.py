@@ -41,7 +41,21 @@ def _read(body: bytes) -> Envelope:
     try:
         return read_envelope(body)
     except ContractError as error:
+        if (without := _without_nulls(body)) is not None:
+            return _read(without)
         raise _unreadable(body, str(error)) from None
+
+
+def _without_nulls(body: bytes) -> bytes | None:
+    """The event without attributes that are null, which CloudEvents wants read as if they were left out; None if
+    there are none, or it is no event.
+    """
+    try:
+        found = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    given = {name: value for name, value in found.items() if name == "data" or bytes(value) != b"null"}
+    return msgspec.json.encode(given) if len(given) < len(found) else None
 
 
 def read_attributes(attributes: Mapping[str, Any], data: bytes) -> Envelope:

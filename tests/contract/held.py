@@ -76,7 +76,7 @@ class Exchange:
         elif content and self.media not in content:
             yield f"{self.media} is not described"
         elif self.media == STREAM:
-            yield from _of_stream(body)
+            yield from _of_stream(content[STREAM]["schema"], body)
         elif content:
             yield from _violations(self.media, content[self.media]["schema"], self.media, body)
 
@@ -128,10 +128,13 @@ def _raise_for(exchange: Exchange, body: bytes) -> None:
         raise NotDescribedError(f"{exchange.method} {exchange.path}: {exchange.status}: {'; '.join(found)}")
 
 
-def _of_stream(body: bytes) -> Iterator[str]:
-    for line in body.decode().splitlines():
-        if line.startswith("data: "):
-            yield from _violations(STREAM, _reference("Progress"), STREAM, line.removeprefix("data: ").encode())
+def _of_stream(schema: Mapping[str, Any], body: bytes) -> Iterator[str]:
+    """Comments, and what only says when to come again, are no messages."""
+    for block in body.decode().strip().split("\n\n"):
+        message = dict(line.split(": ", 1) for line in block.splitlines() if not line.startswith(":"))
+        if "data" in message:
+            yield from _violations(STREAM, schema, STREAM, json.dumps(message).encode())
+            yield from _violations(STREAM, _reference("Progress"), STREAM, message["data"].encode())
 
 
 def _violations(wanted: str, schema: Mapping[str, Any], media: str, body: bytes) -> Iterator[str]:

@@ -144,9 +144,10 @@ def _told(error: ValidationError) -> str:
 @cache
 def _as_described(name: str) -> Draft7Validator:
     components = asyncapi()["components"]
-    return Draft7Validator({**components["messages"][name]["payload"], "components": components})
+    payload = components["messages"][name]["payload"]
+    return Draft7Validator({**payload, "components": components}, validate_formats=True)
 
 
 @cache
 def _as_data(name: str) -> Draft202012Validator:
-    return Draft202012Validator(json.loads(schema_file(name).read_text()))
+    return Draft202012Validator(json.loads(schema_file(name).read_text()), validate_formats=True)

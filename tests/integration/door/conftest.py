@@ -1,8 +1,10 @@
 """One door for the tests of a module, and what stands in the queue of notices behind it."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
+from uuid import uuid4
 
 import aio_pika
 import msgspec
@@ -10,9 +12,16 @@ import pytest
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 
 from shared.amqp import topology
+from shared.contracts.envelope import CONTENT_TYPE, encode
+from shared.contracts.message import Message
 from tests.integration.door.door import Door, running_door
 from tests.integration.ingress.conftest import ingress_login
 from tests.servers import Servers
+
+PERSISTENT = aio_pika.DeliveryMode.PERSISTENT
+
+
+Telling = Callable[[Message], Awaitable[None]]
 
 
 @dataclass(frozen=True)
@@ -52,3 +61,18 @@ async def notices(vhost: str, broker_url: str) -> AsyncIterator[NoticeQueue]:
 async def door(broker_url: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Door]:
     async with running_door(broker_url, tmp_path_factory.mktemp("door")) as running:
         yield running
+
+
+@pytest.fixture
+async def tell(vhost: str, broker_url: str) -> AsyncIterator[Telling]:
+    """Says what subscriptions and dispatcher would say."""
+    async with await aio_pika.connect(vhost) as connection:
+        channel = await connection.channel()
+        exchange = await channel.get_exchange(topology.EVENTS, ensure=False)
+
+        async def say(message: Message) -> None:
+            body = encode(message, event_id=uuid4().hex, source="/kreisfunk/tests", time=datetime.now(UTC))
+            said = aio_pika.Message(body, content_type=CONTENT_TYPE, delivery_mode=PERSISTENT)
+            await exchange.publish(said, message.KEY)
+
+        yield say

@@ -10,24 +10,30 @@ from prometheus_client import CollectorRegistry
 
 from services.subscriptions.adapters.metrics import Metrics
 from services.subscriptions.domain.county import County
-from services.subscriptions.domain.publication import Publication
+from services.subscriptions.domain.publication import Destination, Publication
 from services.subscriptions.wiring import Parts, assemble
+from shared.amqp import topology
 from shared.contracts.dispatch import BroadcastBatch
-from shared.contracts.envelope import decode, encode
+from shared.contracts.envelope import CONTENT_TYPE, decode, encode
 from shared.contracts.inbound import InboundMessage, InboundMessages, PreferenceChange, PreferenceChanges
 from shared.contracts.message import Message
 from shared.database.pool import Database
 from shared.municipal.systems import System
 from shared.outcome import DependencyAway, Done
+from tests.tap.rules import PERSISTENT, Published, problems
 from tests.unit.subscriptions.material import COUNTY, NOON, at
 
 RATE = 80
+EXCHANGES = {Destination.DISPATCH: topology.DISPATCH, Destination.EVENTS: topology.EVENTS}
 M = TypeVar("M", bound=Message)
 
 
 @dataclass
 class RecordingOutlet:
-    """Keeps what is published. `refuse` says which publication fails before, `lose` which after it arrived."""
+    """Keeps what is published, which must be as the contracts say.
+
+    `refuse` says which publication fails before, `lose` which after it arrived.
+    """
 
     published: list[Publication] = field(default_factory=list)
     refuse: Callable[[Publication], bool] = lambda _: False
@@ -36,6 +42,7 @@ class RecordingOutlet:
     async def publish(self, publication: Publication) -> None:
         if self.refuse(publication):
             raise DependencyAway("refused")
+        assert list(problems(_on_its_way(publication))) == []
         self.published.append(publication)
         if self.lose(publication):
             raise DependencyAway("the confirm was lost")
@@ -77,6 +84,17 @@ class Stand:
 
     def metric(self, name: str, **labels: str) -> float:
         return self.registry.get_sample_value(name, labels) or 0.0
+
+
+def _on_its_way(publication: Publication) -> Published:
+    """As the broker would get it."""
+    return Published(
+        exchange=EXCHANGES[publication.destination],
+        key=publication.key,
+        login="subscriptions",
+        body=publication.body,
+        properties={"content_type": CONTENT_TYPE, "delivery_mode": PERSISTENT},
+    )
 
 
 def county_of(county: County, *systems: System) -> County:

@@ -18,7 +18,7 @@ from deploy.local.ports import LOOPBACK
 from deploy.local.proxy import CLEAR, Weather, running_proxy
 from services.subscriptions.handlers.expansion import PAGES_AHEAD
 from shared.amqp import topology
-from shared.contracts.dispatch import BroadcastBatch, ReplyRequested
+from shared.contracts.dispatch import BroadcastBatch, BroadcastFollowUp, ReplyRequested
 from shared.contracts.envelope import decode
 from shared.contracts.events import NoticeAccepted, NoticeRejected, SubscriptionEnded
 from shared.contracts.inbound import InboundMessage, InboundMessages
@@ -91,8 +91,11 @@ async def arrived(broker: Broker, queue: str) -> AbstractIncomingMessage:
     return found[0]
 
 
-def notice(**changes: object) -> bytes:
-    return cloud_event(NoticePublished.TYPE, NOTICE | changes, expirytime=datetime.now(UTC) + timedelta(hours=3))
+def notice(subject: str = "L149", **changes: object) -> bytes:
+    expiry = datetime.now(UTC) + timedelta(hours=3)
+    return cloud_event(
+        NoticePublished.TYPE, NOTICE | changes, subject=subject, event_id=f"event-{subject}", expirytime=expiry
+    )
 
 
 async def test_start_a_notice_and_stop_reach_the_dispatcher(service: Service, broker: Broker) -> None:
@@ -118,10 +121,24 @@ async def test_a_wrong_notice_comes_back_and_is_kept(service: Service, broker: B
     await broker.publish_notice(notice(topic="wetter", headline=""))
     kept = await arrived(broker, REJECTED)
     assert {problem.split(": ")[0] for problem in str(kept.headers["reason"]).split("; ")} == {"topic", "headline"}
-    assert (kept.headers["kind"], kept.headers["event"], kept.headers["system"]) == ("notice", "event-1", broker.press)
+    assert (kept.headers["kind"], kept.headers["event"], kept.headers["system"]) == (
+        "notice",
+        "event-L149",
+        broker.press,
+    )
     (rejection,) = await broker.told(NoticeRejected)
     assert {problem.field for problem in rejection.problems} == {"topic", "headline"}
     assert await service.is_ready()
+
+
+async def test_a_notice_that_follows_another_goes_to_those_who_got_that(service: Service, broker: Broker) -> None:
+    await broker.publish_notice(notice())
+    batch = decode((await arrived(broker, BULK.name)).body)
+    await broker.publish_notice(notice("frei", follows="L149"))
+    follow_up = decode((await arrived(broker, BULK.name)).body)
+    assert isinstance(batch, BroadcastBatch)
+    assert isinstance(follow_up, BroadcastFollowUp)
+    assert (follow_up.notice, follow_up.follows) == ("frei", (batch.broadcast,))
 
 
 async def test_a_full_lane_stops_the_expansion_until_there_is_room(

@@ -23,6 +23,7 @@ def test_an_event_is_read_with_its_data_as_it_came() -> None:
         ({"type": None}, "type"),
         ({"subject": {}}, "subject"),
         ({"time": "gestern"}, "time"),
+        ({"time": "2026-11-20T18:00:00"}, "time"),
         ({"expirytime": "2026-11-20T18:00:00"}, "expirytime"),
     ],
 )
@@ -30,6 +31,12 @@ def test_a_wrong_attribute_is_named(change: dict[str, object], field: str) -> No
     with pytest.raises(Unreadable) as caught:
         read_event(msgspec.json.encode(ATTRIBUTES | change))
     assert [problem.field for problem in caught.value.problems] == [field]
+
+
+@pytest.mark.parametrize("name", ["time", "datacontenttype", "expirytime", "traceparent", "more"])
+def test_an_attribute_that_is_null_is_one_that_was_left_out(name: str) -> None:
+    content = ATTRIBUTES | {"data": {"a": None}}
+    assert read_event(msgspec.json.encode(content | {name: None})) == read_event(msgspec.json.encode(content))
 
 
 def test_every_missing_attribute_is_named_and_what_is_known_of_the_event_is_told() -> None:

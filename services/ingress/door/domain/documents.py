@@ -2,24 +2,25 @@
 
 import inspect
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Annotated, Any, Literal
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
-from services.ingress.door.domain.plain import LONGEST_KEY, Moment, PlainPublish, PlainUpdate, PlainWithdraw
-from services.ingress.door.domain.progress import Progress
+from services.ingress.door.domain.plain import LONGEST_KEY, PlainPublish, PlainUpdate, PlainWithdraw
+from services.ingress.door.domain.progress import Progress, State
 from services.ingress.door.domain.receipts import Outlook, Outlooks, Receipt, Receipts
 from services.ingress.door.domain.refusals import MEDIA_TYPE, Kind, ProblemDetails
 from services.ingress.door.domain.writing import BATCH, JSON, MOST_EVENTS
 from shared.contracts.envelope import CONTENT_TYPE as STRUCTURED
+from shared.contracts.message import Moment
 from shared.contracts.notices import NoticeId, NoticePublished, NoticeUpdated, NoticeWithdrawn
 from shared.municipal.systems import Short
 
 VERSION = "1"
 DIALECT = "https://spec.openapis.org/oas/3.1/dialect/base"
 Document = dict[str, Any]
+_PROGRESS_AS_TEXT = {"contentMediaType": JSON, "contentSchema": {"$ref": "#/components/schemas/Progress"}}
 
 
 class PublishedEvent(Struct, frozen=True, kw_only=True):
@@ -32,7 +33,7 @@ class PublishedEvent(Struct, frozen=True, kw_only=True):
     subject: NoticeId
     expirytime: Moment
     data: NoticePublished
-    time: datetime | None = None
+    time: Moment | None = None
 
 
 class UpdatedEvent(Struct, frozen=True, kw_only=True):
@@ -45,7 +46,7 @@ class UpdatedEvent(Struct, frozen=True, kw_only=True):
     subject: NoticeId
     expirytime: Moment
     data: NoticeUpdated
-    time: datetime | None = None
+    time: Moment | None = None
 
 
 class WithdrawnEvent(Struct, frozen=True, kw_only=True):
@@ -57,13 +58,21 @@ class WithdrawnEvent(Struct, frozen=True, kw_only=True):
     type: Literal["de.kreisfunk.notice.withdrawn.v1"]
     subject: NoticeId
     data: NoticeWithdrawn
-    time: datetime | None = None
+    time: Moment | None = None
+
+
+class StreamMessage(Struct, frozen=True, kw_only=True):
+    """One of the server-sent events: there is one for each change, until the last."""
+
+    event: State
+    data: Annotated[str, Meta(description="The progress as JSON.", extra_json_schema=_PROGRESS_AS_TEXT)]
+    id: str | UnsetType = UNSET
 
 
 Key = Annotated[str, Meta(min_length=1, max_length=LONGEST_KEY)]
 EVENTS = (PublishedEvent, UpdatedEvent, WithdrawnEvent)
 PLAIN = (PlainPublish, PlainUpdate, PlainWithdraw)
-ANSWERS = (Receipt, Receipts, Outlook, Outlooks, Progress, ProblemDetails)
+ANSWERS = (Receipt, Receipts, Outlook, Outlooks, Progress, StreamMessage, ProblemDetails)
 MEANINGS: Mapping[Kind, str] = {
     Kind.UNREADABLE: "Not JSON, no CloudEvent, or plain JSON without an `Idempotency-Key`; `errors` names each field.",
     Kind.UNAUTHORIZED: "Without a token, with a wrong one, one that was withdrawn or has ended: all the same.",
@@ -187,7 +196,7 @@ def _follow() -> Document:
         "description": "The last message of an earlier stream, to go on after it.",
         "schema": {"type": "string"},
     }
-    content = {JSON: {"schema": _reference(Progress)}, "text/event-stream": {"schema": {"type": "string"}}}
+    content = {JSON: {"schema": _reference(Progress)}, "text/event-stream": {"schema": _reference(StreamMessage)}}
     return {
         "operationId": "follow",
         "summary": "What became of an event; with `Accept: text/event-stream`, each change until the last",

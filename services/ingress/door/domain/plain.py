@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Mapping
-from datetime import datetime
 from hashlib import sha256
 from typing import Annotated, Any, Literal
 
@@ -11,12 +10,12 @@ from msgspec import Meta, Struct
 
 from services.ingress.door.domain.refusals import FieldError, Kind, Refusal
 from shared.contracts.events import Problem
+from shared.contracts.message import Moment
 from shared.contracts.notices import NoticeContent, NoticeId, NoticePublished, NoticeUpdated, NoticeWithdrawn
 from shared.municipal.systems import Short, System
 
 KEY_HEADER = "idempotency-key"
 LONGEST_KEY = 200
-Moment = Annotated[datetime, Meta(tz=True)]
 Notice = NoticePublished | NoticeUpdated | NoticeWithdrawn
 
 _KEY = re.compile(rf"[\x21-\x7e](?:[\x20-\x7e]{{0,{LONGEST_KEY - 2}}}[\x21-\x7e])?")

@@ -21,7 +21,7 @@ from shared.contracts.events import (
     NoticeRejected,
     Problem,
 )
-from shared.contracts.message import Message
+from shared.contracts.message import Message, Moment
 
 LONGEST_NOTICE = 200
 
@@ -57,7 +57,7 @@ class Progress(Struct, frozen=True, kw_only=True, omit_defaults=True):
     id: str
     notice: str
     state: State
-    changed_at: datetime
+    changed_at: Moment
     action: NoticeAction | None = None
     revision: int | None = None
     broadcast: UUID | None = None
@@ -66,7 +66,7 @@ class Progress(Struct, frozen=True, kw_only=True, omit_defaults=True):
     costs: dict[str, Euros] = field(default_factory=dict)
     duration_seconds: int | None = None
     blockers: tuple[str, ...] = ()
-    scheduled_at: datetime | None = None
+    scheduled_at: Moment | None = None
     reason: str = ""
     problems: tuple[Problem, ...] = ()
 

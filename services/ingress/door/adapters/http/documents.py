@@ -11,13 +11,14 @@ from services.ingress.door.domain.page import page
 from shared import contracts
 
 ASYNCAPI = Path(contracts.__file__).parent / "asyncapi.json"
+ASYNCAPI_CAPTION = "AsyncAPI 3: the same over AMQP, and what is told"
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
 
 
 def add_documents(app: web.Application) -> None:
     """`/openapi.json`, `/asyncapi.json` where there is one, and the page that leads to both."""
     document = openapi()
-    others = {"/asyncapi.json": "AsyncAPI 3: the same over AMQP, and what is told"} if ASYNCAPI.exists() else {}
+    others = {"/asyncapi.json": ASYNCAPI_CAPTION} if ASYNCAPI.exists() else {}
     html = page(document, others).encode()
     for path in ("/", "/docs"):
         app.router.add_get(path, _saying(html, "text/html"), allow_head=False)
