@@ -5,7 +5,6 @@ may be wrong in any way: that is what such tests are for.
 """
 
 import json
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from functools import cache
 from types import SimpleNamespace
@@ -23,12 +22,10 @@ from aiohttp import (
 from jsonschema_rs import Draft202012Validator
 
 from tests.contract.openapi import FILE
+from tests.tap.tally import SEEN, answer_place
 
 JSON, PROBLEM, STREAM = "application/json", "application/problem+json", "text/event-stream"
 ATTRIBUTE = "ce-"
-
-# How often an operation gave an answer, for the test that wants each once.
-ANSWERED: Counter[tuple[str, str]] = Counter()
 
 
 class NotDescribedError(AssertionError):
@@ -56,7 +53,7 @@ class Exchange:
         if answer is None:
             yield "this status is not described"
             return
-        ANSWERED[operation["operationId"], str(self.status)] += 1
+        SEEN.counts[answer_place(operation["operationId"], self.status)] += 1
         yield from self._of_answer(answer, body)
         if self.status < 300 and "requestBody" in operation:
             yield from self._of_request(operation["requestBody"]["content"])

@@ -59,7 +59,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     whole = is_whole_run(config)
     if not (SEEN.counts or whole):
         return
-    terminalreporter.write_sep("=", "messages held against the AsyncAPI document")
+    terminalreporter.write_sep("=", "held against AsyncAPI and OpenAPI")
     for where, times in sorted(SEEN.counts.items()):
         terminalreporter.write_line(f"{times:7} {where}")
     for line in _unseen(config) if whole else ():

@@ -1,18 +1,20 @@
-"""How much of the AsyncAPI document was seen, over all processes of a test run."""
+"""How much of the AsyncAPI document and of the OpenAPI document was seen, over all processes of a test run."""
 
+import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
 from shared.contracts.registry import MESSAGES
+from tests.contract import openapi
 from tests.contract.asyncapi import channel_id, routes
 from tests.tap.rules import Published
 
-# Messages of a channel that no test puts there, with the reason.
+# What no test brings about, with the reason.
 UNSEEN: Mapping[str, str] = {}
 
 
 class Tally:
-    """Messages that were as described, by channel and type."""
+    """What was as described: messages by channel and type, answers by operation and status."""
 
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
@@ -34,10 +36,17 @@ def place(exchange: str, key: str, kind: str) -> str:
     return f"{channel_id(exchange, key)} {kind}"
 
 
+def answer_place(operation: str, status: int) -> str:
+    return f"door {operation} {status}"
+
+
 def places() -> Iterator[str]:
-    """Everything that the document says travels somewhere."""
+    """Every message that the documents say travels somewhere, and every answer of the door."""
     for (exchange, key), kinds in routes().items():
         yield from (place(exchange, key, kind.TYPE) for kind in kinds)
+    for methods in json.loads(openapi.FILE.read_text())["paths"].values():
+        for operation in methods.values():
+            yield from (answer_place(operation["operationId"], int(status)) for status in operation["responses"])
 
 
 def complaints(counts: Mapping[str, int], excused: Mapping[str, str] = UNSEEN) -> list[str]:

@@ -10,6 +10,7 @@ import pytest
 from aiohttp import ClientSession
 
 from deploy.local.secret_files import DOOR_TOKEN
+from tests.contract.held import held
 from tests.e2e.steering.town import CITIZENS, Town, everybody_once, running_town
 from tests.integration.cli.commands import kreisfunk_here
 from tests.integration.door.door import STRUCTURED, data, event
@@ -27,7 +28,8 @@ async def town(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Town]:
 @pytest.fixture
 async def client(town: Town) -> AsyncIterator[ClientSession]:
     token = secret(town, DOOR_TOKEN)
-    async with ClientSession(town.stack.door_url, headers={"Authorization": f"Bearer {token}"}) as session:
+    headers, tracing = {"Authorization": f"Bearer {token}"}, [held(town.stack.door_url)]
+    async with ClientSession(town.stack.door_url, headers=headers, trace_configs=tracing) as session:
         yield session
 
 
@@ -42,6 +44,7 @@ async def post(client: ClientSession, sent: Mapping[str, object], media: str = S
     async def taken() -> bool:
         sending = {"Content-Type": media, **headers}
         async with client.post("/notices", data=json.dumps(sent), headers=sending) as response:
+            await response.read()
             answer.update(status=response.status, location=response.headers.get("Location", ""))
             return response.status != 503
 

@@ -2,6 +2,7 @@
 
 import json
 import secrets
+from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -42,7 +43,8 @@ class Tapped:
 
 
 @pytest.fixture
-async def tapped(servers: Servers) -> AsyncIterator[Tapped]:
+async def tapped(servers: Servers, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Tapped]:
+    monkeypatch.setattr(SEEN, "counts", Counter())  # what is published here is nothing that has to be seen
     async with vhost_on(servers, f"tap-{secrets.token_hex(6)}") as url:
         tap = Tap(url, servers.broker_api_url)
         await tap.open()
@@ -61,11 +63,10 @@ def with_data(**changed: object) -> bytes:
 
 
 async def test_what_is_as_described_passes_and_is_counted(tapped: Tapped) -> None:
-    before = SEEN.counts[PLACE]
     await tapped.publish(event())
     await tapped.publish((EXAMPLES / f"{ACCEPTED.TYPE}.json").read_bytes(), by_service=False)
     await tapped.tap.close()
-    assert SEEN.counts[PLACE] == before + 2
+    assert SEEN.counts == {PLACE: 2}
 
 
 @pytest.mark.parametrize("by_service", [True, False])

@@ -34,6 +34,7 @@ class PublishedEvent(Struct, frozen=True, kw_only=True):
     expirytime: Moment
     data: NoticePublished
     time: Moment | None = None
+    datacontenttype: str | None = None
 
 
 class UpdatedEvent(Struct, frozen=True, kw_only=True):
@@ -47,6 +48,7 @@ class UpdatedEvent(Struct, frozen=True, kw_only=True):
     expirytime: Moment
     data: NoticeUpdated
     time: Moment | None = None
+    datacontenttype: str | None = None
 
 
 class WithdrawnEvent(Struct, frozen=True, kw_only=True):
@@ -59,6 +61,7 @@ class WithdrawnEvent(Struct, frozen=True, kw_only=True):
     subject: NoticeId
     data: NoticeWithdrawn
     time: Moment | None = None
+    datacontenttype: str | None = None
 
 
 class StreamMessage(Struct, frozen=True, kw_only=True):
