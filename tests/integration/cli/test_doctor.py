@@ -14,16 +14,19 @@ from shared.amqp import topology
 from tests.integration.cli.commands import Ended, kreisfunk
 from tests.integration.cli.whole_stack import Operator, operator_of
 from tests.servers import Servers, run_as_superuser, url_with_database, wait_for
-from tests.tap.reading import tapped
+from tests.tap.reading import Tap, tapped
 
 
 @pytest.fixture(scope="module")
 async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
-    async with (
-        local_stack(tmp_path_factory.mktemp("stack"), dispatchers=1) as running,
-        tapped(running.broker_url, running.broker_api_url),
-    ):
+    async with local_stack(tmp_path_factory.mktemp("stack"), dispatchers=1) as running:
         yield running
+
+
+@pytest.fixture(scope="module", autouse=True)
+async def tap(stack: Stack) -> AsyncIterator[Tap]:
+    async with tapped(stack.broker_url, stack.broker_api_url) as tap:
+        yield tap
 
 
 @pytest.fixture
@@ -187,6 +190,7 @@ async def test_a_notice_becomes_a_broadcast_of_the_whole_system(stack: Stack) ->
     assert (ended.status, ended.json["result"]) == (0, "accepted")
 
 
+@pytest.mark.foreign_messages("a notice with an address that is not https, to be rejected")
 async def test_an_invalid_notice_comes_back_with_every_field_and_is_kept(stack: Stack) -> None:
     notice = ("--topic", "nichts", "--headline", " ", "--text", "x", "--link", "http://example.org")
     ended = await kreisfunk("publish", "--stack", str(stack.folder), *notice, "--json")

@@ -96,6 +96,7 @@ def notice(key: str = "notice.published") -> tuple[aio_pika.Message, str]:
     return aio_pika.Message(b"{}", user_id=SYSTEM), key
 
 
+@pytest.mark.foreign_messages("nobody reads it: it is about who may publish")
 async def test_a_login_publishes_notices_and_hears_what_becomes_of_them(office: Office) -> None:
     async with office.channel_of(await password_of(office)) as channel:
         queue = await channel.declare_queue(f"municipal.{SYSTEM}.answers", exclusive=True)

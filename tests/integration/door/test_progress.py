@@ -171,7 +171,7 @@ async def test_a_stream_tells_each_change_and_ends_with_the_last(door: Door, tel
     places = [int(place) for place, _, _ in told if place]
     assert places == sorted(places)
     async with watched(door, location, **{"Last-Event-ID": told[-1][0]}) as response:
-        assert response.status == 204
+        assert (response.status, await response.read()) == (204, b"")
     async with watched(door, location, **{"Last-Event-ID": "0"}) as response:
         assert [(name, content["states"]) for _, name, content in await events_of(response)] == [
             ("finished", {"accepted": 2})
