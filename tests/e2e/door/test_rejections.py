@@ -11,6 +11,7 @@ from deploy.local.environments import CONFIG
 from tests.e2e.door.ways import Command, Event, Options, Told, checked_over_http, over_amqp, over_http
 from tests.e2e.steering.town import CITIZENS, Town, everybody_once, running_town
 from tests.integration.door.door import data, event, soon
+from tests.tap.reading import Tap
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -60,6 +61,10 @@ WAYS: Mapping[str, Callable[[Town, Event], Awaitable[Told]]] = MappingProxyType(
     }
 )
 
+# These put it on the broker as it is; the others look at it first.
+UNCHECKED = ("amqp", "publish options")
+FOREIGN = pytest.mark.foreign_messages("to see each of them rejected")
+
 
 def notice(*, source: str | None = None, expirytime: str | None = None, **content: str) -> Event:
     envelope = {name: value for name, value in {"source": source, "expirytime": expirytime}.items() if value}
@@ -77,7 +82,12 @@ async def town(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Town]:
         await nobody_gets_it(running)
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.fixture(scope="module")
+async def tap(town: Town) -> Tap:
+    return town.tap
+
+
+@pytest.mark.parametrize("way", [pytest.param(way, marks=FOREIGN if way in UNCHECKED else ()) for way in WAYS])
 async def test_each_wrong_notice_is_rejected_by_its_field_and_nobody_gets_it(town: Town, way: str) -> None:
     found = {name: (await WAYS[way](town, make())).fields for name, (_, make) in WRONG.items()}
     assert found == {name: {field} for name, (field, _) in WRONG.items()}

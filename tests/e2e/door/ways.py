@@ -11,6 +11,7 @@ from aio_pika.abc import AbstractIncomingMessage
 from aiohttp import ClientSession
 
 from deploy.local.secret_files import DOOR_TOKEN
+from tests.contract.held import held
 from tests.e2e.steering.town import Town
 from tests.integration.cli.commands import Ended, kreisfunk_here
 from tests.integration.door.door import STRUCTURED
@@ -77,10 +78,14 @@ def _is_about(message: AbstractIncomingMessage, event: Event) -> bool:
     return (data["source"], data["event"]) == (event["source"], event["id"])
 
 
+def _client(town: Town, headers: Mapping[str, str]) -> ClientSession:
+    return ClientSession(town.stack.door_url, headers=headers, trace_configs=[held(town.stack.door_url)])
+
+
 async def over_http(town: Town, event: Event, path: str = "/notices") -> Told:
     """With a client of HTTP; what was taken is followed until it is accepted or rejected."""
     headers = {"Authorization": f"Bearer {secret(town, DOOR_TOKEN)}"}
-    async with ClientSession(town.stack.door_url, headers=headers) as client:
+    async with _client(town, headers) as client:
         media = {"Content-Type": STRUCTURED}
         async with client.post(path, data=json.dumps(event), headers=media) as response:
             body = await response.json(content_type=None)
@@ -104,7 +109,7 @@ async def checked_over_http(town: Town, event: Event) -> Told:
     """Nothing is published, so there is nothing to follow."""
     headers = {"Authorization": f"Bearer {secret(town, DOOR_TOKEN)}", "Content-Type": STRUCTURED}
     async with (
-        ClientSession(town.stack.door_url, headers=headers) as client,
+        _client(town, headers) as client,
         client.post("/notices/check", data=json.dumps(event)) as response,
     ):
         body = await response.json(content_type=None)

@@ -14,7 +14,7 @@ from deploy.local.environments import CONFIG
 from deploy.local.stack import Stack, local_stack
 from tests.integration.cli.commands import kreisfunk_here
 from tests.servers import wait_for
-from tests.tap.reading import tapped
+from tests.tap.reading import Tap, tapped
 
 CITIZENS = 120
 RATE = 40
@@ -27,6 +27,7 @@ class Town:
     """`simulator` is the judge of what was sent, `books` know what waits."""
 
     stack: Stack
+    tap: Tap
     simulator: Simulator
     books: OurBooks
 
@@ -97,9 +98,9 @@ async def running_town(
         stack = await ends.enter_async_context(
             local_stack(folder, dispatchers=2, messages_per_second=rate, settings=SETTINGS, county=county)
         )
-        await ends.enter_async_context(tapped(stack.broker_url, stack.broker_api_url))
         town = Town(
             stack=stack,
+            tap=await ends.enter_async_context(tapped(stack.broker_url, stack.broker_api_url)),
             simulator=await ends.enter_async_context(open_simulator(stack.simulator_url, stack.control_token)),
             books=await ends.enter_async_context(open_books(stack.monitor_database_url)),
         )

@@ -93,8 +93,9 @@ async def test_tokens_come_and_go_without_a_restart(door: Door, notices: NoticeQ
 
 async def test_a_damaged_file_lets_nobody_in_until_it_is_mended(door: Door) -> None:
     door.tokens_file.write_text('{"tokens": [{')
-    answer = await door.publish(event(data=data()))
-    assert (answer.status, "Retry-After" in answer.headers) == (503, True)
+    for path in ("/notices", "/notices/check"):
+        answer = await door.publish(event(data=data()), path=path)
+        assert (answer.status, "Retry-After" in answer.headers) == (503, True)
     write_tokens(door.tokens_file, *TOKENS)
     assert (await door.publish(event(data=data()))).status == 202
     assert "tokens_unreadable" in door.log
@@ -166,6 +167,7 @@ async def test_a_token_is_used_so_often_and_no_more(broker_url: str, tmp_path: P
         statuses = [(await door.publish(event(data=data()))).status for _ in range(8)]
         assert statuses[:5] == [202] * 5
         assert 429 in statuses
+        assert (await door.publish(event(data=data()), path="/notices/check")).status == 429
         assert (await door.publish(event(data=data(topic="stellen")), token="jobs")).status == 202
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
 from urllib.parse import urlsplit
 
 import pytest
@@ -84,10 +85,11 @@ async def test_packed_content_is_not_unpacked(door: Door) -> None:
     assert answer.status == 415
 
 
-async def test_a_large_body_is_413_whether_it_says_so_or_not(door: Door) -> None:
+@pytest.mark.parametrize("path", ["/notices", "/notices/check"])
+async def test_a_large_body_is_413_whether_it_says_so_or_not(path: str, door: Door) -> None:
     headers = {"Content-Type": STRUCTURED}
     large = b" " * 300_000
-    assert (await door.ask("POST", "/notices", headers=headers, body=large)).status == 413
+    assert (await door.ask("POST", path, headers=headers, body=large)).status == 413
     assert (await door.publish(event(data=data(more="x" * 65_000)))).status == 413  # would be too large over AMQP
     assert (await door.write({**data(more="x" * 65_000), "expires_at": soon()})).status == 413
 
@@ -96,11 +98,26 @@ async def test_a_large_body_is_413_whether_it_says_so_or_not(door: Door) -> None
             yield b" " * 10_000
 
     authorization = {"Authorization": f"Bearer {text_of('press')}"}
-    async with door.session.post(
-        f"{door.url}/notices", headers={**headers, **authorization}, data=chunks()
-    ) as response:
+    async with door.session.post(door.url + path, headers={**headers, **authorization}, data=chunks()) as response:
         assert response.status == 413
         assert response.content_type == "application/problem+json"
+
+
+async def test_a_body_that_does_not_come_is_408(door: Door) -> None:
+    """On all paths at once: it takes as long as the door waits."""
+    headers = {"Content-Type": STRUCTURED, "Authorization": f"Bearer {text_of('press')}"}
+
+    async def stuck() -> AsyncIterator[bytes]:
+        yield b"{"
+        await asyncio.Event().wait()
+
+    async def status(path: str) -> int:
+        async with door.session.post(door.url + path, headers=headers, data=stuck()) as response:
+            await response.read()
+            return response.status
+
+    statuses = await asyncio.gather(status("/notices"), status("/notices/check"))
+    assert set(statuses) == {408}
 
 
 @pytest.mark.parametrize(
