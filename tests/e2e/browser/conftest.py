@@ -7,9 +7,6 @@ import pytest
 from playwright.async_api import Browser, async_playwright
 
 from tests.e2e.browser.county import County, running_county
-from tests.e2e.dialogue.conftest import stack, town
-
-__all__ = ["stack", "town"]
 
 collect_ignore_glob = [] if os.environ.get("KREISFUNK_TEST_BROWSER") == "1" else ["test_*.py"]
 

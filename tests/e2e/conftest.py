@@ -1,4 +1,4 @@
-"""One system for all dialogues: two replicas of each service, one simulator."""
+"""One system for all dialogues, by API and on the page: two replicas of each service, one simulator."""
 
 import os
 import tempfile
