@@ -57,11 +57,23 @@ def problems_of(event: bytes, settings: Settings, now: datetime) -> tuple[Proble
 
 
 def show_check(found: Sequence[tuple[Problem, ...]], *, as_json: bool) -> bool:
-    """Say of each event what is wrong, if anything is. Nothing was sent."""
+    """Say of each event what is wrong, if anything is. Nothing was sent.
+
+    For scripts it looks like a rejection by Kreisfunk; of several events, each problem names its one, from 0.
+    """
     if as_json:
-        say(msgspec.json.encode({"result": "rejected" if any(found) else "valid", "problems": found}).decode())
+        say(msgspec.json.encode({"result": "rejected" if any(found) else "valid", "problems": _flat(found)}).decode())
     for number, problems in enumerate(found if not as_json else (), 1):
         say(f"event {number}: {'valid; nothing was sent' if not problems else 'would be rejected'}")
         for problem in problems:
             say(f"  {problem.field}: {problem.problem}")
     return not any(found)
+
+
+def _flat(found: Sequence[tuple[Problem, ...]]) -> list[dict[str, Any]]:
+    several = len(found) > 1
+    return [
+        {**msgspec.to_builtins(problem), **({"event": number} if several else {})}
+        for number, problems in enumerate(found)
+        for problem in problems
+    ]

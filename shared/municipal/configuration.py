@@ -1,6 +1,6 @@
 """What notices may be about, as the county's file describes it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated
@@ -77,11 +77,12 @@ class Configuration(Struct, frozen=True, kw_only=True):
         managed = {source for system in self.systems for source in system.manages}
         reserved = [system.name for system in self.systems if system.has_reserved_name]
         yield len(self.topic_ids) < len(self.topics), "each topic needs an id of its own"
-        yield len(set(names)) < len(names), "each system needs a name of its own"
+        yield len(set(names)) < len(names), f"each system needs a name of its own: {_twice(names)}"
         for name in reserved:
             yield True, f"{name} is a login of Kreisfunk itself: a system needs another name"
-        yield len(set(sources)) < len(sources), "a source belongs to one system only"
-        yield not permitted <= self.topic_ids, "a system is permitted a topic that there is not"
+        yield len(set(sources)) < len(sources), f"a source belongs to one system only: {_twice(sources)}"
+        unknown, known = ", ".join(sorted(permitted - self.topic_ids)), ", ".join(sorted(self.topic_ids))
+        yield bool(unknown), f"a system is permitted a topic that there is not: {unknown}; there are {known}"
         yield not managed <= set(sources), "a system manages a source that belongs to nobody"
 
     @property
@@ -97,3 +98,7 @@ class Configuration(Struct, frozen=True, kw_only=True):
 
     def system(self, name: str | None) -> System | None:
         return next((system for system in self.systems if system.name == name), None)
+
+
+def _twice(values: Sequence[str]) -> str:
+    return ", ".join(sorted({value for value in values if values.count(value) > 1}))

@@ -24,6 +24,10 @@ _REPLY_ADDRESSES = """
         returning true)
     select count(*) from gone
 """
+_OLDEST_REPLY_ADDRESS = """
+    select min(claimed_at) from dispatcher.delivery
+    where subscriber is null and address_index <> '' and state not in ('waiting', 'claimed', 'unknown')
+"""
 # A week is as old as its first day.
 _OLDEST_WEEK = """
     select min(to_date(right(c.relname, 8), 'YYYYMMDD')) from pg_inherits i join pg_class c on c.oid = i.inhrelid
@@ -38,7 +42,7 @@ def rules(keep_days: int) -> Mapping[str, Kept]:
     return {
         "deliveries_week": Kept(kept, _WEEKS, _OLDEST_WEEK),
         "stray_delivery": Kept(kept, "select dispatcher.delete_old_strays($1, $2::integer)"),
-        "reply_address": Kept(REPLY_ADDRESS_KEPT, _REPLY_ADDRESSES),
+        "reply_address": Kept(REPLY_ADDRESS_KEPT, _REPLY_ADDRESSES, _OLDEST_REPLY_ADDRESS),
         "reached": rows(REACHED_KEPT, "dispatcher.reached", "address_index", "minute"),
         "reached_minute": rows(REACHED_KEPT, "dispatcher.reached_minute", "minute", "minute"),
         "status_stream": rows(STREAM_KEPT, "dispatcher.status_stream", "number, seen_at", "seen_at"),

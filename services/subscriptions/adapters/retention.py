@@ -23,7 +23,7 @@ def rules(*, feedback_days: int, proof_days: int) -> Mapping[str, Kept]:
         "notice_event": rows(NOTICE_EVENT_KEPT, "subscriptions.notice_event", "source, event", "handled_at"),
         "feedback": rows(timedelta(days=feedback_days), "subscriptions.feedback", "id", "at"),
         "erasure": rows(proof, "subscriptions.erasure", "address_index", "said_at"),
-        "former_subscriber": Kept(proof, _FORMER),
+        "former_subscriber": Kept(proof, _FORMER, _OLDEST_FORMER),
         "consent": Kept(proof, "select subscriptions.forget_proofs($1, $2::integer)"),
     }
 
@@ -49,4 +49,7 @@ _FORMER = """
     gone as (
         delete from subscriptions.subscriber where id in (select id from old) returning true)
     select count(*) from gone
+"""
+_OLDEST_FORMER = """
+    select min(greatest(ended_at, started_at, created_at)) from subscriptions.subscriber where state <> 'subscribed'
 """

@@ -138,9 +138,8 @@ class Command:
     def _told(self, ended: Ended) -> Told:
         assert ended.status in (0, 3), ended.everything
         problems = ended.json.get("problems", [])
-        flat = [one for several in problems for one in (several if isinstance(several, list) else [several])]
-        assert bool(flat) == (ended.status == 3), ended.everything
-        return _told(flat, ended.everything)
+        assert bool(problems) == (ended.status == 3), ended.everything
+        return _told(problems, ended.everything)
 
 
 class Options(Command):

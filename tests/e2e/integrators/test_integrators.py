@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import re
+import shlex
 import shutil
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -14,8 +15,10 @@ from typing import Any
 import pytest
 from aiohttp import ClientSession
 
+from deploy.local.environments import CONFIG
 from deploy.local.secret_files import DOOR_TOKEN
 from tests.e2e.steering.town import CITIZENS, Town, running_town
+from tests.integration.cli.commands import kreisfunk_here
 from tests.servers import url_with_login, wait_for
 
 pytestmark = pytest.mark.timeout(300)
@@ -24,6 +27,7 @@ REPOSITORY = Path(__file__).parents[3]
 HTTP, AMQP = REPOSITORY / "examples" / "http", REPOSITORY / "examples" / "amqp"
 GUIDE = REPOSITORY / "docs" / "integration.md"
 BLOCK = re.compile(r"^```sh\n(.+?)^```", re.DOTALL | re.MULTILINE)
+REGISTRATION = re.compile(r"^    \.venv/bin/kreisfunk (systems add (?:.+\\\n)*.+)$", re.MULTILINE)
 EVENT = re.compile(r'"event": ?"(/events/[0-9a-f]{32})"')
 
 OVER_HTTP = {"curl": ["sh", str(HTTP / "publish.sh")], "python": [sys.executable, str(HTTP / "publish.py")]}
@@ -55,8 +59,20 @@ async def curl() -> None:
 
 
 @pytest.fixture(scope="module")
-async def town(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Town]:
-    async with running_town(tmp_path_factory.mktemp("town")) as running:
+async def county(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """With the system that the guide registers before it starts everything."""
+    file = tmp_path_factory.mktemp("county") / "county.toml"
+    file.write_text((CONFIG / "county.toml").read_text())
+    (registration,) = REGISTRATION.findall(GUIDE.read_text())
+    arguments = shlex.split(registration.replace("\\\n", " "))
+    ended = await kreisfunk_here(*arguments, environment={"KREISFUNK_COUNTY_FILE": str(file)})
+    assert ended.status == 0, ended.everything
+    return file
+
+
+@pytest.fixture(scope="module")
+async def town(county: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Town]:
+    async with running_town(tmp_path_factory.mktemp("town"), county=county) as running:
         yield running
 
 
@@ -152,17 +168,16 @@ async def final(client: ClientSession, event: str) -> dict[str, Any]:
     return known
 
 
-async def test_the_guide_from_its_first_command_to_its_last(
-    town: Town, given: Mapping[str, str], tmp_path: Path
-) -> None:
+async def test_the_guide_from_its_first_command_to_its_last(town: Town, county: Path, tmp_path: Path) -> None:
     blocks = BLOCK.findall(GUIDE.read_text())
-    script = "\n".join(["set -euo pipefail", *blocks])
-    ended = await run(["bash", "-c", script], checkout(tmp_path, town.stack.folder), {"COLUMNS": "200"})
+    script = "\n".join(["set -euo pipefail", *blocks, 'echo "token: $KREISFUNK_TOKEN"'])
+    known = {"COLUMNS": "200", "KREISFUNK_COUNTY_FILE": str(county)}
+    ended = await run(["bash", "-c", script], checkout(tmp_path, town.stack.folder), known)
     assert ended.status == 0, ended.output
     assert len(blocks) >= 10
     assert "event: finished" in ended.output
     assert ended.output.count("de.kreisfunk.notice.accepted.v1") == len(OVER_AMQP)
-    headers = {"Authorization": f"Bearer {given['KREISFUNK_TOKEN']}"}
+    headers = {"Authorization": f"Bearer {ended.output.split()[-1]}"}
     async with ClientSession(town.stack.door_url, headers=headers) as client:
         became = [await final(client, event) for event in dict.fromkeys(EVENT.findall(ended.output))]
     assert [(one["action"], one["state"]) for one in became] == [

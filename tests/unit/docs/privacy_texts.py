@@ -13,7 +13,6 @@ from services.subscriptions.domain.consent import ConsentEvent, consent
 from services.subscriptions.domain.feedback import Feedback, FeedbackKind
 from services.subscriptions.domain.records import Stored, record
 from services.subscriptions.domain.subscriber import Moment, Subscriber
-from shared.contracts.dispatch import ReplyMenu, ReplyRow
 from tests.unit.docs.tables import code
 from tests.unit.subscriptions.material import ANSWERS, NOON, TEXTS, at, hear, message, situation
 
@@ -142,18 +141,8 @@ def _part(title: str, blocks: Iterable[str]) -> str:
 
 def _block(title: str, example: str, answer: Answer) -> str:
     buttons = [f"Knopf „{button.title}“" for button in answer.buttons]
-    menu = [_menu(answer.menu)] if answer.menu else []
+    menu = [f"Liste „{answer.menu.button}“"] if answer.menu else []
     return _quoted(title, example, answer.text, [*buttons, *menu])
-
-
-def _menu(menu: ReplyMenu) -> str:
-    """Everything that opens when somebody taps on it."""
-    sections = (f"{section.title}: {', '.join(map(_row, section.rows))}" for section in menu.sections)
-    return f"Liste „{menu.button}“ ({'; '.join(sections)})"
-
-
-def _row(row: ReplyRow) -> str:
-    return f"„{row.title}“ – {row.description}" if row.description else f"„{row.title}“"
 
 
 def _quoted(title: str, example: str, text: str, below: Sequence[str]) -> str:

@@ -13,10 +13,8 @@ from services.subscriptions.adapters.retention import rules
 from services.subscriptions.domain.answers import Answer
 from services.subscriptions.domain.decision import Result
 from services.subscriptions.domain.records import INBOX_DAYS, NOTES_DAYS, PERSONAL_ANSWER_DAYS
-from shared.amqp.logins import MUNICIPAL_KEYS
-from shared.amqp.topology import EVENTS, QUEUES
+from shared.amqp.topology import QUEUES
 from shared.contracts.promises import DELIVERY_DAYS
-from shared.contracts.registry import MESSAGES
 from tests.unit.docs.generate import DOCS
 from tests.unit.docs.privacy_page import HASHED, KINDS, NOBODY, PAGE, SAID, SEALED, columns
 from tests.unit.docs.privacy_texts import STATES, somebody
@@ -210,13 +208,6 @@ def _is_shown(answer: Answer) -> bool:
 def test_the_page_tells_how_long_the_feeds_remember() -> None:
     (told,) = [row for row in PAGE.splitlines() if "`kreisfunk feeds`" in row and "gemeldet wurden" in row]
     assert f"{KEPT.days} Tage" in told
-
-
-def test_a_municipal_system_hears_of_notices_and_of_nobody() -> None:
-    (read,) = [each.read for each in MUNICIPAL_KEYS if each.exchange == EVENTS]
-    heard = {kind.KEY for kind in MESSAGES.values() if getattr(kind, "KEY", "") and re.match(read, kind.KEY)}
-    assert {key.partition(".")[0] for key in heard} == {"notice", "broadcast"}
-    assert "nur lesen,\nwas aus Meldungen wird" in PAGE
 
 
 def test_every_wording_is_shown_on_the_page() -> None:

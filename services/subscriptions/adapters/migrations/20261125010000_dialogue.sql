@@ -25,8 +25,6 @@ create index consent_said_at on subscriptions.consent (said_at);
 -- By whom a handled message was, so that an erasure finds what was published about it.
 alter table subscriptions.inbox add column senders bytea[] not null default '{}';
 create index inbox_senders on subscriptions.inbox using gin (senders);
--- Their answers are forgotten sooner.
-create index inbox_personal on subscriptions.inbox (handled_at) where result in ('erased', 'shown');
 
 drop table subscriptions.hint;
 create table subscriptions.conversation (
