@@ -40,6 +40,7 @@ from deploy.local.supervisor import Supervisor, supervision
 from deploy.local.together import all_together, enter_both
 
 Progress = Callable[[str], None]
+SIMULATOR = "simulator"
 DATA_FOLDERS = ("postgres", "rabbitmq", "secrets")
 
 
@@ -123,6 +124,8 @@ class _Starting:
         supervisor = await ends.enter_async_context(supervision(self.progress))
         supervisor.adopt(postgres, rabbitmq)
         await self._start_processes(supervisor, ways.around(around), ports)
+        # Before all others, while somebody takes its last webhooks: later it would wait for that in vain.
+        ends.push_async_callback(supervisor.take_down, SIMULATOR)
         addresses = self._addresses(postgres, rabbitmq, around, ports)
         ends.enter_context(published(self.folder, addresses))
         return Stack(
