@@ -65,6 +65,15 @@ async def test_what_is_said_to_others_is_none_of_ours(website: Website, office: 
     assert (office.kept("sent"), office.kept("refused")) == ([], [])
 
 
+async def test_what_was_obeyed_before_and_forgotten_here_is_not_refused(website: Website, office: Office) -> None:
+    website.pages["/presse"] = text(rss([item(1)]))
+    await office.once()
+    (event,) = await office.published()
+    await office.answer(rejected(event, (Problem(field="id", problem="was used for another event"),)))
+    assert (await office.once()).status == 0
+    assert (office.kept("sent"), office.kept("refused")) == ([], [])
+
+
 async def test_it_waits_for_the_answer(website: Website, office: Office) -> None:
     website.pages["/presse"] = text(rss([item(1)]))
     looking = asyncio.create_task(office.feeds("once", "--wait", "20", "--json"))
