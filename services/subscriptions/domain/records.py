@@ -46,7 +46,7 @@ def record(stored: Stored, answers: Answers, now: datetime, part: int = 1) -> An
     parts = in_parts(_lines(stored, answers, now))
     number, text = part_of(parts, part)
     which = f", Teil {number} von {len(parts)}" if len(parts) > 1 else ""
-    following = f"\n\nWeiter: Daten {number + 1}" if number < len(parts) else ""
+    following = f"\n\nNächster Teil: Daten {number + 1}" if number < len(parts) else ""
     return answers.said(f"Über Sie ist gespeichert{which}:\n{text}{following}")
 
 

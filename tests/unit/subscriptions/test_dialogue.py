@@ -191,7 +191,8 @@ def test_a_record_that_is_too_long_comes_part_by_part_and_nothing_is_left_out() 
     parts = [record(Stored(feedback=feedback), ANSWERS, NOON, part).text for part in range(1, count + 1)]
     assert count > 2
     assert all(size(part) <= TEXT_LIMIT and reply_body(part, ()) for part in parts)
-    assert [f"Weiter: Daten {number}" in part for number, part in enumerate(parts, 2)] == [True] * (count - 1) + [False]
+    told = [f"Nächster Teil: Daten {number}" in part for number, part in enumerate(parts, 2)]
+    assert told == [True] * (count - 1) + [False]
     assert [text for text in texts if not any(f"„{text}“" in part for part in parts)] == []
     assert record(Stored(feedback=feedback), ANSWERS, NOON, 999).text == parts[-1]
 
