@@ -1,11 +1,14 @@
 """Every dialogue, played on the page against the real system: what a person would do there, and what they then see."""
 
+import pytest
 from playwright.async_api import Browser, expect
 
 from tests.e2e.browser.chat import ADD_UNNUMBERED, chat_of
 from tests.e2e.browser.phones import opened
 from tests.e2e.dialogue.town import Town
 from tests.unit.subscriptions.material import TEXTS
+
+pytestmark = pytest.mark.timeout(400)
 
 
 def phones_url(town: Town) -> str:

@@ -11,6 +11,8 @@ from tests.e2e.dialogue.town import Phone, Town
 from tests.e2e.dialogue.webhooks import Said, deliver, deliver_badly, say, webhook
 from tests.unit.subscriptions.material import TEXTS
 
+pytestmark = pytest.mark.timeout(400)
+
 CITIZENS = 8
 STATES = {"Start": "subscribed", "Stop": "unsubscribed"}
 _PEOPLE = "select id, state, sequence from subscriptions.subscriber where (phone_index = $1 or user_index = $2)"

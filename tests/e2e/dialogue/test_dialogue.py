@@ -8,6 +8,8 @@ import pytest
 from tests.e2e.dialogue.town import Town
 from tests.unit.subscriptions.material import COUNTY, TEXTS
 
+pytestmark = pytest.mark.timeout(400)
+
 
 async def test_start_a_notice_and_stop(town: Town) -> None:
     phone = await town.citizen()

@@ -22,7 +22,8 @@ from shared.sealing import IndexKey
 from tests.servers import wait_for
 
 SOURCE = "/landkreis-osterholz/pressestelle"
-PATIENCE = 60.0
+# Meta makes a person who has just got several messages wait, six seconds for each; then the dispatcher tries in steps.
+PATIENCE = 120.0
 
 _publications = msgspec.msgpack.Decoder(tuple[Publication, ...])
 
