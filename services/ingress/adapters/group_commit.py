@@ -20,8 +20,9 @@ Publish = Callable[[Sequence[Slice]], Awaitable[None]]
 class Limits:
     """The most that one group holds; a single slice may be larger, and then travels alone.
 
-    While a group is in flight, another leaves only once `beside` slices wait: several small ones cost more than
-    one that waits for the confirm before it.
+    While groups are in flight, another leaves once as many slices wait as are in flight, or `beside` if that is less:
+    several small ones cost more than one that waits for the confirm before it, and without any beside it the process
+    idles until the confirm.
     """
 
     events: int
@@ -67,15 +68,15 @@ class GroupCommit:
         while True:
             await self._ready.wait()
             if group := self._take():
-                self._in_flight += 1
+                self._in_flight += len(group)
                 self._check()
                 await self._commit(group)
-                self._in_flight -= 1
+                self._in_flight -= len(group)
             self._check()
 
     def _check(self) -> None:
         """Whether a group may leave now."""
-        if len(self._waiting) >= (self.limits.beside if self._in_flight else 1):
+        if len(self._waiting) >= max(1, min(self._in_flight, self.limits.beside)):
             self._ready.set()
         else:
             self._ready.clear()

@@ -165,22 +165,22 @@ async def test_what_arrives_while_groups_are_in_flight_travels_together() -> Non
     assert broker.most_in_flight == WORKERS
 
 
-async def test_a_few_wait_for_the_group_before_them_and_many_leave_beside_it() -> None:
+@pytest.mark.parametrize(("in_flight", "leave"), [(1, 1), (3, 3), (5, 5), (9, 5)])
+async def test_as_many_as_are_in_flight_leave_beside_them_or_enough(in_flight: int, leave: int) -> None:
     broker = Broker()
     groups = commit(broker, Limits(events=100, size=1000, beside=5))
-    async with background(*working(groups)):
-        answers = [groups.submit([made_of(0)])]
+    async with background(*working(groups)), asyncio.timeout(5):
+        answers = [groups.submit([made_of(0, 0)] * in_flight)]
         await until(broker.has_groups(1))
-        answers += [groups.submit([made_of(event, event + 1)]) for event in (1, 3, 5, 7)]
+        answers += [groups.submit([made_of(1, 2)]) for _ in range(leave - 1)]
         await asyncio.sleep(0)  # a turn in which nothing may leave
-        answers.append(groups.submit([made_of(9, 10)]))
+        assert len(broker.groups) == 1
+        answers.append(groups.submit([made_of(3)]))
         await until(broker.has_groups(2))
-        answers.append(groups.submit([made_of(11)]))
         broker.open.set()
-        async with asyncio.timeout(5):
-            assert all(await whether_all(answers))
+        assert all(await whether_all(answers))
 
-    assert broker.groups == [[0], list(range(1, 11)), [11]]
+    assert broker.groups == [[0, 0] * in_flight, [1, 2] * (leave - 1) + [3]]
 
 
 async def test_who_has_gone_takes_back_what_no_group_holds() -> None:
