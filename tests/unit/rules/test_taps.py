@@ -1,0 +1,35 @@
+"""No test starts a broker whose messages are held against nothing."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.unit.rules.planting import REPOSITORY
+
+STARTS_ONE = re.compile(
+    r"\b(local_stack|local_rabbitmq|vhost_on)\(|\bstarted\(\"(demo|up|faults)\"|cli\.faults\.course import"
+)
+TAPS_IT = re.compile(r"\b(tapped|followed|Tap)\(")
+# Nothing of ours is published there.
+UNTAPPED = {
+    "tests/integration/cli/test_publish.py": "its vhost with nothing declared is there to be refused",
+    "tests/integration/local/test_local_servers.py": "is about the servers themselves",
+    "tests/servers.py": "starts them for the fixtures, which tap each vhost",
+}
+
+
+def untapped() -> Iterator[str]:
+    for path in sorted((REPOSITORY / "tests").rglob("*.py")):
+        text = path.read_text() if path != Path(__file__) else ""
+        if STARTS_ONE.search(text) and not TAPS_IT.search(text):
+            yield str(path.relative_to(REPOSITORY))
+
+
+def test_every_broker_of_the_tests_has_a_tap() -> None:
+    assert list(untapped()) == sorted(UNTAPPED)
+
+
+def test_what_starts_one_is_recognized() -> None:
+    assert STARTS_ONE.search(Path(REPOSITORY / "tests/e2e/demo/test_up.py").read_text())
+    assert STARTS_ONE.search("async with vhost_on(servers, name) as url:")
+    assert not TAPS_IT.search("from tests.tap.reading import tapped")
