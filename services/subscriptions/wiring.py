@@ -17,6 +17,7 @@ from services.subscriptions.adapters.outlet import AmqpOutlet
 from services.subscriptions.adapters.people import PostgresPeople, save_wordings
 from services.subscriptions.adapters.retention import rules
 from services.subscriptions.domain.county import County
+from services.subscriptions.domain.language.guessing import guesser
 from services.subscriptions.domain.wording import wordings
 from services.subscriptions.handlers.expansion import Expander
 from services.subscriptions.handlers.inbound import Inbound
@@ -88,6 +89,7 @@ def assemble(
     clock: Clock = system_clock,
 ) -> Parts:
     """Hand everybody what they need; `arrived` takes a new notice to the expander at once."""
+    guesser(county)  # learns now, and not when the first citizen waits
     arrived = asyncio.Event()
     return Parts(
         inbound=Inbound(

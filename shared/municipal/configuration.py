@@ -38,7 +38,8 @@ class Prices(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class Topic(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What one subscribes to, and the template that its notices are sent with.
 
-    `words` are other names that citizens use. Notices of a `local` topic may be about some municipalities. Those with a
+    `words` are other names that citizens use; `about` what they speak of when they mean it, `*` being any letters
+    (`"konzert*"`). Notices of a `local` topic may be about some municipalities. Those with a
     picture need `picture_template`, the same template with an image above it.
     """
 
@@ -48,6 +49,7 @@ class Topic(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     category: Category
     language: Short = "de"
     words: tuple[Short, ...] = ()
+    about: tuple[Short, ...] = ()
     local: bool = False
     picture_template: TemplateName | None = None
 

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from msgspec import Meta, Struct
 
 from shared.contracts.dispatch import PermittedHours
+from shared.contracts.notices import Municipality
 from shared.municipal.configuration import Category, Configuration
 from shared.municipal.systems import Short
 
@@ -36,10 +37,18 @@ class Hours(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return PermittedHours(opens=self.opens, closes=self.closes, zone=self.zone)
 
 
+class Localities(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Other names of a municipality, and the villages that belong to it."""
+
+    municipality: Municipality
+    names: tuple[Short, ...]
+
+
 class County(Configuration, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Everything about the county that citizens read, and what is allowed to reach them.
 
     `name` stands without an article, such as "Landkreis Osterholz".
+    Raises ValueError for localities of no municipality.
     """
 
     name: Short
@@ -53,11 +62,25 @@ class County(Configuration, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     feedback_days: Annotated[int, Meta(ge=1, le=1_000)] = 180
     proof_days: Annotated[int, Meta(ge=1, le=4_000)] = 1_100
     permitted_hours: Hours | None = None
+    localities: tuple[Localities, ...] = ()
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not {each.municipality for each in self.localities} <= set(self.municipalities):
+            raise ValueError("localities belong to a municipality that there is not")
 
     @property
     def names(self) -> dict[str, tuple[str, ...]]:
         """What citizens may call each topic."""
         return {topic.id: (topic.id, topic.title, *topic.words) for topic in self.topics}
+
+    @property
+    def place_names(self) -> dict[str, tuple[str, ...]]:
+        """What citizens may call each municipality."""
+        names = {municipality: [municipality] for municipality in self.municipalities}
+        for each in self.localities:
+            names[each.municipality] += each.names
+        return {municipality: tuple(called) for municipality, called in names.items()}
 
     @property
     def marketing_topics(self) -> frozenset[str]:

@@ -27,6 +27,7 @@ _AN_EVENT = vocabulary("zur zum der einer")
 _YES_NO = ("ja", "nein")
 _CHOOSING = vocabulary("auswaehlen waehlen abwaehlen aendern einstellen")
 _ELSE = vocabulary("andere anderes was etwas")
+_SIGNS = {"+": Intent.ADD, "-": Intent.REMOVE, "−": Intent.REMOVE, "–": Intent.REMOVE}
 _REST = vocabulary("rest andere anderes anderen andern uebrige uebrigen sonstige restlichen restliche")
 _ALL = vocabulary("alle alles all hepsi wszystkie все все")
 _START = vocabulary("start abo abonnieren abonniere subscribe")
@@ -81,8 +82,14 @@ def choice_of(words: Sequence[str], text: str, county: County) -> Wish | None:
         return _by_number(words, county)
     found = _find(_signed(_excepted(words)), county)
     if found.topics or found.places or found.denied:
-        return _by_name(found, text)
+        return _by_sign(found, text) or _by_name(found, text)
     return _list(found.rest, text, county)
+
+
+def names_in(words: Sequence[str], county: County) -> tuple[set[str], set[str]]:
+    """The topics and the municipalities that are named by their names, also with a slip in them."""
+    found = _find(words, county)
+    return found.topics | found.denied, found.places
 
 
 def _by_number(words: Sequence[str], county: County) -> Wish | None:
@@ -113,8 +120,7 @@ def _find(words: Sequence[str], county: County) -> _Found:
 @lru_cache(maxsize=4)
 def _all_names(county: County) -> dict[tuple[str, ...], tuple[str, str]]:
     """Spelled once for a county, as it is the same for every message."""
-    places = {name: (name,) for name in county.municipalities}
-    return _names(county.names, "topic") | _names(places, "place")
+    return _names(county.names, "topic") | _names(county.place_names, "place")
 
 
 def _names(names: Mapping[str, Sequence[str]], kind: str) -> dict[tuple[str, ...], tuple[str, str]]:
@@ -142,6 +148,13 @@ def _nearly(word: str, names: Mapping[tuple[str, ...], tuple[str, str]], enough:
 
 def _similar(word: str, name: str, enough: float) -> bool:
     return OSA.normalized_similarity(word, name) >= enough
+
+
+def _by_sign(found: _Found, text: str) -> Wish | None:
+    """ "+ Jobs", "- Baustellen"."""
+    sign = _SIGNS.get(text.lstrip()[:1])
+    alone = found.topics and not found.rest and not found.places
+    return Wish(intent=sign, topics=frozenset(found.topics)) if sign and alone else None
 
 
 def _by_name(found: _Found, text: str) -> Wish | None:

@@ -59,6 +59,10 @@ _ERASED = re.compile(
 )
 _OURS = RECEIVED | vocabulary("verteiler infokanal kreisfunk")
 _ONESELF = vocabulary("bitte ich mich uns hiermit")
+_LEAVING = LEAVE | _ERASE | vocabulary("aufhoeren aufhoert")
+# "Wenn das nicht aufhört …", "Ich finde den Knopf zum Abmelden nicht".
+_CONDITIONS = vocabulary("wenn falls bis damit finde find if")
+_NOT_THAT = re.compile(r"\bnicht dass (?:\w+ ){0,3}(?:aufhoer\w*|abmelde\w*|stopp\w*|loesch\w*)\b")
 _INSISTING = vocabulary("jetzt sofort endlich damit hier nein ja ist es mal aber also wirklich ganz now et")
 
 
@@ -71,7 +75,7 @@ def leaves(words: Sequence[str], text: str) -> bool:
         return True
     if said & OTHER_BUSINESS and not said & _OURS:
         return False
-    if _says_so(sentence, text) and not _complains(said, sentence) and not _only_negated(words):
+    if _says_so(sentence, text) and not _complains(said, sentence) and not stays(words):
         return True
     wished = _wished(words, LEAVE)
     if _signs_off(words, text):
@@ -103,6 +107,14 @@ def _says_so(sentence: str, text: str) -> bool:
 def wants_out(words: Sequence[str]) -> bool:
     """Whether a word of leaving is used and not denied, whatever else is said."""
     return _wished(words, LEAVE)
+
+
+def stays(words: Sequence[str]) -> bool:
+    """ "Bitte nicht abmelden", "nicht löschen": every word of leaving is denied."""
+    said = set(words)
+    if said & _CONDITIONS:
+        return False
+    return bool(_NOT_THAT.search(" ".join(words))) or (bool(said & _LEAVING) and not _wished(words, _LEAVING))
 
 
 def may_be_leaving(words: Sequence[str]) -> bool:
@@ -140,11 +152,6 @@ def _is_sign(words: Sequence[str], index: int) -> bool:
 
 def _wished(words: Sequence[str], wanted: frozenset[str]) -> bool:
     return any(word in wanted and not _denied(words, index) for index, word in enumerate(words))
-
-
-def _only_negated(words: Sequence[str]) -> bool:
-    """ "Bitte nicht abmelden": every word of leaving is denied."""
-    return bool(set(words) & LEAVE) and not _wished(words, LEAVE)
 
 
 def _denied(words: Sequence[str], index: int) -> bool:

@@ -1,0 +1,116 @@
+"""How well texts are understood that were not seen before: rules alone, examples alone, and both, as citizens get it.
+
+Each tenth of the examples is read by what the other nine teach. The lists in `tests/data/dialogue/unseen` were never
+examples.
+"""
+
+import argparse
+import resource
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from pathlib import Path
+
+from benchmarks.dialogue.judging import Verdicts, judge
+from services.subscriptions.domain.county import County
+from services.subscriptions.domain.language.example import Example, examples_of, read_examples
+from services.subscriptions.domain.language.guessing import Guesser
+from services.subscriptions.domain.language.intents import Intent
+from services.subscriptions.domain.language.rules import wish_by_rules
+from services.subscriptions.domain.language.understanding import wish_of
+from shared.municipal.file import read_configuration
+
+REPOSITORY = Path(__file__).parents[2]
+COUNTY = REPOSITORY / "deploy" / "config" / "county.toml"
+UNSEEN = REPOSITORY / "tests" / "data" / "dialogue" / "unseen"
+WAYS = ("rules alone", "examples alone", "both")
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.dialogue", description=__doc__)
+    parser.add_argument("--parts", type=int, default=10, help="into how many parts the examples are divided (10)")
+    parser.add_argument("--show", action="store_true", help="print each unseen text that is not understood")
+    return parser.parse_args()
+
+
+def main() -> None:
+    chosen = arguments()
+    county = read_configuration(COUNTY, County)
+    print(f"{'':34}{'texts':>7}{'right':>9}{'false opt-ins':>15}{'missed stops':>14}")
+    for way, verdicts in zip(WAYS, _in_parts(county, chosen.parts), strict=True):
+        _print(f"examples by the others, {way}", verdicts)
+    guesser = _learn(county)
+    for file in sorted(UNSEEN.glob("*.txt")):
+        unseen = list(examples_of(file.read_text(encoding="utf-8")))
+        for way, intent_of in _ways(county, guesser).items():
+            _print(f"{file.stem}, {way}", judge(unseen, intent_of))
+        if chosen.show:
+            _show(unseen, _ways(county, guesser)["both"])
+    _cost(county, guesser)
+
+
+def _in_parts(county: County, parts: int) -> tuple[Verdicts, ...]:
+    examples = read_examples()
+    with ProcessPoolExecutor() as pool:
+        found = pool.map(partial(_one_part, examples, county, parts), range(parts))
+        return tuple(sum(column, Verdicts()) for column in zip(*_told(found, parts), strict=True))
+
+
+def _one_part(examples: Sequence[Example], county: County, parts: int, part: int) -> list[Verdicts]:
+    taught = [example for number, example in enumerate(examples) if number % parts != part]
+    ways = _ways(county, Guesser(taught, county))
+    return [judge(examples[part::parts], intent_of) for intent_of in ways.values()]
+
+
+def _told(found: Iterator[list[Verdicts]], parts: int) -> Iterator[list[Verdicts]]:
+    for number, verdicts in enumerate(found, 1):
+        print(f"\r{number} of {parts} parts", end="", file=sys.stderr, flush=True)
+        yield verdicts
+    print("\r" + " " * 20 + "\r", end="", file=sys.stderr)
+
+
+def _ways(county: County, guesser: Guesser) -> dict[str, Callable[[str], Intent]]:
+    readings = (
+        lambda text: wish_by_rules(text, county).intent,
+        lambda text: guesser.guess(text).intent,
+        lambda text: wish_of(text, county, guesser).intent,
+    )
+    return dict(zip(WAYS, readings, strict=True))
+
+
+def _learn(county: County) -> Guesser:
+    before, start = _memory(), time.process_time()
+    guesser = Guesser(read_examples(), county)
+    seconds = time.process_time() - start
+    print(f"learning {len(read_examples()):,} examples: {seconds:.1f} s of processor, {_memory() - before:.0f} MiB")
+    return guesser
+
+
+def _cost(county: County, guesser: Guesser) -> None:
+    texts = [example.text for example in read_examples()[::10]]
+    for way, intent_of in _ways(county, guesser).items():
+        start = time.process_time()
+        for text in texts:
+            intent_of(text)
+        print(f"one text, {way}: {(time.process_time() - start) / len(texts) * 1_000:.2f} ms of processor")
+
+
+def _memory() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def _print(what: str, verdicts: Verdicts) -> None:
+    share = verdicts.right / verdicts.texts
+    print(f"{what:34}{verdicts.texts:7,}{share:9.1%}{verdicts.false_opt_ins:15}{verdicts.missed_stops:14}")
+
+
+def _show(unseen: Sequence[Example], intent_of: Callable[[str], Intent]) -> None:
+    for example in unseen:
+        if not judge([example], intent_of).right:
+            print(f"  {example.text}: {' or '.join(example.intents)}, taken for {intent_of(example.text)}")
+
+
+if __name__ == "__main__":
+    main()

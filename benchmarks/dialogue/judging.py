@@ -1,0 +1,45 @@
+"""Whether a text was understood as a person would. Pure."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from services.subscriptions.domain.language.example import Example
+from services.subscriptions.domain.language.intents import Intent
+
+LEAVING = frozenset((Intent.STOP, Intent.ERASE, Intent.ASK_STOP))
+
+
+@dataclass(frozen=True)
+class Verdicts:
+    """How many texts there were, were understood, subscribed somebody who had not asked, kept somebody who left."""
+
+    texts: int = 0
+    right: int = 0
+    false_opt_ins: int = 0
+    missed_stops: int = 0
+
+    def __add__(self, other: "Verdicts") -> "Verdicts":
+        return Verdicts(
+            self.texts + other.texts,
+            self.right + other.right,
+            self.false_opt_ins + other.false_opt_ins,
+            self.missed_stops + other.missed_stops,
+        )
+
+
+def judge(examples: Iterable[Example], intent_of: Callable[[str], Intent]) -> Verdicts:
+    """Each against the readings that are as good as any; asking whoever joins back is right, as anybody may be."""
+    return sum((_one(set(example.intents), intent_of(example.text)) for example in examples), Verdicts())
+
+
+def _one(meant: set[Intent], taken: Intent) -> Verdicts:
+    accepted = meant | {Intent.ASK_START} if Intent.START in meant else meant
+    # Municipalities are chosen, as topics are.
+    accepted |= {Intent.ONLY} if Intent.PLACES in meant else set()
+    right = taken in accepted
+    return Verdicts(
+        texts=1,
+        right=right,
+        false_opt_ins=taken is Intent.START and Intent.START not in meant,
+        missed_stops=Intent.STOP in meant and not right and taken not in LEAVING,
+    )

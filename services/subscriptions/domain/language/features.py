@@ -1,0 +1,75 @@
+"""What a text looks like to the guesser: its words, their neighbours, and pieces of them that survive slips."""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from math import log, sqrt
+
+from services.subscriptions.domain.language.spelling import LONGEST, plain
+
+MOST_WORDS = 120
+LONGEST_RUN = 3
+PIECE = 4
+_STRETCHED = re.compile(r"([^\W\d_])\1{2,}")
+_NUMBER = re.compile(r"\d+")
+_WORD = re.compile(r"[^\W_]+|\?")
+
+
+class Scale:
+    """Weighs features: rare ones more than common ones; words and pieces of words alike, however long a text is."""
+
+    def __init__(self, texts: Sequence[Mapping[str, int]]) -> None:
+        found = Counter(feature for text in texts for feature in text)
+        self._rarity = {
+            feature: log((1 + len(texts)) / (1 + count)) + 1
+            for feature, count in found.items()
+            # What is this special and occurs in one text only says nothing about others.
+            if count > 1 or not (_is_piece(feature) or feature.count(" ") == LONGEST_RUN - 1)
+        }
+
+    def __len__(self) -> int:
+        return len(self._rarity)
+
+    def weigh(self, counted: Mapping[str, int]) -> dict[str, float]:
+        """The weights of the features that are known."""
+        weights = {
+            feature: (1 + log(count)) * self._rarity[feature]
+            for feature, count in counted.items()
+            if feature in self._rarity
+        }
+        words = _length(weight for feature, weight in weights.items() if not _is_piece(feature))
+        pieces = _length(weight for feature, weight in weights.items() if _is_piece(feature))
+        return {feature: weight / (pieces if _is_piece(feature) else words) for feature, weight in weights.items()}
+
+
+def features_of(text: str, sort: Callable[[str], str]) -> Counter[str]:
+    """How often each feature occurs: runs of words, or of their sorts, and pieces of words, which begin with `#`."""
+    words = _words(text)
+    return Counter([*_runs([sort(word) for word in words]), *(piece for word in words for piece in _pieces(word))])
+
+
+def _words(text: str) -> list[str]:
+    """Every number is the same one. A question mark counts as a word: "Kostet das etwas?"."""
+    numbered = _NUMBER.sub("9", plain(text[:LONGEST]))
+    return _WORD.findall(_STRETCHED.sub(r"\1", numbered))[:MOST_WORDS]
+
+
+def _runs(words: Sequence[str]) -> Iterator[str]:
+    for length in range(1, LONGEST_RUN + 1):
+        for start in range(len(words) - length + 1):
+            yield " ".join(words[start : start + length])
+
+
+def _pieces(word: str) -> Iterator[str]:
+    """Four letters each, the word's ends among them; a short word is one piece."""
+    bounded = f" {word} "
+    for start in range(max(1, len(bounded) - PIECE + 1)):
+        yield f"#{bounded[start : start + PIECE]}"
+
+
+def _is_piece(feature: str) -> bool:
+    return feature.startswith("#")
+
+
+def _length(weights: Iterable[float]) -> float:
+    return sqrt(sum(weight * weight for weight in weights))

@@ -1,0 +1,104 @@
+"""Topics and municipalities that are spoken of anywhere in a text, in whatever words, wanted or not."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from services.subscriptions.domain.county import County
+from services.subscriptions.domain.language.choosing import names_in
+from services.subscriptions.domain.language.sorts import patterns_of
+from services.subscriptions.domain.language.spelling import LONGEST, vocabulary, words_of
+
+_PARTS = re.compile(
+    r"[.,;:!?()\n]+|\s[–—-]+\s|\b(?:aber|sondern|dafür|dafuer|stattdessen|statt|nur|but|only|instead)\b", re.IGNORECASE
+)
+_NOT_ONLY = re.compile(r"\b(?:nicht nur|not only)\b", re.IGNORECASE)
+_BUT_FOR = re.compile(r"\bbis auf\b", re.IGNORECASE)
+_UNWANTED = vocabulary("""kein keine keinen keiner nein nicht nich net nix ohne ausser weder abbestellen
+    abmelden weglassen streichen stop stopp minus sparen no not without dont unsubscribe remove stoppen abschalten
+    abwaehlen uninteressant egal не без لا بدون bez nie istemiyorum istemem niet keen""")
+# Of topics only: "Jobs raus", but "Infos aus Worpswede".
+_OFF = vocabulary("weg raus aus ab")
+# The rest is what decides: "Jobs, mehr nicht", "Feste könnt ihr weglassen, alles andere gern".
+_REST = r"\b(?:rest|(?:alles |das |die |den )?andere[ns]?|uebrige[ns]?|sonst|weiter|anders|mehr|alles)\b(?: \w+){0,3}?"
+_REST_REFUSED = re.compile(
+    _REST + r" (?:nicht|nichts|nix|nein|weg|raus|egal|verzichtbar|ueberfluessig|sparen|keine[ns]?|stop)\b|"
+    r"\b(?:nichts|nix) ausser\b|\bausser\b.*\b(?:nichts|nix)\b"
+)
+_REST_WANTED = re.compile(
+    r"\b(?:rest|andere[ns]?|uebrige[ns]?)\b(?: \w+){0,3}? "
+    r"(?:ja|gerne?|gut|prima|super|ok|okay|bleibt|bleiben|drin|behalten|passt|lese?|weiter|interessiert|moecht\w*)\b"
+)
+_BESIDES = vocabulary("zu zum zur neben zusaetzlich")
+_MOVED = vocabulary("umgezogen gezogen umzug ziehe ziehen zieh moved weggezogen verzogen wechseln wechsel")
+_THITHER = vocabulary("nach in to auf zu")
+
+
+@dataclass(frozen=True)
+class Named:
+    """What somebody speaks of: topics that they want, that they do not, and that they have; and municipalities.
+
+    `rest` is whether they want all other topics, None if they do not say.
+    """
+
+    wanted: frozenset[str]
+    unwanted: frozenset[str]
+    had: frozenset[str]
+    places: frozenset[str]
+    rest: bool | None = None
+
+    @property
+    def topics(self) -> frozenset[str]:
+        return self.wanted | self.unwanted
+
+
+def named(text: str, county: County) -> Named:
+    """Each part of the text has its own yes or no; of two places the one to which somebody moves counts."""
+    wanted: set[str] = set()
+    unwanted: set[str] = set()
+    places: set[str] = set()
+    for words in _parts(text):
+        topics, where = _spoken_of(words, county)
+        refused = bool(_UNWANTED & set(words))
+        (unwanted if refused or _OFF & set(words) else wanted).update(topics)
+        places.update(() if refused and not topics else where)
+    words = words_of(text)
+    return Named(
+        frozenset(wanted),
+        frozenset(unwanted - wanted),
+        _had(words, county),
+        _moved_to(words, county) or frozenset(places),
+        _rest(" ".join(words)),
+    )
+
+
+def _parts(text: str) -> Iterator[list[str]]:
+    said = _BUT_FOR.sub(" ausser ", _NOT_ONLY.sub("", text[:LONGEST]))
+    yield from filter(None, map(words_of, _PARTS.split(said)))
+
+
+def _spoken_of(words: Sequence[str], county: County) -> tuple[set[str], set[str]]:
+    topics, places = names_in(words, county)
+    topics |= {topic for topic, pattern in patterns_of(county) for word in words if fnmatchcase(word, pattern)}
+    return topics, places
+
+
+def _had(words: Sequence[str], county: County) -> frozenset[str]:
+    """ "Zu den Sperrungen bitte noch die Baustellen": they have the closures already."""
+    behind = (words[index + 1 : index + 3] for index, word in enumerate(words) if word in _BESIDES)
+    return frozenset(topic for few in behind for topic in _spoken_of(few, county)[0])
+
+
+def _rest(sentence: str) -> bool | None:
+    if _REST_WANTED.search(sentence):
+        return True
+    return False if _REST_REFUSED.search(sentence) else None
+
+
+def _moved_to(words: Sequence[str], county: County) -> frozenset[str]:
+    if not _MOVED & set(words):
+        return frozenset()
+    after = [words[index + 1 :] for index, word in enumerate(words) if word in _THITHER]
+    found = (names_in(rest[:3], county)[1] for rest in after)
+    return next((frozenset(places) for places in found if places), frozenset())

@@ -1,0 +1,43 @@
+"""The examples that a text is most alike to."""
+
+from array import array
+from collections.abc import Mapping, Sequence
+from heapq import nlargest
+
+from services.subscriptions.domain.language.intents import Intent
+from services.subscriptions.domain.language.likelihood import SECOND_READING
+
+NEAREST = 25
+# How much more a nearer one counts.
+STEEPNESS = 4
+
+
+class Neighbours:
+    """Finds examples by the features that they share with a text; alike is the cosine between their weights."""
+
+    def __init__(self, known: Sequence[tuple[Sequence[Intent], Mapping[str, float]]]) -> None:
+        self._intents = [tuple(intents) for intents, _ in known]
+        self._having: dict[str, tuple[array[int], array[float]]] = {}
+        for number, (_, weights) in enumerate(known):
+            for feature, weight in weights.items():
+                numbers, values = self._having.setdefault(feature, (array("I"), array("f")))
+                numbers.append(number)
+                values.append(weight)
+
+    def shares(self, weights: Mapping[str, float]) -> dict[Intent, float]:
+        """How much of what is near has each reading; empty if nothing is alike at all."""
+        nearest = nlargest(NEAREST, self._alike(weights).items(), key=lambda found: (found[1], -found[0]))
+        nearness = {number: likeness**STEEPNESS for number, likeness in nearest}
+        whole = sum(nearness.values())
+        shares: dict[Intent, float] = {}
+        for number, near in nearness.items():
+            for place, intent in enumerate(self._intents[number]):
+                shares[intent] = shares.get(intent, 0.0) + near / whole * (SECOND_READING if place else 1.0)
+        return shares
+
+    def _alike(self, weights: Mapping[str, float]) -> dict[int, float]:
+        likeness: dict[int, float] = {}
+        for feature, weight in weights.items():
+            for number, value in zip(*self._having[feature], strict=True):
+                likeness[number] = likeness.get(number, 0.0) + weight * value
+        return likeness

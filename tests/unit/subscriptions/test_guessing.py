@@ -1,0 +1,94 @@
+"""What examples teach, and what no guess may ever do."""
+
+import re
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.subscriptions.domain.language.example import Example, examples_of, read_examples
+from services.subscriptions.domain.language.guessing import Guesser, guesser
+from services.subscriptions.domain.language.intents import Intent, Wish
+from services.subscriptions.domain.language.rules import wish_by_rules
+from services.subscriptions.domain.language.understanding import wish_of
+from services.subscriptions.domain.language.weighing import weighed
+from tests.unit.subscriptions.material import COUNTY
+
+EXAMPLES = read_examples()
+# What only a tap says.
+NOT_WRITTEN = {Intent.RATING, Intent.REACTION}
+FEW = (
+    Example("Der Mond ist aufgegangen", (Intent.HELP,)),
+    Example("Die Sonne geht unter", (Intent.DATA, Intent.ERASE)),
+    Example("Der Mond scheint hell", (Intent.HELP,)),
+)
+
+
+def test_every_intent_that_can_be_written_has_examples() -> None:
+    counted = Counter(example.intents[0] for example in EXAMPLES)
+    assert set(counted) == set(Intent) - NOT_WRITTEN
+    assert min(counted.values()) >= 20
+    assert len(EXAMPLES) >= 5_000
+
+
+def test_no_example_is_there_twice_and_none_tells_of_a_person() -> None:
+    texts = [example.text.casefold() for example in EXAMPLES]
+    assert len(set(texts)) == len(texts)
+    assert not [text for text in texts if re.search(r"\d{9}|\w@\w+\.|\bde\d{2} ?\d", text)]
+
+
+def test_a_heading_says_what_the_lines_below_it_mean() -> None:
+    text = "[stop ask_stop]\nWeg damit\n\n[start]\n  Her damit \n"
+    assert list(examples_of(text)) == [
+        Example("Weg damit", (Intent.STOP, Intent.ASK_STOP)),
+        Example("Her damit", (Intent.START,)),
+    ]
+    with pytest.raises(ValueError, match="vielleicht"):
+        list(examples_of("[vielleicht]\nMal sehen"))
+
+
+def test_a_text_means_what_like_texts_mean() -> None:
+    few = Guesser(FEW, COUNTY)
+    assert few.guess("Mond?").intent is Intent.HELP
+    assert few.guess("die Sonne").intent is Intent.DATA
+    assert few.guess("die Sonne").chance_of(Intent.DATA, Intent.HELP) == pytest.approx(1)
+
+
+def test_whoever_adds_an_example_has_taught_it() -> None:
+    text = "Krokodile tanzen Walzer"
+    taught = Guesser([*FEW, Example(text, (Intent.PAUSE,))], COUNTY)
+    assert Guesser(FEW, COUNTY).guess(text).intent is not Intent.PAUSE
+    assert taught.guess(text).intent is Intent.PAUSE
+
+
+def test_nothing_can_be_learnt_from_nothing() -> None:
+    with pytest.raises(ValueError, match="examples"):
+        Guesser([], COUNTY)
+
+
+@given(st.text(max_size=200))
+def test_chances_are_chances(text: str) -> None:
+    guess = guesser(COUNTY).guess(text)
+    assert guess.chance_of(*Intent) == pytest.approx(1)
+    assert guess.chance == max(guess.chance_of(intent) for intent in Intent)
+
+
+@given(st.sampled_from(EXAMPLES), st.sampled_from(EXAMPLES))
+def test_no_guess_subscribes_anybody(first: Example, second: Example) -> None:
+    for text in (first.text, f"{first.text} {second.text}"):
+        guess = guesser(COUNTY).guess(text)
+        assert weighed(Wish(intent=Intent.OTHER), guess, text, COUNTY).intent is not Intent.START
+        assert (wish_of(text, COUNTY).intent is Intent.START) == (wish_by_rules(text, COUNTY).intent is Intent.START)
+
+
+@pytest.mark.parametrize("text", ["Bitte nicht abmelden", "nicht löschen", "kein Stop bitte", "bitte nicht kündigen"])
+def test_whoever_wants_to_stay_stays(text: str) -> None:
+    assert wish_of(text, COUNTY).intent not in (Intent.STOP, Intent.ERASE, Intent.ASK_STOP)
+
+
+def test_other_counties_learn_the_same_with_their_own_names() -> None:
+    """The words of topics and places are only a sort to the guesser."""
+    local = guesser(COUNTY).guess("bitte nur noch was Worpswede betrifft")
+    assert local.intent is Intent.PLACES
+    assert guesser(COUNTY).guess("bitte nur noch was Neu Sankt Jürgen betrifft").intent is Intent.PLACES

@@ -1,0 +1,69 @@
+"""Topics and places that are spoken of in people's own words."""
+
+import pytest
+
+from services.subscriptions.domain.language.naming import named
+from tests.unit.subscriptions.material import COUNTY
+
+EVENTS, JOBS, WORKS, CLOSURES = "veranstaltungen", "stellen", "baustellen", "strassensperrungen"
+
+
+@pytest.mark.parametrize(
+    ("text", "topics"),
+    [
+        ("Konzerte und Flohmärkte", {EVENTS}),
+        ("wo gerade eine Straße dicht ist", {CLOSURES}),
+        ("freie Ausbildungsplätze und Minijobs", {JOBS}),
+        ("wo gebaut wird und wo gesperrt ist", {WORKS, CLOSURES}),
+        ("das Schützenfest", {EVENTS}),
+        ("guten Appetit", set()),
+    ],
+)
+def test_topics_are_known_by_what_they_are_about(text: str, topics: set[str]) -> None:
+    assert named(text, COUNTY).wanted == topics
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted", "unwanted"),
+    [
+        ("nur Jobs bitte, die Baustellen interessieren mich nicht", {JOBS}, {WORKS}),
+        ("Konzerte nein, Umleitungen ja", {CLOSURES}, {EVENTS}),
+        ("keine Feste aber Jobs", {JOBS}, {EVENTS}),
+        ("nicht nur Baustellen sondern auch Stellen", {JOBS, WORKS}, set()),
+    ],
+)
+def test_each_part_has_its_own_yes_or_no(text: str, wanted: set[str], unwanted: set[str]) -> None:
+    found = named(text, COUNTY)
+    assert found.wanted == wanted
+    assert found.unwanted == unwanted
+
+
+@pytest.mark.parametrize(
+    ("text", "rest"),
+    [
+        ("Jobs und Feste, mehr brauche ich nicht", False),
+        ("Baustellen weg, alles andere lese ich gern", True),
+        ("Nur die Stellen, sonst nichts", False),
+        ("Jobs bitte", None),
+    ],
+)
+def test_what_is_said_of_the_rest(text: str, rest: bool | None) -> None:
+    assert named(text, COUNTY).rest is rest
+
+
+def test_what_somebody_has_already_is_not_what_they_want() -> None:
+    assert named("Zu den Sperrungen bitte noch die Baustellen", COUNTY).had == {CLOSURES}
+
+
+@pytest.mark.parametrize(
+    ("text", "places"),
+    [
+        ("bin von Grasberg nach Axstedt umgezogen", {"Hambergen"}),
+        ("OHZ und Worphausen", {"Osterholz-Scharmbeck", "Lilienthal"}),
+        ("ich wohne in Neu Sankt Jürgen", {"Worpswede"}),
+        ("nicht mehr Worpswede, sondern Lilienthal", {"Lilienthal"}),
+        ("in Berlin", set()),
+    ],
+)
+def test_villages_stand_for_their_municipality(text: str, places: set[str]) -> None:
+    assert named(text, COUNTY).places == places
