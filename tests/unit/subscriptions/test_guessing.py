@@ -2,11 +2,13 @@
 
 import re
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks.dialogue.judging import judge
 from services.subscriptions.domain.language.example import Example, examples_of, read_examples
 from services.subscriptions.domain.language.guessing import Guesser, guesser
 from services.subscriptions.domain.language.intents import Intent, Wish
@@ -16,6 +18,11 @@ from services.subscriptions.domain.language.weighing import weighed
 from tests.unit.subscriptions.material import COUNTY
 
 EXAMPLES = read_examples()
+UNSEEN = tuple(
+    example
+    for file in sorted((Path(__file__).parents[2] / "data" / "dialogue" / "unseen").glob("*.txt"))
+    for example in examples_of(file.read_text(encoding="utf-8"))
+)
 # What only a tap says.
 NOT_WRITTEN = {Intent.RATING, Intent.REACTION}
 FEW = (
@@ -92,3 +99,17 @@ def test_other_counties_learn_the_same_with_their_own_names() -> None:
     local = guesser(COUNTY).guess("bitte nur noch was Worpswede betrifft")
     assert local.intent is Intent.PLACES
     assert guesser(COUNTY).guess("bitte nur noch was Neu Sankt Jürgen betrifft").intent is Intent.PLACES
+
+
+def test_texts_that_were_never_examples_are_understood() -> None:
+    """Nobody is subscribed by mistake, and the share may only rise: what it was when the lists were written."""
+    verdicts = judge(UNSEEN, lambda text: wish_of(text, COUNTY).intent)
+    assert verdicts.texts >= 200
+    assert verdicts.false_opt_ins == 0
+    assert verdicts.missed_stops <= 1
+    assert verdicts.right / verdicts.texts >= 0.96
+
+
+def test_no_unseen_text_is_an_example() -> None:
+    known = {example.text.casefold() for example in EXAMPLES if len(example.text.split()) > 3}
+    assert not [example.text for example in UNSEEN if example.text.casefold() in known]

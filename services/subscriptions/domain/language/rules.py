@@ -39,6 +39,7 @@ _ABOUT_ONESELF = frozenset((Intent.STOP, Intent.START, Intent.ASK_START, Intent.
 _ANOTHER = vocabulary("ihn es ihm er")
 _KNOWN = LEAVE | JOINISH | ALONE | STOP | NO
 
+_STARTING = vocabulary("start starten")
 _BOTH = re.compile(r"\b(?:ab(?:melden)? (?:oder|und) anmeld\w+|an(?:melden)? (?:oder|und) abmeld\w+|an oder ab)\b")
 
 OTHER = Wish(intent=Intent.OTHER)
@@ -153,9 +154,12 @@ def _doubtful(words: Sequence[str], everything: Sequence[str]) -> Wish | None:
 
 def _either(words: Sequence[str]) -> bool:
     """ "Anmelden oder abmelden?", "an- und abmelden"."""
-    if _BOTH.search(" ".join(words)) and not set(words) & OTHER_BUSINESS:
+    said = set(words)
+    if said <= STOP | _STARTING and said & STOP and said & _STARTING:
         return True
-    return "oder" in words and bool(set(words) & START) and wants_out(words)
+    if _BOTH.search(" ".join(words)) and not said & OTHER_BUSINESS:
+        return True
+    return "oder" in words and bool(said & START) and wants_out(words)
 
 
 def _typed(words: Sequence[str]) -> Wish:

@@ -1,5 +1,6 @@
 """What the rules say against what examples make probable. Only the rules ever subscribe anybody."""
 
+import re
 from collections.abc import Callable, Sequence
 
 from services.subscriptions.domain.county import County
@@ -28,6 +29,12 @@ _ASKING = frozenset((Intent.ASK_START, Intent.ASK_STOP))
 _NEAR_LEAVING = frozenset(
     (Intent.PAUSE, Intent.RESUME, Intent.REMOVE, Intent.ONLY, Intent.ASK_BOTH, Intent.NOTHING, Intent.EMERGENCY)
 )
+_COMING = (Intent.START, Intent.ASK_START, Intent.RESUME)
+_BACK = re.compile(
+    r"\bwieder (?:\w+ ){0,3}(?:an|ein|rein|dabei|anmelden|aufnehmen|eintragen|einschalten|anschalten|freischalten|"
+    r"abonnieren|mitmachen|mitlesen)\b"
+)
+_ABOUT_TOPICS = (Intent.ONLY, Intent.ADD, Intent.REMOVE)
 _ALSO = vocabulary("auch noch dazu zusaetzlich ausserdem also too ok")
 _LEAVE = (Intent.STOP, Intent.ERASE, Intent.ASK_STOP)
 _COMING_OR_GOING = frozenset((*_LEAVE, Intent.START, Intent.ASK_START, Intent.RESUME))
@@ -36,12 +43,19 @@ _COMING_OR_GOING = frozenset((*_LEAVE, Intent.START, Intent.ASK_START, Intent.RE
 def weighed(rule: Wish, guess: Guess, text: str, county: County) -> Wish:
     """The one wish of a text that `rule` was found for, and whose examples say `guess`."""
     words = words_of(text)
+    if rule.intent is guess.intent and rule.intent in _ABOUT_TOPICS and _has_two_sides(named(text, county)):
+        return _guessed(guess, words, text, county)
     if rule.intent in (guess.intent, Intent.START) or not words or not _outweighs(guess, rule, words):
         return _kept(rule, guess, words)
     wish = _guessed(guess, words, text, county)
     # Topics that nobody named are no reason to disbelieve a rule.
     unfounded = wish.intent is Intent.TOPICS and guess.intent is not Intent.TOPICS and rule.intent is not Intent.OTHER
     return rule if unfounded else wish
+
+
+def _has_two_sides(about: Named) -> bool:
+    """ "Stoppen Sie die Baustellen. Die Sperrungen brauche ich." """
+    return bool(about.wanted and about.unwanted)
 
 
 def _outweighs(guess: Guess, rule: Wish, words: Sequence[str]) -> bool:
@@ -53,6 +67,8 @@ def _outweighs(guess: Guess, rule: Wish, words: Sequence[str]) -> bool:
         return False  # "Nicht anmelden, abmelden!" is clear enough
     if short and rule.intent not in _ASKING:
         return False
+    if rule.intent is Intent.STOP and guess.intent in _COMING and _BACK.search(" ".join(words)):
+        return guess.chance >= PROBABLE
     if rule.intent is Intent.EMERGENCY or (rule.intent is Intent.STOP and guess.intent not in _NEAR_LEAVING):
         return guess.chance >= SURE
     return guess.chance >= (CERTAIN if short or rule.intent is Intent.ASK_BOTH else PROBABLE)
