@@ -18,10 +18,14 @@ _WORD = re.compile(r"[^\W_]+|\?")
 class Scale:
     """Weighs features: rare ones more than common ones; words and pieces of words alike, however long a text is."""
 
-    def __init__(self, texts: Sequence[Mapping[str, int]]) -> None:
-        found = Counter(feature for text in texts for feature in text)
+    def __init__(self, texts: Iterable[Mapping[str, int]]) -> None:
+        found: Counter[str] = Counter()
+        number = 0
+        for text in texts:
+            found.update(text.keys())
+            number += 1
         self._rarity = {
-            feature: log((1 + len(texts)) / (1 + count)) + 1
+            feature: log((1 + number) / (1 + count)) + 1
             for feature, count in found.items()
             # What is this special and occurs in one text only says nothing about others.
             if count > 1 or not (_is_piece(feature) or feature.count(" ") == LONGEST_RUN - 1)

@@ -44,11 +44,14 @@ class Guesser:
         if not examples:
             raise ValueError("a guesser needs examples")
         self._sort = sorting(county)
-        counted = [features_of(example.text, self._sort) for example in examples]
-        self._scale = Scale(counted)
-        known = [(one.intents, self._scale.weigh(features)) for one, features in zip(examples, counted, strict=True)]
-        self._likelihood = Likelihood(known, len(self._scale))
-        self._neighbours = Neighbours(known)
+        self._scale = Scale(features_of(example.text, self._sort) for example in examples)
+        self._likelihood, self._neighbours = Likelihood(len(self._scale)), Neighbours()
+        # One at a time, so that the features of all examples are never in memory together.
+        for example in examples:
+            weights = self._scale.weigh(features_of(example.text, self._sort))
+            self._likelihood.learn(example.intents, weights)
+            self._neighbours.learn(example.intents, weights)
+        self._likelihood.finish()
 
     def guess(self, text: str) -> Guess:
         """What it means; a text with nothing in it that is known means what most examples do."""

@@ -16,40 +16,41 @@ UNSEEN = 0.01
 
 
 class Likelihood:
-    """Learns from the readings of examples, the best first, and the weights of their features."""
+    """Learns how many `features` there are at first, then the readings of examples, and is finished after the last."""
 
-    def __init__(self, known: Sequence[tuple[Sequence[Intent], Mapping[str, float]]], features: int) -> None:
-        first = Counter(intents[0] for intents, _ in known)
-        self._usual = {intent: log(count / len(known)) for intent, count in sorted(first.items())}
-        self._base = dict.fromkeys(self._usual, 0.0)
+    def __init__(self, features: int) -> None:
+        self._spread = UNSEEN * features
+        self._first: Counter[Intent] = Counter()
+        self._base: dict[Intent, float] = {}
         self._values: dict[str, dict[Intent, float]] = {}
-        for intents, weights in known:
-            for place, intent in enumerate(intents):
-                self._count(intent, SECOND_READING if place else 1.0, weights)
-        self._finish(features)
+
+    def learn(self, intents: Sequence[Intent], weights: Mapping[str, float]) -> None:
+        """One example: its readings, the best first, and the weights of its features."""
+        self._first[intents[0]] += 1
+        for place, intent in enumerate(intents):
+            self._count(intent, SECOND_READING if place else 1.0, weights)
+
+    def finish(self) -> None:
+        """Counts become logarithms: what an intent has never had is in its base, what it had is more than that."""
+        unseen, whole = log(UNSEEN), self._first.total()
+        self._usual = {intent: log(count / whole) for intent, count in sorted(self._first.items())}
+        self._base = {intent: unseen - log(self._base[intent] + self._spread) for intent in self._usual}
+        for counts in self._values.values():
+            for intent, count in counts.items():
+                counts[intent] = log(count + UNSEEN) - unseen
 
     def scores(self, weights: Mapping[str, float]) -> dict[Intent, float]:
-        """Logarithms; only their differences mean something."""
+        """Logarithms; only their differences mean something. An intent that is nobody's best reading has none."""
         whole = sum(weights.values())
         scores = {intent: usual + whole * self._base[intent] for intent, usual in self._usual.items()}
         for feature, weight in weights.items():
             for intent, value in self._values[feature].items():
-                scores[intent] += weight * value
+                if intent in scores:
+                    scores[intent] += weight * value
         return scores
 
     def _count(self, intent: Intent, share: float, weights: Mapping[str, float]) -> None:
-        """An intent that is nobody's best reading is none."""
-        if intent not in self._base:
-            return
-        self._base[intent] += share * sum(weights.values())
+        self._base[intent] = self._base.get(intent, 0.0) + share * sum(weights.values())
         for feature, weight in weights.items():
             counts = self._values.setdefault(feature, {})
             counts[intent] = counts.get(intent, 0.0) + share * weight
-
-    def _finish(self, features: int) -> None:
-        """Counts become logarithms: what an intent has never had is in its base, what it had is more than that."""
-        unseen = log(UNSEEN)
-        self._base = {intent: unseen - log(total + UNSEEN * features) for intent, total in self._base.items()}
-        for counts in self._values.values():
-            for intent, count in counts.items():
-                counts[intent] = log(count + UNSEEN) - unseen

@@ -15,14 +15,17 @@ STEEPNESS = 4
 class Neighbours:
     """Finds examples by the features that they share with a text; alike is the cosine between their weights."""
 
-    def __init__(self, known: Sequence[tuple[Sequence[Intent], Mapping[str, float]]]) -> None:
-        self._intents = [tuple(intents) for intents, _ in known]
+    def __init__(self) -> None:
+        self._intents: list[tuple[Intent, ...]] = []
         self._having: dict[str, tuple[array[int], array[float]]] = {}
-        for number, (_, weights) in enumerate(known):
-            for feature, weight in weights.items():
-                numbers, values = self._having.setdefault(feature, (array("I"), array("f")))
-                numbers.append(number)
-                values.append(weight)
+
+    def learn(self, intents: Sequence[Intent], weights: Mapping[str, float]) -> None:
+        """One example: its readings, the best first, and the weights of its features."""
+        for feature, weight in weights.items():
+            numbers, values = self._having.setdefault(feature, (array("I"), array("f")))
+            numbers.append(len(self._intents))
+            values.append(weight)
+        self._intents.append(tuple(intents))
 
     def shares(self, weights: Mapping[str, float]) -> dict[Intent, float]:
         """How much of what is near has each reading; empty if nothing is alike at all."""
