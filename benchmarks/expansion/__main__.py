@@ -33,16 +33,15 @@ from deploy.local.together import enter_both
 from shared.amqp import topology
 from shared.amqp.connection import connect
 from shared.amqp.publisher import open_publisher
-from shared.amqp.received import PUBLISHER_HEADER
 from shared.contracts.envelope import CONTENT_TYPE, encode
 from shared.contracts.message import Lane
 from shared.contracts.notices import NoticePublished
 from shared.database.migrations import migrate
 
 REPOSITORY = Path(__file__).parents[2]
-SOURCE = "/benchmark"
+SOURCE, SYSTEM = "/benchmark", "benchmark"
 PATIENCE = 600
-ROLE_PASSWORD = "only-for-benchmarks"  # noqa: S105
+ROLE_PASSWORD = LOGIN_PASSWORD = "only-for-benchmarks"  # noqa: S105
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,15 +147,14 @@ async def _notice(broker_url: str) -> None:
         subject=f"n-{secrets.token_hex(4)}",
         expirytime=now + timedelta(hours=3),
     )
-    async with await aio_pika.connect(broker_url) as connection, connection.channel() as channel:
-        exchange = await channel.get_exchange(topology.MUNICIPAL_EVENTS)
+    url = f"amqp://{SYSTEM}:{LOGIN_PASSWORD}@{broker_url.rpartition('@')[2]}"
+    async with await aio_pika.connect(url) as connection, connection.channel() as channel:
+        exchange = await channel.get_exchange(topology.MUNICIPAL_EVENTS, ensure=False)
         message = aio_pika.Message(
             body,
-            user_id="kreisfunk_admin",
+            user_id=SYSTEM,
             content_type=CONTENT_TYPE,
             delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
-            # The service has this login as well here: without the header it would take the message for one it parked.
-            headers={PUBLISHER_HEADER: "kreisfunk_admin"},
         )
         await exchange.publish(message, NoticePublished.KEY)
 
@@ -179,6 +177,8 @@ async def _stand(people: int) -> AsyncIterator[Stand]:
             await subscribe(database, people)
             async with await aio_pika.connect(rabbitmq.url) as connection, connection.channel() as channel:
                 await topology.declare(channel)
+            await rabbitmq.control("add_user", SYSTEM, LOGIN_PASSWORD)
+            await rabbitmq.control("set_permissions", SYSTEM, "^$", f"^{topology.MUNICIPAL_EVENTS}$", "^$")
             (port,) = stack.enter_context(reserved_ports(1))
             url = postgres.url.rpartition("@")[2]
             child = Child(_command(folder, rabbitmq.url, f"postgresql://kreisfunk_subscriptions@{url}", port))
@@ -194,7 +194,7 @@ def _command(folder: Path, broker_url: str, database_url: str, port: int) -> Com
     county = folder / "county.toml"
     shipped = (REPOSITORY / "deploy/config/county.toml").read_text()
     county.write_text(
-        f'{shipped}\n[[systems]]\nname = "kreisfunk_admin"\nsources = ["{SOURCE}"]\ntopics = ["{TOPIC}"]\n'
+        f'{shipped}\n[[systems]]\nname = "{SYSTEM}"\nsources = ["{SOURCE}"]\ntopics = ["{TOPIC}"]\n'
     )
     environment = {
         **os.environ,
