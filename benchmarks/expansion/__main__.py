@@ -193,9 +193,7 @@ async def _stand(people: int) -> AsyncIterator[Stand]:
 def _command(folder: Path, broker_url: str, database_url: str, port: int) -> Command:
     county = folder / "county.toml"
     shipped = (REPOSITORY / "deploy/config/county.toml").read_text()
-    county.write_text(
-        f'{shipped}\n[[systems]]\nname = "{SYSTEM}"\nsources = ["{SOURCE}"]\ntopics = ["{TOPIC}"]\n'
-    )
+    county.write_text(f'{shipped}\n[[systems]]\nname = "{SYSTEM}"\nsources = ["{SOURCE}"]\ntopics = ["{TOPIC}"]\n')
     environment = {
         **os.environ,
         "KREISFUNK_BROKER_URL": broker_url,
