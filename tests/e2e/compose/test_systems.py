@@ -1,0 +1,21 @@
+"""Who may publish over AMQP, by the tool that has the broker's administrator and nothing else."""
+
+import pytest
+
+from tests.e2e.compose.engine import Compose
+
+pytestmark = pytest.mark.timeout(900)
+
+
+async def systems(compose: Compose, *arguments: str) -> str:
+    return await compose.run("run", "--rm", "-T", "--no-deps", "systems", *arguments)
+
+
+async def test_logins_of_registered_systems_are_listed_ended_and_made(compose: Compose) -> None:
+    """The one of `feeds`, which does not run here."""
+    before = {line.split()[0]: line.split()[-1] for line in (await systems(compose, "list")).splitlines()}
+    assert (before["pressestelle"], before["feeds"]) == ("yes", "yes")
+    assert (await systems(compose, "revoke", "feeds")).strip() == "revoked feeds"
+    password = (await systems(compose, "login", "feeds")).strip()
+    assert len(password) > 20
+    assert password not in await systems(compose, "list")
