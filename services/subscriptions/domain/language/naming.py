@@ -11,17 +11,25 @@ from services.subscriptions.domain.language.sorts import patterns_of
 from services.subscriptions.domain.language.spelling import LONGEST, vocabulary, words_of
 
 _PARTS = re.compile(
-    r"[.,;:!?()\n]+|\s[–—-]+\s|\b(?:aber|sondern|dafür|dafuer|stattdessen|statt|nur|but|only|instead)\b", re.IGNORECASE
+    r"[.,;!?()\n]+|\s[–—-]+\s|(?<=\bja\b)\s+|(?<=\bnein\b)\s+|(?<=\braus\b)\s+|"
+    r"\b(?:aber|sondern|dafür|dafuer|stattdessen|lieber|nur|but|only|instead)\b",
+    re.IGNORECASE,
 )
-_NOT_ONLY = re.compile(r"\b(?:nicht nur|not only)\b", re.IGNORECASE)
+_SENTENCES = re.compile(r"[.,;!?()\n]+|\s[–—-]+\s")
+_NOT_ONLY = re.compile(r"\b(?:nicht nur|not only|stellen sie)\b", re.IGNORECASE)
 _BUT_FOR = re.compile(r"\bbis auf\b", re.IGNORECASE)
+_INSTEAD_OF = re.compile(r"\b(?:an)?statt\b", re.IGNORECASE)
 _UNWANTED = vocabulary("""kein keine keinen keiner nein nicht nich net nix ohne ausser weder abbestellen
     abmelden weglassen streichen stop stopp minus sparen no not without dont unsubscribe remove stoppen abschalten
     abwaehlen uninteressant egal не без لا بدون bez nie istemiyorum istemem niet keen""")
 # Of topics only: "Jobs raus", but "Infos aus Worpswede".
 _OFF = vocabulary("weg raus aus ab")
+_KEPT = vocabulary("ja gern gerne drin weiter bleibt bleiben behalten brauch brauche schon okay toll")
 # The rest is what decides: "Jobs, mehr nicht", "Feste könnt ihr weglassen, alles andere gern".
-_REST = r"\b(?:rest|(?:alles |das |die |den )?andere[ns]?|uebrige[ns]?|sonst|weiter|anders|mehr|alles)\b(?: \w+){0,3}?"
+_REST = (
+    r"\b(?:rest|(?:alles |das |die |den )?andere[ns]?|uebrige[ns]?|sonst|weiter|anders|alles|"
+    r"(?<!nicht )(?<!nichts )(?<!nix )(?<!keine )mehr)\b(?: \w+){0,3}?"
+)
 _REST_REFUSED = re.compile(
     _REST + r" (?:nicht|nichts|nix|nein|weg|raus|egal|verzichtbar|ueberfluessig|sparen|keine[ns]?|stop)\b|"
     r"\b(?:nichts|nix) ausser\b|\bausser\b.*\b(?:nichts|nix)\b"
@@ -31,13 +39,15 @@ _REST_WANTED = re.compile(
     r"(?:ja|gerne?|gut|prima|super|ok|okay|bleibt|bleiben|drin|behalten|passt|lese?|weiter|interessiert|moecht\w*)\b"
 )
 _BESIDES = vocabulary("zu zum zur neben zusaetzlich")
+_HAVING = vocabulary("hab habe haben hatte bekomm bekomme bekommen krieg kriege kriegen have get")
+_SO_FAR = vocabulary("nur bloss schon bisher bereits already only bislang")
 _MOVED = vocabulary("umgezogen gezogen umzug ziehe ziehen zieh moved weggezogen verzogen wechseln wechsel")
 _THITHER = vocabulary("nach in to auf zu")
 
 
 @dataclass(frozen=True)
 class Named:
-    """What somebody speaks of: topics that they want, that they do not, and that they have; and municipalities.
+    """What somebody speaks of: topics that they want, that they do not, that they have, and expressly want to keep.
 
     `rest` is whether they want all other topics, None if they do not say.
     """
@@ -45,6 +55,7 @@ class Named:
     wanted: frozenset[str]
     unwanted: frozenset[str]
     had: frozenset[str]
+    kept: frozenset[str]
     places: frozenset[str]
     rest: bool | None = None
 
@@ -57,17 +68,20 @@ def named(text: str, county: County) -> Named:
     """Each part of the text has its own yes or no; of two places the one to which somebody moves counts."""
     wanted: set[str] = set()
     unwanted: set[str] = set()
+    kept: set[str] = set()
     places: set[str] = set()
     for words in _parts(text):
         topics, where = _spoken_of(words, county)
         refused = bool(_UNWANTED & set(words))
         (unwanted if refused or _OFF & set(words) else wanted).update(topics)
+        kept.update(topics if _KEPT & set(words) and not refused else ())
         places.update(() if refused and not topics else where)
     words = words_of(text)
     return Named(
         frozenset(wanted),
         frozenset(unwanted - wanted),
-        _had(words, county),
+        frozenset(topic for part in _SENTENCES.split(text[:LONGEST]) for topic in _had(words_of(part), county)),
+        frozenset(kept - unwanted),
         _moved_to(words, county) or frozenset(places),
         _rest(" ".join(words)),
     )
@@ -75,6 +89,7 @@ def named(text: str, county: County) -> Named:
 
 def _parts(text: str) -> Iterator[list[str]]:
     said = _BUT_FOR.sub(" ausser ", _NOT_ONLY.sub("", text[:LONGEST]))
+    said = _INSTEAD_OF.sub(", ohne", said)
     yield from filter(None, map(words_of, _PARTS.split(said)))
 
 
@@ -85,9 +100,17 @@ def _spoken_of(words: Sequence[str], county: County) -> tuple[set[str], set[str]
 
 
 def _had(words: Sequence[str], county: County) -> frozenset[str]:
-    """ "Zu den Sperrungen bitte noch die Baustellen": they have the closures already."""
-    behind = (words[index + 1 : index + 3] for index, word in enumerate(words) if word in _BESIDES)
-    return frozenset(topic for few in behind for topic in _spoken_of(few, county)[0])
+    """ "Zu den Sperrungen bitte noch die Baustellen", "Jobs hab ich schon": what is there already."""
+    parts: list[Sequence[str]] = []
+    for index, word in enumerate(words):
+        behind = words[index + 1 : index + 5]
+        if word in _BESIDES or words[index : index + 2] == ["nicht", "nur"]:
+            parts.append(behind[:3])
+        if word in _HAVING and _SO_FAR & set(behind[:3]):
+            parts += [words[max(0, index - 2) : index], behind[:3]]
+        if word in _HAVING and behind == ["ich"]:
+            parts.append(words[:index])
+    return frozenset(topic for part in parts for topic in _spoken_of(part, county)[0])
 
 
 def _rest(sentence: str) -> bool | None:

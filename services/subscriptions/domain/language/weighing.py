@@ -124,7 +124,7 @@ def _add(about: Named, text: str) -> Wish:
 def _remove(about: Named, text: str) -> Wish:
     if about.rest is False and about.topics:
         return Wish(intent=Intent.ONLY, topics=about.topics, places=about.places)
-    topics = about.unwanted or about.wanted
+    topics = about.unwanted or (about.wanted - about.kept) or about.wanted
     return Wish(intent=Intent.REMOVE, topics=topics) if topics else Wish(intent=Intent.TOPICS)
 
 
