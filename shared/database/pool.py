@@ -52,6 +52,15 @@ class Database:
                 yield connection
 
     @asynccontextmanager
+    async def session(self) -> AsyncIterator[Connection]:
+        """A connection that may take locks of its session: they end with the block. Raises DatabaseAway."""
+        async with self.connection() as connection:
+            try:
+                yield connection
+            finally:
+                await _unlock(connection)
+
+    @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
         """A transaction, committed at the end of the block. Raises DatabaseAway."""
         with _translated():
@@ -64,8 +73,17 @@ class Database:
             return await connection.fetchval("select true") is True
 
 
+async def _unlock(connection: Connection) -> None:
+    """A session that cannot be asked to let go is ended: its locks would keep everybody else out."""
+    try:
+        await connection.execute("select pg_advisory_unlock_all()")
+    except BaseException:
+        connection.terminate()
+        raise
+
+
 async def _nothing_to_reset(_: object) -> None:
-    """No statement of ours changes a session, so a connection goes back as it came: one round trip less."""
+    """No statement changes a session but in `session`, so a connection goes back as it came: one round trip less."""
 
 
 @asynccontextmanager

@@ -69,8 +69,7 @@ class PostgresBroadcasts:
 
     @asynccontextmanager
     async def claim(self) -> AsyncIterator[Claim | None]:
-        # The session holds the lock; a pool releases all locks of a session that it takes back.
-        async with self._database.connection() as connection:
+        async with self._database.session() as connection:
             identifier = await _take(connection)
             yield PostgresClaim(connection, identifier) if identifier else None
 

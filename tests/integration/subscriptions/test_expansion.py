@@ -2,18 +2,20 @@
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
 from datetime import time, timedelta
 
 import msgspec
 import pytest
 
+from services.subscriptions.adapters.broadcasts import PostgresBroadcasts
 from services.subscriptions.domain.county import Hours
 from services.subscriptions.domain.publication import Publication
 from shared.contracts.dispatch import BroadcastBatch, BroadcastFollowUp
 from shared.contracts.events import NoticeRejected
 from shared.contracts.message import Lane
+from shared.database.pool import Database as Pool
 from shared.outcome import DependencyAway
 from shared.runtime.background import background
 from tests.databases import Database
@@ -273,3 +275,24 @@ async def test_hours_of_the_county_bind_what_is_not_urgent(stand: Stand) -> None
     await publish(stand, notice="K8", urgent=True, event_id="event-2")
     await expand(stand)
     assert {page.notice: page.hours for page in stand.outlet.pages()} == {"L149": hours.permitted, "K8": None}
+
+
+@pytest.mark.parametrize("end", [None, ZeroDivisionError()], ids=["finished", "failed"])
+async def test_a_broadcast_that_is_let_go_can_be_claimed_over_any_connection(
+    stand: Stand, pool: Pool, end: Exception | None
+) -> None:
+    """The lock of a session that goes back to the pool would keep all others away from its broadcast."""
+    await publish(stand)
+    broadcasts = PostgresBroadcasts(pool)
+    with suppress(ZeroDivisionError):
+        async with broadcasts.claim() as first:
+            assert first is not None
+            async with broadcasts.claim() as beside:
+                assert beside is None
+            if end:
+                raise end
+    async with AsyncExitStack() as held:
+        for _ in range(2):  # those that had it just now
+            await held.enter_async_context(pool.connection())
+        async with broadcasts.claim() as again:
+            assert again is not None
