@@ -27,6 +27,7 @@ from shared.contracts.ids import timed_id
 from shared.contracts.message import Address, AddressKind, Lane, Message
 from shared.sealing import IndexKey, KeyRing
 from tests.databases import Database
+from tests.servers import wait_for
 
 ROOT = Path(__file__).parents[3]
 NUMBER_ID = "700800900100200"
@@ -159,11 +160,9 @@ def _pages(citizens: Sequence[Citizen], lane: Lane, text: str, expires_in: float
 
 
 async def until(holds: Callable[[], Awaitable[bool]], seconds: float, what: Callable[[], Awaitable[object]]) -> None:
-    """Poll until it holds; the failure says what was there instead."""
+    """As `wait_for`; the failure says what was there instead."""
     try:
-        async with asyncio.timeout(seconds):
-            while not await holds():  # noqa: ASYNC110 - what is waited for happens in other processes
-                await asyncio.sleep(0.05)
+        await wait_for(holds, seconds)
     except TimeoutError:
         raise AssertionError(f"still {await what()}") from None
 

@@ -12,15 +12,17 @@ from tests.servers import wait_for
 STARTER = """
 import asyncio, sys
 from pathlib import Path
-from deploy.local.process import Child, Command
+from deploy.local.process import Child, Command, wait_until_ready
+
+async def is_up(log):
+    return "up" in log.read_text()
 
 async def main():
-    program = "import time; print('up', flush=True); time.sleep(600)"
+    program = "import signal; print('up', flush=True); signal.pause()"
     log = Path(sys.argv[1])
     child = Child(Command(name="child", arguments=(sys.executable, "-c", program), log=log, environment={}))
     await child.start()
-    while "up" not in log.read_text():
-        await asyncio.sleep(0.02)
+    await wait_until_ready(child, lambda: is_up(log), seconds=20)
     print(child.pid, flush=True)
     await asyncio.Event().wait()
 

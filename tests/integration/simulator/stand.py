@@ -1,7 +1,7 @@
 """A running simulator with a business behind it, and words for what tests do with both."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +12,7 @@ import aiohttp
 from simulator.settings import Settings
 from simulator.wiring import running
 from tests.integration.simulator.business import APP_SECRET, VERIFY_TOKEN, Business, running_business
+from tests.servers import wait_for
 
 TEMPLATES = Path(__file__).parents[3] / "deploy" / "config" / "templates.json"
 GRAPH_TOKEN = "token-of-the-graph-api"
@@ -87,17 +88,22 @@ class Stand:
 
     async def settled(self) -> dict[str, Any]:
         """The account, once the business has taken everything."""
-        async with asyncio.timeout(20):
-            # The simulator tells this only when asked.
-            while (account := await self.account())["webhooks"]["pending"]:  # noqa: ASYNC110
-                await asyncio.sleep(0.01)
-        return account
+        return await self._account_when(lambda account: not account["webhooks"]["pending"])
 
     async def attempted(self, count: int) -> dict[str, Any]:
         """The account, once so many requests have reached the messages endpoint."""
-        async with asyncio.timeout(20):
-            while (account := await self.account())["attempted"] < count:  # noqa: ASYNC110
-                await asyncio.sleep(0.01)
+        return await self._account_when(lambda account: account["attempted"] >= count)
+
+    async def _account_when(self, holds: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+        """The simulator tells it only when asked."""
+        account: dict[str, Any] = {}
+
+        async def asked() -> bool:
+            nonlocal account
+            account = await self.account()
+            return holds(account)
+
+        await wait_for(asked)
         return account
 
     async def last_message(self, citizen: dict[str, Any]) -> dict[str, Any]:
