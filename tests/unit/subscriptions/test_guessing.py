@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from benchmarks.dialogue.judging import judge
 from services.subscriptions.domain.language.example import Example, examples_of, read_examples
-from services.subscriptions.domain.language.guessing import Guesser, guesser
+from services.subscriptions.domain.language.guessing import Guess, Guesser, guesser
 from services.subscriptions.domain.language.intents import Intent, Wish
 from services.subscriptions.domain.language.rules import wish_by_rules
 from services.subscriptions.domain.language.understanding import wish_of
@@ -108,3 +108,11 @@ def test_texts_that_were_never_examples_are_understood() -> None:
     assert verdicts.false_opt_ins == 0
     assert verdicts.missed_stops <= 1
     assert verdicts.right / verdicts.texts >= 0.96
+
+
+def test_nobody_is_left_without_an_answer_on_a_mere_suspicion() -> None:
+    """Only who is surely a machine; and a Stop is a Stop beside a machine's words."""
+    text = "Stop. Ich bin gerade am Steuer und das piept dauernd"
+    suspicion = Guess({Intent.NOTHING: 0.8, Intent.STOP: 0.2})
+    assert weighed(Wish(intent=Intent.STOP), suspicion, text, COUNTY).intent is Intent.STOP
+    assert weighed(Wish(intent=Intent.OTHER), suspicion, text, COUNTY).intent is Intent.ASK_STOP

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 
 from services.subscriptions.domain.county import County
 from services.subscriptions.domain.language.choosing import names_in
@@ -95,7 +94,7 @@ def _parts(text: str) -> Iterator[list[str]]:
 
 def _spoken_of(words: Sequence[str], county: County) -> tuple[set[str], set[str]]:
     topics, places = names_in(words, county)
-    topics |= {topic for topic, pattern in patterns_of(county) for word in words if fnmatchcase(word, pattern)}
+    topics |= {topic for topic, pattern in patterns_of(county) for word in words if pattern.match(word)}
     return topics, places
 
 

@@ -1,7 +1,7 @@
 """Words of which it matters only what sort they are: one topic, place, number or day is as good as another."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from fnmatch import translate
 from functools import cache, lru_cache
 
@@ -15,22 +15,22 @@ _MOST_WORDS_REMEMBERED = 20_000
 
 
 @cache
-def patterns_of(county: County) -> tuple[tuple[str, str], ...]:
-    """Each topic's id with a pattern of the words that mean it, spelled as words are."""
-    return tuple((topic.id, _spelled(pattern)) for topic in county.topics for pattern in topic.about)
+def patterns_of(county: County) -> tuple[tuple[str, re.Pattern[str]], ...]:
+    """Each topic's id with what a word that means it looks like."""
+    return tuple((topic.id, _any_of(topic.about)) for topic in county.topics if topic.about)
 
 
 @cache
 def sorting(county: County) -> Callable[[str], str]:
     """What stands for a word: its sort, or the word itself."""
     places = {word for names in county.place_names.values() for name in names for word in words_of(name)}
-    of_topics = re.compile("|".join(translate(pattern) for _, pattern in patterns_of(county)) or r"(?!)")
+    patterns = [pattern for _, pattern in patterns_of(county)]
 
     @lru_cache(maxsize=_MOST_WORDS_REMEMBERED)
     def sort(word: str) -> str:
         if word in places:
             return PLACE
-        if of_topics.match(word):
+        if any(pattern.match(word) for pattern in patterns):
             return TOPIC
         return _of_time(word)
 
@@ -43,6 +43,10 @@ def _of_time(word: str) -> str:
     if word in NUMBERS and word not in _ARTICLES:
         return NUMBER
     return DAY if word in MONTHS or word in WEEKDAYS else word
+
+
+def _any_of(patterns: Iterable[str]) -> re.Pattern[str]:
+    return re.compile("|".join(translate(_spelled(pattern)) for pattern in patterns))
 
 
 def _spelled(pattern: str) -> str:

@@ -61,6 +61,8 @@ def _has_two_sides(about: Named) -> bool:
 def _outweighs(guess: Guess, rule: Wish, words: Sequence[str]) -> bool:
     """Leaving is believed most readily, and whatever might be it is not overheard."""
     short = len(words) <= SHORT
+    if guess.intent is Intent.NOTHING:
+        return guess.chance >= SURE  # whoever is taken for a machine gets no answer at all
     if rule.intent is Intent.OTHER:
         return guess.chance >= SOME
     if rule.intent is Intent.STOP and guess.intent is Intent.ASK_BOTH and NO & set(words):
