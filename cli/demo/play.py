@@ -55,8 +55,11 @@ async def play(stage: Stage, citizens: int) -> Books:
     stage.say(f'the first notice goes to all {citizens}; in the middle {len(leaving)} send "Stop"')
     await wait_for("first notice, a third", citizens // 3, _rows(stage, first), patience=PATIENCE_SECONDS)
     recovery = asyncio.create_task(stage.kill()) if stage.kill else None
+    heard = await stage.books.handled() + len(leaving)
     await stage.simulator.write(leaving, "Stop", per_second=WRITE_PER_SECOND)
     await _broadcast_done(stage, "first notice", first)
+    # Whoever was killed reads them late; until then nobody can say who stayed.
+    await wait_for("Stops read", heard, stage.books.handled, patience=PATIENCE_SECONDS)
     stage.say("the second notice goes to those who stayed")
     second = await publish(stage, *SECOND)
     await _broadcast_done(stage, "second notice", second)
