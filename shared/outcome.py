@@ -8,6 +8,10 @@ class DependencyAway(Exception):
     """Broker, database or Graph API cannot be reached. Nothing is wrong with the message: wait, try again."""
 
 
+class InvalidDataError(Exception):
+    """The database refuses a value, such as a number that is too large. Repeating does not help."""
+
+
 @dataclass(frozen=True)
 class Done:
     """Handled, or known to be handled: acknowledge."""

@@ -6,7 +6,6 @@ import secrets
 import sys
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from typing import TypeVar
 from uuid import UUID
 
@@ -21,26 +20,14 @@ from services.dispatcher.domain.answers import Record
 from services.dispatcher.domain.content import template_body
 from services.dispatcher.domain.states import State
 from services.dispatcher.handlers.statuses import StatusHandler
-from services.dispatcher.ports import Batch, Origin
+from services.dispatcher.ports import Batch
 from shared.contracts.dispatch import BroadcastBatch
 from shared.contracts.message import Address, AddressKind
 from shared.database.pool import open_database
-from shared.outcome import Outcome
 from shared.runtime.clock import system_clock
 
 LEASE_AT_80, RESULTS_AT_1000 = 8, 50
 Part = TypeVar("Part")
-
-
-@dataclass(frozen=True)
-class NoMessage:
-    """Stands for the message from a lane, which nobody waits for here."""
-
-    body: bytes = b""
-    alive: bool = True
-
-    async def settle(self, outcome: Outcome) -> None:
-        pass
 
 
 class Bench:
@@ -71,7 +58,7 @@ class Bench:
 
     async def _claims(self, pages: Sequence[BroadcastBatch], size: int) -> float:
         async def claim(page: BroadcastBatch) -> None:
-            batch = Batch(Origin(NoMessage()), page, template_body(page.template))
+            batch = Batch(page, template_body(page.template))
             while batch.left:
                 self._claimed += [claim.delivery for claim in await self._ledger.claim_batch(batch, size)]
                 batch.position += len(batch.next(size))

@@ -26,13 +26,15 @@ from dispatcher.broadcast b
 _LATEST = _BROADCASTS + "order by b.published_at desc, b.id limit $1"
 _ONE = _BROADCASTS + "where b.id = $1"
 _WAITS = """
-select case when waits_for is not null then waits_for when due_at = 'infinity' then 'resume' else 'rate' end as cause,
-    count(*)::int as deliveries, min(due_at) filter (where due_at < 'infinity') as due_at
-from dispatcher.delivery where source = $1 and state = 'waiting' group by 1 order by 2 desc, 1
+select waits_for::text as cause, count(*)::int as deliveries, min(due_at) as due_at
+from dispatcher.delivery where source = $1 and waits_for is not null group by 1 order by 2 desc, 1
 """
 _FAILURES = """
 select error_code, count(*)::int as deliveries
-from dispatcher.delivery where source = $1 and state = 'failed' group by error_code order by 2 desc, 1
+from dispatcher.delivery
+where id between dispatcher.first_id($1::uuid) and dispatcher.last_id($1::uuid) 
+    and source = $1 and state = 'failed'
+group by error_code order by 2 desc, 1
 """
 _AS_THEY_ARE = (
     "notice",

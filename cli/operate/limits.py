@@ -31,8 +31,8 @@ select r.number, r.ceiling, r.held_reason, r.held_by_hand, r.people_a_day, r.mes
 from dispatcher.rate r, (select clock_timestamp() as now) c order by r.number
 """
 _WAITING = """
-select lane::text, coalesce(waits_for, 'rate') as waits_for, count(*)::int as deliveries, min(due_at) as due_at
-from dispatcher.delivery where state = 'waiting' group by lane, 2 order by lane, 3 desc
+select lane::text, waits_for::text, count(*)::int as deliveries, min(due_at) as due_at
+from dispatcher.delivery where waits_for is not null group by lane, 2 order by lane, 3 desc
 """
 Number = Annotated[str | None, typer.Option(help="Meta's id of one of our numbers; else all.")]
 

@@ -16,7 +16,7 @@ select d.id as delivery, case when d.subscriber is not null then d.source end as
     d.unknown_at, d.expires_at, d.attempt, d.resends,
     extract(epoch from clock_timestamp() - d.unknown_at)::float8 as age_seconds
 from dispatcher.delivery d left join dispatcher.broadcast b on b.id = d.source
-where d.state = 'unknown' and ($1::uuid is null or d.source = $1) order by d.unknown_at limit $2
+where d.unknown_at is not null and ($1::uuid is null or d.source = $1) order by d.unknown_at limit $2
 """
 MOST_SHOWN = 1000
 

@@ -1,6 +1,6 @@
 """What the handlers need from the outside."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
@@ -14,11 +14,12 @@ from shared.contracts.dispatch import BroadcastBatch, BroadcastFollowUp, Recipie
 from shared.contracts.events import SubscriberErased
 from shared.contracts.message import Address, Lane
 from shared.outcome import Outcome
+from shared.runtime.clock import Instant
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A ledger row that is ours to send now. `claimed_at` is in seconds of the local monotonic clock.
+    """A ledger row that is ours to send now. `number` is how often it was claimed.
 
     `content` is the part of the request that does not depend on the recipient.
     """
@@ -30,8 +31,8 @@ class Claim:
     attempt: int
     asked_at: datetime
     expires_at: datetime
-    claimed_at: float
-    origin: "Origin | None" = None
+    claimed_at: Instant
+    number: int = 1
 
 
 class LaneMessage(Protocol):
@@ -47,32 +48,24 @@ class LaneMessage(Protocol):
 
 
 class LaneQueue(Protocol):
-    """What has arrived on one lane."""
+    """What has arrived on one lane. Closed, everything in hand goes back to the broker."""
 
     def take(self) -> LaneMessage | None: ...
+
+    def peek(self) -> LaneMessage | None: ...
 
     @property
     def waiting(self) -> int: ...
 
+    def open(self) -> None: ...
 
-@dataclass
-class Origin:
-    """A message from a lane and how many of its deliveries are not recorded yet; settled when none is left."""
-
-    message: LaneMessage
-    open: int = 0
-    exhausted: bool = False
-
-    @property
-    def complete(self) -> bool:
-        return self.exhausted and self.open == 0
+    def close(self) -> None: ...
 
 
 @dataclass
 class Batch:
     """A batch in hand and how many of its recipients have been claimed or skipped."""
 
-    origin: Origin
     message: BroadcastBatch
     content: Mapping[str, Any]
     position: int = 0
@@ -86,24 +79,23 @@ class Batch:
 
 
 @dataclass(frozen=True)
-class StatusNews:
-    """The furthest news about one delivery in a group of statuses."""
-
-    delivery: UUID
-    state: State
-    at: datetime
-    message_key: bytes
-    error_code: int | None = None
-    retry: "Retry | None" = None
-
-
-@dataclass(frozen=True)
 class Retry:
     """What to do about a reported failure that may pass: try again at `due_at`, up to `attempts` attempts."""
 
     attempts: int
     due_at: datetime
     waits_for: str
+
+
+@dataclass(frozen=True)
+class StatusNews:
+    """The furthest news about one delivery in a group of statuses."""
+
+    delivery: UUID
+    state: State
+    message_key: bytes
+    error_code: int | None = None
+    retry: Retry | None = None
 
 
 @dataclass(frozen=True)
@@ -143,16 +135,22 @@ class Course:
 
 @dataclass(frozen=True)
 class Outstanding:
-    """What the ledger still expects: deliveries that wait, by lane, recipients that nobody accounts for, and the age
-    of the oldest unknown outcome in seconds."""
+    """What the ledger still expects: deliveries that wait, by lane, and how many seconds the oldest that is due has
+    been; recipients that nobody accounts for; the age of the oldest unknown outcome in seconds; whether the sender is
+    held."""
 
     waiting: Mapping[Lane, int]
+    overdue_seconds: Mapping[Lane, float]
     unaccounted: int
     unknown_seconds: float
+    held: bool = False
 
 
 class Ledger(Protocol):
-    """The rows of all deliveries. Every method is one transaction and raises DependencyAway."""
+    """The rows of all deliveries. Every method is one transaction and raises DependencyAway.
+
+    Those that write what others sent us raise InvalidDataError if the database refuses a value.
+    """
 
     async def register(self, batch: BroadcastBatch, content: Mapping[str, Any]) -> None: ...
 
@@ -162,7 +160,7 @@ class Ledger(Protocol):
 
     async def claim_batch(self, batch: Batch, limit: int) -> list[Claim]: ...
 
-    async def claim_replies(self, replies: Sequence[tuple[Origin, ReplyRequested, datetime]]) -> list[Claim]: ...
+    async def claim_replies(self, replies: Sequence[tuple[ReplyRequested, datetime]]) -> list[Claim]: ...
 
     async def claim_due(self, lane: Lane, limit: int) -> list[Claim]: ...
 
@@ -176,11 +174,11 @@ class Ledger(Protocol):
 
     async def cancel(self, broadcast: UUID, reason: str) -> None: ...
 
-    async def mark_unknown(self, older_than_seconds: float) -> int: ...
+    async def mark_unknown(self) -> int: ...
 
     async def release_unknown(self, grace_seconds: float, margin_seconds: float) -> int: ...
 
-    async def progress(self) -> list[Progress]: ...
+    async def progress(self, grace_seconds: float) -> list[Progress]: ...
 
     async def finish(self, broadcast: UUID) -> None: ...
 
@@ -192,9 +190,9 @@ class Ledger(Protocol):
 
     async def refusals_told(self, refusals: Sequence[Refusal]) -> None: ...
 
-    async def hold_template(self, template: str, reason: str) -> None: ...
+    async def hold_template(self, template: str, reason: str) -> bool: ...
 
-    async def tidy(self, most: int) -> int: ...
+    async def requeue_waiting(self, most: int) -> int: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -250,29 +248,27 @@ class ContactBook(Protocol):
 
 
 class Limiter(Protocol):
-    """The rate that all replicas share. `held` is why the sender is held, as of the last reservation."""
-
-    held: str | None
+    """The rate that all replicas share. Every method raises DependencyAway."""
 
     async def reserve(self, slots: int) -> Lease: ...
 
     async def used_late(self, use: LateUse) -> None: ...
 
-    async def slow_down(self, seconds: float) -> None: ...
+    async def slow_down(self, seconds: float) -> bool: ...
 
-    async def hold(self, reason: str) -> None: ...
+    async def hold(self, reason: str, seconds: float) -> bool: ...
 
-    async def release(self) -> None: ...
+    async def release(self) -> bool: ...
 
 
 class Graph(Protocol):
     """Meta's API. Never raises: whatever happens is an answer."""
 
-    async def send(self, claim: Claim) -> Answer: ...
+    async def send(self, claim: Claim, may_leave: Callable[[], bool]) -> Answer:
+        """Send unless `may_leave` says no, which is asked at the moment of writing to an open connection."""
+        ...
 
     def message_key(self, message_id: str) -> bytes: ...
-
-    def slowest_connect(self) -> float: ...
 
 
 class Meter(Protocol):
@@ -290,4 +286,10 @@ class Meter(Protocol):
 
     def unknown(self, marked: int, released: int) -> None: ...
 
-    def outstanding(self, outstanding: Outstanding) -> None: ...
+    def outstanding(self, outstanding: Outstanding, lane_seconds: Mapping[Lane, float]) -> None: ...
+
+    def bound_by(self, what: str) -> None: ...
+
+    def unreachable(self, seconds: float) -> None: ...
+
+    def unrecorded(self, kind: str) -> None: ...

@@ -2,6 +2,7 @@
 
 from pydantic import Field, HttpUrl, SecretStr, field_validator
 
+from services.dispatcher.domain.pacing import MAX_CLAIM_SECONDS
 from shared.contracts.promises import DELIVERY_DAYS
 from shared.runtime.settings import ServiceSettings
 from shared.sealing import IndexKey, KeyRing
@@ -28,7 +29,9 @@ class Settings(ServiceSettings):
         description=f"longest that deliveries are kept, in days; citizens are promised at most {DELIVERY_DAYS}",
     )
     unknown_grace_seconds: float = Field(300, gt=0, le=86_400, description="wait before an unknown one goes again")
-    connections: int | None = Field(None, gt=0, le=5000, description="most to Meta at once; by rate if not set")
+    connections: int | None = Field(
+        None, gt=0, le=20_000, description="most requests to Meta at once; follows from the rate if not set"
+    )
     request_timeout_seconds: float = Field(20, gt=0, le=120, description="longest wait for Meta's answer")
 
     @field_validator("sealing_keys")
@@ -44,9 +47,14 @@ class Settings(ServiceSettings):
         return value
 
     @property
-    def most_connections(self) -> int:
-        """Enough for the rate, however long each answer takes."""
-        return self.connections or max(16, int(self.messages_per_second * self.request_timeout_seconds))
+    def max_requests(self) -> int:
+        """How many requests may be in flight: enough for the rate as long as answers take 4 seconds or less."""
+        return self.connections or max(64, min(4000, int(4 * self.messages_per_second)))
+
+    @property
+    def answer_margin_seconds(self) -> float:
+        """How long after its claim a message may be answered at the latest."""
+        return MAX_CLAIM_SECONDS + self.request_timeout_seconds
 
     @property
     def messages_url(self) -> str:

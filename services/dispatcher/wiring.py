@@ -1,10 +1,11 @@
-"""Puts one replica together, in the order of dependency, and takes it apart in the opposite one."""
+"""Composition root: open resources in dependency order, close them in reverse."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -13,23 +14,23 @@ from prometheus_client import CollectorRegistry
 
 from services.dispatcher.adapters.account import PostgresAccount
 from services.dispatcher.adapters.contact_book import ContactBook
-from services.dispatcher.adapters.graph import ConnectWatch, GraphApi, open_session
+from services.dispatcher.adapters.graph_api import GraphApi, open_session
 from services.dispatcher.adapters.lanes import LaneInbox
 from services.dispatcher.adapters.ledger import PostgresLedger
-from services.dispatcher.adapters.limiter import Limits, PostgresLimiter
 from services.dispatcher.adapters.metrics import Metrics
 from services.dispatcher.adapters.people import PostgresPeople
+from services.dispatcher.adapters.rate_limiter import Limits, PostgresLimiter
 from services.dispatcher.adapters.retention import rules
-from services.dispatcher.domain.pacing import batches_in_hand, permitted_rate
-from services.dispatcher.handlers import upkeep
+from services.dispatcher.domain.pacing import permitted_rate, prefetched_batches
+from services.dispatcher.handlers import maintenance
 from services.dispatcher.handlers.account import AccountHandler
 from services.dispatcher.handlers.batches import RECIPIENTS_IN_A_BATCH
 from services.dispatcher.handlers.erasure import ERASE_SECONDS, Eraser, PeopleHandler
 from services.dispatcher.handlers.lanes import Lanes
-from services.dispatcher.handlers.pump import Pump
 from services.dispatcher.handlers.questions import QuestionHandler
 from services.dispatcher.handlers.recorder import Recorder
-from services.dispatcher.handlers.sending import CLAIM_SECONDS, Sender
+from services.dispatcher.handlers.send_loop import SendLoop
+from services.dispatcher.handlers.sender import Sender
 from services.dispatcher.handlers.statuses import StatusHandler
 from services.dispatcher.handlers.stops import StopHandler
 from services.dispatcher.settings import Settings
@@ -49,11 +50,12 @@ from shared.amqp.topology import (
 )
 from shared.contracts.envelope import encode
 from shared.contracts.message import Lane, Message
+from shared.database.migrations import pending_versions
 from shared.database.pool import Database, open_database
 from shared.database.retention import Retention
-from shared.outcome import Outcome
+from shared.outcome import DependencyAway, Outcome
 from shared.runtime.clock import system_clock
-from shared.runtime.probes import Readiness, internal_port
+from shared.runtime.probes import Check, Readiness, internal_port
 from shared.runtime.process import Stop
 from shared.sealing import IndexKey, KeyRing
 
@@ -62,7 +64,8 @@ SOURCE = "/kreisfunk/dispatcher"
 POOL_SIZE = 8
 WORKERS = 4
 COUNTER_SLOTS = 32
-REPLIES_IN_HAND = 64
+PREFETCHED_REPLIES = 64
+MIGRATIONS = Path(__file__).parent / "adapters" / "migrations"
 CLOSE_SECONDS = 3.0
 
 
@@ -85,11 +88,12 @@ Job = Callable[[], Coroutine[Any, Any, None]]
 
 @dataclass(frozen=True)
 class Replica:
-    """What runs: the pump, which ends by itself when it is stopped, and what is ended after it."""
+    """What runs: the send loop, which ends by itself when it is stopped, and what is ended after it."""
 
-    pump: Pump
+    send_loop: SendLoop
     recorder: Recorder
     background: list[Job]
+    readiness_checks: Mapping[str, Check]
 
 
 def retention(database: Database, keep_days: int, metrics: Metrics) -> Retention:
@@ -124,28 +128,39 @@ async def _open(settings: Settings, stack: AsyncExitStack) -> tuple[Readiness, O
         )
         for purpose in ("consumes", "publishes")
     ]
-    readiness = Readiness({"database": database.reachable, "broker": connected(consuming, publishing)})
+    readiness = Readiness(
+        {"database": database.reachable, "broker": connected(consuming, publishing), "lanes": _not_yet}
+    )
     await stack.enter_async_context(
         internal_port(host=settings.internal_host, port=settings.internal_port, registry=registry, readiness=readiness)
     )
-    watch = ConnectWatch()
-    session = await _open_session(settings, watch, stack)
+    await _require_migrations(database)
+    session = await _open_session(settings, stack)
     outside = Outside(
         settings=settings,
         database=database,
         consuming=consuming,
         publishing=publishing,
         publisher=await stack.enter_async_context(open_publisher(publishing)),
-        graph=_graph(settings, session, watch),
+        graph=_graph(settings, session),
         contact_book=ContactBook(session, url=settings.contact_book_url, keys=_keys(settings)),
-        metrics=Metrics(registry, limit=settings.messages_per_second),
+        metrics=Metrics(registry, limit=settings.messages_per_second, max_requests=settings.max_requests),
     )
     return readiness, outside
 
 
-async def _open_session(settings: Settings, watch: ConnectWatch, stack: AsyncExitStack) -> ClientSession:
-    token = settings.graph_token.get_secret_value()
-    session = open_session(token=token, connections=settings.most_connections, watch=watch)
+async def _not_yet() -> bool:
+    return False
+
+
+async def _require_migrations(database: Database) -> None:
+    async with database.connection() as connection:
+        if pending := await pending_versions(connection, NAME, MIGRATIONS):
+            raise DependencyAway(f"migrations are pending, run `kreisfunk migrate`: {', '.join(pending)}")
+
+
+async def _open_session(settings: Settings, stack: AsyncExitStack) -> ClientSession:
+    session = open_session(token=settings.graph_token.get_secret_value(), connections=settings.max_requests)
     return await stack.enter_async_context(session)
 
 
@@ -153,54 +168,72 @@ def _keys(settings: Settings) -> KeyRing:
     return KeyRing.parse(settings.sealing_keys.get_secret_value())
 
 
-def _graph(settings: Settings, session: ClientSession, watch: ConnectWatch) -> GraphApi:
+def _graph(settings: Settings, session: ClientSession) -> GraphApi:
     return GraphApi(
         session,
         url=settings.messages_url,
         keys=_keys(settings),
         index_key=IndexKey.parse(settings.index_key.get_secret_value()),
-        watch=watch,
     )
 
 
 async def _assemble(outside: Outside, stack: AsyncExitStack) -> Replica:
-    number, limits = outside.settings.phone_number_id, _limits(outside.settings)
-    ledger = PostgresLedger(outside.database, number=number, slot=uuid4().int % COUNTER_SLOTS, limited=limits.counted)
+    settings, meter = outside.settings, outside.metrics
+    number, limits = settings.phone_number_id, _limits(settings)
+    ledger = PostgresLedger(
+        outside.database,
+        number=number,
+        slot=uuid4().int % COUNTER_SLOTS,
+        limited=limits.counted,
+        answer_seconds=settings.answer_margin_seconds + maintenance.LATE_ANSWER_SECONDS,
+    )
     limiter = PostgresLimiter(outside.database, number=number, limits=limits)
     await ledger.ensure_partitions()
     await limiter.set_up()
     wake = asyncio.Event()
-    inboxes = await _open_lanes(outside, wake, stack)
+    inboxes = _inboxes(outside, wake)
     handlers = await _open_handlers(outside, ledger, stack)
-    recorder = Recorder(ledger)
-    lanes = Lanes(ledger=ledger, queues=inboxes)
+    recorder = Recorder(ledger, meter.unrecorded)
+    lanes = Lanes(ledger=ledger, queues=inboxes, wake=wake)
     sender = Sender(
         graph=outside.graph,
         ledger=ledger,
         limiter=limiter,
         recorder=recorder,
-        meter=outside.metrics,
+        meter=meter,
         clock=system_clock,
-        most=outside.settings.most_connections,
-        timeout=outside.settings.request_timeout_seconds,
+        max_requests=settings.max_requests,
+        timeout=settings.request_timeout_seconds,
+        put_back=lanes.put_back,
+        room_again=wake.set,
     )
-    pump = Pump(lanes=lanes, limiter=limiter, sender=sender, meter=outside.metrics, wake=wake, rate=limiter.rate)
-    arriving = [inbox.run for inbox in inboxes.values()]
     return Replica(
-        pump,
+        SendLoop(lanes=lanes, limiter=limiter, sender=sender, meter=meter, wake=wake),
         recorder,
-        [recorder.run, sender.give_up_late, *arriving, *handlers, *_upkeep(outside, ledger, lanes, wake)],
+        [
+            recorder.run,
+            sender.give_up_late,
+            *(inbox.run for inbox in inboxes.values()),
+            *handlers,
+            *_maintenance(outside, ledger, lanes, sender, wake),
+        ],
+        {"lanes": partial(_all_opened, inboxes.values()), "encryption key": sender.can_decrypt},
     )
+
+
+async def _all_opened(inboxes: Collection[LaneInbox]) -> bool:
+    return all(inbox.opened.is_set() for inbox in inboxes)
 
 
 async def _run(replica: Replica, readiness: Readiness, stop: Stop) -> None:
+    readiness.add(replica.readiness_checks)
     async with asyncio.TaskGroup() as tasks:
         background = [tasks.create_task(job()) for job in replica.background]
-        pumping = tasks.create_task(replica.pump.run(max(1.0, stop.drain_seconds - CLOSE_SECONDS)))
+        sending = tasks.create_task(replica.send_loop.run(max(1.0, stop.drain_seconds - CLOSE_SECONDS)))
         await stop.requested.wait()
         readiness.draining = True
-        replica.pump.stop()
-        await pumping
+        replica.send_loop.stop()
+        await sending
         await replica.recorder.flushed()
         for task in background:
             task.cancel()
@@ -214,46 +247,39 @@ def _limits(settings: Settings) -> Limits:
     )
 
 
-async def _open_lanes(outside: Outside, wake: asyncio.Event, stack: AsyncExitStack) -> Mapping[Lane, LaneInbox]:
+def _inboxes(outside: Outside, wake: asyncio.Event) -> Mapping[Lane, LaneInbox]:
     rate = permitted_rate(outside.settings.messages_per_second)
-    batches = batches_in_hand(rate, RECIPIENTS_IN_A_BATCH)
-    prefetch = {Lane.REPLY: max(REPLIES_IN_HAND, int(rate)), Lane.URGENT: batches, Lane.BULK: batches}
-    consumers = {
-        lane: await stack.enter_async_context(
-            open_consumer(outside.consuming, outside.publishing, queue, prefetch=prefetch[lane])
+    batches = prefetched_batches(rate, RECIPIENTS_IN_A_BATCH)
+    prefetch = {Lane.REPLY: max(PREFETCHED_REPLIES, int(rate)), Lane.URGENT: batches, Lane.BULK: batches}
+    return {
+        lane: LaneInbox(
+            partial(open_consumer, outside.consuming, outside.publishing, queue, prefetch=prefetch[lane]), wake
         )
         for lane, queue in LANES.items()
     }
-    return {lane: LaneInbox(consumer, wake) for lane, consumer in consumers.items()}
 
 
-def _upkeep(outside: Outside, ledger: PostgresLedger, lanes: Lanes, wake: asyncio.Event) -> list[Job]:
-    settings, meter = outside.settings, outside.metrics
-    resolver = upkeep.Resolver(
-        ledger=ledger,
-        meter=meter,
-        grace=settings.unknown_grace_seconds,
-        timeout=settings.request_timeout_seconds,
-        claim=CLAIM_SECONDS,
-    )
-    refusals = upkeep.RefusalTeller(ledger=ledger, publish=_events(outside.publisher, mandatory=True))
+def _maintenance(
+    outside: Outside, ledger: PostgresLedger, lanes: Lanes, sender: Sender, wake: asyncio.Event
+) -> list[Job]:
+    settings, meter, todo = outside.settings, outside.metrics, maintenance
+    grace, margin = settings.unknown_grace_seconds, settings.answer_margin_seconds
+    events, sure_events = _events(outside.publisher), _events(outside.publisher, mandatory=True)
     eraser = Eraser(people=PostgresPeople(outside.database), contact_book=outside.contact_book)
-    teller = upkeep.ProgressTeller(ledger=ledger, publish=_events(outside.publisher))
-    return [
-        partial(upkeep.repeat, action, seconds)
-        for action, seconds in (
-            (upkeep.Due(ledger=ledger, lanes=lanes, wake=wake).look, upkeep.DUE_SECONDS),
-            (resolver.resolve, upkeep.RESOLVE_SECONDS),
-            (teller.tell, upkeep.PROGRESS_SECONDS),
-            (upkeep.Watch(ledger=ledger, meter=meter).look, upkeep.WATCH_SECONDS),
-            (refusals.tell, upkeep.REFUSALS_SECONDS),
-            (eraser.run, ERASE_SECONDS),
-            (upkeep.Tidier(ledger=ledger).tidy, upkeep.TIDY_SECONDS),
-            (upkeep.Follower(ledger=ledger).follow, upkeep.FOLLOW_SECONDS),
-            (ledger.ensure_partitions, upkeep.PARTITIONS_SECONDS),
-            (retention(outside.database, settings.keep_days, outside.metrics).run, upkeep.FORGET_SECONDS),
-        )
-    ]
+    forget = retention(outside.database, settings.keep_days, meter).run
+    rounds: tuple[tuple[Callable[[], Awaitable[object]], float], ...] = (
+        (partial(todo.find_due, ledger, lanes, wake), todo.DUE_INTERVAL_SECONDS),
+        (partial(todo.resolve_unknown, ledger, meter, grace, margin), todo.UNKNOWN_INTERVAL_SECONDS),
+        (partial(todo.publish_progress, ledger, events, grace + margin), todo.PROGRESS_INTERVAL_SECONDS),
+        (partial(todo.report_backlog, ledger, lanes, sender, meter, system_clock), todo.BACKLOG_INTERVAL_SECONDS),
+        (partial(todo.publish_refusals, ledger, sure_events), todo.REFUSALS_INTERVAL_SECONDS),
+        (eraser.run, ERASE_SECONDS),
+        (partial(todo.requeue_waiting, ledger), todo.REQUEUE_INTERVAL_SECONDS),
+        (partial(todo.extend_follow_ups, ledger), todo.FOLLOW_UP_INTERVAL_SECONDS),
+        (ledger.ensure_partitions, todo.PARTITIONS_INTERVAL_SECONDS),
+        (forget, todo.RETENTION_INTERVAL_SECONDS),
+    )
+    return [partial(todo.repeat, action, seconds) for action, seconds in rounds]
 
 
 async def _open_handlers(outside: Outside, ledger: PostgresLedger, stack: AsyncExitStack) -> list[Job]:

@@ -6,10 +6,12 @@ from contextlib import asynccontextmanager, contextmanager
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
-from shared.outcome import DependencyAway
+from shared.outcome import DependencyAway, InvalidDataError
 
 COMMAND_SECONDS = 10.0
 ACQUIRE_SECONDS = 5.0
+# A process that is frozen in the middle of a transaction must not keep its locks, and nobody waits for them for ever.
+SERVER_SETTINGS = {"timezone": "UTC", "idle_in_transaction_session_timeout": "2s", "lock_timeout": "5s"}
 
 Connection = PoolConnectionProxy
 _AWAY = (
@@ -23,7 +25,10 @@ _AWAY = (
     asyncpg.SerializationError,
     asyncpg.DeadlockDetectedError,
     asyncpg.ReadOnlySQLTransactionError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
 )
+_REFUSED = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError, asyncpg.ProgramLimitExceededError)
 
 
 class DatabaseAway(DependencyAway):
@@ -34,12 +39,19 @@ class DatabaseAway(DependencyAway):
 def _translated() -> Iterator[None]:
     try:
         yield
+    except _REFUSED as error:
+        raise InvalidDataError(f"database: {type(error).__name__}") from None
     except _AWAY as error:
+        if isinstance(error, ValueError):  # the driver's own refusal of an argument is an InterfaceError, too
+            raise InvalidDataError(f"driver: {type(error).__name__}") from None
         raise DatabaseAway(f"database: {type(error).__name__}") from None
 
 
 class Database:
-    """Short transactions on pooled connections. Never call the outside world inside one."""
+    """Short transactions on pooled connections. Never call the outside world inside one.
+
+    Every method raises DatabaseAway, and InvalidDataError for a value that the database refuses.
+    """
 
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
@@ -89,7 +101,6 @@ async def _nothing_to_reset(_: object) -> None:
 @asynccontextmanager
 async def open_database(url: str, *, password: str | None, name: str, size: int) -> AsyncIterator[Database]:
     """At most `size` connections, shown as `name` in pg_stat_activity. Raises DatabaseAway at the start."""
-    options = {"application_name": name, "timezone": "UTC"}
     with _translated():
         pool = await asyncpg.create_pool(
             url,
@@ -98,7 +109,7 @@ async def open_database(url: str, *, password: str | None, name: str, size: int)
             max_size=size,
             command_timeout=COMMAND_SECONDS,
             reset=_nothing_to_reset,
-            server_settings=options,
+            server_settings={"application_name": name, **SERVER_SETTINGS},
         )
     try:
         yield Database(pool)

@@ -16,9 +16,13 @@ class Readiness:
     """What has to be there for this process to do its work. `draining` makes it unready."""
 
     def __init__(self, checks: Mapping[str, Check]) -> None:
-        self._checks = checks
+        self._checks = dict(checks)
         self.draining = False
         self._gauge: Gauge | None = None
+
+    def add(self, checks: Mapping[str, Check]) -> None:
+        """Require these as well from now on; one with the name of an earlier check replaces it."""
+        self._checks.update(checks)
 
     def show_in(self, registry: CollectorRegistry) -> None:
         """Show each check as a metric, as of the last time somebody asked."""

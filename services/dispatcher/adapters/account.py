@@ -7,7 +7,7 @@ once: so an operator's release is not undone by a repetition.
 from datetime import datetime
 
 from services.dispatcher.adapters import ledger_news
-from services.dispatcher.adapters.limiter import HOLD, RELEASE
+from services.dispatcher.adapters.rate_limiter import HOLD, RELEASE
 from services.dispatcher.domain.account import (
     Change,
     PeopleADay,
@@ -17,6 +17,7 @@ from services.dispatcher.domain.account import (
     TemplateReleased,
     subject,
 )
+from services.dispatcher.handlers.sender import PROBE_DELAY_SECONDS
 from services.dispatcher.ports import Applied
 from shared.database.pool import Connection, Database
 
@@ -55,11 +56,10 @@ class PostgresAccount:
                 await connection.execute(ledger_news.HOLD_TEMPLATE, template, reason)
             case TemplateReleased(template):
                 await connection.execute(ledger_news.RELEASE_TEMPLATE, template)
-                await connection.execute(ledger_news.WAKE_TEMPLATE, template)
             case PeopleADay(limit):
                 return bool(await connection.fetchval(_PEOPLE_A_DAY, self._number, limit))
             case SenderHeld(reason):
-                await connection.execute(HOLD, self._number, reason)
+                await connection.execute(HOLD, self._number, reason, PROBE_DELAY_SECONDS)
             case SenderReleased():
                 await connection.execute(RELEASE, self._number)
         return False

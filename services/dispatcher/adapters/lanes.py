@@ -2,11 +2,19 @@
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+
+import structlog
 
 from shared.amqp.consumer import Consumer
 from shared.amqp.received import Received
-from shared.outcome import Outcome
+from shared.outcome import DependencyAway, Outcome
+
+REOPEN_SECONDS = 1.0
+
+_log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
@@ -29,27 +37,66 @@ class InHand:
 
 
 class LaneInbox:
-    """What has arrived on one lane; sets `wake` on every arrival."""
+    """What has arrived on one lane; sets `wake` on every arrival. `opened` is set once it was consumed.
 
-    def __init__(self, consumer: Consumer, wake: asyncio.Event) -> None:
-        self._consumer = consumer
+    Closed, it gives back what was not settled: RabbitMQ ends the channel of whoever keeps a message for half an hour,
+    and each return counts towards the delivery limit.
+    """
+
+    def __init__(self, open_consumer: Callable[[], AbstractAsyncContextManager[Consumer]], wake: asyncio.Event) -> None:
+        self._open_consumer = open_consumer
         self._wake = wake
-        self._arrived: deque[Received] = deque()
+        self._arrived: deque[InHand] = deque()
+        self._wanted = asyncio.Event()
+        self._wanted.set()
+        self._unwanted = asyncio.Event()
+        self.opened = asyncio.Event()
+
+    def open(self) -> None:
+        self._unwanted.clear()
+        self._wanted.set()
+
+    def close(self) -> None:
+        self._wanted.clear()
+        self._unwanted.set()
 
     async def run(self) -> None:
-        """Move arrivals over, for ever."""
+        """Consume while open, for ever."""
         while True:
-            self._arrived.append(await self._consumer.receive())
+            await self._wanted.wait()
+            try:
+                async with self._open_consumer() as consumer:
+                    await self._consume(consumer)
+            except DependencyAway as error:
+                _log.warning("dependency_away", error=str(error))
+                await asyncio.sleep(REOPEN_SECONDS)
+
+    async def _consume(self, consumer: Consumer) -> None:
+        moving = asyncio.create_task(self._move(consumer))
+        self.opened.set()
+        try:
+            await self._unwanted.wait()
+        finally:
+            moving.cancel()
+            self._arrived.clear()
+
+    async def _move(self, consumer: Consumer) -> None:
+        while True:
+            self._arrived.append(InHand(consumer, await consumer.receive()))
             self._wake.set()
 
     @property
     def waiting(self) -> int:
         return len(self._arrived)
 
+    def peek(self) -> InHand | None:
+        """The next message, which stays where it is."""
+        return self._arrived[0] if self._arrived else None
+
     def take(self) -> InHand | None:
         """The next message that still lives."""
         while self._arrived:
-            received = self._arrived.popleft()
-            if received.alive:
-                return InHand(self._consumer, received)
+            in_hand = self._arrived.popleft()
+            if in_hand.alive:
+                return in_hand
         return None

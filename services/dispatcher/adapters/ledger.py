@@ -1,15 +1,10 @@
 """The ledger in PostgreSQL."""
 
-import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Any
 from uuid import UUID
-
-import asyncpg
 
 from services.dispatcher.adapters import ledger_claims, ledger_follow_ups, ledger_news
 from services.dispatcher.adapters import ledger_rows as rows_of
@@ -20,7 +15,6 @@ from services.dispatcher.ports import (
     Batch,
     Claim,
     Course,
-    Origin,
     Outstanding,
     Progress,
     Refusal,
@@ -29,45 +23,32 @@ from services.dispatcher.ports import (
 from shared.contracts.dispatch import BroadcastBatch, BroadcastFollowUp, ReplyRequested, Withdrawal
 from shared.contracts.ids import delivery_id
 from shared.contracts.message import Lane
-from shared.database.pool import Connection, Database
+from shared.database.pool import Database
+from shared.runtime.clock import Instant
 
 MOST_RESENT = 3
-
-
-@dataclass
-class Counting:
-    """A transaction that counts whom it reaches; an allowance of None is no limit."""
-
-    connection: Connection
-    counts_people: bool = False
-    counts_messages: bool = False
-    allowance: tuple[int | None, int | None] = (None, None)
-
-    async def count(self, indexes: Sequence[bytes]) -> None:
-        """Note the people that were claimed for the first time."""
-        if indexes and self.counts_people:
-            await self.connection.execute(ledger_claims.REACHED, indexes)
-        if indexes and self.counts_messages:
-            await self.connection.execute(ledger_claims.SENT_THIS_MONTH, len(indexes))
 
 
 class PostgresLedger:
     """`number` is the sending number's id at Meta, `slot` spreads the counters of several replicas.
 
     `limited` says whether people a day or messages a month are limited; without, claims need not be made one
-    after the other.
+    after the other. A claim whose result is not on record `answer_seconds` later has an unknown outcome.
     """
 
-    def __init__(self, database: Database, *, number: str, slot: int, limited: bool = True) -> None:
+    def __init__(
+        self, database: Database, *, number: str, slot: int, limited: bool = True, answer_seconds: float = 30.0
+    ) -> None:
         self._database = database
         self._number = number
         self._slot = slot
+        self._answer_time = timedelta(seconds=answer_seconds)
         self.limited = limited
 
-    async def ensure_partitions(self) -> None:
-        """Make sure that the ledger has room for the coming weeks."""
+    async def ensure_partitions(self) -> bool:
+        """Make room for the coming weeks; return False where that has to wait, as somebody reads the whole table."""
         async with self._database.connection() as connection:
-            await connection.execute("select dispatcher.ensure_partitions()")
+            return bool(await connection.fetchval("select dispatcher.ensure_partitions()"))
 
     async def register(self, batch: BroadcastBatch, content: Mapping[str, Any]) -> None:
         """Know the broadcast, and how far its audience has been read."""
@@ -104,13 +85,14 @@ class PostgresLedger:
         message, recipients = batch.message, batch.next(limit)
         ids = [delivery_id(message.broadcast, recipient.subscriber) for recipient in recipients]
         ordinals = list(range(message.offset + batch.position, message.offset + batch.position + len(ids)))
-        claimed_at = asyncio.get_running_loop().time()
+        claimed_at = Instant.now()
         columns = (ids, *rows_of.recipient_columns(recipients), ordinals)
-        async with self._counting() as counting:
-            rows = await counting.connection.fetch(
-                ledger_claims.CLAIM_BATCH, *columns, message.broadcast, self._slot, *counting.allowance
-            )
-            await counting.count(rows_of.claimed_indexes(rows, ids, recipients))
+        arguments = (*columns, message.broadcast, self._slot, self._answer_time)
+        async with self._database.connection() as connection:
+            if self.limited:
+                rows = await connection.fetch(ledger_claims.CLAIM_BATCH_LIMITED, *arguments, self._number)
+            else:
+                rows = await connection.fetch(ledger_claims.CLAIM_BATCH, *arguments)
         mine = {row["id"] for row in rows}
         return [
             rows_of.batch_claim(batch, delivery, recipient.address, claimed_at)
@@ -118,14 +100,14 @@ class PostgresLedger:
             if delivery in mine
         ]
 
-    async def claim_replies(self, replies: Sequence[tuple[Origin, ReplyRequested, datetime]]) -> list[Claim]:
+    async def claim_replies(self, replies: Sequence[tuple[ReplyRequested, datetime]]) -> list[Claim]:
         """Claim replies; what they withdraw is suppressed in the same transaction."""
-        withdrawals = [reply.withdrawal for _, reply, _ in replies if reply.withdrawal]
-        claims = {reply.reply: rows_of.reply_claim(origin, reply, asked) for origin, reply, asked in replies}
-        async with self._database.transaction() as connection:
-            if withdrawals:
-                await connection.execute(ledger_claims.SUPPRESS, *rows_of.withdrawal_columns(withdrawals))
-            rows = await connection.fetch(ledger_claims.CLAIM_REPLIES, *rows_of.reply_columns(claims.values()))
+        claimed_at = Instant.now()
+        claims = {reply.reply: rows_of.reply_claim(reply, asked, claimed_at) for reply, asked in replies}
+        withdrawals = [reply.withdrawal for reply, _ in replies if reply.withdrawal]
+        columns = (*rows_of.reply_columns(claims.values()), self._answer_time, *rows_of.withdrawal_columns(withdrawals))
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(ledger_claims.CLAIM_REPLIES, *columns)
         return [claims[row["id"]] for row in rows]
 
     async def due_lanes(self) -> set[Lane]:
@@ -135,43 +117,16 @@ class PostgresLedger:
 
     async def claim_due(self, lane: Lane, limit: int) -> list[Claim]:
         """Claim waiting deliveries whose time has come, oldest first."""
-        claimed_at = asyncio.get_running_loop().time()
-        if lane is Lane.REPLY:
-            async with self._database.connection() as connection:
-                rows = await connection.fetch(ledger_claims.CLAIM_DUE_REPLIES, limit)
-        else:
-            rows = await self._claim_due_broadcasts(lane, limit)
+        claimed_at = Instant.now()
+        arguments = (lane.value, limit, self._slot, self._answer_time)
+        async with self._database.connection() as connection:
+            if lane is Lane.REPLY:
+                rows = await connection.fetch(ledger_claims.CLAIM_DUE_REPLIES, limit, self._answer_time)
+            elif self.limited:
+                rows = await connection.fetch(ledger_claims.CLAIM_DUE_LIMITED, *arguments, self._number)
+            else:
+                rows = await connection.fetch(ledger_claims.CLAIM_DUE, *arguments)
         return [rows_of.due_claim(row, claimed_at) for row in rows]
-
-    async def _claim_due_broadcasts(self, lane: Lane, limit: int) -> list[asyncpg.Record]:
-        async with self._counting() as counting:
-            rows = await counting.connection.fetch(
-                ledger_claims.CLAIM_DUE, lane.value, limit, self._slot, *counting.allowance
-            )
-            await counting.count([row["address_index"] for row in rows if row["attempt"] == 1])
-            return rows
-
-    @asynccontextmanager
-    async def _counting(self) -> AsyncIterator["Counting"]:
-        """For claims of broadcasts: one transaction after the other if people or messages are limited.
-
-        Else each statement stands for itself, as it is committed by itself.
-        """
-        if not self.limited:
-            async with self._database.connection() as connection:
-                yield Counting(connection)
-            return
-        async with self._database.transaction() as connection:
-            limits = await connection.fetchrow(ledger_claims.LOCK_NUMBER, self._number)
-            allowance = await connection.fetchrow(ledger_claims.ALLOWANCE, self._number)
-            assert limits is not None  # noqa: S101 - set_up made the row, and nobody may delete it
-            assert allowance is not None  # noqa: S101
-            yield Counting(
-                connection,
-                counts_people=limits["people_a_day"] is not None,
-                counts_messages=limits["messages_a_month"] is not None,
-                allowance=(allowance["people"], allowance["messages"]),
-            )
 
     async def record(self, records: Sequence[Record]) -> None:
         """Write down what became of claims, all in one transaction."""
@@ -181,13 +136,11 @@ class PostgresLedger:
 
     async def apply_statuses(self, news: Sequence[StatusNews]) -> AppliedStatuses:
         """Advance rows by what Meta reports, and note how far the stream of statuses has come."""
-        async with self._database.transaction() as connection:
+        async with self._database.connection() as connection:
             row = await connection.fetchrow(
-                ledger_news.APPLY_STATUSES, *rows_of.news_columns(news), self._slot, RECIPIENT_CODES
+                ledger_news.APPLY_STATUSES, *rows_of.news_columns(news), self._slot, RECIPIENT_CODES, self._number
             )
-            assert row is not None  # noqa: S101 - a select without from has one row
-            if row["through"] is not None:
-                await connection.execute(ledger_news.MARK_STREAM, self._number, row["through"])
+        assert row is not None  # noqa: S101 - a select without from has one row
         return AppliedStatuses(changed=row["changed"], unmatched=len(news) - row["matched"])
 
     async def withdraw(self, withdrawal: Withdrawal) -> None:
@@ -200,24 +153,25 @@ class PostgresLedger:
         async with self._database.connection() as connection:
             await connection.execute(ledger_news.CANCEL, broadcast, reason)
 
-    async def mark_unknown(self, older_than_seconds: float) -> int:
-        """Claims that nobody can be working on any more: their outcome is unknown."""
+    async def mark_unknown(self) -> int:
+        """Mark claims that nobody can be working on any more: their outcome is unknown. Return how many."""
         async with self._database.connection() as connection:
-            count: int = await connection.fetchval(ledger_news.MARK_UNKNOWN, older_than_seconds, self._slot)
-            return count
+            count: int = await connection.fetchval(ledger_news.MARK_UNKNOWN, self._slot)
+        return count
 
     async def release_unknown(self, grace_seconds: float, margin_seconds: float) -> int:
         """Give back what the stream of statuses has passed without a word, at most MOST_RESENT times each."""
-        async with self._database.transaction() as connection:
+        async with self._database.connection() as connection:
             count: int = await connection.fetchval(
                 ledger_news.RELEASE_UNKNOWN, self._number, grace_seconds, margin_seconds, self._slot, MOST_RESENT
             )
-            return count
+        return count
 
-    async def progress(self) -> list[Progress]:
-        """Broadcasts that run and of which nobody told the progress for a second."""
+    async def progress(self, grace_seconds: float) -> list[Progress]:
+        """Broadcasts whose progress has changed and was not told for a second; what is unknown `grace_seconds` after
+        the expiry stays so."""
         async with self._database.connection() as connection:
-            rows = await connection.fetch(ledger_news.PROGRESS)
+            rows = await connection.fetch(ledger_news.PROGRESS, grace_seconds)
         return [rows_of.progress_of(list(group)) for _, group in groupby(rows, key=lambda row: row["id"])]
 
     async def course(self, broadcast: UUID) -> Course | None:
@@ -234,10 +188,14 @@ class PostgresLedger:
     async def outstanding(self) -> Outstanding:
         """What still waits, and what nobody accounts for."""
         async with self._database.connection() as connection:
-            rows = await connection.fetch(ledger_news.OUTSTANDING)
-        waiting = {Lane(row["lane"]): int(row["waiting"] or 0) for row in rows}
-        unaccounted = sum(int(row["unaccounted"] or 0) for row in rows)
-        return Outstanding(waiting, unaccounted, max(row["unknown_seconds"] for row in rows))
+            rows = await connection.fetch(ledger_news.OUTSTANDING, self._number)
+        return Outstanding(
+            waiting={Lane(row["lane"]): row["waiting"] for row in rows},
+            overdue_seconds={Lane(row["lane"]): row["overdue_seconds"] for row in rows},
+            unaccounted=sum(row["unaccounted"] for row in rows),
+            unknown_seconds=rows[0]["unknown_seconds"],
+            held=bool(rows[0]["held"]),
+        )
 
     async def untold_refusals(self) -> list[Refusal]:
         """Subscribers whom Meta will not reach and of whom subscriptions has not been told."""
@@ -250,13 +208,15 @@ class PostgresLedger:
         async with self._database.connection() as connection:
             await connection.execute(ledger_news.REFUSALS_TOLD, [refusal.delivery for refusal in refusals])
 
-    async def hold_template(self, template: str, reason: str) -> None:
-        """From the commit on broadcasts with this template wait."""
+    async def hold_template(self, template: str, reason: str) -> bool:
+        """Let broadcasts with this template wait from the commit on; return whether they did not yet."""
         async with self._database.connection() as connection:
-            await connection.execute(ledger_news.HOLD_TEMPLATE, template, reason)
+            return bool(await connection.fetchval(ledger_news.HOLD_TEMPLATE, template, reason))
 
-    async def tidy(self, most: int) -> int:
-        """End, park or wake up to `most` waiting deliveries of each kind, and say how many that were."""
+    async def requeue_waiting(self, most: int) -> int:
+        """End, park or wake up to `most` waiting deliveries of each kind, and return how many that were."""
         async with self._database.connection() as connection:
-            touched: int = await connection.fetchval("select dispatcher.tidy($1, $2)", self._slot, most)
-            return touched
+            touched: int = await connection.fetchval(
+                "select dispatcher.requeue_waiting($1, $2, $3)", self._number, self._slot, most
+            )
+        return touched

@@ -13,57 +13,41 @@ on conflict (id) do update set
     audience = coalesce(excluded.audience, b.audience), expanded = greatest(b.expanded, excluded.expanded)
 """
 
-# Claims that count people or messages are made one after the other; the allowance is read in a statement of its
-# own, after the lock, or it would not see what the one before has committed.
-LOCK_NUMBER = "select people_a_day, messages_a_month from dispatcher.rate where number = $1 for update"
-ALLOWANCE = "select people, messages from dispatcher.allowance($1)"
-
-# From `judged` (with the candidates' columns) to `limited`: no more than the allowance is claimed.
+# What a claim makes of the candidates in `judged`: with limits, one claim after the other asks `limit_claims`.
+_UNLIMITED = "limited as (select * from judged)"
 _LIMITED = """
-ranked as (
-    select j.*,
-        j.state = 'claimed' and not exists (
-            select from dispatcher.reached r
-            where r.address_index = j.address_index and r.minute > clock_timestamp() - interval '24 hours 1 minute'
-        ) as fresh
-    from judged j
-), numbered as (
-    select *, sum(fresh::int) over (order by id) as people,
-        sum((state = 'claimed')::int) over (order by id) as messages
-    from ranked
-), measured as (
-    select *, case
-        when state <> 'claimed' then null
-        when fresh and people > {people} then 'people'
-        when messages > {messages} then 'budget' end as exhausted
-    from numbered
+exhausted as materialized (
+    select e.* from (
+        select array_agg(id order by id) as ids, array_agg(address_index order by id) as indexes,
+            array_agg(claim = 0 order by id) as firsts
+        from judged where state = 'claimed'
+    ) as wanted, dispatcher.limit_claims({number}, ids, indexes, firsts) e
 ), limited as (
-    select *,
-        case when exhausted is null then state else 'waiting' end as final_state,
-        case
-            when exhausted is not null then clock_timestamp() + interval '1 minute'
-            when state = 'waiting' then due_at end as final_due_at,
-        coalesce(exhausted, waits_for) as final_waits_for
-    from measured
+    select {columns}, case when e.id is null then j.state else 'waiting' end as state,
+        case when e.id is null then j.due_at end as due_at, coalesce(e.waits_for, j.waits_for) as waits_for
+    from judged j left join exhausted e using (id)
 )
 """
 
-CLAIM_BATCH = f"""
+_CLAIM_BATCH = """
 with candidate as (
-    select * from unnest($1::uuid[], $2::uuid[], $3::int[], $4::text[], $5::bytea[], $6::bytea[], $7::int[])
+    select c.*, 0 as claim
+    from unnest($1::uuid[], $2::uuid[], $3::int[], $4::text[], $5::bytea[], $6::bytea[], $7::int[])
         as c (id, subscriber, sequence, address_kind, address_index, address_sealed, ordinal)
+    where not exists (select from dispatcher.delivery d where d.id = c.id)
 ), judged as (
     select c.*, b.expires_at, b.published_at, b.lane, v.state, v.due_at, v.waits_for
     from candidate c, dispatcher.broadcast b, dispatcher.judge(b, c.subscriber, c.sequence, c.ordinal) v
     where b.id = $8
-), {_LIMITED.format(people="$10::int", messages="$11::int")}, inserted as (
-    insert into dispatcher.delivery (id, source, subscriber, sequence, lane, state, address_kind, address_index,
-        address_sealed, asked_at, expires_at, due_at, waits_for)
-    select id, $8, subscriber, sequence, lane, final_state, address_kind,
+), {limited}, inserted as (
+    insert into dispatcher.delivery (id, source, subscriber, sequence, lane, state, claim, address_kind, address_index,
+        address_sealed, asked_at, expires_at, answer_by, due_at, waits_for)
+    select id, $8, subscriber, sequence, lane, state, (state = 'claimed')::int, address_kind,
         -- Who never gets it needs no address; an erasure may be over when a late batch comes.
-        case when final_state in ('claimed', 'waiting') then address_index else '' end,
-        case when final_state in ('claimed', 'waiting') then address_sealed else '' end,
-        published_at, expires_at, final_due_at, final_waits_for
+        case when state in ('claimed', 'waiting') then address_index else '' end,
+        case when state in ('claimed', 'waiting') then address_sealed else '' end,
+        published_at, expires_at, case when state = 'claimed' then clock_timestamp() + $10 end,
+        due_at, waits_for
     from limited
     on conflict do nothing
     returning id, state
@@ -74,23 +58,28 @@ with candidate as (
 )
 select id from inserted where state = 'claimed'
 """
+_BATCH_COLUMNS = """
+j.id, j.subscriber, j.sequence, j.lane, j.address_kind, j.address_index, j.address_sealed, j.published_at, j.expires_at
+"""
+CLAIM_BATCH = _CLAIM_BATCH.format(limited=_UNLIMITED)
+CLAIM_BATCH_LIMITED = _CLAIM_BATCH.format(limited=_LIMITED.format(number="$11", columns=_BATCH_COLUMNS))
 
-CLAIM_DUE = f"""
+_CLAIM_DUE = """
 with candidate as (
     select d.* from dispatcher.delivery d
-    where d.state = 'waiting' and d.lane = $1::text::dispatcher.lane and d.due_at <= clock_timestamp()
-        and d.subscriber is not null
+    where d.lane = $1::text::dispatcher.lane and d.due_at <= clock_timestamp() and d.subscriber is not null
     order by d.due_at limit $2 for update skip locked
 ), judged as (
-    select c.id, c.address_index, b.id as broadcast, b.content, v.state, v.due_at, v.waits_for
+    select c.id, c.claim, c.address_index, b.id as broadcast, b.content, v.state, v.due_at, v.waits_for
     from candidate c join dispatcher.broadcast b on b.id = c.source,
         dispatcher.judge(b, c.subscriber, c.sequence, null) v
-), {_LIMITED.format(people="$4::int", messages="$5::int")}, changed as (
+), {limited}, changed as (
     update dispatcher.delivery d
-    set state = l.final_state, due_at = l.final_due_at, waits_for = l.final_waits_for, unknown_at = null,
-        claimed_at = clock_timestamp()
+    set state = l.state, due_at = l.due_at, waits_for = l.waits_for, unknown_at = null,
+        claim = d.claim + (l.state = 'claimed')::int, claimed_at = clock_timestamp(),
+        answer_by = case when l.state = 'claimed' then clock_timestamp() + $4 end
     from limited l where d.id = l.id
-    returning d.id, d.lane, d.state, d.address_kind, d.address_index, d.address_sealed, d.attempt, d.asked_at,
+    returning d.id, d.lane, d.state, d.address_kind, d.address_index, d.address_sealed, d.attempt, d.claim, d.asked_at,
         d.expires_at, l.content, l.broadcast
 ), counted as (
     insert into dispatcher.broadcast_count as n (broadcast, state, slot, deliveries)
@@ -100,52 +89,38 @@ with candidate as (
     ) as moved group by broadcast, state having sum(deliveries) <> 0 order by broadcast, state
     on conflict (broadcast, state, slot) do update set deliveries = n.deliveries + excluded.deliveries
 )
-select id, lane::text, address_kind, address_index, address_sealed, attempt, asked_at, expires_at, content::text
+select id, lane::text, address_kind, address_index, address_sealed, attempt, claim, asked_at, expires_at, content::text
 from changed where state = 'claimed'
 """
-
-# A person counts once in 24 hours, at the latest minute: the earlier minute has one less.
-REACHED = """
-with person as (
-    select distinct unnest($1::bytea[]) as address_index
-), moved as (
-    select r.minute, -count(*) as people from dispatcher.reached r join person using (address_index) group by r.minute
-    union all select date_trunc('minute', clock_timestamp()), count(*) from person
-), noted as (
-    insert into dispatcher.reached (address_index, minute)
-    select address_index, date_trunc('minute', clock_timestamp()) from person
-    on conflict (address_index) do update set minute = excluded.minute
+CLAIM_DUE = _CLAIM_DUE.format(limited=_UNLIMITED)
+CLAIM_DUE_LIMITED = _CLAIM_DUE.format(
+    limited=_LIMITED.format(number="$5", columns="j.id, j.claim, j.address_index, j.broadcast, j.content")
 )
-insert into dispatcher.reached_minute as m (minute, people)
-select minute, sum(people) from moved group by minute
-on conflict (minute) do update set people = m.people + excluded.people
-"""
 
-SENT_THIS_MONTH = """
-insert into dispatcher.sent_month as s (month, messages) values (dispatcher.this_month(), $1)
-on conflict (month) do update set messages = s.messages + excluded.messages
-"""
-
-SUPPRESS = """
+_SUPPRESS = """
 insert into dispatcher.suppression as s (subscriber, topic, sequence)
 select subscriber, topic, max(sequence)
-from unnest($1::uuid[], $2::text[], $3::int[]) as w (subscriber, topic, sequence)
+from unnest({subscribers}::uuid[], {topics}::text[], {sequences}::int[]) as w (subscriber, topic, sequence)
 group by subscriber, topic order by subscriber, topic
 on conflict (subscriber, topic) do update set
     sequence = greatest(s.sequence, excluded.sequence), suppressed_at = excluded.suppressed_at
 where s.sequence < excluded.sequence
 """
+SUPPRESS = _SUPPRESS.format(subscribers="$1", topics="$2", sequences="$3")
 
-CLAIM_REPLIES = """
-with candidate as (
+# What replies withdraw is suppressed by the statement that claims them: neither is there without the other.
+CLAIM_REPLIES = f"""
+with suppressed as ({_SUPPRESS.format(subscribers="$9", topics="$10", sequences="$11")}
+), candidate as (
     select * from unnest($1::uuid[], $2::text[], $3::bytea[], $4::bytea[], $5::text[], $6::timestamptz[],
         $7::timestamptz[]) as c (id, kind, index, sealed, content, asked_at, expires_at)
 ), inserted as (
-    insert into dispatcher.delivery (id, source, lane, state, address_kind, address_index, address_sealed, content,
-        asked_at, expires_at)
+    insert into dispatcher.delivery (id, source, lane, state, claim, address_kind, address_index, address_sealed,
+        content, asked_at, expires_at, answer_by)
     select id, id, 'reply', case when expires_at <= clock_timestamp() then 'expired' else 'claimed' end
             ::dispatcher.delivery_state,
-        kind, index, sealed, content::jsonb, asked_at, expires_at
+        1, kind, index, sealed, content::jsonb, asked_at, expires_at,
+        case when expires_at > clock_timestamp() then clock_timestamp() + $8 end
     from candidate
     on conflict do nothing
     returning id, state
@@ -155,23 +130,22 @@ select id from inserted where state = 'claimed'
 
 CLAIM_DUE_REPLIES = """
 with due as (
-    select id from dispatcher.delivery
-    where state = 'waiting' and lane = 'reply' and due_at <= clock_timestamp() and subscriber is null
+    select id, expires_at <= clock_timestamp() as is_late from dispatcher.delivery
+    where lane = 'reply' and due_at <= clock_timestamp() and subscriber is null
     order by due_at limit $1 for update skip locked
 ), changed as (
     update dispatcher.delivery d
-    set state = case when d.expires_at <= clock_timestamp() then 'expired' else 'claimed' end
-            ::dispatcher.delivery_state,
-        due_at = null, waits_for = null, unknown_at = null, claimed_at = clock_timestamp()
+    set state = case when is_late then 'expired' else 'claimed' end::dispatcher.delivery_state,
+        claim = d.claim + 1, due_at = null, waits_for = null, unknown_at = null, claimed_at = clock_timestamp(),
+        answer_by = case when not is_late then clock_timestamp() + $2 end
     from due where d.id = due.id
     returning d.*
 )
-select id, lane::text, address_kind, address_index, address_sealed, attempt, asked_at, expires_at, content::text
+select id, lane::text, address_kind, address_index, address_sealed, attempt, claim, asked_at, expires_at, content::text
 from changed where state = 'claimed'
 """
 
 DUE_LANES = """
 select lane::text from unnest(enum_range(null::dispatcher.lane)) as l (lane)
-where exists (
-    select from dispatcher.delivery d where d.state = 'waiting' and d.lane = l.lane and d.due_at <= clock_timestamp())
+where exists (select from dispatcher.delivery d where d.lane = l.lane and d.due_at <= clock_timestamp())
 """

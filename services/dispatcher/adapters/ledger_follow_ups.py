@@ -41,8 +41,8 @@ with found as (
         case when v.state = 'claimed' then 'waiting' else v.state end, f.address_kind,
         case when v.state in ('claimed', 'waiting') then f.address_index else '' end,
         case when v.state in ('claimed', 'waiting') then f.address_sealed else '' end, b.published_at, b.expires_at,
-        case v.state when 'claimed' then clock_timestamp() when 'waiting' then v.due_at end,
-        case when v.state = 'waiting' then v.waits_for end
+        case v.state when 'claimed' then clock_timestamp() else v.due_at end,
+        case v.state when 'claimed' then 'rate' else v.waits_for end
     from found f, dispatcher.broadcast b, dispatcher.judge(b, f.subscriber, f.sequence, null) v
     where b.id = $1
     on conflict do nothing

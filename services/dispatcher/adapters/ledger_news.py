@@ -15,21 +15,22 @@ counted as (
 )
 """
 
-# A result of ours. A status may have come first, or the row been given to another attempt: then only the proof
-# of acceptance counts.
+# A result of ours counts only for the claim that it is of; else the row is somebody else's by now. An acceptance
+# always counts, unless Meta has reported that very message as failed.
 RECORD = f"""
 with news as (
-    select id as news_id, state::dispatcher.delivery_state, message_key, error_code, due_at, attempt, attempted,
-        waits_for
+    select id as news_id, state::dispatcher.delivery_state, message_key, error_code, due_at, claim, attempted,
+        waits_for::dispatcher.wait_cause
     from unnest($1::uuid[], $2::text[], $3::bytea[], $4::int[], $5::timestamptz[], $6::int[], $7::bool[], $8::text[])
-        as r (id, state, message_key, error_code, due_at, attempt, attempted, waits_for)
+        as r (id, state, message_key, error_code, due_at, claim, attempted, waits_for)
 ), locked as (
-    select d.id, d.state as old_state, d.attempt as old_attempt
+    select d.id, d.state as old_state, d.claim as newest_claim, d.failed_keys
     from dispatcher.delivery d join news on news_id = d.id order by d.id for update of d
 ), judged as (
     select l.id, l.old_state, n.*, case
+        when n.state = 'accepted' and n.message_key = any(l.failed_keys) then l.old_state
         when n.state = 'accepted' then dispatcher.advance(l.old_state, n.state)
-        when n.attempt <> l.old_attempt then l.old_state
+        when n.claim <> l.newest_claim then l.old_state
         when l.old_state = 'claimed' or l.old_state = 'unknown' and n.state <> 'unknown' then n.state
         else l.old_state end as new_state
     from locked l join news n on l.id = n.news_id
@@ -40,11 +41,13 @@ with news as (
         error_code = coalesce(j.error_code, d.error_code),
         due_at = case when j.new_state = 'waiting' then j.due_at end,
         waits_for = case when j.new_state = 'waiting' then j.waits_for end,
+        answer_by = null,
         unknown_at = case when j.new_state = 'unknown' then clock_timestamp() end,
         attempt = d.attempt + case when j.attempted and j.new_state = 'waiting' then 1 else 0 end,
         accepted_at = case when j.state = 'accepted' then clock_timestamp() else d.accepted_at end,
-        content = case when j.new_state in ('waiting', 'unknown', 'claimed') then d.content end
-    from judged j where d.id = j.id
+        content = case when j.new_state in ('waiting', 'unknown') then d.content end
+    from judged j where d.id = j.id and (j.new_state <> j.old_state
+        or j.state = 'accepted' and d.message_key is null and j.new_state in ('accepted', 'sent', 'delivered', 'read'))
     returning d.id, d.source, d.subscriber, d.error_code, j.old_state, j.new_state
 ), refused as (
     insert into dispatcher.refusal (delivery, subscriber, code)
@@ -55,20 +58,27 @@ with news as (
 select count(*) from changed
 """
 
-# A failure that Meta reports later counts for the attempt whose message it names, and once. One that may pass
-# gives the delivery another attempt, as long as `attempts` allows.
+# A failure that Meta reports later counts for the message that it names, and once: for the row's own, or for the only
+# one that the row can have. What Meta said of a failed message before counts no more. A failure that may pass gives the
+# delivery another attempt, as long as `attempts` allows, and a broadcast that has finished goes on.
 APPLY_STATUSES = f"""
 with news as (
-    select id, state::dispatcher.delivery_state, message_key, error_code, attempts, due_at, waits_for
+    select id, state::dispatcher.delivery_state, message_key, error_code, attempts, due_at,
+        waits_for::dispatcher.wait_cause
     from unnest($1::uuid[], $2::text[], $3::bytea[], $4::int[], $5::int[], $6::timestamptz[], $7::text[])
         as r (id, state, message_key, error_code, attempts, due_at, waits_for)
 ), locked as (
-    select d.id, d.state as old_state, d.attempt, d.message_key as old_key, d.failed_key, d.claimed_at,
-        d.subscriber is not null or d.content is not null as can_be_sent_again
+    select d.id, d.state as old_state, d.attempt, d.message_key as old_key, d.failed_keys, d.resends,
+        d.subscriber is not null or d.content is not null as can_be_sent_again,
+        -- Only a status of the newest message tells how far the stream is.
+        case when coalesce(d.message_key = news.message_key, d.claim = 1) then d.claimed_at end as through
     from dispatcher.delivery d join news using (id) order by d.id for update of d
 ), judged as (
     select l.id, l.old_state, n.message_key, n.error_code, n.due_at, n.waits_for, case
-        when n.state = 'failed' and (l.old_key <> n.message_key or l.failed_key = n.message_key) then l.old_state
+        when n.state not in ('delivered', 'read') and n.message_key = any(l.failed_keys) then l.old_state
+        when n.state = 'failed' and not coalesce(
+            l.old_key = n.message_key, l.old_state in ('claimed', 'unknown', 'accepted', 'sent') and l.resends = 0
+        ) then l.old_state
         when n.state = 'failed' and l.old_state in ('claimed', 'unknown', 'accepted', 'sent') and l.attempt < n.attempts
             and l.can_be_sent_again
         then 'waiting'
@@ -78,11 +88,13 @@ with news as (
     update dispatcher.delivery d
     set state = j.new_state,
         message_key = case when j.new_state = 'waiting' then null else coalesce(d.message_key, j.message_key) end,
-        failed_key = case when j.new_state in ('waiting', 'failed') then j.message_key else d.failed_key end,
+        failed_keys = case when j.new_state in ('waiting', 'failed') then d.failed_keys || j.message_key
+            else d.failed_keys end,
         error_code = case when j.new_state in ('waiting', 'failed') then coalesce(j.error_code, d.error_code) end,
         attempt = d.attempt + case when j.new_state = 'waiting' then 1 else 0 end,
         due_at = case when j.new_state = 'waiting' then j.due_at end,
         waits_for = case when j.new_state = 'waiting' then j.waits_for end,
+        answer_by = null,
         unknown_at = null,
         content = case when j.new_state = 'waiting' then d.content end,
         accepted_at = coalesce(d.accepted_at, clock_timestamp())
@@ -93,30 +105,30 @@ with news as (
     select id, subscriber, error_code from changed
     where subscriber is not null and new_state = 'failed' and error_code = any($9::int[])
     on conflict do nothing
+), continued as (
+    update dispatcher.broadcast b set finished_at = null
+    where b.finished_at is not null and b.id in (
+        select source from changed where new_state = 'waiting' and subscriber is not null)
+), streamed as (
+    insert into dispatcher.status_stream as s (number, seen_at, through)
+    select $10, clock_timestamp(), max(through) from locked
+    having max(through) > coalesce((
+        select max(t.through) from dispatcher.status_stream t
+        where t.number = $10 and t.seen_at > clock_timestamp() - interval '250 milliseconds'), '-infinity')
+    on conflict do nothing
 ), {_COUNTED.format(slot="$8")}
-select (select count(*) from changed) as changed, (select count(*) from locked) as matched,
-    (select max(claimed_at) from locked) as through
-"""
-
-MARK_STREAM = """
-insert into dispatcher.status_stream (number, seen_at, through)
-select $1, clock_timestamp(), $2
-where not exists (
-    select from dispatcher.status_stream
-    where number = $1 and seen_at > clock_timestamp() - interval '250 milliseconds' and through >= $2)
-on conflict do nothing
+select (select count(*) from changed) as changed, (select count(*) from locked) as matched
 """
 
 MARK_UNKNOWN = f"""
 with lost as (
-    select id from dispatcher.delivery
-    where state = 'claimed' and claimed_at < clock_timestamp() - make_interval(secs => $1)
-    order by id limit 1000 for update skip locked
+    select id from dispatcher.delivery where answer_by <= clock_timestamp() order by id limit 1000
+    for update skip locked
 ), changed as (
-    update dispatcher.delivery d set state = 'unknown', unknown_at = clock_timestamp()
+    update dispatcher.delivery d set state = 'unknown', unknown_at = clock_timestamp(), answer_by = null
     from lost where d.id = lost.id
     returning d.id, d.source, d.subscriber, 'claimed'::dispatcher.delivery_state as old_state, d.state as new_state
-), {_COUNTED.format(slot="$2")}
+), {_COUNTED.format(slot="$1")}
 select count(*) from changed
 """
 
@@ -128,13 +140,13 @@ with passed as (
     where number = $1 and seen_at < clock_timestamp() - make_interval(secs => $2)
 ), absent as (
     select d.id from dispatcher.delivery d, passed
-    where d.state = 'unknown' and d.resends < $5
+    where d.unknown_at is not null and d.resends < $5
         and d.claimed_at + make_interval(secs => $3) < passed.through
         and d.claimed_at < clock_timestamp() - make_interval(secs => $2)
     order by d.id limit 1000 for update of d skip locked
 ), changed as (
     update dispatcher.delivery d
-    set state = 'waiting', due_at = clock_timestamp(), unknown_at = null, resends = d.resends + 1,
+    set state = 'waiting', due_at = clock_timestamp(), waits_for = 'rate', unknown_at = null, resends = d.resends + 1,
         attempt = d.attempt + 1
     from absent where d.id = absent.id
     returning d.id, d.source, d.subscriber, 'unknown'::dispatcher.delivery_state as old_state, d.state as new_state
@@ -144,32 +156,47 @@ select count(*) from changed
 
 CANCEL = "insert into dispatcher.cancellation (broadcast, reason) values ($1, $2) on conflict do nothing"
 
-# Whoever moves `progressed_at` on tells the world; the others find nothing.
+# Whoever moves `progressed_at` on tells the world; the others find nothing. What has not changed is told once in a
+# minute. An outcome that is still unknown when nothing can prove it any more, $1 seconds after the expiry, stays so.
 PROGRESS = """
-with told as (
-    update dispatcher.broadcast b set progressed_at = clock_timestamp()
-    where b.id in (
-        select id from dispatcher.broadcast
-        where finished_at is null and progressed_at < clock_timestamp() - interval '1 second'
-        for update skip locked)
-    returning b.id, b.audience
+with counted as (
+    select b.id, coalesce(jsonb_object_agg(n.state, n.deliveries) filter (where n.state is not null), '{}')
+        || jsonb_build_object('audience', b.audience) as progress
+    from dispatcher.broadcast b left join lateral (
+        select c.state, sum(c.deliveries)::int as deliveries from dispatcher.broadcast_count c
+        where c.broadcast = b.id group by c.state having sum(c.deliveries) <> 0
+    ) n on true
+    where b.finished_at is null and b.progressed_at < clock_timestamp() - interval '1 second'
+    group by b.id
+), told as (
+    update dispatcher.broadcast b set progressed_at = clock_timestamp(), progress = c.progress
+    from counted c
+    where b.id = c.id and b.progressed_at < clock_timestamp() - interval '1 second'
+        and (b.progress is distinct from c.progress or b.progressed_at < clock_timestamp() - interval '1 minute'
+            or b.expires_at < clock_timestamp() - make_interval(secs => $1))
+    returning b.id, b.audience, b.progress, b.expires_at < clock_timestamp() - make_interval(secs => $1) as is_over
 )
-select t.id, t.audience, n.state::text, sum(n.deliveries)::int as deliveries
-from told t left join dispatcher.broadcast_count n on n.broadcast = t.id
-group by t.id, t.audience, n.state order by t.id
+select t.id, t.audience, t.is_over, s.key as state, s.value::int as deliveries
+from told t left join lateral jsonb_each_text(t.progress) s on s.key <> 'audience' order by t.id
 """
 
 COURSE = """
-select b.id, b.audience, n.state::text, sum(n.deliveries)::int as deliveries,
+select b.id, b.audience, b.finished_at is not null as is_over, n.state::text, sum(n.deliveries)::int as deliveries,
     (select x.reason from dispatcher.cancellation x where x.broadcast = b.id) as cancelled
 from dispatcher.broadcast b left join dispatcher.broadcast_count n on n.broadcast = b.id
 where b.id = $1
 group by b.id, b.audience, n.state
 """
 
-FINISH = "update dispatcher.broadcast set finished_at = clock_timestamp() where id = $1 and finished_at is null"
+FINISH = """
+update dispatcher.broadcast set finished_at = clock_timestamp()
+where id = $1 and finished_at is null and not exists (
+    select from dispatcher.broadcast_count n where n.broadcast = $1 and n.state in ('waiting', 'claimed')
+    having sum(n.deliveries) <> 0)
+"""
 
-# Recipients that have no final news yet, and those of ended broadcasts that have no row at all.
+# Recipients that have no final news yet, those of ended broadcasts that have no row at all, and since when the first
+# delivery that is due has been.
 OUTSTANDING = """
 with counted as (
     select b.id, b.lane, b.expanded, b.audience,
@@ -179,15 +206,23 @@ with counted as (
     from dispatcher.broadcast b left join dispatcher.broadcast_count n on n.broadcast = b.id
     where b.finished_at is null or b.finished_at > clock_timestamp() - interval '1 hour'
     group by b.id
-), alone as (
-    select count(*) filter (where state = 'waiting' and lane = 'reply') as waiting,
-        coalesce(extract(epoch from clock_timestamp() - min(unknown_at)), 0)::float8 as unknown_seconds
-    from dispatcher.delivery where state = 'unknown' or state = 'waiting' and lane = 'reply'
+), by_lane as (
+    select lane, sum(expanded - settled) as waiting,
+        sum(abs(coalesce(audience, expanded) - known)) filter (where ended) as unaccounted
+    from counted group by lane
 )
-select 'reply' as lane, waiting, 0 as unaccounted, unknown_seconds from alone
-union all
-select lane::text, sum(expanded - settled), sum(abs(coalesce(audience, expanded) - known)) filter (where ended), 0
-from counted group by lane
+select l.lane::text, case when l.lane = 'reply'
+        then (select count(*) from dispatcher.delivery d where d.lane = 'reply' and d.due_at is not null)
+        else coalesce(c.waiting, 0) end::int as waiting,
+    coalesce(c.unaccounted, 0)::int as unaccounted,
+    coalesce(extract(epoch from clock_timestamp() - (
+        select min(d.due_at) from dispatcher.delivery d where d.lane = l.lane and d.due_at <= clock_timestamp()
+    )), 0)::float8 as overdue_seconds,
+    coalesce(extract(epoch from clock_timestamp() - (
+        select min(d.unknown_at) from dispatcher.delivery d where d.unknown_at is not null
+    )), 0)::float8 as unknown_seconds,
+    (select r.held_reason is not null from dispatcher.rate r where r.number = $1) as held
+from unnest(enum_range(null::dispatcher.lane)) as l (lane) left join by_lane c on c.lane = l.lane
 """
 
 UNTOLD_REFUSALS = """
@@ -195,11 +230,7 @@ select delivery, subscriber, code from dispatcher.refusal where told_at is null 
 """
 REFUSALS_TOLD = "update dispatcher.refusal set told_at = clock_timestamp() where delivery = any($1::uuid[])"
 
-HOLD_TEMPLATE = "insert into dispatcher.template_hold (template, reason) values ($1, $2) on conflict do nothing"
-RELEASE_TEMPLATE = "delete from dispatcher.template_hold where template = $1"
-WAKE_TEMPLATE = """
-update dispatcher.delivery d set due_at = clock_timestamp()
-from dispatcher.broadcast b
-where b.id = d.source and b.template = $1 and d.state = 'waiting' and d.due_at = 'infinity'
-    and d.waits_for = 'template'
+HOLD_TEMPLATE = """
+insert into dispatcher.template_hold (template, reason) values ($1, $2) on conflict do nothing returning true
 """
+RELEASE_TEMPLATE = "delete from dispatcher.template_hold where template = $1"

@@ -1,6 +1,5 @@
 """From our values to the ledger's columns, and from its rows to our values."""
 
-import asyncio
 from collections.abc import Iterable, Sequence
 from datetime import datetime, time, timedelta
 from typing import Any
@@ -12,9 +11,10 @@ import msgspec
 from services.dispatcher.domain.answers import Record
 from services.dispatcher.domain.content import reply_body
 from services.dispatcher.domain.states import State
-from services.dispatcher.ports import Batch, Claim, Origin, Progress, StatusNews
+from services.dispatcher.ports import Batch, Claim, Progress, StatusNews
 from shared.contracts.dispatch import PermittedHours, Recipient, ReplyRequested, Withdrawal
 from shared.contracts.message import Address, AddressKind, Lane
+from shared.runtime.clock import Instant
 
 
 def as_json(value: object) -> str:
@@ -31,14 +31,6 @@ def recipient_columns(recipients: Sequence[Recipient]) -> tuple[list[Any], ...]:
         [recipient.address.index for recipient in recipients],
         [recipient.address.sealed for recipient in recipients],
     )
-
-
-def claimed_indexes(
-    rows: Sequence[asyncpg.Record], ids: Sequence[UUID], recipients: Sequence[Recipient]
-) -> list[bytes]:
-    """The address indexes of those recipients that were claimed."""
-    mine = {row["id"] for row in rows}
-    return [one.address.index for delivery, one in zip(ids, recipients, strict=True) if delivery in mine]
 
 
 def timing(
@@ -81,7 +73,7 @@ def record_columns(records: Sequence[Record]) -> tuple[list[Any], ...]:
         [record.message_key for record in records],
         [record.error_code for record in records],
         [record.due_at for record in records],
-        [record.attempt for record in records],
+        [record.claim for record in records],
         [record.attempted for record in records],
         [record.waits_for for record in records],
     )
@@ -100,7 +92,7 @@ def news_columns(news: Sequence[StatusNews]) -> tuple[list[Any], ...]:
     )
 
 
-def batch_claim(batch: Batch, delivery: UUID, address: Address, claimed_at: float) -> Claim:
+def batch_claim(batch: Batch, delivery: UUID, address: Address, claimed_at: Instant) -> Claim:
     """A recipient that is ours to send to."""
     return Claim(
         delivery=delivery,
@@ -111,11 +103,10 @@ def batch_claim(batch: Batch, delivery: UUID, address: Address, claimed_at: floa
         asked_at=batch.message.published_at,
         expires_at=batch.message.expires_at,
         claimed_at=claimed_at,
-        origin=batch.origin,
     )
 
 
-def reply_claim(origin: Origin, reply: ReplyRequested, asked_at: datetime) -> Claim:
+def reply_claim(reply: ReplyRequested, asked_at: datetime, claimed_at: Instant) -> Claim:
     """A reply that is ours to send if the ledger lets us."""
     return Claim(
         delivery=reply.reply,
@@ -125,12 +116,11 @@ def reply_claim(origin: Origin, reply: ReplyRequested, asked_at: datetime) -> Cl
         attempt=1,
         asked_at=asked_at,
         expires_at=reply.expires_at,
-        claimed_at=asyncio.get_running_loop().time(),
-        origin=origin,
+        claimed_at=claimed_at,
     )
 
 
-def due_claim(row: asyncpg.Record, claimed_at: float) -> Claim:
+def due_claim(row: asyncpg.Record, claimed_at: Instant) -> Claim:
     """A row that has waited and is ours now."""
     kind = AddressKind(row["address_kind"])
     return Claim(
@@ -142,13 +132,16 @@ def due_claim(row: asyncpg.Record, claimed_at: float) -> Claim:
         asked_at=row["asked_at"],
         expires_at=row["expires_at"],
         claimed_at=claimed_at,
+        number=row["claim"],
     )
 
 
 def progress_of(rows: Sequence[asyncpg.Record]) -> Progress:
-    """The counters of one broadcast; it has finished when nobody waits or is unknown."""
+    """The counters of one broadcast; it has finished when nobody waits, or is unknown as long as that can change."""
     states = {State(row["state"]): row["deliveries"] for row in rows if row["deliveries"]}
     audience = rows[0]["audience"]
     settled = sum(states.values()) - sum(states.get(state, 0) for state in (State.WAITING, State.CLAIMED))
     unknown = states.get(State.UNKNOWN, 0)
-    return Progress(rows[0]["id"], audience, states, finished=audience == settled and not unknown)
+    return Progress(
+        rows[0]["id"], audience, states, finished=audience == settled and (not unknown or rows[0]["is_over"])
+    )

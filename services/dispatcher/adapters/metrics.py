@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from datetime import datetime
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Enum, Gauge, Histogram
 
-from services.dispatcher.domain.answers import Accepted, Answer, Expired, NoAnswer, NotSent, Refused
+from services.dispatcher.domain.answers import Accepted, Answer, Expired, NoAnswer, Refused
 from services.dispatcher.domain.errors import Remedy, rule_for
 from services.dispatcher.domain.news import News
 from services.dispatcher.domain.pacing import Lease
@@ -36,7 +36,7 @@ _FIELDS = frozenset(
 class Metrics:
     """Implements the handlers' Meter. Labels are words of our own code, never what somebody sent us."""
 
-    def __init__(self, registry: CollectorRegistry, *, limit: float) -> None:
+    def __init__(self, registry: CollectorRegistry, *, limit: float, max_requests: int = 0) -> None:
         self._registry = registry
         self.sends = self._counter("sends", "Attempts to send, by lane and result", "lane", "result")
         self.send_seconds = self._histogram("send_seconds", "From request to answer", _SEND_BUCKETS)
@@ -53,7 +53,23 @@ class Metrics:
         self.lease_wait = self._histogram("lease_wait_seconds", "Wait for a lease's moment", _SEND_BUCKETS)
         self.rate_permitted = self._gauge("rate_permitted", "Messages a second that are permitted now")
         self.rate_limit = self._gauge("rate_limit", "Meta's limit in messages a second")
-        self.held = self._gauge("held", "1 while the sender is held: nothing but a try in a while is sent")
+        self.held = self._gauge("held", "1 while the sender is held: one message in 30 s is tried, nothing else sent")
+        self.unreachable_seconds = self._gauge(
+            "meta_unreachable_seconds", "For how long this replica has had no word of Meta's; 0 while Meta answers"
+        )
+        self.bound = Enum(
+            f"{_PREFIX}_send_bound_by",
+            "What bounds sending: the rate, requests in flight, nothing to send, or a pause",
+            states=["rate", "requests", "work", "pause"],
+            registry=registry,
+        )
+        self.max_requests = self._gauge("max_requests_in_flight", "Requests to Meta that may be in flight at once")
+        self.lane_oldest = self._gauge(
+            "lane_oldest_seconds", "How long the first of a lane has waited, on the broker or since it was due", "lane"
+        )
+        self.refused_rows = self._counter(
+            "refused_rows", "Results and statuses that the database refused, each left out alone", "kind"
+        )
         self.unknown_outcomes = self._counter(
             "unknown_outcomes", "Claims without an answer: found, sent again", "event"
         )
@@ -68,12 +84,15 @@ class Metrics:
         self.kept_oldest = self._gauge("kept_oldest_seconds", "Age of the oldest that is kept", "kind")
         self.forgotten = self._counter("forgotten_rows", "What retention ended, by kind", "kind")
         self.rate_limit.set(limit)
+        self.max_requests.set(max_requests)
         # Looked up once: finding a child by its labels costs more than counting.
         self._sends = {(lane, result): self.sends.labels(lane.value, result) for lane in Lane for result in _RESULTS}
         self._ways = {lane: self.way_seconds.labels(lane.value) for lane in Lane}
         for lane in Lane:
             self.waiting.labels(lane.value).set(0)
-        for reason in ("late", "full", "nothing"):
+        for kind in ("result", "status"):
+            self.refused_rows.labels(kind)
+        for reason in ("late", "connecting", "nothing", "pause"):
             self.lost_slots.labels(reason)
         for news in News:
             self.account_news.labels(news.value)
@@ -104,7 +123,6 @@ class Metrics:
         self.leased_slots.inc(lease.slots)
         self.lease_wait.observe(wait_seconds)
         self.rate_permitted.set(0 if lease.held else 1 / lease.spacing)
-        self.held.set(1 if lease.held else 0)
 
     def lost(self, reason: str) -> None:
         self.lost_slots.labels(reason).inc()
@@ -116,11 +134,24 @@ class Metrics:
         self.unknown_outcomes.labels("found").inc(marked)
         self.unknown_outcomes.labels("sent_again").inc(released)
 
-    def outstanding(self, outstanding: Outstanding) -> None:
+    def outstanding(self, outstanding: Outstanding, lane_seconds: Mapping[Lane, float]) -> None:
         for lane in Lane:
             self.waiting.labels(lane.value).set(outstanding.waiting.get(lane, 0))
+            self.lane_oldest.labels(lane.value).set(lane_seconds.get(lane, 0.0))
+        self.held.set(1 if outstanding.held else 0)
+        if outstanding.held:
+            self.rate_permitted.set(0)
         self.unaccounted.set(outstanding.unaccounted)
         self.unknown_age.set(outstanding.unknown_seconds)
+
+    def bound_by(self, what: str) -> None:
+        self.bound.state(what)
+
+    def unreachable(self, seconds: float) -> None:
+        self.unreachable_seconds.set(seconds)
+
+    def unrecorded(self, kind: str) -> None:
+        self.refused_rows.labels(kind).inc()
 
     def show_kept(self, ages: Mapping[str, float]) -> None:
         """After a round of retention."""
@@ -143,9 +174,9 @@ def _result(answer: Answer) -> str:
             return "accepted"
         case Refused():
             return rule_for(answer.code, answer.http_status).remedy.value
-        case NotSent():
-            return "not_sent"
         case NoAnswer():
             return "unknown"
         case Expired():
             return "expired"
+        case _:
+            return "not_sent"

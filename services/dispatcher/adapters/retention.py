@@ -40,6 +40,7 @@ def rules(keep_days: int) -> Mapping[str, Kept]:
     """Every kind of data that is not kept for ever; of deliveries whole weeks are counted, and stragglers."""
     kept = timedelta(days=keep_days)
     return {
+        "waiting_delivery": Kept(kept, "select dispatcher.end_old_waiting($1, $2::integer)"),
         "deliveries_week": Kept(kept, _WEEKS, _OLDEST_WEEK),
         "stray_delivery": Kept(kept, "select dispatcher.delete_old_strays($1, $2::integer)"),
         "reply_address": Kept(REPLY_ADDRESS_KEPT, _REPLY_ADDRESSES, _OLDEST_REPLY_ADDRESS),

@@ -4,8 +4,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from services.dispatcher.domain.errors import Remedy, pause_seconds, rule_for
+from services.dispatcher.domain.errors import MAX_RETRY_SECONDS, Remedy, pause_seconds, rule_for
 from services.dispatcher.domain.states import State
+
+# What is not sent for a reason of ours or of the network's waits so long, in seconds.
+NOT_META_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -26,17 +29,41 @@ class Refused:
 
 @dataclass(frozen=True)
 class NotSent:
-    """Nothing was written to Meta: the connection failed before, the slot was missed, or we are stopping."""
+    """Nothing was written to Meta: the claim was too old, or we are stopping."""
 
     reason: str
     seconds: float = 0.0
 
 
 @dataclass(frozen=True)
-class NoAnswer:
-    """The request was written and no answer came. Meta may have the message."""
+class ConnectedLate:
+    """Nothing was written: a connection had to be opened, and its slot was over. The next message can use it."""
+
+
+@dataclass(frozen=True)
+class Unreachable:
+    """Nothing was written: no connection could be opened, or we cannot decrypt the address."""
 
     reason: str
+    seconds: float = NOT_META_SECONDS
+
+
+@dataclass(frozen=True)
+class NotMeta:
+    """An answer that is not Meta's and shows that Meta does not have the message, such as a proxy's page."""
+
+    http_status: int
+
+
+@dataclass(frozen=True)
+class NoAnswer:
+    """The request was written and no answer of Meta's came. Meta may have the message.
+
+    `foreign` is set if something else answered.
+    """
+
+    reason: str
+    foreign: bool = False
 
 
 @dataclass(frozen=True)
@@ -44,62 +71,64 @@ class Expired:
     """The moment to send had passed between the claim and the request."""
 
 
-Answer = Accepted | Refused | NotSent | NoAnswer | Expired
+Answer = Accepted | Refused | NotSent | ConnectedLate | Unreachable | NotMeta | NoAnswer | Expired
 
 
 @dataclass(frozen=True)
 class Record:
-    """One change of one ledger row, by its attempt number `attempt`.
+    """One change of one ledger row by the claim with this number; an older one changes nothing.
 
     `due_at` is set exactly if the state is waiting; `attempted` whether that counts as an attempt.
     """
 
     delivery: UUID
-    attempt: int
+    claim: int
     state: State
     message_key: bytes | None = None
     error_code: int | None = None
     due_at: datetime | None = None
     waits_for: str | None = None
-    attempted: bool = True
+    attempted: bool = False
 
 
 def record_of(
-    delivery: UUID, answer: Answer, *, attempt: int, now: datetime, jitter: float, key: bytes | None = None
+    delivery: UUID, answer: Answer, *, claim: int, attempt: int, now: datetime, jitter: float, key: bytes | None = None
 ) -> Record:
-    """What to record. `attempt` counts from 1, `key` is the keyed hash of the wamid."""
+    """Return what to record. `attempt` counts from 1, `key` is the keyed hash of the wamid."""
     match answer:
         case Accepted():
-            return Record(delivery, attempt, State.ACCEPTED, message_key=key)
+            return Record(delivery, claim, State.ACCEPTED, message_key=key)
         case NoAnswer():
-            return Record(delivery, attempt, State.UNKNOWN)
+            return Record(delivery, claim, State.UNKNOWN)
         case Expired():
-            return Record(delivery, attempt, State.EXPIRED)
-        case NotSent(_, seconds):
-            return Record(delivery, attempt, State.WAITING, due_at=now + timedelta(seconds=seconds), attempted=False)
+            return Record(delivery, claim, State.EXPIRED)
         case Refused():
-            return _refused(delivery, answer, attempt=attempt, now=now, jitter=jitter)
+            return _refused(delivery, answer, claim=claim, attempt=attempt, now=now, jitter=jitter)
+        case NotSent(_, seconds) | Unreachable(_, seconds):
+            due_at = now + timedelta(seconds=seconds)
+        case ConnectedLate():
+            due_at = now
+        case NotMeta():
+            due_at = now + timedelta(seconds=NOT_META_SECONDS)
+    return Record(delivery, claim, State.WAITING, due_at=due_at, waits_for="rate")
 
 
-def _refused(delivery: UUID, answer: Refused, *, attempt: int, now: datetime, jitter: float) -> Record:
+def _refused(delivery: UUID, answer: Refused, *, claim: int, attempt: int, now: datetime, jitter: float) -> Record:
     rule = rule_for(answer.code, answer.http_status)
     code = answer.code if answer.code is not None else answer.http_status
     if rule.remedy in (Remedy.SENDER, Remedy.TEMPLATE):
         # Nothing is wrong with this message. The sender or the template is held: it waits for its next turn.
-        return Record(
-            delivery, attempt, State.WAITING, error_code=code, due_at=now, waits_for=rule.remedy, attempted=False
-        )
+        return Record(delivery, claim, State.WAITING, error_code=code, due_at=now, waits_for=rule.remedy)
     slower = rule.remedy is Remedy.SLOWER
     if attempt >= rule.attempts and not slower:
-        return Record(delivery, attempt, State.FAILED, error_code=code)
-    seconds = max(pause_seconds(rule, attempt, jitter), answer.retry_after or 0.0)
-    due_at = now + timedelta(seconds=seconds)
+        return Record(delivery, claim, State.FAILED, error_code=code)
+    seconds = max(pause_seconds(rule, attempt, jitter), min(answer.retry_after or 0.0, MAX_RETRY_SECONDS))
     return Record(
         delivery,
-        attempt,
+        claim,
         State.WAITING,
         error_code=code,
-        due_at=due_at,
+        due_at=now + timedelta(seconds=seconds),
         waits_for=rule.remedy,
         attempted=not slower,
     )

@@ -37,6 +37,8 @@ class Rule:
 
 # Attempts count whatever they failed of, so the exponent ends where the pair limit itself has surely passed.
 LONGEST_PAIR_EXPONENT = 3
+# What Meta asks us to wait is believed up to here, in seconds.
+MAX_RETRY_SECONDS = 60.0
 LONG = 30  # with pauses of up to a minute, about 25 minutes
 _AGAIN, _SLOWER = Remedy.AGAIN, Remedy.SLOWER
 _DROP, _RECIPIENT, _TEMPLATE, _SENDER = Remedy.DROP, Remedy.RECIPIENT, Remedy.TEMPLATE, Remedy.SENDER

@@ -2,10 +2,12 @@
 
 import math
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 LEASE_SECONDS = 0.1
+# The oldest a claim may be when its message is written: a "Stop" may have been committed since.
+MAX_CLAIM_SECONDS = 1.0
 SHARE_OF_LIMIT = 0.995
 LOW_LIMIT = 20
 SHARE_OF_LOW_LIMIT = 0.94
@@ -82,7 +84,7 @@ def permitted_rate(limit: float) -> float:
     """Messages per second to plan for under Meta's limit.
 
     A second and LATE_SECONDS then hold no more than the limit, so single messages may come that much later than
-    planned; see `shift_after` for those that come later still. Below LOW_LIMIT the slots of a second are reserved
+    planned; see `dispatcher.shift` for those that come later still. Below LOW_LIMIT the slots of a second are reserved
     before those of the last one are used, so there is room for LATEST_SECONDS from the start.
     """
     return limit * (SHARE_OF_LIMIT if limit >= LOW_LIMIT else SHARE_OF_LOW_LIMIT)
@@ -91,24 +93,13 @@ def permitted_rate(limit: float) -> float:
 LATE_SECONDS = 1 / SHARE_OF_LIMIT - 1
 
 
-def shift_after(uses: Iterable[LateUse], begins: float, ends: float) -> float:
-    """By how many seconds the slots planned from `begins` until `ends` are used later, since others were late.
-
-    Of two slots that are the limit apart, the second then is a second after the first in spite of its lateness. What
-    is shifted is late itself, by FREE_SECONDS less; so lateness dies away and costs no rate. The rest of
-    LATE_SECONDS is for what happens on the way to Meta. The twin of `dispatcher.shift` in SQL.
-    """
-    before = [use.late for use in uses if use.starts <= ends - 1 and use.ends >= begins - 1 - use.late]
-    return max(0.0, max(before, default=0.0) - FREE_SECONDS)
-
-
 def lease_slots(rate: float, available: int) -> int:
     """How many slots to reserve: 100 ms worth at the most, and no more than there is to send."""
     return max(1, min(math.floor(rate * LEASE_SECONDS), available))
 
 
-def batches_in_hand(rate: float, recipients: int) -> int:
-    """How many batches of so many recipients to hold: what is sent until the first of them is on record."""
+def prefetched_batches(rate: float, recipients: int) -> int:
+    """Return how many batches of so many recipients to prefetch: what is claimed until the broker brings more."""
     return max(2, math.ceil(rate * BATCH_SECONDS / recipients))
 
 

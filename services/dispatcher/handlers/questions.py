@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 
-from services.dispatcher.handlers.upkeep import progress_event
+from services.dispatcher.handlers.maintenance import progress_event
 from services.dispatcher.ports import Ledger
 from shared.contracts.envelope import ContractError, decode
 from shared.contracts.events import BroadcastCancelled, NoticeAccepted

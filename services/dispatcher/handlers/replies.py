@@ -1,16 +1,18 @@
-"""The lane of replies: each message is one reply."""
+"""The lane of replies: each message is one reply, settled as soon as it is claimed."""
 
 from collections import deque
+from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
 import structlog
 
 from services.dispatcher.domain.content import ContentError, reply_body
-from services.dispatcher.ports import Claim, LaneMessage, LaneQueue, Ledger, Origin
+from services.dispatcher.handlers.bisection import store_bisected
+from services.dispatcher.ports import Claim, LaneMessage, LaneQueue, Ledger
 from shared.contracts.dispatch import ReplyRequested
 from shared.contracts.envelope import ContractError, read_data, read_envelope
-from shared.outcome import Dead, Done
+from shared.outcome import Dead, Done, InvalidDataError
 
 _log = structlog.get_logger()
 
@@ -18,7 +20,7 @@ _log = structlog.get_logger()
 class OpenedReply(NamedTuple):
     """A reply that has been read and not yet claimed. `asked_at` is when it was decided."""
 
-    origin: Origin
+    message: LaneMessage
     reply: ReplyRequested
     asked_at: datetime
 
@@ -35,41 +37,43 @@ class ReplyLane:
     def available(self) -> int:
         return len(self._opened) + self._queue.waiting
 
+    @property
+    def first(self) -> LaneMessage | None:
+        return self._opened[0].message if self._opened else None
+
     async def claim(self, wanted: int, ready: deque[Claim]) -> None:
         """Append claims of up to `wanted` replies; fewer if some were claimed before. Raises DependencyAway."""
-        await self._open(wanted)
-        taken = list(self._opened)[:wanted]
-        claims = await self._ledger.claim_replies(taken) if taken else []
-        for _ in taken:
-            self._opened.popleft()
-        ready.extend(claims)
-        await _settle(taken, claims)
-
-    async def _open(self, wanted: int) -> None:
-        self._opened = deque(opened for opened in self._opened if opened.origin.message.alive)
+        self._opened = deque(opened for opened in self._opened if opened.message.alive)
         while len(self._opened) < wanted and (message := self._queue.take()):
-            opened = await _read(message)
+            opened = await _open(message)
             if opened:
                 self._opened.append(opened)
 
+        async def claim(replies: Sequence[OpenedReply]) -> None:
+            ready.extend(await self._ledger.claim_replies([(one.reply, one.asked_at) for one in replies]))
+            for one in replies:
+                self._opened.remove(one)
+                await one.message.settle(Done())
 
-async def _read(message: LaneMessage) -> OpenedReply | None:
+        async def reject(opened: OpenedReply, error: InvalidDataError) -> None:
+            self._opened.remove(opened)
+            await _reject(opened.message, error)
+
+        if self._opened:
+            await store_bisected(list(self._opened)[:wanted], claim, reject)
+
+
+async def _open(message: LaneMessage) -> OpenedReply | None:
     try:
         envelope = read_envelope(message.body)
         reply = read_data(envelope, ReplyRequested)
         reply_body(reply.text, reply.buttons, reply.menu)
     except (ContractError, ContentError) as error:
-        _log.error("reply_unusable", problem=str(error))
-        await message.settle(Dead(str(error)))
+        await _reject(message, error)
         return None
-    return OpenedReply(Origin(message, exhausted=True), reply, envelope.time)
+    return OpenedReply(message, reply, envelope.time)
 
 
-async def _settle(taken: list[OpenedReply], claims: list[Claim]) -> None:
-    """Settle what needs no sending: it was claimed before, or has expired."""
-    claimed = {claim.delivery for claim in claims}
-    for opened in taken:
-        if opened.reply.reply in claimed:
-            opened.origin.open = 1
-        else:
-            await opened.origin.message.settle(Done())
+async def _reject(message: LaneMessage, error: Exception) -> None:
+    _log.error("reply_unusable", problem=str(error))
+    await message.settle(Dead(str(error)))

@@ -1,17 +1,23 @@
 """Meta's statuses: a group is one statement, in whatever order and however often they come."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
+import structlog
+
 from services.dispatcher.domain.errors import Remedy, pause_seconds, rule_for
 from services.dispatcher.domain.states import State, advance, status_state
+from services.dispatcher.handlers.bisection import store_bisected
 from services.dispatcher.ports import AppliedStatuses, Ledger, Meter, Retry, StatusNews
 from shared.contracts.envelope import ContractError, read_data, read_envelope
 from shared.contracts.inbound import DeliveryStatus, DeliveryStatuses
-from shared.outcome import Dead, Done, Outcome
+from shared.outcome import Dead, Done, InvalidDataError, Outcome
 
+_log = structlog.get_logger()
+
+MAX_CODE = 2**31 - 1
 PASSING = (Remedy.AGAIN, Remedy.SLOWER, Remedy.PAIR)
 
 
@@ -33,8 +39,15 @@ class StatusHandler:
         foreign = AppliedStatuses(unmatched=sum(1 for status in group.statuses if _news(status) is None))
         self._meter.statuses(foreign)
         if news:
-            self._meter.statuses(await self._ledger.apply_statuses(news))
+            await store_bisected(news, self._apply, self._reject)
         return Done()
+
+    async def _apply(self, news: Sequence[StatusNews]) -> None:
+        self._meter.statuses(await self._ledger.apply_statuses(news))
+
+    async def _reject(self, news: StatusNews, error: InvalidDataError) -> None:
+        _log.error("status_refused", delivery=str(news.delivery), state=news.state.value, problem=str(error))
+        self._meter.unrecorded("status")
 
 
 def fold(statuses: Iterable[DeliveryStatus]) -> list[StatusNews]:
@@ -74,7 +87,9 @@ def _news(status: DeliveryStatus) -> StatusNews | None:
     delivery = _delivery(status.delivery)
     if state is None or delivery is None:
         return None
-    return StatusNews(delivery, state, status.at, status.message_key, status.error_code)
+    code = status.error_code
+    bounded = None if code is None else max(-MAX_CODE, min(MAX_CODE, code))
+    return StatusNews(delivery, state, status.message_key, bounded)
 
 
 def _delivery(text: str | None) -> UUID | None:

@@ -9,7 +9,7 @@ import pytest
 
 from deploy.local.ports import LOOPBACK, reserved_ports
 from services.dispatcher.adapters.ledger import PostgresLedger
-from services.dispatcher.adapters.limiter import Limits, PostgresLimiter
+from services.dispatcher.adapters.rate_limiter import Limits, PostgresLimiter
 from services.dispatcher.domain.answers import Record
 from services.dispatcher.domain.states import State
 from services.dispatcher.ports import Claim
@@ -121,13 +121,13 @@ async def test_pause_and_resume_and_cancel(
     assert (await run(environment, "broadcasts", "resume", source)).status == 3
     paused = await run(environment, "broadcasts", "pause", source, "--reason", "Rückfrage")
     assert (paused.status, paused.output) == (0, f"paused: broadcast {source}\n")
-    await ledger.tidy(100)
+    await ledger.requeue_waiting(100)
     shown = (await run(environment, "broadcasts", "show", source, "--json")).json
     assert (shown["standing"], shown["reason"]) == ("paused", "Rückfrage")
     assert {"cause": "resume", "deliveries": 2, "due_at": None} in shown["waits"]
     assert (await run(environment, "broadcasts", "resume", source, "--json")).json["result"] == "resumed"
     assert (await run(environment, "broadcasts", "cancel", source, "--reason", "Irrtum")).status == 0
-    await ledger.tidy(100)
+    await ledger.requeue_waiting(100)
     assert (await books(environment, source))["cancelled"] == 2
     again = await run(environment, "broadcasts", "cancel", source, "--reason", "Irrtum")
     assert (again.status, again.complaint) == (3, "The broadcast was cancelled.\n")

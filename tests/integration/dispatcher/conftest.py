@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from services.dispatcher.adapters.ledger import PostgresLedger
-from services.dispatcher.adapters.limiter import Limits, PostgresLimiter
+from services.dispatcher.adapters.rate_limiter import Limits, PostgresLimiter
 from shared.database.pool import Database as Pool
 from shared.database.pool import open_database
 from tests.databases import Database

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 from services.dispatcher.domain.answers import Record
 from services.dispatcher.domain.content import template_body
 from services.dispatcher.domain.states import State
-from services.dispatcher.ports import Batch, Claim, Origin, StatusNews
+from services.dispatcher.ports import Batch, Claim, StatusNews
 from shared.contracts.dispatch import (
     BroadcastBatch,
     Recipient,
@@ -65,7 +65,7 @@ def batch_message(
 
 
 def in_hand(message: BroadcastBatch) -> Batch:
-    return Batch(Origin(Message()), message, template_body(message.template))
+    return Batch(message, template_body(message.template))
 
 
 def reply(withdrawal: Withdrawal | None = None, *, expires_in: float = 3600) -> ReplyRequested:
@@ -77,8 +77,9 @@ def reply(withdrawal: Withdrawal | None = None, *, expires_in: float = 3600) -> 
 
 def result(claim: Claim, state: State, *, seconds: float = 0, attempted: bool = True) -> Record:
     due_at = datetime.now(UTC) + timedelta(seconds=seconds) if state is State.WAITING else None
-    return Record(claim.delivery, claim.attempt, state, due_at=due_at, attempted=attempted)
+    waits_for = "again" if due_at else None
+    return Record(claim.delivery, claim.number, state, due_at=due_at, waits_for=waits_for, attempted=attempted)
 
 
 def news(delivery: UUID, state: State, key: bytes = b"k") -> StatusNews:
-    return StatusNews(delivery, state, datetime.now(UTC), key)
+    return StatusNews(delivery, state, key)

@@ -7,7 +7,7 @@ import asyncpg
 import pytest
 
 from services.dispatcher.adapters.account import PostgresAccount
-from services.dispatcher.adapters.limiter import Limits, PostgresLimiter
+from services.dispatcher.adapters.rate_limiter import Limits, PostgresLimiter
 from services.dispatcher.domain.news import News
 from services.dispatcher.handlers.account import AccountHandler
 from shared.contracts.envelope import encode

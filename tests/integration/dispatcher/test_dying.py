@@ -15,15 +15,15 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from services.dispatcher.adapters.ledger import PostgresLedger
-from services.dispatcher.adapters.limiter import Limits, PostgresLimiter
 from services.dispatcher.adapters.metrics import Metrics
+from services.dispatcher.adapters.rate_limiter import Limits, PostgresLimiter
 from services.dispatcher.domain.answers import Accepted, Answer
 from services.dispatcher.domain.states import State
 from services.dispatcher.handlers.lanes import Lanes
-from services.dispatcher.handlers.pump import Pump
 from services.dispatcher.handlers.recorder import Recorder
-from services.dispatcher.handlers.sending import Sender
-from services.dispatcher.ports import Claim, Graph, LaneMessage, Ledger, Limiter, StatusNews
+from services.dispatcher.handlers.send_loop import SendLoop
+from services.dispatcher.handlers.sender import Sender
+from services.dispatcher.ports import Claim, Graph, LaneMessage, Ledger, StatusNews
 from shared.contracts.dispatch import Withdrawal
 from shared.contracts.envelope import encode
 from shared.contracts.message import Lane, Message
@@ -86,15 +86,12 @@ class Meta:
     def __init__(self) -> None:
         self.accepted: Counter[UUID] = Counter()
 
-    async def send(self, claim: Claim) -> Answer:
+    async def send(self, claim: Claim, _: Callable[[], bool]) -> Answer:
         self.accepted[claim.delivery] += 1
         return Accepted(f"wamid.{claim.delivery}")
 
     def message_key(self, message_id: str) -> bytes:
         return message_id.encode()[-16:]
-
-    def slowest_connect(self) -> float:
-        return 0.0
 
 
 class Broker:
@@ -133,8 +130,17 @@ class Inbox:
     def waiting(self) -> int:
         return len(self._messages)
 
+    def peek(self) -> LaneMessage | None:
+        return self._messages[0] if self._messages else None
+
     def take(self) -> LaneMessage | None:
         return self._messages.popleft() if self._messages else None
+
+    def open(self) -> None:
+        raise AssertionError("nothing is closed here")
+
+    def close(self) -> None:
+        raise AssertionError("no pause is so long")
 
 
 def _body(message: Message) -> bytes:
@@ -159,11 +165,12 @@ async def live(
     limiter = PostgresLimiter(pool, number=NUMBER, limits=Limits(10_000))
     await limiter.set_up()
     mortal = cast("Ledger", death.through(ledger, "register", "claim_batch", "claim_replies", "claim_due", "record"))
-    sure = cast("Limiter", death.through(limiter, "reserve", "delay"))
+    sure = cast("PostgresLimiter", death.through(limiter, "reserve"))
     graph = cast("Graph", death.through(meta, "send"))
     meter = Metrics(CollectorRegistry(), limit=10_000)
-    recorder = Recorder(mortal)
-    lanes = Lanes(ledger=mortal, queues=broker.queues(death))
+    recorder = Recorder(mortal, meter.unrecorded)
+    wake = asyncio.Event()
+    lanes = Lanes(ledger=mortal, queues=broker.queues(death), wake=wake)
     lanes.due |= await ledger.due_lanes()
     sender = Sender(
         graph=graph,
@@ -172,12 +179,13 @@ async def live(
         recorder=recorder,
         meter=meter,
         clock=system_clock,
-        most=100,
+        max_requests=100,
         timeout=20,
+        put_back=lanes.put_back,
+        room_again=wake.set,
     )
-    wake = asyncio.Event()
-    pump = Pump(lanes=lanes, limiter=sure, sender=sender, meter=meter, wake=wake, rate=10_000)
-    working = [asyncio.create_task(pump.run(5.0)), asyncio.create_task(recorder.run())]
+    loop = SendLoop(lanes=lanes, limiter=sure, sender=sender, meter=meter, wake=wake)
+    working = [asyncio.create_task(loop.run(5.0)), asyncio.create_task(recorder.run())]
     done = asyncio.create_task(wait_for(idle, 20))
     dead = asyncio.create_task(death.died.wait())
     await asyncio.wait([done, dead, *working], return_when=asyncio.FIRST_COMPLETED)
@@ -193,14 +201,17 @@ async def live(
 async def let_the_stream_pass(ledger: PostgresLedger, pool: Pool, meta: Meta) -> None:
     """Meta tells of everything that it accepted, and of a later message; the grace time is over."""
     async with pool.connection() as connection:
-        await connection.execute("update dispatcher.delivery set claimed_at = claimed_at - interval '1 hour'")
-    await ledger.mark_unknown(60)
+        await connection.execute(
+            "update dispatcher.delivery set claimed_at = claimed_at - interval '1 hour',"
+            " answer_by = answer_by - interval '1 hour'"
+        )
+    await ledger.mark_unknown()
     later = batch_message(subscribers(1))
     broker, other = Broker({Lane.BULK: [later]}), Meta()
     await live(ledger, pool, other, broker, Death(NEVER))
     for delivery in [*meta.accepted, *other.accepted]:
         key = meta.message_key(f"wamid.{delivery}")
-        await ledger.apply_statuses([StatusNews(delivery, State.DELIVERED, datetime.now(UTC), key)])
+        await ledger.apply_statuses([StatusNews(delivery, State.DELIVERED, key)])
     await ledger.release_unknown(0, 10)
 
 

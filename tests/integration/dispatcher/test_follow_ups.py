@@ -152,7 +152,7 @@ async def test_after_a_cancellation_it_ends_with_what_was_at_meta_by_then(ledger
     await ledger.record([result(claims[2], State.WAITING)])
     await ledger.cancel(message.broadcast, "withdrawn")
     follower = await begin(ledger, follow_up(message.broadcast))
-    await ledger.tidy(10)
+    await ledger.requeue_waiting(10)
     await follow(ledger)
     await accept(ledger, claims[3:])
     async with pool.connection() as connection:
@@ -208,6 +208,6 @@ async def test_one_that_nobody_got_is_finished_with_nobody(ledger: PostgresLedge
     await claim(ledger, message)
     follower = await begin(ledger, follow_up(message.broadcast))
     await follow(ledger)
-    progress = {one.broadcast: one for one in await ledger.progress()}
+    progress = {one.broadcast: one for one in await ledger.progress(60)}
     assert progress[follower.broadcast].finished
     assert progress[follower.broadcast].audience == 0

@@ -13,14 +13,13 @@ import pytest
 
 from services.dispatcher.adapters.ledger import MOST_RESENT, PostgresLedger
 from services.dispatcher.domain.states import State, advance
-from services.dispatcher.ports import Claim, Origin
+from services.dispatcher.ports import Claim
 from shared.contracts.dispatch import BroadcastBatch, Withdrawal
 from shared.contracts.ids import delivery_id
 from shared.contracts.message import Lane
 from shared.database.pool import Database as Pool
 from tests.databases import Database
 from tests.integration.dispatcher.material import (
-    Message,
     batch_message,
     in_hand,
     news,
@@ -95,7 +94,7 @@ async def test_an_older_withdrawal_does_not_undo_a_newer_one(ledger: PostgresLed
 async def test_the_suppression_is_there_before_its_confirmation_can_leave(ledger: PostgresLedger) -> None:
     (person,) = subscribers(1)
     confirmation = reply(Withdrawal(subscriber=person, sequence=2))
-    claims = await ledger.claim_replies([(Origin(Message()), confirmation, datetime.now(UTC))])
+    claims = await ledger.claim_replies([(confirmation, datetime.now(UTC))])
     assert [item.delivery for item in claims] == [confirmation.reply]
     assert await claim(ledger, batch_message([person])) == []
 
@@ -115,7 +114,7 @@ async def test_expired_and_cancelled_recipients_are_on_record_and_not_sent(ledge
 
 async def test_a_reply_is_claimed_once_and_not_after_its_window(ledger: PostgresLedger) -> None:
     fresh, late = reply(), reply(expires_in=-1)
-    asked = [(Origin(Message()), item, datetime.now(UTC)) for item in (fresh, late)]
+    asked = [(item, datetime.now(UTC)) for item in (fresh, late)]
     first = await ledger.claim_replies(asked)
     assert [item.delivery for item in first] == [fresh.reply]
     assert await ledger.claim_replies(asked) == []
@@ -144,7 +143,7 @@ async def test_a_retry_asks_again_whether_it_may_be_sent(ledger: PostgresLedger,
 
 async def test_a_reply_that_waits_keeps_its_text_and_one_that_left_does_not(ledger: PostgresLedger, pool: Pool) -> None:
     item = reply()
-    (first,) = await ledger.claim_replies([(Origin(Message()), item, datetime.now(UTC))])
+    (first,) = await ledger.claim_replies([(item, datetime.now(UTC))])
     await ledger.record([result(first, State.WAITING)])
     (again,) = await ledger.claim_due(Lane.REPLY, 1)
     assert again.content == first.content
@@ -216,7 +215,8 @@ async def backdate(database_url: str, deliveries: list[UUID], seconds: float) ->
     connection = await asyncpg.connect(database_url)
     try:
         await connection.execute(
-            "update dispatcher.delivery set claimed_at = claimed_at - make_interval(secs => $2) where id = any($1)",
+            "update dispatcher.delivery set claimed_at = claimed_at - make_interval(secs => $2),"
+            " answer_by = answer_by - make_interval(secs => $2) where id = any($1)",
             deliveries,
             seconds,
         )
@@ -224,11 +224,14 @@ async def backdate(database_url: str, deliveries: list[UUID], seconds: float) ->
         await connection.close()
 
 
-async def test_claims_that_nobody_answers_for_become_unknown(ledger: PostgresLedger, pool: Pool) -> None:
+async def test_claims_that_nobody_answers_for_become_unknown(
+    ledger: PostgresLedger, pool: Pool, database: Database
+) -> None:
     message = batch_message(subscribers(3))
-    await claim(ledger, message)
-    assert await ledger.mark_unknown(60) == 0
-    assert await ledger.mark_unknown(0) == 3
+    claims = await claim(ledger, message)
+    assert await ledger.mark_unknown() == 0
+    await backdate(database.url, [one.delivery for one in claims], 60)
+    assert await ledger.mark_unknown() == 3
     assert await counted(pool, message.broadcast) == {"unknown": 3}
 
 
@@ -256,12 +259,12 @@ async def test_an_unknown_delivery_is_sent_again_for_each_proof_and_not_for_ever
     released = []
     for _ in range(MOST_RESENT + 1):
         await backdate(database.url, [lost.delivery], 100)
-        await ledger.mark_unknown(60)
+        await ledger.mark_unknown()
         await ledger.apply_statuses([news(later.delivery, State.SENT)])
         released.append(await ledger.release_unknown(0, 10))
         await ledger.claim_due(Lane.BULK, 10)
     assert released == [1] * MOST_RESENT + [0]
-    await ledger.mark_unknown(0)
+    await ledger.mark_unknown()
     assert await ledger.release_unknown(0, 0) == 0
     assert await counted(pool, message.broadcast) == {"unknown": 1, "sent": 1}
 
@@ -269,7 +272,7 @@ async def test_an_unknown_delivery_is_sent_again_for_each_proof_and_not_for_ever
 async def test_progress_is_told_once_and_ends_when_nothing_waits(ledger: PostgresLedger) -> None:
     message = batch_message(subscribers(2))
     claims = await claim(ledger, message)
-    told = await asyncio.gather(*(ledger.progress() for _ in range(3)))
+    told = await asyncio.gather(*(ledger.progress(60) for _ in range(3)))
     (progress,) = [item for items in told for item in items]
     assert (progress.audience, progress.states, progress.finished) == (2, {State.CLAIMED: 2}, False)
     await ledger.record([result(item, State.ACCEPTED) for item in claims])

@@ -6,9 +6,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from services.dispatcher.adapters.limiter import Limits, PostgresLimiter
-from services.dispatcher.domain.pacing import FREE_SECONDS, LateUse, Lease, shift_after
+from services.dispatcher.adapters.rate_limiter import Limits, PostgresLimiter
+from services.dispatcher.domain.pacing import FREE_SECONDS, LateUse, Lease
 from shared.database.pool import Database as Pool
+from tests.unit.dispatcher.pacing_model import shift_after
 
 RATE = 200.0
 _SHIFT = """

@@ -9,10 +9,10 @@ import asyncpg
 import pytest
 
 from services.dispatcher.adapters.ledger import PostgresLedger
-from services.dispatcher.adapters.limiter import Limits, PostgresLimiter
+from services.dispatcher.adapters.rate_limiter import Limits, PostgresLimiter
 from services.dispatcher.domain.answers import Record
 from services.dispatcher.domain.states import State
-from services.dispatcher.handlers.upkeep import Tidier
+from services.dispatcher.handlers.maintenance import requeue_waiting
 from services.dispatcher.ports import Claim
 from shared.contracts.dispatch import BroadcastBatch
 from shared.contracts.message import Lane
@@ -33,7 +33,7 @@ async def operator(database: Database) -> AsyncIterator[asyncpg.Connection]:
 async def failed(ledger: PostgresLedger, message: BroadcastBatch, count: int) -> list[Claim]:
     """Claim everything; the first `count` fail."""
     claims = await claim(ledger, message)
-    records = [Record(one.delivery, one.attempt, State.FAILED, error_code=131000) for one in claims[:count]]
+    records = [Record(one.delivery, one.number, State.FAILED, error_code=131000) for one in claims[:count]]
     await ledger.record(records)
     return claims
 
@@ -50,10 +50,10 @@ async def test_a_paused_broadcast_is_parked_and_a_resumed_one_goes_on(
     await ledger.record([result(one, State.WAITING) for one in claims])
     source = message.broadcast
     assert await operator.fetchval("select dispatcher.pause_broadcast($1, 'Prüfung')", source) == "running"
-    await Tidier(ledger=ledger).tidy()
+    await requeue_waiting(ledger)
     assert await ledger.due_lanes() == set()
     assert await operator.fetchval("select dispatcher.resume_broadcast($1)", source) == "paused"
-    await Tidier(ledger=ledger).tidy()
+    await requeue_waiting(ledger)
     assert len(await all_due(ledger)) == 2
     assert await counted(pool, source) == {"claimed": 2}
 
@@ -73,7 +73,7 @@ async def test_a_claim_that_saw_the_pause_and_commits_after_the_resume_is_woken(
         await owner.execute("update dispatcher.broadcast set paused_reason = null")
     finally:
         await owner.close()
-    assert await ledger.tidy(100) == 3
+    assert await ledger.requeue_waiting(100) == 3
     assert len(await all_due(ledger)) == 3
 
 
@@ -84,7 +84,7 @@ async def test_what_waits_of_a_cancelled_broadcast_ends_at_once_and_in_small_ste
     claims = await claim(ledger, message)
     await ledger.record([result(one, State.WAITING, seconds=3000) for one in claims[:7]])
     assert await operator.fetchval("select dispatcher.cancel_broadcast($1, 'Irrtum')", message.broadcast) == "running"
-    assert [await ledger.tidy(4), await ledger.tidy(4), await ledger.tidy(4)] == [4, 3, 0]
+    assert [await ledger.requeue_waiting(4) for _ in range(3)] == [4, 3, 0]
     assert (
         await counted(pool, message.broadcast)
         == await states(pool, message.broadcast)
@@ -102,7 +102,7 @@ async def test_what_waits_of_an_expired_broadcast_is_recorded_as_such(ledger: Po
     await ledger.record([result(one, State.WAITING, seconds=3000) for one in claims])
     async with pool.connection() as connection:
         await connection.execute("update dispatcher.broadcast set expires_at = now()")
-    assert await ledger.tidy(100) == 3
+    assert await ledger.requeue_waiting(100) == 3
     assert await counted(pool, message.broadcast) == {"expired": 3}
 
 
@@ -124,11 +124,11 @@ async def test_a_late_failure_of_the_first_message_does_not_end_the_second(
 ) -> None:
     message = batch_message(subscribers(1))
     (first,) = await claim(ledger, message)
-    await ledger.record([Record(first.delivery, 1, State.ACCEPTED, message_key=b"one")])
+    await ledger.record([Record(first.delivery, first.number, State.ACCEPTED, message_key=b"one")])
     await ledger.apply_statuses([news(first.delivery, State.FAILED, b"one")])
     await operator.fetchrow("select * from dispatcher.resend_missing($1, false)", message.broadcast)
     (second,) = await all_due(ledger)
-    await ledger.record([Record(second.delivery, 1, State.ACCEPTED, message_key=b"two")])
+    await ledger.record([Record(second.delivery, second.number, State.ACCEPTED, message_key=b"two")])
     await ledger.apply_statuses([news(first.delivery, State.FAILED, b"one")])
     assert await counted(pool, message.broadcast) == {"accepted": 1}
 
@@ -171,7 +171,7 @@ async def test_a_finished_broadcast_that_is_resent_runs_again(
 ) -> None:
     message = batch_message(subscribers(2))
     await failed(ledger, message, 2)
-    (progress,) = await ledger.progress()
+    (progress,) = await ledger.progress(60)
     assert progress.finished
     await ledger.finish(message.broadcast)
     answer = await operator.fetchrow("select * from dispatcher.resend_missing($1, false)", message.broadcast)
@@ -217,7 +217,7 @@ async def test_a_released_template_goes_on(ledger: PostgresLedger, operator: asy
     await claim(ledger, batch_message(subscribers(2)))
     assert await operator.fetchval("select dispatcher.release_template('t')")
     assert not await operator.fetchval("select dispatcher.release_template('t')")
-    assert await ledger.tidy(100) == 2
+    assert await ledger.requeue_waiting(100) == 2
     assert len(await all_due(ledger)) == 2
 
 
@@ -278,7 +278,7 @@ class Story:
             # Both take a connection of their own, except operators, of whom there is one.
             if chosen.count(self._act) < 2:
                 await asyncio.gather(*(deed() for deed in chosen))
-            await self._ledger.tidy(5)
+            await self._ledger.requeue_waiting(5)
 
     async def _claim(self) -> None:
         batch = self._random.choice(self._batches)

@@ -7,7 +7,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.dispatcher.domain.answers import Accepted, Expired, NoAnswer, NotSent, Record, Refused, record_of
+from services.dispatcher.domain.answers import (
+    Answer,
+    ConnectedLate,
+    Expired,
+    NoAnswer,
+    NotMeta,
+    NotSent,
+    Record,
+    Refused,
+    Unreachable,
+    record_of,
+)
 from services.dispatcher.domain.errors import RULES, Remedy, pause_seconds, rule_for
 from services.dispatcher.domain.states import State
 
@@ -15,8 +26,8 @@ NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 DELIVERY = UUID(int=7)
 
 
-def record(answer: Accepted | Refused | NotSent | NoAnswer | Expired, attempt: int = 1) -> Record:
-    return record_of(DELIVERY, answer, attempt=attempt, now=NOW, jitter=1.0)
+def record(answer: Answer, attempt: int = 1) -> Record:
+    return record_of(DELIVERY, answer, claim=1, attempt=attempt, now=NOW, jitter=1.0)
 
 
 def test_an_answer_that_never_came_is_unknown_and_not_an_error() -> None:
@@ -38,9 +49,15 @@ def test_when_the_account_is_in_trouble_messages_wait_for_a_person(code: int) ->
     assert {(result.state, result.attempted) for result in results} == {(State.WAITING, False)}
 
 
-def test_retry_after_is_honoured() -> None:
-    result = record(Refused(130429, 429, retry_after=90.0))
-    assert result.due_at == NOW + timedelta(seconds=90)
+@pytest.mark.parametrize(("asked", "waited"), [(40.0, 40), (600.0, 60), (86_400.0, 60)])
+def test_retry_after_is_honoured_up_to_a_minute(asked: float, waited: int) -> None:
+    result = record(Refused(130429, 429, retry_after=asked))
+    assert result.due_at == NOW + timedelta(seconds=waited)
+
+
+def test_what_is_not_metas_word_is_nobodys_failure() -> None:
+    for answer in (NotMeta(403), NotMeta(404), Unreachable("refused"), ConnectedLate()):
+        assert (record(answer, 50).state, record(answer, 50).attempted) == (State.WAITING, False)
 
 
 def test_a_code_that_nobody_knows_is_never_retried() -> None:

@@ -14,8 +14,8 @@ from services.dispatcher.domain.pacing import (
     ServerClock,
     lease_slots,
     permitted_rate,
-    shift_after,
 )
+from tests.unit.dispatcher.pacing_model import shift_after
 
 LONGEST_SHIFT_SECONDS = 0.25
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass
+from typing import Any
 
 from services.dispatcher.domain.pacing import LateUse, Lease, ServerClock
 from shared.database.pool import Database
@@ -18,11 +19,13 @@ on conflict (number) do update set
     people_setting = $3,
     messages_a_month = excluded.messages_a_month
 """
-HOLD = """
-update dispatcher.rate set held_reason = $2, probe_at = clock_timestamp() + interval '30 seconds'
-where number = $1 and held_reason is null
+HOLD = "select dispatcher.hold_by_meta($1, $2, $3)"
+RELEASE = """
+with released as (
+    update dispatcher.rate set held_reason = null
+    where number = $1 and held_reason is not null and not held_by_hand returning true)
+select exists (select from released)
 """
-RELEASE = "update dispatcher.rate set held_reason = null where number = $1 and not held_by_hand"
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,6 @@ class PostgresLimiter:
         self._number = number
         self._limits = limits
         self.rate = limits.rate
-        self.held: str | None = None
         self._clock = ServerClock()
 
     async def set_up(self) -> None:
@@ -60,12 +62,12 @@ class PostgresLimiter:
                 self._clock.heard(read=read, arrived=asyncio.get_running_loop().time())
 
     async def reserve(self, slots: int) -> Lease:
-        """Slots that nobody else has; none while the sender is held. Raises DependencyAway: then nothing is sent."""
+        """Slots that nobody else has; while the sender is held none, or one in a while. Raises DependencyAway: then
+        nothing is sent."""
         async with self._database.connection() as connection:
             row = await connection.fetchrow("select * from dispatcher.reserve($1, $2)", self._number, slots)
         assert row is not None  # noqa: S101 - set_up made the row, and nobody may delete it
         self.rate = row["rate_per_second"]
-        self.held = row["held_reason"]
         self._clock.heard(read=row["clock"], arrived=asyncio.get_running_loop().time())
         planned, shift = row["planned"], row["shift"]
         return Lease(
@@ -74,27 +76,26 @@ class PostgresLimiter:
             slots=row["slots"],
             planned=planned,
             shift=shift,
-            held=self.held,
+            held=row["held_reason"],
         )
 
     async def used_late(self, use: LateUse) -> None:
         """Tell everybody, so that the slots a second later are used later too."""
-        await self._execute("select dispatcher.used_late($1, $2, $3, $4)", use.starts, use.ends, use.late)
+        await self._ask("select dispatcher.used_late($1, $2, $3, $4)", use.starts, use.ends, use.late)
 
-    async def slow_down(self, seconds: float) -> None:
-        """Meta said "too fast": all replicas pause for `seconds` and go on more slowly."""
-        await self._execute("select dispatcher.slow_down($1, $2, $3)", SLOWER, seconds)
+    async def slow_down(self, seconds: float) -> bool:
+        """Make all replicas wait for `seconds` and go on more slowly; return whether nobody had just done that."""
+        return bool(await self._ask("select dispatcher.slow_down($1, $2, $3)", SLOWER, seconds))
 
-    async def hold(self, reason: str) -> None:
-        """Nothing is sent any more but one message in a while, until one is accepted or a person releases."""
-        self.held = reason
-        await self._execute(HOLD, reason)
+    async def hold(self, reason: str, seconds: float) -> bool:
+        """Send nothing but one message in `seconds`, until one is accepted or a person releases; return whether
+        it was not held already."""
+        return bool(await self._ask(HOLD, reason, seconds))
 
-    async def release(self) -> None:
-        """The cause is gone: everybody sends again, unless a person said to hold."""
-        self.held = None
-        await self._execute(RELEASE)
+    async def release(self) -> bool:
+        """Let everybody send again, unless a person said to hold; return whether that ended a hold."""
+        return bool(await self._ask(RELEASE))
 
-    async def _execute(self, statement: str, *arguments: object) -> None:
+    async def _ask(self, statement: str, *arguments: object) -> Any:
         async with self._database.connection() as connection:
-            await connection.execute(statement, self._number, *arguments)
+            return await connection.fetchval(statement, self._number, *arguments)

@@ -1,0 +1,59 @@
+"""Whether it is Meta that one replica talks to, and how long it rests when it is not."""
+
+from services.dispatcher.domain.answers import Accepted, Answer, NoAnswer, NotMeta, Refused, Unreachable
+
+# So many messages in a row without a word of Meta's, and a replica sends single ones only.
+MAX_FAILURES = 10
+FIRST_REST_SECONDS = 1.0
+MAX_REST_SECONDS = 30.0
+# An address that cannot be decrypted says the same about the next ones sooner.
+KEY_WEIGHT = 4
+KEY_REASON = "addresses cannot be decrypted: the encryption key is wrong or missing"
+
+
+class Reachability:
+    """Counts what is not Meta's word. Others may well reach Meta, so this concerns one replica alone.
+
+    `reason` says what is wrong, None while Meta answers. Then nothing is sent but one message after each rest; the
+    rests grow from 1 to 30 seconds, and Meta's first word ends it. Times are in seconds of any steady clock.
+    """
+
+    def __init__(self) -> None:
+        self.reason: str | None = None
+        self.since = 0.0
+        self._failures = 0
+        self._rest = 0.0
+        self._rests_until = 0.0
+
+    def observe(self, answer: Answer, now: float) -> bool:
+        """Take one answer into account; return whether that changed what `reason` is."""
+        match answer:
+            case Accepted() | Refused():
+                return self._recover()
+            case NotMeta(status):
+                return self._fail(f"HTTP {status} that is not from Meta", now, MAX_FAILURES)
+            case NoAnswer(reason, foreign):
+                return self._fail(reason, now, MAX_FAILURES if foreign else 1)
+            case Unreachable(reason, _):
+                return self._fail(reason, now, KEY_WEIGHT if reason == KEY_REASON else 1)
+            case _:
+                return False
+
+    def rest_seconds(self, now: float) -> float:
+        """Return how long nothing may be sent; 0 if one message may, or any number while `reason` is None."""
+        return max(0.0, self._rests_until - now)
+
+    def _recover(self) -> bool:
+        recovered = self.reason is not None
+        self.reason, self._failures, self._rest, self._rests_until = None, 0, 0.0, 0.0
+        return recovered
+
+    def _fail(self, reason: str, now: float, weight: int) -> bool:
+        self._failures += weight
+        if self._failures < MAX_FAILURES or now < self._rests_until:
+            return False
+        began = self.reason is None
+        self.reason, self.since = reason, now if began else self.since
+        self._rest = min(MAX_REST_SECONDS, 2 * self._rest or FIRST_REST_SECONDS)
+        self._rests_until = now + self._rest
+        return began

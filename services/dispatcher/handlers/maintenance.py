@@ -1,0 +1,111 @@
+"""What has to be done again and again: due retries, unknown outcomes, progress."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import structlog
+
+from services.dispatcher.handlers.lanes import Lanes
+from services.dispatcher.handlers.sender import Sender
+from services.dispatcher.ports import Ledger, Meter, Progress
+from shared.contracts.events import BroadcastFinished, BroadcastProgressed, DeliveryRefused
+from shared.contracts.message import Message
+from shared.outcome import DependencyAway
+from shared.runtime.clock import Clock
+
+DUE_INTERVAL_SECONDS = 0.25
+UNKNOWN_INTERVAL_SECONDS = 1.0
+PROGRESS_INTERVAL_SECONDS = 0.5
+BACKLOG_INTERVAL_SECONDS = 1.0
+PARTITIONS_INTERVAL_SECONDS = 600.0
+RETENTION_INTERVAL_SECONDS = 60.0
+REFUSALS_INTERVAL_SECONDS = 1.0
+REQUEUE_INTERVAL_SECONDS = 1.0
+REQUEUE_ROWS = 2000
+FOLLOW_UP_INTERVAL_SECONDS = 0.25
+FOLLOW_UP_ROWS = 500
+LATE_ANSWER_SECONDS = 5.0
+
+Publish = Callable[[Message], Awaitable[None]]
+
+_log = structlog.get_logger()
+
+
+async def repeat(action: Callable[[], Awaitable[object]], seconds: float) -> None:
+    """Do it for ever, with a pause after each time; what fails costs one turn."""
+    while True:
+        try:
+            await action()
+        except DependencyAway as error:
+            _log.warning("dependency_away", error=str(error))
+        except Exception:  # a bug in one round is seen, and the next round may work
+            _log.exception("maintenance_failed")
+        await asyncio.sleep(seconds)
+
+
+async def find_due(ledger: Ledger, lanes: Lanes, wake: asyncio.Event) -> None:
+    """Notice waiting deliveries whose time has come, and wake the send loop for them."""
+    due = await ledger.due_lanes()
+    lanes.due |= due
+    if due:
+        wake.set()
+
+
+async def resolve_unknown(ledger: Ledger, meter: Meter, grace_seconds: float, margin_seconds: float) -> None:
+    """Look for claims that were left behind, and for unknown ones that may be sent again (decision 0008).
+
+    The stream of statuses must have been past a message by `margin_seconds` for `grace_seconds` before its absence is
+    proof.
+    """
+    marked = await ledger.mark_unknown()
+    released = await ledger.release_unknown(grace_seconds, margin_seconds)
+    meter.unknown(marked, released)
+    if marked or released:
+        _log.warning("unknown_outcomes", marked=marked, released=released)
+
+
+async def requeue_waiting(ledger: Ledger) -> None:
+    """Bring waiting deliveries where pauses, limits, cancellations and expiries want them, in small steps."""
+    while await ledger.requeue_waiting(REQUEUE_ROWS) >= REQUEUE_ROWS:
+        pass
+
+
+async def extend_follow_ups(ledger: Ledger) -> None:
+    """Find the recipients of follow-ups, in small steps, until nothing is left to do just now."""
+    while await ledger.extend_follow_up(FOLLOW_UP_ROWS):
+        pass
+
+
+async def report_backlog(ledger: Ledger, lanes: Lanes, sender: Sender, meter: Meter, clock: Clock) -> None:
+    """Show what the ledger still expects, how long the first of each lane has waited, and whether Meta answers."""
+    meter.unreachable(sender.unreachable_seconds())
+    outstanding = await ledger.outstanding()
+    ages = lanes.ages(clock())
+    overdue = outstanding.overdue_seconds
+    meter.outstanding(outstanding, {lane: max(ages[lane], overdue.get(lane, 0.0)) for lane in ages})
+
+
+async def publish_refusals(ledger: Ledger, publish: Publish) -> None:
+    """Tell subscriptions whom Meta will not reach; told again after a crash, never left out."""
+    refusals = await ledger.untold_refusals()
+    for refusal in refusals:
+        event = DeliveryRefused(delivery=refusal.delivery, subscriber=refusal.subscriber, code=refusal.code)
+        await publish(event)
+    if refusals:
+        await ledger.refusals_told(refusals)
+
+
+async def publish_progress(ledger: Ledger, publish: Publish, grace_seconds: float) -> None:
+    """Tell the world how far each broadcast is, at most once a second over all replicas."""
+    for progress in await ledger.progress(grace_seconds):
+        await publish(progress_event(progress))
+        if progress.finished:
+            await ledger.finish(progress.broadcast)
+
+
+def progress_event(progress: Progress) -> Message:
+    """How far a broadcast is, or that it has finished."""
+    states = {state.value: count for state, count in progress.states.items()}
+    if progress.finished and progress.audience is not None:
+        return BroadcastFinished(broadcast=progress.broadcast, audience=progress.audience, states=states)
+    return BroadcastProgressed(broadcast=progress.broadcast, audience=progress.audience, states=states)
