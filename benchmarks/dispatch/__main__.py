@@ -6,7 +6,7 @@ import json
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
-from benchmarks.dispatch import ledger, memory, rate, throughput, urgent
+from benchmarks.dispatch import ledger, life, memory, rate, throughput, urgent
 from benchmarks.dispatch.settings import Options
 from benchmarks.dispatch.stand import Stand, open_stand
 
@@ -15,6 +15,7 @@ PARTS: Mapping[str, Callable[[Stand, Options], Awaitable[object]]] = {
     "rate": rate.run,
     "urgent": urgent.run,
     "ledger": ledger.run,
+    "life": life.run,
     "memory": memory.run,
 }
 

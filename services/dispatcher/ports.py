@@ -146,6 +146,14 @@ class Outstanding:
     held: bool = False
 
 
+@dataclass(frozen=True)
+class Work:
+    """Lanes with deliveries that are due, and what else there is to do: unknown, progress, refusals, …"""
+
+    due_lanes: frozenset[Lane] = frozenset()
+    kinds: frozenset[str] = frozenset()
+
+
 class Ledger(Protocol):
     """The rows of all deliveries. Every method is one transaction and raises DependencyAway.
 
@@ -164,7 +172,7 @@ class Ledger(Protocol):
 
     async def claim_due(self, lane: Lane, limit: int) -> list[Claim]: ...
 
-    async def due_lanes(self) -> set[Lane]: ...
+    async def find_work(self) -> Work: ...
 
     async def record(self, records: Sequence[Record]) -> None: ...
 

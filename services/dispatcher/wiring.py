@@ -267,19 +267,25 @@ def _maintenance(
     events, sure_events = _events(outside.publisher), _events(outside.publisher, mandatory=True)
     eraser = Eraser(people=PostgresPeople(outside.database), contact_book=outside.contact_book)
     forget = retention(outside.database, settings.keep_days, meter).run
-    rounds: tuple[tuple[Callable[[], Awaitable[object]], float], ...] = (
-        (partial(todo.find_due, ledger, lanes, wake), todo.DUE_INTERVAL_SECONDS),
-        (partial(todo.resolve_unknown, ledger, meter, grace, margin), todo.UNKNOWN_INTERVAL_SECONDS),
-        (partial(todo.publish_progress, ledger, events, grace + margin), todo.PROGRESS_INTERVAL_SECONDS),
+    needed = {kind: asyncio.Event() for kind in ("unknown", "progress", "refusals", "erasures", "follow_ups")}
+    when_needed: Mapping[str, tuple[Callable[[], Awaitable[object]], float]] = {
+        "unknown": (partial(todo.resolve_unknown, ledger, meter, grace, margin), todo.UNKNOWN_INTERVAL_SECONDS),
+        "progress": (partial(todo.publish_progress, ledger, events, grace + margin), todo.PROGRESS_INTERVAL_SECONDS),
+        "refusals": (partial(todo.publish_refusals, ledger, sure_events), todo.REFUSALS_INTERVAL_SECONDS),
+        "erasures": (eraser.run, ERASE_SECONDS),
+        "follow_ups": (partial(todo.extend_follow_ups, ledger), todo.FOLLOW_UP_INTERVAL_SECONDS),
+    }
+    always: tuple[tuple[Callable[[], Awaitable[object]], float], ...] = (
+        (partial(todo.find_work, ledger, lanes, wake, needed), todo.FIND_WORK_INTERVAL_SECONDS),
         (partial(todo.report_backlog, ledger, lanes, sender, meter, system_clock), todo.BACKLOG_INTERVAL_SECONDS),
-        (partial(todo.publish_refusals, ledger, sure_events), todo.REFUSALS_INTERVAL_SECONDS),
-        (eraser.run, ERASE_SECONDS),
         (partial(todo.requeue_waiting, ledger), todo.REQUEUE_INTERVAL_SECONDS),
-        (partial(todo.extend_follow_ups, ledger), todo.FOLLOW_UP_INTERVAL_SECONDS),
         (ledger.ensure_partitions, todo.PARTITIONS_INTERVAL_SECONDS),
         (forget, todo.RETENTION_INTERVAL_SECONDS),
     )
-    return [partial(todo.repeat, action, seconds) for action, seconds in rounds]
+    return [
+        *(partial(todo.repeat, action, seconds) for action, seconds in always),
+        *(partial(todo.repeat, action, seconds, needed[kind]) for kind, (action, seconds) in when_needed.items()),
+    ]
 
 
 async def _open_handlers(outside: Outside, ledger: PostgresLedger, stack: AsyncExitStack) -> list[Job]:

@@ -13,6 +13,8 @@ from pathlib import Path
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
+# While a migration waits for a lock, everybody who comes after it waits, too.
+LOCK_TIMEOUT_SECONDS = 5
 _LOCK = 0x6B_72_65_69_73  # one advisory lock for all migrations of this database
 _UP = re.compile(r"^-- migrate:up(?P<options>[^\n]*)\n(?P<sql>.*?)(?=^-- migrate:down|\Z)", re.DOTALL | re.MULTILINE)
 _SCHEMA_NAME = re.compile(r"^[a-z_]+$")
@@ -98,6 +100,19 @@ async def _pending(
 
 
 async def _apply(connection: asyncpg.Connection, schema: str, migration: Migration) -> None:
+    try:
+        await connection.execute(f"set lock_timeout = '{LOCK_TIMEOUT_SECONDS}s'")
+        await _run(connection, schema, migration)
+    except asyncpg.LockNotAvailableError:
+        raise MigrationError(
+            f"{schema} {migration.version}: a table is in use for more than {LOCK_TIMEOUT_SECONDS} s, such as by a"
+            " backup; nothing was changed, try again later"
+        ) from None
+    finally:
+        await connection.execute("reset lock_timeout")
+
+
+async def _run(connection: asyncpg.Connection, schema: str, migration: Migration) -> None:
     if not migration.transactional:
         await connection.execute(migration.sql)
     async with connection.transaction():

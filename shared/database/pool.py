@@ -1,7 +1,8 @@
 """A pool of connections that reports a database that is away as what it is."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
@@ -53,19 +54,40 @@ class Database:
     Every method raises DatabaseAway, and InvalidDataError for a value that the database refuses.
     """
 
-    def __init__(self, pool: asyncpg.Pool) -> None:
+    def __init__(self, pool: asyncpg.Pool, size: int) -> None:
         self._pool = pool
+        self._free = asyncio.Semaphore(size)
+        self._idle: list[Connection] = []
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
-        """A connection for single statements. Raises DatabaseAway."""
+        """A connection for single statements."""
         with _translated():
-            async with self._pool.acquire(timeout=ACQUIRE_SECONDS) as connection:
-                yield connection
+            async with asyncio.timeout(ACQUIRE_SECONDS) if self._free.locked() else nullcontext():
+                await self._free.acquire()
+            try:
+                connection = await self._take()
+                try:
+                    yield connection
+                except BaseException:
+                    await self._pool.release(connection)
+                    raise
+                self._idle.append(connection)
+            finally:
+                self._free.release()
+
+    async def _take(self) -> Connection:
+        """The one used last, without the tasks and timers that the pool spends on each use, else one of the pool's."""
+        while self._idle:
+            connection = self._idle.pop()
+            if not connection.is_closed():
+                return connection
+            await self._pool.release(connection)
+        return await self._pool.acquire(timeout=ACQUIRE_SECONDS)
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[Connection]:
-        """A connection that may take locks of its session: they end with the block. Raises DatabaseAway."""
+        """A connection that may take locks of its session: they end with the block."""
         async with self.connection() as connection:
             try:
                 yield connection
@@ -74,13 +96,12 @@ class Database:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
-        """A transaction, committed at the end of the block. Raises DatabaseAway."""
-        with _translated():
-            async with self._pool.acquire(timeout=ACQUIRE_SECONDS) as connection, connection.transaction():
-                yield connection
+        """A transaction, committed at the end of the block."""
+        async with self.connection() as connection, connection.transaction():
+            yield connection
 
     async def reachable(self) -> bool:
-        """For readiness. Raises DatabaseAway if not."""
+        """For readiness."""
         async with self.connection() as connection:
             return await connection.fetchval("select true") is True
 
@@ -112,6 +133,6 @@ async def open_database(url: str, *, password: str | None, name: str, size: int)
             server_settings={"application_name": name, **SERVER_SETTINGS},
         )
     try:
-        yield Database(pool)
+        yield Database(pool, size)
     finally:
         pool.terminate()

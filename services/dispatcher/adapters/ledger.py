@@ -19,6 +19,7 @@ from services.dispatcher.ports import (
     Progress,
     Refusal,
     StatusNews,
+    Work,
 )
 from shared.contracts.dispatch import BroadcastBatch, BroadcastFollowUp, ReplyRequested, Withdrawal
 from shared.contracts.ids import delivery_id
@@ -110,10 +111,13 @@ class PostgresLedger:
             rows = await connection.fetch(ledger_claims.CLAIM_REPLIES, *columns)
         return [claims[row["id"]] for row in rows]
 
-    async def due_lanes(self) -> set[Lane]:
-        """The lanes that have a waiting delivery whose time has come."""
+    async def find_work(self) -> Work:
+        """Look at everything that may have to be done, by one statement."""
         async with self._database.connection() as connection:
-            return {Lane(row["lane"]) for row in await connection.fetch(ledger_claims.DUE_LANES)}
+            row = await connection.fetchrow(ledger_claims.FIND_WORK)
+        assert row is not None  # noqa: S101 - a select without from has one row
+        kinds = frozenset(name for name, found in row.items() if found is True)
+        return Work(due_lanes=frozenset(map(Lane, row["due_lanes"])), kinds=kinds)
 
     async def claim_due(self, lane: Lane, limit: int) -> list[Claim]:
         """Claim waiting deliveries whose time has come, oldest first."""

@@ -145,7 +145,19 @@ select id, lane::text, address_kind, address_index, address_sealed, attempt, cla
 from changed where state = 'claimed'
 """
 
-DUE_LANES = """
-select lane::text from unnest(enum_range(null::dispatcher.lane)) as l (lane)
-where exists (select from dispatcher.delivery d where d.lane = l.lane and d.due_at <= clock_timestamp())
+# Everything of which one look tells whether it has to be done, so that nothing is done in vain.
+FIND_WORK = """
+select array(
+        select l.lane::text from unnest(enum_range(null::dispatcher.lane)) as l (lane)
+        where exists (select from dispatcher.delivery d where d.lane = l.lane and d.due_at <= clock_timestamp())
+    ) as due_lanes,
+    exists (select from dispatcher.delivery d where d.answer_by <= clock_timestamp())
+        or exists (select from dispatcher.delivery d where d.unknown_at is not null) as unknown,
+    exists (
+        select from dispatcher.broadcast b
+        where b.finished_at is null and b.progressed_at < clock_timestamp() - interval '1 second') as progress,
+    exists (select from dispatcher.refusal r where r.told_at is null) as refusals,
+    exists (select from dispatcher.erasure) as erasures,
+    exists (
+        select from dispatcher.follow_up f where f.done_at is null and f.look_at <= clock_timestamp()) as follow_ups
 """

@@ -20,8 +20,10 @@ ROW_TITLE_LIMIT = 24
 ROW_DESCRIPTION_LIMIT = 72
 PARAMETER_LIMIT = 900
 
-_BREAKS = re.compile(r"[\x00-\x1f\x7f\u0085\u2028\u2029]+")
+_BREAKS = re.compile(r"[\x00-\x1f\x7f\u0085\u2028\u2029\ud800-\udfff]+")
 _SPACES = re.compile(r" {2,}")
+# Control characters but line feeds and tabs, and lone surrogates: neither PostgreSQL nor Meta takes them.
+_UNSENDABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
 
 
 class ContentError(ValueError):
@@ -68,6 +70,7 @@ def _quick_reply(index: int, payload: str) -> dict[str, Any]:
 
 def reply_body(text: str, buttons: Sequence[ReplyButton], menu: ReplyMenu | None = None) -> dict[str, Any]:
     """A text, or a text with up to three buttons or with a list. Raises ContentError."""
+    text = _UNSENDABLE.sub("", text)
     limit = BUTTON_BODY_LIMIT if buttons or menu else TEXT_LIMIT
     if not 0 < len(text) <= limit:
         raise ContentError(f"a reply has 1 to {limit} characters")

@@ -1,7 +1,7 @@
 """What has to be done again and again: due retries, unknown outcomes, progress."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 import structlog
 
@@ -13,9 +13,9 @@ from shared.contracts.message import Message
 from shared.outcome import DependencyAway
 from shared.runtime.clock import Clock
 
-DUE_INTERVAL_SECONDS = 0.25
+FIND_WORK_INTERVAL_SECONDS = 0.25
 UNKNOWN_INTERVAL_SECONDS = 1.0
-PROGRESS_INTERVAL_SECONDS = 0.5
+PROGRESS_INTERVAL_SECONDS = 0.25
 BACKLOG_INTERVAL_SECONDS = 1.0
 PARTITIONS_INTERVAL_SECONDS = 600.0
 RETENTION_INTERVAL_SECONDS = 60.0
@@ -31,9 +31,12 @@ Publish = Callable[[Message], Awaitable[None]]
 _log = structlog.get_logger()
 
 
-async def repeat(action: Callable[[], Awaitable[object]], seconds: float) -> None:
-    """Do it for ever, with a pause after each time; what fails costs one turn."""
+async def repeat(action: Callable[[], Awaitable[object]], seconds: float, needed: asyncio.Event | None = None) -> None:
+    """Do it for ever, with a pause after each time, and only when it is `needed`; what fails costs one turn."""
     while True:
+        if needed:
+            await needed.wait()
+            needed.clear()
         try:
             await action()
         except DependencyAway as error:
@@ -43,12 +46,14 @@ async def repeat(action: Callable[[], Awaitable[object]], seconds: float) -> Non
         await asyncio.sleep(seconds)
 
 
-async def find_due(ledger: Ledger, lanes: Lanes, wake: asyncio.Event) -> None:
-    """Notice waiting deliveries whose time has come, and wake the send loop for them."""
-    due = await ledger.due_lanes()
-    lanes.due |= due
-    if due:
+async def find_work(ledger: Ledger, lanes: Lanes, wake: asyncio.Event, needed: Mapping[str, asyncio.Event]) -> None:
+    """Notice waiting deliveries whose time has come, and wake the send loop for them and whoever else is needed."""
+    work = await ledger.find_work()
+    lanes.due |= work.due_lanes
+    if work.due_lanes:
         wake.set()
+    for kind in work.kinds:
+        needed[kind].set()
 
 
 async def resolve_unknown(ledger: Ledger, meter: Meter, grace_seconds: float, margin_seconds: float) -> None:

@@ -10,7 +10,7 @@ from services.dispatcher.handlers.bisection import store_bisected
 from services.dispatcher.ports import Ledger
 from shared.outcome import DependencyAway, InvalidDataError
 
-GROUP_SECONDS = 0.05
+GROUP_SECONDS = 0.1
 GROUP_SIZE = 500
 AWAY_SECONDS = 0.5
 

@@ -286,7 +286,7 @@ def _other(subscriber: Subscriber | None, said: _Said) -> Decided:
 
 def _unknown(message: InboundMessage) -> Subscriber:
     """Whoever writes first gets an id that a redelivery would give again."""
-    identifier = timed_id(message.sent_at, b"subscriber", message.message_key)
+    identifier = timed_id(min(message.sent_at, message.received_at), b"subscriber", message.message_key)
     return Subscriber(id=identifier, addresses=message.sender)
 
 

@@ -74,7 +74,8 @@ def _reply(message: InboundMessage, subscriber: Subscriber | None, outcome: Outc
     recipient = reached_at(message.sender)
     if outcome.reply is None or recipient is None:
         return ()
-    reply = timed_id(message.sent_at, b"reply", message.message_key)
+    # A phone whose clock is weeks ahead must not put its reply into a week that is not there yet.
+    reply = timed_id(min(message.sent_at, message.received_at), b"reply", message.message_key)
     request = ReplyRequested(
         reply=reply,
         recipient=recipient,

@@ -78,7 +78,7 @@ def reacted(message: InboundMessage, subscriber: Subscriber, broadcasts: tuple[U
     """Asks the dispatcher which broadcast a reaction was about."""
     if message.about_key is None or not broadcasts:
         return None
-    identifier = timed_id(message.sent_at, b"reaction", message.message_key)
+    identifier = timed_id(min(message.sent_at, message.received_at), b"reaction", message.message_key)
     question = ReactionReceived(
         reaction=identifier,
         subscriber=subscriber.id,

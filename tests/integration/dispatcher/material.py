@@ -77,7 +77,7 @@ def reply(withdrawal: Withdrawal | None = None, *, expires_in: float = 3600) -> 
 
 def result(claim: Claim, state: State, *, seconds: float = 0, attempted: bool = True) -> Record:
     due_at = datetime.now(UTC) + timedelta(seconds=seconds) if state is State.WAITING else None
-    waits_for = "again" if due_at else None
+    waits_for = "rate" if due_at else None
     return Record(claim.delivery, claim.number, state, due_at=due_at, waits_for=waits_for, attempted=attempted)
 
 

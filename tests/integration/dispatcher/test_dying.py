@@ -156,7 +156,7 @@ async def live(
     """
 
     async def idle() -> bool:
-        if any(broker.unsettled.values()) or await ledger.due_lanes() or recorder.unrecorded:
+        if any(broker.unsettled.values()) or (await ledger.find_work()).due_lanes or recorder.unrecorded:
             return False
         async with pool.connection() as connection:
             claimed = await connection.fetchval("select count(*) from dispatcher.delivery where state = 'claimed'")
@@ -171,7 +171,7 @@ async def live(
     recorder = Recorder(mortal, meter.unrecorded)
     wake = asyncio.Event()
     lanes = Lanes(ledger=mortal, queues=broker.queues(death), wake=wake)
-    lanes.due |= await ledger.due_lanes()
+    lanes.due |= (await ledger.find_work()).due_lanes
     sender = Sender(
         graph=graph,
         ledger=mortal,

@@ -124,10 +124,10 @@ async def test_what_waits_is_claimed_again_when_due_with_what_is_to_be_sent(ledg
     message = batch_message(subscribers(2), lane=Lane.URGENT)
     now, later = await claim(ledger, message)
     await ledger.record([result(now, State.WAITING), result(later, State.WAITING, seconds=3600)])
-    assert await ledger.due_lanes() == {Lane.URGENT}
+    assert (await ledger.find_work()).due_lanes == {Lane.URGENT}
     (again,) = await ledger.claim_due(Lane.URGENT, 10)
     assert (again.delivery, again.attempt, again.content) == (now.delivery, 2, now.content)
-    assert await ledger.due_lanes() == set()
+    assert not (await ledger.find_work()).due_lanes
     assert await counted(pool, message.broadcast) == {"claimed": 1, "waiting": 1}
 
 

@@ -137,7 +137,7 @@ async def test_a_held_template_parks_its_broadcasts_and_a_release_wakes_them(
     await ledger.hold_template("t", "paused")
     assert await claim(ledger, message) == []
     assert await waits_for(pool, message) == {"template": 5}
-    assert await ledger.due_lanes() == set()
+    assert not (await ledger.find_work()).due_lanes
     await PostgresAccount(pool, number=NUMBER).apply(TemplateReleased("t"), at=datetime.now(UTC))
     await ledger.requeue_waiting(100)
     assert len(await ledger.claim_due(Lane.BULK, 10)) == 5

@@ -322,7 +322,7 @@ create function dispatcher.used_late(
     sender text, starts double precision, ends double precision, late double precision
 ) returns void language sql as $$
     update dispatcher.rate r set late_uses = array(
-        select u from unnest(r.late_uses) u where u.ends > extract(epoch from clock_timestamp()) - 2
+        select u from unnest(r.late_uses) u where u.ends > extract(epoch from clock_timestamp()) - 1.4
     ) || row(starts, ends, late)::dispatcher.late_use
     where r.number = sender
 $$;
