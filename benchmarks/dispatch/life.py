@@ -1,4 +1,4 @@
-"""Part `life`: what a delivery costs from its claim to "read": the dispatcher's processor time, and the ledger's WAL."""
+"""Part `life`: what a delivery costs from its claim to "read": processor time and WAL."""
 
 import asyncio
 import time
