@@ -106,6 +106,7 @@ async def _measure(
             "select sum(n_tup_hot_upd) as hot, sum(n_tup_upd) as updates from pg_stat_user_tables"
             " where schemaname = 'dispatcher' and relname ~ '^delivery_'"
         )
+    assert hot is not None  # noqa: S101 - sums have one row
     return Cost(
         limit=limit,
         statuses=statuses,
