@@ -18,7 +18,6 @@ FINEST_SECONDS = 0.001
 HOLD_CHECK_SECONDS = 1.0
 # Longer pauses give the lanes' messages back; short ones would only count as deliveries that came to nothing.
 KEEP_LANES_SECONDS = 60.0
-REOPENED_LANES_SECONDS = 2.0
 
 _log = structlog.get_logger()
 
@@ -108,12 +107,15 @@ class SendLoop:
         return asyncio.get_running_loop().time()
 
     def _pause(self) -> None:
-        """Nothing is sent for now: claims are given back at once, and messages before RabbitMQ loses its patience."""
+        """Nothing is sent for now: give back claims at once, and messages before RabbitMQ loses its patience.
+
+        Where only this replica has no way to Meta, others can send them.
+        """
         self._meter.bound_by("pause")
         self._give_back("paused")
         if self._paused_since is None:
             self._paused_since = self._now()
-        elif self._now() - self._paused_since > KEEP_LANES_SECONDS:
+        if self._sender.reachability.reason or self._now() - self._paused_since > KEEP_LANES_SECONDS:
             self._lanes.close()
 
     def _resume(self, bound_by: str) -> None:
@@ -126,7 +128,7 @@ class SendLoop:
         """Send one message and wait for its answer, which says whether the pause is over."""
         if not self._lanes.available():
             self._lanes.open()
-            await self._stopped_within(REOPENED_LANES_SECONDS)
+            await self._sleep_until_woken()
         await self._claim_for(1)
         claim = self._take()
         if claim is None or (not lease.held and lease.missed(await self._wait_until(lease.start))):

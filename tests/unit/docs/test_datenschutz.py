@@ -134,6 +134,7 @@ PERIODS = {
     "erasure": "subscriptions.erasure",
     "former_subscriber": "subscriptions.subscriber",
     "consent": "subscriptions.consent",
+    "waiting_delivery": "dispatcher.delivery",
     "deliveries_week": "dispatcher.delivery",
     "stray_delivery": "dispatcher.delivery",
     "reply_address": "dispatcher.delivery",
