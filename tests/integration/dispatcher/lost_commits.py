@@ -3,9 +3,10 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 from deploy.local.ports import LOOPBACK
+from tests.integration.dispatcher.endpoint_rig import by_way_of
 
 _OUTSIDE = b"Z\x00\x00\x00\x05I"
 _EXECUTE = b"E\x00\x00\x00\x09\x00"
@@ -17,7 +18,7 @@ class CommitLoser:
     """Passes everything on; while `losing`, what a commit or a single statement answers never comes back."""
 
     def __init__(self, url: str) -> None:
-        self._url = urlsplit(url)
+        self._url = url
         self.losing = False
         self.lost = 0
         self.port = 0
@@ -26,8 +27,7 @@ class CommitLoser:
     @property
     def url(self) -> str:
         """The database's URL by this way."""
-        login = self._url.netloc.rpartition("@")[0]
-        return urlunsplit(self._url._replace(netloc=f"{login}@{LOOPBACK}:{self.port}"))
+        return by_way_of(self._url, self.port)
 
     def cut(self) -> None:
         """End all connections: what was lost stays lost."""
@@ -35,7 +35,7 @@ class CommitLoser:
             writer.transport.abort()
 
     async def join(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        server_reader, server_writer = await asyncio.open_connection(LOOPBACK, self._url.port)
+        server_reader, server_writer = await asyncio.open_connection(LOOPBACK, urlsplit(self._url).port)
         way = _Way(self)
         ends = {writer, server_writer}
         self._writers |= ends
