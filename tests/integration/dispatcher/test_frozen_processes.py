@@ -21,7 +21,7 @@ from tests.integration.dispatcher.dispatch_client import until
 from tests.integration.dispatcher.endpoint_rig import RATE, EndpointRig, by_way_of, freeze, passed, thaw
 from tests.integration.dispatcher.rig import ROLE
 
-FROZEN_SECONDS = 8.0
+FROZEN_SECONDS = 14.0
 RECOVERED_SECONDS = 4.0
 SHARE_OF_THE_OTHERS = 0.6
 MOST_TRIES = 40
@@ -64,7 +64,7 @@ async def reporting(rig: EndpointRig) -> AsyncIterator[None]:
             told += len(news)
             if news:
                 await rig.report(news)
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.01)
 
     async with background(report()):
         yield
