@@ -131,6 +131,27 @@ async def test_an_operator_ends_a_long_retry_after_at_once(endpoint_rig: Endpoin
     await endpoint_rig.accepted(200, 15)
 
 
+async def test_what_a_replica_without_a_way_to_meta_has_in_hand_is_sent_by_the_other(
+    endpoint_rig: EndpointRig,
+) -> None:
+    async with running_endpoint() as proxy:
+        proxy.behave = always(proxy_page(403))
+        await endpoint_rig.start()
+        await endpoint_rig.start(graph_url=f"http://{LOOPBACK}:{proxy.port}")
+
+        async def both_consume() -> bool:
+            return all([await endpoint_rig.consumers_of(queue.name) == 2 for queue in topology.LANES.values()])
+
+        await until(both_consume, 20, endpoint_rig.summary)
+        citizens = endpoint_rig.citizens(500)
+        await endpoint_rig.client.broadcast(citizens[:400])
+        for citizen in citizens[400:]:
+            await endpoint_rig.client.reply(citizen, "Guten Tag")
+        await endpoint_rig.accepted(500, 30)
+        assert proxy.requests
+        assert await endpoint_rig.all_states() == {"accepted": 500}
+
+
 @pytest.mark.parametrize("status", [307, 308])
 async def test_a_redirection_to_another_host_is_not_followed(endpoint_rig: EndpointRig, status: int) -> None:
     async with running_endpoint() as elsewhere:
