@@ -123,6 +123,11 @@ async def test_one_429_with_a_long_retry_after_is_said_and_over_within_a_minute(
 async def test_an_operator_ends_a_long_retry_after_at_once(endpoint_rig: EndpointRig) -> None:
     await endpoint_rig.start()
     await one_429(endpoint_rig)
+
+    async def nothing_arrives() -> bool:
+        return time.monotonic() - endpoint_rig.endpoint.requests[-1].at > 1.5
+
+    await until(nothing_arrives, 20, endpoint_rig.summary)
     operator = await asyncpg.connect(endpoint_rig.database.url_as("kreisfunk_operator"))
     try:
         await operator.execute("select dispatcher.release_sender(null)")
