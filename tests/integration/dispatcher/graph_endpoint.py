@@ -136,7 +136,7 @@ class GraphEndpoint:
         request = SendRequest(
             number=len(self.requests),
             delivery=UUID(read["biz_opaque_callback_data"]),
-            recipient=str(read.get("to") or read.get("recipient")),
+            recipient=str(read.get("to") or read.get("recipient")).removeprefix("+"),
             content=read,
             at=time.monotonic(),
             wall=time.time(),

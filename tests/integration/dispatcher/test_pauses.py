@@ -156,7 +156,7 @@ async def test_what_a_replica_without_a_way_to_meta_has_in_hand_is_sent_by_the_o
         phones = {phone(citizen.id) for citizen in citizens[400:]}
 
         async def missing_replies() -> int:
-            return len(phones - {request.recipient.lstrip("+") for request in endpoint_rig.endpoint.accepted})
+            return len(phones - {request.recipient for request in endpoint_rig.endpoint.accepted})
 
         async def all_replies() -> bool:
             return await missing_replies() == 0
