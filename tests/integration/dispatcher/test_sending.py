@@ -12,7 +12,8 @@ from shared.contracts.events import BroadcastCancelled, SubscriptionEnded
 from shared.contracts.ids import moment_of
 from shared.contracts.message import Lane
 from tests.databases import Database
-from tests.integration.dispatcher.rig import LIMIT, TEMPLATE, Citizen, Rig, running_rig, until
+from tests.integration.dispatcher.dispatch_client import TEMPLATE, Citizen, until
+from tests.integration.dispatcher.rig import LIMIT, Rig, running_rig
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,149 @@
+"""Publishes what dispatchers work on, as our other services would, and reads their ledger."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from uuid import UUID, uuid4
+
+import asyncpg
+
+from shared.amqp import topology
+from shared.amqp.publisher import Publisher, Refused
+from shared.contracts.dispatch import BroadcastBatch, Recipient, ReplyRequested, Template, TemplateParameter, Withdrawal
+from shared.contracts.envelope import encode
+from shared.contracts.ids import timed_id
+from shared.contracts.message import Address, AddressKind, Lane, Message
+from shared.sealing import IndexKey, KeyRing
+from tests.servers import wait_for
+
+TEMPLATE = "kreisfunk_strassensperrungen_v1"
+SETTLED = ("delivered", "read", "failed", "expired", "cancelled", "suppressed")
+LANE_FULL_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Citizen:
+    """A phone, as a subscriber."""
+
+    id: int
+    subscriber: UUID
+    address: Address
+
+
+@dataclass
+class DispatchClient:
+    """The broker's and the database's side of dispatchers that run."""
+
+    publisher: Publisher
+    books: asyncpg.Connection
+    keys: KeyRing
+    index_key: IndexKey
+
+    def citizen(self, number: int, phone: str) -> Citizen:
+        """Make a subscriber; the address is sealed as the ingress does it."""
+        index = self.index_key.index("phone", phone)
+        sealed = self.keys.seal(phone.encode(), purpose="phone", index=index)
+        address = Address(kind=AddressKind.PHONE, index=index, sealed=sealed)
+        return Citizen(number, timed_id(datetime.now(UTC), uuid4().bytes), address)
+
+    async def send(self, message: Message, exchange: str, key: str) -> None:
+        """Publish as one of our services would."""
+        event_id = str(uuid4())
+        body = encode(message, event_id=event_id, source="/test", time=datetime.now(UTC))
+        await self.publisher.publish(exchange, key, body, message_id=event_id)
+
+    async def broadcast(
+        self,
+        citizens: Sequence[Citizen],
+        *,
+        lane: Lane = Lane.BULK,
+        times: int = 1,
+        text: str | None = None,
+        expires_in: float = 600,
+    ) -> UUID:
+        """Publish a broadcast in pages, the whole of it `times` times over."""
+        pages = list(_pages(citizens, lane, text or f"Sperrung {uuid4()}", expires_in))
+        for page in pages * times:
+            await self._send_when_there_is_room(page, lane)
+        return pages[0].broadcast
+
+    async def _send_when_there_is_room(self, page: BroadcastBatch, lane: Lane) -> None:
+        async def sent() -> bool:
+            try:
+                await self.send(page, topology.DISPATCH, lane.value)
+            except Refused:
+                return False
+            return True
+
+        await wait_for(sent, LANE_FULL_SECONDS)
+
+    async def reply(
+        self,
+        citizen: Citizen,
+        text: str,
+        withdrawal: Withdrawal | None = None,
+        *,
+        times: int = 1,
+        dated: datetime | None = None,
+    ) -> UUID:
+        """Ask for a reply, `times` times over; the citizen must have written before."""
+        reply = timed_id(dated or datetime.now(UTC), uuid4().bytes)
+        request = ReplyRequested(
+            reply=reply,
+            recipient=citizen.address,
+            text=text,
+            expires_at=datetime.now(UTC) + timedelta(hours=1),
+            withdrawal=withdrawal,
+        )
+        for _ in range(times):
+            await self.send(request, topology.DISPATCH, Lane.REPLY.value)
+        return reply
+
+    async def states(self, source: UUID) -> dict[str, int]:
+        """How many deliveries of a source are in which state."""
+        rows = await self.books.fetch(
+            "select state::text, count(*) from dispatcher.delivery where source = $1 group by state", source
+        )
+        return {row["state"]: row["count"] for row in rows}
+
+    async def settled(self, source: UUID, count: int, *, seconds: float = 60) -> dict[str, int]:
+        """Wait until that many deliveries have their last news; whatever else there is fails the test."""
+
+        async def done() -> bool:
+            states = await self.states(source)
+            return sum(states.get(state, 0) for state in SETTLED) == count
+
+        await until(done, seconds, lambda: self.states(source))
+        return await self.states(source)
+
+
+def _pages(citizens: Sequence[Citizen], lane: Lane, text: str, expires_in: float) -> list[BroadcastBatch]:
+    now = datetime.now(UTC)
+    broadcast = timed_id(now, uuid4().bytes)
+    people = [Recipient(subscriber=one.subscriber, sequence=1, address=one.address) for one in citizens]
+    parameters = (TemplateParameter(name="headline", text="Sperrung"), TemplateParameter(name="text", text=text))
+    return [
+        BroadcastBatch(
+            broadcast=broadcast,
+            notice=f"n-{broadcast}",
+            revision=1,
+            topic="strassensperrungen",
+            lane=lane,
+            template=Template(name=TEMPLATE, language="de", parameters=parameters, quick_replies=("stop",)),
+            published_at=now,
+            expires_at=now + timedelta(seconds=expires_in),
+            page=start // 100,
+            offset=start,
+            last=start + 100 >= len(people),
+            recipients=tuple(people[start : start + 100]),
+        )
+        for start in range(0, len(people), 100)
+    ]
+
+
+async def until(holds: Callable[[], Awaitable[bool]], seconds: float, what: Callable[[], Awaitable[object]]) -> None:
+    """As `wait_for`; the failure says what was there instead."""
+    try:
+        await wait_for(holds, seconds)
+    except TimeoutError:
+        raise AssertionError(f"still {await what()}") from None

@@ -1,0 +1,183 @@
+"""A dispatcher that stands still for seconds stops nobody else, and does nothing wrong when it goes on."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from urllib.parse import urlsplit
+from uuid import UUID
+
+import asyncpg
+import pytest
+
+from deploy.local.proxy import Weather, running_proxy
+from deploy.local.service import Service
+from shared.amqp import topology
+from shared.contracts.events import SubscriptionEnded
+from shared.runtime.background import background
+from shared.runtime.clock import system_clock
+from tests.databases import Database
+from tests.integration.dispatcher.dispatch_client import until
+from tests.integration.dispatcher.endpoint_rig import RATE, EndpointRig, by_way_of, freeze, passed, thaw
+from tests.integration.dispatcher.rig import ROLE
+
+FROZEN_SECONDS = 14.0
+RECOVERED_SECONDS = 4.0
+SHARE_OF_THE_OTHERS = 0.85
+MOST_TRIES = 40
+TABLES = {"claim": "dispatcher.(rate|delivery|allowance|reached)", "status": "failed_key|status_stream"}
+STOP_SECONDS = 2.0
+ROUNDS = 6
+
+# Somebody waits for a transaction whose client has not said anything since this statement.
+_STUCK = """
+select exists (
+    select from pg_stat_activity waiting, pg_stat_activity stuck
+    where waiting.datname = current_database() and waiting.wait_event_type = 'Lock'
+        and stuck.pid = any(pg_blocking_pids(waiting.pid)) and stuck.state = 'idle in transaction'
+        and stuck.state_change < clock_timestamp() - interval '150 milliseconds' and stuck.query ~ $1
+)
+"""
+
+
+async def freeze_in_a_transaction(dispatcher: Service, books: asyncpg.Connection, about: str) -> bool:
+    """Freeze it again and again until others wait for a transaction of its; whether that happened."""
+    for attempt in range(MOST_TRIES):
+        freeze(dispatcher)
+        await asyncio.sleep(0.25)
+        if await books.fetchval(_STUCK, about):
+            return True
+        thaw(dispatcher)
+        await asyncio.sleep(0.03 + 0.007 * (attempt % 7))
+    freeze(dispatcher)
+    return False
+
+
+@asynccontextmanager
+async def reporting(rig: EndpointRig) -> AsyncIterator[None]:
+    """Report every acceptance as delivered, again and again, in groups."""
+
+    async def report() -> None:
+        told = 0
+        while True:
+            news = rig.endpoint.accepted[told : told + 200]
+            told += len(news)
+            if news:
+                await rig.report(news)
+            await asyncio.sleep(0.01)
+
+    async with background(report()):
+        yield
+
+
+@pytest.mark.parametrize("frozen_in", TABLES)
+async def test_a_replica_frozen_in_a_transaction_does_not_stop_the_others(
+    endpoint_rig: EndpointRig, database: Database, frozen_in: str
+) -> None:
+    count = int(RATE * 40)
+    # With a limit of people, claims are made under the lock of the number's row.
+    limits = {"people_per_day": 1_000_000} if frozen_in == "claim" else {}
+    watching = await asyncpg.connect(database.url)
+    async with running_proxy([urlsplit(database.url).port or 0]) as slow, reporting(endpoint_rig):
+        # On a slow way to the database most of its time passes in transactions.
+        slow.change(Weather(latency_seconds=0.01))
+        (frozen,) = await endpoint_rig.start(database_url=by_way_of(database.url_as(ROLE), slow.port), **limits)
+        await endpoint_rig.start(2, **limits)
+        broadcasting = asyncio.create_task(endpoint_rig.client.broadcast(endpoint_rig.citizens(count)))
+        try:
+            await endpoint_rig.arrived(100, 20)
+            pid = frozen.pid
+            await freeze_in_a_transaction(frozen, watching, TABLES[frozen_in])
+            since = time.monotonic()
+            start, end = since + RECOVERED_SECONDS, since + FROZEN_SECONDS
+            await passed(start)
+            before = (await endpoint_rig.all_states()).get("delivered", 0)
+            await passed(end)
+            known = (await endpoint_rig.all_states()).get("delivered", 0) - before
+            sent = endpoint_rig.endpoint.between(start, end)
+            thaw(frozen)
+            assert sent >= SHARE_OF_THE_OTHERS * RATE * (end - start)
+            assert known > 0, "no status was applied meanwhile"
+            await broadcasting
+            await endpoint_rig.accepted(count, 60)
+            assert frozen.pid == pid
+        finally:
+            broadcasting.cancel()
+            await watching.close()
+
+
+async def claimed_subscribers(rig: EndpointRig) -> list[UUID]:
+    rows = await rig.client.books.fetch("select subscriber from dispatcher.delivery where state = 'claimed'")
+    return [row["subscriber"] for row in rows]
+
+
+async def stop(rig: EndpointRig, subscribers: list[UUID]) -> None:
+    """Publish the end of these subscriptions."""
+    now = system_clock()
+    ended = [SubscriptionEnded(subscriber=subscriber, sequence=1, at=now) for subscriber in subscribers]
+    await asyncio.gather(*(rig.client.send(one, topology.EVENTS, SubscriptionEnded.KEY) for one in ended))
+
+
+async def suppressed(rig: EndpointRig, count: int) -> None:
+    """Wait until the ledger has that many stops."""
+
+    async def enough() -> bool:
+        return bool(await rig.client.books.fetchval("select count(*) from dispatcher.suppression") >= count)
+
+    await until(enough, 10, rig.summary)
+
+
+async def stopped_too_late(rig: EndpointRig) -> list[float]:
+    """How many seconds after a committed "Stop" messages arrived at Meta, of those that should not have."""
+    rows = await rig.client.books.fetch(
+        "select d.id, extract(epoch from s.suppressed_at)::float8 as at"
+        " from dispatcher.delivery d join dispatcher.suppression s using (subscriber)"
+    )
+    stopped = {row["id"]: row["at"] for row in rows}
+    after = [
+        request.wall - stopped[request.delivery] for request in rig.endpoint.requests if request.delivery in stopped
+    ]
+    return [seconds for seconds in after if seconds > STOP_SECONDS]
+
+
+async def test_what_was_stopped_while_a_replica_stood_still_does_not_leave_afterwards(
+    endpoint_rig: EndpointRig,
+) -> None:
+    frozen = (await endpoint_rig.start(3, rate=200))[:2]
+    broadcasting = asyncio.create_task(endpoint_rig.client.broadcast(endpoint_rig.citizens(8000)))
+    try:
+        await endpoint_rig.arrived(100, 20)
+        for _ in range(ROUNDS):
+            for dispatcher in frozen:
+                freeze(dispatcher)
+            since = time.monotonic()
+            await asyncio.sleep(0.3)  # what the third one has in hand leaves
+            await stop(endpoint_rig, await claimed_subscribers(endpoint_rig))
+            await passed(since + 3.5)
+            for dispatcher in frozen:
+                thaw(dispatcher)
+            await passed(since + 5.0)
+        await suppressed(endpoint_rig, ROUNDS)
+        assert await stopped_too_late(endpoint_rig) == []
+        endpoint_rig.assert_none_twice()
+    finally:
+        broadcasting.cancel()
+
+
+async def test_nothing_leaves_after_a_stop_on_a_connection_that_took_seconds(endpoint_rig: EndpointRig) -> None:
+    await endpoint_rig.start(2, rate=100, request_timeout_seconds=20)
+    endpoint_rig.endpoint.lose_first_packets()
+    citizens = endpoint_rig.citizens(150)
+    await endpoint_rig.client.broadcast(citizens)
+
+    async def some_claimed() -> bool:
+        return len(await claimed_subscribers(endpoint_rig)) >= 50
+
+    await until(some_claimed, 10, endpoint_rig.summary)
+    since = time.monotonic()
+    await stop(endpoint_rig, [citizen.subscriber for citizen in citizens])
+    await suppressed(endpoint_rig, len(citizens))
+    await passed(since + 2.0)
+    endpoint_rig.endpoint.open()
+    await passed(time.monotonic() + 8)
+    assert await stopped_too_late(endpoint_rig) == []

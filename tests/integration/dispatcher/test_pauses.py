@@ -1,0 +1,181 @@
+"""A pause that somebody else caused ends by itself; meanwhile nobody is failed and hardly anything is sent."""
+
+import re
+import time
+
+import asyncpg
+import pytest
+
+from deploy.local.ports import LOOPBACK
+from shared.amqp import topology
+from shared.contracts.inbound import AccountEvent, AccountEvents
+from shared.runtime.clock import system_clock
+from tests.integration.dispatcher.dispatch_client import until
+from tests.integration.dispatcher.endpoint_rig import EndpointRig, passed, phone
+from tests.integration.dispatcher.graph_endpoint import (
+    Behaviour,
+    GraphAnswer,
+    SendRequest,
+    accept,
+    proxy_page,
+    refuse,
+    running_endpoint,
+)
+
+REFUSING_SECONDS = 20.0
+RECOVERED_SECONDS = 60.0
+MARGIN_SECONDS = 15.0
+MOST_PROBES = 3
+PAUSED = ("kreisfunk_dispatcher_held", "kreisfunk_dispatcher_meta_unreachable_seconds")
+ANSWERS = {"code 190": refuse(190, 401), "403 page": proxy_page(403), "404 page": proxy_page(404)}
+
+
+def always(answer: GraphAnswer) -> Behaviour:
+    return lambda _: answer
+
+
+async def assert_it_recovers_by_itself(rig: EndpointRig, since: float, count: int) -> None:
+    """Meta is well again REFUSING_SECONDS after `since`: few probes until then, soon afterwards everything."""
+    await passed(since + REFUSING_SECONDS)
+    rig.endpoint.behave = accept
+    assert rig.endpoint.between(since + 2, since + REFUSING_SECONDS) <= MOST_PROBES
+    await rig.accepted(1, RECOVERED_SECONDS)
+    await rig.accepted(count, MARGIN_SECONDS)
+    assert await rig.held_reason() is None
+    states = await rig.all_states()
+    assert not {"unknown", "failed"} & states.keys(), states
+
+
+async def send_all_kinds(rig: EndpointRig) -> int:
+    """Let a broadcast and replies wait, and return how many messages that is."""
+    citizens = rig.citizens(320)
+    await rig.client.broadcast(citizens[:300])
+    for citizen in citizens[300:]:
+        await rig.client.reply(citizen, "Guten Tag")
+    return len(citizens)
+
+
+async def held(rig: EndpointRig) -> None:
+    async def is_held() -> bool:
+        return await rig.held_reason() is not None
+
+    await until(is_held, 20, rig.summary)
+
+
+@pytest.mark.parametrize("cause", ANSWERS)
+async def test_a_sender_that_is_refused_for_a_while_sends_again_by_itself(
+    endpoint_rig: EndpointRig, cause: str
+) -> None:
+    endpoint_rig.endpoint.behave = always(ANSWERS[cause])
+    (dispatcher,) = await endpoint_rig.start()
+    count = await send_all_kinds(endpoint_rig)
+
+    async def shown() -> bool:
+        return any([await endpoint_rig.metric(dispatcher, name) > 0 for name in PAUSED])
+
+    await until(shown, 20, endpoint_rig.summary)
+    since = endpoint_rig.endpoint.requests[0].at
+    await assert_it_recovers_by_itself(endpoint_rig, since, count)
+    assert 1 <= len(endpoint_rig.log(dispatcher, "error")) <= MOST_PROBES
+
+
+async def test_a_partner_that_was_removed_and_added_again_sends_again_by_itself(endpoint_rig: EndpointRig) -> None:
+    endpoint_rig.endpoint.behave = always(refuse(131031, 403))
+    now = system_clock()
+    removed = AccountEvent(field="account_update", value={"event": "PARTNER_REMOVED"}, at=now, received_at=now)
+    await endpoint_rig.start(2)
+    await endpoint_rig.client.send(AccountEvents(events=(removed,)), topology.INBOUND, AccountEvents.KEY)
+    await held(endpoint_rig)
+    since = time.monotonic()
+    count = await send_all_kinds(endpoint_rig)
+    await assert_it_recovers_by_itself(endpoint_rig, since, count)
+
+
+async def one_429(rig: EndpointRig) -> None:
+    """Let Meta answer one request of a running broadcast with a long Retry-After."""
+    page = proxy_page(429)
+    long = GraphAnswer(status=429, body=page.body, headers={**page.headers, "Retry-After": "600"})
+    answered: list[int] = []
+
+    def behave(request: SendRequest) -> GraphAnswer:
+        if request.number < 40 or answered:
+            return GraphAnswer()
+        answered.append(request.number)
+        return long
+
+    rig.endpoint.behave = behave
+    await rig.client.broadcast(rig.citizens(200))
+
+    async def has_answered() -> bool:
+        return bool(answered)
+
+    await until(has_answered, 20, rig.summary)
+
+
+async def test_one_429_with_a_long_retry_after_is_said_and_over_within_a_minute(endpoint_rig: EndpointRig) -> None:
+    (dispatcher,) = await endpoint_rig.start()
+    await one_429(endpoint_rig)
+    await endpoint_rig.accepted(200, RECOVERED_SECONDS + MARGIN_SECONDS)
+    told = [str(event) for event in endpoint_rig.log(dispatcher, "warning", "error")]
+    assert any(re.search("429|throughput|paus|slow", event, re.IGNORECASE) for event in told), told
+
+
+async def test_an_operator_ends_a_long_retry_after_at_once(endpoint_rig: EndpointRig) -> None:
+    await endpoint_rig.start()
+    await one_429(endpoint_rig)
+
+    async def nothing_arrives() -> bool:
+        return time.monotonic() - endpoint_rig.endpoint.requests[-1].at > 1.5
+
+    await until(nothing_arrives, 20, endpoint_rig.summary)
+    operator = await asyncpg.connect(endpoint_rig.database.url_as("kreisfunk_operator"))
+    try:
+        await operator.execute("select dispatcher.release_sender(null)")
+    finally:
+        await operator.close()
+    # All but the one that Meta wants later.
+    await endpoint_rig.accepted(199, 15)
+
+
+async def test_what_a_replica_without_a_way_to_meta_has_in_hand_is_sent_by_the_other(
+    endpoint_rig: EndpointRig,
+) -> None:
+    async with running_endpoint() as proxy:
+        proxy.behave = always(proxy_page(403))
+        await endpoint_rig.start()
+        await endpoint_rig.start(graph_url=f"http://{LOOPBACK}:{proxy.port}")
+
+        async def both_consume() -> bool:
+            return all([await endpoint_rig.consumers_of(queue.name) == 2 for queue in topology.LANES.values()])
+
+        await until(both_consume, 20, endpoint_rig.summary)
+        citizens = endpoint_rig.citizens(500)
+        await endpoint_rig.client.broadcast(citizens[:400])
+        for citizen in citizens[400:]:
+            await endpoint_rig.client.reply(citizen, "Guten Tag")
+        phones = {phone(citizen.id) for citizen in citizens[400:]}
+
+        async def missing_replies() -> int:
+            return len(phones - {request.recipient for request in endpoint_rig.endpoint.accepted})
+
+        async def all_replies() -> bool:
+            return await missing_replies() == 0
+
+        await until(all_replies, 15, missing_replies)
+        await endpoint_rig.accepted(500, 30)
+        assert proxy.requests
+        assert await endpoint_rig.all_states() == {"accepted": 500}
+
+
+@pytest.mark.parametrize("status", [307, 308])
+async def test_a_redirection_to_another_host_is_not_followed(endpoint_rig: EndpointRig, status: int) -> None:
+    async with running_endpoint() as elsewhere:
+        address = f"http://{LOOPBACK}:{elsewhere.port}/v26.0/1/messages"
+        moved = GraphAnswer(status=status, body="", headers={"Location": address})
+        endpoint_rig.endpoint.behave = always(moved)
+        await endpoint_rig.start()
+        await endpoint_rig.client.broadcast(endpoint_rig.citizens(20))
+        await endpoint_rig.arrived(1, 20)
+        await passed(time.monotonic() + 2)
+        assert elsewhere.requests == []
+        assert not {"accepted", "failed"} & (await endpoint_rig.all_states()).keys()

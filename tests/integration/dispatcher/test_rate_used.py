@@ -1,0 +1,113 @@
+"""What must not cost rate: requests without an answer, a backup, people who wait for tomorrow."""
+
+import time
+from datetime import UTC, datetime, timedelta
+
+import asyncpg
+import pytest
+
+from tests.databases import Database
+from tests.integration.dispatcher.dispatch_client import until
+from tests.integration.dispatcher.endpoint_rig import RATE, EndpointRig, passed
+from tests.integration.dispatcher.graph_endpoint import GraphAnswer, SendRequest, refuse
+
+SETTLING_SECONDS = 2.0
+MEASURED_SECONDS = 15.0
+SHARE_USED = 0.97
+LOST = "kreisfunk_dispatcher_lost_slots_total"
+MOST_OF_BACKUP_SECONDS = 3.0
+
+
+@pytest.mark.parametrize(("every", "timeout"), [(100, 5), (300, 20)])
+async def test_requests_that_are_never_answered_cost_no_rate(
+    endpoint_rig: EndpointRig, every: int, timeout: float
+) -> None:
+    def behave(request: SendRequest) -> GraphAnswer | None:
+        return None if request.number % every == every // 2 else GraphAnswer()
+
+    endpoint_rig.endpoint.behave = behave
+    (dispatcher,) = await endpoint_rig.start(request_timeout_seconds=timeout)
+    await endpoint_rig.client.broadcast(endpoint_rig.citizens(int(RATE * 20)))
+    await endpoint_rig.arrived(1, 10)
+    start = endpoint_rig.endpoint.requests[0].at + SETTLING_SECONDS
+    await passed(start)
+    late_before = await endpoint_rig.metric(dispatcher, LOST, reason="late")
+    await passed(start + MEASURED_SECONDS)
+    used = endpoint_rig.endpoint.between(start, start + MEASURED_SECONDS)
+    # What a busy machine loses is not what the missing answers cost.
+    late = await endpoint_rig.metric(dispatcher, LOST, reason="late") - late_before
+    assert used + late >= SHARE_USED * RATE * MEASURED_SECONDS
+    endpoint_rig.assert_none_twice()
+
+
+async def add_week(database: Database, days_ago: int) -> str:
+    """Add a week of the ledger that is due to be dropped, and return its name."""
+    day = datetime.now(UTC) - timedelta(days=days_ago)
+    monday = (day - timedelta(days=day.weekday())).replace(hour=0, minute=0, second=0, microsecond=0)
+    name = f"delivery_{monday:%Y%m%d}"
+    owner = await asyncpg.connect(database.url)
+    try:
+        low, high = [
+            await owner.fetchval("select dispatcher.lowest_id($1)", moment)
+            for moment in (monday, monday + timedelta(days=7))
+        ]
+        await owner.execute(
+            f"create table dispatcher.{name} partition of dispatcher.delivery for values from ('{low}') to ('{high}')"
+        )
+    finally:
+        await owner.close()
+    return name
+
+
+async def test_a_backup_while_a_week_is_due_to_be_dropped_stops_no_sending(
+    endpoint_rig: EndpointRig, database: Database
+) -> None:
+    week = await add_week(database, 200)
+    backup = await asyncpg.connect(database.url)
+    copying = backup.transaction()
+    await copying.start()
+    await backup.execute("lock table dispatcher.delivery in access share mode")
+    try:
+        await endpoint_rig.start()
+        start = time.monotonic()
+        await endpoint_rig.client.broadcast(endpoint_rig.citizens(int(RATE * 17)))
+        await endpoint_rig.arrived(1, 20)
+        await passed(start + MEASURED_SECONDS)
+        assert endpoint_rig.endpoint.longest_gap(start, start + MEASURED_SECONDS) < MOST_OF_BACKUP_SECONDS
+    finally:
+        await copying.rollback()
+        await backup.close()
+
+    async def dropped() -> bool:
+        return await endpoint_rig.client.books.fetchval("select to_regclass($1) is null", f"dispatcher.{week}") is True
+
+    await until(dropped, 100, endpoint_rig.summary)
+
+
+async def test_people_who_wait_for_tomorrow_are_not_in_the_way_of_a_retry(endpoint_rig: EndpointRig) -> None:
+    (fast,) = await endpoint_rig.start(rate=1000, people_per_day=100)
+    reached = endpoint_rig.citizens(100)
+    await endpoint_rig.client.broadcast(reached)
+    await endpoint_rig.accepted(100, 20)
+    await endpoint_rig.client.broadcast(endpoint_rig.citizens(20_000))
+
+    async def all_wait() -> bool:
+        return (await endpoint_rig.all_states()).get("waiting", 0) == 20_000
+
+    await until(all_wait, 60, endpoint_rig.summary)
+    await fast.stop()
+    # A minute later they may all be looked at again.
+    await endpoint_rig.client.books.execute("update dispatcher.delivery set due_at = due_at - interval '1 minute'")
+    await endpoint_rig.start(people_per_day=100)
+    refused: set[str] = set()
+
+    def refuse_once(request: SendRequest) -> GraphAnswer:
+        again = request.recipient in refused
+        refused.add(request.recipient)
+        return GraphAnswer() if again else refuse(131016, 503)
+
+    endpoint_rig.endpoint.behave = refuse_once
+    await endpoint_rig.client.broadcast(reached[:1])
+    await endpoint_rig.arrived(101, 10)
+    await endpoint_rig.arrived(102, 10)
+    assert len(endpoint_rig.endpoint.accepted) == 101

@@ -1,0 +1,98 @@
+"""When a dispatcher starts, and when it says that it is ready."""
+
+import asyncio
+import base64
+import os
+import time
+from datetime import UTC, datetime, timedelta
+
+import asyncpg
+import pytest
+
+from shared.amqp.topology import LANES
+from shared.contracts.message import Lane
+from tests.databases import Database
+from tests.integration.dispatcher.dispatch_client import until
+from tests.integration.dispatcher.endpoint_rig import EndpointRig
+
+
+async def test_a_dispatcher_is_not_ready_before_it_consumes_the_lanes(
+    endpoint_rig: EndpointRig, database: Database
+) -> None:
+    first, second = endpoint_rig.prepare(), endpoint_rig.prepare()
+    await first.start()
+    await first.stop()
+    other = await asyncpg.connect(database.url)
+    setting_up = other.transaction()
+    await setting_up.start()
+    await other.execute("select from dispatcher.rate for update")
+    starting = asyncio.create_task(second.start())
+    try:
+        end = time.monotonic() + 3
+        while time.monotonic() < end:
+            if await endpoint_rig.readiness(second) == 200:
+                assert await consumed_lanes(endpoint_rig) == len(LANES)
+            await asyncio.sleep(0.01)
+    finally:
+        await setting_up.rollback()
+        await other.close()
+    await starting
+    assert await consumed_lanes(endpoint_rig) == len(LANES)
+
+
+async def consumed_lanes(rig: EndpointRig) -> int:
+    return sum([await rig.consumers_of(queue.name) > 0 for queue in LANES.values()])
+
+
+async def test_a_message_dated_weeks_ahead_keeps_no_dispatcher_from_starting(
+    endpoint_rig: EndpointRig, database: Database
+) -> None:
+    (dispatcher,) = await endpoint_rig.start()
+    await endpoint_rig.client.broadcast(endpoint_rig.citizens(10))
+    await endpoint_rig.accepted(10, 20)
+    monday = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    monday += timedelta(days=21 - monday.weekday())
+    owner = await asyncpg.connect(database.url)
+    try:
+        # As it is before this week comes near: there is no partition of its own.
+        await owner.execute(f"drop table dispatcher.delivery_{monday:%Y%m%d}")
+        (citizen,) = endpoint_rig.citizens(1)
+        reply = await endpoint_rig.client.reply(citizen, "Guten Tag", dated=monday + timedelta(days=2))
+        await endpoint_rig.accepted(11, 20)
+        statement = "select tableoid::regclass::text from dispatcher.delivery where id = $1"
+        assert await owner.fetchval(statement, reply) == "dispatcher.delivery_other"
+        await dispatcher.stop()
+        await dispatcher.start()
+        assert await owner.fetchval(statement, reply) == f"dispatcher.delivery_{monday:%Y%m%d}"
+    finally:
+        await owner.close()
+    await endpoint_rig.client.broadcast(endpoint_rig.citizens(10))
+    await endpoint_rig.accepted(21, 20)
+
+
+@pytest.mark.parametrize("version", [1, 2])
+async def test_a_replica_with_a_wrong_or_missing_key_is_not_ready_and_fails_nobody(
+    endpoint_rig: EndpointRig, version: int
+) -> None:
+    (right,) = await endpoint_rig.start()
+    ring = f"{version}:{base64.b64encode(os.urandom(32)).decode()}"
+    wrong = endpoint_rig.prepare(sealing_keys=ring)
+    await wrong.start()
+    pid = wrong.pid
+
+    async def both_consume() -> bool:
+        return await endpoint_rig.consumers_of(LANES[Lane.BULK].name) == 2
+
+    await until(both_consume, 20, endpoint_rig.summary)
+    source = await endpoint_rig.client.broadcast(endpoint_rig.citizens(400))
+
+    async def is_unready() -> bool:
+        return await endpoint_rig.readiness(wrong) == 503
+
+    await until(is_unready, 20, endpoint_rig.summary)
+    await endpoint_rig.accepted(400, 40)
+    assert await endpoint_rig.client.states(source) == {"accepted": 400}
+    assert await endpoint_rig.readiness(right) == 200
+    assert await endpoint_rig.readiness(wrong) == 503
+    assert wrong.pid == pid
+    assert endpoint_rig.log(wrong, "error")
