@@ -175,7 +175,7 @@ def test_kinds_of_columns_fit_their_names() -> None:
     assert set(kinds.values()) == KINDS
     for (table, column), kind in kinds.items():
         assert (kind == SEALED) == (column.endswith("_sealed") or (table, column) in SEALED_BODIES), (table, column)
-        hashed = column.endswith(("_index", "_key")) or column in ("indexes", "senders", "author")
+        hashed = column.endswith(("_index", "_key", "_keys")) or column in ("indexes", "senders", "author")
         assert (kind == HASHED) == hashed, (table, column)
     assert {name for name, kind in kinds.items() if kind == SAID} == {
         ("subscriptions.feedback", "said"),
