@@ -79,23 +79,19 @@ class Batch:
 
 
 @dataclass(frozen=True)
-class Retry:
-    """What to do about a reported failure that may pass: try again at `due_at`, up to `attempts` attempts."""
-
-    attempts: int
-    due_at: datetime
-    waits_for: str
-
-
-@dataclass(frozen=True)
 class StatusNews:
-    """The furthest news about one delivery in a group of statuses."""
+    """The furthest news about one delivery in a group of statuses.
+
+    A failure that may pass is tried again at `due_at`, up to `attempts` attempts.
+    """
 
     delivery: UUID
     state: State
     message_key: bytes
     error_code: int | None = None
-    retry: Retry | None = None
+    attempts: int = 0
+    due_at: datetime | None = None
+    waits_for: str | None = None
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, nullcontext
+from typing import Any
 
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
@@ -99,6 +100,21 @@ class Database:
         """A transaction, committed at the end of the block."""
         async with self.connection() as connection, connection.transaction():
             yield connection
+
+    async def fetch(self, statement: str, *arguments: object) -> list[asyncpg.Record]:
+        """The rows of one statement."""
+        async with self.connection() as connection:
+            return await connection.fetch(statement, *arguments)
+
+    async def fetchrow(self, statement: str, *arguments: object) -> asyncpg.Record:
+        """The row of a statement that always has one."""
+        (row,) = await self.fetch(statement, *arguments)
+        return row
+
+    async def fetchval(self, statement: str, *arguments: object) -> Any:
+        """The first value of a statement, None without a row; also for a statement that has none."""
+        async with self.connection() as connection:
+            return await connection.fetchval(statement, *arguments)
 
     async def reachable(self) -> bool:
         """For readiness."""

@@ -6,6 +6,8 @@ from itertools import groupby
 from typing import Any
 from uuid import UUID
 
+import asyncpg
+
 from services.dispatcher.adapters import ledger_claims, ledger_follow_ups, ledger_news
 from services.dispatcher.adapters import ledger_rows as rows_of
 from services.dispatcher.domain.answers import Record
@@ -48,28 +50,17 @@ class PostgresLedger:
 
     async def ensure_partitions(self) -> bool:
         """Make room for the coming weeks; return False where that has to wait, as somebody reads the whole table."""
-        async with self._database.connection() as connection:
-            return bool(await connection.fetchval("select dispatcher.ensure_partitions()"))
+        return bool(await self._database.fetchval("select dispatcher.ensure_partitions()"))
 
     async def register(self, batch: BroadcastBatch, content: Mapping[str, Any]) -> None:
         """Know the broadcast, and how far its audience has been read."""
         expanded = batch.offset + len(batch.recipients)
-        async with self._database.connection() as connection:
-            await connection.execute(
-                ledger_claims.REGISTER,
-                batch.broadcast,
-                batch.notice,
-                batch.revision,
-                batch.topic,
-                batch.lane.value,
-                batch.template.name,
-                rows_of.as_json(content),
-                batch.published_at,
-                batch.expires_at,
-                expanded if batch.last else None,
-                expanded,
-                *rows_of.timing(batch.hours, batch.spacing_seconds),
-            )
+        audience = expanded if batch.last else None
+        await self._database.fetchval(
+            ledger_claims.REGISTER,
+            *rows_of.broadcast_values(batch, content, audience, expanded),
+            *rows_of.timing(batch.hours, batch.spacing_seconds),
+        )
 
     async def begin_follow_up(self, message: BroadcastFollowUp, content: Mapping[str, Any]) -> None:
         """Know the broadcast and whom it follows; its recipients come by and by."""
@@ -87,13 +78,8 @@ class PostgresLedger:
         ids = [delivery_id(message.broadcast, recipient.subscriber) for recipient in recipients]
         ordinals = list(range(message.offset + batch.position, message.offset + batch.position + len(ids)))
         claimed_at = Instant.now()
-        columns = (ids, *rows_of.recipient_columns(recipients), ordinals)
-        arguments = (*columns, message.broadcast, self._slot, self._answer_time)
-        async with self._database.connection() as connection:
-            if self.limited:
-                rows = await connection.fetch(ledger_claims.CLAIM_BATCH_LIMITED, *arguments, self._number)
-            else:
-                rows = await connection.fetch(ledger_claims.CLAIM_BATCH, *arguments)
+        columns = (ids, *rows_of.columns(recipients, *rows_of.RECIPIENT), ordinals)
+        rows = await self._claim("CLAIM_BATCH", *columns, message.broadcast, self._slot, self._answer_time)
         mine = {row["id"] for row in rows}
         return [
             rows_of.batch_claim(batch, delivery, recipient.address, claimed_at)
@@ -107,92 +93,77 @@ class PostgresLedger:
         claims = {reply.reply: rows_of.reply_claim(reply, asked, claimed_at) for reply, asked in replies}
         withdrawals = [reply.withdrawal for reply, _ in replies if reply.withdrawal]
         columns = (*rows_of.reply_columns(claims.values()), self._answer_time, *rows_of.withdrawal_columns(withdrawals))
-        async with self._database.connection() as connection:
-            rows = await connection.fetch(ledger_claims.CLAIM_REPLIES, *columns)
+        rows = await self._database.fetch(ledger_claims.CLAIM_REPLIES, *columns)
         return [claims[row["id"]] for row in rows]
-
-    async def find_work(self) -> Work:
-        """Look at everything that may have to be done, by one statement."""
-        async with self._database.connection() as connection:
-            row = await connection.fetchrow(ledger_claims.FIND_WORK)
-        assert row is not None  # noqa: S101 - a select without from has one row
-        kinds = frozenset(name for name, found in row.items() if found is True)
-        return Work(due_lanes=frozenset(map(Lane, row["due_lanes"])), kinds=kinds)
 
     async def claim_due(self, lane: Lane, limit: int) -> list[Claim]:
         """Claim waiting deliveries whose time has come, oldest first."""
         claimed_at = Instant.now()
-        arguments = (lane.value, limit, self._slot, self._answer_time)
-        async with self._database.connection() as connection:
-            if lane is Lane.REPLY:
-                rows = await connection.fetch(ledger_claims.CLAIM_DUE_REPLIES, limit, self._answer_time)
-            elif self.limited:
-                rows = await connection.fetch(ledger_claims.CLAIM_DUE_LIMITED, *arguments, self._number)
-            else:
-                rows = await connection.fetch(ledger_claims.CLAIM_DUE, *arguments)
+        if lane is Lane.REPLY:
+            rows = await self._database.fetch(ledger_claims.CLAIM_DUE_REPLIES, limit, self._answer_time)
+        else:
+            rows = await self._claim("CLAIM_DUE", lane.value, limit, self._slot, self._answer_time)
         return [rows_of.due_claim(row, claimed_at) for row in rows]
+
+    async def _claim(self, statement: str, *arguments: object) -> list[asyncpg.Record]:
+        if self.limited:
+            return await self._database.fetch(ledger_claims.LIMITED[statement], *arguments, self._number)
+        return await self._database.fetch(ledger_claims.UNLIMITED[statement], *arguments)
+
+    async def find_work(self) -> Work:
+        """Look at everything that may have to be done, by one statement."""
+        row = await self._database.fetchrow(ledger_claims.FIND_WORK)
+        kinds = frozenset(name for name, found in row.items() if found is True)
+        return Work(due_lanes=frozenset(map(Lane, row["due_lanes"])), kinds=kinds)
 
     async def record(self, records: Sequence[Record]) -> None:
         """Write down what became of claims, all in one transaction."""
-        async with self._database.connection() as connection:
-            columns = rows_of.record_columns(records)
-            await connection.execute(ledger_news.RECORD, *columns, self._slot, RECIPIENT_CODES)
+        columns = rows_of.columns(records, *rows_of.RECORD)
+        await self._database.fetchval(ledger_news.RECORD, *columns, self._slot, RECIPIENT_CODES)
 
     async def apply_statuses(self, news: Sequence[StatusNews]) -> AppliedStatuses:
         """Advance rows by what Meta reports, and note how far the stream of statuses has come."""
-        async with self._database.connection() as connection:
-            row = await connection.fetchrow(
-                ledger_news.APPLY_STATUSES, *rows_of.news_columns(news), self._slot, RECIPIENT_CODES, self._number
-            )
-        assert row is not None  # noqa: S101 - a select without from has one row
+        columns = rows_of.columns(news, *rows_of.STATUS)
+        row = await self._database.fetchrow(
+            ledger_news.APPLY_STATUSES, *columns, self._slot, RECIPIENT_CODES, self._number
+        )
         return AppliedStatuses(changed=row["changed"], unmatched=len(news) - row["matched"])
 
     async def withdraw(self, withdrawal: Withdrawal) -> None:
         """From the commit on nothing is claimed that the withdrawal covers."""
-        async with self._database.connection() as connection:
-            await connection.execute(ledger_claims.SUPPRESS, *rows_of.withdrawal_columns([withdrawal]))
+        await self._database.fetchval(ledger_claims.SUPPRESS, *rows_of.withdrawal_columns([withdrawal]))
 
     async def cancel(self, broadcast: UUID, reason: str) -> None:
         """From the commit on nothing of this broadcast is claimed."""
-        async with self._database.connection() as connection:
-            await connection.execute(ledger_news.CANCEL, broadcast, reason)
+        await self._database.fetchval(ledger_news.CANCEL, broadcast, reason)
 
     async def mark_unknown(self) -> int:
         """Mark claims that nobody can be working on any more: their outcome is unknown. Return how many."""
-        async with self._database.connection() as connection:
-            count: int = await connection.fetchval(ledger_news.MARK_UNKNOWN, self._slot)
-        return count
+        return int(await self._database.fetchval(ledger_news.MARK_UNKNOWN, self._slot))
 
     async def release_unknown(self, grace_seconds: float, margin_seconds: float) -> int:
         """Give back what the stream of statuses has passed without a word, at most MOST_RESENT times each."""
-        async with self._database.connection() as connection:
-            count: int = await connection.fetchval(
-                ledger_news.RELEASE_UNKNOWN, self._number, grace_seconds, margin_seconds, self._slot, MOST_RESENT
-            )
-        return count
+        arguments = (self._number, grace_seconds, margin_seconds, self._slot, MOST_RESENT)
+        return int(await self._database.fetchval(ledger_news.RELEASE_UNKNOWN, *arguments))
 
     async def progress(self, grace_seconds: float) -> list[Progress]:
         """Broadcasts whose progress has changed and was not told for a second; what is unknown `grace_seconds` after
         the expiry stays so."""
-        async with self._database.connection() as connection:
-            rows = await connection.fetch(ledger_news.PROGRESS, grace_seconds)
+        rows = await self._database.fetch(ledger_news.PROGRESS, grace_seconds)
         return [rows_of.progress_of(list(group)) for _, group in groupby(rows, key=lambda row: row["id"])]
 
     async def course(self, broadcast: UUID) -> Course | None:
         """None for a broadcast that the ledger does not know, or not any more."""
-        async with self._database.connection() as connection:
-            rows = await connection.fetch(ledger_news.COURSE, broadcast)
+        rows = await self._database.fetch(ledger_news.COURSE, broadcast)
         return Course(rows_of.progress_of(rows), rows[0]["cancelled"]) if rows else None
 
     async def finish(self, broadcast: UUID) -> None:
         """A broadcast of which nothing waits any more."""
-        async with self._database.connection() as connection:
-            await connection.execute(ledger_news.FINISH, broadcast)
+        await self._database.fetchval(ledger_news.FINISH, broadcast)
 
     async def outstanding(self) -> Outstanding:
         """What still waits, and what nobody accounts for."""
-        async with self._database.connection() as connection:
-            rows = await connection.fetch(ledger_news.OUTSTANDING, self._number)
+        rows = await self._database.fetch(ledger_news.OUTSTANDING, self._number)
         return Outstanding(
             waiting={Lane(row["lane"]): row["waiting"] for row in rows},
             overdue_seconds={Lane(row["lane"]): row["overdue_seconds"] for row in rows},
@@ -203,24 +174,18 @@ class PostgresLedger:
 
     async def untold_refusals(self) -> list[Refusal]:
         """Subscribers whom Meta will not reach and of whom subscriptions has not been told."""
-        async with self._database.connection() as connection:
-            rows = await connection.fetch(ledger_news.UNTOLD_REFUSALS)
+        rows = await self._database.fetch(ledger_news.UNTOLD_REFUSALS)
         return [Refusal(row["delivery"], row["subscriber"], row["code"]) for row in rows]
 
     async def refusals_told(self, refusals: Sequence[Refusal]) -> None:
         """Remember that they have been told."""
-        async with self._database.connection() as connection:
-            await connection.execute(ledger_news.REFUSALS_TOLD, [refusal.delivery for refusal in refusals])
+        await self._database.fetchval(ledger_news.REFUSALS_TOLD, [refusal.delivery for refusal in refusals])
 
     async def hold_template(self, template: str, reason: str) -> bool:
         """Let broadcasts with this template wait from the commit on; return whether they did not yet."""
-        async with self._database.connection() as connection:
-            return bool(await connection.fetchval(ledger_news.HOLD_TEMPLATE, template, reason))
+        return bool(await self._database.fetchval(ledger_news.HOLD_TEMPLATE, template, reason))
 
     async def requeue_waiting(self, most: int) -> int:
         """End, park or wake up to `most` waiting deliveries of each kind, and return how many that were."""
-        async with self._database.connection() as connection:
-            touched: int = await connection.fetchval(
-                "select dispatcher.requeue_waiting($1, $2, $3)", self._number, self._slot, most
-            )
-        return touched
+        statement = "select dispatcher.requeue_waiting($1, $2, $3)"
+        return int(await self._database.fetchval(statement, self._number, self._slot, most))

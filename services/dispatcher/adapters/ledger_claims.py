@@ -61,8 +61,6 @@ select id from inserted where state = 'claimed'
 _BATCH_COLUMNS = """
 j.id, j.subscriber, j.sequence, j.lane, j.address_kind, j.address_index, j.address_sealed, j.published_at, j.expires_at
 """
-CLAIM_BATCH = _CLAIM_BATCH.format(limited=_UNLIMITED)
-CLAIM_BATCH_LIMITED = _CLAIM_BATCH.format(limited=_LIMITED.format(number="$11", columns=_BATCH_COLUMNS))
 
 _CLAIM_DUE = """
 with candidate as (
@@ -92,10 +90,15 @@ with candidate as (
 select id, lane::text, address_kind, address_index, address_sealed, attempt, claim, asked_at, expires_at, content::text
 from changed where state = 'claimed'
 """
-CLAIM_DUE = _CLAIM_DUE.format(limited=_UNLIMITED)
-CLAIM_DUE_LIMITED = _CLAIM_DUE.format(
-    limited=_LIMITED.format(number="$5", columns="j.id, j.claim, j.address_index, j.broadcast, j.content")
-)
+_DUE_COLUMNS = "j.id, j.claim, j.address_index, j.broadcast, j.content"
+UNLIMITED = {
+    "CLAIM_BATCH": _CLAIM_BATCH.format(limited=_UNLIMITED),
+    "CLAIM_DUE": _CLAIM_DUE.format(limited=_UNLIMITED),
+}
+LIMITED = {
+    "CLAIM_BATCH": _CLAIM_BATCH.format(limited=_LIMITED.format(number="$11", columns=_BATCH_COLUMNS)),
+    "CLAIM_DUE": _CLAIM_DUE.format(limited=_LIMITED.format(number="$5", columns=_DUE_COLUMNS)),
+}
 
 _SUPPRESS = """
 insert into dispatcher.suppression as s (subscriber, topic, sequence)

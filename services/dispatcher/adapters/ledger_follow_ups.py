@@ -79,21 +79,8 @@ where b.id = $1 and not exists (select from dispatcher.follow_up f where f.broad
 
 async def begin(connection: Connection, message: BroadcastFollowUp, content: Mapping[str, Any]) -> None:
     """Store it; what is stored stays as it is."""
-    await connection.execute(
-        REGISTER,
-        message.broadcast,
-        message.notice,
-        message.revision,
-        message.topic,
-        message.lane.value,
-        message.template.name,
-        rows_of.as_json(content),
-        message.published_at,
-        message.expires_at,
-        None,
-        0,
-        *rows_of.timing(message.hours, None),
-    )
+    values = rows_of.broadcast_values(message, content, None, 0)
+    await connection.execute(REGISTER, *values, *rows_of.timing(message.hours, None))
     for earlier in message.follows:
         await connection.execute(BEGIN, message.broadcast, earlier, _before(earlier))
 

@@ -1,18 +1,18 @@
 """From our values to the ledger's columns, and from its rows to our values."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, time, timedelta
+from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
 import asyncpg
 import msgspec
 
-from services.dispatcher.domain.answers import Record
 from services.dispatcher.domain.content import reply_body
 from services.dispatcher.domain.states import State
-from services.dispatcher.ports import Batch, Claim, Progress, StatusNews
-from shared.contracts.dispatch import PermittedHours, Recipient, ReplyRequested, Withdrawal
+from services.dispatcher.ports import Batch, Claim, Progress
+from shared.contracts.dispatch import BroadcastBatch, BroadcastFollowUp, PermittedHours, ReplyRequested, Withdrawal
 from shared.contracts.message import Address, AddressKind, Lane
 from shared.runtime.clock import Instant
 
@@ -22,14 +22,30 @@ def as_json(value: object) -> str:
     return msgspec.json.encode(value).decode()
 
 
-def recipient_columns(recipients: Sequence[Recipient]) -> tuple[list[Any], ...]:
-    """One list for each column of the claim."""
+def columns(items: Iterable[object], *names: str) -> tuple[list[Any], ...]:
+    """Return a list for each of these attributes, one column of a statement each; dots lead into them."""
+    listed = list(items)
+    return tuple([get(item) for item in listed] for get in map(attrgetter, names))
+
+
+RECIPIENT = ("subscriber", "sequence", "address.kind", "address.index", "address.sealed")
+RECORD = ("delivery", "state", "message_key", "error_code", "due_at", "claim", "attempted", "waits_for")
+STATUS = ("delivery", "state", "message_key", "error_code", "attempts", "due_at", "waits_for")
+
+
+def broadcast_values(
+    message: BroadcastBatch | BroadcastFollowUp, content: Mapping[str, Any], audience: int | None, expanded: int
+) -> tuple[object, ...]:
+    """What a broadcast is registered with, but its timing."""
+    named = (message.broadcast, message.notice, message.revision, message.topic, message.lane.value)
     return (
-        [recipient.subscriber for recipient in recipients],
-        [recipient.sequence for recipient in recipients],
-        [recipient.address.kind.value for recipient in recipients],
-        [recipient.address.index for recipient in recipients],
-        [recipient.address.sealed for recipient in recipients],
+        *named,
+        message.template.name,
+        as_json(content),
+        message.published_at,
+        message.expires_at,
+        audience,
+        expanded,
     )
 
 
@@ -41,55 +57,18 @@ def timing(
     return (hours.opens, hours.closes, hours.zone, spacing) if hours else (None, None, None, spacing)
 
 
-def withdrawal_columns(withdrawals: Iterable[Withdrawal]) -> tuple[list[Any], ...]:
+def withdrawal_columns(withdrawals: Sequence[Withdrawal]) -> tuple[list[Any], ...]:
     """Subscriber, topic and sequence; '' stands for all topics."""
-    listed = list(withdrawals)
-    return (
-        [withdrawal.subscriber for withdrawal in listed],
-        [withdrawal.topic or "" for withdrawal in listed],
-        [withdrawal.sequence for withdrawal in listed],
-    )
+    subscribers, topics, sequences = columns(withdrawals, "subscriber", "topic", "sequence")
+    return subscribers, [topic or "" for topic in topics], sequences
 
 
 def reply_columns(claims: Iterable[Claim]) -> tuple[list[Any], ...]:
     """One list for each column of the claim."""
-    listed = list(claims)
-    return (
-        [claim.delivery for claim in listed],
-        [claim.address.kind.value for claim in listed],
-        [claim.address.index for claim in listed],
-        [claim.address.sealed for claim in listed],
-        [as_json(claim.content) for claim in listed],
-        [claim.asked_at for claim in listed],
-        [claim.expires_at for claim in listed],
+    *others, contents, asked, expires = columns(
+        claims, "delivery", "address.kind", "address.index", "address.sealed", "content", "asked_at", "expires_at"
     )
-
-
-def record_columns(records: Sequence[Record]) -> tuple[list[Any], ...]:
-    """One list for each column of the statement."""
-    return (
-        [record.delivery for record in records],
-        [record.state.value for record in records],
-        [record.message_key for record in records],
-        [record.error_code for record in records],
-        [record.due_at for record in records],
-        [record.claim for record in records],
-        [record.attempted for record in records],
-        [record.waits_for for record in records],
-    )
-
-
-def news_columns(news: Sequence[StatusNews]) -> tuple[list[Any], ...]:
-    """One list for each column of the statement."""
-    return (
-        [item.delivery for item in news],
-        [item.state.value for item in news],
-        [item.message_key for item in news],
-        [item.error_code for item in news],
-        [item.retry.attempts if item.retry else 0 for item in news],
-        [item.retry.due_at if item.retry else None for item in news],
-        [item.retry.waits_for if item.retry else None for item in news],
-    )
+    return (*others, [as_json(content) for content in contents], asked, expires)
 
 
 def batch_claim(batch: Batch, delivery: UUID, address: Address, claimed_at: Instant) -> Claim:

@@ -50,12 +50,8 @@ class PostgresPeople:
         self._database = database
 
     async def find(self, deliveries: Sequence[UUID], message_key: bytes) -> UUID | None:
-        async with self._database.connection() as connection:
-            source: UUID | None = await connection.fetchval(
-                "select source from dispatcher.delivery where id = any($1) and message_key = $2",
-                deliveries,
-                message_key,
-            )
+        statement = "select source from dispatcher.delivery where id = any($1) and message_key = $2"
+        source: UUID | None = await self._database.fetchval(statement, deliveries, message_key)
         return UUID(int=source.int) if source else None
 
     async def remember(self, erased: SubscriberErased) -> None:
@@ -73,8 +69,7 @@ class PostgresPeople:
             )
 
     async def due(self) -> list[Erasure]:
-        async with self._database.connection() as connection:
-            rows = await connection.fetch(_TAKE, RETRY_SECONDS)
+        rows = await self._database.fetch(_TAKE, RETRY_SECONDS)
         return [
             Erasure(
                 id=UUID(int=row["id"].int),
@@ -86,8 +81,7 @@ class PostgresPeople:
         ]
 
     async def told_meta(self, erasure: Erasure) -> None:
-        async with self._database.connection() as connection:
-            await connection.execute(_FORGET_USER, erasure.id)
+        await self._database.fetchval(_FORGET_USER, erasure.id)
 
     async def erase(self, erasure: Erasure) -> bool:
         async with self._database.transaction() as connection:

@@ -2,7 +2,6 @@
 
 import asyncio
 from dataclasses import dataclass
-from typing import Any
 
 from services.dispatcher.domain.pacing import LateUse, Lease, ServerClock
 from shared.database.pool import Database
@@ -64,9 +63,7 @@ class PostgresLimiter:
     async def reserve(self, slots: int) -> Lease:
         """Slots that nobody else has; while the sender is held none, or one in a while. Raises DependencyAway: then
         nothing is sent."""
-        async with self._database.connection() as connection:
-            row = await connection.fetchrow("select * from dispatcher.reserve($1, $2)", self._number, slots)
-        assert row is not None  # noqa: S101 - set_up made the row, and nobody may delete it
+        row = await self._database.fetchrow("select * from dispatcher.reserve($1, $2)", self._number, slots)
         self.rate = row["rate_per_second"]
         self._clock.heard(read=row["clock"], arrived=asyncio.get_running_loop().time())
         planned, shift = row["planned"], row["shift"]
@@ -81,21 +78,21 @@ class PostgresLimiter:
 
     async def used_late(self, use: LateUse) -> None:
         """Tell everybody, so that the slots a second later are used later too."""
-        await self._ask("select dispatcher.used_late($1, $2, $3, $4)", use.starts, use.ends, use.late)
+        await self._database.fetchval(
+            "select dispatcher.used_late($1, $2, $3, $4)", self._number, use.starts, use.ends, use.late
+        )
 
     async def slow_down(self, seconds: float) -> bool:
         """Make all replicas wait for `seconds` and go on more slowly; return whether nobody had just done that."""
-        return bool(await self._ask("select dispatcher.slow_down($1, $2, $3)", SLOWER, seconds))
+        return bool(
+            await self._database.fetchval("select dispatcher.slow_down($1, $2, $3)", self._number, SLOWER, seconds)
+        )
 
     async def hold(self, reason: str, seconds: float) -> bool:
         """Send nothing but one message in `seconds`, until one is accepted or a person releases; return whether
         it was not held already."""
-        return bool(await self._ask(HOLD, reason, seconds))
+        return bool(await self._database.fetchval(HOLD, self._number, reason, seconds))
 
     async def release(self) -> bool:
         """Let everybody send again, unless a person said to hold; return whether that ended a hold."""
-        return bool(await self._ask(RELEASE))
-
-    async def _ask(self, statement: str, *arguments: object) -> Any:
-        async with self._database.connection() as connection:
-            return await connection.fetchval(statement, self._number, *arguments)
+        return bool(await self._database.fetchval(RELEASE, self._number))

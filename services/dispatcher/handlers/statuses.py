@@ -10,7 +10,7 @@ import structlog
 from services.dispatcher.domain.errors import Remedy, pause_seconds, rule_for
 from services.dispatcher.domain.states import State, advance, status_state
 from services.dispatcher.handlers.bisection import store_bisected
-from services.dispatcher.ports import AppliedStatuses, Ledger, Meter, Retry, StatusNews
+from services.dispatcher.ports import AppliedStatuses, Ledger, Meter, StatusNews
 from shared.contracts.envelope import ContractError, read_data, read_envelope
 from shared.contracts.inbound import DeliveryStatus, DeliveryStatuses
 from shared.outcome import Dead, Done, InvalidDataError, Outcome
@@ -69,7 +69,7 @@ def with_retry(news: StatusNews, now: datetime) -> StatusNews:
     if rule.remedy not in PASSING:
         return news
     due_at = now + timedelta(seconds=pause_seconds(rule, 1, 0.5))
-    return replace(news, retry=Retry(rule.attempts, due_at, rule.remedy.value))
+    return replace(news, attempts=rule.attempts, due_at=due_at, waits_for=rule.remedy.value)
 
 
 def _one_for_each_delivery(news: Iterable[StatusNews]) -> list[StatusNews]:

@@ -10,7 +10,7 @@ from services.dispatcher.adapters.ledger import PostgresLedger
 from services.dispatcher.domain.answers import Record
 from services.dispatcher.domain.states import State
 from services.dispatcher.handlers.recorder import Recorder
-from services.dispatcher.ports import Claim, Retry, StatusNews
+from services.dispatcher.ports import Claim, StatusNews
 from shared.contracts.message import Lane
 from shared.database.pool import Database as Pool
 from shared.outcome import InvalidDataError
@@ -25,7 +25,7 @@ def accepted(one: Claim, key: bytes) -> Record:
 
 def failed(delivery: UUID, key: bytes, *, attempts: int = 5) -> StatusNews:
     """A failure that may pass: the delivery is due again at once."""
-    return StatusNews(delivery, State.FAILED, key, 131000, Retry(attempts, datetime.now(UTC), "again"))
+    return StatusNews(delivery, State.FAILED, key, 131000, attempts, datetime.now(UTC), "again")
 
 
 @pytest.mark.parametrize("state", [State.WAITING, State.UNKNOWN, State.FAILED, State.EXPIRED])
