@@ -3,37 +3,31 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from services.dispatcher.handlers.message_handler import MessageHandler
 from services.dispatcher.ports import ContactBook, People
-from shared.contracts.envelope import ContractError, decode
+from shared.contracts.envelope import ContractError
 from shared.contracts.events import ReactionLocated, ReactionReceived, SubscriberErased
 from shared.contracts.ids import delivery_id
 from shared.contracts.message import Message
-from shared.outcome import Dead, Done, Outcome
 
 ERASE_SECONDS = 2.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class PeopleHandler:
+class PeopleHandler(MessageHandler):
     """Handles what subscriptions asks us about people."""
 
     people: People
     publish: Callable[[Message], Awaitable[None]]
 
-    async def handle(self, body: bytes) -> Outcome:
-        """One event. Raises DependencyAway."""
-        try:
-            event = decode(body)
-        except ContractError as error:
-            return Dead(str(error))
-        match event:
+    async def _act(self, message: Message) -> None:
+        match message:
             case SubscriberErased():
-                await self.people.remember(event)
+                await self.people.remember(message)
             case ReactionReceived():
-                await self._locate(event)
+                await self._locate(message)
             case _:
-                return Dead(f"unexpected type {event.TYPE}")
-        return Done()
+                raise ContractError(f"unexpected type {message.TYPE}")
 
     async def _locate(self, reaction: ReactionReceived) -> None:
         """A reaction to something else than a broadcast, such as a reply, is nobody's opinion of one."""

@@ -10,10 +10,12 @@ import structlog
 from services.dispatcher.domain.errors import Remedy, pause_seconds, rule_for
 from services.dispatcher.domain.states import State, advance, status_state
 from services.dispatcher.handlers.bisection import store_bisected
+from services.dispatcher.handlers.message_handler import MessageHandler
 from services.dispatcher.ports import AppliedStatuses, Ledger, Meter, StatusNews
-from shared.contracts.envelope import ContractError, read_data, read_envelope
+from shared.contracts.envelope import ContractError
 from shared.contracts.inbound import DeliveryStatus, DeliveryStatuses
-from shared.outcome import Dead, Done, InvalidDataError, Outcome
+from shared.contracts.message import Message
+from shared.outcome import InvalidDataError
 
 _log = structlog.get_logger()
 
@@ -21,7 +23,7 @@ MAX_CODE = 2**31 - 1
 PASSING = (Remedy.AGAIN, Remedy.SLOWER, Remedy.PAIR)
 
 
-class StatusHandler:
+class StatusHandler(MessageHandler):
     """Applies groups of statuses to the ledger."""
 
     def __init__(self, *, ledger: Ledger, meter: Meter, clock: Callable[[], datetime]) -> None:
@@ -29,18 +31,14 @@ class StatusHandler:
         self._meter = meter
         self._clock = clock
 
-    async def handle(self, body: bytes) -> Outcome:
-        """One group. Raises DependencyAway."""
-        try:
-            group = read_data(read_envelope(body), DeliveryStatuses)
-        except ContractError as error:
-            return Dead(str(error))
-        news = [with_retry(item, self._clock()) for item in fold(group.statuses)]
-        foreign = AppliedStatuses(unmatched=sum(1 for status in group.statuses if _news(status) is None))
+    async def _act(self, message: Message) -> None:
+        if not isinstance(message, DeliveryStatuses):
+            raise ContractError(f"unexpected type {message.TYPE}")
+        news = [with_retry(item, self._clock()) for item in fold(message.statuses)]
+        foreign = AppliedStatuses(unmatched=sum(1 for status in message.statuses if _news(status) is None))
         self._meter.statuses(foreign)
         if news:
             await store_bisected(news, self._apply, self._reject)
-        return Done()
 
     async def _apply(self, news: Sequence[StatusNews]) -> None:
         self._meter.statuses(await self._ledger.apply_statuses(news))

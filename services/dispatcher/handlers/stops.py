@@ -1,30 +1,24 @@
 """Withdrawals and cancellations: effective from the commit on, for everything that is queued."""
 
+from services.dispatcher.handlers.message_handler import MessageHandler
 from services.dispatcher.ports import Ledger
 from shared.contracts.dispatch import Withdrawal
-from shared.contracts.envelope import ContractError, decode
+from shared.contracts.envelope import ContractError
 from shared.contracts.events import BroadcastCancelled, SubscriptionEnded
-from shared.outcome import Dead, Done, Outcome
+from shared.contracts.message import Message
 
 
-class StopHandler:
+class StopHandler(MessageHandler):
     """Writes down who and what must not be sent any more."""
 
     def __init__(self, *, ledger: Ledger) -> None:
         self._ledger = ledger
 
-    async def handle(self, body: bytes) -> Outcome:
-        """One event. Raises DependencyAway."""
-        try:
-            event = decode(body)
-        except ContractError as error:
-            return Dead(str(error))
-        match event:
+    async def _act(self, message: Message) -> None:
+        match message:
             case SubscriptionEnded(subscriber=subscriber, sequence=sequence, topic=topic):
-                withdrawal = Withdrawal(subscriber=subscriber, sequence=sequence, topic=topic)
-                await self._ledger.withdraw(withdrawal)
+                await self._ledger.withdraw(Withdrawal(subscriber=subscriber, sequence=sequence, topic=topic))
             case BroadcastCancelled(broadcast=broadcast, reason=reason):
                 await self._ledger.cancel(broadcast, reason)
             case _:
-                return Dead(f"unexpected type {event.TYPE}")
-        return Done()
+                raise ContractError(f"unexpected type {message.TYPE}")
