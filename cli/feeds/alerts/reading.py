@@ -4,12 +4,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Never
-from xml.etree.ElementTree import Element, ParseError
-
-from defusedxml import DefusedXmlException
-from defusedxml.ElementTree import fromstring
+from xml.etree.ElementTree import Element
 
 from cli.feeds.plain import one_line
+from cli.feeds.xml_reader import XmlRefused, read_xml
 
 NAMESPACE = "urn:oasis:names:tc:emergency:cap:1.2"
 MOST_BYTES = 1_000_000
@@ -89,11 +87,9 @@ def _root(body: bytes) -> Element:
     if len(body) > MOST_BYTES:
         raise NotAnAlert(f"it has more than {MOST_BYTES} bytes")
     try:
-        return fromstring(body, forbid_dtd=True)
-    except DefusedXmlException:
-        raise NotAnAlert("it has a document type or entities, which are refused") from None
-    except (ParseError, ValueError, LookupError):
-        raise NotAnAlert("it is not well-formed XML") from None
+        return read_xml(body)
+    except XmlRefused as error:
+        raise NotAnAlert(str(error)) from None
 
 
 def _info(info: Element) -> Info:
