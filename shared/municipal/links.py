@@ -13,7 +13,7 @@ LONGEST_LABEL = 63
 _URL = re.compile(r"https?://([^\s/?#]*)\S*")
 _MAIL = re.compile(r"(?<![\w.+-])[\w.+-]+@[\w-]+(?:\.[\w-]+)+(?![\w/@-])")
 # Nowhere may the patterns begin inside of what they have looked at: that would make them slow for a hostile text.
-_DOTTED = re.compile(r"(?<![^\W_])(?<!-)((?:-|[^\W_])+(?:\.(?:-|[^\W_])+)+)(:\d+)?(/\S*)?")
+_DOTTED = re.compile(r"(?<![\w-])([\w-]+(?:\.[\w-]+)+)(:\d+)?(/\S*)?")
 _AROUND_A_HOST = ".,;:!?()[]{}<>\"'«»‹›„“”‚‘’…*_~"
 _FULL_STOP = re.compile(r"(?<=\w)\.(?=[A-ZÄÖÜ])")
 
@@ -42,8 +42,9 @@ def _permitted(word: str, hosts: Collection[str]) -> str:
 
 def _as_read(text: str) -> str:
     """As a browser reads it: without what nobody sees, and the same however it is written."""
-    seen = "".join(letter for letter in text if unicodedata.category(letter) != "Cf")
-    return unicodedata.normalize("NFKC", seen).replace("。", ".").lower()
+    if not text.isprintable():
+        text = "".join(letter for letter in text if unicodedata.category(letter) != "Cf")
+    return unicodedata.normalize("NFKC", text).replace("。", ".").lower()
 
 
 def _hosts(text: str, hosts: Collection[str]) -> Iterator[str]:
@@ -52,7 +53,7 @@ def _hosts(text: str, hosts: Collection[str]) -> Iterator[str]:
     rest = _URL.sub(" ", text)
     if "://" in rest:
         yield "://"  # a scheme of which nobody knows where it leads
-    rest = _MAIL.sub(" ", rest)
+    rest = _MAIL.sub(" ", rest).replace("_", "|")  # no host has one; around it, it is WhatsApp's mark of italics
     position = 0
     while found := _DOTTED.search(rest, position):
         name, port = found[1].strip("-"), found[2]

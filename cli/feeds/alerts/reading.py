@@ -14,6 +14,7 @@ MOST_BYTES = 1_000_000
 MOST_INFOS = 100
 MOST_AREAS = 1000
 LONGEST_ID = 500
+LONGEST_WORDS = 10_000
 
 
 class NotAnAlert(ValueError):
@@ -95,10 +96,10 @@ def _root(body: bytes) -> Element:
 def _info(info: Element) -> Info:
     return Info(
         language=(_text(info, "language") or "en-US").lower(),
-        event=_text(info, "event"),
-        headline=_text(info, "headline"),
-        description=_text(info, "description"),
-        instruction=_text(info, "instruction"),
+        event=_text(info, "event")[:LONGEST_WORDS],
+        headline=_text(info, "headline")[:LONGEST_WORDS],
+        description=_text(info, "description")[:LONGEST_WORDS],
+        instruction=_text(info, "instruction")[:LONGEST_WORDS],
         web=_text(info, "web"),
         categories=tuple(_texts(info, "category")),
         responses=tuple(_texts(info, "responseType")),
