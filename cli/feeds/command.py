@@ -100,7 +100,7 @@ def check(
     configure_logs(service="feeds", level="error")
     place = Name(system=rules.system, source=rules.source, county=county, now=system_clock())
     try:
-        tried = try_all(asyncio.run(material_at(target, rules.contact)), rules, by, place)
+        tried = try_all(asyncio.run(material_at(target, rules)), rules, by, place)
     except CannotTry as error:
         fail(str(error))
     say(msgspec.json.encode({"entries": tried}).decode() if json else tried_text(tried))

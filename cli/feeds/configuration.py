@@ -145,11 +145,13 @@ class FeedsFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The whole file. Everything is published in the name of `system`, with `source`, which has to belong to it.
 
     `contact` is an address at which the website's people can reach whoever runs this; it is in the User-Agent.
+    Only the hosts in `internal_hosts` may be at private, loopback and link-local addresses, wherever they are named.
     """
 
     system: SystemName
     source: Short
     contact: Short | None = None
+    internal_hosts: tuple[Short, ...] = ()
     feeds: tuple[FeedOrigin, ...] = ()
     alerts: tuple[AlertOrigin, ...] = ()
 

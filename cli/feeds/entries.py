@@ -1,19 +1,38 @@
 """What a feed says, whichever of its formats it is in."""
 
-import calendar
-import io
-import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
-
-import feedparser
+from email.message import Message
+from email.utils import parsedate_to_datetime
+from html import escape
+from itertools import islice
+from typing import NamedTuple
+from urllib.parse import urljoin
+from xml.etree.ElementTree import Element
 
 from cli.feeds.plain import plain_line
+from cli.feeds.xml_reader import XmlRefused, read_sloppy_xml
 
 MOST_ENTRIES = 1000
-_DECLARES = re.compile(rb"<!\s*(?:ENTITY|DOCTYPE[^>\[]*\[)", re.IGNORECASE)
+LONGEST_WORDS = 10_000
+LONGEST_DATE = 100
+
+_ATOM = ("{http://www.w3.org/2005/Atom}", "{http://purl.org/atom/ns#}")
+_RSS = (
+    "",
+    "{http://purl.org/rss/1.0/}",
+    "{http://my.netscape.com/rdf/simple/0.9/}",
+    "{http://channel.netscape.com/rdf/simple/0.9/}",
+    "{http://backend.userland.com/rss2}",
+)
+_RDF = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}"
+_BASE = "{http://www.w3.org/XML/1998/namespace}base"
+_DC = ("{http://purl.org/dc/elements/1.1/}", "{http://purl.org/dc/terms/}")
+_CONTENT = ("{http://purl.org/rss/1.0/modules/content/}",)
+_MEDIA = ("{http://search.yahoo.com/mrss/}",)
+_CORE = (*_RSS, *_ATOM)
+_PAGES = ("", "text/html", "application/xhtml+xml")
 _PICTURES = ("image/jpeg", "image/png")
 
 
@@ -26,6 +45,7 @@ class Link(NamedTuple):
 
     address: str
     type: str
+    relation: str = "alternate"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,79 +69,145 @@ class Feed:
 
     entries: tuple[Entry, ...]
     broken: int = 0
-    format: str = ""
 
 
 def read_feed(body: bytes, *, content_type: str = "", address: str = "") -> Feed:
-    """RSS 0.9 to 2.0 and Atom, as far as they can be understood. Raises NotAFeed. Slow: run it in a thread.
+    """RSS 0.9 to 2.0 and Atom, as far as they are well-formed. Raises NotAFeed. Run it in a thread.
 
     `address` is where it came from, for links that are relative to it.
     """
-    if b"\x00" in body[:4] or _DECLARES.search(body.replace(b"\x00", b"")):
-        raise NotAFeed("it declares entities or is not in an encoding of the web; neither belongs in a feed")
-    # A stream, since the library takes a string that looks like an address or a file for one.
-    headers = {"content-type": content_type, "content-location": address}
-    found = feedparser.parse(
-        io.BytesIO(body), response_headers={name: value for name, value in headers.items() if value}
-    )
-    if not found.get("version") and not found.get("entries"):
-        raise NotAFeed("it is neither RSS nor Atom")
-    return _feed(found.get("entries", [])[:MOST_ENTRIES], found.get("version") or "unknown")
-
-
-def _feed(raw: Iterable[Mapping[str, Any]], version: str) -> Feed:
+    try:
+        document = read_sloppy_xml(body, _charset(content_type))
+    except XmlRefused as error:
+        raise NotAFeed(str(error)) from None
+    base = _joined(address, document.root.get(_BASE))
     entries: dict[str, Entry] = {}
     broken = 0
-    for one in raw:
-        entry = _entry(one)
+    for element in islice(_elements(document.root), MOST_ENTRIES):
+        is_whole = not any(element is unfinished for unfinished in document.unfinished)
+        entry = _entry(element, base) if is_whole else None
         if entry is None:
             broken += 1
         else:
             entries.setdefault(entry.id, entry)
-    return Feed(entries=tuple(entries.values()), broken=broken, format=version)
+    return Feed(entries=tuple(entries.values()), broken=broken)
 
 
-def _entry(raw: Mapping[str, Any]) -> Entry | None:
+def _charset(content_type: str) -> str | None:
+    header = Message()
+    header["Content-Type"] = content_type
+    return header.get_content_charset()
+
+
+def _elements(root: Element) -> Iterator[Element]:
+    """The entries. Raises NotAFeed."""
+    if root.tag in [f"{space}feed" for space in _ATOM]:
+        return _children(root, "entry", _ATOM)
+    if root.tag == f"{_RDF}RDF":
+        return _children(root, "item", _RSS)
+    if root.tag in [f"{space}rss" for space in _RSS]:
+        channels = _children(root, "channel", _RSS)
+        return (item for parent in (root, *channels) for item in _children(parent, "item", _RSS))
+    raise NotAFeed("it is neither RSS nor Atom")
+
+
+def _entry(element: Element, base: str) -> Entry | None:
     """None if it has no title, or nothing by which it could be known again."""
-    link = _text(raw, "link")
-    identifier = _text(raw, "id") or link
-    title = plain_line(_text(raw, "title"))
+    links = tuple(_links(element, _joined(base, element.get(_BASE))))
+    link = _page(links)
+    identifier = _text(element, "guid", "id") or element.get(f"{_RDF}about") or link
+    title = next(_lines(element, "title"), "")
     if not identifier or not title:
         return None
+    summary = (*_lines(element, "description", "summary"), *_lines(element, "encoded", "content"))
     return Entry(
         id=identifier,
         title=title,
-        summary=_summary(raw),
-        link=link or None,
-        picture=next(_pictures(raw), None),
-        categories=tuple(filter(None, (_text(tag, "term") or _text(tag, "label") for tag in raw.get("tags", ())))),
-        published=_moment(raw, "published_parsed") or _moment(raw, "updated_parsed"),
-        expires=_moment(raw, "expired_parsed"),
-        links=tuple(Link(_text(one, "href"), _text(one, "type")) for one in raw.get("links", ())),
+        summary=next(iter(summary), ""),
+        link=link,
+        picture=next((link.address for link in links if link.relation == "picture"), None),
+        categories=tuple(_categories(element)),
+        published=_moment(element, "pubDate", "published", "issued", "created")
+        or _moment(element, "date", "updated", "modified"),
+        expires=_moment(element, "expirationDate"),
+        links=tuple(link for link in links if link.relation != "picture"),
     )
 
 
-def _summary(raw: Mapping[str, Any]) -> str:
-    contents = [_text(content, "value") for content in raw.get("content", ())]
-    return next(filter(None, map(plain_line, (_text(raw, "summary"), *contents))), "")
+def _links(element: Element, base: str) -> Iterator[Link]:
+    """Those of RSS are text, those of Atom attributes; pictures may be given twice."""
+    for link in (*_children(element, "link"), *_children(element, "enclosure"), *_children(element, "content", _MEDIA)):
+        plain = _local(link) == "link"
+        address = (link.get("href") or link.get("url") or (link.text if plain else "") or "").strip()
+        kind, relation = link.get("type", "").strip().lower(), link.get("rel", "alternate" if plain else "enclosure")
+        if address:
+            yield Link(_joined(base, address), kind, relation)
+        if address and relation == "enclosure" and kind in _PICTURES:
+            yield Link(_joined(base, address), kind, "picture")
+    guid = next(_children(element, "guid"), None)
+    if guid is not None and guid.get("isPermaLink") != "false" and (guid.text or "").strip().startswith("http"):
+        yield Link((guid.text or "").strip(), "")
 
 
-def _pictures(raw: Mapping[str, Any]) -> Iterator[str]:
-    for enclosure in (*raw.get("enclosures", ()), *raw.get("media_content", ())):
-        if _text(enclosure, "type").lower() in _PICTURES:
-            yield _text(enclosure, "href") or _text(enclosure, "url")
+def _page(links: tuple[Link, ...]) -> str | None:
+    pages = sorted((link for link in links if link.relation == "alternate"), key=lambda link: link.type not in _PAGES)
+    return pages[0].address if pages else None
 
 
-def _text(raw: Mapping[str, Any], name: str) -> str:
-    value = raw.get(name)
-    return value.strip() if isinstance(value, str) else ""
+def _categories(element: Element) -> Iterator[str]:
+    for category in (*_children(element, "category"), *_children(element, "subject", _DC)):
+        word = (category.get("term") or category.get("label") or category.text or "").strip()
+        if word:
+            yield word
 
 
-def _moment(raw: Mapping[str, Any], name: str) -> datetime | None:
-    """The library gives a struct_time in UTC; dates of other millennia are no dates."""
-    # Not by the library's own get, which warns of what it makes up.
-    value = dict(raw).get(name)
+def _children(element: Element, name: str, spaces: tuple[str, ...] = _CORE) -> Iterator[Element]:
+    wanted = {f"{space}{name}" for space in spaces}
+    return (child for child in element if child.tag in wanted)
+
+
+def _text(element: Element, *names: str, spaces: tuple[str, ...] = _CORE) -> str:
+    texts = ((child.text or "").strip() for name in names for child in _children(element, name, spaces))
+    return next(filter(None, texts), "")
+
+
+def _lines(element: Element, *names: str) -> Iterator[str]:
+    spaces = (*_CORE, *_CONTENT)
+    markups = (_markup(child) for name in names for child in _children(element, name, spaces))
+    return filter(None, (plain_line(markup)[:LONGEST_WORDS].rstrip() for markup in markups))
+
+
+def _markup(element: Element) -> str:
+    """What stands in it, as HTML: escaped as it mostly is, or as elements."""
+    return "".join(_written(element)) if len(element) else element.text or ""
+
+
+def _written(element: Element) -> Iterator[str]:
+    yield escape(element.text or "")
+    for child in element:
+        yield f"<{_local(child)}>"
+        yield from _written(child)
+        yield f"</{_local(child)}>{escape(child.tail or '')}"
+
+
+def _local(element: Element) -> str:
+    return element.tag.rpartition("}")[2]
+
+
+def _joined(base: str, address: str | None) -> str:
     try:
-        return datetime.fromtimestamp(calendar.timegm(value), UTC) if value else None
-    except (ValueError, OverflowError, OSError, TypeError):
-        return None
+        return urljoin(base, address or "")
+    except ValueError:
+        return ""
+
+
+def _moment(element: Element, *names: str) -> datetime | None:
+    """Without an offset it is UTC; what is no date is none."""
+    text = _text(element, *names, spaces=(*_CORE, *_DC))[:LONGEST_DATE]
+    for read in (datetime.fromisoformat, parsedate_to_datetime):
+        try:
+            moment = read(text)
+            return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+        except (ValueError, OverflowError, TypeError, IndexError):
+            continue
+    return None

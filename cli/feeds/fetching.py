@@ -2,14 +2,17 @@
 
 import asyncio
 import zlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 import aiohttp
+from aiohttp.abc import AbstractResolver
 from yarl import URL
+
+from cli.feeds.addresses import CheckedResolver, InternalAddress, check_literal
 
 FETCH_SECONDS = 30.0
 CONNECT_SECONDS = 10.0
@@ -48,6 +51,7 @@ class Fetcher:
     """`seconds` bounds a whole fetch with its redirects, `most_bytes` the unpacked body."""
 
     session: aiohttp.ClientSession
+    internal_hosts: Collection[str] = ()
     seconds: float = FETCH_SECONDS
     most_bytes: int = MOST_BYTES
 
@@ -60,11 +64,14 @@ class Fetcher:
                 return await self._follow(URL(address), headers)
         except TimeoutError:
             raise FetchFailed("timeout", f"no complete answer within {self.seconds:g} s") from None
+        except InternalAddress as error:
+            raise FetchFailed("internal_address", str(error)) from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise FetchFailed("connection", type(error).__name__) from None
 
     async def _follow(self, url: URL, headers: Mapping[str, str]) -> Fetched:
         for _ in range(MOST_REDIRECTS + 1):
+            check_literal(url.host or "", self.internal_hosts)
             async with self.session.get(url, headers=headers, allow_redirects=False) as response:
                 if response.status not in _REDIRECTS:
                     return await self._answer(response, url)
@@ -138,12 +145,22 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
 
 
 @asynccontextmanager
-async def open_fetcher(contact: str | None) -> AsyncIterator[Fetcher]:
-    """Websites learn from the User-Agent who asks and whom to write to. No cookies are kept."""
+async def open_fetcher(
+    contact: str | None, internal_hosts: Collection[str] = (), resolver: AbstractResolver | None = None
+) -> AsyncIterator[Fetcher]:
+    """Websites learn from the User-Agent who asks and whom to write to. No cookies are kept.
+
+    Nothing is asked of a private, loopback or link-local address, unless its host is one of `internal_hosts`.
+    """
     agent = f"Kreisfunk (+{contact})" if contact else "Kreisfunk"
     headers = {"User-Agent": agent, "Accept": _ACCEPT, "Accept-Encoding": "gzip, deflate"}
     timeout = aiohttp.ClientTimeout(total=None, connect=CONNECT_SECONDS)
+    connector = aiohttp.TCPConnector(resolver=CheckedResolver(internal_hosts, resolver or aiohttp.ThreadedResolver()))
     async with aiohttp.ClientSession(
-        headers=headers, timeout=timeout, auto_decompress=False, cookie_jar=aiohttp.DummyCookieJar()
+        connector=connector,
+        headers=headers,
+        timeout=timeout,
+        auto_decompress=False,
+        cookie_jar=aiohttp.DummyCookieJar(),
     ) as session:
-        yield Fetcher(session)
+        yield Fetcher(session, internal_hosts)

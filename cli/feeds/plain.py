@@ -1,8 +1,9 @@
 """HTML of the web becomes one line that WhatsApp takes."""
 
+import html
 import re
 import unicodedata
-from html.parser import HTMLParser
+from collections.abc import Iterator
 
 _HIDDEN = frozenset({"script", "style", "template", "noscript", "head", "title"})
 _INLINE = frozenset(
@@ -14,41 +15,46 @@ _BRACES = re.compile(r"\{{2,}|\}{2,}")
 ELLIPSIS = "…"
 
 
-class _Text(HTMLParser):
-    """Collects what a reader would see."""
-
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.parts: list[str] = []
-        self._hidden = 0
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag in _HIDDEN:
-            self._hidden += 1
-        elif tag not in _INLINE:
-            self.parts.append(" ")
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag not in _INLINE:
-            self.parts.append(" ")
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag in _HIDDEN:
-            self._hidden = max(0, self._hidden - 1)
-        elif tag not in _INLINE:
-            self.parts.append(" ")
-
-    def handle_data(self, data: str) -> None:
-        if not self._hidden:
-            self.parts.append(data)
+# Each alternative ends somewhere, if need be with the text: whatever a website writes, it is gone through once.
+_TAG = re.compile(
+    r"""<!--(?:-?>|.*?(?:--!?>|\Z))|<[!?][^>]*+>?|"""
+    r"""<(?P<end>/?)(?P<name>[a-z][^\s/>]*+)(?:[^>"']++|"[^"]*+"|'[^']*+'|["'])*+>?""",
+    re.IGNORECASE | re.DOTALL,
+)
+_RAW_ENDS = {name: re.compile(rf"</{name}|\Z", re.IGNORECASE) for name in ("script", "style")}
+_LARGE_NUMBER = re.compile(r"&#x?[0-9a-f]{7,}+;?", re.IGNORECASE)
 
 
 def plain_line(markup: str) -> str:
     """The text of HTML (or of plain text) in one line, without what WhatsApp or our rules refuse."""
-    reader = _Text()
-    reader.feed(markup)
-    reader.close()
-    return one_line("".join(reader.parts))
+    return one_line("".join(_seen_parts(markup)))
+
+
+def _seen_parts(markup: str) -> Iterator[str]:
+    """What a reader would see, with spaces where a block begins or ends."""
+    last = markup.rfind(">") + 1  # behind it there is no tag, but perhaps a sign for less
+    position = hidden = 0
+    while tag := _TAG.search(markup, position, last):
+        if not hidden:
+            yield _unescaped(markup[position : tag.start()])
+        position, name = tag.end(), (tag["name"] or "").lower()
+        if name in _HIDDEN and not tag[0].endswith("/>"):
+            hidden = max(0, hidden - 1) if tag["end"] else hidden + 1
+            position = _end_of_raw(markup, position, name) if not tag["end"] else position
+        elif name and name not in _INLINE and not hidden:
+            yield " "
+    if not hidden:
+        yield _unescaped(markup[position:])
+
+
+def _end_of_raw(markup: str, position: int, name: str) -> int:
+    found = _RAW_ENDS[name].search(markup, position) if name in _RAW_ENDS else None
+    return found.start() if found else position
+
+
+def _unescaped(text: str) -> str:
+    """A character's number may have any length, but there are not so many characters."""
+    return html.unescape(_LARGE_NUMBER.sub("\ufffd", text))
 
 
 def one_line(text: str) -> str:

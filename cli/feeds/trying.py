@@ -52,10 +52,10 @@ class Tried:
         return not self.problems and self.result not in WRONG
 
 
-async def material_at(target: str, contact: str | None) -> Material:
+async def material_at(target: str, file: FeedsFile) -> Material:
     """A file, standard input (`-`), or an address. Raises CannotTry."""
     if target.startswith(WEB):
-        return await _fetched(target, contact)
+        return await _fetched(target, file)
     try:
         body = sys.stdin.buffer.read(MOST_BYTES + 1) if target == "-" else _read(Path(target))
     except OSError as error:
@@ -70,8 +70,8 @@ def _read(path: Path) -> bytes:
         return opened.read(MOST_BYTES + 1)
 
 
-async def _fetched(address: str, contact: str | None) -> Material:
-    async with open_fetcher(contact) as fetcher:
+async def _fetched(address: str, file: FeedsFile) -> Material:
+    async with open_fetcher(file.contact, file.internal_hosts) as fetcher:
         try:
             fetched = await fetcher.fetch(address)
         except FetchFailed as error:

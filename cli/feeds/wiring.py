@@ -34,7 +34,7 @@ class Parts:
     @asynccontextmanager
     async def pollers(self) -> AsyncIterator[tuple[Poller, ...]]:
         """One for each origin, on one client."""
-        async with open_fetcher(self.file.contact) as fetcher:
+        async with open_fetcher(self.file.contact, self.file.internal_hosts) as fetcher:
             yield tuple(self._poller(origin, look) for origin, look in self._looks(fetcher))
 
     @property

@@ -7,6 +7,7 @@ from cli.feeds.plain import shortened
 from shared.contracts.notices import NoticeContent
 from shared.municipal.configuration import Configuration
 from shared.municipal.content import LONGEST_CONTENT
+from shared.municipal.links import omit_foreign_hosts
 
 LONGEST_HEADLINE = 120
 LONGEST_TEXT = 800
@@ -27,6 +28,7 @@ def content_of(
 ) -> NoticeContent:
     """Shortened after whole words; what the county's file does not permit (a foreign link, say) is left out."""
     known = county.topic(topic)
+    headline, text = (omit_foreign_hosts(words, county.link_hosts) for words in (headline, text))
     return NoticeContent(
         topic=topic,
         headline=shortened(headline, LONGEST_HEADLINE),

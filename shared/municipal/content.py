@@ -12,6 +12,7 @@ import msgspec
 from shared.contracts.envelope import Envelope
 from shared.contracts.events import Problem
 from shared.municipal.configuration import Configuration, Topic
+from shared.municipal.links import names_foreign_host
 from shared.municipal.systems import System
 
 # A template's body holds 1,024 characters, the fixed words of ours less than 150.
@@ -39,7 +40,8 @@ def content_problems(
         yield from _topic(right["topic"], system, configuration)
     yield from _municipalities(right.get("municipalities", ()), topic, configuration)
     for field in _there(right, "headline", "text"):
-        yield from _characters(field, right[field])
+        problems = (*_characters(field, right[field]), *link_problems(field, right[field], configuration))
+        yield from problems[:1]
     for field in _there(right, "link", "picture"):
         yield from _address(field, right[field], configuration)
     if "picture" in right and topic is not None and topic.picture_template is None:
@@ -54,6 +56,14 @@ def content_problems(
 def has_control_characters(text: str) -> bool:
     """Neither a person nor a database should get these."""
     return any(unicodedata.category(letter) in ("Cc", "Cs") or letter in _BIDIRECTIONAL for letter in text)
+
+
+def link_problems(field: str, text: str, configuration: Configuration) -> Iterator[Problem]:
+    """Hold the addresses in words that people will read to the hosts of `link`."""
+    if names_foreign_host(text, configuration.link_hosts):
+        hosts = ", ".join(configuration.link_hosts) or "(none)"
+        problem = f"contains an address that may not be linked to (only {hosts}): take it out"
+        yield Problem(field=field, problem=f"{problem}; if it is no address, write a space after the full stop")
 
 
 def _there(right: Mapping[str, Any], *fields: str) -> tuple[str, ...]:

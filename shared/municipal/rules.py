@@ -10,7 +10,7 @@ from shared.contracts.envelope import Envelope
 from shared.contracts.events import Problem
 from shared.contracts.notices import NoticeContent, NoticeId, NoticePublished, NoticeUpdated, NoticeWithdrawn
 from shared.municipal.configuration import Configuration
-from shared.municipal.content import content_problems, has_control_characters
+from shared.municipal.content import content_problems, has_control_characters, link_problems
 from shared.municipal.shapes import shape_problems
 from shared.municipal.systems import DOOR, System
 
@@ -103,10 +103,17 @@ def _rest(
     shape = tuple(shape_problems(data, kind))
     yield from shape
     wrong = frozenset(problem.field for problem in shape)
-    if kind is NoticeWithdrawn and "reason" not in wrong and has_control_characters(data.get("reason", "")):
-        yield Problem(field="reason", problem="contains control characters")
+    if kind is NoticeWithdrawn and "reason" not in wrong:
+        yield from _reason(data.get("reason", ""), configuration)
     if issubclass(kind, NoticeContent):
         yield from content_problems(data, wrong, envelope=envelope, system=system, configuration=configuration, now=now)
+
+
+def _reason(reason: str, configuration: Configuration) -> Iterator[Problem]:
+    if has_control_characters(reason):
+        yield Problem(field="reason", problem="contains control characters")
+    else:
+        yield from link_problems("reason", reason, configuration)
 
 
 def _expiry(expirytime: datetime | None, now: datetime) -> Iterator[Problem]:

@@ -1,7 +1,7 @@
 """What is said of a warning: in the language of the county, about its places, instructions before details."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cli.feeds.alerts.places import Reach, reach_of
 from cli.feeds.alerts.reading import Info
@@ -9,6 +9,7 @@ from cli.feeds.configuration import AlertOrigin, UrgentWhen
 from cli.feeds.plain import shortened
 from cli.feeds.wording import text_room
 from shared.municipal.configuration import Configuration
+from shared.municipal.links import omit_foreign_hosts
 
 _SEVERITIES = ("Extreme", "Severe", "Moderate", "Minor")
 SHARE_OF_INSTRUCTION = 0.5
@@ -48,7 +49,15 @@ def told_here(origin: AlertOrigin, infos: Sequence[Info], county: Configuration)
     everywhere = any(not reach.municipalities for _, reach in here)
     names = {name for _, reach in here for name in reach.municipalities}
     ordered = tuple(name for name in county.municipalities if name in names)
-    return Told(gravest, Reach(True, () if everywhere else ordered))
+    return Told(_without_foreign_hosts(gravest, county), Reach(True, () if everywhere else ordered))
+
+
+def _without_foreign_hosts(info: Info, county: Configuration) -> Info:
+    event, headline, description, instruction = (
+        omit_foreign_hosts(words, county.link_hosts)
+        for words in (info.event, info.headline, info.description, info.instruction)
+    )
+    return replace(info, event=event, headline=headline, description=description, instruction=instruction)
 
 
 def in_language(infos: Sequence[Info], wanted: Sequence[str]) -> list[Info]:

@@ -25,6 +25,7 @@ pytestmark = pytest.mark.timeout(300)
 FILE = """
 system = "feeds"
 source = "/landkreis-osterholz/internetseite"
+internal_hosts = ["127.0.0.1"]
 [[feeds]]
 name = "presse"
 url = "{url}/presse"

@@ -20,6 +20,7 @@ ENTRIES = 50
 HEAD = """
 system = "feeds"
 source = "/landkreis-osterholz/internetseite"
+internal_hosts = ["127.0.0.1"]
 [[feeds]]
 name = "presse"
 url = "{url}/presse"

@@ -19,6 +19,7 @@ from tests.integration.cli.commands import Ended, kreisfunk_here
 HEAD = """
 system = "feeds"
 source = "/landkreis-osterholz/internetseite"
+internal_hosts = ["127.0.0.1"]
 """
 FEED = """
 [[feeds]]

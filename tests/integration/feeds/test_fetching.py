@@ -1,22 +1,26 @@
 """Politeness and bounds, against a real server."""
 
 import gzip
+import socket
 import zlib
 from collections.abc import AsyncIterator
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 import pytest
 from aiohttp import web
+from aiohttp.abc import AbstractResolver, ResolveResult
 
+from cli.feeds.addresses import is_internal
 from cli.feeds.fetching import Fetcher, FetchFailed, open_fetcher
+from deploy.local.ports import LOOPBACK
 from tests.integration.feeds.website import Answer, Website, conditional, endless, never, text
 
 
 @pytest.fixture
 async def fetcher() -> AsyncIterator[Fetcher]:
-    async with open_fetcher("https://county.example/impressum") as opened:
+    async with open_fetcher("https://county.example/impressum", (LOOPBACK,)) as opened:
         yield opened
 
 
@@ -124,3 +128,73 @@ async def test_an_answer_that_trickles_has_an_end(website: Website, fetcher: Fet
 
 async def test_nobody_there(fetcher: Fetcher) -> None:
     assert (await failing(fetcher, "http://127.0.0.1:1/feed")).reason == "connection"
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["localhost", "127.0.0.2", "127.1", "2130706433", "0x7f000001", "[::1]", "[::ffff:127.0.0.1]"],
+)
+async def test_a_redirect_to_an_internal_address_is_not_followed(host: str, website: Website, fetcher: Fetcher) -> None:
+    port = website.url.rpartition(":")[2]
+    website.pages["/feed"] = text(b"", status=302, headers={"Location": f"http://{host}:{port}/secret"})
+    website.pages["/secret"] = text(b"<rss/>")
+    # A number with too few dots is no address for the library, which then asks nobody either.
+    assert (await failing(fetcher, f"{website.url}/feed")).reason in ("internal_address", "connection")
+    assert [request.path for request in website.asked] == ["/feed"]
+
+
+async def test_nor_is_a_configured_address_that_leads_inside(website: Website) -> None:
+    async with open_fetcher(None) as fetcher:
+        failed = await failing(fetcher, f"{website.url}/feed")
+        assert (await failing(fetcher, website.url.replace(LOOPBACK, "localhost"))).reason == "internal_address"
+    assert (failed.reason, website.asked) == ("internal_address", [])
+    assert "internal_hosts" in str(failed)
+
+
+@dataclass
+class Rebinding(AbstractResolver):
+    """Another answer each time."""
+
+    answers: list[list[str]]
+    asked: list[str] = field(default_factory=list)
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        self.asked.append(host)
+        return [
+            ResolveResult(hostname=host, host=address, port=port, family=socket.AF_INET, proto=0, flags=0)
+            for address in self.answers.pop(0)
+        ]
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+
+async def test_a_name_with_an_internal_address_among_others_is_refused(website: Website) -> None:
+    resolver = Rebinding([["203.1.113.7", LOOPBACK]])
+    async with open_fetcher(None, resolver=resolver) as fetcher:
+        failed = await failing(fetcher, website.url.replace(LOOPBACK, "rebind.example") + "/feed")
+    assert (failed.reason, website.asked) == ("internal_address", [])
+
+
+async def test_the_connection_goes_to_the_address_that_was_checked(website: Website) -> None:
+    website.pages["/feed"] = text(b"<rss/>")
+    resolver = Rebinding([[LOOPBACK], ["127.0.0.2"]])
+    async with open_fetcher(None, ("rebind.example",), resolver) as fetcher:
+        fetched = await fetcher.fetch(website.url.replace(LOOPBACK, "rebind.example") + "/feed")
+    assert (fetched.body, resolver.asked) == (b"<rss/>", ["rebind.example"])
+
+
+@pytest.mark.parametrize(
+    ("address", "internal"),
+    [
+        *((address, True) for address in ("10.0.0.1", "172.16.0.1", "192.168.0.1", "169.254.169.254", "100.64.0.1")),
+        *((address, True) for address in ("0.1.2.3", "224.0.0.1", "255.255.255.255", "::", "::1", "fe80::1%eth0")),
+        *((address, True) for address in ("fd00::1", "ff02::1", "::ffff:10.0.0.1", "64:ff9b::a00:1", "2002:a00:1::")),
+        *((address, False) for address in ("93.184.215.14", "2606:4700::1111", "::ffff:93.184.215.14")),
+        ("64:ff9b::5db8:d70e", False),
+    ],
+)
+def test_what_is_internal(address: str, internal: bool) -> None:
+    assert is_internal(address) is internal

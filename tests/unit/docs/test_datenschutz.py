@@ -13,7 +13,9 @@ from services.subscriptions.adapters.retention import rules
 from services.subscriptions.domain.answers import Answer
 from services.subscriptions.domain.decision import Result
 from services.subscriptions.domain.records import INBOX_DAYS, NOTES_DAYS, PERSONAL_ANSWER_DAYS
-from shared.amqp.topology import QUEUES
+from shared.amqp.logins import MUNICIPAL_KEYS
+from shared.amqp.topology import EVENTS, QUEUES
+from shared.contracts.events import FeedbackReceived, SubscriptionChanged, SubscriptionEnded, SubscriptionStarted
 from shared.contracts.promises import DELIVERY_DAYS
 from tests.unit.docs.generate import DOCS
 from tests.unit.docs.privacy_page import HASHED, KINDS, NOBODY, PAGE, SAID, SEALED, columns
@@ -221,3 +223,49 @@ def test_the_answer_to_an_erasure_names_what_remains_as_the_page_does() -> None:
         assert remains in answer
     assert "Nachweis der Einwilligung ohne Nummer" in PAGE
     assert "Kennungen der Nachrichten ohne Text" in PAGE
+
+
+def test_what_municipal_systems_may_hear_is_what_the_page_says() -> None:
+    (heard,) = [may.read for may in MUNICIPAL_KEYS if may.exchange == EVENTS]
+    assert [key for key in ("notice.accepted", "broadcast.finished", "notice.*") if not re.search(heard, key)] == []
+    of_people = (SubscriptionStarted, SubscriptionChanged, SubscriptionEnded, FeedbackReceived)
+    assert [kind.KEY for kind in of_people if re.search(heard, kind.KEY)] == []
+    assert "nur, was mit `notice.` oder `broadcast.` beginnt" in PAGE
+    assert "jeder Zugang eines Fachverfahrens kann sie dort lesen" not in PAGE
+
+
+ASSESSMENT = PAGE.partition("## Für die Datenschutz-Folgenabschätzung")[2].partition("\n## ")[0]
+
+
+@pytest.mark.parametrize(
+    "topic",
+    [
+        *(
+            "Verantwortlicher |",
+            "Datenschutzbeauftragte |",
+            "Auftragsverarbeiterin",
+            "Anbieter zwischen",
+            "Aufsichtsbehörde |",
+        ),
+        *("Art. 6 Abs. 1 Buchst. a", "§ 3 NDSG", "Art. 28 Abs. 3", "Art. 44 bis 49", "Art. 32 bis 34", "Art. 35"),
+        *("(Art. 13)", "(Art. 18)", "(Art. 20)", "(Art. 21)", "(Art. 22)", "(Art. 77)", "Art. 8", "(Art. 9)"),
+        *("Minderjährige", "Protokolle", "Messwerte", "Sicherungen der Datenbank", "`.dead`", "`ingress.quarantine`"),
+        *("WAL", "LUKS", "| Risiko ", "72 Stunden"),
+    ],
+)
+def test_what_an_impact_assessment_needs_is_there(topic: str) -> None:
+    assert topic in ASSESSMENT
+
+
+def test_periods_outside_the_database_are_those_of_the_deployment() -> None:
+    compose = (DOCS.parent / "docker-compose.yml").read_text()
+    assert "max-size: 10m" in compose
+    assert 'max-file: "5"' in compose
+    assert "5 Dateien von 10 MB" in ASSESSMENT
+    (days,) = re.findall(r"retention\.time=(\d+)d", compose)
+    assert f"| Messwerte (Prometheus) | Zahlen ohne Personenbezug | {days} Tage |" in ASSESSMENT
+    assert f"{COUNTY.proof_days} Tage sind die drei Jahre" in ASSESSMENT
+
+
+def test_a_keyed_hash_is_called_irreversible_only_without_its_key() -> None:
+    assert PAGE.count("nicht umkehrbar") == PAGE.count("ohne den Schlüssel nicht umkehrbar") == 1

@@ -59,3 +59,8 @@ def test_document_types_and_entities_are_refused(body: bytes) -> None:
 def test_what_is_no_alert_is_refused(body: bytes) -> None:
     with pytest.raises(NotAnAlert):
         read_alert(body)
+
+
+def test_words_have_an_end() -> None:
+    (only,) = read_alert(cap("w-1", info(description="Wort " * 100_000))).infos
+    assert len(only.description) == 10_000

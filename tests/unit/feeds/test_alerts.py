@@ -277,3 +277,10 @@ def test_a_first_look_can_be_told_to_mark_only() -> None:
 def test_an_alert_that_says_nothing_is_broken() -> None:
     assert looked(origin(), Memory(), cap("w-1", "<!-- -->")).counts["broken"] == 1
     assert looked(origin(), Memory(), cap("w-1", info(headline="", event=""))).counts["broken"] == 1
+
+
+def test_an_address_of_another_host_does_not_keep_a_warning_back() -> None:
+    warning = cap("w-1", info(headline="Warnung.Im Norden", instruction="Mehr auf www.dwd.de, bitte."))
+    (event,) = events(looked(origin(), Memory(), warning))
+    assert data(event)["headline"] == "Warnung. Im Norden"
+    assert data(event)["text"] == "Keime im Trinkwasser. Mehr auf […], bitte."

@@ -140,3 +140,11 @@ def test_memory_does_not_grow_for_ever() -> None:
 def test_an_entry_without_text_gets_words_of_the_configuration() -> None:
     (event,) = events(polled(origin(), Memory(), item(1, description="")))
     assert data(event)["text"] == "Mehr dazu auf unserer Internetseite."
+
+
+def test_an_address_of_another_host_is_left_out() -> None:
+    words = "Mehr: https://example.com/a und www.landkreis-osterholz.de"
+    first = item(1, title="Karten: example.com", description=words)
+    (event,) = events(polled(origin(), Memory(), first))
+    assert data(event)["headline"] == "Karten: […]"
+    assert data(event)["text"] == "Mehr: […] und www.landkreis-osterholz.de"

@@ -1,0 +1,116 @@
+"""Hostile XML is refused or read in time; sloppy XML is read as far as it goes."""
+
+from collections.abc import Callable
+from contextlib import suppress
+
+import pytest
+
+from cli.feeds.entries import NotAFeed, read_feed
+from cli.feeds.plain import plain_line
+from cli.feeds.xml_reader import MAX_ATTRIBUTES, MAX_DEPTH, XmlRefused, read_sloppy_xml, read_xml
+from tests.unit.feeds.material import item, rss
+
+LAUGHS = "".join(f'<!ENTITY l{n} "{f"&l{n - 1};" * 10}">' for n in range(1, 10))
+BOMBS = {
+    "billion laughs": f'<!DOCTYPE x [<!ENTITY l0 "lol">{LAUGHS}]><x>&l9;</x>',
+    "quadratic blowup": f'<!DOCTYPE x [<!ENTITY a "{"a" * 50_000}">]><x>{"&a;" * 50_000}</x>',
+    "external entity": '<!DOCTYPE x [<!ENTITY a SYSTEM "file:///etc/hostname">]><x>&a;</x>',
+    "parameter entity": '<!DOCTYPE x [<!ENTITY % a SYSTEM "http://127.0.0.1:1/a"> %a;]><x/>',
+    "external subset": '<!DOCTYPE x SYSTEM "http://127.0.0.1:1/x.dtd"><x/>',
+    "default attributes": '<!DOCTYPE x [<!ATTLIST x a CDATA "b">]><x/>',
+    "document type alone": "<!DOCTYPE html><html/>",
+}
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+@pytest.mark.parametrize("bomb", BOMBS.values(), ids=BOMBS)
+@pytest.mark.parametrize("read", [read_xml, read_sloppy_xml])
+def test_whatever_has_a_document_type_is_refused(read: Callable[[bytes], object], bomb: str, encoding: str) -> None:
+    with pytest.raises(XmlRefused, match="document type"):
+        read(bomb.encode(encoding))
+
+
+@pytest.mark.parametrize("read", [read_xml, read_sloppy_xml])
+def test_depth_and_attributes_have_bounds(read: Callable[[bytes], object]) -> None:
+    attributes = " ".join(f'a{number}=""' for number in range(MAX_ATTRIBUTES))
+    assert read(f"<x {attributes}>{'<a>' * (MAX_DEPTH - 1)}{'</a>' * (MAX_DEPTH - 1)}</x>".encode())
+    for refused in ("<a>" * (MAX_DEPTH + 1) + "</a>" * (MAX_DEPTH + 1), f'<x more="" {attributes}/>'):
+        with pytest.raises(XmlRefused, match="nested"):
+            read(refused.encode())
+
+
+@pytest.mark.parametrize("body", [b"", b"x", b"<a>", b"<a></b>", b"<a>&b</a>", b"<a>&b;</a>", b"<a/><b/>", b"\x00\x01"])
+def test_what_is_not_well_formed_is_refused_unless_it_may_be_sloppy(body: bytes) -> None:
+    with pytest.raises(XmlRefused):
+        read_xml(body)
+
+
+@pytest.mark.parametrize(
+    ("written", "title"),
+    [
+        (b"Fisch & Chips", "Fisch & Chips"),
+        (b"Fisch&nbsp;&amp;&nbsp;Chips", "Fisch & Chips"),
+        (b"<![CDATA[Fisch & Chips]]> & Bier", "Fisch & Chips & Bier"),
+        (b"Glocke\x07", "Glocke"),
+        ("Straße".encode(), "Straße"),
+        ("Straße".encode("windows-1252"), "Straße"),
+    ],
+)
+def test_the_commonest_mistakes_are_mended(written: bytes, title: str) -> None:
+    (entry,) = read_feed(rss(["<item><guid>1</guid><title>TITLE</title></item>"]).replace(b"TITLE", written)).entries
+    assert entry.title == title
+
+
+def test_the_header_says_the_encoding_where_the_document_does_not() -> None:
+    body = rss([item(1, title="Zażółć")]).decode().encode("iso-8859-2")
+    (entry,) = read_feed(body, content_type="text/xml; charset=ISO-8859-2").entries
+    assert entry.title == "Zażółć"
+    (entry,) = read_feed(rss([item(1, title="Straße")]), content_type="text/xml; charset=no-such").entries
+    assert entry.title == "Straße"
+
+
+def test_an_entry_that_does_not_end_is_none() -> None:
+    feed = read_feed(rss([item(1), "<item><guid>2</guid><title>Ein halber</title><b>", item(3)]))
+    assert ([entry.id for entry in feed.entries], feed.broken) == (["meldung-1"], 1)
+
+
+HOSTILE = [
+    *(
+        "<!--",
+        "<!",
+        "<?",
+        "</",
+        "<a ",
+        "<a b=",
+        "<a b='",
+        '<a b="',
+        "x<y ",
+        "<a '>",
+        "<a \"><a '>",
+        "<!--x--",
+        "<!DOCTYPE ",
+    ),
+    *("<![CDATA[", "]]>", "<script>", "<style", "<script></scrip", "<title>", "<p>", "&", "&#", "&#x1", "&nbsp;", "{{"),
+]
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize("part", HOSTILE)
+def test_250_kilobytes_of_anything_are_read_in_time(part: str) -> None:
+    """It took 13 s with `<!--`, and minutes with other parts."""
+    text = part * (250_000 // len(part))
+    for markup in (text, f"{text}>"):
+        plain_line(markup)
+    read_feed(rss([item(1, description=text, title=text[: len(text) // 10] + " Titel")]))
+    for raw in (text, f"<description>{text}</description>"):
+        with suppress(NotAFeed):
+            read_feed(rss([item(1), f"<item>{raw}</item>"]))
+
+
+def test_a_character_that_there_is_not_is_no_error() -> None:
+    assert plain_line(f"a&#{'9' * 5000};b&#{'0' * 5000}65;c") == "a\ufffdb\ufffdc"
+
+
+def test_words_have_an_end() -> None:
+    (entry,) = read_feed(rss([item(1, description="Wort " * 100_000)])).entries
+    assert len(entry.summary) <= 10_000
