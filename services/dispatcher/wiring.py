@@ -15,7 +15,6 @@ from prometheus_client import CollectorRegistry
 from services.dispatcher.adapters.account import PostgresAccount
 from services.dispatcher.adapters.contact_book import ContactBook
 from services.dispatcher.adapters.graph_api import GraphApi, open_session
-from services.dispatcher.adapters.lanes import LaneInbox
 from services.dispatcher.adapters.ledger import PostgresLedger
 from services.dispatcher.adapters.metrics import Metrics
 from services.dispatcher.adapters.people import PostgresPeople
@@ -36,6 +35,7 @@ from services.dispatcher.handlers.stops import StopHandler
 from services.dispatcher.settings import Settings
 from shared.amqp.connection import Connection, connect, connected
 from shared.amqp.consumer import open_consumer, work
+from shared.amqp.pausable import PausableConsumer
 from shared.amqp.publisher import Publisher, open_publisher
 from shared.amqp.received import Received
 from shared.amqp.topology import (
@@ -54,6 +54,7 @@ from shared.database.migrations import pending_versions
 from shared.database.pool import Database, open_database
 from shared.database.retention import Retention
 from shared.outcome import DependencyAway, Outcome
+from shared.runtime.background import repeat
 from shared.runtime.clock import system_clock
 from shared.runtime.probes import Check, Readiness, internal_port
 from shared.runtime.process import Stop
@@ -221,7 +222,7 @@ async def _assemble(outside: Outside, stack: AsyncExitStack) -> Replica:
     )
 
 
-async def _all_opened(inboxes: Collection[LaneInbox]) -> bool:
+async def _all_opened(inboxes: Collection[PausableConsumer]) -> bool:
     return all(inbox.opened.is_set() for inbox in inboxes)
 
 
@@ -247,12 +248,12 @@ def _limits(settings: Settings) -> Limits:
     )
 
 
-def _inboxes(outside: Outside, wake: asyncio.Event) -> Mapping[Lane, LaneInbox]:
+def _inboxes(outside: Outside, wake: asyncio.Event) -> Mapping[Lane, PausableConsumer]:
     rate = permitted_rate(outside.settings.messages_per_second)
     batches = prefetched_batches(rate, RECIPIENTS_IN_A_BATCH)
     prefetch = {Lane.REPLY: max(PREFETCHED_REPLIES, int(rate)), Lane.URGENT: batches, Lane.BULK: batches}
     return {
-        lane: LaneInbox(
+        lane: PausableConsumer(
             partial(open_consumer, outside.consuming, outside.publishing, queue, prefetch=prefetch[lane]), wake
         )
         for lane, queue in LANES.items()
@@ -283,8 +284,8 @@ def _maintenance(
         (forget, todo.RETENTION_INTERVAL_SECONDS),
     )
     return [
-        *(partial(todo.repeat, action, seconds) for action, seconds in always),
-        *(partial(todo.repeat, action, seconds, needed[kind]) for kind, (action, seconds) in when_needed.items()),
+        *(partial(repeat, action, seconds) for action, seconds in always),
+        *(partial(repeat, action, seconds, needed[kind]) for kind, (action, seconds) in when_needed.items()),
     ]
 
 

@@ -1,8 +1,14 @@
-"""Work that goes on beside a block, and takes the block with it when it fails."""
+"""Work that goes on beside other work."""
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
+
+import structlog
+
+from shared.outcome import DependencyAway
+
+_log = structlog.get_logger()
 
 
 @asynccontextmanager
@@ -13,3 +19,18 @@ async def background(*works: Coroutine[object, object, None]) -> AsyncIterator[N
         yield
         for task in running:
             task.cancel()
+
+
+async def repeat(action: Callable[[], Awaitable[object]], seconds: float, needed: asyncio.Event | None = None) -> None:
+    """Do it for ever, with a pause after each time, and only when it is `needed`; what fails costs one turn."""
+    while True:
+        if needed:
+            await needed.wait()
+            needed.clear()
+        try:
+            await action()
+        except DependencyAway as error:
+            _log.warning("dependency_away", error=str(error))
+        except Exception:  # a bug in one round is seen, and the next round may work
+            _log.exception("maintenance_failed")
+        await asyncio.sleep(seconds)

@@ -6,11 +6,11 @@ import structlog
 
 from services.dispatcher.domain.account import meaning
 from services.dispatcher.domain.news import News, news_of
-from services.dispatcher.handlers.message_handler import MessageHandler
 from services.dispatcher.ports import Account, Applied
 from shared.contracts.envelope import ContractError
 from shared.contracts.inbound import AccountEvent, AccountEvents
 from shared.contracts.message import Message
+from shared.runtime.message_handler import MessageHandler
 
 _log = structlog.get_logger()
 

@@ -3,12 +3,12 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from services.dispatcher.handlers.message_handler import MessageHandler
 from services.dispatcher.ports import ContactBook, People
 from shared.contracts.envelope import ContractError
 from shared.contracts.events import ReactionLocated, ReactionReceived, SubscriberErased
 from shared.contracts.ids import delivery_id
 from shared.contracts.message import Message
+from shared.runtime.message_handler import MessageHandler
 
 ERASE_SECONDS = 2.0
 

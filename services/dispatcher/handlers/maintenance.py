@@ -10,7 +10,6 @@ from services.dispatcher.handlers.sender import Sender
 from services.dispatcher.ports import Ledger, Meter, Progress
 from shared.contracts.events import BroadcastFinished, BroadcastProgressed, DeliveryRefused
 from shared.contracts.message import Message
-from shared.outcome import DependencyAway
 from shared.runtime.clock import Clock
 
 FIND_WORK_INTERVAL_SECONDS = 0.25
@@ -29,21 +28,6 @@ LATE_ANSWER_SECONDS = 5.0
 Publish = Callable[[Message], Awaitable[None]]
 
 _log = structlog.get_logger()
-
-
-async def repeat(action: Callable[[], Awaitable[object]], seconds: float, needed: asyncio.Event | None = None) -> None:
-    """Do it for ever, with a pause after each time, and only when it is `needed`; what fails costs one turn."""
-    while True:
-        if needed:
-            await needed.wait()
-            needed.clear()
-        try:
-            await action()
-        except DependencyAway as error:
-            _log.warning("dependency_away", error=str(error))
-        except Exception:  # a bug in one round is seen, and the next round may work
-            _log.exception("maintenance_failed")
-        await asyncio.sleep(seconds)
 
 
 async def find_work(ledger: Ledger, lanes: Lanes, wake: asyncio.Event, needed: Mapping[str, asyncio.Event]) -> None:

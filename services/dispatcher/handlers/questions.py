@@ -3,10 +3,10 @@
 from collections.abc import Awaitable, Callable
 
 from services.dispatcher.handlers.maintenance import progress_event
-from services.dispatcher.handlers.message_handler import MessageHandler
 from services.dispatcher.ports import Ledger
 from shared.contracts.events import BroadcastCancelled, NoticeAccepted
 from shared.contracts.message import Message
+from shared.runtime.message_handler import MessageHandler
 
 
 class QuestionHandler(MessageHandler):

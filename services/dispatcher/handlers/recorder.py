@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 import structlog
 
 from services.dispatcher.domain.answers import Record
-from services.dispatcher.handlers.bisection import store_bisected
 from services.dispatcher.ports import Ledger
 from shared.outcome import DependencyAway, InvalidDataError
+from shared.runtime.bisection import store_bisected
 
 GROUP_SECONDS = 0.1
 GROUP_SIZE = 500

@@ -8,11 +8,11 @@ from typing import NamedTuple
 import structlog
 
 from services.dispatcher.domain.content import ContentError, reply_body
-from services.dispatcher.handlers.bisection import store_bisected
 from services.dispatcher.ports import Claim, LaneMessage, LaneQueue, Ledger
 from shared.contracts.dispatch import ReplyRequested
 from shared.contracts.envelope import ContractError, read_data, read_envelope
 from shared.outcome import Dead, Done, InvalidDataError
+from shared.runtime.bisection import store_bisected
 
 _log = structlog.get_logger()
 

@@ -9,13 +9,13 @@ import structlog
 
 from services.dispatcher.domain.errors import Remedy, pause_seconds, rule_for
 from services.dispatcher.domain.states import State, advance, status_state
-from services.dispatcher.handlers.bisection import store_bisected
-from services.dispatcher.handlers.message_handler import MessageHandler
 from services.dispatcher.ports import AppliedStatuses, Ledger, Meter, StatusNews
 from shared.contracts.envelope import ContractError
 from shared.contracts.inbound import DeliveryStatus, DeliveryStatuses
 from shared.contracts.message import Message
 from shared.outcome import InvalidDataError
+from shared.runtime.bisection import store_bisected
+from shared.runtime.message_handler import MessageHandler
 
 _log = structlog.get_logger()
 

@@ -1,11 +1,11 @@
 """Withdrawals and cancellations: effective from the commit on, for everything that is queued."""
 
-from services.dispatcher.handlers.message_handler import MessageHandler
 from services.dispatcher.ports import Ledger
 from shared.contracts.dispatch import Withdrawal
 from shared.contracts.envelope import ContractError
 from shared.contracts.events import BroadcastCancelled, SubscriptionEnded
 from shared.contracts.message import Message
+from shared.runtime.message_handler import MessageHandler
 
 
 class StopHandler(MessageHandler):

@@ -1,4 +1,4 @@
-"""The lanes' queues on RabbitMQ."""
+"""A queue whose consumer can pause: then everything that is not settled goes back to the broker."""
 
 import asyncio
 from collections import deque
@@ -19,7 +19,7 @@ _log = structlog.get_logger()
 
 @dataclass(frozen=True)
 class InHand:
-    """A message of a lane, with the consumer that settles it."""
+    """A message, with the consumer that settles it."""
 
     consumer: Consumer
     received: Received
@@ -36,8 +36,8 @@ class InHand:
         await self.consumer.settle(self.received, outcome)
 
 
-class LaneInbox:
-    """What has arrived on one lane; sets `wake` on every arrival. `opened` is set once it was consumed.
+class PausableConsumer:
+    """What has arrived on one queue; sets `wake` on every arrival. `opened` is set once it was consumed.
 
     Closed, it gives back what was not settled: RabbitMQ ends the channel of whoever keeps a message for half an hour,
     and each return counts towards the delivery limit.
