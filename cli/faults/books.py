@@ -26,6 +26,7 @@ where b.state <> 'cancelled' and b.expires_at > now()
 _WORK = "select count(*) from dispatcher.delivery where state in ('waiting', 'claimed')"
 _UNKNOWN = "select count(*) from dispatcher.delivery where state = 'unknown' and resends < $1"
 _MOVING = "select count(*) from dispatcher.delivery where state in ('accepted', 'sent') and id <> all($1::uuid[])"
+_SLOWED = "select count(*) from dispatcher.rate where per_second < ceiling * 0.999"
 # Whom a follow-up goes to is known when nobody can get what it follows any more.
 _UNREAD = """
 select count(*) from subscriptions.broadcast b where b.state <> 'cancelled' and case
@@ -125,6 +126,10 @@ class Looks:
     async def unknown(self) -> int | None:
         """Unknown outcomes that can still be settled."""
         return await self._count(_UNKNOWN, MOST_RESENT)
+
+    async def slowed(self) -> int | None:
+        """Senders whose rate is lower than it may be, since Meta said "too fast"."""
+        return await self._count(_SLOWED)
 
     async def moving(self, but: Collection[UUID] = ()) -> int | None:
         """Deliveries that were accepted and of which the last status has not been applied."""
