@@ -139,9 +139,12 @@ class _Course:
             _raise_if_failed(traffic, following)
             return len(self._hands.done)
 
+        async def missing() -> int:
+            return max(0, enough - await self._traffic.accepted())
+
         await wait_for("faults repaired", len(self._run.plan), repaired, patience=PATIENCE_SECONDS)
         await following
-        await wait_for("accepted", enough, self._traffic.accepted, patience=PATIENCE_SECONDS)
+        await self._rest("messages accepted", missing)
         traffic.cancel()
         with suppress(asyncio.CancelledError):
             await traffic
