@@ -162,13 +162,14 @@ class Hands:
         await self.simulator.set_tier(None)
 
     async def _backup(self, fault: Fault) -> None:
-        """With a restart of the target, as every dispatcher maintains the ledger when it starts."""
-        try:
-            async with backup_reading(self.stack.database_url):
-                await self._restart(fault)
-                await asyncio.sleep(fault.seconds)
-        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-            self.say(f"          no backup: {type(error).__name__}")
+        """With a restart of the target meanwhile, as every dispatcher maintains the ledger when it starts."""
+        async with asyncio.TaskGroup() as tasks:
+            try:
+                async with backup_reading(self.stack.database_url):
+                    tasks.create_task(self._restart(fault))
+                    await asyncio.sleep(fault.seconds)
+            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+                self.say(f"          no backup: {type(error).__name__}")
 
     async def _stray(self, fault: Fault) -> None:
         self.strays_ready += await run_stray_replica(self.stack.supervisor, fault.target, fault.seconds)

@@ -104,7 +104,7 @@ def forbidding(faults: Sequence[Done], recoveries: Sequence[float | None]) -> li
         elif phase is not Phase.BESIDE:
             back = BACK_SECONDS if seconds is None else min(seconds, BACK_SECONDS)
             spans.append((done.began, done.repaired + back + UNSETTLED_SECONDS))
-    return sorted(spans)
+    return spans
 
 
 def rate_used(

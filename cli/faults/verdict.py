@@ -15,6 +15,7 @@ from cli.faults.operator import Order
 from cli.faults.stops import AfterStop, after_stop
 from cli.faults.timing import (
     BACK_SECONDS,
+    UNSETTLED_SECONDS,
     UsedWindow,
     Windows,
     forbidding,
@@ -71,7 +72,7 @@ def judge(evidence: Evidence) -> Verdict:
     stops = after_stop(evidence, troubled(evidence.faults, recoveries))
     stalls = sorted(evidence.stalls)
     seconds = windows(moments, evidence.limit, stalls, _jitter(evidence.faults))
-    forbidden = forbidding(evidence.faults, recoveries)
+    forbidden = sorted([*forbidding(evidence.faults, recoveries), *_orders(evidence.orders)])
     used = rate_used(sorted(evidence.attempts), evidence.limit, evidence.waiting, forbidden, stalls)
     found = (
         *lost(evidence),
@@ -114,6 +115,13 @@ def _leaks(evidence: Evidence) -> Iterator[Finding]:
 def _rate(seconds: Windows, limit: int) -> Iterator[Finding]:
     what = f"up to {seconds.worst} messages in one second, {limit} are permitted: {seconds.excess} too many"
     yield from counted(RATE, what, seconds.too_full)
+
+
+def _orders(orders: Sequence[Order]) -> Iterator[tuple[float, float]]:
+    """While an operator forbids a broadcast its batches may be all that waits."""
+    for order in orders:
+        until = order.since if order.until == float("inf") else order.until
+        yield order.since, until + UNSETTLED_SECONDS
 
 
 def _unused(used: Sequence[UsedWindow], faults: Sequence[Done]) -> Iterator[Finding]:

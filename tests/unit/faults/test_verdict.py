@@ -294,6 +294,16 @@ def test_a_rate_that_was_not_used_while_work_waited_is_found_with_what_went_on()
     assert (finding.figure, finding.what) == (UNUSED, "0.500 of the rate used in 20 s from 100.0, with a slow Meta")
 
 
+def test_while_an_operator_forbids_what_waits_the_rate_may_be_left_unused() -> None:
+    half = [100 + number / LIMIT for number in range(10 * LIMIT)]
+    scene = Scene(attempts=half, waiting=[(100.0, 120.0)], orders=[Order("b2", 110.0, 116.0)])
+    assert judged(scene).rate_used == 1.0
+    scene.orders = [Order("b2", 110.0)]
+    assert judged(scene).rate_used == 1.0
+    scene.waiting = [(100.0, 130.0)]
+    assert judged(scene).rate_used == 0.0
+
+
 def test_without_a_time_in_which_it_had_to_be_used_nothing_is_said_about_the_rate() -> None:
     assert judged(Scene()).rate_used is None
 
