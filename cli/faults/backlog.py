@@ -19,7 +19,7 @@ _LANES = (LANES[Lane.URGENT].name, LANES[Lane.BULK].name)
 
 
 class Sample(NamedTuple):
-    """Whether batches waited on a lane and the shared rate was the full one; the time in seconds since 1970."""
+    """Whether work waited and the shared rate was the full one; the time in seconds since 1970."""
 
     at: float
     waiting: bool
@@ -27,10 +27,14 @@ class Sample(NamedTuple):
 
 @dataclass
 class BacklogWatch:
-    """Looks at the lanes past the proxies; what lies there nobody has in hand."""
+    """Looks past the proxies, at what lies on a lane, where nobody has it in hand, and at what is due in the ledger.
+
+    The latter waits if it takes a second at `rate`, in messages per second.
+    """
 
     broker_url: str
     looks: Looks
+    rate: int
     samples: list[Sample] = field(default_factory=list)
 
     async def run(self) -> None:
@@ -47,7 +51,8 @@ class BacklogWatch:
 
     async def _sample(self, connection: Connection) -> Sample:
         async with asyncio.timeout(LONGEST_GAP_SECONDS):
-            waiting = sum(await ready_messages(connection, _LANES)) > 0
+            on_lanes = sum(await ready_messages(connection, _LANES))
+            waiting = on_lanes > 0 or await self.looks.due(self.rate) == self.rate
             return Sample(time.time(), waiting and await self.looks.slowed() == 0)
 
 

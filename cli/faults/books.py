@@ -26,6 +26,11 @@ where b.state <> 'cancelled' and b.expires_at > now()
 _WORK = "select count(*) from dispatcher.delivery where state in ('waiting', 'claimed')"
 _UNKNOWN = "select count(*) from dispatcher.delivery where state = 'unknown' and resends < $1"
 _MOVING = "select count(*) from dispatcher.delivery where state in ('accepted', 'sent') and id <> all($1::uuid[])"
+_DUE = """
+select count(*) from (
+    select from dispatcher.delivery
+    where state = 'waiting' and waits_for is null and due_at <= clock_timestamp() limit $1) as due
+"""
 _SLOWED = "select count(*) from dispatcher.rate where per_second < ceiling * 0.999"
 # Whom a follow-up goes to is known when nobody can get what it follows any more.
 _UNREAD = """
@@ -126,6 +131,10 @@ class Looks:
     async def unknown(self) -> int | None:
         """Unknown outcomes that can still be settled."""
         return await self._count(_UNKNOWN, MOST_RESENT)
+
+    async def due(self, most: int) -> int | None:
+        """Deliveries in the ledger that could be sent at once; counted up to so many."""
+        return await self._count(_DUE, most)
 
     async def slowed(self) -> int | None:
         """Senders whose rate is lower than it may be, since Meta said "too fast"."""

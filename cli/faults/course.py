@@ -106,7 +106,7 @@ class _Course:
         self._traffic = Traffic(simulator, publisher, self._operator, self._looks, run.seed, run.say)
         self._hands = Hands(stack, simulator, run.seed, run.people_a_day, run.say)
         self._watch = StallWatch(time.time)
-        self._backlog = BacklogWatch(stack.broker_url, self._looks)
+        self._backlog = BacklogWatch(stack.broker_url, self._looks, run.rate)
         self._restless: list[str] = []
 
     async def play(self) -> tuple[Evidence, list[str]]:
