@@ -27,9 +27,7 @@ _WORK = "select count(*) from dispatcher.delivery where state in ('waiting', 'cl
 _UNKNOWN = "select count(*) from dispatcher.delivery where state = 'unknown' and resends < $1"
 _MOVING = "select count(*) from dispatcher.delivery where state in ('accepted', 'sent') and id <> all($1::uuid[])"
 _DUE = """
-select count(*) from (
-    select from dispatcher.delivery
-    where state = 'waiting' and waits_for is null and due_at <= clock_timestamp() limit $1) as due
+select count(*) from (select from dispatcher.delivery where due_at <= clock_timestamp() limit $1) as due
 """
 _SLOWED = "select count(*) from dispatcher.rate where per_second < ceiling * 0.999"
 # Whom a follow-up goes to is known when nobody can get what it follows any more.
