@@ -11,10 +11,11 @@ from cli.demo.books import OurBooks, open_books
 from services.dispatcher.adapters.ledger import MOST_RESENT
 
 # Recipients of what is being sent who have not got it yet; those of a broadcast that is still being read are
-# taken to be all subscribers.
+# taken to be all subscribers. Who waits for Meta's tier does not keep the next one from being published.
 _LEFT = """
 select coalesce(sum(case when d.id is not null then d.expanded when b.read_to_end then b.audience
-    else s.subscribed end - coalesce(n.settled, 0)), 0)
+    else s.subscribed end - coalesce(n.settled, 0)), 0) -
+    (select count(*) from dispatcher.delivery where waits_for = 'people')
 from subscriptions.broadcast b
 left join dispatcher.broadcast d on d.id = b.id and b.follows <> '{}'
 cross join (select count(*) as subscribed from subscriptions.subscriber where state = 'subscribed') s
