@@ -133,9 +133,9 @@ def _steady() -> Iterator[Recipe]:
     yield Recipe("a backup during maintenance", Action.BACKUP, _DISPATCHERS, (30.0, 40.0), phase=steady)
     yield Recipe("a replica with the wrong key", Action.STRAY, _DISPATCHERS, (15.0, 30.0), phase=steady)
     pieces = Weather(split_seconds=0.1)
-    yield Recipe("answers in pieces", Action.WEATHER, links(GRAPH), (10.0, 20.0), pieces, phase=steady)
+    yield Recipe("answers in pieces", Action.WEATHER, links(GRAPH), (20.0, 30.0), pieces, phase=steady)
     yield Recipe("1 % never answered", Action.META, meta, (30.0, 40.0), disturbance=_UNANSWERED, phase=steady)
-    yield Recipe("a slow Meta", Action.META, meta, (20.0, 40.0), disturbance=_SLOW, phase=steady)
+    yield Recipe("a slow Meta", Action.META, meta, (30.0, 40.0), disturbance=_SLOW, phase=steady)
     for kind in ("subscriptions", "ingress"):
         frozen = replicas(kind, _PROCESSES[kind])
         yield Recipe(f"freeze {kind}", Action.FREEZE, frozen, (5.0, 60.0), phase=beside)

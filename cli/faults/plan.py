@@ -9,7 +9,7 @@ from cli.faults.catalogue import RECIPES, Phase, Recipe
 
 QUIET_START_SECONDS = 2.0
 # How long a full round with every kind takes at most, and a brief one.
-USUAL_SECONDS, SHORT_SECONDS = 680.0, 320.0
+USUAL_SECONDS, SHORT_SECONDS = 690.0, 330.0
 # How much of the rate is left for work while so much is broken; only a guess of how long it will take.
 USUAL_SHARE = 0.35
 # What was broken before steady faults has to have healed when they begin.
