@@ -15,15 +15,20 @@ class Account:
         self.rejected: Counter[int] = Counter()
         self.accepted_window = SlidingWindow()
         self.attempted_window = SlidingWindow()
-        self.attempted = 0
+        self.attempts: list[float] = []
         self.written: list[tuple[Citizen, Written]] = []
         self._states: Counter[State] = Counter()
         self._by_wamid: dict[str, Message] = {}
         self._written: dict[str, tuple[Citizen, Written]] = {}
 
     def attempt(self, now: float) -> None:
-        self.attempted += 1
+        self.attempts.append(now)
         self.attempted_window.add(now)
+
+    @property
+    def attempted(self) -> int:
+        """How many requests have reached the messages endpoint."""
+        return len(self.attempts)
 
     def reject(self, code: int) -> None:
         self.rejected[code] += 1

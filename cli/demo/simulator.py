@@ -33,6 +33,10 @@ class Simulator:
         """From now on exactly these faults, at Meta's side."""
         await self._call("PUT", "faults", faults)
 
+    async def set_tier(self, people_a_day: int | None) -> None:
+        """Tell the business its limit of people a day, None for no limit."""
+        await self._call("PUT", "tier", {"people_a_day": people_a_day})
+
     async def account(self) -> dict[str, Any]:
         """The account in numbers."""
         answer: dict[str, Any] = await self._call("GET", "account")
@@ -49,17 +53,15 @@ class Simulator:
 
     async def outbound(self, after: int = 0) -> list[Outbound]:
         """Every message it accepted, in order, without the first `after` ones."""
-        rows: list[dict[str, Any]] = []
-        while page := await self._call("GET", f"account/messages?after={after + len(rows)}&limit={PAGE}"):
-            rows += page
-        return [_outbound(row) for row in rows]
+        return [_outbound(row) for row in await self._pages("messages", after)]
+
+    async def attempts(self) -> list[float]:
+        """When each request reached it, in seconds since 1970; refused ones included."""
+        return await self._pages("attempts")
 
     async def inbound(self) -> list[dict[str, Any]]:
         """Every message that a citizen wrote, in order: citizen, text, written_at, answered_at."""
-        rows: list[dict[str, Any]] = []
-        while page := await self._call("GET", f"account/written?after={len(rows)}&limit={PAGE}"):
-            rows += page
-        return rows
+        return await self._pages("written")
 
     async def personal(self) -> dict[str, list[str]]:
         """Every number, user id, name and message id that there ever was."""
@@ -69,6 +71,12 @@ class Simulator:
     async def stalls(self) -> list[Stall]:
         """When it stood still itself."""
         return [Stall(**row) for row in await self._call("GET", "account/stalls")]
+
+    async def _pages(self, what: str, after: int = 0) -> list[Any]:
+        rows: list[Any] = []
+        while page := await self._call("GET", f"account/{what}?after={after + len(rows)}&limit={PAGE}"):
+            rows += page
+        return rows
 
     async def _call(self, method: str, path: str, body: object = None) -> Any:
         async with self.session.request(method, f"{self.url}/simulator/{path}", json=body) as response:

@@ -11,10 +11,11 @@ from cli.demo.books import OurBooks, open_books
 from services.dispatcher.adapters.ledger import MOST_RESENT
 
 # Recipients of what is being sent who have not got it yet; those of a broadcast that is still being read are
-# taken to be all subscribers.
+# taken to be all subscribers. Who waits for Meta's tier does not keep the next one from being published.
 _LEFT = """
 select coalesce(sum(case when d.id is not null then d.expanded when b.read_to_end then b.audience
-    else s.subscribed end - coalesce(n.settled, 0)), 0)
+    else s.subscribed end - coalesce(n.settled, 0)), 0) -
+    (select count(*) from dispatcher.delivery where waits_for = 'people')
 from subscriptions.broadcast b
 left join dispatcher.broadcast d on d.id = b.id and b.follows <> '{}'
 cross join (select count(*) as subscribed from subscriptions.subscriber where state = 'subscribed') s
@@ -26,6 +27,10 @@ where b.state <> 'cancelled' and b.expires_at > now()
 _WORK = "select count(*) from dispatcher.delivery where state in ('waiting', 'claimed')"
 _UNKNOWN = "select count(*) from dispatcher.delivery where state = 'unknown' and resends < $1"
 _MOVING = "select count(*) from dispatcher.delivery where state in ('accepted', 'sent') and id <> all($1::uuid[])"
+_DUE = """
+select count(*) from (select from dispatcher.delivery where due_at <= clock_timestamp() limit $1) as due
+"""
+_SLOWED = "select count(*) from dispatcher.rate where per_second < ceiling * 0.999"
 # Whom a follow-up goes to is known when nobody can get what it follows any more.
 _UNREAD = """
 select count(*) from subscriptions.broadcast b where b.state <> 'cancelled' and case
@@ -125,6 +130,14 @@ class Looks:
     async def unknown(self) -> int | None:
         """Unknown outcomes that can still be settled."""
         return await self._count(_UNKNOWN, MOST_RESENT)
+
+    async def due(self, most: int) -> int | None:
+        """Deliveries in the ledger that could be sent at once; counted up to so many."""
+        return await self._count(_DUE, most)
+
+    async def slowed(self) -> int | None:
+        """Senders whose rate is lower than it may be, since Meta said "too fast"."""
+        return await self._count(_SLOWED)
 
     async def moving(self, but: Collection[UUID] = ()) -> int | None:
         """Deliveries that were accepted and of which the last status has not been applied."""

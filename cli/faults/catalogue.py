@@ -1,6 +1,6 @@
 """What can go wrong: every kind of fault, whom it may hit, and how long it lasts."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -22,6 +22,20 @@ class Action(StrEnum):
     CUT = "cut"  # a link's connections end at once
     WEATHER = "weather"  # a link gets worse for a while
     META = "meta"  # Meta's side misbehaves for a while
+    FREEZE = "freeze"  # SIGSTOP, and SIGCONT after a while
+    TIER = "tier"  # Meta lets us write to no more people than were written to
+    BACKUP = "backup"  # every table of the ledger is read in one transaction, while maintenance is due
+    STRAY = "stray"  # one more dispatcher, whose sealing key is wrong
+
+
+class Phase(StrEnum):
+    """When in a round of faults a kind comes, and what may be expected of sending meanwhile."""
+
+    FIRST = "first"  # at once, while nobody has got anything
+    ROUGH = "rough"  # one after the other; sending may falter
+    STEADY = "steady"  # some at once and nothing rough; after a few seconds the full rate is due
+    BESIDE = "beside"  # with a steady or a stopping one: it does not concern sending
+    STOPPED = "stopped"  # alone: nothing is taken; sending has to come back by itself
 
 
 @dataclass(frozen=True)
@@ -34,6 +48,7 @@ class Recipe:
     seconds: tuple[float, float] = (0.0, 0.0)
     weather: Weather = field(default_factory=Weather)
     disturbance: Mapping[str, object] = field(default_factory=dict)
+    phase: Phase = Phase.ROUGH
 
 
 def replicas(kind: str, count: int) -> tuple[str, ...]:
@@ -45,12 +60,13 @@ def links(peer: str) -> tuple[str, ...]:
     return tuple(f"{process}/{peer}" for process in (*replicas("dispatcher", DISPATCHERS), "dispatcher"))
 
 
+TO_INGRESS = f"{SIMULATOR} to {INGRESS}"
 _PROCESSES = {"dispatcher": DISPATCHERS, "subscriptions": SUBSCRIPTIONS, "ingress": INGRESSES}
 _LINKS = {
     f"dispatcher to {DATABASE}": links(DATABASE),
     f"dispatcher to {BROKER}": links(BROKER),
     f"dispatcher to {GRAPH}": links(GRAPH),
-    f"{SIMULATOR} to {INGRESS}": (f"{SIMULATOR}/{INGRESS}",),
+    TO_INGRESS: (f"{SIMULATOR}/{INGRESS}",),
 }
 _HOLE = Weather(hole=True)
 _REFUSE = Weather(refuse=True)
@@ -65,25 +81,96 @@ _META: Mapping[str, Mapping[str, object]] = {
     "Meta does not answer": {"timeout_share": 0.3, "timeout_accept_share": 0.5},
     "Meta accepts and cuts": {"cut_after_accept_share": 0.3},
     "Meta is late": {"latency_seconds": 0.5, "latency_jitter_seconds": 1.0},
-    "webhooks doubled": {"webhook_duplicate_share": 0.7},
-    "webhooks delayed": {"webhook_delay_seconds": 4.0},
-    "webhooks shuffled": {"webhook_shuffle": True},
     "Meta accepts, cuts and never tells": {"vanish_share": 0.02},
     "Meta reports 131000": {"fail_share": 0.3, "fail_code": 131000},
     "Meta reports 131049": {"fail_share": 0.1, "fail_code": KEPT_BACK},
 }
 
+_WEBHOOKS: Mapping[str, Mapping[str, object]] = {
+    "webhooks doubled": {"webhook_duplicate_share": 0.7},
+    "webhooks delayed": {"webhook_delay_seconds": 4.0},
+    "webhooks shuffled": {"webhook_shuffle": True},
+}
+# Longer than the dispatcher waits for an answer, and than it takes to run out of whatever an open request occupies.
+_UNANSWERED = {"timeout_share": 0.01, "timeout_accept_share": 0.5}
+_SLOW = {"latency_seconds": 0.4, "latency_jitter_seconds": 1.1}
+_REFUSALS = {
+    "Meta refuses the sender with 190": {"reject_share": 1.0, "reject_code": 190, "reject_status": 401},
+    "Meta refuses the sender with 131031": {"reject_share": 1.0, "reject_code": 131031, "reject_status": 403},
+}
+# What has to be recorded and tried again is what a result that is written twice does harm to.
+_TOO_FAST = {"reject_share": 0.3, "reject_code": 130429, "reject_status": 400}
+
+
+def page(status: str, *headers: str) -> bytes:
+    """What a proxy in front of Meta says."""
+    body = f"<html><body><h1>{status}</h1></body></html>"
+    lines = (f"HTTP/1.1 {status}", "Content-Type: text/html", f"Content-Length: {len(body)}", *headers)
+    return "\r\n".join((*lines, "Connection: close", "", body)).encode()
+
+
+_PAGES = {
+    "a proxy's 403": ("dispatcher-1", page("403 Forbidden")),
+    "a proxy's 404": ("dispatcher-2", page("404 Not Found")),
+    "a proxy's 429 with a long Retry-After": ("dispatcher-3", page("429 Too Many Requests", "Retry-After: 600")),
+}
+_DISPATCHERS = replicas("dispatcher", DISPATCHERS)
+
+
+def _weathers(name: str, targets: tuple[str, ...]) -> Iterator[Recipe]:
+    """What can happen to any link."""
+    phase = Phase.BESIDE if name == TO_INGRESS else Phase.ROUGH
+    yield Recipe(f"cut {name}", Action.CUT, targets, phase=phase)
+    yield Recipe(f"hole {name}", Action.WEATHER, targets, (2.0, 8.0), _HOLE, phase=phase)
+    yield Recipe(f"no way {name}", Action.WEATHER, targets, (1.0, 5.0), _REFUSE, phase=phase)
+    yield Recipe(f"late {name}", Action.WEATHER, targets, (3.0, 8.0), _LATE, phase=phase)
+    yield Recipe(f"narrow {name}", Action.WEATHER, targets, (2.0, 6.0), _NARROW, phase=phase)
+
+
+def _steady() -> Iterator[Recipe]:
+    steady, beside, meta = Phase.STEADY, Phase.BESIDE, (SIMULATOR,)
+    yield Recipe("freeze dispatcher", Action.FREEZE, _DISPATCHERS, (8.0, 60.0), phase=steady)
+    yield Recipe("a backup during maintenance", Action.BACKUP, _DISPATCHERS, (30.0, 40.0), phase=steady)
+    yield Recipe("a replica with the wrong key", Action.STRAY, _DISPATCHERS, (15.0, 30.0), phase=steady)
+    pieces = Weather(split_seconds=0.1)
+    yield Recipe("answers in pieces", Action.WEATHER, links(GRAPH), (20.0, 30.0), pieces, phase=steady)
+    yield Recipe("1 % never answered", Action.META, meta, (30.0, 40.0), disturbance=_UNANSWERED, phase=steady)
+    yield Recipe("a slow Meta", Action.META, meta, (30.0, 40.0), disturbance=_SLOW, phase=steady)
+    for kind in ("subscriptions", "ingress"):
+        frozen = replicas(kind, _PROCESSES[kind])
+        yield Recipe(f"freeze {kind}", Action.FREEZE, frozen, (5.0, 60.0), phase=beside)
+    for kind, what in _WEBHOOKS.items():
+        yield Recipe(kind, Action.META, meta, (3.0, 8.0), disturbance=what, phase=beside)
+
+
+def _stopping() -> Iterator[Recipe]:
+    for kind, what in _REFUSALS.items():
+        yield Recipe(kind, Action.META, (SIMULATOR,), (20.0, 60.0), disturbance=what, phase=Phase.STOPPED)
+    for kind, (process, answer) in _PAGES.items():
+        target, weather = (f"{process}/{GRAPH}",), Weather(page=answer)
+        yield Recipe(kind, Action.WEATHER, target, (2.0, 8.0), weather, phase=Phase.STOPPED)
+
+
+def _rough() -> Iterator[Recipe]:
+    lost = Weather(swallow_answers=True)
+    answers = tuple(f"{process}/{DATABASE}" for process in _DISPATCHERS)
+    for server in (RABBITMQ, POSTGRES):
+        yield Recipe(f"freeze {server}", Action.FREEZE, (server,), (2.0, 5.0))
+    yield Recipe("answers of the database lost", Action.WEATHER, answers, (0.5, 2.0), lost, _TOO_FAST)
+    slow = Weather(lost_syn_seconds=3.0)
+    yield Recipe("connections to Meta take seconds", Action.WEATHER, links(GRAPH), (8.0, 12.0), slow)
+
+
 RECIPES: tuple[Recipe, ...] = (
+    Recipe("Meta's tier is used up", Action.TIER, (SIMULATOR,), (20.0, 30.0), phase=Phase.FIRST),
     *(Recipe(f"kill {kind}", Action.KILL, replicas(kind, count)) for kind, count in _PROCESSES.items()),
     *(Recipe(f"restart {kind}", Action.RESTART, replicas(kind, count)) for kind, count in _PROCESSES.items()),
     *(Recipe(f"kill {server}", Action.KILL, (server,)) for server in (RABBITMQ, POSTGRES)),
     *(Recipe(f"restart {server}", Action.RESTART, (server,)) for server in (RABBITMQ, POSTGRES)),
     Recipe("broker memory alarm", Action.ALARM, (RABBITMQ,), (2.0, 5.0)),
-    *(Recipe(f"cut {name}", Action.CUT, targets) for name, targets in _LINKS.items()),
-    *(Recipe(f"hole {name}", Action.WEATHER, targets, (2.0, 8.0), _HOLE) for name, targets in _LINKS.items()),
-    *(Recipe(f"no way {name}", Action.WEATHER, targets, (1.0, 5.0), _REFUSE) for name, targets in _LINKS.items()),
-    *(Recipe(f"late {name}", Action.WEATHER, targets, (3.0, 8.0), _LATE) for name, targets in _LINKS.items()),
-    *(Recipe(f"narrow {name}", Action.WEATHER, targets, (2.0, 6.0), _NARROW) for name, targets in _LINKS.items()),
+    *(recipe for name, targets in _LINKS.items() for recipe in _weathers(name, targets)),
     *(Recipe(kind, Action.META, (SIMULATOR,), (3.0, 8.0), disturbance=what) for kind, what in _META.items()),
+    *_rough(),
+    *_steady(),
+    *_stopping(),
 )
-LONGEST_SECONDS = max(recipe.seconds[1] for recipe in RECIPES)

@@ -10,8 +10,9 @@ from pathlib import Path
 
 from cli.demo.progress import NothingMovesError, wait_for
 from cli.demo.simulator import Simulator, open_simulator
+from cli.faults.backlog import BacklogWatch, waiting_spans
 from cli.faults.books import Looks
-from cli.faults.catalogue import DISPATCHERS, INGRESSES, KEPT_BACK, SUBSCRIPTIONS
+from cli.faults.catalogue import DISPATCHERS, INGRESSES, KEPT_BACK, SUBSCRIPTIONS, Action
 from cli.faults.evidence import Evidence, farewells, read_books, read_theirs
 from cli.faults.hands import Hands
 from cli.faults.history import keep_history, write_history
@@ -32,6 +33,8 @@ from simulator.stalls import StallWatch
 
 GRACE_SECONDS = 20.0
 TIMEOUT_SECONDS = 5.0
+# So many of the citizens may be written to until Meta raises its tier, in a plan in which that is used up.
+TIER_SHARE = 0.5
 # Longer than any delay of statuses that the plan or a webhook's pauses cause, and than the rules for asking again.
 PATIENCE_SECONDS = 120.0
 
@@ -51,11 +54,22 @@ class Run:
     history: bool
     say: Say
 
+    @property
+    def people_a_day(self) -> int:
+        """Meta's tier while it is used up."""
+        return max(1, int(self.citizens * TIER_SHARE))
+
+    @property
+    def uses_up_tier(self) -> bool:
+        return any(fault.recipe.action is Action.TIER for fault in self.plan)
+
 
 async def play(run: Run) -> tuple[Evidence, list[str]]:
     """The evidence, and what did not come to rest. Raises LocalError, NothingMovesError."""
+    tier = {"KREISFUNK_PEOPLE_PER_DAY": str(run.people_a_day)} if run.uses_up_tier else {}
     settings = {
         "dispatcher": {
+            **tier,
             "KREISFUNK_UNKNOWN_GRACE_SECONDS": str(GRACE_SECONDS),
             "KREISFUNK_REQUEST_TIMEOUT_SECONDS": str(TIMEOUT_SECONDS),
         },
@@ -90,16 +104,18 @@ class _Course:
         publisher = Publisher(Sender(settings=settings, source=settings.source_or_usual), run.say)
         self._operator = Operator(operator_settings(running, os.environ), simulator, run.say)
         self._traffic = Traffic(simulator, publisher, self._operator, self._looks, run.seed, run.say)
-        self._hands = Hands(stack, simulator, run.seed, run.say)
+        self._hands = Hands(stack, simulator, run.seed, run.people_a_day, run.say)
         self._watch = StallWatch(time.time)
+        self._backlog = BacklogWatch(stack.broker_url, self._looks, run.rate)
         self._restless: list[str] = []
 
     async def play(self) -> tuple[Evidence, list[str]]:
-        looking = asyncio.create_task(self._watch.run())
+        looking = [asyncio.create_task(look()) for look in (self._watch.run, self._backlog.run)]
         try:
             return await self._play()
         finally:
-            looking.cancel()
+            for task in looking:
+                task.cancel()
 
     async def _play(self) -> tuple[Evidence, list[str]]:
         stack = self._stack
@@ -123,9 +139,12 @@ class _Course:
             _raise_if_failed(traffic, following)
             return len(self._hands.done)
 
+        async def missing() -> int:
+            return max(0, enough - await self._traffic.accepted())
+
         await wait_for("faults repaired", len(self._run.plan), repaired, patience=PATIENCE_SECONDS)
         await following
-        await wait_for("accepted", enough, self._traffic.accepted, patience=PATIENCE_SECONDS)
+        await self._rest("messages accepted", missing)
         traffic.cancel()
         with suppress(asyncio.CancelledError):
             await traffic
@@ -200,6 +219,9 @@ class _Course:
             stalls=(*self._watch.stalls, *await self._simulator.stalls()),
             limit=self._run.rate,
             request_seconds=TIMEOUT_SECONDS,
+            attempts=await self._simulator.attempts(),
+            waiting=waiting_spans(self._backlog.samples),
+            strays_ready=self._hands.strays_ready,
             leaks=leaks,
             searched=searched,
         )

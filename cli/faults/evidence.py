@@ -41,7 +41,9 @@ class Evidence:
     `farewells` are how the texts begin that confirm a Stop or an erasure. `orders` are what an operator forbade,
     `sent_again` and `settled` how many failed and unknown outcomes were ended by command. `request_seconds` is how long
     a request to Meta may be under way. `stalls` are times in which the simulator or the proxies stood still themselves,
-    `leaks` places in which something personal was found, `searched` how much was looked through.
+    `attempts` are the moments of all requests that reached Meta, `waiting` the times in which work waited, and
+    `strays_ready` is how often a replica with a wrong key said that it is ready. `leaks` are places in which something
+    personal was found, `searched` how much was looked through.
     """
 
     outbound: Sequence[Outbound]
@@ -58,6 +60,9 @@ class Evidence:
     orders: Sequence[Order] = ()
     sent_again: int = 0
     settled: int = 0
+    attempts: Sequence[float] = ()
+    waiting: Sequence[tuple[float, float]] = ()
+    strays_ready: int = 0
     leaks: Sequence[Leak] = ()
     searched: Mapping[str, int] = field(default_factory=dict)
 

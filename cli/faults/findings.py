@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-RATE, LOST, DUPLICATES, AFTER_STOP, LATE, UNACCOUNTED, LEAKS, MISDIRECTED, DISOBEYED = (
+RATE, LOST, DUPLICATES, AFTER_STOP, LATE, UNACCOUNTED, LEAKS, MISDIRECTED, DISOBEYED, UNUSED, NOT_BACK, UNFIT = (
     "rate",
     "lost",
     "duplicates",
@@ -13,6 +13,9 @@ RATE, LOST, DUPLICATES, AFTER_STOP, LATE, UNACCOUNTED, LEAKS, MISDIRECTED, DISOB
     "leaks",
     "misdirected",
     "disobeyed",
+    "rate_unused",
+    "not_back",
+    "unfit_ready",
 )
 
 

@@ -3,15 +3,20 @@
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 
+import asyncpg
+
 from cli.demo.simulator import Simulator
+from cli.faults.backup import backup_reading
 from cli.faults.catalogue import RABBITMQ, Action
 from cli.faults.plan import Fault
+from cli.faults.stray_replica import run_stray_replica
 from deploy.local.detours import GRAPH
 from deploy.local.errors import LocalError
+from deploy.local.process import frozen
 from deploy.local.proxy import CLEAR, Proxy, Weather
 from deploy.local.stack import Stack
 
@@ -32,12 +37,17 @@ class Done:
 
 @dataclass
 class Hands:
-    """Faults may overlap; two of them never work on the same process at the same time."""
+    """Faults may overlap; two of them never work on the same process at the same time.
+
+    `people_a_day` is Meta's tier while that is used up, `strays_ready` how often a replica with a wrong key was ready.
+    """
 
     stack: Stack
     simulator: Simulator
     seed: int
+    people_a_day: int
     say: Callable[[str], None]
+    strays_ready: int = 0
     done: list[Done] = field(default_factory=list)
     _locks: dict[str, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
     _weathers: dict[Proxy, list[Weather]] = field(default_factory=lambda: defaultdict(list))
@@ -98,10 +108,11 @@ class Hands:
             proxy.cut()
 
     async def _weather(self, fault: Fault) -> None:
-        proxies = list(self._proxies(fault.target))
-        with self._changed(proxies, fault.recipe.weather):
-            await asyncio.sleep(fault.seconds)
-        if fault.recipe.weather.hole or fault.target.endswith(GRAPH):
+        proxies, weather = list(self._proxies(fault.target)), fault.recipe.weather
+        async with self._disturbed(fault.recipe.disturbance):
+            with self._changed(proxies, weather):
+                await asyncio.sleep(fault.seconds)
+        if weather.hole or weather.swallow_answers or (weather.slow and fault.target.endswith(GRAPH)):
             # What was swallowed is missing; and what is late must not reach Meta all at once.
             for proxy in proxies:
                 proxy.cut()
@@ -117,10 +128,18 @@ class Hands:
             proxy.change(next(reversed(self._weathers[proxy]), CLEAR))
 
     async def _meta(self, fault: Fault) -> None:
-        self._disturbances.append(fault.recipe.disturbance)
+        async with self._disturbed(fault.recipe.disturbance):
+            await asyncio.sleep(fault.seconds)
+
+    @asynccontextmanager
+    async def _disturbed(self, disturbance: Mapping[str, object]) -> AsyncIterator[None]:
+        if not disturbance:
+            yield
+            return
+        self._disturbances.append(disturbance)
         await self._disturb()
-        await asyncio.sleep(fault.seconds)
-        self._disturbances.remove(fault.recipe.disturbance)
+        yield
+        self._disturbances.remove(disturbance)
         await self._disturb()
 
     async def _disturb(self) -> None:
@@ -128,6 +147,32 @@ class Hands:
         for disturbance in self._disturbances:
             together |= disturbance
         await self.simulator.disturb(together)
+
+    async def _freeze(self, fault: Fault) -> None:
+        async with self._locks[fault.target]:
+            await self.stack.supervisor.until_ready(fault.target)
+            pid = self.stack.supervisor.find(fault.target).pid
+            if pid is not None:
+                with frozen(pid):
+                    await asyncio.sleep(fault.seconds)
+
+    async def _tier(self, fault: Fault) -> None:
+        await self.simulator.set_tier(self.people_a_day)
+        await asyncio.sleep(fault.seconds)
+        await self.simulator.set_tier(None)
+
+    async def _backup(self, fault: Fault) -> None:
+        """With a restart of the target meanwhile, as every dispatcher maintains the ledger when it starts."""
+        async with asyncio.TaskGroup() as tasks:
+            try:
+                async with backup_reading(self.stack.database_url):
+                    tasks.create_task(self._restart(fault))
+                    await asyncio.sleep(fault.seconds)
+            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+                self.say(f"          no backup: {type(error).__name__}")
+
+    async def _stray(self, fault: Fault) -> None:
+        self.strays_ready += await run_stray_replica(self.stack.supervisor, fault.target, fault.seconds)
 
     def _proxies(self, link: str) -> Iterator[Proxy]:
         process, peer = link.split("/")
@@ -142,4 +187,8 @@ class Hands:
         Action.CUT: _cut,
         Action.WEATHER: _weather,
         Action.META: _meta,
+        Action.FREEZE: _freeze,
+        Action.TIER: _tier,
+        Action.BACKUP: _backup,
+        Action.STRAY: _stray,
     }

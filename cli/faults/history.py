@@ -39,7 +39,8 @@ async def keep_history(url: str) -> None:
 
 
 async def write_history(url: str, folder: Path, evidence: Evidence) -> None:
-    """Into the folder: changes of the ledger, the status stream, what Meta accepted, and the judge's own stalls."""
+    """Into the folder: changes of the ledger, the status stream, what Meta got and accepted, when work waited, and the
+    judge's own stalls."""
     connection = await asyncpg.connect(url)
     try:
         for name, statement in (("history", _ALL), ("stream", _STREAM)):
@@ -48,6 +49,8 @@ async def write_history(url: str, folder: Path, evidence: Evidence) -> None:
     finally:
         await connection.close()
     _write(folder / "outbound.jsonl", (vars(message) for message in evidence.outbound))
+    _write(folder / "attempts.jsonl", ({"at": at} for at in evidence.attempts))
+    _write(folder / "waiting.jsonl", ({"start": start, "end": end} for start, end in evidence.waiting))
     _write(folder / "stalls.jsonl", (stall._asdict() for stall in evidence.stalls))
 
 

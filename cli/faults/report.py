@@ -13,9 +13,22 @@ from typing import Any
 from rich.table import Table
 
 from cli.faults.evidence import Evidence
-from cli.faults.findings import AFTER_STOP, DISOBEYED, DUPLICATES, LATE, LEAKS, LOST, MISDIRECTED, RATE, UNACCOUNTED
+from cli.faults.findings import (
+    AFTER_STOP,
+    DISOBEYED,
+    DUPLICATES,
+    LATE,
+    LEAKS,
+    LOST,
+    MISDIRECTED,
+    NOT_BACK,
+    RATE,
+    UNACCOUNTED,
+    UNFIT,
+    UNUSED,
+)
 from cli.faults.talk import ERASE, STOP
-from cli.faults.verdict import Verdict
+from cli.faults.verdict import LEAST_RATE_USED, Verdict
 
 REPORT_FILE = "faults.json"
 SHOWN_FINDINGS = 20
@@ -32,7 +45,7 @@ COUNTS = (
     "settled_by_operators",
     "faults",
 )
-FIGURES = (LOST, DUPLICATES, AFTER_STOP, LATE, UNACCOUNTED, MISDIRECTED, DISOBEYED, LEAKS)
+FIGURES = (LOST, DUPLICATES, AFTER_STOP, LATE, UNACCOUNTED, MISDIRECTED, DISOBEYED, LEAKS, NOT_BACK, UNFIT)
 
 
 def as_object(evidence: Evidence, verdict: Verdict, restless: Sequence[str], *, seed: int, rate: int) -> dict[str, Any]:
@@ -56,6 +69,12 @@ def as_object(evidence: Evidence, verdict: Verdict, restless: Sequence[str], *, 
         **{figure: verdict.count(figure) for figure in FIGURES},
         "rate_violation": verdict.count(RATE),
         "worst_window": {"accepted": verdict.windows.worst, "limit": verdict.limit, "excess": verdict.windows.excess},
+        "rate_used": None if verdict.rate_used is None else round(verdict.rate_used, 4),
+        "rate_used_windows": [
+            {"start": round(one.start, 2), "seconds": round(one.end - one.start, 1), "share": round(one.share, 4)}
+            for one in verdict.used
+        ],
+        UNUSED: verdict.count(UNUSED),
         "own_stalls_s": round(sum(stall.seconds for stall in evidence.stalls), 2),
         "resent_after_unknown": verdict.resent,
         "unavoidable_duplicates": verdict.unavoidable,
@@ -80,6 +99,7 @@ def _plan(evidence: Evidence, verdict: Verdict) -> Iterator[dict[str, Any]]:
     for done, seconds in zip(evidence.faults, verdict.recoveries, strict=True):
         yield {
             "at": done.fault.at,
+            "began": round(done.began, 2),
             "kind": done.fault.kind,
             "target": done.fault.target,
             "seconds": done.fault.seconds,
@@ -108,6 +128,9 @@ def _figures(report: dict[str, Any]) -> Table:
         table.add_row(name.replace("_", " "), str(report[name]), "0", style="bold red" if report[name] else None)
     window = report["worst_window"]
     table.add_row("worst second", str(window["accepted"]), str(window["limit"]), style=_red(report["rate_violation"]))
+    used = "nothing to be said" if report["rate_used"] is None else f"{report['rate_used']:.3f}"
+    windows = len(report["rate_used_windows"])
+    table.add_row(f"least rate used ({windows} windows)", used, f"{LEAST_RATE_USED}", style=_red(report[UNUSED]))
     for name in ("resent_after_unknown", "unavoidable_duplicates", "still_unknown"):
         table.add_row(name.replace("_", " "), str(report[name]), "")
     table.add_row("> 2 s after Stop in a fault", str(report["more_than_2_s_after_stop_during_a_fault"]), "")
@@ -144,5 +167,6 @@ def line(report: dict[str, Any]) -> str:
     window = report["worst_window"]
     figures = " ".join(f"{name}={report[name]}" for name in ("deliveries", "faults", *FIGURES))
     kinds = f"kinds={len(report['faults_by_kind'])} worst_window={window['accepted']}/{window['limit']}"
+    kinds += f" rate_used={report['rate_used']}"
     rest = f"resent={report['resent_after_unknown']} unavoidable={report['unavoidable_duplicates']}"
     return f"faults: {'ok' if report['ok'] else 'FAILED'} {figures} {kinds} {rest} seed={report['seed']}"

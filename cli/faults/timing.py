@@ -1,10 +1,11 @@
 """What can be read from the moments at which the simulator accepted messages."""
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from math import ceil
 
+from cli.faults.catalogue import Phase
 from cli.faults.hands import Done
 from simulator.stalls import SHORTEST_SECONDS, Stall
 
@@ -12,6 +13,12 @@ Span = tuple[float, float]
 WINDOW_SECONDS = 1.0
 RECOVERED_SHARE = 0.5
 STEP_SECONDS = 0.1
+MINUTE_SECONDS, SHORTEST_USED_SECONDS = 60.0, 10.0
+UNSETTLED_SECONDS = 5.0
+# Within a minute of the end of whatever stopped it the sender sends again by itself.
+BACK_SECONDS = 60.0
+# A dispatcher does not use a slot that is so late.
+LOST_SLOT_SECONDS = 0.05
 # A wake-up that was late is noticed a little later than the first message after it.
 STALL_SECONDS = 0.05
 # The simulator and the proxies: two processes between the clock of a dispatcher and that of the account.
@@ -72,3 +79,71 @@ def troubled(faults: Sequence[Done], recoveries: Sequence[float | None]) -> list
         (fault.began, fault.repaired + (float("inf") if seconds is None else seconds + WINDOW_SECONDS))
         for fault, seconds in zip(faults, recoveries, strict=True)
     ]
+
+
+@dataclass(frozen=True)
+class UsedWindow:
+    """A time in which nothing forbade sending and work waited, and the share of the rate that was used in it."""
+
+    start: float
+    end: float
+    share: float
+
+
+def forbidding(faults: Sequence[Done], recoveries: Sequence[float | None]) -> list[Span]:
+    """The times in which the full rate cannot be expected.
+
+    That is during a fault and until half of the rate was back, for as long as the promise to come back permits, and
+    some seconds for the rest. During a steady fault it is only the first seconds after its beginning and its end.
+    """
+    spans: list[Span] = []
+    for done, seconds in zip(faults, recoveries, strict=True):
+        phase = done.fault.recipe.phase
+        if phase is Phase.STEADY:
+            spans += ((at, at + UNSETTLED_SECONDS) for at in (done.began, done.repaired))
+        elif phase is not Phase.BESIDE:
+            back = BACK_SECONDS if seconds is None else min(seconds, BACK_SECONDS)
+            spans.append((done.began, done.repaired + back + UNSETTLED_SECONDS))
+    return spans
+
+
+def rate_used(
+    moments: Sequence[float], limit: int, waiting: Iterable[Span], forbidden: Sequence[Span], stalls: Sequence[Stall]
+) -> list[UsedWindow]:
+    """The shares in all windows of about a minute, or shorter where less than that was undisturbed, but never short.
+
+    `moments` are those of all requests that reached Meta, sorted as `stalls` and `forbidden` are. The time in which
+    the judge itself stood still for longer than a slot lives is left out: the machine was at something else.
+    """
+    windows: list[UsedWindow] = []
+    for start, end in _without(waiting, forbidden):
+        count = int((end - start) // SHORTEST_USED_SECONDS)
+        if count:
+            parts = max(1, min(count, round((end - start) / MINUTE_SECONDS)))
+            length = (end - start) / parts
+            windows += (_used(moments, limit, start + part * length, length, stalls) for part in range(parts))
+    return windows
+
+
+def _used(moments: Sequence[float], limit: int, start: float, length: float, stalls: Sequence[Stall]) -> UsedWindow:
+    end = start + length
+    sent = bisect_left(moments, end) - bisect_left(moments, start)
+    missed = sum(
+        min(stall.seconds, stall.ended_at - start)
+        for stall in stalls[bisect_left(stalls, (start,)) : bisect_left(stalls, (end,))]
+        if stall.seconds > LOST_SLOT_SECONDS
+    )
+    return UsedWindow(start, end, sent / max(1.0, limit * (length - missed)))
+
+
+def _without(spans: Iterable[Span], taken: Sequence[Span]) -> Iterator[Span]:
+    """What is left of the spans."""
+    for first, last in spans:
+        start = first
+        for begin, end in taken:
+            if begin < last and end > start:
+                if begin > start:
+                    yield start, begin
+                start = end
+        if start < last:
+            yield start, last

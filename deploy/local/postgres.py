@@ -38,6 +38,10 @@ class PostgresServer:
         return self.child.name
 
     @property
+    def pid(self) -> int | None:
+        return self.child.pid
+
+    @property
     def url(self) -> str:
         """The owner's, a superuser here."""
         return self.url_of(DATABASE)

@@ -4,8 +4,8 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from io import BufferedWriter
 from pathlib import Path
@@ -94,6 +94,25 @@ class Child:
             # take the exit status away from the loop (Python 3.11).
             with suppress(ProcessLookupError):
                 os.kill(self.pid, number)
+
+
+@contextmanager
+def frozen(pid: int) -> Iterator[None]:
+    """The process and all that descend from it stand still (SIGSTOP) until the context is left."""
+    _signal_tree(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        _signal_tree(pid, signal.SIGCONT)
+
+
+def _signal_tree(pid: int, number: signal.Signals) -> None:
+    with suppress(ProcessLookupError):
+        os.kill(pid, number)
+    for file in Path(f"/proc/{pid}/task").glob("*/children"):
+        with suppress(OSError):  # a thread that has just ended
+            for child in file.read_text().split():
+                _signal_tree(int(child), number)
 
 
 async def wait_until_ready(child: Child, check: Callable[[], Awaitable[bool]], *, seconds: float) -> None:

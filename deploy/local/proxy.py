@@ -1,33 +1,48 @@
 """A TCP proxy that can be made to delay, to slow down, to swallow, to refuse and to cut what passes through it."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import cast
 
 from deploy.local.ports import LOOPBACK
+from deploy.local.syn_loss import BACKLOG, accept_all, accept_between_losses
 
 CONNECT_SECONDS = 5.0
+# So much of an answer's end comes later when answers are split: a part of the body, not of the header.
+TAIL_BYTES = 20
+REQUEST_MARK = b" HTTP/1.1\r\n"
 
 
 @dataclass(frozen=True)
 class Weather:
-    """What happens on the way. A `hole` takes connections and data, and nothing ever comes out of it."""
+    """What happens on the way. A `hole` takes connections and data, and nothing ever comes out of it.
+
+    Of what the target answers, `swallow_answers` loses everything, and `split_seconds` is how much later than the rest
+    its end arrives. `page` is an HTTP answer that the proxy gives itself to each request, which goes no further. With
+    `lost_syn_seconds` all connections are cut and new ones take so long, again and again.
+    """
 
     latency_seconds: float = 0.0
     bytes_per_second: float = float("inf")
     hole: bool = False
     refuse: bool = False
+    swallow_answers: bool = False
+    split_seconds: float = 0.0
+    page: bytes = b""
+    lost_syn_seconds: float = 0.0
 
     @property
     def slow(self) -> bool:
+        """Whether what is sent arrives late."""
         return self.latency_seconds > 0 or self.bytes_per_second != float("inf")
 
     @property
     def worse(self) -> bool:
         """Than none at all."""
-        return self.slow or self.hole or self.refuse
+        return self != CLEAR
 
 
 CLEAR = Weather()
@@ -43,6 +58,8 @@ class Proxy:
         self._turn = 0
         self._ends: set[_End] = set()
         self._opening: set[asyncio.Task[None]] = set()
+        self._listener: socket.socket | None = None
+        self._accepting: asyncio.Task[None] | None = None
 
     @property
     def connections(self) -> int:
@@ -51,14 +68,41 @@ class Proxy:
 
     def change(self, weather: Weather) -> None:
         """From now on; what is under way already keeps its delay. Who refuses also cuts."""
-        self.weather = weather
+        before, self.weather = self.weather, weather
         if weather.refuse:
             self.cut()
+        if weather.lost_syn_seconds != before.lost_syn_seconds:
+            self._accept_anew()
 
     def cut(self) -> None:
         """Ends all connections at once; what is still under way never arrives."""
         for end in tuple(self._ends):
             end.abort()
+
+    def listen(self, listener: socket.socket) -> None:
+        """Accept connections on it, until `stop`."""
+        self._listener, self.port = listener, listener.getsockname()[1]
+        self._accept_anew()
+
+    def stop(self) -> None:
+        if self._accepting is not None:
+            self._accepting.cancel()
+        self.cut()
+
+    def _accept_anew(self) -> None:
+        if self._accepting is not None:
+            self._accepting.cancel()
+        if self._listener is not None:
+            self._accepting = asyncio.get_running_loop().create_task(self._accept(self._listener))
+
+    async def _accept(self, listener: socket.socket) -> None:
+        if self.weather.lost_syn_seconds:
+            await accept_between_losses(listener, self._take, self.weather.lost_syn_seconds, self.cut)
+        await accept_all(listener, self._take)
+
+    async def _take(self, connection: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        await loop.connect_accepted_socket(lambda: _End(self, accepted=True), connection)
 
     def passed(self) -> tuple[int, ...]:
         """The targets in the order in which the next connection tries them."""
@@ -119,15 +163,32 @@ class _End(asyncio.Protocol):
             self._transport.resume_reading()
 
     def data_received(self, data: bytes) -> None:
-        weather, loop = self._proxy.weather, asyncio.get_running_loop()
+        weather, answers = self._proxy.weather, not self._accepted
+        if weather.hole or (weather.swallow_answers and answers):
+            return
+        if weather.page and self._accepted:
+            self._answer(data, weather.page)
+            return
+        if weather.split_seconds and answers:
+            self._deliver(data[:-TAIL_BYTES], weather.latency_seconds)
+            self._deliver(data[-TAIL_BYTES:], weather.latency_seconds + weather.split_seconds)
+            return
+        self._deliver(data, weather.latency_seconds)
+
+    def _answer(self, data: bytes, page: bytes) -> None:
+        """In the target's place, once for each request."""
+        if REQUEST_MARK in data:
+            self.write(page)
+
+    def _deliver(self, data: bytes, latency: float) -> None:
+        """In order, after so many seconds and as fast as the weather permits."""
+        loop = asyncio.get_running_loop()
         now = loop.time()
-        if weather.hole:
-            return
-        if not weather.slow and self._last_due <= now:
+        self._last_due = max(self._last_due, now + latency) + len(data) / self._proxy.weather.bytes_per_second
+        if self._last_due <= now:
             self._pass_on(data)
-            return
-        self._last_due = max(self._last_due, now + weather.latency_seconds) + len(data) / weather.bytes_per_second
-        loop.call_at(self._last_due, self._pass_on, data)
+        else:
+            loop.call_at(self._last_due, self._pass_on, data)
 
     def _pass_on(self, data: bytes) -> None:
         if self._peer is not None:
@@ -166,10 +227,10 @@ class _End(asyncio.Protocol):
 async def running_proxy(targets: Sequence[int]) -> AsyncIterator[Proxy]:
     """Listens on a free port until the context is left."""
     proxy = Proxy(targets)
-    server = await asyncio.get_running_loop().create_server(lambda: _End(proxy, accepted=True), LOOPBACK, 0)
-    proxy.port = server.sockets[0].getsockname()[1]
-    try:
-        yield proxy
-    finally:
-        server.close()
-        proxy.cut()
+    with socket.create_server((LOOPBACK, 0), backlog=BACKLOG) as listener:
+        listener.setblocking(False)
+        proxy.listen(listener)
+        try:
+            yield proxy
+        finally:
+            proxy.stop()

@@ -35,6 +35,10 @@ class RabbitServer:
         return self.node.name
 
     @property
+    def pid(self) -> int | None:
+        return self.node.pid
+
+    @property
     def url(self) -> str:
         """The administrator's; the vhost is "/"."""
         return f"amqp://{ADMIN}:{quote(self.password, safe='')}@{self.host}:{self.port}/"

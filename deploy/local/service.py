@@ -20,12 +20,20 @@ class Service:
         return self._child.name
 
     @property
+    def command(self) -> Command:
+        return self._child.command
+
+    @property
     def pid(self) -> int | None:
         return self._child.pid
 
-    async def start(self) -> None:
+    async def launch(self) -> None:
+        """Start it without waiting until it is ready."""
         await self._child.start()
-        await wait_until_ready(self._child, self._is_ready, seconds=READY_SECONDS)
+
+    async def start(self) -> None:
+        await self.launch()
+        await wait_until_ready(self._child, self.is_ready, seconds=READY_SECONDS)
 
     async def wait(self) -> int:
         return await self._child.wait()
@@ -36,7 +44,8 @@ class Service:
     async def stop(self, seconds: float = STOP_SECONDS) -> None:
         await self._child.stop(seconds)
 
-    async def _is_ready(self) -> bool:
+    async def is_ready(self) -> bool:
+        """Whether it says so just now."""
         timeout = aiohttp.ClientTimeout(total=3)
         try:
             async with (

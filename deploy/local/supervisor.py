@@ -20,6 +20,11 @@ class Runnable(Protocol):
     @property
     def name(self) -> str: ...
 
+    @property
+    def pid(self) -> int | None:
+        """None while it does not run."""
+        ...
+
     async def start(self) -> None:
         """Returns when it is ready. Raises LocalError if it ends instead, or takes too long."""
 
@@ -83,6 +88,9 @@ class Supervisor:
         member = self._members[name]
         member.ready.clear()
         member.runnable.kill()
+
+    def find(self, name: str) -> Runnable:
+        return self._members[name].runnable
 
     async def until_ready(self, name: str) -> None:
         await self._members[name].ready.wait()

@@ -51,6 +51,14 @@ async def take_inventory(connection: AbstractRobustConnection) -> Inventory:
     return Inventory(missing=(*missing, *absent), waiting=waiting)
 
 
+async def ready_messages(connection: AbstractRobustConnection, names: Iterable[str]) -> list[int]:
+    """Return how many messages wait in each of these queues. Raises BrokerAway."""
+    try:
+        return list((await _waiting(connection, names)).values())
+    except AWAY as error:
+        raise BrokerAway(f"cannot look at queues: {type(error).__name__}") from None
+
+
 async def _missing_exchanges(connection: AbstractRobustConnection) -> list[str]:
     return [name for name in EXCHANGES if not await _exchange_exists(connection, name)]
 

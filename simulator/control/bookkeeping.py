@@ -13,7 +13,7 @@ from simulator.account import Account
 from simulator.citizens import Citizen, Citizens, Message, Written
 from simulator.clock import Clock
 from simulator.control.access import ControlError, answer, number, read
-from simulator.control.requests import TemplateStatus
+from simulator.control.requests import TemplateStatus, Tier
 from simulator.events import Hub, Subscription
 from simulator.faults import FaultBox, Faults
 from simulator.graph.template import Template
@@ -81,12 +81,14 @@ class BookControl:
         return [
             web.get("/simulator/account", self.show_account),
             web.get("/simulator/account/messages", self.show_messages),
+            web.get("/simulator/account/attempts", self.show_attempts),
             web.get("/simulator/account/written", self.show_written),
             web.get("/simulator/account/stalls", self.show_stalls),
             web.get("/simulator/account/personal", self.show_personal),
             web.get("/simulator/faults", self.show_faults),
             web.put("/simulator/faults", self.set_faults),
             web.put("/simulator/templates/{name}", self.set_template),
+            web.put("/simulator/tier", self.set_tier),
             web.post("/simulator/webhook/verification", self.verify),
             web.get("/simulator/events", self.stream),
         ]
@@ -98,6 +100,11 @@ class BookControl:
         after = number(request, "after", 0, 10**12)
         limit = number(request, "limit", 1000, MOST_ROWS)
         return answer([_row(message) for message in self.account.messages[after : after + limit]])
+
+    async def show_attempts(self, request: web.Request) -> web.StreamResponse:
+        after = number(request, "after", 0, 10**12)
+        limit = number(request, "limit", 1000, MOST_ROWS)
+        return answer(self.account.attempts[after : after + limit])
 
     async def show_written(self, request: web.Request) -> web.StreamResponse:
         after = number(request, "after", 0, 10**12)
@@ -137,6 +144,14 @@ class BookControl:
             template.status = wanted.status
             self.notifier.change(_template_change(template, wanted.status))
         return answer({"templates": len(chosen)}, status=202)
+
+    async def set_tier(self, request: web.Request) -> web.StreamResponse:
+        """Tell the business its limit of people a day; whether it keeps to it is left to it."""
+        tier = await read(request, Tier)
+        limit = -1 if tier.people_a_day is None else tier.people_a_day
+        value = {"max_daily_conversations_per_business": limit, "max_phone_numbers_per_business": 2}
+        self.notifier.change({"field": "business_capability_update", "value": value})
+        return answer(tier, status=202)
 
     async def verify(self, _: web.Request) -> web.StreamResponse:
         """Does the handshake that Meta does when the callback address is saved."""

@@ -57,3 +57,9 @@ class Preference(Struct, frozen=True, forbid_unknown_fields=True):
 
 class TemplateStatus(Struct, frozen=True, forbid_unknown_fields=True):
     status: Literal["APPROVED", "PAUSED", "DISABLED"]
+
+
+class Tier(Struct, frozen=True, forbid_unknown_fields=True):
+    """To how many different people the business may begin to write in 24 hours; null for any number."""
+
+    people_a_day: Annotated[int, Meta(ge=0, le=1_000_000_000)] | None

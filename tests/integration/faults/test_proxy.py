@@ -4,10 +4,11 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
+import aiohttp
 import pytest
 
 from deploy.local.ports import LOOPBACK, reserved_ports
-from deploy.local.proxy import CLEAR, Proxy, Weather, running_proxy
+from deploy.local.proxy import CLEAR, TAIL_BYTES, Proxy, Weather, running_proxy
 from tests.servers import wait_for
 
 Connect = Callable[[], Awaitable[tuple[asyncio.StreamReader, asyncio.StreamWriter]]]
@@ -159,3 +160,67 @@ async def test_nobody_behind_it_ends_the_connection() -> None:
             reader, writer = await asyncio.open_connection(LOOPBACK, proxy.port)
             assert await ended(reader)
             writer.close()
+
+
+async def test_of_swallowed_answers_the_target_knows_and_the_client_does_not(proxy: Proxy, connect: Connect) -> None:
+    reader, writer = await connect()
+    await echoed(reader, writer, b"there")
+    proxy.change(Weather(swallow_answers=True))
+    writer.write(b"commit")
+    await writer.drain()
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(reader.read(1), 0.2)
+    proxy.change(CLEAR)
+    assert await echoed(reader, writer, b"after") == b"after"
+
+
+async def test_swallowed_answers_do_not_keep_a_request_from_its_target() -> None:
+    heard: asyncio.Queue[bytes] = asyncio.Queue()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heard.put_nowait(await reader.read(65536))
+        writer.close()
+
+    server = await asyncio.start_server(serve, LOOPBACK, 0)
+    async with server, running_proxy([server.sockets[0].getsockname()[1]]) as proxy:
+        proxy.change(Weather(swallow_answers=True))
+        _, writer = await asyncio.open_connection(LOOPBACK, proxy.port)
+        writer.write(b"commit")
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            assert await heard.get() == b"commit"
+        writer.close()
+
+
+async def test_an_answer_in_pieces_comes_as_two(proxy: Proxy, connect: Connect) -> None:
+    proxy.change(Weather(split_seconds=0.2))
+    reader, writer = await connect()
+    answer = bytes(range(100))
+    writer.write(answer)
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        first = await reader.read(65536)
+        rest = await reader.readexactly(len(answer) - len(first))
+    assert first == answer[:-TAIL_BYTES]
+    assert first + rest == answer
+
+
+async def test_a_page_is_what_each_request_gets_and_the_target_hears_nothing(proxy: Proxy) -> None:
+    answer = b"HTTP/1.1 404 Not Found\r\nContent-Length: 4\r\nRetry-After: 600\r\n\r\nnone"
+    proxy.change(Weather(page=answer))
+    async with aiohttp.ClientSession() as session:
+        for _ in range(3):
+            async with session.post(f"http://{LOOPBACK}:{proxy.port}/", data=b"x" * 100_000) as response:
+                assert (response.status, response.headers["Retry-After"]) == (404, "600")
+                assert await response.read() == b"none"
+
+
+async def test_with_lost_syns_connections_are_cut_and_new_ones_take_their_time(proxy: Proxy, connect: Connect) -> None:
+    before, _ = await connect()
+    clock = asyncio.get_running_loop().time
+    start = clock()
+    proxy.change(Weather(lost_syn_seconds=1.5))
+    assert await ended(before)
+    reader, writer = await connect()
+    assert clock() - start >= 1.4, "the connection itself is late, not only what passes through it"
+    assert await echoed(reader, writer, b"there") == b"there"
+    proxy.change(CLEAR)
+    assert await echoed(*await connect(), b"again") == b"again"

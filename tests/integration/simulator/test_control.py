@@ -22,11 +22,13 @@ from tests.integration.simulator.stand import CONTROL_TOKEN, Stand, running_stan
         ("POST", "broadcast"),
         ("GET", "account"),
         ("GET", "account/messages"),
+        ("GET", "account/attempts"),
         ("GET", "account/written"),
         ("GET", "account/personal"),
         ("GET", "faults"),
         ("PUT", "faults"),
         ("PUT", "templates/x"),
+        ("PUT", "tier"),
         ("POST", "webhook/verification"),
         ("GET", "events"),
     ],
@@ -61,6 +63,8 @@ async def test_everything_needs_the_token(stand: Stand, method: str, path: str) 
         ("POST", "broadcast", {"text": "a", "citizens": [2]}, 404),
         ("POST", "broadcast", {"text": "a", "per_second": 0}, 400),
         ("PUT", "faults", {"latency": 1}, 400),
+        ("PUT", "tier", {}, 400),
+        ("PUT", "tier", {"people_a_day": -1}, 400),
         ("PUT", "templates/gibt_es_nicht", {"status": "PAUSED"}, 404),
         ("GET", "account/messages?after=-1", None, 400),
         ("GET", "account/messages?limit=10001", None, 400),
@@ -109,6 +113,27 @@ async def test_the_account_tells_when_the_business_answered_what_was_written(sta
     (row,) = await stand.control("GET", "account/written")
     assert (row["citizen"], row["text"]) == (citizen["id"], "Stop")
     assert row["written_at"] <= row["answered_at"]
+
+
+async def test_the_account_tells_when_each_request_came_refused_ones_too(stand: Stand) -> None:
+    (citizen,) = await stand.add(1)
+    await stand.send(citizen["phone"], **template())
+    assert (await stand.send(citizen["phone"]))[0] == 400, "nobody has written yet"
+    first, second = await stand.control("GET", "account/attempts")
+    assert 0 < first <= second
+    assert await stand.control("GET", "account/attempts?after=1&limit=5") == [second]
+    assert (await stand.account())["attempted"] == 2
+
+
+@pytest.mark.parametrize(("people", "told"), [(1000, 1000), (None, -1)])
+async def test_the_business_is_told_to_how_many_people_it_may_write(
+    stand: Stand, people: int | None, told: int
+) -> None:
+    await stand.control("PUT", "tier", {"people_a_day": people})
+    await stand.business.until(lambda: bool(stand.business.changes))
+    (change,) = stand.business.changes
+    assert change["field"] == "business_capability_update"
+    assert change["value"]["max_daily_conversations_per_business"] == told
 
 
 async def test_a_broadcast_lets_every_citizen_write_once(stand: Stand) -> None:

@@ -59,6 +59,9 @@ class Scene:
     leaks: list[Leak] = field(default_factory=list)
     movers: list[int] = field(default_factory=list)
     orders: list[Order] = field(default_factory=list)
+    attempts: list[float] = field(default_factory=list)
+    waiting: list[tuple[float, float]] = field(default_factory=list)
+    strays_ready: int = 0
 
     def evidence(self) -> Evidence:
         counters: dict[tuple[str, str], int] = {}
@@ -86,6 +89,9 @@ class Scene:
             limit=LIMIT,
             request_seconds=5.0,
             leaks=self.leaks,
+            attempts=self.attempts,
+            waiting=self.waiting,
+            strays_ready=self.strays_ready,
         )
 
 

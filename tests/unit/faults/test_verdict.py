@@ -13,8 +13,11 @@ from cli.faults.findings import (
     LATE,
     LOST,
     MISDIRECTED,
+    NOT_BACK,
     RATE,
     UNACCOUNTED,
+    UNFIT,
+    UNUSED,
 )
 from cli.faults.operator import Order
 from cli.faults.publisher import Published
@@ -23,7 +26,7 @@ from services.dispatcher.adapters.ledger import MOST_RESENT
 from simulator.stalls import Stall
 from tests.unit.faults.material import EXPIRES_AT, LIMIT, Scene, done, reply, row, template
 
-FIGURES = (LOST, DUPLICATES, AFTER_STOP, LATE, UNACCOUNTED, RATE, MISDIRECTED, DISOBEYED)
+FIGURES = (LOST, DUPLICATES, AFTER_STOP, LATE, UNACCOUNTED, RATE, MISDIRECTED, DISOBEYED, UNUSED, NOT_BACK, UNFIT)
 
 
 def figures(scene: Scene) -> dict[str, int]:
@@ -279,3 +282,42 @@ def test_too_many_in_one_second_break_the_rate_unless_the_judge_stood_still() ->
     scene.faults = [done("narrow dispatcher to graph", 20.0, 21.0)]
     assert figures(scene) == {}
     assert judged(scene).windows.worst == LIMIT + 2
+
+
+def test_a_rate_that_was_not_used_while_work_waited_is_found_with_what_went_on() -> None:
+    scene = Scene(attempts=[100 + number / LIMIT for number in range(20 * LIMIT)], waiting=[(100.0, 120.0)])
+    assert figures(scene) == {}
+    assert judged(scene).rate_used == 1.0
+    scene.attempts = scene.attempts[::2]
+    scene.faults = [done("a slow Meta", 90.0, 130.0)]
+    (finding,) = judged(scene).findings
+    assert (finding.figure, finding.what) == (UNUSED, "0.500 of the rate used in 20 s from 100.0, with a slow Meta")
+
+
+def test_while_an_operator_forbids_what_waits_the_rate_may_be_left_unused() -> None:
+    half = [100 + number / LIMIT for number in range(10 * LIMIT)]
+    scene = Scene(attempts=half, waiting=[(100.0, 120.0)], orders=[Order("b2", 110.0, 116.0)])
+    assert judged(scene).rate_used == 1.0
+    scene.orders = [Order("b2", 110.0)]
+    assert judged(scene).rate_used == 1.0
+    scene.waiting = [(100.0, 130.0)]
+    assert judged(scene).rate_used == 0.0
+
+
+def test_without_a_time_in_which_it_had_to_be_used_nothing_is_said_about_the_rate() -> None:
+    assert judged(Scene()).rate_used is None
+
+
+def test_a_sender_that_was_refused_has_to_be_back_within_a_minute() -> None:
+    fault = done("Meta refuses the sender with 190", 20.0, 40.0)
+    back = [template(1, delivery=f"later-{number}", accepted_at=99.0 + number / 10) for number in range(LIMIT)]
+    scene = Scene(faults=[fault])
+    assert judged(scene).count(NOT_BACK) == 1
+    scene.outbound += back
+    assert judged(scene).count(NOT_BACK) == 0
+    scene.outbound[-LIMIT:] = [replace(message, accepted_at=message.accepted_at + 3) for message in back]
+    assert judged(scene).count(NOT_BACK) == 1
+
+
+def test_a_replica_with_a_wrong_key_must_not_be_ready() -> None:
+    assert figures(Scene(strays_ready=1)) == {UNFIT: 1}

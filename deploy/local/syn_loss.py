@@ -1,0 +1,49 @@
+"""Accepting connections, with SYNs lost on request: connecting then takes seconds, as on a congested way."""
+
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
+BACKLOG = 200
+OPEN_SECONDS = 1.0
+
+Take = Callable[[socket.socket], Awaitable[None]]
+
+
+async def accept_all(listener: socket.socket, take: Take) -> None:
+    """Hand over every connection, until cancelled."""
+    loop = asyncio.get_running_loop()
+    while True:
+        connection, _ = await loop.sock_accept(listener)
+        await take(connection)
+
+
+async def accept_between_losses(
+    listener: socket.socket, take: Take, seconds: float, before_each: Callable[[], None]
+) -> None:
+    """Lose every SYN for so many seconds, accept for one, and so on, until cancelled."""
+    while True:
+        before_each()
+        await _lose_syns(listener, seconds)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(OPEN_SECONDS):
+                await accept_all(listener, take)
+
+
+async def _lose_syns(listener: socket.socket, seconds: float) -> None:
+    """Have the kernel drop SYNs by filling its queue, shortened to one connection, with one of ours.
+
+    A connection that the kernel completes but nobody reads from would look open to its client, so that what the
+    client writes leaves it and arrives seconds later. A lost SYN keeps the client waiting for the connection.
+    """
+    loop = asyncio.get_running_loop()
+    listener.listen(0)
+    try:
+        with suppress(TimeoutError), socket.socket() as plug:
+            plug.setblocking(False)
+            async with asyncio.timeout(seconds):
+                await loop.sock_connect(plug, listener.getsockname())
+                await asyncio.sleep(seconds)
+    finally:
+        listener.listen(BACKLOG)

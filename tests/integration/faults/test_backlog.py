@@ -1,0 +1,76 @@
+"""Whether work waits, as a real broker and a real ledger show it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import aio_pika
+import asyncpg
+import pytest
+
+from cli.faults.backlog import BacklogWatch
+from cli.faults.books import Looks
+from shared.amqp import topology
+from shared.contracts.message import Lane
+from tests.databases import Database
+from tests.servers import wait_for
+
+RATE = 2
+
+
+@pytest.fixture
+async def channel(vhost: str) -> AsyncIterator[aio_pika.abc.AbstractChannel]:
+    async with await aio_pika.connect(vhost) as connection, connection.channel() as opened:
+        await topology.declare(opened)
+        yield opened
+        # The broker is the other tests' too.
+        await (await opened.get_queue(topology.LANES[Lane.BULK].name)).purge()
+
+
+@pytest.fixture
+async def watch(vhost: str, channel: aio_pika.abc.AbstractChannel, database: Database) -> AsyncIterator[BacklogWatch]:
+    watch = BacklogWatch(vhost, Looks(database.url_as("kreisfunk_monitor")), RATE)
+    watching = asyncio.create_task(watch.run())
+    yield watch
+    watching.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await watching
+
+
+async def until_said(watch: BacklogWatch, *, waiting: bool) -> None:
+    """Until a sample that is newer than this call says so."""
+    before = len(watch.samples)
+
+    async def said() -> bool:
+        return any(sample.waiting is waiting for sample in watch.samples[before + 1 :])
+
+    await wait_for(said)
+
+
+@pytest.mark.foreign_messages("a batch that nobody has to understand")
+async def test_a_batch_on_a_lane_waits_unless_the_rate_is_lowered(
+    watch: BacklogWatch, channel: aio_pika.abc.AbstractChannel, database: Database
+) -> None:
+    await until_said(watch, waiting=False)
+    exchange = await channel.get_exchange(topology.DISPATCH)
+    await exchange.publish(aio_pika.Message(b"batch"), Lane.BULK)
+    await until_said(watch, waiting=True)
+    connection = await asyncpg.connect(database.url)
+    await connection.execute("insert into dispatcher.rate (number, per_second, ceiling) values ('1', 40, 80)")
+    await until_said(watch, waiting=False)
+    await connection.execute("update dispatcher.rate set per_second = ceiling")
+    await until_said(watch, waiting=True)
+    await connection.close()
+
+
+async def test_what_is_due_in_the_ledger_waits_if_it_takes_a_second(watch: BacklogWatch, database: Database) -> None:
+    connection = await asyncpg.connect(database.url)
+    await until_said(watch, waiting=False)
+    for _ in range(RATE):
+        await connection.execute(
+            "insert into dispatcher.delivery (id, source, lane, state, address_kind, address_index, address_sealed,"
+            " asked_at, expires_at, due_at, waits_for)"
+            " values (gen_random_uuid(), gen_random_uuid(), 'bulk', 'waiting', 'phone', '', '', now(), now(), now(),"
+            " 'again')"
+        )
+    await until_said(watch, waiting=True)
+    await connection.close()

@@ -1,0 +1,38 @@
+"""What a backup holds, and that the week which retention has to drop is due."""
+
+import asyncpg
+
+from cli.faults.backup import OLD_WEEK, backup_reading
+from tests.databases import Database
+
+WEEK = f"delivery_{OLD_WEEK:%Y%m%d}"
+DROP_OLD_WEEKS = "select dispatcher.drop_old_partitions(90)"
+
+
+async def weeks(connection: asyncpg.Connection) -> int:
+    """How many there are of the old one."""
+    count: int = await connection.fetchval("select count(*) from pg_class where relname = $1", WEEK)
+    return count
+
+
+async def test_no_week_can_be_dropped_while_a_backup_reads_and_the_old_one_is_when_it_is_over(
+    database: Database,
+) -> None:
+    connection = await asyncpg.connect(database.url)
+    try:
+        async with backup_reading(database.url):
+            assert await weeks(connection) == 1
+            assert await connection.fetchval(DROP_OLD_WEEKS) == 0
+            assert await weeks(connection) == 1
+            assert await connection.fetchval("select count(*) from dispatcher.delivery") == 0, "reading goes on"
+            await connection.execute("insert into dispatcher.sent_month (month, messages) values ('2020-01-01', 1)")
+        assert await connection.fetchval(DROP_OLD_WEEKS) == 1
+        assert await weeks(connection) == 0
+    finally:
+        await connection.close()
+
+
+async def test_a_backup_that_begins_again_finds_its_week(database: Database) -> None:
+    for _ in range(2):
+        async with backup_reading(database.url):
+            pass
