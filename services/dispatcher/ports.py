@@ -14,7 +14,12 @@ from shared.contracts.dispatch import BroadcastBatch, BroadcastFollowUp, Recipie
 from shared.contracts.events import SubscriberErased
 from shared.contracts.message import Address, Lane
 from shared.outcome import Outcome
-from shared.runtime.clock import Instant
+
+
+class Moment(Protocol):
+    """A moment in the past, and how many seconds ago that was."""
+
+    def age(self) -> float: ...
 
 
 @dataclass(frozen=True)
@@ -31,7 +36,7 @@ class Claim:
     attempt: int
     asked_at: datetime
     expires_at: datetime
-    claimed_at: Instant
+    claimed_at: Moment
     number: int = 1
 
 

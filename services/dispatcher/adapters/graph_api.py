@@ -142,7 +142,7 @@ def _answer(status: int, body: bytes, headers: Mapping[str, str]) -> Answer:
     if status == 200:
         return _accepted(body)
     code = _code(body)
-    if code is None and status != 429:
+    if code is None:
         # 503 says that nobody took the request; after other faults behind a gateway Meta may have it.
         return NotMeta(status) if status < 500 or status == 503 else NoAnswer(f"HTTP {status}", foreign=True)
     return Refused(code=code, http_status=status, retry_after=_retry_after(headers))

@@ -1,7 +1,8 @@
 """SQL of what becomes of claims: our own results, Meta's statuses, and rows that nobody answers for.
 
-Rows are locked in the order of their ids, so that replicas cannot wait for one another in a circle; every change
-of a broadcast's delivery moves its counters in the same statement.
+Rows are locked in the order of their ids, so that replicas cannot wait for one another in a circle. Nothing is joined
+where they are locked: PostgreSQL 18 was seen to miss rows of a join that another transaction was just changing. Every
+change of a broadcast's delivery moves its counters in the same statement.
 """
 
 _COUNTED = """
@@ -25,7 +26,7 @@ with news as (
         as r (id, state, message_key, error_code, due_at, claim, attempted, waits_for)
 ), locked as (
     select d.id, d.state as old_state, d.claim as newest_claim, d.failed_keys
-    from dispatcher.delivery d join news on news_id = d.id order by d.id for update of d
+    from dispatcher.delivery d where d.id = any($1::uuid[]) order by d.id for update
 ), judged as (
     select l.id, l.old_state, n.*, case
         when n.state = 'accepted' and n.message_key = any(l.failed_keys) then l.old_state
@@ -68,11 +69,9 @@ with news as (
     from unnest($1::uuid[], $2::text[], $3::bytea[], $4::int[], $5::int[], $6::timestamptz[], $7::text[])
         as r (id, state, message_key, error_code, attempts, due_at, waits_for)
 ), locked as (
-    select d.id, d.state as old_state, d.attempt, d.message_key as old_key, d.failed_keys, d.resends,
-        d.subscriber is not null or d.content is not null as can_be_sent_again,
-        -- Only a status of the newest message tells how far the stream is.
-        case when coalesce(d.message_key = news.message_key, d.claim = 1) then d.claimed_at end as through
-    from dispatcher.delivery d join news using (id) order by d.id for update of d
+    select d.id, d.state as old_state, d.attempt, d.message_key as old_key, d.failed_keys, d.resends, d.claim,
+        d.claimed_at, d.subscriber is not null or d.content is not null as can_be_sent_again
+    from dispatcher.delivery d where d.id = any($1::uuid[]) order by d.id for update
 ), judged as (
     select l.id, l.old_state, n.message_key, n.error_code, n.due_at, n.waits_for, case
         when n.state not in ('delivered', 'read') and n.message_key = any(l.failed_keys) then l.old_state
@@ -110,9 +109,11 @@ with news as (
     where b.finished_at is not null and b.id in (
         select source from changed where new_state = 'waiting' and subscriber is not null)
 ), streamed as (
+    -- Only a status of the newest message tells how far the stream is.
     insert into dispatcher.status_stream as s (number, seen_at, through)
-    select $10, clock_timestamp(), max(through) from locked
-    having max(through) > coalesce((
+    select $10, clock_timestamp(), max(claimed_at) filter (where coalesce(old_key = n.message_key, claim = 1))
+    from locked l join news n on l.id = n.id
+    having max(claimed_at) filter (where coalesce(old_key = n.message_key, claim = 1)) > coalesce((
         select max(t.through) from dispatcher.status_stream t
         where t.number = $10 and t.seen_at > clock_timestamp() - interval '250 milliseconds'), '-infinity')
     on conflict do nothing

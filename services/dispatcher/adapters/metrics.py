@@ -83,21 +83,25 @@ class Metrics:
         )
         self.kept_oldest = self._gauge("kept_oldest_seconds", "Age of the oldest that is kept", "kind")
         self.forgotten = self._counter("forgotten_rows", "What retention ended, by kind", "kind")
-        self.rate_limit.set(limit)
-        self.max_requests.set(max_requests)
         # Looked up once: finding a child by its labels costs more than counting.
         self._sends = {(lane, result): self.sends.labels(lane.value, result) for lane in Lane for result in _RESULTS}
         self._ways = {lane: self.way_seconds.labels(lane.value) for lane in Lane}
+        self.rate_limit.set(limit)
+        self.max_requests.set(max_requests)
+        self._show_from_the_beginning()
+
+    def _show_from_the_beginning(self) -> None:
+        """Let the first of each be an increase."""
         for lane in Lane:
             self.waiting.labels(lane.value).set(0)
-        for kind in ("result", "status"):
-            self.refused_rows.labels(kind)
-        for reason in ("late", "connecting", "nothing", "pause"):
-            self.lost_slots.labels(reason)
-        for news in News:
-            self.account_news.labels(news.value)
-        for result in ("changed", "unmatched"):
-            self.status_rows.labels(result)
+        for counter, labels in (
+            (self.refused_rows, ("result", "status")),
+            (self.lost_slots, ("late", "connecting", "nothing", "pause")),
+            (self.account_news, tuple(News)),
+            (self.status_rows, ("changed", "unmatched")),
+        ):
+            for label in labels:
+                counter.labels(label)
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(f"{_PREFIX}_{name}", text, labels, registry=self._registry)

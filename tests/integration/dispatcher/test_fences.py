@@ -1,6 +1,7 @@
 """A result counts for its claim, a status for its message; what is repeated, late or out of order changes nothing."""
 
 import asyncio
+import random
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -166,3 +167,33 @@ async def test_a_refused_value_is_told_from_a_database_that_is_away(pool: Pool) 
         with pytest.raises(InvalidDataError):
             async with pool.connection() as connection:
                 await connection.fetchval(statement, value)
+
+
+async def test_no_status_is_missed_while_others_change_the_same_rows(ledger: PostgresLedger, pool: Pool) -> None:
+    """Results and statuses of the same deliveries in overlapping groups, on several connections at once."""
+    chance = random.Random(7)
+    message = batch_message(subscribers(100))
+    claims = await claim(ledger, message)
+    unmatched: list[int] = []
+
+    async def record(group: list[Claim]) -> None:
+        await ledger.record([accepted(one, one.delivery.bytes) for one in group])
+
+    async def apply(group: list[Claim], state: State) -> None:
+        applied = await ledger.apply_statuses([news(one.delivery, state, one.delivery.bytes) for one in group])
+        unmatched.append(applied.unmatched)
+
+    async def change(group: list[Claim]) -> None:
+        works = [record(group)]
+        for state in (State.SENT, State.DELIVERED, State.READ):
+            mixed = chance.sample(group, len(group))
+            works += [apply(mixed[:4], state), apply(mixed[4:], state)]
+        chance.shuffle(works)
+        await asyncio.gather(*works)
+
+    async with pool.connection() as connection:
+        await connection.execute("analyze dispatcher.delivery")
+    for start in range(0, 100, 10):
+        await change(claims[start : start + 10])
+    assert sum(unmatched) == 0
+    assert await states(pool, message.broadcast) == await counted(pool, message.broadcast) == {"read": 100}
