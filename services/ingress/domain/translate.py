@@ -1,6 +1,6 @@
 """From a webhook's bytes to events: what we understand, what is not ours, and what an operator has to see."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import islice
 from typing import TypeVar
@@ -129,9 +129,18 @@ def _change(entry: webhook.Entry, change: webhook.Change, rules: Rules) -> Itera
 
 
 def _account_change(entry: webhook.Entry, change: webhook.Change, rules: Rules) -> Finding:
-    if rules.account_id is not None and entry.id is not None and str(entry.id) != rules.account_id:
+    value = read_object(change.value)
+    named = _named_account(entry, value)
+    if rules.account_id is not None and named is not None and str(named) != rules.account_id:
         return Ignored.OTHER_ACCOUNT
-    return _account(change.field, read_object(change.value), rules, at=moment_or_none(entry.time))
+    return _account(change.field, value, rules, at=moment_or_none(entry.time))
+
+
+def _named_account(entry: webhook.Entry, value: Mapping[str, object]) -> object:
+    """Return whose news it is: a partner's entry has the id of a business portfolio, and names the account inside."""
+    info = value.get("waba_info")
+    inside = info.get("waba_id") if isinstance(info, dict) else None
+    return inside if isinstance(inside, str | int) and inside else entry.id
 
 
 def _value(change: webhook.Change, rules: Rules) -> Iterator[Finding]:
