@@ -16,7 +16,7 @@ from aio_pika.abc import AbstractExchange
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 
-from services.ingress.adapters.http import KEEPALIVE_SECONDS, application
+from services.ingress.adapters.http import public_port
 from services.ingress.adapters.metrics import Metrics
 from services.ingress.domain.findings import Event
 from services.ingress.domain.groups import GROUPS
@@ -27,6 +27,7 @@ from services.ingress.settings import Settings
 from shared.amqp.topology import INBOUND
 from shared.contracts.envelope import enclose
 from shared.runtime.clock import system_clock
+from shared.runtime.http_port import KEEPALIVE_SECONDS
 from shared.runtime.process import Stop, run
 from shared.runtime.settings import read_settings
 from shared.sealing import IndexKey, KeyRing
@@ -71,7 +72,7 @@ async def bare(port: int, stop: Stop) -> None:
 
 
 async def dry(port: int, stop: Stop) -> None:
-    await _listen(application(_receiver(read_settings(Settings), StoreNothing())), port, stop)
+    await _receive(_receiver(read_settings(Settings), StoreNothing()), port, stop)
 
 
 async def each(port: int, stop: Stop) -> None:
@@ -79,7 +80,7 @@ async def each(port: int, stop: Stop) -> None:
     async with await aio_pika.connect_robust(settings.broker_url) as connection:
         channel = await connection.channel(on_return_raises=True)
         outbox = PublishEach(await channel.get_exchange(INBOUND, ensure=False))
-        await _listen(application(_receiver(settings, outbox)), port, stop)
+        await _receive(_receiver(settings, outbox), port, stop)
 
 
 def _receiver(settings: Settings, outbox: Outbox) -> Receiver:
@@ -93,6 +94,11 @@ def _receiver(settings: Settings, outbox: Outbox) -> Receiver:
         outbox=outbox,
         meter=Metrics(CollectorRegistry()),
     )
+
+
+async def _receive(receiver: Receiver, port: int, stop: Stop) -> None:
+    async with public_port(receiver, host=HOST, port=port, shutdown_seconds=1):
+        await stop.requested.wait()
 
 
 async def _listen(app: web.Application, port: int, stop: Stop) -> None:

@@ -41,8 +41,12 @@ def of_stack(stack: RunningStack) -> Installation:
             "ingress": environments.ingress(
                 around,
                 listen_port=around.ingress_port,
-                door_port=around.door_port,
                 internal_port=ports["ingress-1"],
+            ),
+            "notices": environments.notices(
+                around,
+                door_port=around.door_port,
+                internal_port=ports["notices-1"],
             ),
             "subscriptions": environments.subscriptions(around, internal_port=ports["subscriptions-1"]),
             "dispatcher": environments.dispatcher(around, internal_port=ports["dispatcher-1"]),

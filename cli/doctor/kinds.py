@@ -8,6 +8,7 @@ from pydantic_settings import BaseSettings
 from cli.migrate.settings import Settings as Admin
 from cli.publish.settings import Settings as Publisher
 from services.dispatcher.settings import Settings as Dispatcher
+from services.ingress.door.settings import Settings as Notices
 from services.ingress.settings import Settings as Ingress
 from services.subscriptions.settings import Settings as Subscriptions
 
@@ -23,6 +24,7 @@ class Kind:
 
 KINDS: Mapping[str, Kind] = {
     "ingress": Kind(settings=Ingress, login="ingress"),
+    "notices": Kind(settings=Notices, login="notices"),
     "subscriptions": Kind(settings=Subscriptions, login="subscriptions", role="kreisfunk_subscriptions"),
     "dispatcher": Kind(settings=Dispatcher, login="dispatcher", role="kreisfunk_dispatcher"),
     "pressestelle": Kind(settings=Publisher, login="pressestelle"),

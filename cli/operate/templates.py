@@ -30,7 +30,9 @@ def list_templates(json: Json = False, stack: Stack = None) -> None:
 
 @app.command()
 def release(
-    template: Annotated[str, typer.Argument(help="Its name at Meta.")], json: Json = False, stack: Stack = None
+    template: Annotated[str, typer.Argument(help="Its name and language at Meta, as listed: NAME/LANGUAGE.")],
+    json: Json = False,
+    stack: Stack = None,
 ) -> None:
     """Go on with a template, when it is in order at Meta again.
 

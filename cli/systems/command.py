@@ -75,7 +75,7 @@ def add(
         return
     say(f"registered {name} in {file}")
     console.print(
-        "Start ingress and subscriptions again, so that they know it. Then `kreisfunk tokens create` lets it in over "
+        "Start notices and subscriptions again, so that they know it. Then `kreisfunk tokens create` lets it in over "
         "HTTP, `kreisfunk systems login` over AMQP.",
         markup=False,
     )

@@ -17,13 +17,13 @@ TOKENS_FILE = f"{PREFIX}DOOR_TOKENS_FILE"
 
 
 class Settings(BaseSettings):
-    """The same as the ingress has."""
+    """The same as the notices API has."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, frozen=True, extra="ignore", hide_input_in_errors=True, env_ignore_empty=True
     )
 
-    door_tokens_file: Path = Field(description="tokens of municipal systems, which the ingress reads")
+    door_tokens_file: Path = Field(description="tokens of municipal systems, which the notices API reads")
     county_file: Path = Field(Path("deploy/config/county.toml"), description="topics and who may publish")
 
 

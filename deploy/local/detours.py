@@ -14,6 +14,7 @@ PEERS: Mapping[str, tuple[str, ...]] = {
     "dispatcher": (DATABASE, BROKER, GRAPH),
     "subscriptions": (DATABASE, BROKER),
     "ingress": (BROKER,),
+    "notices": (BROKER,),
     "simulator": (INGRESS,),
 }
 

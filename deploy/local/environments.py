@@ -64,12 +64,18 @@ def inherited_environment(environment: Mapping[str, str]) -> Environment:
     return {**kept, "PYTHONUNBUFFERED": "1"}
 
 
-def ingress(around: Surroundings, *, listen_port: int, door_port: int, internal_port: int) -> Environment:
+def notices(around: Surroundings, *, door_port: int, internal_port: int) -> Environment:
     return {
-        **_service(around, "ingress", internal_port),
+        **_service(around, "notices", internal_port),
         **tokens(around),
         "KREISFUNK_DOOR_HOST": LOOPBACK,
         "KREISFUNK_DOOR_PORT": str(door_port),
+    }
+
+
+def ingress(around: Surroundings, *, listen_port: int, internal_port: int) -> Environment:
+    return {
+        **_service(around, "ingress", internal_port),
         "KREISFUNK_LISTEN_HOST": LOOPBACK,
         "KREISFUNK_LISTEN_PORT": str(listen_port),
         "KREISFUNK_PHONE_NUMBER_ID": PHONE_NUMBER_ID,

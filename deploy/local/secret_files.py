@@ -70,6 +70,7 @@ SECRETS = (
     Secret(("admin/kreisfunk_broker_password", "systems/kreisfunk_broker_password")),
     Secret(("admin/kreisfunk_database_password",)),
     Secret(("ingress/kreisfunk_broker_password",), login="ingress"),
+    Secret(("notices/kreisfunk_broker_password",), login="notices"),
     Secret(("subscriptions/kreisfunk_broker_password",), login="subscriptions"),
     Secret(("dispatcher/kreisfunk_broker_password",), login="dispatcher"),
     Secret(("quarantine/kreisfunk_broker_password",), login="quarantine"),

@@ -12,6 +12,7 @@ from deploy.local.process import Command
 from deploy.local.service import Service
 
 Settings = Mapping[str, Mapping[str, str]]
+MODULES = {"notices": "services.ingress.door"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,18 +20,19 @@ class Numbers:
     """How many of each are started."""
 
     ingresses: int = 1
+    notices: int = 1
     subscriptions: int = 1
     dispatchers: int = 2
 
     @property
     def ports(self) -> int:
-        """One for the simulator, three for each ingress, one for each of the others."""
-        return 1 + 3 * self.ingresses + self.subscriptions + self.dispatchers
+        """One for the simulator, two for each that listens, one for each of the others."""
+        return 1 + 2 * (self.ingresses + self.notices) + self.subscriptions + self.dispatchers
 
 
 @dataclass(frozen=True, kw_only=True)
 class Ports:
-    """`internal` has one for each process of ours, by its name; `doors` are those of the ingresses."""
+    """`internal` has one for each process of ours, by its name; `doors` are those of the notices API."""
 
     simulator: int
     ingresses: list[int]
@@ -49,33 +51,38 @@ def process_names(kind: str, count: int) -> list[str]:
 def assign_ports(numbers: Numbers, free: list[int]) -> Ports:
     names = (
         *process_names("ingress", numbers.ingresses),
+        *process_names("notices", numbers.notices),
         *process_names("subscriptions", numbers.subscriptions),
         *process_names("dispatcher", numbers.dispatchers),
     )
     simulator, *rest = free
     ingresses, rest = rest[: numbers.ingresses], rest[numbers.ingresses :]
-    doors, rest = rest[: numbers.ingresses], rest[numbers.ingresses :]
+    doors, rest = rest[: numbers.notices], rest[numbers.notices :]
     return Ports(simulator=simulator, ingresses=ingresses, doors=doors, internal=dict(zip(names, rest, strict=True)))
 
 
 def service_processes(around: Surroundings, ports: Ports, logs: Path, settings: Settings) -> Iterator[Service]:
     """`settings` are added to the environment of each process of a kind, such as "dispatcher"."""
-    listening = zip(ports.ingresses, ports.doors, strict=True)
+    listening = {"ingress": iter(ports.ingresses), "notices": iter(ports.doors)}
     for name, internal_port in ports.internal.items():
         kind = name.rpartition("-")[0]
         environment = _environment(kind, around.seen_by(name), internal_port, listening)
         command = python_command(
-            name, f"services.{kind}", environment={**environment, **settings.get(kind, {})}, logs=logs
+            name,
+            MODULES.get(kind, f"services.{kind}"),
+            environment={**environment, **settings.get(kind, {})},
+            logs=logs,
         )
         yield Service(command, f"http://{LOOPBACK}:{internal_port}/readyz")
 
 
 def _environment(
-    kind: str, around: Surroundings, internal_port: int, listening: Iterator[tuple[int, int]]
+    kind: str, around: Surroundings, internal_port: int, listening: Mapping[str, Iterator[int]]
 ) -> Environment:
     if kind == "ingress":
-        listen_port, door_port = next(listening)
-        return environments.ingress(around, listen_port=listen_port, door_port=door_port, internal_port=internal_port)
+        return environments.ingress(around, listen_port=next(listening[kind]), internal_port=internal_port)
+    if kind == "notices":
+        return environments.notices(around, door_port=next(listening[kind]), internal_port=internal_port)
     if kind == "subscriptions":
         return environments.subscriptions(around, internal_port=internal_port)
     return environments.dispatcher(around, internal_port=internal_port)

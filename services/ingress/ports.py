@@ -20,6 +20,10 @@ class Result(StrEnum):
     UNAVAILABLE = "unavailable"
     TOO_LARGE = "too_large"
     TOO_SLOW = "too_slow"
+    BUSY = "busy"
+    ENCODED = "encoded"
+    MALFORMED = "malformed"
+    VANISHED = "vanished"
 
 
 class Outbox(Protocol):
@@ -33,6 +37,8 @@ class Meter(Protocol):
     """What is counted."""
 
     def answered(self, result: Result) -> None: ...
+
+    def answered_other(self, status: int) -> None: ...
 
     def ignored(self, reason: Ignored) -> None: ...
 

@@ -1,10 +1,6 @@
 """What the ingress is told from outside."""
 
-from ipaddress import IPv4Network, IPv6Network, ip_network
-from pathlib import Path
-
 from pydantic import Field, SecretStr, field_validator
-from yarl import URL
 
 from shared.runtime.settings import Port, ServiceSettings
 from shared.sealing import IndexKey, KeyRing
@@ -25,14 +21,6 @@ class Settings(ServiceSettings):
     )
     sealing_keys: SecretStr = Field(description="VERSION:BASE64 of 32 bytes, comma separated")
     index_key: SecretStr = Field(description="base64 of 32 bytes")
-    door_host: str = Field("127.0.0.1", description="where notices over HTTP are taken in; never a public address")
-    door_port: Port | None = Field(None, description="port of notices over HTTP; without it there are none")
-    door_tokens_file: Path = Field(
-        Path(".local/tokens.json"), description="tokens of municipal systems, written by `kreisfunk tokens`"
-    )
-    door_requests_per_minute: int = Field(600, ge=1, le=60_000, description="most requests of one token")
-    door_proxies: str = Field("", description="networks of proxies whose X-Forwarded-For is believed, comma separated")
-    county_file: Path = Field(Path("deploy/config/county.toml"), description="topics and who may publish")
 
     @field_validator("app_secrets")
     @classmethod
@@ -53,21 +41,6 @@ class Settings(ServiceSettings):
         IndexKey.parse(value.get_secret_value())
         return value
 
-    @field_validator("door_proxies")
-    @classmethod
-    def _are_networks(cls, value: str) -> str:
-        _networks(value)
-        return value
-
-    @property
-    def door_proxy_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
-        return _networks(self.door_proxies)
-
-    @property
-    def login(self) -> str:
-        """The user in `broker_url`."""
-        return URL(self.broker_url).user or ""
-
     @property
     def app_secret_values(self) -> tuple[bytes, ...]:
         return _secrets(self.app_secrets)
@@ -76,7 +49,3 @@ class Settings(ServiceSettings):
 def _secrets(value: SecretStr) -> tuple[bytes, ...]:
     parts = value.get_secret_value().split(",")
     return tuple(part.strip().encode() for part in parts if part.strip())
-
-
-def _networks(value: str) -> tuple[IPv4Network | IPv6Network, ...]:
-    return tuple(ip_network(part.strip()) for part in value.split(",") if part.strip())

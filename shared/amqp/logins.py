@@ -55,9 +55,8 @@ MUNICIPAL_KEYS = (
 )
 
 SERVICES: Mapping[str, Permission] = {
-    "ingress": Permission(
-        configure="^$", write=_only([topology.INBOUND, topology.MUNICIPAL_EVENTS]), read=_only([topology.PROGRESS])
-    ),
+    "ingress": Permission(configure="^$", write=_only([topology.INBOUND]), read="^$"),
+    "notices": Permission(configure="^$", write=_only([topology.MUNICIPAL_EVENTS]), read=_only([topology.PROGRESS])),
     "subscriptions": _service("subscriptions", [topology.DISPATCH, topology.EVENTS]),
     "dispatcher": _service("dispatcher", [topology.EVENTS]),
     "quarantine": Permission(configure="^$", write=_only([topology.INBOUND]), read=_only(topology.QUARANTINES)),

@@ -6,9 +6,9 @@ from msgspec import Meta, Struct
 
 Short = Annotated[str, Meta(min_length=1, max_length=200)]
 TopicId = Annotated[str, Meta(pattern=r"^[a-z][a-z_]{0,39}$")]
-DOOR = "ingress"  # the login that passes on what came in over HTTP
+DOOR = "notices"  # the login that passes on what came in over HTTP
 # Logins of our own services, and of whom a broker has from the beginning; so is whatever begins with `kreisfunk`.
-RESERVED = frozenset({DOOR, "subscriptions", "dispatcher", "quarantine", "guest"})
+RESERVED = frozenset({DOOR, "ingress", "subscriptions", "dispatcher", "quarantine", "guest"})
 SystemName = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_-]{0,39}$")]
 
 Quota = Annotated[int, Meta(ge=0, le=100_000)]

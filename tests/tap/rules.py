@@ -20,7 +20,7 @@ from shared.municipal.binding import PREFIXES
 from tests.contract.asyncapi import EXCHANGE_OF, asyncapi, reads, routes, sender_of
 from tests.contract.schemas import schema_file
 
-SERVICES = ("ingress", "subscriptions", "dispatcher")
+SERVICES = ("ingress", "notices", "subscriptions", "dispatcher")
 SOURCES = tuple(f"/kreisfunk/{service}" for service in SERVICES)
 LONGEST = 300
 PERSISTENT = 2

@@ -9,6 +9,7 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
+from services.dispatcher.domain.account import template_key
 from services.dispatcher.domain.content import reply_body
 from services.dispatcher.domain.states import State
 from services.dispatcher.ports import Batch, Claim, Progress
@@ -40,7 +41,7 @@ def broadcast_values(
     named = (message.broadcast, message.notice, message.revision, message.topic, message.lane.value)
     return (
         *named,
-        message.template.name,
+        template_key(message.template.name, message.template.language),
         as_json(content),
         message.published_at,
         message.expires_at,

@@ -1,7 +1,8 @@
 """What account webhooks mean for sending.
 
 Source: Meta, webhook references of message_template_status_update, phone_number_quality_update (September 2026),
-business_capability_update and account_update (December 2025); older words where integrators have seen them.
+business_capability_update (December 2025) and account_update (April 2026); older words where integrators have seen
+them.
 """
 
 from collections.abc import Mapping
@@ -23,13 +24,13 @@ TIERS = {
     "TIER_UNLIMITED": None,
 }
 LARGEST_LIMIT = 1_000_000_000
-ACCOUNT_GONE = frozenset({"ACCOUNT_DELETED", "PARTNER_REMOVED"})
+ACCOUNT_GONE = frozenset({"ACCOUNT_DELETED", "ACCOUNT_OFFBOARDED", "PARTNER_APP_UNINSTALLED", "PARTNER_REMOVED"})
 NOT_SENDING = frozenset({"RESTRICTED_BIZ_INITIATED_MESSAGING", "RESTRICTED_CUSTOMER_INITIATED_MESSAGING"})
 
 
 @dataclass(frozen=True)
 class TemplateHeld:
-    """Meta does not accept this template for now."""
+    """Meta does not accept this template for now; `template` is its key."""
 
     template: str
     reason: str
@@ -37,7 +38,7 @@ class TemplateHeld:
 
 @dataclass(frozen=True)
 class TemplateReleased:
-    """Meta accepts this template again."""
+    """Meta accepts this template again; `template` is its key."""
 
     template: str
 
@@ -64,6 +65,11 @@ class SenderReleased:
 Change = TemplateHeld | TemplateReleased | PeopleADay | SenderHeld | SenderReleased
 
 
+def template_key(name: str, language: str) -> str:
+    """Return what a template is known by: Meta reviews, pauses and approves each language on its own."""
+    return f"{name}/{language.replace('-', '_')}"
+
+
 def meaning(field: str, value: Mapping[str, Any]) -> Change | None:
     """What an account webhook changes; None if nothing that concerns sending."""
     if field == "message_template_status_update":
@@ -85,12 +91,14 @@ def subject(change: Change) -> str:
 
 
 def _template(value: Mapping[str, Any]) -> Change | None:
-    name, event = value.get("message_template_name"), value.get("event")
-    if not isinstance(name, str) or not isinstance(event, str):
-        return None
-    if event in STOPPING:
-        return TemplateHeld(name, f"Meta: {event}")
-    return TemplateReleased(name) if event in RELEASING else None
+    match value:
+        case {"message_template_name": str(name), "message_template_language": str(language), "event": str(event)}:
+            key = template_key(name, language)
+            if event in STOPPING:
+                return TemplateHeld(key, f"Meta: {event}")
+            return TemplateReleased(key) if event in RELEASING else None
+        case _:
+            return None
 
 
 def _people(value: Mapping[str, Any]) -> PeopleADay | None:
@@ -111,6 +119,8 @@ def _sender(value: Mapping[str, Any]) -> Change | None:
             return SenderReleased()
         case {"event": "ACCOUNT_RESTRICTION", "restriction_info": [*restrictions]}:
             return SenderHeld("Meta: account restricted") if any(map(_stops_sending, restrictions)) else None
+        case {"event": "ACCOUNT_RECONNECTED"}:
+            return SenderReleased()
         case {"event": str(event)} if event in ACCOUNT_GONE:
             return SenderHeld(f"Meta: {event}")
     return None

@@ -7,6 +7,7 @@ from datetime import datetime
 
 import structlog
 
+from services.dispatcher.domain.account import template_key
 from services.dispatcher.domain.answers import (
     Accepted,
     Answer,
@@ -207,9 +208,11 @@ class Sender:
             case Remedy.SENDER:
                 await self._hold(f"{rule.meaning} (Meta's code {answer.code})", PROBE_DELAY_SECONDS)
             case Remedy.TEMPLATE if "template" in claim.content:
-                name, reason = claim.content["template"]["name"], f"{rule.meaning} (Meta's code {answer.code})"
-                if await self._ledger.hold_template(name, reason):
-                    _log.error("template_held", template=name, reason=reason)
+                template = claim.content["template"]
+                key = template_key(template["name"], template["language"]["code"])
+                reason = f"{rule.meaning} (Meta's code {answer.code})"
+                if await self._ledger.hold_template(key, reason):
+                    _log.error("template_held", template=key, reason=reason)
 
     async def _hold(self, reason: str, seconds: float) -> None:
         if await self._limiter.hold(reason, seconds):

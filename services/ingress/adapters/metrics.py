@@ -10,6 +10,7 @@ from services.ingress.domain.words import OTHER, WORDS
 from services.ingress.ports import Result
 
 KINDS: Mapping[type[Event], str] = {event: message.KEY for event, message in GROUPS.items()}
+OTHER_STATUSES = (200, 400, 403, 404, 405, 417, 500)
 _GROUP_SIZES = (1, 2, 5, 10, 20, 50, 100, 200, 500)
 _CONFIRM_SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2)
 
@@ -26,6 +27,12 @@ class Metrics:
         )
         # Looked up once: it is counted for every webhook.
         self._answers = {result: webhooks.labels(result) for result in Result}
+        self._others = Counter(
+            "kreisfunk_ingress_other_requests_total",
+            "Requests that were no webhook, by the status of the answer",
+            ["status"],
+            registry=registry,
+        )
         self._events = Counter(
             "kreisfunk_ingress_events_total", "Events that the broker confirmed", ["kind"], registry=registry
         )
@@ -60,6 +67,9 @@ class Metrics:
     def answered(self, result: Result) -> None:
         self._answers[result].inc()
 
+    def answered_other(self, status: int) -> None:
+        self._others.labels(str(status)).inc()
+
     def ignored(self, reason: Ignored) -> None:
         self._ignored.labels(reason).inc()
 
@@ -78,6 +88,8 @@ class Metrics:
             self._words.labels(KINDS[kind], WORDS[kind].label(word)).inc(times)
 
     def _begin(self) -> None:
+        for status in OTHER_STATUSES:
+            self._others.labels(str(status))
         for reason in Ignored:
             self._ignored.labels(reason)
         for problem in ProblemKind:

@@ -1,7 +1,7 @@
 """Which address is what, and sealing it before it leaves this process."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -53,16 +53,30 @@ def addresses_of(values: Iterable[str | None], rules: Rules) -> Addresses:
     return Addresses(phone=_sealed(AddressKind.PHONE, phone, rules), user=_sealed(AddressKind.USER, user, rules))
 
 
-def sender_of(message: WrittenMessage, contacts: tuple[Contact, ...], rules: Rules) -> Addresses:
+class Beside:
+    """The contacts beside messages, by each of their addresses."""
+
+    def __init__(self, contacts: Sequence[Contact]) -> None:
+        self._only = contacts[0] if len(contacts) == 1 else None
+        self._of: dict[str, list[Contact]] = {}
+        for contact in contacts if self._only is None else ():
+            for value in {contact.wa_id, contact.user_id} - {None, ""}:
+                self._of.setdefault(str(value), []).append(contact)
+
+    def of(self, known: Sequence[str]) -> list[Contact]:
+        """Return what is said about somebody with these addresses; of nobody known, the only contact there is."""
+        if only := self._only:
+            return [only] if not known or only.wa_id in known or only.user_id in known else []
+        return [contact for value in known for contact in self._of.get(value, ())]
+
+
+def sender_of(message: WrittenMessage, beside: Beside, rules: Rules) -> Addresses:
     """Who wrote, completed by what the contacts beside the message say about the same person."""
     own = [message.sender, message.from_user_id]
-    if message.system is not None:
+    if message.system is not None and message.type == "system":
         own.append(message.system.previous_user_id)
-    known = {value for value in own if value}
-    beside = [contact for contact in contacts if known & {contact.wa_id, contact.user_id}]
-    if not known and len(contacts) == 1:
-        beside = list(contacts)
-    more = [value for contact in beside for value in (contact.wa_id, contact.user_id)]
+    known = [value for value in own if value]
+    more = [value for contact in beside.of(known) for value in (contact.wa_id, contact.user_id)]
     return addresses_of([*own, *more], rules)
 
 

@@ -6,9 +6,9 @@ from services.ingress.domain.webhook import (
     Button,
     Choice,
     Correction,
+    EditedMessage,
     FlowReply,
     Interactive,
-    Media,
     Reaction,
     TextBody,
     WrittenMessage,
@@ -51,14 +51,13 @@ def _parts(message: WrittenMessage) -> Content:
             return Content(emoji, None, about)
         case WrittenMessage(edit=Correction() as change) | WrittenMessage(revoke=Correction() as change):
             return _corrected(change)
-        case (
-            WrittenMessage(image=Media(caption=caption))
-            | WrittenMessage(video=Media(caption=caption))
-            | WrittenMessage(document=Media(caption=caption))
-        ):
-            return Content(caption)
         case _:
-            return Content()
+            return Content(_caption(message))
+
+
+def _caption(message: WrittenMessage | EditedMessage) -> str | None:
+    media = message.image or message.video or message.document
+    return media.caption if media else None
 
 
 def _chosen(interactive: Interactive) -> Content:
@@ -74,5 +73,6 @@ def _chosen(interactive: Interactive) -> Content:
 
 
 def _corrected(change: Correction) -> Content:
-    wording = change.message.text if change.message else None
-    return Content(wording.body if wording else None, None, change.original_message_id)
+    now = change.message
+    text = None if now is None else now.text.body if now.text else _caption(now)
+    return Content(text, None, change.original_message_id)

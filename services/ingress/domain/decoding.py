@@ -1,8 +1,10 @@
 """Bytes to parts of a webhook; what does not decode says where and why, never what."""
 
+import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
@@ -15,7 +17,16 @@ _LONGEST_TIMESTAMP = 20
 # What was decoded has to be encoded again, a few levels further in.
 _DEEPEST = 32
 
+# Each escape in JSON: a pair of surrogates, half of one, or anything else.
+_ESCAPE = re.compile(
+    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<half>u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
+    re.DOTALL,
+)
+_REPLACEMENT = rb"\ufffd"
+
 P = TypeVar("P", bound=webhook.Part)
+Dropped = Mapping[str, str]
+_NONE_DROPPED: Dropped = {}
 _DECODERS: dict[type[webhook.Part], msgspec.json.Decoder[Any]] = {
     kind: msgspec.json.Decoder(kind)
     for kind in (
@@ -31,6 +42,24 @@ _DECODERS: dict[type[webhook.Part], msgspec.json.Decoder[Any]] = {
 }
 _any = msgspec.json.Decoder(dict[str, object])
 _UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+
+class _Field(NamedTuple):
+    """One field of a part, to be decoded on its own."""
+
+    name: str
+    key: str
+    decoder: msgspec.json.Decoder[Any]
+
+
+_FIELDS: dict[type[webhook.Part], tuple[_Field, ...]] = {
+    kind: tuple(
+        _Field(field.name, field.encode_name, msgspec.json.Decoder(field.type))
+        for field in msgspec.structs.fields(kind)
+    )
+    for kind in (webhook.Value, webhook.Contact, webhook.WrittenMessage, webhook.Status, webhook.Preference)
+}
+_raws = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 class NotUnderstood(ValueError):
@@ -52,6 +81,51 @@ def read(kind: type[P], raw: bytes | msgspec.Raw) -> P:
     except _UNDECODABLE as error:
         raise NotUnderstood(_explain(error)) from None
     return part
+
+
+def read_webhook(body: bytes) -> webhook.Webhook:
+    """Return the whole, in which halves of surrogates are replaced: no part may sink others. Raises NotUnderstood."""
+    try:
+        return read(webhook.Webhook, body)
+    except NotUnderstood:
+        mended = _ESCAPE.sub(lambda found: _REPLACEMENT if found["half"] else found[0], body)
+        if mended == body:
+            raise
+        return read(webhook.Webhook, mended)
+
+
+def read_what_is_whole(kind: type[P], raw: bytes | msgspec.Raw) -> tuple[P, Dropped]:
+    """Return the part without the fields that do not decode, and why each does not.
+
+    Raises NotUnderstood if the part is nothing without them.
+    """
+    try:
+        return _DECODERS[kind].decode(raw), _NONE_DROPPED
+    except _UNDECODABLE as error:
+        if kind not in _FIELDS:
+            raise NotUnderstood(_explain(error)) from None
+        return _read_fields(kind, raw)
+
+
+def _read_fields(kind: type[P], raw: bytes | msgspec.Raw) -> tuple[P, Dropped]:
+    values, dropped = {}, {}
+    try:
+        raws = _raws.decode(raw)
+    except _UNDECODABLE as error:
+        raise NotUnderstood(_explain(error)) from None
+    for field in _FIELDS[kind]:
+        if field.key in raws:
+            try:
+                values[field.name] = field.decoder.decode(raws[field.key])
+            except _UNDECODABLE as error:
+                dropped[field.name] = _explain(error)
+    try:
+        part = kind(**values)
+    except TypeError:
+        raise NotUnderstood("a required field is missing or broken") from None
+    for name in part.needed & dropped.keys():
+        raise NotUnderstood(f"{name}: {dropped[name]}")
+    return part, dropped
 
 
 def read_object(raw: bytes | msgspec.Raw) -> dict[str, object]:

@@ -14,7 +14,7 @@ _FROM_TO = re.compile(r"changed from (\S{5,160}) to (\S{5,160})$")
 def identity_change(message: WrittenMessage, rules: Rules) -> IdentityChange | None:
     """The change, or None if the message is about something else or does not say from where to where."""
     notice = message.system
-    if notice is None or notice.type not in CHANGES:
+    if message.type != "system" or notice is None or notice.type not in CHANGES:
         return None
     was, becomes = _named(notice)
     after = {value for value in (notice.wa_id, notice.new_wa_id, notice.user_id, becomes) if value}

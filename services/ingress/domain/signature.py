@@ -10,6 +10,11 @@ from collections.abc import Sequence
 _HEADER = re.compile(r"sha256=([0-9a-f]{64})")
 
 
+def is_well_formed(header: str | None) -> bool:
+    """Return whether the header can be a signature at all, which is known before the body has come."""
+    return header is not None and _HEADER.fullmatch(header) is not None
+
+
 def is_signed(body: bytes, header: str | None, secrets: Sequence[bytes]) -> bool:
     """Whether the header is the body's signature with one of the secrets (two during a rotation)."""
     match = _HEADER.fullmatch(header or "")

@@ -1,15 +1,25 @@
 """From a webhook's bytes to events: what we understand, what is not ours, and what an operator has to see."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
+from itertools import islice
 from typing import TypeVar
 
 from msgspec import Raw
 
 from services.ingress.domain import webhook
-from services.ingress.domain.addresses import Rules, addresses_of, sender_of
+from services.ingress.domain.addresses import Beside, Rules, addresses_of, sender_of
 from services.ingress.domain.content import LONGEST_WORD, content_of, cut
-from services.ingress.domain.decoding import NotUnderstood, UnknownField, moment, moment_or_none, read, read_object
+from services.ingress.domain.decoding import (
+    Dropped,
+    NotUnderstood,
+    UnknownField,
+    moment,
+    moment_or_none,
+    read_object,
+    read_webhook,
+    read_what_is_whole,
+)
 from services.ingress.domain.fields import CITIZEN_FIELDS, is_about_account, not_for_us
 from services.ingress.domain.findings import Finding, Ignored, Problem, ProblemKind, Understood
 from services.ingress.domain.identities import identity_change
@@ -26,6 +36,10 @@ ACCOUNT_OBJECT = "whatsapp_business_account"
 FRAME = frozenset({"messaging_product", "metadata", "contacts"})
 LONGEST_OPAQUE = 512
 NAMED_PROBLEMS = 3
+# Meta sends at most 1,000 updates in one webhook.
+MAX_PARTS = 5_000
+MAX_CONTACTS = 1_000
+MAX_ERRORS = 100
 
 P = TypeVar("P", bound=webhook.Part)
 Read = Callable[[P], Iterator[Finding]]
@@ -38,7 +52,10 @@ def translate(body: bytes, rules: Rules) -> Iterator[Finding]:
     except NotUnderstood as problem:
         yield Problem(str(problem), ProblemKind.NO_WEBHOOK)
         return
-    yield from _each(webhook.Entry, "entry", whole.entry, lambda entry: _entry(entry, rules))
+    found = _each(webhook.Entry, "entry", whole.entry, lambda entry: _entry(entry, rules))
+    yield from islice(found, MAX_PARTS)
+    if next(found, None) is not None:
+        yield Problem(f"more than {MAX_PARTS} parts")
     if not whole.entry:
         yield Ignored.EMPTY
 
@@ -74,13 +91,21 @@ def _each(kind: type[P], place: str, raws: Sequence[bytes | Raw] | None, then: R
     """Read each on its own: what one cannot be read for is a finding, and the next one follows."""
     for number, raw in enumerate(raws or ()):
         try:
-            yield from then(read(kind, raw))
+            part, dropped = read_what_is_whole(kind, raw)
+            yield from then(part)
+            if dropped:
+                yield from _problems(f"{place}[{number}]", dropped)
         except NotUnderstood as problem:
             yield Problem(f"{place}[{number}]: {problem}", problem.kind)
 
 
+def _problems(place: str, dropped: Dropped) -> Iterator[Problem]:
+    for name, reason in dropped.items():
+        yield Problem(f"{place}.{name}: {reason}")
+
+
 def _webhook(body: bytes) -> webhook.Webhook:
-    whole = read(webhook.Webhook, body)
+    whole = read_webhook(body)
     if whole.object != ACCOUNT_OBJECT:
         raise NotUnderstood(f"object is not {ACCOUNT_OBJECT}")
     return whole
@@ -104,20 +129,32 @@ def _change(entry: webhook.Entry, change: webhook.Change, rules: Rules) -> Itera
 
 
 def _account_change(entry: webhook.Entry, change: webhook.Change, rules: Rules) -> Finding:
-    if rules.account_id is not None and entry.id is not None and str(entry.id) != rules.account_id:
+    value = read_object(change.value)
+    named = _named_account(entry, value)
+    if rules.account_id is not None and named is not None and str(named) != rules.account_id:
         return Ignored.OTHER_ACCOUNT
-    return _account(change.field, read_object(change.value), rules, at=moment_or_none(entry.time))
+    return _account(change.field, value, rules, at=moment_or_none(entry.time))
+
+
+def _named_account(entry: webhook.Entry, value: Mapping[str, object]) -> object:
+    """Return whose news it is: a partner's entry has the id of a business portfolio, and names the account inside."""
+    info = value.get("waba_info")
+    inside = info.get("waba_id") if isinstance(info, dict) else None
+    return inside if isinstance(inside, str | int) and inside else entry.id
 
 
 def _value(change: webhook.Change, rules: Rules) -> Iterator[Finding]:
-    value = read(webhook.Value, change.value)
+    value, dropped = read_what_is_whole(webhook.Value, change.value)
     number = value.metadata.phone_number_id if value.metadata else None
     if number is not None and str(number) != rules.phone_number_id:
         yield Ignored.OTHER_NUMBER
-    elif _is_hollow(value):
-        yield _hollow(change)
-    else:
+        return
+    if dropped:
+        yield from _problems("value", dropped)
+    if not _is_hollow(value):
         yield from _happened(change.field, value, rules)
+    elif not dropped:
+        yield _hollow(change)
 
 
 def _is_hollow(value: webhook.Value) -> bool:
@@ -140,8 +177,11 @@ def _hollow(change: webhook.Change) -> Finding:
 
 def _happened(field: str, value: webhook.Value, rules: Rules) -> Iterator[Finding]:
     contacts: list[webhook.Contact] = []
-    yield from _each(webhook.Contact, "contacts", value.contacts, _collect(contacts))
-    yield from _messages(value, tuple(contacts), rules)
+    if value.messages and value.contacts:
+        yield from _each(webhook.Contact, "contacts", value.contacts[:MAX_CONTACTS], _collect(contacts))
+        if len(value.contacts) > MAX_CONTACTS:
+            yield Problem(f"more than {MAX_CONTACTS} contacts")
+    yield from _messages(value, Beside(contacts), rules)
     yield from _each(webhook.Status, "statuses", value.statuses, lambda status: _status(status, rules))
     yield from _each(webhook.Preference, "user_preferences", value.user_preferences, lambda it: _preference(it, rules))
     for _ in value.message_echoes or ():
@@ -149,7 +189,7 @@ def _happened(field: str, value: webhook.Value, rules: Rules) -> Iterator[Findin
     for _ in value.calls or ():
         yield Ignored.CALL
     if value.errors:
-        yield _account(field, {"errors": [_named(error) for error in value.errors]}, rules)
+        yield _account(field, {"errors": [_named(error) for error in value.errors[:MAX_ERRORS]]}, rules)
 
 
 def _collect(contacts: list[webhook.Contact]) -> Read[webhook.Contact]:
@@ -160,21 +200,21 @@ def _collect(contacts: list[webhook.Contact]) -> Read[webhook.Contact]:
     return keep
 
 
-def _messages(value: webhook.Value, contacts: tuple[webhook.Contact, ...], rules: Rules) -> Iterator[Finding]:
+def _messages(value: webhook.Value, beside: Beside, rules: Rules) -> Iterator[Finding]:
     def one(message: webhook.WrittenMessage) -> Iterator[Finding]:
         if message.group_id:
             yield Ignored.GROUP
         else:
-            yield identity_change(message, rules) or _message(message, contacts, rules)
+            yield identity_change(message, rules) or _message(message, beside, rules)
 
     return _each(webhook.WrittenMessage, "messages", value.messages, one)
 
 
-def _message(message: webhook.WrittenMessage, contacts: tuple[webhook.Contact, ...], rules: Rules) -> InboundMessage:
+def _message(message: webhook.WrittenMessage, beside: Beside, rules: Rules) -> InboundMessage:
     text, payload, about = content_of(message)
     return InboundMessage(
         message_key=rules.index("wamid", message.id),
-        sender=sender_of(message, contacts, rules),
+        sender=sender_of(message, beside, rules),
         sent_at=moment(message.timestamp),
         received_at=rules.received_at,
         kind=message.type[:LONGEST_WORD],

@@ -16,6 +16,11 @@ Timestamp = int | str
 class Part(Struct, frozen=True, kw_only=True):
     """A part of a webhook."""
 
+    @property
+    def needed(self) -> frozenset[str]:
+        """The optional fields without which the part would mean something else, if they are there."""
+        return frozenset()
+
 
 class Webhook(Part, frozen=True, kw_only=True):
     """The whole body."""
@@ -66,6 +71,10 @@ class Value(Part, frozen=True, kw_only=True):
     errors: Sequence[Failure] | None = None
     message_echoes: Sequence[Raw] | None = None
     calls: Sequence[Raw] | None = None
+
+    @property
+    def needed(self) -> frozenset[str]:
+        return frozenset({"metadata"})
 
 
 class Contact(Part, frozen=True, kw_only=True):
@@ -129,9 +138,12 @@ class Reaction(Part, frozen=True, kw_only=True):
 
 
 class EditedMessage(Part, frozen=True, kw_only=True):
-    """The new wording."""
+    """The new wording, of a text or below a picture."""
 
     text: TextBody | None = None
+    image: Media | None = None
+    video: Media | None = None
+    document: Media | None = None
 
 
 class Correction(Part, frozen=True, kw_only=True):
@@ -174,6 +186,10 @@ class WrittenMessage(Part, frozen=True, kw_only=True, rename={"sender": "from"})
     revoke: Correction | None = None
     system: SystemNotice | None = None
 
+    @property
+    def needed(self) -> frozenset[str]:
+        return frozenset({"group_id", self.type})
+
 
 class Pricing(Part, frozen=True, kw_only=True):
     """What Meta will bill it as."""
@@ -191,6 +207,10 @@ class Status(Part, frozen=True, kw_only=True):
     biz_opaque_callback_data: str | None = None
     pricing: Pricing | None = None
     errors: Sequence[Failure] | None = None
+
+    @property
+    def needed(self) -> frozenset[str]:
+        return frozenset({"recipient_type"})
 
 
 class Preference(Part, frozen=True, kw_only=True):

@@ -1,1 +1,1 @@
-"""The door for municipal systems: notices over HTTP, on a port of its own."""
+"""The notices API for municipal systems: a process of its own beside the webhook's, without keys."""

@@ -14,8 +14,9 @@ SEES = {
     "doctor": {"dispatcher-secrets"},
     "feeds": {"feeds-secrets"},
     "grafana": {"grafana-secrets"},
-    "ingress": {"ingress-secrets", "tokens-secrets"},
+    "ingress": {"ingress-secrets"},
     "migrate": {"admin-secrets"},
+    "notices": {"notices-secrets", "tokens-secrets"},
     "operate": {"operator-secrets"},
     "postgres": {"postgres-secrets"},
     "prometheus": set(),
@@ -62,6 +63,7 @@ async def test_ports_are_published_on_this_machine_only(compose: Compose) -> Non
     assert {name for name, addresses in published.items() if addresses} == {
         "grafana",
         "ingress",
+        "notices",
         "prometheus",
         "simulator",
     }
@@ -70,7 +72,12 @@ async def test_ports_are_published_on_this_machine_only(compose: Compose) -> Non
 
 @pytest.mark.parametrize(
     ("service", "host", "port"),
-    [("ingress", "postgres", 5432), ("simulator", "postgres", 5432), ("simulator", "rabbitmq", 5672)],
+    [
+        ("ingress", "postgres", 5432),
+        ("notices", "postgres", 5432),
+        ("simulator", "postgres", 5432),
+        ("simulator", "rabbitmq", 5672),
+    ],
 )
 async def test_what_everybody_can_reach_cannot_reach_data(service: str, host: str, port: int, compose: Compose) -> None:
     with pytest.raises(EngineError, match="gaierror"):

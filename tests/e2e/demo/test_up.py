@@ -54,7 +54,7 @@ async def test_it_is_up_until_ctrl_c(folder: Path) -> None:
         url, token = urldefrag(shown.pop("Phones"))
         shown.pop("Webhook")
         assert shown.pop("Notices").endswith("/notices")
-        assert set(shown) == {"ingress-1", "subscriptions-1", "dispatcher-1", "dispatcher-2", "rabbitmq"}
+        assert set(shown) == {"ingress-1", "notices-1", "subscriptions-1", "dispatcher-1", "dispatcher-2", "rabbitmq"}
         assert set((await metrics_of(shown)).values()) == {True}
 
         async with open_simulator(url.rstrip("/"), token) as simulator:

@@ -91,7 +91,7 @@ async def test_the_same_event_by_both_doors_is_sent_once_and_can_be_followed(tow
 async def test_plain_json_with_one_key_is_sent_once_whoever_is_killed(town: Town, client: ClientSession) -> None:
     sent = {**data(text="Mit einem Schlüssel."), "expires_at": event(data={})["expirytime"]}
     first = await post(client, sent, "application/json", **{"Idempotency-Key": "k"})
-    town.stack.supervisor.kill("ingress-1")
+    town.stack.supervisor.kill("notices-1")
     assert await post_patiently(client, sent) == first
     steps = await told(client, first)
     assert steps[-1]["state"] == "finished"

@@ -38,7 +38,7 @@ class County:
 
     def restart(self) -> None:
         """As whoever changes the file has to do."""
-        for process in ("ingress-1", "subscriptions-1"):
+        for process in ("notices-1", "subscriptions-1"):
             self.town.stack.supervisor.kill(process)
 
     async def publish(self, text: str, *options: str, **access: str) -> Ended:

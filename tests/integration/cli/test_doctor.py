@@ -66,13 +66,15 @@ async def test_all_is_well_in_a_stack(stack: Stack) -> None:
 async def test_a_folder_with_everybodys_secrets_is_a_whole_installation(operator: Operator) -> None:
     ended = await kreisfunk("doctor", "--json", environment=operator.environment)
     # All processes have the same port for their probes here, as they would on hosts of their own.
-    assert set(problems(ended)) == {f"{name} is ready" for name in ("ingress", "subscriptions", "dispatcher")}
+    assert set(problems(ended)) == {
+        f"{name} is ready" for name in ("ingress", "notices", "subscriptions", "dispatcher")
+    }
     names = {check["name"] for check in ended.json["checks"]}
     assert {f"broker login {kind.login}" for kind in KINDS.values()} <= names
     assert [secret for secret in operator.all_secrets() if secret in ended.everything] == []
 
 
-@pytest.mark.parametrize("service", ["ingress", "subscriptions", "dispatcher"])
+@pytest.mark.parametrize("service", ["ingress", "notices", "subscriptions", "dispatcher"])
 async def test_each_service_can_be_looked_at_alone(operator: Operator, service: str) -> None:
     assert problems(await look(operator, service)) == {}
 

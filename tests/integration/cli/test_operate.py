@@ -193,11 +193,11 @@ async def test_limits_say_why_everybody_waits(
 
 async def test_held_templates_are_listed_and_released(ledger: PostgresLedger, environment: Mapping[str, str]) -> None:
     assert (await run(environment, "templates", "list")).output == "no template is held\n"
-    await ledger.hold_template("t", "Meta: PAUSED")
+    await ledger.hold_template("t/de", "Meta: PAUSED")
     (held,) = (await run(environment, "templates", "list", "--json")).json["held"]
-    assert (held["template"], held["reason"]) == ("t", "Meta: PAUSED")
-    assert (await run(environment, "templates", "release", "t")).output == "released: template t\n"
-    assert (await run(environment, "templates", "release", "t")).status == 3
+    assert (held["template"], held["reason"]) == ("t/de", "Meta: PAUSED")
+    assert (await run(environment, "templates", "release", "t/de")).output == "released: template t/de\n"
+    assert (await run(environment, "templates", "release", "t/de")).status == 3
 
 
 async def test_what_does_not_exist_is_named_as_such(ledger: PostgresLedger, environment: Mapping[str, str]) -> None:

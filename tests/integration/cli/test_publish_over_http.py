@@ -1,4 +1,4 @@
-"""`kreisfunk publish --url` against a real ingress with its door open, and a real broker behind it."""
+"""`kreisfunk publish --url` against a real notices API, and a real broker behind it."""
 
 import json
 from collections.abc import AsyncIterator, Mapping
@@ -14,7 +14,7 @@ from tests.integration.cli.commands import kreisfunk
 from tests.integration.cli.desk import BROADCAST, SENT_TO_ALL, TAKEN_BACK, Desk, let_log_in, open_desk
 from tests.integration.door.county import text_of
 from tests.integration.door.door import Door, running_door
-from tests.integration.ingress.conftest import ingress_login
+from tests.integration.ingress.conftest import service_login
 from tests.servers import Servers
 
 NOTICE = ("publish", "--topic", "strassensperrungen", "--headline", "L 149 gesperrt", "--text", "Bis 18 Uhr.")
@@ -24,7 +24,7 @@ NOTICE = ("publish", "--topic", "strassensperrungen", "--headline", "L 149 gespe
 async def broker_url(servers: Servers, vhost: str) -> AsyncIterator[str]:
     async with await aio_pika.connect(vhost) as connection:
         await topology.declare(await connection.channel())
-    async with ingress_login(servers, vhost) as url:
+    async with service_login(servers, vhost, "notices") as url:
         yield url
 
 

@@ -9,7 +9,12 @@ from urllib.parse import urlsplit
 from deploy.local.environments import BUSINESS_ACCOUNT_ID, PHONE_NUMBER_ID
 from deploy.local.stack import Stack
 
-FIRST = {"ingress": "ingress-1", "subscriptions": "subscriptions-1", "dispatcher": "dispatcher-1"}
+FIRST = {
+    "ingress": "ingress-1",
+    "notices": "notices-1",
+    "subscriptions": "subscriptions-1",
+    "dispatcher": "dispatcher-1",
+}
 
 
 @dataclass(frozen=True, kw_only=True)

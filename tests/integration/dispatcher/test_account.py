@@ -22,8 +22,8 @@ TEMPLATE = "message_template_status_update"
 CAPABILITY = "business_capability_update"
 
 
-def template(event: str) -> dict[str, Any]:
-    return {"event": event, "message_template_name": "t"}
+def template(event: str, language: str = "de") -> dict[str, Any]:
+    return {"event": event, "message_template_name": "t", "message_template_language": language}
 
 
 def people(limit: object) -> dict[str, Any]:
@@ -82,9 +82,27 @@ async def account(pool: Pool) -> Account:
 
 async def test_a_paused_template_is_held_until_it_is_approved_again(account: Account) -> None:
     await account.says(TEMPLATE, template("PAUSED"), minutes=0)
-    assert await account.holds() == ["t"]
+    assert await account.holds() == ["t/de"]
     await account.says(TEMPLATE, template("APPROVED"), minutes=1)
     assert await account.holds() == []
+
+
+async def test_a_template_is_held_and_released_in_its_own_language(account: Account) -> None:
+    await account.says(TEMPLATE, template("REJECTED", "en_US"), minutes=0)
+    assert await account.holds() == ["t/en_US"]
+    await account.says(TEMPLATE, template("PAUSED", "de"), minutes=1)
+    await account.says(TEMPLATE, template("APPROVED", "en_US"), minutes=2)
+    assert await account.holds() == ["t/de"]
+
+
+@pytest.mark.parametrize("event", ["ACCOUNT_OFFBOARDED", "PARTNER_APP_UNINSTALLED"])
+async def test_an_account_that_went_away_holds_the_sender_until_it_is_connected_again(
+    account: Account, event: str
+) -> None:
+    await account.says("account_update", {"event": event}, minutes=0)
+    assert await account.held() == f"Meta: {event}"
+    await account.says("account_update", {"event": "ACCOUNT_RECONNECTED"}, minutes=1)
+    assert await account.held() is None
 
 
 async def test_what_meta_said_earlier_or_again_changes_nothing(account: Account) -> None:
@@ -101,11 +119,11 @@ async def test_what_meta_said_earlier_or_again_changes_nothing(account: Account)
 
 async def test_an_operators_release_is_not_undone_by_a_repeated_webhook(account: Account, database: Database) -> None:
     await account.says(TEMPLATE, template("PAUSED"), minutes=0)
-    await operator_does(database, "select dispatcher.release_template('t')")
+    await operator_does(database, "select dispatcher.release_template('t/de')")
     await account.says(TEMPLATE, template("PAUSED"), minutes=0, later=5)
     assert await account.holds() == []
     await account.says(TEMPLATE, template("PAUSED"), minutes=6)
-    assert await account.holds() == ["t"]
+    assert await account.holds() == ["t/de"]
 
 
 async def test_two_things_said_in_the_same_second_both_count(account: Account) -> None:

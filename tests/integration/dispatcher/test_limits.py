@@ -134,13 +134,18 @@ async def test_a_held_template_parks_its_broadcasts_and_a_release_wakes_them(
     ledger: PostgresLedger, pool: Pool
 ) -> None:
     message = batch_message(subscribers(5))
-    await ledger.hold_template("t", "paused")
+    await ledger.hold_template("t/de", "paused")
     assert await claim(ledger, message) == []
     assert await waits_for(pool, message) == {"template": 5}
     assert not (await ledger.find_work()).due_lanes
-    await PostgresAccount(pool, number=NUMBER).apply(TemplateReleased("t"), at=datetime.now(UTC))
+    await PostgresAccount(pool, number=NUMBER).apply(TemplateReleased("t/de"), at=datetime.now(UTC))
     await ledger.requeue_waiting(100)
     assert len(await ledger.claim_due(Lane.BULK, 10)) == 5
+
+
+async def test_a_template_that_is_held_in_another_language_parks_nothing(ledger: PostgresLedger) -> None:
+    await ledger.hold_template("t/en_US", "rejected")
+    assert len(await claim(ledger, batch_message(subscribers(5)))) == 5
 
 
 async def test_a_held_sender_gets_one_try_in_a_while(pool: Pool) -> None:

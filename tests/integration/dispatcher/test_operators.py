@@ -213,10 +213,10 @@ async def test_a_hold_by_a_person_is_neither_tried_nor_released_by_an_accepted_m
 
 
 async def test_a_released_template_goes_on(ledger: PostgresLedger, operator: asyncpg.Connection) -> None:
-    await ledger.hold_template("t", "paused")
+    await ledger.hold_template("t/de", "paused")
     await claim(ledger, batch_message(subscribers(2)))
-    assert await operator.fetchval("select dispatcher.release_template('t')")
-    assert not await operator.fetchval("select dispatcher.release_template('t')")
+    assert await operator.fetchval("select dispatcher.release_template('t/de')")
+    assert not await operator.fetchval("select dispatcher.release_template('t/de')")
     assert await ledger.requeue_waiting(100) == 2
     assert len(await all_due(ledger)) == 2
 

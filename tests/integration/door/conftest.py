@@ -15,7 +15,7 @@ from shared.amqp import topology
 from shared.contracts.envelope import CONTENT_TYPE, encode
 from shared.contracts.message import Message
 from tests.integration.door.door import Door, running_door
-from tests.integration.ingress.conftest import ingress_login
+from tests.integration.ingress.conftest import service_login
 from tests.servers import Servers
 
 PERSISTENT = aio_pika.DeliveryMode.PERSISTENT
@@ -42,10 +42,10 @@ class NoticeQueue:
 
 @pytest.fixture(scope="module")
 async def broker_url(servers: Servers, vhost: str) -> AsyncIterator[str]:
-    """Of a login with the rights of the ingress, on a vhost where everything is declared."""
+    """Of a login with the rights of the notices API, on a vhost where everything is declared."""
     async with await aio_pika.connect(vhost) as connection:
         await topology.declare(await connection.channel())
-    async with ingress_login(servers, vhost) as url:
+    async with service_login(servers, vhost, "notices") as url:
         yield url
 
 

@@ -1,6 +1,7 @@
-"""An ingress whose door is open, and a client of it."""
+"""The notices API as a process, and a client of it."""
 
 import json
+import os
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -16,7 +17,7 @@ from deploy.local.ports import LOOPBACK, reserved_ports
 from deploy.local.process import Child, Command, wait_until_ready
 from tests.contract.held import held
 from tests.integration.door.county import PRESS_SOURCE, TOKENS, text_of, write_county, write_tokens
-from tests.integration.ingress.process import REPOSITORY, environment
+from tests.integration.ingress.process import REPOSITORY
 
 STRUCTURED = "application/cloudevents+json"
 BATCH = "application/cloudevents-batch+json"
@@ -51,7 +52,6 @@ class Door:
 
     url: str
     internal_url: str
-    public_url: str
     tokens_file: Path
     session: ClientSession = field(repr=False)
     child: Child = field(repr=False)
@@ -138,13 +138,15 @@ async def running_door(
     """Started and ready; only alive if `ready` is False, for a broker that is away."""
     tokens = folder / "tokens.json"
     write_tokens(tokens, *TOKENS)
-    with reserved_ports(3) as (port, internal_port, door_port):
+    with reserved_ports(2) as (internal_port, door_port):
         command = Command(
-            name="ingress",
-            arguments=(sys.executable, "-m", "services.ingress"),
-            log=folder / "ingress.log",
+            name="notices",
+            arguments=(sys.executable, "-m", "services.ingress.door"),
+            log=folder / "notices.log",
             environment={
-                **environment(broker_url, port, internal_port),
+                "PATH": os.environ["PATH"],
+                "KREISFUNK_BROKER_URL": broker_url,
+                "KREISFUNK_INTERNAL_PORT": str(internal_port),
                 "KREISFUNK_DOOR_PORT": str(door_port),
                 "KREISFUNK_DOOR_TOKENS_FILE": str(tokens),
                 "KREISFUNK_DOOR_REQUESTS_PER_MINUTE": "60000",
@@ -158,7 +160,6 @@ async def running_door(
             door = Door(
                 url=url,
                 internal_url=f"http://{LOOPBACK}:{internal_port}",
-                public_url=f"http://{LOOPBACK}:{port}",
                 tokens_file=tokens,
                 session=session,
                 child=Child(command),

@@ -192,11 +192,6 @@ async def test_what_is_not_there_is_a_problem_too(method: str, path: str, status
     assert ("Allow" in answer.headers) == (status == 405)
 
 
-async def test_notices_cannot_be_posted_where_whatsapp_posts(door: Door) -> None:
-    async with door.session.post(f"{door.public_url}/notices", json=event(data=data())) as response:
-        assert response.status == 404
-
-
 async def test_no_answer_says_what_it_was_made_with(door: Door) -> None:
     for answer in (await door.publish(event(data=data())), await door.ask("GET", "/nowhere")):
         assert "Server" not in answer.headers

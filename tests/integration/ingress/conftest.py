@@ -15,11 +15,11 @@ PASSWORD = "only-for-tests"
 
 
 @asynccontextmanager
-async def ingress_login(servers: Servers, vhost: str) -> AsyncIterator[str]:
-    """The URL of a login that may do what the ingress may, and no more."""
+async def service_login(servers: Servers, vhost: str, service: str) -> AsyncIterator[str]:
+    """The URL of a login that may do what this service may, and no more."""
     path = urlsplit(vhost).path.removeprefix("/")
-    login = f"ingress-{path}"
-    may = SERVICES["ingress"]
+    login = f"{service}-{path}"
+    may = SERVICES[service]
     await broker_api(servers, "PUT", f"users/{login}", {"password": PASSWORD, "tags": ""})
     await broker_api(
         servers,
@@ -41,7 +41,7 @@ async def module_queues(vhost: str) -> AsyncIterator[Queues]:
 
 @pytest.fixture(scope="module")
 async def broker_url(servers: Servers, vhost: str, module_queues: Queues) -> AsyncIterator[str]:
-    async with ingress_login(servers, vhost) as url:
+    async with service_login(servers, vhost, "ingress") as url:
         yield url
 
 

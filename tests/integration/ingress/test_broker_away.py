@@ -11,7 +11,7 @@ import pytest
 
 from deploy.local.rabbitmq import local_rabbitmq
 from tests.integration.ingress.answers import accepts, refusal
-from tests.integration.ingress.conftest import ingress_login
+from tests.integration.ingress.conftest import service_login
 from tests.integration.ingress.process import running_ingress
 from tests.integration.ingress.queues import open_queues
 from tests.servers import EVERYTHING, LASTING_VHOST, Servers, Step, broker_api, url_with_database, wait_for
@@ -63,7 +63,7 @@ async def broker(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> 
                 yield Broker(own.url, own.stop, own.start, tap)
     else:
         url = await lasting_vhost(servers, LASTING_VHOST)
-        async with ingress_login(servers, url) as login_url:
+        async with service_login(servers, url, "ingress") as login_url:
             await declare_queues(url)
             async with tapped(url, servers.broker_api_url) as tap:
                 yield Broker(login_url, servers.stop_broker, servers.start_broker, tap)

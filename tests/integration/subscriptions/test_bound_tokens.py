@@ -16,14 +16,14 @@ Kind = type[NoticePublished] | type[NoticeUpdated] | type[NoticeWithdrawn]
 
 
 async def say(
-    stand: Stand, kind: Kind, *, topics: str | None, notice: str = "n-1", login: str = "ingress", **data: object
+    stand: Stand, kind: Kind, *, topics: str | None, notice: str = "n-1", login: str = "notices", **data: object
 ) -> Outcome:
     """As the HTTP door passes it on for a token of these topics."""
     content = data if kind is NoticeWithdrawn else NOTICE | data
     expiry = MISSING if kind is NoticeWithdrawn else EXPIRY
     event_id = f"{notice} {kind.TYPE} {topics} {sorted(data.items())}"
     body = cloud_event(kind.TYPE, content, event_id=event_id, subject=notice, expirytime=expiry)
-    system = {"kreisfunksystem": LOGIN} if login == "ingress" else {}
+    system = {"kreisfunksystem": LOGIN} if login == "notices" else {}
     passed_on = msgspec.json.decode(body) | system | ({"kreisfunktopics": topics} if topics else {})
     return await stand.parts.desk.handle(AmqpMessage(body=msgspec.json.encode(passed_on), login=login))
 

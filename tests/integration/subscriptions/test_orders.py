@@ -69,7 +69,7 @@ async def test_another_way_of_writing_the_same_event_is_a_repeat(stand: Stand) -
     berlin = EXPIRY.astimezone(ZoneInfo("Europe/Berlin")).isoformat()
     body = cloud_event(NoticePublished.TYPE, NOTICE | {"urgent": False, "link": None}, expirytime=berlin)
     passed_on = msgspec.json.decode(body) | {"kreisfunksystem": LOGIN, "time": "2026-11-20T12:34:56Z"}
-    by_http = AmqpMessage(body=msgspec.json.encode(passed_on), login="ingress")
+    by_http = AmqpMessage(body=msgspec.json.encode(passed_on), login="notices")
     assert await stand.parts.desk.handle(by_http) == Done()
     assert len(answers(stand)) == 2
     assert len({each.body for each in answers(stand)}) == 1

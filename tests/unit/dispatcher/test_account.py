@@ -22,7 +22,7 @@ CAPABILITY = "business_capability_update"
 ACCOUNT = "account_update"
 NAMES = {"message_template_id": 1, "message_template_name": "t", "message_template_language": "de"}
 MOST = "max_daily_conversations_per_business"
-PAUSED = TemplateHeld("t", "Meta: PAUSED")
+PAUSED = TemplateHeld("t/de", "Meta: PAUSED")
 RESTRICTED = SenderHeld("Meta: account restricted")
 PROMOTION = {"restriction_type": "RESTRICTED_BIZ_INITIATED_MESSAGING", "expiration": 1794386600}
 REINSTATED = {"waba_ban_state": "REINSTATE"}
@@ -33,10 +33,18 @@ NEW_NUMBERS = {"restriction_type": "RESTRICTED_ADD_PHONE_NUMBER_ACTION"}
     ("field", "value", "expected"),
     [
         (TEMPLATE, {**NAMES, "event": "PAUSED", "reason": "NONE"}, PAUSED),
-        (TEMPLATE, {**NAMES, "event": "DISABLED"}, TemplateHeld("t", "Meta: DISABLED")),
-        (TEMPLATE, {**NAMES, "event": "REJECTED", "reason": "SCAM"}, TemplateHeld("t", "Meta: REJECTED")),
-        (TEMPLATE, {**NAMES, "event": "APPROVED"}, TemplateReleased("t")),
-        (TEMPLATE, {**NAMES, "event": "REINSTATED"}, TemplateReleased("t")),
+        (TEMPLATE, {**NAMES, "event": "DISABLED"}, TemplateHeld("t/de", "Meta: DISABLED")),
+        (TEMPLATE, {**NAMES, "event": "REJECTED", "reason": "SCAM"}, TemplateHeld("t/de", "Meta: REJECTED")),
+        (TEMPLATE, {**NAMES, "event": "APPROVED"}, TemplateReleased("t/de")),
+        (TEMPLATE, {**NAMES, "event": "REINSTATED"}, TemplateReleased("t/de")),
+        (
+            TEMPLATE,
+            {**NAMES, "message_template_language": "en_US", "event": "REJECTED"},
+            TemplateHeld("t/en_US", "Meta: REJECTED"),
+        ),
+        (TEMPLATE, {**NAMES, "message_template_language": "en-US", "event": "APPROVED"}, TemplateReleased("t/en_US")),
+        (TEMPLATE, {"event": "PAUSED", "message_template_name": "t"}, None),
+        (TEMPLATE, {**NAMES, "message_template_language": 7, "event": "PAUSED"}, None),
         (TEMPLATE, {**NAMES, "event": "FLAGGED"}, None),
         (TEMPLATE, {**NAMES, "event": "WORD_OF_NEXT_YEAR"}, None),
         (TEMPLATE, {**NAMES, "event": ["PAUSED"]}, None),
@@ -69,6 +77,10 @@ NEW_NUMBERS = {"restriction_type": "RESTRICTED_ADD_PHONE_NUMBER_ACTION"}
         (ACCOUNT, {"event": "ACCOUNT_RESTRICTION", "restriction_info": [7, {"restriction_type": []}]}, None),
         (ACCOUNT, {"event": "ACCOUNT_DELETED"}, SenderHeld("Meta: ACCOUNT_DELETED")),
         (ACCOUNT, {"event": "PARTNER_REMOVED"}, SenderHeld("Meta: PARTNER_REMOVED")),
+        (ACCOUNT, {"event": "ACCOUNT_OFFBOARDED"}, SenderHeld("Meta: ACCOUNT_OFFBOARDED")),
+        (ACCOUNT, {"event": "PARTNER_APP_UNINSTALLED"}, SenderHeld("Meta: PARTNER_APP_UNINSTALLED")),
+        (ACCOUNT, {"event": "ACCOUNT_RECONNECTED"}, SenderReleased()),
+        (ACCOUNT, {"event": "PARTNER_APP_INSTALLED"}, None),
         (ACCOUNT, {"event": "ACCOUNT_VIOLATION", "violation_info": {"violation_type": "ADULT"}}, None),
         (ACCOUNT, {"event": {}}, None),
         ("message_template_quality_update", {"new_quality_score": "RED", **NAMES}, None),
@@ -83,7 +95,7 @@ def test_what_an_account_webhook_means(field: str, value: dict[str, Any], expect
 
 
 def test_changes_of_one_thing_have_one_subject() -> None:
-    assert subject(PAUSED) == subject(TemplateReleased("t")) != subject(TemplateReleased("u"))
+    assert subject(PAUSED) == subject(TemplateReleased("t/de")) != subject(TemplateReleased("t/en_US"))
     assert subject(SenderReleased()) == subject(RESTRICTED) != subject(PeopleADay(1))
 
 

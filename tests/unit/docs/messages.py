@@ -95,7 +95,13 @@ def _queues() -> str:
         (f"`{topology.NOTICES_QUARANTINE}`", f"`{parking}`", f"`{topology.NOTICES_QUARANTINE}`", "an operator", most),
     ]
     rows += [
-        (f"`{topology.PROGRESS}`", f"`{exchange}`", code(keys), "each ingress for itself", "14 days, a stream")
+        (
+            f"`{topology.PROGRESS}`",
+            f"`{exchange}`",
+            code(keys),
+            "each process of the notices API for itself",
+            "14 days, a stream",
+        )
         for exchange, keys in topology.PROGRESS_KEYS.items()
     ]
     return table(("queue", "exchange", "keys", "read by", "most messages"), rows)

@@ -27,7 +27,8 @@ PURPOSES = {
 }
 SIMULATED = "simulator"
 LOGINS = {
-    "ingress": "nimmt Nachrichten von Meta und Meldungen über HTTP an",
+    "ingress": "nimmt Nachrichten von Meta an",
+    "notices": "nimmt Meldungen über HTTP an",
     "subscriptions": "Dialog, Einwilligungen, Empfänger",
     "dispatcher": "Versand",
     "quarantine": "`kreisfunk quarantine`: liegen gebliebene Nachrichten ansehen, erneut zustellen, löschen",

@@ -15,6 +15,7 @@ from cli.publish.settings import DoorSettings
 from cli.publish.settings import Settings as Publish
 from cli.quarantine.settings import Settings as Quarantine
 from services.dispatcher.settings import Settings as Dispatcher
+from services.ingress.door.settings import Settings as Notices
 from services.ingress.settings import Settings as Ingress
 from services.subscriptions.settings import Settings as Subscriptions
 from shared.runtime.settings import PREFIX, ServiceSettings
@@ -22,6 +23,7 @@ from tests.unit.docs.tables import table
 
 WHO: Mapping[str, type[BaseSettings]] = {
     "ingress": Ingress,
+    "notices over HTTP": Notices,
     "subscriptions": Subscriptions,
     "dispatcher": Dispatcher,
     "`kreisfunk migrate`": Migrate,

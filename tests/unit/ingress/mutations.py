@@ -3,13 +3,14 @@
 The same number gives the same case, so that a failing one can be tried again.
 """
 
+import copy
 import json
 import os
 import random
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from tests.unit.ingress.webhooks import DATA, PHONE, USER
+from tests.unit.ingress.webhooks import DATA, PHONE, USER, text_message
 
 CASES = int(os.environ.get("KREISFUNK_TEST_WEBHOOKS", "0"))
 SAMPLES = [json.loads(path.read_bytes()) for path in sorted(DATA.glob("*.json"))]
@@ -51,6 +52,29 @@ def mutated(number: int) -> bytes:
     return _broken(body, chance) if chance.random() < 0.2 else body
 
 
+def crowded(number: int) -> bytes:
+    """The case of this number among webhooks with texts of several people, changed in a few places."""
+    chance = random.Random(number)
+    whole = json.loads(json.dumps(chance.choice(CROWDS)))
+    whole["entry"] += json.loads(json.dumps(chance.choice(SAMPLES)))["entry"]
+    for _ in range(chance.randint(1, 6)):
+        if not isinstance(whole, dict):
+            break
+        whole = _changed(whole, chance)
+    return json.dumps(whole).encode()
+
+
+def _crowd(name: str) -> Any:
+    """Two accounts with two values each, in which two people write beside what the sample holds."""
+    sample = json.loads((DATA / f"{name}.json").read_bytes())
+    [entry] = sample["entry"]
+    [change] = entry["changes"]
+    for person in range(2):
+        message = text_message(person, f"Stop {person}", context={"from": "4947919300", "id": "wamid.OUT1"}, errors=[])
+        change["value"].setdefault("messages", []).append(message)
+    return {**sample, "entry": [{**entry, "changes": [change, change]}, entry]}
+
+
 def _changed(webhook: Any, chance: random.Random) -> Any:
     places = list(_places(webhook))
     if not places:
@@ -68,7 +92,7 @@ def _places(part: Any) -> Iterator[Place]:
 
 
 def _replace(container: Any, key: Any, chance: random.Random) -> None:
-    container[key] = chance.choice(VALUES)
+    container[key] = copy.deepcopy(chance.choice(VALUES))
 
 
 def _remove(container: Any, key: Any, chance: random.Random) -> None:
@@ -103,3 +127,6 @@ def _broken(body: bytes, chance: random.Random) -> bytes:
             return body[:place] + b"[" * chance.randint(1, 2000) + body[place:]
         case _:
             return body[place:] + body[:place]
+
+
+CROWDS = [_crowd(name) for name in ("text", "status_sent", "reaction", "image", "errors_of_account", "preference_stop")]

@@ -112,3 +112,23 @@ def test_a_time_that_is_none_takes_no_account_event_with_it(time: object) -> Non
 def test_the_number_may_be_a_number() -> None:
     body = webhook(value(statuses=[status(1)])).replace(b'"700800900100200"', b"700800900100200")
     assert only(DeliveryStatus, findings(body)).status == "sent"
+
+
+@pytest.mark.parametrize(
+    ("entry", "inside", "is_ours"),
+    [
+        ("600700800900100", "100200300400500", True),
+        ("600700800900100", 100200300400500, True),
+        ("100200300400500", "100200300400501", False),
+        ("100200300400500", None, True),
+        ("100200300400500", {}, True),
+        ("600700800900100", None, False),
+    ],
+)
+def test_the_account_named_inside_counts_before_the_entrys_id(entry: str, inside: object, is_ours: bool) -> None:
+    """A partner's entry has the id of its business portfolio."""
+    told = {"event": "PARTNER_REMOVED", "waba_info": {"waba_id": inside, "owner_business_id": "1"}}
+    change = {"field": "account_update", "value": told}
+    body = {"object": "whatsapp_business_account", "entry": [{"id": entry, "time": 1794300000, "changes": [change]}]}
+    [found] = translate(json.dumps(body).encode(), OURS)
+    assert isinstance(found, AccountEvent) if is_ours else found is Ignored.OTHER_ACCOUNT

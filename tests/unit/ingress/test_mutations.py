@@ -1,28 +1,40 @@
-"""Whatever is signed becomes events, counts or quarantine, and nothing is raised.
+"""Whatever is signed becomes events, counts or quarantine, nothing is raised, and each text that is whole is heard.
 
 `KREISFUNK_TEST_WEBHOOKS=100000 python -m pytest tests/unit/ingress/test_mutations.py` tries so many.
 """
 
-import msgspec
+from collections.abc import Callable
 
+import msgspec
+import pytest
+
+from services.ingress.domain.findings import Understood
 from services.ingress.domain.groups import by_type, group_of
 from services.ingress.domain.translate import quarantine, understand
 from services.ingress.domain.words import count_words
-from tests.unit.ingress.mutations import CASES, mutated
+from shared.contracts.inbound import InboundMessage
+from tests.unit.ingress.mutations import CASES, crowded, mutated
+from tests.unit.ingress.oracle import whole_texts
 from tests.unit.ingress.rules import RULES
 from tests.unit.ingress.webhooks import PHONE
 
-USUAL_CASES = 3_000
+USUAL_CASES = 10_000
 
 
-def test_whatever_comes_is_an_event_a_count_or_a_problem_and_can_be_published() -> None:
+@pytest.mark.parametrize("case", [mutated, crowded])
+def test_whatever_comes_can_be_published_and_each_whole_text_is_an_event(case: Callable[[int], bytes]) -> None:
+    heard = 0
     for number in range(CASES or USUAL_CASES):
-        assert ends(mutated(number)), f"case {number}"
+        body = case(number)
+        understood, texts = understand(body, RULES), whole_texts(body)
+        assert ends(body, understood), f"case {number}"
+        assert hears(understood, texts), f"case {number}"
+        heard += len(texts)
+    assert heard > 0
 
 
-def ends(body: bytes) -> bool:
+def ends(body: bytes, understood: Understood) -> bool:
     """Whether something came of it, all of which can be published, and no reason names anybody."""
-    understood = understand(body, RULES)
     events = list(understood.events)
     if understood.problems:
         kept = quarantine(body, understood.problems, RULES)
@@ -32,3 +44,9 @@ def ends(body: bytes) -> bool:
         count_words(kind, same)
         msgspec.json.encode(group_of(same))
     return bool(events or understood.ignored)
+
+
+def hears(understood: Understood, texts: list[str]) -> bool:
+    """Whether each of the texts is an event, in their order."""
+    said = iter([it.text for it in understood.events if isinstance(it, InboundMessage) and it.kind == "text"])
+    return all(text in said for text in texts)

@@ -23,7 +23,7 @@ def test_processes_of_a_kind_are_numbered() -> None:
 
 
 def test_no_port_is_given_twice() -> None:
-    numbers = Numbers(ingresses=2, subscriptions=1, dispatchers=3)
+    numbers = Numbers(ingresses=2, notices=3, subscriptions=1, dispatchers=3)
     ports = assign_ports(numbers, list(range(100, 100 + numbers.ports)))
     given = [ports.simulator, *ports.ingresses, *ports.doors, *ports.internal.values()]
     assert sorted(given) == list(range(100, 100 + numbers.ports))
@@ -33,7 +33,8 @@ def test_every_process_is_there_once_and_publishes_metrics(tmp_path: Path) -> No
     numbers = Numbers(ingresses=1, subscriptions=1, dispatchers=2)
     ports = assign_ports(numbers, list(range(100, 100 + numbers.ports)))
     names = [process.name for process in service_processes(AROUND, ports, tmp_path, {})]
-    assert names == ["ingress-1", "subscriptions-1", "dispatcher-1", "dispatcher-2"] == list(ports.metrics_urls)
+    assert names == ["ingress-1", "notices-1", "subscriptions-1", "dispatcher-1", "dispatcher-2"]
+    assert names == list(ports.metrics_urls)
 
 
 def test_settings_of_another_installation_do_not_leak_in() -> None:

@@ -5,6 +5,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 from shared.contracts.notices import NoticePublished, NoticeUpdated, NoticeWithdrawn
 from shared.contracts.registry import MESSAGES
 
+NOWHERE = "unknown"
 _SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
 
 
@@ -33,6 +34,10 @@ class DoorMetrics:
         """`path` is that of the route, so that there are few."""
         self._requests.labels(path, str(status)).inc()
         self._seconds.labels(path).observe(seconds)
+
+    def unparsed(self, status: int) -> None:
+        """Count the answer to a request that reached no route."""
+        self._requests.labels(NOWHERE, str(status)).inc()
 
     def refused(self, reason: str) -> None:
         self._refused.labels(reason).inc()

@@ -1,20 +1,17 @@
 """Whatever goes wrong becomes a problem that tells what the client can do about it, and nothing else."""
 
-import logging
 import time
 from collections.abc import Mapping
 
 import structlog
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
-from aiohttp.web_protocol import RequestHandler
 
 from services.ingress.door.adapters.http.answers import refused
-from services.ingress.door.adapters.metrics import DoorMetrics
+from services.ingress.door.adapters.metrics import NOWHERE, DoorMetrics
 from services.ingress.door.domain.refusals import Kind, Refusal
 
 METRICS = web.AppKey("metrics", DoorMetrics)
-NOWHERE = "unknown"
 
 _KINDS: Mapping[int, Kind] = {kind.status: kind for kind in Kind}
 _log = structlog.get_logger()
@@ -49,18 +46,6 @@ def _route(request: web.Request) -> str:
     return resource.canonical if resource else NOWHERE
 
 
-class SpeakingProtocol(RequestHandler):
-    """What is no HTTP gets a problem, too, without its own words in it."""
-
-    def handle_error(
-        self,
-        request: web.BaseRequest,
-        status: int = 500,
-        exc: BaseException | None = None,
-        message: str | None = None,
-    ) -> web.StreamResponse:
-        logging.getLogger(__name__).debug("not understood", exc_info=exc)
-        response = refused(Refusal(_KINDS.get(status, Kind.UNREADABLE)))
-        response.headers[hdrs.SERVER] = "kreisfunk"  # instead of all its versions
-        response.force_close()
-        return response
+def respond_to_error(status: int) -> web.Response:
+    """Return a problem for what is no HTTP, without its own words in it."""
+    return refused(Refusal(_KINDS.get(status, Kind.UNREADABLE)))

@@ -1,16 +1,15 @@
 """The port."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 
 from aiohttp import web
-from aiohttp.web_protocol import RequestHandler
 
 from services.ingress.door.adapters.http.answers import say_little
 from services.ingress.door.adapters.http.documents import add_documents
 from services.ingress.door.adapters.http.notices import DESK, check, publish
-from services.ingress.door.adapters.http.problems import METRICS, SpeakingProtocol, problems
+from services.ingress.door.adapters.http.problems import METRICS, problems, respond_to_error
 from services.ingress.door.adapters.http.progress import BOARD, CLOSING, follow, tell_watchers
 from services.ingress.door.adapters.http.requests import GUARD, LARGEST_BODY, PROXIES
 from services.ingress.door.adapters.metrics import DoorMetrics
@@ -18,8 +17,7 @@ from services.ingress.door.domain.clients import Network
 from services.ingress.door.handlers.board import Board
 from services.ingress.door.handlers.desk import Desk
 from services.ingress.door.handlers.guard import Guard
-
-KEEPALIVE_SECONDS = 75.0
+from shared.runtime.http_port import open_http_port
 
 
 def application(
@@ -38,31 +36,15 @@ def application(
     return app
 
 
-class _Server(web.Server):
-    def __call__(self) -> RequestHandler:
-        return SpeakingProtocol(self, loop=self._loop, **self._kwargs)
-
-
-class _Runner(web.AppRunner):
-    async def _make_server(self) -> web.Server:
-        made = await super()._make_server()
-        made.__class__ = _Server  # aiohttp asks for no class of ours, though all that differs is what it speaks
-        return made
-
-
-@asynccontextmanager
-async def door_port(app: web.Application, *, host: str, port: int, shutdown_seconds: float) -> AsyncIterator[None]:
+def door_port(
+    app: web.Application, *, host: str, port: int, shutdown_seconds: float
+) -> AbstractAsyncContextManager[int]:
     """Serve until the block ends, then finish what is in flight."""
-    runner = _Runner(
+    return open_http_port(
         app,
-        access_log=None,
-        keepalive_timeout=KEEPALIVE_SECONDS,
-        handler_cancellation=False,
-        shutdown_timeout=shutdown_seconds,
+        host=host,
+        port=port,
+        shutdown_seconds=shutdown_seconds,
+        respond=respond_to_error,
+        refused=app[METRICS].unparsed,
     )
-    await runner.setup()
-    await web.TCPSite(runner, host, port).start()
-    try:
-        yield
-    finally:
-        await runner.cleanup()

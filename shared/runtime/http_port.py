@@ -1,0 +1,67 @@
+"""An HTTP port for strangers: bodies as they were sent, a bounded amount of each request, nothing of theirs in logs."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import cast
+
+from aiohttp import web
+
+from shared.runtime.http_protocol import FailureLog, PieceReader, StrangerProtocol
+
+KEEPALIVE_SECONDS = 75.0
+# A body that nobody asks for fills twice this; then its connection is not read any more.
+READ_BUFFER_BYTES = 16 * 1024
+
+Respond = Callable[[int], web.Response]
+Refused = Callable[[int], None]
+
+
+class _Server(web.Server):
+    respond: Respond
+    refused: Refused
+    failures: FailureLog
+
+    def __call__(self) -> PieceReader:  # type: ignore[override] # asyncio takes either kind of protocol
+        protocol = StrangerProtocol(self, loop=self._loop, **self._kwargs)
+        protocol.respond, protocol.refused, protocol.failures = self.respond, self.refused, self.failures
+        return PieceReader(protocol)
+
+
+class _Runner(web.AppRunner):
+    respond: Respond
+    refused: Refused
+
+    async def _make_server(self) -> web.Server:
+        made = await super()._make_server()
+        made.__class__ = _Server  # aiohttp offers no setting for the class of its protocol
+        server = cast(_Server, made)
+        server.respond, server.refused, server.failures = self.respond, self.refused, FailureLog()
+        return server
+
+
+@asynccontextmanager
+async def open_http_port(
+    app: web.Application, *, host: str, port: int, shutdown_seconds: float, respond: Respond, refused: Refused
+) -> AsyncIterator[int]:
+    """Serve until the block ends, then finish what is in flight; yield the port number.
+
+    `respond` makes the answer to what is no HTTP (400) and to a failure of ours (500); `refused` is told the status of
+    each answer that no handler gave.
+    """
+    runner = _Runner(
+        app,
+        access_log=None,
+        keepalive_timeout=KEEPALIVE_SECONDS,
+        handler_cancellation=False,
+        shutdown_timeout=shutdown_seconds,
+        auto_decompress=False,
+        read_bufsize=READ_BUFFER_BYTES,
+    )
+    runner.respond, runner.refused = respond, refused
+    await runner.setup()
+    site = web.TCPSite(runner, host, port, backlog=1024)
+    await site.start()
+    try:
+        yield site.port
+    finally:
+        await runner.cleanup()

@@ -1,0 +1,144 @@
+"""aiohttp's server protocol with bounds for what a connection may hold, and without words to strangers."""
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+
+import structlog
+from aiohttp import ClientError, StreamReader, hdrs, web
+from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.streams import EMPTY_PAYLOAD
+from aiohttp.web_protocol import RequestHandler, _ErrInfo
+
+SERVER = "kreisfunk"
+PIECE_BYTES = 16 * 1024
+MAX_HEAD_BYTES = 16 * 1024
+FAILURE_LOG_INTERVAL_SECONDS = 60.0
+
+_CAUSED_BY_CLIENTS = (ConnectionError, ClientError, HttpProcessingError, web.RequestPayloadError)
+_piece = memoryview(bytearray(PIECE_BYTES))
+_log = structlog.get_logger()
+
+
+@dataclass
+class FailureLog:
+    """Logs an exception of ours at most once a minute: a stranger may cause any number of them."""
+
+    _logged_at: float | None = None
+
+    def log(self, error: BaseException | None) -> None:
+        """Log the exception with its traceback unless one was logged a moment ago."""
+        now = time.monotonic()
+        if self._logged_at is None or now - self._logged_at >= FAILURE_LOG_INTERVAL_SECONDS:
+            self._logged_at = now
+            _log.error("request_failed", cause=type(error).__name__, exc_info=error)
+
+
+class StrangerProtocol(RequestHandler):
+    """Answers errors with the application's own responses and echoes nothing."""
+
+    respond: Callable[[int], web.Response]
+    refused: Callable[[int], None]
+    failures: FailureLog
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Return the answer to a request that is malformed, or failed."""
+        if isinstance(exc, _CAUSED_BY_CLIENTS):
+            status = min(status, 400)
+        else:
+            self.failures.log(exc)
+        if request.writer.output_size > 0:
+            raise ConnectionError("an answer has been begun already")
+        self.refused(status)
+        response = self.respond(status)
+        response.force_close()
+        return response
+
+    def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> Coroutine[None, None, tuple[web.StreamResponse, bool]]:
+        """Send the response without naming the software and its versions; an answer of aiohttp's own loses its text."""
+        if isinstance(resp, web.HTTPException):
+            resp = self._without_words(resp)
+        resp.headers.setdefault(hdrs.SERVER, SERVER)
+        return super().finish_response(request, resp, start_time)
+
+    def _without_words(self, error: web.HTTPException) -> web.Response:
+        self.refused(error.status)
+        response = self.respond(error.status)
+        if hdrs.ALLOW in error.headers:
+            response.headers[hdrs.ALLOW] = error.headers[hdrs.ALLOW]
+        return response
+
+    def log_exception(self, *args: object, **kw: object) -> None:
+        """Log what aiohttp reports, unless the client caused it."""
+        error = kw.get("exc_info")
+        if not isinstance(error, _CAUSED_BY_CLIENTS):
+            self.failures.log(error if isinstance(error, BaseException) else None)
+
+
+class PieceReader(asyncio.BufferedProtocol):
+    """Reads from the socket in small pieces, where uvloop otherwise reads 256 kB for each connection at once.
+
+    Nothing more is parsed of a connection that brought something malformed, or a head without an end.
+    """
+
+    def __init__(self, handler: StrangerProtocol) -> None:
+        self._handler = handler
+        self._body: StreamReader = EMPTY_PAYLOAD
+        self._head_bytes = 0
+        self._is_broken = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._handler.connection_made(transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._handler.connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        self._handler.pause_writing()
+
+    def resume_writing(self) -> None:
+        self._handler.resume_writing()
+
+    def eof_received(self) -> None:
+        self._handler.eof_received()
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Return the one buffer of the process: it is emptied before another connection is read."""
+        return _piece
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Let the next piece be parsed, and look what it was."""
+        if self._is_broken:
+            return
+        handler = self._handler
+        requests = handler._request_count
+        handler.data_received(bytes(_piece[:nbytes]))
+        if handler._request_count != requests:
+            message, payload = handler._messages[-1]
+            if message.__class__ is _ErrInfo:
+                self._give_up_body()
+            self._body, self._head_bytes = payload, 0
+        elif self._body.is_eof():
+            self._count_head(nbytes)
+
+    def _give_up_body(self) -> None:
+        """Wake whoever waits for the rest of a body whose framing is broken."""
+        self._is_broken = True
+        if not self._body.is_eof():
+            self._body.set_exception(web.RequestPayloadError())
+
+    def _count_head(self, nbytes: int) -> None:
+        self._head_bytes += nbytes
+        if self._head_bytes > MAX_HEAD_BYTES:
+            self._is_broken = True
+            self._handler.refused(400)
+            self._handler.force_close()

@@ -1,0 +1,64 @@
+"""Requests of strangers, written byte by byte."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from deploy.local.process import Child
+
+PIECE = bytes(64 * 1024)
+
+
+@dataclass(frozen=True)
+class Connection:
+    """One TCP connection to a port."""
+
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+
+    async def send(self, data: bytes) -> None:
+        self.writer.write(data)
+        await self.writer.drain()
+
+    async def send_filling(self, size: int) -> None:
+        """So many bytes that mean nothing, as long as the server reads them."""
+        try:
+            for start in range(0, size, len(PIECE)):
+                await self.send(PIECE[: size - start])
+        except ConnectionError:
+            return
+
+    async def answer(self) -> bytes:
+        """The status line and the headers."""
+        return await self.reader.readuntil(b"\r\n\r\n")
+
+
+@asynccontextmanager
+async def connected(url: str) -> AsyncIterator[Connection]:
+    target = urlsplit(url)
+    reader, writer = await asyncio.open_connection(target.hostname, target.port)
+    try:
+        yield Connection(reader, writer)
+    finally:
+        writer.transport.abort()
+
+
+def head(size: int | None, *headers: str, path: str = "/webhook") -> bytes:
+    """The beginning of a POST; without a size its body is chunked."""
+    length = "Transfer-Encoding: chunked" if size is None else f"Content-Length: {size}"
+    return "\r\n".join((f"POST {path} HTTP/1.1", "Host: x", length, *headers, "", "")).encode()
+
+
+async def request(url: str, data: bytes) -> bytes:
+    """Send these bytes and return status line and headers of the answer."""
+    async with connected(url) as connection:
+        await connection.send(data)
+        return await connection.answer()
+
+
+def memory_peak(child: Child) -> int:
+    """The most bytes of memory that the process has had so far."""
+    with open(f"/proc/{child.pid}/status") as lines:
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:"))

@@ -1,0 +1,145 @@
+"""Requests of strangers to the public port: each is answered and counted, none fails or is written down."""
+
+import gzip
+import re
+import zlib
+
+import pytest
+
+from shared.contracts.inbound import InboundMessages
+from tests.integration.ingress.connections import connected, head, request
+from tests.integration.ingress.process import Ingress
+from tests.integration.ingress.queues import Queues
+from tests.servers import wait_for
+from tests.unit.ingress.webhooks import messages_body, sign, text_message
+
+BODY = messages_body(text_message(1))
+WRONG = "X-Hub-Signature-256: sha256=" + "0" * 64
+SIGNED = f"X-Hub-Signature-256: {sign(BODY)}"
+HUGE = 4 * 1024 * 1024
+
+
+async def webhooks(ingress: Ingress, result: str) -> float:
+    return await ingress.metric(f'kreisfunk_ingress_webhooks_total{{result="{result}"}}')
+
+
+async def others(ingress: Ingress, status: int) -> float:
+    return await ingress.metric(f'kreisfunk_ingress_other_requests_total{{status="{status}"}}')
+
+
+def assert_nothing_failed(ingress: Ingress) -> None:
+    assert "Traceback" not in ingress.log
+    assert '"level":"error"' not in ingress.log
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "identity", "gzip, chunked"])
+@pytest.mark.parametrize("content", [b"garbage", BODY, gzip.compress(BODY), zlib.compress(BODY)])
+async def test_an_encoded_body_is_refused_whatever_it_holds(
+    ingress: Ingress, queues: Queues, encoding: str, content: bytes
+) -> None:
+    before = await webhooks(ingress, "encoded")
+    headers = {"X-Hub-Signature-256": sign(content), "Content-Encoding": encoding}
+
+    assert await ingress.post_with(content, headers) == 415
+
+    assert await webhooks(ingress, "encoded") == before + 1
+    assert await queues.take(InboundMessages) == []
+    assert_nothing_failed(ingress)
+
+
+@pytest.mark.parametrize("header", ["X-Other: 1", "X-Hub-Signature-256: sha256=zz", SIGNED.upper()])
+async def test_without_a_well_formed_signature_the_answer_does_not_wait_for_the_body(
+    ingress: Ingress, header: str
+) -> None:
+    answer = await request(ingress.url, head(HUGE, header))
+    assert answer.startswith(b"HTTP/1.1 401 ")
+
+
+@pytest.mark.parametrize(("header", "status"), [("X-Other: 1", b"401"), (WRONG, b"100")])
+async def test_only_a_client_with_a_signature_is_invited_to_send_its_body(
+    ingress: Ingress, header: str, status: bytes
+) -> None:
+    answer = await request(ingress.url, head(HUGE, header, "Expect: 100-continue"))
+    assert answer.startswith(b"HTTP/1.1 %b " % status)
+
+
+async def test_a_client_that_asks_first_is_heard(ingress: Ingress, queues: Queues) -> None:
+    async with connected(ingress.url) as connection:
+        await connection.send(head(len(BODY), SIGNED, "Expect: 100-Continue"))
+        assert (await connection.answer()).startswith(b"HTTP/1.1 100 ")
+        await connection.send(BODY)
+        assert (await connection.answer()).startswith(b"HTTP/1.1 200 ")
+    assert len(await queues.take(InboundMessages)) == 1
+
+
+@pytest.mark.parametrize("size", [1000, None])
+async def test_a_client_that_goes_away_before_the_end_of_its_body_is_counted(
+    ingress: Ingress, size: int | None
+) -> None:
+    before = await webhooks(ingress, "vanished")
+    for _ in range(20):
+        async with connected(ingress.url) as connection:
+            await connection.send(head(size, WRONG))
+
+    async def counted() -> bool:
+        return await webhooks(ingress, "vanished") == before + 20
+
+    await wait_for(counted)
+    assert_nothing_failed(ingress)
+
+
+async def test_a_client_that_goes_away_after_its_refusal_is_no_failure(ingress: Ingress) -> None:
+    for _ in range(20):
+        async with connected(ingress.url) as connection:
+            await connection.send(head(HUGE, "X-Other: 1"))
+            await connection.answer()
+            await connection.send(b"x")
+    assert await ingress.is_ready()
+    assert_nothing_failed(ingress)
+
+
+async def test_a_body_that_is_not_transferred_correctly_is_refused_and_counted(ingress: Ingress) -> None:
+    before = await webhooks(ingress, "malformed") + await others(ingress, 400)
+    for piece in (b"zz\r\n", b"5\r\nabcdefgh\r\n", b"-1\r\n"):
+        async with connected(ingress.url) as connection:
+            await connection.send(head(None, WRONG))
+            await connection.send(piece)
+            assert b" 400 " in await connection.answer()
+    assert await webhooks(ingress, "malformed") + await others(ingress, 400) == before + 3
+    assert_nothing_failed(ingress)
+
+
+@pytest.mark.parametrize(
+    ("data", "status"),
+    [
+        (b"GET /webhook HTTP/9.9\r\n\r\n", 400),
+        (b"\x16\x03\x01secretword\r\n\r\n", 400),
+        (b"POST /webhook HTTP/1.1\r\nHost: x\r\nBad Header secretword\r\n\r\n", 400),
+        (b"POST /webhook HTTP/1.1\r\nsecretword\x00: x\r\n\r\n", 400),
+        (b"POST /webhook HTTP/1.1\r\nX: " + b"secretword" * 1000 + b"\r\n\r\n", 400),
+        (b"POST /webhook HTTP/1.1\r\n" + b"X: secretword\r\n" * 200 + b"\r\n", 400),
+        (b"GET /" + b"secretword" * 1000 + b" HTTP/1.1\r\n\r\n", 400),
+        (b"GET /secretword HTTP/1.1\r\nHost: x\r\n\r\n", 404),
+        (b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n", 404),
+        (b"DELETE /webhook HTTP/1.1\r\nHost: x\r\n\r\n", 405),
+        (b"GET /webhook?hub.mode=subscribe&hub.verify_token=secretword HTTP/1.1\r\nHost: x\r\n\r\n", 403),
+        (head(1, "Expect: secretword"), 401),
+        (b"GET /webhook HTTP/1.1\r\nHost: x\r\nExpect: secretword\r\n\r\n", 417),
+        (b"GET /nowhere HTTP/1.1\r\nHost: x\r\nExpect: secretword\r\n\r\n", 417),
+    ],
+)
+async def test_no_answer_echoes_the_request_or_names_the_software(ingress: Ingress, data: bytes, status: int) -> None:
+    before = await others(ingress, status) if status != 401 else 0.0
+    async with connected(ingress.url) as connection:
+        await connection.send(data)
+        answer = await connection.answer()
+        size = re.search(rb"Content-Length: (\d+)", answer)
+        answer += await connection.reader.readexactly(int(size[1]) if size else 0)
+
+    assert answer.startswith((b"HTTP/1.1 %d " % status, b"HTTP/1.0 %d " % status))
+    assert b"secretword" not in answer
+    assert b"\r\nServer: kreisfunk\r\n" in answer
+    assert not re.search(rb"aiohttp|python", answer, re.IGNORECASE)
+    assert (await others(ingress, status) if status != 401 else 1.0) == before + 1
+    assert "secretword" not in ingress.log
+    assert_nothing_failed(ingress)

@@ -1,0 +1,61 @@
+"""Memory of the public port stays bounded whatever strangers send, and WhatsApp is heard meanwhile."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+
+from shared.contracts.inbound import InboundMessages
+from tests.integration.ingress.connections import Connection, connected, head, memory_peak
+from tests.integration.ingress.process import Ingress, running_ingress
+from tests.integration.ingress.queues import Queues
+from tests.unit.ingress.webhooks import messages_body, text_message
+
+CONNECTIONS = 500
+HUGE = 4 * 1024 * 1024
+LIMIT = 200 * 1000 * 1000
+WRONG = "X-Hub-Signature-256: sha256=" + "0" * 64
+CHUNKED = b"%x\r\n" % HUGE
+HEADERS = tuple(f"X-Filling-{number}: {'x' * 4000}" for number in range(200))
+
+
+@pytest.fixture
+async def fresh(broker_url: str, tmp_path: Path) -> AsyncIterator[Ingress]:
+    """An ingress whose peak of memory is this test's."""
+    async with running_ingress(broker_url, tmp_path / "ingress.log") as running:
+        yield running
+
+
+@pytest.mark.parametrize(
+    ("beginning", "size"),
+    [
+        pytest.param(head(HUGE, "X-Other: 1"), HUGE, id="without a signature"),
+        pytest.param(head(HUGE, WRONG), HUGE, id="with a wrong signature"),
+        pytest.param(head(HUGE, WRONG), HUGE - 1, id="without the last byte"),
+        pytest.param(head(None, WRONG) + CHUNKED, HUGE - 1, id="chunked"),
+        pytest.param(head(HUGE, *HEADERS)[:-4], 0, id="headers without an end"),
+    ],
+)
+async def test_500_hostile_connections_take_less_than_200_megabytes(
+    fresh: Ingress, queues: Queues, beginning: bytes, size: int
+) -> None:
+    async with AsyncExitStack() as stack:
+        strangers = [await stack.enter_async_context(connected(fresh.url)) for _ in range(CONNECTIONS)]
+        await asyncio.gather(*(attack(each, beginning, size) for each in strangers))
+        assert await fresh.post(messages_body(text_message(1))) == 200
+        assert await fresh.post(messages_body(text_message(2)).ljust(HUGE)) == 200
+
+    assert len(await queues.take(InboundMessages)) == 2
+    assert memory_peak(fresh.child) < LIMIT
+    assert await fresh.is_ready()
+    assert "Traceback" not in fresh.log
+
+
+async def attack(stranger: Connection, beginning: bytes, size: int) -> None:
+    try:
+        await stranger.send(beginning)
+    except ConnectionError:
+        return
+    await stranger.send_filling(size)

@@ -1,0 +1,76 @@
+"""What Meta's rules make of a webhook, said once more and in another way: which texts in it are whole.
+
+It reads with Python's own JSON and knows nothing of the ingress but our number.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from tests.unit.ingress.webhooks import NUMBER_ID
+
+MAX_TEXT_LENGTH = 4096
+_SENDER = re.compile(r"\+?[0-9]{5,20}|[A-Z]{2}\.[\x21-\x7e]{1,150}")
+_SECONDS = re.compile(r"[0-9]{1,13}")
+_HALF = re.compile("[\ud800-\udfff]")
+_FIELDS = ("messages", "user_preferences")
+
+
+def whole_texts(body: bytes) -> list[str]:
+    """The texts for our number that are whole, in their order; none if the body is no JSON of WhatsApp's."""
+    try:
+        webhook = json.loads(body)
+    except (ValueError, RecursionError):
+        return []
+    if not isinstance(webhook, dict) or webhook.get("object") != "whatsapp_business_account":
+        return []
+    return [text for value in _values(webhook) for text in _texts(value)]
+
+
+def _values(webhook: Any) -> Iterator[Any]:
+    for entry in _dicts(webhook.get("entry")):
+        for change in _dicts(entry.get("changes")):
+            value = change.get("value")
+            if change.get("field") in _FIELDS and isinstance(value, dict) and _is_ours(value.get("metadata")):
+                yield value
+
+
+def _is_ours(metadata: Any) -> bool:
+    """Without a number it is for the only one there is."""
+    if metadata is None:
+        return True
+    number = metadata.get("phone_number_id") if isinstance(metadata, dict) else ""
+    return number is None or (_is_text_or_int(number) and str(number) == NUMBER_ID)
+
+
+def _texts(value: Any) -> Iterator[str]:
+    for message in _dicts(value.get("messages")):
+        if _is_whole(message):
+            yield _HALF.sub("\ufffd", message["text"]["body"])[:MAX_TEXT_LENGTH]
+
+
+def _is_whole(message: Any) -> bool:
+    text, group = message.get("text"), message.get("group_id")
+    return (
+        message.get("type") == "text"
+        and isinstance(message.get("id"), str)
+        and (group is None or group == "")
+        and isinstance(text, dict)
+        and isinstance(text.get("body"), str)
+        and _is_text_or_int(message.get("timestamp"))
+        and bool(_SECONDS.fullmatch(str(message["timestamp"])))
+        and any(_is_address(message.get(name)) for name in ("from", "from_user_id"))
+    )
+
+
+def _is_address(value: Any) -> bool:
+    return isinstance(value, str) and bool(_SENDER.fullmatch(value))
+
+
+def _is_text_or_int(value: Any) -> bool:
+    return isinstance(value, str | int) and not isinstance(value, bool)
+
+
+def _dicts(values: Any) -> list[Any]:
+    return [value for value in values if isinstance(value, dict)] if isinstance(values, list) else []

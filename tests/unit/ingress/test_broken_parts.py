@@ -1,0 +1,150 @@
+"""A part that is broken sinks nothing beside it: what is whole is heard, the rest is named."""
+
+import json
+from typing import Any
+
+import pytest
+
+from services.ingress.domain.findings import Finding, Problem
+from services.ingress.domain.translate import MAX_PARTS
+from shared.contracts.inbound import DeliveryStatus, InboundMessage, PreferenceChange
+from tests.unit.ingress.rules import findings, opened
+from tests.unit.ingress.webhooks import PHONE, USER, Json, sample, status, text_message, value, webhook
+
+
+def texts(found: list[Finding]) -> list[str | None]:
+    return [it.text for it in found if isinstance(it, InboundMessage)]
+
+
+def reasons(found: list[Finding]) -> list[str]:
+    return [it.reason for it in found if isinstance(it, Problem)]
+
+
+def entries(*values: Json) -> bytes:
+    """A webhook with an entry for each value."""
+    all_of_them = [{"id": "1", "changes": [{"field": "messages", "value": each}]} for each in values]
+    return json.dumps({"object": "whatsapp_business_account", "entry": all_of_them}).encode()
+
+
+@pytest.mark.parametrize("name", ["\ud83d", "A\udc00B", "\udc00\ud83d", "\\\ud83d", "\ud83d\ud83d\ude97"])
+def test_half_an_emoji_in_a_name_sinks_no_stop_beside_it(name: str) -> None:
+    strange = value(contacts=[{"profile": {"name": name}, "wa_id": PHONE}], messages=[text_message(1, "Hallo")])
+    found = findings(entries(strange, value(messages=[text_message(2, "Stop")])))
+    assert (texts(found), reasons(found)) == (["Hallo", "Stop"], [])
+
+
+@pytest.mark.parametrize(
+    ("escaped", "text"),
+    [
+        (rb"Stop \ud83d", "Stop \ufffd"),
+        (rb"Stop \udE97\ud83d\ude97", "Stop \ufffd\U0001f697"),
+        (rb"\\ud83d \ud83d", "\\ud83d \ufffd"),
+        (rb"\\\ud83d\\", "\\\ufffd\\"),
+        (rb"\ud83d\n\"\u00e4", '\ufffd\n"ä'),
+    ],
+)
+def test_half_an_emoji_in_a_text_is_replaced_and_nothing_else_is(escaped: bytes, text: str) -> None:
+    body = webhook(value(messages=[text_message(1, "X")])).replace(b'"X"', b'"' + escaped + b'"')
+    assert texts(findings(body)) == [text]
+
+
+@pytest.mark.parametrize(
+    ("field", "broken"),
+    [
+        ("context", "wamid.OUT1"),
+        ("context", {"id": 7}),
+        ("errors", {"code": 131051}),
+        ("errors", "131051"),
+        ("from", 7),
+        ("image", "8001"),
+        ("interactive", []),
+        ("system", PHONE),
+        ("reaction", [USER]),
+    ],
+)
+def test_a_text_is_heard_whatever_is_broken_beside_it(field: str, broken: Any) -> None:
+    message = {**text_message(1, "Stop", from_user_id=USER), field: broken}
+    found = findings(webhook(value(messages=[message])))
+    assert texts(found) == ["Stop"]
+    [reason] = reasons(found)
+    assert reason.startswith("messages[0].")
+    assert PHONE not in reason
+
+
+@pytest.mark.parametrize("field", ["contacts", "statuses", "user_preferences", "errors", "message_echoes", "calls"])
+@pytest.mark.parametrize("broken", [{}, "none", 7])
+def test_a_list_that_is_none_sinks_no_text_beside_it(field: str, broken: Any) -> None:
+    found = findings(webhook({**value(messages=[text_message(1, "Stop")]), field: broken}))
+    assert texts(found) == ["Stop"]
+    [reason] = reasons(found)
+    assert reason.startswith(f"value.{field}: ")
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"group_id": {}},
+        {"text": "Stop"},
+        {"text": {"body": None}},
+        {"type": "button", "button": "Stop"},
+        {"type": "image", "image": []},
+        {"id": 7},
+    ],
+)
+def test_without_what_it_needs_a_message_is_a_problem_only(broken: Json) -> None:
+    found = findings(webhook(value(messages=[{**text_message(1), **broken}])))
+    assert [type(it) for it in found] == [Problem]
+
+
+def test_for_whom_a_value_is_must_be_whole() -> None:
+    broken: list[Any] = ["none", [], {"phone_number_id": {}}]
+    for metadata in broken:
+        found = findings(webhook({**value(messages=[text_message(1)]), "metadata": metadata}))
+        assert [type(it) for it in found] == [Problem]
+
+
+def test_statuses_and_preferences_are_heard_without_what_is_broken_in_them() -> None:
+    body = webhook(
+        value(
+            statuses=[status(1, errors={}, pricing="none", biz_opaque_callback_data=7)],
+            user_preferences=[
+                {"category": "c", "value": "stop", "timestamp": 1794300100, "wa_id": 7, "user_id": USER},
+            ],
+        )
+    )
+    found = findings(body)
+    [sent] = [it for it in found if isinstance(it, DeliveryStatus)]
+    [stop] = [it for it in found if isinstance(it, PreferenceChange)]
+    assert (sent.status, sent.delivery, sent.error_code) == ("sent", None, None)
+    assert opened(stop.person) == (None, USER)
+    assert len(reasons(found)) == 4
+
+
+def test_a_notice_of_a_new_number_beside_a_text_makes_it_nothing_else() -> None:
+    system = {"type": "user_changed_number", "wa_id": "491760406900009", "user_id": "DE.9", "previous_user_id": "DE.8"}
+    found = findings(webhook(value(messages=[text_message(1, "Stop", system=system)])))
+    assert texts(found) == ["Stop"]
+    [message] = [it for it in found if isinstance(it, InboundMessage)]
+    assert opened(message.sender) == (PHONE, None)
+
+
+@pytest.mark.parametrize("kind", ["image", "video", "document"])
+def test_an_edited_caption_is_what_it_says_now(kind: str) -> None:
+    body = sample("edit_of_caption").replace(b'"image"', f'"{kind}"'.encode())
+    assert texts(findings(body)) == ["Stopp"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        entries(*([{}] * 300_000)),
+        entries(value(messages=[{}] * 300_000)),
+        entries(value(statuses=[status(1)] * 15_000)),
+        entries(value(contacts=[{}] * 300_000, messages=[text_message(1)])),
+    ],
+    ids=["entries", "messages", "statuses", "contacts"],
+)
+def test_a_webhook_with_more_than_meta_sends_is_read_to_a_bound(body: bytes) -> None:
+    found = findings(body)
+    assert len(found) <= MAX_PARTS + 1
+    assert len([reason for reason in reasons(found) if reason.startswith("more than ")]) == 1
