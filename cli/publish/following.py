@@ -61,8 +61,8 @@ class Course:
 async def follow(sender: Sender, body: bytes, *, seconds: float) -> AsyncIterator[Progress]:
     """Publish it, and tell each change until the last. Raises Unanswered, BrokerAway, Unroutable."""
     event = read_envelope(body)
-    course = Course(event, received(event, system_clock()))
-    async with sender.published(body, [kind.KEY for kind in WATCHED]) as listener:
+    course = Course(event, received(event.source, event.id, event.subject or "", system_clock()))
+    async with sender.published(body) as listener:
         yield course.progress
         while not course.progress.is_final:
             await _next(listener, course, seconds)

@@ -50,7 +50,7 @@ async def open_door(place: Place, publisher: PatientPublisher, registry: Collect
     """Open until the block ends. Raises ConfigurationFileError."""
     configuration = read_configuration(place.county_file, Configuration)
     metrics = DoorMetrics(registry)
-    view = View(frozenset(system.name for system in configuration.systems))
+    view = View({source: system.name for system in configuration.systems for source in system.sources})
     reader = place.reader
     board = Board(view, system_clock, lambda: reader.is_current, place.login)
     app = application(

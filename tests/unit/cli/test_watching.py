@@ -26,7 +26,7 @@ def event(source: str = "/x") -> bytes:
 
 def course() -> Course:
     published: Envelope = read_envelope(event())
-    return Course(published, received(published, NOW))
+    return Course(published, received(published.source, published.id, published.subject or "", NOW))
 
 
 def accepted(broadcast: UUID = OURS, source: str = "/x") -> NoticeAccepted:
