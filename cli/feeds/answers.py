@@ -26,9 +26,10 @@ OpenAnswers = Callable[[int | str], StreamReader]
 
 @dataclass(frozen=True, kw_only=True)
 class Hearing:
-    """Only answers to events of `source` concern us; the stream has those of everybody."""
+    """Only answers to events of `source` that `system` has published concern us; the stream has those of everybody."""
 
     source: str
+    system: str
     folder: Folder
     open_answers: OpenAnswers
 
@@ -81,6 +82,8 @@ class Hearing:
         except ContractError:
             return None
         if not isinstance(message, NoticeAccepted | NoticeRejected) or message.source != self.source:
+            return None
+        if isinstance(message, NoticeRejected) and not message.is_for(self.system):
             return None
         if isinstance(message, NoticeAccepted) or _was_obeyed_before(message):
             self.folder.answered(message.event)

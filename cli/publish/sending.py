@@ -55,7 +55,7 @@ class Sender:
     async def send_body(self, body: bytes, *, seconds: float | None) -> Answer | None:
         """The same for an event that is written already."""
         async with self.published(body) as listener:
-            return None if seconds is None else await _answer(listener, read_envelope(body), seconds)
+            return None if seconds is None else await self._answer(listener, read_envelope(body), seconds)
 
     @asynccontextmanager
     async def published(self, body: bytes) -> AsyncIterator[Listener]:
@@ -76,6 +76,16 @@ class Sender:
             )
             yield listener
 
+    async def _answer(self, listener: Listener, event: Envelope, seconds: float) -> Answer:
+        try:
+            async with asyncio.timeout(seconds):
+                while True:
+                    message = read(await listener.receive())
+                    if isinstance(message, ANSWERS) and answers(message, event, self.settings.login):
+                        return message
+        except TimeoutError:
+            raise Unanswered(seconds) from None
+
     def body(self, event: Event, now: datetime) -> bytes:
         """The event as it is published."""
         return encode(
@@ -88,19 +98,10 @@ class Sender:
         )
 
 
-async def _answer(listener: Listener, event: Envelope, seconds: float) -> Answer:
-    try:
-        async with asyncio.timeout(seconds):
-            while True:
-                message = read(await listener.receive())
-                if isinstance(message, ANSWERS) and answers(message, event):
-                    return message
-    except TimeoutError:
-        raise Unanswered(seconds) from None
-
-
-def answers(message: Message, event: Envelope) -> bool:
-    """Whether it is about this event; what a withdrawal ends is a broadcast, so its cancellation answers, too."""
+def answers(message: Message, event: Envelope, login: str) -> bool:
+    """Whether it is about our event; what a withdrawal ends is a broadcast, so its cancellation answers, too."""
+    if isinstance(message, NoticeRejected) and not message.is_for(login):
+        return False
     if isinstance(message, NoticeAccepted | NoticeRejected):
         return (message.source, message.event) == (event.source, event.id)
     cancelled = isinstance(message, BroadcastCancelled) and message.notice == event.subject

@@ -140,3 +140,22 @@ def test_what_was_rejected_has_used_no_id_and_begins_anew() -> None:
     assert view.publish(published(subject="other"), "a", NOW, 7) is not None
     view.apply(accepted(), NOW, 8)
     assert state(view) is State.ACCEPTED
+
+
+def test_a_rejection_of_what_another_system_sent_under_the_same_name_changes_nothing() -> None:
+    problems = (Problem(field="source", problem="is another's"),)
+    view = view_with(NoticeRejected(source=SOURCE, event="1", system="b", problems=problems))
+    assert state(view) is State.RECEIVED
+    view.apply(NoticeRejected(source=SOURCE, event="1", system="a", problems=problems), NOW, 2)
+    assert state(view) is State.REJECTED
+
+
+def test_what_came_over_amqp_is_known_from_its_acceptance_on() -> None:
+    view = View({SOURCE: "a", "/b": "b"})
+    assert view.apply(NoticeRejected(source=SOURCE, event="1", system="a", problems=()), NOW, 0) == []
+    view.apply(accepted(), NOW, 1)
+    entry = view.find("a", event_key(SOURCE, "1"))
+    assert entry is not None
+    assert (entry.progress.state, entry.progress.notice) == (State.ACCEPTED, "n")
+    assert not entry.is_another(b"any digest")
+    assert view.sizes == {"a": 1}

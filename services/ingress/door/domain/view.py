@@ -82,7 +82,8 @@ class View:
     def _about(self, message: Message) -> Iterator[Name]:
         if isinstance(message, NoticeAccepted | NoticeRejected):
             key = event_key(message.source, message.event)
-            yield from ((system, key) for system, known in self._entries.items() if key in known)
+            systems = self._entries if isinstance(message, NoticeAccepted) else filter(message.is_for, self._entries)
+            yield from ((system, key) for system in systems if key in self._entries[system])
         elif isinstance(broadcast := getattr(message, "broadcast", None), UUID):
             yield from self._broadcasts.get(broadcast, ())
 
