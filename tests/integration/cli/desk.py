@@ -96,6 +96,7 @@ async def open_desk(url: str) -> AsyncIterator[Desk]:
     async with await aio_pika.connect(url) as connection:
         channel = await connection.channel()
         desk = Desk(await channel.get_exchange(topology.EVENTS, ensure=False))
-        queue = await channel.get_queue(topology.SUBSCRIPTIONS_NOTICES.name, ensure=False)
-        await queue.consume(desk.handle)
+        for notices in (topology.SUBSCRIPTIONS_NOTICES, topology.SUBSCRIPTIONS_API_NOTICES):
+            queue = await channel.get_queue(notices.name, ensure=False)
+            await queue.consume(desk.handle)
         yield desk
