@@ -46,7 +46,7 @@ MUNICIPAL_KEYS = (
 )
 
 # What is in transit on each channel takes memory of the broker, which everybody shares.
-MUNICIPAL_LIMITS: Mapping[str, int] = {"max-connections": 4, "max-channels": 8}
+MUNICIPAL_LIMITS: Mapping[str, int] = {"max-connections": 5, "max-channels": 10}
 
 SERVICES: Mapping[str, Permission] = {
     "ingress": Permission(
