@@ -63,9 +63,14 @@ class ManagementApi:
         patterns = {"exchange": permission.exchange, "write": permission.write, "read": permission.read}
         await self._call("PUT", f"topic-permissions/{self._vhost}/{login}", patterns)
 
+    async def set_limit(self, login: str, name: str, value: int) -> None:
+        """Bound what the login may have at the same time, such as `max-connections`."""
+        await self._call("PUT", f"user-limits/{login}/{name}", {"value": value})
+
     async def take_rights(self, login: str) -> None:
-        """It may log in, and do nothing in our vhost any more."""
+        """Let it do nothing in our vhost any more; a connection would keep the rights that it has used."""
         await self._call("DELETE", f"permissions/{self._vhost}/{login}")
+        await self._call("DELETE", f"connections/username/{login}")
 
     async def delete_login(self, login: str) -> None:
         """The broker closes its connections, too."""

@@ -1,12 +1,30 @@
 """How commands talk: results on stdout, problems on stderr with what to do about them."""
 
+import re
 import sys
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import typer
 from rich.console import Console
 
-console = Console(stderr=True, highlight=False, soft_wrap=True)
+# What a terminal obeys, and what turns the direction of writing or hides letters.
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
+
+
+def escape(text: str, *, line: bool = False) -> str:
+    """Return the text with control characters as JSON writes them; with `line`, tabs and line feeds, too."""
+    shown = _CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    return shown.replace("\n", "\\n").replace("\t", "\\t") if line else shown
+
+
+class _Console(Console):
+    """Shows whatever strangers wrote, and obeys none of it."""
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        super().print(*(escape(each) if isinstance(each, str) else each for each in objects), **options)
+
+
+console = _Console(stderr=True, highlight=False, soft_wrap=True)
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
@@ -21,6 +39,6 @@ def fail(problem: str, advice: str = "", status: int = EXIT_FAILED) -> NoReturn:
 
 
 def say(line: str) -> None:
-    """One line of a command's result, at once."""
-    sys.stdout.write(f"{line}\n")
+    """One line of a command's result, at once; whatever strangers wrote in it is escaped."""
+    sys.stdout.write(f"{escape(line)}\n")
     sys.stdout.flush()

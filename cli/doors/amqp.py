@@ -4,16 +4,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from shared.amqp.answers import declare_answers
 from shared.amqp.connection import connect
 from shared.amqp.publisher import Publisher, Unroutable, open_publisher
 from shared.amqp.topology import MUNICIPAL_EVENTS
 from shared.contracts.envelope import Envelope
-from shared.contracts.events import NoticeAccepted, NoticeRejected
 from shared.contracts.registry import MESSAGES
 from shared.outcome import DependencyAway
-
-ANSWERS = (NoticeAccepted.KEY, NoticeRejected.KEY)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,10 +34,6 @@ class AmqpDoor:
 
 @asynccontextmanager
 async def open_amqp_door(url: str, *, password: str | None, login: str, name: str) -> AsyncIterator[AmqpDoor]:
-    """`name` is how the connection is called in RabbitMQ's management. Raises DependencyAway.
-
-    What is answered from now on stands in the login's queue of answers, whether or not somebody reads it.
-    """
+    """`name` is how the connection is called in RabbitMQ's management. Raises DependencyAway."""
     async with connect(url, password=password, name=name) as connection, open_publisher(connection) as publisher:
-        await declare_answers(connection, login, ANSWERS)
         yield AmqpDoor(publisher=publisher, login=login)

@@ -4,39 +4,39 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 
 from cli.feeds.folder import Folder
-from shared.amqp.answers import KEPT_SECONDS, answers_of
-from shared.amqp.connection import connect
-from shared.amqp.kept import KeptQueues, open_kept
+from shared.amqp.stream import Streamed, StreamReader
+from shared.amqp.topology import ANSWERS
 from shared.contracts.envelope import ContractError, decode
 from shared.contracts.events import NoticeAccepted, NoticeRejected
+from shared.outcome import DependencyAway
 
-AT_ONCE = 1_000
-LOOK_SECONDS = 0.2
-OpenAnswers = Callable[[], AbstractAsyncContextManager[KeptQueues]]
+KEPT_SECONDS = 14 * 86_400
+POLL_INTERVAL_SECONDS = 0.2
+READ_TIMEOUT_SECONDS = 10.0
+CLOCK_SKEW_SECONDS = 60
+OpenAnswers = Callable[[int | str], StreamReader]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Hearing:
-    """Only answers to events of `source` concern us; the queue has those of everybody."""
+    """Only answers to events of `source` that `system` has published concern us; the stream has those of everybody."""
 
     source: str
+    system: str
     folder: Folder
     open_answers: OpenAnswers
 
     async def hear(self) -> Counter[str]:
         """All that was said so far: how many events of each origin were rejected. Raises DependencyAway."""
-        rejected: Counter[str] = Counter()
         self.folder.forget_sent(time.time() - KEPT_SECONDS)
-        if self.folder.unanswered():
-            async with self.open_answers() as answers:
-                await self._take(answers, rejected)
-        return rejected
+        return await self.hear_all(0)
 
     async def hear_all(self, seconds: float) -> Counter[str]:
         """The same until every event is answered, or the time is over. Raises DependencyAway."""
@@ -47,24 +47,33 @@ class Hearing:
         await self._hear_while(lambda: self.folder.is_unanswered(event_id), seconds)
 
     async def _hear_while(self, waits: Callable[[], bool], seconds: float) -> Counter[str]:
+        """At least once what was said up to now."""
         rejected: Counter[str] = Counter()
-        loop = asyncio.get_running_loop()
-        until = loop.time() + seconds
         if not waits():
             return rejected
-        async with self.open_answers() as answers:
-            await self._take(answers, rejected)
-            while waits() and loop.time() < until:
-                await asyncio.sleep(LOOK_SECONDS)
-                await self._take(answers, rejected)
+        reader = self.open_answers(self._begin())
+        async with _reading(reader, partial(self._take, rejected)):
+            until = time.monotonic() + seconds
+            await _read_all(reader)
+            while waits() and time.monotonic() < until:  # noqa: ASYNC110 (files say whether something waits)
+                await asyncio.sleep(POLL_INTERVAL_SECONDS)
+        if reader.next_place is not None:
+            self.folder.remember_answers(reader.next_place)
         return rejected
 
-    async def _take(self, answers: KeptQueues, rejected: Counter[str]) -> None:
-        async for kept in answers.messages(AT_ONCE):
-            origin = self._settle(kept.body)
-            if origin is not None:
-                rejected[origin] += 1
-            await kept.remove()
+    def _begin(self) -> int | str:
+        """Where hearing ended last; at first, what was said since the oldest event was published."""
+        place = self.folder.answers_heard()
+        if place is not None:
+            return place
+        age = time.time() - self.folder.oldest_sent()
+        return f"{int(age) + CLOCK_SKEW_SECONDS}s"
+
+    def _take(self, rejected: Counter[str], said: Streamed) -> None:
+        """What is heard twice, because we died before its place was written down, changes nothing."""
+        origin = self._settle(said.body)
+        if origin is not None:
+            rejected[origin] += 1
 
     def _settle(self, body: bytes) -> str | None:
         """Write it down; the origin of an event that was rejected."""
@@ -73,6 +82,8 @@ class Hearing:
         except ContractError:
             return None
         if not isinstance(message, NoticeAccepted | NoticeRejected) or message.source != self.source:
+            return None
+        if isinstance(message, NoticeRejected) and not message.is_for(self.system):
             return None
         if isinstance(message, NoticeAccepted) or _was_obeyed_before(message):
             self.folder.answered(message.event)
@@ -91,15 +102,30 @@ def _was_obeyed_before(message: NoticeRejected) -> bool:
     return {problem.field for problem in message.problems} == {"id"}
 
 
-def answers_at(url: str, *, password: str | None, login: str, name: str) -> OpenAnswers:
-    """The queue that `open_amqp_door` declares."""
+@asynccontextmanager
+async def _reading(reader: StreamReader, take: Callable[[Streamed], None]) -> AsyncIterator[None]:
+    """While the block runs, everything that the stream has goes to `take`."""
+    reading = asyncio.create_task(reader.run(take))
+    try:
+        yield
+    finally:
+        reading.cancel()
+        with suppress(asyncio.CancelledError):
+            await reading
 
-    @asynccontextmanager
-    async def open_answers() -> AsyncIterator[KeptQueues]:
-        async with (
-            connect(url, password=password, name=name) as connection,
-            open_kept(connection, [answers_of(login)]) as kept,
-        ):
-            yield kept
 
-    return open_answers
+async def _read_all(reader: StreamReader) -> None:
+    """Return when nothing more comes. Raises DependencyAway."""
+    try:
+        async with asyncio.timeout(READ_TIMEOUT_SECONDS):
+            read = None
+            while not reader.is_current or reader.next_place != read:
+                read = reader.next_place
+                await asyncio.sleep(POLL_INTERVAL_SECONDS)
+    except TimeoutError:
+        raise DependencyAway(f"cannot read {ANSWERS}") from None
+
+
+def answers_at(url: str, *, password: str | None, name: str) -> OpenAnswers:
+    """The stream of answers, from some place on."""
+    return partial(StreamReader, url, password, name, ANSWERS)

@@ -3,6 +3,7 @@
 import fcntl
 import os
 import secrets
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -113,6 +114,17 @@ class Folder:
         path.unlink(missing_ok=True)
         return sent.origin
 
+    def answers_heard(self) -> int | None:
+        """Up to where in the stream of answers everything was heard; None if nothing ever was."""
+        try:
+            return int((self.path / "answers").read_text())
+        except (FileNotFoundError, ValueError):
+            return None
+
+    def remember_answers(self, place: int) -> None:
+        """The next answer to hear is at this place of the stream."""
+        write_whole(self.path / "answers", str(place).encode())
+
     def refusals(self) -> dict[str, Refused]:
         """By the names of their files, the oldest first."""
         found = ((path.stem, _decoded(path, Refused)) for path in files_in(self.refused))
@@ -137,6 +149,10 @@ class Folder:
     def unanswered(self) -> list[Sent]:
         """What was published and not answered yet."""
         return [sent for path in files_in(self.path / "sent") if (sent := _decoded(path, Sent)) is not None]
+
+    def oldest_sent(self) -> float:
+        """When it was published, in seconds since 1970; now if there is none."""
+        return min((_written_at(path) / 1e9 for path in files_in(self.path / "sent")), default=time.time())
 
     def forget_sent(self, before: float) -> None:
         """Of what was published before that moment, in seconds since 1970, nobody will say anything any more."""

@@ -40,9 +40,7 @@ def open_parts(settings: Settings) -> Parts:
         county=county,
         folder=Folder(settings.feeds_folder),
         open_door=settings.door(CONNECTION),
-        open_answers=answers_at(
-            settings.broker_url, password=settings.broker_secret, login=settings.login, name=CONNECTION
-        ),
+        open_answers=answers_at(settings.broker_url, password=settings.broker_secret, name=CONNECTION),
     )
 
 

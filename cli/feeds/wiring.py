@@ -39,7 +39,9 @@ class Parts:
 
     @property
     def hearing(self) -> Hearing:
-        return Hearing(source=self.file.source, folder=self.folder, open_answers=self.open_answers)
+        return Hearing(
+            source=self.file.source, system=self.file.system, folder=self.folder, open_answers=self.open_answers
+        )
 
     def _looks(self, fetcher: Fetcher) -> list[tuple[Origin, Look]]:
         place = Place(system=self.file.system, source=self.file.source, county=self.county, now=self.clock())

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from cli.management import ManagementApi, open_management
 from cli.migrate.settings import Settings
 from shared.amqp.connection import connect
-from shared.amqp.logins import MUNICIPAL_KEYS, SERVICES, municipal
+from shared.amqp.logins import MUNICIPAL, MUNICIPAL_KEYS, MUNICIPAL_LIMITS, SERVICES, Permission
 from shared.amqp.topology import QUEUES, declare
 from shared.municipal.configuration import Configuration
 from shared.municipal.file import read_configuration
@@ -47,16 +47,17 @@ async def _permit(api: ManagementApi, systems: Sequence[str]) -> list[str]:
 
 async def permit_system(api: ManagementApi, login: str) -> None:
     """What a registered system may do."""
-    await api.set_permission(login, municipal(login))
+    await api.set_permission(login, MUNICIPAL)
     for permission in MUNICIPAL_KEYS:
         await api.set_key_permission(login, permission)
+    for name, value in MUNICIPAL_LIMITS.items():
+        await api.set_limit(login, name, value)
 
 
 async def _forget(api: ManagementApi, systems: Sequence[str]) -> list[str]:
     """Of systems that are not registered any more: nobody else has rights like theirs."""
-    has = {rights.user: rights.configure for rights in await api.rights()}
-    gone = [login for login, configure in has.items() if configure == municipal(login).configure]
-    gone = [login for login in gone if login not in systems]
+    has = {each.user: Permission(each.configure, each.write, each.read) for each in await api.rights()}
+    gone = [login for login, permission in has.items() if permission == MUNICIPAL and login not in systems]
     for login in gone:
         await api.take_rights(login)
     return [f"system {login}: is not registered, and may do nothing any more" for login in gone]

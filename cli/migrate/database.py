@@ -12,6 +12,11 @@ from shared.database.migrations import migrate
 
 SCHEMAS = ("subscriptions", "dispatcher")
 ROLE_PREFIX = "kreisfunk_"
+# What PostgreSQL permits to every role: places for data that no retention rule knows.
+RESTRICTIONS = (
+    "select format('revoke temporary on database %I from public', current_database())",
+    "select 'revoke execute on function lo_creat(integer), lo_create(oid), lo_from_bytea(oid, bytea) from public'",
+)
 
 
 def migrations_folder(schema: str) -> Path:
@@ -35,6 +40,9 @@ async def _migrate(connection: asyncpg.Connection, passwords: Mapping[str, Secre
     for schema in SCHEMAS:
         done = await migrate(connection, schema, migrations_folder(schema))
         lines.append(f"schema {schema}: {len(done)} migrations run" if done else f"schema {schema}: up to date")
+    for restriction in RESTRICTIONS:
+        await connection.execute(await connection.fetchval(restriction))
+    lines.append("public: neither temporary tables nor large objects")
     for role, password in passwords.items():
         if role.startswith(ROLE_PREFIX):
             await _let_log_in(connection, role, password.get_secret_value())

@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+from cli.output import escape
+
 
 def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     """Columns side by side; numbers stand right."""
-    cells = [[str(cell) for cell in row] for row in (head, *rows)]
+    cells = [[escape(str(cell), line=True) for cell in row] for row in (head, *rows)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     right = [bool(rows) and all(isinstance(row[place], int | float) for row in rows) for place in range(len(head))]
     return "\n".join(_line(row, widths, right) for row in cells)
@@ -20,7 +22,7 @@ def _line(row: Sequence[str], widths: Sequence[int], right: Sequence[bool]) -> s
 def pairs(*rows: tuple[str, object]) -> str:
     """Names and what they are, one a line."""
     width = max(len(name) for name, _ in rows)
-    return "\n".join(f"{name.ljust(width)}  {value}" for name, value in rows)
+    return "\n".join(f"{name.ljust(width)}  {escape(str(value), line=True)}" for name, value in rows)
 
 
 def moment(at: datetime | None) -> str:

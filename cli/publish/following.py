@@ -27,6 +27,7 @@ class Course:
 
     event: Envelope
     progress: Progress
+    login: str
     is_repeated: bool = False
     _early: deque[Message] = field(default_factory=lambda: deque(maxlen=MOST_EARLY))
 
@@ -37,13 +38,13 @@ class Course:
 
     def hear(self, message: Message, at: datetime, said_at: datetime | None = None) -> bool:
         """Whether it was about our event. What was obeyed before is answered with the words, and the time, of then."""
-        if isinstance(message, NoticeAccepted) and answers(message, self.event):
+        if isinstance(message, NoticeAccepted) and answers(message, self.event, self.login):
             self.is_repeated = said_at is not None and said_at < at - LONG_AGO
             self._apply(message, at)
             for earlier in [one for one in self._early if self._is_of_ours(one)]:
                 self._apply(earlier, at)
             return True
-        if answers(message, self.event) or self._is_of_ours(message):
+        if answers(message, self.event, self.login) or self._is_of_ours(message):
             self._apply(message, at)
             return True
         if self.progress.broadcast is None:
@@ -61,8 +62,8 @@ class Course:
 async def follow(sender: Sender, body: bytes, *, seconds: float) -> AsyncIterator[Progress]:
     """Publish it, and tell each change until the last. Raises Unanswered, BrokerAway, Unroutable."""
     event = read_envelope(body)
-    course = Course(event, received(event, system_clock()))
-    async with sender.published(body, [kind.KEY for kind in WATCHED]) as listener:
+    course = Course(event, received(event.source, event.id, event.subject or "", system_clock()), sender.settings.login)
+    async with sender.published(body) as listener:
         yield course.progress
         while not course.progress.is_final:
             await _next(listener, course, seconds)

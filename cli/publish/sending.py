@@ -1,7 +1,7 @@
 """Publishes one event and waits for what becomes of it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -11,7 +11,7 @@ from cli.publish.settings import Settings
 from shared.amqp.connection import connect
 from shared.amqp.listener import Listener, open_listener
 from shared.amqp.publisher import open_publisher
-from shared.amqp.topology import EVENTS, MUNICIPAL_EVENTS
+from shared.amqp.topology import MUNICIPAL_EVENTS
 from shared.contracts.envelope import ContractError, Envelope, decode, encode, read_envelope
 from shared.contracts.events import BroadcastCancelled, NoticeAccepted, NoticeRejected
 from shared.contracts.message import Message
@@ -19,7 +19,6 @@ from shared.contracts.notices import NoticePublished, NoticeUpdated, NoticeWithd
 from shared.contracts.registry import MESSAGES
 
 ANSWERS = (NoticeAccepted, NoticeRejected, BroadcastCancelled)
-_ANSWER_KEYS = [kind.KEY for kind in ANSWERS]
 
 Answer = NoticeAccepted | NoticeRejected | BroadcastCancelled
 
@@ -55,17 +54,17 @@ class Sender:
 
     async def send_body(self, body: bytes, *, seconds: float | None) -> Answer | None:
         """The same for an event that is written already."""
-        async with self.published(body, _ANSWER_KEYS) as listener:
-            return None if seconds is None else await _answer(listener, read_envelope(body), seconds)
+        async with self.published(body) as listener:
+            return None if seconds is None else await self._answer(listener, read_envelope(body), seconds)
 
     @asynccontextmanager
-    async def published(self, body: bytes, keys: Sequence[str]) -> AsyncIterator[Listener]:
-        """The broker has it, and what is said under these keys from then on can be heard."""
+    async def published(self, body: bytes) -> AsyncIterator[Listener]:
+        """The broker has it, and what is said about notices from then on can be heard."""
         envelope = read_envelope(body)
         async with (
             connect(self.settings.broker_url, password=self.settings.broker_secret, name="publish") as connection,
             # Listening first: the answer may be there before the confirm is.
-            open_listener(connection, prefix=self._own, exchange=EVENTS, keys=keys) as listener,
+            open_listener(connection) as listener,
             open_publisher(connection) as publisher,
         ):
             await publisher.publish(
@@ -76,6 +75,16 @@ class Sender:
                 user_id=self.settings.login,
             )
             yield listener
+
+    async def _answer(self, listener: Listener, event: Envelope, seconds: float) -> Answer:
+        try:
+            async with asyncio.timeout(seconds):
+                while True:
+                    message = read(await listener.receive())
+                    if isinstance(message, ANSWERS) and answers(message, event, self.settings.login):
+                        return message
+        except TimeoutError:
+            raise Unanswered(seconds) from None
 
     def body(self, event: Event, now: datetime) -> bytes:
         """The event as it is published."""
@@ -88,24 +97,11 @@ class Sender:
             expirytime=event.expirytime,
         )
 
-    @property
-    def _own(self) -> str:
-        return f"municipal.{self.settings.login}"
 
-
-async def _answer(listener: Listener, event: Envelope, seconds: float) -> Answer:
-    try:
-        async with asyncio.timeout(seconds):
-            while True:
-                message = read(await listener.receive())
-                if isinstance(message, ANSWERS) and answers(message, event):
-                    return message
-    except TimeoutError:
-        raise Unanswered(seconds) from None
-
-
-def answers(message: Message, event: Envelope) -> bool:
-    """Whether it is about this event; what a withdrawal ends is a broadcast, so its cancellation answers, too."""
+def answers(message: Message, event: Envelope, login: str) -> bool:
+    """Whether it is about our event; what a withdrawal ends is a broadcast, so its cancellation answers, too."""
+    if isinstance(message, NoticeRejected) and not message.is_for(login):
+        return False
     if isinstance(message, NoticeAccepted | NoticeRejected):
         return (message.source, message.event) == (event.source, event.id)
     cancelled = isinstance(message, BroadcastCancelled) and message.notice == event.subject

@@ -1,5 +1,6 @@
 """The commands."""
 
+import sys
 from typing import Annotated
 
 import msgspec
@@ -7,7 +8,7 @@ import typer
 
 from cli.operate.session import Json, Stack, show
 from cli.operate.tables import moment, table
-from cli.output import EXIT_USAGE, console, fail, say
+from cli.output import EXIT_USAGE, console, escape, fail, say
 from cli.publish.answers import EXIT_REJECTED
 from cli.quarantine.items import Item
 from cli.quarantine.replay import Replayed
@@ -61,11 +62,11 @@ def show_item(
 
     described, plain = at_the_desk(stack, open_one)
     if raw:
-        typer.echo(plain, nl=False)
+        _write_raw(plain)
         return
     console.print("This may name people: do not copy it anywhere.", style="yellow", markup=False)
     for name, value in described.items():
-        say(f"{name}: {value}")
+        say(f"{name}: {escape(str(value), line=True)}")
     say(f"\n{_readable(plain)}")
 
 
@@ -157,6 +158,12 @@ def _told(name: str, outcome: Replayed) -> str:
     if outcome.problems:
         parts.append(f"still not understood: {'; '.join(outcome.problems)}")
     return f"{name[:SHORT]}: {', '.join(parts)}{'' if outcome.complete else '; stays in quarantine'}"
+
+
+def _write_raw(plain: bytes) -> None:
+    if sys.stdout.isatty():
+        fail("It may hold what a terminal obeys.", "Send the output into a file or another program.", EXIT_USAGE)
+    typer.echo(plain, nl=False)
 
 
 def _readable(plain: bytes) -> str:

@@ -28,11 +28,14 @@ log.file.level = warning
 log.console = false
 vm_memory_high_watermark.absolute = 768MiB
 disk_free_limit.absolute = 100MB
+max_message_size = 8388608
 raft.wal_max_size_bytes = 33554432
 management.rates_mode = basic
 """
 
-ERLANG_ARGUMENTS = "+S 1:1 +B i -noinput -kernel inet_dist_use_interface {127,0,0,1}"
+# How many messages a channel may have before it: with RabbitMQ's 400, as many come after a queue has become full.
+CREDIT = "-rabbit credit_flow_default_credit {8,4}"
+ERLANG_ARGUMENTS = f"+S 1:1 +B i -noinput -kernel inet_dist_use_interface {{127,0,0,1}} {CREDIT}"
 
 
 @dataclass(frozen=True, kw_only=True)

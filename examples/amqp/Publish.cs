@@ -31,21 +31,17 @@ await using var connection = await factory.CreateConnectionAsync();
 // With tracking, BasicPublishAsync returns with the broker's confirm, and throws if it says no.
 await using var channel = await connection.CreateChannelAsync(new CreateChannelOptions(
     publisherConfirmationsEnabled: true, publisherConfirmationTrackingEnabled: true));
-var queue = $"municipal.{factory.UserName}.{Guid.NewGuid()}";
-await channel.QueueDeclareAsync(queue, durable: false, exclusive: true, autoDelete: true);
-foreach (var key in new[] { "notice.accepted", "notice.rejected" })
-{
-    await channel.QueueBindAsync(queue, "kreisfunk.events", key); // before publishing: the answer may be fast
-}
+await channel.BasicQosAsync(prefetchSize: 0, prefetchCount: 100, global: false); // a stream wants it
 var answers = new TaskCompletionSource<JsonElement>(TaskCreationOptions.RunContinuationsAsynchronously);
 var consumer = new AsyncEventingBasicConsumer(channel);
-consumer.ReceivedAsync += (_, delivery) =>
+consumer.ReceivedAsync += async (_, delivery) =>
 {
     var said = JsonSerializer.Deserialize<JsonElement>(delivery.Body.Span);
-    if (said.GetProperty("data").GetProperty("event").GetString() == identifier) answers.TrySetResult(said);
-    return Task.CompletedTask;
+    await channel.BasicAckAsync(delivery.DeliveryTag, multiple: false);
+    if (said.GetProperty("data").TryGetProperty("event", out var about) && about.GetString() == identifier) answers.TrySetResult(said);
 };
-await channel.BasicConsumeAsync(queue, autoAck: true, consumer);
+var next = new Dictionary<string, object?> { ["x-stream-offset"] = "next" };
+await channel.BasicConsumeAsync("municipal.answers", autoAck: false, consumerTag: "", noLocal: false, exclusive: false, next, consumer); // before publishing: the answer may be fast
 
 var properties = new BasicProperties
 {

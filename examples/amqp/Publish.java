@@ -31,13 +31,11 @@ public class Publish {
         ConnectionFactory factory = new ConnectionFactory();
         factory.setUri(System.getenv("BROKER_URL"));
         try (Connection connection = factory.newConnection(); Channel channel = connection.createChannel()) {
-            String queue = "municipal." + factory.getUsername() + "." + UUID.randomUUID();
-            channel.queueDeclare(queue, false, true, true, Map.of());
-            for (String key : new String[] {"notice.accepted", "notice.rejected"}) {
-                channel.queueBind(queue, "kreisfunk.events", key); // before publishing: the answer may be fast
-            }
+            channel.basicQos(100); // a stream wants it
             var answers = new ArrayBlockingQueue<String>(1);
-            channel.basicConsume(queue, true, (tag, delivery) -> {
+            Map<String, Object> next = Map.of("x-stream-offset", "next");
+            channel.basicConsume("municipal.answers", false, next, (tag, delivery) -> { // before publishing: the answer may be fast
+                channel.basicAck(delivery.getEnvelope().getDeliveryTag(), false);
                 String said = new String(delivery.getBody(), StandardCharsets.UTF_8);
                 if (said.contains("\"" + identifier + "\"")) answers.offer(said); // your JSON library: data.event
             }, tag -> { });

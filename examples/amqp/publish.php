@@ -9,6 +9,7 @@ require __DIR__ . '/vendor/autoload.php';
 use PhpAmqpLib\Connection\AMQPStreamConnection;
 use PhpAmqpLib\Exception\AMQPTimeoutException;
 use PhpAmqpLib\Message\AMQPMessage;
+use PhpAmqpLib\Wire\AMQPTable;
 
 $broker = parse_url((string) getenv('BROKER_URL'));
 $login = rawurldecode($broker['user']);
@@ -36,17 +37,18 @@ $event = [
 // Behind TLS (amqps): AMQPConnectionFactory with a config that has setIsSecure(true).
 $connection = new AMQPStreamConnection($broker['host'], $broker['port'] ?? 5672, $login, rawurldecode($broker['pass']));
 $channel = $connection->channel();
-[$queue] = $channel->queue_declare("municipal.$login." . bin2hex(random_bytes(8)), false, false, true, true);
-foreach (['notice.accepted', 'notice.rejected'] as $key) {
-    $channel->queue_bind($queue, 'kreisfunk.events', $key); // before publishing: the answer may be fast
-}
 $answer = null;
-$channel->basic_consume($queue, '', false, true, false, false, function (AMQPMessage $message) use (&$answer, $identifier): void {
+$take = function (AMQPMessage $message) use (&$answer, $identifier): void {
+    $message->ack();
     $said = json_decode($message->getBody(), true, flags: JSON_THROW_ON_ERROR);
     if (($said['data']['event'] ?? null) === $identifier) {
         $answer = $said;
     }
-});
+};
+$channel->basic_qos(0, 100, false); // a stream wants it
+// Before publishing: the answer may be fast.
+$next = new AMQPTable(['x-stream-offset' => 'next']);
+$channel->basic_consume('municipal.answers', '', false, false, false, false, $take, null, $next);
 
 $channel->confirm_select();
 $channel->set_nack_handler(fn () => throw new RuntimeException('The broker did not take it: publish it again.'));

@@ -48,15 +48,16 @@ async def main(notice: str) -> int:
     )
     async with await aio_pika.connect(URL) as connection:
         channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
-        answers = await channel.declare_queue(f"municipal.{LOGIN}.{uuid.uuid4()}", exclusive=True)
-        for key in ("notice.accepted", "notice.rejected"):
-            await answers.bind("kreisfunk.events", key)  # before publishing: the answer may be fast
+        await channel.set_qos(prefetch_count=100)  # a stream wants it
+        answers = await channel.get_queue("municipal.answers", ensure=False)
         exchange = await channel.get_exchange("municipal.events", ensure=False)
-        await exchange.publish(message, "notice.published", timeout=30)  # returns with the broker's confirm
-        async with answers.iterator(no_ack=True, timeout=30) as arriving:
+        # Reading before publishing: the answer may be fast.
+        async with answers.iterator(arguments={"x-stream-offset": "next"}, timeout=30) as arriving:
+            await exchange.publish(message, "notice.published", timeout=30)  # returns with the broker's confirm
             async for answer in arriving:
+                await answer.ack()
                 said = json.loads(answer.body)
-                if (said["data"]["source"], said["data"]["event"]) == (SOURCE, identifier):
+                if (said["data"].get("source"), said["data"].get("event")) == (SOURCE, identifier):
                     print(said["type"], json.dumps(said["data"], ensure_ascii=False))
                     return 3 if "rejected" in said["type"] else 0
     return 5

@@ -6,6 +6,7 @@ BROKER_URL is amqps://<login>:<password>@<host>/%2F, KREISFUNK_SOURCE the source
 import json
 import os
 import sys
+import time
 import uuid
 from datetime import UTC, datetime, timedelta
 
@@ -33,14 +34,24 @@ event = {
     },
 }
 
+answers = []
+
+
+def take(channel, method, properties, body):
+    channel.basic_ack(method.delivery_tag)
+    said = json.loads(body)
+    if (said["data"].get("source"), said["data"].get("event")) == (SOURCE, identifier):
+        answers.append(said)
+
+
 parameters = pika.URLParameters(os.environ["BROKER_URL"])
 login = parameters.credentials.username
 with pika.BlockingConnection(parameters) as connection:
     channel = connection.channel()
     channel.confirm_delivery()
-    queue = channel.queue_declare(f"municipal.{login}.{uuid.uuid4()}", exclusive=True).method.queue
-    for key in ("notice.accepted", "notice.rejected"):
-        channel.queue_bind(queue, "kreisfunk.events", key)  # before publishing: the answer may be fast
+    channel.basic_qos(prefetch_count=100)  # a stream wants it
+    # Before publishing: the answer may be fast.
+    channel.basic_consume("municipal.answers", take, arguments={"x-stream-offset": "next"})
     properties = pika.BasicProperties(
         content_type="application/cloudevents+json",
         message_id=identifier,
@@ -51,10 +62,10 @@ with pika.BlockingConnection(parameters) as connection:
     channel.basic_publish(
         "municipal.events", "notice.published", json.dumps(event).encode(), properties, mandatory=True
     )
-    for method, _, body in channel.consume(queue, auto_ack=True, inactivity_timeout=30):
-        if method is None:
-            sys.exit(5)  # no answer: our service is away, and answers when it is back
-        said = json.loads(body)
-        if (said["data"]["source"], said["data"]["event"]) == (SOURCE, identifier):
-            print(said["type"], json.dumps(said["data"], ensure_ascii=False))
-            sys.exit(3 if "rejected" in said["type"] else 0)
+    until = time.monotonic() + 30
+    while not answers and time.monotonic() < until:
+        connection.process_data_events(1)
+if not answers:
+    sys.exit(5)  # our service is away, and answers when it is back
+print(answers[0]["type"], json.dumps(answers[0]["data"], ensure_ascii=False))
+sys.exit(3 if "rejected" in answers[0]["type"] else 0)

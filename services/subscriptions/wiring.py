@@ -1,6 +1,7 @@
 """Puts one replica together, in the order of dependency, and takes it apart in the opposite one."""
 
 import asyncio
+import time
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from services.subscriptions.adapters.people import PostgresPeople, save_wordings
 from services.subscriptions.adapters.retention import rules
 from services.subscriptions.domain.county import County
 from services.subscriptions.domain.language.guessing import guesser
+from services.subscriptions.domain.pace import Pace
 from services.subscriptions.domain.wording import wordings
 from services.subscriptions.handlers.expansion import Expander
 from services.subscriptions.handlers.inbound import Inbound
@@ -37,6 +39,7 @@ from shared.amqp.consumer import Handler, open_consumer, work
 from shared.amqp.publisher import open_publisher
 from shared.amqp.received import Received
 from shared.amqp.topology import (
+    SUBSCRIPTIONS_API_NOTICES,
     SUBSCRIPTIONS_INBOUND,
     SUBSCRIPTIONS_NOTICES,
     SUBSCRIPTIONS_REACTIONS,
@@ -47,7 +50,7 @@ from shared.database.migrations import pending_versions
 from shared.database.pool import Database, open_database
 from shared.database.retention import Retention
 from shared.municipal.binding import AmqpMessage
-from shared.outcome import DependencyAway
+from shared.outcome import DependencyAway, Outcome
 from shared.runtime.background import background
 from shared.runtime.clock import Clock, system_clock
 from shared.runtime.probes import Readiness, internal_port
@@ -58,6 +61,7 @@ MIGRATIONS = Path(__file__).parent / "adapters" / "migrations"
 POOL_SIZE = 20  # a wave of each inbound worker, a notice, the expander, probes and upkeep
 INBOUND_WORKERS = 2
 NOTICE_WORKERS = 1
+NOTICE_BURST, NOTICES_PER_SECOND = 100, 20.0  # of all systems over AMQP; who publishes more is refused
 REACTION_WORKERS = 1
 REFUSAL_WORKERS = 1
 CLOSE_SECONDS = 3.0
@@ -205,9 +209,17 @@ async def _consume(
     stop: Stop,
 ) -> None:
     """Work until the end is asked for; then what is in hand has all the time there is but the last seconds."""
+    pace = Pace(burst=NOTICE_BURST, per_second=NOTICES_PER_SECOND)
+
+    async def handle_paced(received: Received) -> Outcome:
+        """One system's flood must not take the time that citizens' messages need."""
+        await asyncio.sleep(pace.reserve_delay(time.monotonic()))
+        return await parts.desk.handle(_message(received))
+
     queues: Sequence[tuple[Queue, Handler, int]] = (
         (SUBSCRIPTIONS_INBOUND, lambda received: parts.inbound.handle(received.body), INBOUND_WORKERS),
-        (SUBSCRIPTIONS_NOTICES, lambda received: parts.desk.handle(_message(received)), NOTICE_WORKERS),
+        (SUBSCRIPTIONS_NOTICES, handle_paced, NOTICE_WORKERS),
+        (SUBSCRIPTIONS_API_NOTICES, lambda received: parts.desk.handle(_message(received)), NOTICE_WORKERS),
         (SUBSCRIPTIONS_REACTIONS, lambda received: parts.reactions.handle(received.body), REACTION_WORKERS),
         (SUBSCRIPTIONS_REFUSALS, lambda received: parts.refusals.handle(received.body), REFUSAL_WORKERS),
     )

@@ -5,6 +5,7 @@ dead channel is not acted on, since the broker delivers it once more.
 """
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -65,15 +66,22 @@ class Consumer:
         return self._arrived.qsize()
 
     async def settle(self, received: Received, outcome: Outcome) -> None:
-        """Do what the outcome says. Not torn by cancellation; a dead channel makes it a no-op."""
+        """Do what the outcome says, as often as it takes. Not torn by cancellation; a dead channel makes it a no-op."""
         await asyncio.shield(self._settle(received, outcome))
 
     async def _settle(self, received: Received, outcome: Outcome) -> None:
-        try:
-            await self._park(received, outcome)
-            await received.incoming.ack()
-        except (DependencyAway, *AWAY) as error:
-            _log.warning("settle_failed", queue=self.queue.name, error=type(error).__name__)
+        """One that stays unsettled on a living channel takes a place of `prefetch` for ever."""
+        for attempt in itertools.count():
+            if attempt and not received.alive:
+                return
+            try:
+                await self._park(received, outcome)
+                await received.incoming.ack()
+            except (DependencyAway, *AWAY) as error:
+                _log.warning("settle_failed", queue=self.queue.name, error=type(error).__name__)
+                await asyncio.sleep(_backoff(attempt))
+            else:
+                return
 
     async def _park(self, received: Received, outcome: Outcome) -> None:
         match outcome:
@@ -118,6 +126,11 @@ class Consumer:
         """The broker's callback: returns at once, so a dying channel finds nothing to cancel."""
         attempt = incoming.headers.get(ATTEMPT_HEADER, 1)
         self._arrived.put_nowait(Received(incoming, attempt if isinstance(attempt, int) else 1, self.login))
+
+
+def _backoff(attempt: int) -> float:
+    """Seconds to wait after so many attempts that failed."""
+    return AWAY_BACKOFF_SECONDS[min(attempt, len(AWAY_BACKOFF_SECONDS) - 1)]
 
 
 def tier_for(seconds: float) -> str:
@@ -185,7 +198,7 @@ async def _outcome(queue: str, received: Received, handle: Handler) -> Outcome |
             return await handle(received)
         except DependencyAway as error:
             _log.warning("dependency_away", queue=queue, error=str(error))
-            await asyncio.sleep(AWAY_BACKOFF_SECONDS[min(attempt, len(AWAY_BACKOFF_SECONDS) - 1)])
+            await asyncio.sleep(_backoff(attempt))
         except Exception as error:  # the one place for bugs: retried a few times, then kept for an operator
             _log.exception("handler_failed", queue=queue, attempt=received.attempt)
             return RetryLater(10, f"unexpected {type(error).__name__}")

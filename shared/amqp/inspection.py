@@ -9,7 +9,14 @@ from aio_pika.exceptions import ChannelNotFoundEntity
 from shared.amqp import topology
 from shared.amqp.connection import AWAY, BrokerAway
 
-EXCHANGES = (topology.MUNICIPAL_EVENTS, topology.INBOUND, topology.DISPATCH, topology.EVENTS, topology.DEAD)
+EXCHANGES = (
+    topology.MUNICIPAL_EVENTS,
+    topology.API_NOTICES,
+    topology.INBOUND,
+    topology.DISPATCH,
+    topology.EVENTS,
+    topology.DEAD,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +34,7 @@ def queue_names() -> list[str]:
         *(queue.name for queue in topology.QUEUES),
         *kept_queues(),
         topology.NOTICES_QUARANTINE,
-        topology.PROGRESS,
+        *(stream.name for stream in topology.STREAMS),
         *tiers,
     ]
 

@@ -1,19 +1,21 @@
-"""Hearing what happens for a short while, on a queue that ends with its connection."""
+"""Hearing what is said about notices, from now on."""
 
 import asyncio
-import secrets
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from aio_pika.abc import AbstractIncomingMessage, AbstractRobustConnection
 
 from shared.amqp.connection import AWAY, BrokerAway
+from shared.amqp.topology import ANSWERS
+
+AT_ONCE = 200
 
 
 @dataclass
 class Listener:
-    """What arrives while we listen. Nothing is kept for later: who has to hear everything needs a real queue."""
+    """What arrives while we listen. Nothing is kept for later: who has to hear everything remembers its place."""
 
     _arrived: asyncio.Queue[bytes] = field(default_factory=asyncio.Queue)
 
@@ -24,22 +26,20 @@ class Listener:
     async def arrived(self, incoming: AbstractIncomingMessage) -> None:
         """The broker's callback."""
         self._arrived.put_nowait(incoming.body)
+        await incoming.ack()
 
 
 @asynccontextmanager
-async def open_listener(
-    connection: AbstractRobustConnection, *, prefix: str, exchange: str, keys: Sequence[str]
-) -> AsyncIterator[Listener]:
-    """Listen to these keys of a topic exchange on a queue `<prefix>.<random>`. Raises BrokerAway."""
+async def open_listener(connection: AbstractRobustConnection) -> AsyncIterator[Listener]:
+    """Listen to the stream of answers. Raises BrokerAway."""
     listener = Listener()
     try:
         channel = await connection.channel(publisher_confirms=False)
-        queue = await channel.declare_queue(f"{prefix}.{secrets.token_hex(8)}", exclusive=True, auto_delete=True)
-        for key in keys:
-            await queue.bind(exchange, key)
-        await queue.consume(listener.arrived, no_ack=True)
+        await channel.set_qos(prefetch_count=AT_ONCE)
+        stream = await channel.get_queue(ANSWERS, ensure=False)
+        await stream.consume(listener.arrived, arguments={"x-stream-offset": "next"})
     except AWAY as error:
-        raise BrokerAway(f"cannot listen to {exchange}: {type(error).__name__}") from None
+        raise BrokerAway(f"cannot listen to {ANSWERS}: {type(error).__name__}") from None
     try:
         yield listener
     finally:

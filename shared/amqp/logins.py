@@ -38,25 +38,19 @@ class KeyPermission:
     read: str
 
 
-def municipal(login: str) -> Permission:
-    """A municipal system: publishes notices, hears what becomes of them on queues of its own name."""
-    own = f"^municipal\\.{re.escape(login)}\\..*$"
-    return Permission(
-        configure=own,
-        write=f"^(municipal\\.events|municipal\\.{re.escape(login)}\\..*)$",
-        read=f"^(kreisfunk\\.events|municipal\\.{re.escape(login)}\\..*)$",
-    )
-
-
-# What citizens write to us, and who subscribes to what, is none of a municipal system's business.
+# A municipal system publishes notices and reads what becomes of them. It declares and binds nothing: a queue, a stream
+# or a binding of its own could fill the disk, refuse what our services publish, or feed answers back as notices.
+MUNICIPAL = Permission(configure="^$", write=_only([topology.MUNICIPAL_EVENTS]), read=_only([topology.ANSWERS]))
 MUNICIPAL_KEYS = (
     KeyPermission(topology.MUNICIPAL_EVENTS, write=r"^notice\.(published|updated|withdrawn)$", read="^$"),
-    KeyPermission(topology.EVENTS, write="^$", read=r"^(notice|broadcast)\.([a-z]+|[*#])$"),
 )
+
+# What is in transit on each channel takes memory of the broker, which everybody shares.
+MUNICIPAL_LIMITS: Mapping[str, int] = {"max-connections": 5, "max-channels": 10}
 
 SERVICES: Mapping[str, Permission] = {
     "ingress": Permission(configure="^$", write=_only([topology.INBOUND]), read="^$"),
-    "notices": Permission(configure="^$", write=_only([topology.MUNICIPAL_EVENTS]), read=_only([topology.PROGRESS])),
+    "notices": Permission(configure="^$", write=_only([topology.API_NOTICES]), read=_only([topology.PROGRESS])),
     "subscriptions": _service("subscriptions", [topology.DISPATCH, topology.EVENTS]),
     "dispatcher": _service("dispatcher", [topology.EVENTS]),
     "quarantine": Permission(configure="^$", write=_only([topology.INBOUND]), read=_only(topology.QUARANTINES)),

@@ -38,16 +38,21 @@ class Streamed(NamedTuple):
 
 @dataclass
 class StreamReader:
-    """Begins with what is not older than `begin`, such as `7D`."""
+    """Begins with what is not older than `begin`, such as `7D`, or at that place."""
 
     url: str
     password: str | None
     name: str
     stream: str
-    begin: str
+    begin: str | int
     _next: int | None = field(default=None, init=False)
     _end: int | None = field(default=None, init=False)
     _connected: bool = field(default=False, init=False)
+
+    @property
+    def next_place(self) -> int | None:
+        """Where the next message will be; None before the first."""
+        return self._next
 
     @property
     def is_current(self) -> bool:

@@ -10,6 +10,7 @@ from aio_pika.abc import AbstractChannel
 from shared.contracts.message import Lane
 
 MUNICIPAL_EVENTS = "municipal.events"
+API_NOTICES = "notices.api"
 INBOUND = "whatsapp.inbound"
 DISPATCH = "dispatch"
 EVENTS = "kreisfunk.events"
@@ -24,7 +25,8 @@ LANE_BATCHES = 20
 class Queue:
     """A queue with its dead-letter queue, and its delay tiers if `owner` may park messages.
 
-    `owner` is the service that consumes it. A queue with `max_length` refuses what is published beyond it.
+    `owner` is the service that consumes it. A queue with `max_length` or `max_bytes` refuses what is published beyond
+    it. One with `max_dead` keeps only the newest dead letters, because strangers may make some.
     """
 
     name: str
@@ -32,6 +34,8 @@ class Queue:
     keys: tuple[str, ...]
     owner: str
     max_length: int | None = None
+    max_bytes: int | None = None
+    max_dead: int | None = None
 
     @property
     def parking(self) -> str:
@@ -54,7 +58,19 @@ class Queue:
 SUBSCRIPTIONS_INBOUND = Queue(
     "subscriptions.inbound", INBOUND, ("messages", "preferences", "identities"), "subscriptions"
 )
-SUBSCRIPTIONS_NOTICES = Queue("subscriptions.notices", MUNICIPAL_EVENTS, ("notice.#",), "subscriptions")
+# Whatever one system publishes over AMQP, another one's notices over HTTP go their own way.
+SUBSCRIPTIONS_NOTICES = Queue(
+    "subscriptions.notices",
+    MUNICIPAL_EVENTS,
+    ("notice.#",),
+    "subscriptions",
+    max_length=500,
+    max_bytes=16_000_000,
+    max_dead=1_000,
+)
+SUBSCRIPTIONS_API_NOTICES = Queue(
+    "subscriptions.api-notices", API_NOTICES, ("notice.#",), "subscriptions", max_length=10_000, max_bytes=64_000_000
+)
 SUBSCRIPTIONS_REACTIONS = Queue("subscriptions.reactions", EVENTS, ("reaction.located",), "subscriptions")
 SUBSCRIPTIONS_REFUSALS = Queue("subscriptions.refusals", EVENTS, ("delivery.refused",), "subscriptions")
 DISPATCHER_STATUSES = Queue("dispatcher.statuses", INBOUND, ("statuses",), "dispatcher")
@@ -69,12 +85,10 @@ LANES: Mapping[Lane, Queue] = {
 }
 QUARANTINE = "ingress.quarantine"
 PROGRESS = "municipal.progress"
+ANSWERS = "municipal.answers"
 NOTICES_QUARANTINE = "subscriptions.quarantine"
-PROGRESS_KEYS: Mapping[str, Sequence[str]] = {
-    MUNICIPAL_EVENTS: ("notice.#",),
-    EVENTS: ("notice.*", "broadcast.*"),
-}
 MOST_IN_QUARANTINE = 10_000
+MOST_BYTES_IN_QUARANTINE = 64_000_000
 
 # Where wait for a person: what nobody of us could understand.
 QUARANTINES: Sequence[str] = (QUARANTINE, NOTICES_QUARANTINE)
@@ -86,23 +100,42 @@ _KEPT: dict[str, Any] = {"x-queue-type": "quorum", "x-delivery-limit": -1}
 _REJECTED: dict[str, Any] = {
     **_KEPT,
     "x-max-length": MOST_IN_QUARANTINE,
+    "x-max-length-bytes": MOST_BYTES_IN_QUARANTINE,
     "x-overflow": "reject-publish",
     "x-dead-letter-exchange": "",
     "x-dead-letter-routing-key": SUBSCRIPTIONS_NOTICES.name,
     "x-dead-letter-strategy": "at-least-once",
 }
 
-# What was published and what became of it, for whoever wants to read it again: each reader for itself.
-_STREAM: dict[str, Any] = {
-    "x-queue-type": "stream",
-    "x-max-age": "14D",
-    "x-max-length-bytes": 500_000_000,
-    "x-stream-max-segment-size-bytes": 20_000_000,
-}
+
+@dataclass(frozen=True)
+class Stream:
+    """Messages that each reader reads for itself, also again; `keys` are those of each exchange."""
+
+    name: str
+    keys: Mapping[str, Sequence[str]]
+    max_bytes: int
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        return {
+            "x-queue-type": "stream",
+            "x-max-age": "14D",
+            "x-max-length-bytes": self.max_bytes,
+            "x-stream-max-segment-size-bytes": self.max_bytes // 25,
+        }
+
+
+_SAID: Mapping[str, Sequence[str]] = {EVENTS: ("notice.*", "broadcast.*")}
+STREAMS: Sequence[Stream] = (
+    Stream(PROGRESS, {API_NOTICES: ("notice.#",), **_SAID}, 500_000_000),  # for the notices API
+    Stream(ANSWERS, _SAID, 100_000_000),  # for municipal systems
+)
 
 QUEUES: Sequence[Queue] = (
     SUBSCRIPTIONS_INBOUND,
     SUBSCRIPTIONS_NOTICES,
+    SUBSCRIPTIONS_API_NOTICES,
     SUBSCRIPTIONS_REACTIONS,
     SUBSCRIPTIONS_REFUSALS,
     DISPATCHER_STATUSES,
@@ -119,7 +152,7 @@ async def declare(channel: AbstractChannel) -> None:
 
     Raises ChannelPreconditionFailed if a queue exists with other arguments: drain and delete it first.
     """
-    for name in (MUNICIPAL_EVENTS, INBOUND, EVENTS):
+    for name in (MUNICIPAL_EVENTS, API_NOTICES, INBOUND, EVENTS):
         await channel.declare_exchange(name, aio_pika.ExchangeType.TOPIC, durable=True)
     for name in (DISPATCH, DEAD):
         await channel.declare_exchange(name, aio_pika.ExchangeType.DIRECT, durable=True)
@@ -127,17 +160,18 @@ async def declare(channel: AbstractChannel) -> None:
         await _declare_queue(channel, queue)
     quarantine = await channel.declare_queue(QUARANTINE, durable=True, arguments=_KEPT)
     await quarantine.bind(INBOUND, "quarantined")
-    progress = await channel.declare_queue(PROGRESS, durable=True, arguments=_STREAM)
-    for exchange, keys in PROGRESS_KEYS.items():
-        for key in keys:
-            await progress.bind(exchange, key)
+    for stream in STREAMS:
+        readable = await channel.declare_queue(stream.name, durable=True, arguments=stream.arguments)
+        for exchange, keys in stream.keys.items():
+            for key in keys:
+                await readable.bind(exchange, key)
     rejected = await channel.declare_queue(NOTICES_QUARANTINE, durable=True, arguments=_REJECTED)
     await rejected.bind(SUBSCRIPTIONS_NOTICES.parking, NOTICES_QUARANTINE)
 
 
 async def _declare_queue(channel: AbstractChannel, queue: Queue) -> None:
     await channel.declare_exchange(queue.parking, aio_pika.ExchangeType.DIRECT, durable=True)
-    dead = await channel.declare_queue(queue.dead, durable=True, arguments=_KEPT)
+    dead = await channel.declare_queue(queue.dead, durable=True, arguments=_dead_arguments(queue))
     await dead.bind(DEAD, queue.dead)
     await dead.bind(queue.parking, queue.dead)
     declared = await channel.declare_queue(queue.name, durable=True, arguments=_arguments(queue))
@@ -149,7 +183,7 @@ async def _declare_queue(channel: AbstractChannel, queue: Queue) -> None:
 
 
 def _arguments(queue: Queue) -> dict[str, Any]:
-    bound = {"x-max-length": queue.max_length} if queue.max_length else {}
+    bounds = {"x-max-length": queue.max_length, "x-max-length-bytes": queue.max_bytes}
     return {
         "x-queue-type": "quorum",
         "x-delivery-limit": DELIVERY_LIMIT,
@@ -157,8 +191,12 @@ def _arguments(queue: Queue) -> dict[str, Any]:
         "x-dead-letter-routing-key": queue.dead,
         "x-dead-letter-strategy": "at-least-once",
         "x-overflow": "reject-publish",
-        **bound,
+        **{name: most for name, most in bounds.items() if most},
     }
+
+
+def _dead_arguments(queue: Queue) -> dict[str, Any]:
+    return {**_KEPT, "x-max-length": queue.max_dead} if queue.max_dead else _KEPT
 
 
 def _tier_arguments(queue: Queue, seconds: float) -> dict[str, Any]:

@@ -52,7 +52,11 @@ class NoticeAccepted(Message, frozen=True, kw_only=True):
 
 
 class NoticeRejected(Message, frozen=True, kw_only=True):
-    """An event that cannot become a broadcast, with every problem; it is kept in quarantine."""
+    """An event that cannot become a broadcast, with every problem; it is kept in quarantine.
+
+    `system` is who published it, as the broker vouches for it: a system may name a source that is another's, and is
+    rejected for it.
+    """
 
     TYPE: ClassVar[str] = "de.kreisfunk.notice.rejected.v1"
     KEY: ClassVar[str] = "notice.rejected"
@@ -60,7 +64,12 @@ class NoticeRejected(Message, frozen=True, kw_only=True):
     source: str
     event: str
     notice: str | None = None
+    system: str = ""
     problems: tuple[Problem, ...]
+
+    def is_for(self, system: str) -> bool:
+        """Whether it answers an event that this system has published, as far as it says so."""
+        return self.system in ("", system)
 
 
 class BroadcastStarted(Message, frozen=True, kw_only=True):

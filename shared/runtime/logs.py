@@ -1,5 +1,6 @@
 """JSON logs, one line an event, with a net that catches personal data before it is written."""
 
+import binascii
 import logging
 import re
 import sys
@@ -12,25 +13,51 @@ import structlog
 _PERSONAL = re.compile(
     r"""wamid\.[A-Za-z0-9+/=_-]+            # message ids contain the sender's number
       | \b[A-Z]{2}\.(?:ENT\.)?[A-Za-z0-9]{10,} # business-scoped user ids
+      | (?P<uuid>\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b)
       | (?<![0-9A-Fa-f-])\+?\d{8,}(?![0-9A-Fa-f-])  # phone numbers; not parts of hexadecimal ids
+      | (?<![0-9A-Za-z.-])(?:\+|0|49)(?:[ ()/-]{0,3}\d){7,}(?![0-9A-Fa-f-])  # the same as people write them
     """,
     re.VERBOSE,
 )
+_BASE64 = re.compile(r"[A-Za-z0-9+/_-]{11,}")
+_NUMBER = re.compile(rb"\d{8,}")
+_MASK = "[redacted]"
+SMALLEST_NUMBER = 100_000_000
+_URL_SAFE = str.maketrans("-_", "+/")
 _EXEMPT = frozenset({"timestamp", "level"})
 
 
 def redact(value: object) -> object:
-    """The value with everything that looks like a number, user id or wamid replaced, at any depth.
+    """The value with everything that looks like a phone number, user id or wamid replaced, at any depth.
 
-    What is no plain JSON (an exception, say) becomes text first, since rendering would do that too late.
+    An integer of nine digits or more is taken for a phone number, and what base64 hides is looked for. What is no plain
+    JSON (an exception, say) becomes text first, since rendering would do that too late.
     """
     if isinstance(value, dict):
         return {redact(key): redact(item) for key, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [redact(item) for item in value]
+    if isinstance(value, int) and abs(value) >= SMALLEST_NUMBER:
+        return _MASK
     if value is None or isinstance(value, bool | int | float):
         return value
-    return _PERSONAL.sub("[redacted]", str(value))
+    return _BASE64.sub(_mask_encoded, _PERSONAL.sub(_mask, str(value)))
+
+
+def _mask(found: re.Match[str]) -> str:
+    return found[0] if found["uuid"] else _MASK
+
+
+def _mask_encoded(found: re.Match[str]) -> str:
+    """Where the encoded part begins is not known: whatever stands before it may look like base64, too."""
+    text = found[0].translate(_URL_SAFE)
+    for start in range(4):
+        whole = text[start : start + (len(text) - start) // 4 * 4]
+        rest = text[start + len(whole) :]
+        decoded = binascii.a2b_base64(whole + (rest.ljust(4, "A") if len(rest) > 1 else ""))
+        if _NUMBER.search(decoded):
+            return _MASK
+    return found[0]
 
 
 def _redact_event(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -22,12 +22,13 @@ Document = dict[str, Any]
 
 FILE = CONTRACTS / "asyncapi.json"
 BINDING = "0.3.0"
-EXCHANGE_OF = {
-    notices.__name__: topology.MUNICIPAL_EVENTS,
-    events.__name__: topology.EVENTS,
-    inbound.__name__: topology.INBOUND,
-    dispatch.__name__: topology.DISPATCH,
+EXCHANGES_OF: Mapping[str, tuple[str, ...]] = {
+    notices.__name__: (topology.MUNICIPAL_EVENTS, topology.API_NOTICES),
+    events.__name__: (topology.EVENTS,),
+    inbound.__name__: (topology.INBOUND,),
+    dispatch.__name__: (topology.DISPATCH,),
 }
+EXCHANGES = frozenset(exchange for exchanges in EXCHANGES_OF.values() for exchange in exchanges)
 FOR_OTHERS = (topology.MUNICIPAL_EVENTS, topology.EVENTS)
 ON_A_LANE = (dispatch.BroadcastBatch, dispatch.BroadcastFollowUp)
 FROM_THE_DISPATCHER = (
@@ -44,10 +45,10 @@ NEEDED: Mapping[type[Message], tuple[str, ...]] = {
 }
 ABOUT = """Messages of the county's WhatsApp broadcast channel, as CloudEvents 1.0 in structured JSON over AMQP 0.9.1.
 
-Municipal systems publish on the exchange `municipal.events` and hear what becomes of it on `kreisfunk.events`, on a
-queue of their own whose name begins with `municipal.<login>.`. Channels tagged `internal` are for Kreisfunk's own
-services only. Readers ignore fields that they do not know; what becomes required, or changes, is a new version of the
-type. A message may come more than once: `source` and `id` together tell it."""
+Municipal systems publish on the exchange `municipal.events` and read what becomes of it, published on
+`kreisfunk.events`, from the stream `municipal.answers`. Channels tagged `internal` are for Kreisfunk's own services
+only. Readers ignore fields that they do not know; what becomes required, or changes, is a new version of the type. A
+message may come more than once: `source` and `id` together tell it."""
 PUBLISH = (
     "Persistent, with a confirm. A message that is not confirmed is published again with the same `source` and `id`."
 )
@@ -79,7 +80,7 @@ def text() -> str:
 def routes() -> dict[tuple[str, str], list[type[Message]]]:
     """What travels under which routing key of which exchange."""
     found: dict[tuple[str, str], list[type[Message]]] = {}
-    for module, exchange in EXCHANGE_OF.items():
+    for module, exchange in ((module, exchange) for module, several in EXCHANGES_OF.items() for exchange in several):
         for kind in MESSAGES.values():
             for key in keys_of(kind) if kind.__module__ == module else ():
                 found.setdefault((exchange, key), []).append(kind)
@@ -148,7 +149,7 @@ def _exchange(name: str) -> Document:
 def _operations() -> Iterator[tuple[str, Document]]:
     for (exchange, key), kinds in routes().items():
         channel = channel_id(exchange, key)
-        sender = sender_of(kinds[0])
+        sender = "ingress" if exchange == topology.API_NOTICES else sender_of(kinds[0])
         readers = [queue for queue in topology.QUEUES if reads(queue, exchange, key)]
         if sender is not None:
             yield f"{sender}.sends.{channel}", _operation("send", channel, kinds, f"The {sender} publishes it.")

@@ -22,11 +22,11 @@ from shared.contracts.message import Message
 from shared.contracts.registry import MESSAGES
 from tests.contract.schemas import EXAMPLES, SCHEMAS, schema_file, schema_of
 
-EXCHANGE_OF = {
-    inbound.__name__: topology.INBOUND,
-    notices.__name__: topology.MUNICIPAL_EVENTS,
-    dispatch.__name__: topology.DISPATCH,
-    events.__name__: topology.EVENTS,
+EXCHANGES_OF = {
+    inbound.__name__: (topology.INBOUND,),
+    notices.__name__: (topology.MUNICIPAL_EVENTS, topology.API_NOTICES),
+    dispatch.__name__: (topology.DISPATCH,),
+    events.__name__: (topology.EVENTS,),
 }
 EVERY_TYPE = pytest.mark.parametrize("name", MESSAGES)
 AT = datetime(2026, 11, 12, 8, 30, tzinfo=UTC)
@@ -97,7 +97,7 @@ def test_what_does_not_fit_is_refused_without_repeating_it(name: str) -> None:
 
 
 def test_type_names_are_versioned_and_keys_are_unique_in_their_exchange() -> None:
-    keys = [(EXCHANGE_OF[kind.__module__], kind.KEY) for kind in MESSAGES.values()]
+    keys = [(EXCHANGES_OF[kind.__module__], kind.KEY) for kind in MESSAGES.values()]
     assert len(set(keys)) == len(keys)
     for name, kind in MESSAGES.items():
         assert name == kind.TYPE
@@ -106,11 +106,13 @@ def test_type_names_are_versioned_and_keys_are_unique_in_their_exchange() -> Non
 
 
 def consumed(kind: type[Message]) -> bool:
-    """Whether a queue of ours is bound for it."""
-    exchange = EXCHANGE_OF[kind.__module__]
-    return any(
-        queue.exchange == exchange and any(_matches(pattern, kind.KEY) for pattern in queue.keys)
-        for queue in topology.QUEUES
+    """Whether a queue of ours is bound for it, at each exchange where it travels."""
+    return all(
+        any(
+            queue.exchange == exchange and any(_matches(pattern, kind.KEY) for pattern in queue.keys)
+            for queue in topology.QUEUES
+        )
+        for exchange in EXCHANGES_OF[kind.__module__]
     )
 
 
@@ -133,7 +135,7 @@ def test_every_queue_waits_for_a_message_that_exists() -> None:
             sent = [
                 kind
                 for kind in MESSAGES.values()
-                if EXCHANGE_OF[kind.__module__] == queue.exchange and _matches(pattern, kind.KEY)
+                if queue.exchange in EXCHANGES_OF[kind.__module__] and _matches(pattern, kind.KEY)
             ]
             assert sent or queue.name in lanes
 

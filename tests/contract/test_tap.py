@@ -13,7 +13,7 @@ from shared.contracts.message import Message
 from shared.contracts.notices import NoticePublished
 from shared.contracts.registry import MESSAGES
 from shared.municipal.binding import PREFIXES
-from tests.contract.asyncapi import EXCHANGE_OF, keys_of, sender_of
+from tests.contract.asyncapi import EXCHANGES_OF, keys_of, sender_of
 from tests.contract.schemas import EXAMPLES
 from tests.tap.rules import Published, problems
 from tests.tap.tally import Tally, complaints, place, places
@@ -55,7 +55,7 @@ def binary(prefix: str = "cloudEvents:", **changed: object) -> Published:
 @pytest.mark.parametrize("name", MESSAGES)
 def test_every_example_passes_wherever_it_travels(name: str) -> None:
     body = (EXAMPLES / f"{name}.json").read_bytes()
-    exchange = EXCHANGE_OF[MESSAGES[name].__module__]
+    exchange = EXCHANGES_OF[MESSAGES[name].__module__][0]
     login = str(sender_of(MESSAGES[name]) or "pressestelle")
     for key in keys_of(MESSAGES[name]):
         assert list(problems(published(body, exchange=exchange, key=key, login=login))) == []

@@ -17,7 +17,7 @@ from shared.contracts.envelope import CONTENT_TYPE
 from shared.contracts.message import Message
 from shared.contracts.registry import MESSAGES
 from shared.municipal.binding import PREFIXES
-from tests.contract.asyncapi import EXCHANGE_OF, asyncapi, reads, routes, sender_of
+from tests.contract.asyncapi import EXCHANGES, asyncapi, reads, routes, sender_of
 from tests.contract.schemas import schema_file
 
 SERVICES = ("ingress", "notices", "subscriptions", "dispatcher")
@@ -39,7 +39,7 @@ class Published:
     @property
     def is_excusable(self) -> bool:
         """A service publishes nothing wrong, but it may park what somebody else has."""
-        return not self.by_service or self.exchange not in EXCHANGE_OF.values()
+        return not self.by_service or self.exchange not in EXCHANGES
 
     @property
     def by_service(self) -> bool:
@@ -88,7 +88,7 @@ def problems(message: Published) -> Iterator[str]:
 
 def _expected(exchange: str, key: str) -> tuple[type[Message], ...] | None:
     """What may be there; None if the document does not speak of that place."""
-    if exchange in EXCHANGE_OF.values():
+    if exchange in EXCHANGES:
         return tuple(routes().get((exchange, key), ()))
     queue = _queue_behind().get((exchange, key))
     return None if queue is None else _of_queue(queue)
@@ -130,7 +130,7 @@ def _of_event(message: Published, event: Mapping[str, Any], expected: tuple[type
 def _of_sender(message: Published, event: Mapping[str, Any], kind: type[Message]) -> Iterator[str]:
     """What a service of ours sends has its name on it."""
     sender = sender_of(kind)
-    if sender is None or message.exchange not in EXCHANGE_OF.values():
+    if sender is None or message.exchange not in EXCHANGES:
         return
     if (message.by_service or event.get("source") in SOURCES) and event.get("source") != f"/kreisfunk/{sender}":
         yield f"{event.get('source')} is not said to send it"

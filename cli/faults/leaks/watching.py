@@ -11,7 +11,7 @@ import aiohttp
 
 from shared.amqp.connection import BrokerAway
 from shared.amqp.looking import Binding, Seen, tap
-from shared.amqp.topology import DEAD, DISPATCH, EVENTS, INBOUND, LANES, MUNICIPAL_EVENTS, QUEUES
+from shared.amqp.topology import API_NOTICES, DEAD, DISPATCH, EVENTS, INBOUND, LANES, MUNICIPAL_EVENTS, QUEUES
 
 SCRAPE_SECONDS = 5.0
 SCRAPE_TIMEOUT = aiohttp.ClientTimeout(total=3)
@@ -60,7 +60,7 @@ async def _listen(folder: Path, url: str) -> None:
 
 
 def _everything() -> Iterator[Binding]:
-    yield from (Binding(exchange, "#") for exchange in (MUNICIPAL_EVENTS, INBOUND, EVENTS))
+    yield from (Binding(exchange, "#") for exchange in (MUNICIPAL_EVENTS, API_NOTICES, INBOUND, EVENTS))
     yield from (Binding(DISPATCH, lane) for lane in LANES)
     for queue in QUEUES:
         yield from (Binding(exchange, queue.dead) for exchange in (DEAD, queue.parking))

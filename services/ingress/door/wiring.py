@@ -46,7 +46,7 @@ async def serve(settings: Settings, stop: Stop) -> None:
         stream=PROGRESS,
         begin=PROGRESS_SHOWN,
     )
-    view = View(frozenset(system.name for system in configuration.systems))
+    view = View({source: system.name for system in configuration.systems for source in system.sources})
     board = Board(view, system_clock, lambda: reader.is_current, settings.login)
     app = _application(settings, configuration, board, publisher, DoorMetrics(registry))
     async with (

@@ -47,10 +47,12 @@ def _answer(message: NoticeAccepted, now: datetime) -> Publication:
 
 
 def rejected(
-    problems: tuple[Problem, ...], *, source: str, event_id: str, notice: str | None, now: datetime
+    problems: tuple[Problem, ...], *, source: str, event_id: str, notice: str | None, system: str, now: datetime
 ) -> Publication:
-    message = NoticeRejected(source=source, event=event_id, notice=notice, problems=problems)
-    return event(message, identifier=timed_id(now, b"rejected", source.encode(), event_id.encode()), at=now)
+    message = NoticeRejected(source=source, event=event_id, notice=notice, system=system, problems=problems)
+    return event(
+        message, identifier=timed_id(now, b"rejected", system.encode(), source.encode(), event_id.encode()), at=now
+    )
 
 
 def started(broadcast: Broadcast) -> Publication:

@@ -35,7 +35,9 @@ class Named:
 
 def told(problems: tuple[Problem, ...], named: Named, now: datetime) -> Publication:
     """The answer."""
-    return announcements.rejected(problems, source=named.source, event_id=named.event, notice=named.notice, now=now)
+    return announcements.rejected(
+        problems, source=named.source, event_id=named.event, notice=named.notice, system=named.system, now=now
+    )
 
 
 def kept(problems: tuple[Problem, ...], named: Named, now: datetime) -> Rejected:

@@ -88,8 +88,10 @@ class NoticeDesk:
         return Done()
 
     async def _reject(self, problems: tuple[Problem, ...], named: Named) -> Outcome:
+        """Nobody is told about what nobody published, as far as the broker knows: it may be an answer of ours."""
         now = self.clock()
-        await self.outlet.publish(rejection.told(problems, named, now))
+        if named.system:
+            await self.outlet.publish(rejection.told(problems, named, now))
         self.count("rejected")
         return rejection.kept(problems, named, now)
 

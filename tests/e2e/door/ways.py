@@ -47,14 +47,14 @@ async def over_amqp(town: Town, event: Event) -> Told:
     url = url_with_login(town.stack.broker_url, LOGIN, secret(town, f"{LOGIN}/kreisfunk_broker_password"))
     async with await aio_pika.connect(url) as connection:
         channel = await connection.channel()
-        queue = await channel.declare_queue(f"municipal.{LOGIN}.{event['id']}", exclusive=True)
-        for key in ANSWERS:
-            await queue.bind("kreisfunk.events", key)
-        exchange = await channel.get_exchange("municipal.events", ensure=False)
-        await exchange.publish(_message(event), "notice.published")
-        async with queue.iterator(no_ack=True, timeout=20) as messages:
+        await channel.set_qos(prefetch_count=100)
+        answers = await channel.get_queue("municipal.answers", ensure=False)
+        async with answers.iterator(arguments={"x-stream-offset": "next"}, timeout=20) as messages:
+            exchange = await channel.get_exchange("municipal.events", ensure=False)
+            await exchange.publish(_message(event), "notice.published")
             async for message in messages:
-                if _is_about(message, event):
+                await message.ack()
+                if message.routing_key in ANSWERS and _is_about(message, event):
                     return _told(_data(message).get("problems", []), message.body.decode())
     raise AssertionError("no answer")
 

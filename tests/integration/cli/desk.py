@@ -10,7 +10,7 @@ import aio_pika
 from aio_pika.abc import AbstractExchange, AbstractIncomingMessage
 
 from shared.amqp import topology
-from shared.amqp.logins import MUNICIPAL_KEYS, SERVICES, municipal
+from shared.amqp.logins import MUNICIPAL, MUNICIPAL_KEYS, SERVICES
 from shared.contracts.envelope import CONTENT_TYPE, Envelope, encode, read_envelope, read_message
 from shared.contracts.events import (
     BroadcastCancelled,
@@ -39,7 +39,7 @@ async def let_log_in(servers: Servers, vhost_url: str, login: str) -> str:
     """The URL of this login, with the permissions that it has in an installation."""
     vhost = quote(urlsplit(vhost_url).path.removeprefix("/"), safe="")
     await broker_api(servers, "PUT", f"users/{login}", {"password": PASSWORD, "tags": ""})
-    may = SERVICES.get(login) or municipal(login)
+    may = SERVICES.get(login) or MUNICIPAL
     await broker_api(servers, "PUT", f"permissions/{vhost}/{login}", asdict(may))
     for permission in () if login in SERVICES else MUNICIPAL_KEYS:
         await broker_api(servers, "PUT", f"topic-permissions/{vhost}/{login}", asdict(permission))
@@ -96,6 +96,7 @@ async def open_desk(url: str) -> AsyncIterator[Desk]:
     async with await aio_pika.connect(url) as connection:
         channel = await connection.channel()
         desk = Desk(await channel.get_exchange(topology.EVENTS, ensure=False))
-        queue = await channel.get_queue(topology.SUBSCRIPTIONS_NOTICES.name, ensure=False)
-        await queue.consume(desk.handle)
+        for notices in (topology.SUBSCRIPTIONS_NOTICES, topology.SUBSCRIPTIONS_API_NOTICES):
+            queue = await channel.get_queue(notices.name, ensure=False)
+            await queue.consume(desk.handle)
         yield desk

@@ -59,9 +59,9 @@ class Ward:
         exchange = await self.channel.get_exchange(topology.INBOUND, ensure=False)
         await exchange.publish(message, "quarantined")
 
-    async def reject(self, name: str, event: bytes) -> None:
+    async def reject(self, name: str, event: bytes, reason: str = "topic: unknown") -> None:
         """As subscriptions does with a notice."""
-        headers = {"kind": "notice", "reason": "topic: unknown", "quarantined-at": "2026-11-25T12:00:00+00:00"}
+        headers = {"kind": "notice", "reason": reason, "quarantined-at": "2026-11-25T12:00:00+00:00"}
         message = aio_pika.Message(event, message_id=name, headers=dict(headers))
         await self.channel.default_exchange.publish(message, topology.NOTICES_QUARANTINE)
 

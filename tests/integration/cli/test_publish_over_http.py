@@ -43,7 +43,7 @@ async def subscriptions_url(servers: Servers, vhost: str, broker_url: str) -> st
 async def desk(vhost: str, subscriptions_url: str) -> AsyncIterator[Desk]:
     async with await aio_pika.connect(vhost) as connection:
         channel = await connection.channel()
-        await (await channel.get_queue(topology.SUBSCRIPTIONS_NOTICES.name, ensure=False)).purge()
+        await (await channel.get_queue(topology.SUBSCRIPTIONS_API_NOTICES.name, ensure=False)).purge()
     async with open_desk(subscriptions_url) as desk:
         yield desk
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import signal
 import sys
 from collections.abc import AsyncIterator, Mapping
@@ -260,6 +261,20 @@ async def test_a_broker_that_is_away_is_named(ward: Ward) -> None:
     ended = await quarantine("list", environment={"KREISFUNK_BROKER_URL": "amqp://quarantine:x@127.0.0.1:1/"})
     assert ended.status == 4
     assert "Is RabbitMQ up" in ended.complaint
+
+
+async def test_what_a_terminal_obeys_is_shown_and_not_sent_to_it(ward: Ward) -> None:
+    await ward.reject(
+        "\x1b[31m-evil", b"\x1b]0;title\x07 \xc2\x9b2J \xe2\x80\xae", reason="\x1b[2J\nforged: line\r\x7f"
+    )
+    listed = await quarantine("list", environment=ward.without_keys)
+    shown = await quarantine("show", "\x1b[31m", environment=ward.without_keys)
+    for ended in (listed, shown):
+        assert ended.status == 0, ended.everything
+        assert not re.search(r"[^\n -~\u00a0-\u1fff]", ended.everything)
+        assert "\\u001b[2J\\nforged: line" in ended.output
+    assert "\\u001b]0;title\\u0007 \\u009b2J \\u202e" in shown.output
+    assert (await quarantine("drop", "--all", "--yes", environment=ward.without_keys)).status == 0
 
 
 async def test_a_rejected_notice_is_listed_shown_and_sent_back_without_a_key(ward: Ward) -> None:

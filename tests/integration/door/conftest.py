@@ -32,7 +32,7 @@ class NoticeQueue:
 
     async def take(self) -> list[tuple[dict[str, Any], AbstractIncomingMessage]]:
         """All events, each with its message."""
-        queue = await self.channel.get_queue(topology.SUBSCRIPTIONS_NOTICES.name, ensure=False)
+        queue = await self.channel.get_queue(topology.SUBSCRIPTIONS_API_NOTICES.name, ensure=False)
         taken = []
         while incoming := await queue.get(fail=False):
             await incoming.ack()

@@ -140,16 +140,16 @@ async def test_what_a_token_for_all_topics_sends_is_not_bound(door: Door, notice
     assert "kreisfunktopics" not in found
 
 
-async def test_guessing_is_slowed_down_and_disturbs_nobody_who_works(broker_url: str, tmp_path: Path) -> None:
+async def test_guessing_is_slowed_down_and_a_right_token_is_let_in_from_there(broker_url: str, tmp_path: Path) -> None:
     async with running_door(broker_url, tmp_path) as door:
-        assert (await door.publish(event(data=data()))).status == 202
         statuses = [(await door.publish({}, token=f"guess{n}")).status for n in range(40)]
         assert statuses[:20] == [401] * 20
         assert statuses[20:].count(401) <= 5
         slowed = await door.publish({}, token="guess")
         assert (slowed.status, 1 <= int(slowed.headers["Retry-After"]) <= 3) == (429, True)
         assert (await door.publish(event(data=data()))).status == 202
-        assert (await door.publish(event(data=data()), token="jobs")).status == 429  # never seen from here
+        still = [(await door.publish({}, token=f"guess{n}")).status for n in range(5)]
+        assert still.count(429) >= 4
         assert 'kreisfunk_door_refused_total{reason="rate"}' in await door.metrics()
 
 
@@ -157,9 +157,9 @@ async def test_behind_a_proxy_the_client_is_who_it_says(broker_url: str, tmp_pat
     async with running_door(broker_url, tmp_path, settings={"KREISFUNK_DOOR_PROXIES": "127.0.0.0/8"}) as door:
         for n in range(25):
             await door.publish({}, token=f"guess{n}", headers={"X-Forwarded-For": "9.9.9.9, 10.0.0.1"})
-        blocked = await door.publish(event(data=data()), headers={"X-Forwarded-For": "10.0.0.1"})
-        other = await door.publish(event(data=data()), headers={"X-Forwarded-For": "10.0.0.1, 10.0.0.2"})
-        assert (blocked.status, other.status) == (429, 202)
+        blocked = await door.publish({}, token="guess", headers={"X-Forwarded-For": "10.0.0.1"})
+        other = await door.publish({}, token="guess", headers={"X-Forwarded-For": "10.0.0.1, 10.0.0.2"})
+        assert (blocked.status, other.status) == (429, 401)
 
 
 async def test_a_token_is_used_so_often_and_no_more(broker_url: str, tmp_path: Path) -> None:

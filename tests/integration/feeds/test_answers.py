@@ -57,7 +57,8 @@ async def test_what_is_said_to_others_is_none_of_ours(website: Website, office: 
     website.pages["/presse"] = text(rss([item(1)]))
     await office.once()
     (event,) = await office.published()
-    await office.answer(rejected({**event, "source": "/other"}), rejected({**event, "id": "other"}))
+    others = NoticeRejected(source=event["source"], event=event["id"], system="others", problems=QUOTA)
+    await office.answer(rejected({**event, "source": "/other"}), rejected({**event, "id": "other"}), others)
     assert (await office.once()).status == 0
     assert len(office.kept("sent")) == 1
     await office.answer(accepted(event))

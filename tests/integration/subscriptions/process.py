@@ -17,7 +17,7 @@ from aiohttp import ClientError, ClientSession, ClientTimeout
 from deploy.local.ports import LOOPBACK, reserved_ports
 from deploy.local.process import Child, Command, wait_until_ready
 from shared.amqp import topology
-from shared.amqp.logins import SERVICES, Permission, municipal
+from shared.amqp.logins import MUNICIPAL, SERVICES, Permission
 from shared.contracts.envelope import CONTENT_TYPE, decode
 from shared.contracts.message import Message
 from tests.servers import Servers, broker_api, url_with_login
@@ -83,7 +83,7 @@ async def broker_on(servers: Servers, vhost: str, folder: Path) -> AsyncIterator
     path = urlsplit(vhost).path.removeprefix("/")
     service, press = f"subscriptions-{path}", f"press-{path}"
     await _add_login(servers, path, service, SERVICES["subscriptions"])
-    await _add_login(servers, path, press, municipal("pressestelle"))
+    await _add_login(servers, path, press, MUNICIPAL)
     county_file = folder / "county.toml"
     county_file.write_text(COUNTY_FILE.read_text().replace('name = "pressestelle"', f'name = "{press}"'))
     async with (

@@ -1,9 +1,13 @@
 """What is parked for later is still what its publisher sent."""
 
 import asyncio
+from functools import partial
 from pathlib import Path
 
 import pytest
+from aio_pika import Message
+from structlog.testing import capture_logs
+from structlog.typing import EventDict
 
 from shared.amqp import topology
 from shared.amqp.connection import connect
@@ -11,7 +15,7 @@ from shared.amqp.consumer import open_consumer, work
 from shared.amqp.received import Received
 from shared.outcome import Done, Outcome, RetryLater
 from tests.integration.subscriptions.process import broker_on
-from tests.servers import Servers
+from tests.servers import Servers, broker_api, wait_for
 
 
 @pytest.mark.foreign_messages("what is parked is not read, and need not be a notice")
@@ -37,3 +41,40 @@ async def test_a_retry_keeps_who_published_and_how(servers: Servers, vhost: str,
         async with asyncio.timeout(20):
             await working
     assert seen == [(broker.press, "application/json", "retried", attempt) for attempt in (1, 2)]
+
+
+@pytest.mark.foreign_messages("what is parked is not read, and need not be a notice")
+async def test_what_cannot_be_parked_is_parked_as_soon_as_it_can_be(
+    servers: Servers, vhost: str, tmp_path: Path
+) -> None:
+    tier = topology.SUBSCRIPTIONS_NOTICES.tier("10m")
+    policy = f"policies/{vhost.rpartition('/')[2]}/full"
+    finished = asyncio.Event()
+
+    async def handle(received: Received) -> Outcome:
+        return RetryLater(600, "not now")
+
+    async with (
+        broker_on(servers, vhost, tmp_path) as broker,
+        connect(broker.service_url, password=None, name="test") as connection,
+        open_consumer(connection, connection, topology.SUBSCRIPTIONS_NOTICES, prefetch=1) as consumer,
+    ):
+        for _ in range(3):
+            await broker.channel.default_exchange.publish(Message(b"{}"), tier)
+        await broker_api(servers, "PUT", policy, {"pattern": f"^{tier}$", "definition": {"max-length": 1}})
+        working = asyncio.create_task(work(consumer, handle, until=finished))
+        with capture_logs() as logs:
+            await broker.publish_notice(b"{}")
+            await wait_for(partial(has_failed, logs))
+        await broker_api(servers, "DELETE", policy)
+
+        async def is_parked() -> bool:
+            return await broker.waiting(tier) == 4
+
+        await wait_for(is_parked)
+        finished.set()
+        await working
+
+
+async def has_failed(logs: list[EventDict]) -> bool:
+    return any(entry["event"] == "settle_failed" for entry in logs)

@@ -26,7 +26,7 @@ def event(source: str = "/x") -> bytes:
 
 def course() -> Course:
     published: Envelope = read_envelope(event())
-    return Course(published, received(published, NOW))
+    return Course(published, received(published.source, published.id, published.subject or "", NOW), "us")
 
 
 def accepted(broadcast: UUID = OURS, source: str = "/x") -> NoticeAccepted:
@@ -46,6 +46,7 @@ def test_what_is_said_of_others_changes_nothing() -> None:
     heard = course()
     assert not heard.hear(accepted(source="/y"), NOW)
     assert not heard.hear(NoticeRejected(source="/y", event="e", problems=()), NOW)
+    assert not heard.hear(NoticeRejected(source="/x", event="e", system="others", problems=()), NOW)
     heard.hear(accepted(), NOW)
     assert not heard.hear(BroadcastProgressed(broadcast=OTHER, audience=1, states={"accepted": 1}), NOW)
     assert heard.progress.state is State.ACCEPTED

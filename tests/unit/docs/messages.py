@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from shared.amqp import topology
-from shared.amqp.logins import MUNICIPAL_KEYS, SERVICES, municipal
+from shared.amqp.logins import MUNICIPAL, MUNICIPAL_KEYS, MUNICIPAL_LIMITS, SERVICES
 from shared.contracts import dispatch, events, inbound, notices
 from shared.contracts.message import Message
 from shared.contracts.registry import MESSAGES
@@ -20,15 +20,21 @@ EXCHANGES: Mapping[str, str] = {
     events.__name__: topology.EVENTS,
 }
 PARTS = {
-    topology.MUNICIPAL_EVENTS: "What municipal systems tell us.",
+    topology.MUNICIPAL_EVENTS: "What municipal systems tell us. What they tell us over HTTP travels on `notices.api`.",
     topology.INBOUND: "What Meta's webhooks say, as groups, from the ingress.",
     topology.DISPATCH: "What is to be sent. A batch, or a follow-up, travels on the lane that it names.",
     topology.EVENTS: "What we tell the world.",
 }
 A_SYSTEM = "bauamt"
-LOGINS = {**SERVICES, A_SYSTEM: municipal(A_SYSTEM)}
+LOGINS = {**SERVICES, A_SYSTEM: MUNICIPAL}
 SYSTEMS = f"""`{A_SYSTEM}` stands for each municipal system: what a login may do follows from its registration in the
-county's file. Routing keys are bound, too: what citizens write, and who subscribes to what, no system can hear."""
+county's file. It declares and binds nothing, has at most {{limits}}, and the keys that it publishes with are bound:
+what citizens write, and who subscribes to what, no system can hear. How many messages wait in a queue is no secret:
+RabbitMQ tells it to every login of the vhost that asks for the queue by its name."""
+STREAM_READERS = {
+    topology.PROGRESS: "each process of the notices API for itself",
+    topology.ANSWERS: "each municipal system for itself",
+}
 ON_A_LANE = (dispatch.BroadcastBatch, dispatch.BroadcastFollowUp)
 INTRODUCTION = """# Messages and queues
 
@@ -81,6 +87,7 @@ def _exchanges() -> str:
         if exchange == topology.DISPATCH:
             keys = list(topology.LANES)
         rows.append((f"`{exchange}`", code(keys), code(writers)))
+    rows.insert(1, (f"`{topology.API_NOTICES}`", rows[0][1], "`ingress`"))
     return table(("exchange", "routing keys", "logins that may write"), rows)
 
 
@@ -89,26 +96,29 @@ def _queues() -> str:
         (f"`{queue.name}`", f"`{queue.exchange}`", code(queue.keys), queue.owner, _bound(queue))
         for queue in topology.QUEUES
     ]
-    parking, most = topology.SUBSCRIPTIONS_NOTICES.parking, f"{topology.MOST_IN_QUARANTINE}, more is only logged"
+    parking, most = (
+        topology.SUBSCRIPTIONS_NOTICES.parking,
+        f"{topology.MOST_IN_QUARANTINE} or 64 MB, more is only logged",
+    )
     rows += [
         (f"`{topology.QUARANTINE}`", f"`{topology.INBOUND}`", "`quarantined`", "an operator", "none"),
         (f"`{topology.NOTICES_QUARANTINE}`", f"`{parking}`", f"`{topology.NOTICES_QUARANTINE}`", "an operator", most),
     ]
     rows += [
-        (
-            f"`{topology.PROGRESS}`",
-            f"`{exchange}`",
-            code(keys),
-            "each process of the notices API for itself",
-            "14 days, a stream",
-        )
-        for exchange, keys in topology.PROGRESS_KEYS.items()
+        (f"`{stream.name}`", f"`{exchange}`", code(keys), STREAM_READERS[stream.name], _size(stream))
+        for stream in topology.STREAMS
+        for exchange, keys in stream.keys.items()
     ]
     return table(("queue", "exchange", "keys", "read by", "most messages"), rows)
 
 
+def _size(stream: topology.Stream) -> str:
+    return f"14 days or {stream.max_bytes // 1_000_000} MB, a stream"
+
+
 def _bound(queue: topology.Queue) -> str:
-    return f"{queue.max_length}, more is refused" if queue.max_length else "none"
+    size = f" or {queue.max_bytes // 1_000_000} MB" if queue.max_bytes else ""
+    return f"{queue.max_length}{size}, more is refused" if queue.max_length else "none"
 
 
 def _tiers() -> str:
@@ -129,7 +139,8 @@ def _logins() -> str:
 
 def _keys() -> str:
     rows = [(f"`{may.exchange}`", f"`{may.write}`", f"`{may.read}`") for may in MUNICIPAL_KEYS]
-    return f"{SYSTEMS}\n\n{table(('exchange', 'keys written', 'keys read'), rows)}"
+    limits = " and ".join(f"{value} {name.removeprefix('max-')}" for name, value in MUNICIPAL_LIMITS.items())
+    return f"{SYSTEMS.format(limits=limits)}\n\n{table(('exchange', 'keys written', 'keys read'), rows)}"
 
 
 def _message(kind: type[Message]) -> Iterator[str]:

@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 from deploy.container_secrets import GRAFANA, POSTGRES, RABBITMQ
 from deploy.local.secret_files import FILES, TOKENS
 from shared.amqp import topology
-from shared.amqp.logins import SERVICES, Permission, municipal
+from shared.amqp.logins import MUNICIPAL, SERVICES, Permission
 from tests.unit.docs.tables import code, table
 
 PURPOSES = {
@@ -35,9 +35,13 @@ LOGINS = {
     "pressestelle": "Pressestelle; ebenso jedes andere eingetragene Fachverfahren",
     "feeds": "`kreisfunk feeds`: Meldungen von der Internetseite",
 }
-PERMISSIONS = {**SERVICES, **{name: municipal(name) for name in ("pressestelle", "feeds")}}
-EXCHANGES = (topology.MUNICIPAL_EVENTS, topology.INBOUND, topology.DISPATCH, topology.EVENTS)
-QUEUES = (*(queue.name for queue in topology.QUEUES), *topology.QUARANTINES, topology.PROGRESS)
+PERMISSIONS = {**SERVICES, **dict.fromkeys(("pressestelle", "feeds"), MUNICIPAL)}
+EXCHANGES = (topology.MUNICIPAL_EVENTS, topology.API_NOTICES, topology.INBOUND, topology.DISPATCH, topology.EVENTS)
+QUEUES = (
+    *(queue.name for queue in topology.QUEUES),
+    *topology.QUARANTINES,
+    *(stream.name for stream in topology.STREAMS),
+)
 
 
 def logins_table() -> str:
@@ -46,11 +50,9 @@ def logins_table() -> str:
 
 
 def _login(name: str, permission: Permission) -> tuple[str, str, str, str]:
-    own = f"municipal.{name}.queue"
     reads = [each for each in (*QUEUES, *EXCHANGES) if re.match(permission.read, each)]
     writes = [each for each in EXCHANGES if re.match(permission.write, each)]
-    mine = ", nur was aus Meldungen wird; dazu eigene Warteschlangen" if re.match(permission.read, own) else ""
-    return f"`{name}`", LOGINS[name], (code(reads) or "nichts") + mine, code(writes)
+    return f"`{name}`", LOGINS[name], code(reads) or "nichts", code(writes)
 
 
 def keys_table() -> str:

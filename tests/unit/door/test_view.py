@@ -44,7 +44,7 @@ def state(view: View, identifier: str = "1") -> State | None:
 
 
 def view_with(*messages: Message) -> View:
-    view = View(frozenset({"a", "b"}))
+    view = View({"/a": "a", "/b": "b"})
     view.publish(published(), "a", NOW, 0)
     for place, message in enumerate(messages, 1):
         view.apply(message, NOW, place)
@@ -96,7 +96,7 @@ def test_what_has_ended_stays_ended(messages: list[Message]) -> None:
 
 
 def test_only_the_last_events_of_a_system_are_known_and_others_lose_nothing() -> None:
-    view = View(frozenset({"a", "b"}), most_events=3)
+    view = View({"/a": "a", "/b": "b"}, most_events=3)
     view.publish(published("kept"), "b", NOW, 0)
     for number in range(10):
         view.publish(published(str(number)), "a", NOW, number)
@@ -106,14 +106,14 @@ def test_only_the_last_events_of_a_system_are_known_and_others_lose_nothing() ->
 
 
 def test_whoever_is_not_registered_has_no_events() -> None:
-    view = View(frozenset({"a"}))
+    view = View({"/a": "a"})
     assert view.publish(published(), "stranger", NOW, 0) is None
     assert view.publish(published(), None, NOW, 0) is None
     assert view.sizes == {}
 
 
 def test_the_same_id_of_two_systems_is_two_events() -> None:
-    view = View(frozenset({"a", "b"}))
+    view = View({"/a": "a", "/b": "b"})
     view.publish(published(), "b", NOW, 0)
     view.publish(published(), "a", NOW, 1)
     view.apply(accepted(), NOW, 2)
@@ -140,3 +140,22 @@ def test_what_was_rejected_has_used_no_id_and_begins_anew() -> None:
     assert view.publish(published(subject="other"), "a", NOW, 7) is not None
     view.apply(accepted(), NOW, 8)
     assert state(view) is State.ACCEPTED
+
+
+def test_a_rejection_of_what_another_system_sent_under_the_same_name_changes_nothing() -> None:
+    problems = (Problem(field="source", problem="is another's"),)
+    view = view_with(NoticeRejected(source=SOURCE, event="1", system="b", problems=problems))
+    assert state(view) is State.RECEIVED
+    view.apply(NoticeRejected(source=SOURCE, event="1", system="a", problems=problems), NOW, 2)
+    assert state(view) is State.REJECTED
+
+
+def test_what_came_over_amqp_is_known_from_its_acceptance_on() -> None:
+    view = View({SOURCE: "a", "/b": "b"})
+    assert view.apply(NoticeRejected(source=SOURCE, event="1", system="a", problems=()), NOW, 0) == []
+    view.apply(accepted(), NOW, 1)
+    entry = view.find("a", event_key(SOURCE, "1"))
+    assert entry is not None
+    assert (entry.progress.state, entry.progress.notice) == (State.ACCEPTED, "n")
+    assert not entry.is_another(b"any digest")
+    assert view.sizes == {"a": 1}

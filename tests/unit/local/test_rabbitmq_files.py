@@ -1,9 +1,13 @@
-"""What a private broker is told about its users."""
+"""What a private broker is told about its users, and that one in a container is told the same about its bounds."""
 
 import base64
 import hashlib
+import re
+from pathlib import Path
 
-from deploy.local.rabbitmq_files import ADMIN, definitions, password_hash
+from deploy.local.rabbitmq_files import ADMIN, CONFIGURATION, CREDIT, definitions, password_hash
+
+REPOSITORY = Path(__file__).parents[3]
 
 
 def test_the_password_is_stored_salted_and_hashed() -> None:
@@ -14,3 +18,10 @@ def test_the_password_is_stored_salted_and_hashed() -> None:
 def test_the_administrator_is_the_only_user() -> None:
     users = definitions("geheim", salt=b"salt")["users"]
     assert users == [{"name": ADMIN, "password_hash": password_hash("geheim", b"salt"), "tags": ["administrator"]}]
+
+
+def test_a_broker_in_a_container_has_the_same_bounds() -> None:
+    configuration = (REPOSITORY / "deploy/rabbitmq/kreisfunk.conf").read_text()
+    (bound,) = re.findall(r"^max_message_size = \d+$", CONFIGURATION, re.MULTILINE)
+    assert bound in configuration.splitlines()
+    assert f"RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS: {CREDIT}\n" in (REPOSITORY / "docker-compose.yml").read_text()

@@ -1,8 +1,11 @@
 """The net that catches personal data before a log line is written, and what it must let through."""
 
+import base64
 import json
+import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from uuid import UUID
 
@@ -34,7 +37,32 @@ def test_it_is_caught_at_any_depth_and_in_any_object() -> None:
     assert number not in str(redact(nested))
 
 
-@pytest.mark.parametrize("value", [1, 12345678901, 1.5, True, None])
+@pytest.mark.parametrize(
+    "number",
+    [
+        "0151/1234567",
+        "0151 1234567",
+        "49-151-1234567",
+        "+49 (0)151 / 12 34 56 7",
+        "(04791) 9300-12",
+        491511234567,
+    ],
+)
+def test_a_phone_number_is_caught_however_it_is_written(number: object) -> None:
+    shown = json.dumps(redact({"to": number, "error": f"no number: {number}."}))
+    assert not re.search(r"\d{3}", shown), shown
+
+
+@given(before=st.text("abcXYZ0189_-", max_size=6), hidden=st.binary(max_size=4), number=DIGITS)
+@pytest.mark.parametrize("encode", [base64.b64encode, base64.urlsafe_b64encode])
+def test_a_phone_number_in_base64_is_caught(
+    encode: Callable[[bytes], bytes], before: str, hidden: bytes, number: str
+) -> None:
+    encoded = encode(hidden + number.encode()).decode()
+    assert encoded.rstrip("=") not in str(redact(f"to {before}{encoded} failed"))
+
+
+@pytest.mark.parametrize("value", [1, 12_345_678, 1.5, True, None])
 def test_numbers_that_are_counts_pass(value: object) -> None:
     assert redact(value) == value
 
@@ -44,9 +72,13 @@ def test_numbers_that_are_counts_pass(value: object) -> None:
     [
         str(UUID(int=0x01A1CEE101D885E4ADA8F9FA054A7474)),
         "12345678-1234-8234-9234-123456789012",
+        "event 01912345-6789-7012-8345-123456789012",
         "sha256 0123456789abcdef0123456789abcdef",
         "port 15672, 1234567 rows",
         "2026-11-12T08:30:15Z",
+        "2026-11-12 08:30:15+01:00",
+        "sperrung-2026-0418-1 at 127.0.0.1:54925",
+        "/landkreis-osterholz/baustellen-software",
         "kreisfunk_strassensperrungen_v1",
     ],
 )

@@ -8,7 +8,7 @@ import structlog
 
 from services.ingress.door.ports import NotStored
 from shared.amqp.publisher import PatientPublisher, Unroutable
-from shared.amqp.topology import MUNICIPAL_EVENTS
+from shared.amqp.topology import API_NOTICES
 from shared.contracts.envelope import Envelope
 from shared.contracts.registry import MESSAGES
 from shared.outcome import DependencyAway
@@ -40,7 +40,7 @@ class BrokerOutbox:
 
     async def _publish(self, event: Envelope) -> None:
         await self.publisher.current().publish(
-            MUNICIPAL_EVENTS,
+            API_NOTICES,
             MESSAGES[event.type].KEY,
             msgspec.json.encode(event),
             message_id=str(uuid4()),  # not the event's id, which may be longer than AMQP takes

@@ -9,7 +9,6 @@ import msgspec
 from msgspec import Struct, field
 
 from services.ingress.door.domain.receipts import event_path
-from shared.contracts.envelope import Envelope
 from shared.contracts.events import (
     BroadcastCancelled,
     BroadcastFinished,
@@ -75,13 +74,13 @@ class Progress(Struct, frozen=True, kw_only=True, omit_defaults=True):
         return self.state in FINAL
 
 
-def received(event: Envelope, at: datetime) -> Progress:
+def received(source: str, identifier: str, notice: str, at: datetime) -> Progress:
     """The beginning of each."""
     return Progress(
-        event=event_path(event.source, event.id),
-        source=event.source,
-        id=event.id,
-        notice=(event.subject or "")[:LONGEST_NOTICE],
+        event=event_path(source, identifier),
+        source=source,
+        id=identifier,
+        notice=notice[:LONGEST_NOTICE],
         state=State.RECEIVED,
         changed_at=at,
     )

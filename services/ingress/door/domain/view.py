@@ -20,7 +20,9 @@ Name = tuple[str, str]
 
 
 class Entry(NamedTuple):
-    """What is known, and the place in the stream of what was said last; `digest` is that of the event itself."""
+    """What is known, and the place in the stream of what was said last; `digest` is that of the event itself, and empty
+    if it did not come over HTTP.
+    """
 
     place: int
     progress: Progress
@@ -33,7 +35,7 @@ class Entry(NamedTuple):
 
     def is_another(self, digest: bytes) -> bool:
         """Whether an event of this name would be one that the id was not used for."""
-        return self.is_taken and self.digest != digest
+        return self.is_taken and self.digest not in (digest, b"")
 
     def is_repeat(self, digest: bytes) -> bool:
         return self.is_taken and self.digest == digest
@@ -41,9 +43,9 @@ class Entry(NamedTuple):
 
 @dataclass
 class View:
-    """`systems` are those that are registered; of each at most `most_events` are known, the last ones."""
+    """`owners` are the registered systems by their sources; of each at most `most_events` are known, the last ones."""
 
-    systems: frozenset[str]
+    owners: Mapping[str, str]
     most_events: int = MOST_EVENTS
     _entries: dict[str, OrderedDict[str, Entry]] = field(default_factory=dict)
     _broadcasts: dict[UUID, set[Name]] = field(default_factory=dict)
@@ -53,13 +55,13 @@ class View:
 
     def publish(self, event: Envelope, system: str | None, at: datetime, place: int = NOWHERE) -> Name | None:
         """An event was published by this system; its name if that is news. What was rejected begins anew."""
-        if system not in self.systems or system is None:
+        if system is None or system not in self.owners.values():
             return None
         key = event_key(event.source, event.id)
         known = self.find(system, key)
         again = known is not None and known.progress.state is State.REJECTED
         if known is None or again:
-            entry = Entry(place, received(event, at), event_digest(event))
+            entry = Entry(place, received(event.source, event.id, event.subject or "", at), event_digest(event))
         elif known.place == NOWHERE != place:
             entry = known._replace(place=place)
         else:
@@ -69,7 +71,7 @@ class View:
 
     def apply(self, message: Message, at: datetime, place: int) -> list[Name]:
         """Something was said; the names of the events that it was about."""
-        names = list(self._about(message))
+        names = list(self._about(message)) or self._accepted_elsewhere(message, at, place)
         for system, key in names:
             entry = self._entries[system][key]
             self._entries[system][key] = entry._replace(place=place, progress=after(message, entry.progress, at))
@@ -80,9 +82,18 @@ class View:
     def _about(self, message: Message) -> Iterator[Name]:
         if isinstance(message, NoticeAccepted | NoticeRejected):
             key = event_key(message.source, message.event)
-            yield from ((system, key) for system, known in self._entries.items() if key in known)
+            systems = self._entries if isinstance(message, NoticeAccepted) else filter(message.is_for, self._entries)
+            yield from ((system, key) for system in systems if key in self._entries[system])
         elif isinstance(broadcast := getattr(message, "broadcast", None), UUID):
             yield from self._broadcasts.get(broadcast, ())
+
+    def _accepted_elsewhere(self, message: Message, at: datetime, place: int) -> list[Name]:
+        """What a system has published over AMQP is known once it was accepted: then its source is known to be right."""
+        if not isinstance(message, NoticeAccepted) or message.source not in self.owners:
+            return []
+        name = self.owners[message.source], event_key(message.source, message.event)
+        self._put(*name, Entry(place, received(message.source, message.event, message.notice, at)))
+        return [name]
 
     def _put(self, system: str, key: str, entry: Entry) -> None:
         known = self._entries.setdefault(system, OrderedDict())

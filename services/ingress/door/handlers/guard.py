@@ -1,7 +1,6 @@
 """Who is let in."""
 
-from collections import OrderedDict
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import msgspec
 
@@ -10,17 +9,16 @@ from services.ingress.door.domain.judging import Caller
 from services.ingress.door.domain.refusals import Kind, Refusal, later
 from services.ingress.door.ports import Meter, Seconds, Tokens, TokensUnreadable
 from shared.municipal.configuration import Configuration
-from shared.municipal.tokens import LONGEST_TOKEN, Token, find_token, hash_of
+from shared.municipal.tokens import LONGEST_TOKEN, Token, find_token
 from shared.runtime.clock import Clock
 
 CHALLENGE = {"WWW-Authenticate": 'Bearer realm="Kreisfunk"'}
 AGAIN_SECONDS = 2.0
-MOST_KNOWN = 10_000
 
 
 @dataclass(kw_only=True)
 class Guard:
-    """Lets tokens in. Whoever guesses is slowed down by address; a token that was used from there goes on working."""
+    """Lets tokens in. Whoever guesses is slowed down by address; a right token is let in whatever came from there."""
 
     tokens: Tokens
     configuration: Configuration
@@ -29,22 +27,12 @@ class Guard:
     clock: Clock
     seconds: Seconds
     meter: Meter
-    _known: OrderedDict[tuple[str, str], None] = field(default_factory=OrderedDict)
 
     def admit(self, authorization: str | None, address: str) -> Caller:
         """Who it is. Raises Refusal: the same for every reason, unless there were too many."""
-        text = _bearer(authorization)
-        known = (address, hash_of(text))
-        wait = 0.0 if known in self._known else self.failures.wait(address, self.seconds())
-        if wait:
-            raise self._too_many("Too many wrong tokens came from this address.", wait)
-        token, caller = self._find(text)
+        token, caller = self._find(_bearer(authorization))
         if token is None or caller is None:
-            self._known.pop(known, None)
-            self.failures.take(address, self.seconds())
-            self.meter.refused("token")
-            raise Refusal(Kind.UNAUTHORIZED, "Send a token that was made for your system.", headers=CHALLENGE)
-        self._remember(known)
+            raise self._unauthorized(address)
         if wait := self.requests.take(token.id, self.seconds()):
             raise self._too_many("This token was used too often.", wait)
         return caller
@@ -73,11 +61,11 @@ class Guard:
         narrowed = msgspec.structs.replace(system, topics=topics)
         return Caller(token=token.id, system=narrowed, narrowed=topics != system.topics)
 
-    def _remember(self, known: tuple[str, str]) -> None:
-        self._known[known] = None
-        self._known.move_to_end(known)
-        if len(self._known) > MOST_KNOWN:
-            self._known.popitem(last=False)
+    def _unauthorized(self, address: str) -> Refusal:
+        if wait := self.failures.take(address, self.seconds()):
+            return self._too_many("Too many wrong tokens came from this address.", wait)
+        self.meter.refused("token")
+        return Refusal(Kind.UNAUTHORIZED, "Send a token that was made for your system.", headers=CHALLENGE)
 
     def _too_many(self, detail: str, wait: float) -> Refusal:
         self.meter.refused("rate")

@@ -1,0 +1,1 @@
+"""A municipal system that does its worst over AMQP, while citizens write."""

@@ -1,0 +1,113 @@
+"""A whole system with a municipal login, and citizens whose answers are timed."""
+
+import asyncio
+import json
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from aiohttp import ClientSession
+
+from cli.demo.simulator import Simulator, open_simulator
+from deploy.local.secret_files import DOOR_TOKEN
+from deploy.local.stack import Stack, local_stack
+from tests.integration.cli.commands import REPOSITORY
+from tests.integration.door.door import STRUCTURED, data, event
+from tests.servers import basic_authorization, url_with_login, wait_for
+
+LOGIN = "pressestelle"
+SOURCE = "/landkreis-osterholz/pressestelle"
+PER_SECOND = 100
+RATE = 1_000  # of messages that leave: what is timed is the way to there
+
+
+@dataclass(frozen=True, kw_only=True)
+class County:
+    """`login_url` is the municipal system's."""
+
+    stack: Stack
+    simulator: Simulator
+    login_url: str
+
+    async def slowest_answers(self, count: int) -> float:
+        """Let so many citizens write; within how many seconds 99 % of them were answered. All have to be."""
+        citizens = set(await self.simulator.add_citizens(count, bsuid_only=0))
+        await self.simulator.write(sorted(citizens), "Hilfe", per_second=PER_SECOND)
+        taken: list[float] = []
+
+        async def everybody_has_an_answer() -> bool:
+            answered = {one.citizen: one.accepted_at for one in await self.simulator.outbound()}
+            written = {row["citizen"]: row["written_at"] for row in await self.simulator.inbound()}
+            taken[:] = [answered[one] - written[one] for one in citizens if one in answered]
+            return len(taken) == count
+
+        await wait_for(everybody_has_an_answer, 120)
+        return sorted(taken)[int(count * 0.99) - 1]
+
+    @asynccontextmanager
+    async def flooded(self, *, megabytes: int, size: int, connections: int) -> AsyncIterator[None]:
+        """While the block runs, and until the flood is over."""
+        arguments = (self.login_url, *(str(number) for number in (megabytes, size, connections)))
+        program = (sys.executable, "-m", "tests.integration.neighbours.flood", *arguments)
+        process = await asyncio.create_subprocess_exec(*program, cwd=REPOSITORY, stderr=asyncio.subprocess.PIPE)
+        try:
+            yield
+        finally:
+            _, complaint = await process.communicate()
+        assert process.returncode == 0, complaint.decode()
+
+    async def publish_over_http(self) -> float:
+        """How many seconds it takes until a notice is accepted."""
+        token = (self.stack.folder / "secrets" / DOOR_TOKEN).read_text().strip()
+        headers = {"Authorization": f"Bearer {token}", "Content-Type": STRUCTURED}
+        began, known = time.monotonic(), {"state": "received"}
+        notice = event(data=data(), source=SOURCE, subject=uuid4().hex)
+        async with ClientSession(self.stack.door_url, headers=headers) as client:
+            async with client.post("/notices", data=json.dumps(notice)) as answer:
+                assert answer.status == 202, await answer.text()
+                location = answer.headers["Location"]
+
+            async def is_accepted() -> bool:
+                async with client.get(location) as response:
+                    known.update(await response.json())
+                return known["state"] != "received"
+
+            await wait_for(is_accepted)
+        assert known["state"] != "rejected", known
+        return time.monotonic() - began
+
+    async def queue(self, name: str) -> dict[str, Any]:
+        """What the broker says of a queue."""
+        headers = basic_authorization(self.stack.broker_url)
+        async with (
+            ClientSession(headers=headers, raise_for_status=True) as session,
+            session.get(f"{self.stack.broker_api_url}/api/queues/%2F/{name}") as response,
+        ):
+            found: dict[str, Any] = await response.json()
+        return found
+
+    def alarms(self) -> list[str]:
+        """What the broker wrote down of alarms, since it was started."""
+        log = (self.stack.folder / "rabbitmq" / "rabbitmq.log").read_text()
+        return [line for line in log.splitlines() if "alarm set" in line]
+
+    async def refused_webhooks(self) -> float:
+        """How many were answered with 503."""
+        async with ClientSession() as session, session.get(self.stack.metrics_urls["ingress-1"]) as response:
+            lines = (await response.text()).splitlines()
+        return sum(float(line.split()[-1]) for line in lines if '_total{result="unavailable"}' in line)
+
+
+@asynccontextmanager
+async def running_county(folder: Path) -> AsyncIterator[County]:
+    async with (
+        local_stack(folder, dispatchers=1, messages_per_second=RATE) as stack,
+        open_simulator(stack.simulator_url, stack.control_token) as simulator,
+    ):
+        password = (folder / "secrets" / LOGIN / "kreisfunk_broker_password").read_text().strip()
+        yield County(stack=stack, simulator=simulator, login_url=url_with_login(stack.broker_url, LOGIN, password))

@@ -1,0 +1,50 @@
+"""No role of ours has a place for data that no retention rule knows."""
+
+import json
+from urllib.parse import unquote, urlsplit
+
+import asyncpg
+import pytest
+
+from cli.migrate.database import migrate_database
+from cli.migrate.settings import Settings
+from cli.stacks import environment_of
+from shared.runtime.settings import read_settings
+from tests.databases import ROLE_PASSWORD, ROLES, Database
+
+PLACES = (
+    "create temporary table kept (number text)",
+    "select lo_creat(-1)",
+    "select lo_create(0)",
+    "select lo_from_bytea(0, 'kept')",
+)
+
+
+@pytest.fixture
+async def migrated(database: Database) -> Database:
+    """As an installation's: `kreisfunk migrate` has run."""
+    password = unquote(urlsplit(database.url).password or "")
+    environment = {
+        "KREISFUNK_BROKER_URL": "amqp://nobody@127.0.0.1:1/",
+        "KREISFUNK_BROKER_PASSWORD": "unused",
+        "KREISFUNK_BROKER_API_URL": "http://127.0.0.1:1",
+        "KREISFUNK_DATABASE_URL": database.url.replace(f":{password}@", "@"),
+        "KREISFUNK_DATABASE_PASSWORD": password,
+        "KREISFUNK_LOGIN_PASSWORDS": json.dumps(dict.fromkeys(ROLES, ROLE_PASSWORD)),
+    }
+    with environment_of(environment):
+        settings = read_settings(Settings)
+    for _ in range(2):
+        await migrate_database(settings)
+    return database
+
+
+@pytest.mark.parametrize("role", ROLES)
+async def test_a_role_keeps_nothing_in_temporary_tables_and_large_objects(migrated: Database, role: str) -> None:
+    connection = await asyncpg.connect(migrated.url_as(role))
+    try:
+        for statement in PLACES:
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await connection.execute(statement)
+    finally:
+        await connection.close()

@@ -1,0 +1,40 @@
+"""What strangers wrote reaches a terminal as text."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cli.operate.tables import pairs, table
+from cli.output import console, escape, fail, say
+
+HOSTILE = "\x1b]0;owned\x07\x1b[2J\x9b31m\r\x08\u202e\u200b"
+OBEYED = ("\x1b", "\x07", "\x9b", "\r", "\x08", "\u202e", "\u200b")
+
+
+@given(st.text())
+def test_what_is_escaped_is_printable_and_still_the_same_in_json(text: str) -> None:
+    shown = escape(text, line=True)
+    assert not any(ord(letter) < 32 or 127 <= ord(letter) < 160 for letter in shown)
+    written = json.dumps({"text": text}, ensure_ascii=False)
+    assert json.loads(escape(written)) == {"text": text}
+
+
+def test_every_way_of_printing_escapes(capsys: pytest.CaptureFixture[str]) -> None:
+    say(HOSTILE)
+    say(table(("name",), [(f"{HOSTILE}\nforged",)]))
+    say(pairs(("name", f"{HOSTILE}\nforged")))
+    console.print(HOSTILE, markup=False)
+    with pytest.raises(Exception, match="1"):
+        fail(HOSTILE, HOSTILE)
+    printed = capsys.readouterr()
+    everything = printed.out + printed.err
+    assert not any(letter in everything for letter in OBEYED)
+    assert everything.count("\\u001b]0;owned\\u0007") == 6
+    assert not any(line.startswith("forged") for line in everything.splitlines())
+
+
+def test_what_is_no_danger_stays_as_it_is() -> None:
+    text = "Umleitung: Größe 3 €, 日本, 👍🏽\n\tzweite Zeile"
+    assert escape(text) == text
