@@ -55,8 +55,8 @@ from shared.runtime.process import Stop
 
 NAME = "subscriptions"
 MIGRATIONS = Path(__file__).parent / "adapters" / "migrations"
-POOL_SIZE = 20  # a wave of each inbound worker, a notice, the expander, probes and upkeep
-INBOUND_WORKERS = 2
+POOL_SIZE = 20  # messages at once, a notice, the expander, probes and upkeep
+GROUPS_IN_HAND = 1_000  # as far ahead as `handlers.turns` looks for whose turn it is
 NOTICE_WORKERS = 1
 REACTION_WORKERS = 1
 REFUSAL_WORKERS = 1
@@ -206,7 +206,7 @@ async def _consume(
 ) -> None:
     """Work until the end is asked for; then what is in hand has all the time there is but the last seconds."""
     queues: Sequence[tuple[Queue, Handler, int]] = (
-        (SUBSCRIPTIONS_INBOUND, lambda received: parts.inbound.handle(received.body), INBOUND_WORKERS),
+        (SUBSCRIPTIONS_INBOUND, lambda received: parts.inbound.handle(received.body), GROUPS_IN_HAND),
         (SUBSCRIPTIONS_NOTICES, lambda received: parts.desk.handle(_message(received)), NOTICE_WORKERS),
         (SUBSCRIPTIONS_REACTIONS, lambda received: parts.reactions.handle(received.body), REACTION_WORKERS),
         (SUBSCRIPTIONS_REFUSALS, lambda received: parts.refusals.handle(received.body), REFUSAL_WORKERS),
@@ -214,7 +214,7 @@ async def _consume(
     async with AsyncExitStack() as stack, asyncio.TaskGroup() as tasks:
         working: list[asyncio.Task[None]] = []
         for queue, handle, workers in queues:
-            opened = open_consumer(consuming, publishing, queue, prefetch=2 * workers)
+            opened = open_consumer(consuming, publishing, queue, prefetch=min(2 * workers, GROUPS_IN_HAND))
             consumer = await stack.enter_async_context(opened)
             working += [tasks.create_task(work(consumer, handle, until=stop.requested)) for _ in range(workers)]
         listening.set()

@@ -23,7 +23,7 @@ from shared.amqp.received import (
     bounded,
 )
 from shared.amqp.topology import TIERS, Queue
-from shared.outcome import Dead, DependencyAway, Done, Outcome, Rejected, RetryLater
+from shared.outcome import Dead, DependencyAway, Done, Outcome, Rejected, RetryLater, Separate
 
 MAX_ATTEMPTS = 6
 AWAY_BACKOFF_SECONDS = (0.1, 0.5, 1.0, 2.0)
@@ -77,29 +77,47 @@ class Consumer:
 
     async def _park(self, received: Received, outcome: Outcome) -> None:
         match outcome:
-            case RetryLater(seconds, _) if received.attempt < MAX_ATTEMPTS:
-                await self._republish(received, self.queue.tier(tier_for(seconds)), {})
-            case RetryLater(_, reason) | Dead(reason):
-                _log.error("dead_letter", queue=self.queue.name, reason=reason, attempt=received.attempt)
-                await self._republish(received, self.queue.dead, {REASON_HEADER: reason})
+            case RetryLater(seconds, reason):
+                await self._retry(received, {received.message_id: received.body}, seconds, reason)
+            case Separate(parts, seconds, reason):
+                await self._retry(received, parts, seconds, reason)
+            case Dead(reason):
+                await self._bury(received, {received.message_id: received.body}, reason)
             case Rejected(reason, headers):
                 _log.warning("rejected", queue=self.queue.name, reason=reason)
                 await self._keep(received, {REASON_HEADER: reason, **headers})
             case Done():
                 pass
 
+    async def _retry(self, received: Received, parts: Mapping[str, bytes], seconds: float, reason: str) -> None:
+        if received.attempt >= MAX_ATTEMPTS:
+            await self._bury(received, parts, reason)
+            return
+        for message_id, body in parts.items():
+            await self._republish(received, self.queue.tier(tier_for(seconds)), message_id, body, {})
+
+    async def _bury(self, received: Received, parts: Mapping[str, bytes], reason: str) -> None:
+        _log.error("dead_letter", queue=self.queue.name, reason=reason, attempt=received.attempt)
+        for message_id, body in parts.items():
+            await self._republish(received, self.queue.dead, message_id, body, {REASON_HEADER: reason})
+
     async def _keep(self, received: Received, headers: Mapping[str, str]) -> None:
         """In quarantine, unless it is full: its sender was told already."""
         cut = {TRUNCATED_HEADER: len(received.body)} if len(received.body) > LARGEST_KEPT else {}
         try:
-            await self._publish(received, self.queue.quarantine, received.body[:LARGEST_KEPT], {**headers, **cut})
+            body = received.body[:LARGEST_KEPT]
+            await self._publish(received, self.queue.quarantine, received.message_id, body, {**headers, **cut})
         except Refused:
             _log.error("quarantine_full", queue=self.queue.quarantine)
 
-    async def _republish(self, received: Received, key: str, headers: Mapping[str, str | int]) -> None:
-        await self._publish(received, key, received.body, {ATTEMPT_HEADER: received.attempt + 1, **headers})
+    async def _republish(
+        self, received: Received, key: str, message_id: str, body: bytes, headers: Mapping[str, str | int]
+    ) -> None:
+        await self._publish(received, key, message_id, body, {ATTEMPT_HEADER: received.attempt + 1, **headers})
 
-    async def _publish(self, received: Received, key: str, body: bytes, headers: Mapping[str, str | int]) -> None:
+    async def _publish(
+        self, received: Received, key: str, message_id: str, body: bytes, headers: Mapping[str, str | int]
+    ) -> None:
         """With all that its publisher gave it, under our own login."""
         incoming = received.incoming
         publisher = {PUBLISHER_HEADER: received.user_id} if received.user_id else {}
@@ -107,7 +125,7 @@ class Consumer:
             self.queue.parking,
             key,
             body,
-            message_id=received.message_id,
+            message_id=message_id,
             headers={**bounded(received.headers), **publisher, **headers},
             content_type=incoming.content_type or "",
             content_encoding=incoming.content_encoding,
