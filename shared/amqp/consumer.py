@@ -5,6 +5,7 @@ dead channel is not acted on, since the broker delivers it once more.
 """
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -28,6 +29,7 @@ from shared.outcome import Dead, DependencyAway, Done, Outcome, Rejected, RetryL
 MAX_ATTEMPTS = 6
 AWAY_BACKOFF_SECONDS = (0.1, 0.5, 1.0, 2.0)
 LARGEST_KEPT = 65_536
+WARNING_SECONDS = 1.0
 
 _log = structlog.get_logger()
 
@@ -43,6 +45,7 @@ class Consumer:
     parking: Publisher
     login: str | None = None
     _arrived: asyncio.Queue[Received] = field(default_factory=asyncio.Queue)
+    _warned_at: float = field(default=-WARNING_SECONDS, init=False)
 
     async def receive(self) -> Received:
         """The next message whose channel still lives."""
@@ -63,6 +66,13 @@ class Consumer:
     def waiting(self) -> int:
         """Messages that arrived and are not in hand yet."""
         return self._arrived.qsize()
+
+    def warn(self, error: DependencyAway) -> None:
+        """Log that something is away, not once for each message in hand."""
+        now = time.monotonic()
+        if now - self._warned_at >= WARNING_SECONDS:
+            self._warned_at = now
+            _log.warning("dependency_away", queue=self.queue.name, error=str(error))
 
     async def settle(self, received: Received, outcome: Outcome) -> None:
         """Do what the outcome says. Not torn by cancellation; a dead channel makes it a no-op."""
@@ -177,7 +187,7 @@ async def work(consumer: Consumer, handle: Handler, *, until: asyncio.Event | No
     With `until`, it returns once that is set and the message in hand is settled.
     """
     while received := await _next(consumer, until):
-        outcome = await _outcome(consumer.queue.name, received, handle)
+        outcome = await _outcome(consumer, received, handle)
         if outcome is not None:
             await consumer.settle(received, outcome)
 
@@ -194,7 +204,7 @@ async def _next(consumer: Consumer, until: asyncio.Event | None) -> Received | N
         stopping.cancel()
 
 
-async def _outcome(queue: str, received: Received, handle: Handler) -> Outcome | None:
+async def _outcome(consumer: Consumer, received: Received, handle: Handler) -> Outcome | None:
     """What the handler says, waited for while a dependency is away; None if the message died meanwhile."""
     for attempt in range(1_000_000):
         if not received.alive:
@@ -202,9 +212,9 @@ async def _outcome(queue: str, received: Received, handle: Handler) -> Outcome |
         try:
             return await handle(received)
         except DependencyAway as error:
-            _log.warning("dependency_away", queue=queue, error=str(error))
+            consumer.warn(error)
             await asyncio.sleep(AWAY_BACKOFF_SECONDS[min(attempt, len(AWAY_BACKOFF_SECONDS) - 1)])
         except Exception as error:  # the one place for bugs: retried a few times, then kept for an operator
-            _log.exception("handler_failed", queue=queue, attempt=received.attempt)
+            _log.exception("handler_failed", queue=consumer.queue.name, attempt=received.attempt)
             return RetryLater(10, f"unexpected {type(error).__name__}")
     return None

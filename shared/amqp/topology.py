@@ -54,6 +54,8 @@ class Queue:
 SUBSCRIPTIONS_INBOUND = Queue(
     "subscriptions.inbound", INBOUND, ("messages", "preferences", "identities"), "subscriptions"
 )
+# What citizens said does not wait there for a person: the service seals it and keeps it where it is erased.
+SUBSCRIPTIONS_DEAD = Queue(SUBSCRIPTIONS_INBOUND.dead, DEAD, (), "subscriptions")
 SUBSCRIPTIONS_NOTICES = Queue("subscriptions.notices", MUNICIPAL_EVENTS, ("notice.#",), "subscriptions")
 SUBSCRIPTIONS_REACTIONS = Queue("subscriptions.reactions", EVENTS, ("reaction.located",), "subscriptions")
 SUBSCRIPTIONS_REFUSALS = Queue("subscriptions.refusals", EVENTS, ("delivery.refused",), "subscriptions")

@@ -1,7 +1,7 @@
 """What citizens said: decided once, answered with the same bytes however often it arrives."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -13,45 +13,25 @@ import structlog
 from services.subscriptions.domain.answers import Answers
 from services.subscriptions.domain.county import County
 from services.subscriptions.domain.decision import Result
-from services.subscriptions.domain.feedback import rated
+from services.subscriptions.domain.feedback import AuthorKey, rated
+from services.subscriptions.domain.groups import Part, parts_of
 from services.subscriptions.domain.language.intents import Intent, Wish
 from services.subscriptions.domain.language.understanding import readable, understand
 from services.subscriptions.domain.preferences import concerns_us, key_of
 from services.subscriptions.domain.publication import Destination
-from services.subscriptions.domain.subscriber import indexes
 from services.subscriptions.handlers.deciding import Hearing, decide_message, decide_move, decide_preference
 from services.subscriptions.handlers.turns import Turns
 from services.subscriptions.ports import Opinions, Outlet, People, Settled
-from shared.contracts.envelope import ContractError, Envelope, encode, read_envelope, read_message
-from shared.contracts.inbound import (
-    IdentityChange,
-    IdentityChanges,
-    InboundMessage,
-    InboundMessages,
-    PreferenceChange,
-    PreferenceChanges,
-)
-from shared.contracts.message import Message
+from shared.contracts.envelope import ContractError, Envelope, read_envelope, read_message
+from shared.contracts.inbound import IdentityChange, InboundMessage, PreferenceChange
 from shared.outcome import Dead, DependencyAway, Done, Outcome, Separate
 from shared.runtime.clock import Clock
 
 AT_ONCE = 16
 RETRY_DELAY_SECONDS = 10.0
-# What a message costs in its turn: this much, and its characters, which take time to understand.
 BASE_COST = 32
-LONGEST_PREFIX = 190
 
 _log = structlog.get_logger()
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Item:
-    """A part of a group: of whom it is, how to handle it, and the group that holds it alone."""
-
-    person: tuple[bytes, ...]
-    handle: Callable[[], Awaitable[None]]
-    alone: Message
-    cost: int = BASE_COST
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +43,7 @@ class Inbound:
     outlet: Outlet
     county: County
     clock: Clock
+    key: AuthorKey
     count: Callable[[str], None]
     turns: Turns = field(default_factory=lambda: Turns(AT_ONCE))
 
@@ -70,53 +51,25 @@ class Inbound:
         """Store, publish, and only then report done. Raises DependencyAway: handle the group again."""
         try:
             envelope = read_envelope(body)
-            items = self._items(read_message(envelope))
+            parts = parts_of(read_message(envelope))
         except ContractError as error:
             return Dead(str(error))
-        results = await asyncio.gather(*map(self._in_turn, items), return_exceptions=True)
+        results = await asyncio.gather(*map(self._in_turn, parts), return_exceptions=True)
         away = next((error for error in results if isinstance(error, DependencyAway)), None)
         if away:
             raise away
-        failed = {number: error for number, error in enumerate(results) if error}
-        return _separate(envelope, items, failed) if failed else Done()
+        failed = [(part, error) for part, error in zip(parts, results, strict=True) if error]
+        return _separate(envelope, failed) if failed else Done()
 
-    def _items(self, group: Message) -> list[_Item]:
-        match group:
-            case InboundMessages(messages=messages):
-                return [self._item_of(readable(message)) for message in messages if indexes(message.sender)]
-            case PreferenceChanges(changes=changes):
-                concerning = [change for change in changes if concerns_us(change) and indexes(change.person)]
-                return [
-                    _Item(
-                        person=indexes(change.person),
-                        handle=partial(self._preference, change),
-                        alone=PreferenceChanges(changes=(change,)),
-                    )
-                    for change in concerning
-                ]
-            case IdentityChanges(changes=moves):
-                return [
-                    _Item(
-                        person=(*indexes(move.before), *indexes(move.after)),
-                        handle=partial(self._move, move),
-                        alone=IdentityChanges(changes=(move,)),
-                    )
-                    for move in moves
-                ]
-            case _:
-                raise ContractError(f"unexpected {group.TYPE}")
-
-    def _item_of(self, message: InboundMessage) -> _Item:
-        return _Item(
-            person=indexes(message.sender),
-            handle=partial(self._message, message),
-            alone=InboundMessages(messages=(message,)),
-            cost=BASE_COST + len(message.text or ""),
-        )
-
-    async def _in_turn(self, item: _Item) -> None:
-        async with self.turns.take(item.person, item.cost):
-            await item.handle()
+    async def _in_turn(self, part: Part) -> None:
+        async with self.turns.take(part.person, cost_of(part)):
+            match part.event:
+                case InboundMessage() as message:
+                    await self._message(readable(message))
+                case PreferenceChange() as change:
+                    await self._preference(change)
+                case IdentityChange() as move:
+                    await self._move(move)
 
     async def _message(self, message: InboundMessage) -> None:
         wish = understand(message, self.county)
@@ -125,6 +78,7 @@ class Inbound:
             wish=wish,
             answers=Answers(self.county),
             now=self.clock(),
+            key=self.key,
             recent=await self._recent(wish.intent, message),
             topics=await self._rated(wish),
         )
@@ -151,6 +105,8 @@ class Inbound:
         return ((broadcast, topic),) if broadcast and topic else ()
 
     async def _preference(self, change: PreferenceChange) -> None:
+        if not concerns_us(change):
+            return
         decide = partial(decide_preference, change=change, county=self.county)
         await self._tell(await self.people.once(key_of(change), change.person, self.clock(), decide))
 
@@ -168,17 +124,21 @@ class Inbound:
             self.count(settled.result)
 
 
-def _separate(envelope: Envelope, items: Sequence[_Item], failed: Mapping[int, BaseException]) -> Separate:
+def cost_of(part: Part) -> int:
+    """What a part costs in its turn: long texts take time to understand."""
+    text = part.event.text if isinstance(part.event, InboundMessage) else None
+    return BASE_COST + len(text or "")
+
+
+def _separate(envelope: Envelope, failed: Sequence[tuple[Part, BaseException]]) -> Separate:
     """Each that failed is a message of its own from now on, so that it holds up nobody else."""
-    parts: dict[str, bytes] = {}
-    for number, error in failed.items():
-        _log.error("message_failed", error=type(error).__name__, where=_where(error))
-        identifier = envelope.id if len(items) == 1 else f"{envelope.id[:LONGEST_PREFIX]}.{number}"
-        parts[identifier] = encode(items[number].alone, event_id=identifier, source=envelope.source, time=envelope.time)
-    kinds = sorted({type(error).__name__ for error in failed.values()})
+    for _, error in failed:
+        _log.error("message_failed", error=type(error).__name__, where=_places_of(error))
+    kinds = sorted({type(error).__name__ for _, error in failed})
+    parts = {part.identifier: part.encoded(envelope) for part, _ in failed}
     return Separate(parts, RETRY_DELAY_SECONDS, f"unexpected {', '.join(kinds)}")
 
 
-def _where(error: BaseException) -> list[str]:
-    """The places of a failure; its text may repeat what a citizen wrote."""
+def _places_of(error: BaseException) -> list[str]:
+    """Where it failed, and not its text, which may repeat what a citizen wrote."""
     return [f"{Path(each.filename).name}:{each.lineno}" for each in extract_tb(error.__traceback__)]

@@ -100,7 +100,7 @@ def test_whoever_asks_for_their_data_hears_of_every_table(table: str) -> None:
 
 
 def test_the_periods_are_those_of_the_code() -> None:
-    kept = rules(feedback_days=COUNTY.feedback_days, proof_days=COUNTY.proof_days)
+    kept = rules(COUNTY)
     assert f"{COUNTY.proof_days} Tage" in line("consent")
     assert f"{COUNTY.proof_days} Tage" in line("subscriptions.erasure")
     assert f"{COUNTY.feedback_days} Tage" in line("feedback")
@@ -147,7 +147,7 @@ PERIODS = {
     "suppression": "dispatcher.suppression",
 }
 RULES = {
-    **rules(feedback_days=COUNTY.feedback_days, proof_days=COUNTY.proof_days),
+    **rules(COUNTY),
     **dispatcher_retention.rules(DELIVERY_DAYS),
 }
 
