@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -30,6 +31,7 @@ from shared.runtime.clock import Clock
 AT_ONCE = 16
 RETRY_DELAY_SECONDS = 10.0
 BASE_COST = 32
+SHORT_TEXT = 200
 
 _log = structlog.get_logger()
 
@@ -46,6 +48,7 @@ class Inbound:
     key: AuthorKey
     count: Callable[[str], None]
     turns: Turns = field(default_factory=lambda: Turns(AT_ONCE))
+    thread: Executor = field(default_factory=lambda: ThreadPoolExecutor(1, "understanding"))
 
     async def handle(self, body: bytes) -> Outcome:
         """Store, publish, and only then report done. Raises DependencyAway: handle the group again."""
@@ -72,7 +75,7 @@ class Inbound:
                     await self._move(move)
 
     async def _message(self, message: InboundMessage) -> None:
-        wish = understand(message, self.county)
+        wish = await self._understand(message)
         hearing = Hearing(
             message=message,
             wish=wish,
@@ -94,6 +97,12 @@ class Inbound:
             # The words are kept as feedback, and not a second time for the case that the message comes again.
             answers = tuple(each for each in settled.publications if each.destination is Destination.DISPATCH)
             await self.people.keep_only(message.message_key, answers)
+
+    async def _understand(self, message: InboundMessage) -> Wish:
+        """What it asks for. Long texts take their milliseconds beside the event loop, which has the broker to hear."""
+        if len(message.text or "") <= SHORT_TEXT:
+            return understand(message, self.county)
+        return await asyncio.get_running_loop().run_in_executor(self.thread, understand, message, self.county)
 
     async def _recent(self, intent: Intent, message: InboundMessage) -> tuple[UUID, ...]:
         reacts = intent is Intent.REACTION and message.about_key is not None
