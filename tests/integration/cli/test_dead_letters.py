@@ -22,14 +22,15 @@ async def letters(database: Database) -> None:
         await owned(
             database,
             "insert into subscriptions.dead_letter (id, reason, body_sealed, senders)"
-            f" values ('{identifier}', 'unexpected DataError', 'sealed', '{{}}')",
+            " values ($1, 'unexpected DataError', 'sealed', '{}')",
+            identifier,
         )
 
 
-async def owned(database: Database, statement: str) -> list[tuple[object, ...]]:
+async def owned(database: Database, statement: str, *arguments: object) -> list[tuple[object, ...]]:
     connection = await asyncpg.connect(database.url)
     try:
-        return [tuple(row) for row in await connection.fetch(statement)]
+        return [tuple(row) for row in await connection.fetch(statement, *arguments)]
     finally:
         await connection.close()
 
