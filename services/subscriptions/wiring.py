@@ -1,6 +1,7 @@
 """Puts one replica together, in the order of dependency, and takes it apart in the opposite one."""
 
 import asyncio
+import sys
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -66,6 +67,7 @@ NOTICE_WORKERS = 1
 REACTION_WORKERS = 1
 REFUSAL_WORKERS = 1
 CLOSE_SECONDS = 3.0
+SWITCH_SECONDS = 0.0005  # so long may a text that is being understood keep the event loop from going on
 
 
 class NotMigrated(DependencyAway):
@@ -151,6 +153,7 @@ def retention(database: Database, county: County, metrics: Metrics) -> Retention
 
 async def serve(settings: Settings, county: County, stop: Stop) -> None:
     """Run until `stop` is requested, then finish what is in hand and close."""
+    sys.setswitchinterval(SWITCH_SECONDS)
     async with AsyncExitStack() as stack:
         registry = CollectorRegistry()
         metrics = Metrics(registry)

@@ -1,7 +1,8 @@
 """Whose message is handled next: one person's one after the other, and nobody's backlog holds up anybody else.
 
-Self-clocked fair queueing (Golestani, INFOCOM 1994): a turn finishes, in virtual time, its cost after the later of the
-clock and the person's turn before; the earliest finish goes first, and the clock is that of the turn begun last.
+Weighted fair queueing (Demers, Keshav, Shenker, SIGCOMM 1989): a turn finishes, in virtual time, its cost after the later
+of the clock and the person's turn before, and the earliest finish goes first. The clock runs as if everybody who has a
+turn or waits for one were served at the same time: a thousand long messages of a thousand people move it by one of them.
 """
 
 import asyncio
@@ -32,7 +33,7 @@ class Turns:
     """At most `most` turns at once. A person is all indexes under which they may be known."""
 
     def __init__(self, most: int) -> None:
-        self._free = most
+        self._most = self._free = most
         self._clock = 0.0
         self._numbers = count()
         self._ready: list[tuple[float, int, _Turn]] = []
@@ -77,8 +78,8 @@ class Turns:
 
     def _begin(self) -> None:
         while self._free and self._ready:
-            finish, _, turn = heappop(self._ready)
+            _, _, turn = heappop(self._ready)
             if not turn.begins.done():  # else whoever waited for it has gone
                 self._free -= 1
-                self._clock = finish
+                self._clock += turn.cost / (self._most - self._free + len(self._ready))
                 turn.begins.set_result(None)

@@ -125,6 +125,7 @@ async def test_a_stop_among_a_thousand_hostile_messages_is_answered_at_once(
     tag = await replies.consume(note, no_ack=True)
     await asyncio.gather(*(say(broker, hostile_of(number % phones, number)) for number in range(500)))
     await asyncio.gather(*(say(broker, *map_to(phones, first)) for first in range(500, 1_000, 10)))
+    await wait_for(lambda: all_are_in_hand(broker))
     for stopping in range(3):
         stop = now("Stop", f"stopping {stopping}")
         said = time.monotonic()
@@ -159,6 +160,10 @@ async def count(database: Database, table: str) -> int:
         return rows
     finally:
         await connection.close()
+
+
+async def all_are_in_hand(broker: Broker) -> bool:
+    return await broker.waiting(topology.SUBSCRIPTIONS_INBOUND.name) == 0
 
 
 async def nobody_listens(broker: Broker) -> bool:

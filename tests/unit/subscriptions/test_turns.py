@@ -33,8 +33,23 @@ async def test_a_backlog_of_one_person_does_not_hold_up_another() -> None:
 
 
 async def test_long_messages_of_many_do_not_hold_up_a_short_one() -> None:
-    begun = await run(4, *[(letter, LONG) for letter in "abcdefghijklmnop"], ("z", SHORT))
+    begun = await run(4, *[(chr(number), LONG) for number in range(1_000, 2_000)], ("z", SHORT))
     assert begun.index("z") == 4
+
+
+async def test_nor_does_a_short_one_wait_when_many_have_waited_for_a_while() -> None:
+    turns, begun, late = Turns(1), list[str](), list[asyncio.Task[None]]()
+
+    async def take(person: str, cost: float) -> None:
+        async with turns.take([person.encode()], cost):
+            begun.append(person)
+            if len(begun) == 100:
+                late.append(asyncio.create_task(take("z", SHORT)))
+            await asyncio.sleep(0)
+
+    await asyncio.gather(*(take(chr(number), LONG) for number in range(1_000, 1_200)))
+    await asyncio.gather(*late)
+    assert begun.index("z") <= 102
 
 
 async def test_a_long_message_is_not_put_off_for_ever() -> None:
