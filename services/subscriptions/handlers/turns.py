@@ -1,8 +1,8 @@
 """Whose message is handled next: one person's one after the other, and nobody's backlog holds up anybody else.
 
-Weighted fair queueing (Demers, Keshav, Shenker, SIGCOMM 1989): a turn finishes, in virtual time, its cost after the later
-of the clock and the person's turn before, and the earliest finish goes first. The clock runs as if everybody who has a
-turn or waits for one were served at the same time: a thousand long messages of a thousand people move it by one of them.
+Weighted fair queueing (Demers, Keshav, Shenker, SIGCOMM 1989): a turn finishes, in virtual time, its cost after the
+later of the clock and the person's turn before, and the earliest finish goes first. The clock runs as if everybody who
+has a turn or waits for one were served at the same time: a long message of each of a thousand people moves it by one.
 """
 
 import asyncio
