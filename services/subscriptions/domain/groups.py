@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from services.subscriptions.domain.language.understanding import readable
 from services.subscriptions.domain.preferences import key_of
 from services.subscriptions.domain.subscriber import Moment, indexes
 from shared.contracts.envelope import ContractError, Envelope, encode
@@ -38,10 +39,13 @@ class Part:
 
 
 def parts_of(group: Message) -> list[Part]:
-    """Every event of somebody. Raises ContractError for a message that is no group of these."""
+    """Every event of somebody, with no more of a text than is read.
+
+    Raises ContractError for a message that is no group of these.
+    """
     match group:
         case InboundMessages(messages=messages):
-            parts = [_message(each) for each in messages]
+            parts = [_message(readable(each)) for each in messages]
         case PreferenceChanges(changes=changes):
             parts = [_preference(each) for each in changes]
         case IdentityChanges(changes=moves):

@@ -17,7 +17,7 @@ from services.subscriptions.domain.decision import Result
 from services.subscriptions.domain.feedback import AuthorKey, rated
 from services.subscriptions.domain.groups import Part, parts_of
 from services.subscriptions.domain.language.intents import Intent, Wish
-from services.subscriptions.domain.language.understanding import readable, understand
+from services.subscriptions.domain.language.understanding import understand
 from services.subscriptions.domain.preferences import concerns_us, key_of
 from services.subscriptions.domain.publication import Destination
 from services.subscriptions.handlers.deciding import Hearing, decide_message, decide_move, decide_preference
@@ -68,7 +68,7 @@ class Inbound:
         async with self.turns.take(part.person, cost_of(part)):
             match part.event:
                 case InboundMessage() as message:
-                    await self._message(readable(message))
+                    await self._message(message)
                 case PreferenceChange() as change:
                     await self._preference(change)
                 case IdentityChange() as move:
