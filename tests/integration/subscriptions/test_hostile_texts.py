@@ -17,7 +17,7 @@ from shared.contracts.envelope import decode
 from shared.contracts.inbound import InboundMessage
 from shared.contracts.message import Lane
 from tests.databases import Database
-from tests.integration.ingress.conftest import ingress_login
+from tests.integration.ingress.conftest import service_login
 from tests.integration.ingress.process import Ingress, running_ingress
 from tests.integration.subscriptions.conftest import ROLE
 from tests.integration.subscriptions.process import Broker, Service, broker_on, running_service
@@ -71,7 +71,10 @@ async def broker(servers: Servers, vhost: str, tmp_path_factory: pytest.TempPath
 
 @pytest.fixture
 async def ingress(servers: Servers, vhost: str, broker: Broker, tmp_path: Path) -> AsyncIterator[Ingress]:
-    async with ingress_login(servers, vhost) as url, running_ingress(url, tmp_path / "ingress.log") as running:
+    async with (
+        service_login(servers, vhost, "ingress") as url,
+        running_ingress(url, tmp_path / "ingress.log") as running,
+    ):
         yield running
 
 
