@@ -8,7 +8,7 @@ from cli.faults.command import faults
 from cli.feeds import command as feeds
 from cli.keys.command import keys
 from cli.migrate.command import migrate
-from cli.operate import broadcasts, limits, templates, unknown
+from cli.operate import broadcasts, dead_letters, limits, templates, unknown
 from cli.publish.command import PUBLISH_HELP, publish, withdraw
 from cli.quarantine.command import quarantine
 from cli.secrets import secrets
@@ -32,6 +32,7 @@ app.add_typer(broadcasts.app, name="broadcasts")
 app.add_typer(limits.app, name="limits")
 app.add_typer(unknown.app, name="unknown")
 app.add_typer(templates.app, name="templates")
+app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(quarantine, name="quarantine")
 app.command()(faults)
 app.command()(migrate)

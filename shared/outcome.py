@@ -43,4 +43,15 @@ class Rejected:
     headers: Mapping[str, str]
 
 
-Outcome = Done | RetryLater | Dead | Rejected
+@dataclass(frozen=True)
+class Separate:
+    """Some of a group could not be handled: each of these `parts`, by message id, comes again alone after about
+    `seconds`, counting as another attempt. The rest is done. No personal data in the reason.
+    """
+
+    parts: Mapping[str, bytes]
+    seconds: float
+    reason: str
+
+
+Outcome = Done | RetryLater | Dead | Rejected | Separate

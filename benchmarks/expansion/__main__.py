@@ -10,6 +10,7 @@ import secrets
 import sys
 import tempfile
 import time
+from base64 import b64encode
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -199,6 +200,8 @@ def _command(folder: Path, broker_url: str, database_url: str, port: int) -> Com
         "KREISFUNK_BROKER_URL": broker_url,
         "KREISFUNK_DATABASE_URL": database_url,
         "KREISFUNK_DATABASE_PASSWORD": ROLE_PASSWORD,
+        "KREISFUNK_FEEDBACK_KEY": b64encode(bytes(32)).decode(),
+        "KREISFUNK_DEAD_LETTER_KEYS": f"1:{b64encode(bytes(32)).decode()}",
         "KREISFUNK_COUNTY_FILE": str(county),
         "KREISFUNK_INTERNAL_PORT": str(port),
     }

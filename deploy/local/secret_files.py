@@ -67,6 +67,8 @@ SECRETS = (
         ("ingress/kreisfunk_index_key", "dispatcher/kreisfunk_index_key", "quarantine/kreisfunk_index_key"),
         key,
     ),
+    Secret(("subscriptions/kreisfunk_feedback_key",), key),
+    Secret(("subscriptions/kreisfunk_dead_letter_keys",), key_ring),
     Secret(("admin/kreisfunk_broker_password", "systems/kreisfunk_broker_password")),
     Secret(("admin/kreisfunk_database_password",)),
     Secret(("ingress/kreisfunk_broker_password",), login="ingress"),

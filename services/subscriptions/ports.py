@@ -113,6 +113,34 @@ class Outlet(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class DeadLetter:
+    """A group that could not be handled, and is to be handled again."""
+
+    id: UUID
+    body: bytes
+
+
+class DeadLetters(Protocol):
+    """What could not be handled; all methods raise DependencyAway."""
+
+    async def save(self, body: bytes, reason: str, people: Sequence[bytes] = (), said: Moment | None = None) -> None:
+        """Keep a message of these people, unless they had everything deleted after it was said."""
+        ...
+
+    async def due(self) -> tuple[DeadLetter, ...]:
+        """Those that an operator wants to have handled again."""
+        ...
+
+    async def remove(self, identifier: UUID) -> None:
+        """It has been handled."""
+        ...
+
+    async def fail(self, identifier: UUID, reason: str) -> None:
+        """It could not be handled this time either."""
+        ...
+
+
 class Notices(Protocol):
     """Notices and the broadcasts that they became."""
 

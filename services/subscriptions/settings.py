@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
-from pydantic import Field, FilePath, SecretStr
+from pydantic import Field, FilePath, SecretStr, field_validator
 
 from shared.runtime.settings import ServiceSettings
+from shared.sealing import KeyRing, parse_key
 
 
 class Settings(ServiceSettings):
@@ -17,7 +18,29 @@ class Settings(ServiceSettings):
         validate_default=True,
         description="the county, its topics and who may publish",
     )
+    feedback_key: SecretStr = Field(description="base64 of 32 bytes, leads from a person to their feedback")
+    dead_letter_keys: SecretStr = Field(description="VERSION:BASE64 of 32 bytes, comma separated")
     messages_per_second: float = Field(80, gt=0, le=10_000, description="Meta's limit for our number, for estimates")
+
+    @field_validator("feedback_key")
+    @classmethod
+    def _is_key(cls, value: SecretStr) -> SecretStr:
+        parse_key(value.get_secret_value())
+        return value
+
+    @field_validator("dead_letter_keys")
+    @classmethod
+    def _is_key_ring(cls, value: SecretStr) -> SecretStr:
+        KeyRing.parse(value.get_secret_value())
+        return value
+
+    @property
+    def author_key(self) -> bytes:
+        return parse_key(self.feedback_key.get_secret_value())
+
+    @property
+    def ring(self) -> KeyRing:
+        return KeyRing.parse(self.dead_letter_keys.get_secret_value())
 
     @property
     def database_secret(self) -> str | None:

@@ -1,6 +1,7 @@
 """Puts one replica together, in the order of dependency, and takes it apart in the opposite one."""
 
 import asyncio
+import sys
 import time
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
@@ -11,6 +12,7 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry
 
 from services.subscriptions.adapters.broadcasts import PostgresBroadcasts
+from services.subscriptions.adapters.dead_letters import PostgresDeadLetters
 from services.subscriptions.adapters.metrics import Metrics
 from services.subscriptions.adapters.notices import PostgresNotices
 from services.subscriptions.adapters.opinions import PostgresOpinions
@@ -18,9 +20,11 @@ from services.subscriptions.adapters.outlet import AmqpOutlet
 from services.subscriptions.adapters.people import PostgresPeople, save_wordings
 from services.subscriptions.adapters.retention import rules
 from services.subscriptions.domain.county import County
+from services.subscriptions.domain.feedback import AuthorKey
 from services.subscriptions.domain.language.guessing import guesser
 from services.subscriptions.domain.pace import Pace
 from services.subscriptions.domain.wording import wordings
+from services.subscriptions.handlers.dead_letters import REPLAY_INTERVAL_SECONDS, DeadLetterKeeper
 from services.subscriptions.handlers.expansion import Expander
 from services.subscriptions.handlers.inbound import Inbound
 from services.subscriptions.handlers.notices import NoticeDesk
@@ -40,6 +44,7 @@ from shared.amqp.publisher import open_publisher
 from shared.amqp.received import Received
 from shared.amqp.topology import (
     SUBSCRIPTIONS_API_NOTICES,
+    SUBSCRIPTIONS_DEAD,
     SUBSCRIPTIONS_INBOUND,
     SUBSCRIPTIONS_NOTICES,
     SUBSCRIPTIONS_REACTIONS,
@@ -55,16 +60,18 @@ from shared.runtime.background import background
 from shared.runtime.clock import Clock, system_clock
 from shared.runtime.probes import Readiness, internal_port
 from shared.runtime.process import Stop
+from shared.sealing import KeyRing
 
 NAME = "subscriptions"
 MIGRATIONS = Path(__file__).parent / "adapters" / "migrations"
-POOL_SIZE = 20  # a wave of each inbound worker, a notice, the expander, probes and upkeep
-INBOUND_WORKERS = 2
+POOL_SIZE = 20  # messages at once, a notice, the expander, probes and upkeep
+GROUPS_IN_HAND = 1_000  # as far ahead as `handlers.turns` looks for whose turn it is
 NOTICE_WORKERS = 1
 NOTICE_BURST, NOTICES_PER_SECOND = 100, 20.0  # of all systems over AMQP; who publishes more is refused
 REACTION_WORKERS = 1
 REFUSAL_WORKERS = 1
 CLOSE_SECONDS = 3.0
+SWITCH_SECONDS = 0.0005  # so long may a text that is being understood keep the event loop from going on
 
 
 class NotMigrated(DependencyAway):
@@ -81,6 +88,15 @@ class Parts:
     refusals: Refusals
     expander: Expander
     schedule: Schedule
+    dead_letters: DeadLetterKeeper
+
+
+@dataclass(frozen=True, kw_only=True)
+class Keys:
+    """What only this service holds."""
+
+    author: AuthorKey
+    dead_letters: KeyRing
 
 
 def assemble(
@@ -89,22 +105,26 @@ def assemble(
     county: County,
     metrics: Metrics,
     *,
+    keys: Keys,
     messages_per_second: float,
     clock: Clock = system_clock,
 ) -> Parts:
     """Hand everybody what they need; `arrived` takes a new notice to the expander at once."""
     guesser(county)  # learns now, and not when the first citizen waits
     arrived = asyncio.Event()
+    people, opinions = PostgresPeople(database, keys.author), PostgresOpinions(database)
+    inbound = Inbound(
+        people=people,
+        opinions=opinions,
+        outlet=outlet,
+        county=county,
+        clock=clock,
+        key=keys.author,
+        count=metrics.count_inbound,
+    )
     return Parts(
-        inbound=Inbound(
-            people=PostgresPeople(database),
-            opinions=PostgresOpinions(database),
-            outlet=outlet,
-            county=county,
-            clock=clock,
-            count=metrics.count_inbound,
-        ),
-        reactions=Reactions(opinions=PostgresOpinions(database), outlet=outlet),
+        inbound=inbound,
+        reactions=Reactions(opinions=opinions, outlet=outlet, key=keys.author),
         desk=NoticeDesk(
             notices=PostgresNotices(database),
             outlet=outlet,
@@ -114,7 +134,7 @@ def assemble(
             arrived=arrived,
             count=metrics.count_notice,
         ),
-        refusals=Refusals(people=PostgresPeople(database), outlet=outlet, county=county, count=metrics.count_inbound),
+        refusals=Refusals(people=people, outlet=outlet, county=county, count=metrics.count_inbound),
         expander=Expander(
             broadcasts=PostgresBroadcasts(database),
             outlet=outlet,
@@ -123,12 +143,13 @@ def assemble(
             count=metrics.count_expanded,
         ),
         schedule=Schedule(broadcasts=PostgresBroadcasts(database), outlet=outlet, clock=clock, arrived=arrived),
+        dead_letters=DeadLetterKeeper(letters=PostgresDeadLetters(database, keys.dead_letters), handle=inbound.handle),
     )
 
 
 def retention(database: Database, county: County, metrics: Metrics) -> Retention:
     """Everything that this service forgets."""
-    kept = rules(feedback_days=county.feedback_days, proof_days=county.proof_days)
+    kept = rules(county)
     for kind in kept:
         metrics.count_forgotten(kind, 0)
     return Retention(database=database, rules=kept, count=metrics.count_forgotten, finished=metrics.show_kept)
@@ -136,6 +157,7 @@ def retention(database: Database, county: County, metrics: Metrics) -> Retention
 
 async def serve(settings: Settings, county: County, stop: Stop) -> None:
     """Run until `stop` is requested, then finish what is in hand and close."""
+    sys.setswitchinterval(SWITCH_SECONDS)
     async with AsyncExitStack() as stack:
         registry = CollectorRegistry()
         metrics = Metrics(registry)
@@ -148,13 +170,16 @@ async def serve(settings: Settings, county: County, stop: Stop) -> None:
         host, port = settings.internal_host, settings.internal_port
         await stack.enter_async_context(internal_port(host=host, port=port, registry=registry, readiness=readiness))
         outlet = AmqpOutlet(await stack.enter_async_context(open_publisher(publishing)))
-        parts = assemble(database, outlet, county, metrics, messages_per_second=settings.messages_per_second)
+        keys = Keys(author=AuthorKey(settings.author_key), dead_letters=settings.ring)
+        rate = settings.messages_per_second
+        parts = assemble(database, outlet, county, metrics, keys=keys, messages_per_second=rate)
         if not await _migrated(database):
             raise NotMigrated("the schema is not up to date: run `kreisfunk migrate`")
         await save_wordings(database, wordings(county).all())
         upkeep = background(
             parts.expander.run(),
             repeat(parts.schedule.turn, LOOK_EVERY_SECONDS),
+            repeat(parts.dead_letters.replay, REPLAY_INTERVAL_SECONDS),
             repeat(partial(metrics.refresh, database), REFRESH_EVERY_SECONDS),
             repeat(retention(database, county, metrics).run, FORGET_EVERY_SECONDS),
         )
@@ -217,7 +242,8 @@ async def _consume(
         return await parts.desk.handle(_message(received))
 
     queues: Sequence[tuple[Queue, Handler, int]] = (
-        (SUBSCRIPTIONS_INBOUND, lambda received: parts.inbound.handle(received.body), INBOUND_WORKERS),
+        (SUBSCRIPTIONS_INBOUND, lambda received: parts.inbound.handle(received.body), GROUPS_IN_HAND),
+        (SUBSCRIPTIONS_DEAD, lambda received: parts.dead_letters.keep(received.body, received.reason), 1),
         (SUBSCRIPTIONS_NOTICES, handle_paced, NOTICE_WORKERS),
         (SUBSCRIPTIONS_API_NOTICES, lambda received: parts.desk.handle(_message(received)), NOTICE_WORKERS),
         (SUBSCRIPTIONS_REACTIONS, lambda received: parts.reactions.handle(received.body), REACTION_WORKERS),
@@ -226,7 +252,7 @@ async def _consume(
     async with AsyncExitStack() as stack, asyncio.TaskGroup() as tasks:
         working: list[asyncio.Task[None]] = []
         for queue, handle, workers in queues:
-            opened = open_consumer(consuming, publishing, queue, prefetch=2 * workers)
+            opened = open_consumer(consuming, publishing, queue, prefetch=min(2 * workers, GROUPS_IN_HAND))
             consumer = await stack.enter_async_context(opened)
             working += [tasks.create_task(work(consumer, handle, until=stop.requested)) for _ in range(workers)]
         listening.set()

@@ -6,6 +6,7 @@ dead channel is not acted on, since the broker delivers it once more.
 
 import asyncio
 import itertools
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -24,11 +25,12 @@ from shared.amqp.received import (
     bounded,
 )
 from shared.amqp.topology import TIERS, Queue
-from shared.outcome import Dead, DependencyAway, Done, Outcome, Rejected, RetryLater
+from shared.outcome import Dead, DependencyAway, Done, Outcome, Rejected, RetryLater, Separate
 
 MAX_ATTEMPTS = 6
 AWAY_BACKOFF_SECONDS = (0.1, 0.5, 1.0, 2.0)
 LARGEST_KEPT = 65_536
+WARNING_SECONDS = 1.0
 
 _log = structlog.get_logger()
 
@@ -44,6 +46,7 @@ class Consumer:
     parking: Publisher
     login: str | None = None
     _arrived: asyncio.Queue[Received] = field(default_factory=asyncio.Queue)
+    _warned_at: float = field(default=-WARNING_SECONDS, init=False)
 
     async def receive(self) -> Received:
         """The next message whose channel still lives."""
@@ -65,6 +68,13 @@ class Consumer:
         """Messages that arrived and are not in hand yet."""
         return self._arrived.qsize()
 
+    def warn(self, error: DependencyAway) -> None:
+        """Log that something is away, not once for each message in hand."""
+        now = time.monotonic()
+        if now - self._warned_at >= WARNING_SECONDS:
+            self._warned_at = now
+            _log.warning("dependency_away", queue=self.queue.name, error=str(error))
+
     async def settle(self, received: Received, outcome: Outcome) -> None:
         """Do what the outcome says, as often as it takes. Not torn by cancellation; a dead channel makes it a no-op."""
         await asyncio.shield(self._settle(received, outcome))
@@ -85,29 +95,47 @@ class Consumer:
 
     async def _park(self, received: Received, outcome: Outcome) -> None:
         match outcome:
-            case RetryLater(seconds, _) if received.attempt < MAX_ATTEMPTS:
-                await self._republish(received, self.queue.tier(tier_for(seconds)), {})
-            case RetryLater(_, reason) | Dead(reason):
-                _log.error("dead_letter", queue=self.queue.name, reason=reason, attempt=received.attempt)
-                await self._republish(received, self.queue.dead, {REASON_HEADER: reason})
+            case RetryLater(seconds, reason):
+                await self._retry(received, {received.message_id: received.body}, seconds, reason)
+            case Separate(parts, seconds, reason):
+                await self._retry(received, parts, seconds, reason)
+            case Dead(reason):
+                await self._bury(received, {received.message_id: received.body}, reason)
             case Rejected(reason, headers):
                 _log.warning("rejected", queue=self.queue.name, reason=reason)
                 await self._keep(received, {REASON_HEADER: reason, **headers})
             case Done():
                 pass
 
+    async def _retry(self, received: Received, parts: Mapping[str, bytes], seconds: float, reason: str) -> None:
+        if received.attempt >= MAX_ATTEMPTS:
+            await self._bury(received, parts, reason)
+            return
+        for message_id, body in parts.items():
+            await self._republish(received, self.queue.tier(tier_for(seconds)), message_id, body, {})
+
+    async def _bury(self, received: Received, parts: Mapping[str, bytes], reason: str) -> None:
+        _log.error("dead_letter", queue=self.queue.name, reason=reason, attempt=received.attempt)
+        for message_id, body in parts.items():
+            await self._republish(received, self.queue.dead, message_id, body, {REASON_HEADER: reason})
+
     async def _keep(self, received: Received, headers: Mapping[str, str]) -> None:
         """In quarantine, unless it is full: its sender was told already."""
         cut = {TRUNCATED_HEADER: len(received.body)} if len(received.body) > LARGEST_KEPT else {}
         try:
-            await self._publish(received, self.queue.quarantine, received.body[:LARGEST_KEPT], {**headers, **cut})
+            body = received.body[:LARGEST_KEPT]
+            await self._publish(received, self.queue.quarantine, received.message_id, body, {**headers, **cut})
         except Refused:
             _log.error("quarantine_full", queue=self.queue.quarantine)
 
-    async def _republish(self, received: Received, key: str, headers: Mapping[str, str | int]) -> None:
-        await self._publish(received, key, received.body, {ATTEMPT_HEADER: received.attempt + 1, **headers})
+    async def _republish(
+        self, received: Received, key: str, message_id: str, body: bytes, headers: Mapping[str, str | int]
+    ) -> None:
+        await self._publish(received, key, message_id, body, {ATTEMPT_HEADER: received.attempt + 1, **headers})
 
-    async def _publish(self, received: Received, key: str, body: bytes, headers: Mapping[str, str | int]) -> None:
+    async def _publish(
+        self, received: Received, key: str, message_id: str, body: bytes, headers: Mapping[str, str | int]
+    ) -> None:
         """With all that its publisher gave it, under our own login."""
         incoming = received.incoming
         publisher = {PUBLISHER_HEADER: received.user_id} if received.user_id else {}
@@ -115,7 +143,7 @@ class Consumer:
             self.queue.parking,
             key,
             body,
-            message_id=received.message_id,
+            message_id=message_id,
             headers={**bounded(received.headers), **publisher, **headers},
             content_type=incoming.content_type or "",
             content_encoding=incoming.content_encoding,
@@ -172,7 +200,7 @@ async def work(consumer: Consumer, handle: Handler, *, until: asyncio.Event | No
     With `until`, it returns once that is set and the message in hand is settled.
     """
     while received := await _next(consumer, until):
-        outcome = await _outcome(consumer.queue.name, received, handle)
+        outcome = await _outcome(consumer, received, handle)
         if outcome is not None:
             await consumer.settle(received, outcome)
 
@@ -189,7 +217,7 @@ async def _next(consumer: Consumer, until: asyncio.Event | None) -> Received | N
         stopping.cancel()
 
 
-async def _outcome(queue: str, received: Received, handle: Handler) -> Outcome | None:
+async def _outcome(consumer: Consumer, received: Received, handle: Handler) -> Outcome | None:
     """What the handler says, waited for while a dependency is away; None if the message died meanwhile."""
     for attempt in range(1_000_000):
         if not received.alive:
@@ -197,9 +225,9 @@ async def _outcome(queue: str, received: Received, handle: Handler) -> Outcome |
         try:
             return await handle(received)
         except DependencyAway as error:
-            _log.warning("dependency_away", queue=queue, error=str(error))
+            consumer.warn(error)
             await asyncio.sleep(_backoff(attempt))
         except Exception as error:  # the one place for bugs: retried a few times, then kept for an operator
-            _log.exception("handler_failed", queue=queue, attempt=received.attempt)
+            _log.exception("handler_failed", queue=consumer.queue.name, attempt=received.attempt)
             return RetryLater(10, f"unexpected {type(error).__name__}")
     return None

@@ -25,7 +25,7 @@ def _only(names: Iterable[str]) -> str:
 
 
 def _service(name: str, writes: Iterable[str]) -> Permission:
-    reads = [queue.name for queue in topology.QUEUES if queue.owner == name]
+    reads = [queue.name for queue in (*topology.QUEUES, topology.SUBSCRIPTIONS_DEAD) if queue.owner == name]
     return Permission(configure="^$", write=_only([*writes, f"{name}.parking"]), read=_only(reads))
 
 

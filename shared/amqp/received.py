@@ -53,6 +53,12 @@ class Received(NamedTuple):
         }
 
     @property
+    def reason(self) -> str:
+        """Why it is a dead letter; the broker gives none where it gave up."""
+        reason = self.incoming.headers.get(REASON_HEADER)
+        return reason if isinstance(reason, str) else "delivered too often"
+
+    @property
     def redelivered(self) -> bool:
         return bool(self.incoming.redelivered)
 

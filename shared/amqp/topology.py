@@ -58,6 +58,8 @@ class Queue:
 SUBSCRIPTIONS_INBOUND = Queue(
     "subscriptions.inbound", INBOUND, ("messages", "preferences", "identities"), "subscriptions"
 )
+# What citizens said does not wait there for a person: the service seals it and keeps it where it is erased.
+SUBSCRIPTIONS_DEAD = Queue(SUBSCRIPTIONS_INBOUND.dead, DEAD, (), "subscriptions")
 # Whatever one system publishes over AMQP, another one's notices over HTTP go their own way.
 SUBSCRIPTIONS_NOTICES = Queue(
     "subscriptions.notices",

@@ -13,6 +13,7 @@ from services.ingress.domain.webhook import (
     TextBody,
     WrittenMessage,
 )
+from shared.contracts.text import strip_controls
 
 LONGEST_TEXT = 4096
 LONGEST_WORD = 256
@@ -35,8 +36,8 @@ def content_of(message: WrittenMessage) -> Content:
 
 
 def cut(text: str | None, length: int) -> str | None:
-    """At most so many characters."""
-    return text if text is None else text[:length]
+    """At most so many characters, none of them a control character."""
+    return text if text is None else strip_controls(text[:length])
 
 
 def _parts(message: WrittenMessage) -> Content:

@@ -1,6 +1,9 @@
-"""Deleting a person, in the transaction that decides it."""
+"""Deleting a person, in the transaction that decides it, and what is left to know of it."""
+
+from collections.abc import Sequence
 
 from services.subscriptions.domain.erasure import Erased
+from services.subscriptions.domain.subscriber import Moment
 from shared.database.pool import Connection
 
 _PEOPLE = """
@@ -15,9 +18,20 @@ _INBOX = """
     update subscriptions.inbox set publications = $2 where senders && $1 and publications <> $2
 """
 _LEFT = """
-    insert into subscriptions.erasure select unnest($1::bytea[]), $2, $3
-    on conflict (address_index) do update set (said_at, received_at) = (excluded.said_at, excluded.received_at)
+    insert into subscriptions.erasure (address_index, erased_on)
+    select unnest($1::bytea[]), ($2::timestamptz at time zone 'UTC')::date
+    on conflict (address_index) do update set erased_on = excluded.erased_on
 """
+# The inbox knows the moment as long as something said before it may still arrive; from then on the day will do.
+_LAST = """
+    select erased_at, received_at from subscriptions.inbox where senders && $1 and erased_at is not null
+    union all
+    select erased_on::timestamp at time zone 'UTC', erased_on::timestamp at time zone 'UTC'
+    from subscriptions.erasure where address_index = any($1)
+    order by 1 desc, 2 desc limit 1
+"""
+# In the order of the sorted keys, so that two replicas with the same two addresses cannot wait for each other.
+_LOCK = "select pg_advisory_xact_lock(key) from unnest($1::bigint[]) as key"
 NOTHING = b"\x90"  # an empty list in MessagePack
 
 
@@ -28,4 +42,17 @@ async def erase(connection: Connection, erased: Erased) -> None:
     await connection.execute("delete from subscriptions.conversation where address_index = any($1)", everywhere)
     await connection.execute("delete from subscriptions.feedback where author = any($1)", erased.authors)
     await connection.execute(_INBOX, everywhere, NOTHING)
-    await connection.execute(_LEFT, erased.indexes, *erased.moment)
+    await connection.execute("delete from subscriptions.dead_letter where senders && $1", everywhere)
+    await connection.execute(_LEFT, erased.indexes, erased.moment.at)
+
+
+async def last_erasure(connection: Connection, indexes: Sequence[bytes]) -> Moment | None:
+    """When somebody with one of these had everything deleted last."""
+    row = await connection.fetchrow(_LAST, indexes)
+    return Moment(*row) if row else None
+
+
+async def lock(connection: Connection, indexes: Sequence[bytes]) -> None:
+    """Let nobody else decide about these people until the transaction ends."""
+    keys = sorted({int.from_bytes(index[:8], "big", signed=True) for index in indexes})
+    await connection.execute(_LOCK, keys)

@@ -50,6 +50,9 @@ class Metrics:
         self.oldest = Gauge(
             "kreisfunk_subscriptions_oldest_inbox_seconds", "Age of the oldest handled message", registry=registry
         )
+        self.dead_letters = Gauge(
+            "kreisfunk_subscriptions_dead_letters", "Messages of citizens that could not be handled", registry=registry
+        )
         self.feedback = Gauge("kreisfunk_subscriptions_feedback", "Kept feedback by kind", ["kind"], registry=registry)
 
     def count_forgotten(self, kind: str, rows: int) -> None:
@@ -80,10 +83,12 @@ class Metrics:
                 "select count(*) from subscriptions.broadcast where state = 'expanding'"
             )
             feedback = await connection.fetch("select kind, count(*) as said from subscriptions.feedback group by kind")
+            dead_letters = await connection.fetchval("select count(*) from subscriptions.dead_letter")
             oldest = await connection.fetchval(
                 "select coalesce(extract(epoch from now() - min(handled_at)), 0)::float8 from subscriptions.inbox"
             )
         self.oldest.set(oldest)
+        self.dead_letters.set(dead_letters)
         for row in feedback:
             self.feedback.labels(row["kind"]).set(row["said"])
         for state in ("subscribed", "unsubscribed", "merged"):

@@ -7,21 +7,20 @@ from uuid import UUID
 
 import msgspec
 
-from services.subscriptions.adapters.erasing import erase
+from services.subscriptions.adapters.erasing import erase, last_erasure, lock
 from services.subscriptions.adapters.opinions import SAVE_FEEDBACK, feedback_columns, feedback_of
 from services.subscriptions.adapters.rows import Row, columns_of, consent_of, subscriber_of
 from services.subscriptions.domain.consent import Consent
 from services.subscriptions.domain.erasure import authors_of, indexes_of
+from services.subscriptions.domain.feedback import AuthorKey
 from services.subscriptions.domain.guard import Conversation, of_all
 from services.subscriptions.domain.publication import Publication
-from services.subscriptions.domain.subscriber import Moment, Subscriber, indexes
+from services.subscriptions.domain.subscriber import Subscriber, indexes
 from services.subscriptions.domain.wording import Wording
 from services.subscriptions.ports import Decided, Known, Settled
 from shared.contracts.message import Address, Addresses, AddressKind
 from shared.database.pool import Connection, Database
 
-# In the order of the sorted keys, so that two replicas with the same two addresses cannot wait for each other.
-_LOCK = "select pg_advisory_xact_lock(key) from unnest($1::bigint[]) as key"
 _FIND = """
     select subscriber.*, array(
         select topic from subscriptions.subscription where subscriber_id = subscriber.id) as topics
@@ -79,8 +78,9 @@ _publications = msgspec.msgpack.Decoder(tuple[Publication, ...])
 class PostgresPeople:
     """Implements ports.People."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, key: AuthorKey) -> None:
         self._database = database
+        self._key = key
 
     async def once(
         self,
@@ -94,16 +94,25 @@ class PostgresPeople:
     ) -> Settled:
         everywhere = (*indexes(sender), *(indexes(former) if former else ()))
         async with self._database.transaction() as connection:
-            await connection.execute(_LOCK, _lock_keys(everywhere))
+            await lock(connection, everywhere)
             before = await _settled(connection, message_key)
             if before:
                 return before
-            decided = decide(await _read(connection, sender, former, history=history))
+            known = await _read(connection, sender, former)
+            decided = decide(await self._with_history(connection, known, sender) if history else known)
             await _save(connection, decided)
             if decided.conversation:
                 await connection.execute(_SAVE_CONVERSATION, *_conversation_columns(sender, decided.conversation))
             await _remember(connection, message_key, received_at, everywhere, decided)
         return Settled(result=decided.result, publications=decided.publications, again=False)
+
+    async def _with_history(self, connection: Connection, known: Known, sender: Addresses) -> Known:
+        people = [each for each in (known.by_user, known.by_phone) if each]
+        rows = await connection.fetch(_ROWS_OF, [each.id for each in people])
+        consents = tuple([consent_of(row) for row in rows])
+        former = tuple([row["index"] for row in await connection.fetch(_FORMER, indexes_of(people, sender))])
+        feedback = await feedback_of(connection, authors_of(self._key, people, former, consents))
+        return replace(known, history=consents, feedback=feedback, former=former)
 
     async def keep_only(self, message_key: bytes, publications: tuple[Publication, ...]) -> None:
         kept = msgspec.msgpack.encode(publications)
@@ -140,10 +149,6 @@ def _conversation_columns(sender: Addresses, conversation: Conversation) -> tupl
     return indexes(sender), conversation.hinted_at, conversation.left, conversation.counted_at
 
 
-def _lock_keys(everywhere: Sequence[bytes]) -> list[int]:
-    return sorted({int.from_bytes(index[:8], "big", signed=True) for index in everywhere})
-
-
 async def _settled(connection: Connection, message_key: bytes) -> Settled | None:
     row = await connection.fetchrow(
         "select result, publications from subscriptions.inbox where message_key = $1", message_key
@@ -153,34 +158,19 @@ async def _settled(connection: Connection, message_key: bytes) -> Settled | None
     return Settled(result=row["result"], publications=_publications.decode(row["publications"]), again=True)
 
 
-async def _read(connection: Connection, sender: Addresses, former: Addresses | None, *, history: bool) -> Known:
+async def _read(connection: Connection, sender: Addresses, former: Addresses | None) -> Known:
     by_user, by_phone = await _people(connection, sender)
     was_user, was_phone = await _people(connection, former) if former else (None, None)
     known = indexes(sender)
     rows = await connection.fetch("select * from subscriptions.conversation where address_index = any($1)", known)
-    erased = await connection.fetchrow(
-        "select said_at, received_at from subscriptions.erasure where address_index = any($1)"
-        " order by said_at desc, received_at desc limit 1",
-        known,
-    )
-    seen = Known(
+    return Known(
         by_user=by_user,
         by_phone=by_phone,
         was_user=was_user,
         was_phone=was_phone,
         conversation=of_all([_conversation(row) for row in rows]),
-        erased=Moment(*erased) if erased else None,
+        erased=await last_erasure(connection, known),
     )
-    return await _with_history(connection, seen, sender) if history else seen
-
-
-async def _with_history(connection: Connection, known: Known, sender: Addresses) -> Known:
-    people = [each for each in (known.by_user, known.by_phone) if each]
-    rows = await connection.fetch(_ROWS_OF, [each.id for each in people])
-    consents = tuple([consent_of(row) for row in rows])
-    former = tuple([row["index"] for row in await connection.fetch(_FORMER, indexes_of(people, sender))])
-    feedback = await feedback_of(connection, authors_of(people, former, consents))
-    return replace(known, history=consents, feedback=feedback, former=former)
 
 
 async def _people(connection: Connection, sender: Addresses) -> tuple[Subscriber | None, Subscriber | None]:
@@ -246,12 +236,14 @@ async def _append(connection: Connection, consent: Consent) -> None:
 async def _remember(
     connection: Connection, message_key: bytes, received_at: datetime, senders: Sequence[bytes], decided: Decided
 ) -> None:
+    erased = decided.erased
     await connection.execute(
-        "insert into subscriptions.inbox (message_key, result, publications, received_at, senders)"
-        " values ($1, $2, $3, $4, $5)",
+        "insert into subscriptions.inbox (message_key, result, publications, received_at, senders, erased_at)"
+        " values ($1, $2, $3, $4, $5, $6)",
         message_key,
         decided.result,
         msgspec.msgpack.encode(decided.publications),
         received_at,
-        senders,
+        [*dict.fromkeys((*senders, *erased.indexes))] if erased else senders,
+        erased.moment.at if erased else None,
     )

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import timedelta
 
+from services.subscriptions.domain.county import County
 from services.subscriptions.domain.records import CONVERSATION_DAYS, INBOX_DAYS, PERSONAL_ANSWER_DAYS
 from shared.database.retention import Kept, rows
 
@@ -13,16 +14,17 @@ CONVERSATION_KEPT = timedelta(days=CONVERSATION_DAYS)
 PERSONAL_ANSWER_KEPT = timedelta(days=PERSONAL_ANSWER_DAYS)
 
 
-def rules(*, feedback_days: int, proof_days: int) -> Mapping[str, Kept]:
+def rules(county: County) -> Mapping[str, Kept]:
     """Every kind of data that is not kept for ever."""
-    proof = timedelta(days=proof_days)
+    proof = timedelta(days=county.proof_days)
     return {
         "inbox": rows(INBOX_KEPT, "subscriptions.inbox", "message_key", "handled_at"),
         "personal_answer": Kept(PERSONAL_ANSWER_KEPT, _CLEAR_ANSWERS, _OLDEST_ANSWER),
         "conversation": rows(CONVERSATION_KEPT, "subscriptions.conversation", "address_index", "counted_at"),
         "notice_event": rows(NOTICE_EVENT_KEPT, "subscriptions.notice_event", "source, event", "handled_at"),
-        "feedback": rows(timedelta(days=feedback_days), "subscriptions.feedback", "id", "at"),
-        "erasure": rows(proof, "subscriptions.erasure", "address_index", "said_at"),
+        "feedback": rows(timedelta(days=county.feedback_days), "subscriptions.feedback", "id", "at"),
+        "dead_letter": rows(timedelta(days=county.dead_letter_days), "subscriptions.dead_letter", "id", "failed_at"),
+        "erasure": rows(proof, "subscriptions.erasure", "address_index", "erased_on"),
         "former_subscriber": Kept(proof, _FORMER, _OLDEST_FORMER),
         "consent": Kept(proof, "select subscriptions.forget_proofs($1, $2::integer)"),
     }

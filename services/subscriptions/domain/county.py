@@ -60,7 +60,8 @@ class County(Configuration, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     wording_version: Annotated[str, Meta(min_length=1, max_length=20)]
     emergency: Short = "Feuerwehr und Rettungsdienst 112, Polizei 110"
     feedback_days: Annotated[int, Meta(ge=1, le=1_000)] = 180
-    proof_days: Annotated[int, Meta(ge=1, le=4_000)] = 1_100
+    proof_days: Annotated[int, Meta(ge=1_095, le=4_000)] = 1_100
+    dead_letter_days: Annotated[int, Meta(ge=1, le=8)] = 7
     permitted_hours: Hours | None = None
     localities: tuple[Localities, ...] = ()
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from services.subscriptions.domain.consent import Consent
-from services.subscriptions.domain.feedback import author
+from services.subscriptions.domain.feedback import AuthorKey
 from services.subscriptions.domain.publication import Publication, event
 from services.subscriptions.domain.subscriber import Moment, Subscriber, indexes
 from shared.contracts.events import SubscriberErased
@@ -31,6 +31,7 @@ def erasure_of(
     people: tuple[Subscriber, ...],
     sender: Addresses,
     moment: Moment,
+    key: AuthorKey,
     *,
     history: Sequence[Consent] = (),
     former: Sequence[bytes] = (),
@@ -40,17 +41,17 @@ def erasure_of(
         subscribers=_ids(people, history),
         indexes=indexes_of(people, sender),
         former=tuple(sorted({*former} - {*indexes_of(people, sender)})),
-        authors=authors_of(people, {*indexes_of(people, sender), *former}, history),
+        authors=authors_of(key, people, {*indexes_of(people, sender), *former}, history),
         moment=moment,
     )
 
 
 def authors_of(
-    people: Iterable[Subscriber], addresses: Iterable[bytes], history: Iterable[Consent] = ()
+    key: AuthorKey, people: Iterable[Subscriber], addresses: Iterable[bytes], history: Iterable[Consent] = ()
 ) -> tuple[bytes, ...]:
     """Under what the feedback of a person is found: what they wrote before they subscribed is under an address."""
     who = (*(each.bytes for each in _ids(people, history)), *sorted(addresses))
-    return tuple(author(person) for person in who)
+    return tuple(key.author(person) for person in who)
 
 
 def _ids(people: Iterable[Subscriber], history: Iterable[Consent]) -> tuple[UUID, ...]:

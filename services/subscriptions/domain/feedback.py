@@ -1,6 +1,6 @@
 """What citizens think of us, kept without anything that says who they are."""
 
-import hashlib
+import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,6 +18,17 @@ from shared.contracts.message import Addresses
 LONGEST_VALUE = 16
 # The newest of one person that they are shown.
 MOST_SHOWN = 1_000
+
+
+@dataclass(frozen=True, repr=False)
+class AuthorKey:
+    """The key without which nothing that is stored leads from a person to their feedback."""
+
+    key: bytes
+
+    def author(self, person: bytes) -> bytes:
+        """What stands for a person, or for one of their messages."""
+        return hmac.digest(self.key, b"feedback\0" + person, "sha256")[:16]
 
 
 class FeedbackKind(StrEnum):
@@ -40,35 +51,38 @@ class Feedback:
     topic: str | None = None
 
 
-def feedback_of(wish: Wish, message: InboundMessage, person: bytes, topics: Mapping[UUID, str]) -> Feedback | None:
+def feedback_of(
+    wish: Wish, message: InboundMessage, person: bytes, topics: Mapping[UUID, str], key: AuthorKey
+) -> Feedback | None:
     """A text, or a rating of one of these broadcasts; None if there is none in the message."""
+    author = key.author(person)
     if wish.intent is Intent.FEEDBACK and wish.text:
-        identifier = timed_id(hour(message.received_at), b"feedback", message.message_key)
+        identifier = timed_id(hour(message.received_at), b"feedback", key.author(message.message_key))
         return Feedback(
-            id=identifier, kind=FeedbackKind.TEXT, at=hour(message.received_at), author=author(person), said=wish.text
+            id=identifier, kind=FeedbackKind.TEXT, at=hour(message.received_at), author=author, said=wish.text
         )
     broadcast = rated(wish)
     if broadcast is None or broadcast not in topics:
         return None
     return Feedback(
-        id=derived_id(broadcast, b"rating", author(person)),
+        id=derived_id(broadcast, b"rating", author),
         kind=FeedbackKind.RATING,
         at=hour(message.received_at),
-        author=author(person),
+        author=author,
         value=wish.value,
         broadcast=broadcast,
         topic=topics[broadcast],
     )
 
 
-def reaction_of(located: ReactionLocated) -> Feedback:
+def reaction_of(located: ReactionLocated, key: AuthorKey) -> Feedback:
     """A reaction counts once for each person and broadcast; the newest holds."""
-    person = located.subscriber.bytes
+    author = key.author(located.subscriber.bytes)
     return Feedback(
-        id=derived_id(located.broadcast, b"reaction", author(person)),
+        id=derived_id(located.broadcast, b"reaction", author),
         kind=FeedbackKind.REACTION,
         at=hour(located.at),
-        author=author(person),
+        author=author,
         value=located.value[:LONGEST_VALUE],
         broadcast=located.broadcast,
     )
@@ -102,11 +116,6 @@ def received(feedback: Feedback) -> Publication:
         broadcast=feedback.broadcast,
     )
     return event(told, identifier=feedback.id, at=feedback.at)
-
-
-def author(person: bytes) -> bytes:
-    """From a person to their feedback; nobody gets back from it without knowing the person."""
-    return hashlib.sha256(b"feedback\0" + person).digest()[:16]
 
 
 def person_of(subscriber: Subscriber | None, sender: Addresses) -> bytes:

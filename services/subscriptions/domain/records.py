@@ -58,8 +58,10 @@ def _lines(stored: Stored, answers: Answers, now: datetime) -> Iterable[str]:
     yield f"Kennungen Ihrer letzten Nachrichten, ohne deren Text, und unsere Antworten: höchstens {INBOX_DAYS} Tage"
     yield f"Zustellungen an Sie, Zeitpunkt, Zustand und verschlüsselte Adresse: höchstens {DELIVERY_DAYS} Tage"
     yield f"Vermerke zu Abmeldungen und unzustellbaren Meldungen: höchstens {NOTES_DAYS} Tage"
+    kept = answers.county.dead_letter_days
+    yield f"Nachrichten, die wir nicht verarbeiten konnten, verschlüsselt: höchstens {kept} Tage"
     if stored.erased_at:
-        yield f"Frühere Löschung: {_when(stored.erased_at)}"
+        yield f"Frühere Löschung: {stored.erased_at.astimezone(BERLIN):%d.%m.%Y}"
     yield f"Namen, Bilder und andere Texte von Ihnen speichern wir nicht. Datenschutz: {answers.county.privacy_url}"
     yield "Alles löschen: Löschen"
     yield from _entries(stored.history, answers)

@@ -10,7 +10,7 @@ from services.subscriptions.domain.county import County
 from services.subscriptions.domain.decision import Outcome, Result, Situation, decide
 from services.subscriptions.domain.erasure import erasure_of, told
 from services.subscriptions.domain.events import answers, changed, ended, started
-from services.subscriptions.domain.feedback import Feedback, feedback_of, person_of, reacted, received
+from services.subscriptions.domain.feedback import AuthorKey, Feedback, feedback_of, person_of, reacted, received
 from services.subscriptions.domain.identity import Person, moved, resolve
 from services.subscriptions.domain.language.intents import Wish
 from services.subscriptions.domain.preferences import Preferred, key_of, prefer
@@ -30,6 +30,7 @@ class Hearing:
     wish: Wish
     answers: Answers
     now: datetime
+    key: AuthorKey
     recent: tuple[UUID, ...] = ()
     topics: tuple[tuple[UUID, str], ...] = ()
 
@@ -42,9 +43,10 @@ def decide_message(known: Known, hearing: Hearing) -> Decided:
     if outcome.result in (Result.IGNORED, Result.OUTDATED):
         return Decided(result=outcome.result)
     if outcome.result is Result.ERASED:
-        return _erase(known, person, subscriber, outcome, message)
+        return _erase(known, person, subscriber, outcome, hearing)
     moment, key = Moment.of(message), message.message_key
-    feedback = feedback_of(hearing.wish, message, person_of(person.subscriber, message.sender), dict(hearing.topics))
+    who = person_of(person.subscriber, message.sender)
+    feedback = feedback_of(hearing.wish, message, who, dict(hearing.topics), hearing.key)
     return Decided(
         result=outcome.result,
         subscribers=_changed(known, person, subscriber),
@@ -107,13 +109,12 @@ def _situation(known: Known, hearing: Hearing) -> Situation:
     )
 
 
-def _erase(
-    known: Known, person: Person, subscriber: Subscriber | None, outcome: Outcome, message: InboundMessage
-) -> Decided:
+def _erase(known: Known, person: Person, subscriber: Subscriber | None, outcome: Outcome, hearing: Hearing) -> Decided:
     """A withdrawal as well: what is on its way must not arrive."""
+    message = hearing.message
     moment, key = Moment.of(message), message.message_key
     people = tuple(row for row in (subscriber, person.absorbed) if row)
-    erased = erasure_of(people, message.sender, moment, history=known.history, former=known.former)
+    erased = erasure_of(people, message.sender, moment, hearing.key, history=known.history, former=known.former)
     stored = (row.addresses for row in (person.subscriber, known.by_user, known.by_phone) if row)
     return Decided(
         result=outcome.result,

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from services.subscriptions.domain.feedback import reaction_of, received
+from services.subscriptions.domain.feedback import AuthorKey, reaction_of, received
 from services.subscriptions.ports import Opinions, Outlet
 from shared.contracts.envelope import ContractError, decode
 from shared.contracts.events import ReactionLocated
@@ -15,6 +15,7 @@ class Reactions:
 
     opinions: Opinions
     outlet: Outlet
+    key: AuthorKey
 
     async def handle(self, body: bytes) -> Outcome:
         """One reaction; an empty one takes the last one back. Raises DependencyAway."""
@@ -26,7 +27,7 @@ class Reactions:
             return Dead(f"unexpected {located.TYPE}")
         topic = await self.opinions.topic(located.broadcast)
         if topic is not None:
-            feedback = replace(reaction_of(located), topic=topic)
+            feedback = replace(reaction_of(located, self.key), topic=topic)
             await self.opinions.save(feedback)
             await self.outlet.publish(received(feedback))
         return Done()

@@ -3,6 +3,7 @@
 import os
 import secrets
 import sys
+from base64 import b64encode
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -144,6 +145,8 @@ def environment(broker: Broker, database_url: str, internal_port: int) -> Mappin
         "PATH": os.environ["PATH"],
         "KREISFUNK_BROKER_URL": broker.service_url,
         "KREISFUNK_DATABASE_URL": database_url,
+        "KREISFUNK_FEEDBACK_KEY": b64encode(bytes(32)).decode(),
+        "KREISFUNK_DEAD_LETTER_KEYS": f"1:{b64encode(bytes(32)).decode()}",
         "KREISFUNK_COUNTY_FILE": str(broker.county_file),
         "KREISFUNK_INTERNAL_PORT": str(internal_port),
     }

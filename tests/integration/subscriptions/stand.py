@@ -1,5 +1,6 @@
 """The handlers of one replica on a real database, with an outlet that records and fails on request."""
 
+from base64 import b64encode
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -10,8 +11,9 @@ from prometheus_client import CollectorRegistry
 
 from services.subscriptions.adapters.metrics import Metrics
 from services.subscriptions.domain.county import County
+from services.subscriptions.domain.feedback import AuthorKey
 from services.subscriptions.domain.publication import Destination, Publication
-from services.subscriptions.wiring import Parts, assemble
+from services.subscriptions.wiring import Keys, Parts, assemble
 from shared.amqp import topology
 from shared.contracts.dispatch import BroadcastBatch
 from shared.contracts.envelope import CONTENT_TYPE, decode, encode
@@ -20,10 +22,12 @@ from shared.contracts.message import Message
 from shared.database.pool import Database
 from shared.municipal.systems import System
 from shared.outcome import DependencyAway, Done
+from shared.sealing import KeyRing
 from tests.tap.rules import PERSISTENT, Published, problems
 from tests.unit.subscriptions.material import COUNTY, NOON, at
 
 RATE = 80
+KEYS = Keys(author=AuthorKey(bytes(range(32))), dead_letters=KeyRing.parse(f"1:{b64encode(bytes(range(32))).decode()}"))
 EXCHANGES = {Destination.DISPATCH: topology.DISPATCH, Destination.EVENTS: topology.EVENTS}
 M = TypeVar("M", bound=Message)
 
@@ -111,7 +115,7 @@ def stand_on(database: Database, *, seconds: float = 1) -> Stand:
     outlet = RecordingOutlet()
     stand: Stand
     metrics = Metrics(registry)
-    parts = assemble(database, outlet, COUNTY, metrics, messages_per_second=RATE, clock=lambda: stand.now)
+    parts = assemble(database, outlet, COUNTY, metrics, keys=KEYS, messages_per_second=RATE, clock=lambda: stand.now)
     # Few pages at a time, so that a few thousand people are many turns.
     small = replace(parts.expander, pages_ahead=4, rounds=0)
     stand = Stand(database, outlet, replace(parts, expander=small), registry, metrics, now=at(seconds))

@@ -2,17 +2,17 @@
 
 import asyncio
 
-import msgspec
 import pytest
 
 from services.subscriptions.domain.publication import Publication
 from shared.contracts.dispatch import ReplyRequested
-from shared.contracts.envelope import encode
+from shared.contracts.envelope import decode, encode
 from shared.contracts.events import NoticeAccepted, SubscriptionEnded, SubscriptionStarted
 from shared.contracts.ids import timed_id
+from shared.contracts.inbound import InboundMessages
 from shared.contracts.message import Addresses
-from shared.outcome import Dead, DependencyAway
-from tests.integration.subscriptions.stand import Stand
+from shared.outcome import Dead, DependencyAway, Separate
+from tests.integration.subscriptions.stand import Stand, group
 from tests.unit.subscriptions.material import ANSWERS, COUNTY, NOON, TEXTS, at, both, hear, message, phone, user
 
 CONSENTS = "select sequence, event, cardinality(topics), wording_hash from subscriptions.consent order by id"
@@ -137,10 +137,13 @@ async def test_bytes_that_are_no_group_are_kept_for_an_operator(stand: Stand) ->
     assert await stand.parts.inbound.handle(body) == Dead(f"unexpected {NoticeAccepted.TYPE}")
 
 
-async def test_a_failing_message_does_not_keep_the_others_back(stand: Stand) -> None:
+async def test_a_failing_message_is_separated_and_does_not_keep_the_others_back(stand: Stand) -> None:
+    failing, others = message("Start"), [message("Start", sender=phone(each)) for each in (2, 3)]
     await stand.rows("insert into subscriptions.inbox values ($1, 'broken', 'x', now()) returning 1", key_of("Start"))
-    with pytest.raises(msgspec.DecodeError):
-        await stand.receive(message("Start"), message("Start", sender=phone(2)), message("Start", sender=phone(3)))
+    outcome = await stand.parts.inbound.handle(group([others[0], failing, others[1]]))
+    assert isinstance(outcome, Separate)
+    assert outcome.reason == "unexpected ValidationError"
+    assert [decode(body) for body in outcome.parts.values()] == [InboundMessages(messages=(failing,))]
     assert len(replies(stand)) == 2
 
 

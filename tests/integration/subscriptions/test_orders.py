@@ -121,7 +121,7 @@ async def test_a_crash_between_any_two_steps_is_healed_by_the_redelivery(stand: 
 
 async def test_an_answer_is_remembered_for_ninety_days(stand: Stand, database: Database) -> None:
     await publish(stand)
-    kept = rules(feedback_days=180, proof_days=1100)["notice_event"]
+    kept = rules(COUNTY)["notice_event"]
     assert await forget(stand.database, kept) == 0
     older = "update subscriptions.notice_event set handled_at = now() - $1::interval - interval '1 second'"
     await as_owner(database, older, NOTICE_EVENT_KEPT)

@@ -4,6 +4,7 @@ import asyncio
 from functools import partial
 from pathlib import Path
 
+import aio_pika
 import pytest
 from aio_pika import Message
 from structlog.testing import capture_logs
@@ -11,9 +12,9 @@ from structlog.typing import EventDict
 
 from shared.amqp import topology
 from shared.amqp.connection import connect
-from shared.amqp.consumer import open_consumer, work
+from shared.amqp.consumer import MAX_ATTEMPTS, open_consumer, work
 from shared.amqp.received import Received
-from shared.outcome import Done, Outcome, RetryLater
+from shared.outcome import Done, Outcome, RetryLater, Separate
 from tests.integration.subscriptions.process import broker_on
 from tests.servers import Servers, broker_api, wait_for
 
@@ -41,6 +42,58 @@ async def test_a_retry_keeps_who_published_and_how(servers: Servers, vhost: str,
         async with asyncio.timeout(20):
             await working
     assert seen == [(broker.press, "application/json", "retried", attempt) for attempt in (1, 2)]
+
+
+@pytest.mark.foreign_messages("what is parked is not read, and need not be a group")
+async def test_what_fails_leaves_its_group_and_comes_again_alone(servers: Servers, vhost: str, tmp_path: Path) -> None:
+    seen: list[tuple[str, bytes, int]] = []
+    finished = asyncio.Event()
+
+    async def handle(received: Received) -> Outcome:
+        seen.append((received.message_id, received.body, received.attempt))
+        if received.body == b"whole":
+            return Separate({"first": b"one", "second": b"two"}, 1, "unexpected Error")
+        if len(seen) == 3:
+            finished.set()
+        return Done()
+
+    async with (
+        broker_on(servers, vhost, tmp_path) as broker,
+        connect(broker.service_url, password=None, name="test") as connection,
+        open_consumer(connection, connection, topology.SUBSCRIPTIONS_INBOUND, prefetch=1) as consumer,
+    ):
+        working = asyncio.create_task(work(consumer, handle, until=finished))
+        await broker.say(topology.INBOUND, "messages", b"whole")
+        async with asyncio.timeout(20):
+            await working
+        assert await broker.waiting(topology.SUBSCRIPTIONS_INBOUND.name) == 0
+    assert seen[0][1:] == (b"whole", 1)
+    assert sorted(seen[1:]) == [("first", b"one", 2), ("second", b"two", 2)]
+
+
+@pytest.mark.foreign_messages("what is parked is not read, and need not be a group")
+async def test_after_the_last_attempt_each_part_is_a_dead_letter_with_its_reason(
+    servers: Servers, vhost: str, tmp_path: Path
+) -> None:
+    finished = asyncio.Event()
+
+    async def handle(received: Received) -> Outcome:
+        finished.set()
+        return Separate({"first": b"one"}, 1, "unexpected Error")
+
+    async with (
+        broker_on(servers, vhost, tmp_path) as broker,
+        connect(broker.service_url, password=None, name="test") as connection,
+        open_consumer(connection, connection, topology.SUBSCRIPTIONS_INBOUND, prefetch=1) as consumer,
+    ):
+        working = asyncio.create_task(work(consumer, handle, until=finished))
+        message = aio_pika.Message(b"one", headers={"attempt": MAX_ATTEMPTS})
+        await broker.channel.default_exchange.publish(message, topology.SUBSCRIPTIONS_INBOUND.name)
+        async with asyncio.timeout(20):
+            await working
+        dead = await broker.take(topology.SUBSCRIPTIONS_INBOUND.dead)
+    assert dead is not None
+    assert (dead.message_id, dead.body, dead.headers["reason"]) == ("first", b"one", "unexpected Error")
 
 
 @pytest.mark.foreign_messages("what is parked is not read, and need not be a notice")

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import timedelta
 
 import asyncpg
 import pytest
@@ -53,6 +54,10 @@ async def test_the_service_sees_that_its_migrations_ran(database: Database) -> N
         "truncate subscriptions.inbox",
         "update subscriptions.consent set event = 'given'",
         "delete from subscriptions.consent",
+        "insert into subscriptions.consent (subscriber_id, sequence, event, topics, said_at, received_at, recorded_at,"
+        " message_key) values (gen_random_uuid(), 1, 'given', '{}', now(), now(), now() - interval '4 years', '')",
+        "insert into subscriptions.consent (id, subscriber_id, sequence, event, topics, said_at, received_at,"
+        " message_key) overriding system value values (1, gen_random_uuid(), 1, 'given', '{}', now(), now(), '')",
         "update subscriptions.wording set text = ''",
         "delete from subscriptions.wording",
         "delete from subscriptions.broadcast",
@@ -67,6 +72,22 @@ async def test_the_service_may_not(database: Database, statement: str) -> None:
     try:
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+async def test_the_service_forgets_no_proof_before_its_time(stand: Stand, database: Database) -> None:
+    """Neither by a shorter period nor by saying that something was said long ago."""
+    said = message("Start", seconds=-4 * 365 * 86_400)
+    await stand.receive(said, message("Stop", seconds=-4 * 365 * 86_400 + 1))
+    connection = await asyncpg.connect(database.url_as(ROLE))
+    forget = "select subscriptions.forget_proofs($1, 100)"
+    try:
+        for days in (0, 1, 1094):
+            with pytest.raises(asyncpg.RaiseError, match="at least 1095 days"):
+                await connection.fetchval(forget, timedelta(days=days))
+        assert await connection.fetchval(forget, timedelta(days=1095)) == 0
+        assert await connection.fetchval("select count(*) from subscriptions.consent where recorded_at <= now()") == 2
     finally:
         await connection.close()
 

@@ -36,6 +36,7 @@ from tests.unit.subscriptions.material import TEXTS, both, key, message
 REPLIES = topology.LANES[Lane.REPLY].name
 BULK = topology.LANES[Lane.BULK]
 REJECTED = topology.NOTICES_QUARANTINE
+LETTERS = "select * from subscriptions.dead_letter"
 
 
 @pytest.fixture(scope="module")
@@ -219,11 +220,21 @@ async def test_a_killed_process_answers_everybody_after_its_restart(service: Ser
 
 
 @pytest.mark.foreign_messages("nobody can read it, so that it becomes a dead letter")
-async def test_logs_name_nobody(service: Service, broker: Broker) -> None:
+async def test_logs_name_nobody_and_what_nobody_can_read_is_sealed(
+    service: Service, broker: Broker, database: Database
+) -> None:
     await say(broker, now("Hallo, ich bin 4917604069001"), now("Start", 2))
     await broker.say(topology.INBOUND, InboundMessages.KEY, b'{"broken": "4917604069001"}')
-    await arrived(broker, topology.SUBSCRIPTIONS_INBOUND.dead)
+    admin = await asyncpg.connect(database.url)
+
+    async def it_is_kept() -> bool:
+        kept = "select count(*) from subscriptions.dead_letter where position('4917604069'::bytea in body_sealed) = 0"
+        return await admin.fetchval(kept) == 1 and "4917604069" not in str(await admin.fetch(LETTERS))
+
+    await wait_for(it_is_kept)
+    await admin.close()
     await next_reply(broker)
+    assert await broker.waiting(topology.SUBSCRIPTIONS_INBOUND.dead) == 0
     assert "dead_letter" in service.log
     assert "4917604069" not in service.log
 

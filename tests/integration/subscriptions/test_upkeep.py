@@ -11,7 +11,7 @@ from shared.database.retention import Retention
 from tests.databases import Database
 from tests.integration.subscriptions.audience import as_owner
 from tests.integration.subscriptions.stand import Stand
-from tests.unit.subscriptions.material import TEXTS, both, message
+from tests.unit.subscriptions.material import COUNTY, TEXTS, both, message
 
 INBOX = "select count(*) from subscriptions.inbox"
 
@@ -23,7 +23,7 @@ async def fill(stand: Stand, messages: int) -> None:
 async def test_the_inbox_is_forgotten_step_by_step_and_not_too_soon(stand: Stand, database: Database) -> None:
     await fill(stand, 25)
     steps: list[tuple[str, int]] = []
-    kept = {"inbox": rules(feedback_days=180, proof_days=1100)["inbox"]}
+    kept = {"inbox": rules(COUNTY)["inbox"]}
     inbox = Retention(database=stand.database, rules=kept, count=lambda kind, rows: steps.append((kind, rows)), step=10)
     await inbox.run()
     assert await stand.rows(INBOX) == [(25,)]

@@ -13,6 +13,8 @@ from tests.unit.docs.tables import code, table
 PURPOSES = {
     "kreisfunk_sealing_keys": "Versiegelungsschlüssel: verschlüsseln und öffnen Adressen",
     "kreisfunk_index_key": "Schlüssel der Hashwerte: macht aus einer Adresse immer denselben Hashwert",
+    "kreisfunk_feedback_key": "führt von einer Person zu ihren Rückmeldungen, und nur mit ihr",
+    "kreisfunk_dead_letter_keys": "verschlüsselt und öffnet Nachrichten, die nicht verarbeitet werden konnten",
     "kreisfunk_app_secrets": "prüft, ob eine Nachricht von Meta kommt",
     "kreisfunk_verify_token": "Kennwort für die Einrichtung bei Meta",
     "kreisfunk_graph_token": "Zugang zu Meta für den Versand",

@@ -31,7 +31,7 @@ WHO: Mapping[str, type[BaseSettings]] = {
     "The same over HTTP": DoorSettings,
     "`kreisfunk feeds`": Feeds,
     "`kreisfunk quarantine`": Quarantine,
-    "`kreisfunk limits`, `broadcasts`, `unknown`, `templates`": Operate,
+    "`kreisfunk limits`, `broadcasts`, `unknown`, `templates`, `dead-letters`": Operate,
 }
 HEAD = ("variable", "unless set", "what for")
 

@@ -55,6 +55,7 @@ TOLD = {
     "conversation": "Zähler unserer Antworten",
     "feedback": "Rückmeldungen von Ihnen",
     "erasure": "Frühere Löschung",
+    "dead_letter": "Nachrichten, die wir nicht verarbeiten konnten",
     "delivery": "Zustellungen an Sie",
     "reached": "Zustellungen an Sie",
     "refusal": "unzustellbaren Meldungen",
@@ -100,7 +101,7 @@ def test_whoever_asks_for_their_data_hears_of_every_table(table: str) -> None:
 
 
 def test_the_periods_are_those_of_the_code() -> None:
-    kept = rules(feedback_days=COUNTY.feedback_days, proof_days=COUNTY.proof_days)
+    kept = rules(COUNTY)
     assert f"{COUNTY.proof_days} Tage" in line("consent")
     assert f"{COUNTY.proof_days} Tage" in line("subscriptions.erasure")
     assert f"{COUNTY.feedback_days} Tage" in line("feedback")
@@ -134,6 +135,7 @@ PERIODS = {
     "notice_event": "subscriptions.notice_event",
     "feedback": "subscriptions.feedback",
     "erasure": "subscriptions.erasure",
+    "dead_letter": "subscriptions.dead_letter",
     "former_subscriber": "subscriptions.subscriber",
     "consent": "subscriptions.consent",
     "waiting_delivery": "dispatcher.delivery",
@@ -147,7 +149,7 @@ PERIODS = {
     "suppression": "dispatcher.suppression",
 }
 RULES = {
-    **rules(feedback_days=COUNTY.feedback_days, proof_days=COUNTY.proof_days),
+    **rules(COUNTY),
     **dispatcher_retention.rules(DELIVERY_DAYS),
 }
 

@@ -140,14 +140,12 @@ def _longest(words: Sequence[str], names: Mapping[tuple[str, ...], tuple[str, st
 
 
 def _nearly(word: str, names: Mapping[tuple[str, ...], tuple[str, str]], enough: float) -> tuple[str, str] | None:
+    if len(word) < LONG_WORD or word in _NO_NAME:
+        return None
     for spelled, (kind, name) in names.items():
-        if len(spelled) == 1 and len(word) >= LONG_WORD and word not in _NO_NAME and _similar(word, spelled[0], enough):
+        if len(spelled) == 1 and OSA.normalized_similarity(word, spelled[0], score_cutoff=enough):
             return kind, name
     return None
-
-
-def _similar(word: str, name: str, enough: float) -> bool:
-    return OSA.normalized_similarity(word, name) >= enough
 
 
 def _by_sign(found: _Found, text: str) -> Wish | None:

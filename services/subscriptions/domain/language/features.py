@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from math import log, sqrt
 
-from services.subscriptions.domain.language.spelling import LONGEST, plain
+from services.subscriptions.domain.language.spelling import plain_start
 
 MOST_WORDS = 120
 LONGEST_RUN = 3
@@ -54,7 +54,7 @@ def features_of(text: str, sort: Callable[[str], str]) -> Counter[str]:
 
 def _words(text: str) -> list[str]:
     """Every number is the same one. A question mark counts as a word: "Kostet das etwas?"."""
-    numbered = _NUMBER.sub("9", plain(text[:LONGEST]))
+    numbered = _NUMBER.sub("9", plain_start(text))
     return _WORD.findall(_STRETCHED.sub(r"\1", numbered))[:MOST_WORDS]
 
 

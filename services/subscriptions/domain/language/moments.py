@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from services.subscriptions.domain.language.intents import Day
-from services.subscriptions.domain.language.spelling import plain
+from services.subscriptions.domain.language.spelling import plain_start
 
 LONGEST_DAYS = 366
 _SHORT_NUMBER = 3
@@ -46,7 +46,7 @@ class Limit(NamedTuple):
 
 def limit_of(words: Sequence[str], text: str) -> Limit:
     """How long the text says; an empty one if it does not."""
-    said = plain(text)
+    said = plain_start(text)
     return _date(said) or _feast(said) or _month(said) or Limit(days=_days(words))
 
 

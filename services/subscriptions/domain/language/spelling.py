@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from functools import lru_cache
 
 LONGEST = 1_000
 
@@ -53,12 +54,18 @@ def plain(text: str) -> str:
     return "".join(letter for letter in letters if unicodedata.category(letter) not in _INVISIBLE).translate(_BARE)
 
 
+@lru_cache(maxsize=256)
+def plain_start(text: str) -> str:
+    """As much of the plain text as is read, however long a single character becomes: U+FDFA is eighteen."""
+    return plain(text[:LONGEST])[:LONGEST]
+
+
 def words_of(text: str) -> list[str]:
     """The words of a text: no punctuation, no emoji, stretched and spelled-out words as they are meant.
 
     Longer texts are cut.
     """
-    words = [_STRETCHED.sub(r"\1", word) for word in _WORD.findall(plain(text[:LONGEST]))]
+    words = [_STRETCHED.sub(r"\1", word) for word in _WORD.findall(plain_start(text))]
     return _joined([_SPOKEN.get(word, word) for word in _joined(_unspelled(words))])
 
 

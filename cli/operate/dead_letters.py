@@ -1,0 +1,97 @@
+"""`kreisfunk dead-letters`: messages of citizens that could not be handled, sealed."""
+
+from typing import Annotated, Any
+
+import asyncpg
+import typer
+
+from cli.operate.session import Json, Stack, on_ledger, refuse, show
+from cli.operate.tables import moment, table
+from cli.output import EXIT_USAGE, console, fail
+
+DEFAULT_LIMIT = 100
+SHORT = 8
+_LIST = """
+select id, reason, failed_at, replay_at, count(*) over () as total from subscriptions.dead_letter
+order by failed_at limit $1
+"""
+_FIND = "select id from subscriptions.dead_letter where starts_with(id::text, $1) limit 2"
+
+app = typer.Typer(
+    help="Messages of citizens that could not be handled, sealed: nobody can read them.", no_args_is_help=True
+)
+Which = Annotated[str | None, typer.Argument(help="Its id as `list` shows it; the beginning will do.")]
+All = Annotated[bool, typer.Option("--all", help="Everything that is there.")]
+
+
+@app.command("list")
+def list_letters(
+    limit: Annotated[int, typer.Option(min=1, help="The oldest so many.")] = DEFAULT_LIMIT,
+    json: Json = False,
+    stack: Stack = None,
+) -> None:
+    """List what is there: since when, and why it could not be handled.
+
+    Exit status: 0, 2 wrong command line, 4 database away or role refused.
+    """
+    rows = on_ledger(stack, lambda ledger: ledger.fetch(_LIST, limit))
+    letters = [{name: value for name, value in row.items() if name != "total"} for row in rows]
+    show({"total": rows[0]["total"] if rows else 0, "letters": letters}, _text(rows), json=json)
+
+
+@app.command()
+def replay(which: Which = None, everything: All = False, json: Json = False, stack: Stack = None) -> None:
+    """Have it handled again, within seconds; what fails again stays, with its new reason.
+
+    Exit status: 0 asked for, 2 wrong command line, 3 not there, 4 database away or role refused.
+    """
+    _act("replay", which, everything=everything, json=json, stack=stack)
+
+
+@app.command()
+def drop(
+    which: Which = None,
+    everything: All = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    json: Json = False,
+    stack: Stack = None,
+) -> None:
+    """Delete it for good.
+
+    Exit status: 0 deleted, 2 wrong command line or not confirmed, 3 not there, 4 database away or role refused.
+    """
+    if not yes and not console.is_terminal:
+        fail("Nothing was dropped.", "Say --yes if that is what you want.", EXIT_USAGE)
+    if not yes:
+        typer.confirm("Delete it for good?", abort=True, err=True)
+    _act("drop", which, everything=everything, json=json, stack=stack)
+
+
+def _act(verb: str, which: str | None, *, everything: bool, json: bool, stack: Any) -> None:
+    if (which is None) != everything:
+        fail("Say which one, or --all.", "`kreisfunk dead-letters list` shows what is there.", EXIT_USAGE)
+
+    async def act(ledger: asyncpg.Connection) -> int | None:
+        found = await ledger.fetch(_FIND, which) if which is not None else [{"id": None}]
+        if len(found) != 1:
+            return None
+        count: int = await ledger.fetchval(f"select subscriptions.{verb}_dead_letters($1)", found[0]["id"])
+        return count
+
+    count = on_ledger(stack, act)
+    if count is None:
+        refuse(f"Nothing, or more than one, has an id that begins with {which!r}.", "Nothing was changed.")
+    show({"result": verb, "letters": count}, f"{verb}: {count}", json=json)
+
+
+def _text(rows: list[asyncpg.Record]) -> str:
+    if not rows:
+        return "no dead letters"
+    lines = [(str(row["id"])[:SHORT], moment(row["failed_at"]), row["reason"], _state(row)) for row in rows]
+    shown = table(("id", "since", "reason", "state"), lines)
+    total = rows[0]["total"]
+    return shown if total <= len(rows) else f"{shown}\n{total - len(rows)} more: --limit {total}"
+
+
+def _state(row: asyncpg.Record) -> str:
+    return "is being handled again" if row["replay_at"] else "waits"

@@ -1,0 +1,61 @@
+"""What could not be handled, in PostgreSQL: sealed, for a limited time, and gone when its person has it erased."""
+
+import hashlib
+from collections.abc import Sequence
+from uuid import UUID
+
+from services.subscriptions.adapters.erasing import last_erasure, lock
+from services.subscriptions.domain.subscriber import Moment
+from services.subscriptions.ports import DeadLetter
+from shared.database.pool import Database
+from shared.sealing import KeyRing, SealingError
+
+PURPOSE = "dead_letter"
+MAX_AT_ONCE = 100
+UNREADABLE = "sealed with a key that is not in the ring"
+_SAVE = """
+    insert into subscriptions.dead_letter (id, reason, body_sealed, senders) values ($1, $2, $3, $4)
+    on conflict (id) do update set reason = excluded.reason, replay_at = null
+"""
+_DUE = """
+    select id, body_sealed from subscriptions.dead_letter where replay_at is not null order by failed_at limit $1
+"""
+_FAILED = "update subscriptions.dead_letter set reason = $2, replay_at = null where id = $1"
+
+
+class PostgresDeadLetters:
+    """Implements ports.DeadLetters."""
+
+    def __init__(self, database: Database, ring: KeyRing) -> None:
+        self._database = database
+        self._ring = ring
+
+    async def save(self, body: bytes, reason: str, people: Sequence[bytes] = (), said: Moment | None = None) -> None:
+        identifier = UUID(bytes=hashlib.sha256(body).digest()[:16])
+        sealed = self._ring.seal(body, purpose=PURPOSE, index=identifier.bytes)
+        async with self._database.transaction() as connection:
+            await lock(connection, people)
+            erased = await last_erasure(connection, people)
+            if said is None or erased is None or said >= erased:
+                await connection.execute(_SAVE, identifier, reason, sealed, people)
+
+    async def due(self) -> tuple[DeadLetter, ...]:
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(_DUE, MAX_AT_ONCE)
+        letters: list[DeadLetter] = []
+        for row in rows:
+            try:
+                body = self._ring.open(row["body_sealed"], purpose=PURPOSE, index=row["id"].bytes)
+            except SealingError:
+                await self.fail(UUID(int=row["id"].int), UNREADABLE)
+            else:
+                letters.append(DeadLetter(UUID(int=row["id"].int), body))
+        return tuple(letters)
+
+    async def remove(self, identifier: UUID) -> None:
+        async with self._database.connection() as connection:
+            await connection.execute("delete from subscriptions.dead_letter where id = $1", identifier)
+
+    async def fail(self, identifier: UUID, reason: str) -> None:
+        async with self._database.connection() as connection:
+            await connection.execute(_FAILED, identifier, reason)

@@ -1,0 +1,53 @@
+"""Messages of citizens that could not be handled: kept one by one, and handled again when an operator says so."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import structlog
+
+from services.subscriptions.domain.groups import parts_of
+from services.subscriptions.ports import DeadLetters
+from shared.contracts.envelope import ContractError, read_envelope, read_message
+from shared.outcome import Dead, DependencyAway, Done, Outcome, RetryLater, Separate
+
+REPLAY_INTERVAL_SECONDS = 2.0
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeadLetterKeeper:
+    """`handle` is what handles a group."""
+
+    letters: DeadLetters
+    handle: Callable[[bytes], Awaitable[Outcome]]
+
+    async def keep(self, body: bytes, reason: str) -> Outcome:
+        """Store each part on its own. Raises DependencyAway, whatever is wrong: it must not get lost."""
+        try:
+            await self._keep(body, reason)
+        except DependencyAway:
+            raise
+        except Exception as error:
+            raise DependencyAway(f"cannot keep a dead letter: {type(error).__name__}") from None
+        return Done()
+
+    async def _keep(self, body: bytes, reason: str) -> None:
+        try:
+            envelope = read_envelope(body)
+            parts = parts_of(read_message(envelope))
+        except ContractError:
+            await self.letters.save(body, reason)
+            return
+        for part in parts:
+            await self.letters.save(part.encoded(envelope), reason, part.person, part.moment)
+
+    async def replay(self) -> None:
+        """Handle again what an operator asked for; what fails again stays. Raises DependencyAway."""
+        for letter in await self.letters.due():
+            match await self.handle(letter.body):
+                case Dead(reason) | RetryLater(_, reason) | Separate(_, _, reason):
+                    await self.letters.fail(letter.id, reason)
+                case _:
+                    await self.letters.remove(letter.id)
+                    _log.info("dead_letter_handled")

@@ -1,0 +1,181 @@
+"""Texts that are meant to break something, on their real path: webhook, ingress, broker, subscriptions, database."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from random import Random
+from statistics import median
+from typing import Any
+
+import asyncpg
+import pytest
+
+from shared.amqp import topology
+from shared.contracts.dispatch import ReplyRequested
+from shared.contracts.envelope import decode
+from shared.contracts.inbound import InboundMessage
+from shared.contracts.message import Lane
+from tests.databases import Database
+from tests.integration.ingress.conftest import service_login
+from tests.integration.ingress.process import Ingress, running_ingress
+from tests.integration.subscriptions.conftest import ROLE
+from tests.integration.subscriptions.process import Broker, Service, broker_on, running_service
+from tests.integration.subscriptions.test_service import now, say
+from tests.servers import Servers, wait_for
+from tests.unit.ingress.webhooks import messages_body, text_message
+from tests.unit.subscriptions.material import TEXTS
+
+pytestmark = pytest.mark.timeout(900)
+
+MESSAGES = 20_000
+IN_A_WEBHOOK = 25
+SENDERS = 2_000
+LONGEST = 4_096
+EXPANDING = "\ufdfa"  # eighteen characters once it is normalised
+PIECES = (
+    "\0", "\x01", "\x1b[2J", "\x7f", "\x85", "\u0301", "\u0323\u0301", "\u200b", "\u200d", "\u202e", "\u2066", "\ufeff",
+    EXPANDING, "\uffff", "\U000e0001", "\U0001f44d", "\u0130", "ß", "'", '"', "\\", "\\u0000", "%s", "{}", "$1", "--",
+    ";", "\n", "\t", "Stop ", "Start ", "nicht ", "nur Baustellen ", "a ", "7 ", "9" * 30, "Pause bis 99.99.9999 ",
+)  # fmt: skip
+BEGINNINGS = ("", "", "Feedback: ", "Feedback:\0", "Stop", "Start\0", "Daten ", "Pause ")
+SURROGATE = "\ud800"
+
+
+def hostile(random: Random) -> str:
+    """Mostly short, now and then as long as WhatsApp allows, of few pieces or of many."""
+    (length,) = random.choices((3, 10, 30, 100, LONGEST), weights=(30, 30, 30, 9, 1))
+    pieces = random.choice((PIECES, [random.choice(PIECES)], [chr(random.randrange(0x20, 0xD800)) for _ in range(9)]))
+    return (random.choice(BEGINNINGS) + "".join(random.choices(pieces, k=length)))[:LONGEST]
+
+
+def written(number: int, random: Random) -> dict[str, Any]:
+    """A text, a tapped button, a reaction or a caption, by one of many senders."""
+    text, who = hostile(random), {"from": f"4917604{number % SENDERS:07}", "timestamp": str(int(time.time()))}
+    kind = random.choice(("text", "text", "text", "button", "reaction", "image"))
+    more: dict[str, Any] = {
+        "text": {},
+        "button": {"button": {"text": text, "payload": f"rating:good:{text}"}},
+        "reaction": {"reaction": {"message_id": f"wamid.{number}", "emoji": text}},
+        "image": {"image": {"id": "1", "mime_type": "image/png", "sha256": "x", "caption": text}},
+    }[kind]
+    message = text_message(number, text, **who, type=kind, **more)
+    return message if kind == "text" else {name: value for name, value in message.items() if name != "text"}
+
+
+@pytest.fixture(scope="module")
+async def broker(servers: Servers, vhost: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Broker]:
+    async with broker_on(servers, vhost, tmp_path_factory.mktemp("county")) as broker:
+        yield broker
+
+
+@pytest.fixture
+async def ingress(servers: Servers, vhost: str, broker: Broker, tmp_path: Path) -> AsyncIterator[Ingress]:
+    async with (
+        service_login(servers, vhost, "ingress") as url,
+        running_ingress(url, tmp_path / "ingress.log") as running,
+    ):
+        yield running
+
+
+@pytest.fixture
+async def service(broker: Broker, database: Database, tmp_path: Path) -> AsyncIterator[Service]:
+    async with running_service(broker, database.url_as(ROLE), tmp_path / "log") as running:
+        yield running
+
+
+async def test_no_text_makes_the_database_fail_or_loses_a_group(
+    ingress: Ingress, service: Service, broker: Broker, database: Database
+) -> None:
+    random = Random(20_261_127)
+    bodies = [
+        messages_body(*(written(number, random) for number in range(first, first + IN_A_WEBHOOK)))
+        for first in range(0, MESSAGES, IN_A_WEBHOOK)
+    ]
+    bodies += [messages_body(text_message(MESSAGES + number, f"Feedback: {SURROGATE}")) for number in range(5)]
+    waiting = iter(bodies)
+
+    async def post() -> None:
+        for body in waiting:
+            await wait_for(lambda body=body: is_taken(ingress, body))  # type: ignore[misc]
+
+    await asyncio.gather(*(post() for _ in range(4)))
+
+    async def all_are_handled() -> bool:
+        return await count(database, "inbox") >= MESSAGES
+
+    await wait_for(all_are_handled, 600)
+    assert await broker.waiting(topology.SUBSCRIPTIONS_INBOUND.dead) == 0
+    assert await count(database, "dead_letter") == 0
+    assert await count(database, "feedback") > 1_000
+    for trouble in ("message_failed", "handler_failed", "dead_letter", "Traceback"):
+        assert trouble not in service.log
+
+
+@pytest.mark.parametrize("phones", [1, 1_000])
+async def test_a_stop_among_a_thousand_hostile_messages_is_answered_at_once(
+    service: Service, broker: Broker, database: Database, phones: int
+) -> None:
+    replies = await broker.channel.get_queue(topology.LANES[Lane.REPLY].name, ensure=False)
+    answered: dict[bytes, float] = {}
+
+    async def note(incoming: Any) -> None:
+        reply = decode(incoming.body)
+        assert isinstance(reply, ReplyRequested)
+        if reply.text == TEXTS.farewell.text:
+            answered[reply.recipient.index] = time.monotonic()
+
+    await replies.purge()
+    tag = await replies.consume(note, no_ack=True)
+    await asyncio.gather(*(say(broker, hostile_of(number % phones, number)) for number in range(500)))
+    await asyncio.gather(*(say(broker, *map_to(phones, first)) for first in range(500, 1_000, 10)))
+    await wait_for(lambda: all_are_in_hand(broker))
+    waits: list[float] = []
+    for stopping in range(5):
+        stop = now("Stop", f"stopping {stopping}")
+        said = time.monotonic()
+        await say(broker, stop)
+        assert stop.sender.phone is not None
+        await wait_for(lambda index=stop.sender.phone.index: is_there(answered, index))  # type: ignore[misc]
+        waits.append(answered[stop.sender.phone.index] - said)
+    assert median(waits) < 1
+    assert await count(database, "inbox") < 1_000, "there was a backlog"
+    await replies.cancel(tag)
+    service.child.kill()
+    await service.child.wait()
+    await wait_for(lambda: nobody_listens(broker))
+    await (await broker.channel.get_queue(topology.SUBSCRIPTIONS_INBOUND.name, ensure=False)).purge()
+
+
+def hostile_of(phone: int, number: int) -> InboundMessage:
+    return now(f"{number} {EXPANDING * LONGEST}", f"hostile {phone}")
+
+
+def map_to(phones: int, first: int) -> list[InboundMessage]:
+    return [hostile_of(number % phones, number) for number in range(first, first + 10)]
+
+
+async def is_taken(ingress: Ingress, body: bytes) -> bool:
+    return await ingress.post(body) == 200
+
+
+async def count(database: Database, table: str) -> int:
+    connection = await asyncpg.connect(database.url)
+    try:
+        rows: int = await connection.fetchval(f"select count(*) from subscriptions.{table}")  # noqa: S608
+        return rows
+    finally:
+        await connection.close()
+
+
+async def all_are_in_hand(broker: Broker) -> bool:
+    return await broker.waiting(topology.SUBSCRIPTIONS_INBOUND.name) == 0
+
+
+async def nobody_listens(broker: Broker) -> bool:
+    declared = await broker.channel.declare_queue(topology.SUBSCRIPTIONS_INBOUND.name, passive=True)
+    return not declared.declaration_result.consumer_count
+
+
+async def is_there(answered: dict[bytes, float], index: bytes) -> bool:
+    return index in answered
