@@ -44,7 +44,7 @@ def decide_message(known: Known, hearing: Hearing) -> Decided:
     if outcome.result is Result.ERASED:
         return _erase(known, person, subscriber, outcome, message)
     moment, key = Moment.of(message), message.message_key
-    feedback = feedback_of(hearing.wish, message, person_of(person.subscriber, message.sender), dict(hearing.topics))
+    feedback = feedback_of(outcome.wish, message, person_of(person.subscriber, message.sender), dict(hearing.topics))
     return Decided(
         result=outcome.result,
         subscribers=_changed(known, person, subscriber),
