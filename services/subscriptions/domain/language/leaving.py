@@ -47,8 +47,7 @@ _ERASING = (
 )
 _RELATIVES = vocabulary("kind mutter vater verstorben verstorbenen")
 _ERASED = re.compile(
-    r"\b(?:(?:loesch\w*|entfern\w*) (?:\w+ ){0,2}alles (?:\w+ ){0,4}(?:ueber mich|von mir|zu mir)|"
-    r"meine (?:\w+ )?daten (?:\w+ ){0,3}(?:weg|verschwinden)|"
+    r"\b(?:loesch\w* (?:\w+ ){0,2}alles (?:\w+ ){0,4}(?:ueber mich|von mir|zu mir)|"
     r"(?:loesch\w*|vergiss|vergesst|vergessen)(?: sie)? (?:mich|uns)$|^(?:\w+ ){0,3}loeschantrag$|(?:beantrage|"
     r"verlange|fordere) "
     r"(?:\w+ ){0,3}loeschung|alles (?:\w+ ){0,3}geloescht|(?:alte|diese) (?:\w+ )?nummer (?:\w+ ){0,2}(?:loeschen|"

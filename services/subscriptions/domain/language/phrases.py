@@ -64,6 +64,7 @@ LEAVE = re.compile(
             r"(?:lass|lasst|lassen sie) (?:mich|uns) (?:\w+ ){0,3}in ruhe",
             rf"{_NEWS} (?:will|moechte|brauche|wuensche) ich (?:\w+ )?keine[nr]? mehr",
             r"(?:mich|uns) (?:\w+ ){0,2}in (?:ruhe|frieden) lassen",
+            r"\b(?:moechte|will|wollen|wuerde) (?:\w+ ){0,8}(?:abbestellen|deabonnieren)\b",
             r"(?:will|moechte) (?:hier |da )?(?:wieder )?(?:raus|heraus|aussteigen|austreten)\b",
             r"(?:brauche|brauch|benoetige) "
             r"(?:das|dies|diese \w+|den \w+|es|ihre \w+|eure \w+) (?:alles )?nicht(?: mehr)?$",

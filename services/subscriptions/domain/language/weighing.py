@@ -34,6 +34,8 @@ _BACK = re.compile(
     r"\bwieder (?:\w+ ){0,3}(?:an|ein|rein|dabei|anmelden|aufnehmen|eintragen|einschalten|anschalten|freischalten|"
     r"abonnieren|mitmachen|mitlesen)\b"
 )
+# Whoever says that somebody has died speaks of the owner of the number.
+_OF_OTHERS = OTHER_BUSINESS - vocabulary("verstorben verstorbenen")
 _STAYING = re.compile(r"\bnicht (?:stopp?\w*|abmelde\w*|abbestell\w*|loesch\w*|kuendig\w*|aufhoer\w*)\b")
 _ABOUT_TOPICS = (Intent.ONLY, Intent.ADD, Intent.REMOVE)
 _ALSO = vocabulary("auch noch dazu zusaetzlich ausserdem also too ok")
@@ -95,7 +97,7 @@ def _guessed(guess: Guess, words: Sequence[str], text: str, county: County) -> W
         return Wish(intent=Intent.OTHER)
     if guess.intent is Intent.ERASE:
         return Wish(intent=Intent.ASK_ERASE)
-    if guess.intent is Intent.STOP and guess.chance < (SURE if OTHER_BUSINESS & set(words) else CERTAIN):
+    if guess.intent is Intent.STOP and guess.chance < (SURE if _OF_OTHERS & set(words) else CERTAIN):
         return Wish(intent=Intent.ASK_STOP)
     about = named(text, county)
     if guess.intent is Intent.ONLY and guess.chance < CERTAIN and _ALSO & set(words) and not ONLY & set(words):
