@@ -38,7 +38,7 @@ def arguments() -> argparse.Namespace:
 def main() -> None:
     chosen = arguments()
     county = read_configuration(COUNTY, County)
-    print(f"{'':34}{'texts':>7}{'right':>9}{'false opt-ins':>15}{'missed stops':>14}")
+    print(f"{'':34}{'texts':>7}{'right':>9}{'false opt-ins':>15}{'missed stops':>14}{'false erasures':>16}")
     for way, verdicts in zip(WAYS, _in_parts(county, chosen.parts), strict=True):
         _print(f"examples by the others, {way}", verdicts)
     guesser = _learn(county)
@@ -103,7 +103,9 @@ def _memory() -> float:
 
 def _print(what: str, verdicts: Verdicts) -> None:
     share = verdicts.right / verdicts.texts
-    print(f"{what:34}{verdicts.texts:7,}{share:9.1%}{verdicts.false_opt_ins:15}{verdicts.missed_stops:14}")
+    print(
+        f"{what:34}{verdicts.texts:7,}{share:9.1%}{verdicts.false_opt_ins:15}{verdicts.missed_stops:14}{verdicts.false_erasures:16}"
+    )
 
 
 def _show(unseen: Sequence[Example], intent_of: Callable[[str], Intent]) -> None:

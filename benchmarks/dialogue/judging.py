@@ -6,17 +6,19 @@ from dataclasses import dataclass
 from services.subscriptions.domain.language.example import Example
 from services.subscriptions.domain.language.intents import Intent
 
-LEAVING = frozenset((Intent.STOP, Intent.ERASE, Intent.ASK_STOP))
+LEAVING = frozenset((Intent.STOP, Intent.ERASE, Intent.ASK_STOP, Intent.ASK_ERASE))
+_ASKED = {Intent.START: Intent.ASK_START, Intent.ERASE: Intent.ASK_ERASE}
 
 
 @dataclass(frozen=True)
 class Verdicts:
-    """How many texts there were, were understood, subscribed somebody who had not asked, kept somebody who left."""
+    """Counts of texts: all, understood, and those that subscribed, kept or erased somebody against their will."""
 
     texts: int = 0
     right: int = 0
     false_opt_ins: int = 0
     missed_stops: int = 0
+    false_erasures: int = 0
 
     def __add__(self, other: "Verdicts") -> "Verdicts":
         return Verdicts(
@@ -24,16 +26,17 @@ class Verdicts:
             self.right + other.right,
             self.false_opt_ins + other.false_opt_ins,
             self.missed_stops + other.missed_stops,
+            self.false_erasures + other.false_erasures,
         )
 
 
 def judge(examples: Iterable[Example], intent_of: Callable[[str], Intent]) -> Verdicts:
-    """Each against the readings that are as good as any; asking whoever joins back is right, as anybody may be."""
+    """Each against the readings that are as good as any; asking back whoever joins or is to be erased is right."""
     return sum((_one(set(example.intents), intent_of(example.text)) for example in examples), Verdicts())
 
 
 def _one(meant: set[Intent], taken: Intent) -> Verdicts:
-    accepted = meant | {Intent.ASK_START} if Intent.START in meant else meant
+    accepted = meant | {_ASKED[intent] for intent in meant if intent in _ASKED}
     # Municipalities are chosen, as topics are.
     accepted |= {Intent.ONLY} if Intent.PLACES in meant else set()
     right = taken in accepted
@@ -42,4 +45,5 @@ def _one(meant: set[Intent], taken: Intent) -> Verdicts:
         right=right,
         false_opt_ins=taken is Intent.START and Intent.START not in meant,
         missed_stops=Intent.STOP in meant and not right and taken not in LEAVING,
+        false_erasures=taken is Intent.ERASE and Intent.ERASE not in meant,
     )

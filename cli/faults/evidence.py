@@ -80,7 +80,7 @@ async def read_books(url: str) -> Ours:
 def farewells() -> tuple[str, ...]:
     """The first lines of the texts that confirm a Stop and an erasure."""
     county = read_configuration(CONFIG / "county.toml", County)
-    texts = (wordings(county).farewell.text, erased(Answers(county), datetime.now(UTC)).text)
+    texts = (wordings(county).farewell.text, erased(Answers(county), datetime.now(UTC), consented=True).text)
     return tuple(text.partition("\n")[0] for text in texts)
 
 

@@ -49,9 +49,9 @@ _SAVE_WORDING = (
     "insert into subscriptions.wording (hash, version, text) values ($1, $2, $3) on conflict (hash) do nothing"
 )
 _SAVE_CONVERSATION = """
-    insert into subscriptions.conversation select unnest($1::bytea[]), $2, $3, $4
-    on conflict (address_index) do update set (hinted_at, answers_left, counted_at)
-      = (excluded.hinted_at, excluded.answers_left, excluded.counted_at)
+    insert into subscriptions.conversation select unnest($1::bytea[]), $2, $3, $4, $5
+    on conflict (address_index) do update set (hinted_at, answers_left, counted_at, asked)
+      = (excluded.hinted_at, excluded.answers_left, excluded.counted_at, excluded.asked)
 """
 _ROWS_OF = """
     with recursive person as (
@@ -146,7 +146,7 @@ def _wording_columns(wording: Wording) -> tuple[object, ...]:
 
 
 def _conversation_columns(sender: Addresses, conversation: Conversation) -> tuple[object, ...]:
-    return indexes(sender), conversation.hinted_at, conversation.left, conversation.counted_at
+    return indexes(sender), conversation.hinted_at, conversation.left, conversation.counted_at, conversation.asked
 
 
 async def _settled(connection: Connection, message_key: bytes) -> Settled | None:
@@ -181,7 +181,9 @@ async def _people(connection: Connection, sender: Addresses) -> tuple[Subscriber
 
 
 def _conversation(row: Row) -> Conversation:
-    return Conversation(hinted_at=row["hinted_at"], left=row["answers_left"], counted_at=row["counted_at"])
+    return Conversation(
+        hinted_at=row["hinted_at"], left=row["answers_left"], counted_at=row["counted_at"], asked=row["asked"]
+    )
 
 
 def _with(found: Sequence[Subscriber], index: bytes | None) -> Subscriber | None:

@@ -1,14 +1,14 @@
 """What one person is answered: a text, with buttons or a list under it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from services.subscriptions.domain import menus
+from services.subscriptions.domain import menus, questions
 from services.subscriptions.domain.county import County
 from services.subscriptions.domain.subscriber import Subscriber
-from services.subscriptions.domain.wording import Wording, Wordings, receipt, wordings
+from services.subscriptions.domain.wording import Wording, Wordings, ask_start, receipt, wordings
 from shared.contracts.dispatch import ReplyButton, ReplyMenu
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -18,11 +18,12 @@ _MONTHS = ("Januar", "Februar", "März", "April", "Mai", "Juni", "Juli", "August
 
 @dataclass(frozen=True)
 class Answer:
-    """Either buttons or a menu."""
+    """Either buttons or a menu. `asks` is what the text asks, as `questions` knows it."""
 
     wording: Wording
     buttons: tuple[ReplyButton, ...] = ()
     menu: ReplyMenu | None = None
+    asks: str = ""
 
     @property
     def text(self) -> str:
@@ -40,16 +41,18 @@ class Answers:
         return wordings(self.county)
 
     def receipt(self, subscriber: Subscriber) -> Answer:
-        return Answer(receipt(self.county, self.titles(subscriber.topics)), menu=self._topic_menu(subscriber))
+        wording = receipt(self.county, self.titles(subscriber.topics), self._only_where(subscriber))
+        return Answer(wording, menu=self._topic_menu(subscriber))
 
     def already(self, subscriber: Subscriber, now: datetime) -> Answer:
-        return self._say(f"Sie sind angemeldet. {self._state(subscriber, now)}\n\nÄndern: Themen\nAbmelden: Stop")
+        return self._say(f"Sie sind angemeldet. {self._state(subscriber, now)}\n\n{self._ways(subscriber)}")
 
     def topics(self, subscriber: Subscriber, now: datetime) -> Answer:
         numbers = "\n".join(f"{number} {topic.title}" for number, topic in enumerate(self.county.topics, 1))
         text = (
             f"{self._state(subscriber, now)}\n\n{numbers}\n\n"
-            "Wählen Sie unten, oder schreiben Sie die Nummern, zum Beispiel 1 3. Alle Themen: alle"
+            "Tippen Sie unten auf Themen wählen, oder schreiben Sie die Nummern, zum Beispiel 1 3. "
+            "Für alle Themen schreiben Sie: alle"
         )
         return Answer(self._wording(text), menu=self._topic_menu(subscriber))
 
@@ -59,19 +62,23 @@ class Answers:
         return Answer(self._wording(text), buttons=(menus.START,))
 
     def chosen(self, subscriber: Subscriber, now: datetime) -> Answer:
-        return self._say(f"{self._state(subscriber, now)}\n\nÄndern: Themen\nAbmelden: Stop")
+        return self._say(f"{self._state(subscriber, now)}\n\n{self._ways(subscriber)}")
 
     def places(self, subscriber: Subscriber, now: datetime) -> Answer:
-        text = f"Meldungen zu {self.titles(self.county.local_topics)}: {self._where(subscriber)}.\n\nWählen Sie unten, "
         example = self.county.municipalities[0] if self.county.municipalities else ""
-        return Answer(
-            self._wording(f"{text}oder schreiben Sie zum Beispiel nur {example}. Alle: alle Gemeinden"),
-            menu=menus.place_menu(self.county),
-        )
-
-    def paused(self, subscriber: Subscriber, until: datetime) -> Answer:
+        everywhere = f"Zu {join_words(self._local_titles())} erhalten Sie Meldungen für alle Gemeinden."
         text = (
-            f"Pause bis einschließlich {day(until - timedelta(seconds=1))}. Danach erhalten Sie wieder Meldungen.\n\n"
+            f"{self._only_where(subscriber) or everywhere}\n\n"
+            f"Tippen Sie unten auf Gemeinde wählen, oder schreiben Sie zum Beispiel nur {example}. "
+            "Für alle Orte schreiben Sie: alle Gemeinden"
+        )
+        return Answer(self._wording(text), menu=menus.place_menu(self.county), asks=questions.PLACES)
+
+    def paused(self, until: datetime, note: str) -> Answer:
+        text = (
+            f"Pause bis einschließlich {day(until - timedelta(seconds=1))}. Danach erhalten Sie wieder Meldungen."
+            f"{note and ' '}{note}\n\n"
+            "Andere Dauer: zum Beispiel Pause 3 Wochen oder Pause bis 24.12.\n"
             "Früher fortsetzen: Weiter\nAbmelden: Stop"
         )
         return Answer(self._wording(text), buttons=(menus.RESUME, menus.WEEK, menus.MONTH))
@@ -79,22 +86,39 @@ class Answers:
     def resumed(self, subscriber: Subscriber, now: datetime) -> Answer:
         return self._say(f"Die Pause ist beendet. {self._state(subscriber, now)}\n\nAbmelden: Stop")
 
-    def ask_start(self, topics: frozenset[str] = frozenset()) -> Answer:
-        return Answer(self.texts.ask_start, buttons=(menus.start_with(topics),))
+    def ask_start(self, topics: frozenset[str] = frozenset(), places: frozenset[str] = frozenset()) -> Answer:
+        """Ask whether to subscribe, to what was chosen if anything was."""
+        button = menus.start_with(topics, places)
+        about = f" zu {join_words(self._titles(topics))}" if topics else ""
+        where = f" für {join_words(sorted(places))}" if places else ""
+        text = ask_start(self.county, about + where)
+        return Answer(text, buttons=(button,), asks=button.id)
 
     def ask_stop(self) -> Answer:
-        return Answer(self.texts.ask_stop, buttons=(menus.STOP,))
+        return Answer(self.texts.ask_stop, buttons=(menus.STOP,), asks=questions.STOP)
 
     def ask_both(self) -> Answer:
-        return Answer(self.texts.ask_both, buttons=(menus.START, menus.STOP))
+        return Answer(self.texts.ask_both, buttons=(menus.START, menus.STOP), asks=questions.BOTH)
+
+    def ask_erase(self) -> Answer:
+        return Answer(self.texts.ask_erase, asks=questions.ERASE)
+
+    def ask_feedback(self) -> Answer:
+        return Answer(self.texts.feedback_how, asks=questions.FEEDBACK)
 
     def titles(self, topics: Iterable[str]) -> str:
-        wanted = set(topics)
-        return ", ".join(topic.title for topic in self.county.topics if topic.id in wanted)
+        return ", ".join(self._titles(topics))
 
     def said(self, text: str) -> Answer:
         """An answer that is put together elsewhere."""
         return self._say(text)
+
+    def _titles(self, topics: Iterable[str]) -> list[str]:
+        wanted = set(topics)
+        return [topic.title for topic in self.county.topics if topic.id in wanted]
+
+    def _local_titles(self) -> list[str]:
+        return self._titles(self.county.local_topics)
 
     def _say(self, text: str) -> Answer:
         return Answer(self._wording(text))
@@ -107,15 +131,28 @@ class Answers:
 
     def _state(self, subscriber: Subscriber, now: datetime) -> str:
         parts = [f"Ihre Themen: {self.titles(subscriber.topics)}."]
-        local = self.titles(self.county.local_topics & subscriber.topics)
-        if subscriber.places and local:
-            parts.append(f"{local} nur für {self._where(subscriber)}.")
+        where = self._only_where(subscriber)
+        if where:
+            parts.append(where)
         if subscriber.paused_until and subscriber.pauses(now):
             parts.append(f"Pause bis einschließlich {day(subscriber.paused_until - timedelta(seconds=1))}.")
         return " ".join(parts)
 
-    def _where(self, subscriber: Subscriber) -> str:
-        return ", ".join(sorted(subscriber.places)) if subscriber.places else "alle Gemeinden"
+    def _only_where(self, subscriber: Subscriber) -> str:
+        """Empty if all places are wanted, or no topic depends on them."""
+        local = self._titles(self.county.local_topics & subscriber.topics)
+        if not (subscriber.places and local):
+            return ""
+        return f"Zu {join_words(local)} erhalten Sie nur Meldungen für {join_words(sorted(subscriber.places))}."
+
+    def _ways(self, subscriber: Subscriber) -> str:
+        places = "Orte ändern: Gemeinden\n" if self._only_where(subscriber) else ""
+        return f"Themen ändern: Themen\n{places}Abmelden: Stop"
+
+
+def join_words(words: Sequence[str]) -> str:
+    """Return "A, B und C"."""
+    return " und ".join(filter(None, (", ".join(words[:-1]), *words[-1:])))
 
 
 def day(moment: datetime) -> str:

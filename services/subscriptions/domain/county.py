@@ -59,6 +59,7 @@ class County(Configuration, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     privacy_url: Annotated[str, Meta(max_length=200, pattern=PRIVACY_PATTERN)]
     wording_version: Annotated[str, Meta(min_length=1, max_length=20)]
     emergency: Short = "Feuerwehr und Rettungsdienst 112, Polizei 110"
+    crisis_line: Short = "0800 1110111"
     feedback_days: Annotated[int, Meta(ge=1, le=1_000)] = 180
     proof_days: Annotated[int, Meta(ge=1_095, le=4_000)] = 1_100
     dead_letter_days: Annotated[int, Meta(ge=1, le=8)] = 7

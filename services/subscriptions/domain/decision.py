@@ -10,8 +10,10 @@ from services.subscriptions.domain.answers import Answer, Answers
 from services.subscriptions.domain.consent import Consent
 from services.subscriptions.domain.feedback import Feedback
 from services.subscriptions.domain.guard import NEW, Conversation
+from services.subscriptions.domain.language.emergency import speaks_of_dying
 from services.subscriptions.domain.language.intents import Intent, Wish
-from services.subscriptions.domain.pauses import pause_until
+from services.subscriptions.domain.pauses import pause_note, pause_until
+from services.subscriptions.domain.questions import pending_start, understand_reply
 from services.subscriptions.domain.records import Stored, erased, record
 from services.subscriptions.domain.subscriber import Moment, Subscriber
 from shared.contracts.ids import timed_id
@@ -47,9 +49,13 @@ class Result(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """The result, the answer if any, and the conversation afterwards if there is one."""
+    """The result, the answer if any, and the conversation afterwards if there is one.
+
+    `wish` is what was asked for, with the question before it in mind.
+    """
 
     result: Result
+    wish: Wish
     reply: Answer | None = None
     conversation: Conversation | None = None
 
@@ -102,11 +108,12 @@ def decide(
 
     A message that something newer has overtaken changes nothing and is not answered.
     """
+    wish = understand_reply(wish, message, situation.conversation, situation.answers.county)
     said = _Said(wish=wish, message=message, situation=situation)
     if wish.intent is Intent.NOTHING:
-        return subscriber, Outcome(result=Result.IGNORED)
+        return subscriber, Outcome(result=Result.IGNORED, wish=wish)
     if _outdated(subscriber, said):
-        return subscriber, Outcome(result=Result.OUTDATED)
+        return subscriber, Outcome(result=Result.OUTDATED, wish=wish)
     after, result, answer = _DECISIONS.get(wish.intent, _other)(subscriber, said)
     return after, _answered(result, answer, said)
 
@@ -119,13 +126,20 @@ def reply_expires_at(message: InboundMessage) -> datetime:
 def _answered(result: Result, answer: Answer | None, said: _Said) -> Outcome:
     """An answer that is too late or one too many is not given."""
     if answer is None or said.now >= reply_expires_at(said.message):
-        return Outcome(result=result)
+        return Outcome(result=result, wish=said.wish)
     conversation = said.situation.conversation.answered(said.now, urgent=result is Result.EMERGENCY)
     if conversation is None:
-        return Outcome(result=Result.QUIET if result in _MERELY_ANSWERED else result)
+        return Outcome(result=Result.QUIET if result in _MERELY_ANSWERED else result, wish=said.wish)
     if result is Result.HINTED:
         conversation = replace(conversation, hinted_at=said.moment.at)
-    return Outcome(result=result, reply=answer, conversation=conversation)
+    conversation = replace(conversation, asked=_open_question(result, answer, said))
+    return Outcome(result=result, wish=said.wish, reply=answer, conversation=conversation)
+
+
+def _open_question(result: Result, answer: Answer, said: _Said) -> str:
+    """A question stays open while others are answered, until something comes of it or another one is asked."""
+    closed = said.wish.intent is Intent.DECLINE or result not in (*_MERELY_ANSWERED, Result.EMERGENCY)
+    return answer.asks or ("" if closed else said.situation.conversation.asked)
 
 
 def _outdated(subscriber: Subscriber | None, said: _Said) -> bool:
@@ -146,8 +160,8 @@ def _outdated(subscriber: Subscriber | None, said: _Said) -> bool:
 def _start(subscriber: Subscriber | None, said: _Said) -> Decided:
     before = subscriber or _unknown(said.message)
     topics = _topics_to_start(before, said)
-    after = before.start(said.moment, topics, said.message.sender)
-    if before.subscribed and before.topics == after.topics:
+    after = before.start(said.moment, topics, said.message.sender, said.wish.places)
+    if before.subscribed and (before.topics, before.places) == (after.topics, after.places):
         return after, Result.RENEWED, said.answers.already(after, said.now)
     return after, Result.STARTED, said.answers.receipt(after)
 
@@ -167,12 +181,13 @@ def _stop(subscriber: Subscriber | None, said: _Said) -> Decided:
 
 def _erase(subscriber: Subscriber | None, said: _Said) -> Decided:
     before = subscriber or _unknown(said.message)
-    return before.stop(said.moment), Result.ERASED, erased(said.answers, said.now)
+    consented = before.started is not None or bool(said.situation.history)
+    return before.stop(said.moment), Result.ERASED, erased(said.answers, said.now, consented=consented)
 
 
 def _choose(subscriber: Subscriber | None, said: _Said) -> Decided:
     if subscriber is None or not subscriber.subscribed:
-        return subscriber, Result.INFORMED, said.answers.ask_start(said.wish.topics)
+        return _ask_start(subscriber, said)
     after = choices.chosen(subscriber, said.wish, said.moment)
     return _changed(subscriber, after, said)
 
@@ -204,7 +219,7 @@ def _pause(subscriber: Subscriber | None, said: _Said) -> Decided:
         return subscriber, Result.INFORMED, Answer(said.answers.texts.not_subscribed)
     until = pause_until(said.wish, said.now)
     after = subscriber.pause(until, said.moment)
-    return after, Result.CHANGED, said.answers.paused(after, until)
+    return after, Result.CHANGED, said.answers.paused(until, pause_note(said.wish, said.now))
 
 
 def _resume(subscriber: Subscriber | None, said: _Said) -> Decided:
@@ -225,13 +240,26 @@ def _topics(subscriber: Subscriber | None, said: _Said) -> Decided:
 def _ask_start(subscriber: Subscriber | None, said: _Said) -> Decided:
     if subscriber is not None and subscriber.subscribed:
         return subscriber, Result.INFORMED, said.answers.already(subscriber, said.now)
-    return subscriber, Result.INFORMED, said.answers.ask_start(said.wish.topics)
+    chosen = pending_start(said.situation.conversation, said.answers.county, said.message) or said.wish
+    topics, places = said.wish.topics or chosen.topics, said.wish.places or chosen.places
+    return subscriber, Result.INFORMED, said.answers.ask_start(topics, places)
 
 
 def _ask_stop(subscriber: Subscriber | None, said: _Said) -> Decided:
     if subscriber is None or not subscriber.subscribed:
         return _other(subscriber, said)
     return subscriber, Result.INFORMED, said.answers.ask_stop()
+
+
+def _ask_erase(subscriber: Subscriber | None, said: _Said) -> Decided:
+    return subscriber, Result.INFORMED, said.answers.ask_erase()
+
+
+def _decline(subscriber: Subscriber | None, said: _Said) -> Decided:
+    """Whatever we asked, nothing changes."""
+    if subscriber is None or not subscriber.subscribed:
+        return subscriber, Result.INFORMED, Answer(said.answers.texts.not_subscribed)
+    return subscriber, Result.INFORMED, said.answers.already(subscriber, said.now)
 
 
 def _ask_both(subscriber: Subscriber | None, said: _Said) -> Decided:
@@ -259,12 +287,14 @@ def _why(subscriber: Subscriber | None, said: _Said) -> Decided:
 
 
 def _emergency(subscriber: Subscriber | None, said: _Said) -> Decided:
-    return subscriber, Result.EMERGENCY, Answer(said.answers.texts.emergency)
+    texts = said.answers.texts
+    dying = speaks_of_dying(said.message.text or "")
+    return subscriber, Result.EMERGENCY, Answer(texts.emergency_dying if dying else texts.emergency)
 
 
 def _feedback(subscriber: Subscriber | None, said: _Said) -> Decided:
     if not said.wish.text:
-        return subscriber, Result.INFORMED, Answer(said.answers.texts.feedback_how)
+        return subscriber, Result.INFORMED, said.answers.ask_feedback()
     return subscriber, Result.FEEDBACK, Answer(said.answers.texts.feedback_thanks)
 
 
@@ -297,6 +327,8 @@ _DECISIONS: dict[Intent, Callable[[Subscriber | None, _Said], Decided]] = {
     Intent.ASK_START: _ask_start,
     Intent.ASK_STOP: _ask_stop,
     Intent.ASK_BOTH: _ask_both,
+    Intent.ASK_ERASE: _ask_erase,
+    Intent.DECLINE: _decline,
     Intent.TOPICS: _topics,
     Intent.ONLY: _choose,
     Intent.ADD: _choose,

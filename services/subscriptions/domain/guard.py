@@ -1,4 +1,7 @@
-"""How often one person is answered: hints once a day, and everything so seldom that two machines cannot chat."""
+"""How often one person is answered, and what they were asked last.
+
+Hints are given once a day, and everything so seldom that two machines cannot chat.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -13,11 +16,15 @@ RESERVE = 40.0
 
 @dataclass(frozen=True, kw_only=True)
 class Conversation:
-    """When the last hint was given, and how many answers were left at a moment."""
+    """When the last hint was given, how many answers were left at a moment, and the question that is still open.
+
+    `asked` is the payload of what "Ja" means; empty if nothing was asked, or it has been answered.
+    """
 
     hinted_at: datetime | None = None
     left: float = ANSWERS
     counted_at: datetime | None = None
+    asked: str = ""
 
     def may_hint(self, said_at: datetime) -> bool:
         return self.hinted_at is None or said_at >= self.hinted_at + HINT_EVERY

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from services.subscriptions.domain.county import County
 from services.subscriptions.domain.language.intents import Intent
-from services.subscriptions.domain.language.payloads import EVERYTHING, payload
+from services.subscriptions.domain.language.payloads import EVERYTHING, payload, start_payload
 from shared.contracts.dispatch import ReplyButton, ReplyMenu, ReplyRow, ReplySection
 from shared.municipal.configuration import Topic
 
@@ -18,9 +18,9 @@ WEEK = ReplyButton(id=payload(Intent.PAUSE, "7"), title="1 Woche")
 MONTH = ReplyButton(id=payload(Intent.PAUSE, "28"), title="4 Wochen")
 
 
-def start_with(topics: frozenset[str]) -> ReplyButton:
-    """A button that subscribes to just these topics."""
-    return ReplyButton(id=payload(Intent.START, ",".join(sorted(topics))), title="Start") if topics else START
+def start_with(topics: frozenset[str], places: frozenset[str]) -> ReplyButton:
+    """A button that subscribes to just these topics and places."""
+    return ReplyButton(id=start_payload(topics, places), title="Start")
 
 
 def topic_menu(county: County, chosen: frozenset[str]) -> ReplyMenu:

@@ -54,10 +54,11 @@ def _lines(stored: Stored, answers: Answers, now: datetime) -> Iterable[str]:
     yield from _person(stored.subscriber, answers, now)
     hinted_at = stored.conversation.hinted_at
     yield f"Letzter allgemeiner Hinweis: {_when(hinted_at) if hinted_at else 'keiner'}"
-    yield f"Zähler unserer Antworten an Sie: {CONVERSATION_DAYS} Tage"
-    yield f"Kennungen Ihrer letzten Nachrichten, ohne deren Text, und unsere Antworten: höchstens {INBOX_DAYS} Tage"
-    yield f"Zustellungen an Sie, Zeitpunkt, Zustand und verschlüsselte Adresse: höchstens {DELIVERY_DAYS} Tage"
-    yield f"Vermerke zu Abmeldungen und unzustellbaren Meldungen: höchstens {NOTES_DAYS} Tage"
+    yield f"Anzahl unserer Antworten: {CONVERSATION_DAYS} Tage gespeichert"
+    yield f"Unsere letzte Frage an Sie, wenn sie noch offen ist: höchstens {CONVERSATION_DAYS} Tage"
+    yield f"Interne Nummern Ihrer letzten Nachrichten, ohne Text, und unsere Antworten: höchstens {INBOX_DAYS} Tage"
+    yield f"Meldungen an Sie, mit Zeitpunkt, Ergebnis und verschlüsselter Adresse: höchstens {DELIVERY_DAYS} Tage"
+    yield f"Einträge zu Abmeldungen und zu Meldungen, die nicht ankamen: höchstens {NOTES_DAYS} Tage"
     kept = answers.county.dead_letter_days
     yield f"Nachrichten, die wir nicht verarbeiten konnten, verschlüsselt: höchstens {kept} Tage"
     if stored.erased_at:
@@ -76,7 +77,7 @@ def _person(subscriber: Subscriber | None, answers: Answers, now: datetime) -> I
     yield f"Anmeldung: {state}"
     if subscriber.suspended:
         yield f"In WhatsApp abbestellt: {answers.titles(subscriber.suspended)}"
-    yield f"Adresse: {_addresses(subscriber)}; dazu eine interne Kennung"
+    yield f"Adresse: {_addresses(subscriber)}; dazu eine interne Nummer"
     if subscriber.places:
         yield f"Gemeinden: {', '.join(sorted(subscriber.places))}"
     if subscriber.paused_until and subscriber.pauses(now):
@@ -85,7 +86,8 @@ def _person(subscriber: Subscriber | None, answers: Answers, now: datetime) -> I
 
 def _addresses(subscriber: Subscriber) -> str:
     known = subscriber.addresses
-    names = [name for name, address in (("Telefonnummer", known.phone), ("WhatsApp-Kennung", known.user)) if address]
+    named = (("Telefonnummer", known.phone), ("WhatsApp-Nutzernummer", known.user))
+    names = [name for name, address in named if address]
     kept = "verschlüsselt" if subscriber.subscribed else "nur als Prüfwert, nicht lesbar"
     return f"{' und '.join(names)}, {kept}" if names else "keine"
 
@@ -122,16 +124,17 @@ def _when(moment: datetime) -> str:
     return moment.astimezone(BERLIN).strftime("%d.%m.%Y %H:%M")
 
 
-def erased(answers: Answers, now: datetime) -> Answer:
-    """What remains, and until when."""
+def erased(answers: Answers, now: datetime, *, consented: bool) -> Answer:
+    """What remains, and until when; there is no proof of a consent that was never given."""
     proof, notes, inbox = (
         day(now + timedelta(days=days)) for days in (answers.county.proof_days, NOTES_DAYS, INBOX_DAYS)
     )
+    what = "Ihrer Einwilligung und dieser Löschung" if consented else "dieser Löschung"
     return answers.said(
         "Ihre Daten sind gelöscht, Sie sind abgemeldet.\n\n"
-        f"Ohne Ihre Nummer bleiben: der Nachweis Ihrer Einwilligung und dieser Löschung bis {proof}, "
-        f"Vermerke zu Zustellungen und zur Abmeldung längstens bis {notes}, "
-        f"Kennungen Ihrer Nachrichten ohne Text bis {inbox}. Danach sind auch diese gelöscht. "
+        f"Ohne Ihre Nummer bleiben: der Nachweis {what} bis {proof}, "
+        f"Einträge zur Abmeldung und zu den Meldungen an Sie bis spätestens {notes}, "
+        f"interne Nummern Ihrer Nachrichten ohne Text bis {inbox}. Danach ist auch das gelöscht. "
         "Bei WhatsApp selbst beantragen wir die Löschung Ihres Kontakteintrags.\n\n"
         "Wieder anmelden: Start"
     )

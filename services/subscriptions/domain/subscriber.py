@@ -74,13 +74,17 @@ class Subscriber:
     def pauses(self, now: datetime) -> bool:
         return self.paused_until is not None and now < self.paused_until
 
-    def start(self, moment: Moment, topics: frozenset[str], sender: Addresses) -> "Subscriber":
+    def start(
+        self, moment: Moment, topics: frozenset[str], sender: Addresses, places: frozenset[str] = frozenset()
+    ) -> "Subscriber":
+        """Begin or renew; places that were chosen before stay unless others are named."""
         return replace(
             self,
             sequence=self.sequence + 1,
             state=State.SUBSCRIBED,
             addresses=together(sender, self.addresses),
             topics=topics,
+            places=places or self.places,
             paused_until=None,
             suspended=frozenset(),
             started=moment,

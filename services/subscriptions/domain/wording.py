@@ -28,9 +28,11 @@ class Wordings:
     help: Wording
     why: Wording
     emergency: Wording
+    emergency_dying: Wording
     ask_start: Wording
     ask_stop: Wording
     ask_both: Wording
+    ask_erase: Wording
     not_subscribed: Wording
     feedback_how: Wording
     feedback_thanks: Wording
@@ -44,47 +46,82 @@ def wordings(county: County) -> Wordings:
     return Wordings(**{name: Wording(county.wording_version, text) for name, text in _texts(county).items()})
 
 
-def receipt(county: County, topics: str) -> Wording:
+def receipt(county: County, topics: str, where: str) -> Wording:
     """The consent receipt: what, from whom, how often, how to leave."""
-    return Wording(county.wording_version, _receipt(county, topics))
+    return Wording(county.wording_version, _receipt(county, topics, where))
+
+
+def ask_start(county: County, about: str) -> Wording:
+    """Ask whether to subscribe; `about` is what was chosen, such as " zu Baustellen"."""
+    return Wording(county.wording_version, _ask_start(county, about))
 
 
 def _texts(county: County) -> dict[str, str]:
     return {
-        "receipt": _receipt(county, ", ".join(topic.title for topic in county.topics)),
+        "receipt": _receipt(county, ", ".join(topic.title for topic in county.topics), ""),
         "farewell": (
             f"Sie sind abgemeldet und erhalten vom {county.name} keine Meldungen mehr über WhatsApp.\n\n"
-            "Wieder anmelden: Start"
+            f"Wieder anmelden: Start\n{_concerns(county)}"
         ),
         "hint": _hint(county),
         "help": _help(county),
         "why": _why(county),
-        "emergency": (
-            f"Notfall? Bitte rufen Sie sofort an: {county.emergency}.\n\n"
-            "Nachrichten an diese Nummer liest niemand, Hilfe kommt auf diesem Weg nicht."
+        "emergency": _emergency(county),
+        "emergency_dying": (
+            f"{_emergency(county)}\n\n"
+            "Möchten Sie nicht mehr leben, oder sorgen Sie sich um jemanden? Die Telefonseelsorge ist Tag und Nacht "
+            f"kostenlos für Sie da: {county.crisis_line}."
         ),
-        "ask_start": (
-            f"Möchten Sie Meldungen vom {county.name} über WhatsApp erhalten? "
-            "Dann tippen Sie bitte auf Start oder schreiben Sie Start."
-        ),
+        "ask_start": _ask_start(county, ""),
         "ask_stop": (
-            "Möchten Sie keine Meldungen mehr erhalten? Dann tippen Sie bitte auf Stop oder schreiben Sie Stop."
+            "Möchten Sie sich abmelden und keine Meldungen mehr erhalten? "
+            "Dann tippen Sie bitte auf Stop oder antworten Sie mit Stop oder Ja.\n\n"
+            "Nur eine Pause: Pause 2 Wochen\nAndere Themen: Themen"
         ),
-        "ask_both": "Was möchten Sie? Bitte tippen Sie auf Start zum Anmelden oder auf Stop zum Abmelden.",
-        "not_subscribed": "Sie sind nicht angemeldet und erhalten keine Meldungen.\n\nAnmelden: Start",
-        "feedback_how": "Ihre Meinung ist uns willkommen. Schreiben Sie bitte Feedback: und dahinter Ihren Text.",
+        "ask_both": (
+            "Möchten Sie sich anmelden oder abmelden? "
+            "Zum Anmelden tippen Sie bitte auf Start oder schreiben Sie Start. "
+            "Zum Abmelden tippen Sie auf Stop oder schreiben Sie Stop."
+        ),
+        "ask_erase": (
+            "Sollen wir alles löschen, was wir über Sie gespeichert haben? Dann schreiben Sie bitte Löschen. "
+            "Damit sind Sie auch abgemeldet.\n\nNur abmelden: Stop\nSehen, was gespeichert ist: Daten"
+        ),
+        "not_subscribed": (
+            f"Sie sind nicht angemeldet und erhalten keine Meldungen.\n\nAnmelden: Start\n{_concerns(county)}"
+        ),
+        "feedback_how": "Ihre Meinung ist uns willkommen. Bitte schreiben Sie Ihren Text in der nächsten Nachricht.",
         "feedback_thanks": (
-            "Vielen Dank für Ihre Rückmeldung. Sie wird ohne Ihre Nummer gespeichert und "
-            f"nach {county.feedback_days} Tagen gelöscht. Antworten können wir Ihnen hier nicht."
+            "Vielen Dank für Ihre Rückmeldung. Wir speichern sie ohne Ihre Nummer und löschen sie nach "
+            f"{county.feedback_days} Tagen. Hier können wir Ihnen nicht antworten.\n\n{_concerns(county)}"
         ),
     }
 
 
-def _receipt(county: County, topics: str) -> str:
+def _concerns(county: County) -> str:
+    return f"Für Ihre Anliegen: Telefon {county.telephone}"
+
+
+def _emergency(county: County) -> str:
     return (
-        f"Vielen Dank, Sie sind angemeldet. Der {county.name} informiert Sie hier zu: {topics}.\n\n"
+        f"Notfall? Bitte rufen Sie sofort an: {county.emergency}.\n\n"
+        "Nachrichten an diese Nummer liest niemand. Auf diesem Weg kommt keine Hilfe."
+    )
+
+
+def _ask_start(county: County, about: str) -> str:
+    return (
+        f"Möchten Sie vom {county.name} über WhatsApp Meldungen{about} erhalten?\n\n"
+        "Dann tippen Sie bitte auf Start oder antworten Sie mit Start oder Ja."
+    )
+
+
+def _receipt(county: County, topics: str, where: str) -> str:
+    return (
+        f"Vielen Dank, Sie sind angemeldet. Der {county.name} informiert Sie hier zu: {topics}."
+        f"{where and ' '}{where}\n\n"
         f"Häufigkeit: {county.frequency}.\n"
-        "Themen auswählen: unten oder mit Themen.\n"
+        "Themen ändern: Tippen Sie unten auf Themen wählen oder schreiben Sie Themen.\n"
         "Abmelden: Schreiben Sie jederzeit Stop.\n"
         f"Datenschutz: {county.privacy_url}\n\n"
         "Mit Ihrer Anmeldung willigen Sie ein, diese Meldungen über WhatsApp zu erhalten. "
@@ -121,9 +158,9 @@ def _help(county: County) -> str:
 
 def _why(county: County) -> str:
     return (
-        f"Diese Nummer gehört dem {county.name}. Meldungen erhält hier nur, wer selbst Start geschrieben hat. "
-        "Ihre Nummer haben wir aus Ihrer Nachricht an uns, sie wird verschlüsselt gespeichert.\n\n"
+        f"Diese Nummer gehört dem {county.name}. Meldungen erhält hier nur, wer sich selbst angemeldet hat. "
+        "Ihre Nummer kennen wir aus Ihrer Nachricht an uns. Wir speichern sie verschlüsselt.\n\n"
         f"Datenschutz: {county.privacy_url}\n"
         "Gespeicherte Daten: Daten\n"
-        "Abmelden: Stop"
+        f"Abmelden: Stop\n{_concerns(county)}"
     )

@@ -46,7 +46,7 @@ def decide_message(known: Known, hearing: Hearing) -> Decided:
         return _erase(known, person, subscriber, outcome, hearing)
     moment, key = Moment.of(message), message.message_key
     who = person_of(person.subscriber, message.sender)
-    feedback = feedback_of(hearing.wish, message, who, dict(hearing.topics), hearing.key)
+    feedback = feedback_of(outcome.wish, message, who, dict(hearing.topics), hearing.key)
     return Decided(
         result=outcome.result,
         subscribers=_changed(known, person, subscriber),

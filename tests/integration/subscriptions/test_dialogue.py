@@ -153,7 +153,7 @@ async def test_the_record_holds_everything_in_one_message(stand: Stand) -> None:
         "„Schön“",
         "Einwilligung",
         "Widerruf",
-        "Fassung 2026-11",
+        f"Fassung {COUNTY.wording_version}",
     ):
         assert part in record
 

@@ -51,15 +51,15 @@ TOLD = {
     "subscriber": "Anmeldung:",
     "subscription": "Themen:",
     "consent": "Nachweis der Einwilligung",
-    "inbox": "Kennungen Ihrer letzten Nachrichten",
-    "conversation": "Zähler unserer Antworten",
+    "inbox": "Interne Nummern Ihrer letzten Nachrichten",
+    "conversation": "Anzahl unserer Antworten",
     "feedback": "Rückmeldungen von Ihnen",
     "erasure": "Frühere Löschung",
     "dead_letter": "Nachrichten, die wir nicht verarbeiten konnten",
-    "delivery": "Zustellungen an Sie",
-    "reached": "Zustellungen an Sie",
-    "refusal": "unzustellbaren Meldungen",
-    "suppression": "Vermerke zu Abmeldungen",
+    "delivery": "Meldungen an Sie, mit",
+    "reached": "Meldungen an Sie, mit",
+    "refusal": "Meldungen, die nicht ankamen",
+    "suppression": "Einträge zu Abmeldungen",
     "pending_page": "Adresse:",
 }
 
@@ -221,10 +221,14 @@ def test_every_wording_is_shown_on_the_page() -> None:
 
 def test_the_answer_to_an_erasure_names_what_remains_as_the_page_does() -> None:
     answer = talk("Start", "Löschen")[1]
-    for remains in ("Nachweis Ihrer Einwilligung", "Vermerke zu Zustellungen", "Kennungen Ihrer Nachrichten ohne Text"):
+    for remains in (
+        "Nachweis Ihrer Einwilligung",
+        "Einträge zur Abmeldung",
+        "interne Nummern Ihrer Nachrichten ohne Text",
+    ):
         assert remains in answer
     assert "Nachweis der Einwilligung ohne Nummer" in PAGE
-    assert "Kennungen der Nachrichten ohne Text" in PAGE
+    assert "interne Nummern der Nachrichten ohne Text" in PAGE
 
 
 def test_what_municipal_systems_may_hear_is_what_the_page_says() -> None:

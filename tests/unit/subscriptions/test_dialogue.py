@@ -62,7 +62,10 @@ def test_leaving_the_last_topic_is_leaving() -> None:
 def test_a_place_is_kept_while_topics_change_and_forgotten_when_somebody_leaves() -> None:
     subscriber = subscribed("nur Worpswede", "nur Baustellen")
     assert (set(subscriber.places), set(subscriber.topics)) == ({"Worpswede"}, {"baustellen"})
-    assert "Baustellen nur für Worpswede" in talk("Start", "nur Worpswede", "nur Baustellen", "Themen")[1]
+    assert (
+        "Zu Baustellen erhalten Sie nur Meldungen für Worpswede."
+        in talk("Start", "nur Worpswede", "nur Baustellen", "Themen")[1]
+    )
     assert subscribed("nur Worpswede", "alle Gemeinden").places == frozenset()
     assert subscribed("nur Worpswede", "Stop", "Start").places == frozenset()
 

@@ -74,7 +74,7 @@ def test_whoever_leaves_leaves_also_in_capitals_and_quotes(text: str) -> None:
         ("Pause 1 Tag", Wish(intent=Intent.PAUSE, days=1)),
         ("Guten Tag, Pause bitte", Wish(intent=Intent.PAUSE)),
         ("Pause drei Tage", Wish(intent=Intent.PAUSE, days=3)),
-        ("Pause 999 Wochen", Wish(intent=Intent.PAUSE, days=366)),
+        ("Pause 999 Wochen", Wish(intent=Intent.PAUSE, days=367)),
         ("Pause bis 24.12.", Wish(intent=Intent.PAUSE, until=Day(24, 12))),
         ("Pause bis zum 3. Januar 27", Wish(intent=Intent.PAUSE, until=Day(3, 1, 2027))),
         ("Feedback: Gut so", Wish(intent=Intent.FEEDBACK, text="Gut so")),
@@ -184,3 +184,32 @@ def test_signing_on_and_off_are_never_taken_for_each_other(word: str, place: int
 @given(st.sampled_from(BY_INTENT[Intent.STOP]), st.text("!. \n🎉„“\u200b", max_size=8), st.booleans())
 def test_punctuation_does_not_keep_anybody_in(text: str, around: str, quoted: bool) -> None:
     assert intent_of(around + (f"»{text}«" if quoted else text) + around) is Intent.STOP
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Lütfen artık göndermeyin",
+        "Прекратите присылать мне это",
+        "لا ترسلوا لي رسائل بعد الآن",
+        "Proszę mnie wypisać",
+        "Please, no more messages",
+        "Vă rog nu îmi mai trimiteți mesaje",
+        "Будь ласка, не надсилайте",
+        "Per favore non mandatemi più messaggi",
+        "لطفا دیگر پیام نفرستید",
+        "Ju lutem mos më dërgoni mesazhe",
+        "Molim vas ne šaljite mi više poruke",
+        "Ji kerema xwe êdî neşînin",
+        "Por favor no me envíen más mensajes",
+        "Ne m'envoyez plus de messages svp",
+        "Παρακαλώ μην μου στέλνετε άλλα μηνύματα",
+        "Моля, не ми пращайте повече съобщения",
+        "Por favor não me enviem mais mensagens",
+        "Kérem, ne küldjenek több üzenetet",
+        "Xin đừng gửi tin nhắn nữa",
+        "请不要再发消息",
+    ],
+)
+def test_leaving_is_understood_in_the_commonest_languages(text: str) -> None:
+    assert intent_of(text) is Intent.STOP

@@ -68,6 +68,9 @@ _WHICH_DATA = re.compile(
     r"was fuer) (?:\w+ )?daten (?:\w+ ){0,4}"
     r"(?:mir|mich|gespeichert|speicher\w*)|was (?:\w+ ){0,4}(?:ueber mich|von mir|zu mir|meiner person) (?:\w+ ){0,4}"
     r"(?:speicher\w*|gespeichert|wiss\w*|wisst|habt|haben|hinterlegt|vorliegt)|(?:gespeicherten|hinterlegten) daten|"
+    r"(?:meine|alle|saemtliche|gespeicherten?|meiner) (?:\w+ ){0,3}daten (?:\w+ ){0,5}(?:zusenden|"
+    r"zuschicken|schicken|senden|zukommen|uebermitteln|aushaendigen|sehen|einsehen|bekommen|haben)|"
+    r"kopie (?:\w+ ){0,3}daten|"
     r"was (?:wissen|wisst|speichern|speichert) (?:\w+ ){0,3}(?:ueber mich|von mir)|datenauskunft)\b"
 )
 _WHAT_TOPICS = re.compile(

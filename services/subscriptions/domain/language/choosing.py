@@ -86,6 +86,12 @@ def choice_of(words: Sequence[str], text: str, county: County) -> Wish | None:
     return _list(found.rest, text, county)
 
 
+def names_everything(text: str) -> bool:
+    """Return whether the text is "alle" and nothing else."""
+    said = set(words_of(text)) - POLITE
+    return bool(said & _ALL) and said <= _ALL | ONLY
+
+
 def names_in(words: Sequence[str], county: County) -> tuple[set[str], set[str]]:
     """The topics and the municipalities that are named by their names, also with a slip in them."""
     found = _find(words, county)

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from services.subscriptions.domain.language.spelling import vocabulary
+from services.subscriptions.domain.language.spelling import vocabulary, words_of
 
 _ALWAYS = vocabulary("""notruf notrufe notfall notfaelle notarzt notfallnummer ueberfall ueberfallen einbrecher
     herzinfarkt schlaganfall bewusstlos bewusstlose krankenwagen rettungswagen lebensgefahr ertrinkt emergency
@@ -38,8 +38,17 @@ _CALLS = re.compile(
     r"auf mensch\w*)|"
     r"(?:haus|wohnung|auto|dach|wald|scheune|feld|keller|garage) brennt)\b"
 )
+_DYING = re.compile(
+    r"\b(?:suizid\w*|selbstmord\w*|freitod|umbringen|bringe? mich um|das leben nehmen|nicht mehr leben|sterben|"
+    r"nicht mehr weiter ?leben|lebensmuede|tot sein|suicid\w*|kill myself|want to die|end my life)\b"
+)
 _LONGEST = 25
 LONGEST_CRY = 14
+
+
+def speaks_of_dying(text: str) -> bool:
+    """Return whether the answer to an emergency should name those who listen as well."""
+    return bool(_DYING.search(" ".join(words_of(text))))
 
 
 def is_emergency(words: Sequence[str], text: str) -> bool:

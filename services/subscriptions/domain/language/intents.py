@@ -5,7 +5,10 @@ from enum import StrEnum
 
 
 class Intent(StrEnum):
-    """`ASK_…` means that it is not sure: the answer asks back. `NOTHING` is not answered at all."""
+    """`ASK_…` means that it is not sure: the answer asks back. `NOTHING` is not answered at all.
+
+    `DECLINE` is a "Nein" to what was asked.
+    """
 
     START = "start"
     STOP = "stop"
@@ -13,6 +16,8 @@ class Intent(StrEnum):
     ASK_START = "ask_start"
     ASK_STOP = "ask_stop"
     ASK_BOTH = "ask_both"
+    ASK_ERASE = "ask_erase"
+    DECLINE = "decline"
     TOPICS = "topics"
     ONLY = "only"
     ADD = "add"
@@ -44,8 +49,9 @@ class Day:
 class Wish:
     """The intent with what belongs to it.
 
-    `topics` and `places` are what ONLY, ADD, REMOVE, START and STOP are about. `days`, `until` or `weekday`
-    (Monday is 0) tell how long a pause is. `text` is a feedback's words, or the broadcast that a rating is about;
+    `topics` and `places` are what ONLY, ADD, REMOVE, START and STOP are about. `days`, `until`, `weekday`
+    (Monday is 0) or `easter` (days after Easter Sunday) tell how long a pause is.
+    `text` is a feedback's words, or the broadcast that a rating is about;
     `value` the rating. `part` is which part of a long answer is wanted.
     """
 
@@ -56,6 +62,7 @@ class Wish:
     days: int | None = None
     until: Day | None = None
     weekday: int | None = None
+    easter: int | None = None
     text: str = ""
     value: str = ""
     part: int = 1

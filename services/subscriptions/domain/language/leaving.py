@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from itertools import pairwise
 
-from services.subscriptions.domain.language import foreign, phrases
+from services.subscriptions.domain.language import foreign, foreign_stop, phrases
 from services.subscriptions.domain.language.spelling import vocabulary, words_of
 from services.subscriptions.domain.language.vocabulary import (
     ALONE,
@@ -17,6 +17,7 @@ from services.subscriptions.domain.language.vocabulary import (
     NO,
     OTHER_BUSINESS,
     OWN,
+    POLITE,
     RECEIVED,
     START,
     STOP,
@@ -46,7 +47,8 @@ _ERASING = (
 )
 _RELATIVES = vocabulary("kind mutter vater verstorben verstorbenen")
 _ERASED = re.compile(
-    r"\b(?:(?:loesch\w*|vergiss|vergesst|vergessen)(?: sie)? (?:mich|uns)$|^(?:\w+ ){0,3}loeschantrag$|(?:beantrage|"
+    r"\b(?:loesch\w* (?:\w+ ){0,2}alles (?:\w+ ){0,4}(?:ueber mich|von mir|zu mir)|"
+    r"(?:loesch\w*|vergiss|vergesst|vergessen)(?: sie)? (?:mich|uns)$|^(?:\w+ ){0,3}loeschantrag$|(?:beantrage|"
     r"verlange|fordere) "
     r"(?:\w+ ){0,3}loeschung|alles (?:\w+ ){0,3}geloescht|(?:alte|diese) (?:\w+ )?nummer (?:\w+ ){0,2}(?:loeschen|"
     r"entfernen)|recht auf (?:loeschung|vergessen\w*)|(?:loesch\w*|vernicht\w*)(?: sie)? (?:\w+ ){0,3}(?:meine|die|"
@@ -63,6 +65,11 @@ _LEAVING = LEAVE | _ERASE | vocabulary("aufhoeren aufhoert")
 # "Wenn das nicht aufhört …", "Ich finde den Knopf zum Abmelden nicht".
 _CONDITIONS = vocabulary("wenn falls bis damit finde find if")
 _NOT_THAT = re.compile(r"\bnicht dass (?:\w+ ){0,3}(?:aufhoer\w*|abmelde\w*|stopp\w*|loesch\w*)\b")
+# "Was passiert bei Stop", "ein Stop": about the word, or a stop of something else.
+_NO_STOP = vocabulary("kein keinen")
+_JUST_BEFORE_A_NOUN = vocabulary("bedeutet heisst bei mit nach per durch wort der ein den dem am zum beim im oder")
+_WRITING = vocabulary("""schreibe schreib schreiben antworte antworten tippe tippen sende senden geschrieben bedeutet
+    passiert""")
 _INSISTING = vocabulary("jetzt sofort endlich damit hier nein ja ist es mal aber also wirklich ganz now et")
 
 
@@ -101,7 +108,9 @@ def erases(words: Sequence[str]) -> bool:
 def _says_so(sentence: str, text: str) -> bool:
     """With and without the polite words, which some phrases need and others would stumble over."""
     spellings = (sentence, " ".join(words_of(text)))
-    return any(phrases.LEAVE.search(each) or foreign.LEAVE.search(each) for each in spellings)
+    return any(
+        pattern.search(each) for each in spellings for pattern in (phrases.LEAVE, foreign.LEAVE, foreign_stop.LEAVE)
+    )
 
 
 def wants_out(words: Sequence[str]) -> bool:
@@ -143,6 +152,23 @@ def _cries_stop(words: Sequence[str], text: str) -> bool:
         return False
     at_an_end = 0 in meant or len(words) - 1 in meant
     return len(words) <= SHORT or at_an_end or bool(set(words) & (RECEIVED | {"mir", "mich", "schreiben"}))
+
+
+def ends_with_stop(text: str) -> bool:
+    """Return whether a statement ends in "stop" and does not speak about the word.
+
+    "Bitte nicht stop" denies it; in "das will ich nicht stop" the "nicht" belongs to what is before it.
+    """
+    if text.rstrip(" \"'“”«»)").endswith("?"):
+        return False
+    words = words_of(text)
+    while words and words[-1] in POLITE:
+        words.pop()
+    before = [word for word in words[:-1] if word not in POLITE]
+    if not before or words[-1] not in STOP or _is_sign(words, len(words) - 1):
+        return False
+    denied = before[-1] in NEVER and (len(before) < SHORT - 1 or before[-1] in _NO_STOP)
+    return not denied and words[-2] not in _JUST_BEFORE_A_NOUN and not _WRITING & set(words[-3:])
 
 
 def _is_sign(words: Sequence[str], index: int) -> bool:

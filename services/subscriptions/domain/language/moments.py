@@ -8,14 +8,19 @@ from typing import NamedTuple
 from services.subscriptions.domain.language.intents import Day
 from services.subscriptions.domain.language.spelling import plain_start
 
-LONGEST_DAYS = 366
+# One more than is granted, so that the answer can say that it was too long.
+LONGEST_DAYS = 367
 _SHORT_NUMBER = 3
 
 UNITS = {"tag": 1, "tage": 1, "tagen": 1, "day": 1, "days": 1, "woche": 7, "wochen": 7, "week": 7, "weeks": 7,
-    "monat": 30, "monate": 30, "monaten": 30, "month": 30, "months": 30, "jahr": 365, "wo": 7,
+    "monat": 30, "monate": 30, "monaten": 30, "month": 30, "months": 30, "jahr": 365, "jahre": 365,
+    "jahren": 365, "year": 365, "years": 365, "wo": 7,
     "gun": 1, "hafta": 7, "tydzien": 7, "tygodnie": 7, "тиждень": 7, "тижні": 7, "неделя": 7, "недели": 7}  # fmt: skip
 NUMBERS = {"ein": 1, "eine": 1, "einen": 1, "einem": 1, "einer": 1, "paar": 3, "zwei": 2, "drei": 3, "vier": 4,
-    "fuenf": 5, "sechs": 6, "sieben": 7, "acht": 8, "neun": 9, "zehn": 10, "elf": 11, "zwoelf": 12, "vierzehn": 14,
+    "fuenf": 5, "sechs": 6, "sieben": 7, "acht": 8, "neun": 9, "zehn": 10, "elf": 11, "zwoelf": 12, "dreizehn": 13,
+    "vierzehn": 14, "fuenfzehn": 15, "sechzehn": 16, "siebzehn": 17,
+    "achtzehn": 18, "neunzehn": 19, "zwanzig": 20, "einundzwanzig": 21, "dreissig": 30, "vierzig": 40, "fuenfzig": 50,
+    "sechzig": 60, "neunzig": 90, "hundert": 100, "five": 5, "six": 6, "ten": 10,
     "naechsten": 1, "naechste": 1, "one": 1, "two": 2, "three": 3, "four": 4, "iki": 2, "dwa": 2, "два": 2,
     "дві": 2}  # fmt: skip
 MONTHS = ("januar", "februar", "maerz", "april", "mai", "juni", "juli", "august", "september", "oktober", "november",
@@ -26,11 +31,27 @@ _SOON = {"morgen": 1, "uebermorgen": 2, "naechste woche": 7, "naechster woche": 
     "naechstes jahr": 60, "wochenende": 5}  # fmt: skip
 _FEASTS = {"weihnachten": Day(26, 12), "silvester": Day(31, 12), "neujahr": Day(1, 1), "jahresende": Day(31, 12),
     "ende des jahres": Day(31, 12), "ende jahr": Day(31, 12)}  # fmt: skip
+# Days after Easter Sunday; whoever pauses until a feast is back after its last day.
+_MOVING_FEASTS = {"ostern": 1, "ostermontag": 1, "ostersonntag": 0, "karfreitag": -2, "pfingsten": 50,
+    "pfingstmontag": 50, "himmelfahrt": 39, "christi himmelfahrt": 39, "vatertag": 39,
+    "fronleichnam": 60, "easter": 1}  # fmt: skip
+_FIXED_FEASTS = {"nikolaus": Day(6, 12), "heiligabend": Day(24, 12), "heilige drei koenige": Day(6, 1),
+    "drei koenige": Day(6, 1), "tag der deutschen einheit": Day(3, 10), "reformationstag": Day(31, 10)}  # fmt: skip
+_FEASTS |= _FIXED_FEASTS
+# How much of a unit is said in words: "halbes Jahr", "anderthalb Wochen", "1,5 Monate", "zweieinhalb Wochen".
+FRACTIONS = {"halb": 0.5, "halbe": 0.5, "halbes": 0.5, "halben": 0.5, "halber": 0.5, "viertel": 0.25,
+    "dreiviertel": 0.75, "anderthalb": 1.5, "eineinhalb": 1.5, "zweieinhalb": 2.5, "dreieinhalb": 3.5, 
+    "viereinhalb": 4.5}  # fmt: skip
+HALF_WORDS = {"vierteljahr": 91, "halbjahr": 182, "halbjaehrig": 182, "quartal": 91}
 _PARTS = {"anfang": 5, "mitte": 15}
 _TO = r"\bbis\s+(?:einschl\w*\s+)?(?:zum\s+|zur\s+|zu\s+|naechsten\s+|kommenden\s+|naechster\s+|ueber\s+)?"
-_DATE = re.compile(_TO + r"(\d{1,2})\s*\.\s*(\d{1,2}|[a-z]+)\.?\s*(\d{4}|\d{2})?(?!\d)")
+_DATE = re.compile(_TO + r"(\d{1,2})(?:\s*[./-]\s*(\d{1,2})|\.?\s*([a-z]{3,9}))\.?(?:\s*[/-]?\s*(\d{4}|\d{2}))?(?!\d)")
+# A number and a unit, also written as one word: "1,5 Monate", "3wochen".
+_AMOUNT = re.compile(r"(?<![\d.,])(\d{1,3})(?:[.,](\d))?\s*-?([^\W\d_]+)")
 _MONTH = re.compile(_TO + r"(?:(anfang|mitte|ende)\s+(?:des\s+)?)?([a-z]{3,9})\b")
-_NAMED = re.compile(_TO + rf"({'|'.join((*_FEASTS, *_SOON))})\b|\bbis\s+(naechste woche|naechsten monat)\b")
+_NAMED = re.compile(
+    _TO + rf"(?:nach\s+)?({'|'.join((*_FEASTS, *_MOVING_FEASTS, *_SOON))})\b|\bbis\s+(naechste woche|naechsten monat)\b"
+)
 
 
 class Limit(NamedTuple):
@@ -39,6 +60,7 @@ class Limit(NamedTuple):
     days: int | None = None
     until: Day | None = None
     weekday: int | None = None
+    easter: int | None = None
 
     def __bool__(self) -> bool:
         return any(value is not None for value in self)
@@ -47,7 +69,7 @@ class Limit(NamedTuple):
 def limit_of(words: Sequence[str], text: str) -> Limit:
     """How long the text says; an empty one if it does not."""
     said = plain_start(text)
-    return _date(said) or _feast(said) or _month(said) or Limit(days=_days(words))
+    return _date(said) or _feast(said) or _month(said) or Limit(days=_amount(said) or _days(words))
 
 
 def month(name: str) -> int | None:
@@ -59,8 +81,8 @@ def _date(said: str) -> Limit:
     found = _DATE.search(said)
     if found is None:
         return Limit()
-    number = int(found[2]) if found[2].isdecimal() else month(found[2])
-    year = int(found[3]) if found[3] else None
+    number = int(found[2]) if found[2] else month(found[3])
+    year = int(found[4]) if found[4] else None
     if year is not None and year < 100:
         year += 2000
     return Limit(until=Day(int(found[1]), number, year)) if number else Limit()
@@ -69,7 +91,7 @@ def _date(said: str) -> Limit:
 def _feast(said: str) -> Limit:
     found = _NAMED.search(said)
     name = (found[1] or found[2]) if found else ""
-    return Limit(days=_SOON.get(name), until=_FEASTS.get(name))
+    return Limit(days=_SOON.get(name), until=_FEASTS.get(name), easter=_MOVING_FEASTS.get(name))
 
 
 def _month(said: str) -> Limit:
@@ -92,11 +114,23 @@ def _days(words: Sequence[str]) -> int | None:
     for before, word in pairwise(words):
         number = _number(before)
         if word in UNITS and number is not None:
-            return max(1, min(LONGEST_DAYS, number * UNITS[word]))
+            return _whole_days(number * UNITS[word])
+    return next((HALF_WORDS[word] for word in words if word in HALF_WORDS), None)
+
+
+def _amount(said: str) -> int | None:
+    for whole, tenth, unit in _AMOUNT.findall(said):
+        if unit in UNITS:
+            return _whole_days(float(f"{whole}.{tenth or 0}") * UNITS[unit])
     return None
 
 
-def _number(word: str) -> int | None:
+def _whole_days(days: float) -> int:
+    """What is longer than we can grant is still longer, so that the answer can say so."""
+    return max(1, min(LONGEST_DAYS, round(days)))
+
+
+def _number(word: str) -> float | None:
     if word.isascii() and word.isdecimal() and len(word) <= _SHORT_NUMBER:
         return int(word)
-    return NUMBERS.get(word)
+    return NUMBERS.get(word) or FRACTIONS.get(word)

@@ -4,7 +4,16 @@ import re
 from collections.abc import Sequence
 
 from services.subscriptions.domain.language.intents import Intent, Wish
-from services.subscriptions.domain.language.moments import MONTHS, NUMBERS, UNITS, WEEKDAYS, Limit, limit_of
+from services.subscriptions.domain.language.moments import (
+    FRACTIONS,
+    HALF_WORDS,
+    MONTHS,
+    NUMBERS,
+    UNITS,
+    WEEKDAYS,
+    Limit,
+    limit_of,
+)
 from services.subscriptions.domain.language.phrases import MISSING, SILENCE
 from services.subscriptions.domain.language.spelling import vocabulary
 from services.subscriptions.domain.language.verbs import together
@@ -23,10 +32,13 @@ _AROUND = (
     AROUND
     | frozenset(UNITS)
     | frozenset(NUMBERS)
+    | frozenset(FRACTIONS)
+    | frozenset(HALF_WORDS)
     | frozenset(MONTHS)
     | frozenset(WEEKDAYS)
     | _HOLIDAY
-    | vocabulary("""mach bis solange so ostern pfingsten sommer winter
+    | vocabulary("""mach bis solange so ostern pfingsten sommer winter herbst fruehling fruehjahr karfreitag himmelfahrt
+    ostermontag pfingstmontag heiligabend nikolaus nach
     machen mache im am lang lange fuer ca etwa naechsten naechste kommenden naechster in
     einlegen gehe fahre ende anfang mitte monats jahres morgen weihnachten silvester neujahr jahresende einschliesslich
     for take a break the zeitweise kurz kurze kleine erstmal erst voruebergehend""")
@@ -65,7 +77,7 @@ def pause_of(words: Sequence[str], text: str) -> Wish | None:
 
 
 def _wish(limit: Limit) -> Wish:
-    return Wish(intent=Intent.PAUSE, days=limit.days, until=limit.until, weekday=limit.weekday)
+    return Wish(intent=Intent.PAUSE, days=limit.days, until=limit.until, weekday=limit.weekday, easter=limit.easter)
 
 
 def _resumes(said: set[str]) -> bool:

@@ -1,5 +1,7 @@
 """The ids of our buttons and list rows, made and read in one place."""
 
+from collections.abc import Iterable
+
 from services.subscriptions.domain.county import County
 from services.subscriptions.domain.language.intents import Intent, Wish
 
@@ -19,8 +21,9 @@ _PLAIN = {
         Intent.WHY,
     )
 }
-_ABOUT_TOPICS = {intent.value: intent for intent in (Intent.ONLY, Intent.ADD, Intent.REMOVE, Intent.START)}
+_ABOUT_TOPICS = {intent.value: intent for intent in (Intent.ONLY, Intent.ADD, Intent.REMOVE)}
 EVERYTHING = "all"
+MAX_ID_LENGTH = 256
 GOOD, BAD = "good", "bad"
 
 
@@ -29,11 +32,20 @@ def payload(intent: Intent, about: str = "") -> str:
     return f"{intent.value}:{about}" if about else intent.value
 
 
+def start_payload(topics: Iterable[str] = (), places: Iterable[str] = ()) -> str:
+    """Return the id of a button that subscribes to these; the places are left out where it would be too long."""
+    about, where = ",".join(sorted(topics)), ",".join(sorted(places))
+    whole = payload(Intent.START, f"{about};{where}" if where else about)
+    return whole if len(whole) <= MAX_ID_LENGTH else payload(Intent.START, about)
+
+
 def wish_of_payload(payload: str, county: County) -> Wish | None:
     """What a button of ours means; None for an unknown one, whose label then counts."""
     name, _, about = payload.strip().casefold().partition(":")
     if name in _PLAIN and not about:
         return Wish(intent=_PLAIN[name])
+    if name == Intent.START:
+        return _start(about, county)
     if name in _ABOUT_TOPICS:
         return _about_topics(_ABOUT_TOPICS[name], about, county)
     if name == Intent.PLACES:
@@ -43,6 +55,13 @@ def wish_of_payload(payload: str, county: County) -> Wish | None:
     if name == Intent.RATING:
         return _rating(about)
     return None
+
+
+def _start(about: str, county: County) -> Wish | None:
+    named, _, where = about.partition(";")
+    topics = county.topic_ids & set(named.split(","))
+    places = frozenset(name for name in county.municipalities if name.casefold() in where.split(","))
+    return Wish(intent=Intent.START, topics=topics, places=places) if topics or places else None
 
 
 def _about_topics(intent: Intent, about: str, county: County) -> Wish | None:

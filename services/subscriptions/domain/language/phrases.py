@@ -62,6 +62,9 @@ LEAVE = re.compile(
             r"(?:hoeren sie|hoert (?:das|es|ihr)|hoert|hoer) (?:\w+ ){0,2}auf\b",
             rf"(?:stop|stopp) (?:\w+ ){{0,3}}{_NEWS}",
             r"(?:lass|lasst|lassen sie) (?:mich|uns) (?:\w+ ){0,3}in ruhe",
+            rf"{_NEWS} (?:will|moechte|brauche|wuensche) ich (?:\w+ )?keine[nr]? mehr",
+            r"(?:mich|uns) (?:\w+ ){0,2}in (?:ruhe|frieden) lassen",
+            r"\b(?:moechte|will|wollen|wuerde) (?:\w+ ){0,8}(?:abbestellen|deabonnieren)\b",
             r"(?:will|moechte) (?:hier |da )?(?:wieder )?(?:raus|heraus|aussteigen|austreten)\b",
             r"(?:brauche|brauch|benoetige) "
             r"(?:das|dies|diese \w+|den \w+|es|ihre \w+|eure \w+) (?:alles )?nicht(?: mehr)?$",
@@ -149,6 +152,8 @@ LEAVE = re.compile(
             rf"{_NO_WISH} (?:\w+ ){{0,3}}{_NEWS}(?! \w*angekommen)(?:$| (?:{_GET}|{_SEND}))",
             r"(?:hoer|hoert) (?:\w+ )?op\b|laat (?:mi|uns) (?:\w+ )?(?:in|to) (?:roh|ruh|freden)|"
             r"nix mehr (?:\w+ ){0,3}(?:hebben|kriegen|weten|schrieven)|(?:will|wull) (?:ik )?nich mehr",
+            r"^(?:das|dies|es) ist (?:\w+ )?spam$|^nicht (?:wieder|mehr|nochmal) anmelden$|"
+            r"^(?:ich )?wollte? (?:das|dies|es|sowas) (?:gar |doch |ueberhaupt )?nicht$",
             r"falsche nummer (?:\w+ ){0,8}(?:nicht mehr|keine|loeschen|entfernen)",
         )
     )

@@ -41,7 +41,8 @@ _SPOKEN = {
     "loscht": "loescht", "kundigen": "kuendigen", "kundige": "kuendige", "kundigung": "kuendigung",
     "wunsche": "wuensche", "haett": "haette", "wolle": "wollen",
     "waer": "waere", "waers": "waere", "wuerd": "wuerde",
-    "aufhoren": "aufhoeren", "hor": "hoer", "schreibn": "schreiben", "schickn": "schicken", "abmeldn": "abmelden",
+    "aufhoren": "aufhoeren", "uff": "auf", "hor": "hoer",
+    "schreibn": "schreiben", "schickn": "schicken", "abmeldn": "abmelden",
     "wiederruf": "widerruf", "wiederrufe": "widerrufe", "wiederrufen": "widerrufen", "nachichten": "nachrichten",
     "nachicht": "nachricht", "nachrichtn": "nachrichten", "habn": "haben", "bekomm": "bekommen", "nichmehr": "nicht",
 }  # fmt: skip

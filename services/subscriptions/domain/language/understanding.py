@@ -3,6 +3,7 @@
 from msgspec.structs import replace
 
 from services.subscriptions.domain.county import County
+from services.subscriptions.domain.language.explicit_stop import obey_stop
 from services.subscriptions.domain.language.guessing import Guesser, guesser
 from services.subscriptions.domain.language.intents import Intent, Wish
 from services.subscriptions.domain.language.payloads import wish_of_payload
@@ -37,4 +38,5 @@ def understand(message: InboundMessage, county: County) -> Wish:
 
 def wish_of(text: str, county: County, by: Guesser | None = None) -> Wish:
     """What a text asks for: by the rules where they are certain, else by what others meant who wrote alike."""
-    return weighed(wish_by_rules(text, county), (by or guesser(county)).guess(text), text, county)
+    wish = weighed(wish_by_rules(text, county), (by or guesser(county)).guess(text), text, county)
+    return obey_stop(wish, text)

@@ -1,4 +1,4 @@
-"""What the rules say against what examples make probable. Only the rules ever subscribe anybody."""
+"""What the rules say against what examples make probable. Only the rules ever subscribe or erase anybody."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -11,7 +11,7 @@ from services.subscriptions.domain.language.leaving import stays
 from services.subscriptions.domain.language.moments import limit_of
 from services.subscriptions.domain.language.naming import Named, named
 from services.subscriptions.domain.language.spelling import vocabulary, words_of
-from services.subscriptions.domain.language.vocabulary import NO, ONLY
+from services.subscriptions.domain.language.vocabulary import NO, ONLY, OTHER_BUSINESS
 
 # From which chance on a guess is taken where no rule knows anything, against a rule, against a weighty one, and against
 # a rule that says that somebody leaves.
@@ -34,6 +34,9 @@ _BACK = re.compile(
     r"\bwieder (?:\w+ ){0,3}(?:an|ein|rein|dabei|anmelden|aufnehmen|eintragen|einschalten|anschalten|freischalten|"
     r"abonnieren|mitmachen|mitlesen)\b"
 )
+# Whoever says that somebody has died speaks of the owner of the number.
+_OF_OTHERS = OTHER_BUSINESS - vocabulary("verstorben verstorbenen")
+_STAYING = re.compile(r"\bnicht (?:stopp?\w*|abmelde\w*|abbestell\w*|loesch\w*|kuendig\w*|aufhoer\w*)\b")
 _ABOUT_TOPICS = (Intent.ONLY, Intent.ADD, Intent.REMOVE)
 _ALSO = vocabulary("auch noch dazu zusaetzlich ausserdem also too ok")
 _LEAVE = (Intent.STOP, Intent.ERASE, Intent.ASK_STOP)
@@ -90,8 +93,12 @@ def _guessed(guess: Guess, words: Sequence[str], text: str, county: County) -> W
         return Wish(intent=Intent.ASK_STOP)
     if len(words) == 1 and guess.intent in _COMING_OR_GOING:
         return Wish(intent=_one_word(guess))
-    if guess.intent is Intent.ERASE and guess.chance < CERTAIN:
-        return Wish(intent=Intent.STOP)
+    if guess.intent is Intent.FEEDBACK and _STAYING.search(" ".join(words)):
+        return Wish(intent=Intent.OTHER)
+    if guess.intent is Intent.ERASE:
+        return Wish(intent=Intent.ASK_ERASE)
+    if guess.intent is Intent.STOP and guess.chance < (SURE if _OF_OTHERS & set(words) else CERTAIN):
+        return Wish(intent=Intent.ASK_STOP)
     about = named(text, county)
     if guess.intent is Intent.ONLY and guess.chance < CERTAIN and _ALSO & set(words) and not ONLY & set(words):
         return _add(about, text)
@@ -136,7 +143,7 @@ def _places(about: Named, text: str) -> Wish:
 
 def _pause(about: Named, text: str) -> Wish:
     limit = limit_of(words_of(text), text)
-    return Wish(intent=Intent.PAUSE, days=limit.days, until=limit.until, weekday=limit.weekday)
+    return Wish(intent=Intent.PAUSE, days=limit.days, until=limit.until, weekday=limit.weekday, easter=limit.easter)
 
 
 def _feedback(about: Named, text: str) -> Wish:

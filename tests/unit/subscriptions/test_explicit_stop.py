@@ -1,0 +1,60 @@
+"""An explicit "Stop" ends everything, or the person is asked; no guess is above it."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.subscriptions.domain.language.intents import Intent
+from services.subscriptions.domain.language.understanding import wish_of
+from tests.unit.subscriptions.cases import read_cases
+from tests.unit.subscriptions.material import COUNTY, hear, message, situation, talk
+
+CASES = [case.text for case in read_cases("cases.txt") if case.intent is not Intent.EMERGENCY]
+ASKED = (Intent.ASK_STOP, Intent.ASK_BOTH, Intent.ASK_ERASE)
+
+
+BESIDE = ("Stop. {}", "{}. Stop.", "{}! Bitte Stop", "{}\nstopp\nDanke", "STOP! {}")
+
+
+@given(st.sampled_from(CASES), st.sampled_from(BESIDE))
+def test_a_stop_beside_anything_else_ends_unsubscribed_or_asked(case: str, beside: str) -> None:
+    text = beside.format(case)
+    subscriber, _ = talk("Start")
+    assert subscriber is not None
+    after, outcome = hear(subscriber, message(text, seconds=60), situation(seconds=61))
+    assert after is not None
+    assert not after.subscribed or wish_of(text, COUNTY).intent in ASKED
+    assert not after.subscribed or (outcome.reply is not None and "Stop" in outcome.reply.text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Guten Morgen. Stop.",
+        "woher haben sie meine nummer stop",
+        "Hilfe, wie geht das? Stop",
+        "Warum bekomme ich das? Stop!",
+        "Stop. Und wie lange ist die B74 noch gesperrt?",
+        "Das will ich alles nicht stop",
+        "Schönes Wetter heute\nStop\nMfg",
+    ],
+)
+def test_a_stop_beside_a_question_or_a_greeting_is_obeyed(text: str) -> None:
+    assert wish_of(text, COUNTY).intent is Intent.STOP
+
+
+@pytest.mark.parametrize(
+    ("text", "intent"),
+    [
+        ("Stop. Pause 2 Wochen", Intent.ASK_STOP),
+        ("Stop. Nur noch Baustellen", Intent.ASK_STOP),
+        ("Baustellen stop", Intent.REMOVE),
+        ("Start. Stop.", Intent.ASK_BOTH),
+        ("Stop! Bei uns brennt es im Keller", Intent.EMERGENCY),
+        ("bitte nicht stop", Intent.OTHER),
+        ("Was passiert wenn ich Stop schreibe?", Intent.HELP),
+        ("Wo ist der nächste Bus Stop", Intent.OTHER),
+    ],
+)
+def test_a_stop_that_is_about_something_is_not_overdone(text: str, intent: Intent) -> None:
+    assert wish_of(text, COUNTY).intent is intent

@@ -1,0 +1,54 @@
+"""How long a pause lasts, and what is said where it is not as it was wished for."""
+
+from datetime import date, timedelta
+
+import pytest
+
+from services.subscriptions.domain.answers import day
+from services.subscriptions.domain.language.intents import Intent
+from services.subscriptions.domain.language.understanding import wish_of
+from services.subscriptions.domain.pauses import easter, pause_until
+from tests.unit.subscriptions.material import COUNTY, NOON, talk
+
+UNCLEAR = "Eine Dauer haben wir nicht erkannt, deshalb sind es 14 Tage."
+TOO_LONG = "Länger als ein Jahr ist nicht möglich."
+
+
+@pytest.mark.parametrize(
+    ("text", "last"),
+    [
+        ("Pause halbes Jahr", "21. Mai 2027"),
+        ("Pause anderthalb Wochen", "30. November 2026"),
+        ("Pause 1,5 Monate", "4. Januar 2027"),
+        ("zweieinhalb Wochen Pause", "8. Dezember 2026"),
+        ("Pause zwanzig Tage", "10. Dezember 2026"),
+        ("Pause 3wochen", "11. Dezember 2026"),
+        ("Pause bis Ostern", "29. März 2027"),
+        ("Pause bis Pfingsten", "17. Mai 2027"),
+        ("Pause bis 15 August", "15. August 2027"),
+        ("Pause bis 24.12.2026", "24. Dezember 2026"),
+        ("Pause bis 3/1", "3. Januar 2027"),
+    ],
+)
+def test_a_pause_is_as_long_as_it_was_wished_for(text: str, last: str) -> None:
+    wish = wish_of(text, COUNTY)
+    assert (wish.intent, day(pause_until(wish, NOON) - timedelta(seconds=1))) == (Intent.PAUSE, last)
+    answer = talk("Start", text)[1]
+    assert last in answer
+    assert UNCLEAR not in answer
+    assert TOO_LONG not in answer
+
+
+@pytest.mark.parametrize(
+    ("text", "note"),
+    [("Pause", UNCLEAR), ("Pause bis zur Ernte", UNCLEAR), ("Pause bis 31.2.", UNCLEAR), ("Pause 2 Jahre", TOO_LONG)],
+)
+def test_a_pause_that_is_not_as_it_was_wished_for_says_so_and_how_to_say_it(text: str, note: str) -> None:
+    answer = talk("Start", text)[1]
+    assert note in answer
+    assert "zum Beispiel Pause 3 Wochen oder Pause bis 24.12." in answer
+
+
+def test_easter_is_known() -> None:
+    known = {2019: date(2019, 4, 21), 2024: date(2024, 3, 31), 2026: date(2026, 4, 5), 2038: date(2038, 4, 25)}
+    assert {year: easter(year) for year in known} == known

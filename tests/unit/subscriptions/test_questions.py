@@ -1,0 +1,132 @@
+"""What is said after a question of ours, and what a stranger chose before their "Start"."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from services.subscriptions.domain.decision import Result
+from services.subscriptions.domain.guard import NEW, Conversation
+from services.subscriptions.domain.language.affirming import says_no, says_yes
+from services.subscriptions.domain.questions import OPEN_FOR
+from services.subscriptions.domain.subscriber import Subscriber
+from tests.unit.subscriptions.material import TEXTS, hear, message, situation
+
+HOW = "Wie kann ich mich anmelden?"
+
+
+def converse(*texts: str, pause: float = 10) -> tuple[Subscriber | None, str, Conversation]:
+    """Return the person, the last answer and the conversation after these messages."""
+    subscriber: Subscriber | None = None
+    answer, conversation = "", NEW
+    for number, text in enumerate(texts):
+        seconds = number * pause
+        where = replace(situation(seconds=seconds + 1), conversation=conversation)
+        subscriber, outcome = hear(subscriber, message(text, seconds=seconds), where)
+        answer = outcome.reply.text if outcome.reply else ""
+        conversation = outcome.conversation or conversation
+    return subscriber, answer, conversation
+
+
+def is_subscribed(*texts: str, pause: float = 10) -> bool:
+    subscriber, *_ = converse(*texts, pause=pause)
+    return subscriber is not None and subscriber.subscribed
+
+
+@pytest.mark.parametrize(
+    "yes", ["Ja", "ja bitte", "Ja, gerne!", "jo", "jawohl", "gern", "Ja ich möchte", "klar", "Evet"]
+)
+def test_a_yes_after_the_question_whether_to_subscribe_subscribes(yes: str) -> None:
+    assert is_subscribed(HOW, yes)
+    assert not is_subscribed(yes)
+    assert not is_subscribed("Hilfe", yes)
+
+
+@pytest.mark.parametrize("no", ["nein", "Nein danke", "nö", "lieber nicht", "nee", "Nein, das möchte ich nicht"])
+def test_a_no_changes_nothing_and_is_answered(no: str) -> None:
+    subscriber, answer, conversation = converse(HOW, no)
+    assert (subscriber, answer, conversation.asked) == (None, TEXTS.not_subscribed.text, "")
+    subscriber, answer, conversation = converse("Start", "Das nervt", no)
+    assert subscriber is not None
+    assert subscriber.subscribed
+    assert answer.startswith("Sie sind angemeldet.")
+    assert is_subscribed("Start", "Das nervt", no, "Ja")
+
+
+def test_a_yes_after_the_question_whether_to_leave_leaves() -> None:
+    assert not is_subscribed("Start", "Das nervt", "Ja bitte")
+    assert is_subscribed("Start", "Ja bitte")
+
+
+def test_a_yes_erases_nothing() -> None:
+    subscriber, _, conversation = converse("Start")
+    where = replace(situation(seconds=61), conversation=replace(conversation, asked="ask_erase"))
+    _, outcome = hear(subscriber, message("Ja", seconds=60), where)
+    assert (outcome.result, outcome.reply and outcome.reply.wording) == (Result.INFORMED, TEXTS.ask_erase)
+
+
+def test_a_question_does_not_stay_open_for_ever_and_a_yes_does_not_come_before_it() -> None:
+    assert not is_subscribed(HOW, "Ja", pause=OPEN_FOR.total_seconds() + 2)
+    _, _, asked = converse(HOW)
+    assert asked.counted_at is not None
+    late = replace(asked, counted_at=asked.counted_at + timedelta(minutes=1))
+    _, outcome = hear(None, message("Ja", seconds=30), replace(situation(seconds=90), conversation=late))
+    assert outcome.result is Result.HINTED
+
+
+def test_what_a_stranger_chose_is_kept_until_their_start() -> None:
+    for said in ("Start", "Ja", "anmelden bitte"):
+        subscriber, answer, _ = converse("nur Worpswede", "nur Baustellen", "Hilfe", said)
+        assert subscriber is not None
+        assert (set(subscriber.places), set(subscriber.topics)) == ({"Worpswede"}, {"baustellen"})
+        assert "Zu Baustellen erhalten Sie nur Meldungen für Worpswede." in answer
+    _, answer, _ = converse("nur Worpswede")
+    assert "Meldungen für Worpswede erhalten" in answer
+    subscriber, *_ = converse("nur Worpswede", "Start Stellen")
+    assert subscriber is not None
+    assert set(subscriber.topics) == {"stellen"}
+
+
+def test_the_button_knows_what_a_stranger_chose() -> None:
+    _, outcome = hear(None, message("nur Sperrungen in Worpswede"))
+    assert outcome.reply is not None
+    (button,) = outcome.reply.buttons
+    subscriber, _ = hear(None, message("Start", kind="interactive", payload=button.id))
+    assert subscriber is not None
+    assert (set(subscriber.places), set(subscriber.topics)) == ({"Worpswede"}, {"strassensperrungen"})
+
+
+def test_all_after_the_question_about_places_means_places() -> None:
+    subscriber, answer, _ = converse("Start", "nur Baustellen", "nur Worpswede", "Gemeinden", "alle")
+    assert subscriber is not None
+    assert (set(subscriber.places), set(subscriber.topics)) == (set(), {"baustellen"})
+    subscriber, answer, _ = converse("Start", "nur Baustellen", "nur Worpswede", "alle")
+    assert subscriber is not None
+    assert len(subscriber.topics) > 1
+    assert "Orte ändern: Gemeinden" in answer
+
+
+def test_an_opinion_is_one_if_it_was_asked_for() -> None:
+    _, answer, _ = converse("Feedback", "Nicht stoppen bitte, ich finde das gut")
+    assert answer == TEXTS.feedback_thanks.text
+    _, answer, _ = converse("Nicht stoppen bitte, ich finde das gut")
+    assert answer != TEXTS.feedback_thanks.text
+
+
+def test_a_question_with_buttons_tells_what_to_write() -> None:
+    for wording, words in (
+        (TEXTS.ask_start, ("Start", "Ja")),
+        (TEXTS.ask_stop, ("Stop", "Ja")),
+        (TEXTS.ask_both, ("schreiben Sie Start", "schreiben Sie Stop")),
+    ):
+        assert all(word in wording.text for word in words)
+
+
+@pytest.mark.parametrize("text", ["Ja?", "ja aber nein", "ok", "Ja zu Baustellen", "Danke", "👍", "", "x" * 500])
+def test_not_everything_is_a_yes(text: str) -> None:
+    assert not says_yes(text)
+
+
+@pytest.mark.parametrize("text", ["Nein?", "kein Problem, gern", "", "ja"])
+def test_not_everything_is_a_no(text: str) -> None:
+    assert not says_no(text)
