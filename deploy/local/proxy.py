@@ -84,9 +84,12 @@ class Proxy:
         self._listener, self.port = listener, listener.getsockname()[1]
         self._accept_anew()
 
-    def stop(self) -> None:
+    async def stop(self) -> None:
+        """End all connections; then the loop no longer watches the listener, whose number may be given out anew."""
         if self._accepting is not None:
             self._accepting.cancel()
+            await asyncio.wait([self._accepting])
+            await asyncio.sleep(0)
         self.cut()
 
     def _accept_anew(self) -> None:
@@ -233,4 +236,4 @@ async def running_proxy(targets: Sequence[int]) -> AsyncIterator[Proxy]:
         try:
             yield proxy
         finally:
-            proxy.stop()
+            await proxy.stop()
