@@ -24,6 +24,7 @@ _log = structlog.get_logger()
 
 class _Limiter(Limiter, Protocol):
     rate: float
+    group: int
 
 
 class SendLoop:
@@ -92,7 +93,8 @@ class SendLoop:
             self._meter.bound_by("work" if unplanned <= 0 else "requests")
             await self._sleep_until_woken()
             return
-        lease = await self._limiter.reserve(1 if unreachable else lease_slots(self._limiter.rate, min(unplanned, room)))
+        slots = lease_slots(self._limiter.rate, min(unplanned, room), self._limiter.group)
+        lease = await self._limiter.reserve(1 if unreachable else slots)
         self._meter.leased(lease, max(0.0, lease.start - asyncio.get_running_loop().time()))
         if lease.held and not lease.slots:
             self._pause()
