@@ -242,7 +242,7 @@ async def _run(replica: Replica, readiness: Readiness, stop: Stop) -> None:
 
 def _limits(settings: Settings) -> Limits:
     return Limits(
-        limit=settings.messages_per_second,
+        rate=permitted_rate(settings.messages_per_second),
         people_a_day=settings.people_per_day,
         messages_a_month=settings.messages_per_month,
     )

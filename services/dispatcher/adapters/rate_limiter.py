@@ -3,7 +3,7 @@
 import asyncio
 from dataclasses import dataclass
 
-from services.dispatcher.domain.pacing import LateUse, Lease, ServerClock, group_size, permitted_rate
+from services.dispatcher.domain.pacing import LateUse, Lease, ServerClock
 from shared.database.pool import Database
 
 SLOWER = 0.8
@@ -29,16 +29,11 @@ select exists (select from released)
 
 @dataclass(frozen=True)
 class Limits:
-    """Meta's `limit` in messages per second; people in any 24 hours (its tier) and messages a month, None for any."""
+    """`rate` in messages per second; people in any 24 hours (Meta's tier) and messages a month, None for any."""
 
-    limit: float
+    rate: float
     people_a_day: int | None = None
     messages_a_month: int | None = None
-
-    @property
-    def rate(self) -> float:
-        """Messages per second to plan for."""
-        return permitted_rate(self.limit)
 
     @property
     def counted(self) -> bool:
@@ -54,7 +49,6 @@ class PostgresLimiter:
         self._number = number
         self._limits = limits
         self.rate = limits.rate
-        self.group = group_size(limits.limit)
         self._clock = ServerClock()
 
     async def set_up(self) -> None:
@@ -67,10 +61,9 @@ class PostgresLimiter:
                 self._clock.heard(read=read, arrived=asyncio.get_running_loop().time())
 
     async def reserve(self, slots: int) -> Lease:
-        """Slots that nobody else has, whole groups of them; while the sender is held none, or one in a while. Raises
-        DependencyAway: then nothing is sent."""
-        whole = -(-slots // self.group) * self.group
-        row = await self._database.fetchrow("select * from dispatcher.reserve($1, $2)", self._number, whole)
+        """Slots that nobody else has; while the sender is held none, or one in a while. Raises DependencyAway: then
+        nothing is sent."""
+        row = await self._database.fetchrow("select * from dispatcher.reserve($1, $2)", self._number, slots)
         self.rate = row["rate_per_second"]
         self._clock.heard(read=row["clock"], arrived=asyncio.get_running_loop().time())
         planned, shift = row["planned"], row["shift"]
@@ -81,7 +74,6 @@ class PostgresLimiter:
             planned=planned,
             shift=shift,
             held=row["held_reason"],
-            group=self.group,
         )
 
     async def used_late(self, use: LateUse) -> None:

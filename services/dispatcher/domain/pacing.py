@@ -24,9 +24,8 @@ CLOCK_MEMORY = 64
 class Lease:
     """`slots` moments, `spacing` seconds apart from `start` on (seconds of the local monotonic clock).
 
-    `group` slots that follow one another are used at the moment of the first. All is `shift` seconds later than
-    `planned`, which is on the server's clock. `held` is why the sender is held: then there is one slot in a while, to
-    try, or none before `start`.
+    That is `shift` seconds later than `planned`, which is on the server's clock. `held` is why the sender is held:
+    then there is one slot in a while, to try, or none before `start`.
     """
 
     start: float
@@ -35,7 +34,6 @@ class Lease:
     planned: float = 0.0
     shift: float = 0.0
     held: str | None = None
-    group: int = 1
 
     @property
     def opens(self) -> float:
@@ -43,7 +41,7 @@ class Lease:
         return self.start - self.shift
 
     def deadlines(self) -> Iterator[float]:
-        return (self.start + (number - number % self.group) * self.spacing for number in range(self.slots))
+        return (self.start + number * self.spacing for number in range(self.slots))
 
     def missed(self, late: float) -> bool:
         """Whether so many seconds after its moment a slot is not used any more."""
@@ -95,18 +93,9 @@ def permitted_rate(limit: float) -> float:
 LATE_SECONDS = 1 / SHARE_OF_LIMIT - 1
 
 
-def group_size(limit: float) -> int:
-    """Return how many slots are used at one moment: at each, an idle process has to wake up, which costs more than to send.
-
-    Of two slots that are an even limit apart both are the first of a pair, or the second: so pairs leave them a second
-    apart, as long as all leases have an even number of slots.
-    """
-    return 2 if limit >= LOW_LIMIT and limit % 2 == 0 else 1
-
-
-def lease_slots(rate: float, available: int, group: int = 1) -> int:
-    """Return how many slots to reserve, in whole groups: at most 100 ms worth, and no more than there is to send."""
-    return group * max(1, min(math.floor(rate * LEASE_SECONDS) // group, -(-available // group)))
+def lease_slots(rate: float, available: int) -> int:
+    """How many slots to reserve: 100 ms worth at the most, and no more than there is to send."""
+    return max(1, min(math.floor(rate * LEASE_SECONDS), available))
 
 
 def prefetched_batches(rate: float, recipients: int) -> int:

@@ -24,7 +24,6 @@ _log = structlog.get_logger()
 
 class _Limiter(Limiter, Protocol):
     rate: float
-    group: int
 
 
 class SendLoop:
@@ -93,8 +92,7 @@ class SendLoop:
             self._meter.bound_by("work" if unplanned <= 0 else "requests")
             await self._sleep_until_woken()
             return
-        slots = lease_slots(self._limiter.rate, min(unplanned, room), self._limiter.group)
-        lease = await self._limiter.reserve(1 if unreachable else slots)
+        lease = await self._limiter.reserve(1 if unreachable else lease_slots(self._limiter.rate, min(unplanned, room)))
         self._meter.leased(lease, max(0.0, lease.start - asyncio.get_running_loop().time()))
         if lease.held and not lease.slots:
             self._pause()

@@ -11,7 +11,6 @@ from deploy.local.ports import LOOPBACK, reserved_ports
 from services.dispatcher.adapters.ledger import PostgresLedger
 from services.dispatcher.adapters.rate_limiter import Limits, PostgresLimiter
 from services.dispatcher.domain.answers import Record
-from services.dispatcher.domain.pacing import SHARE_OF_LIMIT
 from services.dispatcher.domain.states import State
 from services.dispatcher.ports import Claim
 from shared.contracts.dispatch import BroadcastBatch
@@ -35,7 +34,7 @@ async def pool(database: Database) -> AsyncIterator[Pool]:
 async def ledger(pool: Pool) -> PostgresLedger:
     ledger = PostgresLedger(pool, number=NUMBER, slot=3)
     await ledger.ensure_partitions()
-    await PostgresLimiter(pool, number=NUMBER, limits=Limits(76 / SHARE_OF_LIMIT, people_a_day=250)).set_up()
+    await PostgresLimiter(pool, number=NUMBER, limits=Limits(76, people_a_day=250)).set_up()
     return ledger
 
 
@@ -179,7 +178,7 @@ async def test_limits_say_why_everybody_waits(
 ) -> None:
     (free,) = (await run(environment, "limits", "--json")).json["numbers"]
     assert (free["rate_permitted"], free["rate_limit"], free["people_a_day"], free["waits"]) == (76, 76, 250, [])
-    await PostgresLimiter(pool, number=NUMBER, limits=Limits(76 / SHARE_OF_LIMIT)).slow_down(30)
+    await PostgresLimiter(pool, number=NUMBER, limits=Limits(76)).slow_down(30)
     slowed = (await run(environment, "limits")).output
     assert "slowed down by Meta" in slowed
     assert "paused by Meta" in slowed

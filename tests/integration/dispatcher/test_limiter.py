@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from services.dispatcher.adapters.rate_limiter import Limits, PostgresLimiter
-from services.dispatcher.domain.pacing import FREE_SECONDS, SHARE_OF_LIMIT, LateUse, Lease
+from services.dispatcher.domain.pacing import FREE_SECONDS, LateUse, Lease
 from shared.database.pool import Database as Pool
 from tests.unit.dispatcher.pacing_model import shift_after
 
@@ -19,7 +19,7 @@ from unnest($1::float8[], $2::float8[], $3::float8[]) as given (starts, ends, la
 
 
 async def limiter(pool: Pool, rate: float = RATE) -> PostgresLimiter:
-    made = PostgresLimiter(pool, number="1", limits=Limits(rate / SHARE_OF_LIMIT))
+    made = PostgresLimiter(pool, number="1", limits=Limits(rate))
     await made.set_up()
     return made
 
@@ -42,16 +42,6 @@ async def test_slots_of_four_replicas_never_overlap(pool: Pool) -> None:
     slots = sorted(deadline for lease in leases for deadline in lease.deadlines())
     # Each replica knows the database's clock but for the shortest way back; the row does not move.
     assert slots[-1] - slots[0] >= (len(slots) - 1) / RATE - 0.02
-
-
-async def test_leases_are_whole_pairs_where_the_limit_is_even(pool: Pool) -> None:
-    pairs = PostgresLimiter(pool, number="1", limits=Limits(80))
-    await pairs.set_up()
-    first, second = await pairs.reserve(5), await pairs.reserve(1)
-    assert (first.slots, second.slots) == (6, 2)
-    moments = [deadline - first.start for deadline in first.deadlines()]
-    assert moments == pytest.approx([0, 0, 2 * first.spacing, 2 * first.spacing, 4 * first.spacing, 4 * first.spacing])
-    assert second.planned - first.planned == pytest.approx(6 * first.spacing, abs=1e-4)
 
 
 async def test_a_pause_is_everybodys_and_slower_means_slower(pool: Pool) -> None:

@@ -209,7 +209,7 @@ async def test_a_hold_by_a_person_is_neither_tried_nor_released_by_an_accepted_m
     await limiter.release()
     assert (await limiter.reserve(5)).slots == 0
     assert await operator.fetchval("select dispatcher.release_sender($1)", NUMBER) == 1
-    assert (await limiter.reserve(6)).slots == 6
+    assert (await limiter.reserve(5)).slots == 5
 
 
 async def test_a_released_template_goes_on(ledger: PostgresLedger, operator: asyncpg.Connection) -> None:

@@ -12,7 +12,6 @@ from services.dispatcher.domain.pacing import (
     LateUse,
     Lease,
     ServerClock,
-    group_size,
     lease_slots,
     permitted_rate,
 )
@@ -26,14 +25,6 @@ def test_a_lease_is_a_tenth_of_a_second_and_what_there_is_to_send_at_most(rate: 
     slots = lease_slots(rate, available)
     assert 1 <= slots <= max(1, available)
     assert slots <= max(1, rate / 10 + 1e-9)
-
-
-@given(st.integers(20, 2000), st.integers(0, 10_000))
-def test_a_lease_holds_whole_groups(limit: int, available: int) -> None:
-    group = group_size(limit)
-    slots = lease_slots(permitted_rate(limit), available, group)
-    assert slots % group == 0
-    assert group <= slots <= max(group, min(limit / 10, available + group - 1))
 
 
 @given(st.floats(1, 1000), st.integers(1, 200))
@@ -59,8 +50,8 @@ def test_a_second_and_what_may_be_late_hold_no_more_than_the_limit(limit: int, l
 @given(st.integers(1, 300), st.integers(1, 8), st.data())
 def test_no_sliding_second_holds_more_whoever_is_late(limit: int, replicas: int, data: st.DataObject) -> None:
     """Leases of several replicas, each with one reserved ahead, used up to 50 ms late, planned as the row does."""
-    spacing, planned, group = 1 / permitted_rate(limit), 0.0, group_size(limit)
-    slots = lease_slots(permitted_rate(limit), 1000, group)
+    spacing, planned = 1 / permitted_rate(limit), 0.0
+    slots = lease_slots(permitted_rate(limit), 1000)
     lates = data.draw(st.lists(st.floats(0, LATEST_SECONDS), min_size=1, max_size=20))
     used, moments = list[LateUse](), list[float]()
     for number in range(3 * limit // slots + 2):
@@ -68,8 +59,7 @@ def test_no_sliding_second_holds_more_whoever_is_late(limit: int, replicas: int,
         if shift > LONGEST_SHIFT_SECONDS:
             planned, shift = planned + shift, 0.0
         late = lates[number % len(lates)]
-        lease = Lease(start=planned + shift + late, spacing=spacing, slots=slots, group=group)
-        moments.extend(lease.deadlines())
+        moments.extend(planned + shift + late + slot * spacing for slot in range(slots))
         used.append(LateUse(planned, planned + slots * spacing, shift + late))
         planned += slots * spacing
     moments.sort()
