@@ -100,9 +100,13 @@ class Replica:
 def retention(database: Database, keep_days: int, metrics: Metrics) -> Retention:
     """Everything that this service forgets."""
     kept = rules(keep_days)
+
+    def count(kind: str, rows: int) -> None:
+        metrics.count("forgotten_rows", rows, kind)
+
     for kind in kept:
-        metrics.count_forgotten(kind, 0)
-    return Retention(database=database, rules=kept, count=metrics.count_forgotten, finished=metrics.show_kept)
+        count(kind, 0)
+    return Retention(database=database, rules=kept, count=count, finished=metrics.show_kept)
 
 
 async def serve(settings: Settings, stop: Stop) -> None:
@@ -194,7 +198,7 @@ async def _assemble(outside: Outside, stack: AsyncExitStack) -> Replica:
     wake = asyncio.Event()
     inboxes = _inboxes(outside, wake)
     handlers = await _open_handlers(outside, ledger, stack)
-    recorder = Recorder(ledger, meter.unrecorded)
+    recorder = Recorder(ledger, meter)
     lanes = Lanes(ledger=ledger, queues=inboxes, wake=wake)
     sender = Sender(
         graph=outside.graph,

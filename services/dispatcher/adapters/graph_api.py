@@ -1,16 +1,10 @@
 """Meta's Graph API over HTTP/1.1. Knows when a request may have reached Meta and when it cannot have."""
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 
 import aiohttp
 import msgspec
-from aiohttp.abc import AbstractStreamWriter
-from aiohttp.client import ClientTimeout
-from aiohttp.client_reqrep import ClientRequest
-from aiohttp.connector import Connection
-from aiohttp.tracing import Trace
 from msgspec import Struct
 
 from services.dispatcher.domain.answers import (
@@ -27,6 +21,7 @@ from services.dispatcher.domain.content import recipient_fields
 from services.dispatcher.domain.pacing import FREE_SECONDS
 from services.dispatcher.domain.reachability import KEY_REASON
 from services.dispatcher.ports import Claim
+from shared.runtime.punctual_http import ConnectedLateError, GuardedBody, PunctualConnector
 from shared.sealing import IndexKey, KeyRing, SealingError
 
 CONNECT_SECONDS = 5.0
@@ -56,37 +51,6 @@ _success = msgspec.json.Decoder(_Success)
 _failure = msgspec.json.Decoder(_Failure)
 
 
-class _ConnectedLateError(Exception):
-    """A new connection took so long that the slot is over."""
-
-
-class _Body(aiohttp.BytesPayload):
-    """A body that asks at the moment of writing whether it may leave."""
-
-    def __init__(self, value: bytes, may_leave: Callable[[], bool]) -> None:
-        super().__init__(value, content_type="application/json")
-        self._may_leave = may_leave
-        self.withheld = False
-
-    async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
-        if not self._may_leave():
-            self.withheld = True
-            raise OSError("withheld")
-        await super().write_with_length(writer, content_length)
-
-
-class _PunctualConnector(aiohttp.TCPConnector):
-    """Gives out connections that are open already; one that had to be opened first is kept for the next message."""
-
-    async def connect(self, req: ClientRequest, traces: list[Trace], timeout: ClientTimeout) -> Connection:
-        started = asyncio.get_running_loop().time()
-        connection = await super().connect(req, traces, timeout)
-        if isinstance(req.body, _Body) and asyncio.get_running_loop().time() - started > FREE_SECONDS:
-            connection.release()
-            raise _ConnectedLateError
-        return connection
-
-
 class GraphApi:
     """One number's messages endpoint. Addresses are decrypted here, just before they are sent."""
 
@@ -103,13 +67,13 @@ class GraphApi:
     async def send(self, claim: Claim, may_leave: Callable[[], bool]) -> Answer:
         """Send one message if it may leave at the moment of writing. A missing answer is no error: Meta may have it."""
         try:
-            body = _Body(self._encode(claim), may_leave)
+            body = GuardedBody(self._encode(claim), may_leave)
         except SealingError:
             return Unreachable(KEY_REASON, UNDECRYPTABLE_SECONDS)
         try:
             async with self._session.post(self._url, data=body, allow_redirects=False) as response:
                 return _answer(response.status, await _read(response.content), response.headers)
-        except _ConnectedLateError:
+        except ConnectedLateError:
             return ConnectedLate()
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             return Unreachable(type(error).__name__)
@@ -171,7 +135,7 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
 @asynccontextmanager
 async def open_session(*, token: str, connections: int) -> AsyncIterator[aiohttp.ClientSession]:
     """A session that carries the token. How long an answer may take is the caller's to watch."""
-    connector = _PunctualConnector(limit=connections, limit_per_host=0, ttl_dns_cache=300, keepalive_timeout=30)
+    connector = PunctualConnector(FREE_SECONDS, limit=connections, ttl_dns_cache=300, keepalive_timeout=30)
     headers = {"Authorization": f"Bearer {token}"}
     limits = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS)
     async with aiohttp.ClientSession(connector=connector, headers=headers, timeout=limits) as session:

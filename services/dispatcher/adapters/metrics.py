@@ -110,25 +110,16 @@ class Metrics:
             self._send_seconds.observe(seconds)
 
     def statuses(self, applied: AppliedStatuses) -> None:
-        self._count["statuses"].labels("changed").inc(applied.changed)
-        self._count["statuses"].labels("unmatched").inc(applied.unmatched)
+        self.count("statuses", applied.changed, "changed")
+        self.count("statuses", applied.unmatched, "unmatched")
 
     def leased(self, lease: Lease, wait_seconds: float) -> None:
         self._count["leased_slots"].inc(lease.slots)
         self._lease_wait.observe(wait_seconds)
         self._show["rate_permitted"].set(0 if lease.held else 1 / lease.spacing)
 
-    def lost(self, reason: str) -> None:
-        self._count["lost_slots"].labels(reason).inc()
-
-    def shifted(self, seconds: float) -> None:
-        self._count["late_use_seconds"].inc(seconds)
-
-    def unknown(self, marked: int, released: int) -> None:
-        self._count["unknown_outcomes"].labels("found").inc(marked)
-        self._count["unknown_outcomes"].labels("sent_again").inc(released)
-
-    def outstanding(self, outstanding: Outstanding, lane_seconds: Mapping[Lane, float]) -> None:
+    def outstanding(self, outstanding: Outstanding, lane_seconds: Mapping[Lane, float], unreachable: float) -> None:
+        self._show["meta_unreachable_seconds"].set(unreachable)
         for lane in Lane:
             self._show["waiting_deliveries"].labels(lane.value).set(outstanding.waiting.get(lane, 0))
             self._show["lane_oldest_seconds"].labels(lane.value).set(lane_seconds.get(lane, 0.0))
@@ -138,23 +129,18 @@ class Metrics:
         self._show["unaccounted"].set(outstanding.unaccounted)
         self._show["unknown_oldest_seconds"].set(outstanding.unknown_seconds)
 
+    def count(self, name: str, amount: float = 1, label: str | None = None) -> None:
+        counter = self._count[name]
+        (counter if label is None else counter.labels(label)).inc(amount)
+
     def bound_by(self, what: str) -> None:
         self._bound.state(what)
-
-    def unreachable(self, seconds: float) -> None:
-        self._show["meta_unreachable_seconds"].set(seconds)
-
-    def unrecorded(self, kind: str) -> None:
-        self._count["refused_rows"].labels(kind).inc()
 
     def show_kept(self, ages: Mapping[str, float]) -> None:
         """After a round of retention."""
         self._show["retention_at_seconds"].set_to_current_time()
         for kind, seconds in ages.items():
             self._show["kept_oldest_seconds"].labels(kind).set(seconds)
-
-    def count_forgotten(self, kind: str, rows: int) -> None:
-        self._count["forgotten_rows"].labels(kind).inc(rows)
 
     def account_event(self, field: str, news: News | None) -> None:
         self._count["account_events"].labels(field if field in _FIELDS else "other").inc()

@@ -48,7 +48,8 @@ async def resolve_unknown(ledger: Ledger, meter: Meter, grace_seconds: float, ma
     """
     marked = await ledger.mark_unknown()
     released = await ledger.release_unknown(grace_seconds, margin_seconds)
-    meter.unknown(marked, released)
+    meter.count("unknown_outcomes", marked, "found")
+    meter.count("unknown_outcomes", released, "sent_again")
     if marked or released:
         _log.warning("unknown_outcomes", marked=marked, released=released)
 
@@ -67,11 +68,11 @@ async def extend_follow_ups(ledger: Ledger) -> None:
 
 async def report_backlog(ledger: Ledger, lanes: Lanes, sender: Sender, meter: Meter, clock: Clock) -> None:
     """Show what the ledger still expects, how long the first of each lane has waited, and whether Meta answers."""
-    meter.unreachable(sender.unreachable_seconds())
     outstanding = await ledger.outstanding()
     ages = lanes.ages(clock())
     overdue = outstanding.overdue_seconds
-    meter.outstanding(outstanding, {lane: max(ages[lane], overdue.get(lane, 0.0)) for lane in ages})
+    waited = {lane: max(ages[lane], overdue.get(lane, 0.0)) for lane in ages}
+    meter.outstanding(outstanding, waited, sender.unreachable_seconds())
 
 
 async def publish_refusals(ledger: Ledger, publish: Publish) -> None:

@@ -1,12 +1,12 @@
 """Results are committed in groups."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import structlog
 
 from services.dispatcher.domain.answers import Record
-from services.dispatcher.ports import Ledger
+from services.dispatcher.ports import Ledger, Meter
 from shared.outcome import DependencyAway, InvalidDataError
 from shared.runtime.bisection import store_bisected
 
@@ -20,13 +20,13 @@ _log = structlog.get_logger()
 class Recorder:
     """Takes results and writes them down, at most GROUP_SECONDS later while the database is there.
 
-    `unrecorded` is how many are not on record yet. A result that the database refuses is counted by `refused`; its
-    delivery becomes unknown.
+    `unrecorded` is how many are not on record yet. A result that the database refuses is counted; its delivery becomes
+    unknown.
     """
 
-    def __init__(self, ledger: Ledger, refused: Callable[[str], None]) -> None:
+    def __init__(self, ledger: Ledger, meter: Meter) -> None:
         self._ledger = ledger
-        self._refused = refused
+        self._meter = meter
         self._results: asyncio.Queue[Record] = asyncio.Queue()
         self.unrecorded = 0
         self._idle = asyncio.Event()
@@ -69,4 +69,4 @@ class Recorder:
 
     async def _reject(self, record: Record, error: InvalidDataError) -> None:
         _log.error("result_refused", delivery=str(record.delivery), state=record.state.value, problem=str(error))
-        self._refused("result")
+        self._meter.count("refused_rows", label="result")

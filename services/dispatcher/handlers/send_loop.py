@@ -167,7 +167,7 @@ class SendLoop:
             late = await self._wait_until(deadline)
             self._open_slots -= 1
             if loss := self._use_slot(lease, late):
-                self._meter.lost(loss)
+                self._meter.count("lost_slots", label=loss)
             else:
                 latest = max(latest, late)
         self._wake.set()
@@ -193,7 +193,7 @@ class SendLoop:
         return None
 
     async def _report_late(self, use: LateUse) -> None:
-        self._meter.shifted(use.late)
+        self._meter.count("late_use_seconds", use.late)
         try:
             await self._limiter.used_late(use)
         except DependencyAway:

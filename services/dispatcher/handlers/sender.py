@@ -141,7 +141,7 @@ class Sender:
         started = asyncio.get_running_loop().time()
         answer = await self._request(claim, PROBE_TRIES if probe else 1)
         if isinstance(answer, ConnectedLate):
-            self._meter.lost("connecting")
+            self._meter.count("lost_slots", label="connecting")
             self._put_back(claim)
             return
         now = asyncio.get_running_loop().time()

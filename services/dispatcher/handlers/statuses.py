@@ -1,5 +1,6 @@
 """Meta's statuses: a group is one statement, in whatever order and however often they come."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -37,15 +38,15 @@ class StatusHandler(MessageHandler):
         news = [with_retry(item, self._clock()) for item in fold(message.statuses)]
         foreign = AppliedStatuses(unmatched=sum(1 for status in message.statuses if _news(status) is None))
         self._meter.statuses(foreign)
-        if news:
-            await store_bisected(news, self._apply, self._reject)
+        for batch in split_by_delivery(news):
+            await store_bisected(batch, self._apply, self._reject)
 
     async def _apply(self, news: Sequence[StatusNews]) -> None:
         self._meter.statuses(await self._ledger.apply_statuses(news))
 
     async def _reject(self, news: StatusNews, error: InvalidDataError) -> None:
         _log.error("status_refused", delivery=str(news.delivery), state=news.state.value, problem=str(error))
-        self._meter.unrecorded("status")
+        self._meter.count("refused_rows", label="status")
 
 
 def fold(statuses: Iterable[DeliveryStatus]) -> list[StatusNews]:
@@ -56,7 +57,19 @@ def fold(statuses: Iterable[DeliveryStatus]) -> list[StatusNews]:
         known = furthest.get(key)
         if known is None or advance(known.state, news.state) is not known.state:
             furthest[key] = news
-    return _one_for_each_delivery(furthest.values())
+    return list(furthest.values())
+
+
+def split_by_delivery(news: Iterable[StatusNews]) -> list[list[StatusNews]]:
+    """Split into batches that hold each delivery once: one that was sent again has two messages."""
+    batches: list[list[StatusNews]] = []
+    seen: Counter[UUID] = Counter()
+    for item in news:
+        if seen[item.delivery] == len(batches):
+            batches.append([])
+        batches[seen[item.delivery]].append(item)
+        seen[item.delivery] += 1
+    return batches
 
 
 def with_retry(news: StatusNews, now: datetime) -> StatusNews:
@@ -68,16 +81,6 @@ def with_retry(news: StatusNews, now: datetime) -> StatusNews:
         return news
     due_at = now + timedelta(seconds=pause_seconds(rule, 1, 0.5))
     return replace(news, attempts=rule.attempts, due_at=due_at, waits_for=rule.remedy.value)
-
-
-def _one_for_each_delivery(news: Iterable[StatusNews]) -> list[StatusNews]:
-    # Two messages of one delivery (sent again after an unknown outcome): the better news counts.
-    chosen: dict[UUID, StatusNews] = {}
-    for item in news:
-        known = chosen.get(item.delivery)
-        if known is None or advance(known.state, item.state) is not known.state:
-            chosen[item.delivery] = item
-    return list(chosen.values())
 
 
 def _news(status: DeliveryStatus) -> StatusNews | None:

@@ -168,7 +168,7 @@ async def live(
     sure = cast("PostgresLimiter", death.through(limiter, "reserve"))
     graph = cast("Graph", death.through(meta, "send"))
     meter = Metrics(CollectorRegistry(), limit=10_000)
-    recorder = Recorder(mortal, meter.unrecorded)
+    recorder = Recorder(mortal, meter)
     wake = asyncio.Event()
     lanes = Lanes(ledger=mortal, queues=broker.queues(death), wake=wake)
     lanes.due |= (await ledger.find_work()).due_lanes

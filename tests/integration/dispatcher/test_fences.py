@@ -6,18 +6,24 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from services.dispatcher.adapters.ledger import PostgresLedger
+from services.dispatcher.adapters.metrics import Metrics
 from services.dispatcher.domain.answers import Record
 from services.dispatcher.domain.states import State
 from services.dispatcher.handlers.recorder import Recorder
+from services.dispatcher.handlers.statuses import fold, split_by_delivery
 from services.dispatcher.ports import Claim, StatusNews
+from shared.contracts.inbound import DeliveryStatus
 from shared.contracts.message import Lane
 from shared.database.pool import Database as Pool
 from shared.outcome import InvalidDataError
 from tests.databases import Database
 from tests.integration.dispatcher.material import batch_message, news, result, subscribers
 from tests.integration.dispatcher.test_ledger import backdate, claim, counted, states
+
+NOW = datetime.now(UTC)
 
 
 def accepted(one: Claim, key: bytes) -> Record:
@@ -123,7 +129,7 @@ async def test_a_failure_after_its_broadcast_has_finished_is_sent_again(ledger: 
     await ledger.record([accepted(one, b"one")])
     assert [progress.finished for progress in await ledger.progress(60)] == [True]
     await ledger.finish(message.broadcast)
-    await ledger.hold_template("t", "paused")
+    await ledger.hold_template("t/de", "paused")
     await ledger.apply_statuses([failed(one.delivery, b"one")])
     await ledger.requeue_waiting(10)
     assert await ledger.claim_due(Lane.BULK, 1) == [], "its template is held"
@@ -147,18 +153,37 @@ async def test_what_waits_is_not_finished_even_if_the_progress_said_so_before(le
     assert not course.progress.finished
 
 
+async def test_two_failures_in_one_group_are_each_of_its_own_message(ledger: PostgresLedger, pool: Pool) -> None:
+    """The repeated webhook about a first message and the first one about a second, stored at the same moment."""
+    message = batch_message(subscribers(1))
+    (first,) = await claim(ledger, message)
+    await ledger.record([accepted(first, b"one")])
+    await ledger.apply_statuses([failed(first.delivery, b"one")])
+    (second,) = await ledger.claim_due(Lane.BULK, 1)
+    await ledger.record([accepted(second, b"two")])
+    statuses = [
+        DeliveryStatus(
+            message_key=key, status="failed", at=NOW, received_at=NOW, delivery=str(first.delivery), error_code=131026
+        )
+        for key in (b"one", b"two")
+    ]
+    for batch in split_by_delivery(fold(statuses)):
+        await ledger.apply_statuses(batch)
+    assert await counted(pool, message.broadcast) == {"failed": 1}
+
+
 async def test_one_result_that_the_database_refuses_takes_no_other_with_it(ledger: PostgresLedger, pool: Pool) -> None:
     message = batch_message(subscribers(20))
     claims = await claim(ledger, message)
-    refused: list[str] = []
-    recorder = Recorder(ledger, refused.append)
+    registry = CollectorRegistry()
+    recorder = Recorder(ledger, Metrics(registry, limit=80))
     for number, one in enumerate(claims):
         code = 99_999_999_999 if number == 13 else 131026
         recorder.add(Record(one.delivery, one.number, State.FAILED, error_code=code))
     running = asyncio.create_task(recorder.run())
     await asyncio.wait_for(recorder.flushed(), 10)
     running.cancel()
-    assert refused == ["result"]
+    assert registry.get_sample_value("kreisfunk_dispatcher_refused_rows_total", {"kind": "result"}) == 1
     assert await counted(pool, message.broadcast) == {"failed": 19, "claimed": 1}
 
 
