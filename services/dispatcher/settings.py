@@ -7,6 +7,9 @@ from shared.contracts.promises import DELIVERY_DAYS
 from shared.runtime.settings import ServiceSettings
 from shared.sealing import IndexKey, KeyRing
 
+# Ourselves, and the simulator of docker compose.
+UNENCRYPTED_HOSTS = ("127.0.0.1", "localhost", "[::1]", "simulator")
+
 
 class Settings(ServiceSettings):
     """See docs/guides/operators.md."""
@@ -33,6 +36,13 @@ class Settings(ServiceSettings):
         None, gt=0, le=20_000, description="most requests to Meta at once; follows from the rate if not set"
     )
     request_timeout_seconds: float = Field(20, gt=0, le=120, description="longest wait for Meta's answer")
+
+    @field_validator("graph_url")
+    @classmethod
+    def _encrypted_way(cls, value: HttpUrl) -> HttpUrl:
+        if value.scheme != "https" and value.host not in UNENCRYPTED_HOSTS:
+            raise ValueError("must begin with https: the token and citizens' numbers go there")
+        return value
 
     @field_validator("sealing_keys")
     @classmethod

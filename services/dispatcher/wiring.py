@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from aiohttp import ClientSession
 from prometheus_client import CollectorRegistry
 
 from services.dispatcher.adapters.account import PostgresAccount
@@ -140,15 +139,19 @@ async def _open(settings: Settings, stack: AsyncExitStack) -> tuple[Readiness, O
         internal_port(host=settings.internal_host, port=settings.internal_port, registry=registry, readiness=readiness)
     )
     await _require_migrations(database)
-    session = await _open_session(settings, stack)
+    keys = KeyRing.parse(settings.sealing_keys.get_secret_value())
+    index_key = IndexKey.parse(settings.index_key.get_secret_value())
+    session = await stack.enter_async_context(
+        open_session(token=settings.graph_token.get_secret_value(), connections=settings.max_requests)
+    )
     outside = Outside(
         settings=settings,
         database=database,
         consuming=consuming,
         publishing=publishing,
         publisher=await stack.enter_async_context(open_publisher(publishing)),
-        graph=_graph(settings, session),
-        contact_book=ContactBook(session, url=settings.contact_book_url, keys=_keys(settings)),
+        graph=GraphApi(session, url=settings.messages_url, keys=keys, index_key=index_key),
+        contact_book=ContactBook(session, url=settings.contact_book_url, keys=keys),
         metrics=Metrics(registry, limit=settings.messages_per_second, max_requests=settings.max_requests),
     )
     return readiness, outside
@@ -162,24 +165,6 @@ async def _require_migrations(database: Database) -> None:
     async with database.connection() as connection:
         if pending := await pending_versions(connection, NAME, MIGRATIONS):
             raise DependencyAway(f"migrations are pending, run `kreisfunk migrate`: {', '.join(pending)}")
-
-
-async def _open_session(settings: Settings, stack: AsyncExitStack) -> ClientSession:
-    session = open_session(token=settings.graph_token.get_secret_value(), connections=settings.max_requests)
-    return await stack.enter_async_context(session)
-
-
-def _keys(settings: Settings) -> KeyRing:
-    return KeyRing.parse(settings.sealing_keys.get_secret_value())
-
-
-def _graph(settings: Settings, session: ClientSession) -> GraphApi:
-    return GraphApi(
-        session,
-        url=settings.messages_url,
-        keys=_keys(settings),
-        index_key=IndexKey.parse(settings.index_key.get_secret_value()),
-    )
 
 
 async def _assemble(outside: Outside, stack: AsyncExitStack) -> Replica:

@@ -1,0 +1,44 @@
+"""What the dispatcher takes from its environment, and what it refuses."""
+
+import base64
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from services.dispatcher.settings import Settings
+
+KEY = base64.b64encode(bytes(32)).decode()
+
+
+def read(**given: Any) -> Settings:
+    environment: dict[str, Any] = {
+        "broker_url": "amqp://127.0.0.1",
+        "database_url": "postgresql://127.0.0.1",
+        "graph_token": "t",
+        "phone_number_id": "700800900100200",
+        "sealing_keys": f"1:{KEY}",
+        "index_key": KEY,
+    }
+    return Settings(**environment, **given)
+
+
+@pytest.mark.parametrize("url", ["http://graph.example", "http://10.0.0.7:8090", "http://simulator.example"])
+def test_the_token_and_numbers_do_not_go_unencrypted_to_another_host(url: str) -> None:
+    with pytest.raises(ValidationError, match="must begin with https"):
+        read(graph_url=url)
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["https://graph.facebook.com", "http://127.0.0.1:8090", "http://[::1]:1", "http://localhost", "http://simulator"],
+)
+def test_they_go_to_meta_to_ourselves_and_to_the_simulator(url: str) -> None:
+    assert read(graph_url=url).messages_url.startswith(url)
+
+
+@pytest.mark.parametrize(
+    ("rate", "given", "requests"), [(5, None, 64), (80, None, 320), (1000, None, 4000), (3000, None, 4000), (80, 7, 7)]
+)
+def test_requests_in_flight_follow_from_the_rate(rate: float, given: int | None, requests: int) -> None:
+    assert read(messages_per_second=rate, connections=given).max_requests == requests
