@@ -28,7 +28,7 @@ CONNECT_SECONDS = 5.0
 MAX_ANSWER_BYTES = 65_536
 MAX_CODE = 2**31 - 1
 # Another replica may have the right key; and one address that nobody can decrypt must not keep everybody busy.
-UNDECRYPTABLE_SECONDS = 30.0
+UNDECRYPTABLE_SECONDS = 5.0
 
 
 class _Message(Struct):

@@ -27,7 +27,6 @@ class BatchLane:
         self._queue = queue
         self._message: LaneMessage | None = None
         self._batch: Batch | None = None
-        self._parked = False
 
     @property
     def available(self) -> int:
@@ -40,10 +39,7 @@ class BatchLane:
         return self._message
 
     async def claim(self, wanted: int, ready: deque[Claim]) -> None:
-        """Append claims of up to `wanted` recipients of one batch; some may not get it. Raises DependencyAway.
-
-        Where all of the last ones had to wait, so will the next: then the whole batch is recorded at once.
-        """
+        """Append claims of up to `wanted` recipients of one batch; some may not get it. Raises DependencyAway."""
         if self._message and not self._message.alive:
             self._message = self._batch = None
         self._message = self._message or self._queue.take()
@@ -52,11 +48,8 @@ class BatchLane:
         try:
             self._batch = self._batch or await self._open(self._message)
             if self._batch:
-                limit = self._batch.left if self._parked else wanted
-                claims = await self._ledger.claim_batch(self._batch, limit)
-                self._batch.position += len(self._batch.next(limit))
-                self._parked = not claims
-                ready.extend(claims)
+                ready.extend(await self._ledger.claim_batch(self._batch, wanted))
+                self._batch.position += len(self._batch.next(wanted))
         except (ContractError, ContentError, InvalidDataError) as error:
             _log.error("batch_unusable", problem=str(error))
             await self._settle(Dead(str(error)))

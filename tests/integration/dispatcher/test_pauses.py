@@ -164,7 +164,11 @@ async def test_what_a_replica_without_a_way_to_meta_has_in_hand_is_sent_by_the_o
         await until(all_replies, 15, missing_replies)
         await endpoint_rig.accepted(500, 30)
         assert proxy.requests
-        assert await endpoint_rig.all_states() == {"accepted": 500}
+
+        async def all_recorded() -> bool:
+            return await endpoint_rig.all_states() == {"accepted": 500}
+
+        await until(all_recorded, 5, endpoint_rig.summary)
 
 
 @pytest.mark.parametrize("status", [307, 308])

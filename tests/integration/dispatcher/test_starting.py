@@ -91,7 +91,11 @@ async def test_a_replica_with_a_wrong_or_missing_key_is_not_ready_and_fails_nobo
 
     await until(is_unready, 20, endpoint_rig.summary)
     await endpoint_rig.accepted(400, 40)
-    assert await endpoint_rig.client.states(source) == {"accepted": 400}
+
+    async def all_recorded() -> bool:
+        return await endpoint_rig.client.states(source) == {"accepted": 400}
+
+    await until(all_recorded, 5, endpoint_rig.summary)
     assert await endpoint_rig.readiness(right) == 200
     assert await endpoint_rig.readiness(wrong) == 503
     assert wrong.pid == pid
