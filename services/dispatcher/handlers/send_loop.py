@@ -81,42 +81,42 @@ class SendLoop:
         return False
 
     async def _step(self) -> None:
-        if rest := self._sender.rest_seconds():
-            self._pause()
-            await self._stopped_within(min(rest, HOLD_CHECK_SECONDS))
+        if self._sender.reachability.reason is not None:
+            await self._probe_reachability()
             return
-        unreachable = self._sender.reachability.reason is not None
         unplanned = self._lanes.available() - self._open_slots
         room = self._sender.room - self._open_slots
-        if not unreachable and self._paused_since is None and min(unplanned, room) <= 0:
+        if self._paused_since is None and min(unplanned, room) <= 0:
             self._meter.bound_by("work" if unplanned <= 0 else "requests")
             await self._sleep_until_woken()
             return
-        lease = await self._limiter.reserve(1 if unreachable else lease_slots(self._limiter.rate, min(unplanned, room)))
-        self._meter.leased(lease, max(0.0, lease.start - asyncio.get_running_loop().time()))
-        if lease.held and not lease.slots:
-            self._pause()
-            await self._stopped_within(min(HOLD_CHECK_SECONDS, max(0.05, lease.start - self._now())))
-        elif lease.held or unreachable:
-            await self._probe(lease)
-        else:
+        lease = await self._reserve(lease_slots(self._limiter.rate, min(unplanned, room)))
+        if not lease.held:
             self._resume("requests" if lease.slots == room else "rate")
             await self._open_in_time(lease)
+        elif lease.slots and (claim := await self._claim_one()):
+            await self._sender.probe(claim)
+        else:
+            await self._pause(lease.start - self._now())
+
+    async def _reserve(self, slots: int) -> Lease:
+        lease = await self._limiter.reserve(slots)
+        self._meter.leased(lease, max(0.0, lease.start - self._now()))
+        return lease
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()
 
-    def _pause(self) -> None:
-        """Nothing is sent for now: give back claims at once, and messages before RabbitMQ loses its patience.
-
-        Where only this replica has no way to Meta, others can send them.
-        """
+    async def _pause(self, seconds: float) -> None:
+        """Send nothing for so long, a second at most: give back claims at once, and messages before RabbitMQ loses its
+        patience, or others can send them, as only this replica has no way to Meta."""
         self._meter.bound_by("pause")
         self._give_back("paused")
         if self._paused_since is None:
             self._paused_since = self._now()
         if self._sender.reachability.reason or self._now() - self._paused_since > KEEP_LANES_SECONDS:
             self._lanes.close()
+        await self._stopped_within(min(HOLD_CHECK_SECONDS, max(0.05, seconds)))
 
     def _resume(self, bound_by: str) -> None:
         self._meter.bound_by(bound_by)
@@ -124,19 +124,29 @@ class SendLoop:
             self._paused_since = None
             self._lanes.open()
 
-    async def _probe(self, lease: Lease) -> None:
-        """Send one message and wait for its answer, which says whether the pause is over."""
+    async def _probe_reachability(self) -> None:
+        """After each rest, send one message at a slot of the rate, which others use, and wait for its answer."""
+        if rest := self._sender.rest_seconds():
+            await self._pause(rest)
+            return
+        claim = await self._claim_one()
+        if claim is None:
+            await self._pause(HOLD_CHECK_SECONDS)
+            return
+        lease = await self._reserve(1)
+        if lease.slots and (lease.held or not lease.missed(await self._wait_until(lease.start))):
+            await self._sender.probe(claim)
+        else:
+            self._sender.give_back(claim, "slot missed")
+            await self._pause(HOLD_CHECK_SECONDS)
+
+    async def _claim_one(self) -> Claim | None:
+        """Claim a message for a probe, from lanes that may have been given back."""
         if not self._lanes.available():
             self._lanes.open()
             await self._sleep_until_woken()
         await self._claim_for(1)
-        claim = self._take()
-        if claim is None or (not lease.held and lease.missed(await self._wait_until(lease.start))):
-            self._pause()
-            if claim is not None:
-                self._sender.give_back(claim, "slot missed")
-            return
-        await self._sender.probe(claim)
+        return self._take()
 
     def _give_back(self, reason: str) -> None:
         for claim in self._lanes.take_all():
