@@ -49,12 +49,13 @@ class _Field(NamedTuple):
 
     name: str
     key: str
+    required: bool
     decoder: msgspec.json.Decoder[Any]
 
 
 _FIELDS: dict[type[webhook.Part], tuple[_Field, ...]] = {
     kind: tuple(
-        _Field(field.name, field.encode_name, msgspec.json.Decoder(field.type))
+        _Field(field.name, field.encode_name, field.required, msgspec.json.Decoder(field.type))
         for field in msgspec.structs.fields(kind)
     )
     for kind in (webhook.Value, webhook.Contact, webhook.WrittenMessage, webhook.Status, webhook.Preference)
@@ -118,11 +119,12 @@ def _read_fields(kind: type[P], raw: bytes | msgspec.Raw) -> tuple[P, Dropped]:
             try:
                 values[field.name] = field.decoder.decode(raws[field.key])
             except _UNDECODABLE as error:
+                if field.required:
+                    raise NotUnderstood(f"{field.key}: {_explain(error)}") from None
                 dropped[field.name] = _explain(error)
-    try:
-        part = kind(**values)
-    except TypeError:
-        raise NotUnderstood("a required field is missing or broken") from None
+        elif field.required:
+            raise NotUnderstood(f"Object missing required field `{field.key}`")
+    part = kind(**values)
     for name in part.needed & dropped.keys():
         raise NotUnderstood(f"{name}: {dropped[name]}")
     return part, dropped

@@ -168,7 +168,7 @@ async def test_what_is_still_not_understood_stays_and_its_neighbours_are_sent_on
     assert ended.status == 3
     [result] = ended.json["replayed"]
     assert (result["id"], result["done"], result["published"]) == ("aaaa", False, 1)
-    assert result["problems"] == ["messages[1]: Expected `str`, got `int` - at `$.id`"]
+    assert result["problems"] == ["messages[1]: id: Expected `str`, got `int`"]
     assert await texts(ward) == ["Stop"]
     await ward.has(1)
 

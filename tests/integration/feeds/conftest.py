@@ -38,4 +38,5 @@ async def office(declared_vhost: str, broker_url: str, website: Website, tmp_pat
         office = Office(folder=tmp_path, url=website.url, environment=environment, connection=connection)
         await office.published()
         office.arrived.clear()
+        await office.forget_answers()
         yield office

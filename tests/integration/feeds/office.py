@@ -81,5 +81,12 @@ class Office:
             await exchange.publish(said, message.KEY)
         await channel.close()
 
+    async def forget_answers(self) -> None:
+        """Empty the stream: entries have the same ids in each test, so that earlier answers would be theirs too."""
+        channel = await self.connection.channel()
+        await channel.queue_delete(topology.ANSWERS)
+        await topology.declare(channel)
+        await channel.close()
+
     def kept(self, kind: str) -> list[dict[str, Any]]:
         return [json.loads(path.read_text()) for path in sorted((self.folder / "kept" / kind).glob("*.json"))]

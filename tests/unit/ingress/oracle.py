@@ -5,6 +5,7 @@ It reads with Python's own JSON and knows nothing of the ingress but our number.
 
 import json
 import re
+import unicodedata
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,6 +15,8 @@ MAX_TEXT_LENGTH = 4096
 _SENDER = re.compile(r"\+?[0-9]{5,20}|[A-Z]{2}\.[\x21-\x7e]{1,150}")
 _SECONDS = re.compile(r"[0-9]{1,13}")
 _HALF = re.compile("[\ud800-\udfff]")
+_LINES = "\t\n\r"
+_DIRECTIONS = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
 _FIELDS = ("messages", "user_preferences")
 
 
@@ -47,7 +50,15 @@ def _is_ours(metadata: Any) -> bool:
 def _texts(value: Any) -> Iterator[str]:
     for message in _dicts(value.get("messages")):
         if _is_whole(message):
-            yield _HALF.sub("\ufffd", message["text"]["body"])[:MAX_TEXT_LENGTH]
+            text = _HALF.sub("\ufffd", message["text"]["body"])[:MAX_TEXT_LENGTH]
+            yield "".join(map(_clean, text))
+
+
+def _clean(character: str) -> str:
+    """What is left of it: a text of control characters alone is heard as an empty one."""
+    if unicodedata.category(character) == "Cc" and character not in _LINES:
+        return " " if character.isspace() else ""
+    return "" if unicodedata.bidirectional(character) in _DIRECTIONS else character
 
 
 def _is_whole(message: Any) -> bool:

@@ -148,3 +148,14 @@ def test_a_webhook_with_more_than_meta_sends_is_read_to_a_bound(body: bytes) -> 
     found = findings(body)
     assert len(found) <= MAX_PARTS + 1
     assert len([reason for reason in reasons(found) if reason.startswith("more than ")]) == 1
+
+
+@pytest.mark.parametrize("field", ["id", "timestamp", "type"])
+def test_the_required_field_for_which_a_message_is_nothing_is_named(field: str) -> None:
+    message = text_message(1, "Stop", context=7)
+    [broken] = reasons(findings(webhook(value(messages=[{**message, field: [PHONE]}]))))
+    assert broken.startswith(f"messages[0]: {field}: Expected `")
+    without = {name: content for name, content in message.items() if name != field}
+    assert reasons(findings(webhook(value(messages=[without])))) == [
+        f"messages[0]: Object missing required field `{field}`"
+    ]
