@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from services.subscriptions.domain.wording import ask_start
 from tests.e2e.dialogue.town import Town
 from tests.unit.subscriptions.material import COUNTY, TEXTS
 
@@ -39,7 +40,7 @@ async def test_a_municipality_narrows_closures_only(town: Town) -> None:
     for each in (phone, neighbour):
         await each.writes("Start")
     assert "alle Gemeinden" in await phone.writes("Gemeinden")
-    assert "nur für Worpswede" in await phone.presses("Worpswede")
+    assert "erhalten Sie nur Meldungen für Worpswede." in await phone.presses("Worpswede")
     await town.publish("Sperrung in Lilienthal", municipalities=("Lilienthal",))
     await town.publish("Sperrung in Worpswede", municipalities=("Worpswede",))
     await town.publish("Sperrung überall")
@@ -57,11 +58,15 @@ async def test_a_pause_and_the_way_back(town: Town) -> None:
     assert len(await phone.news()) == 1
 
 
-@pytest.mark.parametrize("text", ["Strat", "Wie kann ich mich anmelden?", "nur Baustellen"])
-async def test_who_nearly_starts_is_asked_and_joins_by_the_button(town: Town, text: str) -> None:
+@pytest.mark.parametrize(
+    ("text", "about"), [("Strat", ""), ("Wie kann ich mich anmelden?", ""), ("nur Baustellen", " zu Baustellen")]
+)
+async def test_who_nearly_starts_is_asked_and_joins_by_the_button(town: Town, text: str, about: str) -> None:
     phone = await town.citizen()
-    assert await phone.writes(text) == TEXTS.ask_start.text
-    assert "Vielen Dank, Sie sind angemeldet" in await phone.presses("Start")
+    assert await phone.writes(text) == ask_start(COUNTY, about).text
+    answer = await phone.presses("Start")
+    assert "Vielen Dank, Sie sind angemeldet" in answer
+    assert ("informiert Sie hier zu: Baustellen." in answer) == bool(about)
 
 
 async def test_everything_else_gets_one_polite_answer_a_day(town: Town) -> None:
