@@ -2,13 +2,17 @@
 
 import asyncio
 import json
+import logging
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
+import structlog
 from typer.testing import CliRunner
 
 from cli.main import app
@@ -57,8 +61,24 @@ async def kreisfunk_here(*arguments: str, environment: Mapping[str, str]) -> End
 
 
 def _invoke(arguments: Sequence[str], environment: Mapping[str, str]) -> Ended:
-    with environment_of(environment):
+    with environment_of(environment), _logs_restored():
         result = CliRunner().invoke(app, list(arguments))
     if result.exception and not isinstance(result.exception, SystemExit):
         raise result.exception
     return Ended(status=result.exit_code, output=result.stdout, complaint=result.stderr)
+
+
+@contextmanager
+def _logs_restored() -> Iterator[None]:
+    """No logger of this process keeps writing to the standard error of a command, which is closed when it ends."""
+    configure, handlers = structlog.configure, logging.root.handlers[:]
+
+    def configure_uncached(**given: Any) -> None:
+        configure(**{**given, "cache_logger_on_first_use": False})
+
+    try:
+        with patch.object(structlog, "configure", configure_uncached):
+            yield
+    finally:
+        structlog.reset_defaults()
+        logging.root.handlers[:] = handlers
