@@ -98,6 +98,7 @@ class Metrics:
             ("lost_slots", ("late", "connecting", "nothing", "pause")),
             ("account_news", tuple(News)),
             ("statuses", ("changed", "unmatched")),
+            ("unknown_outcomes", ("found", "sent_again")),
         ):
             for label in labels:
                 self._count[name].labels(label)
