@@ -181,7 +181,7 @@ async def test_one_result_that_the_database_refuses_takes_no_other_with_it(ledge
         code = 99_999_999_999 if number == 13 else 131026
         recorder.add(Record(one.delivery, one.number, State.FAILED, error_code=code))
     running = asyncio.create_task(recorder.run())
-    await asyncio.wait_for(recorder.flushed(), 10)
+    await asyncio.wait_for(recorder.flushed(), 60)
     running.cancel()
     assert registry.get_sample_value("kreisfunk_dispatcher_refused_rows_total", {"kind": "result"}) == 1
     assert await counted(pool, message.broadcast) == {"failed": 19, "claimed": 1}
