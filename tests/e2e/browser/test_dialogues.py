@@ -23,7 +23,7 @@ async def test_start_topics_places_pause_and_leaving(browser: Browser, town: Tow
         assert "Ihre Themen: Veranstaltungen, Baustellen." in await chat.says("1 3")
         assert "Ihre Themen: Straßensperrungen." in await chat.says("nur Straßensperrungen")
         assert "alle Gemeinden" in await chat.says("Gemeinden")
-        assert "nur für Worpswede" in await chat.presses("Worpswede")
+        assert "nur Meldungen für Worpswede" in await chat.presses("Worpswede")
         await town.publish("Sperrung in Lilienthal", municipalities=("Lilienthal",))
         await town.publish("Sperrung in Worpswede", municipalities=("Worpswede",))
         await chat.shows("Sperrung in Worpswede")
