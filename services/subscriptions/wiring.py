@@ -113,6 +113,7 @@ def assemble(
     guesser(county)  # learns now, and not when the first citizen waits
     arrived = asyncio.Event()
     people, opinions = PostgresPeople(database, keys.author), PostgresOpinions(database)
+    broadcasts = PostgresBroadcasts(database)
     inbound = Inbound(
         people=people,
         opinions=opinions,
@@ -136,13 +137,9 @@ def assemble(
         ),
         refusals=Refusals(people=people, outlet=outlet, county=county, count=metrics.count_inbound),
         expander=Expander(
-            broadcasts=PostgresBroadcasts(database),
-            outlet=outlet,
-            clock=clock,
-            arrived=arrived,
-            count=metrics.count_expanded,
+            broadcasts=broadcasts, outlet=outlet, clock=clock, arrived=arrived, count=metrics.count_expanded
         ),
-        schedule=Schedule(broadcasts=PostgresBroadcasts(database), outlet=outlet, clock=clock, arrived=arrived),
+        schedule=Schedule(broadcasts=broadcasts, outlet=outlet, clock=clock, arrived=arrived),
         dead_letters=DeadLetterKeeper(letters=PostgresDeadLetters(database, keys.dead_letters), handle=inbound.handle),
     )
 

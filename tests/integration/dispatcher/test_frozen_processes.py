@@ -23,8 +23,7 @@ from tests.integration.dispatcher.rig import ROLE
 
 FROZEN_SECONDS = 14.0
 RECOVERED_SECONDS = 4.0
-# Less than half of the rate was left while they had to wait; a busy machine costs some of the rest.
-SHARE_OF_THE_OTHERS = 0.6
+SHARE_OF_THE_OTHERS = 0.85
 MOST_TRIES = 40
 TABLES = {"claim": "dispatcher.(rate|delivery|allowance|reached)", "status": "failed_key|status_stream"}
 STOP_SECONDS = 2.0
