@@ -197,6 +197,8 @@ async def _assemble(outside: Outside, stack: AsyncExitStack) -> Replica:
         put_back=lanes.put_back,
         room_again=wake.set,
     )
+    if (address := await ledger.newest_address()) and not outside.graph.can_decrypt(address):
+        sender.distrust_keys()
     return Replica(
         SendLoop(lanes=lanes, limiter=limiter, sender=sender, meter=meter, wake=wake),
         recorder,

@@ -21,6 +21,7 @@ from services.dispatcher.domain.content import recipient_fields
 from services.dispatcher.domain.pacing import FREE_SECONDS
 from services.dispatcher.domain.reachability import KEY_REASON
 from services.dispatcher.ports import Claim
+from shared.contracts.message import Address
 from shared.runtime.punctual_http import ConnectedLateError, GuardedBody, PunctualConnector
 from shared.sealing import IndexKey, KeyRing, SealingError
 
@@ -80,14 +81,22 @@ class GraphApi:
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             return NotSent("withheld") if body.withheld else NoAnswer(type(error).__name__)
 
+    def can_decrypt(self, address: Address) -> bool:
+        """Return whether our keys open this address."""
+        try:
+            return bool(self._decrypt(address))
+        except SealingError:
+            return False
+
+    def _decrypt(self, address: Address) -> str:
+        return self._keys.open(address.sealed, purpose=address.kind.value, index=address.index).decode()
+
     def _encode(self, claim: Claim) -> bytes:
-        address = claim.address
-        value = self._keys.open(address.sealed, purpose=address.kind.value, index=address.index).decode()
         return msgspec.json.encode(
             {
                 "messaging_product": "whatsapp",
                 "recipient_type": "individual",
-                **recipient_fields(address.kind, value),
+                **recipient_fields(claim.address.kind, self._decrypt(claim.address)),
                 **claim.content,
                 "biz_opaque_callback_data": str(claim.delivery),
             }

@@ -25,7 +25,7 @@ from services.dispatcher.ports import (
 )
 from shared.contracts.dispatch import BroadcastBatch, BroadcastFollowUp, ReplyRequested, Withdrawal
 from shared.contracts.ids import delivery_id
-from shared.contracts.message import Lane
+from shared.contracts.message import Address, Lane
 from shared.database.pool import Database
 from shared.runtime.clock import Instant
 
@@ -51,6 +51,11 @@ class PostgresLedger:
     async def ensure_partitions(self) -> bool:
         """Make room for the coming weeks; return False where that has to wait, as somebody reads the whole table."""
         return bool(await self._database.fetchval("select dispatcher.ensure_partitions()"))
+
+    async def newest_address(self) -> Address | None:
+        """Return the address of a delivery that was recorded lately, None if there is none."""
+        rows = await self._database.fetch(ledger_claims.NEWEST_ADDRESS)
+        return rows_of.address_of(rows[0]) if rows else None
 
     async def register(self, batch: BroadcastBatch, content: Mapping[str, Any]) -> None:
         """Know the broadcast, and how far its audience has been read."""

@@ -90,6 +90,11 @@ with candidate as (
 select id, lane::text, address_kind, address_index, address_sealed, attempt, claim, asked_at, expires_at, content::text
 from changed where state = 'claimed'
 """
+# Of the newest rows only: all of them may have lost their addresses to an erasure.
+NEWEST_ADDRESS = """
+select address_kind, address_index, address_sealed
+from (select * from dispatcher.delivery order by id desc limit 100) as newest where address_index <> '' limit 1
+"""
 _DUE_COLUMNS = "j.id, j.claim, j.address_index, j.broadcast, j.content"
 UNLIMITED = {
     "CLAIM_BATCH": _CLAIM_BATCH.format(limited=_UNLIMITED),

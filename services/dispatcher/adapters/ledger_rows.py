@@ -100,13 +100,16 @@ def reply_claim(reply: ReplyRequested, asked_at: datetime, claimed_at: Instant) 
     )
 
 
+def address_of(row: asyncpg.Record) -> Address:
+    return Address(kind=AddressKind(row["address_kind"]), index=row["address_index"], sealed=row["address_sealed"])
+
+
 def due_claim(row: asyncpg.Record, claimed_at: Instant) -> Claim:
     """A row that has waited and is ours now."""
-    kind = AddressKind(row["address_kind"])
     return Claim(
         delivery=row["id"],
         lane=Lane(row["lane"]),
-        address=Address(kind=kind, index=row["address_index"], sealed=row["address_sealed"]),
+        address=address_of(row),
         content=msgspec.json.decode(row["content"]),
         attempt=row["attempt"],
         asked_at=row["asked_at"],

@@ -16,6 +16,7 @@ from services.dispatcher.domain.answers import (
     NoAnswer,
     NotSent,
     Refused,
+    Unreachable,
     record_of,
 )
 from services.dispatcher.domain.errors import MAX_RETRY_SECONDS, Remedy, rule_for
@@ -87,6 +88,12 @@ class Sender:
     async def can_decrypt(self) -> bool:
         """For readiness: whether the addresses in the ledger are encrypted with a key that we have."""
         return self.reachability.reason != KEY_REASON
+
+    def distrust_keys(self) -> None:
+        """Begin with single messages that have to prove that their addresses can be decrypted."""
+        while not self.reachability.observe(Unreachable(KEY_REASON), asyncio.get_running_loop().time()):
+            pass
+        self._log_reachability()
 
     def start(self, claim: Claim) -> None:
         """Send it, or record why not; returns at once."""

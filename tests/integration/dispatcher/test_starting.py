@@ -100,3 +100,18 @@ async def test_a_replica_with_a_wrong_or_missing_key_is_not_ready_and_fails_nobo
     assert await endpoint_rig.readiness(wrong) == 503
     assert wrong.pid == pid
     assert endpoint_rig.log(wrong, "error")
+
+
+async def test_a_replica_with_a_wrong_key_is_never_ready_even_with_nothing_to_send(endpoint_rig: EndpointRig) -> None:
+    await endpoint_rig.start()
+    await endpoint_rig.client.broadcast(endpoint_rig.citizens(5))
+    await endpoint_rig.accepted(5, 20)
+    wrong = endpoint_rig.prepare(sealing_keys=f"1:{base64.b64encode(os.urandom(32)).decode()}")
+    await wrong.launch()
+
+    async def says_why() -> bool:
+        assert await endpoint_rig.readiness(wrong) != 200
+        return bool(endpoint_rig.log(wrong, "error")) and await endpoint_rig.consumers_of(LANES[Lane.BULK].name) == 2
+
+    await until(says_why, 20, endpoint_rig.summary)
+    assert await endpoint_rig.readiness(wrong) == 503
