@@ -146,7 +146,7 @@ async def test_a_notice_that_follows_another_goes_to_those_who_got_that(service:
 async def test_a_full_lane_stops_the_expansion_until_there_is_room(
     service: Service, broker: Broker, database: Database
 ) -> None:
-    # RabbitMQ tells a publisher that a quorum queue is full some messages later: more than a turn's is never on its way.
+    # RabbitMQ says that a quorum queue is full some messages later, but not a whole turn later.
     turn = (ROUNDS + 1) * PAGES_AHEAD
     count = 2 * turn
     await subscribe_many(database, count * PAGE_RECIPIENTS)
