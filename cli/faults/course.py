@@ -31,12 +31,13 @@ from cli.stacks import RunningStack
 from deploy.local.stack import Stack, local_stack
 from simulator.stalls import StallWatch
 
+# Longer than webhooks are late when nobody stands still.
 GRACE_SECONDS = 20.0
 TIMEOUT_SECONDS = 5.0
 # So many of the citizens may be written to until Meta raises its tier, in a plan in which that is used up.
 TIER_SHARE = 0.5
-# Longer than any delay of statuses that the plan or a webhook's pauses cause, and than the rules for asking again.
-PATIENCE_SECONDS = 120.0
+# Longer than any delay of statuses that a webhook's pauses cause, and than the rules for asking again.
+PATIENCE_SECONDS = 100.0
 
 Say = Callable[[str], None]
 
@@ -60,6 +61,16 @@ class Run:
         return max(1, int(self.citizens * TIER_SHARE))
 
     @property
+    def grace_seconds(self) -> float:
+        """How long an unknown outcome waits: whoever is frozen may have statuses in hand (decision 0008)."""
+        frozen = (fault.seconds for fault in self.plan if fault.recipe.action is Action.FREEZE)
+        return GRACE_SECONDS + max(frozen, default=0.0)
+
+    @property
+    def patience_seconds(self) -> float:
+        return PATIENCE_SECONDS + self.grace_seconds
+
+    @property
     def uses_up_tier(self) -> bool:
         return any(fault.recipe.action is Action.TIER for fault in self.plan)
 
@@ -70,7 +81,7 @@ async def play(run: Run) -> tuple[Evidence, list[str]]:
     settings = {
         "dispatcher": {
             **tier,
-            "KREISFUNK_UNKNOWN_GRACE_SECONDS": str(GRACE_SECONDS),
+            "KREISFUNK_UNKNOWN_GRACE_SECONDS": str(run.grace_seconds),
             "KREISFUNK_REQUEST_TIMEOUT_SECONDS": str(TIMEOUT_SECONDS),
         },
         # It would refuse what is too fast, and nobody could see how fast that was.
@@ -142,7 +153,7 @@ class _Course:
         async def missing() -> int:
             return max(0, enough - await self._traffic.accepted())
 
-        await wait_for("faults repaired", len(self._run.plan), repaired, patience=PATIENCE_SECONDS)
+        await wait_for("faults repaired", len(self._run.plan), repaired, patience=self._run.patience_seconds)
         await following
         await self._rest("messages accepted", missing)
         traffic.cancel()
@@ -178,7 +189,7 @@ class _Course:
             return -least
 
         try:
-            await wait_for(what, 0, progress, patience=PATIENCE_SECONDS)
+            await wait_for(what, 0, progress, patience=self._run.patience_seconds)
         except NothingMovesError:
             self._restless.append(f"{what}: {least} left")
             self._run.say(f"did not come to rest: {what}, {least} left")
