@@ -57,7 +57,7 @@ async def owner(database: Database) -> AsyncIterator[asyncpg.Connection]:
     )
     await connection.execute(
         "insert into dispatcher.delivery (id, source, lane, state, address_kind, address_index, address_sealed,"
-        " asked_at, expires_at) values (gen_random_uuid(), gen_random_uuid(), 'reply', 'waiting', 'phone', $1, $2,"
+        " asked_at, expires_at) values (gen_random_uuid(), gen_random_uuid(), 'reply', 'accepted', 'phone', $1, $2,"
         " now(), now())",
         *rows[0],
     )

@@ -24,8 +24,9 @@ PHONE = Address(kind=AddressKind.PHONE, index=b"p" * 16, sealed=b"sealed phone")
 USER = Address(kind=AddressKind.USER, index=b"u" * 16, sealed=b"sealed user")
 ROW = """
     insert into dispatcher.delivery (id, source, subscriber, sequence, lane, state, address_kind, address_index,
-        address_sealed, asked_at, expires_at, message_key)
-    values ($1, $2, $3, 1, 'bulk', $4, 'phone', $5, $6, now(), now(), $7)
+        address_sealed, asked_at, expires_at, message_key, answer_by)
+    values ($1, $2, $3, 1, 'bulk', $4, 'phone', $5, $6, now(), now(), $7,
+        case when $4 = 'claimed'::dispatcher.delivery_state then now() end)
 """
 
 
@@ -102,7 +103,7 @@ async def test_an_erasure_forgets_what_was_sent_first_and_the_rest_when_it_has_l
     await eraser.run()
     assert len(book.asked) == 1  # not yet due again
 
-    await owner(database, "update dispatcher.delivery set state = 'accepted' where state = 'claimed'")
+    await owner(database, "update dispatcher.delivery set state = 'accepted', answer_by = null where state = 'claimed'")
     await owner(database, "update dispatcher.erasure set tried_at = '-infinity'")
     await eraser.run()
     assert all(row[1] for row in await owner(database, kept))

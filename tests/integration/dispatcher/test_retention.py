@@ -23,8 +23,9 @@ KEEP_DAYS = 90
 NOW = datetime.now(UTC)
 REPLY = """
     insert into dispatcher.delivery (id, source, lane, state, address_kind, address_index, address_sealed, asked_at,
-        expires_at, claimed_at)
-    values ($1, $1, 'reply', $2, 'phone', $3, 'sealed', now(), now(), now() - $4::interval)
+        expires_at, claimed_at, waits_for)
+    values ($1, $1, 'reply', $2, 'phone', $3, 'sealed', now(), now(), now() - $4::interval,
+        case when $2 = 'waiting'::dispatcher.delivery_state then 'rate'::dispatcher.wait_cause end)
 """
 SECOND = timedelta(seconds=1)
 

@@ -12,7 +12,7 @@ import pytest
 from services.dispatcher.adapters.ledger import PostgresLedger
 from services.dispatcher.domain.states import State
 from services.dispatcher.handlers.maintenance import requeue_waiting
-from shared.contracts.dispatch import BroadcastBatch, PermittedHours
+from shared.contracts.dispatch import BroadcastBatch, PermittedHours, Withdrawal
 from shared.contracts.ids import timed_id
 from shared.contracts.message import Lane
 from shared.database.pool import Database as Pool
@@ -119,6 +119,42 @@ async def test_what_was_woken_outside_the_hours_waits_for_the_opening(
     await requeue_waiting(ledger)
     assert await waits_for(pool, message) == {"hours": WAITING + 1}
     assert await ledger.claim_due(Lane.BULK, 8) == []
+
+
+async def test_who_has_stopped_waits_for_no_turn_and_is_counted_once(
+    ledger: PostgresLedger, pool: Pool, owner: asyncpg.Connection
+) -> None:
+    people = subscribers(10)
+    message = msgspec.structs.replace(batch_message(people), spacing_seconds=3600.0)
+    for person in people[1:4]:
+        await ledger.withdraw(Withdrawal(subscriber=person, sequence=1))
+    await claim(ledger, message)
+    expected = {"claimed": 1, "suppressed": 3, "waiting": 6}
+    assert await counted(pool, message.broadcast) == await states(pool, message.broadcast) == expected
+    # Time goes by until everybody has had a turn.
+    await owner.execute("update dispatcher.delivery set due_at = now() where due_at is not null")
+    await owner.execute("update dispatcher.broadcast set spacing = null")
+    while await ledger.claim_due(Lane.BULK, 4):
+        pass
+    await requeue_waiting(ledger)
+    expected = {"claimed": 7, "suppressed": 3}
+    assert await counted(pool, message.broadcast) == await states(pool, message.broadcast) == expected
+
+
+@pytest.mark.parametrize("cause", ["cancelled", "expired"])
+async def test_what_has_ended_waits_for_nothing(
+    ledger: PostgresLedger, pool: Pool, owner: asyncpg.Connection, cause: str
+) -> None:
+    message = batch_message(subscribers(3), expires_in=-1 if cause == "expired" else 3600)
+    await ledger.register(message, {})
+    await owner.execute("update dispatcher.broadcast set paused_reason = 'a test'")
+    if cause == "cancelled":
+        await ledger.cancel(message.broadcast, "withdrawn")
+    assert await claim(ledger, message) == []
+    await owner.execute("update dispatcher.broadcast set paused_reason = null")
+    await requeue_waiting(ledger)
+    assert await ledger.claim_due(Lane.BULK, 4) == []
+    assert await counted(pool, message.broadcast) == await states(pool, message.broadcast) == {cause: 3}
 
 
 async def test_the_budget_counts_a_message_once_however_often_it_is_claimed(ledger: PostgresLedger, pool: Pool) -> None:

@@ -63,7 +63,7 @@ async def test_a_table_says_its_column_and_clean_ones_say_nothing(database: Data
     await connection.execute(
         "insert into dispatcher.delivery (id, source, lane, state, address_kind, address_index, address_sealed,"
         " content, asked_at, expires_at)"
-        " values (gen_random_uuid(), gen_random_uuid(), 'reply', 'waiting', 'user', $1, '', $2, now(), now())",
+        " values (gen_random_uuid(), gen_random_uuid(), 'reply', 'accepted', 'user', $1, '', $2, now(), now())",
         USER.encode(),
         content,
     )

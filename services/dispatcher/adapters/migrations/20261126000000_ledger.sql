@@ -105,7 +105,9 @@ create table dispatcher.delivery (
     message_key bytea,
     -- Messages of earlier attempts that Meta reported as failed: repeated webhooks about them say nothing new.
     failed_keys bytea[],
-    error_code integer
+    error_code integer,
+    check ((state = 'waiting') = (waits_for is not null) and (state = 'waiting' or due_at is null)),
+    check ((state = 'claimed') = (answer_by is not null) and (state = 'unknown') = (unknown_at is not null))
 ) partition by range (id);
 -- No index names `state`: so a status changes none, and its row stays on its page (HOT).
 create index delivery_due on dispatcher.delivery (lane, due_at) where due_at is not null;
@@ -249,8 +251,8 @@ language sql stable as $$
             b.published_at + b.spacing * ordinal as turn,
             exists (select from dispatcher.template_hold h where h.template = b.template) as held
         from clock
-    )
-    select case
+    ), judged as (
+        select *, case
             when exists (select from dispatcher.cancellation x where x.broadcast = b.id) then 'cancelled'
             when b.expires_at <= now then 'expired'
             when exists (
@@ -258,11 +260,14 @@ language sql stable as $$
                 where s.subscriber = person and s.topic in ('', b.topic) and s.sequence >= consent
             ) then 'suppressed'
             when b.paused_reason is not null or held or opens > now or turn > now then 'waiting'
-            else 'claimed' end::dispatcher.delivery_state,
-        case when b.paused_reason is null and not held and greatest(opens, turn) > now then greatest(opens, turn) end,
-        case when b.paused_reason is not null then 'resume' when held then 'template'
-            when turn > now then 'spread' when opens > now then 'hours' end::dispatcher.wait_cause
-    from moment
+            else 'claimed' end as state
+        from moment
+    )
+    select state::dispatcher.delivery_state,
+        case when state = 'waiting' and b.paused_reason is null and not held then greatest(opens, turn) end,
+        case when state <> 'waiting' then null when b.paused_reason is not null then 'resume' when held then 'template'
+            when turn > now then 'spread' else 'hours' end::dispatcher.wait_cause
+    from judged
 $$;
 
 -- By how many seconds slots planned from `begins` until `ends` have to be used later, since slots a second before them
@@ -461,7 +466,8 @@ begin
         name := 'delivery_' || to_char(week, 'YYYYMMDD');
         if to_regclass('dispatcher.' || name) is null then
             execute format(
-                'create table dispatcher.%I (like dispatcher.delivery including defaults) with (fillfactor = 70)', name);
+                'create table dispatcher.%I (like dispatcher.delivery including defaults including constraints)
+                with (fillfactor = 70)', name);
             lock table dispatcher.delivery_other in access exclusive mode;
             execute format(
                 'with moved as (delete from dispatcher.delivery_other where id >= %L and id < %L returning *)
