@@ -13,6 +13,7 @@ from shared.amqp.connection import AWAY, BrokerAway
 
 AT_ONCE = 200
 SILENT_SECONDS = 2.0
+LONGEST_SECONDS = 120.0
 _PROPERTIES = ("headers", "message_id", "correlation_id", "reply_to", "user_id", "message_type", "app_id")
 
 
@@ -41,7 +42,8 @@ async def peeked(url: str, queue: str) -> AsyncIterator[AsyncIterator[Seen]]:
 
 @asynccontextmanager
 async def reread(url: str, stream: str) -> AsyncIterator[AsyncIterator[Seen]]:
-    """Everything that a stream holds, until it has been silent for a while. Raises BrokerAway."""
+    """Everything that a stream holds, until it has been silent for a while; what grows for ever ends as well. Raises
+    BrokerAway."""
     async with _channel(url) as channel:
         yield _from_the_start(channel, stream)
 
@@ -83,9 +85,10 @@ async def _waiting(channel: AbstractChannel, queue: str) -> AsyncIterator[Seen]:
 
 async def _from_the_start(channel: AbstractChannel, stream: str) -> AsyncIterator[Seen]:
     arrived: asyncio.Queue[DeliveredMessage] = asyncio.Queue()
+    ends = asyncio.get_running_loop().time() + LONGEST_SECONDS
     await channel.basic_qos(prefetch_count=AT_ONCE)
     await channel.basic_consume(stream, arrived.put, arguments={"x-stream-offset": "first"})
-    while (message := await _next(arrived)) is not None:
+    while asyncio.get_running_loop().time() < ends and (message := await _next(arrived)) is not None:
         yield _seen(message)
         await channel.basic_ack(message.delivery_tag or 0)
 

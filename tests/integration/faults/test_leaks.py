@@ -1,5 +1,6 @@
 """The search at the end of a run finds what is planted in a log, metrics, a table, a queue and a passing message."""
 
+import asyncio
 import base64
 import json
 from collections.abc import AsyncIterator
@@ -13,7 +14,8 @@ from aiohttp import web
 from cli.faults.leaks.needles import Group, Kind, Secrets, groups
 from cli.faults.leaks.places import log_files, search_file, search_queues, search_tables
 from cli.faults.leaks.watching import MESSAGES, METRICS, watching
-from shared.amqp import topology
+from shared.amqp import looking, topology
+from shared.runtime.background import background
 from tests.databases import Database
 from tests.servers import wait_for
 
@@ -104,6 +106,24 @@ async def test_a_stream_is_read_from_its_beginning(vhost: str, channel: aio_pika
     for _ in range(2):
         found = await search_queues(vhost, {stream.name: "stream"}, WANTED)
         assert [(leak.at, leak.kind) for leak in found] == [("body", Kind.PHONE)]
+    await stream.delete()
+
+
+async def test_a_stream_that_goes_on_growing_is_read_to_an_end(
+    vhost: str, channel: aio_pika.abc.AbstractChannel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(looking, "LONGEST_SECONDS", 4.0)
+    stream = await channel.declare_queue("test.growing", durable=True, arguments={"x-queue-type": "stream"})
+    await channel.default_exchange.publish(aio_pika.Message(PHONE.encode()), stream.name)
+
+    async def grow() -> None:
+        while True:
+            await channel.default_exchange.publish(aio_pika.Message(b"harmless"), stream.name)
+            await asyncio.sleep(0.2)
+
+    async with background(grow()), asyncio.timeout(60):
+        found = await search_queues(vhost, {stream.name: "stream"}, WANTED)
+    assert [(leak.at, leak.kind) for leak in found] == [("body", Kind.PHONE)]
     await stream.delete()
 
 
