@@ -1,7 +1,7 @@
-"""A quarantined webhook through today's understanding, and what is found onto the broker.
+"""A part of a webhook, quarantined, through today's understanding, and what is found onto the broker.
 
-Everything that it holds is published, also what went on at first: whoever reads it knows by its keys that it has been
-there. That memory is not for ever, so what is older than it is left out.
+A replay may be repeated: whoever reads it knows by its keys that it has been there. That memory is not for ever, so
+what is older than it is left out.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,7 +12,7 @@ from uuid import NAMESPACE_OID, uuid5
 from cli.quarantine.items import QuarantinedWebhook
 from services.ingress.adapters.outbox import SOURCE
 from services.ingress.domain.addresses import Rules
-from services.ingress.domain.findings import Event, Understood
+from services.ingress.domain.findings import Event, ProblemKind, Understood
 from services.ingress.domain.groups import by_type, group_of
 from services.ingress.domain.translate import understand
 from shared.amqp.publisher import Publisher
@@ -55,12 +55,18 @@ class Replayer:
     async def replay(self, webhook: QuarantinedWebhook, now: datetime) -> Replayed:
         """Publish what is understood now. Raises NotOpened, BrokerAway, Unroutable; all may be repeated."""
         understood = understand(webhook.open(self.ring), self._rules(webhook))
-        fresh = [event for event in understood.events if not is_too_old(event, now)]
+        unheard = unheard_events(webhook, understood)
+        fresh = [event for event in unheard if not is_too_old(event, now)]
         for number, group in enumerate(groups_of(fresh)):
             identifier = str(uuid5(NAMESPACE_OID, f"{webhook.kept.message_id}/{number}"))
             body = encode(group, event_id=identifier, source=SOURCE, time=now)
             await self.publisher.publish(INBOUND, group.KEY, body, message_id=identifier)
-        return _replayed(understood, fresh)
+        return Replayed(
+            published=len(fresh),
+            ignored=len(understood.ignored),
+            too_old=len(unheard) - len(fresh),
+            problems=tuple(problem.reason for problem in understood.problems),
+        )
 
     def _rules(self, webhook: QuarantinedWebhook) -> Rules:
         return Rules(
@@ -70,6 +76,18 @@ class Replayer:
             seal=self.ring.seal,
             index=self.index.index,
         )
+
+
+def unheard_events(webhook: QuarantinedWebhook, understood: Understood) -> Sequence[Event]:
+    """Return what nobody has heard yet.
+
+    What was heard without a field is heard again once the field is understood, but no message is: its text is not here.
+    """
+    if webhook.message.kind != ProblemKind.BROKEN_FIELD:
+        return understood.events
+    if understood.problems:
+        return ()
+    return [event for event in understood.events if not isinstance(event, InboundMessage | IdentityChange)]
 
 
 def is_too_old(event: Event, now: datetime) -> bool:
@@ -86,12 +104,3 @@ def groups_of(events: Sequence[Event]) -> Iterator[Message]:
     for same in by_type(events).values():
         for start in range(0, len(same), EVENTS_IN_A_GROUP):
             yield group_of(same[start : start + EVENTS_IN_A_GROUP])
-
-
-def _replayed(understood: Understood, fresh: Sequence[Event]) -> Replayed:
-    return Replayed(
-        published=len(fresh),
-        ignored=len(understood.ignored),
-        too_old=len(understood.events) - len(fresh),
-        problems=tuple(problem.reason for problem in understood.problems),
-    )

@@ -6,9 +6,10 @@ from typing import NamedTuple
 
 from services.ingress.domain.addresses import Index, Rules, Seal
 from services.ingress.domain.findings import Ignored, Problem
+from services.ingress.domain.parts import quarantine
 from services.ingress.domain.signature import is_signed, is_token
 from services.ingress.domain.slices import Packed, pack
-from services.ingress.domain.translate import quarantine, understand
+from services.ingress.domain.translate import understand
 from services.ingress.ports import Meter, NotStored, Outbox, Result
 from shared.runtime.clock import Clock
 
@@ -69,5 +70,5 @@ class Receiver:
         )
         understood = understand(body, rules)
         if understood.problems:
-            understood.events.append(quarantine(body, understood.problems, rules))
+            understood.events.extend(quarantine(body, understood.problems, rules))
         return _Parcel(pack(understood.events), understood.ignored, understood.problems)

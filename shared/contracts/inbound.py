@@ -121,10 +121,11 @@ class AccountEvents(Message, frozen=True, kw_only=True):
 
 
 class WebhookQuarantined(Message, frozen=True, kw_only=True):
-    """A webhook with a valid signature of which something could not be understood.
+    """A part of a webhook with a valid signature that could not be understood; what was understood beside it went on.
 
-    `sealed` opens to its raw bytes. `kind` is `no_webhook`, `unknown_field` (Meta knows something that we do not) or
-    `broken_part`; what was understood beside it went on.
+    `sealed` opens to a webhook that holds this part alone, or to the whole body if nothing could be cut out of it.
+    `kind` is `no_webhook`, `unknown_field` (Meta knows something that we do not), `broken_part`, or `broken_field` for
+    one without which the rest of its part went on.
     """
 
     TYPE: ClassVar[str] = "de.kreisfunk.inbound.quarantined.v1"

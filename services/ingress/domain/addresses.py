@@ -11,8 +11,10 @@ from services.ingress.domain.decoding import NotUnderstood
 from services.ingress.domain.webhook import Contact, WrittenMessage
 from shared.contracts.message import Address, Addresses, AddressKind
 
+# One is usual; so that not each of 5,000 messages is compared with a thousand.
+MOST_OF_ONE_PERSON = 10
 _USER = re.compile(r"[A-Z]{2}\.[\x21-\x7e]{1,150}")
-_PHONE = re.compile(r"\+?([0-9]{5,20})")
+_PHONE = re.compile(r"\+?[0-9]{5,20}")
 
 
 class Seal(Protocol):
@@ -42,15 +44,22 @@ class Rules(Struct, frozen=True, kw_only=True):
 
 def addresses_of(values: Iterable[str | None], rules: Rules) -> Addresses:
     """The first phone number and the first user id among the values. Raises NotUnderstood without any."""
+    phone, user = first_of(values)
+    if phone is None and user is None:
+        raise NotUnderstood("neither a phone number nor a user id")
+    number = phone and phone.removeprefix("+")
+    return Addresses(phone=_sealed(AddressKind.PHONE, number, rules), user=_sealed(AddressKind.USER, user, rules))
+
+
+def first_of(values: Iterable[str | None]) -> tuple[str | None, str | None]:
+    """Return the first phone number and the first user id as they are written."""
     phone = user = None
     for value in values:
         if value and _USER.fullmatch(value):
             user = user or value
-        elif value and (number := _PHONE.fullmatch(value)):
-            phone = phone or number[1]
-    if phone is None and user is None:
-        raise NotUnderstood("neither a phone number nor a user id")
-    return Addresses(phone=_sealed(AddressKind.PHONE, phone, rules), user=_sealed(AddressKind.USER, user, rules))
+        elif value and _PHONE.fullmatch(value):
+            phone = phone or value
+    return phone, user
 
 
 class Beside:
@@ -61,13 +70,20 @@ class Beside:
         self._of: dict[str, list[Contact]] = {}
         for contact in contacts if self._only is None else ():
             for value in {contact.wa_id, contact.user_id} - {None, ""}:
-                self._of.setdefault(str(value), []).append(contact)
+                same = self._of.setdefault(str(value), [])
+                if len(same) < MOST_OF_ONE_PERSON:
+                    same.append(contact)
 
     def of(self, known: Sequence[str]) -> list[Contact]:
         """Return what is said about somebody with these addresses; of nobody known, the only contact there is."""
         if only := self._only:
             return [only] if not known or only.wa_id in known or only.user_id in known else []
         return [contact for value in known for contact in self._of.get(value, ())]
+
+    def completed(self, known: Sequence[str]) -> list[str]:
+        """Return the addresses with those that stand here of the same person, if any do."""
+        said = [value for contact in self.of(known) for value in (contact.wa_id, contact.user_id) if value]
+        return [*known, *said] if said else []
 
 
 def sender_of(message: WrittenMessage, beside: Beside, rules: Rules) -> Addresses:

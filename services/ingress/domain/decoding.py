@@ -1,7 +1,7 @@
 """Bytes to parts of a webhook; what does not decode says where and why, never what."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, NamedTuple, TypeVar
@@ -61,6 +61,8 @@ _FIELDS: dict[type[webhook.Part], tuple[_Field, ...]] = {
     for kind in (webhook.Value, webhook.Contact, webhook.WrittenMessage, webhook.Status, webhook.Preference)
 }
 _raws = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_text = msgspec.json.Decoder(str)
+_encoder = msgspec.json.Encoder()
 
 
 class NotUnderstood(ValueError):
@@ -121,13 +123,35 @@ def _read_fields(kind: type[P], raw: bytes | msgspec.Raw) -> tuple[P, Dropped]:
             except _UNDECODABLE as error:
                 if field.required:
                     raise NotUnderstood(f"{field.key}: {_explain(error)}") from None
-                dropped[field.name] = _explain(error)
+                dropped[field.key] = _explain(error)
         elif field.required:
             raise NotUnderstood(f"Object missing required field `{field.key}`")
     part = kind(**values)
     for name in part.needed & dropped.keys():
         raise NotUnderstood(f"{name}: {dropped[name]}")
     return part, dropped
+
+
+def cut_down(raw: bytes | msgspec.Raw, names: Container[str]) -> bytes:
+    """Return the JSON of an object with these of its fields."""
+    fields = _raws.decode(raw)
+    return _encoder.encode({name: content for name, content in fields.items() if name in names})
+
+
+def readable_texts(raw: bytes | msgspec.Raw, *names: str) -> list[str]:
+    """Return those of the fields that are text, whatever else the part is."""
+    try:
+        fields = _raws.decode(raw)
+    except _UNDECODABLE:
+        return []
+    return [text for name in names if (text := _text_or_none(fields.get(name)))]
+
+
+def _text_or_none(raw: msgspec.Raw | None) -> str | None:
+    try:
+        return _text.decode(raw) if raw is not None else None
+    except _UNDECODABLE:
+        return None
 
 
 def read_object(raw: bytes | msgspec.Raw) -> dict[str, object]:

@@ -36,14 +36,19 @@ class ProblemKind(StrEnum):
     NO_WEBHOOK = "no_webhook"
     UNKNOWN_FIELD = "unknown_field"
     BROKEN_PART = "broken_part"
+    BROKEN_FIELD = "broken_field"
 
 
 @dataclass(frozen=True)
 class Problem:
-    """What was not understood: the place and the reason, without a value."""
+    """What was not understood: the place and the reason, without a value.
+
+    `part` is what stands there, as an entry of a webhook, or None if that can be no less than the whole body.
+    """
 
     reason: str
     kind: ProblemKind = ProblemKind.BROKEN_PART
+    part: bytes | None = None
 
 
 Finding = Event | Ignored | Problem

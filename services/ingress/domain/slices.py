@@ -52,6 +52,8 @@ def size_of(packed: Packed) -> int:
 
 def slices_of(events: Sequence[Event]) -> list[Slice]:
     """Halves, and halves of these, until each fits; a single event may be larger. All are of one type."""
+    if len(events) > 1 and type(events[0]) not in _FIELDS:
+        return [each for event in events for each in slices_of([event])]
     json = _encoder.encode(events)
     if len(events) == 1 or (len(events) <= MOST_EVENTS and len(json) <= MOST_BYTES):
         return [Slice(len(events), json[1:-1], count_words(type(events[0]), events))]

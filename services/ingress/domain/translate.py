@@ -11,31 +11,25 @@ from services.ingress.domain import webhook
 from services.ingress.domain.addresses import Beside, Rules, addresses_of, sender_of
 from services.ingress.domain.content import LONGEST_WORD, content_of, cut
 from services.ingress.domain.decoding import (
-    Dropped,
     NotUnderstood,
     UnknownField,
+    cut_down,
     moment,
     moment_or_none,
     read_object,
     read_webhook,
     read_what_is_whole,
+    readable_texts,
 )
 from services.ingress.domain.fields import CITIZEN_FIELDS, is_about_account, not_for_us
 from services.ingress.domain.findings import Finding, Ignored, Problem, ProblemKind, Understood
 from services.ingress.domain.identities import identity_change
-from shared.contracts.inbound import (
-    AccountEvent,
-    DeliveryStatus,
-    InboundMessage,
-    PreferenceChange,
-    WebhookQuarantined,
-)
+from services.ingress.domain.parts import ACCOUNT_OBJECT, CutOut, Frame, cut_out_change, cut_out_entry, cut_out_value
+from shared.contracts.inbound import AccountEvent, DeliveryStatus, InboundMessage, PreferenceChange
 
-ACCOUNT_OBJECT = "whatsapp_business_account"
 # What a value may hold beside what happened.
 FRAME = frozenset({"messaging_product", "metadata", "contacts"})
 LONGEST_OPAQUE = 512
-NAMED_PROBLEMS = 3
 # Meta sends at most 1,000 updates in one webhook.
 MAX_PARTS = 5_000
 MAX_CONTACTS = 1_000
@@ -52,7 +46,7 @@ def translate(body: bytes, rules: Rules) -> Iterator[Finding]:
     except NotUnderstood as problem:
         yield Problem(str(problem), ProblemKind.NO_WEBHOOK)
         return
-    found = _each(webhook.Entry, "entry", whole.entry, lambda entry: _entry(entry, rules))
+    found = _each(webhook.Entry, "entry", whole.entry, lambda entry: _entry(entry, rules), cut_out_entry)
     yield from islice(found, MAX_PARTS)
     if next(found, None) is not None:
         yield Problem(f"more than {MAX_PARTS} parts")
@@ -74,34 +68,17 @@ def understand(body: bytes, rules: Rules) -> Understood:
     return understood
 
 
-def quarantine(body: bytes, problems: Sequence[Problem], rules: Rules) -> WebhookQuarantined:
-    """The whole body, sealed: a part alone would not tell an operator enough."""
-    named = "; ".join(problem.reason for problem in problems[:NAMED_PROBLEMS])
-    more = len(problems) - NAMED_PROBLEMS
-    return WebhookQuarantined(
-        kind=problems[0].kind,
-        reason=f"{named}; and {more} more" if more > 0 else named,
-        received_at=rules.received_at,
-        size=len(body),
-        sealed=rules.seal(body, purpose="webhook"),
-    )
-
-
-def _each(kind: type[P], place: str, raws: Sequence[bytes | Raw] | None, then: Read[P]) -> Iterator[Finding]:
+def _each(kind: type[P], place: str, raws: Sequence[Raw] | None, then: Read[P], cut_out: CutOut) -> Iterator[Finding]:
     """Read each on its own: what one cannot be read for is a finding, and the next one follows."""
     for number, raw in enumerate(raws or ()):
         try:
             part, dropped = read_what_is_whole(kind, raw)
             yield from then(part)
-            if dropped:
-                yield from _problems(f"{place}[{number}]", dropped)
+            for name in dropped:
+                alone = cut_out(cut_down(raw, kind.KEPT_BESIDE - dropped.keys() | {name}))
+                yield Problem(f"{place}[{number}].{name}: {dropped[name]}", ProblemKind.BROKEN_FIELD, alone)
         except NotUnderstood as problem:
-            yield Problem(f"{place}[{number}]: {problem}", problem.kind)
-
-
-def _problems(place: str, dropped: Dropped) -> Iterator[Problem]:
-    for name, reason in dropped.items():
-        yield Problem(f"{place}.{name}: {reason}")
+            yield Problem(f"{place}[{number}]: {problem}", problem.kind, cut_out(raw))
 
 
 def _webhook(body: bytes) -> webhook.Webhook:
@@ -112,14 +89,20 @@ def _webhook(body: bytes) -> webhook.Webhook:
 
 
 def _entry(entry: webhook.Entry, rules: Rules) -> Iterator[Finding]:
-    yield from _each(webhook.Change, "changes", entry.changes, lambda change: _change(entry, change, rules))
+    yield from _each(
+        webhook.Change,
+        "changes",
+        entry.changes,
+        lambda change: _change(entry, change, rules),
+        lambda raw: cut_out_change(entry, raw),
+    )
     if not entry.changes:
         yield Ignored.EMPTY
 
 
 def _change(entry: webhook.Entry, change: webhook.Change, rules: Rules) -> Iterator[Finding]:
     if change.field in CITIZEN_FIELDS:
-        yield from _value(change, rules)
+        yield from _value(entry, change, rules)
     elif is_about_account(change.field):
         yield _account_change(entry, change, rules)
     elif reason := not_for_us(change.field):
@@ -143,18 +126,25 @@ def _named_account(entry: webhook.Entry, value: Mapping[str, object]) -> object:
     return inside if isinstance(inside, str | int) and inside else entry.id
 
 
-def _value(change: webhook.Change, rules: Rules) -> Iterator[Finding]:
+def _value(entry: webhook.Entry, change: webhook.Change, rules: Rules) -> Iterator[Finding]:
     value, dropped = read_what_is_whole(webhook.Value, change.value)
     number = value.metadata.phone_number_id if value.metadata else None
     if number is not None and str(number) != rules.phone_number_id:
         yield Ignored.OTHER_NUMBER
         return
-    if dropped:
-        yield from _problems("value", dropped)
+    for name in dropped:
+        yield Problem(f"value.{name}: {dropped[name]}", part=_cut_out_list(entry, change, name))
+    frame = Frame(entry, change, value)
     if not _is_hollow(value):
-        yield from _happened(change.field, value, rules)
+        yield from _happened(frame, rules)
     elif not dropped:
-        yield _hollow(change)
+        yield from list(_contacts(frame, [])) or [_hollow(change)]
+
+
+def _cut_out_list(entry: webhook.Entry, change: webhook.Change, name: str) -> bytes:
+    """Return it for the number that it is for; the contacts belong to the messages."""
+    beside = {"metadata", "contacts"} if name == "messages" else {"metadata"}
+    return cut_out_value(entry, change, cut_down(change.value, {name, *beside}))
 
 
 def _is_hollow(value: webhook.Value) -> bool:
@@ -175,39 +165,53 @@ def _hollow(change: webhook.Change) -> Finding:
     return Ignored.EMPTY
 
 
-def _happened(field: str, value: webhook.Value, rules: Rules) -> Iterator[Finding]:
-    contacts: list[webhook.Contact] = []
-    if value.messages and value.contacts:
-        yield from _each(webhook.Contact, "contacts", value.contacts[:MAX_CONTACTS], _collect(contacts))
-        if len(value.contacts) > MAX_CONTACTS:
-            yield Problem(f"more than {MAX_CONTACTS} contacts")
-    yield from _messages(value, Beside(contacts), rules)
-    yield from _each(webhook.Status, "statuses", value.statuses, lambda status: _status(status, rules))
-    yield from _each(webhook.Preference, "user_preferences", value.user_preferences, lambda it: _preference(it, rules))
+def _happened(frame: Frame, rules: Rules) -> Iterator[Finding]:
+    value = frame.value
+    if value.messages:
+        contacts: list[webhook.Contact] = []
+        yield from _contacts(frame, contacts)
+        yield from _messages(frame, Beside(contacts), rules)
+    if value.statuses:
+        yield from _items(webhook.Status, "statuses", value.statuses, lambda it: _status(it, rules), frame)
+    if preferences := value.user_preferences:
+        yield from _items(webhook.Preference, "user_preferences", preferences, lambda it: _preference(it, rules), frame)
     for _ in value.message_echoes or ():
         yield Ignored.COEXISTENCE
     for _ in value.calls or ():
         yield Ignored.CALL
     if value.errors:
-        yield _account(field, {"errors": [_named(error) for error in value.errors[:MAX_ERRORS]]}, rules)
+        errors = [_named(error) for error in value.errors[:MAX_ERRORS]]
+        yield _account(frame.change.field, {"errors": errors}, rules)
 
 
-def _collect(contacts: list[webhook.Contact]) -> Read[webhook.Contact]:
+def _items(kind: type[P], name: str, raws: Sequence[Raw] | None, then: Read[P], frame: Frame) -> Iterator[Finding]:
+    return _each(kind, name, raws, then, lambda raw: frame.cut_out(name, [raw]))
+
+
+def _contacts(frame: Frame, contacts: list[webhook.Contact]) -> Iterator[Finding]:
+    """Collect those that are whole."""
+    raws = frame.value.contacts or ()
+
     def keep(contact: webhook.Contact) -> Iterator[Finding]:
         contacts.append(contact)
         return iter(())
 
-    return keep
+    yield from _items(webhook.Contact, "contacts", raws[:MAX_CONTACTS], keep, frame)
+    if len(raws) > MAX_CONTACTS:
+        yield Problem(f"more than {MAX_CONTACTS} contacts", part=frame.cut_out("contacts", raws[MAX_CONTACTS:]))
 
 
-def _messages(value: webhook.Value, beside: Beside, rules: Rules) -> Iterator[Finding]:
+def _messages(frame: Frame, beside: Beside, rules: Rules) -> Iterator[Finding]:
     def one(message: webhook.WrittenMessage) -> Iterator[Finding]:
         if message.group_id:
             yield Ignored.GROUP
         else:
             yield identity_change(message, rules) or _message(message, beside, rules)
 
-    return _each(webhook.WrittenMessage, "messages", value.messages, one)
+    def cut_out(raw: bytes | Raw) -> bytes:
+        return frame.cut_out("messages", [raw], beside.completed(readable_texts(raw, "from", "from_user_id")))
+
+    return _each(webhook.WrittenMessage, "messages", frame.value.messages, one, cut_out)
 
 
 def _message(message: webhook.WrittenMessage, beside: Beside, rules: Rules) -> InboundMessage:

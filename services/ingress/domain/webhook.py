@@ -6,7 +6,7 @@ Meta calls optional is optional here.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from msgspec import Raw, Struct
 
@@ -14,7 +14,9 @@ Timestamp = int | str
 
 
 class Part(Struct, frozen=True, kw_only=True):
-    """A part of a webhook."""
+    """A part of a webhook. `KEPT_BESIDE` are its fields that are kept beside a broken one, so that it can be read."""
+
+    KEPT_BESIDE: ClassVar[frozenset[str]] = frozenset()
 
     @property
     def needed(self) -> frozenset[str]:
@@ -167,6 +169,10 @@ class SystemNotice(Part, frozen=True, kw_only=True):
 class WrittenMessage(Part, frozen=True, kw_only=True, rename={"sender": "from"}):
     """One inbound message of whatever type."""
 
+    KEPT_BESIDE: ClassVar[frozenset[str]] = frozenset(
+        {"id", "timestamp", "type", "from", "from_user_id", "group_id", "system"}
+    )
+
     id: str
     timestamp: Timestamp
     type: str
@@ -200,6 +206,10 @@ class Pricing(Part, frozen=True, kw_only=True):
 class Status(Part, frozen=True, kw_only=True):
     """One step of a message of ours."""
 
+    KEPT_BESIDE: ClassVar[frozenset[str]] = frozenset(
+        {"id", "status", "timestamp", "recipient_type", "biz_opaque_callback_data"}
+    )
+
     id: str
     status: str
     timestamp: Timestamp
@@ -215,6 +225,8 @@ class Status(Part, frozen=True, kw_only=True):
 
 class Preference(Part, frozen=True, kw_only=True):
     """Somebody stopped or resumed a category of messages in WhatsApp itself."""
+
+    KEPT_BESIDE: ClassVar[frozenset[str]] = frozenset({"category", "value", "timestamp", "wa_id", "user_id"})
 
     category: str
     value: str

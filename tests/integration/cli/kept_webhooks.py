@@ -12,7 +12,7 @@ import msgspec
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 
 from services.ingress.domain.findings import Problem, ProblemKind
-from services.ingress.domain.translate import quarantine
+from services.ingress.domain.parts import quarantine
 from shared.amqp import topology
 from shared.contracts.envelope import CONTENT_TYPE, encode
 from shared.contracts.inbound import InboundMessages
@@ -48,10 +48,11 @@ class Ward:
         return {**self.without_keys, **KEYS}
 
     async def keep(self, name: str, body: bytes, *, at: datetime, problems: Sequence[Problem] = (PROBLEM,)) -> None:
-        """As the ingress does; `name` is the id of the event."""
+        """As the ingress does; `name` is the id of the first part's event, and a number follows it in the next."""
         kept = quarantine(body, problems, msgspec.structs.replace(RULES, received_at=at))
-        event = encode(kept, event_id=name, source="/kreisfunk/ingress", time=at)
-        await self.put(name, event)
+        for number, part in enumerate(kept):
+            identifier = f"{name}{number or ''}"
+            await self.put(identifier, encode(part, event_id=identifier, source="/kreisfunk/ingress", time=at))
 
     async def put(self, name: str, event: bytes) -> None:
         mode = aio_pika.DeliveryMode.PERSISTENT

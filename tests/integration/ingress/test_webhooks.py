@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import json
 
 from shared.contracts.inbound import DeliveryStatuses, InboundMessages, WebhookQuarantined
 from shared.contracts.message import Address
@@ -12,6 +13,7 @@ from tests.unit.ingress.webhooks import (
     NUMBER_ID,
     PHONE,
     USER,
+    Json,
     messages_body,
     status,
     statuses_body,
@@ -145,16 +147,20 @@ async def test_signed_bytes_that_are_no_webhook_are_kept_sealed(ingress: Ingress
     assert await ingress.metric('kreisfunk_ingress_webhooks_total{result="quarantined"}') == before + 1
 
 
-async def test_one_item_that_does_not_decode_takes_no_other_with_it(ingress: Ingress, queues: Queues) -> None:
-    body = messages_body(text_message(1), {"id": 17, "type": "text"}, text_message(2))
+async def test_items_that_do_not_decode_take_no_other_with_them_and_are_kept_apart(
+    ingress: Ingress, queues: Queues
+) -> None:
+    bad: list[Json] = [{"id": 17, "type": "text"}, {"id": 18}]
+    body = messages_body(text_message(1), bad[0], text_message(2), bad[1])
 
     assert await ingress.post(body) == 200
 
     [group] = await queues.take(InboundMessages)
     assert len(group.messages) == 2
-    [kept] = await queues.take(WebhookQuarantined)
-    assert kept.reason.startswith("messages[1]: ")
-    assert RING.open(kept.sealed, purpose="webhook") == body
+    kept = await queues.take(WebhookQuarantined)
+    assert [it.reason.split(":")[0] for it in kept] == ["messages[1]", "messages[3]"]
+    opened = [json.loads(RING.open(it.sealed, purpose="webhook")) for it in kept]
+    assert [it["entry"][0]["changes"][0]["value"]["messages"] for it in opened] == [bad[:1], bad[1:]]
 
 
 async def test_another_numbers_webhook_is_answered_counted_and_not_stored(ingress: Ingress, queues: Queues) -> None:

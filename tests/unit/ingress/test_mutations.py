@@ -1,20 +1,25 @@
 """Whatever is signed becomes events, counts or quarantine, nothing is raised, and each text that is whole is heard.
 
+What is quarantined holds nothing that was heard.
+
 `KREISFUNK_TEST_WEBHOOKS=100000 python -m pytest tests/unit/ingress/test_mutations.py` tries so many.
 """
 
+import re
 from collections.abc import Callable
 
 import msgspec
 import pytest
 
-from services.ingress.domain.findings import Understood
+from services.ingress.domain.findings import ProblemKind, Understood
 from services.ingress.domain.groups import by_type, group_of
-from services.ingress.domain.translate import quarantine, understand
+from services.ingress.domain.parts import MOST_APART
+from services.ingress.domain.translate import understand
 from services.ingress.domain.words import count_words
 from shared.contracts.inbound import InboundMessage
 from tests.unit.ingress.mutations import CASES, crowded, mutated
 from tests.unit.ingress.oracle import whole_texts
+from tests.unit.ingress.quarantined import Kept, quarantined
 from tests.unit.ingress.rules import RULES
 from tests.unit.ingress.webhooks import PHONE
 
@@ -29,17 +34,14 @@ def test_whatever_comes_can_be_published_and_each_whole_text_is_an_event(case: C
         understood, texts = understand(body, RULES), whole_texts(body)
         assert ends(body, understood), f"case {number}"
         assert hears(understood, texts), f"case {number}"
+        assert keeps_the_rest(body, understood), f"case {number}"
         heard += len(texts)
     assert heard > 0
 
 
 def ends(body: bytes, understood: Understood) -> bool:
     """Whether something came of it, all of which can be published, and no reason names anybody."""
-    events = list(understood.events)
-    if understood.problems:
-        kept = quarantine(body, understood.problems, RULES)
-        assert PHONE not in kept.reason
-        events.append(kept)
+    events = [*understood.events, *(it.message for it in quarantined(body))]
     for kind, same in by_type(events).items():
         count_words(kind, same)
         msgspec.json.encode(group_of(same))
@@ -50,3 +52,24 @@ def hears(understood: Understood, texts: list[str]) -> bool:
     """Whether each of the texts is an event, in their order."""
     said = iter([it.text for it in understood.events if isinstance(it, InboundMessage) and it.kind == "text"])
     return all(text in said for text in texts)
+
+
+def keeps_the_rest(body: bytes, understood: Understood) -> bool:
+    """Whether each part that is kept is what was not understood, has the same fault again, and says nothing else."""
+    kept = quarantined(body)
+    if [it.body for it in kept] == [body]:
+        return understood.problems[0].kind is ProblemKind.NO_WEBHOOK
+    apart = kept[:MOST_APART]
+    assert len(apart) == min(len(understood.problems), MOST_APART)
+    return all(PHONE not in it.message.reason and has_its_fault_alone(it) for it in apart)
+
+
+def has_its_fault_alone(kept: Kept) -> bool:
+    again = understand(kept.body, RULES)
+    assert [place_of(problem.reason) for problem in again.problems] == [place_of(kept.message.reason)]
+    return kept.message.kind == ProblemKind.BROKEN_FIELD or not again.events
+
+
+def place_of(reason: str) -> str:
+    """The reason without the number that a part has among others."""
+    return re.sub(r"\[\d+\]", "", reason)

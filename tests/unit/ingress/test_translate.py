@@ -12,13 +12,10 @@ from hypothesis import strategies as st
 from services.ingress.domain.findings import Event, Finding, Ignored, Problem
 from services.ingress.domain.groups import GROUPS, by_type, group_of
 from services.ingress.domain.slices import data_of, slices_of
-from services.ingress.domain.translate import quarantine
 from shared.contracts.inbound import AccountEvent, DeliveryStatus, InboundMessage, PreferenceChange
 from tests.unit.ingress.rules import (
     INDEX,
     RECEIVED_AT,
-    RING,
-    RULES,
     findings,
     only,
     opened,
@@ -225,17 +222,6 @@ def test_equal_webhooks_give_equal_keys_and_different_ciphertexts() -> None:
     assert second.sender.phone is not None
     assert first.sender.phone.index == second.sender.phone.index == INDEX.index("phone", PHONE)
     assert first.sender.phone.sealed != second.sender.phone.sealed
-
-
-def test_a_quarantined_body_opens_and_its_reason_names_places_only() -> None:
-    body = messages_body(*({"id": PHONE, "text": USER} for _ in range(5)))
-    problems = [finding for finding in findings(body) if isinstance(finding, Problem)]
-    kept = quarantine(body, problems, RULES)
-    assert RING.open(kept.sealed, purpose="webhook") == body
-    assert kept.reason.startswith("messages[0]: ")
-    assert kept.reason.endswith("; and 2 more")
-    assert PHONE not in kept.reason
-    assert USER not in kept.reason
 
 
 JSON = st.recursive(
