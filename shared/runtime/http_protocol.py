@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 
 import structlog
-from aiohttp import ClientError, StreamReader, hdrs, web
+from aiohttp import ClientError, StreamReader, hdrs, web, web_protocol
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.streams import EMPTY_PAYLOAD
 from aiohttp.web_protocol import RequestHandler, _ErrInfo
@@ -15,6 +15,11 @@ SERVER = "kreisfunk"
 PIECE_BYTES = 16 * 1024
 MAX_HEAD_BYTES = 16 * 1024
 FAILURE_LOG_INTERVAL_SECONDS = 60.0
+
+# No client of ours sends a request before the answer to the last one. aiohttp would parse 32 ahead, which with many
+# headers are 1 MB for each connection, and it offers no setting for that.
+MAX_PARSED_AHEAD = 2
+web_protocol.MAX_MSG_QUEUE_SIZE = MAX_PARSED_AHEAD
 
 _CAUSED_BY_CLIENTS = (ConnectionError, ClientError, HttpProcessingError, web.RequestPayloadError)
 _piece = memoryview(bytearray(PIECE_BYTES))
@@ -87,7 +92,8 @@ class StrangerProtocol(RequestHandler):
 class PieceReader(asyncio.BufferedProtocol):
     """Reads from the socket in small pieces, where uvloop otherwise reads 256 kB for each connection at once.
 
-    Nothing more is parsed of a connection that brought something malformed, or a head without an end.
+    Nothing more is parsed of a connection that brought something malformed, a head without an end, or requests that
+    wait for no answer.
     """
 
     def __init__(self, handler: StrangerProtocol) -> None:
@@ -126,6 +132,8 @@ class PieceReader(asyncio.BufferedProtocol):
             message, payload = handler._messages[-1]
             if message.__class__ is _ErrInfo:
                 self._give_up_body()
+            elif len(handler._messages) >= MAX_PARSED_AHEAD:
+                self._refuse()
             self._body, self._head_bytes = payload, 0
         elif self._body.is_eof():
             self._count_head(nbytes)
@@ -139,6 +147,9 @@ class PieceReader(asyncio.BufferedProtocol):
     def _count_head(self, nbytes: int) -> None:
         self._head_bytes += nbytes
         if self._head_bytes > MAX_HEAD_BYTES:
-            self._is_broken = True
-            self._handler.refused(400)
-            self._handler.force_close()
+            self._refuse()
+
+    def _refuse(self) -> None:
+        self._is_broken = True
+        self._handler.refused(400)
+        self._handler.force_close()

@@ -98,6 +98,23 @@ async def test_a_client_that_goes_away_after_its_refusal_is_no_failure(ingress: 
     assert_nothing_failed(ingress)
 
 
+async def test_a_client_that_waits_for_no_answer_is_cut_off(ingress: Ingress) -> None:
+    before = await others(ingress, 400)
+    async with connected(ingress.url) as connection:
+        await connection.send(b"GET /webhook HTTP/1.1\r\nHost: x\r\n\r\n" * 3)
+        assert await connection.reader.read() == b""
+    assert await others(ingress, 400) == before + 1
+    assert_nothing_failed(ingress)
+
+
+async def test_a_client_that_waits_for_each_answer_keeps_its_connection(ingress: Ingress, queues: Queues) -> None:
+    async with connected(ingress.url) as connection:
+        for _ in range(3):
+            await connection.send(head(len(BODY), SIGNED) + BODY)
+            assert (await connection.answer()).startswith(b"HTTP/1.1 200 ")
+    assert [len(group.messages) for group in await queues.take(InboundMessages)] == [1, 1, 1]
+
+
 async def test_a_body_that_is_not_transferred_correctly_is_refused_and_counted(ingress: Ingress) -> None:
     before = await webhooks(ingress, "malformed") + await others(ingress, 400)
     for piece in (b"zz\r\n", b"5\r\nabcdefgh\r\n", b"-1\r\n"):

@@ -19,6 +19,8 @@ LIMIT = 200 * 1000 * 1000
 WRONG = "X-Hub-Signature-256: sha256=" + "0" * 64
 CHUNKED = b"%x\r\n" % HUGE
 HEADERS = tuple(f"X-Filling-{number}: {'x' * 4000}" for number in range(200))
+MANY_HEADERS = "".join(f"X-Filling-{number}: {'x' * 60}\r\n" for number in range(90))
+PIPELINED = f"GET /webhook HTTP/1.1\r\nHost: x\r\n{MANY_HEADERS}\r\n".encode() * 40
 
 
 @pytest.fixture
@@ -36,6 +38,7 @@ async def fresh(broker_url: str, tmp_path: Path) -> AsyncIterator[Ingress]:
         pytest.param(head(HUGE, WRONG), HUGE - 1, id="without the last byte"),
         pytest.param(head(None, WRONG) + CHUNKED, HUGE - 1, id="chunked"),
         pytest.param(head(HUGE, *HEADERS)[:-4], 0, id="headers without an end"),
+        pytest.param(PIPELINED, 0, id="many requests at once"),
     ],
 )
 async def test_500_hostile_connections_take_less_than_200_megabytes(
