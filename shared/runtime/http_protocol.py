@@ -14,6 +14,10 @@ from aiohttp.web_protocol import RequestHandler, _ErrInfo
 SERVER = "kreisfunk"
 PIECE_BYTES = 16 * 1024
 MAX_HEAD_BYTES = 16 * 1024
+# Chunks of a few bytes cost a hundred times as much as their content, so most of a body has to be content; the last
+# pieces of it may not have arrived there yet.
+MIN_CONTENT_SHARE = 0.75
+MAX_ARREARS_BYTES = 2 * PIECE_BYTES
 FAILURE_LOG_INTERVAL_SECONDS = 60.0
 
 # No client of ours sends a request before the answer to the last one. aiohttp would parse 32 ahead, which with many
@@ -100,6 +104,7 @@ class PieceReader(asyncio.BufferedProtocol):
         self._handler = handler
         self._body: StreamReader = EMPTY_PAYLOAD
         self._head_bytes = 0
+        self._body_bytes = 0
         self._is_broken = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -134,9 +139,11 @@ class PieceReader(asyncio.BufferedProtocol):
                 self._give_up_body()
             elif len(handler._messages) >= MAX_PARSED_AHEAD:
                 self._refuse()
-            self._body, self._head_bytes = payload, 0
+            self._body, self._head_bytes, self._body_bytes = payload, 0, 0
         elif self._body.is_eof():
             self._count_head(nbytes)
+        else:
+            self._count_body(nbytes)
 
     def _give_up_body(self) -> None:
         """Wake whoever waits for the rest of a body whose framing is broken."""
@@ -148,6 +155,12 @@ class PieceReader(asyncio.BufferedProtocol):
         self._head_bytes += nbytes
         if self._head_bytes > MAX_HEAD_BYTES:
             self._refuse()
+
+    def _count_body(self, nbytes: int) -> None:
+        """Give up a body that is little but chunk sizes and their extensions."""
+        self._body_bytes += nbytes
+        if self._body.total_bytes + MAX_ARREARS_BYTES < self._body_bytes * MIN_CONTENT_SHARE:
+            self._give_up_body()
 
     def _refuse(self) -> None:
         self._is_broken = True

@@ -127,6 +127,29 @@ async def test_a_body_that_is_not_transferred_correctly_is_refused_and_counted(i
 
 
 @pytest.mark.parametrize(
+    "piece", [b"1\r\nx\r\n", b"1;" + b"x" * 60 + b"\r\nx\r\n"], ids=["tiny chunks", "chunks of extensions"]
+)
+async def test_a_body_that_is_little_but_framing_is_given_up(ingress: Ingress, piece: bytes) -> None:
+    before = await webhooks(ingress, "malformed")
+    async with connected(ingress.url) as connection:
+        await connection.send(head(None, WRONG))
+        await connection.send(piece * (256 * 1024 // len(piece)))
+        assert (await connection.answer()).startswith(b"HTTP/1.1 400 ")
+    assert await webhooks(ingress, "malformed") == before + 1
+
+
+async def test_a_body_in_small_chunks_is_heard(ingress: Ingress, queues: Queues) -> None:
+    body = messages_body(*(text_message(number, "Stop" * 100) for number in range(500)))
+    chunks = b"".join(b"40\r\n%b\r\n" % body[start : start + 64] for start in range(0, len(body) // 64 * 64, 64))
+    rest = body[len(body) // 64 * 64 :]
+    async with connected(ingress.url) as connection:
+        await connection.send(head(None, f"X-Hub-Signature-256: {sign(body)}") + chunks)
+        await connection.send(b"%x\r\n%b\r\n0\r\n\r\n" % (len(rest), rest) if rest else b"0\r\n\r\n")
+        assert (await connection.answer()).startswith(b"HTTP/1.1 200 ")
+    assert sum(len(group.messages) for group in await queues.take(InboundMessages)) == 500
+
+
+@pytest.mark.parametrize(
     ("data", "status"),
     [
         (b"GET /webhook HTTP/9.9\r\n\r\n", 400),
