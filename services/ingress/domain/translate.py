@@ -11,6 +11,7 @@ from services.ingress.domain import webhook
 from services.ingress.domain.addresses import Beside, Rules, addresses_of, sender_of
 from services.ingress.domain.content import LONGEST_WORD, content_of, cut
 from services.ingress.domain.decoding import (
+    Dropped,
     NotUnderstood,
     UnknownField,
     cut_down,
@@ -133,7 +134,7 @@ def _value(entry: webhook.Entry, change: webhook.Change, rules: Rules) -> Iterat
         yield Ignored.OTHER_NUMBER
         return
     for name in dropped:
-        yield Problem(f"value.{name}: {dropped[name]}", part=_cut_out_list(entry, change, name))
+        yield Problem(f"value.{name}: {dropped[name]}", part=_cut_out_list(entry, change, name, dropped))
     frame = Frame(entry, change, value)
     if not _is_hollow(value):
         yield from _happened(frame, rules)
@@ -141,10 +142,10 @@ def _value(entry: webhook.Entry, change: webhook.Change, rules: Rules) -> Iterat
         yield from list(_contacts(frame, [])) or [_hollow(change)]
 
 
-def _cut_out_list(entry: webhook.Entry, change: webhook.Change, name: str) -> bytes:
+def _cut_out_list(entry: webhook.Entry, change: webhook.Change, name: str, dropped: Dropped) -> bytes:
     """Return it for the number that it is for; the contacts belong to the messages."""
     beside = {"metadata", "contacts"} if name == "messages" else {"metadata"}
-    return cut_out_value(entry, change, cut_down(change.value, {name, *beside}))
+    return cut_out_value(entry, change, cut_down(change.value, beside - dropped.keys() | {name}))
 
 
 def _is_hollow(value: webhook.Value) -> bool:
