@@ -8,7 +8,7 @@ import pytest
 from cli.demo.figures import NOT_LATER_THAN_ANSWER
 from tests.e2e.steering.town import CITIZENS, Town, accounted, everybody_once, running_town
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.timeout(300), pytest.mark.alone]
 SOME = 30
 
 
