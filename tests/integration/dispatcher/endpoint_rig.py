@@ -26,6 +26,7 @@ from tests.databases import Database
 from tests.integration.dispatcher.dispatch_client import Citizen, DispatchClient, until
 from tests.integration.dispatcher.graph_endpoint import GraphEndpoint, SendRequest, running_endpoint
 from tests.integration.dispatcher.rig import ROLE, dispatch_client, dispatcher_settings, service_command
+from tests.servers import PATIENCE_SECONDS
 
 RATE = 80
 MOST_DISPATCHERS = 3
@@ -121,21 +122,21 @@ class EndpointRig:
         rows = await self.client.books.fetch("select state::text, count(*) from dispatcher.delivery group by state")
         return {row["state"]: row["count"] for row in rows}
 
-    async def arrived(self, count: int, seconds: float) -> None:
+    async def arrived(self, count: int, seconds: float = PATIENCE_SECONDS) -> None:
         """Wait until so many requests have arrived."""
 
         async def enough() -> bool:
             return len(self.endpoint.requests) >= count
 
-        await until(enough, seconds, self.summary)
+        await until(enough, self.summary, seconds)
 
-    async def accepted(self, count: int, seconds: float) -> None:
+    async def accepted(self, count: int, seconds: float = PATIENCE_SECONDS) -> None:
         """Wait until so many different deliveries are accepted, and none of them twice."""
 
         async def enough() -> bool:
             return len(self.endpoint.accepted_times) >= count
 
-        await until(enough, seconds, self.summary)
+        await until(enough, self.summary, seconds)
         self.assert_none_twice()
 
     def assert_none_twice(self) -> None:
