@@ -49,7 +49,7 @@ class DispatchClient:
         """Publish as one of our services would."""
         event_id = str(uuid4())
         body = encode(message, event_id=event_id, source="/test", time=datetime.now(UTC))
-        await self.publisher.publish(exchange, key, body, message_id=event_id)
+        await self.publisher.publish(exchange, key, body, message_id=event_id, timeout=PATIENCE_SECONDS)
 
     async def broadcast(
         self,
