@@ -21,8 +21,6 @@ from tests.integration.dispatcher.dispatch_client import until
 from tests.integration.dispatcher.endpoint_rig import RATE, EndpointRig, by_way_of, freeze, passed, thaw
 from tests.integration.dispatcher.rig import ROLE
 
-pytestmark = pytest.mark.alone
-
 FROZEN_SECONDS = 14.0
 RECOVERED_SECONDS = 4.0
 SHARE_OF_THE_OTHERS = 0.85
@@ -72,6 +70,7 @@ async def reporting(rig: EndpointRig) -> AsyncIterator[None]:
         yield
 
 
+@pytest.mark.alone
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("frozen_in", TABLES)
 async def test_a_replica_frozen_in_a_transaction_does_not_stop_the_others(

@@ -11,8 +11,6 @@ from tests.integration.dispatcher.dispatch_client import until
 from tests.integration.dispatcher.endpoint_rig import RATE, EndpointRig, passed
 from tests.integration.dispatcher.graph_endpoint import GraphAnswer, SendRequest, refuse
 
-pytestmark = pytest.mark.alone
-
 SETTLING_SECONDS = 2.0
 MEASURED_SECONDS = 15.0
 SHARE_USED = 0.97
@@ -20,6 +18,7 @@ LOST = "kreisfunk_dispatcher_lost_slots_total"
 MOST_OF_BACKUP_SECONDS = 3.0
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(("every", "timeout"), [(100, 5), (300, 20)])
 async def test_requests_that_are_never_answered_cost_no_rate(
     endpoint_rig: EndpointRig, every: int, timeout: float
@@ -86,6 +85,7 @@ async def test_a_backup_while_a_week_is_due_to_be_dropped_stops_no_sending(
     await until(dropped, endpoint_rig.summary, 100)
 
 
+@pytest.mark.alone
 async def test_people_who_wait_for_tomorrow_are_not_in_the_way_of_a_retry(endpoint_rig: EndpointRig) -> None:
     (fast,) = await endpoint_rig.start(rate=1000, people_per_day=100)
     reached = endpoint_rig.citizens(100)
