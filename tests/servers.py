@@ -21,6 +21,8 @@ from tests.tap.restarts import trace_from_the_start
 
 # Where tests stop and start the broker.
 LASTING_VHOST = "broker-away"
+# How long a test waits for what comes in the end, on a machine that does ten other things: no bound of ours.
+PATIENCE_SECONDS = 60.0
 EVERYTHING = {"configure": ".*", "write": ".*", "read": ".*"}
 
 Step = Callable[[], Awaitable[None]]
@@ -163,7 +165,7 @@ async def broker_answers(servers: Servers) -> bool:
     return await port_is_open(parts.hostname or "", parts.port or 0)
 
 
-async def wait_for(condition: Callable[[], Awaitable[bool]], seconds: float = 20) -> None:
+async def wait_for(condition: Callable[[], Awaitable[bool]], seconds: float = PATIENCE_SECONDS) -> None:
     """Polls until it holds; a TimeoutError is the failure of the test."""
     async with asyncio.timeout(seconds):
         while not await condition():  # noqa: ASYNC110 (what is waited for happens in another process)

@@ -110,7 +110,6 @@ def assemble(
     clock: Clock = system_clock,
 ) -> Parts:
     """Hand everybody what they need; `arrived` takes a new notice to the expander at once."""
-    guesser(county)  # learns now, and not when the first citizen waits
     arrived = asyncio.Event()
     people, opinions = PostgresPeople(database, keys.author), PostgresOpinions(database)
     broadcasts = PostgresBroadcasts(database)
@@ -162,10 +161,13 @@ async def serve(settings: Settings, county: County, stop: Stop) -> None:
             open_database(settings.database_url, password=settings.database_secret, name=NAME, size=POOL_SIZE)
         )
         consuming, publishing = [await _connect(stack, settings, purpose) for purpose in ("consumes", "publishes")]
-        listening = asyncio.Event()
-        readiness = _readiness(database, listening, consuming, publishing)
+        learnt, listening = asyncio.Event(), asyncio.Event()
+        readiness = _readiness(database, learnt, listening, consuming, publishing)
         host, port = settings.internal_host, settings.internal_port
         await stack.enter_async_context(internal_port(host=host, port=port, registry=registry, readiness=readiness))
+        # Now, and not when the first citizen waits; beside the loop, which has probes and heartbeats to answer.
+        await asyncio.to_thread(guesser, county)
+        learnt.set()
         outlet = AmqpOutlet(await stack.enter_async_context(open_publisher(publishing)))
         keys = Keys(author=AuthorKey(settings.author_key), dead_letters=settings.ring)
         rate = settings.messages_per_second
@@ -190,18 +192,22 @@ async def _connect(stack: AsyncExitStack, settings: Settings, purpose: str) -> C
     )
 
 
-def _readiness(database: Database, listening: asyncio.Event, *connections: Connection) -> Readiness:
-    async def is_listening() -> bool:
-        return listening.is_set()
-
+def _readiness(
+    database: Database, learnt: asyncio.Event, listening: asyncio.Event, *connections: Connection
+) -> Readiness:
     return Readiness(
         {
             "broker": connected(*connections),
             "database": database.reachable,
             "migrations": partial(_migrated, database),
-            "queues": is_listening,
+            "learning": partial(_is_set, learnt),
+            "queues": partial(_is_set, listening),
         }
     )
+
+
+async def _is_set(event: asyncio.Event) -> bool:
+    return event.is_set()
 
 
 async def _migrated(database: Database) -> bool:

@@ -81,8 +81,11 @@ class Publisher:
 
 @asynccontextmanager
 async def open_publisher(connection: AbstractRobustConnection) -> AsyncIterator[Publisher]:
-    """A publisher on a channel of its own."""
-    channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
+    """A publisher on a channel of its own. Raises BrokerAway."""
+    try:
+        channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
+    except AWAY as error:  # such as a connection that was lost and is not back yet
+        raise BrokerAway(f"cannot open a channel: {type(error).__name__}") from None
     assert isinstance(channel, AbstractRobustChannel)  # noqa: S101 - a robust connection opens robust channels
     try:
         yield Publisher(channel)

@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
 
 import structlog
@@ -48,8 +48,8 @@ class Stop:
 def run(main: Callable[[Stop], Awaitable[None]], *, drain_seconds: float) -> None:
     """Run `main` until it returns; it should return soon after `stop.requested` is set.
 
-    If it raises DependencyAway, it is run again in a moment, until it is asked to stop. What else it raises ends the
-    process with status 1 and one log line for each cause.
+    If it raises DependencyAway, alone or from its tasks, it is run again in a moment, until it is asked to stop. What
+    else it raises ends the process with status 1 and one log line for each cause.
     """
     _spare_the_collector()
     try:
@@ -82,8 +82,9 @@ async def _patiently(main: Callable[[Stop], Awaitable[None]], stop: Stop) -> Non
         try:
             await main(stop)
             break
-        except DependencyAway as error:
-            _log.warning("dependency_away", error=str(error), again_in_seconds=AGAIN_SECONDS)
+        except* DependencyAway as group:
+            away = "; ".join(str(error) for error in _leaves(group))
+            _log.warning("dependency_away", error=away, again_in_seconds=AGAIN_SECONDS)
         with suppress(TimeoutError):
             async with asyncio.timeout(AGAIN_SECONDS):
                 await stop.requested.wait()
@@ -105,7 +106,12 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 
 def _causes(group: BaseExceptionGroup[BaseException]) -> list[str]:
-    causes: list[str] = []
+    return [f"{type(error).__name__}: {error}" for error in _leaves(group)]
+
+
+def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
     for error in group.exceptions:
-        causes += _causes(error) if isinstance(error, BaseExceptionGroup) else [f"{type(error).__name__}: {error}"]
-    return causes
+        if isinstance(error, BaseExceptionGroup):
+            yield from _leaves(error)
+        else:
+            yield error

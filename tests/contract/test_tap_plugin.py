@@ -11,11 +11,14 @@ EVERY = [where for where in places() if where not in UNSEEN]
 INI = """[pytest]
 testpaths = checks
 addopts = -p xdist.plugin --strict-markers
+markers = alone
 filterwarnings = error
 """
 TEST = """
+import pytest
 from tests.tap.tally import SEEN
 
+{marker}
 def test_something():
     SEEN.add({seen})
 """
@@ -32,15 +35,17 @@ def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Py
     return pytester
 
 
-def tests_that_see(run: pytest.Pytester, *places: list[str]) -> None:
+def plant(run: pytest.Pytester, *places: list[str], alone: int | None = None) -> None:
+    """Tests that see these, one each."""
     for number, seen in enumerate(places):
-        content = TEST.format(seen=dict.fromkeys(seen, 2))
+        marker = "@pytest.mark.alone" if number == alone else ""
+        content = TEST.format(seen=dict.fromkeys(seen, 2), marker=marker)
         (run.path / "checks" / f"test_{number}.py").write_text(content)
 
 
 @pytest.mark.parametrize("processes", [(), ("-n", "2", "--dist", "loadfile")])
 def test_all_processes_together_must_have_seen_everything(run: pytest.Pytester, processes: tuple[str, ...]) -> None:
-    tests_that_see(run, EVERY[:5], EVERY[3:])
+    plant(run, EVERY[:5], EVERY[3:])
     ended = run.runpytest_subprocess(*processes)
     ended.assert_outcomes(passed=2)
     assert ended.ret == pytest.ExitCode.OK
@@ -49,7 +54,7 @@ def test_all_processes_together_must_have_seen_everything(run: pytest.Pytester, 
 
 
 def test_a_run_that_has_not_fails_though_all_its_tests_pass(run: pytest.Pytester) -> None:
-    tests_that_see(run, EVERY[1:5], EVERY[5:])
+    plant(run, EVERY[1:5], EVERY[5:])
     ended = run.runpytest_subprocess("-n", "2")
     ended.assert_outcomes(passed=2)
     assert ended.ret == pytest.ExitCode.TESTS_FAILED
@@ -57,15 +62,45 @@ def test_a_run_that_has_not_fails_though_all_its_tests_pass(run: pytest.Pytester
 
 
 def test_a_run_that_has_seen_nothing_at_all_says_so(run: pytest.Pytester) -> None:
-    tests_that_see(run, [])
+    plant(run, [])
     ended = run.runpytest_subprocess()
     assert ended.ret == pytest.ExitCode.TESTS_FAILED
     assert {f"never seen: {where}" for where in EVERY} <= set(ended.outlines)
 
 
+def run_in_two_parts(run: pytest.Pytester) -> tuple[pytest.RunResult, pytest.RunResult]:
+    """As `make test` does it."""
+    tally = str(run.path / "tally")
+    parallel = ("-n", "2", "--dist", "loadfile", "-m", "not alone", "--tally-to", tally)
+    return run.runpytest_subprocess(*parallel), run.runpytest_subprocess("-m", "alone", "--tally-from", tally)
+
+
+def test_what_runs_alone_is_added_to_what_the_others_have_seen(run: pytest.Pytester) -> None:
+    plant(run, EVERY[:5], EVERY[3:-1], EVERY[-1:], alone=2)
+    others, alone = run_in_two_parts(run)
+    assert (others.ret, alone.ret) == (pytest.ExitCode.OK, pytest.ExitCode.OK)
+    assert {f"4 {EVERY[3]}", f"2 {EVERY[-1]}"} <= {line.strip() for line in alone.outlines}
+
+
+def test_two_parts_that_have_not_seen_everything_fail_at_the_end(run: pytest.Pytester) -> None:
+    plant(run, EVERY[1:5], EVERY[5:], alone=1)
+    others, alone = run_in_two_parts(run)
+    assert (others.ret, alone.ret) == (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
+    assert [line for line in alone.outlines if line.startswith("never seen")] == [f"never seen: {EVERY[0]}"]
+
+
+@pytest.mark.parametrize("content", ["", '{"seen": {}, "lost": ["gw1"]}'])
+def test_a_part_whose_count_is_missing_is_not_excused(run: pytest.Pytester, content: str) -> None:
+    plant(run, EVERY)
+    (run.path / "tally").write_text(content)
+    ended = run.runpytest_subprocess("--tally-from", "tally")
+    assert ended.ret == pytest.ExitCode.TESTS_FAILED
+    assert [line for line in ended.outlines if line.startswith("no count from")]
+
+
 @pytest.mark.parametrize("chosen", [("checks/test_0.py",), ("-k", "something")])
 def test_of_some_tests_nobody_expects_that(run: pytest.Pytester, chosen: tuple[str, ...]) -> None:
-    tests_that_see(run, EVERY[:1], EVERY[:1])
+    plant(run, EVERY[:1], EVERY[:1])
     ended = run.runpytest_subprocess(*chosen)
     assert ended.ret == pytest.ExitCode.OK
     assert not [line for line in ended.outlines if line.startswith("never seen")]

@@ -14,7 +14,7 @@ from urllib.parse import quote, unquote, urlsplit
 import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractQueue
 
-from tests.servers import broker_request
+from tests.servers import PATIENCE_SECONDS, broker_request
 from tests.tap.rules import Published, problems
 from tests.tap.tally import SEEN
 
@@ -22,7 +22,6 @@ TRACE = "amq.rabbitmq.trace"
 QUEUE = "test.tap"
 KEPT: Mapping[str, Any] = {"x-queue-type": "quorum"}
 END = "test.tap.end"
-SILENT_SECONDS = 20
 
 
 class ContractBrokenError(AssertionError):
@@ -144,7 +143,7 @@ async def _read(queue: AbstractQueue) -> AsyncIterator[AbstractIncomingMessage]:
     tag = await queue.consume(arrived.put, no_ack=True)
     try:
         while True:
-            async with asyncio.timeout(SILENT_SECONDS):
+            async with asyncio.timeout(PATIENCE_SECONDS):
                 message = await arrived.get()
             yield message
     except TimeoutError:

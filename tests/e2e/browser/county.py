@@ -13,8 +13,7 @@ import aiohttp
 
 from tests.integration.simulator.business import Business, running_business
 from tests.integration.simulator.stand import CONTROL_TOKEN, GRAPH_TOKEN, PHONE_NUMBER_ID, VALUES, template
-
-START_SECONDS = 30
+from tests.servers import PATIENCE_SECONDS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +52,7 @@ async def running_county() -> AsyncIterator[County]:
     async with (
         running_business() as business,
         _simulator(business.url) as url,
-        aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=20)) as session,
+        aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=PATIENCE_SECONDS)) as session,
     ):
         yield County(url=url, business=business, session=session)
 
@@ -67,7 +66,7 @@ async def _simulator(webhook_url: str) -> AsyncIterator[str]:
     )
     assert process.stderr is not None
     try:
-        async with asyncio.timeout(START_SECONDS):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             first = (await process.stderr.readline()).decode()
         found = re.search(r"listening on (http://\S+);", first)
         assert found, first

@@ -9,7 +9,7 @@ from playwright.async_api import Browser, ConsoleMessage, Locator, Page
 WIDE = (1280, 900)
 NARROW = (360, 740)
 MOST_CONTROLS = 60
-PATIENCE_MILLISECONDS = 15_000
+PATIENCE_MILLISECONDS = 60_000
 
 _WATCH_POLICY = """
 window.violations = [];

@@ -28,7 +28,7 @@ async def test_every_query_of_the_dashboard_has_an_answer(title: str, played: Pl
         """A rate needs two looks at the metrics."""
         return bool(await prometheus.query(expression))
 
-    await wait_for(answered, 60)
+    await wait_for(answered)
 
 
 async def test_no_alert_fires_when_all_is_well(played: Played, prometheus: Prometheus) -> None:

@@ -48,6 +48,7 @@ def problems(found: dict[str, float]) -> list[str]:
     return [name for name, right in holds.items() if not right]
 
 
+@pytest.mark.alone
 @pytest.mark.timeout(240)
 async def test_the_demo_is_right_while_processes_are_killed_and_a_second_time(folder: Path) -> None:
     status, output, progress = await play(folder / "demo", "--kill")

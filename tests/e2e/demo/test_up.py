@@ -32,7 +32,7 @@ async def accepted(simulator: Simulator, number: int) -> None:
     async def enough() -> bool:
         return bool((await simulator.account())["accepted"] >= number)
 
-    await wait_for(enough, 60)
+    await wait_for(enough)
 
 
 async def metrics_of(addresses: Mapping[str, str]) -> dict[str, bool]:

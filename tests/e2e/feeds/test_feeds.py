@@ -16,7 +16,7 @@ from cli.demo.figures import Outbound
 from tests.e2e.steering.town import Town, everybody_once, running_town
 from tests.integration.cli.commands import REPOSITORY, Ended, kreisfunk_here
 from tests.integration.feeds.website import Website, open_website, text
-from tests.servers import wait_for
+from tests.servers import PATIENCE_SECONDS, wait_for
 from tests.unit.feeds.material import item, rss
 from tests.unit.feeds.warnings import area, cap, info
 
@@ -85,7 +85,7 @@ class County:
         async def everybody() -> bool:
             return everybody_once(await self.got(words))
 
-        await wait_for(everybody, 60)
+        await wait_for(everybody)
 
 
 @pytest.fixture(scope="module")
@@ -158,7 +158,7 @@ async def test_a_process_that_is_killed_and_started_again_goes_on(county: County
     async with running(county) as second:
         await county.until_everybody_got("Nach dem Anfang")
         second.terminate()
-        assert await asyncio.wait_for(second.wait(), 30) == 0
+        assert await asyncio.wait_for(second.wait(), PATIENCE_SECONDS) == 0
     assert everybody_once(await county.got("Vor dem Ende"))
 
 

@@ -53,7 +53,7 @@ async def settle(town: Town) -> dict[int, str]:
         replies = [message for message in await town.simulator.outbound() if not message.template]
         return len(replies) >= 2 * len(citizens)
 
-    await wait_for(answered, 60)
+    await wait_for(answered)
     return lives
 
 

@@ -164,7 +164,7 @@ async def final(client: ClientSession, event: str) -> dict[str, Any]:
             known.update(await response.json())
         return known["state"] in ("finished", "done", "rejected", "cancelled")
 
-    await wait_for(ended, 60)
+    await wait_for(ended)
     return known
 
 

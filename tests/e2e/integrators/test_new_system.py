@@ -50,7 +50,7 @@ class County:
         async def everybody() -> bool:
             return everybody_once(await self.town.got(text))
 
-        await wait_for(everybody, 60)
+        await wait_for(everybody)
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +70,7 @@ async def test_a_new_system_needs_its_registration_and_two_commands(county: Coun
     async def accepted() -> bool:
         return (await county.publish("Über HTTP.", "--notice", "n-1", "--check", **over_http)).status == 0
 
-    await wait_for(accepted, 30)
+    await wait_for(accepted)
     assert (await county.publish("Über HTTP.", "--timeout", "30", **over_http)).status == 0
     over_amqp = {"KREISFUNK_BROKER_URL": await county.told("systems", "login", SYSTEM, "--url")}
     ended = await county.publish("Über AMQP.", "--timeout", "30", **over_amqp)

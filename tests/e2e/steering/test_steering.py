@@ -10,11 +10,12 @@ from tests.e2e.steering.town import CITIZENS, Town, accounted, everybody_once, r
 
 pytestmark = pytest.mark.timeout(300)
 SOME = 30
+RATE = 20  # so that a broadcast lasts longer than a command, on a busy machine, too
 
 
 @pytest.fixture(scope="module")
 async def town(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Town]:
-    async with running_town(tmp_path_factory.mktemp("town")) as running:
+    async with running_town(tmp_path_factory.mktemp("town"), rate=RATE) as running:
         yield running
 
 

@@ -13,7 +13,7 @@ from cli.demo.simulator import Simulator, open_simulator
 from deploy.local.environments import CONFIG
 from deploy.local.stack import Stack, local_stack
 from tests.integration.cli.commands import kreisfunk_here
-from tests.servers import wait_for
+from tests.servers import PATIENCE_SECONDS, wait_for
 from tests.tap.reading import Tap, tapped
 
 CITIZENS = 120
@@ -63,7 +63,7 @@ class Town:
         """What Meta accepted of a broadcast, in order."""
         return [message for message in await self.simulator.outbound() if message.template and text in message.text]
 
-    async def until_got(self, text: str, count: int, seconds: float = 60) -> None:
+    async def until_got(self, text: str, count: int, seconds: float = PATIENCE_SECONDS) -> None:
         async def enough() -> bool:
             return len(await self.got(text)) >= count
 
@@ -110,5 +110,5 @@ async def running_town(
         async def subscribed() -> bool:
             return await town.books.subscribed() == count
 
-        await wait_for(subscribed, 60)
+        await wait_for(subscribed)
         yield town

@@ -10,6 +10,7 @@ from aiohttp.test_utils import TestServer
 from pydantic import SecretStr
 
 from cli.publish.door import Door, DoorFailed, Request, open_door
+from tests.servers import PATIENCE_SECONDS
 
 TOKEN = SecretStr("kreisfunk_only-for-tests")
 
@@ -46,7 +47,7 @@ def fine() -> web.Response:
 @pytest.mark.parametrize("status", [429, 503])
 async def test_what_passes_is_asked_again_with_the_same_request(status: int) -> None:
     async with door_of(busy(status), fine) as (door, answering):
-        reply = await door.ask(Request(path="/notices", method="POST", body=b"same"), seconds=5)
+        reply = await door.ask(Request(path="/notices", method="POST", body=b"same"), seconds=PATIENCE_SECONDS)
     assert reply.status == 202
     assert answering.asked == [("/notices", f"Bearer {TOKEN.get_secret_value()}", b"same")] * 2
 
@@ -54,19 +55,19 @@ async def test_what_passes_is_asked_again_with_the_same_request(status: int) -> 
 async def test_who_cannot_wait_that_long_is_told_how_long() -> None:
     async with door_of(busy(503, "120")) as (door, answering):
         with pytest.raises(DoorFailed) as failed:
-            await door.ask(Request(path="/notices"), seconds=5)
+            await door.ask(Request(path="/notices"), seconds=PATIENCE_SECONDS)
     assert "120 s" in failed.value.advice
     assert len(answering.asked) == 1
 
 
 async def test_a_date_in_retry_after_is_not_trusted() -> None:
     async with door_of(busy(429, "Wed, 25 Nov 2099 12:00:00 GMT"), fine) as (door, _):
-        assert (await door.ask(Request(path="/notices"), seconds=5)).status == 202
+        assert (await door.ask(Request(path="/notices"), seconds=PATIENCE_SECONDS)).status == 202
 
 
 async def test_a_redirect_is_not_followed_and_the_token_stays() -> None:
     async with door_of(lambda: web.Response(status=307, headers={"Location": "/elsewhere"})) as (door, answering):
-        reply = await door.ask(Request(path="/notices"), seconds=5)
+        reply = await door.ask(Request(path="/notices"), seconds=PATIENCE_SECONDS)
         assert "leads elsewhere" in str(door.failed(reply))
     assert [path for path, _, _ in answering.asked] == ["/notices"]
 
@@ -74,4 +75,4 @@ async def test_a_redirect_is_not_followed_and_the_token_stays() -> None:
 async def test_an_answer_without_end_is_not_read() -> None:
     async with door_of(lambda: web.Response(body=b" " * 2_000_000)) as (door, _):
         with pytest.raises(DoorFailed, match="more than a door does"):
-            await door.ask(Request(path="/notices"), seconds=5)
+            await door.ask(Request(path="/notices"), seconds=PATIENCE_SECONDS)

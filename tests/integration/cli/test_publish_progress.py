@@ -21,6 +21,7 @@ from services.ingress.door.domain.receipts import Receipt, event_path
 from shared.contracts.envelope import encode
 from shared.contracts.events import NoticeAccepted, NoticeAction, NoticeRejected, Problem
 from shared.contracts.notices import NoticePublished, NoticeWithdrawn
+from tests.servers import PATIENCE_SECONDS
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 BROADCAST = UUID(int=7)
@@ -76,14 +77,14 @@ def event(source: str = "/x") -> bytes:
 async def test_each_change_is_told_once_until_the_last() -> None:
     received = told(State.RECEIVED)
     async with way_to(None, received, received, ACCEPTED, SENDING, FINISHED) as (way, _):
-        changes = [progress async for progress in way.watch(event(), seconds=10)]
+        changes = [progress async for progress in way.watch(event(), seconds=PATIENCE_SECONDS)]
     assert changes == [received, ACCEPTED, SENDING, FINISHED]
 
 
 async def test_the_answer_is_the_one_that_the_broker_would_bring() -> None:
     async with way_to(told(State.RECEIVED), SENDING, source="/x") as (way, telling):
         telling.course[1] = ACCEPTED
-        answer = await way.send(event(), seconds=10)
+        answer = await way.send(event(), seconds=PATIENCE_SECONDS)
     assert answer == NoticeAccepted(
         source="/x", event="e", notice="n", revision=1, broadcast=BROADCAST, audience=3, action=NoticeAction.PUBLISHED
     )
@@ -92,14 +93,14 @@ async def test_the_answer_is_the_one_that_the_broker_would_bring() -> None:
 async def test_a_later_rejection_is_an_answer_with_its_fields() -> None:
     problems = (Problem(field="subject", problem="was withdrawn"),)
     async with way_to(told(State.REJECTED, problems=problems)) as (way, _):
-        answer = await way.send(event(), seconds=10)
+        answer = await way.send(event(), seconds=PATIENCE_SECONDS)
     assert answer == NoticeRejected(source="/x", event="e", notice="n", problems=problems)
 
 
 async def test_a_withdrawal_is_done() -> None:
     body = encode(NoticeWithdrawn(), event_id="e", source="/x", time=NOW, subject="n")
     async with way_to(told(State.DONE, action=NoticeAction.WITHDRAWN, revision=1)) as (way, _):
-        answer = await way.send(body, seconds=10)
+        answer = await way.send(body, seconds=PATIENCE_SECONDS)
     assert isinstance(answer, NoticeAccepted)
     assert answer.action is NoticeAction.WITHDRAWN
 
@@ -123,7 +124,7 @@ async def test_a_door_that_fails_after_it_took_the_event_does_not_sound_as_if_it
 
 async def test_what_has_no_source_goes_as_plain_json() -> None:
     async with way_to(ACCEPTED, source="") as (way, telling):
-        await way.send(event(source=""), seconds=10)
+        await way.send(event(source=""), seconds=PATIENCE_SECONDS)
     ((media, body),) = telling.taken
     assert media == "application/json"
     assert msgspec.json.decode(body)["notice"] == "n"

@@ -21,7 +21,7 @@ from deploy.local.environments import CONFIG
 from shared.amqp import topology
 from shared.runtime.settings import read_settings
 from tests.integration.cli.commands import Ended, kreisfunk_here
-from tests.servers import Servers, broker_api, url_with_login, wait_for
+from tests.servers import PATIENCE_SECONDS, Servers, broker_api, url_with_login, wait_for
 
 SYSTEM = "systems-test"
 ANOTHER = f'\n[[systems]]\nname = "{SYSTEM}"\nsources = ["/test"]\ntopics = ["stellen"]\n'
@@ -106,7 +106,7 @@ async def test_a_login_publishes_notices_and_hears_what_becomes_of_them(office: 
     async with office.channel_of(await password_of(office)) as channel, await aio_pika.connect(office.vhost) as ours:
         await channel.set_qos(prefetch_count=10)
         answers = await channel.get_queue(topology.ANSWERS, ensure=False)
-        async with answers.iterator(arguments={"x-stream-offset": "next"}, timeout=10) as read:
+        async with answers.iterator(arguments={"x-stream-offset": "next"}, timeout=PATIENCE_SECONDS) as read:
             exchange = await channel.get_exchange(topology.MUNICIPAL_EVENTS, ensure=False)
             await exchange.publish(*notice())
             events = await (await ours.channel()).get_exchange(topology.EVENTS, ensure=False)

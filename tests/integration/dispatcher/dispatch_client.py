@@ -14,11 +14,10 @@ from shared.contracts.envelope import encode
 from shared.contracts.ids import timed_id
 from shared.contracts.message import Address, AddressKind, Lane, Message
 from shared.sealing import IndexKey, KeyRing
-from tests.servers import wait_for
+from tests.servers import PATIENCE_SECONDS, wait_for
 
 TEMPLATE = "kreisfunk_strassensperrungen_v1"
 SETTLED = ("delivered", "read", "failed", "expired", "cancelled", "suppressed")
-LANE_FULL_SECONDS = 60
 
 
 @dataclass(frozen=True)
@@ -50,7 +49,7 @@ class DispatchClient:
         """Publish as one of our services would."""
         event_id = str(uuid4())
         body = encode(message, event_id=event_id, source="/test", time=datetime.now(UTC))
-        await self.publisher.publish(exchange, key, body, message_id=event_id)
+        await self.publisher.publish(exchange, key, body, message_id=event_id, timeout=PATIENCE_SECONDS)
 
     async def broadcast(
         self,
@@ -75,7 +74,7 @@ class DispatchClient:
                 return False
             return True
 
-        await wait_for(sent, LANE_FULL_SECONDS)
+        await wait_for(sent)
 
     async def reply(
         self,
@@ -106,14 +105,14 @@ class DispatchClient:
         )
         return {row["state"]: row["count"] for row in rows}
 
-    async def settled(self, source: UUID, count: int, *, seconds: float = 60) -> dict[str, int]:
+    async def settled(self, source: UUID, count: int, *, seconds: float = PATIENCE_SECONDS) -> dict[str, int]:
         """Wait until that many deliveries have their last news; whatever else there is fails the test."""
 
         async def done() -> bool:
             states = await self.states(source)
             return sum(states.get(state, 0) for state in SETTLED) == count
 
-        await until(done, seconds, lambda: self.states(source))
+        await until(done, lambda: self.states(source), seconds)
         return await self.states(source)
 
 
@@ -141,7 +140,11 @@ def _pages(citizens: Sequence[Citizen], lane: Lane, text: str, expires_in: float
     ]
 
 
-async def until(holds: Callable[[], Awaitable[bool]], seconds: float, what: Callable[[], Awaitable[object]]) -> None:
+async def until(
+    holds: Callable[[], Awaitable[bool]],
+    what: Callable[[], Awaitable[object]],
+    seconds: float = PATIENCE_SECONDS,
+) -> None:
     """As `wait_for`; the failure says what was there instead."""
     try:
         await wait_for(holds, seconds)

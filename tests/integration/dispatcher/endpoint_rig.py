@@ -26,6 +26,7 @@ from tests.databases import Database
 from tests.integration.dispatcher.dispatch_client import Citizen, DispatchClient, until
 from tests.integration.dispatcher.graph_endpoint import GraphEndpoint, SendRequest, running_endpoint
 from tests.integration.dispatcher.rig import ROLE, dispatch_client, dispatcher_settings, service_command
+from tests.servers import PATIENCE_SECONDS
 
 RATE = 80
 MOST_DISPATCHERS = 3
@@ -121,21 +122,21 @@ class EndpointRig:
         rows = await self.client.books.fetch("select state::text, count(*) from dispatcher.delivery group by state")
         return {row["state"]: row["count"] for row in rows}
 
-    async def arrived(self, count: int, seconds: float) -> None:
+    async def arrived(self, count: int, seconds: float = PATIENCE_SECONDS) -> None:
         """Wait until so many requests have arrived."""
 
         async def enough() -> bool:
             return len(self.endpoint.requests) >= count
 
-        await until(enough, seconds, self.summary)
+        await until(enough, self.summary, seconds)
 
-    async def accepted(self, count: int, seconds: float) -> None:
+    async def accepted(self, count: int, seconds: float = PATIENCE_SECONDS) -> None:
         """Wait until so many different deliveries are accepted, and none of them twice."""
 
         async def enough() -> bool:
             return len(self.endpoint.accepted_times) >= count
 
-        await until(enough, seconds, self.summary)
+        await until(enough, self.summary, seconds)
         self.assert_none_twice()
 
     def assert_none_twice(self) -> None:
@@ -200,12 +201,13 @@ async def running_endpoint_rig(broker_url: str, database: Database, folder: Path
             channel=channel,
             http=await stack.enter_async_context(aiohttp.ClientSession()),
         )
-        stack.push_async_callback(_stop_all, rig)
+        stack.push_async_callback(_end_all, rig)
         yield rig
 
 
-async def _stop_all(rig: EndpointRig) -> None:
+async def _end_all(rig: EndpointRig) -> None:
+    """Without a drain, which a test that is over need not wait for; frozen ones, too."""
     for service in rig.services.values():
         if service.pid:
-            thaw(service)
-    await asyncio.gather(*(service.stop() for service in rig.services.values()))
+            service.kill()
+            await service.wait()

@@ -17,7 +17,7 @@ async def test_an_acceptance_in_two_segments_is_one(endpoint_rig: EndpointRig) -
     async def all_accepted() -> bool:
         return await endpoint_rig.client.states(source) == {"accepted": 200}
 
-    await until(all_accepted, 20, endpoint_rig.summary)
+    await until(all_accepted, endpoint_rig.summary)
     endpoint_rig.assert_none_twice()
 
 
@@ -40,5 +40,5 @@ async def test_an_error_in_two_segments_is_understood(endpoint_rig: EndpointRig,
             return await endpoint_rig.held_reason() is not None
         return await endpoint_rig.client.states(source) == {"accepted": count}
 
-    await until(understood, 30, endpoint_rig.summary)
+    await until(understood, endpoint_rig.summary)
     assert "failed" not in await endpoint_rig.client.states(source)

@@ -186,7 +186,7 @@ async def live(
     )
     loop = SendLoop(lanes=lanes, limiter=sure, sender=sender, meter=meter, wake=wake)
     working = [asyncio.create_task(loop.run(5.0)), asyncio.create_task(recorder.run())]
-    done = asyncio.create_task(wait_for(idle, 20))
+    done = asyncio.create_task(wait_for(idle))
     dead = asyncio.create_task(death.died.wait())
     await asyncio.wait([done, dead, *working], return_when=asyncio.FIRST_COMPLETED)
     assert dead.done() or done.done(), "neither dead nor ready"

@@ -70,6 +70,7 @@ async def reporting(rig: EndpointRig) -> AsyncIterator[None]:
         yield
 
 
+@pytest.mark.alone
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("frozen_in", TABLES)
 async def test_a_replica_frozen_in_a_transaction_does_not_stop_the_others(
@@ -88,7 +89,7 @@ async def test_a_replica_frozen_in_a_transaction_does_not_stop_the_others(
         await endpoint_rig.start(2, **limits)
         broadcasting = asyncio.create_task(endpoint_rig.client.broadcast(endpoint_rig.citizens(count)))
         try:
-            await endpoint_rig.arrived(100, 20)
+            await endpoint_rig.arrived(100)
             pid = frozen.pid
             await freeze_in_a_transaction(frozen, watching, TABLES[frozen_in])
             since = time.monotonic()
@@ -128,7 +129,7 @@ async def suppressed(rig: EndpointRig, count: int) -> None:
     async def enough() -> bool:
         return bool(await rig.client.books.fetchval("select count(*) from dispatcher.suppression") >= count)
 
-    await until(enough, 10, rig.summary)
+    await until(enough, rig.summary)
 
 
 async def stopped_too_late(rig: EndpointRig) -> list[float]:
@@ -150,7 +151,7 @@ async def test_what_was_stopped_while_a_replica_stood_still_does_not_leave_after
     frozen = (await endpoint_rig.start(3, rate=200))[:2]
     broadcasting = asyncio.create_task(endpoint_rig.client.broadcast(endpoint_rig.citizens(8000)))
     try:
-        await endpoint_rig.arrived(100, 20)
+        await endpoint_rig.arrived(100)
         for _ in range(ROUNDS):
             for dispatcher in frozen:
                 freeze(dispatcher)
@@ -177,7 +178,7 @@ async def test_nothing_leaves_after_a_stop_on_a_connection_that_took_seconds(end
     async def some_claimed() -> bool:
         return len(await claimed_subscribers(endpoint_rig)) >= 50
 
-    await until(some_claimed, 10, endpoint_rig.summary)
+    await until(some_claimed, endpoint_rig.summary)
     since = time.monotonic()
     await stop(endpoint_rig, [citizen.subscriber for citizen in citizens])
     await suppressed(endpoint_rig, len(citizens))

@@ -31,7 +31,7 @@ async def test_a_result_that_is_committed_twice_sends_nothing_twice(
         await endpoint_rig.start(database_url=way.url, request_timeout_seconds=10)
         await endpoint_rig.start(request_timeout_seconds=10)
         await endpoint_rig.client.broadcast(endpoint_rig.citizens(1500))
-        await endpoint_rig.arrived(100, 20)
+        await endpoint_rig.arrived(100)
         for _ in range(ROUNDS):
             start = time.monotonic()
             refusing = True

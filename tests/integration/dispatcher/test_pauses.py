@@ -59,7 +59,7 @@ async def held(rig: EndpointRig) -> None:
     async def is_held() -> bool:
         return await rig.held_reason() is not None
 
-    await until(is_held, 20, rig.summary)
+    await until(is_held, rig.summary)
 
 
 @pytest.mark.parametrize("cause", ANSWERS)
@@ -73,7 +73,7 @@ async def test_a_sender_that_is_refused_for_a_while_sends_again_by_itself(
     async def shown() -> bool:
         return any([await endpoint_rig.metric(dispatcher, name) > 0 for name in PAUSED])
 
-    await until(shown, 20, endpoint_rig.summary)
+    await until(shown, endpoint_rig.summary)
     since = endpoint_rig.endpoint.requests[0].at
     await assert_it_recovers_by_itself(endpoint_rig, since, count)
     assert 1 <= len(endpoint_rig.log(dispatcher, "error")) <= MOST_PROBES
@@ -109,7 +109,7 @@ async def one_429(rig: EndpointRig) -> None:
     async def has_answered() -> bool:
         return bool(answered)
 
-    await until(has_answered, 20, rig.summary)
+    await until(has_answered, rig.summary)
 
 
 async def test_one_429_with_a_long_retry_after_is_said_and_over_within_a_minute(endpoint_rig: EndpointRig) -> None:
@@ -127,7 +127,7 @@ async def test_an_operator_ends_a_long_retry_after_at_once(endpoint_rig: Endpoin
     async def nothing_arrives() -> bool:
         return time.monotonic() - endpoint_rig.endpoint.requests[-1].at > 1.5
 
-    await until(nothing_arrives, 20, endpoint_rig.summary)
+    await until(nothing_arrives, endpoint_rig.summary)
     operator = await asyncpg.connect(endpoint_rig.database.url_as("kreisfunk_operator"))
     try:
         await operator.execute("select dispatcher.release_sender(null)")
@@ -148,7 +148,7 @@ async def test_what_a_replica_without_a_way_to_meta_has_in_hand_is_sent_by_the_o
         async def both_consume() -> bool:
             return all([await endpoint_rig.consumers_of(queue.name) == 2 for queue in topology.LANES.values()])
 
-        await until(both_consume, 20, endpoint_rig.summary)
+        await until(both_consume, endpoint_rig.summary)
         citizens = endpoint_rig.citizens(500)
         await endpoint_rig.client.broadcast(citizens[:400])
         for citizen in citizens[400:]:
@@ -161,14 +161,14 @@ async def test_what_a_replica_without_a_way_to_meta_has_in_hand_is_sent_by_the_o
         async def all_replies() -> bool:
             return await missing_replies() == 0
 
-        await until(all_replies, 15, missing_replies)
-        await endpoint_rig.accepted(500, 30)
+        await until(all_replies, missing_replies)
+        await endpoint_rig.accepted(500)
         assert proxy.requests
 
         async def all_recorded() -> bool:
             return await endpoint_rig.all_states() == {"accepted": 500}
 
-        await until(all_recorded, 5, endpoint_rig.summary)
+        await until(all_recorded, endpoint_rig.summary)
 
 
 @pytest.mark.parametrize("status", [307, 308])
@@ -179,7 +179,7 @@ async def test_a_redirection_to_another_host_is_not_followed(endpoint_rig: Endpo
         endpoint_rig.endpoint.behave = always(moved)
         await endpoint_rig.start()
         await endpoint_rig.client.broadcast(endpoint_rig.citizens(20))
-        await endpoint_rig.arrived(1, 20)
+        await endpoint_rig.arrived(1)
         await passed(time.monotonic() + 2)
         assert elsewhere.requests == []
         assert not {"accepted", "failed"} & (await endpoint_rig.all_states()).keys()

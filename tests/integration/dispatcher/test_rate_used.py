@@ -18,6 +18,7 @@ LOST = "kreisfunk_dispatcher_lost_slots_total"
 MOST_OF_BACKUP_SECONDS = 3.0
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(("every", "timeout"), [(100, 5), (300, 20)])
 async def test_requests_that_are_never_answered_cost_no_rate(
     endpoint_rig: EndpointRig, every: int, timeout: float
@@ -28,7 +29,7 @@ async def test_requests_that_are_never_answered_cost_no_rate(
     endpoint_rig.endpoint.behave = behave
     (dispatcher,) = await endpoint_rig.start(request_timeout_seconds=timeout)
     await endpoint_rig.client.broadcast(endpoint_rig.citizens(int(RATE * 20)))
-    await endpoint_rig.arrived(1, 10)
+    await endpoint_rig.arrived(1)
     start = endpoint_rig.endpoint.requests[0].at + SETTLING_SECONDS
     await passed(start)
     late_before = await endpoint_rig.metric(dispatcher, LOST, reason="late")
@@ -71,7 +72,7 @@ async def test_a_backup_while_a_week_is_due_to_be_dropped_stops_no_sending(
         await endpoint_rig.start()
         start = time.monotonic()
         await endpoint_rig.client.broadcast(endpoint_rig.citizens(int(RATE * 17)))
-        await endpoint_rig.arrived(1, 20)
+        await endpoint_rig.arrived(1)
         await passed(start + MEASURED_SECONDS)
         assert endpoint_rig.endpoint.longest_gap(start, start + MEASURED_SECONDS) < MOST_OF_BACKUP_SECONDS
     finally:
@@ -81,20 +82,21 @@ async def test_a_backup_while_a_week_is_due_to_be_dropped_stops_no_sending(
     async def dropped() -> bool:
         return await endpoint_rig.client.books.fetchval("select to_regclass($1) is null", f"dispatcher.{week}") is True
 
-    await until(dropped, 100, endpoint_rig.summary)
+    await until(dropped, endpoint_rig.summary, 100)
 
 
+@pytest.mark.alone
 async def test_people_who_wait_for_tomorrow_are_not_in_the_way_of_a_retry(endpoint_rig: EndpointRig) -> None:
     (fast,) = await endpoint_rig.start(rate=1000, people_per_day=100)
     reached = endpoint_rig.citizens(100)
     await endpoint_rig.client.broadcast(reached)
-    await endpoint_rig.accepted(100, 20)
+    await endpoint_rig.accepted(100)
     await endpoint_rig.client.broadcast(endpoint_rig.citizens(20_000))
 
     async def all_wait() -> bool:
         return (await endpoint_rig.all_states()).get("waiting", 0) == 20_000
 
-    await until(all_wait, 60, endpoint_rig.summary)
+    await until(all_wait, endpoint_rig.summary)
     await fast.stop()
     # A minute later they may all be looked at again.
     await endpoint_rig.client.books.execute("update dispatcher.delivery set due_at = due_at - interval '1 minute'")

@@ -9,10 +9,10 @@ async def test_replies_that_come_twice_keep_no_place_from_those_after_them(endpo
     (dispatcher,) = await endpoint_rig.start()
     for citizen in endpoint_rig.citizens(250):
         await endpoint_rig.client.reply(citizen, "Guten Tag", times=2)
-    await endpoint_rig.accepted(250, 20)
+    await endpoint_rig.accepted(250)
     for citizen in endpoint_rig.citizens(200):
         await endpoint_rig.client.reply(citizen, "Guten Tag")
-    await endpoint_rig.accepted(450, 15)
+    await endpoint_rig.accepted(450)
     await dispatcher.stop()
     # What nobody has acknowledged is back on the queue now.
     assert await endpoint_rig.waiting_in(REPLY_LANE) == 0

@@ -46,9 +46,10 @@ async def some_arrived(rig: Rig, source: Any, count: int) -> None:
     async def enough() -> bool:
         return sum((await rig.states(source)).values()) >= count
 
-    await until(enough, 30, lambda: rig.states(source))
+    await until(enough, lambda: rig.states(source))
 
 
+@pytest.mark.alone
 async def test_everybody_gets_a_broadcast_once_however_often_it_is_published(rig: Rig) -> None:
     citizens = await rig.citizens(250)
     source = await rig.broadcast(citizens, times=3)
@@ -105,7 +106,7 @@ async def test_a_passing_error_is_tried_again_until_it_has_passed(rig: Rig, code
     async def rejected() -> bool:
         return bool((await rig.states(source)).get("waiting", 0))
 
-    await until(rejected, 20, lambda: rig.states(source))
+    await until(rejected, lambda: rig.states(source))
     await rig.call("PUT", "faults", {})
     await rig.settled(source, 40)
     assert per_citizen(await rig.arrived(source)) == once_each(citizens)
@@ -119,7 +120,7 @@ async def test_an_expired_token_holds_the_sender_and_costs_no_message(rig: Rig) 
     async def held() -> bool:
         return bool(await rig.books.fetchval("select held_reason from dispatcher.rate"))
 
-    await until(held, 20, lambda: rig.states(source))
+    await until(held, lambda: rig.states(source))
     assert await rig.books.fetchval("select held_reason from dispatcher.rate") == "token expired (Meta's code 190)"
     await rig.call("PUT", "faults", {})
     await rig.books.execute("update dispatcher.rate set probe_at = now()")
@@ -136,7 +137,7 @@ async def test_a_paused_template_makes_its_broadcasts_wait_until_meta_releases_i
     async def waits() -> bool:
         return await rig.states(source) == {"waiting": 30}
 
-    await until(waits, 20, lambda: rig.states(source))
+    await until(waits, lambda: rig.states(source))
     await rig.call("PUT", f"templates/{TEMPLATE}", {"status": "APPROVED"})
     await rig.settled(source, 30)
     assert per_citizen(await rig.arrived(source)) == once_each(citizens)
@@ -150,7 +151,7 @@ async def test_a_failure_that_is_reported_later_and_may_pass_is_tried_again(rig:
     async def waits() -> bool:
         return bool((await rig.states(source)).get("waiting", 0))
 
-    await until(waits, 20, lambda: rig.states(source))
+    await until(waits, lambda: rig.states(source))
     await rig.call("PUT", "faults", {})
     assert set(await rig.settled(source, 10)) <= {"delivered", "read"}
 
@@ -165,7 +166,7 @@ async def test_subscriptions_is_told_whom_meta_will_not_reach(rig: Rig) -> None:
         statement = "select count(*) from dispatcher.refusal where told_at is not null and subscriber = any($1)"
         return bool(await rig.books.fetchval(statement, [one.subscriber for one in citizens]) == 2)
 
-    await until(told, 10, lambda: rig.states(source))
+    await until(told, lambda: rig.states(source))
 
 
 async def test_statuses_doubled_delayed_and_shuffled_change_nothing(rig: Rig) -> None:
@@ -177,7 +178,7 @@ async def test_statuses_doubled_delayed_and_shuffled_change_nothing(rig: Rig) ->
     async def all_read() -> bool:
         return await rig.states(source) == {"read": 150}
 
-    await until(all_read, 60, lambda: rig.states(source))
+    await until(all_read, lambda: rig.states(source))
     assert per_citizen(await rig.arrived(source)) == once_each(citizens)
 
 
@@ -214,7 +215,7 @@ async def test_the_event_alone_suppresses_what_is_queued(rig: Rig) -> None:
         statement = "select exists (select from dispatcher.suppression where subscriber = $1)"
         return bool(await rig.books.fetchval(statement, ended.subscriber))
 
-    await until(suppressed, 10, lambda: rig.states(ended.subscriber))
+    await until(suppressed, lambda: rig.states(ended.subscriber))
     source = await rig.broadcast(citizens)
     assert (await rig.settled(source, 3))["suppressed"] == 1
     assert ended.id not in per_citizen(await rig.arrived(source))

@@ -49,7 +49,7 @@ async def test_a_message_dated_weeks_ahead_keeps_no_dispatcher_from_starting(
 ) -> None:
     (dispatcher,) = await endpoint_rig.start()
     await endpoint_rig.client.broadcast(endpoint_rig.citizens(10))
-    await endpoint_rig.accepted(10, 20)
+    await endpoint_rig.accepted(10)
     monday = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     monday += timedelta(days=21 - monday.weekday())
     owner = await asyncpg.connect(database.url)
@@ -58,7 +58,7 @@ async def test_a_message_dated_weeks_ahead_keeps_no_dispatcher_from_starting(
         await owner.execute(f"drop table dispatcher.delivery_{monday:%Y%m%d}")
         (citizen,) = endpoint_rig.citizens(1)
         reply = await endpoint_rig.client.reply(citizen, "Guten Tag", dated=monday + timedelta(days=2))
-        await endpoint_rig.accepted(11, 20)
+        await endpoint_rig.accepted(11)
         statement = "select tableoid::regclass::text from dispatcher.delivery where id = $1"
         assert await owner.fetchval(statement, reply) == "dispatcher.delivery_other"
         await dispatcher.stop()
@@ -67,7 +67,7 @@ async def test_a_message_dated_weeks_ahead_keeps_no_dispatcher_from_starting(
     finally:
         await owner.close()
     await endpoint_rig.client.broadcast(endpoint_rig.citizens(10))
-    await endpoint_rig.accepted(21, 20)
+    await endpoint_rig.accepted(21)
 
 
 @pytest.mark.parametrize("version", [1, 2])
@@ -83,19 +83,19 @@ async def test_a_replica_with_a_wrong_or_missing_key_is_not_ready_and_fails_nobo
     async def both_consume() -> bool:
         return await endpoint_rig.consumers_of(LANES[Lane.BULK].name) == 2
 
-    await until(both_consume, 20, endpoint_rig.summary)
+    await until(both_consume, endpoint_rig.summary)
     source = await endpoint_rig.client.broadcast(endpoint_rig.citizens(400))
 
     async def is_unready() -> bool:
         return await endpoint_rig.readiness(wrong) == 503
 
-    await until(is_unready, 20, endpoint_rig.summary)
-    await endpoint_rig.accepted(400, 40)
+    await until(is_unready, endpoint_rig.summary)
+    await endpoint_rig.accepted(400)
 
     async def all_recorded() -> bool:
         return await endpoint_rig.client.states(source) == {"accepted": 400}
 
-    await until(all_recorded, 5, endpoint_rig.summary)
+    await until(all_recorded, endpoint_rig.summary)
     assert await endpoint_rig.readiness(right) == 200
     assert await endpoint_rig.readiness(wrong) == 503
     assert wrong.pid == pid
@@ -105,7 +105,7 @@ async def test_a_replica_with_a_wrong_or_missing_key_is_not_ready_and_fails_nobo
 async def test_a_replica_with_a_wrong_key_is_never_ready_even_with_nothing_to_send(endpoint_rig: EndpointRig) -> None:
     await endpoint_rig.start()
     await endpoint_rig.client.broadcast(endpoint_rig.citizens(5))
-    await endpoint_rig.accepted(5, 20)
+    await endpoint_rig.accepted(5)
     wrong = endpoint_rig.prepare(sealing_keys=f"1:{base64.b64encode(os.urandom(32)).decode()}")
     await wrong.launch()
 
@@ -113,5 +113,5 @@ async def test_a_replica_with_a_wrong_key_is_never_ready_even_with_nothing_to_se
         assert await endpoint_rig.readiness(wrong) != 200
         return bool(endpoint_rig.log(wrong, "error")) and await endpoint_rig.consumers_of(LANES[Lane.BULK].name) == 2
 
-    await until(says_why, 20, endpoint_rig.summary)
+    await until(says_why, endpoint_rig.summary)
     assert await endpoint_rig.readiness(wrong) == 503

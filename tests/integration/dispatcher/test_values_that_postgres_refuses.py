@@ -28,7 +28,7 @@ async def test_an_error_code_beyond_int4_ends_no_dispatcher(endpoint_rig: Endpoi
     async def all_recorded() -> bool:
         return await endpoint_rig.client.states(source) == {"accepted": 90, "failed": 10}
 
-    await until(all_recorded, 20, endpoint_rig.summary)
+    await until(all_recorded, endpoint_rig.summary)
     assert pids(services) == before
 
 
@@ -36,7 +36,7 @@ async def test_an_error_code_beyond_int4_in_a_status_ends_no_dispatcher(endpoint
     services = await endpoint_rig.start(2)
     before = pids(services)
     source = await endpoint_rig.client.broadcast(endpoint_rig.citizens(20))
-    await endpoint_rig.accepted(20, 20)
+    await endpoint_rig.accepted(20)
     bad, *others = endpoint_rig.endpoint.accepted
     now = datetime.now(UTC)
     key = endpoint_rig.client.index_key.index("wamid", bad.message_id)
@@ -54,7 +54,7 @@ async def test_an_error_code_beyond_int4_in_a_status_ends_no_dispatcher(endpoint
     async def all_known() -> bool:
         return await endpoint_rig.client.states(source) == {"delivered": 19, "failed": 1}
 
-    await until(all_known, 20, endpoint_rig.summary)
+    await until(all_known, endpoint_rig.summary)
     assert pids(services) == before
 
 
@@ -70,11 +70,11 @@ async def test_a_reply_with_a_nul_ends_no_dispatcher_and_is_not_lost_from_sight(
         served = {request.recipient for request in endpoint_rig.endpoint.accepted}
         return len(served - {phone(bad.id)}) == len(others)
 
-    await until(others_have_theirs, 20, endpoint_rig.summary)
+    await until(others_have_theirs, endpoint_rig.summary)
 
     async def is_visible() -> bool:
         states = await endpoint_rig.client.states(reply)
         return bool({"accepted", "failed"} & states.keys()) or await endpoint_rig.waiting_in("dispatch.reply.dead") == 1
 
-    await until(is_visible, 20, endpoint_rig.summary)
+    await until(is_visible, endpoint_rig.summary)
     assert pids(services) == before

@@ -18,6 +18,7 @@ from deploy.local.process import Child, Command, wait_until_ready
 from tests.contract.held import held
 from tests.integration.door.county import PRESS_SOURCE, TOKENS, text_of, write_county, write_tokens
 from tests.integration.ingress.process import REPOSITORY
+from tests.servers import PATIENCE_SECONDS
 
 STRUCTURED = "application/cloudevents+json"
 BATCH = "application/cloudevents-batch+json"
@@ -156,7 +157,7 @@ async def running_door(
             folder=REPOSITORY,
         )
         url = f"http://{LOOPBACK}:{door_port}"
-        async with ClientSession(timeout=ClientTimeout(total=30), trace_configs=[held(url)]) as session:
+        async with ClientSession(timeout=ClientTimeout(total=PATIENCE_SECONDS), trace_configs=[held(url)]) as session:
             door = Door(
                 url=url,
                 internal_url=f"http://{LOOPBACK}:{internal_port}",
@@ -166,7 +167,7 @@ async def running_door(
             )
             await door.child.start()
             try:
-                await wait_until_ready(door.child, door.is_ready if ready else door.is_alive, seconds=30)
+                await wait_until_ready(door.child, door.is_ready if ready else door.is_alive, seconds=PATIENCE_SECONDS)
                 yield door
             finally:
                 await door.child.stop()

@@ -46,7 +46,7 @@ async def published(door: Door, content: dict[str, object]) -> Answer:
         answers.append(await door.publish(content))
         return answers[-1].status != 503
 
-    await wait_for(taken, seconds=40)
+    await wait_for(taken)
     return answers[-1]
 
 

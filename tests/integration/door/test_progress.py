@@ -28,7 +28,7 @@ from shared.contracts.message import Lane
 from tests.integration.door.conftest import PERSISTENT, Telling
 from tests.integration.door.county import text_of, write_tokens
 from tests.integration.door.door import BATCH, WITHDRAWN, Answer, Door, data, event, running_door
-from tests.servers import wait_for
+from tests.servers import PATIENCE_SECONDS, wait_for
 
 
 def accepted(sent: Mapping[str, Any], broadcast: UUID, **more: Any) -> NoticeAccepted:
@@ -67,7 +67,7 @@ async def watched(door: Door, path: str, **headers: str) -> AsyncIterator[Client
 
 async def events_of(response: ClientResponse) -> list[tuple[str, str, dict[str, Any]]]:
     """All until the stream ends: id, name and data of each."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         text = await response.text()
     found = []
     for block in text.strip().split("\n\n"):

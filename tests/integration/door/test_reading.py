@@ -9,6 +9,7 @@ import pytest
 
 from tests.integration.door.county import text_of
 from tests.integration.door.door import BATCH, STRUCTURED, Door, data, event, soon
+from tests.servers import PATIENCE_SECONDS
 
 JSON = "application/json"
 DEEP = "[" * 30_000 + "]" * 30_000
@@ -141,7 +142,7 @@ async def test_what_is_no_http_gets_a_problem_without_its_own_words(sent: bytes,
     parts = urlsplit(door.url)
     reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
     writer.write(sent)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         answer = await reader.read()
     writer.close()
     assert answer.split()[1] == b"400"

@@ -9,10 +9,9 @@ import pytest
 
 from deploy.local.ports import LOOPBACK, reserved_ports
 from deploy.local.proxy import CLEAR, TAIL_BYTES, Proxy, Weather, running_proxy
-from tests.servers import wait_for
+from tests.servers import PATIENCE_SECONDS, wait_for
 
 Connect = Callable[[], Awaitable[tuple[asyncio.StreamReader, asyncio.StreamWriter]]]
-PATIENCE_SECONDS = 10.0
 
 
 @asynccontextmanager

@@ -11,7 +11,7 @@ import pytest
 from tests.integration.cli.commands import REPOSITORY, kreisfunk
 from tests.integration.feeds.office import Office
 from tests.integration.feeds.website import Website, conditional, text
-from tests.servers import wait_for
+from tests.servers import PATIENCE_SECONDS, wait_for
 from tests.unit.feeds.material import item, rss
 
 
@@ -146,11 +146,11 @@ async def test_the_process_looks_at_once_and_ends_when_it_is_asked_to(website: W
     async def came() -> bool:
         return bool(await office.published())
 
-    await wait_for(came, 30)
+    await wait_for(came)
     second = await kreisfunk("feeds", "once", *office.arguments, environment=office.environment)
     assert (second.status, "used by another" in second.complaint) == (2, True)
     process.send_signal(signal.SIGTERM)
-    _, complaint = await asyncio.wait_for(process.communicate(), 20)
+    _, complaint = await asyncio.wait_for(process.communicate(), PATIENCE_SECONDS)
     assert process.returncode == 0
     actions = [json.loads(line)["event"] for line in complaint.decode().splitlines()]
     assert actions[-1] == "stopped"

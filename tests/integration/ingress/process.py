@@ -13,6 +13,7 @@ from aiohttp import ClientError, ClientSession, ClientTimeout
 
 from deploy.local.ports import LOOPBACK, reserved_ports
 from deploy.local.process import Child, Command, wait_until_ready
+from tests.servers import PATIENCE_SECONDS
 from tests.unit.ingress.webhooks import NUMBER_ID, SECRET, sign
 
 REPOSITORY = Path(__file__).parents[3]
@@ -91,7 +92,7 @@ async def running_ingress(broker_url: str, log: Path, *, ready: bool = True) -> 
             environment=environment(broker_url, port, internal_port),
             folder=REPOSITORY,
         )
-        async with ClientSession(timeout=ClientTimeout(total=20)) as session:
+        async with ClientSession(timeout=ClientTimeout(total=PATIENCE_SECONDS)) as session:
             ingress = Ingress(
                 url=f"http://{LOOPBACK}:{port}",
                 internal_url=f"http://{LOOPBACK}:{internal_port}",
@@ -101,7 +102,7 @@ async def running_ingress(broker_url: str, log: Path, *, ready: bool = True) -> 
             await ingress.child.start()
             try:
                 check = ingress.is_ready if ready else ingress.is_alive
-                await wait_until_ready(ingress.child, check, seconds=30)
+                await wait_until_ready(ingress.child, check, seconds=PATIENCE_SECONDS)
                 yield ingress
             finally:
                 await ingress.child.stop()

@@ -69,6 +69,7 @@ async def broker(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> 
                 yield Broker(login_url, servers.stop_broker, servers.start_broker, tap)
 
 
+@pytest.mark.alone
 async def test_a_stopped_broker_is_answered_with_503_and_a_started_one_with_200(broker: Broker, tmp_path: Path) -> None:
     async with running_ingress(broker.url, tmp_path / "log") as ingress:
         assert await accepts(ingress)
@@ -87,6 +88,7 @@ async def test_a_stopped_broker_is_answered_with_503_and_a_started_one_with_200(
         assert ingress.child.pid == process
 
 
+@pytest.mark.alone
 async def test_a_process_that_starts_before_the_broker_waits_for_it(broker: Broker, tmp_path: Path) -> None:
     await broker.stop()
     try:

@@ -3,6 +3,8 @@
 import asyncio
 from pathlib import Path
 
+import pytest
+
 from shared.contracts.inbound import DeliveryStatuses
 from tests.integration.ingress.answers import accepts, refusal
 from tests.integration.ingress.process import Ingress, running_ingress
@@ -16,6 +18,7 @@ async def deliveries(queues: Queues) -> set[str | None]:
     return {event.delivery for group in await queues.take(DeliveryStatuses) for event in group.statuses}
 
 
+@pytest.mark.alone
 async def test_a_broker_that_does_not_confirm_is_answered_with_503_in_time(
     broker_url: str, queues: Queues, tmp_path: Path
 ) -> None:

@@ -43,7 +43,7 @@ class Meta:
         async def reached() -> bool:
             return len(self.accepted) >= goal
 
-        await wait_for(reached, 60)
+        await wait_for(reached)
 
     async def was_refused(self) -> None:
         before = self.refused
@@ -51,7 +51,7 @@ class Meta:
         async def reached() -> bool:
             return self.refused > before
 
-        await wait_for(reached, 60)
+        await wait_for(reached)
 
     async def _until_accepted(self, number: int) -> None:
         while await self._answer(number) != 200:

@@ -22,7 +22,7 @@ async def main():
     log = Path(sys.argv[1])
     child = Child(Command(name="child", arguments=(sys.executable, "-c", program), log=log, environment={}))
     await child.start()
-    await wait_until_ready(child, lambda: is_up(log), seconds=20)
+    await wait_until_ready(child, lambda: is_up(log), seconds=60)
     print(child.pid, flush=True)
     await asyncio.Event().wait()
 

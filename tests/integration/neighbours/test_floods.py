@@ -16,7 +16,7 @@ from shared.contracts.envelope import CONTENT_TYPE
 from tests.integration.neighbours.county import LOGIN, County, running_county
 from tests.servers import wait_for
 
-pytestmark = pytest.mark.timeout(400)
+pytestmark = [pytest.mark.timeout(400), pytest.mark.alone]
 PROMISED_SECONDS = 1.0
 BUSY_MACHINE = 10  # times what answers take here without a flood, where a machine is too busy for the promise
 QUEUE = topology.SUBSCRIPTIONS_NOTICES

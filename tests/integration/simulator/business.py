@@ -10,10 +10,11 @@ from typing import Any
 
 from aiohttp import web
 
+from tests.servers import PATIENCE_SECONDS
+
 APP_SECRET = "secret-of-the-app"
 VERIFY_TOKEN = "token-of-the-handshake"
 MOST_BODY_BYTES = 4 * 1024 * 1024
-PATIENCE_SECONDS = 20
 
 Handler = Callable[[web.Request], Awaitable[web.Response]]
 

@@ -12,7 +12,7 @@ import aiohttp
 from simulator.settings import Settings
 from simulator.wiring import running
 from tests.integration.simulator.business import APP_SECRET, VERIFY_TOKEN, Business, running_business
-from tests.servers import wait_for
+from tests.servers import PATIENCE_SECONDS, wait_for
 
 TEMPLATES = Path(__file__).parents[3] / "deploy" / "config" / "templates.json"
 GRAPH_TOKEN = "token-of-the-graph-api"
@@ -120,7 +120,7 @@ async def running_stand(**changes: Any) -> AsyncIterator[Stand]:
         stopping = asyncio.Event()
         async with (
             running(settings, stopping) as simulator,
-            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=20)) as session,
+            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=PATIENCE_SECONDS)) as session,
         ):
             yield Stand(url=simulator.url, business=business, session=session, stopping=stopping)
 

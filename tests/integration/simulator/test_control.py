@@ -8,6 +8,7 @@ import pytest
 
 from tests.integration.simulator.business import VERIFY_TOKEN
 from tests.integration.simulator.stand import CONTROL_TOKEN, Stand, running_stand, template
+from tests.servers import PATIENCE_SECONDS
 
 
 @pytest.mark.parametrize(
@@ -200,7 +201,7 @@ async def test_the_stream_tells_what_the_chosen_phones_show(stand: Stand) -> Non
 
 async def test_streams_end_well_when_the_simulator_stops() -> None:
     headers = {"Authorization": f"Bearer {CONTROL_TOKEN}"}
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=20)) as watching:
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=PATIENCE_SECONDS)) as watching:
         async with running_stand() as stand:
             answer = await watching.get(f"{stand.url}/simulator/events", headers=headers)
         assert (await answer.content.read()).startswith(b": ")

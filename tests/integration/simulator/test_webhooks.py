@@ -9,6 +9,7 @@ from aiohttp import web
 
 from tests.integration.simulator.business import serving
 from tests.integration.simulator.stand import OWN_NUMBER, PHONE_NUMBER_ID, WABA_ID, Stand, running_stand, template
+from tests.servers import PATIENCE_SECONDS
 
 GERMAN = "Grüße aus Osterholz-Scharmbeck: ä ö ü ß € / 🚗"
 
@@ -222,7 +223,7 @@ async def test_several_posts_are_under_way_at_once(stand: Stand) -> None:
     async with serving(post=slow, get=slow) as url, running_stand(webhook_url=url, webhook_batch=1) as other:
         for citizen in await other.add(3):
             await other.write(citizen, text="Start")
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             for _ in range(3):
                 await arrived.acquire()
         released.set()

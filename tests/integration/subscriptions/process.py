@@ -21,7 +21,7 @@ from shared.amqp import topology
 from shared.amqp.logins import MUNICIPAL, SERVICES, Permission
 from shared.contracts.envelope import CONTENT_TYPE, decode
 from shared.contracts.message import Message
-from tests.servers import Servers, broker_api, url_with_login
+from tests.servers import PATIENCE_SECONDS, Servers, broker_api, url_with_login
 
 REPOSITORY = Path(__file__).parents[3]
 COUNTY_FILE = REPOSITORY / "deploy" / "config" / "county.toml"
@@ -163,11 +163,11 @@ async def running_service(broker: Broker, database_url: str, log: Path) -> Async
             environment=environment(broker, database_url, port),
             folder=REPOSITORY,
         )
-        async with ClientSession(timeout=ClientTimeout(total=20)) as session:
+        async with ClientSession(timeout=ClientTimeout(total=PATIENCE_SECONDS)) as session:
             service = Service(child=Child(command), session=session, internal_url=f"http://{LOOPBACK}:{port}")
             await service.child.start()
             try:
-                await wait_until_ready(service.child, service.is_ready, seconds=30)
+                await wait_until_ready(service.child, service.is_ready, seconds=PATIENCE_SECONDS)
                 yield service
             finally:
                 await service.child.stop()

@@ -112,6 +112,7 @@ async def test_no_text_makes_the_database_fail_or_loses_a_group(
         assert trouble not in service.log
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("phones", [1, 1_000])
 async def test_a_stop_among_a_thousand_hostile_messages_is_answered_at_once(
     service: Service, broker: Broker, database: Database, phones: int

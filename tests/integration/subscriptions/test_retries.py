@@ -16,7 +16,7 @@ from shared.amqp.consumer import MAX_ATTEMPTS, open_consumer, work
 from shared.amqp.received import Received
 from shared.outcome import Done, Outcome, RetryLater, Separate
 from tests.integration.subscriptions.process import broker_on
-from tests.servers import Servers, broker_api, wait_for
+from tests.servers import PATIENCE_SECONDS, Servers, broker_api, wait_for
 
 
 @pytest.mark.foreign_messages("what is parked is not read, and need not be a notice")
@@ -39,7 +39,7 @@ async def test_a_retry_keeps_who_published_and_how(servers: Servers, vhost: str,
         working = asyncio.create_task(work(consumer, handle, until=finished))
         headers = {"ce-id": "retried"}
         await broker.publish_notice(b"{}", content_type="application/json", headers=headers)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             await working
     assert seen == [(broker.press, "application/json", "retried", attempt) for attempt in (1, 2)]
 
@@ -64,7 +64,7 @@ async def test_what_fails_leaves_its_group_and_comes_again_alone(servers: Server
     ):
         working = asyncio.create_task(work(consumer, handle, until=finished))
         await broker.say(topology.INBOUND, "messages", b"whole")
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             await working
         assert await broker.waiting(topology.SUBSCRIPTIONS_INBOUND.name) == 0
     assert seen[0][1:] == (b"whole", 1)
@@ -89,7 +89,7 @@ async def test_after_the_last_attempt_each_part_is_a_dead_letter_with_its_reason
         working = asyncio.create_task(work(consumer, handle, until=finished))
         message = aio_pika.Message(b"one", headers={"attempt": MAX_ATTEMPTS})
         await broker.channel.default_exchange.publish(message, topology.SUBSCRIPTIONS_INBOUND.name)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             await working
         dead = await broker.take(topology.SUBSCRIPTIONS_INBOUND.dead)
     assert dead is not None

@@ -284,9 +284,9 @@ async def test_whoever_is_started_first_waits_for_database_and_schema(
             proxy.change(Weather(refuse=True))
             url = address._replace(netloc=f"{ROLE}:{ROLE_PASSWORD}@{LOOPBACK}:{proxy.port}").geturl()
             starting = asyncio.create_task(_used(running_service(broker, url, log)))
-            await wait_for(lambda: logged(log, "database: "), 30)
+            await wait_for(lambda: logged(log, "database: "))
             proxy.change(CLEAR)
-            await wait_for(lambda: logged(log, "run `kreisfunk migrate`"), 30)
+            await wait_for(lambda: logged(log, "run `kreisfunk migrate`"))
             await migrate_database(empty.url)
             await starting
     assert "Traceback" not in log.read_text()

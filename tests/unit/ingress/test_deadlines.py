@@ -5,6 +5,7 @@ import asyncio
 from services.ingress.adapters.deadlines import STEPS, Deadlines
 from services.ingress.adapters.group_commit import Answer
 from shared.runtime.background import background
+from tests.servers import PATIENCE_SECONDS
 
 SECONDS = 0.2
 
@@ -15,7 +16,7 @@ def waiting() -> Answer:
 
 async def test_who_has_no_answer_in_time_gets_false_and_not_before() -> None:
     loop, deadlines = asyncio.get_running_loop(), Deadlines(SECONDS)
-    async with background(deadlines.work()), asyncio.timeout(5):
+    async with background(deadlines.work()), asyncio.timeout(PATIENCE_SECONDS):
         for _ in range(3):
             answer, begun = waiting(), loop.time()
             deadlines.watch([answer])
@@ -26,7 +27,7 @@ async def test_who_has_no_answer_in_time_gets_false_and_not_before() -> None:
 async def test_an_answer_that_is_there_stays() -> None:
     loop, deadlines = asyncio.get_running_loop(), Deadlines(SECONDS)
     early, late, gone, never = waiting(), waiting(), waiting(), waiting()
-    async with background(deadlines.work()), asyncio.timeout(5):
+    async with background(deadlines.work()), asyncio.timeout(PATIENCE_SECONDS):
         early.set_result(True)
         deadlines.watch([early, late, gone, never])
         loop.call_later(SECONDS / 2, late.set_result, True)

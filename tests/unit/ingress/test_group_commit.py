@@ -12,6 +12,7 @@ from services.ingress.adapters.group_commit import Answer, GroupCommit, Limits
 from services.ingress.domain.slices import Slice
 from services.ingress.ports import NotStored
 from shared.runtime.background import background
+from tests.servers import PATIENCE_SECONDS
 
 WORKERS = 2
 LIMITS = Limits(events=5, size=100)
@@ -144,7 +145,7 @@ def test_a_refused_group_fails_only_its_own_submitters(refused: set[int]) -> Non
 
 async def until(condition: Callable[[], bool]) -> None:
     """Let the others run until it holds."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         while not condition():  # noqa: ASYNC110 - what is waited for is a turn of the loop
             await asyncio.sleep(0)
 
@@ -169,7 +170,7 @@ async def test_what_arrives_while_groups_are_in_flight_travels_together() -> Non
 async def test_as_many_as_are_in_flight_leave_beside_them_or_enough(in_flight: int, leave: int) -> None:
     broker = Broker()
     groups = commit(broker, Limits(events=100, size=1000, beside=5))
-    async with background(*working(groups)), asyncio.timeout(5):
+    async with background(*working(groups)), asyncio.timeout(PATIENCE_SECONDS):
         answers = [groups.submit([made_of(0, 0)] * in_flight)]
         await until(broker.has_groups(1))
         answers += [groups.submit([made_of(1, 2)]) for _ in range(leave - 1)]

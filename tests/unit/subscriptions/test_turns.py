@@ -3,6 +3,7 @@
 import asyncio
 
 from services.subscriptions.handlers.turns import Turns
+from tests.servers import PATIENCE_SECONDS
 
 LONG, SHORT = 1_000, 36
 
@@ -23,7 +24,7 @@ async def run(most: int, *asked: tuple[str, float], cancelled: int | None = None
     if cancelled is not None:
         tasks[cancelled].cancel()
     start.set()
-    await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), 5)
+    await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), PATIENCE_SECONDS)
     return begun
 
 

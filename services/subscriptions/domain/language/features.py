@@ -36,14 +36,12 @@ class Scale:
 
     def weigh(self, counted: Mapping[str, int]) -> dict[str, float]:
         """The weights of the features that are known."""
-        weights = {
-            feature: (1 + log(count)) * self._rarity[feature]
-            for feature, count in counted.items()
-            if feature in self._rarity
-        }
-        words = _length(weight for feature, weight in weights.items() if not _is_piece(feature))
-        pieces = _length(weight for feature, weight in weights.items() if _is_piece(feature))
-        return {feature: weight / (pieces if _is_piece(feature) else words) for feature, weight in weights.items()}
+        words: dict[str, float] = {}
+        pieces: dict[str, float] = {}
+        for feature, count in counted.items():
+            if rarity := self._rarity.get(feature):
+                (pieces if _is_piece(feature) else words)[feature] = (1 + log(count)) * rarity
+        return {**_evened(words), **_evened(pieces)}
 
 
 def features_of(text: str, sort: Callable[[str], str]) -> Counter[str]:
@@ -75,5 +73,7 @@ def _is_piece(feature: str) -> bool:
     return feature.startswith("#")
 
 
-def _length(weights: Iterable[float]) -> float:
-    return sqrt(sum(weight * weight for weight in weights))
+def _evened(weights: Mapping[str, float]) -> dict[str, float]:
+    """The same direction, of length 1."""
+    length = sqrt(sum(weight * weight for weight in weights.values()))
+    return {feature: weight / length for feature, weight in weights.items()}

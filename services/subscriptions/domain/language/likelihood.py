@@ -4,7 +4,7 @@ Multinomial naive Bayes over weighted features; its weaknesses (frequent words, 
 Shih, Teevan and Karger, "Tackling the Poor Assumptions of Naive Bayes Text Classifiers", ICML 2003.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from math import log
 
@@ -22,7 +22,7 @@ class Likelihood:
         self._spread = UNSEEN * features
         self._first: Counter[Intent] = Counter()
         self._base: dict[Intent, float] = {}
-        self._values: dict[str, dict[Intent, float]] = {}
+        self._values: dict[str, dict[Intent, float]] = defaultdict(dict)
 
     def learn(self, intents: Sequence[Intent], weights: Mapping[str, float]) -> None:
         """One example: its readings, the best first, and the weights of its features."""
@@ -52,5 +52,5 @@ class Likelihood:
     def _count(self, intent: Intent, share: float, weights: Mapping[str, float]) -> None:
         self._base[intent] = self._base.get(intent, 0.0) + share * sum(weights.values())
         for feature, weight in weights.items():
-            counts = self._values.setdefault(feature, {})
+            counts = self._values[feature]
             counts[intent] = counts.get(intent, 0.0) + share * weight

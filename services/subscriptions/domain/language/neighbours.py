@@ -1,6 +1,7 @@
 """The examples that a text is most alike to."""
 
 from array import array
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from heapq import nlargest
 
@@ -17,12 +18,12 @@ class Neighbours:
 
     def __init__(self) -> None:
         self._intents: list[tuple[Intent, ...]] = []
-        self._having: dict[str, tuple[array[int], array[float]]] = {}
+        self._having: dict[str, tuple[array[int], array[float]]] = defaultdict(lambda: (array("I"), array("f")))
 
     def learn(self, intents: Sequence[Intent], weights: Mapping[str, float]) -> None:
         """One example: its readings, the best first, and the weights of its features."""
         for feature, weight in weights.items():
-            numbers, values = self._having.setdefault(feature, (array("I"), array("f")))
+            numbers, values = self._having[feature]
             numbers.append(len(self._intents))
             values.append(weight)
         self._intents.append(tuple(intents))

@@ -51,6 +51,8 @@ _SPOKEN = {
 def plain(text: str) -> str:
     """In lower case and without accents, umlauts written out."""
     folded = unicodedata.normalize("NFKC", text).casefold().translate(_UMLAUTS)
+    if folded.isascii():
+        return folded
     letters = unicodedata.normalize("NFD", folded)
     return "".join(letter for letter in letters if unicodedata.category(letter) not in _INVISIBLE).translate(_BARE)
 
