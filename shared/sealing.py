@@ -10,12 +10,14 @@ import hmac
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 KEY_BYTES = 32
 INDEX_BYTES = 16
+MOST_LINKS = 255
 _NONCE_BYTES = 12
 
 
@@ -60,28 +62,78 @@ class KeyRing:
 
 @dataclass(frozen=True, repr=False)
 class IndexKey:
-    """The key of the lookup hashes; it opens nothing."""
+    """The key of the lookup hashes; it opens nothing.
+
+    It has one or more links of 32 bytes: the first hashes the value, each further one the hash so far. So a new link
+    lifts every hash that is stored, without its value, and whoever knows only the links before it can do nothing with
+    what was lifted. A hash of several links ends with their number. `others` are looked up too, while one key
+    replaces another.
+    """
 
     key: bytes
+    others: tuple[bytes, ...] = ()
 
     @classmethod
     def parse(cls, text: str) -> "IndexKey":
-        """From base64 of 32 bytes. Raises SealingError without repeating the text."""
-        return cls(parse_key(text.strip()))
+        """From base64 of its links, and others after a comma. Raises SealingError without repeating the text."""
+        keys = sorted(entries := [_parse_links(entry.strip()) for entry in text.split(",")], key=len)
+        if any(longer[:-KEY_BYTES] != shorter for shorter, longer in pairwise(keys)):
+            raise SealingError("each index key must be another with one link more")
+        return cls(entries[0], tuple(entries[1:]))
+
+    @property
+    def text(self) -> str:
+        """What `parse` reads."""
+        return ",".join(base64.b64encode(key).decode() for key in (self.key, *self.others))
+
+    @property
+    def version(self) -> int:
+        """How many links it has."""
+        return len(self.key) // KEY_BYTES
 
     def index(self, purpose: str, value: str) -> bytes:
-        """16 bytes that are equal for equal values of the same purpose, and say nothing without the key."""
-        return hmac.digest(self.key, f"{purpose}\0{value}".encode(), "sha256")[:INDEX_BYTES]
+        """A hash that is equal for equal values of the same purpose, and says nothing without the key."""
+        return self.lift(self.index_once(purpose, value))
+
+    def index_also(self, purpose: str, value: str) -> tuple[bytes, ...]:
+        """The hashes with each of the other keys."""
+        return tuple(IndexKey(key).index(purpose, value) for key in self.others)
+
+    def index_once(self, purpose: str, value: str) -> bytes:
+        """The hash of the first link, which no further one changes: for values that nobody can guess."""
+        return hmac.digest(self.key[:KEY_BYTES], f"{purpose}\0{value}".encode(), "sha256")[:INDEX_BYTES]
+
+    def lift(self, index: bytes) -> bytes:
+        """The hash of all links, from that of the first ones."""
+        done = version_of(index)
+        if done >= self.version:
+            return index
+        digest = index[:INDEX_BYTES]
+        for link in range(done * KEY_BYTES, len(self.key), KEY_BYTES):
+            digest = hmac.digest(self.key[link : link + KEY_BYTES], digest, "sha256")[:INDEX_BYTES]
+        return digest + bytes([self.version])
+
+
+def version_of(index: bytes) -> int:
+    """How many links made a hash."""
+    return index[INDEX_BYTES] if len(index) > INDEX_BYTES else 1
 
 
 def parse_key(text: str) -> bytes:
     """32 bytes from base64. Raises SealingError without repeating the text."""
+    key = _parse_links(text)
+    if len(key) != KEY_BYTES:
+        raise SealingError(f"a key must be base64 of {KEY_BYTES} bytes")
+    return key
+
+
+def _parse_links(text: str) -> bytes:
     try:
         key = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
         raise SealingError("a key must be base64") from None
-    if len(key) != KEY_BYTES:
-        raise SealingError(f"a key must be base64 of {KEY_BYTES} bytes")
+    if not key or len(key) % KEY_BYTES or len(key) > MOST_LINKS * KEY_BYTES:
+        raise SealingError(f"a key must be base64 of {KEY_BYTES} bytes, an index key of as many for each link")
     return key
 
 

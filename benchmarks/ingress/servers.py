@@ -89,7 +89,7 @@ def _receiver(settings: Settings, outbox: Outbox) -> Receiver:
         verify_token=settings.verify_token.get_secret_value(),
         phone_number_id=settings.phone_number_id,
         seal=KeyRing.parse(settings.sealing_keys.get_secret_value()).seal,
-        index=IndexKey.parse(settings.index_key.get_secret_value()).index,
+        index=IndexKey.parse(settings.index_key.get_secret_value()),
         clock=system_clock,
         outbox=outbox,
         meter=Metrics(CollectorRegistry()),

@@ -9,43 +9,50 @@ import msgspec
 from shared.sealing import KeyRing, SealingError
 
 Renewal = Callable[[bytes, KeyRing], tuple[bytes, int]]
+Lift = Callable[[bytes], bytes]
 ADDRESS = {"kind", "index", "sealed"}
 
 
-def renew_event(body: bytes, ring: KeyRing) -> tuple[bytes, int]:
-    """The event with every address sealed with the newest key, and how many do not open."""
+def as_it_is(index: bytes) -> bytes:
+    return index
+
+
+def renew_event(body: bytes, ring: KeyRing, lift: Lift = as_it_is) -> tuple[bytes, int]:
+    """The event with every address sealed with the newest key, under its hash `lift`, and how many do not open."""
     event = msgspec.json.decode(body)
-    renewed, unreadable = _renew_all(event, ring)
+    renewed, unreadable = _renew_all(event, ring, lift)
     return (msgspec.json.encode(event) if renewed else body), unreadable
 
 
-def renew_publications(stored: bytes, ring: KeyRing) -> tuple[bytes, int]:
+def renew_publications(stored: bytes, ring: KeyRing, lift: Lift = as_it_is) -> tuple[bytes, int]:
     """The same for a list of publications in MessagePack."""
     publications: list[dict[str, Any]] = msgspec.msgpack.decode(stored)
     unreadable, changed = 0, False
     for publication in publications:
         before = publication["body"]
-        publication["body"], failed = renew_event(before, ring)
+        publication["body"], failed = renew_event(before, ring, lift)
         unreadable, changed = unreadable + failed, changed or publication["body"] != before
     return (msgspec.msgpack.encode(publications) if changed else stored), unreadable
 
 
-def _renew_all(value: Any, ring: KeyRing) -> tuple[int, int]:
+def _renew_all(value: Any, ring: KeyRing, lift: Lift) -> tuple[int, int]:
     """How many addresses were sealed anew, in place, and how many do not open."""
     if isinstance(value, dict) and value.keys() >= ADDRESS:
-        return _renew(value, ring)
+        return _renew(value, ring, lift)
     inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    counts = [_renew_all(one, ring) for one in inside]
+    counts = [_renew_all(one, ring, lift) for one in inside]
     return sum(renewed for renewed, _ in counts), sum(failed for _, failed in counts)
 
 
-def _renew(address: dict[str, str], ring: KeyRing) -> tuple[int, int]:
+def _renew(address: dict[str, str], ring: KeyRing, lift: Lift) -> tuple[int, int]:
     index, sealed = base64.b64decode(address["index"]), base64.b64decode(address["sealed"])
-    if not sealed or sealed[0] == max(ring.keys):
+    after = lift(index)
+    if not sealed or (sealed[0] == max(ring.keys) and after == index):
         return 0, 0
     try:
         plain = ring.open(sealed, purpose=address["kind"], index=index)
     except SealingError:
         return 0, 1
-    address["sealed"] = base64.b64encode(ring.seal(plain, purpose=address["kind"], index=index)).decode()
+    address["index"] = base64.b64encode(after).decode()
+    address["sealed"] = base64.b64encode(ring.seal(plain, purpose=address["kind"], index=after)).decode()
     return 1, 0

@@ -2,36 +2,36 @@
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import asyncpg
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from cli.keys.ring_files import RingFilesError, add_key
+from cli.keys.hashes import Hashes, old_dead_letters, stores_of
+from cli.keys.ring_files import RingFilesError, add_index_key, add_key, drop_index_key, use_index_key
 from cli.keys.rotation import Store
-from cli.keys.settings import Settings
+from cli.keys.settings import IndexSettings, Settings
 from cli.keys.stores import STORES
 from cli.output import console, fail, say
 from shared.runtime.settings import read_settings
-from shared.sealing import SealingError
+from shared.sealing import IndexKey, SealingError
 
 # Whoever still holds the old ring alone goes on sealing with it: then this never ends by itself.
 PASSES = 3
+T = TypeVar("T")
 
-keys = typer.Typer(help="New sealing keys, while everything runs.", no_args_is_help=True)
+Folder = Annotated[Path, typer.Argument(help="Folder of secrets, as `kreisfunk secrets` made it.")]
+keys = typer.Typer(help="New keys, while everything runs.", no_args_is_help=True)
 
 
 @keys.command("add")
-def add(folder: Annotated[Path, typer.Argument(help="Folder of secrets, as `kreisfunk secrets` made it.")]) -> None:
+def add(folder: Folder) -> None:
     """Add a new key to all rings. Then restart dispatcher and ingress, one replica after the other, and rotate."""
-    try:
-        version = add_key(folder)
-    except (RingFilesError, SealingError, OSError) as error:
-        fail(str(error), "Was the folder made by `kreisfunk secrets`?")
+    version = _write(add_key, folder)
     say(f"version {version} added; restart dispatcher and ingress, then run `kreisfunk keys rotate`")
 
 
@@ -42,38 +42,137 @@ def rotate_command() -> None:
     Exit status: 0 nothing is sealed with an older key any more, 1 something is, 2 settings missing.
     """
     settings = read_settings(Settings)
-    started = time.monotonic()
+    done = _run(settings, STORES, "sealed anew")
+    say(f"everything is sealed with version {max(settings.ring.keys)}: {done}")
+
+
+@keys.command("add-index")
+def add_index(folder: Folder) -> None:
+    """Give the index key a new link, which is looked up by only. Then restart every ingress, and use it."""
+    version = _write(add_index_key, folder)
+    say(f"index key {version} added; restart every ingress, then run `kreisfunk keys use-index`")
+
+
+@keys.command("use-index")
+def use_index(folder: Folder) -> None:
+    """Write with the new index key, which every ingress knows by now. Then restart every ingress, and rotate."""
+    version = _write(use_index_key, folder)
+    say(f"index key {version} writes; restart every ingress, then run `kreisfunk keys rotate-index`")
+
+
+@keys.command("rotate-index")
+def rotate_index() -> None:
+    """Lift all stored hashes to the new index key, while everything runs. May be ended at any time and repeated.
+
+    Exit status: 0 nothing has an older hash any more, 1 something has, 2 settings missing.
+    """
+    settings = read_settings(IndexSettings)
+    index = _index_in_use(settings)
+    if _of_database(_unfindable(settings, index)):
+        fail(
+            "Some dead letters know the older hash only: they would not find whom they are from.",
+            "Handle them with `kreisfunk dead-letters`, then run it again.",
+        )
+    done = _run(settings, stores_of(index), "lifted")
+    say(f"everything has hashes of index key {settings.index.version}: {done}")
+
+
+@keys.command("status")
+def status() -> None:
+    """Say whether the older index key may be dropped: exit status 0, and 1 as long as it may not."""
+    settings = read_settings(IndexSettings)
+    left = _of_database(_left(settings))
+    for name, count in left.items():
+        say(f"{name}: {count} with an older hash")
+    if any(left.values()):
+        fail("The older index key is still needed.", "Run `kreisfunk keys rotate-index`; replay or drop dead letters.")
+    say("`kreisfunk keys drop-index` may follow, `feedback_days` after `use-index`: strangers' feedback is found by it")
+
+
+@keys.command("drop-index")
+def drop_index(folder: Folder) -> None:
+    """Forget the older index key, once `kreisfunk keys status` permits. Then restart every ingress."""
+    version = _write(drop_index_key, folder)
+    say(f"index key {version} is the only one; restart every ingress")
+
+
+async def _unfindable(settings: IndexSettings, index: IndexKey) -> int:
+    connection = await _connect(settings)
     try:
-        sealed, unreadable = asyncio.run(_rotate(settings))
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        fail(f"database: {type(error).__name__}", "What was done stays done: run it again.")
+        return (await old_dead_letters(connection, index))[1]
+    finally:
+        await connection.close()
+
+
+def _write(change: Callable[[Path], int], folder: Path) -> int:
+    try:
+        return change(folder)
+    except (RingFilesError, SealingError, OSError) as error:
+        fail(str(error), "Was the folder made by `kreisfunk secrets`?")
+
+
+def _index_in_use(settings: IndexSettings) -> IndexKey:
+    index = settings.index
+    if any(len(other) > len(index.key) for other in index.others):
+        fail("The new index key does not write yet.", "Run `kreisfunk keys use-index` and restart every ingress.")
+    return index
+
+
+async def _left(settings: IndexSettings) -> dict[str, int]:
+    """How many rows of each kind have an older hash."""
+    index = _index_in_use(settings)
+    stores = [store for store in stores_of(index) if isinstance(store, Hashes)]
+    connection = await _connect(settings)
+    try:
+        left = {store.name: await store.left(connection, settings.ring) for store in stores}
+        return left | {"dead letters": (await old_dead_letters(connection, index))[0]}
+    finally:
+        await connection.close()
+
+
+def _run(settings: Settings, stores: Sequence[Store], what: str) -> str:
+    """How many were renewed in which time."""
+    started = time.monotonic()
+    renewed, unreadable = _of_database(_rotate(settings, stores, what))
     if unreadable:
         fail(f"{unreadable} addresses have a key that is not in the ring.", "Add the old keys and run it again.")
-    seconds = time.monotonic() - started
-    say(f"everything is sealed with version {max(settings.ring.keys)}: {sealed} sealed anew in {seconds:.1f} s")
+    return f"{renewed} {what} in {time.monotonic() - started:.1f} s"
 
 
-async def _rotate(settings: Settings) -> tuple[int, int]:
-    """How many were sealed anew, and how many do not open."""
-    connection = await asyncpg.connect(settings.database_url, password=settings.database_secret, timeout=10)
+def _of_database(work: Coroutine[None, None, T]) -> T:
     try:
-        sealed = 0
+        return asyncio.run(work)
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        fail(f"database: {type(error).__name__}", "What was done stays done: run it again.")
+
+
+async def _connect(settings: Settings) -> asyncpg.Connection:
+    return await asyncpg.connect(settings.database_url, password=settings.database_secret, timeout=10)
+
+
+async def _rotate(settings: Settings, stores: Sequence[Store], what: str) -> tuple[int, int]:
+    """How many were renewed, and how many do not open."""
+    connection = await _connect(settings)
+    try:
+        renewed = 0
         for _ in range(PASSES):
             with _bars() as bars:
-                counts = [await _store(connection, store, settings, bars) for store in STORES]
+                counts = [await _store(connection, store, settings, bars, what) for store in stores]
             fresh, unreadable = (sum(column) for column in zip(*counts, strict=True))
-            sealed += fresh
+            renewed += fresh
             if not fresh or unreadable:
-                return sealed, unreadable
+                return renewed, unreadable
         fail(
-            "Somebody still seals with an older key.",
+            "Somebody still seals with an older key, or an older index key.",
             "Restart every dispatcher and every ingress, then run it again.",
         )
     finally:
         await connection.close()
 
 
-async def _store(connection: asyncpg.Connection, store: Store, settings: Settings, bars: Progress) -> tuple[int, int]:
+async def _store(
+    connection: asyncpg.Connection, store: Store, settings: Settings, bars: Progress, what: str
+) -> tuple[int, int]:
     sealed = unreadable = 0
     left = await store.left(connection, settings.ring)
     task: TaskID = bars.add_task(store.name, total=left)
@@ -82,7 +181,7 @@ async def _store(connection: asyncpg.Connection, store: Store, settings: Setting
         bars.update(task, advance=page.read)
     bars.update(task, completed=left)
     if sealed:
-        say(f"{store.name}: {sealed} sealed anew")
+        say(f"{store.name}: {sealed} {what}")
     return sealed, unreadable
 
 

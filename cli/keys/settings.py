@@ -1,10 +1,10 @@
-"""Who may seal anew: a database role that sees sealed columns and nothing else, and the keys."""
+"""Who may seal and hash anew: a database role that sees addresses and nothing else, and the keys."""
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.runtime.settings import PREFIX
-from shared.sealing import KeyRing
+from shared.sealing import IndexKey, KeyRing
 
 
 class Settings(BaseSettings):
@@ -33,3 +33,19 @@ class Settings(BaseSettings):
     @property
     def database_secret(self) -> str | None:
         return self.database_password.get_secret_value() if self.database_password else None
+
+
+class IndexSettings(Settings):
+    """To lift hashes, too."""
+
+    index_key: SecretStr = Field(description="as the ingress has it")
+
+    @field_validator("index_key")
+    @classmethod
+    def _is_index_key(cls, value: SecretStr) -> SecretStr:
+        IndexKey.parse(value.get_secret_value())
+        return value
+
+    @property
+    def index(self) -> IndexKey:
+        return IndexKey.parse(self.index_key.get_secret_value())

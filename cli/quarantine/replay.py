@@ -74,7 +74,7 @@ class Replayer:
             account_id=self.account_id,
             received_at=webhook.message.received_at,
             seal=self.ring.seal,
-            index=self.index.index,
+            index=self.index,
         )
 
 

@@ -20,7 +20,7 @@ class Settings(BaseSettings):
     broker_url: str = Field(description="amqp://quarantine@host:port/vhost", pattern=r"^amqps?://")
     broker_password: SecretStr | None = Field(None, description="password of the broker login")
     sealing_keys: SecretStr | None = Field(None, description="VERSION:BASE64 of 32 bytes, to show and to replay")
-    index_key: SecretStr | None = Field(None, description="base64 of 32 bytes, to replay")
+    index_key: SecretStr | None = Field(None, description="as the ingress has it, to replay")
     phone_number_id: str | None = Field(None, description="Meta's id of our number, to replay")
     waba_id: str | None = Field(None, description="Meta's id of our account, as the ingress has it")
 

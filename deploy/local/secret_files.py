@@ -64,7 +64,12 @@ SECRETS = (
         key_ring,
     ),
     Secret(
-        ("ingress/kreisfunk_index_key", "dispatcher/kreisfunk_index_key", "quarantine/kreisfunk_index_key"),
+        (
+            "ingress/kreisfunk_index_key",
+            "dispatcher/kreisfunk_index_key",
+            "rotation/kreisfunk_index_key",
+            "quarantine/kreisfunk_index_key",
+        ),
         key,
     ),
     Secret(("subscriptions/kreisfunk_feedback_key",), key),

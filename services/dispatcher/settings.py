@@ -21,7 +21,7 @@ class Settings(ServiceSettings):
     graph_token: SecretStr = Field(description="system user token")
     phone_number_id: str = Field(description="Meta's id of our number", pattern=r"^\d{5,20}$")
     sealing_keys: SecretStr = Field(description="VERSION:BASE64 of 32 bytes, several separated by commas")
-    index_key: SecretStr = Field(description="base64 of 32 bytes")
+    index_key: SecretStr = Field(description="base64 of 32 bytes for each link; two, comma separated, in a rotation")
     messages_per_second: float = Field(80, gt=0, le=10_000, description="Meta's limit for our number")
     people_per_day: int | None = Field(None, gt=0, description="Meta's tier: different people in any 24 hours")
     messages_per_month: int | None = Field(None, gt=0, description="budget: broadcast messages in a month")

@@ -20,7 +20,7 @@ class Settings(ServiceSettings):
         None, pattern=r"^[0-9]{5,30}$", description="Meta's id of our account; what it says of others is then ignored"
     )
     sealing_keys: SecretStr = Field(description="VERSION:BASE64 of 32 bytes, comma separated")
-    index_key: SecretStr = Field(description="base64 of 32 bytes")
+    index_key: SecretStr = Field(description="base64 of 32 bytes for each link; two, comma separated, in a rotation")
 
     @field_validator("app_secrets")
     @classmethod

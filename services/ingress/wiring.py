@@ -51,7 +51,7 @@ def _receiver(settings: Settings, outbox: Outbox, meter: Meter) -> Receiver:
         phone_number_id=settings.phone_number_id,
         account_id=settings.waba_id,
         seal=KeyRing.parse(settings.sealing_keys.get_secret_value()).seal,
-        index=IndexKey.parse(settings.index_key.get_secret_value()).index,
+        index=IndexKey.parse(settings.index_key.get_secret_value()),
         clock=system_clock,
         outbox=outbox,
         meter=meter,

@@ -72,11 +72,13 @@ class People(Protocol):
         *,
         history: bool = False,
         former: Addresses | None = None,
+        keys_also: Sequence[bytes] = (),
     ) -> Settled:
         """Decide about a message and store it all in one transaction, or return what was decided before.
 
-        `history` asks for everything that is stored about the sender; `former` are addresses that the sender had.
-        Messages of one person are decided one after the other, whichever replica has them.
+        It may be known by one of `keys_also`. `history` asks for everything that is stored about the sender; `former`
+        are addresses that the sender had. Messages of one person are decided one after the other, whichever replica
+        has them.
         """
         ...
 

@@ -49,7 +49,11 @@ class Address(Value, frozen=True, kw_only=True):
 
 
 class Addresses(Value, frozen=True, kw_only=True):
-    """All addresses of one person that Meta named in one place; at least one of the two is there."""
+    """All addresses of one person that Meta named in one place; at least one of the two is there.
+
+    While the index key is rotated, `also` holds their hashes with the other key, to look them up by.
+    """
 
     phone: Address | None = None
     user: Address | None = None
+    also: tuple[bytes, ...] = ()

@@ -63,7 +63,7 @@ class GraphApi:
 
     def message_key(self, message_id: str) -> bytes:
         """The keyed hash by which statuses and reactions find the message."""
-        return self._index_key.index("wamid", message_id)
+        return self._index_key.index_once("wamid", message_id)
 
     async def send(self, claim: Claim, may_leave: Callable[[], bool]) -> Answer:
         """Send one message if it may leave at the moment of writing. A missing answer is no error: Meta may have it."""

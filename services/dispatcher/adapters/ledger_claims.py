@@ -18,10 +18,10 @@ _UNLIMITED = "limited as (select * from judged)"
 _LIMITED = """
 exhausted as materialized (
     select e.* from (
-        select array_agg(id order by id) as ids, array_agg(address_index order by id) as indexes,
+        select array_agg(id order by id) as ids, array_agg(subscriber order by id) as subscribers,
             array_agg(claim = 0 order by id) as firsts
         from judged where state = 'claimed'
-    ) as wanted, dispatcher.limit_claims({number}, ids, indexes, firsts) e
+    ) as wanted, dispatcher.limit_claims({number}, ids, subscribers, firsts) e
 ), limited as (
     select {columns}, case when e.id is null then j.state else 'waiting' end as state,
         case when e.id is null then j.due_at end as due_at, coalesce(e.waits_for, j.waits_for) as waits_for
@@ -68,7 +68,7 @@ with candidate as (
     where d.lane = $1::text::dispatcher.lane and d.due_at <= clock_timestamp() and d.subscriber is not null
     order by d.due_at limit $2 for update skip locked
 ), judged as (
-    select c.id, c.claim, c.address_index, b.id as broadcast, b.content, v.state, v.due_at, v.waits_for
+    select c.id, c.claim, c.subscriber, b.id as broadcast, b.content, v.state, v.due_at, v.waits_for
     from candidate c join dispatcher.broadcast b on b.id = c.source,
         dispatcher.judge(b, c.subscriber, c.sequence, null) v
 ), {limited}, changed as (
@@ -95,7 +95,7 @@ NEWEST_ADDRESS = """
 select address_kind, address_index, address_sealed
 from (select * from dispatcher.delivery order by id desc limit 100) as newest where address_index <> '' limit 1
 """
-_DUE_COLUMNS = "j.id, j.claim, j.address_index, j.broadcast, j.content"
+_DUE_COLUMNS = "j.id, j.broadcast, j.content"
 UNLIMITED = {
     "CLAIM_BATCH": _CLAIM_BATCH.format(limited=_UNLIMITED),
     "CLAIM_DUE": _CLAIM_DUE.format(limited=_UNLIMITED),

@@ -35,7 +35,7 @@ select count(*) from erased
 """
 _LEFT = "select exists (select dispatcher.deliveries_to($1, $2))"
 # Whoever writes again counts anew.
-_UNREACH = "delete from dispatcher.reached where address_index = any($1)"
+_UNREACH = "delete from dispatcher.reached where subscriber = any($1)"
 _FORGET_USER = "update dispatcher.erasure set user_index = null, user_sealed = null where id = $1"
 _FINISH = """
 delete from dispatcher.erasure
@@ -85,7 +85,7 @@ class PostgresPeople:
 
     async def erase(self, erasure: Erasure) -> bool:
         async with self._database.transaction() as connection:
-            await connection.execute(_UNREACH, erasure.indexes)
+            await connection.execute(_UNREACH, erasure.subscribers)
             await connection.fetchval(_ERASE, erasure.subscribers, erasure.indexes)
             if await connection.fetchval(_LEFT, erasure.subscribers, erasure.indexes):
                 return False

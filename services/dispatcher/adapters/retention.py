@@ -44,7 +44,7 @@ def rules(keep_days: int) -> Mapping[str, Kept]:
         "deliveries_week": Kept(kept, _WEEKS, _OLDEST_WEEK),
         "stray_delivery": Kept(kept, "select dispatcher.delete_old_strays($1, $2::integer)"),
         "reply_address": Kept(REPLY_ADDRESS_KEPT, _REPLY_ADDRESSES, _OLDEST_REPLY_ADDRESS),
-        "reached": rows(REACHED_KEPT, "dispatcher.reached", "address_index", "minute"),
+        "reached": rows(REACHED_KEPT, "dispatcher.reached", "subscriber", "minute"),
         "reached_minute": rows(REACHED_KEPT, "dispatcher.reached_minute", "minute", "minute"),
         "status_stream": rows(STREAM_KEPT, "dispatcher.status_stream", "number, seen_at", "seen_at"),
         "refusal": rows(kept, "dispatcher.refusal", "delivery", "told_at"),

@@ -24,9 +24,13 @@ class Seal(Protocol):
 
 
 class Index(Protocol):
-    """The keyed hash of a value, to look it up by."""
+    """The keyed hashes of a value, to look it up by; see shared.sealing."""
 
-    def __call__(self, purpose: str, value: str) -> bytes: ...
+    def index(self, purpose: str, value: str) -> bytes: ...
+
+    def index_also(self, purpose: str, value: str) -> tuple[bytes, ...]: ...
+
+    def index_once(self, purpose: str, value: str) -> bytes: ...
 
 
 class Rules(Struct, frozen=True, kw_only=True):
@@ -48,7 +52,11 @@ def addresses_of(values: Iterable[str | None], rules: Rules) -> Addresses:
     if phone is None and user is None:
         raise NotUnderstood("neither a phone number nor a user id")
     number = phone and phone.removeprefix("+")
-    return Addresses(phone=_sealed(AddressKind.PHONE, number, rules), user=_sealed(AddressKind.USER, user, rules))
+    return Addresses(
+        phone=_sealed(AddressKind.PHONE, number, rules),
+        user=_sealed(AddressKind.USER, user, rules),
+        also=(*_also(AddressKind.PHONE, number, rules), *_also(AddressKind.USER, user, rules)),
+    )
 
 
 def first_of(values: Iterable[str | None]) -> tuple[str | None, str | None]:
@@ -99,5 +107,9 @@ def sender_of(message: WrittenMessage, beside: Beside, rules: Rules) -> Addresse
 def _sealed(kind: AddressKind, value: str | None, rules: Rules) -> Address | None:
     if value is None:
         return None
-    index = rules.index(kind, value)
+    index = rules.index.index(kind, value)
     return Address(kind=kind, index=index, sealed=rules.seal(value.encode(), purpose=kind, index=index))
+
+
+def _also(kind: AddressKind, value: str | None, rules: Rules) -> tuple[bytes, ...]:
+    return rules.index.index_also(kind, value) if value else ()

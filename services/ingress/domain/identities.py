@@ -23,7 +23,7 @@ def identity_change(message: WrittenMessage, rules: Rules) -> IdentityChange | N
     if not before or not after:
         return None
     return IdentityChange(
-        message_key=rules.index("wamid", message.id),
+        message_key=rules.index.index_once("wamid", message.id),
         before=addresses_of(before, rules),
         after=addresses_of(sorted(after), rules),
         at=moment(message.timestamp),

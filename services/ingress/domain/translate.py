@@ -218,14 +218,14 @@ def _messages(frame: Frame, beside: Beside, rules: Rules) -> Iterator[Finding]:
 def _message(message: webhook.WrittenMessage, beside: Beside, rules: Rules) -> InboundMessage:
     text, payload, about = content_of(message)
     return InboundMessage(
-        message_key=rules.index("wamid", message.id),
+        message_key=rules.index.index_once("wamid", message.id),
         sender=sender_of(message, beside, rules),
         sent_at=moment(message.timestamp),
         received_at=rules.received_at,
         kind=message.type[:LONGEST_WORD],
         text=text,
         payload=payload,
-        about_key=rules.index("wamid", about) if about else None,
+        about_key=rules.index.index_once("wamid", about) if about else None,
         error_code=_error_code(message.errors),
     )
 
@@ -235,7 +235,7 @@ def _status(status: webhook.Status, rules: Rules) -> Iterator[Finding]:
         yield Ignored.GROUP
         return
     yield DeliveryStatus(
-        message_key=rules.index("wamid", status.id),
+        message_key=rules.index.index_once("wamid", status.id),
         status=status.status[:LONGEST_WORD],
         at=moment(status.timestamp),
         received_at=rules.received_at,

@@ -15,7 +15,7 @@ from services.subscriptions.domain.erasure import authors_of, indexes_of
 from services.subscriptions.domain.feedback import AuthorKey
 from services.subscriptions.domain.guard import Conversation, of_all
 from services.subscriptions.domain.publication import Publication
-from services.subscriptions.domain.subscriber import Subscriber, indexes
+from services.subscriptions.domain.subscriber import Subscriber, indexes, lookups
 from services.subscriptions.domain.wording import Wording
 from services.subscriptions.ports import Decided, Known, Settled
 from shared.contracts.message import Address, Addresses, AddressKind
@@ -24,7 +24,7 @@ from shared.database.pool import Connection, Database
 _FIND = """
     select subscriber.*, array(
         select topic from subscriptions.subscription where subscriber_id = subscriber.id) as topics
-    from subscriptions.subscriber where user_index = $1 or phone_index = $2
+    from subscriptions.subscriber where user_index = any($1) or phone_index = any($1)
     order by id for update
 """
 _SAVE = """
@@ -53,6 +53,8 @@ _SAVE_CONVERSATION = """
     on conflict (address_index) do update set (hinted_at, answers_left, counted_at, asked)
       = (excluded.hinted_at, excluded.answers_left, excluded.counted_at, excluded.asked)
 """
+# Of one address there is one row, whichever key its hash is of.
+_DROP_CONVERSATION = "delete from subscriptions.conversation where address_index = any($1)"
 _ROWS_OF = """
     with recursive person as (
         select id from subscriptions.subscriber where id = any($1)
@@ -91,17 +93,19 @@ class PostgresPeople:
         *,
         history: bool = False,
         former: Addresses | None = None,
+        keys_also: Sequence[bytes] = (),
     ) -> Settled:
-        everywhere = (*indexes(sender), *(indexes(former) if former else ()))
+        everywhere = (*lookups(sender), *(lookups(former) if former else ()))
         async with self._database.transaction() as connection:
             await lock(connection, everywhere)
-            before = await _settled(connection, message_key)
+            before = await _settled(connection, (message_key, *keys_also))
             if before:
                 return before
             known = await _read(connection, sender, former)
             decided = decide(await self._with_history(connection, known, sender) if history else known)
             await _save(connection, decided)
             if decided.conversation:
+                await connection.execute(_DROP_CONVERSATION, sender.also)
                 await connection.execute(_SAVE_CONVERSATION, *_conversation_columns(sender, decided.conversation))
             await _remember(connection, message_key, received_at, everywhere, decided)
         return Settled(result=decided.result, publications=decided.publications, again=False)
@@ -110,7 +114,8 @@ class PostgresPeople:
         people = [each for each in (known.by_user, known.by_phone) if each]
         rows = await connection.fetch(_ROWS_OF, [each.id for each in people])
         consents = tuple([consent_of(row) for row in rows])
-        former = tuple([row["index"] for row in await connection.fetch(_FORMER, indexes_of(people, sender))])
+        known_at = (*indexes_of(people, sender), *sender.also)
+        former = tuple([row["index"] for row in await connection.fetch(_FORMER, known_at)])
         feedback = await feedback_of(connection, authors_of(self._key, people, former, consents))
         return replace(known, history=consents, feedback=feedback, former=former)
 
@@ -149,9 +154,9 @@ def _conversation_columns(sender: Addresses, conversation: Conversation) -> tupl
     return indexes(sender), conversation.hinted_at, conversation.left, conversation.counted_at, conversation.asked
 
 
-async def _settled(connection: Connection, message_key: bytes) -> Settled | None:
+async def _settled(connection: Connection, keys: Sequence[bytes]) -> Settled | None:
     row = await connection.fetchrow(
-        "select result, publications from subscriptions.inbox where message_key = $1", message_key
+        "select result, publications from subscriptions.inbox where message_key = any($1)", keys
     )
     if row is None:
         return None
@@ -161,7 +166,7 @@ async def _settled(connection: Connection, message_key: bytes) -> Settled | None
 async def _read(connection: Connection, sender: Addresses, former: Addresses | None) -> Known:
     by_user, by_phone = await _people(connection, sender)
     was_user, was_phone = await _people(connection, former) if former else (None, None)
-    known = indexes(sender)
+    known = lookups(sender)
     rows = await connection.fetch("select * from subscriptions.conversation where address_index = any($1)", known)
     return Known(
         by_user=by_user,
@@ -174,20 +179,20 @@ async def _read(connection: Connection, sender: Addresses, former: Addresses | N
 
 
 async def _people(connection: Connection, sender: Addresses) -> tuple[Subscriber | None, Subscriber | None]:
-    user = sender.user.index if sender.user else None
-    phone = sender.phone.index if sender.phone else None
-    found = [subscriber_of(row) for row in await connection.fetch(_FIND, user, phone)]
-    return _with(found, user), _with(found, phone)
+    known = lookups(sender)
+    found = [subscriber_of(row) for row in await connection.fetch(_FIND, known)]
+    by_user = [each for each in found if each.addresses.user and each.addresses.user.index in known]
+    by_phone = [each for each in found if each.addresses.phone and each.addresses.phone.index in known]
+    # Two rows under two hashes of one address become one, like those of two addresses.
+    user = next(iter((*by_user[:1], *by_phone[1:])), None)
+    other = next((each for each in (*by_phone, *by_user) if each is not user), None)
+    return user, other or (user if by_phone else None)
 
 
 def _conversation(row: Row) -> Conversation:
     return Conversation(
         hinted_at=row["hinted_at"], left=row["answers_left"], counted_at=row["counted_at"], asked=row["asked"]
     )
-
-
-def _with(found: Sequence[Subscriber], index: bytes | None) -> Subscriber | None:
-    return next((subscriber for subscriber in found if index in indexes(subscriber.addresses)), None)
 
 
 async def _save(connection: Connection, decided: Decided) -> None:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from services.subscriptions.domain.language.understanding import readable
 from services.subscriptions.domain.preferences import key_of
-from services.subscriptions.domain.subscriber import Moment, indexes
+from services.subscriptions.domain.subscriber import Moment, lookups
 from shared.contracts.envelope import ContractError, Envelope, encode
 from shared.contracts.inbound import (
     IdentityChange,
@@ -57,18 +57,18 @@ def parts_of(group: Message) -> list[Part]:
 
 def _message(event: InboundMessage) -> Part:
     alone = InboundMessages(messages=(event,))
-    return Part(event=event, person=indexes(event.sender), key=event.message_key, moment=Moment.of(event), alone=alone)
+    return Part(event=event, person=lookups(event.sender), key=event.message_key, moment=Moment.of(event), alone=alone)
 
 
 def _preference(event: PreferenceChange) -> Part:
     alone = PreferenceChanges(changes=(event,))
     return Part(
-        event=event, person=indexes(event.person), key=key_of(event), moment=Moment(event.at, event.at), alone=alone
+        event=event, person=lookups(event.person), key=key_of(event), moment=Moment(event.at, event.at), alone=alone
     )
 
 
 def _move(event: IdentityChange) -> Part:
-    person = tuple(dict.fromkeys((*indexes(event.before), *indexes(event.after))))
+    person = tuple(dict.fromkeys((*lookups(event.before), *lookups(event.after))))
     moment = Moment(min(event.at, event.received_at), event.received_at)
     alone = IdentityChanges(changes=(event,))
     return Part(event=event, person=person, key=event.message_key, moment=moment, alone=alone)

@@ -1,6 +1,7 @@
 """Meta's own stop and resume of marketing messages in the app: obeyed, never answered."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from services.subscriptions.domain.subscriber import Moment, Subscriber, indexes
@@ -27,8 +28,17 @@ def concerns_us(change: PreferenceChange) -> bool:
 
 def key_of(change: PreferenceChange) -> bytes:
     """Equal for a change that is delivered again, as there is no message id."""
+    return _key(change, indexes(change.person))
+
+
+def keys_also(change: PreferenceChange) -> tuple[bytes, ...]:
+    """The key that the same change has with the other index key, while one replaces another."""
+    return (_key(change, sorted(change.person.also)),) if change.person.also else ()
+
+
+def _key(change: PreferenceChange, person: Sequence[bytes]) -> bytes:
     words = (change.category, change.value, change.at.isoformat())
-    return hashlib.sha256(b"\0".join([*indexes(change.person), *(word.encode() for word in words)])).digest()
+    return hashlib.sha256(b"\0".join([*person, *(word.encode() for word in words)])).digest()
 
 
 def prefer(subscriber: Subscriber | None, change: PreferenceChange, marketing: frozenset[str]) -> Preferred | None:

@@ -160,5 +160,10 @@ def reached_at(addresses: Addresses) -> Address | None:
 
 
 def indexes(addresses: Addresses) -> tuple[bytes, ...]:
-    """The lookup hashes of all addresses, in a fixed order."""
+    """The lookup hashes of all addresses as they are stored, in a fixed order."""
     return tuple(sorted({address.index for address in (addresses.phone, addresses.user) if address}))
+
+
+def lookups(addresses: Addresses) -> tuple[bytes, ...]:
+    """All hashes under which these addresses may be stored; those under which they are come first."""
+    return (*indexes(addresses), *addresses.also)

@@ -18,7 +18,7 @@ from services.subscriptions.domain.feedback import AuthorKey, rated
 from services.subscriptions.domain.groups import Part, parts_of
 from services.subscriptions.domain.language.intents import Intent, Wish
 from services.subscriptions.domain.language.understanding import understand
-from services.subscriptions.domain.preferences import concerns_us, key_of
+from services.subscriptions.domain.preferences import concerns_us, key_of, keys_also
 from services.subscriptions.domain.publication import Destination
 from services.subscriptions.handlers.deciding import Hearing, decide_message, decide_move, decide_preference
 from services.subscriptions.handlers.turns import Turns
@@ -117,7 +117,10 @@ class Inbound:
         if not concerns_us(change):
             return
         decide = partial(decide_preference, change=change, county=self.county)
-        await self._tell(await self.people.once(key_of(change), change.person, self.clock(), decide))
+        settled = await self.people.once(
+            key_of(change), change.person, self.clock(), decide, keys_also=keys_also(change)
+        )
+        await self._tell(settled)
 
     async def _move(self, change: IdentityChange) -> None:
         decide = partial(decide_move, change=change)

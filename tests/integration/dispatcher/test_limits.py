@@ -15,6 +15,7 @@ from shared.contracts.dispatch import BroadcastBatch, PermittedHours
 from shared.contracts.hours import opening
 from shared.contracts.message import Address, AddressKind, Lane
 from shared.database.pool import Database as Pool
+from shared.sealing import IndexKey
 from tests.integration.dispatcher.conftest import NUMBER
 from tests.integration.dispatcher.material import batch_message, in_hand, subscribers
 
@@ -113,6 +114,20 @@ async def test_a_person_counts_once_and_again_after_a_day(ledger: PostgresLedger
         await connection.execute("update dispatcher.reached set minute = minute - interval '25 hours'")
         await connection.execute("update dispatcher.reached_minute set minute = minute - interval '25 hours'")
     assert len(await claim(ledger, different_people(batch_message(subscribers(10))))) == 10
+
+
+async def test_a_person_counts_once_whichever_key_made_the_hash_of_their_address(
+    ledger: PostgresLedger, pool: Pool
+) -> None:
+    await limit(pool, people=10)
+    first = different_people(batch_message(subscribers(10)))
+    key = IndexKey(bytes(64))
+    lifted = tuple(
+        msgspec.structs.replace(one, address=msgspec.structs.replace(one.address, index=key.lift(one.address.index)))
+        for one in first.recipients
+    )
+    again = msgspec.structs.replace(first, broadcast=batch_message([]).broadcast, recipients=lifted)
+    assert [len(await claim(ledger, one)) for one in (first, again)] == [10, 10]
 
 
 async def test_the_budget_of_a_month_is_a_hard_stop(ledger: PostgresLedger, pool: Pool) -> None:

@@ -126,7 +126,7 @@ async def test_what_went_to_an_address_of_before_is_erased_too(people: PostgresP
         database, ROW, delivery_id(BROADCAST, other), BROADCAST, other, "read", b"o" * 16, b"sealed other", b"k"
     )
     await owner(database, ROW, timed_id(NOW, b"reply"), BROADCAST, None, "read", USER.index, USER.sealed, b"key")
-    await owner(database, "insert into dispatcher.reached values ($1, now())", USER.index)
+    await owner(database, "insert into dispatcher.reached values ($1, now())", SUBSCRIBER)
     moved = SubscriberErased(erasure=timed_id(NOW, b"m"), subscribers=(SUBSCRIBER,), addresses=(USER,), at=NOW)
     await people.remember(moved)
     (erasure,) = await people.due()

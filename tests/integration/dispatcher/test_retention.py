@@ -121,7 +121,10 @@ async def test_everything_else_goes_in_small_steps_and_not_too_soon(
 ) -> None:
     """Five rows of each that are too old by a second, and one that is not."""
     tables = {
-        "reached": ("reached (minute, address_index) values ($1, set_byte('\\x00', 0, $2::int))", REACHED_KEPT),
+        "reached": (
+            "reached (minute, subscriber) values ($1, dispatcher.lowest_id(to_timestamp($2::int)))",
+            REACHED_KEPT,
+        ),
         "reached_minute": (
             "reached_minute (minute, people) values ($1::timestamptz - $2::int * interval '1 ms', 1)",
             REACHED_KEPT,

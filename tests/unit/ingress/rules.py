@@ -14,7 +14,7 @@ from tests.unit.ingress.webhooks import NUMBER_ID
 RING = KeyRing.parse("1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=")
 INDEX = IndexKey.parse("ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8=")
 RECEIVED_AT = datetime(2026, 11, 10, 8, 0, tzinfo=UTC)
-RULES = Rules(phone_number_id=NUMBER_ID, received_at=RECEIVED_AT, seal=RING.seal, index=INDEX.index)
+RULES = Rules(phone_number_id=NUMBER_ID, received_at=RECEIVED_AT, seal=RING.seal, index=INDEX)
 
 F = TypeVar("F", bound=Finding)
 

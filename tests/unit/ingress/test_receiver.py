@@ -50,7 +50,7 @@ def receiver(outbox: Outbox, registry: CollectorRegistry) -> Receiver:
         verify_token="token-of-the-handshake",
         phone_number_id=NUMBER_ID,
         seal=RING.seal,
-        index=INDEX.index,
+        index=INDEX,
         clock=lambda: RECEIVED_AT,
         outbox=outbox,
         meter=Metrics(registry),

@@ -12,10 +12,13 @@ from hypothesis import strategies as st
 from services.ingress.domain.findings import Event, Finding, Ignored, Problem
 from services.ingress.domain.groups import GROUPS, by_type, group_of
 from services.ingress.domain.slices import data_of, slices_of
+from services.ingress.domain.translate import translate
 from shared.contracts.inbound import AccountEvent, DeliveryStatus, InboundMessage, PreferenceChange
+from shared.sealing import IndexKey
 from tests.unit.ingress.rules import (
     INDEX,
     RECEIVED_AT,
+    RULES,
     findings,
     only,
     opened,
@@ -85,6 +88,20 @@ STATUSES: dict[str, tuple[str, str | None, int | None, str | None]] = {
 def test_the_sender_is_found_wherever_it_stands(name: str, addresses: tuple[str | None, str | None]) -> None:
     message = only(InboundMessage, findings(sample(name)))
     assert opened(message.sender) == addresses
+
+
+def test_in_a_rotation_of_the_index_key_both_hashes_are_told_and_message_ids_keep_theirs() -> None:
+    longer = IndexKey(INDEX.key + bytes(32))
+    rules = msgspec.structs.replace(RULES, index=IndexKey(longer.key, (INDEX.key,)))
+    body = messages_body({**text_message(1), "from": PHONE, "from_user_id": USER})
+    message = only(InboundMessage, list(translate(body, rules)))
+    (before,) = (one for one in findings(body) if isinstance(one, InboundMessage))
+    assert opened(message.sender) == opened(before.sender) == (PHONE, USER)
+    assert message.sender.phone
+    assert message.sender.phone.index == longer.index("phone", PHONE)
+    assert message.sender.also == (INDEX.index("phone", PHONE), INDEX.index("user", USER))
+    assert before.sender.also == ()
+    assert message.message_key == before.message_key
 
 
 @pytest.mark.parametrize(("name", "expected"), CONTENTS.items())

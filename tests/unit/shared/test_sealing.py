@@ -6,11 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.sealing import INDEX_BYTES, IndexKey, KeyRing, SealingError
+from shared.sealing import INDEX_BYTES, IndexKey, KeyRing, SealingError, version_of
 
 OLD, NEW, OTHER = (base64.b64encode(bytes([number]) * 32).decode() for number in (1, 2, 3))
 RING = KeyRing.parse(f"1:{OLD},2:{NEW}")
 INDEX = IndexKey.parse(OLD)
+TWO_LINKS = IndexKey(bytes([1]) * 32 + bytes([2]) * 32)
+THREE_LINKS = IndexKey(TWO_LINKS.key + bytes([3]) * 32)
 PURPOSES = st.sampled_from(["phone", "user", "webhook"])
 INDEXES = st.binary(max_size=16)
 
@@ -80,6 +82,45 @@ def test_a_text_that_is_no_key_is_refused_without_repeating_it(text: str) -> Non
     with pytest.raises(SealingError) as caught:
         IndexKey.parse(text)
     assert not text or text not in str(caught.value)
+
+
+@given(value=st.text(), purpose=PURPOSES)
+def test_a_new_link_lifts_each_hash_without_its_value(value: str, purpose: str) -> None:
+    before = INDEX.index(purpose, value)
+    assert (len(before), version_of(before)) == (INDEX_BYTES, 1)
+    for number, key in enumerate((TWO_LINKS, THREE_LINKS), 2):
+        after = key.index(purpose, value)
+        assert (len(after), version_of(after), after[:INDEX_BYTES] == before) == (INDEX_BYTES + 1, number, False)
+        assert key.lift(before) == after
+        assert key.lift(after) == after
+    assert THREE_LINKS.lift(TWO_LINKS.index(purpose, value)) == THREE_LINKS.index(purpose, value)
+    assert TWO_LINKS.lift(THREE_LINKS.index(purpose, value)) == THREE_LINKS.index(purpose, value)
+
+
+@given(value=st.text(), purpose=PURPOSES)
+def test_with_the_former_key_alone_nobody_makes_a_lifted_hash(value: str, purpose: str) -> None:
+    assert IndexKey(INDEX.key + bytes(32)).index(purpose, value) != TWO_LINKS.index(purpose, value)
+
+
+def test_the_first_key_of_a_rotation_writes_and_the_other_is_looked_up() -> None:
+    both = IndexKey.parse(f"{INDEX.text},{TWO_LINKS.text}")
+    swapped = IndexKey.parse(f"{TWO_LINKS.text}, {INDEX.text}\n")
+    old, new = INDEX.index("phone", "1"), TWO_LINKS.index("phone", "1")
+    assert (both.index("phone", "1"), both.index_also("phone", "1")) == (old, (new,))
+    assert (swapped.index("phone", "1"), swapped.index_also("phone", "1")) == (new, (old,))
+    assert TWO_LINKS.index_also("phone", "1") == ()
+    assert IndexKey.parse(both.text) == both
+
+
+def test_what_nobody_can_guess_keeps_its_hash() -> None:
+    assert INDEX.index_once("wamid", "x") == INDEX.index("wamid", "x") == THREE_LINKS.index_once("wamid", "x")
+
+
+@pytest.mark.parametrize("keys", [(INDEX, INDEX), (INDEX, THREE_LINKS), (INDEX, IndexKey(bytes(64)))])
+def test_index_keys_that_do_not_continue_each_other_are_refused(keys: tuple[IndexKey, IndexKey]) -> None:
+    for text in (f"{keys[0].text},{keys[1].text}", f"{keys[1].text},{keys[0].text}"):
+        with pytest.raises(SealingError):
+            IndexKey.parse(text)
 
 
 def test_nothing_shows_a_key() -> None:

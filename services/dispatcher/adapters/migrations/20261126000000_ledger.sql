@@ -154,7 +154,7 @@ create table dispatcher.rate (
 
 -- Whom we wrote to last at which minute, and how many that are by minute: a person counts once, at the latest.
 create table dispatcher.reached (
-    address_index bytea primary key,
+    subscriber uuid primary key,
     minute timestamptz not null
 );
 create table dispatcher.reached_minute (
@@ -383,7 +383,7 @@ $$;
 -- Of claims in this order, those that a limit forbids, and by which. The others are counted: a person once in 24 hours,
 -- at the latest minute; a message once, by its first claim. One claim after the other does this, each with what those
 -- before it have committed: the number's row is locked first, and a function that is volatile sees it.
-create function dispatcher.limit_claims(sender text, ids uuid[], indexes bytea[], first_claims boolean[])
+create function dispatcher.limit_claims(sender text, ids uuid[], subscribers uuid[], first_claims boolean[])
 returns table (id uuid, waits_for dispatcher.wait_cause) language plpgsql volatile as $$
 #variable_conflict use_column
 declare
@@ -398,9 +398,9 @@ begin
     with wanted as (
         select c.*, people_left is not null and not exists (
             select from dispatcher.reached r
-            where r.address_index = c.address_index and r.minute > clock_timestamp() - interval '24 hours 1 minute'
+            where r.subscriber = c.subscriber and r.minute > clock_timestamp() - interval '24 hours 1 minute'
         ) as fresh
-        from unnest(ids, indexes, first_claims) with ordinality as c (id, address_index, is_first, place)
+        from unnest(ids, subscribers, first_claims) with ordinality as c (id, subscriber, is_first, place)
     ), numbered as (
         select *, sum(fresh::int) over (order by place) as people, sum(is_first::int) over (order by place) as messages
         from wanted
@@ -410,15 +410,15 @@ begin
     from numbered;
     if people_left is not null then
         with person as (
-            select distinct c.address_index from unnest(indexes, causes) as c (address_index, cause)
+            select distinct c.subscriber from unnest(subscribers, causes) as c (subscriber, cause)
             where c.cause is null
         ), moved as (
             select r.minute, -count(*) as people
-            from dispatcher.reached r join person using (address_index) group by r.minute
+            from dispatcher.reached r join person using (subscriber) group by r.minute
             union all select this_minute, count(*) from person having count(*) > 0
         ), noted as (
-            insert into dispatcher.reached (address_index, minute) select address_index, this_minute from person
-            on conflict (address_index) do update set minute = excluded.minute
+            insert into dispatcher.reached (subscriber, minute) select subscriber, this_minute from person
+            on conflict (subscriber) do update set minute = excluded.minute
         )
         insert into dispatcher.reached_minute as m (minute, people)
         select minute, sum(people) from moved group by minute
@@ -665,13 +665,13 @@ begin
         -- Without room, what is due and needs some is parked, not claimed in vain again and again.
         if allowed.room <= 0 then
             with next as (
-                select d.id, d.claim, d.address_index from dispatcher.delivery d
+                select d.id, d.claim, d.subscriber from dispatcher.delivery d
                 where d.lane in ('urgent', 'bulk') and d.due_at <= clock_timestamp() and d.subscriber is not null
                 order by d.due_at limit most for update skip locked
             ), chosen as (
                 select n.id from next n
                 where case allowed.cause when 'budget' then n.claim = 0 else not exists (
-                    select from dispatcher.reached r where r.address_index = n.address_index
+                    select from dispatcher.reached r where r.subscriber = n.subscriber
                         and r.minute > clock_timestamp() - interval '24 hours 1 minute') end
             )
             update dispatcher.delivery d set due_at = null, waits_for = allowed.cause from chosen
@@ -933,9 +933,10 @@ grant execute on function dispatcher.pause_broadcast, dispatcher.resume_broadcas
     dispatcher.resend_missing, dispatcher.settle_unknown, dispatcher.hold_sender, dispatcher.release_sender,
     dispatcher.release_template to kreisfunk_operator;
 
-grant select (id, address_kind, address_index, address_sealed), update (address_sealed)
+grant select (id, address_kind, address_index, address_sealed), update (address_index, address_sealed)
     on dispatcher.delivery to kreisfunk_rotation;
-grant select (id, user_index, user_sealed), update (user_sealed) on dispatcher.erasure to kreisfunk_rotation;
+grant select (id, indexes, user_index, user_sealed), update (indexes, user_index, user_sealed)
+    on dispatcher.erasure to kreisfunk_rotation;
 
 -- migrate:down
 drop schema dispatcher cascade;
