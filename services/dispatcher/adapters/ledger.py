@@ -8,22 +8,14 @@ from uuid import UUID
 
 import asyncpg
 
-from services.dispatcher.adapters import ledger_claims, ledger_follow_ups, ledger_news
+from services.dispatcher.adapters import ledger_claims, ledger_news
+from services.dispatcher.adapters import ledger_follow_ups as follow_ups
 from services.dispatcher.adapters import ledger_rows as rows_of
 from services.dispatcher.domain.answers import Record
 from services.dispatcher.domain.errors import RECIPIENT_CODES
-from services.dispatcher.ports import (
-    AppliedStatuses,
-    Batch,
-    Claim,
-    Course,
-    Outstanding,
-    Progress,
-    Refusal,
-    StatusNews,
-    Work,
-)
+from services.dispatcher.ports import AppliedStatuses, Batch, Claim, Outstanding, Progress, StatusNews, Work
 from shared.contracts.dispatch import BroadcastBatch, BroadcastFollowUp, ReplyRequested, Withdrawal
+from shared.contracts.events import DeliveryRefused
 from shared.contracts.ids import delivery_id
 from shared.contracts.message import Address, Lane
 from shared.database.pool import Database
@@ -59,23 +51,31 @@ class PostgresLedger:
 
     async def register(self, batch: BroadcastBatch, content: Mapping[str, Any]) -> None:
         """Know the broadcast, and how far its audience has been read."""
-        expanded = batch.offset + len(batch.recipients)
-        audience = expanded if batch.last else None
-        await self._database.fetchval(
-            ledger_claims.REGISTER,
-            *rows_of.broadcast_values(batch, content, audience, expanded),
-            *rows_of.timing(batch.hours, batch.spacing_seconds),
-        )
+        await self._database.fetchval(ledger_claims.REGISTER, *rows_of.broadcast_values(batch, content))
 
     async def begin_follow_up(self, message: BroadcastFollowUp, content: Mapping[str, Any]) -> None:
-        """Know the broadcast and whom it follows; its recipients come by and by."""
+        """Know the broadcast and whom it follows; its recipients come by and by. What is known stays as it is."""
         async with self._database.transaction() as connection:
-            await ledger_follow_ups.begin(connection, message, content)
+            await connection.execute(ledger_claims.REGISTER, *rows_of.broadcast_values(message, content))
+            await connection.execute(follow_ups.BEGIN, message.broadcast, message.follows)
 
     async def extend_follow_up(self, most: int) -> bool:
-        """Up to `most` more recipients of one follow-up; False if there is nothing to do just now."""
+        """Up to `most` more recipients of the follow-up that nobody works at and that has waited longest; False if
+        there is nothing to do just now."""
         async with self._database.transaction() as connection:
-            return await ledger_follow_ups.extend(connection, self._slot, most)
+            row = await connection.fetchrow(follow_ups.TAKE)
+            if row is None:
+                return False
+            both = (row["broadcast"], row["follows"])
+            page = await connection.fetchrow(follow_ups.PAGE, *both, row["position"], most, self._slot)
+            assert page is not None  # noqa: S101 - a count has one row
+            if page["found"] == most and not row["ended"]:
+                await connection.execute(follow_ups.MOVE_ON, *both, page["position"])
+            elif row["last"] or row["ended"]:
+                await connection.execute(follow_ups.DONE, *both)
+            else:
+                await connection.execute(follow_ups.ONCE_MORE, *both)
+        return True
 
     async def claim_batch(self, batch: Batch, limit: int) -> list[Claim]:
         """Claim up to `limit` of the next recipients; those who may not get it are recorded as such."""
@@ -157,10 +157,10 @@ class PostgresLedger:
         rows = await self._database.fetch(ledger_news.PROGRESS, grace_seconds)
         return [rows_of.progress_of(list(group)) for _, group in groupby(rows, key=lambda row: row["id"])]
 
-    async def course(self, broadcast: UUID) -> Course | None:
+    async def course(self, broadcast: UUID) -> Progress | None:
         """None for a broadcast that the ledger does not know, or not any more."""
         rows = await self._database.fetch(ledger_news.COURSE, broadcast)
-        return Course(rows_of.progress_of(rows), rows[0]["cancelled"]) if rows else None
+        return rows_of.progress_of(rows) if rows else None
 
     async def finish(self, broadcast: UUID) -> None:
         """A broadcast of which nothing waits any more."""
@@ -177,12 +177,11 @@ class PostgresLedger:
             held=bool(rows[0]["held"]),
         )
 
-    async def untold_refusals(self) -> list[Refusal]:
+    async def untold_refusals(self) -> list[DeliveryRefused]:
         """Subscribers whom Meta will not reach and of whom subscriptions has not been told."""
-        rows = await self._database.fetch(ledger_news.UNTOLD_REFUSALS)
-        return [Refusal(row["delivery"], row["subscriber"], row["code"]) for row in rows]
+        return [DeliveryRefused(**row) for row in await self._database.fetch(ledger_news.UNTOLD_REFUSALS)]
 
-    async def refusals_told(self, refusals: Sequence[Refusal]) -> None:
+    async def refusals_told(self, refusals: Sequence[DeliveryRefused]) -> None:
         """Remember that they have been told."""
         await self._database.fetchval(ledger_news.REFUSALS_TOLD, [refusal.delivery for refusal in refusals])
 

@@ -81,10 +81,9 @@ with candidate as (
         d.expires_at, l.content, l.broadcast
 ), counted as (
     insert into dispatcher.broadcast_count as n (broadcast, state, slot, deliveries)
-    select broadcast, state, $3, sum(deliveries) from (
-        select broadcast, 'waiting'::dispatcher.delivery_state as state, -1 as deliveries from changed
-        union all select broadcast, state, 1 from changed
-    ) as moved group by broadcast, state having sum(deliveries) <> 0 order by broadcast, state
+    select broadcast, m.state, $3, sum(deliveries) from changed,
+        lateral (values ('waiting'::dispatcher.delivery_state, -1), (changed.state, 1)) as m (state, deliveries)
+    group by 1, 2 having sum(deliveries) <> 0 order by 1, 2
     on conflict (broadcast, state, slot) do update set deliveries = n.deliveries + excluded.deliveries
 )
 select id, lane::text, address_kind, address_index, address_sealed, attempt, claim, asked_at, expires_at, content::text

@@ -42,16 +42,13 @@ def template_body(template: Template) -> dict[str, Any]:
         raise ContentError(f"the parameters together are longer than {BODY_LIMIT} characters")
     components: list[dict[str, Any]] = []
     if template.picture:
-        components.append(_header(template.picture))
+        picture = {"type": "image", "image": {"link": template.picture}}
+        components.append({"type": "header", "parameters": [picture]})
     if parameters:
         components.append({"type": "body", "parameters": parameters})
     components += [_quick_reply(index, payload) for index, payload in enumerate(template.quick_replies)]
     named = {"name": template.name, "language": {"code": template.language}, "components": components}
     return {"type": "template", "template": named}
-
-
-def _header(picture: str) -> dict[str, Any]:
-    return {"type": "header", "parameters": [{"type": "image", "image": {"link": picture}}]}
 
 
 def _parameter(name: str, text: str) -> dict[str, str]:
