@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
 
-from services.dispatcher.domain.account import Change
 from services.dispatcher.domain.answers import Answer, Record
 from services.dispatcher.domain.pacing import LateUse, Lease
 from services.dispatcher.domain.states import State
@@ -189,20 +188,6 @@ class Ledger(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Applied:
-    """Whether it was news at all, and whether a limit is smaller now than before."""
-
-    is_news: bool
-    lowered: bool = False
-
-
-class Account(Protocol):
-    """What Meta said about our account. Raises DependencyAway."""
-
-    async def apply(self, change: Change, *, at: datetime) -> Applied: ...
-
-
-@dataclass(frozen=True, kw_only=True)
 class Erasure:
     """People whose addresses have to go, also those that only their deliveries know; `user` until Meta was told."""
 
@@ -228,12 +213,6 @@ class People(Protocol):
 
     async def erase(self, erasure: Erasure) -> None:
         """Forget the addresses where nothing has to be sent any more, and the erasure when all of them are gone."""
-
-
-class ContactBook(Protocol):
-    """Meta's own record of who has which number."""
-
-    async def forget(self, user: Address) -> bool: ...
 
 
 class Limiter(Protocol):

@@ -22,10 +22,7 @@ class Settings(DatabaseSettings, AddressSettings):
     people_per_day: int | None = Field(None, gt=0, description="Meta's tier: different people in any 24 hours")
     messages_per_month: int | None = Field(None, gt=0, description="budget: broadcast messages in a month")
     keep_days: int = Field(
-        DELIVERY_DAYS,
-        ge=21,
-        le=DELIVERY_DAYS,
-        description=f"longest that deliveries are kept, in days; citizens are promised at most {DELIVERY_DAYS}",
+        DELIVERY_DAYS, ge=21, le=DELIVERY_DAYS, description=f"days that deliveries are kept; promised: {DELIVERY_DAYS}"
     )
     unknown_grace_seconds: float = Field(300, gt=0, le=86_400, description="wait before an unknown one goes again")
     connections: int | None = Field(

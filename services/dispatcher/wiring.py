@@ -12,7 +12,7 @@ from uuid import uuid4
 from prometheus_client import CollectorRegistry
 
 from services.dispatcher.adapters.account import PostgresAccount
-from services.dispatcher.adapters.contact_book import ContactBook
+from services.dispatcher.adapters.contact_book import forget_contact
 from services.dispatcher.adapters.graph_api import GraphApi, open_session
 from services.dispatcher.adapters.ledger import PostgresLedger
 from services.dispatcher.adapters.metrics import Metrics
@@ -30,23 +30,14 @@ from services.dispatcher.handlers.sender import Sender
 from services.dispatcher.handlers.statuses import StatusHandler
 from services.dispatcher.ports import Publish
 from services.dispatcher.settings import Settings
+from shared.amqp import topology
 from shared.amqp.connection import Connection, connect, connected
 from shared.amqp.consumer import open_consumer, work
 from shared.amqp.pausable import PausableConsumer
 from shared.amqp.publisher import Publisher, open_publisher
 from shared.amqp.received import Received
-from shared.amqp.topology import (
-    DISPATCHER_ACCOUNT,
-    DISPATCHER_PEOPLE,
-    DISPATCHER_QUESTIONS,
-    DISPATCHER_STATUSES,
-    DISPATCHER_STOPS,
-    EVENTS,
-    LANES,
-    Queue,
-)
 from shared.contracts.envelope import encode
-from shared.contracts.message import Lane, Message
+from shared.contracts.message import Address, Lane, Message
 from shared.database.migrations import pending_versions
 from shared.database.pool import Database, open_database
 from shared.database.retention import Retention
@@ -77,7 +68,7 @@ class Outside:
     publishing: Connection
     publisher: Publisher
     graph: GraphApi
-    contact_book: ContactBook
+    forget_contact: Callable[[Address], Awaitable[bool]]
     metrics: Metrics
 
 
@@ -116,33 +107,28 @@ async def _open(settings: Settings, stack: AsyncExitStack) -> tuple[Readiness, O
     await stack.enter_async_context(
         internal_port(host=settings.internal_host, port=settings.internal_port, registry=registry, readiness=readiness)
     )
-    await _require_migrations(database)
+    async with database.connection() as connection:
+        if pending := await pending_versions(connection, NAME, MIGRATIONS):
+            raise DependencyAway(f"migrations are pending, run `kreisfunk migrate`: {', '.join(pending)}")
     keys = KeyRing.parse(settings.sealing_keys.get_secret_value())
     index_key = IndexKey.parse(settings.index_key.get_secret_value())
     session = await stack.enter_async_context(
         open_session(token=settings.graph_token.get_secret_value(), connections=settings.max_requests)
     )
-    outside = Outside(
+    return readiness, Outside(
         settings=settings,
         database=database,
         consuming=consuming,
         publishing=publishing,
         publisher=await stack.enter_async_context(open_publisher(publishing)),
         graph=GraphApi(session, url=f"{settings.number_url}/messages", keys=keys, index_key=index_key),
-        contact_book=ContactBook(session, url=f"{settings.number_url}/contact_book", keys=keys),
+        forget_contact=partial(forget_contact, session, f"{settings.number_url}/contact_book", keys),
         metrics=Metrics(registry, limit=settings.messages_per_second, max_requests=settings.max_requests),
     )
-    return readiness, outside
 
 
 async def _not_yet() -> bool:
     return False
-
-
-async def _require_migrations(database: Database) -> None:
-    async with database.connection() as connection:
-        if pending := await pending_versions(connection, NAME, MIGRATIONS):
-            raise DependencyAway(f"migrations are pending, run `kreisfunk migrate`: {', '.join(pending)}")
 
 
 async def _assemble(
@@ -211,7 +197,7 @@ def _inboxes(outside: Outside, rate: float, wake: asyncio.Event) -> Mapping[Lane
         lane: PausableConsumer(
             partial(open_consumer, outside.consuming, outside.publishing, queue, prefetch=prefetch[lane]), wake
         )
-        for lane, queue in LANES.items()
+        for lane, queue in topology.LANES.items()
     }
 
 
@@ -236,21 +222,21 @@ def _maintenance(
         every(1.0, lambda: todo.resolve_unknown(ledger, meter, grace, margin), "unknown"),
         every(0.25, lambda: todo.publish_progress(ledger, events, grace + margin), "progress"),
         every(1.0, lambda: todo.publish_refusals(ledger, sure_events), "refusals"),
-        every(2.0, lambda: todo.finish_erasures(people, outside.contact_book), "erasures"),
+        every(2.0, lambda: todo.finish_erasures(people, outside.forget_contact), "erasures"),
         every(0.25, lambda: todo.extend_follow_ups(ledger), "follow_ups"),
     ]
 
 
 async def _open_handlers(outside: Outside, ledger: PostgresLedger, stack: AsyncExitStack) -> list[Job]:
-    handlers: Mapping[Queue, Callable[[bytes], Awaitable[Outcome]]] = {
-        DISPATCHER_STATUSES: StatusHandler(ledger=ledger, meter=outside.metrics, clock=system_clock).handle,
-        DISPATCHER_STOPS: StopHandler(ledger=ledger).handle,
-        DISPATCHER_QUESTIONS: QuestionHandler(ledger=ledger, publish=_events(outside.publisher)).handle,
-        DISPATCHER_PEOPLE: PeopleHandler(
+    handlers: Mapping[topology.Queue, Callable[[bytes], Awaitable[Outcome]]] = {
+        topology.DISPATCHER_STATUSES: StatusHandler(ledger=ledger, meter=outside.metrics, clock=system_clock).handle,
+        topology.DISPATCHER_STOPS: StopHandler(ledger=ledger).handle,
+        topology.DISPATCHER_QUESTIONS: QuestionHandler(ledger=ledger, publish=_events(outside.publisher)).handle,
+        topology.DISPATCHER_PEOPLE: PeopleHandler(
             people=PostgresPeople(outside.database), publish=_events(outside.publisher, mandatory=True)
         ).handle,
-        DISPATCHER_ACCOUNT: AccountHandler(
-            account=PostgresAccount(outside.database, number=outside.settings.phone_number_id),
+        topology.DISPATCHER_ACCOUNT: AccountHandler(
+            apply=PostgresAccount(outside.database, number=outside.settings.phone_number_id).apply,
             seen=outside.metrics.account_event,
         ).handle,
     }
@@ -272,6 +258,6 @@ def _events(publisher: Publisher, *, mandatory: bool = False) -> Publish:
         event_id = str(uuid4())
         body = encode(message, event_id=event_id, source=SOURCE, time=system_clock())
         # Nobody needs to listen to progress: unless it is mandatory, an event that goes nowhere is no error.
-        await publisher.publish(EVENTS, message.KEY, body, message_id=event_id, mandatory=mandatory)
+        await publisher.publish(topology.EVENTS, message.KEY, body, message_id=event_id, mandatory=mandatory)
 
     return publish

@@ -9,10 +9,9 @@ change of a broadcast's delivery moves its counters in the same statement.
 # always counts, unless Meta has reported that very message as failed.
 RECORD = """
 with news as (
-    select id as news_id, state::dispatcher.delivery_state, message_key, error_code, due_at, claim, attempted,
-        waits_for::dispatcher.wait_cause
-    from unnest($1::uuid[], $2::text[], $3::bytea[], $4::int[], $5::timestamptz[], $6::int[], $7::bool[], $8::text[])
-        as r (id, state, message_key, error_code, due_at, claim, attempted, waits_for)
+    select * from unnest($1::uuid[], $2::text[]::dispatcher.delivery_state[], $3::bytea[], $4::int[],
+        $5::timestamptz[], $6::int[], $7::bool[], $8::text[]::dispatcher.wait_cause[])
+        as r (news_id, state, message_key, error_code, due_at, claim, attempted, waits_for)
 ), locked as (
     select d.id, d.state as old_state, d.claim as newest_claim, d.failed_keys
     from dispatcher.delivery d where d.id = any($1::uuid[]) order by d.id for update
@@ -34,7 +33,6 @@ with news as (
         answer_by = null,
         unknown_at = case when j.new_state = 'unknown' then clock_timestamp() end,
         attempt = d.attempt + case when j.attempted and j.new_state = 'waiting' then 1 else 0 end,
-        accepted_at = case when j.state = 'accepted' then clock_timestamp() else d.accepted_at end,
         content = case when j.new_state in ('waiting', 'unknown') then d.content end
     from judged j where d.id = j.id and (j.new_state <> j.old_state
         or j.state = 'accepted' and d.message_key is null and j.new_state in ('accepted', 'sent', 'delivered', 'read'))
@@ -54,9 +52,8 @@ select dispatcher.count_changes($9, array_agg(broadcast), array_agg(old_state), 
 # delivery another attempt, as long as `attempts` allows, and a broadcast that has finished goes on.
 APPLY_STATUSES = """
 with news as (
-    select id, state::dispatcher.delivery_state, message_key, error_code, attempts, due_at,
-        waits_for::dispatcher.wait_cause
-    from unnest($1::uuid[], $2::text[], $3::bytea[], $4::int[], $5::int[], $6::timestamptz[], $7::text[])
+    select * from unnest($1::uuid[], $2::text[]::dispatcher.delivery_state[], $3::bytea[], $4::int[], $5::int[],
+        $6::timestamptz[], $7::text[]::dispatcher.wait_cause[])
         as r (id, state, message_key, error_code, attempts, due_at, waits_for)
 ), locked as (
     select d.id, d.state as old_state, d.attempt, d.message_key as old_key, d.failed_keys, d.resends, d.claim,
@@ -85,8 +82,7 @@ with news as (
         waits_for = case when j.new_state = 'waiting' then j.waits_for end,
         answer_by = null,
         unknown_at = null,
-        content = case when j.new_state = 'waiting' then d.content end,
-        accepted_at = coalesce(d.accepted_at, clock_timestamp())
+        content = case when j.new_state = 'waiting' then d.content end
     from judged j where d.id = j.id and j.new_state <> j.old_state
     returning d.id, case when d.subscriber is not null then d.source end as broadcast, d.subscriber, d.error_code,
         j.old_state, j.new_state

@@ -1,23 +1,17 @@
 """What others say and ask: stops, cancellations, people, how far a broadcast is, and what Meta says of the account."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import datetime
 
 import structlog
 
-from services.dispatcher.domain.account import News, meaning, news_of
+from services.dispatcher.domain.account import Change, News, meaning, news_of
 from services.dispatcher.handlers.maintenance import progress_event
-from services.dispatcher.ports import Account, Applied, Ledger, People, Publish
+from services.dispatcher.ports import Ledger, People, Publish
+from shared.contracts import events
 from shared.contracts.dispatch import Withdrawal
 from shared.contracts.envelope import ContractError
-from shared.contracts.events import (
-    BroadcastCancelled,
-    NoticeAccepted,
-    ReactionLocated,
-    ReactionReceived,
-    SubscriberErased,
-    SubscriptionEnded,
-)
 from shared.contracts.ids import delivery_id
 from shared.contracts.inbound import AccountEvent, AccountEvents
 from shared.contracts.message import Message
@@ -34,9 +28,9 @@ class StopHandler(MessageHandler):
 
     async def _act(self, message: Message) -> None:
         match message:
-            case SubscriptionEnded(subscriber=subscriber, sequence=sequence, topic=topic):
+            case events.SubscriptionEnded(subscriber=subscriber, sequence=sequence, topic=topic):
                 await self.ledger.withdraw(Withdrawal(subscriber=subscriber, sequence=sequence, topic=topic))
-            case BroadcastCancelled(broadcast=broadcast, reason=reason):
+            case events.BroadcastCancelled(broadcast=broadcast, reason=reason):
                 await self.ledger.cancel(broadcast, reason)
             case _:
                 raise ContractError(f"unexpected type {message.TYPE}")
@@ -53,14 +47,14 @@ class QuestionHandler(MessageHandler):
     publish: Publish
 
     async def _act(self, message: Message) -> None:
-        if not isinstance(message, NoticeAccepted) or message.broadcast is None:
+        if not isinstance(message, events.NoticeAccepted) or message.broadcast is None:
             return
         progress = await self.ledger.course(message.broadcast)
         if progress is None:
             return
         await self.publish(progress_event(progress))
         if progress.cancelled is not None:
-            told = BroadcastCancelled(
+            told = events.BroadcastCancelled(
                 broadcast=message.broadcast, source=message.source, notice=message.notice, reason=progress.cancelled
             )
             await self.publish(told)
@@ -75,19 +69,19 @@ class PeopleHandler(MessageHandler):
 
     async def _act(self, message: Message) -> None:
         match message:
-            case SubscriberErased():
+            case events.SubscriberErased():
                 await self.people.remember(message)
-            case ReactionReceived():
+            case events.ReactionReceived():
                 await self._locate(message)
             case _:
                 raise ContractError(f"unexpected type {message.TYPE}")
 
-    async def _locate(self, reaction: ReactionReceived) -> None:
+    async def _locate(self, reaction: events.ReactionReceived) -> None:
         """A reaction to something else than a broadcast, such as a reply, is nobody's opinion of one."""
         candidates = [delivery_id(broadcast, reaction.subscriber) for broadcast in reaction.broadcasts]
         broadcast = await self.people.find(candidates, reaction.about_key)
         if broadcast is not None:
-            located = ReactionLocated(
+            located = events.ReactionLocated(
                 reaction=reaction.reaction,
                 subscriber=reaction.subscriber,
                 broadcast=broadcast,
@@ -99,9 +93,10 @@ class PeopleHandler(MessageHandler):
 
 @dataclass(frozen=True, kw_only=True)
 class AccountHandler(MessageHandler):
-    """`seen` is told the field of each event, and what it says to an operator if that is news."""
+    """`apply` does what Meta says and returns whether that lowered a limit, None if it is no news; `seen` is told the
+    field of each event, and what it says to an operator if that is news."""
 
-    account: Account
+    apply: Callable[[Change, datetime], Awaitable[bool | None]]
     seen: Callable[[str, News | None], None]
 
     async def _act(self, message: Message) -> None:
@@ -113,7 +108,7 @@ class AccountHandler(MessageHandler):
     async def _apply(self, event: AccountEvent) -> None:
         change = meaning(event.field, event.value)
         at = min(event.at or event.received_at, event.received_at)
-        applied = await self.account.apply(change, at=at) if change else Applied(is_news=True)
-        news = news_of(event.field, event.value, change, lowered=applied.lowered) if applied.is_news else None
+        lowered = await self.apply(change, at) if change else False
+        news = None if lowered is None else news_of(event.field, event.value, change, lowered=lowered)
         self.seen(event.field, news)
         _log.warning("account_event", field=event.field, change=type(change).__name__, news=news)

@@ -1,15 +1,15 @@
 """What has to be done again and again: due retries, unknown outcomes, progress, erasures."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 import structlog
 
 from services.dispatcher.handlers.lanes import Lanes
 from services.dispatcher.handlers.sender import Sender
-from services.dispatcher.ports import ContactBook, Ledger, Meter, People, Progress, Publish
+from services.dispatcher.ports import Ledger, Meter, People, Progress, Publish
 from shared.contracts.events import BroadcastFinished, BroadcastProgressed
-from shared.contracts.message import Message
+from shared.contracts.message import Address, Message
 from shared.runtime.clock import Clock
 
 REQUEUE_ROWS = 2000
@@ -89,9 +89,9 @@ def progress_event(progress: Progress) -> Message:
     return BroadcastProgressed(broadcast=progress.broadcast, audience=progress.audience, states=states)
 
 
-async def finish_erasures(people: People, contact_book: ContactBook) -> None:
+async def finish_erasures(people: People, forget_contact: Callable[[Address], Awaitable[bool]]) -> None:
     """Finish what is due: at Meta, and in the ledger where nothing has to be sent to the address any more."""
     for erasure in await people.due():
-        if erasure.user is not None and await contact_book.forget(erasure.user):
+        if erasure.user is not None and await forget_contact(erasure.user):
             await people.told_meta(erasure)
         await people.erase(erasure)

@@ -43,7 +43,7 @@ class Account:
         self._pool = pool
         self.seen: list[str] = []
         self.news: list[News | None] = []
-        self._handler = AccountHandler(account=PostgresAccount(pool, number=NUMBER), seen=self._see)
+        self._handler = AccountHandler(apply=PostgresAccount(pool, number=NUMBER).apply, seen=self._see)
 
     def _see(self, field: str, news: News | None) -> None:
         self.seen.append(field)

@@ -97,22 +97,22 @@ async def test_an_erasure_forgets_what_was_sent_first_and_the_rest_when_it_has_l
         assert await handler.handle(body(ERASED)) == Done()
     assert [row["topic"] for row in await owner(database, "select topic from dispatcher.suppression")] == [""]
 
-    await finish_erasures(people, book)
+    await finish_erasures(people, book.forget)
     kept = "select state::text, address_index = '' and address_sealed = '' from dispatcher.delivery order by state"
     assert [tuple(row) for row in await owner(database, kept)] == [("claimed", False), ("read", True)]
-    await finish_erasures(people, book)
+    await finish_erasures(people, book.forget)
     assert len(book.asked) == 1  # not yet due again
 
     await owner(database, "update dispatcher.delivery set state = 'accepted', answer_by = null where state = 'claimed'")
     await owner(database, "update dispatcher.erasure set tried_at = '-infinity'")
-    await finish_erasures(people, book)
+    await finish_erasures(people, book.forget)
     assert all(row[1] for row in await owner(database, kept))
     assert book.asked == [USER, USER]
 
     assert len(await owner(database, "select from dispatcher.erasure")) == 1, "something may yet be under way"
     await deliver(database, "read", timed_id(NOW, b"late"))
     await owner(database, "update dispatcher.erasure set tried_at = '-infinity', asked_at = now() - interval '61 s'")
-    await finish_erasures(people, book)
+    await finish_erasures(people, book.forget)
     assert all(row[1] for row in await owner(database, kept))
     assert await owner(database, "select * from dispatcher.erasure") == []
     assert book.asked == [USER, USER]

@@ -18,7 +18,6 @@ create type dispatcher.delivery_state as enum (
     'failed', 'expired', 'cancelled', 'suppressed'
 );
 create type dispatcher.lane as enum ('reply', 'urgent', 'bulk');
--- What a waiting delivery waits for.
 create type dispatcher.wait_cause as enum (
     'rate', 'again', 'slower', 'pair', 'sender', 'template', 'resume', 'hours', 'spread', 'people', 'budget'
 );
@@ -101,7 +100,6 @@ create table dispatcher.delivery (
     -- `waits_for` is set exactly while waiting; without `due_at` it is parked until what it waits for is there.
     due_at timestamptz,
     waits_for dispatcher.wait_cause,
-    accepted_at timestamptz,
     message_key bytea,
     -- Messages of earlier attempts that Meta reported as failed: repeated webhooks about them say nothing new.
     failed_keys bytea[],
@@ -262,13 +260,11 @@ $$;
 create function dispatcher.judge(b dispatcher.broadcast, person uuid, consent integer, ordinal integer)
 returns table (state dispatcher.delivery_state, due_at timestamptz, waits_for dispatcher.wait_cause)
 language sql stable as $$
-    with clock as (
-        select clock_timestamp() as now
-    ), moment as (
+    with moment as (
         select now, dispatcher.opening(b.opens, b.closes, b.zone, now) as opens,
             b.published_at + b.spacing * ordinal as turn,
             exists (select from dispatcher.template_hold h where h.template = b.template) as held
-        from clock
+        from (select clock_timestamp() as now) clock
     ), judged as (
         select *, case
             when exists (select from dispatcher.cancellation x where x.broadcast = b.id) then 'cancelled'
@@ -870,7 +866,7 @@ grant select on dispatcher.broadcast, dispatcher.broadcast_count, dispatcher.can
     dispatcher.follow_up to kreisfunk_monitor, kreisfunk_operator;
 -- Everything but addresses and contents.
 grant select (id, source, subscriber, sequence, lane, state, asked_at, expires_at, attempt, claim, resends, claimed_at,
-    answer_by, unknown_at, due_at, waits_for, accepted_at, error_code) on dispatcher.delivery
+    answer_by, unknown_at, due_at, waits_for, error_code) on dispatcher.delivery
     to kreisfunk_monitor, kreisfunk_operator;
 grant select (id, asked_at, tried_at) on dispatcher.erasure to kreisfunk_monitor;
 
