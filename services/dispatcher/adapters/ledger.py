@@ -37,10 +37,6 @@ class PostgresLedger:
     limited: bool = True
     answer_seconds: float = 30.0
 
-    @property
-    def _limited_number(self) -> str | None:
-        return self.number if self.limited else None
-
     async def ensure_partitions(self) -> bool:
         """Make room for the coming weeks; return False where that has to wait, as somebody reads the whole table."""
         return bool(await self.database.fetchval("select dispatcher.ensure_partitions()"))
@@ -85,7 +81,7 @@ class PostgresLedger:
         ordinals = list(range(message.offset + batch.position, message.offset + batch.position + len(ids)))
         claimed_at = Instant.now()
         columns = (ids, *rows_of.columns(recipients, *rows_of.RECIPIENT), ordinals)
-        more = (message.broadcast, self.slot, self.answer_seconds, self._limited_number)
+        more = (message.broadcast, self.slot, self.answer_seconds, self.number if self.limited else None)
         row = await self.database.fetchrow(ledger_claims.CLAIM_BATCH, *columns, *more)
         mine = set(row["mine"] or ())
         return [
@@ -113,7 +109,7 @@ class PostgresLedger:
         if lane is Lane.REPLY:
             rows = await self.database.fetch(ledger_claims.CLAIM_DUE_REPLIES, limit, self.answer_seconds)
         else:
-            arguments = (lane.value, limit, self.slot, self.answer_seconds, self._limited_number)
+            arguments = (lane.value, limit, self.slot, self.answer_seconds, self.number if self.limited else None)
             rows = await self.database.fetch(ledger_claims.CLAIM_DUE, *arguments)
         return [rows_of.due_claim(row, claimed_at) for row in rows]
 
@@ -184,7 +180,6 @@ class PostgresLedger:
         return [DeliveryRefused(**row) for row in await self.database.fetch(ledger_news.UNTOLD_REFUSALS)]
 
     async def refusals_told(self, refusals: Sequence[DeliveryRefused]) -> None:
-        """Remember that they have been told."""
         await self.database.fetchval(ledger_news.REFUSALS_TOLD, [refusal.delivery for refusal in refusals])
 
     async def hold_template(self, template: str, reason: str) -> bool:

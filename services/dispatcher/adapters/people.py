@@ -41,8 +41,6 @@ where id = $1 and user_sealed is null and asked_at < clock_timestamp() - make_in
 
 
 class PostgresPeople:
-    """Implements ports.People."""
-
     def __init__(self, database: Database) -> None:
         self._database = database
 

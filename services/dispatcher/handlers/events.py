@@ -62,8 +62,6 @@ class QuestionHandler(MessageHandler):
 
 @dataclass(frozen=True, kw_only=True)
 class PeopleHandler(MessageHandler):
-    """Handles what subscriptions asks us about people."""
-
     people: People
     publish: Publish
 

@@ -25,8 +25,6 @@ PASSING = (Remedy.AGAIN, Remedy.SLOWER, Remedy.PAIR)
 
 
 class StatusHandler(MessageHandler):
-    """Applies groups of statuses to the ledger."""
-
     def __init__(self, *, ledger: Ledger, meter: Meter, clock: Callable[[], datetime]) -> None:
         self._ledger = ledger
         self._meter = meter
