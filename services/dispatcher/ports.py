@@ -1,25 +1,21 @@
 """What the handlers need from the outside."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
 
-from services.dispatcher.domain.account import Change
 from services.dispatcher.domain.answers import Answer, Record
 from services.dispatcher.domain.pacing import LateUse, Lease
 from services.dispatcher.domain.states import State
 from shared.contracts.dispatch import BroadcastBatch, BroadcastFollowUp, Recipient, ReplyRequested, Withdrawal
-from shared.contracts.events import SubscriberErased
-from shared.contracts.message import Address, Lane
+from shared.contracts.events import DeliveryRefused, SubscriberErased
+from shared.contracts.message import Address, Lane, Message
 from shared.outcome import Outcome
+from shared.runtime.clock import Instant
 
-
-class Moment(Protocol):
-    """A moment in the past, and how many seconds ago that was."""
-
-    def age(self) -> float: ...
+Publish = Callable[[Message], Awaitable[None]]
 
 
 @dataclass(frozen=True)
@@ -33,10 +29,10 @@ class Claim:
     lane: Lane
     address: Address
     content: Mapping[str, Any]
-    attempt: int
     asked_at: datetime
     expires_at: datetime
-    claimed_at: Moment
+    claimed_at: Instant
+    attempt: int = 1
     number: int = 1
 
 
@@ -100,38 +96,25 @@ class StatusNews:
 
 
 @dataclass(frozen=True)
-class Refusal:
-    """A subscriber whom Meta will not reach, with Meta's code."""
-
-    delivery: UUID
-    subscriber: UUID
-    code: int
-
-
-@dataclass(frozen=True)
 class AppliedStatuses:
     """What a group of statuses did; `unmatched` belong to no row of ours."""
 
-    changed: int = 0
-    unmatched: int = 0
+    changed: int
+    unmatched: int
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How many recipients of a broadcast are in which state; `audience` None until the last page came."""
+    """How many recipients of a broadcast are in which state; `audience` None until the last page came.
+
+    `cancelled` is why it was cancelled, if it was and somebody asked.
+    """
 
     broadcast: UUID
     audience: int | None
-    states: Mapping[State, int] = field(default_factory=dict)
-    finished: bool = False
-
-
-@dataclass(frozen=True)
-class Course:
-    """How far a broadcast is, and why it was cancelled if it was."""
-
-    progress: Progress
-    cancelled: str | None = None
+    states: Mapping[State, int]
+    finished: bool
+    cancelled: str | None
 
 
 @dataclass(frozen=True)
@@ -191,13 +174,13 @@ class Ledger(Protocol):
 
     async def finish(self, broadcast: UUID) -> None: ...
 
-    async def course(self, broadcast: UUID) -> Course | None: ...
+    async def course(self, broadcast: UUID) -> Progress | None: ...
 
     async def outstanding(self) -> Outstanding: ...
 
-    async def untold_refusals(self) -> list[Refusal]: ...
+    async def untold_refusals(self) -> list[DeliveryRefused]: ...
 
-    async def refusals_told(self, refusals: Sequence[Refusal]) -> None: ...
+    async def refusals_told(self, refusals: Sequence[DeliveryRefused]) -> None: ...
 
     async def hold_template(self, template: str, reason: str) -> bool: ...
 
@@ -205,27 +188,13 @@ class Ledger(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Applied:
-    """Whether it was news at all, and whether a limit is smaller now than before."""
-
-    is_news: bool
-    lowered: bool = False
-
-
-class Account(Protocol):
-    """What Meta said about our account. Raises DependencyAway."""
-
-    async def apply(self, change: Change, *, at: datetime) -> Applied: ...
-
-
-@dataclass(frozen=True, kw_only=True)
 class Erasure:
     """People whose addresses have to go, also those that only their deliveries know; `user` until Meta was told."""
 
     id: UUID
-    subscribers: tuple[UUID, ...]
-    indexes: tuple[bytes, ...]
-    user: Address | None = None
+    subscribers: Sequence[UUID]
+    indexes: Sequence[bytes]
+    user: Address | None
 
 
 class People(Protocol):
@@ -233,27 +202,17 @@ class People(Protocol):
 
     async def find(self, deliveries: Sequence[UUID], message_key: bytes) -> UUID | None:
         """The source of the one of these deliveries that Meta knows by this message."""
-        ...
 
     async def remember(self, erased: SubscriberErased) -> None:
         """Send them nothing from now on, and erase them soon."""
-        ...
 
     async def due(self) -> list[Erasure]:
         """Erasures to be tried now, for this replica only."""
-        ...
 
     async def told_meta(self, erasure: Erasure) -> None: ...
 
-    async def erase(self, erasure: Erasure) -> bool:
-        """Forget the addresses where nothing has to be sent any more; whether all of them are gone."""
-        ...
-
-
-class ContactBook(Protocol):
-    """Meta's own record of who has which number."""
-
-    async def forget(self, user: Address) -> bool: ...
+    async def erase(self, erasure: Erasure) -> None:
+        """Forget the addresses where nothing has to be sent any more, and the erasure when all of them are gone."""
 
 
 class Limiter(Protocol):
@@ -275,7 +234,6 @@ class Graph(Protocol):
 
     async def send(self, claim: Claim, may_leave: Callable[[], bool]) -> Answer:
         """Send unless `may_leave` says no, which is asked at the moment of writing to an open connection."""
-        ...
 
     def message_key(self, message_id: str) -> bytes: ...
 
@@ -284,8 +242,6 @@ class Meter(Protocol):
     """What is counted."""
 
     def sent(self, claim: Claim, answer: Answer, seconds: float, now: datetime) -> None: ...
-
-    def statuses(self, applied: AppliedStatuses) -> None: ...
 
     def leased(self, lease: Lease, wait_seconds: float) -> None: ...
 

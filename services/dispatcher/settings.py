@@ -4,32 +4,25 @@ from pydantic import Field, HttpUrl, SecretStr, field_validator
 
 from services.dispatcher.domain.pacing import MAX_CLAIM_SECONDS
 from shared.contracts.promises import DELIVERY_DAYS
-from shared.runtime.settings import ServiceSettings
-from shared.sealing import IndexKey, KeyRing
+from shared.runtime.address_settings import AddressSettings
+from shared.runtime.settings import DatabaseSettings
 
 # Ourselves, and the simulator of docker compose.
 UNENCRYPTED_HOSTS = ("127.0.0.1", "localhost", "[::1]", "simulator")
 
 
-class Settings(ServiceSettings):
+class Settings(DatabaseSettings, AddressSettings):
     """See docs/guides/operators.md."""
 
-    database_url: str = Field(description="postgresql://kreisfunk_dispatcher@host:port/name", pattern=r"^postgres")
-    database_password: SecretStr | None = Field(None, description="password of the database role")
     graph_url: HttpUrl = Field(HttpUrl("https://graph.facebook.com"), description="Meta or a solution provider")
     graph_version: str = Field("v26.0", pattern=r"^v\d+\.\d+$")
     graph_token: SecretStr = Field(description="system user token")
     phone_number_id: str = Field(description="Meta's id of our number", pattern=r"^\d{5,20}$")
-    sealing_keys: SecretStr = Field(description="VERSION:BASE64 of 32 bytes, several separated by commas")
-    index_key: SecretStr = Field(description="base64 of 32 bytes for each link; two, comma separated, in a rotation")
     messages_per_second: float = Field(80, gt=0, le=10_000, description="Meta's limit for our number")
     people_per_day: int | None = Field(None, gt=0, description="Meta's tier: different people in any 24 hours")
     messages_per_month: int | None = Field(None, gt=0, description="budget: broadcast messages in a month")
     keep_days: int = Field(
-        DELIVERY_DAYS,
-        ge=21,
-        le=DELIVERY_DAYS,
-        description=f"longest that deliveries are kept, in days; citizens are promised at most {DELIVERY_DAYS}",
+        DELIVERY_DAYS, ge=21, le=DELIVERY_DAYS, description=f"days that deliveries are kept; promised: {DELIVERY_DAYS}"
     )
     unknown_grace_seconds: float = Field(300, gt=0, le=86_400, description="wait before an unknown one goes again")
     connections: int | None = Field(
@@ -44,18 +37,6 @@ class Settings(ServiceSettings):
             raise ValueError("must begin with https: the token and citizens' numbers go there")
         return value
 
-    @field_validator("sealing_keys")
-    @classmethod
-    def _readable_keys(cls, value: SecretStr) -> SecretStr:
-        KeyRing.parse(value.get_secret_value())
-        return value
-
-    @field_validator("index_key")
-    @classmethod
-    def _readable_key(cls, value: SecretStr) -> SecretStr:
-        IndexKey.parse(value.get_secret_value())
-        return value
-
     @property
     def max_requests(self) -> int:
         """How many requests may be in flight: enough for the rate as long as answers take 4 seconds or less."""
@@ -67,14 +48,7 @@ class Settings(ServiceSettings):
         return MAX_CLAIM_SECONDS + self.request_timeout_seconds
 
     @property
-    def messages_url(self) -> str:
-        return f"{self._number_url}/messages"
-
-    @property
-    def contact_book_url(self) -> str:
-        return f"{self._number_url}/contact_book"
-
-    @property
-    def _number_url(self) -> str:
+    def number_url(self) -> str:
+        """Where Meta serves our number."""
         base = str(self.graph_url).rstrip("/")
         return f"{base}/{self.graph_version}/{self.phone_number_id}"

@@ -12,7 +12,7 @@ from uuid import uuid4
 from prometheus_client import CollectorRegistry
 
 from services.dispatcher.adapters.account import PostgresAccount
-from services.dispatcher.adapters.contact_book import ContactBook
+from services.dispatcher.adapters.contact_book import forget_contact
 from services.dispatcher.adapters.graph_api import GraphApi, open_session
 from services.dispatcher.adapters.ledger import PostgresLedger
 from services.dispatcher.adapters.metrics import Metrics
@@ -20,42 +20,31 @@ from services.dispatcher.adapters.people import PostgresPeople
 from services.dispatcher.adapters.rate_limiter import Limits, PostgresLimiter
 from services.dispatcher.adapters.retention import rules
 from services.dispatcher.domain.pacing import permitted_rate, prefetched_batches
-from services.dispatcher.handlers import maintenance
-from services.dispatcher.handlers.account import AccountHandler
+from services.dispatcher.handlers import maintenance as todo
 from services.dispatcher.handlers.batches import RECIPIENTS_IN_A_BATCH
-from services.dispatcher.handlers.erasure import ERASE_SECONDS, Eraser, PeopleHandler
+from services.dispatcher.handlers.events import AccountHandler, PeopleHandler, QuestionHandler, StopHandler
 from services.dispatcher.handlers.lanes import Lanes
-from services.dispatcher.handlers.questions import QuestionHandler
 from services.dispatcher.handlers.recorder import Recorder
 from services.dispatcher.handlers.send_loop import SendLoop
 from services.dispatcher.handlers.sender import Sender
 from services.dispatcher.handlers.statuses import StatusHandler
-from services.dispatcher.handlers.stops import StopHandler
+from services.dispatcher.ports import Publish
 from services.dispatcher.settings import Settings
+from shared.amqp import topology
 from shared.amqp.connection import Connection, connect, connected
 from shared.amqp.consumer import open_consumer, work
 from shared.amqp.pausable import PausableConsumer
 from shared.amqp.publisher import Publisher, open_publisher
 from shared.amqp.received import Received
-from shared.amqp.topology import (
-    DISPATCHER_ACCOUNT,
-    DISPATCHER_PEOPLE,
-    DISPATCHER_QUESTIONS,
-    DISPATCHER_STATUSES,
-    DISPATCHER_STOPS,
-    EVENTS,
-    LANES,
-    Queue,
-)
 from shared.contracts.envelope import encode
-from shared.contracts.message import Lane, Message
+from shared.contracts.message import Address, Lane, Message
 from shared.database.migrations import pending_versions
 from shared.database.pool import Database, open_database
 from shared.database.retention import Retention
 from shared.outcome import DependencyAway, Outcome
 from shared.runtime.background import repeat
 from shared.runtime.clock import system_clock
-from shared.runtime.probes import Check, Readiness, internal_port
+from shared.runtime.probes import Readiness, internal_port
 from shared.runtime.process import Stop
 from shared.sealing import IndexKey, KeyRing
 
@@ -79,52 +68,32 @@ class Outside:
     publishing: Connection
     publisher: Publisher
     graph: GraphApi
-    contact_book: ContactBook
+    forget_contact: Callable[[Address], Awaitable[bool]]
     metrics: Metrics
 
 
 Job = Callable[[], Coroutine[Any, Any, None]]
 
 
-@dataclass(frozen=True)
-class Replica:
-    """What runs: the send loop, which ends by itself when it is stopped, and what is ended after it."""
-
-    send_loop: SendLoop
-    recorder: Recorder
-    background: list[Job]
-    readiness_checks: Mapping[str, Check]
-
-
 def retention(database: Database, keep_days: int, metrics: Metrics) -> Retention:
     """Everything that this service forgets."""
     kept = rules(keep_days)
-
-    def count(kind: str, rows: int) -> None:
-        metrics.count("forgotten_rows", rows, kind)
-
     for kind in kept:
-        count(kind, 0)
-    return Retention(database=database, rules=kept, count=count, finished=metrics.show_kept)
+        metrics.count_forgotten(kind, 0)
+    return Retention(database=database, rules=kept, count=metrics.count_forgotten, finished=metrics.show_kept)
 
 
 async def serve(settings: Settings, stop: Stop) -> None:
     """Run until `stop` is requested, then drain: finish what is in flight, record it, close."""
     async with AsyncExitStack() as stack:
         readiness, outside = await _open(settings, stack)
-        await _run(await _assemble(outside, stack), readiness, stop)
+        await _run(*await _assemble(outside, readiness, stack), readiness, stop)
 
 
 async def _open(settings: Settings, stack: AsyncExitStack) -> tuple[Readiness, Outside]:
     registry = CollectorRegistry()
-    database_password = settings.database_password
     database = await stack.enter_async_context(
-        open_database(
-            settings.database_url,
-            password=database_password.get_secret_value() if database_password else None,
-            name=NAME,
-            size=POOL_SIZE,
-        )
+        open_database(settings.database_url, password=settings.database_secret, name=NAME, size=POOL_SIZE)
     )
     consuming, publishing = [
         await stack.enter_async_context(
@@ -138,50 +107,48 @@ async def _open(settings: Settings, stack: AsyncExitStack) -> tuple[Readiness, O
     await stack.enter_async_context(
         internal_port(host=settings.internal_host, port=settings.internal_port, registry=registry, readiness=readiness)
     )
-    await _require_migrations(database)
+    async with database.connection() as connection:
+        if pending := await pending_versions(connection, NAME, MIGRATIONS):
+            raise DependencyAway(f"migrations are pending, run `kreisfunk migrate`: {', '.join(pending)}")
     keys = KeyRing.parse(settings.sealing_keys.get_secret_value())
     index_key = IndexKey.parse(settings.index_key.get_secret_value())
     session = await stack.enter_async_context(
         open_session(token=settings.graph_token.get_secret_value(), connections=settings.max_requests)
     )
-    outside = Outside(
+    return readiness, Outside(
         settings=settings,
         database=database,
         consuming=consuming,
         publishing=publishing,
         publisher=await stack.enter_async_context(open_publisher(publishing)),
-        graph=GraphApi(session, url=settings.messages_url, keys=keys, index_key=index_key),
-        contact_book=ContactBook(session, url=settings.contact_book_url, keys=keys),
+        graph=GraphApi(session, url=f"{settings.number_url}/messages", keys=keys, index_key=index_key),
+        forget_contact=partial(forget_contact, session, f"{settings.number_url}/contact_book", keys),
         metrics=Metrics(registry, limit=settings.messages_per_second, max_requests=settings.max_requests),
     )
-    return readiness, outside
 
 
 async def _not_yet() -> bool:
     return False
 
 
-async def _require_migrations(database: Database) -> None:
-    async with database.connection() as connection:
-        if pending := await pending_versions(connection, NAME, MIGRATIONS):
-            raise DependencyAway(f"migrations are pending, run `kreisfunk migrate`: {', '.join(pending)}")
-
-
-async def _assemble(outside: Outside, stack: AsyncExitStack) -> Replica:
+async def _assemble(
+    outside: Outside, readiness: Readiness, stack: AsyncExitStack
+) -> tuple[SendLoop, Recorder, list[Job]]:
     settings, meter = outside.settings, outside.metrics
-    number, limits = settings.phone_number_id, _limits(settings)
+    rate, number = permitted_rate(settings.messages_per_second), settings.phone_number_id
+    limits = Limits(rate, settings.people_per_day, settings.messages_per_month)
     ledger = PostgresLedger(
         outside.database,
         number=number,
         slot=uuid4().int % COUNTER_SLOTS,
         limited=limits.counted,
-        answer_seconds=settings.answer_margin_seconds + maintenance.LATE_ANSWER_SECONDS,
+        answer_seconds=settings.answer_margin_seconds + todo.LATE_ANSWER_SECONDS,
     )
     limiter = PostgresLimiter(outside.database, number=number, limits=limits)
     await ledger.ensure_partitions()
     await limiter.set_up()
     wake = asyncio.Event()
-    inboxes = _inboxes(outside, wake)
+    inboxes = _inboxes(outside, rate, wake)
     handlers = await _open_handlers(outside, ledger, stack)
     recorder = Recorder(ledger, meter)
     lanes = Lanes(ledger=ledger, queues=inboxes, wake=wake)
@@ -199,97 +166,77 @@ async def _assemble(outside: Outside, stack: AsyncExitStack) -> Replica:
     )
     if (address := await ledger.newest_address()) and not outside.graph.can_decrypt(address):
         sender.distrust_keys()
-    return Replica(
-        SendLoop(lanes=lanes, limiter=limiter, sender=sender, meter=meter, wake=wake),
-        recorder,
-        [
-            recorder.run,
-            sender.give_up_late,
-            *(inbox.run for inbox in inboxes.values()),
-            *handlers,
-            *_maintenance(outside, ledger, lanes, sender, wake),
-        ],
-        {"lanes": partial(_all_opened, inboxes.values()), "encryption key": sender.can_decrypt},
-    )
+    readiness.add({"lanes": partial(_all_opened, inboxes.values()), "encryption key": sender.can_decrypt})
+    jobs = [recorder.run, sender.give_up_late, *(inbox.run for inbox in inboxes.values()), *handlers]
+    send_loop = SendLoop(lanes=lanes, limiter=limiter, sender=sender, meter=meter, wake=wake)
+    return send_loop, recorder, [*jobs, *_maintenance(outside, ledger, lanes, sender, wake)]
 
 
 async def _all_opened(inboxes: Collection[PausableConsumer]) -> bool:
     return all(inbox.opened.is_set() for inbox in inboxes)
 
 
-async def _run(replica: Replica, readiness: Readiness, stop: Stop) -> None:
-    readiness.add(replica.readiness_checks)
+async def _run(send_loop: SendLoop, recorder: Recorder, jobs: list[Job], readiness: Readiness, stop: Stop) -> None:
+    """Send until `stop`; the send loop then ends by itself, the jobs are ended after it."""
     async with asyncio.TaskGroup() as tasks:
-        background = [tasks.create_task(job()) for job in replica.background]
-        sending = tasks.create_task(replica.send_loop.run(max(1.0, stop.drain_seconds - CLOSE_SECONDS)))
+        background = [tasks.create_task(job()) for job in jobs]
+        sending = tasks.create_task(send_loop.run(max(1.0, stop.drain_seconds - CLOSE_SECONDS)))
         await stop.requested.wait()
         readiness.draining = True
-        replica.send_loop.stop()
+        send_loop.stop()
         await sending
-        await replica.recorder.flushed()
+        await recorder.flushed()
         for task in background:
             task.cancel()
 
 
-def _limits(settings: Settings) -> Limits:
-    return Limits(
-        rate=permitted_rate(settings.messages_per_second),
-        people_a_day=settings.people_per_day,
-        messages_a_month=settings.messages_per_month,
-    )
-
-
-def _inboxes(outside: Outside, wake: asyncio.Event) -> Mapping[Lane, PausableConsumer]:
-    rate = permitted_rate(outside.settings.messages_per_second)
+def _inboxes(outside: Outside, rate: float, wake: asyncio.Event) -> Mapping[Lane, PausableConsumer]:
     batches = prefetched_batches(rate, RECIPIENTS_IN_A_BATCH)
     prefetch = {Lane.REPLY: max(PREFETCHED_REPLIES, int(rate)), Lane.URGENT: batches, Lane.BULK: batches}
     return {
         lane: PausableConsumer(
             partial(open_consumer, outside.consuming, outside.publishing, queue, prefetch=prefetch[lane]), wake
         )
-        for lane, queue in LANES.items()
+        for lane, queue in topology.LANES.items()
     }
 
 
 def _maintenance(
     outside: Outside, ledger: PostgresLedger, lanes: Lanes, sender: Sender, wake: asyncio.Event
 ) -> list[Job]:
-    settings, meter, todo = outside.settings, outside.metrics, maintenance
+    settings, meter = outside.settings, outside.metrics
     grace, margin = settings.unknown_grace_seconds, settings.answer_margin_seconds
     events, sure_events = _events(outside.publisher), _events(outside.publisher, mandatory=True)
-    eraser = Eraser(people=PostgresPeople(outside.database), contact_book=outside.contact_book)
-    forget = retention(outside.database, settings.keep_days, meter).run
+    people = PostgresPeople(outside.database)
     needed = {kind: asyncio.Event() for kind in ("unknown", "progress", "refusals", "erasures", "follow_ups")}
-    when_needed: Mapping[str, tuple[Callable[[], Awaitable[object]], float]] = {
-        "unknown": (partial(todo.resolve_unknown, ledger, meter, grace, margin), todo.UNKNOWN_INTERVAL_SECONDS),
-        "progress": (partial(todo.publish_progress, ledger, events, grace + margin), todo.PROGRESS_INTERVAL_SECONDS),
-        "refusals": (partial(todo.publish_refusals, ledger, sure_events), todo.REFUSALS_INTERVAL_SECONDS),
-        "erasures": (eraser.run, ERASE_SECONDS),
-        "follow_ups": (partial(todo.extend_follow_ups, ledger), todo.FOLLOW_UP_INTERVAL_SECONDS),
-    }
-    always: tuple[tuple[Callable[[], Awaitable[object]], float], ...] = (
-        (partial(todo.find_work, ledger, lanes, wake, needed), todo.FIND_WORK_INTERVAL_SECONDS),
-        (partial(todo.report_backlog, ledger, lanes, sender, meter, system_clock), todo.BACKLOG_INTERVAL_SECONDS),
-        (partial(todo.requeue_waiting, ledger), todo.REQUEUE_INTERVAL_SECONDS),
-        (ledger.ensure_partitions, todo.PARTITIONS_INTERVAL_SECONDS),
-        (forget, todo.RETENTION_INTERVAL_SECONDS),
-    )
+
+    def every(seconds: float, action: Callable[[], Awaitable[object]], kind: str | None = None) -> Job:
+        return partial(repeat, action, seconds, needed[kind] if kind else None)
+
     return [
-        *(partial(repeat, action, seconds) for action, seconds in always),
-        *(partial(repeat, action, seconds, needed[kind]) for kind, (action, seconds) in when_needed.items()),
+        every(0.25, lambda: todo.find_work(ledger, lanes, wake, needed)),
+        every(1.0, lambda: todo.report_backlog(ledger, lanes, sender, meter, system_clock)),
+        every(1.0, lambda: todo.requeue_waiting(ledger)),
+        every(60.0, retention(outside.database, settings.keep_days, meter).run),
+        every(600.0, ledger.ensure_partitions),
+        every(1.0, lambda: todo.resolve_unknown(ledger, meter, grace, margin), "unknown"),
+        every(0.25, lambda: todo.publish_progress(ledger, events, grace + margin), "progress"),
+        every(1.0, lambda: todo.publish_refusals(ledger, sure_events), "refusals"),
+        every(2.0, lambda: todo.finish_erasures(people, outside.forget_contact), "erasures"),
+        every(0.25, lambda: todo.extend_follow_ups(ledger), "follow_ups"),
     ]
 
 
 async def _open_handlers(outside: Outside, ledger: PostgresLedger, stack: AsyncExitStack) -> list[Job]:
-    handlers: Mapping[Queue, Callable[[bytes], Awaitable[Outcome]]] = {
-        DISPATCHER_STATUSES: StatusHandler(ledger=ledger, meter=outside.metrics, clock=system_clock).handle,
-        DISPATCHER_STOPS: StopHandler(ledger=ledger).handle,
-        DISPATCHER_QUESTIONS: QuestionHandler(ledger=ledger, publish=_events(outside.publisher)).handle,
-        DISPATCHER_PEOPLE: PeopleHandler(
+    handlers: Mapping[topology.Queue, Callable[[bytes], Awaitable[Outcome]]] = {
+        topology.DISPATCHER_STATUSES: StatusHandler(ledger=ledger, meter=outside.metrics, clock=system_clock).handle,
+        topology.DISPATCHER_STOPS: StopHandler(ledger=ledger).handle,
+        topology.DISPATCHER_QUESTIONS: QuestionHandler(ledger=ledger, publish=_events(outside.publisher)).handle,
+        topology.DISPATCHER_PEOPLE: PeopleHandler(
             people=PostgresPeople(outside.database), publish=_events(outside.publisher, mandatory=True)
         ).handle,
-        DISPATCHER_ACCOUNT: AccountHandler(
-            account=PostgresAccount(outside.database, number=outside.settings.phone_number_id),
+        topology.DISPATCHER_ACCOUNT: AccountHandler(
+            apply=PostgresAccount(outside.database, number=outside.settings.phone_number_id).apply,
             seen=outside.metrics.account_event,
         ).handle,
     }
@@ -306,11 +253,11 @@ def _on_body(handle: Callable[[bytes], Awaitable[Outcome]]) -> Callable[[Receive
     return lambda received: handle(received.body)
 
 
-def _events(publisher: Publisher, *, mandatory: bool = False) -> Callable[[Message], Awaitable[None]]:
+def _events(publisher: Publisher, *, mandatory: bool = False) -> Publish:
     async def publish(message: Message) -> None:
         event_id = str(uuid4())
         body = encode(message, event_id=event_id, source=SOURCE, time=system_clock())
         # Nobody needs to listen to progress: unless it is mandatory, an event that goes nowhere is no error.
-        await publisher.publish(EVENTS, message.KEY, body, message_id=event_id, mandatory=mandatory)
+        await publisher.publish(topology.EVENTS, message.KEY, body, message_id=event_id, mandatory=mandatory)
 
     return publish

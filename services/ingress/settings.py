@@ -2,13 +2,13 @@
 
 from pydantic import Field, SecretStr, field_validator
 
-from shared.runtime.settings import Port, ServiceSettings
-from shared.sealing import IndexKey, KeyRing
+from shared.runtime.address_settings import AddressSettings
+from shared.runtime.settings import Port
 
 MOST_APP_SECRETS = 2
 
 
-class Settings(ServiceSettings):
+class Settings(AddressSettings):
     """Checked as a whole at the start, so that a wrong key does not wait for the first webhook."""
 
     listen_host: str = Field("0.0.0.0", description="where the webhook listens")  # noqa: S104 - the public port
@@ -19,26 +19,12 @@ class Settings(ServiceSettings):
     waba_id: str | None = Field(
         None, pattern=r"^[0-9]{5,30}$", description="Meta's id of our account; what it says of others is then ignored"
     )
-    sealing_keys: SecretStr = Field(description="VERSION:BASE64 of 32 bytes, comma separated")
-    index_key: SecretStr = Field(description="base64 of 32 bytes for each link; two, comma separated, in a rotation")
 
     @field_validator("app_secrets")
     @classmethod
     def _one_or_two(cls, value: SecretStr) -> SecretStr:
         if not 0 < len(_secrets(value)) <= MOST_APP_SECRETS:
             raise ValueError("expected one or two secrets")
-        return value
-
-    @field_validator("sealing_keys")
-    @classmethod
-    def _is_key_ring(cls, value: SecretStr) -> SecretStr:
-        KeyRing.parse(value.get_secret_value())
-        return value
-
-    @field_validator("index_key")
-    @classmethod
-    def _is_index_key(cls, value: SecretStr) -> SecretStr:
-        IndexKey.parse(value.get_secret_value())
         return value
 
     @property

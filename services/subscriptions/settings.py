@@ -4,15 +4,13 @@ from pathlib import Path
 
 from pydantic import Field, FilePath, SecretStr, field_validator
 
-from shared.runtime.settings import ServiceSettings
+from shared.runtime.settings import DatabaseSettings
 from shared.sealing import KeyRing, parse_key
 
 
-class Settings(ServiceSettings):
+class Settings(DatabaseSettings):
     """Read by shared.runtime.settings.read_settings."""
 
-    database_url: str = Field(description="postgresql://role@host:port/db", pattern=r"^postgres(ql)?://")
-    database_password: SecretStr | None = Field(None, description="password of the database role")
     county_file: FilePath = Field(
         Path("deploy/config/county.toml"),
         validate_default=True,
@@ -41,7 +39,3 @@ class Settings(ServiceSettings):
     @property
     def ring(self) -> KeyRing:
         return KeyRing.parse(self.dead_letter_keys.get_secret_value())
-
-    @property
-    def database_secret(self) -> str | None:
-        return self.database_password.get_secret_value() if self.database_password else None

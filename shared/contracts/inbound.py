@@ -99,6 +99,31 @@ class IdentityChanges(Message, frozen=True, kw_only=True):
     changes: tuple[IdentityChange, ...]
 
 
+# The account webhooks that Meta names; what is counted by field calls all others "other".
+ACCOUNT_FIELDS = frozenset(
+    {
+        "account_alerts",
+        "account_review_update",
+        "account_settings_update",
+        "account_update",
+        "business_capability_update",
+        "business_status_update",
+        "flows",
+        "message_template_components_update",
+        "message_template_quality_update",
+        "message_template_status_update",
+        "messages",
+        "partner_solutions",
+        "payment_configuration_update",
+        "phone_number_name_update",
+        "phone_number_quality_update",
+        "security",
+        "template_category_update",
+        "user_preferences",
+    }
+)
+
+
 class AccountEvent(Value, frozen=True, kw_only=True):
     """What Meta says about our account, templates, quality and limits: its `field` and `value` unchanged.
 

@@ -33,6 +33,17 @@ class ServiceSettings(BaseSettings):
         return self.broker_password.get_secret_value() if self.broker_password else None
 
 
+class DatabaseSettings(ServiceSettings):
+    """A service with a database of its own."""
+
+    database_url: str = Field(description="postgresql://role@host:port/name", pattern=r"^postgres(ql)?://")
+    database_password: SecretStr | None = Field(None, description="password of the database role")
+
+    @property
+    def database_secret(self) -> str | None:
+        return self.database_password.get_secret_value() if self.database_password else None
+
+
 S = TypeVar("S", bound=BaseSettings)
 
 

@@ -8,17 +8,8 @@ from datetime import datetime
 
 from services.dispatcher.adapters import ledger_news
 from services.dispatcher.adapters.rate_limiter import HOLD, RELEASE
-from services.dispatcher.domain.account import (
-    Change,
-    PeopleADay,
-    SenderHeld,
-    SenderReleased,
-    TemplateHeld,
-    TemplateReleased,
-    subject,
-)
+from services.dispatcher.domain import account
 from services.dispatcher.handlers.sender import PROBE_DELAY_SECONDS
-from services.dispatcher.ports import Applied
 from shared.database.pool import Connection, Database
 
 _IS_NEWS = """
@@ -36,30 +27,29 @@ returning coalesce($2::int < before.people_a_day, $2::int is not null)
 
 
 class PostgresAccount:
-    """Implements the handlers' Account."""
-
     def __init__(self, database: Database, *, number: str) -> None:
         self._database = database
         self._number = number
 
-    async def apply(self, change: Change, *, at: datetime) -> Applied:
-        """Do what it says, unless that or something newer was done already."""
+    async def apply(self, change: account.Change, at: datetime) -> bool | None:
+        """Do what it says; return whether a limit became smaller by it, None if this or something newer was
+        done already. Raises DependencyAway.
+        """
         async with self._database.transaction() as connection:
-            is_news = bool(await connection.fetchval(_IS_NEWS, subject(change), at, repr(change)))
-            lowered = await self._act(connection, change) if is_news else False
-            return Applied(is_news=is_news, lowered=lowered)
+            if await connection.fetchval(_IS_NEWS, account.subject(change), at, repr(change)):
+                return await self._act(connection, change)
+            return None
 
-    async def _act(self, connection: Connection, change: Change) -> bool:
-        """Whether a limit became smaller by it."""
+    async def _act(self, connection: Connection, change: account.Change) -> bool:
         match change:
-            case TemplateHeld(template, reason):
+            case account.TemplateHeld(template, reason):
                 await connection.execute(ledger_news.HOLD_TEMPLATE, template, reason)
-            case TemplateReleased(template):
+            case account.TemplateReleased(template):
                 await connection.execute(ledger_news.RELEASE_TEMPLATE, template)
-            case PeopleADay(limit):
+            case account.PeopleADay(limit):
                 return bool(await connection.fetchval(_PEOPLE_A_DAY, self._number, limit))
-            case SenderHeld(reason):
+            case account.SenderHeld(reason):
                 await connection.execute(HOLD, self._number, reason, PROBE_DELAY_SECONDS)
-            case SenderReleased():
+            case account.SenderReleased():
                 await connection.execute(RELEASE, self._number)
         return False

@@ -1,29 +1,20 @@
 """The ledger in PostgreSQL."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import datetime
 from itertools import groupby
 from typing import Any
 from uuid import UUID
 
-import asyncpg
-
-from services.dispatcher.adapters import ledger_claims, ledger_follow_ups, ledger_news
+from services.dispatcher.adapters import ledger_claims, ledger_news
+from services.dispatcher.adapters import ledger_follow_ups as follow_ups
 from services.dispatcher.adapters import ledger_rows as rows_of
 from services.dispatcher.domain.answers import Record
 from services.dispatcher.domain.errors import RECIPIENT_CODES
-from services.dispatcher.ports import (
-    AppliedStatuses,
-    Batch,
-    Claim,
-    Course,
-    Outstanding,
-    Progress,
-    Refusal,
-    StatusNews,
-    Work,
-)
+from services.dispatcher.ports import AppliedStatuses, Batch, Claim, Outstanding, Progress, StatusNews, Work
 from shared.contracts.dispatch import BroadcastBatch, BroadcastFollowUp, ReplyRequested, Withdrawal
+from shared.contracts.events import DeliveryRefused
 from shared.contracts.ids import delivery_id
 from shared.contracts.message import Address, Lane
 from shared.database.pool import Database
@@ -32,6 +23,7 @@ from shared.runtime.clock import Instant
 MOST_RESENT = 3
 
 
+@dataclass(frozen=True)
 class PostgresLedger:
     """`number` is the sending number's id at Meta, `slot` spreads the counters of several replicas.
 
@@ -39,43 +31,48 @@ class PostgresLedger:
     after the other. A claim whose result is not on record `answer_seconds` later has an unknown outcome.
     """
 
-    def __init__(
-        self, database: Database, *, number: str, slot: int, limited: bool = True, answer_seconds: float = 30.0
-    ) -> None:
-        self._database = database
-        self._number = number
-        self._slot = slot
-        self._answer_time = timedelta(seconds=answer_seconds)
-        self.limited = limited
+    database: Database
+    number: str
+    slot: int
+    limited: bool = True
+    answer_seconds: float = 30.0
 
     async def ensure_partitions(self) -> bool:
         """Make room for the coming weeks; return False where that has to wait, as somebody reads the whole table."""
-        return bool(await self._database.fetchval("select dispatcher.ensure_partitions()"))
+        return bool(await self.database.fetchval("select dispatcher.ensure_partitions()"))
 
     async def newest_address(self) -> Address | None:
         """Return the address of a delivery that was recorded lately, None if there is none."""
-        rows = await self._database.fetch(ledger_claims.NEWEST_ADDRESS)
+        rows = await self.database.fetch(ledger_claims.NEWEST_ADDRESS)
         return rows_of.address_of(rows[0]) if rows else None
 
     async def register(self, batch: BroadcastBatch, content: Mapping[str, Any]) -> None:
         """Know the broadcast, and how far its audience has been read."""
-        expanded = batch.offset + len(batch.recipients)
-        audience = expanded if batch.last else None
-        await self._database.fetchval(
-            ledger_claims.REGISTER,
-            *rows_of.broadcast_values(batch, content, audience, expanded),
-            *rows_of.timing(batch.hours, batch.spacing_seconds),
-        )
+        await self.database.fetchval(ledger_claims.REGISTER, *rows_of.broadcast_values(batch, content))
 
     async def begin_follow_up(self, message: BroadcastFollowUp, content: Mapping[str, Any]) -> None:
-        """Know the broadcast and whom it follows; its recipients come by and by."""
-        async with self._database.transaction() as connection:
-            await ledger_follow_ups.begin(connection, message, content)
+        """Know the broadcast and whom it follows; its recipients come by and by. What is known stays as it is."""
+        async with self.database.transaction() as connection:
+            await connection.execute(ledger_claims.REGISTER, *rows_of.broadcast_values(message, content))
+            await connection.execute(follow_ups.BEGIN, message.broadcast, message.follows)
 
     async def extend_follow_up(self, most: int) -> bool:
-        """Up to `most` more recipients of one follow-up; False if there is nothing to do just now."""
-        async with self._database.transaction() as connection:
-            return await ledger_follow_ups.extend(connection, self._slot, most)
+        """Up to `most` more recipients of the follow-up that nobody works at and that has waited longest; False if
+        there is nothing to do just now."""
+        async with self.database.transaction() as connection:
+            row = await connection.fetchrow(follow_ups.TAKE)
+            if row is None:
+                return False
+            both = (row["broadcast"], row["follows"])
+            page = await connection.fetchrow(follow_ups.PAGE, *both, row["position"], most, self.slot)
+            assert page is not None  # noqa: S101 - a count has one row
+            if page["found"] == most and not row["ended"]:
+                await connection.execute(follow_ups.MOVE_ON, *both, page["position"])
+            elif row["last"] or row["ended"]:
+                await connection.execute(follow_ups.DONE, *both)
+            else:
+                await connection.execute(follow_ups.ONCE_MORE, *both)
+        return True
 
     async def claim_batch(self, batch: Batch, limit: int) -> list[Claim]:
         """Claim up to `limit` of the next recipients; those who may not get it are recorded as such."""
@@ -84,8 +81,9 @@ class PostgresLedger:
         ordinals = list(range(message.offset + batch.position, message.offset + batch.position + len(ids)))
         claimed_at = Instant.now()
         columns = (ids, *rows_of.columns(recipients, *rows_of.RECIPIENT), ordinals)
-        rows = await self._claim("CLAIM_BATCH", *columns, message.broadcast, self._slot, self._answer_time)
-        mine = {row["id"] for row in rows}
+        more = (message.broadcast, self.slot, self.answer_seconds, self.number if self.limited else None)
+        row = await self.database.fetchrow(ledger_claims.CLAIM_BATCH, *columns, *more)
+        mine = set(row["mine"] or ())
         return [
             rows_of.batch_claim(batch, delivery, recipient.address, claimed_at)
             for delivery, recipient in zip(ids, recipients, strict=True)
@@ -97,78 +95,78 @@ class PostgresLedger:
         claimed_at = Instant.now()
         claims = {reply.reply: rows_of.reply_claim(reply, asked, claimed_at) for reply, asked in replies}
         withdrawals = [reply.withdrawal for reply, _ in replies if reply.withdrawal]
-        columns = (*rows_of.reply_columns(claims.values()), self._answer_time, *rows_of.withdrawal_columns(withdrawals))
-        rows = await self._database.fetch(ledger_claims.CLAIM_REPLIES, *columns)
+        columns = (
+            *rows_of.reply_columns(claims.values()),
+            self.answer_seconds,
+            *rows_of.withdrawal_columns(withdrawals),
+        )
+        rows = await self.database.fetch(ledger_claims.CLAIM_REPLIES, *columns)
         return [claims[row["id"]] for row in rows]
 
     async def claim_due(self, lane: Lane, limit: int) -> list[Claim]:
         """Claim waiting deliveries whose time has come, oldest first."""
         claimed_at = Instant.now()
         if lane is Lane.REPLY:
-            rows = await self._database.fetch(ledger_claims.CLAIM_DUE_REPLIES, limit, self._answer_time)
+            rows = await self.database.fetch(ledger_claims.CLAIM_DUE_REPLIES, limit, self.answer_seconds)
         else:
-            rows = await self._claim("CLAIM_DUE", lane.value, limit, self._slot, self._answer_time)
+            arguments = (lane.value, limit, self.slot, self.answer_seconds, self.number if self.limited else None)
+            rows = await self.database.fetch(ledger_claims.CLAIM_DUE, *arguments)
         return [rows_of.due_claim(row, claimed_at) for row in rows]
-
-    async def _claim(self, statement: str, *arguments: object) -> list[asyncpg.Record]:
-        if self.limited:
-            return await self._database.fetch(ledger_claims.LIMITED[statement], *arguments, self._number)
-        return await self._database.fetch(ledger_claims.UNLIMITED[statement], *arguments)
 
     async def find_work(self) -> Work:
         """Look at everything that may have to be done, by one statement."""
-        row = await self._database.fetchrow(ledger_claims.FIND_WORK)
+        row = await self.database.fetchrow(ledger_claims.FIND_WORK)
         kinds = frozenset(name for name, found in row.items() if found is True)
         return Work(due_lanes=frozenset(map(Lane, row["due_lanes"])), kinds=kinds)
 
     async def record(self, records: Sequence[Record]) -> None:
         """Write down what became of claims, all in one transaction."""
         columns = rows_of.columns(records, *rows_of.RECORD)
-        await self._database.fetchval(ledger_news.RECORD, *columns, self._slot, RECIPIENT_CODES)
+        await self.database.fetchval(ledger_news.RECORD, *columns, self.slot, RECIPIENT_CODES)
 
     async def apply_statuses(self, news: Sequence[StatusNews]) -> AppliedStatuses:
         """Advance rows by what Meta reports, and note how far the stream of statuses has come."""
         columns = rows_of.columns(news, *rows_of.STATUS)
-        row = await self._database.fetchrow(
-            ledger_news.APPLY_STATUSES, *columns, self._slot, RECIPIENT_CODES, self._number
+        row = await self.database.fetchrow(
+            ledger_news.APPLY_STATUSES, *columns, self.slot, RECIPIENT_CODES, self.number
         )
         return AppliedStatuses(changed=row["changed"], unmatched=len(news) - row["matched"])
 
     async def withdraw(self, withdrawal: Withdrawal) -> None:
         """From the commit on nothing is claimed that the withdrawal covers."""
-        await self._database.fetchval(ledger_claims.SUPPRESS, *rows_of.withdrawal_columns([withdrawal]))
+        await self.database.fetchval(ledger_claims.SUPPRESS, *rows_of.withdrawal_columns([withdrawal]))
 
     async def cancel(self, broadcast: UUID, reason: str) -> None:
         """From the commit on nothing of this broadcast is claimed."""
-        await self._database.fetchval(ledger_news.CANCEL, broadcast, reason)
+        await self.database.fetchval(ledger_news.CANCEL, broadcast, reason)
 
     async def mark_unknown(self) -> int:
         """Mark claims that nobody can be working on any more: their outcome is unknown. Return how many."""
-        return int(await self._database.fetchval(ledger_news.MARK_UNKNOWN, self._slot))
+        return int(await self.database.fetchval(ledger_news.MARK_UNKNOWN, self.slot))
 
     async def release_unknown(self, grace_seconds: float, margin_seconds: float) -> int:
         """Give back what the stream of statuses has passed without a word, at most MOST_RESENT times each."""
-        arguments = (self._number, grace_seconds, margin_seconds, self._slot, MOST_RESENT)
-        return int(await self._database.fetchval(ledger_news.RELEASE_UNKNOWN, *arguments))
+        arguments = (self.number, grace_seconds, margin_seconds, self.slot, MOST_RESENT)
+        return int(await self.database.fetchval(ledger_news.RELEASE_UNKNOWN, *arguments))
 
     async def progress(self, grace_seconds: float) -> list[Progress]:
         """Broadcasts whose progress has changed and was not told for a second; what is unknown `grace_seconds` after
         the expiry stays so."""
-        rows = await self._database.fetch(ledger_news.PROGRESS, grace_seconds)
+        rows = await self.database.fetch(ledger_news.PROGRESS, grace_seconds)
         return [rows_of.progress_of(list(group)) for _, group in groupby(rows, key=lambda row: row["id"])]
 
-    async def course(self, broadcast: UUID) -> Course | None:
+    async def course(self, broadcast: UUID) -> Progress | None:
         """None for a broadcast that the ledger does not know, or not any more."""
-        rows = await self._database.fetch(ledger_news.COURSE, broadcast)
-        return Course(rows_of.progress_of(rows), rows[0]["cancelled"]) if rows else None
+        rows = await self.database.fetch(ledger_news.COURSE, broadcast)
+        return rows_of.progress_of(rows) if rows else None
 
     async def finish(self, broadcast: UUID) -> None:
         """A broadcast of which nothing waits any more."""
-        await self._database.fetchval(ledger_news.FINISH, broadcast)
+        await self.database.fetchval(ledger_news.FINISH, broadcast)
 
     async def outstanding(self) -> Outstanding:
         """What still waits, and what nobody accounts for."""
-        rows = await self._database.fetch(ledger_news.OUTSTANDING, self._number)
+        rows = await self.database.fetch(ledger_news.OUTSTANDING, self.number)
         return Outstanding(
             waiting={Lane(row["lane"]): row["waiting"] for row in rows},
             overdue_seconds={Lane(row["lane"]): row["overdue_seconds"] for row in rows},
@@ -177,20 +175,18 @@ class PostgresLedger:
             held=bool(rows[0]["held"]),
         )
 
-    async def untold_refusals(self) -> list[Refusal]:
+    async def untold_refusals(self) -> list[DeliveryRefused]:
         """Subscribers whom Meta will not reach and of whom subscriptions has not been told."""
-        rows = await self._database.fetch(ledger_news.UNTOLD_REFUSALS)
-        return [Refusal(row["delivery"], row["subscriber"], row["code"]) for row in rows]
+        return [DeliveryRefused(**row) for row in await self.database.fetch(ledger_news.UNTOLD_REFUSALS)]
 
-    async def refusals_told(self, refusals: Sequence[Refusal]) -> None:
-        """Remember that they have been told."""
-        await self._database.fetchval(ledger_news.REFUSALS_TOLD, [refusal.delivery for refusal in refusals])
+    async def refusals_told(self, refusals: Sequence[DeliveryRefused]) -> None:
+        await self.database.fetchval(ledger_news.REFUSALS_TOLD, [refusal.delivery for refusal in refusals])
 
     async def hold_template(self, template: str, reason: str) -> bool:
         """Let broadcasts with this template wait from the commit on; return whether they did not yet."""
-        return bool(await self._database.fetchval(ledger_news.HOLD_TEMPLATE, template, reason))
+        return bool(await self.database.fetchval(ledger_news.HOLD_TEMPLATE, template, reason))
 
     async def requeue_waiting(self, most: int) -> int:
         """End, park or wake up to `most` waiting deliveries of each kind, and return how many that were."""
         statement = "select dispatcher.requeue_waiting($1, $2, $3)"
-        return int(await self._database.fetchval(statement, self._number, self._slot, most))
+        return int(await self.database.fetchval(statement, self.number, self.slot, most))

@@ -13,78 +13,71 @@ on conflict (id) do update set
     audience = coalesce(excluded.audience, b.audience), expanded = greatest(b.expanded, excluded.expanded)
 """
 
-# What a claim makes of the candidates in `judged`: with limits, one claim after the other asks `limit_claims`.
-_UNLIMITED = "limited as (select * from judged)"
+# What a claim makes of the candidates in `judged`: if there is a limit, one claim after the other asks `limit_claims`.
 _LIMITED = """
 exhausted as materialized (
     select e.* from (
         select array_agg(id order by id) as ids, array_agg(subscriber order by id) as subscribers,
             array_agg(claim = 0 order by id) as firsts
-        from judged where state = 'claimed'
-    ) as wanted, dispatcher.limit_claims({number}, ids, subscribers, firsts) e
+        from judged where verdict = 'claimed'
+    ) as wanted, dispatcher.limit_claims({number}, ids, subscribers, firsts) e where {number}::text is not null
 ), limited as (
-    select {columns}, case when e.id is null then j.state else 'waiting' end as state,
-        case when e.id is null then j.due_at end as due_at, coalesce(e.waits_for, j.waits_for) as waits_for
+    select j.*, case when e.id is null then j.verdict else 'waiting' end as state,
+        case when e.id is null then j.until end as due_at, coalesce(e.waits_for, j.cause) as waits_for
     from judged j left join exhausted e using (id)
 )
 """
 
-_CLAIM_BATCH = """
+CLAIM_BATCH = f"""
 with candidate as (
     select c.*, 0 as claim
     from unnest($1::uuid[], $2::uuid[], $3::int[], $4::text[], $5::bytea[], $6::bytea[], $7::int[])
         as c (id, subscriber, sequence, address_kind, address_index, address_sealed, ordinal)
     where not exists (select from dispatcher.delivery d where d.id = c.id)
 ), judged as (
-    select c.*, b.expires_at, b.published_at, b.lane, v.state, v.due_at, v.waits_for
-    from candidate c, dispatcher.broadcast b, dispatcher.judge(b, c.subscriber, c.sequence, c.ordinal) v
+    select c.*, b.expires_at, b.published_at, b.lane, v.*
+    from candidate c, dispatcher.broadcast b,
+        dispatcher.judge(b, c.subscriber, c.sequence, c.ordinal) v (verdict, until, cause)
     where b.id = $8
-), {limited}, inserted as (
+), {_LIMITED.format(number="$11")}, inserted as (
     insert into dispatcher.delivery (id, source, subscriber, sequence, lane, state, claim, address_kind, address_index,
         address_sealed, asked_at, expires_at, answer_by, due_at, waits_for)
     select id, $8, subscriber, sequence, lane, state, (state = 'claimed')::int, address_kind,
         -- Who never gets it needs no address; an erasure may be over when a late batch comes.
         case when state in ('claimed', 'waiting') then address_index else '' end,
         case when state in ('claimed', 'waiting') then address_sealed else '' end,
-        published_at, expires_at, case when state = 'claimed' then clock_timestamp() + $10 end,
+        published_at, expires_at, case when state = 'claimed' then clock_timestamp() + make_interval(secs => $10) end,
         due_at, waits_for
     from limited
     on conflict do nothing
-    returning id, state
-), counted as (
-    insert into dispatcher.broadcast_count as n (broadcast, state, slot, deliveries)
-    select $8, state, $9, count(*) from inserted group by state order by state
-    on conflict (broadcast, state, slot) do update set deliveries = n.deliveries + excluded.deliveries
+    returning id, source, state
 )
-select id from inserted where state = 'claimed'
-"""
-_BATCH_COLUMNS = """
-j.id, j.subscriber, j.sequence, j.lane, j.address_kind, j.address_index, j.address_sealed, j.published_at, j.expires_at
+select array_agg(id) filter (where state = 'claimed') as mine,
+    dispatcher.count_changes($9, array_agg(source), null, array_agg(state)) from inserted
 """
 
-_CLAIM_DUE = """
+CLAIM_DUE = f"""
 with candidate as (
     select d.* from dispatcher.delivery d
     where d.lane = $1::text::dispatcher.lane and d.due_at <= clock_timestamp() and d.subscriber is not null
     order by d.due_at limit $2 for update skip locked
 ), judged as (
-    select c.id, c.claim, c.subscriber, b.id as broadcast, b.content, v.state, v.due_at, v.waits_for
+    select c.id, c.claim, c.subscriber, b.id as broadcast, b.content, v.*
     from candidate c join dispatcher.broadcast b on b.id = c.source,
-        dispatcher.judge(b, c.subscriber, c.sequence, null) v
-), {limited}, changed as (
+        dispatcher.judge(b, c.subscriber, c.sequence, null) v (verdict, until, cause)
+), {_LIMITED.format(number="$5")}, changed as (
     update dispatcher.delivery d
     set state = l.state, due_at = l.due_at, waits_for = l.waits_for, unknown_at = null,
         claim = d.claim + (l.state = 'claimed')::int, claimed_at = clock_timestamp(),
-        answer_by = case when l.state = 'claimed' then clock_timestamp() + $4 end
+        answer_by = case when l.state = 'claimed' then clock_timestamp() + make_interval(secs => $4) end
     from limited l where d.id = l.id
     returning d.id, d.lane, d.state, d.address_kind, d.address_index, d.address_sealed, d.attempt, d.claim, d.asked_at,
         d.expires_at, l.content, l.broadcast
 ), counted as (
     insert into dispatcher.broadcast_count as n (broadcast, state, slot, deliveries)
-    select broadcast, state, $3, sum(deliveries) from (
-        select broadcast, 'waiting'::dispatcher.delivery_state as state, -1 as deliveries from changed
-        union all select broadcast, state, 1 from changed
-    ) as moved group by broadcast, state having sum(deliveries) <> 0 order by broadcast, state
+    select broadcast, m.state, $3, sum(deliveries) from changed,
+        lateral (values ('waiting'::dispatcher.delivery_state, -1), (changed.state, 1)) as m (state, deliveries)
+    group by 1, 2 having sum(deliveries) <> 0 order by 1, 2
     on conflict (broadcast, state, slot) do update set deliveries = n.deliveries + excluded.deliveries
 )
 select id, lane::text, address_kind, address_index, address_sealed, attempt, claim, asked_at, expires_at, content::text
@@ -95,15 +88,6 @@ NEWEST_ADDRESS = """
 select address_kind, address_index, address_sealed
 from (select * from dispatcher.delivery order by id desc limit 100) as newest where address_index <> '' limit 1
 """
-_DUE_COLUMNS = "j.id, j.broadcast, j.content"
-UNLIMITED = {
-    "CLAIM_BATCH": _CLAIM_BATCH.format(limited=_UNLIMITED),
-    "CLAIM_DUE": _CLAIM_DUE.format(limited=_UNLIMITED),
-}
-LIMITED = {
-    "CLAIM_BATCH": _CLAIM_BATCH.format(limited=_LIMITED.format(number="$11", columns=_BATCH_COLUMNS)),
-    "CLAIM_DUE": _CLAIM_DUE.format(limited=_LIMITED.format(number="$5", columns=_DUE_COLUMNS)),
-}
 
 _SUPPRESS = """
 insert into dispatcher.suppression as s (subscriber, topic, sequence)
@@ -128,7 +112,7 @@ with suppressed as ({_SUPPRESS.format(subscribers="$9", topics="$10", sequences=
     select id, id, 'reply', case when expires_at <= clock_timestamp() then 'expired' else 'claimed' end
             ::dispatcher.delivery_state,
         1, kind, index, sealed, content::jsonb, asked_at, expires_at,
-        case when expires_at > clock_timestamp() then clock_timestamp() + $8 end
+        case when expires_at > clock_timestamp() then clock_timestamp() + make_interval(secs => $8) end
     from candidate
     on conflict do nothing
     returning id, state
@@ -145,7 +129,7 @@ with due as (
     update dispatcher.delivery d
     set state = case when is_late then 'expired' else 'claimed' end::dispatcher.delivery_state,
         claim = d.claim + 1, due_at = null, waits_for = null, unknown_at = null, claimed_at = clock_timestamp(),
-        answer_by = case when not is_late then clock_timestamp() + $2 end
+        answer_by = case when not is_late then clock_timestamp() + make_interval(secs => $2) end
     from due where d.id = due.id
     returning d.*
 )

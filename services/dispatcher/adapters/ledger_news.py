@@ -5,25 +5,13 @@ where they are locked: PostgreSQL 18 was seen to miss rows of a join that anothe
 change of a broadcast's delivery moves its counters in the same statement.
 """
 
-_COUNTED = """
-counted as (
-    insert into dispatcher.broadcast_count as n (broadcast, state, slot, deliveries)
-    select source, state, {slot}, sum(deliveries) from (
-        select source, old_state as state, -1 as deliveries from changed where subscriber is not null
-        union all select source, new_state, 1 from changed where subscriber is not null
-    ) as moved group by source, state having sum(deliveries) <> 0 order by source, state
-    on conflict (broadcast, state, slot) do update set deliveries = n.deliveries + excluded.deliveries
-)
-"""
-
 # A result of ours counts only for the claim that it is of; else the row is somebody else's by now. An acceptance
 # always counts, unless Meta has reported that very message as failed.
-RECORD = f"""
+RECORD = """
 with news as (
-    select id as news_id, state::dispatcher.delivery_state, message_key, error_code, due_at, claim, attempted,
-        waits_for::dispatcher.wait_cause
-    from unnest($1::uuid[], $2::text[], $3::bytea[], $4::int[], $5::timestamptz[], $6::int[], $7::bool[], $8::text[])
-        as r (id, state, message_key, error_code, due_at, claim, attempted, waits_for)
+    select * from unnest($1::uuid[], $2::text[]::dispatcher.delivery_state[], $3::bytea[], $4::int[],
+        $5::timestamptz[], $6::int[], $7::bool[], $8::text[]::dispatcher.wait_cause[])
+        as r (news_id, state, message_key, error_code, due_at, claim, attempted, waits_for)
 ), locked as (
     select d.id, d.state as old_state, d.claim as newest_claim, d.failed_keys
     from dispatcher.delivery d where d.id = any($1::uuid[]) order by d.id for update
@@ -45,28 +33,27 @@ with news as (
         answer_by = null,
         unknown_at = case when j.new_state = 'unknown' then clock_timestamp() end,
         attempt = d.attempt + case when j.attempted and j.new_state = 'waiting' then 1 else 0 end,
-        accepted_at = case when j.state = 'accepted' then clock_timestamp() else d.accepted_at end,
         content = case when j.new_state in ('waiting', 'unknown') then d.content end
     from judged j where d.id = j.id and (j.new_state <> j.old_state
         or j.state = 'accepted' and d.message_key is null and j.new_state in ('accepted', 'sent', 'delivered', 'read'))
-    returning d.id, d.source, d.subscriber, d.error_code, j.old_state, j.new_state
+    returning d.id, case when d.subscriber is not null then d.source end as broadcast, d.subscriber, d.error_code,
+        j.old_state, j.new_state
 ), refused as (
     insert into dispatcher.refusal (delivery, subscriber, code)
     select id, subscriber, error_code from changed
     where subscriber is not null and new_state = 'failed' and error_code = any($10::int[])
     on conflict do nothing
-), {_COUNTED.format(slot="$9")}
-select count(*) from changed
+)
+select dispatcher.count_changes($9, array_agg(broadcast), array_agg(old_state), array_agg(new_state)) from changed
 """
 
 # A failure that Meta reports later counts for the message that it names, and once: for the row's own, or for the only
 # one that the row can have. What Meta said of a failed message before counts no more. A failure that may pass gives the
 # delivery another attempt, as long as `attempts` allows, and a broadcast that has finished goes on.
-APPLY_STATUSES = f"""
+APPLY_STATUSES = """
 with news as (
-    select id, state::dispatcher.delivery_state, message_key, error_code, attempts, due_at,
-        waits_for::dispatcher.wait_cause
-    from unnest($1::uuid[], $2::text[], $3::bytea[], $4::int[], $5::int[], $6::timestamptz[], $7::text[])
+    select * from unnest($1::uuid[], $2::text[]::dispatcher.delivery_state[], $3::bytea[], $4::int[], $5::int[],
+        $6::timestamptz[], $7::text[]::dispatcher.wait_cause[])
         as r (id, state, message_key, error_code, attempts, due_at, waits_for)
 ), locked as (
     select d.id, d.state as old_state, d.attempt, d.message_key as old_key, d.failed_keys, d.resends, d.claim,
@@ -95,10 +82,10 @@ with news as (
         waits_for = case when j.new_state = 'waiting' then j.waits_for end,
         answer_by = null,
         unknown_at = null,
-        content = case when j.new_state = 'waiting' then d.content end,
-        accepted_at = coalesce(d.accepted_at, clock_timestamp())
+        content = case when j.new_state = 'waiting' then d.content end
     from judged j where d.id = j.id and j.new_state <> j.old_state
-    returning d.id, d.source, d.subscriber, d.error_code, j.old_state, j.new_state
+    returning d.id, case when d.subscriber is not null then d.source end as broadcast, d.subscriber, d.error_code,
+        j.old_state, j.new_state
 ), refused as (
     insert into dispatcher.refusal (delivery, subscriber, code)
     select id, subscriber, error_code from changed
@@ -106,8 +93,7 @@ with news as (
     on conflict do nothing
 ), continued as (
     update dispatcher.broadcast b set finished_at = null
-    where b.finished_at is not null and b.id in (
-        select source from changed where new_state = 'waiting' and subscriber is not null)
+    where b.finished_at is not null and b.id in (select broadcast from changed where new_state = 'waiting')
 ), streamed as (
     -- Only a status of the newest message tells how far the stream is.
     insert into dispatcher.status_stream as s (number, seen_at, through)
@@ -117,25 +103,28 @@ with news as (
         select max(t.through) from dispatcher.status_stream t
         where t.number = $10 and t.seen_at > clock_timestamp() - interval '250 milliseconds'), '-infinity')
     on conflict do nothing
-), {_COUNTED.format(slot="$8")}
-select (select count(*) from changed) as changed, (select count(*) from locked) as matched
+)
+select dispatcher.count_changes($8, array_agg(broadcast), array_agg(old_state), array_agg(new_state)) as changed,
+    (select count(*) from locked) as matched
+from changed
 """
 
-MARK_UNKNOWN = f"""
+MARK_UNKNOWN = """
 with lost as (
     select id from dispatcher.delivery where answer_by <= clock_timestamp() order by id limit 1000
     for update skip locked
 ), changed as (
     update dispatcher.delivery d set state = 'unknown', unknown_at = clock_timestamp(), answer_by = null
     from lost where d.id = lost.id
-    returning d.id, d.source, d.subscriber, 'claimed'::dispatcher.delivery_state as old_state, d.state as new_state
-), {_COUNTED.format(slot="$1")}
-select count(*) from changed
+    returning case when d.subscriber is not null then d.source end as broadcast,
+        'claimed'::dispatcher.delivery_state as old_state, d.state as new_state
+)
+select dispatcher.count_changes($1, array_agg(broadcast), array_agg(old_state), array_agg(new_state)) from changed
 """
 
 # Absence is proof only if, a grace time ago, the stream had already brought a status of a message that was
 # claimed well after this one; each time anew, and not for ever.
-RELEASE_UNKNOWN = f"""
+RELEASE_UNKNOWN = """
 with passed as (
     select max(through) as through from dispatcher.status_stream
     where number = $1 and seen_at < clock_timestamp() - make_interval(secs => $2)
@@ -150,9 +139,10 @@ with passed as (
     set state = 'waiting', due_at = clock_timestamp(), waits_for = 'rate', unknown_at = null, resends = d.resends + 1,
         attempt = d.attempt + 1
     from absent where d.id = absent.id
-    returning d.id, d.source, d.subscriber, 'unknown'::dispatcher.delivery_state as old_state, d.state as new_state
-), {_COUNTED.format(slot="$4")}
-select count(*) from changed
+    returning case when d.subscriber is not null then d.source end as broadcast,
+        'unknown'::dispatcher.delivery_state as old_state, d.state as new_state
+)
+select dispatcher.count_changes($4, array_agg(broadcast), array_agg(old_state), array_agg(new_state)) from changed
 """
 
 CANCEL = "insert into dispatcher.cancellation (broadcast, reason) values ($1, $2) on conflict do nothing"

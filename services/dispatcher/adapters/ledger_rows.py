@@ -1,7 +1,7 @@
 """From our values to the ledger's columns, and from its rows to our values."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime, time, timedelta
+from datetime import datetime, timedelta
 from operator import attrgetter
 from typing import Any
 from uuid import UUID
@@ -13,7 +13,7 @@ from services.dispatcher.domain.account import template_key
 from services.dispatcher.domain.content import reply_body
 from services.dispatcher.domain.states import State
 from services.dispatcher.ports import Batch, Claim, Progress
-from shared.contracts.dispatch import BroadcastBatch, BroadcastFollowUp, PermittedHours, ReplyRequested, Withdrawal
+from shared.contracts.dispatch import BroadcastBatch, BroadcastFollowUp, ReplyRequested, Withdrawal
 from shared.contracts.message import Address, AddressKind, Lane
 from shared.runtime.clock import Instant
 
@@ -34,28 +34,21 @@ RECORD = ("delivery", "state", "message_key", "error_code", "due_at", "claim", "
 STATUS = ("delivery", "state", "message_key", "error_code", "attempts", "due_at", "waits_for")
 
 
-def broadcast_values(
-    message: BroadcastBatch | BroadcastFollowUp, content: Mapping[str, Any], audience: int | None, expanded: int
-) -> tuple[object, ...]:
-    """What a broadcast is registered with, but its timing."""
-    named = (message.broadcast, message.notice, message.revision, message.topic, message.lane.value)
+def broadcast_values(message: BroadcastBatch | BroadcastFollowUp, content: Mapping[str, Any]) -> tuple[object, ...]:
+    """Everything that a broadcast is registered with; whom a follow-up goes to is not known yet."""
+    expanded, audience, spacing, hours = 0, None, None, message.hours
+    if isinstance(message, BroadcastBatch):
+        expanded = message.offset + len(message.recipients)
+        audience = expanded if message.last else None
+        spacing = timedelta(seconds=message.spacing_seconds) if message.spacing_seconds else None
     return (
-        *named,
+        *(message.broadcast, message.notice, message.revision, message.topic, message.lane.value),
         template_key(message.template.name, message.template.language),
         as_json(content),
-        message.published_at,
-        message.expires_at,
-        audience,
-        expanded,
+        *(message.published_at, message.expires_at, audience, expanded),
+        *((hours.opens, hours.closes, hours.zone) if hours else (None, None, None)),
+        spacing,
     )
-
-
-def timing(
-    hours: PermittedHours | None, spacing_seconds: float | None
-) -> tuple[time | None, time | None, str | None, timedelta | None]:
-    """Hours and spread of a broadcast; None for none."""
-    spacing = timedelta(seconds=spacing_seconds) if spacing_seconds else None
-    return (hours.opens, hours.closes, hours.zone, spacing) if hours else (None, None, None, spacing)
 
 
 def withdrawal_columns(withdrawals: Sequence[Withdrawal]) -> tuple[list[Any], ...]:
@@ -79,7 +72,6 @@ def batch_claim(batch: Batch, delivery: UUID, address: Address, claimed_at: Inst
         lane=batch.message.lane,
         address=address,
         content=batch.content,
-        attempt=1,
         asked_at=batch.message.published_at,
         expires_at=batch.message.expires_at,
         claimed_at=claimed_at,
@@ -93,7 +85,6 @@ def reply_claim(reply: ReplyRequested, asked_at: datetime, claimed_at: Instant) 
         lane=Lane.REPLY,
         address=reply.recipient,
         content=reply_body(reply.text, reply.buttons, reply.menu),
-        attempt=1,
         asked_at=asked_at,
         expires_at=reply.expires_at,
         claimed_at=claimed_at,
@@ -121,10 +112,8 @@ def due_claim(row: asyncpg.Record, claimed_at: Instant) -> Claim:
 
 def progress_of(rows: Sequence[asyncpg.Record]) -> Progress:
     """The counters of one broadcast; it has finished when nobody waits, or is unknown as long as that can change."""
+    first = rows[0]
     states = {State(row["state"]): row["deliveries"] for row in rows if row["deliveries"]}
-    audience = rows[0]["audience"]
-    settled = sum(states.values()) - sum(states.get(state, 0) for state in (State.WAITING, State.CLAIMED))
-    unknown = states.get(State.UNKNOWN, 0)
-    return Progress(
-        rows[0]["id"], audience, states, finished=audience == settled and (not unknown or rows[0]["is_over"])
-    )
+    settled = sum(deliveries for state, deliveries in states.items() if state not in (State.WAITING, State.CLAIMED))
+    finished = first["audience"] == settled and (State.UNKNOWN not in states or first["is_over"])
+    return Progress(first["id"], first["audience"], states, finished=finished, cancelled=first.get("cancelled"))

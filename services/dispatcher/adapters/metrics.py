@@ -5,34 +5,18 @@ from datetime import datetime
 
 from prometheus_client import CollectorRegistry, Counter, Enum, Gauge, Histogram
 
+from services.dispatcher.domain.account import News
 from services.dispatcher.domain.answers import Accepted, Answer, Expired, NoAnswer, Refused
 from services.dispatcher.domain.errors import Remedy, rule_for
-from services.dispatcher.domain.news import News
 from services.dispatcher.domain.pacing import Lease
-from services.dispatcher.ports import AppliedStatuses, Claim, Outstanding
+from services.dispatcher.ports import Claim, Outstanding
+from shared.contracts.inbound import ACCOUNT_FIELDS
 from shared.contracts.message import Lane
 
 _PREFIX = "kreisfunk_dispatcher"
 _SEND_BUCKETS = (0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30)
 _WAY_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200)
 _RESULTS = ("accepted", "unknown", "not_sent", "expired", *(remedy.value for remedy in Remedy))
-_FIELDS = frozenset(
-    {
-        "account_alerts",
-        "account_review_update",
-        "account_update",
-        "business_capability_update",
-        "message_template_components_update",
-        "message_template_quality_update",
-        "message_template_status_update",
-        "phone_number_name_update",
-        "phone_number_quality_update",
-        "security",
-        "template_category_update",
-    }
-)
-
-
 # Name, help, labels.
 _COUNTERS = (
     ("sends", "Attempts to send, by lane and result", "lane", "result"),
@@ -110,10 +94,6 @@ class Metrics:
         if isinstance(answer, Accepted | Refused):
             self._send_seconds.observe(seconds)
 
-    def statuses(self, applied: AppliedStatuses) -> None:
-        self.count("statuses", applied.changed, "changed")
-        self.count("statuses", applied.unmatched, "unmatched")
-
     def leased(self, lease: Lease, wait_seconds: float) -> None:
         self._count["leased_slots"].inc(lease.slots)
         self._lease_wait.observe(wait_seconds)
@@ -134,6 +114,9 @@ class Metrics:
         counter = self._count[name]
         (counter if label is None else counter.labels(label)).inc(amount)
 
+    def count_forgotten(self, kind: str, rows: int) -> None:
+        self.count("forgotten_rows", rows, kind)
+
     def bound_by(self, what: str) -> None:
         self._bound.state(what)
 
@@ -144,7 +127,7 @@ class Metrics:
             self._show["kept_oldest_seconds"].labels(kind).set(seconds)
 
     def account_event(self, field: str, news: News | None) -> None:
-        self._count["account_events"].labels(field if field in _FIELDS else "other").inc()
+        self._count["account_events"].labels(field if field in ACCOUNT_FIELDS else "other").inc()
         if news is not None:
             self._count["account_news"].labels(news.value).inc()
 

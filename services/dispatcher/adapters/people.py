@@ -27,25 +27,20 @@ returning id, subscribers, indexes, user_index, user_sealed
 """
 # What is still to be sent, such as the answer that confirms the erasure, keeps its address until it has left.
 _ERASE = """
-with erased as (
-    update dispatcher.delivery set address_index = '', address_sealed = ''
-    where id in (select dispatcher.deliveries_to($1, $2)) and state not in ('waiting', 'claimed', 'unknown')
-    returning true)
-select count(*) from erased
+update dispatcher.delivery set address_index = '', address_sealed = ''
+where id in (select dispatcher.deliveries_to($1, $2)) and state not in ('waiting', 'claimed', 'unknown')
 """
-_LEFT = "select exists (select dispatcher.deliveries_to($1, $2))"
 # Whoever writes again counts anew.
 _UNREACH = "delete from dispatcher.reached where subscriber = any($1)"
 _FORGET_USER = "update dispatcher.erasure set user_index = null, user_sealed = null where id = $1"
 _FINISH = """
 delete from dispatcher.erasure
 where id = $1 and user_sealed is null and asked_at < clock_timestamp() - make_interval(secs => $2)
+    and not exists (select dispatcher.deliveries_to(subscribers, indexes))
 """
 
 
 class PostgresPeople:
-    """Implements ports.People."""
-
     def __init__(self, database: Database) -> None:
         self._database = database
 
@@ -72,9 +67,9 @@ class PostgresPeople:
         rows = await self._database.fetch(_TAKE, RETRY_SECONDS)
         return [
             Erasure(
-                id=UUID(int=row["id"].int),
-                subscribers=tuple(UUID(int=one.int) for one in row["subscribers"]),
-                indexes=tuple(row["indexes"]),
+                id=row["id"],
+                subscribers=row["subscribers"],
+                indexes=row["indexes"],
                 user=_user(row["user_index"], row["user_sealed"]),
             )
             for row in rows
@@ -83,14 +78,11 @@ class PostgresPeople:
     async def told_meta(self, erasure: Erasure) -> None:
         await self._database.fetchval(_FORGET_USER, erasure.id)
 
-    async def erase(self, erasure: Erasure) -> bool:
+    async def erase(self, erasure: Erasure) -> None:
         async with self._database.transaction() as connection:
             await connection.execute(_UNREACH, erasure.subscribers)
-            await connection.fetchval(_ERASE, erasure.subscribers, erasure.indexes)
-            if await connection.fetchval(_LEFT, erasure.subscribers, erasure.indexes):
-                return False
+            await connection.execute(_ERASE, erasure.subscribers, erasure.indexes)
             await connection.execute(_FINISH, erasure.id, KEPT_SECONDS)
-        return True
 
 
 def _user(index: bytes | None, sealed: bytes | None) -> Address | None:

@@ -20,10 +20,8 @@ on conflict (number) do update set
 """
 HOLD = "select dispatcher.hold_by_meta($1, $2, $3)"
 RELEASE = """
-with released as (
-    update dispatcher.rate set held_reason = null
-    where number = $1 and held_reason is not null and not held_by_hand returning true)
-select exists (select from released)
+update dispatcher.rate set held_reason = null where number = $1 and held_reason is not null and not held_by_hand
+returning true
 """
 
 

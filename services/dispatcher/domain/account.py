@@ -1,4 +1,4 @@
-"""What account webhooks mean for sending.
+"""What account webhooks mean for sending, and what they tell an operator, in few words, for counting.
 
 Source: Meta, webhook references of message_template_status_update, phone_number_quality_update (September 2026),
 business_capability_update (December 2025) and account_update (April 2026); older words where integrators have seen
@@ -7,7 +7,8 @@ them.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from enum import StrEnum
+from typing import Any, ClassVar
 
 STOPPING = frozenset({"PAUSED", "DISABLED", "ARCHIVED", "DELETED", "PENDING_DELETION", "LOCKED", "REJECTED"})
 RELEASING = frozenset({"APPROVED", "REINSTATED", "UNARCHIVED"})
@@ -26,6 +27,21 @@ TIERS = {
 LARGEST_LIMIT = 1_000_000_000
 ACCOUNT_GONE = frozenset({"ACCOUNT_DELETED", "ACCOUNT_OFFBOARDED", "PARTNER_APP_UNINSTALLED", "PARTNER_REMOVED"})
 NOT_SENDING = frozenset({"RESTRICTED_BIZ_INITIATED_MESSAGING", "RESTRICTED_CUSTOMER_INITIATED_MESSAGING"})
+LOW_QUALITY = frozenset({"YELLOW", "RED"})
+
+
+class News(StrEnum):
+    """Each is counted from the beginning, so that the first one is seen, too."""
+
+    TEMPLATE_HELD = "template_held"
+    TEMPLATE_RELEASED = "template_released"
+    SENDER_HELD = "sender_held"
+    SENDER_RELEASED = "sender_released"
+    LIMIT_LOWERED = "limit_lowered"
+    LIMIT = "limit"
+    QUALITY_LOW = "quality_low"
+    CATEGORY = "category"
+    OTHER = "other"
 
 
 @dataclass(frozen=True)
@@ -34,6 +50,7 @@ class TemplateHeld:
 
     template: str
     reason: str
+    news: ClassVar = News.TEMPLATE_HELD
 
 
 @dataclass(frozen=True)
@@ -41,6 +58,7 @@ class TemplateReleased:
     """Meta accepts this template again; `template` is its key."""
 
     template: str
+    news: ClassVar = News.TEMPLATE_RELEASED
 
 
 @dataclass(frozen=True)
@@ -48,6 +66,7 @@ class PeopleADay:
     """So many different people may be written to in any 24 hours; None is no limit."""
 
     limit: int | None
+    news: ClassVar = News.LIMIT
 
 
 @dataclass(frozen=True)
@@ -55,11 +74,14 @@ class SenderHeld:
     """Meta takes nothing from us for now."""
 
     reason: str
+    news: ClassVar = News.SENDER_HELD
 
 
 @dataclass(frozen=True)
 class SenderReleased:
     """Meta takes our messages again."""
+
+    news: ClassVar = News.SENDER_RELEASED
 
 
 Change = TemplateHeld | TemplateReleased | PeopleADay | SenderHeld | SenderReleased
@@ -88,6 +110,25 @@ def subject(change: Change) -> str:
             return "people a day"
         case SenderHeld() | SenderReleased():
             return "sender"
+
+
+def news_of(field: str, value: Mapping[str, Any], change: Change | None, *, lowered: bool = False) -> News:
+    """`lowered` says whether a limit became smaller than it was here; Meta says so itself with some."""
+    if isinstance(change, PeopleADay) and (lowered or value.get("event") == "DOWNGRADE"):
+        return News.LIMIT_LOWERED
+    return change.news if change else _news_without_change(field, value)
+
+
+def _news_without_change(field: str, value: Mapping[str, Any]) -> News:
+    match field, value:
+        case "phone_number_quality_update" | "message_template_status_update", {"event": "FLAGGED"}:
+            return News.QUALITY_LOW
+        case "message_template_quality_update", {"new_quality_score": str(score)} if score in LOW_QUALITY:
+            return News.QUALITY_LOW
+        case "template_category_update", _:
+            return News.CATEGORY
+        case _:
+            return News.OTHER
 
 
 def _template(value: Mapping[str, Any]) -> Change | None:

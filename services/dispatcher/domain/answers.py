@@ -123,12 +123,7 @@ def _refused(delivery: UUID, answer: Refused, *, claim: int, attempt: int, now: 
     if attempt >= rule.attempts and not slower:
         return Record(delivery, claim, State.FAILED, error_code=code)
     seconds = max(pause_seconds(rule, attempt, jitter), min(answer.retry_after or 0.0, MAX_RETRY_SECONDS))
+    due_at = now + timedelta(seconds=seconds)
     return Record(
-        delivery,
-        claim,
-        State.WAITING,
-        error_code=code,
-        due_at=now + timedelta(seconds=seconds),
-        waits_for=rule.remedy,
-        attempted=not slower,
+        delivery, claim, State.WAITING, error_code=code, due_at=due_at, waits_for=rule.remedy, attempted=not slower
     )

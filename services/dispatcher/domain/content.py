@@ -42,16 +42,13 @@ def template_body(template: Template) -> dict[str, Any]:
         raise ContentError(f"the parameters together are longer than {BODY_LIMIT} characters")
     components: list[dict[str, Any]] = []
     if template.picture:
-        components.append(_header(template.picture))
+        picture = {"type": "image", "image": {"link": template.picture}}
+        components.append({"type": "header", "parameters": [picture]})
     if parameters:
         components.append({"type": "body", "parameters": parameters})
     components += [_quick_reply(index, payload) for index, payload in enumerate(template.quick_replies)]
     named = {"name": template.name, "language": {"code": template.language}, "components": components}
     return {"type": "template", "template": named}
-
-
-def _header(picture: str) -> dict[str, Any]:
-    return {"type": "header", "parameters": [{"type": "image", "image": {"link": picture}}]}
 
 
 def _parameter(name: str, text: str) -> dict[str, str]:
@@ -81,10 +78,7 @@ def reply_body(text: str, buttons: Sequence[ReplyButton], menu: ReplyMenu | None
     if len(buttons) > BUTTONS_LIMIT or any(len(button.title) > BUTTON_TITLE_LIMIT for button in buttons):
         raise ContentError(f"at most {BUTTONS_LIMIT} buttons of {BUTTON_TITLE_LIMIT} characters")
     rows = [{"type": "reply", "reply": {"id": button.id, "title": button.title}} for button in buttons]
-    return {
-        "type": "interactive",
-        "interactive": {"type": "button", "body": {"text": text}, "action": {"buttons": rows}},
-    }
+    return _interactive("button", text, {"buttons": rows})
 
 
 def _list(text: str, menu: ReplyMenu) -> dict[str, Any]:
@@ -97,8 +91,11 @@ def _list(text: str, menu: ReplyMenu) -> dict[str, Any]:
     if any(len(row.description) > ROW_DESCRIPTION_LIMIT for row in rows):
         raise ContentError(f"a description in a list has at most {ROW_DESCRIPTION_LIMIT} characters")
     sections = [{"title": section.title, "rows": [_row(row) for row in section.rows]} for section in menu.sections]
-    action = {"button": menu.button, "sections": sections}
-    return {"type": "interactive", "interactive": {"type": "list", "body": {"text": text}, "action": action}}
+    return _interactive("list", text, {"button": menu.button, "sections": sections})
+
+
+def _interactive(kind: str, text: str, action: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "interactive", "interactive": {"type": kind, "body": {"text": text}, "action": action}}
 
 
 def _row(row: ReplyRow) -> dict[str, str]:

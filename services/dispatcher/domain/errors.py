@@ -1,8 +1,8 @@
 """What to do about Meta's error codes: a table, with sources.
 
 Sources: Meta, "Error codes" (WhatsApp Cloud API, support/error-codes, September 2026; HTTP statuses of the page
-of December 2025), where nothing else is said. A code that is not listed fails its delivery and is counted: it
-is never retried blindly.
+of December 2025), where no other is named. A code that is not listed fails its delivery and is counted: it is never
+retried blindly.
 """
 
 from collections.abc import Mapping
@@ -66,13 +66,11 @@ RULES: Mapping[int, Rule] = {
     131016: Rule(_AGAIN, "service unavailable", "Dienst bei Meta nicht verfügbar", LONG),
     131021: Rule(_DROP, "sender is recipient", "Empfänger ist unsere eigene Nummer"),
     131026: Rule(_RECIPIENT, "undeliverable", "nicht zustellbar: kein WhatsApp, oder eine alte Fassung"),
-    131030: Rule(
-        _DROP, "recipient not on the test number's list", "nicht auf der Liste der Testnummer"
-    ),  # pywa; not Meta's page
+    131030: Rule(_DROP, "recipient not on the test number's list", "nicht auf der Liste der Testnummer"),  # pywa
     131031: Rule(_SENDER, "account locked", "Konto gesperrt"),
     131037: Rule(_SENDER, "display name not approved", "Anzeigename noch nicht genehmigt"),
     131042: Rule(_SENDER, "payment problem", "Zahlung bei Meta gestört"),
-    131044: Rule(_SENDER, "payment problem", "Zahlung bei Meta gestört"),  # pywa; not Meta's page
+    131044: Rule(_SENDER, "payment problem", "Zahlung bei Meta gestört"),  # pywa
     131045: Rule(_SENDER, "number not registered correctly", "unsere Nummer ist nicht richtig angemeldet"),
     131047: Rule(_DROP, "outside the 24-hour window", "außerhalb des 24-Stunden-Fensters"),
     131048: Rule(_SENDER, "spam or quality restriction", "wegen Spam-Verdacht oder schlechter Bewertung eingeschränkt"),

@@ -19,9 +19,9 @@ class State(StrEnum):
     SUPPRESSED = "suppressed"
 
 
-OPEN = (State.WAITING, State.CLAIMED, State.UNKNOWN)
-WAY = (*OPEN, State.ACCEPTED, State.SENT, State.DELIVERED, State.READ)
 PROOF = (State.DELIVERED, State.READ)
+WAY = (State.WAITING, State.CLAIMED, State.UNKNOWN, State.ACCEPTED, State.SENT, *PROOF)
+# What Meta's words for a status stand for; others mean nothing to us.
 STATUSES = {
     "sent": State.SENT,
     "delivered": State.DELIVERED,
@@ -44,8 +44,3 @@ def advance(old: State, new: State) -> State:
     if old in WAY:
         return max(old, new, key=WAY.index)
     return new
-
-
-def status_state(word: str) -> State | None:
-    """The state that Meta's word for a status stands for; None for words that mean nothing to us."""
-    return STATUSES.get(word)

@@ -1,4 +1,4 @@
-"""What has to be done again and again: due retries, unknown outcomes, progress."""
+"""What has to be done again and again: due retries, unknown outcomes, progress, erasures."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -7,25 +7,14 @@ import structlog
 
 from services.dispatcher.handlers.lanes import Lanes
 from services.dispatcher.handlers.sender import Sender
-from services.dispatcher.ports import Ledger, Meter, Progress
-from shared.contracts.events import BroadcastFinished, BroadcastProgressed, DeliveryRefused
-from shared.contracts.message import Message
+from services.dispatcher.ports import Ledger, Meter, People, Progress, Publish
+from shared.contracts.events import BroadcastFinished, BroadcastProgressed
+from shared.contracts.message import Address, Message
 from shared.runtime.clock import Clock
 
-FIND_WORK_INTERVAL_SECONDS = 0.25
-UNKNOWN_INTERVAL_SECONDS = 1.0
-PROGRESS_INTERVAL_SECONDS = 0.25
-BACKLOG_INTERVAL_SECONDS = 1.0
-PARTITIONS_INTERVAL_SECONDS = 600.0
-RETENTION_INTERVAL_SECONDS = 60.0
-REFUSALS_INTERVAL_SECONDS = 1.0
-REQUEUE_INTERVAL_SECONDS = 1.0
 REQUEUE_ROWS = 2000
-FOLLOW_UP_INTERVAL_SECONDS = 0.25
 FOLLOW_UP_ROWS = 500
 LATE_ANSWER_SECONDS = 5.0
-
-Publish = Callable[[Message], Awaitable[None]]
 
 _log = structlog.get_logger()
 
@@ -79,8 +68,7 @@ async def publish_refusals(ledger: Ledger, publish: Publish) -> None:
     """Tell subscriptions whom Meta will not reach; told again after a crash, never left out."""
     refusals = await ledger.untold_refusals()
     for refusal in refusals:
-        event = DeliveryRefused(delivery=refusal.delivery, subscriber=refusal.subscriber, code=refusal.code)
-        await publish(event)
+        await publish(refusal)
     if refusals:
         await ledger.refusals_told(refusals)
 
@@ -99,3 +87,11 @@ def progress_event(progress: Progress) -> Message:
     if progress.finished and progress.audience is not None:
         return BroadcastFinished(broadcast=progress.broadcast, audience=progress.audience, states=states)
     return BroadcastProgressed(broadcast=progress.broadcast, audience=progress.audience, states=states)
+
+
+async def finish_erasures(people: People, forget_contact: Callable[[Address], Awaitable[bool]]) -> None:
+    """Finish what is due: at Meta, and in the ledger where nothing has to be sent to the address any more."""
+    for erasure in await people.due():
+        if erasure.user is not None and await forget_contact(erasure.user):
+            await people.told_meta(erasure)
+        await people.erase(erasure)

@@ -9,8 +9,8 @@ from uuid import UUID
 import structlog
 
 from services.dispatcher.domain.errors import Remedy, pause_seconds, rule_for
-from services.dispatcher.domain.states import State, advance, status_state
-from services.dispatcher.ports import AppliedStatuses, Ledger, Meter, StatusNews
+from services.dispatcher.domain.states import STATUSES, State, advance
+from services.dispatcher.ports import Ledger, Meter, StatusNews
 from shared.contracts.envelope import ContractError
 from shared.contracts.inbound import DeliveryStatus, DeliveryStatuses
 from shared.contracts.message import Message
@@ -25,8 +25,6 @@ PASSING = (Remedy.AGAIN, Remedy.SLOWER, Remedy.PAIR)
 
 
 class StatusHandler(MessageHandler):
-    """Applies groups of statuses to the ledger."""
-
     def __init__(self, *, ledger: Ledger, meter: Meter, clock: Callable[[], datetime]) -> None:
         self._ledger = ledger
         self._meter = meter
@@ -36,13 +34,15 @@ class StatusHandler(MessageHandler):
         if not isinstance(message, DeliveryStatuses):
             raise ContractError(f"unexpected type {message.TYPE}")
         news = [with_retry(item, self._clock()) for item in fold(message.statuses)]
-        foreign = AppliedStatuses(unmatched=sum(1 for status in message.statuses if _news(status) is None))
-        self._meter.statuses(foreign)
+        foreign = sum(1 for status in message.statuses if _news(status) is None)
+        self._meter.count("statuses", foreign, "unmatched")
         for batch in split_by_delivery(news):
             await store_bisected(batch, self._apply, self._reject)
 
     async def _apply(self, news: Sequence[StatusNews]) -> None:
-        self._meter.statuses(await self._ledger.apply_statuses(news))
+        applied = await self._ledger.apply_statuses(news)
+        self._meter.count("statuses", applied.changed, "changed")
+        self._meter.count("statuses", applied.unmatched, "unmatched")
 
     async def _reject(self, news: StatusNews, error: InvalidDataError) -> None:
         _log.error("status_refused", delivery=str(news.delivery), state=news.state.value, problem=str(error))
@@ -84,7 +84,7 @@ def with_retry(news: StatusNews, now: datetime) -> StatusNews:
 
 
 def _news(status: DeliveryStatus) -> StatusNews | None:
-    state = status_state(status.status)
+    state = STATUSES.get(status.status)
     delivery = _delivery(status.delivery)
     if state is None or delivery is None:
         return None

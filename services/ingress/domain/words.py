@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from services.ingress.domain.findings import Event
-from shared.contracts.inbound import AccountEvent, DeliveryStatus, InboundMessage, PreferenceChange
+from shared.contracts.inbound import ACCOUNT_FIELDS, AccountEvent, DeliveryStatus, InboundMessage, PreferenceChange
 
 OTHER = "other"
 _HARMLESS = re.compile(r"[a-z_]{1,40}")
@@ -75,28 +75,6 @@ MESSAGE_TYPES = frozenset(
 )
 STATUSES = frozenset({"sent", "delivered", "read", "failed", "played", "deleted", "warning"})
 PREFERENCES = frozenset({"stop", "resume", "signup"})
-ACCOUNT_FIELDS = frozenset(
-    {
-        "account_alerts",
-        "account_review_update",
-        "account_settings_update",
-        "account_update",
-        "business_capability_update",
-        "business_status_update",
-        "flows",
-        "message_template_components_update",
-        "message_template_quality_update",
-        "message_template_status_update",
-        "messages",
-        "partner_solutions",
-        "payment_configuration_update",
-        "phone_number_name_update",
-        "phone_number_quality_update",
-        "security",
-        "template_category_update",
-        "user_preferences",
-    }
-)
 
 WORDS: Mapping[type[Event], Words] = {
     InboundMessage: Words(lambda event: event.kind, MESSAGE_TYPES),

@@ -8,8 +8,8 @@ import pytest
 
 from services.dispatcher.adapters.account import PostgresAccount
 from services.dispatcher.adapters.rate_limiter import Limits, PostgresLimiter
-from services.dispatcher.domain.news import News
-from services.dispatcher.handlers.account import AccountHandler
+from services.dispatcher.domain.account import News
+from services.dispatcher.handlers.events import AccountHandler
 from shared.contracts.envelope import encode
 from shared.contracts.inbound import AccountEvent, AccountEvents
 from shared.database.pool import Database as Pool
@@ -43,7 +43,7 @@ class Account:
         self._pool = pool
         self.seen: list[str] = []
         self.news: list[News | None] = []
-        self._handler = AccountHandler(account=PostgresAccount(pool, number=NUMBER), seen=self._see)
+        self._handler = AccountHandler(apply=PostgresAccount(pool, number=NUMBER).apply, seen=self._see)
 
     def _see(self, field: str, news: News | None) -> None:
         self.seen.append(field)

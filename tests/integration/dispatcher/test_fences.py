@@ -150,7 +150,7 @@ async def test_what_waits_is_not_finished_even_if_the_progress_said_so_before(le
     assert await ledger.progress(60) == [], "told a moment ago"
     course = await ledger.course(message.broadcast)
     assert course is not None
-    assert not course.progress.finished
+    assert not course.finished
 
 
 async def test_two_failures_in_one_group_are_each_of_its_own_message(ledger: PostgresLedger, pool: Pool) -> None:

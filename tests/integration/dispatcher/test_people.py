@@ -8,7 +8,8 @@ import pytest
 
 from services.dispatcher.adapters.ledger import PostgresLedger
 from services.dispatcher.adapters.people import PostgresPeople
-from services.dispatcher.handlers.erasure import Eraser, PeopleHandler
+from services.dispatcher.handlers.events import PeopleHandler
+from services.dispatcher.handlers.maintenance import finish_erasures
 from shared.contracts.envelope import encode
 from shared.contracts.events import ReactionLocated, ReactionReceived, SubscriberErased, SubscriptionEnded
 from shared.contracts.ids import delivery_id, timed_id
@@ -96,23 +97,22 @@ async def test_an_erasure_forgets_what_was_sent_first_and_the_rest_when_it_has_l
         assert await handler.handle(body(ERASED)) == Done()
     assert [row["topic"] for row in await owner(database, "select topic from dispatcher.suppression")] == [""]
 
-    eraser = Eraser(people=people, contact_book=book)
-    await eraser.run()
+    await finish_erasures(people, book.forget)
     kept = "select state::text, address_index = '' and address_sealed = '' from dispatcher.delivery order by state"
     assert [tuple(row) for row in await owner(database, kept)] == [("claimed", False), ("read", True)]
-    await eraser.run()
+    await finish_erasures(people, book.forget)
     assert len(book.asked) == 1  # not yet due again
 
     await owner(database, "update dispatcher.delivery set state = 'accepted', answer_by = null where state = 'claimed'")
     await owner(database, "update dispatcher.erasure set tried_at = '-infinity'")
-    await eraser.run()
+    await finish_erasures(people, book.forget)
     assert all(row[1] for row in await owner(database, kept))
     assert book.asked == [USER, USER]
 
     assert len(await owner(database, "select from dispatcher.erasure")) == 1, "something may yet be under way"
     await deliver(database, "read", timed_id(NOW, b"late"))
     await owner(database, "update dispatcher.erasure set tried_at = '-infinity', asked_at = now() - interval '61 s'")
-    await eraser.run()
+    await finish_erasures(people, book.forget)
     assert all(row[1] for row in await owner(database, kept))
     assert await owner(database, "select * from dispatcher.erasure") == []
     assert book.asked == [USER, USER]
@@ -130,7 +130,7 @@ async def test_what_went_to_an_address_of_before_is_erased_too(people: PostgresP
     moved = SubscriberErased(erasure=timed_id(NOW, b"m"), subscribers=(SUBSCRIBER,), addresses=(USER,), at=NOW)
     await people.remember(moved)
     (erasure,) = await people.due()
-    assert await people.erase(erasure)
+    await people.erase(erasure)
     kept = await owner(database, "select subscriber, address_index from dispatcher.delivery where address_index <> ''")
     assert [tuple(row) for row in kept] == [(other, b"o" * 16)]
     assert await owner(database, "select * from dispatcher.reached") == []

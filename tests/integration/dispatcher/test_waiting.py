@@ -199,7 +199,7 @@ async def test_an_outcome_that_nothing_can_settle_does_not_keep_its_broadcast_fo
     assert await counted(pool, message.broadcast) == {"accepted": 1, "delivered": 1}
     course = await ledger.course(message.broadcast)
     assert course is not None
-    assert course.progress.finished
+    assert course.finished
 
 
 async def test_progress_that_has_not_changed_is_told_once_a_minute(

@@ -6,15 +6,16 @@ import pytest
 
 from services.dispatcher.domain.account import (
     Change,
+    News,
     PeopleADay,
     SenderHeld,
     SenderReleased,
     TemplateHeld,
     TemplateReleased,
     meaning,
+    news_of,
     subject,
 )
-from services.dispatcher.domain.news import News, news_of
 
 TEMPLATE = "message_template_status_update"
 QUALITY = "phone_number_quality_update"

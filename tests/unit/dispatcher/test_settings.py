@@ -34,7 +34,7 @@ def test_the_token_and_numbers_do_not_go_unencrypted_to_another_host(url: str) -
     ["https://graph.facebook.com", "http://127.0.0.1:8090", "http://[::1]:1", "http://localhost", "http://simulator"],
 )
 def test_they_go_to_meta_to_ourselves_and_to_the_simulator(url: str) -> None:
-    assert read(graph_url=url).messages_url.startswith(url)
+    assert read(graph_url=url).number_url.startswith(url)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from itertools import permutations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.dispatcher.domain.states import PROOF, WAY, State, advance, status_state
+from services.dispatcher.domain.states import PROOF, STATUSES, WAY, State, advance
 
 NEWS = (State.ACCEPTED, State.SENT, State.DELIVERED, State.READ, State.FAILED)
 
@@ -45,4 +45,4 @@ def test_a_failure_gives_way_to_a_proof_of_delivery_and_to_nothing_else() -> Non
 
 
 def test_words_that_mean_nothing_to_us_have_no_state() -> None:
-    assert [status_state(word) for word in ("played", "deleted", "", "SENT")] == [State.READ, None, None, None]
+    assert [STATUSES.get(word) for word in ("played", "deleted", "", "SENT")] == [State.READ, None, None, None]

@@ -18,7 +18,6 @@ create type dispatcher.delivery_state as enum (
     'failed', 'expired', 'cancelled', 'suppressed'
 );
 create type dispatcher.lane as enum ('reply', 'urgent', 'bulk');
--- What a waiting delivery waits for.
 create type dispatcher.wait_cause as enum (
     'rate', 'again', 'slower', 'pair', 'sender', 'template', 'resume', 'hours', 'spread', 'people', 'budget'
 );
@@ -101,7 +100,6 @@ create table dispatcher.delivery (
     -- `waits_for` is set exactly while waiting; without `due_at` it is parked until what it waits for is there.
     due_at timestamptz,
     waits_for dispatcher.wait_cause,
-    accepted_at timestamptz,
     message_key bytea,
     -- Messages of earlier attempts that Meta reported as failed: repeated webhooks about them say nothing new.
     failed_keys bytea[],
@@ -227,6 +225,24 @@ returns dispatcher.delivery_state language sql immutable parallel safe as $$
     end
 $$;
 
+-- Moves the counters of these changes in one order, so that nobody waits in a circle, and returns how many changes they
+-- are. A delivery that is new has no old state; a reply is of no broadcast, and has no counter.
+create function dispatcher.count_changes(
+    slot integer, broadcasts uuid[], old_states dispatcher.delivery_state[], new_states dispatcher.delivery_state[]
+) returns integer language plpgsql as $$
+#variable_conflict use_column
+begin
+    insert into dispatcher.broadcast_count as n (broadcast, state, slot, deliveries)
+    select c.broadcast, m.state, count_changes.slot, sum(m.deliveries)
+    from unnest(broadcasts, old_states, new_states) as c (broadcast, old_state, new_state),
+        lateral (values (c.old_state, -1), (c.new_state, 1)) as m (state, deliveries)
+    where c.broadcast is not null and m.state is not null
+    group by 1, 2 having sum(m.deliveries) <> 0 order by 1, 2
+    on conflict (broadcast, state, slot) do update set deliveries = n.deliveries + excluded.deliveries;
+    return coalesce(cardinality(new_states), 0);
+end
+$$;
+
 -- The next moment at or after `moment` when a broadcast may be sent, by the wall clock of `zone`; the twin of
 -- shared/contracts/hours.py, compared by a test.
 create function dispatcher.opening(opens time, closes time, zone text, moment timestamptz)
@@ -244,13 +260,11 @@ $$;
 create function dispatcher.judge(b dispatcher.broadcast, person uuid, consent integer, ordinal integer)
 returns table (state dispatcher.delivery_state, due_at timestamptz, waits_for dispatcher.wait_cause)
 language sql stable as $$
-    with clock as (
-        select clock_timestamp() as now
-    ), moment as (
+    with moment as (
         select now, dispatcher.opening(b.opens, b.closes, b.zone, now) as opens,
             b.published_at + b.spacing * ordinal as turn,
             exists (select from dispatcher.template_hold h where h.template = b.template) as held
-        from clock
+        from (select clock_timestamp() as now) clock
     ), judged as (
         select *, case
             when exists (select from dispatcher.cancellation x where x.broadcast = b.id) then 'cancelled'
@@ -466,15 +480,12 @@ begin
         name := 'delivery_' || to_char(week, 'YYYYMMDD');
         if to_regclass('dispatcher.' || name) is null then
             execute format(
-                'create table dispatcher.%I (like dispatcher.delivery including defaults including constraints)
-                with (fillfactor = 70)', name);
-            lock table dispatcher.delivery_other in access exclusive mode;
-            execute format(
-                'with moved as (delete from dispatcher.delivery_other where id >= %L and id < %L returning *)
-                insert into dispatcher.%I select * from moved',
-                dispatcher.lowest_id(week), dispatcher.lowest_id(week + interval '1 week'), name);
-            execute format(
-                'alter table dispatcher.delivery attach partition dispatcher.%I for values from (%L) to (%L)',
+                'create table dispatcher.%1$I (like dispatcher.delivery including defaults including constraints)
+                with (fillfactor = 70);
+                lock table dispatcher.delivery_other in access exclusive mode;
+                with moved as (delete from dispatcher.delivery_other where id >= %2$L and id < %3$L returning *)
+                insert into dispatcher.%1$I select * from moved;
+                alter table dispatcher.delivery attach partition dispatcher.%1$I for values from (%2$L) to (%3$L)',
                 name, dispatcher.lowest_id(week), dispatcher.lowest_id(week + interval '1 week'));
         end if;
     end loop;
@@ -516,10 +527,7 @@ $$;
 
 -- What still waits when its week is due to be dropped has expired: a broadcast may be valid for longer than we may
 -- keep addresses.
-create function dispatcher.end_old_waiting(kept interval, step integer) returns integer language plpgsql as $$
-declare
-    ended integer;
-begin
+create function dispatcher.end_old_waiting(kept interval, step integer) returns integer language sql as $$
     with old as (
         select d.id from dispatcher.delivery d
         where d.waits_for is not null and (
@@ -529,33 +537,22 @@ begin
     ), changed as (
         update dispatcher.delivery d set state = 'expired', due_at = null, waits_for = null
         from old where d.id = old.id
-        returning d.source, d.subscriber, 'waiting'::dispatcher.delivery_state as old_state, d.state as new_state
-    ), counted as (
-        insert into dispatcher.broadcast_count as n (broadcast, state, slot, deliveries)
-        select source, state, 32, sum(deliveries) from (
-            select source, old_state as state, -1 as deliveries from changed where subscriber is not null
-            union all select source, new_state, 1 from changed where subscriber is not null
-        ) as moved group by source, state order by source, state
-        on conflict (broadcast, state, slot) do update set deliveries = n.deliveries + excluded.deliveries
+        returning case when d.subscriber is not null then d.source end as broadcast, d.state
     )
-    select count(*) into ended from changed;
-    return ended;
-end
+    select dispatcher.count_changes(32, array_agg(broadcast), array_agg('waiting'::dispatcher.delivery_state),
+        array_agg(state)) from changed
 $$;
 
 -- Retention of what lies in no week, as the clock of its message was wrong or its broadcast long planned.
-create function dispatcher.delete_old_strays(kept interval, step integer) returns integer
-language plpgsql security definer set search_path = pg_catalog, dispatcher as $$
-declare
-    deleted integer;
-begin
+create function dispatcher.delete_old_strays(kept interval, step integer) returns bigint
+language sql security definer set search_path = pg_catalog, dispatcher as $$
     with old as (
         select id from dispatcher.delivery_other where claimed_at < now() - kept and waits_for is null
-        order by id limit step for update skip locked)
-    delete from dispatcher.delivery_other where id in (select id from old);
-    get diagnostics deleted = row_count;
-    return deleted;
-end
+        order by id limit step for update skip locked
+    ), deleted as (
+        delete from dispatcher.delivery_other where id in (select id from old) returning true
+    )
+    select count(*) from deleted
 $$;
 
 -- What has to become of waiting deliveries although nobody claims them: those of ended broadcasts end, those of
@@ -566,10 +563,8 @@ returns integer language plpgsql as $$
 declare
     causes constant dispatcher.wait_cause[] := enum_range(null::dispatcher.wait_cause);
     allowed record;
-    people_left integer;
-    messages_left integer;
     touched integer;
-    total integer := 0;
+    total integer;
 begin
     -- A failure that may pass, reported while the broadcast was being finished: it goes on.
     update dispatcher.broadcast b set finished_at = null
@@ -577,91 +572,52 @@ begin
         select sum(n.deliveries) from dispatcher.broadcast_count n
         where n.broadcast = b.id and n.state in ('waiting', 'claimed')) > 0;
 
-    with over as (
-        select b.id, case when x.broadcast is null then 'expired' else 'cancelled' end::dispatcher.delivery_state as state
+    with unfinished as (
+        select b.id, case when x.broadcast is not null then 'cancelled' when b.expires_at <= clock_timestamp()
+                then 'expired' end::dispatcher.delivery_state as ended,
+            case when b.paused_reason is not null then 'resume' when h.template is not null
+                then 'template' end::dispatcher.wait_cause as stopped,
+            dispatcher.opening(b.opens, b.closes, b.zone, clock_timestamp()) as opening
         from dispatcher.broadcast b left join dispatcher.cancellation x on x.broadcast = b.id
-        where b.finished_at is null and (x.broadcast is not null or b.expires_at <= clock_timestamp())
+            left join dispatcher.template_hold h using (template)
+        where b.finished_at is null
     ), doomed as (
-        select d.id, o.state as new_state
-        from over o join dispatcher.delivery d on d.source = o.id and d.waits_for is not null
-        where d.subscriber is not null
+        select d.id, u.ended as state, null::timestamptz as due_at, null::dispatcher.wait_cause as waits_for
+        from unfinished u join dispatcher.delivery d on d.source = u.id and d.waits_for is not null
+        where u.ended is not null and d.subscriber is not null
+        limit most for update of d skip locked
+    ), parked as (
+        select d.id, d.state, null::timestamptz, u.stopped
+        from unfinished u join dispatcher.delivery d
+            on d.source = u.id and d.waits_for = any(causes) and d.due_at is not null
+        where u.ended is null and u.stopped is not null and d.subscriber is not null
+        limit most for update of d skip locked
+    ), postponed as (
+        select d.id, d.state, u.opening, 'hours'::dispatcher.wait_cause
+        from unfinished u join dispatcher.delivery d
+            on d.source = u.id and d.waits_for = any(causes) and d.due_at <= clock_timestamp()
+        where u.ended is null and u.stopped is null and u.opening > clock_timestamp() and d.subscriber is not null
+        limit most for update of d skip locked
+    ), woken as (
+        select d.id, d.state, clock_timestamp(), 'rate'::dispatcher.wait_cause
+        from unfinished u join dispatcher.delivery d
+            on d.source = u.id and d.waits_for in ('resume', 'template') and d.due_at is null
+        where u.ended is null and u.stopped is null and d.subscriber is not null
         limit most for update of d skip locked
     ), changed as (
-        update dispatcher.delivery d set state = new_state, due_at = null, waits_for = null
-        from doomed where d.id = doomed.id
+        update dispatcher.delivery d set state = c.state, due_at = c.due_at, waits_for = c.waits_for
+        from (select * from doomed union all select * from parked union all select * from postponed
+            union all select * from woken) c
+        where d.id = c.id
         returning d.source, d.state
-    ), counted as (
-        insert into dispatcher.broadcast_count as n (broadcast, state, slot, deliveries)
-        select source, state, counter_slot, sum(deliveries) from (
-            select source, 'waiting'::dispatcher.delivery_state as state, -1 as deliveries from changed
-            union all select source, state, 1 from changed
-        ) as moved group by source, state order by source, state
-        on conflict (broadcast, state, slot) do update set deliveries = n.deliveries + excluded.deliveries
     )
-    select count(*) into touched from changed;
-    total := total + touched;
+    select dispatcher.count_changes(counter_slot, array_agg(source), array_agg('waiting'::dispatcher.delivery_state),
+        array_agg(state)) into total from changed;
 
-    with stopped as (
-        select b.id, case when b.paused_reason is null then 'template' else 'resume' end::dispatcher.wait_cause as cause
-        from dispatcher.broadcast b left join dispatcher.template_hold h using (template)
-        where b.finished_at is null and (b.paused_reason is not null or h.template is not null)
-    ), chosen as (
-        select d.id, s.cause
-        from stopped s join dispatcher.delivery d
-            on d.source = s.id and d.waits_for = any(causes) and d.due_at is not null
-        where d.subscriber is not null
-        limit most for update of d skip locked
-    )
-    update dispatcher.delivery d set due_at = null, waits_for = cause from chosen where d.id = chosen.id;
-    get diagnostics touched = row_count;
-    total := total + touched;
-
-    with closed as (
-        select b.id, dispatcher.opening(b.opens, b.closes, b.zone, clock_timestamp()) as opening
-        from dispatcher.broadcast b
-        where b.finished_at is null and b.opens is not null
-            and dispatcher.opening(b.opens, b.closes, b.zone, clock_timestamp()) > clock_timestamp()
-    ), chosen as (
-        select d.id, c.opening
-        from closed c join dispatcher.delivery d
-            on d.source = c.id and d.waits_for = any(causes) and d.due_at <= clock_timestamp()
-        where d.subscriber is not null
-        limit most for update of d skip locked
-    )
-    update dispatcher.delivery d set due_at = opening, waits_for = 'hours' from chosen where d.id = chosen.id;
-    get diagnostics touched = row_count;
-    total := total + touched;
-
-    with running as (
-        select b.id from dispatcher.broadcast b left join dispatcher.template_hold h using (template)
-        where b.finished_at is null and b.paused_reason is null and h.template is null
-    ), chosen as (
-        select d.id
-        from running r join dispatcher.delivery d
-            on d.source = r.id and d.waits_for in ('resume', 'template') and d.due_at is null
-        where d.subscriber is not null
-        limit most for update of d skip locked
-    )
-    update dispatcher.delivery d set due_at = clock_timestamp(), waits_for = 'rate' from chosen where d.id = chosen.id;
-    get diagnostics touched = row_count;
-    total := total + touched;
-
-    -- As many as the limits leave room for become due, and not one more: the others would have to be parked again.
-    select a.people, a.messages into people_left, messages_left from dispatcher.allowance(sender) a;
     for allowed in
-        select * from (values ('people'::dispatcher.wait_cause, people_left), ('budget', messages_left)) as v (cause, room)
+        select v.* from dispatcher.allowance(sender) a,
+            lateral (values ('people'::dispatcher.wait_cause, a.people), ('budget', a.messages)) as v (cause, room)
     loop
-        with chosen as (
-            select d.id from dispatcher.delivery d
-            where d.waits_for = allowed.cause and d.due_at is null
-            order by d.lane, d.id
-            limit greatest(0, least(most, coalesce(allowed.room, most)) - (
-                select count(*) from dispatcher.delivery w where w.waits_for = allowed.cause and w.due_at is not null))
-            for update skip locked
-        )
-        update dispatcher.delivery d set due_at = clock_timestamp() from chosen where d.id = chosen.id;
-        get diagnostics touched = row_count;
-        total := total + touched;
         -- Without room, what is due and needs some is parked, not claimed in vain again and again.
         if allowed.room <= 0 then
             with next as (
@@ -676,9 +632,20 @@ begin
             )
             update dispatcher.delivery d set due_at = null, waits_for = allowed.cause from chosen
             where d.id = chosen.id;
-            get diagnostics touched = row_count;
-            total := total + touched;
+        -- As many as there is room for become due, and not one more: the others would have to be parked again.
+        else
+            with chosen as (
+                select d.id from dispatcher.delivery d
+                where d.waits_for = allowed.cause and d.due_at is null
+                order by d.lane, d.id
+                limit greatest(0, least(most, allowed.room) - (select count(*) from dispatcher.delivery w
+                    where w.waits_for = allowed.cause and w.due_at is not null))
+                for update skip locked
+            )
+            update dispatcher.delivery d set due_at = clock_timestamp() from chosen where d.id = chosen.id;
         end if;
+        get diagnostics touched = row_count;
+        total := total + touched;
     end loop;
 
     return total;
@@ -749,40 +716,30 @@ create function dispatcher.standing(target uuid) returns text language sql stabl
 $$;
 
 -- Each answers with the standing before; what does not fit that is not done.
-create function dispatcher.pause_broadcast(target uuid, why text) returns text language plpgsql
+create function dispatcher.pause_broadcast(target uuid, why text) returns text language sql
 security definer set search_path = pg_catalog, dispatcher as $$
-declare
-    before text := dispatcher.standing(target);
-begin
-    if before in ('running', 'held', 'paused') then
-        update dispatcher.broadcast set paused_reason = why where id = target;
-    end if;
-    return before;
-end
+    with before as materialized (select dispatcher.standing(target)), paused as (
+        update dispatcher.broadcast set paused_reason = why from before
+        where id = target and standing in ('running', 'held', 'paused')
+    )
+    select standing from before
 $$;
 
-create function dispatcher.resume_broadcast(target uuid) returns text language plpgsql
+create function dispatcher.resume_broadcast(target uuid) returns text language sql
 security definer set search_path = pg_catalog, dispatcher as $$
-declare
-    before text := dispatcher.standing(target);
-begin
-    if before = 'paused' then
-        update dispatcher.broadcast set paused_reason = null where id = target;
-    end if;
-    return before;
-end
+    with before as materialized (select dispatcher.standing(target)), resumed as (
+        update dispatcher.broadcast set paused_reason = null from before where id = target and standing = 'paused'
+    )
+    select standing from before
 $$;
 
-create function dispatcher.cancel_broadcast(target uuid, why text) returns text language plpgsql
+create function dispatcher.cancel_broadcast(target uuid, why text) returns text language sql
 security definer set search_path = pg_catalog, dispatcher as $$
-declare
-    before text := dispatcher.standing(target);
-begin
-    if before in ('running', 'held', 'paused') then
-        insert into dispatcher.cancellation (broadcast, reason) values (target, why) on conflict do nothing;
-    end if;
-    return before;
-end
+    with before as materialized (select dispatcher.standing(target)), cancelled as (
+        insert into dispatcher.cancellation (broadcast, reason)
+        select target, why from before where standing in ('running', 'held', 'paused') on conflict do nothing
+    )
+    select standing from before
 $$;
 
 -- Failed deliveries, and unknown ones if asked for, wait again and are due at once. What has failed begins with its
@@ -794,7 +751,7 @@ security definer set search_path = pg_catalog, dispatcher as $$
 declare
     before text := dispatcher.standing(target);
     failed_again integer := 0;
-    unknown_again integer := 0;
+    all_again integer := 0;
 begin
     if before in ('running', 'held', 'paused') or before = 'finished'
         and (select b.expires_at > clock_timestamp() from dispatcher.broadcast b where b.id = target)
@@ -813,19 +770,13 @@ begin
                 resends = d.resends + (old_state = 'unknown')::int
             from chosen where d.id = chosen.id
             returning old_state
-        ), counted as (
-            insert into dispatcher.broadcast_count as n (broadcast, state, slot, deliveries)
-            select target, state, 32, sum(deliveries) from (
-                select old_state as state, -1 as deliveries from changed
-                union all select 'waiting', 1 from changed
-            ) as moved group by state order by state
-            on conflict (broadcast, state, slot) do update set deliveries = n.deliveries + excluded.deliveries
         )
-        select count(*) filter (where old_state = 'failed'), count(*) filter (where old_state = 'unknown')
-        into failed_again, unknown_again from changed;
-        update dispatcher.broadcast b set finished_at = null where b.id = target and failed_again + unknown_again > 0;
+        select count(*) filter (where old_state = 'failed'), dispatcher.count_changes(
+            32, array_agg(target), array_agg(old_state), array_agg('waiting'::dispatcher.delivery_state))
+        into failed_again, all_again from changed;
+        update dispatcher.broadcast b set finished_at = null where b.id = target and all_again > 0;
     end if;
-    return query select before, failed_again, unknown_again;
+    return query select before, failed_again, all_again - failed_again;
 end
 $$;
 
@@ -853,21 +804,13 @@ begin
         set state = goal, unknown_at = null,
             due_at = case when goal = 'waiting' then clock_timestamp() end,
             waits_for = case when goal = 'waiting' then 'rate'::dispatcher.wait_cause end,
-            attempt = case when goal = 'waiting' then d.attempt + 1 else d.attempt end,
-            resends = case when goal = 'waiting' then d.resends + 1 else d.resends end,
+            attempt = d.attempt + (goal = 'waiting')::int, resends = d.resends + (goal = 'waiting')::int,
             content = case when goal = 'waiting' then d.content end
         from chosen where d.id = chosen.id
-        returning d.source, d.subscriber
-    ), counted as (
-        insert into dispatcher.broadcast_count as n (broadcast, state, slot, deliveries)
-        select source, state, 32, sum(deliveries) from (
-            select source, 'unknown'::dispatcher.delivery_state as state, -1 as deliveries
-            from changed where subscriber is not null
-            union all select source, goal, 1 from changed where subscriber is not null
-        ) as moved group by source, state order by source, state
-        on conflict (broadcast, state, slot) do update set deliveries = n.deliveries + excluded.deliveries
+        returning case when d.subscriber is not null then d.source end as source
     )
-    select count(*) into settled from changed;
+    select dispatcher.count_changes(32, array_agg(source), array_agg('unknown'::dispatcher.delivery_state),
+        array_agg(goal)) into settled from changed;
     return settled;
 end
 $$;
@@ -911,11 +854,11 @@ grant execute on function dispatcher.ensure_partitions(), dispatcher.drop_old_pa
     dispatcher.delete_old_strays(interval, integer) to kreisfunk_dispatcher;
 grant select, insert, update on dispatcher.broadcast, dispatcher.broadcast_count, dispatcher.cancellation,
     dispatcher.suppression, dispatcher.delivery, dispatcher.rate, dispatcher.reached, dispatcher.reached_minute,
-    dispatcher.sent_month, dispatcher.refusal, dispatcher.account_news, dispatcher.follow_up to kreisfunk_dispatcher;
-grant select, insert, update, delete on dispatcher.template_hold, dispatcher.erasure to kreisfunk_dispatcher;
-grant select, insert, delete on dispatcher.status_stream to kreisfunk_dispatcher;
-grant delete on dispatcher.reached, dispatcher.reached_minute, dispatcher.refusal, dispatcher.suppression
-    to kreisfunk_dispatcher;
+    dispatcher.sent_month, dispatcher.refusal, dispatcher.account_news, dispatcher.follow_up, dispatcher.template_hold,
+    dispatcher.erasure to kreisfunk_dispatcher;
+grant select, insert on dispatcher.status_stream to kreisfunk_dispatcher;
+grant delete on dispatcher.reached, dispatcher.reached_minute, dispatcher.refusal, dispatcher.suppression,
+    dispatcher.template_hold, dispatcher.erasure, dispatcher.status_stream to kreisfunk_dispatcher;
 grant select on dispatcher.schema_migrations, dispatcher.schema_checksums to kreisfunk_dispatcher;
 
 grant select on dispatcher.broadcast, dispatcher.broadcast_count, dispatcher.cancellation, dispatcher.rate,
@@ -923,7 +866,7 @@ grant select on dispatcher.broadcast, dispatcher.broadcast_count, dispatcher.can
     dispatcher.follow_up to kreisfunk_monitor, kreisfunk_operator;
 -- Everything but addresses and contents.
 grant select (id, source, subscriber, sequence, lane, state, asked_at, expires_at, attempt, claim, resends, claimed_at,
-    answer_by, unknown_at, due_at, waits_for, accepted_at, error_code) on dispatcher.delivery
+    answer_by, unknown_at, due_at, waits_for, error_code) on dispatcher.delivery
     to kreisfunk_monitor, kreisfunk_operator;
 grant select (id, asked_at, tried_at) on dispatcher.erasure to kreisfunk_monitor;
 
