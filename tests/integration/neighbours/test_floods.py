@@ -35,10 +35,10 @@ async def county(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Coun
         yield running
 
 
-def message(expiration: int | None = None) -> aio_pika.Message:
+def message(body: bytes = b"{}", expiration: int | None = None) -> aio_pika.Message:
     persistent = aio_pika.DeliveryMode.PERSISTENT
     return aio_pika.Message(
-        b"{}", user_id=LOGIN, content_type=CONTENT_TYPE, delivery_mode=persistent, expiration=expiration
+        body, user_id=LOGIN, content_type=CONTENT_TYPE, delivery_mode=persistent, expiration=expiration
     )
 
 
@@ -90,19 +90,22 @@ async def test_what_does_not_fit_is_refused_its_publisher_hears_it_and_http_goes
     assert {type(answer) for answer in refused} == {DeliveryError}
 
 
-async def test_what_expires_unread_is_kept_in_a_bounded_number(county: County) -> None:
+@pytest.mark.parametrize(("count", "size"), [(2_000, 2), (400, LARGEST_BODY)])
+async def test_what_expires_unread_is_kept_in_a_bounded_number(county: County, count: int, size: int) -> None:
     async with await aio_pika.connect(county.login_url) as connection:
-        channel = await connection.channel(publisher_confirms=False)
+        channel = await connection.channel()
         exchange = await channel.get_exchange(topology.MUNICIPAL_EVENTS, ensure=False)
-        for _ in range(2_000):
-            await exchange.publish(message(expiration=0), "notice.published")
+        for _ in range(count):
+            await exchange.publish(message(b"x" * size, expiration=0), "notice.published")
 
-    async def is_empty() -> bool:
-        return int((await county.queue(QUEUE.name)).get("messages", 1)) == 0
-
-    await wait_for(is_empty, 120)
     assert QUEUE.max_dead is not None
-    assert (await county.queue(QUEUE.dead))["messages"] <= QUEUE.max_dead
+    assert QUEUE.max_bytes is not None
+    kept = min(QUEUE.max_dead, QUEUE.max_bytes // size)
+
+    async def the_newest_are_kept() -> bool:
+        return int((await county.queue(QUEUE.dead)).get("messages", 0)) == kept
+
+    await wait_for(the_newest_are_kept, 120)
 
 
 async def test_only_so_many_connections_and_channels_are_opened(county: County) -> None:
