@@ -26,7 +26,7 @@ class Queue:
     """A queue with its dead-letter queue, and its delay tiers if `owner` may park messages.
 
     `owner` is the service that consumes it. A queue with `max_length` or `max_bytes` refuses what is published beyond
-    it. One with `max_dead` keeps only the newest dead letters, and `max_bytes` of them, because strangers may make some.
+    it. One with `max_dead` keeps only the newest dead letters, `max_bytes` of them: strangers may make some.
     """
 
     name: str
