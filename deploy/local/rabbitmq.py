@@ -12,6 +12,7 @@ from deploy.local.ports import LOOPBACK, reserved_ports
 from deploy.local.process import Child, Command, port_is_open, wait_until_ready
 from deploy.local.rabbitmq_files import ADMIN, NODE, RabbitPorts, node_environment, write_files
 from deploy.local.rabbitmq_install import RabbitPrograms, rabbit_programs
+from deploy.local.rabbitmq_plugin import compile_plugin
 
 READY_SECONDS = 90
 STOP_SECONDS = 30
@@ -102,6 +103,7 @@ async def local_rabbitmq(
     with reserved_ports(5) as (amqp, api, metrics, distribution, epmd):
         ports = RabbitPorts(amqp=amqp, api=api, metrics=metrics, distribution=distribution, epmd=epmd)
         write_files(folder, password, ports)
+        await compile_plugin(folder / "plugins", programs)
         server = _server(folder, password, ports, programs)
         try:
             await server.start()

@@ -12,15 +12,20 @@ from pathlib import Path
 from deploy.local.ports import LOOPBACK
 from deploy.local.rabbitmq_install import RabbitPrograms
 
+ENABLED_PLUGINS = Path(__file__).parents[1] / "rabbitmq" / "enabled_plugins"
 ADMIN = "kreisfunk_admin"
 NODE = "kreisfunk@localhost"
 
 CONFIGURATION = """\
 listeners.tcp.1 = {host}:{amqp}
+tcp_listen_options.sndbuf = 65536
+tcp_listen_options.recbuf = 65536
 management.tcp.ip = {host}
 management.tcp.port = {api}
 prometheus.tcp.ip = {host}
 prometheus.tcp.port = {metrics}
+auth_backends.1.authn = internal
+auth_backends.1.authz = kreisfunk_bounds
 definitions.import_backend = local_filesystem
 definitions.local.path = {folder}/definitions.json
 log.file = {folder}/rabbitmq.log
@@ -52,7 +57,7 @@ def write_files(folder: Path, password: str, ports: RabbitPorts) -> None:
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     numbers = {"amqp": ports.amqp, "api": ports.api, "metrics": ports.metrics}
     _write(folder / "rabbitmq.conf", CONFIGURATION.format(host=LOOPBACK, folder=folder, **numbers))
-    _write(folder / "enabled_plugins", "[rabbitmq_management,rabbitmq_prometheus].\n")
+    _write(folder / "enabled_plugins", ENABLED_PLUGINS.read_text())
     _write(folder / "definitions.json", json.dumps(definitions(password, salt=secrets.token_bytes(4))))
     if not (folder / ".erlang.cookie").exists():
         _write(folder / ".erlang.cookie", secrets.token_hex(20))
@@ -96,6 +101,7 @@ def node_environment(folder: Path, ports: RabbitPorts, programs: RabbitPrograms)
         "RABBITMQ_ADVANCED_CONFIG_FILE": str(folder / "advanced.config"),
         "RABBITMQ_CONF_ENV_FILE": str(folder / "rabbitmq-env.conf"),
         "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "enabled_plugins"),
+        "RABBITMQ_PLUGINS_DIR": os.pathsep.join((str(programs.plugins), str(folder / "plugins"))),
         "RABBITMQ_MNESIA_BASE": str(folder),
         "RABBITMQ_MNESIA_DIR": str(folder / "data"),
         "RABBITMQ_LOG_BASE": str(folder),

@@ -20,6 +20,12 @@ class RabbitPrograms:
     server: Path
     control: Path
     epmd: Path
+    erlc: Path
+
+    @property
+    def plugins(self) -> Path:
+        """Where RabbitMQ keeps its own."""
+        return self.server.resolve().parents[1] / "plugins"
 
 
 async def rabbit_programs(log: Path, progress: Callable[[str], None]) -> RabbitPrograms:
@@ -40,10 +46,10 @@ def find_programs() -> RabbitPrograms | None:
     path = os.pathsep.join((*SEARCH_FOLDERS, os.environ.get("PATH", os.defpath)))
     server = shutil.which("rabbitmq-server", path=path)
     control = shutil.which("rabbitmqctl", path=path)
-    epmd = shutil.which("epmd", path=f"{path}{os.pathsep}/usr/lib/erlang/bin")
-    if server is None or control is None or epmd is None:
+    epmd, erlc = (shutil.which(name, path=f"{path}{os.pathsep}/usr/lib/erlang/bin") for name in ("epmd", "erlc"))
+    if server is None or control is None or epmd is None or erlc is None:
         return None
-    return RabbitPrograms(server=Path(server), control=Path(control), epmd=Path(epmd))
+    return RabbitPrograms(server=Path(server), control=Path(control), epmd=Path(epmd), erlc=Path(erlc))
 
 
 async def _install(log: Path, progress: Callable[[str], None]) -> None:

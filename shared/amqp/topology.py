@@ -26,7 +26,7 @@ class Queue:
     """A queue with its dead-letter queue, and its delay tiers if `owner` may park messages.
 
     `owner` is the service that consumes it. A queue with `max_length` or `max_bytes` refuses what is published beyond
-    it. One with `max_dead` keeps only the newest dead letters, because strangers may make some.
+    it. One with `max_dead` keeps only the newest dead letters, `max_bytes` of them: strangers may make some.
     """
 
     name: str
@@ -198,7 +198,9 @@ def _arguments(queue: Queue) -> dict[str, Any]:
 
 
 def _dead_arguments(queue: Queue) -> dict[str, Any]:
-    return {**_KEPT, "x-max-length": queue.max_dead} if queue.max_dead else _KEPT
+    if queue.max_dead is None:
+        return _KEPT
+    return {**_KEPT, "x-max-length": queue.max_dead, "x-max-length-bytes": queue.max_bytes}
 
 
 def _tier_arguments(queue: Queue, seconds: float) -> dict[str, Any]:

@@ -4,7 +4,9 @@ import asyncio
 import json
 import sys
 import time
-from collections.abc import AsyncIterator
+from asyncio.subprocess import PIPE
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +18,7 @@ from aiohttp import ClientSession
 from cli.demo.simulator import Simulator, open_simulator
 from deploy.local.secret_files import DOOR_TOKEN
 from deploy.local.stack import Stack, local_stack
+from shared.amqp.logins import MUNICIPAL_LIMITS
 from tests.integration.cli.commands import REPOSITORY
 from tests.integration.door.door import STRUCTURED, data, event
 from tests.servers import basic_authorization, url_with_login, wait_for
@@ -23,6 +26,8 @@ from tests.servers import basic_authorization, url_with_login, wait_for
 LOGIN = "pressestelle"
 SOURCE = "/landkreis-osterholz/pressestelle"
 PER_SECOND = 100
+CONNECTIONS = MUNICIPAL_LIMITS["max-connections"]
+CHANNELS = MUNICIPAL_LIMITS["max-channels"] // CONNECTIONS  # of each
 RATE = 1_000  # of messages that leave: what is timed is the way to there
 
 
@@ -50,16 +55,21 @@ class County:
         return sorted(taken)[int(count * 0.99) - 1]
 
     @asynccontextmanager
-    async def flooded(self, *, megabytes: int, size: int, connections: int) -> AsyncIterator[None]:
-        """While the block runs, and until the flood is over."""
-        arguments = (self.login_url, *(str(number) for number in (megabytes, size, connections)))
-        program = (sys.executable, "-m", "tests.integration.neighbours.flood", *arguments)
-        process = await asyncio.create_subprocess_exec(*program, cwd=REPOSITORY, stderr=asyncio.subprocess.PIPE)
+    async def flooded(self, way: str, size: int, connections: int = CONNECTIONS) -> AsyncIterator[Counter[str]]:
+        """Let the login flood the broker while the block runs. Counts megabytes, and connections cut or refused."""
+        numbers = (size, connections, CHANNELS)
+        program = (sys.executable, "-m", "tests.integration.neighbours.flood", self.login_url, way, *map(str, numbers))
+        process = await asyncio.create_subprocess_exec(*program, cwd=REPOSITORY, stdin=PIPE, stdout=PIPE)
+        assert process.stdout is not None
+        seen: Counter[str] = Counter()
+        counting = asyncio.create_task(count_lines(process.stdout, seen))
         try:
-            yield
+            await wait_for(lambda: happens(lambda: seen["megabyte"] > 0))
+            yield seen
         finally:
-            _, complaint = await process.communicate()
-        assert process.returncode == 0, complaint.decode()
+            process.kill()
+            await process.wait()
+            await counting
 
     async def publish_over_http(self) -> float:
         """How many seconds it takes until a notice is accepted."""
@@ -101,6 +111,15 @@ class County:
         async with ClientSession() as session, session.get(self.stack.metrics_urls["ingress-1"]) as response:
             lines = (await response.text()).splitlines()
         return sum(float(line.split()[-1]) for line in lines if '_total{result="unavailable"}' in line)
+
+
+async def count_lines(stream: asyncio.StreamReader, counted: Counter[str]) -> None:
+    async for line in stream:
+        counted[line.decode().strip()] += 1
+
+
+async def happens(condition: Callable[[], bool]) -> bool:
+    return condition()
 
 
 @asynccontextmanager

@@ -1,30 +1,100 @@
-"""Publishes as much as the broker takes: `python -m tests.integration.neighbours.flood URL MEGABYTES SIZE COUNT`.
+"""Does its worst until it is ended: `python -m tests.integration.neighbours.flood URL WAY SIZE CONNECTIONS CHANNELS`.
 
-COUNT connections share MEGABYTES of messages of SIZE bytes, without waiting for confirms.
+Nothing waits for a confirm, and whoever is cut off or refused connects again. Prints a line for each megabyte and cut.
 """
 
+import os
 import sys
-from concurrent.futures import ThreadPoolExecutor
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from itertools import cycle, islice
 
 import pika  # type: ignore[import-untyped]  # it has no types
+from pika.exceptions import AMQPError  # type: ignore[import-untyped]
 
 from shared.amqp.topology import MUNICIPAL_EVENTS
 from shared.contracts.envelope import CONTENT_TYPE
 
+KEY = "notice.published"
+ANNOUNCED = 512 * 1024 * 1024  # of a message that never ends; more is refused at once
+FRAGMENT = 65_536
+MEGABYTE = 1_000_000
+LEAST_POLITE = 19  # a neighbour has a machine of its own: ours is for the broker and for us
 
-def flood(url: str, messages: int, size: int) -> None:
+Sent = Iterator[int]
+
+
+def publish(channels: list[pika.channel.Channel], properties: pika.BasicProperties, size: int) -> Sent:
+    for channel in cycle(channels):
+        channel.basic_publish(MUNICIPAL_EVENTS, KEY, b"x" * size, properties)
+        yield size
+
+
+def hold_in_transactions(channels: list[pika.channel.Channel], properties: pika.BasicProperties, size: int) -> Sent:
+    for channel in channels:
+        channel.tx_select()
+    yield from publish(channels, properties, size)
+
+
+def leave_unfinished(channels: list[pika.channel.Channel], properties: pika.BasicProperties, _: int) -> Sent:
+    for channel in channels:
+        send(channel, pika.spec.Basic.Publish(exchange=MUNICIPAL_EVENTS, routing_key=KEY))
+        send_frame(channel, pika.frame.Header(channel.channel_number, ANNOUNCED, properties))
+    for channel in islice(cycle(channels), len(channels) * (ANNOUNCED // FRAGMENT - 1)):
+        send_frame(channel, pika.frame.Body(channel.channel_number, b"x" * FRAGMENT))
+        yield FRAGMENT
+
+
+def send(channel: pika.channel.Channel, method: pika.amqp_object.Method) -> None:
+    send_frame(channel, pika.frame.Method(channel.channel_number, method))
+
+
+def send_frame(channel: pika.channel.Channel, frame: pika.frame.Frame) -> None:
+    """By way of the library's inside, which finishes what it begins otherwise."""
+    channel.connection._impl._output_marshaled_frames([frame.marshal()])
+    channel.connection._flush_output()
+
+
+WAYS: Mapping[str, Callable[[list[pika.channel.Channel], pika.BasicProperties, int], Sent]] = {
+    "published": publish,
+    "uncommitted": hold_in_transactions,
+    "unfinished": leave_unfinished,
+}
+
+
+def flood(url: str, way: str, size: int, channels: int) -> None:
     parameters = pika.URLParameters(url)
     properties = pika.BasicProperties(content_type=CONTENT_TYPE, user_id=parameters.credentials.username)
-    body = b"x" * size
-    with pika.BlockingConnection(parameters) as connection:
-        channel = connection.channel()
-        for _ in range(messages):
-            channel.basic_publish(MUNICIPAL_EVENTS, "notice.published", body, properties)
+    while True:
+        try:
+            with pika.BlockingConnection(parameters) as connection:
+                opened = [connection.channel() for _ in range(channels)]
+                report(WAYS[way](opened, properties, size))
+                connection.process_data_events(None)  # holds what it has
+        except (AMQPError, OSError):
+            say("cut")
+            time.sleep(0.05)
+
+
+def report(sent: Sent) -> None:
+    unreported = 0
+    for size in sent:
+        unreported += size
+        while unreported >= MEGABYTE:
+            say("megabyte")
+            unreported -= MEGABYTE
+
+
+def say(what: str) -> None:
+    """In one piece, whoever else speaks."""
+    os.write(sys.stdout.fileno(), f"{what}\n".encode())
 
 
 if __name__ == "__main__":
-    megabytes, size, count = (int(argument) for argument in sys.argv[2:])
-    messages = megabytes * 1_000_000 // size // count
-    with ThreadPoolExecutor(count) as threads:
-        for done in [threads.submit(flood, sys.argv[1], messages, size) for _ in range(count)]:
-            done.result()
+    os.nice(LEAST_POLITE)
+    url, way, *numbers = sys.argv[1:]
+    size, count, channels = map(int, numbers)
+    for _ in range(count):
+        threading.Thread(target=flood, args=(url, way, size, channels), daemon=True).start()
+    sys.stdin.read()

@@ -1,11 +1,13 @@
 """One municipal login at its limits: it hears so, and nobody else notices."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
 import aio_pika
 import pytest
+from aio_pika.abc import AbstractConnection, AbstractExchange
 from aio_pika.exceptions import DeliveryError
 from aiormq.exceptions import AMQPConnectionError, InvalidFrameError
 
@@ -13,12 +15,17 @@ from deploy.local.rabbitmq_files import CREDIT
 from shared.amqp import topology
 from shared.amqp.logins import MUNICIPAL_LIMITS
 from shared.contracts.envelope import CONTENT_TYPE
+from shared.municipal.binding import LARGEST_BODY
 from tests.integration.neighbours.county import LOGIN, County, running_county
 from tests.servers import wait_for
 
 pytestmark = [pytest.mark.timeout(400), pytest.mark.alone]
+REFUSED = (AMQPConnectionError, InvalidFrameError)  # what the library makes of a refusal
 PROMISED_SECONDS = 1.0
 BUSY_MACHINE = 10  # times what answers take here without a flood, where a machine is too busy for the promise
+OPEN = ("running", "flow", "blocking", "blocked")  # a connection's states; others are on their way in or out
+UNBOUNDED = ("uncommitted", "unfinished")  # in RabbitMQ by itself
+STORM = 201  # connections
 QUEUE = topology.SUBSCRIPTIONS_NOTICES
 
 
@@ -28,21 +35,43 @@ async def county(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Coun
         yield running
 
 
-def message(expiration: int | None = None) -> aio_pika.Message:
+def message(body: bytes = b"{}", expiration: int | None = None) -> aio_pika.Message:
     persistent = aio_pika.DeliveryMode.PERSISTENT
     return aio_pika.Message(
-        b"{}", user_id=LOGIN, content_type=CONTENT_TYPE, delivery_mode=persistent, expiration=expiration
+        body, user_id=LOGIN, content_type=CONTENT_TYPE, delivery_mode=persistent, expiration=expiration
     )
 
 
-@pytest.mark.parametrize(("size", "megabytes"), [(65_536, 150), (600, 5), (8_000_000, 100)])
-async def test_citizens_are_answered_while_a_login_floods(county: County, size: int, megabytes: int) -> None:
-    usual = await county.slowest_answers(200)
-    async with county.flooded(megabytes=megabytes, size=size, connections=MUNICIPAL_LIMITS["max-connections"]):
-        taken = await county.slowest_answers(300)
-    assert taken < max(PROMISED_SECONDS, BUSY_MACHINE * usual)
+@pytest.mark.parametrize(
+    ("way", "size"),
+    [("published", 65_536), ("published", 600), ("published", 8_000_000), ("uncommitted", 65_536), ("unfinished", 0)],
+)
+async def test_citizens_are_answered_while_a_login_floods(county: County, way: str, size: int) -> None:
+    usual = await county.slowest_answers(300)
+    async with county.flooded(way, size) as seen:
+        taken = await county.slowest_answers(500)
+    if way in UNBOUNDED:
+        assert seen["cut"] > 0
+    elif size <= LARGEST_BODY:
+        assert seen["cut"] == 0, "too many notices are refused, and nobody is cut off for them"
+    await wait_for(partial(has_all_its_places, county))
     assert await county.refused_webhooks() == 0
     assert county.alarms() == []
+    assert taken < max(PROMISED_SECONDS, BUSY_MACHINE * usual)
+
+
+async def test_citizens_are_answered_while_a_login_opens_201_connections(county: County) -> None:
+    usual = await county.slowest_answers(300)
+    async with county.flooded("published", 600, connections=STORM) as seen:
+        taken = await county.slowest_answers(500)
+        connections = await county.stack.rabbitmq.control("list_connections", "user", "state")
+    await wait_for(partial(has_all_its_places, county))
+    opened = sum(connections.splitlines().count(f"{LOGIN}\t{state}") for state in OPEN)
+    assert 0 < opened <= MUNICIPAL_LIMITS["max-connections"]
+    assert seen["cut"] >= STORM - MUNICIPAL_LIMITS["max-connections"]
+    assert await county.refused_webhooks() == 0
+    assert county.alarms() == []
+    assert taken < max(PROMISED_SECONDS, BUSY_MACHINE * usual)
 
 
 async def test_a_channel_takes_few_messages_ahead(county: County) -> None:
@@ -61,40 +90,59 @@ async def test_what_does_not_fit_is_refused_its_publisher_hears_it_and_http_goes
     assert {type(answer) for answer in refused} == {DeliveryError}
 
 
-async def test_what_expires_unread_is_kept_in_a_bounded_number(county: County) -> None:
+@pytest.mark.parametrize(("count", "size"), [(2_000, 2), (400, LARGEST_BODY)])
+async def test_what_expires_unread_is_kept_in_a_bounded_number(county: County, count: int, size: int) -> None:
     async with await aio_pika.connect(county.login_url) as connection:
-        channel = await connection.channel(publisher_confirms=False)
+        channel = await connection.channel()
         exchange = await channel.get_exchange(topology.MUNICIPAL_EVENTS, ensure=False)
-        for _ in range(2_000):
-            await exchange.publish(message(expiration=0), "notice.published")
+        for _ in range(count):
+            await wait_for(partial(is_taken, exchange, message(b"x" * size, expiration=0)), 120)
 
-    async def is_empty() -> bool:
-        return int((await county.queue(QUEUE.name)).get("messages", 1)) == 0
-
-    await wait_for(is_empty, 120)
     assert QUEUE.max_dead is not None
-    assert (await county.queue(QUEUE.dead))["messages"] <= QUEUE.max_dead
+    assert QUEUE.max_bytes is not None
+    kept = min(QUEUE.max_dead, QUEUE.max_bytes // size)
+
+    async def the_newest_are_kept() -> bool:
+        return int((await county.queue(QUEUE.dead)).get("messages", 0)) == kept
+
+    await wait_for(the_newest_are_kept, 120)
 
 
 async def test_only_so_many_connections_and_channels_are_opened(county: County) -> None:
-    connections = [await aio_pika.connect(county.login_url) for _ in range(MUNICIPAL_LIMITS["max-connections"])]
-    try:
-        with pytest.raises((AMQPConnectionError, InvalidFrameError)):  # what the library makes of a refusal
+    async with everything_opened(county) as connections:
+        with pytest.raises(REFUSED):
             await aio_pika.connect(county.login_url)
-        for _ in range(MUNICIPAL_LIMITS["max-channels"]):
-            await connections[0].channel()
         with pytest.raises(Exception, match="limit"):
             await connections[0].channel()
-    finally:
-        for connection in connections:
-            await connection.close()
-    await wait_for(partial(can_connect, county))
 
 
-async def can_connect(county: County) -> bool:
+@asynccontextmanager
+async def everything_opened(county: County) -> AsyncIterator[Sequence[AbstractConnection]]:
+    """As many connections and channels as the login may have."""
+    async with AsyncExitStack() as stack:
+        connections = [
+            await stack.enter_async_context(await aio_pika.connect(county.login_url))
+            for _ in range(MUNICIPAL_LIMITS["max-connections"])
+        ]
+        for _ in range(MUNICIPAL_LIMITS["max-channels"]):
+            await connections[0].channel()
+        yield connections
+
+
+async def has_all_its_places(county: County) -> bool:
     try:
-        connection = await aio_pika.connect(county.login_url)
-    except (AMQPConnectionError, InvalidFrameError):
+        async with everything_opened(county):
+            return True
+    except Exception as problem:
+        if "limit" in str(problem) or isinstance(problem, REFUSED):
+            return False
+        raise
+
+
+async def is_taken(exchange: AbstractExchange, notice: aio_pika.Message) -> bool:
+    """Whether the queue has room for it."""
+    try:
+        await exchange.publish(notice, "notice.published")
+    except DeliveryError:
         return False
-    await connection.close()
     return True

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from random import Random
 from statistics import median
@@ -39,6 +39,8 @@ PIECES = (
     ";", "\n", "\t", "Stop ", "Start ", "nicht ", "nur Baustellen ", "a ", "7 ", "9" * 30, "Pause bis 99.99.9999 ",
 )  # fmt: skip
 BEGINNINGS = ("", "", "Feedback: ", "Feedback:\0", "Stop", "Start\0", "Daten ", "Pause ")
+PROMISED_SECONDS = 1
+BUSY_MACHINE = 10  # times what the worst takes without anything hostile, where a machine is too busy for the promise
 SURROGATE = "\ud800"
 
 
@@ -128,24 +130,32 @@ async def test_a_stop_among_a_thousand_hostile_messages_is_answered_at_once(
 
     await replies.purge()
     tag = await replies.consume(note, no_ack=True)
+    usual = await waits_of_stops(broker, answered, "undisturbed")
     await asyncio.gather(*(say(broker, hostile_of(number % phones, number)) for number in range(500)))
     await asyncio.gather(*(say(broker, *map_to(phones, first)) for first in range(500, 1_000, 10)))
     await wait_for(lambda: all_are_in_hand(broker))
-    waits: list[float] = []
-    for stopping in range(5):
-        stop = now("Stop", f"stopping {stopping}")
-        said = time.monotonic()
-        await say(broker, stop)
-        assert stop.sender.phone is not None
-        await wait_for(lambda index=stop.sender.phone.index: is_there(answered, index))  # type: ignore[misc]
-        waits.append(answered[stop.sender.phone.index] - said)
-    assert median(waits) < 1
+    waits = await waits_of_stops(broker, answered, "stopping")
+    assert median(waits) < PROMISED_SECONDS
+    assert max(waits) < max(PROMISED_SECONDS, BUSY_MACHINE * max(usual))
     assert await count(database, "inbox") < 1_000, "there was a backlog"
     await replies.cancel(tag)
     service.child.kill()
     await service.child.wait()
     await wait_for(lambda: nobody_listens(broker))
     await (await broker.channel.get_queue(topology.SUBSCRIPTIONS_INBOUND.name, ensure=False)).purge()
+
+
+async def waits_of_stops(broker: Broker, answered: Mapping[bytes, float], name: str) -> list[float]:
+    """How long each of five waits for its answer, one after the other."""
+    waits: list[float] = []
+    for number in range(5):
+        stop = now("Stop", f"{name} {number}")
+        said = time.monotonic()
+        await say(broker, stop)
+        assert stop.sender.phone is not None
+        await wait_for(lambda index=stop.sender.phone.index: is_there(answered, index))  # type: ignore[misc]
+        waits.append(answered[stop.sender.phone.index] - said)
+    return waits
 
 
 def hostile_of(phone: int, number: int) -> InboundMessage:

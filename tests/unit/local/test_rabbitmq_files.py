@@ -22,6 +22,7 @@ def test_the_administrator_is_the_only_user() -> None:
 
 def test_a_broker_in_a_container_has_the_same_bounds() -> None:
     configuration = (REPOSITORY / "deploy/rabbitmq/kreisfunk.conf").read_text()
-    (bound,) = re.findall(r"^max_message_size = \d+$", CONFIGURATION, re.MULTILINE)
-    assert bound in configuration.splitlines()
+    bounds = re.findall(r"^(?:auth_backends|max_message_size|tcp_listen_options).+$", CONFIGURATION, re.MULTILINE)
+    assert len(bounds) == 5
+    assert set(bounds) <= set(configuration.splitlines())
     assert f"RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS: {CREDIT}\n" in (REPOSITORY / "docker-compose.yml").read_text()
