@@ -15,6 +15,7 @@ from shared.contracts.events import Problem
 from shared.municipal.checking import check
 from shared.municipal.configuration import Configuration
 from shared.municipal.file import ConfigurationFileError, read_configuration
+from shared.municipal.reading import Unreadable, decode_json
 
 MOST_BYTES = 5_000_000
 PUBLISHED = "de.kreisfunk.notice.published.v1"
@@ -24,11 +25,11 @@ def read_events(name: str, *, source: str, now: datetime) -> list[bytes]:
     """One CloudEvent or a list of them; what a person need not write is added. Ends the command if it is no JSON."""
     try:
         body = sys.stdin.buffer.read(MOST_BYTES + 1) if name == "-" else Path(name).read_bytes()
-        found = msgspec.json.decode(body)
+        found = decode_json(body)
     except OSError as error:
         fail(f"{name}: {error.strerror}", status=EXIT_USAGE)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        fail(f"{name}: not JSON: {error}", status=EXIT_USAGE)
+    except Unreadable as error:
+        fail(f"{name}: {error.problems[0].problem}", status=EXIT_USAGE)
     events = found if isinstance(found, list) else [found]
     if not events or not all(isinstance(event, dict) for event in events):
         fail(f"{name}: expected a CloudEvent, or a list of them", status=EXIT_USAGE)

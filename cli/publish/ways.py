@@ -26,6 +26,7 @@ POLL_SECONDS = 0.5
 LOST_SECONDS = 120.0
 REJECTING = (400, 403, 413, 422)
 FORBIDDEN = 403
+FORBIDDEN_FIELDS = ("source", "topic")
 ANOTHER_TOKEN = "ask the operator for a token that is for it"  # noqa: S105 - advice
 T = TypeVar("T")
 
@@ -158,9 +159,12 @@ def problems_in(reply: Reply) -> tuple[Problem, ...]:
         details = msgspec.json.decode(reply.content, type=ProblemDetails)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return (Problem(field="event", problem=f"is refused with {reply.status}"),)
-    advice = f"; {ANOTHER_TOKEN}" if reply.status == FORBIDDEN else ""
-    found = tuple(Problem(field=error.field, problem=error.problem + advice) for error in details.errors)
-    return found or (Problem(field="event", problem=details.detail or details.title),)
+    forbidden = FORBIDDEN_FIELDS if reply.status == FORBIDDEN else ()
+    found = tuple(
+        Problem(field=error.field, problem=error.problem + (f"; {ANOTHER_TOKEN}" if error.field in forbidden else ""))
+        for error in details.errors
+    )
+    return found or (Problem(field="event", problem=details.detail),)
 
 
 def _rejected(body: bytes, reply: Reply) -> Progress:

@@ -16,7 +16,14 @@ from shared.contracts.notices import NoticeWithdrawn
 from shared.municipal.binding import AmqpMessage, read_message
 from shared.municipal.identity import event_digest
 from shared.municipal.reading import Unreadable
-from shared.municipal.rules import notice_problems, only_topics, origin_problems, read_notice, system_name
+from shared.municipal.rules import (
+    notice_problems,
+    only_topics,
+    origin_problems,
+    read_notice,
+    system_name,
+    unreadable_problems,
+)
 from shared.municipal.systems import System
 from shared.outcome import Done, Outcome
 from shared.runtime.clock import Clock
@@ -39,12 +46,16 @@ class NoticeDesk:
         try:
             envelope = read_message(message)
         except Unreadable as error:
-            return await self._reject(error.problems, Named.unreadable(error, message.login))
+            return await self._reject(self._unreadable(error, message.login), Named.unreadable(error, message.login))
         system = self.county.system(system_name(envelope, message.login))
         decision = await self._decide(envelope, system, message.login)
         if decision.problems:
             return await self._reject(decision.problems, Named.of(envelope, system.name if system else message.login))
         return await self._tell(decision)
+
+    def _unreadable(self, error: Unreadable, login: str | None) -> tuple[Problem, ...]:
+        name = system_name(error.envelope, login) if error.envelope else None
+        return unreadable_problems(error, self.county.system(name), self.county, self.clock())
 
     async def _decide(self, envelope: Envelope, system: System | None, login: str | None) -> Decision:
         """What was obeyed before is known by its id, even if by now it would be too late for it."""

@@ -32,9 +32,9 @@ class Desk:
         written = read_request(request, caller.system)
         known = frozenset(n for n, event in enumerate(written.events) if self.board.is_repeat(event, caller))
         judge(written, caller, self.configuration, self.clock(), known=known)
-        used = [written.error(USED, n) for n, event in enumerate(written.events) if self.board.is_used(event, caller)]
+        used = [n for n, event in enumerate(written.events) if self.board.is_used(event, caller)]
         if used:
-            raise Refusal(Kind.INVALID, errors=used)
+            raise Refusal(Kind.INVALID, errors=[written.error(written.translate(USED), place) for place in used])
         return written
 
     def check(self, request: Request, caller: Caller) -> tuple[Written, Sequence[Outlook]]:
