@@ -28,9 +28,9 @@ By which way: --url (HTTP); else KREISFUNK_BROKER_URL or a local stack (AMQP); e
 The token for HTTP is in a file kreisfunk_door_token in KREISFUNK_SECRETS_DIR, or in KREISFUNK_DOOR_TOKEN.
 What is too much or away over HTTP is tried again as it asks, for up to --timeout.
 
-Exit status: 0 accepted (--check: valid, --watch: sent to all), 2 wrong command line or settings, 3 rejected,
-4 Kreisfunk away or access refused, 5 no answer. With --watch, 1 for rejected or cancelled, and Ctrl-C ends
-only the watching.
+Exit status: 0 accepted (--check: valid, --watch: sent), 2 wrong command line or settings, 3 rejected,
+4 Kreisfunk away or access refused, 5 no answer, 6 accepted, but nobody has subscribed to it. With --watch, 1 for
+rejected, cancelled, or failed for everybody, and Ctrl-C ends only the watching.
 
 Examples:
 
@@ -136,7 +136,7 @@ def withdraw(
 ) -> None:
     """Withdraw a notice: whoever has not got it will not get it.
 
-    Exit status: as `publish`; 5 also means that the notice was not being sent.
+    Exit status: as `publish`; 6 means that no such notice is known.
     """
     way = chosen_way(url, stack, source, os.environ)
     body = _event(NoticeWithdrawn(reason=reason), notice, way.source, system_clock())

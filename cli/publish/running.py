@@ -10,7 +10,7 @@ import typer
 
 from cli.broker import away_advice
 from cli.output import EXIT_FAILED, console, fail
-from cli.publish.answers import EXIT_AWAY, EXIT_REJECTED, EXIT_UNANSWERED, report
+from cli.publish.answers import EXIT_AWAY, EXIT_NO_EFFECT, EXIT_REJECTED, EXIT_UNANSWERED, report
 from cli.publish.checking import show_check
 from cli.publish.door import DoorFailed, Unwatched
 from cli.publish.plain import text_in
@@ -53,14 +53,22 @@ async def _checked(way: Way, bodies: Sequence[bytes], now: datetime, manner: Man
 
 
 def send_all(way: Way, bodies: Sequence[bytes], manner: Manner) -> None:
-    """One after the other; the first that is rejected ends it."""
+    """One after the other; the first that is rejected or fails ends it."""
+    status = 0
     for body in bodies:
-        notice = text_in(body, "subject")
-        if manner.watch and manner.seconds is not None:
-            if not run(show(way.watch(body, seconds=manner.seconds), as_json=manner.as_json)):
-                raise typer.Exit(EXIT_FAILED)
-        else:
-            report(run(_with_spinner(way.send(body, seconds=manner.seconds))), notice, as_json=manner.as_json)
+        ended = _send(way, body, manner)
+        if ended not in (0, EXIT_NO_EFFECT):
+            raise typer.Exit(ended)
+        status = max(status, ended)
+    if status:
+        raise typer.Exit(status)
+
+
+def _send(way: Way, body: bytes, manner: Manner) -> int:
+    if manner.watch and manner.seconds is not None:
+        return run(show(way.watch(body, seconds=manner.seconds), as_json=manner.as_json))
+    answer = run(_with_spinner(way.send(body, seconds=manner.seconds)))
+    return report(answer, text_in(body, "subject"), as_json=manner.as_json)
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:

@@ -15,6 +15,8 @@ from shared.contracts.events import (
 )
 from shared.contracts.ids import derived_id, timed_id
 
+NOTHING_WITHDRAWN = "no notice with this id is known: nothing was withdrawn, and none can be published under it later"
+
 
 def accepted(event_id: str, broadcast: Broadcast, estimate: Estimate, now: datetime) -> Publication:
     message = NoticeAccepted(
@@ -34,9 +36,14 @@ def accepted(event_id: str, broadcast: Broadcast, estimate: Estimate, now: datet
 
 
 def withdrawn(source: str, event_id: str, notice: str, revision: int, now: datetime) -> Publication:
-    """`revision` is the newest that there was."""
+    """`revision` is the newest that there was; 0 if there was none."""
     message = NoticeAccepted(
-        source=source, event=event_id, notice=notice, revision=revision, action=NoticeAction.WITHDRAWN
+        source=source,
+        event=event_id,
+        notice=notice,
+        revision=revision,
+        action=NoticeAction.WITHDRAWN,
+        blockers=() if revision else (NOTHING_WITHDRAWN,),
     )
     return _answer(message, now)
 

@@ -7,7 +7,7 @@ from functools import partial
 
 from services.subscriptions.domain import rejection
 from services.subscriptions.domain.county import County
-from services.subscriptions.domain.orders import Decision, Order, Terms, decide, repeated
+from services.subscriptions.domain.orders import UNPUBLISHED, Decision, Order, Terms, decide, repeated
 from services.subscriptions.domain.rejection import Named
 from services.subscriptions.ports import Notices, Outlet
 from shared.contracts.envelope import Envelope
@@ -25,8 +25,10 @@ from shared.municipal.rules import (
     unreadable_problems,
 )
 from shared.municipal.systems import System
-from shared.outcome import Done, Outcome
+from shared.outcome import Done, Outcome, RetryLater
 from shared.runtime.clock import Clock
+
+UNPUBLISHED_SECONDS = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,14 +43,19 @@ class NoticeDesk:
     arrived: asyncio.Event
     count: Callable[[str], None]
 
-    async def handle(self, message: AmqpMessage) -> Outcome:
-        """Store, tell, and only then be done: whatever fails in between is done again. Raises DependencyAway."""
+    async def handle(self, message: AmqpMessage, *, may_wait: bool = False) -> Outcome:
+        """Store, tell, and only then be done: whatever fails in between is done again. Raises DependencyAway.
+
+        If it `may_wait`, an update of what nobody knows comes again later: another replica may have the notice.
+        """
         try:
             envelope = read_message(message)
         except Unreadable as error:
             return await self._reject(self._unreadable(error, message.login), Named.unreadable(error, message.login))
         system = self.county.system(system_name(envelope, message.login))
         decision = await self._decide(envelope, system, message.login)
+        if may_wait and UNPUBLISHED in decision.problems:
+            return RetryLater(UNPUBLISHED_SECONDS, "an update of an unknown notice")
         if decision.problems:
             return await self._reject(decision.problems, Named.of(envelope, system.name if system else message.login))
         return await self._tell(decision)

@@ -146,10 +146,11 @@ async def test_the_cancelled_revision_is_told_again_by_the_redelivery(stand: Sta
 
 @pytest.mark.parametrize(("revision", "text"), [(2, "Bis 18 Uhr."), (3, "Etwas anderes.")])
 async def test_a_lower_revision_or_other_content_is_rejected(stand: Stand, revision: int, text: str) -> None:
-    await publish(stand, revision=3)
+    await publish(stand)
+    await publish(stand, event_id="event-3", revision=3)
     assert isinstance(await publish(stand, event_id="event-2", revision=revision, text=text), Rejected)
     assert rejected_fields(stand) == [{"revision"}]
-    assert len(await stand.rows(BROADCASTS)) == 1
+    assert len(await stand.rows(BROADCASTS)) == 2
 
 
 async def test_a_withdrawn_notice_is_cancelled_and_stays_so(stand: Stand) -> None:
