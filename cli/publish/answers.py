@@ -7,8 +7,10 @@ import msgspec
 from cli.output import say
 from cli.publish.sending import Answer
 from services.ingress.door.domain.progress import Progress
-from shared.contracts.events import BroadcastCancelled, NoticeAccepted, NoticeAction, NoticeRejected
+from shared.contracts.events import BroadcastCancelled, NoticeAccepted, NoticeAction, NoticeChecked, NoticeRejected
 from shared.municipal.reading import LOCAL_ZONE
+
+Told = NoticeAccepted | NoticeChecked | Progress
 
 EXIT_REJECTED = 3
 EXIT_AWAY = 4
@@ -24,7 +26,7 @@ def report(answer: Answer | None, notice: str, *, as_json: bool) -> int:
     return EXIT_NO_EFFECT if isinstance(answer, NoticeAccepted) and has_no_effect(answer) else 0
 
 
-def has_no_effect(told: NoticeAccepted | Progress) -> bool:
+def has_no_effect(told: Told) -> bool:
     """Whether nobody subscribes to the notice, or there is none to withdraw."""
     return told.revision == 0 if told.action is NoticeAction.WITHDRAWN else told.audience == 0
 
@@ -63,14 +65,19 @@ def as_object(answer: Answer | None, notice: str) -> dict[str, Any]:
             return {"result": "withdrawn", **msgspec.to_builtins(answer)}
 
 
-def with_blockers(line: str, told: NoticeAccepted | Progress) -> str:
+def with_blockers(line: str, told: Told) -> str:
     """The line, and one more for each reason why it goes later or to fewer."""
     return "\n".join((line, *(f"  {blocker}" for blocker in told.blockers)))
 
 
 def plan_of(told: NoticeAccepted | Progress) -> str:
     """What is expected of the sending-out, to stand behind the notice."""
-    parts = [f" revision {told.revision}, broadcast {told.broadcast}"]
+    return ", ".join((f" revision {told.revision}, broadcast {told.broadcast}", *figures_of(told)))
+
+
+def figures_of(told: Told) -> list[str]:
+    """Audience, price, duration and beginning, as far as they are known."""
+    parts = []
     if told.audience is not None:
         parts.append(f"{told.audience} people")
     parts += [f"{euros} euros ({category})" for category, euros in told.costs.items()]
@@ -78,4 +85,4 @@ def plan_of(told: NoticeAccepted | Progress) -> str:
         parts.append(f"about {told.duration_seconds} s")
     if told.scheduled_at is not None:
         parts.append(f"begins {told.scheduled_at.astimezone(LOCAL_ZONE).isoformat()}")
-    return ", ".join(parts)
+    return parts

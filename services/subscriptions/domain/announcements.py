@@ -5,11 +5,13 @@ from datetime import datetime
 from services.subscriptions.domain.broadcast import Broadcast, Revision
 from services.subscriptions.domain.estimate import Estimate
 from services.subscriptions.domain.publication import Publication, event
+from shared.contracts.envelope import Envelope, decode
 from shared.contracts.events import (
     BroadcastCancelled,
     BroadcastStarted,
     NoticeAccepted,
     NoticeAction,
+    NoticeChecked,
     NoticeRejected,
     Problem,
 )
@@ -51,6 +53,29 @@ def withdrawn(source: str, event_id: str, notice: str, revision: int, now: datet
 def _answer(message: NoticeAccepted, now: datetime) -> Publication:
     identifier = timed_id(now, b"accepted", message.source.encode(), message.event.encode())
     return event(message, identifier=identifier, at=now)
+
+
+def checked(
+    question: Envelope, problems: tuple[Problem, ...], publications: tuple[Publication, ...], now: datetime
+) -> Publication:
+    """The answer to a question, from what the event itself would be answered with."""
+    told = NoticeChecked(source=question.source, event=question.id, problems=problems)
+    for publication in publications:
+        accepted = decode(publication.body)
+        if isinstance(accepted, NoticeAccepted):
+            told = NoticeChecked(
+                source=question.source,
+                event=question.id,
+                notice=accepted.notice,
+                revision=accepted.revision,
+                action=accepted.action,
+                audience=accepted.audience,
+                costs=accepted.costs,
+                duration_seconds=accepted.duration_seconds,
+                blockers=accepted.blockers,
+                scheduled_at=accepted.scheduled_at,
+            )
+    return event(told, identifier=timed_id(now, b"checked", question.source.encode(), question.id.encode()), at=now)
 
 
 def rejected(

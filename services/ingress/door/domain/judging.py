@@ -11,13 +11,15 @@ from services.ingress.door.domain.receipts import Outlook, Receipt, event_path
 from services.ingress.door.domain.refusals import FieldError, Kind, Refusal
 from services.ingress.door.domain.writing import UNREAD, Written
 from shared.contracts.envelope import Envelope
-from shared.contracts.events import Problem
+from shared.contracts.events import NoticeChecked, Problem
 from shared.contracts.message import Lane
 from shared.contracts.notices import NoticeContent
 from shared.municipal.configuration import Configuration
 from shared.municipal.rules import notice_problems, read_notice
 from shared.municipal.systems import System
 
+UNASKED = "how many get it, and what else may stop it, could not be found out just now"
+_FORESEEN = ("revision", "audience", "costs", "duration_seconds", "blockers")
 _NONE: frozenset[int] = frozenset()
 _TELL_OF_TOPIC = ("municipalities", "picture")  # whether there is such a topic that the caller may not publish about
 
@@ -97,16 +99,16 @@ def receipt(event: Envelope) -> Receipt:
     )
 
 
-def outlook(event: Envelope) -> Outlook:
-    """Of an event that has no problems."""
+def outlook(event: Envelope, checked: NoticeChecked | None) -> Outlook:
+    """Of an event that has no problems; `checked` is what subscriptions says of it, if it has been asked."""
     notice = read_notice(event)
     taken = msgspec.structs.asdict(receipt(event))
-    action = next(name for name, kind in ACTIONS.items() if isinstance(notice, kind))
+    taken |= {"action": next(name for name, kind in ACTIONS.items() if isinstance(notice, kind))}
+    taken |= {name: getattr(checked, name) for name in _FORESEEN} if checked else {"blockers": (UNASKED,)}
     if not isinstance(notice, NoticeContent):
-        return Outlook(**taken, action=action)
+        return Outlook(**taken)
     return Outlook(
         **taken,
-        action=action,
         topic=notice.topic,
         lane=Lane.URGENT if notice.urgent else Lane.BULK,
         begins_at=notice.scheduled_at,

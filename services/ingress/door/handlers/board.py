@@ -10,7 +10,9 @@ from services.ingress.door.domain.judging import Caller
 from services.ingress.door.domain.receipts import event_key
 from services.ingress.door.domain.refusals import Kind, Refusal, later
 from services.ingress.door.domain.view import Entry, Name, View
+from services.ingress.door.handlers.questions import QuestionService
 from shared.contracts.envelope import ContractError, Envelope, read_message
+from shared.contracts.events import NoticeChecked
 from shared.contracts.notices import NoticePublished, NoticeUpdated, NoticeWithdrawn
 from shared.municipal.binding import AmqpMessage
 from shared.municipal.binding import read_message as read_published
@@ -29,12 +31,16 @@ MOST_WATCHERS_OF_A_TOKEN = 20
 
 @dataclass
 class Board:
-    """`is_current` says whether everything that was said has been read; `login` is ours, of every replica."""
+    """`is_current` says whether everything that was said has been read; `login` is ours, of every replica.
+
+    `questions` hears what else is said.
+    """
 
     view: View
     clock: Clock
     is_current: Callable[[], bool]
     login: str
+    questions: QuestionService
     _waiting: dict[Name, set[asyncio.Event]] = field(default_factory=dict)
     _watchers: Counter[str] = field(default_factory=Counter)
 
@@ -58,9 +64,12 @@ class Board:
             name = self.view.publish(event, publisher, self.clock(), place)
             return [name] if name else []
         try:
-            return self.view.apply(read_message(event), event.time, place)
+            message = read_message(event)
         except ContractError:
             return []  # of a later version
+        if isinstance(message, NoticeChecked):
+            self.questions.hear(message)
+        return self.view.apply(message, event.time, place)
 
     def is_used(self, event: Envelope, caller: Caller) -> bool:
         """Whether its id stands for another event already, as far as we know."""
