@@ -1,5 +1,6 @@
 """The operators' commands on a real ledger, with the operator's role."""
 
+import json
 from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -20,6 +21,7 @@ from tests.databases import ROLE_PASSWORD, Database
 from tests.integration.cli.commands import Ended, kreisfunk, kreisfunk_here
 from tests.integration.dispatcher.conftest import NUMBER
 from tests.integration.dispatcher.material import batch_message, in_hand, news, result, subscribers
+from tests.integration.subscriptions.audience import as_owner
 
 NOBODY = "018f0000-0000-8000-8000-000000000001"
 
@@ -248,6 +250,11 @@ async def test_a_missing_setting_and_a_stack_that_does_not_run_are_usage_errors(
     assert (ended.status, "No stack runs in nowhere" in ended.complaint) == (2, True)
 
 
+SECRET = "Das liest nur, wer darf."
+HEADLINE = "L 149: Vollsperrung zwischen Worpswede und Hüttenbusch"
+TEMPLATE = {"name": "stellen_v1", "parameters": [{"name": "headline", "text": HEADLINE}]}
+
+
 async def plan(database: Database, broadcast: UUID, *, state: str = "scheduled", reason: str | None = None) -> datetime:
     """A broadcast that subscriptions have, and when it begins; the ledger does not know it yet."""
     begins = (datetime.now(UTC) + timedelta(hours=3)).replace(microsecond=0)
@@ -256,8 +263,8 @@ async def plan(database: Database, broadcast: UUID, *, state: str = "scheduled",
     await connection.execute(
         """insert into subscriptions.broadcast (id, source, notice, revision, digest, topic, lane, template,
             published_at, expires_at, state, reason)
-        values ($1, '/x', $2, 1, '', 'stellen', 'bulk', '{"name": "stellen_v1"}', $3, $4, $5, $6)""",
-        *(broadcast, str(broadcast), begins, begins + timedelta(hours=1), state, reason),
+        values ($1, '/x', $2, 1, '', 'stellen', 'bulk', $7, $3, $4, $5, $6)""",
+        *(broadcast, str(broadcast), begins, begins + timedelta(hours=1), state, reason, json.dumps(TEMPLATE)),
     )
     await connection.close()
     return begins
@@ -294,3 +301,82 @@ async def test_what_is_scheduled_is_ended_by_whoever_published_it(
     await plan(database, UUID(NOBODY))
     ended = await run(environment, "broadcasts", "cancel", NOBODY, "--reason", "x")
     assert (ended.status, "kreisfunk withdraw" in ended.complaint) == (3, True)
+
+
+async def sent_to_all(ledger: PostgresLedger) -> UUID:
+    """A broadcast that both of its recipients have got."""
+    message = batch_message(subscribers(2))
+    batch = in_hand(message)
+    await ledger.register(message, batch.content)
+    await ledger.record([result(claim, State.ACCEPTED) for claim in await ledger.claim_batch(batch, 2)])
+    return message.broadcast
+
+
+async def test_broadcasts_are_listed_by_their_headlines(
+    ledger: PostgresLedger, database: Database, environment: Mapping[str, str]
+) -> None:
+    sent, coming = await sent_to_all(ledger), UUID(NOBODY)
+    for broadcast, state in ((sent, "expanded"), (coming, "scheduled")):
+        await plan(database, broadcast, state=state)
+    listed = (await run(environment, "broadcasts", "list")).output.splitlines()[1:]
+    assert [line.endswith("L 149: Vollsperrung zwischen Worpswede …") for line in listed] == [True, True]
+    for broadcast in (sent, coming):
+        assert HEADLINE in (await run(environment, "broadcasts", "show", broadcast)).output
+
+
+async def test_a_revision_that_all_got_is_replaced_and_another_one_cancelled(
+    mixed: tuple[BroadcastBatch, list[Claim]], ledger: PostgresLedger, environment: Mapping[str, str]
+) -> None:
+    sent, unfinished = await sent_to_all(ledger), mixed[0].broadcast
+    for broadcast in (sent, unfinished):
+        await ledger.cancel(broadcast, "superseded")
+    listed = (await run(environment, "broadcasts", "list", "--json")).json["broadcasts"]
+    assert {one["broadcast"]: one["standing"] for one in listed} == {
+        str(sent): "replaced",
+        str(unfinished): "cancelled",
+    }
+
+
+async def test_editors_read_in_german_what_became_of_a_notice(
+    mixed: tuple[BroadcastBatch, list[Claim]], database: Database, environment: Mapping[str, str]
+) -> None:
+    await plan(database, mixed[0].broadcast, state="expanded")
+    said = "insert into subscriptions.feedback (id, kind, value, said, broadcast_id, at) values (gen_random_uuid(), "
+    for kind, value, words in (
+        ("rating", "good", ""),
+        ("rating", "good", ""),
+        ("rating", "bad", ""),
+        ("text", "", SECRET),
+    ):
+        await as_owner(database, f"{said} $1, $2, $3, $4, now())", kind, value, words, mixed[0].broadcast)
+    shown = (await run(environment, "notices", "show", "n1")).output
+    told = [tuple(line.strip().split("  ", 1)) for line in shown.splitlines()]
+    assert {(name, rest.strip()) for name, rest in told} >= {
+        ("Meldung", "n1, Fassung 1"),
+        ("Überschrift", HEADLINE),
+        ("Thema", "strassensperrungen"),
+        ("Stand", "wird versandt"),
+        ("Empfänger", "10"),
+        ("zugestellt", "2"),
+        ("fehlgeschlagen", "2"),
+        ("1 mal", "nicht zustellbar: kein WhatsApp, oder eine alte Fassung"),
+        ("Bewertungen", "2 mal gut, 1 mal schlecht"),
+    }
+    opinions = await run(environment, "notices", "feedback", "n1")
+    assert (opinions.status, "2 mal gut, 1 mal schlecht" in opinions.output, SECRET in opinions.everything) == (
+        0,
+        True,
+        False,
+    )
+    listed = (await run(environment, "notices", "list")).output.splitlines()
+    assert listed[0].split() == ["Beginn", "Kennung", "Fassung", "Thema", "Stand", "zugestellt", "von", "Überschrift"]
+    assert "L 149: Vollsperrung" in listed[1]
+
+
+async def test_a_notice_that_nobody_knows_is_told_in_german(
+    ledger: PostgresLedger, environment: Mapping[str, str]
+) -> None:
+    assert (await run(environment, "notices", "list")).output == "Noch keine Meldungen.\n"
+    for command in ("show", "feedback"):
+        ended = await run(environment, "notices", command, "n9")
+        assert (ended.status, "nicht bekannt" in ended.complaint) == (3, True)
