@@ -49,6 +49,9 @@ class NoticeAccepted(Message, frozen=True, kw_only=True):
     duration_seconds: int | None = None
     blockers: tuple[str, ...] = ()
     scheduled_at: Moment | None = None
+    expires_at: Moment | None = None
+    topic: str | None = None
+    headline: str | None = None
 
 
 class NoticeChecked(Message, frozen=True, kw_only=True):

@@ -33,6 +33,9 @@ def accepted(event_id: str, broadcast: Broadcast, estimate: Estimate, now: datet
         duration_seconds=estimate.duration_seconds,
         blockers=estimate.blockers,
         scheduled_at=broadcast.published_at if broadcast.scheduled else None,
+        expires_at=broadcast.expires_at,
+        topic=broadcast.topic,
+        headline=next(each.text for each in broadcast.template.parameters if each.name == "headline"),
     )
     return _answer(message, now)
 

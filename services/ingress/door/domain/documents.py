@@ -8,7 +8,7 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from services.ingress.door.domain.plain import KEY_FIELD, LONGEST_KEY, PLAIN
-from services.ingress.door.domain.progress import Progress, State
+from services.ingress.door.domain.progress import NoticeList, Progress, State
 from services.ingress.door.domain.receipts import Outlook, Outlooks, Receipt, Receipts
 from services.ingress.door.domain.refusals import MEDIA_TYPE, Kind, ProblemDetails
 from services.ingress.door.domain.writing import BATCH, JSON, MOST_EVENTS
@@ -76,7 +76,7 @@ class StreamMessage(Struct, frozen=True, kw_only=True):
 
 Key = Annotated[str, Meta(min_length=1, max_length=LONGEST_KEY)]
 EVENTS = (PublishedEvent, UpdatedEvent, WithdrawnEvent)
-ANSWERS = (Receipt, Receipts, Outlook, Outlooks, Progress, StreamMessage, ProblemDetails)
+ANSWERS = (Receipt, Receipts, Outlook, Outlooks, Progress, NoticeList, StreamMessage, ProblemDetails)
 _WRITING = (
     Kind.UNREADABLE,
     Kind.UNAUTHORIZED,
@@ -111,7 +111,7 @@ def openapi() -> Document:
         "servers": [{"url": "/"}],
         "security": [{"token": []}],
         "paths": {
-            "/notices": {"post": _writing("publish", "Publish", _published())},
+            "/notices": {"post": _writing("publish", "Publish", _published()), "get": _list()},
             "/notices/check": {"post": _writing("check", "Say what would happen, and publish nothing", _checked())},
             "/events/{event}": {"get": _follow()},
         },
@@ -193,6 +193,18 @@ def _published() -> Document:
 def _checked() -> Document:
     schema = {"anyOf": [_reference(Outlook), _reference(Outlooks)]}
     return {"200": {"description": "Nothing is wrong with it.", "content": {JSON: {"schema": schema}}}}
+
+
+def _list() -> Document:
+    return {
+        "operationId": "list",
+        "summary": "What became of each notice of the last days",
+        "parameters": [],
+        "responses": {
+            "200": {"description": "What is known.", "content": {JSON: {"schema": _reference(NoticeList)}}},
+            **_problems(tuple(kind for kind in _READING if kind is not Kind.NOT_FOUND)),
+        },
+    }
 
 
 def _follow() -> Document:

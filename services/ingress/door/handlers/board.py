@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from services.ingress.door.domain.judging import Caller
+from services.ingress.door.domain.progress import NoticeList
 from services.ingress.door.domain.receipts import event_key
 from services.ingress.door.domain.refusals import Kind, Refusal, later
 from services.ingress.door.domain.view import Entry, Name, View
@@ -86,10 +87,20 @@ class Board:
         name = caller.system.name, key
         entry = self.view.find(*name) or await self._late(name)
         if entry is None:
-            if not self.is_current():
-                raise later(Kind.UNAVAILABLE, "What was published before is still being read.", AGAIN_SECONDS)
+            self._require_current()
             raise Refusal(Kind.NOT_FOUND)
         return entry
+
+    def list_notices(self, caller: Caller) -> NoticeList:
+        """The system's own, about the topics of this token. Raises Refusal while not all have been read."""
+        self._require_current()
+        found = self.view.notices(caller.system.name)
+        shown = [each for each in found if not caller.narrowed or each.topic in caller.system.topics]
+        return NoticeList(notices=tuple(shown))
+
+    def _require_current(self) -> None:
+        if not self.is_current():
+            raise later(Kind.UNAVAILABLE, "What was published before is still being read.", AGAIN_SECONDS)
 
     async def _late(self, name: Name) -> Entry | None:
         """It may have been published elsewhere, a moment ago."""
