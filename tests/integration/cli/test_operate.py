@@ -1,76 +1,25 @@
 """The operators' commands on a real ledger, with the operator's role."""
 
-import json
-from collections.abc import AsyncIterator, Mapping
-from datetime import UTC, datetime, timedelta
+from collections.abc import Mapping
 from uuid import UUID
 
-import asyncpg
 import pytest
 
 from deploy.local.ports import LOOPBACK, reserved_ports
 from services.dispatcher.adapters.ledger import PostgresLedger
 from services.dispatcher.adapters.rate_limiter import Limits, PostgresLimiter
-from services.dispatcher.domain.answers import Record
-from services.dispatcher.domain.states import State
 from services.dispatcher.ports import Claim
 from shared.contracts.dispatch import BroadcastBatch
 from shared.database.pool import Database as Pool
-from shared.database.pool import open_database
-from tests.databases import ROLE_PASSWORD, Database
-from tests.integration.cli.commands import Ended, kreisfunk, kreisfunk_here
+from tests.databases import Database
+from tests.integration.cli.commands import kreisfunk
+from tests.integration.cli.planned import NOBODY, plan, run
 from tests.integration.dispatcher.conftest import NUMBER
-from tests.integration.dispatcher.material import batch_message, in_hand, news, result, subscribers
-from tests.integration.subscriptions.audience import as_owner
-
-NOBODY = "018f0000-0000-8000-8000-000000000001"
-
-
-@pytest.fixture
-async def pool(database: Database) -> AsyncIterator[Pool]:
-    async with open_database(database.url_as("kreisfunk_dispatcher"), password=None, name="test", size=4) as pool:
-        yield pool
-
-
-@pytest.fixture
-async def ledger(pool: Pool) -> PostgresLedger:
-    ledger = PostgresLedger(pool, number=NUMBER, slot=3)
-    await ledger.ensure_partitions()
-    await PostgresLimiter(pool, number=NUMBER, limits=Limits(76, people_a_day=250)).set_up()
-    return ledger
 
 
 @pytest.fixture
 def environment(database: Database) -> Mapping[str, str]:
     return {"KREISFUNK_DATABASE_URL": database.url_as("kreisfunk_operator")}
-
-
-@pytest.fixture
-async def mixed(ledger: PostgresLedger) -> tuple[BroadcastBatch, list[Claim]]:
-    """Ten recipients: 2 delivered, 1 accepted, 2 failed, 1 unknown, 2 waiting, 1 at Meta, 1 not yet claimed."""
-    message = batch_message(subscribers(10))
-    batch = in_hand(message)
-    await ledger.register(message, batch.content)
-    claims = await ledger.claim_batch(batch, 9)
-    due = datetime.now(UTC) + timedelta(hours=1)
-    await ledger.record(
-        [
-            *(result(claim, State.ACCEPTED) for claim in claims[:3]),
-            Record(claims[3].delivery, 1, State.FAILED, error_code=131026),
-            Record(claims[4].delivery, 1, State.FAILED, error_code=99999),
-            result(claims[5], State.UNKNOWN),
-            Record(claims[6].delivery, 1, State.WAITING, due_at=due, waits_for="pair"),
-            result(claims[7], State.WAITING),
-        ]
-    )
-    await ledger.apply_statuses([news(claim.delivery, State.DELIVERED) for claim in claims[:2]])
-    return message, claims
-
-
-async def run(environment: Mapping[str, str], *arguments: object) -> Ended:
-    ended = await kreisfunk_here(*map(str, arguments), environment=environment)
-    assert ROLE_PASSWORD not in ended.everything
-    return ended
 
 
 async def books(environment: Mapping[str, str], broadcast: UUID) -> dict[str, int]:
@@ -250,26 +199,6 @@ async def test_a_missing_setting_and_a_stack_that_does_not_run_are_usage_errors(
     assert (ended.status, "No stack runs in nowhere" in ended.complaint) == (2, True)
 
 
-SECRET = "Das liest nur, wer darf."
-HEADLINE = "L 149: Vollsperrung zwischen Worpswede und Hüttenbusch"
-TEMPLATE = {"name": "stellen_v1", "parameters": [{"name": "headline", "text": HEADLINE}]}
-
-
-async def plan(database: Database, broadcast: UUID, *, state: str = "scheduled", reason: str | None = None) -> datetime:
-    """A broadcast that subscriptions have, and when it begins; the ledger does not know it yet."""
-    begins = (datetime.now(UTC) + timedelta(hours=3)).replace(microsecond=0)
-    connection = await asyncpg.connect(database.url)
-    await connection.execute("insert into subscriptions.notice (source, notice) values ('/x', $1)", str(broadcast))
-    await connection.execute(
-        """insert into subscriptions.broadcast (id, source, notice, revision, digest, topic, lane, template,
-            published_at, expires_at, state, reason)
-        values ($1, '/x', $2, 1, '', 'stellen', 'bulk', $7, $3, $4, $5, $6)""",
-        *(broadcast, str(broadcast), begins, begins + timedelta(hours=1), state, reason, json.dumps(TEMPLATE)),
-    )
-    await connection.close()
-    return begins
-
-
 async def test_what_is_scheduled_is_listed_first_and_shown_with_its_beginning(
     mixed: tuple[BroadcastBatch, list[Claim]], database: Database, environment: Mapping[str, str]
 ) -> None:
@@ -301,82 +230,3 @@ async def test_what_is_scheduled_is_ended_by_whoever_published_it(
     await plan(database, UUID(NOBODY))
     ended = await run(environment, "broadcasts", "cancel", NOBODY, "--reason", "x")
     assert (ended.status, "kreisfunk withdraw" in ended.complaint) == (3, True)
-
-
-async def sent_to_all(ledger: PostgresLedger) -> UUID:
-    """A broadcast that both of its recipients have got."""
-    message = batch_message(subscribers(2))
-    batch = in_hand(message)
-    await ledger.register(message, batch.content)
-    await ledger.record([result(claim, State.ACCEPTED) for claim in await ledger.claim_batch(batch, 2)])
-    return message.broadcast
-
-
-async def test_broadcasts_are_listed_by_their_headlines(
-    ledger: PostgresLedger, database: Database, environment: Mapping[str, str]
-) -> None:
-    sent, coming = await sent_to_all(ledger), UUID(NOBODY)
-    for broadcast, state in ((sent, "expanded"), (coming, "scheduled")):
-        await plan(database, broadcast, state=state)
-    listed = (await run(environment, "broadcasts", "list")).output.splitlines()[1:]
-    assert [line.endswith("L 149: Vollsperrung zwischen Worpswede …") for line in listed] == [True, True]
-    for broadcast in (sent, coming):
-        assert HEADLINE in (await run(environment, "broadcasts", "show", broadcast)).output
-
-
-async def test_a_revision_that_all_got_is_replaced_and_another_one_cancelled(
-    mixed: tuple[BroadcastBatch, list[Claim]], ledger: PostgresLedger, environment: Mapping[str, str]
-) -> None:
-    sent, unfinished = await sent_to_all(ledger), mixed[0].broadcast
-    for broadcast in (sent, unfinished):
-        await ledger.cancel(broadcast, "superseded")
-    listed = (await run(environment, "broadcasts", "list", "--json")).json["broadcasts"]
-    assert {one["broadcast"]: one["standing"] for one in listed} == {
-        str(sent): "replaced",
-        str(unfinished): "cancelled",
-    }
-
-
-async def test_editors_read_in_german_what_became_of_a_notice(
-    mixed: tuple[BroadcastBatch, list[Claim]], database: Database, environment: Mapping[str, str]
-) -> None:
-    await plan(database, mixed[0].broadcast, state="expanded")
-    said = "insert into subscriptions.feedback (id, kind, value, said, broadcast_id, at) values (gen_random_uuid(), "
-    for kind, value, words in (
-        ("rating", "good", ""),
-        ("rating", "good", ""),
-        ("rating", "bad", ""),
-        ("text", "", SECRET),
-    ):
-        await as_owner(database, f"{said} $1, $2, $3, $4, now())", kind, value, words, mixed[0].broadcast)
-    shown = (await run(environment, "notices", "show", "n1")).output
-    told = [tuple(line.strip().split("  ", 1)) for line in shown.splitlines()]
-    assert {(name, rest.strip()) for name, rest in told} >= {
-        ("Meldung", "n1, Fassung 1"),
-        ("Überschrift", HEADLINE),
-        ("Thema", "strassensperrungen"),
-        ("Stand", "wird versandt"),
-        ("Empfänger", "10"),
-        ("zugestellt", "2"),
-        ("fehlgeschlagen", "2"),
-        ("1 mal", "nicht zustellbar: kein WhatsApp, oder eine alte Fassung"),
-        ("Bewertungen", "2 mal gut, 1 mal schlecht"),
-    }
-    opinions = await run(environment, "notices", "feedback", "n1")
-    assert (opinions.status, "2 mal gut, 1 mal schlecht" in opinions.output, SECRET in opinions.everything) == (
-        0,
-        True,
-        False,
-    )
-    listed = (await run(environment, "notices", "list")).output.splitlines()
-    assert listed[0].split() == ["Beginn", "Kennung", "Fassung", "Thema", "Stand", "zugestellt", "von", "Überschrift"]
-    assert "L 149: Vollsperrung" in listed[1]
-
-
-async def test_a_notice_that_nobody_knows_is_told_in_german(
-    ledger: PostgresLedger, environment: Mapping[str, str]
-) -> None:
-    assert (await run(environment, "notices", "list")).output == "Noch keine Meldungen.\n"
-    for command in ("show", "feedback"):
-        ended = await run(environment, "notices", command, "n9")
-        assert (ended.status, "nicht bekannt" in ended.complaint) == (3, True)
