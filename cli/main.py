@@ -8,7 +8,7 @@ from cli.faults.command import faults
 from cli.feeds import command as feeds
 from cli.keys.command import keys
 from cli.migrate.command import migrate
-from cli.operate import broadcasts, dead_letters, limits, templates, unknown
+from cli.operate import broadcasts, dead_letters, limits, notices, templates, unknown
 from cli.publish.command import PUBLISH_HELP, publish, withdraw
 from cli.quarantine.command import quarantine
 from cli.secrets import secrets
@@ -26,6 +26,7 @@ app.command()(demo)
 app.command()(up)
 app.command(help=PUBLISH_HELP)(publish)
 app.command()(withdraw)
+app.add_typer(notices.app, name="notices")
 app.add_typer(feeds.app, name="feeds")
 app.command()(doctor)
 app.add_typer(broadcasts.app, name="broadcasts")

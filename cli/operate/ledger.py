@@ -14,6 +14,8 @@ _BROADCASTS = """
 select b.id, b.notice, b.revision, b.topic, b.lane::text, b.template, b.published_at, b.expires_at, b.progressed_at,
     b.finished_at, b.opens, b.closes, b.zone, b.spacing, b.paused_reason, b.audience, b.expanded,
     dispatcher.standing(b.id) as standing,
+    (select p->>'text' from subscriptions.broadcast s, jsonb_array_elements(s.template->'parameters') p
+        where s.id = b.id and p->>'name' = 'headline') as headline,
     (select x.reason from dispatcher.cancellation x where x.broadcast = b.id) as cancelled_reason,
     (select h.reason from dispatcher.template_hold h where h.template = b.template) as template_reason,
     b.finished_at is not null or b.expires_at < clock_timestamp() - interval '1 minute' as ended,
@@ -25,6 +27,7 @@ from dispatcher.broadcast b
 """
 _LATEST = _BROADCASTS + "order by b.published_at desc, b.id limit $1"
 _ONE = _BROADCASTS + "where b.id = $1"
+_OF_NOTICE = "select b.id from dispatcher.broadcast b where b.notice = $1 order by b.revision"
 _WAITS = """
 select waits_for::text as cause, count(*)::int as deliveries, min(due_at) as due_at
 from dispatcher.delivery where source = $1 and waits_for is not null group by 1 order by 2 desc, 1
@@ -42,7 +45,7 @@ _AS_THEY_ARE = (
     "topic",
     "lane",
     "template",
-    "standing",
+    "headline",
     "published_at",
     "expires_at",
     "finished_at",
@@ -50,6 +53,7 @@ _AS_THEY_ARE = (
     "closes",
     "zone",
 )
+REPLACED, SUPERSEDED = "replaced", "superseded"
 ACCEPTED = ("accepted", "sent", "delivered", "read")
 SETTLED_BY_HAND = "von Hand als fehlgeschlagen eingetragen"
 
@@ -103,6 +107,7 @@ class Shown:
     lane: str
     template: str
     standing: str
+    headline: str | None
     reason: str | None
     books: Books
     steps: Mapping[str, int]
@@ -133,6 +138,12 @@ async def one(ledger: asyncpg.Connection, broadcast: UUID) -> Shown | None:
     return _shown(row, waits, failures)
 
 
+async def of_notice(ledger: asyncpg.Connection, notice: str) -> list[Shown]:
+    """Everything about each revision of a notice."""
+    found = [await one(ledger, row["id"]) for row in await ledger.fetch(_OF_NOTICE, notice)]
+    return [shown for shown in found if shown is not None]
+
+
 def _failure(row: asyncpg.Record) -> Failure:
     code = row["error_code"]
     reason = SETTLED_BY_HAND if code is None else _german(code)
@@ -150,6 +161,7 @@ def _shown(row: asyncpg.Record, waits: Sequence[Wait] = (), failures: Sequence[F
     return Shown(
         **{name: row[name] for name in _AS_THEY_ARE},
         broadcast=row["id"],
+        standing=_standing(row["standing"], row["cancelled_reason"], books),
         reason=row["cancelled_reason"] or row["paused_reason"] or row["template_reason"],
         books=books,
         steps={state: states.get(state, 0) for state in ACCEPTED},
@@ -157,6 +169,12 @@ def _shown(row: asyncpg.Record, waits: Sequence[Wait] = (), failures: Sequence[F
         waits=[*waits, *_not_in_rows(states, books)],
         failures=failures,
     )
+
+
+def _standing(standing: str, cancelled: str | None, books: Books) -> str:
+    """A revision that nobody has missed was not cancelled: the next one replaced it."""
+    is_replaced = cancelled == SUPERSEDED and books.complete and not (books.cancelled or books.waiting)
+    return REPLACED if is_replaced else standing
 
 
 def _not_in_rows(states: Mapping[str, int], books: Books) -> list[Wait]:

@@ -6,8 +6,12 @@ from cli.operate.ledger import Shown
 from cli.operate.tables import moment, pairs, table
 from cli.operate.waits import waiting_words
 
-_OVERVIEW = ("broadcast", "notice", "rev", "lane", "state", "audience", "accepted", "failed", "unknown", "waiting")
+_OVERVIEW = (
+    *("broadcast", "notice", "rev", "lane", "state"),
+    *("audience", "accepted", "failed", "unknown", "waiting", "headline"),
+)
 SCHEDULED = "scheduled"
+LONGEST_HEADLINE = 40
 _BOOKS = ("accepted", "failed", "expired", "cancelled", "suppressed", "unknown", "waiting")
 
 
@@ -23,7 +27,13 @@ def _line(shown: Shown) -> tuple[object, ...]:
     return (
         *(shown.broadcast, shown.notice, shown.revision, shown.lane, shown.standing),
         *(books.audience, books.accepted, books.failed, books.unknown, books.waiting),
+        shorten(shown.headline or "-"),
     )
+
+
+def shorten(headline: str) -> str:
+    """What fits into a line beside the rest."""
+    return headline if len(headline) <= LONGEST_HEADLINE else f"{headline[: LONGEST_HEADLINE - 1]}…"
 
 
 def page(shown: Shown) -> str:
@@ -43,6 +53,7 @@ def _head(shown: Shown) -> str:
     return pairs(
         ("broadcast", shown.broadcast),
         ("notice", f"{shown.notice} revision {shown.revision}"),
+        ("headline", shown.headline or "-"),
         ("topic", f"{shown.topic}, lane {shown.lane}, template {shown.template}"),
         ("state", state),
         ("begins" if shown.standing == SCHEDULED else "published", moment(shown.published_at)),

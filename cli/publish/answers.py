@@ -3,22 +3,32 @@
 from typing import Any
 
 import msgspec
-import typer
 
 from cli.output import say
 from cli.publish.sending import Answer
-from shared.contracts.events import BroadcastCancelled, NoticeAccepted, NoticeAction, NoticeRejected
+from services.ingress.door.domain.progress import Progress
+from shared.contracts.events import BroadcastCancelled, NoticeAccepted, NoticeAction, NoticeChecked, NoticeRejected
+from shared.municipal.reading import LOCAL_ZONE
+
+Told = NoticeAccepted | NoticeChecked | Progress
 
 EXIT_REJECTED = 3
 EXIT_AWAY = 4
 EXIT_UNANSWERED = 5
+EXIT_NO_EFFECT = 6
 
 
-def report(answer: Answer | None, notice: str, *, as_json: bool) -> None:
-    """Print it, and end with its exit status."""
+def report(answer: Answer | None, notice: str, *, as_json: bool) -> int:
+    """Print it and return its exit status."""
     say(msgspec.json.encode(as_object(answer, notice)).decode() if as_json else as_text(answer, notice))
     if isinstance(answer, NoticeRejected):
-        raise typer.Exit(EXIT_REJECTED)
+        return EXIT_REJECTED
+    return EXIT_NO_EFFECT if isinstance(answer, NoticeAccepted) and has_no_effect(answer) else 0
+
+
+def has_no_effect(told: Told) -> bool:
+    """Whether nobody subscribes to the notice, or there is none to withdraw."""
+    return told.revision == 0 if told.action is NoticeAction.WITHDRAWN else told.audience == 0
 
 
 def as_text(answer: Answer | None, notice: str) -> str:
@@ -27,9 +37,10 @@ def as_text(answer: Answer | None, notice: str) -> str:
         case None:
             return f"published: notice {notice}"
         case NoticeAccepted(action=NoticeAction.WITHDRAWN):
-            return f"withdrawn: notice {answer.notice}"
+            result = "not withdrawn" if has_no_effect(answer) else "withdrawn"
+            return with_blockers(f"{result}: notice {answer.notice}", answer)
         case NoticeAccepted():
-            return f"accepted: notice {answer.notice} revision {answer.revision}, broadcast {answer.broadcast}"
+            return with_blockers(f"accepted: notice {answer.notice}{plan_of(answer)}", answer)
         case NoticeRejected():
             problems = (f"  {problem.field}: {problem.problem}" for problem in answer.problems)
             return "\n".join((f"rejected: notice {notice}", *problems))
@@ -43,7 +54,8 @@ def as_object(answer: Answer | None, notice: str) -> dict[str, Any]:
         case None:
             return {"result": "published", "notice": notice}
         case NoticeAccepted(action=NoticeAction.WITHDRAWN):
-            return {"result": "withdrawn", **msgspec.to_builtins(answer)}
+            result = "unknown" if has_no_effect(answer) else "withdrawn"
+            return {"result": result, **msgspec.to_builtins(answer)}
         case NoticeAccepted():
             return {"result": "accepted", **msgspec.to_builtins(answer)}
         case NoticeRejected():
@@ -51,3 +63,26 @@ def as_object(answer: Answer | None, notice: str) -> dict[str, Any]:
             return {"result": "rejected", "notice": notice, "event": answer.event, "problems": problems}
         case BroadcastCancelled():
             return {"result": "withdrawn", **msgspec.to_builtins(answer)}
+
+
+def with_blockers(line: str, told: Told) -> str:
+    """The line, and one more for each reason why it goes later or to fewer."""
+    return "\n".join((line, *(f"  {blocker}" for blocker in told.blockers)))
+
+
+def plan_of(told: NoticeAccepted | Progress) -> str:
+    """What is expected of the sending-out, to stand behind the notice."""
+    return ", ".join((f" revision {told.revision}, broadcast {told.broadcast}", *figures_of(told)))
+
+
+def figures_of(told: Told) -> list[str]:
+    """Audience, price, duration and beginning, as far as they are known."""
+    parts = []
+    if told.audience is not None:
+        parts.append(f"{told.audience} people")
+    parts += [f"{euros} euros ({category})" for category, euros in told.costs.items()]
+    if told.duration_seconds is not None:
+        parts.append(f"about {told.duration_seconds} s")
+    if told.scheduled_at is not None:
+        parts.append(f"begins {told.scheduled_at.astimezone(LOCAL_ZONE).isoformat()}")
+    return parts

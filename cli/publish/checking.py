@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -10,11 +11,15 @@ from uuid import uuid4
 import msgspec
 
 from cli.output import EXIT_USAGE, fail, say
+from cli.publish.answers import EXIT_NO_EFFECT, EXIT_REJECTED, figures_of, has_no_effect
+from cli.publish.plain import text_in
 from cli.publish.settings import Settings
-from shared.contracts.events import Problem
+from services.ingress.door.domain.judging import UNASKED
+from shared.contracts.events import NoticeChecked, Problem
 from shared.municipal.checking import check
 from shared.municipal.configuration import Configuration
 from shared.municipal.file import ConfigurationFileError, read_configuration
+from shared.municipal.reading import LOCAL_ZONE, Unreadable, decode_json, read_event
 
 MOST_BYTES = 5_000_000
 PUBLISHED = "de.kreisfunk.notice.published.v1"
@@ -24,11 +29,11 @@ def read_events(name: str, *, source: str, now: datetime) -> list[bytes]:
     """One CloudEvent or a list of them; what a person need not write is added. Ends the command if it is no JSON."""
     try:
         body = sys.stdin.buffer.read(MOST_BYTES + 1) if name == "-" else Path(name).read_bytes()
-        found = msgspec.json.decode(body)
+        found = decode_json(body)
     except OSError as error:
         fail(f"{name}: {error.strerror}", status=EXIT_USAGE)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        fail(f"{name}: not JSON: {error}", status=EXIT_USAGE)
+    except Unreadable as error:
+        fail(f"{name}: {error.problems[0].problem}", status=EXIT_USAGE)
     events = found if isinstance(found, list) else [found]
     if not events or not all(isinstance(event, dict) for event in events):
         fail(f"{name}: expected a CloudEvent, or a list of them", status=EXIT_USAGE)
@@ -56,24 +61,49 @@ def problems_of(event: bytes, settings: Settings, now: datetime) -> tuple[Proble
     return check(event, county.system(settings.login), county, now)
 
 
-def show_check(found: Sequence[tuple[Problem, ...]], *, as_json: bool) -> bool:
-    """Say of each event what is wrong, if anything is. Nothing was sent.
+@dataclass(frozen=True, kw_only=True)
+class CheckedEvent:
+    """An event with what is wrong with it; else with what is expected of it, if anybody could be asked."""
+
+    body: bytes
+    problems: tuple[Problem, ...] = ()
+    expected: NoticeChecked | None = None
+
+    @property
+    def lines(self) -> list[str]:
+        if self.problems:
+            return [f"  {problem.field}: {problem.problem}" for problem in self.problems]
+        if self.expected is None:
+            return [f"  {UNASKED}"]
+        expiry = read_event(self.body).expirytime if text_in(self.body, "source") else None
+        ends = [f"expires {expiry.astimezone(LOCAL_ZONE).isoformat(timespec='seconds')}"] if expiry else []
+        figures = ", ".join((*figures_of(self.expected), *ends))
+        return [f"  {line}" for line in (figures, *self.expected.blockers) if line]
+
+
+def show_check(found: Sequence[CheckedEvent], *, as_json: bool) -> int:
+    """Say of each event what is wrong or expected, and return the exit status. Nothing was sent.
 
     For scripts it looks like a rejection by Kreisfunk; of several events, each problem names its one, from 0.
     """
+    rejected = any(event.problems for event in found)
     if as_json:
-        say(msgspec.json.encode({"result": "rejected" if any(found) else "valid", "problems": _flat(found)}).decode())
-    for number, problems in enumerate(found if not as_json else (), 1):
-        say(f"event {number}: {'valid; nothing was sent' if not problems else 'would be rejected'}")
-        for problem in problems:
-            say(f"  {problem.field}: {problem.problem}")
-    return not any(found)
+        expected = [event.expected for event in found]
+        told = {"result": "rejected" if rejected else "valid", "problems": _flat(found), "expected": expected}
+        say(msgspec.json.encode(told).decode())
+    for number, event in enumerate(found if not as_json else (), 1):
+        say(f"event {number}: {'would be rejected' if event.problems else 'valid; nothing was sent'}")
+        for line in event.lines:
+            say(line)
+    if rejected:
+        return EXIT_REJECTED
+    return EXIT_NO_EFFECT if any(event.expected and has_no_effect(event.expected) for event in found) else 0
 
 
-def _flat(found: Sequence[tuple[Problem, ...]]) -> list[dict[str, Any]]:
+def _flat(found: Sequence[CheckedEvent]) -> list[dict[str, Any]]:
     several = len(found) > 1
     return [
         {**msgspec.to_builtins(problem), **({"event": number} if several else {})}
-        for number, problems in enumerate(found)
-        for problem in problems
+        for number, event in enumerate(found)
+        for problem in event.problems
     ]

@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import sys
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,6 +10,7 @@ from uuid import uuid4
 
 import typer
 
+from cli.output import console
 from cli.publish.access import chosen_way
 from cli.publish.checking import read_events
 from cli.publish.moments import parse_duration, parse_moment
@@ -22,15 +24,16 @@ USUAL_DURATION = timedelta(hours=24)
 
 PUBLISH_HELP = """Publish a notice to all subscribers of its topic, or to those who got an earlier one.
 
-From options, or from a file of events.
+From options, or from a file of events. On a terminal it shows how many get it, what it costs and how long it takes,
+and asks before it sends; --yes spares the question. A time without an offset is that of Europe/Berlin.
 
 By which way: --url (HTTP); else KREISFUNK_BROKER_URL or a local stack (AMQP); else KREISFUNK_DOOR_URL (HTTP).
 The token for HTTP is in a file kreisfunk_door_token in KREISFUNK_SECRETS_DIR, or in KREISFUNK_DOOR_TOKEN.
 What is too much or away over HTTP is tried again as it asks, for up to --timeout.
 
-Exit status: 0 accepted (--check: valid, --watch: sent to all), 2 wrong command line or settings, 3 rejected,
-4 Kreisfunk away or access refused, 5 no answer. With --watch, 1 for rejected or cancelled, and Ctrl-C ends
-only the watching.
+Exit status: 0 accepted (--check: valid, --watch: sent), 2 wrong command line or settings, 3 rejected,
+4 Kreisfunk away or access refused, 5 no answer, 6 accepted, but nobody has subscribed to it. With --watch, 1 for
+rejected, cancelled, or failed for everybody, and Ctrl-C ends only the watching.
 
 Examples:
 
@@ -66,7 +69,8 @@ def publish(
     follows: Annotated[str | None, typer.Option(help="Id of an earlier notice: only to those who got it.")] = None,
     notice: Annotated[str | None, typer.Option("--notice", "--subject", help="Its id; usually a new one.")] = None,
     revision: Annotated[int, typer.Option(min=1, help="Count up when the same notice changes.")] = 1,
-    check: Annotated[bool, typer.Option("--check", help="Say what is wrong with it, and send nothing.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Say what would become of it; send nothing.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before it is sent.")] = False,
     watch: Annotated[bool, typer.Option("--watch", help="Show how far it is, until its end.")] = False,
     url: Url = None,
     source: Source = None,
@@ -91,8 +95,9 @@ def publish(
     if check:
         check_all(way, bodies, now, manner)
         return
-    if file is not None:
-        require_valid(way, bodies, now, manner)
+    ask = not yes and sys.stdin.isatty() and console.is_terminal
+    if file is not None or ask:
+        require_valid(way, bodies, now, manner, ask=ask)
     send_all(way, bodies, manner)
 
 
@@ -136,7 +141,7 @@ def withdraw(
 ) -> None:
     """Withdraw a notice: whoever has not got it will not get it.
 
-    Exit status: as `publish`; 5 also means that the notice was not being sent.
+    Exit status: as `publish`; 6 means that no such notice is known.
     """
     way = chosen_way(url, stack, source, os.environ)
     body = _event(NoticeWithdrawn(reason=reason), notice, way.source, system_clock())

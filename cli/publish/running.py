@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Coroutine, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -10,15 +10,14 @@ import typer
 
 from cli.broker import away_advice
 from cli.output import EXIT_FAILED, console, fail
-from cli.publish.answers import EXIT_AWAY, EXIT_REJECTED, EXIT_UNANSWERED, report
-from cli.publish.checking import show_check
+from cli.publish.answers import EXIT_AWAY, EXIT_NO_EFFECT, EXIT_REJECTED, EXIT_UNANSWERED, report
+from cli.publish.checking import CheckedEvent, show_check
 from cli.publish.door import DoorFailed, Unwatched
 from cli.publish.plain import text_in
 from cli.publish.sending import Answer, Unanswered
 from cli.publish.watching import show
 from cli.publish.ways import ANSWER_SECONDS, Way
 from shared.amqp.publisher import Unroutable
-from shared.contracts.events import Problem
 from shared.outcome import DependencyAway
 
 T = TypeVar("T")
@@ -34,33 +33,52 @@ class Manner:
 
 
 def check_all(way: Way, bodies: Sequence[bytes], now: datetime, manner: Manner) -> None:
-    """Say what is wrong with them; status 3 if anything is."""
-    if not show_check(run(_checked(way, bodies, now, manner)), as_json=manner.as_json):
-        raise typer.Exit(EXIT_REJECTED)
+    """Say what would become of them; status 3 if anything is wrong, 6 if one would have no effect."""
+    if status := show_check(run(_checked(way, bodies, now, manner)), as_json=manner.as_json):
+        raise typer.Exit(status)
 
 
-def require_valid(way: Way, bodies: Sequence[bytes], now: datetime, manner: Manner) -> None:
-    """End the command before any is sent, if one of them is wrong."""
+def require_valid(way: Way, bodies: Sequence[bytes], now: datetime, manner: Manner, *, ask: bool) -> None:
+    """End the command before any is sent, if one of them is wrong, or a person does not want it when we `ask`."""
     found = run(_checked(way, bodies, now, manner))
-    if any(found):
+    if any(event.problems for event in found):
         show_check(found, as_json=manner.as_json)
         raise typer.Exit(EXIT_FAILED if manner.watch else EXIT_REJECTED)
+    if ask:
+        for event in found:
+            console.print(f"notice {text_in(event.body, 'subject')}:", *event.lines, sep="\n", markup=False)
+        typer.confirm("Send it?" if len(found) == 1 else "Send them?", abort=True, err=True)
 
 
-async def _checked(way: Way, bodies: Sequence[bytes], now: datetime, manner: Manner) -> list[tuple[Problem, ...]]:
+async def _checked(way: Way, bodies: Sequence[bytes], now: datetime, manner: Manner) -> list[CheckedEvent]:
     seconds = manner.seconds or ANSWER_SECONDS
-    return [await way.check(body, now, seconds=seconds) for body in bodies]
+    found: list[CheckedEvent] = []
+    for body in bodies:
+        checked = await way.check(body, now, seconds=seconds)
+        if text_in(body, "subject") in {text_in(earlier.body, "subject") for earlier in found}:
+            # What comes earlier in the same file will have been published by then.
+            checked = replace(checked, problems=tuple(each for each in checked.problems if each.field != "revision"))
+        found.append(checked)
+    return found
 
 
 def send_all(way: Way, bodies: Sequence[bytes], manner: Manner) -> None:
-    """One after the other; the first that is rejected ends it."""
+    """One after the other; the first that is rejected or fails ends it."""
+    status = 0
     for body in bodies:
-        notice = text_in(body, "subject")
-        if manner.watch and manner.seconds is not None:
-            if not run(show(way.watch(body, seconds=manner.seconds), as_json=manner.as_json)):
-                raise typer.Exit(EXIT_FAILED)
-        else:
-            report(run(_with_spinner(way.send(body, seconds=manner.seconds))), notice, as_json=manner.as_json)
+        ended = _send(way, body, manner)
+        if ended not in (0, EXIT_NO_EFFECT):
+            raise typer.Exit(ended)
+        status = max(status, ended)
+    if status:
+        raise typer.Exit(status)
+
+
+def _send(way: Way, body: bytes, manner: Manner) -> int:
+    if manner.watch and manner.seconds is not None:
+        return run(show(way.watch(body, seconds=manner.seconds), as_json=manner.as_json))
+    answer = run(_with_spinner(way.send(body, seconds=manner.seconds)))
+    return report(answer, text_in(body, "subject"), as_json=manner.as_json)
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:

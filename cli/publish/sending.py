@@ -5,7 +5,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 from uuid import uuid4
+
+import msgspec
 
 from cli.publish.settings import Settings
 from shared.amqp.connection import connect
@@ -13,9 +16,9 @@ from shared.amqp.listener import Listener, open_listener
 from shared.amqp.publisher import open_publisher
 from shared.amqp.topology import MUNICIPAL_EVENTS
 from shared.contracts.envelope import ContractError, Envelope, decode, encode, read_envelope
-from shared.contracts.events import BroadcastCancelled, NoticeAccepted, NoticeRejected
+from shared.contracts.events import BroadcastCancelled, NoticeAccepted, NoticeChecked, NoticeRejected
 from shared.contracts.message import Message
-from shared.contracts.notices import NoticePublished, NoticeUpdated, NoticeWithdrawn
+from shared.contracts.notices import NoticeCheck, NoticePublished, NoticeUpdated, NoticeWithdrawn
 from shared.contracts.registry import MESSAGES
 
 ANSWERS = (NoticeAccepted, NoticeRejected, BroadcastCancelled)
@@ -75,6 +78,20 @@ class Sender:
                 user_id=self.settings.login,
             )
             yield listener
+
+    async def ask(self, body: bytes, now: datetime, *, seconds: float) -> NoticeChecked | None:
+        """What would become of an event now; None if nobody answers within `seconds`. Raises BrokerAway."""
+        event = msgspec.json.decode(body, type=dict[str, Any])
+        question = encode(NoticeCheck(event=event), event_id=str(uuid4()), source=self.source, time=now)
+        async with self.published(question) as listener:
+            try:
+                async with asyncio.timeout(seconds):
+                    while True:
+                        message = read(await listener.receive())
+                        if isinstance(message, NoticeChecked) and message.event == read_envelope(question).id:
+                            return message
+            except TimeoutError:
+                return None
 
     async def _answer(self, listener: Listener, event: Envelope, seconds: float) -> Answer:
         try:

@@ -8,15 +8,17 @@ import msgspec
 from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 
-from cli.output import console, say
+from cli.output import EXIT_FAILED, console, say
+from cli.publish.answers import EXIT_NO_EFFECT, has_no_effect, plan_of, with_blockers
 from services.ingress.door.domain.progress import Progress, State
 
 WAITING = ("waiting", "claimed")
+REACHED = ("accepted", "sent", "delivered", "read", "unknown")
 GOOD = (State.FINISHED, State.DONE)
 
 
-async def show(told: AsyncIterator[Progress], *, as_json: bool) -> bool:
-    """Each change on stdout, and a bar on a terminal; whether it ended well."""
+async def show(told: AsyncIterator[Progress], *, as_json: bool) -> int:
+    """Print each change, with a bar on a terminal, and return the exit status of the last."""
     last: Progress | None = None
     with _bar() as (bars, task):
         async for progress in told:
@@ -24,7 +26,17 @@ async def show(told: AsyncIterator[Progress], *, as_json: bool) -> bool:
             if as_json or not console.is_terminal or last is None or progress.state is not last.state:
                 say(msgspec.json.encode(progress).decode() if as_json else as_line(progress))
             last = progress
-    return last is not None and last.state in GOOD
+    return status_of(last) if last else EXIT_FAILED
+
+
+def status_of(last: Progress) -> int:
+    """The exit status of what has ended: failed, too, if not one message has reached anybody."""
+    if last.state not in GOOD:
+        return EXIT_FAILED
+    if has_no_effect(last):
+        return EXIT_NO_EFFECT
+    reached = last.state is State.DONE or any(last.states.get(state) for state in REACHED)
+    return 0 if reached else EXIT_FAILED
 
 
 def handled(progress: Progress) -> int:
@@ -37,7 +49,11 @@ def as_line(progress: Progress) -> str:
     head = f"{progress.state}: notice {progress.notice}"
     match progress.state:
         case State.ACCEPTED | State.SCHEDULED:
-            return "\n".join((head + _plan(progress), *(f"  {blocker}" for blocker in progress.blockers)))
+            return with_blockers(head + plan_of(progress), progress)
+        case State.DONE:
+            return with_blockers(
+                f"not withdrawn: notice {progress.notice}" if has_no_effect(progress) else head, progress
+            )
         case State.SENDING:
             return f"{head}, {handled(progress)} of {'?' if progress.audience is None else progress.audience}"
         case State.FINISHED:
@@ -47,18 +63,6 @@ def as_line(progress: Progress) -> str:
             return f"{head}{f': {progress.reason}' if progress.reason else ''}"
         case _:
             return "\n".join((head, *(f"  {problem.field}: {problem.problem}" for problem in progress.problems)))
-
-
-def _plan(progress: Progress) -> str:
-    parts = [f" revision {progress.revision}, broadcast {progress.broadcast}"]
-    if progress.audience is not None:
-        parts.append(f"{progress.audience} people")
-    parts += [f"{euros} euros ({category})" for category, euros in progress.costs.items()]
-    if progress.duration_seconds is not None:
-        parts.append(f"about {progress.duration_seconds} s")
-    if progress.scheduled_at is not None:
-        parts.append(f"begins {progress.scheduled_at.isoformat()}")
-    return ", ".join(parts)
 
 
 @contextmanager

@@ -9,23 +9,31 @@ from typing import Protocol, TypeVar
 
 import msgspec
 
-from cli.publish.checking import problems_of
+from cli.publish.checking import CheckedEvent, problems_of
 from cli.publish.door import Door, DoorFailed, Reply, Request, Unreachable, Unwatched, open_door
 from cli.publish.following import follow
 from cli.publish.plain import request_of, text_in
 from cli.publish.sending import Answer, Sender, Unanswered
 from cli.publish.settings import DoorSettings
 from services.ingress.door.domain.progress import Progress, State
-from services.ingress.door.domain.receipts import EVENTS, Receipt
+from services.ingress.door.domain.receipts import EVENTS, Outlook, Receipt
 from services.ingress.door.domain.refusals import ProblemDetails
-from shared.contracts.events import NoticeAccepted, NoticeRejected, Problem
+from shared.contracts.events import NoticeAccepted, NoticeAction, NoticeChecked, NoticeRejected, Problem
+from shared.outcome import DependencyAway
 from shared.runtime.clock import system_clock
 
 ANSWER_SECONDS = 10.0
+CHECK_SECONDS = 3.0
+ACTION_OF = {
+    "publish": NoticeAction.PUBLISHED,
+    "update": NoticeAction.UPDATED,
+    "withdraw": NoticeAction.WITHDRAWN,
+}
 POLL_SECONDS = 0.5
 LOST_SECONDS = 120.0
 REJECTING = (400, 403, 413, 422)
 FORBIDDEN = 403
+FORBIDDEN_FIELDS = ("source", "topic")
 ANOTHER_TOKEN = "ask the operator for a token that is for it"  # noqa: S105 - advice
 T = TypeVar("T")
 
@@ -36,8 +44,8 @@ class Way(Protocol):
     @property
     def source(self) -> str: ...
 
-    async def check(self, body: bytes, now: datetime, *, seconds: float) -> tuple[Problem, ...]:
-        """What is wrong with it; nothing is published."""
+    async def check(self, body: bytes, now: datetime, *, seconds: float) -> CheckedEvent:
+        """What would become of it; nothing is published."""
 
     async def send(self, body: bytes, *, seconds: float | None) -> Answer | None:
         """The answer that comes within `seconds`; None if we do not wait. Raises Unanswered."""
@@ -56,8 +64,15 @@ class AmqpWay:
     def source(self) -> str:
         return self.sender.source
 
-    async def check(self, body: bytes, now: datetime, *, seconds: float) -> tuple[Problem, ...]:
-        return problems_of(body, self.sender.settings, now)
+    async def check(self, body: bytes, now: datetime, *, seconds: float) -> CheckedEvent:
+        """By the county's file alone if the broker is away."""
+        if problems := problems_of(body, self.sender.settings, now):
+            return CheckedEvent(body=body, problems=problems)
+        try:
+            told = await self.sender.ask(body, now, seconds=min(seconds, CHECK_SECONDS))
+        except DependencyAway:
+            told = None
+        return CheckedEvent(body=body, problems=told.problems if told else (), expected=told)
 
     async def send(self, body: bytes, *, seconds: float | None) -> Answer | None:
         return await self.sender.send_body(body, seconds=seconds)
@@ -73,14 +88,14 @@ class DoorWay:
     settings: DoorSettings
     source: str
 
-    async def check(self, body: bytes, now: datetime, *, seconds: float) -> tuple[Problem, ...]:
+    async def check(self, body: bytes, now: datetime, *, seconds: float) -> CheckedEvent:
         async with open_door(self.settings.door_url, self.settings.door_token) as door:
             reply = await door.ask(request_of(body, "/notices/check"), seconds=seconds)
         if reply.status in REJECTING:
-            return problems_in(reply)
+            return CheckedEvent(body=body, problems=problems_in(reply))
         if reply.status != 200:
             raise door.failed(reply)
-        return ()
+        return CheckedEvent(body=body, expected=_expected(_decoded(reply, Outlook, door)))
 
     async def send(self, body: bytes, *, seconds: float | None) -> Answer | None:
         if seconds is None:
@@ -152,15 +167,34 @@ async def _progress(door: Door, path: str, seconds: float) -> Reply:
         return reply
 
 
+def _expected(told: Outlook) -> NoticeChecked:
+    """In the words of the broker."""
+    return NoticeChecked(
+        source=told.source,
+        event=told.id,
+        notice=told.notice,
+        revision=told.revision,
+        action=ACTION_OF.get(told.action),
+        audience=told.audience,
+        costs=told.costs,
+        duration_seconds=told.duration_seconds,
+        blockers=told.blockers,
+        scheduled_at=told.begins_at,
+    )
+
+
 def problems_in(reply: Reply) -> tuple[Problem, ...]:
     """What the door said is wrong, each with its field."""
     try:
         details = msgspec.json.decode(reply.content, type=ProblemDetails)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return (Problem(field="event", problem=f"is refused with {reply.status}"),)
-    advice = f"; {ANOTHER_TOKEN}" if reply.status == FORBIDDEN else ""
-    found = tuple(Problem(field=error.field, problem=error.problem + advice) for error in details.errors)
-    return found or (Problem(field="event", problem=details.detail or details.title),)
+    forbidden = FORBIDDEN_FIELDS if reply.status == FORBIDDEN else ()
+    found = tuple(
+        Problem(field=error.field, problem=error.problem + (f"; {ANOTHER_TOKEN}" if error.field in forbidden else ""))
+        for error in details.errors
+    )
+    return found or (Problem(field="event", problem=details.detail),)
 
 
 def _rejected(body: bytes, reply: Reply) -> Progress:

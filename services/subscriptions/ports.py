@@ -157,6 +157,10 @@ class Notices(Protocol):
         """
         ...
 
+    async def preview(self, order: Order, now: datetime, decide: Callable[[Situation], Decision]) -> Decision:
+        """Decide about an event as `once` would now, and store nothing."""
+        ...
+
 
 class Claim(Protocol):
     """One broadcast in the hands of one worker."""

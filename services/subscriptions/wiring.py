@@ -239,16 +239,19 @@ async def _consume(
     """Work until the end is asked for; then what is in hand has all the time there is but the last seconds."""
     pace = Pace(burst=NOTICE_BURST, per_second=NOTICES_PER_SECOND)
 
+    async def handle_notice(received: Received) -> Outcome:
+        return await parts.desk.handle(_message(received), may_wait=received.attempt == 1)
+
     async def handle_paced(received: Received) -> Outcome:
         """One system's flood must not take the time that citizens' messages need."""
         await asyncio.sleep(pace.reserve_delay(time.monotonic()))
-        return await parts.desk.handle(_message(received))
+        return await handle_notice(received)
 
     queues: Sequence[tuple[Queue, Handler, int]] = (
         (SUBSCRIPTIONS_INBOUND, lambda received: parts.inbound.handle(received.body), GROUPS_IN_HAND),
         (SUBSCRIPTIONS_DEAD, lambda received: parts.dead_letters.keep(received.body, received.reason), 1),
         (SUBSCRIPTIONS_NOTICES, handle_paced, NOTICE_WORKERS),
-        (SUBSCRIPTIONS_API_NOTICES, lambda received: parts.desk.handle(_message(received)), NOTICE_WORKERS),
+        (SUBSCRIPTIONS_API_NOTICES, handle_notice, NOTICE_WORKERS),
         (SUBSCRIPTIONS_REACTIONS, lambda received: parts.reactions.handle(received.body), REACTION_WORKERS),
         (SUBSCRIPTIONS_REFUSALS, lambda received: parts.refusals.handle(received.body), REFUSAL_WORKERS),
     )

@@ -42,7 +42,7 @@ class KeyPermission:
 # or a binding of its own could fill the disk, refuse what our services publish, or feed answers back as notices.
 MUNICIPAL = Permission(configure="^$", write=_only([topology.MUNICIPAL_EVENTS]), read=_only([topology.ANSWERS]))
 MUNICIPAL_KEYS = (
-    KeyPermission(topology.MUNICIPAL_EVENTS, write=r"^notice\.(published|updated|withdrawn)$", read="^$"),
+    KeyPermission(topology.MUNICIPAL_EVENTS, write=r"^notice\.(published|updated|withdrawn|check)$", read="^$"),
 )
 
 # What is in transit on each channel takes memory of the broker, which everybody shares.

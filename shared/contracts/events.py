@@ -49,6 +49,31 @@ class NoticeAccepted(Message, frozen=True, kw_only=True):
     duration_seconds: int | None = None
     blockers: tuple[str, ...] = ()
     scheduled_at: Moment | None = None
+    expires_at: Moment | None = None
+    topic: str | None = None
+    headline: str | None = None
+
+
+class NoticeChecked(Message, frozen=True, kw_only=True):
+    """What would become of an event now, if it were published; `source` and `event` name the question.
+
+    With `problems` it would be rejected. The rest is as in `notice.accepted`.
+    """
+
+    TYPE: ClassVar[str] = "de.kreisfunk.notice.checked.v1"
+    KEY: ClassVar[str] = "notice.checked"
+
+    source: str
+    event: str
+    notice: str = ""
+    revision: int | None = None
+    action: NoticeAction | None = None
+    audience: int | None = None
+    costs: dict[str, Euros] = field(default_factory=dict)
+    duration_seconds: int | None = None
+    blockers: tuple[str, ...] = ()
+    scheduled_at: Moment | None = None
+    problems: tuple[Problem, ...] = ()
 
 
 class NoticeRejected(Message, frozen=True, kw_only=True):

@@ -4,7 +4,7 @@ The CloudEvents attributes carry what there is an attribute for: `subject` is th
 moment after which nobody may get it any more, `source` and `id` tell an event from every other one.
 """
 
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from msgspec import Meta
 
@@ -65,3 +65,15 @@ class NoticeWithdrawn(Message, frozen=True, kw_only=True):
     KEY: ClassVar[str] = "notice.withdrawn"
 
     reason: Annotated[str, Meta(max_length=200)] = ""
+
+
+class NoticeCheck(Message, frozen=True, kw_only=True):
+    """A question: what would become of `event`, a CloudEvent in structured JSON? Nothing is published.
+
+    `notice.checked` answers it. It needs no subject, and each question has an id of its own.
+    """
+
+    TYPE: ClassVar[str] = "de.kreisfunk.notice.check.v1"
+    KEY: ClassVar[str] = "notice.check"
+
+    event: dict[str, Any]

@@ -9,6 +9,7 @@ from shared.contracts.events import (
     DeliveryRefused,
     FeedbackReceived,
     NoticeAccepted,
+    NoticeChecked,
     NoticeRejected,
     ReactionLocated,
     ReactionReceived,
@@ -26,7 +27,7 @@ from shared.contracts.inbound import (
     WebhookQuarantined,
 )
 from shared.contracts.message import Message
-from shared.contracts.notices import NoticePublished, NoticeUpdated, NoticeWithdrawn
+from shared.contracts.notices import NoticeCheck, NoticePublished, NoticeUpdated, NoticeWithdrawn
 
 MESSAGES: dict[str, type[Message]] = {
     kind.TYPE: kind
@@ -40,10 +41,12 @@ MESSAGES: dict[str, type[Message]] = {
         NoticePublished,
         NoticeUpdated,
         NoticeWithdrawn,
+        NoticeCheck,
         ReplyRequested,
         BroadcastBatch,
         BroadcastFollowUp,
         NoticeAccepted,
+        NoticeChecked,
         NoticeRejected,
         BroadcastStarted,
         BroadcastProgressed,

@@ -41,7 +41,7 @@ def read_message(message: AmqpMessage) -> Envelope:
     except Unreadable as error:
         raise error.with_more(transport) from None
     if transport:
-        raise Unreadable(transport, event=envelope.id, subject=envelope.subject, source=envelope.source)
+        raise Unreadable(transport, envelope, event=envelope.id, subject=envelope.subject, source=envelope.source)
     return envelope
 
 

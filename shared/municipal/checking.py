@@ -6,7 +6,7 @@ from shared.contracts.envelope import Envelope
 from shared.contracts.events import Problem
 from shared.municipal.configuration import Configuration
 from shared.municipal.reading import Unreadable, read_event
-from shared.municipal.rules import notice_problems
+from shared.municipal.rules import notice_problems, unreadable_problems
 from shared.municipal.systems import System
 
 
@@ -24,5 +24,5 @@ def check(
     try:
         envelope = event if isinstance(event, Envelope) else read_event(event)
     except Unreadable as error:
-        return error.problems
+        return unreadable_problems(error, system, configuration, now)
     return notice_problems(envelope, system, configuration, now)

@@ -1,94 +1,178 @@
 """An event as it came, or why it is none."""
 
+import json
+import re
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import msgspec
+from msgspec import Raw
 
 from shared.contracts.envelope import ContractError, Envelope, read_envelope
 from shared.contracts.events import Problem
-from shared.municipal.shapes import shape_problems
+from shared.contracts.notices import NoticePublished, NoticeUpdated, NoticeWithdrawn
+from shared.municipal.shapes import shape_problems, unknown_problems
 
 LONGEST_NAME = 200
+NOTICE_TYPES: Mapping[str, type[NoticePublished | NoticeUpdated | NoticeWithdrawn]] = {
+    kind.TYPE: kind for kind in (NoticePublished, NoticeUpdated, NoticeWithdrawn)
+}
+LOCAL_ZONE = ZoneInfo("Europe/Berlin")
+
+_ATTRIBUTES = (*(field.encode_name for field in msgspec.structs.fields(Envelope)), "dataschema")
+_MOMENTS = ("time", "expirytime")
+_EXTENSION = re.compile(r"[a-z0-9]+")
+MISPLACED = {
+    field.encode_name: f'"{field.encode_name}" in data'
+    for kind in NOTICE_TYPES.values()
+    for field in msgspec.structs.fields(kind)
+}
+_ALIASES = {**MISPLACED, "expires_at": '"expirytime"', "notice": '"subject"', "data_base64": '"data"'}
 
 
 class Unreadable(ValueError):
-    """Bytes that are no CloudEvent. What the event would be called is told as far as it can be read."""
+    """Bytes that are no CloudEvent. What the event would be called is told as far as it can be read.
+
+    `envelope` has what is right of it, and empty attributes for the rest; None if nothing can be read.
+    """
 
     def __init__(
-        self, problems: tuple[Problem, ...], *, event: str = "", subject: str | None = None, source: str = ""
+        self,
+        problems: tuple[Problem, ...],
+        envelope: Envelope | None = None,
+        /,
+        *,
+        event: str = "",
+        subject: str | None = None,
+        source: str = "",
     ) -> None:
         super().__init__(", ".join(problem.field for problem in problems))
         self.problems = problems
         self.event = _name(event) or ""
         self.subject = _name(subject)
         self.source = _name(source) or ""
+        self.envelope = envelope
 
     def with_more(self, problems: tuple[Problem, ...]) -> "Unreadable":
         """The same with other problems before its own."""
-        return Unreadable((*problems, *self.problems), event=self.event, subject=self.subject, source=self.source)
+        names = {"event": self.event, "source": self.source}
+        return Unreadable((*problems, *self.problems), self.envelope, subject=self.subject, **names)
 
 
 def read_event(body: bytes) -> Envelope:
-    """The event in structured JSON. Raises Unreadable, which names every wrong attribute."""
+    """Return the event in structured JSON. Raises Unreadable, which names every wrong attribute.
+
+    Attributes that are null count as left out, as CloudEvents wants it. A moment without an offset is the time of
+    LOCAL_ZONE. Attributes that a notice does not have are refused; extensions of somebody else's are not.
+    """
     try:
+        envelope = read_envelope(body)
+    except (ContractError, RecursionError):
         return _read(body)
-    except RecursionError:
-        raise Unreadable((Problem(field="body", problem="is nested too deeply"),)) from None
+    return _read(body) if envelope.type in NOTICE_TYPES else envelope
 
 
 def _read(body: bytes) -> Envelope:
-    try:
-        return read_envelope(body)
-    except ContractError as error:
-        if (without := _without_nulls(body)) is not None:
-            return _read(without)
-        raise _unreadable(body, str(error)) from None
+    given = {
+        name: _localized(value) if name in _MOMENTS else value
+        for name, value in _read_object(body).items()
+        if name == "data" or value is not None
+    }
+    if isinstance(data := given.get("data"), dict) and "scheduled_at" in data:
+        given["data"] = {**data, "scheduled_at": _localized(data["scheduled_at"])}
+    problems = (*_attribute_problems(given), *_unknown_attributes(given))
+    if not problems:
+        return read_envelope(msgspec.json.encode(given))
+    names = {"event": given.get("id"), "subject": given.get("subject"), "source": given.get("source")}
+    texts = {name: value for name, value in names.items() if isinstance(value, str)}
+    raise Unreadable(problems, _readable(given), **texts)
 
 
-def _without_nulls(body: bytes) -> bytes | None:
-    """The event without attributes that are null, which CloudEvents wants read as if they were left out; None if
-    there are none, or it is no event.
-    """
+def _read_object(body: bytes) -> dict[str, Any]:
+    found = decode_json(body)
+    if not isinstance(found, dict):
+        raise Unreadable((Problem(field="body", problem="must be a JSON object"),))
+    return found
+
+
+def decode_json(body: bytes, field: str = "body") -> Any:
+    """Return what is in the bytes. Raises Unreadable, which says where they stop being JSON."""
     try:
-        found = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+        return msgspec.json.decode(body)
+    except RecursionError:
+        raise Unreadable((Problem(field=field, problem="is nested too deeply"),)) from None
     except (msgspec.DecodeError, UnicodeDecodeError):
-        return None
-    given = {name: value for name, value in found.items() if name == "data" or bytes(value) != b"null"}
-    return msgspec.json.encode(given) if len(given) < len(found) else None
+        raise Unreadable((Problem(field=field, problem=f"is not JSON: {_place_of(body)}"),)) from None
+
+
+def _place_of(body: bytes) -> str:
+    """By the standard library, which names the beginning of what it cannot read."""
+    lines = body.decode(errors="surrogateescape").split("\n")
+    line, column = len(lines), len(lines[-1]) + 1
+    try:
+        json.loads(body.decode())
+    except json.JSONDecodeError as error:
+        line, column = error.lineno, error.colno
+    except UnicodeDecodeError as error:
+        before = body[: error.start].decode().split("\n")
+        line, column = len(before), len(before[-1]) + 1
+    except ValueError:
+        pass  # a number that only the standard library has no room for
+    return f"line {line}, column {column}"
+
+
+def localize(moment: datetime) -> datetime:
+    """Return the moment with an offset; without one it is the time of LOCAL_ZONE, of a repeated hour the first."""
+    return moment if moment.tzinfo else moment.replace(tzinfo=LOCAL_ZONE)
+
+
+def _localized(value: Any) -> Any:
+    """The same moment with an offset; whatever is no moment stays as it is."""
+    try:
+        moment = msgspec.convert(value, datetime)
+        return value if moment.tzinfo else localize(moment).isoformat()
+    except (msgspec.ValidationError, OverflowError):
+        return value
 
 
 def read_attributes(attributes: Mapping[str, Any], data: bytes) -> Envelope:
-    """The event in binary mode: its attributes without a prefix, its data as JSON. Raises Unreadable."""
+    """Return the event in binary mode: its attributes without a prefix, its data as JSON. Raises Unreadable."""
+    names = {"event": attributes.get("id"), "subject": attributes.get("subject"), "source": attributes.get("source")}
+    texts = {name: value for name, value in names.items() if isinstance(value, str)}
     try:
-        msgspec.json.decode(data)
-        return read_event(msgspec.json.encode({**attributes, "data": msgspec.Raw(data)}))
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        problem = Problem(field="data", problem="is not JSON")
-    except RecursionError:
-        problem = Problem(field="data", problem="is nested too deeply")
+        decode_json(data, "data")
+        return read_event(msgspec.json.encode({**attributes, "data": Raw(data)}))
     except TypeError:
         problem = Problem(field="headers", problem="hold an attribute that is no string, number or moment")
-    names = {"event": attributes.get("id"), "subject": attributes.get("subject"), "source": attributes.get("source")}
-    raise Unreadable((problem,), **{name: value for name, value in names.items() if isinstance(value, str)})
+        raise Unreadable((problem,), **texts) from None
+    except Unreadable as error:
+        raise Unreadable(error.problems, error.envelope, **texts) from None
 
 
-def _unreadable(body: bytes, error: str) -> Unreadable:
-    try:
-        found = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return Unreadable((Problem(field="body", problem="is not JSON"),))
-    if not isinstance(found, dict):
-        return Unreadable((Problem(field="body", problem="must be a JSON object"),))
-    problems = tuple(_attribute_problems(found)) or (Problem(field="body", problem=error),)
-    names = {"event": found.get("id"), "subject": found.get("subject"), "source": found.get("source")}
-    return Unreadable(problems, **{name: value for name, value in names.items() if isinstance(value, str)})
-
-
-def _attribute_problems(found: dict[str, Any]) -> Iterator[Problem]:
-    yield from shape_problems({**found, "data": msgspec.Raw(b"")}, Envelope)
-    if isinstance(version := found.get("specversion"), str) and version != "1.0":
+def _attribute_problems(given: Mapping[str, Any]) -> Iterator[Problem]:
+    yield from shape_problems({**given, "data": Raw(b"")}, Envelope)
+    if isinstance(version := given.get("specversion"), str) and version != "1.0":
         yield Problem(field="specversion", problem="must be 1.0")
+
+
+def _unknown_attributes(given: Mapping[str, Any]) -> Iterator[Problem]:
+    """Anybody may extend CloudEvents with attributes in small letters; a slip of the pen looks different."""
+    if str(given.get("type")) not in NOTICE_TYPES:
+        return
+    unknown = [name for name in given if name not in _ATTRIBUTES]
+    foreign = [name for name in unknown if _EXTENSION.fullmatch(name) and name not in _ALIASES]
+    yield from unknown_problems([name for name in unknown if name not in foreign], _ATTRIBUTES, _ALIASES)
+
+
+def _readable(given: Mapping[str, Any]) -> Envelope:
+    wrong = {problem.field for problem in shape_problems({**given, "data": Raw(b"")}, Envelope)}
+    empty: dict[str, Any] = {"id": "", "source": "", "type": "", "specversion": "1.0"}
+    right = {name: given[name] for name in _ATTRIBUTES if name in given and name not in {*wrong, "data", "dataschema"}}
+    data = Raw(msgspec.json.encode(given.get("data")))
+    moments = {name: msgspec.convert(right[name], datetime) for name in _MOMENTS if name in right}
+    return Envelope(**{**empty, **right, **moments}, data=data)
 
 
 def _name(value: str | None) -> str | None:

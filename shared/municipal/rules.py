@@ -11,13 +11,20 @@ from shared.contracts.events import Problem
 from shared.contracts.notices import NoticeContent, NoticeId, NoticePublished, NoticeUpdated, NoticeWithdrawn
 from shared.municipal.configuration import Configuration
 from shared.municipal.content import content_problems, has_control_characters, link_problems
-from shared.municipal.shapes import shape_problems
+from shared.municipal.reading import NOTICE_TYPES, Unreadable
+from shared.municipal.shapes import shape_problems, unknown_problems
 from shared.municipal.systems import DOOR, System
 
 LATEST_EXPIRY = timedelta(days=366)
 
 NoticeEvent = NoticePublished | NoticeUpdated | NoticeWithdrawn
-_KINDS: dict[str, type[NoticeEvent]] = {kind.TYPE: kind for kind in (NoticePublished, NoticeUpdated, NoticeWithdrawn)}
+_BESIDE_DATA = {
+    name: f'"{attribute}" beside data'
+    for name, attribute in (
+        *((name, name) for name in ("id", "source", "type", "time", "subject", "expirytime")),
+        *(("action", "type"), ("notice", "subject"), ("expires_at", "expirytime")),
+    )
+}
 
 
 def system_name(envelope: Envelope, login: str | None) -> str | None:
@@ -38,16 +45,27 @@ def notice_problems(
     envelope: Envelope, system: System | None, configuration: Configuration, now: datetime
 ) -> tuple[Problem, ...]:
     """All that keeps an event of `system` from being obeyed; empty means nothing does."""
-    kind = _KINDS.get(envelope.type)
+    kind = NOTICE_TYPES.get(envelope.type)
     named = (*origin_problems(envelope, system), *_id(envelope))
     if kind is None:
-        return (*named, Problem(field="type", problem=f"is none of {', '.join(_KINDS)}"))
+        return (*named, Problem(field="type", problem=f"is none of {', '.join(NOTICE_TYPES)}"))
     return (*named, *_subject(envelope), *_rest(envelope, kind, system, configuration, now))
+
+
+def unreadable_problems(
+    error: Unreadable, system: System | None, configuration: Configuration, now: datetime
+) -> tuple[Problem, ...]:
+    """Return what is wrong with an event that cannot be read, and with what can be read of it."""
+    if error.envelope is None:
+        return error.problems
+    named = {problem.field for problem in error.problems}
+    rest = notice_problems(error.envelope, system, configuration, now)
+    return (*error.problems, *(problem for problem in rest if problem.field not in named))
 
 
 def read_notice(envelope: Envelope) -> NoticeEvent:
     """The data of an event that has no problems. Raises msgspec.ValidationError for another one."""
-    return msgspec.json.decode(envelope.data, type=_KINDS[envelope.type])
+    return msgspec.json.decode(envelope.data, type=NOTICE_TYPES[envelope.type])
 
 
 def origin_problems(envelope: Envelope, system: System | None) -> tuple[Problem, ...]:
@@ -55,7 +73,7 @@ def origin_problems(envelope: Envelope, system: System | None) -> tuple[Problem,
     if system is None:
         problem = "must be the broker login of a registered system, and the login's own"
         return (Problem(field="user_id", problem=problem),)
-    if not _owns(system, envelope.source, _KINDS.get(envelope.type)):
+    if not _owns(system, envelope.source, NOTICE_TYPES.get(envelope.type)):
         problem = f"does not belong to this system, which has {', '.join(system.sources)}"
         return (Problem(field="source", problem=problem),)
     return ()
@@ -100,13 +118,22 @@ def _rest(
     if not isinstance(data, dict):
         yield Problem(field="data", problem="must be a JSON object")
         return
-    shape = tuple(shape_problems(data, kind))
+    shape = (*shape_problems(data, kind), *_unknown(data, kind))
     yield from shape
     wrong = frozenset(problem.field for problem in shape)
     if kind is NoticeWithdrawn and "reason" not in wrong:
         yield from _reason(data.get("reason", ""), configuration)
     if issubclass(kind, NoticeContent):
         yield from content_problems(data, wrong, envelope=envelope, system=system, configuration=configuration, now=now)
+
+
+def _unknown(data: dict[str, Any], kind: type[NoticeEvent]) -> Iterator[Problem]:
+    known = [field.encode_name for field in msgspec.structs.fields(kind)]
+    unknown = [name for name in data if name not in known]
+    if kind is NoticePublished and "revision" in unknown:
+        unknown.remove("revision")
+        yield Problem(field="revision", problem="is for an update: leave it out, or send an update")
+    yield from unknown_problems(unknown, known, _BESIDE_DATA)
 
 
 def _reason(reason: str, configuration: Configuration) -> Iterator[Problem]:

@@ -1,7 +1,8 @@
 """What keeps decoded JSON from being a Struct of ours: every field at once, no value repeated."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from difflib import get_close_matches
 from typing import Any
 
 import msgspec
@@ -19,6 +20,9 @@ _NAMES = {
     "array": "a list",
     "datetime": "a date and time",
 }
+MAX_UNKNOWN = 20
+# What may be repeated of what strangers wrote: the name of a field, and nothing that only looks like one.
+_FIELD_NAME = re.compile(r"[^\W\d][\w-]{0,39}")
 _PATTERNS = {"https": "that begins with https:// and has no spaces", "A-Za-z0-9": "of letters, digits and . _ : -"}
 
 
@@ -33,6 +37,18 @@ def shape_problems(values: Mapping[str, Any], kind: type[Struct]) -> Iterator[Pr
             msgspec.convert(values[field.encode_name], field.type)
         except msgspec.ValidationError as error:
             yield Problem(field=field.encode_name, problem=_words(str(error)))
+
+
+def unknown_problems(names: Sequence[str], known: Sequence[str], meant: Mapping[str, str]) -> Iterator[Problem]:
+    """Name each of these unknown fields, and which of the `known` it may stand for; `meant` has words for some."""
+    shown = [name for name in names if _FIELD_NAME.fullmatch(name)][:MAX_UNKNOWN]
+    for name in shown:
+        alike = get_close_matches(name.lower(), known, n=1)
+        word = f'"{alike[0]}"' if alike else meant.get(name)
+        advice = f"do you mean {word}?" if word else f"there are {', '.join(known)}"
+        yield Problem(field=name, problem=f"is unknown; {advice}")
+    if rest := len(names) - len(shown):
+        yield Problem(field="data", problem=f"has {rest} {'more ' if shown else ''}unknown fields")
 
 
 def _words(error: str) -> str:

@@ -15,6 +15,7 @@ UNSEEN: Mapping[str, str] = {
     "door publish 500": _OUR_MISTAKE,
     "door check 500": _OUR_MISTAKE,
     "door follow 500": _OUR_MISTAKE,
+    "door list 500": _OUR_MISTAKE,
 }
 
 

@@ -14,6 +14,7 @@ from services.ingress.door.domain.view import View
 from services.ingress.door.handlers.board import Board
 from services.ingress.door.handlers.desk import Desk
 from services.ingress.door.handlers.guard import Guard
+from services.ingress.door.handlers.questions import QuestionService
 from services.ingress.door.settings import Settings
 from shared.amqp.publisher import PatientPublisher
 from shared.amqp.stream import Streamed, StreamReader
@@ -47,8 +48,10 @@ async def serve(settings: Settings, stop: Stop) -> None:
         begin=PROGRESS_SHOWN,
     )
     view = View({source: system.name for system in configuration.systems for source in system.sources})
-    board = Board(view, system_clock, lambda: reader.is_current, settings.login)
-    app = _application(settings, configuration, board, publisher, DoorMetrics(registry))
+    outbox = BrokerOutbox(publisher, settings.login)
+    questions = QuestionService(outbox, system_clock)
+    board = Board(view, system_clock, lambda: reader.is_current, settings.login, questions)
+    app = _application(settings, configuration, board, outbox, DoorMetrics(registry))
     async with (
         internal_port(host=settings.internal_host, port=settings.internal_port, registry=registry, readiness=readiness),
         publisher.connecting(settings.broker_url, password=settings.broker_secret, name=NAME),
@@ -65,14 +68,15 @@ async def serve(settings: Settings, stop: Stop) -> None:
 
 
 def _application(
-    settings: Settings, configuration: Configuration, board: Board, publisher: PatientPublisher, metrics: DoorMetrics
+    settings: Settings, configuration: Configuration, board: Board, outbox: BrokerOutbox, metrics: DoorMetrics
 ) -> web.Application:
     return application(
         guard=_guard(settings, configuration, metrics),
         desk=Desk(
             configuration=configuration,
-            outbox=BrokerOutbox(publisher, settings.login),
+            outbox=outbox,
             board=board,
+            questions=board.questions,
             clock=system_clock,
             meter=metrics,
         ),

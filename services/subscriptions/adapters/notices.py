@@ -89,6 +89,11 @@ class PostgresNotices:
                 await _store(connection, order, decision, now)
             return decision
 
+    async def preview(self, order: Order, now: datetime, decide: Callable[[Situation], Decision]) -> Decision:
+        async with self._database.connection() as connection:
+            answered = await _answered(connection, order.envelope.source, order.envelope.id)
+            return decide(Situation(answered=answered) if answered else await _situation(connection, order, now))
+
 
 async def _answered(connection: Connection, source: str, event: str) -> Answered | None:
     row = await connection.fetchrow(_ANSWERED, source, event)

@@ -5,15 +5,19 @@ from datetime import datetime
 from services.subscriptions.domain.broadcast import Broadcast, Revision
 from services.subscriptions.domain.estimate import Estimate
 from services.subscriptions.domain.publication import Publication, event
+from shared.contracts.envelope import Envelope, decode
 from shared.contracts.events import (
     BroadcastCancelled,
     BroadcastStarted,
     NoticeAccepted,
     NoticeAction,
+    NoticeChecked,
     NoticeRejected,
     Problem,
 )
 from shared.contracts.ids import derived_id, timed_id
+
+NOTHING_WITHDRAWN = "no notice with this id is known: nothing was withdrawn, and none can be published under it later"
 
 
 def accepted(event_id: str, broadcast: Broadcast, estimate: Estimate, now: datetime) -> Publication:
@@ -29,14 +33,22 @@ def accepted(event_id: str, broadcast: Broadcast, estimate: Estimate, now: datet
         duration_seconds=estimate.duration_seconds,
         blockers=estimate.blockers,
         scheduled_at=broadcast.published_at if broadcast.scheduled else None,
+        expires_at=broadcast.expires_at,
+        topic=broadcast.topic,
+        headline=next(each.text for each in broadcast.template.parameters if each.name == "headline"),
     )
     return _answer(message, now)
 
 
 def withdrawn(source: str, event_id: str, notice: str, revision: int, now: datetime) -> Publication:
-    """`revision` is the newest that there was."""
+    """`revision` is the newest that there was; 0 if there was none."""
     message = NoticeAccepted(
-        source=source, event=event_id, notice=notice, revision=revision, action=NoticeAction.WITHDRAWN
+        source=source,
+        event=event_id,
+        notice=notice,
+        revision=revision,
+        action=NoticeAction.WITHDRAWN,
+        blockers=() if revision else (NOTHING_WITHDRAWN,),
     )
     return _answer(message, now)
 
@@ -44,6 +56,29 @@ def withdrawn(source: str, event_id: str, notice: str, revision: int, now: datet
 def _answer(message: NoticeAccepted, now: datetime) -> Publication:
     identifier = timed_id(now, b"accepted", message.source.encode(), message.event.encode())
     return event(message, identifier=identifier, at=now)
+
+
+def checked(
+    question: Envelope, problems: tuple[Problem, ...], publications: tuple[Publication, ...], now: datetime
+) -> Publication:
+    """The answer to a question, from what the event itself would be answered with."""
+    told = NoticeChecked(source=question.source, event=question.id, problems=problems)
+    for publication in publications:
+        accepted = decode(publication.body)
+        if isinstance(accepted, NoticeAccepted):
+            told = NoticeChecked(
+                source=question.source,
+                event=question.id,
+                notice=accepted.notice,
+                revision=accepted.revision,
+                action=accepted.action,
+                audience=accepted.audience,
+                costs=accepted.costs,
+                duration_seconds=accepted.duration_seconds,
+                blockers=accepted.blockers,
+                scheduled_at=accepted.scheduled_at,
+            )
+    return event(told, identifier=timed_id(now, b"checked", question.source.encode(), question.id.encode()), at=now)
 
 
 def rejected(

@@ -19,6 +19,9 @@ from shared.municipal.identity import USED
 from shared.municipal.systems import System
 
 NOT_YOURS = Problem(field="subject", problem="is no notice about the topics that this token is for")
+UNPUBLISHED = Problem(
+    field="revision", problem="is an update of a notice that nobody knows: look at its id, or publish it as a new one"
+)
 WITHDRAWN = "withdrawn"
 SUPERSEDED = "superseded"
 
@@ -147,6 +150,8 @@ def _revision_problems(broadcast: Broadcast, numbers: set[int]) -> Iterator[Prob
     newest = max(numbers, default=0)
     if broadcast.revision == 1 and numbers:
         yield Problem(field="subject", problem=f"was published before, in revision {newest}; send an update")
+    elif broadcast.revision > 1 and not numbers:
+        yield UNPUBLISHED
     elif broadcast.revision in numbers:
         yield Problem(field="revision", problem="was published with other content; count it up")
     elif broadcast.revision < newest:

@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 import os
+import pty
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -53,6 +54,42 @@ async def kreisfunk(*arguments: str, environment: Mapping[str, str] | None = Non
     output, complaint = await process.communicate()
     assert process.returncode is not None
     return Ended(status=process.returncode, output=output.decode(), complaint=complaint.decode())
+
+
+async def kreisfunk_on_terminal(*arguments: str, typed: str, environment: Mapping[str, str]) -> Ended:
+    """The command with a person at a terminal, who types this once the command asks; `complaint` is what they see."""
+    ours, theirs = pty.openpty()
+    try:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *("-m", "cli.main", *arguments),
+            cwd=REPOSITORY,
+            env={"PATH": os.environ["PATH"], "TERM": "xterm", "COLUMNS": "200", **environment},
+            stdin=theirs,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=theirs,
+        )
+        os.close(theirs)
+        seen = await asyncio.to_thread(_converse, ours, typed)
+        output, _ = await process.communicate()
+    finally:
+        os.close(ours)
+    assert process.returncode is not None
+    return Ended(status=process.returncode, output=output.decode(), complaint=seen)
+
+
+def _converse(terminal: int, typed: str) -> str:
+    """Until the other side closes it, which Linux tells as an error."""
+    seen, answered = "", False
+    try:
+        while chunk := os.read(terminal, 4096):
+            seen += chunk.decode(errors="replace")
+            if not answered and "[y/N]" in seen:
+                os.write(terminal, f"{typed}\n".encode())
+                answered = True
+    except OSError:
+        pass
+    return seen
 
 
 async def kreisfunk_here(*arguments: str, environment: Mapping[str, str]) -> Ended:

@@ -7,6 +7,7 @@ from urllib.parse import quote, urlsplit
 from uuid import UUID
 
 import aio_pika
+import msgspec
 from aio_pika.abc import AbstractExchange, AbstractIncomingMessage
 
 from shared.amqp import topology
@@ -17,16 +18,26 @@ from shared.contracts.events import (
     BroadcastFinished,
     BroadcastProgressed,
     NoticeAccepted,
+    NoticeChecked,
     NoticeRejected,
     Problem,
 )
 from shared.contracts.message import Message
-from shared.contracts.notices import NoticePublished, NoticeUpdated, NoticeWithdrawn
+from shared.contracts.notices import NoticeCheck, NoticePublished, NoticeUpdated, NoticeWithdrawn
 from tests.contract.asyncapi import sender_of
 from tests.servers import Servers, broker_api, url_with_login
 
 PASSWORD = "only-for-tests"
 BROADCAST = UUID("018f0000-0000-8000-8000-000000000001")
+EXPECTED = NoticeChecked(
+    source="/x",
+    event="e",
+    revision=1,
+    audience=3,
+    costs={"utility": "0.14"},
+    duration_seconds=1,
+    blockers=("outside the permitted hours until 2026-11-13T08:00:00+01:00",),
+)
 PROBLEMS = (Problem(field="topic", problem="unknown"), Problem(field="headline", problem="is blank"))
 SENT_TO_ALL = (
     BroadcastProgressed(broadcast=BROADCAST, audience=3, states={"waiting": 2, "accepted": 1}),
@@ -50,16 +61,21 @@ async def let_log_in(servers: Servers, vhost_url: str, login: str) -> str:
 class Desk:
     """Accepts notices, except those about the topic `unknown`; `said` is what came, with the login of each.
 
-    `outcome` is what it says of each broadcast afterwards.
+    `outcome` is what it says of each broadcast afterwards, `expected` what it answers to questions.
     """
 
     events: AbstractExchange
     outcome: Sequence[Message] = ()
+    expected: NoticeChecked = EXPECTED
     said: list[tuple[str | None, Envelope, Message]] = field(default_factory=list)
 
     async def handle(self, incoming: AbstractIncomingMessage) -> None:
         envelope = read_envelope(incoming.body)
         message = read_message(envelope)
+        if isinstance(message, NoticeCheck):
+            await self._say(msgspec.structs.replace(self.expected, source=envelope.source, event=envelope.id), envelope)
+            await incoming.ack()
+            return
         self.said.append((incoming.user_id, envelope, message))
         for answer in (_answer(envelope, message), *self.outcome):
             await self._say(answer, envelope)

@@ -187,9 +187,10 @@ async def test_another_server_on_the_webhooks_address_is_found(operator: Operato
 
 
 async def test_a_notice_becomes_a_broadcast_of_the_whole_system(stack: Stack) -> None:
+    """To which nobody has subscribed yet: that has a status of its own."""
     notice = ("--topic", "strassensperrungen", "--headline", "L 149 gesperrt", "--text", "Bis 18 Uhr.")
     ended = await kreisfunk("publish", "--stack", str(stack.folder), *notice, "--json")
-    assert (ended.status, ended.json["result"]) == (0, "accepted")
+    assert (ended.status, ended.json["result"], ended.json["audience"]) == (6, "accepted", 0)
 
 
 @pytest.mark.foreign_messages("a notice with an address that is not https, to be rejected")

@@ -1,74 +1,25 @@
 """The operators' commands on a real ledger, with the operator's role."""
 
-from collections.abc import AsyncIterator, Mapping
-from datetime import UTC, datetime, timedelta
+from collections.abc import Mapping
 from uuid import UUID
 
-import asyncpg
 import pytest
 
 from deploy.local.ports import LOOPBACK, reserved_ports
 from services.dispatcher.adapters.ledger import PostgresLedger
 from services.dispatcher.adapters.rate_limiter import Limits, PostgresLimiter
-from services.dispatcher.domain.answers import Record
-from services.dispatcher.domain.states import State
 from services.dispatcher.ports import Claim
 from shared.contracts.dispatch import BroadcastBatch
 from shared.database.pool import Database as Pool
-from shared.database.pool import open_database
-from tests.databases import ROLE_PASSWORD, Database
-from tests.integration.cli.commands import Ended, kreisfunk, kreisfunk_here
+from tests.databases import Database
+from tests.integration.cli.commands import kreisfunk
+from tests.integration.cli.planned import NOBODY, plan, run
 from tests.integration.dispatcher.conftest import NUMBER
-from tests.integration.dispatcher.material import batch_message, in_hand, news, result, subscribers
-
-NOBODY = "018f0000-0000-8000-8000-000000000001"
-
-
-@pytest.fixture
-async def pool(database: Database) -> AsyncIterator[Pool]:
-    async with open_database(database.url_as("kreisfunk_dispatcher"), password=None, name="test", size=4) as pool:
-        yield pool
-
-
-@pytest.fixture
-async def ledger(pool: Pool) -> PostgresLedger:
-    ledger = PostgresLedger(pool, number=NUMBER, slot=3)
-    await ledger.ensure_partitions()
-    await PostgresLimiter(pool, number=NUMBER, limits=Limits(76, people_a_day=250)).set_up()
-    return ledger
 
 
 @pytest.fixture
 def environment(database: Database) -> Mapping[str, str]:
     return {"KREISFUNK_DATABASE_URL": database.url_as("kreisfunk_operator")}
-
-
-@pytest.fixture
-async def mixed(ledger: PostgresLedger) -> tuple[BroadcastBatch, list[Claim]]:
-    """Ten recipients: 2 delivered, 1 accepted, 2 failed, 1 unknown, 2 waiting, 1 at Meta, 1 not yet claimed."""
-    message = batch_message(subscribers(10))
-    batch = in_hand(message)
-    await ledger.register(message, batch.content)
-    claims = await ledger.claim_batch(batch, 9)
-    due = datetime.now(UTC) + timedelta(hours=1)
-    await ledger.record(
-        [
-            *(result(claim, State.ACCEPTED) for claim in claims[:3]),
-            Record(claims[3].delivery, 1, State.FAILED, error_code=131026),
-            Record(claims[4].delivery, 1, State.FAILED, error_code=99999),
-            result(claims[5], State.UNKNOWN),
-            Record(claims[6].delivery, 1, State.WAITING, due_at=due, waits_for="pair"),
-            result(claims[7], State.WAITING),
-        ]
-    )
-    await ledger.apply_statuses([news(claim.delivery, State.DELIVERED) for claim in claims[:2]])
-    return message, claims
-
-
-async def run(environment: Mapping[str, str], *arguments: object) -> Ended:
-    ended = await kreisfunk_here(*map(str, arguments), environment=environment)
-    assert ROLE_PASSWORD not in ended.everything
-    return ended
 
 
 async def books(environment: Mapping[str, str], broadcast: UUID) -> dict[str, int]:
@@ -246,21 +197,6 @@ async def test_a_missing_setting_and_a_stack_that_does_not_run_are_usage_errors(
     assert (await run({"KREISFUNK_DATABASE_URL": "mysql://x"}, "limits")).status == 2
     ended = await run({}, "unknown", "list", "--stack", "nowhere")
     assert (ended.status, "No stack runs in nowhere" in ended.complaint) == (2, True)
-
-
-async def plan(database: Database, broadcast: UUID, *, state: str = "scheduled", reason: str | None = None) -> datetime:
-    """A broadcast that subscriptions have, and when it begins; the ledger does not know it yet."""
-    begins = (datetime.now(UTC) + timedelta(hours=3)).replace(microsecond=0)
-    connection = await asyncpg.connect(database.url)
-    await connection.execute("insert into subscriptions.notice (source, notice) values ('/x', $1)", str(broadcast))
-    await connection.execute(
-        """insert into subscriptions.broadcast (id, source, notice, revision, digest, topic, lane, template,
-            published_at, expires_at, state, reason)
-        values ($1, '/x', $2, 1, '', 'stellen', 'bulk', '{"name": "stellen_v1"}', $3, $4, $5, $6)""",
-        *(broadcast, str(broadcast), begins, begins + timedelta(hours=1), state, reason),
-    )
-    await connection.close()
-    return begins
 
 
 async def test_what_is_scheduled_is_listed_first_and_shown_with_its_beginning(

@@ -11,7 +11,7 @@ import pytest
 from deploy.local.ports import LOOPBACK, reserved_ports
 from shared.amqp import topology
 from shared.contracts.notices import NoticePublished, NoticeWithdrawn
-from tests.integration.cli.commands import kreisfunk
+from tests.integration.cli.commands import kreisfunk, kreisfunk_on_terminal
 from tests.integration.cli.desk import BROADCAST, PASSWORD, SENT_TO_ALL, TAKEN_BACK, Desk, let_log_in, open_desk
 from tests.servers import Servers, vhost_on
 
@@ -178,8 +178,30 @@ async def test_a_check_names_each_field_and_sends_nothing(desk: Desk, environmen
     ended = await kreisfunk(*NOTICE, *wrong, environment=environment)
     assert ended.status == 3
     assert {line.split(":")[0].strip() for line in ended.output.splitlines()[1:]} == {"link", "municipalities"}
-    assert (await kreisfunk(*NOTICE, "--check", environment=environment)).status == 0
-    assert desk.said == []
+    valid = await kreisfunk(*NOTICE, "--check", environment=environment)
+    assert (valid.status, desk.said) == (0, [])
+    assert "3 people, 0.14 euros (utility), about 1 s, expires " in valid.output
+    assert "outside the permitted hours" in valid.output
+
+
+@pytest.mark.parametrize(("typed", "status", "sent"), [("n", 1, 0), ("y", 0, 1)])
+async def test_on_a_terminal_it_asks_with_what_is_expected(
+    desk: Desk, environment: Mapping[str, str], typed: str, status: int, sent: int
+) -> None:
+    ended = await kreisfunk_on_terminal(*NOTICE, typed=typed, environment=environment)
+    assert (ended.status, len(desk.said)) == (status, sent), ended.everything
+    assert "3 people, 0.14 euros (utility), about 1 s, expires " in ended.complaint
+    assert "outside the permitted hours" in ended.complaint
+
+
+async def test_on_a_terminal_nothing_is_asked_with_yes_or_about_what_is_wrong(
+    desk: Desk, environment: Mapping[str, str]
+) -> None:
+    ended = await kreisfunk_on_terminal(*NOTICE, "--yes", typed="n", environment=environment)
+    assert (ended.status, len(desk.said), "[y/N]" in ended.complaint) == (0, 1, False)
+    wrong = ("--link", "https://elsewhere.example/x")
+    ended = await kreisfunk_on_terminal(*NOTICE, *wrong, typed="y", environment=environment)
+    assert (ended.status, len(desk.said), "[y/N]" in ended.complaint) == (3, 1, False)
 
 
 async def test_a_file_may_hold_several_events(desk: Desk, environment: Mapping[str, str], tmp_path: Path) -> None:

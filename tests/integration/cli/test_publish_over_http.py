@@ -87,8 +87,10 @@ async def test_what_breaks_rules_is_told_with_each_field_and_sends_nothing(door:
         ended = await kreisfunk(*NOTICE, *wrong, *more, environment=access(door))
         assert ended.status == status, ended.everything
         assert {line.split(":")[0].strip() for line in ended.output.splitlines()[1:]} == {"link", "municipalities"}
-    assert (await kreisfunk(*NOTICE, "--check", environment=access(door))).status == 0
-    assert desk.said == []
+    valid = await kreisfunk(*NOTICE, "--check", environment=access(door))
+    assert (valid.status, desk.said) == (0, [])
+    assert "3 people, 0.14 euros (utility), about 1 s" in valid.output
+    assert "outside the permitted hours" in valid.output
 
 
 async def test_another_topic_or_source_says_who_can_help(door: Door, desk: Desk) -> None:

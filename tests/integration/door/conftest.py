@@ -12,12 +12,15 @@ import pytest
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 
 from shared.amqp import topology
-from shared.contracts.envelope import CONTENT_TYPE, encode
+from shared.contracts.envelope import CONTENT_TYPE, encode, read_data, read_envelope
+from shared.contracts.events import NoticeChecked, Problem
 from shared.contracts.message import Message
+from shared.contracts.notices import NoticeCheck
 from tests.integration.door.door import Door, running_door
 from tests.integration.ingress.conftest import service_login
 from tests.servers import Servers
 
+UNKNOWN = Problem(field="revision", problem="is an update of a notice that nobody knows")
 PERSISTENT = aio_pika.DeliveryMode.PERSISTENT
 
 
@@ -36,7 +39,8 @@ class NoticeQueue:
         taken = []
         while incoming := await queue.get(fail=False):
             await incoming.ack()
-            taken.append((msgspec.json.decode(incoming.body), incoming))
+            if incoming.routing_key != NoticeCheck.KEY:
+                taken.append((msgspec.json.decode(incoming.body), incoming))
         return taken
 
 
@@ -58,7 +62,32 @@ async def notices(vhost: str, broker_url: str) -> AsyncIterator[NoticeQueue]:
 
 
 @pytest.fixture(scope="module")
-async def door(broker_url: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Door]:
+async def answering(vhost: str, broker_url: str) -> AsyncIterator[None]:
+    """Somebody who answers what is asked about notices, as subscriptions would; `unknown` is one that nobody knows."""
+    async with await aio_pika.connect(vhost) as connection:
+        channel = await connection.channel()
+        await channel.set_qos(prefetch_count=100)
+        exchange = await channel.get_exchange(topology.EVENTS, ensure=False)
+
+        async def answer(asked: AbstractIncomingMessage) -> None:
+            await asked.ack()
+            if asked.routing_key != NoticeCheck.KEY:
+                return
+            envelope = read_envelope(asked.body)
+            event = read_data(envelope, NoticeCheck).event
+            problems = (UNKNOWN,) if event["subject"] == "unknown" else ()
+            checked = NoticeChecked(source=envelope.source, event=envelope.id, problems=problems, audience=3)
+            body = encode(checked, event_id=uuid4().hex, source="/kreisfunk/subscriptions", time=datetime.now(UTC))
+            said = aio_pika.Message(body, content_type=CONTENT_TYPE, delivery_mode=PERSISTENT)
+            await exchange.publish(said, checked.KEY)
+
+        stream = await channel.get_queue(topology.PROGRESS, ensure=False)
+        await stream.consume(answer, arguments={"x-stream-offset": "next"})
+        yield
+
+
+@pytest.fixture(scope="module")
+async def door(broker_url: str, answering: None, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Door]:
     async with running_door(broker_url, tmp_path_factory.mktemp("door")) as running:
         yield running
 

@@ -5,7 +5,8 @@ from uuid import uuid4
 
 import pytest
 
-from tests.integration.door.conftest import NoticeQueue
+from shared.contracts.events import NoticeAccepted
+from tests.integration.door.conftest import NoticeQueue, Telling
 from tests.integration.door.county import PRESS, ROADS_SOURCE, TOKENS, text_of, token, write_tokens
 from tests.integration.door.door import BATCH, PUBLISHED, UPDATED, WITHDRAWN, Answer, Door, data, event, running_door
 from tests.servers import wait_for
@@ -29,7 +30,13 @@ async def test_no_token_wrong_ones_withdrawn_and_late_ones_get_the_same_answer(d
         assert seen(answer) == seen(without), shown
 
 
-PATHS = (("POST", "/notices"), ("POST", "/notices/check"), ("GET", "/events/{event}"), ("GET", f"/events/{'0' * 32}"))
+PATHS = (
+    ("POST", "/notices"),
+    ("GET", "/notices"),
+    ("POST", "/notices/check"),
+    ("GET", "/events/{event}"),
+    ("GET", f"/events/{'0' * 32}"),
+)
 
 
 async def test_no_path_tells_a_stranger_what_there_is(broker_url: str, tmp_path: Path) -> None:
@@ -96,6 +103,7 @@ async def test_a_damaged_file_lets_nobody_in_until_it_is_mended(door: Door) -> N
     for path in ("/notices", "/notices/check"):
         answer = await door.publish(event(data=data()), path=path)
         assert (answer.status, "Retry-After" in answer.headers) == (503, True)
+    assert (await door.ask("GET", "/notices")).status == 503
     write_tokens(door.tokens_file, *TOKENS)
     assert (await door.publish(event(data=data()))).status == 202
     assert "tokens_unreadable" in door.log
@@ -180,7 +188,7 @@ async def test_a_token_is_used_so_often_and_no_more(broker_url: str, tmp_path: P
         ("GET", "/metrics", 404),
         ("GET", "/..%2f..%2fetc/passwd", 404),
         ("POST", "/notices/", 404),
-        ("GET", "/notices", 405),
+        ("DELETE", "/notices", 405),
         ("PUT", "/notices", 405),
         ("TRACE", "/notices/check", 405),
         ("OPTIONS", "/notices", 405),
@@ -205,3 +213,30 @@ async def test_no_token_and_no_text_is_logged_or_counted(door: Door) -> None:
     await wait_for(door.is_ready)
     told = door.log + await door.metrics()
     assert not [word for word in ("kreisfunk_press", "kreisfunk_unknown", "eheim", "sperrung-") if word in told]
+
+
+async def test_a_system_lists_its_own_notices_and_a_token_those_of_its_topics(door: Door, tell: Telling) -> None:
+    sent = event(data=data(topic="strassensperrungen"))
+    assert (await door.publish(sent)).status == 202
+    accepted = NoticeAccepted(
+        source=str(sent["source"]),
+        event=str(sent["id"]),
+        notice=str(sent["subject"]),
+        revision=1,
+        topic="strassensperrungen",
+        headline="K 9 gesperrt",
+    )
+    await tell(accepted)
+
+    async def listed(token: str) -> list[dict[str, object]]:
+        notices = (await door.ask("GET", "/notices", token=token)).body["notices"]
+        return [notice for notice in notices if notice["notice"] == sent["subject"]]
+
+    async def is_accepted() -> bool:
+        return [notice["state"] for notice in await listed("press")] == ["accepted"]
+
+    await wait_for(is_accepted)
+    (notice,) = await listed("press")
+    assert (notice["headline"], notice["topic"]) == ("K 9 gesperrt", "strassensperrungen")
+    assert await listed("roads") == await listed("jobs") == []
+    assert (await door.ask("GET", "/notices", token="late")).status == 401

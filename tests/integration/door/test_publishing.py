@@ -180,3 +180,21 @@ async def test_what_breaks_a_rule_is_named_and_not_published(
     answer = await door.publish(event(**{"data": data(), **changes}))
     assert (answer.status, answer.fields) == (422, [field]), answer.text
     assert await notices.take() == []
+
+
+async def test_a_check_tells_what_only_subscriptions_knows(door: Door, notices: NoticeQueue) -> None:
+    told = await door.publish(event(data=data()), path="/notices/check")
+    assert (told.status, told.body["audience"]) == (200, 3)
+    unknown = event(data=data(revision=2), type=UPDATED, subject="unknown")
+    answer = await door.post([event(data=data()), unknown], BATCH, path="/notices/check")
+    assert (answer.status, answer.body["errors"][0]["field"], answer.body["errors"][0]["event"]) == (422, "revision", 1)
+    assert await notices.take() == []
+
+
+async def test_what_comes_earlier_in_a_batch_will_be_known(door: Door) -> None:
+    update = event(data=data(revision=2), type=UPDATED, subject="unknown")
+    assert (await door.post([update], BATCH, path="/notices/check")).status == 422
+    first = event(data=data(), subject="new")
+    answer = await door.post([first, {**update, "subject": "new"}], BATCH, path="/notices/check")
+    assert answer.status == 200
+    assert ["audience" in told for told in answer.body["events"]] == [True, False]

@@ -5,9 +5,10 @@ from typing import Any
 
 import msgspec
 
-from shared.contracts.notices import NoticePublished, NoticeUpdated, NoticeWithdrawn
+from shared.contracts.events import NoticeChecked
+from shared.contracts.notices import NoticeCheck, NoticePublished, NoticeUpdated, NoticeWithdrawn
 from shared.municipal.binding import AmqpMessage
-from shared.outcome import Outcome
+from shared.outcome import Done, Outcome
 from tests.integration.subscriptions.stand import Stand
 from tests.unit.subscriptions.material import NOON
 
@@ -53,6 +54,16 @@ async def publish(
         kind.TYPE, NOTICE | changes, event_id=event_id, source=source, subject=notice, expirytime=expirytime
     )
     return await stand.parts.desk.handle(AmqpMessage(body=body, login=login))
+
+
+async def ask(stand: Stand, event: bytes, *, login: str | None = LOGIN) -> NoticeChecked:
+    """What would become of an event, by the answer to this question."""
+    before = len(stand.outlet.messages(NoticeChecked))
+    question = cloud_event(NoticeCheck.TYPE, {"event": msgspec.json.decode(event)}, event_id=f"question-{before}")
+    assert await stand.parts.desk.handle(AmqpMessage(body=question, login=login)) == Done()
+    answer: NoticeChecked = stand.outlet.messages(NoticeChecked)[before]
+    assert answer.event == f"question-{before}"
+    return answer
 
 
 async def withdraw(stand: Stand, notice: str = "L149", *, event_id: str = "withdrawal", **data: object) -> Outcome:

@@ -7,8 +7,9 @@ import pytest
 from shared.contracts.events import BroadcastCancelled, BroadcastStarted, NoticeAccepted, NoticeRejected
 from shared.contracts.message import Lane
 from shared.municipal.binding import AmqpMessage
+from shared.municipal.reading import LOCAL_ZONE
 from shared.outcome import DependencyAway, Done, Rejected
-from tests.integration.subscriptions.press import LOGIN, MISSING, NOTICE, cloud_event, publish, withdraw
+from tests.integration.subscriptions.press import EXPIRY, LOGIN, MISSING, NOTICE, SOURCE, cloud_event, publish, withdraw
 from tests.integration.subscriptions.stand import Stand
 from tests.unit.subscriptions.material import NOON
 
@@ -17,6 +18,23 @@ BROADCASTS = "select revision, state, reason from subscriptions.broadcast order 
 
 def rejected_fields(stand: Stand) -> list[set[str]]:
     return [{problem.field for problem in event.problems} for event in stand.outlet.messages(NoticeRejected)]
+
+
+async def test_what_is_unknown_or_cannot_be_read_is_named_with_the_rest_and_nothing_is_stored(stand: Stand) -> None:
+    content = NOTICE | {"Urgent": True, "text": "a\nb", "+4917604069001": 1}
+    body = cloud_event("de.kreisfunk.notice.published.v1", content, expirytime="morgen")
+    outcome = await stand.parts.desk.handle(AmqpMessage(body=body, login=LOGIN))
+    assert isinstance(outcome, Rejected)
+    assert rejected_fields(stand) == [{"expirytime", "Urgent", "text", "data"}]
+    assert 'Urgent: is unknown; do you mean "urgent"?' in outcome.reason
+    assert "4917" not in outcome.reason
+    assert await stand.rows(BROADCASTS) == []
+
+
+async def test_a_moment_without_an_offset_is_berlins(stand: Stand) -> None:
+    local = EXPIRY.astimezone(LOCAL_ZONE).replace(tzinfo=None).isoformat()
+    assert await publish(stand, expirytime=local) == Done()
+    assert await stand.rows("select expires_at from subscriptions.broadcast") == [(EXPIRY,)]
 
 
 async def test_a_notice_is_stored_accepted_and_started(stand: Stand) -> None:
@@ -91,7 +109,7 @@ async def test_nobody_publishes_in_anothers_name(stand: Stand, login: str | None
     ("body", "field"),
     [
         (b"no json", "body"),
-        (b'{"specversion": "1.0", "id": "1", "source": "/x"}', "type"),
+        (f'{{"specversion": "1.0", "id": "1", "source": "{SOURCE}"}}'.encode(), "type"),
         (cloud_event("de.kreisfunk.notice.published.v1", NOTICE, expirytime="gestern"), "expirytime"),
         (cloud_event("de.kreisfunk.notice.published.v9", NOTICE), "type"),
         (cloud_event("de.kreisfunk.notice.withdrawn.v1", {}, subject=MISSING), "subject"),
@@ -128,10 +146,11 @@ async def test_the_cancelled_revision_is_told_again_by_the_redelivery(stand: Sta
 
 @pytest.mark.parametrize(("revision", "text"), [(2, "Bis 18 Uhr."), (3, "Etwas anderes.")])
 async def test_a_lower_revision_or_other_content_is_rejected(stand: Stand, revision: int, text: str) -> None:
-    await publish(stand, revision=3)
+    await publish(stand)
+    await publish(stand, event_id="event-3", revision=3)
     assert isinstance(await publish(stand, event_id="event-2", revision=revision, text=text), Rejected)
     assert rejected_fields(stand) == [{"revision"}]
-    assert len(await stand.rows(BROADCASTS)) == 1
+    assert len(await stand.rows(BROADCASTS)) == 2
 
 
 async def test_a_withdrawn_notice_is_cancelled_and_stays_so(stand: Stand) -> None:

@@ -12,11 +12,11 @@ from services.subscriptions.domain.county import County
 from services.subscriptions.domain.publication import Publication
 from shared.contracts.envelope import decode
 from shared.contracts.events import NoticeAccepted, NoticeAction, NoticeRejected
-from shared.contracts.notices import NoticePublished
+from shared.contracts.notices import NoticePublished, NoticeUpdated
 from shared.database.retention import forget
 from shared.municipal.binding import AmqpMessage
 from shared.municipal.systems import System
-from shared.outcome import DependencyAway, Done, Outcome, Rejected
+from shared.outcome import DependencyAway, Done, Outcome, Rejected, RetryLater
 from tests.databases import Database
 from tests.integration.subscriptions.audience import as_owner
 from tests.integration.subscriptions.press import EXPIRY, LOGIN, NOTICE, SOURCE, cloud_event, publish, withdraw
@@ -171,7 +171,7 @@ async def sequence(stand: Stand, *steps: str) -> list[str]:
         (("publish", "publish other"), ["published", "subject"]),
         (("publish", "update 2", "update 2", "update 3"), ["published", "updated", "updated", "updated"]),
         (("publish", "update 3", "update 2", "publish"), ["published", "updated", "revision", "subject"]),
-        (("update 2", "publish"), ["updated", "subject"]),
+        (("update 2", "publish", "update 2"), ["revision", "published", "updated"]),
         (("publish", "withdraw", "withdraw"), ["published", "withdrawn", "withdrawn"]),
         (("publish", "withdraw", "publish", "update 2"), ["published", "withdrawn", "subject", "subject"]),
         (("withdraw", "publish"), ["withdrawn", "subject"]),
@@ -192,6 +192,23 @@ async def test_a_withdrawal_is_answered_with_the_newest_revision(stand: Stand) -
         7,
         None,
     )
+
+
+async def test_a_withdrawal_of_what_nobody_knows_says_so(stand: Stand) -> None:
+    await withdraw(stand)
+    (accepted,) = stand.outlet.messages(NoticeAccepted)
+    assert (accepted.action, accepted.revision) == (NoticeAction.WITHDRAWN, 0)
+    assert "no notice with this id is known" in accepted.blockers[0]
+
+
+async def test_an_update_that_overtakes_its_notice_waits_for_it_once(stand: Stand) -> None:
+    body = cloud_event(NoticeUpdated.TYPE, NOTICE | {"revision": 2}, event_id="event-2")
+    update = AmqpMessage(body=body, login=LOGIN)
+    assert isinstance(await stand.parts.desk.handle(update, may_wait=True), RetryLater)
+    assert stand.outlet.published == []
+    await publish(stand)
+    assert await stand.parts.desk.handle(update) == Done()
+    assert await stand.rows(BROADCASTS) == [("L149", 1, "cancelled"), ("L149", 2, "expanding")]
 
 
 async def test_the_hourly_quota_says_when_it_goes_on(stand: Stand) -> None:

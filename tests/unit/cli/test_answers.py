@@ -1,13 +1,14 @@
 """What a person or a script reads about a notice."""
 
 import json
+from datetime import UTC, datetime
 from uuid import UUID
 
+import msgspec
 import pytest
-import typer
 
 from cli.publish.answers import as_object, as_text, report
-from shared.contracts.events import BroadcastCancelled, NoticeAccepted, NoticeRejected, Problem
+from shared.contracts.events import BroadcastCancelled, NoticeAccepted, NoticeAction, NoticeRejected, Problem
 
 BROADCAST = UUID("018f0000-0000-8000-8000-000000000001")
 ACCEPTED = NoticeAccepted(source="/x", event="e", notice="n", revision=1, broadcast=BROADCAST)
@@ -29,8 +30,36 @@ def test_a_script_reads_the_result() -> None:
     assert [as_object(answer, "n")["notice"] for answer in answers] == ["n"] * 4
 
 
-def test_a_rejection_ends_with_its_own_status(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(typer.Exit) as ended:
-        report(REJECTED, "n", as_json=True)
-    assert ended.value.exit_code == 3
+def test_a_rejection_has_its_own_status(capsys: pytest.CaptureFixture[str]) -> None:
+    assert report(REJECTED, "n", as_json=True) == 3
     assert json.loads(capsys.readouterr().out)["problems"] == [{"field": "topic", "problem": "unknown"}]
+
+
+NOBODY = msgspec.structs.replace(ACCEPTED, audience=0, blockers=("nobody has subscribed to this",))
+UNKNOWN = NoticeAccepted(
+    source="/x", event="e", notice="n", revision=0, action=NoticeAction.WITHDRAWN, blockers=("no notice is known",)
+)
+
+
+@pytest.mark.parametrize(
+    ("answer", "text", "result"),
+    [
+        (NOBODY, f"{as_text(ACCEPTED, 'n')}, 0 people\n  nobody has subscribed to this\n", "accepted"),
+        (UNKNOWN, "not withdrawn: notice n\n  no notice is known\n", "unknown"),
+    ],
+)
+def test_what_has_no_effect_says_so_and_has_a_status_of_its_own(
+    answer: NoticeAccepted, text: str, result: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert report(answer, "n", as_json=False) == 6
+    assert capsys.readouterr().out == text
+    assert as_object(answer, "n")["result"] == result
+
+
+def test_what_is_expected_is_told_with_the_answer() -> None:
+    begins = datetime(2026, 11, 30, 17, tzinfo=UTC)
+    planned = msgspec.structs.replace(
+        ACCEPTED, audience=6_000, costs={"utility": "273.60"}, duration_seconds=75, scheduled_at=begins
+    )
+    expected = "6000 people, 273.60 euros (utility), about 75 s, begins 2026-11-30T18:00:00+01:00"
+    assert as_text(planned, "n") == f"{as_text(ACCEPTED, 'n')}, {expected}"

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from cli.publish.checking import show_check
-from shared.contracts.events import Problem
+from cli.publish.checking import CheckedEvent, show_check
+from shared.contracts.events import NoticeChecked, Problem
 
 TOPIC, TEXT = Problem(field="topic", problem="unknown"), Problem(field="text", problem="is blank")
 BOTH = [{"field": "topic", "problem": "unknown"}, {"field": "text", "problem": "is blank"}]
@@ -26,5 +26,30 @@ BOTH = [{"field": "topic", "problem": "unknown"}, {"field": "text", "problem": "
 def test_it_looks_like_a_rejection_and_names_the_event_of_several(
     found: list[tuple[Problem, ...]], result: str, problems: list[object], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert show_check(found, as_json=True) == (result == "valid")
-    assert json.loads(capsys.readouterr().out) == {"result": result, "problems": problems}
+    events = [CheckedEvent(body=b"{}", problems=each) for each in found]
+    assert show_check(events, as_json=True) == (0 if result == "valid" else 3)
+    told = json.loads(capsys.readouterr().out)
+    assert told == {"result": result, "problems": problems, "expected": [None] * len(found)}
+
+
+BODY = b'{"specversion": "1.0", "id": "e", "source": "/x", "type": "t", "expirytime": "2026-11-30T17:00:00Z"}'
+EXPECTED = NoticeChecked(source="/x", event="q", revision=1, audience=6_000, costs={"utility": "273.60"})
+
+
+@pytest.mark.parametrize(
+    ("expected", "status", "lines"),
+    [
+        (EXPECTED, 0, ["  6000 people, 273.60 euros (utility), expires 2026-11-30T18:00:00+01:00"]),
+        (None, 0, ["  how many get it, and what else may stop it, could not be found out just now"]),
+        (
+            NoticeChecked(source="/x", event="q", audience=0, blockers=("nobody has subscribed to this",)),
+            6,
+            ["  0 people, expires 2026-11-30T18:00:00+01:00", "  nobody has subscribed to this"],
+        ),
+    ],
+)
+def test_what_is_expected_is_told_with_the_offset_of_berlin(
+    expected: NoticeChecked | None, status: int, lines: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert show_check([CheckedEvent(body=BODY, expected=expected)], as_json=False) == status
+    assert capsys.readouterr().out.splitlines() == ["event 1: valid; nothing was sent", *lines]

@@ -26,8 +26,10 @@ def test_a_moment_keeps_its_offset() -> None:
     assert moment == datetime.fromisoformat("2026-11-30T17:00+00:00")
 
 
-def test_a_moment_without_an_offset_is_that_of_this_machine() -> None:
-    assert parse_moment("2026-11-30T18:00") == datetime(2026, 11, 30, 18, 0).astimezone()
+@pytest.mark.parametrize(("text", "offset"), [("2026-11-30T18:00", "+01:00"), ("2026-07-30", "+02:00")])
+def test_a_moment_without_an_offset_is_berlins(text: str, offset: str) -> None:
+    assert parse_moment(text).isoformat().endswith(offset)
+    assert parse_moment(text).replace(tzinfo=None) == datetime.fromisoformat(text)
 
 
 @pytest.mark.parametrize("text", ["", "tomorrow", "30.11.2026"])

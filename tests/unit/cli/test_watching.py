@@ -3,15 +3,23 @@
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+import msgspec
 import pytest
 
 from cli.publish.following import Course
 from cli.publish.plain import request_of
 from cli.publish.settings import door_address
-from cli.publish.watching import as_line, handled
+from cli.publish.watching import as_line, handled, status_of
 from services.ingress.door.domain.progress import State, received
 from shared.contracts.envelope import Envelope, encode, read_envelope
-from shared.contracts.events import BroadcastFinished, BroadcastProgressed, NoticeAccepted, NoticeRejected, Problem
+from shared.contracts.events import (
+    BroadcastFinished,
+    BroadcastProgressed,
+    NoticeAccepted,
+    NoticeAction,
+    NoticeRejected,
+    Problem,
+)
 from shared.contracts.notices import NoticePublished
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
@@ -73,6 +81,30 @@ def test_a_rejection_has_a_line_for_each_field() -> None:
     heard = course()
     heard.hear(NoticeRejected(source="/x", event="e", problems=(Problem(field="topic", problem="unknown"),)), NOW)
     assert as_line(heard.progress) == "rejected: notice n\n  topic: unknown"
+
+
+@pytest.mark.parametrize(
+    ("audience", "states", "status"),
+    [
+        (3, {"read": 1, "failed": 2}, 0),
+        (3, {"unknown": 1, "failed": 2}, 0),
+        (3, {"failed": 2, "expired": 1}, 1),
+        (0, {}, 6),
+    ],
+)
+def test_what_has_reached_nobody_has_not_ended_well(audience: int, states: dict[str, int], status: int) -> None:
+    heard = course()
+    heard.hear(accepted(), NOW)
+    heard.hear(BroadcastFinished(broadcast=OURS, audience=audience, states=states), NOW)
+    assert status_of(heard.progress) == status
+
+
+@pytest.mark.parametrize(("revision", "status", "word"), [(2, 0, "done"), (0, 6, "not withdrawn")])
+def test_a_withdrawal_of_nothing_has_not_ended_well(revision: int, status: int, word: str) -> None:
+    heard = course()
+    heard.hear(msgspec.structs.replace(accepted(), revision=revision, action=NoticeAction.WITHDRAWN), NOW)
+    assert status_of(heard.progress) == status
+    assert as_line(heard.progress) == f"{word}: notice n"
 
 
 def test_without_a_source_an_event_is_written_as_plain_json_with_its_id_as_key() -> None:

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as some
 
@@ -15,6 +16,7 @@ from shared.contracts.events import (
     BroadcastFinished,
     BroadcastProgressed,
     NoticeAccepted,
+    NoticeAction,
     NoticeRejected,
     Problem,
 )
@@ -159,3 +161,17 @@ def test_what_came_over_amqp_is_known_from_its_acceptance_on() -> None:
     assert (entry.progress.state, entry.progress.notice) == (State.ACCEPTED, "n")
     assert not entry.is_another(b"any digest")
     assert view.sizes == {"a": 1}
+
+
+def test_each_notice_is_listed_by_the_last_event_about_it_the_newest_first() -> None:
+    view = View({"/a": "a", "/b": "b"})
+    for place, (identifier, subject) in enumerate((("1", "n"), ("2", "m"), ("3", "n"), ("4", "m"))):
+        view.publish(published(identifier, subject), "a", NOW, place)
+    content = {"topic": "stellen", "headline": "Gesucht", "expires_at": NOW + timedelta(hours=2)}
+    view.apply(msgspec.structs.replace(accepted("1"), **content), NOW, 5)
+    withdrawal = NoticeAccepted(source=SOURCE, event="3", notice="n", revision=1, action=NoticeAction.WITHDRAWN)
+    view.apply(withdrawal, NOW, 6)
+    view.apply(NoticeRejected(source=SOURCE, event="4", problems=()), NOW, 7)
+    listed = [(each.notice, each.id, each.state, each.headline) for each in view.notices("a")]
+    assert listed == [("n", "3", State.DONE, "Gesucht"), ("m", "2", State.RECEIVED, None)]
+    assert view.notices("b") == []

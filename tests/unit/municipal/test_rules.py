@@ -11,6 +11,7 @@ from shared.contracts.notices import NoticeContent, NoticePublished, NoticeUpdat
 from shared.municipal.checking import check
 from shared.municipal.content import LONGEST_CONTENT
 from shared.municipal.rules import notice_problems, read_notice
+from shared.municipal.shapes import MAX_UNKNOWN
 from tests.unit.municipal.material import CONTENT, EXPIRY, KNOWN, ROADS, SOURCE, event, problems, problems_of
 from tests.unit.subscriptions.material import COUNTY, NOON
 
@@ -42,9 +43,47 @@ def test_another_type_is_told_which_there_are() -> None:
 
 
 @pytest.mark.parametrize("optional", ["link", "urgent"])
-def test_optional_fields_may_be_absent_and_unknown_ones_are_ignored(optional: str) -> None:
+def test_optional_fields_may_be_absent(optional: str) -> None:
     data = {field: value for field, value in CONTENT.items() if field != optional}
-    assert problems_of(event(data | {"colour": "red"})) == {}
+    assert problems_of(event(data)) == {}
+
+
+@pytest.mark.parametrize(
+    ("field", "advice"),
+    [
+        ("Urgent", 'do you mean "urgent"?'),
+        ("head_line", 'do you mean "headline"?'),
+        ("expires_at", 'do you mean "expirytime" beside data?'),
+        ("subject", 'do you mean "subject" beside data?'),
+        ("colour", "there are topic, headline, text"),
+    ],
+)
+def test_an_unknown_field_is_named_with_what_it_may_stand_for(field: str, advice: str) -> None:
+    found = problems(**{field: "x"})
+    assert set(found) == {field}
+    assert advice in found[field]
+
+
+def test_a_new_notice_has_no_revision_and_a_withdrawal_no_content() -> None:
+    assert problems(revision=2) == {"revision": "is for an update: leave it out, or send an update"}
+    withdrawn = event({"reason": "x", "headline": "x"}, kind=NoticeWithdrawn.TYPE, expirytime=None)
+    assert problems_of(withdrawn) == {"headline": "is unknown; there are reason"}
+
+
+def test_of_unknown_fields_nothing_is_repeated_but_a_name() -> None:
+    strange = {f"+4917604069{number}": 1 for number in range(40)} | {"+": 1, "": 1, "a b": 1, "x" * 41: 1}
+    assert problems(**strange) == {"data": "has 44 unknown fields"}
+    many = {f"field{number:02}": 1 for number in range(25)}
+    found = problems(**many)
+    assert len(found) == MAX_UNKNOWN + 1
+    assert found["data"] == "has 5 more unknown fields"
+
+
+def test_what_can_be_read_is_judged_beside_what_cannot() -> None:
+    parsed = msgspec.json.decode(msgspec.json.encode(event(CONTENT | {"topic": "wetter", "Urgent": True})))
+    body = msgspec.json.encode(parsed | {"expirytime": "tomorrow", "source": 7, "Subject": "x"})
+    found = [problem.field for problem in check(body, KNOWN.system("pressestelle"), KNOWN, NOON)]
+    assert found == ["source", "expirytime", "Subject", "Urgent", "topic"]
 
 
 @pytest.mark.parametrize("data", [5, "text", [CONTENT]])

@@ -7,19 +7,21 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from services.ingress.door.domain.plain import LONGEST_KEY, PlainPublish, PlainUpdate, PlainWithdraw
-from services.ingress.door.domain.progress import Progress, State
+from services.ingress.door.domain.plain import KEY_FIELD, LONGEST_KEY, PLAIN
+from services.ingress.door.domain.progress import NoticeList, Progress, State
 from services.ingress.door.domain.receipts import Outlook, Outlooks, Receipt, Receipts
 from services.ingress.door.domain.refusals import MEDIA_TYPE, Kind, ProblemDetails
 from services.ingress.door.domain.writing import BATCH, JSON, MOST_EVENTS
 from shared.contracts.envelope import CONTENT_TYPE as STRUCTURED
 from shared.contracts.message import Moment
 from shared.contracts.notices import NoticeId, NoticePublished, NoticeUpdated, NoticeWithdrawn
+from shared.municipal.reading import MISPLACED, NOTICE_TYPES
 from shared.municipal.systems import Short
 
 VERSION = "1"
 DIALECT = "https://spec.openapis.org/oas/3.1/dialect/base"
 Document = dict[str, Any]
+_MOMENTS = frozenset(("time", "expirytime", "expires_at", "scheduled_at"))
 _PROGRESS_AS_TEXT = {"contentMediaType": JSON, "contentSchema": {"$ref": "#/components/schemas/Progress"}}
 
 
@@ -74,22 +76,7 @@ class StreamMessage(Struct, frozen=True, kw_only=True):
 
 Key = Annotated[str, Meta(min_length=1, max_length=LONGEST_KEY)]
 EVENTS = (PublishedEvent, UpdatedEvent, WithdrawnEvent)
-PLAIN = (PlainPublish, PlainUpdate, PlainWithdraw)
-ANSWERS = (Receipt, Receipts, Outlook, Outlooks, Progress, StreamMessage, ProblemDetails)
-MEANINGS: Mapping[Kind, str] = {
-    Kind.UNREADABLE: "Not JSON, no CloudEvent, or plain JSON without an `Idempotency-Key`; `errors` names each field.",
-    Kind.UNAUTHORIZED: "Without a token, with a wrong one, one that was withdrawn or has ended: all the same.",
-    Kind.FORBIDDEN: "Another topic, or a source of somebody else.",
-    Kind.NOT_FOUND: "There is no such thing, or it is another system's.",
-    Kind.METHOD: "`Allow` says which methods there are.",
-    Kind.TOO_SLOW: "Send the whole content at once.",
-    Kind.TOO_LARGE: "Send fewer events at once.",
-    Kind.MEDIA: "`Accept-Post` says what is accepted.",
-    Kind.INVALID: "`errors` names each wrong field and what would be right. Nothing was published.",
-    Kind.TOO_MANY: "Wait for as many seconds as `Retry-After` says.",
-    Kind.INTERNAL: "Not your mistake. Repeat the same request; if it stays, tell the operator.",
-    Kind.UNAVAILABLE: "The broker is away. Repeat the same request after `Retry-After`: nothing is sent twice.",
-}
+ANSWERS = (Receipt, Receipts, Outlook, Outlooks, Progress, NoticeList, StreamMessage, ProblemDetails)
 _WRITING = (
     Kind.UNREADABLE,
     Kind.UNAUTHORIZED,
@@ -124,7 +111,7 @@ def openapi() -> Document:
         "servers": [{"url": "/"}],
         "security": [{"token": []}],
         "paths": {
-            "/notices": {"post": _writing("publish", "Publish", _published())},
+            "/notices": {"post": _writing("publish", "Publish", _published()), "get": _list()},
             "/notices/check": {"post": _writing("check", "Say what would happen, and publish nothing", _checked())},
             "/events/{event}": {"get": _follow()},
         },
@@ -138,10 +125,27 @@ def openapi() -> Document:
 
 
 def _schemas() -> Document:
-    _, found = msgspec.json.schema_components((*EVENTS, *PLAIN, *ANSWERS), ref_template="#/components/schemas/{name}")
+    _, found = msgspec.json.schema_components(
+        (*EVENTS, *PLAIN.values(), *ANSWERS), ref_template="#/components/schemas/{name}"
+    )
+    for kind in NOTICE_TYPES.values():
+        found[kind.__name__]["additionalProperties"] = False
+    for event in EVENTS:
+        found[event.__name__]["propertyNames"] = {"pattern": "^[a-z0-9]+$", "not": {"enum": sorted(MISPLACED)}}
+    for schema in [found[kind.__name__] for kind in (*EVENTS, *PLAIN.values(), *NOTICE_TYPES.values())]:
+        for name in schema["properties"].keys() & _MOMENTS:
+            _accept_local(schema["properties"][name])
     for schema in found.values():
         schema["description"] = inspect.cleandoc(schema.get("description", ""))
     return dict(sorted(found.items()))
+
+
+def _accept_local(schema: Document) -> None:
+    """A moment may also come without an offset."""
+    described = [schema, *schema.get("anyOf", ())]
+    for moment in [one for one in described if one.pop("format", None)]:
+        moment["anyOf"] = [{"format": "date-time"}, {"pattern": "^[0-9-]{10}[T ][0-9:]{8}([.][0-9]+)?$"}]
+        moment["description"] = "Without an offset it is the time of Europe/Berlin."
 
 
 def _reference(kind: type[Struct]) -> Document:
@@ -156,10 +160,10 @@ def _writing(name: str, summary: str, success: Document) -> Document:
     content = {
         STRUCTURED: _one_of(EVENTS),
         BATCH: {"type": "array", "minItems": 1, "maxItems": MOST_EVENTS, "items": _one_of(EVENTS)},
-        JSON: _one_of(PLAIN),
+        JSON: _one_of(tuple(PLAIN.values())),
     }
     key = {
-        "name": "Idempotency-Key",
+        "name": KEY_FIELD,
         "in": "header",
         "description": "Needed with plain JSON: the same key is the same event.",
         "schema": msgspec.json.schema(Key) | {"pattern": "^[!-~]([ -~]*[!-~])?$"},
@@ -191,6 +195,18 @@ def _checked() -> Document:
     return {"200": {"description": "Nothing is wrong with it.", "content": {JSON: {"schema": schema}}}}
 
 
+def _list() -> Document:
+    return {
+        "operationId": "list",
+        "summary": "What became of each notice of the last days",
+        "parameters": [],
+        "responses": {
+            "200": {"description": "What is known.", "content": {JSON: {"schema": _reference(NoticeList)}}},
+            **_problems(tuple(kind for kind in _READING if kind is not Kind.NOT_FOUND)),
+        },
+    }
+
+
 def _follow() -> Document:
     event = {"name": "event", "in": "path", "required": True, "schema": {"type": "string", "pattern": "^[0-9a-f]{32}$"}}
     last = {
@@ -218,7 +234,7 @@ def _problems(kinds: Sequence[Kind]) -> Document:
 
 def _problem(kind: Kind) -> Document:
     described: Document = {
-        "description": f"{kind.title}. {MEANINGS[kind]}",
+        "description": f"{kind.title}. {kind.detail}",
         "content": {MEDIA_TYPE: {"schema": _reference(ProblemDetails)}},
     }
     if kind in _HEADERS:

@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping
 from html import escape
 from typing import Any
 
-from services.ingress.door.domain.documents import MEANINGS
 from services.ingress.door.domain.refusals import Kind
 
 _STYLE = (
@@ -34,7 +33,7 @@ def _page(document: Mapping[str, Any], others: Mapping[str, str]) -> Iterator[st
             yield from _operation(path, method, operation)
     yield "<h2>Errors</h2><p>Each is <code>application/problem+json</code> (RFC 9457).</p>"
     for kind in Kind:
-        yield f'<h3 id="{kind.slug}">{kind.status} {escape(kind.title)}</h3><p>{_marked(MEANINGS[kind])}</p>'
+        yield f'<h3 id="{kind.slug}">{kind.status} {escape(kind.title)}</h3><p>{_marked(kind.detail)}</p>'
     yield "<h2>Contents</h2>"
     for name, schema in document["components"]["schemas"].items():
         yield from _schema(name, schema)

@@ -1,30 +1,32 @@
 """Plain JSON: a notice without an envelope. A key of the system's own makes it the same event each time."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta, Struct
 
-from services.ingress.door.domain.refusals import FieldError, Kind, Refusal
 from shared.contracts.events import Problem
 from shared.contracts.message import Moment
 from shared.contracts.notices import NoticeContent, NoticeId, NoticePublished, NoticeUpdated, NoticeWithdrawn
+from shared.municipal.shapes import unknown_problems
 from shared.municipal.systems import Short, System
 
-KEY_HEADER = "idempotency-key"
+KEY_FIELD = "Idempotency-Key"
+KEY_HEADER = KEY_FIELD.lower()
 LONGEST_KEY = 200
 Notice = NoticePublished | NoticeUpdated | NoticeWithdrawn
 
 _KEY = re.compile(rf"[\x21-\x7e](?:[\x20-\x7e]{{0,{LONGEST_KEY - 2}}}[\x21-\x7e])?")
-_NAMES = {"expirytime": "expires_at", "id": "Idempotency-Key", "subject": "notice", "type": "action"}
+_NAMES = {"expirytime": "expires_at", "id": KEY_FIELD, "subject": "notice", "type": "action"}
+_MEANT = {theirs: f'"{ours}"' for theirs, ours in _NAMES.items()}
 _MAY_BE_NULL = ("notice", "source")
 _ENVELOPE = ("action", "notice", "expires_at", "source")
 
 
-class PlainPublish(NoticeContent, frozen=True, kw_only=True):
+class PlainPublish(NoticeContent, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A new notice; without `notice`, its id comes from the key. `source` is needed if the system has several."""
 
     expires_at: Moment
@@ -33,7 +35,7 @@ class PlainPublish(NoticeContent, frozen=True, kw_only=True):
     source: Short | None = None
 
 
-class PlainUpdate(NoticeContent, frozen=True, kw_only=True):
+class PlainUpdate(NoticeContent, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The next revision of a notice, whole."""
 
     action: Literal["update"]
@@ -43,7 +45,7 @@ class PlainUpdate(NoticeContent, frozen=True, kw_only=True):
     source: Short | None = None
 
 
-class PlainWithdraw(Struct, frozen=True, kw_only=True):
+class PlainWithdraw(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Nobody gets the notice any more."""
 
     action: Literal["withdraw"]
@@ -52,28 +54,45 @@ class PlainWithdraw(Struct, frozen=True, kw_only=True):
     source: Short | None = None
 
 
+PUBLISH = "publish"
+PLAIN: Mapping[str, type[Struct]] = {PUBLISH: PlainPublish, "update": PlainUpdate, "withdraw": PlainWithdraw}
 ACTIONS: Mapping[str, type[Notice]] = {
-    "publish": NoticePublished,
+    PUBLISH: NoticePublished,
     "update": NoticeUpdated,
     "withdraw": NoticeWithdrawn,
 }
 
 
-def plain_event(content: Mapping[str, Any], key: str | None, system: System) -> bytes:
-    """The event in structured JSON, as far as it can be made one; rules are checked later. Raises Refusal."""
+def plain_event(content: Mapping[str, Any], key: str, system: System) -> tuple[bytes, tuple[Problem, ...]]:
+    """Return the event in structured JSON, and what is wrong already; `key` may be empty if it is wrong.
+
+    What is wrong does not keep the rest from being checked: the event has something right in its place.
+    """
     given = {name: value for name, value in content.items() if value is not None or name not in _MAY_BE_NULL}
-    hexadecimal = _derived(checked_key(key), system.name)
-    action = given.get("action", "publish")
+    action = given.get("action", PUBLISH)
     kind = ACTIONS.get(action) if isinstance(action, str) else None
-    if kind is None:
-        raise _wrong("action", f"must be one of {', '.join(ACTIONS)}")
+    known = [field.encode_name for field in msgspec.structs.fields(PLAIN[action if kind else PUBLISH])]
+    problems = [Problem(field="action", problem=f"must be one of {', '.join(ACTIONS)}")] if kind is None else []
+    if "source" not in given and len(system.sources) > 1:
+        problems.append(Problem(field="source", problem=f"is missing: one of {', '.join(system.sources)}"))
+    unknown = [name for name in given if name not in known]
+    if "revision" in unknown:
+        unknown.remove("revision")
+        problems.append(Problem(field="revision", problem='is for updates: leave it out, or add "action": "update"'))
+    problems += unknown_problems(unknown, known, _MEANT)
+    return _structured(given, known, kind or NoticePublished, _derived(key, system.name), system), tuple(problems)
+
+
+def _structured(
+    given: Mapping[str, Any], known: Sequence[str], kind: type[Notice], hexadecimal: str, system: System
+) -> bytes:
     event = {
         "specversion": "1.0",
         "id": hexadecimal[:32],
-        "source": given["source"] if "source" in given else _only_source(system),
+        "source": given["source"] if "source" in given else system.sources[0],
         "type": kind.TYPE,
         "datacontenttype": "application/json",
-        "data": {name: value for name, value in given.items() if name not in _ENVELOPE},
+        "data": {name: value for name, value in given.items() if name in known and name not in _ENVELOPE},
     }
     subject = given.get("notice", hexadecimal[32:52] if kind is NoticePublished else None)
     times = {"expirytime": given.get("expires_at")} if kind is not NoticeWithdrawn else {}
@@ -87,27 +106,15 @@ def in_plain_words(problem: Problem) -> Problem:
     )
 
 
-def checked_key(key: str | None) -> str:
-    """The key without its quotes. Raises Refusal."""
+def read_key(key: str | None) -> str:
+    """Return the key without its quotes. Raises ValueError, which says what is wrong with it."""
     plain = (key or "").strip()
     if len(plain) > 1 and plain[0] == plain[-1] == '"':  # a string of a structured field, RFC 9651
         plain = plain[1:-1]
     if not _KEY.fullmatch(plain):
-        problem = "is missing" if not plain else f"must be 1 to {LONGEST_KEY} printable ASCII characters"
-        error = FieldError(field="Idempotency-Key", problem=problem)
-        raise Refusal(Kind.UNREADABLE, "Plain JSON needs a key of yours, the same when you repeat it.", errors=[error])
+        raise ValueError("is missing" if not plain else f"must be 1 to {LONGEST_KEY} printable ASCII characters")
     return plain
 
 
 def _derived(key: str, system: str) -> str:
     return sha256(f"{system}\0{key}".encode()).hexdigest()
-
-
-def _only_source(system: System) -> str:
-    if len(system.sources) > 1:
-        raise _wrong("source", f"is missing: one of {', '.join(system.sources)}")
-    return system.sources[0]
-
-
-def _wrong(field: str, problem: str) -> Refusal:
-    return Refusal(Kind.INVALID, errors=[FieldError(field=field, problem=problem)])

@@ -66,12 +66,24 @@ class Progress(Struct, frozen=True, kw_only=True, omit_defaults=True):
     duration_seconds: int | None = None
     blockers: tuple[str, ...] = ()
     scheduled_at: Moment | None = None
+    expires_at: Moment | None = None
+    topic: str | None = None
+    headline: str | None = None
     reason: str = ""
     problems: tuple[Problem, ...] = ()
 
     @property
     def is_final(self) -> bool:
         return self.state in FINAL
+
+
+class NoticeList(Struct, frozen=True, kw_only=True):
+    """The notices of a system in the last days, the newest first, each by the last event about it.
+
+    A withdrawal is `done`, with the topic and the headline of what it has withdrawn.
+    """
+
+    notices: tuple[Progress, ...]
 
 
 def received(source: str, identifier: str, notice: str, at: datetime) -> Progress:
@@ -108,6 +120,9 @@ def _(message: NoticeAccepted, before: Progress, at: datetime) -> Progress:
         duration_seconds=message.duration_seconds,
         blockers=message.blockers,
         scheduled_at=message.scheduled_at,
+        expires_at=message.expires_at,
+        topic=message.topic,
+        headline=message.headline,
         problems=(),
     )
 

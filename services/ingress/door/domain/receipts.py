@@ -3,8 +3,9 @@
 from datetime import datetime
 from hashlib import sha256
 
-from msgspec import Struct
+from msgspec import Struct, field
 
+from shared.contracts.events import Euros
 from shared.contracts.message import Lane
 
 EVENTS = "/events/"
@@ -28,7 +29,8 @@ class Receipts(Struct, frozen=True, kw_only=True):
 class Outlook(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What would become of this event; nothing was published.
 
-    `begins_at` is missing for what goes at once; permitted hours and limits may delay it.
+    `begins_at` is missing for what goes at once. `audience`, `costs` in euros and `duration_seconds` are expected as of
+    now; each is missing where it is not known. `blockers` say in words what delays or stops it.
     """
 
     event: str
@@ -40,6 +42,11 @@ class Outlook(Struct, frozen=True, kw_only=True, omit_defaults=True):
     lane: Lane | None = None
     begins_at: datetime | None = None
     expires_at: datetime | None = None
+    revision: int | None = None
+    audience: int | None = None
+    costs: dict[str, Euros] = field(default_factory=dict)
+    duration_seconds: int | None = None
+    blockers: tuple[str, ...] = ()
 
 
 class Outlooks(Struct, frozen=True, kw_only=True):

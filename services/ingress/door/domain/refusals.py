@@ -15,23 +15,54 @@ class _Kind(NamedTuple):
     slug: str
     status: int
     title: str
+    detail: str
 
 
 class Kind(_Kind, Enum):
-    """Every kind of error there is; `slug` is its place in the documentation."""
+    """Every kind of error there is; `slug` is its place in the documentation, `detail` what to do about it."""
 
-    UNREADABLE = "unreadable", 400, "The request cannot be read"
-    UNAUTHORIZED = "unauthorized", 401, "A valid token is needed"
-    FORBIDDEN = "forbidden", 403, "Not permitted for this token"
-    NOT_FOUND = "not-found", 404, "There is nothing here"
-    METHOD = "method", 405, "Not possible with this method"
-    TOO_SLOW = "too-slow", 408, "The request did not arrive in time"
-    TOO_LARGE = "too-large", 413, "The request is too large"
-    MEDIA = "media", 415, "This kind of content is not accepted"
-    INVALID = "invalid", 422, "The notice breaks rules"
-    TOO_MANY = "too-many", 429, "Too many requests"
-    INTERNAL = "internal", 500, "An error of ours"
-    UNAVAILABLE = "unavailable", 503, "Not possible just now"
+    UNREADABLE = (
+        "unreadable",
+        400,
+        "The request cannot be read",
+        "Send JSON or a CloudEvent; plain JSON needs an `Idempotency-Key`. `errors` names each field that is wrong.",
+    )
+    UNAUTHORIZED = (
+        "unauthorized",
+        401,
+        "A valid token is needed",
+        "Without a token, with a wrong one, one that was withdrawn or has ended: all the same. Ask the operator.",
+    )
+    FORBIDDEN = (
+        "forbidden",
+        403,
+        "Not permitted for this token",
+        "Another topic, or a source of somebody else: ask the operator. Nothing was published.",
+    )
+    NOT_FOUND = "not-found", 404, "There is nothing here", "There is no such thing, or it is another system's."
+    METHOD = "method", 405, "Not possible with this method", "`Allow` says which methods there are."
+    TOO_SLOW = "too-slow", 408, "The request did not arrive in time", "Send the whole content at once."
+    TOO_LARGE = "too-large", 413, "The request is too large", "Send fewer events at once."
+    MEDIA = "media", 415, "This kind of content is not accepted", "`Accept-Post` says what is accepted."
+    INVALID = (
+        "invalid",
+        422,
+        "The notice breaks rules",
+        "`errors` names each wrong field and what would be right. Nothing was published.",
+    )
+    TOO_MANY = "too-many", 429, "Too many requests", "Wait for as many seconds as `Retry-After` says."
+    INTERNAL = (
+        "internal",
+        500,
+        "An error of ours",
+        "Not your mistake. Repeat the same request; if it stays, tell the operator.",
+    )
+    UNAVAILABLE = (
+        "unavailable",
+        503,
+        "Not possible just now",
+        "The broker is away. Repeat the same request after `Retry-After`: nothing is sent twice.",
+    )
 
 
 class FieldError(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -48,7 +79,7 @@ class ProblemDetails(Struct, frozen=True, kw_only=True, omit_defaults=True):
     type: str
     title: str
     status: int
-    detail: str = ""
+    detail: str
     errors: tuple[FieldError, ...] = ()
 
 
@@ -75,7 +106,7 @@ class Refusal(Exception):
             type=f"/docs#{self.kind.slug}",
             title=self.kind.title,
             status=self.kind.status,
-            detail=self.detail,
+            detail=self.detail or self.kind.detail,
             errors=self.errors,
         )
 

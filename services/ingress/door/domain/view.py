@@ -7,6 +7,8 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
+import msgspec
+
 from services.ingress.door.domain.progress import Progress, State, after, received
 from services.ingress.door.domain.receipts import event_key
 from shared.contracts.envelope import Envelope
@@ -94,6 +96,21 @@ class View:
         name = self.owners[message.source], event_key(message.source, message.event)
         self._put(*name, Entry(place, received(message.source, message.event, message.notice, at)))
         return [name]
+
+    def notices(self, system: str) -> list[Progress]:
+        """The last event about each notice, the newest first; a rejected one only if there is no other."""
+        found: dict[tuple[str, str], Progress] = {}
+        for entry in self._entries.get(system, {}).values():
+            progress, name = entry.progress, (entry.progress.source, entry.progress.notice)
+            before = found.get(name)
+            if before is None:
+                found[name] = progress
+            elif progress.state is not State.REJECTED:
+                del found[name]
+                found[name] = msgspec.structs.replace(
+                    progress, topic=progress.topic or before.topic, headline=progress.headline or before.headline
+                )
+        return list(reversed(found.values()))
 
     def _put(self, system: str, key: str, entry: Entry) -> None:
         known = self._entries.setdefault(system, OrderedDict())

@@ -5,7 +5,7 @@ https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/http-protoc
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.message import Message as Header
 from typing import Any
 from urllib.parse import unquote
@@ -13,13 +13,13 @@ from urllib.parse import unquote
 import msgspec
 from msgspec import Raw
 
-from services.ingress.door.domain.plain import KEY_HEADER, checked_key, in_plain_words, plain_event
+from services.ingress.door.domain.plain import KEY_FIELD, KEY_HEADER, in_plain_words, plain_event, read_key
 from services.ingress.door.domain.refusals import FieldError, Kind, Refusal
 from shared.contracts.envelope import CONTENT_TYPE as STRUCTURED
 from shared.contracts.envelope import Envelope
 from shared.contracts.events import Problem
 from shared.municipal.binding import LARGEST_BODY
-from shared.municipal.reading import Unreadable, read_event
+from shared.municipal.reading import Unreadable, decode_json, read_event
 from shared.municipal.systems import System
 
 BATCH = "application/cloudevents-batch+json"
@@ -28,6 +28,7 @@ ACCEPTED = (STRUCTURED, BATCH, JSON)
 MOST_EVENTS = 100
 LARGEST_EVENT = LARGEST_BODY - 1_024  # with room for what we add before it travels over AMQP
 DEEPEST = 20
+UNREAD = Envelope(id="", source="", type="", specversion="1.0")
 
 _ATTRIBUTE = re.compile(r"[a-z0-9]{1,20}")
 _PREFIX = "ce-"
@@ -51,29 +52,52 @@ class Request:
 
 @dataclass(frozen=True, kw_only=True)
 class Written:
-    """The events of a request. `plain` ones have other names for some fields."""
+    """The events of a request. `plain` ones have other names for some fields.
+
+    `wrong` is what could not be read, in the words of the request, each with the place of its event, or None if it is
+    about the request. Such an event is what could be read of it; UNREAD if nothing could.
+    """
 
     events: tuple[Envelope, ...]
     plain: bool = False
     batch: bool = False
+    wrong: tuple[tuple[int | None, Problem], ...] = ()
 
-    def error(self, problem: Problem, event: int) -> FieldError:
-        named = in_plain_words(problem) if self.plain else problem
-        return FieldError(field=named.field, problem=named.problem, event=event if self.batch else None)
+    def translate(self, problem: Problem) -> Problem:
+        """Return the problem with the names that fields have in the request."""
+        return in_plain_words(problem) if self.plain else problem
+
+    def error(self, problem: Problem, event: int | None) -> FieldError:
+        return FieldError(field=problem.field, problem=problem.problem, event=event if self.batch else None)
+
+    @property
+    def kind(self) -> Kind:
+        """How it is refused: plain JSON with a key can be read, whatever is wrong in it."""
+        about_request = any(place is None for place, _ in self.wrong)
+        return Kind.UNREADABLE if about_request or (self.wrong and not self.plain) else Kind.INVALID
 
 
 def read_request(request: Request, system: System) -> Written:
-    """The events in a request of this system. Raises Refusal."""
+    """The events in a request of this system. Raises Refusal if there is none."""
     media = _media_type(request.header("content-type"))
-    if (key := request.header(KEY_HEADER)) is not None:
-        checked_key(key)
-    if media == STRUCTURED:
-        return Written(events=tuple(_each([request.body])))
     if media == BATCH:
-        return Written(events=tuple(_batch(request.body)), batch=True)
-    if request.is_binary:
-        return Written(events=tuple(_each([_joined(request, media)])))
-    return Written(events=(_plain(request, system),), plain=True)
+        written = _each(_batch(request.body), batch=True)
+    elif media == STRUCTURED:
+        written = _each([request.body])
+    elif request.is_binary:
+        written = _each([_joined(request, media)])
+    else:
+        return _plain(request, system)
+    given = request.header(KEY_HEADER)
+    return written if given is None else replace(written, wrong=(*_key(given)[1], *written.wrong))
+
+
+def _key(given: str | None) -> tuple[str, tuple[tuple[None, Problem], ...]]:
+    """The key, and what is wrong with it."""
+    try:
+        return read_key(given), ()
+    except ValueError as error:
+        return "", ((None, Problem(field=KEY_FIELD, problem=str(error))),)
 
 
 def _media_type(value: str | None) -> str:
@@ -91,9 +115,9 @@ def _media_type(value: str | None) -> str:
 def decoded(body: bytes) -> Any:
     """Any JSON that is not nested too deep. Raises Refusal."""
     try:
-        found = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise _unreadable("body", "is not JSON") from None
+        found = decode_json(body)
+    except Unreadable as error:
+        raise _unreadable("body", error.problems[0].problem) from None
     if _depth(found) > DEEPEST:
         raise _unreadable("body", f"is nested more than {DEEPEST} deep")
     return found
@@ -122,32 +146,32 @@ def _too_large() -> Refusal:
     return Refusal(Kind.TOO_LARGE, f"An event may have {LARGEST_EVENT} bytes.")
 
 
-def _batch(body: bytes) -> list[Envelope]:
+def _batch(body: bytes) -> list[bytes]:
     if not isinstance(decoded(body), list):
         raise _unreadable("body", "must be a JSON array of events")
     events = msgspec.json.decode(body, type=list[Raw])
     if not 1 <= len(events) <= MOST_EVENTS:
         raise _unreadable("body", f"must have 1 to {MOST_EVENTS} events")
-    return _each([bytes(event) for event in events], batch=True)
+    return [bytes(event) for event in events]
 
 
-def _each(bodies: Sequence[bytes], *, batch: bool = False) -> list[Envelope]:
-    """All of them, or a refusal that names what is wrong with each."""
-    events, errors = [], []
-    for place, body in enumerate(bodies):
+def _each(bodies: Sequence[bytes], *, batch: bool = False) -> Written:
+    read = []
+    for body in bodies:
         if len(body) > LARGEST_EVENT:
             raise _too_large()
         decoded(body)
-        try:
-            events.append(read_event(body))
-        except Unreadable as error:
-            errors += [
-                FieldError(field=each.field, problem=each.problem, event=place if batch else None)
-                for each in error.problems
-            ]
-    if errors:
-        raise Refusal(Kind.UNREADABLE, errors=errors)
-    return events
+        read.append(_read(body))
+    wrong = tuple((place, problem) for place, (_, problems) in enumerate(read) for problem in problems)
+    return Written(events=tuple(event for event, _ in read), batch=batch, wrong=wrong)
+
+
+def _read(body: bytes) -> tuple[Envelope, tuple[Problem, ...]]:
+    """The event as far as it can be read, and what is wrong with the rest."""
+    try:
+        return read_event(body), ()
+    except Unreadable as error:
+        return error.envelope or UNREAD, error.problems
 
 
 def _joined(request: Request, media: str) -> bytes:
@@ -179,16 +203,14 @@ def _text(name: str, value: str) -> str:
     return text
 
 
-def _plain(request: Request, system: System) -> Envelope:
+def _plain(request: Request, system: System) -> Written:
     content = decoded(request.body)
     if len(request.body) > LARGEST_EVENT:
         raise _too_large()
     if not isinstance(content, Mapping):
         raise _unreadable("body", "must be a JSON object")
-    try:
-        return read_event(plain_event(content, request.header(KEY_HEADER), system))
-    except Unreadable as error:
-        named = [in_plain_words(problem) for problem in error.problems]
-        raise Refusal(
-            Kind.INVALID, errors=[FieldError(field=each.field, problem=each.problem) for each in named]
-        ) from None
+    key, about_key = _key(request.header(KEY_HEADER))
+    body, problems = plain_event(content, key, system)
+    event, unreadable = _read(body)
+    wrong = (*about_key, *((0, problem) for problem in (*map(in_plain_words, unreadable), *problems)))
+    return Written(events=(event,), plain=True, wrong=wrong)

@@ -7,10 +7,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from services.ingress.door.domain.judging import Caller
+from services.ingress.door.domain.progress import NoticeList
 from services.ingress.door.domain.receipts import event_key
 from services.ingress.door.domain.refusals import Kind, Refusal, later
 from services.ingress.door.domain.view import Entry, Name, View
+from services.ingress.door.handlers.questions import QuestionService
 from shared.contracts.envelope import ContractError, Envelope, read_message
+from shared.contracts.events import NoticeChecked
 from shared.contracts.notices import NoticePublished, NoticeUpdated, NoticeWithdrawn
 from shared.municipal.binding import AmqpMessage
 from shared.municipal.binding import read_message as read_published
@@ -29,12 +32,16 @@ MOST_WATCHERS_OF_A_TOKEN = 20
 
 @dataclass
 class Board:
-    """`is_current` says whether everything that was said has been read; `login` is ours, of every replica."""
+    """`is_current` says whether everything that was said has been read; `login` is ours, of every replica.
+
+    `questions` hears what else is said.
+    """
 
     view: View
     clock: Clock
     is_current: Callable[[], bool]
     login: str
+    questions: QuestionService
     _waiting: dict[Name, set[asyncio.Event]] = field(default_factory=dict)
     _watchers: Counter[str] = field(default_factory=Counter)
 
@@ -58,9 +65,12 @@ class Board:
             name = self.view.publish(event, publisher, self.clock(), place)
             return [name] if name else []
         try:
-            return self.view.apply(read_message(event), event.time, place)
+            message = read_message(event)
         except ContractError:
             return []  # of a later version
+        if isinstance(message, NoticeChecked):
+            self.questions.hear(message)
+        return self.view.apply(message, event.time, place)
 
     def is_used(self, event: Envelope, caller: Caller) -> bool:
         """Whether its id stands for another event already, as far as we know."""
@@ -77,10 +87,20 @@ class Board:
         name = caller.system.name, key
         entry = self.view.find(*name) or await self._late(name)
         if entry is None:
-            if not self.is_current():
-                raise later(Kind.UNAVAILABLE, "What was published before is still being read.", AGAIN_SECONDS)
+            self._require_current()
             raise Refusal(Kind.NOT_FOUND)
         return entry
+
+    def list_notices(self, caller: Caller) -> NoticeList:
+        """The system's own, about the topics of this token. Raises Refusal while not all have been read."""
+        self._require_current()
+        found = self.view.notices(caller.system.name)
+        shown = [each for each in found if not caller.narrowed or each.topic in caller.system.topics]
+        return NoticeList(notices=tuple(shown))
+
+    def _require_current(self) -> None:
+        if not self.is_current():
+            raise later(Kind.UNAVAILABLE, "What was published before is still being read.", AGAIN_SECONDS)
 
     async def _late(self, name: Name) -> Entry | None:
         """It may have been published elsewhere, a moment ago."""

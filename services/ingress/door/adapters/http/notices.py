@@ -21,5 +21,5 @@ async def publish(request: web.Request) -> web.Response:
 async def check(request: web.Request) -> web.Response:
     """What would happen; nothing does."""
     caller = caller_of(request)
-    written, outlooks = request.app[DESK].check(await received(request), caller)
+    written, outlooks = await request.app[DESK].check(await received(request), caller)
     return answer(Outlooks(events=tuple(outlooks)) if written.batch else outlooks[0])

@@ -1,4 +1,4 @@
-"""`/events/…`: what became of an event, as JSON or as server-sent events until the last."""
+"""What became of notices: of all, and of an event, as JSON or as server-sent events until the last."""
 
 import asyncio
 import time
@@ -20,6 +20,11 @@ LONGEST_SECONDS = 3_600.0
 WRITE_SECONDS = 10.0
 BOARD = web.AppKey("board", Board)
 CLOSING = web.AppKey("closing", asyncio.Event)
+
+
+async def list_notices(request: web.Request) -> web.Response:
+    """What became of each notice of the system."""
+    return answer(request.app[BOARD].list_notices(caller_of(request)))
 
 
 async def follow(request: web.Request) -> web.StreamResponse:

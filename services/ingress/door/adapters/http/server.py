@@ -10,7 +10,7 @@ from services.ingress.door.adapters.http.answers import say_little
 from services.ingress.door.adapters.http.documents import add_documents
 from services.ingress.door.adapters.http.notices import DESK, check, publish
 from services.ingress.door.adapters.http.problems import METRICS, problems, respond_to_error
-from services.ingress.door.adapters.http.progress import BOARD, CLOSING, follow, tell_watchers
+from services.ingress.door.adapters.http.progress import BOARD, CLOSING, follow, list_notices, tell_watchers
 from services.ingress.door.adapters.http.requests import GUARD, LARGEST_BODY, PROXIES
 from services.ingress.door.adapters.metrics import DoorMetrics
 from services.ingress.door.domain.clients import Network
@@ -30,6 +30,7 @@ def application(
     app.on_shutdown.append(tell_watchers)
     app.on_response_prepare.append(say_little)
     app.router.add_post("/notices", publish)
+    app.router.add_get("/notices", list_notices, allow_head=False)
     app.router.add_post("/notices/check", check)
     app.router.add_get("/events/{key:[0-9a-f]{32}}", follow, allow_head=False)
     add_documents(app)

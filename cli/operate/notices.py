@@ -1,0 +1,150 @@
+"""`kreisfunk notices`: what became of the county's notices, in German for those who write them."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+import asyncpg
+import typer
+
+from cli.operate.ledger import REPLACED, SUPERSEDED, Shown, latest, of_notice
+from cli.operate.pages import shorten
+from cli.operate.planned import planned, planned_of_notice
+from cli.operate.session import Json, Stack, on_ledger, refuse, show
+from cli.operate.tables import pairs, table
+from shared.municipal.reading import LOCAL_ZONE
+
+Notice = Annotated[str, typer.Argument(help="Kennung der Meldung.")]
+Ratings = Mapping[UUID, Mapping[str, int]]
+
+_RATINGS = """
+select broadcast_id, kind, value, count(*)::int as number from subscriptions.feedback
+where broadcast_id = any($1) and kind <> 'text' group by 1, 2, 3 order by 4 desc, 3
+"""
+_STANDINGS = {
+    "scheduled": "geplant",
+    "expanding": "beginnt",
+    "running": "wird versandt",
+    "paused": "angehalten",
+    "held": "angehalten",
+    "finished": "versandt",
+    "expired": "abgelaufen",
+    "cancelled": "zurückgezogen",
+    REPLACED: "ersetzt",
+}
+_VALUES = {"good": "gut", "bad": "schlecht"}
+
+app = typer.Typer(help="Meldungen: wer sie erhalten hat, und wie sie ankommen.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_notices(
+    number: Annotated[
+        int, typer.Option("--number", "-n", min=1, max=1000, help="Wie viele, die neuesten zuerst.")
+    ] = 20,
+    json: Json = False,
+    stack: Stack = None,
+) -> None:
+    """Die Meldungen, die neuesten zuerst.
+
+    Status: 0, 2 falscher Aufruf, 4 Datenbank nicht erreichbar.
+    """
+    found = on_ledger(stack, lambda connection: _latest(connection, number))
+    show({"notices": [asdict(one) for one in found]}, _overview(found), json=json)
+
+
+@app.command("show")
+def show_notice(notice: Notice, json: Json = False, stack: Stack = None) -> None:
+    """Alles über eine Meldung: wer sie erhalten hat, wer nicht und warum, und wie sie bewertet wird.
+
+    Status: 0, 2 falscher Aufruf, 3 keine solche Meldung, 4 Datenbank nicht erreichbar.
+    """
+    found, ratings = on_ledger(stack, lambda connection: _everything(connection, notice))
+    pages = [_page(shown, ratings.get(shown.broadcast, {})) for shown in found]
+    objects = [{**asdict(shown), "ratings": ratings.get(shown.broadcast, {})} for shown in found]
+    show({"notices": objects}, "\n\n".join(pages), json=json)
+
+
+@app.command()
+def feedback(notice: Notice, json: Json = False, stack: Stack = None) -> None:
+    """Wie eine Meldung bewertet wird: die Knöpfe darunter, und Reaktionen, je Fassung.
+
+    Status: 0, 2 falscher Aufruf, 3 keine solche Meldung, 4 Datenbank nicht erreichbar.
+    """
+    found, ratings = on_ledger(stack, lambda connection: _everything(connection, notice))
+    rows = [(shown.revision, _opinions(ratings.get(shown.broadcast, {}))) for shown in found]
+    objects = [{"revision": shown.revision, "ratings": ratings.get(shown.broadcast, {})} for shown in found]
+    show({"notice": notice, "feedback": objects}, table(("Fassung", "Bewertungen"), rows), json=json)
+
+
+async def _latest(connection: asyncpg.Connection, number: int) -> list[Shown]:
+    return [*await planned(connection, number), *await latest(connection, number)][:number]
+
+
+async def _everything(connection: asyncpg.Connection, notice: str) -> tuple[list[Shown], Ratings]:
+    """Each revision, the first one first, with its ratings by value."""
+    known = [*await of_notice(connection, notice), *await planned_of_notice(connection, notice)]
+    if not known:
+        refuse("Diese Meldung ist nicht bekannt.", "`kreisfunk notices list` nennt die Kennungen.")
+    found: dict[UUID, Counter[str]] = {}
+    for row in await connection.fetch(_RATINGS, [shown.broadcast for shown in known]):
+        found.setdefault(UUID(int=row["broadcast_id"].int), Counter())[row["value"]] += row["number"]
+    return sorted(known, key=lambda shown: shown.revision), found
+
+
+def _overview(found: Sequence[Shown]) -> str:
+    if not found:
+        return "Noch keine Meldungen."
+    head = ("Beginn", "Kennung", "Fassung", "Thema", "Stand", "zugestellt", "von", "Überschrift")
+    return table(head, [_line(shown) for shown in found])
+
+
+def _line(shown: Shown) -> tuple[object, ...]:
+    return (
+        *(_moment(shown.published_at), shown.notice, shown.revision, shown.topic, _standing(shown)),
+        *(_delivered(shown), shown.books.audience, shorten(shown.headline or "-")),
+    )
+
+
+def _page(shown: Shown, ratings: Mapping[str, int]) -> str:
+    books = shown.books
+    rows = [
+        ("Meldung", f"{shown.notice}, Fassung {shown.revision}"),
+        ("Überschrift", shown.headline or "-"),
+        ("Thema", shown.topic),
+        ("Beginn", _moment(shown.published_at)),
+        ("Ablauf", _moment(shown.expires_at)),
+        ("Stand", _standing(shown)),
+        ("Empfänger", f"{books.audience}{'' if books.complete else ' bisher'}"),
+        ("zugestellt", _delivered(shown)),
+        ("davon gelesen", shown.steps.get("read", 0)),
+        ("unterwegs", shown.steps.get("accepted", 0) + shown.steps.get("sent", 0)),
+        ("warten", books.waiting),
+        ("fehlgeschlagen", books.failed),
+        *((f"  {failure.deliveries} mal", failure.reason) for failure in shown.failures),
+        ("nicht mehr versandt", books.expired + books.cancelled + books.suppressed),
+        ("ungewiss", books.unknown),
+        ("Bewertungen", _opinions(ratings)),
+    ]
+    return pairs(*rows)
+
+
+def _standing(shown: Shown) -> str:
+    if shown.standing == "cancelled" and shown.reason == SUPERSEDED:
+        return "ersetzt, bevor alle sie hatten"
+    return _STANDINGS.get(shown.standing, shown.standing)
+
+
+def _delivered(shown: Shown) -> int:
+    return shown.steps.get("delivered", 0) + shown.steps.get("read", 0)
+
+
+def _opinions(ratings: Mapping[str, int]) -> str:
+    return ", ".join(f"{number} mal {_VALUES.get(value, value)}" for value, number in ratings.items()) or "keine"
+
+
+def _moment(at: datetime) -> str:
+    return f"{at.astimezone(LOCAL_ZONE):%d.%m.%Y %H:%M}"

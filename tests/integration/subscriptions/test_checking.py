@@ -1,0 +1,64 @@
+"""What would become of a notice is told before it is published, from a real database, and nothing is stored."""
+
+import pytest
+
+from shared.contracts.events import NoticeAccepted, NoticeAction
+from shared.contracts.notices import NoticePublished, NoticeUpdated, NoticeWithdrawn
+from shared.municipal.binding import AmqpMessage
+from shared.outcome import Rejected
+from tests.databases import Database
+from tests.integration.subscriptions.audience import subscribe_many
+from tests.integration.subscriptions.press import LOGIN, MISSING, NOTICE, ask, cloud_event, publish
+from tests.integration.subscriptions.stand import Stand
+
+STORED = "select count(*) from subscriptions.broadcast", "select count(*) from subscriptions.notice_event"
+PUBLISHED = cloud_event(NoticePublished.TYPE, NOTICE)
+UPDATED = cloud_event(NoticeUpdated.TYPE, NOTICE | {"revision": 2}, event_id="event-2")
+WITHDRAWN = cloud_event(NoticeWithdrawn.TYPE, {}, event_id="event-3", expirytime=MISSING)
+
+
+async def test_a_check_tells_what_the_acceptance_will_tell_and_stores_nothing(stand: Stand, database: Database) -> None:
+    await subscribe_many(database, 3)
+    told = await ask(stand, PUBLISHED)
+    assert [await stand.rows(count) for count in STORED] == [[(0,)], [(0,)]]
+    await publish(stand)
+    (accepted,) = stand.outlet.messages(NoticeAccepted)
+    assert (told.audience, told.revision, told.action) == (3, 1, NoticeAction.PUBLISHED)
+    assert (told.costs, told.duration_seconds, told.blockers) == (
+        accepted.costs,
+        accepted.duration_seconds,
+        accepted.blockers,
+    )
+
+
+async def test_nobody_who_subscribes_is_told_before(stand: Stand) -> None:
+    told = await ask(stand, PUBLISHED)
+    assert (told.audience, told.problems) == (0, ())
+    assert "nobody has subscribed to this" in told.blockers
+
+
+async def test_what_only_the_database_knows_is_told_before(stand: Stand) -> None:
+    assert [problem.field for problem in (await ask(stand, UPDATED)).problems] == ["revision"]
+    told = await ask(stand, WITHDRAWN)
+    assert (told.revision, "no notice with this id is known" in told.blockers[0]) == (0, True)
+    await publish(stand)
+    assert (await ask(stand, UPDATED)).problems == ()
+    assert (await ask(stand, WITHDRAWN)).revision == 1
+
+
+async def test_what_is_wrong_is_named_as_it_will_be(stand: Stand) -> None:
+    wrong = cloud_event(NoticePublished.TYPE, NOTICE | {"Urgent": True}, expirytime="morgen", source="/other")
+    told = await ask(stand, wrong)
+    assert {problem.field for problem in told.problems} == {"expirytime", "Urgent", "source"}
+
+
+@pytest.mark.parametrize("data", [{}, {"event": "x"}, {"event": [1]}])
+async def test_a_question_about_nothing_is_rejected(stand: Stand, data: object) -> None:
+    question = cloud_event("de.kreisfunk.notice.check.v1", data)
+    assert isinstance(await stand.parts.desk.handle(AmqpMessage(body=question, login=LOGIN)), Rejected)
+
+
+async def test_nobody_asks_who_is_not_registered(stand: Stand) -> None:
+    question = cloud_event("de.kreisfunk.notice.check.v1", {"event": {}})
+    assert isinstance(await stand.parts.desk.handle(AmqpMessage(body=question, login="nobody")), Rejected)
+    assert stand.outlet.messages(NoticeAccepted) == []
