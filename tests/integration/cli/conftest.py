@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
+import aio_pika
 import pytest
 
 from services.dispatcher.adapters.ledger import PostgresLedger
@@ -14,8 +15,12 @@ from shared.contracts.dispatch import BroadcastBatch
 from shared.database.pool import Database as Pool
 from shared.database.pool import open_database
 from tests.databases import Database
+from tests.integration.cli.desk import let_log_in
+from tests.integration.cli.kept_webhooks import Ward
 from tests.integration.dispatcher.conftest import NUMBER
 from tests.integration.dispatcher.material import batch_message, in_hand, news, result, subscribers
+from tests.integration.ingress.queues import open_queues
+from tests.servers import Servers
 
 
 @pytest.fixture
@@ -52,3 +57,16 @@ async def mixed(ledger: PostgresLedger) -> tuple[BroadcastBatch, list[Claim]]:
     )
     await ledger.apply_statuses([news(claim.delivery, State.DELIVERED) for claim in claims[:2]])
     return message, claims
+
+
+@pytest.fixture(scope="module")
+async def module_ward(servers: Servers, vhost: str) -> AsyncIterator[Ward]:
+    async with open_queues(vhost) as queues, await aio_pika.connect(vhost) as connection:
+        login_url = await let_log_in(servers, vhost, "quarantine")
+        yield Ward(channel=await connection.channel(), queues=queues, login_url=login_url)
+
+
+@pytest.fixture
+async def ward(module_ward: Ward) -> Ward:
+    await module_ward.queues.purge()
+    return module_ward

@@ -5,21 +5,22 @@ import base64
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 import aio_pika
 import msgspec
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 
+from services.ingress.domain import parts
 from services.ingress.domain.findings import Problem, ProblemKind
-from services.ingress.domain.parts import quarantine
 from shared.amqp import topology
 from shared.contracts.envelope import CONTENT_TYPE, encode
 from shared.contracts.inbound import InboundMessages
+from tests.integration.cli.commands import Ended, kreisfunk_here
 from tests.integration.ingress.queues import Queues
 from tests.servers import wait_for
 from tests.unit.ingress.rules import RULES
-from tests.unit.ingress.webhooks import NUMBER_ID
+from tests.unit.ingress.webhooks import NUMBER_ID, messages_body, text_message
 
 SEALING_KEYS = f"1:{base64.b64encode(bytes(range(32))).decode()}"
 INDEX_KEY = base64.b64encode(bytes(range(32, 64))).decode()
@@ -28,6 +29,8 @@ KEYS = {
     "KREISFUNK_INDEX_KEY": INDEX_KEY,
     "KREISFUNK_PHONE_NUMBER_ID": NUMBER_ID,
 }
+NOW = datetime.now(UTC)
+RECENTLY = str(int((NOW - timedelta(hours=1)).timestamp()))
 PROBLEM = Problem("messages[0]: Object missing required field `timestamp`", ProblemKind.BROKEN_PART)
 
 
@@ -49,7 +52,7 @@ class Ward:
 
     async def keep(self, name: str, body: bytes, *, at: datetime, problems: Sequence[Problem] = (PROBLEM,)) -> None:
         """As the ingress does; `name` is the id of the first part's event, and a number follows it in the next."""
-        kept = quarantine(body, problems, msgspec.structs.replace(RULES, received_at=at))
+        kept = parts.quarantine(body, problems, msgspec.structs.replace(RULES, received_at=at))
         for number, part in enumerate(kept):
             identifier = f"{name}{number or ''}"
             await self.put(identifier, encode(part, event_id=identifier, source="/kreisfunk/ingress", time=at))
@@ -106,3 +109,16 @@ async def first_message(channel: AbstractChannel) -> AsyncIterator[asyncio.Event
     yield came
     await queue.cancel(tag)
     await queue.delete(if_unused=False, if_empty=False)
+
+
+async def quarantine(*arguments: str, environment: Mapping[str, str]) -> Ended:
+    return await kreisfunk_here("quarantine", *arguments, environment=environment)
+
+
+def message(number: int, timestamp: str = RECENTLY) -> bytes:
+    return messages_body(text_message(number, timestamp=timestamp))
+
+
+async def texts(ward: Ward) -> list[str | None]:
+    groups = await ward.queues.take(InboundMessages)
+    return [it.text for group in groups for it in group.messages]

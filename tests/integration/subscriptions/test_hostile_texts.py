@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from pathlib import Path
 from random import Random
 from statistics import median
@@ -145,7 +145,7 @@ async def test_a_stop_among_a_thousand_hostile_messages_is_answered_at_once(
     await (await broker.channel.get_queue(topology.SUBSCRIPTIONS_INBOUND.name, ensure=False)).purge()
 
 
-async def waits_of_stops(broker: Broker, answered: Mapping[bytes, float], name: str) -> list[float]:
+async def waits_of_stops(broker: Broker, answered: dict[bytes, float], name: str) -> list[float]:
     """How long each of five waits for its answer, one after the other."""
     waits: list[float] = []
     for number in range(5):
