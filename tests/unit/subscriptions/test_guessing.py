@@ -155,6 +155,11 @@ def test_leaving_some_day_or_not_at_all_is_not_leaving(text: str) -> None:
     assert wish_of(text, COUNTY).intent not in (Intent.STOP, Intent.ERASE)
 
 
+def test_whoever_asks_how_to_erase_is_told_and_not_erased() -> None:
+    assert wish_of("Wie lösche ich meine Daten?", COUNTY).intent is Intent.ASK_ERASE
+    assert wish_of("Bitte löschen Sie meine Daten", COUNTY).intent is Intent.ERASE
+
+
 def test_a_letter_says_the_same_without_its_greeting_and_its_name() -> None:
     letter = "Sehr geehrte Damen und Herren, schicken Sie mir Ihr Blatt. Mit freundlichen Grüßen Ilse Kück"
     assert features_of(letter, str) == features_of("schicken Sie mir Ihr Blatt", str)
