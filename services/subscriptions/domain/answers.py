@@ -45,12 +45,12 @@ class Answers:
         return Answer(wording, menu=self._topic_menu(subscriber))
 
     def already(self, subscriber: Subscriber, now: datetime) -> Answer:
-        return self._say(f"Sie sind angemeldet. {self._state(subscriber, now)}\n\n{self._ways(subscriber)}")
+        return self._say(f"{self._subscribed(subscriber, now)}\n\n{self._ways(subscriber)}")
 
     def topics(self, subscriber: Subscriber, now: datetime) -> Answer:
         numbers = "\n".join(f"{number} {topic.title}" for number, topic in enumerate(self.county.topics, 1))
         text = (
-            f"{self._state(subscriber, now)}\n\n{numbers}\n\n"
+            f"{self._subscribed(subscriber, now)}\n\n{numbers}\n\n"
             "Tippen Sie unten auf Themen wählen, oder schreiben Sie die Nummern, zum Beispiel 1 3. "
             "Für alle Themen schreiben Sie: alle"
         )
@@ -128,6 +128,9 @@ class Answers:
 
     def _topic_menu(self, subscriber: Subscriber) -> ReplyMenu:
         return menus.topic_menu(self.county, subscriber.topics)
+
+    def _subscribed(self, subscriber: Subscriber, now: datetime) -> str:
+        return f"Sie sind angemeldet. {self._state(subscriber, now)}"
 
     def _state(self, subscriber: Subscriber, now: datetime) -> str:
         parts = [f"Ihre Themen: {self.titles(subscriber.topics)}."]

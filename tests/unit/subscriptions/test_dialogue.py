@@ -164,6 +164,27 @@ def test_the_record_says_what_is_known_and_nothing_about_strangers() -> None:
         assert part in known
 
 
+@pytest.mark.parametrize(
+    "question",
+    [
+        "Themen",
+        "Bin ich noch angemeldet?",
+        "Ist meine Anmeldung bei Ihnen angekommen?",
+        "Bin ich jetzt abgemeldet oder nicht?",
+        "Was habe ich abonniert?",
+        "Welche Orte habe ich ausgewählt?",
+        "Wie lange läuft meine Pause noch?",
+    ],
+)
+def test_whoever_asks_is_told_whether_they_are_subscribed_and_to_what(question: str) -> None:
+    told = talk("Start", "nur Baustellen", "nur Worpswede", "Pause 3 Tage", question)[1]
+    assert told.startswith(
+        "Sie sind angemeldet. Ihre Themen: Baustellen. Zu Baustellen erhalten Sie nur Meldungen für "
+    )
+    assert "Worpswede. Pause bis einschließlich" in told
+    assert talk(question)[1].startswith("Sie sind nicht angemeldet.")
+
+
 SAID = Feedback(
     id=UUID(int=1), kind=FeedbackKind.TEXT, at=NOON, author=b"a", said="Sehr gut, danke!\nAuch für Worpswede."
 )

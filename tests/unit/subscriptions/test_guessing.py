@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from benchmarks.dialogue.judging import judge
 from services.subscriptions.domain.language.example import Example, examples_of, read_examples
+from services.subscriptions.domain.language.features import features_of
 from services.subscriptions.domain.language.guessing import Guess, Guesser, guesser
 from services.subscriptions.domain.language.intents import Intent, Wish
 from services.subscriptions.domain.language.rules import wish_by_rules
@@ -131,3 +132,40 @@ def test_a_request_for_access_erases_nothing() -> None:
     guess = Guess({Intent.ERASE: 0.99, Intent.DATA: 0.01})
     text = "Alles von mir bitte einmal"
     assert weighed(Wish(intent=Intent.OTHER), guess, text, COUNTY).intent is Intent.ASK_ERASE
+
+
+def test_no_guess_that_somebody_joins_overrules_a_word_of_leaving() -> None:
+    guess = Guess({Intent.START: 0.95, Intent.STOP: 0.05})
+    for text in ("Hiermit möchte ich Ihren Nachrichtendienst abbestellen", "Guten Tag, ich kündige Ihren Newsletter"):
+        assert weighed(Wish(intent=Intent.STOP), guess, text, COUNTY).intent is Intent.STOP
+    back = "Ich hatte mich abgemeldet, bitte wieder aufnehmen"
+    assert weighed(Wish(intent=Intent.STOP), guess, back, COUNTY).intent is Intent.ASK_START
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Wie könnte ich mich irgendwann mal wieder abmelden?",
+        "Kann ich das jederzeit wieder abbestellen?",
+        "Gut, dass das Abmelden so leicht ist, ich bleibe aber",
+        "Steh am letzten Stop vor Bremen, kannst du mich holen",
+    ],
+)
+def test_leaving_some_day_or_not_at_all_is_not_leaving(text: str) -> None:
+    assert wish_of(text, COUNTY).intent not in (Intent.STOP, Intent.ERASE)
+
+
+def test_whoever_asks_how_to_erase_is_told_and_not_erased() -> None:
+    assert wish_of("Wie lösche ich meine Daten?", COUNTY).intent is Intent.ASK_ERASE
+    assert wish_of("Bitte löschen Sie meine Daten", COUNTY).intent is Intent.ERASE
+
+
+def test_a_letter_says_the_same_without_its_greeting_and_its_name() -> None:
+    letter = "Sehr geehrte Damen und Herren, schicken Sie mir Ihr Blatt. Mit freundlichen Grüßen Ilse Kück"
+    assert features_of(letter, str) == features_of("schicken Sie mir Ihr Blatt", str)
+    assert features_of("Guten Tag Mit freundlichen Grüßen guten Abend danke bitte", str)
+
+
+def test_words_belong_together_over_others() -> None:
+    assert "melden … ab" in features_of("Melden Sie mich ab", str)
+    assert "melden … ab" not in features_of("Melden Sie mich doch bitte heute noch ab", str)

@@ -3,7 +3,8 @@
 import re
 from collections.abc import Sequence
 
-from services.subscriptions.domain.language.spelling import LONGEST, vocabulary, words_of
+from services.subscriptions.domain.language.spelling import LONGEST, words_of
+from services.subscriptions.domain.language.vocabulary import SIGN_OFF
 
 MOST = 12
 _LONGEST_SIGN_OFF = 6
@@ -14,7 +15,6 @@ _BREAK = re.compile(
     r"but|because)\b\s+",
     re.IGNORECASE,
 )
-_SIGN_OFF = vocabulary("gruss gruesse gruessen gruse lg vg mfg bg hochachtungsvoll")
 
 
 def clauses_of(text: str) -> list[str]:
@@ -25,7 +25,7 @@ def clauses_of(text: str) -> list[str]:
 
 def unsigned(words: Sequence[str], known: frozenset[str]) -> list[str]:
     """Without "Mit freundlichen Grüßen" and the name behind it, unless there is a word behind it that we know."""
-    index = next((index for index, word in enumerate(words) if word in _SIGN_OFF), 0)
+    index = next((index for index, word in enumerate(words) if word in SIGN_OFF), 0)
     tail = words[index + 1 :]
     signed = index and len(tail) <= _LONGEST_SIGN_OFF and not known & set(tail)
     return list(words[:index] if signed else words)

@@ -5,11 +5,17 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from math import log, sqrt
 
-from services.subscriptions.domain.language.spelling import plain_start
+from services.subscriptions.domain.language.spelling import plain_start, standard_words
+from services.subscriptions.domain.language.vocabulary import POLITE, SIGN_OFF
 
 MOST_WORDS = 120
 LONGEST_RUN = 3
+# "Melden Sie mich ab": how far the words of a pair are apart at most.
+FARTHEST = 4
 PIECE = 4
+# What is longer than that may be a letter, with a greeting and a name.
+LETTER = 8
+_BEFORE_SIGN_OFF = POLITE | {"mit"}
 _STRETCHED = re.compile(r"([^\W\d_])\1{2,}")
 _NUMBER = re.compile(r"\d+")
 _WORD = re.compile(r"[^\W_]+|\?")
@@ -45,9 +51,10 @@ class Scale:
 
 
 def features_of(text: str, sort: Callable[[str], str]) -> Counter[str]:
-    """How often each feature occurs: runs of words, or of their sorts, and pieces of words, which begin with `#`."""
-    words = _words(text)
-    return Counter([*_runs([sort(word) for word in words]), *(piece for word in words for piece in _pieces(word))])
+    """How often each feature occurs: runs and pairs of words (or of their sorts), and pieces, which begin with `#`."""
+    words = _body(standard_words(_words(text)))
+    sorts = [sort(word) for word in words]
+    return Counter([*_runs(sorts), *_pairs(sorts), *(piece for word in words for piece in _pieces(word))])
 
 
 def _words(text: str) -> list[str]:
@@ -56,10 +63,28 @@ def _words(text: str) -> list[str]:
     return _WORD.findall(_STRETCHED.sub(r"\1", numbered))[:MOST_WORDS]
 
 
+def _body(words: list[str]) -> list[str]:
+    """Without the greeting, the formula at the end and the name below it, which say nothing about the wish."""
+    if len(words) < LETTER:
+        return words
+    start = next((index for index, word in enumerate(words) if word not in POLITE), 0)
+    end = next((index for index in range(len(words) - LETTER, len(words)) if words[index] in SIGN_OFF), len(words))
+    while start < end < len(words) and words[end - 1] in _BEFORE_SIGN_OFF:
+        end -= 1
+    return words[start:end] or words
+
+
 def _runs(words: Sequence[str]) -> Iterator[str]:
     for length in range(1, LONGEST_RUN + 1):
         for start in range(len(words) - length + 1):
             yield " ".join(words[start : start + length])
+
+
+def _pairs(words: Sequence[str]) -> Iterator[str]:
+    """Words that belong together over others; as rare as runs of three, and weighed as such."""
+    for start, word in enumerate(words):
+        for other in words[start + 2 : start + FARTHEST + 1]:
+            yield f"{word} … {other}"
 
 
 def _pieces(word: str) -> Iterator[str]:

@@ -59,6 +59,13 @@ _ERASED = re.compile(
     r"(?:ueber mich|von mir) (?:\w+ ){0,2}(?:loeschen|geloescht)|loeschung (?:\w+ ){0,2}(?:meiner|aller|"
     r"der) (?:\w+ )?daten)\b"
 )
+# "Ich bleibe aber", "bleibe gern dabei"; not "ich bleibe dabei: abmelden".
+_REMAINS = re.compile(
+    r"\bbleibe?n? (?:aber|gerne?|trotzdem|erst ?mal|doch|natuerlich|lieber)\b(?! (?:\w+ )?(?:nicht|weg)\b)"
+)
+# "Wie kann ich mich später abmelden?": about a wish that nobody has yet.
+_SOME_DAY = re.compile(r"\b(?:spaeter|irgendwann|jederzeit|falls|eines tages)\b")
+_ASKS = vocabulary("wie kann koennen was muss wo wann")
 _OURS = RECEIVED | vocabulary("verteiler infokanal kreisfunk")
 _ONESELF = vocabulary("bitte ich mich uns hiermit")
 _LEAVING = LEAVE | _ERASE | vocabulary("aufhoeren aufhoert")
@@ -80,7 +87,7 @@ def leaves(words: Sequence[str], text: str) -> bool:
     said, sentence = set(words), " ".join(words)
     if _cries_stop(words, text):
         return True
-    if said & OTHER_BUSINESS and not said & _OURS:
+    if (said & OTHER_BUSINESS and not said & _OURS) or _asks_about_some_day(words):
         return False
     if _says_so(sentence, text) and not _complains(said, sentence) and not stays(words):
         return True
@@ -123,14 +130,17 @@ def stays(words: Sequence[str]) -> bool:
     said = set(words)
     if said & _CONDITIONS:
         return False
-    return bool(_NOT_THAT.search(" ".join(words))) or (bool(said & _LEAVING) and not _wished(words, _LEAVING))
+    sentence = " ".join(words)
+    return bool(_NOT_THAT.search(sentence) or _REMAINS.search(sentence)) or (
+        bool(said & _LEAVING) and not _wished(words, _LEAVING)
+    )
 
 
 def may_be_leaving(words: Sequence[str]) -> bool:
     """Worth asking back."""
     sentence = " ".join(words)
     unclear = phrases.FED_UP.search(sentence) or (set(words) & LEAVE_US and _wished(words, LEAVE_US))
-    return bool(unclear) and not set(words) & OTHER_BUSINESS
+    return bool(unclear) and not set(words) & OTHER_BUSINESS and not _asks_about_some_day(words)
 
 
 def complains(words: Sequence[str]) -> bool:
@@ -140,6 +150,10 @@ def complains(words: Sequence[str]) -> bool:
 
 def _complains(said: set[str], sentence: str) -> bool:
     return bool(phrases.MISSING.search(sentence)) and not said & WISHED
+
+
+def _asks_about_some_day(words: Sequence[str]) -> bool:
+    return bool(_ASKS & set(words)) and bool(_SOME_DAY.search(" ".join(words)))
 
 
 def _cries_stop(words: Sequence[str], text: str) -> bool:
@@ -191,7 +205,12 @@ def _denied(words: Sequence[str], index: int) -> bool:
 
 def _signs_off(words: Sequence[str], text: str) -> bool:
     """ "Ich bin umgezogen, bitte abmelden": it is about oneself, and about nothing else that has a name."""
-    if "?" in text or not _wished(words, LEAVE_US) or not _ONESELF & {*words_of(text), *words}:
+    if (
+        "?" in text
+        or _REMAINS.search(" ".join(words))
+        or not _wished(words, LEAVE_US)
+        or not _ONESELF & {*words_of(text), *words}
+    ):
         return False
     return not any(word in OWN and following not in AROUND | LEAVE | NO for word, following in pairwise(words))
 

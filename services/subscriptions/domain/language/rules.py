@@ -30,15 +30,16 @@ from services.subscriptions.domain.language.vocabulary import (
 
 # What a part of a longer text may mean, the first first. Joining is asked about, as the rest is not understood.
 _RANK = (
-    Intent.ERASE, Intent.STOP, Intent.PAUSE, Intent.EMERGENCY, Intent.REMOVE, Intent.ONLY, Intent.ADD, Intent.PLACES,
-    Intent.RESUME, Intent.DATA, Intent.WHY, Intent.ASK_BOTH, Intent.ASK_STOP, Intent.START, Intent.ASK_START,
-    Intent.TOPICS, Intent.HELP, Intent.OTHER,
+    Intent.ERASE, Intent.STOP, Intent.ASK_ERASE, Intent.PAUSE, Intent.EMERGENCY, Intent.REMOVE, Intent.ONLY, Intent.ADD,
+    Intent.PLACES, Intent.RESUME, Intent.DATA, Intent.WHY, Intent.ASK_BOTH, Intent.ASK_STOP, Intent.START,
+    Intent.ASK_START, Intent.TOPICS, Intent.HELP, Intent.OTHER,
 )  # fmt: skip
 _UNCLEAR = (Intent.OTHER, Intent.ASK_STOP)
 _ABOUT_ONESELF = frozenset((Intent.STOP, Intent.START, Intent.ASK_START, Intent.ASK_STOP))
 _ANOTHER = vocabulary("ihn es ihm er")
 _KNOWN = LEAVE | JOINISH | ALONE | STOP | NO
 
+_HOW = vocabulary("wie wo how")
 _STARTING = vocabulary("start starten")
 _BOTH = re.compile(r"\b(?:ab(?:melden)? (?:oder|und) anmeld\w+|an(?:melden)? (?:oder|und) abmeld\w+|an oder ab)\b")
 
@@ -116,7 +117,8 @@ def _unsigned_wish(everything: Sequence[str], text: str, county: County, *, whol
 
 def _leaving(words: Sequence[str], everything: Sequence[str], text: str, county: County) -> Wish | None:
     if erases(words):
-        return Wish(intent=Intent.ERASE)
+        # "Wie lösche ich meine Daten?" is told how.
+        return Wish(intent=Intent.ASK_ERASE if words[0] in _HOW else Intent.ERASE)
     if phrases.MISTAKEN.search(" ".join(words)) and not phrases.SILENCE.search(" ".join(words)):
         return Wish(intent=Intent.ASK_START)
     if _either(words):

@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from functools import lru_cache
 
 LONGEST = 1_000
@@ -69,7 +70,12 @@ def words_of(text: str) -> list[str]:
     Longer texts are cut.
     """
     words = [_STRETCHED.sub(r"\1", word) for word in _WORD.findall(plain_start(text))]
-    return _joined([_SPOKEN.get(word, word) for word in _joined(_unspelled(words))])
+    return standard_words(_joined(_unspelled(words)))
+
+
+def standard_words(words: Iterable[str]) -> list[str]:
+    """Return the words in standard German, and each that was split as one."""
+    return _joined([_SPOKEN.get(word, word) for word in words])
 
 
 def vocabulary(text: str) -> frozenset[str]:

@@ -12,6 +12,8 @@ POLITE = vocabulary("""bitte bite bittte bidde biddeschoen danke dankeschoen dan
     thanks thank you pls lutfen merhaba tesekkurler prosze dziekuje
     будь ласка дякую привіт пожалуйста спасибо من فضلك شكرا مرحبا punkt komma ausrufezeichen fragezeichen""")
 
+SIGN_OFF = vocabulary("gruss gruesse gruessen gruse lg vg mfg bg hochachtungsvoll")
+
 STOP = vocabulary("""stop stopp stpo sotp stob stopo stpp stopf stup stoop schtop schtopp st0p sttop stopt stoppp
     sopt stp dtop wtop etop ytop xtop srop szop sgop sfop stip stoo sto ztop ssop atop stlp stio stoip stopq 7867
     стоп توقف قف""")
@@ -110,4 +112,4 @@ OTHER_BUSINESS = vocabulary("""auto autos kfz fahrzeug pkw lkw motorrad moped ro
     abfallkalender wahl briefwahl""")
 # A sign or a line, not a wish.
 STOP_SIGNS = vocabulary("""schild schilder stelle strasse linie licht and go motion uhr taste knopf bus boxen tank
-    non one""")
+    non one letzter letzten naechster naechsten""")

@@ -7,7 +7,7 @@ from services.subscriptions.domain.county import County
 from services.subscriptions.domain.language.asking import LONGEST_FEEDBACK
 from services.subscriptions.domain.language.guessing import Guess
 from services.subscriptions.domain.language.intents import Intent, Wish
-from services.subscriptions.domain.language.leaving import stays
+from services.subscriptions.domain.language.leaving import stays, wants_out
 from services.subscriptions.domain.language.moments import limit_of
 from services.subscriptions.domain.language.naming import Named, named
 from services.subscriptions.domain.language.spelling import vocabulary, words_of
@@ -29,6 +29,7 @@ _ASKING = frozenset((Intent.ASK_START, Intent.ASK_STOP))
 _NEAR_LEAVING = frozenset(
     (Intent.PAUSE, Intent.RESUME, Intent.REMOVE, Intent.ONLY, Intent.ASK_BOTH, Intent.NOTHING, Intent.EMERGENCY)
 )
+_JOINING = {Intent.START, Intent.ASK_START}
 _COMING = (Intent.START, Intent.ASK_START, Intent.RESUME)
 _BACK = re.compile(
     r"\bwieder (?:\w+ ){0,3}(?:an|ein|rein|dabei|anmelden|aufnehmen|eintragen|einschalten|anschalten|freischalten|"
@@ -48,7 +49,8 @@ def weighed(rule: Wish, guess: Guess, text: str, county: County) -> Wish:
     words = words_of(text)
     if rule.intent is guess.intent and rule.intent in _ABOUT_TOPICS and _has_two_sides(named(text, county)):
         return _guessed(guess, words, text, county)
-    if rule.intent in (guess.intent, Intent.START) or not words or not _outweighs(guess, rule, words):
+    agreed = rule.intent in (guess.intent, Intent.START) or {rule.intent, guess.intent} == _JOINING
+    if agreed or not words or not _outweighs(guess, rule, words):
         return _kept(rule, guess, words)
     wish = _guessed(guess, words, text, county)
     # Topics that nobody named are no reason to disbelieve a rule.
@@ -72,8 +74,9 @@ def _outweighs(guess: Guess, rule: Wish, words: Sequence[str]) -> bool:
         return False  # "Nicht anmelden, abmelden!" is clear enough
     if short and rule.intent not in _ASKING:
         return False
-    if rule.intent is Intent.STOP and guess.intent in _COMING and _BACK.search(" ".join(words)):
-        return guess.chance >= PROBABLE
+    if rule.intent is Intent.STOP and guess.intent in _COMING:
+        back = _BACK.search(" ".join(words))
+        return guess.chance >= (PROBABLE if back else SURE) and (bool(back) or not wants_out(words))
     if rule.intent is Intent.EMERGENCY or (rule.intent is Intent.STOP and guess.intent not in _NEAR_LEAVING):
         return guess.chance >= SURE
     return guess.chance >= (CERTAIN if short or rule.intent is Intent.ASK_BOTH else PROBABLE)
