@@ -13,9 +13,14 @@ from shared.contracts.dispatch import BroadcastBatch, BroadcastFollowUp, Recipie
 from shared.contracts.events import DeliveryRefused, SubscriberErased
 from shared.contracts.message import Address, Lane, Message
 from shared.outcome import Outcome
-from shared.runtime.clock import Instant
 
 Publish = Callable[[Message], Awaitable[None]]
+
+
+class Moment(Protocol):
+    """A moment in the past, and how many seconds ago that was."""
+
+    def age(self) -> float: ...
 
 
 @dataclass(frozen=True)
@@ -31,7 +36,7 @@ class Claim:
     content: Mapping[str, Any]
     asked_at: datetime
     expires_at: datetime
-    claimed_at: Instant
+    claimed_at: Moment
     attempt: int = 1
     number: int = 1
 

@@ -1,13 +1,8 @@
 """A new index key on a real database, while citizens write: nobody is subscribed twice, and no "Stop" is missed."""
 
 import asyncio
-import os
-import subprocess
-import sys
 from asyncio.subprocess import DEVNULL
-from collections.abc import AsyncIterator, Callable, Sequence
-from itertools import count
-from pathlib import Path
+from collections.abc import AsyncIterator, Sequence
 from random import Random
 
 import asyncpg
@@ -15,33 +10,38 @@ import msgspec
 import pytest
 
 from cli.keys.hashes import Hashes, stores_of
-from cli.keys.ring_files import RingFilesError, add_index_key, drop_index_key, use_index_key
-from deploy.local.secret_files import create_secrets
-from services.ingress.domain.addresses import Rules, addresses_of
 from shared.contracts.dispatch import ReplyRequested
 from shared.contracts.envelope import decode
 from shared.contracts.events import SubscriberErased
-from shared.contracts.inbound import InboundMessage, PreferenceChange
+from shared.contracts.inbound import PreferenceChange
 from shared.database.pool import Database as Pool
 from shared.database.pool import open_database
 from shared.outcome import Done
-from shared.sealing import INDEX_BYTES, IndexKey, KeyRing, version_of
+from shared.sealing import INDEX_BYTES, version_of
 from tests.databases import Database
+from tests.integration.cli.index_keys import (
+    KNOWN,
+    NEW,
+    OLD,
+    RING,
+    ROLE,
+    USED,
+    again,
+    arguments,
+    command,
+    environment,
+    of_phone,
+    phone_of,
+    rotate,
+    said,
+)
 from tests.integration.subscriptions.stand import Stand, group, stand_on
 from tests.servers import wait_for
 from tests.unit.subscriptions.material import at
 
-ROLE = "kreisfunk_rotation"
-SEALING = "1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
-RING = KeyRing.parse(SEALING)
-OLD = IndexKey(bytes(range(32)))
-NEW = IndexKey(OLD.key + bytes(32))
-KNOWN = IndexKey(OLD.key, (NEW.key,))  # after `add-index`
-USED = IndexKey(NEW.key, (OLD.key,))  # after `use-index`
 MANY = 20_000
 PEOPLE = 30
 STATES = "select state, count(*)::int from subscriptions.subscriber group by 1"
-SECONDS = count(1)
 
 
 @pytest.fixture
@@ -60,64 +60,6 @@ async def owner(database: Database) -> AsyncIterator[asyncpg.Connection]:
     connection = await asyncpg.connect(database.url)
     yield connection
     await connection.close()
-
-
-def said(text: str, citizen: int, index: IndexKey, *, phone_only: bool = False) -> InboundMessage:
-    """As an ingress with this key publishes it; each is a second later than the one before."""
-    seconds = next(SECONDS)
-    rules = Rules(phone_number_id="1", received_at=at(seconds), seal=RING.seal, index=index)
-    known = [phone_of(citizen)] if phone_only else [phone_of(citizen), f"DE.{citizen}"]
-    return InboundMessage(
-        message_key=index.index_once("wamid", f"{citizen} {seconds}"),
-        sender=addresses_of(known, rules),
-        sent_at=at(seconds),
-        received_at=at(seconds + 0.3),
-        kind="text",
-        text=text,
-    )
-
-
-def phone_of(citizen: int) -> str:
-    return f"4917604069{citizen:05}"
-
-
-def of_phone(citizen: int) -> bytes:
-    return NEW.index("phone", phone_of(citizen))
-
-
-def again(message: InboundMessage, citizen: int, index: IndexKey) -> InboundMessage:
-    """The same, delivered once more by Meta to an ingress with another key."""
-    return msgspec.structs.replace(message, sender=said("", citizen, index).sender)
-
-
-def command(database: Database, name: str, index: IndexKey) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        arguments(name),
-        env=environment(database, index),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-
-
-def arguments(name: str) -> list[str]:
-    return [sys.executable, "-m", "cli.main", "keys", name]
-
-
-def environment(database: Database, index: IndexKey) -> dict[str, str]:
-    return {
-        "PATH": os.environ["PATH"],
-        "PYTHONPATH": os.environ.get("PYTHONPATH", ""),
-        "KREISFUNK_DATABASE_URL": database.url_as(ROLE),
-        "KREISFUNK_SEALING_KEYS": SEALING,
-        "KREISFUNK_INDEX_KEY": index.text,
-    }
-
-
-async def rotate(database: Database, index: IndexKey = USED) -> None:
-    finished = await asyncio.to_thread(command, database, "rotate-index", index)
-    assert (finished.returncode, finished.stderr) == (0, "")
 
 
 async def states(owner: asyncpg.Connection) -> dict[str, int]:
@@ -284,13 +226,9 @@ async def test_a_preference_that_is_delivered_again_is_known_under_the_other_has
     assert await owner.fetchval("select count(*) from subscriptions.inbox") == handled
 
 
-async def test_nothing_has_an_older_hash_afterwards(
-    owner: asyncpg.Connection, database: Database, stand: Stand
-) -> None:
-    """In any column of both schemas that holds some, and in the messages that are kept."""
-    for citizen, word in enumerate(("Start", "Stop", "Löschen", "Hallo")):
-        await stand.receive(said("Start", citizen, OLD), said(word, citizen, OLD))
-    index, sealed = OLD.index("user", "DE.9"), b""
+async def store_one_in_the_ledger(owner: asyncpg.Connection) -> None:
+    """A reply and an erasure of somebody under the older hash, and a reply without an address."""
+    index = OLD.index("user", "DE.9")
     sealed = RING.seal(b"DE.9", purpose="user", index=index)
     await owner.execute(
         "insert into dispatcher.delivery (id, source, lane, state, address_kind, address_index, address_sealed,"
@@ -305,6 +243,15 @@ async def test_nothing_has_an_older_hash_afterwards(
         index,
         sealed,
     )
+
+
+async def test_nothing_has_an_older_hash_afterwards(
+    owner: asyncpg.Connection, database: Database, stand: Stand
+) -> None:
+    """In any column of both schemas that holds some, and in the messages that are kept."""
+    for citizen, word in enumerate(("Start", "Stop", "Löschen", "Hallo")):
+        await stand.receive(said("Start", citizen, OLD), said(word, citizen, OLD))
+    await store_one_in_the_ledger(owner)
     before = await asyncio.to_thread(command, database, "status", USED)
     assert (before.returncode, "still needed" in before.stderr) == (1, True)
     await rotate(database)
@@ -379,46 +326,3 @@ async def test_before_the_new_key_writes_nothing_is_lifted(database: Database) -
     for name in ("rotate-index", "status"):
         finished = await asyncio.to_thread(command, database, name, KNOWN)
         assert (finished.returncode, "does not write yet" in finished.stderr) == (1, True)
-
-
-def test_a_folder_goes_through_all_steps_and_no_other(tmp_path: Path) -> None:
-    create_secrets(tmp_path)
-    first = held(tmp_path)
-    refused(tmp_path, use_index_key, drop_index_key)
-    assert add_index_key(tmp_path) == 2
-    added = held(tmp_path)
-    assert (added.key, [IndexKey(other).version for other in added.others]) == (first.key, [2])
-    refused(tmp_path, add_index_key, drop_index_key)
-    assert use_index_key(tmp_path) == 2
-    used = held(tmp_path)
-    assert (used.key, used.others) == (added.others[0], (first.key,))
-    refused(tmp_path, add_index_key, use_index_key)
-    assert drop_index_key(tmp_path) == 2
-    assert held(tmp_path) == IndexKey(used.key)
-    assert add_index_key(tmp_path) == 3
-    assert create_secrets(tmp_path) == []
-
-
-def held(folder: Path) -> IndexKey:
-    """What every holder has."""
-    (text,) = {path.read_text() for path in folder.glob("*/kreisfunk_index_key")}
-    return IndexKey.parse(text)
-
-
-def refused(folder: Path, *steps: Callable[[Path], int]) -> None:
-    before = held(folder)
-    for step in steps:
-        with pytest.raises(RingFilesError):
-            step(folder)
-    assert held(folder) == before
-
-
-def test_no_step_shows_a_key(tmp_path: Path) -> None:
-    create_secrets(tmp_path)
-    for name in ("add-index", "use-index", "drop-index", "drop-index"):
-        finished = subprocess.run(
-            [*arguments(name), str(tmp_path)], capture_output=True, text=True, timeout=60, check=False
-        )
-        for key in held(tmp_path).text.split(","):
-            assert key not in finished.stdout + finished.stderr
-    assert (finished.returncode, "no older index key" in finished.stderr) == (1, True)
