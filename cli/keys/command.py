@@ -17,6 +17,7 @@ from cli.keys.rotation import Store
 from cli.keys.settings import IndexSettings, Settings
 from cli.keys.stores import STORES
 from cli.output import console, fail, say
+from shared.database.pool import SAFE_SETTINGS
 from shared.runtime.settings import read_settings
 from shared.sealing import IndexKey, SealingError
 
@@ -147,7 +148,9 @@ def _of_database(work: Coroutine[None, None, T]) -> T:
 
 
 async def _connect(settings: Settings) -> asyncpg.Connection:
-    return await asyncpg.connect(settings.database_url, password=settings.database_secret, timeout=10)
+    return await asyncpg.connect(
+        settings.database_url, password=settings.database_secret, timeout=10, server_settings=SAFE_SETTINGS
+    )
 
 
 async def _rotate(settings: Settings, stores: Sequence[Store], what: str) -> tuple[int, int]:

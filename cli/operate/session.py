@@ -14,6 +14,7 @@ from cli.operate.settings import Settings, operator_settings
 from cli.output import EXIT_USAGE, console, fail, say
 from cli.publish.answers import EXIT_AWAY, EXIT_REJECTED
 from cli.stacks import DATABASE_URL, find_stack
+from shared.database.pool import SAFE_SETTINGS
 
 CONNECT_SECONDS = 10
 T = TypeVar("T")
@@ -51,7 +52,7 @@ async def _ask(settings: Settings, ask: Callable[[asyncpg.Connection], Awaitable
         settings.database_url,
         password=settings.database_secret,
         timeout=CONNECT_SECONDS,
-        server_settings={"application_name": "operate", "timezone": "UTC"},
+        server_settings={"application_name": "operate", **SAFE_SETTINGS},
     )
     try:
         return await ask(connection)
