@@ -1,8 +1,8 @@
 """SQL of what becomes of claims: our own results, Meta's statuses, and rows that nobody answers for.
 
 Rows are locked in the order of their ids, so that replicas cannot wait for one another in a circle. Nothing is joined
-where they are locked: PostgreSQL 18 was seen to miss rows of a join that another transaction was just changing. Every
-change of a broadcast's delivery moves its counters in the same statement.
+where they are locked: PostgreSQL 18 missed rows of a join that another transaction was just changing (decision 0028).
+Every change of a broadcast's delivery moves its counters in the same statement.
 """
 
 # A result of ours counts only for the claim that it is of; else the row is somebody else's by now. An acceptance
