@@ -157,7 +157,10 @@ def _german(code: int) -> str:
 
 def _shown(row: asyncpg.Record, waits: Sequence[Wait] = (), failures: Sequence[Failure] = ()) -> Shown:
     states: dict[str, int] = msgspec.json.decode(row["states"])
-    books = books_of(states, audience=row["audience"], expanded=row["expanded"], ended=row["ended"])
+    audience = row["audience"]
+    if row["cancelled_reason"] and row["finished_at"]:
+        audience = sum(states.values())  # the cancellation may have stopped the pages of others
+    books = books_of(states, audience=audience, expanded=row["expanded"], ended=row["ended"])
     return Shown(
         **{name: row[name] for name in _AS_THEY_ARE},
         broadcast=row["id"],

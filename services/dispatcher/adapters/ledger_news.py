@@ -149,6 +149,7 @@ CANCEL = "insert into dispatcher.cancellation (broadcast, reason) values ($1, $2
 
 # Whoever moves `progressed_at` on tells the world; the others find nothing. What has not changed is told once in a
 # minute. An outcome that is still unknown when nothing can prove it any more, $1 seconds after the expiry, stays so.
+# Pages that a cancellation stopped never come: what came within ten minutes is the audience.
 PROGRESS = """
 with counted as (
     select b.id, coalesce(jsonb_object_agg(n.state, n.deliveries) filter (where n.state is not null), '{}')
@@ -165,14 +166,18 @@ with counted as (
     where b.id = c.id and b.progressed_at < clock_timestamp() - interval '1 second'
         and (b.progress is distinct from c.progress or b.progressed_at < clock_timestamp() - interval '1 minute'
             or b.expires_at < clock_timestamp() - make_interval(secs => $1))
-    returning b.id, b.audience, b.progress, b.expires_at < clock_timestamp() - make_interval(secs => $1) as is_over
+    returning b.id, b.audience, b.progress, b.expires_at < clock_timestamp() - make_interval(secs => $1) as is_over,
+        exists (
+            select from dispatcher.cancellation x
+            where x.broadcast = b.id and x.cancelled_at < clock_timestamp() - interval '10 minutes') as is_cut
 )
-select t.id, t.audience, t.is_over, s.key as state, s.value::int as deliveries
+select t.id, t.audience, t.is_over, t.is_cut, s.key as state, s.value::int as deliveries
 from told t left join lateral jsonb_each_text(t.progress) s on s.key <> 'audience' order by t.id
 """
 
 COURSE = """
-select b.id, b.audience, b.finished_at is not null as is_over, n.state::text, sum(n.deliveries)::int as deliveries,
+select b.id, b.audience, b.finished_at is not null as is_over, b.finished_at is not null as is_cut, n.state::text,
+    sum(n.deliveries)::int as deliveries,
     (select x.reason from dispatcher.cancellation x where x.broadcast = b.id) as cancelled
 from dispatcher.broadcast b left join dispatcher.broadcast_count n on n.broadcast = b.id
 where b.id = $1
@@ -186,11 +191,13 @@ where id = $1 and finished_at is null and not exists (
     having sum(n.deliveries) <> 0)
 """
 
-# Recipients that have no final news yet, those of ended broadcasts that have no row at all, and since when the first
-# delivery that is due has been.
+# Recipients that have no final news yet, those of ended broadcasts that have no row at all (but a cancellation may have
+# stopped their pages), and since when the first delivery that is due has been.
 OUTSTANDING = """
 with counted as (
-    select b.id, b.lane, b.expanded, b.audience,
+    select b.lane, b.expanded, b.finished_at,
+        case when not exists (select from dispatcher.cancellation x where x.broadcast = b.id)
+            then coalesce(b.audience, b.expanded) end as due,
         b.finished_at is not null or b.expires_at < clock_timestamp() - interval '1 minute' as ended,
         coalesce(sum(n.deliveries), 0) as known,
         coalesce(sum(n.deliveries) filter (where n.state not in ('waiting', 'claimed', 'unknown')), 0) as settled
@@ -198,8 +205,8 @@ with counted as (
     where b.finished_at is null or b.finished_at > clock_timestamp() - interval '1 hour'
     group by b.id
 ), by_lane as (
-    select lane, sum(expanded - settled) as waiting,
-        sum(abs(coalesce(audience, expanded) - known)) filter (where ended) as unaccounted
+    select lane, sum(case when finished_at is null then expanded else known end - settled) as waiting,
+        sum(abs(due - known)) filter (where ended) as unaccounted
     from counted group by lane
 )
 select l.lane::text, case when l.lane = 'reply'

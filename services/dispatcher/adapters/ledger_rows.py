@@ -114,6 +114,8 @@ def progress_of(rows: Sequence[asyncpg.Record]) -> Progress:
     """The counters of one broadcast; it has finished when nobody waits, or is unknown as long as that can change."""
     first = rows[0]
     states = {State(row["state"]): row["deliveries"] for row in rows if row["deliveries"]}
-    settled = sum(deliveries for state, deliveries in states.items() if state not in (State.WAITING, State.CLAIMED))
-    finished = first["audience"] == settled and (State.UNKNOWN not in states or first["is_over"])
-    return Progress(first["id"], first["audience"], states, finished=finished, cancelled=first.get("cancelled"))
+    known = sum(states.values())
+    audience = known if first["is_cut"] else first["audience"]
+    open_states = {State.WAITING, State.CLAIMED} if first["is_over"] else {State.WAITING, State.CLAIMED, State.UNKNOWN}
+    finished = audience == known and not open_states & states.keys()
+    return Progress(first["id"], audience, states, finished=finished, cancelled=first.get("cancelled"))

@@ -54,11 +54,12 @@ _BROADCAST = """
         expires_at, state, opens, closes, zone, follows, municipalities, spread_seconds, spacing_seconds)
     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
 """
+# What the pages that are dropped here would have named is not told: the audience is not read to its end any more.
 _CANCEL = """
-    with cancelled as (
-        update subscriptions.broadcast set state = 'cancelled', reason = $2, position = default where id = any($1)
-        returning id)
-    delete from subscriptions.pending_page where broadcast_id in (select id from cancelled)
+    with dropped as (delete from subscriptions.pending_page where broadcast_id = any($1) returning broadcast_id)
+    update subscriptions.broadcast set state = 'cancelled', reason = $2, position = default,
+        read_to_end = read_to_end and id not in (select broadcast_id from dropped)
+    where id = any($1)
 """
 _EVENT = """
     insert into subscriptions.notice_event (source, event, digest, system, counts, urgent, publications, handled_at)

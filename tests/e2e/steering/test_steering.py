@@ -7,6 +7,7 @@ import pytest
 
 from cli.demo.figures import NOT_LATER_THAN_ANSWER
 from tests.e2e.steering.town import CITIZENS, Town, accounted, everybody_once, running_town
+from tests.servers import wait_for
 
 pytestmark = pytest.mark.timeout(300)
 SOME = 30
@@ -63,8 +64,12 @@ async def test_a_paused_broadcast_waits_while_others_go_and_a_resumed_one_reache
     last_of_others = max(message.accepted_at for message in await town.got("Unfall"))
     assert len(before) < CITIZENS
     assert max(message.accepted_at for message in before) < last_of_others
-    shown = await town.shown(paused)
-    assert (shown["standing"], {wait["cause"] for wait in shown["waits"]}) == ("paused", {"resume"})
+
+    async def waits_to_be_resumed() -> bool:
+        shown = await town.shown(paused)
+        return (shown["standing"], {wait["cause"] for wait in shown["waits"]}) == ("paused", {"resume"})
+
+    await wait_for(waits_to_be_resumed)  # its last pages come into the ledger while others are sent
     await town.kreisfunk("broadcasts", "resume", paused)
     await town.until_settled(paused)
     assert everybody_once(await town.got("Markt"))

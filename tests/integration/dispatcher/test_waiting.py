@@ -9,6 +9,7 @@ import asyncpg
 import msgspec
 import pytest
 
+from cli.operate import ledger as operate
 from services.dispatcher.adapters.ledger import PostgresLedger
 from services.dispatcher.domain.states import State
 from services.dispatcher.handlers.maintenance import requeue_waiting
@@ -200,6 +201,29 @@ async def test_an_outcome_that_nothing_can_settle_does_not_keep_its_broadcast_fo
     course = await ledger.course(message.broadcast)
     assert course is not None
     assert course.finished
+
+
+@pytest.mark.parametrize("last", [False, True])
+async def test_a_cancellation_that_stopped_pages_ends_with_those_that_came(
+    ledger: PostgresLedger, owner: asyncpg.Connection, last: bool
+) -> None:
+    """The second page came, the first was dropped."""
+    came = msgspec.structs.replace(batch_message(subscribers(2)), page=1, offset=100, last=last)
+    claims = await claim(ledger, came)
+    await ledger.cancel(came.broadcast, "withdrawn")
+    await ledger.record([result(one, State.ACCEPTED) for one in claims])
+    assert [one.finished for one in await ledger.progress(60)] == [False]
+    await owner.execute("update dispatcher.cancellation set cancelled_at = now() - interval '11 minutes'")
+    await owner.execute("update dispatcher.broadcast set progressed_at = now() - interval '2 minutes'")
+    (progress,) = await ledger.progress(60)
+    assert (progress.finished, progress.audience, progress.states) == (True, 2, {State.ACCEPTED: 2})
+    await ledger.finish(came.broadcast)
+    outstanding = await ledger.outstanding()
+    assert (outstanding.unaccounted, outstanding.waiting[Lane.BULK]) == (0, 0)
+    assert await ledger.progress(60) == []
+    shown = await operate.one(owner, came.broadcast)
+    assert shown is not None
+    assert (shown.books.audience, shown.books.complete, shown.books.unaccounted) == (2, True, 0)
 
 
 async def test_progress_that_has_not_changed_is_told_once_a_minute(

@@ -131,6 +131,20 @@ async def test_a_withdrawal_ends_the_expansion(stand: Stand, database: Database)
     assert await stand.rows(PENDING) == [(0,)]
 
 
+async def test_a_withdrawal_that_drops_the_last_pages_leaves_the_audience_unread(
+    stand: Stand, database: Database
+) -> None:
+    await subscribe_many(database, 150)
+    await publish(stand)
+    stand.outlet.refuse = lambda publication: publication.key == Lane.BULK
+    with pytest.raises(DependencyAway):
+        await stand.parts.expander.turn()
+    assert await stand.rows(PROGRESS) == [("expanding", 2, 150, True)]
+    stand.outlet.refuse = lambda _: False
+    await withdraw(stand)
+    assert await stand.rows(PROGRESS) == [("cancelled", 2, 150, False)]
+
+
 async def test_an_expired_broadcast_ends_with_an_empty_page(stand: Stand, database: Database) -> None:
     await subscribe_many(database, 1_000)
     await publish(stand)
