@@ -9,17 +9,18 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import aiohttp
 from prometheus_client import CollectorRegistry
 
 from services.dispatcher.adapters.account import PostgresAccount
 from services.dispatcher.adapters.contact_book import forget_contact
-from services.dispatcher.adapters.graph_api import GraphApi, open_session
+from services.dispatcher.adapters.graph_api import GraphApi
 from services.dispatcher.adapters.ledger import PostgresLedger
 from services.dispatcher.adapters.metrics import Metrics
 from services.dispatcher.adapters.people import PostgresPeople
 from services.dispatcher.adapters.rate_limiter import Limits, PostgresLimiter
 from services.dispatcher.adapters.retention import rules
-from services.dispatcher.domain.pacing import permitted_rate, prefetched_batches
+from services.dispatcher.domain.pacing import FREE_SECONDS, permitted_rate, prefetched_batches
 from services.dispatcher.handlers import maintenance as todo
 from services.dispatcher.handlers.batches import RECIPIENTS_IN_A_BATCH
 from services.dispatcher.handlers.events import AccountHandler, PeopleHandler, QuestionHandler, StopHandler
@@ -44,6 +45,7 @@ from shared.database.retention import Retention
 from shared.outcome import DependencyAway, Outcome
 from shared.runtime.background import repeat
 from shared.runtime.clock import system_clock
+from shared.runtime.post_client import PostClient
 from shared.runtime.probes import Readiness, internal_port
 from shared.runtime.process import Stop
 from shared.sealing import IndexKey, KeyRing
@@ -112,16 +114,18 @@ async def _open(settings: Settings, stack: AsyncExitStack) -> tuple[Readiness, O
             raise DependencyAway(f"migrations are pending, run `kreisfunk migrate`: {', '.join(pending)}")
     keys = KeyRing.parse(settings.sealing_keys.get_secret_value())
     index_key = IndexKey.parse(settings.index_key.get_secret_value())
-    session = await stack.enter_async_context(
-        open_session(token=settings.graph_token.get_secret_value(), connections=settings.max_requests)
-    )
+    authorization = {"Authorization": f"Bearer {settings.graph_token.get_secret_value()}"}
+    headers = {**authorization, "Content-Type": "application/json"}
+    messages = PostClient(f"{settings.number_url}/messages", headers=headers, late_seconds=FREE_SECONDS)
+    stack.callback(messages.close)
+    session = await stack.enter_async_context(aiohttp.ClientSession(headers=authorization))
     return readiness, Outside(
         settings=settings,
         database=database,
         consuming=consuming,
         publishing=publishing,
         publisher=await stack.enter_async_context(open_publisher(publishing)),
-        graph=GraphApi(session, url=f"{settings.number_url}/messages", keys=keys, index_key=index_key),
+        graph=GraphApi(messages, keys=keys, index_key=index_key),
         forget_contact=partial(forget_contact, session, f"{settings.number_url}/contact_book", keys),
         metrics=Metrics(registry, limit=settings.messages_per_second, max_requests=settings.max_requests),
     )

@@ -10,6 +10,8 @@ import structlog
 from shared.contracts.message import Address
 from shared.sealing import KeyRing, SealingError
 
+TIMEOUT = aiohttp.ClientTimeout(total=10)
+
 _log = structlog.get_logger()
 
 
@@ -22,7 +24,7 @@ async def forget_contact(session: aiohttp.ClientSession, url: str, keys: KeyRing
         return True
     parameters = {"messaging_product": "whatsapp", "bsuid": value}
     try:
-        async with session.delete(url, params=parameters) as response:
+        async with session.delete(url, params=parameters, timeout=TIMEOUT) as response:
             _log.info("contact_book_asked", status=response.status)
             return response.status in (200, 400, 404)
     except (aiohttp.ClientError, TimeoutError, OSError) as error:

@@ -1,0 +1,215 @@
+"""POST to one HTTP/1.1 endpoint: a request leaves at its moment or not at all, and it is known whether it did."""
+
+import asyncio
+import socket
+import ssl
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import cast
+
+from aiohappyeyeballs import start_connection
+from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
+from yarl import URL
+
+CONNECT_SECONDS = 5.0
+KEEPALIVE_SECONDS = 30.0
+MAX_ANSWER_BYTES = 65_536
+# RFC 8305, section 8.
+NEXT_ADDRESS_SECONDS = 0.25
+
+
+class ConnectError(Exception):
+    """No connection could be opened, so nothing was written; the text names the cause."""
+
+
+class ConnectedLateError(Exception):
+    """A new connection took so long that the slot is over. It is kept for the next request."""
+
+
+class WithheldError(Exception):
+    """At the moment of writing the request was not to leave any more."""
+
+
+class BrokenAnswerError(Exception):
+    """The request was written and no whole answer came back: the receiver may have taken it."""
+
+
+@dataclass(frozen=True)
+class HttpAnswer:
+    """An answer; names of headers in small letters, of a long body only the first MAX_ANSWER_BYTES."""
+
+    status: int
+    headers: Mapping[bytes, bytes]
+    body: bytes
+
+
+class PostClient:
+    """Posts to `url` on connections that are kept open, one request at a time on each.
+
+    A connection that took longer than `late_seconds` to open is used for the next request only.
+    """
+
+    def __init__(self, url: str, *, headers: Mapping[str, str], late_seconds: float) -> None:
+        self._url = URL(url)
+        self._late_seconds = late_seconds
+        self._ssl = ssl.create_default_context() if self._url.scheme == "https" else None
+        self._idle: list[_Connection] = []
+        lines = [f"{name}: {value}" for name, value in {"Host": self._url.authority, **headers}.items()]
+        if not all(line.isprintable() for line in lines):
+            raise ValueError("a header of the endpoint has a line break or another control character")
+        self._head = "\r\n".join((f"POST {self._url.raw_path_qs} HTTP/1.1", *lines, "Content-Length: ")).encode()
+
+    async def post(self, body: bytes, may_leave: Callable[[], bool]) -> HttpAnswer:
+        """Write the request if it `may_leave` at that moment, and wait for the answer for as long as it takes.
+
+        Raises ConnectError, ConnectedLateError and WithheldError if nothing was written, else BrokenAnswerError.
+        """
+        connection = self._take() or await self._open()
+        if not may_leave():
+            self._keep(connection)
+            raise WithheldError
+        try:
+            answer = await connection.ask(b"%b%d\r\n\r\n%b" % (self._head, len(body), body))
+        except BaseException:  # a late answer must not be taken for that of the next request
+            connection.close()
+            raise
+        self._keep(connection)
+        return answer
+
+    def close(self) -> None:
+        """Close what is idle."""
+        while self._idle:
+            self._idle.pop().close()
+
+    def _take(self) -> "_Connection | None":
+        """Return the connection used last, so that those which nobody needs grow old."""
+        while self._idle:
+            connection = self._idle.pop()
+            if connection.is_free() and connection.idle_seconds() < KEEPALIVE_SECONDS:
+                return connection
+            connection.close()
+        return None
+
+    def _keep(self, connection: "_Connection") -> None:
+        if connection.is_free():
+            self._idle.append(connection)
+        if self._idle and self._idle[0].idle_seconds() >= KEEPALIVE_SECONDS:
+            self._idle.pop(0).close()
+
+    async def _open(self) -> "_Connection":
+        started = time.monotonic()
+        try:
+            async with asyncio.timeout(CONNECT_SECONDS):
+                connection = await self._connect()
+        except (OSError, TimeoutError) as error:
+            raise ConnectError(type(error).__name__) from None
+        if not connection.is_free():
+            raise ConnectError("closed at once")
+        if time.monotonic() - started > self._late_seconds:
+            self._keep(connection)
+            raise ConnectedLateError
+        return connection
+
+    async def _connect(self) -> "_Connection":
+        loop = asyncio.get_running_loop()
+        host = self._url.raw_host or ""
+        found = await loop.getaddrinfo(host, self._url.port, type=socket.SOCK_STREAM)
+        connected = await start_connection(found, happy_eyeballs_delay=NEXT_ADDRESS_SECONDS, interleave=1)
+        try:
+            _, connection = await loop.create_connection(
+                _Connection, sock=connected, ssl=self._ssl, server_hostname=host if self._ssl else None
+            )
+        except BaseException:
+            connected.close()
+            raise
+        return connection
+
+
+class _Connection(asyncio.Protocol):
+    """An open connection with one request on its way at most."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._parser = HttpResponseParser(self)
+        self._answered: asyncio.Future[HttpAnswer] | None = None
+        self._used_at = time.monotonic()
+        self._forget()
+
+    def is_free(self) -> bool:
+        """Return whether a request may be written: it is open, and nobody waits for an answer."""
+        return self._answered is None and not self._transport.is_closing()
+
+    def idle_seconds(self) -> float:
+        """Return for how long nothing was asked."""
+        return time.monotonic() - self._used_at
+
+    def close(self) -> None:
+        self._transport.abort()
+
+    async def ask(self, request: bytes) -> HttpAnswer:
+        """Write the request and wait for the answer. Raises BrokenAnswerError."""
+        self._answered = self._loop.create_future()
+        self._transport.write(request)
+        return await self._answered
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's only behaves like one
+
+    def data_received(self, data: bytes) -> None:
+        self._received += len(data)
+        try:
+            self._parser.feed_data(data)
+        except (HttpParserError, HttpParserUpgrade) as error:
+            self._fail(type(error).__name__)
+        if self._received > MAX_ANSWER_BYTES and self._status:
+            self._finish()
+            self.close()
+        elif self._received > 2 * MAX_ANSWER_BYTES:
+            self.close()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        is_framed = b"content-length" in self._headers or b"transfer-encoding" in self._headers
+        if self._status and not is_framed and exc is None:
+            self._finish()  # RFC 9112, section 6.3: such a body ends with the connection
+        self._fail(type(exc).__name__ if exc else "connection closed")
+
+    def on_message_begin(self) -> None:
+        if self._answered is None:
+            self.close()  # nobody asked
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._headers[name.lower()] = value
+
+    def on_headers_complete(self) -> None:
+        if (status := self._parser.get_status_code()) >= 200:
+            self._status = status
+        else:
+            self._headers.clear()
+
+    def on_body(self, piece: bytes) -> None:
+        self._body += piece
+
+    def on_message_complete(self) -> None:
+        if self._status:
+            is_kept = self._parser.should_keep_alive()
+            self._finish()
+            if not is_kept:
+                self.close()
+
+    def _finish(self) -> None:
+        if self._answered and not self._answered.done():
+            self._answered.set_result(HttpAnswer(self._status, self._headers, bytes(self._body[:MAX_ANSWER_BYTES])))
+            self._answered = None
+            self._used_at = time.monotonic()
+        self._forget()
+
+    def _forget(self) -> None:
+        self._status = self._received = 0
+        self._headers: dict[bytes, bytes] = {}
+        self._body = bytearray()
+
+    def _fail(self, reason: str) -> None:
+        if self._answered and not self._answered.done():
+            self._answered.set_exception(BrokenAnswerError(reason))
+        self.close()
