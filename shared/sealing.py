@@ -10,6 +10,7 @@ import hmac
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 
 from cryptography.exceptions import InvalidTag
@@ -101,7 +102,14 @@ class IndexKey:
 
     def index_once(self, purpose: str, value: str) -> bytes:
         """The hash of the first link, which no further one changes: for values that nobody can guess."""
-        return hmac.digest(self.key[:KEY_BYTES], f"{purpose}\0{value}".encode(), "sha256")[:INDEX_BYTES]
+        hashed = self._prepared.copy()
+        hashed.update(f"{purpose}\0{value}".encode())
+        return hashed.digest()[:INDEX_BYTES]
+
+    @cached_property
+    def _prepared(self) -> hmac.HMAC:
+        """Once for all values: with every new key OpenSSL looks for the algorithm anew."""
+        return hmac.new(self.key[:KEY_BYTES], digestmod="sha256")
 
     def lift(self, index: bytes) -> bytes:
         """The hash of all links, from that of the first ones."""

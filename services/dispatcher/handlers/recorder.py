@@ -27,7 +27,8 @@ class Recorder:
     def __init__(self, ledger: Ledger, meter: Meter) -> None:
         self._ledger = ledger
         self._meter = meter
-        self._results: asyncio.Queue[Record] = asyncio.Queue()
+        self._results: list[Record] = []
+        self._arrived = asyncio.Event()
         self.unrecorded = 0
         self._idle = asyncio.Event()
         self._idle.set()
@@ -36,7 +37,8 @@ class Recorder:
         """Take one result; it counts as unrecorded until its group is committed."""
         self.unrecorded += 1
         self._idle.clear()
-        self._results.put_nowait(record)
+        self._results.append(record)
+        self._arrived.set()
 
     async def flushed(self) -> None:
         """Wait until everything added so far is on record."""
@@ -45,10 +47,11 @@ class Recorder:
     async def run(self) -> None:
         """Commit group after group, for ever."""
         while True:
-            group = [await self._results.get()]
+            await self._arrived.wait()
             await asyncio.sleep(GROUP_SECONDS)
-            while not self._results.empty() and len(group) < GROUP_SIZE:
-                group.append(self._results.get_nowait())
+            group, self._results = self._results[:GROUP_SIZE], self._results[GROUP_SIZE:]
+            if not self._results:
+                self._arrived.clear()
             await store_bisected(group, self._commit, self._reject)
             self.unrecorded -= len(group)
             if not self.unrecorded:
