@@ -1,7 +1,7 @@
 """Results are committed in groups."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import structlog
 
@@ -10,7 +10,7 @@ from services.dispatcher.ports import Ledger, Meter
 from shared.outcome import DependencyAway, InvalidDataError
 from shared.runtime.bisection import store_bisected
 
-GROUP_SECONDS = 0.1
+GROUP_SECONDS = 0.2
 GROUP_SIZE = 500
 AWAY_SECONDS = 0.5
 
@@ -27,17 +27,20 @@ class Recorder:
     def __init__(self, ledger: Ledger, meter: Meter) -> None:
         self._ledger = ledger
         self._meter = meter
-        self._results: list[Record] = []
+        self._results: list[Callable[[], Record]] = []
         self._arrived = asyncio.Event()
         self.unrecorded = 0
         self._idle = asyncio.Event()
         self._idle.set()
 
-    def add(self, record: Record) -> None:
-        """Take one result; it counts as unrecorded until its group is committed."""
+    def add(self, result: Callable[[], Record]) -> None:
+        """Take one result, which is made when its group is written: one after the other that costs a third.
+
+        It counts as unrecorded until its group is committed.
+        """
         self.unrecorded += 1
         self._idle.clear()
-        self._results.append(record)
+        self._results.append(result)
         self._arrived.set()
 
     async def flushed(self) -> None:
@@ -52,7 +55,8 @@ class Recorder:
             group, self._results = self._results[:GROUP_SIZE], self._results[GROUP_SIZE:]
             if not self._results:
                 self._arrived.clear()
-            await store_bisected(group, self._commit, self._reject)
+            records = [record for result in group if (record := _made(result))]
+            await store_bisected(records, self._commit, self._reject)
             self.unrecorded -= len(group)
             if not self.unrecorded:
                 self._idle.set()
@@ -73,3 +77,11 @@ class Recorder:
     async def _reject(self, record: Record, error: InvalidDataError) -> None:
         _log.error("result_refused", delivery=str(record.delivery), state=record.state.value, problem=str(error))
         self._meter.count("refused_rows", label="result")
+
+
+def _made(result: Callable[[], Record]) -> Record | None:
+    try:
+        return result()
+    except Exception:  # a bug costs one result, whose delivery becomes unknown, and not its group
+        _log.exception("result_unusable")
+        return None

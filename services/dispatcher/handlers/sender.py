@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 
 import structlog
 
@@ -15,6 +16,7 @@ from services.dispatcher.domain.answers import (
     Expired,
     NoAnswer,
     NotSent,
+    Record,
     Refused,
     Unreachable,
     record_of,
@@ -164,13 +166,13 @@ class Sender:
         """Return the answer; ConnectedLate only if the message may still leave on the connection that is open now."""
         answer: Answer = ConnectedLate()
         try:
-            while isinstance(answer, ConnectedLate) and self._may_leave(claim):
-                if not tries:
-                    return answer
+            while isinstance(answer, ConnectedLate) and tries:
                 answer = await self._graph.send(claim, lambda: self._may_leave(claim))
                 tries -= 1
         except asyncio.CancelledError:
             return NoAnswer("given up")  # the request may have been written
+        if isinstance(answer, ConnectedLate) and self._may_leave(claim):
+            return answer
         if not isinstance(answer, ConnectedLate | NotSent):
             return answer
         return Expired() if self._clock() >= claim.expires_at else NotSent("stopping or claim too old")
@@ -180,14 +182,15 @@ class Sender:
         return not self.stopping and self.is_fresh(claim) and self._clock() < claim.expires_at
 
     def _finish(self, claim: Claim, answer: Answer, seconds: float) -> None:
+        self._recorder.add(partial(self._record, claim, answer, seconds, self._clock()))
+
+    def _record(self, claim: Claim, answer: Answer, seconds: float, now: datetime) -> Record:
         key = self._graph.message_key(answer.message_id) if isinstance(answer, Accepted) else None
-        now = self._clock()
         jitter = random.random()  # noqa: S311 - spreads retries
-        record = record_of(
+        self._meter.sent(claim, answer, seconds, now)
+        return record_of(
             claim.delivery, answer, claim=claim.number, attempt=claim.attempt, now=now, jitter=jitter, key=key
         )
-        self._meter.sent(claim, answer, seconds, now)
-        self._recorder.add(record)
 
     def _log_reachability(self) -> None:
         reason = self.reachability.reason

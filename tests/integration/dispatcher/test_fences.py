@@ -3,6 +3,7 @@
 import asyncio
 import random
 from datetime import UTC, datetime
+from functools import partial
 from uuid import UUID
 
 import pytest
@@ -179,7 +180,7 @@ async def test_one_result_that_the_database_refuses_takes_no_other_with_it(ledge
     recorder = Recorder(ledger, Metrics(registry, limit=80))
     for number, one in enumerate(claims):
         code = 99_999_999_999 if number == 13 else 131026
-        recorder.add(Record(one.delivery, one.number, State.FAILED, error_code=code))
+        recorder.add(partial(Record, one.delivery, one.number, State.FAILED, error_code=code))
     running = asyncio.create_task(recorder.run())
     await asyncio.wait_for(recorder.flushed(), 60)
     running.cancel()
