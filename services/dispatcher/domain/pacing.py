@@ -16,7 +16,7 @@ LATEST_SECONDS = 0.05
 BATCH_SECONDS = 0.5
 SHORTEST_LEAD_SECONDS = 0.03
 LONGEST_LEAD_SECONDS = 0.3
-LEAD_MEMORY = 0.8
+LEAD_MEMORY = 0.98
 CLOCK_MEMORY = 64
 
 
@@ -104,9 +104,9 @@ def prefetched_batches(rate: float, recipients: int) -> int:
 
 
 def claim_lead(lead: float, took: float) -> float:
-    """How long before a lease's first slot to claim: half as long again as the last claims took on average.
+    """How long before a lease's first slot to claim: half as long again as the slowest of the last claims took.
 
     Not longer than a "Stop" may take to be heeded, and not so short that a slow one would miss its slot.
     """
-    followed = LEAD_MEMORY * lead + (1 - LEAD_MEMORY) * 1.5 * took
+    followed = max(1.5 * took, LEAD_MEMORY * lead)
     return min(LONGEST_LEAD_SECONDS, max(SHORTEST_LEAD_SECONDS, followed))

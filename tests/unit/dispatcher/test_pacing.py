@@ -1,5 +1,7 @@
 """Leases and deadlines."""
 
+from itertools import accumulate, pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,9 +11,12 @@ from services.dispatcher.domain.pacing import (
     FREE_SECONDS,
     LATE_SECONDS,
     LATEST_SECONDS,
+    LONGEST_LEAD_SECONDS,
+    SHORTEST_LEAD_SECONDS,
     LateUse,
     Lease,
     ServerClock,
+    claim_lead,
     lease_slots,
     permitted_rate,
 )
@@ -93,3 +98,13 @@ def test_a_moment_of_the_server_is_never_early_and_late_by_the_shortest_way_back
         clock.heard(read=now + difference, arrived=now + back)
         now += back
     assert clock.local(now + difference) == pytest.approx(now + shortest, abs=1e-6)
+
+
+@given(st.floats(SHORTEST_LEAD_SECONDS, LONGEST_LEAD_SECONDS), st.floats(0, 0.15))
+def test_one_slow_claim_is_allowed_for_at_once_and_forgotten_slowly(lead: float, slow: float) -> None:
+    followed = claim_lead(lead, slow)
+    assert max(SHORTEST_LEAD_SECONDS, slow) <= followed <= LONGEST_LEAD_SECONDS
+    leads = list(accumulate(range(200), lambda before, _: claim_lead(before, 0.001), initial=followed))
+    assert all(later <= earlier for earlier, later in pairwise(leads))
+    assert leads[10] >= min(followed, slow)
+    assert leads[-1] == SHORTEST_LEAD_SECONDS
