@@ -10,6 +10,7 @@ from uuid import UUID
 import asyncpg
 
 from cli.demo.simulator import Simulator
+from cli.faults.arrivals import FAILED
 from cli.operate.settings import Settings
 
 TRY_AGAIN_SECONDS = 0.5
@@ -18,6 +19,8 @@ ROUND_SECONDS = 12.0
 SETTLED_AT_A_TIME = 5
 # A request that nobody waits for any more has surely come in or been lost by then.
 OLD_ENOUGH_SECONDS = 10.0
+# By then Meta has said of a message that it failed, if it did.
+FINAL_SECONDS = 30.0
 RUNNING = ("running", "held", "paused")
 
 _FIND = "select id from dispatcher.broadcast where notice = $1"
@@ -55,6 +58,7 @@ class Operator:
     settled: dict[UUID, str] = field(default_factory=dict)
     _seen: int = 0
     _accepted: set[str] = field(default_factory=set)
+    _accepted_just_now: set[str] = field(default_factory=set)
 
     async def pause(self, notice: str, seconds: float) -> None:
         """And resume after so many seconds."""
@@ -92,7 +96,8 @@ class Operator:
             return
         await self._read_metas_books()
         for (delivery,) in found:
-            verdict = "accepted" if str(delivery) in self._accepted else "resend"
+            is_accepted = str(delivery) in self._accepted | self._accepted_just_now
+            verdict = "accepted" if is_accepted else "resend"
             await self._settle_one(UUID(int=delivery.int), verdict)
 
     async def _settle_one(self, delivery: UUID, verdict: str) -> None:
@@ -100,9 +105,12 @@ class Operator:
             self.settled[delivery] = verdict
 
     async def _read_metas_books(self) -> None:
+        """What was accepted and did not fail; that of the last seconds is read again next time."""
         fresh = await self.simulator.outbound(self._seen)
-        self._seen += len(fresh)
-        self._accepted |= {message.delivery for message in fresh}
+        final = [message for message in fresh if message.accepted_at < time.time() - FINAL_SECONDS]
+        self._seen += len(final)
+        self._accepted |= {message.delivery for message in final if message.state != FAILED}
+        self._accepted_just_now = {message.delivery for message in fresh[len(final) :] if message.state != FAILED}
 
     async def _find(self, notice: str) -> UUID | None:
         """The dispatcher knows a broadcast when its first batch has come."""
