@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 
 NOT_LATER_THAN_CONFIRMATION = 1.0
 NOT_LATER_THAN_ANSWER = 2.0
+FAILED = "failed"
 ARRIVED = frozenset({"delivered", "read"})
 TAKEN = frozenset({"accepted", "sent", "delivered", "read"})
 

@@ -3,8 +3,8 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from cli.demo.figures import TAKEN, Outbound
-from cli.faults.arrivals import DECIDED, FAILED
+from cli.demo.figures import FAILED, TAKEN, Outbound
+from cli.faults.arrivals import DECIDED
 from cli.faults.books import Broadcast, Row
 from cli.faults.evidence import Evidence
 from cli.faults.findings import UNACCOUNTED, Finding, counted

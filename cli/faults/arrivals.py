@@ -4,7 +4,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
-from cli.demo.figures import TAKEN, Outbound
+from cli.demo.figures import FAILED, TAKEN, Outbound
 from cli.faults.books import Row
 from cli.faults.catalogue import KEPT_BACK
 from cli.faults.evidence import Evidence
@@ -14,7 +14,6 @@ from cli.faults.talk import ERASE
 from services.dispatcher.adapters.ledger import MOST_RESENT
 
 DECIDED = frozenset({"suppressed", "cancelled", "expired"})
-FAILED = "failed"
 # The number to which it should have gone is not on WhatsApp (any more).
 GONE = 131026
 

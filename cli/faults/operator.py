@@ -9,8 +9,8 @@ from uuid import UUID
 
 import asyncpg
 
+from cli.demo.figures import FAILED
 from cli.demo.simulator import Simulator
-from cli.faults.arrivals import FAILED
 from cli.operate.settings import Settings
 
 TRY_AGAIN_SECONDS = 0.5

@@ -4,8 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.demo.figures import ARRIVED
-from cli.faults.arrivals import FAILED
+from cli.demo.figures import ARRIVED, FAILED
 from cli.faults.catalogue import RECIPES, Action, Phase
 from cli.faults.course import Run, play
 from cli.faults.plan import Fault
