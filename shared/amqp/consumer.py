@@ -82,7 +82,7 @@ class Consumer:
     async def _settle(self, received: Received, outcome: Outcome) -> None:
         """One that stays unsettled on a living channel takes a place of `prefetch` for ever."""
         for attempt in itertools.count():
-            if attempt and not received.alive:
+            if not received.alive:
                 return
             try:
                 await self._park(received, outcome)

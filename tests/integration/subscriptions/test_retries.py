@@ -129,5 +129,20 @@ async def test_what_cannot_be_parked_is_parked_as_soon_as_it_can_be(
         await working
 
 
+@pytest.mark.foreign_messages("what is given back is not read, and need not be a notice")
+async def test_what_was_given_back_to_the_broker_needs_no_word(servers: Servers, vhost: str, tmp_path: Path) -> None:
+    async with (
+        broker_on(servers, vhost, tmp_path) as broker,
+        connect(broker.service_url, password=None, name="test") as connection,
+    ):
+        await broker.publish_notice(b"{}")
+        async with open_consumer(connection, connection, topology.SUBSCRIPTIONS_NOTICES, prefetch=1) as consumer:
+            received = await consumer.receive()
+        with capture_logs() as logs:
+            await consumer.settle(received, Done())
+        assert logs == []
+        assert await broker.waiting(topology.SUBSCRIPTIONS_NOTICES.name) == 1
+
+
 async def has_failed(logs: list[EventDict]) -> bool:
     return any(entry["event"] == "settle_failed" for entry in logs)
