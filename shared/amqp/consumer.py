@@ -46,6 +46,7 @@ class Consumer:
     parking: Publisher
     login: str | None = None
     _arrived: asyncio.Queue[Received] = field(default_factory=asyncio.Queue)
+    closing: bool = field(default=False, init=False)
     _warned_at: float = field(default=-WARNING_SECONDS, init=False)
 
     async def receive(self) -> Received:
@@ -82,16 +83,21 @@ class Consumer:
     async def _settle(self, received: Received, outcome: Outcome) -> None:
         """One that stays unsettled on a living channel takes a place of `prefetch` for ever."""
         for attempt in itertools.count():
-            if not received.alive:
+            if not self._may_settle(received):
                 return
             try:
                 await self._park(received, outcome)
-                await received.incoming.ack()
+                if self._may_settle(received):
+                    await received.incoming.ack()
             except (DependencyAway, *AWAY) as error:
                 _log.warning("settle_failed", queue=self.queue.name, error=type(error).__name__)
                 await asyncio.sleep(_backoff(attempt))
             else:
                 return
+
+    def _may_settle(self, received: Received) -> bool:
+        """Whoever writes to a channel that is being closed loses the connection (504, "expected channel.open")."""
+        return received.alive and not self.closing
 
     async def _park(self, received: Received, outcome: Outcome) -> None:
         match outcome:
@@ -180,6 +186,7 @@ async def open_consumer(
         try:
             yield consumer
         finally:
+            consumer.closing = True
             await channel.close()
 
 

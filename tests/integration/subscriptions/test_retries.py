@@ -1,6 +1,7 @@
 """What is parked for later is still what its publisher sent."""
 
 import asyncio
+from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
 
@@ -142,6 +143,30 @@ async def test_what_was_given_back_to_the_broker_needs_no_word(servers: Servers,
             await consumer.settle(received, Done())
         assert logs == []
         assert await broker.waiting(topology.SUBSCRIPTIONS_NOTICES.name) == 1
+
+
+@pytest.mark.foreign_messages("what is given back is not read, and need not be a notice")
+async def test_what_is_settled_while_its_consumer_closes_does_not_cost_the_connection(
+    servers: Servers, vhost: str, tmp_path: Path
+) -> None:
+    async with (
+        broker_on(servers, vhost, tmp_path) as broker,
+        connect(broker.service_url, password=None, name="test") as connection,
+    ):
+        lost: list[object] = []
+        connection.close_callbacks.add(lambda *_: lost.append("connection"))
+        await broker.publish_notice(b"{}")
+        for _ in range(5):
+            async with AsyncExitStack() as ends:
+                opened = open_consumer(connection, connection, topology.SUBSCRIPTIONS_NOTICES, prefetch=1)
+                consumer = await ends.enter_async_context(opened)
+                received = await consumer.receive()
+                closing = asyncio.create_task(ends.pop_all().aclose())
+                await asyncio.sleep(0)
+                await consumer.settle(received, Done())
+                await closing
+        assert await broker.waiting(topology.SUBSCRIPTIONS_NOTICES.name) == 1
+        assert lost == []
 
 
 async def has_failed(logs: list[EventDict]) -> bool:
