@@ -1,0 +1,202 @@
+"""Compares what a lock file pins with advisories in OSV's format: `make audit ADVISORIES=file`.
+
+No network: the file is one advisory, a list of them, an answer of OSV's query (`vulns`), or OSV's archive of an
+ecosystem (zip). Exit status: 0 nothing found, 1 something found, 2 a file cannot be read.
+"""
+
+import argparse
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+from zipfile import BadZipFile, ZipFile, is_zipfile
+
+import msgspec
+from msgspec import Struct
+from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion, Version
+
+from deploy.release.lock import LockError, Pin, read_lock
+
+FOUND, UNREADABLE = 1, 2
+ECOSYSTEM = "PyPI"
+ORDERED = ("ECOSYSTEM", "SEMVER")
+
+
+class Package(Struct, frozen=True):
+    ecosystem: str
+    name: str
+
+
+class Event(Struct, frozen=True, forbid_unknown_fields=True):
+    """Where in the order of versions something changes; one of the four."""
+
+    introduced: str | None = None
+    fixed: str | None = None
+    last_affected: str | None = None
+    limit: str | None = None
+
+
+class Range(Struct, frozen=True):
+    type: str
+    events: tuple[Event, ...] = ()
+
+
+class Affected(Struct, frozen=True):
+    package: Package | None = None
+    ranges: tuple[Range, ...] = ()
+    versions: tuple[str, ...] = ()
+
+
+class Advisory(Struct, frozen=True):
+    """The part of an advisory that says whom it concerns."""
+
+    id: str
+    affected: tuple[Affected, ...] = ()
+    aliases: tuple[str, ...] = ()
+    summary: str = ""
+    withdrawn: str | None = None
+
+
+class AdvisoriesError(Exception):
+    """The file holds no advisory that can be read."""
+
+
+class Hit(NamedTuple):
+    """A package that an advisory concerns; `fixed` are the versions that end it."""
+
+    pin: Pin
+    advisory: Advisory
+    fixed: tuple[str, ...]
+
+
+def read_advisories(path: Path) -> list[Advisory]:
+    """Return all advisories of the file; raise AdvisoriesError if one cannot be read, or if there is none."""
+    try:
+        advisories = [msgspec.convert(each, Advisory) for text in _documents(path) for each in _listed(text)]
+    except (OSError, BadZipFile, msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise AdvisoriesError(f"{path}: {error}") from error
+    if not advisories:
+        raise AdvisoriesError(f"{path}: there is no advisory in it")
+    return advisories
+
+
+def _documents(path: Path) -> Iterator[bytes]:
+    if not is_zipfile(path):
+        yield path.read_bytes()
+        return
+    with ZipFile(path) as archive:
+        for name in archive.namelist():
+            if name.endswith(".json"):
+                yield archive.read(name)
+
+
+def _listed(document: bytes) -> list[Any]:
+    read = msgspec.json.decode(document)
+    if isinstance(read, dict) and "id" not in read:
+        read = read.get("vulns")
+    return read if isinstance(read, list) else [read]
+
+
+def find_hits(pins: Sequence[Pin], advisories: Iterable[Advisory]) -> list[Hit]:
+    """Return every pair of a package and an advisory that concerns its version and has not been withdrawn."""
+    by_name: Mapping[str, Pin] = {pin.name: pin for pin in pins}
+    hits = []
+    for advisory in advisories:
+        for affected in () if advisory.withdrawn else advisory.affected:
+            pin = by_name.get(_name(affected.package))
+            if pin is not None and _concerns(affected, pin.version):
+                hits.append(Hit(pin, advisory, _fixed(affected)))
+    return hits
+
+
+def _name(package: Package | None) -> str:
+    return canonicalize_name(package.name) if package and package.ecosystem == ECOSYSTEM else ""
+
+
+def _concerns(affected: Affected, version: str) -> bool:
+    return any(_is_same(version, one) for one in affected.versions) or any(
+        _is_within(version, span) for span in affected.ranges if span.type in ORDERED
+    )
+
+
+def _is_same(version: str, other: str) -> bool:
+    try:
+        return Version(version) == Version(other)
+    except InvalidVersion:
+        return version == other
+
+
+def _is_within(version: str, span: Range) -> bool:
+    """What cannot be compared concerns us: better looked at in vain than not at all."""
+    try:
+        return _is_vulnerable(Version(version), span.events)
+    except InvalidVersion:
+        return True
+
+
+def _is_vulnerable(version: Version, events: Sequence[Event]) -> bool:
+    """Walk through the events in the order of their versions, as OSV's specification does."""
+    limits = [each.limit for each in events if each.limit is not None]
+    if limits and all(limit != "*" and version >= Version(limit) for limit in limits):
+        return False
+    vulnerable = False
+    for event in sorted((each for each in events if each.limit is None), key=_position):
+        if _applies(event, version):
+            vulnerable = event.introduced is not None
+    return vulnerable
+
+
+def _applies(event: Event, version: Version) -> bool:
+    """Whether the version is one for which something has changed here."""
+    if event.last_affected is not None:
+        return version > Version(event.last_affected)
+    given = event.introduced or event.fixed or ""
+    return given == "0" or version >= Version(given)
+
+
+def _position(event: Event) -> tuple[bool, Version]:
+    """`0` is before all versions, also before those that lead to a first one."""
+    given = event.introduced or event.fixed or event.last_affected or ""
+    return given != "0", Version(given)
+
+
+def _fixed(affected: Affected) -> tuple[str, ...]:
+    return tuple(
+        event.fixed for span in affected.ranges if span.type in ORDERED for event in span.events if event.fixed
+    )
+
+
+def as_line(hit: Hit) -> str:
+    """Return what a person has to know, without whatever a terminal would obey."""
+    advisory = hit.advisory
+    names = ", ".join((advisory.id, *advisory.aliases))
+    fixed = f"fixed in {', '.join(hit.fixed)}" if hit.fixed else "no corrected version is named"
+    line = f"{hit.pin.name} {hit.pin.version}: {names}: {advisory.summary or 'no summary'}; {fixed}"
+    return "".join(letter if letter.isprintable() else "?" for letter in line)
+
+
+def audit(lock: Path, advisories: Path) -> int:
+    """Say what is found in one line each, with the sum, and return the exit status."""
+    try:
+        known = read_advisories(advisories)
+        pins = read_lock(lock.read_text())
+    except (AdvisoriesError, LockError, OSError) as error:
+        sys.stderr.write(f"{error}\n")
+        return UNREADABLE
+    hits = find_hits(pins, known)
+    lines = [*map(as_line, hits), f"{len(pins)} packages of {lock.name}, {len(known)} advisories, {len(hits)} found"]
+    sys.stdout.write("".join(f"{line}\n" for line in lines))
+    return FOUND if hits else 0
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m deploy.release.audit", description=__doc__)
+    parser.add_argument("advisories", type=Path, help="in OSV's format")
+    parser.add_argument("--lock", type=Path, default=Path("requirements.lock"))
+    given = parser.parse_args()
+    return audit(given.lock, given.advisories)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
