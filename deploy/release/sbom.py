@@ -1,0 +1,100 @@
+"""Writes the bill of materials (CycloneDX 1.6, JSON) of what a lock file pins: `make sbom`.
+
+It names packages and versions, and no address: where they come from is decided where they are installed.
+"""
+
+import argparse
+import json
+import re
+import sys
+import tomllib
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import NAMESPACE_OID, uuid5
+
+from packaging.utils import canonicalize_name
+
+from deploy import VERSION
+from deploy.release.lock import Pin, read_lock
+
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "dist"
+SPECIFICATION = "1.6"
+_NAME = re.compile(r"[A-Za-z0-9._-]+")
+
+
+def bill_of_materials(project: Mapping[str, Any], version: str, pins: Sequence[Pin], time: datetime) -> dict[str, Any]:
+    """Return the document; the same content and time make the same document."""
+    root = f"pkg:generic/{project['name']}@{version}"
+    bill = {
+        "bomFormat": "CycloneDX",
+        "specVersion": SPECIFICATION,
+        "version": 1,
+        "metadata": {
+            "timestamp": time.astimezone(UTC).isoformat(timespec="seconds"),
+            "component": _root(project, version, root),
+        },
+        "components": [_component(pin) for pin in pins],
+        "dependencies": [{"ref": root, "dependsOn": _direct(project, pins)}],
+    }
+    return {**bill, "serialNumber": uuid5(NAMESPACE_OID, json.dumps(bill)).urn}
+
+
+def _root(project: Mapping[str, Any], version: str, reference: str) -> dict[str, Any]:
+    return {
+        "type": "application",
+        "bom-ref": reference,
+        "name": project["name"],
+        "version": version,
+        "description": project["description"],
+        "licenses": [{"license": {"id": project["license"]}}],
+        "purl": reference,
+    }
+
+
+def _component(pin: Pin) -> dict[str, Any]:
+    """One of the packages; what is not installed everywhere says where."""
+    component = {
+        "type": "library",
+        "bom-ref": _reference(pin),
+        "name": pin.name,
+        "version": pin.version,
+        "purl": _reference(pin),
+    }
+    if not pin.marker:
+        return component
+    return {**component, "scope": "optional", "properties": [{"name": "kreisfunk:marker", "value": pin.marker}]}
+
+
+def _reference(pin: Pin) -> str:
+    return f"pkg:pypi/{pin.name}@{pin.version.replace('+', '%2B')}"
+
+
+def _direct(project: Mapping[str, Any], pins: Sequence[Pin]) -> list[str]:
+    """What the project itself asks for; the rest came with it."""
+    asked = {canonicalize_name(found[0]) for each in project["dependencies"] if (found := _NAME.match(each))}
+    return [_reference(pin) for pin in pins if pin.name in asked]
+
+
+def write_bill(root: Path, folder: Path, version: str, time: datetime) -> Path:
+    """Write the bill of this version of the project in `root` into `folder`, and return its path."""
+    project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
+    pins = read_lock((root / "requirements.lock").read_text())
+    path = folder / f"{project['name']}-{version}.cdx.json"
+    folder.mkdir(exist_ok=True)
+    path.write_text(f"{json.dumps(bill_of_materials(project, version, pins, time), indent=2)}\n")
+    return path
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m deploy.release.sbom", description=__doc__)
+    parser.add_argument("--time", type=datetime.fromisoformat, default=datetime.now(UTC), help="of the commit")
+    parser.add_argument("--folder", type=Path, default=FOLDER, help="where it is written")
+    given = parser.parse_args()
+    sys.stdout.write(f"{write_bill(ROOT, given.folder, VERSION, given.time)}\n")
+
+
+if __name__ == "__main__":
+    main()
