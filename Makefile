@@ -3,9 +3,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 CITIZENS ?= 1000
 RATE ?= 80
+TOOLS := .local/publication
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo up test check lint types imports format lock smoke browser-test asyncapi-test faults clean
+.PHONY: help venv demo up test check lint types imports format lock smoke browser-test asyncapi-test publication-test sbom audit release faults clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1	/p' $(MAKEFILE_LIST) | expand -t 18
@@ -60,12 +61,28 @@ asyncapi-test: venv  ## the AsyncAPI document by AsyncAPI's own schema (needs np
 	@npm ci --prefix tests/contract/official --ignore-scripts --no-audit --no-fund --silent
 	@KREISFUNK_TEST_ASYNCAPI=1 $(BIN)/pytest tests/contract/official
 
+sbom: venv  ## the bill of materials (CycloneDX), into dist/
+	@$(BIN)/python -m deploy.release.sbom --time "$$(git log -1 --format=%cI)"
+
+audit: venv  ## the pinned packages against ADVISORIES=file (OSV's format, no network; LOCK=requirements.lock)
+	@test -n "$(ADVISORIES)" || { echo "Name a file with advisories in OSV's format: make audit ADVISORIES=file"; exit 2; }
+	@$(BIN)/python -m deploy.release.audit --lock $(or $(LOCK),requirements.lock) $(ADVISORIES)
+
+release: venv  ## what the next release is, and what stands in its way (VERSION=0.2.0; WRITE=1 does the next step)
+	@$(BIN)/python -m deploy.release $(VERSION) $(if $(filter-out 0,$(WRITE)),--write)
+
+publication-test: venv  ## licences and bill of materials by the tools of REUSE and CycloneDX (fetched once)
+	@test -x $(TOOLS)/bin/reuse || $(PYTHON) -m venv $(TOOLS)
+	@$(TOOLS)/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r tests/contract/publication/tools.lock
+	@KREISFUNK_TEST_PUBLICATION=$(abspath $(TOOLS)) $(BIN)/pytest tests/contract/publication
+
 faults: venv  ## the fault bench (SEED=1 MINUTES=5, or SHORT=1 for a short one)
 	@$(BIN)/kreisfunk faults --seed $(or $(SEED),1) $(if $(SHORT),--short) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(DELIVERIES),--deliveries $(DELIVERIES))
 
 lock: venv  ## pin the dependencies again (needs uv)
 	@uv pip compile -q --universal --generate-hashes --no-header --no-annotate --python-version 3.11 pyproject.toml -o requirements.lock
 	@uv pip compile -q --universal --generate-hashes --no-header --no-annotate --python-version 3.11 --group dev -c requirements.lock pyproject.toml -o requirements-dev.lock
+	@uv pip compile -q --universal --generate-hashes --no-header --no-annotate --python-version 3.11 tests/contract/publication/tools.in -o tests/contract/publication/tools.lock
 
 clean:  ## what was made here: environment, servers' data, caches
 	@rm -rf .venv .local .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
