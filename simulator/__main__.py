@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from simulator import settings
 from simulator.graph.templates import TemplateFileError
+from simulator.memory import MemoryFileError
 from simulator.process import stop_signals
 from simulator.wiring import serve
 
@@ -27,6 +28,8 @@ def main() -> int:
         return _refuse(str(error))
     except TemplateFileError as error:
         return _refuse(f"SIMULATOR_TEMPLATES_FILE: {error}")
+    except MemoryFileError as error:
+        return _refuse(f"SIMULATOR_PHONES_FILE: {error}")
     except OSError as error:
         sys.stderr.write(f"The simulator cannot listen: {error.strerror}\n")
         return CANNOT_LISTEN

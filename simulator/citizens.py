@@ -1,7 +1,7 @@
 """The citizens: their numbers, what they share with the business, and what their phones show."""
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from enum import StrEnum
 
 from msgspec import Struct, field
@@ -109,14 +109,35 @@ class PhonesExhaustedError(Exception):
     """There are no fictional numbers left; ask for fewer citizens."""
 
 
-class Citizens:
-    """All phones, found by id, number or user id."""
+class Identity(Struct, frozen=True):
+    """What is remembered of a citizen over a restart."""
 
-    def __init__(self) -> None:
+    phone: str
+    user_id: str
+    sharing: Sharing
+
+
+class Directory(Struct, frozen=True):
+    """What is remembered of all; `used` numbers have been given out, to citizens or to those who changed theirs."""
+
+    used: int = 0
+    citizens: tuple[Identity, ...] = ()
+
+
+NOBODY = Directory()
+
+
+class Citizens:
+    """All phones, found by id, number or user id. `changed` is called after each change of the directory."""
+
+    def __init__(self, known: Directory = NOBODY, changed: Callable[["Citizens"], None] = lambda _: None) -> None:
         self._all: list[Citizen] = []
         self._by_phone: dict[str, Citizen] = {}
         self._by_user_id: dict[str, Citizen] = {}
-        self._used = 0
+        self._used = known.used
+        self._changed = changed
+        for identity in known.citizens:
+            self._append(identity)
 
     def __len__(self) -> int:
         return len(self._all)
@@ -128,7 +149,9 @@ class Citizens:
         """Adds one citizen for each way of sharing, all or none."""
         if self._used + len(sharings) > MOST_PHONES:
             raise PhonesExhaustedError
-        return [self._add(sharing) for sharing in sharings]
+        added = [self._append(Identity(*self._next_identity(), sharing)) for sharing in sharings]
+        self._changed(self)
+        return added
 
     def find(self, citizen: int) -> Citizen | None:
         return self._all[citizen - 1] if 1 <= citizen <= len(self._all) else None
@@ -150,10 +173,15 @@ class Citizens:
         del self._by_phone[citizen.phone], self._by_user_id[citizen.user_id]
         citizen.phone, citizen.user_id = self._next_identity()
         self._register(citizen)
+        self._changed(self)
 
-    def _add(self, sharing: Sharing) -> Citizen:
-        phone, identifier = self._next_identity()
-        citizen = Citizen(id=len(self._all) + 1, phone=phone, user_id=identifier, sharing=sharing)
+    @property
+    def directory(self) -> Directory:
+        """Who is there, for the next start."""
+        return Directory(self._used, tuple(Identity(one.phone, one.user_id, one.sharing) for one in self._all))
+
+    def _append(self, identity: Identity) -> Citizen:
+        citizen = Citizen(len(self._all) + 1, identity.phone, identity.user_id, identity.sharing)
         self._all.append(citizen)
         self._register(citizen)
         return citizen

@@ -34,6 +34,8 @@ class Settings(BaseSettings):
     waba_id: Digits = Field(description="id of the business account")
     display_phone_number: Digits = Field(description="the business number, digits only")
     templates_file: FilePath = Field(description="JSON list of create-template bodies")
+    phones: int = Field(0, ge=0, le=100_000, description="so many phones are there from the start")
+    phones_file: Path | None = Field(None, description="JSON file that remembers the phones for the next start")
     listen_host: str = Field("127.0.0.1", description="address to listen on")
     listen_port: int = Field(8090, ge=0, le=65535, description="port to listen on")
     messages_per_second: int = Field(80, ge=1, le=100_000, description="the number's throughput")

@@ -11,11 +11,11 @@ from aiohttp import web
 
 from simulator.account import Account
 from simulator.application import Parts, application, citizen_control
-from simulator.citizens import Citizens
 from simulator.clock import anchored_clock
 from simulator.events import Hub
 from simulator.faults import FaultBox
 from simulator.graph.templates import Templates
+from simulator.memory import recalled_citizens
 from simulator.phones import Phones
 from simulator.settings import Settings
 from simulator.stalls import StallWatch
@@ -103,7 +103,7 @@ def _parts(settings: Settings, templates: Templates, session: aiohttp.ClientSess
         session=session,
         stopping=stopping,
         templates=templates,
-        citizens=Citizens(),
+        citizens=recalled_citizens(settings.phones_file, settings.phones),
         account=Account(),
         faults=faults,
         stall_watch=StallWatch(clock),
