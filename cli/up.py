@@ -7,23 +7,27 @@ from typing import Annotated
 import typer
 
 from cli.output import console, fail, say
-from deploy.local.environments import CONFIG
+from deploy.local.environments import ROOT
 from deploy.local.errors import LocalError
 from deploy.local.stack import Stack, local_stack
 
 FOLDER = Path(".local/up")
-COUNTY = CONFIG / "county.toml"
+USUAL_COUNTY = "deploy/config/county.toml"
+COUNTY = ROOT / USUAL_COUNTY
+# Of phones, webhooks and notices, as with containers; others where somebody has them already.
+PORTS = (8090, 8080, 8081)
+PHONES = 3
 
 
 def up(
     folder: Annotated[Path, typer.Option(help="Where servers keep their data, for the next time.")] = FOLDER,
     rate: Annotated[int, typer.Option(min=5, max=1000, help="The number's limit in messages per second.")] = 80,
     dispatchers: Annotated[int, typer.Option(min=1, max=8, help="Replicas of the dispatcher.")] = 2,
-    county: Annotated[Path, typer.Option(help="The county's file.")] = COUNTY,
+    county: Annotated[Path, typer.Option(help="The county's file.", show_default=USUAL_COUNTY)] = COUNTY,
 ) -> None:
     """Keep the whole system up until Ctrl-C, with the simulator in Meta's place."""
     try:
-        asyncio.run(_up(folder, rate, dispatchers, county))
+        asyncio.run(_up(folder.absolute(), rate, dispatchers, county))
     except LocalError as error:
         fail(str(error))
     except (KeyboardInterrupt, asyncio.CancelledError):
@@ -32,8 +36,15 @@ def up(
 
 
 async def _up(folder: Path, rate: int, dispatchers: int, county: Path) -> None:
+    phones = {"SIMULATOR_PHONES": str(PHONES), "SIMULATOR_PHONES_FILE": str(folder / "phones.json")}
     async with local_stack(
-        folder, dispatchers=dispatchers, messages_per_second=rate, county=county, progress=_tell
+        folder,
+        dispatchers=dispatchers,
+        messages_per_second=rate,
+        county=county,
+        settings={"simulator": phones},
+        ports=PORTS,
+        progress=_tell,
     ) as stack:
         _show(stack)
         await asyncio.Event().wait()

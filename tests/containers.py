@@ -8,8 +8,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import asyncpg
 
+from deploy.local.names import ADMIN
 from deploy.local.ports import reserved_ports
-from deploy.local.rabbitmq_files import ADMIN
 from deploy.local.together import enter_both
 from tests.servers import Servers, broker_answers, wait_for
 

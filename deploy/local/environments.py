@@ -4,9 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from deploy.local.names import ADMIN, DATABASE, OWNER
 from deploy.local.ports import LOOPBACK
-from deploy.local.postgres import DATABASE, OWNER
-from deploy.local.rabbitmq_files import ADMIN
 from deploy.local.secret_files import TOKENS
 
 ROOT = Path(__file__).parents[2]

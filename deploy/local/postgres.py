@@ -14,12 +14,11 @@ import asyncpg
 
 from deploy.local.account import Account, unprivileged_account
 from deploy.local.errors import LocalError
+from deploy.local.names import DATABASE, OWNER
 from deploy.local.ports import LOOPBACK, reserved_ports
 from deploy.local.postgres_place import Place, reachable_place
 from deploy.local.process import POLL_SECONDS, Child, Command, run_to_end, wait_until_ready
 
-OWNER = "kreisfunk_owner"
-DATABASE = "kreisfunk"
 READY_SECONDS = 60
 STOP_SECONDS = 20
 

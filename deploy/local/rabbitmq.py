@@ -8,9 +8,10 @@ from pathlib import Path
 from urllib.parse import quote
 
 from deploy.local.errors import LocalError
+from deploy.local.names import ADMIN
 from deploy.local.ports import LOOPBACK, reserved_ports
 from deploy.local.process import Child, Command, port_is_open, wait_until_ready
-from deploy.local.rabbitmq_files import ADMIN, NODE, RabbitPorts, node_environment, write_files
+from deploy.local.rabbitmq_files import NODE, RabbitPorts, node_environment, write_files
 from deploy.local.rabbitmq_install import RabbitPrograms, rabbit_programs
 from deploy.local.rabbitmq_plugin import compile_plugin
 

@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from deploy.local.names import ADMIN
 from deploy.local.ports import LOOPBACK
 from deploy.local.rabbitmq_install import RabbitPrograms
 
 ENABLED_PLUGINS = Path(__file__).parents[1] / "rabbitmq" / "enabled_plugins"
-ADMIN = "kreisfunk_admin"
 NODE = "kreisfunk@localhost"
 
 CONFIGURATION = """\

@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,8 +20,9 @@ from deploy.local.environments import (
     systems,
     tokens,
 )
+from deploy.local.names import DATABASE
 from deploy.local.ports import LOOPBACK, reserved_ports
-from deploy.local.postgres import DATABASE, PostgresServer, local_postgres
+from deploy.local.postgres import PostgresServer, local_postgres
 from deploy.local.process import run_to_end
 from deploy.local.rabbitmq import RabbitServer, local_rabbitmq
 from deploy.local.secret_files import create_secrets
@@ -71,6 +72,7 @@ async def local_stack(
     settings: Settings | None = None,
     proxied: bool = False,
     county: Path = CONFIG / "county.toml",
+    ports: Sequence[int] = (),
     progress: Progress = _silent,
 ) -> AsyncIterator[Stack]:
     """Up when the context is entered; everything is ended when it is left.
@@ -80,7 +82,7 @@ async def local_stack(
     `folder` (`.local/<name>`) keeps data and secrets for the next time; `fresh` begins with none. `settings`
     adds variables by kind of process: `{"dispatcher": {"KREISFUNK_UNKNOWN_GRACE_SECONDS": "10"}}`. With `proxied`
     our processes reach one another through proxies of this process, which can make connections fail. `county` is
-    the county's file.
+    the county's file, `ports` are those that phones, webhooks and notices get if they are free.
     """
     numbers = Numbers(ingresses=ingresses, subscriptions=subscriptions, dispatchers=dispatchers)
     starting = _Starting(
@@ -91,6 +93,7 @@ async def local_stack(
         settings=settings or {},
         proxied=proxied,
         county=_absolute(county),
+        ports=ports,
         progress=progress,
     )
     async with AsyncExitStack() as ends:
@@ -113,12 +116,13 @@ class _Starting:
     settings: Settings
     proxied: bool
     county: Path
+    ports: Sequence[int]
     progress: Progress
 
     async def start(self, ends: AsyncExitStack) -> Stack:
         self._prepare_folder()
         postgres, rabbitmq = await self._start_servers(ends)
-        ports = assign_ports(self.numbers, ends.enter_context(reserved_ports(self.numbers.ports)))
+        ports = assign_ports(self.numbers, ends.enter_context(reserved_ports(self.numbers.ports, self.ports)))
         around = self._surroundings(postgres, rabbitmq, ports)
         ways = await ends.enter_async_context(detours(around, ports)) if self.proxied else Detours()
         supervisor = await ends.enter_async_context(supervision(self.progress))

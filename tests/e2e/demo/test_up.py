@@ -78,3 +78,27 @@ async def test_it_is_up_until_ctrl_c(folder: Path) -> None:
     assert len(family) > len(shown)
     assert [pid for pid in family if is_alive(pid)] == []
     assert living_processes_with(folder) == []
+
+
+@pytest.mark.timeout(300)
+async def test_phones_and_subscribers_are_there_again(folder: Path) -> None:
+    """Three phones from the start; who has subscribed gets notices after a restart, too."""
+    place = folder / "again"
+    async with started("up", "--folder", str(place)) as process, followed(place):
+        shown = values(await lines_until(process, LAST_LINE))
+        url, token = urldefrag(shown["Phones"])
+        async with open_simulator(url.rstrip("/"), token) as simulator:
+            before = await simulator.citizens()
+            assert len(before) == 3
+            await simulator.write([2], "Start", per_second=50)
+            await accepted(simulator, 1)
+    async with started("up", "--folder", str(place)) as process, followed(place):
+        shown = values(await lines_until(process, LAST_LINE))
+        url, token = urldefrag(shown["Phones"])
+        async with open_simulator(url.rstrip("/"), token) as simulator:
+            assert await simulator.citizens() == before
+            arguments = ("--topic", "strassensperrungen", "--headline", HEADLINE, "--text", TEXT)
+            published = await kreisfunk("publish", *arguments, "--stack", str(place))
+            assert published.status == 0, published.complaint
+            await accepted(simulator, 1)
+            assert [message.citizen for message in await simulator.outbound()] == [2]

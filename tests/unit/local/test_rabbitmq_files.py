@@ -5,7 +5,8 @@ import hashlib
 import re
 from pathlib import Path
 
-from deploy.local.rabbitmq_files import ADMIN, CONFIGURATION, CREDIT, definitions, password_hash
+from deploy.local.names import ADMIN
+from deploy.local.rabbitmq_files import CONFIGURATION, CREDIT, definitions, password_hash
 
 REPOSITORY = Path(__file__).parents[3]
 
