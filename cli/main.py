@@ -1,46 +1,188 @@
-"""All commands of `kreisfunk`."""
+"""All commands of `kreisfunk`. The one that is called is imported, and no other."""
+
+from collections.abc import Mapping
+from importlib import import_module
+from inspect import cleandoc
+from typing import Annotated, Any, NamedTuple
 
 import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command, get_group
 
-from cli.demo.command import demo
-from cli.doctor.command import doctor
-from cli.faults.command import faults
-from cli.feeds import command as feeds
-from cli.keys.command import keys
-from cli.migrate.command import migrate
-from cli.operate import broadcasts, dead_letters, limits, notices, templates, unknown
-from cli.publish.command import PUBLISH_HELP, publish, withdraw
-from cli.quarantine.command import quarantine
-from cli.secrets import secrets
-from cli.systems import command as systems
-from cli.tokens import command as tokens
-from cli.up import up
+from deploy import VERSION
+
+TRYING, PUBLISHING, OPERATING, INSTALLING = "Try it", "Publish", "Operate", "Install"
+
+
+class Deferred(NamedTuple):
+    """Where a command is, and the first paragraph of its help."""
+
+    panel: str
+    module: str
+    attribute: str
+    help: str
+
+
+COMMANDS: Mapping[str, Deferred] = {
+    "demo": Deferred(
+        TRYING,
+        "cli.demo.command",
+        "demo",
+        "Play the main job on a system of its own, and compare the simulator's account with our ledger.",
+    ),
+    "up": Deferred(
+        TRYING, "cli.up", "up", "Keep the whole system up until Ctrl-C, with the simulator in Meta's place."
+    ),
+    "faults": Deferred(
+        TRYING,
+        "cli.faults.command",
+        "faults",
+        "Break the system again and again while it works, then compare the simulator's account with the ledger.",
+    ),
+    "publish": Deferred(
+        PUBLISHING,
+        "cli.publish.command",
+        "publish",
+        "Publish a notice to all subscribers of its topic, or to those who got an earlier one.",
+    ),
+    "withdraw": Deferred(
+        PUBLISHING,
+        "cli.publish.command",
+        "withdraw",
+        "Withdraw a notice: whoever has not got it will not get it.",
+    ),
+    "notices": Deferred(
+        PUBLISHING, "cli.operate.notices", "app", "Meldungen: wer sie erhalten hat, und wie sie ankommen."
+    ),
+    "feeds": Deferred(
+        PUBLISHING,
+        "cli.feeds.command",
+        "app",
+        "Feeds of the county's website (RSS, Atom) and warnings (CAP 1.2) become notices.",
+    ),
+    "doctor": Deferred(
+        OPERATING, "cli.doctor.command", "doctor", "Look at an installation, and say what to do about what is wrong."
+    ),
+    "broadcasts": Deferred(
+        OPERATING,
+        "cli.operate.broadcasts",
+        "app",
+        "What is being sent, to how many; pause, resume, cancel, send again.",
+    ),
+    "limits": Deferred(
+        OPERATING,
+        "cli.operate.limits",
+        "app",
+        "How fast we may send, why everybody waits just now; hold and release.",
+    ),
+    "unknown": Deferred(
+        OPERATING, "cli.operate.unknown", "app", "Deliveries of which nobody knows whether Meta has them."
+    ),
+    "templates": Deferred(
+        OPERATING,
+        "cli.operate.templates",
+        "app",
+        "Templates that Meta does not accept just now; their broadcasts wait.",
+    ),
+    "dead-letters": Deferred(
+        OPERATING,
+        "cli.operate.dead_letters",
+        "app",
+        "Messages of citizens that could not be handled, sealed: nobody can read them.",
+    ),
+    "quarantine": Deferred(
+        OPERATING,
+        "cli.quarantine.command",
+        "quarantine",
+        "What was not understood and is kept: look at it, send it again, or drop it.",
+    ),
+    "migrate": Deferred(
+        INSTALLING,
+        "cli.migrate.command",
+        "migrate",
+        "Prepare database and broker for this version. Safe to repeat, and when several start at once.",
+    ),
+    "secrets": Deferred(
+        INSTALLING,
+        "cli.secrets",
+        "secrets",
+        "Create all secrets that are missing. Files that exist stay as they are; running again is safe.",
+    ),
+    "keys": Deferred(INSTALLING, "cli.keys.command", "keys", "New keys, while everything runs."),
+    "tokens": Deferred(
+        INSTALLING,
+        "cli.tokens.command",
+        "app",
+        "Tokens of the systems that publish over HTTP; each change counts at once.",
+    ),
+    "systems": Deferred(
+        INSTALLING,
+        "cli.systems.command",
+        "app",
+        "Municipal systems that publish notices: register them, and let them in over AMQP.",
+    ),
+}
+
+
+def load(name: str) -> Any:
+    """Import a command."""
+    deferred = COMMANDS[name]
+    found = getattr(import_module(deferred.module), deferred.attribute)
+    if isinstance(found, typer.Typer):
+        command: Any = get_group(found)
+    else:
+        alone = typer.Typer(add_completion=False)
+        alone.command()(found)
+        command = get_command(alone)
+    command.name = name
+    _unwrap(command)
+    return command
+
+
+def _unwrap(command: Any) -> None:
+    """Let the terminal's width break the lines of its help; those of a paragraph after \\b stay."""
+    paragraphs = cleandoc(command.help or "").split("\n\n")
+    command.help = "\n\n".join(
+        each.removeprefix("\b\n") if each.startswith("\b\n") else each.replace("\n", " ") for each in paragraphs
+    )
+    for inner in getattr(command, "commands", {}).values():
+        _unwrap(inner)
+
+
+class DeferringGroup(TyperGroup):
+    """Lists all commands, and imports the one that is called."""
+
+    def __init__(self, **given: Any) -> None:
+        listed = {name: TyperCommand(name, help=one.help, rich_help_panel=one.panel) for name, one in COMMANDS.items()}
+        super().__init__(**{**given, "commands": listed})
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        name, command, rest = super().resolve_command(ctx, args)
+        return name, command if name is None else load(name), rest
+
 
 app = typer.Typer(
+    cls=DeferringGroup,
     help="Kreisfunk: the WhatsApp broadcast channel of a county.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command()(demo)
-app.command()(up)
-app.command(help=PUBLISH_HELP)(publish)
-app.command()(withdraw)
-app.add_typer(notices.app, name="notices")
-app.add_typer(feeds.app, name="feeds")
-app.command()(doctor)
-app.add_typer(broadcasts.app, name="broadcasts")
-app.add_typer(limits.app, name="limits")
-app.add_typer(unknown.app, name="unknown")
-app.add_typer(templates.app, name="templates")
-app.add_typer(dead_letters.app, name="dead-letters")
-app.add_typer(quarantine, name="quarantine")
-app.command()(faults)
-app.command()(migrate)
-app.add_typer(keys, name="keys")
-app.add_typer(tokens.app, name="tokens")
-app.add_typer(systems.app, name="systems")
-app.command()(secrets)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"kreisfunk {VERSION}")
+        raise typer.Exit
+
+
+@app.callback()
+def take_options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Options of the command itself, before any other."""
 
 
 def main() -> None:

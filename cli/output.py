@@ -28,6 +28,10 @@ console = _Console(stderr=True, highlight=False, soft_wrap=True)
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
+EXIT_REJECTED = 3
+EXIT_AWAY = 4
+EXIT_UNANSWERED = 5
+EXIT_NO_EFFECT = 6
 
 
 def fail(problem: str, advice: str = "", status: int = EXIT_FAILED) -> NoReturn:

@@ -17,7 +17,9 @@ from cli.doctor.installation import Installation, of_stack, processes_of
 from cli.doctor.kinds import KINDS
 from cli.output import EXIT_FAILED, EXIT_USAGE, console, fail, say
 from cli.stacks import find_stack
-from deploy.local.environments import CONFIG
+from deploy.local.environments import ROOT
+
+USUAL_COUNTY, USUAL_TEMPLATES = "deploy/config/county.toml", "deploy/config/templates.json"
 
 
 def doctor(
@@ -27,10 +29,12 @@ def doctor(
         str | None, typer.Option(envvar="KREISFUNK_WABA_ID", help="Id of the WhatsApp Business account.")
     ] = None,
     ingress_url: Annotated[str | None, typer.Option(help="Where the webhook is reached from outside.")] = None,
-    county: Annotated[Path, typer.Option(envvar="KREISFUNK_COUNTY_FILE", help="The county's file.")] = CONFIG
-    / "county.toml",
-    templates: Annotated[Path, typer.Option(envvar="KREISFUNK_TEMPLATES_FILE", help="Our templates.")] = CONFIG
-    / "templates.json",
+    county: Annotated[
+        Path, typer.Option(envvar="KREISFUNK_COUNTY_FILE", help="The county's file.", show_default=USUAL_COUNTY)
+    ] = ROOT / USUAL_COUNTY,
+    templates: Annotated[
+        Path, typer.Option(envvar="KREISFUNK_TEMPLATES_FILE", help="Our templates.", show_default=USUAL_TEMPLATES)
+    ] = ROOT / USUAL_TEMPLATES,
     json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
     """Look at an installation, and say what to do about what is wrong.

@@ -20,8 +20,7 @@ from cli.feeds.reporting import as_lines, as_objects
 from cli.feeds.running import serve
 from cli.feeds.trying import CannotTry, material_at, try_all
 from cli.feeds.wiring import Parts
-from cli.output import EXIT_FAILED, EXIT_USAGE, fail, say
-from cli.publish.answers import EXIT_AWAY, EXIT_REJECTED
+from cli.output import EXIT_AWAY, EXIT_FAILED, EXIT_REJECTED, EXIT_USAGE, fail, say
 from shared.outcome import DependencyAway
 from shared.runtime.clock import system_clock
 from shared.runtime.logs import configure_logs

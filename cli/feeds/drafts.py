@@ -14,8 +14,7 @@ from cli.feeds.folder import Folder, files_in
 from cli.feeds.opening import open_folder, open_parts, open_settings
 from cli.feeds.wiring import Parts
 from cli.operate.tables import table
-from cli.output import console, fail, say
-from cli.publish.answers import EXIT_AWAY, EXIT_REJECTED, EXIT_UNANSWERED
+from cli.output import EXIT_AWAY, EXIT_REJECTED, EXIT_UNANSWERED, console, fail, say
 from shared.contracts.envelope import read_envelope
 from shared.contracts.events import Problem
 from shared.municipal.checking import check

@@ -11,8 +11,7 @@ import msgspec
 import typer
 
 from cli.operate.settings import Settings, operator_settings
-from cli.output import EXIT_USAGE, console, fail, say
-from cli.publish.answers import EXIT_AWAY, EXIT_REJECTED
+from cli.output import EXIT_AWAY, EXIT_REJECTED, EXIT_USAGE, console, fail, say
 from cli.stacks import DATABASE_URL, find_stack
 from shared.database.pool import SAFE_SETTINGS
 

@@ -4,18 +4,13 @@ from typing import Any
 
 import msgspec
 
-from cli.output import say
+from cli.output import EXIT_NO_EFFECT, EXIT_REJECTED, say
 from cli.publish.sending import Answer
 from services.ingress.door.domain.progress import Progress
 from shared.contracts.events import BroadcastCancelled, NoticeAccepted, NoticeAction, NoticeChecked, NoticeRejected
 from shared.municipal.reading import LOCAL_ZONE
 
 Told = NoticeAccepted | NoticeChecked | Progress
-
-EXIT_REJECTED = 3
-EXIT_AWAY = 4
-EXIT_UNANSWERED = 5
-EXIT_NO_EFFECT = 6
 
 
 def report(answer: Answer | None, notice: str, *, as_json: bool) -> int:

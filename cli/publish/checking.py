@@ -10,8 +10,8 @@ from uuid import uuid4
 
 import msgspec
 
-from cli.output import EXIT_USAGE, fail, say
-from cli.publish.answers import EXIT_NO_EFFECT, EXIT_REJECTED, figures_of, has_no_effect
+from cli.output import EXIT_NO_EFFECT, EXIT_REJECTED, EXIT_USAGE, fail, say
+from cli.publish.answers import figures_of, has_no_effect
 from cli.publish.plain import text_in
 from cli.publish.settings import Settings
 from services.ingress.door.domain.judging import UNASKED

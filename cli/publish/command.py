@@ -22,27 +22,6 @@ from shared.runtime.clock import system_clock
 
 USUAL_DURATION = timedelta(hours=24)
 
-PUBLISH_HELP = """Publish a notice to all subscribers of its topic, or to those who got an earlier one.
-
-From options, or from a file of events. On a terminal it shows how many get it, what it costs and how long it takes,
-and asks before it sends; --yes spares the question. A time without an offset is that of Europe/Berlin.
-
-By which way: --url (HTTP); else KREISFUNK_BROKER_URL or a local stack (AMQP); else KREISFUNK_DOOR_URL (HTTP).
-The token for HTTP is in a file kreisfunk_door_token in KREISFUNK_SECRETS_DIR, or in KREISFUNK_DOOR_TOKEN.
-What is too much or away over HTTP is tried again as it asks, for up to --timeout.
-
-Exit status: 0 accepted (--check: valid, --watch: sent), 2 wrong command line or settings, 3 rejected,
-4 Kreisfunk away or access refused, 5 no answer, 6 accepted, but nobody has subscribed to it. With --watch, 1 for
-rejected, cancelled, or failed for everybody, and Ctrl-C ends only the watching.
-
-Examples:
-
-\b
-kreisfunk publish --topic baustellen --headline "K 9" --text "Gesperrt." --watch
-kreisfunk publish --check events.json
-kreisfunk publish --url https://kreisfunk.example --json - < event.json
-"""
-
 Source = Annotated[str | None, typer.Option(help="CloudEvents source; usually that of the login or token.")]
 NoWait = Annotated[bool, typer.Option("--no-wait", help="End as soon as it is stored, without the answer.")]
 Timeout = Annotated[float, typer.Option(min=0.1, max=600, help="Longest wait for the answer, in seconds.")]
@@ -79,7 +58,26 @@ def publish(
     json: Json = False,
     stack: Stack = None,
 ) -> None:
-    """From options, or from a file of events; PUBLISH_HELP says the rest."""
+    """Publish a notice to all subscribers of its topic, or to those who got an earlier one.
+
+    From options, or from a file of events. On a terminal it shows how many get it, what it costs and how long it takes,
+    and asks before it sends; --yes spares the question. A time without an offset is that of Europe/Berlin.
+
+    By which way: --url (HTTP); else KREISFUNK_BROKER_URL or a local stack (AMQP); else KREISFUNK_DOOR_URL (HTTP).
+    The token for HTTP is in a file kreisfunk_door_token in KREISFUNK_SECRETS_DIR, or in KREISFUNK_DOOR_TOKEN.
+    What is too much or away over HTTP is tried again as it asks, for up to --timeout.
+
+    Exit status: 0 accepted (--check: valid, --watch: sent), 2 wrong command line or settings, 3 rejected,
+    4 Kreisfunk away or access refused, 5 no answer, 6 accepted, but nobody has subscribed to it. With --watch, 1 for
+    rejected, cancelled, or failed for everybody, and Ctrl-C ends only the watching.
+
+    Examples:
+
+    \b
+    kreisfunk publish --topic baustellen --headline "K 9" --text "Gesperrt." --watch
+    kreisfunk publish --check events.json
+    kreisfunk publish --url https://kreisfunk.example --json - < event.json
+    """
     now = system_clock()
     content: dict[str, Any] = {"topic": topic, "headline": headline, "text": text, "link": link, "picture": picture}
     content |= {"urgent": urgent, "municipalities": tuple(municipality or ()), "scheduled_at": _scheduled(scheduled_at)}

@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 import typer
 
 from cli.broker import away_advice
-from cli.output import EXIT_FAILED, console, fail
-from cli.publish.answers import EXIT_AWAY, EXIT_NO_EFFECT, EXIT_REJECTED, EXIT_UNANSWERED, report
+from cli.output import EXIT_AWAY, EXIT_FAILED, EXIT_NO_EFFECT, EXIT_REJECTED, EXIT_UNANSWERED, console, fail
+from cli.publish.answers import report
 from cli.publish.checking import CheckedEvent, show_check
 from cli.publish.door import DoorFailed, Unwatched
 from cli.publish.plain import text_in

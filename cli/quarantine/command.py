@@ -8,8 +8,7 @@ import typer
 
 from cli.operate.session import Json, Stack, show
 from cli.operate.tables import moment, table
-from cli.output import EXIT_USAGE, console, escape, fail, say
-from cli.publish.answers import EXIT_REJECTED
+from cli.output import EXIT_REJECTED, EXIT_USAGE, console, escape, fail, say
 from cli.quarantine.items import Item
 from cli.quarantine.replay import Replayed
 from cli.quarantine.session import ALL, Desk, at_the_desk

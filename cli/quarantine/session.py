@@ -12,8 +12,7 @@ from typing import NoReturn, TypeVar
 from rich.progress import Progress
 
 from cli.broker import away_advice, silence_drivers
-from cli.output import console, fail
-from cli.publish.answers import EXIT_AWAY, EXIT_REJECTED
+from cli.output import EXIT_AWAY, EXIT_REJECTED, console, fail
 from cli.quarantine.items import Item, NotOpened, QuarantinedWebhook, RejectedNotice, item_of
 from cli.quarantine.replay import Replayed, Replayer
 from cli.quarantine.settings import Settings, quarantine_settings

@@ -14,8 +14,7 @@ from yarl import URL
 from cli.broker import away_advice, silence_drivers
 from cli.management import ManagementApi, open_management
 from cli.operate.tables import table
-from cli.output import EXIT_USAGE, console, fail, say
-from cli.publish.answers import EXIT_AWAY
+from cli.output import EXIT_AWAY, EXIT_USAGE, console, fail, say
 from cli.systems.logins import LoginExists, LoginNotOurs, end_login, make_login
 from cli.systems.registering import WrongRegistration, block_of, register
 from cli.systems.settings import BROKER_API_URL, Settings, county_file, find_broker, read_county

@@ -7,8 +7,8 @@ from services.subscriptions.settings import Settings
 from services.subscriptions.wiring import serve
 from shared.municipal.file import ConfigurationFileError, read_configuration
 from shared.runtime.logs import configure_logs
-from shared.runtime.process import EXIT_SETTINGS, run
-from shared.runtime.settings import read_settings
+from shared.runtime.process import run
+from shared.runtime.settings import EXIT_SETTINGS, read_settings
 
 
 def main() -> None:

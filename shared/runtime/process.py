@@ -13,7 +13,6 @@ import structlog
 
 from shared.outcome import DependencyAway
 
-EXIT_SETTINGS = 2
 EXIT_DEADLINE = 3
 AGAIN_SECONDS = 2.0
 OBJECTS_BETWEEN_COLLECTIONS = 10_000

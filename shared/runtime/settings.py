@@ -8,9 +8,8 @@ from typing import Annotated, Literal, TypeVar
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from shared.runtime.process import EXIT_SETTINGS
-
 PREFIX = "KREISFUNK_"
+EXIT_SETTINGS = 2
 Port = Annotated[int, Field(ge=0, le=65535)]
 
 

@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 from pydantic import Field, SecretStr, field_validator
 
-from shared.runtime.process import EXIT_SETTINGS
-from shared.runtime.settings import ServiceSettings, read_settings
+from shared.runtime.settings import EXIT_SETTINGS, ServiceSettings, read_settings
 
 URL = "amqp://ingress@127.0.0.1:5672/"
 

@@ -1,0 +1,100 @@
+"""What `kreisfunk` says of itself, and how soon."""
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from cli.main import COMMANDS, app, load
+from deploy import VERSION
+from tests.unit.rules.planting import REPOSITORY
+
+WIDE = {"COLUMNS": "1000", "NO_COLOR": "1"}
+DRIVERS = {"aio_pika", "aiohttp", "asyncpg", "cryptography", "pydantic_settings", "structlog", "uvloop"}
+# What a command has imported of them before it does anything; the others have not been looked at.
+NEEDED = {
+    "--version": set(),
+    "--help": set(),
+    "secrets": set(),
+    "tokens": {"pydantic_settings"},
+    "limits": {"asyncpg", "pydantic_settings"},
+    "broadcasts": {"asyncpg", "pydantic_settings"},
+    "notices": {"asyncpg", "pydantic_settings"},
+}
+
+
+def told(*arguments: str) -> str:
+    result = CliRunner().invoke(app, list(arguments), env=WIDE)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def paths(command: Any, *names: str) -> Iterator[tuple[str, ...]]:
+    """A command and all below it, by the words that call them."""
+    yield names
+    for name, inner in getattr(command, "commands", {}).items():
+        yield from paths(inner, *names, name)
+
+
+ALL = [path for name in COMMANDS for path in paths(load(name), name)]
+
+
+def test_the_version_is_told() -> None:
+    assert told("--version") == f"kreisfunk {VERSION}\n"
+
+
+def test_the_help_lists_all_commands_in_groups() -> None:
+    said = told("--help")
+    panels = re.split(r"╭─ (.+?) ─+╮", said)
+    listed = dict(zip(panels[1::2], panels[2::2], strict=True))
+    for name, deferred in COMMANDS.items():
+        assert re.search(rf"^│ {name}\s+{re.escape(deferred.help)}\s+│$", listed[deferred.panel], re.MULTILINE), name
+    assert "Commands" not in listed
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_list_says_of_a_command_what_it_says_itself(name: str) -> None:
+    command = load(name)
+    assert command.help.partition("\n\n")[0] == COMMANDS[name].help
+    assert command.name == name
+
+
+@pytest.mark.parametrize("path", ALL, ids=" ".join)
+def test_help_names_no_path_of_this_machine(path: tuple[str, ...]) -> None:
+    assert str(REPOSITORY) not in told(*path, "--help")
+    assert str(Path.home()) not in told(*path, "--help")
+
+
+@pytest.mark.parametrize("path", ALL, ids=" ".join)
+def test_a_line_of_help_ends_with_its_sentence(path: tuple[str, ...]) -> None:
+    """On a wide terminal; examples are lines of their own."""
+    prose = told(*path, "--help").partition("╭")[0]
+    lines = [line.strip() for line in prose.splitlines() if line.strip()]
+    assert "Usage:" in lines[0]
+    assert [line for line in lines[1:] if not line.endswith((".", ":")) and not line.startswith("kreisfunk ")] == []
+
+
+@pytest.mark.parametrize("word", NEEDED)
+def test_a_command_imports_no_driver_that_it_does_not_need(word: str) -> None:
+    assert imported(*((word,) if word.startswith("-") else (word, "--help"))) & DRIVERS == NEEDED[word]
+
+
+@pytest.mark.parametrize("arguments", [("--version",), ("--help",), ("no-such-command",)])
+def test_what_calls_no_command_imports_none(arguments: tuple[str, ...]) -> None:
+    assert [name for name in imported(*arguments) if name.startswith(("cli.", "shared", "services"))] == ["cli.main"]
+
+
+def imported(*arguments: str) -> set[str]:
+    """Every module that the command has imported when it ends."""
+    program = (
+        "import sys\nfrom cli.main import app\ntry: app(sys.argv[1:])\nexcept SystemExit: pass\n"
+        "sys.stderr.write('\\nimported ' + ' '.join(sys.modules))"
+    )
+    command = [sys.executable, "-c", program, *arguments]
+    ended = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    return set(ended.stderr.rpartition("imported ")[2].split())
