@@ -6,6 +6,7 @@ import { Phone } from "/phone.js";
 const PER_PAGE = 6;
 const RECONNECT_MILLISECONDS = 1000;
 const ACCOUNT_MILLISECONDS = 1000;
+const TITLE = document.title;
 const NUMBERS = new Intl.NumberFormat("de-DE");
 
 const find = (id) => document.getElementById(id);
@@ -56,12 +57,28 @@ async function load() {
 function arrange(citizens) {
   const kept = state.phones;
   state.phones = new Map(citizens.map((citizen) => [citizen.id, kept.get(citizen.id) ?? new Phone(citizen, act)]));
-  find("phones").replaceChildren(...[...state.phones.values()].map((phone) => phone.element));
+  place([...state.phones.values()].map((phone) => phone.element));
   find("empty").hidden = state.total > 0 || state.search !== "";
   const last = Math.min(state.offset + PER_PAGE, state.total);
   find("position").textContent = state.total ? `${state.offset + 1}–${last} von ${NUMBERS.format(state.total)}` : "keine";
-  find("previous").disabled = state.offset === 0;
-  find("next").disabled = last >= state.total;
+  // Not `disabled`: whoever has just pressed it keeps the focus.
+  find("previous").setAttribute("aria-disabled", state.offset === 0);
+  find("next").setAttribute("aria-disabled", last >= state.total);
+  count();
+}
+
+// What stays is not moved, so that it keeps the focus.
+function place(elements) {
+  const phones = find("phones");
+  for (const shown of [...phones.children]) if (!elements.includes(shown)) shown.remove();
+  elements.forEach((element, position) => {
+    if (phones.children[position] !== element) phones.insertBefore(element, phones.children[position] ?? null);
+  });
+}
+
+function count() {
+  const unread = [...state.phones.values()].reduce((sum, phone) => sum + phone.unread, 0);
+  document.title = unread ? `(${unread}) ${TITLE}` : TITLE;
 }
 
 // Opens the stream first and reads the chats after it, so that nothing falls between the two.
@@ -81,7 +98,7 @@ async function watch() {
 }
 
 function receive(name, data) {
-  if (name === "message") state.phones.get(data.citizen)?.show(data.entry);
+  if (name === "message") state.phones.get(data.citizen)?.show(data.entry, true);
   else attempt(readChats, "Die Chats konnten nicht gelesen werden.");
 }
 
@@ -128,8 +145,12 @@ function turnTo(offset) {
 }
 
 function listen() {
-  find("previous").addEventListener("click", () => turnTo(Math.max(0, state.offset - PER_PAGE)));
-  find("next").addEventListener("click", () => turnTo(state.offset + PER_PAGE));
+  for (const [id, step] of [["previous", -PER_PAGE], ["next", PER_PAGE]]) {
+    find(id).addEventListener("click", (event) => {
+      if (event.currentTarget.getAttribute("aria-disabled") !== "true") turnTo(Math.max(0, state.offset + step));
+    });
+  }
+  find("phones").addEventListener("unread", count);
   for (const [id, sharing] of [["add", {}], ["add-unnumbered", { bsuid_only: 1 }]]) {
     find(id).addEventListener("click", () => attempt(() => add(sharing), "Das Telefon konnte nicht hinzugefügt werden."));
   }

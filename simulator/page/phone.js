@@ -14,33 +14,43 @@ const MEDIA = {
 const SHARING = { bsuid_only: "ohne Rufnummer (nur BSUID)", bsuid_in_from: "BSUID statt Rufnummer" };
 const TIME = new Intl.DateTimeFormat("de-DE", { hour: "2-digit", minute: "2-digit" });
 const SEGMENTER = /(\*[^*\n]+\*)/;
+// Without the punctuation that ends a sentence.
+const LINK = /(https?:\/\/[^\s<>"]*[^\s<>".,;:!?)\]])/i;
+const LOOKING = ["pointermove", "pointerdown", "focusin"];
 
 export class Phone {
   constructor(citizen, act) {
     this.citizen = citizen;
     this.act = act;
     this.items = new Map();
+    this.unread = 0;
     this.element = document.getElementById("phone-template").content.firstElementChild.cloneNode(true);
     this.chat = this.element.querySelector(".chat");
     this.list = this.chat.querySelector("ol");
-    this.#describe();
+    this.rename(citizen);
     this.#listen();
   }
 
-  // The citizen has a new number.
-  rename(citizen) {
-    this.citizen = citizen;
-    this.element.querySelector(".number").textContent = SHARING[citizen.sharing] ?? `+${citizen.phone}`;
+  // What a person calls it: by the end of its number.
+  get name() {
+    return `Telefon …${this.citizen.phone.slice(-4)}`;
   }
 
-  // Replaces a line that is shown already, else puts it at its place.
-  show(entry) {
+  // Also of a citizen who has a new number.
+  rename(citizen) {
+    this.citizen = citizen;
+    this.#describe();
+  }
+
+  // Replaces a line that is shown already, else puts it at its place; `isNew` if it has just come.
+  show(entry, isNew = false) {
     const atEnd = this.chat.scrollHeight - this.chat.scrollTop - this.chat.clientHeight < 60;
     const item = this.#line(entry);
     const shown = this.items.get(entry.id);
     this.items.set(entry.id, item);
     if (shown) this.#update(shown, item, entry);
     else this.#insert(item, entry);
+    if (!shown && isNew && entry.direction === "received" && !this.#isLookedAt()) this.#mark(item);
     if (atEnd) this.chat.scrollTop = this.chat.scrollHeight;
   }
 
@@ -55,26 +65,72 @@ export class Phone {
     item.dataset.id = entry.id;
     const following = [...this.list.children].find((other) => Number(other.dataset.id) > entry.id);
     this.list.insertBefore(item, following ?? null);
+    this.#order();
+  }
+
+  // The Tab key leads to what can be done in the newest message, not through all before it: the arrows lead there.
+  #order() {
+    const controls = this.#controls();
+    const newest = controls.at(-1)?.closest("li.line");
+    for (const control of controls) control.tabIndex = control.closest("li.line") === newest ? 0 : -1;
+  }
+
+  #controls() {
+    return [...this.list.querySelectorAll("a, button:enabled")];
+  }
+
+  #move(event) {
+    const step = { ArrowUp: -1, ArrowDown: 1 }[event.key];
+    const controls = this.#controls();
+    const position = controls.indexOf(event.target);
+    if (!step || position < 0 || !controls[position + step]) return;
+    event.preventDefault();
+    controls[position + step].focus();
+  }
+
+  #isLookedAt() {
+    return document.hasFocus() && this.element.matches(":hover, :focus-within");
+  }
+
+  #mark(item) {
+    item.classList.add("new");
+    this.#count(this.unread + 1);
+  }
+
+  #look() {
+    if (!this.unread) return;
+    for (const item of this.list.querySelectorAll(".new")) item.classList.remove("new");
+    this.#count(0);
+  }
+
+  #count(unread) {
+    this.unread = unread;
+    const marker = this.element.querySelector(".marker");
+    marker.hidden = !unread;
+    marker.textContent = unread === 1 ? "1 neue Nachricht" : `${unread} neue Nachrichten`;
+    this.element.dispatchEvent(new Event("unread", { bubbles: true }));
   }
 
   #describe() {
-    const { citizen, element } = this;
+    const { citizen, element, name } = this;
     const title = element.querySelector("h2");
     title.id = `phone-${citizen.id}`;
-    title.textContent = citizen.name;
+    title.textContent = name;
     element.setAttribute("aria-labelledby", title.id);
-    this.rename(citizen);
-    this.chat.setAttribute("aria-label", `Chat von ${citizen.name}`);
-    element.querySelector(".kinds").setAttribute("aria-label", `Anderes senden, ${citizen.name}`);
-    element.querySelector(".quick").setAttribute("aria-label", `Schnell schreiben, ${citizen.name}`);
+    element.querySelector(".number").textContent = SHARING[citizen.sharing] ?? `+${citizen.phone}`;
+    this.chat.setAttribute("aria-label", `Chat von ${name}`);
+    element.querySelector(".kinds").setAttribute("aria-label", `Anderes senden, ${name}`);
+    element.querySelector(".quick").setAttribute("aria-label", `Schnell schreiben, ${name}`);
     const label = element.querySelector("label");
     const input = element.querySelector("textarea");
     input.id = `write-${citizen.id}`;
     label.htmlFor = input.id;
-    label.textContent = `Nachricht schreiben, ${citizen.name}`;
+    label.textContent = `Nachricht schreiben, ${name}`;
   }
 
   #listen() {
+    for (const name of LOOKING) this.element.addEventListener(name, () => this.#look());
+    this.chat.addEventListener("keydown", (event) => this.#move(event));
     const form = this.element.querySelector("form");
     const input = form.querySelector("textarea");
     form.addEventListener("submit", async (event) => {
@@ -102,7 +158,7 @@ export class Phone {
     const item = element("li", `line ${entry.direction}`);
     item.classList.toggle("failed", entry.state === "failed");
     const bubble = element("div", "bubble");
-    const who = entry.direction === "written" ? `${this.citizen.name}: ` : "Landkreis: ";
+    const who = entry.direction === "written" ? `${this.name}: ` : "Landkreis: ";
     bubble.append(element("span", "hidden", who));
     if (entry.header) bubble.append(element("p", "header", heading(entry)));
     if (entry.text) bubble.append(formatted(entry.text));
@@ -114,7 +170,12 @@ export class Phone {
   }
 
   #buttons(entry) {
-    const group = element("div", "buttons");
+    const isList = entry.buttons[0].kind === "list_reply";
+    const group = element(isList ? "ul" : "div", "buttons");
+    if (isList) {
+      group.setAttribute("role", "list");
+      group.setAttribute("aria-label", "Auswahl");
+    }
     for (const button of entry.buttons) {
       const control = element("button", "", button.title);
       control.type = "button";
@@ -122,7 +183,9 @@ export class Phone {
       if (button.description) control.append(element("small", "", button.description));
       control.addEventListener("click", () =>
         this.act(this.citizen, { button: button.id, message: entry.message }));
-      group.append(control);
+      const row = isList ? element("li", "") : control;
+      if (isList) row.append(control);
+      group.append(row);
     }
     return group;
   }
@@ -140,13 +203,32 @@ function heading(entry) {
   return kind ? `${MEDIA[kind[1]] ?? "Nicht darstellbar"} ${kind[2]}`.trim() : entry.header;
 }
 
-// Text in paragraphs, with *bold* as the app shows it.
+// Text in paragraphs, with *bold* and addresses as the app shows them.
 function formatted(text) {
   const paragraph = element("p", "text");
   for (const part of text.split(SEGMENTER)) {
-    paragraph.append(SEGMENTER.test(part) ? element("strong", "", part.slice(1, -1)) : part);
+    if (!SEGMENTER.test(part)) {
+      paragraph.append(...linked(part));
+      continue;
+    }
+    const strong = element("strong", "");
+    strong.append(...linked(part.slice(1, -1)));
+    paragraph.append(strong);
   }
   return paragraph;
+}
+
+// What begins with http(s):// and nothing else can be followed.
+function linked(text) {
+  return text.split(LINK).map((part, position) => (position % 2 ? link(part) : part));
+}
+
+function link(address) {
+  const created = element("a", "", address);
+  created.href = address;
+  created.target = "_blank";
+  created.rel = "noopener noreferrer";
+  return created;
 }
 
 function stamp(entry) {

@@ -50,8 +50,8 @@ class Chat:
         return sum(entry["direction"] == "received" for entry in shown["messages"])
 
     async def number(self) -> int:
-        heading = await self.phone.get_by_role("heading").inner_text()
-        return int(heading.removeprefix("Telefon "))
+        identifier = await self.phone.get_by_role("heading").get_attribute("id")
+        return int((identifier or "").removeprefix("phone-"))
 
     async def shows(self, text: str) -> None:
         await self.received.get_by_text(text).first.wait_for()
@@ -65,6 +65,7 @@ async def chat_of(town: Town, page: Page, button: str = ADD) -> Chat:
     """A new phone."""
     before = (await town.call("GET", "citizens?limit=0"))["total"]
     await page.get_by_role("button", name=button, exact=True).click()
-    phone = page.get_by_role("article", name=f"Telefon {before + 1}", exact=True)
+    # Its name changes with its number.
+    phone = page.locator(f".phone:has(#phone-{before + 1})")
     await phone.wait_for()
     return Chat(town, page, phone)

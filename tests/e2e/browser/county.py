@@ -36,15 +36,23 @@ class County:
 
     async def send(self, message: dict[str, Any], text: str) -> None:
         """A road closure to whoever wrote this message."""
-        body = {
-            "messaging_product": "whatsapp",
-            "to": f"+{message['from']}",
-            **template("kreisfunk_strassensperrungen_v1", headline="Vollsperrung L 149", text=text),
-        }
-        headers = {"Authorization": f"Bearer {GRAPH_TOKEN}"}
-        url = f"{self.url}/v26.0/{PHONE_NUMBER_ID}/messages"
-        async with self.session.post(url, json=body, headers=headers) as answer:
-            assert answer.status == 200, await answer.text()
+        await self.answer(
+            message, template("kreisfunk_strassensperrungen_v1", headline="Vollsperrung L 149", text=text)
+        )
+
+    async def answer(self, message: dict[str, Any], content: dict[str, Any]) -> None:
+        """Anything to whoever wrote this message."""
+        body = {"messaging_product": "whatsapp", "to": f"+{message['from']}", **content}
+        await self._post(f"v26.0/{PHONE_NUMBER_ID}/messages", body, GRAPH_TOKEN)
+
+    async def add_phones(self, count: int) -> None:
+        """As somebody else would, not on this page."""
+        await self._post("simulator/citizens", {"count": count}, CONTROL_TOKEN)
+
+    async def _post(self, path: str, body: dict[str, Any], token: str) -> None:
+        headers = {"Authorization": f"Bearer {token}"}
+        async with self.session.post(f"{self.url}/{path}", json=body, headers=headers) as answer:
+            assert answer.status < 300, await answer.text()
 
 
 @asynccontextmanager
