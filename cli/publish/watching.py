@@ -8,8 +8,8 @@ import msgspec
 from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 
-from cli.output import EXIT_FAILED, console, say
-from cli.publish.answers import EXIT_NO_EFFECT, has_no_effect, plan_of, with_blockers
+from cli.output import EXIT_FAILED, EXIT_NO_EFFECT, console, say
+from cli.publish.answers import has_no_effect, plan_of, with_blockers
 from services.ingress.door.domain.progress import Progress, State
 
 WAITING = ("waiting", "claimed")
@@ -22,8 +22,13 @@ async def show(told: AsyncIterator[Progress], *, as_json: bool) -> int:
     last: Progress | None = None
     with _bar() as (bars, task):
         async for progress in told:
-            bars.update(task, description=progress.state, total=progress.audience, completed=handled(progress))
-            if as_json or not console.is_terminal or last is None or progress.state is not last.state:
+            bars.update(
+                task,
+                description=f"{progress.state}{_limit(progress)}",
+                total=progress.audience,
+                completed=handled(progress),
+            )
+            if as_json or not console.is_terminal or last is None or _kind(progress) != _kind(last):
                 say(msgspec.json.encode(progress).decode() if as_json else as_line(progress))
             last = progress
     return status_of(last) if last else EXIT_FAILED
@@ -55,7 +60,8 @@ def as_line(progress: Progress) -> str:
                 f"not withdrawn: notice {progress.notice}" if has_no_effect(progress) else head, progress
             )
         case State.SENDING:
-            return f"{head}, {handled(progress)} of {'?' if progress.audience is None else progress.audience}"
+            audience = "?" if progress.audience is None else progress.audience
+            return f"{head}, {handled(progress)} of {audience}{_limit(progress)}"
         case State.FINISHED:
             states = ", ".join(f"{count} {state}" for state, count in progress.states.items() if count)
             return f"{head}, {progress.audience or 0} people{f': {states}' if states else ''}"
@@ -63,6 +69,17 @@ def as_line(progress: Progress) -> str:
             return f"{head}{f': {progress.reason}' if progress.reason else ''}"
         case _:
             return "\n".join((head, *(f"  {problem.field}: {problem.problem}" for problem in progress.problems)))
+
+
+def _limit(progress: Progress) -> str:
+    """What some wait for, if it is this."""
+    waiting = progress.person_limited
+    return f"; {waiting} {'waits' if waiting == 1 else 'wait'} for Meta's limit for one person" if waiting else ""
+
+
+def _kind(progress: Progress) -> tuple[State, bool]:
+    """What a person is told on a terminal when it changes; the rest is the bar's."""
+    return progress.state, progress.person_limited > 0
 
 
 @contextmanager

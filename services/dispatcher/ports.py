@@ -112,7 +112,8 @@ class AppliedStatuses:
 class Progress:
     """How many recipients of a broadcast are in which state; `audience` None until the last page came.
 
-    `cancelled` is why it was cancelled, if it was and somebody asked.
+    `cancelled` is why it was cancelled, if it was and somebody asked; `person_limited` how many wait since Meta lets
+    one person have only so many messages in a short time.
     """
 
     broadcast: UUID
@@ -120,6 +121,7 @@ class Progress:
     states: Mapping[State, int]
     finished: bool
     cancelled: str | None
+    person_limited: int = 0
 
 
 @dataclass(frozen=True)

@@ -113,7 +113,10 @@ class BroadcastStarted(Message, frozen=True, kw_only=True):
 
 
 class BroadcastProgressed(Message, frozen=True, kw_only=True):
-    """How far a broadcast is: recipients by ledger state; `audience` None until all pages are known."""
+    """How far a broadcast is: recipients by ledger state; `audience` None until all pages are known.
+
+    Of those that wait, `person_limited` do so since Meta lets one person have only so many messages in a short time.
+    """
 
     TYPE: ClassVar[str] = "de.kreisfunk.broadcast.progressed.v1"
     KEY: ClassVar[str] = "broadcast.progressed"
@@ -121,6 +124,7 @@ class BroadcastProgressed(Message, frozen=True, kw_only=True):
     broadcast: UUID
     audience: int | None
     states: dict[str, int]
+    person_limited: int = 0
 
 
 class BroadcastFinished(Message, frozen=True, kw_only=True):

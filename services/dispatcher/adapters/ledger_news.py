@@ -169,9 +169,10 @@ with counted as (
     returning b.id, b.audience, b.progress, b.expires_at < clock_timestamp() - make_interval(secs => $1) as is_over,
         exists (
             select from dispatcher.cancellation x
-            where x.broadcast = b.id and x.cancelled_at < clock_timestamp() - interval '10 minutes') as is_cut
+            where x.broadcast = b.id and x.cancelled_at < clock_timestamp() - interval '10 minutes') as is_cut,
+        (select count(*) from dispatcher.delivery d where d.source = b.id and d.waits_for = 'pair')::int as limited
 )
-select t.id, t.audience, t.is_over, t.is_cut, s.key as state, s.value::int as deliveries
+select t.id, t.audience, t.is_over, t.is_cut, t.limited, s.key as state, s.value::int as deliveries
 from told t left join lateral jsonb_each_text(t.progress) s on s.key <> 'audience' order by t.id
 """
 

@@ -118,4 +118,4 @@ def progress_of(rows: Sequence[asyncpg.Record]) -> Progress:
     audience = known if first["is_cut"] else first["audience"]
     open_states = {State.WAITING, State.CLAIMED} if first["is_over"] else {State.WAITING, State.CLAIMED, State.UNKNOWN}
     finished = audience == known and not open_states & states.keys()
-    return Progress(first["id"], audience, states, finished=finished, cancelled=first.get("cancelled"))
+    return Progress(first["id"], audience, states, finished, first.get("cancelled"), first.get("limited", 0))

@@ -86,7 +86,12 @@ def progress_event(progress: Progress) -> Message:
     states = {state.value: count for state, count in progress.states.items()}
     if progress.finished and progress.audience is not None:
         return BroadcastFinished(broadcast=progress.broadcast, audience=progress.audience, states=states)
-    return BroadcastProgressed(broadcast=progress.broadcast, audience=progress.audience, states=states)
+    return BroadcastProgressed(
+        broadcast=progress.broadcast,
+        audience=progress.audience,
+        states=states,
+        person_limited=progress.person_limited,
+    )
 
 
 async def finish_erasures(people: People, forget_contact: Callable[[Address], Awaitable[bool]]) -> None:

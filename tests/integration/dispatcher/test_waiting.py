@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
@@ -12,8 +13,9 @@ import pytest
 from cli.operate import ledger as operate
 from services.dispatcher.adapters.ledger import PostgresLedger
 from services.dispatcher.domain.states import State
-from services.dispatcher.handlers.maintenance import requeue_waiting
+from services.dispatcher.handlers.maintenance import progress_event, requeue_waiting
 from shared.contracts.dispatch import BroadcastBatch, PermittedHours, Withdrawal
+from shared.contracts.events import BroadcastProgressed
 from shared.contracts.ids import timed_id
 from shared.contracts.message import Lane
 from shared.database.pool import Database as Pool
@@ -224,6 +226,20 @@ async def test_a_cancellation_that_stopped_pages_ends_with_those_that_came(
     shown = await operate.one(owner, came.broadcast)
     assert shown is not None
     assert (shown.books.audience, shown.books.complete, shown.books.unaccounted) == (2, True, 0)
+
+
+async def test_progress_says_who_waits_for_metas_limit_for_one_person(
+    ledger: PostgresLedger, owner: asyncpg.Connection
+) -> None:
+    message = batch_message(subscribers(4))
+    sent, turn, *limited = await claim(ledger, message)
+    waiting = [replace(result(one, State.WAITING, seconds=60), waits_for="pair") for one in limited]
+    await ledger.record([result(sent, State.ACCEPTED), result(turn, State.WAITING, seconds=60), *waiting])
+    (progress,) = await ledger.progress(60)
+    assert (progress.states[State.WAITING], progress.person_limited) == (3, 2)
+    event = progress_event(progress)
+    assert isinstance(event, BroadcastProgressed)
+    assert event.person_limited == 2
 
 
 async def test_progress_that_has_not_changed_is_told_once_a_minute(

@@ -77,6 +77,22 @@ def test_a_line_says_how_far_it_is() -> None:
     assert (handled(heard.progress), as_line(heard.progress)) == (1, "sending: notice n, 1 of ?")
 
 
+def test_a_line_says_who_waits_for_metas_limit_for_one_person_as_long_as_they_do() -> None:
+    heard = course()
+    heard.hear(accepted(), NOW)
+    states = {"waiting": 2, "read": 1}
+    limited = BroadcastProgressed(broadcast=OURS, audience=3, states=states, person_limited=2)
+    heard.hear(limited, NOW)
+    assert as_line(heard.progress) == "sending: notice n, 1 of 3; 2 wait for Meta's limit for one person"
+    heard.hear(msgspec.structs.replace(limited, person_limited=1), NOW)
+    assert as_line(heard.progress).endswith("; 1 waits for Meta's limit for one person")
+    heard.hear(msgspec.structs.replace(limited, person_limited=0), NOW)
+    assert as_line(heard.progress) == "sending: notice n, 1 of 3"
+    heard.hear(limited, NOW)
+    heard.hear(BroadcastFinished(broadcast=OURS, audience=3, states={"read": 3}), NOW)
+    assert heard.progress.person_limited == 0
+
+
 def test_a_rejection_has_a_line_for_each_field() -> None:
     heard = course()
     heard.hear(NoticeRejected(source="/x", event="e", problems=(Problem(field="topic", problem="unknown"),)), NOW)

@@ -48,7 +48,7 @@ class Progress(Struct, frozen=True, kw_only=True, omit_defaults=True):
     `sending`, with recipients by state in `states`; at last `finished`, or `cancelled` with the reason. A withdrawal is
     `done` when it is obeyed. `problems` beside another state are those of the same id sent again with other content.
     `audience`, `costs` in euros, `duration_seconds` and `blockers` are those of the acceptance; later `audience` is
-    what was counted.
+    what was counted, and `person_limited` of those that wait do so for Meta's limit of messages to one person.
     """
 
     event: str
@@ -62,6 +62,7 @@ class Progress(Struct, frozen=True, kw_only=True, omit_defaults=True):
     broadcast: UUID | None = None
     audience: int | None = None
     states: dict[str, int] = field(default_factory=dict)
+    person_limited: int = 0
     costs: dict[str, Euros] = field(default_factory=dict)
     duration_seconds: int | None = None
     blockers: tuple[str, ...] = ()
@@ -147,13 +148,15 @@ def _(message: BroadcastStarted, before: Progress, at: datetime) -> Progress:
 
 @after.register
 def _(message: BroadcastProgressed, before: Progress, at: datetime) -> Progress:
-    sent = msgspec.structs.replace(before, audience=message.audience, states=message.states)
+    sent = msgspec.structs.replace(
+        before, audience=message.audience, states=message.states, person_limited=message.person_limited
+    )
     return _moved(sent, State.SENDING, at)
 
 
 @after.register
 def _(message: BroadcastFinished, before: Progress, at: datetime) -> Progress:
-    sent = msgspec.structs.replace(before, audience=message.audience, states=message.states)
+    sent = msgspec.structs.replace(before, audience=message.audience, states=message.states, person_limited=0)
     return _moved(sent, State.FINISHED, at)
 
 
