@@ -8,6 +8,10 @@ class DependencyAway(Exception):
     """Broker, database or Graph API cannot be reached. Nothing is wrong with the message: wait, try again."""
 
 
+class Unroutable(Exception):
+    """No queue is bound for this key: the topology is missing. Run `kreisfunk migrate`."""
+
+
 class InvalidDataError(Exception):
     """The database refuses a value, such as a number that is too large. Repeating does not help."""
 

@@ -5,11 +5,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from shared.amqp.connection import connect
-from shared.amqp.publisher import Publisher, Unroutable, open_publisher
+from shared.amqp.publisher import Publisher, open_publisher
 from shared.amqp.topology import MUNICIPAL_EVENTS
 from shared.contracts.envelope import Envelope
 from shared.contracts.registry import MESSAGES
-from shared.outcome import DependencyAway
+from shared.outcome import DependencyAway, Unroutable
 
 
 @dataclass(frozen=True, kw_only=True)

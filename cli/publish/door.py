@@ -4,16 +4,12 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from aiohttp import (
-    ClientConnectorCertificateError,
-    ClientConnectorError,
-    ClientError,
-    ClientResponse,
-    ClientSession,
-    ClientTimeout,
-)
 from pydantic import SecretStr
+
+if TYPE_CHECKING:
+    from aiohttp import ClientResponse, ClientSession
 
 MOST_BYTES = 1_000_000
 REQUEST_SECONDS = 30.0
@@ -78,7 +74,7 @@ class Door:
 
     url: str
     token: SecretStr
-    session: ClientSession = field(repr=False)
+    session: "ClientSession" = field(repr=False)
 
     async def ask(self, request: Request, *, seconds: float) -> Reply:
         """Its answer; while it is busy or away, asked again for up to `seconds`. Raises DoorFailed."""
@@ -93,6 +89,9 @@ class Door:
             await asyncio.sleep(reply.pause)
 
     async def _once(self, request: Request) -> Reply:
+        # Here, since whoever publishes over AMQP does without.
+        from aiohttp import ClientConnectorCertificateError, ClientConnectorError, ClientError
+
         headers = {"Authorization": f"Bearer {self.token.get_secret_value()}", **request.headers}
         try:
             async with self.session.request(
@@ -136,7 +135,7 @@ class Door:
                 return DoorFailed(f"An error of Kreisfunk ({status}).", "Try again; if it stays, tell the operator.")
 
 
-async def _content(answer: ClientResponse) -> bytes:
+async def _content(answer: "ClientResponse") -> bytes:
     content = bytearray()
     async for chunk in answer.content.iter_any():
         content += chunk
@@ -148,5 +147,7 @@ async def _content(answer: ClientResponse) -> bytes:
 @asynccontextmanager
 async def open_door(url: str, token: SecretStr) -> AsyncIterator[Door]:
     """Nothing is asked yet."""
+    from aiohttp import ClientSession, ClientTimeout
+
     async with ClientSession(timeout=ClientTimeout(total=REQUEST_SECONDS), raise_for_status=False) as session:
         yield Door(url=url, token=token, session=session)

@@ -5,16 +5,19 @@ from collections import deque
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from cli.publish.door import Unwatched
 from cli.publish.sending import ANSWERS, Sender, Unanswered, answers
 from services.ingress.door.domain.progress import Progress, State, after, received
-from shared.amqp.listener import Listener
 from shared.contracts.envelope import ContractError, Envelope, read_envelope, read_message
 from shared.contracts.events import BroadcastFinished, BroadcastProgressed, BroadcastStarted, NoticeAccepted
 from shared.contracts.message import Message
 from shared.runtime.clock import system_clock
+
+if TYPE_CHECKING:
+    from shared.amqp.listener import Listener
 
 WATCHED = (*ANSWERS, BroadcastStarted, BroadcastProgressed, BroadcastFinished)
 MOST_EARLY = 1000
@@ -70,7 +73,7 @@ async def follow(sender: Sender, body: bytes, *, seconds: float) -> AsyncIterato
             yield course.progress
 
 
-async def _next(listener: Listener, course: Course, seconds: float) -> None:
+async def _next(listener: "Listener", course: Course, seconds: float) -> None:
     """Return after a change. The first has to come within `seconds`; for one that was obeyed before, so has the next.
 
     Of what is new, later changes take as long as they take.

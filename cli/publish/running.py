@@ -17,8 +17,7 @@ from cli.publish.plain import text_in
 from cli.publish.sending import Answer, Unanswered
 from cli.publish.watching import show
 from cli.publish.ways import ANSWER_SECONDS, Way
-from shared.amqp.publisher import Unroutable
-from shared.outcome import DependencyAway
+from shared.outcome import DependencyAway, Unroutable
 
 T = TypeVar("T")
 

@@ -5,21 +5,20 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import msgspec
 
 from cli.publish.settings import Settings
-from shared.amqp.connection import connect
-from shared.amqp.listener import Listener, open_listener
-from shared.amqp.publisher import open_publisher
-from shared.amqp.topology import MUNICIPAL_EVENTS
 from shared.contracts.envelope import ContractError, Envelope, decode, encode, read_envelope
 from shared.contracts.events import BroadcastCancelled, NoticeAccepted, NoticeChecked, NoticeRejected
 from shared.contracts.message import Message
 from shared.contracts.notices import NoticeCheck, NoticePublished, NoticeUpdated, NoticeWithdrawn
 from shared.contracts.registry import MESSAGES
+
+if TYPE_CHECKING:
+    from shared.amqp.listener import Listener
 
 ANSWERS = (NoticeAccepted, NoticeRejected, BroadcastCancelled)
 
@@ -61,8 +60,14 @@ class Sender:
             return None if seconds is None else await self._answer(listener, read_envelope(body), seconds)
 
     @asynccontextmanager
-    async def published(self, body: bytes) -> AsyncIterator[Listener]:
+    async def published(self, body: bytes) -> AsyncIterator["Listener"]:
         """The broker has it, and what is said about notices from then on can be heard."""
+        # Here, since whoever publishes over HTTP does without.
+        from shared.amqp.connection import connect
+        from shared.amqp.listener import open_listener
+        from shared.amqp.publisher import open_publisher
+        from shared.amqp.topology import MUNICIPAL_EVENTS
+
         envelope = read_envelope(body)
         async with (
             connect(self.settings.broker_url, password=self.settings.broker_secret, name="publish") as connection,
@@ -93,7 +98,7 @@ class Sender:
             except TimeoutError:
                 return None
 
-    async def _answer(self, listener: Listener, event: Envelope, seconds: float) -> Answer:
+    async def _answer(self, listener: "Listener", event: Envelope, seconds: float) -> Answer:
         try:
             async with asyncio.timeout(seconds):
                 while True:

@@ -19,9 +19,9 @@ from cli.quarantine.settings import Settings, quarantine_settings
 from cli.stacks import find_stack
 from shared.amqp.connection import connect
 from shared.amqp.kept import KeptQueues, open_kept
-from shared.amqp.publisher import Publisher, Unroutable, open_publisher
+from shared.amqp.publisher import Publisher, open_publisher
 from shared.amqp.topology import QUARANTINES
-from shared.outcome import DependencyAway
+from shared.outcome import DependencyAway, Unroutable
 
 ALL = "*"
 NO_LIMIT = 1 << 62

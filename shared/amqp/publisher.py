@@ -13,6 +13,7 @@ from aiormq import Channel, spec
 
 from shared.amqp.connection import AWAY, RECONNECT_SECONDS, BrokerAway, connect
 from shared.contracts.envelope import CONTENT_TYPE
+from shared.outcome import Unroutable
 from shared.runtime.background import background
 
 CONFIRM_SECONDS = 2.0
@@ -23,10 +24,6 @@ _log = structlog.get_logger()
 
 class Refused(BrokerAway):
     """The broker nacked: a bounded queue is full, or it could not store. Wait and publish again."""
-
-
-class Unroutable(Exception):
-    """No queue is bound for this key: the topology is missing. Run `kreisfunk migrate`."""
 
 
 @dataclass

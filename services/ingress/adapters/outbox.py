@@ -17,12 +17,12 @@ from services.ingress.domain.groups import GROUPS
 from services.ingress.domain.slices import MOST_BYTES, MOST_EVENTS, Packed, Slice, data_of, size_of
 from services.ingress.domain.words import WORDS, add_up, is_harmless
 from services.ingress.ports import NotStored
-from shared.amqp.publisher import PatientPublisher, Unroutable
+from shared.amqp.publisher import PatientPublisher
 from shared.amqp.topology import INBOUND
 from shared.contracts.envelope import enclose
 from shared.contracts.inbound import WebhookQuarantined
 from shared.contracts.message import Message
-from shared.outcome import DependencyAway
+from shared.outcome import DependencyAway, Unroutable
 from shared.runtime.background import background
 from shared.runtime.clock import Clock
 

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 
 from services.subscriptions.domain.publication import Destination, Publication
-from shared.amqp.publisher import Publisher, Unroutable
+from shared.amqp.publisher import Publisher
 from shared.amqp.topology import DISPATCH, EVENTS
-from shared.outcome import DependencyAway
+from shared.outcome import DependencyAway, Unroutable
 
 _EXCHANGES: Mapping[Destination, str] = {Destination.DISPATCH: DISPATCH, Destination.EVENTS: EVENTS}
 

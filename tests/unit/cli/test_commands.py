@@ -24,6 +24,9 @@ NEEDED = {
     "tokens": {"pydantic_settings"},
     "limits": {"asyncpg", "pydantic_settings"},
     "broadcasts": {"asyncpg", "pydantic_settings"},
+    # One of aio_pika and aiohttp, once it is known which way.
+    "publish": {"pydantic_settings"},
+    "withdraw": {"pydantic_settings"},
     "notices": {"asyncpg", "pydantic_settings"},
 }
 

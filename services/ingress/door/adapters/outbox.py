@@ -7,11 +7,11 @@ import msgspec
 import structlog
 
 from services.ingress.door.ports import NotStored
-from shared.amqp.publisher import PatientPublisher, Unroutable
+from shared.amqp.publisher import PatientPublisher
 from shared.amqp.topology import API_NOTICES
 from shared.contracts.envelope import Envelope
 from shared.contracts.registry import MESSAGES
-from shared.outcome import DependencyAway
+from shared.outcome import DependencyAway, Unroutable
 
 MOST_WAITING = 200
 
