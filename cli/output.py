@@ -7,8 +7,11 @@ from typing import Any, NoReturn
 import typer
 from rich.console import Console
 
-# What a terminal obeys, and what turns the direction of writing or hides letters.
-_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
+# What a terminal obeys, what turns the direction of writing or hides letters, and halves of characters, which cannot be
+# written at all.
+_CONTROLS = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff]"
+)
 
 
 def escape(text: str, *, line: bool = False) -> str:

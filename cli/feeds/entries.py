@@ -96,7 +96,10 @@ def read_feed(body: bytes, *, content_type: str = "", address: str = "") -> Feed
 def _charset(content_type: str) -> str | None:
     header = Message()
     header["Content-Type"] = content_type
-    return header.get_content_charset()
+    try:
+        return header.get_content_charset()
+    except (ValueError, TypeError):
+        return None  # over parameters in parts that are numbered oddly, the library stumbles
 
 
 def _elements(root: Element) -> Iterator[Element]:

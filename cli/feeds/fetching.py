@@ -84,9 +84,9 @@ class Fetcher:
         return Fetched(
             body=await self._body(response) if response.status == 200 else None,
             address=str(url),
-            content_type=response.headers.get("Content-Type", ""),
-            etag=response.headers.get("ETag"),
-            last_modified=response.headers.get("Last-Modified"),
+            content_type=_text(response.headers.get("Content-Type")) or "",
+            etag=_text(response.headers.get("ETag")),
+            last_modified=_text(response.headers.get("Last-Modified")),
         )
 
     async def _body(self, response: aiohttp.ClientResponse) -> bytes:
@@ -131,14 +131,19 @@ def _next(url: URL, location: str | None) -> URL:
     return target.with_user(None)
 
 
+def _text(value: str | None) -> str | None:
+    """Return it, unless it is no text: then it could be neither kept nor sent back."""
+    return value if value and value.isprintable() else None
+
+
 def _retry_after(headers: Mapping[str, str]) -> float | None:
     """Seconds, from seconds or from a date; never more than a day."""
     value = headers.get("Retry-After", "").strip()
-    if value.isdigit():
+    if value.isascii() and value.isdigit():
         return min(float(value[:9]), LONGEST_RETRY_AFTER)
     try:
         moment = parsedate_to_datetime(value)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError, IndexError):
         return None
     aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return min(max(0.0, (aware - datetime.now(UTC)).total_seconds()), LONGEST_RETRY_AFTER)

@@ -8,7 +8,10 @@ from aio_pika.abc import AbstractRobustConnection
 from aio_pika.exceptions import CONNECTION_EXCEPTIONS, AMQPError
 from yarl import URL
 
+from shared.amqp.properties import accept_all_properties
 from shared.outcome import DependencyAway
+
+accept_all_properties()
 
 Connection = AbstractRobustConnection
 AWAY = (*CONNECTION_EXCEPTIONS, AMQPError, TimeoutError)

@@ -72,6 +72,6 @@ class Received(NamedTuple):
 
 
 def bounded(headers: Mapping[str, Any]) -> dict[str, Any]:
-    """Those that fit: all headers of a message have to go into one frame."""
-    short = {name: value for name, value in headers.items() if len(name) + len(str(value)) <= LONGEST_KEPT_HEADER}
+    """Those that fit, in bytes: all headers of a message have to go into one frame."""
+    short = {name: value for name, value in headers.items() if len(f"{name}{value}".encode()) <= LONGEST_KEPT_HEADER}
     return dict(list(short.items())[:MOST_KEPT_HEADERS])

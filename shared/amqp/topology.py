@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import aio_pika
@@ -86,6 +87,9 @@ LANES: Mapping[Lane, Queue] = {
     Lane.BULK: Queue("dispatch.bulk", DISPATCH, (Lane.BULK,), "dispatcher", LANE_BATCHES),
 }
 QUARANTINE = "ingress.quarantine"
+# As long as citizens' dead letters. What is sealed as a whole cannot be found by whom it is of, so "Löschen" does not
+# reach it: it may name somebody, and ends by itself.
+QUARANTINE_KEPT = timedelta(days=7)
 PROGRESS = "municipal.progress"
 ANSWERS = "municipal.answers"
 NOTICES_QUARANTINE = "subscriptions.quarantine"
@@ -160,7 +164,8 @@ async def declare(channel: AbstractChannel) -> None:
         await channel.declare_exchange(name, aio_pika.ExchangeType.DIRECT, durable=True)
     for queue in QUEUES:
         await _declare_queue(channel, queue)
-    quarantine = await channel.declare_queue(QUARANTINE, durable=True, arguments=_KEPT)
+    kept = {**_KEPT, "x-message-ttl": int(QUARANTINE_KEPT.total_seconds() * 1000)}
+    quarantine = await channel.declare_queue(QUARANTINE, durable=True, arguments=kept)
     await quarantine.bind(INBOUND, "quarantined")
     for stream in STREAMS:
         readable = await channel.declare_queue(stream.name, durable=True, arguments=stream.arguments)

@@ -6,7 +6,7 @@ from typing import cast
 
 from aiohttp import web
 
-from shared.runtime.http_protocol import FailureLog, PieceReader, StrangerProtocol
+from shared.runtime.http_protocol import FailureLog, PieceReader, Places, StrangerProtocol
 
 KEEPALIVE_SECONDS = 75.0
 # A body that nobody asks for fills twice this; then its connection is not read any more.
@@ -20,11 +20,12 @@ class _Server(web.Server):
     respond: Respond
     refused: Refused
     failures: FailureLog
+    places: Places
 
     def __call__(self) -> PieceReader:  # type: ignore[override] # asyncio takes either kind of protocol
         protocol = StrangerProtocol(self, loop=self._loop, **self._kwargs)
         protocol.respond, protocol.refused, protocol.failures = self.respond, self.refused, self.failures
-        return PieceReader(protocol)
+        return PieceReader(protocol, self.places)
 
 
 class _Runner(web.AppRunner):
@@ -35,7 +36,8 @@ class _Runner(web.AppRunner):
         made = await super()._make_server()
         made.__class__ = _Server  # aiohttp offers no setting for the class of its protocol
         server = cast(_Server, made)
-        server.respond, server.refused, server.failures = self.respond, self.refused, FailureLog()
+        server.respond, server.refused = self.respond, self.refused
+        server.failures, server.places = FailureLog(), Places()
         return server
 
 

@@ -4,9 +4,10 @@ import asyncio
 import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from typing import cast
 
 import structlog
-from aiohttp import ClientError, StreamReader, hdrs, web, web_protocol
+from aiohttp import ClientError, HttpVersion11, StreamReader, hdrs, web, web_protocol, web_urldispatcher
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.streams import EMPTY_PAYLOAD
 from aiohttp.web_protocol import RequestHandler, _ErrInfo
@@ -19,11 +20,25 @@ MAX_HEAD_BYTES = 16 * 1024
 MIN_CONTENT_SHARE = 0.75
 MAX_ARREARS_BYTES = 2 * PIECE_BYTES
 FAILURE_LOG_INTERVAL_SECONDS = 60.0
+# Below what a process may have open by default, 1,024, which includes its connections to the broker.
+MAX_CONNECTIONS = 800
 
 # No client of ours sends a request before the answer to the last one. aiohttp would parse 32 ahead, which with many
 # headers are 1 MB for each connection, and it offers no setting for that.
 MAX_PARSED_AHEAD = 2
 web_protocol.MAX_MSG_QUEUE_SIZE = MAX_PARSED_AHEAD
+
+
+async def _expect(request: web.Request) -> None:
+    """Invite the body of a client that asks first. What it asks is not repeated, as aiohttp does: it may be no text."""
+    if request.version == HttpVersion11:
+        if request.headers[hdrs.EXPECT].lower() != "100-continue":
+            raise web.HTTPExpectationFailed
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        request.writer.output_size = 0  # the answer itself has not begun
+
+
+web_urldispatcher._default_expect_handler = _expect
 
 _CAUSED_BY_CLIENTS = (ConnectionError, ClientError, HttpProcessingError, web.RequestPayloadError)
 _piece = memoryview(bytearray(PIECE_BYTES))
@@ -93,6 +108,27 @@ class StrangerProtocol(RequestHandler):
             self.failures.log(error if isinstance(error, BaseException) else None)
 
 
+class Places:
+    """The connections of a port, in the order in which they came.
+
+    When there are too many, the first that waits for its client is cut off: strangers who send nothing, or slowly, do
+    not keep out WhatsApp, which sends at once.
+    """
+
+    def __init__(self) -> None:
+        self._taken: dict[PieceReader, None] = {}
+
+    def take(self, newcomer: "PieceReader") -> None:
+        """Give the newcomer a place."""
+        self._taken[newcomer] = None
+        if len(self._taken) > MAX_CONNECTIONS:
+            next(reader for reader in self._taken if reader.waits_for_client).cut_off()
+
+    def leave(self, reader: "PieceReader") -> None:
+        """Give the place back."""
+        self._taken.pop(reader, None)
+
+
 class PieceReader(asyncio.BufferedProtocol):
     """Reads from the socket in small pieces, where uvloop otherwise reads 256 kB for each connection at once.
 
@@ -100,17 +136,34 @@ class PieceReader(asyncio.BufferedProtocol):
     wait for no answer.
     """
 
-    def __init__(self, handler: StrangerProtocol) -> None:
+    def __init__(self, handler: StrangerProtocol, places: Places) -> None:
         self._handler = handler
+        self._places = places
+        self._transport: asyncio.Transport | None = None
         self._body: StreamReader = EMPTY_PAYLOAD
         self._head_bytes = 0
         self._body_bytes = 0
         self._is_broken = False
 
+    @property
+    def waits_for_client(self) -> bool:
+        """Whether there is no request that is all here and not answered yet."""
+        handler = self._handler
+        return not handler._messages and (handler._current_request is None or not self._body.is_eof())
+
+    def cut_off(self) -> None:
+        """End the connection at once, whatever is under way."""
+        self._places.leave(self)
+        if self._transport is not None:
+            self._transport.abort()
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
         self._handler.connection_made(transport)
+        self._places.take(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._places.leave(self)
         self._handler.connection_lost(exc)
 
     def pause_writing(self) -> None:

@@ -10,6 +10,8 @@ from typing import Any
 import msgspec
 import structlog
 
+from shared.contracts.text import strip_controls
+
 _PERSONAL = re.compile(
     r"""wamid\.[A-Za-z0-9+/=_-]+            # message ids contain the sender's number
       | \b[A-Z]{2}\.(?:ENT\.)?[A-Za-z0-9]{10,} # business-scoped user ids
@@ -31,7 +33,7 @@ def redact(value: object) -> object:
     """The value with everything that looks like a phone number, user id or wamid replaced, at any depth.
 
     An integer of nine digits or more is taken for a phone number, and what base64 hides is looked for. What is no plain
-    JSON (an exception, say) becomes text first, since rendering would do that too late.
+    JSON (an exception, say) becomes text first, since rendering would do that too late. What a terminal obeys goes.
     """
     if isinstance(value, dict):
         return {redact(key): redact(item) for key, item in value.items()}
@@ -41,7 +43,7 @@ def redact(value: object) -> object:
         return _MASK
     if value is None or isinstance(value, bool | int | float):
         return value
-    return _BASE64.sub(_mask_encoded, _PERSONAL.sub(_mask, str(value)))
+    return _BASE64.sub(_mask_encoded, _PERSONAL.sub(_mask, strip_controls(str(value))))
 
 
 def _mask(found: re.Match[str]) -> str:

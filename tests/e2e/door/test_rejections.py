@@ -10,7 +10,7 @@ import pytest
 from deploy.local.environments import CONFIG
 from tests.e2e.door.ways import Command, Event, Options, Told, checked_over_http, over_amqp, over_http
 from tests.e2e.steering.town import CITIZENS, Town, running_town
-from tests.integration.door.door import data, event, soon
+from tests.integration.door.door import PUBLISHED, UPDATED, WITHDRAWN, data, event, soon
 from tests.tap.reading import Tap
 
 pytestmark = pytest.mark.timeout(300)
@@ -137,3 +137,20 @@ async def test_the_same_id_with_other_words_is_rejected_by_every_way(town: Town)
         assert told.fields == {"id"}, way
     await nobody_got_it(town)
     await town.until_got("Das Erste.", CITIZENS, PATIENCE)
+
+
+@FOREIGN
+async def test_what_another_system_forges_in_our_name_is_rejected_and_changes_nothing(town: Town) -> None:
+    right = event(data=data(text="Das Echte."), subject=f"echt-{uuid4().hex[:8]}")
+    forgeries = [
+        {**right, "data": data(headline=f"{MARK} zuerst")},
+        {**right, "id": uuid4().hex, "type": PUBLISHED, "data": data(headline=f"{MARK} noch einmal")},
+        {**right, "id": uuid4().hex, "type": UPDATED, "data": data(headline=f"{MARK} anders", revision=2)},
+        {**right, "id": uuid4().hex, "type": WITHDRAWN, "data": {"reason": MARK}, "expirytime": None},
+    ]
+    for forgery in forgeries:
+        assert (await over_amqp(town, forgery, login="feeds")).fields == {"source"}
+        assert (await over_http(town, right)).accepted
+    await town.until_got("Das Echte.", CITIZENS, PATIENCE)
+    assert (await over_http(town, right)).accepted
+    await nobody_got_it(town)

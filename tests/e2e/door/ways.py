@@ -42,16 +42,16 @@ def secret(town: Town, file: str) -> str:
     return (town.stack.folder / "secrets" / file).read_text().strip()
 
 
-async def over_amqp(town: Town, event: Event) -> Told:
+async def over_amqp(town: Town, event: Event, login: str = LOGIN) -> Told:
     """With a client of the broker, as any other system."""
-    url = url_with_login(town.stack.broker_url, LOGIN, secret(town, f"{LOGIN}/kreisfunk_broker_password"))
+    url = url_with_login(town.stack.broker_url, login, secret(town, f"{login}/kreisfunk_broker_password"))
     async with await aio_pika.connect(url) as connection:
         channel = await connection.channel()
         await channel.set_qos(prefetch_count=100)
         answers = await channel.get_queue("municipal.answers", ensure=False)
         async with answers.iterator(arguments={"x-stream-offset": "next"}, timeout=20) as messages:
             exchange = await channel.get_exchange("municipal.events", ensure=False)
-            await exchange.publish(_message(event), "notice.published")
+            await exchange.publish(_message(event, login), "notice.published")
             async for message in messages:
                 await message.ack()
                 if message.routing_key in ANSWERS and _is_about(message, event):
@@ -59,11 +59,11 @@ async def over_amqp(town: Town, event: Event) -> Told:
     raise AssertionError("no answer")
 
 
-def _message(event: Event) -> aio_pika.Message:
+def _message(event: Event, login: str) -> aio_pika.Message:
     return aio_pika.Message(
         json.dumps(event).encode(),
         content_type=STRUCTURED,
-        user_id=LOGIN,
+        user_id=login,
         delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
     )
 

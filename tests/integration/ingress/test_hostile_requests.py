@@ -166,6 +166,7 @@ async def test_a_body_in_small_chunks_is_heard(ingress: Ingress, queues: Queues)
         (head(1, "Expect: secretword"), 401),
         (b"GET /webhook HTTP/1.1\r\nHost: x\r\nExpect: secretword\r\n\r\n", 417),
         (b"GET /nowhere HTTP/1.1\r\nHost: x\r\nExpect: secretword\r\n\r\n", 417),
+        (b"GET /nowhere HTTP/1.1\r\nHost: x\r\nExpect: \xffsecretword\r\n\r\n", 417),
     ],
 )
 async def test_no_answer_echoes_the_request_or_names_the_software(ingress: Ingress, data: bytes, status: int) -> None:

@@ -21,6 +21,8 @@ CHUNKED = b"%x\r\n" % HUGE
 HEADERS = tuple(f"X-Filling-{number}: {'x' * 4000}" for number in range(200))
 MANY_HEADERS = "".join(f"X-Filling-{number}: {'x' * 60}\r\n" for number in range(90))
 PIPELINED = f"GET /webhook HTTP/1.1\r\nHost: x\r\n{MANY_HEADERS}\r\n".encode() * 40
+JUST_FITTING = head(HUGE, WRONG, *(f"X-Filling-{number}: {'x' * 110}" for number in range(120)))
+TRAILERS = head(None, WRONG) + b"1\r\nx\r\n0\r\n" + b"X-Filling: x\r\n" * 20_000
 
 
 @pytest.fixture
@@ -39,6 +41,8 @@ async def fresh(broker_url: str, tmp_path: Path) -> AsyncIterator[Ingress]:
         pytest.param(head(None, WRONG) + CHUNKED, HUGE - 1, id="chunked"),
         pytest.param(head(HUGE, *HEADERS)[:-4], 0, id="headers without an end"),
         pytest.param(PIPELINED, 0, id="many requests at once"),
+        pytest.param(JUST_FITTING, HUGE - 1, id="headers that just fit, and a body without its end"),
+        pytest.param(TRAILERS, 0, id="trailers without an end"),
     ],
 )
 async def test_500_hostile_connections_take_less_than_200_megabytes(

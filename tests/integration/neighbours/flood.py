@@ -1,6 +1,7 @@
 """Does its worst until it is ended: `python -m tests.integration.neighbours.flood URL WAY SIZE CONNECTIONS CHANNELS`.
 
-Nothing waits for a confirm, and whoever is cut off or refused connects again. Prints a line for each megabyte and cut.
+Nothing waits for a confirm, and whoever is cut off or refused connects again. Prints a line for each megabyte, answer,
+question for all answers, and cut.
 """
 
 import os
@@ -13,13 +14,15 @@ from itertools import cycle, islice
 import pika  # type: ignore[import-untyped]  # it has no types
 from pika.exceptions import AMQPError  # type: ignore[import-untyped]
 
-from shared.amqp.topology import MUNICIPAL_EVENTS
+from shared.amqp.topology import ANSWERS, MUNICIPAL_EVENTS
 from shared.contracts.envelope import CONTENT_TYPE
 
 KEY = "notice.published"
 ANNOUNCED = 512 * 1024 * 1024  # of a message that never ends; more is refused at once
 FRAGMENT = 65_536
 MEGABYTE = 1_000_000
+MOST_AHEAD = 65_535  # messages that a consumer may have unacknowledged; AMQP knows no greater number
+CONSUMERS = 50  # of each channel
 LEAST_POLITE = 19  # a neighbour has a machine of its own: ours is for the broker and for us
 
 Sent = Iterator[int]
@@ -46,6 +49,31 @@ def leave_unfinished(channels: list[pika.channel.Channel], properties: pika.Basi
         yield FRAGMENT
 
 
+def repeat_answers(channels: list[pika.channel.Channel], properties: pika.BasicProperties, _: int) -> Sent:
+    """Publish each answer twice, as notices, which are answered again."""
+    channel = channels[0]
+    channel.basic_qos(prefetch_count=MOST_AHEAD)
+    channel.basic_publish(MUNICIPAL_EVENTS, KEY, b"{}", properties)
+    for method, _said, body in channel.consume(ANSWERS, arguments={"x-stream-offset": "next"}):
+        channel.basic_ack(method.delivery_tag)
+        for _time in range(2):
+            channel.basic_publish(MUNICIPAL_EVENTS, KEY, body, properties)
+        say("answer")
+        yield len(body)
+
+
+def leave_unread(channels: list[pika.channel.Channel], _properties: pika.BasicProperties, _: int) -> Sent:
+    """Ask for all that was ever answered, many times at once, and take nothing from the socket."""
+    for channel in channels:
+        channel.basic_qos(prefetch_count=MOST_AHEAD)
+    for tag, channel in ((str(number), channel) for number in range(CONSUMERS) for channel in channels):
+        first = {"x-stream-offset": "first"}
+        send(channel, pika.spec.Basic.Consume(queue=ANSWERS, consumer_tag=tag, nowait=True, arguments=first))
+        say("question")
+    threading.Event().wait()
+    yield 0
+
+
 def send(channel: pika.channel.Channel, method: pika.amqp_object.Method) -> None:
     send_frame(channel, pika.frame.Method(channel.channel_number, method))
 
@@ -60,6 +88,8 @@ WAYS: Mapping[str, Callable[[list[pika.channel.Channel], pika.BasicProperties, i
     "published": publish,
     "uncommitted": hold_in_transactions,
     "unfinished": leave_unfinished,
+    "looped": repeat_answers,
+    "unread": leave_unread,
 }
 
 

@@ -35,6 +35,13 @@ def test_every_way_of_printing_escapes(capsys: pytest.CaptureFixture[str]) -> No
     assert not any(line.startswith("forged") for line in everything.splitlines())
 
 
+def test_half_a_character_is_escaped_too(capsys: pytest.CaptureFixture[str]) -> None:
+    say("a name \udcff and half an emoji \ud83d")
+    console.print("\udcff", markup=False)
+    printed = capsys.readouterr()
+    assert (printed.out, printed.err) == ("a name \\udcff and half an emoji \\ud83d\n", "\\udcff\n")
+
+
 def test_what_is_no_danger_stays_as_it_is() -> None:
     text = "Umleitung: Größe 3 €, 日本, 👍🏽\n\tzweite Zeile"
     assert escape(text) == text

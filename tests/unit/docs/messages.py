@@ -96,12 +96,13 @@ def _queues() -> str:
         (f"`{queue.name}`", f"`{queue.exchange}`", code(queue.keys), queue.owner, _bound(queue))
         for queue in topology.QUEUES
     ]
-    parking, most = (
+    parking, most, kept = (
         topology.SUBSCRIPTIONS_NOTICES.parking,
         f"{topology.MOST_IN_QUARANTINE} or 64 MB, more is only logged",
+        f"none; each for {topology.QUARANTINE_KEPT.days} days",
     )
     rows += [
-        (f"`{topology.QUARANTINE}`", f"`{topology.INBOUND}`", "`quarantined`", "an operator", "none"),
+        (f"`{topology.QUARANTINE}`", f"`{topology.INBOUND}`", "`quarantined`", "an operator", kept),
         (f"`{topology.NOTICES_QUARANTINE}`", f"`{parking}`", f"`{topology.NOTICES_QUARANTINE}`", "an operator", most),
     ]
     rows += [

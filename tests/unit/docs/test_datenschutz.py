@@ -14,7 +14,7 @@ from services.subscriptions.domain.answers import Answer
 from services.subscriptions.domain.decision import Result
 from services.subscriptions.domain.records import INBOX_DAYS, NOTES_DAYS, PERSONAL_ANSWER_DAYS
 from shared.amqp.logins import MUNICIPAL
-from shared.amqp.topology import EVENTS, QUEUES, STREAMS
+from shared.amqp.topology import EVENTS, QUARANTINE_KEPT, QUEUES, STREAMS
 from shared.contracts.events import FeedbackReceived, SubscriptionChanged, SubscriptionEnded, SubscriptionStarted
 from shared.contracts.promises import DELIVERY_DAYS
 from tests.unit.docs.generate import DOCS
@@ -272,6 +272,14 @@ def test_periods_outside_the_database_are_those_of_the_deployment() -> None:
     (days,) = re.findall(r"retention\.time=(\d+)d", compose)
     assert f"| Messwerte (Prometheus) | Zahlen ohne Personenbezug | {days} Tage |" in ASSESSMENT
     assert f"{COUNTY.proof_days} Tage sind die drei Jahre" in ASSESSMENT
+
+
+def test_what_was_not_understood_and_erasure_does_not_reach_ends_when_the_page_says() -> None:
+    rows = [row for row in PAGE.splitlines() if row.startswith("|") and "`ingress.quarantine` |" in row]
+    assert len(rows) == 2
+    assert all(f"höchstens {QUARANTINE_KEPT.days} Tage" in row for row in rows)
+    assert f"Er endet nach {QUARANTINE_KEPT.days} Tagen" in PAGE
+    assert QUARANTINE_KEPT.days == COUNTY.dead_letter_days
 
 
 def test_a_keyed_hash_is_called_irreversible_only_without_its_key() -> None:

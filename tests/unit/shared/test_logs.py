@@ -101,6 +101,10 @@ try:
 except ValueError:
     log.exception("failed")
     logging.getLogger("aio_pika").exception("failed for %s", "+491760406900001")
+try:
+    raise ValueError("no place for \\x9b31m \\u202e \\udcff")
+except ValueError as error:
+    log.exception("hostile", said="\\x1b[2J \\x85 \\ud83d", errors=[str(error)])
 logging.getLogger("aio_pika").info("frames")
 logging.getLogger("aio_pika").warning("count %d", 3)
 """
@@ -111,11 +115,12 @@ def test_every_line_of_a_process_is_json_and_nothing_personal_is_in_it() -> None
         [sys.executable, "-c", PROGRAM], cwd=REPOSITORY, capture_output=True, text=True, timeout=60, check=True
     )
     lines = [json.loads(line) for line in finished.stderr.splitlines()]
-    assert [line["event"] for line in lines] == ["seen", "failed", "failed for [redacted]", "count 3"]
-    assert [line["level"] for line in lines] == ["info", "error", "error", "warning"]
+    assert [line["event"] for line in lines] == ["seen", "failed", "failed for [redacted]", "hostile", "count 3"]
+    assert [line["level"] for line in lines] == ["info", "error", "error", "error", "warning"]
     assert {line["service"] for line in lines} == {"test"}
     assert lines[0]["count"] == 3
     assert "ValueError" in lines[1]["exception"]
+    assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e]", finished.stderr), "a terminal obeys it"
     assert "4917604069" not in finished.stderr
     assert "wamid." not in finished.stderr
     assert "DE.4010" not in finished.stderr

@@ -103,7 +103,10 @@ def _key(given: str | None) -> tuple[str, tuple[tuple[None, Problem], ...]]:
 def _media_type(value: str | None) -> str:
     header = Header()
     header["Content-Type"] = value or ""
-    media, charset = header.get_content_type(), str(header.get_param("charset", "utf-8")).lower()
+    try:
+        media, charset = header.get_content_type(), str(header.get_param("charset", "utf-8")).lower()
+    except (ValueError, TypeError):  # over parameters in parts that are numbered oddly, the library stumbles
+        media = charset = ""
     if not value or media not in ACCEPTED or charset not in ("utf-8", "utf8"):
         accepted = ", ".join(ACCEPTED)
         raise Refusal(

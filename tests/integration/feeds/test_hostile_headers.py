@@ -1,0 +1,80 @@
+"""A website whose headers are made to break something: what it says is left out, and the feeds go on."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from cli.feeds.fetching import FetchFailed, open_fetcher
+from deploy.local.ports import LOOPBACK
+from tests.integration.feeds.office import Office
+from tests.unit.feeds.material import item, rss
+
+HUGE = b"9" * 5_000
+
+
+def written(status: bytes, *headers: bytes, body: bytes = b"") -> bytes:
+    length = b"Content-Length: %d" % len(body)
+    return b"\r\n".join((b"HTTP/1.1 " + status, b"Connection: close", length, *headers, b"", body))
+
+
+@asynccontextmanager
+async def answering(answer: bytes) -> AsyncIterator[str]:
+    """The address of somebody who answers everything with these bytes."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(answer)
+        writer.close()
+
+    async with await asyncio.start_server(serve, LOOPBACK, 0) as server:
+        yield f"http://{LOOPBACK}:{server.sockets[0].getsockname()[1]}"
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        b"Fri, 27 Nov 2026 10:00:00 +99999999999999999",
+        b"Fri, 27 Nov 99999999999 10:00:00 +0100",
+        b"Fri, 99 Nov 2026 99:99:99 GMT",
+        b"\xc2\xb2",
+        b"\xff",
+        b"-1",
+    ],
+)
+async def test_a_moment_that_is_none_is_no_reason_to_fail_otherwise(asked: bytes) -> None:
+    async with (
+        answering(written(b"503 Later", b"Retry-After: " + asked)) as address,
+        open_fetcher(None, (LOOPBACK,)) as fetcher,
+    ):
+        with pytest.raises(FetchFailed) as failed:
+            await fetcher.fetch(address)
+    assert (failed.value.reason, failed.value.retry_after) == ("status_503", None)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b'ETag: "\xff"',
+        b"Last-Modified: \xe4",
+        b"Content-Type: text/xml; charset=\xff",
+        b"Content-Type: text/xml; charset*=utf-8''x; charset*0=y",
+        b"Content-Type: text/xml; charset*" + HUGE + b"=x",
+        b"Content-Type: text/xml; charset=unicode_escape",
+        b"Content-Type: \xff/\xff; charset=idna",
+    ],
+)
+async def test_what_is_no_text_is_left_out_and_the_feed_is_read_again_and_again(office: Office, header: bytes) -> None:
+    async with answering(written(b"200 OK", header, body=rss([item(1)]))) as address:
+        office.url = address
+        assert (await office.once()).output == "presse: 1 published\n"
+        assert (await office.once()).output == "presse: 1 known\n"
+
+
+async def test_more_headers_than_anybody_needs_are_not_read(office: Office) -> None:
+    many = (b"X-Filling-%d: %s" % (number, b"x" * 8_000) for number in range(5_000))
+    async with answering(written(b"200 OK", *many, body=rss([item(1)]))) as address:
+        office.url = address
+        ended = await office.once()
+    assert ended.output.startswith("presse: cannot be read: connection: ")

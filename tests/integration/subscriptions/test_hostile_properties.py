@@ -1,0 +1,103 @@
+"""Properties of a municipal message that are made to break whoever reads it, while a citizen writes "Stop"."""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pika  # type: ignore[import-untyped]  # it has no types
+import pytest
+
+from shared.amqp import topology
+from shared.contracts.envelope import CONTENT_TYPE
+from tests.databases import Database
+from tests.integration.subscriptions.conftest import ROLE
+from tests.integration.subscriptions.process import PASSWORD, Broker, Service, broker_on, running_service
+from tests.integration.subscriptions.test_door import accepted, structured
+from tests.integration.subscriptions.test_service import next_reply, now, say
+from tests.servers import Servers, url_with_login, wait_for
+from tests.unit.subscriptions.material import TEXTS
+
+pytestmark = pytest.mark.foreign_messages("properties that nobody should have")
+TIMES = 30
+NO_TEXT = b"\xff\xfe"
+LATEST = 2**63 - 1
+DEEP = 2_000
+EMOJI = "\U0001f697"
+
+
+def nested() -> dict[str, Any]:
+    table: dict[str, Any] = {}
+    for _ in range(DEEP):
+        table = {"x": table}
+    return table
+
+
+@pytest.fixture
+def deep() -> Iterator[None]:
+    """So that the table can be written at all."""
+    usual = sys.getrecursionlimit()
+    sys.setrecursionlimit(10 * DEEP)
+    yield
+    sys.setrecursionlimit(usual)
+
+
+@pytest.fixture(scope="module")
+async def broker(servers: Servers, vhost: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Broker]:
+    async with broker_on(servers, vhost, tmp_path_factory.mktemp("county")) as broker:
+        yield broker
+
+
+@pytest.fixture
+async def service(broker: Broker, database: Database, tmp_path: Path) -> AsyncIterator[Service]:
+    async with running_service(broker, database.url_as(ROLE), tmp_path / "log") as running:
+        yield running
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        {"timestamp": LATEST},
+        {"timestamp": 2**48},
+        {"message_id": NO_TEXT},
+        {"content_type": NO_TEXT},
+        {"reply_to": NO_TEXT},
+        {"headers": {"x": NO_TEXT, "attempt": 2**62}},
+        {"headers": {"attempt": -LATEST, "publisher": "somebody", "x-death": [{"count": LATEST}]}},
+        {"headers": {f"{number}": EMOJI * 980 for number in range(33)}},
+        {"headers": nested()},
+        {"delivery_mode": 77},
+        {"priority": 255, "correlation_id": "\0", "type": "\x1b[2J", "app_id": "x" * 255},
+    ],
+    ids=lambda hostile: " ".join(hostile),
+)
+async def test_everybody_else_is_heard_at_once_and_it_is_settled(
+    service: Service, broker: Broker, vhost: str, hostile: dict[str, Any], deep: None
+) -> None:
+    await asyncio.to_thread(publish, url_with_login(vhost, broker.press, PASSWORD), broker.press, hostile)
+    await say(broker, now("Stop", str(hostile)[:50]))
+    assert (await next_reply(broker)).text == TEXTS.farewell.text
+    event_id = f"innocent-{abs(hash(str(hostile)[:200]))}"
+    await broker.publish_notice(structured(event_id))
+    assert (await accepted(broker, event_id)).notice == event_id
+
+    await wait_for(lambda: is_settled(broker))
+    assert await broker.waiting(topology.SUBSCRIPTIONS_NOTICES.dead) == 0
+    for trouble in ("away", "settle_failed", "dead_letter", "Traceback", "aio_pika", "aiormq"):
+        assert trouble not in service.log
+
+
+def publish(url: str, login: str, hostile: dict[str, Any]) -> None:
+    """With a library that checks nothing."""
+    usual: dict[str, Any] = {"user_id": login, "content_type": CONTENT_TYPE, "delivery_mode": 2}
+    with pika.BlockingConnection(pika.URLParameters(url)) as connection:
+        channel = connection.channel()
+        channel.confirm_delivery()
+        for _ in range(TIMES):
+            properties = pika.BasicProperties(**(usual | hostile))
+            channel.basic_publish(topology.MUNICIPAL_EVENTS, "notice.published", b"{}", properties)
+
+
+async def is_settled(broker: Broker) -> bool:
+    return await broker.waiting(topology.SUBSCRIPTIONS_NOTICES.name) == 0

@@ -1,0 +1,44 @@
+"""Properties that a stranger has written are read as far as they can be."""
+
+from typing import Any
+
+import pika  # type: ignore[import-untyped]  # it has no types
+import pytest
+from pamqp.commands import Basic
+
+from shared.amqp.properties import accept_all_properties
+
+NO_TEXT = b"\xff\xfe"
+accept_all_properties()
+
+
+def read(**written: Any) -> Basic.Properties:
+    """As it comes from a broker, which looks at no text."""
+    data = b"".join(pika.BasicProperties(**written).encode())
+    properties = Basic.Properties()
+    properties.unmarshal(int.from_bytes(data[:2], "big"), data[2:])
+    return properties
+
+
+def test_what_is_right_is_read() -> None:
+    found = read(content_type="a/b", headers={"x": 1}, delivery_mode=2, message_id="i", timestamp=9, user_id="u")
+    assert (found.content_type, found.headers, found.delivery_mode, found.message_id) == ("a/b", {"x": 1}, 2, "i")
+    assert found.timestamp is not None
+    assert (found.timestamp.timestamp(), found.user_id, found.priority) == (9, "u", None)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("content_type", NO_TEXT),
+        ("headers", {NO_TEXT: "x"}),
+        ("headers", {"x": {NO_TEXT: "y"}}),
+        ("delivery_mode", 77),
+        ("message_id", NO_TEXT),
+        ("timestamp", 2**63),
+        ("app_id", NO_TEXT),
+    ],
+)
+def test_what_is_wrong_is_left_out_and_the_rest_is_read(name: str, value: object) -> None:
+    found = read(**{"correlation_id": "c", "user_id": "u", name: value})
+    assert (found.correlation_id, getattr(found, name), found.user_id) == ("c", None, "u")
