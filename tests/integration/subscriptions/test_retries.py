@@ -165,7 +165,11 @@ async def test_what_is_settled_while_its_consumer_closes_does_not_cost_the_conne
                 await asyncio.sleep(0)
                 await consumer.settle(received, Done())
                 await closing
-        assert await broker.waiting(topology.SUBSCRIPTIONS_NOTICES.name) == 1
+
+        async def is_back() -> bool:
+            return await broker.waiting(topology.SUBSCRIPTIONS_NOTICES.name) == 1
+
+        await wait_for(is_back)
         assert lost == []
 
 
