@@ -133,6 +133,10 @@ async def test_everything_else_goes_in_small_steps_and_not_too_soon(
             "status_stream (number, through, seen_at) values ($2::int::text, $1, $1)",
             timedelta(days=1),
         ),
+        "unreachable": (
+            "unreachable (replica, number, reason, since, said_at) values ($2::int::text, '1', 'refused', $1, $1)",
+            timedelta(days=1),
+        ),
         "refusal": (
             "refusal (delivery, subscriber, code, told_at) values (gen_random_uuid(), gen_random_uuid(), $2::int, $1)",
             timedelta(days=KEEP_DAYS),
