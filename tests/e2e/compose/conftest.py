@@ -44,7 +44,7 @@ async def compose() -> AsyncIterator[Compose]:
         await stack.run("up", "--no-recreate", "--wait", "prometheus")
         yield stack
     finally:
-        await stack.run("--profile", "*", "down", "--volumes", "--timeout", "30")
+        await stack.run("--profile", "*", "down", "--volumes", "--rmi", "local", "--timeout", "30")
         await docker("image", "rm", "--force", stack.image)
 
 
