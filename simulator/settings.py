@@ -4,11 +4,13 @@ import os
 from pathlib import Path
 from typing import Annotated, TypeVar
 
-from pydantic import Field, FilePath, HttpUrl, SecretStr, StringConstraints, ValidationError
+from pydantic import Field, FilePath, HttpUrl, SecretStr, StringConstraints, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PREFIX = "SIMULATOR_"
 SECRETS_DIR = f"{PREFIX}SECRETS_DIR"
+# Ourselves, and our name in docker compose.
+SIMULATED_HOSTS = ("127.0.0.1", "localhost", "[::1]", "simulator")
 
 Digits = Annotated[str, StringConstraints(pattern=r"^[0-9]{5,20}$")]
 Secret = Annotated[SecretStr, Field(min_length=8)]
@@ -43,6 +45,15 @@ class Settings(BaseSettings):
     webhook_batch: int = Field(1000, ge=1, le=1000, description="most updates in one webhook")
     webhook_linger_seconds: float = Field(0.05, ge=0, le=5, description="wait for company before posting")
     drain_seconds: float = Field(20, ge=0, le=600, description="time for the last webhooks when stopping")
+    graph_url: HttpUrl | None = Field(None, description="where the dispatcher sends to: nowhere but to a simulator")
+
+    @field_validator("graph_url")
+    @classmethod
+    def _not_beside_meta(cls, value: HttpUrl | None) -> HttpUrl | None:
+        """What the simulator makes up must not come among what Meta says."""
+        if value is not None and value.host not in SIMULATED_HOSTS:
+            raise ValueError("the dispatcher sends to somebody else, so the simulator must not run beside it")
+        return value
 
 
 S = TypeVar("S", bound=BaseSettings)
@@ -61,7 +72,10 @@ def _read(kind: type[S], folder: str | None) -> S:
         return kind(_secrets_dir=folder)
     except ValidationError as error:
         problems = error.errors(include_input=False, include_url=False, include_context=False)
-        lines = [f"{PREFIX}{str(problem['loc'][0]).upper()}: {problem['msg']}" for problem in problems]
+        lines = [
+            f"{PREFIX}{str(problem['loc'][0]).upper()}: {problem['msg'].removeprefix('Value error, ')}"
+            for problem in problems
+        ]
         # The original error knows the values.
         raise SettingsError("\n".join(lines)) from None
 

@@ -1,6 +1,7 @@
 """`kreisfunk limits`: how fast we may send, and why everybody waits just now."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Annotated, Any
 
@@ -8,8 +9,9 @@ import asyncpg
 import typer
 
 from cli.operate.session import Json, Reason, Stack, on_ledger, refuse, show
-from cli.operate.tables import pairs, span, table
+from cli.operate.tables import moment, pairs, span, table
 from cli.operate.waits import waiting_words
+from cli.output import escape
 
 MEASURED_SECONDS = 1.0
 # Everything that is neither waiting nor ended without a request has had one.
@@ -34,6 +36,11 @@ _WAITING = """
 select lane::text, waits_for::text, count(*)::int as deliveries, min(due_at) as due_at
 from dispatcher.delivery where waits_for is not null group by lane, 2 order by lane, 3 desc
 """
+# Dispatchers repeat it every second.
+_UNREACHABLE = """
+select number, replica, reason, since from dispatcher.unreachable
+where said_at > clock_timestamp() - interval '10 seconds' order by since
+"""
 Number = Annotated[str | None, typer.Option(help="Meta's id of one of our numbers; else all.")]
 
 app = typer.Typer(help="How fast we may send, why everybody waits just now; hold and release.")
@@ -41,7 +48,10 @@ app = typer.Typer(help="How fast we may send, why everybody waits just now; hold
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """One sending number. Rates are in messages per second; `waits` is why everybody waits, in plain words."""
+    """One sending number. Rates are in messages per second.
+
+    In plain words, `waits` is why everybody waits, `unreachable` which dispatchers do not reach Meta.
+    """
 
     number: str
     rate_limit: float
@@ -54,6 +64,7 @@ class Limits:
     messages_a_month: int | None
     messages_used: int | None
     waits: list[str] = field(default_factory=list)
+    unreachable: list[str] = field(default_factory=list)
 
 
 @app.callback(invoke_without_command=True)
@@ -96,11 +107,12 @@ async def _read(ledger: asyncpg.Connection) -> tuple[list[Limits], list[dict[str
     before = await ledger.fetchval(_SENT)
     await asyncio.sleep(MEASURED_SECONDS)
     used = max(0, await ledger.fetchval(_SENT) - before) / MEASURED_SECONDS
-    numbers = [_limits(row, used) for row in await ledger.fetch(_LIMITS)]
+    unreachable = await ledger.fetch(_UNREACHABLE)
+    numbers = [_limits(row, used, unreachable) for row in await ledger.fetch(_LIMITS)]
     return numbers, [dict(row) for row in await ledger.fetch(_WAITING)]
 
 
-def _limits(row: asyncpg.Record, used: float) -> Limits:
+def _limits(row: asyncpg.Record, used: float, unreachable: Sequence[asyncpg.Record]) -> Limits:
     return Limits(
         number=row["number"],
         rate_limit=round(row["ceiling"], 1),
@@ -113,6 +125,11 @@ def _limits(row: asyncpg.Record, used: float) -> Limits:
         messages_a_month=row["messages_a_month"],
         messages_used=row["messages"] if row["messages_a_month"] is not None else None,
         waits=list(_waits(row)),
+        unreachable=[
+            f"Meta is not reachable since {moment(one['since'])} from {one['replica']}: {one['reason']}"
+            for one in unreachable
+            if one["number"] == row["number"]
+        ],
     )
 
 
@@ -137,7 +154,9 @@ def _text(numbers: list[Limits], waiting: list[dict[str, Any]]) -> str:
     if not numbers:
         return "No dispatcher has run here yet."
     rows = [(row["lane"], row["deliveries"], waiting_words(row["waits_for"])) for row in waiting]
-    return "\n\n".join((*map(_one, numbers), table(("lane", "waiting", "for"), rows) if rows else "nothing waits"))
+    unreachable = [escape(sentence, line=True) for limits in numbers for sentence in limits.unreachable]
+    waits = table(("lane", "waiting", "for"), rows) if rows else "nothing waits"
+    return "\n\n".join((*map(_one, numbers), *unreachable, waits))
 
 
 def _one(limits: Limits) -> str:

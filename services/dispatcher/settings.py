@@ -21,6 +21,9 @@ class Settings(DatabaseSettings, AddressSettings):
     messages_per_second: float = Field(80, gt=0, le=10_000, description="Meta's limit for our number")
     people_per_day: int | None = Field(None, gt=0, description="Meta's tier: different people in any 24 hours")
     messages_per_month: int | None = Field(None, gt=0, description="budget: broadcast messages in a month")
+    dispatchers: int = Field(
+        1, gt=0, description="how many of us there are to be, for the alert; with compose it is `DISPATCHERS`"
+    )
     keep_days: int = Field(
         DELIVERY_DAYS, ge=21, le=DELIVERY_DAYS, description=f"days that deliveries are kept; promised: {DELIVERY_DAYS}"
     )

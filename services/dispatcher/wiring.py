@@ -127,7 +127,12 @@ async def _open(settings: Settings, stack: AsyncExitStack) -> tuple[Readiness, O
         publisher=await stack.enter_async_context(open_publisher(publishing)),
         graph=GraphApi(messages, keys=keys, index_key=index_key),
         forget_contact=partial(forget_contact, session, f"{settings.number_url}/contact_book", keys),
-        metrics=Metrics(registry, limit=settings.messages_per_second, max_requests=settings.max_requests),
+        metrics=Metrics(
+            registry,
+            limit=settings.messages_per_second,
+            max_requests=settings.max_requests,
+            replicas=settings.dispatchers,
+        ),
     )
 
 

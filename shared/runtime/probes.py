@@ -30,11 +30,12 @@ class Readiness:
 
     async def failures(self) -> list[str]:
         """The names of all that is missing; empty means ready."""
-        results = await asyncio.gather(*(_passes(check) for check in self._checks.values()))
+        checks = dict(self._checks)  # more may be added meanwhile
+        results = await asyncio.gather(*map(_passes, checks.values()))
         if self._gauge:
-            for name, passed in zip(self._checks, results, strict=True):
+            for name, passed in zip(checks, results, strict=True):
                 self._gauge.labels(name).set(passed)
-        failed = [name for name, passed in zip(self._checks, results, strict=True) if not passed]
+        failed = [name for name, passed in zip(checks, results, strict=True) if not passed]
         return ["draining", *failed] if self.draining else failed
 
 

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
+from os import getpid
+from socket import gethostname
 from typing import Any
 from uuid import UUID
 
@@ -21,6 +23,8 @@ from shared.database.pool import Database
 from shared.runtime.clock import Instant
 
 MOST_RESENT = 3
+# By which an operator finds this process.
+REPLICA = f"{gethostname()}, process {getpid()}"
 
 
 @dataclass(frozen=True)
@@ -174,6 +178,10 @@ class PostgresLedger:
             unknown_seconds=rows[0]["unknown_seconds"],
             held=bool(rows[0]["held"]),
         )
+
+    async def report_unreachable(self, reason: str, seconds: float) -> None:
+        """Say that this replica has had no word of Meta's for so long; nobody believes it for long."""
+        await self.database.fetchval(ledger_news.REPORT_UNREACHABLE, REPLICA, self.number, reason, seconds)
 
     async def untold_refusals(self) -> list[DeliveryRefused]:
         """Subscribers whom Meta will not reach and of whom subscriptions has not been told."""

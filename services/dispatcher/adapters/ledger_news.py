@@ -224,6 +224,13 @@ select l.lane::text, case when l.lane = 'reply'
 from unnest(enum_range(null::dispatcher.lane)) as l (lane) left join by_lane c on c.lane = l.lane
 """
 
+REPORT_UNREACHABLE = """
+insert into dispatcher.unreachable as u (replica, number, reason, since)
+values ($1, $2, $3, clock_timestamp() - $4 * interval '1 second')
+on conflict (replica) do update set number = excluded.number, reason = excluded.reason, since = excluded.since,
+    said_at = excluded.said_at
+"""
+
 UNTOLD_REFUSALS = """
 select delivery, subscriber, code from dispatcher.refusal where told_at is null order by delivery limit 100
 """

@@ -35,6 +35,7 @@ _GAUGES = (
     ("rate_limit", "Meta's limit in messages a second"),
     ("held", "1 while the sender is held: one message in 30 s is tried, nothing else sent"),
     ("meta_unreachable_seconds", "For how long this replica has had no word of Meta's; 0 while Meta answers"),
+    ("replicas_expected", "How many dispatchers there are to be"),
     ("max_requests_in_flight", "Requests to Meta that may be in flight at once"),
     ("lane_oldest_seconds", "How long the first of a lane has waited, on the broker or since it was due", "lane"),
     ("waiting_deliveries", "Deliveries not yet accepted or ended, by lane", "lane"),
@@ -48,7 +49,7 @@ _GAUGES = (
 class Metrics:
     """Implements the handlers' Meter. Labels are words of our own code, never what somebody sent us."""
 
-    def __init__(self, registry: CollectorRegistry, *, limit: float, max_requests: int = 0) -> None:
+    def __init__(self, registry: CollectorRegistry, *, limit: float, max_requests: int = 0, replicas: int = 1) -> None:
         self._count = {n: Counter(f"{_PREFIX}_{n}", text, labels, registry=registry) for n, text, *labels in _COUNTERS}
         self._show = {n: Gauge(f"{_PREFIX}_{n}", text, labels, registry=registry) for n, text, *labels in _GAUGES}
         self._bound = Enum(
@@ -71,6 +72,7 @@ class Metrics:
         self._ways = {lane: way_seconds.labels(lane.value) for lane in Lane}
         self._show["rate_limit"].set(limit)
         self._show["max_requests_in_flight"].set(max_requests)
+        self._show["replicas_expected"].set(replicas)
         self._show_from_the_beginning()
 
     def _show_from_the_beginning(self) -> None:

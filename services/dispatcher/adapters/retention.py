@@ -11,6 +11,7 @@ REPLY_ADDRESS_KEPT = timedelta(days=1)
 # Meta's limit counts 24 hours.
 REACHED_KEPT = timedelta(hours=25)
 STREAM_KEPT = timedelta(days=1)
+UNREACHABLE_KEPT = timedelta(days=1)
 MARGIN = timedelta(days=WITHDRAWAL_MARGIN_DAYS)
 
 _REPLY_ADDRESSES = """
@@ -47,6 +48,7 @@ def rules(keep_days: int) -> Mapping[str, Kept]:
         "reached": rows(REACHED_KEPT, "dispatcher.reached", "subscriber", "minute"),
         "reached_minute": rows(REACHED_KEPT, "dispatcher.reached_minute", "minute", "minute"),
         "status_stream": rows(STREAM_KEPT, "dispatcher.status_stream", "number, seen_at", "seen_at"),
+        "unreachable": rows(UNREACHABLE_KEPT, "dispatcher.unreachable", "replica", "said_at"),
         "refusal": rows(kept, "dispatcher.refusal", "delivery", "told_at"),
         "suppression": rows(kept + MARGIN, "dispatcher.suppression", "subscriber, topic", "suppressed_at"),
     }

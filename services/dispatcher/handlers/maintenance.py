@@ -56,12 +56,18 @@ async def extend_follow_ups(ledger: Ledger) -> None:
 
 
 async def report_backlog(ledger: Ledger, lanes: Lanes, sender: Sender, meter: Meter, clock: Clock) -> None:
-    """Show what the ledger still expects, how long the first of each lane has waited, and whether Meta answers."""
+    """Show what the ledger still expects, how long the first of each lane has waited, and whether Meta answers.
+
+    That it does not, operators see in the ledger, too.
+    """
     outstanding = await ledger.outstanding()
     ages = lanes.ages(clock())
     overdue = outstanding.overdue_seconds
     waited = {lane: max(ages[lane], overdue.get(lane, 0.0)) for lane in ages}
-    meter.outstanding(outstanding, waited, sender.unreachable_seconds())
+    unreachable = sender.unreachable_seconds()
+    meter.outstanding(outstanding, waited, unreachable)
+    if reason := sender.reachability.reason:
+        await ledger.report_unreachable(reason, unreachable)
 
 
 async def publish_refusals(ledger: Ledger, publish: Publish) -> None:

@@ -38,13 +38,13 @@ class Played:
 
 @pytest.fixture(scope="session")
 async def compose() -> AsyncIterator[Compose]:
-    stack = Compose(f"kreisfunk-smoke-{secrets.token_hex(4)}")
+    stack = Compose(f"kreisfunk-smoke-{secrets.token_hex(4)}", {"DISPATCHERS": str(DISPATCHERS)})
     try:
-        await stack.run("up", "--build", "--wait", "--scale", f"dispatcher={DISPATCHERS}")
+        await stack.run("--profile", "simulator", "up", "--build", "--wait")
         await stack.run("up", "--no-recreate", "--wait", "prometheus")
         yield stack
     finally:
-        await stack.run("--profile", "*", "down", "--volumes", "--timeout", "30")
+        await stack.run("--profile", "*", "down", "--volumes", "--rmi", "local", "--timeout", "30")
         await docker("image", "rm", "--force", stack.image)
 
 

@@ -35,9 +35,10 @@ async def docker(*arguments: str, environment: Mapping[str, str] | None = None) 
 
 @dataclass(frozen=True)
 class Compose:
-    """All profiles are in sight; what is not named in `up` does not start for that."""
+    """All profiles are in sight; what is not named in `up` does not start for that. `settings` are what .env says."""
 
     project: str
+    settings: Mapping[str, str]
 
     @property
     def image(self) -> str:
@@ -45,7 +46,7 @@ class Compose:
 
     async def run(self, *arguments: str) -> str:
         ports = {f"KREISFUNK_{name}_PORT": "" for name in ANY_PORT}
-        environment = {**ports, "KREISFUNK_IMAGE": self.image}
+        environment = {**ports, **self.settings, "KREISFUNK_IMAGE": self.image}
         return await docker("compose", "-p", self.project, *arguments, environment=environment)
 
     async def execute(self, service: str, *command: str) -> str:
@@ -56,10 +57,15 @@ class Compose:
         """Where a published port is reached."""
         return f"http://{(await self.run('--profile', 'monitoring', 'port', service, str(port))).strip()}"
 
-    async def configuration(self) -> dict[str, Any]:
+    async def configuration(self, *options: str) -> dict[str, Any]:
         """The file as the engine understands it."""
-        read: dict[str, Any] = json.loads(await self.run("--profile", "*", "config", "--format", "json"))
+        read: dict[str, Any] = json.loads(await self.run(*options, "--profile", "*", "config", "--format", "json"))
         return read
+
+    async def environments(self, env_file: Path) -> dict[str, dict[str, str]]:
+        """What each service is given with that file in the place of .env."""
+        services = (await self.configuration("--env-file", str(env_file)))["services"]
+        return {name: service.get("environment", {}) for name, service in services.items()}
 
     async def containers(self) -> list[dict[str, Any]]:
         """All that runs, as the engine describes it."""

@@ -26,6 +26,7 @@ async def test_ledger_and_account_say_the_same(played: Played, compose: Compose,
 
 async def test_every_replica_of_the_dispatcher_works(played: Played, prometheus: Prometheus) -> None:
     assert await prometheus.number('count(up{job="dispatcher"} == 1)') == DISPATCHERS
+    assert await prometheus.number("max(kreisfunk_dispatcher_replicas_expected)") == DISPATCHERS
     assert await prometheus.number("max(kreisfunk_dispatcher_unaccounted)") == 0
 
 

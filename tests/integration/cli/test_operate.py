@@ -1,12 +1,15 @@
 """The operators' commands on a real ledger, with the operator's role."""
 
+import re
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from uuid import UUID
 
+import asyncpg
 import pytest
 
 from deploy.local.ports import LOOPBACK, reserved_ports
-from services.dispatcher.adapters.ledger import PostgresLedger
+from services.dispatcher.adapters.ledger import REPLICA, PostgresLedger
 from services.dispatcher.adapters.rate_limiter import Limits, PostgresLimiter
 from services.dispatcher.ports import Claim
 from shared.contracts.dispatch import BroadcastBatch
@@ -140,6 +143,25 @@ async def test_limits_say_why_everybody_waits(
     assert (await run(environment, "limits", "release")).status == 0
     assert (await run(environment, "limits", "release")).status == 3
     assert (await run(environment, "limits", "hold", "--reason", "x", "--number", "1")).status == 3
+
+
+async def test_limits_say_which_dispatcher_does_not_reach_meta_as_long_as_it_says_so(
+    ledger: PostgresLedger, database: Database, environment: Mapping[str, str]
+) -> None:
+    await ledger.report_unreachable("ClientConnectorDNSError", 3600)
+    since = datetime.now().astimezone() - timedelta(hours=1)
+    (number,) = (await run(environment, "limits", "--json")).json["numbers"]
+    (sentence,) = number["unreachable"]
+    told = re.fullmatch(
+        rf"Meta is not reachable since (.+) from {re.escape(REPLICA)}: ClientConnectorDNSError", sentence
+    )
+    assert told
+    assert abs(datetime.fromisoformat(told[1]).astimezone() - since) < timedelta(seconds=10)
+    assert sentence in (await run(environment, "limits")).output
+    owner = await asyncpg.connect(database.url)
+    await owner.execute("update dispatcher.unreachable set said_at = said_at - interval '10 seconds'")
+    await owner.close()
+    assert "not reachable" not in (await run(environment, "limits")).output
 
 
 async def test_held_templates_are_listed_and_released(ledger: PostgresLedger, environment: Mapping[str, str]) -> None:

@@ -1,15 +1,19 @@
 """A pause that somebody else caused ends by itself; meanwhile nobody is failed and hardly anything is sent."""
 
+import asyncio
 import re
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import asyncpg
 import pytest
 
-from deploy.local.ports import LOOPBACK
+from deploy.local.ports import LOOPBACK, reserved_ports
 from shared.amqp import topology
 from shared.contracts.inbound import AccountEvent, AccountEvents
 from shared.runtime.clock import system_clock
+from tests.integration.cli.planned import run
 from tests.integration.dispatcher.dispatch_client import until
 from tests.integration.dispatcher.endpoint_rig import EndpointRig, passed, phone
 from tests.integration.dispatcher.graph_endpoint import (
@@ -27,6 +31,7 @@ RECOVERED_SECONDS = 60.0
 MARGIN_SECONDS = 15.0
 MOST_PROBES = 3
 PAUSED = ("kreisfunk_dispatcher_held", "kreisfunk_dispatcher_meta_unreachable_seconds")
+BAD_REQUEST = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"
 ANSWERS = {"code 190": refuse(190, 401), "403 page": proxy_page(403), "404 page": proxy_page(404)}
 
 
@@ -77,6 +82,49 @@ async def test_a_sender_that_is_refused_for_a_while_sends_again_by_itself(
     since = endpoint_rig.endpoint.requests[0].at
     await assert_it_recovers_by_itself(endpoint_rig, since, count)
     assert 1 <= len(endpoint_rig.log(dispatcher, "error")) <= MOST_PROBES
+
+
+def answer_plainly(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Answer as HTTP servers do when they are spoken to with TLS."""
+    writer.write(BAD_REQUEST)
+    writer.close()
+
+
+@asynccontextmanager
+async def not_meta(kind: str) -> AsyncIterator[str]:
+    """Give an address at which nobody is Meta, before a request can be sent."""
+    with reserved_ports(1) as (port,):
+        if kind == "no name":
+            yield "https://meta.invalid"
+        elif kind == "refused":
+            yield f"http://{LOOPBACK}:{port}"
+        else:
+            plain = await asyncio.start_server(answer_plainly, LOOPBACK, 0)
+            async with plain:
+                yield f"https://{LOOPBACK}:{plain.sockets[0].getsockname()[1]}"
+
+
+@pytest.mark.parametrize("kind", ["no name", "refused", "no TLS"])
+async def test_that_meta_is_not_reachable_is_said_once_and_told_to_operators(
+    endpoint_rig: EndpointRig, kind: str
+) -> None:
+    async with not_meta(kind) as url:
+        (dispatcher,) = await endpoint_rig.start(graph_url=url)
+        await send_all_kinds(endpoint_rig)
+
+        async def tries_after(seconds: float) -> float:
+            async def has_passed() -> bool:
+                return await endpoint_rig.metric(dispatcher, PAUSED[1]) > seconds
+
+            await until(has_passed, endpoint_rig.summary)
+            return await endpoint_rig.metric(dispatcher, "kreisfunk_dispatcher_sends_total", result="not_sent")
+
+        assert await tries_after(2) >= await tries_after(9) - MOST_PROBES
+        told = await run({"KREISFUNK_DATABASE_URL": endpoint_rig.database.url_as("kreisfunk_operator")}, "limits")
+        assert "Meta is not reachable since 20" in told.output
+        assert await endpoint_rig.readiness(dispatcher) == 200
+    said = [event["event"] for event in endpoint_rig.log(dispatcher, "warning", "error")]
+    assert said == ["meta_not_reachable"]
 
 
 async def test_a_partner_that_was_removed_and_added_again_sends_again_by_itself(endpoint_rig: EndpointRig) -> None:

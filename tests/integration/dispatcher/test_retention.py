@@ -28,6 +28,33 @@ REPLY = """
         case when $2 = 'waiting'::dispatcher.delivery_state then 'rate'::dispatcher.wait_cause end)
 """
 SECOND = timedelta(seconds=1)
+# How a row of a moment is made, and how long it is kept.
+TABLES = {
+    "reached": (
+        "reached (minute, subscriber) values ($1, dispatcher.lowest_id(to_timestamp($2::int)))",
+        REACHED_KEPT,
+    ),
+    "reached_minute": (
+        "reached_minute (minute, people) values ($1::timestamptz - $2::int * interval '1 ms', 1)",
+        REACHED_KEPT,
+    ),
+    "status_stream": (
+        "status_stream (number, through, seen_at) values ($2::int::text, $1, $1)",
+        timedelta(days=1),
+    ),
+    "unreachable": (
+        "unreachable (replica, number, reason, since, said_at) values ($2::int::text, '1', 'refused', $1, $1)",
+        timedelta(days=1),
+    ),
+    "refusal": (
+        "refusal (delivery, subscriber, code, told_at) values (gen_random_uuid(), gen_random_uuid(), $2::int, $1)",
+        timedelta(days=KEEP_DAYS),
+    ),
+    "suppression": (
+        "suppression (subscriber, topic, sequence, suppressed_at) values (gen_random_uuid(), '', $2::int, $1)",
+        timedelta(days=KEEP_DAYS + 14),
+    ),
+}
 
 
 @pytest.fixture
@@ -120,29 +147,7 @@ async def test_everything_else_goes_in_small_steps_and_not_too_soon(
     pool: Pool, ledger: PostgresLedger, owner: asyncpg.Connection
 ) -> None:
     """Five rows of each that are too old by a second, and one that is not."""
-    tables = {
-        "reached": (
-            "reached (minute, subscriber) values ($1, dispatcher.lowest_id(to_timestamp($2::int)))",
-            REACHED_KEPT,
-        ),
-        "reached_minute": (
-            "reached_minute (minute, people) values ($1::timestamptz - $2::int * interval '1 ms', 1)",
-            REACHED_KEPT,
-        ),
-        "status_stream": (
-            "status_stream (number, through, seen_at) values ($2::int::text, $1, $1)",
-            timedelta(days=1),
-        ),
-        "refusal": (
-            "refusal (delivery, subscriber, code, told_at) values (gen_random_uuid(), gen_random_uuid(), $2::int, $1)",
-            timedelta(days=KEEP_DAYS),
-        ),
-        "suppression": (
-            "suppression (subscriber, topic, sequence, suppressed_at) values (gen_random_uuid(), '', $2::int, $1)",
-            timedelta(days=KEEP_DAYS + 14),
-        ),
-    }
-    for statement, kept in tables.values():
+    for statement, kept in TABLES.values():
         for number in range(6):
             age = kept + SECOND if number else kept - timedelta(minutes=5)
             await owner.execute(f"insert into dispatcher.{statement}", datetime.now(UTC) - age, number)
@@ -151,13 +156,13 @@ async def test_everything_else_goes_in_small_steps_and_not_too_soon(
         database=pool, rules=rules(KEEP_DAYS), count=lambda kind, rows: steps.append((kind, rows)), step=2
     )
     await small.run()
-    assert Counter(kind for kind, _ in steps) == dict.fromkeys(tables, 3)
+    assert Counter(kind for kind, _ in steps) == dict.fromkeys(TABLES, 3)
     assert max(rows for _, rows in steps) == 2
-    for table in tables:
+    for table in TABLES:
         assert await owner.fetchval(f"select count(*) from dispatcher.{table}") == 1, table  # noqa: S608
     registry = CollectorRegistry()
     await keeper(pool, registry).run()
-    for table, (_, kept) in tables.items():
+    for table, (_, kept) in TABLES.items():
         seconds_old = registry.get_sample_value("kreisfunk_dispatcher_kept_oldest_seconds", {"kind": table})
         assert seconds_old is not None
         assert timedelta(0) < kept - timedelta(seconds=seconds_old) < timedelta(minutes=6)

@@ -141,6 +141,19 @@ async def test_all_problems_are_named_at_once_and_no_secret() -> None:
     assert not any(value in errors for value in ("kurz", "viele", CONTROL_TOKEN, VERIFY_TOKEN))
 
 
+@pytest.mark.parametrize("url", ["https://graph.facebook.com", "https://meta.example", "http://10.0.0.7:8090"])
+async def test_it_does_not_run_beside_meta(url: str) -> None:
+    status, _, errors = await finished({**ENVIRONMENT, "SIMULATOR_GRAPH_URL": url})
+    assert status == 2
+    assert "SIMULATOR_GRAPH_URL: the dispatcher sends to somebody else" in errors
+
+
+@pytest.mark.parametrize("url", ["", "http://simulator:8090", "http://[::1]:8090"])
+async def test_it_runs_where_the_dispatcher_sends_to_it(url: str) -> None:
+    async with started({**ENVIRONMENT, "SIMULATOR_GRAPH_URL": url}) as process:
+        assert await listening(process)
+
+
 async def test_settings_may_be_files(tmp_path: Path) -> None:
     for name in ("APP_SECRET", "VERIFY_TOKEN", "GRAPH_TOKEN", "CONTROL_TOKEN"):
         (tmp_path / f"simulator_{name.lower()}").write_text(ENVIRONMENT[f"SIMULATOR_{name}"])

@@ -70,8 +70,9 @@ def _default(info: FieldInfo) -> str:
 def _purpose(info: FieldInfo) -> str:
     choices = [choice for choice in get_args(info.annotation) if isinstance(choice, str)]
     purpose = info.description or (f"one of {', '.join(choices)}" if choices else "")
-    return f"{purpose} (secret)" if _is_secret(info) else purpose
+    return f"{purpose} (secret)" if is_secret(info) else purpose
 
 
-def _is_secret(info: FieldInfo) -> bool:
+def is_secret(info: FieldInfo) -> bool:
+    """Whether it belongs into a file, not into a variable."""
     return info.annotation is SecretStr or SecretStr in get_args(info.annotation)

@@ -42,6 +42,7 @@ WITHOUT_PEOPLE = {
     "sent_month",
     "status_stream",
     "template_hold",
+    "unreachable",
     "wording",
 }
 PARTITIONS = {"delivery_other"}
@@ -145,6 +146,7 @@ PERIODS = {
     "reached": "dispatcher.reached",
     "reached_minute": "dispatcher.reached_minute",
     "status_stream": "status_stream",
+    "unreachable": "unreachable",
     "refusal": "dispatcher.refusal",
     "suppression": "dispatcher.suppression",
 }

@@ -150,6 +150,15 @@ create table dispatcher.rate (
     people_setting integer
 ) with (fillfactor = 50);
 
+-- Replicas without a word of Meta's. Each says so every second: whose row is older has one again, or has ended.
+create table dispatcher.unreachable (
+    replica text primary key,
+    number text not null,
+    reason text not null,
+    since timestamptz not null,
+    said_at timestamptz not null default clock_timestamp()
+);
+
 -- Whom we wrote to last at which minute, and how many that are by minute: a person counts once, at the latest.
 create table dispatcher.reached (
     subscriber uuid primary key,
@@ -855,15 +864,16 @@ grant execute on function dispatcher.ensure_partitions(), dispatcher.drop_old_pa
 grant select, insert, update on dispatcher.broadcast, dispatcher.broadcast_count, dispatcher.cancellation,
     dispatcher.suppression, dispatcher.delivery, dispatcher.rate, dispatcher.reached, dispatcher.reached_minute,
     dispatcher.sent_month, dispatcher.refusal, dispatcher.account_news, dispatcher.follow_up, dispatcher.template_hold,
-    dispatcher.erasure to kreisfunk_dispatcher;
+    dispatcher.erasure, dispatcher.unreachable to kreisfunk_dispatcher;
 grant select, insert on dispatcher.status_stream to kreisfunk_dispatcher;
 grant delete on dispatcher.reached, dispatcher.reached_minute, dispatcher.refusal, dispatcher.suppression,
-    dispatcher.template_hold, dispatcher.erasure, dispatcher.status_stream to kreisfunk_dispatcher;
+    dispatcher.template_hold, dispatcher.erasure, dispatcher.status_stream, dispatcher.unreachable
+    to kreisfunk_dispatcher;
 grant select on dispatcher.schema_migrations, dispatcher.schema_checksums to kreisfunk_dispatcher;
 
 grant select on dispatcher.broadcast, dispatcher.broadcast_count, dispatcher.cancellation, dispatcher.rate,
     dispatcher.suppression, dispatcher.template_hold, dispatcher.reached_minute, dispatcher.sent_month,
-    dispatcher.follow_up to kreisfunk_monitor, kreisfunk_operator;
+    dispatcher.follow_up, dispatcher.unreachable to kreisfunk_monitor, kreisfunk_operator;
 -- Everything but addresses and contents.
 grant select (id, source, subscriber, sequence, lane, state, asked_at, expires_at, attempt, claim, resends, claimed_at,
     answer_by, unknown_at, due_at, waits_for, error_code) on dispatcher.delivery

@@ -1,0 +1,57 @@
+"""docker-compose.yml as data, and which setting is of which process."""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+import msgspec
+
+from shared.runtime.settings import PREFIX
+from tests.unit.docs.generate import DOCS
+from tests.unit.docs.settings import WHO, is_secret
+
+ROOT = DOCS.parent
+SERVICES: Mapping[str, Mapping[str, Any]] = msgspec.yaml.decode((ROOT / "docker-compose.yml").read_bytes())["services"]
+# By what the guide calls it. Who publishes over HTTP does so from elsewhere.
+PROCESSES: Mapping[str, tuple[str, ...]] = {
+    "ingress": ("ingress",),
+    "notices over HTTP": ("notices",),
+    "subscriptions": ("subscriptions",),
+    "dispatcher": ("dispatcher", "doctor"),
+    "`kreisfunk migrate`": ("migrate",),
+    "`kreisfunk publish`, `kreisfunk withdraw`": ("publish", "withdraw"),
+    "The same over HTTP": (),
+    "`kreisfunk feeds`": ("feeds",),
+    "`kreisfunk quarantine`": ("quarantine",),
+    "`kreisfunk limits`, `broadcasts`, `unknown`, `templates`, `dead-letters`": ("operate",),
+}
+# Where containers find each other and what they share.
+LAID_DOWN = re.compile(
+    f"{PREFIX}(BROKER_URL|BROKER_API_URL|DATABASE_URL|(INTERNAL|LISTEN|DOOR)_(HOST|PORT)|DOOR_TOKENS_FILE|FEEDS_FOLDER)"
+)
+OTHER_NAMES = {f"{PREFIX}DISPATCHERS": "DISPATCHERS"}
+
+
+class Passed(NamedTuple):
+    """A setting, the service that reads it, and the variable of .env that it is, empty if it is none."""
+
+    service: str
+    setting: str
+    variable: str
+    secret: bool
+
+
+def settings() -> Iterator[Passed]:
+    """Every setting of the guide, for every service of compose that reads it."""
+    for who, kind in WHO.items():
+        for service in PROCESSES[who]:
+            for field, info in kind.model_fields.items():
+                name = f"{PREFIX}{field.upper()}"
+                laid_down = is_secret(info) or LAID_DOWN.fullmatch(name)
+                yield Passed(service, name, "" if laid_down else OTHER_NAMES.get(name, name), is_secret(info))
+
+
+def environment(service: str) -> Mapping[str, str | None]:
+    """What a service is given; None stands for what .env says."""
+    given: Mapping[str, str | None] = SERVICES[service]["environment"]
+    return given

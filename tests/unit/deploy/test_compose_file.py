@@ -1,0 +1,73 @@
+"""docker-compose.yml, against the settings, scrape jobs and images that it is about."""
+
+import re
+
+import msgspec
+import pytest
+
+from simulator.settings import PREFIX, SECRETS_DIR
+from simulator.settings import Settings as Simulator
+from tests.unit.deploy.compose_file import PROCESSES, ROOT, SERVICES, Passed, environment, settings
+from tests.unit.docs.settings import WHO
+
+OURS = "${KREISFUNK_IMAGE:-kreisfunk:latest}"
+# A version with its tag, which .env may replace by a digest.
+PINNED = re.compile(r"\$\{[A-Z]+_IMAGE:-[a-z/]+:v?\d[\w.-]*\}")
+BASES = {"rabbitmq": "deploy/rabbitmq/Dockerfile", "secrets": "deploy/Dockerfile"}
+JOBS = {
+    job["job_name"]: job
+    for job in msgspec.yaml.decode((ROOT / "deploy/prometheus/prometheus.yml").read_bytes())["scrape_configs"]
+}
+
+
+def test_every_process_of_the_guide_is_known() -> None:
+    assert set(PROCESSES) == set(WHO)
+
+
+@pytest.mark.parametrize("passed", list(settings()), ids=lambda passed: f"{passed.service} {passed.setting}")
+def test_every_setting_of_the_guide_is_passed_on_and_no_secret_is(passed: Passed) -> None:
+    given = environment(passed.service)
+    if passed.secret:
+        assert passed.setting not in given
+    elif passed.variable:
+        value = given[passed.setting]
+        same = value is None and passed.variable == passed.setting
+        assert same or re.fullmatch(rf"\$\{{{passed.variable}:-[^${{}}]+\}}", value or "")
+    else:
+        assert "$" not in (given.get(passed.setting) or "")
+
+
+def test_the_variables_of_the_simulator_exist() -> None:
+    known = {f"{PREFIX}{name.upper()}" for name in Simulator.model_fields} | {SECRETS_DIR}
+    assert set(environment("simulator")) <= known
+
+
+def test_the_simulator_starts_on_demand_only_and_is_told_where_is_sent_to() -> None:
+    assert SERVICES["simulator"]["profiles"] == ["simulator"]
+    assert environment("simulator")["SIMULATOR_GRAPH_URL"] == "${KREISFUNK_GRAPH_URL:-}"
+    assert environment("dispatcher")["KREISFUNK_GRAPH_URL"] == "${KREISFUNK_GRAPH_URL:-http://simulator:8090}"
+
+
+@pytest.mark.parametrize(
+    "service", [name for name, service in SERVICES.items() if service.get("image") == OURS and "healthcheck" in service]
+)
+def test_everything_of_ours_that_runs_is_scraped(service: str) -> None:
+    (found,) = JOBS[service]["dns_sd_configs"]
+    assert found["names"] == [service]
+    port = environment(service).get("KREISFUNK_INTERNAL_PORT") or environment(service)["SIMULATOR_LISTEN_PORT"]
+    assert str(found["port"]) == port
+    assert set(SERVICES[service]["networks"]) & set(SERVICES["prometheus"]["networks"])
+
+
+@pytest.mark.parametrize(
+    "service", [name for name, service in SERVICES.items() if service.get("image") != OURS or "build" in service]
+)
+def test_images_of_others_are_pinned_and_may_be_pinned_by_digest(service: str) -> None:
+    if service not in BASES:
+        assert PINNED.fullmatch(SERVICES[service]["image"])
+        return
+    (argument,) = SERVICES[service]["build"]["args"]
+    assert SERVICES[service]["build"]["args"][argument] is None
+    dockerfile = (ROOT / BASES[service]).read_text()
+    assert re.search(rf"^ARG {argument}=[a-z]+:\d[\w.-]*$", dockerfile, re.MULTILINE)
+    assert set(re.findall(r"^FROM (\S+)", dockerfile, re.MULTILINE)) == {f"${{{argument}}}"}
