@@ -200,6 +200,37 @@ def test_whoever_has_enough_leaves(text: str) -> None:
     assert wish_of(text, COUNTY).intent is Intent.STOP
 
 
+@pytest.mark.parametrize(
+    ("text", "intent"),
+    [
+        ("ich will mir das Leben nehmen", Intent.EMERGENCY),
+        ("Bitte hört nie auf damit, das ist klasse", Intent.FEEDBACK),
+        ("Versehentlich auf Stop gekommen, bitte wieder an", Intent.ASK_START),
+        ("Ich will keine Infos aus Ihrer Gegend", Intent.STOP),
+    ],
+)
+def test_a_word_of_leaving_is_read_with_what_is_around_it(text: str, intent: Intent) -> None:
+    assert wish_of(text, COUNTY).intent is intent
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Hallo Papa das ist meine neue Nummer, die alte kannst du löschen",
+        "Vergessen Sie mich nicht beim nächsten Mal",
+        "Auf Ihrer Seite steht ein falsches Datum, bitte löschen",
+        "Nicht dass ihr meine Daten löscht, ich will sie bloß sehen",
+    ],
+)
+def test_what_is_not_about_one_s_own_data_erases_nothing(text: str) -> None:
+    assert wish_of(text, COUNTY).intent is not Intent.ERASE
+
+
+def test_a_place_counts_beside_a_no_to_all_others() -> None:
+    wish = wish_of("Nur Osterholz-Scharmbeck und sonst nix", COUNTY)
+    assert (wish.intent, wish.places) == (Intent.ONLY, frozenset({"Osterholz-Scharmbeck"}))
+
+
 def test_where_somebody_lives_is_no_choice_beside_a_wish_to_join() -> None:
     text = "Ich wohne in Worpswede und möchte gern die Nachrichten bekommen"
     assert wish_of(text, COUNTY).intent is Intent.ASK_START

@@ -61,7 +61,7 @@ LEAVE = re.compile(
             r"einwilligung (?:\w+ ){0,3}(?:zurueck|widerrufen|entziehen)",
             rf"{_NEWS} (?:\w+ ){{0,4}}(?:abbestellen|stoppen|beenden|abschalten|ausschalten|abstellen|einstellen|"
             r"unterlassen)",
-            r"(?:hoeren sie|hoert (?:das|es|ihr)|hoert|hoer) (?:\w+ ){0,2}auf\b",
+            r"(?:hoeren sie|hoert (?:das|es|ihr)|hoert|hoer) (?:(?!nie)\w+ ){0,2}auf\b",
             rf"(?:stop|stopp) (?:\w+ ){{0,3}}{_NEWS}",
             r"(?:lass|lasst|lassen sie) (?:mich|uns) (?:\w+ ){0,3}in ruhe",
             rf"{_NEWS} (?:will|moechte|brauche|wuensche) ich (?:\w+ )?keine[nr]? mehr",

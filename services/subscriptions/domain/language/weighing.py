@@ -10,6 +10,7 @@ from services.subscriptions.domain.language.intents import Intent, Wish
 from services.subscriptions.domain.language.leaving import stays, wants_out
 from services.subscriptions.domain.language.moments import limit_of
 from services.subscriptions.domain.language.naming import Named, named
+from services.subscriptions.domain.language.phrases import MISTAKEN
 from services.subscriptions.domain.language.spelling import vocabulary, words_of
 from services.subscriptions.domain.language.vocabulary import NO, ONLY, OTHER_BUSINESS
 
@@ -50,7 +51,8 @@ def weighed(rule: Wish, guess: Guess, text: str, county: County) -> Wish:
     if rule.intent is guess.intent and rule.intent in _ABOUT_TOPICS and _has_two_sides(named(text, county)):
         return _guessed(guess, words, text, county)
     agreed = rule.intent in (guess.intent, Intent.START) or {rule.intent, guess.intent} == _JOINING
-    if agreed or not words or not _outweighs(guess, rule, words):
+    mistaken = rule.intent is Intent.ASK_START and MISTAKEN.search(" ".join(words))
+    if agreed or mistaken or not words or not _outweighs(guess, rule, words):
         return _kept(rule, guess, words)
     wish = _guessed(guess, words, text, county)
     # Topics that nobody named are no reason to disbelieve a rule.
