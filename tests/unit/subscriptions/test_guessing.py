@@ -217,6 +217,7 @@ def test_a_word_of_leaving_is_read_with_what_is_around_it(text: str, intent: Int
     "text",
     [
         "Hallo Papa das ist meine neue Nummer, die alte kannst du löschen",
+        "Hi Mama, ich hab ein anderes Handy, lösch bitte meine alte Nummer",
         "Vergessen Sie mich nicht beim nächsten Mal",
         "Auf Ihrer Seite steht ein falsches Datum, bitte löschen",
         "Nicht dass ihr meine Daten löscht, ich will sie bloß sehen",

@@ -10,6 +10,7 @@ from services.subscriptions.domain.language.vocabulary import (
     ALONE,
     AROUND,
     CANNOT,
+    FAMILY,
     HOW,
     LEAVE,
     LEAVE_US,
@@ -73,8 +74,6 @@ _KEEPS = re.compile(
     r"\b(?:vergiss|vergesst|vergessen|loesch\w*)(?: sie)? (?:mich|uns|(?:meine|unsere) \w+) "
     r"(?:bitte |bloss |ja |auch )*nicht\b"
 )
-# "Hallo Papa, das ist meine neue Nummer, die alte kannst du löschen" is a fraud.
-_FAMILY = vocabulary("papa papi mama mami oma opa schatz")
 # "Gut, dass man sich so leicht abmelden kann": about leaving, not a wish for it.
 _ABOUT_LEAVING = re.compile(
     r"\bdass man\b|\b(?:finde?|fand) (?:ich )?(?:\w+ ){0,3}(?:abmelden|abmeldung|abbestellen|kuendigung)\b"
@@ -118,7 +117,7 @@ def erases(words: Sequence[str]) -> bool:
     """Whether somebody wants their data gone, which ends everything as well."""
     said = set(words)
     sentence = " ".join(words)
-    if said & _FAMILY or {"neue", "nummer"} <= said:
+    if said & FAMILY or {"neue", "nummer"} <= said:
         return False
     if _ASKS_WHETHER.search(sentence) or _KEEPS.search(sentence) or _NOT_THAT.search(sentence):
         return False

@@ -114,6 +114,8 @@ OTHER_BUSINESS = vocabulary("""auto autos kfz fahrzeug pkw lkw motorrad moped ro
     grab baulast grundbuch vereinsregister handelsregister gewerberegister wasserrecht flensburg fuehrungszeugnis
     kitaplatz hortplatz ganztag mittagessen musikschule schwimmkurs handyvertrag stromvertrag internetvertrag festnetz
     zeitungsabo fitnessstudio wohngeld buergergeld kindergeld pflegegeld papiertonne""")
+# "Hallo Papa, das ist meine neue Nummer, die alte kannst du löschen" is a fraud.
+FAMILY = vocabulary("papa papi mama mami oma opa schatz")
 # A sign or a line, not a wish.
 STOP_SIGNS = vocabulary("""schild schilder stelle strasse linie licht and go motion uhr taste knopf bus boxen tank
     non one letzter letzten naechster naechsten""")
