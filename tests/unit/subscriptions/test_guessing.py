@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.dialogue.judging import judge
+from services.subscriptions.domain.language.concordance import Concordance
 from services.subscriptions.domain.language.example import Example, examples_of, read_examples
 from services.subscriptions.domain.language.features import features_of
 from services.subscriptions.domain.language.guessing import Guess, Guesser, guesser
@@ -160,6 +161,94 @@ def test_whoever_asks_how_to_erase_is_told_and_not_erased() -> None:
     assert wish_of("Bitte löschen Sie meine Daten", COUNTY).intent is Intent.ERASE
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Wann werden meine Daten gelöscht?",
+        "Werden meine Daten gelöscht, wenn ich ein Jahr nichts lese?",
+        "Bitte sagen Sie mir, welche meiner Daten wann gelöscht werden",
+        "Sind meine Daten schon gelöscht?",
+    ],
+)
+def test_whoever_asks_when_data_are_erased_is_not_erased(text: str) -> None:
+    assert wish_of(text, COUNTY).intent in (Intent.DATA, Intent.HELP, Intent.ASK_ERASE)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Finde ich gut gelöst, dass man sich bei Ihnen so leicht abmelden kann",
+        "Ich finde es anständig, dass man hier jederzeit kündigen kann",
+        "Ich fand die Abmeldung meiner alten Nummer etwas umständlich, aber es ging",
+    ],
+)
+def test_an_opinion_on_how_to_leave_is_no_leaving(text: str) -> None:
+    assert wish_of(text, COUNTY).intent is Intent.FEEDBACK
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Das reicht nun aber mit Ihren Mitteilungen",
+        "Lassen Sie das bitte künftig sein",
+        "Laat mi bidde in Roh",
+        "ik will keen Narichten mehr",
+        "Schdopp",
+    ],
+)
+def test_whoever_has_enough_leaves(text: str) -> None:
+    assert wish_of(text, COUNTY).intent is Intent.STOP
+
+
+@pytest.mark.parametrize(
+    ("text", "intent"),
+    [
+        ("ich will mir das Leben nehmen", Intent.EMERGENCY),
+        ("Bitte hört nie auf damit, das ist klasse", Intent.FEEDBACK),
+        ("Versehentlich auf Stop gekommen, bitte wieder an", Intent.ASK_START),
+        ("Ich will keine Infos aus Ihrer Gegend", Intent.STOP),
+    ],
+)
+def test_a_word_of_leaving_is_read_with_what_is_around_it(text: str, intent: Intent) -> None:
+    assert wish_of(text, COUNTY).intent is intent
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Hallo Papa das ist meine neue Nummer, die alte kannst du löschen",
+        "Hi Mama, ich hab ein anderes Handy, lösch bitte meine alte Nummer",
+        "Vergessen Sie mich nicht beim nächsten Mal",
+        "Auf Ihrer Seite steht ein falsches Datum, bitte löschen",
+        "Nicht dass ihr meine Daten löscht, ich will sie bloß sehen",
+    ],
+)
+def test_what_is_not_about_one_s_own_data_erases_nothing(text: str) -> None:
+    assert wish_of(text, COUNTY).intent is not Intent.ERASE
+
+
+def test_a_place_counts_beside_a_no_to_all_others() -> None:
+    wish = wish_of("Nur Osterholz-Scharmbeck und sonst nix", COUNTY)
+    assert (wish.intent, wish.places) == (Intent.ONLY, frozenset({"Osterholz-Scharmbeck"}))
+
+
+def test_where_somebody_lives_is_no_choice_beside_a_wish_to_join() -> None:
+    text = "Ich wohne in Worpswede und möchte gern die Nachrichten bekommen"
+    assert wish_of(text, COUNTY).intent is Intent.ASK_START
+    assert wish_of("Ich wohne in Worpswede", COUNTY).places == {"Worpswede"}
+
+
+def test_what_one_example_has_is_remembered_unless_it_is_special() -> None:
+    concordance = Concordance([["tanzen", "tanzen wir", "ja tanzen wir", "#tanz"], ["ja tanzen wir"], ["#anze", "wir"]])
+    weights = concordance.weigh(["tanzen", "tanzen wir", "ja tanzen wir", "#tanz", "#anze", "unbekannt"])
+    assert set(weights) == {"tanzen", "tanzen wir", "ja tanzen wir"}
+    assert weights["tanzen"] > weights["ja tanzen wir"]
+    assert sum(weight**2 for weight in weights.values()) == pytest.approx(1)
+    numbers, rarity, scale = concordance.find("tanzen wir")
+    assert list(numbers) == [0]
+    assert 0 < rarity * scale[0] < 1
+
+
 def test_a_letter_says_the_same_without_its_greeting_and_its_name() -> None:
     letter = "Sehr geehrte Damen und Herren, schicken Sie mir Ihr Blatt. Mit freundlichen Grüßen Ilse Kück"
     assert features_of(letter, str) == features_of("schicken Sie mir Ihr Blatt", str)
@@ -167,5 +256,5 @@ def test_a_letter_says_the_same_without_its_greeting_and_its_name() -> None:
 
 
 def test_words_belong_together_over_others() -> None:
-    assert "melden … ab" in features_of("Melden Sie mich ab", str)
-    assert "melden … ab" not in features_of("Melden Sie mich doch bitte heute noch ab", str)
+    assert "melden .. ab" in features_of("Melden Sie mich ab", str)
+    assert "melden .. ab" not in features_of("Melden Sie mich doch bitte heute noch ab", str)

@@ -9,7 +9,17 @@ from rapidfuzz.distance import OSA
 from services.subscriptions.domain.county import County
 from services.subscriptions.domain.language.intents import Intent, Wish
 from services.subscriptions.domain.language.spelling import vocabulary, words_of
-from services.subscriptions.domain.language.vocabulary import ALONE, AROUND, LEAVE, NO, ONLY, POLITE, START_AROUND, STOP
+from services.subscriptions.domain.language.vocabulary import (
+    ALONE,
+    AROUND,
+    LEAVE,
+    NO,
+    ONLY,
+    POLITE,
+    RECEIVED,
+    START_AROUND,
+    STOP,
+)
 
 LONG_WORD = 7
 SIMILAR = 0.8
@@ -51,6 +61,8 @@ _WISHING = vocabulary("moechte will haette wuerde")
 _LIVING = vocabulary(
     "wohne wohnen lebe leben komme ist aus umgezogen gezogen ziehe nach hier gemeinde wohnort wohnhaft buerger"
 )
+# "Ich wohne in Worpswede und möchte die Nachrichten bekommen" is no choice of a place.
+_RECEIVING = RECEIVED | vocabulary("abo kanal verteiler dienst bekommen erhalten kriegen schicken schickt abmelden")
 _TOPICS = vocabulary("""themenuebersicht themenaenderung kategorien kategorie themenauswahl themen thema topics topic
     auswahl einstellungen einstellung menue rubriken konular tematy
     теми темы المواضيع themenauswahl themenwahl themenliste interessen""")
@@ -179,7 +191,7 @@ def _by_name(found: _Found, text: str) -> Wish | None:
     if said & _ADD and said <= _ADD | _LINK | AROUND | _ASKED_OF_US and topics:
         return Wish(intent=Intent.ADD, topics=topics, places=places)
     named = Wish(intent=Intent.ONLY, topics=topics, places=places)
-    if places and not topics and said & _LIVING and said <= _LINK | AROUND | _LIVING:
+    if places and not topics and said & _LIVING and said <= _LINK | AROUND | _LIVING and not said & _RECEIVING:
         return named
     wished = "ich" not in said or bool(said & _WISHING)
     getting = _GETTING if said & _WISHING else frozenset[str]()

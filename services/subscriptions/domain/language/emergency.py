@@ -31,6 +31,8 @@ _CALLS = re.compile(
     r"(?:kind|sohn|tochter|mutter|vater|oma|opa|mann|frau) (?:\w+ )?(?:ist )?(?:verschwunden|weg|vermisst|"
     r"bewegt sich nicht|"
     r"atmet nicht|zusammengebrochen|gestuerzt|erstickt)|nicht mehr leben|bringe? mich um|mich umbringen|"
+    r"das leben nehmen|lebensmuede|nicht mehr aufwachen|(?:will|moechte) (?:\w+ ){0,2}sterben|kill myself|want to die|"
+    r""
     r"(?:schlagen|kommen|sehe) (?:\w+ )?flammen|(?:steht|stehen) (?:\w+ )?in flammen|"
     r"(?:rauch|flammen) (?:\w+ ){0,2}aus (?:dem|der|einem|einer)|"
     r"riecht (?:\w+ ){0,3}gas|"

@@ -9,15 +9,16 @@ from functools import cache
 from math import exp
 
 from services.subscriptions.domain.county import County
+from services.subscriptions.domain.language.concordance import Concordance
 from services.subscriptions.domain.language.example import Example, read_examples
-from services.subscriptions.domain.language.features import Scale, features_of
+from services.subscriptions.domain.language.features import features_of
 from services.subscriptions.domain.language.intents import Intent
 from services.subscriptions.domain.language.likelihood import Likelihood
 from services.subscriptions.domain.language.neighbours import Neighbours
 from services.subscriptions.domain.language.sorts import sorting
 
 # The first opinion is too sure of itself, and the second knows nothing of what has no neighbour.
-TRUST_IN_LIKELIHOOD = 0.3
+TRUST_IN_LIKELIHOOD = 0.4
 LEAST_SHARE = 0.02
 
 
@@ -44,18 +45,14 @@ class Guesser:
         if not examples:
             raise ValueError("a guesser needs examples")
         self._sort = sorting(county)
-        self._scale = Scale(features_of(example.text, self._sort) for example in examples)
-        self._likelihood, self._neighbours = Likelihood(len(self._scale)), Neighbours()
-        # One at a time, so that the features of all examples are never in memory together.
-        for example in examples:
-            weights = self._scale.weigh(features_of(example.text, self._sort))
-            self._likelihood.learn(example.intents, weights)
-            self._neighbours.learn(example.intents, weights)
-        self._likelihood.finish()
+        self._concordance = Concordance(features_of(example.text, self._sort) for example in examples)
+        readings = [example.intents for example in examples]
+        self._likelihood = Likelihood(self._concordance, readings)
+        self._neighbours = Neighbours(self._concordance, readings)
 
     def guess(self, text: str) -> Guess:
         """What it means; a text with nothing in it that is known means what most examples do."""
-        weights = self._scale.weigh(features_of(text, self._sort))
+        weights = self._concordance.weigh(features_of(text, self._sort))
         scores = self._likelihood.scores(weights)
         shares = self._neighbours.shares(weights)
         highest = max(scores.values())

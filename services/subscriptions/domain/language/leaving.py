@@ -10,6 +10,7 @@ from services.subscriptions.domain.language.vocabulary import (
     ALONE,
     AROUND,
     CANNOT,
+    FAMILY,
     HOW,
     LEAVE,
     LEAVE_US,
@@ -63,6 +64,20 @@ _ERASED = re.compile(
 _REMAINS = re.compile(
     r"\bbleibe?n? (?:aber|gerne?|trotzdem|erst ?mal|doch|natuerlich|lieber)\b(?! (?:\w+ )?(?:nicht|weg)\b)"
 )
+# "Wann werden meine Daten gelöscht?", "Werden meine Daten gelöscht, wenn ich mich abmelde?"
+_ASKS_WHETHER = re.compile(
+    r"^(?:\w+ ){0,2}(?:wann|ob|warum|wieso|weshalb|welche) .*\bgeloescht\b|"
+    r"^(?:werden|wird|wurden|sind) .*\bgeloescht\b|\bund wann (?:\w+ ){0,6}geloescht\b"
+)
+# "Vergessen Sie mich nicht", "löschen Sie meine Nummer bitte nicht"
+_KEEPS = re.compile(
+    r"\b(?:vergiss|vergesst|vergessen|loesch\w*)(?: sie)? (?:mich|uns|(?:meine|unsere) \w+) "
+    r"(?:bitte |bloss |ja |auch )*nicht\b"
+)
+# "Gut, dass man sich so leicht abmelden kann": about leaving, not a wish for it.
+_ABOUT_LEAVING = re.compile(
+    r"\bdass man\b|\b(?:finde?|fand) (?:ich )?(?:\w+ ){0,3}(?:abmelden|abmeldung|abbestellen|kuendigung)\b"
+)
 # "Wie kann ich mich später abmelden?": about a wish that nobody has yet.
 _SOME_DAY = re.compile(r"\b(?:spaeter|irgendwann|jederzeit|falls|eines tages)\b")
 _ASKS = vocabulary("wie kann koennen was muss wo wann")
@@ -101,9 +116,14 @@ def leaves(words: Sequence[str], text: str) -> bool:
 def erases(words: Sequence[str]) -> bool:
     """Whether somebody wants their data gone, which ends everything as well."""
     said = set(words)
+    sentence = " ".join(words)
+    if said & FAMILY or {"neue", "nummer"} <= said:
+        return False
+    if _ASKS_WHETHER.search(sentence) or _KEEPS.search(sentence) or _NOT_THAT.search(sentence):
+        return False
     if not said & _ERASE or said & OTHER_BUSINESS - _RELATIVES or not _wished(words, _ERASE):
         return False
-    if _ERASED.search(" ".join(words)):
+    if _ERASED.search(sentence):
         return True
     if said & _LISTS and not said & {"daten", "nummer"}:
         return False
@@ -208,6 +228,7 @@ def _signs_off(words: Sequence[str], text: str) -> bool:
     if (
         "?" in text
         or _REMAINS.search(" ".join(words))
+        or _ABOUT_LEAVING.search(" ".join(words))
         or not _wished(words, LEAVE_US)
         or not _ONESELF & {*words_of(text), *words}
     ):

@@ -8,6 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from math import log
 
+from services.subscriptions.domain.language.concordance import Concordance
 from services.subscriptions.domain.language.intents import Intent
 
 # How much a second reading of an example counts, and what a feature counts that an intent has never had.
@@ -16,41 +17,44 @@ UNSEEN = 0.01
 
 
 class Likelihood:
-    """Learns how many `features` there are at first, then the readings of examples, and is finished after the last."""
+    """Judges by examples, of which `readings` are the intents, the best first."""
 
-    def __init__(self, features: int) -> None:
-        self._spread = UNSEEN * features
-        self._first: Counter[Intent] = Counter()
-        self._base: dict[Intent, float] = {}
-        self._values: dict[str, dict[Intent, float]] = defaultdict(dict)
-
-    def learn(self, intents: Sequence[Intent], weights: Mapping[str, float]) -> None:
-        """One example: its readings, the best first, and the weights of its features."""
-        self._first[intents[0]] += 1
-        for place, intent in enumerate(intents):
-            self._count(intent, SECOND_READING if place else 1.0, weights)
-
-    def finish(self) -> None:
-        """Counts become logarithms: what an intent has never had is in its base, what it had is more than that."""
-        unseen, whole = log(UNSEEN), self._first.total()
-        self._usual = {intent: log(count / whole) for intent, count in sorted(self._first.items())}
-        self._base = {intent: unseen - log(self._base[intent] + self._spread) for intent in self._usual}
-        for counts in self._values.values():
-            for intent, count in counts.items():
-                counts[intent] = log(count + UNSEEN) - unseen
+    def __init__(self, examples: Concordance, readings: Sequence[Sequence[Intent]]) -> None:
+        self._examples, self._readings = examples, readings
+        first = Counter(intents[0] for intents in readings)
+        self._usual = {intent: log(count / len(readings)) for intent, count in sorted(first.items())}
+        counts: dict[Intent, float] = defaultdict(float)
+        for intents, whole in zip(readings, examples.wholes, strict=True):
+            for intent, share in _shares(intents):
+                counts[intent] += share * whole
+        spread = UNSEEN * len(examples)
+        # What an intent has never had is in its base, what it had is more than that.
+        self._base = {intent: log(UNSEEN) - log(counts[intent] + spread) for intent in self._usual}
+        self._values: dict[str, dict[Intent, float]] = {}
 
     def scores(self, weights: Mapping[str, float]) -> dict[Intent, float]:
         """Logarithms; only their differences mean something. An intent that is nobody's best reading has none."""
         whole = sum(weights.values())
         scores = {intent: usual + whole * self._base[intent] for intent, usual in self._usual.items()}
         for feature, weight in weights.items():
-            for intent, value in self._values[feature].items():
-                if intent in scores:
-                    scores[intent] += weight * value
+            for intent, value in self._values_of(feature).items():
+                scores[intent] += weight * value
         return scores
 
-    def _count(self, intent: Intent, share: float, weights: Mapping[str, float]) -> None:
-        self._base[intent] = self._base.get(intent, 0.0) + share * sum(weights.values())
-        for feature, weight in weights.items():
-            counts = self._values[feature]
-            counts[intent] = counts.get(intent, 0.0) + share * weight
+    def _values_of(self, feature: str) -> dict[Intent, float]:
+        """Worked out when a feature is first met: most never are."""
+        if feature not in self._values:
+            self._values[feature] = self._learn(feature)
+        return self._values[feature]
+
+    def _learn(self, feature: str) -> dict[Intent, float]:
+        counts: dict[Intent, float] = defaultdict(float)
+        numbers, rarity, scale = self._examples.find(feature)
+        for number in numbers:
+            for intent, share in _shares(self._readings[number]):
+                counts[intent] += share * rarity * scale[number]
+        return {intent: log(count + UNSEEN) - log(UNSEEN) for intent, count in counts.items() if intent in self._usual}
+
+
+def _shares(intents: Sequence[Intent]) -> list[tuple[Intent, float]]:
+    return [(intent, SECOND_READING if place else 1.0) for place, intent in enumerate(intents)]

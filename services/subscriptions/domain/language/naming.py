@@ -74,7 +74,8 @@ def named(text: str, county: County) -> Named:
         refused = bool(_UNWANTED & set(words))
         (unwanted if refused or _OFF & set(words) else wanted).update(topics)
         kept.update(topics if _KEPT & set(words) and not refused else ())
-        places.update(() if refused and not topics else where)
+        elsewhere = refused and not _REST_REFUSED.search(" ".join(words))
+        places.update(() if elsewhere and not topics else where)
     words = words_of(text)
     return Named(
         frozenset(wanted),

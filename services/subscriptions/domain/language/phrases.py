@@ -8,7 +8,9 @@ _NEWS = (
     r"benachrichtigung(?:en)?|updates?|whatsapp ?(?:nachrichten)?|werbung|post|rundschreiben|"
     r"texte?|hinweise?|berichte?|beitraege|zeug|sachen|chats?|posts?)"
 )
-_GET = r"(?:bekommen|erhalten|kriegen|empfangen|haben|lesen|wissen|sehen|geschickt|zugeschickt)"
+_GET = (
+    r"(?:bekommen|erhalten|kriegen|empfangen|beziehen|nutzen|benutzen|haben|lesen|wissen|sehen|geschickt|zugeschickt)"
+)
 _SEND = (
     r"(?:an)?(?:schreiben|schreibt|schreib|senden|sendet|schicken|schickt|schick|schicke|zuschicken|zusenden|anschreiben|"
     r"informieren|benachrichtigen|kontaktieren|belaestigen|nerven|stoeren)"
@@ -35,8 +37,8 @@ LEAVE = re.compile(
             rf"keine[nr]? (?:\w+ )?{_NEWS} mehr(?! bekommen hat)",
             rf"{_WISH}(?: \w+){{0,6}} keine[nr]? (?:\w+ ){{0,2}}{_NEWS}",
             rf"keine[nr]? (?:\w+ ){{0,2}}{_NEWS} (?:mehr )?{_SEND}",
-            rf"{_WISH}(?: \w+){{0,6}} nicht(?:s)? mehr (?:\w+ ){{0,6}}(?:{_GET}|werden)",
-            rf"{_WISH} (?:\w+ ){{0,3}}nicht laenger",
+            rf"{_WISH}(?: \w+){{0,8}} nicht(?:s)? mehr (?:\w+ ){{0,6}}(?:{_GET}|werden)",
+            rf"{_WISH} (?:\w+ ){{0,3}}nicht laenger|willige (?:\w+ )?nicht (?:mehr|laenger)",
             rf"nicht mehr (?:\w+ ){{0,2}}{_SEND}",
             r"(?:will|moechte) (?:das|dies|diese|sie|hier)? ?(?:alles )?nicht mehr$",
             r"(?:bin|sind) (?:\w+ ){0,2}nicht mehr (?:\w+ ){0,3}interessiert",
@@ -59,7 +61,7 @@ LEAVE = re.compile(
             r"einwilligung (?:\w+ ){0,3}(?:zurueck|widerrufen|entziehen)",
             rf"{_NEWS} (?:\w+ ){{0,4}}(?:abbestellen|stoppen|beenden|abschalten|ausschalten|abstellen|einstellen|"
             r"unterlassen)",
-            r"(?:hoeren sie|hoert (?:das|es|ihr)|hoert|hoer) (?:\w+ ){0,2}auf\b",
+            r"(?:hoeren sie|hoert (?:das|es|ihr)|hoert|hoer) (?:(?!nie)\w+ ){0,2}auf\b",
             rf"(?:stop|stopp) (?:\w+ ){{0,3}}{_NEWS}",
             r"(?:lass|lasst|lassen sie) (?:mich|uns) (?:\w+ ){0,3}in ruhe",
             rf"{_NEWS} (?:will|moechte|brauche|wuensche) ich (?:\w+ )?keine[nr]? mehr",
@@ -150,8 +152,12 @@ LEAVE = re.compile(
             r"(?:verschont|verschonen sie|verschone) (?:mich|uns)",
             r"(?:nie|niemals) (?:wieder|mehr) (?:\w+ ){0,3}(?:schreiben|schicken|senden|kontaktieren|anschreiben)",
             rf"{_NO_WISH} (?:\w+ ){{0,3}}{_NEWS}(?! \w*angekommen)(?:$| (?:{_GET}|{_SEND}))",
-            r"(?:hoer|hoert) (?:\w+ )?op\b|laat (?:mi|uns) (?:\w+ )?(?:in|to) (?:roh|ruh|freden)|"
-            r"nix mehr (?:\w+ ){0,3}(?:hebben|kriegen|weten|schrieven)|(?:will|wull) (?:ik )?nich mehr",
+            r"nix mehr (?:\w+ ){0,3}(?:haben|kriegen|wissen)|"
+            rf"(?:reicht|langt|genug) (?:\w+ ){{0,3}}mit "
+            rf"(?:de[nmr]?|euren?|ihren|eurem|ihrem|diesen|all\w*) (?:\w+ )?{_NEWS}",
+            r"(?:lass|lasst|lassen sie) (?:das|es|dies) (?:man )?(?:(?:bitte|jetzt|endlich|ab|sofort|einfach|mal|"
+            r"kuenftig|in|zukunft|heute|gefaelligst) ){0,4}(?:mit (?:\w+ ){1,3})?(?:sein|bleiben|na)"
+            rf"(?: mit (?:\w+ ){{0,2}}{_NEWS})?$",
             r"^(?:das|dies|es) ist (?:\w+ )?spam$|^nicht (?:wieder|mehr|nochmal) anmelden$|"
             r"^(?:ich )?wollte? (?:das|dies|es|sowas) (?:gar |doch |ueberhaupt )?nicht$",
             r"falsche nummer (?:\w+ ){0,8}(?:nicht mehr|keine|loeschen|entfernen)",
@@ -213,7 +219,9 @@ JOINING = re.compile(
 MISTAKEN = re.compile(
     r"(?:versehentlich|aus versehen|irrtuemlich|ungewollt|ausversehen) (?:\w+ ){0,3}(?:abgemeldet|stop|stopp|"
     r"abbestellt|"
-    r"ausgetragen|gekuendigt)|(?:stop|abmeldung) war (?:\w+ )?(?:versehen|fehler|irrtum)"
+    r"ausgetragen|gekuendigt)|(?:stop|stopp|abmeldung) war (?:\w+ ){0,2}(?:versehen|fehler|irrtum)|"
+    r"(?:mich|uns) (?:\w+ ){0,2}(?:abgemeldet|ausgetragen) (?:\w+ ){0,2}war (?:\w+ ){0,3}"
+    r"(?:versehen|fehler|irrtum|dumm\w*)"
 )
 
 # The same in the words of somebody who is fed up, but does not say so: asked back.

@@ -18,6 +18,7 @@ from services.subscriptions.domain.language.typing_errors import corrected, mean
 from services.subscriptions.domain.language.verbs import together
 from services.subscriptions.domain.language.vocabulary import (
     ALONE,
+    FAMILY,
     JOINISH,
     LEAVE,
     NO,
@@ -63,11 +64,11 @@ def wish_by_rules(text: str, county: County) -> Wish:
 def _of_parts(parts: Sequence[str], county: County) -> list[Wish]:
     """What each part means; a dog that has died is not to be signed off here."""
     said = [words_of(part) for part in parts]
-    wishes = [
-        _wish(part, county, whole=False)
-        for part, words in zip(parts, said, strict=True)
-        if not set(words) <= ALONE | POLITE
-    ]
+    spoken = [(part, words) for part, words in zip(parts, said, strict=True) if not set(words) <= ALONE | POLITE]
+    wishes = [_wish(part, county, whole=False) for part, _ in spoken]
+    if len(spoken) > 1 and not any(wish.intent is Intent.STOP for wish in wishes):
+        others = any(FAMILY & set(words) for words in said)
+        wishes = [_asked(wish, words, others=others) for wish, (_, words) in zip(wishes, spoken, strict=True)]
     unsure = _ABOUT_ONESELF if any(OTHER_BUSINESS & set(words) for words in said) else frozenset[Intent]()
     if sum(map(len, said)) > LONGEST_CRY:
         unsure |= {Intent.EMERGENCY}
@@ -77,6 +78,12 @@ def _of_parts(parts: Sequence[str], county: County) -> list[Wish]:
     return [
         wish for wish in wishes if wish.intent in _RANK and wish.intent not in unsure and not _merely_named(wish, parts)
     ]
+
+
+def _asked(wish: Wish, words: Sequence[str], *, others: bool) -> Wish:
+    """ "Auf Ihrer Seite steht ein falscher Kommentar, bitte löschen": a word alone may be about what is beside it."""
+    doubtful = others or len(set(words) - POLITE) == 1
+    return Wish(intent=Intent.ASK_ERASE) if wish.intent is Intent.ERASE and doubtful else wish
 
 
 def _signs_off_somebody(said: Sequence[Sequence[str]], wishes: Sequence[Wish]) -> bool:

@@ -14,6 +14,32 @@ _ARTICLES = vocabulary("ein eine einen einem einer")
 _MOST_WORDS_REMEMBERED = 20_000
 
 
+# Words that say the same in a wish, under the name of their sort.
+_ALIKE = {
+    word: sort
+    for sort, words in {
+        "NEWS": """nachricht nachrichten meldung meldungen info infos information informationen mitteilung mitteilungen
+        news benachrichtigung benachrichtigungen neuigkeit neuigkeiten rundschreiben updates messages""",
+        "SERVICE": """dienst dienstes nachrichtendienst informationsdienst infodienst newsletter kanal infokanal
+        kreisfunk service angebot abo abonnement""",
+        "LIST": "verteiler verteilers liste gruppe empfaengerliste verteilerliste",
+        "SEND": """schicken schickt schick schicke senden sendet sende zusenden zuschicken zugeschickt geschickt
+        gesendet zugesendet zugesandt""",
+        "GET": "bekommen bekomme erhalten erhalte kriegen kriege krieg empfangen beziehen gekriegt empfange beziehe",
+        "WISH": "moechte moechten will wollen wuerde wuerden haette haetten wuensche wuenschen moecht wollte mag",
+        "YOUR": "euer eure euren euern eurem eurer ihre ihren ihrem ihrer ihres deine deinen",
+        "MY": "mein meine meinen meiner meinem unser unsere unseren unserer unserem",
+        "ME": "mich uns mir",
+        "I": "ich wir",
+        "YOU": "sie ihr euch ihnen du",
+        "NO": "kein keine keinen keiner keinerlei",
+        "CAN": "kann koennen koennt koennte koennten kannst koenntet",
+        "THE": "der die das den dem des dies diese diesen dieser dieses diesem",
+    }.items()
+    for word in vocabulary(words)
+}
+
+
 @cache
 def patterns_of(county: County) -> tuple[tuple[str, re.Pattern[str]], ...]:
     """Each topic's id with what a word that means it looks like."""
@@ -32,7 +58,7 @@ def sorting(county: County) -> Callable[[str], str]:
             return PLACE
         if any(pattern.match(word) for pattern in patterns):
             return TOPIC
-        return _of_time(word)
+        return _ALIKE.get(word) or _of_time(word)
 
     return sort
 

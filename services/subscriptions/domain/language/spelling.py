@@ -46,6 +46,16 @@ _SPOKEN = {
     "schreibn": "schreiben", "schickn": "schicken", "abmeldn": "abmelden",
     "wiederruf": "widerruf", "wiederrufe": "widerrufe", "wiederrufen": "widerrufen", "nachichten": "nachrichten",
     "nachicht": "nachricht", "nachrichtn": "nachrichten", "habn": "haben", "bekomm": "bekommen", "nichmehr": "nicht",
+    "narichten": "nachrichten", "naricht": "nachricht", "mellungen": "meldungen", "mellung": "meldung",
+    "keen": "kein", "keene": "keine", "mien": "mein", "bruuk": "brauche", "bruk": "brauche", "laat": "lass",
+    "loot": "lass", "laten": "lassen", "buen": "bin", "heff": "habe", "hett": "hat", "hebbt": "habt",
+    "weten": "wissen", "weet": "weiss", "rut": "raus", "ruut": "raus", "dor": "da", "vun": "von", "bidde": "bitte",
+    "maakt": "macht", "maak": "mach", "mook": "mach", "geern": "gern", "sien": "sein", "anner": "andere",
+    "boostellen": "baustellen", "boostell": "baustelle", "wedder": "wieder", "blots": "nur", "bloots": "nur",
+    "snacken": "sprechen", "minschen": "menschen", "aennern": "aendern", "utsoeken": "aussuchen", "noog": "genug",
+    "hool": "hoer", "hoolt": "hoert", "roh": "ruhe", "freden": "frieden", "tofreden": "zufrieden", "wat": "was",
+    "woruem": "warum", "wannehr": "wann", "geiht": "geht", "kuemmt": "kommt", "weken": "wochen", "daag": "tage",
+    "anropen": "anrufen", "kaamt": "kommt", "maal": "mal",
 }  # fmt: skip
 
 

@@ -15,7 +15,8 @@ POLITE = vocabulary("""bitte bite bittte bidde biddeschoen danke dankeschoen dan
 SIGN_OFF = vocabulary("gruss gruesse gruessen gruse lg vg mfg bg hochachtungsvoll")
 
 STOP = vocabulary("""stop stopp stpo sotp stob stopo stpp stopf stup stoop schtop schtopp st0p sttop stopt stoppp
-    sopt stp dtop wtop etop ytop xtop srop szop sgop sfop stip stoo sto ztop ssop atop stlp stio stoip stopq 7867
+    sopt stp dtop wtop etop ytop xtop srop szop sgop sfop stip stoo sto sdop sdopp schdop schdopp stobp ztop
+    ssop atop stlp stio stoip stopq 7867
     стоп توقف قف""")
 LEAVE = STOP | vocabulary("""stopall revoke arret baja uitschrijven afmelden deabo stoppt stoppen stoppe stops stopen
     stopping abmelden abmeldung abmelde abmeldn
@@ -109,7 +110,12 @@ OTHER_BUSINESS = vocabulary("""auto autos kfz fahrzeug pkw lkw motorrad moped ro
     buergerbuero standesamt zulassungsstelle gez rundfunk rundfunkbeitrag termin steuer grundsteuer versicherung
     mietvertrag vertrag arbeitsplatz ausbildung fuehrerschein ausweis reisepass veranstaltung umzug ehe verstorben
     verstorbenen mutter vater buecherei bibliothek computer drucker rechner fernseher bus ticket fahrkarte
-    abfallkalender wahl briefwahl""")
+    abfallkalender wahl briefwahl kennzeichen gewerbeanmeldung mofa trecker traktor oldtimer kleingarten pachtvertrag
+    grab baulast grundbuch vereinsregister handelsregister gewerberegister wasserrecht flensburg fuehrungszeugnis
+    kitaplatz hortplatz ganztag mittagessen musikschule schwimmkurs handyvertrag stromvertrag internetvertrag festnetz
+    zeitungsabo fitnessstudio wohngeld buergergeld kindergeld pflegegeld papiertonne""")
+# "Hallo Papa, das ist meine neue Nummer, die alte kannst du löschen" is a fraud.
+FAMILY = vocabulary("papa papi mama mami oma opa schatz")
 # A sign or a line, not a wish.
 STOP_SIGNS = vocabulary("""schild schilder stelle strasse linie licht and go motion uhr taste knopf bus boxen tank
     non one letzter letzten naechster naechsten""")

@@ -10,6 +10,7 @@ from services.subscriptions.domain.language.intents import Intent, Wish
 from services.subscriptions.domain.language.leaving import stays, wants_out
 from services.subscriptions.domain.language.moments import limit_of
 from services.subscriptions.domain.language.naming import Named, named
+from services.subscriptions.domain.language.phrases import MISTAKEN
 from services.subscriptions.domain.language.spelling import vocabulary, words_of
 from services.subscriptions.domain.language.vocabulary import NO, ONLY, OTHER_BUSINESS
 
@@ -33,7 +34,7 @@ _JOINING = {Intent.START, Intent.ASK_START}
 _COMING = (Intent.START, Intent.ASK_START, Intent.RESUME)
 _BACK = re.compile(
     r"\bwieder (?:\w+ ){0,3}(?:an|ein|rein|dabei|anmelden|aufnehmen|eintragen|einschalten|anschalten|freischalten|"
-    r"abonnieren|mitmachen|mitlesen)\b"
+    r"abonnieren|mitmachen|mitlesen|reinnehmen|dazunehmen|reinlassen|hinzufuegen|teilnehmen)\b"
 )
 # Whoever says that somebody has died speaks of the owner of the number.
 _OF_OTHERS = OTHER_BUSINESS - vocabulary("verstorben verstorbenen")
@@ -50,7 +51,8 @@ def weighed(rule: Wish, guess: Guess, text: str, county: County) -> Wish:
     if rule.intent is guess.intent and rule.intent in _ABOUT_TOPICS and _has_two_sides(named(text, county)):
         return _guessed(guess, words, text, county)
     agreed = rule.intent in (guess.intent, Intent.START) or {rule.intent, guess.intent} == _JOINING
-    if agreed or not words or not _outweighs(guess, rule, words):
+    mistaken = rule.intent is Intent.ASK_START and MISTAKEN.search(" ".join(words))
+    if agreed or mistaken or not words or not _outweighs(guess, rule, words):
         return _kept(rule, guess, words)
     wish = _guessed(guess, words, text, county)
     # Topics that nobody named are no reason to disbelieve a rule.
@@ -70,13 +72,16 @@ def _outweighs(guess: Guess, rule: Wish, words: Sequence[str]) -> bool:
         return guess.chance >= SURE  # whoever is taken for a machine gets no answer at all
     if rule.intent is Intent.OTHER:
         return guess.chance >= SOME
-    if rule.intent is Intent.STOP and guess.intent is Intent.ASK_BOTH and NO & set(words):
+    if rule.intent in (Intent.STOP, Intent.ASK_START) and guess.intent is Intent.ASK_BOTH and NO & set(words):
         return False  # "Nicht anmelden, abmelden!" is clear enough
     if short and rule.intent not in _ASKING:
         return False
     if rule.intent is Intent.STOP and guess.intent in _COMING:
         back = _BACK.search(" ".join(words))
-        return guess.chance >= (PROBABLE if back else SURE) and (bool(back) or not wants_out(words))
+        denied = wants_out(words) or NO & set(words)
+        return guess.chance >= (PROBABLE if back else SURE) and bool(back or not denied)
+    if rule.intent is Intent.STOP and guess.intent is Intent.PLACES and not ONLY & set(words):
+        return False  # "Wir wohnen nicht mehr in Grasberg, bitte nichts mehr schicken"
     if rule.intent is Intent.EMERGENCY or (rule.intent is Intent.STOP and guess.intent not in _NEAR_LEAVING):
         return guess.chance >= SURE
     return guess.chance >= (CERTAIN if short or rule.intent is Intent.ASK_BOTH else PROBABLE)
@@ -89,11 +94,11 @@ def _kept(rule: Wish, guess: Guess, words: Sequence[str]) -> Wish:
 
 
 def _guessed(guess: Guess, words: Sequence[str], text: str, county: County) -> Wish:
-    doubtful = guess.chance < DOUBT and guess.chance_of(*_LEAVE) >= LEAVING
-    if (doubtful or guess.intent in _COMING_OR_GOING) and stays(words):
+    doubt = _doubt(guess, words)
+    if (doubt or guess.intent in _COMING_OR_GOING) and stays(words):
         return Wish(intent=Intent.OTHER)
-    if doubtful and guess.intent not in _LEAVE:
-        return Wish(intent=Intent.ASK_STOP)
+    if doubt and guess.intent not in _LEAVE:
+        return Wish(intent=doubt)
     if len(words) == 1 and guess.intent in _COMING_OR_GOING:
         return Wish(intent=_one_word(guess))
     if guess.intent is Intent.FEEDBACK and _STAYING.search(" ".join(words)):
@@ -107,6 +112,15 @@ def _guessed(guess: Guess, words: Sequence[str], text: str, county: County) -> W
         return _add(about, text)
     make = _WISHES.get(guess.intent)
     return make(about, text) if make else Wish(intent=guess.intent)
+
+
+def _doubt(guess: Guess, words: Sequence[str]) -> Intent | None:
+    """Return what is asked where nothing is probable and it may be that somebody leaves."""
+    leaving = guess.chance_of(*_LEAVE)
+    if guess.chance >= DOUBT or leaving < LEAVING:
+        return None
+    joining = guess.chance_of(*_COMING) > 2 * leaving and not wants_out(words)
+    return Intent.ASK_START if joining else Intent.ASK_STOP
 
 
 def _one_word(guess: Guess) -> Intent:
