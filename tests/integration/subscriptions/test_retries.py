@@ -142,7 +142,8 @@ async def test_what_was_given_back_to_the_broker_needs_no_word(servers: Servers,
         with capture_logs() as logs:
             await consumer.settle(received, Done())
         assert logs == []
-        assert await broker.waiting(topology.SUBSCRIPTIONS_NOTICES.name) == 1
+        async with open_consumer(connection, connection, topology.SUBSCRIPTIONS_NOTICES, prefetch=1) as consumer:
+            await consumer.settle(await consumer.receive(), Done())
 
 
 @pytest.mark.foreign_messages("what is given back is not read, and need not be a notice")
@@ -165,11 +166,8 @@ async def test_what_is_settled_while_its_consumer_closes_does_not_cost_the_conne
                 await asyncio.sleep(0)
                 await consumer.settle(received, Done())
                 await closing
-
-        async def is_back() -> bool:
-            return await broker.waiting(topology.SUBSCRIPTIONS_NOTICES.name) == 1
-
-        await wait_for(is_back)
+        async with open_consumer(connection, connection, topology.SUBSCRIPTIONS_NOTICES, prefetch=1) as consumer:
+            await consumer.settle(await consumer.receive(), Done())
         assert lost == []
 
 
