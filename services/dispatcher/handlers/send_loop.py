@@ -46,6 +46,7 @@ class SendLoop:
         self._open_slots = 0
         self._paused_since: float | None = None
         self._closing = False
+        self._reports: set[asyncio.Task[None]] = set()
 
     def stop(self) -> None:
         """Reserve nothing more; the leases that are ours already are used, so that no slot is lost."""
@@ -54,8 +55,8 @@ class SendLoop:
 
     async def run(self, drain_seconds: float) -> None:
         """Work until `stop`, then use what is reserved, hand back what is left, wait for what is in flight."""
-        async with asyncio.TaskGroup() as self._tasks:
-            refilling = self._tasks.create_task(self._refill())
+        async with asyncio.TaskGroup() as tasks:
+            refilling = tasks.create_task(self._refill())
             while not self._stopping.is_set():
                 await self._try(self._step())
             while self._open_slots:
@@ -186,7 +187,9 @@ class SendLoop:
             if not left:
                 self._wake.set()
                 if late_use := lease.late_use(latest):
-                    self._tasks.create_task(self._report_late(late_use))
+                    report = asyncio.create_task(self._report_late(late_use))
+                    self._reports.add(report)
+                    report.add_done_callback(self._reports.discard)
 
         for deadline in lease.deadlines():
             loop.call_at(deadline, use, deadline)

@@ -24,6 +24,7 @@ from tests.servers import url_with_login, wait_for
 pytestmark = pytest.mark.timeout(300)
 
 REPOSITORY = Path(__file__).parents[3]
+RATE = 15  # so that a broadcast lasts longer than a command, on a busy machine, too
 HTTP, AMQP = REPOSITORY / "examples" / "http", REPOSITORY / "examples" / "amqp"
 GUIDE = REPOSITORY / "docs" / "integration.md"
 BLOCK = re.compile(r"^```sh\n(.+?)^```", re.DOTALL | re.MULTILINE)
@@ -72,7 +73,7 @@ async def county(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 async def town(county: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Town]:
-    async with running_town(tmp_path_factory.mktemp("town"), county=county) as running:
+    async with running_town(tmp_path_factory.mktemp("town"), county=county, rate=RATE) as running:
         yield running
 
 
