@@ -56,19 +56,6 @@ class Consumer:
             if received.alive:
                 return received
 
-    def receive_nowait(self) -> Received | None:
-        """The next living message, or None if none has arrived."""
-        while not self._arrived.empty():
-            received = self._arrived.get_nowait()
-            if received.alive:
-                return received
-        return None
-
-    @property
-    def waiting(self) -> int:
-        """Messages that arrived and are not in hand yet."""
-        return self._arrived.qsize()
-
     def warn(self, error: DependencyAway) -> None:
         """Log that something is away, not once for each message in hand."""
         now = time.monotonic()
