@@ -1,8 +1,10 @@
 """Every way in which a system can publish an event, and what it is told there."""
 
+import asyncio
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -86,19 +88,30 @@ async def over_http(town: Town, event: Event, path: str = "/notices") -> Told:
     """With a client of HTTP; what was taken is followed until it is accepted or rejected."""
     headers = {"Authorization": f"Bearer {secret(town, DOOR_TOKEN)}"}
     async with _client(town, headers) as client:
-        media = {"Content-Type": STRUCTURED}
-        async with client.post(path, data=json.dumps(event), headers=media) as response:
+        status, body = await _request(client, "POST", path, event)
+        assert status in (200, 202, 403, 422), body
+        return _told(body["errors"], str(body)) if status > 400 else await _followed(client, body["event"])
+
+
+async def _request(
+    client: ClientSession, method: str, path: str, event: Event | None = None
+) -> tuple[int, dict[str, Any]]:
+    """Repeat what came too often after as many seconds as `Retry-After` says, as every client has to."""
+    media = {} if event is None else {"Content-Type": STRUCTURED}
+    while True:
+        data = None if event is None else json.dumps(event)
+        async with client.request(method, path, data=data, headers=media) as response:
             body = await response.json(content_type=None)
-            assert response.status in (200, 202, 403, 422), body
-        return _told(body["errors"], str(body)) if response.status > 400 else await _followed(client, body["event"])
+        if response.status != HTTPStatus.TOO_MANY_REQUESTS:
+            return response.status, body
+        await asyncio.sleep(float(response.headers["Retry-After"]))
 
 
 async def _followed(client: ClientSession, location: str) -> Told:
     known: dict[str, Any] = {}
 
     async def answered() -> bool:
-        async with client.get(location) as response:
-            known.update(await response.json(content_type=None))
+        known.update((await _request(client, "GET", location))[1])
         return bool(known["state"] != "received")
 
     await wait_for(answered)
@@ -107,12 +120,9 @@ async def _followed(client: ClientSession, location: str) -> Told:
 
 async def checked_over_http(town: Town, event: Event) -> Told:
     """Nothing is published, so there is nothing to follow."""
-    headers = {"Authorization": f"Bearer {secret(town, DOOR_TOKEN)}", "Content-Type": STRUCTURED}
-    async with (
-        _client(town, headers) as client,
-        client.post("/notices/check", data=json.dumps(event)) as response,
-    ):
-        body = await response.json(content_type=None)
+    headers = {"Authorization": f"Bearer {secret(town, DOOR_TOKEN)}"}
+    async with _client(town, headers) as client:
+        _, body = await _request(client, "POST", "/notices/check", event)
         return _told(body.get("errors", []), str(body))
 
 
