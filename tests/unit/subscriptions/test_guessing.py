@@ -201,6 +201,21 @@ def test_whoever_has_enough_leaves(text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        "abmeldung aber plötzlich",
+        "Abmelden, wer auch immer das liest",
+        "kündigung und zwar ruckzuck",
+        "Abmeldung, was denn sonst",
+    ],
+)
+def test_a_plain_word_of_leaving_counts_however_it_is_stressed(text: str) -> None:
+    """Also where the stress is what others ask questions with."""
+    assert wish_of(text, COUNTY).intent is Intent.STOP
+    assert wish_of("abmeldung warum dauert das so lange", COUNTY).intent in (Intent.STOP, Intent.ASK_STOP)
+
+
+@pytest.mark.parametrize(
     ("text", "intent"),
     [
         ("ich will mir das Leben nehmen", Intent.EMERGENCY),

@@ -11,7 +11,7 @@ _LONGEST_SIGN_OFF = 6
 _BREAK = re.compile(
     r"(?<=[.!?])\s+|[;\n\r]+|,\s+(?!(?:dass|ob|wenn|wann|wie|was|wo|der|die|das|damit|um)\b"
     r"(?! (?:muss|kann|soll|geht|melde|mache|bekomme)\b))|\s[–—-]+\s|:\s+|"
-    r"\s+\b(?:und(?=\s+(?:ich|wir|bitte|möchte|will|würde|hätte)\b)|aber|sondern|denn|weil|deswegen|deshalb|daher|trotzdem|"
+    r"\s+\b(?:und(?=\s+(?:ich|wir|bitte|möchte|will|würde|hätte|zwar)\b)|aber|sondern|denn|weil|deswegen|deshalb|daher|trotzdem|"
     r"but|because)\b\s+",
     re.IGNORECASE,
 )

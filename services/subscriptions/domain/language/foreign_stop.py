@@ -14,7 +14,7 @@ from services.subscriptions.domain.language.spelling import words_of
 _PHRASES = {
     "tr": "abonelikten çık*, listeden çıkar*, bir daha yazma*, artık gönderme*",  # ftl; w:göndermek, w:yazmak
     "ru": "отпишите меня, прекратите присылать, прекратите писать, не пишите больше",  # w:отписаться, w:прекратить
-    "ar": "لا ترسلوا لي, لا تراسلوني, توقفوا عن الارسال, الغاء الاشتراك",  # w:أرسل, w:إلغاء, w:اشتراك
+    "ar": "عدم الارسال, لا ترسلوا لي, لا تراسلوني, توقفوا عن الارسال, الغاء الاشتراك",  # w:أرسل, w:إلغاء, w:اشتراك
     "pl": "wypisz mnie, proszę mnie wypisać, nie wysyłaj*, rezygnuję",  # w:wypisać, w:wysyłać, w:rezygnować
     "en": "opt out, optout, unsubscribe me, no more messages, stop texting*",  # aws
     "ro": "nu-mi mai trimite*, nu îmi mai trimite*, nu mai trimite*, nu îmi mai scri*, "

@@ -25,12 +25,10 @@ _UNWANTED = vocabulary("""kein keine keinen keiner nein nicht nich net nix ohne 
 _OFF = vocabulary("weg raus aus ab")
 _KEPT = vocabulary("ja gern gerne drin weiter bleibt bleiben behalten brauch brauche schon okay toll")
 # The rest is what decides: "Jobs, mehr nicht", "Feste könnt ihr weglassen, alles andere gern".
-_REST = (
-    r"\b(?:rest|(?:alles |das |die |den )?andere[ns]?|uebrige[ns]?|sonst|weiter|anders|alles|"
-    r"(?<!nicht )(?<!nichts )(?<!nix )(?<!keine )mehr)\b(?: \w+){0,3}?"
-)
+_REST = r"\b(?:rest|(?:alles |das |die |den )?andere[ns]?|uebrige[ns]?|sonst|weiter|anders|alles)\b(?: \w+){0,3}?"
 _REST_REFUSED = re.compile(
     _REST + r" (?:nicht|nichts|nix|nein|weg|raus|egal|verzichtbar|ueberfluessig|sparen|keine[ns]?|stop)\b|"
+    r"(?<!nicht )(?<!nichts )(?<!nix )(?<!keine )\bmehr (?:\w+ ){0,2}(?:nicht|nichts|nix|keine[ns]?)\b|"
     r"\b(?:nichts|nix) ausser\b|\bausser\b.*\b(?:nichts|nix)\b"
 )
 _REST_WANTED = re.compile(
@@ -41,6 +39,9 @@ _BESIDES = vocabulary("zu zum zur neben zusaetzlich")
 _HAVING = vocabulary("hab habe haben hatte bekomm bekomme bekommen krieg kriege kriegen have get")
 _SO_FAR = vocabulary("nur bloss schon bisher bereits already only bislang")
 _MOVED = vocabulary("umgezogen gezogen umzug ziehe ziehen zieh moved weggezogen verzogen wechseln wechsel")
+_LIVING = vocabulary("wohne wohnen lebe leben")
+# "Wohne nicht mehr dort" has its "not" at once; a place and a conjunction are between two statements.
+_FAR_FROM_HOME = 3
 _THITHER = vocabulary("nach in to auf zu")
 
 
@@ -74,7 +75,7 @@ def named(text: str, county: County) -> Named:
         refused = bool(_UNWANTED & set(words))
         (unwanted if refused or _OFF & set(words) else wanted).update(topics)
         kept.update(topics if _KEPT & set(words) and not refused else ())
-        elsewhere = refused and not _REST_REFUSED.search(" ".join(words))
+        elsewhere = refused and not _REST_REFUSED.search(" ".join(words)) and not _lives_there(words)
         places.update(() if elsewhere and not topics else where)
     words = words_of(text)
     return Named(
@@ -91,6 +92,12 @@ def _parts(text: str) -> Iterator[list[str]]:
     said = _BUT_FOR.sub(" ausser ", _NOT_ONLY.sub("", text[:LONGEST]))
     said = _INSTEAD_OF.sub(", ohne", said)
     yield from filter(None, map(words_of, _PARTS.split(said)))
+
+
+def _lives_there(words: Sequence[str]) -> bool:
+    """ "Ich wohne in Worpswede und bin nicht mehr mobil": the "not" is about something else."""
+    before = next(index for index, word in enumerate(words) if word in _UNWANTED)
+    return bool(_LIVING & set(words[: max(0, before - _FAR_FROM_HOME)]))
 
 
 def _spoken_of(words: Sequence[str], county: County) -> tuple[set[str], set[str]]:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 
+from services.subscriptions.domain.language import foreign
 from services.subscriptions.domain.language.intents import Intent, Wish
 from services.subscriptions.domain.language.moments import (
     FRACTIONS,
@@ -57,6 +58,8 @@ _ONLY_AGAIN = re.compile(
     r"^(?:(?:newsletter|nachrichten|meldungen|infos|kreisfunk|alles|kanal|dienst|abo) "
     r"(?:\w+ )?wieder an|(?:ab |jetzt |sofort |gerne? |ja |nun )*wieder)$"
 )
+# "До 1 февраля", "until 20 August".
+_FOREIGN_UNTIL = re.compile(r"\b(?:до|until|till|hasta|do|pana pe) (?:\w+ )?\d")
 _QUIET = vocabulary("nichts nix ruhe")
 _SINCE = vocabulary("seit schon immer")
 
@@ -67,6 +70,8 @@ def pause_of(words: Sequence[str], text: str) -> Wish | None:
     sentence = " ".join(words)
     if _resumes(said) or _misses_and_wants(sentence):
         return Wish(intent=Intent.RESUME)
+    if _FOREIGN_UNTIL.search(sentence) and foreign.LEAVE.search(sentence):
+        return Wish(intent=Intent.PAUSE)
     limit = limit_of(words, text)
     asked = said & _PAUSE or (said & _HOLIDAY and limit)
     if asked and said <= _PAUSE | _AROUND | LEAVE | _ASKING and ("?" not in text or said & _ASKING):

@@ -61,21 +61,25 @@ LEAVE = re.compile(
             r"einwilligung (?:\w+ ){0,3}(?:zurueck|widerrufen|entziehen)",
             rf"{_NEWS} (?:\w+ ){{0,4}}(?:abbestellen|stoppen|beenden|abschalten|ausschalten|abstellen|einstellen|"
             r"unterlassen)",
-            r"(?:hoeren sie|hoert (?:das|es|ihr)|hoert|hoer) (?:(?!nie)\w+ ){0,2}auf\b",
+            r"(?:hoeren sie|hoert (?:das|es|ihr)|hoert|hoer) (?:(?!nie)\w+ ){0,2}auf\b(?! zu (?!schreiben|schicken|senden|nerven))",
             rf"(?:stop|stopp) (?:\w+ ){{0,3}}{_NEWS}",
             r"(?:lass|lasst|lassen sie) (?:mich|uns) (?:\w+ ){0,3}in ruhe",
             rf"{_NEWS} (?:will|moechte|brauche|wuensche) ich (?:\w+ )?keine[nr]? mehr",
             r"(?:mich|uns) (?:\w+ ){0,2}in (?:ruhe|frieden) lassen",
             r"\b(?:moechte|will|wollen|wuerde) (?:\w+ ){0,8}(?:abbestellen|deabonnieren)\b",
-            r"(?:will|moechte) (?:hier |da )?(?:wieder )?(?:raus|heraus|aussteigen|austreten)\b",
+            r"(?:will|moechte) (?:(?:hier|da|wieder|nun|jetzt|doch|nur|bitte|gern|gerne|endlich|einfach|noch) ){0,4}"
+            r"(?:raus|heraus|aussteigen|austreten|ausklinken)\b",
+            r"ich (?:steige?|klinke?) (?:(?:mich|hier|da|mal|jetzt|nun|dann|deshalb|wieder|lieber) ){0,4}aus\b"
+            r"(?! (?:dem|der|einem|einer)\b)",
             r"(?:brauche|brauch|benoetige) "
             r"(?:das|dies|diese \w+|den \w+|es|ihre \w+|eure \w+) (?:alles )?nicht(?: mehr)?$",
             r"(?:melde|trage) ich (?:mich|uns) (?:\w+ ){0,4}(?:ab|aus)$",
-            r"(?:habe|hab|hatte|haben|hatten) (?:mich|uns) (?:\w+ ){0,4}(?:abgemeldet|ausgetragen)",
+            r"(?:habe|hab|hatte|haben|hatten) (?:mich|uns) (?:(?!nie|nicht)\w+ ){0,4}(?:abgemeldet|ausgetragen)",
             r"bitte (?:stoppen|abmelden|abbestellen|austragen|beenden|kuendigen|aufhoeren|einstellen)(?: danke)?$",
             rf"(?:brauche|will|moechte|lese) (?:\w+ ){{0,2}}{_NEWS} (?:\w+ )?nicht(?: mehr)?",
             rf"(?:nichts|nix) mehr (?:\w+ ){{0,3}}{_SEND}",
-            rf"{_SEND} (?:sie |ihr )?(?:mir |uns |ihr |ihm |ihnen )?(?:bitte )?nichts? mehr\b",
+            rf"{_SEND} (?:(?:sie|ihr|mir|mich|uns|ihm|ihnen|bitte|jetzt|nun|da|hier|ab|heute|sofort|also|doch) ){{0,5}}"
+            r"(?:nichts?|nix|nie|niemals) (?:mehr|wieder)\b",
             r"(?:hab|habe|haben|hatte|hatten) (?!nicht\b|nie\b)(?:\w+ ){0,4}(?<!nicht )(?<!kein )(?:stop|stopp) "
             r"(?:\w+ ){0,2}(?:geschrieben|geschickt|gesendet|gesagt|getippt|eingegeben)",
             rf"(?:kuendigung|abbestellung|abmeldung|widerruf|beendigung|stornierung|aufloesung) {_OF_OURS}",
@@ -130,7 +134,7 @@ LEAVE = re.compile(
             r"^(?:nein |noe |danke )*(?:will|moechte|brauche|brauch|mag) ich (?:nicht|nimmer)(?: mehr)?$",
             r"(?:^|\b(?:mein|das|dieses) )(?:abo|abonnement|newsletter) (?:\w+ ){0,2}(?:gekuendigt|abbestellt|"
             r"aufloesen)$|^(?:ich )?(?:hab|habe|hatte) "
-            r"(?:\w+ ){0,2}(?:gekuendigt|abbestellt)$",
+            r"(?:(?!nie|nicht)\w+ ){0,2}(?:gekuendigt|abbestellt)$",
             r"^(?:ich )?trete (?:\w+ ){0,3}zurueck$|kein(?:en)? kontakt(?: mehr)?\b",
             r"^(?:von )?(?:alles?|allen?|saemtlichen?|alle) (?:themen |nachrichten |meldungen )?(?:\w+ )?(?:abmelden|"
             r"abbestellen|"
@@ -217,9 +221,10 @@ JOINING = re.compile(
 
 # Somebody who left without wanting to.
 MISTAKEN = re.compile(
-    r"(?:versehentlich|aus versehen|irrtuemlich|ungewollt|ausversehen) (?:\w+ ){0,3}(?:abgemeldet|stop|stopp|"
-    r"abbestellt|"
-    r"ausgetragen|gekuendigt)|(?:stop|stopp|abmeldung) war (?:\w+ ){0,2}(?:versehen|fehler|irrtum)|"
+    r"(?:versehentlich|aus versehen|irrtuemlich|ungewollt|ausversehen) (?:\w+ ){0,3}(?:abgemeldet|abmelden|stop|stopp|"
+    r"abbestellt|beenden|beendet|"
+    r"ausgetragen|gekuendigt)|(?:stop|stopp|abmeldung|abmelden) war (?:\w+ ){0,2}(?:versehen|fehler|irrtum)|"
+    r"(?:versehen|fehler|irrtum) mit (?:dem|der) (?:stop|stopp|abmeldung|abmelden)|"
     r"(?:mich|uns) (?:\w+ ){0,2}(?:abgemeldet|ausgetragen) (?:\w+ ){0,2}war (?:\w+ ){0,3}"
     r"(?:versehen|fehler|irrtum|dumm\w*)"
 )

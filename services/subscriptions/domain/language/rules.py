@@ -41,6 +41,8 @@ _ANOTHER = vocabulary("ihn es ihm er")
 _KNOWN = LEAVE | JOINISH | ALONE | STOP | NO
 
 _HOW = vocabulary("wie wo how")
+# "Stop mal, gilt die Umleitung noch?"; whoever says a plain "Stop" is heard in any case.
+_HOLD_ON = STOP | vocabulary("mal halt moment kurz warte")
 _STARTING = vocabulary("start starten")
 _BOTH = re.compile(r"\b(?:ab(?:melden)? (?:oder|und) anmeld\w+|an(?:melden)? (?:oder|und) abmeld\w+|an oder ab)\b")
 
@@ -64,7 +66,12 @@ def wish_by_rules(text: str, county: County) -> Wish:
 def _of_parts(parts: Sequence[str], county: County) -> list[Wish]:
     """What each part means; a dog that has died is not to be signed off here."""
     said = [words_of(part) for part in parts]
-    spoken = [(part, words) for part, words in zip(parts, said, strict=True) if not set(words) <= ALONE | POLITE]
+    asks = any("?" in part for part in parts)
+    spoken = [
+        (part, words)
+        for part, words in zip(parts, said, strict=True)
+        if not set(words) <= ALONE | POLITE and not (asks and set(words) <= _HOLD_ON)
+    ]
     wishes = [_wish(part, county, whole=False) for part, _ in spoken]
     if len(spoken) > 1 and not any(wish.intent is Intent.STOP for wish in wishes):
         others = any(FAMILY & set(words) for words in said)
@@ -158,7 +165,7 @@ def _doubtful(words: Sequence[str], everything: Sequence[str]) -> Wish | None:
         return Wish(intent=Intent.ASK_STOP)
     if may_be_joining(words):
         return Wish(intent=Intent.ASK_START)
-    return Wish(intent=Intent.ASK_STOP) if may_be_leaving(everything) else None
+    return Wish(intent=Intent.ASK_STOP) if may_be_leaving(everything) or may_be_leaving(words) else None
 
 
 def _either(words: Sequence[str]) -> bool:

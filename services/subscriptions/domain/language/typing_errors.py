@@ -70,8 +70,8 @@ def corrected(words: Sequence[str]) -> list[str]:
 
 
 def joinish(words: Sequence[str]) -> bool:
-    """Whether a word is nearly one of joining, and not of leaving as well."""
-    return any(_near(word, _JOIN) and not _near(word, _LEAVE) for word in words)
+    """Whether a word is nearly one of joining, and not of leaving as well: "Abmeldung" is a letter from "Anmeldung"."""
+    return any(_near(word, _JOIN) and word not in LEAVE and not _near(word, _LEAVE) for word in words)
 
 
 def undecided(words: Sequence[str]) -> bool:

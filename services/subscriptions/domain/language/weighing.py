@@ -12,7 +12,7 @@ from services.subscriptions.domain.language.moments import limit_of
 from services.subscriptions.domain.language.naming import Named, named
 from services.subscriptions.domain.language.phrases import MISTAKEN
 from services.subscriptions.domain.language.spelling import vocabulary, words_of
-from services.subscriptions.domain.language.vocabulary import NO, ONLY, OTHER_BUSINESS
+from services.subscriptions.domain.language.vocabulary import LEAVE_US, NO, ONLY, OTHER_BUSINESS
 
 # From which chance on a guess is taken where no rule knows anything, against a rule, against a weighty one, and against
 # a rule that says that somebody leaves.
@@ -24,12 +24,16 @@ DOUBT = 0.4
 EITHER = 0.05
 # Texts this short are what the rules are for.
 SHORT = 2
+# And in these a word of leaving is about little else.
+BRIEF = 6
 
 _ASKING = frozenset((Intent.ASK_START, Intent.ASK_STOP))
 # What is said with the words of leaving and does not mean it: a break, some topics, both, an answering machine.
 _NEAR_LEAVING = frozenset(
     (Intent.PAUSE, Intent.RESUME, Intent.REMOVE, Intent.ONLY, Intent.ASK_BOTH, Intent.NOTHING, Intent.EMERGENCY)
 )
+# Whoever means both says both, which rules know.
+_NEAR_STOP = _NEAR_LEAVING - {Intent.ASK_BOTH} | {Intent.STOP}
 _JOINING = {Intent.START, Intent.ASK_START}
 _COMING = (Intent.START, Intent.ASK_START, Intent.RESUME)
 _BACK = re.compile(
@@ -80,11 +84,20 @@ def _outweighs(guess: Guess, rule: Wish, words: Sequence[str]) -> bool:
         back = _BACK.search(" ".join(words))
         denied = wants_out(words) or NO & set(words)
         return guess.chance >= (PROBABLE if back else SURE) and bool(back or not denied)
+    if guess.intent not in _NEAR_STOP and len(words) <= BRIEF and _says_so(rule, words):
+        return False  # "Abmeldung, was denn sonst", "Abmeldung warum dauert das so lange"
     if rule.intent is Intent.STOP and guess.intent is Intent.PLACES and not ONLY & set(words):
         return False  # "Wir wohnen nicht mehr in Grasberg, bitte nichts mehr schicken"
     if rule.intent is Intent.EMERGENCY or (rule.intent is Intent.STOP and guess.intent not in _NEAR_LEAVING):
         return guess.chance >= SURE
     return guess.chance >= (CERTAIN if short or rule.intent is Intent.ASK_BOTH else PROBABLE)
+
+
+def _says_so(rule: Wish, words: Sequence[str]) -> bool:
+    """Return whether a rule has found a word of leaving that is not denied; where it only doubts, as the first word."""
+    if rule.intent is Intent.ASK_STOP:
+        return words[0] in LEAVE_US
+    return rule.intent is Intent.STOP and wants_out(words)
 
 
 def _kept(rule: Wish, guess: Guess, words: Sequence[str]) -> Wish:
