@@ -14,6 +14,7 @@ from services.subscriptions.domain.language.example import Example, examples_of,
 from services.subscriptions.domain.language.features import features_of
 from services.subscriptions.domain.language.guessing import Guess, Guesser, guesser
 from services.subscriptions.domain.language.intents import Intent, Wish
+from services.subscriptions.domain.language.naming import named
 from services.subscriptions.domain.language.rules import wish_by_rules
 from services.subscriptions.domain.language.understanding import wish_of
 from services.subscriptions.domain.language.weighing import weighed
@@ -222,6 +223,11 @@ def test_a_plain_word_of_leaving_counts_however_it_is_stressed(text: str) -> Non
         ("Bitte hört nie auf damit, das ist klasse", Intent.FEEDBACK),
         ("Versehentlich auf Stop gekommen, bitte wieder an", Intent.ASK_START),
         ("Ich will keine Infos aus Ihrer Gegend", Intent.STOP),
+        ("Stop mal, gilt die Umleitung jetzt noch bis Freitag oder bis Montag?", Intent.OTHER),
+        ("Ich hab nie gekündigt und möchte die Nachrichten weiter haben", Intent.ASK_START),
+        ("Habe versehentlich auf Abmelden gedrückt, bitte rückgängig machen", Intent.ASK_START),
+        ("Ich habe mich im Mai abgemeldet. Ist danach noch etwas von mir gespeichert?", Intent.DATA),
+        ("Меня не будет месяц, пожалуйста, не присылайте ничего до 1 февраля", Intent.PAUSE),
     ],
 )
 def test_a_word_of_leaving_is_read_with_what_is_around_it(text: str, intent: Intent) -> None:
@@ -245,6 +251,14 @@ def test_what_is_not_about_one_s_own_data_erases_nothing(text: str) -> None:
 def test_a_place_counts_beside_a_no_to_all_others() -> None:
     wish = wish_of("Nur Osterholz-Scharmbeck und sonst nix", COUNTY)
     assert (wish.intent, wish.places) == (Intent.ONLY, frozenset({"Osterholz-Scharmbeck"}))
+
+
+def test_a_no_to_something_else_denies_neither_a_home_nor_the_other_topics() -> None:
+    home = "Ich wohne in Worpswede und bin nicht mehr mobil. Meldungen aus anderen Orten brauche ich nicht"
+    assert named(home, COUNTY).places == {"Worpswede"}
+    assert named("Ich wohne nicht mehr in Worpswede", COUNTY).places == frozenset()
+    wish = wish_of("Fahre kein Auto mehr, die Sperrungen können weg", COUNTY)
+    assert (wish.intent, wish.topics) == (Intent.REMOVE, {"strassensperrungen"})
 
 
 def test_where_somebody_lives_is_no_choice_beside_a_wish_to_join() -> None:

@@ -32,10 +32,10 @@ _ASKING = frozenset((Intent.ASK_START, Intent.ASK_STOP))
 _NEAR_LEAVING = frozenset(
     (Intent.PAUSE, Intent.RESUME, Intent.REMOVE, Intent.ONLY, Intent.ASK_BOTH, Intent.NOTHING, Intent.EMERGENCY)
 )
-# Whoever means both says both, which rules know.
-_NEAR_STOP = _NEAR_LEAVING - {Intent.ASK_BOTH} | {Intent.STOP}
 _JOINING = {Intent.START, Intent.ASK_START}
 _COMING = (Intent.START, Intent.ASK_START, Intent.RESUME)
+# Whoever means both says both, which rules know.
+_NEAR_STOP = (_NEAR_LEAVING - {Intent.ASK_BOTH}) | {Intent.STOP, *_COMING}
 _BACK = re.compile(
     r"\bwieder (?:\w+ ){0,3}(?:an|ein|rein|dabei|anmelden|aufnehmen|eintragen|einschalten|anschalten|freischalten|"
     r"abonnieren|mitmachen|mitlesen|reinnehmen|dazunehmen|reinlassen|hinzufuegen|teilnehmen)\b"
@@ -56,7 +56,9 @@ def weighed(rule: Wish, guess: Guess, text: str, county: County) -> Wish:
         return _guessed(guess, words, text, county)
     agreed = rule.intent in (guess.intent, Intent.START) or {rule.intent, guess.intent} == _JOINING
     mistaken = rule.intent is Intent.ASK_START and MISTAKEN.search(" ".join(words))
-    if agreed or mistaken or not words or not _outweighs(guess, rule, words):
+    # "Abmeldung, was denn sonst", "Abmeldung warum dauert das so lange"
+    plain = guess.intent not in _NEAR_STOP and len(words) <= BRIEF and _says_so(rule, words)
+    if agreed or mistaken or plain or not words or not _outweighs(guess, rule, words):
         return _kept(rule, guess, words)
     wish = _guessed(guess, words, text, county)
     # Topics that nobody named are no reason to disbelieve a rule.
@@ -84,8 +86,6 @@ def _outweighs(guess: Guess, rule: Wish, words: Sequence[str]) -> bool:
         back = _BACK.search(" ".join(words))
         denied = wants_out(words) or NO & set(words)
         return guess.chance >= (PROBABLE if back else SURE) and bool(back or not denied)
-    if guess.intent not in _NEAR_STOP and len(words) <= BRIEF and _says_so(rule, words):
-        return False  # "Abmeldung, was denn sonst", "Abmeldung warum dauert das so lange"
     if rule.intent is Intent.STOP and guess.intent is Intent.PLACES and not ONLY & set(words):
         return False  # "Wir wohnen nicht mehr in Grasberg, bitte nichts mehr schicken"
     if rule.intent is Intent.EMERGENCY or (rule.intent is Intent.STOP and guess.intent not in _NEAR_LEAVING):
@@ -96,7 +96,7 @@ def _outweighs(guess: Guess, rule: Wish, words: Sequence[str]) -> bool:
 def _says_so(rule: Wish, words: Sequence[str]) -> bool:
     """Return whether a rule has found a word of leaving that is not denied; where it only doubts, as the first word."""
     if rule.intent is Intent.ASK_STOP:
-        return words[0] in LEAVE_US
+        return bool(LEAVE_US & set(words[:1]))
     return rule.intent is Intent.STOP and wants_out(words)
 
 
