@@ -165,6 +165,7 @@ LEAVE = re.compile(
             rf"(?: mit (?:\w+ ){{0,2}}{_NEWS})?$",
             r"^(?:das|dies|es) ist (?:\w+ )?spam$|^nicht (?:wieder|mehr|nochmal) anmelden$|"
             r"^(?:ich )?wollte? (?:das|dies|es|sowas) (?:gar |doch |ueberhaupt )?nicht$",
+            r"(?:start|anmeldung|anmelden) war (?:\w+ ){0,2}(?:versehen|fehler|irrtum)",
             r"falsche nummer (?:\w+ ){0,8}(?:nicht mehr|keine|loeschen|entfernen)",
         )
     )

@@ -57,7 +57,7 @@ def weighed(rule: Wish, guess: Guess, text: str, county: County) -> Wish:
     agreed = rule.intent in (guess.intent, Intent.START) or {rule.intent, guess.intent} == _JOINING
     mistaken = rule.intent is Intent.ASK_START and MISTAKEN.search(" ".join(words))
     # "Abmeldung, was denn sonst", "Abmeldung warum dauert das so lange"
-    plain = guess.intent not in _NEAR_STOP and len(words) <= BRIEF and _says_so(rule, words)
+    plain = guess.intent not in _NEAR_STOP and len(words) <= BRIEF and "?" not in text and _says_so(rule, words)
     if agreed or mistaken or plain or not words or not _outweighs(guess, rule, words):
         return _kept(rule, guess, words)
     wish = _guessed(guess, words, text, county)
