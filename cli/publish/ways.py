@@ -9,6 +9,7 @@ from typing import Protocol, TypeVar
 
 import msgspec
 
+from cli.options import ANSWER_SECONDS
 from cli.publish.checking import CheckedEvent, problems_of
 from cli.publish.door import Door, DoorFailed, Reply, Request, Unreachable, Unwatched, open_door
 from cli.publish.following import follow
@@ -22,7 +23,6 @@ from shared.contracts.events import NoticeAccepted, NoticeAction, NoticeChecked,
 from shared.outcome import DependencyAway
 from shared.runtime.clock import system_clock
 
-ANSWER_SECONDS = 10.0
 CHECK_SECONDS = 3.0
 ACTION_OF = {
     "publish": NoticeAction.PUBLISHED,
