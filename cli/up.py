@@ -2,14 +2,16 @@
 
 import asyncio
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cli.output import console, fail, say
 from deploy.local.environments import ROOT
 from deploy.local.errors import LocalError
-from deploy.local.stack import Stack, local_stack
+
+if TYPE_CHECKING:
+    from deploy.local.stack import Stack
 
 FOLDER = Path(".local/up")
 USUAL_COUNTY = "deploy/config/county.toml"
@@ -36,6 +38,8 @@ def up(
 
 
 async def _up(folder: Path, rate: int, dispatchers: int, county: Path) -> None:
+    from deploy.local.stack import local_stack
+
     phones = {"SIMULATOR_PHONES": str(PHONES), "SIMULATOR_PHONES_FILE": str(folder / "phones.json")}
     async with local_stack(
         folder,
@@ -50,7 +54,7 @@ async def _up(folder: Path, rate: int, dispatchers: int, county: Path) -> None:
         await asyncio.Event().wait()
 
 
-def _show(stack: Stack) -> None:
+def _show(stack: "Stack") -> None:
     say("")
     say(f"Phones:   {stack.phones_url}")
     say(f"Webhook:  {stack.ingress_url}/webhook")

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from typing import NamedTuple
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -16,25 +17,63 @@ class NothingMovesError(Exception):
     """What was waited for did not come; the text says what, and how far it came."""
 
 
+class _Standing(NamedTuple):
+    """How far something is; `words` say it."""
+
+    done: int
+    goal: int
+    words: str
+
+
 async def wait_for(what: str, goal: int, reached: Callable[[], Awaitable[int]], *, patience: float) -> None:
     """Wait until `reached` is `goal`. Raises NothingMovesError after `patience` seconds without a change."""
+
+    async def look() -> _Standing:
+        count = await reached()
+        return _Standing(count, goal, f"{count} of {goal}")
+
+    await _wait(what, look, patience)
+
+
+async def wait_until_gone(what: str, left: Callable[[], Awaitable[int | None]], *, patience: float) -> None:
+    """Wait until nothing is `left`; None: it is not known just now. Raises NothingMovesError as `wait_for`.
+
+    Only what is less than ever before counts as a change: what comes and goes would be waited for without end.
+    """
+    most = 0
+    least: int | None = None
+
+    async def look() -> _Standing:
+        nonlocal most, least
+        now = await left()
+        if now is not None:
+            most, least = max(most, now), now if least is None else min(least, now)
+        if least is None:
+            return _Standing(0, 1, "not known how many are left")
+        return _Standing(most - least, most, f"{least} left")
+
+    await _wait(what, look, patience)
+
+
+async def _wait(what: str, look: Callable[[], Awaitable[_Standing]], patience: float) -> None:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
-        task = bars.add_task(what, total=goal)
-        count, moved, told = -1, time.monotonic(), 0.0
-        while count < goal:
-            before, count = count, await reached()
-            bars.update(task, completed=count)
+        task = bars.add_task(what, total=None)
+        standing: _Standing | None = None
+        moved, told = time.monotonic(), 0.0
+        while standing is None or standing.done < standing.goal:
+            before, standing = standing, await look()
+            bars.update(task, completed=standing.done, total=standing.goal)
             now = time.monotonic()
-            moved = now if count != before else moved
+            moved = now if before is None or standing.words != before.words else moved
             if now - moved > patience:
-                raise NothingMovesError(f"{what}: {count} of {goal}, and nothing has moved for {patience:.0f} s")
-            told = _tell(what, count, goal, told, now)
+                raise NothingMovesError(f"{what}: {standing.words}, and nothing has moved for {patience:.0f} s")
+            told = _tell(what, standing, told, now)
             await asyncio.sleep(LOOK_SECONDS)
 
 
-def _tell(what: str, count: int, goal: int, told: float, now: float) -> float:
-    if console.is_terminal or (now - told < LINE_SECONDS and count < goal):
+def _tell(what: str, standing: _Standing, told: float, now: float) -> float:
+    if console.is_terminal or (now - told < LINE_SECONDS and standing.done < standing.goal):
         return told
-    console.print(f"  {what}: {count} of {goal}", markup=False)
+    console.print(f"  {what}: {standing.words}", markup=False)
     return now

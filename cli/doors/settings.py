@@ -6,7 +6,6 @@ from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from yarl import URL
 
-from cli.doors.amqp import open_amqp_door
 from cli.doors.door import Door, OpenDoor
 from shared.runtime.settings import PREFIX
 
@@ -31,6 +30,9 @@ class DoorSettings(BaseSettings):
 
     def door(self, name: str) -> OpenDoor:
         """Opens the configured way; `name` is how our connection is called there."""
+
+        # Here, since the settings are read by those who open no door, too.
+        from cli.doors.amqp import open_amqp_door
 
         def open_door() -> AbstractAsyncContextManager[Door]:
             return open_amqp_door(self.broker_url, password=self.broker_secret, login=self.login, name=name)

@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from cli.demo.progress import NothingMovesError, wait_for
+from cli.demo.progress import NothingMovesError, wait_for, wait_until_gone
 from cli.demo.simulator import Simulator, open_simulator
 from cli.faults.backlog import BacklogWatch, waiting_spans
 from cli.faults.books import Looks
@@ -180,19 +180,11 @@ class _Course:
 
     async def _rest(self, what: str, left: Callable[[], Awaitable[int | None]]) -> None:
         """Until nothing is left. What does not come to rest is judged as it is."""
-        least = 10**9
-
-        async def progress() -> int:
-            nonlocal least
-            now = await left()
-            least = least if now is None else min(least, now)
-            return -least
-
         try:
-            await wait_for(what, 0, progress, patience=self._run.patience_seconds)
-        except NothingMovesError:
-            self._restless.append(f"{what}: {least} left")
-            self._run.say(f"did not come to rest: {what}, {least} left")
+            await wait_until_gone(what, left, patience=self._run.patience_seconds)
+        except NothingMovesError as error:
+            self._restless.append(str(error))
+            self._run.say(f"did not come to rest: {error}")
 
     async def _webhooks(self) -> int:
         pending: int = (await self._simulator.account())["webhooks"]["pending"]

@@ -1,138 +1,52 @@
 """`kreisfunk feeds drafts`: what waits for somebody to publish it or to drop it."""
 
-import asyncio
-from pathlib import Path
 from typing import Annotated
 
-import msgspec
 import typer
-from msgspec import Raw
 
-from cli.broker import away_advice
-from cli.doors.door import Refused as DoorRefused
-from cli.feeds.folder import Folder, files_in
-from cli.feeds.opening import open_folder, open_parts, open_settings
-from cli.feeds.wiring import Parts
-from cli.operate.tables import table
-from cli.output import EXIT_AWAY, EXIT_REJECTED, EXIT_UNANSWERED, console, fail, say
-from shared.contracts.envelope import read_envelope
-from shared.contracts.events import Problem
-from shared.municipal.checking import check
-from shared.outcome import DependencyAway
-from shared.runtime.clock import system_clock
-from shared.runtime.logs import configure_logs
-
-ORIGIN = "drafts"
-ANSWER_SECONDS = 10.0
+from cli.feeds.options import Feeds, Place
+from cli.options import BrokerStack, Json
 
 app = typer.Typer(
     help="Drafts, and what was refused: look, publish as the system of the feeds, or drop.", no_args_is_help=True
 )
 
 Draft = Annotated[str, typer.Argument(metavar="NAME", help="As `list` shows it.")]
-File = Annotated[Path | None, typer.Option(help="What is read, in TOML; else KREISFUNK_FEEDS_FILE.")]
-Place = Annotated[Path | None, typer.Option("--folder", help="What is known and drafts; else KREISFUNK_FEEDS_FOLDER.")]
-Stack = Annotated[
-    Path | None, typer.Option(help="Folder of a local stack; else KREISFUNK_BROKER_URL, else .local/up or .local/demo.")
-]
-Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
 
 
 @app.command("list")
 def list_drafts(folder: Place = None, json: Json = False) -> None:
     """List drafts, and what was refused with the reasons; the oldest first."""
-    place = open_folder(folder)
-    drafts = {path.stem: msgspec.json.decode(path.read_bytes()) for path in files_in(place.drafts)}
-    refusals = place.refusals()
-    if json:
-        say(msgspec.json.encode({"drafts": drafts, "refused": refusals}).decode())
-        return
-    rows = [(name, "draft", _headline(event), "") for name, event in drafts.items()]
-    rows += [
-        (name, "refused", _headline(msgspec.json.decode(refused.event)), _reasons(refused.problems))
-        for name, refused in refusals.items()
-    ]
-    say(table(("name", "kind", "headline", "reasons"), rows) if rows else "nothing waits")
+    from cli.feeds.drafting import show_drafts
+
+    show_drafts(folder, as_json=json)
 
 
 @app.command()
 def show(name: Draft, folder: Place = None) -> None:
     """Print the event, as `kreisfunk publish` takes it. Exit status: 0, 3 there is none of this name."""
-    say(msgspec.json.format(_event(open_folder(folder), name), indent=2).decode())
+    from cli.feeds.drafting import show_draft
+
+    show_draft(name, folder)
 
 
 @app.command()
-def publish(name: Draft, file: File = None, folder: Place = None, json: Json = False, stack: Stack = None) -> None:
+def publish(
+    name: Draft, file: Feeds = None, folder: Place = None, json: Json = False, stack: BrokerStack = None
+) -> None:
     """Publish it, as the system of the feeds, and remove it. With another login: `show NAME | kreisfunk publish -`.
 
     Exit status: 0 accepted, 2 wrong command line or configuration, 3 none of this name, or rejected (it stays),
     4 Kreisfunk away or login refused, 5 no answer yet.
     """
-    parts = open_parts(open_settings(stack, file, folder))
-    configure_logs(service="feeds", level="error")
-    event = msgspec.json.encode({**msgspec.json.decode(_event(parts.folder, name)), "source": parts.file.source})
-    problems = check(event, parts.county.system(parts.file.system), parts.county, system_clock())
-    if problems:
-        _reject(name, problems, json=json)
-    try:
-        answered = asyncio.run(_publish(parts, name, event))
-    except DependencyAway as error:
-        fail(str(error), f"{away_advice(error)} It is kept.", EXIT_AWAY)
-    except DoorRefused as error:
-        _reject(name, error.problems, json=json)
-    refused = parts.folder.refusals().get(name)
-    if refused is not None:
-        _reject(name, refused.problems, json=json)
-    _report(name, answered=answered, json=json)
+    from cli.feeds.drafting import publish_draft
 
-
-def _report(name: str, *, answered: bool, json: bool) -> None:
-    result = "accepted" if answered else "published"
-    say(msgspec.json.encode({"result": result, "draft": name}).decode() if json else f"{result}: {name}")
-    if not answered:
-        console.print("Nobody answered yet: `kreisfunk feeds list` says whether somebody did.", markup=False)
-        raise typer.Exit(EXIT_UNANSWERED)
-
-
-async def _publish(parts: Parts, name: str, event: bytes) -> bool:
-    """Stored at the broker before the draft goes; whether it was answered."""
-    parts.folder.keep_sent(ORIGIN, event)
-    envelope = read_envelope(event)
-    async with parts.open_door() as door:
-        await door.publish(event, envelope)
-    parts.folder.drop(name)
-    await parts.hearing.hear_until(envelope.id, ANSWER_SECONDS)
-    return not parts.folder.is_unanswered(envelope.id)
-
-
-def _reject(name: str, problems: tuple[Problem, ...], *, json: bool) -> None:
-    if json:
-        say(msgspec.json.encode({"result": "rejected", "draft": name, "problems": problems}).decode())
-    else:
-        say("\n".join((f"rejected: {name}", *(f"  {each.field}: {each.problem}" for each in problems))))
-    raise typer.Exit(EXIT_REJECTED)
+    publish_draft(name, file, folder, stack, as_json=json)
 
 
 @app.command()
 def drop(name: Draft, folder: Place = None) -> None:
     """Remove it: nobody will get it. Exit status: 0, 3 there is none of this name."""
-    place = open_folder(folder)
-    _event(place, name)
-    place.drop(name)
-    say(f"dropped {name}")
+    from cli.feeds.drafting import drop_draft
 
-
-def _event(folder: Folder, name: str) -> Raw:
-    event = folder.kept(name)
-    if event is None:
-        fail(f"There is no draft {name}.", "`kreisfunk feeds drafts list` shows which there are.", EXIT_REJECTED)
-    return event
-
-
-def _headline(event: dict[str, object]) -> str:
-    data = event.get("data")
-    return str(data.get("headline", "(withdrawal)")) if isinstance(data, dict) else ""
-
-
-def _reasons(problems: tuple[Problem, ...]) -> str:
-    return "; ".join(f"{problem.field}: {problem.problem}" for problem in problems)
+    drop_draft(name, folder)

@@ -2,18 +2,20 @@
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cli.broker import silence_drivers
-from cli.feeds.answers import answers_at
 from cli.feeds.configuration import FeedsFile, FeedsFileError, contradictions, read_feeds_file
 from cli.feeds.folder import Folder
 from cli.feeds.settings import FolderSettings, RuleSettings, Settings
-from cli.feeds.wiring import Parts
 from cli.output import EXIT_USAGE, fail
 from cli.stacks import environment_of, find_stack
 from shared.municipal.configuration import Configuration
 from shared.municipal.file import ConfigurationFileError, read_configuration
 from shared.runtime.settings import PREFIX, read_settings
+
+if TYPE_CHECKING:
+    from cli.feeds.wiring import Parts
 
 CONNECTION = "feeds"
 
@@ -31,8 +33,12 @@ def open_settings(stack: Path | None, file: Path | None, folder: Path | None) ->
         return read_settings(Settings)
 
 
-def open_parts(settings: Settings) -> Parts:
+def open_parts(settings: Settings) -> "Parts":
     """Ends the command with status 2 if the files do not fit together."""
+    # Here, since whoever does not publish needs neither a broker nor the web.
+    from cli.feeds.answers import answers_at
+    from cli.feeds.wiring import Parts
+
     file, county = _fitting(settings.feeds_file, settings.county)
     return Parts(
         file=file,

@@ -1,14 +1,16 @@
-"""What `feeds list` and `feeds check` show."""
+"""What `feeds list` shows. Nothing here needs a broker or the web."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from pathlib import Path
 
+import msgspec
 from msgspec import Struct
 
 from cli.feeds.configuration import AlertOrigin, FeedOrigin, FeedsFile
-from cli.feeds.folder import Folder, files_in
-from cli.feeds.reporting import WORDS
-from cli.feeds.trying import Tried
+from cli.feeds.folder import Folder, MemoryDamaged, files_in
+from cli.feeds.opening import open_folder, open_rules
 from cli.operate.tables import table
+from cli.output import EXIT_USAGE, fail, say
 
 _COLUMNS = ("name", "kind", "topic", "mode", "every", "known", "unpublished", "unanswered", "refused")
 
@@ -34,6 +36,16 @@ class Overview(Struct, frozen=True, kw_only=True):
     origins: tuple[Known, ...]
     drafts: tuple[str, ...]
     refused: tuple[str, ...]
+
+
+def show_overview(file: Path | None, folder: Path | None, *, as_json: bool) -> None:
+    """Print it. Ends the command with status 2 if a file cannot be read."""
+    rules, _ = open_rules(file)
+    try:
+        found = overview(rules, open_folder(folder))
+    except MemoryDamaged as error:
+        fail(str(error), status=EXIT_USAGE)
+    say(msgspec.json.encode(found).decode() if as_json else overview_text(found))
 
 
 def overview(file: FeedsFile, folder: Folder) -> Overview:
@@ -77,21 +89,3 @@ def overview_text(found: Overview) -> str:
     ]
     waits = f"{len(found.drafts)} drafts and {len(found.refused)} refused: see `kreisfunk feeds drafts list`"
     return "\n".join((table(_COLUMNS, rows) if rows else "nothing is read", waits))
-
-
-def tried_text(tried: Sequence[Tried]) -> str:
-    """A line for each entry, and one more for each thing that is wrong."""
-    return "\n".join(line for one in tried for line in _lines(one)) or "nothing in it"
-
-
-def _lines(tried: Tried) -> Iterator[str]:
-    yield f"{WORDS.get(tried.result, tried.result.replace('_', ' '))}: {tried.title}"
-    for event in tried.events:
-        data = event["data"]
-        yield f"  {data.get('topic', 'withdrawal')}: {data.get('headline', '')}{_until(event.get('expirytime'))}"
-    for problem in tried.problems:
-        yield f"  {problem.field}: {problem.problem}"
-
-
-def _until(expirytime: str | None) -> str:
-    return f", until {expirytime}" if expirytime else ""

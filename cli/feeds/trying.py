@@ -1,13 +1,15 @@
 """What would become of each entry of a feed, or of an alert, if it came now and were new. Nothing is kept or sent."""
 
+import asyncio
 import dataclasses
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
+import typer
 
 from cli.feeds.alerts.deciding import decide_alerts
 from cli.feeds.alerts.reading import NotAnAlert, is_alert, read_alert
@@ -16,7 +18,12 @@ from cli.feeds.deciding import Outcome, Place, decide
 from cli.feeds.entries import NotAFeed, read_feed
 from cli.feeds.fetching import MOST_BYTES, FetchFailed, open_fetcher
 from cli.feeds.memory import Memory, Way
+from cli.feeds.opening import open_rules
+from cli.feeds.reporting import WORDS
+from cli.output import EXIT_REJECTED, fail, say
 from shared.contracts.events import Problem
+from shared.runtime.clock import system_clock
+from shared.runtime.logs import configure_logs
 
 NEW = Memory(polled=True)
 WEB = ("http://", "https://")
@@ -50,6 +57,20 @@ class Tried:
     @property
     def is_fine(self) -> bool:
         return not self.problems and self.result not in WRONG
+
+
+def show_tried(target: str, by: str | None, file: Path | None, *, as_json: bool) -> None:
+    """Say what would become of it, and end the command with its status."""
+    rules, county = open_rules(file)
+    configure_logs(service="feeds", level="error")
+    place = Place(system=rules.system, source=rules.source, county=county, now=system_clock())
+    try:
+        tried = try_all(asyncio.run(material_at(target, rules)), rules, by, place)
+    except CannotTry as error:
+        fail(str(error))
+    say(msgspec.json.encode({"entries": tried}).decode() if as_json else tried_text(tried))
+    if not all(one.is_fine for one in tried):
+        raise typer.Exit(EXIT_REJECTED)
 
 
 async def material_at(target: str, file: FeedsFile) -> Material:
@@ -127,3 +148,21 @@ def _tried(title: str, outcome: Outcome) -> Tried:
         draft=any(one.way is Way.DRAFT for one in pending),
         problems=tuple(problem for several in outcome.problems.values() for problem in several),
     )
+
+
+def tried_text(tried: Sequence[Tried]) -> str:
+    """A line for each entry, and one more for each thing that is wrong."""
+    return "\n".join(line for one in tried for line in _lines(one)) or "nothing in it"
+
+
+def _lines(tried: Tried) -> Iterator[str]:
+    yield f"{WORDS.get(tried.result, tried.result.replace('_', ' '))}: {tried.title}"
+    for event in tried.events:
+        data = event["data"]
+        yield f"  {data.get('topic', 'withdrawal')}: {data.get('headline', '')}{_until(event.get('expirytime'))}"
+    for problem in tried.problems:
+        yield f"  {problem.field}: {problem.problem}"
+
+
+def _until(expirytime: str | None) -> str:
+    return f", until {expirytime}" if expirytime else ""

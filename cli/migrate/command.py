@@ -1,19 +1,8 @@
 """The command."""
 
-import asyncio
 from typing import Annotated
 
-import asyncpg
 import typer
-
-from cli.migrate.broker import migrate_broker
-from cli.migrate.database import migrate_database
-from cli.migrate.settings import Settings
-from cli.output import fail, say
-from shared.database.migrations import MigrationError
-from shared.municipal.file import ConfigurationFileError
-from shared.outcome import DependencyAway
-from shared.runtime.settings import read_settings
 
 
 def migrate(
@@ -21,21 +10,6 @@ def migrate(
     database: Annotated[bool, typer.Option(help="Roles and schemas of PostgreSQL.")] = True,
 ) -> None:
     """Prepare database and broker for this version. Safe to repeat, and when several start at once."""
-    settings = read_settings(Settings)
-    try:
-        asyncio.run(_migrate(settings, broker=broker, database=database))
-    except (DependencyAway, OSError, asyncpg.PostgresError) as error:
-        fail(f"{type(error).__name__}: {error}", "Are PostgreSQL and RabbitMQ up, and the passwords right?")
-    except ConfigurationFileError as error:
-        fail(str(error), "Correct the county's file, or name another one in KREISFUNK_COUNTY_FILE.")
-    except MigrationError as error:
-        fail(str(error), "Restore the file as it was, and put the change into a new migration.")
+    from cli.migrate.work import migrate_all
 
-
-async def _migrate(settings: Settings, *, broker: bool, database: bool) -> None:
-    if database:
-        for line in await migrate_database(settings):
-            say(f"database: {line}")
-    if broker:
-        for line in await migrate_broker(settings):
-            say(f"broker: {line}")
+    migrate_all(broker=broker, database=database)

@@ -11,7 +11,8 @@ import typer
 from cli.operate import ledger
 from cli.operate.pages import overview, page
 from cli.operate.planned import planned, planned_one
-from cli.operate.session import Json, Reason, Stack, Yes, on_ledger, refuse, show, warn_of_doubles
+from cli.operate.session import Reason, Stack, Yes, on_ledger, refuse, show, warn_of_doubles
+from cli.options import Json
 from cli.output import EXIT_USAGE, fail
 
 Broadcast = Annotated[UUID, typer.Argument(help="Id of the broadcast, as `publish` and `broadcasts list` show it.")]

@@ -8,9 +8,10 @@ from typing import Annotated, Any
 import asyncpg
 import typer
 
-from cli.operate.session import Json, Reason, Stack, on_ledger, refuse, show
+from cli.operate.session import Reason, Stack, on_ledger, refuse, show
 from cli.operate.tables import moment, pairs, span, table
 from cli.operate.waits import waiting_words
+from cli.options import Json
 from cli.output import escape
 
 MEASURED_SECONDS = 1.0

@@ -13,8 +13,9 @@ import typer
 from cli.operate.ledger import REPLACED, SUPERSEDED, Shown, latest, of_notice
 from cli.operate.pages import shorten
 from cli.operate.planned import planned, planned_of_notice
-from cli.operate.session import Json, Stack, on_ledger, refuse, show
+from cli.operate.session import Stack, on_ledger, refuse, show
 from cli.operate.tables import pairs, table
+from cli.options import Json
 from shared.municipal.reading import LOCAL_ZONE
 
 Notice = Annotated[str, typer.Argument(help="Kennung der Meldung.")]

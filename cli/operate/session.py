@@ -18,7 +18,6 @@ from shared.database.pool import SAFE_SETTINGS
 CONNECT_SECONDS = 10
 T = TypeVar("T")
 
-Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
 Stack = Annotated[
     Path | None,
     typer.Option(help="Folder of a local stack; else KREISFUNK_DATABASE_URL, else .local/up or .local/demo."),

@@ -5,8 +5,9 @@ from typing import Annotated
 import asyncpg
 import typer
 
-from cli.operate.session import Json, Stack, on_ledger, refuse, show
+from cli.operate.session import Stack, on_ledger, refuse, show
 from cli.operate.tables import moment, table
+from cli.options import Json
 
 _HELD = """
 select h.template, h.reason, h.held_at,

@@ -7,8 +7,9 @@ from uuid import UUID
 import asyncpg
 import typer
 
-from cli.operate.session import Json, Stack, Yes, on_ledger, refuse, show, warn_of_doubles
+from cli.operate.session import Stack, Yes, on_ledger, refuse, show, warn_of_doubles
 from cli.operate.tables import span, table
+from cli.options import Json
 from cli.output import EXIT_USAGE, fail
 
 _UNKNOWN = """

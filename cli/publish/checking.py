@@ -12,14 +12,13 @@ import msgspec
 
 from cli.output import EXIT_NO_EFFECT, EXIT_REJECTED, EXIT_USAGE, fail, say
 from cli.publish.answers import figures_of, has_no_effect
-from cli.publish.plain import text_in
 from cli.publish.settings import Settings
 from services.ingress.door.domain.judging import UNASKED
 from shared.contracts.events import NoticeChecked, Problem
 from shared.municipal.checking import check
 from shared.municipal.configuration import Configuration
 from shared.municipal.file import ConfigurationFileError, read_configuration
-from shared.municipal.reading import LOCAL_ZONE, Unreadable, decode_json, read_event
+from shared.municipal.reading import LOCAL_ZONE, Unreadable, decode_json
 
 MOST_BYTES = 5_000_000
 PUBLISHED = "de.kreisfunk.notice.published.v1"
@@ -68,6 +67,7 @@ class CheckedEvent:
     body: bytes
     problems: tuple[Problem, ...] = ()
     expected: NoticeChecked | None = None
+    expires_at: datetime | None = None
 
     @property
     def lines(self) -> list[str]:
@@ -75,7 +75,7 @@ class CheckedEvent:
             return [f"  {problem.field}: {problem.problem}" for problem in self.problems]
         if self.expected is None:
             return [f"  {UNASKED}"]
-        expiry = read_event(self.body).expirytime if text_in(self.body, "source") else None
+        expiry = self.expires_at
         ends = [f"expires {expiry.astimezone(LOCAL_ZONE).isoformat(timespec='seconds')}"] if expiry else []
         figures = ", ".join((*figures_of(self.expected), *ends))
         return [f"  {line}" for line in (figures, *self.expected.blockers) if line]

@@ -1,35 +1,17 @@
 """The commands."""
 
 import os
-import secrets
-import sys
-from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Annotated, Any
-from uuid import uuid4
 
 import typer
 
-from cli.output import console
-from cli.publish.access import chosen_way
-from cli.publish.checking import read_events
-from cli.publish.moments import parse_duration, parse_moment
-from cli.publish.running import Manner, check_all, require_valid, send_all
-from cli.publish.ways import ANSWER_SECONDS
-from shared.contracts.envelope import encode
-from shared.contracts.notices import NoticePublished, NoticeUpdated, NoticeWithdrawn
-from shared.runtime.clock import system_clock
-
-USUAL_DURATION = timedelta(hours=24)
+from cli.options import ANSWER_SECONDS, BrokerStack
 
 Source = Annotated[str | None, typer.Option(help="CloudEvents source; usually that of the login or token.")]
 NoWait = Annotated[bool, typer.Option("--no-wait", help="End as soon as it is stored, without the answer.")]
 Timeout = Annotated[float, typer.Option(min=0.1, max=600, help="Longest wait for the answer, in seconds.")]
 Json = Annotated[bool, typer.Option("--json", help="JSON on stdout: one object in a line.")]
 Url = Annotated[str | None, typer.Option(help="Over HTTP, to this address; the token is in KREISFUNK_DOOR_TOKEN.")]
-Stack = Annotated[
-    Path | None, typer.Option(help="Folder of a local stack; else KREISFUNK_BROKER_URL, else .local/up or .local/demo.")
-]
 
 
 def publish(
@@ -56,7 +38,7 @@ def publish(
     no_wait: NoWait = False,
     timeout: Timeout = ANSWER_SECONDS,
     json: Json = False,
-    stack: Stack = None,
+    stack: BrokerStack = None,
 ) -> None:
     """Publish a notice to all subscribers of its topic, or to those who got an earlier one.
 
@@ -78,35 +60,25 @@ def publish(
     kreisfunk publish --check events.json
     kreisfunk publish --url https://kreisfunk.example --json - < event.json
     """
+    from cli.publish import writing
+    from cli.publish.access import chosen_way
+    from cli.publish.checking import read_events
+    from cli.publish.running import Manner, handle_all
+    from shared.runtime.clock import system_clock
+
     now = system_clock()
     content: dict[str, Any] = {"topic": topic, "headline": headline, "text": text, "link": link, "picture": picture}
-    content |= {"urgent": urgent, "municipalities": tuple(municipality or ()), "scheduled_at": _scheduled(scheduled_at)}
-    content |= {"spread_minutes": _minutes(spread), "follows": follows}
+    content |= {"urgent": urgent, "municipalities": tuple(municipality or ()), "follows": follows}
+    content |= {"scheduled_at": writing.parse_beginning(scheduled_at), "spread_minutes": writing.parse_minutes(spread)}
     _require_sense(file is not None or bool(topic and headline and text), watch=watch, no_wait=no_wait)
-    expiry, message = _expiry(now, expires_in, expires_at), _message(content, revision)
+    expiry, message = writing.parse_expiry(now, expires_in, expires_at), writing.build_message(content, revision)
     way = chosen_way(url, stack, source, os.environ)
     manner = Manner(seconds=None if no_wait else timeout, as_json=json, watch=watch)
     if file is not None:
         bodies = read_events(file, source=way.source, now=now)
     else:
-        bodies = [_event(message, notice or new_notice_id(now), way.source, now, expiry)]
-    if check:
-        check_all(way, bodies, now, manner)
-        return
-    ask = not yes and sys.stdin.isatty() and console.is_terminal
-    if file is not None or ask:
-        require_valid(way, bodies, now, manner, ask=ask)
-    send_all(way, bodies, manner)
-
-
-def _event(
-    message: NoticePublished | NoticeUpdated | NoticeWithdrawn,
-    notice: str,
-    source: str,
-    now: datetime,
-    expiry: datetime | None = None,
-) -> bytes:
-    return encode(message, event_id=str(uuid4()), source=source, time=now, subject=notice, expirytime=expiry)
+        bodies = [writing.build_event(message, notice or writing.create_notice_id(now), way.source, now, expiry)]
+    handle_all(way, bodies, now, manner, check=check, may_ask=not yes, from_file=file is not None)
 
 
 def _require_sense(something: bool, *, watch: bool, no_wait: bool) -> None:
@@ -114,17 +86,6 @@ def _require_sense(something: bool, *, watch: bool, no_wait: bool) -> None:
         raise typer.BadParameter("give a file, or --topic, --headline and --text")
     if watch and no_wait:
         raise typer.BadParameter("give --watch or --no-wait, not both")
-
-
-def _message(content: dict[str, Any], revision: int) -> NoticePublished | NoticeUpdated:
-    return NoticePublished(**content) if revision == 1 else NoticeUpdated(**content, revision=revision)
-
-
-def _scheduled(moment: str | None) -> datetime | None:
-    try:
-        return None if moment is None else parse_moment(moment)
-    except ValueError as error:
-        raise typer.BadParameter(f"scheduled: {error}") from None
 
 
 def withdraw(
@@ -135,35 +96,18 @@ def withdraw(
     no_wait: NoWait = False,
     timeout: Timeout = ANSWER_SECONDS,
     json: Json = False,
-    stack: Stack = None,
+    stack: BrokerStack = None,
 ) -> None:
     """Withdraw a notice: whoever has not got it will not get it.
 
     Exit status: as `publish`; 6 means that no such notice is known.
     """
+    from cli.publish.access import chosen_way
+    from cli.publish.running import Manner, send_all
+    from cli.publish.writing import build_event
+    from shared.contracts.notices import NoticeWithdrawn
+    from shared.runtime.clock import system_clock
+
     way = chosen_way(url, stack, source, os.environ)
-    body = _event(NoticeWithdrawn(reason=reason), notice, way.source, system_clock())
+    body = build_event(NoticeWithdrawn(reason=reason), notice, way.source, system_clock())
     send_all(way, [body], Manner(seconds=None if no_wait else timeout, as_json=json))
-
-
-def new_notice_id(now: datetime) -> str:
-    """Sorts by time and is easy to say."""
-    return f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
-
-
-def _expiry(now: datetime, expires_in: str | None, expires_at: str | None) -> datetime:
-    if expires_in is not None and expires_at is not None:
-        raise typer.BadParameter("give --expires-in or --expires-at, not both")
-    try:
-        if expires_at is not None:
-            return parse_moment(expires_at)
-        return now + (parse_duration(expires_in) if expires_in is not None else USUAL_DURATION)
-    except ValueError as error:
-        raise typer.BadParameter(f"expiry: {error}") from None
-
-
-def _minutes(spread: str | None) -> int | None:
-    try:
-        return None if spread is None else int(parse_duration(spread).total_seconds() // 60)
-    except ValueError as error:
-        raise typer.BadParameter(f"spread: {error}") from None

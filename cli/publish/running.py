@@ -1,6 +1,7 @@
 """What the commands do with their events, and how they end."""
 
 import asyncio
+import sys
 from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -9,14 +10,14 @@ from typing import Any, TypeVar
 import typer
 
 from cli.broker import away_advice
+from cli.options import ANSWER_SECONDS
 from cli.output import EXIT_AWAY, EXIT_FAILED, EXIT_NO_EFFECT, EXIT_REJECTED, EXIT_UNANSWERED, console, fail
 from cli.publish.answers import report
 from cli.publish.checking import CheckedEvent, show_check
 from cli.publish.door import DoorFailed, Unwatched
 from cli.publish.plain import text_in
 from cli.publish.sending import Answer, Unanswered
-from cli.publish.watching import show
-from cli.publish.ways import ANSWER_SECONDS, Way
+from cli.publish.ways import Way
 from shared.outcome import DependencyAway, Unroutable
 
 T = TypeVar("T")
@@ -31,13 +32,26 @@ class Manner:
     watch: bool = False
 
 
-def check_all(way: Way, bodies: Sequence[bytes], now: datetime, manner: Manner) -> None:
+def _check_all(way: Way, bodies: Sequence[bytes], now: datetime, manner: Manner) -> None:
     """Say what would become of them; status 3 if anything is wrong, 6 if one would have no effect."""
     if status := show_check(run(_checked(way, bodies, now, manner)), as_json=manner.as_json):
         raise typer.Exit(status)
 
 
-def require_valid(way: Way, bodies: Sequence[bytes], now: datetime, manner: Manner, *, ask: bool) -> None:
+def handle_all(
+    way: Way, bodies: Sequence[bytes], now: datetime, manner: Manner, *, check: bool, may_ask: bool, from_file: bool
+) -> None:
+    """Check or send them. On a terminal we ask before, if we may; what stands in a file is checked in any case."""
+    if check:
+        _check_all(way, bodies, now, manner)
+        return
+    ask = may_ask and sys.stdin.isatty() and console.is_terminal
+    if from_file or ask:
+        _require_valid(way, bodies, now, manner, ask=ask)
+    send_all(way, bodies, manner)
+
+
+def _require_valid(way: Way, bodies: Sequence[bytes], now: datetime, manner: Manner, *, ask: bool) -> None:
     """End the command before any is sent, if one of them is wrong, or a person does not want it when we `ask`."""
     found = run(_checked(way, bodies, now, manner))
     if any(event.problems for event in found):
@@ -75,6 +89,9 @@ def send_all(way: Way, bodies: Sequence[bytes], manner: Manner) -> None:
 
 def _send(way: Way, body: bytes, manner: Manner) -> int:
     if manner.watch and manner.seconds is not None:
+        # Here, since whoever does not watch needs no bar.
+        from cli.publish.watching import show
+
         return run(show(way.watch(body, seconds=manner.seconds), as_json=manner.as_json))
     answer = run(_with_spinner(way.send(body, seconds=manner.seconds)))
     return report(answer, text_in(body, "subject"), as_json=manner.as_json)

@@ -9,6 +9,7 @@ from typing import Protocol, TypeVar
 
 import msgspec
 
+from cli.options import ANSWER_SECONDS
 from cli.publish.checking import CheckedEvent, problems_of
 from cli.publish.door import Door, DoorFailed, Reply, Request, Unreachable, Unwatched, open_door
 from cli.publish.following import follow
@@ -19,10 +20,10 @@ from services.ingress.door.domain.progress import Progress, State
 from services.ingress.door.domain.receipts import EVENTS, Outlook, Receipt
 from services.ingress.door.domain.refusals import ProblemDetails
 from shared.contracts.events import NoticeAccepted, NoticeAction, NoticeChecked, NoticeRejected, Problem
+from shared.municipal.reading import read_event
 from shared.outcome import DependencyAway
 from shared.runtime.clock import system_clock
 
-ANSWER_SECONDS = 10.0
 CHECK_SECONDS = 3.0
 ACTION_OF = {
     "publish": NoticeAction.PUBLISHED,
@@ -72,7 +73,8 @@ class AmqpWay:
             told = await self.sender.ask(body, now, seconds=min(seconds, CHECK_SECONDS))
         except DependencyAway:
             told = None
-        return CheckedEvent(body=body, problems=told.problems if told else (), expected=told)
+        problems = told.problems if told else ()
+        return CheckedEvent(body=body, problems=problems, expected=told, expires_at=read_event(body).expirytime)
 
     async def send(self, body: bytes, *, seconds: float | None) -> Answer | None:
         return await self.sender.send_body(body, seconds=seconds)
@@ -95,7 +97,8 @@ class DoorWay:
             return CheckedEvent(body=body, problems=problems_in(reply))
         if reply.status != 200:
             raise door.failed(reply)
-        return CheckedEvent(body=body, expected=_expected(_decoded(reply, Outlook, door)))
+        outlook = _decoded(reply, Outlook, door)
+        return CheckedEvent(body=body, expected=_expected(outlook), expires_at=outlook.expires_at)
 
     async def send(self, body: bytes, *, seconds: float | None) -> Answer | None:
         if seconds is None:

@@ -4,9 +4,12 @@ import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
+from cli.output import EXIT_USAGE, console, fail, say
+from cli.systems.settings import county_file, read_county
 from deploy.local.writing import write_secret
 from shared.municipal.configuration import Configuration
 from shared.municipal.systems import System
@@ -42,3 +45,30 @@ def register(file: Path, system: System) -> None:
     mode = file.stat().st_mode & 0o777
     write_secret(file.resolve(), after)
     os.chmod(file, mode)
+
+
+def add_system(values: dict[str, Any], county: Path | None, *, as_json: bool) -> None:
+    """Register it and say so. Ends the command with status 2 if it cannot be so, 1 if the file cannot be written."""
+    file = county_file(county, os.environ)
+    read_county(file)
+    system = _write(file, values)
+    if as_json:
+        say(msgspec.json.encode({"registered": system, "file": str(file)}).decode())
+        return
+    say(f"registered {system.name} in {file}")
+    console.print(
+        "Start notices and subscriptions again, so that they know it. Then `kreisfunk tokens create` lets it in over "
+        "HTTP, `kreisfunk systems login` over AMQP.",
+        markup=False,
+    )
+
+
+def _write(file: Path, values: dict[str, Any]) -> System:
+    try:
+        system = msgspec.convert(values, System)
+        register(file, system)
+    except (msgspec.ValidationError, WrongRegistration) as error:
+        fail(f"{values['name']} cannot be registered so: {error}", "The file is as it was.", EXIT_USAGE)
+    except OSError as error:
+        fail(f"{file}: {error.strerror}", f"Put this into the file where it can be written:\n\n{block_of(system)}")
+    return system

@@ -8,6 +8,7 @@ import msgspec
 import typer
 
 from cli.operate.tables import moment, table
+from cli.options import Json
 from cli.output import EXIT_USAGE, console, fail, say
 from cli.tokens.settings import Office, find_office
 from deploy.local.token_files import TokenFileError, add_token, new_id, new_text, read_tokens, remove_tokens
@@ -21,7 +22,6 @@ Stack = Annotated[
     Path | None,
     typer.Option(help="Folder of a local stack; else KREISFUNK_DOOR_TOKENS_FILE, else .local/up or .local/demo."),
 ]
-Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
 
 app = typer.Typer(
     help="Tokens of the systems that publish over HTTP; each change counts at once.", no_args_is_help=True

@@ -15,7 +15,7 @@ class Settings(DatabaseSettings, AddressSettings):
     """See docs/guides/operators.md."""
 
     graph_url: HttpUrl = Field(HttpUrl("https://graph.facebook.com"), description="Meta or a solution provider")
-    graph_version: str = Field("v26.0", pattern=r"^v\d+\.\d+$")
+    graph_version: str = Field("v26.0", pattern=r"^v\d+\.\d+$", description="version of Meta's interface")
     graph_token: SecretStr = Field(description="system user token")
     phone_number_id: str = Field(description="Meta's id of our number", pattern=r"^\d{5,20}$")
     messages_per_second: float = Field(80, gt=0, le=10_000, description="Meta's limit for our number")

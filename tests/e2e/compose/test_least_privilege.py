@@ -15,6 +15,7 @@ SEES = {
     "feeds": {"feeds-secrets"},
     "grafana": {"grafana-secrets"},
     "ingress": {"ingress-secrets"},
+    "keys": {"rotation-secrets"},
     "migrate": {"admin-secrets"},
     "notices": {"notices-secrets", "tokens-secrets"},
     "operate": {"operator-secrets"},

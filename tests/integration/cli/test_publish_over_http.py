@@ -89,7 +89,7 @@ async def test_what_breaks_rules_is_told_with_each_field_and_sends_nothing(door:
         assert {line.split(":")[0].strip() for line in ended.output.splitlines()[1:]} == {"link", "municipalities"}
     valid = await kreisfunk(*NOTICE, "--check", environment=access(door))
     assert (valid.status, desk.said) == (0, [])
-    assert "3 people, 0.14 euros (utility), about 1 s" in valid.output
+    assert "3 people, 0.14 euros (utility), about 1 s, expires " in valid.output
     assert "outside the permitted hours" in valid.output
 
 

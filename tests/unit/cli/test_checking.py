@@ -1,6 +1,7 @@
 """What a check says to a script."""
 
 import json
+from datetime import UTC, datetime
 
 import pytest
 
@@ -32,7 +33,8 @@ def test_it_looks_like_a_rejection_and_names_the_event_of_several(
     assert told == {"result": result, "problems": problems, "expected": [None] * len(found)}
 
 
-BODY = b'{"specversion": "1.0", "id": "e", "source": "/x", "type": "t", "expirytime": "2026-11-30T17:00:00Z"}'
+BODY = b'{"specversion": "1.0", "id": "e", "source": "", "type": "t"}'
+ENDS = datetime(2026, 11, 30, 17, tzinfo=UTC)
 EXPECTED = NoticeChecked(source="/x", event="q", revision=1, audience=6_000, costs={"utility": "273.60"})
 
 
@@ -51,5 +53,5 @@ EXPECTED = NoticeChecked(source="/x", event="q", revision=1, audience=6_000, cos
 def test_what_is_expected_is_told_with_the_offset_of_berlin(
     expected: NoticeChecked | None, status: int, lines: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert show_check([CheckedEvent(body=BODY, expected=expected)], as_json=False) == status
+    assert show_check([CheckedEvent(body=BODY, expected=expected, expires_at=ENDS)], as_json=False) == status
     assert capsys.readouterr().out.splitlines() == ["event 1: valid; nothing was sent", *lines]

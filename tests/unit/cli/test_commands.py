@@ -10,24 +10,47 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from cli.doctor.command import SERVICES
+from cli.doctor.kinds import KINDS
 from cli.main import COMMANDS, app, load
 from deploy import VERSION
 from tests.unit.rules.planting import REPOSITORY
 
 WIDE = {"COLUMNS": "1000", "NO_COLOR": "1"}
-DRIVERS = {"aio_pika", "aiohttp", "asyncpg", "cryptography", "pydantic_settings", "structlog", "uvloop"}
-# What a command has imported of them before it does anything; the others have not been looked at.
-NEEDED = {
-    "--version": set(),
-    "--help": set(),
-    "secrets": set(),
+# What takes long to import.
+DRIVERS = {
+    "aio_pika",
+    "aiohttp",
+    "asyncpg",
+    "cryptography",
+    "pydantic_settings",
+    "rich.progress",
+    "structlog",
+    "uvloop",
+}
+LEDGER = {"asyncpg", "pydantic_settings"}
+# What a command may have imported of them before it is known what it is to do; all others nothing.
+DECLARED_WITH = {
+    "broadcasts": LEDGER,
+    "dead-letters": LEDGER,
+    "keys": {"asyncpg", "cryptography", "pydantic_settings", "rich.progress"},
+    "limits": LEDGER,
+    "notices": LEDGER,
+    "templates": LEDGER,
     "tokens": {"pydantic_settings"},
-    "limits": {"asyncpg", "pydantic_settings"},
-    "broadcasts": {"asyncpg", "pydantic_settings"},
-    # One of aio_pika and aiohttp, once it is known which way.
-    "publish": {"pydantic_settings"},
-    "withdraw": {"pydantic_settings"},
-    "notices": {"asyncpg", "pydantic_settings"},
+    "unknown": LEDGER,
+}
+FEEDS_FILE = "deploy/config/feeds.toml"
+NOWHERE = "no-such-folder"
+NOTICE = ("--topic", "baustellen", "--headline", "K 9", "--text", "Gesperrt.")
+# What needs no broker, no web or no ledger does without their drivers; what needs them, until it knows where they are.
+DONE_WITH = {
+    ("publish", *NOTICE, "--stack", NOWHERE): {"pydantic_settings"},
+    ("withdraw", "--notice", "1", "--stack", NOWHERE): {"pydantic_settings"},
+    ("feeds", "list", "--file", FEEDS_FILE, "--folder", NOWHERE): {"pydantic_settings"},
+    ("feeds", "drafts", "list", "--folder", NOWHERE): {"pydantic_settings"},
+    ("feeds", "check", "README.md", "--file", FEEDS_FILE): {"aiohttp", "pydantic_settings", "structlog"},
+    ("systems", "add", "1", "--source", "/1", "--topic", "1", "--county", NOWHERE): {"pydantic_settings"},
 }
 
 
@@ -82,9 +105,19 @@ def test_a_line_of_help_ends_with_its_sentence(path: tuple[str, ...]) -> None:
     assert [line for line in lines[1:] if not line.endswith((".", ":")) and not line.startswith("kreisfunk ")] == []
 
 
-@pytest.mark.parametrize("word", NEEDED)
-def test_a_command_imports_no_driver_that_it_does_not_need(word: str) -> None:
-    assert imported(*((word,) if word.startswith("-") else (word, "--help"))) & DRIVERS == NEEDED[word]
+@pytest.mark.parametrize("word", ["--version", "--help", *COMMANDS])
+def test_declaring_a_command_imports_no_driver_but_these(word: str) -> None:
+    found = imported(*((word,) if word.startswith("-") else (word, "--help")))
+    assert found & DRIVERS == DECLARED_WITH.get(word, set())
+
+
+@pytest.mark.parametrize("arguments", DONE_WITH, ids=" ".join)
+def test_a_command_imports_only_the_drivers_that_it_uses(arguments: tuple[str, ...]) -> None:
+    assert imported(*arguments) & DRIVERS == DONE_WITH[arguments]
+
+
+def test_the_doctor_names_every_kind_of_process() -> None:
+    assert tuple(KINDS) == SERVICES
 
 
 @pytest.mark.parametrize("arguments", [("--version",), ("--help",), ("no-such-command",)])

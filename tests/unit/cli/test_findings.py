@@ -2,8 +2,8 @@
 
 import asyncio
 
-from cli.doctor.command import as_object, as_text
 from cli.doctor.findings import Check, Finding, Problem, run_checks
+from cli.doctor.work import as_object, as_text
 
 BROKEN = Problem("is broken", "Mend it.")
 

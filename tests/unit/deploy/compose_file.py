@@ -23,7 +23,10 @@ PROCESSES: Mapping[str, tuple[str, ...]] = {
     "The same over HTTP": (),
     "`kreisfunk feeds`": ("feeds",),
     "`kreisfunk quarantine`": ("quarantine",),
-    "`kreisfunk limits`, `broadcasts`, `unknown`, `templates`, `dead-letters`": ("operate",),
+    "`kreisfunk limits`, `broadcasts`, `unknown`, `templates`, `dead-letters`, `notices`": ("operate",),
+    "`kreisfunk tokens`": ("tokens",),
+    "`kreisfunk systems`": ("systems",),
+    "`kreisfunk keys`": ("keys",),
 }
 # Where containers find each other and what they share.
 LAID_DOWN = re.compile(

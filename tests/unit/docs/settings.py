@@ -9,11 +9,14 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings
 
 from cli.feeds.settings import Settings as Feeds
+from cli.keys.settings import IndexSettings as Keys
 from cli.migrate.settings import Settings as Migrate
 from cli.operate.settings import Settings as Operate
 from cli.publish.settings import DoorSettings
 from cli.publish.settings import Settings as Publish
 from cli.quarantine.settings import Settings as Quarantine
+from cli.systems.settings import Settings as Systems
+from cli.tokens.settings import Settings as Tokens
 from services.dispatcher.settings import Settings as Dispatcher
 from services.ingress.door.settings import Settings as Notices
 from services.ingress.settings import Settings as Ingress
@@ -31,7 +34,10 @@ WHO: Mapping[str, type[BaseSettings]] = {
     "The same over HTTP": DoorSettings,
     "`kreisfunk feeds`": Feeds,
     "`kreisfunk quarantine`": Quarantine,
-    "`kreisfunk limits`, `broadcasts`, `unknown`, `templates`, `dead-letters`": Operate,
+    "`kreisfunk limits`, `broadcasts`, `unknown`, `templates`, `dead-letters`, `notices`": Operate,
+    "`kreisfunk tokens`": Tokens,
+    "`kreisfunk systems`": Systems,
+    "`kreisfunk keys`": Keys,
 }
 HEAD = ("variable", "unless set", "what for")
 

@@ -46,7 +46,7 @@ def some(kind: dict[str, Any]) -> dict[str, Any]:
 # What the standard publiccode.yml 0.4 demands of the keys that we have; another key needs a line here first.
 STANDARD = section(
     *("publiccodeYmlVersion", "name", "url", "platforms", "developmentStatus", "softwareType", "description", "legal"),
-    *("maintenance", "localisation"),
+    *("maintenance", "localisation", "categories"),
     publiccodeYmlVersion={"enum": ["0.4", "0.4.0"]},
     name=TEXT,
     url=ADDRESS,
