@@ -1,6 +1,7 @@
 """What the handlers need from the outside."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -23,11 +24,11 @@ class Moment(Protocol):
     def age(self) -> float: ...
 
 
-@dataclass(frozen=True)
+@dataclass
 class Claim:
     """A ledger row that is ours to send now. `number` is how often it was claimed.
 
-    `content` is the part of the request that does not depend on the recipient.
+    `content` is the part of the request that does not depend on the recipient; `request` is all of it, once made.
     """
 
     delivery: UUID
@@ -39,6 +40,7 @@ class Claim:
     claimed_at: Moment
     attempt: int = 1
     number: int = 1
+    request: bytes | None = None
 
 
 class LaneMessage(Protocol):
@@ -241,8 +243,14 @@ class Limiter(Protocol):
 class Graph(Protocol):
     """Meta's API. Never raises: whatever happens is an answer."""
 
-    async def send(self, claim: Claim, may_leave: Callable[[], bool]) -> Answer:
+    def prepare(self, claims: Iterable[Claim]) -> None:
+        """Make their requests, one after the other, which costs less than each at its moment."""
+
+    def send(self, claim: Claim, may_leave: Callable[[], bool]) -> asyncio.Future[Any]:
         """Send unless `may_leave` says no, which is asked at the moment of writing to an open connection."""
+
+    def answer(self, sent: asyncio.Future[Any]) -> Answer:
+        """What sending it ended with; cancelled, it counts as not answered."""
 
     def message_key(self, message_id: str) -> bytes: ...
 

@@ -160,7 +160,7 @@ async def _assemble(
     inboxes = _inboxes(outside, rate, wake)
     handlers = await _open_handlers(outside, ledger, stack)
     recorder = Recorder(ledger, meter)
-    lanes = Lanes(ledger=ledger, queues=inboxes, wake=wake)
+    lanes = Lanes(ledger=ledger, queues=inboxes, prepare=outside.graph.prepare, wake=wake)
     sender = Sender(
         graph=outside.graph,
         ledger=ledger,

@@ -1,8 +1,12 @@
 """Meta's Graph API over HTTP/1.1. Knows when a request may have reached Meta and when it cannot have."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass
 
 import msgspec
+import structlog
 from msgspec import Struct
 
 from services.dispatcher.domain.answers import (
@@ -33,6 +37,8 @@ MAX_CODE = 2**31 - 1
 # Another replica may have the right key; and one address that nobody can decrypt must not keep everybody busy.
 UNDECRYPTABLE_SECONDS = 5.0
 
+_log = structlog.get_logger()
+
 
 class _Message(Struct):
     id: str
@@ -54,22 +60,39 @@ _success = msgspec.json.Decoder(_Success)
 _failure = msgspec.json.Decoder(_Failure)
 
 
+@dataclass(frozen=True)
 class GraphApi:
-    """One number's messages endpoint. Addresses are decrypted here, just before they are sent."""
+    """One number's messages endpoint. Addresses are decrypted here, moments before they are sent."""
 
-    def __init__(self, client: PostClient, *, keys: KeyRing, index_key: IndexKey) -> None:
-        self._client = client
-        self._keys = keys
-        self._index_key = index_key
+    client: PostClient
+    keys: KeyRing
+    index_key: IndexKey
 
     def message_key(self, message_id: str) -> bytes:
         """The keyed hash by which statuses and reactions find the message."""
-        return self._index_key.index_once("wamid", message_id)
+        return self.index_key.index_once("wamid", message_id)
 
-    async def send(self, claim: Claim, may_leave: Callable[[], bool]) -> Answer:
-        """Send one message if it may leave at the moment of writing. A missing answer is no error: Meta may have it."""
+    def prepare(self, claims: Iterable[Claim]) -> None:
+        """Make the requests of new claims; one that cannot be made says so when it is to be sent."""
+        for claim in claims:
+            with suppress(Exception):
+                claim.request = self._encode(claim)
+
+    def send(self, claim: Claim, may_leave: Callable[[], bool]) -> asyncio.Future[HttpAnswer]:
+        """Send one message if it may leave at the moment of writing; `answer` says what the future ended with."""
         try:
-            return _answer(await self._client.post(self._encode(claim), may_leave))
+            return self.client.post(claim.request or self._encode(claim), may_leave)
+        except Exception as error:  # of whatever one request is made of, it costs this one alone
+            failed: asyncio.Future[HttpAnswer] = asyncio.get_running_loop().create_future()
+            failed.set_exception(error)
+            return failed
+
+    def answer(self, sent: asyncio.Future[HttpAnswer]) -> Answer:
+        """A missing answer is no error: Meta may have the message."""
+        try:
+            return _answer(sent.result())
+        except asyncio.CancelledError:
+            return NoAnswer("given up")
         except SealingError:
             return Unreachable(KEY_REASON, UNDECRYPTABLE_SECONDS)
         except ConnectedLateError:
@@ -80,6 +103,9 @@ class GraphApi:
             return NotSent("withheld")
         except BrokenAnswerError as error:
             return NoAnswer(str(error))
+        except Exception:
+            _log.exception("send_failed")
+            return NoAnswer("failed")
 
     def can_decrypt(self, address: Address) -> bool:
         """Return whether our keys open this address."""
@@ -89,7 +115,7 @@ class GraphApi:
             return False
 
     def _decrypt(self, address: Address) -> str:
-        return self._keys.open(address.sealed, purpose=address.kind.value, index=address.index).decode()
+        return self.keys.open(address.sealed, purpose=address.kind.value, index=address.index).decode()
 
     def _encode(self, claim: Claim) -> bytes:
         return msgspec.json.encode(

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -14,6 +14,8 @@ from shared.contracts.message import Lane
 
 ORDER = (Lane.REPLY, Lane.URGENT, Lane.BULK)
 MANY = 100
+# At once; of more the making would take so long that the slots meanwhile would be used late.
+MOST_PREPARED = 16
 
 
 class _Source(Protocol):
@@ -23,17 +25,27 @@ class _Source(Protocol):
     @property
     def first(self) -> LaneMessage | None: ...
 
-    async def claim(self, wanted: int, ready: deque[Claim]) -> None: ...
+    async def claim(self, wanted: int, ready: Callable[[Sequence[Claim]], None]) -> None: ...
 
 
 class Lanes:
-    """Claims what there is to send, the highest lane first. `due` names the lanes with retries to send; `wake` is set
-    when there is something to do again."""
+    """Claims what there is to send, the highest lane first, and lets `prepare` see it before it is needed.
 
-    def __init__(self, *, ledger: Ledger, queues: Mapping[Lane, LaneQueue], wake: asyncio.Event) -> None:
+    `due` names the lanes with retries to send; `wake` is set when there is something to do again.
+    """
+
+    def __init__(
+        self,
+        *,
+        ledger: Ledger,
+        queues: Mapping[Lane, LaneQueue],
+        prepare: Callable[[Iterable[Claim]], None],
+        wake: asyncio.Event,
+    ) -> None:
         self._ledger = ledger
         self._wake = wake
         self._queues = queues
+        self._prepare = prepare
         self._sources: Mapping[Lane, _Source] = {
             Lane.REPLY: ReplyLane(ledger=ledger, queue=queues[Lane.REPLY]),
             Lane.URGENT: BatchLane(ledger=ledger, queue=queues[Lane.URGENT]),
@@ -76,7 +88,10 @@ class Lanes:
 
     def take(self) -> Claim | None:
         """The claim that is first in line."""
-        return next((self._ready[lane].popleft() for lane in ORDER if self._ready[lane]), None)
+        for ready in self._ready.values():
+            if ready:
+                return ready.popleft()
+        return None
 
     def put_back(self, claim: Claim) -> None:
         """Make it the first of its lane again."""
@@ -104,10 +119,14 @@ class Lanes:
         return False
 
     async def _claim(self, lane: Lane, wanted: int) -> None:
+        def ready(claims: Sequence[Claim]) -> None:
+            self._prepare(claims[:MOST_PREPARED])
+            self._ready[lane].extend(claims)
+
         if lane not in self.due:
-            await self._sources[lane].claim(wanted, self._ready[lane])
+            await self._sources[lane].claim(wanted, ready)
             return
         due = await self._ledger.claim_due(lane, wanted)
-        self._ready[lane].extend(due)
+        ready(due)
         if not due:
             self.due.discard(lane)

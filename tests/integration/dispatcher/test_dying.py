@@ -6,7 +6,7 @@ for good, as after SIGKILL, and a second one gets what the first had not settled
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any, cast
 from uuid import UUID
@@ -23,7 +23,7 @@ from services.dispatcher.handlers.lanes import Lanes
 from services.dispatcher.handlers.recorder import Recorder
 from services.dispatcher.handlers.send_loop import SendLoop
 from services.dispatcher.handlers.sender import Sender
-from services.dispatcher.ports import Claim, Graph, LaneMessage, Ledger, StatusNews
+from services.dispatcher.ports import Claim, LaneMessage, Ledger, StatusNews
 from shared.contracts.dispatch import Withdrawal
 from shared.contracts.envelope import encode
 from shared.contracts.message import Lane, Message
@@ -86,12 +86,29 @@ class Meta:
     def __init__(self) -> None:
         self.accepted: Counter[UUID] = Counter()
 
-    async def send(self, claim: Claim, _: Callable[[], bool]) -> Answer:
+    async def accept(self, claim: Claim) -> Answer:
         self.accepted[claim.delivery] += 1
         return Accepted(f"wamid.{claim.delivery}")
 
     def message_key(self, message_id: str) -> bytes:
         return message_id.encode()[-16:]
+
+
+class Way:
+    """To Meta and back."""
+
+    def __init__(self, meta: Meta, death: Death) -> None:
+        self._meta = cast("Meta", death.through(meta, "accept"))
+        self.message_key = meta.message_key
+
+    def prepare(self, claims: Iterable[Claim]) -> None:
+        """Nothing has to be encrypted here."""
+
+    def send(self, claim: Claim, _: Callable[[], bool]) -> asyncio.Future[Answer]:
+        return asyncio.ensure_future(self._meta.accept(claim))
+
+    def answer(self, sent: asyncio.Future[Answer]) -> Answer:
+        return sent.result()
 
 
 class Broker:
@@ -166,14 +183,14 @@ async def live(
     await limiter.set_up()
     mortal = cast("Ledger", death.through(ledger, "register", "claim_batch", "claim_replies", "claim_due", "record"))
     sure = cast("PostgresLimiter", death.through(limiter, "reserve"))
-    graph = cast("Graph", death.through(meta, "send"))
+    way = Way(meta, death)
     meter = Metrics(CollectorRegistry(), limit=10_000)
     recorder = Recorder(mortal, meter)
     wake = asyncio.Event()
-    lanes = Lanes(ledger=mortal, queues=broker.queues(death), wake=wake)
+    lanes = Lanes(ledger=mortal, queues=broker.queues(death), prepare=way.prepare, wake=wake)
     lanes.due |= (await ledger.find_work()).due_lanes
     sender = Sender(
-        graph=graph,
+        graph=way,
         ledger=mortal,
         limiter=sure,
         recorder=recorder,
