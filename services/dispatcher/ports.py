@@ -12,16 +12,11 @@ from services.dispatcher.domain.pacing import LateUse, Lease
 from services.dispatcher.domain.states import State
 from shared.contracts.dispatch import BroadcastBatch, BroadcastFollowUp, Recipient, ReplyRequested, Withdrawal
 from shared.contracts.events import DeliveryRefused, SubscriberErased
-from shared.contracts.message import Address, Lane, Message
+from shared.contracts.message import Address, AddressKind, Lane, Message
 from shared.outcome import Outcome
+from shared.runtime.clock import Instant
 
 Publish = Callable[[Message], Awaitable[None]]
-
-
-class Moment(Protocol):
-    """A moment in the past, and how many seconds ago that was."""
-
-    def age(self) -> float: ...
 
 
 @dataclass
@@ -37,7 +32,7 @@ class Claim:
     content: Mapping[str, Any]
     asked_at: datetime
     expires_at: datetime
-    claimed_at: Moment
+    claimed_at: Instant
     attempt: int = 1
     number: int = 1
     request: bytes | None = None
@@ -205,7 +200,14 @@ class Erasure:
     id: UUID
     subscribers: Sequence[UUID]
     indexes: Sequence[bytes]
-    user: Address | None
+    user_index: bytes | None
+    user_sealed: bytes | None
+
+    @property
+    def user(self) -> Address | None:
+        if self.user_index is None or self.user_sealed is None:
+            return None
+        return Address(kind=AddressKind.USER, index=self.user_index, sealed=self.user_sealed)
 
 
 class People(Protocol):
@@ -227,7 +229,9 @@ class People(Protocol):
 
 
 class Limiter(Protocol):
-    """The rate that all replicas share. Every method raises DependencyAway."""
+    """The rate that all replicas share, as of the last lease. Every method raises DependencyAway."""
+
+    rate: float
 
     async def reserve(self, slots: int) -> Lease: ...
 

@@ -11,25 +11,17 @@ from typing import Any
 
 import structlog
 
+from services.dispatcher.domain import answers
 from services.dispatcher.domain.account import template_key
-from services.dispatcher.domain.answers import (
-    Accepted,
-    Answer,
-    ConnectedLate,
-    Expired,
-    NotSent,
-    Record,
-    Refused,
-    Unreachable,
-    record_of,
-)
+from services.dispatcher.domain.answers import Accepted, Answer, ConnectedLate, NotSent, Record, Refused
 from services.dispatcher.domain.errors import MAX_RETRY_SECONDS, Remedy, rule_for
 from services.dispatcher.domain.pacing import MAX_CLAIM_SECONDS
 from services.dispatcher.domain.reachability import KEY_REASON, Reachability
+from services.dispatcher.handlers.lanes import Lanes
 from services.dispatcher.handlers.recorder import Recorder
 from services.dispatcher.ports import Claim, Graph, Ledger, Limiter, Meter
 from shared.outcome import DependencyAway
-from shared.runtime.clock import Clock
+from shared.runtime.clock import system_clock
 
 SLOW_DOWN_SECONDS = 0.25
 PROBE_DELAY_SECONDS = 30.0
@@ -41,24 +33,22 @@ PROBE_TRIES = 3
 _log = structlog.get_logger()
 
 
-@dataclass(kw_only=True)
+@dataclass
 class Sender:
     """Sends claims, up to `max_requests` in flight at once; an answer may take `timeout` seconds.
 
-    `put_back` takes a claim whose connection was ready too late for its slot, `room_again` is called when a request
-    less than `max_requests` is in flight. `stopping` makes what has not left yet go back to the ledger at once.
+    `lanes` get back a claim whose connection was ready too late for its slot, and are woken when a request less than
+    `max_requests` is in flight. `stopping` makes what has not left yet go back to the ledger at once.
     """
 
     graph: Graph
+    lanes: Lanes
     ledger: Ledger
     limiter: Limiter
     recorder: Recorder
     meter: Meter
-    clock: Clock
     max_requests: int
     timeout: float
-    put_back: Callable[[Claim], None]
-    room_again: Callable[[], None]
     reachability: Reachability = field(default_factory=Reachability, init=False)
     stopping: bool = field(default=False, init=False)
     _in_flight: dict[asyncio.Future[Any], float] = field(default_factory=dict, init=False)
@@ -67,10 +57,6 @@ class Sender:
     def room(self) -> int:
         """How many more requests may be in flight."""
         return self.max_requests - len(self._in_flight)
-
-    def rest_seconds(self) -> float:
-        """Return how long this replica sends nothing, as what answers is not Meta."""
-        return self.reachability.rest_seconds(monotonic())
 
     def unreachable_seconds(self) -> float:
         """Return for how long what answers has not been Meta; 0 if it is."""
@@ -83,7 +69,7 @@ class Sender:
 
     def distrust_keys(self) -> None:
         """Begin with single messages that have to prove that their addresses can be decrypted."""
-        while not self.reachability.observe(Unreachable(KEY_REASON), monotonic()):
+        while not self.reachability.observe(answers.Unreachable(KEY_REASON), monotonic()):
             pass
         self._log_reachability()
 
@@ -123,7 +109,7 @@ class Sender:
         was_full = self.room <= 0
         started = self._in_flight.pop(working)
         if was_full:
-            self.room_again()
+            self.lanes.wake.set()
         return started
 
     async def give_up_late(self) -> None:
@@ -160,12 +146,12 @@ class Sender:
             return answer
         if isinstance(answer, ConnectedLate) and self._may_leave(claim):
             return answer
-        return Expired() if self.clock() >= claim.expires_at else NotSent("stopping or claim too old")
+        return answers.Expired() if system_clock() >= claim.expires_at else NotSent("stopping or claim too old")
 
     def _settle(self, claim: Claim, answer: Answer, started: float) -> None:
         if isinstance(answer, ConnectedLate):
             self.meter.count("lost_slots", label="connecting")
-            self.put_back(claim)
+            self.lanes.put_back(claim)
             return
         now = monotonic()
         self._finish(claim, answer, now - started)
@@ -174,25 +160,24 @@ class Sender:
 
     def _may_leave(self, claim: Claim) -> bool:
         """Whether the message may still be written."""
-        return not self.stopping and self.is_fresh(claim) and self.clock() < claim.expires_at
+        return not self.stopping and self.is_fresh(claim) and system_clock() < claim.expires_at
 
     def _finish(self, claim: Claim, answer: Answer, seconds: float) -> None:
-        self.recorder.add(partial(self._record, claim, answer, seconds, self.clock()))
+        self.recorder.add(partial(self._record, claim, answer, seconds, system_clock()))
 
     def _record(self, claim: Claim, answer: Answer, seconds: float, now: datetime) -> Record:
         key = self.graph.message_key(answer.message_id) if isinstance(answer, Accepted) else None
         jitter = random.random()  # noqa: S311 - spreads retries
         self.meter.sent(claim, answer, seconds, now)
-        return record_of(
+        return answers.record_of(
             claim.delivery, answer, claim=claim.number, attempt=claim.attempt, now=now, jitter=jitter, key=key
         )
 
     def _log_reachability(self) -> None:
-        reason = self.reachability.reason
-        if reason is None:
-            _log.warning("meta_reachable_again")
-        else:
+        if reason := self.reachability.reason:
             _log.error("meta_not_reachable", reason=reason)
+        else:
+            _log.warning("meta_reachable_again")
 
     async def _apply(self, claim: Claim, answer: Answer, *, probe: bool) -> None:
         """Do what an answer means for the messages after it."""

@@ -29,7 +29,6 @@ from shared.contracts.envelope import encode
 from shared.contracts.message import Lane, Message
 from shared.database.pool import Database as Pool
 from shared.outcome import Outcome
-from shared.runtime.clock import system_clock
 from tests.integration.dispatcher.conftest import NUMBER
 from tests.integration.dispatcher.material import batch_message, reply, subscribers
 from tests.servers import wait_for
@@ -186,22 +185,10 @@ async def live(
     way = Way(meta, death)
     meter = Metrics(CollectorRegistry(), limit=10_000)
     recorder = Recorder(mortal, meter)
-    wake = asyncio.Event()
-    lanes = Lanes(ledger=mortal, queues=broker.queues(death), prepare=way.prepare, wake=wake)
+    lanes = Lanes(ledger=mortal, queues=broker.queues(death), prepare=way.prepare, wake=asyncio.Event())
     lanes.due |= (await ledger.find_work()).due_lanes
-    sender = Sender(
-        graph=way,
-        ledger=mortal,
-        limiter=sure,
-        recorder=recorder,
-        meter=meter,
-        clock=system_clock,
-        max_requests=100,
-        timeout=20,
-        put_back=lanes.put_back,
-        room_again=wake.set,
-    )
-    loop = SendLoop(lanes=lanes, limiter=sure, sender=sender, meter=meter, wake=wake)
+    sender = Sender(way, lanes, mortal, sure, recorder, meter, max_requests=100, timeout=20)
+    loop = SendLoop(lanes=lanes, limiter=sure, sender=sender, meter=meter)
     working = [asyncio.create_task(loop.run(5.0)), asyncio.create_task(recorder.run())]
     done = asyncio.create_task(wait_for(idle))
     dead = asyncio.create_task(death.died.wait())
