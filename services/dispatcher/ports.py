@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
@@ -35,7 +35,7 @@ class Claim:
     claimed_at: Instant
     attempt: int = 1
     number: int = 1
-    request: bytes | None = None
+    request: bytes | None = field(default=None, repr=False)
 
 
 class LaneMessage(Protocol):
@@ -205,9 +205,9 @@ class Erasure:
 
     @property
     def user(self) -> Address | None:
-        if self.user_index is None or self.user_sealed is None:
-            return None
-        return Address(kind=AddressKind.USER, index=self.user_index, sealed=self.user_sealed)
+        if self.user_index and self.user_sealed:
+            return Address(kind=AddressKind.USER, index=self.user_index, sealed=self.user_sealed)
+        return None
 
 
 class People(Protocol):

@@ -62,7 +62,7 @@ CLOSE_SECONDS = 3.0
 
 @dataclass(frozen=True)
 class Outside:
-    """All that a replica is connected to. An event that is told has a listener, or that is an error."""
+    """All that a replica is connected to. What it publishes may go nowhere; what it tells may not."""
 
     settings: Settings
     database: Database

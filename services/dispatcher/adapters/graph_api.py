@@ -121,7 +121,7 @@ class GraphApi:
             return False
 
     def _decrypt(self, address: Address) -> str:
-        return self.keys.open(address.sealed, purpose=address.kind.value, index=address.index).decode()
+        return self.keys.open(address.sealed, purpose=address.kind, index=address.index).decode()
 
     def _encode(self, claim: Claim) -> bytes:
         return msgspec.json.encode(
