@@ -1,7 +1,8 @@
 """What the handlers need from the outside."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
@@ -11,23 +12,18 @@ from services.dispatcher.domain.pacing import LateUse, Lease
 from services.dispatcher.domain.states import State
 from shared.contracts.dispatch import BroadcastBatch, BroadcastFollowUp, Recipient, ReplyRequested, Withdrawal
 from shared.contracts.events import DeliveryRefused, SubscriberErased
-from shared.contracts.message import Address, Lane, Message
+from shared.contracts.message import Address, AddressKind, Lane, Message
 from shared.outcome import Outcome
+from shared.runtime.clock import Instant
 
 Publish = Callable[[Message], Awaitable[None]]
 
 
-class Moment(Protocol):
-    """A moment in the past, and how many seconds ago that was."""
-
-    def age(self) -> float: ...
-
-
-@dataclass(frozen=True)
+@dataclass
 class Claim:
     """A ledger row that is ours to send now. `number` is how often it was claimed.
 
-    `content` is the part of the request that does not depend on the recipient.
+    `content` is the part of the request that does not depend on the recipient; `request` is all of it, once made.
     """
 
     delivery: UUID
@@ -36,9 +32,10 @@ class Claim:
     content: Mapping[str, Any]
     asked_at: datetime
     expires_at: datetime
-    claimed_at: Moment
+    claimed_at: Instant
     attempt: int = 1
     number: int = 1
+    request: bytes | None = field(default=None, repr=False)
 
 
 class LaneMessage(Protocol):
@@ -203,7 +200,14 @@ class Erasure:
     id: UUID
     subscribers: Sequence[UUID]
     indexes: Sequence[bytes]
-    user: Address | None
+    user_index: bytes | None
+    user_sealed: bytes | None
+
+    @property
+    def user(self) -> Address | None:
+        if self.user_index and self.user_sealed:
+            return Address(kind=AddressKind.USER, index=self.user_index, sealed=self.user_sealed)
+        return None
 
 
 class People(Protocol):
@@ -225,7 +229,9 @@ class People(Protocol):
 
 
 class Limiter(Protocol):
-    """The rate that all replicas share. Every method raises DependencyAway."""
+    """The rate that all replicas share, as of the last lease. Every method raises DependencyAway."""
+
+    rate: float
 
     async def reserve(self, slots: int) -> Lease: ...
 
@@ -241,8 +247,14 @@ class Limiter(Protocol):
 class Graph(Protocol):
     """Meta's API. Never raises: whatever happens is an answer."""
 
-    async def send(self, claim: Claim, may_leave: Callable[[], bool]) -> Answer:
+    def prepare(self, claims: Iterable[Claim]) -> None:
+        """Make their requests, one after the other, which costs less than each at its moment."""
+
+    def send(self, claim: Claim, may_leave: Callable[[], bool]) -> asyncio.Future[Any]:
         """Send unless `may_leave` says no, which is asked at the moment of writing to an open connection."""
+
+    def answer(self, sent: asyncio.Future[Any]) -> Answer:
+        """What sending it ended with; cancelled, it counts as not answered."""
 
     def message_key(self, message_id: str) -> bytes: ...
 

@@ -13,7 +13,6 @@ import aiohttp
 from prometheus_client import CollectorRegistry
 
 from services.dispatcher.adapters.account import PostgresAccount
-from services.dispatcher.adapters.contact_book import forget_contact
 from services.dispatcher.adapters.graph_api import GraphApi
 from services.dispatcher.adapters.ledger import PostgresLedger
 from services.dispatcher.adapters.metrics import Metrics
@@ -38,13 +37,14 @@ from shared.amqp.pausable import PausableConsumer
 from shared.amqp.publisher import Publisher, open_publisher
 from shared.amqp.received import Received
 from shared.contracts.envelope import encode
-from shared.contracts.message import Address, Lane, Message
+from shared.contracts.message import Lane, Message
 from shared.database.migrations import pending_versions
 from shared.database.pool import Database, open_database
 from shared.database.retention import Retention
 from shared.outcome import DependencyAway, Outcome
 from shared.runtime.background import repeat
 from shared.runtime.clock import system_clock
+from shared.runtime.message_handler import MessageHandler
 from shared.runtime.post_client import PostClient
 from shared.runtime.probes import Readiness, internal_port
 from shared.runtime.process import Stop
@@ -62,15 +62,15 @@ CLOSE_SECONDS = 3.0
 
 @dataclass(frozen=True)
 class Outside:
-    """All that a replica is connected to."""
+    """All that a replica is connected to. What it publishes may go nowhere; what it tells may not."""
 
     settings: Settings
     database: Database
     consuming: Connection
     publishing: Connection
-    publisher: Publisher
+    publish: Publish
+    tell: Publish
     graph: GraphApi
-    forget_contact: Callable[[Address], Awaitable[bool]]
     metrics: Metrics
 
 
@@ -119,21 +119,12 @@ async def _open(settings: Settings, stack: AsyncExitStack) -> tuple[Readiness, O
     messages = PostClient(f"{settings.number_url}/messages", headers=headers, late_seconds=FREE_SECONDS)
     stack.callback(messages.close)
     session = await stack.enter_async_context(aiohttp.ClientSession(headers=authorization))
-    return readiness, Outside(
-        settings=settings,
-        database=database,
-        consuming=consuming,
-        publishing=publishing,
-        publisher=await stack.enter_async_context(open_publisher(publishing)),
-        graph=GraphApi(messages, keys=keys, index_key=index_key),
-        forget_contact=partial(forget_contact, session, f"{settings.number_url}/contact_book", keys),
-        metrics=Metrics(
-            registry,
-            limit=settings.messages_per_second,
-            max_requests=settings.max_requests,
-            replicas=settings.dispatchers,
-        ),
-    )
+    publisher = await stack.enter_async_context(open_publisher(publishing))
+    publish, tell = partial(_publish, publisher, mandatory=False), partial(_publish, publisher, mandatory=True)
+    limit, most = settings.messages_per_second, settings.max_requests
+    metrics = Metrics(registry, limit=limit, max_requests=most, replicas=settings.dispatchers)
+    graph = GraphApi(messages, keys, index_key, session, f"{settings.number_url}/contact_book")
+    return readiness, Outside(settings, database, consuming, publishing, publish, tell, graph, metrics)
 
 
 async def _not_yet() -> bool:
@@ -146,13 +137,9 @@ async def _assemble(
     settings, meter = outside.settings, outside.metrics
     rate, number = permitted_rate(settings.messages_per_second), settings.phone_number_id
     limits = Limits(rate, settings.people_per_day, settings.messages_per_month)
-    ledger = PostgresLedger(
-        outside.database,
-        number=number,
-        slot=uuid4().int % COUNTER_SLOTS,
-        limited=limits.counted,
-        answer_seconds=settings.answer_margin_seconds + todo.LATE_ANSWER_SECONDS,
-    )
+    slot, answer_seconds = uuid4().int % COUNTER_SLOTS, settings.answer_margin_seconds + todo.LATE_ANSWER_SECONDS
+    limited = bool(settings.people_per_day or settings.messages_per_month)
+    ledger = PostgresLedger(outside.database, number, slot, limited, answer_seconds)
     limiter = PostgresLimiter(outside.database, number=number, limits=limits)
     await ledger.ensure_partitions()
     await limiter.set_up()
@@ -160,25 +147,15 @@ async def _assemble(
     inboxes = _inboxes(outside, rate, wake)
     handlers = await _open_handlers(outside, ledger, stack)
     recorder = Recorder(ledger, meter)
-    lanes = Lanes(ledger=ledger, queues=inboxes, wake=wake)
-    sender = Sender(
-        graph=outside.graph,
-        ledger=ledger,
-        limiter=limiter,
-        recorder=recorder,
-        meter=meter,
-        clock=system_clock,
-        max_requests=settings.max_requests,
-        timeout=settings.request_timeout_seconds,
-        put_back=lanes.put_back,
-        room_again=wake.set,
-    )
+    lanes = Lanes(ledger=ledger, queues=inboxes, prepare=outside.graph.prepare, wake=wake)
+    most, timeout = settings.max_requests, settings.request_timeout_seconds
+    sender = Sender(outside.graph, lanes, ledger, limiter, recorder, meter, max_requests=most, timeout=timeout)
     if (address := await ledger.newest_address()) and not outside.graph.can_decrypt(address):
         sender.distrust_keys()
     readiness.add({"lanes": partial(_all_opened, inboxes.values()), "encryption key": sender.can_decrypt})
     jobs = [recorder.run, sender.give_up_late, *(inbox.run for inbox in inboxes.values()), *handlers]
-    send_loop = SendLoop(lanes=lanes, limiter=limiter, sender=sender, meter=meter, wake=wake)
-    return send_loop, recorder, [*jobs, *_maintenance(outside, ledger, lanes, sender, wake)]
+    send_loop = SendLoop(lanes=lanes, limiter=limiter, sender=sender, meter=meter)
+    return send_loop, recorder, [*jobs, *_maintenance(outside, ledger, lanes, sender)]
 
 
 async def _all_opened(inboxes: Collection[PausableConsumer]) -> bool:
@@ -210,12 +187,9 @@ def _inboxes(outside: Outside, rate: float, wake: asyncio.Event) -> Mapping[Lane
     }
 
 
-def _maintenance(
-    outside: Outside, ledger: PostgresLedger, lanes: Lanes, sender: Sender, wake: asyncio.Event
-) -> list[Job]:
+def _maintenance(outside: Outside, ledger: PostgresLedger, lanes: Lanes, sender: Sender) -> list[Job]:
     settings, meter = outside.settings, outside.metrics
     grace, margin = settings.unknown_grace_seconds, settings.answer_margin_seconds
-    events, sure_events = _events(outside.publisher), _events(outside.publisher, mandatory=True)
     people = PostgresPeople(outside.database)
     needed = {kind: asyncio.Event() for kind in ("unknown", "progress", "refusals", "erasures", "follow_ups")}
 
@@ -223,50 +197,43 @@ def _maintenance(
         return partial(repeat, action, seconds, needed[kind] if kind else None)
 
     return [
-        every(0.25, lambda: todo.find_work(ledger, lanes, wake, needed)),
+        every(0.25, lambda: todo.find_work(ledger, lanes, needed)),
         every(1.0, lambda: todo.report_backlog(ledger, lanes, sender, meter, system_clock)),
         every(1.0, lambda: todo.requeue_waiting(ledger)),
         every(60.0, retention(outside.database, settings.keep_days, meter).run),
         every(600.0, ledger.ensure_partitions),
         every(1.0, lambda: todo.resolve_unknown(ledger, meter, grace, margin), "unknown"),
-        every(0.25, lambda: todo.publish_progress(ledger, events, grace + margin), "progress"),
-        every(1.0, lambda: todo.publish_refusals(ledger, sure_events), "refusals"),
-        every(2.0, lambda: todo.finish_erasures(people, outside.forget_contact), "erasures"),
+        every(0.25, lambda: todo.publish_progress(ledger, outside.publish, grace + margin), "progress"),
+        every(1.0, lambda: todo.publish_refusals(ledger, outside.tell), "refusals"),
+        every(2.0, lambda: todo.finish_erasures(people, outside.graph.forget_contact), "erasures"),
         every(0.25, lambda: todo.extend_follow_ups(ledger), "follow_ups"),
     ]
 
 
 async def _open_handlers(outside: Outside, ledger: PostgresLedger, stack: AsyncExitStack) -> list[Job]:
-    handlers: Mapping[topology.Queue, Callable[[bytes], Awaitable[Outcome]]] = {
-        topology.DISPATCHER_STATUSES: StatusHandler(ledger=ledger, meter=outside.metrics, clock=system_clock).handle,
-        topology.DISPATCHER_STOPS: StopHandler(ledger=ledger).handle,
-        topology.DISPATCHER_QUESTIONS: QuestionHandler(ledger=ledger, publish=_events(outside.publisher)).handle,
-        topology.DISPATCHER_PEOPLE: PeopleHandler(
-            people=PostgresPeople(outside.database), publish=_events(outside.publisher, mandatory=True)
-        ).handle,
-        topology.DISPATCHER_ACCOUNT: AccountHandler(
-            apply=PostgresAccount(outside.database, number=outside.settings.phone_number_id).apply,
-            seen=outside.metrics.account_event,
-        ).handle,
+    database, meter = outside.database, outside.metrics
+    account = PostgresAccount(database, number=outside.settings.phone_number_id)
+    handlers: Mapping[topology.Queue, MessageHandler] = {
+        topology.DISPATCHER_STATUSES: StatusHandler(ledger=ledger, meter=meter, clock=system_clock),
+        topology.DISPATCHER_STOPS: StopHandler(ledger=ledger),
+        topology.DISPATCHER_QUESTIONS: QuestionHandler(ledger=ledger, publish=outside.publish),
+        topology.DISPATCHER_PEOPLE: PeopleHandler(people=PostgresPeople(database), publish=outside.tell),
+        topology.DISPATCHER_ACCOUNT: AccountHandler(apply=account.apply, seen=meter.account_event),
     }
     workers: list[Job] = []
-    for queue, handle in handlers.items():
+    for queue, handler in handlers.items():
         consumer = await stack.enter_async_context(
             open_consumer(outside.consuming, outside.publishing, queue, prefetch=WORKERS)
         )
-        workers += [partial(work, consumer, _on_body(handle))] * WORKERS
+        workers += [partial(work, consumer, partial(_handle, handler))] * WORKERS
     return workers
 
 
-def _on_body(handle: Callable[[bytes], Awaitable[Outcome]]) -> Callable[[Received], Awaitable[Outcome]]:
-    return lambda received: handle(received.body)
+async def _handle(handler: MessageHandler, received: Received) -> Outcome:
+    return await handler.handle(received.body)
 
 
-def _events(publisher: Publisher, *, mandatory: bool = False) -> Publish:
-    async def publish(message: Message) -> None:
-        event_id = str(uuid4())
-        body = encode(message, event_id=event_id, source=SOURCE, time=system_clock())
-        # Nobody needs to listen to progress: unless it is mandatory, an event that goes nowhere is no error.
-        await publisher.publish(topology.EVENTS, message.KEY, body, message_id=event_id, mandatory=mandatory)
-
-    return publish
+async def _publish(publisher: Publisher, message: Message, *, mandatory: bool) -> None:
+    event_id = str(uuid4())
+    body = encode(message, event_id=event_id, source=SOURCE, time=system_clock())
+    await publisher.publish(topology.EVENTS, message.KEY, body, message_id=event_id, mandatory=mandatory)

@@ -5,8 +5,8 @@ import socket
 import ssl
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import cast
+from functools import partial
+from typing import NamedTuple, cast
 
 from aiohappyeyeballs import start_connection
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
@@ -35,8 +35,7 @@ class BrokenAnswerError(Exception):
     """The request was written and no whole answer came back: the receiver may have taken it."""
 
 
-@dataclass(frozen=True)
-class HttpAnswer:
+class HttpAnswer(NamedTuple):
     """An answer; names of headers in small letters, of a long body only the first MAX_ANSWER_BYTES."""
 
     status: int
@@ -60,22 +59,37 @@ class PostClient:
             raise ValueError("a header of the endpoint has a line break or another control character")
         self._head = "\r\n".join((f"POST {self._url.raw_path_qs} HTTP/1.1", *lines, "Content-Length: ")).encode()
 
-    async def post(self, body: bytes, may_leave: Callable[[], bool]) -> HttpAnswer:
-        """Write the request if it `may_leave` at that moment, and wait for the answer for as long as it takes.
+    def post(self, body: bytes, may_leave: Callable[[], bool]) -> asyncio.Future[HttpAnswer]:
+        """Write the request if it `may_leave` at that moment, at once if a connection is open; the answer comes later.
 
-        Raises ConnectError, ConnectedLateError and WithheldError if nothing was written, else BrokenAnswerError.
+        The future ends with ConnectError, ConnectedLateError or WithheldError if nothing was written, else with
+        BrokenAnswerError. To cancel it is to give up on an answer: the request may have been written.
         """
-        connection = self._take() or await self._open()
-        if not may_leave():
+        if connection := self._take():
+            return self._write(connection, body, may_leave)
+        return asyncio.ensure_future(self._connect_and_write(body, may_leave))
+
+    async def _connect_and_write(self, body: bytes, may_leave: Callable[[], bool]) -> HttpAnswer:
+        return await self._write(await self._open(), body, may_leave)
+
+    def _write(
+        self, connection: "_Connection", body: bytes, may_leave: Callable[[], bool]
+    ) -> asyncio.Future[HttpAnswer]:
+        """A callback costs less than a task that waits for the answer, and the request leaves a turn earlier."""
+        answered: asyncio.Future[HttpAnswer] = asyncio.get_running_loop().create_future()
+        if may_leave():
+            answered.add_done_callback(partial(self._done, connection))
+            connection.ask(b"%b%d\r\n\r\n%b" % (self._head, len(body), body), answered)
+        else:
             self._keep(connection)
-            raise WithheldError
-        try:
-            answer = await connection.ask(b"%b%d\r\n\r\n%b" % (self._head, len(body), body))
-        except BaseException:  # a late answer must not be taken for that of the next request
-            connection.close()
-            raise
-        self._keep(connection)
-        return answer
+            answered.set_exception(WithheldError())
+        return answered
+
+    def _done(self, connection: "_Connection", answered: asyncio.Future[HttpAnswer]) -> None:
+        if answered.cancelled() or answered.exception():
+            connection.close()  # a late answer must not be taken for that of the next request
+        else:
+            self._keep(connection)
 
     def close(self) -> None:
         """Close what is idle."""
@@ -86,7 +100,7 @@ class PostClient:
         """Return the connection used last, so that those which nobody needs grow old."""
         while self._idle:
             connection = self._idle.pop()
-            if connection.is_free() and connection.idle_seconds() < KEEPALIVE_SECONDS:
+            if connection.idle_seconds() < KEEPALIVE_SECONDS and connection.is_free():
                 return connection
             connection.close()
         return None
@@ -130,7 +144,6 @@ class _Connection(asyncio.Protocol):
     """An open connection with one request on its way at most."""
 
     def __init__(self) -> None:
-        self._loop = asyncio.get_running_loop()
         self._parser = HttpResponseParser(self)
         self._answered: asyncio.Future[HttpAnswer] | None = None
         self._used_at = time.monotonic()
@@ -147,11 +160,10 @@ class _Connection(asyncio.Protocol):
     def close(self) -> None:
         self._transport.abort()
 
-    async def ask(self, request: bytes) -> HttpAnswer:
-        """Write the request and wait for the answer. Raises BrokenAnswerError."""
-        self._answered = self._loop.create_future()
+    def ask(self, request: bytes, answered: asyncio.Future[HttpAnswer]) -> None:
+        """Write the request; `answered` gets the answer, or BrokenAnswerError."""
+        self._answered = answered
         self._transport.write(request)
-        return await self._answered
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's only behaves like one

@@ -4,13 +4,14 @@ Meta repeats webhooks and does not keep their order. Of each subject the newest 
 once: so an operator's release is not undone by a repetition.
 """
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from services.dispatcher.adapters import ledger_news
 from services.dispatcher.adapters.rate_limiter import HOLD, RELEASE
 from services.dispatcher.domain import account
 from services.dispatcher.handlers.sender import PROBE_DELAY_SECONDS
-from shared.database.pool import Connection, Database
+from shared.database.pool import Database
 
 _IS_NEWS = """
 insert into dispatcher.account_news as n (subject, said_at, word) values ($1, $2, $3)
@@ -26,30 +27,27 @@ returning coalesce($2::int < before.people_a_day, $2::int is not null)
 """
 
 
+@dataclass(frozen=True)
 class PostgresAccount:
-    def __init__(self, database: Database, *, number: str) -> None:
-        self._database = database
-        self._number = number
+    database: Database
+    number: str
 
     async def apply(self, change: account.Change, at: datetime) -> bool | None:
         """Do what it says; return whether a limit became smaller by it, None if this or something newer was
         done already. Raises DependencyAway.
         """
-        async with self._database.transaction() as connection:
-            if await connection.fetchval(_IS_NEWS, account.subject(change), at, repr(change)):
-                return await self._act(connection, change)
-            return None
-
-    async def _act(self, connection: Connection, change: account.Change) -> bool:
-        match change:
-            case account.TemplateHeld(template, reason):
-                await connection.execute(ledger_news.HOLD_TEMPLATE, template, reason)
-            case account.TemplateReleased(template):
-                await connection.execute(ledger_news.RELEASE_TEMPLATE, template)
-            case account.PeopleADay(limit):
-                return bool(await connection.fetchval(_PEOPLE_A_DAY, self._number, limit))
-            case account.SenderHeld(reason):
-                await connection.execute(HOLD, self._number, reason, PROBE_DELAY_SECONDS)
-            case account.SenderReleased():
-                await connection.execute(RELEASE, self._number)
+        async with self.database.transaction() as connection:
+            if not await connection.fetchval(_IS_NEWS, account.subject(change), at, repr(change)):
+                return None
+            match change:
+                case account.TemplateHeld(template, reason):
+                    await connection.execute(ledger_news.HOLD_TEMPLATE, template, reason)
+                case account.TemplateReleased(template):
+                    await connection.execute(ledger_news.RELEASE_TEMPLATE, template)
+                case account.PeopleADay(limit):
+                    return bool(await connection.fetchval(_PEOPLE_A_DAY, self.number, limit))
+                case account.SenderHeld(reason):
+                    await connection.execute(HOLD, self.number, reason, PROBE_DELAY_SECONDS)
+                case account.SenderReleased():
+                    await connection.execute(RELEASE, self.number)
         return False

@@ -1,85 +1,117 @@
 """Meta's Graph API over HTTP/1.1. Knows when a request may have reached Meta and when it cannot have."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass
 
 import msgspec
+import structlog
+from aiohttp import ClientError, ClientSession, ClientTimeout
 from msgspec import Struct
 
-from services.dispatcher.domain.answers import (
-    Accepted,
-    Answer,
-    ConnectedLate,
-    NoAnswer,
-    NotMeta,
-    NotSent,
-    Refused,
-    Unreachable,
-)
+from services.dispatcher.domain import answers
+from services.dispatcher.domain.answers import Answer, NoAnswer, Unreachable
 from services.dispatcher.domain.content import recipient_fields
+from services.dispatcher.domain.errors import bounded
 from services.dispatcher.domain.reachability import KEY_REASON
 from services.dispatcher.ports import Claim
 from shared.contracts.message import Address
-from shared.runtime.post_client import (
-    BrokenAnswerError,
-    ConnectedLateError,
-    ConnectError,
-    HttpAnswer,
-    PostClient,
-    WithheldError,
-)
+from shared.runtime import post_client
+from shared.runtime.post_client import HttpAnswer, PostClient
 from shared.sealing import IndexKey, KeyRing, SealingError
 
-MAX_CODE = 2**31 - 1
 # Another replica may have the right key; and one address that nobody can decrypt must not keep everybody busy.
 UNDECRYPTABLE_SECONDS = 5.0
+TIMEOUT = ClientTimeout(total=10)
+
+_log = structlog.get_logger()
 
 
 class _Message(Struct):
     id: str
 
 
-class _Success(Struct):
-    messages: list[_Message]
-
-
 class _Error(Struct):
     code: int
 
 
-class _Failure(Struct):
-    error: _Error
+class _Body(Struct):
+    """What Meta writes; what somebody else wrote has neither."""
+
+    messages: tuple[_Message, ...] | None = None
+    error: _Error | None = None
 
 
-_success = msgspec.json.Decoder(_Success)
-_failure = msgspec.json.Decoder(_Failure)
+_decoder = msgspec.json.Decoder(_Body)
 
 
+@dataclass(frozen=True)
 class GraphApi:
-    """One number's messages endpoint. Addresses are decrypted here, just before they are sent."""
+    """One number at Meta. Addresses are decrypted here, moments before they are sent."""
 
-    def __init__(self, client: PostClient, *, keys: KeyRing, index_key: IndexKey) -> None:
-        self._client = client
-        self._keys = keys
-        self._index_key = index_key
+    client: PostClient
+    keys: KeyRing
+    index_key: IndexKey
+    session: ClientSession
+    contact_book_url: str
 
     def message_key(self, message_id: str) -> bytes:
         """The keyed hash by which statuses and reactions find the message."""
-        return self._index_key.index_once("wamid", message_id)
+        return self.index_key.index_once("wamid", message_id)
 
-    async def send(self, claim: Claim, may_leave: Callable[[], bool]) -> Answer:
-        """Send one message if it may leave at the moment of writing. A missing answer is no error: Meta may have it."""
+    def prepare(self, claims: Iterable[Claim]) -> None:
+        """Make the requests of new claims; one that cannot be made says so when it is to be sent."""
+        for claim in claims:
+            with suppress(Exception):
+                claim.request = self._encode(claim)
+
+    def send(self, claim: Claim, may_leave: Callable[[], bool]) -> asyncio.Future[HttpAnswer]:
+        """Send one message if it may leave at the moment of writing; `answer` says what the future ended with."""
         try:
-            return _answer(await self._client.post(self._encode(claim), may_leave))
+            return self.client.post(claim.request or self._encode(claim), may_leave)
+        except Exception as error:  # of whatever one request is made of, it costs this one alone
+            failed: asyncio.Future[HttpAnswer] = asyncio.get_running_loop().create_future()
+            failed.set_exception(error)
+            return failed
+
+    def answer(self, sent: asyncio.Future[HttpAnswer]) -> Answer:
+        """A missing answer is no error: Meta may have the message."""
+        try:
+            return _answer(sent.result())
+        except asyncio.CancelledError:
+            return NoAnswer("given up")
         except SealingError:
             return Unreachable(KEY_REASON, UNDECRYPTABLE_SECONDS)
-        except ConnectedLateError:
-            return ConnectedLate()
-        except ConnectError as error:
+        except post_client.ConnectedLateError:
+            return answers.ConnectedLate()
+        except post_client.ConnectError as error:
             return Unreachable(str(error))
-        except WithheldError:
-            return NotSent("withheld")
-        except BrokenAnswerError as error:
+        except post_client.WithheldError:
+            return answers.NotSent("withheld")
+        except post_client.BrokenAnswerError as error:
             return NoAnswer(str(error))
+        except Exception:
+            _log.exception("send_failed")
+            return NoAnswer("failed")
+
+    async def forget_contact(self, user: Address) -> bool:
+        """Have Meta forget a number's pairing with a user id; False means to try again later.
+
+        Meta, "Business-scoped user IDs" (June 2026). Meta takes the user id in the address of the request; it goes to
+        Meta only, and is logged nowhere.
+        """
+        try:
+            parameters = {"messaging_product": "whatsapp", "bsuid": self._decrypt(user)}
+            async with self.session.delete(self.contact_book_url, params=parameters, timeout=TIMEOUT) as response:
+                _log.info("contact_book_asked", status=response.status)
+                return response.status in (200, 400, 404)
+        except SealingError:
+            _log.error("contact_book_unreadable")
+            return True
+        except (ClientError, TimeoutError, OSError) as error:
+            _log.warning("contact_book_away", reason=type(error).__name__)
+            return False
 
     def can_decrypt(self, address: Address) -> bool:
         """Return whether our keys open this address."""
@@ -89,7 +121,7 @@ class GraphApi:
             return False
 
     def _decrypt(self, address: Address) -> str:
-        return self._keys.open(address.sealed, purpose=address.kind.value, index=address.index).decode()
+        return self.keys.open(address.sealed, purpose=address.kind, index=address.index).decode()
 
     def _encode(self, claim: Claim) -> bytes:
         return msgspec.json.encode(
@@ -104,30 +136,22 @@ class GraphApi:
 
 
 def _answer(answer: HttpAnswer) -> Answer:
-    status = answer.status
+    status, body = answer.status, _body(answer.body)
+    if status == 200 and body.messages:
+        return answers.Accepted(body.messages[0].id)
     if status == 200:
-        return _accepted(answer.body)
-    code = _code(answer.body)
-    if code is None:
-        # 503 says that nobody took the request; after other faults behind a gateway Meta may have it.
-        return NotMeta(status) if status < 500 or status == 503 else NoAnswer(f"HTTP {status}", foreign=True)
-    return Refused(code=code, http_status=status, retry_after=_seconds(answer.headers.get(b"retry-after", b"")))
-
-
-def _accepted(body: bytes) -> Answer:
-    try:
-        return Accepted(_success.decode(body).messages[0].id)
-    except (msgspec.DecodeError, UnicodeDecodeError, IndexError):
         return NoAnswer("HTTP 200 that is not from Meta", foreign=True)
+    if body.error is None:
+        # 503 says that nobody took the request; after other faults behind a gateway Meta may have it.
+        is_unsure = status >= 500 and status != 503
+        return NoAnswer(f"HTTP {status}", foreign=True) if is_unsure else answers.NotMeta(status)
+    seconds = answer.headers.get(b"retry-after", b"")
+    retry_after = float(seconds[:9]) if seconds.isdigit() else None
+    return answers.Refused(code=bounded(body.error.code), http_status=status, retry_after=retry_after)
 
 
-def _code(body: bytes) -> int | None:
-    """Return Meta's code, as far as the ledger can hold it; None if there is none."""
+def _body(text: bytes) -> _Body:
     try:
-        return max(-MAX_CODE, min(MAX_CODE, _failure.decode(body).error.code))
+        return _decoder.decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        return None
-
-
-def _seconds(value: bytes) -> float | None:
-    return float(value[:9]) if value.isdigit() else None
+        return _Body()

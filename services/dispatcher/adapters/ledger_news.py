@@ -5,9 +5,19 @@ where they are locked: PostgreSQL 18 missed rows of a join that another transact
 Every change of a broadcast's delivery moves its counters in the same statement.
 """
 
+# What both do with rows that they have changed.
+_NOTED = """returning d.id, case when d.subscriber is not null then d.source end as broadcast, d.subscriber,
+        d.error_code, j.old_state, j.new_state
+), refused as (
+    insert into dispatcher.refusal (delivery, subscriber, code)
+    select id, subscriber, error_code from changed
+    where subscriber is not null and new_state = 'failed' and error_code = any({codes}::int[])
+    on conflict do nothing
+)"""
+
 # A result of ours counts only for the claim that it is of; else the row is somebody else's by now. An acceptance
 # always counts, unless Meta has reported that very message as failed.
-RECORD = """
+RECORD = f"""
 with news as (
     select * from unnest($1::uuid[], $2::text[]::dispatcher.delivery_state[], $3::bytea[], $4::int[],
         $5::timestamptz[], $6::int[], $7::bool[], $8::text[]::dispatcher.wait_cause[])
@@ -36,21 +46,14 @@ with news as (
         content = case when j.new_state in ('waiting', 'unknown') then d.content end
     from judged j where d.id = j.id and (j.new_state <> j.old_state
         or j.state = 'accepted' and d.message_key is null and j.new_state in ('accepted', 'sent', 'delivered', 'read'))
-    returning d.id, case when d.subscriber is not null then d.source end as broadcast, d.subscriber, d.error_code,
-        j.old_state, j.new_state
-), refused as (
-    insert into dispatcher.refusal (delivery, subscriber, code)
-    select id, subscriber, error_code from changed
-    where subscriber is not null and new_state = 'failed' and error_code = any($10::int[])
-    on conflict do nothing
-)
+    {_NOTED.format(codes="$10")}
 select dispatcher.count_changes($9, array_agg(broadcast), array_agg(old_state), array_agg(new_state)) from changed
 """
 
 # A failure that Meta reports later counts for the message that it names, and once: for the row's own, or for the only
 # one that the row can have. What Meta said of a failed message before counts no more. A failure that may pass gives the
 # delivery another attempt, as long as `attempts` allows, and a broadcast that has finished goes on.
-APPLY_STATUSES = """
+APPLY_STATUSES = f"""
 with news as (
     select * from unnest($1::uuid[], $2::text[]::dispatcher.delivery_state[], $3::bytea[], $4::int[], $5::int[],
         $6::timestamptz[], $7::text[]::dispatcher.wait_cause[])
@@ -84,14 +87,7 @@ with news as (
         unknown_at = null,
         content = case when j.new_state = 'waiting' then d.content end
     from judged j where d.id = j.id and j.new_state <> j.old_state
-    returning d.id, case when d.subscriber is not null then d.source end as broadcast, d.subscriber, d.error_code,
-        j.old_state, j.new_state
-), refused as (
-    insert into dispatcher.refusal (delivery, subscriber, code)
-    select id, subscriber, error_code from changed
-    where subscriber is not null and new_state = 'failed' and error_code = any($9::int[])
-    on conflict do nothing
-), continued as (
+    {_NOTED.format(codes="$9")}, continued as (
     update dispatcher.broadcast b set finished_at = null
     where b.finished_at is not null and b.id in (select broadcast from changed where new_state = 'waiting')
 ), streamed as (

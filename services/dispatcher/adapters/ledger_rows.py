@@ -67,28 +67,14 @@ def reply_columns(claims: Iterable[Claim]) -> tuple[list[Any], ...]:
 
 def batch_claim(batch: Batch, delivery: UUID, address: Address, claimed_at: Instant) -> Claim:
     """A recipient that is ours to send to."""
-    return Claim(
-        delivery=delivery,
-        lane=batch.message.lane,
-        address=address,
-        content=batch.content,
-        asked_at=batch.message.published_at,
-        expires_at=batch.message.expires_at,
-        claimed_at=claimed_at,
-    )
+    asked_at, expires_at = batch.message.published_at, batch.message.expires_at
+    return Claim(delivery, batch.message.lane, address, batch.content, asked_at, expires_at, claimed_at)
 
 
 def reply_claim(reply: ReplyRequested, asked_at: datetime, claimed_at: Instant) -> Claim:
     """A reply that is ours to send if the ledger lets us."""
-    return Claim(
-        delivery=reply.reply,
-        lane=Lane.REPLY,
-        address=reply.recipient,
-        content=reply_body(reply.text, reply.buttons, reply.menu),
-        asked_at=asked_at,
-        expires_at=reply.expires_at,
-        claimed_at=claimed_at,
-    )
+    content = reply_body(reply.text, reply.buttons, reply.menu)
+    return Claim(reply.reply, Lane.REPLY, reply.recipient, content, asked_at, reply.expires_at, claimed_at)
 
 
 def address_of(row: asyncpg.Record) -> Address:

@@ -1,6 +1,6 @@
 """Every metric of the dispatcher."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from prometheus_client import CollectorRegistry, Counter, Enum, Gauge, Histogram
@@ -17,6 +17,15 @@ _PREFIX = "kreisfunk_dispatcher"
 _SEND_BUCKETS = (0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30)
 _WAY_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200)
 _RESULTS = ("accepted", "unknown", "not_sent", "expired", *(remedy.value for remedy in Remedy))
+_WORDS: Mapping[type[Answer], str] = {Accepted: "accepted", NoAnswer: "unknown", Expired: "expired"}
+# The first of each is to be an increase.
+_SHOWN_FROM_THE_BEGINNING: Mapping[str, Iterable[str]] = {
+    "refused_rows": ("result", "status"),
+    "lost_slots": ("late", "connecting", "nothing", "pause"),
+    "account_news": News,
+    "statuses": ("changed", "unmatched"),
+    "unknown_outcomes": ("found", "sent_again"),
+}
 # Name, help, labels.
 _COUNTERS = (
     ("sends", "Attempts to send, by lane and result", "lane", "result"),
@@ -73,19 +82,9 @@ class Metrics:
         self._show["rate_limit"].set(limit)
         self._show["max_requests_in_flight"].set(max_requests)
         self._show["replicas_expected"].set(replicas)
-        self._show_from_the_beginning()
-
-    def _show_from_the_beginning(self) -> None:
-        """Let the first of each be an increase."""
         for lane in Lane:
             self._show["waiting_deliveries"].labels(lane.value).set(0)
-        for name, labels in (
-            ("refused_rows", ("result", "status")),
-            ("lost_slots", ("late", "connecting", "nothing", "pause")),
-            ("account_news", tuple(News)),
-            ("statuses", ("changed", "unmatched")),
-            ("unknown_outcomes", ("found", "sent_again")),
-        ):
+        for name, labels in _SHOWN_FROM_THE_BEGINNING.items():
             for label in labels:
                 self._count[name].labels(label)
 
@@ -106,7 +105,7 @@ class Metrics:
         for lane in Lane:
             self._show["waiting_deliveries"].labels(lane.value).set(outstanding.waiting.get(lane, 0))
             self._show["lane_oldest_seconds"].labels(lane.value).set(lane_seconds.get(lane, 0.0))
-        self._show["held"].set(1 if outstanding.held else 0)
+        self._show["held"].set(outstanding.held)
         if outstanding.held:
             self._show["rate_permitted"].set(0)
         self._show["unaccounted"].set(outstanding.unaccounted)
@@ -135,14 +134,6 @@ class Metrics:
 
 
 def _result(answer: Answer) -> str:
-    match answer:
-        case Accepted():
-            return "accepted"
-        case Refused():
-            return rule_for(answer.code, answer.http_status).remedy.value
-        case NoAnswer():
-            return "unknown"
-        case Expired():
-            return "expired"
-        case _:
-            return "not_sent"
+    if isinstance(answer, Refused):
+        return rule_for(answer.code, answer.http_status).remedy.value
+    return _WORDS.get(type(answer), "not_sent")

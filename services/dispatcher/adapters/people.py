@@ -1,12 +1,13 @@
 """What the ledger knows of people: which message a reaction was about, and addresses that have to go."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
 from services.dispatcher.adapters import ledger_claims
 from services.dispatcher.ports import Erasure
 from shared.contracts.events import SubscriberErased
-from shared.contracts.message import Address, AddressKind
+from shared.contracts.message import AddressKind
 from shared.database.pool import Database
 
 RETRY_SECONDS = 5
@@ -40,50 +41,30 @@ where id = $1 and user_sealed is null and asked_at < clock_timestamp() - make_in
 """
 
 
+@dataclass(frozen=True)
 class PostgresPeople:
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    database: Database
 
     async def find(self, deliveries: Sequence[UUID], message_key: bytes) -> UUID | None:
         statement = "select source from dispatcher.delivery where id = any($1) and message_key = $2"
-        source: UUID | None = await self._database.fetchval(statement, deliveries, message_key)
+        source: UUID | None = await self.database.fetchval(statement, deliveries, message_key)
         return UUID(int=source.int) if source else None
 
     async def remember(self, erased: SubscriberErased) -> None:
-        user = next((one for one in erased.addresses if one.kind is AddressKind.USER and one.sealed), None)
-        people = [*erased.subscribers]
-        async with self._database.transaction() as connection:
+        users = ((one.index, one.sealed) for one in erased.addresses if one.kind is AddressKind.USER and one.sealed)
+        people, indexes = [*erased.subscribers], [address.index for address in erased.addresses]
+        async with self.database.transaction() as connection:
             await connection.execute(ledger_claims.SUPPRESS, people, [""] * len(people), [EVERYTHING] * len(people))
-            await connection.execute(
-                _REMEMBER,
-                erased.erasure,
-                people,
-                [address.index for address in erased.addresses],
-                user.index if user else None,
-                user.sealed if user else None,
-            )
+            await connection.execute(_REMEMBER, erased.erasure, people, indexes, *next(users, (None, None)))
 
     async def due(self) -> list[Erasure]:
-        rows = await self._database.fetch(_TAKE, RETRY_SECONDS)
-        return [
-            Erasure(
-                id=row["id"],
-                subscribers=row["subscribers"],
-                indexes=row["indexes"],
-                user=_user(row["user_index"], row["user_sealed"]),
-            )
-            for row in rows
-        ]
+        return [Erasure(**row) for row in await self.database.fetch(_TAKE, RETRY_SECONDS)]
 
     async def told_meta(self, erasure: Erasure) -> None:
-        await self._database.fetchval(_FORGET_USER, erasure.id)
+        await self.database.fetchval(_FORGET_USER, erasure.id)
 
     async def erase(self, erasure: Erasure) -> None:
-        async with self._database.transaction() as connection:
+        async with self.database.transaction() as connection:
             await connection.execute(_UNREACH, erasure.subscribers)
             await connection.execute(_ERASE, erasure.subscribers, erasure.indexes)
             await connection.execute(_FINISH, erasure.id, KEPT_SECONDS)
-
-
-def _user(index: bytes | None, sealed: bytes | None) -> Address | None:
-    return Address(kind=AddressKind.USER, index=index, sealed=sealed) if index and sealed else None

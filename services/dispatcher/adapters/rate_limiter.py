@@ -18,6 +18,9 @@ on conflict (number) do update set
     people_setting = $3,
     messages_a_month = excluded.messages_a_month
 """
+_RESERVE = """
+select slots, planned, shift, held_reason, spacing_seconds, rate_per_second, clock from dispatcher.reserve($1, $2)
+"""
 HOLD = "select dispatcher.hold_by_meta($1, $2, $3)"
 RELEASE = """
 update dispatcher.rate set held_reason = null where number = $1 and held_reason is not null and not held_by_hand
@@ -33,27 +36,23 @@ class Limits:
     people_a_day: int | None = None
     messages_a_month: int | None = None
 
-    @property
-    def counted(self) -> bool:
-        """Whether claims have to count people or messages."""
-        return self.people_a_day is not None or self.messages_a_month is not None
 
-
+@dataclass
 class PostgresLimiter:
     """The row survives us, and so do a rate that Meta made us lower, a tier that Meta changed, and a hold."""
 
-    def __init__(self, database: Database, *, number: str, limits: Limits) -> None:
-        self._database = database
-        self._number = number
-        self._limits = limits
-        self.rate = limits.rate
-        self._clock = ServerClock()
+    database: Database
+    number: str
+    limits: Limits
+
+    def __post_init__(self) -> None:
+        self.rate, self._clock = self.limits.rate, ServerClock()
 
     async def set_up(self) -> None:
         """Make the row, or give it our limits, and compare the clocks."""
-        limits = self._limits
-        async with self._database.connection() as connection:
-            await connection.execute(_SET_UP, self._number, limits.rate, limits.people_a_day, limits.messages_a_month)
+        limits = self.limits
+        async with self.database.connection() as connection:
+            await connection.execute(_SET_UP, self.number, limits.rate, limits.people_a_day, limits.messages_a_month)
             for _ in range(COMPARISONS):
                 read = await connection.fetchval("select extract(epoch from clock_timestamp())::float8")
                 self._clock.heard(read=read, arrived=asyncio.get_running_loop().time())
@@ -61,36 +60,27 @@ class PostgresLimiter:
     async def reserve(self, slots: int) -> Lease:
         """Slots that nobody else has; while the sender is held none, or one in a while. Raises DependencyAway: then
         nothing is sent."""
-        row = await self._database.fetchrow("select * from dispatcher.reserve($1, $2)", self._number, slots)
-        self.rate = row["rate_per_second"]
-        self._clock.heard(read=row["clock"], arrived=asyncio.get_running_loop().time())
-        planned, shift = row["planned"], row["shift"]
-        return Lease(
-            start=self._clock.local(planned + shift),
-            spacing=row["spacing_seconds"],
-            slots=row["slots"],
-            planned=planned,
-            shift=shift,
-            held=row["held_reason"],
-        )
+        row = await self.database.fetchrow(_RESERVE, self.number, slots)
+        got, planned, shift, held, spacing, self.rate, read = row
+        self._clock.heard(read=read, arrived=asyncio.get_running_loop().time())
+        start = self._clock.local(planned + shift)
+        return Lease(start=start, spacing=spacing, slots=got, planned=planned, shift=shift, held=held)
 
     async def used_late(self, use: LateUse) -> None:
         """Tell everybody, so that the slots a second later are used later too."""
-        await self._database.fetchval(
-            "select dispatcher.used_late($1, $2, $3, $4)", self._number, use.starts, use.ends, use.late
-        )
+        statement = "select dispatcher.used_late($1, $2, $3, $4)"
+        await self.database.fetchval(statement, self.number, use.starts, use.ends, use.late)
 
     async def slow_down(self, seconds: float) -> bool:
         """Make all replicas wait for `seconds` and go on more slowly; return whether nobody had just done that."""
-        return bool(
-            await self._database.fetchval("select dispatcher.slow_down($1, $2, $3)", self._number, SLOWER, seconds)
-        )
+        statement = "select dispatcher.slow_down($1, $2, $3)"
+        return bool(await self.database.fetchval(statement, self.number, SLOWER, seconds))
 
     async def hold(self, reason: str, seconds: float) -> bool:
         """Send nothing but one message in `seconds`, until one is accepted or a person releases; return whether
         it was not held already."""
-        return bool(await self._database.fetchval(HOLD, self._number, reason, seconds))
+        return bool(await self.database.fetchval(HOLD, self.number, reason, seconds))
 
     async def release(self) -> bool:
         """Let everybody send again, unless a person said to hold; return whether that ended a hold."""
-        return bool(await self._database.fetchval(RELEASE, self._number))
+        return bool(await self.database.fetchval(RELEASE, self.number))

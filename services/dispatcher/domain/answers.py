@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 from uuid import UUID
 
 from services.dispatcher.domain.errors import MAX_RETRY_SECONDS, Remedy, pause_seconds, rule_for
@@ -53,6 +54,7 @@ class NotMeta:
     """An answer that is not Meta's and shows that Meta does not have the message, such as a proxy's page."""
 
     http_status: int
+    seconds: float = NOT_META_SECONDS
 
 
 @dataclass(frozen=True)
@@ -74,8 +76,7 @@ class Expired:
 Answer = Accepted | Refused | NotSent | ConnectedLate | Unreachable | NotMeta | NoAnswer | Expired
 
 
-@dataclass(frozen=True)
-class Record:
+class Record(NamedTuple):
     """One change of one ledger row by the claim with this number; an older one changes nothing.
 
     `due_at` is set exactly if the state is waiting; `attempted` whether that counts as an attempt.
@@ -104,12 +105,10 @@ def record_of(
             return Record(delivery, claim, State.EXPIRED)
         case Refused():
             return _refused(delivery, answer, claim=claim, attempt=attempt, now=now, jitter=jitter)
-        case NotSent(_, seconds) | Unreachable(_, seconds):
+        case NotSent(_, seconds) | Unreachable(_, seconds) | NotMeta(_, seconds):
             due_at = now + timedelta(seconds=seconds)
         case ConnectedLate():
             due_at = now
-        case NotMeta():
-            due_at = now + timedelta(seconds=NOT_META_SECONDS)
     return Record(delivery, claim, State.WAITING, due_at=due_at, waits_for="rate")
 
 

@@ -39,6 +39,7 @@ class Rule:
 LONGEST_PAIR_EXPONENT = 3
 # What Meta asks us to wait is believed up to here, in seconds.
 MAX_RETRY_SECONDS = 60.0
+MAX_CODE = 2**31 - 1
 LONG = 30  # with pauses of up to a minute, about 25 minutes
 _AGAIN, _SLOWER = Remedy.AGAIN, Remedy.SLOWER
 _DROP, _RECIPIENT, _TEMPLATE, _SENDER = Remedy.DROP, Remedy.RECIPIENT, Remedy.TEMPLATE, Remedy.SENDER
@@ -116,6 +117,11 @@ def rule_for(code: int | None, http_status: int | None = None) -> Rule:
     if code is None and http_status is not None and http_status >= 500:
         return SERVER_ERROR
     return UNKNOWN_CODE
+
+
+def bounded(code: int) -> int:
+    """Return Meta's code as far as the ledger can hold it."""
+    return max(-MAX_CODE, min(MAX_CODE, code))
 
 
 def pause_seconds(rule: Rule, attempt: int, jitter: float) -> float:

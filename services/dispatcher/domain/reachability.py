@@ -30,7 +30,7 @@ class Reachability:
         match answer:
             case Accepted() | Refused():
                 return self._recover()
-            case NotMeta(status):
+            case NotMeta(status, _):
                 return self._fail(f"HTTP {status} that is not from Meta", now, MAX_FAILURES)
             case NoAnswer(reason, foreign):
                 return self._fail(reason, now, MAX_FAILURES if foreign else 1)

@@ -1,6 +1,6 @@
 """A lane of broadcasts: each message is a batch of recipients, claimed a few at a time, or begins a follow-up."""
 
-from collections import deque
+from collections.abc import Callable, Sequence
 
 import structlog
 
@@ -38,8 +38,8 @@ class BatchLane:
     def first(self) -> LaneMessage | None:
         return self._message
 
-    async def claim(self, wanted: int, ready: deque[Claim]) -> None:
-        """Append claims of up to `wanted` recipients of one batch; some may not get it. Raises DependencyAway."""
+    async def claim(self, wanted: int, ready: Callable[[Sequence[Claim]], None]) -> None:
+        """Make claims of up to `wanted` recipients of one batch; some may not get it. Raises DependencyAway."""
         if self._message and not self._message.alive:
             self._message = self._batch = None
         self._message = self._message or self._queue.take()
@@ -48,7 +48,7 @@ class BatchLane:
         try:
             self._batch = self._batch or await self._open(self._message)
             if self._batch:
-                ready.extend(await self._ledger.claim_batch(self._batch, wanted))
+                ready(await self._ledger.claim_batch(self._batch, wanted))
                 self._batch.position += len(self._batch.next(wanted))
         except (ContractError, ContentError, InvalidDataError) as error:
             _log.error("batch_unusable", problem=str(error))

@@ -13,7 +13,7 @@ from shared.contracts import events
 from shared.contracts.dispatch import Withdrawal
 from shared.contracts.envelope import ContractError
 from shared.contracts.ids import delivery_id
-from shared.contracts.inbound import AccountEvent, AccountEvents
+from shared.contracts.inbound import AccountEvents
 from shared.contracts.message import Message
 from shared.runtime.message_handler import MessageHandler
 
@@ -50,10 +50,9 @@ class QuestionHandler(MessageHandler):
         if not isinstance(message, events.NoticeAccepted) or message.broadcast is None:
             return
         progress = await self.ledger.course(message.broadcast)
-        if progress is None:
-            return
-        await self.publish(progress_event(progress))
-        if progress.cancelled is not None:
+        if progress:
+            await self.publish(progress_event(progress))
+        if progress and progress.cancelled is not None:
             told = events.BroadcastCancelled(
                 broadcast=message.broadcast, source=message.source, notice=message.notice, reason=progress.cancelled
             )
@@ -101,12 +100,9 @@ class AccountHandler(MessageHandler):
         if not isinstance(message, AccountEvents):
             raise ContractError(f"unexpected type {message.TYPE}")
         for event in message.events:
-            await self._apply(event)
-
-    async def _apply(self, event: AccountEvent) -> None:
-        change = meaning(event.field, event.value)
-        at = min(event.at or event.received_at, event.received_at)
-        lowered = await self.apply(change, at) if change else False
-        news = None if lowered is None else news_of(event.field, event.value, change, lowered=lowered)
-        self.seen(event.field, news)
-        _log.warning("account_event", field=event.field, change=type(change).__name__, news=news)
+            change = meaning(event.field, event.value)
+            at = min(event.at or event.received_at, event.received_at)
+            lowered = await self.apply(change, at) if change else False
+            news = None if lowered is None else news_of(event.field, event.value, change, lowered=lowered)
+            self.seen(event.field, news)
+            _log.warning("account_event", field=event.field, change=type(change).__name__, news=news)

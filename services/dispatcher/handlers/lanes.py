@@ -2,47 +2,44 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
 
 from services.dispatcher.handlers.batches import BatchLane
 from services.dispatcher.handlers.replies import ReplyLane
-from services.dispatcher.ports import Claim, LaneMessage, LaneQueue, Ledger
+from services.dispatcher.ports import Claim, LaneQueue, Ledger
 from shared.contracts.envelope import read_envelope
 from shared.contracts.message import Lane
 
 ORDER = (Lane.REPLY, Lane.URGENT, Lane.BULK)
 MANY = 100
+# At once; of more the making would take so long that the slots meanwhile would be used late.
+MOST_PREPARED = 16
 
 
-class _Source(Protocol):
-    @property
-    def available(self) -> int: ...
-
-    @property
-    def first(self) -> LaneMessage | None: ...
-
-    async def claim(self, wanted: int, ready: deque[Claim]) -> None: ...
-
-
+@dataclass(kw_only=True)
 class Lanes:
-    """Claims what there is to send, the highest lane first. `due` names the lanes with retries to send; `wake` is set
-    when there is something to do again."""
+    """Claims what there is to send, the highest lane first, and lets `prepare` see it before it is needed.
 
-    def __init__(self, *, ledger: Ledger, queues: Mapping[Lane, LaneQueue], wake: asyncio.Event) -> None:
-        self._ledger = ledger
-        self._wake = wake
-        self._queues = queues
-        self._sources: Mapping[Lane, _Source] = {
-            Lane.REPLY: ReplyLane(ledger=ledger, queue=queues[Lane.REPLY]),
-            Lane.URGENT: BatchLane(ledger=ledger, queue=queues[Lane.URGENT]),
-            Lane.BULK: BatchLane(ledger=ledger, queue=queues[Lane.BULK]),
-        }
+    `due` names the lanes with retries to send; `wake` is set when there is something to do again.
+    """
+
+    ledger: Ledger
+    queues: Mapping[Lane, LaneQueue]
+    prepare: Callable[[Iterable[Claim]], None]
+    wake: asyncio.Event
+    due: set[Lane] = field(default_factory=set, init=False)
+    _oldest: dict[Lane, datetime] = field(default_factory=dict, init=False)
+    _closed: bool = field(default=False, init=False)
+
+    def __post_init__(self) -> None:
         self._ready: Mapping[Lane, deque[Claim]] = {lane: deque() for lane in ORDER}
-        self._oldest: dict[Lane, datetime] = {}
-        self._closed = False
-        self.due: set[Lane] = set()
+        self._sources: Mapping[Lane, ReplyLane | BatchLane] = {
+            Lane.REPLY: ReplyLane(ledger=self.ledger, queue=self.queues[Lane.REPLY]),
+            Lane.URGENT: BatchLane(ledger=self.ledger, queue=self.queues[Lane.URGENT]),
+            Lane.BULK: BatchLane(ledger=self.ledger, queue=self.queues[Lane.BULK]),
+        }
 
     def available(self) -> int:
         """About how many deliveries could be sent now; 0 means that there is nothing to do."""
@@ -53,7 +50,7 @@ class Lanes:
         """Let the broker bring messages."""
         self._closed = False
         self._oldest.clear()
-        for queue in self._queues.values():
+        for queue in self.queues.values():
             queue.open()
 
     def close(self) -> None:
@@ -62,7 +59,7 @@ class Lanes:
             return
         self._closed = True
         self._oldest = self._published()
-        for queue in self._queues.values():
+        for queue in self.queues.values():
             queue.close()
 
     def ages(self, now: datetime) -> Mapping[Lane, float]:
@@ -71,17 +68,20 @@ class Lanes:
         return {lane: max(0.0, (now - oldest[lane]).total_seconds()) if lane in oldest else 0.0 for lane in ORDER}
 
     def _published(self) -> dict[Lane, datetime]:
-        firsts = {lane: self._sources[lane].first or self._queues[lane].peek() for lane in ORDER}
+        firsts = {lane: self._sources[lane].first or self.queues[lane].peek() for lane in ORDER}
         return {lane: read_envelope(message.body).time for lane, message in firsts.items() if message}
 
     def take(self) -> Claim | None:
         """The claim that is first in line."""
-        return next((self._ready[lane].popleft() for lane in ORDER if self._ready[lane]), None)
+        for ready in self._ready.values():
+            if ready:
+                return ready.popleft()
+        return None
 
     def put_back(self, claim: Claim) -> None:
         """Make it the first of its lane again."""
         self._ready[claim.lane].appendleft(claim)
-        self._wake.set()
+        self.wake.set()
 
     def take_all(self) -> list[Claim]:
         """Take all claims that are ready, to give them back."""
@@ -104,10 +104,14 @@ class Lanes:
         return False
 
     async def _claim(self, lane: Lane, wanted: int) -> None:
+        def ready(claims: Sequence[Claim]) -> None:
+            self.prepare(claims[:MOST_PREPARED])
+            self._ready[lane].extend(claims)
+
         if lane not in self.due:
-            await self._sources[lane].claim(wanted, self._ready[lane])
+            await self._sources[lane].claim(wanted, ready)
             return
-        due = await self._ledger.claim_due(lane, wanted)
-        self._ready[lane].extend(due)
+        due = await self.ledger.claim_due(lane, wanted)
+        ready(due)
         if not due:
             self.due.discard(lane)

@@ -19,12 +19,12 @@ LATE_ANSWER_SECONDS = 5.0
 _log = structlog.get_logger()
 
 
-async def find_work(ledger: Ledger, lanes: Lanes, wake: asyncio.Event, needed: Mapping[str, asyncio.Event]) -> None:
+async def find_work(ledger: Ledger, lanes: Lanes, needed: Mapping[str, asyncio.Event]) -> None:
     """Notice waiting deliveries whose time has come, and wake the send loop for them and whoever else is needed."""
     work = await ledger.find_work()
     lanes.due |= work.due_lanes
     if work.due_lanes:
-        wake.set()
+        lanes.wake.set()
     for kind in work.kinds:
         needed[kind].set()
 

@@ -38,10 +38,12 @@ class Recorder:
 
         It counts as unrecorded until its group is committed.
         """
+        if not self.unrecorded:
+            self._idle.clear()
+        if not self._results:
+            self._arrived.set()
         self.unrecorded += 1
-        self._idle.clear()
         self._results.append(result)
-        self._arrived.set()
 
     async def flushed(self) -> None:
         """Wait until everything added so far is on record."""

@@ -1,7 +1,7 @@
 """The lane of replies: each message is one reply, settled as soon as it is claimed."""
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -41,8 +41,8 @@ class ReplyLane:
     def first(self) -> LaneMessage | None:
         return self._opened[0].message if self._opened else None
 
-    async def claim(self, wanted: int, ready: deque[Claim]) -> None:
-        """Append claims of up to `wanted` replies; fewer if some were claimed before. Raises DependencyAway."""
+    async def claim(self, wanted: int, ready: Callable[[Sequence[Claim]], None]) -> None:
+        """Make claims of up to `wanted` replies; fewer if some were claimed before. Raises DependencyAway."""
         self._opened = deque(opened for opened in self._opened if opened.message.alive)
         while len(self._opened) < wanted and (message := self._queue.take()):
             opened = await _open(message)
@@ -50,7 +50,7 @@ class ReplyLane:
                 self._opened.append(opened)
 
         async def claim(replies: Sequence[OpenedReply]) -> None:
-            ready.extend(await self._ledger.claim_replies([(one.reply, one.asked_at) for one in replies]))
+            ready(await self._ledger.claim_replies([(one.reply, one.asked_at) for one in replies]))
             for one in replies:
                 self._opened.remove(one)
                 await one.message.settle(Done())

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable
-from typing import Protocol
+from dataclasses import dataclass, field
 
 import structlog
 
@@ -22,10 +22,7 @@ KEEP_LANES_SECONDS = 60.0
 _log = structlog.get_logger()
 
 
-class _Limiter(Limiter, Protocol):
-    rate: float
-
-
+@dataclass(kw_only=True)
 class SendLoop:
     """Moves deliveries from the lanes to the sender at the shared rate.
 
@@ -34,24 +31,23 @@ class SendLoop:
     a lease the claims are made follows the time that the last ones took.
     """
 
-    def __init__(self, *, lanes: Lanes, limiter: _Limiter, sender: Sender, meter: Meter, wake: asyncio.Event) -> None:
-        self._lanes = lanes
-        self._limiter = limiter
-        self._sender = sender
-        self._meter = meter
-        self._wake = wake
-        self._stopping = asyncio.Event()
-        self._refill_needed = asyncio.Event()
-        self._lead = LONGEST_LEAD_SECONDS  # the first claims open connections
-        self._open_slots = 0
-        self._paused_since: float | None = None
-        self._closing = False
+    lanes: Lanes
+    limiter: Limiter
+    sender: Sender
+    meter: Meter
+    _lead: float = field(default=LONGEST_LEAD_SECONDS, init=False)  # the first claims open connections
+    _open_slots: int = field(default=0, init=False)
+    _paused_since: float | None = field(default=None, init=False)
+    _closing: bool = field(default=False, init=False)
+
+    def __post_init__(self) -> None:
+        self._stopping, self._refill_needed = asyncio.Event(), asyncio.Event()
         self._reports: set[asyncio.Task[None]] = set()
 
     def stop(self) -> None:
         """Reserve nothing more; the leases that are ours already are used, so that no slot is lost."""
         self._stopping.set()
-        self._wake.set()
+        self.lanes.wake.set()
 
     async def run(self, drain_seconds: float) -> None:
         """Work until `stop`, then use what is reserved, hand back what is left, wait for what is in flight."""
@@ -64,9 +60,9 @@ class SendLoop:
             self._closing = True
             self._refill_needed.set()
             await refilling
-        self._sender.stopping = True
+        self.sender.stopping = True
         self._give_back("stopping")
-        await self._sender.drained(drain_seconds)
+        await self.sender.drained(drain_seconds)
 
     async def _try(self, action: Awaitable[None]) -> bool:
         """Whether it was done; nothing that goes wrong once ends the loop."""
@@ -82,27 +78,27 @@ class SendLoop:
         return False
 
     async def _step(self) -> None:
-        if self._sender.reachability.reason is not None:
+        if self.sender.reachability.reason is not None:
             await self._probe_reachability()
             return
-        unplanned = self._lanes.available() - self._open_slots
-        room = self._sender.room - self._open_slots
+        unplanned = self.lanes.available() - self._open_slots
+        room = self.sender.room - self._open_slots
         if self._paused_since is None and min(unplanned, room) <= 0:
-            self._meter.bound_by("work" if unplanned <= 0 else "requests")
+            self.meter.bound_by("work" if unplanned <= 0 else "requests")
             await self._sleep_until_woken()
             return
-        lease = await self._reserve(lease_slots(self._limiter.rate, min(unplanned, room)))
+        lease = await self._reserve(lease_slots(self.limiter.rate, min(unplanned, room)))
         if not lease.held:
             self._resume("requests" if lease.slots == room else "rate")
             await self._open_in_time(lease)
         elif lease.slots and (claim := await self._claim_one()):
-            await self._sender.probe(claim)
+            await self.sender.probe(claim)
         else:
             await self._pause(lease.start - self._now())
 
     async def _reserve(self, slots: int) -> Lease:
-        lease = await self._limiter.reserve(slots)
-        self._meter.leased(lease, max(0.0, lease.start - self._now()))
+        lease = await self.limiter.reserve(slots)
+        self.meter.leased(lease, max(0.0, lease.start - self._now()))
         return lease
 
     def _now(self) -> float:
@@ -111,59 +107,58 @@ class SendLoop:
     async def _pause(self, seconds: float) -> None:
         """Send nothing for so long, a second at most: give back claims at once, and messages before RabbitMQ loses its
         patience, or others can send them, as only this replica has no way to Meta."""
-        self._meter.bound_by("pause")
+        self.meter.bound_by("pause")
         self._give_back("paused")
         if self._paused_since is None:
             self._paused_since = self._now()
-        if self._sender.reachability.reason or self._now() - self._paused_since > KEEP_LANES_SECONDS:
-            self._lanes.close()
-        await self._stopped_within(min(HOLD_CHECK_SECONDS, max(0.05, seconds)))
+        if self.sender.reachability.reason or self._now() - self._paused_since > KEEP_LANES_SECONDS:
+            self.lanes.close()
+        await _is_set_within(self._stopping, min(HOLD_CHECK_SECONDS, max(0.05, seconds)))
 
     def _resume(self, bound_by: str) -> None:
-        self._meter.bound_by(bound_by)
+        self.meter.bound_by(bound_by)
         if self._paused_since is not None:
             self._paused_since = None
-            self._lanes.open()
+            self.lanes.open()
 
     async def _probe_reachability(self) -> None:
         """After each rest, send one message at a slot of the rate, which others use, and wait for its answer."""
-        if rest := self._sender.rest_seconds():
+        if rest := self.sender.reachability.rest_seconds(self._now()):
             await self._pause(rest)
             return
-        claim = await self._claim_one()
-        if claim is None:
-            await self._pause(HOLD_CHECK_SECONDS)
-            return
-        lease = await self._reserve(1)
-        if lease.slots and (lease.held or not lease.missed(await self._wait_until(lease.start))):
-            await self._sender.probe(claim)
-        else:
-            self._sender.give_back(claim, "slot missed")
-            await self._pause(HOLD_CHECK_SECONDS)
+        if claim := await self._claim_one():
+            lease = await self._reserve(1)
+            if not lease.held and (wait := lease.start - self._now()) > 0:
+                await asyncio.sleep(max(FINEST_SECONDS, wait))
+            if lease.slots and (lease.held or not lease.missed(self._now() - lease.start)):
+                await self.sender.probe(claim)
+                return
+            self.sender.give_back(claim, "slot missed")
+        await self._pause(HOLD_CHECK_SECONDS)
 
     async def _claim_one(self) -> Claim | None:
         """Claim a message for a probe, from lanes that may have been given back."""
-        if not self._lanes.available():
-            self._lanes.open()
+        if not self.lanes.available():
+            self.lanes.open()
             await self._sleep_until_woken()
         await self._claim_for(1)
         return self._take()
 
     def _give_back(self, reason: str) -> None:
-        for claim in self._lanes.take_all():
-            self._sender.give_back(claim, reason)
+        for claim in self.lanes.take_all():
+            self.sender.give_back(claim, reason)
 
     def _take(self) -> Claim | None:
         """The first claim in line that may still be sent; the others are given back."""
-        while claim := self._lanes.take():
-            if self._sender.is_fresh(claim):
+        while claim := self.lanes.take():
+            if self.sender.is_fresh(claim):
                 return claim
-            self._sender.give_back(claim, "claim too old")
+            self.sender.give_back(claim, "claim too old")
         return None
 
     async def _open_in_time(self, lease: Lease) -> None:
         wait = lease.opens - self._lead - self._now()
-        if wait > WORTH_WAITING_SECONDS and await self._stopped_within(wait):
+        if wait > WORTH_WAITING_SECONDS and await _is_set_within(self._stopping, wait):
             return
         await asyncio.sleep(max(0.0, lease.opens - self._lead - self._now()))
         self._open_slots += lease.slots
@@ -181,11 +176,11 @@ class SendLoop:
             self._open_slots -= 1
             late = loop.time() - deadline
             if loss := self._use_slot(lease, late):
-                self._meter.count("lost_slots", label=loss)
+                self.meter.count("lost_slots", label=loss)
             else:
                 latest = max(latest, late)
             if not left:
-                self._wake.set()
+                self.lanes.wake.set()
                 if late_use := lease.late_use(latest):
                     report = asyncio.create_task(self._report_late(late_use))
                     self._reports.add(report)
@@ -194,28 +189,21 @@ class SendLoop:
         for deadline in lease.deadlines():
             loop.call_at(deadline, use, deadline)
 
-    async def _wait_until(self, deadline: float) -> float:
-        """Wait for the moment; return how many seconds have passed since then."""
-        if deadline > self._now():
-            await asyncio.sleep(max(FINEST_SECONDS, deadline - self._now()))
-        return self._now() - deadline
-
     def _use_slot(self, lease: Lease, late: float) -> str | None:
         """Send what is first in line; or return why the slot is lost."""
         if lease.missed(late):
             return "late"
-        if self._sender.reachability.reason is not None:
+        if self.sender.reachability.reason is not None:
             return "pause"
-        claim = self._take()
-        if claim is None:
-            return "nothing"
-        self._sender.start(claim)
-        return None
+        if claim := self._take():
+            self.sender.start(claim)
+            return None
+        return "nothing"
 
     async def _report_late(self, use: LateUse) -> None:
-        self._meter.count("late_use_seconds", use.late)
+        self.meter.count("late_use_seconds", use.late)
         try:
-            await self._limiter.used_late(use)
+            await self.limiter.used_late(use)
         except DependencyAway:
             return  # without the database nobody has a next slot
 
@@ -230,20 +218,17 @@ class SendLoop:
 
     async def _claim_for(self, slots: int | None) -> None:
         """Claim until so many claims are ready, or one for each open slot, or nothing is left to be claimed."""
-        while await self._lanes.claim_some(self._open_slots if slots is None else slots):
+        while await self.lanes.claim_some(self._open_slots if slots is None else slots):
             pass
 
-    async def _stopped_within(self, seconds: float) -> bool:
-        try:
-            async with asyncio.timeout(seconds):
-                return await self._stopping.wait()
-        except TimeoutError:
-            return False
-
     async def _sleep_until_woken(self) -> None:
-        self._wake.clear()
-        try:
-            async with asyncio.timeout(1.0):
-                await self._wake.wait()
-        except TimeoutError:
-            return
+        self.lanes.wake.clear()
+        await _is_set_within(self.lanes.wake, 1.0)
+
+
+async def _is_set_within(event: asyncio.Event, seconds: float) -> bool:
+    try:
+        async with asyncio.timeout(seconds):
+            return await event.wait()
+    except TimeoutError:
+        return False

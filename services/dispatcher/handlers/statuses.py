@@ -1,14 +1,14 @@
 """Meta's statuses: a group is one statement, in whatever order and however often they come."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
 
-from services.dispatcher.domain.errors import Remedy, pause_seconds, rule_for
+from services.dispatcher.domain.errors import Remedy, bounded, pause_seconds, rule_for
 from services.dispatcher.domain.states import STATUSES, State, advance
 from services.dispatcher.ports import Ledger, Meter, StatusNews
 from shared.contracts.envelope import ContractError
@@ -16,37 +16,37 @@ from shared.contracts.inbound import DeliveryStatus, DeliveryStatuses
 from shared.contracts.message import Message
 from shared.outcome import InvalidDataError
 from shared.runtime.bisection import store_bisected
+from shared.runtime.clock import Clock
 from shared.runtime.message_handler import MessageHandler
 
 _log = structlog.get_logger()
 
-MAX_CODE = 2**31 - 1
 PASSING = (Remedy.AGAIN, Remedy.SLOWER, Remedy.PAIR)
 
 
+@dataclass(frozen=True, kw_only=True)
 class StatusHandler(MessageHandler):
-    def __init__(self, *, ledger: Ledger, meter: Meter, clock: Callable[[], datetime]) -> None:
-        self._ledger = ledger
-        self._meter = meter
-        self._clock = clock
+    ledger: Ledger
+    meter: Meter
+    clock: Clock
 
     async def _act(self, message: Message) -> None:
         if not isinstance(message, DeliveryStatuses):
             raise ContractError(f"unexpected type {message.TYPE}")
-        news = [with_retry(item, self._clock()) for item in fold(message.statuses)]
+        news = [with_retry(item, self.clock()) for item in fold(message.statuses)]
         foreign = sum(1 for status in message.statuses if _news(status) is None)
-        self._meter.count("statuses", foreign, "unmatched")
+        self.meter.count("statuses", foreign, "unmatched")
         for batch in split_by_delivery(news):
             await store_bisected(batch, self._apply, self._reject)
 
     async def _apply(self, news: Sequence[StatusNews]) -> None:
-        applied = await self._ledger.apply_statuses(news)
-        self._meter.count("statuses", applied.changed, "changed")
-        self._meter.count("statuses", applied.unmatched, "unmatched")
+        applied = await self.ledger.apply_statuses(news)
+        self.meter.count("statuses", applied.changed, "changed")
+        self.meter.count("statuses", applied.unmatched, "unmatched")
 
     async def _reject(self, news: StatusNews, error: InvalidDataError) -> None:
         _log.error("status_refused", delivery=str(news.delivery), state=news.state.value, problem=str(error))
-        self._meter.count("refused_rows", label="status")
+        self.meter.count("refused_rows", label="status")
 
 
 def fold(statuses: Iterable[DeliveryStatus]) -> list[StatusNews]:
@@ -89,8 +89,7 @@ def _news(status: DeliveryStatus) -> StatusNews | None:
     if state is None or delivery is None:
         return None
     code = status.error_code
-    bounded = None if code is None else max(-MAX_CODE, min(MAX_CODE, code))
-    return StatusNews(delivery, state, status.message_key, bounded)
+    return StatusNews(delivery, state, status.message_key, None if code is None else bounded(code))
 
 
 def _delivery(text: str | None) -> UUID | None:

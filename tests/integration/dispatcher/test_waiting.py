@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
@@ -233,7 +232,7 @@ async def test_progress_says_who_waits_for_metas_limit_for_one_person(
 ) -> None:
     message = batch_message(subscribers(4))
     sent, turn, *limited = await claim(ledger, message)
-    waiting = [replace(result(one, State.WAITING, seconds=60), waits_for="pair") for one in limited]
+    waiting = [result(one, State.WAITING, seconds=60)._replace(waits_for="pair") for one in limited]
     await ledger.record([result(sent, State.ACCEPTED), result(turn, State.WAITING, seconds=60), *waiting])
     (progress,) = await ledger.progress(60)
     assert (progress.states[State.WAITING], progress.person_limited) == (3, 2)
