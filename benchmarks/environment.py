@@ -8,7 +8,7 @@ from pathlib import Path
 LOCAL = Path(__file__).parents[1] / ".local"
 
 
-async def peers_python(name: str, requirements: Path) -> Path:
+async def prepare_python(name: str, requirements: Path) -> Path:
     """The interpreter of the environment `name`; installs again what differs from the requirements."""
     folder = LOCAL / name
     python, mark = folder / "bin" / "python", folder / "requirements.txt"

@@ -14,7 +14,7 @@ from deploy import VERSION
 TRYING, PUBLISHING, OPERATING, INSTALLING = "Try it", "Publish", "Operate", "Install"
 
 
-class Deferred(NamedTuple):
+class LazyCommand(NamedTuple):
     """Where a command is, and the first paragraph of its help."""
 
     panel: str
@@ -23,99 +23,99 @@ class Deferred(NamedTuple):
     help: str
 
 
-COMMANDS: Mapping[str, Deferred] = {
-    "demo": Deferred(
+COMMANDS: Mapping[str, LazyCommand] = {
+    "demo": LazyCommand(
         TRYING,
         "cli.demo.command",
         "demo",
         "Play the main job on a system of its own, and compare the simulator's account with our ledger.",
     ),
-    "up": Deferred(
+    "up": LazyCommand(
         TRYING, "cli.up", "up", "Keep the whole system up until Ctrl-C, with the simulator in Meta's place."
     ),
-    "faults": Deferred(
+    "faults": LazyCommand(
         TRYING,
         "cli.faults.command",
         "faults",
         "Break the system again and again while it works, then compare the simulator's account with the ledger.",
     ),
-    "publish": Deferred(
+    "publish": LazyCommand(
         PUBLISHING,
         "cli.publish.command",
         "publish",
         "Publish a notice to all subscribers of its topic, or to those who got an earlier one.",
     ),
-    "withdraw": Deferred(
+    "withdraw": LazyCommand(
         PUBLISHING,
         "cli.publish.command",
         "withdraw",
         "Withdraw a notice: whoever has not got it will not get it.",
     ),
-    "notices": Deferred(
+    "notices": LazyCommand(
         PUBLISHING, "cli.operate.notices", "app", "Meldungen: wer sie erhalten hat, und wie sie ankommen."
     ),
-    "feeds": Deferred(
+    "feeds": LazyCommand(
         PUBLISHING,
         "cli.feeds.command",
         "app",
         "Feeds of the county's website (RSS, Atom) and warnings (CAP 1.2) become notices.",
     ),
-    "doctor": Deferred(
+    "doctor": LazyCommand(
         OPERATING, "cli.doctor.command", "doctor", "Look at an installation, and say what to do about what is wrong."
     ),
-    "broadcasts": Deferred(
+    "broadcasts": LazyCommand(
         OPERATING,
         "cli.operate.broadcasts",
         "app",
         "What is being sent, to how many; pause, resume, cancel, send again.",
     ),
-    "limits": Deferred(
+    "sending": LazyCommand(
         OPERATING,
-        "cli.operate.limits",
+        "cli.operate.sending",
         "app",
-        "How fast we may send, why everybody waits just now; hold and release.",
+        "How fast we may send, why everybody waits just now; pause and resume.",
     ),
-    "unknown": Deferred(
-        OPERATING, "cli.operate.unknown", "app", "Deliveries of which nobody knows whether Meta has them."
+    "deliveries": LazyCommand(
+        OPERATING, "cli.operate.deliveries", "app", "Deliveries of which nobody knows whether Meta has them."
     ),
-    "templates": Deferred(
+    "templates": LazyCommand(
         OPERATING,
         "cli.operate.templates",
         "app",
         "Templates that Meta does not accept just now; their broadcasts wait.",
     ),
-    "dead-letters": Deferred(
+    "dead-letters": LazyCommand(
         OPERATING,
         "cli.operate.dead_letters",
         "app",
         "Messages of citizens that could not be handled, sealed: nobody can read them.",
     ),
-    "quarantine": Deferred(
+    "quarantine": LazyCommand(
         OPERATING,
         "cli.quarantine.command",
         "quarantine",
         "What was not understood and is kept: look at it, send it again, or drop it.",
     ),
-    "migrate": Deferred(
+    "migrate": LazyCommand(
         INSTALLING,
         "cli.migrate.command",
         "migrate",
         "Prepare database and broker for this version. Safe to repeat, and when several start at once.",
     ),
-    "secrets": Deferred(
+    "secrets": LazyCommand(
         INSTALLING,
         "cli.secrets",
         "secrets",
         "Create all secrets that are missing. Files that exist stay as they are; running again is safe.",
     ),
-    "keys": Deferred(INSTALLING, "cli.keys.command", "keys", "New keys, while everything runs."),
-    "tokens": Deferred(
+    "keys": LazyCommand(INSTALLING, "cli.keys.command", "keys", "New keys, while everything runs."),
+    "tokens": LazyCommand(
         INSTALLING,
         "cli.tokens.command",
         "app",
         "Tokens of the systems that publish over HTTP; each change counts at once.",
     ),
-    "systems": Deferred(
+    "systems": LazyCommand(
         INSTALLING,
         "cli.systems.command",
         "app",
@@ -124,7 +124,7 @@ COMMANDS: Mapping[str, Deferred] = {
 }
 
 
-def load(name: str) -> Any:
+def load_command(name: str) -> Any:
     """Import a command."""
     deferred = COMMANDS[name]
     found = getattr(import_module(deferred.module), deferred.attribute)
@@ -135,21 +135,21 @@ def load(name: str) -> Any:
         alone.command()(found)
         command = get_command(alone)
     command.name = name
-    _unwrap(command)
+    _join_help_lines(command)
     return command
 
 
-def _unwrap(command: Any) -> None:
+def _join_help_lines(command: Any) -> None:
     """Let the terminal's width break the lines of its help; those of a paragraph after \\b stay."""
     paragraphs = cleandoc(command.help or "").split("\n\n")
     command.help = "\n\n".join(
         each.removeprefix("\b\n") if each.startswith("\b\n") else each.replace("\n", " ") for each in paragraphs
     )
     for inner in getattr(command, "commands", {}).values():
-        _unwrap(inner)
+        _join_help_lines(inner)
 
 
-class DeferringGroup(TyperGroup):
+class LazyGroup(TyperGroup):
     """Lists all commands, and imports the one that is called."""
 
     def __init__(self, **given: Any) -> None:
@@ -158,11 +158,11 @@ class DeferringGroup(TyperGroup):
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
         name, command, rest = super().resolve_command(ctx, args)
-        return name, command if name is None else load(name), rest
+        return name, command if name is None else load_command(name), rest
 
 
 app = typer.Typer(
-    cls=DeferringGroup,
+    cls=LazyGroup,
     help="Kreisfunk: the WhatsApp broadcast channel of a county.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,

@@ -11,4 +11,4 @@ BrokerStack = Annotated[
 ]
 
 # How long Kreisfunk's answer is waited for, unless an option says otherwise.
-ANSWER_SECONDS = 10.0
+ANSWER_TIMEOUT_SECONDS = 10.0

@@ -9,14 +9,14 @@ from rich.console import Console
 
 # What a terminal obeys, what turns the direction of writing or hides letters, and halves of characters, which cannot be
 # written at all.
-_CONTROLS = re.compile(
+_CONTROL_CHARACTERS = re.compile(
     r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff]"
 )
 
 
 def escape(text: str, *, line: bool = False) -> str:
     """Return the text with control characters as JSON writes them; with `line`, tabs and line feeds, too."""
-    shown = _CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    shown = _CONTROL_CHARACTERS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
     return shown.replace("\n", "\\n").replace("\t", "\\t") if line else shown
 
 
@@ -32,8 +32,8 @@ console = _Console(stderr=True, highlight=False, soft_wrap=True)
 EXIT_FAILED = 1
 EXIT_USAGE = 2
 EXIT_REJECTED = 3
-EXIT_AWAY = 4
-EXIT_UNANSWERED = 5
+EXIT_UNAVAILABLE = 4
+EXIT_NO_ANSWER = 5
 EXIT_NO_EFFECT = 6
 
 

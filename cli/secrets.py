@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from deploy.local.secret_files import create_secrets
+from deploy.secrets import create_secrets
 
 __all__ = ["create_secrets", "secrets"]
 

@@ -9,12 +9,12 @@ from typing import NamedTuple
 from cli.output import EXIT_USAGE, fail
 from deploy.local.environments import ROOT
 from deploy.local.errors import LocalError
-from deploy.local.stack_file import StackAddresses, running_stack
+from deploy.local.stack_file import StackAddresses, find_running_stack
 from shared.runtime.settings import PREFIX
 
 BROKER_URL = f"{PREFIX}BROKER_URL"
 DATABASE_URL = f"{PREFIX}DATABASE_URL"
-USUAL_FOLDERS = tuple(ROOT / ".local" / name for name in ("up", "demo"))
+DEFAULT_FOLDERS = tuple(ROOT / ".local" / name for name in ("up", "demo"))
 
 
 class RunningStack(NamedTuple):
@@ -31,9 +31,9 @@ def find_stack(folder: Path | None, environment: Mapping[str, str], setting: str
     """
     if folder is None and environment.get(setting):
         return None
-    candidates = (folder,) if folder else USUAL_FOLDERS
+    candidates = (folder,) if folder else DEFAULT_FOLDERS
     try:
-        found = next(_running(candidates), None)
+        found = next(_find_running(candidates), None)
     except LocalError as error:
         fail(str(error), status=EXIT_USAGE)
     if found is None:
@@ -42,15 +42,15 @@ def find_stack(folder: Path | None, environment: Mapping[str, str], setting: str
     return found
 
 
-def _running(folders: Iterable[Path]) -> Iterator[RunningStack]:
+def _find_running(folders: Iterable[Path]) -> Iterator[RunningStack]:
     for folder in folders:
-        addresses = running_stack(folder)
+        addresses = find_running_stack(folder)
         if addresses is not None:
             yield RunningStack(folder.absolute(), addresses)
 
 
 @contextmanager
-def environment_of(environment: Mapping[str, str]) -> Iterator[None]:
+def use_environment(environment: Mapping[str, str]) -> Iterator[None]:
     """Read settings inside as a process with this environment would: nothing of our own shows through."""
     own, given = dict(os.environ), dict(environment)
     try:

@@ -13,23 +13,23 @@ from deploy.local.errors import LocalError
 if TYPE_CHECKING:
     from deploy.local.stack import Stack
 
-FOLDER = Path(".local/up")
-USUAL_COUNTY = "deploy/config/county.toml"
-COUNTY = ROOT / USUAL_COUNTY
+DEFAULT_FOLDER = Path(".local/up")
+DEFAULT_COUNTY = "deploy/config/county.toml"
+COUNTY = ROOT / DEFAULT_COUNTY
 # Of phones, webhooks and notices, as with containers; others where somebody has them already.
 PORTS = (8090, 8080, 8081)
-PHONES = 3
+PHONE_COUNT = 3
 
 
 def up(
-    folder: Annotated[Path, typer.Option(help="Where servers keep their data, for the next time.")] = FOLDER,
+    folder: Annotated[Path, typer.Option(help="Where servers keep their data, for the next time.")] = DEFAULT_FOLDER,
     rate: Annotated[int, typer.Option(min=5, max=1000, help="The number's limit in messages per second.")] = 80,
     dispatchers: Annotated[int, typer.Option(min=1, max=8, help="Replicas of the dispatcher.")] = 2,
-    county: Annotated[Path, typer.Option(help="The county's file.", show_default=USUAL_COUNTY)] = COUNTY,
+    county: Annotated[Path, typer.Option(help="The county's file.", show_default=DEFAULT_COUNTY)] = COUNTY,
 ) -> None:
     """Keep the whole system up until Ctrl-C, with the simulator in Meta's place."""
     try:
-        asyncio.run(_up(folder.absolute(), rate, dispatchers, county))
+        asyncio.run(_run_until_interrupted(folder.absolute(), rate, dispatchers, county))
     except LocalError as error:
         fail(str(error))
     except (KeyboardInterrupt, asyncio.CancelledError):
@@ -37,28 +37,28 @@ def up(
     console.print("- everything has ended", markup=False)
 
 
-async def _up(folder: Path, rate: int, dispatchers: int, county: Path) -> None:
-    from deploy.local.stack import local_stack
+async def _run_until_interrupted(folder: Path, rate: int, dispatchers: int, county: Path) -> None:
+    from deploy.local.stack import run_stack
 
-    phones = {"SIMULATOR_PHONES": str(PHONES), "SIMULATOR_PHONES_FILE": str(folder / "phones.json")}
-    async with local_stack(
+    phones = {"SIMULATOR_PHONES": str(PHONE_COUNT), "SIMULATOR_PHONES_FILE": str(folder / "phones.json")}
+    async with run_stack(
         folder,
         dispatchers=dispatchers,
         messages_per_second=rate,
         county=county,
         settings={"simulator": phones},
         ports=PORTS,
-        progress=_tell,
+        progress=_print_step,
     ) as stack:
-        _show(stack)
+        _print_addresses(stack)
         await asyncio.Event().wait()
 
 
-def _show(stack: "Stack") -> None:
+def _print_addresses(stack: "Stack") -> None:
     say("")
     say(f"Phones:   {stack.phones_url}")
     say(f"Webhook:  {stack.ingress_url}/webhook")
-    say(f"Notices:  {stack.door_url}/notices")
+    say(f"Notices:  {stack.notices_api_url}/notices")
     for name, url in stack.metrics_urls.items():
         say(f"Metrics:  {url}  ({name})")
     say("")
@@ -69,5 +69,5 @@ def _show(stack: "Stack") -> None:
     say("Ctrl-C ends everything.")
 
 
-def _tell(step: str) -> None:
+def _print_step(step: str) -> None:
     console.print(f"- {step}", markup=False)

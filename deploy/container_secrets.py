@@ -10,22 +10,22 @@ import secrets
 import sys
 from pathlib import Path
 
-from deploy.local.rabbitmq_files import definitions
-from deploy.local.secret_files import create_secrets, text
+from deploy.local.rabbitmq_files import build_definitions
+from deploy.secrets import create_secrets, generate_password
 
 GRAFANA = "grafana/admin_password"
 POSTGRES = "postgres/owner_password"
 RABBITMQ = "rabbitmq/definitions.json"
 
 
-def server_files(folder: Path, salt: bytes) -> dict[str, str]:
+def build_server_files(folder: Path, salt: bytes) -> dict[str, str]:
     """What each server needs to begin with. RabbitMQ is content with the hash of a password."""
     broker_password = _read(folder / "admin" / "kreisfunk_broker_password")
     files = {
         POSTGRES: _read(folder / "admin" / "kreisfunk_database_password"),
-        RABBITMQ: json.dumps(definitions(broker_password, salt=salt)),
+        RABBITMQ: json.dumps(build_definitions(broker_password, salt=salt)),
     }
-    return files if (folder / GRAFANA).exists() else {**files, GRAFANA: text(secrets.token_bytes)}
+    return files if (folder / GRAFANA).exists() else {**files, GRAFANA: generate_password(secrets.token_bytes)}
 
 
 def _read(path: Path) -> str:
@@ -43,7 +43,7 @@ def _write(path: Path, value: str) -> None:
 def create(folder: Path) -> int:
     """Write what is missing; returns how many secrets are new. Safe to run again."""
     created = create_secrets(folder)
-    for name, value in server_files(folder, secrets.token_bytes(4)).items():
+    for name, value in build_server_files(folder, secrets.token_bytes(4)).items():
         _write(folder / name, value)
     return len(created)
 

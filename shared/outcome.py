@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 
-class DependencyAway(Exception):
+class DependencyUnavailable(Exception):
     """Broker, database or Graph API cannot be reached. Nothing is wrong with the message: wait, try again."""
 
 

@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 from simulator import settings
 from simulator.graph.templates import TemplateFileError
-from simulator.memory import MemoryFileError
-from simulator.process import stop_signals
+from simulator.phones_file import PhonesFileError
+from simulator.process import catch_stop_signals
 from simulator.wiring import serve
 
 CANNOT_LISTEN = 1
@@ -18,17 +18,17 @@ WRONG_SETTINGS = 2
 
 def main() -> int:
     """Runs until a signal; returns the exit status."""
-    _parser().parse_args()
+    _build_parser().parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     try:
         chosen = settings.load()
-        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        with asyncio.Runner(loop_factory=_choose_loop_factory()) as runner:
             runner.run(_run(chosen))
     except settings.SettingsError as error:
         return _refuse(str(error))
     except TemplateFileError as error:
         return _refuse(f"SIMULATOR_TEMPLATES_FILE: {error}")
-    except MemoryFileError as error:
+    except PhonesFileError as error:
         return _refuse(f"SIMULATOR_PHONES_FILE: {error}")
     except OSError as error:
         sys.stderr.write(f"The simulator cannot listen: {error.strerror}\n")
@@ -37,7 +37,7 @@ def main() -> int:
 
 
 async def _run(chosen: settings.Settings) -> None:
-    with stop_signals() as stopping:
+    with catch_stop_signals() as stopping:
         await serve(chosen, stopping)
 
 
@@ -46,7 +46,7 @@ def _refuse(problems: str) -> int:
     return WRONG_SETTINGS
 
 
-def _parser() -> argparse.ArgumentParser:
+def _build_parser() -> argparse.ArgumentParser:
     return argparse.ArgumentParser(
         prog="python -m simulator",
         description="A stand-in for Meta's WhatsApp Business Platform. Nothing it does reaches WhatsApp.",
@@ -55,7 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     )
 
 
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+def _choose_loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     try:
         import uvloop
     except ImportError:

@@ -2,26 +2,26 @@
 
 from collections import Counter
 
-from simulator.citizens import Citizen, Message, Written
+from simulator.citizens import BusinessMessage, Citizen, UserMessage
 from simulator.limits import SlidingWindow
-from simulator.states import State, later
+from simulator.states import MessageState, pick_later
 
 
-class Account:
+class MessageLog:
     """All accepted messages in order, and how many went which way."""
 
     def __init__(self) -> None:
-        self.messages: list[Message] = []
+        self.messages: list[BusinessMessage] = []
         self.rejected: Counter[int] = Counter()
         self.accepted_window = SlidingWindow()
         self.attempted_window = SlidingWindow()
         self.attempts: list[float] = []
-        self.written: list[tuple[Citizen, Written]] = []
-        self._states: Counter[State] = Counter()
-        self._by_wamid: dict[str, Message] = {}
-        self._written: dict[str, tuple[Citizen, Written]] = {}
+        self.written: list[tuple[Citizen, UserMessage]] = []
+        self._states: Counter[MessageState] = Counter()
+        self._by_wamid: dict[str, BusinessMessage] = {}
+        self._written: dict[str, tuple[Citizen, UserMessage]] = {}
 
-    def attempt(self, now: float) -> None:
+    def record_attempt(self, now: float) -> None:
         self.attempts.append(now)
         self.attempted_window.add(now)
 
@@ -37,15 +37,15 @@ class Account:
     def next_sequence(self) -> int:
         return len(self.messages) + 1
 
-    def accept(self, message: Message) -> None:
+    def accept(self, message: BusinessMessage) -> None:
         self.accepted_window.add(message.accepted_at)
         self.messages.append(message)
         self._by_wamid[message.wamid] = message
         self._states[message.state] += 1
 
-    def advance(self, message: Message, state: State) -> bool:
+    def advance(self, message: BusinessMessage, state: MessageState) -> bool:
         """Moves a message forward; False if it had already come as far."""
-        reached = later(message.state, state)
+        reached = pick_later(message.state, state)
         if reached is message.state:
             return False
         self._states[message.state] -= 1
@@ -53,17 +53,17 @@ class Account:
         message.state = reached
         return True
 
-    def write(self, citizen: Citizen, written: Written) -> None:
+    def write(self, citizen: Citizen, written: UserMessage) -> None:
         self.written.append((citizen, written))
         self._written[written.wamid] = (citizen, written)
 
-    def find_written(self, wamid: str) -> tuple[Citizen, Written] | None:
+    def find_written(self, wamid: str) -> tuple[Citizen, UserMessage] | None:
         return self._written.get(wamid)
 
     @property
     def delivered(self) -> int:
         """How many reached a phone; a message that was read did."""
-        return self._states[State.DELIVERED] + self._states[State.READ]
+        return self._states[MessageState.DELIVERED] + self._states[MessageState.READ]
 
     @property
     def inbound(self) -> int:
@@ -72,8 +72,8 @@ class Account:
 
     @property
     def read(self) -> int:
-        return self._states[State.READ]
+        return self._states[MessageState.READ]
 
     @property
     def failed(self) -> int:
-        return self._states[State.FAILED]
+        return self._states[MessageState.FAILED]

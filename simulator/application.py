@@ -7,35 +7,35 @@ import aiohttp
 from aiohttp import web
 from prometheus_client.aiohttp import make_aiohttp_handler
 
-from simulator.account import Account
+from simulator.account import MessageLog
 from simulator.citizens import Citizens
 from simulator.clock import Clock
-from simulator.control.access import guard
-from simulator.control.bookkeeping import BookControl
+from simulator.control.access import require_token
+from simulator.control.citizen_actions import CitizenActions
 from simulator.control.citizens import CitizenControl
-from simulator.control.writing import Writing
-from simulator.events import Hub
-from simulator.faults import FaultBox
+from simulator.control.run import RunControl
+from simulator.events import EventHub
+from simulator.faults import ActiveFaults
 from simulator.graph.access import Access
-from simulator.graph.content import Reading
-from simulator.graph.media import MediaShelf
+from simulator.graph.content import ContentReader
+from simulator.graph.media import MediaStore
 from simulator.graph.messages import MessagesRoute
 from simulator.graph.routes import GraphRoutes
-from simulator.graph.sending import Sending
+from simulator.graph.sending import MessageAcceptor
 from simulator.graph.templates import Templates
-from simulator.metrics import AccountCollector, registry
-from simulator.page.routes import routes as page_routes
+from simulator.metrics import SimulatorCollector, build_registry
+from simulator.page.routes import build_routes as page_routes
 from simulator.phones import Phones
 from simulator.settings import Settings
 from simulator.stalls import StallWatch
 from simulator.timeline import Timeline
 from simulator.webhooks.notifier import Notifier
 
-MOST_BODY_BYTES = 4 * 1024 * 1024
+MAX_BODY_BYTES = 4 * 1024 * 1024
 
 
 @dataclass(kw_only=True, frozen=True)
-class Parts:
+class SimulatorParts:
     """What everything else is made of: one of each per simulator."""
 
     settings: Settings
@@ -44,30 +44,30 @@ class Parts:
     stopping: asyncio.Event
     templates: Templates
     citizens: Citizens
-    account: Account
-    faults: FaultBox
+    message_log: MessageLog
+    faults: ActiveFaults
     stall_watch: StallWatch
-    hub: Hub
+    hub: EventHub
     phones: Phones
     timeline: Timeline
     notifier: Notifier
 
 
-def application(parts: Parts, citizen_control: CitizenControl) -> web.Application:
+def build_application(parts: SimulatorParts, citizen_control: CitizenControl) -> web.Application:
     """The application; its streams end when it shuts down."""
-    app = web.Application(client_max_size=MOST_BODY_BYTES)
+    app = web.Application(client_max_size=MAX_BODY_BYTES)
     token = parts.settings.control_token.get_secret_value()
-    app.add_routes(_graph(parts).routes())
+    app.add_routes(_build_graph_routes(parts).build_routes())
     app.add_routes(page_routes())
-    for route in (*citizen_control.routes(), *_book_control(parts).routes()):
-        app.router.add_route(route.method, route.path, guard(token, route.handler))
-    collector = AccountCollector(account=parts.account, citizens=parts.citizens, notifier=parts.notifier)
-    app.router.add_get("/metrics", make_aiohttp_handler(registry(collector)))
+    for route in (*citizen_control.build_routes(), *_build_run_control(parts).build_routes()):
+        app.router.add_route(route.method, route.path, require_token(token, route.handler))
+    collector = SimulatorCollector(message_log=parts.message_log, citizens=parts.citizens, notifier=parts.notifier)
+    app.router.add_get("/metrics", make_aiohttp_handler(build_registry(collector)))
     _add_probes(app, parts)
     return app
 
 
-def _add_probes(app: web.Application, parts: Parts) -> None:
+def _add_probes(app: web.Application, parts: SimulatorParts) -> None:
     async def live(_: web.Request) -> web.Response:
         return web.Response(text="live\n")
 
@@ -84,14 +84,14 @@ def _add_probes(app: web.Application, parts: Parts) -> None:
     app.on_shutdown.append(close_streams)
 
 
-def _graph(parts: Parts) -> GraphRoutes:
-    settings, media = parts.settings, MediaShelf()
+def _build_graph_routes(parts: SimulatorParts) -> GraphRoutes:
+    settings, media = parts.settings, MediaStore()
     access = Access(token=settings.graph_token.get_secret_value())
-    sending = Sending(
+    sending = MessageAcceptor(
         clock=parts.clock,
         citizens=parts.citizens,
-        reading=Reading(templates=parts.templates, has_media=media.has),
-        account=parts.account,
+        reader=ContentReader(templates=parts.templates, has_media=media.has),
+        message_log=parts.message_log,
         faults=parts.faults,
         timeline=parts.timeline,
         notifier=parts.notifier,
@@ -102,7 +102,7 @@ def _graph(parts: Parts) -> GraphRoutes:
     messages = MessagesRoute(
         access=access,
         sending=sending,
-        account=parts.account,
+        message_log=parts.message_log,
         faults=parts.faults,
         clock=parts.clock,
         phone_number_id=settings.phone_number_id,
@@ -121,11 +121,11 @@ def _graph(parts: Parts) -> GraphRoutes:
     )
 
 
-def _book_control(parts: Parts) -> BookControl:
-    return BookControl(
+def _build_run_control(parts: SimulatorParts) -> RunControl:
+    return RunControl(
         clock=parts.clock,
         citizens=parts.citizens,
-        account=parts.account,
+        message_log=parts.message_log,
         faults=parts.faults,
         stall_watch=parts.stall_watch,
         notifier=parts.notifier,
@@ -137,14 +137,14 @@ def _book_control(parts: Parts) -> BookControl:
     )
 
 
-def citizen_control(parts: Parts) -> CitizenControl:
+def build_citizen_control(parts: SimulatorParts) -> CitizenControl:
     """The control of the citizens; has to be stopped before the application is."""
-    writing = Writing(
+    writing = CitizenActions(
         clock=parts.clock,
         citizens=parts.citizens,
-        account=parts.account,
+        message_log=parts.message_log,
         phones=parts.phones,
         notifier=parts.notifier,
         own_number=parts.settings.display_phone_number,
     )
-    return CitizenControl(clock=parts.clock, citizens=parts.citizens, writing=writing)
+    return CitizenControl(clock=parts.clock, citizens=parts.citizens, actions=writing)

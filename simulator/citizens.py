@@ -6,11 +6,11 @@ from enum import StrEnum
 
 from msgspec import Struct, field
 
-from simulator.identifiers import MOST_PHONES, phone_number, user_id
+from simulator.identifiers import MAX_PHONES, make_phone_number, make_user_id
 from simulator.limits import Burst
-from simulator.states import State
+from simulator.states import MessageState
 
-CHAT_LENGTH = 500
+MAX_CHAT_LENGTH = 500
 SERVICE_WINDOW_SECONDS = 24 * 3600
 
 
@@ -22,7 +22,7 @@ class Sharing(StrEnum):
     USER_ID_AS_NUMBER = "bsuid_in_from"
 
 
-class Button(Struct, frozen=True, gc=False):
+class PhoneButton(Struct, frozen=True, gc=False):
     """Something a citizen can press; `kind` decides which webhook that causes."""
 
     id: str
@@ -31,41 +31,41 @@ class Button(Struct, frozen=True, gc=False):
     description: str = ""
 
 
-class Content(Struct, frozen=True, gc=False):
+class PhoneContent(Struct, frozen=True, gc=False):
     """What a phone shows of a message."""
 
     text: str
     header: str = ""
     footer: str = ""
-    buttons: tuple[Button, ...] = ()
+    buttons: tuple[PhoneButton, ...] = ()
 
 
-class Message(Struct, gc=False):
+class BusinessMessage(Struct, gc=False):
     """A message of the business that was accepted; of a `vanished` one the business never hears."""
 
     sequence: int
     citizen: int
     wamid: str
     type: str
-    content: Content
+    content: PhoneContent
     accepted_at: float
     category: str
     delivery: str | None = None
     template: str | None = None
     by_user_id: bool = False
     vanished: bool = False
-    state: State = State.ACCEPTED
+    state: MessageState = MessageState.ACCEPTED
 
 
-class Written(Struct, gc=False):
+class UserMessage(Struct, gc=False):
     """A message that a citizen wrote; `answered_at` is when the business took its webhook."""
 
     wamid: str
     type: str
-    content: Content
+    content: PhoneContent
     written_at: float
     answered_at: float | None = None
-    state: State = State.SENT
+    state: MessageState = MessageState.SENT
 
 
 class Citizen(Struct, gc=False):
@@ -80,7 +80,9 @@ class Citizen(Struct, gc=False):
     marketing_stopped: bool = False
     in_contact_book: bool = True
     shown: int = 0
-    chat: deque[tuple[int, Message | Written]] = field(default_factory=lambda: deque(maxlen=CHAT_LENGTH))
+    chat: deque[tuple[int, BusinessMessage | UserMessage]] = field(
+        default_factory=lambda: deque(maxlen=MAX_CHAT_LENGTH)
+    )
 
     @property
     def name(self) -> str:
@@ -95,7 +97,7 @@ class Citizen(Struct, gc=False):
         """What a message id of this citizen contains."""
         return self.phone if self.shares_phone else self.user_id
 
-    def show(self, message: Message | Written) -> int:
+    def show(self, message: BusinessMessage | UserMessage) -> int:
         """Puts a message on the phone; returns its number there."""
         self.shown += 1
         self.chat.append((self.shown, message))
@@ -147,31 +149,31 @@ class Citizens:
 
     def add(self, sharings: Sequence[Sharing]) -> list[Citizen]:
         """Adds one citizen for each way of sharing, all or none."""
-        if self._used + len(sharings) > MOST_PHONES:
+        if self._used + len(sharings) > MAX_PHONES:
             raise PhonesExhaustedError
-        added = [self._append(Identity(*self._next_identity(), sharing)) for sharing in sharings]
+        added = [self._append(Identity(*self._make_identity(), sharing)) for sharing in sharings]
         self._changed(self)
         return added
 
     def find(self, citizen: int) -> Citizen | None:
         return self._all[citizen - 1] if 1 <= citizen <= len(self._all) else None
 
-    def by_phone(self, digits: str) -> Citizen | None:
+    def find_by_phone(self, digits: str) -> Citizen | None:
         return self._by_phone.get(digits)
 
-    def by_user_id(self, identifier: str) -> Citizen | None:
+    def find_by_user_id(self, identifier: str) -> Citizen | None:
         return self._by_user_id.get(identifier)
 
-    def identities(self) -> Iterator[tuple[str, str]]:
+    def list_identities(self) -> Iterator[tuple[str, str]]:
         """All numbers and user ids that anybody has or ever had."""
-        return ((phone_number(index), user_id(index)) for index in range(self._used))
+        return ((make_phone_number(index), make_user_id(index)) for index in range(self._used))
 
-    def renumber(self, citizen: Citizen) -> None:
+    def assign_new_number(self, citizen: Citizen) -> None:
         """Gives a citizen a new number and, as Meta does, a new user id."""
-        if self._used >= MOST_PHONES:
+        if self._used >= MAX_PHONES:
             raise PhonesExhaustedError
         del self._by_phone[citizen.phone], self._by_user_id[citizen.user_id]
-        citizen.phone, citizen.user_id = self._next_identity()
+        citizen.phone, citizen.user_id = self._make_identity()
         self._register(citizen)
         self._changed(self)
 
@@ -186,10 +188,10 @@ class Citizens:
         self._register(citizen)
         return citizen
 
-    def _next_identity(self) -> tuple[str, str]:
+    def _make_identity(self) -> tuple[str, str]:
         index = self._used
         self._used += 1
-        return phone_number(index), user_id(index)
+        return make_phone_number(index), make_user_id(index)
 
     def _register(self, citizen: Citizen) -> None:
         self._by_phone[citizen.phone] = citizen

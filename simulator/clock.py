@@ -6,7 +6,7 @@ from collections.abc import Callable
 Clock = Callable[[], float]
 
 
-def anchored_clock() -> Clock:
+def make_anchored_clock() -> Clock:
     """Seconds since 1970 that never jump, so that the limits stay exact while the time is corrected."""
     anchor = time.time() - time.monotonic()
     monotonic = time.monotonic

@@ -7,12 +7,12 @@ from contextlib import contextmanager
 import msgspec
 from msgspec import Struct
 
-MOST_WAITING = 2000
+MAX_WAITING_EVENTS = 2000
 # Tells the watcher to read everything again, because it was too slow for the stream.
 OVERFLOW = b"event: overflow\ndata: {}\n\n"
 
 
-class Subscription:
+class Watcher:
     """One watcher; `citizens` limits what it gets, None means all."""
 
     def __init__(self, citizens: frozenset[int] | None) -> None:
@@ -22,7 +22,7 @@ class Subscription:
         self._filled = asyncio.Event()
 
     def put(self, event: bytes) -> None:
-        if len(self._waiting) >= MOST_WAITING:
+        if len(self._waiting) >= MAX_WAITING_EVENTS:
             self._waiting = [OVERFLOW]
         else:
             self._waiting.append(event)
@@ -32,7 +32,7 @@ class Subscription:
         self.closed = True
         self._filled.set()
 
-    async def next(self) -> bytes:
+    async def wait_for_events(self) -> bytes:
         """Everything that waits, at least one event; empty once closed."""
         await self._filled.wait()
         self._filled.clear()
@@ -40,16 +40,16 @@ class Subscription:
         return b"".join(waiting)
 
 
-class Hub:
+class EventHub:
     """Hands events to all watchers."""
 
     def __init__(self) -> None:
-        self._subscriptions: set[Subscription] = set()
+        self._subscriptions: set[Watcher] = set()
         self._closed = False
 
     @contextmanager
-    def subscribe(self, citizens: frozenset[int] | None) -> Iterator[Subscription]:
-        subscription = Subscription(citizens)
+    def subscribe(self, citizens: frozenset[int] | None) -> Iterator[Watcher]:
+        subscription = Watcher(citizens)
         self._subscriptions.add(subscription)
         if self._closed:
             subscription.close()
@@ -58,13 +58,13 @@ class Hub:
         finally:
             self._subscriptions.discard(subscription)
 
-    def watched(self, citizen: int) -> bool:
-        return any(_wants(subscription, citizen) for subscription in self._subscriptions)
+    def is_watched(self, citizen: int) -> bool:
+        return any(_is_wanted_by(subscription, citizen) for subscription in self._subscriptions)
 
     def publish(self, citizen: int, name: str, data: Struct) -> None:
         event = b"event: %b\ndata: %b\n\n" % (name.encode(), msgspec.json.encode(data))
         for subscription in self._subscriptions:
-            if _wants(subscription, citizen):
+            if _is_wanted_by(subscription, citizen):
                 subscription.put(event)
 
     def close(self) -> None:
@@ -74,5 +74,5 @@ class Hub:
             subscription.close()
 
 
-def _wants(subscription: Subscription, citizen: int) -> bool:
+def _is_wanted_by(subscription: Watcher, citizen: int) -> bool:
     return subscription.citizens is None or citizen in subscription.citizens

@@ -7,8 +7,8 @@ from msgspec import Meta, Struct
 
 Share = Annotated[float, Meta(ge=0, le=1)]
 Seconds = Annotated[float, Meta(ge=0, le=3600)]
-SHUFFLE_SECONDS = 1.0
-DUPLICATE_SECONDS = 1.0
+MAX_SHUFFLE_DELAY_SECONDS = 1.0
+MAX_DUPLICATE_DELAY_SECONDS = 1.0
 
 
 class Faults(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -46,19 +46,19 @@ class Interference(Struct, frozen=True):
 UNDISTURBED = Interference()
 
 
-def chance(seed: int, purpose: str, number: int) -> float:
+def draw_chance(seed: int, purpose: str, number: int) -> float:
     """A number in [0, 1) that depends on nothing but the arguments."""
     digest = blake2b(b"%d %b %d" % (seed, purpose.encode(), number), digest_size=7).digest()
     return int.from_bytes(digest, "big") / 2**56
 
 
-def interference(faults: Faults, number: int) -> Interference:
+def plan_interference(faults: Faults, number: int) -> Interference:
     """What happens to the request with this number since the faults were set."""
 
     def happens(share: float, purpose: str) -> bool:
-        return share > 0 and chance(faults.seed, purpose, number) < share
+        return share > 0 and draw_chance(faults.seed, purpose, number) < share
 
-    jitter = faults.latency_jitter_seconds * chance(faults.seed, "latency", number)
+    jitter = faults.latency_jitter_seconds * draw_chance(faults.seed, "latency", number)
     return Interference(
         delay_seconds=faults.latency_seconds + jitter,
         reject=happens(faults.reject_share, "reject"),
@@ -69,17 +69,17 @@ def interference(faults: Faults, number: int) -> Interference:
     )
 
 
-def webhook_delays(faults: Faults, number: int) -> list[float]:
+def plan_webhook_delays(faults: Faults, number: int) -> list[float]:
     """How many seconds each copy of a webhook update waits before it may leave."""
     delay = faults.webhook_delay_seconds
     if faults.webhook_shuffle:
-        delay += SHUFFLE_SECONDS * chance(faults.seed, "shuffle", number)
-    if faults.webhook_duplicate_share > chance(faults.seed, "duplicate", number):
-        return [delay, delay + DUPLICATE_SECONDS * chance(faults.seed, "second copy", number)]
+        delay += MAX_SHUFFLE_DELAY_SECONDS * draw_chance(faults.seed, "shuffle", number)
+    if faults.webhook_duplicate_share > draw_chance(faults.seed, "duplicate", number):
+        return [delay, delay + MAX_DUPLICATE_DELAY_SECONDS * draw_chance(faults.seed, "second copy", number)]
     return [delay]
 
 
-class FaultBox:
+class ActiveFaults:
     """The faults in force, and how much has met them."""
 
     def __init__(self) -> None:
@@ -90,23 +90,23 @@ class FaultBox:
         self.current = faults
         self._requests = 0
         self._updates = 0
-        self._quiet_requests = _harmless_to_requests(faults)
-        self._quiet_webhooks = _harmless_to_webhooks(faults)
+        self._quiet_requests = _is_harmless_to_requests(faults)
+        self._quiet_webhooks = _is_harmless_to_webhooks(faults)
 
-    def next_request(self) -> Interference:
+    def plan_next_request(self) -> Interference:
         self._requests += 1
-        return UNDISTURBED if self._quiet_requests else interference(self.current, self._requests)
+        return UNDISTURBED if self._quiet_requests else plan_interference(self.current, self._requests)
 
-    def next_update(self) -> list[float]:
+    def plan_next_update(self) -> list[float]:
         self._updates += 1
-        return [0.0] if self._quiet_webhooks else webhook_delays(self.current, self._updates)
+        return [0.0] if self._quiet_webhooks else plan_webhook_delays(self.current, self._updates)
 
 
-def _harmless_to_requests(faults: Faults) -> bool:
+def _is_harmless_to_requests(faults: Faults) -> bool:
     latency = faults.latency_seconds + faults.latency_jitter_seconds
     shares = (faults.reject_share, faults.cut_after_accept_share, faults.vanish_share, faults.timeout_share)
     return not (latency or any(shares))
 
 
-def _harmless_to_webhooks(faults: Faults) -> bool:
+def _is_harmless_to_webhooks(faults: Faults) -> bool:
     return not (faults.webhook_delay_seconds or faults.webhook_shuffle or faults.webhook_duplicate_share)

@@ -7,24 +7,24 @@ import secrets
 
 # Longer than any number that can be assigned in Germany: whatever leaks out of a test can reach nobody.
 PHONE_PREFIX = "4917604069"
-MOST_PHONES = 100_000
+MAX_PHONES = 100_000
 FIRST_USER_ID = 40_100_200_300_000_000
 
 USER_ID = re.compile(r"[A-Z]{2}\.[A-Za-z0-9]{1,128}")
 PHONE = re.compile(r"\+?[0-9]{5,15}")
 
 
-def phone_number(index: int) -> str:
+def make_phone_number(index: int) -> str:
     """The number of the phone with this index, digits only."""
     return f"{PHONE_PREFIX}{index:05d}"
 
 
-def user_id(index: int) -> str:
+def make_user_id(index: int) -> str:
     """The business-scoped user id that belongs to the phone with this index."""
     return f"DE.{FIRST_USER_ID + index}"
 
 
-def wamid(person: str, serial: str, *, outgoing: bool) -> str:
+def make_wamid(person: str, serial: str, *, outgoing: bool) -> str:
     """A message id that contains the person's number or user id, as Meta's do."""
     kind = b"\x11" if outgoing else b"\x12"
     name = person.encode()
@@ -46,5 +46,5 @@ class Serials:
         self._process = secrets.token_hex(4).upper()
         self._numbers = itertools.count(1)
 
-    def next(self) -> str:
+    def issue(self) -> str:
         return f"{self._process}{next(self._numbers):010X}"

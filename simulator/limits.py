@@ -5,8 +5,8 @@ from collections import deque
 from msgspec import Struct
 
 WINDOW_SECONDS = 1.0
-PAIR_SECONDS = 6.0
-PAIR_BURST = 45
+PAIR_INTERVAL_SECONDS = 6.0
+MAX_PAIR_BURST = 45
 
 
 class SlidingWindow:
@@ -38,16 +38,16 @@ class Burst(Struct, frozen=True, gc=False):
 
     @property
     def repaid_at(self) -> float:
-        return self.started + self.size * PAIR_SECONDS
+        return self.started + self.size * PAIR_INTERVAL_SECONDS
 
 
-def next_burst(burst: Burst | None, now: float) -> Burst | None:
+def extend_burst(burst: Burst | None, now: float) -> Burst | None:
     """The burst after one more message now, or None if the person may not get one yet.
 
     Up to 45 messages within six seconds are borrowed from the future; the next waits until all are repaid.
     """
     if burst is None or now >= burst.repaid_at:
         return Burst(now, 1)
-    if now - burst.started < PAIR_SECONDS and burst.size < PAIR_BURST:
+    if now - burst.started < PAIR_INTERVAL_SECONDS and burst.size < MAX_PAIR_BURST:
         return Burst(burst.started, burst.size + 1)
     return None

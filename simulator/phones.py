@@ -4,11 +4,11 @@ from typing import Literal
 
 from msgspec import Struct
 
-from simulator.citizens import Button, Citizen, Message, Written
-from simulator.events import Hub
+from simulator.citizens import BusinessMessage, Citizen, PhoneButton, UserMessage
+from simulator.events import EventHub
 
 
-class Entry(Struct, frozen=True):
+class ChatEntry(Struct, frozen=True):
     """One line of a chat, seen from the citizen; `message` is what a button press refers to."""
 
     id: int
@@ -19,55 +19,55 @@ class Entry(Struct, frozen=True):
     state: str
     header: str = ""
     footer: str = ""
-    buttons: tuple[Button, ...] = ()
+    buttons: tuple[PhoneButton, ...] = ()
     message: int | None = None
     template: str | None = None
 
 
-class Shown(Struct, frozen=True):
+class ChatUpdate(Struct, frozen=True):
     citizen: int
-    entry: Entry
+    entry: ChatEntry
 
 
-def entry(number: int, message: Message | Written) -> Entry:
+def build_entry(number: int, message: BusinessMessage | UserMessage) -> ChatEntry:
     content = message.content
-    received = isinstance(message, Message)
-    return Entry(
+    received = isinstance(message, BusinessMessage)
+    return ChatEntry(
         id=number,
         direction="received" if received else "written",
         type=message.type,
         text=content.text,
-        at=message.accepted_at if isinstance(message, Message) else message.written_at,
+        at=message.accepted_at if isinstance(message, BusinessMessage) else message.written_at,
         state=message.state.value,
         header=content.header,
         footer=content.footer,
         buttons=content.buttons,
-        message=message.sequence if isinstance(message, Message) else None,
-        template=message.template if isinstance(message, Message) else None,
+        message=message.sequence if isinstance(message, BusinessMessage) else None,
+        template=message.template if isinstance(message, BusinessMessage) else None,
     )
 
 
-def entries(citizen: Citizen) -> list[Entry]:
+def list_entries(citizen: Citizen) -> list[ChatEntry]:
     """The chat in order, as far back as the phone remembers."""
-    return [entry(number, message) for number, message in citizen.chat]
+    return [build_entry(number, message) for number, message in citizen.chat]
 
 
 class Phones:
     """Keeps the phones and tells the watchers."""
 
-    def __init__(self, hub: Hub) -> None:
+    def __init__(self, hub: EventHub) -> None:
         self._hub = hub
 
-    def show(self, citizen: Citizen, message: Message | Written) -> None:
+    def show(self, citizen: Citizen, message: BusinessMessage | UserMessage) -> None:
         number = citizen.show(message)
-        if self._hub.watched(citizen.id):
-            self._hub.publish(citizen.id, "message", Shown(citizen.id, entry(number, message)))
+        if self._hub.is_watched(citizen.id):
+            self._hub.publish(citizen.id, "message", ChatUpdate(citizen.id, build_entry(number, message)))
 
-    def advance(self, citizen: Citizen, message: Message | Written) -> None:
+    def advance(self, citizen: Citizen, message: BusinessMessage | UserMessage) -> None:
         """Tells the new state of a message that the phone still remembers."""
-        if not self._hub.watched(citizen.id):
+        if not self._hub.is_watched(citizen.id):
             return
         for number, shown in reversed(citizen.chat):
             if shown is message:
-                self._hub.publish(citizen.id, "message", Shown(citizen.id, entry(number, message)))
+                self._hub.publish(citizen.id, "message", ChatUpdate(citizen.id, build_entry(number, message)))
                 return

@@ -10,7 +10,7 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 @contextmanager
-def stop_signals() -> Iterator[asyncio.Event]:
+def catch_stop_signals() -> Iterator[asyncio.Event]:
     """An event that the first signal sets; the handlers are gone afterwards."""
     loop = asyncio.get_running_loop()
     stopping = asyncio.Event()

@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 from simulator.clock import Clock
 
-LOOK_SECONDS = 0.01
-SHORTEST_SECONDS = 0.01
-MOST_STALLS = 100_000
+POLL_INTERVAL_SECONDS = 0.01
+MIN_STALL_SECONDS = 0.01
+MAX_STALLS = 100_000
 
 
 class Stall(NamedTuple):
@@ -24,7 +24,7 @@ class StallWatch:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._stalls: deque[Stall] = deque(maxlen=MOST_STALLS)
+        self._stalls: deque[Stall] = deque(maxlen=MAX_STALLS)
 
     @property
     def stalls(self) -> Sequence[Stall]:
@@ -34,8 +34,8 @@ class StallWatch:
         """Watches until cancelled."""
         while True:
             before = self._clock()
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(POLL_INTERVAL_SECONDS)
             now = self._clock()
-            late = now - before - LOOK_SECONDS
-            if late > SHORTEST_SECONDS:
+            late = now - before - POLL_INTERVAL_SECONDS
+            if late > MIN_STALL_SECONDS:
                 self._stalls.append(Stall(now, late))

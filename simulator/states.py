@@ -3,7 +3,7 @@
 from enum import StrEnum
 
 
-class State(StrEnum):
+class MessageState(StrEnum):
     """Meta's word for each step; `accepted` is what the answer to the request means."""
 
     ACCEPTED = "accepted"
@@ -13,9 +13,15 @@ class State(StrEnum):
     FAILED = "failed"
 
 
-RANK = {State.ACCEPTED: 0, State.SENT: 1, State.FAILED: 2, State.DELIVERED: 3, State.READ: 4}
+RANK = {
+    MessageState.ACCEPTED: 0,
+    MessageState.SENT: 1,
+    MessageState.FAILED: 2,
+    MessageState.DELIVERED: 3,
+    MessageState.READ: 4,
+}
 
 
-def later(first: State, second: State) -> State:
+def pick_later(first: MessageState, second: MessageState) -> MessageState:
     """The one that says more: a phone that showed a message outweighs a failure reported before."""
     return first if RANK[first] >= RANK[second] else second

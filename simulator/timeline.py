@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from simulator.clock import Clock
 
-TICK_SECONDS = 0.02
+TICK_INTERVAL_SECONDS = 0.02
 
 Action = Callable[[], None]
 
@@ -36,7 +36,7 @@ class Timeline:
             if not self._heap:
                 self._filled.clear()
                 continue
-            await asyncio.sleep(TICK_SECONDS)
+            await asyncio.sleep(TICK_INTERVAL_SECONDS)
 
     def run_until(self, now: float) -> None:
         heap = self._heap

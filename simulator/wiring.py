@@ -9,23 +9,23 @@ from dataclasses import dataclass
 import aiohttp
 from aiohttp import web
 
-from simulator.account import Account
-from simulator.application import Parts, application, citizen_control
-from simulator.clock import anchored_clock
-from simulator.events import Hub
-from simulator.faults import FaultBox
+from simulator.account import MessageLog
+from simulator.application import SimulatorParts, build_application, build_citizen_control
+from simulator.clock import make_anchored_clock
+from simulator.events import EventHub
+from simulator.faults import ActiveFaults
 from simulator.graph.templates import Templates
-from simulator.memory import recalled_citizens
 from simulator.phones import Phones
+from simulator.phones_file import load_citizens
 from simulator.settings import Settings
 from simulator.stalls import StallWatch
 from simulator.timeline import Timeline
-from simulator.webhooks.batches import Envelope
+from simulator.webhooks.batches import WebhookEnvelope
 from simulator.webhooks.notifier import Notifier
-from simulator.webhooks.outbox import Outbox
+from simulator.webhooks.outbox import WebhookOutbox
 
-KEEPALIVE_SECONDS = 75
-OPEN_REQUESTS_SECONDS = 5
+KEEPALIVE_TIMEOUT_SECONDS = 75
+SHUTDOWN_TIMEOUT_SECONDS = 5
 
 log = logging.getLogger(__name__)
 
@@ -35,35 +35,35 @@ class Simulator:
     """A running simulator; `url` is where it listens."""
 
     url: str
-    parts: Parts
+    parts: SimulatorParts
 
 
 async def serve(settings: Settings, stopping: asyncio.Event) -> None:
     """Runs until `stopping`, then hands over the last webhooks."""
-    async with running(settings, stopping) as simulator:
+    async with run_simulator(settings, stopping) as simulator:
         log.info("listening on %s; the phones are at / (token in the fragment)", simulator.url)
         await stopping.wait()
         log.info("stopping")
 
 
 @asynccontextmanager
-async def running(settings: Settings, stopping: asyncio.Event) -> AsyncIterator[Simulator]:
+async def run_simulator(settings: Settings, stopping: asyncio.Event) -> AsyncIterator[Simulator]:
     """A simulator that answers; on leaving it stops accepting first, then posts what waits."""
-    templates = Templates.from_file(settings.templates_file)
+    templates = Templates.load(settings.templates_file)
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
-        parts = _parts(settings, templates, session, stopping)
-        control = citizen_control(parts)
+        parts = _build_parts(settings, templates, session, stopping)
+        control = build_citizen_control(parts)
         runner = web.AppRunner(
-            application(parts, control),
+            build_application(parts, control),
             access_log=None,
-            keepalive_timeout=KEEPALIVE_SECONDS,
-            shutdown_timeout=OPEN_REQUESTS_SECONDS,
+            keepalive_timeout=KEEPALIVE_TIMEOUT_SECONDS,
+            shutdown_timeout=SHUTDOWN_TIMEOUT_SECONDS,
         )
         await runner.setup()
         try:
             site = web.TCPSite(runner, settings.listen_host, settings.listen_port)
             await site.start()
-            async with _background(parts):
+            async with _run_background(parts):
                 yield Simulator(url=f"http://{settings.listen_host}:{site.port}", parts=parts)
                 stopping.set()
                 await control.stop()
@@ -74,7 +74,7 @@ async def running(settings: Settings, stopping: asyncio.Event) -> AsyncIterator[
 
 
 @asynccontextmanager
-async def _background(parts: Parts) -> AsyncIterator[None]:
+async def _run_background(parts: SimulatorParts) -> AsyncIterator[None]:
     """Timeline and outbox at work; if one of them dies, so does the process."""
     async with asyncio.TaskGroup() as tasks:
         work = (parts.timeline.run(), parts.notifier.outbox.run(), parts.stall_watch.run())
@@ -84,27 +84,29 @@ async def _background(parts: Parts) -> AsyncIterator[None]:
             worker.cancel()
 
 
-async def _drain(parts: Parts) -> None:
+async def _drain(parts: SimulatorParts) -> None:
     parts.timeline.finish()
     with suppress(TimeoutError):
         async with asyncio.timeout(parts.settings.drain_seconds):
-            await parts.notifier.outbox.drained()
+            await parts.notifier.outbox.drain()
     if parts.notifier.outbox.pending:
         log.warning("stopped with %d webhook updates not taken", parts.notifier.outbox.pending)
 
 
-def _parts(settings: Settings, templates: Templates, session: aiohttp.ClientSession, stopping: asyncio.Event) -> Parts:
-    clock = anchored_clock()
-    faults, hub, timeline = FaultBox(), Hub(), Timeline(clock)
-    outbox = _outbox(settings, session)
-    return Parts(
+def _build_parts(
+    settings: Settings, templates: Templates, session: aiohttp.ClientSession, stopping: asyncio.Event
+) -> SimulatorParts:
+    clock = make_anchored_clock()
+    faults, hub, timeline = ActiveFaults(), EventHub(), Timeline(clock)
+    outbox = _build_outbox(settings, session)
+    return SimulatorParts(
         settings=settings,
         clock=clock,
         session=session,
         stopping=stopping,
         templates=templates,
-        citizens=recalled_citizens(settings.phones_file, settings.phones),
-        account=Account(),
+        citizens=load_citizens(settings.phones_file, settings.phones),
+        message_log=MessageLog(),
         faults=faults,
         stall_watch=StallWatch(clock),
         hub=hub,
@@ -114,17 +116,17 @@ def _parts(settings: Settings, templates: Templates, session: aiohttp.ClientSess
     )
 
 
-def _outbox(settings: Settings, session: aiohttp.ClientSession) -> Outbox:
-    return Outbox(
+def _build_outbox(settings: Settings, session: aiohttp.ClientSession) -> WebhookOutbox:
+    return WebhookOutbox(
         session=session,
         url=str(settings.webhook_url),
         secret=settings.app_secret.get_secret_value().encode(),
-        envelope=Envelope(
+        envelope=WebhookEnvelope(
             account_id=settings.waba_id,
             phone_number_id=settings.phone_number_id,
             display_phone_number=settings.display_phone_number,
         ),
         concurrency=settings.webhook_concurrency,
         linger_seconds=settings.webhook_linger_seconds,
-        most_updates=settings.webhook_batch,
+        max_updates=settings.webhook_batch,
     )

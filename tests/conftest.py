@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator
 import pytest
 from hypothesis import settings
 
-from tests.databases import Database, fresh_database, migrated_template
-from tests.servers import Servers, running_servers, vhost_on
-from tests.tap.reading import Tap, tapped
+from tests.contract_recorder.recorder import ContractRecorder, record_contracts
+from tests.databases import FreshDatabase, create_database, create_template
+from tests.servers import Servers, create_vhost, run_servers
 
-pytest_plugins = ("tests.tap.plugin", "pytester")
+pytest_plugins = ("tests.contract_recorder.plugin", "pytester")
 
 # A machine that is busy is no failure.
 settings.register_profile("patient", deadline=None)
@@ -20,43 +20,43 @@ settings.load_profile("patient")
 
 @pytest.fixture(scope="session")
 async def servers() -> AsyncIterator[Servers]:
-    async with running_servers(os.environ) as running:
+    async with run_servers(os.environ) as running:
         yield running
 
 
 @pytest.fixture(scope="session")
 async def database_template(servers: Servers) -> AsyncIterator[str]:
-    async with migrated_template(servers) as name:
+    async with create_template(servers) as name:
         yield name
 
 
 @pytest.fixture
-async def database(servers: Servers, database_template: str) -> AsyncIterator[Database]:
+async def database(servers: Servers, database_template: str) -> AsyncIterator[FreshDatabase]:
     """A fresh database with all migrations, for one test."""
-    async with fresh_database(servers, database_template) as fresh:
+    async with create_database(servers, database_template) as fresh:
         yield fresh
 
 
 @pytest.fixture(scope="module")
-async def module_database(servers: Servers, database_template: str) -> AsyncIterator[Database]:
+async def module_database(servers: Servers, database_template: str) -> AsyncIterator[FreshDatabase]:
     """A fresh database with all migrations, for the tests of one module."""
-    async with fresh_database(servers, database_template) as fresh:
+    async with create_database(servers, database_template) as fresh:
         yield fresh
 
 
 @pytest.fixture(scope="module")
-async def tap(servers: Servers) -> AsyncIterator[Tap]:
+async def tap(servers: Servers) -> AsyncIterator[ContractRecorder]:
     """A fresh, empty vhost, for the tests of one module. At the end, all that was published there must be as the
     contracts say; a test that publishes something else on purpose is marked `foreign_messages`, with the reason.
     """
     async with (
-        vhost_on(servers, f"test-{secrets.token_hex(6)}") as url,
-        tapped(url, servers.broker_api_url) as tap,
+        create_vhost(servers, f"test-{secrets.token_hex(6)}") as url,
+        record_contracts(url, servers.broker_api_url) as tap,
     ):
         yield tap
 
 
 @pytest.fixture(scope="module")
-async def vhost(tap: Tap) -> str:
+async def vhost(tap: ContractRecorder) -> str:
     """The administrator's AMQP URL of the module's vhost."""
     return tap.url

@@ -8,10 +8,10 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import asyncpg
 
+from deploy.local.concurrency import enter_both
 from deploy.local.names import ADMIN
-from deploy.local.ports import reserved_ports
-from deploy.local.together import enter_both
-from tests.servers import Servers, broker_answers, wait_for
+from deploy.local.ports import reserve_ports
+from tests.servers import Servers, is_broker_ready, wait_for
 
 os.environ.setdefault("TESTCONTAINERS_RYUK_DISABLED", "true")  # each container is removed by its context
 
@@ -19,13 +19,13 @@ from testcontainers.core.container import DockerContainer
 
 POSTGRES_IMAGE = "postgres:17"
 RABBITMQ_IMAGE = "rabbitmq:4-management"
-START_SECONDS = 120
+START_TIMEOUT_SECONDS = 120
 
 
 @asynccontextmanager
-async def container_servers() -> AsyncIterator[Servers]:
+async def run_container_servers() -> AsyncIterator[Servers]:
     async with AsyncExitStack() as stack:
-        database_url, broker = await enter_both(stack, _postgres(), _rabbitmq())
+        database_url, broker = await enter_both(stack, _run_postgres(), _run_rabbitmq())
         yield Servers(
             database_url=database_url,
             broker_url=broker.broker_url,
@@ -36,30 +36,30 @@ async def container_servers() -> AsyncIterator[Servers]:
 
 
 @asynccontextmanager
-async def _postgres() -> AsyncIterator[str]:
+async def _run_postgres() -> AsyncIterator[str]:
     password = secrets.token_hex(16)
     container = DockerContainer(POSTGRES_IMAGE).with_env("POSTGRES_PASSWORD", password).with_exposed_ports(5432)
-    async with _running(container):
+    async with _run_container(container):
         address = f"{container.get_container_host_ip()}:{container.get_exposed_port(5432)}"
         url = f"postgresql://postgres:{password}@{address}/postgres"
-        await wait_for(lambda: _database_answers(url), START_SECONDS)
+        await wait_for(lambda: _is_database_ready(url), START_TIMEOUT_SECONDS)
         yield url
 
 
 @asynccontextmanager
-async def _rabbitmq() -> AsyncIterator[Servers]:
+async def _run_rabbitmq() -> AsyncIterator[Servers]:
     """On ports that we choose: those that the engine chooses change when the container is started again."""
     password = secrets.token_hex(16)
-    with reserved_ports(2) as (amqp, api):
+    with reserve_ports(2) as (amqp, api):
         container = DockerContainer(RABBITMQ_IMAGE).with_bind_ports(5672, amqp).with_bind_ports(15672, api)
         container.with_envs(RABBITMQ_DEFAULT_USER=ADMIN, RABBITMQ_DEFAULT_PASS=password)
-        async with _running(container):
-            servers = _broker_servers(container, password, amqp, api)
-            await wait_for(lambda: broker_answers(servers), START_SECONDS)
+        async with _run_container(container):
+            servers = _build_servers(container, password, amqp, api)
+            await wait_for(lambda: is_broker_ready(servers), START_TIMEOUT_SECONDS)
             yield servers
 
 
-def _broker_servers(container: DockerContainer, password: str, amqp: int, api: int) -> Servers:
+def _build_servers(container: DockerContainer, password: str, amqp: int, api: int) -> Servers:
     host = container.get_container_host_ip()
 
     async def stop() -> None:
@@ -67,7 +67,7 @@ def _broker_servers(container: DockerContainer, password: str, amqp: int, api: i
 
     async def start() -> None:
         await asyncio.to_thread(container.get_wrapped_container().start)
-        await wait_for(lambda: broker_answers(servers), START_SECONDS)
+        await wait_for(lambda: is_broker_ready(servers), START_TIMEOUT_SECONDS)
 
     servers = Servers(
         database_url="",
@@ -80,7 +80,7 @@ def _broker_servers(container: DockerContainer, password: str, amqp: int, api: i
 
 
 @asynccontextmanager
-async def _running(container: DockerContainer) -> AsyncIterator[None]:
+async def _run_container(container: DockerContainer) -> AsyncIterator[None]:
     try:
         await asyncio.to_thread(container.start)
         yield
@@ -89,7 +89,7 @@ async def _running(container: DockerContainer) -> AsyncIterator[None]:
         container.get_docker_client().client.close()
 
 
-async def _database_answers(url: str) -> bool:
+async def _is_database_ready(url: str) -> bool:
     """The image starts a server for its own preparations first; that one does not listen on TCP."""
     try:
         connection = await asyncpg.connect(url, timeout=5)

@@ -9,7 +9,7 @@ from pathlib import Path
 import asyncpg
 
 from shared.database.migrations import migrate
-from tests.servers import Servers, run_as_superuser, url_with_database, url_with_login
+from tests.servers import Servers, build_database_url, build_login_url, run_as_superuser
 
 SERVICES = Path(__file__).parents[1] / "services"
 ROLES = (
@@ -23,29 +23,29 @@ ROLE_PASSWORD = "only-for-tests"  # the same in every session, as a given server
 
 
 @dataclass(frozen=True, kw_only=True)
-class Database:
-    """`url` is the superuser's; `url_as` is a service's, with the rights that the migrations gave it."""
+class FreshDatabase:
+    """`url` is the superuser's; `build_role_url` is a service's, with the rights that the migrations gave it."""
 
     name: str
     url: str = field(repr=False)
 
-    def url_as(self, role: str) -> str:
-        return url_with_login(self.url, role, ROLE_PASSWORD)
+    def build_role_url(self, role: str) -> str:
+        return build_login_url(self.url, role, ROLE_PASSWORD)
 
 
 @asynccontextmanager
-async def migrated_template(servers: Servers) -> AsyncIterator[str]:
-    async with fresh_database(servers, "template1") as template:
+async def create_template(servers: Servers) -> AsyncIterator[str]:
+    async with create_database(servers, "template1") as template:
         await migrate_database(template.url)
         yield template.name
 
 
 @asynccontextmanager
-async def fresh_database(servers: Servers, template: str) -> AsyncIterator[Database]:
+async def create_database(servers: Servers, template: str) -> AsyncIterator[FreshDatabase]:
     name = f"test_{secrets.token_hex(6)}"
     await run_as_superuser(servers, f"CREATE DATABASE {name} TEMPLATE {template}")
     try:
-        yield Database(name=name, url=url_with_database(servers.database_url, name))
+        yield FreshDatabase(name=name, url=build_database_url(servers.database_url, name))
     finally:
         await run_as_superuser(servers, f"DROP DATABASE {name} WITH (FORCE)")
 

@@ -13,27 +13,27 @@ from urllib.parse import quote, unquote, urlsplit, urlunsplit
 import aiohttp
 import asyncpg
 
-from deploy.local.postgres import local_postgres
-from deploy.local.process import port_is_open
-from deploy.local.rabbitmq import local_rabbitmq
-from deploy.local.together import enter_both
-from tests.tap.restarts import trace_from_the_start
+from deploy.local.concurrency import enter_both
+from deploy.local.postgres import run_postgres
+from deploy.local.process import is_port_open
+from deploy.local.rabbitmq import run_rabbitmq
+from tests.contract_recorder.tracing import trace_from_the_start
 
 # Where tests stop and start the broker.
 LASTING_VHOST = "broker-away"
 # How long a test waits for what comes in the end, on a machine that does ten other things: no bound of ours.
-PATIENCE_SECONDS = 60.0
+WAIT_TIMEOUT_SECONDS = 60.0
 EVERYTHING = {"configure": ".*", "write": ".*", "read": ".*"}
 
 Step = Callable[[], Awaitable[None]]
 
 
-class ServersNotOursError(Exception):
-    """The broker was given by its URL: a test that stops it needs `local_rabbitmq` for itself."""
+class ServersNotOwnedError(Exception):
+    """The broker was given by its URL: a test that stops it needs `run_rabbitmq` for itself."""
 
 
-async def _not_ours() -> None:
-    raise ServersNotOursError
+async def _refuse_given_servers() -> None:
+    raise ServersNotOwnedError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,27 +46,27 @@ class Servers:
     database_url: str = field(repr=False)
     broker_url: str = field(repr=False)
     broker_api_url: str = field(repr=False)
-    stop_broker: Step = field(default=_not_ours, repr=False)
-    start_broker: Step = field(default=_not_ours, repr=False)
+    stop_broker: Step = field(default=_refuse_given_servers, repr=False)
+    start_broker: Step = field(default=_refuse_given_servers, repr=False)
     given: bool = False
 
 
 @asynccontextmanager
-async def running_servers(environment: Mapping[str, str]) -> AsyncIterator[Servers]:
+async def run_servers(environment: Mapping[str, str]) -> AsyncIterator[Servers]:
     """Chooses by KREISFUNK_TEST_DATABASE_URL and its companions, then by KREISFUNK_TEST_SERVERS."""
     if environment.get("KREISFUNK_TEST_DATABASE_URL"):
-        yield given_servers(environment)
+        yield read_given_servers(environment)
     elif environment.get("KREISFUNK_TEST_SERVERS") == "containers":
-        from tests.containers import container_servers
+        from tests.containers import run_container_servers
 
-        async with container_servers() as servers:
+        async with run_container_servers() as servers:
             yield servers
     else:
-        async with own_servers() as servers:
+        async with run_own_servers() as servers:
             yield servers
 
 
-def given_servers(environment: Mapping[str, str]) -> Servers:
+def read_given_servers(environment: Mapping[str, str]) -> Servers:
     return Servers(
         database_url=environment["KREISFUNK_TEST_DATABASE_URL"],
         broker_url=environment["KREISFUNK_TEST_BROKER_URL"],
@@ -76,7 +76,7 @@ def given_servers(environment: Mapping[str, str]) -> Servers:
 
 
 @asynccontextmanager
-async def own_servers() -> AsyncIterator[Servers]:
+async def run_own_servers() -> AsyncIterator[Servers]:
     """In a folder of their own, so that several sessions can run at once."""
     with tempfile.TemporaryDirectory(prefix="kreisfunk-test-") as name:
         os.chmod(name, 0o711)  # noqa: S103 (the user that PostgreSQL runs under has to pass)
@@ -85,8 +85,8 @@ async def own_servers() -> AsyncIterator[Servers]:
         async with AsyncExitStack() as stack:
             postgres, rabbitmq = await enter_both(
                 stack,
-                local_postgres(folder / "postgres", secrets.token_hex(16)),
-                local_rabbitmq(folder / "rabbitmq", secrets.token_hex(16), _say),
+                run_postgres(folder / "postgres", secrets.token_hex(16)),
+                run_rabbitmq(folder / "rabbitmq", secrets.token_hex(16), _say),
             )
             yield Servers(
                 database_url=postgres.url,
@@ -101,11 +101,11 @@ def _say(step: str) -> None:
     os.write(2, f"tests: {step}\n".encode())  # past pytest's capture: this may take a minute
 
 
-def url_with_database(url: str, database: str) -> str:
+def build_database_url(url: str, database: str) -> str:
     return urlunsplit(urlsplit(url)._replace(path=f"/{database}"))
 
 
-def url_with_login(url: str, login: str, password: str) -> str:
+def build_login_url(url: str, login: str, password: str) -> str:
     parts = urlsplit(url)
     return urlunsplit(parts._replace(netloc=f"{login}:{quote(password)}@{parts.hostname}:{parts.port}"))
 
@@ -119,53 +119,53 @@ async def run_as_superuser(servers: Servers, *statements: str) -> None:
         await connection.close()
 
 
-def basic_authorization(url: str) -> Mapping[str, str]:
+def build_authorization(url: str) -> Mapping[str, str]:
     """The login inside a URL as an HTTP header."""
     parts = urlsplit(url)
     return {"Authorization": aiohttp.encode_basic_auth(parts.username or "", unquote(parts.password or ""))}
 
 
-async def broker_api(servers: Servers, method: str, path: str, body: Mapping[str, object] | None = None) -> None:
+async def call_broker_api(servers: Servers, method: str, path: str, body: Mapping[str, object] | None = None) -> None:
     """One request to RabbitMQ's management API as the administrator."""
-    await broker_request(servers.broker_url, servers.broker_api_url, method, path, body)
+    await send_broker_request(servers.broker_url, servers.broker_api_url, method, path, body)
 
 
-async def broker_request(
+async def send_broker_request(
     url: str, api_url: str, method: str, path: str, body: Mapping[str, object] | None = None
 ) -> None:
     """The same as the login inside `url`."""
     async with (
-        aiohttp.ClientSession(headers=basic_authorization(url), raise_for_status=True) as session,
+        aiohttp.ClientSession(headers=build_authorization(url), raise_for_status=True) as session,
         session.request(method, f"{api_url}/api/{path}", json=body),
     ):
         pass
 
 
 @asynccontextmanager
-async def vhost_on(servers: Servers, name: str) -> AsyncIterator[str]:
+async def create_vhost(servers: Servers, name: str) -> AsyncIterator[str]:
     """Deleted on given servers only. Where a test restarts the broker, deleting quorum queues can take down its
     dead-lettering for good (https://github.com/rabbitmq/rabbitmq-server/issues/16652).
     """
     login = urlsplit(servers.broker_url).username
-    await broker_api(servers, "PUT", f"vhosts/{name}")
-    await broker_api(servers, "PUT", f"permissions/{name}/{login}", EVERYTHING)
+    await call_broker_api(servers, "PUT", f"vhosts/{name}")
+    await call_broker_api(servers, "PUT", f"permissions/{name}/{login}", EVERYTHING)
     try:
-        yield url_with_database(servers.broker_url, name)
+        yield build_database_url(servers.broker_url, name)
     finally:
         if servers.given:
-            await broker_api(servers, "DELETE", f"vhosts/{name}")
+            await call_broker_api(servers, "DELETE", f"vhosts/{name}")
 
 
-async def broker_answers(servers: Servers) -> bool:
+async def is_broker_ready(servers: Servers) -> bool:
     parts = urlsplit(servers.broker_url)
     try:
-        await broker_api(servers, "GET", "whoami")
+        await call_broker_api(servers, "GET", "whoami")
     except aiohttp.ClientError:
         return False
-    return await port_is_open(parts.hostname or "", parts.port or 0)
+    return await is_port_open(parts.hostname or "", parts.port or 0)
 
 
-async def wait_for(condition: Callable[[], Awaitable[bool]], seconds: float = PATIENCE_SECONDS) -> None:
+async def wait_for(condition: Callable[[], Awaitable[bool]], seconds: float = WAIT_TIMEOUT_SECONDS) -> None:
     """Polls until it holds; a TimeoutError is the failure of the test."""
     async with asyncio.timeout(seconds):
         while not await condition():  # noqa: ASYNC110 (what is waited for happens in another process)

@@ -13,22 +13,22 @@ from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 
-from benchmarks.dialogue.judging import Verdicts, judge
+from benchmarks.dialogue.scoring import Scores, score
 from services.subscriptions.domain.county import County
-from services.subscriptions.domain.language.example import Example, examples_of, read_examples
-from services.subscriptions.domain.language.guessing import Guesser
-from services.subscriptions.domain.language.intents import Intent
-from services.subscriptions.domain.language.rules import wish_by_rules
-from services.subscriptions.domain.language.understanding import wish_of
-from shared.municipal.file import read_configuration
+from services.subscriptions.domain.intents.classifier import IntentClassifier
+from services.subscriptions.domain.intents.detection import detect_text_intent
+from services.subscriptions.domain.intents.intent import Intent
+from services.subscriptions.domain.intents.rules import apply_rules
+from services.subscriptions.domain.intents.training_examples import Example, parse_examples, read_examples
+from shared.notices.config import read_configuration
 
 REPOSITORY = Path(__file__).parents[2]
 COUNTY = REPOSITORY / "deploy" / "config" / "county.toml"
 UNSEEN = REPOSITORY / "tests" / "data" / "dialogue" / "unseen"
-WAYS = ("rules alone", "examples alone", "both")
+CLASSIFIERS = ("rules alone", "examples alone", "both")
 
 
-def arguments() -> argparse.Namespace:
+def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.dialogue", description=__doc__)
     parser.add_argument("--parts", type=int, default=10, help="into how many parts the examples are divided (10)")
     parser.add_argument("--show", action="store_true", help="print each unseen text that is not understood")
@@ -36,72 +36,74 @@ def arguments() -> argparse.Namespace:
 
 
 def main() -> None:
-    chosen = arguments()
+    chosen = parse_arguments()
     county = read_configuration(COUNTY, County)
     print(f"{'':34}{'texts':>7}{'right':>9}{'false opt-ins':>15}{'missed stops':>14}{'false erasures':>16}")
-    for way, verdicts in zip(WAYS, _in_parts(county, chosen.parts), strict=True):
+    for way, verdicts in zip(CLASSIFIERS, _run_cross_validation(county, chosen.parts), strict=True):
         _print(f"examples by the others, {way}", verdicts)
     guesser = _learn(county)
     for file in sorted(UNSEEN.glob("*.txt")):
-        unseen = list(examples_of(file.read_text(encoding="utf-8")))
-        for way, intent_of in _ways(county, guesser).items():
-            _print(f"{file.stem}, {way}", judge(unseen, intent_of))
+        unseen = list(parse_examples(file.read_text(encoding="utf-8")))
+        for way, intent_of in _build_classifiers(county, guesser).items():
+            _print(f"{file.stem}, {way}", score(unseen, intent_of))
         if chosen.show:
-            _show(unseen, _ways(county, guesser)["both"])
-    _cost(county, guesser)
+            _show(unseen, _build_classifiers(county, guesser)["both"])
+    _measure_cost(county, guesser)
 
 
-def _in_parts(county: County, parts: int) -> tuple[Verdicts, ...]:
+def _run_cross_validation(county: County, parts: int) -> tuple[Scores, ...]:
     examples = read_examples()
     with ProcessPoolExecutor() as pool:
-        found = pool.map(partial(_one_part, examples, county, parts), range(parts))
-        return tuple(sum(column, Verdicts()) for column in zip(*_told(found, parts), strict=True))
+        found = pool.map(partial(_score_part, examples, county, parts), range(parts))
+        return tuple(sum(column, Scores()) for column in zip(*_report_progress(found, parts), strict=True))
 
 
-def _one_part(examples: Sequence[Example], county: County, parts: int, part: int) -> list[Verdicts]:
+def _score_part(examples: Sequence[Example], county: County, parts: int, part: int) -> list[Scores]:
     taught = [example for number, example in enumerate(examples) if number % parts != part]
-    ways = _ways(county, Guesser(taught, county))
-    return [judge(examples[part::parts], intent_of) for intent_of in ways.values()]
+    ways = _build_classifiers(county, IntentClassifier(taught, county))
+    return [score(examples[part::parts], intent_of) for intent_of in ways.values()]
 
 
-def _told(found: Iterator[list[Verdicts]], parts: int) -> Iterator[list[Verdicts]]:
+def _report_progress(found: Iterator[list[Scores]], parts: int) -> Iterator[list[Scores]]:
     for number, verdicts in enumerate(found, 1):
         print(f"\r{number} of {parts} parts", end="", file=sys.stderr, flush=True)
         yield verdicts
     print("\r" + " " * 20 + "\r", end="", file=sys.stderr)
 
 
-def _ways(county: County, guesser: Guesser) -> dict[str, Callable[[str], Intent]]:
+def _build_classifiers(county: County, guesser: IntentClassifier) -> dict[str, Callable[[str], Intent]]:
     readings = (
-        lambda text: wish_by_rules(text, county).intent,
-        lambda text: guesser.guess(text).intent,
-        lambda text: wish_of(text, county, guesser).intent,
+        lambda text: apply_rules(text, county).intent,
+        lambda text: guesser.predict(text).intent,
+        lambda text: detect_text_intent(text, county, guesser).intent,
     )
-    return dict(zip(WAYS, readings, strict=True))
+    return dict(zip(CLASSIFIERS, readings, strict=True))
 
 
-def _learn(county: County) -> Guesser:
-    before, start = _memory(), time.process_time()
-    guesser = Guesser(read_examples(), county)
+def _learn(county: County) -> IntentClassifier:
+    before, start = _read_memory(), time.process_time()
+    guesser = IntentClassifier(read_examples(), county)
     seconds = time.process_time() - start
-    print(f"learning {len(read_examples()):,} examples: {seconds:.1f} s of processor, {_memory() - before:.0f} MiB")
+    print(
+        f"learning {len(read_examples()):,} examples: {seconds:.1f} s of processor, {_read_memory() - before:.0f} MiB"
+    )
     return guesser
 
 
-def _cost(county: County, guesser: Guesser) -> None:
+def _measure_cost(county: County, guesser: IntentClassifier) -> None:
     texts = [example.text for example in read_examples()[::10]]
-    for way, intent_of in _ways(county, guesser).items():
+    for way, intent_of in _build_classifiers(county, guesser).items():
         start = time.process_time()
         for text in texts:
             intent_of(text)
         print(f"one text, {way}: {(time.process_time() - start) / len(texts) * 1_000:.2f} ms of processor")
 
 
-def _memory() -> float:
+def _read_memory() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def _print(what: str, verdicts: Verdicts) -> None:
+def _print(what: str, verdicts: Scores) -> None:
     share = verdicts.right / verdicts.texts
     print(
         f"{what:34}{verdicts.texts:7,}{share:9.1%}{verdicts.false_opt_ins:15}{verdicts.missed_stops:14}{verdicts.false_erasures:16}"
@@ -110,7 +112,7 @@ def _print(what: str, verdicts: Verdicts) -> None:
 
 def _show(unseen: Sequence[Example], intent_of: Callable[[str], Intent]) -> None:
     for example in unseen:
-        if not judge([example], intent_of).right:
+        if not score([example], intent_of).right:
             print(f"  {example.text}: {' or '.join(example.intents)}, taken for {intent_of(example.text)}")
 
 

@@ -7,10 +7,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
 from benchmarks.dispatch import ledger, life, memory, rate, throughput, urgent
+from benchmarks.dispatch.harness import DispatchHarness, open_harness
 from benchmarks.dispatch.settings import Options
-from benchmarks.dispatch.stand import Stand, open_stand
 
-PARTS: Mapping[str, Callable[[Stand, Options], Awaitable[object]]] = {
+PARTS: Mapping[str, Callable[[DispatchHarness, Options], Awaitable[object]]] = {
     "throughput": throughput.run,
     "rate": rate.run,
     "urgent": urgent.run,
@@ -20,7 +20,7 @@ PARTS: Mapping[str, Callable[[Stand, Options], Awaitable[object]]] = {
 }
 
 
-def arguments() -> argparse.Namespace:
+def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.dispatch", description=__doc__)
     parser.add_argument("--part", choices=PARTS, action="append", help="only this part; may be repeated")
     parser.add_argument("--quick", action="store_true", help="one short round of everything: does it work?")
@@ -32,7 +32,7 @@ def arguments() -> argparse.Namespace:
 
 
 async def main() -> None:
-    given = arguments()
+    given = parse_arguments()
     options = Options(
         rounds=1 if given.quick else given.rounds,
         seconds=2.0 if given.quick else given.seconds,
@@ -41,7 +41,7 @@ async def main() -> None:
     )
     figures: dict[str, object] = {}
     for name in given.part or PARTS:
-        async with open_stand() as stand:
+        async with open_harness() as stand:
             figures[name] = await PARTS[name](stand, options)
         if given.json:
             given.json.write_text(json.dumps(figures, indent=2))

@@ -7,14 +7,14 @@ from itertools import cycle
 import aiohttp
 import uvloop
 
-from benchmarks.dispatch.message import HEADERS, request_body
+from benchmarks.dispatch.message import HEADERS, build_request_body
 
 MESSAGES = 10_000
 
 
 async def send_all(url: str, connections: int) -> None:
     """For ever, `connections` at a time."""
-    bodies = cycle([request_body(number).encode() for number in range(MESSAGES)])
+    bodies = cycle([build_request_body(number).encode() for number in range(MESSAGES)])
     connector = aiohttp.TCPConnector(limit=connections)
     async with aiohttp.ClientSession(connector=connector, headers=HEADERS) as session:
 

@@ -20,12 +20,12 @@ import uvloop
 HOST = "127.0.0.1"
 URGENT = b"Dringend"
 HEAD_END = b"\r\n\r\n"
-TICK_SECONDS = 0.005
+TICK_INTERVAL_SECONDS = 0.005
 ID_AT_END = slice(-38, -2)  # every sender puts biz_opaque_callback_data last: 36 characters, a quote and a brace
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 
 
-class Account:
+class EndpointLog:
     """What has come so far."""
 
     def __init__(self) -> None:
@@ -64,17 +64,17 @@ class Account:
         """Notice when nothing else could run either, for ever."""
         while True:
             slept = time.monotonic()
-            await asyncio.sleep(TICK_SECONDS)
+            await asyncio.sleep(TICK_INTERVAL_SECONDS)
             if self.times:
-                self.stood_still = max(self.stood_still, time.monotonic() - slept - TICK_SECONDS)
+                self.stood_still = max(self.stood_still, time.monotonic() - slept - TICK_INTERVAL_SECONDS)
 
 
-class Endpoint(asyncio.Protocol):
+class EndpointConnection(asyncio.Protocol):
     """One connection; a client may send its next request as soon as it has the answer."""
 
     transport: asyncio.Transport
 
-    def __init__(self, account: Account, seconds: float) -> None:
+    def __init__(self, account: EndpointLog, seconds: float) -> None:
         self._account = account
         self._seconds = seconds
         self._received = b""
@@ -85,10 +85,10 @@ class Endpoint(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._received += data
-        while request := self._next_request():
+        while request := self._take_request():
             self._answer(*request)
 
-    def _next_request(self) -> tuple[bytes, bytes] | None:
+    def _take_request(self) -> tuple[bytes, bytes] | None:
         head_end = self._received.find(HEAD_END)
         if head_end < 0:
             return None
@@ -115,8 +115,8 @@ class Endpoint(asyncio.Protocol):
 
 async def serve(port: int, seconds: float) -> None:
     """For ever."""
-    account = Account()
-    server = await asyncio.get_running_loop().create_server(lambda: Endpoint(account, seconds), HOST, port)
+    account = EndpointLog()
+    server = await asyncio.get_running_loop().create_server(lambda: EndpointConnection(account, seconds), HOST, port)
     async with server:
         await account.watch()
 

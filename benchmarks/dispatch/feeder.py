@@ -4,24 +4,24 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
-from benchmarks.dispatch.material import event
+from benchmarks.dispatch.factories import encode_event
 from shared.amqp import topology
 from shared.amqp.connection import connect
-from shared.amqp.publisher import Publisher, Refused, open_publisher
+from shared.amqp.publisher import Publisher, PublishRefused, open_publisher
 from shared.contracts.dispatch import BroadcastBatch
 from shared.contracts.message import Lane
 
-FULL_SECONDS = 0.02
+RETRY_DELAY_SECONDS = 0.02
 
 
 async def publish(publisher: Publisher, batch: BroadcastBatch) -> None:
     """One batch, again and again until the lane has room."""
-    identifier, body = event(batch)
+    identifier, body = encode_event(batch)
     while True:
         try:
             await publisher.publish(topology.DISPATCH, batch.lane.value, body, message_id=identifier, timeout=10)
-        except Refused:
-            await asyncio.sleep(FULL_SECONDS)
+        except PublishRefused:
+            await asyncio.sleep(RETRY_DELAY_SECONDS)
         else:
             return
 
@@ -39,7 +39,7 @@ async def open_feeder(broker_url: str) -> AsyncIterator[Publisher]:
 
 
 @asynccontextmanager
-async def feeding(publisher: Publisher, pages: Iterator[BroadcastBatch]) -> AsyncIterator[None]:
+async def feed_in_background(publisher: Publisher, pages: Iterator[BroadcastBatch]) -> AsyncIterator[None]:
     """Feed in the background until the block ends, then empty the lane."""
     task = asyncio.create_task(feed(publisher, pages))
     try:

@@ -7,17 +7,17 @@ from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass, field
 
 from benchmarks.dispatch import table
-from benchmarks.dispatch.feeder import feeding, open_feeder
+from benchmarks.dispatch.factories import build_addresses, build_batches
+from benchmarks.dispatch.feeder import feed_in_background, open_feeder
+from benchmarks.dispatch.harness import DispatchHarness, EndpointClient
 from benchmarks.dispatch.load import LATENCY_SECONDS
-from benchmarks.dispatch.machine import TESTED_CORE, usage
-from benchmarks.dispatch.material import batches, sealed_addresses
-from benchmarks.dispatch.replica import Replica, replica
+from benchmarks.dispatch.machine import TESTED_CORE, measure_usage
+from benchmarks.dispatch.replica import Replica, run_replica
 from benchmarks.dispatch.settings import Options
-from benchmarks.dispatch.stand import Endpoint, Stand
-from benchmarks.dispatch.status_groups import WAY, status
-from benchmarks.dispatch.statuses import GROUP, Storm
+from benchmarks.dispatch.status_groups import STATUS_SEQUENCE, build_status
+from benchmarks.dispatch.statuses import MAX_GROUP_SIZE, StatusFeed
 
-WARM_SECONDS = 3.0
+WARM_UP_SECONDS = 3.0
 # Limit in messages a second, and whether Meta tells of each message three times.
 CASES = ((80, False), (80, True), (1000, False), (1000, True))
 
@@ -35,43 +35,45 @@ class Cost:
 
 
 @dataclass
-class Trickle(Storm):
+class GradualStatusFeed(StatusFeed):
     """Statuses as Meta sends them: each step of a message in a later turn than the one before."""
 
-    steps: deque[list[str]] = field(default_factory=lambda: deque(maxlen=len(WAY)))
+    steps: deque[list[str]] = field(default_factory=lambda: deque(maxlen=len(STATUS_SEQUENCE)))
 
-    async def turn(self) -> None:
+    async def publish_next(self) -> None:
         """Publish the first status of what is new, and the next one of what came in the turns before."""
-        self.steps.appendleft(await self.endpoint.ids_after(self.known))
+        self.steps.appendleft(await self.endpoint.fetch_ids_after(self.known))
         self.known += len(self.steps[0])
-        told = [status(one, word) for word, new in zip(WAY, self.steps, strict=False) for one in new]
-        await asyncio.gather(*(self._publish(told[at : at + GROUP]) for at in range(0, len(told), GROUP)))
+        told = [build_status(one, word) for word, new in zip(STATUS_SEQUENCE, self.steps, strict=False) for one in new]
+        await asyncio.gather(
+            *(self._publish(told[at : at + MAX_GROUP_SIZE]) for at in range(0, len(told), MAX_GROUP_SIZE))
+        )
 
 
-async def run(stand: Stand, options: Options) -> object:
+async def run(harness: DispatchHarness, options: Options) -> object:
     """Print the table and return its figures."""
-    table.start(
+    table.print_header(
         "Life of a delivery, one dispatcher",
         ("limit/s", "statuses", "sends/s", "CPU ms per delivery", "WAL bytes per delivery", "updates that are HOT"),
     )
     seconds = 5 if options.quick else 20
-    return [asdict(await _case(stand, limit, seconds, statuses=statuses)) for limit, statuses in CASES]
+    return [asdict(await _measure_case(harness, limit, seconds, statuses=statuses)) for limit, statuses in CASES]
 
 
-async def _case(stand: Stand, limit: int, seconds: float, *, statuses: bool) -> Cost:
-    await stand.forget_rate()
+async def _measure_case(harness: DispatchHarness, limit: int, seconds: float, *, statuses: bool) -> Cost:
+    await harness.reset_rate()
     async with (
-        stand.endpoint(LATENCY_SECONDS) as endpoint,
-        open_feeder(stand.broker.url) as batch_publisher,
-        open_feeder(stand.broker.url) as status_publisher,
-        replica(stand, endpoint.url, messages_per_second=limit, core=TESTED_CORE) as ours,
-        feeding(batch_publisher, batches(sealed_addresses(stand))),
+        harness.start_endpoint(LATENCY_SECONDS) as endpoint,
+        open_feeder(harness.broker.url) as batch_publisher,
+        open_feeder(harness.broker.url) as status_publisher,
+        run_replica(harness, endpoint.url, messages_per_second=limit, core=TESTED_CORE) as ours,
+        feed_in_background(batch_publisher, build_batches(build_addresses(harness))),
     ):
-        storm = Trickle(endpoint, status_publisher, copies=1, shuffled=False)
-        pass_time = storm.blow if statuses else asyncio.sleep
-        await pass_time(WARM_SECONDS)
-        cost = await _measure(stand, ours, endpoint, limit, lambda: pass_time(seconds), statuses=statuses)
-    table.row(
+        storm = GradualStatusFeed(endpoint, status_publisher, copies=1, shuffled=False)
+        pass_time = storm.publish_for if statuses else asyncio.sleep
+        await pass_time(WARM_UP_SECONDS)
+        cost = await _measure(harness, ours, endpoint, limit, lambda: pass_time(seconds), statuses=statuses)
+    table.print_row(
         (
             str(cost.limit),
             "three each" if statuses else "none",
@@ -85,18 +87,18 @@ async def _case(stand: Stand, limit: int, seconds: float, *, statuses: bool) -> 
 
 
 async def _measure(
-    stand: Stand,
+    harness: DispatchHarness,
     ours: Replica,
-    endpoint: Endpoint,
+    endpoint: EndpointClient,
     limit: int,
     pass_time: Callable[[], Awaitable[None]],
     *,
     statuses: bool,
 ) -> Cost:
-    async with stand.books() as books:
+    async with harness.connect_as_owner() as books:
         await books.execute("checkpoint")
         await books.execute("select pg_stat_reset()")
-        count, used, started = await endpoint.count(), usage(ours.pid), time.monotonic()
+        count, used, started = await endpoint.count(), measure_usage(ours.pid), time.monotonic()
         wal = await books.fetchval("select pg_current_wal_insert_lsn()")
         await pass_time()
         sent, elapsed = await endpoint.count() - count, time.monotonic() - started
@@ -111,7 +113,7 @@ async def _measure(
         limit=limit,
         statuses=statuses,
         rate=sent / elapsed,
-        processor_ms=(usage(ours.pid).processor - used.processor) / sent * 1000,
+        processor_ms=(measure_usage(ours.pid).processor - used.processor) / sent * 1000,
         wal_bytes=float(written) / sent,
         hot_share=float(hot["hot"] or 0) / max(1.0, float(hot["updates"] or 0)),
     )

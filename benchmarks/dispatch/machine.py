@@ -10,12 +10,12 @@ from pathlib import Path
 
 import psutil
 
-from deploy.local.process import Child, Command, log_tail
+from deploy.local.process import Child, Command, read_log_tail
 
 REPOSITORY = Path(__file__).parents[2]
 CORES = sorted(os.sched_getaffinity(0))
 TESTED_CORE, OTHER_CORE = CORES[0], CORES[-1]
-STOP_SECONDS = 5
+STOP_TIMEOUT_SECONDS = 5
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Usage:
     memory: int
 
 
-def usage(pid: int) -> Usage:
+def measure_usage(pid: int) -> Usage:
     process = psutil.Process(pid)
     processor, memory = 0.0, 0
     for one in (process, *process.children(recursive=True)):
@@ -36,7 +36,7 @@ def usage(pid: int) -> Usage:
     return Usage(processor, memory)
 
 
-def command(name: str, arguments: Sequence[str], log: Path, environment: Mapping[str, str], core: int) -> Command:
+def build_command(name: str, arguments: Sequence[str], log: Path, environment: Mapping[str, str], core: int) -> Command:
     """A command on one core, started in the repository."""
     pinned = (sys.executable, "-m", "benchmarks.dispatch.pinned", str(core), *arguments)
     return Command(
@@ -48,22 +48,22 @@ def command(name: str, arguments: Sequence[str], log: Path, environment: Mapping
     )
 
 
-def living(child: Child) -> int:
+def require_pid(child: Child) -> int:
     """The process id. Ends the benchmark if there is no process any more."""
     if child.pid is None:
-        raise SystemExit(f"{child.name} ended.{log_tail(child.command.log)}")
+        raise SystemExit(f"{child.name} ended.{read_log_tail(child.command.log)}")
     return child.pid
 
 
 @asynccontextmanager
-async def running(child_command: Command) -> AsyncIterator[Child]:
+async def run_process(child_command: Command) -> AsyncIterator[Child]:
     """A process, stopped at the end."""
     child = Child(child_command)
     await child.start()
-    pid = living(child)
+    pid = require_pid(child)
     try:
         yield child
     finally:
-        await child.stop(STOP_SECONDS)
+        await child.stop(STOP_TIMEOUT_SECONDS)
         with suppress(ProcessLookupError):
             os.killpg(pid, signal.SIGKILL)  # pools of processes do not all end with their parent

@@ -11,12 +11,12 @@ HEADERS = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json
 DIFFERENT_PHONES = 100
 
 
-def phone(number: int) -> str:
+def build_phone_number(number: int) -> str:
     """A number that is too long to exist."""
     return f"4917604069{number % DIFFERENT_PHONES:05}"
 
 
-def request_body(number: int) -> str:
+def build_request_body(number: int) -> str:
     """The request that the dispatcher makes, for one recipient."""
     texts = {"headline": HEADLINE, "text": TEXT}
     parameters = [{"type": "text", "parameter_name": name, "text": text} for name, text in texts.items()]
@@ -30,7 +30,7 @@ def request_body(number: int) -> str:
     body = {
         "messaging_product": "whatsapp",
         "recipient_type": "individual",
-        "to": f"+{phone(number)}",
+        "to": f"+{build_phone_number(number)}",
         "type": "template",
         "template": template,
         "biz_opaque_callback_data": str(uuid4()),

@@ -8,20 +8,20 @@ from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass
 
 from benchmarks.dispatch import table
-from benchmarks.dispatch.feeder import feeding, open_feeder
+from benchmarks.dispatch.factories import build_addresses, build_batches
+from benchmarks.dispatch.feeder import feed_in_background, open_feeder
+from benchmarks.dispatch.harness import DispatchHarness, EndpointClient
 from benchmarks.dispatch.load import LATENCY_SECONDS
 from benchmarks.dispatch.machine import CORES
-from benchmarks.dispatch.material import batches, sealed_addresses
-from benchmarks.dispatch.replica import Replica, replica
+from benchmarks.dispatch.replica import Replica, run_replica
 from benchmarks.dispatch.settings import Options
-from benchmarks.dispatch.stand import Endpoint, Stand
 
 # Limit in messages a second, replicas, whether all of them are restarted one after the other.
 CASES = ((80, 1, False), (80, 4, False), (80, 4, True), (400, 1, False), (400, 4, False), (400, 4, True))
 
 
 @dataclass(frozen=True)
-class Used:
+class RateUsage:
     """What became of the permitted rate while there was always something to send."""
 
     limit: int
@@ -34,9 +34,9 @@ class Used:
     stood_still: float
 
 
-async def run(stand: Stand, options: Options) -> object:
+async def run(harness: DispatchHarness, options: Options) -> object:
     """Print the table and return its figures."""
-    table.start(
+    table.print_header(
         "Rate: what is used of it while work waits",
         (
             "limit/s",
@@ -50,32 +50,38 @@ async def run(stand: Stand, options: Options) -> object:
             "endpoint stood still ms",
         ),
     )
-    figures = [await _case(stand, case, seconds=5 if options.quick else 20) for case in CASES]
+    figures = [await _measure_case(harness, case, seconds=5 if options.quick else 20) for case in CASES]
     return [asdict(used) for used in figures]
 
 
-async def _case(stand: Stand, case: tuple[int, int, bool], seconds: float) -> Used:
+async def _measure_case(harness: DispatchHarness, case: tuple[int, int, bool], seconds: float) -> RateUsage:
     limit, count, restarted = case
-    await stand.forget_rate()
+    await harness.reset_rate()
     async with AsyncExitStack() as stack:
-        endpoint = await stack.enter_async_context(stand.endpoint(LATENCY_SECONDS))
-        publisher = await stack.enter_async_context(open_feeder(stand.broker.url))
+        endpoint = await stack.enter_async_context(harness.start_endpoint(LATENCY_SECONDS))
+        publisher = await stack.enter_async_context(open_feeder(harness.broker.url))
         replicas = [
             await stack.enter_async_context(
-                replica(stand, endpoint.url, messages_per_second=limit, core=_core(number), name=f"dispatcher-{number}")
+                run_replica(
+                    harness,
+                    endpoint.url,
+                    messages_per_second=limit,
+                    core=_assign_core(number),
+                    name=f"dispatcher-{number}",
+                )
             )
             for number in range(count)
         ]
-        await stack.enter_async_context(feeding(publisher, batches(sealed_addresses(stand))))
-        await endpoint.reached(2 * limit)
+        await stack.enter_async_context(feed_in_background(publisher, build_batches(build_addresses(harness))))
+        await endpoint.wait_for_messages(2 * limit)
         started = time.monotonic()
         await asyncio.gather(asyncio.sleep(seconds), _restart(replicas if restarted else ()))
-        used = await _used(endpoint, case, started, replicas)
+        used = await _measure_used(endpoint, case, started, replicas)
     _print(used)
     return used
 
 
-def _core(number: int) -> int:
+def _assign_core(number: int) -> int:
     """Replicas take turns: a process that starts needs a whole core for a second, which costs the others slots."""
     return CORES[number % len(CORES)]
 
@@ -87,22 +93,26 @@ async def _restart(replicas: Sequence[Replica]) -> None:
         await one.start()
 
 
-async def _used(endpoint: Endpoint, case: tuple[int, int, bool], started: float, replicas: Sequence[Replica]) -> Used:
+async def _measure_used(
+    endpoint: EndpointClient, case: tuple[int, int, bool], started: float, replicas: Sequence[Replica]
+) -> RateUsage:
     elapsed = time.monotonic() - started
-    times = await endpoint.times()
+    times = await endpoint.fetch_times()
     within = bisect_left(times, started + elapsed) - bisect_left(times, started)
-    permitted = await replicas[0].metric("kreisfunk_dispatcher_rate_permitted")
-    return Used(*case, elapsed, within / elapsed, permitted, worst_second(times), await endpoint.stood_still())
+    permitted = await replicas[0].read_metric("kreisfunk_dispatcher_rate_permitted")
+    return RateUsage(
+        *case, elapsed, within / elapsed, permitted, find_worst_second(times), await endpoint.measure_longest_stall()
+    )
 
 
-def worst_second(times: Sequence[float]) -> int:
+def find_worst_second(times: Sequence[float]) -> int:
     """The most messages that any sliding second holds."""
     return max((bisect_left(times, moment + 1.0) - position for position, moment in enumerate(times)), default=0)
 
 
-def _print(used: Used) -> None:
+def _print(used: RateUsage) -> None:
     share = f"{used.rate / used.permitted:.1%}" if used.permitted else "?"
-    table.row(
+    table.print_row(
         (
             str(used.limit),
             str(used.replicas),

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 
 import aiohttp
 
+from benchmarks.dispatch.harness import DispatchHarness
 from benchmarks.dispatch.load import CONNECTIONS
-from benchmarks.dispatch.machine import command, living
+from benchmarks.dispatch.machine import build_command, require_pid
 from benchmarks.dispatch.message import TOKEN
-from benchmarks.dispatch.stand import Stand
-from deploy.local.ports import LOOPBACK, reserved_ports
+from deploy.local.ports import LOOPBACK, reserve_ports
 from deploy.local.process import Child, wait_until_ready
 
 NUMBER_ID = "700800900100200"
-READY_SECONDS = 60
+READY_TIMEOUT_SECONDS = 60
 
 
 @dataclass(frozen=True)
@@ -28,21 +28,21 @@ class Replica:
 
     @property
     def pid(self) -> int:
-        return living(self.child)
+        return require_pid(self.child)
 
     async def start(self) -> None:
         """Returns when it works."""
         await self.child.start()
-        await wait_until_ready(self.child, self._ready, seconds=READY_SECONDS)
+        await wait_until_ready(self.child, self._is_ready, seconds=READY_TIMEOUT_SECONDS)
 
-    async def _ready(self) -> bool:
+    async def _is_ready(self) -> bool:
         try:
             async with self.session.get(f"{self.url}/readyz") as response:
                 return response.status == 200
         except aiohttp.ClientError:
             return False
 
-    async def metric(self, name: str) -> float:
+    async def read_metric(self, name: str) -> float:
         """The sum of a metric over its labels."""
         async with self.session.get(f"{self.url}/metrics") as response:
             lines = (await response.text()).splitlines()
@@ -50,25 +50,25 @@ class Replica:
 
 
 @asynccontextmanager
-async def replica(
-    stand: Stand, endpoint_url: str, *, messages_per_second: float, core: int, name: str = "dispatcher"
+async def run_replica(
+    harness: DispatchHarness, endpoint_url: str, *, messages_per_second: float, core: int, name: str = "dispatcher"
 ) -> AsyncIterator[Replica]:
     """A dispatcher that does its work."""
-    with reserved_ports(1) as (port,):
+    with reserve_ports(1) as (port,):
         environment = {
-            "KREISFUNK_BROKER_URL": stand.broker.url,
+            "KREISFUNK_BROKER_URL": harness.broker.url,
             "KREISFUNK_INTERNAL_PORT": str(port),
-            "KREISFUNK_DATABASE_URL": stand.database_url,
+            "KREISFUNK_DATABASE_URL": harness.database_url,
             "KREISFUNK_GRAPH_URL": endpoint_url,
             "KREISFUNK_GRAPH_TOKEN": TOKEN,
             "KREISFUNK_PHONE_NUMBER_ID": NUMBER_ID,
-            "KREISFUNK_SEALING_KEYS": stand.sealing_keys,
-            "KREISFUNK_INDEX_KEY": stand.index_key,
+            "KREISFUNK_ENCRYPTION_KEYS": harness.encryption_keys,
+            "KREISFUNK_INDEX_KEY": harness.index_key,
             "KREISFUNK_MESSAGES_PER_SECOND": str(messages_per_second),
             "KREISFUNK_CONNECTIONS": str(CONNECTIONS),
         }
         arguments = (sys.executable, "-m", "services.dispatcher")
-        child = Child(command(name, arguments, stand.folder / f"{name}.log", environment, core))
+        child = Child(build_command(name, arguments, harness.folder / f"{name}.log", environment, core))
         async with aiohttp.ClientSession() as session:
             made = Replica(child, f"http://{LOOPBACK}:{port}", session)
             try:

@@ -11,14 +11,14 @@ from uuid import UUID
 
 from prometheus_client import CollectorRegistry
 
-from benchmarks.dispatch.material import RECIPIENTS_IN_A_BATCH, batches
+from benchmarks.dispatch.factories import MAX_BATCH_RECIPIENTS, build_batches
 from benchmarks.dispatch.replica import NUMBER_ID
-from benchmarks.dispatch.status_groups import WAY, group_body, status
+from benchmarks.dispatch.status_groups import STATUS_SEQUENCE, build_status, encode_group
 from services.dispatcher.adapters.ledger import PostgresLedger
 from services.dispatcher.adapters.metrics import Metrics
-from services.dispatcher.domain.answers import Record
-from services.dispatcher.domain.content import template_body
-from services.dispatcher.domain.states import State
+from services.dispatcher.domain.content import build_template_body
+from services.dispatcher.domain.send_results import Record
+from services.dispatcher.domain.states import DeliveryState
 from services.dispatcher.handlers.statuses import StatusHandler
 from services.dispatcher.ports import Batch
 from shared.contracts.dispatch import BroadcastBatch
@@ -30,7 +30,7 @@ LEASE_AT_80, RESULTS_AT_1000 = 8, 50
 Part = TypeVar("Part")
 
 
-class Bench:
+class LedgerBenchmark:
     """Deliveries go their way through the ledger, one statement after the other."""
 
     def __init__(self, ledger: PostgresLedger, deliveries: int) -> None:
@@ -41,56 +41,56 @@ class Bench:
 
     async def run(self) -> dict[str, float]:
         """Rows per second by statement."""
-        few, many = await self._pages(self._deliveries // 10), await self._pages(self._deliveries)
+        few, many = await self._build_pages(self._deliveries // 10), await self._build_pages(self._deliveries)
         return {
-            f"claims, {LEASE_AT_80} in a statement": await self._claims(few, LEASE_AT_80),
-            f"claims, {RECIPIENTS_IN_A_BATCH} in a statement": await self._claims(many, RECIPIENTS_IN_A_BATCH),
-            f"results, {RESULTS_AT_1000} in a statement": await self._results(),
-            "statuses, 100 in a message": await self._apply(),
-            "statuses that were known": await self._apply(),
+            f"claims, {LEASE_AT_80} in a statement": await self._measure_claims(few, LEASE_AT_80),
+            f"claims, {MAX_BATCH_RECIPIENTS} in a statement": await self._measure_claims(many, MAX_BATCH_RECIPIENTS),
+            f"results, {RESULTS_AT_1000} in a statement": await self._measure_results(),
+            "statuses, 100 in a message": await self._measure_statuses(),
+            "statuses that were known": await self._measure_statuses(),
         }
 
-    async def _pages(self, deliveries: int) -> list[BroadcastBatch]:
+    async def _build_pages(self, deliveries: int) -> list[BroadcastBatch]:
         address = Address(kind=AddressKind.PHONE, index=secrets.token_bytes(16), sealed=secrets.token_bytes(44))
-        pages = list(batches([address] * RECIPIENTS_IN_A_BATCH, audience=deliveries))
-        await self._ledger.register(pages[-1], template_body(pages[-1].template))
+        pages = list(build_batches([address] * MAX_BATCH_RECIPIENTS, audience=deliveries))
+        await self._ledger.register(pages[-1], build_template_body(pages[-1].template))
         return pages
 
-    async def _claims(self, pages: Sequence[BroadcastBatch], size: int) -> float:
+    async def _measure_claims(self, pages: Sequence[BroadcastBatch], size: int) -> float:
         async def claim(page: BroadcastBatch) -> None:
-            batch = Batch(page, template_body(page.template))
-            while batch.left:
+            batch = Batch(page, build_template_body(page.template))
+            while batch.remaining:
                 self._claimed += [claim.delivery for claim in await self._ledger.claim_batch(batch, size)]
-                batch.position += len(batch.next(size))
+                batch.position += len(batch.peek_recipients(size))
 
-        return await _rate(claim, pages, sum(len(page.recipients) for page in pages))
+        return await _measure_rate(claim, pages, sum(len(page.recipients) for page in pages))
 
-    async def _results(self) -> float:
+    async def _measure_results(self) -> float:
         async def record(group: Sequence[UUID]) -> None:
             key = secrets.token_bytes(16)
-            await self._ledger.record([Record(one, 1, State.ACCEPTED, message_key=key) for one in group])
+            await self._ledger.record([Record(one, 1, DeliveryState.ACCEPTED, message_key=key) for one in group])
 
-        return await _rate(record, _groups(self._claimed, RESULTS_AT_1000), len(self._claimed))
+        return await _measure_rate(record, _split_groups(self._claimed, RESULTS_AT_1000), len(self._claimed))
 
-    async def _apply(self) -> float:
+    async def _measure_statuses(self) -> float:
         """Three for each delivery, each kind for all before the next."""
 
         async def apply(body: bytes) -> None:
             await self._statuses.handle(body)
 
         bodies = [
-            group_body([status(str(one), word) for one in group])
-            for word in WAY
-            for group in _groups(self._claimed, 100)
+            encode_group([build_status(str(one), word) for one in group])
+            for word in STATUS_SEQUENCE
+            for group in _split_groups(self._claimed, 100)
         ]
-        return await _rate(apply, bodies, len(WAY) * len(self._claimed))
+        return await _measure_rate(apply, bodies, len(STATUS_SEQUENCE) * len(self._claimed))
 
 
-def _groups(deliveries: Sequence[UUID], size: int) -> list[Sequence[UUID]]:
+def _split_groups(deliveries: Sequence[UUID], size: int) -> list[Sequence[UUID]]:
     return [deliveries[start : start + size] for start in range(0, len(deliveries), size)]
 
 
-async def _rate(action: Callable[[Part], Awaitable[None]], parts: Sequence[Part], rows: int) -> float:
+async def _measure_rate(action: Callable[[Part], Awaitable[None]], parts: Sequence[Part], rows: int) -> float:
     started = time.perf_counter()
     for part in parts:
         await action(part)
@@ -101,7 +101,7 @@ async def main(database_url: str, deliveries: int) -> None:
     async with open_database(database_url, password=None, name="benchmark", size=1) as database:
         ledger = PostgresLedger(database, number=NUMBER_ID, slot=0, limited=False)
         await ledger.ensure_partitions()
-        print(json.dumps(await Bench(ledger, deliveries).run()))
+        print(json.dumps(await LedgerBenchmark(ledger, deliveries).run()))
 
 
 if __name__ == "__main__":

@@ -7,15 +7,15 @@ from uuid import uuid4
 from shared.contracts.envelope import encode
 from shared.contracts.inbound import DeliveryStatus, DeliveryStatuses
 
-WAY = ("sent", "delivered", "read")
+STATUS_SEQUENCE = ("sent", "delivered", "read")
 
 
-def status(delivery: str, word: str) -> DeliveryStatus:
+def build_status(delivery: str, word: str) -> DeliveryStatus:
     """A delivery has one message here, so its id can stand for the hash of the wamid."""
     now = datetime.now(UTC)
     return DeliveryStatus(message_key=delivery[-16:].encode(), status=word, at=now, received_at=now, delivery=delivery)
 
 
-def group_body(statuses: Sequence[DeliveryStatus]) -> bytes:
+def encode_group(statuses: Sequence[DeliveryStatus]) -> bytes:
     group = DeliveryStatuses(statuses=tuple(statuses))
     return encode(group, event_id=str(uuid4()), source="/benchmark", time=datetime.now(UTC))

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 
 
-def start(title: str, columns: Sequence[str]) -> None:
+def print_header(title: str, columns: Sequence[str]) -> None:
     print(f"\n### {title}\n")
-    row(columns)
-    row(["---", *("---:" for _ in columns[1:])])
+    print_row(columns)
+    print_row(["---", *("---:" for _ in columns[1:])])
 
 
-def row(cells: Sequence[str]) -> None:
+def print_row(cells: Sequence[str]) -> None:
     print(f"| {' | '.join(cells)} |", flush=True)

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.dispatch import table
-from benchmarks.dispatch.feeder import feeding, open_feeder
-from benchmarks.dispatch.load import CONNECTIONS, LATENCY_SECONDS, WARM_UP_SECONDS, Round, measure_busy
-from benchmarks.dispatch.machine import OTHER_CORE, TESTED_CORE, command, running
-from benchmarks.dispatch.material import batches, sealed_addresses
-from benchmarks.dispatch.replica import NUMBER_ID, replica
+from benchmarks.dispatch.factories import build_addresses, build_batches
+from benchmarks.dispatch.feeder import feed_in_background, open_feeder
+from benchmarks.dispatch.harness import DispatchHarness
+from benchmarks.dispatch.load import CONNECTIONS, LATENCY_SECONDS, WARM_UP_SECONDS, DispatchSample, measure_busy
+from benchmarks.dispatch.machine import OTHER_CORE, TESTED_CORE, build_command, run_process
+from benchmarks.dispatch.replica import NUMBER_ID, run_replica
 from benchmarks.dispatch.settings import Options
-from benchmarks.dispatch.stand import Stand
-from benchmarks.environment import peers_python
+from benchmarks.environment import prepare_python
 from deploy.local.process import run_to_end
 
 # 200 connections can send 4,000 in a second when an answer takes 50 ms: the rate does not bind.
@@ -53,13 +53,13 @@ PEERS: Sequence[Peer] = (
         2500,
     ),
 )
-Case = Callable[[], Awaitable[Round]]
+Case = Callable[[], Awaitable[DispatchSample]]
 
 
-async def run(stand: Stand, options: Options) -> object:
+async def run(harness: DispatchHarness, options: Options) -> object:
     """Print the table and return its figures."""
-    cases = _chosen(_cases(stand, options, await peers_python("benchmark-venv", REQUIREMENTS)), options)
-    rounds: dict[str, list[Round]] = {title: [] for title in cases}
+    cases = _select_cases(_build_cases(harness, options, await prepare_python("benchmark-venv", REQUIREMENTS)), options)
+    rounds: dict[str, list[DispatchSample]] = {title: [] for title in cases}
     for _ in range(options.rounds):
         for title, case in cases.items():
             rounds[title].append(await case())
@@ -67,71 +67,71 @@ async def run(stand: Stand, options: Options) -> object:
     return _print(rounds, options)
 
 
-def _cases(stand: Stand, options: Options, python: Path) -> dict[str, Case]:
+def _build_cases(harness: DispatchHarness, options: Options, python: Path) -> dict[str, Case]:
     def of_peer(peer: Peer) -> Case:
-        return lambda: _peer(stand, options.seconds, peer, python)
+        return lambda: _measure_peer(harness, options.seconds, peer, python)
 
     return {
-        LIMIT: lambda: _bare(stand, options.seconds),
-        OURS: lambda: _ours(stand, options.seconds),
+        LIMIT: lambda: _measure_bare(harness, options.seconds),
+        OURS: lambda: _measure_ours(harness, options.seconds),
         **{peer.title: of_peer(peer) for peer in PEERS},
     }
 
 
-def _chosen(cases: dict[str, Case], options: Options) -> dict[str, Case]:
+def _select_cases(cases: dict[str, Case], options: Options) -> dict[str, Case]:
     """Without the peers a run takes seconds instead of minutes."""
     return {title: case for title, case in cases.items() if options.peers or title in (LIMIT, OURS)}
 
 
-async def _bare(stand: Stand, seconds: float) -> Round:
-    async with stand.endpoint(LATENCY_SECONDS) as endpoint:
+async def _measure_bare(harness: DispatchHarness, seconds: float) -> DispatchSample:
+    async with harness.start_endpoint(LATENCY_SECONDS) as endpoint:
         arguments = (sys.executable, "-m", "benchmarks.dispatch.bare", f"{endpoint.url}/{PATH}", str(CONNECTIONS))
-        async with running(command("bare", arguments, stand.folder / "bare.log", {}, TESTED_CORE)) as child:
+        async with run_process(build_command("bare", arguments, harness.folder / "bare.log", {}, TESTED_CORE)) as child:
             return await measure_busy(endpoint, child, seconds)
 
 
-async def _ours(stand: Stand, seconds: float) -> Round:
+async def _measure_ours(harness: DispatchHarness, seconds: float) -> DispatchSample:
     async with (
-        stand.endpoint(LATENCY_SECONDS) as endpoint,
-        open_feeder(stand.broker.url) as publisher,
-        replica(stand, endpoint.url, messages_per_second=MESSAGES_PER_SECOND, core=TESTED_CORE) as ours,
-        feeding(publisher, batches(sealed_addresses(stand))),
+        harness.start_endpoint(LATENCY_SECONDS) as endpoint,
+        open_feeder(harness.broker.url) as publisher,
+        run_replica(harness, endpoint.url, messages_per_second=MESSAGES_PER_SECOND, core=TESTED_CORE) as ours,
+        feed_in_background(publisher, build_batches(build_addresses(harness))),
     ):
         measured = await measure_busy(endpoint, ours.child, seconds)
-        if await endpoint.repeated():
+        if await endpoint.count_repeated():
             raise SystemExit("the dispatcher sent something twice")
         return measured
 
 
-async def _peer(stand: Stand, seconds: float, peer: Peer, python: Path) -> Round:
-    async with stand.endpoint(LATENCY_SECONDS) as endpoint, stand.vhost() as broker_url:
+async def _measure_peer(harness: DispatchHarness, seconds: float, peer: Peer, python: Path) -> DispatchSample:
+    async with harness.start_endpoint(LATENCY_SECONDS) as endpoint, harness.create_vhost() as broker_url:
         environment = {
             "BENCHMARK_BROKER_URL": broker_url,
             "BENCHMARK_ENDPOINT_URL": f"{endpoint.url}/{PATH}",
             "BENCHMARK_IN_FLIGHT": str(CONNECTIONS),
         }
-        log = stand.folder / f"{peer.module}.log"
+        log = harness.folder / f"{peer.module}.log"
         prepared = CONNECTIONS + int(peer.prepared * (seconds + 2 * WARM_UP_SECONDS))
         fill = (str(python), "-m", f"benchmarks.dispatch.peers.{peer.module}", str(prepared))
-        await run_to_end(command("filling", fill, log, environment, OTHER_CORE))
-        worker = command("worker", (str(python), "-m", *peer.worker), log, environment, TESTED_CORE)
-        async with running(worker) as child:
+        await run_to_end(build_command("filling", fill, log, environment, OTHER_CORE))
+        worker = build_command("worker", (str(python), "-m", *peer.worker), log, environment, TESTED_CORE)
+        async with run_process(worker) as child:
             measured = await measure_busy(endpoint, child, seconds)
             if await endpoint.count() >= prepared:
                 raise SystemExit(f"{peer.title}: its queue ran dry")
             return measured
 
 
-def _print(rounds: Mapping[str, Sequence[Round]], options: Options) -> object:
-    table.start(
+def _print(rounds: Mapping[str, Sequence[DispatchSample]], options: Options) -> object:
+    table.print_header(
         f"Throughput: one process on one core, {CONNECTIONS} connections, {LATENCY_SECONDS * 1000:.0f} ms endpoint, "
         f"median of {options.rounds}",
         ("case", "sends/s", "of the limit", "CPU s per 1,000", "CPU of the limit", "MiB"),
     )
     limit = next(iter(rounds.values()))
-    figures = {title: _figures(these, limit) for title, these in rounds.items()}
+    figures = {title: _summarize(these, limit) for title, these in rounds.items()}
     for title, it in figures.items():
-        table.row(
+        table.print_row(
             (
                 title,
                 f"{it['rate']:,.0f}",
@@ -144,7 +144,7 @@ def _print(rounds: Mapping[str, Sequence[Round]], options: Options) -> object:
     return figures
 
 
-def _figures(these: Sequence[Round], limit: Sequence[Round]) -> dict[str, float]:
+def _summarize(these: Sequence[DispatchSample], limit: Sequence[DispatchSample]) -> dict[str, float]:
     """Ratios are of rounds that ran after each other: the machine's speed changes."""
     pairs = list(zip(these, limit, strict=True))
     return {

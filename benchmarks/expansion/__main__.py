@@ -23,14 +23,14 @@ import aiohttp
 import asyncpg
 import psutil
 
-from benchmarks.expansion.lane import Drain, drained
-from benchmarks.expansion.people import TOPIC, publish_rate, read_rate, subscribe
-from cli.migrate.database import migrations_folder
-from deploy.local.ports import LOOPBACK, reserved_ports
-from deploy.local.postgres import local_postgres
+from benchmarks.expansion.lane import LaneDrain, drain_lane
+from benchmarks.expansion.subscribers import TOPIC, create_subscribers, measure_publish_rate, measure_read_rate
+from cli.migrate.database import locate_migrations
+from deploy.local.concurrency import enter_both
+from deploy.local.ports import LOOPBACK, reserve_ports
+from deploy.local.postgres import run_postgres
 from deploy.local.process import Child, Command, wait_until_ready
-from deploy.local.rabbitmq import local_rabbitmq
-from deploy.local.together import enter_both
+from deploy.local.rabbitmq import run_rabbitmq
 from shared.amqp import topology
 from shared.amqp.connection import connect
 from shared.amqp.publisher import open_publisher
@@ -41,12 +41,12 @@ from shared.database.migrations import migrate
 
 REPOSITORY = Path(__file__).parents[2]
 SOURCE, SYSTEM = "/benchmark", "benchmark"
-PATIENCE = 600
+TIMEOUT_SECONDS = 600
 ROLE_PASSWORD = LOGIN_PASSWORD = "only-for-benchmarks"  # noqa: S105
 
 
 @dataclass(frozen=True, kw_only=True)
-class Stand:
+class ExpansionHarness:
     """What runs."""
 
     broker_url: str
@@ -55,7 +55,7 @@ class Stand:
     ready_url: str
 
 
-def arguments() -> argparse.Namespace:
+def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.expansion", description=__doc__)
     parser.add_argument("--people", type=int, default=1_000_000)
     parser.add_argument("--kill", action="store_true", help="kill the service in the middle and start it again")
@@ -63,18 +63,18 @@ def arguments() -> argparse.Namespace:
 
 
 async def main() -> None:
-    chosen = arguments()
+    chosen = parse_arguments()
     async with AsyncExitStack() as stack:
-        stand = await stack.enter_async_context(_stand(chosen.people))
-        drain = Drain()
-        lane = await drained(stand.broker_url, Lane.BULK, drain)
+        harness = await stack.enter_async_context(_open_harness(chosen.people))
+        drain = LaneDrain()
+        lane = await drain_lane(harness.broker_url, Lane.BULK, drain)
         stack.push_async_callback(lane.close)
-        read = await read_rate(stand.database)
-        await stand.child.start()
-        stack.push_async_callback(stand.child.stop)
-        await wait_until_ready(stand.child, partial(_is_ready, stand.ready_url), seconds=60)
-        seconds, memory = await _expand(stand, drain, kill=chosen.kill, people=chosen.people)
-        publishing = await _publish(stand, drain.bodies[0])
+        read = await measure_read_rate(harness.database)
+        await harness.child.start()
+        stack.push_async_callback(harness.child.stop)
+        await wait_until_ready(harness.child, partial(_is_ready, harness.ready_url), seconds=60)
+        seconds, memory = await _expand(harness, drain, kill=chosen.kill, people=chosen.people)
+        publishing = await _measure_publishing(harness, drain.bodies[0])
         _report(chosen.people, seconds, memory, read, publishing, drain)
 
 
@@ -86,45 +86,45 @@ async def _is_ready(url: str) -> bool:
         return False
 
 
-async def _expand(stand: Stand, drain: Drain, *, kill: bool, people: int) -> tuple[float, float]:
+async def _expand(harness: ExpansionHarness, drain: LaneDrain, *, kill: bool, people: int) -> tuple[float, float]:
     started, peak = time.perf_counter(), 0
     killed = not kill
-    await _notice(stand.broker_url)
-    async with asyncio.timeout(PATIENCE):
+    await _publish_notice(harness.broker_url)
+    async with asyncio.timeout(TIMEOUT_SECONDS):
         while not drain.finished.is_set():
-            peak = max(peak, _memory(stand.child))
+            peak = max(peak, _read_memory(harness.child))
             if not killed and len(drain.bodies) * 100 > people // 2:
-                stand.child.kill()
-                await stand.child.wait()
-                await stand.child.start()
+                harness.child.kill()
+                await harness.child.wait()
+                await harness.child.start()
                 killed = True
             await asyncio.sleep(0.1)
     return time.perf_counter() - started, peak / 1e6
 
 
-def _memory(child: Child) -> int:
+def _read_memory(child: Child) -> int:
     try:
         return int(psutil.Process(child.pid).memory_info().rss)
     except psutil.Error:
         return 0
 
 
-async def _publish(stand: Stand, body: bytes) -> float:
+async def _measure_publishing(harness: ExpansionHarness, body: bytes) -> float:
     """On the other lane, so that nothing of the expansion is in the way."""
-    drain = Drain()
-    lane = await drained(stand.broker_url, Lane.URGENT, drain)
+    drain = LaneDrain()
+    lane = await drain_lane(harness.broker_url, Lane.URGENT, drain)
     try:
         async with (
-            connect(stand.broker_url, password=None, name="raw") as connection,
+            connect(harness.broker_url, password=None, name="raw") as connection,
             open_publisher(connection) as raw,
         ):
-            return await publish_rate(raw, body, 5_000, 100)
+            return await measure_publish_rate(raw, body, 5_000, 100)
     finally:
         await lane.close()
 
 
-def _report(people: int, seconds: float, memory: float, read: float, publishing: float, drain: Drain) -> None:
-    pages, reached, changed = drain.summary()
+def _report(people: int, seconds: float, memory: float, read: float, publishing: float, drain: LaneDrain) -> None:
+    pages, reached, changed = drain.summarize()
     rate, slower = people / seconds, min(read, publishing)
     print(f"{people:,} subscribers in {seconds:.1f} s: {rate:,.0f}/s, at most {memory:.0f} MB")
     print(
@@ -133,7 +133,7 @@ def _report(people: int, seconds: float, memory: float, read: float, publishing:
     print(f"{pages:,} pages, {reached:,} different recipients, {changed} pages with other bytes")
 
 
-async def _notice(broker_url: str) -> None:
+async def _publish_notice(broker_url: str) -> None:
     notice = NoticePublished(
         topic=TOPIC,
         headline="Vollsperrung",
@@ -161,29 +161,29 @@ async def _notice(broker_url: str) -> None:
 
 
 @asynccontextmanager
-async def _stand(people: int) -> AsyncIterator[Stand]:
+async def _open_harness(people: int) -> AsyncIterator[ExpansionHarness]:
     with tempfile.TemporaryDirectory(prefix="kreisfunk-benchmark-") as name:
         os.chmod(name, 0o711)  # noqa: S103 (the user that PostgreSQL runs under has to pass)
         folder = Path(name)
         async with AsyncExitStack() as stack:
             postgres, rabbitmq = await enter_both(
                 stack,
-                local_postgres(folder / "postgres", secrets.token_hex(16)),
-                local_rabbitmq(folder / "rabbitmq", secrets.token_hex(16), print),
+                run_postgres(folder / "postgres", secrets.token_hex(16)),
+                run_rabbitmq(folder / "rabbitmq", secrets.token_hex(16), print),
             )
             database = await asyncpg.connect(postgres.url, command_timeout=600)
             stack.push_async_callback(database.close)
-            await migrate(database, "subscriptions", migrations_folder("subscriptions"))
+            await migrate(database, "subscriptions", locate_migrations("subscriptions"))
             await database.execute(f"alter role kreisfunk_subscriptions login password '{ROLE_PASSWORD}'")
-            await subscribe(database, people)
+            await create_subscribers(database, people)
             async with await aio_pika.connect(rabbitmq.url) as connection, connection.channel() as channel:
                 await topology.declare(channel)
-            await rabbitmq.control("add_user", SYSTEM, LOGIN_PASSWORD)
-            await rabbitmq.control("set_permissions", SYSTEM, "^$", f"^{topology.MUNICIPAL_EVENTS}$", "^$")
-            (port,) = stack.enter_context(reserved_ports(1))
+            await rabbitmq.run_rabbitmqctl("add_user", SYSTEM, LOGIN_PASSWORD)
+            await rabbitmq.run_rabbitmqctl("set_permissions", SYSTEM, "^$", f"^{topology.MUNICIPAL_EVENTS}$", "^$")
+            (port,) = stack.enter_context(reserve_ports(1))
             url = postgres.url.rpartition("@")[2]
-            child = Child(_command(folder, rabbitmq.url, f"postgresql://kreisfunk_subscriptions@{url}", port))
-            yield Stand(
+            child = Child(_build_command(folder, rabbitmq.url, f"postgresql://kreisfunk_subscriptions@{url}", port))
+            yield ExpansionHarness(
                 broker_url=rabbitmq.url,
                 database=database,
                 child=child,
@@ -191,7 +191,7 @@ async def _stand(people: int) -> AsyncIterator[Stand]:
             )
 
 
-def _command(folder: Path, broker_url: str, database_url: str, port: int) -> Command:
+def _build_command(folder: Path, broker_url: str, database_url: str, port: int) -> Command:
     county = folder / "county.toml"
     shipped = (REPOSITORY / "deploy/config/county.toml").read_text()
     county.write_text(f'{shipped}\n[[systems]]\nname = "{SYSTEM}"\nsources = ["{SOURCE}"]\ntopics = ["{TOPIC}"]\n')

@@ -30,7 +30,7 @@ _decoder = msgspec.json.Decoder(_Envelope)
 
 
 @dataclass
-class Drain:
+class LaneDrain:
     """Pages by number, with how many recipients each has; `doubled` came with other bytes than before."""
 
     bodies: list[bytes] = field(default_factory=list)
@@ -41,7 +41,7 @@ class Drain:
         if b'"last":true' in message.body:
             self.finished.set()
 
-    def summary(self) -> tuple[int, int, int]:
+    def summarize(self) -> tuple[int, int, int]:
         """Pages, different recipients, and pages that came again with other bytes."""
         pages: dict[int, int] = {}
         changed = 0
@@ -53,7 +53,7 @@ class Drain:
         return len(pages), len(people), changed
 
 
-async def drained(url: str, lane: Lane, drain: Drain) -> aiormq.abc.AbstractConnection:
+async def drain_lane(url: str, lane: Lane, drain: LaneDrain) -> aiormq.abc.AbstractConnection:
     """Takes everything from now on, unacknowledged, for as long as the connection is open."""
     connection = await aiormq.connect(url)
     channel = await connection.channel()

@@ -7,16 +7,16 @@ import secrets
 import tempfile
 from pathlib import Path
 
-from benchmarks.ingress.latency import latency
+from benchmarks.ingress.harness import CORES, NAMES, SERVER_CORE, IngressHarness
+from benchmarks.ingress.latency import measure_latency
 from benchmarks.ingress.queue import declare_topology, drain
-from benchmarks.ingress.stand import CORES, NAMES, SERVER_CORE, Stand
-from benchmarks.ingress.throughput import throughput
-from deploy.local.rabbitmq import local_rabbitmq
+from benchmarks.ingress.throughput import measure_throughput
+from deploy.local.rabbitmq import run_rabbitmq
 
-PARTS = {"throughput": throughput, "latency": latency}
+PARTS = {"throughput": measure_throughput, "latency": measure_latency}
 
 
-def arguments() -> argparse.Namespace:
+def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.ingress", description=__doc__)
     parser.add_argument("--part", choices=PARTS, action="append", help="only this part; may be repeated")
     parser.add_argument("--broker", help="AMQP URL of an administrator; else a broker of our own is started")
@@ -33,15 +33,15 @@ def arguments() -> argparse.Namespace:
 
 
 async def measure(broker_url: str, options: argparse.Namespace, folder: Path) -> None:
-    stand = Stand(broker_url=broker_url, secret=secrets.token_hex(16), folder=folder)
+    harness = IngressHarness(broker_url=broker_url, secret=secrets.token_hex(16), folder=folder)
     await declare_topology(broker_url)
     await drain(broker_url)
     for name in options.part or PARTS:
-        await PARTS[name](stand, options)
+        await PARTS[name](harness, options)
 
 
 async def main() -> None:
-    options = arguments()
+    options = parse_arguments()
     with tempfile.TemporaryDirectory(prefix="kreisfunk-benchmark-") as name:
         folder = Path(name)
         if len(CORES) > 1:
@@ -49,7 +49,7 @@ async def main() -> None:
         if options.broker:
             await measure(options.broker, options, folder)
         else:
-            async with local_rabbitmq(folder / "broker", secrets.token_hex(16)) as broker:
+            async with run_rabbitmq(folder / "broker", secrets.token_hex(16)) as broker:
                 await measure(broker.url, options, folder)
 
 

@@ -3,47 +3,48 @@
 import argparse
 import statistics
 from collections.abc import Callable
+from functools import partial
 
+from benchmarks.ingress.harness import STORING, TITLES, IngressHarness, run_server
 from benchmarks.ingress.load import Tally
-from benchmarks.ingress.open_loop import open_loop
+from benchmarks.ingress.open_loop import run_open_loop
 from benchmarks.ingress.queue import drain
-from benchmarks.ingress.stand import STORING, TITLES, Stand, running
-from benchmarks.ingress.webhooks import requests
+from benchmarks.ingress.webhooks import build_requests
 
 WARM_UP_SECONDS = 1.0
 
 
-async def latency(stand: Stand, options: argparse.Namespace) -> None:
+async def measure_latency(harness: IngressHarness, options: argparse.Namespace) -> None:
     print(f"\n### {options.rate} webhooks a second by the clock, median of {options.rounds} (longest: of all)\n")
     print("| server | median ms | 95 % | 99 % | longest | answers other than 200 |")
     print("|---|---:|---:|---:|---:|---:|")
     rounds: dict[str, list[Tally]] = {name: [] for name in options.servers}
     for _ in range(options.rounds):
         for name in options.servers:
-            rounds[name].append(await _measure(name, stand, options))
+            rounds[name].append(await _measure(name, harness, options))
     for name in options.servers:
         print_row(name, rounds[name])
 
 
-async def _measure(name: str, stand: Stand, options: argparse.Namespace) -> Tally:
+async def _measure(name: str, harness: IngressHarness, options: argparse.Namespace) -> Tally:
     """One round; fails if an event of an answered webhook is not on the queue."""
-    webhooks = requests(stand.secret, statuses=1)
-    async with running(name, stand) as (port, _):
-        warm = await open_loop(port, webhooks, rate=options.rate, seconds=WARM_UP_SECONDS)
-        tally = await open_loop(port, webhooks, rate=options.rate, seconds=options.open_seconds)
-    events, _ = await drain(stand.broker_url)
+    webhooks = build_requests(harness.secret, statuses=1)
+    async with run_server(name, harness) as (port, _):
+        warm = await run_open_loop(port, webhooks, rate=options.rate, seconds=WARM_UP_SECONDS)
+        tally = await run_open_loop(port, webhooks, rate=options.rate, seconds=options.open_seconds)
+    events, _ = await drain(harness.broker_url)
     if name in STORING and events < warm.answered + tally.answered:
         raise SystemExit(f"{name}: {warm.answered + tally.answered} events answered, {events} stored")
     return tally
 
 
 def print_row(name: str, rounds: list[Tally]) -> None:
-    shares = (_median(rounds, lambda it, share=share: it.percentile(share)) for share in (0.5, 0.95, 0.99))  # type: ignore[misc]
+    shares = (_compute_median(rounds, partial(Tally.compute_percentile, share=share)) for share in (0.5, 0.95, 0.99))
     longest = max(max(it.times) for it in rounds)
     refused = sum(it.refused for it in rounds)
     figures = " | ".join(f"{seconds * 1000:.1f}" for seconds in (*shares, longest))
     print(f"| {TITLES[name]} | {figures} | {refused} |", flush=True)
 
 
-def _median(rounds: list[Tally], figure: Callable[[Tally], float]) -> float:
+def _compute_median(rounds: list[Tally], figure: Callable[[Tally], float]) -> float:
     return statistics.median(figure(it) for it in rounds)

@@ -19,7 +19,7 @@ class Tally:
     refused: int = 0
     times: list[float] = field(default_factory=list)
 
-    def percentile(self, share: float) -> float:
+    def compute_percentile(self, share: float) -> float:
         ordered = sorted(self.times)
         return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
 

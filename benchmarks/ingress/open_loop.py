@@ -9,7 +9,7 @@ from itertools import cycle
 from benchmarks.ingress.load import Tally, is_complete
 
 CONNECTIONS = 64
-PATIENCE_SECONDS = 30.0
+ANSWER_TIMEOUT_SECONDS = 30.0
 
 
 class _Pool:
@@ -30,17 +30,17 @@ class _Pool:
         self._waiting.append(planned_at)
         self._match()
 
-    def is_idle(self, connection: "_Connection") -> None:
+    def add_idle(self, connection: "_Connection") -> None:
         self._idle.append(connection)
         self._match()
 
-    def answered(self, planned_at: float, *, ok: bool) -> None:
+    def record_answer(self, planned_at: float, *, ok: bool) -> None:
         self.tally.answered += ok
         self.tally.refused += not ok
         self.tally.times.append(time.perf_counter() - planned_at)
         self._check()
 
-    def all_is_planned(self) -> None:
+    def mark_all_planned(self) -> None:
         self._all_planned = True
         self._check()
 
@@ -67,7 +67,7 @@ class _Connection(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport)  # noqa: S101 - a TCP connection is one
         self.transport = transport
         self._pool.connections.append(self)
-        self._pool.is_idle(self)
+        self._pool.add_idle(self)
 
     def send(self, request: bytes, planned_at: float) -> None:
         self._planned_at = planned_at
@@ -79,25 +79,25 @@ class _Connection(asyncio.Protocol):
             ok = self._received.startswith(b"HTTP/1.1 200")
             self._received = b""
             self._finish(ok=ok)
-            self._pool.is_idle(self)
+            self._pool.add_idle(self)
 
     def connection_lost(self, error: Exception | None) -> None:
         self._finish(ok=False)
 
     def _finish(self, *, ok: bool) -> None:
         if self._planned_at is not None:
-            self._pool.answered(self._planned_at, ok=ok)
+            self._pool.record_answer(self._planned_at, ok=ok)
             self._planned_at = None
 
 
-async def open_loop(port: int, requests: Sequence[bytes], *, rate: float, seconds: float) -> Tally:
+async def run_open_loop(port: int, requests: Sequence[bytes], *, rate: float, seconds: float) -> Tally:
     """So many requests a second for so long; what is not answered at the end counts as refused."""
     pool, loop = _Pool(requests), asyncio.get_running_loop()
     for _ in range(CONNECTIONS):
         await loop.create_connection(lambda: _Connection(pool), "127.0.0.1", port)
-    await _pace(pool, rate, round(rate * seconds))
+    await _send_paced(pool, rate, round(rate * seconds))
     try:
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(ANSWER_TIMEOUT_SECONDS):
             await pool.finished.wait()
     except TimeoutError:
         pool.tally.refused += pool.planned - len(pool.tally.times)
@@ -106,7 +106,7 @@ async def open_loop(port: int, requests: Sequence[bytes], *, rate: float, second
     return pool.tally
 
 
-async def _pace(pool: _Pool, rate: float, requests: int) -> None:
+async def _send_paced(pool: _Pool, rate: float, requests: int) -> None:
     """Each by its own deadline, so that one that is late delays none after it."""
     started = time.perf_counter()
     for number in range(requests):
@@ -114,4 +114,4 @@ async def _pace(pool: _Pool, rate: float, requests: int) -> None:
         if (early := planned_at - time.perf_counter()) > 0:
             await asyncio.sleep(early)
         pool.send(planned_at)
-    pool.all_is_planned()
+    pool.mark_all_planned()

@@ -9,14 +9,14 @@ from shared.amqp import topology
 from shared.contracts.envelope import read_data, read_envelope
 from shared.contracts.inbound import DeliveryStatuses
 
-PEERS = "benchmark.peers"
+PEERS_QUEUE = "benchmark.peers"
 
 
 async def declare_topology(broker_url: str) -> None:
     async with await aio_pika.connect(broker_url) as connection:
         channel = await connection.channel()
         await topology.declare(channel)
-        await channel.declare_queue(PEERS, durable=True, arguments={"x-queue-type": "quorum"})
+        await channel.declare_queue(PEERS_QUEUE, durable=True, arguments={"x-queue-type": "quorum"})
 
 
 async def drain(broker_url: str) -> tuple[int, int]:
@@ -24,7 +24,7 @@ async def drain(broker_url: str) -> tuple[int, int]:
     events = messages = 0
     async with await aio_pika.connect(broker_url) as connection:
         channel = await connection.channel()
-        await (await channel.get_queue(PEERS, ensure=False)).purge()
+        await (await channel.get_queue(PEERS_QUEUE, ensure=False)).purge()
         await channel.set_qos(prefetch_count=500)
         queue = await channel.get_queue(topology.DISPATCHER_STATUSES.name, ensure=False)
         expected = (await channel.declare_queue(queue.name, passive=True)).declaration_result.message_count

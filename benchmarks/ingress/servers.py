@@ -16,21 +16,21 @@ from aio_pika.abc import AbstractExchange
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 
-from services.ingress.adapters.http import public_port
+from services.ingress.adapters.api import open_public_port
 from services.ingress.adapters.metrics import Metrics
+from services.ingress.domain.chunks import Chunk, EncodedEvents, join_chunks
+from services.ingress.domain.event_groups import GROUP_TYPES
 from services.ingress.domain.findings import Event
-from services.ingress.domain.groups import GROUPS
-from services.ingress.domain.slices import Packed, Slice, data_of
 from services.ingress.handlers import Receiver
 from services.ingress.ports import Outbox
 from services.ingress.settings import Settings
 from shared.amqp.topology import INBOUND
-from shared.contracts.envelope import enclose
+from shared.contracts.envelope import wrap_data
+from shared.encryption import BlindIndexKey, KeyRing
 from shared.runtime.clock import system_clock
-from shared.runtime.http_port import KEEPALIVE_SECONDS
-from shared.runtime.process import Stop, run
+from shared.runtime.http_port import KEEPALIVE_TIMEOUT_SECONDS
+from shared.runtime.process import StopRequest, run
 from shared.runtime.settings import read_settings
-from shared.sealing import IndexKey, KeyRing
 
 HOST = "127.0.0.1"
 
@@ -41,13 +41,15 @@ class PublishEach:
     def __init__(self, exchange: AbstractExchange) -> None:
         self._exchange = exchange
 
-    async def store(self, packed: Packed) -> None:
+    async def store(self, packed: EncodedEvents) -> None:
         await asyncio.gather(*(self._publish(kind, slices) for kind, slices in packed.items()))
 
-    async def _publish(self, kind: type[Event], slices: Sequence[Slice]) -> None:
+    async def _publish(self, kind: type[Event], slices: Sequence[Chunk]) -> None:
         identifier = str(uuid4())
-        message = GROUPS[kind]
-        body = enclose(message, data_of(kind, slices), event_id=identifier, source="/benchmark", time=system_clock())
+        message = GROUP_TYPES[kind]
+        body = wrap_data(
+            message, join_chunks(kind, slices), event_id=identifier, source="/benchmark", time=system_clock()
+        )
         persistent = aio_pika.DeliveryMode.PERSISTENT
         await self._exchange.publish(
             aio_pika.Message(body, message_id=identifier, delivery_mode=persistent), message.KEY
@@ -57,11 +59,11 @@ class PublishEach:
 class StoreNothing:
     """The ingress without its broker."""
 
-    async def store(self, packed: Packed) -> None:
+    async def store(self, packed: EncodedEvents) -> None:
         pass
 
 
-async def bare(port: int, stop: Stop) -> None:
+async def run_bare(port: int, stop: StopRequest) -> None:
     async def answer(request: web.Request) -> web.Response:
         await request.read()
         return web.Response()
@@ -71,45 +73,45 @@ async def bare(port: int, stop: Stop) -> None:
     await _listen(app, port, stop)
 
 
-async def dry(port: int, stop: Stop) -> None:
-    await _receive(_receiver(read_settings(Settings), StoreNothing()), port, stop)
+async def run_dry(port: int, stop: StopRequest) -> None:
+    await _receive(_build_receiver(read_settings(Settings), StoreNothing()), port, stop)
 
 
-async def each(port: int, stop: Stop) -> None:
+async def run_each(port: int, stop: StopRequest) -> None:
     settings = read_settings(Settings)
     async with await aio_pika.connect_robust(settings.broker_url) as connection:
         channel = await connection.channel(on_return_raises=True)
         outbox = PublishEach(await channel.get_exchange(INBOUND, ensure=False))
-        await _receive(_receiver(settings, outbox), port, stop)
+        await _receive(_build_receiver(settings, outbox), port, stop)
 
 
-def _receiver(settings: Settings, outbox: Outbox) -> Receiver:
+def _build_receiver(settings: Settings, outbox: Outbox) -> Receiver:
     return Receiver(
         app_secrets=settings.app_secret_values,
         verify_token=settings.verify_token.get_secret_value(),
         phone_number_id=settings.phone_number_id,
-        seal=KeyRing.parse(settings.sealing_keys.get_secret_value()).seal,
-        index=IndexKey.parse(settings.index_key.get_secret_value()),
+        encrypt=KeyRing.parse(settings.encryption_keys.get_secret_value()).encrypt,
+        index=BlindIndexKey.parse(settings.index_key.get_secret_value()),
         clock=system_clock,
         outbox=outbox,
         meter=Metrics(CollectorRegistry()),
     )
 
 
-async def _receive(receiver: Receiver, port: int, stop: Stop) -> None:
-    async with public_port(receiver, host=HOST, port=port, shutdown_seconds=1):
+async def _receive(receiver: Receiver, port: int, stop: StopRequest) -> None:
+    async with open_public_port(receiver, host=HOST, port=port, shutdown_seconds=1):
         await stop.requested.wait()
 
 
-async def _listen(app: web.Application, port: int, stop: Stop) -> None:
-    runner = web.AppRunner(app, access_log=None, keepalive_timeout=KEEPALIVE_SECONDS)
+async def _listen(app: web.Application, port: int, stop: StopRequest) -> None:
+    runner = web.AppRunner(app, access_log=None, keepalive_timeout=KEEPALIVE_TIMEOUT_SECONDS)
     await runner.setup()
     await web.TCPSite(runner, HOST, port).start()
     await stop.requested.wait()
     await runner.cleanup()
 
 
-SERVERS: dict[str, Callable[[int, Stop], Awaitable[None]]] = {"bare": bare, "dry": dry, "each": each}
+SERVERS: dict[str, Callable[[int, StopRequest], Awaitable[None]]] = {"bare": run_bare, "dry": run_dry, "each": run_each}
 
 if __name__ == "__main__":
     run(partial(SERVERS[sys.argv[1]], int(sys.argv[2])), drain_seconds=10)

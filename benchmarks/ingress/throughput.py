@@ -5,16 +5,16 @@ import statistics
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from benchmarks.ingress.harness import STORING, TITLES, IngressHarness, measure_processor_seconds, run_server
 from benchmarks.ingress.load import load
 from benchmarks.ingress.queue import drain
-from benchmarks.ingress.stand import STORING, TITLES, Stand, processor_seconds, running
-from benchmarks.ingress.webhooks import requests
+from benchmarks.ingress.webhooks import build_requests
 
 WARM_UP_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
-class Round:
+class IngressSample:
     """One server at one number of connections."""
 
     rate: float
@@ -23,23 +23,25 @@ class Round:
     events_per_message: float
 
 
-async def measure(name: str, stand: Stand, connections: int, statuses: int, options: argparse.Namespace) -> Round:
+async def measure(
+    name: str, harness: IngressHarness, connections: int, statuses: int, options: argparse.Namespace
+) -> IngressSample:
     """One round; fails if an event of an answered webhook is not on the queue."""
-    webhooks = requests(stand.secret, statuses)
-    async with running(name, stand) as (port, child):
+    webhooks = build_requests(harness.secret, statuses)
+    async with run_server(name, harness) as (port, child):
         warm = await load(port, webhooks, connections=connections, seconds=WARM_UP_SECONDS)
-        before = processor_seconds(child)
+        before = measure_processor_seconds(child)
         tally = await load(port, webhooks, connections=connections, seconds=options.seconds)
-        processor = (processor_seconds(child) - before) / max(tally.answered, 1)
-    events, messages = await drain(stand.broker_url)
+        processor = (measure_processor_seconds(child) - before) / max(tally.answered, 1)
+    events, messages = await drain(harness.broker_url)
     answered = (warm.answered + tally.answered) * statuses
     if tally.refused or (name in STORING and events < answered):
         raise SystemExit(f"{name}: {tally.refused} refused, {answered} events answered, {events} stored")
     rate = tally.answered / options.seconds
-    return Round(rate, processor, tally.percentile(0.99), events / messages if messages else 0)
+    return IngressSample(rate, processor, tally.compute_percentile(0.99), events / messages if messages else 0)
 
 
-async def throughput(stand: Stand, options: argparse.Namespace) -> None:
+async def measure_throughput(harness: IngressHarness, options: argparse.Namespace) -> None:
     for statuses in options.statuses:
         print(f"\n### One process on one core, {statuses} status(es) a webhook, median of {options.rounds}\n")
         print(
@@ -48,26 +50,28 @@ async def throughput(stand: Stand, options: argparse.Namespace) -> None:
         )
         print("|---:|---|---:|---:|---:|---:|---:|---:|---:|---:|")
         for connections in options.connections:
-            print_rows(connections, await _rounds(stand, connections, statuses, options))
+            print_rows(connections, await _run_rounds(harness, connections, statuses, options))
 
 
-async def _rounds(stand: Stand, connections: int, statuses: int, options: argparse.Namespace) -> dict[str, list[Round]]:
+async def _run_rounds(
+    harness: IngressHarness, connections: int, statuses: int, options: argparse.Namespace
+) -> dict[str, list[IngressSample]]:
     """All servers in turn, again and again."""
-    rounds: dict[str, list[Round]] = {name: [] for name in options.servers}
+    rounds: dict[str, list[IngressSample]] = {name: [] for name in options.servers}
     for _ in range(options.rounds):
         for name in options.servers:
-            rounds[name].append(await measure(name, stand, connections, statuses, options))
+            rounds[name].append(await measure(name, harness, connections, statuses, options))
     return rounds
 
 
-def print_rows(connections: int, rounds: Mapping[str, list[Round]]) -> None:
+def print_rows(connections: int, rounds: Mapping[str, list[IngressSample]]) -> None:
     for name, these in rounds.items():
         rate = statistics.median(it.rate for it in these)
         p99 = statistics.median(it.p99 for it in these) * 1000
         together = statistics.median(it.events_per_message for it in these)
         processor = statistics.median(it.processor for it in these) * 1e6
-        rates = (_ratio(these, rounds.get(other), lambda it: it.rate) for other in ("bare", "dry", "each"))
-        processors = _ratio(these, rounds.get("dry"), lambda it: it.processor)
+        rates = (_format_ratio(these, rounds.get(other), lambda it: it.rate) for other in ("bare", "dry", "each"))
+        processors = _format_ratio(these, rounds.get("dry"), lambda it: it.processor)
         print(
             f"| {connections} | {TITLES[name]} | {rate:,.0f} | {' | '.join(rates)} | {processor:.0f} | {processors} "
             f"| {p99:.1f} | {f'{together:.1f}' if together else '–'} |",
@@ -75,7 +79,9 @@ def print_rows(connections: int, rounds: Mapping[str, list[Round]]) -> None:
         )
 
 
-def _ratio(these: list[Round], those: list[Round] | None, figure: Callable[[Round], float]) -> str:
+def _format_ratio(
+    these: list[IngressSample], those: list[IngressSample] | None, figure: Callable[[IngressSample], float]
+) -> str:
     """The median over rounds that ran next to each other, since the machine's speed changes between rounds."""
     if those is None:
         return "–"

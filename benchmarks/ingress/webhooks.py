@@ -7,12 +7,12 @@ import json
 NUMBER_ID = "700800900100200"
 
 
-def requests(secret: str, statuses: int) -> list[bytes]:
+def build_requests(secret: str, statuses: int) -> list[bytes]:
     """Signed webhooks, each about other messages."""
-    return [_request(_body(number, statuses), secret) for number in range(512)]
+    return [_build_request(_build_body(number, statuses), secret) for number in range(512)]
 
 
-def _body(number: int, statuses: int) -> bytes:
+def _build_body(number: int, statuses: int) -> bytes:
     value = {
         "messaging_product": "whatsapp",
         "metadata": {"display_phone_number": "4947919300", "phone_number_id": NUMBER_ID},
@@ -32,7 +32,7 @@ def _body(number: int, statuses: int) -> bytes:
     return json.dumps({"object": "whatsapp_business_account", "entry": [entry]}).encode()
 
 
-def _request(body: bytes, secret: str) -> bytes:
+def _build_request(body: bytes, secret: str) -> bytes:
     signature = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
     head = (
         f"POST /webhook HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"

@@ -15,15 +15,15 @@ from uuid import UUID
 
 import asyncpg
 
-from cli.migrate.database import migrations_folder
-from deploy.local.postgres import local_postgres
+from cli.migrate.database import locate_migrations
+from deploy.local.postgres import run_postgres
 from shared.database.migrations import migrate
-from shared.sealing import IndexKey, KeyRing
+from shared.encryption import BlindIndexKey, KeyRing
 
 REPOSITORY = Path(__file__).parents[2]
 ROLE_PASSWORD = "only-for-benchmarks"  # noqa: S105
 SCHEMAS = ("dispatcher", "subscriptions")
-LOOK_SECONDS = 0.1
+POLL_INTERVAL_SECONDS = 0.1
 _COPY = ("id", "sequence", "state", "phone_index", "phone_sealed")
 _NEW = "select count(*) from subscriptions.subscriber where get_byte(phone_sealed, 0) = 2"
 # The same work for the database: as many bytes, in pages of the same size.
@@ -33,7 +33,7 @@ _RAW = """
 """
 
 
-def arguments() -> argparse.Namespace:
+def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.rotation", description=__doc__)
     parser.add_argument("--people", type=int, default=1_000_000)
     parser.add_argument("--kill", action="store_true", help="kill the command in the middle and run it again")
@@ -41,32 +41,35 @@ def arguments() -> argparse.Namespace:
 
 
 async def main() -> None:
-    chosen = arguments()
-    old, new = _key(1), _key(2)
-    async with _database() as (url, connection):
+    chosen = parse_arguments()
+    old, new = _generate_key(1), _generate_key(2)
+    async with _open_database() as (url, connection):
         await connection.copy_records_to_table(
-            "subscriber", schema_name="subscriptions", columns=_COPY, records=_people(chosen.people, KeyRing.parse(old))
+            "subscriber",
+            schema_name="subscriptions",
+            columns=_COPY,
+            records=_generate_subscribers(chosen.people, KeyRing.parse(old)),
         )
         await connection.execute("vacuum analyze subscriptions.subscriber")
-        environment = {"KREISFUNK_DATABASE_URL": _as_role(url), "KREISFUNK_DATABASE_PASSWORD": ROLE_PASSWORD}
-        environment["KREISFUNK_SEALING_KEYS"] = f"{old},{new}"
+        environment = {"KREISFUNK_DATABASE_URL": _build_role_url(url), "KREISFUNK_DATABASE_PASSWORD": ROLE_PASSWORD}
+        environment["KREISFUNK_ENCRYPTION_KEYS"] = f"{old},{new}"
         seconds = await _rotate(environment, connection, chosen.people // 2 if chosen.kill else None)
         done = await connection.fetchval(_NEW)
-        raw = await _raw(connection)
+        raw = await _measure_raw_update(connection)
         print(f"{done:,} of {chosen.people:,} addresses sealed anew in {seconds:.1f} s: {done / seconds:,.0f}/s")
         print(f"the update of as many rows alone: {raw:,.0f}/s")
 
 
-def _key(version: int) -> str:
+def _generate_key(version: int) -> str:
     return f"{version}:{base64.b64encode(secrets.token_bytes(32)).decode()}"
 
 
-def _people(count: int, ring: KeyRing) -> Iterator[tuple[object, ...]]:
-    hashes = IndexKey(secrets.token_bytes(32))
+def _generate_subscribers(count: int, ring: KeyRing) -> Iterator[tuple[object, ...]]:
+    hashes = BlindIndexKey(secrets.token_bytes(32))
     for number in range(count):
         phone = f"49176040{number:07}"
-        index = hashes.index("phone", phone)
-        sealed = ring.seal(phone.encode(), purpose="phone", index=index)
+        index = hashes.compute_index("phone", phone)
+        sealed = ring.encrypt(phone.encode(), purpose="phone", index=index)
         yield UUID(int=number * 2**70 + 1), 1, "subscribed", index, sealed
 
 
@@ -75,7 +78,7 @@ async def _rotate(environment: dict[str, str], connection: asyncpg.Connection, k
     command = await _start(environment)
     if kill_at:
         while await connection.fetchval(_NEW) < kill_at:  # noqa: ASYNC110 (another process does it)
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(POLL_INTERVAL_SECONDS)
         command.kill()
         await command.wait()
         command = await _start(environment)
@@ -90,26 +93,26 @@ async def _start(environment: dict[str, str]) -> asyncio.subprocess.Process:
     )
 
 
-async def _raw(connection: asyncpg.Connection) -> float:
+async def _measure_raw_update(connection: asyncpg.Connection) -> float:
     position, rows, started = UUID(int=0), 0, time.perf_counter()
     while page := await connection.fetch(_RAW, position):
         position, rows = max(row["id"] for row in page), rows + len(page)
     return rows / (time.perf_counter() - started)
 
 
-def _as_role(url: str) -> str:
+def _build_role_url(url: str) -> str:
     return f"postgresql://kreisfunk_rotation@{url.rpartition('@')[2]}"
 
 
 @asynccontextmanager
-async def _database() -> AsyncIterator[tuple[str, asyncpg.Connection]]:
+async def _open_database() -> AsyncIterator[tuple[str, asyncpg.Connection]]:
     with tempfile.TemporaryDirectory(prefix="kreisfunk-benchmark-") as name:
         os.chmod(name, 0o711)  # noqa: S103 (the user that PostgreSQL runs under has to pass)
-        async with local_postgres(Path(name) / "postgres", secrets.token_hex(16)) as postgres:
+        async with run_postgres(Path(name) / "postgres", secrets.token_hex(16)) as postgres:
             connection = await asyncpg.connect(postgres.url, command_timeout=600)
             try:
                 for schema in SCHEMAS:
-                    await migrate(connection, schema, migrations_folder(schema))
+                    await migrate(connection, schema, locate_migrations(schema))
                 await connection.execute(f"alter role kreisfunk_rotation login password '{ROLE_PASSWORD}'")
                 yield postgres.url, connection
             finally:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-FOLDER = Path(".local/demo")
+DEFAULT_FOLDER = Path(".local/demo")
 
 
 def demo(
@@ -15,13 +15,13 @@ def demo(
     kill: Annotated[
         bool, typer.Option("--kill", help="SIGKILL one dispatcher and the subscriptions service in the middle.")
     ] = False,
-    folder: Annotated[Path, typer.Option(help="Where servers keep their data; begun anew each time.")] = FOLDER,
+    folder: Annotated[Path, typer.Option(help="Where servers keep their data; begun anew each time.")] = DEFAULT_FOLDER,
 ) -> None:
     """Play the main job on a system of its own, and compare the simulator's account with our ledger.
 
     Citizens send "Start", a municipal system publishes two road closures, some citizens send "Stop" in
     between. The last line has the figures; the exit status is 0 only if every one of them is right.
     """
-    from cli.demo.work import play_demo
+    from cli.demo.actions import play_demo
 
     play_demo(folder, citizens, rate, dispatchers, kill)

@@ -4,15 +4,15 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 
-NOT_LATER_THAN_CONFIRMATION = 1.0
-NOT_LATER_THAN_ANSWER = 2.0
+MAX_SECONDS_AFTER_CONFIRMATION = 1.0
+MAX_SECONDS_AFTER_ANSWER = 2.0
 FAILED = "failed"
-ARRIVED = frozenset({"delivered", "read"})
-TAKEN = frozenset({"accepted", "sent", "delivered", "read"})
+DELIVERED_STATES = frozenset({"delivered", "read"})
+ACCEPTED_STATES = frozenset({"accepted", "sent", "delivered", "read"})
 
 
 @dataclass(frozen=True)
-class Outbound:
+class AcceptedMessage:
     """A message that the simulator accepted; `delivery` is our id for it, times in seconds since 1970.
 
     Of one that `vanished` nobody could tell us: no answer, no status.
@@ -37,7 +37,7 @@ class LedgerRow:
 
 
 @dataclass(frozen=True)
-class Stopped:
+class StopRecord:
     """A citizen's "Stop": when its webhook was answered, and when the confirmation was accepted."""
 
     citizen: int
@@ -46,7 +46,7 @@ class Stopped:
 
 
 @dataclass(frozen=True)
-class Books:
+class DemoRecords:
     """All that was written down on both sides."""
 
     citizens: int
@@ -56,15 +56,15 @@ class Books:
     replies_due: int
     audiences: Mapping[str, int]
     ledger: Sequence[LedgerRow]
-    outbound: Sequence[Outbound]
-    stopped: Sequence[Stopped]
+    outbound: Sequence[AcceptedMessage]
+    stopped: Sequence[StopRecord]
     peak_1s: int
     limit: int
     recovered_at: float = 0.0
 
 
 @dataclass(frozen=True)
-class Figures:
+class DemoFigures:
     """The demo's last line."""
 
     citizens: int
@@ -80,7 +80,7 @@ class Figures:
     peak_1s: int
     seconds: float
 
-    def line(self) -> str:
+    def format_line(self) -> str:
         """`name=value` in the order of the fields."""
         shown = {field.name: getattr(self, field.name) for field in fields(self)}
         return " ".join(
@@ -88,76 +88,78 @@ class Figures:
         )
 
 
-def figures(books: Books, seconds: float) -> Figures:
+def compute_figures(books: DemoRecords, seconds: float) -> DemoFigures:
     """What really happened."""
     broadcasts = [message for message in books.outbound if message.template]
     replies = [message for message in books.outbound if not message.template]
-    return Figures(
+    return DemoFigures(
         citizens=books.citizens,
         subscribed=books.subscribed,
         replies=len({message.delivery for message in replies}),
         audience=sum(books.audiences.values()),
         accepted=len({message.delivery for message in broadcasts}),
-        delivered=len({message.delivery for message in broadcasts if message.state in ARRIVED}),
-        lost=lost(books),
-        duplicates=duplicates(books.outbound),
-        after_stop=after_stop(broadcasts, books.stopped, recovered_at=books.recovered_at),
-        unaccounted=unaccounted(books),
+        delivered=len({message.delivery for message in broadcasts if message.state in DELIVERED_STATES}),
+        lost=count_lost(books),
+        duplicates=count_duplicates(books.outbound),
+        after_stop=count_after_stop(broadcasts, books.stopped, recovered_at=books.recovered_at),
+        unaccounted=count_unaccounted(books),
         peak_1s=books.peak_1s,
         seconds=seconds,
     )
 
 
-def lost(books: Books) -> int:
+def count_lost(books: DemoRecords) -> int:
     """What went missing on the way: messages of citizens, replies, deliveries that nobody decided against."""
     got = {message.delivery for message in books.outbound}
-    missing = [row for row in books.ledger if row.delivery not in got and row.state not in _DECIDED]
-    undelivered = [message for message in books.outbound if message.state not in ARRIVED]
+    missing = [row for row in books.ledger if row.delivery not in got and row.state not in _ENDED_UNSENT]
+    undelivered = [message for message in books.outbound if message.state not in DELIVERED_STATES]
     replies = sum(1 for message in books.outbound if not message.template)
     unheard = max(0, books.written - books.handled)
     return unheard + len(missing) + len(undelivered) + max(0, books.replies_due - replies)
 
 
-_DECIDED = frozenset({"suppressed", "cancelled", "expired"})
+_ENDED_UNSENT = frozenset({"suppressed", "cancelled", "expired"})
 
 
-def duplicates(outbound: Iterable[Outbound]) -> int:
+def count_duplicates(outbound: Iterable[AcceptedMessage]) -> int:
     """Messages beyond the first for one delivery, and broadcasts that one phone shows twice."""
     messages = list(outbound)
     by_delivery = Counter(message.delivery for message in messages)
     shown = Counter((message.citizen, message.text) for message in messages if message.template)
-    return max(_beyond_first(by_delivery), _beyond_first(shown))
+    return max(_count_repeats(by_delivery), _count_repeats(shown))
 
 
-def _beyond_first(counts: Counter[str] | Counter[tuple[int, str]]) -> int:
+def _count_repeats(counts: Counter[str] | Counter[tuple[int, str]]) -> int:
     return sum(count - 1 for count in counts.values())
 
 
-def after_stop(broadcasts: Iterable[Outbound], stopped: Iterable[Stopped], *, recovered_at: float = 0.0) -> int:
+def count_after_stop(
+    broadcasts: Iterable[AcceptedMessage], stopped: Iterable[StopRecord], *, recovered_at: float = 0.0
+) -> int:
     """Broadcast messages that left more than 1 s after the confirmation of a "Stop", whatever fails in between, or
     more than 2 s after its webhook was answered; where processes were killed, after they were ready again."""
-    ends = {stop.citizen: _end(stop, recovered_at) for stop in stopped}
+    ends = {stop.citizen: _compute_end(stop, recovered_at) for stop in stopped}
     return sum(1 for message in broadcasts if message.accepted_at > ends.get(message.citizen, float("inf")))
 
 
-def _end(stop: Stopped, recovered_at: float) -> float:
-    after_answer = max(stop.answered_at, recovered_at) + NOT_LATER_THAN_ANSWER
+def _compute_end(stop: StopRecord, recovered_at: float) -> float:
+    after_answer = max(stop.answered_at, recovered_at) + MAX_SECONDS_AFTER_ANSWER
     if stop.confirmed_at is None:
         return after_answer
-    return min(after_answer, stop.confirmed_at + NOT_LATER_THAN_CONFIRMATION)
+    return min(after_answer, stop.confirmed_at + MAX_SECONDS_AFTER_CONFIRMATION)
 
 
-def unaccounted(books: Books) -> int:
+def count_unaccounted(books: DemoRecords) -> int:
     """Recipients without a row, rows without a recipient, and rows whose state the simulator contradicts."""
     rows = Counter(row.broadcast for row in books.ledger if row.broadcast)
     broadcasts = books.audiences.keys() | rows.keys()
     off = sum(abs(books.audiences.get(one, 0) - rows.get(one, 0)) for one in broadcasts)
     got = {message.delivery for message in books.outbound}
-    contradicted = sum(1 for row in books.ledger if (row.state in TAKEN) != (row.delivery in got))
+    contradicted = sum(1 for row in books.ledger if (row.state in ACCEPTED_STATES) != (row.delivery in got))
     return off + contradicted
 
 
-def problems(result: Figures, books: Books) -> list[str]:
+def find_problems(result: DemoFigures, books: DemoRecords) -> list[str]:
     """What is not as it has to be; empty if all is well."""
     expected_active = books.citizens - len(books.stopped)
     checks = {

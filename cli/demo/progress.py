@@ -9,11 +9,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from cli.output import console
 
-LOOK_SECONDS = 0.2
-LINE_SECONDS = 5.0
+POLL_INTERVAL_SECONDS = 0.2
+PRINT_INTERVAL_SECONDS = 5.0
 
 
-class NothingMovesError(Exception):
+class NoProgressError(Exception):
     """What was waited for did not come; the text says what, and how far it came."""
 
 
@@ -26,7 +26,7 @@ class _Standing(NamedTuple):
 
 
 async def wait_for(what: str, goal: int, reached: Callable[[], Awaitable[int]], *, patience: float) -> None:
-    """Wait until `reached` is `goal`. Raises NothingMovesError after `patience` seconds without a change."""
+    """Wait until `reached` is `goal`. Raises NoProgressError after `patience` seconds without a change."""
 
     async def look() -> _Standing:
         count = await reached()
@@ -36,7 +36,7 @@ async def wait_for(what: str, goal: int, reached: Callable[[], Awaitable[int]], 
 
 
 async def wait_until_gone(what: str, left: Callable[[], Awaitable[int | None]], *, patience: float) -> None:
-    """Wait until nothing is `left`; None: it is not known just now. Raises NothingMovesError as `wait_for`.
+    """Wait until nothing is `left`; None: it is not known just now. Raises NoProgressError as `wait_for`.
 
     Only what is less than ever before counts as a change: what comes and goes would be waited for without end.
     """
@@ -67,13 +67,13 @@ async def _wait(what: str, look: Callable[[], Awaitable[_Standing]], patience: f
             now = time.monotonic()
             moved = now if before is None or standing.words != before.words else moved
             if now - moved > patience:
-                raise NothingMovesError(f"{what}: {standing.words}, and nothing has moved for {patience:.0f} s")
-            told = _tell(what, standing, told, now)
-            await asyncio.sleep(LOOK_SECONDS)
+                raise NoProgressError(f"{what}: {standing.words}, and nothing has moved for {patience:.0f} s")
+            told = _print_progress(what, standing, told, now)
+            await asyncio.sleep(POLL_INTERVAL_SECONDS)
 
 
-def _tell(what: str, standing: _Standing, told: float, now: float) -> float:
-    if console.is_terminal or (now - told < LINE_SECONDS and standing.done < standing.goal):
+def _print_progress(what: str, standing: _Standing, told: float, now: float) -> float:
+    if console.is_terminal or (now - told < PRINT_INTERVAL_SECONDS and standing.done < standing.goal):
         return told
     console.print(f"  {what}: {standing.words}", markup=False)
     return now

@@ -7,14 +7,14 @@ from typing import Any
 
 import aiohttp
 
-from cli.demo.figures import Outbound
+from cli.demo.figures import AcceptedMessage
 from simulator.stalls import Stall
 
-PAGE = 5000
+ROWS_PER_PAGE = 5000
 
 
 @dataclass(frozen=True)
-class Simulator:
+class SimulatorClient:
     """A running simulator."""
 
     session: aiohttp.ClientSession
@@ -25,11 +25,11 @@ class Simulator:
         answer = await self._call("POST", "citizens", {"count": count, "bsuid_only": bsuid_only})
         return [citizen["id"] for citizen in answer["citizens"]]
 
-    async def write(self, citizens: Sequence[int], text: str, *, per_second: float) -> None:
+    async def send_text(self, citizens: Sequence[int], text: str, *, per_second: float) -> None:
         """Let citizens write, one after the other, in the background."""
         await self._call("POST", "broadcast", {"text": text, "citizens": list(citizens), "per_second": per_second})
 
-    async def disturb(self, faults: Mapping[str, object]) -> None:
+    async def set_faults(self, faults: Mapping[str, object]) -> None:
         """From now on exactly these faults, at Meta's side."""
         await self._call("PUT", "faults", faults)
 
@@ -37,7 +37,7 @@ class Simulator:
         """Tell the business its limit of people a day, None for no limit."""
         await self._call("PUT", "tier", {"people_a_day": people_a_day})
 
-    async def account(self) -> dict[str, Any]:
+    async def fetch_account(self) -> dict[str, Any]:
         """The account in numbers."""
         answer: dict[str, Any] = await self._call("GET", "account")
         return answer
@@ -46,35 +46,35 @@ class Simulator:
         """A new number and user id."""
         await self._call("POST", f"citizens/{citizen}/number")
 
-    async def citizens(self) -> list[dict[str, Any]]:
+    async def list_citizens(self) -> list[dict[str, Any]]:
         """All of them: id, phone, user_id, sharing, in_contact_book."""
         found: list[dict[str, Any]] = (await self._call("GET", "citizens"))["citizens"]
         return found
 
-    async def outbound(self, after: int = 0) -> list[Outbound]:
+    async def fetch_outbound(self, after: int = 0) -> list[AcceptedMessage]:
         """Every message it accepted, in order, without the first `after` ones."""
-        return [_outbound(row) for row in await self._pages("messages", after)]
+        return [_parse_outbound(row) for row in await self._fetch_pages("messages", after)]
 
-    async def attempts(self) -> list[float]:
+    async def fetch_attempts(self) -> list[float]:
         """When each request reached it, in seconds since 1970; refused ones included."""
-        return await self._pages("attempts")
+        return await self._fetch_pages("attempts")
 
-    async def inbound(self) -> list[dict[str, Any]]:
+    async def fetch_inbound(self) -> list[dict[str, Any]]:
         """Every message that a citizen wrote, in order: citizen, text, written_at, answered_at."""
-        return await self._pages("written")
+        return await self._fetch_pages("written")
 
-    async def personal(self) -> dict[str, list[str]]:
+    async def fetch_personal_values(self) -> dict[str, list[str]]:
         """Every number, user id, name and message id that there ever was."""
         found: dict[str, list[str]] = await self._call("GET", "account/personal")
         return found
 
-    async def stalls(self) -> list[Stall]:
+    async def fetch_stalls(self) -> list[Stall]:
         """When it stood still itself."""
         return [Stall(**row) for row in await self._call("GET", "account/stalls")]
 
-    async def _pages(self, what: str, after: int = 0) -> list[Any]:
+    async def _fetch_pages(self, what: str, after: int = 0) -> list[Any]:
         rows: list[Any] = []
-        while page := await self._call("GET", f"account/{what}?after={after + len(rows)}&limit={PAGE}"):
+        while page := await self._call("GET", f"account/{what}?after={after + len(rows)}&limit={ROWS_PER_PAGE}"):
             rows += page
         return rows
 
@@ -84,8 +84,8 @@ class Simulator:
             return await response.json()
 
 
-def _outbound(row: dict[str, Any]) -> Outbound:
-    return Outbound(
+def _parse_outbound(row: dict[str, Any]) -> AcceptedMessage:
+    return AcceptedMessage(
         citizen=row["citizen"],
         delivery=row["delivery"] or "",
         template=row["type"] == "template",
@@ -97,8 +97,8 @@ def _outbound(row: dict[str, Any]) -> Outbound:
 
 
 @asynccontextmanager
-async def open_simulator(url: str, control_token: str) -> AsyncIterator[Simulator]:
+async def open_simulator_client(url: str, control_token: str) -> AsyncIterator[SimulatorClient]:
     """A client with the control token."""
     headers = {"Authorization": f"Bearer {control_token}"}
     async with aiohttp.ClientSession(headers=headers, timeout=aiohttp.ClientTimeout(60)) as session:
-        yield Simulator(session, url)
+        yield SimulatorClient(session, url)

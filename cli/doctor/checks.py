@@ -6,12 +6,12 @@ from functools import partial
 import msgspec
 from pydantic_settings import BaseSettings
 
-from cli.doctor import broker, database, http
-from cli.doctor.findings import Check, Problem
-from cli.doctor.graph import GraphClient, read_definitions, wanted_for
+from cli.doctor import broker, database, http_checks
+from cli.doctor.findings import Check, DoctorProblem
+from cli.doctor.graph_api import GraphClient, list_expected_templates, read_definitions
 from cli.doctor.installation import Installation
-from cli.doctor.kinds import KINDS
-from cli.doctor.settings import read_all
+from cli.doctor.process_kinds import PROCESS_KINDS
+from cli.doctor.settings import read_all_settings
 from cli.migrate.database import SCHEMAS
 from cli.migrate.settings import Settings as Admin
 from cli.publish.settings import Settings as Publisher
@@ -19,43 +19,43 @@ from services.dispatcher.settings import Settings as Dispatcher
 from services.ingress.settings import Settings as Ingress
 from services.subscriptions.domain.county import County
 from services.subscriptions.settings import Settings as Subscriptions
-from shared.municipal.file import ConfigurationFileError, read_configuration
+from shared.notices.config import ConfigurationError, read_configuration
 from shared.runtime.settings import ServiceSettings
 
 LOOPBACK_OF = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 - where a process on all interfaces answers
-Known = Mapping[str, BaseSettings]
+KnownSettings = Mapping[str, BaseSettings]
 
 
-def all_checks(installation: Installation) -> list[Check]:
+def build_checks(installation: Installation) -> list[Check]:
     """What can be looked at with the settings that could be read; those that could not are problems themselves."""
-    read = read_all(installation.processes)
+    read = read_all_settings(installation.processes)
     known = {name: settings for name, settings in read.items() if isinstance(settings, BaseSettings)}
     return [
-        *_settings(read),
-        *_broker(known),
-        *_database(known),
-        *_graph(installation, known),
-        *_webhook(installation, known),
-        *_probes(installation, known),
+        *_build_settings_checks(read),
+        *_build_broker_checks(known),
+        *_build_database_checks(known),
+        *_build_graph_checks(installation, known),
+        *_build_webhook_check(installation, known),
+        *_build_probe_checks(installation, known),
     ]
 
 
-def _settings(read: Mapping[str, BaseSettings | Problem]) -> Iterator[Check]:
+def _build_settings_checks(read: Mapping[str, BaseSettings | DoctorProblem]) -> Iterator[Check]:
     for name, found in read.items():
-        yield Check(f"settings of {name}", _always(found if isinstance(found, Problem) else None))
+        yield Check(f"settings of {name}", _build_constant_check(found if isinstance(found, DoctorProblem) else None))
 
 
-def _broker(known: Known) -> Iterator[Check]:
-    accesses = {name: access for name, settings in known.items() if (access := _broker_access(settings))}
+def _build_broker_checks(known: KnownSettings) -> Iterator[Check]:
+    accesses = {name: access for name, settings in known.items() if (access := _get_broker_access(settings))}
     for name, (url, password) in accesses.items():
-        yield Check(f"broker login {KINDS[name].login}", partial(broker.check_login, url, password))
+        yield Check(f"broker login {PROCESS_KINDS[name].login}", partial(broker.check_login, url, password))
     if accesses:
         url, password = next(iter(accesses.values()))
-        yield Check("broker topology", broker.inventory_check(url, password, broker.judge_topology))
-        yield Check("dead letters", broker.inventory_check(url, password, broker.judge_dead_letters))
+        yield Check("broker topology", broker.build_inventory_check(url, password, broker.check_topology))
+        yield Check("dead letters", broker.build_inventory_check(url, password, broker.check_dead_letters))
 
 
-def _broker_access(settings: BaseSettings) -> tuple[str, str | None] | None:
+def _get_broker_access(settings: BaseSettings) -> tuple[str, str | None] | None:
     match settings:
         case ServiceSettings() | Publisher():
             return settings.broker_url, settings.broker_secret
@@ -65,19 +65,19 @@ def _broker_access(settings: BaseSettings) -> tuple[str, str | None] | None:
             return None
 
 
-def _database(known: Known) -> Iterator[Check]:
+def _build_database_checks(known: KnownSettings) -> Iterator[Check]:
     for name, settings in known.items():
-        access = _database_access(settings)
+        access = _get_database_access(settings)
         if access is None:
             continue
-        check = partial(database.database_check, *access)
-        yield Check(f"database role {KINDS[name].role}", check(database.look_alive))
+        check = partial(database.build_database_check, *access)
+        yield Check(f"database role {PROCESS_KINDS[name].role}", check(database.check_connection))
         if name in SCHEMAS:
-            yield Check(f"rights of {KINDS[name].role}", check(database.look_at_rights(name)))
-            yield Check(f"migrations of {name}", check(database.look_at_migrations(name)))
+            yield Check(f"rights of {PROCESS_KINDS[name].role}", check(database.build_rights_check(name)))
+            yield Check(f"migrations of {name}", check(database.build_migrations_check(name)))
 
 
-def _database_access(settings: BaseSettings) -> tuple[str, str | None] | None:
+def _get_database_access(settings: BaseSettings) -> tuple[str, str | None] | None:
     match settings:
         case Dispatcher() | Subscriptions() | Admin():
             password = settings.database_password
@@ -86,59 +86,64 @@ def _database_access(settings: BaseSettings) -> tuple[str, str | None] | None:
             return None
 
 
-def _graph(installation: Installation, known: Known) -> Iterator[Check]:
+def _build_graph_checks(installation: Installation, known: KnownSettings) -> Iterator[Check]:
     settings = known.get("dispatcher")
     if isinstance(settings, Dispatcher):
         client = GraphClient(settings=settings)
         yield Check("Graph API token", client.check_number)
-        yield from _templates(installation, client)
+        yield from _build_template_checks(installation, client)
 
 
-def _templates(installation: Installation, client: GraphClient) -> Iterator[Check]:
+def _build_template_checks(installation: Installation, client: GraphClient) -> Iterator[Check]:
     account = installation.business_account
     if account is None:
         advice = "Give --business-account or set KREISFUNK_WABA_ID."
-        yield Check("templates", _always(Problem("the id of the WhatsApp Business account is not known", advice)))
+        yield Check(
+            "templates",
+            _build_constant_check(DoctorProblem("the id of the WhatsApp Business account is not known", advice)),
+        )
         return
     try:
         topics = read_configuration(installation.county_file, County).topics
         definitions = read_definitions(installation.templates_file)
-    except (ConfigurationFileError, OSError, msgspec.DecodeError) as error:
-        yield Check("templates", _always(Problem(str(error), "Correct the file, or name another one.")))
+    except (ConfigurationError, OSError, msgspec.DecodeError) as error:
+        yield Check(
+            "templates", _build_constant_check(DoctorProblem(str(error), "Correct the file, or name another one."))
+        )
         return
     for topic in topics:
-        for wanted in wanted_for(topic):
+        for wanted in list_expected_templates(topic):
             name = f"template of {topic.id}{' with a picture' if wanted.picture else ''}"
             yield Check(name, partial(client.check_template, account, wanted, definitions))
 
 
-def _webhook(installation: Installation, known: Known) -> Iterator[Check]:
+def _build_webhook_check(installation: Installation, known: KnownSettings) -> Iterator[Check]:
     settings = known.get("ingress")
     url = installation.ingress_url
     if url is None and isinstance(settings, Ingress):
-        url = f"http://{_reachable(settings.listen_host)}:{settings.listen_port}"
+        url = f"http://{_resolve_host(settings.listen_host)}:{settings.listen_port}"
     if url is not None:
-        yield Check("webhook refuses unsigned", partial(http.check_webhook, f"{url.rstrip('/')}/webhook"))
+        yield Check("webhook refuses unsigned", partial(http_checks.check_webhook, f"{url.rstrip('/')}/webhook"))
 
 
-def _probes(installation: Installation, known: Known) -> Iterator[Check]:
+def _build_probe_checks(installation: Installation, known: KnownSettings) -> Iterator[Check]:
     urls = installation.ready_urls
     if urls is None:
         services = {name: found for name, found in known.items() if isinstance(found, ServiceSettings)}
         urls = {
-            name: f"http://{_reachable(found.internal_host)}:{found.internal_port}/readyz"
+            name: f"http://{_resolve_host(found.internal_host)}:{found.internal_port}/readyz"
             for name, found in services.items()
         }
     for name, url in urls.items():
-        yield Check(f"{name} is ready", partial(http.check_ready, url))
+        yield Check(f"{name} is ready", partial(http_checks.check_ready, url))
 
 
-def _reachable(host: str) -> str:
+def _resolve_host(host: str) -> str:
     return LOOPBACK_OF.get(host, host)
 
 
-def _always(problem: Problem | None) -> Callable[[], Awaitable[Problem | None]]:
-    async def look() -> Problem | None:
+def _build_constant_check(problem: DoctorProblem | None) -> Callable[[], Awaitable[DoctorProblem | None]]:
+    async def look() -> DoctorProblem | None:
         return problem
 
     return look

@@ -8,7 +8,7 @@ import typer
 from cli.options import Json
 from deploy.local.environments import ROOT
 
-USUAL_COUNTY, USUAL_TEMPLATES = "deploy/config/county.toml", "deploy/config/templates.json"
+DEFAULT_COUNTY, DEFAULT_TEMPLATES = "deploy/config/county.toml", "deploy/config/templates.json"
 SERVICES = ("ingress", "notices", "subscriptions", "dispatcher", "pressestelle", "admin")
 
 
@@ -20,11 +20,11 @@ def doctor(
     ] = None,
     ingress_url: Annotated[str | None, typer.Option(help="Where the webhook is reached from outside.")] = None,
     county: Annotated[
-        Path, typer.Option(envvar="KREISFUNK_COUNTY_FILE", help="The county's file.", show_default=USUAL_COUNTY)
-    ] = ROOT / USUAL_COUNTY,
+        Path, typer.Option(envvar="KREISFUNK_COUNTY_FILE", help="The county's file.", show_default=DEFAULT_COUNTY)
+    ] = ROOT / DEFAULT_COUNTY,
     templates: Annotated[
-        Path, typer.Option(envvar="KREISFUNK_TEMPLATES_FILE", help="Our templates.", show_default=USUAL_TEMPLATES)
-    ] = ROOT / USUAL_TEMPLATES,
+        Path, typer.Option(envvar="KREISFUNK_TEMPLATES_FILE", help="Our templates.", show_default=DEFAULT_TEMPLATES)
+    ] = ROOT / DEFAULT_TEMPLATES,
     json: Json = False,
 ) -> None:
     """Look at an installation, and say what to do about what is wrong.
@@ -34,7 +34,7 @@ def doctor(
     """
     if service not in (None, *SERVICES):
         raise typer.BadParameter(f"unknown service; one of {', '.join(SERVICES)}")
-    from cli.doctor.work import examine
+    from cli.doctor.actions import examine
 
     examine(
         stack,

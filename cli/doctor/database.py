@@ -5,12 +5,12 @@ from contextlib import asynccontextmanager
 
 import asyncpg
 
-from cli.doctor.findings import Problem
-from cli.migrate.database import SCHEMAS, migrations_folder
-from shared.database.migrations import MigrationError, pending_versions
+from cli.doctor.findings import DoctorProblem
+from cli.migrate.database import SCHEMAS, locate_migrations
+from shared.database.migrations import MigrationError, list_pending_versions
 
-CONNECT_SECONDS = 10
-Look = Callable[[asyncpg.Connection], Awaitable[Problem | None]]
+CONNECT_TIMEOUT_SECONDS = 10
+DatabaseCheck = Callable[[asyncpg.Connection], Awaitable[DoctorProblem | None]]
 
 # Each row is a right that no service needs.
 EXCESSIVE_RIGHTS = """
@@ -33,17 +33,19 @@ select reason from (values
 """
 
 
-def database_check(url: str, password: str | None, look: Look) -> Callable[[], Awaitable[Problem | None]]:
+def build_database_check(
+    url: str, password: str | None, look: DatabaseCheck
+) -> Callable[[], Awaitable[DoctorProblem | None]]:
     """Connects with this role, then looks."""
 
-    async def connect_and_look() -> Problem | None:
+    async def connect_and_look() -> DoctorProblem | None:
         try:
-            async with _connection(url, password) as connection:
+            async with _open_connection(url, password) as connection:
                 return await look(connection)
         except (asyncpg.InvalidPasswordError, asyncpg.InvalidAuthorizationSpecificationError):
-            return Problem("the database refuses this role", _LOGIN_ADVICE)
+            return DoctorProblem("the database refuses this role", _LOGIN_ADVICE)
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-            return Problem(f"{type(error).__name__}", "Is PostgreSQL up, and are host, port and name right?")
+            return DoctorProblem(f"{type(error).__name__}", "Is PostgreSQL up, and are host, port and name right?")
 
     return connect_and_look
 
@@ -52,43 +54,45 @@ _LOGIN_ADVICE = "Check KREISFUNK_DATABASE_URL and KREISFUNK_DATABASE_PASSWORD, t
 
 
 @asynccontextmanager
-async def _connection(url: str, password: str | None) -> AsyncIterator[asyncpg.Connection]:
-    connection = await asyncpg.connect(url, password=password, timeout=CONNECT_SECONDS)
+async def _open_connection(url: str, password: str | None) -> AsyncIterator[asyncpg.Connection]:
+    connection = await asyncpg.connect(url, password=password, timeout=CONNECT_TIMEOUT_SECONDS)
     try:
         yield connection
     finally:
         await connection.close()
 
 
-async def look_alive(connection: asyncpg.Connection) -> Problem | None:
+async def check_connection(connection: asyncpg.Connection) -> DoctorProblem | None:
     """The server answers."""
     await connection.execute("select true")
     return None
 
 
-def look_at_rights(schema: str) -> Look:
+def build_rights_check(schema: str) -> DatabaseCheck:
     """The role of the service with this schema can do nothing beyond it."""
 
-    async def look(connection: asyncpg.Connection) -> Problem | None:
+    async def look(connection: asyncpg.Connection) -> DoctorProblem | None:
         others = [other for other in SCHEMAS if other != schema]
         held = [row["reason"] for row in await connection.fetch(EXCESSIVE_RIGHTS, others)]
         if not held:
             return None
-        return Problem(f"this role {', '.join(held)}", "Use the service's own role, and revoke what it has beyond it.")
+        return DoctorProblem(
+            f"this role {', '.join(held)}", "Use the service's own role, and revoke what it has beyond it."
+        )
 
     return look
 
 
-def look_at_migrations(schema: str) -> Look:
+def build_migrations_check(schema: str) -> DatabaseCheck:
     """All migrations of this version have run, and none was changed since."""
 
-    async def look(connection: asyncpg.Connection) -> Problem | None:
+    async def look(connection: asyncpg.Connection) -> DoctorProblem | None:
         try:
-            pending = await pending_versions(connection, schema, migrations_folder(schema))
+            pending = await list_pending_versions(connection, schema, locate_migrations(schema))
         except MigrationError as error:
-            return Problem(str(error), "Restore the file as it was, and put the change into a new migration.")
+            return DoctorProblem(str(error), "Restore the file as it was, and put the change into a new migration.")
         except asyncpg.InsufficientPrivilegeError:
-            return Problem("this role may not read the list of migrations", "Run `kreisfunk migrate`.")
-        return Problem(f"{len(pending)} migrations have not run", "Run `kreisfunk migrate`.") if pending else None
+            return DoctorProblem("this role may not read the list of migrations", "Run `kreisfunk migrate`.")
+        return DoctorProblem(f"{len(pending)} migrations have not run", "Run `kreisfunk migrate`.") if pending else None
 
     return look

@@ -4,12 +4,12 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
-CHECK_SECONDS = 15.0
-MOST_AT_ONCE = 8
+CHECK_TIMEOUT_SECONDS = 15.0
+MAX_CONCURRENT_CHECKS = 8
 
 
 @dataclass(frozen=True)
-class Problem:
+class DoctorProblem:
     """What is wrong, and one sentence about what to do. No secret and nobody's number in either."""
 
     what: str
@@ -21,30 +21,30 @@ class Check:
     """`look` says None if all is well."""
 
     name: str
-    look: Callable[[], Awaitable[Problem | None]]
+    run: Callable[[], Awaitable[DoctorProblem | None]]
 
 
 @dataclass(frozen=True)
-class Finding:
+class CompletedCheck:
     """What one check said."""
 
     name: str
-    problem: Problem | None
+    problem: DoctorProblem | None
 
 
-async def run_checks(checks: Sequence[Check], *, seconds: float = CHECK_SECONDS) -> list[Finding]:
+async def run_checks(checks: Sequence[Check], *, seconds: float = CHECK_TIMEOUT_SECONDS) -> list[CompletedCheck]:
     """All of them, several at a time, each with its time-out; in the order given."""
-    slots = asyncio.Semaphore(MOST_AT_ONCE)
-    return await asyncio.gather(*(_run(check, slots, seconds) for check in checks))
+    slots = asyncio.Semaphore(MAX_CONCURRENT_CHECKS)
+    return await asyncio.gather(*(_run_check(check, slots, seconds) for check in checks))
 
 
-async def _run(check: Check, slots: asyncio.Semaphore, seconds: float) -> Finding:
+async def _run_check(check: Check, slots: asyncio.Semaphore, seconds: float) -> CompletedCheck:
     async with slots:
         try:
             async with asyncio.timeout(seconds):
-                return Finding(check.name, await check.look())
+                return CompletedCheck(check.name, await check.run())
         except TimeoutError:
-            problem = Problem(
+            problem = DoctorProblem(
                 f"no result within {seconds:.0f} s", "Look at that system's load and log, then try again."
             )
-            return Finding(check.name, problem)
+            return CompletedCheck(check.name, problem)

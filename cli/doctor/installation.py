@@ -7,10 +7,10 @@ from urllib.parse import urlsplit
 
 from yarl import URL
 
-from cli.doctor.kinds import KINDS, Kind
+from cli.doctor.process_kinds import PROCESS_KINDS, ProcessKind
 from cli.stacks import RunningStack
 from deploy.local import environments
-from deploy.local.environments import BUSINESS_ACCOUNT_ID, CONFIG, Environment, Surroundings
+from deploy.local.environments import BUSINESS_ACCOUNT_ID, CONFIG, Environment, StackEnvironment
 from deploy.local.stack_file import StackAddresses
 from shared.runtime.settings import PREFIX
 
@@ -31,82 +31,84 @@ class Installation:
     templates_file: Path = CONFIG / "templates.json"
 
 
-def of_stack(stack: RunningStack) -> Installation:
+def build_from_stack(stack: RunningStack) -> Installation:
     """A local stack, with the environments that its processes were started with."""
     addresses = stack.addresses
-    around = _surroundings(stack)
+    around = _build_stack_environment(stack)
     ports = {name: urlsplit(url).port or 0 for name, url in addresses.metrics_urls.items()}
     return Installation(
         processes={
-            "ingress": environments.ingress(
+            "ingress": environments.build_ingress_environment(
                 around,
                 listen_port=around.ingress_port,
                 internal_port=ports["ingress-1"],
             ),
-            "notices": environments.notices(
+            "notices": environments.build_notices_environment(
                 around,
-                door_port=around.door_port,
+                notices_api_port=around.notices_api_port,
                 internal_port=ports["notices-1"],
             ),
-            "subscriptions": environments.subscriptions(around, internal_port=ports["subscriptions-1"]),
-            "dispatcher": environments.dispatcher(around, internal_port=ports["dispatcher-1"]),
-            "admin": environments.migrate(around),
-            "pressestelle": environments.publisher(around),
+            "subscriptions": environments.build_subscriptions_environment(
+                around, internal_port=ports["subscriptions-1"]
+            ),
+            "dispatcher": environments.build_dispatcher_environment(around, internal_port=ports["dispatcher-1"]),
+            "admin": environments.build_migrate_environment(around),
+            "pressestelle": environments.build_publisher_environment(around),
         },
         ingress_url=addresses.ingress_url,
-        ready_urls=_ready_urls(addresses),
+        ready_urls=_list_ready_urls(addresses),
         business_account=BUSINESS_ACCOUNT_ID,
         county_file=around.county_file,
     )
 
 
-def _surroundings(stack: RunningStack) -> Surroundings:
+def _build_stack_environment(stack: RunningStack) -> StackEnvironment:
     addresses = stack.addresses
-    return Surroundings(
+    return StackEnvironment(
         inherited={},
         secrets=stack.folder / "secrets",
-        broker_port=_port(addresses.broker_url),
-        broker_api_port=_port(addresses.broker_api_url),
-        database_port=_port(addresses.database_url),
-        simulator_port=_port(addresses.simulator_url),
-        ingress_port=_port(addresses.ingress_url),
-        door_port=_port(addresses.door_url),
+        broker_port=_parse_port(addresses.broker_url),
+        broker_api_port=_parse_port(addresses.broker_api_url),
+        database_port=_parse_port(addresses.database_url),
+        simulator_port=_parse_port(addresses.simulator_url),
+        ingress_port=_parse_port(addresses.ingress_url),
+        notices_api_port=_parse_port(addresses.notices_api_url),
         messages_per_second=80,
         county_file=Path(addresses.tokens["KREISFUNK_COUNTY_FILE"]),
     )
 
 
-def _port(url: str) -> int:
+def _parse_port(url: str) -> int:
     return urlsplit(url).port or 0
 
 
-def _ready_urls(addresses: StackAddresses) -> dict[str, str]:
-    ours = {name: url for name, url in addresses.metrics_urls.items() if name.rpartition("-")[0] in KINDS}
+def _list_ready_urls(addresses: StackAddresses) -> dict[str, str]:
+    ours = {name: url for name, url in addresses.metrics_urls.items() if name.rpartition("-")[0] in PROCESS_KINDS}
     ready = {name: f"{url.removesuffix('/metrics')}/readyz" for name, url in ours.items()}
     return {**ready, "simulator": f"{addresses.simulator_url}/readyz"}
 
 
-def processes_of(environment: Mapping[str, str], service: str | None) -> dict[str, Environment]:
+def find_processes(environment: Mapping[str, str], service: str | None) -> dict[str, Environment]:
     """From one environment: of the process that it belongs to, or of each that has a folder of secrets.
 
     It belongs to `service`, else to the one whose broker login it has. With folders, login and role in the
     URLs are replaced by each process's own.
     """
     ours = {name: value for name, value in environment.items() if name.startswith(PREFIX)}
-    folders = _folders(ours.get(SECRETS_DIR))
+    folders = _find_secret_folders(ours.get(SECRETS_DIR))
     if folders:
-        return {name: _own(ours, KINDS[name], folder) for name, folder in folders.items()}
+        return {name: _build_environment(ours, PROCESS_KINDS[name], folder) for name, folder in folders.items()}
     if service is not None:
         return {service: ours} if ours else {}
     login = URL(ours.get(BROKER_URL, "")).user
-    return {name: ours for name, kind in KINDS.items() if kind.login == login}
+    return {name: ours for name, kind in PROCESS_KINDS.items() if kind.login == login}
 
 
-def _folders(secrets: str | None) -> dict[str, Path]:
-    return {name: Path(secrets) / name for name in KINDS if (Path(secrets) / name).is_dir()} if secrets else {}
+def _find_secret_folders(secrets: str | None) -> dict[str, Path]:
+    return {name: Path(secrets) / name for name in PROCESS_KINDS if (Path(secrets) / name).is_dir()} if secrets else {}
 
 
-def _own(environment: Mapping[str, str], kind: Kind, folder: Path) -> Environment:
+def _build_environment(environment: Mapping[str, str], kind: ProcessKind, folder: Path) -> Environment:
     own = {**environment, SECRETS_DIR: str(folder)}
     for name, user in ((BROKER_URL, kind.login), (DATABASE_URL, kind.role)):
         if own.get(name) and user:

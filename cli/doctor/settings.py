@@ -5,22 +5,22 @@ from collections.abc import Mapping
 from pydantic import ValidationError
 from pydantic_settings import BaseSettings
 
-from cli.doctor.findings import Problem
-from cli.doctor.kinds import KINDS
-from cli.stacks import environment_of
+from cli.doctor.findings import DoctorProblem
+from cli.doctor.process_kinds import PROCESS_KINDS
+from cli.stacks import use_environment
 from deploy.local.environments import Environment
-from shared.runtime.settings import explain, secrets_folder
+from shared.runtime.settings import explain, find_secrets_folder
 
 
-def read_all(processes: Mapping[str, Environment]) -> dict[str, BaseSettings | Problem]:
+def read_all_settings(processes: Mapping[str, Environment]) -> dict[str, BaseSettings | DoctorProblem]:
     """Settings, or what is wrong with them, by kind of process."""
-    return {name: _read(KINDS[name].settings, environment) for name, environment in processes.items()}
+    return {name: _read(PROCESS_KINDS[name].settings, environment) for name, environment in processes.items()}
 
 
-def _read(kind: type[BaseSettings], environment: Environment) -> BaseSettings | Problem:
-    with environment_of(environment):
+def _read(kind: type[BaseSettings], environment: Environment) -> BaseSettings | DoctorProblem:
+    with use_environment(environment):
         try:
-            return kind(_secrets_dir=secrets_folder())
+            return kind(_secrets_dir=find_secrets_folder())
         except ValidationError as error:
             problems = [line.strip() for line in explain(error, kind).splitlines() if line.startswith("  ")]
-    return Problem("; ".join(problems), "Set each as a variable, or as a file in the folder of its secrets.")
+    return DoctorProblem("; ".join(problems), "Set each as a variable, or as a file in the folder of its secrets.")

@@ -6,12 +6,12 @@ from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from yarl import URL
 
-from cli.doors.door import Door, OpenDoor
+from cli.doors.publisher import NoticePublisher, OpenPublisher
 from shared.runtime.settings import PREFIX
 
 
-class DoorSettings(BaseSettings):
-    """Access of a municipal system over AMQP; the login is the user in `broker_url`."""
+class PublisherSettings(BaseSettings):
+    """Access of a municipal system over AMQP; the login is the user in `build_broker_url`."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, frozen=True, extra="ignore", hide_input_in_errors=True, env_ignore_empty=True
@@ -28,13 +28,13 @@ class DoorSettings(BaseSettings):
     def broker_secret(self) -> str | None:
         return self.broker_password.get_secret_value() if self.broker_password else None
 
-    def door(self, name: str) -> OpenDoor:
+    def build_opener(self, name: str) -> OpenPublisher:
         """Opens the configured way; `name` is how our connection is called there."""
 
         # Here, since the settings are read by those who open no door, too.
-        from cli.doors.amqp import open_amqp_door
+        from cli.doors.amqp_publisher import open_amqp_publisher
 
-        def open_door() -> AbstractAsyncContextManager[Door]:
-            return open_amqp_door(self.broker_url, password=self.broker_secret, login=self.login, name=name)
+        def open_door() -> AbstractAsyncContextManager[NoticePublisher]:
+            return open_amqp_publisher(self.broker_url, password=self.broker_secret, login=self.login, name=name)
 
         return open_door

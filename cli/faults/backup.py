@@ -14,7 +14,7 @@ select string_agg(format('%I.%I', schemaname, tablename), ', ') from pg_tables w
 
 
 @asynccontextmanager
-async def backup_reading(url: str) -> AsyncIterator[None]:
+async def hold_backup_locks(url: str) -> AsyncIterator[None]:
     """Hold ACCESS SHARE on every table of the ledger, as pg_dump does, while an old week is due; `url` is the owner's.
 
     Raises OSError or asyncpg's errors if the database is away; if it goes away meanwhile, so does the backup.
@@ -32,10 +32,10 @@ async def backup_reading(url: str) -> AsyncIterator[None]:
 
 def _make_old_week() -> str:
     name = f"dispatcher.delivery_{OLD_WEEK:%Y%m%d}"
-    bounds = " to ".join(f"('{_lowest_id(moment)}')" for moment in (OLD_WEEK, OLD_WEEK + timedelta(weeks=1)))
+    bounds = " to ".join(f"('{_compute_lowest_id(moment)}')" for moment in (OLD_WEEK, OLD_WEEK + timedelta(weeks=1)))
     return f"create table if not exists {name} partition of dispatcher.delivery for values from {bounds}"
 
 
-def _lowest_id(moment: datetime) -> str:
+def _compute_lowest_id(moment: datetime) -> str:
     """No id that was made at or after this moment is lower: ids begin with their milliseconds."""
     return f"{int(moment.timestamp() * 1000):012x}".ljust(32, "0")

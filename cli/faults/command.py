@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-FOLDER = Path(".local/faults")
+DEFAULT_FOLDER = Path(".local/faults")
 
 
 def faults(
@@ -16,7 +16,9 @@ def faults(
     short: Annotated[
         bool, typer.Option("--short", help="Every kind of fault once, in about seven minutes, for a pipeline.")
     ] = False,
-    folder: Annotated[Path, typer.Option(help="Of the run: data, logs, faults.json; begun anew each time.")] = FOLDER,
+    folder: Annotated[
+        Path, typer.Option(help="Of the run: data, logs, faults.json; begun anew each time.")
+    ] = DEFAULT_FOLDER,
     json: Annotated[bool, typer.Option("--json", help="The whole report as JSON on stdout.")] = False,
     history: Annotated[bool, typer.Option("--history", help="Keep every change of the ledger, to search in.")] = False,
 ) -> None:
@@ -28,7 +30,7 @@ def faults(
     unaccounted for, too fast or needlessly slow, and if nothing personal is left readable in any log, metric, message
     or table.
     """
-    from cli.faults.work import BenchOptions, play_all
+    from cli.faults.actions import BenchOptions, play_all
 
     options = BenchOptions(
         seed=seed,

@@ -12,8 +12,10 @@ from typing import Any
 
 from rich.table import Table
 
+from cli.faults.citizen_traffic import ERASE, STOP
+from cli.faults.evaluation import MIN_RATE_USED, Verdict
 from cli.faults.evidence import Evidence
-from cli.faults.findings import (
+from cli.faults.violations import (
     AFTER_STOP,
     DISOBEYED,
     DUPLICATES,
@@ -27,11 +29,9 @@ from cli.faults.findings import (
     UNFIT,
     UNUSED,
 )
-from cli.faults.talk import ERASE, STOP
-from cli.faults.verdict import LEAST_RATE_USED, Verdict
 
 REPORT_FILE = "faults.json"
-SHOWN_FINDINGS = 20
+MAX_SHOWN_VIOLATIONS = 20
 COUNTS = (
     "deliveries",
     "accepted",
@@ -48,14 +48,16 @@ COUNTS = (
 FIGURES = (LOST, DUPLICATES, AFTER_STOP, LATE, UNACCOUNTED, MISDIRECTED, DISOBEYED, LEAKS, NOT_BACK, UNFIT)
 
 
-def as_object(evidence: Evidence, verdict: Verdict, restless: Sequence[str], *, seed: int, rate: int) -> dict[str, Any]:
+def build_report(
+    evidence: Evidence, verdict: Verdict, restless: Sequence[str], *, seed: int, rate: int
+) -> dict[str, Any]:
     """The whole report."""
     return {
         "ok": verdict.holds and not restless,
         "seed": seed,
         "rate": rate,
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": machine(),
+        "machine": describe_machine(),
         "deliveries": verdict.deliveries,
         "accepted": verdict.accepted,
         "replies": verdict.replies,
@@ -63,7 +65,7 @@ def as_object(evidence: Evidence, verdict: Verdict, restless: Sequence[str], *, 
         "erasures": sum(1 for one in evidence.written if one.text == ERASE),
         "new_numbers": len(evidence.movers),
         "corrections": sum(1 for one in evidence.published if one.follows),
-        "orders_of_operators": len(evidence.orders),
+        "orders_of_operators": len(evidence.operator_commands),
         "sent_again_by_operators": evidence.sent_again,
         "settled_by_operators": evidence.settled,
         **{figure: verdict.count(figure) for figure in FIGURES},
@@ -87,15 +89,15 @@ def as_object(evidence: Evidence, verdict: Verdict, restless: Sequence[str], *, 
         "searched_for_leaks": dict(evidence.searched),
         "leaked": [vars(leak) for leak in evidence.leaks],
         "findings": [vars(finding) for finding in verdict.findings],
-        "plan": list(_plan(evidence, verdict)),
+        "plan": list(_build_plan(evidence, verdict)),
     }
 
 
-def machine() -> str:
+def describe_machine() -> str:
     return f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}, Python {platform.python_version()}"
 
 
-def _plan(evidence: Evidence, verdict: Verdict) -> Iterator[dict[str, Any]]:
+def _build_plan(evidence: Evidence, verdict: Verdict) -> Iterator[dict[str, Any]]:
     for done, seconds in zip(evidence.faults, verdict.recoveries, strict=True):
         yield {
             "at": done.fault.at,
@@ -108,40 +110,42 @@ def _plan(evidence: Evidence, verdict: Verdict) -> Iterator[dict[str, Any]]:
         }
 
 
-def write(folder: Path, report: dict[str, Any]) -> Path:
+def write_report(folder: Path, report: dict[str, Any]) -> Path:
     path = folder / REPORT_FILE
     path.write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n")
     return path
 
 
-def tables(report: dict[str, Any]) -> Iterator[Table]:
+def build_tables(report: dict[str, Any]) -> Iterator[Table]:
     """The figures, then the faults with what it took to recover."""
-    yield _figures(report)
-    yield _faults(report)
+    yield _build_figures_table(report)
+    yield _build_faults_table(report)
 
 
-def _figures(report: dict[str, Any]) -> Table:
+def _build_figures_table(report: dict[str, Any]) -> Table:
     table = Table("figure", "found", "permitted", title=f"seed {report['seed']}, {report['rate']}/s")
     for name in COUNTS:
         table.add_row(name.replace("_", " "), str(report[name]), "")
     for name in FIGURES:
         table.add_row(name.replace("_", " "), str(report[name]), "0", style="bold red" if report[name] else None)
     window = report["worst_window"]
-    table.add_row("worst second", str(window["accepted"]), str(window["limit"]), style=_red(report["rate_violation"]))
+    table.add_row(
+        "worst second", str(window["accepted"]), str(window["limit"]), style=_get_style(report["rate_violation"])
+    )
     used = "nothing to be said" if report["rate_used"] is None else f"{report['rate_used']:.3f}"
     windows = len(report["rate_used_windows"])
-    table.add_row(f"least rate used ({windows} windows)", used, f"{LEAST_RATE_USED}", style=_red(report[UNUSED]))
+    table.add_row(f"least rate used ({windows} windows)", used, f"{MIN_RATE_USED}", style=_get_style(report[UNUSED]))
     for name in ("resent_after_unknown", "unavoidable_duplicates", "still_unknown"):
         table.add_row(name.replace("_", " "), str(report[name]), "")
     table.add_row("> 2 s after Stop in a fault", str(report["more_than_2_s_after_stop_during_a_fault"]), "")
     return table
 
 
-def _red(wrong: object) -> str | None:
+def _get_style(wrong: object) -> str | None:
     return "bold red" if wrong else None
 
 
-def _faults(report: dict[str, Any]) -> Table:
+def _build_faults_table(report: dict[str, Any]) -> Table:
     table = Table("fault", "times", "recovered after (median)", "(longest)", title="faults by kind")
     for kind, times in sorted(report["faults_by_kind"].items()):
         seconds = [one["recovered_after_s"] for one in report["plan"] if one["kind"] == kind]
@@ -151,18 +155,18 @@ def _faults(report: dict[str, Any]) -> Table:
     return table
 
 
-def findings(report: dict[str, Any]) -> Iterator[str]:
+def format_violations(report: dict[str, Any]) -> Iterator[str]:
     """What is not as it has to be, the first few; all are in the file."""
-    for one in report["findings"][:SHOWN_FINDINGS]:
+    for one in report["findings"][:MAX_SHOWN_VIOLATIONS]:
         where = f" (delivery {one['delivery']})" if one["delivery"] else ""
         yield f"{one['figure']}: {one['what']}{where}" + (f" × {one['count']}" if one["count"] > 1 else "")
-    more = len(report["findings"]) - SHOWN_FINDINGS
+    more = len(report["findings"]) - MAX_SHOWN_VIOLATIONS
     if more > 0:
         yield f"… and {more} more"
     yield from (f"did not come to rest: {what}" for what in report["not_come_to_rest"])
 
 
-def line(report: dict[str, Any]) -> str:
+def format_line(report: dict[str, Any]) -> str:
     """For a log: everything on one line."""
     window = report["worst_window"]
     figures = " ".join(f"{name}={report[name]}" for name in ("deliveries", "faults", *FIGURES))

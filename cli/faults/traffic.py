@@ -7,96 +7,96 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from cli.demo.progress import wait_for
-from cli.demo.simulator import Simulator
-from cli.faults.books import Looks
-from cli.faults.catalogue import KEPT_BACK
-from cli.faults.operator import Operator
-from cli.faults.publisher import Fate, Published, Publisher
-from cli.faults.talk import START, START_PER_SECOND, Crowd, Talk
+from cli.demo.simulator import SimulatorClient
+from cli.faults.citizen_traffic import START, START_PER_SECOND, CitizenGroups, CitizenTraffic
+from cli.faults.fault_types import HELD_BACK_CODE
+from cli.faults.ledger_snapshot import LedgerProbes
+from cli.faults.notice_traffic import NoticeGenerator, NoticePlan, PublishedNotice
+from cli.faults.operator_actions import FaultOperator
 
 BSUID_SHARE = 0.05
-PATIENCE_SECONDS = 90.0
-LOOK_SECONDS = 0.5
+STALL_TIMEOUT_SECONDS = 90.0
+POLL_INTERVAL_SECONDS = 0.5
 # WhatsApp lets one person get a message every six seconds.
-BROADCAST_EVERY_SECONDS = 7.0
-LEFT_SHARE = 0.35
-SOON_SECONDS = 2.0
+BROADCAST_INTERVAL_SECONDS = 7.0
+UNSENT_SHARE = 0.35
+ACTION_DELAY_SECONDS = 2.0
 PAUSED_SECONDS = 4.0
-KNOWN_SECONDS = 30.0
+KNOWN_TIMEOUT_SECONDS = 30.0
 
 
 @dataclass
-class Traffic:
+class FaultTraffic:
     """Runs until it is cancelled."""
 
-    simulator: Simulator
-    publisher: Publisher
-    operator: Operator
-    looks: Looks
+    simulator: SimulatorClient
+    publisher: NoticeGenerator
+    operator: FaultOperator
+    probes: LedgerProbes
     seed: int
     say: Callable[[str], None]
-    talk: Talk = field(init=False)
+    talk: CitizenTraffic = field(init=False)
     _citizens: int = 0
     _last: float = 0.0
 
     def __post_init__(self) -> None:
         chance = random.Random(self.seed)  # noqa: S311 (has to be the same again)
-        self.talk = Talk(self.simulator, Crowd(), chance)
+        self.talk = CitizenTraffic(self.simulator, CitizenGroups(), chance)
 
     @property
-    def crowd(self) -> Crowd:
-        return self.talk.crowd
+    def groups(self) -> CitizenGroups:
+        return self.talk.groups
 
-    async def gather(self, count: int) -> None:
+    async def subscribe_all(self, count: int) -> None:
         """Everybody subscribes and is welcomed, before anything goes wrong."""
         self.say(f'{count} citizens send "Start"')
         everybody = await self.simulator.add_citizens(count, bsuid_only=int(count * BSUID_SHARE))
-        await self.simulator.write(everybody, START, per_second=START_PER_SECOND)
-        await wait_for("welcomed", count, self.accepted, patience=PATIENCE_SECONDS)
+        await self.simulator.send_text(everybody, START, per_second=START_PER_SECOND)
+        await wait_for("welcomed", count, self.count_accepted, patience=STALL_TIMEOUT_SECONDS)
         random.Random(self.seed).shuffle(everybody)  # noqa: S311 (has to be the same again)
-        self._citizens, self.talk.crowd = count, Crowd.of(everybody)
+        self._citizens, self.talk.groups = count, CitizenGroups.split(everybody)
 
-    async def accepted(self) -> int:
+    async def count_accepted(self) -> int:
         """Messages that the simulator took so far."""
-        count: int = (await self.simulator.account())["accepted"]
+        count: int = (await self.simulator.fetch_account())["accepted"]
         return count
 
     async def run(self, per_second: float) -> None:
         """`per_second` is how many citizens write in a second."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._broadcast())
+            tasks.create_task(self._publish_broadcasts())
             tasks.create_task(self.talk.run(per_second))
-            tasks.create_task(self.operator.run(KEPT_BACK))
+            tasks.create_task(self.operator.run(HELD_BACK_CODE))
 
-    async def _broadcast(self) -> None:
+    async def _publish_broadcasts(self) -> None:
         """A bulk broadcast as soon as little is left of those before, and an urgent one on top of it."""
         while True:
-            await asyncio.sleep(LOOK_SECONDS)
-            left = await self.looks.left()
-            rested = time.monotonic() - self._last > BROADCAST_EVERY_SECONDS
-            if left is not None and rested and left <= LEFT_SHARE * self._citizens:
+            await asyncio.sleep(POLL_INTERVAL_SECONDS)
+            left = await self.probes.count_unsent()
+            rested = time.monotonic() - self._last > BROADCAST_INTERVAL_SECONDS
+            if left is not None and rested and left <= UNSENT_SHARE * self._citizens:
                 published, fate = await self.publisher.publish()
                 self._last = time.monotonic()
-                await self._meet(published, fate)
+                await self._apply_plan(published, fate)
 
-    async def _meet(self, published: Published, fate: Fate) -> None:
+    async def _apply_plan(self, published: PublishedNotice, fate: NoticePlan) -> None:
         """What happens to it while it is being sent."""
         acts: tuple[tuple[bool, Callable[[], Awaitable[object]]], ...] = (
             (fate.is_paused, lambda: self.operator.pause(published.notice, PAUSED_SECONDS)),
             (fate.is_withdrawn, lambda: self.publisher.withdraw(published.notice)),
             (fate.is_cancelled, lambda: self.operator.cancel(published.notice)),
-            (fate.is_corrected, lambda: self._correct(published, fate)),
+            (fate.is_corrected, lambda: self._publish_correction(published, fate)),
         )
         for happens, act in acts:
             if happens:
-                await asyncio.sleep(SOON_SECONDS)
+                await asyncio.sleep(ACTION_DELAY_SECONDS)
                 await act()
 
-    async def _correct(self, published: Published, fate: Fate) -> None:
+    async def _publish_correction(self, published: PublishedNotice, fate: NoticePlan) -> None:
         """Once the earlier one is known: a correction of an unknown notice would be refused."""
-        until = time.monotonic() + KNOWN_SECONDS
+        until = time.monotonic() + KNOWN_TIMEOUT_SECONDS
         while time.monotonic() < until:
-            if await self.looks.knows(published.notice):
-                await self.publisher.correct(published, fate)
+            if await self.probes.is_known(published.notice):
+                await self.publisher.publish_correction(published, fate)
                 return
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(POLL_INTERVAL_SECONDS)

@@ -19,10 +19,10 @@ class InternalAddress(Exception):
 
 def is_internal(address: str) -> bool:
     """Return whether it is private, loopback, link-local or anything else that is not on the internet."""
-    return any(not each.is_global or each.is_multicast for each in _meant(ip_address(address)))
+    return any(not each.is_global or each.is_multicast for each in _expand_address(ip_address(address)))
 
 
-def _meant(address: IPv4Address | IPv6Address) -> Iterator[IPv4Address | IPv6Address]:
+def _expand_address(address: IPv4Address | IPv6Address) -> Iterator[IPv4Address | IPv6Address]:
     """The address that packets to it reach in the end."""
     if isinstance(address, IPv4Address):
         yield address
@@ -34,7 +34,7 @@ def _meant(address: IPv4Address | IPv6Address) -> Iterator[IPv4Address | IPv6Add
     yield from embedded or [address]
 
 
-def check_literal(host: str, internal_hosts: Collection[str]) -> None:
+def check_literal_host(host: str, internal_hosts: Collection[str]) -> None:
     """Raise InternalAddress for a host that is written as an internal address, which nobody resolves."""
     try:
         forbidden = host not in internal_hosts and is_internal(host)

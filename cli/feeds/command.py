@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from cli.feeds import drafts
-from cli.feeds.options import Feeds, Place
+from cli.feeds.options import Feeds, FolderOption
 from cli.options import BrokerStack, Json
 
 app = typer.Typer(
@@ -19,7 +19,7 @@ Only = Annotated[list[str] | None, typer.Option("--only", help="Name of a feed o
 @app.command()
 def once(
     file: Feeds = None,
-    folder: Place = None,
+    folder: FolderOption = None,
     only: Only = None,
     wait: Annotated[float, typer.Option(min=0, max=600, help="Longest wait for Kreisfunk's answers, in s.")] = 5.0,
     json: Json = False,
@@ -30,13 +30,13 @@ def once(
     Exit status: 0 all looked at, 1 something could not be read or was rejected, 2 wrong command line or configuration,
     4 Kreisfunk away or login refused (what was found is kept, and published next time).
     """
-    from cli.feeds.work import look_once
+    from cli.feeds.actions import poll_once
 
-    look_once(stack, file, folder, only or (), wait, as_json=json)
+    poll_once(stack, file, folder, only or (), wait, as_json=json)
 
 
 @app.command("list")
-def list_origins(file: Feeds = None, folder: Place = None, json: Json = False) -> None:
+def list_origins(file: Feeds = None, folder: FolderOption = None, json: Json = False) -> None:
     """List what is read, what is known of it, and what waits for somebody: drafts, and what was refused.
 
     Exit status: 0, 2 wrong command line or configuration.
@@ -49,7 +49,7 @@ def list_origins(file: Feeds = None, folder: Place = None, json: Json = False) -
 @app.command()
 def check(
     target: Annotated[str, typer.Argument(help="A file, an address, or - for standard input: a feed or an alert.")],
-    by: Annotated[str | None, typer.Option("--as", help="By whose rules: name of a feed or of alerts.")] = None,
+    by: Annotated[str | None, typer.Option("--rules", help="By whose rules: name of a feed or of alerts.")] = None,
     file: Feeds = None,
     json: Json = False,
 ) -> None:
@@ -58,17 +58,17 @@ def check(
     Exit status: 0 all fine, 1 it cannot be read, 2 wrong command line or configuration, 3 something in it is broken or
     would be refused.
     """
-    from cli.feeds.trying import show_tried
+    from cli.feeds.dry_run import show_tried
 
     show_tried(target, by, file, as_json=json)
 
 
 @app.command()
-def run(file: Feeds = None, folder: Place = None, stack: BrokerStack = None) -> None:
+def run(file: Feeds = None, folder: FolderOption = None, stack: BrokerStack = None) -> None:
     """Look at everything again and again until SIGTERM or Ctrl-C, and publish what is new.
 
     `/readyz` and `/metrics` are on the internal port. Exit status: 0 ended, 2 configuration.
     """
-    from cli.feeds.work import run_all
+    from cli.feeds.actions import run_feeds
 
-    run_all(stack, file, folder)
+    run_feeds(stack, file, folder)

@@ -10,8 +10,8 @@ from msgspec import Meta, Struct
 
 from cli.publish.moments import parse_duration
 from shared.contracts.notices import Municipality
-from shared.municipal.configuration import Configuration
-from shared.municipal.systems import Short, SystemName, TopicId
+from shared.notices.configuration import Configuration
+from shared.notices.systems import ShortText, SystemName, TopicId
 
 Name = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9-]{0,39}$")]
 Address = Annotated[str, Meta(pattern=r"^https?://[^\s]+$", max_length=2000)]
@@ -48,7 +48,7 @@ class CancelBy(StrEnum):
     WITHDRAW = "withdraw"
 
 
-class Rule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class FeedRule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Applies if all its patterns (regular expressions, case does not matter) are found; the first that does decides.
 
     `skip` leaves the entry out. Of what a rule does not say, the feed's own words hold.
@@ -77,7 +77,7 @@ class Origin(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     name: Name
     topic: TopicId | None = None
     mode: Mode = Mode.DRAFT
-    rules: tuple[Rule, ...] = ()
+    rules: tuple[FeedRule, ...] = ()
     every: Duration = "15m"
     expires_in: Duration = "2d"
 
@@ -102,7 +102,7 @@ class FeedOrigin(Origin, frozen=True, kw_only=True, forbid_unknown_fields=True):
     first_poll: FirstPoll = FirstPoll.MARK
     oldest: Duration = "7d"
     most_at_once: Annotated[int, Meta(ge=1, le=1000)] | None = None
-    text_without_summary: Short = "Mehr dazu auf unserer Internetseite."
+    text_without_summary: ShortText = "Mehr dazu auf unserer Internetseite."
 
 
 class UrgentWhen(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -126,14 +126,14 @@ class AlertOrigin(Origin, frozen=True, kw_only=True, forbid_unknown_fields=True)
     every: Duration = "1m"
     expires_in: Duration = "12h"
     first_poll: FirstPoll = FirstPoll.PUBLISH
-    senders: tuple[Short, ...] = ()
-    languages: tuple[Short, ...] = ("de",)
+    senders: tuple[ShortText, ...] = ()
+    languages: tuple[ShortText, ...] = ("de",)
     areas: dict[str, str | tuple[str, ...]] = {}
     urgent: UrgentWhen = UrgentWhen()
     update: UpdateBy = UpdateBy.REVISION
     cancel: CancelBy = CancelBy.ALL_CLEAR
-    all_clear_headline: Short = "Entwarnung"
-    all_clear_text: Short = "Die Warnung ist aufgehoben."
+    all_clear_headline: ShortText = "Entwarnung"
+    all_clear_text: ShortText = "Die Warnung ist aufgehoben."
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -149,9 +149,9 @@ class FeedsFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """
 
     system: SystemName
-    source: Short
-    contact: Short | None = None
-    internal_hosts: tuple[Short, ...] = ()
+    source: ShortText
+    contact: ShortText | None = None
+    internal_hosts: tuple[ShortText, ...] = ()
     feeds: tuple[FeedOrigin, ...] = ()
     alerts: tuple[AlertOrigin, ...] = ()
 
@@ -179,10 +179,10 @@ def read_feeds_file(path: Path) -> FeedsFile:
         raise FeedsFileError(f"{path}: {error}") from None
 
 
-def contradictions(file: FeedsFile, county: Configuration) -> tuple[str, ...]:
+def find_contradictions(file: FeedsFile, county: Configuration) -> tuple[str, ...]:
     """What the county's file does not permit; empty means that both fit together."""
     found = []
-    system = county.system(file.system)
+    system = county.find_system(file.system)
     if system is None:
         found.append(f"system: {file.system} is not registered in the county's file ([[systems]])")
     elif file.source not in system.sources:
@@ -191,11 +191,14 @@ def contradictions(file: FeedsFile, county: Configuration) -> tuple[str, ...]:
     for origin in file.origins:
         topics = {origin.topic, *(rule.topic for rule in origin.rules)} - {None}
         found += [f"{origin.name}: the system may not publish about {topic}" for topic in topics - permitted if topic]
-        found += [f"{origin.name}: the county has no {name}" for name in _places(origin) - set(county.municipalities)]
+        found += [
+            f"{origin.name}: the county has no {name}"
+            for name in _list_municipalities(origin) - set(county.municipalities)
+        ]
     return tuple(found)
 
 
-def _places(origin: Origin) -> set[str]:
+def _list_municipalities(origin: Origin) -> set[str]:
     places = {name for rule in origin.rules for name in rule.municipalities or ()}
     if isinstance(origin, AlertOrigin):
         mapped = (names if isinstance(names, tuple) else (names,) for names in origin.areas.values())

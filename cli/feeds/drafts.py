@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from cli.feeds.options import Feeds, Place
+from cli.feeds.options import Feeds, FolderOption
 from cli.options import BrokerStack, Json
 
 app = typer.Typer(
@@ -15,38 +15,38 @@ Draft = Annotated[str, typer.Argument(metavar="NAME", help="As `list` shows it."
 
 
 @app.command("list")
-def list_drafts(folder: Place = None, json: Json = False) -> None:
+def list_drafts(folder: FolderOption = None, json: Json = False) -> None:
     """List drafts, and what was refused with the reasons; the oldest first."""
-    from cli.feeds.drafting import show_drafts
+    from cli.feeds.draft_actions import show_drafts
 
     show_drafts(folder, as_json=json)
 
 
 @app.command()
-def show(name: Draft, folder: Place = None) -> None:
+def show(name: Draft, folder: FolderOption = None) -> None:
     """Print the event, as `kreisfunk publish` takes it. Exit status: 0, 3 there is none of this name."""
-    from cli.feeds.drafting import show_draft
+    from cli.feeds.draft_actions import show_draft
 
     show_draft(name, folder)
 
 
 @app.command()
 def publish(
-    name: Draft, file: Feeds = None, folder: Place = None, json: Json = False, stack: BrokerStack = None
+    name: Draft, file: Feeds = None, folder: FolderOption = None, json: Json = False, stack: BrokerStack = None
 ) -> None:
-    """Publish it, as the system of the feeds, and remove it. With another login: `show NAME | kreisfunk publish -`.
+    """Publish it as the system of the feeds, and remove it. With another login: `show NAME | kreisfunk publish -`.
 
     Exit status: 0 accepted, 2 wrong command line or configuration, 3 none of this name, or rejected (it stays),
     4 Kreisfunk away or login refused, 5 no answer yet.
     """
-    from cli.feeds.drafting import publish_draft
+    from cli.feeds.draft_actions import publish_draft
 
     publish_draft(name, file, folder, stack, as_json=json)
 
 
 @app.command()
-def drop(name: Draft, folder: Place = None) -> None:
+def drop(name: Draft, folder: FolderOption = None) -> None:
     """Remove it: nobody will get it. Exit status: 0, 3 there is none of this name."""
-    from cli.feeds.drafting import drop_draft
+    from cli.feeds.draft_actions import drop_draft
 
     drop_draft(name, folder)

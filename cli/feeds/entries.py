@@ -11,12 +11,12 @@ from typing import NamedTuple
 from urllib.parse import urljoin
 from xml.etree.ElementTree import Element
 
-from cli.feeds.plain import plain_line
+from cli.feeds.html_to_text import extract_text
 from cli.feeds.xml_reader import XmlRefused, read_sloppy_xml
 
-MOST_ENTRIES = 1000
-LONGEST_WORDS = 10_000
-LONGEST_DATE = 100
+MAX_ENTRIES = 1000
+MAX_TEXT_LENGTH = 10_000
+MAX_DATE_LENGTH = 100
 
 _ATOM = ("{http://www.w3.org/2005/Atom}", "{http://purl.org/atom/ns#}")
 _RSS = (
@@ -49,7 +49,7 @@ class Link(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Entry:
+class FeedEntry:
     """One entry; `id` stays the same when it changes. Title and summary are plain lines, the address as it came."""
 
     id: str
@@ -67,7 +67,7 @@ class Entry:
 class Feed:
     """The usable entries in the order of the feed, each id once; `broken` counts the others."""
 
-    entries: tuple[Entry, ...]
+    entries: tuple[FeedEntry, ...]
     broken: int = 0
 
 
@@ -77,15 +77,15 @@ def read_feed(body: bytes, *, content_type: str = "", address: str = "") -> Feed
     `address` is where it came from, for links that are relative to it.
     """
     try:
-        document = read_sloppy_xml(body, _charset(content_type))
+        document = read_sloppy_xml(body, _parse_charset(content_type))
     except XmlRefused as error:
         raise NotAFeed(str(error)) from None
-    base = _joined(address, document.root.get(_BASE))
-    entries: dict[str, Entry] = {}
+    base = _join_url(address, document.root.get(_BASE))
+    entries: dict[str, FeedEntry] = {}
     broken = 0
-    for element in islice(_elements(document.root), MOST_ENTRIES):
+    for element in islice(_find_elements(document.root), MAX_ENTRIES):
         is_whole = not any(element is unfinished for unfinished in document.unfinished)
-        entry = _entry(element, base) if is_whole else None
+        entry = _parse_entry(element, base) if is_whole else None
         if entry is None:
             broken += 1
         else:
@@ -93,7 +93,7 @@ def read_feed(body: bytes, *, content_type: str = "", address: str = "") -> Feed
     return Feed(entries=tuple(entries.values()), broken=broken)
 
 
-def _charset(content_type: str) -> str | None:
+def _parse_charset(content_type: str) -> str | None:
     header = Message()
     header["Content-Type"] = content_type
     try:
@@ -102,111 +102,115 @@ def _charset(content_type: str) -> str | None:
         return None  # over parameters in parts that are numbered oddly, the library stumbles
 
 
-def _elements(root: Element) -> Iterator[Element]:
+def _find_elements(root: Element) -> Iterator[Element]:
     """The entries. Raises NotAFeed."""
     if root.tag in [f"{space}feed" for space in _ATOM]:
-        return _children(root, "entry", _ATOM)
+        return _find_children(root, "entry", _ATOM)
     if root.tag == f"{_RDF}RDF":
-        return _children(root, "item", _RSS)
+        return _find_children(root, "item", _RSS)
     if root.tag in [f"{space}rss" for space in _RSS]:
-        channels = _children(root, "channel", _RSS)
-        return (item for parent in (root, *channels) for item in _children(parent, "item", _RSS))
+        channels = _find_children(root, "channel", _RSS)
+        return (item for parent in (root, *channels) for item in _find_children(parent, "item", _RSS))
     raise NotAFeed("it is neither RSS nor Atom")
 
 
-def _entry(element: Element, base: str) -> Entry | None:
+def _parse_entry(element: Element, base: str) -> FeedEntry | None:
     """None if it has no title, or nothing by which it could be known again."""
-    links = tuple(_links(element, _joined(base, element.get(_BASE))))
-    link = _page(links)
-    identifier = _text(element, "guid", "id") or element.get(f"{_RDF}about") or link
-    title = next(_lines(element, "title"), "")
+    links = tuple(_parse_links(element, _join_url(base, element.get(_BASE))))
+    link = _choose_page(links)
+    identifier = _read_text(element, "guid", "id") or element.get(f"{_RDF}about") or link
+    title = next(_read_lines(element, "title"), "")
     if not identifier or not title:
         return None
-    summary = (*_lines(element, "description", "summary"), *_lines(element, "encoded", "content"))
-    return Entry(
+    summary = (*_read_lines(element, "description", "summary"), *_read_lines(element, "encoded", "content"))
+    return FeedEntry(
         id=identifier,
         title=title,
         summary=next(iter(summary), ""),
         link=link,
         picture=next((link.address for link in links if link.relation == "picture"), None),
-        categories=tuple(_categories(element)),
-        published=_moment(element, "pubDate", "published", "issued", "created")
-        or _moment(element, "date", "updated", "modified"),
-        expires=_moment(element, "expirationDate"),
+        categories=tuple(_parse_categories(element)),
+        published=_parse_time(element, "pubDate", "published", "issued", "created")
+        or _parse_time(element, "date", "updated", "modified"),
+        expires=_parse_time(element, "expirationDate"),
         links=tuple(link for link in links if link.relation != "picture"),
     )
 
 
-def _links(element: Element, base: str) -> Iterator[Link]:
+def _parse_links(element: Element, base: str) -> Iterator[Link]:
     """Those of RSS are text, those of Atom attributes; pictures may be given twice."""
-    for link in (*_children(element, "link"), *_children(element, "enclosure"), *_children(element, "content", _MEDIA)):
-        plain = _local(link) == "link"
+    for link in (
+        *_find_children(element, "link"),
+        *_find_children(element, "enclosure"),
+        *_find_children(element, "content", _MEDIA),
+    ):
+        plain = _strip_namespace(link) == "link"
         address = (link.get("href") or link.get("url") or (link.text if plain else "") or "").strip()
         kind, relation = link.get("type", "").strip().lower(), link.get("rel", "alternate" if plain else "enclosure")
         if address:
-            yield Link(_joined(base, address), kind, relation)
+            yield Link(_join_url(base, address), kind, relation)
         if address and relation == "enclosure" and kind in _PICTURES:
-            yield Link(_joined(base, address), kind, "picture")
-    guid = next(_children(element, "guid"), None)
+            yield Link(_join_url(base, address), kind, "picture")
+    guid = next(_find_children(element, "guid"), None)
     if guid is not None and guid.get("isPermaLink") != "false" and (guid.text or "").strip().startswith("http"):
         yield Link((guid.text or "").strip(), "")
 
 
-def _page(links: tuple[Link, ...]) -> str | None:
+def _choose_page(links: tuple[Link, ...]) -> str | None:
     pages = sorted((link for link in links if link.relation == "alternate"), key=lambda link: link.type not in _PAGES)
     return pages[0].address if pages else None
 
 
-def _categories(element: Element) -> Iterator[str]:
-    for category in (*_children(element, "category"), *_children(element, "subject", _DC)):
+def _parse_categories(element: Element) -> Iterator[str]:
+    for category in (*_find_children(element, "category"), *_find_children(element, "subject", _DC)):
         word = (category.get("term") or category.get("label") or category.text or "").strip()
         if word:
             yield word
 
 
-def _children(element: Element, name: str, spaces: tuple[str, ...] = _CORE) -> Iterator[Element]:
+def _find_children(element: Element, name: str, spaces: tuple[str, ...] = _CORE) -> Iterator[Element]:
     wanted = {f"{space}{name}" for space in spaces}
     return (child for child in element if child.tag in wanted)
 
 
-def _text(element: Element, *names: str, spaces: tuple[str, ...] = _CORE) -> str:
-    texts = ((child.text or "").strip() for name in names for child in _children(element, name, spaces))
+def _read_text(element: Element, *names: str, spaces: tuple[str, ...] = _CORE) -> str:
+    texts = ((child.text or "").strip() for name in names for child in _find_children(element, name, spaces))
     return next(filter(None, texts), "")
 
 
-def _lines(element: Element, *names: str) -> Iterator[str]:
+def _read_lines(element: Element, *names: str) -> Iterator[str]:
     spaces = (*_CORE, *_CONTENT)
-    markups = (_markup(child) for name in names for child in _children(element, name, spaces))
-    return filter(None, (plain_line(markup)[:LONGEST_WORDS].rstrip() for markup in markups))
+    markups = (_read_markup(child) for name in names for child in _find_children(element, name, spaces))
+    return filter(None, (extract_text(markup)[:MAX_TEXT_LENGTH].rstrip() for markup in markups))
 
 
-def _markup(element: Element) -> str:
+def _read_markup(element: Element) -> str:
     """What stands in it, as HTML: escaped as it mostly is, or as elements."""
-    return "".join(_written(element)) if len(element) else element.text or ""
+    return "".join(_write_markup(element)) if len(element) else element.text or ""
 
 
-def _written(element: Element) -> Iterator[str]:
+def _write_markup(element: Element) -> Iterator[str]:
     yield escape(element.text or "")
     for child in element:
-        yield f"<{_local(child)}>"
-        yield from _written(child)
-        yield f"</{_local(child)}>{escape(child.tail or '')}"
+        yield f"<{_strip_namespace(child)}>"
+        yield from _write_markup(child)
+        yield f"</{_strip_namespace(child)}>{escape(child.tail or '')}"
 
 
-def _local(element: Element) -> str:
+def _strip_namespace(element: Element) -> str:
     return element.tag.rpartition("}")[2]
 
 
-def _joined(base: str, address: str | None) -> str:
+def _join_url(base: str, address: str | None) -> str:
     try:
         return urljoin(base, address or "")
     except ValueError:
         return ""
 
 
-def _moment(element: Element, *names: str) -> datetime | None:
+def _parse_time(element: Element, *names: str) -> datetime | None:
     """Without an offset it is UTC; what is no date is none."""
-    text = _text(element, *names, spaces=(*_CORE, *_DC))[:LONGEST_DATE]
+    text = _read_text(element, *names, spaces=(*_CORE, *_DC))[:MAX_DATE_LENGTH]
     for read in (datetime.fromisoformat, parsedate_to_datetime):
         try:
             moment = read(text)

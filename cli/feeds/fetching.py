@@ -12,14 +12,14 @@ import aiohttp
 from aiohttp.abc import AbstractResolver
 from yarl import URL
 
-from cli.feeds.addresses import CheckedResolver, InternalAddress, check_literal
+from cli.feeds.addresses import CheckedResolver, InternalAddress, check_literal_host
 
-FETCH_SECONDS = 30.0
-CONNECT_SECONDS = 10.0
-MOST_BYTES = 2_000_000
-MOST_REDIRECTS = 5
-CHUNK = 65_536
-LONGEST_RETRY_AFTER = 86_400.0
+FETCH_TIMEOUT_SECONDS = 30.0
+CONNECT_TIMEOUT_SECONDS = 10.0
+MAX_BYTES = 2_000_000
+MAX_REDIRECTS = 5
+CHUNK_SIZE = 65_536
+MAX_RETRY_AFTER_SECONDS = 86_400.0
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _ACCEPT = (
     "application/rss+xml, application/atom+xml, application/cap+xml, application/xml;q=0.9, text/xml;q=0.9, */*;q=0.1"
@@ -48,12 +48,12 @@ class Fetched:
 
 @dataclass(frozen=True)
 class Fetcher:
-    """`seconds` bounds a whole fetch with its redirects, `most_bytes` the unpacked body."""
+    """`seconds` bounds a whole fetch with its redirects, `max_bytes` the unpacked body."""
 
     session: aiohttp.ClientSession
     internal_hosts: Collection[str] = ()
-    seconds: float = FETCH_SECONDS
-    most_bytes: int = MOST_BYTES
+    seconds: float = FETCH_TIMEOUT_SECONDS
+    max_bytes: int = MAX_BYTES
 
     async def fetch(self, address: str, *, etag: str | None = None, last_modified: str | None = None) -> Fetched:
         """Raises FetchFailed."""
@@ -70,48 +70,48 @@ class Fetcher:
             raise FetchFailed("connection", type(error).__name__) from None
 
     async def _follow(self, url: URL, headers: Mapping[str, str]) -> Fetched:
-        for _ in range(MOST_REDIRECTS + 1):
-            check_literal(url.host or "", self.internal_hosts)
+        for _ in range(MAX_REDIRECTS + 1):
+            check_literal_host(url.host or "", self.internal_hosts)
             async with self.session.get(url, headers=headers, allow_redirects=False) as response:
                 if response.status not in _REDIRECTS:
-                    return await self._answer(response, url)
-                url = _next(url, response.headers.get("Location"))
-        raise FetchFailed("redirects", f"more than {MOST_REDIRECTS}")
+                    return await self._build_fetched(response, url)
+                url = _resolve_redirect(url, response.headers.get("Location"))
+        raise FetchFailed("redirects", f"more than {MAX_REDIRECTS}")
 
-    async def _answer(self, response: aiohttp.ClientResponse, url: URL) -> Fetched:
+    async def _build_fetched(self, response: aiohttp.ClientResponse, url: URL) -> Fetched:
         if response.status not in (200, 304):
-            raise FetchFailed(f"status_{response.status}", retry_after=_retry_after(response.headers))
+            raise FetchFailed(f"status_{response.status}", retry_after=_parse_retry_after(response.headers))
         return Fetched(
-            body=await self._body(response) if response.status == 200 else None,
+            body=await self._read_body(response) if response.status == 200 else None,
             address=str(url),
-            content_type=_text(response.headers.get("Content-Type")) or "",
-            etag=_text(response.headers.get("ETag")),
-            last_modified=_text(response.headers.get("Last-Modified")),
+            content_type=_clean_header(response.headers.get("Content-Type")) or "",
+            etag=_clean_header(response.headers.get("ETag")),
+            last_modified=_clean_header(response.headers.get("Last-Modified")),
         )
 
-    async def _body(self, response: aiohttp.ClientResponse) -> bytes:
-        """Never more than `most_bytes` in memory, however much is packed into how little."""
-        if (response.content_length or 0) > self.most_bytes:
-            raise FetchFailed("too_large", f"more than {self.most_bytes} bytes")
+    async def _read_body(self, response: aiohttp.ClientResponse) -> bytes:
+        """Never more than `max_bytes` in memory, however much is packed into how little."""
+        if (response.content_length or 0) > self.max_bytes:
+            raise FetchFailed("too_large", f"more than {self.max_bytes} bytes")
         body = bytearray()
-        async for part in _unpacked(response, self.most_bytes):
+        async for part in _decompress(response, self.max_bytes):
             body += part
-            if len(body) > self.most_bytes:
-                raise FetchFailed("too_large", f"more than {self.most_bytes} bytes")
+            if len(body) > self.max_bytes:
+                raise FetchFailed("too_large", f"more than {self.max_bytes} bytes")
         return bytes(body)
 
 
-async def _unpacked(response: aiohttp.ClientResponse, most: int) -> AsyncIterator[bytes]:
+async def _decompress(response: aiohttp.ClientResponse, most: int) -> AsyncIterator[bytes]:
     encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
     if encoding in ("identity", ""):
-        async for part in response.content.iter_chunked(CHUNK):
+        async for part in response.content.iter_chunked(CHUNK_SIZE):
             yield part
         return
     if encoding not in ("gzip", "x-gzip", "deflate"):
         raise FetchFailed("encoding", "packed in a way that we did not ask for")
     unpacker = zlib.decompressobj(47)  # gzip or zlib, as its header says
     try:
-        async for part in response.content.iter_chunked(CHUNK):
+        async for part in response.content.iter_chunked(CHUNK_SIZE):
             yield unpacker.decompress(part, most + 1)
             if unpacker.unconsumed_tail:
                 raise FetchFailed("too_large", "packed more than we take")
@@ -121,7 +121,7 @@ async def _unpacked(response: aiohttp.ClientResponse, most: int) -> AsyncIterato
         raise FetchFailed("encoding", "ends too early")
 
 
-def _next(url: URL, location: str | None) -> URL:
+def _resolve_redirect(url: URL, location: str | None) -> URL:
     """Where a redirect leads: to the web, and not from a safe connection to one that is not."""
     target = url.join(URL(location)) if location else None
     if target is None or target.scheme not in ("http", "https") or not target.host:
@@ -131,22 +131,22 @@ def _next(url: URL, location: str | None) -> URL:
     return target.with_user(None)
 
 
-def _text(value: str | None) -> str | None:
+def _clean_header(value: str | None) -> str | None:
     """Return it, unless it is no text: then it could be neither kept nor sent back."""
     return value if value and value.isprintable() else None
 
 
-def _retry_after(headers: Mapping[str, str]) -> float | None:
+def _parse_retry_after(headers: Mapping[str, str]) -> float | None:
     """Seconds, from seconds or from a date; never more than a day."""
     value = headers.get("Retry-After", "").strip()
     if value.isascii() and value.isdigit():
-        return min(float(value[:9]), LONGEST_RETRY_AFTER)
+        return min(float(value[:9]), MAX_RETRY_AFTER_SECONDS)
     try:
         moment = parsedate_to_datetime(value)
     except (ValueError, TypeError, OverflowError, IndexError):
         return None
     aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return min(max(0.0, (aware - datetime.now(UTC)).total_seconds()), LONGEST_RETRY_AFTER)
+    return min(max(0.0, (aware - datetime.now(UTC)).total_seconds()), MAX_RETRY_AFTER_SECONDS)
 
 
 @asynccontextmanager
@@ -159,7 +159,7 @@ async def open_fetcher(
     """
     agent = f"Kreisfunk (+{contact})" if contact else "Kreisfunk"
     headers = {"User-Agent": agent, "Accept": _ACCEPT, "Accept-Encoding": "gzip, deflate"}
-    timeout = aiohttp.ClientTimeout(total=None, connect=CONNECT_SECONDS)
+    timeout = aiohttp.ClientTimeout(total=None, connect=CONNECT_TIMEOUT_SECONDS)
     connector = aiohttp.TCPConnector(resolver=CheckedResolver(internal_hosts, resolver or aiohttp.ThreadedResolver()))
     async with aiohttp.ClientSession(
         connector=connector,

@@ -2,7 +2,7 @@
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
-from cli.feeds.polling import Poll
+from cli.feeds.polling import PollResult
 
 
 class Metrics:
@@ -32,10 +32,10 @@ class Metrics:
             registry=registry,
         )
 
-    def rejected(self, name: str, number: int) -> None:
+    def count_rejected(self, name: str, number: int) -> None:
         self._rejected.labels(name).inc(number)
 
-    def count(self, poll: Poll) -> None:
+    def count_poll(self, poll: PollResult) -> None:
         self._polls.labels(poll.name, poll.result).inc()
         for outcome, number in poll.counts.items():
             self._entries.labels(poll.name, outcome).inc(number)

@@ -6,4 +6,6 @@ from typing import Annotated
 import typer
 
 Feeds = Annotated[Path | None, typer.Option("--file", help="What is read, in TOML; else KREISFUNK_FEEDS_FILE.")]
-Place = Annotated[Path | None, typer.Option("--folder", help="What is known and drafts; else KREISFUNK_FEEDS_FOLDER.")]
+FolderOption = Annotated[
+    Path | None, typer.Option("--folder", help="What is known and drafts; else KREISFUNK_FEEDS_FOLDER.")
+]

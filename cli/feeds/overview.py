@@ -7,15 +7,15 @@ import msgspec
 from msgspec import Struct
 
 from cli.feeds.configuration import AlertOrigin, FeedOrigin, FeedsFile
-from cli.feeds.folder import Folder, MemoryDamaged, files_in
-from cli.feeds.opening import open_folder, open_rules
-from cli.operate.tables import table
+from cli.feeds.setup import open_folder, open_rules
+from cli.feeds.state_folder import StateDamaged, StateFolder, list_files
+from cli.operate.tables import format_table
 from cli.output import EXIT_USAGE, fail, say
 
 _COLUMNS = ("name", "kind", "topic", "mode", "every", "known", "unpublished", "unanswered", "refused")
 
 
-class Known(Struct, frozen=True, kw_only=True):
+class OriginOverview(Struct, frozen=True, kw_only=True):
     """One feed, or one place of alerts. `unpublished` waits for the broker, `unanswered` for Kreisfunk's word."""
 
     name: str
@@ -30,10 +30,10 @@ class Known(Struct, frozen=True, kw_only=True):
     refused: int
 
 
-class Overview(Struct, frozen=True, kw_only=True):
+class FeedsOverview(Struct, frozen=True, kw_only=True):
     """All of them; `drafts` and `refused` are the files that wait for somebody."""
 
-    origins: tuple[Known, ...]
+    origins: tuple[OriginOverview, ...]
     drafts: tuple[str, ...]
     refused: tuple[str, ...]
 
@@ -42,29 +42,29 @@ def show_overview(file: Path | None, folder: Path | None, *, as_json: bool) -> N
     """Print it. Ends the command with status 2 if a file cannot be read."""
     rules, _ = open_rules(file)
     try:
-        found = overview(rules, open_folder(folder))
-    except MemoryDamaged as error:
+        found = build_overview(rules, open_folder(folder))
+    except StateDamaged as error:
         fail(str(error), status=EXIT_USAGE)
-    say(msgspec.json.encode(found).decode() if as_json else overview_text(found))
+    say(msgspec.json.encode(found).decode() if as_json else format_overview(found))
 
 
-def overview(file: FeedsFile, folder: Folder) -> Overview:
-    """As of now. Raises MemoryDamaged."""
-    return Overview(
-        origins=tuple(_known(file, folder)),
-        drafts=tuple(path.stem for path in files_in(folder.drafts)),
-        refused=tuple(path.stem for path in files_in(folder.refused)),
+def build_overview(file: FeedsFile, folder: StateFolder) -> FeedsOverview:
+    """As of now. Raises StateDamaged."""
+    return FeedsOverview(
+        origins=tuple(_describe_origins(file, folder)),
+        drafts=tuple(path.stem for path in list_files(folder.drafts)),
+        refused=tuple(path.stem for path in list_files(folder.refused)),
     )
 
 
-def _known(file: FeedsFile, folder: Folder) -> Iterator[Known]:
-    unanswered = [sent.origin for sent in folder.unanswered()]
-    refused = [refused.origin for refused in folder.refusals().values()]
+def _describe_origins(file: FeedsFile, folder: StateFolder) -> Iterator[OriginOverview]:
+    unanswered = [sent.origin for sent in folder.list_unanswered()]
+    refused = [refused.origin for refused in folder.list_refused().values()]
     origins: tuple[FeedOrigin | AlertOrigin, ...] = (*file.feeds, *file.alerts)
     for origin in origins:
-        memory = folder.memory(origin.name)
+        memory = folder.read_state(origin.name)
         is_feed = isinstance(origin, FeedOrigin)
-        yield Known(
+        yield OriginOverview(
             name=origin.name,
             kind="feed" if is_feed else "alerts",
             where=origin.url or ("" if isinstance(origin, FeedOrigin) else origin.files or ""),
@@ -78,7 +78,7 @@ def _known(file: FeedsFile, folder: Folder) -> Iterator[Known]:
         )
 
 
-def overview_text(found: Overview) -> str:
+def format_overview(found: FeedsOverview) -> str:
     """For a person."""
     rows = [
         (
@@ -88,4 +88,4 @@ def overview_text(found: Overview) -> str:
         for each in found.origins
     ]
     waits = f"{len(found.drafts)} drafts and {len(found.refused)} refused: see `kreisfunk feeds drafts list`"
-    return "\n".join((table(_COLUMNS, rows) if rows else "nothing is read", waits))
+    return "\n".join((format_table(_COLUMNS, rows) if rows else "nothing is read", waits))

@@ -8,17 +8,17 @@ from typing import Protocol
 
 from msgspec.structs import replace
 
-from cli.feeds.deciding import Outcome
-from cli.feeds.delivering import Deliverer
+from cli.feeds.decisions import PollOutcome
+from cli.feeds.delivery import Deliverer
 from cli.feeds.fetching import FetchFailed
-from cli.feeds.folder import Folder
-from cli.feeds.memory import Memory
+from cli.feeds.state import OriginState
+from cli.feeds.state_folder import StateFolder
 from shared.contracts.events import Problem
 from shared.runtime.clock import Clock
 
 
 @dataclass
-class Poll:
+class PollResult:
     """How a look went: `result` is `new`, `unchanged`, or why it failed; `counts` says what became of the entries."""
 
     name: str
@@ -32,10 +32,10 @@ class Poll:
         return self.result not in ("new", "unchanged")
 
 
-class Look(Protocol):
+class PollSource(Protocol):
     """Where something new may be."""
 
-    async def __call__(self, memory: Memory) -> Outcome | None:
+    async def __call__(self, memory: OriginState) -> PollOutcome | None:
         """What is to be done, or None if nothing has changed. Raises FetchFailed."""
 
 
@@ -45,39 +45,39 @@ class Poller:
 
     name: str
     every_seconds: float
-    look: Look
-    folder: Folder
+    source: PollSource
+    folder: StateFolder
     deliverer: Deliverer
     clock: Clock
 
-    async def poll(self) -> Poll:
-        """Raises DependencyAway if the door is: what was decided waits in the folder then."""
-        memory = await self.deliverer.deliver(self.folder.memory(self.name))
+    async def poll(self) -> PollResult:
+        """Raises DependencyUnavailable if the door is: what was decided waits in the folder then."""
+        memory = await self.deliverer.deliver(self.folder.read_state(self.name))
         if memory.not_before is not None and memory.not_before > self.clock():
-            return Poll(self.name, "must_wait", detail=f"asked us to wait until {memory.not_before:%H:%M:%S} UTC")
+            return PollResult(self.name, "must_wait", detail=f"asked us to wait until {memory.not_before:%H:%M:%S} UTC")
         try:
-            outcome = await self.look(memory)
+            outcome = await self.source(memory)
         except FetchFailed as error:
-            self._remember(memory, self._failed(memory, error))
-            return Poll(self.name, error.reason, detail=str(error))
+            self._remember(memory, self._record_failure(memory, error))
+            return PollResult(self.name, error.reason, detail=str(error))
         if outcome is None:
             self._remember(memory, replace(memory, failures=0, not_before=None))
-            return Poll(self.name, "unchanged")
+            return PollResult(self.name, "unchanged")
         return await self._deliver(memory, outcome)
 
-    async def _deliver(self, before: Memory, outcome: Outcome) -> Poll:
+    async def _deliver(self, before: OriginState, outcome: PollOutcome) -> PollResult:
         after = replace(outcome.memory, failures=0, not_before=None)
         self._remember(before, after)
         await self.deliverer.deliver(after)
-        return Poll(self.name, "new", outcome.counts, outcome.problems)
+        return PollResult(self.name, "new", outcome.counts, outcome.problems)
 
-    def _failed(self, memory: Memory, error: FetchFailed) -> Memory:
+    def _record_failure(self, memory: OriginState, error: FetchFailed) -> OriginState:
         wait = timedelta(seconds=error.retry_after) if error.retry_after else None
         return replace(memory, failures=memory.failures + 1, not_before=self.clock() + wait if wait else None)
 
-    def _remember(self, before: Memory, after: Memory) -> None:
+    def _remember(self, before: OriginState, after: OriginState) -> None:
         if after != before:
-            self.folder.remember(self.name, after)
+            self.folder.save_state(self.name, after)
 
 
-Report = Callable[[Poll], None]
+ReportPoll = Callable[[PollResult], None]

@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from cli.doors.settings import DoorSettings
+from cli.doors.settings import PublisherSettings
 from deploy.local.environments import CONFIG
 from shared.runtime.settings import PREFIX, Port
 
@@ -34,7 +34,7 @@ class FolderSettings(BaseSettings):
     feeds_folder: Path = Field(description="what is known of them, drafts, and what was refused")
 
 
-class Settings(DoorSettings):
+class Settings(PublisherSettings):
     """Which feeds, whose rules, where what is known of them is kept, and where it is looked at."""
 
     feeds_file: Path = Field(description="feeds and warnings that are read, in TOML")

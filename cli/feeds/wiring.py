@@ -5,63 +5,67 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from cli.doors.door import OpenDoor
-from cli.feeds.alerts.looking import FilesLook, WebLook
-from cli.feeds.answers import Hearing, OpenAnswers
+from cli.doors.publisher import OpenPublisher
+from cli.feeds.alerts.source import AlertFileSource, AlertWebSource
+from cli.feeds.answers import Answers, OpenAnswers
 from cli.feeds.configuration import AlertOrigin, FeedsFile, Origin
-from cli.feeds.deciding import Place
-from cli.feeds.delivering import Deliverer
+from cli.feeds.decisions import PublisherIdentity
+from cli.feeds.delivery import Deliverer
 from cli.feeds.fetching import Fetcher, open_fetcher
-from cli.feeds.folder import Folder
-from cli.feeds.looking import FeedLook
-from cli.feeds.polling import Look, Poller
-from shared.municipal.configuration import Configuration
+from cli.feeds.polling import Poller, PollSource
+from cli.feeds.source import FeedSource
+from cli.feeds.state_folder import StateFolder
+from shared.notices.configuration import Configuration
 from shared.runtime.clock import Clock, system_clock
 
 
 @dataclass(frozen=True, kw_only=True)
-class Parts:
+class FeedComponents:
     """What everything here is made of; paths in `file` begin at `base`."""
 
     file: FeedsFile
     base: Path
     county: Configuration
-    folder: Folder
-    open_door: OpenDoor
+    folder: StateFolder
+    open_publisher: OpenPublisher
     open_answers: OpenAnswers
     clock: Clock = system_clock
 
     @asynccontextmanager
-    async def pollers(self) -> AsyncIterator[tuple[Poller, ...]]:
+    async def open_pollers(self) -> AsyncIterator[tuple[Poller, ...]]:
         """One for each origin, on one client."""
         async with open_fetcher(self.file.contact, self.file.internal_hosts) as fetcher:
-            yield tuple(self._poller(origin, look) for origin, look in self._looks(fetcher))
+            yield tuple(self._build_poller(origin, look) for origin, look in self._build_sources(fetcher))
 
     @property
-    def hearing(self) -> Hearing:
-        return Hearing(
+    def answers(self) -> Answers:
+        return Answers(
             source=self.file.source, system=self.file.system, folder=self.folder, open_answers=self.open_answers
         )
 
-    def _looks(self, fetcher: Fetcher) -> list[tuple[Origin, Look]]:
-        place = Place(system=self.file.system, source=self.file.source, county=self.county, now=self.clock())
+    def _build_sources(self, fetcher: Fetcher) -> list[tuple[Origin, PollSource]]:
+        place = PublisherIdentity(
+            system=self.file.system, source=self.file.source, county=self.county, now=self.clock()
+        )
         feeds = [
-            (origin, FeedLook(origin=origin, fetcher=fetcher, place=place, clock=self.clock))
+            (origin, FeedSource(origin=origin, fetcher=fetcher, publisher=place, clock=self.clock))
             for origin in self.file.feeds
         ]
-        return [*feeds, *((origin, self._alert_look(origin, fetcher, place)) for origin in self.file.alerts)]
+        return [*feeds, *((origin, self._build_alert_source(origin, fetcher, place)) for origin in self.file.alerts)]
 
-    def _alert_look(self, origin: AlertOrigin, fetcher: Fetcher, place: Place) -> Look:
+    def _build_alert_source(self, origin: AlertOrigin, fetcher: Fetcher, place: PublisherIdentity) -> PollSource:
         if origin.files is not None:
-            return FilesLook(origin=origin, path=self.base / origin.files, place=place, clock=self.clock)
-        return WebLook(origin=origin, address=origin.url or "", fetcher=fetcher, place=place, clock=self.clock)
+            return AlertFileSource(origin=origin, path=self.base / origin.files, publisher=place, clock=self.clock)
+        return AlertWebSource(
+            origin=origin, address=origin.url or "", fetcher=fetcher, publisher=place, clock=self.clock
+        )
 
-    def _poller(self, origin: Origin, look: Look) -> Poller:
+    def _build_poller(self, origin: Origin, look: PollSource) -> Poller:
         return Poller(
             name=origin.name,
             every_seconds=origin.every_seconds,
-            look=look,
+            source=look,
             folder=self.folder,
-            deliverer=Deliverer(origin.name, self.folder, self.open_door),
+            deliverer=Deliverer(origin.name, self.folder, self.open_publisher),
             clock=self.clock,
         )

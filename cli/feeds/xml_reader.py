@@ -19,7 +19,7 @@ class XmlRefused(ValueError):
 
 
 @dataclass(frozen=True)
-class Document:
+class XmlDocument:
     """`unfinished` are the elements that had no end yet where it ceased to be well-formed."""
 
     root: Element
@@ -34,13 +34,13 @@ def read_xml(body: bytes) -> Element:
     return document.root
 
 
-def read_sloppy_xml(body: bytes, charset: str | None = None) -> Document:
+def read_sloppy_xml(body: bytes, charset: str | None = None) -> XmlDocument:
     """Return as much of it as can be read, with the commonest mistakes mended. Raises XmlRefused.
 
     `charset` is what the answer's header says, for a document that does not say it rightly itself.
     """
     best, furthest = None, -1
-    for tried, encoding in ((body, None), (_mended(body), None), (_mended(body), charset or _WEST)):
+    for tried, encoding in ((body, None), (_fix_markup(body), None), (_fix_markup(body), charset or _WEST)):
         reader = _Reader(tried, encoding, is_sloppy=True)
         try:
             document = reader.read()
@@ -57,7 +57,7 @@ def read_sloppy_xml(body: bytes, charset: str | None = None) -> Document:
     return best
 
 
-def _mended(body: bytes) -> bytes:
+def _fix_markup(body: bytes) -> bytes:
     without = body.translate(None, _CONTROL)
     return _BARE_AMPERSAND.sub(lambda found: found[1] or b"&amp;", without)
 
@@ -74,9 +74,9 @@ class _Reader:
     _open: list[Element] = field(default_factory=list)
     _builder: TreeBuilder = field(default_factory=TreeBuilder)
 
-    def read(self) -> Document:
+    def read(self) -> XmlDocument:
         """Raises XmlRefused for what is forbidden, and if not even a root begins."""
-        parser = self._parser()
+        parser = self._create_parser()
         unfinished: tuple[Element, ...] = ()
         try:
             parser.Parse(self.body, True)
@@ -87,9 +87,9 @@ class _Reader:
             for element in reversed(unfinished):
                 self._builder.end(element.tag)
         self.position = parser.ErrorByteIndex if unfinished else len(self.body)
-        return Document(self._builder.close(), unfinished)
+        return XmlDocument(self._builder.close(), unfinished)
 
-    def _parser(self) -> Any:
+    def _create_parser(self) -> Any:
         parser = expat.ParserCreate(self.encoding, "}")
         parser.buffer_text = True
         parser.UseForeignDTD(self.is_sloppy)  # an entity that nobody declared (&nbsp;) is skipped, not the end
@@ -97,31 +97,33 @@ class _Reader:
         parser.StartElementHandler = self._start
         parser.EndElementHandler = self._end
         parser.CharacterDataHandler = self._builder.data
-        parser.SkippedEntityHandler = self._skipped
+        parser.SkippedEntityHandler = self._replace_entity
         return parser
 
     def _refuse_document_type(self, *_: object) -> None:
-        self._forbid("it has a document type or entities, which are refused")
+        self._raise_forbidden("it has a document type or entities, which are refused")
 
-    def _forbid(self, reason: str) -> None:
+    def _raise_forbidden(self, reason: str) -> None:
         self.is_forbidden = True
         raise XmlRefused(reason)
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         if len(self._open) >= MAX_DEPTH or len(attributes) > MAX_ATTRIBUTES:
-            self._forbid(f"it is nested more than {MAX_DEPTH} deep, or has more than {MAX_ATTRIBUTES} attributes")
-        named = {_clark(key): value for key, value in attributes.items()}
-        self._open.append(self._builder.start(_clark(name), named))
+            self._raise_forbidden(
+                f"it is nested more than {MAX_DEPTH} deep, or has more than {MAX_ATTRIBUTES} attributes"
+            )
+        named = {_format_tag(key): value for key, value in attributes.items()}
+        self._open.append(self._builder.start(_format_tag(name), named))
 
     def _end(self, name: str) -> None:
         self._open.pop()
-        self._builder.end(_clark(name))
+        self._builder.end(_format_tag(name))
 
-    def _skipped(self, name: str, is_parameter: bool) -> None:
+    def _replace_entity(self, name: str, is_parameter: bool) -> None:
         if not is_parameter:
             self._builder.data(entities.html5.get(f"{name};", ""))
 
 
-def _clark(name: str) -> str:
+def _format_tag(name: str) -> str:
     """`{namespace}name`, as ElementTree writes it."""
     return f"{{{name}" if "}" in name else name

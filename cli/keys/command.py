@@ -11,18 +11,18 @@ import asyncpg
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from cli.keys.hashes import Hashes, old_dead_letters, stores_of
-from cli.keys.ring_files import RingFilesError, add_index_key, add_key, drop_index_key, use_index_key
-from cli.keys.rotation import Store
+from cli.keys.index_rotation import HashColumn, count_old_dead_letters, list_hash_stores
+from cli.keys.key_files import KeyFilesError, add_index_key, add_key, drop_index_key, use_index_key
+from cli.keys.key_rotation import EncryptedStore
 from cli.keys.settings import IndexSettings, Settings
 from cli.keys.stores import STORES
 from cli.output import console, fail, say
 from shared.database.pool import SAFE_SETTINGS
+from shared.encryption import BlindIndexKey, EncryptionError
 from shared.runtime.settings import read_settings
-from shared.sealing import IndexKey, SealingError
 
 # Whoever still holds the old ring alone goes on sealing with it: then this never ends by itself.
-PASSES = 3
+MAX_PASSES = 3
 T = TypeVar("T")
 
 Folder = Annotated[Path, typer.Argument(help="Folder of secrets, as `kreisfunk secrets` made it.")]
@@ -32,7 +32,7 @@ keys = typer.Typer(help="New keys, while everything runs.", no_args_is_help=True
 @keys.command("add")
 def add(folder: Folder) -> None:
     """Add a new key to all rings. Then restart dispatcher and ingress, one replica after the other, and rotate."""
-    version = _write(add_key, folder)
+    version = _change_key_files(add_key, folder)
     say(f"version {version} added; restart dispatcher and ingress, then run `kreisfunk keys rotate`")
 
 
@@ -43,21 +43,21 @@ def rotate_command() -> None:
     Exit status: 0 nothing is sealed with an older key any more, 1 something is, 2 settings missing.
     """
     settings = read_settings(Settings)
-    done = _run(settings, STORES, "sealed anew")
+    done = _rotate_stores(settings, STORES, "sealed anew")
     say(f"everything is sealed with version {max(settings.ring.keys)}: {done}")
 
 
 @keys.command("add-index")
 def add_index(folder: Folder) -> None:
     """Give the index key a new link, which is looked up by only. Then restart every ingress, and use it."""
-    version = _write(add_index_key, folder)
+    version = _change_key_files(add_index_key, folder)
     say(f"index key {version} added; restart every ingress, then run `kreisfunk keys use-index`")
 
 
 @keys.command("use-index")
 def use_index(folder: Folder) -> None:
     """Write with the new index key, which every ingress knows by now. Then restart every ingress, and rotate."""
-    version = _write(use_index_key, folder)
+    version = _change_key_files(use_index_key, folder)
     say(f"index key {version} writes; restart every ingress, then run `kreisfunk keys rotate-index`")
 
 
@@ -68,21 +68,21 @@ def rotate_index() -> None:
     Exit status: 0 nothing has an older hash any more, 1 something has, 2 settings missing.
     """
     settings = read_settings(IndexSettings)
-    index = _index_in_use(settings)
-    if _of_database(_unfindable(settings, index)):
+    index = _require_index_in_use(settings)
+    if _run_on_database(_count_blocking_letters(settings, index)):
         fail(
             "Some dead letters know the older hash only: they would not find whom they are from.",
             "Handle them with `kreisfunk dead-letters`, then run it again.",
         )
-    done = _run(settings, stores_of(index), "lifted")
+    done = _rotate_stores(settings, list_hash_stores(index), "lifted")
     say(f"everything has hashes of index key {settings.index.version}: {done}")
 
 
 @keys.command("status")
-def status() -> None:
+def show_status() -> None:
     """Say whether the older index key may be dropped: exit status 0, and 1 as long as it may not."""
     settings = read_settings(IndexSettings)
-    left = _of_database(_left(settings))
+    left = _run_on_database(_count_outdated(settings))
     for name, count in left.items():
         say(f"{name}: {count} with an older hash")
     if any(left.values()):
@@ -93,54 +93,54 @@ def status() -> None:
 @keys.command("drop-index")
 def drop_index(folder: Folder) -> None:
     """Forget the older index key, once `kreisfunk keys status` permits. Then restart every ingress."""
-    version = _write(drop_index_key, folder)
+    version = _change_key_files(drop_index_key, folder)
     say(f"index key {version} is the only one; restart every ingress")
 
 
-async def _unfindable(settings: IndexSettings, index: IndexKey) -> int:
+async def _count_blocking_letters(settings: IndexSettings, index: BlindIndexKey) -> int:
     connection = await _connect(settings)
     try:
-        return (await old_dead_letters(connection, index))[1]
+        return (await count_old_dead_letters(connection, index))[1]
     finally:
         await connection.close()
 
 
-def _write(change: Callable[[Path], int], folder: Path) -> int:
+def _change_key_files(change: Callable[[Path], int], folder: Path) -> int:
     try:
         return change(folder)
-    except (RingFilesError, SealingError, OSError) as error:
+    except (KeyFilesError, EncryptionError, OSError) as error:
         fail(str(error), "Was the folder made by `kreisfunk secrets`?")
 
 
-def _index_in_use(settings: IndexSettings) -> IndexKey:
+def _require_index_in_use(settings: IndexSettings) -> BlindIndexKey:
     index = settings.index
     if any(len(other) > len(index.key) for other in index.others):
         fail("The new index key does not write yet.", "Run `kreisfunk keys use-index` and restart every ingress.")
     return index
 
 
-async def _left(settings: IndexSettings) -> dict[str, int]:
+async def _count_outdated(settings: IndexSettings) -> dict[str, int]:
     """How many rows of each kind have an older hash."""
-    index = _index_in_use(settings)
-    stores = [store for store in stores_of(index) if isinstance(store, Hashes)]
+    index = _require_index_in_use(settings)
+    stores = [store for store in list_hash_stores(index) if isinstance(store, HashColumn)]
     connection = await _connect(settings)
     try:
-        left = {store.name: await store.left(connection, settings.ring) for store in stores}
-        return left | {"dead letters": (await old_dead_letters(connection, index))[0]}
+        left = {store.name: await store.count_outdated(connection, settings.ring) for store in stores}
+        return left | {"dead letters": (await count_old_dead_letters(connection, index))[0]}
     finally:
         await connection.close()
 
 
-def _run(settings: Settings, stores: Sequence[Store], what: str) -> str:
+def _rotate_stores(settings: Settings, stores: Sequence[EncryptedStore], what: str) -> str:
     """How many were renewed in which time."""
     started = time.monotonic()
-    renewed, unreadable = _of_database(_rotate(settings, stores, what))
+    renewed, unreadable = _run_on_database(_rotate_repeatedly(settings, stores, what))
     if unreadable:
         fail(f"{unreadable} addresses have a key that is not in the ring.", "Add the old keys and run it again.")
     return f"{renewed} {what} in {time.monotonic() - started:.1f} s"
 
 
-def _of_database(work: Coroutine[None, None, T]) -> T:
+def _run_on_database(work: Coroutine[None, None, T]) -> T:
     try:
         return asyncio.run(work)
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
@@ -153,14 +153,14 @@ async def _connect(settings: Settings) -> asyncpg.Connection:
     )
 
 
-async def _rotate(settings: Settings, stores: Sequence[Store], what: str) -> tuple[int, int]:
+async def _rotate_repeatedly(settings: Settings, stores: Sequence[EncryptedStore], what: str) -> tuple[int, int]:
     """How many were renewed, and how many do not open."""
     connection = await _connect(settings)
     try:
         renewed = 0
-        for _ in range(PASSES):
-            with _bars() as bars:
-                counts = [await _store(connection, store, settings, bars, what) for store in stores]
+        for _ in range(MAX_PASSES):
+            with _open_progress() as bars:
+                counts = [await _rotate_store(connection, store, settings, bars, what) for store in stores]
             fresh, unreadable = (sum(column) for column in zip(*counts, strict=True))
             renewed += fresh
             if not fresh or unreadable:
@@ -173,11 +173,11 @@ async def _rotate(settings: Settings, stores: Sequence[Store], what: str) -> tup
         await connection.close()
 
 
-async def _store(
-    connection: asyncpg.Connection, store: Store, settings: Settings, bars: Progress, what: str
+async def _rotate_store(
+    connection: asyncpg.Connection, store: EncryptedStore, settings: Settings, bars: Progress, what: str
 ) -> tuple[int, int]:
     sealed = unreadable = 0
-    left = await store.left(connection, settings.ring)
+    left = await store.count_outdated(connection, settings.ring)
     task: TaskID = bars.add_task(store.name, total=left)
     async for page in store.rotate(connection, settings.ring):
         sealed, unreadable = sealed + page.sealed, unreadable + page.unreadable
@@ -189,7 +189,7 @@ async def _store(
 
 
 @contextmanager
-def _bars() -> Iterator[Progress]:
+def _open_progress() -> Iterator[Progress]:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
         yield bars

@@ -3,8 +3,8 @@
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from shared.encryption import BlindIndexKey, KeyRing
 from shared.runtime.settings import PREFIX
-from shared.sealing import IndexKey, KeyRing
 
 
 class Settings(BaseSettings):
@@ -18,9 +18,9 @@ class Settings(BaseSettings):
         description="postgresql://kreisfunk_rotation@host:port/name", pattern=r"^postgres(ql)?://"
     )
     database_password: SecretStr | None = Field(None, description="password of the database role")
-    sealing_keys: SecretStr = Field(description="VERSION:BASE64 of 32 bytes, the old and the new ones")
+    encryption_keys: SecretStr = Field(description="VERSION:BASE64 of 32 bytes, the old and the new ones")
 
-    @field_validator("sealing_keys")
+    @field_validator("encryption_keys")
     @classmethod
     def _readable(cls, value: SecretStr) -> SecretStr:
         KeyRing.parse(value.get_secret_value())
@@ -28,7 +28,7 @@ class Settings(BaseSettings):
 
     @property
     def ring(self) -> KeyRing:
-        return KeyRing.parse(self.sealing_keys.get_secret_value())
+        return KeyRing.parse(self.encryption_keys.get_secret_value())
 
     @property
     def database_secret(self) -> str | None:
@@ -43,9 +43,9 @@ class IndexSettings(Settings):
     @field_validator("index_key")
     @classmethod
     def _is_index_key(cls, value: SecretStr) -> SecretStr:
-        IndexKey.parse(value.get_secret_value())
+        BlindIndexKey.parse(value.get_secret_value())
         return value
 
     @property
-    def index(self) -> IndexKey:
-        return IndexKey.parse(self.index_key.get_secret_value())
+    def index(self) -> BlindIndexKey:
+        return BlindIndexKey.parse(self.index_key.get_secret_value())

@@ -2,22 +2,22 @@
 
 from collections.abc import Sequence
 
-from cli.keys.bodies import renew_event, renew_publications
-from cli.keys.rotation import DELIVERIES, ERASURES, Bodies, Store, subscribers
+from cli.keys.key_rotation import DELIVERIES, ERASURES, EncryptedStore, MessageColumn, build_subscriber_column
+from cli.keys.message_bodies import renew_event, renew_publications
 from shared.contracts.message import AddressKind
 
-STORES: Sequence[Store] = (
-    *(subscribers(kind) for kind in AddressKind),
+STORES: Sequence[EncryptedStore] = (
+    *(build_subscriber_column(kind) for kind in AddressKind),
     DELIVERIES,
     ERASURES,
-    Bodies(
+    MessageColumn(
         name="answers that may be published again",
         table="subscriptions.inbox",
         key=("message_key",),
         body="publications",
         renewal=renew_publications,
     ),
-    Bodies(
+    MessageColumn(
         name="pages to be published",
         table="subscriptions.pending_page",
         key=("broadcast_id", "page"),

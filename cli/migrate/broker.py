@@ -2,17 +2,17 @@
 
 from collections.abc import Sequence
 
-from cli.management import ManagementApi, open_management
 from cli.migrate.settings import Settings
+from cli.rabbitmq_management import ManagementApi, open_management
 from shared.amqp.connection import connect
-from shared.amqp.logins import MUNICIPAL, MUNICIPAL_KEYS, MUNICIPAL_LIMITS, SERVICES, Permission
+from shared.amqp.permissions import MUNICIPAL, MUNICIPAL_LIMITS, MUNICIPAL_TOPIC_PERMISSIONS, SERVICES, Permission
 from shared.amqp.topology import QUEUES, declare
-from shared.municipal.configuration import Configuration
-from shared.municipal.file import read_configuration
+from shared.notices.config import read_configuration
+from shared.notices.configuration import Configuration
 
 
 async def migrate_broker(settings: Settings) -> list[str]:
-    """What was done, a line each. Raises DependencyAway or ConfigurationFileError."""
+    """What was done, a line each. Raises DependencyUnavailable or ConfigurationError."""
     county = read_configuration(settings.county, Configuration)
     systems = [system.name for system in county.systems]
     password = settings.broker_password
@@ -21,13 +21,13 @@ async def migrate_broker(settings: Settings) -> list[str]:
     async with open_management(str(settings.broker_api_url), settings.broker_url, password) as api:
         return [
             f"{len(QUEUES)} queues with their dead-letter queues",
-            *await _let_log_in(api, settings, systems),
-            *await _permit(api, systems),
-            *await _forget(api, systems),
+            *await _enable_logins(api, settings, systems),
+            *await _grant_permissions(api, systems),
+            *await _revoke_unregistered(api, systems),
         ]
 
 
-async def _let_log_in(api: ManagementApi, settings: Settings, systems: Sequence[str]) -> list[str]:
+async def _enable_logins(api: ManagementApi, settings: Settings, systems: Sequence[str]) -> list[str]:
     """Those whose password is a secret of this installation: our services, and the programs that publish for us."""
     ours = [login for login in (*SERVICES, *systems) if login in settings.login_passwords]
     for login in ours:
@@ -35,29 +35,29 @@ async def _let_log_in(api: ManagementApi, settings: Settings, systems: Sequence[
     return [f"login {login}: can log in" for login in ours]
 
 
-async def _permit(api: ManagementApi, systems: Sequence[str]) -> list[str]:
-    existing = {user.name for user in await api.users()}
+async def _grant_permissions(api: ManagementApi, systems: Sequence[str]) -> list[str]:
+    existing = {user.name for user in await api.list_users()}
     for login in (name for name in SERVICES if name in existing):
         await api.set_permission(login, SERVICES[login])
     registered = [name for name in systems if name in existing]
     for login in registered:
-        await permit_system(api, login)
+        await grant_system_permissions(api, login)
     return [f"system {login}: may publish" for login in registered]
 
 
-async def permit_system(api: ManagementApi, login: str) -> None:
+async def grant_system_permissions(api: ManagementApi, login: str) -> None:
     """What a registered system may do."""
     await api.set_permission(login, MUNICIPAL)
-    for permission in MUNICIPAL_KEYS:
+    for permission in MUNICIPAL_TOPIC_PERMISSIONS:
         await api.set_key_permission(login, permission)
     for name, value in MUNICIPAL_LIMITS.items():
         await api.set_limit(login, name, value)
 
 
-async def _forget(api: ManagementApi, systems: Sequence[str]) -> list[str]:
+async def _revoke_unregistered(api: ManagementApi, systems: Sequence[str]) -> list[str]:
     """Of systems that are not registered any more: nobody else has rights like theirs."""
-    has = {each.user: Permission(each.configure, each.write, each.read) for each in await api.rights()}
+    has = {each.user: Permission(each.configure, each.write, each.read) for each in await api.list_permissions()}
     gone = [login for login, permission in has.items() if permission == MUNICIPAL and login not in systems]
     for login in gone:
-        await api.take_rights(login)
+        await api.revoke_permissions(login)
     return [f"system {login}: is not registered, and may do nothing any more" for login in gone]

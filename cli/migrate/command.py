@@ -10,6 +10,6 @@ def migrate(
     database: Annotated[bool, typer.Option(help="Roles and schemas of PostgreSQL.")] = True,
 ) -> None:
     """Prepare database and broker for this version. Safe to repeat, and when several start at once."""
-    from cli.migrate.work import migrate_all
+    from cli.migrate.actions import migrate_all
 
     migrate_all(broker=broker, database=database)

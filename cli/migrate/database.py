@@ -19,7 +19,7 @@ RESTRICTIONS = (
 )
 
 
-def migrations_folder(schema: str) -> Path:
+def locate_migrations(schema: str) -> Path:
     """Where the migrations of a service lie."""
     return Path(services.__path__[0]) / schema / "adapters" / "migrations"
 
@@ -30,27 +30,27 @@ async def migrate_database(settings: Settings) -> list[str]:
         settings.database_url, password=settings.database_password.get_secret_value(), timeout=10
     )
     try:
-        return await _migrate(connection, settings.login_passwords)
+        return await _run_migrations(connection, settings.login_passwords)
     finally:
         await connection.close()
 
 
-async def _migrate(connection: asyncpg.Connection, passwords: Mapping[str, SecretStr]) -> list[str]:
+async def _run_migrations(connection: asyncpg.Connection, passwords: Mapping[str, SecretStr]) -> list[str]:
     lines = []
     for schema in SCHEMAS:
-        done = await migrate(connection, schema, migrations_folder(schema))
+        done = await migrate(connection, schema, locate_migrations(schema))
         lines.append(f"schema {schema}: {len(done)} migrations run" if done else f"schema {schema}: up to date")
     for restriction in RESTRICTIONS:
         await connection.execute(await connection.fetchval(restriction))
     lines.append("public: neither temporary tables nor large objects")
     for role, password in passwords.items():
         if role.startswith(ROLE_PREFIX):
-            await _let_log_in(connection, role, password.get_secret_value())
+            await _enable_login(connection, role, password.get_secret_value())
             lines.append(f"role {role}: can log in")
     return lines
 
 
-async def _let_log_in(connection: asyncpg.Connection, role: str, password: str) -> None:
+async def _enable_login(connection: asyncpg.Connection, role: str, password: str) -> None:
     # DDL takes no parameters: the server quotes them.
     statement = await connection.fetchval(
         "select format('alter role %I login password %L', $1::text, $2::text)", role, password

@@ -1,1 +1,1 @@
-"""What an operator sees and does while messages are sent: `kreisfunk limits`, `broadcasts`, `unknown`, `templates`."""
+"""Commands for operators while messages are sent: `kreisfunk sending`, `broadcasts`, `deliveries`, `templates`."""

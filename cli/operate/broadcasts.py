@@ -9,14 +9,14 @@ import asyncpg
 import typer
 
 from cli.operate import ledger
-from cli.operate.pages import overview, page
-from cli.operate.planned import planned, planned_one
-from cli.operate.session import Reason, Stack, Yes, on_ledger, refuse, show, warn_of_doubles
+from cli.operate.broadcast_text import format_overview, format_page
+from cli.operate.planned import fetch_planned, fetch_planned_one
+from cli.operate.session import Reason, Stack, Yes, print_result, refuse, run_on_ledger, warn_of_duplicates
 from cli.options import Json
 from cli.output import EXIT_USAGE, fail
 
 Broadcast = Annotated[UUID, typer.Argument(help="Id of the broadcast, as `publish` and `broadcasts list` show it.")]
-WHY_NOT: Mapping[str, str] = {
+REFUSALS: Mapping[str, str] = {
     "missing": "There is no such broadcast in the ledger. What is still to begin is ended by `kreisfunk withdraw`.",
     "cancelled": "The broadcast was cancelled.",
     "finished": "The broadcast has finished.",
@@ -39,8 +39,8 @@ def list_broadcasts(
 
     Exit status: 0, 2 wrong command line, 4 database away or role refused.
     """
-    found = on_ledger(stack, lambda connection: _latest(connection, number))
-    show({"broadcasts": [asdict(one) for one in found]}, overview(found), json=json)
+    found = run_on_ledger(stack, lambda connection: _fetch_latest(connection, number))
+    print_result({"broadcasts": [asdict(one) for one in found]}, format_overview(found), json=json)
 
 
 @app.command("show")
@@ -49,10 +49,10 @@ def show_broadcast(broadcast: Broadcast, json: Json = False, stack: Stack = None
 
     Exit status: 0, 2 wrong command line, 3 no such broadcast, 4 database away or role refused.
     """
-    found = on_ledger(stack, lambda connection: _one(connection, broadcast))
+    found = run_on_ledger(stack, lambda connection: _fetch_one(connection, broadcast))
     if found is None:
         refuse("There is no such broadcast.")
-    show(asdict(found), page(found), json=json)
+    print_result(asdict(found), format_page(found), json=json)
 
 
 @app.command()
@@ -62,8 +62,8 @@ def pause(broadcast: Broadcast, reason: Reason, json: Json = False, stack: Stack
     Exit status: 0 paused, 2 wrong command line, 3 ended or no such broadcast, 4 database away or role refused.
     """
     statement = "select dispatcher.pause_broadcast($1, $2)"
-    before = on_ledger(stack, lambda connection: connection.fetchval(statement, broadcast, reason))
-    _report("paused", broadcast, before, UNFINISHED, json=json)
+    before = run_on_ledger(stack, lambda connection: connection.fetchval(statement, broadcast, reason))
+    _report_change("paused", broadcast, before, UNFINISHED, json=json)
 
 
 @app.command()
@@ -73,8 +73,8 @@ def resume(broadcast: Broadcast, json: Json = False, stack: Stack = None) -> Non
     Exit status: 0 resumed, 2 wrong command line, 3 not paused, 4 database away or role refused.
     """
     statement = "select dispatcher.resume_broadcast($1)"
-    before = on_ledger(stack, lambda connection: connection.fetchval(statement, broadcast))
-    _report("resumed", broadcast, before, ("paused",), json=json)
+    before = run_on_ledger(stack, lambda connection: connection.fetchval(statement, broadcast))
+    _report_change("resumed", broadcast, before, ("paused",), json=json)
 
 
 @app.command()
@@ -84,8 +84,8 @@ def cancel(broadcast: Broadcast, reason: Reason, json: Json = False, stack: Stac
     Exit status: 0 cancelled, 2 wrong command line, 3 ended or no such broadcast, 4 database away or role refused.
     """
     statement = "select dispatcher.cancel_broadcast($1, $2)"
-    before = on_ledger(stack, lambda connection: connection.fetchval(statement, broadcast, reason))
-    _report("cancelled", broadcast, before, UNFINISHED, json=json)
+    before = run_on_ledger(stack, lambda connection: connection.fetchval(statement, broadcast, reason))
+    _report_change("cancelled", broadcast, before, UNFINISHED, json=json)
 
 
 @app.command()
@@ -105,30 +105,32 @@ def resend(
     if not missing:
         fail("Say to whom: --missing.", status=EXIT_USAGE)
     if unknown:
-        warn_of_doubles("Unknown outcomes", yes=yes)
+        warn_of_duplicates("Unknown outcomes", yes=yes)
     statement = "select * from dispatcher.resend_missing($1, $2)"
-    row = on_ledger(stack, lambda connection: connection.fetchrow(statement, broadcast, unknown))
+    row = run_on_ledger(stack, lambda connection: connection.fetchrow(statement, broadcast, unknown))
     before, failed, not_known = row or ("missing", 0, 0)
     if before in ("missing", "cancelled", "expired"):
-        refuse(WHY_NOT[before])
+        refuse(REFUSALS[before])
     result = {"result": "waiting", "broadcast": broadcast, "failed": failed, "unknown": not_known}
-    show(
+    print_result(
         result,
         f"sent again: {failed} failed, {not_known} unknown; see `kreisfunk broadcasts show {broadcast}`",
         json=json,
     )
 
 
-async def _latest(connection: asyncpg.Connection, number: int) -> list[ledger.Shown]:
-    found = [*await planned(connection, number), *await ledger.latest(connection, number)]
+async def _fetch_latest(connection: asyncpg.Connection, number: int) -> list[ledger.BroadcastView]:
+    found = [*await fetch_planned(connection, number), *await ledger.fetch_latest(connection, number)]
     return found[:number]
 
 
-async def _one(connection: asyncpg.Connection, broadcast: UUID) -> ledger.Shown | None:
-    return await ledger.one(connection, broadcast) or await planned_one(connection, broadcast)
+async def _fetch_one(connection: asyncpg.Connection, broadcast: UUID) -> ledger.BroadcastView | None:
+    return await ledger.fetch_one(connection, broadcast) or await fetch_planned_one(connection, broadcast)
 
 
-def _report(result: str, broadcast: UUID, before: str, fitting: tuple[str, ...], *, json: bool) -> None:
+def _report_change(result: str, broadcast: UUID, before: str, fitting: tuple[str, ...], *, json: bool) -> None:
     if before not in fitting:
-        refuse(WHY_NOT[before])
-    show({"result": result, "broadcast": broadcast, "before": before}, f"{result}: broadcast {broadcast}", json=json)
+        refuse(REFUSALS[before])
+    print_result(
+        {"result": result, "broadcast": broadcast, "before": before}, f"{result}: broadcast {broadcast}", json=json
+    )

@@ -5,13 +5,13 @@ from typing import Annotated, Any
 import asyncpg
 import typer
 
-from cli.operate.session import Stack, on_ledger, refuse, show
-from cli.operate.tables import moment, table
+from cli.operate.session import Stack, print_result, refuse, run_on_ledger
+from cli.operate.tables import format_table, format_time
 from cli.options import Json
 from cli.output import EXIT_USAGE, console, fail
 
 DEFAULT_LIMIT = 100
-SHORT = 8
+SHORT_ID_LENGTH = 8
 _LIST = """
 select id, reason, failed_at, replay_at, count(*) over () as total from subscriptions.dead_letter
 order by failed_at limit $1
@@ -35,9 +35,9 @@ def list_letters(
 
     Exit status: 0, 2 wrong command line, 4 database away or role refused.
     """
-    rows = on_ledger(stack, lambda ledger: ledger.fetch(_LIST, limit))
+    rows = run_on_ledger(stack, lambda ledger: ledger.fetch(_LIST, limit))
     letters = [{name: value for name, value in row.items() if name != "total"} for row in rows]
-    show({"total": rows[0]["total"] if rows else 0, "letters": letters}, _text(rows), json=json)
+    print_result({"total": rows[0]["total"] if rows else 0, "letters": letters}, _format_text(rows), json=json)
 
 
 @app.command()
@@ -46,7 +46,7 @@ def replay(which: Which = None, everything: All = False, json: Json = False, sta
 
     Exit status: 0 asked for, 2 wrong command line, 3 not there, 4 database away or role refused.
     """
-    _act("replay", which, everything=everything, json=json, stack=stack)
+    _call_function("replay", which, everything=everything, json=json, stack=stack)
 
 
 @app.command()
@@ -65,10 +65,10 @@ def drop(
         fail("Nothing was dropped.", "Say --yes if that is what you want.", EXIT_USAGE)
     if not yes:
         typer.confirm("Delete it for good?", abort=True, err=True)
-    _act("drop", which, everything=everything, json=json, stack=stack)
+    _call_function("drop", which, everything=everything, json=json, stack=stack)
 
 
-def _act(verb: str, which: str | None, *, everything: bool, json: bool, stack: Any) -> None:
+def _call_function(verb: str, which: str | None, *, everything: bool, json: bool, stack: Any) -> None:
     if (which is None) != everything:
         fail("Say which one, or --all.", "`kreisfunk dead-letters list` shows what is there.", EXIT_USAGE)
 
@@ -79,20 +79,23 @@ def _act(verb: str, which: str | None, *, everything: bool, json: bool, stack: A
         count: int = await ledger.fetchval(f"select subscriptions.{verb}_dead_letters($1)", found[0]["id"])
         return count
 
-    count = on_ledger(stack, act)
+    count = run_on_ledger(stack, act)
     if count is None:
         refuse(f"Nothing, or more than one, has an id that begins with {which!r}.", "Nothing was changed.")
-    show({"result": verb, "letters": count}, f"{verb}: {count}", json=json)
+    print_result({"result": verb, "letters": count}, f"{verb}: {count}", json=json)
 
 
-def _text(rows: list[asyncpg.Record]) -> str:
+def _format_text(rows: list[asyncpg.Record]) -> str:
     if not rows:
         return "no dead letters"
-    lines = [(str(row["id"])[:SHORT], moment(row["failed_at"]), row["reason"], _state(row)) for row in rows]
-    shown = table(("id", "since", "reason", "state"), lines)
+    lines = [
+        (str(row["id"])[:SHORT_ID_LENGTH], format_time(row["failed_at"]), row["reason"], _format_state(row))
+        for row in rows
+    ]
+    shown = format_table(("id", "since", "reason", "state"), lines)
     total = rows[0]["total"]
     return shown if total <= len(rows) else f"{shown}\n{total - len(rows)} more: --limit {total}"
 
 
-def _state(row: asyncpg.Record) -> str:
+def _format_state(row: asyncpg.Record) -> str:
     return "is being handled again" if row["replay_at"] else "waits"

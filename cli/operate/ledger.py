@@ -8,7 +8,7 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from services.dispatcher.domain.errors import rule_for
+from services.dispatcher.domain.errors import find_error_rule
 
 _BROADCASTS = """
 select b.id, b.notice, b.revision, b.topic, b.lane::text, b.template, b.published_at, b.expires_at, b.progressed_at,
@@ -17,7 +17,7 @@ select b.id, b.notice, b.revision, b.topic, b.lane::text, b.template, b.publishe
     (select p->>'text' from subscriptions.broadcast s, jsonb_array_elements(s.template->'parameters') p
         where s.id = b.id and p->>'name' = 'headline') as headline,
     (select x.reason from dispatcher.cancellation x where x.broadcast = b.id) as cancelled_reason,
-    (select h.reason from dispatcher.template_hold h where h.template = b.template) as template_reason,
+    (select h.reason from dispatcher.template_pause h where h.template = b.template) as template_reason,
     b.finished_at is not null or b.expires_at < clock_timestamp() - interval '1 minute' as ended,
     (select coalesce(json_object_agg(state, deliveries), '{}') from (
         select n.state, sum(n.deliveries) as deliveries from dispatcher.broadcast_count n
@@ -39,7 +39,7 @@ where id between dispatcher.first_id($1::uuid) and dispatcher.last_id($1::uuid)
     and source = $1 and state = 'failed'
 group by error_code order by 2 desc, 1
 """
-_AS_THEY_ARE = (
+_COPIED_COLUMNS = (
     "notice",
     "revision",
     "topic",
@@ -59,7 +59,7 @@ SETTLED_BY_HAND = "von Hand als fehlgeschlagen eingetragen"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Books:
+class RecipientCounts:
     """Where all recipients of a broadcast are; the sum of the rest is the audience.
 
     `audience` is final once `complete`; until then more recipients may come. `unaccounted` are recipients of an ended
@@ -79,7 +79,7 @@ class Books:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wait:
+class WaitingGroup:
     """So many deliveries wait for the same; `due_at` is the first moment at which one may go on."""
 
     cause: str
@@ -88,7 +88,7 @@ class Wait:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Failure:
+class FailureGroup:
     """So many deliveries failed for the same reason; `code` is Meta's."""
 
     code: int | None
@@ -97,7 +97,7 @@ class Failure:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Shown:
+class BroadcastView:
     """One broadcast. `steps` says how far the accepted ones are; `reason` why it is held, paused or cancelled."""
 
     broadcast: UUID
@@ -109,7 +109,7 @@ class Shown:
     standing: str
     headline: str | None
     reason: str | None
-    books: Books
+    books: RecipientCounts
     steps: Mapping[str, int]
     published_at: datetime
     expires_at: datetime
@@ -118,82 +118,84 @@ class Shown:
     closes: time | None
     zone: str | None
     spacing_seconds: float | None
-    waits: Sequence[Wait] = field(default_factory=tuple)
-    failures: Sequence[Failure] = field(default_factory=tuple)
+    waits: Sequence[WaitingGroup] = field(default_factory=tuple)
+    failures: Sequence[FailureGroup] = field(default_factory=tuple)
 
 
-async def latest(ledger: asyncpg.Connection, number: int) -> list[Shown]:
+async def fetch_latest(ledger: asyncpg.Connection, number: int) -> list[BroadcastView]:
     """The newest broadcasts first."""
-    return [_shown(row) for row in await ledger.fetch(_LATEST, number)]
+    return [_build_view(row) for row in await ledger.fetch(_LATEST, number)]
 
 
-async def one(ledger: asyncpg.Connection, broadcast: UUID) -> Shown | None:
+async def fetch_one(ledger: asyncpg.Connection, broadcast: UUID) -> BroadcastView | None:
     """Everything about one broadcast, as of one moment."""
     async with ledger.transaction(isolation="repeatable_read", readonly=True):
         row = await ledger.fetchrow(_ONE, broadcast)
         if row is None:
             return None
-        waits = [Wait(**dict(wait)) for wait in await ledger.fetch(_WAITS, broadcast)]
-        failures = [_failure(failure) for failure in await ledger.fetch(_FAILURES, broadcast)]
-    return _shown(row, waits, failures)
+        waits = [WaitingGroup(**dict(wait)) for wait in await ledger.fetch(_WAITS, broadcast)]
+        failures = [_build_failure(failure) for failure in await ledger.fetch(_FAILURES, broadcast)]
+    return _build_view(row, waits, failures)
 
 
-async def of_notice(ledger: asyncpg.Connection, notice: str) -> list[Shown]:
+async def fetch_by_notice(ledger: asyncpg.Connection, notice: str) -> list[BroadcastView]:
     """Everything about each revision of a notice."""
-    found = [await one(ledger, row["id"]) for row in await ledger.fetch(_OF_NOTICE, notice)]
+    found = [await fetch_one(ledger, row["id"]) for row in await ledger.fetch(_OF_NOTICE, notice)]
     return [shown for shown in found if shown is not None]
 
 
-def _failure(row: asyncpg.Record) -> Failure:
+def _build_failure(row: asyncpg.Record) -> FailureGroup:
     code = row["error_code"]
-    reason = SETTLED_BY_HAND if code is None else _german(code)
-    return Failure(code=code, reason=reason, deliveries=row["deliveries"])
+    reason = SETTLED_BY_HAND if code is None else _explain_code(code)
+    return FailureGroup(code=code, reason=reason, deliveries=row["deliveries"])
 
 
-def _german(code: int) -> str:
+def _explain_code(code: int) -> str:
     """Below 600 the code may be an HTTP status, which is recorded where Meta names none."""
-    return rule_for(code).german if code not in range(400, 600) else rule_for(None, code).german
+    return find_error_rule(code).german if code not in range(400, 600) else find_error_rule(None, code).german
 
 
-def _shown(row: asyncpg.Record, waits: Sequence[Wait] = (), failures: Sequence[Failure] = ()) -> Shown:
+def _build_view(
+    row: asyncpg.Record, waits: Sequence[WaitingGroup] = (), failures: Sequence[FailureGroup] = ()
+) -> BroadcastView:
     states: dict[str, int] = msgspec.json.decode(row["states"])
     audience = row["audience"]
     if row["cancelled_reason"] and row["finished_at"]:
         audience = sum(states.values())  # the cancellation may have stopped the pages of others
-    books = books_of(states, audience=audience, expanded=row["expanded"], ended=row["ended"])
-    return Shown(
-        **{name: row[name] for name in _AS_THEY_ARE},
+    books = count_recipients(states, audience=audience, expanded=row["expanded"], ended=row["ended"])
+    return BroadcastView(
+        **{name: row[name] for name in _COPIED_COLUMNS},
         broadcast=row["id"],
-        standing=_standing(row["standing"], row["cancelled_reason"], books),
+        standing=_derive_standing(row["standing"], row["cancelled_reason"], books),
         reason=row["cancelled_reason"] or row["paused_reason"] or row["template_reason"],
         books=books,
         steps={state: states.get(state, 0) for state in ACCEPTED},
         spacing_seconds=row["spacing"].total_seconds() if row["spacing"] else None,
-        waits=[*waits, *_not_in_rows(states, books)],
+        waits=[*waits, *_build_other_waits(states, books)],
         failures=failures,
     )
 
 
-def _standing(standing: str, cancelled: str | None, books: Books) -> str:
+def _derive_standing(standing: str, cancelled: str | None, books: RecipientCounts) -> str:
     """A revision that nobody has missed was not cancelled: the next one replaced it."""
     is_replaced = cancelled == SUPERSEDED and books.complete and not (books.cancelled or books.waiting)
     return REPLACED if is_replaced else standing
 
 
-def _not_in_rows(states: Mapping[str, int], books: Books) -> list[Wait]:
+def _build_other_waits(states: Mapping[str, int], books: RecipientCounts) -> list[WaitingGroup]:
     """Those that wait without a waiting row: on their way to Meta, or still in a batch."""
     sending = states.get("claimed", 0)
     queued = books.waiting - states.get("waiting", 0) - sending
-    found = (Wait(cause="sending", deliveries=sending), Wait(cause="queue", deliveries=queued))
+    found = (WaitingGroup(cause="sending", deliveries=sending), WaitingGroup(cause="queue", deliveries=queued))
     return [wait for wait in found if wait.deliveries]
 
 
-def books_of(states: Mapping[str, int], *, audience: int | None, expanded: int, ended: bool) -> Books:
+def count_recipients(states: Mapping[str, int], *, audience: int | None, expanded: int, ended: bool) -> RecipientCounts:
     """What is not in the ledger waits in a batch as long as the broadcast runs; afterwards nobody accounts for it."""
     known = sum(states.values())
     everybody = audience if audience is not None else max(expanded, known)
     missing = everybody - known
-    return Books(
+    return RecipientCounts(
         audience=everybody,
         complete=audience is not None,
         accepted=sum(states.get(state, 0) for state in ACCEPTED),

@@ -10,13 +10,13 @@ from uuid import UUID
 import asyncpg
 import typer
 
-from cli.operate.ledger import REPLACED, SUPERSEDED, Shown, latest, of_notice
-from cli.operate.pages import shorten
-from cli.operate.planned import planned, planned_of_notice
-from cli.operate.session import Stack, on_ledger, refuse, show
-from cli.operate.tables import pairs, table
+from cli.operate.broadcast_text import truncate_headline
+from cli.operate.ledger import REPLACED, SUPERSEDED, BroadcastView, fetch_by_notice, fetch_latest
+from cli.operate.planned import fetch_planned, fetch_planned_by_notice
+from cli.operate.session import Stack, print_result, refuse, run_on_ledger
+from cli.operate.tables import format_pairs, format_table
 from cli.options import Json
-from shared.municipal.reading import LOCAL_ZONE
+from shared.notices.cloudevents import LOCAL_ZONE
 
 Notice = Annotated[str, typer.Argument(help="Kennung der Meldung.")]
 Ratings = Mapping[UUID, Mapping[str, int]]
@@ -53,8 +53,8 @@ def list_notices(
 
     Status: 0, 2 falscher Aufruf, 4 Datenbank nicht erreichbar.
     """
-    found = on_ledger(stack, lambda connection: _latest(connection, number))
-    show({"notices": [asdict(one) for one in found]}, _overview(found), json=json)
+    found = run_on_ledger(stack, lambda connection: _fetch_latest(connection, number))
+    print_result({"notices": [asdict(one) for one in found]}, _format_overview(found), json=json)
 
 
 @app.command("show")
@@ -63,10 +63,10 @@ def show_notice(notice: Notice, json: Json = False, stack: Stack = None) -> None
 
     Status: 0, 2 falscher Aufruf, 3 keine solche Meldung, 4 Datenbank nicht erreichbar.
     """
-    found, ratings = on_ledger(stack, lambda connection: _everything(connection, notice))
-    pages = [_page(shown, ratings.get(shown.broadcast, {})) for shown in found]
+    found, ratings = run_on_ledger(stack, lambda connection: _fetch_notice(connection, notice))
+    pages = [_format_page(shown, ratings.get(shown.broadcast, {})) for shown in found]
     objects = [{**asdict(shown), "ratings": ratings.get(shown.broadcast, {})} for shown in found]
-    show({"notices": objects}, "\n\n".join(pages), json=json)
+    print_result({"notices": objects}, "\n\n".join(pages), json=json)
 
 
 @app.command()
@@ -75,19 +75,19 @@ def feedback(notice: Notice, json: Json = False, stack: Stack = None) -> None:
 
     Status: 0, 2 falscher Aufruf, 3 keine solche Meldung, 4 Datenbank nicht erreichbar.
     """
-    found, ratings = on_ledger(stack, lambda connection: _everything(connection, notice))
-    rows = [(shown.revision, _opinions(ratings.get(shown.broadcast, {}))) for shown in found]
+    found, ratings = run_on_ledger(stack, lambda connection: _fetch_notice(connection, notice))
+    rows = [(shown.revision, _format_ratings(ratings.get(shown.broadcast, {}))) for shown in found]
     objects = [{"revision": shown.revision, "ratings": ratings.get(shown.broadcast, {})} for shown in found]
-    show({"notice": notice, "feedback": objects}, table(("Fassung", "Bewertungen"), rows), json=json)
+    print_result({"notice": notice, "feedback": objects}, format_table(("Fassung", "Bewertungen"), rows), json=json)
 
 
-async def _latest(connection: asyncpg.Connection, number: int) -> list[Shown]:
-    return [*await planned(connection, number), *await latest(connection, number)][:number]
+async def _fetch_latest(connection: asyncpg.Connection, number: int) -> list[BroadcastView]:
+    return [*await fetch_planned(connection, number), *await fetch_latest(connection, number)][:number]
 
 
-async def _everything(connection: asyncpg.Connection, notice: str) -> tuple[list[Shown], Ratings]:
+async def _fetch_notice(connection: asyncpg.Connection, notice: str) -> tuple[list[BroadcastView], Ratings]:
     """Each revision, the first one first, with its ratings by value."""
-    known = [*await of_notice(connection, notice), *await planned_of_notice(connection, notice)]
+    known = [*await fetch_by_notice(connection, notice), *await fetch_planned_by_notice(connection, notice)]
     if not known:
         refuse("Diese Meldung ist nicht bekannt.", "`kreisfunk notices list` nennt die Kennungen.")
     found: dict[UUID, Counter[str]] = {}
@@ -96,31 +96,31 @@ async def _everything(connection: asyncpg.Connection, notice: str) -> tuple[list
     return sorted(known, key=lambda shown: shown.revision), found
 
 
-def _overview(found: Sequence[Shown]) -> str:
+def _format_overview(found: Sequence[BroadcastView]) -> str:
     if not found:
         return "Noch keine Meldungen."
     head = ("Beginn", "Kennung", "Fassung", "Thema", "Stand", "zugestellt", "von", "Überschrift")
-    return table(head, [_line(shown) for shown in found])
+    return format_table(head, [_format_line(shown) for shown in found])
 
 
-def _line(shown: Shown) -> tuple[object, ...]:
+def _format_line(shown: BroadcastView) -> tuple[object, ...]:
     return (
-        *(_moment(shown.published_at), shown.notice, shown.revision, shown.topic, _standing(shown)),
-        *(_delivered(shown), shown.books.audience, shorten(shown.headline or "-")),
+        *(_format_time(shown.published_at), shown.notice, shown.revision, shown.topic, _format_standing(shown)),
+        *(_count_delivered(shown), shown.books.audience, truncate_headline(shown.headline or "-")),
     )
 
 
-def _page(shown: Shown, ratings: Mapping[str, int]) -> str:
+def _format_page(shown: BroadcastView, ratings: Mapping[str, int]) -> str:
     books = shown.books
     rows = [
         ("Meldung", f"{shown.notice}, Fassung {shown.revision}"),
         ("Überschrift", shown.headline or "-"),
         ("Thema", shown.topic),
-        ("Beginn", _moment(shown.published_at)),
-        ("Ablauf", _moment(shown.expires_at)),
-        ("Stand", _standing(shown)),
+        ("Beginn", _format_time(shown.published_at)),
+        ("Ablauf", _format_time(shown.expires_at)),
+        ("Stand", _format_standing(shown)),
         ("Empfänger", f"{books.audience}{'' if books.complete else ' bisher'}"),
-        ("zugestellt", _delivered(shown)),
+        ("zugestellt", _count_delivered(shown)),
         ("davon gelesen", shown.steps.get("read", 0)),
         ("unterwegs", shown.steps.get("accepted", 0) + shown.steps.get("sent", 0)),
         ("warten", books.waiting),
@@ -128,24 +128,24 @@ def _page(shown: Shown, ratings: Mapping[str, int]) -> str:
         *((f"  {failure.deliveries} mal", failure.reason) for failure in shown.failures),
         ("nicht mehr versandt", books.expired + books.cancelled + books.suppressed),
         ("ungewiss", books.unknown),
-        ("Bewertungen", _opinions(ratings)),
+        ("Bewertungen", _format_ratings(ratings)),
     ]
-    return pairs(*rows)
+    return format_pairs(*rows)
 
 
-def _standing(shown: Shown) -> str:
+def _format_standing(shown: BroadcastView) -> str:
     if shown.standing == "cancelled" and shown.reason == SUPERSEDED:
         return "ersetzt, bevor alle sie hatten"
     return _STANDINGS.get(shown.standing, shown.standing)
 
 
-def _delivered(shown: Shown) -> int:
+def _count_delivered(shown: BroadcastView) -> int:
     return shown.steps.get("delivered", 0) + shown.steps.get("read", 0)
 
 
-def _opinions(ratings: Mapping[str, int]) -> str:
+def _format_ratings(ratings: Mapping[str, int]) -> str:
     return ", ".join(f"{number} mal {_VALUES.get(value, value)}" for value, number in ratings.items()) or "keine"
 
 
-def _moment(at: datetime) -> str:
+def _format_time(at: datetime) -> str:
     return f"{at.astimezone(LOCAL_ZONE):%d.%m.%Y %H:%M}"

@@ -4,7 +4,7 @@ from uuid import UUID
 
 import asyncpg
 
-from cli.operate.ledger import Books, Shown
+from cli.operate.ledger import BroadcastView, RecipientCounts
 
 _PLANNED = """
 select b.id, b.notice, b.revision, b.topic, b.lane, b.template->>'name' as template, b.state, b.reason, b.published_at,
@@ -16,9 +16,19 @@ where not exists (select from dispatcher.broadcast l where l.id = b.id)
 _NEXT = _PLANNED + "and b.state in ('scheduled', 'expanding') order by b.published_at desc, b.id limit $1"
 _ONE = _PLANNED + "and b.id = $1 and b.state <> 'expanded'"
 _OF_NOTICE = _PLANNED + "and b.notice = $1 and b.state <> 'expanded' order by b.revision"
-_AS_THEY_ARE = ("notice", "revision", "topic", "lane", "template", "headline", "reason", "published_at", "expires_at")
+_COPIED_COLUMNS = (
+    "notice",
+    "revision",
+    "topic",
+    "lane",
+    "template",
+    "headline",
+    "reason",
+    "published_at",
+    "expires_at",
+)
 _HOURS = ("opens", "closes", "zone")
-_NOBODY = Books(
+_NO_RECIPIENTS = RecipientCounts(
     audience=0,
     complete=False,
     accepted=0,
@@ -32,28 +42,28 @@ _NOBODY = Books(
 )
 
 
-async def planned(database: asyncpg.Connection, number: int) -> list[Shown]:
+async def fetch_planned(database: asyncpg.Connection, number: int) -> list[BroadcastView]:
     """What is still to begin, the last first."""
-    return [_shown(row) for row in await database.fetch(_NEXT, number)]
+    return [_build_view(row) for row in await database.fetch(_NEXT, number)]
 
 
-async def planned_one(database: asyncpg.Connection, broadcast: UUID) -> Shown | None:
+async def fetch_planned_one(database: asyncpg.Connection, broadcast: UUID) -> BroadcastView | None:
     """One that has not begun, or was withdrawn before it could."""
     row = await database.fetchrow(_ONE, broadcast)
-    return _shown(row) if row else None
+    return _build_view(row) if row else None
 
 
-async def planned_of_notice(database: asyncpg.Connection, notice: str) -> list[Shown]:
+async def fetch_planned_by_notice(database: asyncpg.Connection, notice: str) -> list[BroadcastView]:
     """The revisions of a notice that have not begun, or were withdrawn before they could."""
-    return [_shown(row) for row in await database.fetch(_OF_NOTICE, notice)]
+    return [_build_view(row) for row in await database.fetch(_OF_NOTICE, notice)]
 
 
-def _shown(row: asyncpg.Record) -> Shown:
-    return Shown(
-        **{name: row[name] for name in (*_AS_THEY_ARE, *_HOURS)},
+def _build_view(row: asyncpg.Record) -> BroadcastView:
+    return BroadcastView(
+        **{name: row[name] for name in (*_COPIED_COLUMNS, *_HOURS)},
         broadcast=row["id"],
         standing=row["state"],
-        books=_NOBODY,
+        books=_NO_RECIPIENTS,
         steps={},
         finished_at=None,
         spacing_seconds=None,

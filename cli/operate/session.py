@@ -10,12 +10,12 @@ import asyncpg
 import msgspec
 import typer
 
-from cli.operate.settings import Settings, operator_settings
-from cli.output import EXIT_AWAY, EXIT_REJECTED, EXIT_USAGE, console, fail, say
+from cli.operate.settings import Settings, read_operator_settings
+from cli.output import EXIT_REJECTED, EXIT_UNAVAILABLE, EXIT_USAGE, console, fail, say
 from cli.stacks import DATABASE_URL, find_stack
 from shared.database.pool import SAFE_SETTINGS
 
-CONNECT_SECONDS = 10
+CONNECT_TIMEOUT_SECONDS = 10
 T = TypeVar("T")
 
 Stack = Annotated[
@@ -26,30 +26,34 @@ Reason = Annotated[str, typer.Option(help="For the record, and for whoever wonde
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask, although somebody may get a message twice.")]
 
 
-def on_ledger(stack: Path | None, ask: Callable[[asyncpg.Connection], Awaitable[T]]) -> T:
+def run_on_ledger(stack: Path | None, ask: Callable[[asyncpg.Connection], Awaitable[T]]) -> T:
     """What `ask` finds with the operator's role; ends the command if the ledger cannot be reached."""
-    settings = operator_settings(find_stack(stack, os.environ, DATABASE_URL), os.environ)
+    settings = read_operator_settings(find_stack(stack, os.environ, DATABASE_URL), os.environ)
     try:
-        return asyncio.run(_ask(settings, ask))
+        return asyncio.run(_run_with_connection(settings, ask))
     except (asyncpg.InvalidPasswordError, asyncpg.InvalidAuthorizationSpecificationError):
         fail(
             "The database refuses this role.",
             f"Check {DATABASE_URL} and its password, then `kreisfunk migrate`.",
-            EXIT_AWAY,
+            EXIT_UNAVAILABLE,
         )
     except (asyncpg.UndefinedFunctionError, asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError):
-        fail("The ledger is not that of this version.", "Run `kreisfunk migrate`.", EXIT_AWAY)
+        fail("The ledger is not that of this version.", "Run `kreisfunk migrate`.", EXIT_UNAVAILABLE)
     except asyncpg.InsufficientPrivilegeError:
-        fail("This role may not do that.", "Use the role kreisfunk_operator.", EXIT_AWAY)
+        fail("This role may not do that.", "Use the role kreisfunk_operator.", EXIT_UNAVAILABLE)
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        fail(f"Database: {type(error).__name__}", "Is PostgreSQL up, and are host, port and name right?", EXIT_AWAY)
+        fail(
+            f"Database: {type(error).__name__}",
+            "Is PostgreSQL up, and are host, port and name right?",
+            EXIT_UNAVAILABLE,
+        )
 
 
-async def _ask(settings: Settings, ask: Callable[[asyncpg.Connection], Awaitable[T]]) -> T:
+async def _run_with_connection(settings: Settings, ask: Callable[[asyncpg.Connection], Awaitable[T]]) -> T:
     connection = await asyncpg.connect(
         settings.database_url,
         password=settings.database_secret,
-        timeout=CONNECT_SECONDS,
+        timeout=CONNECT_TIMEOUT_SECONDS,
         server_settings={"application_name": "operate", **SAFE_SETTINGS},
     )
     try:
@@ -58,7 +62,7 @@ async def _ask(settings: Settings, ask: Callable[[asyncpg.Connection], Awaitable
         await connection.close()
 
 
-def show(as_object: Any, as_text: str, *, json: bool) -> None:
+def print_result(as_object: Any, as_text: str, *, json: bool) -> None:
     """One JSON object for a script, or text for a person."""
     say(msgspec.json.encode(as_object).decode() if json else as_text)
 
@@ -68,7 +72,7 @@ def refuse(problem: str, advice: str = "") -> NoReturn:
     fail(problem, advice, EXIT_REJECTED)
 
 
-def warn_of_doubles(count: str, *, yes: bool) -> None:
+def warn_of_duplicates(count: str, *, yes: bool) -> None:
     """Ask before somebody may get a message twice; without a terminal only `--yes` will do."""
     console.print(
         f"{count}: Meta may have taken these messages although no answer came. Whoever has got one gets it twice.",

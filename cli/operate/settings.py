@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from cli.stacks import RunningStack, environment_of
+from cli.stacks import RunningStack, use_environment
 from shared.runtime.settings import PREFIX, read_settings
 
 
@@ -26,7 +26,7 @@ class Settings(BaseSettings):
         return self.database_password.get_secret_value() if self.database_password else None
 
 
-def operator_settings(stack: RunningStack | None, environment: Mapping[str, str]) -> Settings:
+def read_operator_settings(stack: RunningStack | None, environment: Mapping[str, str]) -> Settings:
     """Of a local stack if there is one; ends the command with status 2 if something is missing."""
-    with environment_of(stack.addresses.operator if stack else environment):
+    with use_environment(stack.addresses.operator if stack else environment):
         return read_settings(Settings)

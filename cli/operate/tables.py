@@ -6,31 +6,31 @@ from datetime import datetime
 from cli.output import escape
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+def format_table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     """Columns side by side; numbers stand right."""
     cells = [[escape(str(cell), line=True) for cell in row] for row in (head, *rows)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     right = [bool(rows) and all(isinstance(row[place], int | float) for row in rows) for place in range(len(head))]
-    return "\n".join(_line(row, widths, right) for row in cells)
+    return "\n".join(_format_row(row, widths, right) for row in cells)
 
 
-def _line(row: Sequence[str], widths: Sequence[int], right: Sequence[bool]) -> str:
+def _format_row(row: Sequence[str], widths: Sequence[int], right: Sequence[bool]) -> str:
     places = zip(row, widths, right, strict=True)
     return "  ".join(cell.rjust(width) if to_right else cell.ljust(width) for cell, width, to_right in places).rstrip()
 
 
-def pairs(*rows: tuple[str, object]) -> str:
+def format_pairs(*rows: tuple[str, object]) -> str:
     """Names and what they are, one a line."""
     width = max(len(name) for name, _ in rows)
     return "\n".join(f"{name.ljust(width)}  {escape(str(value), line=True)}" for name, value in rows)
 
 
-def moment(at: datetime | None) -> str:
+def format_time(at: datetime | None) -> str:
     """The time of this machine."""
     return f"{at.astimezone():%Y-%m-%d %H:%M:%S}" if at else "-"
 
 
-def span(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """About how long, in the unit that fits."""
     for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
         if seconds >= 2 * size:

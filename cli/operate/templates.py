@@ -5,15 +5,15 @@ from typing import Annotated
 import asyncpg
 import typer
 
-from cli.operate.session import Stack, on_ledger, refuse, show
-from cli.operate.tables import moment, table
+from cli.operate.session import Stack, print_result, refuse, run_on_ledger
+from cli.operate.tables import format_table, format_time
 from cli.options import Json
 
 _HELD = """
-select h.template, h.reason, h.held_at,
+select h.template, h.reason, h.paused_at,
     (select count(*)::int from dispatcher.broadcast b where b.template = h.template and b.finished_at is null)
         as broadcasts
-from dispatcher.template_hold h order by h.template
+from dispatcher.template_pause h order by h.template
 """
 
 app = typer.Typer(help="Templates that Meta does not accept just now; their broadcasts wait.", no_args_is_help=True)
@@ -25,12 +25,12 @@ def list_templates(json: Json = False, stack: Stack = None) -> None:
 
     Exit status: 0, 2 wrong command line, 4 database away or role refused.
     """
-    rows = on_ledger(stack, lambda ledger: ledger.fetch(_HELD))
-    show({"held": [dict(row) for row in rows]}, _text(rows), json=json)
+    rows = run_on_ledger(stack, lambda ledger: ledger.fetch(_HELD))
+    print_result({"held": [dict(row) for row in rows]}, _format_text(rows), json=json)
 
 
 @app.command()
-def release(
+def resume(
     template: Annotated[str, typer.Argument(help="Its name and language at Meta, as listed: NAME/LANGUAGE.")],
     json: Json = False,
     stack: Stack = None,
@@ -39,13 +39,13 @@ def release(
 
     Exit status: 0 released, 2 wrong command line, 3 not held, 4 database away or role refused.
     """
-    if not on_ledger(stack, lambda ledger: ledger.fetchval("select dispatcher.release_template($1)", template)):
+    if not run_on_ledger(stack, lambda ledger: ledger.fetchval("select dispatcher.resume_template($1)", template)):
         refuse(f"Template {template} is not held.")
-    show({"result": "released", "template": template}, f"released: template {template}", json=json)
+    print_result({"result": "released", "template": template}, f"released: template {template}", json=json)
 
 
-def _text(rows: list[asyncpg.Record]) -> str:
+def _format_text(rows: list[asyncpg.Record]) -> str:
     if not rows:
         return "no template is held"
-    lines = [(row["template"], row["broadcasts"], row["reason"], moment(row["held_at"])) for row in rows]
-    return table(("template", "broadcasts", "reason", "held since"), lines)
+    lines = [(row["template"], row["broadcasts"], row["reason"], format_time(row["paused_at"])) for row in rows]
+    return format_table(("template", "broadcasts", "reason", "held since"), lines)

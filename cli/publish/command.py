@@ -5,13 +5,15 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.options import ANSWER_SECONDS, BrokerStack
+from cli.options import ANSWER_TIMEOUT_SECONDS, BrokerStack
 
 Source = Annotated[str | None, typer.Option(help="CloudEvents source; usually that of the login or token.")]
 NoWait = Annotated[bool, typer.Option("--no-wait", help="End as soon as it is stored, without the answer.")]
 Timeout = Annotated[float, typer.Option(min=0.1, max=600, help="Longest wait for the answer, in seconds.")]
 Json = Annotated[bool, typer.Option("--json", help="JSON on stdout: one object in a line.")]
-Url = Annotated[str | None, typer.Option(help="Over HTTP, to this address; the token is in KREISFUNK_DOOR_TOKEN.")]
+Url = Annotated[
+    str | None, typer.Option(help="Over HTTP, to this address; the token is in KREISFUNK_NOTICES_API_TOKEN.")
+]
 
 
 def publish(
@@ -36,7 +38,7 @@ def publish(
     url: Url = None,
     source: Source = None,
     no_wait: NoWait = False,
-    timeout: Timeout = ANSWER_SECONDS,
+    timeout: Timeout = ANSWER_TIMEOUT_SECONDS,
     json: Json = False,
     stack: BrokerStack = None,
 ) -> None:
@@ -45,8 +47,10 @@ def publish(
     From options, or from a file of events. On a terminal it shows how many get it, what it costs and how long it takes,
     and asks before it sends; --yes spares the question. A time without an offset is that of Europe/Berlin.
 
-    By which way: --url (HTTP); else KREISFUNK_BROKER_URL or a local stack (AMQP); else KREISFUNK_DOOR_URL (HTTP).
-    The token for HTTP is in a file kreisfunk_door_token in KREISFUNK_SECRETS_DIR, or in KREISFUNK_DOOR_TOKEN.
+    By which way: --url (HTTP); else KREISFUNK_BROKER_URL or a local stack (AMQP); else
+    KREISFUNK_NOTICES_API_URL (HTTP).
+    The token for HTTP is in a file kreisfunk_notices_api_token in KREISFUNK_SECRETS_DIR, or in
+    KREISFUNK_NOTICES_API_TOKEN.
     What is too much or away over HTTP is tried again as it asks, for up to --timeout.
 
     Exit status: 0 accepted (--check: valid, --watch: sent), 2 wrong command line or settings, 3 rejected,
@@ -60,28 +64,36 @@ def publish(
     kreisfunk publish --check events.json
     kreisfunk publish --url https://kreisfunk.example --json - < event.json
     """
-    from cli.publish import writing
-    from cli.publish.access import chosen_way
-    from cli.publish.checking import read_events
-    from cli.publish.running import Manner, handle_all
+    from cli.publish import event_options
+    from cli.publish.actions import OutputOptions, handle_all
+    from cli.publish.checks import read_events
+    from cli.publish.transport_choice import choose_transport
     from shared.runtime.clock import system_clock
 
     now = system_clock()
     content: dict[str, Any] = {"topic": topic, "headline": headline, "text": text, "link": link, "picture": picture}
     content |= {"urgent": urgent, "municipalities": tuple(municipality or ()), "follows": follows}
-    content |= {"scheduled_at": writing.parse_beginning(scheduled_at), "spread_minutes": writing.parse_minutes(spread)}
-    _require_sense(file is not None or bool(topic and headline and text), watch=watch, no_wait=no_wait)
-    expiry, message = writing.parse_expiry(now, expires_in, expires_at), writing.build_message(content, revision)
-    way = chosen_way(url, stack, source, os.environ)
-    manner = Manner(seconds=None if no_wait else timeout, as_json=json, watch=watch)
+    content |= {
+        "scheduled_at": event_options.parse_scheduled_at(scheduled_at),
+        "spread_minutes": event_options.parse_spread(spread),
+    }
+    _require_valid_options(file is not None or bool(topic and headline and text), watch=watch, no_wait=no_wait)
+    expiry, message = (
+        event_options.parse_expiry(now, expires_in, expires_at),
+        event_options.build_message(content, revision),
+    )
+    way = choose_transport(url, stack, source, os.environ)
+    manner = OutputOptions(seconds=None if no_wait else timeout, as_json=json, watch=watch)
     if file is not None:
         bodies = read_events(file, source=way.source, now=now)
     else:
-        bodies = [writing.build_event(message, notice or writing.create_notice_id(now), way.source, now, expiry)]
+        bodies = [
+            event_options.build_event(message, notice or event_options.generate_notice_id(now), way.source, now, expiry)
+        ]
     handle_all(way, bodies, now, manner, check=check, may_ask=not yes, from_file=file is not None)
 
 
-def _require_sense(something: bool, *, watch: bool, no_wait: bool) -> None:
+def _require_valid_options(something: bool, *, watch: bool, no_wait: bool) -> None:
     if not something:
         raise typer.BadParameter("give a file, or --topic, --headline and --text")
     if watch and no_wait:
@@ -94,7 +106,7 @@ def withdraw(
     url: Url = None,
     source: Source = None,
     no_wait: NoWait = False,
-    timeout: Timeout = ANSWER_SECONDS,
+    timeout: Timeout = ANSWER_TIMEOUT_SECONDS,
     json: Json = False,
     stack: BrokerStack = None,
 ) -> None:
@@ -102,12 +114,12 @@ def withdraw(
 
     Exit status: as `publish`; 6 means that no such notice is known.
     """
-    from cli.publish.access import chosen_way
-    from cli.publish.running import Manner, send_all
-    from cli.publish.writing import build_event
+    from cli.publish.actions import OutputOptions, send_all
+    from cli.publish.event_options import build_event
+    from cli.publish.transport_choice import choose_transport
     from shared.contracts.notices import NoticeWithdrawn
     from shared.runtime.clock import system_clock
 
-    way = chosen_way(url, stack, source, os.environ)
+    way = choose_transport(url, stack, source, os.environ)
     body = build_event(NoticeWithdrawn(reason=reason), notice, way.source, system_clock())
-    send_all(way, [body], Manner(seconds=None if no_wait else timeout, as_json=json))
+    send_all(way, [body], OutputOptions(seconds=None if no_wait else timeout, as_json=json))

@@ -3,7 +3,7 @@
 import re
 from datetime import datetime, timedelta
 
-from shared.municipal.reading import LOCAL_ZONE, localize
+from shared.notices.cloudevents import LOCAL_ZONE, attach_local_zone
 
 _DURATION = re.compile(r"(\d{1,5})([mhd])")
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
@@ -20,6 +20,6 @@ def parse_duration(text: str) -> timedelta:
 def parse_moment(text: str) -> datetime:
     """ISO 8601; without an offset it is the time of Europe/Berlin. Raises ValueError."""
     try:
-        return localize(datetime.fromisoformat(text.strip())).astimezone(LOCAL_ZONE)
+        return attach_local_zone(datetime.fromisoformat(text.strip())).astimezone(LOCAL_ZONE)
     except (ValueError, OverflowError):
         raise ValueError("expected date and time, such as 2026-11-30T18:00+01:00") from None

@@ -9,16 +9,16 @@ from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from yarl import URL
 
-from cli.stacks import RunningStack, environment_of
+from cli.stacks import RunningStack, use_environment
 from deploy.local.environments import CONFIG
-from shared.municipal.configuration import Configuration
-from shared.municipal.file import ConfigurationFileError, read_configuration
+from shared.notices.config import ConfigurationError, read_configuration
+from shared.notices.configuration import Configuration
 from shared.runtime.settings import PREFIX, read_settings
 
-UNLISTED = "urn:kreisfunk:{login}"
+DEFAULT_SOURCE = "urn:kreisfunk:{login}"
 
 
-class Common(BaseSettings):
+class CommonSettings(BaseSettings):
     """What does not depend on the way."""
 
     model_config = SettingsConfigDict(
@@ -28,8 +28,8 @@ class Common(BaseSettings):
     source: str | None = Field(None, description="CloudEvents source that belongs to the login")
 
 
-class Settings(Common):
-    """Access of a municipal system over AMQP; the login is the user in `broker_url`."""
+class Settings(CommonSettings):
+    """Access of a municipal system over AMQP; the login is the user in `build_broker_url`."""
 
     broker_url: str = Field(description="amqp://login@host:port/vhost", pattern=r"^amqps?://[^@/:]+(:[^@/]*)?@")
     broker_password: SecretStr | None = Field(None, description="password of the broker login")
@@ -48,23 +48,23 @@ class Settings(Common):
         return self.broker_password.get_secret_value() if self.broker_password else None
 
     @property
-    def source_or_usual(self) -> str:
+    def source_or_default(self) -> str:
         """The setting, else what the county's file says about this login."""
-        return self.source or listed_source(self.login, self.county) or UNLISTED.format(login=self.login)
+        return self.source or find_source(self.login, self.county) or DEFAULT_SOURCE.format(login=self.login)
 
 
-class DoorSettings(Common):
+class HttpSettings(CommonSettings):
     """Access of a municipal system over HTTP; the token says which one it is."""
 
-    door_url: str = Field(description="https://host of notices over HTTP")
-    door_token: SecretStr = Field(description="token for notices over HTTP")
+    notices_api_url: str = Field(description="https://host of notices over HTTP")
+    notices_api_token: SecretStr = Field(description="token for notices over HTTP")
 
-    @field_validator("door_url")
+    @field_validator("notices_api_url")
     @classmethod
     def _is_an_address(cls, value: str) -> str:
-        return door_address(value)
+        return normalize_url(value)
 
-    @field_validator("door_token")
+    @field_validator("notices_api_token")
     @classmethod
     def _fits_into_a_header(cls, value: SecretStr) -> SecretStr:
         if not _TOKEN.fullmatch(value.get_secret_value()):
@@ -75,17 +75,17 @@ class DoorSettings(Common):
 _TOKEN = re.compile(r"[\x21-\x7e]{1,500}")
 
 
-def door_address(text: str) -> str:
+def normalize_url(text: str) -> str:
     """Without what people add to it; https, since a token is shown to it, unless it is near. Raises ValueError."""
     url = URL(text.strip())
     if url.scheme not in ("http", "https") or not url.host or url.user or url.query_string or url.fragment:
         raise ValueError("expected an address such as https://kreisfunk.example")
-    if url.scheme == "http" and not _is_near(url.host):
+    if url.scheme == "http" and not _is_local(url.host):
         raise ValueError("use https: over http, anybody on the way could read the token")
     return str(url).rstrip("/").removesuffix("/notices")
 
 
-def _is_near(host: str) -> bool:
+def _is_local(host: str) -> bool:
     """This machine, a private network, or a name that only a container's network knows."""
     try:
         return ip_address(host).is_private
@@ -93,17 +93,17 @@ def _is_near(host: str) -> bool:
         return "." not in host
 
 
-def listed_source(login: str, county_file: Path) -> str | None:
+def find_source(login: str, county_file: Path) -> str | None:
     """The first source of a login in the county's file, if that file is at hand."""
     try:
         known = read_configuration(county_file, Configuration)
-    except ConfigurationFileError:
+    except ConfigurationError:
         return None
-    system = known.system(login)
+    system = known.find_system(login)
     return system.sources[0] if system else None
 
 
-def publisher_settings(stack: RunningStack | None, environment: Mapping[str, str]) -> Settings:
+def read_publisher_settings(stack: RunningStack | None, environment: Mapping[str, str]) -> Settings:
     """Of a local stack if there is one; ends the command with status 2 if something is missing."""
-    with environment_of(stack.addresses.publisher if stack else environment):
+    with use_environment(stack.addresses.publisher if stack else environment):
         return read_settings(Settings)

@@ -6,7 +6,7 @@ import typer
 
 from cli.options import BrokerStack, Json
 
-USUAL_LIMIT = 100
+DEFAULT_LIMIT = 100
 
 quarantine = typer.Typer(
     help="What was not understood and is kept: look at it, send it again, or drop it.", no_args_is_help=True
@@ -19,7 +19,7 @@ All = Annotated[bool, typer.Option("--all", help="Everything that is there.")]
 
 @quarantine.command("list")
 def list_kept(
-    limit: Annotated[int, typer.Option(min=1, help="The oldest so many.")] = USUAL_LIMIT,
+    limit: Annotated[int, typer.Option(min=1, help="The oldest so many.")] = DEFAULT_LIMIT,
     json: Json = False,
     stack: BrokerStack = None,
 ) -> None:
@@ -27,7 +27,7 @@ def list_kept(
 
     Exit status: 0, 2 wrong command line, 4 broker away or login refused.
     """
-    from cli.quarantine.work import list_items
+    from cli.quarantine.actions import list_items
 
     list_items(limit, stack, as_json=json)
 
@@ -42,7 +42,7 @@ def show(
 
     Exit status: 0, 2 wrong command line, 3 not there or not to be opened, 4 broker away or login refused.
     """
-    from cli.quarantine.work import show_item
+    from cli.quarantine.actions import show_item
 
     show_item(which, stack, raw=raw)
 
@@ -56,7 +56,7 @@ def replay(which: WhichOrAll = None, everything: All = False, json: Json = False
 
     Exit status: 0 all done, 2 wrong command line, 3 something is still not understood, 4 broker away or login refused.
     """
-    from cli.quarantine.work import replay_items
+    from cli.quarantine.actions import replay_items
 
     replay_items(which, stack, everything=everything, as_json=json)
 
@@ -73,6 +73,6 @@ def drop(
 
     Exit status: 0, 2 wrong command line or not confirmed, 3 not there, 4 broker away or login refused.
     """
-    from cli.quarantine.work import drop_items
+    from cli.quarantine.actions import drop_items
 
     drop_items(which, stack, everything=everything, yes=yes, as_json=json)

@@ -4,22 +4,22 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from shared.amqp.kept import Kept
+from shared.amqp.queue_browser import BrowsedMessage
 from shared.amqp.topology import NOTICES_QUARANTINE
 from shared.contracts.envelope import ContractError, decode
 from shared.contracts.inbound import WebhookQuarantined
-from shared.sealing import KeyRing, SealingError
+from shared.encryption import EncryptionError, KeyRing
 
 
-class NotOpened(Exception):
+class CannotDecryptError(Exception):
     """What is sealed cannot be read; the text says why."""
 
 
-class Item(Protocol):
+class QuarantineItem(Protocol):
     """One thing that was not understood. `kind` is who sent it, `reason` names places and never a value."""
 
     @property
-    def kept(self) -> Kept: ...
+    def queued(self) -> BrowsedMessage: ...
 
     @property
     def kind(self) -> str: ...
@@ -33,8 +33,8 @@ class Item(Protocol):
     @property
     def size(self) -> int: ...
 
-    def open(self, ring: KeyRing | None) -> bytes:
-        """As it came. Raises NotOpened."""
+    def decrypt(self, ring: KeyRing | None) -> bytes:
+        """As it came. Raises CannotDecryptError."""
         ...
 
 
@@ -42,7 +42,7 @@ class Item(Protocol):
 class QuarantinedWebhook:
     """A webhook of Meta's, sealed by the ingress."""
 
-    kept: Kept
+    queued: BrowsedMessage
     message: WebhookQuarantined
 
     @property
@@ -61,20 +61,20 @@ class QuarantinedWebhook:
     def size(self) -> int:
         return self.message.size
 
-    def open(self, ring: KeyRing | None) -> bytes:
+    def decrypt(self, ring: KeyRing | None) -> bytes:
         if ring is None:
-            raise NotOpened("It is sealed, and no sealing key is set.")
+            raise CannotDecryptError("It is sealed, and no sealing key is set.")
         try:
-            return ring.open(self.message.sealed, purpose="webhook")
-        except SealingError as error:
-            raise NotOpened(f"It is sealed, and {error}.") from None
+            return ring.decrypt(self.message.sealed, purpose="webhook")
+        except EncryptionError as error:
+            raise CannotDecryptError(f"It is sealed, and {error}.") from None
 
 
 @dataclass(frozen=True)
 class RejectedNotice:
     """An event of a municipal system that was rejected; it is not sealed, as notices are public."""
 
-    kept: Kept
+    queued: BrowsedMessage
 
     @property
     def kind(self) -> str:
@@ -82,49 +82,49 @@ class RejectedNotice:
 
     @property
     def reason(self) -> str:
-        return self._header("reason")
+        return self._read_header("reason")
 
     @property
     def since(self) -> datetime | None:
         try:
-            return datetime.fromisoformat(self._header("quarantined-at"))
+            return datetime.fromisoformat(self._read_header("quarantined-at"))
         except ValueError:
             return None
 
     @property
     def size(self) -> int:
-        return len(self.kept.body)
+        return len(self.queued.body)
 
-    def open(self, ring: KeyRing | None) -> bytes:
-        return self.kept.body
+    def decrypt(self, ring: KeyRing | None) -> bytes:
+        return self.queued.body
 
-    def _header(self, name: str) -> str:
-        return str(self.kept.headers.get(name, ""))
+    def _read_header(self, name: str) -> str:
+        return str(self.queued.headers.get(name, ""))
 
 
 @dataclass(frozen=True)
-class Stray:
+class ForeignItem:
     """Something that nobody of us puts there."""
 
-    kept: Kept
+    queued: BrowsedMessage
     kind: str = "unknown"
     reason: str = "not a message of ours"
     since: datetime | None = None
 
     @property
     def size(self) -> int:
-        return len(self.kept.body)
+        return len(self.queued.body)
 
-    def open(self, ring: KeyRing | None) -> bytes:
-        return self.kept.body
+    def decrypt(self, ring: KeyRing | None) -> bytes:
+        return self.queued.body
 
 
-def item_of(kept: Kept) -> Item:
+def classify_message(kept: BrowsedMessage) -> QuarantineItem:
     """What a message is."""
     if kept.queue == NOTICES_QUARANTINE:
         return RejectedNotice(kept)
     try:
         message = decode(kept.body)
     except ContractError:
-        return Stray(kept)
-    return QuarantinedWebhook(kept, message) if isinstance(message, WebhookQuarantined) else Stray(kept)
+        return ForeignItem(kept)
+    return QuarantinedWebhook(kept, message) if isinstance(message, WebhookQuarantined) else ForeignItem(kept)

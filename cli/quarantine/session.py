@@ -11,74 +11,80 @@ from typing import NoReturn, TypeVar
 
 from rich.progress import Progress
 
-from cli.broker import away_advice, silence_drivers
-from cli.output import EXIT_AWAY, EXIT_REJECTED, console, fail
-from cli.quarantine.items import Item, NotOpened, QuarantinedWebhook, RejectedNotice, item_of
-from cli.quarantine.replay import Replayed, Replayer
-from cli.quarantine.settings import Settings, quarantine_settings
+from cli.broker import explain_broker_error, suppress_driver_logs
+from cli.output import EXIT_REJECTED, EXIT_UNAVAILABLE, console, fail
+from cli.quarantine.items import (
+    CannotDecryptError,
+    QuarantinedWebhook,
+    QuarantineItem,
+    RejectedNotice,
+    classify_message,
+)
+from cli.quarantine.replay import Replayer, ReplayResult
+from cli.quarantine.settings import Settings, read_quarantine_settings
 from cli.stacks import find_stack
 from shared.amqp.connection import connect
-from shared.amqp.kept import KeptQueues, open_kept
 from shared.amqp.publisher import Publisher, open_publisher
+from shared.amqp.queue_browser import QueueBrowser, open_queue_browser
 from shared.amqp.topology import QUARANTINES
-from shared.outcome import DependencyAway, Unroutable
+from shared.outcome import DependencyUnavailable, Unroutable
 
 ALL = "*"
 NO_LIMIT = 1 << 62
 T = TypeVar("T")
 
 
-class NotThere(Exception):
+class ItemNotFound(Exception):
     """Nothing, or more than one thing, has this id; the text says which."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Desk:
+class QuarantineSession:
     """What is kept, in hand for as long as the command runs."""
 
     settings: Settings
-    queues: KeptQueues
+    queues: QueueBrowser
     publisher: Publisher
 
-    async def items(self, most: int = NO_LIMIT) -> AsyncGenerator[Item, None]:
+    async def list_items(self, most: int = NO_LIMIT) -> AsyncGenerator[QuarantineItem, None]:
         """The oldest so many."""
-        async with aclosing(self.queues.messages(most)) as messages:
+        async with aclosing(self.queues.browse(most)) as messages:
             async for kept in messages:
-                yield item_of(kept)
+                yield classify_message(kept)
 
-    async def find(self, beginning: str) -> Item:
-        """The one whose id begins so. Raises NotThere."""
-        found = [item async for item in self.items() if item.kept.message_id.startswith(beginning)]
+    async def find(self, beginning: str) -> QuarantineItem:
+        """The one whose id begins so. Raises ItemNotFound."""
+        found = [item async for item in self.list_items() if item.queued.message_id.startswith(beginning)]
         if len(found) != 1:
-            raise NotThere(f"{len(found) or 'Nothing'} in quarantine has an id that begins with {beginning!r}.")
+            raise ItemNotFound(f"{len(found) or 'Nothing'} in quarantine has an id that begins with {beginning!r}.")
         return found[0]
 
-    async def replay(self, selection: str) -> AsyncGenerator[tuple[str, Replayed], None]:
-        """Each that is selected: published and confirmed first, removed then. Raises NotThere, NotOpened."""
-        async with aclosing(self._selected(selection)) as items:
+    async def replay(self, selection: str) -> AsyncGenerator[tuple[str, ReplayResult], None]:
+        """Publish each that is selected, then remove it. Raises ItemNotFound, CannotDecryptError."""
+        async with aclosing(self._select_items(selection)) as items:
             async for item in items:
                 if isinstance(item, RejectedNotice):
-                    await item.kept.send_back()
-                    yield item.kept.message_id, Replayed(sent_back=True)
+                    await item.queued.send_back()
+                    yield item.queued.message_id, ReplayResult(sent_back=True)
                 elif isinstance(item, QuarantinedWebhook):
-                    yield item.kept.message_id, await self._replay(item)
+                    yield item.queued.message_id, await self._replay_webhook(item)
 
-    async def _replay(self, webhook: QuarantinedWebhook) -> Replayed:
-        outcome = await self._replayer().replay(webhook, datetime.now(UTC))
+    async def _replay_webhook(self, webhook: QuarantinedWebhook) -> ReplayResult:
+        outcome = await self._build_replayer().replay(webhook, datetime.now(UTC))
         if outcome.complete:
-            await webhook.kept.remove()
+            await webhook.queued.remove()
         return outcome
 
     async def drop(self, selection: str) -> int:
-        """How many were removed. Raises NotThere."""
+        """How many were removed. Raises ItemNotFound."""
         dropped = 0
-        async with aclosing(self._selected(selection)) as items:
+        async with aclosing(self._select_items(selection)) as items:
             async for item in items:
-                await item.kept.remove()
+                await item.queued.remove()
                 dropped += 1
         return dropped
 
-    async def _selected(self, selection: str) -> AsyncGenerator[Item, None]:
+    async def _select_items(self, selection: str) -> AsyncGenerator[QuarantineItem, None]:
         if selection != ALL:
             yield await self.find(selection)
             return
@@ -86,14 +92,14 @@ class Desk:
         total = await self.queues.count()
         with Progress(console=console, disable=not console.is_terminal, transient=True) as bars:
             task = bars.add_task("quarantine", total=total)
-            async for item in self.items(total):
+            async for item in self.list_items(total):
                 yield item
                 bars.advance(task)
 
-    def _replayer(self) -> Replayer:
+    def _build_replayer(self) -> Replayer:
         settings = self.settings
         if settings.ring is None or settings.index is None or settings.phone_number_id is None:
-            raise NotOpened("To send again, sealing keys, index key and phone number id are needed.")
+            raise CannotDecryptError("To send again, sealing keys, index key and phone number id are needed.")
         return Replayer(
             publisher=self.publisher,
             ring=settings.ring,
@@ -103,35 +109,35 @@ class Desk:
         )
 
 
-def at_the_desk(stack: Path | None, act: Callable[[Desk], Awaitable[T]]) -> T:
+def run_session(stack: Path | None, act: Callable[[QuarantineSession], Awaitable[T]]) -> T:
     """What `act` finds; ends the command if the quarantine cannot be reached or opened."""
-    silence_drivers()
-    settings = quarantine_settings(find_stack(stack, os.environ), os.environ)
+    suppress_driver_logs()
+    settings = read_quarantine_settings(find_stack(stack, os.environ), os.environ)
     try:
-        return asyncio.run(_act(settings, act))
-    except DependencyAway as error:
-        fail(f"Broker: {error}", away_advice(error), EXIT_AWAY)
+        return asyncio.run(_run_with_connection(settings, act))
+    except DependencyUnavailable as error:
+        fail(f"Broker: {error}", explain_broker_error(error), EXIT_UNAVAILABLE)
     except Unroutable as error:
-        fail(str(error), "Nothing was removed.", EXIT_AWAY)
-    except NotThere as error:
+        fail(str(error), "Nothing was removed.", EXIT_UNAVAILABLE)
+    except ItemNotFound as error:
         fail(str(error), "`kreisfunk quarantine list` shows what is there.", EXIT_REJECTED)
-    except NotOpened as error:
-        _fail_closed(error)
+    except CannotDecryptError as error:
+        _fail_undecryptable(error)
 
 
-def _fail_closed(error: NotOpened) -> NoReturn:
+def _fail_undecryptable(error: CannotDecryptError) -> NoReturn:
     fail(
         str(error),
-        "Set KREISFUNK_SEALING_KEYS and KREISFUNK_INDEX_KEY, or KREISFUNK_SECRETS_DIR to the folder `quarantine` of "
+        "Set KREISFUNK_ENCRYPTION_KEYS and KREISFUNK_INDEX_KEY, or KREISFUNK_SECRETS_DIR to the folder `quarantine` of "
         "your secrets. A key that was taken out of the ring has to be put back first.",
         EXIT_REJECTED,
     )
 
 
-async def _act(settings: Settings, act: Callable[[Desk], Awaitable[T]]) -> T:
+async def _run_with_connection(settings: Settings, act: Callable[[QuarantineSession], Awaitable[T]]) -> T:
     async with (
         connect(settings.broker_url, password=settings.broker_secret, name="quarantine") as connection,
         open_publisher(connection) as publisher,
-        open_kept(connection, QUARANTINES) as queues,
+        open_queue_browser(connection, QUARANTINES) as queues,
     ):
-        return await act(Desk(settings=settings, queues=queues, publisher=publisher))
+        return await act(QuarantineSession(settings=settings, queues=queues, publisher=publisher))

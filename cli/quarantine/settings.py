@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from cli.stacks import RunningStack, environment_of
+from cli.stacks import RunningStack, use_environment
+from shared.encryption import BlindIndexKey, KeyRing
 from shared.runtime.settings import PREFIX, read_settings
-from shared.sealing import IndexKey, KeyRing
 
 
 class Settings(BaseSettings):
@@ -19,12 +19,12 @@ class Settings(BaseSettings):
 
     broker_url: str = Field(description="amqp://quarantine@host:port/vhost", pattern=r"^amqps?://")
     broker_password: SecretStr | None = Field(None, description="password of the broker login")
-    sealing_keys: SecretStr | None = Field(None, description="VERSION:BASE64 of 32 bytes, to show and to replay")
+    encryption_keys: SecretStr | None = Field(None, description="VERSION:BASE64 of 32 bytes, to show and to replay")
     index_key: SecretStr | None = Field(None, description="as the ingress has it, to replay")
     phone_number_id: str | None = Field(None, description="Meta's id of our number, to replay")
     waba_id: str | None = Field(None, description="Meta's id of our account, as the ingress has it")
 
-    @field_validator("sealing_keys")
+    @field_validator("encryption_keys")
     @classmethod
     def _is_key_ring(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None:
@@ -35,7 +35,7 @@ class Settings(BaseSettings):
     @classmethod
     def _is_index_key(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None:
-            IndexKey.parse(value.get_secret_value())
+            BlindIndexKey.parse(value.get_secret_value())
         return value
 
     @property
@@ -44,14 +44,14 @@ class Settings(BaseSettings):
 
     @property
     def ring(self) -> KeyRing | None:
-        return KeyRing.parse(self.sealing_keys.get_secret_value()) if self.sealing_keys else None
+        return KeyRing.parse(self.encryption_keys.get_secret_value()) if self.encryption_keys else None
 
     @property
-    def index(self) -> IndexKey | None:
-        return IndexKey.parse(self.index_key.get_secret_value()) if self.index_key else None
+    def index(self) -> BlindIndexKey | None:
+        return BlindIndexKey.parse(self.index_key.get_secret_value()) if self.index_key else None
 
 
-def quarantine_settings(stack: RunningStack | None, environment: Mapping[str, str]) -> Settings:
+def read_quarantine_settings(stack: RunningStack | None, environment: Mapping[str, str]) -> Settings:
     """Of a local stack if there is one; ends the command with status 2 if something is missing."""
-    with environment_of(stack.addresses.quarantine if stack else environment):
+    with use_environment(stack.addresses.quarantine if stack else environment):
         return read_settings(Settings)

@@ -39,7 +39,7 @@ def add(
 
     Exit status: 0, 1 the file cannot be written, 2 wrong command line.
     """
-    from cli.systems.registering import add_system
+    from cli.systems.registration import add_system
 
     values = {
         "name": name,
@@ -59,7 +59,7 @@ def list_systems(json: Json = False, county: County = None, stack: Stack = None)
 
     Exit status: 0, 2 wrong command line or settings, 4 broker away or administrator refused.
     """
-    from cli.systems.work import list_all
+    from cli.systems.actions import list_all
 
     list_all(county, stack, as_json=json)
 
@@ -78,9 +78,9 @@ def login(
     It may write to the exchange of notices, and hear what becomes of them. Exit status: 0, 2 wrong command line or not
     registered, 3 it has a login already, 4 broker away or administrator refused.
     """
-    from cli.systems.work import let_in
+    from cli.systems.actions import add_system
 
-    let_in(name, county, stack, replace=replace, with_url=url, as_json=json)
+    add_system(name, county, stack, replace=replace, with_url=url, as_json=json)
 
 
 @app.command()
@@ -89,6 +89,6 @@ def revoke(name: Name, stack: Stack = None) -> None:
 
     Exit status: 0, 2 wrong command line, 3 it has no login, 4 broker away or administrator refused.
     """
-    from cli.systems.work import shut_out
+    from cli.systems.actions import revoke_system
 
-    shut_out(name, stack)
+    revoke_system(name, stack)

@@ -3,8 +3,8 @@
 import secrets
 from collections.abc import Sequence
 
-from cli.management import ManagementApi, User
-from cli.migrate.broker import permit_system
+from cli.migrate.broker import grant_system_permissions
+from cli.rabbitmq_management import ManagementApi, User
 
 PASSWORD_BYTES = 24
 
@@ -13,37 +13,37 @@ class LoginExists(Exception):
     """Somebody may use it."""
 
 
-class LoginNotOurs(Exception):
+class NotASystemLogin(Exception):
     """It has access to the management itself: no municipal system's login has."""
 
 
-async def make_login(api: ManagementApi, name: str, *, replace: bool) -> str:
-    """Its password, which the broker keeps as a hash only. Raises LoginExists, LoginNotOurs or DependencyAway."""
-    existing = _of(await api.users(), name)
+async def create_login(api: ManagementApi, name: str, *, replace: bool) -> str:
+    """Return its password; the broker keeps a hash. Raises LoginExists, NotASystemLogin or DependencyUnavailable."""
+    existing = _find_user(await api.list_users(), name)
     if existing is not None:
-        _require_plain(existing)
+        _require_no_tags(existing)
     if existing is not None and not replace:
         raise LoginExists(name)
     password = secrets.token_urlsafe(PASSWORD_BYTES)
     await api.set_login(name, password)
-    await permit_system(api, name)
+    await grant_system_permissions(api, name)
     return password
 
 
-async def end_login(api: ManagementApi, name: str) -> bool:
-    """Whether there was one. Raises LoginNotOurs or DependencyAway."""
-    existing = _of(await api.users(), name)
+async def delete_login(api: ManagementApi, name: str) -> bool:
+    """Whether there was one. Raises NotASystemLogin or DependencyUnavailable."""
+    existing = _find_user(await api.list_users(), name)
     if existing is None:
         return False
-    _require_plain(existing)
+    _require_no_tags(existing)
     await api.delete_login(name)
     return True
 
 
-def _of(users: Sequence[User], name: str) -> User | None:
+def _find_user(users: Sequence[User], name: str) -> User | None:
     return next((user for user in users if user.name == name), None)
 
 
-def _require_plain(user: User) -> None:
+def _require_no_tags(user: User) -> None:
     if user.tags:
-        raise LoginNotOurs(user.name)
+        raise NotASystemLogin(user.name)

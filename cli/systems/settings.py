@@ -8,10 +8,10 @@ from pydantic import Field, HttpUrl, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from cli.output import EXIT_USAGE, fail
-from cli.stacks import environment_of, find_stack
+from cli.stacks import find_stack, use_environment
 from deploy.local.environments import CONFIG
-from shared.municipal.configuration import Configuration
-from shared.municipal.file import ConfigurationFileError, read_configuration
+from shared.notices.config import ConfigurationError, read_configuration
+from shared.notices.configuration import Configuration
 from shared.runtime.settings import PREFIX, read_settings
 
 BROKER_API_URL = f"{PREFIX}BROKER_API_URL"
@@ -33,11 +33,11 @@ class Settings(BaseSettings):
 def find_broker(stack: Path | None) -> Settings:
     """Of the environment's installation, else of a local stack that runs. Ends the command if there is neither."""
     found = find_stack(stack, os.environ, BROKER_API_URL)
-    with environment_of(found.addresses.systems if found else os.environ):
+    with use_environment(found.addresses.systems if found else os.environ):
         return read_settings(Settings)
 
 
-def county_file(named: Path | None, environment: Mapping[str, str]) -> Path:
+def resolve_county_file(named: Path | None, environment: Mapping[str, str]) -> Path:
     """The one that is named, else the installation's, else that of this version."""
     return named or Path(environment.get(f"{PREFIX}COUNTY_FILE") or CONFIG / "county.toml")
 
@@ -46,5 +46,5 @@ def read_county(file: Path) -> Configuration:
     """Ends the command if it cannot be read."""
     try:
         return read_configuration(file, Configuration)
-    except ConfigurationFileError as error:
+    except ConfigurationError as error:
         fail(str(error), f"{PREFIX}COUNTY_FILE names the county's file.", EXIT_USAGE)

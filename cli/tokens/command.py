@@ -7,20 +7,22 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from cli.operate.tables import moment, table
+from cli.operate.tables import format_table, format_time
 from cli.options import Json
 from cli.output import EXIT_USAGE, console, fail, say
-from cli.tokens.settings import Office, find_office
-from deploy.local.token_files import TokenFileError, add_token, new_id, new_text, read_tokens, remove_tokens
-from shared.municipal.systems import System
-from shared.municipal.tokens import Token
+from cli.tokens.settings import TokenRegistry, find_token_registry
+from deploy.tokens import TokenFileError, add_token, generate_token, generate_token_id, read_tokens, remove_tokens
+from shared.notices.systems import System
+from shared.notices.tokens import Token
 from shared.runtime.clock import system_clock
 
-EXIT_NOTHING = 3
+EXIT_NOT_FOUND = 3
 
 Stack = Annotated[
     Path | None,
-    typer.Option(help="Folder of a local stack; else KREISFUNK_DOOR_TOKENS_FILE, else .local/up or .local/demo."),
+    typer.Option(
+        help="Folder of a local stack; else KREISFUNK_NOTICES_API_TOKENS_FILE, else .local/up or .local/demo."
+    ),
 ]
 
 app = typer.Typer(
@@ -40,15 +42,15 @@ def create(
 
     Exit status: 0, 2 wrong command line or unknown system.
     """
-    office = find_office(stack)
-    topics = _topics(_system(office, system), topic or [])
+    office = find_token_registry(stack)
+    topics = _check_topics(_require_system(office, system), topic or [])
     now = system_clock()
-    text = new_text()
+    text = generate_token()
     try:
         token = add_token(
             office.file,
             text,
-            identifier=new_id(system),
+            identifier=generate_token_id(system),
             system=system,
             now=now,
             topics=topics,
@@ -57,7 +59,7 @@ def create(
     except TokenFileError as error:
         fail(str(error), "The folder has to be writable for this command.")
     if json:
-        say(msgspec.json.encode({**_shown(token), "token": text}).decode())
+        say(msgspec.json.encode({**_describe_token(token), "token": text}).decode())
         return
     say(text)
     console.print(f"Token {token.id}. It is shown this once: hand it over in confidence.", markup=False)
@@ -66,12 +68,15 @@ def create(
 @app.command("list")
 def list_tokens(json: Json = False, stack: Stack = None) -> None:
     """List all tokens, without their texts."""
-    tokens = _read(find_office(stack))
+    tokens = _read_tokens(find_token_registry(stack))
     if json:
-        say(msgspec.json.encode({"tokens": [_shown(token) for token in tokens]}).decode())
+        say(msgspec.json.encode({"tokens": [_describe_token(token) for token in tokens]}).decode())
         return
-    rows = [(each.id, each.system, _scope(each), moment(each.created_at), _ends(each)) for each in tokens]
-    say(table(("id", "system", "topics", "created", "ends"), rows) if rows else "there are no tokens")
+    rows = [
+        (each.id, each.system, _format_scope(each), format_time(each.created_at), _format_expiry(each))
+        for each in tokens
+    ]
+    say(format_table(("id", "system", "topics", "created", "ends"), rows) if rows else "there are no tokens")
 
 
 @app.command()
@@ -87,13 +92,13 @@ def revoke(
     """
     if (token is None) == (system is None):
         fail("Give the id of a token, or --system.", status=EXIT_USAGE)
-    office = find_office(stack)
+    office = find_token_registry(stack)
     try:
         removed = remove_tokens(office.file, lambda each: each.id == token or each.system == system)
     except TokenFileError as error:
         fail(str(error), "The folder has to be writable for this command.")
     if not removed:
-        fail("There is no such token.", "`kreisfunk tokens list` shows which there are.", EXIT_NOTHING)
+        fail("There is no such token.", "`kreisfunk tokens list` shows which there are.", EXIT_NOT_FOUND)
     if json:
         say(msgspec.json.encode({"revoked": [each.id for each in removed]}).decode())
         return
@@ -101,15 +106,15 @@ def revoke(
         say(f"revoked {each.id}")
 
 
-def _system(office: Office, name: str) -> System:
-    system = office.configuration.system(name)
+def _require_system(office: TokenRegistry, name: str) -> System:
+    system = office.configuration.find_system(name)
     if system is None:
         known = ", ".join(each.name for each in office.configuration.systems) or "(none)"
         fail(f"There is no system {name}.", f"The county's file has {known}.", EXIT_USAGE)
     return system
 
 
-def _topics(system: System, topics: list[str]) -> list[str]:
+def _check_topics(system: System, topics: list[str]) -> list[str]:
     foreign = [topic for topic in topics if topic not in system.topics]
     if foreign:
         fail(
@@ -120,22 +125,22 @@ def _topics(system: System, topics: list[str]) -> list[str]:
     return topics
 
 
-def _read(office: Office) -> tuple[Token, ...]:
+def _read_tokens(office: TokenRegistry) -> tuple[Token, ...]:
     try:
         return read_tokens(office.file)
     except TokenFileError as error:
         fail(str(error))
 
 
-def _shown(token: Token) -> dict[str, Any]:
+def _describe_token(token: Token) -> dict[str, Any]:
     return {name: value for name, value in msgspec.to_builtins(token).items() if name != "sha256"}
 
 
-def _scope(token: Token) -> str:
+def _format_scope(token: Token) -> str:
     return ", ".join(token.topics) or "all of the system"
 
 
-def _ends(token: Token) -> str:
+def _format_expiry(token: Token) -> str:
     if token.expires_at is None:
         return "never"
-    return moment(token.expires_at) if token.is_valid(system_clock()) else "has ended"
+    return format_time(token.expires_at) if token.is_valid(system_clock()) else "has ended"

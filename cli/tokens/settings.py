@@ -8,12 +8,12 @@ from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from cli.output import EXIT_USAGE, fail
-from cli.stacks import environment_of, find_stack
-from shared.municipal.configuration import Configuration
-from shared.municipal.file import ConfigurationFileError, read_configuration
+from cli.stacks import find_stack, use_environment
+from shared.notices.config import ConfigurationError, read_configuration
+from shared.notices.configuration import Configuration
 from shared.runtime.settings import PREFIX, read_settings
 
-TOKENS_FILE = f"{PREFIX}DOOR_TOKENS_FILE"
+TOKENS_FILE = f"{PREFIX}NOTICES_API_TOKENS_FILE"
 
 
 class Settings(BaseSettings):
@@ -23,25 +23,25 @@ class Settings(BaseSettings):
         env_prefix=PREFIX, frozen=True, extra="ignore", hide_input_in_errors=True, env_ignore_empty=True
     )
 
-    door_tokens_file: Path = Field(description="tokens of municipal systems, which the notices API reads")
+    notices_api_tokens_file: Path = Field(description="tokens of municipal systems, which the notices API reads")
     county_file: Path = Field(Path("deploy/config/county.toml"), description="topics and who may publish")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Office:
+class TokenRegistry:
     """Where tokens are made."""
 
     file: Path
     configuration: Configuration
 
 
-def find_office(stack: Path | None) -> Office:
+def find_token_registry(stack: Path | None) -> TokenRegistry:
     """Of the environment's installation, else of a local stack that runs. Ends the command if there is neither."""
     found = find_stack(stack, os.environ, TOKENS_FILE)
-    with environment_of(found.addresses.tokens if found else os.environ):
+    with use_environment(found.addresses.tokens if found else os.environ):
         settings = read_settings(Settings)
     try:
         configuration = read_configuration(settings.county_file, Configuration)
-    except ConfigurationFileError as error:
+    except ConfigurationError as error:
         fail(str(error), f"{PREFIX}COUNTY_FILE names the county's file.", EXIT_USAGE)
-    return Office(file=settings.door_tokens_file, configuration=configuration)
+    return TokenRegistry(file=settings.notices_api_tokens_file, configuration=configuration)

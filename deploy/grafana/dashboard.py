@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from deploy.grafana.panels import Json, Panel, Query, laid_out, quantiles
+from deploy.grafana.panels import Json, Panel, Query, build_quantiles, place_panels
 
 FILE = Path(__file__).parent / "dashboards" / "dispatcher.json"
 PREFIX = "kreisfunk_dispatcher"
@@ -78,32 +78,32 @@ TIMES = (
         title="Broadcasts: from publication to acceptance",
         description="From the moment at which the notice was published to Meta's acceptance of each message.",
         unit="s",
-        queries=quantiles(f"{PREFIX}_publish_to_accepted_seconds", '{lane!="reply"}'),
+        queries=build_quantiles(f"{PREFIX}_publish_to_accepted_seconds", '{lane!="reply"}'),
     ),
     Panel(
         title="Replies: from decision to acceptance",
         description="From the decision about a citizen's message to Meta's acceptance of the answer.",
         unit="s",
-        queries=quantiles(f"{PREFIX}_publish_to_accepted_seconds", '{lane="reply"}'),
+        queries=build_quantiles(f"{PREFIX}_publish_to_accepted_seconds", '{lane="reply"}'),
     ),
     Panel(
         title="Meta's answer",
         description="From request to answer.",
         unit="s",
-        queries=quantiles(f"{PREFIX}_send_seconds"),
+        queries=build_quantiles(f"{PREFIX}_send_seconds"),
     ),
     Panel(
         title="Wait for a lease",
         description="How long a replica waited for the moment at which its share of the rate began.",
         unit="s",
-        queries=quantiles(f"{PREFIX}_lease_wait_seconds"),
+        queries=build_quantiles(f"{PREFIX}_lease_wait_seconds"),
     ),
     Panel(
         title="Slots leased and used",
         description="Leased without being used is rate given away.",
         unit="mps",
         queries=[
-            Query(f"sum(rate({PREFIX}_leased_slots_total[$__rate_interval]))", "leased"),
+            Query(f"sum(rate({PREFIX}_send_slots_reserved_total[$__rate_interval]))", "leased"),
             Query(f"sum(rate({PREFIX}_sends_total[$__rate_interval]))", "used"),
         ],
     ),
@@ -143,7 +143,7 @@ AROUND = (
 PANELS = (*NUMBERS, *SENDING, *TIMES, *AROUND)
 
 
-def dashboard() -> Json:
+def build_dashboard() -> Json:
     return {
         "uid": "kreisfunk-dispatcher",
         "title": "Dispatcher",
@@ -155,19 +155,19 @@ def dashboard() -> Json:
         "time": {"from": "now-15m", "to": "now"},
         "timezone": "browser",
         "graphTooltip": 1,
-        "templating": {"list": [_datasource_variable()]},
+        "templating": {"list": [_build_datasource_variable()]},
         "annotations": {"list": []},
-        "panels": list(laid_out(PANELS)),
+        "panels": list(place_panels(PANELS)),
     }
 
 
-def _datasource_variable() -> Json:
+def _build_datasource_variable() -> Json:
     return {"name": "datasource", "label": "Prometheus", "type": "datasource", "query": "prometheus", "hide": 0}
 
 
-def text() -> str:
-    return json.dumps(dashboard(), indent=1, ensure_ascii=False) + "\n"
+def render() -> str:
+    return json.dumps(build_dashboard(), indent=1, ensure_ascii=False) + "\n"
 
 
 if __name__ == "__main__":
-    FILE.write_text(text())
+    FILE.write_text(render())

@@ -30,7 +30,7 @@ class Panel:
     height: int = 8
     alarm_above: float | None = None
 
-    def json(self, number: int, position: Json) -> Json:
+    def render_json(self, number: int, position: Json) -> Json:
         return {
             "id": number,
             "type": "timeseries" if self.alarm_above is None else "stat",
@@ -38,18 +38,18 @@ class Panel:
             "description": self.description,
             "datasource": DATASOURCE,
             "gridPos": position,
-            "targets": [_target(query, place) for place, query in enumerate(self.queries)],
-            "fieldConfig": {"defaults": {"unit": self.unit, "min": 0, **self._look()}, "overrides": []},
-            "options": self._options(),
+            "targets": [_build_target(query, place) for place, query in enumerate(self.queries)],
+            "fieldConfig": {"defaults": {"unit": self.unit, "min": 0, **self._build_style()}, "overrides": []},
+            "options": self._build_options(),
         }
 
-    def _look(self) -> Json:
+    def _build_style(self) -> Json:
         if self.alarm_above is None:
             return {"custom": {"lineWidth": 2, "fillOpacity": 10, "showPoints": "never"}}
         steps = [{"color": "green", "value": None}, {"color": "red", "value": self.alarm_above}]
         return {"thresholds": {"mode": "absolute", "steps": steps}}
 
-    def _options(self) -> Json:
+    def _build_options(self) -> Json:
         if self.alarm_above is not None:
             return {"reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False}}
         return {
@@ -58,7 +58,7 @@ class Panel:
         }
 
 
-def _target(query: Query, place: int) -> Json:
+def _build_target(query: Query, place: int) -> Json:
     return {
         "refId": chr(ord("A") + place),
         "datasource": DATASOURCE,
@@ -67,18 +67,18 @@ def _target(query: Query, place: int) -> Json:
     }
 
 
-def laid_out(panels: Sequence[Panel]) -> Iterator[Json]:
+def place_panels(panels: Sequence[Panel]) -> Iterator[Json]:
     """From left to right, row by row; a row is as high as its first panel."""
     column = top = height = 0
     for number, panel in enumerate(panels, start=1):
         if column + panel.width > COLUMNS:
             column, top = 0, top + height
         height = height if column else panel.height
-        yield panel.json(number, {"x": column, "y": top, "w": panel.width, "h": panel.height})
+        yield panel.render_json(number, {"x": column, "y": top, "w": panel.width, "h": panel.height})
         column += panel.width
 
 
-def quantiles(histogram: str, selector: str = "") -> list[Query]:
+def build_quantiles(histogram: str, selector: str = "") -> list[Query]:
     """Median, 95th and 99th percentile of a histogram, over all replicas together."""
     rate = f"sum by (le) (rate({histogram}_bucket{selector}[$__rate_interval]))"
     shares = {"p50": 0.5, "p95": 0.95, "p99": 0.99}

@@ -13,19 +13,19 @@ PR_SET_PDEATHSIG = 1
 def main(arguments: list[str]) -> None:
     parent, death_signal, uid, gid = (int(argument) for argument in arguments[:4])
     if uid >= 0:
-        become(uid, gid)
-    die_with(parent, death_signal)
+        switch_user(uid, gid)
+    end_with_parent(parent, death_signal)
     program = arguments[4:]
     os.execvp(program[0], program)  # noqa: S606 (the caller chose the program, no shell is involved)
 
 
-def become(uid: int, gid: int) -> None:
+def switch_user(uid: int, gid: int) -> None:
     os.setgroups([])
     os.setgid(gid)
     os.setuid(uid)
 
 
-def die_with(parent: int, death_signal: int) -> None:
+def end_with_parent(parent: int, death_signal: int) -> None:
     """Has to follow `become`: the kernel forgets the wish when the user changes."""
     ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, death_signal, 0, 0, 0)
     if os.getppid() != parent:

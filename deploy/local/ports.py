@@ -8,19 +8,19 @@ LOOPBACK = "127.0.0.1"
 
 
 @contextmanager
-def reserved_ports(count: int, wanted: Sequence[int] = ()) -> Iterator[list[int]]:
+def reserve_ports(count: int, wanted: Sequence[int] = ()) -> Iterator[list[int]]:
     """The kernel gives these ports to nobody else while the context is open; the first are `wanted`, where free.
 
     A bound socket that does not listen keeps a port from being handed out, also as the source of an
     outgoing connection, but lets a server with SO_REUSEADDR (every one that we start) listen on it.
     """
     with ExitStack() as sockets:
-        fixed = [_socket_bound_to(port, sockets) or _bound_socket() for port in wanted[:count]]
-        others = [_bound_socket() for _ in range(count - len(fixed))]
+        fixed = [_bind_socket_to(port, sockets) or _bind_free_socket() for port in wanted[:count]]
+        others = [_bind_free_socket() for _ in range(count - len(fixed))]
         yield [sockets.enter_context(each).getsockname()[1] for each in (*fixed, *others)]
 
 
-def _socket_bound_to(port: int, sockets: ExitStack) -> socket.socket | None:
+def _bind_socket_to(port: int, sockets: ExitStack) -> socket.socket | None:
     """None if the port is not free."""
     bound = socket.socket()
     try:
@@ -46,7 +46,7 @@ def _claim(port: int) -> socket.socket:
     return claim
 
 
-def _bound_socket() -> socket.socket:
+def _bind_free_socket() -> socket.socket:
     bound = socket.socket()
     bound.bind((LOOPBACK, 0))
     # Only now: with the option set before, the kernel might choose another reservation's port.

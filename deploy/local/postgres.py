@@ -12,15 +12,15 @@ from urllib.parse import quote
 
 import asyncpg
 
-from deploy.local.account import Account, unprivileged_account
 from deploy.local.errors import LocalError
 from deploy.local.names import DATABASE, OWNER
-from deploy.local.ports import LOOPBACK, reserved_ports
-from deploy.local.postgres_place import Place, reachable_place
-from deploy.local.process import POLL_SECONDS, Child, Command, run_to_end, wait_until_ready
+from deploy.local.ports import LOOPBACK, reserve_ports
+from deploy.local.postgres_paths import PostgresPaths, open_reachable_paths
+from deploy.local.process import POLL_INTERVAL_SECONDS, Child, Command, run_to_end, wait_until_ready
+from deploy.local.system_user import SystemUser, ensure_unprivileged_user
 
-READY_SECONDS = 60
-STOP_SECONDS = 20
+READY_TIMEOUT_SECONDS = 60
+STOP_TIMEOUT_SECONDS = 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,14 +43,14 @@ class PostgresServer:
     @property
     def url(self) -> str:
         """The owner's, a superuser here."""
-        return self.url_of(DATABASE)
+        return self.build_url(DATABASE)
 
-    def url_of(self, database: str) -> str:
+    def build_url(self, database: str) -> str:
         return f"postgresql://{OWNER}:{quote(self.password, safe='')}@{self.host}:{self.port}/{database}"
 
     async def start(self) -> None:
         await self.child.start()
-        await wait_until_ready(self.child, self._answers, seconds=READY_SECONDS)
+        await wait_until_ready(self.child, self._is_answering, seconds=READY_TIMEOUT_SECONDS)
 
     async def wait(self) -> int:
         return await self.child.wait()
@@ -58,36 +58,36 @@ class PostgresServer:
     def kill(self) -> None:
         self.child.kill()
 
-    async def stop(self, seconds: float = STOP_SECONDS) -> None:
+    async def stop(self, seconds: float = STOP_TIMEOUT_SECONDS) -> None:
         await self.child.stop(seconds)
 
-    async def _answers(self) -> bool:
+    async def _is_answering(self) -> bool:
         try:
-            connection = await asyncpg.connect(self.url_of("postgres"), timeout=5)
+            connection = await asyncpg.connect(self.build_url("postgres"), timeout=5)
         except asyncpg.InvalidPasswordError:
-            raise LocalError(_MADE_OTHERWISE) from None
+            raise LocalError(_LOGIN_REFUSED) from None
         except (OSError, TimeoutError, asyncpg.CannotConnectNowError, asyncpg.ConnectionDoesNotExistError):
             return False
         await connection.close()
         return True
 
 
-_MADE_OTHERWISE = (
+_LOGIN_REFUSED = (
     "The database was made with another password than the one in the secrets folder. Bring that one back,"
     " or remove the stack's whole folder to begin anew (subscribers and consents in it are lost)."
 )
 
 
 @asynccontextmanager
-async def local_postgres(folder: Path, password: str) -> AsyncIterator[PostgresServer]:
+async def run_postgres(folder: Path, password: str) -> AsyncIterator[PostgresServer]:
     """A running server whose data stays in `folder`; the database `kreisfunk` exists."""
-    account = await unprivileged_account()
-    with reserved_ports(1) as (port,):
-        async with reachable_place(folder, account) as place:
-            server = _server(place, folder / "postgres.log", port, password)
+    account = await ensure_unprivileged_user()
+    with reserve_ports(1) as (port,):
+        async with open_reachable_paths(folder, account) as place:
+            server = _build_server(place, folder / "postgres.log", port, password)
             if not (place.data / "PG_VERSION").exists():
-                await _initialise(place, folder / "initdb.log", password)
-            await _outlast_other_server(place.data)
+                await _initialize(place, folder / "initdb.log", password)
+            await _wait_for_other_server(place.data)
             try:
                 await server.start()
                 await _create_database(server)
@@ -96,7 +96,7 @@ async def local_postgres(folder: Path, password: str) -> AsyncIterator[PostgresS
                 await server.stop()
 
 
-def _server(place: Place, log: Path, port: int, password: str) -> PostgresServer:
+def _build_server(place: PostgresPaths, log: Path, port: int, password: str) -> PostgresServer:
     arguments = [str(place.programs / "bin" / "postgres"), "-D", str(place.data)]
     for setting in (*SETTINGS, f"port={port}"):
         arguments += ["-c", setting]
@@ -104,7 +104,7 @@ def _server(place: Place, log: Path, port: int, password: str) -> PostgresServer
         name="postgres",
         arguments=tuple(arguments),
         log=log,
-        environment=_environment(),
+        environment=_build_environment(),
         account=place.account,
         stop_signal=signal.SIGINT,  # "fast": ends the sessions instead of waiting for them
         death_signal=signal.SIGINT,
@@ -123,31 +123,31 @@ SETTINGS = (
 )
 
 
-def _environment() -> dict[str, str]:
+def _build_environment() -> dict[str, str]:
     return {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}
 
 
-async def _initialise(place: Place, log: Path, password: str) -> None:
+async def _initialize(place: PostgresPaths, log: Path, password: str) -> None:
     """In a draft, as PostgreSQL would take what a killed initdb leaves behind for a whole folder."""
     draft = place.data.with_name("data.new")
     password_file = place.data.with_name("initial-password")
     _make_folder_for(place.account, draft)
     _write_for(place.account, password_file, password)
     try:
-        await run_to_end(_initdb(place, draft, log, password_file))
+        await run_to_end(_build_initdb_command(place, draft, log, password_file))
     finally:
         password_file.unlink()
     draft.rename(place.data)
 
 
-def _make_folder_for(account: Account | None, folder: Path) -> None:
+def _make_folder_for(account: SystemUser | None, folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(mode=0o700)
     if account is not None:
         os.chown(folder, account.uid, account.gid)
 
 
-def _write_for(account: Account | None, path: Path, text: str) -> None:
+def _write_for(account: SystemUser | None, path: Path, text: str) -> None:
     path.unlink(missing_ok=True)
     with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write(text)
@@ -155,7 +155,7 @@ def _write_for(account: Account | None, path: Path, text: str) -> None:
         os.chown(path, account.uid, account.gid)
 
 
-def _initdb(place: Place, draft: Path, log: Path, password_file: Path) -> Command:
+def _build_initdb_command(place: PostgresPaths, draft: Path, log: Path, password_file: Path) -> Command:
     program = place.programs / "bin" / "initdb"
     login = (f"--username={OWNER}", f"--pwfile={password_file}", "--auth=scram-sha-256")
     language = ("--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
@@ -163,27 +163,27 @@ def _initdb(place: Place, draft: Path, log: Path, password_file: Path) -> Comman
         name="initdb",
         arguments=(str(program), "-D", str(draft), *login, *language),
         log=log,
-        environment=_environment(),
+        environment=_build_environment(),
         account=place.account,
     )
 
 
-async def _outlast_other_server(data: Path) -> None:
+async def _wait_for_other_server(data: Path) -> None:
     """The server of a stack that was killed may still be ending; its file must not stop ours.
 
     After a power failure the number in the file may be a living stranger's, and PostgreSQL would refuse.
     """
     pid_file = data / "postmaster.pid"
     try:
-        async with asyncio.timeout(STOP_SECONDS):
-            while _server_works_in(data, pid_file):  # noqa: ASYNC110 (not our child: nothing tells us)
-                await asyncio.sleep(POLL_SECONDS)
+        async with asyncio.timeout(STOP_TIMEOUT_SECONDS):
+            while _is_server_running(data, pid_file):  # noqa: ASYNC110 (not our child: nothing tells us)
+                await asyncio.sleep(POLL_INTERVAL_SECONDS)
     except TimeoutError:
         raise LocalError(f"Another PostgreSQL is running on {data}.") from None
     pid_file.unlink(missing_ok=True)
 
 
-def _server_works_in(data: Path, pid_file: Path) -> bool:
+def _is_server_running(data: Path, pid_file: Path) -> bool:
     try:
         pid = int(pid_file.read_text().splitlines()[0])
         return Path(f"/proc/{pid}/cwd").samefile(data)
@@ -192,7 +192,7 @@ def _server_works_in(data: Path, pid_file: Path) -> bool:
 
 
 async def _create_database(server: PostgresServer) -> None:
-    connection = await asyncpg.connect(server.url_of("postgres"))
+    connection = await asyncpg.connect(server.build_url("postgres"))
     try:
         with suppress(asyncpg.DuplicateDatabaseError):
             await connection.execute(f"CREATE DATABASE {DATABASE}")

@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from io import BufferedWriter
 from pathlib import Path
 
-from deploy.local.account import Account
 from deploy.local.errors import LocalError
+from deploy.local.system_user import SystemUser
 
 LAUNCHER = Path(__file__).with_name("launcher.py")
-POLL_SECONDS = 0.03
+POLL_INTERVAL_SECONDS = 0.03
 LOG_TAIL_LINES = 15
 
 
@@ -27,11 +27,11 @@ class Command:
     log: Path
     environment: Mapping[str, str] = field(repr=False)
     folder: Path = Path("/")
-    account: Account | None = None
+    account: SystemUser | None = None
     stop_signal: signal.Signals = signal.SIGTERM
     death_signal: signal.Signals = signal.SIGKILL
 
-    def launch_arguments(self) -> list[str]:
+    def build_arguments(self) -> list[str]:
         user = (self.account.uid, self.account.gid) if self.account else (-1, -1)
         numbers = [str(number) for number in (os.getpid(), int(self.death_signal), *user)]
         return [sys.executable, "-I", "-S", str(LAUNCHER), *numbers, *self.arguments]
@@ -56,7 +56,7 @@ class Child:
         command = self.command
         with open_log(command.log) as log:
             self._process = await asyncio.create_subprocess_exec(
-                *command.launch_arguments(),
+                *command.build_arguments(),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -72,13 +72,13 @@ class Child:
         return await self._process.wait()
 
     def kill(self) -> None:
-        self._signal(signal.SIGKILL)
+        self._send_signal(signal.SIGKILL)
 
     async def stop(self, seconds: float = 20) -> None:
         """Asks to stop; whoever has not ended by the deadline is killed."""
         if self._process is None:
             return
-        self._signal(self.command.stop_signal)
+        self._send_signal(self.command.stop_signal)
         try:
             await asyncio.wait_for(self._process.wait(), seconds)
         except TimeoutError:
@@ -88,7 +88,7 @@ class Child:
             self.kill()
             raise
 
-    def _signal(self, number: signal.Signals) -> None:
+    def _send_signal(self, number: signal.Signals) -> None:
         if self.pid is not None:
             # It may have ended without the loop knowing yet. `Process.send_signal` would look, and with that
             # take the exit status away from the loop (Python 3.11).
@@ -97,22 +97,22 @@ class Child:
 
 
 @contextmanager
-def frozen(pid: int) -> Iterator[None]:
+def freeze(pid: int) -> Iterator[None]:
     """The process and all that descend from it stand still (SIGSTOP) until the context is left."""
-    _signal_tree(pid, signal.SIGSTOP)
+    _send_signal_to_tree(pid, signal.SIGSTOP)
     try:
         yield
     finally:
-        _signal_tree(pid, signal.SIGCONT)
+        _send_signal_to_tree(pid, signal.SIGCONT)
 
 
-def _signal_tree(pid: int, number: signal.Signals) -> None:
+def _send_signal_to_tree(pid: int, number: signal.Signals) -> None:
     with suppress(ProcessLookupError):
         os.kill(pid, number)
     for file in Path(f"/proc/{pid}/task").glob("*/children"):
         with suppress(OSError):  # a thread that has just ended
             for child in file.read_text().split():
-                _signal_tree(int(child), number)
+                _send_signal_to_tree(int(child), number)
 
 
 async def wait_until_ready(child: Child, check: Callable[[], Awaitable[bool]], *, seconds: float) -> None:
@@ -120,16 +120,16 @@ async def wait_until_ready(child: Child, check: Callable[[], Awaitable[bool]], *
     try:
         async with asyncio.timeout(seconds):
             while not await check():
-                _complain_if_ended(child)
-                await asyncio.sleep(POLL_SECONDS)
+                _raise_if_ended(child)
+                await asyncio.sleep(POLL_INTERVAL_SECONDS)
     except TimeoutError:
-        tail = log_tail(child.command.log)
+        tail = read_log_tail(child.command.log)
         raise LocalError(f"{child.name} was not ready after {seconds:g} s.{tail}") from None
 
 
-def _complain_if_ended(child: Child) -> None:
+def _raise_if_ended(child: Child) -> None:
     if child.pid is None:
-        raise LocalError(f"{child.name} ended while starting.{log_tail(child.command.log)}")
+        raise LocalError(f"{child.name} ended while starting.{read_log_tail(child.command.log)}")
 
 
 async def run_to_end(command: Command) -> None:
@@ -141,10 +141,10 @@ async def run_to_end(command: Command) -> None:
     finally:
         child.kill()
     if status != 0:
-        raise LocalError(f"{command.name} failed with status {status}.{log_tail(command.log)}")
+        raise LocalError(f"{command.name} failed with status {status}.{read_log_tail(command.log)}")
 
 
-async def port_is_open(host: str, port: int) -> bool:
+async def is_port_open(host: str, port: int) -> bool:
     try:
         _, writer = await asyncio.open_connection(host, port)
     except OSError:
@@ -158,6 +158,6 @@ def open_log(path: Path) -> BufferedWriter:
     return open(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "ab")
 
 
-def log_tail(path: Path) -> str:
+def read_log_tail(path: Path) -> str:
     lines = path.read_text(errors="replace").splitlines()[-LOG_TAIL_LINES:] if path.exists() else []
     return "\n".join([f" Its log ({path}) ends with:", *lines]) if lines else f" Its log is {path}."

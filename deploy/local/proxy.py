@@ -10,14 +10,14 @@ from typing import cast
 from deploy.local.ports import LOOPBACK
 from deploy.local.syn_loss import BACKLOG, accept_all, accept_between_losses
 
-CONNECT_SECONDS = 5.0
+CONNECT_TIMEOUT_SECONDS = 5.0
 # So much of an answer's end comes later when answers are split: a part of the body, not of the header.
 TAIL_BYTES = 20
 REQUEST_MARK = b" HTTP/1.1\r\n"
 
 
 @dataclass(frozen=True)
-class Weather:
+class NetworkConditions:
     """What happens on the way. A `hole` takes connections and data, and nothing ever comes out of it.
 
     Of what the target answers, `swallow_answers` loses everything, and `split_seconds` is how much later than the rest
@@ -27,7 +27,7 @@ class Weather:
 
     latency_seconds: float = 0.0
     bytes_per_second: float = float("inf")
-    hole: bool = False
+    blackhole: bool = False
     refuse: bool = False
     swallow_answers: bool = False
     split_seconds: float = 0.0
@@ -35,24 +35,24 @@ class Weather:
     lost_syn_seconds: float = 0.0
 
     @property
-    def slow(self) -> bool:
+    def is_slow(self) -> bool:
         """Whether what is sent arrives late."""
         return self.latency_seconds > 0 or self.bytes_per_second != float("inf")
 
     @property
-    def worse(self) -> bool:
+    def is_disturbed(self) -> bool:
         """Than none at all."""
-        return self != CLEAR
+        return self != UNDISTURBED_NETWORK
 
 
-CLEAR = Weather()
+UNDISTURBED_NETWORK = NetworkConditions()
 
 
 class Proxy:
     """Listens on `port` and passes on to the targets in turn, to the next one if a target does not listen."""
 
     def __init__(self, targets: Sequence[int]) -> None:
-        self.weather = CLEAR
+        self.conditions = UNDISTURBED_NETWORK
         self.port = 0
         self._targets = tuple(targets)
         self._turn = 0
@@ -66,13 +66,13 @@ class Proxy:
         """How many there are; each has two ends."""
         return len(self._ends) // 2
 
-    def change(self, weather: Weather) -> None:
+    def set_conditions(self, weather: NetworkConditions) -> None:
         """From now on; what is under way already keeps its delay. Who refuses also cuts."""
-        before, self.weather = self.weather, weather
+        before, self.conditions = self.conditions, weather
         if weather.refuse:
             self.cut()
         if weather.lost_syn_seconds != before.lost_syn_seconds:
-            self._accept_anew()
+            self._restart_accepting()
 
     def cut(self) -> None:
         """Ends all connections at once; what is still under way never arrives."""
@@ -82,7 +82,7 @@ class Proxy:
     def listen(self, listener: socket.socket) -> None:
         """Accept connections on it, until `stop`."""
         self._listener, self.port = listener, listener.getsockname()[1]
-        self._accept_anew()
+        self._restart_accepting()
 
     async def stop(self) -> None:
         """End all connections; then the loop no longer watches the listener, whose number may be given out anew."""
@@ -92,31 +92,31 @@ class Proxy:
             await asyncio.sleep(0)
         self.cut()
 
-    def _accept_anew(self) -> None:
+    def _restart_accepting(self) -> None:
         if self._accepting is not None:
             self._accepting.cancel()
         if self._listener is not None:
             self._accepting = asyncio.get_running_loop().create_task(self._accept(self._listener))
 
     async def _accept(self, listener: socket.socket) -> None:
-        if self.weather.lost_syn_seconds:
-            await accept_between_losses(listener, self._take, self.weather.lost_syn_seconds, self.cut)
+        if self.conditions.lost_syn_seconds:
+            await accept_between_losses(listener, self._take, self.conditions.lost_syn_seconds, self.cut)
         await accept_all(listener, self._take)
 
     async def _take(self, connection: socket.socket) -> None:
         loop = asyncio.get_running_loop()
         await loop.connect_accepted_socket(lambda: _End(self, accepted=True), connection)
 
-    def passed(self) -> tuple[int, ...]:
+    def rotate_targets(self) -> tuple[int, ...]:
         """The targets in the order in which the next connection tries them."""
         self._turn += 1
         start = self._turn % len(self._targets)
         return self._targets[start:] + self._targets[:start]
 
-    def joined(self, end: "_End") -> None:
+    def add_end(self, end: "_End") -> None:
         self._ends.add(end)
 
-    def left(self, end: "_End") -> None:
+    def remove_end(self, end: "_End") -> None:
         self._ends.discard(end)
 
     def open_for(self, end: "_End") -> None:
@@ -126,9 +126,9 @@ class Proxy:
 
     async def _open(self, end: "_End") -> None:
         loop = asyncio.get_running_loop()
-        for target in self.passed():
+        for target in self.rotate_targets():
             try:
-                async with asyncio.timeout(CONNECT_SECONDS):
+                async with asyncio.timeout(CONNECT_TIMEOUT_SECONDS):
                     _, other = await loop.create_connection(lambda: _End(self), LOOPBACK, target)
             except (OSError, TimeoutError):
                 continue
@@ -150,10 +150,10 @@ class _End(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        if self._accepted and self._proxy.weather.refuse:
+        if self._accepted and self._proxy.conditions.refuse:
             self._transport.abort()
             return
-        self._proxy.joined(self)
+        self._proxy.add_end(self)
         if self._accepted:
             self._transport.pause_reading()
             self._proxy.open_for(self)
@@ -166,8 +166,8 @@ class _End(asyncio.Protocol):
             self._transport.resume_reading()
 
     def data_received(self, data: bytes) -> None:
-        weather, answers = self._proxy.weather, not self._accepted
-        if weather.hole or (weather.swallow_answers and answers):
+        weather, answers = self._proxy.conditions, not self._accepted
+        if weather.blackhole or (weather.swallow_answers and answers):
             return
         if weather.page and self._accepted:
             self._answer(data, weather.page)
@@ -187,7 +187,7 @@ class _End(asyncio.Protocol):
         """In order, after so many seconds and as fast as the weather permits."""
         loop = asyncio.get_running_loop()
         now = loop.time()
-        self._last_due = max(self._last_due, now + latency) + len(data) / self._proxy.weather.bytes_per_second
+        self._last_due = max(self._last_due, now + latency) + len(data) / self._proxy.conditions.bytes_per_second
         if self._last_due <= now:
             self._pass_on(data)
         else:
@@ -211,7 +211,7 @@ class _End(asyncio.Protocol):
 
     def connection_lost(self, _: Exception | None) -> None:
         self._ended = True
-        self._proxy.left(self)
+        self._proxy.remove_end(self)
         if self._peer is not None and not self._peer._ended:
             asyncio.get_running_loop().call_at(self._last_due, self._peer.close)
 
@@ -227,7 +227,7 @@ class _End(asyncio.Protocol):
 
 
 @asynccontextmanager
-async def running_proxy(targets: Sequence[int]) -> AsyncIterator[Proxy]:
+async def run_proxy(targets: Sequence[int]) -> AsyncIterator[Proxy]:
     """Listens on a free port until the context is left."""
     proxy = Proxy(targets)
     with socket.create_server((LOOPBACK, 0), backlog=BACKLOG) as listener:

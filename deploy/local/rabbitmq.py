@@ -9,14 +9,14 @@ from urllib.parse import quote
 
 from deploy.local.errors import LocalError
 from deploy.local.names import ADMIN
-from deploy.local.ports import LOOPBACK, reserved_ports
-from deploy.local.process import Child, Command, port_is_open, wait_until_ready
-from deploy.local.rabbitmq_files import NODE, RabbitPorts, node_environment, write_files
-from deploy.local.rabbitmq_install import RabbitPrograms, rabbit_programs
+from deploy.local.ports import LOOPBACK, reserve_ports
+from deploy.local.process import Child, Command, is_port_open, wait_until_ready
+from deploy.local.rabbitmq_files import NODE, RabbitPorts, build_node_environment, write_files
+from deploy.local.rabbitmq_install import RabbitPrograms, ensure_rabbit_programs
 from deploy.local.rabbitmq_plugin import compile_plugin
 
-READY_SECONDS = 90
-STOP_SECONDS = 30
+READY_TIMEOUT_SECONDS = 90
+STOP_TIMEOUT_SECONDS = 30
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +57,7 @@ class RabbitServer:
         if self.epmd.pid is None:
             await self.epmd.start()
         await self.node.start()
-        await wait_until_ready(self.node, self._accepts, seconds=READY_SECONDS)
+        await wait_until_ready(self.node, self._is_accepting, seconds=READY_TIMEOUT_SECONDS)
 
     async def wait(self) -> int:
         return await self.node.wait()
@@ -65,11 +65,11 @@ class RabbitServer:
     def kill(self) -> None:
         self.node.kill()
 
-    async def stop(self, seconds: float = STOP_SECONDS) -> None:
+    async def stop(self, seconds: float = STOP_TIMEOUT_SECONDS) -> None:
         await self.node.stop(seconds)
         await self.epmd.stop(1)
 
-    async def control(self, *arguments: str) -> str:
+    async def run_rabbitmqctl(self, *arguments: str) -> str:
         """Runs `rabbitmqctl` on this node, for what the management API cannot do."""
         process = await asyncio.create_subprocess_exec(
             str(self.control_program),
@@ -86,26 +86,26 @@ class RabbitServer:
             raise LocalError(f"rabbitmqctl {arguments[0]} failed: {output.decode().strip()}")
         return output.decode()
 
-    async def _accepts(self) -> bool:
+    async def _is_accepting(self) -> bool:
         """The broker opens this port last, after the plugins' and after importing its definitions."""
-        return await port_is_open(self.host, self.port)
+        return await is_port_open(self.host, self.port)
 
 
-def _silent(_: str) -> None:
+def _ignore_progress(_: str) -> None:
     pass
 
 
 @asynccontextmanager
-async def local_rabbitmq(
-    folder: Path, password: str, progress: Callable[[str], None] = _silent
+async def run_rabbitmq(
+    folder: Path, password: str, progress: Callable[[str], None] = _ignore_progress
 ) -> AsyncIterator[RabbitServer]:
     """A running broker whose data stays in `folder`; installs the package if it is missing and we may."""
-    programs = await rabbit_programs(folder / "install.log", progress)
-    with reserved_ports(5) as (amqp, api, metrics, distribution, epmd):
+    programs = await ensure_rabbit_programs(folder / "install.log", progress)
+    with reserve_ports(5) as (amqp, api, metrics, distribution, epmd):
         ports = RabbitPorts(amqp=amqp, api=api, metrics=metrics, distribution=distribution, epmd=epmd)
         write_files(folder, password, ports)
         await compile_plugin(folder / "plugins", programs)
-        server = _server(folder, password, ports, programs)
+        server = _build_server(folder, password, ports, programs)
         try:
             await server.start()
             yield server
@@ -113,8 +113,8 @@ async def local_rabbitmq(
             await server.stop()
 
 
-def _server(folder: Path, password: str, ports: RabbitPorts, programs: RabbitPrograms) -> RabbitServer:
-    environment = node_environment(folder, ports, programs)
+def _build_server(folder: Path, password: str, ports: RabbitPorts, programs: RabbitPrograms) -> RabbitServer:
+    environment = build_node_environment(folder, ports, programs)
     node = Command(
         name="rabbitmq",
         arguments=(str(programs.server),),

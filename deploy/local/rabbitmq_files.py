@@ -58,7 +58,7 @@ def write_files(folder: Path, password: str, ports: RabbitPorts) -> None:
     numbers = {"amqp": ports.amqp, "api": ports.api, "metrics": ports.metrics}
     _write(folder / "rabbitmq.conf", CONFIGURATION.format(host=LOOPBACK, folder=folder, **numbers))
     _write(folder / "enabled_plugins", ENABLED_PLUGINS.read_text())
-    _write(folder / "definitions.json", json.dumps(definitions(password, salt=secrets.token_bytes(4))))
+    _write(folder / "definitions.json", json.dumps(build_definitions(password, salt=secrets.token_bytes(4))))
     if not (folder / ".erlang.cookie").exists():
         _write(folder / ".erlang.cookie", secrets.token_hex(20))
 
@@ -68,22 +68,22 @@ def _write(path: Path, text: str) -> None:
         file.write(text)
 
 
-def definitions(password: str, *, salt: bytes) -> Mapping[str, object]:
+def build_definitions(password: str, *, salt: bytes) -> Mapping[str, object]:
     """With users in its definitions the broker creates no guest; imported again at each start."""
     everything = {"configure": ".*", "write": ".*", "read": ".*"}
     return {
         "vhosts": [{"name": "/"}],
-        "users": [{"name": ADMIN, "password_hash": password_hash(password, salt), "tags": ["administrator"]}],
+        "users": [{"name": ADMIN, "password_hash": hash_password(password, salt), "tags": ["administrator"]}],
         "permissions": [{"user": ADMIN, "vhost": "/", **everything}],
     }
 
 
-def password_hash(password: str, salt: bytes) -> str:
+def hash_password(password: str, salt: bytes) -> str:
     """RabbitMQ's own form: base64 of the salt and the SHA-256 of salt and password."""
     return base64.b64encode(salt + hashlib.sha256(salt + password.encode()).digest()).decode()
 
 
-def node_environment(folder: Path, ports: RabbitPorts, programs: RabbitPrograms) -> dict[str, str]:
+def build_node_environment(folder: Path, ports: RabbitPorts, programs: RabbitPrograms) -> dict[str, str]:
     """Nothing of the system's own broker in /etc and /var is read or written."""
     erlang = os.pathsep.join((str(programs.epmd.parent), os.environ.get("PATH", os.defpath)))
     return {

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deploy.local.errors import LocalError
-from deploy.local.process import log_tail, open_log
-from deploy.local.turns import one_at_a_time
+from deploy.local.install_lock import hold_install_lock
+from deploy.local.process import open_log, read_log_tail
 
 SEARCH_FOLDERS = ("/usr/lib/rabbitmq/bin", "/opt/rabbitmq/sbin", "/usr/local/sbin", "/opt/homebrew/sbin")
 INSTALL_SCRIPT = Path(__file__).with_name("install-rabbitmq.sh")
@@ -28,9 +28,9 @@ class RabbitPrograms:
         return self.server.resolve().parents[1] / "plugins"
 
 
-async def rabbit_programs(log: Path, progress: Callable[[str], None]) -> RabbitPrograms:
+async def ensure_rabbit_programs(log: Path, progress: Callable[[str], None]) -> RabbitPrograms:
     # Looked for in turn too: while somebody installs, half of it is there already.
-    async with one_at_a_time():
+    async with hold_install_lock():
         found = find_programs()
         if found is None:
             await _install(log, progress)
@@ -53,7 +53,7 @@ def find_programs() -> RabbitPrograms | None:
 
 
 async def _install(log: Path, progress: Callable[[str], None]) -> None:
-    prefix = await _privilege()
+    prefix = await _build_root_prefix()
     progress("installing RabbitMQ from the system's packages (once, about a minute)")
     with open_log(log) as output:
         process = await asyncio.create_subprocess_exec(
@@ -62,7 +62,7 @@ async def _install(log: Path, progress: Callable[[str], None]) -> None:
         # Not stopped when we are: a package manager that is killed leaves the system half configured.
         status = await process.wait()
     if status != 0:
-        raise LocalError(f"Installing RabbitMQ failed with status {status}. {HINT}{log_tail(log)}")
+        raise LocalError(f"Installing RabbitMQ failed with status {status}. {HINT}{read_log_tail(log)}")
 
 
 HINT = (
@@ -71,18 +71,18 @@ HINT = (
 )
 
 
-async def _privilege() -> list[str]:
+async def _build_root_prefix() -> list[str]:
     """What has to stand before a command that needs root. Raises LocalError if we cannot become root."""
     if shutil.which("apt-get") is None:
         raise LocalError(f"RabbitMQ is missing and this system has no apt-get. {HINT}")
     if os.geteuid() == 0:
         return []
-    if shutil.which("sudo") and await _sudo_asks_nothing():
+    if shutil.which("sudo") and await _is_sudo_passwordless():
         return ["sudo", "-n"]
     raise LocalError(f"RabbitMQ is missing, and installing it needs root or sudo without a password. {HINT}")
 
 
-async def _sudo_asks_nothing() -> bool:
+async def _is_sudo_passwordless() -> bool:
     silent = asyncio.subprocess.DEVNULL
     process = await asyncio.create_subprocess_exec("sudo", "-n", "true", stdin=silent, stdout=silent, stderr=silent)
     return await process.wait() == 0

@@ -4,8 +4,8 @@ import aiohttp
 
 from deploy.local.process import Child, Command, wait_until_ready
 
-READY_SECONDS = 60
-STOP_SECONDS = 25  # more than a service's own deadline for draining
+READY_TIMEOUT_SECONDS = 60
+STOP_TIMEOUT_SECONDS = 25  # more than a service's own deadline for draining
 
 
 class Service:
@@ -33,7 +33,7 @@ class Service:
 
     async def start(self) -> None:
         await self.launch()
-        await wait_until_ready(self._child, self.is_ready, seconds=READY_SECONDS)
+        await wait_until_ready(self._child, self.is_ready, seconds=READY_TIMEOUT_SECONDS)
 
     async def wait(self) -> int:
         return await self._child.wait()
@@ -41,7 +41,7 @@ class Service:
     def kill(self) -> None:
         self._child.kill()
 
-    async def stop(self, seconds: float = STOP_SECONDS) -> None:
+    async def stop(self, seconds: float = STOP_TIMEOUT_SECONDS) -> None:
         await self._child.stop(seconds)
 
     async def is_ready(self) -> bool:

@@ -6,17 +6,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deploy.local import environments
-from deploy.local.environments import ROOT, Environment, Surroundings
+from deploy.local.environments import ROOT, Environment, StackEnvironment
 from deploy.local.ports import LOOPBACK
 from deploy.local.process import Command
 from deploy.local.service import Service
 
 Settings = Mapping[str, Mapping[str, str]]
-MODULES = {"notices": "services.ingress.door"}
+MODULES = {"notices": "services.ingress.notices"}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Numbers:
+class ReplicaCounts:
     """How many of each are started."""
 
     ingresses: int = 1
@@ -36,7 +36,7 @@ class Ports:
 
     simulator: int
     ingresses: list[int]
-    doors: list[int]
+    notices: list[int]
     internal: dict[str, int]
 
     @property
@@ -44,30 +44,30 @@ class Ports:
         return {name: f"http://{LOOPBACK}:{port}/metrics" for name, port in self.internal.items()}
 
 
-def process_names(kind: str, count: int) -> list[str]:
+def list_process_names(kind: str, count: int) -> list[str]:
     return [f"{kind}-{number}" for number in range(1, count + 1)]
 
 
-def assign_ports(numbers: Numbers, free: list[int]) -> Ports:
+def assign_ports(numbers: ReplicaCounts, free: list[int]) -> Ports:
     names = (
-        *process_names("ingress", numbers.ingresses),
-        *process_names("notices", numbers.notices),
-        *process_names("subscriptions", numbers.subscriptions),
-        *process_names("dispatcher", numbers.dispatchers),
+        *list_process_names("ingress", numbers.ingresses),
+        *list_process_names("notices", numbers.notices),
+        *list_process_names("subscriptions", numbers.subscriptions),
+        *list_process_names("dispatcher", numbers.dispatchers),
     )
     simulator, *rest = free
     ingresses, rest = rest[: numbers.ingresses], rest[numbers.ingresses :]
     doors, rest = rest[: numbers.notices], rest[numbers.notices :]
-    return Ports(simulator=simulator, ingresses=ingresses, doors=doors, internal=dict(zip(names, rest, strict=True)))
+    return Ports(simulator=simulator, ingresses=ingresses, notices=doors, internal=dict(zip(names, rest, strict=True)))
 
 
-def service_processes(around: Surroundings, ports: Ports, logs: Path, settings: Settings) -> Iterator[Service]:
+def build_services(stack: StackEnvironment, ports: Ports, logs: Path, settings: Settings) -> Iterator[Service]:
     """`settings` are added to the environment of each process of a kind, such as "dispatcher"."""
-    listening = {"ingress": iter(ports.ingresses), "notices": iter(ports.doors)}
+    listening = {"ingress": iter(ports.ingresses), "notices": iter(ports.notices)}
     for name, internal_port in ports.internal.items():
         kind = name.rpartition("-")[0]
-        environment = _environment(kind, around.seen_by(name), internal_port, listening)
-        command = python_command(
+        environment = _build_environment(kind, stack.get_view(name), internal_port, listening)
+        command = build_python_command(
             name,
             MODULES.get(kind, f"services.{kind}"),
             environment={**environment, **settings.get(kind, {})},
@@ -76,29 +76,38 @@ def service_processes(around: Surroundings, ports: Ports, logs: Path, settings: 
         yield Service(command, f"http://{LOOPBACK}:{internal_port}/readyz")
 
 
-def _environment(
-    kind: str, around: Surroundings, internal_port: int, listening: Mapping[str, Iterator[int]]
+def _build_environment(
+    kind: str, stack: StackEnvironment, internal_port: int, listening: Mapping[str, Iterator[int]]
 ) -> Environment:
     if kind == "ingress":
-        return environments.ingress(around, listen_port=next(listening[kind]), internal_port=internal_port)
+        return environments.build_ingress_environment(
+            stack, listen_port=next(listening[kind]), internal_port=internal_port
+        )
     if kind == "notices":
-        return environments.notices(around, door_port=next(listening[kind]), internal_port=internal_port)
+        return environments.build_notices_environment(
+            stack, notices_api_port=next(listening[kind]), internal_port=internal_port
+        )
     if kind == "subscriptions":
-        return environments.subscriptions(around, internal_port=internal_port)
-    return environments.dispatcher(around, internal_port=internal_port)
+        return environments.build_subscriptions_environment(stack, internal_port=internal_port)
+    return environments.build_dispatcher_environment(stack, internal_port=internal_port)
 
 
-def simulator_process(around: Surroundings, logs: Path, settings: Settings) -> Service:
-    environment = {**environments.simulator(around.seen_by("simulator")), **settings.get("simulator", {})}
-    command = python_command("simulator", "simulator", environment=environment, logs=logs)
-    return Service(command, f"{around.simulator_url}/readyz")
+def build_simulator(stack: StackEnvironment, logs: Path, settings: Settings) -> Service:
+    environment = {
+        **environments.build_simulator_environment(stack.get_view("simulator")),
+        **settings.get("simulator", {}),
+    }
+    command = build_python_command("simulator", "simulator", environment=environment, logs=logs)
+    return Service(command, f"{stack.simulator_url}/readyz")
 
 
-def migration(around: Surroundings, logs: Path) -> Command:
-    return python_command("migrate", "cli.main", "migrate", environment=environments.migrate(around), logs=logs)
+def build_migration_command(stack: StackEnvironment, logs: Path) -> Command:
+    return build_python_command(
+        "migrate", "cli.main", "migrate", environment=environments.build_migrate_environment(stack), logs=logs
+    )
 
 
-def python_command(name: str, module: str, *arguments: str, environment: Environment, logs: Path) -> Command:
+def build_python_command(name: str, module: str, *arguments: str, environment: Environment, logs: Path) -> Command:
     return Command(
         name=name,
         arguments=(sys.executable, "-m", module, *arguments),

@@ -11,7 +11,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @contextmanager
-def ended_by_signals() -> Iterator[None]:
+def cancel_on_signals() -> Iterator[None]:
     """The first signal cancels the task that entered, and leaves the context as a KeyboardInterrupt.
 
     A second one ends this process at once, and the kernel ends the children. What was ignored before, as
@@ -20,7 +20,7 @@ def ended_by_signals() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    ending = _Ending(asyncio.current_task())
+    ending = _Cancellation(asyncio.current_task())
     numbers = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
     loop = asyncio.get_running_loop()
     for number in numbers:
@@ -36,7 +36,7 @@ def ended_by_signals() -> Iterator[None]:
             loop.remove_signal_handler(number)
 
 
-class _Ending:
+class _Cancellation:
     def __init__(self, task: "asyncio.Task[object] | None") -> None:
         self._task = task
         self.asked = False

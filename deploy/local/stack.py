@@ -8,37 +8,37 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
 
-from deploy.local.detours import Detours, detours
+from deploy.local.concurrency import enter_both, run_together
 from deploy.local.environments import (
     CONFIG,
-    Surroundings,
-    feeds,
-    inherited_environment,
-    operator,
-    publisher,
-    quarantine,
-    systems,
-    tokens,
+    StackEnvironment,
+    build_feeds_environment,
+    build_operator_environment,
+    build_publisher_environment,
+    build_quarantine_environment,
+    build_systems_environment,
+    build_tokens_environment,
+    filter_inherited,
 )
 from deploy.local.names import DATABASE
-from deploy.local.ports import LOOPBACK, reserved_ports
-from deploy.local.postgres import PostgresServer, local_postgres
+from deploy.local.ports import LOOPBACK, reserve_ports
+from deploy.local.postgres import PostgresServer, run_postgres
 from deploy.local.process import run_to_end
-from deploy.local.rabbitmq import RabbitServer, local_rabbitmq
-from deploy.local.secret_files import create_secrets
+from deploy.local.proxies import Proxies, run_proxies
+from deploy.local.rabbitmq import RabbitServer, run_rabbitmq
 from deploy.local.services import (
-    Numbers,
     Ports,
+    ReplicaCounts,
     Settings,
     assign_ports,
-    migration,
-    service_processes,
-    simulator_process,
+    build_migration_command,
+    build_services,
+    build_simulator,
 )
-from deploy.local.signals import ended_by_signals
-from deploy.local.stack_file import StackAddresses, folder_lock, published
-from deploy.local.supervisor import Supervisor, supervision
-from deploy.local.together import all_together, enter_both
+from deploy.local.signals import cancel_on_signals
+from deploy.local.stack_file import StackAddresses, lock_folder, publish_addresses
+from deploy.local.supervisor import Supervisor, run_supervisor
+from deploy.secrets import create_secrets
 
 Progress = Callable[[str], None]
 SIMULATOR = "simulator"
@@ -53,15 +53,15 @@ class Stack(StackAddresses):
     postgres: PostgresServer = field(repr=False)
     rabbitmq: RabbitServer = field(repr=False)
     supervisor: Supervisor = field(repr=False)
-    detours: Detours = field(repr=False)
+    proxies: Proxies = field(repr=False)
 
 
-def _silent(_: str) -> None:
+def _ignore_progress(_: str) -> None:
     pass
 
 
 @asynccontextmanager
-async def local_stack(
+async def run_stack(
     folder: Path,
     *,
     dispatchers: int = 2,
@@ -73,7 +73,7 @@ async def local_stack(
     proxied: bool = False,
     county: Path = CONFIG / "county.toml",
     ports: Sequence[int] = (),
-    progress: Progress = _silent,
+    progress: Progress = _ignore_progress,
 ) -> AsyncIterator[Stack]:
     """Up when the context is entered; everything is ended when it is left.
 
@@ -84,33 +84,33 @@ async def local_stack(
     our processes reach one another through proxies of this process, which can make connections fail. `county` is
     the county's file, `ports` are those that phones, webhooks and notices get if they are free.
     """
-    numbers = Numbers(ingresses=ingresses, subscriptions=subscriptions, dispatchers=dispatchers)
-    starting = _Starting(
-        folder=_absolute(folder),
+    numbers = ReplicaCounts(ingresses=ingresses, subscriptions=subscriptions, dispatchers=dispatchers)
+    starting = _StackStarter(
+        folder=_make_absolute(folder),
         numbers=numbers,
         messages_per_second=messages_per_second,
         fresh=fresh,
         settings=settings or {},
         proxied=proxied,
-        county=_absolute(county),
+        county=_make_absolute(county),
         ports=ports,
         progress=progress,
     )
     async with AsyncExitStack() as ends:
-        ends.enter_context(ended_by_signals())
-        ends.enter_context(folder_lock(starting.folder))
+        ends.enter_context(cancel_on_signals())
+        ends.enter_context(lock_folder(starting.folder))
         yield await starting.start(ends)
 
 
-def _absolute(path: Path) -> Path:
+def _make_absolute(path: Path) -> Path:
     """The processes have another working folder than we."""
     return path.absolute()
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Starting:
+class _StackStarter:
     folder: Path
-    numbers: Numbers
+    numbers: ReplicaCounts
     messages_per_second: int
     fresh: bool
     settings: Settings
@@ -122,23 +122,23 @@ class _Starting:
     async def start(self, ends: AsyncExitStack) -> Stack:
         self._prepare_folder()
         postgres, rabbitmq = await self._start_servers(ends)
-        ports = assign_ports(self.numbers, ends.enter_context(reserved_ports(self.numbers.ports, self.ports)))
-        around = self._surroundings(postgres, rabbitmq, ports)
-        ways = await ends.enter_async_context(detours(around, ports)) if self.proxied else Detours()
-        supervisor = await ends.enter_async_context(supervision(self.progress))
-        supervisor.adopt(postgres, rabbitmq)
-        await self._start_processes(supervisor, ways.around(around), ports)
+        ports = assign_ports(self.numbers, ends.enter_context(reserve_ports(self.numbers.ports, self.ports)))
+        around = self._build_environment(postgres, rabbitmq, ports)
+        ways = await ends.enter_async_context(run_proxies(around, ports)) if self.proxied else Proxies()
+        supervisor = await ends.enter_async_context(run_supervisor(self.progress))
+        supervisor.watch_running(postgres, rabbitmq)
+        await self._start_processes(supervisor, ways.apply_to(around), ports)
         # Before all others, while somebody takes its last webhooks: later it would wait for that in vain.
-        ends.push_async_callback(supervisor.take_down, SIMULATOR)
-        addresses = self._addresses(postgres, rabbitmq, around, ports)
-        ends.enter_context(published(self.folder, addresses))
+        ends.push_async_callback(supervisor.stop_one, SIMULATOR)
+        addresses = self._build_addresses(postgres, rabbitmq, around, ports)
+        ends.enter_context(publish_addresses(self.folder, addresses))
         return Stack(
             **vars(addresses),
             folder=self.folder,
             postgres=postgres,
             rabbitmq=rabbitmq,
             supervisor=supervisor,
-            detours=ways,
+            proxies=ways,
         )
 
     def _prepare_folder(self) -> None:
@@ -152,60 +152,60 @@ class _Starting:
         self.progress("starting PostgreSQL and RabbitMQ")
         return await enter_both(
             ends,
-            local_postgres(self.folder / "postgres", self._secret("admin/kreisfunk_database_password")),
-            local_rabbitmq(self.folder / "rabbitmq", self._secret("admin/kreisfunk_broker_password"), self.progress),
+            run_postgres(self.folder / "postgres", self._read_secret("admin/kreisfunk_database_password")),
+            run_rabbitmq(self.folder / "rabbitmq", self._read_secret("admin/kreisfunk_broker_password"), self.progress),
         )
 
-    async def _start_processes(self, supervisor: Supervisor, around: Surroundings, ports: Ports) -> None:
+    async def _start_processes(self, supervisor: Supervisor, stack: StackEnvironment, ports: Ports) -> None:
         """The simulator needs nothing of the others and starts while the migrations run."""
         self.progress("preparing database and broker, starting the simulator")
-        await all_together(
-            run_to_end(migration(around, self._logs)),
-            supervisor.start(simulator_process(around, self._logs, self.settings)),
+        await run_together(
+            run_to_end(build_migration_command(stack, self._logs)),
+            supervisor.start(build_simulator(stack, self._logs, self.settings)),
         )
         self.progress(f"starting {', '.join(ports.internal)}")
-        await supervisor.start(*service_processes(around, ports, self._logs, self.settings))
+        await supervisor.start(*build_services(stack, ports, self._logs, self.settings))
 
-    def _surroundings(self, postgres: PostgresServer, rabbitmq: RabbitServer, ports: Ports) -> Surroundings:
-        return Surroundings(
-            inherited=inherited_environment(os.environ),
+    def _build_environment(self, postgres: PostgresServer, rabbitmq: RabbitServer, ports: Ports) -> StackEnvironment:
+        return StackEnvironment(
+            inherited=filter_inherited(os.environ),
             secrets=self._secrets,
             broker_port=rabbitmq.port,
             broker_api_port=rabbitmq.api_port,
             database_port=postgres.port,
             simulator_port=ports.simulator,
             ingress_port=ports.ingresses[0],
-            door_port=ports.doors[0],
+            notices_api_port=ports.notices[0],
             messages_per_second=self.messages_per_second,
             county_file=self.county,
         )
 
-    def _addresses(
-        self, postgres: PostgresServer, rabbitmq: RabbitServer, around: Surroundings, ports: Ports
+    def _build_addresses(
+        self, postgres: PostgresServer, rabbitmq: RabbitServer, stack: StackEnvironment, ports: Ports
     ) -> StackAddresses:
-        control_token = self._secret("simulator/simulator_control_token")
-        monitor = f"kreisfunk_monitor:{quote(self._secret('monitor/kreisfunk_database_password'))}"
+        control_token = self._read_secret("simulator/simulator_control_token")
+        monitor = f"kreisfunk_monitor:{quote(self._read_secret('monitor/kreisfunk_database_password'))}"
         return StackAddresses(
-            simulator_url=around.simulator_url,
-            phones_url=f"{around.simulator_url}/#{control_token}",
+            simulator_url=stack.simulator_url,
+            phones_url=f"{stack.simulator_url}/#{control_token}",
             control_token=control_token,
             ingress_url=f"http://{LOOPBACK}:{ports.ingresses[0]}",
             ingress_urls=[f"http://{LOOPBACK}:{port}" for port in ports.ingresses],
-            door_url=around.door_url,
+            notices_api_url=stack.notices_api_url,
             metrics_urls={**ports.metrics_urls, "rabbitmq": rabbitmq.metrics_url},
             broker_url=rabbitmq.url,
             broker_api_url=rabbitmq.api_url,
             database_url=postgres.url,
             monitor_database_url=f"postgresql://{monitor}@{postgres.host}:{postgres.port}/{DATABASE}",
-            publisher=publisher(around),
-            feeds=feeds(around),
-            operator=operator(around),
-            quarantine=quarantine(around),
-            tokens=tokens(around),
-            systems=systems(around),
+            publisher=build_publisher_environment(stack),
+            feeds=build_feeds_environment(stack),
+            operator=build_operator_environment(stack),
+            quarantine=build_quarantine_environment(stack),
+            tokens=build_tokens_environment(stack),
+            systems=build_systems_environment(stack),
         )
 
-    def _secret(self, file: str) -> str:
+    def _read_secret(self, file: str) -> str:
         return (self._secrets / file).read_text().strip()
 
     @property

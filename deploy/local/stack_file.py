@@ -25,7 +25,7 @@ class StackAddresses:
     control_token: str = field(repr=False)
     ingress_url: str
     ingress_urls: list[str]
-    door_url: str
+    notices_api_url: str
     metrics_urls: dict[str, str]
     broker_url: str = field(repr=False)
     broker_api_url: str
@@ -40,7 +40,7 @@ class StackAddresses:
 
 
 @contextmanager
-def folder_lock(folder: Path) -> Iterator[None]:
+def lock_folder(folder: Path) -> Iterator[None]:
     """The kernel releases it when we die, so a lock that is held means a stack that runs."""
     folder.mkdir(parents=True, exist_ok=True)
     with open(os.open(folder / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o600), "r+") as lock:
@@ -56,7 +56,7 @@ def folder_lock(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def published(folder: Path, addresses: StackAddresses) -> Iterator[None]:
+def publish_addresses(folder: Path, addresses: StackAddresses) -> Iterator[None]:
     path = folder / STACK_FILE
     draft = path.with_suffix(".draft")
     draft.unlink(missing_ok=True)
@@ -69,7 +69,7 @@ def published(folder: Path, addresses: StackAddresses) -> Iterator[None]:
         path.unlink(missing_ok=True)
 
 
-def running_stack(folder: Path) -> StackAddresses | None:
+def find_running_stack(folder: Path) -> StackAddresses | None:
     """None when no stack runs in the folder; what a killed one left behind does not count.
 
     Raises LocalError if what runs there is not of this version.

@@ -6,12 +6,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from deploy.local.concurrency import run_together
 from deploy.local.errors import LocalError
-from deploy.local.together import all_together
 
-FIRST_PAUSE_SECONDS = 0.1
-LONGEST_PAUSE_SECONDS = 5.0
-HEALTHY_SECONDS = 10.0
+MIN_RESTART_DELAY_SECONDS = 0.1
+MAX_RESTART_DELAY_SECONDS = 5.0
+MIN_HEALTHY_SECONDS = 10.0
 
 
 class Runnable(Protocol):
@@ -45,19 +45,19 @@ class Member:
     restarts: int = 0
 
 
-def restart_pause(quick_ends: int) -> float:
+def compute_restart_delay(quick_ends: int) -> float:
     """Seconds to wait after so many ends in a row that each came soon after the start."""
-    return min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2.0 ** min(quick_ends, 16))
+    return min(MAX_RESTART_DELAY_SECONDS, MIN_RESTART_DELAY_SECONDS * 2.0 ** min(quick_ends, 16))
 
 
-def _silent(_: str) -> None:
+def _ignore_progress(_: str) -> None:
     pass
 
 
 class Supervisor:
     """Use it through `supervision`, which ends everything."""
 
-    def __init__(self, tell: Callable[[str], None] = _silent) -> None:
+    def __init__(self, tell: Callable[[str], None] = _ignore_progress) -> None:
         self._tell = tell
         self._batches: list[list[Member]] = []
         self._members: dict[str, Member] = {}
@@ -69,19 +69,19 @@ class Supervisor:
     async def start(self, *runnables: Runnable) -> None:
         """Starts all of them at the same time, and watches over them once all are ready."""
         batch = self.watch(*runnables)
-        await all_together(*(self._bring_up(member) for member in batch))
+        await run_together(*(self._start_member(member) for member in batch))
 
     def watch(self, *runnables: Runnable) -> list[Member]:
-        """Takes over the care for what another started (or will start, with `bring_up`)."""
+        """Takes over the care for what another started (or will start, with `start_one`)."""
         batch = [Member(runnable) for runnable in runnables]
         self._batches.append(batch)
         self._members |= {member.runnable.name: member for member in batch}
         return batch
 
-    def adopt(self, *runnables: Runnable) -> None:
+    def watch_running(self, *runnables: Runnable) -> None:
         """Watches over what is running already."""
         for member in self.watch(*runnables):
-            self._running(member)
+            self._mark_running(member)
 
     def kill(self, name: str) -> None:
         """SIGKILL; it is started again like after any other death."""
@@ -92,34 +92,34 @@ class Supervisor:
     def find(self, name: str) -> Runnable:
         return self._members[name].runnable
 
-    async def until_ready(self, name: str) -> None:
+    async def wait_until_ready(self, name: str) -> None:
         await self._members[name].ready.wait()
 
-    async def take_down(self, name: str) -> None:
-        """Stops one and leaves it stopped, until `bring_up`."""
+    async def stop_one(self, name: str) -> None:
+        """Stops one and leaves it stopped, until `start_one`."""
         member = self._members[name]
-        await _unwatch(member)
+        await _stop_watching(member)
         await member.runnable.stop()
 
-    async def bring_up(self, name: str) -> None:
-        await self._bring_up(self._members[name])
+    async def start_one(self, name: str) -> None:
+        await self._start_member(self._members[name])
 
     async def stop(self) -> None:
         """In the reverse order of the starts; those that were started together stop together."""
-        await asyncio.gather(*(_unwatch(member) for member in self._members.values()))
+        await asyncio.gather(*(_stop_watching(member) for member in self._members.values()))
         try:
             for batch in reversed(self._batches):
-                await all_together(*(member.runnable.stop() for member in batch))
+                await run_together(*(member.runnable.stop() for member in batch))
         except asyncio.CancelledError:
             for member in self._members.values():
                 member.runnable.kill()  # somebody is impatient
             raise
 
-    async def _bring_up(self, member: Member) -> None:
+    async def _start_member(self, member: Member) -> None:
         await member.runnable.start()
-        self._running(member)
+        self._mark_running(member)
 
-    def _running(self, member: Member) -> None:
+    def _mark_running(self, member: Member) -> None:
         member.ready.set()
         member.watch = asyncio.create_task(self._watch(member), name=f"watch {member.runnable.name}")
 
@@ -127,8 +127,8 @@ class Supervisor:
         quick_ends = 0
         while True:
             lasted = await self._await_end(member)
-            quick_ends = 0 if lasted > HEALTHY_SECONDS else quick_ends + 1
-            await asyncio.sleep(restart_pause(quick_ends - 1))
+            quick_ends = 0 if lasted > MIN_HEALTHY_SECONDS else quick_ends + 1
+            await asyncio.sleep(compute_restart_delay(quick_ends - 1))
             await self._restart(member)
 
     async def _await_end(self, member: Member) -> float:
@@ -150,7 +150,7 @@ class Supervisor:
             member.ready.set()
 
 
-async def _unwatch(member: Member) -> None:
+async def _stop_watching(member: Member) -> None:
     member.ready.clear()
     if member.watch is not None:
         member.watch.cancel()
@@ -159,7 +159,7 @@ async def _unwatch(member: Member) -> None:
 
 
 @asynccontextmanager
-async def supervision(tell: Callable[[str], None] = _silent) -> AsyncIterator[Supervisor]:
+async def run_supervisor(tell: Callable[[str], None] = _ignore_progress) -> AsyncIterator[Supervisor]:
     supervisor = Supervisor(tell)
     try:
         yield supervisor

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 BACKLOG = 200
-OPEN_SECONDS = 1.0
+ACCEPT_SECONDS = 1.0
 
 Take = Callable[[socket.socket], Awaitable[None]]
 
@@ -25,13 +25,13 @@ async def accept_between_losses(
     """Lose every SYN for so many seconds, accept for one, and so on, until cancelled."""
     while True:
         before_each()
-        await _lose_syns(listener, seconds)
+        await _drop_syns(listener, seconds)
         with suppress(TimeoutError):
-            async with asyncio.timeout(OPEN_SECONDS):
+            async with asyncio.timeout(ACCEPT_SECONDS):
                 await accept_all(listener, take)
 
 
-async def _lose_syns(listener: socket.socket, seconds: float) -> None:
+async def _drop_syns(listener: socket.socket, seconds: float) -> None:
     """Have the kernel drop SYNs by filling its queue, shortened to one connection, with one of ours.
 
     A connection that the kernel completes but nobody reads from would look open to its client, so that what the

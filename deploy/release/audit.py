@@ -28,7 +28,7 @@ class Package(Struct, frozen=True):
     name: str
 
 
-class Event(Struct, frozen=True, forbid_unknown_fields=True):
+class RangeEvent(Struct, frozen=True, forbid_unknown_fields=True):
     """Where in the order of versions something changes; one of the four."""
 
     introduced: str | None = None
@@ -39,7 +39,7 @@ class Event(Struct, frozen=True, forbid_unknown_fields=True):
 
 class Range(Struct, frozen=True):
     type: str
-    events: tuple[Event, ...] = ()
+    events: tuple[RangeEvent, ...] = ()
 
 
 class Affected(Struct, frozen=True):
@@ -73,7 +73,9 @@ class Hit(NamedTuple):
 def read_advisories(path: Path) -> list[Advisory]:
     """Return all advisories of the file; raise AdvisoriesError if one cannot be read, or if there is none."""
     try:
-        advisories = [msgspec.convert(each, Advisory) for text in _documents(path) for each in _listed(text)]
+        advisories = [
+            msgspec.convert(each, Advisory) for text in _read_documents(path) for each in _list_advisories(text)
+        ]
     except (OSError, BadZipFile, msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise AdvisoriesError(f"{path}: {error}") from error
     if not advisories:
@@ -81,7 +83,7 @@ def read_advisories(path: Path) -> list[Advisory]:
     return advisories
 
 
-def _documents(path: Path) -> Iterator[bytes]:
+def _read_documents(path: Path) -> Iterator[bytes]:
     if not is_zipfile(path):
         yield path.read_bytes()
         return
@@ -91,7 +93,7 @@ def _documents(path: Path) -> Iterator[bytes]:
                 yield archive.read(name)
 
 
-def _listed(document: bytes) -> list[Any]:
+def _list_advisories(document: bytes) -> list[Any]:
     read = msgspec.json.decode(document)
     if isinstance(read, dict) and "id" not in read:
         read = read.get("vulns")
@@ -104,17 +106,17 @@ def find_hits(pins: Sequence[Pin], advisories: Iterable[Advisory]) -> list[Hit]:
     hits = []
     for advisory in advisories:
         for affected in () if advisory.withdrawn else advisory.affected:
-            pin = by_name.get(_name(affected.package))
-            if pin is not None and _concerns(affected, pin.version):
-                hits.append(Hit(pin, advisory, _fixed(affected)))
+            pin = by_name.get(_normalize_name(affected.package))
+            if pin is not None and _is_concerned(affected, pin.version):
+                hits.append(Hit(pin, advisory, _list_fixed_versions(affected)))
     return hits
 
 
-def _name(package: Package | None) -> str:
+def _normalize_name(package: Package | None) -> str:
     return canonicalize_name(package.name) if package and package.ecosystem == ECOSYSTEM else ""
 
 
-def _concerns(affected: Affected, version: str) -> bool:
+def _is_concerned(affected: Affected, version: str) -> bool:
     return any(_is_same(version, one) for one in affected.versions) or any(
         _is_within(version, span) for span in affected.ranges if span.type in ORDERED
     )
@@ -135,19 +137,19 @@ def _is_within(version: str, span: Range) -> bool:
         return True
 
 
-def _is_vulnerable(version: Version, events: Sequence[Event]) -> bool:
+def _is_vulnerable(version: Version, events: Sequence[RangeEvent]) -> bool:
     """Walk through the events in the order of their versions, as OSV's specification does."""
     limits = [each.limit for each in events if each.limit is not None]
     if limits and all(limit != "*" and version >= Version(limit) for limit in limits):
         return False
     vulnerable = False
-    for event in sorted((each for each in events if each.limit is None), key=_position):
-        if _applies(event, version):
+    for event in sorted((each for each in events if each.limit is None), key=_order_key):
+        if _is_applicable(event, version):
             vulnerable = event.introduced is not None
     return vulnerable
 
 
-def _applies(event: Event, version: Version) -> bool:
+def _is_applicable(event: RangeEvent, version: Version) -> bool:
     """Whether the version is one for which something has changed here."""
     if event.last_affected is not None:
         return version > Version(event.last_affected)
@@ -155,19 +157,19 @@ def _applies(event: Event, version: Version) -> bool:
     return given == "0" or version >= Version(given)
 
 
-def _position(event: Event) -> tuple[bool, Version]:
+def _order_key(event: RangeEvent) -> tuple[bool, Version]:
     """`0` is before all versions, also before those that lead to a first one."""
     given = event.introduced or event.fixed or event.last_affected or ""
     return given != "0", Version(given)
 
 
-def _fixed(affected: Affected) -> tuple[str, ...]:
+def _list_fixed_versions(affected: Affected) -> tuple[str, ...]:
     return tuple(
         event.fixed for span in affected.ranges if span.type in ORDERED for event in span.events if event.fixed
     )
 
 
-def as_line(hit: Hit) -> str:
+def format_hit(hit: Hit) -> str:
     """Return what a person has to know, without whatever a terminal would obey."""
     advisory = hit.advisory
     names = ", ".join((advisory.id, *advisory.aliases))
@@ -185,7 +187,7 @@ def audit(lock: Path, advisories: Path) -> int:
         sys.stderr.write(f"{error}\n")
         return UNREADABLE
     hits = find_hits(pins, known)
-    lines = [*map(as_line, hits), f"{len(pins)} packages of {lock.name}, {len(known)} advisories, {len(hits)} found"]
+    lines = [*map(format_hit, hits), f"{len(pins)} packages of {lock.name}, {len(known)} advisories, {len(hits)} found"]
     sys.stdout.write("".join(f"{line}\n" for line in lines))
     return FOUND if hits else 0
 

@@ -23,13 +23,13 @@ class Pin(NamedTuple):
 def read_lock(text: str) -> list[Pin]:
     """Return the packages in their order, by their normalized names; raise LockError."""
     lines = [line for line in text.splitlines() if line.strip() and not line.startswith((" ", "#"))]
-    pins = [_pin(line) for line in lines]
+    pins = [_parse_pin(line) for line in lines]
     if not pins:
         raise LockError("nothing is pinned")
     return pins
 
 
-def _pin(line: str) -> Pin:
+def _parse_pin(line: str) -> Pin:
     found = _PIN.fullmatch(line)
     if found is None:
         raise LockError(f"no pinned package: {line}")

@@ -48,20 +48,20 @@ class Plan:
 def plan_release(root: Path, version: str | None, today: date) -> Plan:
     """Return what a release of this version is; without one, of the next: the one prepared, or the next minor."""
     files = {name: (root / name).read_text() for name in (VERSION_FILE, CATALOGUE, CHANGELOG)}
-    current = _current(files)
-    version = version or _next(current, files[CHANGELOG], ask_git(root, "tag", "--list").split())
+    current = _read_current(files)
+    version = version or _choose_next(current, files[CHANGELOG], ask_git(root, "tag", "--list").split())
     committed_at = datetime.fromisoformat(ask_git(root, "log", "-1", "--format=%cI"))
     problems = (
-        *_problems_of_version(version, current),
-        *_problems_of_tree(root, version),
-        *_problems_of(files, version),
+        *_check_version(version, current),
+        *_check_tree(root, version),
+        *_check_files(files, version),
     )
     return Plan(
         root=root,
         version=version,
         problems=problems,
-        edits=_edits(files, version, today),
-        labels=_labels(files, version, ask_git(root, "rev-parse", "HEAD"), committed_at),
+        edits=_build_edits(files, version, today),
+        labels=_build_labels(files, version, ask_git(root, "rev-parse", "HEAD"), committed_at),
         committed_at=committed_at,
     )
 
@@ -73,28 +73,28 @@ def ask_git(root: Path, *arguments: str) -> str:
     return done.stdout.strip()
 
 
-def _current(files: dict[str, str]) -> str:
+def _read_current(files: dict[str, str]) -> str:
     found = _VERSION.search(files[VERSION_FILE])
     if found is None:
         raise ValueError(f"{VERSION_FILE} names no VERSION")
     return found[0]
 
 
-def _next(current: str, changelog: str, tags: list[str]) -> str:
+def _choose_next(current: str, changelog: str, tags: list[str]) -> str:
     """The version of the checkout, if it has been prepared and not tagged yet; else the next minor."""
-    if _section(changelog, current) and f"v{current}" not in tags:
+    if _find_section(changelog, current) and f"v{current}" not in tags:
         return current
     version = Version(current)
     return f"{version.major}.{version.minor + 1}.0"
 
 
-def _problems_of_version(version: str, current: str) -> list[str]:
+def _check_version(version: str, current: str) -> list[str]:
     if not _NUMBERS.fullmatch(version):
         return [f"{version} is no version: three numbers with dots between."]
     return [f"{version} is older than {current}."] if Version(version) < Version(current) else []
 
 
-def _problems_of_tree(root: Path, version: str) -> list[str]:
+def _check_tree(root: Path, version: str) -> list[str]:
     problems = []
     if changed := ask_git(root, "status", "--porcelain").splitlines():
         problems.append(f"The tree is not clean: {len(changed)} files are changed or new.")
@@ -103,26 +103,26 @@ def _problems_of_tree(root: Path, version: str) -> list[str]:
     return problems
 
 
-def _problems_of(files: dict[str, str], version: str) -> list[str]:
+def _check_files(files: dict[str, str], version: str) -> list[str]:
     problems = []
     named = _SOFTWARE_VERSION.search(files[CATALOGUE])
-    if named is None or named[1] != _current(files):
+    if named is None or named[1] != _read_current(files):
         problems.append(f"{CATALOGUE} names another softwareVersion than {VERSION_FILE}.")
     unreleased = _UNRELEASED.search(files[CHANGELOG])
-    if not _section(files[CHANGELOG], version) and not (unreleased and unreleased[1].strip()):
+    if not _find_section(files[CHANGELOG], version) and not (unreleased and unreleased[1].strip()):
         problems.append(
             f"{CHANGELOG} has no section for {version}, and nothing under [Unreleased] that could become one."
         )
     return problems
 
 
-def _section(changelog: str, version: str) -> re.Match[str] | None:
+def _find_section(changelog: str, version: str) -> re.Match[str] | None:
     """The heading of a version, with its day."""
     return re.search(rf"^## \[{re.escape(version)}\] - (\d{{4}}-\d\d-\d\d)$", changelog, re.MULTILINE)
 
 
-def _edits(files: dict[str, str], version: str, today: date) -> dict[str, str]:
-    section = _section(files[CHANGELOG], version)
+def _build_edits(files: dict[str, str], version: str, today: date) -> dict[str, str]:
+    section = _find_section(files[CHANGELOG], version)
     day = section[1] if section else today.isoformat()
     entry = f'softwareVersion: "{version}"\nreleaseDate: "{day}"\n'
     heading = f"## [Unreleased]\n\n## [{version}] - {day}\n"
@@ -134,7 +134,7 @@ def _edits(files: dict[str, str], version: str, today: date) -> dict[str, str]:
     return {name: text for name, text in edited.items() if text != files[name]}
 
 
-def _labels(files: dict[str, str], version: str, revision: str, committed_at: datetime) -> dict[str, str]:
+def _build_labels(files: dict[str, str], version: str, revision: str, committed_at: datetime) -> dict[str, str]:
     """The image's labels that differ from release to release, by the Dockerfile's argument for each."""
     source = _URL.search(files[CATALOGUE])
     return {

@@ -25,7 +25,7 @@ SPECIFICATION = "1.6"
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
 
 
-def bill_of_materials(project: Mapping[str, Any], version: str, pins: Sequence[Pin], time: datetime) -> dict[str, Any]:
+def build_bill(project: Mapping[str, Any], version: str, pins: Sequence[Pin], time: datetime) -> dict[str, Any]:
     """Return the document; the same content and time make the same document."""
     root = f"pkg:generic/{project['name']}@{version}"
     bill = {
@@ -34,15 +34,15 @@ def bill_of_materials(project: Mapping[str, Any], version: str, pins: Sequence[P
         "version": 1,
         "metadata": {
             "timestamp": time.astimezone(UTC).isoformat(timespec="seconds"),
-            "component": _root(project, version, root),
+            "component": _build_root(project, version, root),
         },
-        "components": [_component(pin) for pin in pins],
-        "dependencies": [{"ref": root, "dependsOn": _direct(project, pins)}],
+        "components": [_build_component(pin) for pin in pins],
+        "dependencies": [{"ref": root, "dependsOn": _list_direct(project, pins)}],
     }
     return {**bill, "serialNumber": uuid5(NAMESPACE_OID, json.dumps(bill)).urn}
 
 
-def _root(project: Mapping[str, Any], version: str, reference: str) -> dict[str, Any]:
+def _build_root(project: Mapping[str, Any], version: str, reference: str) -> dict[str, Any]:
     return {
         "type": "application",
         "bom-ref": reference,
@@ -54,28 +54,28 @@ def _root(project: Mapping[str, Any], version: str, reference: str) -> dict[str,
     }
 
 
-def _component(pin: Pin) -> dict[str, Any]:
+def _build_component(pin: Pin) -> dict[str, Any]:
     """One of the packages; what is not installed everywhere says where."""
     component = {
         "type": "library",
-        "bom-ref": _reference(pin),
+        "bom-ref": _build_reference(pin),
         "name": pin.name,
         "version": pin.version,
-        "purl": _reference(pin),
+        "purl": _build_reference(pin),
     }
     if not pin.marker:
         return component
     return {**component, "scope": "optional", "properties": [{"name": "kreisfunk:marker", "value": pin.marker}]}
 
 
-def _reference(pin: Pin) -> str:
+def _build_reference(pin: Pin) -> str:
     return f"pkg:pypi/{pin.name}@{pin.version.replace('+', '%2B')}"
 
 
-def _direct(project: Mapping[str, Any], pins: Sequence[Pin]) -> list[str]:
+def _list_direct(project: Mapping[str, Any], pins: Sequence[Pin]) -> list[str]:
     """What the project itself asks for; the rest came with it."""
     asked = {canonicalize_name(found[0]) for each in project["dependencies"] if (found := _NAME.match(each))}
-    return [_reference(pin) for pin in pins if pin.name in asked]
+    return [_build_reference(pin) for pin in pins if pin.name in asked]
 
 
 def write_bill(root: Path, folder: Path, version: str, time: datetime) -> Path:
@@ -84,7 +84,7 @@ def write_bill(root: Path, folder: Path, version: str, time: datetime) -> Path:
     pins = read_lock((root / "requirements.lock").read_text())
     path = folder / f"{project['name']}-{version}.cdx.json"
     folder.mkdir(exist_ok=True)
-    path.write_text(f"{json.dumps(bill_of_materials(project, version, pins, time), indent=2)}\n")
+    path.write_text(f"{json.dumps(build_bill(project, version, pins, time), indent=2)}\n")
     return path
 
 

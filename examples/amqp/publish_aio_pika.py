@@ -18,7 +18,7 @@ SOURCE = os.environ.get("KREISFUNK_SOURCE", "/landkreis-osterholz/pressestelle")
 LOGIN = unquote(urlsplit(URL).username or "")
 
 
-def event(notice: str, identifier: str) -> dict[str, object]:
+def build_event(notice: str, identifier: str) -> dict[str, object]:
     now = datetime.now(UTC)
     return {
         "specversion": "1.0",
@@ -40,7 +40,7 @@ def event(notice: str, identifier: str) -> dict[str, object]:
 async def main(notice: str) -> int:
     identifier = f"{notice}-1"  # the same when you publish it again: nothing is sent twice
     message = aio_pika.Message(
-        json.dumps(event(notice, identifier)).encode(),
+        json.dumps(build_event(notice, identifier)).encode(),
         content_type="application/cloudevents+json",
         message_id=identifier,
         user_id=LOGIN,

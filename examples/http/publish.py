@@ -15,7 +15,7 @@ from urllib.request import Request, urlopen
 
 URL = os.environ["KREISFUNK_URL"].rstrip("/")
 AUTHORIZATION = {"Authorization": f"Bearer {os.environ['KREISFUNK_TOKEN']}"}
-AGAIN = {408, 429, 500, 502, 503, 504}
+RETRY_STATUSES = {408, 429, 500, 502, 503, 504}
 ATTEMPTS = 8
 
 
@@ -28,7 +28,7 @@ def publish(body: bytes, key: str) -> str:
             with urlopen(Request(f"{URL}/notices", body, headers), timeout=30) as answer:
                 return str(answer.headers["Location"])
         except HTTPError as error:
-            if error.code not in AGAIN or attempt == ATTEMPTS:
+            if error.code not in RETRY_STATUSES or attempt == ATTEMPTS:
                 sys.exit(error.read().decode())  # names each wrong field and what would be right
             pause = int(error.headers.get("Retry-After", pause))
         except (OSError, HTTPException):

@@ -7,9 +7,9 @@ from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
 
-from services.dispatcher.domain.answers import Answer, Record
 from services.dispatcher.domain.pacing import LateUse, Lease
-from services.dispatcher.domain.states import State
+from services.dispatcher.domain.send_results import Record, SendResult
+from services.dispatcher.domain.states import DeliveryState
 from shared.contracts.dispatch import BroadcastBatch, BroadcastFollowUp, Recipient, ReplyRequested, Withdrawal
 from shared.contracts.events import DeliveryRefused, SubscriberErased
 from shared.contracts.message import Address, AddressKind, Lane, Message
@@ -74,22 +74,22 @@ class Batch:
     position: int = 0
 
     @property
-    def left(self) -> int:
+    def remaining(self) -> int:
         return len(self.message.recipients) - self.position
 
-    def next(self, limit: int) -> Sequence[Recipient]:
+    def peek_recipients(self, limit: int) -> Sequence[Recipient]:
         return self.message.recipients[self.position : self.position + limit]
 
 
 @dataclass(frozen=True)
-class StatusNews:
+class StatusUpdate:
     """The furthest news about one delivery in a group of statuses.
 
     A failure that may pass is tried again at `due_at`, up to `attempts` attempts.
     """
 
     delivery: UUID
-    state: State
+    state: DeliveryState
     message_key: bytes
     error_code: int | None = None
     attempts: int = 0
@@ -106,7 +106,7 @@ class AppliedStatuses:
 
 
 @dataclass(frozen=True)
-class Progress:
+class BroadcastProgress:
     """How many recipients of a broadcast are in which state; `audience` None until the last page came.
 
     `cancelled` is why it was cancelled, if it was and somebody asked; `person_limited` how many wait since Meta lets
@@ -115,14 +115,14 @@ class Progress:
 
     broadcast: UUID
     audience: int | None
-    states: Mapping[State, int]
+    states: Mapping[DeliveryState, int]
     finished: bool
     cancelled: str | None
     person_limited: int = 0
 
 
 @dataclass(frozen=True)
-class Outstanding:
+class Backlog:
     """What the ledger still expects: deliveries that wait, by lane, and how many seconds the oldest that is due has
     been; recipients that nobody accounts for; the age of the oldest unknown outcome in seconds; whether the sender is
     held."""
@@ -131,7 +131,7 @@ class Outstanding:
     overdue_seconds: Mapping[Lane, float]
     unaccounted: int
     unknown_seconds: float
-    held: bool = False
+    sending_paused: bool = False
 
 
 @dataclass(frozen=True)
@@ -143,7 +143,7 @@ class Work:
 
 
 class Ledger(Protocol):
-    """The rows of all deliveries. Every method is one transaction and raises DependencyAway.
+    """The rows of all deliveries. Every method is one transaction and raises DependencyUnavailable.
 
     Those that write what others sent us raise InvalidDataError if the database refuses a value.
     """
@@ -152,7 +152,7 @@ class Ledger(Protocol):
 
     async def begin_follow_up(self, message: BroadcastFollowUp, content: Mapping[str, Any]) -> None: ...
 
-    async def extend_follow_up(self, most: int) -> bool: ...
+    async def extend_follow_up(self, limit: int) -> bool: ...
 
     async def claim_batch(self, batch: Batch, limit: int) -> list[Claim]: ...
 
@@ -164,7 +164,7 @@ class Ledger(Protocol):
 
     async def record(self, records: Sequence[Record]) -> None: ...
 
-    async def apply_statuses(self, news: Sequence[StatusNews]) -> AppliedStatuses: ...
+    async def apply_statuses(self, updates: Sequence[StatusUpdate]) -> AppliedStatuses: ...
 
     async def withdraw(self, withdrawal: Withdrawal) -> None: ...
 
@@ -172,25 +172,25 @@ class Ledger(Protocol):
 
     async def mark_unknown(self) -> int: ...
 
-    async def release_unknown(self, grace_seconds: float, margin_seconds: float) -> int: ...
+    async def requeue_unknown(self, grace_seconds: float, margin_seconds: float) -> int: ...
 
-    async def progress(self, grace_seconds: float) -> list[Progress]: ...
+    async def collect_progress(self, grace_seconds: float) -> list[BroadcastProgress]: ...
 
     async def finish(self, broadcast: UUID) -> None: ...
 
-    async def course(self, broadcast: UUID) -> Progress | None: ...
+    async def get_progress(self, broadcast: UUID) -> BroadcastProgress | None: ...
 
-    async def outstanding(self) -> Outstanding: ...
+    async def read_backlog(self) -> Backlog: ...
 
     async def report_unreachable(self, reason: str, seconds: float) -> None: ...
 
-    async def untold_refusals(self) -> list[DeliveryRefused]: ...
+    async def fetch_unreported_refusals(self) -> list[DeliveryRefused]: ...
 
-    async def refusals_told(self, refusals: Sequence[DeliveryRefused]) -> None: ...
+    async def mark_refusals_reported(self, refusals: Sequence[DeliveryRefused]) -> None: ...
 
-    async def hold_template(self, template: str, reason: str) -> bool: ...
+    async def pause_template(self, template: str, reason: str) -> bool: ...
 
-    async def requeue_waiting(self, most: int) -> int: ...
+    async def requeue_waiting(self, limit: int) -> int: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -210,38 +210,38 @@ class Erasure:
         return None
 
 
-class People(Protocol):
-    """What the ledger knows of people. Every method raises DependencyAway."""
+class RecipientRepository(Protocol):
+    """What the ledger knows of people. Every method raises DependencyUnavailable."""
 
-    async def find(self, deliveries: Sequence[UUID], message_key: bytes) -> UUID | None:
+    async def find_broadcast(self, deliveries: Sequence[UUID], message_key: bytes) -> UUID | None:
         """The source of the one of these deliveries that Meta knows by this message."""
 
-    async def remember(self, erased: SubscriberErased) -> None:
+    async def register_erasure(self, erased: SubscriberErased) -> None:
         """Send them nothing from now on, and erase them soon."""
 
-    async def due(self) -> list[Erasure]:
+    async def claim_due_erasures(self) -> list[Erasure]:
         """Erasures to be tried now, for this replica only."""
 
-    async def told_meta(self, erasure: Erasure) -> None: ...
+    async def mark_contact_deleted(self, erasure: Erasure) -> None: ...
 
     async def erase(self, erasure: Erasure) -> None:
         """Forget the addresses where nothing has to be sent any more, and the erasure when all of them are gone."""
 
 
-class Limiter(Protocol):
-    """The rate that all replicas share, as of the last lease. Every method raises DependencyAway."""
+class RateLimiter(Protocol):
+    """The rate that all replicas share, as of the last lease. Every method raises DependencyUnavailable."""
 
     rate: float
 
     async def reserve(self, slots: int) -> Lease: ...
 
-    async def used_late(self, use: LateUse) -> None: ...
+    async def report_late_use(self, use: LateUse) -> None: ...
 
-    async def slow_down(self, seconds: float) -> bool: ...
+    async def throttle(self, seconds: float) -> bool: ...
 
-    async def hold(self, reason: str, seconds: float) -> bool: ...
+    async def pause(self, reason: str, seconds: float) -> bool: ...
 
-    async def release(self) -> bool: ...
+    async def resume(self) -> bool: ...
 
 
 class Graph(Protocol):
@@ -253,21 +253,21 @@ class Graph(Protocol):
     def send(self, claim: Claim, may_leave: Callable[[], bool]) -> asyncio.Future[Any]:
         """Send unless `may_leave` says no, which is asked at the moment of writing to an open connection."""
 
-    def answer(self, sent: asyncio.Future[Any]) -> Answer:
+    def answer(self, sent: asyncio.Future[Any]) -> SendResult:
         """What sending it ended with; cancelled, it counts as not answered."""
 
-    def message_key(self, message_id: str) -> bytes: ...
+    def hash_message_id(self, message_id: str) -> bytes: ...
 
 
 class Meter(Protocol):
     """What is counted."""
 
-    def sent(self, claim: Claim, answer: Answer, seconds: float, now: datetime) -> None: ...
+    def record_send(self, claim: Claim, answer: SendResult, seconds: float, now: datetime) -> None: ...
 
-    def leased(self, lease: Lease, wait_seconds: float) -> None: ...
+    def record_lease(self, lease: Lease, wait_seconds: float) -> None: ...
 
-    def outstanding(self, outstanding: Outstanding, lane_seconds: Mapping[Lane, float], unreachable: float) -> None: ...
+    def show_backlog(self, outstanding: Backlog, lane_seconds: Mapping[Lane, float], unreachable: float) -> None: ...
 
-    def bound_by(self, what: str) -> None: ...
+    def show_send_bound(self, what: str) -> None: ...
 
     def count(self, name: str, amount: float = 1, label: str | None = None) -> None: ...

@@ -3,15 +3,15 @@
 from pydantic import Field, HttpUrl, SecretStr, field_validator
 
 from services.dispatcher.domain.pacing import MAX_CLAIM_SECONDS
-from shared.contracts.promises import DELIVERY_DAYS
-from shared.runtime.address_settings import AddressSettings
+from shared.contracts.retention import MAX_DELIVERY_RETENTION_DAYS
+from shared.runtime.encryption_settings import EncryptionSettings
 from shared.runtime.settings import DatabaseSettings
 
 # Ourselves, and the simulator of docker compose.
 UNENCRYPTED_HOSTS = ("127.0.0.1", "localhost", "[::1]", "simulator")
 
 
-class Settings(DatabaseSettings, AddressSettings):
+class Settings(DatabaseSettings, EncryptionSettings):
     """See docs/guides/operators.md."""
 
     graph_url: HttpUrl = Field(HttpUrl("https://graph.facebook.com"), description="Meta or a solution provider")
@@ -24,8 +24,11 @@ class Settings(DatabaseSettings, AddressSettings):
     dispatchers: int = Field(
         1, gt=0, description="how many of us there are to be, for the alert; with compose it is `DISPATCHERS`"
     )
-    keep_days: int = Field(
-        DELIVERY_DAYS, ge=21, le=DELIVERY_DAYS, description=f"days that deliveries are kept; promised: {DELIVERY_DAYS}"
+    retention_days: int = Field(
+        MAX_DELIVERY_RETENTION_DAYS,
+        ge=21,
+        le=MAX_DELIVERY_RETENTION_DAYS,
+        description=f"days that deliveries are kept; promised: {MAX_DELIVERY_RETENTION_DAYS}",
     )
     unknown_grace_seconds: float = Field(300, gt=0, le=86_400, description="wait before an unknown one goes again")
     connections: int | None = Field(
@@ -35,7 +38,7 @@ class Settings(DatabaseSettings, AddressSettings):
 
     @field_validator("graph_url")
     @classmethod
-    def _encrypted_way(cls, value: HttpUrl) -> HttpUrl:
+    def _require_https(cls, value: HttpUrl) -> HttpUrl:
         if value.scheme != "https" and value.host not in UNENCRYPTED_HOSTS:
             raise ValueError("must begin with https: the token and citizens' numbers go there")
         return value

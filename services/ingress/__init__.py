@@ -1,1 +1,1 @@
-"""The door for WhatsApp's webhooks: what was answered with 200 is on a quorum queue, sealed."""
+"""Receives WhatsApp's webhooks: what was answered with 200 is on a quorum queue, sealed."""

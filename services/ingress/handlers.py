@@ -4,22 +4,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from services.ingress.domain.addresses import Index, Rules, Seal
-from services.ingress.domain.findings import Ignored, Problem
-from services.ingress.domain.parts import quarantine
-from services.ingress.domain.signature import is_signed, is_token
-from services.ingress.domain.slices import Packed, pack
-from services.ingress.domain.translate import understand
-from services.ingress.ports import Meter, NotStored, Outbox, Result
+from services.ingress.domain.addresses import BlindIndex, Encrypt, Rules
+from services.ingress.domain.chunks import EncodedEvents, encode_events
+from services.ingress.domain.findings import Ignored, ParseProblem
+from services.ingress.domain.quarantine_parts import build_quarantine
+from services.ingress.domain.signature import is_signed, is_verify_token
+from services.ingress.domain.translate import parse_webhook
+from services.ingress.ports import NotStored, Outbox, WebhookMeter, WebhookResult
 from shared.runtime.clock import Clock
 
 
-class _Parcel(NamedTuple):
+class _EncodedWebhook(NamedTuple):
     """What is kept of a webhook while it is being stored."""
 
-    packed: Packed
+    events: EncodedEvents
     ignored: Sequence[Ignored]
-    problems: Sequence[Problem]
+    problems: Sequence[ParseProblem]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,45 +30,45 @@ class Receiver:
     verify_token: str
     phone_number_id: str
     account_id: str | None = None
-    seal: Seal
-    index: Index
+    encrypt: Encrypt
+    index: BlindIndex
     clock: Clock
     outbox: Outbox
-    meter: Meter
+    meter: WebhookMeter
 
-    def welcomes(self, mode: str | None, token: str | None) -> bool:
+    def verify_handshake(self, mode: str | None, token: str | None) -> bool:
         """Whether a handshake is Meta's."""
-        return mode == "subscribe" and is_token(token, self.verify_token)
+        return mode == "subscribe" and is_verify_token(token, self.verify_token)
 
-    async def receive(self, body: bytes, signature: str | None) -> Result:
+    async def receive(self, body: bytes, signature: str | None) -> WebhookResult:
         """What became of the body; it is accepted or quarantined only once it is stored."""
-        result = await self._receive(body, signature)
-        self.meter.answered(result)
+        result = await self._store(body, signature)
+        self.meter.count_webhook(result)
         return result
 
-    async def _receive(self, body: bytes, signature: str | None) -> Result:
+    async def _store(self, body: bytes, signature: str | None) -> WebhookResult:
         if not is_signed(body, signature, self.app_secrets):
-            return Result.UNSIGNED
-        parcel = self._pack(body)
+            return WebhookResult.UNSIGNED
+        encoded = self._encode(body)
         try:
-            await self.outbox.store(parcel.packed)
+            await self.outbox.store(encoded.events)
         except NotStored:
-            return Result.UNAVAILABLE
-        for reason in parcel.ignored:
-            self.meter.ignored(reason)
-        for problem in parcel.problems:
-            self.meter.not_understood(problem.kind)
-        return Result.QUARANTINED if parcel.problems else Result.ACCEPTED
+            return WebhookResult.UNAVAILABLE
+        for reason in encoded.ignored:
+            self.meter.count_ignored(reason)
+        for problem in encoded.problems:
+            self.meter.count_problem(problem.kind)
+        return WebhookResult.QUARANTINED if encoded.problems else WebhookResult.ACCEPTED
 
-    def _pack(self, body: bytes) -> _Parcel:
+    def _encode(self, body: bytes) -> _EncodedWebhook:
         rules = Rules(
             phone_number_id=self.phone_number_id,
             account_id=self.account_id,
             received_at=self.clock(),
-            seal=self.seal,
+            encrypt=self.encrypt,
             index=self.index,
         )
-        understood = understand(body, rules)
-        if understood.problems:
-            understood.events.extend(quarantine(body, understood.problems, rules))
-        return _Parcel(pack(understood.events), understood.ignored, understood.problems)
+        parsed = parse_webhook(body, rules)
+        if parsed.problems:
+            parsed.events.extend(build_quarantine(body, parsed.problems, rules))
+        return _EncodedWebhook(encode_events(parsed.events), parsed.ignored, parsed.problems)

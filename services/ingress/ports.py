@@ -3,15 +3,15 @@
 from enum import StrEnum
 from typing import Protocol
 
+from services.ingress.domain.chunks import EncodedEvents
 from services.ingress.domain.findings import Ignored, ProblemKind
-from services.ingress.domain.slices import Packed
 
 
 class NotStored(Exception):
     """The broker has not confirmed, or too much waits already: whoever sent it has to send it again."""
 
 
-class Result(StrEnum):
+class WebhookResult(StrEnum):
     """What became of a webhook."""
 
     ACCEPTED = "accepted"
@@ -29,17 +29,17 @@ class Result(StrEnum):
 class Outbox(Protocol):
     """Where events go."""
 
-    async def store(self, packed: Packed) -> None:
+    async def store(self, packed: EncodedEvents) -> None:
         """Return when all of them, if any, are on disk. Raises NotStored within three seconds."""
 
 
-class Meter(Protocol):
+class WebhookMeter(Protocol):
     """What is counted."""
 
-    def answered(self, result: Result) -> None: ...
+    def count_webhook(self, result: WebhookResult) -> None: ...
 
-    def answered_other(self, status: int) -> None: ...
+    def count_other_request(self, status: int) -> None: ...
 
-    def ignored(self, reason: Ignored) -> None: ...
+    def count_ignored(self, reason: Ignored) -> None: ...
 
-    def not_understood(self, kind: ProblemKind) -> None: ...
+    def count_problem(self, kind: ProblemKind) -> None: ...

@@ -2,13 +2,13 @@
 
 from pydantic import Field, SecretStr, field_validator
 
-from shared.runtime.address_settings import AddressSettings
+from shared.runtime.encryption_settings import EncryptionSettings
 from shared.runtime.settings import Port
 
-MOST_APP_SECRETS = 2
+MAX_APP_SECRETS = 2
 
 
-class Settings(AddressSettings):
+class Settings(EncryptionSettings):
     """Checked as a whole at the start, so that a wrong key does not wait for the first webhook."""
 
     listen_host: str = Field("0.0.0.0", description="where the webhook listens")  # noqa: S104 - the public port
@@ -23,15 +23,15 @@ class Settings(AddressSettings):
     @field_validator("app_secrets")
     @classmethod
     def _one_or_two(cls, value: SecretStr) -> SecretStr:
-        if not 0 < len(_secrets(value)) <= MOST_APP_SECRETS:
+        if not 0 < len(_split_secrets(value)) <= MAX_APP_SECRETS:
             raise ValueError("expected one or two secrets")
         return value
 
     @property
     def app_secret_values(self) -> tuple[bytes, ...]:
-        return _secrets(self.app_secrets)
+        return _split_secrets(self.app_secrets)
 
 
-def _secrets(value: SecretStr) -> tuple[bytes, ...]:
+def _split_secrets(value: SecretStr) -> tuple[bytes, ...]:
     parts = value.get_secret_value().split(",")
     return tuple(part.strip().encode() for part in parts if part.strip())

@@ -2,56 +2,58 @@
 
 from prometheus_client import CollectorRegistry
 
-from services.ingress.adapters.http import public_port
+from services.ingress.adapters.api import open_public_port
 from services.ingress.adapters.metrics import Metrics
-from services.ingress.adapters.outbox import BrokerGroups, open_outbox
+from services.ingress.adapters.outbox import GroupPublisher, open_outbox
 from services.ingress.handlers import Receiver
-from services.ingress.ports import Meter, Outbox
+from services.ingress.ports import Outbox, WebhookMeter
 from services.ingress.settings import Settings
-from shared.amqp.publisher import PatientPublisher
+from shared.amqp.publisher import ReconnectingPublisher
+from shared.encryption import BlindIndexKey, KeyRing
 from shared.runtime.clock import system_clock
-from shared.runtime.probes import Readiness, internal_port
-from shared.runtime.process import Stop
-from shared.sealing import IndexKey, KeyRing
+from shared.runtime.probes import Readiness, open_internal_port
+from shared.runtime.process import StopRequest
 
 NAME = "ingress"
-LONGEST_SHUTDOWN_SECONDS = 5.0
+MAX_SHUTDOWN_SECONDS = 5.0
 
 
-async def serve(settings: Settings, stop: Stop) -> None:
+async def serve(settings: Settings, stop: StopRequest) -> None:
     """Serve until a stop is asked for, then answer what is in flight."""
     registry = CollectorRegistry()
     metrics = Metrics(registry)
-    publisher = PatientPublisher()
-    groups = BrokerGroups(publisher=publisher, clock=system_clock, metrics=metrics)
-    readiness = Readiness({"broker": publisher.usable})
+    publisher = ReconnectingPublisher()
+    groups = GroupPublisher(publisher=publisher, clock=system_clock, metrics=metrics)
+    readiness = Readiness({"broker": publisher.is_usable})
     async with (
-        internal_port(host=settings.internal_host, port=settings.internal_port, registry=registry, readiness=readiness),
-        publisher.connecting(settings.broker_url, password=settings.broker_secret, name=NAME),
+        open_internal_port(
+            host=settings.internal_host, port=settings.internal_port, registry=registry, readiness=readiness
+        ),
+        publisher.connect_in_background(settings.broker_url, password=settings.broker_secret, name=NAME),
         open_outbox(groups.publish) as outbox,
-        public_port(
-            _receiver(settings, outbox, metrics),
+        open_public_port(
+            _build_receiver(settings, outbox, metrics),
             host=settings.listen_host,
             port=settings.listen_port,
-            shutdown_seconds=_shutdown_seconds(settings),
+            shutdown_seconds=_limit_shutdown_seconds(settings),
         ),
     ):
         await stop.requested.wait()
         readiness.draining = True
 
 
-def _shutdown_seconds(settings: Settings) -> float:
-    return min(LONGEST_SHUTDOWN_SECONDS, settings.drain_seconds / 2)
+def _limit_shutdown_seconds(settings: Settings) -> float:
+    return min(MAX_SHUTDOWN_SECONDS, settings.drain_seconds / 2)
 
 
-def _receiver(settings: Settings, outbox: Outbox, meter: Meter) -> Receiver:
+def _build_receiver(settings: Settings, outbox: Outbox, meter: WebhookMeter) -> Receiver:
     return Receiver(
         app_secrets=settings.app_secret_values,
         verify_token=settings.verify_token.get_secret_value(),
         phone_number_id=settings.phone_number_id,
         account_id=settings.waba_id,
-        seal=KeyRing.parse(settings.sealing_keys.get_secret_value()).seal,
-        index=IndexKey.parse(settings.index_key.get_secret_value()),
+        encrypt=KeyRing.parse(settings.encryption_keys.get_secret_value()).encrypt,
+        index=BlindIndexKey.parse(settings.index_key.get_secret_value()),
         clock=system_clock,
         outbox=outbox,
         meter=meter,

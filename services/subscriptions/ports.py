@@ -7,21 +7,21 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
-from services.subscriptions.domain.broadcast import Broadcast, Page
+from services.subscriptions.domain.broadcast import Broadcast, BroadcastPage
 from services.subscriptions.domain.consent import Consent
-from services.subscriptions.domain.erasure import Erased
+from services.subscriptions.domain.erasure import ErasureScope
 from services.subscriptions.domain.feedback import Feedback
-from services.subscriptions.domain.guard import NEW, Conversation
-from services.subscriptions.domain.orders import Answered, Decision, Order, Situation
+from services.subscriptions.domain.notice_commands import NoticeCommand, NoticeDecision, NoticeState, StoredAnswer
 from services.subscriptions.domain.publication import Publication
-from services.subscriptions.domain.subscriber import Moment, Subscriber
+from services.subscriptions.domain.reply_quota import NEW_CONVERSATION, Conversation
+from services.subscriptions.domain.subscriber import MessageTime, Subscriber
 from shared.contracts.dispatch import Recipient
 from shared.contracts.message import Addresses
 
 
 @dataclass(frozen=True, kw_only=True)
-class Known:
-    """What is stored about a sender and, as `was_…`, under former addresses of theirs.
+class StoredState:
+    """What is stored about a sender and, as `former_by_…`, under former addresses of theirs.
 
     `history`, `feedback` (the newest first) and `former`, hashes of addresses that the sender had before, are there
     only where they were asked for.
@@ -29,17 +29,17 @@ class Known:
 
     by_user: Subscriber | None = None
     by_phone: Subscriber | None = None
-    was_user: Subscriber | None = None
-    was_phone: Subscriber | None = None
-    conversation: Conversation = NEW
-    erased: Moment | None = None
+    former_by_user: Subscriber | None = None
+    former_by_phone: Subscriber | None = None
+    conversation: Conversation = NEW_CONVERSATION
+    erased: MessageTime | None = None
     history: tuple[Consent, ...] = ()
     feedback: tuple[Feedback, ...] = ()
     former: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
-class Decided:
+class ChangeSet:
     """What one message changes. `subscribers` are saved in this order; `erased` is what has to go completely."""
 
     result: str
@@ -48,57 +48,57 @@ class Decided:
     publications: tuple[Publication, ...] = ()
     conversation: Conversation | None = None
     feedback: Feedback | None = None
-    erased: Erased | None = None
+    erased: ErasureScope | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settled:
-    """What was decided about a message, just now or (`again`) when it was handled before."""
+class StoredDecision:
+    """What was decided about a message, just now or (`duplicate`) when it was handled before."""
 
     result: str
     publications: tuple[Publication, ...]
-    again: bool
+    duplicate: bool
 
 
-class People(Protocol):
+class SubscriberRepository(Protocol):
     """Subscribers, their consents, and what was decided about each message."""
 
-    async def once(
+    async def process_once(
         self,
         message_key: bytes,
         sender: Addresses,
         received_at: datetime,
-        decide: Callable[[Known], Decided],
+        decide: Callable[[StoredState], ChangeSet],
         *,
         history: bool = False,
         former: Addresses | None = None,
         keys_also: Sequence[bytes] = (),
-    ) -> Settled:
+    ) -> StoredDecision:
         """Decide about a message and store it all in one transaction, or return what was decided before.
 
-        It may be known by one of `keys_also`. `history` asks for everything that is stored about the sender; `former`
-        are addresses that the sender had. Messages of one person are decided one after the other, whichever replica
-        has them.
+        It may be known by one of `derive_alternate_keys`. `history` asks for all that is stored about the sender;
+        `former` are addresses that the sender had. Messages of one person are decided one after the other, whichever
+        replica has them.
         """
         ...
 
-    async def keep_only(self, message_key: bytes, publications: tuple[Publication, ...]) -> None:
+    async def trim_stored_replies(self, message_key: bytes, publications: tuple[Publication, ...]) -> None:
         """The broker has everything that was decided about a message: no more than this is kept of it."""
         ...
 
-    async def addresses(self, subscriber: UUID) -> Addresses | None:
+    async def find_addresses(self, subscriber: UUID) -> Addresses | None:
         """All addresses of a subscriber; None if we know nobody by this id, or no address any more."""
         ...
 
 
-class Opinions(Protocol):
+class FeedbackRepository(Protocol):
     """What citizens think."""
 
-    async def recent(self, now: datetime) -> tuple[UUID, ...]:
+    async def list_recent_broadcasts(self, now: datetime) -> tuple[UUID, ...]:
         """Broadcasts that somebody may still react to."""
         ...
 
-    async def topic(self, broadcast: UUID) -> str | None:
+    async def find_topic(self, broadcast: UUID) -> str | None:
         """What a broadcast was about; None for one that does not exist."""
         ...
 
@@ -107,11 +107,11 @@ class Opinions(Protocol):
         ...
 
 
-class Outlet(Protocol):
+class EventPublisher(Protocol):
     """The way to the broker."""
 
     async def publish(self, publication: Publication) -> None:
-        """Return when it is confirmed. Raises DependencyAway."""
+        """Return when it is confirmed. Raises DependencyUnavailable."""
         ...
 
 
@@ -123,14 +123,16 @@ class DeadLetter:
     body: bytes
 
 
-class DeadLetters(Protocol):
-    """What could not be handled; all methods raise DependencyAway."""
+class DeadLetterRepository(Protocol):
+    """What could not be handled; all methods raise DependencyUnavailable."""
 
-    async def save(self, body: bytes, reason: str, people: Sequence[bytes] = (), said: Moment | None = None) -> None:
+    async def save(
+        self, body: bytes, reason: str, people: Sequence[bytes] = (), said: MessageTime | None = None
+    ) -> None:
         """Keep a message of these people, unless they had everything deleted after it was said."""
         ...
 
-    async def due(self) -> tuple[DeadLetter, ...]:
+    async def list_due(self) -> tuple[DeadLetter, ...]:
         """Those that an operator wants to have handled again."""
         ...
 
@@ -143,59 +145,63 @@ class DeadLetters(Protocol):
         ...
 
 
-class Notices(Protocol):
+class NoticeRepository(Protocol):
     """Notices and the broadcasts that they became."""
 
-    async def answered(self, source: str, event: str) -> Answered | None:
+    async def find_answer(self, source: str, event: str) -> StoredAnswer | None:
         """What an event was answered that was obeyed before."""
         ...
 
-    async def once(self, order: Order, now: datetime, decide: Callable[[Situation], Decision]) -> Decision:
+    async def process_once(
+        self, command: NoticeCommand, now: datetime, decide: Callable[[NoticeState], NoticeDecision]
+    ) -> NoticeDecision:
         """Decide about an event and store it all in one transaction.
 
         Orders of one system, and about one notice, are decided one after the other, whichever replica has them.
         """
         ...
 
-    async def preview(self, order: Order, now: datetime, decide: Callable[[Situation], Decision]) -> Decision:
-        """Decide about an event as `once` would now, and store nothing."""
+    async def evaluate(
+        self, command: NoticeCommand, now: datetime, decide: Callable[[NoticeState], NoticeDecision]
+    ) -> NoticeDecision:
+        """Decide about an event as `process_once` would now, and store nothing."""
         ...
 
 
-class Claim(Protocol):
+class BroadcastClaim(Protocol):
     """One broadcast in the hands of one worker."""
 
-    async def pages(
-        self, size: int, prepare: Callable[[Broadcast, Sequence[Recipient]], tuple[Page, ...]]
-    ) -> tuple[Page, ...]:
+    async def fetch_pages(
+        self, size: int, prepare: Callable[[Broadcast, Sequence[Recipient]], tuple[BroadcastPage, ...]]
+    ) -> tuple[BroadcastPage, ...]:
         """Pages stored and not confirmed yet; if there are none, the next ones, made of the next recipients.
 
         `prepare` gets at most `size` recipients and its pages are stored before they are returned.
         """
         ...
 
-    async def ahead(
-        self, size: int, prepare: Callable[[Broadcast, Sequence[Recipient]], tuple[Page, ...]]
-    ) -> tuple[Page, ...]:
+    async def prepare_next_pages(
+        self, size: int, prepare: Callable[[Broadcast, Sequence[Recipient]], tuple[BroadcastPage, ...]]
+    ) -> tuple[BroadcastPage, ...]:
         """The next pages whatever is not confirmed yet; none if there are no more."""
         ...
 
-    async def confirmed(self, pages: Sequence[int]) -> None:
+    async def mark_published(self, pages: Sequence[int]) -> None:
         """These pages are on their queue; after the last one the broadcast is expanded."""
         ...
 
 
-class Broadcasts(Protocol):
+class BroadcastRepository(Protocol):
     """Broadcasts that are being expanded."""
 
-    async def due(self, now: datetime) -> tuple[Broadcast, ...]:
+    async def list_due(self, now: datetime) -> tuple[Broadcast, ...]:
         """Scheduled broadcasts whose time has come."""
         ...
 
-    async def begin(self, broadcast: UUID) -> None:
+    async def start_expansion(self, broadcast: UUID) -> None:
         """From now on it is expanded, unless it was cancelled meanwhile."""
         ...
 
-    def claim(self) -> AbstractAsyncContextManager[Claim | None]:
+    def claim(self) -> AbstractAsyncContextManager[BroadcastClaim | None]:
         """The most urgent broadcast that nobody works at, for as long as the context is open."""
         ...

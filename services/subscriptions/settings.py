@@ -4,8 +4,8 @@ from pathlib import Path
 
 from pydantic import Field, FilePath, SecretStr, field_validator
 
+from shared.encryption import KeyRing, parse_key
 from shared.runtime.settings import DatabaseSettings
-from shared.sealing import KeyRing, parse_key
 
 
 class Settings(DatabaseSettings):

@@ -11,84 +11,84 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
-from services.subscriptions.adapters.broadcasts import PostgresBroadcasts
-from services.subscriptions.adapters.dead_letters import PostgresDeadLetters
+from services.subscriptions.adapters.broadcasts import PostgresBroadcastRepository
+from services.subscriptions.adapters.dead_letters import PostgresDeadLetterRepository
+from services.subscriptions.adapters.feedback import PostgresFeedbackRepository
 from services.subscriptions.adapters.metrics import Metrics
-from services.subscriptions.adapters.notices import PostgresNotices
-from services.subscriptions.adapters.opinions import PostgresOpinions
-from services.subscriptions.adapters.outlet import AmqpOutlet
-from services.subscriptions.adapters.people import PostgresPeople, save_wordings
-from services.subscriptions.adapters.retention import rules
+from services.subscriptions.adapters.notices import PostgresNoticeRepository
+from services.subscriptions.adapters.publisher import AmqpEventPublisher
+from services.subscriptions.adapters.retention import build_retention_rules
+from services.subscriptions.adapters.subscribers import PostgresSubscriberRepository, save_wordings
 from services.subscriptions.domain.county import County
 from services.subscriptions.domain.feedback import AuthorKey
-from services.subscriptions.domain.language.guessing import guesser
-from services.subscriptions.domain.pace import Pace
-from services.subscriptions.domain.wording import wordings
-from services.subscriptions.handlers.dead_letters import REPLAY_INTERVAL_SECONDS, DeadLetterKeeper
-from services.subscriptions.handlers.expansion import Expander
-from services.subscriptions.handlers.inbound import Inbound
-from services.subscriptions.handlers.notices import NoticeDesk
-from services.subscriptions.handlers.reactions import Reactions
-from services.subscriptions.handlers.refusals import Refusals
-from services.subscriptions.handlers.schedule import LOOK_EVERY_SECONDS, Schedule
-from services.subscriptions.handlers.upkeep import (
-    FORGET_EVERY_SECONDS,
-    REFRESH_EVERY_SECONDS,
+from services.subscriptions.domain.intents.classifier import load_classifier
+from services.subscriptions.domain.token_bucket import TokenBucket
+from services.subscriptions.domain.wording import build_wordings
+from services.subscriptions.handlers.dead_letters import REPLAY_INTERVAL_SECONDS, DeadLetterHandler
+from services.subscriptions.handlers.expansion import BroadcastExpander
+from services.subscriptions.handlers.inbound import InboundConsumer
+from services.subscriptions.handlers.maintenance import (
+    METRICS_INTERVAL_SECONDS,
+    RETENTION_INTERVAL_SECONDS,
     repeat,
 )
-from services.subscriptions.ports import Outlet
+from services.subscriptions.handlers.notices import NoticeConsumer
+from services.subscriptions.handlers.reactions import ReactionConsumer
+from services.subscriptions.handlers.schedule import SCHEDULE_INTERVAL_SECONDS, Scheduler
+from services.subscriptions.handlers.undeliverable import UndeliverableConsumer
+from services.subscriptions.ports import EventPublisher
 from services.subscriptions.settings import Settings
-from shared.amqp.connection import Connection, connect, connected
-from shared.amqp.consumer import Handler, open_consumer, work
+from shared.amqp.connection import Connection, build_connection_check, connect
+from shared.amqp.consumer import Handler, open_consumer, run_worker
 from shared.amqp.publisher import open_publisher
-from shared.amqp.received import Received
+from shared.amqp.received import ReceivedMessage
 from shared.amqp.topology import (
     SUBSCRIPTIONS_API_NOTICES,
-    SUBSCRIPTIONS_DEAD,
+    SUBSCRIPTIONS_DEAD_LETTERS,
     SUBSCRIPTIONS_INBOUND,
     SUBSCRIPTIONS_NOTICES,
     SUBSCRIPTIONS_REACTIONS,
-    SUBSCRIPTIONS_REFUSALS,
+    SUBSCRIPTIONS_UNDELIVERABLE,
     Queue,
 )
-from shared.database.migrations import pending_versions
+from shared.database.migrations import list_pending_versions
 from shared.database.pool import Database, open_database
 from shared.database.retention import Retention
-from shared.municipal.binding import AmqpMessage
-from shared.outcome import DependencyAway, Outcome
-from shared.runtime.background import background
+from shared.encryption import KeyRing
+from shared.notices.cloudevents_amqp import AmqpMessage
+from shared.outcome import DependencyUnavailable, Outcome
+from shared.runtime.background import run_in_background
 from shared.runtime.clock import Clock, system_clock
-from shared.runtime.probes import Readiness, internal_port
-from shared.runtime.process import Stop
-from shared.sealing import KeyRing
+from shared.runtime.probes import Readiness, open_internal_port
+from shared.runtime.process import StopRequest
 
 NAME = "subscriptions"
 MIGRATIONS = Path(__file__).parent / "adapters" / "migrations"
-POOL_SIZE = 20  # messages at once, a notice, the expander, probes and upkeep
-GROUPS_IN_HAND = 1_000  # as far ahead as `handlers.turns` looks for whose turn it is
+POOL_SIZE = 20  # messages at once, a notice, the expander, probes and maintenance
+MAX_GROUPS_IN_FLIGHT = 1_000  # as far ahead as `handlers.fair_queue` looks for whose turn it is
 NOTICE_WORKERS = 1
 NOTICE_BURST, NOTICES_PER_SECOND = 100, 20.0  # of all systems over AMQP; who publishes more is refused
 REACTION_WORKERS = 1
 REFUSAL_WORKERS = 1
-CLOSE_SECONDS = 3.0
-SWITCH_SECONDS = 0.0005  # so long may a text that is being understood keep the event loop from going on
+CLOSE_TIMEOUT_SECONDS = 3.0
+SWITCH_INTERVAL_SECONDS = 0.0005  # so long may a text that is being understood keep the event loop from going on
 
 
-class NotMigrated(DependencyAway):
+class NotMigrated(DependencyUnavailable):
     """The process waits until somebody has migrated."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Parts:
+class Handlers:
     """The handlers of one replica."""
 
-    inbound: Inbound
-    reactions: Reactions
-    desk: NoticeDesk
-    refusals: Refusals
-    expander: Expander
-    schedule: Schedule
-    dead_letters: DeadLetterKeeper
+    inbound: InboundConsumer
+    reactions: ReactionConsumer
+    notices: NoticeConsumer
+    undeliverable: UndeliverableConsumer
+    expander: BroadcastExpander
+    scheduler: Scheduler
+    dead_letters: DeadLetterHandler
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,59 +101,63 @@ class Keys:
 
 def assemble(
     database: Database,
-    outlet: Outlet,
+    publisher: EventPublisher,
     county: County,
     metrics: Metrics,
     *,
     keys: Keys,
     messages_per_second: float,
     clock: Clock = system_clock,
-) -> Parts:
-    """Hand everybody what they need; `arrived` takes a new notice to the expander at once."""
-    arrived = asyncio.Event()
-    people, opinions = PostgresPeople(database, keys.author), PostgresOpinions(database)
-    broadcasts = PostgresBroadcasts(database)
-    inbound = Inbound(
-        people=people,
-        opinions=opinions,
-        outlet=outlet,
+) -> Handlers:
+    """Hand everybody what they need; `work_available` takes a new notice to the expander at once."""
+    work_available = asyncio.Event()
+    subscribers, feedback = PostgresSubscriberRepository(database, keys.author), PostgresFeedbackRepository(database)
+    broadcasts = PostgresBroadcastRepository(database)
+    dead_letters = PostgresDeadLetterRepository(database, keys.dead_letters)
+    count, count_expanded, author = metrics.count_inbound, metrics.count_expanded, keys.author
+    inbound = InboundConsumer(
+        subscribers=subscribers,
+        feedback=feedback,
+        publisher=publisher,
         county=county,
         clock=clock,
-        key=keys.author,
-        count=metrics.count_inbound,
+        author_key=author,
+        count=count,
     )
-    return Parts(
+    return Handlers(
         inbound=inbound,
-        reactions=Reactions(opinions=opinions, outlet=outlet, key=keys.author),
-        desk=NoticeDesk(
-            notices=PostgresNotices(database),
-            outlet=outlet,
+        reactions=ReactionConsumer(feedback=feedback, publisher=publisher, author_key=author),
+        notices=NoticeConsumer(
+            notices=PostgresNoticeRepository(database),
+            publisher=publisher,
             county=county,
             messages_per_second=messages_per_second,
             clock=clock,
-            arrived=arrived,
+            work_available=work_available,
             count=metrics.count_notice,
         ),
-        refusals=Refusals(people=people, outlet=outlet, county=county, count=metrics.count_inbound),
-        expander=Expander(
-            broadcasts=broadcasts, outlet=outlet, clock=clock, arrived=arrived, count=metrics.count_expanded
+        undeliverable=UndeliverableConsumer(subscribers=subscribers, publisher=publisher, county=county, count=count),
+        expander=BroadcastExpander(
+            broadcasts=broadcasts, publisher=publisher, clock=clock, work_available=work_available, count=count_expanded
         ),
-        schedule=Schedule(broadcasts=broadcasts, outlet=outlet, clock=clock, arrived=arrived),
-        dead_letters=DeadLetterKeeper(letters=PostgresDeadLetters(database, keys.dead_letters), handle=inbound.handle),
+        scheduler=Scheduler(broadcasts=broadcasts, publisher=publisher, clock=clock, work_available=work_available),
+        dead_letters=DeadLetterHandler(letters=dead_letters, handle=inbound.handle),
     )
 
 
-def retention(database: Database, county: County, metrics: Metrics) -> Retention:
+def build_retention(database: Database, county: County, metrics: Metrics) -> Retention:
     """Everything that this service forgets."""
-    kept = rules(county)
+    kept = build_retention_rules(county)
     for kind in kept:
-        metrics.count_forgotten(kind, 0)
-    return Retention(database=database, rules=kept, count=metrics.count_forgotten, finished=metrics.show_kept)
+        metrics.count_deleted(kind, 0)
+    return Retention(
+        database=database, rules=kept, on_deleted=metrics.count_deleted, on_finished=metrics.record_retention
+    )
 
 
-async def serve(settings: Settings, county: County, stop: Stop) -> None:
+async def serve(settings: Settings, county: County, stop: StopRequest) -> None:
     """Run until `stop` is requested, then finish what is in hand and close."""
-    sys.setswitchinterval(SWITCH_SECONDS)
+    sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
     async with AsyncExitStack() as stack:
         registry = CollectorRegistry()
         metrics = Metrics(registry)
@@ -162,28 +166,30 @@ async def serve(settings: Settings, county: County, stop: Stop) -> None:
         )
         consuming, publishing = [await _connect(stack, settings, purpose) for purpose in ("consumes", "publishes")]
         learnt, listening = asyncio.Event(), asyncio.Event()
-        readiness = _readiness(database, learnt, listening, consuming, publishing)
+        readiness = _build_readiness(database, learnt, listening, consuming, publishing)
         host, port = settings.internal_host, settings.internal_port
-        await stack.enter_async_context(internal_port(host=host, port=port, registry=registry, readiness=readiness))
+        await stack.enter_async_context(
+            open_internal_port(host=host, port=port, registry=registry, readiness=readiness)
+        )
         # Now, and not when the first citizen waits; beside the loop, which has probes and heartbeats to answer.
-        await asyncio.to_thread(guesser, county)
+        await asyncio.to_thread(load_classifier, county)
         learnt.set()
-        outlet = AmqpOutlet(await stack.enter_async_context(open_publisher(publishing)))
+        publisher = AmqpEventPublisher(await stack.enter_async_context(open_publisher(publishing)))
         keys = Keys(author=AuthorKey(settings.author_key), dead_letters=settings.ring)
         rate = settings.messages_per_second
-        parts = assemble(database, outlet, county, metrics, keys=keys, messages_per_second=rate)
-        if not await _migrated(database):
+        handlers = assemble(database, publisher, county, metrics, keys=keys, messages_per_second=rate)
+        if not await _is_migrated(database):
             raise NotMigrated("the schema is not up to date: run `kreisfunk migrate`")
-        await save_wordings(database, wordings(county).all())
-        upkeep = background(
-            parts.expander.run(),
-            repeat(parts.schedule.turn, LOOK_EVERY_SECONDS),
-            repeat(parts.dead_letters.replay, REPLAY_INTERVAL_SECONDS),
-            repeat(partial(metrics.refresh, database), REFRESH_EVERY_SECONDS),
-            repeat(retention(database, county, metrics).run, FORGET_EVERY_SECONDS),
+        await save_wordings(database, build_wordings(county).list_all())
+        maintenance = run_in_background(
+            handlers.expander.run(),
+            repeat(handlers.scheduler.start_due, SCHEDULE_INTERVAL_SECONDS),
+            repeat(handlers.dead_letters.replay, REPLAY_INTERVAL_SECONDS),
+            repeat(partial(metrics.refresh, database), METRICS_INTERVAL_SECONDS),
+            repeat(build_retention(database, county, metrics).run, RETENTION_INTERVAL_SECONDS),
         )
-        async with upkeep:
-            await _consume(parts, consuming, publishing, listening, readiness, stop)
+        async with maintenance:
+            await _consume(handlers, consuming, publishing, listening, readiness, stop)
 
 
 async def _connect(stack: AsyncExitStack, settings: Settings, purpose: str) -> Connection:
@@ -192,14 +198,14 @@ async def _connect(stack: AsyncExitStack, settings: Settings, purpose: str) -> C
     )
 
 
-def _readiness(
+def _build_readiness(
     database: Database, learnt: asyncio.Event, listening: asyncio.Event, *connections: Connection
 ) -> Readiness:
     return Readiness(
         {
-            "broker": connected(*connections),
-            "database": database.reachable,
-            "migrations": partial(_migrated, database),
+            "broker": build_connection_check(*connections),
+            "database": database.is_reachable,
+            "migrations": partial(_is_migrated, database),
             "learning": partial(_is_set, learnt),
             "queues": partial(_is_set, listening),
         }
@@ -210,12 +216,12 @@ async def _is_set(event: asyncio.Event) -> bool:
     return event.is_set()
 
 
-async def _migrated(database: Database) -> bool:
+async def _is_migrated(database: Database) -> bool:
     async with database.connection() as connection:
-        return not await pending_versions(connection, NAME, MIGRATIONS)
+        return not await list_pending_versions(connection, NAME, MIGRATIONS)
 
 
-def _message(received: Received) -> AmqpMessage:
+def _convert_message(received: ReceivedMessage) -> AmqpMessage:
     """What a municipal system published, as it came."""
     incoming = received.incoming
     return AmqpMessage(
@@ -229,41 +235,41 @@ def _message(received: Received) -> AmqpMessage:
 
 
 async def _consume(
-    parts: Parts,
+    handlers: Handlers,
     consuming: Connection,
     publishing: Connection,
     listening: asyncio.Event,
     readiness: Readiness,
-    stop: Stop,
+    stop: StopRequest,
 ) -> None:
     """Work until the end is asked for; then what is in hand has all the time there is but the last seconds."""
-    pace = Pace(burst=NOTICE_BURST, per_second=NOTICES_PER_SECOND)
+    pace = TokenBucket(burst=NOTICE_BURST, per_second=NOTICES_PER_SECOND)
 
-    async def handle_notice(received: Received) -> Outcome:
-        return await parts.desk.handle(_message(received), may_wait=received.attempt == 1)
+    async def handle_notice(received: ReceivedMessage) -> Outcome:
+        return await handlers.notices.handle(_convert_message(received), may_wait=received.attempt == 1)
 
-    async def handle_paced(received: Received) -> Outcome:
+    async def handle_paced(received: ReceivedMessage) -> Outcome:
         """One system's flood must not take the time that citizens' messages need."""
         await asyncio.sleep(pace.reserve_delay(time.monotonic()))
         return await handle_notice(received)
 
     queues: Sequence[tuple[Queue, Handler, int]] = (
-        (SUBSCRIPTIONS_INBOUND, lambda received: parts.inbound.handle(received.body), GROUPS_IN_HAND),
-        (SUBSCRIPTIONS_DEAD, lambda received: parts.dead_letters.keep(received.body, received.reason), 1),
+        (SUBSCRIPTIONS_INBOUND, lambda received: handlers.inbound.handle(received.body), MAX_GROUPS_IN_FLIGHT),
+        (SUBSCRIPTIONS_DEAD_LETTERS, lambda received: handlers.dead_letters.store(received.body, received.reason), 1),
         (SUBSCRIPTIONS_NOTICES, handle_paced, NOTICE_WORKERS),
         (SUBSCRIPTIONS_API_NOTICES, handle_notice, NOTICE_WORKERS),
-        (SUBSCRIPTIONS_REACTIONS, lambda received: parts.reactions.handle(received.body), REACTION_WORKERS),
-        (SUBSCRIPTIONS_REFUSALS, lambda received: parts.refusals.handle(received.body), REFUSAL_WORKERS),
+        (SUBSCRIPTIONS_REACTIONS, lambda received: handlers.reactions.handle(received.body), REACTION_WORKERS),
+        (SUBSCRIPTIONS_UNDELIVERABLE, lambda received: handlers.undeliverable.handle(received.body), REFUSAL_WORKERS),
     )
     async with AsyncExitStack() as stack, asyncio.TaskGroup() as tasks:
         working: list[asyncio.Task[None]] = []
         for queue, handle, workers in queues:
-            opened = open_consumer(consuming, publishing, queue, prefetch=min(2 * workers, GROUPS_IN_HAND))
+            opened = open_consumer(consuming, publishing, queue, prefetch=min(2 * workers, MAX_GROUPS_IN_FLIGHT))
             consumer = await stack.enter_async_context(opened)
-            working += [tasks.create_task(work(consumer, handle, until=stop.requested)) for _ in range(workers)]
+            working += [tasks.create_task(run_worker(consumer, handle, until=stop.requested)) for _ in range(workers)]
         listening.set()
         await stop.requested.wait()
         readiness.draining = True
-        await asyncio.wait(working, timeout=max(1.0, stop.drain_seconds - CLOSE_SECONDS))
+        await asyncio.wait(working, timeout=max(1.0, stop.drain_seconds - CLOSE_TIMEOUT_SECONDS))
         for task in working:
             task.cancel()

@@ -9,17 +9,17 @@ from aio_pika.exceptions import CONNECTION_EXCEPTIONS, AMQPError
 from yarl import URL
 
 from shared.amqp.properties import accept_all_properties
-from shared.outcome import DependencyAway
+from shared.outcome import DependencyUnavailable
 
 accept_all_properties()
 
 Connection = AbstractRobustConnection
-AWAY = (*CONNECTION_EXCEPTIONS, AMQPError, TimeoutError)
-HEARTBEAT_SECONDS = 10
-RECONNECT_SECONDS = 1
+CONNECTION_ERRORS = (*CONNECTION_EXCEPTIONS, AMQPError, TimeoutError)
+HEARTBEAT_INTERVAL_SECONDS = 10
+RECONNECT_DELAY_SECONDS = 1
 
 
-class BrokerAway(DependencyAway):
+class BrokerUnavailable(DependencyUnavailable):
     """RabbitMQ did not answer in time, or the connection is down. It is re-established by itself."""
 
 
@@ -27,28 +27,28 @@ class BrokerAway(DependencyAway):
 async def connect(url: str, *, password: str | None, name: str) -> AsyncIterator[AbstractRobustConnection]:
     """One robust connection; use one for publishing and another for consuming (a blocked one blocks both).
 
-    `name` is shown in RabbitMQ's management. Raises BrokerAway if the first connection fails.
+    `name` is shown in RabbitMQ's management. Raises BrokerUnavailable if the first connection fails.
     """
     target = URL(url).with_password(password) if password else URL(url)
-    options = {"heartbeat": str(HEARTBEAT_SECONDS), "reconnect_interval": str(RECONNECT_SECONDS)}
+    options = {"heartbeat": str(HEARTBEAT_INTERVAL_SECONDS), "reconnect_interval": str(RECONNECT_DELAY_SECONDS)}
     try:
         connection = await aio_pika.connect_robust(
             target.update_query(options), timeout=10, client_properties={"connection_name": name}
         )
-    except AWAY as error:
-        raise BrokerAway(f"cannot connect to the broker: {type(error).__name__}") from None
+    except CONNECTION_ERRORS as error:
+        raise BrokerUnavailable(f"cannot connect to the broker: {type(error).__name__}") from None
     try:
         yield connection
     finally:
         await connection.close()
 
 
-def login_of(connection: AbstractRobustConnection) -> str | None:
+def get_login(connection: AbstractRobustConnection) -> str | None:
     """Who we are at the broker; it vouches for nobody else."""
     return connection.url.user if isinstance(connection, aio_pika.RobustConnection) else None
 
 
-def connected(*connections: AbstractRobustConnection) -> Callable[[], Awaitable[bool]]:
+def build_connection_check(*connections: AbstractRobustConnection) -> Callable[[], Awaitable[bool]]:
     """A readiness check: all of these connections are up."""
 
     async def check() -> bool:

@@ -14,28 +14,28 @@ from dataclasses import dataclass, field
 import structlog
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractRobustConnection
 
-from shared.amqp.connection import AWAY, BrokerAway, login_of
-from shared.amqp.publisher import Publisher, Refused, open_publisher
+from shared.amqp.connection import CONNECTION_ERRORS, BrokerUnavailable, get_login
+from shared.amqp.publisher import Publisher, PublishRefused, open_publisher
 from shared.amqp.received import (
     ATTEMPT_HEADER,
     PUBLISHER_HEADER,
     REASON_HEADER,
     TRUNCATED_HEADER,
-    Received,
-    bounded,
+    ReceivedMessage,
+    limit_headers,
 )
-from shared.amqp.topology import TIERS, Queue
-from shared.outcome import Dead, DependencyAway, Done, Outcome, Rejected, RetryLater, Separate
+from shared.amqp.topology import RETRY_TIERS, Queue
+from shared.outcome import Dead, DependencyUnavailable, Done, Outcome, Rejected, RetryLater, Separate
 
 MAX_ATTEMPTS = 6
-AWAY_BACKOFF_SECONDS = (0.1, 0.5, 1.0, 2.0)
-LARGEST_KEPT = 65_536
-WARNING_SECONDS = 1.0
+BACKOFF_DELAYS_SECONDS = (0.1, 0.5, 1.0, 2.0)
+MAX_QUARANTINED_BYTES = 65_536
+WARNING_INTERVAL_SECONDS = 1.0
 
 _log = structlog.get_logger()
 
 
-Handler = Callable[[Received], Awaitable[Outcome]]
+Handler = Callable[[ReceivedMessage], Awaitable[Outcome]]
 
 
 @dataclass
@@ -43,133 +43,137 @@ class Consumer:
     """What arrives on one queue, at most `prefetch` unsettled at a time."""
 
     queue: Queue
-    parking: Publisher
+    retry_publisher: Publisher
     login: str | None = None
-    _arrived: asyncio.Queue[Received] = field(default_factory=asyncio.Queue)
+    _arrived: asyncio.Queue[ReceivedMessage] = field(default_factory=asyncio.Queue)
     closing: bool = field(default=False, init=False)
-    _warned_at: float = field(default=-WARNING_SECONDS, init=False)
+    _warned_at: float = field(default=-WARNING_INTERVAL_SECONDS, init=False)
 
-    async def receive(self) -> Received:
+    async def receive(self) -> ReceivedMessage:
         """The next message whose channel still lives."""
         while True:
             received = await self._arrived.get()
             if received.alive:
                 return received
 
-    def warn(self, error: DependencyAway) -> None:
+    def warn(self, error: DependencyUnavailable) -> None:
         """Log that something is away, not once for each message in hand."""
         now = time.monotonic()
-        if now - self._warned_at >= WARNING_SECONDS:
+        if now - self._warned_at >= WARNING_INTERVAL_SECONDS:
             self._warned_at = now
-            _log.warning("dependency_away", queue=self.queue.name, error=str(error))
+            _log.warning("dependency_unavailable", queue=self.queue.name, error=str(error))
 
-    async def settle(self, received: Received, outcome: Outcome) -> None:
+    async def settle(self, received: ReceivedMessage, outcome: Outcome) -> None:
         """Do what the outcome says, as often as it takes. Not torn by cancellation; a dead channel makes it a no-op."""
         await asyncio.shield(self._settle(received, outcome))
 
-    async def _settle(self, received: Received, outcome: Outcome) -> None:
+    async def _settle(self, received: ReceivedMessage, outcome: Outcome) -> None:
         """One that stays unsettled on a living channel takes a place of `prefetch` for ever."""
         for attempt in itertools.count():
             if not self._may_settle(received):
                 return
             try:
-                await self._park(received, outcome)
+                await self._apply_outcome(received, outcome)
                 if self._may_settle(received):
                     await received.incoming.ack()
-            except (DependencyAway, *AWAY) as error:
+            except (DependencyUnavailable, *CONNECTION_ERRORS) as error:
                 _log.warning("settle_failed", queue=self.queue.name, error=type(error).__name__)
-                await asyncio.sleep(_backoff(attempt))
+                await asyncio.sleep(_compute_backoff(attempt))
             else:
                 return
 
-    def _may_settle(self, received: Received) -> bool:
+    def _may_settle(self, received: ReceivedMessage) -> bool:
         """Whoever writes to a channel that is being closed loses the connection (504, "expected channel.open")."""
         return received.alive and not self.closing
 
-    async def _park(self, received: Received, outcome: Outcome) -> None:
+    async def _apply_outcome(self, received: ReceivedMessage, outcome: Outcome) -> None:
         match outcome:
             case RetryLater(seconds, reason):
                 await self._retry(received, {received.message_id: received.body}, seconds, reason)
             case Separate(parts, seconds, reason):
                 await self._retry(received, parts, seconds, reason)
             case Dead(reason):
-                await self._bury(received, {received.message_id: received.body}, reason)
+                await self._send_to_dead_letters(received, {received.message_id: received.body}, reason)
             case Rejected(reason, headers):
                 _log.warning("rejected", queue=self.queue.name, reason=reason)
-                await self._keep(received, {REASON_HEADER: reason, **headers})
+                await self._quarantine(received, {REASON_HEADER: reason, **headers})
             case Done():
                 pass
 
-    async def _retry(self, received: Received, parts: Mapping[str, bytes], seconds: float, reason: str) -> None:
+    async def _retry(self, received: ReceivedMessage, parts: Mapping[str, bytes], seconds: float, reason: str) -> None:
         if received.attempt >= MAX_ATTEMPTS:
-            await self._bury(received, parts, reason)
+            await self._send_to_dead_letters(received, parts, reason)
             return
         for message_id, body in parts.items():
-            await self._republish(received, self.queue.tier(tier_for(seconds)), message_id, body, {})
+            await self._publish_next_attempt(
+                received, self.queue.name_retry_queue(select_tier(seconds)), message_id, body, {}
+            )
 
-    async def _bury(self, received: Received, parts: Mapping[str, bytes], reason: str) -> None:
+    async def _send_to_dead_letters(self, received: ReceivedMessage, parts: Mapping[str, bytes], reason: str) -> None:
         _log.error("dead_letter", queue=self.queue.name, reason=reason, attempt=received.attempt)
         for message_id, body in parts.items():
-            await self._republish(received, self.queue.dead, message_id, body, {REASON_HEADER: reason})
+            await self._publish_next_attempt(
+                received, self.queue.dead_letter_queue, message_id, body, {REASON_HEADER: reason}
+            )
 
-    async def _keep(self, received: Received, headers: Mapping[str, str]) -> None:
+    async def _quarantine(self, received: ReceivedMessage, headers: Mapping[str, str]) -> None:
         """In quarantine, unless it is full: its sender was told already."""
-        cut = {TRUNCATED_HEADER: len(received.body)} if len(received.body) > LARGEST_KEPT else {}
+        cut = {TRUNCATED_HEADER: len(received.body)} if len(received.body) > MAX_QUARANTINED_BYTES else {}
         try:
-            body = received.body[:LARGEST_KEPT]
+            body = received.body[:MAX_QUARANTINED_BYTES]
             await self._publish(received, self.queue.quarantine, received.message_id, body, {**headers, **cut})
-        except Refused:
+        except PublishRefused:
             _log.error("quarantine_full", queue=self.queue.quarantine)
 
-    async def _republish(
-        self, received: Received, key: str, message_id: str, body: bytes, headers: Mapping[str, str | int]
+    async def _publish_next_attempt(
+        self, received: ReceivedMessage, key: str, message_id: str, body: bytes, headers: Mapping[str, str | int]
     ) -> None:
         await self._publish(received, key, message_id, body, {ATTEMPT_HEADER: received.attempt + 1, **headers})
 
     async def _publish(
-        self, received: Received, key: str, message_id: str, body: bytes, headers: Mapping[str, str | int]
+        self, received: ReceivedMessage, key: str, message_id: str, body: bytes, headers: Mapping[str, str | int]
     ) -> None:
         """With all that its publisher gave it, under our own login."""
         incoming = received.incoming
         publisher = {PUBLISHER_HEADER: received.user_id} if received.user_id else {}
-        await self.parking.publish(
-            self.queue.parking,
+        await self.retry_publisher.publish(
+            self.queue.retry_exchange,
             key,
             body,
             message_id=message_id,
-            headers={**bounded(received.headers), **publisher, **headers},
+            headers={**limit_headers(received.headers), **publisher, **headers},
             content_type=incoming.content_type or "",
             content_encoding=incoming.content_encoding,
             user_id=self.login,
         )
 
-    async def arrived(self, incoming: AbstractIncomingMessage) -> None:
+    async def enqueue(self, incoming: AbstractIncomingMessage) -> None:
         """The broker's callback: returns at once, so a dying channel finds nothing to cancel."""
         attempt = incoming.headers.get(ATTEMPT_HEADER, 1)
-        self._arrived.put_nowait(Received(incoming, attempt if isinstance(attempt, int) else 1, self.login))
+        self._arrived.put_nowait(ReceivedMessage(incoming, attempt if isinstance(attempt, int) else 1, self.login))
 
 
-def _backoff(attempt: int) -> float:
+def _compute_backoff(attempt: int) -> float:
     """Seconds to wait after so many attempts that failed."""
-    return AWAY_BACKOFF_SECONDS[min(attempt, len(AWAY_BACKOFF_SECONDS) - 1)]
+    return BACKOFF_DELAYS_SECONDS[min(attempt, len(BACKOFF_DELAYS_SECONDS) - 1)]
 
 
-def tier_for(seconds: float) -> str:
+def select_tier(seconds: float) -> str:
     """The shortest delay tier of at least `seconds`, else the longest."""
-    return next((name for name, length in TIERS.items() if length >= seconds), list(TIERS)[-1])
+    return next((name for name, length in RETRY_TIERS.items() if length >= seconds), list(RETRY_TIERS)[-1])
 
 
 @asynccontextmanager
 async def open_consumer(
-    connection: AbstractRobustConnection, parking: AbstractRobustConnection, queue: Queue, *, prefetch: int
+    connection: AbstractRobustConnection, retry_connection: AbstractRobustConnection, queue: Queue, *, prefetch: int
 ) -> AsyncIterator[Consumer]:
     """Consume a queue; `parking` is the connection to publish retries and dead letters on.
 
-    At the end the consumer is cancelled first; what is still unsettled goes back to the queue. Raises BrokerAway.
+    At the end the consumer is cancelled first; what is unsettled goes back to the queue. Raises BrokerUnavailable.
     """
-    async with open_publisher(parking) as publisher:
-        consumer = Consumer(queue, publisher, login_of(parking))
-        channel = await _listen(connection, consumer, prefetch)
+    async with open_publisher(retry_connection) as publisher:
+        consumer = Consumer(queue, publisher, get_login(retry_connection))
+        channel = await _start_consuming(connection, consumer, prefetch)
         try:
             yield consumer
         finally:
@@ -177,29 +181,29 @@ async def open_consumer(
             await channel.close()
 
 
-async def _listen(connection: AbstractRobustConnection, consumer: Consumer, prefetch: int) -> AbstractChannel:
+async def _start_consuming(connection: AbstractRobustConnection, consumer: Consumer, prefetch: int) -> AbstractChannel:
     try:
         channel = await connection.channel(publisher_confirms=False)
         await channel.set_qos(prefetch_count=prefetch)
         source = await channel.declare_queue(consumer.queue.name, passive=True)
-        await source.consume(consumer.arrived)
-    except AWAY as error:
-        raise BrokerAway(f"cannot consume {consumer.queue.name}: {type(error).__name__}") from None
+        await source.consume(consumer.enqueue)
+    except CONNECTION_ERRORS as error:
+        raise BrokerUnavailable(f"cannot consume {consumer.queue.name}: {type(error).__name__}") from None
     return channel
 
 
-async def work(consumer: Consumer, handle: Handler, *, until: asyncio.Event | None = None) -> None:
+async def run_worker(consumer: Consumer, handle: Handler, *, until: asyncio.Event | None = None) -> None:
     """Handle one message after the other, for ever; run several of these for concurrency.
 
     With `until`, it returns once that is set and the message in hand is settled.
     """
-    while received := await _next(consumer, until):
-        outcome = await _outcome(consumer, received, handle)
+    while received := await _receive_next(consumer, until):
+        outcome = await _call_handler(consumer, received, handle)
         if outcome is not None:
             await consumer.settle(received, outcome)
 
 
-async def _next(consumer: Consumer, until: asyncio.Event | None) -> Received | None:
+async def _receive_next(consumer: Consumer, until: asyncio.Event | None) -> ReceivedMessage | None:
     if until is None:
         return await consumer.receive()
     receiving, stopping = asyncio.ensure_future(consumer.receive()), asyncio.ensure_future(until.wait())
@@ -211,16 +215,16 @@ async def _next(consumer: Consumer, until: asyncio.Event | None) -> Received | N
         stopping.cancel()
 
 
-async def _outcome(consumer: Consumer, received: Received, handle: Handler) -> Outcome | None:
+async def _call_handler(consumer: Consumer, received: ReceivedMessage, handle: Handler) -> Outcome | None:
     """What the handler says, waited for while a dependency is away; None if the message died meanwhile."""
     for attempt in range(1_000_000):
         if not received.alive:
             return None
         try:
             return await handle(received)
-        except DependencyAway as error:
+        except DependencyUnavailable as error:
             consumer.warn(error)
-            await asyncio.sleep(_backoff(attempt))
+            await asyncio.sleep(_compute_backoff(attempt))
         except Exception as error:  # the one place for bugs: retried a few times, then kept for an operator
             _log.exception("handler_failed", queue=consumer.queue.name, attempt=received.attempt)
             return RetryLater(10, f"unexpected {type(error).__name__}")

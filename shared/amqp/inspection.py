@@ -7,7 +7,7 @@ from aio_pika.abc import AbstractRobustConnection
 from aio_pika.exceptions import ChannelNotFoundEntity
 
 from shared.amqp import topology
-from shared.amqp.connection import AWAY, BrokerAway
+from shared.amqp.connection import CONNECTION_ERRORS, BrokerUnavailable
 
 EXCHANGES = (
     topology.MUNICIPAL_EVENTS,
@@ -15,7 +15,7 @@ EXCHANGES = (
     topology.INBOUND,
     topology.DISPATCH,
     topology.EVENTS,
-    topology.DEAD,
+    topology.DEAD_LETTERS,
 )
 
 
@@ -27,50 +27,50 @@ class Inventory:
     waiting: dict[str, int]
 
 
-def queue_names() -> list[str]:
+def list_queue_names() -> list[str]:
     """Every queue of the topology."""
-    tiers = [queue.tier(name) for queue in topology.QUEUES for name in topology.TIERS]
+    tiers = [queue.name_retry_queue(name) for queue in topology.QUEUES for name in topology.RETRY_TIERS]
     return [
         *(queue.name for queue in topology.QUEUES),
-        *kept_queues(),
+        *list_operator_queues(),
         topology.NOTICES_QUARANTINE,
         *(stream.name for stream in topology.STREAMS),
         *tiers,
     ]
 
 
-def kept_queues() -> list[str]:
+def list_operator_queues() -> list[str]:
     """Where messages stay until an operator looks at them: dead letters and webhooks that were not understood.
 
     Rejected notices need none: their publisher was told what to mend.
     """
-    return [*(queue.dead for queue in topology.QUEUES), topology.QUARANTINE]
+    return [*(queue.dead_letter_queue for queue in topology.QUEUES), topology.QUARANTINE]
 
 
 async def take_inventory(connection: AbstractRobustConnection) -> Inventory:
-    """Any login may do this: looking needs no permission. Raises BrokerAway."""
+    """Any login may do this: looking needs no permission. Raises BrokerUnavailable."""
     try:
-        missing = await _missing_exchanges(connection)
-        waiting = await _waiting(connection, queue_names())
-    except AWAY as error:
-        raise BrokerAway(f"cannot look at the topology: {type(error).__name__}") from None
-    absent = [name for name in queue_names() if name not in waiting]
+        missing = await _find_missing_exchanges(connection)
+        waiting = await _count_waiting(connection, list_queue_names())
+    except CONNECTION_ERRORS as error:
+        raise BrokerUnavailable(f"cannot look at the topology: {type(error).__name__}") from None
+    absent = [name for name in list_queue_names() if name not in waiting]
     return Inventory(missing=(*missing, *absent), waiting=waiting)
 
 
-async def ready_messages(connection: AbstractRobustConnection, names: Iterable[str]) -> list[int]:
-    """Return how many messages wait in each of these queues. Raises BrokerAway."""
+async def count_ready_messages(connection: AbstractRobustConnection, names: Iterable[str]) -> list[int]:
+    """Return how many messages wait in each of these queues. Raises BrokerUnavailable."""
     try:
-        return list((await _waiting(connection, names)).values())
-    except AWAY as error:
-        raise BrokerAway(f"cannot look at queues: {type(error).__name__}") from None
+        return list((await _count_waiting(connection, names)).values())
+    except CONNECTION_ERRORS as error:
+        raise BrokerUnavailable(f"cannot look at queues: {type(error).__name__}") from None
 
 
-async def _missing_exchanges(connection: AbstractRobustConnection) -> list[str]:
-    return [name for name in EXCHANGES if not await _exchange_exists(connection, name)]
+async def _find_missing_exchanges(connection: AbstractRobustConnection) -> list[str]:
+    return [name for name in EXCHANGES if not await _has_exchange(connection, name)]
 
 
-async def _exchange_exists(connection: AbstractRobustConnection, name: str) -> bool:
+async def _has_exchange(connection: AbstractRobustConnection, name: str) -> bool:
     # A channel for each look: the broker closes it when the thing is not there.
     channel = await connection.channel(publisher_confirms=False)
     try:
@@ -82,12 +82,12 @@ async def _exchange_exists(connection: AbstractRobustConnection, name: str) -> b
     return True
 
 
-async def _waiting(connection: AbstractRobustConnection, names: Iterable[str]) -> dict[str, int]:
-    counts = {name: await _message_count(connection, name) for name in names}
+async def _count_waiting(connection: AbstractRobustConnection, names: Iterable[str]) -> dict[str, int]:
+    counts = {name: await _count_messages(connection, name) for name in names}
     return {name: count for name, count in counts.items() if count is not None}
 
 
-async def _message_count(connection: AbstractRobustConnection, name: str) -> int | None:
+async def _count_messages(connection: AbstractRobustConnection, name: str) -> int | None:
     channel = await connection.channel(publisher_confirms=False)
     try:
         return (await channel.declare_queue(name, passive=True)).declaration_result.message_count

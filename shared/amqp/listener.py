@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 
 from aio_pika.abc import AbstractIncomingMessage, AbstractRobustConnection
 
-from shared.amqp.connection import AWAY, BrokerAway
+from shared.amqp.connection import CONNECTION_ERRORS, BrokerUnavailable
 from shared.amqp.topology import ANSWERS
 
-AT_ONCE = 200
+PREFETCH_COUNT = 200
 
 
 @dataclass
@@ -23,7 +23,7 @@ class Listener:
         """The next body."""
         return await self._arrived.get()
 
-    async def arrived(self, incoming: AbstractIncomingMessage) -> None:
+    async def enqueue(self, incoming: AbstractIncomingMessage) -> None:
         """The broker's callback."""
         self._arrived.put_nowait(incoming.body)
         await incoming.ack()
@@ -31,15 +31,15 @@ class Listener:
 
 @asynccontextmanager
 async def open_listener(connection: AbstractRobustConnection) -> AsyncIterator[Listener]:
-    """Listen to the stream of answers. Raises BrokerAway."""
+    """Listen to the stream of answers. Raises BrokerUnavailable."""
     listener = Listener()
     try:
         channel = await connection.channel(publisher_confirms=False)
-        await channel.set_qos(prefetch_count=AT_ONCE)
+        await channel.set_qos(prefetch_count=PREFETCH_COUNT)
         stream = await channel.get_queue(ANSWERS, ensure=False)
-        await stream.consume(listener.arrived, arguments={"x-stream-offset": "next"})
-    except AWAY as error:
-        raise BrokerAway(f"cannot listen to {ANSWERS}: {type(error).__name__}") from None
+        await stream.consume(listener.enqueue, arguments={"x-stream-offset": "next"})
+    except CONNECTION_ERRORS as error:
+        raise BrokerUnavailable(f"cannot listen to {ANSWERS}: {type(error).__name__}") from None
     try:
         yield listener
     finally:

@@ -9,20 +9,20 @@ from dataclasses import dataclass
 import structlog
 
 from shared.amqp.consumer import Consumer
-from shared.amqp.received import Received
-from shared.outcome import DependencyAway, Outcome
+from shared.amqp.received import ReceivedMessage
+from shared.outcome import DependencyUnavailable, Outcome
 
-REOPEN_SECONDS = 1.0
+REOPEN_DELAY_SECONDS = 1.0
 
 _log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
-class InHand:
+class PendingMessage:
     """A message, with the consumer that settles it."""
 
     consumer: Consumer
-    received: Received
+    received: ReceivedMessage
 
     @property
     def body(self) -> bytes:
@@ -46,7 +46,7 @@ class PausableConsumer:
     def __init__(self, open_consumer: Callable[[], AbstractAsyncContextManager[Consumer]], wake: asyncio.Event) -> None:
         self._open_consumer = open_consumer
         self._wake = wake
-        self._arrived: deque[InHand] = deque()
+        self._arrived: deque[PendingMessage] = deque()
         self._wanted = asyncio.Event()
         self._wanted.set()
         self._unwanted = asyncio.Event()
@@ -67,9 +67,9 @@ class PausableConsumer:
             try:
                 async with self._open_consumer() as consumer:
                     await self._consume(consumer)
-            except DependencyAway as error:
-                _log.warning("dependency_away", error=str(error))
-                await asyncio.sleep(REOPEN_SECONDS)
+            except DependencyUnavailable as error:
+                _log.warning("dependency_unavailable", error=str(error))
+                await asyncio.sleep(REOPEN_DELAY_SECONDS)
 
     async def _consume(self, consumer: Consumer) -> None:
         moving = asyncio.create_task(self._move(consumer))
@@ -82,18 +82,18 @@ class PausableConsumer:
 
     async def _move(self, consumer: Consumer) -> None:
         while True:
-            self._arrived.append(InHand(consumer, await consumer.receive()))
+            self._arrived.append(PendingMessage(consumer, await consumer.receive()))
             self._wake.set()
 
     @property
     def waiting(self) -> int:
         return len(self._arrived)
 
-    def peek(self) -> InHand | None:
+    def peek(self) -> PendingMessage | None:
         """The next message, which stays where it is."""
         return self._arrived[0] if self._arrived else None
 
-    def take(self) -> InHand | None:
+    def take(self) -> PendingMessage | None:
         """The next message that still lives."""
         while self._arrived:
             in_hand = self._arrived.popleft()

@@ -23,20 +23,20 @@ _DELIVERY_MODES = (1, 2)
 
 def accept_all_properties() -> None:
     """From now on a message of a stranger's is delivered, whatever properties it has."""
-    Basic.Properties.unmarshal = _unmarshal  # type: ignore[method-assign, assignment] # it has no setting
+    Basic.Properties.unmarshal = _read_properties  # type: ignore[method-assign, assignment] # it has no setting
 
 
-def _unmarshal(properties: BasicProperties, flags: int, data: bytes) -> None:
+def _read_properties(properties: BasicProperties, flags: int, data: bytes) -> None:
     """Each by itself, since one that cannot be read still says how long it is."""
     for name in properties.__slots__:
         if flags & properties.flags[name]:
             kind = properties.amqp_type(name)
             end = _LENGTHS[kind](data)
-            setattr(properties, name, _read(name, kind, data[:end]))
+            setattr(properties, name, _read_property(name, kind, data[:end]))
             data = data[end:]
 
 
-def _read(name: str, kind: str, data: bytes) -> Any:
+def _read_property(name: str, kind: str, data: bytes) -> Any:
     try:
         value = decode.by_type(data, kind)[1]
     except Exception:  # whatever it is, it is the stranger's doing

@@ -11,18 +11,18 @@ from aio_pika.abc import AbstractRobustChannel, AbstractRobustConnection
 from aio_pika.exceptions import DeliveryError, PublishError
 from aiormq import Channel, spec
 
-from shared.amqp.connection import AWAY, RECONNECT_SECONDS, BrokerAway, connect
+from shared.amqp.connection import CONNECTION_ERRORS, RECONNECT_DELAY_SECONDS, BrokerUnavailable, connect
 from shared.contracts.envelope import CONTENT_TYPE
 from shared.outcome import Unroutable
-from shared.runtime.background import background
+from shared.runtime.background import run_in_background
 
-CONFIRM_SECONDS = 2.0
+CONFIRM_TIMEOUT_SECONDS = 2.0
 PERSISTENT = 2
 
 _log = structlog.get_logger()
 
 
-class Refused(BrokerAway):
+class PublishRefused(BrokerUnavailable):
     """The broker nacked: a bounded queue is full, or it could not store. Wait and publish again."""
 
 
@@ -48,9 +48,9 @@ class Publisher:
         content_type: str = CONTENT_TYPE,
         content_encoding: str | None = None,
         mandatory: bool = True,
-        timeout: float = CONFIRM_SECONDS,
+        timeout: float = CONFIRM_TIMEOUT_SECONDS,
     ) -> None:
-        """Return when the broker has the message on disk. Raises BrokerAway, Refused or Unroutable."""
+        """Return when the broker has the message on disk. Raises BrokerUnavailable, Refused or Unroutable."""
         properties = spec.Basic.Properties(
             content_type=content_type,
             content_encoding=content_encoding,
@@ -71,18 +71,18 @@ class Publisher:
         except PublishError:
             raise Unroutable(f"no queue for {exchange}/{key}: run `kreisfunk migrate`") from None
         except DeliveryError:
-            raise Refused(f"{exchange}/{key} is full") from None
-        except AWAY as error:
-            raise BrokerAway(f"no confirm from the broker: {type(error).__name__}") from None
+            raise PublishRefused(f"{exchange}/{key} is full") from None
+        except CONNECTION_ERRORS as error:
+            raise BrokerUnavailable(f"no confirm from the broker: {type(error).__name__}") from None
 
 
 @asynccontextmanager
 async def open_publisher(connection: AbstractRobustConnection) -> AsyncIterator[Publisher]:
-    """A publisher on a channel of its own. Raises BrokerAway."""
+    """A publisher on a channel of its own. Raises BrokerUnavailable."""
     try:
         channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
-    except AWAY as error:  # such as a connection that was lost and is not back yet
-        raise BrokerAway(f"cannot open a channel: {type(error).__name__}") from None
+    except CONNECTION_ERRORS as error:  # such as a connection that was lost and is not back yet
+        raise BrokerUnavailable(f"cannot open a channel: {type(error).__name__}") from None
     assert isinstance(channel, AbstractRobustChannel)  # noqa: S101 - a robust connection opens robust channels
     try:
         yield Publisher(channel)
@@ -91,26 +91,26 @@ async def open_publisher(connection: AbstractRobustConnection) -> AsyncIterator[
 
 
 @dataclass
-class PatientPublisher:
+class ReconnectingPublisher:
     """A publisher for a process that has to serve even if the broker was never there yet."""
 
     _publisher: Publisher | None = field(default=None, init=False)
 
-    def current(self) -> Publisher:
-        """The publisher, which reconnects by itself. Raises BrokerAway until the first connection is made."""
+    def get_publisher(self) -> Publisher:
+        """The publisher, which reconnects by itself. Raises BrokerUnavailable until the first connection is made."""
         if self._publisher is None:
-            raise BrokerAway("not connected to the broker yet")
+            raise BrokerUnavailable("not connected to the broker yet")
         return self._publisher
 
-    async def usable(self) -> bool:
-        """For readiness: returns once its channel is open. Raises BrokerAway before the first connection."""
-        await self.current().channel.ready()
+    async def is_usable(self) -> bool:
+        """For readiness: returns once its channel is open. Raises BrokerUnavailable before the first connection."""
+        await self.get_publisher().channel.ready()
         return True
 
     @asynccontextmanager
-    async def connecting(self, url: str, *, password: str | None, name: str) -> AsyncIterator[None]:
+    async def connect_in_background(self, url: str, *, password: str | None, name: str) -> AsyncIterator[None]:
         """Connect in the background, on a connection of its own that lasts until the block ends."""
-        async with background(self._keep_connected(url, password, name)):
+        async with run_in_background(self._keep_connected(url, password, name)):
             yield
 
     async def _keep_connected(self, url: str, password: str | None, name: str) -> None:
@@ -121,6 +121,6 @@ class PatientPublisher:
                     open_publisher(connection) as self._publisher,
                 ):
                     await asyncio.Event().wait()
-            except (BrokerAway, *AWAY) as error:
-                _log.warning("broker_away", error=str(error) or type(error).__name__)
-            await asyncio.sleep(RECONNECT_SECONDS)
+            except (BrokerUnavailable, *CONNECTION_ERRORS) as error:
+                _log.warning("broker_unavailable", error=str(error) or type(error).__name__)
+            await asyncio.sleep(RECONNECT_DELAY_SECONDS)

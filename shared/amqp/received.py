@@ -11,12 +11,12 @@ ATTEMPT_HEADER = "attempt"
 REASON_HEADER = "reason"
 PUBLISHER_HEADER = "publisher"
 TRUNCATED_HEADER = "truncated-from"
-LONGEST_KEPT_HEADER = 1_000
-MOST_KEPT_HEADERS = 50
-_OURS = frozenset((ATTEMPT_HEADER, REASON_HEADER, PUBLISHER_HEADER, TRUNCATED_HEADER))
+MAX_HEADER_BYTES = 1_000
+MAX_HEADERS = 50
+_OWN_HEADERS = frozenset((ATTEMPT_HEADER, REASON_HEADER, PUBLISHER_HEADER, TRUNCATED_HEADER))
 
 
-class Received(NamedTuple):
+class ReceivedMessage(NamedTuple):
     """A message in hand. `user_id` is vouched for by the broker; `attempt` counts from 1."""
 
     incoming: AbstractIncomingMessage
@@ -49,7 +49,7 @@ class Received(NamedTuple):
         return {
             name: value
             for name, value in self.incoming.headers.items()
-            if name not in _OURS and not name.startswith("x-") and isinstance(value, str | int | datetime)
+            if name not in _OWN_HEADERS and not name.startswith("x-") and isinstance(value, str | int | datetime)
         }
 
     @property
@@ -71,7 +71,7 @@ class Received(NamedTuple):
             return False
 
 
-def bounded(headers: Mapping[str, Any]) -> dict[str, Any]:
+def limit_headers(headers: Mapping[str, Any]) -> dict[str, Any]:
     """Those that fit, in bytes: all headers of a message have to go into one frame."""
-    short = {name: value for name, value in headers.items() if len(f"{name}{value}".encode()) <= LONGEST_KEPT_HEADER}
-    return dict(list(short.items())[:MOST_KEPT_HEADERS])
+    short = {name: value for name, value in headers.items() if len(f"{name}{value}".encode()) <= MAX_HEADER_BYTES}
+    return dict(list(short.items())[:MAX_HEADERS])

@@ -15,11 +15,11 @@ API_NOTICES = "notices.api"
 INBOUND = "whatsapp.inbound"
 DISPATCH = "dispatch"
 EVENTS = "kreisfunk.events"
-DEAD = "kreisfunk.dead"
+DEAD_LETTERS = "kreisfunk.dead"
 
-TIERS: Mapping[str, float] = {"1s": 1.0, "10s": 10.0, "1m": 60.0, "10m": 600.0}
+RETRY_TIERS: Mapping[str, float] = {"1s": 1.0, "10s": 10.0, "1m": 60.0, "10m": 600.0}
 DELIVERY_LIMIT = 50
-LANE_BATCHES = 20
+MAX_LANE_BATCHES = 20
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Queue:
     """A queue with its dead-letter queue, and its delay tiers if `owner` may park messages.
 
     `owner` is the service that consumes it. A queue with `max_length` or `max_bytes` refuses what is published beyond
-    it. One with `max_dead` keeps only the newest dead letters, `max_bytes` of them: strangers may make some.
+    it. One with `max_dead_letters` keeps only the newest dead letters, `max_bytes` of them: strangers may make some.
     """
 
     name: str
@@ -36,12 +36,12 @@ class Queue:
     owner: str
     max_length: int | None = None
     max_bytes: int | None = None
-    max_dead: int | None = None
+    max_dead_letters: int | None = None
 
     @property
-    def parking(self) -> str:
+    def retry_exchange(self) -> str:
         """The exchange through which the owner reaches the delay tiers and the dead-letter queue."""
-        return f"{self.owner}.parking"
+        return f"{self.owner}.retry"
 
     @property
     def quarantine(self) -> str:
@@ -49,10 +49,10 @@ class Queue:
         return f"{self.owner}.quarantine"
 
     @property
-    def dead(self) -> str:
+    def dead_letter_queue(self) -> str:
         return f"{self.name}.dead"
 
-    def tier(self, name: str) -> str:
+    def name_retry_queue(self, name: str) -> str:
         return f"{self.name}.retry.{name}"
 
 
@@ -60,7 +60,7 @@ SUBSCRIPTIONS_INBOUND = Queue(
     "subscriptions.inbound", INBOUND, ("messages", "preferences", "identities"), "subscriptions"
 )
 # What citizens said does not wait there for a person: the service seals it and keeps it where it is erased.
-SUBSCRIPTIONS_DEAD = Queue(SUBSCRIPTIONS_INBOUND.dead, DEAD, (), "subscriptions")
+SUBSCRIPTIONS_DEAD_LETTERS = Queue(SUBSCRIPTIONS_INBOUND.dead_letter_queue, DEAD_LETTERS, (), "subscriptions")
 # Whatever one system publishes over AMQP, another one's notices over HTTP go their own way.
 SUBSCRIPTIONS_NOTICES = Queue(
     "subscriptions.notices",
@@ -69,44 +69,46 @@ SUBSCRIPTIONS_NOTICES = Queue(
     "subscriptions",
     max_length=500,
     max_bytes=16_000_000,
-    max_dead=1_000,
+    max_dead_letters=1_000,
 )
 SUBSCRIPTIONS_API_NOTICES = Queue(
     "subscriptions.api-notices", API_NOTICES, ("notice.#",), "subscriptions", max_length=10_000, max_bytes=64_000_000
 )
 SUBSCRIPTIONS_REACTIONS = Queue("subscriptions.reactions", EVENTS, ("reaction.located",), "subscriptions")
-SUBSCRIPTIONS_REFUSALS = Queue("subscriptions.refusals", EVENTS, ("delivery.refused",), "subscriptions")
+SUBSCRIPTIONS_UNDELIVERABLE = Queue("subscriptions.undeliverable", EVENTS, ("delivery.refused",), "subscriptions")
 DISPATCHER_STATUSES = Queue("dispatcher.statuses", INBOUND, ("statuses",), "dispatcher")
 DISPATCHER_ACCOUNT = Queue("dispatcher.account", INBOUND, ("account",), "dispatcher")
-DISPATCHER_STOPS = Queue("dispatcher.stops", EVENTS, ("subscription.ended", "broadcast.cancelled"), "dispatcher")
-DISPATCHER_PEOPLE = Queue("dispatcher.people", EVENTS, ("subscriber.erased", "reaction.received"), "dispatcher")
-DISPATCHER_QUESTIONS = Queue("dispatcher.questions", EVENTS, ("notice.accepted",), "dispatcher")
+DISPATCHER_SUPPRESSIONS = Queue(
+    "dispatcher.suppressions", EVENTS, ("subscription.ended", "broadcast.cancelled"), "dispatcher"
+)
+DISPATCHER_ERASURES = Queue("dispatcher.erasures", EVENTS, ("subscriber.erased", "reaction.received"), "dispatcher")
+DISPATCHER_PROGRESS_REQUESTS = Queue("dispatcher.progress-requests", EVENTS, ("notice.accepted",), "dispatcher")
 LANES: Mapping[Lane, Queue] = {
     Lane.REPLY: Queue("dispatch.reply", DISPATCH, (Lane.REPLY,), "dispatcher"),
-    Lane.URGENT: Queue("dispatch.urgent", DISPATCH, (Lane.URGENT,), "dispatcher", LANE_BATCHES),
-    Lane.BULK: Queue("dispatch.bulk", DISPATCH, (Lane.BULK,), "dispatcher", LANE_BATCHES),
+    Lane.URGENT: Queue("dispatch.urgent", DISPATCH, (Lane.URGENT,), "dispatcher", MAX_LANE_BATCHES),
+    Lane.BULK: Queue("dispatch.bulk", DISPATCH, (Lane.BULK,), "dispatcher", MAX_LANE_BATCHES),
 }
 QUARANTINE = "ingress.quarantine"
 # As long as citizens' dead letters. What is sealed as a whole cannot be found by whom it is of, so "Löschen" does not
 # reach it: it may name somebody, and ends by itself.
-QUARANTINE_KEPT = timedelta(days=7)
+QUARANTINE_MAX_AGE = timedelta(days=7)
 PROGRESS = "municipal.progress"
 ANSWERS = "municipal.answers"
 NOTICES_QUARANTINE = "subscriptions.quarantine"
-MOST_IN_QUARANTINE = 10_000
-MOST_BYTES_IN_QUARANTINE = 64_000_000
+MAX_QUARANTINE_LENGTH = 10_000
+MAX_QUARANTINE_BYTES = 64_000_000
 
 # Where wait for a person: what nobody of us could understand.
 QUARANTINES: Sequence[str] = (QUARANTINE, NOTICES_QUARANTINE)
 
 # Looking at a dead letter gives it back, and must not use it up.
-_KEPT: dict[str, Any] = {"x-queue-type": "quorum", "x-delivery-limit": -1}
+_DEAD_LETTER_ARGUMENTS: dict[str, Any] = {"x-queue-type": "quorum", "x-delivery-limit": -1}
 
 # Rejecting a message without requeueing brings it back to where it came from, with everything that it had.
-_REJECTED: dict[str, Any] = {
-    **_KEPT,
-    "x-max-length": MOST_IN_QUARANTINE,
-    "x-max-length-bytes": MOST_BYTES_IN_QUARANTINE,
+_QUARANTINE_ARGUMENTS: dict[str, Any] = {
+    **_DEAD_LETTER_ARGUMENTS,
+    "x-max-length": MAX_QUARANTINE_LENGTH,
+    "x-max-length-bytes": MAX_QUARANTINE_BYTES,
     "x-overflow": "reject-publish",
     "x-dead-letter-exchange": "",
     "x-dead-letter-routing-key": SUBSCRIPTIONS_NOTICES.name,
@@ -132,10 +134,10 @@ class Stream:
         }
 
 
-_SAID: Mapping[str, Sequence[str]] = {EVENTS: ("notice.*", "broadcast.*")}
+_EVENT_KEYS: Mapping[str, Sequence[str]] = {EVENTS: ("notice.*", "broadcast.*")}
 STREAMS: Sequence[Stream] = (
-    Stream(PROGRESS, {API_NOTICES: ("notice.#",), **_SAID}, 500_000_000),  # for the notices API
-    Stream(ANSWERS, _SAID, 100_000_000),  # for municipal systems
+    Stream(PROGRESS, {API_NOTICES: ("notice.#",), **_EVENT_KEYS}, 500_000_000),  # for the notices API
+    Stream(ANSWERS, _EVENT_KEYS, 100_000_000),  # for municipal systems
 )
 
 QUEUES: Sequence[Queue] = (
@@ -143,12 +145,12 @@ QUEUES: Sequence[Queue] = (
     SUBSCRIPTIONS_NOTICES,
     SUBSCRIPTIONS_API_NOTICES,
     SUBSCRIPTIONS_REACTIONS,
-    SUBSCRIPTIONS_REFUSALS,
+    SUBSCRIPTIONS_UNDELIVERABLE,
     DISPATCHER_STATUSES,
     DISPATCHER_ACCOUNT,
-    DISPATCHER_STOPS,
-    DISPATCHER_PEOPLE,
-    DISPATCHER_QUESTIONS,
+    DISPATCHER_SUPPRESSIONS,
+    DISPATCHER_ERASURES,
+    DISPATCHER_PROGRESS_REQUESTS,
     *LANES.values(),
 )
 
@@ -160,11 +162,11 @@ async def declare(channel: AbstractChannel) -> None:
     """
     for name in (MUNICIPAL_EVENTS, API_NOTICES, INBOUND, EVENTS):
         await channel.declare_exchange(name, aio_pika.ExchangeType.TOPIC, durable=True)
-    for name in (DISPATCH, DEAD):
+    for name in (DISPATCH, DEAD_LETTERS):
         await channel.declare_exchange(name, aio_pika.ExchangeType.DIRECT, durable=True)
     for queue in QUEUES:
         await _declare_queue(channel, queue)
-    kept = {**_KEPT, "x-message-ttl": int(QUARANTINE_KEPT.total_seconds() * 1000)}
+    kept = {**_DEAD_LETTER_ARGUMENTS, "x-message-ttl": int(QUARANTINE_MAX_AGE.total_seconds() * 1000)}
     quarantine = await channel.declare_queue(QUARANTINE, durable=True, arguments=kept)
     await quarantine.bind(INBOUND, "quarantined")
     for stream in STREAMS:
@@ -172,43 +174,47 @@ async def declare(channel: AbstractChannel) -> None:
         for exchange, keys in stream.keys.items():
             for key in keys:
                 await readable.bind(exchange, key)
-    rejected = await channel.declare_queue(NOTICES_QUARANTINE, durable=True, arguments=_REJECTED)
-    await rejected.bind(SUBSCRIPTIONS_NOTICES.parking, NOTICES_QUARANTINE)
+    rejected = await channel.declare_queue(NOTICES_QUARANTINE, durable=True, arguments=_QUARANTINE_ARGUMENTS)
+    await rejected.bind(SUBSCRIPTIONS_NOTICES.retry_exchange, NOTICES_QUARANTINE)
 
 
 async def _declare_queue(channel: AbstractChannel, queue: Queue) -> None:
-    await channel.declare_exchange(queue.parking, aio_pika.ExchangeType.DIRECT, durable=True)
-    dead = await channel.declare_queue(queue.dead, durable=True, arguments=_dead_arguments(queue))
-    await dead.bind(DEAD, queue.dead)
-    await dead.bind(queue.parking, queue.dead)
-    declared = await channel.declare_queue(queue.name, durable=True, arguments=_arguments(queue))
+    await channel.declare_exchange(queue.retry_exchange, aio_pika.ExchangeType.DIRECT, durable=True)
+    dead = await channel.declare_queue(
+        queue.dead_letter_queue, durable=True, arguments=_build_dead_letter_arguments(queue)
+    )
+    await dead.bind(DEAD_LETTERS, queue.dead_letter_queue)
+    await dead.bind(queue.retry_exchange, queue.dead_letter_queue)
+    declared = await channel.declare_queue(queue.name, durable=True, arguments=_build_queue_arguments(queue))
     for key in queue.keys:
         await declared.bind(queue.exchange, key)
-    for name, seconds in TIERS.items():
-        tier = await channel.declare_queue(queue.tier(name), durable=True, arguments=_tier_arguments(queue, seconds))
-        await tier.bind(queue.parking, queue.tier(name))
+    for name, seconds in RETRY_TIERS.items():
+        tier = await channel.declare_queue(
+            queue.name_retry_queue(name), durable=True, arguments=_build_tier_arguments(queue, seconds)
+        )
+        await tier.bind(queue.retry_exchange, queue.name_retry_queue(name))
 
 
-def _arguments(queue: Queue) -> dict[str, Any]:
+def _build_queue_arguments(queue: Queue) -> dict[str, Any]:
     bounds = {"x-max-length": queue.max_length, "x-max-length-bytes": queue.max_bytes}
     return {
         "x-queue-type": "quorum",
         "x-delivery-limit": DELIVERY_LIMIT,
-        "x-dead-letter-exchange": DEAD,
-        "x-dead-letter-routing-key": queue.dead,
+        "x-dead-letter-exchange": DEAD_LETTERS,
+        "x-dead-letter-routing-key": queue.dead_letter_queue,
         "x-dead-letter-strategy": "at-least-once",
         "x-overflow": "reject-publish",
         **{name: most for name, most in bounds.items() if most},
     }
 
 
-def _dead_arguments(queue: Queue) -> dict[str, Any]:
-    if queue.max_dead is None:
-        return _KEPT
-    return {**_KEPT, "x-max-length": queue.max_dead, "x-max-length-bytes": queue.max_bytes}
+def _build_dead_letter_arguments(queue: Queue) -> dict[str, Any]:
+    if queue.max_dead_letters is None:
+        return _DEAD_LETTER_ARGUMENTS
+    return {**_DEAD_LETTER_ARGUMENTS, "x-max-length": queue.max_dead_letters, "x-max-length-bytes": queue.max_bytes}
 
 
-def _tier_arguments(queue: Queue, seconds: float) -> dict[str, Any]:
+def _build_tier_arguments(queue: Queue, seconds: float) -> dict[str, Any]:
     return {
         "x-queue-type": "quorum",
         "x-message-ttl": int(seconds * 1000),

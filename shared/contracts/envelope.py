@@ -23,7 +23,7 @@ class ContractError(ValueError):
 class Envelope(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The attributes of an event; `data` is left as it came until its type is known.
 
-    `expirytime` is a known extension. Two are of ours, and count for nothing from anybody but the HTTP door:
+    `expirytime` is a known extension. Two are of ours, and count for nothing from anybody but the notices API:
     `kreisfunksystem` is the registered system whose event it passes on, and `kreisfunktopics`, separated by commas, are
     those that the system's token is for, if not for all.
     """
@@ -58,12 +58,12 @@ def encode(
 ) -> bytes:
     """The bytes of one event. `source` is a URI reference such as `/kreisfunk/ingress`."""
     data = _encoder.encode(message)
-    return enclose(
+    return wrap_data(
         type(message), data, event_id=event_id, source=source, time=time, subject=subject, expirytime=expirytime
     )
 
 
-def enclose(
+def wrap_data(
     kind: type[Message],
     data: bytes,
     *,

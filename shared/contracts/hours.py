@@ -4,7 +4,7 @@ from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 
-def opening(opens: time, closes: time, zone: str, moment: datetime) -> datetime:
+def find_opening(opens: time, closes: time, zone: str, moment: datetime) -> datetime:
     """The next moment at or after `moment` that lies within the hours; they begin and end on the same day."""
     place = ZoneInfo(zone)
     local = moment.astimezone(place)

@@ -10,35 +10,35 @@ _VERSION = 0x8 << 76
 _VARIANT = 0b10 << 62
 
 
-def timed_id(at: datetime, *parts: bytes) -> UUID:
+def make_timed_id(at: datetime, *parts: bytes) -> UUID:
     """A version 8 UUID (RFC 9562): 48 bits of `at` in milliseconds, then 74 bits of the parts' SHA-256.
 
     Ids sort by time, so a table may be partitioned by ranges of its id.
     """
-    return _compose(_milliseconds(at), parts)
+    return _compose(_count_milliseconds(at), parts)
 
 
-def derived_id(origin: UUID, *parts: bytes) -> UUID:
+def derive_id(origin: UUID, *parts: bytes) -> UUID:
     """An id with the time of `origin` that depends on nothing but `origin` and `parts`."""
     return _compose(origin.int >> 80, (origin.bytes, *parts))
 
 
 def delivery_id(source: UUID, subscriber: UUID) -> UUID:
     """The ledger row of one broadcast to one subscriber; equal arguments give the same row everywhere."""
-    return derived_id(source, subscriber.bytes)
+    return derive_id(source, subscriber.bytes)
 
 
-def moment_of(identifier: UUID) -> datetime:
+def extract_time(identifier: UUID) -> datetime:
     """The time inside an id of this module, to the millisecond."""
     return _EPOCH + (identifier.int >> 80) * _MILLISECOND
 
 
-def lowest_id(at: datetime) -> UUID:
+def compute_lowest_id(at: datetime) -> UUID:
     """The bound below which no id made at or after `at` can lie."""
-    return UUID(int=_milliseconds(at) << 80)
+    return UUID(int=_count_milliseconds(at) << 80)
 
 
-def _milliseconds(at: datetime) -> int:
+def _count_milliseconds(at: datetime) -> int:
     """Whole ones since 1970, without the rounding of floats."""
     return (at - _EPOCH) // _MILLISECOND
 

@@ -37,7 +37,7 @@ class AddressKind(StrEnum):
 
 
 class Address(Value, frozen=True, kw_only=True):
-    """Where somebody is reached, sealed (see shared.sealing).
+    """Where somebody is reached, sealed (see shared.encryption).
 
     `index` is the keyed hash to look the address up by, `sealed` the ciphertext that only the holders of
     the sealing keys can open.

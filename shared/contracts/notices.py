@@ -13,7 +13,7 @@ from shared.contracts.message import Message, Moment
 NoticeId = Annotated[str, Meta(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9._:-]+$")]
 Headline = Annotated[str, Meta(min_length=1, max_length=120)]
 Text = Annotated[str, Meta(min_length=1, max_length=800)]
-HttpsAddress = Annotated[str, Meta(max_length=200, pattern=r"^https://[^\s]+$")]
+HttpsUrl = Annotated[str, Meta(max_length=200, pattern=r"^https://[^\s]+$")]
 Municipality = Annotated[str, Meta(min_length=1, max_length=24)]
 SpreadMinutes = Annotated[int, Meta(ge=1, le=1440)]
 
@@ -24,8 +24,8 @@ class NoticeContent(Message, frozen=True, kw_only=True):
     topic: str
     headline: Headline
     text: Text
-    link: HttpsAddress | None = None
-    picture: HttpsAddress | None = None
+    link: HttpsUrl | None = None
+    picture: HttpsUrl | None = None
     municipalities: Annotated[tuple[Municipality, ...], Meta(max_length=50)] = ()
     urgent: bool = False
     scheduled_at: Moment | None = None

@@ -56,7 +56,7 @@ async def migrate(connection: asyncpg.Connection, schema: str, folder: Path) -> 
     await connection.execute("select pg_advisory_lock($1)", _LOCK)
     try:
         await _prepare(connection, schema)
-        pending = await _pending(connection, schema, migrations)
+        pending = await _find_pending(connection, schema, migrations)
         for migration in pending:
             await _apply(connection, schema, migration)
         return [migration.version for migration in pending]
@@ -64,14 +64,14 @@ async def migrate(connection: asyncpg.Connection, schema: str, folder: Path) -> 
         await connection.execute("select pg_advisory_unlock($1)", _LOCK)
 
 
-async def pending_versions(
+async def list_pending_versions(
     connection: asyncpg.Connection | PoolConnectionProxy, schema: str, folder: Path
 ) -> list[str]:
     """The versions that have not run; all of them if the schema does not exist."""
     migrations = read_migrations(folder)
     if await connection.fetchval("select to_regclass($1)", f"{schema}.schema_migrations") is None:
         return [migration.version for migration in migrations]
-    return [migration.version for migration in await _pending(connection, schema, migrations)]
+    return [migration.version for migration in await _find_pending(connection, schema, migrations)]
 
 
 async def _prepare(connection: asyncpg.Connection, schema: str) -> None:
@@ -85,7 +85,7 @@ async def _prepare(connection: asyncpg.Connection, schema: str) -> None:
     """)
 
 
-async def _pending(
+async def _find_pending(
     connection: asyncpg.Connection | PoolConnectionProxy, schema: str, migrations: Sequence[Migration]
 ) -> list[Migration]:
     rows = await connection.fetch(

@@ -8,10 +8,10 @@ from typing import Any
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
-from shared.outcome import DependencyAway, InvalidDataError
+from shared.outcome import DependencyUnavailable, InvalidDataError
 
-COMMAND_SECONDS = 10.0
-ACQUIRE_SECONDS = 5.0
+COMMAND_TIMEOUT_SECONDS = 10.0
+ACQUIRE_TIMEOUT_SECONDS = 5.0
 # PostgreSQL 18.6 looks at a row anew that was changed before it could be locked, and then chooses partitions by memory
 # that it has freed: rows are missed, or it crashes. Without a choice an index of each partition is looked at.
 SAFE_SETTINGS = {"timezone": "UTC", "enable_partition_pruning": "off"}
@@ -19,7 +19,7 @@ SAFE_SETTINGS = {"timezone": "UTC", "enable_partition_pruning": "off"}
 SERVER_SETTINGS = {**SAFE_SETTINGS, "idle_in_transaction_session_timeout": "2s", "lock_timeout": "5s"}
 
 Connection = PoolConnectionProxy
-_AWAY = (
+_UNAVAILABLE_ERRORS = (
     OSError,
     TimeoutError,
     asyncpg.InterfaceError,
@@ -33,21 +33,21 @@ _AWAY = (
     asyncpg.LockNotAvailableError,
     asyncpg.IdleInTransactionSessionTimeoutError,
 )
-_REFUSED = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError, asyncpg.ProgramLimitExceededError)
+_INVALID_DATA_ERRORS = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError, asyncpg.ProgramLimitExceededError)
 
 
-class DatabaseAway(DependencyAway):
+class DatabaseUnavailable(DependencyUnavailable):
     """PostgreSQL cannot be reached or refuses just now. Repeat the whole transaction."""
 
 
 def _translate(error: BaseException) -> None:
     """Raise what the error means to us, if it is one of the database's."""
-    if isinstance(error, _REFUSED):
+    if isinstance(error, _INVALID_DATA_ERRORS):
         raise InvalidDataError(f"database: {type(error).__name__}") from None
-    if isinstance(error, _AWAY):
+    if isinstance(error, _UNAVAILABLE_ERRORS):
         if isinstance(error, ValueError):  # the driver's own refusal of an argument is an InterfaceError, too
             raise InvalidDataError(f"driver: {type(error).__name__}") from None
-        raise DatabaseAway(f"database: {type(error).__name__}") from None
+        raise DatabaseUnavailable(f"database: {type(error).__name__}") from None
 
 
 class _Loan:
@@ -77,7 +77,7 @@ class _Loan:
 class Database:
     """Short transactions on pooled connections. Never call the outside world inside one.
 
-    Every method raises DatabaseAway, and InvalidDataError for a value that the database refuses.
+    Every method raises DatabaseUnavailable, and InvalidDataError for a value that the database refuses.
     """
 
     def __init__(self, pool: asyncpg.Pool, size: int) -> None:
@@ -92,7 +92,7 @@ class Database:
     async def lend(self) -> Connection:
         """Return a connection that nobody else has, until `take_back`."""
         if self._free.locked():
-            async with asyncio.timeout(ACQUIRE_SECONDS):
+            async with asyncio.timeout(ACQUIRE_TIMEOUT_SECONDS):
                 await self._free.acquire()
         else:
             await self._free.acquire()
@@ -119,7 +119,7 @@ class Database:
             if not connection.is_closed():
                 return connection
             await self._pool.release(connection)
-        return await self._pool.acquire(timeout=ACQUIRE_SECONDS)
+        return await self._pool.acquire(timeout=ACQUIRE_TIMEOUT_SECONDS)
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[Connection]:
@@ -151,7 +151,7 @@ class Database:
         async with self.connection() as connection:
             return await connection.fetchval(statement, *arguments)
 
-    async def reachable(self) -> bool:
+    async def is_reachable(self) -> bool:
         """For readiness."""
         async with self.connection() as connection:
             return await connection.fetchval("select true") is True
@@ -166,21 +166,21 @@ async def _unlock(connection: Connection) -> None:
         raise
 
 
-async def _nothing_to_reset(_: object) -> None:
+async def _skip_reset(_: object) -> None:
     """No statement changes a session but in `session`, so a connection goes back as it came: one round trip less."""
 
 
 @asynccontextmanager
 async def open_database(url: str, *, password: str | None, name: str, size: int) -> AsyncIterator[Database]:
-    """At most `size` connections, shown as `name` in pg_stat_activity. Raises DatabaseAway at the start."""
+    """At most `size` connections, shown as `name` in pg_stat_activity. Raises DatabaseUnavailable at the start."""
     try:
         pool = await asyncpg.create_pool(
             url,
             password=password,
             min_size=0,  # a floor would be repaired in the background, and fail there while the database is away
             max_size=size,
-            command_timeout=COMMAND_SECONDS,
-            reset=_nothing_to_reset,
+            command_timeout=COMMAND_TIMEOUT_SECONDS,
+            reset=_skip_reset,
             server_settings={"application_name": name, **SERVER_SETTINGS},
         )
     except Exception as error:

@@ -9,47 +9,47 @@ import structlog
 
 from shared.database.pool import Database
 
-STEP = 1_000
+MAX_PURGED_ROWS = 1_000
 
 _AGE = "select coalesce(extract(epoch from now() - ({})), 0)::float8"
 _log = structlog.get_logger()
 
 
-class Kept(NamedTuple):
+class RetentionRule(NamedTuple):
     """How long, and the statement that ends at most $2 of what is older than $1 and says how many that were.
 
     `oldest` asks for the moment of the oldest that there is; empty where nothing tells it cheaply.
     """
 
-    kept: timedelta
+    max_age: timedelta
     statement: str
-    oldest: str = ""
+    oldest_query: str = ""
 
 
-def rows(kept: timedelta, table: str, key: str, moment: str) -> Kept:
+def build_row_rule(max_age: timedelta, table: str, key: str, moment: str) -> RetentionRule:
     """Whole rows of a table, which are as old as their `moment` says."""
-    return Kept(kept, deleting(table, key, moment), f"select min({moment}) from {table}")  # noqa: S608 (our own names)
+    return RetentionRule(max_age, build_delete_statement(table, key, moment), f"select min({moment}) from {table}")  # noqa: S608 (our own names)
 
 
-def deleting(table: str, key: str, moment: str) -> str:
+def build_delete_statement(table: str, key: str, moment: str) -> str:
     """The statement for whole rows of a table."""
     return f"""
         with old as (
             select {key} from {table} where {moment} < now() - $1::interval limit $2),
         gone as (
-            delete from {table} where {_as_row(key)} in (select {key} from old) returning true)
+            delete from {table} where {_format_row(key)} in (select {key} from old) returning true)
         select count(*) from gone
     """  # noqa: S608 (names of our own)
 
 
-def _as_row(key: str) -> str:
+def _format_row(key: str) -> str:
     return f"({key})" if "," in key else key
 
 
-async def forget(database: Database, kept: Kept, *, step: int = STEP) -> int:
-    """One step; how much it ended. Raises DatabaseAway."""
+async def purge(database: Database, rule: RetentionRule, *, max_rows: int = MAX_PURGED_ROWS) -> int:
+    """One step; how much it ended. Raises DatabaseUnavailable."""
     async with database.connection() as connection:
-        count: int = await connection.fetchval(kept.statement, kept.kept, step)
+        count: int = await connection.fetchval(rule.statement, rule.max_age, max_rows)
     return count
 
 
@@ -60,26 +60,26 @@ class Retention:
     """
 
     database: Database
-    rules: Mapping[str, Kept]
-    count: Callable[[str, int], None]
-    finished: Callable[[Mapping[str, float]], None] = lambda ages: None
-    step: int = STEP
+    rules: Mapping[str, RetentionRule]
+    on_deleted: Callable[[str, int], None]
+    on_finished: Callable[[Mapping[str, float]], None] = lambda ages: None
+    max_rows: int = MAX_PURGED_ROWS
 
     async def run(self) -> None:
-        """Step by step until nothing is left to forget. Raises DatabaseAway."""
+        """Step by step until nothing is left to forget. Raises DatabaseUnavailable."""
         for kind, kept in self.rules.items():
             forgotten = 0
-            while step := await forget(self.database, kept, step=self.step):
+            while step := await purge(self.database, kept, max_rows=self.max_rows):
                 forgotten += step
-                self.count(kind, step)
+                self.on_deleted(kind, step)
             if forgotten:
-                _log.info("forgotten", kind=kind, rows=forgotten)
-        self.finished(await self._ages())
+                _log.info("purged", kind=kind, rows=forgotten)
+        self.on_finished(await self._measure_ages())
 
-    async def _ages(self) -> Mapping[str, float]:
+    async def _measure_ages(self) -> Mapping[str, float]:
         ages: dict[str, float] = {}
         async with self.database.connection() as connection:
             for kind, kept in self.rules.items():
-                if kept.oldest:
-                    ages[kind] = await connection.fetchval(_AGE.format(kept.oldest))
+                if kept.oldest_query:
+                    ages[kind] = await connection.fetchval(_AGE.format(kept.oldest_query))
         return ages

@@ -6,13 +6,13 @@ from contextlib import asynccontextmanager
 
 import structlog
 
-from shared.outcome import DependencyAway
+from shared.outcome import DependencyUnavailable
 
 _log = structlog.get_logger()
 
 
 @asynccontextmanager
-async def background(*works: Coroutine[object, object, None]) -> AsyncIterator[None]:
+async def run_in_background(*works: Coroutine[object, object, None]) -> AsyncIterator[None]:
     """Run these until the block ends, then cancel them. What one raises ends the block, in a group."""
     async with asyncio.TaskGroup() as tasks:
         running = [tasks.create_task(work) for work in works]
@@ -29,8 +29,8 @@ async def repeat(action: Callable[[], Awaitable[object]], seconds: float, needed
             needed.clear()
         try:
             await action()
-        except DependencyAway as error:
-            _log.warning("dependency_away", error=str(error))
+        except DependencyUnavailable as error:
+            _log.warning("dependency_unavailable", error=str(error))
         except Exception:  # a bug in one round is seen, and the next round may work
-            _log.exception("maintenance_failed")
+            _log.exception("repeated_action_failed")
         await asyncio.sleep(seconds)

@@ -6,44 +6,44 @@ from typing import cast
 
 from aiohttp import web
 
-from shared.runtime.http_protocol import FailureLog, PieceReader, Places, StrangerProtocol
+from shared.runtime.http_protocol import ConnectionSlots, FailureLog, PieceReader, PublicHttpProtocol
 
-KEEPALIVE_SECONDS = 75.0
+KEEPALIVE_TIMEOUT_SECONDS = 75.0
 # A body that nobody asks for fills twice this; then its connection is not read any more.
 READ_BUFFER_BYTES = 16 * 1024
 
 Respond = Callable[[int], web.Response]
-Refused = Callable[[int], None]
+ReportRefusal = Callable[[int], None]
 
 
 class _Server(web.Server):
     respond: Respond
-    refused: Refused
+    refused: ReportRefusal
     failures: FailureLog
-    places: Places
+    places: ConnectionSlots
 
     def __call__(self) -> PieceReader:  # type: ignore[override] # asyncio takes either kind of protocol
-        protocol = StrangerProtocol(self, loop=self._loop, **self._kwargs)
+        protocol = PublicHttpProtocol(self, loop=self._loop, **self._kwargs)
         protocol.respond, protocol.refused, protocol.failures = self.respond, self.refused, self.failures
         return PieceReader(protocol, self.places)
 
 
 class _Runner(web.AppRunner):
     respond: Respond
-    refused: Refused
+    refused: ReportRefusal
 
     async def _make_server(self) -> web.Server:
         made = await super()._make_server()
         made.__class__ = _Server  # aiohttp offers no setting for the class of its protocol
         server = cast(_Server, made)
         server.respond, server.refused = self.respond, self.refused
-        server.failures, server.places = FailureLog(), Places()
+        server.failures, server.places = FailureLog(), ConnectionSlots()
         return server
 
 
 @asynccontextmanager
 async def open_http_port(
-    app: web.Application, *, host: str, port: int, shutdown_seconds: float, respond: Respond, refused: Refused
+    app: web.Application, *, host: str, port: int, shutdown_seconds: float, respond: Respond, refused: ReportRefusal
 ) -> AsyncIterator[int]:
     """Serve until the block ends, then finish what is in flight; yield the port number.
 
@@ -53,7 +53,7 @@ async def open_http_port(
     runner = _Runner(
         app,
         access_log=None,
-        keepalive_timeout=KEEPALIVE_SECONDS,
+        keepalive_timeout=KEEPALIVE_TIMEOUT_SECONDS,
         handler_cancellation=False,
         shutdown_timeout=shutdown_seconds,
         auto_decompress=False,

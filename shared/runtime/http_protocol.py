@@ -18,7 +18,7 @@ MAX_HEAD_BYTES = 16 * 1024
 # Chunks of a few bytes cost a hundred times as much as their content, so most of a body has to be content; the last
 # pieces of it may not have arrived there yet.
 MIN_CONTENT_SHARE = 0.75
-MAX_ARREARS_BYTES = 2 * PIECE_BYTES
+MAX_PENDING_BYTES = 2 * PIECE_BYTES
 FAILURE_LOG_INTERVAL_SECONDS = 60.0
 # Below what a process may have open by default, 1,024, which includes its connections to the broker.
 MAX_CONNECTIONS = 800
@@ -59,7 +59,7 @@ class FailureLog:
             _log.error("request_failed", cause=type(error).__name__, exc_info=error)
 
 
-class StrangerProtocol(RequestHandler):
+class PublicHttpProtocol(RequestHandler):
     """Answers errors with the application's own responses and echoes nothing."""
 
     respond: Callable[[int], web.Response]
@@ -90,11 +90,11 @@ class StrangerProtocol(RequestHandler):
     ) -> Coroutine[None, None, tuple[web.StreamResponse, bool]]:
         """Send the response without naming the software and its versions; an answer of aiohttp's own loses its text."""
         if isinstance(resp, web.HTTPException):
-            resp = self._without_words(resp)
+            resp = self._strip_details(resp)
         resp.headers.setdefault(hdrs.SERVER, SERVER)
         return super().finish_response(request, resp, start_time)
 
-    def _without_words(self, error: web.HTTPException) -> web.Response:
+    def _strip_details(self, error: web.HTTPException) -> web.Response:
         self.refused(error.status)
         response = self.respond(error.status)
         if hdrs.ALLOW in error.headers:
@@ -108,7 +108,7 @@ class StrangerProtocol(RequestHandler):
             self.failures.log(error if isinstance(error, BaseException) else None)
 
 
-class Places:
+class ConnectionSlots:
     """The connections of a port, in the order in which they came.
 
     When there are too many, the first that waits for its client is cut off: strangers who send nothing, or slowly, do
@@ -118,13 +118,13 @@ class Places:
     def __init__(self) -> None:
         self._taken: dict[PieceReader, None] = {}
 
-    def take(self, newcomer: "PieceReader") -> None:
+    def add(self, newcomer: "PieceReader") -> None:
         """Give the newcomer a place."""
         self._taken[newcomer] = None
         if len(self._taken) > MAX_CONNECTIONS:
             next(reader for reader in self._taken if reader.waits_for_client).cut_off()
 
-    def leave(self, reader: "PieceReader") -> None:
+    def remove(self, reader: "PieceReader") -> None:
         """Give the place back."""
         self._taken.pop(reader, None)
 
@@ -136,7 +136,7 @@ class PieceReader(asyncio.BufferedProtocol):
     wait for no answer.
     """
 
-    def __init__(self, handler: StrangerProtocol, places: Places) -> None:
+    def __init__(self, handler: PublicHttpProtocol, places: ConnectionSlots) -> None:
         self._handler = handler
         self._places = places
         self._transport: asyncio.Transport | None = None
@@ -153,17 +153,17 @@ class PieceReader(asyncio.BufferedProtocol):
 
     def cut_off(self) -> None:
         """End the connection at once, whatever is under way."""
-        self._places.leave(self)
+        self._places.remove(self)
         if self._transport is not None:
             self._transport.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
         self._handler.connection_made(transport)
-        self._places.take(self)
+        self._places.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._places.leave(self)
+        self._places.remove(self)
         self._handler.connection_lost(exc)
 
     def pause_writing(self) -> None:
@@ -212,7 +212,7 @@ class PieceReader(asyncio.BufferedProtocol):
     def _count_body(self, nbytes: int) -> None:
         """Give up a body that is little but chunk sizes and their extensions."""
         self._body_bytes += nbytes
-        if self._body.total_bytes + MAX_ARREARS_BYTES < self._body_bytes * MIN_CONTENT_SHARE:
+        if self._body.total_bytes + MAX_PENDING_BYTES < self._body_bytes * MIN_CONTENT_SHARE:
             self._give_up_body()
 
     def _refuse(self) -> None:

@@ -24,7 +24,7 @@ _PERSONAL = re.compile(
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{11,}")
 _NUMBER = re.compile(rb"\d{8,}")
 _MASK = "[redacted]"
-SMALLEST_NUMBER = 100_000_000
+MIN_REDACTED_NUMBER = 100_000_000
 _URL_SAFE = str.maketrans("-_", "+/")
 _EXEMPT = frozenset({"timestamp", "level"})
 
@@ -39,7 +39,7 @@ def redact(value: object) -> object:
         return {redact(key): redact(item) for key, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [redact(item) for item in value]
-    if isinstance(value, int) and abs(value) >= SMALLEST_NUMBER:
+    if isinstance(value, int) and abs(value) >= MIN_REDACTED_NUMBER:
         return _MASK
     if value is None or isinstance(value, bool | int | float):
         return value

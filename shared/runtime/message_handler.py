@@ -11,13 +11,13 @@ class MessageHandler(ABC):
     """Acts on one message at a time; to act twice on one changes nothing."""
 
     async def handle(self, body: bytes) -> Outcome:
-        """Decode a message and act on it; one that cannot be understood is dead. Raises DependencyAway."""
+        """Decode a message and act on it; one that cannot be understood is dead. Raises DependencyUnavailable."""
         try:
-            await self._act(decode(body))
+            await self._apply(decode(body))
         except ContractError as error:
             return Dead(str(error))
         return Done()
 
     @abstractmethod
-    async def _act(self, message: Message) -> None:
+    async def _apply(self, message: Message) -> None:
         """Raise ContractError for a message of another type."""

@@ -12,11 +12,11 @@ from aiohappyeyeballs import start_connection
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 from yarl import URL
 
-CONNECT_SECONDS = 5.0
-KEEPALIVE_SECONDS = 30.0
+CONNECT_TIMEOUT_SECONDS = 5.0
+KEEPALIVE_TIMEOUT_SECONDS = 30.0
 MAX_ANSWER_BYTES = 65_536
 # RFC 8305, section 8.
-NEXT_ADDRESS_SECONDS = 0.25
+NEXT_ADDRESS_DELAY_SECONDS = 0.25
 
 
 class ConnectError(Exception):
@@ -100,7 +100,7 @@ class PostClient:
         """Return the connection used last, so that those which nobody needs grow old."""
         while self._idle:
             connection = self._idle.pop()
-            if connection.idle_seconds() < KEEPALIVE_SECONDS and connection.is_free():
+            if connection.measure_idle_seconds() < KEEPALIVE_TIMEOUT_SECONDS and connection.is_free():
                 return connection
             connection.close()
         return None
@@ -108,13 +108,13 @@ class PostClient:
     def _keep(self, connection: "_Connection") -> None:
         if connection.is_free():
             self._idle.append(connection)
-        if self._idle and self._idle[0].idle_seconds() >= KEEPALIVE_SECONDS:
+        if self._idle and self._idle[0].measure_idle_seconds() >= KEEPALIVE_TIMEOUT_SECONDS:
             self._idle.pop(0).close()
 
     async def _open(self) -> "_Connection":
         started = time.monotonic()
         try:
-            async with asyncio.timeout(CONNECT_SECONDS):
+            async with asyncio.timeout(CONNECT_TIMEOUT_SECONDS):
                 connection = await self._connect()
         except (OSError, TimeoutError) as error:
             raise ConnectError(type(error).__name__) from None
@@ -129,7 +129,7 @@ class PostClient:
         loop = asyncio.get_running_loop()
         host = self._url.raw_host or ""
         found = await loop.getaddrinfo(host, self._url.port, type=socket.SOCK_STREAM)
-        connected = await start_connection(found, happy_eyeballs_delay=NEXT_ADDRESS_SECONDS, interleave=1)
+        connected = await start_connection(found, happy_eyeballs_delay=NEXT_ADDRESS_DELAY_SECONDS, interleave=1)
         try:
             _, connection = await loop.create_connection(
                 _Connection, sock=connected, ssl=self._ssl, server_hostname=host if self._ssl else None
@@ -147,13 +147,13 @@ class _Connection(asyncio.Protocol):
         self._parser = HttpResponseParser(self)
         self._answered: asyncio.Future[HttpAnswer] | None = None
         self._used_at = time.monotonic()
-        self._forget()
+        self._reset()
 
     def is_free(self) -> bool:
         """Return whether a request may be written: it is open, and nobody waits for an answer."""
         return self._answered is None and not self._transport.is_closing()
 
-    def idle_seconds(self) -> float:
+    def measure_idle_seconds(self) -> float:
         """Return for how long nothing was asked."""
         return time.monotonic() - self._used_at
 
@@ -214,9 +214,9 @@ class _Connection(asyncio.Protocol):
             self._answered.set_result(HttpAnswer(self._status, self._headers, bytes(self._body[:MAX_ANSWER_BYTES])))
             self._answered = None
             self._used_at = time.monotonic()
-        self._forget()
+        self._reset()
 
-    def _forget(self) -> None:
+    def _reset(self) -> None:
         self._status = self._received = 0
         self._headers: dict[bytes, bytes] = {}
         self._body = bytearray()

@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry, Gauge
 from prometheus_client.aiohttp import make_aiohttp_handler
 
 Check = Callable[[], Awaitable[bool]]
-CHECK_SECONDS = 2.0
+CHECK_TIMEOUT_SECONDS = 2.0
 
 
 class Readiness:
@@ -24,14 +24,14 @@ class Readiness:
         """Require these as well from now on; one with the name of an earlier check replaces it."""
         self._checks.update(checks)
 
-    def show_in(self, registry: CollectorRegistry) -> None:
+    def register_in(self, registry: CollectorRegistry) -> None:
         """Show each check as a metric, as of the last time somebody asked."""
         self._gauge = Gauge("kreisfunk_ready", "1 if a check of readiness passes", ["check"], registry=registry)
 
-    async def failures(self) -> list[str]:
+    async def list_failures(self) -> list[str]:
         """The names of all that is missing; empty means ready."""
         checks = dict(self._checks)  # more may be added meanwhile
-        results = await asyncio.gather(*map(_passes, checks.values()))
+        results = await asyncio.gather(*map(_run_check, checks.values()))
         if self._gauge:
             for name, passed in zip(checks, results, strict=True):
                 self._gauge.labels(name).set(passed)
@@ -39,24 +39,24 @@ class Readiness:
         return ["draining", *failed] if self.draining else failed
 
 
-async def _passes(check: Check) -> bool:
+async def _run_check(check: Check) -> bool:
     try:
-        async with asyncio.timeout(CHECK_SECONDS):
+        async with asyncio.timeout(CHECK_TIMEOUT_SECONDS):
             return await check()
     except Exception:  # whatever a dependency raises, it is not ready
         return False
 
 
 @asynccontextmanager
-async def internal_port(
+async def open_internal_port(
     *, host: str, port: int, registry: CollectorRegistry, readiness: Readiness
 ) -> AsyncIterator[None]:
     """Serve the probes. Open it first, so that metrics survive the drain."""
-    readiness.show_in(registry)
+    readiness.register_in(registry)
     app = web.Application()
-    app.router.add_get("/livez", _alive)
-    app.router.add_get("/readyz", _ready(readiness))
-    app.router.add_get("/metrics", _metrics(registry, readiness))
+    app.router.add_get("/livez", _answer_livez)
+    app.router.add_get("/readyz", _build_readyz_handler(readiness))
+    app.router.add_get("/metrics", _build_metrics_handler(registry, readiness))
     runner = web.AppRunner(app, access_log=None, keepalive_timeout=75, shutdown_timeout=1)
     await runner.setup()
     await web.TCPSite(runner, host, port).start()
@@ -66,25 +66,25 @@ async def internal_port(
         await runner.cleanup()
 
 
-def _metrics(
+def _build_metrics_handler(
     registry: CollectorRegistry, readiness: Readiness
 ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
     show = make_aiohttp_handler(registry)
 
     async def handle(request: web.Request) -> web.StreamResponse:
-        await readiness.failures()
+        await readiness.list_failures()
         return await show(request)
 
     return handle
 
 
-async def _alive(_: web.Request) -> web.Response:
+async def _answer_livez(_: web.Request) -> web.Response:
     return web.Response(text="ok\n")
 
 
-def _ready(readiness: Readiness) -> Callable[[web.Request], Awaitable[web.Response]]:
+def _build_readyz_handler(readiness: Readiness) -> Callable[[web.Request], Awaitable[web.Response]]:
     async def handle(_: web.Request) -> web.Response:
-        failures = await readiness.failures()
+        failures = await readiness.list_failures()
         text = "ready\n" if not failures else f"not ready: {', '.join(failures)}\n"
         return web.Response(text=text, status=503 if failures else 200)
 

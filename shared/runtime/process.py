@@ -11,23 +11,23 @@ from contextlib import suppress
 
 import structlog
 
-from shared.outcome import DependencyAway
+from shared.outcome import DependencyUnavailable
 
 EXIT_DEADLINE = 3
-AGAIN_SECONDS = 2.0
-OBJECTS_BETWEEN_COLLECTIONS = 10_000
+RETRY_DELAY_SECONDS = 2.0
+GC_THRESHOLD = 10_000
 
 _log = structlog.get_logger()
 
 
-class Stop:
+class StopRequest:
     """The wish to stop. `requested` is set by SIGTERM or SIGINT."""
 
     def __init__(self, drain_seconds: float) -> None:
         self.requested = asyncio.Event()
         self.drain_seconds = drain_seconds
 
-    def ask(self) -> None:
+    def request(self) -> None:
         """First call: ask, and arm the deadline. Second call: end now, without clean-up."""
         if self.requested.is_set():
             _log.warning("second_signal")
@@ -44,59 +44,59 @@ class Stop:
         os._exit(EXIT_DEADLINE)
 
 
-def run(main: Callable[[Stop], Awaitable[None]], *, drain_seconds: float) -> None:
+def run(main: Callable[[StopRequest], Awaitable[None]], *, drain_seconds: float) -> None:
     """Run `main` until it returns; it should return soon after `stop.requested` is set.
 
-    If it raises DependencyAway, alone or from its tasks, it is run again in a moment, until it is asked to stop. What
+    If it raises DependencyUnavailable, alone or from its tasks, it is run again soon, until it is asked to stop. What
     else it raises ends the process with status 1 and one log line for each cause.
     """
-    _spare_the_collector()
+    _reduce_garbage_collection()
     try:
-        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            runner.run(_supervised(main, drain_seconds))
+        with asyncio.Runner(loop_factory=_choose_loop_factory()) as runner:
+            runner.run(_run_supervised(main, drain_seconds))
     except BaseExceptionGroup as group:
-        _log.error("process_failed", causes=_causes(group))
+        _log.error("process_failed", causes=_describe_causes(group))
         sys.exit(1)
     except Exception as error:
         _log.exception("process_failed", cause=type(error).__name__)
         sys.exit(1)
 
 
-async def _supervised(main: Callable[[Stop], Awaitable[None]], drain_seconds: float) -> None:
-    stop = Stop(drain_seconds)
+async def _run_supervised(main: Callable[[StopRequest], Awaitable[None]], drain_seconds: float) -> None:
+    stop = StopRequest(drain_seconds)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.ask)
+        loop.add_signal_handler(number, stop.request)
     try:
-        await _patiently(main, stop)
+        await _run_with_retries(main, stop)
     finally:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.remove_signal_handler(number)
     _log.info("stopped")
 
 
-async def _patiently(main: Callable[[Stop], Awaitable[None]], stop: Stop) -> None:
+async def _run_with_retries(main: Callable[[StopRequest], Awaitable[None]], stop: StopRequest) -> None:
     """Whatever is started first waits for the others."""
     while not stop.requested.is_set():
         try:
             await main(stop)
             break
-        except* DependencyAway as group:
-            away = "; ".join(str(error) for error in _leaves(group))
-            _log.warning("dependency_away", error=away, again_in_seconds=AGAIN_SECONDS)
+        except* DependencyUnavailable as group:
+            away = "; ".join(str(error) for error in _flatten_group(group))
+            _log.warning("dependency_unavailable", error=away, retry_in_seconds=RETRY_DELAY_SECONDS)
         with suppress(TimeoutError):
-            async with asyncio.timeout(AGAIN_SECONDS):
+            async with asyncio.timeout(RETRY_DELAY_SECONDS):
                 await stop.requested.wait()
 
 
-def _spare_the_collector() -> None:
+def _reduce_garbage_collection() -> None:
     """What was imported stays and needs no looking over, and a busy service makes 700 objects (Python's measure) in
     less than a millisecond: with every request in flight walked over that often, it costs several percent."""
     gc.freeze()
-    gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS)
+    gc.set_threshold(GC_THRESHOLD)
 
 
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+def _choose_loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     try:
         import uvloop
     except ImportError:
@@ -104,13 +104,13 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return uvloop.new_event_loop
 
 
-def _causes(group: BaseExceptionGroup[BaseException]) -> list[str]:
-    return [f"{type(error).__name__}: {error}" for error in _leaves(group)]
+def _describe_causes(group: BaseExceptionGroup[BaseException]) -> list[str]:
+    return [f"{type(error).__name__}: {error}" for error in _flatten_group(group)]
 
 
-def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
+def _flatten_group(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
     for error in group.exceptions:
         if isinstance(error, BaseExceptionGroup):
-            yield from _leaves(error)
+            yield from _flatten_group(error)
         else:
             yield error

@@ -49,13 +49,13 @@ S = TypeVar("S", bound=BaseSettings)
 def read_settings(kind: type[S]) -> S:
     """The settings, or a list of all that is missing or wrong on stderr and exit status 2."""
     try:
-        return kind(_secrets_dir=secrets_folder())
+        return kind(_secrets_dir=find_secrets_folder())
     except ValidationError as error:
         sys.stderr.write(explain(error, kind))
         sys.exit(EXIT_SETTINGS)
 
 
-def secrets_folder() -> Path | None:
+def find_secrets_folder() -> Path | None:
     """KREISFUNK_SECRETS_DIR if it is a folder."""
     folder = os.environ.get(f"{PREFIX}SECRETS_DIR")
     return Path(folder) if folder and Path(folder).is_dir() else None

@@ -19,7 +19,7 @@ class ControlError(Exception):
         self.status = status
 
 
-def guard(token: str, handler: Handler) -> Handler:
+def require_token(token: str, handler: Handler) -> Handler:
     """The handler behind the bearer token, compared in constant time."""
     expected = f"Bearer {token}".encode()
 
@@ -35,7 +35,7 @@ def guard(token: str, handler: Handler) -> Handler:
     return guarded
 
 
-async def read(request: web.Request, kind: type[T]) -> T:
+async def read_body(request: web.Request, kind: type[T]) -> T:
     """The body as this type; what is wrong with it becomes a 400."""
     try:
         return msgspec.json.decode(await request.read(), type=kind)
@@ -43,7 +43,7 @@ async def read(request: web.Request, kind: type[T]) -> T:
         raise ControlError(400, str(error)) from error
 
 
-def number(request: web.Request, name: str, default: int, most: int) -> int:
+def parse_number(request: web.Request, name: str, default: int, most: int) -> int:
     """A whole number from the query."""
     given = request.query.get(name)
     if given is None:

@@ -7,10 +7,10 @@ from aiohttp import web
 
 from simulator.citizens import Citizen, Citizens, PhonesExhaustedError, Sharing
 from simulator.clock import Clock
-from simulator.control.access import ControlError, answer, number, read
-from simulator.control.requests import AddCitizens, BroadcastWriting, NewNumber, Preference, Write
-from simulator.control.writing import Writing, WritingError
-from simulator.phones import entries
+from simulator.control.access import ControlError, answer, parse_number, read_body
+from simulator.control.citizen_actions import CitizenActionError, CitizenActions
+from simulator.control.requests import ActionRequest, AddCitizens, BroadcastWriting, NewNumber, PreferenceRequest
+from simulator.phones import list_entries
 
 
 @dataclass(kw_only=True)
@@ -19,15 +19,15 @@ class CitizenControl:
 
     clock: Clock
     citizens: Citizens
-    writing: Writing
+    actions: CitizenActions
     _running: set[asyncio.Task[None]] = field(default_factory=set)
 
-    def routes(self) -> list[web.RouteDef]:
+    def build_routes(self) -> list[web.RouteDef]:
         base = "/simulator/citizens"
         return [
             web.post(base, self.add),
             web.get(base, self.show),
-            web.get(base + "/{citizen}/messages", self.messages),
+            web.get(base + "/{citizen}/messages", self.list_messages),
             web.post(base + "/{citizen}/messages", self.write),
             web.post(base + "/{citizen}/number", self.change_number),
             web.post(base + "/{citizen}/preferences", self.prefer),
@@ -35,9 +35,9 @@ class CitizenControl:
         ]
 
     async def add(self, request: web.Request) -> web.StreamResponse:
-        wanted = await read(request, AddCitizens)
+        wanted = await read_body(request, AddCitizens)
         try:
-            added = self.citizens.add(_sharings(wanted))
+            added = self.citizens.add(_list_sharings(wanted))
         except PhonesExhaustedError:
             raise ControlError(409, "there are no fictional numbers left") from None
         return answer({"citizens": [_describe(citizen) for citizen in added]}, status=201)
@@ -45,44 +45,44 @@ class CitizenControl:
     async def show(self, request: web.Request) -> web.StreamResponse:
         """All citizens, or those whose name or number contains `search`; `offset` and `limit` page."""
         search = request.query.get("search", "").strip().lower()
-        found = [citizen for citizen in self.citizens if _matches(citizen, search)]
-        offset = number(request, "offset", 0, len(found))
-        limit = number(request, "limit", len(found), 100_000)
+        found = [citizen for citizen in self.citizens if _is_match(citizen, search)]
+        offset = parse_number(request, "offset", 0, len(found))
+        limit = parse_number(request, "limit", len(found), 100_000)
         rows = [_describe(citizen) for citizen in found[offset : offset + limit]]
         return answer({"citizens": rows, "total": len(found)})
 
-    async def messages(self, request: web.Request) -> web.StreamResponse:
-        return answer({"messages": entries(self._citizen(request))})
+    async def list_messages(self, request: web.Request) -> web.StreamResponse:
+        return answer({"messages": list_entries(self._find_requested(request))})
 
     async def write(self, request: web.Request) -> web.StreamResponse:
-        citizen = self._citizen(request)
-        act = await read(request, Write)
+        citizen = self._find_requested(request)
+        act = await read_body(request, ActionRequest)
         try:
-            return answer({"id": self.writing.write(citizen, act)}, status=202)
-        except WritingError as error:
+            return answer({"id": self.actions.write(citizen, act)}, status=202)
+        except CitizenActionError as error:
             raise ControlError(409, str(error)) from error
 
     async def change_number(self, request: web.Request) -> web.StreamResponse:
-        citizen = self._citizen(request)
-        wanted = await read(request, NewNumber) if request.can_read_body else NewNumber()
+        citizen = self._find_requested(request)
+        wanted = await read_body(request, NewNumber) if request.can_read_body else NewNumber()
         try:
-            self.writing.change_number(citizen, older_shape=wanted.older_shape)
-        except WritingError as error:
+            self.actions.change_number(citizen, older_shape=wanted.older_shape)
+        except CitizenActionError as error:
             raise ControlError(409, str(error)) from error
         except PhonesExhaustedError:
             raise ControlError(409, "there are no fictional numbers left") from None
         return answer(_describe(citizen), status=202)
 
     async def prefer(self, request: web.Request) -> web.StreamResponse:
-        citizen = self._citizen(request)
-        self.writing.prefer(citizen, (await read(request, Preference)).value)
+        citizen = self._find_requested(request)
+        self.actions.prefer(citizen, (await read_body(request, PreferenceRequest)).value)
         return answer({}, status=202)
 
     async def broadcast(self, request: web.Request) -> web.StreamResponse:
         """Lets many citizens write, in the background."""
-        wanted = await read(request, BroadcastWriting)
+        wanted = await read_body(request, BroadcastWriting)
         chosen = list(self.citizens) if wanted.citizens == "all" else [self._find(one) for one in wanted.citizens]
-        task = asyncio.create_task(self._write_all(chosen, Write(text=wanted.text), wanted.per_second))
+        task = asyncio.create_task(self._write_all(chosen, ActionRequest(text=wanted.text), wanted.per_second))
         self._running.add(task)
         task.add_done_callback(self._running.discard)
         return answer({"citizens": len(chosen)}, status=202)
@@ -93,7 +93,7 @@ class CitizenControl:
             task.cancel()
         await asyncio.gather(*self._running, return_exceptions=True)
 
-    async def _write_all(self, chosen: list[Citizen], act: Write, per_second: float) -> None:
+    async def _write_all(self, chosen: list[Citizen], act: ActionRequest, per_second: float) -> None:
         started = self.clock()
         for position, citizen in enumerate(chosen):
             early = started + position / per_second - self.clock()
@@ -102,9 +102,9 @@ class CitizenControl:
                 await asyncio.sleep(early)
             elif position % 100 == 99:
                 await asyncio.sleep(0)
-            self.writing.write(citizen, act)
+            self.actions.write(citizen, act)
 
-    def _citizen(self, request: web.Request) -> Citizen:
+    def _find_requested(self, request: web.Request) -> Citizen:
         given = request.match_info["citizen"]
         if not given.isascii() or not given.isdigit() or len(given) > 9:
             raise ControlError(404, "there is no such citizen")
@@ -117,7 +117,7 @@ class CitizenControl:
         return found
 
 
-def _sharings(wanted: AddCitizens) -> list[Sharing]:
+def _list_sharings(wanted: AddCitizens) -> list[Sharing]:
     special = wanted.bsuid_only + wanted.bsuid_in_from
     if special > wanted.count:
         raise ControlError(400, "bsuid_only and bsuid_in_from together may not exceed count")
@@ -128,7 +128,7 @@ def _sharings(wanted: AddCitizens) -> list[Sharing]:
     )
 
 
-def _matches(citizen: Citizen, search: str) -> bool:
+def _is_match(citizen: Citizen, search: str) -> bool:
     return not search or search in citizen.name.lower() or search in citizen.phone
 
 

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-MOST_TEXT = 4096
+MAX_TEXT_LENGTH = 4096
 
 Count = Annotated[int, Meta(ge=0, le=100_000)]
 ShortText = Annotated[str, Meta(max_length=256)]
@@ -18,19 +18,19 @@ class AddCitizens(Struct, frozen=True, forbid_unknown_fields=True):
     bsuid_in_from: Count = 0
 
 
-class Write(Struct, frozen=True, forbid_unknown_fields=True):
+class ActionRequest(Struct, frozen=True, forbid_unknown_fields=True):
     """One act of a citizen: exactly one of the fields up to `unsupported`.
 
     `edit` is the new text of the citizen's newest text, `revoke` takes their newest message back.
     """
 
-    text: Annotated[str, Meta(min_length=1, max_length=MOST_TEXT)] | None = None
+    text: Annotated[str, Meta(min_length=1, max_length=MAX_TEXT_LENGTH)] | None = None
     button: ShortText | None = None
     reaction: ShortText | None = None
     media: Literal["image", "video", "audio", "voice", "document", "sticker"] | None = None
     location: Literal[True] | None = None
     contact: Literal[True] | None = None
-    edit: Annotated[str, Meta(min_length=1, max_length=MOST_TEXT)] | None = None
+    edit: Annotated[str, Meta(min_length=1, max_length=MAX_TEXT_LENGTH)] | None = None
     revoke: Literal[True] | None = None
     unsupported: ShortText | None = None
     message: int | None = None
@@ -46,12 +46,12 @@ class NewNumber(Struct, frozen=True, forbid_unknown_fields=True):
 class BroadcastWriting(Struct, frozen=True, forbid_unknown_fields=True):
     """Many citizens write the same."""
 
-    text: Annotated[str, Meta(min_length=1, max_length=MOST_TEXT)]
+    text: Annotated[str, Meta(min_length=1, max_length=MAX_TEXT_LENGTH)]
     citizens: list[int] | Literal["all"] = "all"
     per_second: Annotated[float, Meta(gt=0, le=100_000)] = 100
 
 
-class Preference(Struct, frozen=True, forbid_unknown_fields=True):
+class PreferenceRequest(Struct, frozen=True, forbid_unknown_fields=True):
     value: Literal["stop", "resume"]
 
 

@@ -22,7 +22,7 @@ class Access:
         if not hmac.compare_digest(given, self._expected):
             raise GraphError(190, "The access token could not be verified.")
 
-    def guard(self, handler: Handler) -> Handler:
+    def require_token(self, handler: Handler) -> Handler:
         """The handler behind the token, with Meta's errors as answers."""
 
         async def guarded(request: web.Request) -> web.StreamResponse:
@@ -30,10 +30,10 @@ class Access:
                 self.check(request)
                 return await handler(request)
             except GraphError as error:
-                return refusal(error)
+                return build_error_response(error)
 
         return guarded
 
 
-def refusal(error: GraphError) -> web.Response:
-    return web.Response(body=error.body(), status=error.status, content_type="application/json")
+def build_error_response(error: GraphError) -> web.Response:
+    return web.Response(body=error.encode(), status=error.status, content_type="application/json")

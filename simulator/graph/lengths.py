@@ -1,6 +1,6 @@
 """Meta's length limits for what is sent, as rules that raise its errors."""
 
-from simulator.graph.errors import GraphError, invalid, required
+from simulator.graph.errors import GraphError, invalid_parameter, missing_parameter
 
 TEXT_BODY = 4096
 CAPTION = 1024
@@ -28,25 +28,25 @@ HEADER = 60
 FOOTER = 60
 
 
-def at_most(value: str | None, limit: int, name: str) -> None:
+def limit_length(value: str | None, limit: int, name: str) -> None:
     """Meta's error 100 for a plain parameter that is too long."""
     if value is not None and len(value) > limit:
         raise GraphError(100, f"Param {name} must be at most {limit} characters long.")
 
 
-def between(value: str, limit: int, name: str) -> None:
+def require_text(value: str, limit: int, name: str) -> None:
     """Meta's errors for a part of an interactive message that is missing or too long."""
     if not value:
-        raise required(name)
+        raise missing_parameter(name)
     if len(value) > limit:
-        raise invalid(f"{name} must have 1 to {limit} characters.")
+        raise invalid_parameter(f"{name} must have 1 to {limit} characters.")
 
 
-def count_between(count: int, limit: int, name: str) -> None:
+def require_count(count: int, limit: int, name: str) -> None:
     if not 1 <= count <= limit:
-        raise invalid(f"{name} must have 1 to {limit} items.")
+        raise invalid_parameter(f"{name} must have 1 to {limit} items.")
 
 
-def distinct(values: list[str], name: str) -> None:
+def require_distinct(values: list[str], name: str) -> None:
     if len(set(values)) != len(values):
-        raise invalid(f"{name} must differ from one another.")
+        raise invalid_parameter(f"{name} must differ from one another.")

@@ -9,10 +9,10 @@ from msgspec import Struct
 from simulator.graph.errors import GraphError
 
 MEGABYTE = 1024 * 1024
-MOST_KEPT_BYTES = 256 * MEGABYTE
+MAX_STORED_BYTES = 256 * MEGABYTE
 FIRST_MEDIA_ID = 900_100
 # Meta's limits per kind of file.
-LIMITS = {
+MAX_BYTES_BY_TYPE = {
     "image/jpeg": 5 * MEGABYTE,
     "image/png": 5 * MEGABYTE,
     "application/pdf": 100 * MEGABYTE,
@@ -33,7 +33,7 @@ class StoredMedia(Struct, frozen=True):
         return hashlib.sha256(self.content).hexdigest()
 
 
-class MediaShelf:
+class MediaStore:
     """What was uploaded, found by id."""
 
     def __init__(self) -> None:
@@ -49,20 +49,20 @@ class MediaShelf:
 
     def store(self, mime_type: str, content: bytes) -> StoredMedia:
         """Keeps a file; raises Meta's error if its kind or size is not supported."""
-        if not content or len(content) > limit_for(mime_type):
+        if not content or len(content) > get_size_limit(mime_type):
             raise GraphError(131053, "The file is empty or too large for its type.")
         media = StoredMedia(str(next(self._ids)), mime_type, content)
         self._kept[media.id] = media
         self._bytes += len(content)
-        while self._bytes > MOST_KEPT_BYTES:
+        while self._bytes > MAX_STORED_BYTES:
             _, oldest = self._kept.popitem(last=False)
             self._bytes -= len(oldest.content)
         return media
 
 
-def limit_for(mime_type: str) -> int:
+def get_size_limit(mime_type: str) -> int:
     """The most bytes of a file of this kind; raises Meta's error for kinds that it does not take."""
-    limit = LIMITS.get(mime_type)
+    limit = MAX_BYTES_BY_TYPE.get(mime_type)
     if limit is None:
         raise GraphError(131053, "Files of this type are not supported.")
     return limit

@@ -5,16 +5,16 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from simulator.account import Account
+from simulator.account import MessageLog
 from simulator.clock import Clock
-from simulator.faults import UNDISTURBED, FaultBox, Interference
-from simulator.graph.access import Access, refusal
-from simulator.graph.errors import GraphError, no_such_object
-from simulator.graph.sending import Sending
+from simulator.faults import UNDISTURBED, ActiveFaults, Interference
+from simulator.graph.access import Access, build_error_response
+from simulator.graph.errors import GraphError, object_not_found
+from simulator.graph.sending import MessageAcceptor
 
 # A client that waits longer than this for an answer waits for ever.
-HOLD_SECONDS = 300
-HOLD_CHECK_SECONDS = 1.0
+HOLD_TIMEOUT_SECONDS = 300
+HOLD_POLL_INTERVAL_SECONDS = 1.0
 
 
 @dataclass(kw_only=True)
@@ -22,9 +22,9 @@ class MessagesRoute:
     """POST /{version}/{phone-number-id}/messages."""
 
     access: Access
-    sending: Sending
-    account: Account
-    faults: FaultBox
+    sending: MessageAcceptor
+    message_log: MessageLog
+    faults: ActiveFaults
     clock: Clock
     phone_number_id: str
     stopping: asyncio.Event
@@ -33,27 +33,27 @@ class MessagesRoute:
         body = await request.read()
         try:
             self.access.check(request)
-            interference = self.faults.next_request()
-            self.account.attempt(self.clock())
+            interference = self.faults.plan_next_request()
+            self.message_log.record_attempt(self.clock())
             if interference.hold and not interference.hold_accepts:
                 return await self._hold(request)
             answer = self._answer(request, body, interference)
         except GraphError as error:
-            self.account.reject(error.code)
-            return refusal(error)
-        return answer if interference is UNDISTURBED else await self._disturb(request, answer, interference)
+            self.message_log.reject(error.code)
+            return build_error_response(error)
+        return answer if interference is UNDISTURBED else await self._apply_interference(request, answer, interference)
 
     def _answer(self, request: web.Request, body: bytes, interference: Interference) -> web.Response:
         if request.match_info["object"] != self.phone_number_id:
-            raise no_such_object()
+            raise object_not_found()
         return web.Response(body=self.sending.handle(body, interference), content_type="application/json")
 
-    async def _disturb(
+    async def _apply_interference(
         self, request: web.Request, answer: web.Response, interference: Interference
     ) -> web.StreamResponse:
         """Delays, withholds or cuts off the answer to a message that is accepted and accounted already."""
         if interference.delay_seconds:
-            await self._stopped_within(interference.delay_seconds)
+            await self._wait_for_stop(interference.delay_seconds)
         if interference.hold:
             return await self._hold(request)
         if interference.cut or interference.vanish:
@@ -62,13 +62,13 @@ class MessagesRoute:
 
     async def _hold(self, request: web.Request) -> web.StreamResponse:
         """Never answers: waits until the client has gone, or the process goes."""
-        deadline = self.clock() + HOLD_SECONDS
-        while self.clock() < deadline and not _gone(request):
-            if await self._stopped_within(HOLD_CHECK_SECONDS):
+        deadline = self.clock() + HOLD_TIMEOUT_SECONDS
+        while self.clock() < deadline and not _is_gone(request):
+            if await self._wait_for_stop(HOLD_POLL_INTERVAL_SECONDS):
                 break
         return _cut(request)
 
-    async def _stopped_within(self, seconds: float) -> bool:
+    async def _wait_for_stop(self, seconds: float) -> bool:
         """Waits so long, or until the process is asked to stop."""
         try:
             await asyncio.wait_for(self.stopping.wait(), seconds)
@@ -77,7 +77,7 @@ class MessagesRoute:
         return True
 
 
-def _gone(request: web.Request) -> bool:
+def _is_gone(request: web.Request) -> bool:
     return request.transport is None or request.transport.is_closing()
 
 

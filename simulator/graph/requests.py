@@ -11,7 +11,7 @@ class Language(Struct, frozen=True, gc=False):
     code: str = ""
 
 
-class Media(Struct, frozen=True, gc=False):
+class MediaReference(Struct, frozen=True, gc=False):
     """A file: uploaded before (`id`) or to be fetched by Meta (`link`)."""
 
     id: str | None = None
@@ -27,12 +27,12 @@ class Parameter(Struct, frozen=True, gc=False):
     text: str | None = None
     parameter_name: str | None = None
     payload: str | None = None
-    image: Media | None = None
-    document: Media | None = None
-    video: Media | None = None
+    image: MediaReference | None = None
+    document: MediaReference | None = None
+    video: MediaReference | None = None
 
 
-class Component(Struct, frozen=True, gc=False):
+class ComponentParameters(Struct, frozen=True, gc=False):
     type: str = ""
     sub_type: str | None = None
     index: str | int | None = None
@@ -42,34 +42,34 @@ class Component(Struct, frozen=True, gc=False):
 class TemplateChoice(Struct, frozen=True, gc=False):
     name: str = ""
     language: Language = Language()
-    components: list[Component] = []
+    components: list[ComponentParameters] = []
 
 
-class Reply(Struct, frozen=True, gc=False):
+class ButtonReply(Struct, frozen=True, gc=False):
     id: str = ""
     title: str = ""
 
 
-class ReplyButton(Struct, frozen=True, gc=False):
+class RequestButton(Struct, frozen=True, gc=False):
     type: str = ""
-    reply: Reply = Reply()
+    reply: ButtonReply = ButtonReply()
 
 
-class Row(Struct, frozen=True, gc=False):
+class ListRow(Struct, frozen=True, gc=False):
     id: str = ""
     title: str = ""
     description: str = ""
 
 
-class Section(Struct, frozen=True, gc=False):
+class ListSection(Struct, frozen=True, gc=False):
     title: str = ""
-    rows: list[Row] = []
+    rows: list[ListRow] = []
 
 
-class Action(Struct, frozen=True, gc=False):
-    buttons: list[ReplyButton] = []
+class InteractiveAction(Struct, frozen=True, gc=False):
+    buttons: list[RequestButton] = []
     button: str = ""
-    sections: list[Section] = []
+    sections: list[ListSection] = []
 
 
 class InteractiveText(Struct, frozen=True, gc=False):
@@ -81,12 +81,12 @@ class InteractiveHeader(Struct, frozen=True, gc=False):
     text: str = ""
 
 
-class Interactive(Struct, frozen=True, gc=False):
+class InteractiveRequest(Struct, frozen=True, gc=False):
     type: str = ""
     header: InteractiveHeader | None = None
     body: InteractiveText = InteractiveText()
     footer: InteractiveText | None = None
-    action: Action = Action()
+    action: InteractiveAction = InteractiveAction()
 
 
 class MessageRequest(Struct, frozen=True, gc=False):
@@ -99,11 +99,11 @@ class MessageRequest(Struct, frozen=True, gc=False):
     type: str = "text"
     text: Text | None = None
     template: TemplateChoice | None = None
-    interactive: Interactive | None = None
-    image: Media | None = None
-    document: Media | None = None
-    video: Media | None = None
-    audio: Media | None = None
+    interactive: InteractiveRequest | None = None
+    image: MediaReference | None = None
+    document: MediaReference | None = None
+    video: MediaReference | None = None
+    audio: MediaReference | None = None
     biz_opaque_callback_data: str | None = None
     status: str | None = None
     message_id: str | None = None

@@ -10,17 +10,17 @@ import msgspec
 from aiohttp import BodyPartReader, web
 
 from simulator.citizens import Citizens
-from simulator.graph.access import Access, refusal
-from simulator.graph.errors import GraphError, no_such_object, required
-from simulator.graph.media import MediaShelf, StoredMedia, limit_for
+from simulator.graph.access import Access, build_error_response
+from simulator.graph.errors import GraphError, missing_parameter, object_not_found
+from simulator.graph.media import MediaStore, StoredMedia, get_size_limit
 from simulator.graph.messages import MessagesRoute
-from simulator.graph.template import Template
+from simulator.graph.template import MessageTemplate
 from simulator.graph.templates import Templates
 
-PAGE_SIZE = 25
-MOST_PER_PAGE = 1000
-LISTED_BY_DEFAULT = ("id", "name", "status", "category", "language", "parameter_format", "components")
-NUMBER_BY_DEFAULT = ("id", "display_phone_number", "verified_name", "quality_rating")
+DEFAULT_PAGE_SIZE = 25
+MAX_PAGE_SIZE = 1000
+DEFAULT_TEMPLATE_FIELDS = ("id", "name", "status", "category", "language", "parameter_format", "components")
+DEFAULT_NUMBER_FIELDS = ("id", "display_phone_number", "verified_name", "quality_rating")
 
 
 @dataclass(kw_only=True)
@@ -30,76 +30,78 @@ class GraphRoutes:
     access: Access
     messages: MessagesRoute
     templates: Templates
-    media: MediaShelf
+    media: MediaStore
     citizens: Citizens
     account_id: str
     phone_number_id: str
     display_phone_number: str
     messages_per_second: int
 
-    def routes(self) -> list[web.RouteDef]:
-        guard = self.access.guard
+    def build_routes(self) -> list[web.RouteDef]:
+        guard = self.access.require_token
         base = r"/{version:v\d+\.\d+}"
         return [
             web.post(base + "/{object}/messages", self.messages.handle),
             web.get(base + "/{account}/message_templates", guard(self.list_templates)),
             web.get(base + "/{account}/phone_numbers", guard(self.list_numbers)),
             web.post(base + "/{number}/media", guard(self.upload)),
-            web.delete(base + "/{number}/contact_book", guard(self.forget_contact)),
+            web.delete(base + "/{number}/contact_book", guard(self.delete_contact)),
             web.get(base + "/{object}", guard(self.describe)),
             web.get("/media/{media}", guard(self.download)),
-            web.route("*", base + "/{unknown:.*}", guard(_unknown_path)),
+            web.route("*", base + "/{unknown:.*}", guard(_refuse_unknown_path)),
         ]
 
     async def list_templates(self, request: web.Request) -> web.StreamResponse:
         if request.match_info["account"] != self.account_id:
-            raise no_such_object()
-        chosen = [template for template in self.templates.all if _matches(template, request)]
-        start, size = _page(request)
-        fields = _fields(request, LISTED_BY_DEFAULT)
-        rows = [_project(msgspec.to_builtins(template), fields) for template in chosen[start : start + size]]
-        return _json({"data": rows, "paging": _paging(request, start, len(rows), len(chosen))})
+            raise object_not_found()
+        chosen = [template for template in self.templates.all if _is_match(template, request)]
+        start, size = _parse_page(request)
+        fields = _parse_fields(request, DEFAULT_TEMPLATE_FIELDS)
+        rows = [_select_fields(msgspec.to_builtins(template), fields) for template in chosen[start : start + size]]
+        return _respond_json({"data": rows, "paging": _build_paging(request, start, len(rows), len(chosen))})
 
     async def list_numbers(self, request: web.Request) -> web.StreamResponse:
         if request.match_info["account"] != self.account_id:
-            raise no_such_object()
-        row = _project(self._number(), _fields(request, NUMBER_BY_DEFAULT))
-        return _json({"data": [row], "paging": {"cursors": {"before": _cursor(0), "after": _cursor(1)}}})
+            raise object_not_found()
+        row = _select_fields(self._describe_number(), _parse_fields(request, DEFAULT_NUMBER_FIELDS))
+        return _respond_json(
+            {"data": [row], "paging": {"cursors": {"before": _encode_cursor(0), "after": _encode_cursor(1)}}}
+        )
 
     async def describe(self, request: web.Request) -> web.StreamResponse:
         """The number itself, or an uploaded file: Meta uses one path for both."""
         wanted = request.match_info["object"]
         if wanted == self.phone_number_id:
-            return _json(_project(self._number(), _fields(request, NUMBER_BY_DEFAULT)))
+            return _respond_json(_select_fields(self._describe_number(), _parse_fields(request, DEFAULT_NUMBER_FIELDS)))
         media = self.media.find(wanted)
         if media is None:
-            raise no_such_object()
-        return _json(_describe(media, f"{request.scheme}://{request.host}/media/{media.id}"))
+            raise object_not_found()
+        return _respond_json(_describe(media, f"{request.scheme}://{request.host}/media/{media.id}"))
 
     async def upload(self, request: web.Request) -> web.StreamResponse:
         if request.match_info["number"] != self.phone_number_id:
-            raise no_such_object()
+            raise object_not_found()
         mime_type, content = await _read_upload(request)
-        return _json({"id": self.media.store(mime_type, content).id})
+        return _respond_json({"id": self.media.store(mime_type, content).id})
 
-    async def forget_contact(self, request: web.Request) -> web.StreamResponse:
+    async def delete_contact(self, request: web.Request) -> web.StreamResponse:
         """Deletes the pair of number and user id that Meta keeps of a person."""
         if request.match_info["number"] != self.phone_number_id:
-            raise no_such_object()
-        citizen = self.citizens.by_user_id(request.query.get("bsuid", ""))
+            raise object_not_found()
+        citizen = self.citizens.find_by_user_id(request.query.get("bsuid", ""))
         if request.query.get("messaging_product") != "whatsapp" or citizen is None:
-            raise required("bsuid")
+            raise missing_parameter("bsuid")
         citizen.in_contact_book = False
-        return _json({"success": True})
+        return _respond_json({"success": True})
 
     async def download(self, request: web.Request) -> web.StreamResponse:
         media = self.media.find(request.match_info["media"])
         if media is None:
-            raise no_such_object()
+            raise object_not_found()
         return web.Response(body=media.content, content_type=media.mime_type)
 
-    def _number(self) -> dict[str, Any]:
-        level = "HIGH" if self.messages_per_second >= MOST_PER_PAGE else "STANDARD"
+    def _describe_number(self) -> dict[str, Any]:
+        level = "HIGH" if self.messages_per_second >= MAX_PAGE_SIZE else "STANDARD"
         return {
             "id": self.phone_number_id,
             "display_phone_number": f"+{self.display_phone_number}",
@@ -114,36 +116,36 @@ class GraphRoutes:
         }
 
 
-async def _unknown_path(_: web.Request) -> web.StreamResponse:
-    return refusal(GraphError(2500, "There is nothing under this path."))
+async def _refuse_unknown_path(_: web.Request) -> web.StreamResponse:
+    return build_error_response(GraphError(2500, "There is nothing under this path."))
 
 
-def _matches(template: Template, request: web.Request) -> bool:
+def _is_match(template: MessageTemplate, request: web.Request) -> bool:
     wanted = {name: request.query.get(name) for name in ("name", "language", "status", "category")}
     return all(value is None or getattr(template, name) == value for name, value in wanted.items())
 
 
-def _fields(request: web.Request, default: Sequence[str]) -> Sequence[str]:
+def _parse_fields(request: web.Request, default: Sequence[str]) -> Sequence[str]:
     given = request.query.get("fields")
     return ["id", *given.split(",")] if given else default
 
 
-def _project(row: dict[str, Any], fields: Sequence[str]) -> dict[str, Any]:
+def _select_fields(row: dict[str, Any], fields: Sequence[str]) -> dict[str, Any]:
     return {name: row[name] for name in fields if name in row}
 
 
-def _page(request: web.Request) -> tuple[int, int]:
-    limit = request.query.get("limit", str(PAGE_SIZE))
-    if not limit.isascii() or not limit.isdigit() or not 1 <= int(limit) <= MOST_PER_PAGE:
-        raise GraphError(100, f"limit must be a number from 1 to {MOST_PER_PAGE}.")
-    return _position(request.query.get("after")), int(limit)
+def _parse_page(request: web.Request) -> tuple[int, int]:
+    limit = request.query.get("limit", str(DEFAULT_PAGE_SIZE))
+    if not limit.isascii() or not limit.isdigit() or not 1 <= int(limit) <= MAX_PAGE_SIZE:
+        raise GraphError(100, f"limit must be a number from 1 to {MAX_PAGE_SIZE}.")
+    return _decode_cursor(request.query.get("after")), int(limit)
 
 
-def _cursor(position: int) -> str:
+def _encode_cursor(position: int) -> str:
     return base64.urlsafe_b64encode(b"position:%d" % position).decode()
 
 
-def _position(cursor: str | None) -> int:
+def _decode_cursor(cursor: str | None) -> int:
     if not cursor:
         return 0
     try:
@@ -152,9 +154,9 @@ def _position(cursor: str | None) -> int:
         raise GraphError(100, "The cursor is not one that was given out.") from error
 
 
-def _paging(request: web.Request, start: int, count: int, total: int) -> dict[str, Any]:
-    after = _cursor(start + count)
-    paging: dict[str, Any] = {"cursors": {"before": _cursor(start), "after": after}}
+def _build_paging(request: web.Request, start: int, count: int, total: int) -> dict[str, Any]:
+    after = _encode_cursor(start + count)
+    paging: dict[str, Any] = {"cursors": {"before": _encode_cursor(start), "after": after}}
     if start + count < total:
         paging["next"] = str(request.url.update_query(after=after))
     return paging
@@ -187,14 +189,14 @@ async def _read_upload(request: web.Request) -> tuple[str, bytes]:
         elif part.name:
             fields[part.name] = (await part.text())[:256]
     if content is None:
-        raise required("file")
+        raise missing_parameter("file")
     if fields.get("messaging_product") != "whatsapp":
         raise GraphError(100, "The parameter messaging_product is required and must be whatsapp.")
     return fields.get("type") or content_type, content
 
 
 async def _read_part(part: BodyPartReader) -> bytes:
-    most = limit_for("application/pdf")
+    most = get_size_limit("application/pdf")
     content = bytearray()
     while chunk := await part.read_chunk(65536):
         content += chunk
@@ -203,5 +205,5 @@ async def _read_part(part: BodyPartReader) -> bytes:
     return bytes(content)
 
 
-def _json(value: object) -> web.Response:
+def _respond_json(value: object) -> web.Response:
     return web.Response(body=msgspec.json.encode(value), content_type="application/json")

@@ -7,18 +7,18 @@ from typing import NamedTuple
 import msgspec
 from msgspec import Struct
 
-from simulator.account import Account
-from simulator.citizens import Citizen, Citizens, Content, Message
+from simulator.account import MessageLog
+from simulator.citizens import BusinessMessage, Citizen, Citizens, PhoneContent
 from simulator.clock import Clock
-from simulator.fate import Step, steps
-from simulator.faults import FaultBox, Interference
-from simulator.graph.content import Reading
-from simulator.graph.errors import GraphError, invalid, required
+from simulator.faults import ActiveFaults, Interference
+from simulator.graph.content import ContentReader
+from simulator.graph.errors import GraphError, invalid_parameter, missing_parameter
 from simulator.graph.requests import MessageRequest
-from simulator.identifiers import PHONE, USER_ID, Serials, wamid
-from simulator.limits import next_burst
+from simulator.identifiers import PHONE, USER_ID, Serials, make_wamid
+from simulator.limits import extend_burst
 from simulator.phones import Phones
-from simulator.states import State
+from simulator.states import MessageState
+from simulator.status_plan import StatusStep, plan_statuses
 from simulator.timeline import Timeline
 from simulator.webhooks.notifier import Notifier
 
@@ -51,19 +51,19 @@ class Draft(NamedTuple):
     request: MessageRequest
     citizen: Citizen
     by_user_id: bool
-    content: Content
+    content: PhoneContent
     category: str
 
 
 @dataclass(kw_only=True)
-class Sending:
+class MessageAcceptor:
     """The messages endpoint without its HTTP."""
 
     clock: Clock
     citizens: Citizens
-    reading: Reading
-    account: Account
-    faults: FaultBox
+    reader: ContentReader
+    message_log: MessageLog
+    faults: ActiveFaults
     timeline: Timeline
     notifier: Notifier
     phones: Phones
@@ -76,51 +76,51 @@ class Sending:
         request = _decode(body)
         if request.status is not None:
             return self._mark_as_read(request)
-        draft = self._draft(request)
+        draft = self._read_draft(request)
         now = self.clock()
         if request.type != "template" and now >= draft.citizen.window_until:
             raise GraphError(131047, "More than 24 hours have passed since the recipient last wrote.")
         if interference.reject:
-            raise self._asked_for()
+            raise self._build_requested_fault()
         self._pass_limits(draft.citizen, now)
         return msgspec.json.encode(_answer(request, draft.citizen, self._accept(draft, now, interference)))
 
-    def _draft(self, request: MessageRequest) -> Draft:
-        content, category = self.reading.read(request)
-        citizen, by_user_id = self._recipient(request)
+    def _read_draft(self, request: MessageRequest) -> Draft:
+        content, category = self.reader.read(request)
+        citizen, by_user_id = self._find_recipient(request)
         return Draft(request, citizen, by_user_id, content, category)
 
-    def _recipient(self, request: MessageRequest) -> tuple[Citizen, bool]:
+    def _find_recipient(self, request: MessageRequest) -> tuple[Citizen, bool]:
         if request.to:
-            return self._by_number(request.to), False
+            return self._find_by_number(request.to), False
         if not request.recipient:
-            raise required("to")
+            raise missing_parameter("to")
         if not USER_ID.fullmatch(request.recipient):
-            raise invalid("recipient must be a business-scoped user id.")
-        return _known(self.citizens.by_user_id(request.recipient)), True
+            raise invalid_parameter("recipient must be a business-scoped user id.")
+        return _require_known(self.citizens.find_by_user_id(request.recipient)), True
 
-    def _by_number(self, to: str) -> Citizen:
+    def _find_by_number(self, to: str) -> Citizen:
         if not PHONE.fullmatch(to):
-            raise invalid("to must be a phone number.")
+            raise invalid_parameter("to must be a phone number.")
         digits = to.removeprefix("+")
         if digits == self.own_number:
             raise GraphError(131021, "Sender and recipient are the same number.")
-        return _known(self.citizens.by_phone(digits))
+        return _require_known(self.citizens.find_by_phone(digits))
 
     def _pass_limits(self, citizen: Citizen, now: float) -> None:
-        if self.account.accepted_window.count(now) >= self.messages_per_second:
+        if self.message_log.accepted_window.count(now) >= self.messages_per_second:
             raise GraphError(130429, "Cloud API message throughput has been reached.")
-        burst = next_burst(citizen.burst, now)
+        burst = extend_burst(citizen.burst, now)
         if burst is None:
             raise GraphError(131056, "Too many messages to this recipient in a short time.")
         citizen.burst = burst
 
-    def _accept(self, draft: Draft, now: float, interference: Interference) -> Message:
+    def _accept(self, draft: Draft, now: float, interference: Interference) -> BusinessMessage:
         request, citizen = draft.request, draft.citizen
-        message = Message(
-            sequence=self.account.next_sequence,
+        message = BusinessMessage(
+            sequence=self.message_log.next_sequence,
             citizen=citizen.id,
-            wamid=wamid(citizen.address, self.serials.next(), outgoing=True),
+            wamid=make_wamid(citizen.address, self.serials.issue(), outgoing=True),
             type=request.type,
             content=draft.content,
             accepted_at=now,
@@ -130,34 +130,34 @@ class Sending:
             by_user_id=draft.by_user_id,
             vanished=interference.vanish,
         )
-        self.account.accept(message)
+        self.message_log.accept(message)
         self.phones.show(citizen, message)
         self._schedule(citizen, message)
         return message
 
-    def _schedule(self, citizen: Citizen, message: Message) -> None:
+    def _schedule(self, citizen: Citizen, message: BusinessMessage) -> None:
         refused = citizen.marketing_stopped and message.category == "marketing"
-        for step in steps(self.faults.current, message.sequence, refused=refused):
+        for step in plan_statuses(self.faults.current, message.sequence, refused=refused):
             self.timeline.schedule(message.accepted_at + step.after, partial(self._advance, citizen, message, step))
 
-    def _advance(self, citizen: Citizen, message: Message, step: Step) -> None:
-        if self.account.advance(message, step.state):
+    def _advance(self, citizen: Citizen, message: BusinessMessage, step: StatusStep) -> None:
+        if self.message_log.advance(message, step.state):
             self.phones.advance(citizen, message)
         if not message.vanished:
-            self.notifier.status(citizen, message, step.state, priced=step.priced, code=step.code)
+            self.notifier.notify_status(citizen, message, step.state, priced=step.priced, code=step.code)
 
-    def _asked_for(self) -> GraphError:
+    def _build_requested_fault(self) -> GraphError:
         faults = self.faults.current
         return GraphError(faults.reject_code, "This fault was asked for.", status=faults.reject_status)
 
     def _mark_as_read(self, request: MessageRequest) -> bytes:
         if request.status != "read":
-            raise invalid("status must be read.")
-        found = self.account.find_written(request.message_id or "")
+            raise invalid_parameter("status must be read.")
+        found = self.message_log.find_written(request.message_id or "")
         if found is None:
-            raise invalid("message_id is not the id of a received message.")
+            raise invalid_parameter("message_id is not the id of a received message.")
         citizen, written = found
-        written.state = State.READ
+        written.state = MessageState.READ
         self.phones.advance(citizen, written)
         return MARKED_AS_READ
 
@@ -170,17 +170,17 @@ def _decode(body: bytes) -> MessageRequest:
     if request.messaging_product != "whatsapp":
         raise GraphError(100, "The parameter messaging_product is required and must be whatsapp.")
     if request.recipient_type != "individual":
-        raise invalid("recipient_type must be individual.")
+        raise invalid_parameter("recipient_type must be individual.")
     return request
 
 
-def _known(citizen: Citizen | None) -> Citizen:
+def _require_known(citizen: Citizen | None) -> Citizen:
     if citizen is None:
         raise GraphError(131026, "The recipient is not on WhatsApp.")
     return citizen
 
 
-def _answer(request: MessageRequest, citizen: Citizen, message: Message) -> SendAnswer:
+def _answer(request: MessageRequest, citizen: Citizen, message: BusinessMessage) -> SendAnswer:
     if message.by_user_id:
         contact = SentContact(request.recipient or "", user_id=citizen.user_id)
     else:

@@ -6,15 +6,15 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
-from simulator.citizens import Button, Content
+from simulator.citizens import PhoneButton, PhoneContent
 from simulator.graph import lengths
-from simulator.graph.errors import GraphError, required
-from simulator.graph.requests import Component, Media, Parameter
+from simulator.graph.errors import GraphError, missing_parameter
+from simulator.graph.requests import ComponentParameters, MediaReference, Parameter
 
 VARIABLE = re.compile(r"\{\{\s*([a-z0-9_]+)\s*\}\}")
 FORBIDDEN_IN_PARAMETER = re.compile(r"[\n\r\t]| {5}")
 
-CheckMedia = Callable[[Media | None, str], None]
+CheckMedia = Callable[[MediaReference | None, str], None]
 Status = Literal["APPROVED", "PENDING", "PAUSED", "DISABLED", "REJECTED"]
 
 
@@ -39,7 +39,7 @@ class TemplateComponent(Struct, omit_defaults=True):
         return list(dict.fromkeys(VARIABLE.findall(self.text)))
 
 
-class Template(Struct):
+class MessageTemplate(Struct):
     """One template in one language, as it was created at Meta."""
 
     name: str
@@ -54,89 +54,89 @@ class Template(Struct):
     def named(self) -> bool:
         return self.parameter_format.lower() == "named"
 
-    def component(self, kind: str) -> TemplateComponent | None:
+    def find_component(self, kind: str) -> TemplateComponent | None:
         return next((component for component in self.components if component.type.upper() == kind), None)
 
-    def fill(self, given: Sequence[Component], check_media: CheckMedia) -> Content:
+    def fill(self, given: Sequence[ComponentParameters], check_media: CheckMedia) -> PhoneContent:
         """What the phone will show with these parameters."""
-        body = self.component("BODY")
-        footer = self.component("FOOTER")
-        return Content(
-            self._text(body, _parameters(given, "body"), lengths.TEMPLATE_BODY),
-            header=self._header(_parameters(given, "header"), check_media),
+        body = self.find_component("BODY")
+        footer = self.find_component("FOOTER")
+        return PhoneContent(
+            self._fill_text(body, _find_parameters(given, "body"), lengths.TEMPLATE_BODY),
+            header=self._fill_header(_find_parameters(given, "header"), check_media),
             footer=footer.text if footer else "",
-            buttons=self._buttons(given),
+            buttons=self._fill_buttons(given),
         )
 
-    def _header(self, parameters: Sequence[Parameter], check_media: CheckMedia) -> str:
-        header = self.component("HEADER")
+    def _fill_header(self, parameters: Sequence[Parameter], check_media: CheckMedia) -> str:
+        header = self.find_component("HEADER")
         kind = (header.format or "TEXT").lower() if header else "text"
         if kind == "text":
-            return self._text(header, parameters, lengths.TEMPLATE_HEADER)
+            return self._fill_text(header, parameters, lengths.TEMPLATE_HEADER)
         if len(parameters) != 1:
-            raise _wrong_count("header", 1, len(parameters))
+            raise _build_count_error("header", 1, len(parameters))
         check_media(getattr(parameters[0], kind, None), f"header.{kind}")
         return f"[{kind}]"
 
-    def _text(self, component: TemplateComponent | None, parameters: Sequence[Parameter], limit: int) -> str:
+    def _fill_text(self, component: TemplateComponent | None, parameters: Sequence[Parameter], limit: int) -> str:
         variables = component.variables if component else []
         if len(variables) != len(parameters):
             kind = component.type.lower() if component else "header"
-            raise _wrong_count(kind, len(variables), len(parameters))
+            raise _build_count_error(kind, len(variables), len(parameters))
         if component is None:
             return ""
-        values = self._values(variables, parameters)
+        values = self._match_values(variables, parameters)
         text = VARIABLE.sub(lambda match: values[match[1]], component.text) if values else component.text
         if len(text) > limit:
             raise GraphError(132005, f"{component.type.lower()}: more than {limit} characters after substitution.")
         return text
 
-    def _values(self, variables: list[str], parameters: Sequence[Parameter]) -> dict[str, str]:
+    def _match_values(self, variables: list[str], parameters: Sequence[Parameter]) -> dict[str, str]:
         names = [parameter.parameter_name for parameter in parameters] if self.named else variables
         if set(names) != set(variables):
             raise GraphError(132012, "The names of the parameters differ from those of the template.")
-        return {str(name): _value(parameter) for name, parameter in zip(names, parameters, strict=True)}
+        return {str(name): _read_value(parameter) for name, parameter in zip(names, parameters, strict=True)}
 
-    def _buttons(self, given: Sequence[Component]) -> tuple[Button, ...]:
+    def _fill_buttons(self, given: Sequence[ComponentParameters]) -> tuple[PhoneButton, ...]:
         buttons = [button for component in self.components for button in component.buttons]
-        chosen = {_index(component, len(buttons)): component for component in given if component.type == "button"}
-        return tuple(_button(button, chosen.get(index)) for index, button in enumerate(buttons))
+        chosen = {_read_index(component, len(buttons)): component for component in given if component.type == "button"}
+        return tuple(_fill_button(button, chosen.get(index)) for index, button in enumerate(buttons))
 
 
-def _parameters(given: Sequence[Component], kind: str) -> Sequence[Parameter]:
+def _find_parameters(given: Sequence[ComponentParameters], kind: str) -> Sequence[Parameter]:
     return next((component.parameters for component in given if component.type.lower() == kind), [])
 
 
-def _wrong_count(kind: str, expected: int, got: int) -> GraphError:
+def _build_count_error(kind: str, expected: int, got: int) -> GraphError:
     return GraphError(132000, f"{kind}: {got} parameters were given, the template has {expected}.")
 
 
-def _value(parameter: Parameter) -> str:
+def _read_value(parameter: Parameter) -> str:
     if parameter.type != "text":
         raise GraphError(132012, "The type of the parameter must be text.")
     if not parameter.text:
-        raise required("parameter.text")
+        raise missing_parameter("parameter.text")
     if FORBIDDEN_IN_PARAMETER.search(parameter.text):
         raise GraphError(132018, "A parameter may not contain line breaks, tabs or more than 4 spaces in a row.")
     return parameter.text
 
 
-def _index(component: Component, count: int) -> int:
+def _read_index(component: ComponentParameters, count: int) -> int:
     text = str(component.index)
     if not text.isascii() or not text.isdigit() or int(text) >= count:
         raise GraphError(132012, "The index of a button is none of the template's.")
     return int(text)
 
 
-def _button(button: TemplateButton, chosen: Component | None) -> Button:
+def _fill_button(button: TemplateButton, chosen: ComponentParameters | None) -> PhoneButton:
     kind = button.type.lower()
     if chosen is not None and (chosen.sub_type or "").lower() != kind:
         raise GraphError(132012, "The sub_type of a button is not the template's.")
     parameters = chosen.parameters if chosen else []
     if kind == "quick_reply":
         payload = (parameters[0].payload if parameters else None) or button.text
-        lengths.at_most(payload, lengths.PAYLOAD, "payload")
-        return Button(payload, button.text, "template")
+        lengths.limit_length(payload, lengths.PAYLOAD, "payload")
+        return PhoneButton(payload, button.text, "template")
     if len(parameters) != len(VARIABLE.findall(button.url or "")):
-        raise _wrong_count("button", len(VARIABLE.findall(button.url or "")), len(parameters))
-    return Button("", button.text, kind)
+        raise _build_count_error("button", len(VARIABLE.findall(button.url or "")), len(parameters))
+    return PhoneButton("", button.text, kind)

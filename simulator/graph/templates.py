@@ -7,9 +7,9 @@ from pathlib import Path
 import msgspec
 
 from simulator.graph import lengths
-from simulator.graph.errors import GraphError, required
+from simulator.graph.errors import GraphError, missing_parameter
 from simulator.graph.requests import TemplateChoice
-from simulator.graph.template import Template
+from simulator.graph.template import MessageTemplate
 
 NAME = re.compile(r"[a-z0-9_]+")
 FIRST_TEMPLATE_ID = 5_550_001
@@ -22,15 +22,15 @@ class TemplateFileError(ValueError):
 class Templates:
     """All templates of the business account."""
 
-    def __init__(self, templates: Sequence[Template]) -> None:
+    def __init__(self, templates: Sequence[MessageTemplate]) -> None:
         self.all = list(templates)
         self._by_key = {(template.name, template.language): template for template in templates}
 
     @classmethod
-    def from_file(cls, path: Path) -> "Templates":
+    def load(cls, path: Path) -> "Templates":
         """Reads create-template bodies; raises TemplateFileError."""
         try:
-            templates = msgspec.json.decode(path.read_bytes(), type=list[Template])
+            templates = msgspec.json.decode(path.read_bytes(), type=list[MessageTemplate])
         except OSError as error:
             raise TemplateFileError(f"cannot be read: {error.strerror}") from error
         except msgspec.MsgspecError as error:
@@ -40,16 +40,16 @@ class Templates:
             check_definition(template)
         return cls(templates)
 
-    def named(self, name: str) -> list[Template]:
+    def find_named(self, name: str) -> list[MessageTemplate]:
         return [template for template in self.all if template.name == name]
 
-    def choose(self, choice: TemplateChoice) -> Template:
+    def choose(self, choice: TemplateChoice) -> MessageTemplate:
         """The template to send; raises Meta's errors if there is none that may be sent."""
         if not choice.name:
-            raise required("template.name")
+            raise missing_parameter("template.name")
         if not choice.language.code:
-            raise required("template.language.code")
-        lengths.at_most(choice.name, lengths.TEMPLATE_NAME, "template.name")
+            raise missing_parameter("template.language.code")
+        lengths.limit_length(choice.name, lengths.TEMPLATE_NAME, "template.name")
         template = self._by_key.get((choice.name, choice.language.code))
         if template is None or template.status in ("PENDING", "REJECTED"):
             raise GraphError(132001, "There is no approved template of this name in this language.")
@@ -60,15 +60,15 @@ class Templates:
         return template
 
 
-def check_definition(template: Template) -> None:
+def check_definition(template: MessageTemplate) -> None:
     """Raises TemplateFileError if Meta would not have taken the template."""
-    problems = [problem for broken, problem in _rules(template) if broken]
+    problems = [problem for broken, problem in _check_rules(template) if broken]
     if problems:
         raise TemplateFileError(f"{template.name}: {'; '.join(problems)}")
 
 
-def _rules(template: Template) -> list[tuple[bool, str]]:
-    header, body, footer = (template.component(kind) for kind in ("HEADER", "BODY", "FOOTER"))
+def _check_rules(template: MessageTemplate) -> list[tuple[bool, str]]:
+    header, body, footer = (template.find_component(kind) for kind in ("HEADER", "BODY", "FOOTER"))
     buttons = [button for component in template.components for button in component.buttons]
     return [
         (not NAME.fullmatch(template.name), "name may have a-z, 0-9 and _ only"),

@@ -33,7 +33,7 @@ PARTS = {
 }
 
 
-def routes() -> list[web.RouteDef]:
+def build_routes() -> list[web.RouteDef]:
     return [web.get(path, _serve(name, content_type)) for path, (name, content_type) in PARTS.items()]
 
 

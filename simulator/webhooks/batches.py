@@ -9,12 +9,12 @@ from msgspec import Struct
 
 from simulator.webhooks.escaping import escape
 
-MOST_UPDATES = 1000
-MOST_BYTES = 3_000_000
+MAX_UPDATES = 1000
+MAX_BYTES = 3_000_000
 # What surrounds the items in the body.
 ENVELOPE_BYTES = 1000
 
-Kind = Literal["messages", "statuses", "user_preferences", "change"]
+UpdateKind = Literal["messages", "statuses", "user_preferences", "change"]
 
 
 class Update(Struct, frozen=True, gc=False):
@@ -23,7 +23,7 @@ class Update(Struct, frozen=True, gc=False):
     `taken` is called when the business has answered the POST with 200.
     """
 
-    kind: Kind
+    kind: UpdateKind
     item: bytes
     contact: bytes | None = None
     taken: Callable[[], None] | None = None
@@ -33,54 +33,54 @@ class Update(Struct, frozen=True, gc=False):
         return len(self.item) + len(self.contact or b"") + 2
 
 
-def update(
-    kind: Kind,
+def encode_update(
+    kind: UpdateKind,
     item: Struct | dict[str, Any],
     contact: Struct | None = None,
     taken: Callable[[], None] | None = None,
 ) -> Update:
     """Encodes an update once; it may be sent several times."""
-    return Update(kind, _wire(item), None if contact is None else _wire(contact), taken)
+    return Update(kind, _encode_json(item), None if contact is None else _encode_json(contact), taken)
 
 
-def _wire(value: Struct | dict[str, Any]) -> bytes:
+def _encode_json(value: Struct | dict[str, Any]) -> bytes:
     return escape(msgspec.json.encode(value))
 
 
-def take(waiting: deque[Update], most: int = MOST_UPDATES) -> list[Update]:
+def take_batch(waiting: deque[Update], most: int = MAX_UPDATES) -> list[Update]:
     """Removes what fits into one POST from the front: at least one update if there is any."""
     taken: list[Update] = []
     size = ENVELOPE_BYTES
     while waiting and len(taken) < most:
         size += waiting[0].size
-        if taken and size > MOST_BYTES:
+        if taken and size > MAX_BYTES:
             break
         taken.append(waiting.popleft())
     return taken
 
 
-class Envelope:
+class WebhookEnvelope:
     """Composes bodies for one business number."""
 
     def __init__(self, *, account_id: str, phone_number_id: str, display_phone_number: str) -> None:
         metadata = {"display_phone_number": display_phone_number, "phone_number_id": phone_number_id}
         self._head = b'{"object":"whatsapp_business_account","entry":[{"id":"%b","changes":[' % account_id.encode()
-        self._value = b'"value":{"messaging_product":"whatsapp","metadata":%b' % _wire(metadata)
+        self._value = b'"value":{"messaging_product":"whatsapp","metadata":%b' % _encode_json(metadata)
 
     def compose(self, batch: Sequence[Update]) -> bytes:
         """The body of one POST; items of a kind share one change."""
-        return self._head + b",".join(self._changes(batch)) + b"]}]}"
+        return self._head + b",".join(self._encode_changes(batch)) + b"]}]}"
 
-    def _changes(self, batch: Sequence[Update]) -> Iterator[bytes]:
+    def _encode_changes(self, batch: Sequence[Update]) -> Iterator[bytes]:
         yield from (update.item for update in batch if update.kind == "change")
         if statuses := [update for update in batch if update.kind == "statuses"]:
-            yield self._change(b"messages", b"statuses", statuses)
+            yield self._encode_change(b"messages", b"statuses", statuses)
         if messages := [update for update in batch if update.kind == "messages"]:
-            yield self._change(b"messages", b"messages", messages)
+            yield self._encode_change(b"messages", b"messages", messages)
         if preferences := [update for update in batch if update.kind == "user_preferences"]:
-            yield self._change(b"user_preferences", b"user_preferences", preferences)
+            yield self._encode_change(b"user_preferences", b"user_preferences", preferences)
 
-    def _change(self, name: bytes, items: bytes, updates: Sequence[Update]) -> bytes:
+    def _encode_change(self, name: bytes, items: bytes, updates: Sequence[Update]) -> bytes:
         contacts = dict.fromkeys(update.contact for update in updates if update.contact is not None)
         named = b',"contacts":[%b]' % b",".join(contacts) if contacts else b""
         listed = b",".join(update.item for update in updates)

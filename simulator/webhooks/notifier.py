@@ -5,22 +5,22 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from simulator.citizens import Citizen, Message
+from simulator.citizens import BusinessMessage, Citizen
 from simulator.clock import Clock
-from simulator.faults import FaultBox
-from simulator.graph.errors import KINDS, UNKNOWN
-from simulator.states import State
+from simulator.faults import ActiveFaults
+from simulator.graph.errors import ERROR_KINDS, UNKNOWN_ERROR
+from simulator.states import MessageState
 from simulator.timeline import Timeline
-from simulator.webhooks.batches import Update, update
-from simulator.webhooks.outbox import Outbox
+from simulator.webhooks.batches import Update, encode_update
+from simulator.webhooks.outbox import WebhookOutbox
 from simulator.webhooks.payloads import (
-    Contact,
+    ContactPayload,
     ErrorData,
-    InboundMessage,
-    Preference,
-    Pricing,
+    MessagePayload,
+    PreferencePayload,
+    PricingPayload,
     Profile,
-    Status,
+    StatusPayload,
     WebhookError,
 )
 
@@ -32,86 +32,88 @@ class Notifier:
     """Hands updates to the outbox, now or later."""
 
     clock: Clock
-    faults: FaultBox
+    faults: ActiveFaults
     timeline: Timeline
-    outbox: Outbox
+    outbox: WebhookOutbox
 
     @property
     def pending(self) -> int:
         """Updates not yet taken by the business, those included that phones are still going to cause."""
         return len(self.timeline) + self.outbox.pending
 
-    def message(self, citizen: Citizen, message: InboundMessage, taken: Callable[[], None]) -> None:
+    def notify_message(self, citizen: Citizen, message: MessagePayload, taken: Callable[[], None]) -> None:
         """Tells what a citizen wrote; fills in the sender as far as the citizen shares it."""
-        message.from_ = _number(citizen)
-        message.from_user_id = _user_id(citizen)
-        self._send(update("messages", message, _contact(citizen, named=True), taken))
+        message.from_ = _get_number(citizen)
+        message.from_user_id = _get_user_id(citizen)
+        self._send(encode_update("messages", message, _build_contact(citizen, named=True), taken))
 
-    def system(self, message: InboundMessage) -> None:
+    def notify_number_change(self, message: MessagePayload) -> None:
         """Tells a change of number, which has no contacts."""
-        self._send(update("messages", message))
+        self._send(encode_update("messages", message))
 
-    def preference(self, citizen: Citizen, value: str) -> None:
+    def notify_preference(self, citizen: Citizen, value: str) -> None:
         """Tells that a citizen stopped or resumed marketing messages in the app."""
-        preference = Preference(
-            wa_id=_number(citizen),
-            user_id=_user_id(citizen),
+        preference = PreferencePayload(
+            wa_id=_get_number(citizen),
+            user_id=_get_user_id(citizen),
             detail=f"User requested to {value} marketing messages",
             category="marketing_messages",
             value=value,
             timestamp=int(self.clock()),
         )
-        self._send(update("user_preferences", preference, _contact(citizen, named=True)))
+        self._send(encode_update("user_preferences", preference, _build_contact(citizen, named=True)))
 
-    def change(self, change: dict[str, Any]) -> None:
+    def notify_account_change(self, change: dict[str, Any]) -> None:
         """Tells something about the account: a whole item of `changes[]`."""
-        self._send(update("change", change))
+        self._send(encode_update("change", change))
 
-    def status(self, citizen: Citizen, message: Message, state: State, *, priced: bool, code: int) -> None:
+    def notify_status(
+        self, citizen: Citizen, message: BusinessMessage, state: MessageState, *, priced: bool, code: int
+    ) -> None:
         """Tells how far a message has come; `code` is used for failures only."""
-        failed = state is State.FAILED
+        failed = state is MessageState.FAILED
         hides_number = message.by_user_id and not citizen.shares_phone
-        status = Status(
+        status = StatusPayload(
             id=message.wamid,
             status=state.value,
             timestamp=str(int(self.clock())),
-            recipient_id=_number(citizen) if hides_number else citizen.phone,
+            recipient_id=_get_number(citizen) if hides_number else citizen.phone,
             recipient_user_id=None if failed and not message.by_user_id else citizen.user_id,
             biz_opaque_callback_data=message.delivery,
-            pricing=_pricing(message.category) if priced else None,
-            errors=[_failure(code)] if failed else None,
+            pricing=_build_pricing(message.category) if priced else None,
+            errors=[_build_error(code)] if failed else None,
         )
-        self._send(update("statuses", status, None if failed else _contact(citizen, named=False)))
+        self._send(encode_update("statuses", status, None if failed else _build_contact(citizen, named=False)))
 
     def _send(self, change: Update) -> None:
-        for delay in self.faults.next_update():
+        for delay in self.faults.plan_next_update():
             if delay:
                 self.timeline.schedule(self.clock() + delay, lambda: self.outbox.put(change))
             else:
                 self.outbox.put(change)
 
 
-def _number(citizen: Citizen) -> str | None:
+def _get_number(citizen: Citizen) -> str | None:
     """What stands where a phone number is expected."""
     if citizen.shares_phone:
         return citizen.phone
     return citizen.user_id if citizen.sharing == "bsuid_in_from" else None
 
 
-def _user_id(citizen: Citizen) -> str | None:
+def _get_user_id(citizen: Citizen) -> str | None:
     return None if citizen.sharing == "bsuid_in_from" else citizen.user_id
 
 
-def _contact(citizen: Citizen, *, named: bool) -> Contact:
+def _build_contact(citizen: Citizen, *, named: bool) -> ContactPayload:
     profile = Profile(citizen.name) if named else None
-    return Contact(profile=profile, wa_id=_number(citizen), user_id=_user_id(citizen))
+    return ContactPayload(profile=profile, wa_id=_get_number(citizen), user_id=_get_user_id(citizen))
 
 
 @lru_cache(maxsize=16)
-def _pricing(category: str) -> Pricing:
-    return Pricing(billable=True, pricing_model="PMP", type="regular", category=category)
+def _build_pricing(category: str) -> PricingPayload:
+    return PricingPayload(billable=True, pricing_model="PMP", type="regular", category=category)
 
 
-def _failure(code: int) -> WebhookError:
-    title = KINDS.get(code, UNKNOWN).title
+def _build_error(code: int) -> WebhookError:
+    title = ERROR_KINDS.get(code, UNKNOWN_ERROR).title
     return WebhookError(code=code, title=title, message=title, error_data=ErrorData(f"{title}."), href=ERRORS_PAGE)

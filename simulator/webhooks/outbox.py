@@ -8,34 +8,34 @@ from dataclasses import dataclass, field
 
 import aiohttp
 
-from simulator.faults import chance
-from simulator.webhooks.batches import MOST_UPDATES, Envelope, Update, take
-from simulator.webhooks.signature import HEADER, signature
+from simulator.faults import draw_chance
+from simulator.webhooks.batches import MAX_UPDATES, Update, WebhookEnvelope, take_batch
+from simulator.webhooks.signature import HEADER, sign
 
-FIRST_PAUSE_SECONDS = 0.25
-LONGEST_PAUSE_SECONDS = 10.0
+MIN_RETRY_DELAY_SECONDS = 0.25
+MAX_RETRY_DELAY_SECONDS = 10.0
 ANSWER_TIMEOUT = aiohttp.ClientTimeout(total=10)
 
 log = logging.getLogger(__name__)
 
 
-def pause_seconds(attempt: int, share: float) -> float:
+def compute_retry_delay(attempt: int, share: float) -> float:
     """How long to wait after this many failures; `share` in [0, 1) spreads the posts."""
-    longest = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2.0 ** min(attempt, 16))
+    longest = min(MAX_RETRY_DELAY_SECONDS, MIN_RETRY_DELAY_SECONDS * 2.0 ** min(attempt, 16))
     return longest * (0.5 + share / 2)
 
 
 @dataclass(kw_only=True)
-class Outbox:
+class WebhookOutbox:
     """Updates that wait, and the workers that post them."""
 
     session: aiohttp.ClientSession
     url: str
     secret: bytes
-    envelope: Envelope
+    envelope: WebhookEnvelope
     concurrency: int = 8
     linger_seconds: float = 0.05
-    most_updates: int = MOST_UPDATES
+    max_updates: int = MAX_UPDATES
     pending: int = 0
     sent: int = 0
     posts: int = 0
@@ -59,7 +59,7 @@ class Outbox:
             for _ in range(self.concurrency):
                 workers.create_task(self._work())
 
-    async def drained(self) -> None:
+    async def drain(self) -> None:
         """Returns when everything was answered with 200; for a shutdown, waits for no company any more."""
         self._hurry.set()
         if self.pending:
@@ -67,7 +67,7 @@ class Outbox:
 
     async def _work(self) -> None:
         while True:
-            batch = await self._next_batch()
+            batch = await self._take_batch()
             await self._deliver(self.envelope.compose(batch))
             self.sent += len(batch)
             self.pending -= len(batch)
@@ -77,26 +77,26 @@ class Outbox:
             if not self.pending:
                 self._empty.set()
 
-    async def _next_batch(self) -> list[Update]:
+    async def _take_batch(self) -> list[Update]:
         async with self._turn:
             await self._filled.wait()
-            if len(self._waiting) < self.most_updates:
-                await self._linger()
-            batch = take(self._waiting, self.most_updates)
+            if len(self._waiting) < self.max_updates:
+                await self._wait_for_more()
+            batch = take_batch(self._waiting, self.max_updates)
             if not self._waiting:
                 self._filled.clear()
             return batch
 
-    async def _linger(self) -> None:
+    async def _wait_for_more(self) -> None:
         with suppress(TimeoutError):
             await asyncio.wait_for(self._hurry.wait(), self.linger_seconds)
 
     async def _deliver(self, body: bytes) -> None:
-        headers = {"Content-Type": "application/json", HEADER: signature(self.secret, body)}
+        headers = {"Content-Type": "application/json", HEADER: sign(self.secret, body)}
         attempt = 0
         while not await self._post(body, headers):
             self.retried += 1
-            await asyncio.sleep(pause_seconds(attempt, chance(self.retried, "pause", attempt)))
+            await asyncio.sleep(compute_retry_delay(attempt, draw_chance(self.retried, "pause", attempt)))
             attempt += 1
         self.posts += 1
 

@@ -9,7 +9,7 @@ class Profile(Struct, gc=False):
     name: str
 
 
-class Contact(Struct, gc=False, omit_defaults=True):
+class ContactPayload(Struct, gc=False, omit_defaults=True):
     profile: Profile | None = None
     wa_id: str | None = None
     user_id: str | None = None
@@ -21,7 +21,7 @@ class Context(Struct, gc=False, omit_defaults=True, rename={"from_": "from"}):
     forwarded: bool = False
 
 
-class TextBody(Struct, gc=False):
+class TextPayload(Struct, gc=False):
     body: str
 
 
@@ -30,7 +30,7 @@ class ButtonPress(Struct, gc=False):
     text: str
 
 
-class Choice(Struct, gc=False, omit_defaults=True):
+class ChoicePayload(Struct, gc=False, omit_defaults=True):
     id: str
     title: str
     description: str | None = None
@@ -38,28 +38,28 @@ class Choice(Struct, gc=False, omit_defaults=True):
 
 class InteractiveReply(Struct, gc=False, omit_defaults=True):
     type: str
-    button_reply: Choice | None = None
-    list_reply: Choice | None = None
+    button_reply: ChoicePayload | None = None
+    list_reply: ChoicePayload | None = None
 
 
-class Reaction(Struct, gc=False, omit_defaults=True):
+class ReactionPayload(Struct, gc=False, omit_defaults=True):
     message_id: str
     emoji: str | None = None
 
 
-class EditedMessage(Struct, gc=False):
+class EditedMessagePayload(Struct, gc=False):
     type: str
-    text: TextBody
+    text: TextPayload
 
 
-class Correction(Struct, gc=False, omit_defaults=True):
+class CorrectionPayload(Struct, gc=False, omit_defaults=True):
     """A message that was edited; without a new one it was revoked."""
 
     original_message_id: str
-    message: EditedMessage | None = None
+    message: EditedMessagePayload | None = None
 
 
-class SystemNotice(Struct, gc=False, omit_defaults=True):
+class SystemNoticePayload(Struct, gc=False, omit_defaults=True):
     type: str
     body: str
     user_id: str | None = None
@@ -84,7 +84,7 @@ class Unsupported(Struct, gc=False):
     type: str
 
 
-class InboundMessage(Struct, gc=False, omit_defaults=True, kw_only=True, rename={"from_": "from"}):
+class MessagePayload(Struct, gc=False, omit_defaults=True, kw_only=True, rename={"from_": "from"}):
     """One item of `messages[]`."""
 
     from_: str | None = None
@@ -93,10 +93,10 @@ class InboundMessage(Struct, gc=False, omit_defaults=True, kw_only=True, rename=
     timestamp: str
     type: str
     context: Context | None = None
-    text: TextBody | None = None
+    text: TextPayload | None = None
     button: ButtonPress | None = None
     interactive: InteractiveReply | None = None
-    reaction: Reaction | None = None
+    reaction: ReactionPayload | None = None
     image: dict[str, Any] | None = None
     video: dict[str, Any] | None = None
     audio: dict[str, Any] | None = None
@@ -104,21 +104,21 @@ class InboundMessage(Struct, gc=False, omit_defaults=True, kw_only=True, rename=
     sticker: dict[str, Any] | None = None
     location: dict[str, Any] | None = None
     contacts: list[dict[str, Any]] | None = None
-    edit: Correction | None = None
-    revoke: Correction | None = None
-    system: SystemNotice | None = None
+    edit: CorrectionPayload | None = None
+    revoke: CorrectionPayload | None = None
+    system: SystemNoticePayload | None = None
     errors: list[WebhookError] | None = None
     unsupported: Unsupported | None = None
 
 
-class Pricing(Struct, gc=False, frozen=True):
+class PricingPayload(Struct, gc=False, frozen=True):
     billable: bool
     pricing_model: str
     type: str
     category: str
 
 
-class Status(Struct, gc=False, omit_defaults=True, kw_only=True):
+class StatusPayload(Struct, gc=False, omit_defaults=True, kw_only=True):
     """One item of `statuses[]`."""
 
     id: str
@@ -127,11 +127,11 @@ class Status(Struct, gc=False, omit_defaults=True, kw_only=True):
     recipient_id: str | None = None
     recipient_user_id: str | None = None
     biz_opaque_callback_data: str | None = None
-    pricing: Pricing | None = None
+    pricing: PricingPayload | None = None
     errors: list[WebhookError] | None = None
 
 
-class Preference(Struct, gc=False, omit_defaults=True, kw_only=True):
+class PreferencePayload(Struct, gc=False, omit_defaults=True, kw_only=True):
     """One item of `user_preferences[]`; its timestamp is a number, unlike all others."""
 
     wa_id: str | None = None

@@ -5,5 +5,5 @@ import hmac
 HEADER = "X-Hub-Signature-256"
 
 
-def signature(secret: bytes, body: bytes) -> str:
+def sign(secret: bytes, body: bytes) -> str:
     return f"sha256={hmac.digest(secret, body, 'sha256').hex()}"

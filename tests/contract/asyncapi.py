@@ -54,18 +54,18 @@ PUBLISH = (
 )
 
 
-def asyncapi() -> Document:
+def build_asyncapi() -> Document:
     """The whole document, in plain JSON values."""
     document = {
         "asyncapi": "3.0.0",
-        "info": {"title": "Kreisfunk: messages over AMQP", "version": "1", "description": ABOUT, "tags": _tags()},
+        "info": {"title": "Kreisfunk: messages over AMQP", "version": "1", "description": ABOUT, "tags": _build_tags()},
         "defaultContentType": CONTENT_TYPE,
-        "servers": {"broker": _server()},
-        "channels": {channel_id(exchange, key): _channel(exchange, key) for exchange, key in routes()},
-        "operations": dict(_operations()),
+        "servers": {"broker": _build_server()},
+        "channels": {build_channel_id(exchange, key): _build_channel(exchange, key) for exchange, key in list_routes()},
+        "operations": dict(_build_operations()),
         "components": {
-            "messages": {name: _message(kind) for name, kind in MESSAGES.items()},
-            "schemas": _schemas(),
+            "messages": {name: _build_message(kind) for name, kind in MESSAGES.items()},
+            "schemas": _build_schemas(),
             "securitySchemes": {"login": {"type": "userPassword", "description": "A login from the operator."}},
         },
     }
@@ -73,25 +73,25 @@ def asyncapi() -> Document:
     return plain
 
 
-def text() -> str:
-    return json.dumps(asyncapi(), indent=2, ensure_ascii=False) + "\n"
+def render_asyncapi() -> str:
+    return json.dumps(build_asyncapi(), indent=2, ensure_ascii=False) + "\n"
 
 
-def routes() -> dict[tuple[str, str], list[type[Message]]]:
+def list_routes() -> dict[tuple[str, str], list[type[Message]]]:
     """What travels under which routing key of which exchange."""
     found: dict[tuple[str, str], list[type[Message]]] = {}
     for module, exchange in ((module, exchange) for module, several in EXCHANGES_OF.items() for exchange in several):
         for kind in MESSAGES.values():
-            for key in keys_of(kind) if kind.__module__ == module else ():
+            for key in list_keys(kind) if kind.__module__ == module else ():
                 found.setdefault((exchange, key), []).append(kind)
     return found
 
 
-def keys_of(kind: type[Message]) -> tuple[str, ...]:
+def list_keys(kind: type[Message]) -> tuple[str, ...]:
     return (Lane.URGENT.value, Lane.BULK.value) if kind in ON_A_LANE else (str(kind.KEY),)
 
 
-def sender_of(kind: type[Message]) -> str | None:
+def find_sender(kind: type[Message]) -> str | None:
     """The service of ours that publishes it; None for what municipal systems publish, or the door for them."""
     if kind.__module__ == notices.__name__:
         return None
@@ -100,18 +100,18 @@ def sender_of(kind: type[Message]) -> str | None:
     return "dispatcher" if kind in FROM_THE_DISPATCHER else "subscriptions"
 
 
-def channel_id(exchange: str, key: str) -> str:
+def build_channel_id(exchange: str, key: str) -> str:
     return f"{exchange}.{key}"
 
 
-def _tags() -> list[Document]:
+def _build_tags() -> list[Document]:
     return [
         {"name": "integrators", "description": "For municipal systems."},
         {"name": "internal", "description": "Between Kreisfunk's own services; no login of others may use it."},
     ]
 
 
-def _server() -> Document:
+def _build_server() -> Document:
     return {
         "host": "{host}:{port}",
         "protocol": "amqp",
@@ -125,19 +125,19 @@ def _server() -> Document:
     }
 
 
-def _channel(exchange: str, key: str) -> Document:
-    kinds = routes()[exchange, key]
+def _build_channel(exchange: str, key: str) -> Document:
+    kinds = list_routes()[exchange, key]
     return {
         "address": key,
         "title": f"{key} on {exchange}",
         "messages": {kind.TYPE: {"$ref": f"#/components/messages/{kind.TYPE}"} for kind in kinds},
         "servers": [{"$ref": "#/servers/broker"}],
         "tags": [{"name": "integrators" if exchange in FOR_OTHERS else "internal"}],
-        "bindings": {"amqp": _exchange(exchange)},
+        "bindings": {"amqp": _build_exchange(exchange)},
     }
 
 
-def _exchange(name: str) -> Document:
+def _build_exchange(name: str) -> Document:
     kind = "direct" if name == topology.DISPATCH else "topic"
     return {
         "is": "routingKey",
@@ -146,26 +146,26 @@ def _exchange(name: str) -> Document:
     }
 
 
-def _operations() -> Iterator[tuple[str, Document]]:
-    for (exchange, key), kinds in routes().items():
-        channel = channel_id(exchange, key)
-        sender = "ingress" if exchange == topology.API_NOTICES else sender_of(kinds[0])
-        readers = [queue for queue in topology.QUEUES if reads(queue, exchange, key)]
+def _build_operations() -> Iterator[tuple[str, Document]]:
+    for (exchange, key), kinds in list_routes().items():
+        channel = build_channel_id(exchange, key)
+        sender = "ingress" if exchange == topology.API_NOTICES else find_sender(kinds[0])
+        readers = [queue for queue in topology.QUEUES if is_bound(queue, exchange, key)]
         if sender is not None:
-            yield f"{sender}.sends.{channel}", _operation("send", channel, kinds, f"The {sender} publishes it.")
+            yield f"{sender}.sends.{channel}", _build_operation("send", channel, kinds, f"The {sender} publishes it.")
         for queue in readers:
             summary = f"The {queue.owner} reads it from its queue `{queue.name}`."
-            yield f"{queue.owner}.receives.{channel}", _operation("receive", channel, kinds, summary)
+            yield f"{queue.owner}.receives.{channel}", _build_operation("receive", channel, kinds, summary)
 
 
-def reads(queue: topology.Queue, exchange: str, key: str) -> bool:
+def is_bound(queue: topology.Queue, exchange: str, key: str) -> bool:
     """Whether what is published there comes into the queue."""
     return queue.exchange == exchange and any(
         pattern == key or (pattern.endswith(".#") and key.startswith(pattern[:-1])) for pattern in queue.keys
     )
 
 
-def _operation(action: str, channel: str, kinds: list[type[Message]], summary: str) -> Document:
+def _build_operation(action: str, channel: str, kinds: list[type[Message]], summary: str) -> Document:
     bindings = {"deliveryMode": 2, "mandatory": True} if action == "send" else {"ack": True}
     return {
         "action": action,
@@ -177,7 +177,7 @@ def _operation(action: str, channel: str, kinds: list[type[Message]], summary: s
     }
 
 
-def _message(kind: type[Message]) -> Document:
+def _build_message(kind: type[Message]) -> Document:
     description = inspect.getdoc(kind) or ""
     example = json.loads((CONTRACTS / "examples" / f"{kind.TYPE}.json").read_text())
     return {
@@ -186,12 +186,12 @@ def _message(kind: type[Message]) -> Document:
         "summary": description.partition("\n")[0],
         "description": description,
         "contentType": CONTENT_TYPE,
-        "payload": _payload(kind),
+        "payload": _build_payload(kind),
         "examples": [{"name": "example", "payload": example}],
     }
 
 
-def _payload(kind: type[Message]) -> Document:
+def _build_payload(kind: type[Message]) -> Document:
     """The envelope, and what this type makes of it."""
     needed = NEEDED.get(kind, ())
     own = {
@@ -209,8 +209,8 @@ def _payload(kind: type[Message]) -> Document:
     }
 
 
-def _schemas() -> Document:
-    kinds = [_attributes(), *MESSAGES.values()]
+def _build_schemas() -> Document:
+    kinds = [_build_attributes(), *MESSAGES.values()]
     _, schemas = msgspec.json.schema_components(kinds, ref_template="#/components/schemas/{name}")
     for schema in schemas.values():
         schema["description"] = inspect.cleandoc(schema.get("description", ""))
@@ -219,7 +219,7 @@ def _schemas() -> Document:
     return schemas
 
 
-def _attributes() -> type[msgspec.Struct]:
+def _build_attributes() -> type[msgspec.Struct]:
     """The envelope without its data, which has a schema of its own."""
     fields = msgspec.structs.fields(Envelope)
     kept = [(field.name, field.type) if field.required else (field.name, field.type, None) for field in fields[:-1]]
@@ -228,4 +228,4 @@ def _attributes() -> type[msgspec.Struct]:
 
 
 if __name__ == "__main__":
-    FILE.write_text(text())
+    FILE.write_text(render_asyncapi())

@@ -2,15 +2,15 @@
 
 import json
 
-from services.ingress.door.domain.documents import openapi
+from services.ingress.notices.domain.openapi import build_openapi
 from tests.contract.schemas import CONTRACTS
 
 FILE = CONTRACTS.parents[1] / "docs" / "openapi.json"
 
 
-def text() -> str:
-    return json.dumps(openapi(), indent=2, ensure_ascii=False) + "\n"
+def render_openapi() -> str:
+    return json.dumps(build_openapi(), indent=2, ensure_ascii=False) + "\n"
 
 
 if __name__ == "__main__":
-    FILE.write_text(text())
+    FILE.write_text(render_openapi())

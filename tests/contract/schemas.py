@@ -20,7 +20,7 @@ EXAMPLES = CONTRACTS / "examples"
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
-def schema_of(kind: type[Message]) -> dict[str, Any]:
+def build_schema(kind: type[Message]) -> dict[str, Any]:
     """The schema of a message's data, as it reads in JSON."""
     schema = {"$schema": DIALECT, "title": kind.TYPE, **msgspec.json.schema(kind)}
     for definition in schema["$defs"].values():
@@ -29,7 +29,7 @@ def schema_of(kind: type[Message]) -> dict[str, Any]:
     return plain
 
 
-def schema_file(type_name: str) -> Path:
+def locate_schema(type_name: str) -> Path:
     return SCHEMAS / f"{type_name}.json"
 
 
@@ -38,8 +38,8 @@ def write_all() -> None:
     for path in SCHEMAS.glob("*.json"):
         path.unlink()
     for name, kind in MESSAGES.items():
-        text = json.dumps(schema_of(kind), indent=2, ensure_ascii=False)
-        schema_file(name).write_text(f"{text}\n")
+        text = json.dumps(build_schema(kind), indent=2, ensure_ascii=False)
+        locate_schema(name).write_text(f"{text}\n")
 
 
 if __name__ == "__main__":

@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 from jsonschema import Draft7Validator
 
-from services.ingress.door.adapters.http.documents import ASYNCAPI
-from services.ingress.door.domain.documents import EVENTS
+from services.ingress.notices.adapters.http.docs import ASYNCAPI
+from services.ingress.notices.domain.openapi import EVENT_TYPES
 from shared.amqp import topology
 from shared.contracts import notices
 from shared.contracts.message import Message
 from shared.contracts.registry import MESSAGES
-from tests.contract.asyncapi import FILE, NEEDED, asyncapi, keys_of, sender_of, text
+from tests.contract.asyncapi import FILE, NEEDED, build_asyncapi, find_sender, list_keys, render_asyncapi
 from tests.contract.schemas import EXAMPLES
 
 DOCUMENT = json.loads(FILE.read_text())
@@ -101,7 +101,7 @@ def validator(name: str) -> Draft7Validator:
 
 
 def test_the_file_is_what_the_code_says_and_lies_where_the_door_serves_it() -> None:
-    assert FILE.read_text() == text()
+    assert FILE.read_text() == render_asyncapi()
     assert FILE.samefile(ASYNCAPI)
 
 
@@ -132,8 +132,8 @@ def test_an_operation_is_about_messages_of_its_channel() -> None:
 @EVERY_TYPE
 def test_every_message_has_its_channels_and_who_sends_it(name: str) -> None:
     channels = {key: channel["address"] for key, channel in DOCUMENT["channels"].items() if name in channel["messages"]}
-    assert set(channels.values()) == set(keys_of(MESSAGES[name]))
-    sender = sender_of(MESSAGES[name])
+    assert set(channels.values()) == set(list_keys(MESSAGES[name]))
+    sender = find_sender(MESSAGES[name])
     operations = DOCUMENT["operations"]
     if sender:
         assert all(operations[f"{sender}.sends.{channel}"]["action"] == "send" for channel in channels)
@@ -172,7 +172,7 @@ def test_schemas_are_schemas() -> None:
 
 
 def test_what_a_notice_needs_is_the_same_as_over_http() -> None:
-    over_http = {event.__name__: event.__struct_fields__ for event in EVENTS}
+    over_http = {event.__name__: event.__struct_fields__ for event in EVENT_TYPES}
     named: dict[str, type[Message]] = {
         "PublishedEvent": notices.NoticePublished,
         "UpdatedEvent": notices.NoticeUpdated,
@@ -183,4 +183,4 @@ def test_what_a_notice_needs_is_the_same_as_over_http() -> None:
 
 
 def test_nothing_is_told_that_json_cannot_hold() -> None:
-    assert json.loads(json.dumps(asyncapi(), allow_nan=False)) == DOCUMENT
+    assert json.loads(json.dumps(build_asyncapi(), allow_nan=False)) == DOCUMENT

@@ -20,7 +20,7 @@ from shared.contracts.envelope import (
 )
 from shared.contracts.message import Message
 from shared.contracts.registry import MESSAGES
-from tests.contract.schemas import EXAMPLES, SCHEMAS, schema_file, schema_of
+from tests.contract.schemas import EXAMPLES, SCHEMAS, build_schema, locate_schema
 
 EXCHANGES_OF = {
     inbound.__name__: (topology.INBOUND,),
@@ -68,12 +68,12 @@ def test_an_example_shows_every_field(name: str) -> None:
 
 @EVERY_TYPE
 def test_the_committed_schema_is_the_structs(name: str) -> None:
-    assert json.loads(schema_file(name).read_text()) == schema_of(MESSAGES[name])
+    assert json.loads(locate_schema(name).read_text()) == build_schema(MESSAGES[name])
 
 
 @EVERY_TYPE
 def test_an_example_fits_its_schema_and_nonsense_does_not(name: str) -> None:
-    schema = json.loads(schema_file(name).read_text())
+    schema = json.loads(locate_schema(name).read_text())
     Draft202012Validator.check_schema(schema)
     validator = Draft202012Validator(schema)
     parsed = json.loads(example(name))

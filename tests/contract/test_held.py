@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from aiohttp import ClientSession, web
 
-from tests.contract.held import NotDescribedError, held
-from tests.integration.door.door import BATCH, STRUCTURED, data, event
-from tests.tap.tally import SEEN, answer_place
+from tests.contract.openapi_session import NotDescribedError, trace_contract
+from tests.contract_recorder.coverage import SEEN, build_answer_place
+from tests.integration.notices.api import BATCH, STRUCTURED, data, event
 
 RECEIPT = {"id": "1", "source": "/a", "event": "/events/0", "notice": "n"}
 PROGRESS = {**RECEIPT, "state": "received", "changed_at": "2026-01-01T00:00:00Z"}
@@ -20,7 +20,7 @@ FOLLOWED = f"/events/{'0' * 32}"
 
 
 @dataclass
-class Door:
+class FakeNoticesApi:
     """Answers whatever it is told to."""
 
     session: ClientSession = field(init=False)
@@ -48,9 +48,9 @@ class Door:
 
 
 @pytest.fixture
-async def door(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Door]:
+async def door(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[FakeNoticesApi]:
     monkeypatch.setattr(SEEN, "counts", Counter())  # this is none of the doors that have to be seen
-    door = Door()
+    door = FakeNoticesApi()
     application = web.Application()
     application.router.add_route("*", "/{path:.*}", door.handle)
     runner = web.AppRunner(application)
@@ -58,16 +58,16 @@ async def door(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Door]:
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     host, port = runner.addresses[0][:2]
     door.url = f"http://{host}:{port}"
-    async with ClientSession(trace_configs=[held(door.url)]) as door.session:
+    async with ClientSession(trace_configs=[trace_contract(door.url)]) as door.session:
         yield door
     await runner.cleanup()
 
 
-async def test_what_is_described_passes_and_is_counted(door: Door) -> None:
+async def test_what_is_described_passes_and_is_counted(door: FakeNoticesApi) -> None:
     await door.publish(event(data=data()))
     door.will(answer={"events": [RECEIPT, RECEIPT]})
     await door.publish([event(data=data()), event(data=data())], BATCH)
-    assert SEEN.counts == {answer_place("publish", 202): 2}
+    assert SEEN.counts == {build_answer_place("publish", 202): 2}
     door.will(status=422, media="application/problem+json", answer=PROBLEM)
     await door.publish({"anything": "may be refused"})
     await door.ask("GET", "/nowhere")
@@ -84,20 +84,20 @@ async def test_what_is_described_passes_and_is_counted(door: Door) -> None:
         ({"status": 429, "media": "application/problem+json", "answer": PROBLEM}, "without Retry-After"),
     ],
 )
-async def test_an_answer_that_is_not_is_found(door: Door, answer: dict[str, Any], told: str) -> None:
+async def test_an_answer_that_is_not_is_found(door: FakeNoticesApi, answer: dict[str, Any], told: str) -> None:
     door.will(**answer)
     with pytest.raises(NotDescribedError, match=told):
         await door.publish(event(data=data()))
 
 
-async def test_what_is_accepted_must_be_described(door: Door) -> None:
+async def test_what_is_accepted_must_be_described(door: FakeNoticesApi) -> None:
     with pytest.raises(NotDescribedError, match="accepted, but"):
         await door.publish(event(data=data(), expirytime=None))
     with pytest.raises(NotDescribedError, match="accepted text/plain"):
         await door.publish(event(data=data()), "text/plain")
 
 
-async def test_binary_mode_is_the_same_event(door: Door) -> None:
+async def test_binary_mode_is_the_same_event(door: FakeNoticesApi) -> None:
     content = event(data=data())
     headers = {f"ce-{name}": str(value) for name, value in content.items() if name != "data"}
     await door.publish(content["data"], "application/json", **headers)
@@ -105,7 +105,7 @@ async def test_binary_mode_is_the_same_event(door: Door) -> None:
         await door.publish({}, "application/json", **headers)
 
 
-async def test_each_message_of_a_stream_is_looked_at(door: Door) -> None:
+async def test_each_message_of_a_stream_is_looked_at(door: FakeNoticesApi) -> None:
     lines = f"id: 1\nevent: received\ndata: {json.dumps(PROGRESS)}\n\n"
     door.will(status=200, media="text/event-stream", answer=lines)
     await door.ask("GET", FOLLOWED)
@@ -114,7 +114,7 @@ async def test_each_message_of_a_stream_is_looked_at(door: Door) -> None:
         await door.ask("GET", FOLLOWED)
 
 
-async def test_a_refusal_outside_the_document_is_a_problem_too(door: Door) -> None:
+async def test_a_refusal_outside_the_document_is_a_problem_too(door: FakeNoticesApi) -> None:
     door.will(status=405, answer="<html>", media="text/html")
     with pytest.raises(NotDescribedError, match="is text/html"):
         await door.ask("PUT", "/notices")

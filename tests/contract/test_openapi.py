@@ -7,13 +7,13 @@ import pytest
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 
-from services.ingress.door.domain.documents import openapi
-from services.ingress.door.domain.page import page
-from services.ingress.door.domain.refusals import Kind
-from tests.contract.openapi import FILE, text
-from tests.integration.door.door import data, event, soon
+from services.ingress.notices.domain.docs_page import render_page
+from services.ingress.notices.domain.errors import ErrorType
+from services.ingress.notices.domain.openapi import build_openapi
+from tests.contract.openapi import FILE, render_openapi
+from tests.integration.notices.api import data, event, soon
 
-DOCUMENT = json.loads(text())
+DOCUMENT = json.loads(render_openapi())
 
 
 def validator(name: str) -> Draft202012Validator:
@@ -25,7 +25,7 @@ def test_it_is_valid() -> None:
 
 
 def test_the_file_is_what_the_code_says() -> None:
-    assert FILE.read_text() == text()
+    assert FILE.read_text() == render_openapi()
 
 
 @pytest.mark.parametrize(
@@ -43,8 +43,8 @@ def test_what_the_tests_send_is_described(name: str, content: dict[str, object])
 
 
 def test_the_page_explains_each_error_and_needs_nothing_from_elsewhere() -> None:
-    html = page(openapi(), {"/asyncapi.json": "AsyncAPI"})
-    assert [kind.slug for kind in Kind if f'id="{kind.slug}"' not in html] == []
+    html = render_page(build_openapi(), {"/asyncapi.json": "AsyncAPI"})
+    assert [kind.slug for kind in ErrorType if f'id="{kind.slug}"' not in html] == []
     assert not re.search(r"(src|href)=\"?(https?:)?//", html)
     links = set(re.findall(r'href="#([^"]+)"', html))
     assert [link for link in links if f'id="{link}"' not in html] == []

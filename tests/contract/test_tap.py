@@ -12,11 +12,11 @@ from shared.contracts.events import NoticeAccepted, NoticeRejected
 from shared.contracts.message import Message
 from shared.contracts.notices import NoticePublished
 from shared.contracts.registry import MESSAGES
-from shared.municipal.binding import PREFIXES
-from tests.contract.asyncapi import EXCHANGES_OF, keys_of, sender_of
+from shared.notices.cloudevents_amqp import HEADER_PREFIXES
+from tests.contract.asyncapi import EXCHANGES_OF, find_sender, list_keys
 from tests.contract.schemas import EXAMPLES
-from tests.tap.rules import Published, problems
-from tests.tap.tally import Tally, complaints, place, places
+from tests.contract_recorder.coverage import ContractCoverage, build_place, find_complaints, list_places
+from tests.contract_recorder.message_checks import TracedMessage, find_problems
 
 ACCEPTED = NoticeAccepted(source="/x", event="1", notice="n", revision=1)
 PROPERTIES = {"content_type": CONTENT_TYPE, "delivery_mode": 2}
@@ -26,9 +26,9 @@ def event(message: Message = ACCEPTED, source: str = "/kreisfunk/subscriptions")
     return encode(message, event_id="e", source=source, time=datetime.now(UTC))
 
 
-def published(body: bytes, **changed: Any) -> Published:
+def published(body: bytes, **changed: Any) -> TracedMessage:
     usual = {"exchange": topology.EVENTS, "key": ACCEPTED.KEY, "login": "subscriptions", "properties": PROPERTIES}
-    return Published(**{**usual, "body": body, **changed})
+    return TracedMessage(**{**usual, "body": body, **changed})
 
 
 def with_data(**changed: object) -> bytes:
@@ -36,11 +36,11 @@ def with_data(**changed: object) -> bytes:
     return json.dumps({**parsed, "data": {**parsed["data"], **changed}}).encode()
 
 
-def parked(body: bytes, queue: topology.Queue, tier: str) -> Published:
-    return published(body, exchange=queue.parking, key=queue.tier(tier))
+def parked(body: bytes, queue: topology.Queue, tier: str) -> TracedMessage:
+    return published(body, exchange=queue.retry_exchange, key=queue.name_retry_queue(tier))
 
 
-def binary(prefix: str = "cloudEvents:", **changed: object) -> Published:
+def binary(prefix: str = "cloudEvents:", **changed: object) -> TracedMessage:
     event = json.loads((EXAMPLES / f"{NoticePublished.TYPE}.json").read_text()) | changed
     headers = {f"{prefix}{name}": value for name, value in event.items() if name != "data"}
     return published(
@@ -56,9 +56,9 @@ def binary(prefix: str = "cloudEvents:", **changed: object) -> Published:
 def test_every_example_passes_wherever_it_travels(name: str) -> None:
     body = (EXAMPLES / f"{name}.json").read_bytes()
     exchange = EXCHANGES_OF[MESSAGES[name].__module__][0]
-    login = str(sender_of(MESSAGES[name]) or "pressestelle")
-    for key in keys_of(MESSAGES[name]):
-        assert list(problems(published(body, exchange=exchange, key=key, login=login))) == []
+    login = str(find_sender(MESSAGES[name]) or "pressestelle")
+    for key in list_keys(MESSAGES[name]):
+        assert list(find_problems(published(body, exchange=exchange, key=key, login=login))) == []
 
 
 @pytest.mark.parametrize(
@@ -82,28 +82,28 @@ def test_every_example_passes_wherever_it_travels(name: str) -> None:
         (binary(expirytime=None), "is not of type"),
     ],
 )
-def test_what_is_not_as_described_is_told_with_its_place(message: Published, told: str) -> None:
-    found = list(problems(message))
+def test_what_is_not_as_described_is_told_with_its_place(message: TracedMessage, told: str) -> None:
+    found = list(find_problems(message))
     assert [problem for problem in found if told in problem]
     assert all(problem.startswith(f"{message.where}: ") for problem in found)
 
 
 def test_it_does_not_matter_who_publishes_it() -> None:
     for login in ("guest", "pressestelle", "subscriptions-test"):
-        assert [problem for problem in problems(published(with_data(revision="1"), login=login))]
-    assert list(problems(published(event(source="/tests"), login="guest"))) == []
+        assert [problem for problem in find_problems(published(with_data(revision="1"), login=login))]
+    assert list(find_problems(published(event(source="/tests"), login="guest"))) == []
 
 
-@pytest.mark.parametrize("prefix", PREFIXES)
+@pytest.mark.parametrize("prefix", HEADER_PREFIXES)
 def test_an_event_in_binary_mode_is_the_same_event(prefix: str) -> None:
-    assert list(problems(binary(prefix))) == []
-    assert list(problems(binary(prefix, type="de.kreisfunk.notice.updated.v1")))
+    assert list(find_problems(binary(prefix))) == []
+    assert list(find_problems(binary(prefix, type="de.kreisfunk.notice.updated.v1")))
 
 
 def test_what_is_put_past_its_exchange_is_looked_at_too() -> None:
     notice = (EXAMPLES / f"{NoticePublished.TYPE}.json").read_bytes()
-    assert list(problems(parked(notice, topology.SUBSCRIPTIONS_NOTICES, "10m"))) == []
-    assert list(problems(published(notice, exchange="", key=topology.SUBSCRIPTIONS_NOTICES.name))) == []
+    assert list(find_problems(parked(notice, topology.SUBSCRIPTIONS_NOTICES, "10m"))) == []
+    assert list(find_problems(published(notice, exchange="", key=topology.SUBSCRIPTIONS_NOTICES.name))) == []
 
 
 @pytest.mark.parametrize(
@@ -111,13 +111,13 @@ def test_what_is_put_past_its_exchange_is_looked_at_too() -> None:
     [
         ("", "test.world"),
         ("", topology.NOTICES_QUARANTINE),
-        (topology.SUBSCRIPTIONS_NOTICES.parking, topology.NOTICES_QUARANTINE),
-        (topology.SUBSCRIPTIONS_NOTICES.parking, topology.SUBSCRIPTIONS_NOTICES.dead),
+        (topology.SUBSCRIPTIONS_NOTICES.retry_exchange, topology.NOTICES_QUARANTINE),
+        (topology.SUBSCRIPTIONS_NOTICES.retry_exchange, topology.SUBSCRIPTIONS_NOTICES.dead_letter_queue),
         ("elsewhere", "notice.accepted"),
     ],
 )
 def test_where_the_document_does_not_speak_anything_may_be(exchange: str, key: str) -> None:
-    assert list(problems(published(b"no JSON", exchange=exchange, key=key))) == []
+    assert list(find_problems(published(b"no JSON", exchange=exchange, key=key))) == []
 
 
 def test_only_what_tests_publish_or_services_park_may_be_excused() -> None:
@@ -127,21 +127,21 @@ def test_only_what_tests_publish_or_services_park_may_be_excused() -> None:
 
 
 def test_a_place_that_is_never_seen_is_told_unless_it_is_excused_with_need() -> None:
-    every = dict.fromkeys(places(), 1)
-    assert complaints(every, {}) == []
+    every = dict.fromkeys(list_places(), 1)
+    assert find_complaints(every, {}) == []
     one, two, *_ = every
-    assert complaints({**every, one: 0, two: 0}, {}) == [f"never seen: {one}", f"never seen: {two}"]
-    assert complaints({**every, one: 0}, {one: "why"}) == []
-    assert complaints(every, {one: "why"}) == [f"excused, but seen: {one}"]
-    assert complaints(every, {"x": "why"}) == ["excused, but not in the document: x"]
+    assert find_complaints({**every, one: 0, two: 0}, {}) == [f"never seen: {one}", f"never seen: {two}"]
+    assert find_complaints({**every, one: 0}, {one: "why"}) == []
+    assert find_complaints(every, {one: "why"}) == [f"excused, but seen: {one}"]
+    assert find_complaints(every, {"x": "why"}) == ["excused, but not in the document: x"]
 
 
 def test_only_what_went_through_a_channel_counts() -> None:
-    tally = Tally()
+    tally = ContractCoverage()
     for message in (published(event()), published(event(), key="elsewhere"), published(b"no JSON"), binary()):
         tally.count(message)
-    tally.add({place(topology.EVENTS, ACCEPTED.KEY, ACCEPTED.TYPE): 2})
+    tally.add({build_place(topology.EVENTS, ACCEPTED.KEY, ACCEPTED.TYPE): 2})
     assert tally.counts == {
-        place(topology.EVENTS, ACCEPTED.KEY, ACCEPTED.TYPE): 3,
-        place(topology.MUNICIPAL_EVENTS, NoticePublished.KEY, NoticePublished.TYPE): 1,
+        build_place(topology.EVENTS, ACCEPTED.KEY, ACCEPTED.TYPE): 3,
+        build_place(topology.MUNICIPAL_EVENTS, NoticePublished.KEY, NoticePublished.TYPE): 1,
     }

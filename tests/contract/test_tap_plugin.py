@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.tap.tally import UNSEEN, place, places
+from tests.contract_recorder.coverage import UNSEEN, build_place, list_places
 
 REPOSITORY = Path(__file__).parents[2]
-EVERY = [where for where in places() if where not in UNSEEN]
+EVERY = [where for where in list_places() if where not in UNSEEN]
 INI = """[pytest]
 testpaths = checks
 addopts = -p xdist.plugin --strict-markers
@@ -16,7 +16,7 @@ filterwarnings = error
 """
 TEST = """
 import pytest
-from tests.tap.tally import SEEN
+from tests.contract_recorder.coverage import SEEN
 
 {marker}
 def test_something():
@@ -30,7 +30,7 @@ def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Py
     monkeypatch.setenv("PYTHONPATH", str(REPOSITORY))
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     pytester.makefile(".ini", pytest=INI)
-    pytester.makeconftest('pytest_plugins = ("tests.tap.plugin",)')
+    pytester.makeconftest('pytest_plugins = ("tests.contract_recorder.plugin",)')
     pytester.mkdir("checks")
     return pytester
 
@@ -115,4 +115,4 @@ def test_a_marker_without_a_reason_is_refused(run: pytest.Pytester) -> None:
 
 
 def test_a_place_names_channel_and_type() -> None:
-    assert place("kreisfunk.events", "notice.accepted", "de.kreisfunk.notice.accepted.v1") in EVERY
+    assert build_place("kreisfunk.events", "notice.accepted", "de.kreisfunk.notice.accepted.v1") in EVERY

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local.stack import Stack, local_stack
-from tests.e2e.dialogue.town import Town, town_of
-from tests.tap.reading import tapped
+from deploy.local.stack import Stack, run_stack
+from tests.contract_recorder.recorder import record_contracts
+from tests.e2e.dialogue.harness import DialogueHarness, open_dialogue_harness
 
 
 @pytest.fixture(scope="session")
@@ -17,13 +17,13 @@ async def stack() -> AsyncIterator[Stack]:
     with tempfile.TemporaryDirectory(prefix="kreisfunk-test-") as name:
         os.chmod(name, 0o711)  # noqa: S103 (the user that PostgreSQL runs under has to pass)
         async with (
-            local_stack(Path(name) / "town", subscriptions=2, ingresses=2, messages_per_second=200) as stack,
-            tapped(stack.broker_url, stack.broker_api_url),
+            run_stack(Path(name) / "town", subscriptions=2, ingresses=2, messages_per_second=200) as stack,
+            record_contracts(stack.broker_url, stack.broker_api_url),
         ):
             yield stack
 
 
 @pytest.fixture
-async def town(stack: Stack) -> AsyncIterator[Town]:
-    async with town_of(stack) as town:
+async def town(stack: Stack) -> AsyncIterator[DialogueHarness]:
+    async with open_dialogue_harness(stack) as town:
         yield town

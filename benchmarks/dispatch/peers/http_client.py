@@ -6,7 +6,7 @@ import threading
 import httpx  # type: ignore[import-not-found]
 
 from benchmarks.dispatch.message import HEADERS
-from benchmarks.dispatch.peers.surroundings import ENDPOINT_URL
+from benchmarks.dispatch.peers.environment import ENDPOINT_URL
 
 TIMEOUT_SECONDS = 20
 _context = ssl.create_default_context()  # making one takes longer than sending a thousand messages

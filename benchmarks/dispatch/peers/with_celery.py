@@ -2,13 +2,13 @@
 
 from celery import Celery  # type: ignore[import-not-found]
 
+from benchmarks.dispatch.peers.environment import BROKER_URL, build_bodies
 from benchmarks.dispatch.peers.http_client import send
-from benchmarks.dispatch.peers.surroundings import BROKER_URL, bodies
 
 app = Celery("peer", broker=BROKER_URL)
 app.conf.update(task_acks_late=True, task_ignore_result=True, worker_prefetch_multiplier=4)
 task = app.task(send, name="send")
 
 if __name__ == "__main__":
-    for one in bodies():
+    for one in build_bodies():
         task.delay(one)

@@ -3,12 +3,12 @@
 import dramatiq  # type: ignore[import-not-found]
 from dramatiq.brokers.rabbitmq import RabbitmqBroker  # type: ignore[import-not-found]
 
+from benchmarks.dispatch.peers.environment import BROKER_URL, build_bodies
 from benchmarks.dispatch.peers.http_client import send
-from benchmarks.dispatch.peers.surroundings import BROKER_URL, bodies
 
 dramatiq.set_broker(RabbitmqBroker(url=BROKER_URL))
 actor = dramatiq.actor(send)
 
 if __name__ == "__main__":
-    for one in bodies():
+    for one in build_bodies():
         actor.send(one)

@@ -9,7 +9,7 @@ from faststream import FastStream  # type: ignore[import-not-found]
 from faststream.rabbit import Channel, RabbitBroker, RabbitQueue  # type: ignore[import-not-found]
 
 from benchmarks.dispatch.message import HEADERS
-from benchmarks.dispatch.peers.surroundings import BROKER_URL, ENDPOINT_URL, IN_FLIGHT, bodies
+from benchmarks.dispatch.peers.environment import BROKER_URL, ENDPOINT_URL, IN_FLIGHT, build_bodies
 
 QUEUE = RabbitQueue("send", durable=True)
 broker = RabbitBroker(BROKER_URL, default_channel=Channel(prefetch_count=IN_FLIGHT), logger=None)
@@ -31,7 +31,7 @@ async def run() -> None:
 async def fill() -> None:
     async with broker:
         await broker.declare_queue(QUEUE)
-        for one in bodies():
+        for one in build_bodies():
             await broker.publish(one, QUEUE, persist=True)
 
 

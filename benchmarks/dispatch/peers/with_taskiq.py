@@ -7,7 +7,7 @@ from taskiq import TaskiqEvents, TaskiqState  # type: ignore[import-not-found]
 from taskiq_aio_pika import AioPikaBroker  # type: ignore[import-not-found]
 
 from benchmarks.dispatch.message import HEADERS
-from benchmarks.dispatch.peers.surroundings import BROKER_URL, ENDPOINT_URL, IN_FLIGHT, bodies
+from benchmarks.dispatch.peers.environment import BROKER_URL, ENDPOINT_URL, IN_FLIGHT, build_bodies
 
 broker = AioPikaBroker(BROKER_URL, qos=2 * IN_FLIGHT)
 
@@ -34,7 +34,7 @@ task = broker.register_task(send, task_name="send")
 
 async def fill() -> None:
     await broker.startup()
-    for one in bodies():
+    for one in build_bodies():
         await task.kiq(one)
     await broker.shutdown()
 

@@ -10,22 +10,22 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI, Request, Response
 
-from benchmarks.ingress.peers.surroundings import SECRET, Broker, serve
+from benchmarks.ingress.peers.common import SECRET, Broker, serve
 
 broker = Broker()
 
 
 @asynccontextmanager
-async def connected(_: FastAPI) -> AsyncIterator[None]:
+async def connect_broker(_: FastAPI) -> AsyncIterator[None]:
     await broker.open()
     yield
 
 
-app = FastAPI(lifespan=connected)
+app = FastAPI(lifespan=connect_broker)
 
 
 @app.post("/webhook")
-async def webhook(request: Request) -> Response:
+async def receive_webhook(request: Request) -> Response:
     body = await request.body()
     expected = "sha256=" + hmac.new(SECRET.encode(), body, hashlib.sha256).hexdigest()
     if not hmac.compare_digest(expected, request.headers.get("x-hub-signature-256", "")):

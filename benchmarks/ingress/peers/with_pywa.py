@@ -9,18 +9,18 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from pywa_async import WhatsApp, types
 
-from benchmarks.ingress.peers.surroundings import SECRET, Broker, serve
+from benchmarks.ingress.peers.common import SECRET, Broker, serve
 
 broker = Broker()
 
 
 @asynccontextmanager
-async def connected(_: FastAPI) -> AsyncIterator[None]:
+async def connect_broker(_: FastAPI) -> AsyncIterator[None]:
     await broker.open()
     yield
 
 
-app = FastAPI(lifespan=connected)
+app = FastAPI(lifespan=connect_broker)
 whatsapp = WhatsApp(
     phone_id="700800900100200",
     token="of-the-benchmark",  # noqa: S106 - it is never sent anywhere
@@ -32,7 +32,7 @@ whatsapp = WhatsApp(
 
 
 @whatsapp.on_message_status
-async def status(_: WhatsApp, update: types.MessageStatus) -> None:
+async def publish_status(_: WhatsApp, update: types.MessageStatus) -> None:
     await broker.publish(json.dumps({"id": update.id, "status": str(update.status)}).encode())
 
 

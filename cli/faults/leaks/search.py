@@ -8,41 +8,47 @@ from pathlib import Path
 import aiohttp
 from yarl import URL
 
-from cli.demo.simulator import Simulator
-from cli.faults.leaks.needles import Group, Kind, Secrets, groups
-from cli.faults.leaks.places import log_files, search_file, search_queues, search_tables
-from cli.faults.leaks.sweep import Leak, without
-from cli.faults.leaks.watching import MESSAGES, METRICS
+from cli.demo.simulator import SimulatorClient
+from cli.faults.leaks.pii_patterns import PatternGroup, PiiKind, PiiValues, build_pattern_groups
+from cli.faults.leaks.recorder import MESSAGES, METRICS
+from cli.faults.leaks.scan_targets import find_log_files, search_file, search_queues, search_tables
+from cli.faults.leaks.scanner import Leak, exclude_kinds
 from deploy.local.stack import Stack
 from shared.amqp.topology import EVENTS, INBOUND
 from shared.contracts.events import FeedbackReceived
 from shared.contracts.message import AddressKind
-from shared.sealing import IndexKey
+from shared.encryption import BlindIndexKey
 
 # Here a citizen's own words have to pass. Numbers, ids and names have nowhere to be.
-TEXTS_PASS = (f"{INBOUND} messages", f"{EVENTS} {FeedbackReceived.KEY}")
+TEXTS_ALLOWED = (f"{INBOUND} messages", f"{EVENTS} {FeedbackReceived.KEY}")
 
 
-async def secrets_of(simulator: Simulator, texts: Sequence[str], erased: Collection[int], key: IndexKey) -> Secrets:
+async def collect_pii_values(
+    simulator: SimulatorClient, texts: Sequence[str], erased: Collection[int], key: BlindIndexKey
+) -> PiiValues:
     """All that the simulator's citizens ever had, what they wrote, and the hashes of the `erased` ones."""
-    used = await simulator.personal()
-    gone = [citizen for citizen in await simulator.citizens() if citizen["id"] in erased]
-    return Secrets(
+    used = await simulator.fetch_personal_values()
+    gone = [citizen for citizen in await simulator.list_citizens() if citizen["id"] in erased]
+    return PiiValues(
         phones=tuple(used["phones"]),
         user_ids=tuple(used["user_ids"]),
         message_ids=tuple(used["message_ids"]),
         names=tuple(used["names"]),
         texts=tuple(texts),
-        erased=tuple(index for citizen in gone for index in _indexes(citizen, key)),
+        erased=tuple(index for citizen in gone for index in _compute_indexes(citizen, key)),
     )
 
 
-async def search(stack: Stack, secrets: Secrets, say: Callable[[str], None]) -> tuple[list[Leak], dict[str, int]]:
+async def search(stack: Stack, secrets: PiiValues, say: Callable[[str], None]) -> tuple[list[Leak], dict[str, int]]:
     """What is found in all logs, metrics, messages, queues and tables, and how much was looked through.
 
     What was kept for the search is deleted afterwards.
     """
-    wanted, files, queues = groups(secrets), list(_files(stack.folder)), await _queue_types(stack)
+    wanted, files, queues = (
+        build_pattern_groups(secrets),
+        list(_list_files(stack.folder)),
+        await _fetch_queue_types(stack),
+    )
     searched = {
         "values": sum(len(values) for values in vars(secrets).values()),
         "files": len(files),
@@ -50,36 +56,38 @@ async def search(stack: Stack, secrets: Secrets, say: Callable[[str], None]) -> 
         "queues": len(queues),
     }
     say(f"searching {len(files)} files, {len(queues)} queues and all tables for {searched['values']} personal values")
-    found = await asyncio.to_thread(lambda: [leak for path in files for leak in _in_file(path, stack.folder, wanted)])
+    found = await asyncio.to_thread(
+        lambda: [leak for path in files for leak in _search_in_file(path, stack.folder, wanted)]
+    )
     found += await search_queues(stack.broker_url, queues, wanted)
     found += await search_tables(stack.database_url, wanted)
     shutil.rmtree(stack.folder / MESSAGES, ignore_errors=True)
     return found, searched
 
 
-def _indexes(citizen: Mapping[str, str], key: IndexKey) -> Iterator[bytes]:
-    yield key.index(AddressKind.USER, citizen["user_id"])
+def _compute_indexes(citizen: Mapping[str, str], key: BlindIndexKey) -> Iterator[bytes]:
+    yield key.compute_index(AddressKind.USER, citizen["user_id"])
     if citizen["sharing"] == "phone":
-        yield key.index(AddressKind.PHONE, citizen["phone"])
+        yield key.compute_index(AddressKind.PHONE, citizen["phone"])
 
 
-def index_key(folder: Path) -> IndexKey:
+def read_index_key(folder: Path) -> BlindIndexKey:
     """That of a stack."""
-    return IndexKey.parse((folder / "secrets" / "ingress" / "kreisfunk_index_key").read_text())
+    return BlindIndexKey.parse((folder / "secrets" / "ingress" / "kreisfunk_index_key").read_text())
 
 
-def _files(folder: Path) -> Iterator[Path]:
-    yield from log_files(folder)
+def _list_files(folder: Path) -> Iterator[Path]:
+    yield from find_log_files(folder)
     yield from sorted((folder / METRICS).iterdir())
     yield from sorted((folder / MESSAGES).iterdir())
 
 
-def _in_file(path: Path, folder: Path, wanted: Sequence[Group]) -> list[Leak]:
-    allowed = {Kind.TEXT} if path.parent.name == MESSAGES and path.name in TEXTS_PASS else ()
-    return search_file(path, f"file {path.relative_to(folder)}", without(wanted, allowed))
+def _search_in_file(path: Path, folder: Path, wanted: Sequence[PatternGroup]) -> list[Leak]:
+    allowed = {PiiKind.TEXT} if path.parent.name == MESSAGES and path.name in TEXTS_ALLOWED else ()
+    return search_file(path, f"file {path.relative_to(folder)}", exclude_kinds(wanted, allowed))
 
 
-async def _queue_types(stack: Stack) -> dict[str, str]:
+async def _fetch_queue_types(stack: Stack) -> dict[str, str]:
     """All but those that belong to one connection, which nobody else may read."""
     url = URL(stack.broker_url)
     headers = {"Authorization": aiohttp.encode_basic_auth(url.user or "", url.password or "")}

@@ -3,45 +3,45 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from cli.feeds.alerts.places import Reach, reach_of
-from cli.feeds.alerts.reading import Info
+from cli.feeds.alerts.areas import AffectedArea, match_areas
+from cli.feeds.alerts.parser import AlertInfo
 from cli.feeds.configuration import AlertOrigin, UrgentWhen
-from cli.feeds.plain import shortened
-from cli.feeds.wording import text_room
-from shared.municipal.configuration import Configuration
-from shared.municipal.links import omit_foreign_hosts
+from cli.feeds.content import compute_text_room
+from cli.feeds.html_to_text import truncate_text
+from shared.notices.configuration import Configuration
+from shared.notices.links import replace_foreign_hosts
 
 _SEVERITIES = ("Extreme", "Severe", "Moderate", "Minor")
-SHARE_OF_INSTRUCTION = 0.5
+MAX_INSTRUCTION_SHARE = 0.5
 
 
 @dataclass(frozen=True)
-class Told:
+class LocalWarning:
     """The part of an alert that is about this county."""
 
-    info: Info
-    reach: Reach
+    info: AlertInfo
+    area: AffectedArea
 
     @property
     def headline(self) -> str:
         return self.info.headline or self.info.event
 
-    def text(self, county: Configuration) -> str:
+    def build_text(self, county: Configuration) -> str:
         """Description and instruction; what people are to do is not what gets cut off."""
-        room = text_room(self.headline, self.info.web, county)
+        room = compute_text_room(self.headline, self.info.web, county)
         description = self.info.description or ("" if self.info.instruction else self.info.event)
         if len(description) + 1 + len(self.info.instruction) <= room:
             return f"{description} {self.info.instruction}".strip()
-        instruction = shortened(self.info.instruction, int(room * SHARE_OF_INSTRUCTION))
-        return f"{shortened(description, room - len(instruction) - 1)} {instruction}".strip()
+        instruction = truncate_text(self.info.instruction, int(room * MAX_INSTRUCTION_SHARE))
+        return f"{truncate_text(description, room - len(instruction) - 1)} {instruction}".strip()
 
 
-def told_here(origin: AlertOrigin, infos: Sequence[Info], county: Configuration) -> Told | None:
+def select_local_warning(origin: AlertOrigin, infos: Sequence[AlertInfo], county: Configuration) -> LocalWarning | None:
     """The most severe of what concerns this county, for all the places of it; None if nothing does."""
     here = [
         (info, reach)
-        for info in in_language(infos, origin.languages)
-        if (reach := reach_of(info.areas, origin.areas, county)).here
+        for info in filter_by_language(infos, origin.languages)
+        if (reach := match_areas(info.areas, origin.areas, county)).here
     ]
     if not here:
         return None
@@ -49,27 +49,27 @@ def told_here(origin: AlertOrigin, infos: Sequence[Info], county: Configuration)
     everywhere = any(not reach.municipalities for _, reach in here)
     names = {name for _, reach in here for name in reach.municipalities}
     ordered = tuple(name for name in county.municipalities if name in names)
-    return Told(_without_foreign_hosts(gravest, county), Reach(True, () if everywhere else ordered))
+    return LocalWarning(_remove_foreign_hosts(gravest, county), AffectedArea(True, () if everywhere else ordered))
 
 
-def _without_foreign_hosts(info: Info, county: Configuration) -> Info:
+def _remove_foreign_hosts(info: AlertInfo, county: Configuration) -> AlertInfo:
     event, headline, description, instruction = (
-        omit_foreign_hosts(words, county.link_hosts)
+        replace_foreign_hosts(words, county.link_hosts)
         for words in (info.event, info.headline, info.description, info.instruction)
     )
     return replace(info, event=event, headline=headline, description=description, instruction=instruction)
 
 
-def in_language(infos: Sequence[Info], wanted: Sequence[str]) -> list[Info]:
+def filter_by_language(infos: Sequence[AlertInfo], wanted: Sequence[str]) -> list[AlertInfo]:
     """Those in the first language that is there; if none is, those in the language of the first."""
     for language in (*wanted, *(info.language for info in infos[:1])):
-        found = [info for info in infos if _is(info.language, language.lower())]
+        found = [info for info in infos if _is_language(info.language, language.lower())]
         if found:
             return found
     return []
 
 
-def _is(language: str, wanted: str) -> bool:
+def _is_language(language: str, wanted: str) -> bool:
     return language == wanted or language.startswith(f"{wanted}-")
 
 
@@ -77,5 +77,5 @@ def _rank(severity: str) -> int:
     return _SEVERITIES.index(severity) if severity in _SEVERITIES else len(_SEVERITIES)
 
 
-def is_urgent(info: Info, when: UrgentWhen) -> bool:
+def is_urgent(info: AlertInfo, when: UrgentWhen) -> bool:
     return info.severity in when.severity and info.urgency in when.urgency

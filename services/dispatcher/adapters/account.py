@@ -7,19 +7,19 @@ once: so an operator's release is not undone by a repetition.
 from dataclasses import dataclass
 from datetime import datetime
 
-from services.dispatcher.adapters import ledger_news
-from services.dispatcher.adapters.rate_limiter import HOLD, RELEASE
+from services.dispatcher.adapters import ledger_results
+from services.dispatcher.adapters.rate_limiter import PAUSE, RESUME
 from services.dispatcher.domain import account
 from services.dispatcher.handlers.sender import PROBE_DELAY_SECONDS
 from shared.database.pool import Database
 
-_IS_NEWS = """
-insert into dispatcher.account_news as n (subject, said_at, word) values ($1, $2, $3)
+_RECORD_IF_NEWER = """
+insert into dispatcher.account_update as n (subject, said_at, word) values ($1, $2, $3)
 on conflict (subject) do update set said_at = excluded.said_at, word = excluded.word
 where n.said_at < excluded.said_at or n.said_at = excluded.said_at and n.word <> excluded.word
 returning true
 """
-_PEOPLE_A_DAY = """
+_SET_RECIPIENT_LIMIT = """
 with before as (select people_a_day from dispatcher.rate where number = $1 for update)
 update dispatcher.rate r set people_a_day = $2
 from before where r.number = $1 and r.people_setting is not null
@@ -32,22 +32,22 @@ class PostgresAccount:
     database: Database
     number: str
 
-    async def apply(self, change: account.Change, at: datetime) -> bool | None:
+    async def apply(self, change: account.AccountChange, at: datetime) -> bool | None:
         """Do what it says; return whether a limit became smaller by it, None if this or something newer was
-        done already. Raises DependencyAway.
+        done already. Raises DependencyUnavailable.
         """
         async with self.database.transaction() as connection:
-            if not await connection.fetchval(_IS_NEWS, account.subject(change), at, repr(change)):
+            if not await connection.fetchval(_RECORD_IF_NEWER, account.identify_subject(change), at, repr(change)):
                 return None
             match change:
-                case account.TemplateHeld(template, reason):
-                    await connection.execute(ledger_news.HOLD_TEMPLATE, template, reason)
-                case account.TemplateReleased(template):
-                    await connection.execute(ledger_news.RELEASE_TEMPLATE, template)
-                case account.PeopleADay(limit):
-                    return bool(await connection.fetchval(_PEOPLE_A_DAY, self.number, limit))
-                case account.SenderHeld(reason):
-                    await connection.execute(HOLD, self.number, reason, PROBE_DELAY_SECONDS)
-                case account.SenderReleased():
-                    await connection.execute(RELEASE, self.number)
+                case account.TemplatePaused(template, reason):
+                    await connection.execute(ledger_results.PAUSE_TEMPLATE, template, reason)
+                case account.TemplateResumed(template):
+                    await connection.execute(ledger_results.RESUME_TEMPLATE, template)
+                case account.RecipientLimit(limit):
+                    return bool(await connection.fetchval(_SET_RECIPIENT_LIMIT, self.number, limit))
+                case account.SendingPaused(reason):
+                    await connection.execute(PAUSE, self.number, reason, PROBE_DELAY_SECONDS)
+                case account.SendingResumed():
+                    await connection.execute(RESUME, self.number)
         return False

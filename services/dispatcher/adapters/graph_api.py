@@ -10,19 +10,19 @@ import structlog
 from aiohttp import ClientError, ClientSession, ClientTimeout
 from msgspec import Struct
 
-from services.dispatcher.domain import answers
-from services.dispatcher.domain.answers import Answer, NoAnswer, Unreachable
-from services.dispatcher.domain.content import recipient_fields
+from services.dispatcher.domain import send_results
+from services.dispatcher.domain.content import build_recipient_fields
 from services.dispatcher.domain.errors import bounded
-from services.dispatcher.domain.reachability import KEY_REASON
+from services.dispatcher.domain.reachability import UNDECRYPTABLE_REASON
+from services.dispatcher.domain.send_results import NoResponse, SendResult, Unreachable
 from services.dispatcher.ports import Claim
 from shared.contracts.message import Address
+from shared.encryption import BlindIndexKey, EncryptionError, KeyRing
 from shared.runtime import post_client
 from shared.runtime.post_client import HttpAnswer, PostClient
-from shared.sealing import IndexKey, KeyRing, SealingError
 
 # Another replica may have the right key; and one address that nobody can decrypt must not keep everybody busy.
-UNDECRYPTABLE_SECONDS = 5.0
+UNDECRYPTABLE_DELAY_SECONDS = 5.0
 TIMEOUT = ClientTimeout(total=10)
 
 _log = structlog.get_logger()
@@ -52,13 +52,13 @@ class GraphApi:
 
     client: PostClient
     keys: KeyRing
-    index_key: IndexKey
+    index_key: BlindIndexKey
     session: ClientSession
     contact_book_url: str
 
-    def message_key(self, message_id: str) -> bytes:
+    def hash_message_id(self, message_id: str) -> bytes:
         """The keyed hash by which statuses and reactions find the message."""
-        return self.index_key.index_once("wamid", message_id)
+        return self.index_key.compute_base_index("wamid", message_id)
 
     def prepare(self, claims: Iterable[Claim]) -> None:
         """Make the requests of new claims; one that cannot be made says so when it is to be sent."""
@@ -75,25 +75,25 @@ class GraphApi:
             failed.set_exception(error)
             return failed
 
-    def answer(self, sent: asyncio.Future[HttpAnswer]) -> Answer:
+    def answer(self, sent: asyncio.Future[HttpAnswer]) -> SendResult:
         """A missing answer is no error: Meta may have the message."""
         try:
-            return _answer(sent.result())
+            return _parse_response(sent.result())
         except asyncio.CancelledError:
-            return NoAnswer("given up")
-        except SealingError:
-            return Unreachable(KEY_REASON, UNDECRYPTABLE_SECONDS)
+            return NoResponse("given up")
+        except EncryptionError:
+            return Unreachable(UNDECRYPTABLE_REASON, UNDECRYPTABLE_DELAY_SECONDS)
         except post_client.ConnectedLateError:
-            return answers.ConnectedLate()
+            return send_results.ConnectedLate()
         except post_client.ConnectError as error:
             return Unreachable(str(error))
         except post_client.WithheldError:
-            return answers.NotSent("withheld")
+            return send_results.NotSent("withheld")
         except post_client.BrokenAnswerError as error:
-            return NoAnswer(str(error))
+            return NoResponse(str(error))
         except Exception:
             _log.exception("send_failed")
-            return NoAnswer("failed")
+            return NoResponse("failed")
 
     async def forget_contact(self, user: Address) -> bool:
         """Have Meta forget a number's pairing with a user id; False means to try again later.
@@ -106,51 +106,51 @@ class GraphApi:
             async with self.session.delete(self.contact_book_url, params=parameters, timeout=TIMEOUT) as response:
                 _log.info("contact_book_asked", status=response.status)
                 return response.status in (200, 400, 404)
-        except SealingError:
+        except EncryptionError:
             _log.error("contact_book_unreadable")
             return True
         except (ClientError, TimeoutError, OSError) as error:
             _log.warning("contact_book_away", reason=type(error).__name__)
             return False
 
-    def can_decrypt(self, address: Address) -> bool:
+    def is_decryptable(self, address: Address) -> bool:
         """Return whether our keys open this address."""
         try:
             return bool(self._decrypt(address))
-        except SealingError:
+        except EncryptionError:
             return False
 
     def _decrypt(self, address: Address) -> str:
-        return self.keys.open(address.sealed, purpose=address.kind, index=address.index).decode()
+        return self.keys.decrypt(address.sealed, purpose=address.kind, index=address.index).decode()
 
     def _encode(self, claim: Claim) -> bytes:
         return msgspec.json.encode(
             {
                 "messaging_product": "whatsapp",
                 "recipient_type": "individual",
-                **recipient_fields(claim.address.kind, self._decrypt(claim.address)),
+                **build_recipient_fields(claim.address.kind, self._decrypt(claim.address)),
                 **claim.content,
                 "biz_opaque_callback_data": str(claim.delivery),
             }
         )
 
 
-def _answer(answer: HttpAnswer) -> Answer:
-    status, body = answer.status, _body(answer.body)
+def _parse_response(answer: HttpAnswer) -> SendResult:
+    status, body = answer.status, _parse_body(answer.body)
     if status == 200 and body.messages:
-        return answers.Accepted(body.messages[0].id)
+        return send_results.Accepted(body.messages[0].id)
     if status == 200:
-        return NoAnswer("HTTP 200 that is not from Meta", foreign=True)
+        return NoResponse("HTTP 200 that is not from Meta", foreign=True)
     if body.error is None:
         # 503 says that nobody took the request; after other faults behind a gateway Meta may have it.
         is_unsure = status >= 500 and status != 503
-        return NoAnswer(f"HTTP {status}", foreign=True) if is_unsure else answers.NotMeta(status)
+        return NoResponse(f"HTTP {status}", foreign=True) if is_unsure else send_results.ForeignResponse(status)
     seconds = answer.headers.get(b"retry-after", b"")
     retry_after = float(seconds[:9]) if seconds.isdigit() else None
-    return answers.Refused(code=bounded(body.error.code), http_status=status, retry_after=retry_after)
+    return send_results.ErrorResponse(code=bounded(body.error.code), http_status=status, retry_after=retry_after)
 
 
-def _body(text: bytes) -> _Body:
+def _parse_body(text: bytes) -> _Body:
     try:
         return _decoder.decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError):

@@ -9,12 +9,12 @@ from socket import gethostname
 from typing import Any
 from uuid import UUID
 
-from services.dispatcher.adapters import ledger_claims, ledger_news
+from services.dispatcher.adapters import ledger_claims, ledger_results
 from services.dispatcher.adapters import ledger_follow_ups as follow_ups
-from services.dispatcher.adapters import ledger_rows as rows_of
-from services.dispatcher.domain.answers import Record
+from services.dispatcher.adapters import ledger_rows as row_mapping
 from services.dispatcher.domain.errors import RECIPIENT_CODES
-from services.dispatcher.ports import AppliedStatuses, Batch, Claim, Outstanding, Progress, StatusNews, Work
+from services.dispatcher.domain.send_results import Record
+from services.dispatcher.ports import AppliedStatuses, Backlog, Batch, BroadcastProgress, Claim, StatusUpdate, Work
 from shared.contracts.dispatch import BroadcastBatch, BroadcastFollowUp, ReplyRequested, Withdrawal
 from shared.contracts.events import DeliveryRefused
 from shared.contracts.ids import delivery_id
@@ -22,7 +22,7 @@ from shared.contracts.message import Address, Lane
 from shared.database.pool import Database
 from shared.runtime.clock import Instant
 
-MOST_RESENT = 3
+MAX_RESENDS = 3
 # By which an operator finds this process.
 REPLICA = f"{gethostname()}, process {getpid()}"
 
@@ -45,51 +45,51 @@ class PostgresLedger:
         """Make room for the coming weeks; return False where that has to wait, as somebody reads the whole table."""
         return bool(await self.database.fetchval("select dispatcher.ensure_partitions()"))
 
-    async def newest_address(self) -> Address | None:
+    async def find_newest_address(self) -> Address | None:
         """Return the address of a delivery that was recorded lately, None if there is none."""
         rows = await self.database.fetch(ledger_claims.NEWEST_ADDRESS)
-        return rows_of.address_of(rows[0]) if rows else None
+        return row_mapping.read_address(rows[0]) if rows else None
 
     async def register(self, batch: BroadcastBatch, content: Mapping[str, Any]) -> None:
         """Know the broadcast, and how far its audience has been read."""
-        await self.database.fetchval(ledger_claims.REGISTER, *rows_of.broadcast_values(batch, content))
+        await self.database.fetchval(ledger_claims.REGISTER, *row_mapping.build_broadcast_values(batch, content))
 
     async def begin_follow_up(self, message: BroadcastFollowUp, content: Mapping[str, Any]) -> None:
         """Know the broadcast and whom it follows; its recipients come by and by. What is known stays as it is."""
         async with self.database.transaction() as connection:
-            await connection.execute(ledger_claims.REGISTER, *rows_of.broadcast_values(message, content))
+            await connection.execute(ledger_claims.REGISTER, *row_mapping.build_broadcast_values(message, content))
             await connection.execute(follow_ups.BEGIN, message.broadcast, message.follows)
 
-    async def extend_follow_up(self, most: int) -> bool:
+    async def extend_follow_up(self, limit: int) -> bool:
         """Up to `most` more recipients of the follow-up that nobody works at and that has waited longest; False if
         there is nothing to do just now."""
         async with self.database.transaction() as connection:
-            row = await connection.fetchrow(follow_ups.TAKE)
+            row = await connection.fetchrow(follow_ups.CLAIM_NEXT)
             if row is None:
                 return False
             both = (row["broadcast"], row["follows"])
-            page = await connection.fetchrow(follow_ups.PAGE, *both, row["position"], most, self.slot)
+            page = await connection.fetchrow(follow_ups.READ_PAGE, *both, row["position"], limit, self.slot)
             assert page is not None  # noqa: S101 - a count has one row
-            if page["found"] == most and not row["ended"]:
-                await connection.execute(follow_ups.MOVE_ON, *both, page["position"])
+            if page["found"] == limit and not row["ended"]:
+                await connection.execute(follow_ups.SAVE_POSITION, *both, page["position"])
             elif row["last"] or row["ended"]:
-                await connection.execute(follow_ups.DONE, *both)
+                await connection.execute(follow_ups.FINISH, *both)
             else:
-                await connection.execute(follow_ups.ONCE_MORE, *both)
+                await connection.execute(follow_ups.START_NEXT_ROUND, *both)
         return True
 
     async def claim_batch(self, batch: Batch, limit: int) -> list[Claim]:
         """Claim up to `limit` of the next recipients; those who may not get it are recorded as such."""
-        message, recipients = batch.message, batch.next(limit)
+        message, recipients = batch.message, batch.peek_recipients(limit)
         ids = [delivery_id(message.broadcast, recipient.subscriber) for recipient in recipients]
         ordinals = list(range(message.offset + batch.position, message.offset + batch.position + len(ids)))
         claimed_at = Instant.now()
-        columns = (ids, *rows_of.columns(recipients, *rows_of.RECIPIENT), ordinals)
+        columns = (ids, *row_mapping.extract_columns(recipients, *row_mapping.RECIPIENT), ordinals)
         more = (message.broadcast, self.slot, self.answer_seconds, self.number if self.limited else None)
         row = await self.database.fetchrow(ledger_claims.CLAIM_BATCH, *columns, *more)
         mine = set(row["mine"] or ())
         return [
-            rows_of.batch_claim(batch, delivery, recipient.address, claimed_at)
+            row_mapping.build_batch_claim(batch, delivery, recipient.address, claimed_at)
             for delivery, recipient in zip(ids, recipients, strict=True)
             if delivery in mine
         ]
@@ -97,12 +97,12 @@ class PostgresLedger:
     async def claim_replies(self, replies: Sequence[tuple[ReplyRequested, datetime]]) -> list[Claim]:
         """Claim replies; what they withdraw is suppressed in the same transaction."""
         claimed_at = Instant.now()
-        claims = {reply.reply: rows_of.reply_claim(reply, asked, claimed_at) for reply, asked in replies}
+        claims = {reply.reply: row_mapping.build_reply_claim(reply, asked, claimed_at) for reply, asked in replies}
         withdrawals = [reply.withdrawal for reply, _ in replies if reply.withdrawal]
         columns = (
-            *rows_of.reply_columns(claims.values()),
+            *row_mapping.build_reply_columns(claims.values()),
             self.answer_seconds,
-            *rows_of.withdrawal_columns(withdrawals),
+            *row_mapping.build_withdrawal_columns(withdrawals),
         )
         rows = await self.database.fetch(ledger_claims.CLAIM_REPLIES, *columns)
         return [claims[row["id"]] for row in rows]
@@ -115,7 +115,7 @@ class PostgresLedger:
         else:
             arguments = (lane.value, limit, self.slot, self.answer_seconds, self.number if self.limited else None)
             rows = await self.database.fetch(ledger_claims.CLAIM_DUE, *arguments)
-        return [rows_of.due_claim(row, claimed_at) for row in rows]
+        return [row_mapping.read_due_claim(row, claimed_at) for row in rows]
 
     async def find_work(self) -> Work:
         """Look at everything that may have to be done, by one statement."""
@@ -125,76 +125,76 @@ class PostgresLedger:
 
     async def record(self, records: Sequence[Record]) -> None:
         """Write down what became of claims, all in one transaction."""
-        columns = rows_of.columns(records, *rows_of.RECORD)
-        await self.database.fetchval(ledger_news.RECORD, *columns, self.slot, RECIPIENT_CODES)
+        columns = row_mapping.extract_columns(records, *row_mapping.RECORD)
+        await self.database.fetchval(ledger_results.RECORD, *columns, self.slot, RECIPIENT_CODES)
 
-    async def apply_statuses(self, news: Sequence[StatusNews]) -> AppliedStatuses:
+    async def apply_statuses(self, updates: Sequence[StatusUpdate]) -> AppliedStatuses:
         """Advance rows by what Meta reports, and note how far the stream of statuses has come."""
-        columns = rows_of.columns(news, *rows_of.STATUS)
+        columns = row_mapping.extract_columns(updates, *row_mapping.STATUS)
         row = await self.database.fetchrow(
-            ledger_news.APPLY_STATUSES, *columns, self.slot, RECIPIENT_CODES, self.number
+            ledger_results.APPLY_STATUSES, *columns, self.slot, RECIPIENT_CODES, self.number
         )
-        return AppliedStatuses(changed=row["changed"], unmatched=len(news) - row["matched"])
+        return AppliedStatuses(changed=row["changed"], unmatched=len(updates) - row["matched"])
 
     async def withdraw(self, withdrawal: Withdrawal) -> None:
         """From the commit on nothing is claimed that the withdrawal covers."""
-        await self.database.fetchval(ledger_claims.SUPPRESS, *rows_of.withdrawal_columns([withdrawal]))
+        await self.database.fetchval(ledger_claims.SUPPRESS, *row_mapping.build_withdrawal_columns([withdrawal]))
 
     async def cancel(self, broadcast: UUID, reason: str) -> None:
         """From the commit on nothing of this broadcast is claimed."""
-        await self.database.fetchval(ledger_news.CANCEL, broadcast, reason)
+        await self.database.fetchval(ledger_results.CANCEL, broadcast, reason)
 
     async def mark_unknown(self) -> int:
         """Mark claims that nobody can be working on any more: their outcome is unknown. Return how many."""
-        return int(await self.database.fetchval(ledger_news.MARK_UNKNOWN, self.slot))
+        return int(await self.database.fetchval(ledger_results.MARK_UNKNOWN, self.slot))
 
-    async def release_unknown(self, grace_seconds: float, margin_seconds: float) -> int:
-        """Give back what the stream of statuses has passed without a word, at most MOST_RESENT times each."""
-        arguments = (self.number, grace_seconds, margin_seconds, self.slot, MOST_RESENT)
-        return int(await self.database.fetchval(ledger_news.RELEASE_UNKNOWN, *arguments))
+    async def requeue_unknown(self, grace_seconds: float, margin_seconds: float) -> int:
+        """Give back what the stream of statuses has passed without a word, at most MAX_RESENDS times each."""
+        arguments = (self.number, grace_seconds, margin_seconds, self.slot, MAX_RESENDS)
+        return int(await self.database.fetchval(ledger_results.REQUEUE_UNKNOWN, *arguments))
 
-    async def progress(self, grace_seconds: float) -> list[Progress]:
+    async def collect_progress(self, grace_seconds: float) -> list[BroadcastProgress]:
         """Broadcasts whose progress has changed and was not told for a second; what is unknown `grace_seconds` after
         the expiry stays so."""
-        rows = await self.database.fetch(ledger_news.PROGRESS, grace_seconds)
-        return [rows_of.progress_of(list(group)) for _, group in groupby(rows, key=lambda row: row["id"])]
+        rows = await self.database.fetch(ledger_results.COLLECT_PROGRESS, grace_seconds)
+        return [row_mapping.read_progress(list(group)) for _, group in groupby(rows, key=lambda row: row["id"])]
 
-    async def course(self, broadcast: UUID) -> Progress | None:
+    async def get_progress(self, broadcast: UUID) -> BroadcastProgress | None:
         """None for a broadcast that the ledger does not know, or not any more."""
-        rows = await self.database.fetch(ledger_news.COURSE, broadcast)
-        return rows_of.progress_of(rows) if rows else None
+        rows = await self.database.fetch(ledger_results.BROADCAST_PROGRESS, broadcast)
+        return row_mapping.read_progress(rows) if rows else None
 
     async def finish(self, broadcast: UUID) -> None:
         """A broadcast of which nothing waits any more."""
-        await self.database.fetchval(ledger_news.FINISH, broadcast)
+        await self.database.fetchval(ledger_results.FINISH, broadcast)
 
-    async def outstanding(self) -> Outstanding:
+    async def read_backlog(self) -> Backlog:
         """What still waits, and what nobody accounts for."""
-        rows = await self.database.fetch(ledger_news.OUTSTANDING, self.number)
-        return Outstanding(
+        rows = await self.database.fetch(ledger_results.BACKLOG, self.number)
+        return Backlog(
             waiting={Lane(row["lane"]): row["waiting"] for row in rows},
             overdue_seconds={Lane(row["lane"]): row["overdue_seconds"] for row in rows},
             unaccounted=sum(row["unaccounted"] for row in rows),
             unknown_seconds=rows[0]["unknown_seconds"],
-            held=bool(rows[0]["held"]),
+            sending_paused=bool(rows[0]["held"]),
         )
 
     async def report_unreachable(self, reason: str, seconds: float) -> None:
         """Say that this replica has had no word of Meta's for so long; nobody believes it for long."""
-        await self.database.fetchval(ledger_news.REPORT_UNREACHABLE, REPLICA, self.number, reason, seconds)
+        await self.database.fetchval(ledger_results.REPORT_UNREACHABLE, REPLICA, self.number, reason, seconds)
 
-    async def untold_refusals(self) -> list[DeliveryRefused]:
+    async def fetch_unreported_refusals(self) -> list[DeliveryRefused]:
         """Subscribers whom Meta will not reach and of whom subscriptions has not been told."""
-        return [DeliveryRefused(**row) for row in await self.database.fetch(ledger_news.UNTOLD_REFUSALS)]
+        return [DeliveryRefused(**row) for row in await self.database.fetch(ledger_results.UNREPORTED_REFUSALS)]
 
-    async def refusals_told(self, refusals: Sequence[DeliveryRefused]) -> None:
-        await self.database.fetchval(ledger_news.REFUSALS_TOLD, [refusal.delivery for refusal in refusals])
+    async def mark_refusals_reported(self, refusals: Sequence[DeliveryRefused]) -> None:
+        await self.database.fetchval(ledger_results.MARK_REFUSALS_REPORTED, [refusal.delivery for refusal in refusals])
 
-    async def hold_template(self, template: str, reason: str) -> bool:
+    async def pause_template(self, template: str, reason: str) -> bool:
         """Let broadcasts with this template wait from the commit on; return whether they did not yet."""
-        return bool(await self.database.fetchval(ledger_news.HOLD_TEMPLATE, template, reason))
+        return bool(await self.database.fetchval(ledger_results.PAUSE_TEMPLATE, template, reason))
 
-    async def requeue_waiting(self, most: int) -> int:
+    async def requeue_waiting(self, limit: int) -> int:
         """End, park or wake up to `most` waiting deliveries of each kind, and return how many that were."""
         statement = "select dispatcher.requeue_waiting($1, $2, $3)"
-        return int(await self.database.fetchval(statement, self.number, self.slot, most))
+        return int(await self.database.fetchval(statement, self.number, self.slot, limit))

@@ -6,7 +6,7 @@ select $1, f, dispatcher.first_id(f), dispatcher.is_over(f) from unnest($2::uuid
 """
 
 # One replica works at a follow-up at a time, whatever it follows.
-TAKE = """
+CLAIM_NEXT = """
 select f.broadcast, f.follows, f.position, f.last,
     b.expires_at <= clock_timestamp()
         or exists (select from dispatcher.cancellation x where x.broadcast = b.id) as ended
@@ -17,7 +17,7 @@ order by f.look_at limit 1 for update of f, b skip locked
 
 # All ids of a broadcast's deliveries begin with its time, so they are read in the order of the primary key. Who may
 # get it now waits for its turn, which comes at once: lanes and limits hold as for any other delivery.
-PAGE = """
+READ_PAGE = """
 with found as (
     select d.id, d.subscriber, d.sequence, d.address_kind, d.address_index, d.address_sealed
     from dispatcher.delivery d
@@ -46,10 +46,10 @@ with found as (
 select count(*) as found, (select id from found order by id desc limit 1) as position from found
 """
 
-MOVE_ON = "update dispatcher.follow_up set position = $3 where broadcast = $1 and follows = $2"
+SAVE_POSITION = "update dispatcher.follow_up set position = $3 where broadcast = $1 and follows = $2"
 
 # Within ten minutes of its claim a delivery is accepted, unknown, or waits again.
-ONCE_MORE = """
+START_NEXT_ROUND = """
 update dispatcher.follow_up
 set position = dispatcher.first_id($2), last = dispatcher.is_over($2), since = began_at - interval '10 minutes',
     began_at = clock_timestamp(), look_at = clock_timestamp() + interval '1 second'
@@ -57,7 +57,7 @@ where broadcast = $1 and follows = $2
 """
 
 # Where the reading ended says who was last: nobody needs that any more.
-DONE = """
+FINISH = """
 with done as (
     update dispatcher.follow_up set done_at = clock_timestamp(), position = follows
     where broadcast = $1 and follows = $2

@@ -10,20 +10,20 @@ import asyncpg
 import msgspec
 
 from services.dispatcher.domain.account import template_key
-from services.dispatcher.domain.content import reply_body
-from services.dispatcher.domain.states import State
-from services.dispatcher.ports import Batch, Claim, Progress
+from services.dispatcher.domain.content import build_reply_body
+from services.dispatcher.domain.states import DeliveryState
+from services.dispatcher.ports import Batch, BroadcastProgress, Claim
 from shared.contracts.dispatch import BroadcastBatch, BroadcastFollowUp, ReplyRequested, Withdrawal
 from shared.contracts.message import Address, AddressKind, Lane
 from shared.runtime.clock import Instant
 
 
-def as_json(value: object) -> str:
+def encode_json(value: object) -> str:
     """Text for a jsonb column."""
     return msgspec.json.encode(value).decode()
 
 
-def columns(items: Iterable[object], *names: str) -> tuple[list[Any], ...]:
+def extract_columns(items: Iterable[object], *names: str) -> tuple[list[Any], ...]:
     """Return a list for each of these attributes, one column of a statement each; dots lead into them."""
     listed = list(items)
     return tuple([get(item) for item in listed] for get in map(attrgetter, names))
@@ -34,7 +34,9 @@ RECORD = ("delivery", "state", "message_key", "error_code", "due_at", "claim", "
 STATUS = ("delivery", "state", "message_key", "error_code", "attempts", "due_at", "waits_for")
 
 
-def broadcast_values(message: BroadcastBatch | BroadcastFollowUp, content: Mapping[str, Any]) -> tuple[object, ...]:
+def build_broadcast_values(
+    message: BroadcastBatch | BroadcastFollowUp, content: Mapping[str, Any]
+) -> tuple[object, ...]:
     """Everything that a broadcast is registered with; whom a follow-up goes to is not known yet."""
     expanded, audience, spacing, hours = 0, None, None, message.hours
     if isinstance(message, BroadcastBatch):
@@ -44,49 +46,49 @@ def broadcast_values(message: BroadcastBatch | BroadcastFollowUp, content: Mappi
     return (
         *(message.broadcast, message.notice, message.revision, message.topic, message.lane.value),
         template_key(message.template.name, message.template.language),
-        as_json(content),
+        encode_json(content),
         *(message.published_at, message.expires_at, audience, expanded),
         *((hours.opens, hours.closes, hours.zone) if hours else (None, None, None)),
         spacing,
     )
 
 
-def withdrawal_columns(withdrawals: Sequence[Withdrawal]) -> tuple[list[Any], ...]:
+def build_withdrawal_columns(withdrawals: Sequence[Withdrawal]) -> tuple[list[Any], ...]:
     """Subscriber, topic and sequence; '' stands for all topics."""
-    subscribers, topics, sequences = columns(withdrawals, "subscriber", "topic", "sequence")
+    subscribers, topics, sequences = extract_columns(withdrawals, "subscriber", "topic", "sequence")
     return subscribers, [topic or "" for topic in topics], sequences
 
 
-def reply_columns(claims: Iterable[Claim]) -> tuple[list[Any], ...]:
+def build_reply_columns(claims: Iterable[Claim]) -> tuple[list[Any], ...]:
     """One list for each column of the claim."""
-    *others, contents, asked, expires = columns(
+    *others, contents, asked, expires = extract_columns(
         claims, "delivery", "address.kind", "address.index", "address.sealed", "content", "asked_at", "expires_at"
     )
-    return (*others, [as_json(content) for content in contents], asked, expires)
+    return (*others, [encode_json(content) for content in contents], asked, expires)
 
 
-def batch_claim(batch: Batch, delivery: UUID, address: Address, claimed_at: Instant) -> Claim:
+def build_batch_claim(batch: Batch, delivery: UUID, address: Address, claimed_at: Instant) -> Claim:
     """A recipient that is ours to send to."""
     asked_at, expires_at = batch.message.published_at, batch.message.expires_at
     return Claim(delivery, batch.message.lane, address, batch.content, asked_at, expires_at, claimed_at)
 
 
-def reply_claim(reply: ReplyRequested, asked_at: datetime, claimed_at: Instant) -> Claim:
+def build_reply_claim(reply: ReplyRequested, asked_at: datetime, claimed_at: Instant) -> Claim:
     """A reply that is ours to send if the ledger lets us."""
-    content = reply_body(reply.text, reply.buttons, reply.menu)
+    content = build_reply_body(reply.text, reply.buttons, reply.menu)
     return Claim(reply.reply, Lane.REPLY, reply.recipient, content, asked_at, reply.expires_at, claimed_at)
 
 
-def address_of(row: asyncpg.Record) -> Address:
+def read_address(row: asyncpg.Record) -> Address:
     return Address(kind=AddressKind(row["address_kind"]), index=row["address_index"], sealed=row["address_sealed"])
 
 
-def due_claim(row: asyncpg.Record, claimed_at: Instant) -> Claim:
+def read_due_claim(row: asyncpg.Record, claimed_at: Instant) -> Claim:
     """A row that has waited and is ours now."""
     return Claim(
         delivery=row["id"],
         lane=Lane(row["lane"]),
-        address=address_of(row),
+        address=read_address(row),
         content=msgspec.json.decode(row["content"]),
         attempt=row["attempt"],
         asked_at=row["asked_at"],
@@ -96,12 +98,16 @@ def due_claim(row: asyncpg.Record, claimed_at: Instant) -> Claim:
     )
 
 
-def progress_of(rows: Sequence[asyncpg.Record]) -> Progress:
+def read_progress(rows: Sequence[asyncpg.Record]) -> BroadcastProgress:
     """The counters of one broadcast; it has finished when nobody waits, or is unknown as long as that can change."""
     first = rows[0]
-    states = {State(row["state"]): row["deliveries"] for row in rows if row["deliveries"]}
+    states = {DeliveryState(row["state"]): row["deliveries"] for row in rows if row["deliveries"]}
     known = sum(states.values())
     audience = known if first["is_cut"] else first["audience"]
-    open_states = {State.WAITING, State.CLAIMED} if first["is_over"] else {State.WAITING, State.CLAIMED, State.UNKNOWN}
+    open_states = (
+        {DeliveryState.WAITING, DeliveryState.CLAIMED}
+        if first["is_over"]
+        else {DeliveryState.WAITING, DeliveryState.CLAIMED, DeliveryState.UNKNOWN}
+    )
     finished = audience == known and not open_states & states.keys()
-    return Progress(first["id"], audience, states, finished, first.get("cancelled"), first.get("limited", 0))
+    return BroadcastProgress(first["id"], audience, states, finished, first.get("cancelled"), first.get("limited", 0))

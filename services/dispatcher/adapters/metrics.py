@@ -5,24 +5,24 @@ from datetime import datetime
 
 from prometheus_client import CollectorRegistry, Counter, Enum, Gauge, Histogram
 
-from services.dispatcher.domain.account import News
-from services.dispatcher.domain.answers import Accepted, Answer, Expired, NoAnswer, Refused
-from services.dispatcher.domain.errors import Remedy, rule_for
+from services.dispatcher.domain.account import AccountUpdate
+from services.dispatcher.domain.errors import ErrorAction, find_error_rule
 from services.dispatcher.domain.pacing import Lease
-from services.dispatcher.ports import Claim, Outstanding
+from services.dispatcher.domain.send_results import Accepted, ErrorResponse, Expired, NoResponse, SendResult
+from services.dispatcher.ports import Backlog, Claim
 from shared.contracts.inbound import ACCOUNT_FIELDS
 from shared.contracts.message import Lane
 
 _PREFIX = "kreisfunk_dispatcher"
 _SEND_BUCKETS = (0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30)
 _WAY_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200)
-_RESULTS = ("accepted", "unknown", "not_sent", "expired", *(remedy.value for remedy in Remedy))
-_WORDS: Mapping[type[Answer], str] = {Accepted: "accepted", NoAnswer: "unknown", Expired: "expired"}
+_RESULTS = ("accepted", "unknown", "not_sent", "expired", *(remedy.value for remedy in ErrorAction))
+_WORDS: Mapping[type[SendResult], str] = {Accepted: "accepted", NoResponse: "unknown", Expired: "expired"}
 # The first of each is to be an increase.
 _SHOWN_FROM_THE_BEGINNING: Mapping[str, Iterable[str]] = {
     "refused_rows": ("result", "status"),
-    "lost_slots": ("late", "connecting", "nothing", "pause"),
-    "account_news": News,
+    "send_slots_unused": ("late", "connecting", "nothing", "pause"),
+    "account_update": AccountUpdate,
     "statuses": ("changed", "unmatched"),
     "unknown_outcomes": ("found", "sent_again"),
 }
@@ -30,19 +30,19 @@ _SHOWN_FROM_THE_BEGINNING: Mapping[str, Iterable[str]] = {
 _COUNTERS = (
     ("sends", "Attempts to send, by lane and result", "lane", "result"),
     ("statuses", "Statuses by what they did", "result"),
-    ("leased_slots", "Slots reserved"),
-    ("lost_slots", "Slots that nothing was sent at, by reason", "reason"),
-    ("late_use_seconds", "How late the latest slot of each lease was"),
+    ("send_slots_reserved", "Slots reserved"),
+    ("send_slots_unused", "Slots that nothing was sent at, by reason", "reason"),
+    ("send_slot_lateness_seconds", "How late the latest slot of each lease was"),
     ("refused_rows", "Results and statuses that the database refused, each left out alone", "kind"),
     ("unknown_outcomes", "Claims without an answer: found, sent again", "event"),
     ("account_events", "Account webhooks by field", "field"),
-    ("account_news", "What Meta said of the account, each once", "news"),
-    ("forgotten_rows", "What retention ended, by kind", "kind"),
+    ("account_updates", "What Meta said of the account, each once", "update"),
+    ("retention_deleted_rows", "What retention ended, by kind", "kind"),
 )
 _GAUGES = (
     ("rate_permitted", "Messages a second that are permitted now"),
     ("rate_limit", "Meta's limit in messages a second"),
-    ("held", "1 while the sender is held: one message in 30 s is tried, nothing else sent"),
+    ("sending_paused", "1 while sending is paused: one message in 30 s is tried, nothing else sent"),
     ("meta_unreachable_seconds", "For how long this replica has had no word of Meta's; 0 while Meta answers"),
     ("replicas_expected", "How many dispatchers there are to be"),
     ("max_requests_in_flight", "Requests to Meta that may be in flight at once"),
@@ -51,7 +51,7 @@ _GAUGES = (
     ("unaccounted", "Recipients of ended broadcasts without a row in the ledger; 0"),
     ("unknown_oldest_seconds", "Age of the oldest unknown outcome; 0 if none"),
     ("retention_at_seconds", "When retention had last forgotten all it should, in seconds since 1970"),
-    ("kept_oldest_seconds", "Age of the oldest that is kept", "kind"),
+    ("retention_oldest_age_seconds", "Age of the oldest that is kept", "kind"),
 )
 
 
@@ -88,25 +88,25 @@ class Metrics:
             for label in labels:
                 self._count[name].labels(label)
 
-    def sent(self, claim: Claim, answer: Answer, seconds: float, now: datetime) -> None:
-        self._sends[claim.lane, _result(answer)].inc()
+    def record_send(self, claim: Claim, answer: SendResult, seconds: float, now: datetime) -> None:
+        self._sends[claim.lane, _classify_result(answer)].inc()
         if isinstance(answer, Accepted):
             self._ways[claim.lane].observe(max(0.0, (now - claim.asked_at).total_seconds()))
-        if isinstance(answer, Accepted | Refused):
+        if isinstance(answer, Accepted | ErrorResponse):
             self._send_seconds.observe(seconds)
 
-    def leased(self, lease: Lease, wait_seconds: float) -> None:
-        self._count["leased_slots"].inc(lease.slots)
+    def record_lease(self, lease: Lease, wait_seconds: float) -> None:
+        self._count["send_slots_reserved"].inc(lease.slots)
         self._lease_wait.observe(wait_seconds)
-        self._show["rate_permitted"].set(0 if lease.held else 1 / lease.spacing)
+        self._show["rate_permitted"].set(0 if lease.paused_reason else 1 / lease.spacing)
 
-    def outstanding(self, outstanding: Outstanding, lane_seconds: Mapping[Lane, float], unreachable: float) -> None:
+    def show_backlog(self, outstanding: Backlog, lane_seconds: Mapping[Lane, float], unreachable: float) -> None:
         self._show["meta_unreachable_seconds"].set(unreachable)
         for lane in Lane:
             self._show["waiting_deliveries"].labels(lane.value).set(outstanding.waiting.get(lane, 0))
             self._show["lane_oldest_seconds"].labels(lane.value).set(lane_seconds.get(lane, 0.0))
-        self._show["held"].set(outstanding.held)
-        if outstanding.held:
+        self._show["sending_paused"].set(outstanding.sending_paused)
+        if outstanding.sending_paused:
             self._show["rate_permitted"].set(0)
         self._show["unaccounted"].set(outstanding.unaccounted)
         self._show["unknown_oldest_seconds"].set(outstanding.unknown_seconds)
@@ -115,25 +115,25 @@ class Metrics:
         counter = self._count[name]
         (counter if label is None else counter.labels(label)).inc(amount)
 
-    def count_forgotten(self, kind: str, rows: int) -> None:
-        self.count("forgotten_rows", rows, kind)
+    def count_deleted(self, kind: str, rows: int) -> None:
+        self.count("retention_deleted_rows", rows, kind)
 
-    def bound_by(self, what: str) -> None:
+    def show_send_bound(self, what: str) -> None:
         self._bound.state(what)
 
-    def show_kept(self, ages: Mapping[str, float]) -> None:
+    def record_retention(self, ages: Mapping[str, float]) -> None:
         """After a round of retention."""
         self._show["retention_at_seconds"].set_to_current_time()
         for kind, seconds in ages.items():
-            self._show["kept_oldest_seconds"].labels(kind).set(seconds)
+            self._show["retention_oldest_age_seconds"].labels(kind).set(seconds)
 
-    def account_event(self, field: str, news: News | None) -> None:
+    def count_account_event(self, field: str, update: AccountUpdate | None) -> None:
         self._count["account_events"].labels(field if field in ACCOUNT_FIELDS else "other").inc()
-        if news is not None:
-            self._count["account_news"].labels(news.value).inc()
+        if update is not None:
+            self._count["account_updates"].labels(update.value).inc()
 
 
-def _result(answer: Answer) -> str:
-    if isinstance(answer, Refused):
-        return rule_for(answer.code, answer.http_status).remedy.value
+def _classify_result(answer: SendResult) -> str:
+    if isinstance(answer, ErrorResponse):
+        return find_error_rule(answer.code, answer.http_status).action.value
     return _WORDS.get(type(answer), "not_sent")

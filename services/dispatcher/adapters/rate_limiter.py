@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from services.dispatcher.domain.pacing import LateUse, Lease, ServerClock
 from shared.database.pool import Database
 
-SLOWER = 0.8
-COMPARISONS = 8
+THROTTLE_FACTOR = 0.8
+CLOCK_COMPARISONS = 8
 
 _SET_UP = """
 insert into dispatcher.rate as r (number, per_second, ceiling, people_a_day, people_setting, messages_a_month)
@@ -19,17 +19,18 @@ on conflict (number) do update set
     messages_a_month = excluded.messages_a_month
 """
 _RESERVE = """
-select slots, planned, shift, held_reason, spacing_seconds, rate_per_second, clock from dispatcher.reserve($1, $2)
+select slots, planned, shift, paused_reason, spacing_seconds, rate_per_second, clock from dispatcher.reserve($1, $2)
 """
-HOLD = "select dispatcher.hold_by_meta($1, $2, $3)"
-RELEASE = """
-update dispatcher.rate set held_reason = null where number = $1 and held_reason is not null and not held_by_hand
+PAUSE = "select dispatcher.pause_by_meta($1, $2, $3)"
+RESUME = """
+update dispatcher.rate set paused_reason = null
+where number = $1 and paused_reason is not null and not paused_by_operator
 returning true
 """
 
 
 @dataclass(frozen=True)
-class Limits:
+class SendLimits:
     """`rate` in messages per second; people in any 24 hours (Meta's tier) and messages a month, None for any."""
 
     rate: float
@@ -38,12 +39,12 @@ class Limits:
 
 
 @dataclass
-class PostgresLimiter:
+class PostgresRateLimiter:
     """The row survives us, and so do a rate that Meta made us lower, a tier that Meta changed, and a hold."""
 
     database: Database
     number: str
-    limits: Limits
+    limits: SendLimits
 
     def __post_init__(self) -> None:
         self.rate, self._clock = self.limits.rate, ServerClock()
@@ -53,34 +54,36 @@ class PostgresLimiter:
         limits = self.limits
         async with self.database.connection() as connection:
             await connection.execute(_SET_UP, self.number, limits.rate, limits.people_a_day, limits.messages_a_month)
-            for _ in range(COMPARISONS):
+            for _ in range(CLOCK_COMPARISONS):
                 read = await connection.fetchval("select extract(epoch from clock_timestamp())::float8")
-                self._clock.heard(read=read, arrived=asyncio.get_running_loop().time())
+                self._clock.observe(read=read, arrived=asyncio.get_running_loop().time())
 
     async def reserve(self, slots: int) -> Lease:
-        """Slots that nobody else has; while the sender is held none, or one in a while. Raises DependencyAway: then
-        nothing is sent."""
+        """Reserve slots that nobody else has: none or one probe while sending is paused.
+
+        Raises DependencyUnavailable: then nothing is sent.
+        """
         row = await self.database.fetchrow(_RESERVE, self.number, slots)
         got, planned, shift, held, spacing, self.rate, read = row
-        self._clock.heard(read=read, arrived=asyncio.get_running_loop().time())
-        start = self._clock.local(planned + shift)
-        return Lease(start=start, spacing=spacing, slots=got, planned=planned, shift=shift, held=held)
+        self._clock.observe(read=read, arrived=asyncio.get_running_loop().time())
+        start = self._clock.convert_to_local(planned + shift)
+        return Lease(start=start, spacing=spacing, slots=got, planned=planned, shift=shift, paused_reason=held)
 
-    async def used_late(self, use: LateUse) -> None:
+    async def report_late_use(self, use: LateUse) -> None:
         """Tell everybody, so that the slots a second later are used later too."""
-        statement = "select dispatcher.used_late($1, $2, $3, $4)"
+        statement = "select dispatcher.report_late_use($1, $2, $3, $4)"
         await self.database.fetchval(statement, self.number, use.starts, use.ends, use.late)
 
-    async def slow_down(self, seconds: float) -> bool:
+    async def throttle(self, seconds: float) -> bool:
         """Make all replicas wait for `seconds` and go on more slowly; return whether nobody had just done that."""
-        statement = "select dispatcher.slow_down($1, $2, $3)"
-        return bool(await self.database.fetchval(statement, self.number, SLOWER, seconds))
+        statement = "select dispatcher.throttle($1, $2, $3)"
+        return bool(await self.database.fetchval(statement, self.number, THROTTLE_FACTOR, seconds))
 
-    async def hold(self, reason: str, seconds: float) -> bool:
+    async def pause(self, reason: str, seconds: float) -> bool:
         """Send nothing but one message in `seconds`, until one is accepted or a person releases; return whether
         it was not held already."""
-        return bool(await self.database.fetchval(HOLD, self.number, reason, seconds))
+        return bool(await self.database.fetchval(PAUSE, self.number, reason, seconds))
 
-    async def release(self) -> bool:
+    async def resume(self) -> bool:
         """Let everybody send again, unless a person said to hold; return whether that ended a hold."""
-        return bool(await self.database.fetchval(RELEASE, self.number))
+        return bool(await self.database.fetchval(RESUME, self.number))

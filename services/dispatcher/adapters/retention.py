@@ -3,18 +3,18 @@
 from collections.abc import Mapping
 from datetime import timedelta
 
-from shared.contracts.promises import WITHDRAWAL_MARGIN_DAYS
-from shared.database.retention import Kept, rows
+from shared.contracts.retention import WITHDRAWAL_RETENTION_MARGIN_DAYS
+from shared.database.retention import RetentionRule, build_row_rule
 
 # Nothing but statuses and reactions comes for a reply that has left, and they do not name its recipient.
-REPLY_ADDRESS_KEPT = timedelta(days=1)
+REPLY_ADDRESS_RETENTION = timedelta(days=1)
 # Meta's limit counts 24 hours.
-REACHED_KEPT = timedelta(hours=25)
-STREAM_KEPT = timedelta(days=1)
-UNREACHABLE_KEPT = timedelta(days=1)
-MARGIN = timedelta(days=WITHDRAWAL_MARGIN_DAYS)
+REACHED_RETENTION = timedelta(hours=25)
+STATUS_STREAM_RETENTION = timedelta(days=1)
+UNREACHABLE_RETENTION = timedelta(days=1)
+WITHDRAWAL_MARGIN = timedelta(days=WITHDRAWAL_RETENTION_MARGIN_DAYS)
 
-_REPLY_ADDRESSES = """
+_ERASE_REPLY_ADDRESSES = """
     with old as (
         select id from dispatcher.delivery
         where subscriber is null and address_index <> '' and state not in ('waiting', 'claimed', 'unknown')
@@ -34,21 +34,25 @@ _OLDEST_WEEK = """
     select min(to_date(right(c.relname, 8), 'YYYYMMDD')) from pg_inherits i join pg_class c on c.oid = i.inhrelid
     where i.inhparent = 'dispatcher.delivery'::regclass and c.relname ~ '^delivery_[0-9]{8}$'
 """
-_WEEKS = "select dispatcher.drop_old_partitions(extract(day from $1::interval)::integer) where $2::integer > 0"
+_DROP_OLD_WEEKS = "select dispatcher.drop_old_partitions(extract(day from $1::interval)::integer) where $2::integer > 0"
 
 
-def rules(keep_days: int) -> Mapping[str, Kept]:
+def build_retention_rules(retention_days: int) -> Mapping[str, RetentionRule]:
     """Every kind of data that is not kept for ever; of deliveries whole weeks are counted, and stragglers."""
-    kept = timedelta(days=keep_days)
+    kept = timedelta(days=retention_days)
     return {
-        "waiting_delivery": Kept(kept, "select dispatcher.end_old_waiting($1, $2::integer)"),
-        "deliveries_week": Kept(kept, _WEEKS, _OLDEST_WEEK),
-        "stray_delivery": Kept(kept, "select dispatcher.delete_old_strays($1, $2::integer)"),
-        "reply_address": Kept(REPLY_ADDRESS_KEPT, _REPLY_ADDRESSES, _OLDEST_REPLY_ADDRESS),
-        "reached": rows(REACHED_KEPT, "dispatcher.reached", "subscriber", "minute"),
-        "reached_minute": rows(REACHED_KEPT, "dispatcher.reached_minute", "minute", "minute"),
-        "status_stream": rows(STREAM_KEPT, "dispatcher.status_stream", "number, seen_at", "seen_at"),
-        "unreachable": rows(UNREACHABLE_KEPT, "dispatcher.unreachable", "replica", "said_at"),
-        "refusal": rows(kept, "dispatcher.refusal", "delivery", "told_at"),
-        "suppression": rows(kept + MARGIN, "dispatcher.suppression", "subscriber, topic", "suppressed_at"),
+        "waiting_delivery": RetentionRule(kept, "select dispatcher.end_old_waiting($1, $2::integer)"),
+        "deliveries_week": RetentionRule(kept, _DROP_OLD_WEEKS, _OLDEST_WEEK),
+        "stray_delivery": RetentionRule(kept, "select dispatcher.delete_old_strays($1, $2::integer)"),
+        "reply_address": RetentionRule(REPLY_ADDRESS_RETENTION, _ERASE_REPLY_ADDRESSES, _OLDEST_REPLY_ADDRESS),
+        "reached": build_row_rule(REACHED_RETENTION, "dispatcher.reached", "subscriber", "minute"),
+        "reached_minute": build_row_rule(REACHED_RETENTION, "dispatcher.reached_minute", "minute", "minute"),
+        "status_stream": build_row_rule(
+            STATUS_STREAM_RETENTION, "dispatcher.status_stream", "number, seen_at", "seen_at"
+        ),
+        "unreachable": build_row_rule(UNREACHABLE_RETENTION, "dispatcher.unreachable", "replica", "said_at"),
+        "refusal": build_row_rule(kept, "dispatcher.refusal", "delivery", "told_at"),
+        "suppression": build_row_rule(
+            kept + WITHDRAWAL_MARGIN, "dispatcher.suppression", "subscriber, topic", "suppressed_at"
+        ),
     }

@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, ClassVar
 
-STOPPING = frozenset({"PAUSED", "DISABLED", "ARCHIVED", "DELETED", "PENDING_DELETION", "LOCKED", "REJECTED"})
-RELEASING = frozenset({"APPROVED", "REINSTATED", "UNARCHIVED"})
+TEMPLATE_PAUSING_EVENTS = frozenset(
+    {"PAUSED", "DISABLED", "ARCHIVED", "DELETED", "PENDING_DELETION", "LOCKED", "REJECTED"}
+)
+TEMPLATE_RESUMING_EVENTS = frozenset({"APPROVED", "REINSTATED", "UNARCHIVED"})
 LIMIT_FIELDS = frozenset({"business_capability_update", "phone_number_quality_update"})
 # The newest first; the older ones are still sent with it.
 LIMIT_NAMES = ("max_daily_conversations_per_business", "max_daily_conversation_per_phone", "current_limit")
@@ -24,19 +26,19 @@ TIERS = {
     "TIER_100K": 100_000,
     "TIER_UNLIMITED": None,
 }
-LARGEST_LIMIT = 1_000_000_000
+MAX_LIMIT = 1_000_000_000
 ACCOUNT_GONE = frozenset({"ACCOUNT_DELETED", "ACCOUNT_OFFBOARDED", "PARTNER_APP_UNINSTALLED", "PARTNER_REMOVED"})
-NOT_SENDING = frozenset({"RESTRICTED_BIZ_INITIATED_MESSAGING", "RESTRICTED_CUSTOMER_INITIATED_MESSAGING"})
+SENDING_RESTRICTIONS = frozenset({"RESTRICTED_BIZ_INITIATED_MESSAGING", "RESTRICTED_CUSTOMER_INITIATED_MESSAGING"})
 LOW_QUALITY = frozenset({"YELLOW", "RED"})
 
 
-class News(StrEnum):
+class AccountUpdate(StrEnum):
     """Each is counted from the beginning, so that the first one is seen, too."""
 
-    TEMPLATE_HELD = "template_held"
-    TEMPLATE_RELEASED = "template_released"
-    SENDER_HELD = "sender_held"
-    SENDER_RELEASED = "sender_released"
+    TEMPLATE_PAUSED = "template_paused"
+    TEMPLATE_RESUMED = "template_resumed"
+    SENDING_PAUSED = "sending_paused"
+    SENDING_RESUMED = "sending_resumed"
     LIMIT_LOWERED = "limit_lowered"
     LIMIT = "limit"
     QUALITY_LOW = "quality_low"
@@ -45,46 +47,46 @@ class News(StrEnum):
 
 
 @dataclass(frozen=True)
-class TemplateHeld:
+class TemplatePaused:
     """Meta does not accept this template for now; `template` is its key."""
 
     template: str
     reason: str
-    news: ClassVar = News.TEMPLATE_HELD
+    update: ClassVar = AccountUpdate.TEMPLATE_PAUSED
 
 
 @dataclass(frozen=True)
-class TemplateReleased:
+class TemplateResumed:
     """Meta accepts this template again; `template` is its key."""
 
     template: str
-    news: ClassVar = News.TEMPLATE_RELEASED
+    update: ClassVar = AccountUpdate.TEMPLATE_RESUMED
 
 
 @dataclass(frozen=True)
-class PeopleADay:
+class RecipientLimit:
     """So many different people may be written to in any 24 hours; None is no limit."""
 
     limit: int | None
-    news: ClassVar = News.LIMIT
+    update: ClassVar = AccountUpdate.LIMIT
 
 
 @dataclass(frozen=True)
-class SenderHeld:
+class SendingPaused:
     """Meta takes nothing from us for now."""
 
     reason: str
-    news: ClassVar = News.SENDER_HELD
+    update: ClassVar = AccountUpdate.SENDING_PAUSED
 
 
 @dataclass(frozen=True)
-class SenderReleased:
+class SendingResumed:
     """Meta takes our messages again."""
 
-    news: ClassVar = News.SENDER_RELEASED
+    update: ClassVar = AccountUpdate.SENDING_RESUMED
 
 
-Change = TemplateHeld | TemplateReleased | PeopleADay | SenderHeld | SenderReleased
+AccountChange = TemplatePaused | TemplateResumed | RecipientLimit | SendingPaused | SendingResumed
 
 
 def template_key(name: str, language: str) -> str:
@@ -92,80 +94,84 @@ def template_key(name: str, language: str) -> str:
     return f"{name}/{language.replace('-', '_')}"
 
 
-def meaning(field: str, value: Mapping[str, Any]) -> Change | None:
+def interpret_webhook(field: str, value: Mapping[str, Any]) -> AccountChange | None:
     """What an account webhook changes; None if nothing that concerns sending."""
     if field == "message_template_status_update":
-        return _template(value)
+        return _parse_template_change(value)
     if field in LIMIT_FIELDS:
-        return _people(value)
-    return _sender(value) if field == "account_update" else None
+        return _parse_recipient_limit(value)
+    return _parse_sender_change(value) if field == "account_update" else None
 
 
-def subject(change: Change) -> str:
+def identify_subject(change: AccountChange) -> str:
     """What the change is about: of one subject only the newest counts."""
     match change:
-        case TemplateHeld(template) | TemplateReleased(template):
+        case TemplatePaused(template) | TemplateResumed(template):
             return f"template {template}"
-        case PeopleADay():
+        case RecipientLimit():
             return "people a day"
-        case SenderHeld() | SenderReleased():
+        case SendingPaused() | SendingResumed():
             return "sender"
 
 
-def news_of(field: str, value: Mapping[str, Any], change: Change | None, *, lowered: bool = False) -> News:
+def classify_update(
+    field: str, value: Mapping[str, Any], change: AccountChange | None, *, lowered: bool = False
+) -> AccountUpdate:
     """`lowered` says whether a limit became smaller than it was here; Meta says so itself with some."""
-    if isinstance(change, PeopleADay) and (lowered or value.get("event") == "DOWNGRADE"):
-        return News.LIMIT_LOWERED
-    return change.news if change else _news_without_change(field, value)
+    if isinstance(change, RecipientLimit) and (lowered or value.get("event") == "DOWNGRADE"):
+        return AccountUpdate.LIMIT_LOWERED
+    return change.update if change else _classify_without_change(field, value)
 
 
-def _news_without_change(field: str, value: Mapping[str, Any]) -> News:
+def _classify_without_change(field: str, value: Mapping[str, Any]) -> AccountUpdate:
     match field, value:
         case "phone_number_quality_update" | "message_template_status_update", {"event": "FLAGGED"}:
-            return News.QUALITY_LOW
+            return AccountUpdate.QUALITY_LOW
         case "message_template_quality_update", {"new_quality_score": str(score)} if score in LOW_QUALITY:
-            return News.QUALITY_LOW
+            return AccountUpdate.QUALITY_LOW
         case "template_category_update", _:
-            return News.CATEGORY
+            return AccountUpdate.CATEGORY
         case _:
-            return News.OTHER
+            return AccountUpdate.OTHER
 
 
-def _template(value: Mapping[str, Any]) -> Change | None:
+def _parse_template_change(value: Mapping[str, Any]) -> AccountChange | None:
     match value:
         case {"message_template_name": str(name), "message_template_language": str(language), "event": str(event)}:
             key = template_key(name, language)
-            if event in STOPPING:
-                return TemplateHeld(key, f"Meta: {event}")
-            return TemplateReleased(key) if event in RELEASING else None
+            if event in TEMPLATE_PAUSING_EVENTS:
+                return TemplatePaused(key, f"Meta: {event}")
+            return TemplateResumed(key) if event in TEMPLATE_RESUMING_EVENTS else None
         case _:
             return None
 
 
-def _people(value: Mapping[str, Any]) -> PeopleADay | None:
-    return next((found for name in LIMIT_NAMES if (found := _tier(value.get(name)))), None)
+def _parse_recipient_limit(value: Mapping[str, Any]) -> RecipientLimit | None:
+    return next((found for name in LIMIT_NAMES if (found := _parse_tier(value.get(name)))), None)
 
 
-def _tier(limit: object) -> PeopleADay | None:
+def _parse_tier(limit: object) -> RecipientLimit | None:
     if isinstance(limit, int) and not isinstance(limit, bool):
-        return PeopleADay(min(limit, LARGEST_LIMIT) if limit >= 0 else None)
-    return PeopleADay(TIERS[limit]) if isinstance(limit, str) and limit in TIERS else None
+        return RecipientLimit(min(limit, MAX_LIMIT) if limit >= 0 else None)
+    return RecipientLimit(TIERS[limit]) if isinstance(limit, str) and limit in TIERS else None
 
 
-def _sender(value: Mapping[str, Any]) -> Change | None:
+def _parse_sender_change(value: Mapping[str, Any]) -> AccountChange | None:
     match value:
         case {"event": "DISABLED_UPDATE", "ban_info": {"waba_ban_state": "DISABLE"}}:
-            return SenderHeld("Meta: account disabled")
+            return SendingPaused("Meta: account disabled")
         case {"event": "DISABLED_UPDATE", "ban_info": {"waba_ban_state": "REINSTATE"}}:
-            return SenderReleased()
+            return SendingResumed()
         case {"event": "ACCOUNT_RESTRICTION", "restriction_info": [*restrictions]}:
-            return SenderHeld("Meta: account restricted") if any(map(_stops_sending, restrictions)) else None
+            return (
+                SendingPaused("Meta: account restricted") if any(map(_is_sending_restriction, restrictions)) else None
+            )
         case {"event": "ACCOUNT_RECONNECTED"}:
-            return SenderReleased()
+            return SendingResumed()
         case {"event": str(event)} if event in ACCOUNT_GONE:
-            return SenderHeld(f"Meta: {event}")
+            return SendingPaused(f"Meta: {event}")
     return None
 
 
-def _stops_sending(restriction: object) -> bool:
-    return isinstance(restriction, Mapping) and restriction.get("restriction_type") in list(NOT_SENDING)
+def _is_sending_restriction(restriction: object) -> bool:
+    return isinstance(restriction, Mapping) and restriction.get("restriction_type") in list(SENDING_RESTRICTIONS)

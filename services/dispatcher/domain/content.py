@@ -10,15 +10,15 @@ from typing import Any
 from shared.contracts.dispatch import ReplyButton, ReplyMenu, ReplyRow, Template
 from shared.contracts.message import AddressKind
 
-BODY_LIMIT = 1024
-TEXT_LIMIT = 4096
-BUTTON_BODY_LIMIT = 1024
-BUTTON_TITLE_LIMIT = 20
-BUTTONS_LIMIT = 3
-ROWS_LIMIT = 10
-ROW_TITLE_LIMIT = 24
-ROW_DESCRIPTION_LIMIT = 72
-PARAMETER_LIMIT = 900
+MAX_BODY_LENGTH = 1024
+MAX_TEXT_LENGTH = 4096
+MAX_BUTTON_BODY_LENGTH = 1024
+MAX_BUTTON_TITLE_LENGTH = 20
+MAX_BUTTONS = 3
+MAX_LIST_ROWS = 10
+MAX_ROW_TITLE_LENGTH = 24
+MAX_ROW_DESCRIPTION_LENGTH = 72
+MAX_PARAMETER_LENGTH = 900
 
 _BREAKS = re.compile(r"[\x00-\x1f\x7f\u0085\u2028\u2029\ud800-\udfff]+")
 _SPACES = re.compile(r" {2,}")
@@ -35,75 +35,77 @@ def clean_parameter(text: str) -> str:
     return _SPACES.sub(" ", _BREAKS.sub(" ", text)).strip()
 
 
-def template_body(template: Template) -> dict[str, Any]:
+def build_template_body(template: Template) -> dict[str, Any]:
     """The part of the request that is the same for all recipients. Raises ContentError."""
-    parameters = [_parameter(parameter.name, parameter.text) for parameter in template.parameters]
-    if sum(len(parameter["text"]) for parameter in parameters) > BODY_LIMIT:
-        raise ContentError(f"the parameters together are longer than {BODY_LIMIT} characters")
+    parameters = [_build_parameter(parameter.name, parameter.text) for parameter in template.parameters]
+    if sum(len(parameter["text"]) for parameter in parameters) > MAX_BODY_LENGTH:
+        raise ContentError(f"the parameters together are longer than {MAX_BODY_LENGTH} characters")
     components: list[dict[str, Any]] = []
     if template.picture:
         picture = {"type": "image", "image": {"link": template.picture}}
         components.append({"type": "header", "parameters": [picture]})
     if parameters:
         components.append({"type": "body", "parameters": parameters})
-    components += [_quick_reply(index, payload) for index, payload in enumerate(template.quick_replies)]
+    components += [_build_quick_reply(index, payload) for index, payload in enumerate(template.quick_replies)]
     named = {"name": template.name, "language": {"code": template.language}, "components": components}
     return {"type": "template", "template": named}
 
 
-def _parameter(name: str, text: str) -> dict[str, str]:
+def _build_parameter(name: str, text: str) -> dict[str, str]:
     cleaned = clean_parameter(text)
     if not cleaned:
         raise ContentError(f"parameter {name} is empty")
-    if len(cleaned) > PARAMETER_LIMIT:
-        raise ContentError(f"parameter {name} is longer than {PARAMETER_LIMIT} characters")
+    if len(cleaned) > MAX_PARAMETER_LENGTH:
+        raise ContentError(f"parameter {name} is longer than {MAX_PARAMETER_LENGTH} characters")
     return {"type": "text", "parameter_name": name, "text": cleaned}
 
 
-def _quick_reply(index: int, payload: str) -> dict[str, Any]:
+def _build_quick_reply(index: int, payload: str) -> dict[str, Any]:
     parameters = [{"type": "payload", "payload": payload}]
     return {"type": "button", "sub_type": "quick_reply", "index": str(index), "parameters": parameters}
 
 
-def reply_body(text: str, buttons: Sequence[ReplyButton], menu: ReplyMenu | None = None) -> dict[str, Any]:
+def build_reply_body(text: str, buttons: Sequence[ReplyButton], menu: ReplyMenu | None = None) -> dict[str, Any]:
     """A text, or a text with up to three buttons or with a list. Raises ContentError."""
     text = _UNSENDABLE.sub("", text)
-    limit = BUTTON_BODY_LIMIT if buttons or menu else TEXT_LIMIT
+    limit = MAX_BUTTON_BODY_LENGTH if buttons or menu else MAX_TEXT_LENGTH
     if not 0 < len(text) <= limit:
         raise ContentError(f"a reply has 1 to {limit} characters")
     if menu:
-        return _list(text, menu)
+        return _build_list(text, menu)
     if not buttons:
         return {"type": "text", "text": {"preview_url": False, "body": text}}
-    if len(buttons) > BUTTONS_LIMIT or any(len(button.title) > BUTTON_TITLE_LIMIT for button in buttons):
-        raise ContentError(f"at most {BUTTONS_LIMIT} buttons of {BUTTON_TITLE_LIMIT} characters")
+    if len(buttons) > MAX_BUTTONS or any(len(button.title) > MAX_BUTTON_TITLE_LENGTH for button in buttons):
+        raise ContentError(f"at most {MAX_BUTTONS} buttons of {MAX_BUTTON_TITLE_LENGTH} characters")
     rows = [{"type": "reply", "reply": {"id": button.id, "title": button.title}} for button in buttons]
-    return _interactive("button", text, {"buttons": rows})
+    return _build_interactive("button", text, {"buttons": rows})
 
 
-def _list(text: str, menu: ReplyMenu) -> dict[str, Any]:
+def _build_list(text: str, menu: ReplyMenu) -> dict[str, Any]:
     rows = [row for section in menu.sections for row in section.rows]
-    if not 0 < len(rows) <= ROWS_LIMIT or len(menu.button) > BUTTON_TITLE_LIMIT:
-        raise ContentError(f"a list has 1 to {ROWS_LIMIT} rows and a button of {BUTTON_TITLE_LIMIT} characters")
+    if not 0 < len(rows) <= MAX_LIST_ROWS or len(menu.button) > MAX_BUTTON_TITLE_LENGTH:
+        raise ContentError(f"a list has 1 to {MAX_LIST_ROWS} rows and a button of {MAX_BUTTON_TITLE_LENGTH} characters")
     titles = [*(row.title for row in rows), *(section.title for section in menu.sections)]
-    if any(len(title) > ROW_TITLE_LIMIT for title in titles):
-        raise ContentError(f"a title in a list has at most {ROW_TITLE_LIMIT} characters")
-    if any(len(row.description) > ROW_DESCRIPTION_LIMIT for row in rows):
-        raise ContentError(f"a description in a list has at most {ROW_DESCRIPTION_LIMIT} characters")
-    sections = [{"title": section.title, "rows": [_row(row) for row in section.rows]} for section in menu.sections]
-    return _interactive("list", text, {"button": menu.button, "sections": sections})
+    if any(len(title) > MAX_ROW_TITLE_LENGTH for title in titles):
+        raise ContentError(f"a title in a list has at most {MAX_ROW_TITLE_LENGTH} characters")
+    if any(len(row.description) > MAX_ROW_DESCRIPTION_LENGTH for row in rows):
+        raise ContentError(f"a description in a list has at most {MAX_ROW_DESCRIPTION_LENGTH} characters")
+    sections = [
+        {"title": section.title, "rows": [_build_row(row) for row in section.rows]} for section in menu.sections
+    ]
+    return _build_interactive("list", text, {"button": menu.button, "sections": sections})
 
 
-def _interactive(kind: str, text: str, action: dict[str, Any]) -> dict[str, Any]:
+def _build_interactive(kind: str, text: str, action: dict[str, Any]) -> dict[str, Any]:
     return {"type": "interactive", "interactive": {"type": kind, "body": {"text": text}, "action": action}}
 
 
-def _row(row: ReplyRow) -> dict[str, str]:
+def _build_row(row: ReplyRow) -> dict[str, str]:
     described = {"description": row.description} if row.description else {}
     return {"id": row.id, "title": row.title, **described}
 
 
-def recipient_fields(kind: AddressKind, value: str) -> dict[str, str]:
+def build_recipient_fields(kind: AddressKind, value: str) -> dict[str, str]:
     """`to` with a plus sign for numbers (without it Meta may prepend our own country), else `recipient`."""
     if kind is AddressKind.PHONE:
         return {"to": f"+{value.removeprefix('+')}"}

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
-class Remedy(StrEnum):
+class ErrorAction(StrEnum):
     """What a failed send asks for."""
 
     AGAIN = "again"  # the same message, a little later
@@ -23,95 +23,116 @@ class Remedy(StrEnum):
 
 
 @dataclass(frozen=True)
-class Rule:
+class ErrorRule:
     """How to treat one code. `attempts` is how often a message is tried before it fails; `german` is for operators.
 
     Being too fast is no attempt: it says nothing about the message, which waits until it expires.
     """
 
-    remedy: Remedy
+    action: ErrorAction
     meaning: str
     german: str
     attempts: int = 1
 
 
 # Attempts count whatever they failed of, so the exponent ends where the pair limit itself has surely passed.
-LONGEST_PAIR_EXPONENT = 3
+MAX_PAIR_EXPONENT = 3
 # What Meta asks us to wait is believed up to here, in seconds.
 MAX_RETRY_SECONDS = 60.0
 MAX_CODE = 2**31 - 1
-LONG = 30  # with pauses of up to a minute, about 25 minutes
-_AGAIN, _SLOWER = Remedy.AGAIN, Remedy.SLOWER
-_DROP, _RECIPIENT, _TEMPLATE, _SENDER = Remedy.DROP, Remedy.RECIPIENT, Remedy.TEMPLATE, Remedy.SENDER
+MANY_ATTEMPTS = 30  # with pauses of up to a minute, about 25 minutes
+_AGAIN, _SLOWER = ErrorAction.AGAIN, ErrorAction.SLOWER
+_DROP, _RECIPIENT, _TEMPLATE, _SENDER = (
+    ErrorAction.DROP,
+    ErrorAction.RECIPIENT,
+    ErrorAction.TEMPLATE,
+    ErrorAction.SENDER,
+)
 
-RULES: Mapping[int, Rule] = {
-    0: Rule(_SENDER, "token cannot be authenticated", "Zugangsschlüssel wird nicht anerkannt"),
-    1: Rule(_AGAIN, "invalid request or server error", "Anfrage ungültig oder Störung bei Meta", 5),
-    2: Rule(_AGAIN, "temporary downtime", "Meta vorübergehend nicht erreichbar", LONG),
-    3: Rule(_SENDER, "capability or permission missing", "Berechtigung fehlt"),
-    4: Rule(_SLOWER, "application call limit", "zu viele Aufrufe der Anwendung", LONG),
-    10: Rule(_SENDER, "permission missing", "Berechtigung fehlt"),
-    33: Rule(_SENDER, "business number deleted", "unsere Nummer gibt es bei Meta nicht mehr"),
-    100: Rule(_DROP, "parameter unsupported or misspelled", "Angabe unbekannt oder falsch geschrieben"),
-    190: Rule(_SENDER, "token expired", "Zugangsschlüssel abgelaufen"),
-    368: Rule(_SENDER, "account restricted for policy", "Konto wegen Regelverstoß eingeschränkt"),
-    80007: Rule(_SLOWER, "account call limit", "zu viele Aufrufe des Kontos", LONG),
-    130403: Rule(_RECIPIENT, "recipient blocked by us", "von uns blockiert"),
-    130429: Rule(_SLOWER, "throughput reached", "zu viele Nachrichten auf einmal", LONG),
-    130472: Rule(_DROP, "recipient is in a marketing experiment", "nimmt an einem Versuch von Meta ohne Werbung teil"),
-    130497: Rule(_DROP, "account barred from the recipient's country", "Konto darf in dieses Land nicht senden"),
-    131000: Rule(_AGAIN, "unknown error", "unbekannter Fehler bei Meta", 10),
-    131005: Rule(_SENDER, "access denied", "Zugriff verweigert"),
-    131008: Rule(_DROP, "required parameter missing", "Pflichtangabe fehlt"),
-    131009: Rule(_DROP, "parameter value invalid", "Angabe ungültig"),
-    131016: Rule(_AGAIN, "service unavailable", "Dienst bei Meta nicht verfügbar", LONG),
-    131021: Rule(_DROP, "sender is recipient", "Empfänger ist unsere eigene Nummer"),
-    131026: Rule(_RECIPIENT, "undeliverable", "nicht zustellbar: kein WhatsApp, oder eine alte Fassung"),
-    131030: Rule(_DROP, "recipient not on the test number's list", "nicht auf der Liste der Testnummer"),  # pywa
-    131031: Rule(_SENDER, "account locked", "Konto gesperrt"),
-    131037: Rule(_SENDER, "display name not approved", "Anzeigename noch nicht genehmigt"),
-    131042: Rule(_SENDER, "payment problem", "Zahlung bei Meta gestört"),
-    131044: Rule(_SENDER, "payment problem", "Zahlung bei Meta gestört"),  # pywa
-    131045: Rule(_SENDER, "number not registered correctly", "unsere Nummer ist nicht richtig angemeldet"),
-    131047: Rule(_DROP, "outside the 24-hour window", "außerhalb des 24-Stunden-Fensters"),
-    131048: Rule(_SENDER, "spam or quality restriction", "wegen Spam-Verdacht oder schlechter Bewertung eingeschränkt"),
-    131049: Rule(_DROP, "dropped for a healthy ecosystem", "von Meta zurückgehalten: zu viel Werbung"),
-    131050: Rule(_RECIPIENT, "recipient stopped marketing messages", "hat Werbenachrichten in WhatsApp abbestellt"),
-    131051: Rule(_DROP, "message type unsupported", "Art der Nachricht wird nicht unterstützt"),
-    131053: Rule(_TEMPLATE, "media not usable", "Bild oder Datei nicht verwendbar"),
-    131055: Rule(_DROP, "marketing templates only", "nur Werbevorlagen erlaubt"),
-    131056: Rule(Remedy.PAIR, "too many messages to this recipient", "zu viele Nachrichten an diese Person", 12),
-    131057: Rule(_AGAIN, "maintenance", "Konto wird bei Meta gewartet", LONG),
-    131062: Rule(_DROP, "user id not possible for this message", "mit dieser Kennung nicht erreichbar"),
-    131063: Rule(_TEMPLATE, "marketing disabled on this interface", "Werbenachrichten auf diesem Weg abgeschaltet"),
-    131064: Rule(_TEMPLATE, "template category misused", "Vorlage hat die falsche Kategorie"),
-    132000: Rule(_TEMPLATE, "wrong number of parameters", "Zahl der Angaben passt nicht zur Vorlage"),
-    132001: Rule(_TEMPLATE, "template missing or not approved", "Vorlage fehlt oder ist nicht genehmigt"),
-    132005: Rule(_DROP, "text too long with parameters", "Text mit Angaben zu lang"),
-    132007: Rule(_TEMPLATE, "content policy", "Vorlage verstößt gegen Inhaltsregeln"),
-    132012: Rule(_TEMPLATE, "parameter format", "Angaben haben das falsche Format"),
-    132015: Rule(_TEMPLATE, "template paused", "Vorlage von Meta angehalten"),
-    132016: Rule(_TEMPLATE, "template disabled", "Vorlage von Meta abgeschaltet"),
-    132018: Rule(_DROP, "parameter contains line breaks or tabs", "Angabe enthält Zeilenumbrüche oder Tabulatoren"),
-    133004: Rule(_AGAIN, "server temporarily unavailable", "Server bei Meta vorübergehend nicht verfügbar", LONG),
-    133010: Rule(_SENDER, "number not registered", "unsere Nummer ist nicht angemeldet"),
-    134101: Rule(_AGAIN, "template still being synchronised", "Vorlage wird bei Meta noch abgeglichen", LONG),
-    134102: Rule(_TEMPLATE, "template unavailable", "Vorlage nicht verfügbar"),
-    135000: Rule(_DROP, "unknown parameter problem", "unbekannter Fehler in einer Angabe"),
+ERROR_RULES: Mapping[int, ErrorRule] = {
+    0: ErrorRule(_SENDER, "token cannot be authenticated", "Zugangsschlüssel wird nicht anerkannt"),
+    1: ErrorRule(_AGAIN, "invalid request or server error", "Anfrage ungültig oder Störung bei Meta", 5),
+    2: ErrorRule(_AGAIN, "temporary downtime", "Meta vorübergehend nicht erreichbar", MANY_ATTEMPTS),
+    3: ErrorRule(_SENDER, "capability or permission missing", "Berechtigung fehlt"),
+    4: ErrorRule(_SLOWER, "application call limit", "zu viele Aufrufe der Anwendung", MANY_ATTEMPTS),
+    10: ErrorRule(_SENDER, "permission missing", "Berechtigung fehlt"),
+    33: ErrorRule(_SENDER, "business number deleted", "unsere Nummer gibt es bei Meta nicht mehr"),
+    100: ErrorRule(_DROP, "parameter unsupported or misspelled", "Angabe unbekannt oder falsch geschrieben"),
+    190: ErrorRule(_SENDER, "token expired", "Zugangsschlüssel abgelaufen"),
+    368: ErrorRule(_SENDER, "account restricted for policy", "Konto wegen Regelverstoß eingeschränkt"),
+    80007: ErrorRule(_SLOWER, "account call limit", "zu viele Aufrufe des Kontos", MANY_ATTEMPTS),
+    130403: ErrorRule(_RECIPIENT, "recipient blocked by us", "von uns blockiert"),
+    130429: ErrorRule(_SLOWER, "throughput reached", "zu viele Nachrichten auf einmal", MANY_ATTEMPTS),
+    130472: ErrorRule(
+        _DROP, "recipient is in a marketing experiment", "nimmt an einem Versuch von Meta ohne Werbung teil"
+    ),
+    130497: ErrorRule(_DROP, "account barred from the recipient's country", "Konto darf in dieses Land nicht senden"),
+    131000: ErrorRule(_AGAIN, "unknown error", "unbekannter Fehler bei Meta", 10),
+    131005: ErrorRule(_SENDER, "access denied", "Zugriff verweigert"),
+    131008: ErrorRule(_DROP, "required parameter missing", "Pflichtangabe fehlt"),
+    131009: ErrorRule(_DROP, "parameter value invalid", "Angabe ungültig"),
+    131016: ErrorRule(_AGAIN, "service unavailable", "Dienst bei Meta nicht verfügbar", MANY_ATTEMPTS),
+    131021: ErrorRule(_DROP, "sender is recipient", "Empfänger ist unsere eigene Nummer"),
+    131026: ErrorRule(_RECIPIENT, "undeliverable", "nicht zustellbar: kein WhatsApp, oder eine alte Fassung"),
+    131030: ErrorRule(_DROP, "recipient not on the test number's list", "nicht auf der Liste der Testnummer"),  # pywa
+    131031: ErrorRule(_SENDER, "account locked", "Konto gesperrt"),
+    131037: ErrorRule(_SENDER, "display name not approved", "Anzeigename noch nicht genehmigt"),
+    131042: ErrorRule(_SENDER, "payment problem", "Zahlung bei Meta gestört"),
+    131044: ErrorRule(_SENDER, "payment problem", "Zahlung bei Meta gestört"),  # pywa
+    131045: ErrorRule(_SENDER, "number not registered correctly", "unsere Nummer ist nicht richtig angemeldet"),
+    131047: ErrorRule(_DROP, "outside the 24-hour window", "außerhalb des 24-Stunden-Fensters"),
+    131048: ErrorRule(
+        _SENDER, "spam or quality restriction", "wegen Spam-Verdacht oder schlechter Bewertung eingeschränkt"
+    ),
+    131049: ErrorRule(_DROP, "dropped for a healthy ecosystem", "von Meta zurückgehalten: zu viel Werbung"),
+    131050: ErrorRule(
+        _RECIPIENT, "recipient stopped marketing messages", "hat Werbenachrichten in WhatsApp abbestellt"
+    ),
+    131051: ErrorRule(_DROP, "message type unsupported", "Art der Nachricht wird nicht unterstützt"),
+    131053: ErrorRule(_TEMPLATE, "media not usable", "Bild oder Datei nicht verwendbar"),
+    131055: ErrorRule(_DROP, "marketing templates only", "nur Werbevorlagen erlaubt"),
+    131056: ErrorRule(
+        ErrorAction.PAIR, "too many messages to this recipient", "zu viele Nachrichten an diese Person", 12
+    ),
+    131057: ErrorRule(_AGAIN, "maintenance", "Konto wird bei Meta gewartet", MANY_ATTEMPTS),
+    131062: ErrorRule(_DROP, "user id not possible for this message", "mit dieser Kennung nicht erreichbar"),
+    131063: ErrorRule(
+        _TEMPLATE, "marketing disabled on this interface", "Werbenachrichten auf diesem Weg abgeschaltet"
+    ),
+    131064: ErrorRule(_TEMPLATE, "template category misused", "Vorlage hat die falsche Kategorie"),
+    132000: ErrorRule(_TEMPLATE, "wrong number of parameters", "Zahl der Angaben passt nicht zur Vorlage"),
+    132001: ErrorRule(_TEMPLATE, "template missing or not approved", "Vorlage fehlt oder ist nicht genehmigt"),
+    132005: ErrorRule(_DROP, "text too long with parameters", "Text mit Angaben zu lang"),
+    132007: ErrorRule(_TEMPLATE, "content policy", "Vorlage verstößt gegen Inhaltsregeln"),
+    132012: ErrorRule(_TEMPLATE, "parameter format", "Angaben haben das falsche Format"),
+    132015: ErrorRule(_TEMPLATE, "template paused", "Vorlage von Meta angehalten"),
+    132016: ErrorRule(_TEMPLATE, "template disabled", "Vorlage von Meta abgeschaltet"),
+    132018: ErrorRule(
+        _DROP, "parameter contains line breaks or tabs", "Angabe enthält Zeilenumbrüche oder Tabulatoren"
+    ),
+    133004: ErrorRule(
+        _AGAIN, "server temporarily unavailable", "Server bei Meta vorübergehend nicht verfügbar", MANY_ATTEMPTS
+    ),
+    133010: ErrorRule(_SENDER, "number not registered", "unsere Nummer ist nicht angemeldet"),
+    134101: ErrorRule(
+        _AGAIN, "template still being synchronised", "Vorlage wird bei Meta noch abgeglichen", MANY_ATTEMPTS
+    ),
+    134102: ErrorRule(_TEMPLATE, "template unavailable", "Vorlage nicht verfügbar"),
+    135000: ErrorRule(_DROP, "unknown parameter problem", "unbekannter Fehler in einer Angabe"),
 }
 
-RECIPIENT_CODES = tuple(code for code, rule in RULES.items() if rule.remedy is Remedy.RECIPIENT)
-UNKNOWN_CODE = Rule(_DROP, "unknown code", "unbekannter Fehlercode")
-TOO_MANY_REQUESTS = Rule(_SLOWER, "HTTP 429", "zu viele Nachrichten auf einmal", LONG)
-SERVER_ERROR = Rule(_AGAIN, "HTTP 5xx without a code", "Störung bei Meta", LONG)
+RECIPIENT_CODES = tuple(code for code, rule in ERROR_RULES.items() if rule.action is ErrorAction.RECIPIENT)
+UNKNOWN_CODE = ErrorRule(_DROP, "unknown code", "unbekannter Fehlercode")
+TOO_MANY_REQUESTS = ErrorRule(_SLOWER, "HTTP 429", "zu viele Nachrichten auf einmal", MANY_ATTEMPTS)
+SERVER_ERROR = ErrorRule(_AGAIN, "HTTP 5xx without a code", "Störung bei Meta", MANY_ATTEMPTS)
 
 
-def rule_for(code: int | None, http_status: int | None = None) -> Rule:
+def find_error_rule(code: int | None, http_status: int | None = None) -> ErrorRule:
     """How to treat an error answer. A known code decides, else the HTTP status."""
-    if code is not None and code in RULES:
-        return RULES[code]
+    if code is not None and code in ERROR_RULES:
+        return ERROR_RULES[code]
     if code is not None and 200 <= code <= 299:
-        return Rule(_SENDER, "permission missing", "Berechtigung fehlt")  # Meta: 200 to 299 are permission errors
+        return ErrorRule(_SENDER, "permission missing", "Berechtigung fehlt")  # Meta: 200 to 299 are permission errors
     if http_status == 429:  # seen without a known code (nyaruka/courier)
         return TOO_MANY_REQUESTS
     if code is None and http_status is not None and http_status >= 500:
@@ -124,13 +145,13 @@ def bounded(code: int) -> int:
     return max(-MAX_CODE, min(MAX_CODE, code))
 
 
-def pause_seconds(rule: Rule, attempt: int, jitter: float) -> float:
+def compute_retry_delay(rule: ErrorRule, attempt: int, jitter: float) -> float:
     """How long to wait before attempt number `attempt + 1`; `jitter` is between 0 and 1.
 
     Meta's advice for the recipient pair limit is 4^n seconds; the others double from one second, up to a
     minute, half of it at random.
     """
-    if rule.remedy is Remedy.PAIR:
-        return float(4 ** min(attempt, LONGEST_PAIR_EXPONENT))
+    if rule.action is ErrorAction.PAIR:
+        return float(4 ** min(attempt, MAX_PAIR_EXPONENT))
     whole = min(60.0, 2.0 ** (attempt - 1))
     return whole * (0.5 + jitter / 2)

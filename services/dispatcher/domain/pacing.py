@@ -11,13 +11,13 @@ MAX_CLAIM_SECONDS = 1.0
 SHARE_OF_LIMIT = 0.995
 LOW_LIMIT = 20
 SHARE_OF_LOW_LIMIT = 0.94
-FREE_SECONDS = 0.003
-LATEST_SECONDS = 0.05
-BATCH_SECONDS = 0.5
-SHORTEST_LEAD_SECONDS = 0.03
-LONGEST_LEAD_SECONDS = 0.3
-LEAD_MEMORY = 0.98
-CLOCK_MEMORY = 64
+SLOT_TOLERANCE_SECONDS = 0.003
+MAX_SLOT_DELAY_SECONDS = 0.05
+BATCH_PREFETCH_SECONDS = 0.5
+MIN_PREFETCH_SECONDS = 0.03
+MAX_PREFETCH_SECONDS = 0.3
+PREFETCH_DECAY = 0.98
+CLOCK_SAMPLES = 64
 
 
 @dataclass(frozen=True)
@@ -33,24 +33,24 @@ class Lease:
     slots: int
     planned: float = 0.0
     shift: float = 0.0
-    held: str | None = None
+    paused_reason: str | None = None
 
     @property
     def opens(self) -> float:
         """When it would begin without the shift: the next one is reserved by the plan, which stays."""
         return self.start - self.shift
 
-    def deadlines(self) -> Iterator[float]:
+    def iterate_deadlines(self) -> Iterator[float]:
         return (self.start + number * self.spacing for number in range(self.slots))
 
-    def missed(self, late: float) -> bool:
+    def is_missed(self, late: float) -> bool:
         """Whether so many seconds after its moment a slot is not used any more."""
-        return late > LATEST_SECONDS
+        return late > MAX_SLOT_DELAY_SECONDS
 
-    def late_use(self, late: float) -> "LateUse | None":
+    def build_late_use(self, late: float) -> "LateUse | None":
         """What to tell everybody if one slot was used so many seconds after its moment."""
         use = LateUse(starts=self.planned, ends=self.planned + self.slots * self.spacing, late=self.shift + late)
-        return use if use.late > FREE_SECONDS else None
+        return use if use.late > SLOT_TOLERANCE_SECONDS else None
 
 
 @dataclass(frozen=True)
@@ -69,44 +69,44 @@ class ServerClock:
     """
 
     def __init__(self) -> None:
-        self._differences: deque[float] = deque(maxlen=CLOCK_MEMORY)
+        self._differences: deque[float] = deque(maxlen=CLOCK_SAMPLES)
 
-    def heard(self, *, read: float, arrived: float) -> None:
+    def observe(self, *, read: float, arrived: float) -> None:
         """The server's clock was `read` before the answer `arrived`."""
         self._differences.append(arrived - read)
 
-    def local(self, moment: float) -> float:
+    def convert_to_local(self, moment: float) -> float:
         """The local time of a moment of the server."""
         return moment + min(self._differences)
 
 
-def permitted_rate(limit: float) -> float:
+def compute_permitted_rate(limit: float) -> float:
     """Messages per second to plan for under Meta's limit.
 
     A second and LATE_SECONDS then hold no more than the limit, so single messages may come that much later than
     planned; see `dispatcher.shift` for those that come later still. Below LOW_LIMIT the slots of a second are reserved
-    before those of the last one are used, so there is room for LATEST_SECONDS from the start.
+    before those of the last one are used, so there is room for MAX_SLOT_DELAY_SECONDS from the start.
     """
     return limit * (SHARE_OF_LIMIT if limit >= LOW_LIMIT else SHARE_OF_LOW_LIMIT)
 
 
-LATE_SECONDS = 1 / SHARE_OF_LIMIT - 1
+MAX_LATENESS_SECONDS = 1 / SHARE_OF_LIMIT - 1
 
 
-def lease_slots(rate: float, available: int) -> int:
+def compute_lease_slots(rate: float, available: int) -> int:
     """How many slots to reserve: 100 ms worth at the most, and no more than there is to send."""
     return max(1, min(math.floor(rate * LEASE_SECONDS), available))
 
 
-def prefetched_batches(rate: float, recipients: int) -> int:
+def compute_prefetched_batches(rate: float, recipients: int) -> int:
     """Return how many batches of so many recipients to prefetch: what is claimed until the broker brings more."""
-    return max(2, math.ceil(rate * BATCH_SECONDS / recipients))
+    return max(2, math.ceil(rate * BATCH_PREFETCH_SECONDS / recipients))
 
 
-def claim_lead(lead: float, took: float) -> float:
+def compute_prefetch_seconds(previous: float, took: float) -> float:
     """How long before a lease's first slot to claim: half as long again as the slowest of the last claims took.
 
     Not longer than a "Stop" may take to be heeded, and not so short that a slow one would miss its slot.
     """
-    followed = max(1.5 * took, LEAD_MEMORY * lead)
-    return min(LONGEST_LEAD_SECONDS, max(SHORTEST_LEAD_SECONDS, followed))
+    followed = max(1.5 * took, PREFETCH_DECAY * previous)
+    return min(MAX_PREFETCH_SECONDS, max(MIN_PREFETCH_SECONDS, followed))

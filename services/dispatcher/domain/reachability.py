@@ -1,14 +1,21 @@
 """Whether it is Meta that one replica talks to, and how long it rests when it is not."""
 
-from services.dispatcher.domain.answers import Accepted, Answer, NoAnswer, NotMeta, Refused, Unreachable
+from services.dispatcher.domain.send_results import (
+    Accepted,
+    ErrorResponse,
+    ForeignResponse,
+    NoResponse,
+    SendResult,
+    Unreachable,
+)
 
 # So many messages in a row without a word of Meta's, and a replica sends single ones only.
 MAX_FAILURES = 10
-FIRST_REST_SECONDS = 1.0
-MAX_REST_SECONDS = 30.0
+MIN_BACKOFF_SECONDS = 1.0
+MAX_BACKOFF_SECONDS = 30.0
 # An address that cannot be decrypted says the same about the next ones sooner.
-KEY_WEIGHT = 4
-KEY_REASON = "addresses cannot be decrypted: the encryption key is wrong or missing"
+KEY_FAILURE_WEIGHT = 4
+UNDECRYPTABLE_REASON = "addresses cannot be decrypted: the encryption key is wrong or missing"
 
 
 class Reachability:
@@ -22,38 +29,38 @@ class Reachability:
         self.reason: str | None = None
         self.since = 0.0
         self._failures = 0
-        self._rest = 0.0
-        self._rests_until = 0.0
+        self._backoff = 0.0
+        self._backoff_until = 0.0
 
-    def observe(self, answer: Answer, now: float) -> bool:
+    def observe(self, answer: SendResult, now: float) -> bool:
         """Take one answer into account; return whether that changed what `reason` is."""
         match answer:
-            case Accepted() | Refused():
+            case Accepted() | ErrorResponse():
                 return self._recover()
-            case NotMeta(status, _):
+            case ForeignResponse(status, _):
                 return self._fail(f"HTTP {status} that is not from Meta", now, MAX_FAILURES)
-            case NoAnswer(reason, foreign):
+            case NoResponse(reason, foreign):
                 return self._fail(reason, now, MAX_FAILURES if foreign else 1)
             case Unreachable(reason, _):
-                return self._fail(reason, now, KEY_WEIGHT if reason == KEY_REASON else 1)
+                return self._fail(reason, now, KEY_FAILURE_WEIGHT if reason == UNDECRYPTABLE_REASON else 1)
             case _:
                 return False
 
-    def rest_seconds(self, now: float) -> float:
+    def get_backoff_seconds(self, now: float) -> float:
         """Return how long nothing may be sent; 0 if one message may, or any number while `reason` is None."""
-        return max(0.0, self._rests_until - now)
+        return max(0.0, self._backoff_until - now)
 
     def _recover(self) -> bool:
         recovered = self.reason is not None
-        self.reason, self._failures, self._rest, self._rests_until = None, 0, 0.0, 0.0
+        self.reason, self._failures, self._backoff, self._backoff_until = None, 0, 0.0, 0.0
         return recovered
 
     def _fail(self, reason: str, now: float, weight: int) -> bool:
         self._failures += weight
-        if self._failures < MAX_FAILURES or now < self._rests_until:
+        if self._failures < MAX_FAILURES or now < self._backoff_until:
             return False
         began = self.reason is None
         self.reason, self.since = reason, now if began else self.since
-        self._rest = min(MAX_REST_SECONDS, 2 * self._rest or FIRST_REST_SECONDS)
-        self._rests_until = now + self._rest
+        self._backoff = min(MAX_BACKOFF_SECONDS, 2 * self._backoff or MIN_BACKOFF_SECONDS)
+        self._backoff_until = now + self._backoff
         return began

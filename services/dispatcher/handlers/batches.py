@@ -4,14 +4,14 @@ from collections.abc import Callable, Sequence
 
 import structlog
 
-from services.dispatcher.domain.content import ContentError, template_body
+from services.dispatcher.domain.content import ContentError, build_template_body
 from services.dispatcher.ports import Batch, Claim, LaneMessage, LaneQueue, Ledger
 from shared.contracts.dispatch import BroadcastBatch, BroadcastFollowUp
 from shared.contracts.envelope import ContractError, decode
 from shared.contracts.message import Message
 from shared.outcome import Dead, Done, InvalidDataError
 
-RECIPIENTS_IN_A_BATCH = 100
+MAX_BATCH_RECIPIENTS = 100
 
 _log = structlog.get_logger()
 
@@ -31,15 +31,15 @@ class BatchLane:
     @property
     def available(self) -> int:
         """A batch that has not been opened counts as a full one; opening it will tell."""
-        in_hand = self._batch.left if self._batch else RECIPIENTS_IN_A_BATCH if self._message else 0
-        return in_hand + self._queue.waiting * RECIPIENTS_IN_A_BATCH
+        in_hand = self._batch.remaining if self._batch else MAX_BATCH_RECIPIENTS if self._message else 0
+        return in_hand + self._queue.waiting * MAX_BATCH_RECIPIENTS
 
     @property
     def first(self) -> LaneMessage | None:
         return self._message
 
     async def claim(self, wanted: int, ready: Callable[[Sequence[Claim]], None]) -> None:
-        """Make claims of up to `wanted` recipients of one batch; some may not get it. Raises DependencyAway."""
+        """Make claims of up to `wanted` recipients of one batch; some may not get it. Raises DependencyUnavailable."""
         if self._message and not self._message.alive:
             self._message = self._batch = None
         self._message = self._message or self._queue.take()
@@ -49,12 +49,12 @@ class BatchLane:
             self._batch = self._batch or await self._open(self._message)
             if self._batch:
                 ready(await self._ledger.claim_batch(self._batch, wanted))
-                self._batch.position += len(self._batch.next(wanted))
+                self._batch.position += len(self._batch.peek_recipients(wanted))
         except (ContractError, ContentError, InvalidDataError) as error:
             _log.error("batch_unusable", problem=str(error))
             await self._settle(Dead(str(error)))
             return
-        if self._batch is None or not self._batch.left:
+        if self._batch is None or not self._batch.remaining:
             await self._settle(Done())
 
     async def _settle(self, outcome: Done | Dead) -> None:
@@ -67,11 +67,11 @@ class BatchLane:
         read: Message = decode(message.body)
         match read:
             case BroadcastBatch():
-                batch = Batch(read, template_body(read.template))
+                batch = Batch(read, build_template_body(read.template))
                 await self._ledger.register(read, batch.content)
                 return batch
             case BroadcastFollowUp():
-                await self._ledger.begin_follow_up(read, template_body(read.template))
+                await self._ledger.begin_follow_up(read, build_template_body(read.template))
                 return None
             case _:
                 raise ContractError(f"expected {BroadcastBatch.TYPE} or {BroadcastFollowUp.TYPE}")

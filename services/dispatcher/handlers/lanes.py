@@ -12,8 +12,8 @@ from services.dispatcher.ports import Claim, LaneQueue, Ledger
 from shared.contracts.envelope import read_envelope
 from shared.contracts.message import Lane
 
-ORDER = (Lane.REPLY, Lane.URGENT, Lane.BULK)
-MANY = 100
+LANE_ORDER = (Lane.REPLY, Lane.URGENT, Lane.BULK)
+DUE_ESTIMATE = 100
 # At once; of more the making would take so long that the slots meanwhile would be used late.
 MOST_PREPARED = 16
 
@@ -34,17 +34,17 @@ class Lanes:
     _closed: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
-        self._ready: Mapping[Lane, deque[Claim]] = {lane: deque() for lane in ORDER}
+        self._ready: Mapping[Lane, deque[Claim]] = {lane: deque() for lane in LANE_ORDER}
         self._sources: Mapping[Lane, ReplyLane | BatchLane] = {
             Lane.REPLY: ReplyLane(ledger=self.ledger, queue=self.queues[Lane.REPLY]),
             Lane.URGENT: BatchLane(ledger=self.ledger, queue=self.queues[Lane.URGENT]),
             Lane.BULK: BatchLane(ledger=self.ledger, queue=self.queues[Lane.BULK]),
         }
 
-    def available(self) -> int:
+    def estimate_available(self) -> int:
         """About how many deliveries could be sent now; 0 means that there is nothing to do."""
         ready = sum(len(queue) for queue in self._ready.values())
-        return ready + MANY * len(self.due) + sum(source.available for source in self._sources.values())
+        return ready + DUE_ESTIMATE * len(self.due) + sum(source.available for source in self._sources.values())
 
     def open(self) -> None:
         """Let the broker bring messages."""
@@ -58,17 +58,17 @@ class Lanes:
         if self._closed:
             return
         self._closed = True
-        self._oldest = self._published()
+        self._oldest = self._read_publication_times()
         for queue in self.queues.values():
             queue.close()
 
-    def ages(self, now: datetime) -> Mapping[Lane, float]:
+    def measure_waiting_seconds(self, now: datetime) -> Mapping[Lane, float]:
         """Return for how many seconds the first message of each lane has waited to be claimed."""
-        oldest = {**self._published(), **self._oldest}
-        return {lane: max(0.0, (now - oldest[lane]).total_seconds()) if lane in oldest else 0.0 for lane in ORDER}
+        oldest = {**self._read_publication_times(), **self._oldest}
+        return {lane: max(0.0, (now - oldest[lane]).total_seconds()) if lane in oldest else 0.0 for lane in LANE_ORDER}
 
-    def _published(self) -> dict[Lane, datetime]:
-        firsts = {lane: self._sources[lane].first or self.queues[lane].peek() for lane in ORDER}
+    def _read_publication_times(self) -> dict[Lane, datetime]:
+        firsts = {lane: self._sources[lane].first or self.queues[lane].peek() for lane in LANE_ORDER}
         return {lane: read_envelope(message.body).time for lane, message in firsts.items() if message}
 
     def take(self) -> Claim | None:
@@ -85,7 +85,7 @@ class Lanes:
 
     def take_all(self) -> list[Claim]:
         """Take all claims that are ready, to give them back."""
-        taken = [claim for lane in ORDER for claim in self._ready[lane]]
+        taken = [claim for lane in LANE_ORDER for claim in self._ready[lane]]
         for queue in self._ready.values():
             queue.clear()
         return taken
@@ -93,10 +93,10 @@ class Lanes:
     async def claim_some(self, slots: int) -> bool:
         """Claim for the highest lane that has work and fewer than `slots` ready, with those above it.
 
-        False if there is nothing to be done. Raises DependencyAway.
+        False if there is nothing to be done. Raises DependencyUnavailable.
         """
         missing = slots
-        for lane in ORDER:
+        for lane in LANE_ORDER:
             missing -= len(self._ready[lane])
             if missing > 0 and (lane in self.due or self._sources[lane].available):
                 await self._claim(lane, missing)

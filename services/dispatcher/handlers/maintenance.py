@@ -7,13 +7,13 @@ import structlog
 
 from services.dispatcher.handlers.lanes import Lanes
 from services.dispatcher.handlers.sender import Sender
-from services.dispatcher.ports import Ledger, Meter, People, Progress, Publish
+from services.dispatcher.ports import BroadcastProgress, Ledger, Meter, Publish, RecipientRepository
 from shared.contracts.events import BroadcastFinished, BroadcastProgressed
 from shared.contracts.message import Address, Message
 from shared.runtime.clock import Clock
 
-REQUEUE_ROWS = 2000
-FOLLOW_UP_ROWS = 500
+REQUEUE_BATCH_SIZE = 2000
+FOLLOW_UP_BATCH_SIZE = 500
 LATE_ANSWER_SECONDS = 5.0
 
 _log = structlog.get_logger()
@@ -36,7 +36,7 @@ async def resolve_unknown(ledger: Ledger, meter: Meter, grace_seconds: float, ma
     proof.
     """
     marked = await ledger.mark_unknown()
-    released = await ledger.release_unknown(grace_seconds, margin_seconds)
+    released = await ledger.requeue_unknown(grace_seconds, margin_seconds)
     meter.count("unknown_outcomes", marked, "found")
     meter.count("unknown_outcomes", released, "sent_again")
     if marked or released:
@@ -45,13 +45,13 @@ async def resolve_unknown(ledger: Ledger, meter: Meter, grace_seconds: float, ma
 
 async def requeue_waiting(ledger: Ledger) -> None:
     """Bring waiting deliveries where pauses, limits, cancellations and expiries want them, in small steps."""
-    while await ledger.requeue_waiting(REQUEUE_ROWS) >= REQUEUE_ROWS:
+    while await ledger.requeue_waiting(REQUEUE_BATCH_SIZE) >= REQUEUE_BATCH_SIZE:
         pass
 
 
 async def extend_follow_ups(ledger: Ledger) -> None:
     """Find the recipients of follow-ups, in small steps, until nothing is left to do just now."""
-    while await ledger.extend_follow_up(FOLLOW_UP_ROWS):
+    while await ledger.extend_follow_up(FOLLOW_UP_BATCH_SIZE):
         pass
 
 
@@ -60,34 +60,34 @@ async def report_backlog(ledger: Ledger, lanes: Lanes, sender: Sender, meter: Me
 
     That it does not, operators see in the ledger, too.
     """
-    outstanding = await ledger.outstanding()
-    ages = lanes.ages(clock())
+    outstanding = await ledger.read_backlog()
+    ages = lanes.measure_waiting_seconds(clock())
     overdue = outstanding.overdue_seconds
     waited = {lane: max(ages[lane], overdue.get(lane, 0.0)) for lane in ages}
-    unreachable = sender.unreachable_seconds()
-    meter.outstanding(outstanding, waited, unreachable)
+    unreachable = sender.measure_unreachable()
+    meter.show_backlog(outstanding, waited, unreachable)
     if reason := sender.reachability.reason:
         await ledger.report_unreachable(reason, unreachable)
 
 
 async def publish_refusals(ledger: Ledger, publish: Publish) -> None:
     """Tell subscriptions whom Meta will not reach; told again after a crash, never left out."""
-    refusals = await ledger.untold_refusals()
+    refusals = await ledger.fetch_unreported_refusals()
     for refusal in refusals:
         await publish(refusal)
     if refusals:
-        await ledger.refusals_told(refusals)
+        await ledger.mark_refusals_reported(refusals)
 
 
 async def publish_progress(ledger: Ledger, publish: Publish, grace_seconds: float) -> None:
     """Tell the world how far each broadcast is, at most once a second over all replicas."""
-    for progress in await ledger.progress(grace_seconds):
-        await publish(progress_event(progress))
+    for progress in await ledger.collect_progress(grace_seconds):
+        await publish(build_progress_event(progress))
         if progress.finished:
             await ledger.finish(progress.broadcast)
 
 
-def progress_event(progress: Progress) -> Message:
+def build_progress_event(progress: BroadcastProgress) -> Message:
     """How far a broadcast is, or that it has finished."""
     states = {state.value: count for state, count in progress.states.items()}
     if progress.finished and progress.audience is not None:
@@ -100,9 +100,11 @@ def progress_event(progress: Progress) -> Message:
     )
 
 
-async def finish_erasures(people: People, forget_contact: Callable[[Address], Awaitable[bool]]) -> None:
+async def finish_erasures(
+    recipients: RecipientRepository, delete_contact: Callable[[Address], Awaitable[bool]]
+) -> None:
     """Finish what is due: at Meta, and in the ledger where nothing has to be sent to the address any more."""
-    for erasure in await people.due():
-        if erasure.user is not None and await forget_contact(erasure.user):
-            await people.told_meta(erasure)
-        await people.erase(erasure)
+    for erasure in await recipients.claim_due_erasures():
+        if erasure.user is not None and await delete_contact(erasure.user):
+            await recipients.mark_contact_deleted(erasure)
+        await recipients.erase(erasure)

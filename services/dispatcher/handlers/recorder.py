@@ -5,20 +5,20 @@ from collections.abc import Callable, Sequence
 
 import structlog
 
-from services.dispatcher.domain.answers import Record
+from services.dispatcher.domain.send_results import Record
 from services.dispatcher.ports import Ledger, Meter
-from shared.outcome import DependencyAway, InvalidDataError
+from shared.outcome import DependencyUnavailable, InvalidDataError
 from shared.runtime.bisection import store_bisected
 
-GROUP_SECONDS = 0.2
-GROUP_SIZE = 500
-AWAY_SECONDS = 0.5
+GROUP_INTERVAL_SECONDS = 0.2
+MAX_GROUP_SIZE = 500
+RETRY_DELAY_SECONDS = 0.5
 
 _log = structlog.get_logger()
 
 
 class Recorder:
-    """Takes results and writes them down, at most GROUP_SECONDS later while the database is there.
+    """Takes results and writes them down, at most GROUP_INTERVAL_SECONDS later while the database is there.
 
     `unrecorded` is how many are not on record yet. A result that the database refuses is counted; its delivery becomes
     unknown.
@@ -45,7 +45,7 @@ class Recorder:
         self.unrecorded += 1
         self._results.append(result)
 
-    async def flushed(self) -> None:
+    async def flush(self) -> None:
         """Wait until everything added so far is on record."""
         await self._idle.wait()
 
@@ -53,11 +53,11 @@ class Recorder:
         """Commit group after group, for ever."""
         while True:
             await self._arrived.wait()
-            await asyncio.sleep(GROUP_SECONDS)
-            group, self._results = self._results[:GROUP_SIZE], self._results[GROUP_SIZE:]
+            await asyncio.sleep(GROUP_INTERVAL_SECONDS)
+            group, self._results = self._results[:MAX_GROUP_SIZE], self._results[MAX_GROUP_SIZE:]
             if not self._results:
                 self._arrived.clear()
-            records = [record for result in group if (record := _made(result))]
+            records = [record for result in group if (record := _build_record(result))]
             await store_bisected(records, self._commit, self._reject)
             self.unrecorded -= len(group)
             if not self.unrecorded:
@@ -68,20 +68,20 @@ class Recorder:
         while True:
             try:
                 return await self._ledger.record(records)
-            except DependencyAway:
-                await asyncio.sleep(AWAY_SECONDS)
+            except DependencyUnavailable:
+                await asyncio.sleep(RETRY_DELAY_SECONDS)
             except InvalidDataError:
                 raise
             except Exception:
                 _log.exception("recording_failed")
-                await asyncio.sleep(AWAY_SECONDS)
+                await asyncio.sleep(RETRY_DELAY_SECONDS)
 
     async def _reject(self, record: Record, error: InvalidDataError) -> None:
         _log.error("result_refused", delivery=str(record.delivery), state=record.state.value, problem=str(error))
         self._meter.count("refused_rows", label="result")
 
 
-def _made(result: Callable[[], Record]) -> Record | None:
+def _build_record(result: Callable[[], Record]) -> Record | None:
     try:
         return result()
     except Exception:  # a bug costs one result, whose delivery becomes unknown, and not its group

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import structlog
 
-from services.dispatcher.domain.content import ContentError, reply_body
+from services.dispatcher.domain.content import ContentError, build_reply_body
 from services.dispatcher.ports import Claim, LaneMessage, LaneQueue, Ledger
 from shared.contracts.dispatch import ReplyRequested
 from shared.contracts.envelope import ContractError, read_data, read_envelope
@@ -42,7 +42,7 @@ class ReplyLane:
         return self._opened[0].message if self._opened else None
 
     async def claim(self, wanted: int, ready: Callable[[Sequence[Claim]], None]) -> None:
-        """Make claims of up to `wanted` replies; fewer if some were claimed before. Raises DependencyAway."""
+        """Make claims of up to `wanted` replies; fewer if some were claimed before. Raises DependencyUnavailable."""
         self._opened = deque(opened for opened in self._opened if opened.message.alive)
         while len(self._opened) < wanted and (message := self._queue.take()):
             opened = await _open(message)
@@ -67,7 +67,7 @@ async def _open(message: LaneMessage) -> OpenedReply | None:
     try:
         envelope = read_envelope(message.body)
         reply = read_data(envelope, ReplyRequested)
-        reply_body(reply.text, reply.buttons, reply.menu)
+        build_reply_body(reply.text, reply.buttons, reply.menu)
     except (ContractError, ContentError) as error:
         await _reject(message, error)
         return None

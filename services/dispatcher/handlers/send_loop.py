@@ -6,18 +6,24 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from services.dispatcher.domain.pacing import LONGEST_LEAD_SECONDS, LateUse, Lease, claim_lead, lease_slots
+from services.dispatcher.domain.pacing import (
+    MAX_PREFETCH_SECONDS,
+    LateUse,
+    Lease,
+    compute_lease_slots,
+    compute_prefetch_seconds,
+)
 from services.dispatcher.handlers.lanes import Lanes
 from services.dispatcher.handlers.sender import Sender
-from services.dispatcher.ports import Claim, Limiter, Meter
-from shared.outcome import DependencyAway
+from services.dispatcher.ports import Claim, Meter, RateLimiter
+from shared.outcome import DependencyUnavailable
 
-AWAY_SECONDS = 0.2
-WORTH_WAITING_SECONDS = 0.5
-FINEST_SECONDS = 0.001
-HOLD_CHECK_SECONDS = 1.0
+RETRY_DELAY_SECONDS = 0.2
+MIN_WAIT_SECONDS = 0.5
+MIN_SLEEP_SECONDS = 0.001
+PAUSE_CHECK_INTERVAL_SECONDS = 1.0
 # Longer pauses give the lanes' messages back; short ones would only count as deliveries that came to nothing.
-KEEP_LANES_SECONDS = 60.0
+LANES_CLOSE_DELAY_SECONDS = 60.0
 
 _log = structlog.get_logger()
 
@@ -32,10 +38,10 @@ class SendLoop:
     """
 
     lanes: Lanes
-    limiter: Limiter
+    limiter: RateLimiter
     sender: Sender
     meter: Meter
-    _lead: float = field(default=LONGEST_LEAD_SECONDS, init=False)  # the first claims open connections
+    _prefetch_seconds: float = field(default=MAX_PREFETCH_SECONDS, init=False)  # the first claims open connections
     _open_slots: int = field(default=0, init=False)
     _paused_since: float | None = field(default=None, init=False)
     _closing: bool = field(default=False, init=False)
@@ -54,7 +60,7 @@ class SendLoop:
         async with asyncio.TaskGroup() as tasks:
             refilling = tasks.create_task(self._refill())
             while not self._stopping.is_set():
-                await self._try(self._step())
+                await self._try(self._run_once())
             while self._open_slots:
                 await self._sleep_until_woken()
             self._closing = True
@@ -62,83 +68,83 @@ class SendLoop:
             await refilling
         self.sender.stopping = True
         self._give_back("stopping")
-        await self.sender.drained(drain_seconds)
+        await self.sender.drain(drain_seconds)
 
     async def _try(self, action: Awaitable[None]) -> bool:
         """Whether it was done; nothing that goes wrong once ends the loop."""
         try:
             await action
-        except DependencyAway as error:
-            _log.warning("dependency_away", error=str(error))
+        except DependencyUnavailable as error:
+            _log.warning("dependency_unavailable", error=str(error))
         except Exception:  # a bug costs a turn and is seen, the process lives
             _log.exception("send_loop_failed")
         else:
             return True
-        await asyncio.sleep(AWAY_SECONDS)
+        await asyncio.sleep(RETRY_DELAY_SECONDS)
         return False
 
-    async def _step(self) -> None:
+    async def _run_once(self) -> None:
         if self.sender.reachability.reason is not None:
             await self._probe_reachability()
             return
-        unplanned = self.lanes.available() - self._open_slots
-        room = self.sender.room - self._open_slots
+        unplanned = self.lanes.estimate_available() - self._open_slots
+        room = self.sender.free_requests - self._open_slots
         if self._paused_since is None and min(unplanned, room) <= 0:
-            self.meter.bound_by("work" if unplanned <= 0 else "requests")
+            self.meter.show_send_bound("work" if unplanned <= 0 else "requests")
             await self._sleep_until_woken()
             return
-        lease = await self._reserve(lease_slots(self.limiter.rate, min(unplanned, room)))
-        if not lease.held:
+        lease = await self._reserve(compute_lease_slots(self.limiter.rate, min(unplanned, room)))
+        if not lease.paused_reason:
             self._resume("requests" if lease.slots == room else "rate")
-            await self._open_in_time(lease)
+            await self._schedule_lease(lease)
         elif lease.slots and (claim := await self._claim_one()):
             await self.sender.probe(claim)
         else:
-            await self._pause(lease.start - self._now())
+            await self._pause(lease.start - self._read_clock())
 
     async def _reserve(self, slots: int) -> Lease:
         lease = await self.limiter.reserve(slots)
-        self.meter.leased(lease, max(0.0, lease.start - self._now()))
+        self.meter.record_lease(lease, max(0.0, lease.start - self._read_clock()))
         return lease
 
-    def _now(self) -> float:
+    def _read_clock(self) -> float:
         return asyncio.get_running_loop().time()
 
     async def _pause(self, seconds: float) -> None:
         """Send nothing for so long, a second at most: give back claims at once, and messages before RabbitMQ loses its
         patience, or others can send them, as only this replica has no way to Meta."""
-        self.meter.bound_by("pause")
+        self.meter.show_send_bound("pause")
         self._give_back("paused")
         if self._paused_since is None:
-            self._paused_since = self._now()
-        if self.sender.reachability.reason or self._now() - self._paused_since > KEEP_LANES_SECONDS:
+            self._paused_since = self._read_clock()
+        if self.sender.reachability.reason or self._read_clock() - self._paused_since > LANES_CLOSE_DELAY_SECONDS:
             self.lanes.close()
-        await _is_set_within(self._stopping, min(HOLD_CHECK_SECONDS, max(0.05, seconds)))
+        await _is_set_within(self._stopping, min(PAUSE_CHECK_INTERVAL_SECONDS, max(0.05, seconds)))
 
     def _resume(self, bound_by: str) -> None:
-        self.meter.bound_by(bound_by)
+        self.meter.show_send_bound(bound_by)
         if self._paused_since is not None:
             self._paused_since = None
             self.lanes.open()
 
     async def _probe_reachability(self) -> None:
         """After each rest, send one message at a slot of the rate, which others use, and wait for its answer."""
-        if rest := self.sender.reachability.rest_seconds(self._now()):
+        if rest := self.sender.reachability.get_backoff_seconds(self._read_clock()):
             await self._pause(rest)
             return
         if claim := await self._claim_one():
             lease = await self._reserve(1)
-            if not lease.held and (wait := lease.start - self._now()) > 0:
-                await asyncio.sleep(max(FINEST_SECONDS, wait))
-            if lease.slots and (lease.held or not lease.missed(self._now() - lease.start)):
+            if not lease.paused_reason and (wait := lease.start - self._read_clock()) > 0:
+                await asyncio.sleep(max(MIN_SLEEP_SECONDS, wait))
+            if lease.slots and (lease.paused_reason or not lease.is_missed(self._read_clock() - lease.start)):
                 await self.sender.probe(claim)
                 return
             self.sender.give_back(claim, "slot missed")
-        await self._pause(HOLD_CHECK_SECONDS)
+        await self._pause(PAUSE_CHECK_INTERVAL_SECONDS)
 
     async def _claim_one(self) -> Claim | None:
         """Claim a message for a probe, from lanes that may have been given back."""
-        if not self.lanes.available():
+        if not self.lanes.estimate_available():
             self.lanes.open()
             await self._sleep_until_woken()
         await self._claim_for(1)
@@ -156,16 +162,16 @@ class SendLoop:
             self.sender.give_back(claim, "claim too old")
         return None
 
-    async def _open_in_time(self, lease: Lease) -> None:
-        wait = lease.opens - self._lead - self._now()
-        if wait > WORTH_WAITING_SECONDS and await _is_set_within(self._stopping, wait):
+    async def _schedule_lease(self, lease: Lease) -> None:
+        wait = lease.opens - self._prefetch_seconds - self._read_clock()
+        if wait > MIN_WAIT_SECONDS and await _is_set_within(self._stopping, wait):
             return
-        await asyncio.sleep(max(0.0, lease.opens - self._lead - self._now()))
+        await asyncio.sleep(max(0.0, lease.opens - self._prefetch_seconds - self._read_clock()))
         self._open_slots += lease.slots
         self._refill_needed.set()
-        self._use(lease)
+        self._schedule_slots(lease)
 
-    def _use(self, lease: Lease) -> None:
+    def _schedule_slots(self, lease: Lease) -> None:
         """Send at each slot. A callback for each costs half of what a task that sleeps from one to the next does."""
         loop = asyncio.get_running_loop()
         left, latest = lease.slots, 0.0
@@ -175,23 +181,23 @@ class SendLoop:
             left -= 1
             self._open_slots -= 1
             late = loop.time() - deadline
-            if loss := self._use_slot(lease, late):
-                self.meter.count("lost_slots", label=loss)
+            if loss := self._send_at_slot(lease, late):
+                self.meter.count("send_slots_unused", label=loss)
             else:
                 latest = max(latest, late)
             if not left:
                 self.lanes.wake.set()
-                if late_use := lease.late_use(latest):
+                if late_use := lease.build_late_use(latest):
                     report = asyncio.create_task(self._report_late(late_use))
                     self._reports.add(report)
                     report.add_done_callback(self._reports.discard)
 
-        for deadline in lease.deadlines():
+        for deadline in lease.iterate_deadlines():
             loop.call_at(deadline, use, deadline)
 
-    def _use_slot(self, lease: Lease, late: float) -> str | None:
+    def _send_at_slot(self, lease: Lease, late: float) -> str | None:
         """Send what is first in line; or return why the slot is lost."""
-        if lease.missed(late):
+        if lease.is_missed(late):
             return "late"
         if self.sender.reachability.reason is not None:
             return "pause"
@@ -201,10 +207,10 @@ class SendLoop:
         return "nothing"
 
     async def _report_late(self, use: LateUse) -> None:
-        self.meter.count("late_use_seconds", use.late)
+        self.meter.count("send_slot_lateness_seconds", use.late)
         try:
-            await self.limiter.used_late(use)
-        except DependencyAway:
+            await self.limiter.report_late_use(use)
+        except DependencyUnavailable:
             return  # without the database nobody has a next slot
 
     async def _refill(self) -> None:
@@ -212,9 +218,9 @@ class SendLoop:
         while not self._closing:
             await self._refill_needed.wait()
             self._refill_needed.clear()
-            started = self._now()
+            started = self._read_clock()
             if await self._try(self._claim_for(None)):
-                self._lead = claim_lead(self._lead, self._now() - started)
+                self._prefetch_seconds = compute_prefetch_seconds(self._prefetch_seconds, self._read_clock() - started)
 
     async def _claim_for(self, slots: int | None) -> None:
         """Claim until so many claims are ready, or one for each open slot, or nothing is left to be claimed."""

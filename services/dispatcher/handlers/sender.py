@@ -11,24 +11,24 @@ from typing import Any
 
 import structlog
 
-from services.dispatcher.domain import answers
+from services.dispatcher.domain import send_results
 from services.dispatcher.domain.account import template_key
-from services.dispatcher.domain.answers import Accepted, Answer, ConnectedLate, NotSent, Record, Refused
-from services.dispatcher.domain.errors import MAX_RETRY_SECONDS, Remedy, rule_for
+from services.dispatcher.domain.errors import MAX_RETRY_SECONDS, ErrorAction, find_error_rule
 from services.dispatcher.domain.pacing import MAX_CLAIM_SECONDS
-from services.dispatcher.domain.reachability import KEY_REASON, Reachability
+from services.dispatcher.domain.reachability import UNDECRYPTABLE_REASON, Reachability
+from services.dispatcher.domain.send_results import Accepted, ConnectedLate, ErrorResponse, NotSent, Record, SendResult
 from services.dispatcher.handlers.lanes import Lanes
 from services.dispatcher.handlers.recorder import Recorder
-from services.dispatcher.ports import Claim, Graph, Ledger, Limiter, Meter
-from shared.outcome import DependencyAway
+from services.dispatcher.ports import Claim, Graph, Ledger, Meter, RateLimiter
+from shared.outcome import DependencyUnavailable
 from shared.runtime.clock import system_clock
 
-SLOW_DOWN_SECONDS = 0.25
+THROTTLE_SECONDS = 0.25
 PROBE_DELAY_SECONDS = 30.0
 # When Meta asks us to wait for longer, the sender is held.
 LONG_RETRY_SECONDS = 5.0
 CHECK_INTERVAL_SECONDS = 0.25
-PROBE_TRIES = 3
+MAX_PROBE_ATTEMPTS = 3
 
 _log = structlog.get_logger()
 
@@ -44,7 +44,7 @@ class Sender:
     graph: Graph
     lanes: Lanes
     ledger: Ledger
-    limiter: Limiter
+    limiter: RateLimiter
     recorder: Recorder
     meter: Meter
     max_requests: int
@@ -54,22 +54,22 @@ class Sender:
     _in_flight: dict[asyncio.Future[Any], float] = field(default_factory=dict, init=False)
 
     @property
-    def room(self) -> int:
+    def free_requests(self) -> int:
         """How many more requests may be in flight."""
         return self.max_requests - len(self._in_flight)
 
-    def unreachable_seconds(self) -> float:
+    def measure_unreachable(self) -> float:
         """Return for how long what answers has not been Meta; 0 if it is."""
         reachability = self.reachability
         return 0.0 if reachability.reason is None else monotonic() - reachability.since
 
-    async def can_decrypt(self) -> bool:
+    async def has_valid_keys(self) -> bool:
         """For readiness: whether the addresses in the ledger are encrypted with a key that we have."""
-        return self.reachability.reason != KEY_REASON
+        return self.reachability.reason != UNDECRYPTABLE_REASON
 
-    def distrust_keys(self) -> None:
+    def mark_keys_unverified(self) -> None:
         """Begin with single messages that have to prove that their addresses can be decrypted."""
-        while not self.reachability.observe(answers.Unreachable(KEY_REASON), monotonic()):
+        while not self.reachability.observe(send_results.Unreachable(UNDECRYPTABLE_REASON), monotonic()):
             pass
         self._log_reachability()
 
@@ -78,24 +78,24 @@ class Sender:
         self._track(self._send(claim), partial(self._answered, claim))
 
     def _answered(self, claim: Claim, sent: asyncio.Future[Any]) -> None:
-        started = self._untrack(sent)
+        started = self._remove_task(sent)
         answer = self._read(claim, sent)
         self._settle(claim, answer, started)
-        if isinstance(answer, Refused):
-            self._track(asyncio.ensure_future(self._apply(claim, answer, probe=False)), self._untrack)
+        if isinstance(answer, ErrorResponse):
+            self._track(asyncio.ensure_future(self._apply_result(claim, answer, probe=False)), self._remove_task)
 
     async def probe(self, claim: Claim) -> None:
         """Send it to see whether the cause of a hold is gone, and do what the answer means."""
         started = monotonic()
-        for _ in range(PROBE_TRIES):
+        for _ in range(MAX_PROBE_ATTEMPTS):
             sent = self._send(claim)
-            self._track(sent, self._untrack)
+            self._track(sent, self._remove_task)
             await asyncio.wait([sent])
             answer = self._read(claim, sent)
             if not isinstance(answer, ConnectedLate):
                 break
         self._settle(claim, answer, started)
-        await self._apply(claim, answer, probe=True)
+        await self._apply_result(claim, answer, probe=True)
 
     def _send(self, claim: Claim) -> asyncio.Future[Any]:
         return self.graph.send(claim, partial(self._may_leave, claim))
@@ -104,15 +104,15 @@ class Sender:
         self._in_flight[working] = monotonic()
         working.add_done_callback(done)
 
-    def _untrack(self, working: asyncio.Future[Any]) -> float:
+    def _remove_task(self, working: asyncio.Future[Any]) -> float:
         """Return when it was begun."""
-        was_full = self.room <= 0
+        was_full = self.free_requests <= 0
         started = self._in_flight.pop(working)
         if was_full:
             self.lanes.wake.set()
         return started
 
-    async def give_up_late(self) -> None:
+    async def cancel_overdue(self) -> None:
         """Count as not answered what has taken longer than an answer may, for ever.
 
         One look at all of them costs less than a timer for each.
@@ -123,7 +123,7 @@ class Sender:
             for working in [one for one, started in self._in_flight.items() if started < started_before]:
                 working.cancel()
 
-    async def drained(self, seconds: float) -> None:
+    async def drain(self, seconds: float) -> None:
         """Wait for everything in flight; after `seconds` what is left counts as not answered."""
         ends = monotonic() + seconds
         while self._in_flight:
@@ -139,18 +139,18 @@ class Sender:
         """Record that a claim was not sent: it waits for the next free slot, here or elsewhere."""
         self._finish(claim, NotSent(reason), 0.0)
 
-    def _read(self, claim: Claim, sent: asyncio.Future[Any]) -> Answer:
+    def _read(self, claim: Claim, sent: asyncio.Future[Any]) -> SendResult:
         """Return the answer; ConnectedLate only if the message may still leave on the connection that is open now."""
         answer = self.graph.answer(sent)
         if not isinstance(answer, ConnectedLate | NotSent):
             return answer
         if isinstance(answer, ConnectedLate) and self._may_leave(claim):
             return answer
-        return answers.Expired() if system_clock() >= claim.expires_at else NotSent("stopping or claim too old")
+        return send_results.Expired() if system_clock() >= claim.expires_at else NotSent("stopping or claim too old")
 
-    def _settle(self, claim: Claim, answer: Answer, started: float) -> None:
+    def _settle(self, claim: Claim, answer: SendResult, started: float) -> None:
         if isinstance(answer, ConnectedLate):
-            self.meter.count("lost_slots", label="connecting")
+            self.meter.count("send_slots_unused", label="connecting")
             self.lanes.put_back(claim)
             return
         now = monotonic()
@@ -162,14 +162,14 @@ class Sender:
         """Whether the message may still be written."""
         return not self.stopping and self.is_fresh(claim) and system_clock() < claim.expires_at
 
-    def _finish(self, claim: Claim, answer: Answer, seconds: float) -> None:
-        self.recorder.add(partial(self._record, claim, answer, seconds, system_clock()))
+    def _finish(self, claim: Claim, answer: SendResult, seconds: float) -> None:
+        self.recorder.add(partial(self._build_record, claim, answer, seconds, system_clock()))
 
-    def _record(self, claim: Claim, answer: Answer, seconds: float, now: datetime) -> Record:
-        key = self.graph.message_key(answer.message_id) if isinstance(answer, Accepted) else None
+    def _build_record(self, claim: Claim, answer: SendResult, seconds: float, now: datetime) -> Record:
+        key = self.graph.hash_message_id(answer.message_id) if isinstance(answer, Accepted) else None
         jitter = random.random()  # noqa: S311 - spreads retries
-        self.meter.sent(claim, answer, seconds, now)
-        return answers.record_of(
+        self.meter.record_send(claim, answer, seconds, now)
+        return send_results.build_record(
             claim.delivery, answer, claim=claim.number, attempt=claim.attempt, now=now, jitter=jitter, key=key
         )
 
@@ -179,36 +179,38 @@ class Sender:
         else:
             _log.warning("meta_reachable_again")
 
-    async def _apply(self, claim: Claim, answer: Answer, *, probe: bool) -> None:
+    async def _apply_result(self, claim: Claim, answer: SendResult, *, probe: bool) -> None:
         """Do what an answer means for the messages after it."""
         try:
-            if isinstance(answer, Refused):
-                await self._apply_refusal(claim, answer)
-            elif isinstance(answer, Accepted) and probe and await self.limiter.release():
-                _log.warning("sender_released", reason="Meta accepted a message")
-        except DependencyAway:
+            if isinstance(answer, ErrorResponse):
+                await self._apply_error_action(claim, answer)
+            elif isinstance(answer, Accepted) and probe and await self.limiter.resume():
+                _log.warning("sending_resumed", reason="Meta accepted a message")
+        except DependencyUnavailable:
             return  # without the database there is no next lease either
         except Exception:
             _log.exception("answer_not_applied")
 
-    async def _apply_refusal(self, claim: Claim, answer: Refused) -> None:
-        rule = rule_for(answer.code, answer.http_status)
-        wait = min(answer.retry_after or SLOW_DOWN_SECONDS, MAX_RETRY_SECONDS)
-        match rule.remedy:
-            case Remedy.SLOWER if wait <= LONG_RETRY_SECONDS:
-                if await self.limiter.slow_down(wait):
-                    _log.warning("slowed_down", code=answer.code, http_status=answer.http_status, seconds=wait)
-            case Remedy.SLOWER:
-                await self._hold(f"Meta asks us to wait {answer.retry_after:.0f} s (HTTP {answer.http_status})", wait)
-            case Remedy.SENDER:
-                await self._hold(f"{rule.meaning} (Meta's code {answer.code})", PROBE_DELAY_SECONDS)
-            case Remedy.TEMPLATE if "template" in claim.content:
+    async def _apply_error_action(self, claim: Claim, answer: ErrorResponse) -> None:
+        rule = find_error_rule(answer.code, answer.http_status)
+        wait = min(answer.retry_after or THROTTLE_SECONDS, MAX_RETRY_SECONDS)
+        match rule.action:
+            case ErrorAction.SLOWER if wait <= LONG_RETRY_SECONDS:
+                if await self.limiter.throttle(wait):
+                    _log.warning("sending_throttled", code=answer.code, http_status=answer.http_status, seconds=wait)
+            case ErrorAction.SLOWER:
+                await self._pause_sending(
+                    f"Meta asks us to wait {answer.retry_after:.0f} s (HTTP {answer.http_status})", wait
+                )
+            case ErrorAction.SENDER:
+                await self._pause_sending(f"{rule.meaning} (Meta's code {answer.code})", PROBE_DELAY_SECONDS)
+            case ErrorAction.TEMPLATE if "template" in claim.content:
                 template = claim.content["template"]
                 key = template_key(template["name"], template["language"]["code"])
                 reason = f"{rule.meaning} (Meta's code {answer.code})"
-                if await self.ledger.hold_template(key, reason):
-                    _log.error("template_held", template=key, reason=reason)
+                if await self.ledger.pause_template(key, reason):
+                    _log.error("template_paused", template=key, reason=reason)
 
-    async def _hold(self, reason: str, seconds: float) -> None:
-        if await self.limiter.hold(reason, seconds):
-            _log.error("sender_held", reason=reason, probe_in_seconds=seconds)
+    async def _pause_sending(self, reason: str, seconds: float) -> None:
+        if await self.limiter.pause(reason, seconds):
+            _log.error("sending_paused", reason=reason, probe_in_seconds=seconds)

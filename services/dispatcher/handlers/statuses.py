@@ -8,9 +8,9 @@ from uuid import UUID
 
 import structlog
 
-from services.dispatcher.domain.errors import Remedy, bounded, pause_seconds, rule_for
-from services.dispatcher.domain.states import STATUSES, State, advance
-from services.dispatcher.ports import Ledger, Meter, StatusNews
+from services.dispatcher.domain.errors import ErrorAction, bounded, compute_retry_delay, find_error_rule
+from services.dispatcher.domain.states import STATES_BY_STATUS, DeliveryState, advance
+from services.dispatcher.ports import Ledger, Meter, StatusUpdate
 from shared.contracts.envelope import ContractError
 from shared.contracts.inbound import DeliveryStatus, DeliveryStatuses
 from shared.contracts.message import Message
@@ -21,7 +21,7 @@ from shared.runtime.message_handler import MessageHandler
 
 _log = structlog.get_logger()
 
-PASSING = (Remedy.AGAIN, Remedy.SLOWER, Remedy.PAIR)
+RETRYABLE_ACTIONS = (ErrorAction.AGAIN, ErrorAction.SLOWER, ErrorAction.PAIR)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,29 +30,29 @@ class StatusHandler(MessageHandler):
     meter: Meter
     clock: Clock
 
-    async def _act(self, message: Message) -> None:
+    async def _apply(self, message: Message) -> None:
         if not isinstance(message, DeliveryStatuses):
             raise ContractError(f"unexpected type {message.TYPE}")
-        news = [with_retry(item, self.clock()) for item in fold(message.statuses)]
-        foreign = sum(1 for status in message.statuses if _news(status) is None)
+        news = [add_retry(item, self.clock()) for item in fold(message.statuses)]
+        foreign = sum(1 for status in message.statuses if _parse_status(status) is None)
         self.meter.count("statuses", foreign, "unmatched")
         for batch in split_by_delivery(news):
-            await store_bisected(batch, self._apply, self._reject)
+            await store_bisected(batch, self._apply_updates, self._reject)
 
-    async def _apply(self, news: Sequence[StatusNews]) -> None:
-        applied = await self.ledger.apply_statuses(news)
+    async def _apply_updates(self, updates: Sequence[StatusUpdate]) -> None:
+        applied = await self.ledger.apply_statuses(updates)
         self.meter.count("statuses", applied.changed, "changed")
         self.meter.count("statuses", applied.unmatched, "unmatched")
 
-    async def _reject(self, news: StatusNews, error: InvalidDataError) -> None:
-        _log.error("status_refused", delivery=str(news.delivery), state=news.state.value, problem=str(error))
+    async def _reject(self, update: StatusUpdate, error: InvalidDataError) -> None:
+        _log.error("status_refused", delivery=str(update.delivery), state=update.state.value, problem=str(error))
         self.meter.count("refused_rows", label="status")
 
 
-def fold(statuses: Iterable[DeliveryStatus]) -> list[StatusNews]:
+def fold(statuses: Iterable[DeliveryStatus]) -> list[StatusUpdate]:
     """The furthest news for each delivery and message; what is not about a delivery of ours is left out."""
-    furthest: dict[tuple[UUID, bytes], StatusNews] = {}
-    for news in filter(None, map(_news, statuses)):
+    furthest: dict[tuple[UUID, bytes], StatusUpdate] = {}
+    for news in filter(None, map(_parse_status, statuses)):
         key = (news.delivery, news.message_key)
         known = furthest.get(key)
         if known is None or advance(known.state, news.state) is not known.state:
@@ -60,11 +60,11 @@ def fold(statuses: Iterable[DeliveryStatus]) -> list[StatusNews]:
     return list(furthest.values())
 
 
-def split_by_delivery(news: Iterable[StatusNews]) -> list[list[StatusNews]]:
+def split_by_delivery(updates: Iterable[StatusUpdate]) -> list[list[StatusUpdate]]:
     """Split into batches that hold each delivery once: one that was sent again has two messages."""
-    batches: list[list[StatusNews]] = []
+    batches: list[list[StatusUpdate]] = []
     seen: Counter[UUID] = Counter()
-    for item in news:
+    for item in updates:
         if seen[item.delivery] == len(batches):
             batches.append([])
         batches[seen[item.delivery]].append(item)
@@ -72,27 +72,27 @@ def split_by_delivery(news: Iterable[StatusNews]) -> list[list[StatusNews]]:
     return batches
 
 
-def with_retry(news: StatusNews, now: datetime) -> StatusNews:
+def add_retry(update: StatusUpdate, now: datetime) -> StatusUpdate:
     """Failures are treated by the same table, whether Meta answers with them or reports them later."""
-    if news.state is not State.FAILED:
-        return news
-    rule = rule_for(news.error_code)
-    if rule.remedy not in PASSING:
-        return news
-    due_at = now + timedelta(seconds=pause_seconds(rule, 1, 0.5))
-    return replace(news, attempts=rule.attempts, due_at=due_at, waits_for=rule.remedy.value)
+    if update.state is not DeliveryState.FAILED:
+        return update
+    rule = find_error_rule(update.error_code)
+    if rule.action not in RETRYABLE_ACTIONS:
+        return update
+    due_at = now + timedelta(seconds=compute_retry_delay(rule, 1, 0.5))
+    return replace(update, attempts=rule.attempts, due_at=due_at, waits_for=rule.action.value)
 
 
-def _news(status: DeliveryStatus) -> StatusNews | None:
-    state = STATUSES.get(status.status)
-    delivery = _delivery(status.delivery)
+def _parse_status(status: DeliveryStatus) -> StatusUpdate | None:
+    state = STATES_BY_STATUS.get(status.status)
+    delivery = _parse_delivery_id(status.delivery)
     if state is None or delivery is None:
         return None
     code = status.error_code
-    return StatusNews(delivery, state, status.message_key, None if code is None else bounded(code))
+    return StatusUpdate(delivery, state, status.message_key, None if code is None else bounded(code))
 
 
-def _delivery(text: str | None) -> UUID | None:
+def _parse_delivery_id(text: str | None) -> UUID | None:
     try:
         return UUID(text) if text else None
     except ValueError:

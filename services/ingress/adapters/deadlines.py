@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from services.ingress.adapters.group_commit import Answer, answer_all
+from services.ingress.adapters.group_commit import Confirmation, resolve_all
 
 STEPS = 20
 
@@ -15,10 +15,10 @@ class Deadlines:
     """Whoever has no answer after so many seconds, and at most a twentieth more, gets False. Run `work` once."""
 
     seconds: float
-    _new: list[Answer] = field(default_factory=list, init=False)
-    _old: deque[list[Answer]] = field(default_factory=deque, init=False)
+    _new: list[Confirmation] = field(default_factory=list, init=False)
+    _old: deque[list[Confirmation]] = field(default_factory=deque, init=False)
 
-    def watch(self, answers: Iterable[Answer]) -> None:
+    def watch(self, answers: Iterable[Confirmation]) -> None:
         self._new.extend(answers)
 
     async def work(self) -> None:
@@ -28,4 +28,4 @@ class Deadlines:
             self._old.append([answer for answer in self._new if not answer.done()])
             self._new.clear()
             if len(self._old) > STEPS:
-                answer_all(self._old.popleft(), False)
+                resolve_all(self._old.popleft(), False)

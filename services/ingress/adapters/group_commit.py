@@ -9,15 +9,15 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from services.ingress.domain.slices import Slice
+from services.ingress.domain.chunks import Chunk
 from services.ingress.ports import NotStored
 
-Answer = asyncio.Future[bool]
-Publish = Callable[[Sequence[Slice]], Awaitable[None]]
+Confirmation = asyncio.Future[bool]
+PublishGroup = Callable[[Sequence[Chunk]], Awaitable[None]]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Limits:
+class GroupLimits:
     """The most that one group holds; a single slice may be larger, and then travels alone.
 
     While groups are in flight, another leaves once as many slices wait as are in flight, or `beside` if that is less:
@@ -27,15 +27,15 @@ class Limits:
 
     events: int
     size: int
-    beside: int = 1
+    flush_threshold: int = 1
 
 
-class _Waiting(NamedTuple):
-    slice: Slice
-    stored: Answer
+class _PendingChunk(NamedTuple):
+    chunk: Chunk
+    stored: Confirmation
 
 
-def answer_all(answers: Iterable[Answer], stored: bool) -> None:
+def resolve_all(answers: Iterable[Confirmation], stored: bool) -> None:
     """Those that have an answer keep it."""
     for answer in answers:
         if not answer.done():
@@ -46,21 +46,21 @@ def answer_all(answers: Iterable[Answer], stored: bool) -> None:
 class GroupCommit:
     """Events of one type. Run `work` as often as groups may be in flight at the same time."""
 
-    publish: Publish
-    limits: Limits
-    _waiting: deque[_Waiting] = field(default_factory=deque, init=False)
+    publish: PublishGroup
+    limits: GroupLimits
+    _waiting: deque[_PendingChunk] = field(default_factory=deque, init=False)
     _in_flight: int = field(default=0, init=False)
     _ready: asyncio.Event = field(default_factory=asyncio.Event, init=False)
     _loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop, init=False)
 
-    def submit(self, slices: Iterable[Slice]) -> list[Answer]:
+    def submit(self, slices: Iterable[Chunk]) -> list[Confirmation]:
         """Of each, whether it is confirmed.
 
         Setting or cancelling an answer takes back its slice if no group holds it yet.
         """
-        waiting = [_Waiting(each, self._loop.create_future()) for each in slices]
+        waiting = [_PendingChunk(each, self._loop.create_future()) for each in slices]
         self._waiting.extend(waiting)
-        self._check()
+        self._update_ready()
         return [each.stored for each in waiting]
 
     async def work(self) -> None:
@@ -69,38 +69,38 @@ class GroupCommit:
             await self._ready.wait()
             if group := self._take():
                 self._in_flight += len(group)
-                self._check()
+                self._update_ready()
                 await self._commit(group)
                 self._in_flight -= len(group)
-            self._check()
+            self._update_ready()
 
-    def _check(self) -> None:
+    def _update_ready(self) -> None:
         """Whether a group may leave now."""
-        if len(self._waiting) >= max(1, min(self._in_flight, self.limits.beside)):
+        if len(self._waiting) >= max(1, min(self._in_flight, self.limits.flush_threshold)):
             self._ready.set()
         else:
             self._ready.clear()
 
-    def _take(self) -> list[_Waiting]:
+    def _take(self) -> list[_PendingChunk]:
         """As many as fit from the front, without those whose submitter has gone."""
-        group: list[_Waiting] = []
+        group: list[_PendingChunk] = []
         events, size = self.limits.events, self.limits.size
         while self._ready.is_set() and self._waiting:
             first = self._waiting[0]
             if not first.stored.done():
-                events -= first.slice.events
-                size -= len(first.slice.json)
+                events -= first.chunk.events
+                size -= len(first.chunk.json)
                 if group and (events < 0 or size < 0):
                     return group
                 group.append(first)
             self._waiting.popleft()
         return group
 
-    async def _commit(self, group: Sequence[_Waiting]) -> None:
+    async def _commit(self, group: Sequence[_PendingChunk]) -> None:
         try:
-            await self.publish([each.slice for each in group])
+            await self.publish([each.chunk for each in group])
         except NotStored:
             stored = False
         else:
             stored = True
-        answer_all([each.stored for each in group], stored)
+        resolve_all([each.stored for each in group], stored)

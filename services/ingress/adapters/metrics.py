@@ -4,12 +4,12 @@ from collections.abc import Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
+from services.ingress.domain.event_groups import GROUP_TYPES
 from services.ingress.domain.findings import Event, Ignored, ProblemKind
-from services.ingress.domain.groups import GROUPS
-from services.ingress.domain.words import OTHER, WORDS
-from services.ingress.ports import Result
+from services.ingress.domain.known_labels import KNOWN_LABELS, OTHER_LABEL
+from services.ingress.ports import WebhookResult
 
-KINDS: Mapping[type[Event], str] = {event: message.KEY for event, message in GROUPS.items()}
+EVENT_KINDS: Mapping[type[Event], str] = {event: message.KEY for event, message in GROUP_TYPES.items()}
 OTHER_STATUSES = (200, 400, 403, 404, 405, 417, 500)
 _GROUP_SIZES = (1, 2, 5, 10, 20, 50, 100, 200, 500)
 _CONFIRM_SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2)
@@ -26,7 +26,7 @@ class Metrics:
             registry=registry,
         )
         # Looked up once: it is counted for every webhook.
-        self._answers = {result: webhooks.labels(result) for result in Result}
+        self._webhooks = {result: webhooks.labels(result) for result in WebhookResult}
         self._others = Counter(
             "kreisfunk_ingress_other_requests_total",
             "Requests that were no webhook, by the status of the answer",
@@ -39,10 +39,10 @@ class Metrics:
         self._ignored = Counter(
             "kreisfunk_ingress_ignored_total", "Parts of webhooks not for us", ["reason"], registry=registry
         )
-        self._words = Counter(
-            "kreisfunk_ingress_words_total",
-            "Events that the broker confirmed, by Meta's own word for what they are",
-            ["kind", "word"],
+        self._labels = Counter(
+            "kreisfunk_ingress_events_by_type_total",
+            "Events that the broker confirmed, by Meta's own type (or status, preference, field)",
+            ["kind", "type"],
             registry=registry,
         )
         self._problems = Counter(
@@ -62,42 +62,42 @@ class Metrics:
             buckets=_CONFIRM_SECONDS,
             registry=registry,
         )
-        self._begin()
+        self._create_series()
 
-    def answered(self, result: Result) -> None:
-        self._answers[result].inc()
+    def count_webhook(self, result: WebhookResult) -> None:
+        self._webhooks[result].inc()
 
-    def answered_other(self, status: int) -> None:
+    def count_other_request(self, status: int) -> None:
         self._others.labels(str(status)).inc()
 
-    def ignored(self, reason: Ignored) -> None:
+    def count_ignored(self, reason: Ignored) -> None:
         self._ignored.labels(reason).inc()
 
-    def not_understood(self, kind: ProblemKind) -> None:
+    def count_problem(self, kind: ProblemKind) -> None:
         self._problems.labels(kind).inc()
 
-    def confirmed(self, kind: type[Event], size: int, seconds: float) -> None:
+    def record_confirm(self, kind: type[Event], size: int, seconds: float) -> None:
         """A group of `size` events was confirmed."""
-        self._events.labels(KINDS[kind]).inc(size)
-        self._sizes.labels(KINDS[kind]).observe(size)
-        self._confirms.labels(KINDS[kind]).observe(seconds)
+        self._events.labels(EVENT_KINDS[kind]).inc(size)
+        self._sizes.labels(EVENT_KINDS[kind]).observe(size)
+        self._confirms.labels(EVENT_KINDS[kind]).observe(seconds)
 
-    def words(self, kind: type[Event], words: Mapping[str, int]) -> None:
+    def count_events_by_label(self, kind: type[Event], words: Mapping[str, int]) -> None:
         """How often each word stood in confirmed events; those that are not known are one."""
         for word, times in words.items():
-            self._words.labels(KINDS[kind], WORDS[kind].label(word)).inc(times)
+            self._labels.labels(EVENT_KINDS[kind], KNOWN_LABELS[kind].normalize(word)).inc(times)
 
-    def _begin(self) -> None:
+    def _create_series(self) -> None:
         for status in OTHER_STATUSES:
             self._others.labels(str(status))
         for reason in Ignored:
             self._ignored.labels(reason)
         for problem in ProblemKind:
             self._problems.labels(problem)
-        for event, words in WORDS.items():
-            for word in (*words.known, OTHER):
-                self._words.labels(KINDS[event], word)
-        for kind in KINDS.values():
+        for event, words in KNOWN_LABELS.items():
+            for word in (*words.known, OTHER_LABEL):
+                self._labels.labels(EVENT_KINDS[event], word)
+        for kind in EVENT_KINDS.values():
             self._events.labels(kind)
             self._sizes.labels(kind)
             self._confirms.labels(kind)

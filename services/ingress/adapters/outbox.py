@@ -10,33 +10,40 @@ from uuid import uuid4
 import structlog
 
 from services.ingress.adapters.deadlines import Deadlines
-from services.ingress.adapters.group_commit import GroupCommit, Limits, answer_all
-from services.ingress.adapters.metrics import KINDS, Metrics
+from services.ingress.adapters.group_commit import GroupCommit, GroupLimits, resolve_all
+from services.ingress.adapters.metrics import EVENT_KINDS, Metrics
+from services.ingress.domain.chunks import (
+    MAX_GROUP_BYTES,
+    MAX_GROUP_EVENTS,
+    Chunk,
+    EncodedEvents,
+    count_bytes,
+    join_chunks,
+)
+from services.ingress.domain.event_groups import GROUP_TYPES
 from services.ingress.domain.findings import Event
-from services.ingress.domain.groups import GROUPS
-from services.ingress.domain.slices import MOST_BYTES, MOST_EVENTS, Packed, Slice, data_of, size_of
-from services.ingress.domain.words import WORDS, add_up, is_harmless
+from services.ingress.domain.known_labels import KNOWN_LABELS, is_loggable, sum_counts
 from services.ingress.ports import NotStored
-from shared.amqp.publisher import PatientPublisher
+from shared.amqp.publisher import ReconnectingPublisher
 from shared.amqp.topology import INBOUND
-from shared.contracts.envelope import enclose
+from shared.contracts.envelope import wrap_data
 from shared.contracts.inbound import WebhookQuarantined
 from shared.contracts.message import Message
-from shared.outcome import DependencyAway, Unroutable
-from shared.runtime.background import background
+from shared.outcome import DependencyUnavailable, Unroutable
+from shared.runtime.background import run_in_background
 from shared.runtime.clock import Clock
 
 SOURCE = "/kreisfunk/ingress"
-GROUPS_IN_FLIGHT = 2
-GROUP = Limits(events=MOST_EVENTS, size=MOST_BYTES, beside=24)
-ALONE = Limits(events=1, size=0)
-STORE_SECONDS = 2.0
-MOST_WAITING_WEBHOOKS = 2_000
-MOST_WAITING_BYTES = 64 * 1024 * 1024
-MOST_MENTIONED = 100
+MAX_GROUPS_IN_FLIGHT = 2
+GROUP_LIMITS = GroupLimits(events=MAX_GROUP_EVENTS, size=MAX_GROUP_BYTES, flush_threshold=24)
+SINGLE_EVENT_LIMITS = GroupLimits(events=1, size=0)
+STORE_TIMEOUT_SECONDS = 2.0
+MAX_WAITING_WEBHOOKS = 2_000
+MAX_WAITING_BYTES = 64 * 1024 * 1024
+MAX_LOGGED_LABELS = 100
 
 _log = structlog.get_logger()
-Publish = Callable[[type[Event], Sequence[Slice]], Awaitable[None]]
+PublishChunks = Callable[[type[Event], Sequence[Chunk]], Awaitable[None]]
 
 
 @dataclass
@@ -44,15 +51,15 @@ class GroupedOutbox:
     """Events by type, each type in groups of its own."""
 
     groups: Mapping[type[Event], GroupCommit]
-    deadlines: Deadlines = field(default_factory=lambda: Deadlines(STORE_SECONDS))
+    deadlines: Deadlines = field(default_factory=lambda: Deadlines(STORE_TIMEOUT_SECONDS))
     _webhooks: int = field(default=0, init=False)
     _bytes: int = field(default=0, init=False)
 
-    async def store(self, packed: Packed) -> None:
+    async def store(self, packed: EncodedEvents) -> None:
         """Return when every group that holds one of the slices is confirmed. Raises NotStored."""
-        if self._webhooks >= MOST_WAITING_WEBHOOKS or self._bytes >= MOST_WAITING_BYTES:
+        if self._webhooks >= MAX_WAITING_WEBHOOKS or self._bytes >= MAX_WAITING_BYTES:
             raise NotStored("too much is waiting")
-        size = size_of(packed)
+        size = count_bytes(packed)
         submitted = [answer for kind, slices in packed.items() for answer in self.groups[kind].submit(slices)]
         self.deadlines.watch(submitted)
         self._webhooks += 1
@@ -64,53 +71,59 @@ class GroupedOutbox:
         finally:
             self._webhooks -= 1
             self._bytes -= size
-            answer_all(submitted, False)  # what no group holds yet is not published any more
+            resolve_all(submitted, False)  # what no group holds yet is not published any more
 
 
 @dataclass(frozen=True, kw_only=True)
-class BrokerGroups:
+class GroupPublisher:
     """Makes a group one AMQP message."""
 
-    publisher: PatientPublisher
+    publisher: ReconnectingPublisher
     clock: Clock
     metrics: Metrics
-    mentioned: set[str] = field(default_factory=set)
+    logged_labels: set[str] = field(default_factory=set)
 
-    async def publish(self, kind: type[Event], slices: Sequence[Slice]) -> None:
+    async def publish(self, kind: type[Event], slices: Sequence[Chunk]) -> None:
         """Return when the broker has confirmed. Raises NotStored."""
         started = time.monotonic()
         events = sum(each.events for each in slices)
         try:
-            await self._publish(GROUPS[kind], data_of(kind, slices))
-        except (DependencyAway, Unroutable) as error:
-            _log.warning("group_not_stored", kind=KINDS[kind], events=events, error=str(error))
+            await self._publish(GROUP_TYPES[kind], join_chunks(kind, slices))
+        except (DependencyUnavailable, Unroutable) as error:
+            _log.warning("group_not_stored", kind=EVENT_KINDS[kind], events=events, error=str(error))
             raise NotStored("the broker did not confirm") from None
-        self.metrics.confirmed(kind, events, time.monotonic() - started)
-        words = add_up(each.words for each in slices)
-        self.metrics.words(kind, words)
-        self._mention(kind, words)
+        self.metrics.record_confirm(kind, events, time.monotonic() - started)
+        words = sum_counts(each.labels for each in slices)
+        self.metrics.count_events_by_label(kind, words)
+        self._log_unknown(kind, words)
 
     async def _publish(self, message: type[Message], data: bytes) -> None:
         identifier = str(uuid4())
-        body = enclose(message, data, event_id=identifier, source=SOURCE, time=self.clock())
-        await self.publisher.current().publish(INBOUND, message.KEY, body, message_id=identifier)
+        body = wrap_data(message, data, event_id=identifier, source=SOURCE, time=self.clock())
+        await self.publisher.get_publisher().publish(INBOUND, message.KEY, body, message_id=identifier)
 
-    def _mention(self, kind: type[Event], words: Iterable[str]) -> None:
+    def _log_unknown(self, kind: type[Event], words: Iterable[str]) -> None:
         """Once for each word of Meta's that is new to us, and for not too many."""
         for word in words:
-            if word not in WORDS[kind].known and word not in self.mentioned and len(self.mentioned) < MOST_MENTIONED:
-                self.mentioned.add(word)
-                _log.warning("unknown_word", kind=KINDS[kind], word=word if is_harmless(word) else "")
+            if (
+                word not in KNOWN_LABELS[kind].known
+                and word not in self.logged_labels
+                and len(self.logged_labels) < MAX_LOGGED_LABELS
+            ):
+                self.logged_labels.add(word)
+                _log.warning("unknown_word", kind=EVENT_KINDS[kind], word=word if is_loggable(word) else "")
 
 
 @asynccontextmanager
-async def open_outbox(publish: Publish) -> AsyncIterator[GroupedOutbox]:
+async def open_outbox(publish: PublishChunks) -> AsyncIterator[GroupedOutbox]:
     """An outbox whose groups are being published until the block ends."""
     groups = {
-        kind: GroupCommit(publish=partial(publish, kind), limits=ALONE if kind is WebhookQuarantined else GROUP)
-        for kind in KINDS
+        kind: GroupCommit(
+            publish=partial(publish, kind), limits=SINGLE_EVENT_LIMITS if kind is WebhookQuarantined else GROUP_LIMITS
+        )
+        for kind in EVENT_KINDS
     }
-    works = [group.work() for group in groups.values() for _ in range(GROUPS_IN_FLIGHT)]
+    works = [group.work() for group in groups.values() for _ in range(MAX_GROUPS_IN_FLIGHT)]
     outbox = GroupedOutbox(groups)
-    async with background(*works, outbox.deadlines.work()):
+    async with run_in_background(*works, outbox.deadlines.work()):
         yield outbox

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from services.ingress.domain.webhook import (
+from services.ingress.domain.payloads import (
     Button,
     Choice,
     Correction,
@@ -15,8 +15,8 @@ from services.ingress.domain.webhook import (
 )
 from shared.contracts.text import strip_controls
 
-LONGEST_TEXT = 4096
-LONGEST_WORD = 256
+MAX_TEXT_LENGTH = 4096
+MAX_WORD_LENGTH = 256
 
 
 class Content(NamedTuple):
@@ -27,41 +27,41 @@ class Content(NamedTuple):
     about: str | None = None
 
 
-def content_of(message: WrittenMessage) -> Content:
+def extract_content(message: WrittenMessage) -> Content:
     """Cut to what WhatsApp itself allows; a system message says nothing, since its text names addresses."""
-    text, payload, about = _parts(message)
+    text, payload, about = _extract_parts(message)
     if about is None and message.context is not None:
         about = message.context.id
-    return Content(cut(text, LONGEST_TEXT), cut(payload, LONGEST_WORD), about or None)
+    return Content(truncate(text, MAX_TEXT_LENGTH), truncate(payload, MAX_WORD_LENGTH), about or None)
 
 
-def cut(text: str | None, length: int) -> str | None:
+def truncate(text: str | None, length: int) -> str | None:
     """At most so many characters, none of them a control character."""
     return text if text is None else strip_controls(text[:length])
 
 
-def _parts(message: WrittenMessage) -> Content:
+def _extract_parts(message: WrittenMessage) -> Content:
     match message:
         case WrittenMessage(text=TextBody(body=body)):
             return Content(body)
         case WrittenMessage(button=Button(text=text, payload=payload)):
             return Content(text, payload)
         case WrittenMessage(interactive=Interactive() as interactive):
-            return _chosen(interactive)
+            return _extract_choice(interactive)
         case WrittenMessage(reaction=Reaction(message_id=about, emoji=emoji)):
             return Content(emoji, None, about)
         case WrittenMessage(edit=Correction() as change) | WrittenMessage(revoke=Correction() as change):
-            return _corrected(change)
+            return _extract_correction(change)
         case _:
-            return Content(_caption(message))
+            return Content(_get_caption(message))
 
 
-def _caption(message: WrittenMessage | EditedMessage) -> str | None:
+def _get_caption(message: WrittenMessage | EditedMessage) -> str | None:
     media = message.image or message.video or message.document
     return media.caption if media else None
 
 
-def _chosen(interactive: Interactive) -> Content:
+def _extract_choice(interactive: Interactive) -> Content:
     match interactive:
         case Interactive(button_reply=Choice(id=identifier, title=title)):
             return Content(title, identifier)
@@ -73,7 +73,7 @@ def _chosen(interactive: Interactive) -> Content:
             return Content()
 
 
-def _corrected(change: Correction) -> Content:
+def _extract_correction(change: Correction) -> Content:
     now = change.message
-    text = None if now is None else now.text.body if now.text else _caption(now)
+    text = None if now is None else now.text.body if now.text else _get_caption(now)
     return Content(text, None, change.original_message_id)

@@ -13,7 +13,7 @@ CITIZEN_FIELDS = frozenset({"messages", "user_preferences"})
 
 # About our account only: passed on unchanged. A field that is not listed anywhere may hold citizens' numbers and
 # texts, so it is sealed as a whole.
-_ACCOUNT_BEGINNINGS = (
+_ACCOUNT_PREFIXES = (
     "account_",
     "business_",
     "flows",
@@ -26,7 +26,7 @@ _ACCOUNT_BEGINNINGS = (
 )
 
 # Nothing that a one-way channel acts on: counted, and not kept, since most of it is about people.
-_NOT_FOR_US: Mapping[str, Ignored] = {
+_IGNORED_FIELDS: Mapping[str, Ignored] = {
     "calls": Ignored.CALL,
     "history": Ignored.COEXISTENCE,
     "message_echoes": Ignored.COEXISTENCE,
@@ -41,9 +41,9 @@ _NOT_FOR_US: Mapping[str, Ignored] = {
 
 def is_about_account(field: str) -> bool:
     """Whether it is about our account, templates, quality or limits."""
-    return field.startswith(_ACCOUNT_BEGINNINGS)
+    return field.startswith(_ACCOUNT_PREFIXES)
 
 
-def not_for_us(field: str) -> Ignored | None:
+def find_ignored_reason(field: str) -> Ignored | None:
     """Why the field as a whole is none of ours, or None."""
-    return Ignored.GROUP if field.startswith("group_") else _NOT_FOR_US.get(field)
+    return Ignored.GROUP if field.startswith("group_") else _IGNORED_FIELDS.get(field)

@@ -40,7 +40,7 @@ class ProblemKind(StrEnum):
 
 
 @dataclass(frozen=True)
-class Problem:
+class ParseProblem:
     """What was not understood: the place and the reason, without a value.
 
     `part` is what stands there, as an entry of a webhook, or None if that can be no less than the whole body.
@@ -51,12 +51,12 @@ class Problem:
     part: bytes | None = None
 
 
-Finding = Event | Ignored | Problem
+Finding = Event | Ignored | ParseProblem
 
 
-class Understood(Struct, frozen=True):
+class ParsedWebhook(Struct, frozen=True):
     """The findings of one webhook by what is to be done about them."""
 
     events: list[Event] = []
     ignored: list[Ignored] = []
-    problems: list[Problem] = []
+    problems: list[ParseProblem] = []

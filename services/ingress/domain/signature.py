@@ -25,7 +25,7 @@ def is_signed(body: bytes, header: str | None, secrets: Sequence[bytes]) -> bool
     return any([hmac.compare_digest(given, hmac.digest(secret, body, "sha256")) for secret in secrets])
 
 
-def is_token(given: str | None, expected: str) -> bool:
+def is_verify_token(given: str | None, expected: str) -> bool:
     """Whether the handshake brought our token; without a token of our own nothing is right."""
     if not given or not expected:
         return False

@@ -5,15 +5,15 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from uuid import UUID
 
-from services.subscriptions.adapters.rows import Row, broadcast_from, page_from, recipient_of
-from services.subscriptions.domain.broadcast import Broadcast, Page
-from services.subscriptions.ports import Claim
+from services.subscriptions.adapters.rows import Row, read_broadcast, read_page, read_recipient
+from services.subscriptions.domain.broadcast import Broadcast, BroadcastPage
+from services.subscriptions.ports import BroadcastClaim
 from shared.contracts.dispatch import Recipient
 from shared.contracts.message import Lane
 from shared.database.pool import Connection, Database
 
 # Where an expansion begins; and where it is set back to, so that a finished one names nobody.
-_BEGINNING = UUID(int=0)
+_START_POSITION = UUID(int=0)
 _WORK = """
     select id from subscriptions.broadcast where state = 'expanding'
     order by lane = 'urgent' desc, published_at, id limit 20
@@ -53,43 +53,43 @@ _BEGIN = """
 """
 
 
-class PostgresBroadcasts:
-    """Implements ports.Broadcasts."""
+class PostgresBroadcastRepository:
+    """Implements ports.BroadcastRepository."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def due(self, now: datetime) -> tuple[Broadcast, ...]:
+    async def list_due(self, now: datetime) -> tuple[Broadcast, ...]:
         async with self._database.connection() as connection:
-            return tuple(broadcast_from(row) for row in await connection.fetch(_DUE, now))
+            return tuple(read_broadcast(row) for row in await connection.fetch(_DUE, now))
 
-    async def begin(self, broadcast: UUID) -> None:
+    async def start_expansion(self, broadcast: UUID) -> None:
         async with self._database.connection() as connection:
             await connection.execute(_BEGIN, broadcast)
 
     @asynccontextmanager
-    async def claim(self) -> AsyncIterator[Claim | None]:
+    async def claim(self) -> AsyncIterator[BroadcastClaim | None]:
         async with self._database.session() as connection:
-            identifier = await _take(connection)
-            yield PostgresClaim(connection, identifier) if identifier else None
+            identifier = await _claim_next(connection)
+            yield PostgresBroadcastClaim(connection, identifier) if identifier else None
 
 
-class PostgresClaim:
-    """Implements ports.Claim. The session's lock spares double work; the stored pages make it right."""
+class PostgresBroadcastClaim:
+    """Implements ports.BroadcastClaim. The session's lock spares double work; the stored pages make it right."""
 
     def __init__(self, connection: Connection, broadcast: UUID) -> None:
         self._connection = connection
         self._broadcast = broadcast
 
-    async def pages(
-        self, size: int, prepare: Callable[[Broadcast, Sequence[Recipient]], tuple[Page, ...]]
-    ) -> tuple[Page, ...]:
-        pending = await self._pending()
-        return pending or await self.ahead(size, prepare)
+    async def fetch_pages(
+        self, size: int, prepare: Callable[[Broadcast, Sequence[Recipient]], tuple[BroadcastPage, ...]]
+    ) -> tuple[BroadcastPage, ...]:
+        pending = await self._fetch_pending()
+        return pending or await self.prepare_next_pages(size, prepare)
 
-    async def ahead(
-        self, size: int, prepare: Callable[[Broadcast, Sequence[Recipient]], tuple[Page, ...]]
-    ) -> tuple[Page, ...]:
+    async def prepare_next_pages(
+        self, size: int, prepare: Callable[[Broadcast, Sequence[Recipient]], tuple[BroadcastPage, ...]]
+    ) -> tuple[BroadcastPage, ...]:
         async with self._connection.transaction():
             row = await self._connection.fetchrow(
                 "select * from subscriptions.broadcast"
@@ -99,27 +99,27 @@ class PostgresClaim:
             if row is None:
                 return ()
             # Those whom a follow-up goes to are in the ledger.
-            found = [] if row["follows"] else await self._read(row, size)
-            pages = prepare(broadcast_from(row), [recipient_of(recipient) for recipient in found])
-            await self._store(pages)
+            found = [] if row["follows"] else await self._fetch_recipients(row, size)
+            pages = prepare(read_broadcast(row), [read_recipient(recipient) for recipient in found])
+            await self._store_pages(pages)
             return pages
 
-    async def _read(self, row: Row, size: int) -> list[Row]:
+    async def _fetch_recipients(self, row: Row, size: int) -> list[Row]:
         found: list[Row] = await self._connection.fetch(
             _READ, row["topic"], row["position"], size, row["published_at"], row["municipalities"]
         )
         return found
 
-    async def _pending(self) -> tuple[Page, ...]:
+    async def _fetch_pending(self) -> tuple[BroadcastPage, ...]:
         rows = await self._connection.fetch(
             "select pending_page.*, lane from subscriptions.pending_page"
             " join subscriptions.broadcast on id = broadcast_id and state = 'expanding'"
             " where broadcast_id = $1 order by page",
             self._broadcast,
         )
-        return tuple(page_from(row, Lane(row["lane"])) for row in rows)
+        return tuple(read_page(row, Lane(row["lane"])) for row in rows)
 
-    async def _store(self, pages: Sequence[Page]) -> None:
+    async def _store_pages(self, pages: Sequence[BroadcastPage]) -> None:
         final = pages[-1]
         await self._connection.copy_records_to_table(
             "pending_page",
@@ -130,10 +130,10 @@ class PostgresClaim:
         )
         recipients = sum(page.recipients for page in pages)
         await self._connection.execute(
-            _MOVE_ON, self._broadcast, final.page + 1, recipients, final.position, final.last, _BEGINNING
+            _MOVE_ON, self._broadcast, final.page + 1, recipients, final.position, final.last, _START_POSITION
         )
 
-    async def confirmed(self, pages: Sequence[int]) -> None:
+    async def mark_published(self, pages: Sequence[int]) -> None:
         async with self._connection.transaction():
             await self._connection.execute(
                 "delete from subscriptions.pending_page where broadcast_id = $1 and page = any($2)",
@@ -143,7 +143,7 @@ class PostgresClaim:
             await self._connection.execute(_FINISH, self._broadcast)
 
 
-async def _take(connection: Connection) -> UUID | None:
+async def _claim_next(connection: Connection) -> UUID | None:
     for row in await connection.fetch(_WORK):
         if await connection.fetchval("select pg_try_advisory_lock($1)", _lock_key(row["id"])):
             return UUID(int=row["id"].int)

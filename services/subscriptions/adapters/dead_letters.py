@@ -4,14 +4,14 @@ import hashlib
 from collections.abc import Sequence
 from uuid import UUID
 
-from services.subscriptions.adapters.erasing import last_erasure, lock
-from services.subscriptions.domain.subscriber import Moment
+from services.subscriptions.adapters.erasure import find_last_erasure, lock_people
+from services.subscriptions.domain.subscriber import MessageTime
 from services.subscriptions.ports import DeadLetter
 from shared.database.pool import Database
-from shared.sealing import KeyRing, SealingError
+from shared.encryption import EncryptionError, KeyRing
 
 PURPOSE = "dead_letter"
-MAX_AT_ONCE = 100
+MAX_REPLAYED_AT_ONCE = 100
 UNREADABLE = "sealed with a key that is not in the ring"
 _SAVE = """
     insert into subscriptions.dead_letter (id, reason, body_sealed, senders) values ($1, $2, $3, $4)
@@ -23,30 +23,32 @@ _DUE = """
 _FAILED = "update subscriptions.dead_letter set reason = $2, replay_at = null where id = $1"
 
 
-class PostgresDeadLetters:
-    """Implements ports.DeadLetters."""
+class PostgresDeadLetterRepository:
+    """Implements ports.DeadLetterRepository."""
 
     def __init__(self, database: Database, ring: KeyRing) -> None:
         self._database = database
         self._ring = ring
 
-    async def save(self, body: bytes, reason: str, people: Sequence[bytes] = (), said: Moment | None = None) -> None:
+    async def save(
+        self, body: bytes, reason: str, people: Sequence[bytes] = (), said: MessageTime | None = None
+    ) -> None:
         identifier = UUID(bytes=hashlib.sha256(body).digest()[:16])
-        sealed = self._ring.seal(body, purpose=PURPOSE, index=identifier.bytes)
+        sealed = self._ring.encrypt(body, purpose=PURPOSE, index=identifier.bytes)
         async with self._database.transaction() as connection:
-            await lock(connection, people)
-            erased = await last_erasure(connection, people)
+            await lock_people(connection, people)
+            erased = await find_last_erasure(connection, people)
             if said is None or erased is None or said >= erased:
                 await connection.execute(_SAVE, identifier, reason, sealed, people)
 
-    async def due(self) -> tuple[DeadLetter, ...]:
+    async def list_due(self) -> tuple[DeadLetter, ...]:
         async with self._database.connection() as connection:
-            rows = await connection.fetch(_DUE, MAX_AT_ONCE)
+            rows = await connection.fetch(_DUE, MAX_REPLAYED_AT_ONCE)
         letters: list[DeadLetter] = []
         for row in rows:
             try:
-                body = self._ring.open(row["body_sealed"], purpose=PURPOSE, index=row["id"].bytes)
-            except SealingError:
+                body = self._ring.decrypt(row["body_sealed"], purpose=PURPOSE, index=row["id"].bytes)
+            except EncryptionError:
                 await self.fail(UUID(int=row["id"].int), UNREADABLE)
             else:
                 letters.append(DeadLetter(UUID(int=row["id"].int), body))

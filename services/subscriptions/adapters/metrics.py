@@ -16,25 +16,18 @@ class Metrics:
             "kreisfunk_subscriptions_expanding", "Broadcasts that are being expanded", registry=registry
         )
         self.inbound = Counter(
-            "kreisfunk_subscriptions_inbound_total",
-            "What became of citizens' messages",
-            ["outcome"],
-            registry=registry,
+            "kreisfunk_subscriptions_inbound_total", "Citizens' messages by outcome", ["outcome"], registry=registry
         )
         self.notices = Counter(
-            "kreisfunk_subscriptions_notices_total",
-            "What became of notices",
-            ["result"],
-            registry=registry,
+            "kreisfunk_subscriptions_notices_total", "Notices by result", ["result"], registry=registry
         )
         self.expanded = Counter(
             "kreisfunk_subscriptions_expanded_recipients_total",
             "Recipients in pages that the broker confirmed",
             registry=registry,
         )
-
-        self.forgotten = Counter(
-            "kreisfunk_subscriptions_forgotten_rows_total",
+        self.retention_deleted = Counter(
+            "kreisfunk_subscriptions_retention_deleted_rows_total",
             "Rows that retention deleted",
             ["kind"],
             registry=registry,
@@ -44,8 +37,11 @@ class Metrics:
             "When retention had last forgotten all it should, in seconds since 1970",
             registry=registry,
         )
-        self.kept_oldest = Gauge(
-            "kreisfunk_subscriptions_kept_oldest_seconds", "Age of the oldest that is kept", ["kind"], registry=registry
+        self.retention_oldest_age = Gauge(
+            "kreisfunk_subscriptions_retention_oldest_age_seconds",
+            "Age of the oldest that is kept",
+            ["kind"],
+            registry=registry,
         )
         self.oldest = Gauge(
             "kreisfunk_subscriptions_oldest_inbox_seconds", "Age of the oldest handled message", registry=registry
@@ -55,14 +51,14 @@ class Metrics:
         )
         self.feedback = Gauge("kreisfunk_subscriptions_feedback", "Kept feedback by kind", ["kind"], registry=registry)
 
-    def count_forgotten(self, kind: str, rows: int) -> None:
-        self.forgotten.labels(kind).inc(rows)
+    def count_deleted(self, kind: str, rows: int) -> None:
+        self.retention_deleted.labels(kind).inc(rows)
 
-    def show_kept(self, ages: Mapping[str, float]) -> None:
+    def record_retention(self, ages: Mapping[str, float]) -> None:
         """After a round of retention."""
         self.retention_at.set_to_current_time()
         for kind, seconds in ages.items():
-            self.kept_oldest.labels(kind).set(seconds)
+            self.retention_oldest_age.labels(kind).set(seconds)
 
     def count_inbound(self, outcome: str) -> None:
         self.inbound.labels(outcome).inc()
@@ -74,7 +70,7 @@ class Metrics:
         self.expanded.inc(recipients)
 
     async def refresh(self, database: Database) -> None:
-        """Read the gauges. Raises DatabaseAway."""
+        """Read the gauges. Raises DatabaseUnavailable."""
         async with database.connection() as connection:
             states = await connection.fetch(
                 "select state, count(*) as people from subscriptions.subscriber group by state"

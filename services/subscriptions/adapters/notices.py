@@ -6,9 +6,9 @@ from uuid import UUID
 
 import msgspec
 
-from services.subscriptions.adapters.rows import revision_from
+from services.subscriptions.adapters.rows import read_revision
 from services.subscriptions.domain.broadcast import Broadcast
-from services.subscriptions.domain.orders import Answered, Decision, Order, Situation
+from services.subscriptions.domain.notice_commands import NoticeCommand, NoticeDecision, NoticeState, StoredAnswer
 from services.subscriptions.domain.publication import Publication
 from services.subscriptions.domain.quotas import Quota
 from shared.contracts.notices import NoticeContent
@@ -70,68 +70,76 @@ _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(tuple[Publication, ...]).decode
 
 
-class PostgresNotices:
-    """Implements ports.Notices."""
+class PostgresNoticeRepository:
+    """Implements ports.NoticeRepository."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def answered(self, source: str, event: str) -> Answered | None:
+    async def find_answer(self, source: str, event: str) -> StoredAnswer | None:
         async with self._database.connection() as connection:
-            return await _answered(connection, source, event)
+            return await _find_answer(connection, source, event)
 
-    async def once(self, order: Order, now: datetime, decide: Callable[[Situation], Decision]) -> Decision:
-        source, event = order.envelope.source, order.envelope.id
+    async def process_once(
+        self, command: NoticeCommand, now: datetime, decide: Callable[[NoticeState], NoticeDecision]
+    ) -> NoticeDecision:
+        source, event = command.envelope.source, command.envelope.id
         async with self._database.transaction() as connection:
-            await connection.execute(_LOCK, source, event, order.system.name, order.subject)
-            answered = await _answered(connection, source, event)
-            decision = decide(Situation(answered=answered) if answered else await _situation(connection, order, now))
-            if not decision.problems and not decision.again:
-                await _store(connection, order, decision, now)
+            await connection.execute(_LOCK, source, event, command.system.name, command.subject)
+            answered = await _find_answer(connection, source, event)
+            decision = decide(
+                NoticeState(answered=answered) if answered else await _read_state(connection, command, now)
+            )
+            if not decision.problems and not decision.duplicate:
+                await _store(connection, command, decision, now)
             return decision
 
-    async def preview(self, order: Order, now: datetime, decide: Callable[[Situation], Decision]) -> Decision:
+    async def evaluate(
+        self, command: NoticeCommand, now: datetime, decide: Callable[[NoticeState], NoticeDecision]
+    ) -> NoticeDecision:
         async with self._database.connection() as connection:
-            answered = await _answered(connection, order.envelope.source, order.envelope.id)
-            return decide(Situation(answered=answered) if answered else await _situation(connection, order, now))
+            answered = await _find_answer(connection, command.envelope.source, command.envelope.id)
+            return decide(NoticeState(answered=answered) if answered else await _read_state(connection, command, now))
 
 
-async def _answered(connection: Connection, source: str, event: str) -> Answered | None:
+async def _find_answer(connection: Connection, source: str, event: str) -> StoredAnswer | None:
     row = await connection.fetchrow(_ANSWERED, source, event)
-    return Answered(digest=row["digest"], publications=_decode(row["publications"])) if row else None
+    return StoredAnswer(digest=row["digest"], publications=_decode(row["publications"])) if row else None
 
 
-async def _situation(connection: Connection, order: Order, now: datetime) -> Situation:
-    source, content = order.envelope.source, order.content
-    revisions = await connection.fetch(_REVISIONS, source, order.subject)
-    return Situation(
-        withdrawn=await connection.fetchval(_WITHDRAWN, source, order.subject),
-        revisions=tuple(revision_from(row) for row in revisions),
-        followed=await _followed(connection, source, content.follows) if content and content.follows else {},
-        full=await _full(connection, order, now),
-        audience=await _audience(connection, content, now) if content else None,
+async def _read_state(connection: Connection, command: NoticeCommand, now: datetime) -> NoticeState:
+    source, content = command.envelope.source, command.content
+    revisions = await connection.fetch(_REVISIONS, source, command.subject)
+    return NoticeState(
+        withdrawn=await connection.fetchval(_WITHDRAWN, source, command.subject),
+        revisions=tuple(read_revision(row) for row in revisions),
+        followed=await _find_followed(connection, source, content.follows) if content and content.follows else {},
+        exhausted_quotas=await _find_exhausted_quotas(connection, command, now),
+        audience=await _count_audience(connection, content, now) if content else None,
     )
 
 
-async def _followed(connection: Connection, source: str, notice: str) -> dict[UUID, str]:
+async def _find_followed(connection: Connection, source: str, notice: str) -> dict[UUID, str]:
     return {UUID(int=row["id"].int): row["topic"] for row in await connection.fetch(_FOLLOWED, source, notice)}
 
 
-async def _full(connection: Connection, order: Order, now: datetime) -> dict[Quota, datetime | None]:
+async def _find_exhausted_quotas(
+    connection: Connection, command: NoticeCommand, now: datetime
+) -> dict[Quota, datetime | None]:
     """The quotas that are used up."""
     found: dict[Quota, datetime | None] = {}
-    for quota in order.quotas:
-        if quota.most == 0:
+    for quota in command.quotas:
+        if quota.limit == 0:
             found[quota] = None
             continue
         begins = now - quota.window
-        oldest = await connection.fetchval(_FULL, order.system.name, begins, quota.urgent_only, quota.most - 1)
+        oldest = await connection.fetchval(_FULL, command.system.name, begins, quota.urgent_only, quota.limit - 1)
         if oldest is not None:
             found[quota] = oldest
     return found
 
 
-async def _audience(connection: Connection, content: NoticeContent, now: datetime) -> int | None:
+async def _count_audience(connection: Connection, content: NoticeContent, now: datetime) -> int | None:
     """Who would get it if it began as it says; of a follow-up only the ledger knows."""
     begins = content.scheduled_at or now
     if content.follows:
@@ -143,20 +151,20 @@ async def _audience(connection: Connection, content: NoticeContent, now: datetim
     return count
 
 
-async def _store(connection: Connection, order: Order, decision: Decision, now: datetime) -> None:
-    source, broadcast = order.envelope.source, decision.broadcast
+async def _store(connection: Connection, command: NoticeCommand, decision: NoticeDecision, now: datetime) -> None:
+    source, broadcast = command.envelope.source, decision.broadcast
     if broadcast or decision.withdraw:
-        await connection.execute(_NOTICE, source, order.subject, now if decision.withdraw else None)
+        await connection.execute(_NOTICE, source, command.subject, now if decision.withdraw else None)
     if broadcast:
-        await connection.execute(_BROADCAST, *_columns(broadcast))
+        await connection.execute(_BROADCAST, *_build_broadcast_row(broadcast))
     if decision.cancelled:
         await connection.execute(_CANCEL, decision.cancelled, decision.reason)
-    urgent = order.content is not None and order.content.urgent
-    answer = (order.digest, order.system.name, broadcast is not None, urgent, _encode(decision.publications))
-    await connection.execute(_EVENT, source, order.envelope.id, *answer, now)
+    urgent = command.content is not None and command.content.urgent
+    answer = (command.digest, command.system.name, broadcast is not None, urgent, _encode(decision.publications))
+    await connection.execute(_EVENT, source, command.envelope.id, *answer, now)
 
 
-def _columns(broadcast: Broadcast) -> tuple[object, ...]:
+def _build_broadcast_row(broadcast: Broadcast) -> tuple[object, ...]:
     return (
         broadcast.id,
         broadcast.source,

@@ -4,29 +4,39 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 from services.subscriptions.domain.county import County
-from services.subscriptions.domain.records import CONVERSATION_DAYS, INBOX_DAYS, PERSONAL_ANSWER_DAYS
-from shared.database.retention import Kept, rows
+from services.subscriptions.domain.privacy import (
+    CONVERSATION_RETENTION_DAYS,
+    INBOX_RETENTION_DAYS,
+    PERSONAL_ANSWER_RETENTION_DAYS,
+)
+from shared.database.retention import RetentionRule, build_row_rule
 
-INBOX_KEPT = timedelta(days=INBOX_DAYS)
+INBOX_RETENTION = timedelta(days=INBOX_RETENTION_DAYS)
 # Integrators are promised this: the same event again is answered alike.
-NOTICE_EVENT_KEPT = timedelta(days=90)
-CONVERSATION_KEPT = timedelta(days=CONVERSATION_DAYS)
-PERSONAL_ANSWER_KEPT = timedelta(days=PERSONAL_ANSWER_DAYS)
+NOTICE_EVENT_RETENTION = timedelta(days=90)
+CONVERSATION_RETENTION = timedelta(days=CONVERSATION_RETENTION_DAYS)
+PERSONAL_ANSWER_RETENTION = timedelta(days=PERSONAL_ANSWER_RETENTION_DAYS)
 
 
-def rules(county: County) -> Mapping[str, Kept]:
+def build_retention_rules(county: County) -> Mapping[str, RetentionRule]:
     """Every kind of data that is not kept for ever."""
     proof = timedelta(days=county.proof_days)
     return {
-        "inbox": rows(INBOX_KEPT, "subscriptions.inbox", "message_key", "handled_at"),
-        "personal_answer": Kept(PERSONAL_ANSWER_KEPT, _CLEAR_ANSWERS, _OLDEST_ANSWER),
-        "conversation": rows(CONVERSATION_KEPT, "subscriptions.conversation", "address_index", "counted_at"),
-        "notice_event": rows(NOTICE_EVENT_KEPT, "subscriptions.notice_event", "source, event", "handled_at"),
-        "feedback": rows(timedelta(days=county.feedback_days), "subscriptions.feedback", "id", "at"),
-        "dead_letter": rows(timedelta(days=county.dead_letter_days), "subscriptions.dead_letter", "id", "failed_at"),
-        "erasure": rows(proof, "subscriptions.erasure", "address_index", "erased_on"),
-        "former_subscriber": Kept(proof, _FORMER, _OLDEST_FORMER),
-        "consent": Kept(proof, "select subscriptions.forget_proofs($1, $2::integer)"),
+        "inbox": build_row_rule(INBOX_RETENTION, "subscriptions.inbox", "message_key", "handled_at"),
+        "personal_answer": RetentionRule(PERSONAL_ANSWER_RETENTION, _CLEAR_ANSWERS, _OLDEST_ANSWER),
+        "conversation": build_row_rule(
+            CONVERSATION_RETENTION, "subscriptions.conversation", "address_index", "counted_at"
+        ),
+        "notice_event": build_row_rule(
+            NOTICE_EVENT_RETENTION, "subscriptions.notice_event", "source, event", "handled_at"
+        ),
+        "feedback": build_row_rule(timedelta(days=county.feedback_days), "subscriptions.feedback", "id", "at"),
+        "dead_letter": build_row_rule(
+            timedelta(days=county.dead_letter_days), "subscriptions.dead_letter", "id", "failed_at"
+        ),
+        "erasure": build_row_rule(proof, "subscriptions.erasure", "address_index", "erased_on"),
+        "former_subscriber": RetentionRule(proof, _FORMER, _OLDEST_FORMER),
+        "consent": RetentionRule(proof, "select subscriptions.forget_proofs($1, $2::integer)"),
     }
 
 

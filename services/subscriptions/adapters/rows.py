@@ -5,9 +5,9 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from services.subscriptions.domain.broadcast import Broadcast, Page, Revision
+from services.subscriptions.domain.broadcast import Broadcast, BroadcastPage, Revision
 from services.subscriptions.domain.consent import Consent, ConsentEvent
-from services.subscriptions.domain.subscriber import Moment, State, Subscriber
+from services.subscriptions.domain.subscriber import MessageTime, Subscriber, SubscriberState
 from services.subscriptions.domain.wording import Wording
 from shared.contracts.dispatch import PermittedHours, Recipient, Template
 from shared.contracts.message import Address, Addresses, AddressKind, Lane
@@ -15,39 +15,39 @@ from shared.contracts.message import Address, Addresses, AddressKind, Lane
 Row = asyncpg.Record
 
 
-def addresses_of(row: Row) -> Addresses:
-    return Addresses(phone=_address(row, AddressKind.PHONE), user=_address(row, AddressKind.USER))
+def read_addresses(row: Row) -> Addresses:
+    return Addresses(phone=_read_address(row, AddressKind.PHONE), user=_read_address(row, AddressKind.USER))
 
 
-def _address(row: Row, kind: AddressKind) -> Address | None:
+def _read_address(row: Row, kind: AddressKind) -> Address | None:
     index = row[f"{kind}_index"]
     return Address(kind=kind, index=index, sealed=row[f"{kind}_sealed"] or b"") if index else None
 
 
-def subscriber_of(row: Row) -> Subscriber:
+def read_subscriber(row: Row) -> Subscriber:
     return Subscriber(
         id=row["id"],
         sequence=row["sequence"],
-        state=State(row["state"]),
-        addresses=addresses_of(row),
+        state=SubscriberState(row["state"]),
+        addresses=read_addresses(row),
         topics=frozenset(row["topics"]),
         places=frozenset(row["places"]),
         paused_until=row["paused_until"],
-        chosen=_moment(row, "chosen"),
+        chosen=_read_time(row, "chosen"),
         merged_into=row["merged_into"],
         suspended=frozenset(row["suspended"]),
         preferred=row["preferred_at"],
-        started=_moment(row, "started"),
-        ended=_moment(row, "ended"),
+        started=_read_time(row, "started"),
+        ended=_read_time(row, "ended"),
     )
 
 
-def _moment(row: Row, name: str) -> Moment | None:
+def _read_time(row: Row, name: str) -> MessageTime | None:
     at = row[f"{name}_at"]
-    return Moment(at, row[f"{name}_received_at"]) if at else None
+    return MessageTime(at, row[f"{name}_received_at"]) if at else None
 
 
-def columns_of(subscriber: Subscriber) -> tuple[object, ...]:
+def build_subscriber_row(subscriber: Subscriber) -> tuple[object, ...]:
     """In the order of the table's columns."""
     phone, user = subscriber.addresses.phone, subscriber.addresses.user
     return (
@@ -67,7 +67,7 @@ def columns_of(subscriber: Subscriber) -> tuple[object, ...]:
     )
 
 
-def consent_of(row: Row) -> Consent:
+def read_consent(row: Row) -> Consent:
     """With the wording's version only: its text is found by its hash."""
     return Consent(
         subscriber=row["subscriber_id"],
@@ -81,14 +81,14 @@ def consent_of(row: Row) -> Consent:
     )
 
 
-def recipient_of(row: Row) -> Recipient:
+def read_recipient(row: Row) -> Recipient:
     """A subscriber's phone number if it is known, else the user id."""
     kind = AddressKind.PHONE if row["phone_sealed"] else AddressKind.USER
     address = Address(kind=kind, index=row[f"{kind}_index"], sealed=row[f"{kind}_sealed"])
     return Recipient(subscriber=row["id"], sequence=row["sequence"], address=address)
 
 
-def broadcast_from(row: Row) -> Broadcast:
+def read_broadcast(row: Row) -> Broadcast:
     return Broadcast(
         id=row["id"],
         source=row["source"],
@@ -102,7 +102,7 @@ def broadcast_from(row: Row) -> Broadcast:
         published_at=row["published_at"],
         expires_at=row["expires_at"],
         scheduled=row["state"] == "scheduled",
-        hours=_hours(row),
+        hours=_read_hours(row),
         spacing_seconds=row["spacing_seconds"],
         follows=tuple(row["follows"]),
         page=row["page"],
@@ -110,13 +110,13 @@ def broadcast_from(row: Row) -> Broadcast:
     )
 
 
-def _hours(row: Row) -> PermittedHours | None:
+def _read_hours(row: Row) -> PermittedHours | None:
     if row["opens"] is None:
         return None
     return PermittedHours(opens=row["opens"], closes=row["closes"], zone=row["zone"])
 
 
-def revision_from(row: Row) -> Revision:
+def read_revision(row: Row) -> Revision:
     return Revision(
         broadcast=UUID(int=row["id"].int),
         number=row["revision"],
@@ -127,9 +127,9 @@ def revision_from(row: Row) -> Revision:
     )
 
 
-def page_from(row: Row, lane: Lane) -> Page:
+def read_page(row: Row, lane: Lane) -> BroadcastPage:
     """A stored page; its position was written to the broadcast together with it."""
-    return Page(
+    return BroadcastPage(
         lane=lane,
         page=row["page"],
         message_id=row["message_id"],

@@ -8,8 +8,8 @@ from uuid import UUID
 
 import msgspec
 
-from services.subscriptions.domain.language.intents import Intent
-from services.subscriptions.domain.language.payloads import BAD, GOOD, payload
+from services.subscriptions.domain.intents.intent import Intent
+from services.subscriptions.domain.intents.payloads import BAD, GOOD, build_payload
 from services.subscriptions.domain.publication import SOURCE
 from shared.contracts.dispatch import (
     BroadcastBatch,
@@ -20,12 +20,12 @@ from shared.contracts.dispatch import (
     TemplateParameter,
 )
 from shared.contracts.envelope import encode
-from shared.contracts.ids import derived_id, timed_id
+from shared.contracts.ids import derive_id, make_timed_id
 from shared.contracts.message import Lane
 from shared.contracts.notices import NoticeContent, NoticeUpdated
-from shared.municipal.configuration import Topic
+from shared.notices.configuration import Topic
 
-PAGE_RECIPIENTS = 100
+MAX_PAGE_RECIPIENTS = 100
 STOP_PAYLOAD = "stop"
 
 
@@ -86,7 +86,7 @@ class Revision:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Page:
+class BroadcastPage:
     """An encoded batch, published with the same bytes until the broker has it."""
 
     lane: Lane
@@ -98,7 +98,7 @@ class Page:
     position: UUID | None
 
 
-def digest_of(notice: Notice) -> bytes:
+def compute_digest(notice: Notice) -> bytes:
     """Equal for equal content, however its JSON and its moments were written down."""
     content = notice.content
     moments = (notice.expires_at.timestamp(), content.scheduled_at.timestamp() if content.scheduled_at else None)
@@ -106,7 +106,7 @@ def digest_of(notice: Notice) -> bytes:
     return hashlib.sha256(msgspec.json.encode((moments, plain))).digest()
 
 
-def broadcast_of(notice: Notice, *, topic: Topic, now: datetime, hours: PermittedHours | None = None) -> Broadcast:
+def build_broadcast(notice: Notice, *, topic: Topic, now: datetime, hours: PermittedHours | None = None) -> Broadcast:
     """The broadcast of a valid notice, which begins now or when it says; `hours` do not bind what is urgent.
 
     Its id has the time at which it begins: the ledger keeps and forgets deliveries by it.
@@ -114,17 +114,17 @@ def broadcast_of(notice: Notice, *, topic: Topic, now: datetime, hours: Permitte
     content = notice.content
     begins = content.scheduled_at or now
     parts = (b"broadcast", notice.source.encode(), notice.subject.encode(), str(notice.revision).encode())
-    identifier = timed_id(begins, *parts)
+    identifier = make_timed_id(begins, *parts)
     return Broadcast(
         id=identifier,
         source=notice.source,
         notice=notice.subject,
         revision=notice.revision,
-        digest=digest_of(notice),
+        digest=compute_digest(notice),
         topic=topic.id,
         municipalities=content.municipalities,
         lane=Lane.URGENT if content.urgent else Lane.BULK,
-        template=template_of(content, topic, identifier),
+        template=build_template(content, topic, identifier),
         published_at=begins,
         expires_at=notice.expires_at,
         scheduled=content.scheduled_at is not None,
@@ -134,7 +134,7 @@ def broadcast_of(notice: Notice, *, topic: Topic, now: datetime, hours: Permitte
     )
 
 
-def template_of(content: NoticeContent, topic: Topic, broadcast: UUID) -> Template:
+def build_template(content: NoticeContent, topic: Topic, broadcast: UUID) -> Template:
     """The topic's template, with a picture above it if the notice has one, the link behind the text.
 
     Its buttons are Stop and a rating of this broadcast.
@@ -147,27 +147,29 @@ def template_of(content: NoticeContent, topic: Topic, broadcast: UUID) -> Templa
             TemplateParameter(name="headline", text=content.headline),
             TemplateParameter(name="text", text=text),
         ),
-        quick_replies=(STOP_PAYLOAD, *(payload(Intent.RATING, f"{value}:{broadcast}") for value in (GOOD, BAD))),
+        quick_replies=(STOP_PAYLOAD, *(build_payload(Intent.RATING, f"{value}:{broadcast}") for value in (GOOD, BAD))),
         picture=content.picture,
     )
 
 
-def pages_of(broadcast: Broadcast, recipients: Sequence[Recipient], *, more: bool, now: datetime) -> tuple[Page, ...]:
+def build_pages(
+    broadcast: Broadcast, recipients: Sequence[Recipient], *, more: bool, now: datetime
+) -> tuple[BroadcastPage, ...]:
     """The next recipients as pages of at most 100; without `more` to come the last page says so.
 
     There is always a last page, if need be an empty one, since it tells the audience. A broadcast that
     has expired ends with it. A follow-up is one page that names nobody.
     """
     if broadcast.follows:
-        return (_follow_up(broadcast),)
+        return (_build_follow_up(broadcast),)
     if now >= broadcast.expires_at:
         recipients, more = (), False
-    starts = range(0, max(len(recipients), 1), PAGE_RECIPIENTS)
-    return tuple(_page(broadcast, recipients, start, last=not more and start == starts[-1]) for start in starts)
+    starts = range(0, max(len(recipients), 1), MAX_PAGE_RECIPIENTS)
+    return tuple(_build_page(broadcast, recipients, start, last=not more and start == starts[-1]) for start in starts)
 
 
-def _follow_up(broadcast: Broadcast) -> Page:
-    message_id = derived_id(broadcast.id, b"follow-up")
+def _build_follow_up(broadcast: Broadcast) -> BroadcastPage:
+    message_id = derive_id(broadcast.id, b"follow-up")
     message = BroadcastFollowUp(
         broadcast=broadcast.id,
         notice=broadcast.notice,
@@ -181,13 +183,15 @@ def _follow_up(broadcast: Broadcast) -> Page:
         hours=broadcast.hours,
     )
     body = encode(message, event_id=str(message_id), source=SOURCE, time=broadcast.published_at)
-    return Page(lane=broadcast.lane, page=0, message_id=message_id, body=body, recipients=0, last=True, position=None)
+    return BroadcastPage(
+        lane=broadcast.lane, page=0, message_id=message_id, body=body, recipients=0, last=True, position=None
+    )
 
 
-def _page(broadcast: Broadcast, recipients: Sequence[Recipient], start: int, *, last: bool) -> Page:
-    chosen = tuple(recipients[start : start + PAGE_RECIPIENTS])
-    page = broadcast.page + start // PAGE_RECIPIENTS
-    message_id = derived_id(broadcast.id, b"page", str(page).encode())
+def _build_page(broadcast: Broadcast, recipients: Sequence[Recipient], start: int, *, last: bool) -> BroadcastPage:
+    chosen = tuple(recipients[start : start + MAX_PAGE_RECIPIENTS])
+    page = broadcast.page + start // MAX_PAGE_RECIPIENTS
+    message_id = derive_id(broadcast.id, b"page", str(page).encode())
     batch = BroadcastBatch(
         broadcast=broadcast.id,
         notice=broadcast.notice,
@@ -204,7 +208,7 @@ def _page(broadcast: Broadcast, recipients: Sequence[Recipient], start: int, *, 
         hours=broadcast.hours,
         spacing_seconds=broadcast.spacing_seconds,
     )
-    return Page(
+    return BroadcastPage(
         lane=broadcast.lane,
         page=page,
         message_id=message_id,

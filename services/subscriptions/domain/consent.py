@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from services.subscriptions.domain.subscriber import Moment, Subscriber
+from services.subscriptions.domain.subscriber import MessageTime, Subscriber
 from services.subscriptions.domain.wording import Wording
 
 
@@ -37,11 +37,11 @@ class Consent:
     message_key: bytes
 
 
-def consent(
+def build_consent(
     subscriber: Subscriber,
     event: ConsentEvent,
     *,
-    moment: Moment,
+    moment: MessageTime,
     message_key: bytes,
     topics: frozenset[str] = frozenset(),
     wording: Wording | None = None,

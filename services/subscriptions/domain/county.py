@@ -8,8 +8,8 @@ from msgspec import Meta, Struct
 
 from shared.contracts.dispatch import PermittedHours
 from shared.contracts.notices import Municipality
-from shared.municipal.configuration import Category, Configuration
-from shared.municipal.systems import Short
+from shared.notices.configuration import Category, Configuration
+from shared.notices.systems import ShortText
 
 PRIVACY_PATTERN = r"^https://\S+$"
 
@@ -22,7 +22,7 @@ class Hours(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     opens: time
     closes: time
-    zone: Short = "Europe/Berlin"
+    zone: ShortText = "Europe/Berlin"
 
     def __post_init__(self) -> None:
         if self.opens >= self.closes:
@@ -41,7 +41,7 @@ class Localities(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Other names of a municipality, and the villages that belong to it."""
 
     municipality: Municipality
-    names: tuple[Short, ...]
+    names: tuple[ShortText, ...]
 
 
 class County(Configuration, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -51,15 +51,15 @@ class County(Configuration, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     Raises ValueError for localities of no municipality.
     """
 
-    name: Short
-    telephone: Short
-    counter: Short
-    hours: Short
-    frequency: Short
+    name: ShortText
+    telephone: ShortText
+    counter: ShortText
+    hours: ShortText
+    frequency: ShortText
     privacy_url: Annotated[str, Meta(max_length=200, pattern=PRIVACY_PATTERN)]
     wording_version: Annotated[str, Meta(min_length=1, max_length=20)]
-    emergency: Short = "Feuerwehr und Rettungsdienst 112, Polizei 110"
-    crisis_line: Short = "0800 1110111"
+    emergency: ShortText = "Feuerwehr und Rettungsdienst 112, Polizei 110"
+    crisis_line: ShortText = "0800 1110111"
     feedback_days: Annotated[int, Meta(ge=1, le=1_000)] = 180
     proof_days: Annotated[int, Meta(ge=1_095, le=4_000)] = 1_100
     dead_letter_days: Annotated[int, Meta(ge=1, le=8)] = 7
@@ -72,7 +72,7 @@ class County(Configuration, frozen=True, kw_only=True, forbid_unknown_fields=Tru
             raise ValueError("localities belong to a municipality that there is not")
 
     @property
-    def names(self) -> dict[str, tuple[str, ...]]:
+    def topic_names(self) -> dict[str, tuple[str, ...]]:
         """What citizens may call each topic."""
         return {topic.id: (topic.id, topic.title, *topic.words) for topic in self.topics}
 

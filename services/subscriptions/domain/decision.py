@@ -5,25 +5,25 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from services.subscriptions.domain import choices
-from services.subscriptions.domain.answers import Answer, Answers
+from services.subscriptions.domain import topic_choice
 from services.subscriptions.domain.consent import Consent
 from services.subscriptions.domain.feedback import Feedback
-from services.subscriptions.domain.guard import NEW, Conversation
-from services.subscriptions.domain.language.emergency import speaks_of_dying
-from services.subscriptions.domain.language.intents import Intent, Wish
-from services.subscriptions.domain.pauses import pause_note, pause_until
-from services.subscriptions.domain.questions import pending_start, understand_reply
-from services.subscriptions.domain.records import Stored, erased, record
-from services.subscriptions.domain.subscriber import Moment, Subscriber
-from shared.contracts.ids import timed_id
+from services.subscriptions.domain.intents.emergency import is_about_dying
+from services.subscriptions.domain.intents.intent import Intent, ParsedIntent
+from services.subscriptions.domain.pauses import build_pause_note, calculate_pause_end
+from services.subscriptions.domain.privacy import StoredData, build_access_report, build_erasure_reply
+from services.subscriptions.domain.questions import find_pending_start, interpret_reply
+from services.subscriptions.domain.replies import ReplyBuilder, ReplyContent
+from services.subscriptions.domain.reply_quota import NEW_CONVERSATION, Conversation
+from services.subscriptions.domain.subscriber import MessageTime, Subscriber
+from shared.contracts.ids import make_timed_id
 from shared.contracts.inbound import InboundMessage
 
 # WhatsApp lets a business answer for 24 hours; the margin is for the way to the telephone.
-REPLY_WITHIN = timedelta(hours=24) - timedelta(minutes=5)
+REPLY_WINDOW = timedelta(hours=24) - timedelta(minutes=5)
 
 
-class Result(StrEnum):
+class MessageResult(StrEnum):
     """What became of a message. `SHOWN` is the person's own record.
 
     `QUIET` would have been answered, but there were enough answers.
@@ -48,279 +48,283 @@ class Result(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outcome:
+class Decision:
     """The result, the answer if any, and the conversation afterwards if there is one.
 
-    `wish` is what was asked for, with the question before it in mind.
+    `parsed` is what was asked for, with the question before it in mind.
     """
 
-    result: Result
-    wish: Wish
-    reply: Answer | None = None
+    result: MessageResult
+    parsed: ParsedIntent
+    reply: ReplyContent | None = None
     conversation: Conversation | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
-class Situation:
+class DecisionContext:
     """All that a decision depends on besides the subscriber and the message.
 
     `history` is the person's consent record and `feedback` what they said, read only where it is asked for; `erased`
     is when the person last had everything deleted.
     """
 
-    answers: Answers
+    replies: ReplyBuilder
     now: datetime
-    conversation: Conversation = NEW
+    conversation: Conversation = NEW_CONVERSATION
     history: tuple[Consent, ...] = ()
     feedback: tuple[Feedback, ...] = ()
-    erased: Moment | None = None
+    erased: MessageTime | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Said:
+class _Request:
     """One message in its situation."""
 
-    wish: Wish
+    parsed: ParsedIntent
     message: InboundMessage
-    situation: Situation
+    context: DecisionContext
 
     @property
-    def moment(self) -> Moment:
-        return Moment.of(self.message)
+    def moment(self) -> MessageTime:
+        return MessageTime.read_from(self.message)
 
     @property
-    def answers(self) -> Answers:
-        return self.situation.answers
+    def replies(self) -> ReplyBuilder:
+        return self.context.replies
 
     @property
     def now(self) -> datetime:
-        return self.situation.now
+        return self.context.now
 
 
-Decided = tuple[Subscriber | None, Result, Answer | None]
-_MERELY_ANSWERED = (Result.HINTED, Result.INFORMED, Result.SHOWN)
+IntentOutcome = tuple[Subscriber | None, MessageResult, ReplyContent | None]
+_MERELY_ANSWERED = (MessageResult.HINTED, MessageResult.INFORMED, MessageResult.SHOWN)
 
 
 def decide(
-    subscriber: Subscriber | None, wish: Wish, message: InboundMessage, situation: Situation
-) -> tuple[Subscriber | None, Outcome]:
+    subscriber: Subscriber | None, parsed: ParsedIntent, message: InboundMessage, context: DecisionContext
+) -> tuple[Subscriber | None, Decision]:
     """The subscriber as they are from now on, and what to do. Never raises.
 
     A message that something newer has overtaken changes nothing and is not answered.
     """
-    wish = understand_reply(wish, message, situation.conversation, situation.answers.county)
-    said = _Said(wish=wish, message=message, situation=situation)
-    if wish.intent is Intent.NOTHING:
-        return subscriber, Outcome(result=Result.IGNORED, wish=wish)
-    if _outdated(subscriber, said):
-        return subscriber, Outcome(result=Result.OUTDATED, wish=wish)
-    after, result, answer = _DECISIONS.get(wish.intent, _other)(subscriber, said)
-    return after, _answered(result, answer, said)
+    parsed = interpret_reply(parsed, message, context.conversation, context.replies.county)
+    request = _Request(parsed=parsed, message=message, context=context)
+    if parsed.intent is Intent.NOTHING:
+        return subscriber, Decision(result=MessageResult.IGNORED, parsed=parsed)
+    if _is_outdated(subscriber, request):
+        return subscriber, Decision(result=MessageResult.OUTDATED, parsed=parsed)
+    after, result, answer = _INTENT_HANDLERS.get(parsed.intent, _answer_other)(subscriber, request)
+    return after, _build_decision(result, answer, request)
 
 
-def reply_expires_at(message: InboundMessage) -> datetime:
+def calculate_reply_expiry(message: InboundMessage) -> datetime:
     """The moment from which on a reply cannot be sent any more."""
-    return Moment.of(message).at + REPLY_WITHIN
+    return MessageTime.read_from(message).at + REPLY_WINDOW
 
 
-def _answered(result: Result, answer: Answer | None, said: _Said) -> Outcome:
+def _build_decision(result: MessageResult, answer: ReplyContent | None, request: _Request) -> Decision:
     """An answer that is too late or one too many is not given."""
-    if answer is None or said.now >= reply_expires_at(said.message):
-        return Outcome(result=result, wish=said.wish)
-    conversation = said.situation.conversation.answered(said.now, urgent=result is Result.EMERGENCY)
+    if answer is None or request.now >= calculate_reply_expiry(request.message):
+        return Decision(result=result, parsed=request.parsed)
+    conversation = request.context.conversation.record_answer(request.now, urgent=result is MessageResult.EMERGENCY)
     if conversation is None:
-        return Outcome(result=Result.QUIET if result in _MERELY_ANSWERED else result, wish=said.wish)
-    if result is Result.HINTED:
-        conversation = replace(conversation, hinted_at=said.moment.at)
-    conversation = replace(conversation, asked=_open_question(result, answer, said))
-    return Outcome(result=result, wish=said.wish, reply=answer, conversation=conversation)
+        return Decision(result=MessageResult.QUIET if result in _MERELY_ANSWERED else result, parsed=request.parsed)
+    if result is MessageResult.HINTED:
+        conversation = replace(conversation, hinted_at=request.moment.at)
+    conversation = replace(conversation, asked=_find_open_question(result, answer, request))
+    return Decision(result=result, parsed=request.parsed, reply=answer, conversation=conversation)
 
 
-def _open_question(result: Result, answer: Answer, said: _Said) -> str:
+def _find_open_question(result: MessageResult, answer: ReplyContent, request: _Request) -> str:
     """A question stays open while others are answered, until something comes of it or another one is asked."""
-    closed = said.wish.intent is Intent.DECLINE or result not in (*_MERELY_ANSWERED, Result.EMERGENCY)
-    return answer.asks or ("" if closed else said.situation.conversation.asked)
+    closed = request.parsed.intent is Intent.DECLINE or result not in (*_MERELY_ANSWERED, MessageResult.EMERGENCY)
+    return answer.asks or ("" if closed else request.context.conversation.asked)
 
 
-def _outdated(subscriber: Subscriber | None, said: _Said) -> bool:
+def _is_outdated(subscriber: Subscriber | None, request: _Request) -> bool:
     """A stop is overtaken by a newer start only; a choice by any newer word."""
-    moment, erased_at = said.moment, said.situation.erased
-    if said.wish.intent is Intent.EMERGENCY:
+    moment, erased_at = request.moment, request.context.erased
+    if request.parsed.intent is Intent.EMERGENCY:
         return False
     if erased_at is not None and moment < erased_at:
         return True
     if subscriber is None:
         return False
-    if said.wish.intent in (Intent.STOP, Intent.ERASE) and (subscriber.subscribed or subscriber.suspended):
+    if request.parsed.intent in (Intent.STOP, Intent.ERASE) and (subscriber.subscribed or subscriber.suspended):
         return subscriber.started is not None and moment < subscriber.started
-    newest = subscriber.changed if said.wish.intent is Intent.START else subscriber.said
+    newest = subscriber.last_change if request.parsed.intent is Intent.START else subscriber.last_request
     return newest is not None and moment < newest
 
 
-def _start(subscriber: Subscriber | None, said: _Said) -> Decided:
-    before = subscriber or _unknown(said.message)
-    topics = _topics_to_start(before, said)
-    after = before.start(said.moment, topics, said.message.sender, said.wish.places)
+def _start(subscriber: Subscriber | None, request: _Request) -> IntentOutcome:
+    before = subscriber or _create_subscriber(request.message)
+    topics = _select_start_topics(before, request)
+    after = before.start(request.moment, topics, request.message.sender, request.parsed.places)
     if before.subscribed and (before.topics, before.places) == (after.topics, after.places):
-        return after, Result.RENEWED, said.answers.already(after, said.now)
-    return after, Result.STARTED, said.answers.receipt(after)
+        return after, MessageResult.RENEWED, request.replies.build_already_subscribed(after, request.now)
+    return after, MessageResult.STARTED, request.replies.build_receipt(after)
 
 
-def _topics_to_start(before: Subscriber, said: _Said) -> frozenset[str]:
+def _select_start_topics(before: Subscriber, request: _Request) -> frozenset[str]:
     """All topics unless some are named. A pause ends without bringing back what was dropped."""
-    known = said.answers.county.topic_ids
-    if said.wish.topics:
-        return said.wish.topics | before.topics
-    return before.topics if before.pauses(said.now) else known
+    known = request.replies.county.topic_ids
+    if request.parsed.topics:
+        return request.parsed.topics | before.topics
+    return before.topics if before.is_paused(request.now) else known
 
 
-def _stop(subscriber: Subscriber | None, said: _Said) -> Decided:
-    before = subscriber or _unknown(said.message)
-    return before.stop(said.moment), Result.ENDED, Answer(said.answers.texts.farewell)
+def _stop(subscriber: Subscriber | None, request: _Request) -> IntentOutcome:
+    before = subscriber or _create_subscriber(request.message)
+    reply = ReplyContent(request.replies.texts.unsubscribe_confirmation)
+    return before.stop(request.moment), MessageResult.ENDED, reply
 
 
-def _erase(subscriber: Subscriber | None, said: _Said) -> Decided:
-    before = subscriber or _unknown(said.message)
-    consented = before.started is not None or bool(said.situation.history)
-    return before.stop(said.moment), Result.ERASED, erased(said.answers, said.now, consented=consented)
+def _erase(subscriber: Subscriber | None, request: _Request) -> IntentOutcome:
+    before = subscriber or _create_subscriber(request.message)
+    consented = before.started is not None or bool(request.context.history)
+    reply = build_erasure_reply(request.replies, request.now, consented=consented)
+    return before.stop(request.moment), MessageResult.ERASED, reply
 
 
-def _choose(subscriber: Subscriber | None, said: _Said) -> Decided:
+def _choose(subscriber: Subscriber | None, request: _Request) -> IntentOutcome:
     if subscriber is None or not subscriber.subscribed:
-        return _ask_start(subscriber, said)
-    after = choices.chosen(subscriber, said.wish, said.moment)
-    return _changed(subscriber, after, said)
+        return _ask_start(subscriber, request)
+    after = topic_choice.apply_choice(subscriber, request.parsed, request.moment)
+    return _describe_change(subscriber, after, request)
 
 
-def _leave(subscriber: Subscriber | None, said: _Said) -> Decided:
+def _leave(subscriber: Subscriber | None, request: _Request) -> IntentOutcome:
     if subscriber is None or not subscriber.subscribed:
-        return subscriber, Result.INFORMED, Answer(said.answers.texts.not_subscribed)
-    after = subscriber.choose(subscriber.topics - said.wish.topics, subscriber.places, said.moment)
-    return _changed(subscriber, after, said)
+        return subscriber, MessageResult.INFORMED, ReplyContent(request.replies.texts.not_subscribed)
+    after = subscriber.choose(subscriber.topics - request.parsed.topics, subscriber.places, request.moment)
+    return _describe_change(subscriber, after, request)
 
 
-def _changed(before: Subscriber, after: Subscriber, said: _Said) -> Decided:
+def _describe_change(before: Subscriber, after: Subscriber, request: _Request) -> IntentOutcome:
     if not after.subscribed:
-        return after, Result.ENDED, Answer(said.answers.texts.farewell)
-    result = Result.LEFT if before.topics - after.topics else Result.CHANGED
-    return after, result, said.answers.chosen(after, said.now)
+        return after, MessageResult.ENDED, ReplyContent(request.replies.texts.unsubscribe_confirmation)
+    result = MessageResult.LEFT if before.topics - after.topics else MessageResult.CHANGED
+    return after, result, request.replies.build_choice(after, request.now)
 
 
-def _places(subscriber: Subscriber | None, said: _Said) -> Decided:
-    if said.wish.every_place:
-        return _choose(subscriber, said)
+def _show_places(subscriber: Subscriber | None, request: _Request) -> IntentOutcome:
+    if request.parsed.every_place:
+        return _choose(subscriber, request)
     if subscriber is None or not subscriber.subscribed:
-        return subscriber, Result.INFORMED, said.answers.topics_of_a_stranger()
-    return subscriber, Result.INFORMED, said.answers.places(subscriber, said.now)
+        return subscriber, MessageResult.INFORMED, request.replies.build_topics_for_stranger()
+    return subscriber, MessageResult.INFORMED, request.replies.build_places(subscriber, request.now)
 
 
-def _pause(subscriber: Subscriber | None, said: _Said) -> Decided:
+def _pause(subscriber: Subscriber | None, request: _Request) -> IntentOutcome:
     if subscriber is None or not subscriber.subscribed:
-        return subscriber, Result.INFORMED, Answer(said.answers.texts.not_subscribed)
-    until = pause_until(said.wish, said.now)
-    after = subscriber.pause(until, said.moment)
-    return after, Result.CHANGED, said.answers.paused(until, pause_note(said.wish, said.now))
+        return subscriber, MessageResult.INFORMED, ReplyContent(request.replies.texts.not_subscribed)
+    until = calculate_pause_end(request.parsed, request.now)
+    after = subscriber.pause(until, request.moment)
+    reply = request.replies.build_pause(until, build_pause_note(request.parsed, request.now))
+    return after, MessageResult.CHANGED, reply
 
 
-def _resume(subscriber: Subscriber | None, said: _Said) -> Decided:
+def _resume(subscriber: Subscriber | None, request: _Request) -> IntentOutcome:
     if subscriber is None or not subscriber.subscribed:
-        return subscriber, Result.INFORMED, said.answers.ask_start()
-    if not subscriber.pauses(said.now):
-        return subscriber, Result.INFORMED, said.answers.already(subscriber, said.now)
-    after = subscriber.pause(None, said.moment)
-    return after, Result.CHANGED, said.answers.resumed(after, said.now)
+        return subscriber, MessageResult.INFORMED, request.replies.ask_start()
+    if not subscriber.is_paused(request.now):
+        return subscriber, MessageResult.INFORMED, request.replies.build_already_subscribed(subscriber, request.now)
+    after = subscriber.pause(None, request.moment)
+    return after, MessageResult.CHANGED, request.replies.build_resume(after, request.now)
 
 
-def _topics(subscriber: Subscriber | None, said: _Said) -> Decided:
+def _show_topics(subscriber: Subscriber | None, request: _Request) -> IntentOutcome:
     if subscriber is None or not subscriber.subscribed:
-        return subscriber, Result.INFORMED, said.answers.topics_of_a_stranger()
-    return subscriber, Result.INFORMED, said.answers.topics(subscriber, said.now)
+        return subscriber, MessageResult.INFORMED, request.replies.build_topics_for_stranger()
+    return subscriber, MessageResult.INFORMED, request.replies.build_topics(subscriber, request.now)
 
 
-def _ask_start(subscriber: Subscriber | None, said: _Said) -> Decided:
+def _ask_start(subscriber: Subscriber | None, request: _Request) -> IntentOutcome:
     if subscriber is not None and subscriber.subscribed:
-        return subscriber, Result.INFORMED, said.answers.already(subscriber, said.now)
-    chosen = pending_start(said.situation.conversation, said.answers.county, said.message) or said.wish
-    topics, places = said.wish.topics or chosen.topics, said.wish.places or chosen.places
-    return subscriber, Result.INFORMED, said.answers.ask_start(topics, places)
+        return subscriber, MessageResult.INFORMED, request.replies.build_already_subscribed(subscriber, request.now)
+    chosen = find_pending_start(request.context.conversation, request.replies.county, request.message) or request.parsed
+    topics, places = request.parsed.topics or chosen.topics, request.parsed.places or chosen.places
+    return subscriber, MessageResult.INFORMED, request.replies.ask_start(topics, places)
 
 
-def _ask_stop(subscriber: Subscriber | None, said: _Said) -> Decided:
+def _ask_stop(subscriber: Subscriber | None, request: _Request) -> IntentOutcome:
     if subscriber is None or not subscriber.subscribed:
-        return _other(subscriber, said)
-    return subscriber, Result.INFORMED, said.answers.ask_stop()
+        return _answer_other(subscriber, request)
+    return subscriber, MessageResult.INFORMED, request.replies.ask_stop()
 
 
-def _ask_erase(subscriber: Subscriber | None, said: _Said) -> Decided:
-    return subscriber, Result.INFORMED, said.answers.ask_erase()
+def _ask_erase(subscriber: Subscriber | None, request: _Request) -> IntentOutcome:
+    return subscriber, MessageResult.INFORMED, request.replies.ask_erase()
 
 
-def _decline(subscriber: Subscriber | None, said: _Said) -> Decided:
+def _decline(subscriber: Subscriber | None, request: _Request) -> IntentOutcome:
     """Whatever we asked, nothing changes."""
     if subscriber is None or not subscriber.subscribed:
-        return subscriber, Result.INFORMED, Answer(said.answers.texts.not_subscribed)
-    return subscriber, Result.INFORMED, said.answers.already(subscriber, said.now)
+        return subscriber, MessageResult.INFORMED, ReplyContent(request.replies.texts.not_subscribed)
+    return subscriber, MessageResult.INFORMED, request.replies.build_already_subscribed(subscriber, request.now)
 
 
-def _ask_both(subscriber: Subscriber | None, said: _Said) -> Decided:
-    return subscriber, Result.INFORMED, said.answers.ask_both()
+def _ask_both(subscriber: Subscriber | None, request: _Request) -> IntentOutcome:
+    return subscriber, MessageResult.INFORMED, request.replies.ask_both()
 
 
-def _data(subscriber: Subscriber | None, said: _Said) -> Decided:
-    situation = said.situation
-    stored = Stored(
+def _show_data(subscriber: Subscriber | None, request: _Request) -> IntentOutcome:
+    context = request.context
+    stored = StoredData(
         subscriber=subscriber,
-        history=situation.history,
-        feedback=situation.feedback,
-        conversation=situation.conversation,
-        erased_at=situation.erased.at if situation.erased else None,
+        history=context.history,
+        feedback=context.feedback,
+        conversation=context.conversation,
+        erased_at=context.erased.at if context.erased else None,
     )
-    return subscriber, Result.SHOWN, record(stored, said.answers, said.now, said.wish.part)
+    report = build_access_report(stored, request.replies, request.now, request.parsed.part)
+    return subscriber, MessageResult.SHOWN, report
 
 
-def _help(subscriber: Subscriber | None, said: _Said) -> Decided:
-    return subscriber, Result.INFORMED, Answer(said.answers.texts.help)
+def _show_help(subscriber: Subscriber | None, request: _Request) -> IntentOutcome:
+    return subscriber, MessageResult.INFORMED, ReplyContent(request.replies.texts.help)
 
 
-def _why(subscriber: Subscriber | None, said: _Said) -> Decided:
-    return subscriber, Result.INFORMED, Answer(said.answers.texts.why)
+def _show_reason(subscriber: Subscriber | None, request: _Request) -> IntentOutcome:
+    return subscriber, MessageResult.INFORMED, ReplyContent(request.replies.texts.why)
 
 
-def _emergency(subscriber: Subscriber | None, said: _Said) -> Decided:
-    texts = said.answers.texts
-    dying = speaks_of_dying(said.message.text or "")
-    return subscriber, Result.EMERGENCY, Answer(texts.emergency_dying if dying else texts.emergency)
+def _answer_emergency(subscriber: Subscriber | None, request: _Request) -> IntentOutcome:
+    texts = request.replies.texts
+    dying = is_about_dying(request.message.text or "")
+    return subscriber, MessageResult.EMERGENCY, ReplyContent(texts.emergency_dying if dying else texts.emergency)
 
 
-def _feedback(subscriber: Subscriber | None, said: _Said) -> Decided:
-    if not said.wish.text:
-        return subscriber, Result.INFORMED, said.answers.ask_feedback()
-    return subscriber, Result.FEEDBACK, Answer(said.answers.texts.feedback_thanks)
+def _accept_feedback(subscriber: Subscriber | None, request: _Request) -> IntentOutcome:
+    if not request.parsed.text:
+        return subscriber, MessageResult.INFORMED, request.replies.ask_feedback()
+    return subscriber, MessageResult.FEEDBACK, ReplyContent(request.replies.texts.feedback_thanks)
 
 
-def _rating(subscriber: Subscriber | None, said: _Said) -> Decided:
-    return subscriber, Result.FEEDBACK, Answer(said.answers.texts.feedback_thanks)
+def _accept_rating(subscriber: Subscriber | None, request: _Request) -> IntentOutcome:
+    return subscriber, MessageResult.FEEDBACK, ReplyContent(request.replies.texts.feedback_thanks)
 
 
-def _reaction(subscriber: Subscriber | None, said: _Said) -> Decided:
+def _accept_reaction(subscriber: Subscriber | None, request: _Request) -> IntentOutcome:
     """A tap that nobody expects an answer to."""
-    known = subscriber is not None and subscriber.subscribed and said.message.about_key is not None
-    return subscriber, Result.REACTED if known else Result.IGNORED, None
+    known = subscriber is not None and subscriber.subscribed and request.message.about_key is not None
+    return subscriber, MessageResult.REACTED if known else MessageResult.IGNORED, None
 
 
-def _other(subscriber: Subscriber | None, said: _Said) -> Decided:
-    if not said.situation.conversation.may_hint(said.moment.at):
-        return subscriber, Result.QUIET, None
-    return subscriber, Result.HINTED, Answer(said.answers.texts.hint)
+def _answer_other(subscriber: Subscriber | None, request: _Request) -> IntentOutcome:
+    if not request.context.conversation.may_hint(request.moment.at):
+        return subscriber, MessageResult.QUIET, None
+    return subscriber, MessageResult.HINTED, ReplyContent(request.replies.texts.hint)
 
 
-def _unknown(message: InboundMessage) -> Subscriber:
+def _create_subscriber(message: InboundMessage) -> Subscriber:
     """Whoever writes first gets an id that a redelivery would give again."""
-    identifier = timed_id(min(message.sent_at, message.received_at), b"subscriber", message.message_key)
+    identifier = make_timed_id(min(message.sent_at, message.received_at), b"subscriber", message.message_key)
     return Subscriber(id=identifier, addresses=message.sender)
 
 
-_DECISIONS: dict[Intent, Callable[[Subscriber | None, _Said], Decided]] = {
+_INTENT_HANDLERS: dict[Intent, Callable[[Subscriber | None, _Request], IntentOutcome]] = {
     Intent.START: _start,
     Intent.STOP: _stop,
     Intent.ERASE: _erase,
@@ -329,18 +333,18 @@ _DECISIONS: dict[Intent, Callable[[Subscriber | None, _Said], Decided]] = {
     Intent.ASK_BOTH: _ask_both,
     Intent.ASK_ERASE: _ask_erase,
     Intent.DECLINE: _decline,
-    Intent.TOPICS: _topics,
+    Intent.TOPICS: _show_topics,
     Intent.ONLY: _choose,
     Intent.ADD: _choose,
     Intent.REMOVE: _leave,
-    Intent.PLACES: _places,
+    Intent.PLACES: _show_places,
     Intent.PAUSE: _pause,
     Intent.RESUME: _resume,
-    Intent.DATA: _data,
-    Intent.HELP: _help,
-    Intent.WHY: _why,
-    Intent.FEEDBACK: _feedback,
-    Intent.RATING: _rating,
-    Intent.REACTION: _reaction,
-    Intent.EMERGENCY: _emergency,
+    Intent.DATA: _show_data,
+    Intent.HELP: _show_help,
+    Intent.WHY: _show_reason,
+    Intent.FEEDBACK: _accept_feedback,
+    Intent.RATING: _accept_rating,
+    Intent.REACTION: _accept_reaction,
+    Intent.EMERGENCY: _answer_emergency,
 }

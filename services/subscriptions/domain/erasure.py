@@ -6,15 +6,15 @@ from uuid import UUID
 
 from services.subscriptions.domain.consent import Consent
 from services.subscriptions.domain.feedback import AuthorKey
-from services.subscriptions.domain.publication import Publication, event
-from services.subscriptions.domain.subscriber import Moment, Subscriber, indexes
+from services.subscriptions.domain.publication import Publication, build_event
+from services.subscriptions.domain.subscriber import MessageTime, Subscriber, list_indexes
 from shared.contracts.events import SubscriberErased
-from shared.contracts.ids import timed_id
+from shared.contracts.ids import make_timed_id
 from shared.contracts.message import Address, Addresses, AddressKind
 
 
 @dataclass(frozen=True, kw_only=True)
-class Erased:
+class ErasureScope:
     """What to delete: the rows of these people, and all that belongs to these addresses.
 
     Of `former` addresses, which somebody else may have by now, nothing goes but what was answered there.
@@ -24,49 +24,49 @@ class Erased:
     indexes: tuple[bytes, ...]
     former: tuple[bytes, ...] = ()
     authors: tuple[bytes, ...]
-    moment: Moment
+    moment: MessageTime
 
 
-def erasure_of(
+def build_erasure(
     people: tuple[Subscriber, ...],
     sender: Addresses,
-    moment: Moment,
+    moment: MessageTime,
     key: AuthorKey,
     *,
     history: Sequence[Consent] = (),
     former: Sequence[bytes] = (),
-) -> Erased:
+) -> ErasureScope:
     """`history` names also those whom the person has taken over."""
-    return Erased(
-        subscribers=_ids(people, history),
-        indexes=indexes_of(people, sender),
-        former=tuple(sorted({*former} - {*indexes_of(people, sender)})),
-        authors=authors_of(key, people, {*indexes_of(people, sender), *former}, history),
+    return ErasureScope(
+        subscribers=_collect_ids(people, history),
+        indexes=collect_indexes(people, sender),
+        former=tuple(sorted({*former} - {*collect_indexes(people, sender)})),
+        authors=derive_authors(key, people, {*collect_indexes(people, sender), *former}, history),
         moment=moment,
     )
 
 
-def authors_of(
+def derive_authors(
     key: AuthorKey, people: Iterable[Subscriber], addresses: Iterable[bytes], history: Iterable[Consent] = ()
 ) -> tuple[bytes, ...]:
     """Under what the feedback of a person is found: what they wrote before they subscribed is under an address."""
-    who = (*(each.bytes for each in _ids(people, history)), *sorted(addresses))
-    return tuple(key.author(person) for person in who)
+    who = (*(each.bytes for each in _collect_ids(people, history)), *sorted(addresses))
+    return tuple(key.derive_author(person) for person in who)
 
 
-def _ids(people: Iterable[Subscriber], history: Iterable[Consent]) -> tuple[UUID, ...]:
+def _collect_ids(people: Iterable[Subscriber], history: Iterable[Consent]) -> tuple[UUID, ...]:
     return tuple({person.id: None for person in people} | {entry.subscriber: None for entry in history})
 
 
-def indexes_of(people: Iterable[Subscriber], sender: Addresses) -> tuple[bytes, ...]:
+def collect_indexes(people: Iterable[Subscriber], sender: Addresses) -> tuple[bytes, ...]:
     """All that these people are reached at, and what they write from now."""
-    known = {index for person in people for index in indexes(person.addresses)} | set(indexes(sender))
+    known = {index for person in people for index in list_indexes(person.addresses)} | set(list_indexes(sender))
     return tuple(sorted(known))
 
 
-def told(erased: Erased, known: Iterable[Addresses], message_key: bytes) -> Publication:
+def build_erased_event(erased: ErasureScope, known: Iterable[Addresses], message_key: bytes) -> Publication:
     """The dispatcher forgets all addresses that are `known`, and asks Meta to do so; for that it needs them sealed."""
-    identifier = timed_id(erased.moment.at, b"erased", message_key)
+    identifier = make_timed_id(erased.moment.at, b"erased", message_key)
     addresses: dict[bytes, Address] = {}
     for address in (address for each in known for address in (each.phone, each.user) if address):
         if not (address.index in addresses and addresses[address.index].sealed):
@@ -79,4 +79,4 @@ def told(erased: Erased, known: Iterable[Addresses], message_key: bytes) -> Publ
         addresses=tuple(addresses.values()),
         at=erased.moment.at,
     )
-    return event(message, identifier=identifier, at=erased.moment.received_at, required=True)
+    return build_event(message, identifier=identifier, at=erased.moment.received_at, required=True)

@@ -7,17 +7,17 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from services.subscriptions.domain.language.intents import Intent, Wish
-from services.subscriptions.domain.publication import Publication, event
-from services.subscriptions.domain.subscriber import Subscriber, indexes
+from services.subscriptions.domain.intents.intent import Intent, ParsedIntent
+from services.subscriptions.domain.publication import Publication, build_event
+from services.subscriptions.domain.subscriber import Subscriber, list_indexes
 from shared.contracts.events import FeedbackReceived, ReactionLocated, ReactionReceived
-from shared.contracts.ids import derived_id, timed_id
+from shared.contracts.ids import derive_id, make_timed_id
 from shared.contracts.inbound import InboundMessage
 from shared.contracts.message import Addresses
 
-LONGEST_VALUE = 16
+MAX_VALUE_LENGTH = 16
 # The newest of one person that they are shown.
-MOST_SHOWN = 1_000
+MAX_SHOWN_FEEDBACK = 1_000
 
 
 @dataclass(frozen=True, repr=False)
@@ -26,7 +26,7 @@ class AuthorKey:
 
     key: bytes
 
-    def author(self, person: bytes) -> bytes:
+    def derive_author(self, person: bytes) -> bytes:
         """What stands for a person, or for one of their messages."""
         return hmac.digest(self.key, b"feedback\0" + person, "sha256")[:16]
 
@@ -51,60 +51,68 @@ class Feedback:
     topic: str | None = None
 
 
-def feedback_of(
-    wish: Wish, message: InboundMessage, person: bytes, topics: Mapping[UUID, str], key: AuthorKey
+def build_feedback(
+    parsed: ParsedIntent, message: InboundMessage, person: bytes, topics: Mapping[UUID, str], key: AuthorKey
 ) -> Feedback | None:
     """A text, or a rating of one of these broadcasts; None if there is none in the message."""
-    author = key.author(person)
-    if wish.intent is Intent.FEEDBACK and wish.text:
-        identifier = timed_id(hour(message.received_at), b"feedback", key.author(message.message_key))
-        return Feedback(
-            id=identifier, kind=FeedbackKind.TEXT, at=hour(message.received_at), author=author, said=wish.text
+    author = key.derive_author(person)
+    if parsed.intent is Intent.FEEDBACK and parsed.text:
+        identifier = make_timed_id(
+            truncate_to_hour(message.received_at), b"feedback", key.derive_author(message.message_key)
         )
-    broadcast = rated(wish)
+        return Feedback(
+            id=identifier,
+            kind=FeedbackKind.TEXT,
+            at=truncate_to_hour(message.received_at),
+            author=author,
+            said=parsed.text,
+        )
+    broadcast = find_rated_broadcast(parsed)
     if broadcast is None or broadcast not in topics:
         return None
     return Feedback(
-        id=derived_id(broadcast, b"rating", author),
+        id=derive_id(broadcast, b"rating", author),
         kind=FeedbackKind.RATING,
-        at=hour(message.received_at),
+        at=truncate_to_hour(message.received_at),
         author=author,
-        value=wish.value,
+        value=parsed.value,
         broadcast=broadcast,
         topic=topics[broadcast],
     )
 
 
-def reaction_of(located: ReactionLocated, key: AuthorKey) -> Feedback:
+def build_reaction(located: ReactionLocated, key: AuthorKey) -> Feedback:
     """A reaction counts once for each person and broadcast; the newest holds."""
-    author = key.author(located.subscriber.bytes)
+    author = key.derive_author(located.subscriber.bytes)
     return Feedback(
-        id=derived_id(located.broadcast, b"reaction", author),
+        id=derive_id(located.broadcast, b"reaction", author),
         kind=FeedbackKind.REACTION,
-        at=hour(located.at),
+        at=truncate_to_hour(located.at),
         author=author,
-        value=located.value[:LONGEST_VALUE],
+        value=located.value[:MAX_VALUE_LENGTH],
         broadcast=located.broadcast,
     )
 
 
-def reacted(message: InboundMessage, subscriber: Subscriber, broadcasts: tuple[UUID, ...]) -> Publication | None:
+def build_reaction_query(
+    message: InboundMessage, subscriber: Subscriber, broadcasts: tuple[UUID, ...]
+) -> Publication | None:
     """Asks the dispatcher which broadcast a reaction was about."""
     if message.about_key is None or not broadcasts:
         return None
-    identifier = timed_id(min(message.sent_at, message.received_at), b"reaction", message.message_key)
+    identifier = make_timed_id(min(message.sent_at, message.received_at), b"reaction", message.message_key)
     question = ReactionReceived(
         reaction=identifier,
         subscriber=subscriber.id,
         about_key=message.about_key,
         broadcasts=broadcasts,
-        value=(message.text or "")[:LONGEST_VALUE],
+        value=(message.text or "")[:MAX_VALUE_LENGTH],
         at=message.received_at,
     )
-    return event(question, identifier=identifier, at=message.received_at, required=True)
+    return build_event(question, identifier=identifier, at=message.received_at, required=True)
 
 
-def received(feedback: Feedback) -> Publication:
+def build_feedback_received(feedback: Feedback) -> Publication:
     """What the world hears of it."""
     told = FeedbackReceived(
         feedback=feedback.id,
@@ -115,24 +123,24 @@ def received(feedback: Feedback) -> Publication:
         topic=feedback.topic,
         broadcast=feedback.broadcast,
     )
-    return event(told, identifier=feedback.id, at=feedback.at)
+    return build_event(told, identifier=feedback.id, at=feedback.at)
 
 
-def person_of(subscriber: Subscriber | None, sender: Addresses) -> bytes:
+def identify_person(subscriber: Subscriber | None, sender: Addresses) -> bytes:
     """What stands for somebody: their id, or else their first address's keyed hash."""
-    return subscriber.id.bytes if subscriber else indexes(sender)[0]
+    return subscriber.id.bytes if subscriber else list_indexes(sender)[0]
 
 
-def hour(moment: datetime) -> datetime:
+def truncate_to_hour(moment: datetime) -> datetime:
     return moment.replace(minute=0, second=0, microsecond=0)
 
 
-def rated(wish: Wish) -> UUID | None:
+def find_rated_broadcast(parsed: ParsedIntent) -> UUID | None:
     """The broadcast that a rating is about."""
-    return _uuid(wish.text) if wish.intent is Intent.RATING else None
+    return _parse_uuid(parsed.text) if parsed.intent is Intent.RATING else None
 
 
-def _uuid(text: str) -> UUID | None:
+def _parse_uuid(text: str) -> UUID | None:
     try:
         return UUID(text)
     except ValueError:

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from services.subscriptions.domain.language.understanding import readable
-from services.subscriptions.domain.preferences import key_of
-from services.subscriptions.domain.subscriber import Moment, lookups
+from services.subscriptions.domain.intents.detection import sanitize_text
+from services.subscriptions.domain.preferences import derive_key
+from services.subscriptions.domain.subscriber import MessageTime, list_lookup_indexes
 from shared.contracts.envelope import ContractError, Envelope, encode
 from shared.contracts.inbound import (
     IdentityChange,
@@ -16,20 +16,20 @@ from shared.contracts.inbound import (
 )
 from shared.contracts.message import Message
 
-Event = InboundMessage | PreferenceChange | IdentityChange
+InboundEvent = InboundMessage | PreferenceChange | IdentityChange
 
 
 @dataclass(frozen=True, kw_only=True)
-class Part:
+class GroupPart:
     """One event, all indexes of its person, when it was said, and the group that holds it alone."""
 
-    event: Event
+    event: InboundEvent
     person: tuple[bytes, ...]
     key: bytes
-    moment: Moment
+    moment: MessageTime
     alone: Message
 
-    def encoded(self, envelope: Envelope) -> bytes:
+    def encode_alone(self, envelope: Envelope) -> bytes:
         """As a message of its own, with an id that it always has."""
         return encode(self.alone, event_id=self.identifier, source=envelope.source, time=envelope.time)
 
@@ -38,37 +38,47 @@ class Part:
         return self.key.hex()
 
 
-def parts_of(group: Message) -> list[Part]:
+def split_group(group: Message) -> list[GroupPart]:
     """Every event of somebody, with no more of a text than is read.
 
     Raises ContractError for a message that is no group of these.
     """
     match group:
         case InboundMessages(messages=messages):
-            parts = [_message(readable(each)) for each in messages]
+            parts = [_build_message_part(sanitize_text(each)) for each in messages]
         case PreferenceChanges(changes=changes):
-            parts = [_preference(each) for each in changes]
+            parts = [_build_preference_part(each) for each in changes]
         case IdentityChanges(changes=moves):
-            parts = [_move(each) for each in moves]
+            parts = [_build_move_part(each) for each in moves]
         case _:
             raise ContractError(f"unexpected {group.TYPE}")
     return [part for part in parts if part.person]
 
 
-def _message(event: InboundMessage) -> Part:
+def _build_message_part(event: InboundMessage) -> GroupPart:
     alone = InboundMessages(messages=(event,))
-    return Part(event=event, person=lookups(event.sender), key=event.message_key, moment=Moment.of(event), alone=alone)
-
-
-def _preference(event: PreferenceChange) -> Part:
-    alone = PreferenceChanges(changes=(event,))
-    return Part(
-        event=event, person=lookups(event.person), key=key_of(event), moment=Moment(event.at, event.at), alone=alone
+    return GroupPart(
+        event=event,
+        person=list_lookup_indexes(event.sender),
+        key=event.message_key,
+        moment=MessageTime.read_from(event),
+        alone=alone,
     )
 
 
-def _move(event: IdentityChange) -> Part:
-    person = tuple(dict.fromkeys((*lookups(event.before), *lookups(event.after))))
-    moment = Moment(min(event.at, event.received_at), event.received_at)
+def _build_preference_part(event: PreferenceChange) -> GroupPart:
+    alone = PreferenceChanges(changes=(event,))
+    return GroupPart(
+        event=event,
+        person=list_lookup_indexes(event.person),
+        key=derive_key(event),
+        moment=MessageTime(event.at, event.at),
+        alone=alone,
+    )
+
+
+def _build_move_part(event: IdentityChange) -> GroupPart:
+    person = tuple(dict.fromkeys((*list_lookup_indexes(event.before), *list_lookup_indexes(event.after))))
+    moment = MessageTime(min(event.at, event.received_at), event.received_at)
     alone = IdentityChanges(changes=(event,))
-    return Part(event=event, person=person, key=event.message_key, moment=moment, alone=alone)
+    return GroupPart(event=event, person=person, key=event.message_key, moment=moment, alone=alone)

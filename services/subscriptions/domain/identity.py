@@ -2,7 +2,13 @@
 
 from dataclasses import dataclass, replace
 
-from services.subscriptions.domain.subscriber import NOWHERE, State, Subscriber, closed, together
+from services.subscriptions.domain.subscriber import (
+    NO_ADDRESSES,
+    Subscriber,
+    SubscriberState,
+    combine_addresses,
+    remove_sealed,
+)
 from shared.contracts.message import Address, Addresses
 
 
@@ -14,7 +20,7 @@ class Person:
     absorbed: Subscriber | None = None
 
 
-def resolve(by_user: Subscriber | None, by_phone: Subscriber | None, sender: Addresses) -> Person:
+def resolve_person(by_user: Subscriber | None, by_phone: Subscriber | None, sender: Addresses) -> Person:
     """One person out of what was found under the sender's addresses.
 
     Of two rows the one found by user id stays. What was said last holds; at the same moment it is the stop.
@@ -24,10 +30,12 @@ def resolve(by_user: Subscriber | None, by_phone: Subscriber | None, sender: Add
         return Person()
     if by_phone is None or by_phone.id == kept.id:
         return Person(subscriber=_attach(kept, sender))
-    return Person(subscriber=_attach(_united(kept, by_phone), sender), absorbed=_emptied(by_phone, kept))
+    return Person(
+        subscriber=_attach(_merge_subscribers(kept, by_phone), sender), absorbed=_clear_absorbed(by_phone, kept)
+    )
 
 
-def moved(former: Person, by_user: Subscriber | None, by_phone: Subscriber | None, after: Addresses) -> Person:
+def move_person(former: Person, by_user: Subscriber | None, by_phone: Subscriber | None, after: Addresses) -> Person:
     """The same person under other addresses, together with whoever wrote from those already.
 
     A number that is not named any more is given up: somebody else may get it. A user id without a successor stays.
@@ -37,27 +45,27 @@ def moved(former: Person, by_user: Subscriber | None, by_phone: Subscriber | Non
         return Person()
     reached = Addresses(phone=after.phone, user=after.user or kept.addresses.user)
     other = next((row for row in (by_user, by_phone) if row and row.id != kept.id), None)
-    united = _united(kept, other) if other else kept
-    addresses = reached if united.subscribed else closed(reached)
-    absorbed = _emptied(other, kept) if other else former.absorbed
+    united = _merge_subscribers(kept, other) if other else kept
+    addresses = reached if united.subscribed else remove_sealed(reached)
+    absorbed = _clear_absorbed(other, kept) if other else former.absorbed
     return Person(subscriber=replace(united, addresses=addresses), absorbed=absorbed)
 
 
 def _attach(subscriber: Subscriber, sender: Addresses) -> Subscriber:
     known = subscriber.addresses
-    seen = Addresses(phone=_newer(sender.phone, known.phone), user=_newer(sender.user, known.user))
-    return replace(subscriber, addresses=seen if subscriber.subscribed else closed(seen))
+    seen = Addresses(phone=_pick_newer(sender.phone, known.phone), user=_pick_newer(sender.user, known.user))
+    return replace(subscriber, addresses=seen if subscriber.subscribed else remove_sealed(seen))
 
 
-def _newer(seen: Address | None, known: Address | None) -> Address | None:
+def _pick_newer(seen: Address | None, known: Address | None) -> Address | None:
     """An address that is known already stays as it is, so that an unchanged person is written nowhere."""
     if seen is None or (known is not None and known.index == seen.index and known.sealed):
         return known
     return seen
 
 
-def _united(kept: Subscriber, other: Subscriber) -> Subscriber:
-    latest = other if _said_last(other, kept) else kept
+def _merge_subscribers(kept: Subscriber, other: Subscriber) -> Subscriber:
+    latest = other if _has_newer_change(other, kept) else kept
     return replace(
         kept,
         sequence=max(kept.sequence, other.sequence) + 1,
@@ -68,24 +76,24 @@ def _united(kept: Subscriber, other: Subscriber) -> Subscriber:
         suspended=latest.suspended,
         preferred=max(filter(None, (kept.preferred, other.preferred)), default=None),
         chosen=max(filter(None, (kept.chosen, other.chosen)), default=None),
-        addresses=together(kept.addresses, other.addresses),
+        addresses=combine_addresses(kept.addresses, other.addresses),
         started=max(filter(None, (kept.started, other.started)), default=None),
         ended=max(filter(None, (kept.ended, other.ended)), default=None),
     )
 
 
-def _said_last(one: Subscriber, other: Subscriber) -> bool:
-    if one.changed == other.changed:
+def _has_newer_change(one: Subscriber, other: Subscriber) -> bool:
+    if one.last_change == other.last_change:
         return not one.subscribed
-    return other.changed is None or (one.changed is not None and one.changed > other.changed)
+    return other.last_change is None or (one.last_change is not None and one.last_change > other.last_change)
 
 
-def _emptied(subscriber: Subscriber, kept: Subscriber) -> Subscriber:
+def _clear_absorbed(subscriber: Subscriber, kept: Subscriber) -> Subscriber:
     return replace(
         subscriber,
         sequence=subscriber.sequence + 1,
-        state=State.MERGED,
-        addresses=NOWHERE,
+        state=SubscriberState.MERGED,
+        addresses=NO_ADDRESSES,
         topics=frozenset(),
         places=frozenset(),
         paused_until=None,

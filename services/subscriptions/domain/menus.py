@@ -3,56 +3,58 @@
 from collections.abc import Iterable
 
 from services.subscriptions.domain.county import County
-from services.subscriptions.domain.language.intents import Intent
-from services.subscriptions.domain.language.payloads import EVERYTHING, payload, start_payload
+from services.subscriptions.domain.intents.intent import Intent
+from services.subscriptions.domain.intents.payloads import EVERYTHING, build_payload, build_start_payload
 from shared.contracts.dispatch import ReplyButton, ReplyMenu, ReplyRow, ReplySection
-from shared.municipal.configuration import Topic
+from shared.notices.configuration import Topic
 
-MOST_ROWS = 10
-LONGEST_TITLE = 24
+MAX_ROWS = 10
+MAX_TITLE_LENGTH = 24
 
-START = ReplyButton(id=payload(Intent.START), title="Start")
-STOP = ReplyButton(id=payload(Intent.STOP), title="Stop")
-RESUME = ReplyButton(id=payload(Intent.RESUME), title="Weiter")
-WEEK = ReplyButton(id=payload(Intent.PAUSE, "7"), title="1 Woche")
-MONTH = ReplyButton(id=payload(Intent.PAUSE, "28"), title="4 Wochen")
+START = ReplyButton(id=build_payload(Intent.START), title="Start")
+STOP = ReplyButton(id=build_payload(Intent.STOP), title="Stop")
+RESUME = ReplyButton(id=build_payload(Intent.RESUME), title="Weiter")
+WEEK = ReplyButton(id=build_payload(Intent.PAUSE, "7"), title="1 Woche")
+MONTH = ReplyButton(id=build_payload(Intent.PAUSE, "28"), title="4 Wochen")
 
 
-def start_with(topics: frozenset[str], places: frozenset[str]) -> ReplyButton:
+def build_start_button(topics: frozenset[str], places: frozenset[str]) -> ReplyButton:
     """A button that subscribes to just these topics and places."""
-    return ReplyButton(id=start_payload(topics, places), title="Start")
+    return ReplyButton(id=build_start_payload(topics, places), title="Start")
 
 
-def topic_menu(county: County, chosen: frozenset[str]) -> ReplyMenu:
+def build_topic_menu(county: County, chosen: frozenset[str]) -> ReplyMenu:
     """Every topic to be taken alone, added or dropped; as many as a list holds."""
-    alone = ReplySection(title="Nur ein Thema", rows=tuple(map(_only, county.topics)))
-    each = ReplySection(title="Dazu oder weg", rows=tuple(_toggle(topic, chosen) for topic in county.topics))
-    every = ReplySection(title="Alles", rows=(ReplyRow(id=payload(Intent.ONLY, EVERYTHING), title="Alle Themen"),))
-    fits = 2 * len(county.topics) < MOST_ROWS
-    return ReplyMenu(button="Themen wählen", sections=(alone, each, every) if fits else _cut((each,)))
+    alone = ReplySection(title="Nur ein Thema", rows=tuple(map(_build_only_row, county.topics)))
+    each = ReplySection(title="Dazu oder weg", rows=tuple(_build_toggle_row(topic, chosen) for topic in county.topics))
+    every = ReplySection(
+        title="Alles", rows=(ReplyRow(id=build_payload(Intent.ONLY, EVERYTHING), title="Alle Themen"),)
+    )
+    fits = 2 * len(county.topics) < MAX_ROWS
+    return ReplyMenu(button="Themen wählen", sections=(alone, each, every) if fits else _cut_rows((each,)))
 
 
-def place_menu(county: County) -> ReplyMenu:
+def build_place_menu(county: County) -> ReplyMenu:
     """The municipalities, and all of them again."""
-    every = ReplyRow(id=payload(Intent.PLACES, EVERYTHING), title="Alle Gemeinden")
-    rows = [ReplyRow(id=payload(Intent.PLACES, place), title=place) for place in county.municipalities]
+    every = ReplyRow(id=build_payload(Intent.PLACES, EVERYTHING), title="Alle Gemeinden")
+    rows = [ReplyRow(id=build_payload(Intent.PLACES, place), title=place) for place in county.municipalities]
     return ReplyMenu(
-        button="Gemeinde wählen", sections=(ReplySection(title="Gemeinden", rows=(every, *rows)[:MOST_ROWS]),)
+        button="Gemeinde wählen", sections=(ReplySection(title="Gemeinden", rows=(every, *rows)[:MAX_ROWS]),)
     )
 
 
-def _only(topic: Topic) -> ReplyRow:
-    return ReplyRow(id=payload(Intent.ONLY, topic.id), title=_short(f"Nur {topic.title}"))
+def _build_only_row(topic: Topic) -> ReplyRow:
+    return ReplyRow(id=build_payload(Intent.ONLY, topic.id), title=_truncate_title(f"Nur {topic.title}"))
 
 
-def _toggle(topic: Topic, chosen: frozenset[str]) -> ReplyRow:
+def _build_toggle_row(topic: Topic, chosen: frozenset[str]) -> ReplyRow:
     intent, description = (Intent.REMOVE, "Abbestellen") if topic.id in chosen else (Intent.ADD, "Dazunehmen")
-    return ReplyRow(id=payload(intent, topic.id), title=_short(topic.title), description=description)
+    return ReplyRow(id=build_payload(intent, topic.id), title=_truncate_title(topic.title), description=description)
 
 
-def _short(title: str) -> str:
-    return title if len(title) <= LONGEST_TITLE else f"{title[: LONGEST_TITLE - 1]}…"
+def _truncate_title(title: str) -> str:
+    return title if len(title) <= MAX_TITLE_LENGTH else f"{title[: MAX_TITLE_LENGTH - 1]}…"
 
 
-def _cut(sections: Iterable[ReplySection]) -> tuple[ReplySection, ...]:
-    return tuple(ReplySection(title=section.title, rows=section.rows[:MOST_ROWS]) for section in sections)
+def _cut_rows(sections: Iterable[ReplySection]) -> tuple[ReplySection, ...]:
+    return tuple(ReplySection(title=section.title, rows=section.rows[:MAX_ROWS]) for section in sections)

@@ -2,46 +2,46 @@
 
 from datetime import date, datetime, time, timedelta
 
-from services.subscriptions.domain.answers import BERLIN
-from services.subscriptions.domain.language.intents import Day, Wish
+from services.subscriptions.domain.intents.intent import Day, ParsedIntent
+from services.subscriptions.domain.replies import BERLIN
 
-USUAL_DAYS = 14
-LONGEST = timedelta(days=366)
+DEFAULT_PAUSE_DAYS = 14
+MAX_PAUSE = timedelta(days=366)
 
 
-def pause_until(wish: Wish, now: datetime) -> datetime:
+def calculate_pause_end(parsed: ParsedIntent, now: datetime) -> datetime:
     """The midnight at which messages go on. A day that does not exist or has passed is taken as the usual time."""
     today = now.astimezone(BERLIN).date()
-    last = _wished(wish, today) or today + timedelta(days=USUAL_DAYS)
-    return datetime.combine(min(last, today + LONGEST) + timedelta(days=1), time(), BERLIN)
+    last = _find_requested_day(parsed, today) or today + timedelta(days=DEFAULT_PAUSE_DAYS)
+    return datetime.combine(min(last, today + MAX_PAUSE) + timedelta(days=1), time(), BERLIN)
 
 
-def pause_note(wish: Wish, now: datetime) -> str:
+def build_pause_note(parsed: ParsedIntent, now: datetime) -> str:
     """Say where the pause is not as long as it was wished for; empty if it is."""
     today = now.astimezone(BERLIN).date()
-    last = _wished(wish, today)
+    last = _find_requested_day(parsed, today)
     if last is None:
-        return f"Eine Dauer haben wir nicht erkannt, deshalb sind es {USUAL_DAYS} Tage."
-    return "Länger als ein Jahr ist nicht möglich." if last > today + LONGEST else ""
+        return f"Eine Dauer haben wir nicht erkannt, deshalb sind es {DEFAULT_PAUSE_DAYS} Tage."
+    return "Länger als ein Jahr ist nicht möglich." if last > today + MAX_PAUSE else ""
 
 
-def _wished(wish: Wish, today: date) -> date | None:
+def _find_requested_day(parsed: ParsedIntent, today: date) -> date | None:
     """The last day as it was understood."""
-    if wish.days is not None:
-        return today + timedelta(days=wish.days)
-    if wish.easter is not None:
-        return _feast(wish.easter, today)
-    last = _last_day(wish.until, today) if wish.until else _next(wish.weekday, today)
+    if parsed.days is not None:
+        return today + timedelta(days=parsed.days)
+    if parsed.easter is not None:
+        return _find_feast(parsed.easter, today)
+    last = _resolve_day(parsed.until, today) if parsed.until else _find_next_weekday(parsed.weekday, today)
     return last if last and last >= today else None
 
 
-def _feast(after_easter: int, today: date) -> date:
+def _find_feast(after_easter: int, today: date) -> date:
     """The next feast that moves with Easter."""
-    this_year = easter(today.year) + timedelta(days=after_easter)
-    return this_year if this_year >= today else easter(today.year + 1) + timedelta(days=after_easter)
+    this_year = calculate_easter(today.year) + timedelta(days=after_easter)
+    return this_year if this_year >= today else calculate_easter(today.year + 1) + timedelta(days=after_easter)
 
 
-def easter(year: int) -> date:
+def calculate_easter(year: int) -> date:
     """Easter Sunday of the Gregorian calendar, by Gauss's rule as Lichtenberg corrected it."""
     century = year // 100
     moon = 15 + (3 * century + 3) // 4 - (8 * century + 13) // 25
@@ -54,19 +54,19 @@ def easter(year: int) -> date:
     return date(year, 3, 1) + timedelta(days=full_moon + 7 - (full_moon - first_sunday) % 7 - 1)
 
 
-def _next(weekday: int | None, today: date) -> date | None:
+def _find_next_weekday(weekday: int | None, today: date) -> date | None:
     """The next one that is not today."""
     return None if weekday is None else today + timedelta(days=(weekday - today.weekday() - 1) % 7 + 1)
 
 
-def _last_day(day: Day, today: date) -> date | None:
+def _resolve_day(day: Day, today: date) -> date | None:
     if day.year is not None:
-        return _date(day.year, day)
-    this_year = _date(today.year, day)
-    return this_year if this_year and this_year >= today else _date(today.year + 1, day)
+        return _build_date(day.year, day)
+    this_year = _build_date(today.year, day)
+    return this_year if this_year and this_year >= today else _build_date(today.year + 1, day)
 
 
-def _date(year: int, day: Day) -> date | None:
+def _build_date(year: int, day: Day) -> date | None:
     try:
         return date(year, day.month, day.day)
     except ValueError:

@@ -29,7 +29,7 @@ class Publication(Struct, frozen=True, kw_only=True):
     required: bool
 
 
-def to_dispatch(message: Message, *, key: str, identifier: UUID, at: datetime) -> Publication:
+def build_dispatch_message(message: Message, *, key: str, identifier: UUID, at: datetime) -> Publication:
     """Something for the dispatcher to send."""
     return Publication(
         destination=Destination.DISPATCH,
@@ -40,7 +40,7 @@ def to_dispatch(message: Message, *, key: str, identifier: UUID, at: datetime) -
     )
 
 
-def event(message: Message, *, identifier: UUID, at: datetime, required: bool = False) -> Publication:
+def build_event(message: Message, *, identifier: UUID, at: datetime, required: bool = False) -> Publication:
     """Something that happened."""
     return Publication(
         destination=Destination.EVENTS,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from shared.contracts.events import Problem
-from shared.municipal.systems import System
+from shared.notices.systems import System
 
 HOUR, DAY = timedelta(hours=1), timedelta(hours=24)
 
@@ -14,25 +14,25 @@ HOUR, DAY = timedelta(hours=1), timedelta(hours=24)
 class Quota:
     """At most so many accepted notices in any window of this length, or so many urgent ones."""
 
-    most: int
+    limit: int
     window: timedelta
     urgent_only: bool = False
 
     @property
-    def words(self) -> str:
+    def description(self) -> str:
         kind = "urgent notices" if self.urgent_only else "notices"
-        return f"{self.most} {kind} in {'an hour' if self.window == HOUR else '24 hours'}"
+        return f"{self.limit} {kind} in {'an hour' if self.window == HOUR else '24 hours'}"
 
 
-def quotas_of(system: System, *, urgent: bool) -> tuple[Quota, ...]:
+def list_quotas(system: System, *, urgent: bool) -> tuple[Quota, ...]:
     """Those that a notice of this system counts for."""
-    always = (Quota(most=system.notices_per_hour, window=HOUR), Quota(most=system.notices_per_day, window=DAY))
-    return (*always, Quota(most=system.urgent_per_day, window=DAY, urgent_only=True)) if urgent else always
+    always = (Quota(limit=system.notices_per_hour, window=HOUR), Quota(limit=system.notices_per_day, window=DAY))
+    return (*always, Quota(limit=system.urgent_per_day, window=DAY, urgent_only=True)) if urgent else always
 
 
-def quota_problems(full: Mapping[Quota, datetime | None]) -> Iterator[Problem]:
+def find_quota_problems(full: Mapping[Quota, datetime | None]) -> Iterator[Problem]:
     """`full` are the quotas that are used up, each with the moment of the notice that has to leave the window first."""
     for quota, oldest in full.items():
         again = f"the next one from {(oldest + quota.window).isoformat(timespec='seconds')}" if oldest else "never"
         field = "urgent" if quota.urgent_only else "quota"
-        yield Problem(field=field, problem=f"this system may publish {quota.words}; {again}")
+        yield Problem(field=field, problem=f"this system may publish {quota.description}; {again}")

@@ -3,19 +3,19 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from services.subscriptions.domain import announcements
+from services.subscriptions.domain import notice_events
 from services.subscriptions.domain.publication import Publication
 from shared.contracts.envelope import Envelope
 from shared.contracts.events import Problem
-from shared.municipal.reading import Unreadable
+from shared.notices.cloudevents import UnreadableEvent
 from shared.outcome import Rejected
 
 KIND = "notice"
-LONGEST_REASON = 1_000
+MAX_REASON_LENGTH = 1_000
 
 
 @dataclass(frozen=True, kw_only=True)
-class Named:
+class EventIdentity:
     """What an event is called as far as that can be read, and who sent it: the system, else the broker login."""
 
     event: str
@@ -24,23 +24,23 @@ class Named:
     system: str
 
     @classmethod
-    def of(cls, envelope: Envelope, system: str | None) -> "Named":
+    def extract(cls, envelope: Envelope, system: str | None) -> "EventIdentity":
         subject = (envelope.subject or "")[:100] or None
         return cls(event=envelope.id, source=envelope.source, notice=subject, system=system or "")
 
     @classmethod
-    def unreadable(cls, error: Unreadable, login: str | None) -> "Named":
+    def extract_from_error(cls, error: UnreadableEvent, login: str | None) -> "EventIdentity":
         return cls(event=error.event, source=error.source, notice=error.subject, system=login or "")
 
 
-def told(problems: tuple[Problem, ...], named: Named, now: datetime) -> Publication:
+def build_rejection(problems: tuple[Problem, ...], named: EventIdentity, now: datetime) -> Publication:
     """The answer."""
-    return announcements.rejected(
+    return notice_events.build_rejected(
         problems, source=named.source, event_id=named.event, notice=named.notice, system=named.system, now=now
     )
 
 
-def kept(problems: tuple[Problem, ...], named: Named, now: datetime) -> Rejected:
+def build_quarantine(problems: tuple[Problem, ...], named: EventIdentity, now: datetime) -> Rejected:
     """What goes into quarantine."""
     reason = "; ".join(f"{problem.field}: {problem.problem}" for problem in problems)
     headers = {
@@ -50,4 +50,4 @@ def kept(problems: tuple[Problem, ...], named: Named, now: datetime) -> Rejected
         "system": named.system,
         "quarantined-at": now.isoformat(),
     }
-    return Rejected(reason[:LONGEST_REASON], headers)
+    return Rejected(reason[:MAX_REASON_LENGTH], headers)

@@ -10,7 +10,7 @@ from shared.contracts.inbound import InboundMessage
 from shared.contracts.message import Address, Addresses
 
 
-class State(StrEnum):
+class SubscriberState(StrEnum):
     """`MERGED` is a person whom another row took over; it has no address any more."""
 
     SUBSCRIBED = "subscribed"
@@ -18,19 +18,19 @@ class State(StrEnum):
     MERGED = "merged"
 
 
-class Moment(NamedTuple):
+class MessageTime(NamedTuple):
     """When something was said: Meta's clock counts whole seconds, so ours decides within one."""
 
     at: datetime
     received_at: datetime
 
     @classmethod
-    def of(cls, message: InboundMessage) -> "Moment":
+    def read_from(cls, message: InboundMessage) -> "MessageTime":
         """A clock of Meta's that runs ahead must not make everything that follows outdated."""
         return cls(min(message.sent_at, message.received_at), message.received_at)
 
 
-NOWHERE = Addresses()
+NO_ADDRESSES = Addresses()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,44 +45,44 @@ class Subscriber:
 
     id: UUID
     sequence: int = 0
-    state: State = State.UNSUBSCRIBED
-    addresses: Addresses = NOWHERE
+    state: SubscriberState = SubscriberState.UNSUBSCRIBED
+    addresses: Addresses = NO_ADDRESSES
     topics: frozenset[str] = frozenset()
     places: frozenset[str] = frozenset()
     paused_until: datetime | None = None
-    chosen: Moment | None = None
+    chosen: MessageTime | None = None
     merged_into: UUID | None = None
     suspended: frozenset[str] = frozenset()
     preferred: datetime | None = None
-    started: Moment | None = None
-    ended: Moment | None = None
+    started: MessageTime | None = None
+    ended: MessageTime | None = None
 
     @property
     def subscribed(self) -> bool:
-        return self.state is State.SUBSCRIBED
+        return self.state is SubscriberState.SUBSCRIBED
 
     @property
-    def changed(self) -> Moment | None:
+    def last_change(self) -> MessageTime | None:
         """The newest start or stop."""
         return max((moment for moment in (self.started, self.ended) if moment), default=None)
 
     @property
-    def said(self) -> Moment | None:
+    def last_request(self) -> MessageTime | None:
         """The newest start, stop or choice."""
-        return max((moment for moment in (self.changed, self.chosen) if moment), default=None)
+        return max((moment for moment in (self.last_change, self.chosen) if moment), default=None)
 
-    def pauses(self, now: datetime) -> bool:
+    def is_paused(self, now: datetime) -> bool:
         return self.paused_until is not None and now < self.paused_until
 
     def start(
-        self, moment: Moment, topics: frozenset[str], sender: Addresses, places: frozenset[str] = frozenset()
+        self, moment: MessageTime, topics: frozenset[str], sender: Addresses, places: frozenset[str] = frozenset()
     ) -> "Subscriber":
         """Begin or renew; places that were chosen before stay unless others are named."""
         return replace(
             self,
             sequence=self.sequence + 1,
-            state=State.SUBSCRIBED,
-            addresses=together(sender, self.addresses),
+            state=SubscriberState.SUBSCRIBED,
+            addresses=combine_addresses(sender, self.addresses),
             topics=topics,
             places=places or self.places,
             paused_until=None,
@@ -90,12 +90,12 @@ class Subscriber:
             started=moment,
         )
 
-    def stop(self, moment: Moment) -> "Subscriber":
+    def stop(self, moment: MessageTime) -> "Subscriber":
         return replace(
             self,
             sequence=self.sequence + 1,
-            state=State.UNSUBSCRIBED,
-            addresses=closed(self.addresses),
+            state=SubscriberState.UNSUBSCRIBED,
+            addresses=remove_sealed(self.addresses),
             topics=frozenset(),
             places=frozenset(),
             paused_until=None,
@@ -103,7 +103,7 @@ class Subscriber:
             ended=moment,
         )
 
-    def choose(self, topics: frozenset[str], places: frozenset[str], moment: Moment) -> "Subscriber":
+    def choose(self, topics: frozenset[str], places: frozenset[str], moment: MessageTime) -> "Subscriber":
         """Exactly these topics from now on; choosing none is a stop."""
         if not topics:
             return self.stop(moment)
@@ -116,11 +116,11 @@ class Subscriber:
             chosen=moment,
         )
 
-    def pause(self, until: datetime | None, moment: Moment) -> "Subscriber":
+    def pause(self, until: datetime | None, moment: MessageTime) -> "Subscriber":
         """Nothing until then; None ends a pause."""
         return replace(self, sequence=self.sequence + 1, paused_until=until, chosen=moment)
 
-    def suspend(self, topics: frozenset[str], moment: Moment) -> "Subscriber":
+    def suspend(self, topics: frozenset[str], moment: MessageTime) -> "Subscriber":
         """Withdraw from some topics inside WhatsApp; from the last one on it is a stop."""
         left = self.topics - topics
         suspended = self.suspended | (self.topics & topics)
@@ -133,37 +133,37 @@ class Subscriber:
         return replace(
             self,
             sequence=self.sequence + 1,
-            state=State.SUBSCRIBED,
-            addresses=together(sender, self.addresses),
+            state=SubscriberState.SUBSCRIBED,
+            addresses=combine_addresses(sender, self.addresses),
             topics=self.topics | topics,
             suspended=frozenset(),
         )
 
 
-def together(newer: Addresses, older: Addresses) -> Addresses:
+def combine_addresses(newer: Addresses, older: Addresses) -> Addresses:
     """All addresses of a person; of each kind the newer one."""
     return Addresses(phone=newer.phone or older.phone, user=newer.user or older.user)
 
 
-def closed(addresses: Addresses) -> Addresses:
+def remove_sealed(addresses: Addresses) -> Addresses:
     """What is kept of somebody who is not sent anything: the index, not the sealed address."""
-    return Addresses(phone=_closed(addresses.phone), user=_closed(addresses.user))
+    return Addresses(phone=_remove_sealed(addresses.phone), user=_remove_sealed(addresses.user))
 
 
-def _closed(address: Address | None) -> Address | None:
+def _remove_sealed(address: Address | None) -> Address | None:
     return Address(kind=address.kind, index=address.index, sealed=b"") if address else None
 
 
-def reached_at(addresses: Addresses) -> Address | None:
+def select_address(addresses: Addresses) -> Address | None:
     """Where to send: the phone number if it is known."""
     return next((address for address in (addresses.phone, addresses.user) if address and address.sealed), None)
 
 
-def indexes(addresses: Addresses) -> tuple[bytes, ...]:
+def list_indexes(addresses: Addresses) -> tuple[bytes, ...]:
     """The lookup hashes of all addresses as they are stored, in a fixed order."""
     return tuple(sorted({address.index for address in (addresses.phone, addresses.user) if address}))
 
 
-def lookups(addresses: Addresses) -> tuple[bytes, ...]:
+def list_lookup_indexes(addresses: Addresses) -> tuple[bytes, ...]:
     """All hashes under which these addresses may be stored; those under which they are come first."""
-    return (*indexes(addresses), *addresses.also)
+    return (*list_indexes(addresses), *addresses.also)

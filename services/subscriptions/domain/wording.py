@@ -20,10 +20,10 @@ class Wording:
 
 @dataclass(frozen=True, kw_only=True)
 class Wordings:
-    """The texts that are the same for everybody; those about one person are in `answers`."""
+    """The texts that are the same for everybody; those about one person are in `replies`."""
 
     receipt: Wording
-    farewell: Wording
+    unsubscribe_confirmation: Wording
     hint: Wording
     help: Wording
     why: Wording
@@ -37,42 +37,42 @@ class Wordings:
     feedback_how: Wording
     feedback_thanks: Wording
 
-    def all(self) -> tuple[Wording, ...]:
+    def list_all(self) -> tuple[Wording, ...]:
         return tuple(vars(self).values())
 
 
-def wordings(county: County) -> Wordings:
+def build_wordings(county: County) -> Wordings:
     """The texts for this county."""
-    return Wordings(**{name: Wording(county.wording_version, text) for name, text in _texts(county).items()})
+    return Wordings(**{name: Wording(county.wording_version, text) for name, text in _build_texts(county).items()})
 
 
-def receipt(county: County, topics: str, where: str) -> Wording:
+def build_receipt_wording(county: County, topics: str, where: str) -> Wording:
     """The consent receipt: what, from whom, how often, how to leave."""
-    return Wording(county.wording_version, _receipt(county, topics, where))
+    return Wording(county.wording_version, _build_receipt_text(county, topics, where))
 
 
-def ask_start(county: County, about: str) -> Wording:
+def build_start_question(county: County, about: str) -> Wording:
     """Ask whether to subscribe; `about` is what was chosen, such as " zu Baustellen"."""
-    return Wording(county.wording_version, _ask_start(county, about))
+    return Wording(county.wording_version, _build_start_question_text(county, about))
 
 
-def _texts(county: County) -> dict[str, str]:
+def _build_texts(county: County) -> dict[str, str]:
     return {
-        "receipt": _receipt(county, ", ".join(topic.title for topic in county.topics), ""),
-        "farewell": (
+        "receipt": _build_receipt_text(county, ", ".join(topic.title for topic in county.topics), ""),
+        "unsubscribe_confirmation": (
             f"Sie sind abgemeldet und erhalten vom {county.name} keine Meldungen mehr über WhatsApp.\n\n"
-            f"Wieder anmelden: Start\n{_concerns(county)}"
+            f"Wieder anmelden: Start\n{_build_contact_line(county)}"
         ),
-        "hint": _hint(county),
-        "help": _help(county),
-        "why": _why(county),
-        "emergency": _emergency(county),
+        "hint": _build_hint_text(county),
+        "help": _build_help_text(county),
+        "why": _build_why_text(county),
+        "emergency": _build_emergency_text(county),
         "emergency_dying": (
-            f"{_emergency(county)}\n\n"
+            f"{_build_emergency_text(county)}\n\n"
             "Möchten Sie nicht mehr leben, oder sorgen Sie sich um jemanden? Die Telefonseelsorge ist Tag und Nacht "
             f"kostenlos für Sie da: {county.crisis_line}."
         ),
-        "ask_start": _ask_start(county, ""),
+        "ask_start": _build_start_question_text(county, ""),
         "ask_stop": (
             "Möchten Sie sich abmelden und keine Meldungen mehr erhalten? "
             "Dann tippen Sie bitte auf Stop oder antworten Sie mit Stop oder Ja.\n\n"
@@ -88,35 +88,35 @@ def _texts(county: County) -> dict[str, str]:
             "Damit sind Sie auch abgemeldet.\n\nNur abmelden: Stop\nSehen, was gespeichert ist: Daten"
         ),
         "not_subscribed": (
-            f"Sie sind nicht angemeldet und erhalten keine Meldungen.\n\nAnmelden: Start\n{_concerns(county)}"
+            f"Sie sind nicht angemeldet und erhalten keine Meldungen.\n\nAnmelden: Start\n{_build_contact_line(county)}"
         ),
         "feedback_how": "Ihre Meinung ist uns willkommen. Bitte schreiben Sie Ihren Text in der nächsten Nachricht.",
         "feedback_thanks": (
             "Vielen Dank für Ihre Rückmeldung. Wir speichern sie ohne Ihre Nummer und löschen sie nach "
-            f"{county.feedback_days} Tagen. Hier können wir Ihnen nicht antworten.\n\n{_concerns(county)}"
+            f"{county.feedback_days} Tagen. Hier können wir Ihnen nicht antworten.\n\n{_build_contact_line(county)}"
         ),
     }
 
 
-def _concerns(county: County) -> str:
+def _build_contact_line(county: County) -> str:
     return f"Für Ihre Anliegen: Telefon {county.telephone}"
 
 
-def _emergency(county: County) -> str:
+def _build_emergency_text(county: County) -> str:
     return (
         f"Notfall? Bitte rufen Sie sofort an: {county.emergency}.\n\n"
         "Nachrichten an diese Nummer liest niemand. Auf diesem Weg kommt keine Hilfe."
     )
 
 
-def _ask_start(county: County, about: str) -> str:
+def _build_start_question_text(county: County, about: str) -> str:
     return (
         f"Möchten Sie vom {county.name} über WhatsApp Meldungen{about} erhalten?\n\n"
         "Dann tippen Sie bitte auf Start oder antworten Sie mit Start oder Ja."
     )
 
 
-def _receipt(county: County, topics: str, where: str) -> str:
+def _build_receipt_text(county: County, topics: str, where: str) -> str:
     return (
         f"Vielen Dank, Sie sind angemeldet. Der {county.name} informiert Sie hier zu: {topics}."
         f"{where and ' '}{where}\n\n"
@@ -129,7 +129,7 @@ def _receipt(county: County, topics: str, where: str) -> str:
     )
 
 
-def _hint(county: County) -> str:
+def _build_hint_text(county: County) -> str:
     return (
         "Vielen Dank für Ihre Nachricht. Dieser Kanal dient nur der Information, "
         "hier können wir keine Anliegen bearbeiten.\n\n"
@@ -140,7 +140,7 @@ def _hint(county: County) -> str:
     )
 
 
-def _help(county: County) -> str:
+def _build_help_text(county: County) -> str:
     return (
         "Das können Sie uns schreiben:\n"
         "Start: anmelden\n"
@@ -156,11 +156,11 @@ def _help(county: County) -> str:
     )
 
 
-def _why(county: County) -> str:
+def _build_why_text(county: County) -> str:
     return (
         f"Diese Nummer gehört dem {county.name}. Meldungen erhält hier nur, wer sich selbst angemeldet hat. "
         "Ihre Nummer kennen wir aus Ihrer Nachricht an uns. Wir speichern sie verschlüsselt.\n\n"
         f"Datenschutz: {county.privacy_url}\n"
         "Gespeicherte Daten: Daten\n"
-        f"Abmelden: Stop\n{_concerns(county)}"
+        f"Abmelden: Stop\n{_build_contact_line(county)}"
     )

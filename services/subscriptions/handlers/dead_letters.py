@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import structlog
 
-from services.subscriptions.domain.groups import parts_of
-from services.subscriptions.ports import DeadLetters
+from services.subscriptions.domain.groups import split_group
+from services.subscriptions.ports import DeadLetterRepository
 from shared.contracts.envelope import ContractError, read_envelope, read_message
-from shared.outcome import Dead, DependencyAway, Done, Outcome, RetryLater, Separate
+from shared.outcome import Dead, DependencyUnavailable, Done, Outcome, RetryLater, Separate
 
 REPLAY_INTERVAL_SECONDS = 2.0
 
@@ -16,35 +16,35 @@ _log = structlog.get_logger()
 
 
 @dataclass(frozen=True, kw_only=True)
-class DeadLetterKeeper:
+class DeadLetterHandler:
     """`handle` is what handles a group."""
 
-    letters: DeadLetters
+    letters: DeadLetterRepository
     handle: Callable[[bytes], Awaitable[Outcome]]
 
-    async def keep(self, body: bytes, reason: str) -> Outcome:
-        """Store each part on its own. Raises DependencyAway, whatever is wrong: it must not get lost."""
+    async def store(self, body: bytes, reason: str) -> Outcome:
+        """Store each part on its own. Raises DependencyUnavailable, whatever is wrong: it must not get lost."""
         try:
-            await self._keep(body, reason)
-        except DependencyAway:
+            await self._store_parts(body, reason)
+        except DependencyUnavailable:
             raise
         except Exception as error:
-            raise DependencyAway(f"cannot keep a dead letter: {type(error).__name__}") from None
+            raise DependencyUnavailable(f"cannot keep a dead letter: {type(error).__name__}") from None
         return Done()
 
-    async def _keep(self, body: bytes, reason: str) -> None:
+    async def _store_parts(self, body: bytes, reason: str) -> None:
         try:
             envelope = read_envelope(body)
-            parts = parts_of(read_message(envelope))
+            parts = split_group(read_message(envelope))
         except ContractError:
             await self.letters.save(body, reason)
             return
         for part in parts:
-            await self.letters.save(part.encoded(envelope), reason, part.person, part.moment)
+            await self.letters.save(part.encode_alone(envelope), reason, part.person, part.moment)
 
     async def replay(self) -> None:
-        """Handle again what an operator asked for; what fails again stays. Raises DependencyAway."""
-        for letter in await self.letters.due():
+        """Handle again what an operator asked for; what fails again stays. Raises DependencyUnavailable."""
+        for letter in await self.letters.list_due():
             match await self.handle(letter.body):
                 case Dead(reason) | RetryLater(_, reason) | Separate(_, _, reason):
                     await self.letters.fail(letter.id, reason)

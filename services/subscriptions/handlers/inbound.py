@@ -11,146 +11,146 @@ from uuid import UUID
 
 import structlog
 
-from services.subscriptions.domain.answers import Answers
 from services.subscriptions.domain.county import County
-from services.subscriptions.domain.decision import Result
-from services.subscriptions.domain.feedback import AuthorKey, rated
-from services.subscriptions.domain.groups import Part, parts_of
-from services.subscriptions.domain.language.intents import Intent, Wish
-from services.subscriptions.domain.language.understanding import understand
-from services.subscriptions.domain.preferences import concerns_us, key_of, keys_also
+from services.subscriptions.domain.decision import MessageResult
+from services.subscriptions.domain.feedback import AuthorKey, find_rated_broadcast
+from services.subscriptions.domain.groups import GroupPart, split_group
+from services.subscriptions.domain.intents.detection import detect_intent
+from services.subscriptions.domain.intents.intent import Intent, ParsedIntent
+from services.subscriptions.domain.preferences import derive_alternate_keys, derive_key, is_relevant
 from services.subscriptions.domain.publication import Destination
-from services.subscriptions.handlers.deciding import Hearing, decide_message, decide_move, decide_preference
-from services.subscriptions.handlers.turns import Turns
-from services.subscriptions.ports import Opinions, Outlet, People, Settled
+from services.subscriptions.domain.replies import ReplyBuilder
+from services.subscriptions.handlers.change_sets import MessageContext, decide_message, decide_move, decide_preference
+from services.subscriptions.handlers.fair_queue import FairQueue
+from services.subscriptions.ports import EventPublisher, FeedbackRepository, StoredDecision, SubscriberRepository
 from shared.contracts.envelope import ContractError, Envelope, read_envelope, read_message
 from shared.contracts.inbound import IdentityChange, InboundMessage, PreferenceChange
-from shared.outcome import Dead, DependencyAway, Done, Outcome, Separate
+from shared.outcome import Dead, DependencyUnavailable, Done, Outcome, Separate
 from shared.runtime.clock import Clock
 
-AT_ONCE = 16
+MAX_CONCURRENT_PARTS = 16
 RETRY_DELAY_SECONDS = 10.0
 BASE_COST = 32
-SHORT_TEXT = 200
+MAX_INLINE_TEXT_LENGTH = 200
 
 _log = structlog.get_logger()
 
 
 @dataclass(frozen=True, kw_only=True)
-class Inbound:
+class InboundConsumer:
     """Handles the groups of one queue. `count` gets what became of each message that is new."""
 
-    people: People
-    opinions: Opinions
-    outlet: Outlet
+    subscribers: SubscriberRepository
+    feedback: FeedbackRepository
+    publisher: EventPublisher
     county: County
     clock: Clock
-    key: AuthorKey
+    author_key: AuthorKey
     count: Callable[[str], None]
-    turns: Turns = field(default_factory=lambda: Turns(AT_ONCE))
-    thread: Executor = field(default_factory=lambda: ThreadPoolExecutor(1, "understanding"))
+    queue: FairQueue = field(default_factory=lambda: FairQueue(MAX_CONCURRENT_PARTS))
+    executor: Executor = field(default_factory=lambda: ThreadPoolExecutor(1, "understanding"))
 
     async def handle(self, body: bytes) -> Outcome:
-        """Store, publish, and only then report done. Raises DependencyAway: handle the group again."""
+        """Store, publish, and only then report done. Raises DependencyUnavailable: handle the group again."""
         try:
             envelope = read_envelope(body)
-            parts = parts_of(read_message(envelope))
+            parts = split_group(read_message(envelope))
         except ContractError as error:
             return Dead(str(error))
-        results = await asyncio.gather(*map(self._in_turn, parts), return_exceptions=True)
-        away = next((error for error in results if isinstance(error, DependencyAway)), None)
+        results = await asyncio.gather(*map(self._handle_part, parts), return_exceptions=True)
+        away = next((error for error in results if isinstance(error, DependencyUnavailable)), None)
         if away:
             raise away
         failed = [(part, error) for part, error in zip(parts, results, strict=True) if error]
-        return _separate(envelope, failed) if failed else Done()
+        return _split_failed(envelope, failed) if failed else Done()
 
-    async def _in_turn(self, part: Part) -> None:
-        async with self.turns.take(part.person, cost_of(part)):
+    async def _handle_part(self, part: GroupPart) -> None:
+        async with self.queue.take(part.person, estimate_cost(part)):
             match part.event:
                 case InboundMessage() as message:
-                    await self._message(message)
+                    await self._handle_message(message)
                 case PreferenceChange() as change:
-                    await self._preference(change)
+                    await self._handle_preference(change)
                 case IdentityChange() as move:
-                    await self._move(move)
+                    await self._handle_move(move)
 
-    async def _message(self, message: InboundMessage) -> None:
-        wish = await self._understand(message)
-        hearing = Hearing(
+    async def _handle_message(self, message: InboundMessage) -> None:
+        parsed = await self._detect_intent(message)
+        context = MessageContext(
             message=message,
-            wish=wish,
-            answers=Answers(self.county),
+            parsed=parsed,
+            replies=ReplyBuilder(self.county),
             now=self.clock(),
-            key=self.key,
-            recent=await self._recent(wish.intent, message),
-            topics=await self._rated(wish),
+            key=self.author_key,
+            recent_broadcasts=await self._list_recent_broadcasts(parsed.intent, message),
+            rated_topics=await self._find_rated_topic(parsed),
         )
-        settled = await self.people.once(
+        decision = await self.subscribers.process_once(
             message.message_key,
             message.sender,
             message.received_at,
-            partial(decide_message, hearing=hearing),
-            history=wish.intent in (Intent.DATA, Intent.ERASE),
+            partial(decide_message, context=context),
+            history=parsed.intent in (Intent.DATA, Intent.ERASE),
         )
-        await self._tell(settled)
-        if settled.result == Result.FEEDBACK:
+        await self._publish(decision)
+        if decision.result == MessageResult.FEEDBACK:
             # The words are kept as feedback, and not a second time for the case that the message comes again.
-            answers = tuple(each for each in settled.publications if each.destination is Destination.DISPATCH)
-            await self.people.keep_only(message.message_key, answers)
+            answers = tuple(each for each in decision.publications if each.destination is Destination.DISPATCH)
+            await self.subscribers.trim_stored_replies(message.message_key, answers)
 
-    async def _understand(self, message: InboundMessage) -> Wish:
+    async def _detect_intent(self, message: InboundMessage) -> ParsedIntent:
         """What it asks for. Long texts take their milliseconds beside the event loop, which has the broker to hear."""
-        if len(message.text or "") <= SHORT_TEXT:
-            return understand(message, self.county)
-        return await asyncio.get_running_loop().run_in_executor(self.thread, understand, message, self.county)
+        if len(message.text or "") <= MAX_INLINE_TEXT_LENGTH:
+            return detect_intent(message, self.county)
+        return await asyncio.get_running_loop().run_in_executor(self.executor, detect_intent, message, self.county)
 
-    async def _recent(self, intent: Intent, message: InboundMessage) -> tuple[UUID, ...]:
+    async def _list_recent_broadcasts(self, intent: Intent, message: InboundMessage) -> tuple[UUID, ...]:
         reacts = intent is Intent.REACTION and message.about_key is not None
-        return await self.opinions.recent(self.clock()) if reacts else ()
+        return await self.feedback.list_recent_broadcasts(self.clock()) if reacts else ()
 
-    async def _rated(self, wish: Wish) -> tuple[tuple[UUID, str], ...]:
-        broadcast = rated(wish)
-        topic = await self.opinions.topic(broadcast) if broadcast else None
+    async def _find_rated_topic(self, parsed: ParsedIntent) -> tuple[tuple[UUID, str], ...]:
+        broadcast = find_rated_broadcast(parsed)
+        topic = await self.feedback.find_topic(broadcast) if broadcast else None
         return ((broadcast, topic),) if broadcast and topic else ()
 
-    async def _preference(self, change: PreferenceChange) -> None:
-        if not concerns_us(change):
+    async def _handle_preference(self, change: PreferenceChange) -> None:
+        if not is_relevant(change):
             return
         decide = partial(decide_preference, change=change, county=self.county)
-        settled = await self.people.once(
-            key_of(change), change.person, self.clock(), decide, keys_also=keys_also(change)
+        decision = await self.subscribers.process_once(
+            derive_key(change), change.person, self.clock(), decide, keys_also=derive_alternate_keys(change)
         )
-        await self._tell(settled)
+        await self._publish(decision)
 
-    async def _move(self, change: IdentityChange) -> None:
+    async def _handle_move(self, change: IdentityChange) -> None:
         decide = partial(decide_move, change=change)
-        settled = await self.people.once(
+        decision = await self.subscribers.process_once(
             change.message_key, change.after, change.received_at, decide, former=change.before
         )
-        await self._tell(settled)
+        await self._publish(decision)
 
-    async def _tell(self, settled: Settled) -> None:
-        for publication in settled.publications:
-            await self.outlet.publish(publication)
-        if not settled.again:
-            self.count(settled.result)
+    async def _publish(self, decision: StoredDecision) -> None:
+        for publication in decision.publications:
+            await self.publisher.publish(publication)
+        if not decision.duplicate:
+            self.count(decision.result)
 
 
-def cost_of(part: Part) -> int:
+def estimate_cost(part: GroupPart) -> int:
     """What a part costs in its turn: long texts take time to understand."""
     text = part.event.text if isinstance(part.event, InboundMessage) else None
     return BASE_COST + len(text or "")
 
 
-def _separate(envelope: Envelope, failed: Sequence[tuple[Part, BaseException]]) -> Separate:
+def _split_failed(envelope: Envelope, failed: Sequence[tuple[GroupPart, BaseException]]) -> Separate:
     """Each that failed is a message of its own from now on, so that it holds up nobody else."""
     for _, error in failed:
-        _log.error("message_failed", error=type(error).__name__, where=_places_of(error))
+        _log.error("message_failed", error=type(error).__name__, where=_extract_locations(error))
     kinds = sorted({type(error).__name__ for _, error in failed})
-    parts = {part.identifier: part.encoded(envelope) for part, _ in failed}
+    parts = {part.identifier: part.encode_alone(envelope) for part, _ in failed}
     return Separate(parts, RETRY_DELAY_SECONDS, f"unexpected {', '.join(kinds)}")
 
 
-def _places_of(error: BaseException) -> list[str]:
+def _extract_locations(error: BaseException) -> list[str]:
     """Where it failed, and not its text, which may repeat what a citizen wrote."""
     return [f"{Path(each.filename).name}:{each.lineno}" for each in extract_tb(error.__traceback__)]

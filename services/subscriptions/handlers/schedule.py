@@ -3,25 +3,25 @@
 import asyncio
 from dataclasses import dataclass
 
-from services.subscriptions.domain import announcements
-from services.subscriptions.ports import Broadcasts, Outlet
+from services.subscriptions.domain import notice_events
+from services.subscriptions.ports import BroadcastRepository, EventPublisher
 from shared.runtime.clock import Clock
 
-LOOK_EVERY_SECONDS = 0.5
+SCHEDULE_INTERVAL_SECONDS = 0.5
 
 
 @dataclass(frozen=True, kw_only=True)
-class Schedule:
-    """`arrived` is set when there is something new to expand."""
+class Scheduler:
+    """`work_available` is set when there is something new to expand."""
 
-    broadcasts: Broadcasts
-    outlet: Outlet
+    broadcasts: BroadcastRepository
+    publisher: EventPublisher
     clock: Clock
-    arrived: asyncio.Event
+    work_available: asyncio.Event
 
-    async def turn(self) -> None:
-        """Told first, then begun: a crash in between tells it again with the same id. Raises DependencyAway."""
-        for broadcast in await self.broadcasts.due(self.clock()):
-            await self.outlet.publish(announcements.started(broadcast))
-            await self.broadcasts.begin(broadcast.id)
-            self.arrived.set()
+    async def start_due(self) -> None:
+        """Told first, then begun: a crash in between tells it again with the same id. Raises DependencyUnavailable."""
+        for broadcast in await self.broadcasts.list_due(self.clock()):
+            await self.publisher.publish(notice_events.build_broadcast_started(broadcast))
+            await self.broadcasts.start_expansion(broadcast.id)
+            self.work_available.set()

@@ -4,47 +4,47 @@ from dataclasses import dataclass
 
 from playwright.async_api import Locator, Page, expect
 
-from tests.e2e.dialogue.town import Town
+from tests.e2e.dialogue.harness import DialogueHarness
 
 ADD, ADD_UNNUMBERED = "Telefon hinzufügen", "Ohne Rufnummer hinzufügen"
 
 
 @dataclass(frozen=True)
-class Chat:
+class BrowserChat:
     """`town` tells when the county has dealt with what the citizen did."""
 
-    town: Town
+    town: DialogueHarness
     page: Page
     phone: Locator
 
-    async def says(self, text: str) -> str:
+    async def send_text(self, text: str) -> str:
         """What the page shows as the answer; empty if there is none."""
         await self.phone.get_by_role("textbox").fill(text)
-        return await self._after("Senden")
+        return await self._press_and_wait("Senden")
 
-    async def presses(self, name: str) -> str:
+    async def press_button(self, name: str) -> str:
         """A button or row under the newest message of the county."""
         newest = self.received.last
-        return await self._after(name, newest)
+        return await self._press_and_wait(name, newest)
 
-    async def acts(self, name: str) -> str:
+    async def act(self, name: str) -> str:
         """One of the other things that a phone can do."""
         kinds = self.phone.locator("details")
         if not await kinds.evaluate("details => details.open"):
             await kinds.locator("summary").click()
-        return await self._after(name, kinds)
+        return await self._press_and_wait(name, kinds)
 
-    async def _after(self, name: str, where: Locator | None = None) -> str:
+    async def _press_and_wait(self, name: str, where: Locator | None = None) -> str:
         """Press it and wait for the county; exactly one answer or none."""
         before = await self.received.count()
         await (where or self.phone).get_by_role("button", name=name, exact=where is None).first.click()
-        await self.town.did()
-        told = await self.told()
+        await self.town.wait_for_acts()
+        told = await self.count_messages()
         await expect(self.received).to_have_count(told)
         assert told - before in (0, 1), "one answer per event"
         return await self.received.last.locator(".text").inner_text() if told > before else ""
 
-    async def told(self) -> int:
+    async def count_messages(self) -> int:
         """How many messages of the county the phone has, as the simulator knows it."""
         shown = await self.town.call("GET", f"citizens/{await self.number()}/messages")
         return sum(entry["direction"] == "received" for entry in shown["messages"])
@@ -53,7 +53,7 @@ class Chat:
         identifier = await self.phone.get_by_role("heading").get_attribute("id")
         return int((identifier or "").removeprefix("phone-"))
 
-    async def shows(self, text: str) -> None:
+    async def expect_text(self, text: str) -> None:
         await self.received.get_by_text(text).first.wait_for()
 
     @property
@@ -61,11 +61,11 @@ class Chat:
         return self.phone.locator(".line.received")
 
 
-async def chat_of(town: Town, page: Page, button: str = ADD) -> Chat:
+async def open_chat(town: DialogueHarness, page: Page, button: str = ADD) -> BrowserChat:
     """A new phone."""
     before = (await town.call("GET", "citizens?limit=0"))["total"]
     await page.get_by_role("button", name=button, exact=True).click()
     # Its name changes with its number.
     phone = page.locator(f".phone:has(#phone-{before + 1})")
     await phone.wait_for()
-    return Chat(town, page, phone)
+    return BrowserChat(town, page, phone)

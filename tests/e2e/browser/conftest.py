@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 from playwright.async_api import Browser, async_playwright
 
-from tests.e2e.browser.county import County, running_county
+from tests.e2e.browser.fake_county import FakeCounty, run_county
 
 collect_ignore_glob = [] if os.environ.get("KREISFUNK_TEST_BROWSER") == "1" else ["test_*.py"]
 
@@ -24,6 +24,6 @@ async def browser() -> AsyncIterator[Browser]:
 
 
 @pytest.fixture
-async def county() -> AsyncIterator[County]:
-    async with running_county() as running:
+async def county() -> AsyncIterator[FakeCounty]:
+    async with run_county() as running:
         yield running

@@ -8,7 +8,7 @@ from playwright.async_api import Browser, ConsoleMessage, Locator, Page
 
 WIDE = (1280, 900)
 NARROW = (360, 740)
-MOST_CONTROLS = 60
+MAX_CONTROLS = 60
 PATIENCE_MILLISECONDS = 60_000
 
 _WATCH_POLICY = """
@@ -29,7 +29,7 @@ _FOCUS = """
 
 
 @dataclass
-class Phones:
+class PhonesPage:
     """One tab with the page in it."""
 
     page: Page
@@ -59,23 +59,23 @@ class Phones:
         await box.fill(text)
         await box.press("Enter")
 
-    async def shows(self, text: str) -> None:
+    async def wait_for_text(self, text: str) -> None:
         """Returns once the first phone shows a message with this text."""
         await self.first.get_by_role("log").get_by_text(text).wait_for()
 
-    async def violations(self) -> list[str]:
+    async def list_violations(self) -> list[str]:
         found: list[str] = await self.page.evaluate("window.violations")
         return found
 
-    async def overflow(self) -> int:
+    async def measure_overflow(self) -> int:
         """By how many pixels the page is wider than the window."""
         pixels: int = await self.page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
         return pixels
 
-    async def tab_to(self, name: str) -> list[str]:
+    async def press_tab_to(self, name: str) -> list[str]:
         """Press Tab until the control of this name has the focus; returns those whose focus cannot be seen."""
         invisible = []
-        for _ in range(MOST_CONTROLS):
+        for _ in range(MAX_CONTROLS):
             await self.page.keyboard.press("Tab")
             focus = await self.page.evaluate(_FOCUS)
             if not focus["visible"]:
@@ -86,11 +86,11 @@ class Phones:
 
 
 @asynccontextmanager
-async def opened(browser: Browser, url: str, size: tuple[int, int] = WIDE) -> AsyncIterator[Phones]:
+async def open_page(browser: Browser, url: str, size: tuple[int, int] = WIDE) -> AsyncIterator[PhonesPage]:
     width, height = size
     context = await browser.new_context(viewport={"width": width, "height": height}, reduced_motion="reduce")
     try:
-        phones = Phones(await context.new_page())
+        phones = PhonesPage(await context.new_page())
         await phones.open(url)
         yield phones
     finally:

@@ -3,108 +3,108 @@
 import pytest
 from playwright.async_api import Browser, expect
 
-from tests.e2e.browser.chat import ADD_UNNUMBERED, chat_of
-from tests.e2e.browser.phones import opened
-from tests.e2e.dialogue.town import Town
-from tests.unit.subscriptions.material import TEXTS
+from tests.e2e.browser.chat import ADD_UNNUMBERED, open_chat
+from tests.e2e.browser.phones import open_page
+from tests.e2e.dialogue.harness import DialogueHarness
+from tests.unit.subscriptions.factories import TEXTS
 
 pytestmark = pytest.mark.timeout(400)
 
 
-def phones_url(town: Town) -> str:
+def phones_url(town: DialogueHarness) -> str:
     return f"{town.stack.simulator_url}/#{town.stack.control_token}"
 
 
-async def test_start_topics_places_pause_and_leaving(browser: Browser, town: Town) -> None:
-    async with opened(browser, phones_url(town)) as phones:
-        chat = await chat_of(town, phones.page)
-        assert await chat.says("Start") == TEXTS.receipt.text
-        assert "Ihre Themen: Baustellen." in await chat.presses("Nur Baustellen")
-        assert "Ihre Themen: Veranstaltungen, Baustellen." in await chat.says("1 3")
-        assert "Ihre Themen: Straßensperrungen." in await chat.says("nur Straßensperrungen")
-        assert "alle Gemeinden" in await chat.says("Gemeinden")
-        assert "nur Meldungen für Worpswede" in await chat.presses("Worpswede")
+async def test_start_topics_places_pause_and_leaving(browser: Browser, town: DialogueHarness) -> None:
+    async with open_page(browser, phones_url(town)) as phones:
+        chat = await open_chat(town, phones.page)
+        assert await chat.send_text("Start") == TEXTS.receipt.text
+        assert "Ihre Themen: Baustellen." in await chat.press_button("Nur Baustellen")
+        assert "Ihre Themen: Veranstaltungen, Baustellen." in await chat.send_text("1 3")
+        assert "Ihre Themen: Straßensperrungen." in await chat.send_text("nur Straßensperrungen")
+        assert "alle Gemeinden" in await chat.send_text("Gemeinden")
+        assert "nur Meldungen für Worpswede" in await chat.press_button("Worpswede")
         await town.publish("Sperrung in Lilienthal", municipalities=("Lilienthal",))
         await town.publish("Sperrung in Worpswede", municipalities=("Worpswede",))
-        await chat.shows("Sperrung in Worpswede")
-        assert "Pause bis einschließlich" in await chat.says("Pause 2 Wochen")
+        await chat.expect_text("Sperrung in Worpswede")
+        assert "Pause bis einschließlich" in await chat.send_text("Pause 2 Wochen")
         await town.publish("Sperrung in der Pause")
-        assert "Die Pause ist beendet" in await chat.presses("Weiter")
+        assert "Die Pause ist beendet" in await chat.press_button("Weiter")
         await town.publish("Sperrung nach der Pause")
-        await chat.shows("Sperrung nach der Pause")
+        await chat.expect_text("Sperrung nach der Pause")
         for unseen in ("Sperrung in Lilienthal", "Sperrung in der Pause"):
             await expect(chat.received.get_by_text(unseen)).to_have_count(0)
-        assert "Stellen, Straßensperrungen" in await chat.says("auch Stellen")
-        assert "Ihre Themen: Straßensperrungen." in await chat.says("Stop Stellen")
-        assert await chat.says("Stop") == TEXTS.farewell.text
+        assert "Stellen, Straßensperrungen" in await chat.send_text("auch Stellen")
+        assert "Ihre Themen: Straßensperrungen." in await chat.send_text("Stop Stellen")
+        assert await chat.send_text("Stop") == TEXTS.unsubscribe_confirmation.text
         assert phones.complaints == []
-        assert await phones.violations() == []
+        assert await phones.list_violations() == []
 
 
-async def test_feedback_rating_reaction_data_and_erasure(browser: Browser, town: Town) -> None:
-    async with opened(browser, phones_url(town)) as phones:
-        chat = await chat_of(town, phones.page)
-        await chat.says("Start")
-        assert await chat.says("Feedback: Gut gemacht") == TEXTS.feedback_thanks.text
+async def test_feedback_rating_reaction_data_and_erasure(browser: Browser, town: DialogueHarness) -> None:
+    async with open_page(browser, phones_url(town)) as phones:
+        chat = await open_chat(town, phones.page)
+        await chat.send_text("Start")
+        assert await chat.send_text("Feedback: Gut gemacht") == TEXTS.feedback_thanks.text
         await town.publish("Bewertet")
-        await chat.shows("Bewertet")
-        assert await chat.presses("Hilfreich") == TEXTS.feedback_thanks.text
-        assert await chat.acts("Reaktion 👍") == ""
-        data = await chat.says("Daten")
+        await chat.expect_text("Bewertet")
+        assert await chat.press_button("Hilfreich") == TEXTS.feedback_thanks.text
+        assert await chat.act("Reaktion 👍") == ""
+        data = await chat.send_text("Daten")
         for stored in ("angemeldet, Themen: Veranstaltungen", "„Gut gemacht“", "Straßensperrungen: Hilfreich"):
             assert stored in data
-        erased = await chat.says("Löschen")
+        erased = await chat.send_text("Löschen")
         for told in ("Ihre Daten sind gelöscht", "Ohne Ihre Nummer bleiben"):
             assert told in erased
-        assert "Anmeldung: keine" in await chat.says("Daten")
+        assert "Anmeldung: keine" in await chat.send_text("Daten")
         assert phones.complaints == []
 
 
-async def test_no_contact_channel_but_an_emergency_is_answered(browser: Browser, town: Town) -> None:
-    async with opened(browser, phones_url(town)) as phones:
-        chat = await chat_of(town, phones.page)
-        assert await chat.says("Wann haben Sie geöffnet?") == TEXTS.hint.text
-        assert await chat.says("Hallo?") == ""
+async def test_no_contact_channel_but_an_emergency_is_answered(browser: Browser, town: DialogueHarness) -> None:
+    async with open_page(browser, phones_url(town)) as phones:
+        chat = await open_chat(town, phones.page)
+        assert await chat.send_text("Wann haben Sie geöffnet?") == TEXTS.hint.text
+        assert await chat.send_text("Hallo?") == ""
         for kind in ("Sprachnachricht", "Bild", "Video", "Dokument", "Sticker", "Standort", "Kontakt"):
-            assert await chat.acts(kind) == "", kind
+            assert await chat.act(kind) == "", kind
         for _ in range(2):
-            assert await chat.says("Hilfe, Überfall in der Bahnhofstraße!") == TEXTS.emergency.text
-        other = await chat_of(town, phones.page)
-        assert await other.acts("Sprachnachricht") == TEXTS.hint.text
+            assert await chat.send_text("Hilfe, Überfall in der Bahnhofstraße!") == TEXTS.emergency.text
+        other = await open_chat(town, phones.page)
+        assert await other.act("Sprachnachricht") == TEXTS.hint.text
         assert phones.complaints == []
 
 
-async def test_what_whatsapp_itself_tells_is_obeyed_and_not_answered(browser: Browser, town: Town) -> None:
+async def test_what_whatsapp_itself_tells_is_obeyed_and_not_answered(browser: Browser, town: DialogueHarness) -> None:
     """Marketing stopped and resumed, and a new number."""
-    async with opened(browser, phones_url(town)) as phones:
-        chat = await chat_of(town, phones.page)
+    async with open_page(browser, phones_url(town)) as phones:
+        chat = await open_chat(town, phones.page)
         number = await chat.phone.locator(".number").inner_text()
-        await chat.says("Start")
-        assert await chat.acts("Werbung abbestellen") == ""
+        await chat.send_text("Start")
+        assert await chat.act("Werbung abbestellen") == ""
         await town.publish("Ein Konzert", topic="veranstaltungen")
         await town.publish("Eine Sperrung")
-        await chat.shows("Eine Sperrung")
+        await chat.expect_text("Eine Sperrung")
         await expect(chat.received.get_by_text("Ein Konzert")).to_have_count(0)
-        assert await chat.acts("Werbung zulassen") == ""
+        assert await chat.act("Werbung zulassen") == ""
         await town.publish("Ein Theaterabend", topic="veranstaltungen")
-        await chat.shows("Ein Theaterabend")
-        assert await chat.acts("Nummer wechseln") == ""
+        await chat.expect_text("Ein Theaterabend")
+        assert await chat.act("Nummer wechseln") == ""
         await expect(chat.phone.locator(".number")).not_to_have_text(number)
         await town.publish("Nach dem Umzug")
-        await chat.shows("Nach dem Umzug")
-        assert await chat.says("Stop") == TEXTS.farewell.text
+        await chat.expect_text("Nach dem Umzug")
+        assert await chat.send_text("Stop") == TEXTS.unsubscribe_confirmation.text
         assert phones.complaints == []
 
 
-async def test_somebody_without_a_number_has_it_all(browser: Browser, town: Town) -> None:
-    async with opened(browser, phones_url(town)) as phones:
-        chat = await chat_of(town, phones.page, ADD_UNNUMBERED)
+async def test_somebody_without_a_number_has_it_all(browser: Browser, town: DialogueHarness) -> None:
+    async with open_page(browser, phones_url(town)) as phones:
+        chat = await open_chat(town, phones.page, ADD_UNNUMBERED)
         await expect(chat.phone.locator(".number")).to_have_text("ohne Rufnummer (nur BSUID)")
-        assert await chat.says("Start") == TEXTS.receipt.text
+        assert await chat.send_text("Start") == TEXTS.receipt.text
         await town.publish("Für alle")
-        await chat.shows("Für alle")
-        assert await chat.acts("Nummer wechseln") == ""
+        await chat.expect_text("Für alle")
+        assert await chat.act("Nummer wechseln") == ""
         await town.publish("Auch danach")
-        await chat.shows("Auch danach")
-        assert await chat.presses("Stop") == TEXTS.farewell.text
+        await chat.expect_text("Auch danach")
+        assert await chat.press_button("Stop") == TEXTS.unsubscribe_confirmation.text
         assert phones.complaints == []

@@ -2,113 +2,113 @@
 
 from playwright.async_api import Browser, expect
 
-from tests.e2e.browser.county import County
-from tests.e2e.browser.phones import NARROW, opened
-from tests.integration.simulator.stand import CONTROL_TOKEN
+from tests.e2e.browser.fake_county import FakeCounty
+from tests.e2e.browser.phones import NARROW, open_page
+from tests.integration.simulator.harness import CONTROL_TOKEN
 
 ROAD = "Die Umleitung ist ausgeschildert."
 LONG_WORD = "Verkehrsinfrastrukturfinanzierungsgesellschaft" * 4
 
 
-async def test_a_conversation_is_seen_while_it_happens(browser: Browser, county: County) -> None:
-    async with opened(browser, county.phones_url) as phones:
+async def test_a_conversation_is_seen_while_it_happens(browser: Browser, county: FakeCounty) -> None:
+    async with open_page(browser, county.phones_url) as phones:
         await phones.add()
         await phones.write("Start")
-        await phones.shows("Start")
-        start = await county.wrote(1)
+        await phones.wait_for_text("Start")
+        start = await county.wait_for_message(1)
         assert start["text"]["body"] == "Start"
 
         await county.send(start, ROAD)
-        await phones.shows(ROAD)
+        await phones.wait_for_text(ROAD)
 
         await phones.first.locator(".line.received").get_by_role("button", name="Stop").click()
-        stop = await county.wrote(2)
+        stop = await county.wait_for_message(2)
         assert (stop["type"], stop["button"]["payload"]) == ("button", "stop")
         await expect(phones.first.locator(".line.written")).to_have_count(2)
-        assert await phones.violations() == []
+        assert await phones.list_violations() == []
         assert phones.complaints == []
 
 
-async def test_other_kinds_are_sent_and_seen(browser: Browser, county: County) -> None:
-    async with opened(browser, county.phones_url, NARROW) as phones:
+async def test_other_kinds_are_sent_and_seen(browser: Browser, county: FakeCounty) -> None:
+    async with open_page(browser, county.phones_url, NARROW) as phones:
         await phones.add()
         await phones.write("Start")
-        await phones.shows("Start")
+        await phones.wait_for_text("Start")
         await phones.first.get_by_text("Anderes senden").click()
         for number, name in enumerate(("Sprachnachricht", "Standort", "Kontakt"), 2):
             await phones.first.get_by_role("button", name=name).click()
-            await phones.shows(name)
-            await county.wrote(number)
+            await phones.wait_for_text(name)
+            await county.wait_for_message(number)
         await phones.first.get_by_role("textbox").fill("Stop")
         await phones.first.get_by_role("button", name="Text statt des letzten").click()
-        assert (await county.wrote(5))["edit"]["message"]["text"]["body"] == "Stop"
-        await phones.shows("Bearbeitet:")
+        assert (await county.wait_for_message(5))["edit"]["message"]["text"]["body"] == "Stop"
+        await phones.wait_for_text("Bearbeitet:")
         await phones.first.get_by_role("button", name="Letzte zurückziehen").click()
-        assert (await county.wrote(6))["type"] == "revoke"
+        assert (await county.wait_for_message(6))["type"] == "revoke"
         await phones.first.get_by_role("button", name="Werbung abbestellen").click()
-        await county.business.until(lambda: county.business.changes[-1]["field"] == "user_preferences")
-        assert await phones.overflow() <= 0
-        assert await phones.violations() == []
+        await county.business.wait_until(lambda: county.business.changes[-1]["field"] == "user_preferences")
+        assert await phones.measure_overflow() <= 0
+        assert await phones.list_violations() == []
         assert phones.complaints == []
 
 
-async def test_a_status_changes_the_line_and_adds_none(browser: Browser, county: County) -> None:
-    async with opened(browser, county.phones_url) as phones:
+async def test_a_status_changes_the_line_and_adds_none(browser: Browser, county: FakeCounty) -> None:
+    async with open_page(browser, county.phones_url) as phones:
         await phones.add()
         await phones.write("Start")
-        await county.send(await county.wrote(1), ROAD)
+        await county.send(await county.wait_for_message(1), ROAD)
         await phones.first.locator(".received .state.delivered, .received .state.read").wait_for()
         await expect(phones.first.locator(".line")).to_have_count(2)
         assert phones.complaints == []
 
 
-async def test_a_reload_shows_the_same_chat(browser: Browser, county: County) -> None:
-    async with opened(browser, county.phones_url) as phones:
+async def test_a_reload_shows_the_same_chat(browser: Browser, county: FakeCounty) -> None:
+    async with open_page(browser, county.phones_url) as phones:
         await phones.add()
         await phones.write("Start")
-        await county.send(await county.wrote(1), ROAD)
-        await phones.shows(ROAD)
+        await county.send(await county.wait_for_message(1), ROAD)
+        await phones.wait_for_text(ROAD)
         await phones.page.reload()
-        await phones.shows(ROAD)
+        await phones.wait_for_text(ROAD)
         await expect(phones.first.locator(".line")).to_have_count(2)
-        assert await phones.violations() == []
+        assert await phones.list_violations() == []
 
 
-async def test_nothing_is_cut_off_on_a_narrow_screen(browser: Browser, county: County) -> None:
-    async with opened(browser, county.phones_url, NARROW) as phones:
-        assert await phones.overflow() <= 0
+async def test_nothing_is_cut_off_on_a_narrow_screen(browser: Browser, county: FakeCounty) -> None:
+    async with open_page(browser, county.phones_url, NARROW) as phones:
+        assert await phones.measure_overflow() <= 0
         await phones.add()
         await phones.write(LONG_WORD)
-        await county.send(await county.wrote(1), LONG_WORD)
+        await county.send(await county.wait_for_message(1), LONG_WORD)
         await phones.first.locator(".line.received").get_by_text(LONG_WORD).wait_for()
-        assert await phones.overflow() <= 0
+        assert await phones.measure_overflow() <= 0
         send = await phones.first.get_by_role("button", name="Senden").bounding_box()
         assert send is not None
         assert send["x"] + send["width"] <= NARROW[0]
 
 
-async def test_the_keyboard_alone_is_enough(browser: Browser, county: County) -> None:
-    async with opened(browser, county.phones_url) as phones:
+async def test_the_keyboard_alone_is_enough(browser: Browser, county: FakeCounty) -> None:
+    async with open_page(browser, county.phones_url) as phones:
         await phones.page.get_by_role("button", name="Telefon hinzufügen").wait_for()
-        invisible = await phones.tab_to("Zu den Telefonen")
-        invisible += await phones.tab_to("Telefon hinzufügen")
+        invisible = await phones.press_tab_to("Zu den Telefonen")
+        invisible += await phones.press_tab_to("Telefon hinzufügen")
         await phones.page.keyboard.press("Enter")
         await expect(phones.first.get_by_role("textbox")).to_be_focused()
 
         await phones.page.keyboard.type("Start")
         await phones.page.keyboard.press("Enter")
-        await county.send(await county.wrote(1), ROAD)
-        await phones.shows(ROAD)
+        await county.send(await county.wait_for_message(1), ROAD)
+        await phones.wait_for_text(ROAD)
 
-        invisible += await phones.tab_to("Chat von Telefon …0000")
-        invisible += await phones.tab_to("Stop")
+        invisible += await phones.press_tab_to("Chat von Telefon …0000")
+        invisible += await phones.press_tab_to("Stop")
         await phones.page.keyboard.press("Enter")
-        assert (await county.wrote(2))["button"]["payload"] == "stop"
+        assert (await county.wait_for_message(2))["button"]["payload"] == "stop"
         assert invisible == []
 
 
-async def test_without_a_key_the_page_asks_for_it(browser: Browser, county: County) -> None:
-    async with opened(browser, county.url) as phones:
+async def test_without_a_key_the_page_asks_for_it(browser: Browser, county: FakeCounty) -> None:
+    async with open_page(browser, county.url) as phones:
         key = phones.page.get_by_label("Schlüssel", exact=True)
         await expect(key).to_be_focused()
         await key.fill("ein falscher")
@@ -117,4 +117,4 @@ async def test_without_a_key_the_page_asks_for_it(browser: Browser, county: Coun
         await phones.page.get_by_label("Schlüssel", exact=True).fill(CONTROL_TOKEN)
         await phones.page.keyboard.press("Enter")
         await phones.page.get_by_role("button", name="Telefon hinzufügen").wait_for()
-        assert await phones.violations() == []
+        assert await phones.list_violations() == []

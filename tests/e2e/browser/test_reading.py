@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from playwright.async_api import Browser, expect
 
-from tests.e2e.browser.county import County
-from tests.e2e.browser.phones import Phones, opened
+from tests.e2e.browser.fake_county import FakeCounty
+from tests.e2e.browser.phones import PhonesPage, open_page
 
 TITLE = "Telefone – Kreisfunk-Simulator"
 ROWS = [{"id": f"place-{number}", "title": f"Ort {number}", "description": "Gemeinde"} for number in range(3)]
@@ -20,19 +20,19 @@ LIST: dict[str, Any] = {
 }
 
 
-async def begun(phones: Phones, county: County) -> dict[str, Any]:
+async def begun(phones: PhonesPage, county: FakeCounty) -> dict[str, Any]:
     """The message of a first phone that has written."""
     await phones.add()
     await phones.write("Start")
-    return await county.wrote(1)
+    return await county.wait_for_message(1)
 
 
-async def test_what_is_new_is_marked_until_somebody_looks(browser: Browser, county: County) -> None:
-    async with opened(browser, county.phones_url) as phones:
+async def test_what_is_new_is_marked_until_somebody_looks(browser: Browser, county: FakeCounty) -> None:
+    async with open_page(browser, county.phones_url) as phones:
         message = await begun(phones, county)
         marker = phones.first.locator(".marker")
         await county.send(message, "Wer hier schreibt, sieht es.")
-        await phones.shows("Wer hier schreibt, sieht es.")
+        await phones.wait_for_text("Wer hier schreibt, sieht es.")
         await expect(marker).to_be_hidden()
 
         await phones.page.get_by_label("Telefon suchen").focus()
@@ -48,7 +48,7 @@ async def test_what_is_new_is_marked_until_somebody_looks(browser: Browser, coun
         await expect(phones.page).to_have_title(TITLE)
         await expect(phones.first.locator(".line.new")).to_have_count(0)
         await phones.page.reload()
-        await phones.shows("Ungelesen 2.")
+        await phones.wait_for_text("Ungelesen 2.")
         await expect(phones.first.locator(".marker")).to_be_hidden()
         assert phones.complaints == []
 
@@ -61,41 +61,41 @@ async def test_what_is_new_is_marked_until_somebody_looks(browser: Browser, coun
         ("Wichtig: *https://example.org/b*", "https://example.org/b"),
     ],
 )
-async def test_an_address_can_be_followed(browser: Browser, county: County, text: str, address: str) -> None:
-    async with opened(browser, county.phones_url) as phones:
+async def test_an_address_can_be_followed(browser: Browser, county: FakeCounty, text: str, address: str) -> None:
+    async with open_page(browser, county.phones_url) as phones:
         await county.send(await begun(phones, county), text)
         link = phones.first.locator(".received").get_by_role("link")
         await expect(link).to_have_text(address)
         for name, value in {"href": address, "target": "_blank", "rel": "noopener noreferrer"}.items():
             await expect(link).to_have_attribute(name, value)
-        assert await phones.violations() == []
+        assert await phones.list_violations() == []
 
 
-async def test_nothing_but_web_addresses_can_be_followed(browser: Browser, county: County) -> None:
+async def test_nothing_but_web_addresses_can_be_followed(browser: Browser, county: FakeCounty) -> None:
     text = (
         "javascript://example.org/%0aalert(1) data:text/html,x ftp://example.org file:///etc <a href=x>y</a> http:// x"
     )
-    async with opened(browser, county.phones_url) as phones:
+    async with open_page(browser, county.phones_url) as phones:
         await county.send(await begun(phones, county), text)
-        await phones.shows(text)
+        await phones.wait_for_text(text)
         await expect(phones.first.locator(".received a")).to_have_count(0)
 
 
-async def test_a_list_is_a_list(browser: Browser, county: County) -> None:
-    async with opened(browser, county.phones_url) as phones:
+async def test_a_list_is_a_list(browser: Browser, county: FakeCounty) -> None:
+    async with open_page(browser, county.phones_url) as phones:
         await county.answer(await begun(phones, county), LIST)
         rows = phones.first.get_by_role("list", name="Auswahl").get_by_role("listitem")
         await expect(rows).to_have_count(len(ROWS))
         await rows.get_by_role("button", name="Ort 1").click()
-        assert (await county.wrote(2))["interactive"]["list_reply"]["id"] == "place-1"
+        assert (await county.wait_for_message(2))["interactive"]["list_reply"]["id"] == "place-1"
 
 
-async def test_tab_leads_past_older_messages_and_the_arrows_into_them(browser: Browser, county: County) -> None:
-    async with opened(browser, county.phones_url) as phones:
+async def test_tab_leads_past_older_messages_and_the_arrows_into_them(browser: Browser, county: FakeCounty) -> None:
+    async with open_page(browser, county.phones_url) as phones:
         message = await begun(phones, county)
         for number in (1, 2):
             await county.send(message, f"Meldung {number}.")
-            await phones.shows(f"Meldung {number}.")
+            await phones.wait_for_text(f"Meldung {number}.")
         lines = phones.first.locator(".line.received")
         await phones.first.get_by_role("log").focus()
         await phones.page.keyboard.press("Tab")
@@ -104,11 +104,11 @@ async def test_tab_leads_past_older_messages_and_the_arrows_into_them(browser: B
         await expect(lines.nth(0).get_by_role("button").last).to_be_focused()
         await phones.page.keyboard.press("ArrowDown")
         await expect(lines.nth(1).get_by_role("button").first).to_be_focused()
-        assert await phones.tab_to("Start") == []
+        assert await phones.press_tab_to("Start") == []
 
 
-async def test_the_focus_stays_when_phones_are_added_elsewhere(browser: Browser, county: County) -> None:
-    async with opened(browser, county.phones_url) as phones:
+async def test_the_focus_stays_when_phones_are_added_elsewhere(browser: Browser, county: FakeCounty) -> None:
+    async with open_page(browser, county.phones_url) as phones:
         await phones.add()
         box = phones.first.get_by_role("textbox")
         await box.focus()
@@ -120,9 +120,9 @@ async def test_the_focus_stays_when_phones_are_added_elsewhere(browser: Browser,
         await expect(box).to_have_value("Stop")
 
 
-async def test_the_focus_stays_on_the_last_page(browser: Browser, county: County) -> None:
+async def test_the_focus_stays_on_the_last_page(browser: Browser, county: FakeCounty) -> None:
     await county.add_phones(7)
-    async with opened(browser, county.phones_url) as phones:
+    async with open_page(browser, county.phones_url) as phones:
         following = phones.page.get_by_role("button", name="Weiter")
         await following.focus()
         for _ in range(2):
@@ -132,8 +132,8 @@ async def test_the_focus_stays_on_the_last_page(browser: Browser, county: County
         await expect(following).to_have_attribute("aria-disabled", "true")
 
 
-async def test_phones_are_called_by_the_end_of_their_number(browser: Browser, county: County) -> None:
-    async with opened(browser, county.phones_url) as phones:
+async def test_phones_are_called_by_the_end_of_their_number(browser: Browser, county: FakeCounty) -> None:
+    async with open_page(browser, county.phones_url) as phones:
         await phones.add()
         before = await phones.first.get_by_role("heading").inner_text()
         await phones.first.get_by_text("Anderes senden").click()

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import aiohttp
 import pytest
 
-from cli.demo.figures import Outbound
+from cli.demo.figures import AcceptedMessage
 from cli.demo.progress import wait_for
-from cli.demo.simulator import Simulator, open_simulator
-from tests.e2e.compose.engine import Compose, docker
-from tests.e2e.compose.prometheus import Prometheus
+from cli.demo.simulator import SimulatorClient, open_simulator_client
+from tests.e2e.compose.engine import ComposeProject, run_docker
+from tests.e2e.compose.prometheus import PrometheusClient
 
 collect_ignore_glob = [] if os.environ.get("KREISFUNK_TEST_COMPOSE") == "1" else ["test_*.py"]
 
@@ -25,59 +25,59 @@ ENDED = "select count(*) from dispatcher.delivery where state in ('delivered', '
 
 
 @dataclass(frozen=True)
-class Played:
+class MainJobResult:
     """What the simulator has accepted by the end of the main job, and who left in the middle."""
 
     citizens: list[int]
     left: int
-    outbound: list[Outbound]
+    outbound: list[AcceptedMessage]
 
-    def receivers(self, headline: str) -> list[int]:
+    def list_receivers(self, headline: str) -> list[int]:
         return [message.citizen for message in self.outbound if headline in message.text]
 
 
 @pytest.fixture(scope="session")
-async def compose() -> AsyncIterator[Compose]:
-    stack = Compose(f"kreisfunk-smoke-{secrets.token_hex(4)}", {"DISPATCHERS": str(DISPATCHERS)})
+async def compose() -> AsyncIterator[ComposeProject]:
+    stack = ComposeProject(f"kreisfunk-smoke-{secrets.token_hex(4)}", {"DISPATCHERS": str(DISPATCHERS)})
     try:
         await stack.run("--profile", "simulator", "up", "--build", "--wait")
         await stack.run("up", "--no-recreate", "--wait", "prometheus")
         yield stack
     finally:
         await stack.run("--profile", "*", "down", "--volumes", "--rmi", "local", "--timeout", "30")
-        await docker("image", "rm", "--force", stack.image)
+        await run_docker("image", "rm", "--force", stack.image)
 
 
 @pytest.fixture(scope="session")
-async def simulator(compose: Compose) -> AsyncIterator[Simulator]:
+async def simulator(compose: ComposeProject) -> AsyncIterator[SimulatorClient]:
     token = await compose.execute("simulator", "cat", "/secrets/simulator/simulator_control_token")
-    async with open_simulator(await compose.url("simulator", 8090), token) as opened:
+    async with open_simulator_client(await compose.find_url("simulator", 8090), token) as opened:
         yield opened
 
 
 @pytest.fixture(scope="session")
-async def prometheus(compose: Compose) -> AsyncIterator[Prometheus]:
+async def prometheus(compose: ComposeProject) -> AsyncIterator[PrometheusClient]:
     """A server that has seen every process at least once."""
     async with aiohttp.ClientSession() as session:
-        opened = Prometheus(session, await compose.url("prometheus", 9090))
-        await wait_for("scraped", TARGETS, lambda: opened.number("count(up == 1)"), patience=PATIENCE)
+        opened = PrometheusClient(session, await compose.find_url("prometheus", 9090))
+        await wait_for("scraped", TARGETS, lambda: opened.query_number("count(up == 1)"), patience=PATIENCE)
         yield opened
 
 
 @pytest.fixture(scope="session")
-async def played(compose: Compose, simulator: Simulator, prometheus: Prometheus) -> Played:
+async def played(compose: ComposeProject, simulator: SimulatorClient, prometheus: PrometheusClient) -> MainJobResult:
     """Citizens subscribe, a notice goes out, one leaves, another notice goes out."""
 
     async def accepted() -> int:
-        return int((await simulator.account())["accepted"])
+        return int((await simulator.fetch_account())["accepted"])
 
     citizens = await simulator.add_citizens(CITIZENS, bsuid_only=5)
-    await simulator.write(citizens, "Start", per_second=100)
+    await simulator.send_text(citizens, "Start", per_second=100)
     await wait_for("welcomed", CITIZENS, accepted, patience=PATIENCE)
     await compose.publish(FIRST)
     await wait_for("first notice", 2 * CITIZENS, accepted, patience=PATIENCE)
-    await simulator.write(citizens[:1], "Stop", per_second=100)
+    await simulator.send_text(citizens[:1], "Stop", per_second=100)
     await wait_for("stop confirmed", 2 * CITIZENS + 1, accepted, patience=PATIENCE)
     await compose.publish(SECOND)
     await wait_for("all delivered", 3 * CITIZENS, lambda: compose.count(ENDED), patience=PATIENCE)
-    return Played(citizens, citizens[0], await simulator.outbound())
+    return MainJobResult(citizens, citizens[0], await simulator.fetch_outbound())

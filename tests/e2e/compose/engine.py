@@ -16,7 +16,7 @@ class EngineError(Exception):
     """A command of the container engine failed; the text is what it said."""
 
 
-async def docker(*arguments: str, environment: Mapping[str, str] | None = None) -> str:
+async def run_docker(*arguments: str, environment: Mapping[str, str] | None = None) -> str:
     """What the command prints."""
     process = await asyncio.create_subprocess_exec(
         "docker",
@@ -34,7 +34,7 @@ async def docker(*arguments: str, environment: Mapping[str, str] | None = None) 
 
 
 @dataclass(frozen=True)
-class Compose:
+class ComposeProject:
     """All profiles are in sight; what is not named in `up` does not start for that. `settings` are what .env says."""
 
     project: str
@@ -47,30 +47,30 @@ class Compose:
     async def run(self, *arguments: str) -> str:
         ports = {f"KREISFUNK_{name}_PORT": "" for name in ANY_PORT}
         environment = {**ports, **self.settings, "KREISFUNK_IMAGE": self.image}
-        return await docker("compose", "-p", self.project, *arguments, environment=environment)
+        return await run_docker("compose", "-p", self.project, *arguments, environment=environment)
 
     async def execute(self, service: str, *command: str) -> str:
         """In a running container of that service."""
         return (await self.run("exec", "-T", service, *command)).strip()
 
-    async def url(self, service: str, port: int) -> str:
+    async def find_url(self, service: str, port: int) -> str:
         """Where a published port is reached."""
         return f"http://{(await self.run('--profile', 'monitoring', 'port', service, str(port))).strip()}"
 
-    async def configuration(self, *options: str) -> dict[str, Any]:
+    async def read_configuration(self, *options: str) -> dict[str, Any]:
         """The file as the engine understands it."""
         read: dict[str, Any] = json.loads(await self.run(*options, "--profile", "*", "config", "--format", "json"))
         return read
 
-    async def environments(self, env_file: Path) -> dict[str, dict[str, str]]:
+    async def read_environments(self, env_file: Path) -> dict[str, dict[str, str]]:
         """What each service is given with that file in the place of .env."""
-        services = (await self.configuration("--env-file", str(env_file)))["services"]
+        services = (await self.read_configuration("--env-file", str(env_file)))["services"]
         return {name: service.get("environment", {}) for name, service in services.items()}
 
-    async def containers(self) -> list[dict[str, Any]]:
+    async def list_containers(self) -> list[dict[str, Any]]:
         """All that runs, as the engine describes it."""
         ids = (await self.run("ps", "-q")).split()
-        described: list[dict[str, Any]] = json.loads(await docker("inspect", *ids))
+        described: list[dict[str, Any]] = json.loads(await run_docker("inspect", *ids))
         return described
 
     async def publish(self, headline: str) -> str:

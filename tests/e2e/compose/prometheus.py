@@ -7,7 +7,7 @@ import aiohttp
 
 
 @dataclass(frozen=True)
-class Prometheus:
+class PrometheusClient:
     """A running server."""
 
     session: aiohttp.ClientSession
@@ -21,7 +21,7 @@ class Prometheus:
         series: list[dict[str, Any]] = answer["data"]["result"]
         return series
 
-    async def number(self, expression: str) -> int:
+    async def query_number(self, expression: str) -> int:
         """The only value of a query; 0 if there is none."""
         series = await self.query(expression)
         return int(float(series[0]["value"][1])) if series else 0

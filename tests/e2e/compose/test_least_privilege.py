@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.compose.conftest import Played
-from tests.e2e.compose.engine import Compose, EngineError
+from tests.e2e.compose.conftest import MainJobResult
+from tests.e2e.compose.engine import ComposeProject, EngineError
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -34,8 +34,8 @@ READ_ALL = "from pathlib import Path; print(*(p.read_text() for p in Path('/secr
 CONNECT = "import socket; socket.create_connection(('{host}', {port}), timeout=3)"
 
 
-async def test_each_service_sees_its_own_secrets_only_and_cannot_change_them(compose: Compose) -> None:
-    services = (await compose.configuration())["services"]
+async def test_each_service_sees_its_own_secrets_only_and_cannot_change_them(compose: ComposeProject) -> None:
+    services = (await compose.read_configuration())["services"]
     mounted = {name: _secret_volumes(service) for name, service in services.items() if name != "secrets"}
     assert {name: set(volumes) for name, volumes in mounted.items()} == SEES
     assert {name for name, volumes in mounted.items() if not all(volumes.values())} == {"tokens"}
@@ -48,8 +48,8 @@ def _secret_volumes(service: dict[str, Any]) -> dict[str, bool]:
     }
 
 
-async def test_containers_run_without_root_without_rights_and_write_nowhere(compose: Compose) -> None:
-    for container in await compose.containers():
+async def test_containers_run_without_root_without_rights_and_write_nowhere(compose: ComposeProject) -> None:
+    for container in await compose.list_containers():
         host, user = container["HostConfig"], container["Config"]["User"]
         assert user not in ("", "root", "0"), container["Name"]
         assert host["ReadonlyRootfs"], container["Name"]
@@ -58,8 +58,8 @@ async def test_containers_run_without_root_without_rights_and_write_nowhere(comp
         assert min(host["Memory"], host["PidsLimit"]) > 0, container["Name"]
 
 
-async def test_ports_are_published_on_this_machine_only(compose: Compose) -> None:
-    services = (await compose.configuration())["services"]
+async def test_ports_are_published_on_this_machine_only(compose: ComposeProject) -> None:
+    services = (await compose.read_configuration())["services"]
     published = {name: {port["host_ip"] for port in service.get("ports", [])} for name, service in services.items()}
     assert {name for name, addresses in published.items() if addresses} == {
         "grafana",
@@ -80,12 +80,14 @@ async def test_ports_are_published_on_this_machine_only(compose: Compose) -> Non
         ("simulator", "rabbitmq", 5672),
     ],
 )
-async def test_what_everybody_can_reach_cannot_reach_data(service: str, host: str, port: int, compose: Compose) -> None:
+async def test_what_everybody_can_reach_cannot_reach_data(
+    service: str, host: str, port: int, compose: ComposeProject
+) -> None:
     with pytest.raises(EngineError, match="gaierror"):
         await compose.execute(service, "python", "-c", CONNECT.format(host=host, port=port))
 
 
-async def test_logs_know_no_secret_no_number_and_no_text(played: Played, compose: Compose) -> None:
+async def test_logs_know_no_secret_no_number_and_no_text(played: MainJobResult, compose: ComposeProject) -> None:
     secret = ("run", "--rm", "--no-deps", "secrets", "python", "-c", READ_ALL)
     values = {value for value in (await compose.run(*secret)).split() if len(value) > 20}
     logs = await compose.run("logs", "--no-color")

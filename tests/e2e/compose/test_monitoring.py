@@ -4,24 +4,26 @@ import re
 
 import pytest
 
-from deploy.grafana.dashboard import dashboard
-from tests.e2e.compose.conftest import Played
-from tests.e2e.compose.engine import ROOT, docker
-from tests.e2e.compose.prometheus import Prometheus
+from deploy.grafana.dashboard import build_dashboard
+from tests.e2e.compose.conftest import MainJobResult
+from tests.e2e.compose.engine import ROOT, run_docker
+from tests.e2e.compose.prometheus import PrometheusClient
 from tests.servers import wait_for
 
 pytestmark = pytest.mark.timeout(900)
 
 EXPRESSIONS = {
     f"{panel['title']}: {target['legendFormat']}": target["expr"]
-    for panel in dashboard()["panels"]
+    for panel in build_dashboard()["panels"]
     for target in panel["targets"]
 }
 ALERTS = ROOT / "deploy" / "prometheus"
 
 
 @pytest.mark.parametrize("title", EXPRESSIONS)
-async def test_every_query_of_the_dashboard_has_an_answer(title: str, played: Played, prometheus: Prometheus) -> None:
+async def test_every_query_of_the_dashboard_has_an_answer(
+    title: str, played: MainJobResult, prometheus: PrometheusClient
+) -> None:
     expression = re.sub(r"\$__(rate_interval|range)", "15m", EXPRESSIONS[title])
 
     async def answered() -> bool:
@@ -31,11 +33,11 @@ async def test_every_query_of_the_dashboard_has_an_answer(title: str, played: Pl
     await wait_for(answered)
 
 
-async def test_no_alert_fires_when_all_is_well(played: Played, prometheus: Prometheus) -> None:
+async def test_no_alert_fires_when_all_is_well(played: MainJobResult, prometheus: PrometheusClient) -> None:
     assert await prometheus.query('ALERTS{alertstate="firing"}') == []
 
 
 async def test_alerts_do_what_their_tests_say() -> None:
     promtool = ("run", "--rm", "-v", f"{ALERTS}:/rules:ro", "-w", "/rules", "--entrypoint", "promtool")
-    said = await docker(*promtool, "prom/prometheus:v3.5.0", "test", "rules", "alerts_test.yml")
+    said = await run_docker(*promtool, "prom/prometheus:v3.5.0", "test", "rules", "alerts_test.yml")
     assert "SUCCESS" in said

@@ -2,16 +2,16 @@
 
 import pytest
 
-from tests.e2e.compose.engine import Compose
+from tests.e2e.compose.engine import ComposeProject
 
 pytestmark = pytest.mark.timeout(900)
 
 
-async def systems(compose: Compose, *arguments: str) -> str:
+async def systems(compose: ComposeProject, *arguments: str) -> str:
     return await compose.run("run", "--rm", "-T", "--no-deps", "systems", *arguments)
 
 
-async def test_logins_of_registered_systems_are_listed_ended_and_made(compose: Compose) -> None:
+async def test_logins_of_registered_systems_are_listed_ended_and_made(compose: ComposeProject) -> None:
     """The one of `feeds`, which does not run here."""
     before = {line.split()[0]: line.split()[-1] for line in (await systems(compose, "list")).splitlines()}
     assert (before["pressestelle"], before["feeds"]) == ("yes", "yes")

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.demo.running import started
-from tests.integration.local.processes import living_processes_with
-from tests.tap.following import followed
+from tests.contract_recorder.follower import follow_stack
+from tests.e2e.demo.command_process import run_command
+from tests.integration.local.processes import list_processes
 
 CITIZENS, RATE = 60, 40
 LEAVING, ASKING, NOTICES = 3, 1, 2
@@ -19,7 +19,7 @@ NAMES = """citizens subscribed replies audience accepted delivered lost duplicat
 
 async def play(folder: Path, *options: str) -> tuple[int | None, str, str]:
     arguments = ("--citizens", str(CITIZENS), "--rate", str(RATE), "--folder", str(folder), *options)
-    async with started("demo", *arguments) as process, followed(folder):
+    async with run_command("demo", *arguments) as process, follow_stack(folder):
         output, progress = await process.communicate()
     return process.returncode, output.decode(), progress.decode()
 
@@ -56,16 +56,16 @@ async def test_the_demo_is_right_while_processes_are_killed_and_a_second_time(fo
     assert problems(figures(output)) == []
     for name in ("dispatcher-1", "subscriptions-1"):
         assert f"{name} ended with status -9, starting it again" in progress
-    assert living_processes_with(folder) == []
+    assert list_processes(folder) == []
 
     status, output, progress = await play(folder / "demo")
     assert status == 0, progress
     assert problems(figures(output)) == []
-    assert living_processes_with(folder) == []
+    assert list_processes(folder) == []
 
 
 async def test_a_demo_that_is_interrupted_leaves_nothing(folder: Path) -> None:
-    async with started("demo", "--folder", str(folder / "interrupted")) as process, asyncio.timeout(120):
+    async with run_command("demo", "--folder", str(folder / "interrupted")) as process, asyncio.timeout(120):
         assert process.stderr is not None
         while b'send "Start"' not in (line := await process.stderr.readline()):
             assert line, "it ended before it began"
@@ -73,4 +73,4 @@ async def test_a_demo_that_is_interrupted_leaves_nothing(folder: Path) -> None:
         output, _ = await process.communicate()
     assert process.returncode not in (0, None)
     assert b"demo: ok" not in output
-    assert living_processes_with(folder) == []
+    assert list_processes(folder) == []

@@ -10,12 +10,12 @@ import aiohttp
 import psutil
 import pytest
 
-from cli.demo.simulator import Simulator, open_simulator
-from tests.e2e.demo.running import END_SECONDS, lines_until, started
-from tests.integration.cli.commands import kreisfunk
-from tests.integration.local.processes import is_alive, living_processes_with
+from cli.demo.simulator import SimulatorClient, open_simulator_client
+from tests.contract_recorder.follower import follow_stack
+from tests.e2e.demo.command_process import END_TIMEOUT_SECONDS, read_lines_until, run_command
+from tests.integration.cli.commands import run_kreisfunk
+from tests.integration.local.processes import is_alive, list_processes
 from tests.servers import wait_for
-from tests.tap.following import followed
 
 CITIZENS = 5
 HEADLINE, TEXT = "Vollsperrung L 149", "Die L 149 ist bis Freitag gesperrt."
@@ -28,9 +28,9 @@ def values(lines: list[str]) -> dict[str, str]:
     return {found[2].strip("()") if len(found) > 2 else found[0].rstrip(":"): found[1] for found in words}
 
 
-async def accepted(simulator: Simulator, number: int) -> None:
+async def accepted(simulator: SimulatorClient, number: int) -> None:
     async def enough() -> bool:
-        return bool((await simulator.account())["accepted"] >= number)
+        return bool((await simulator.fetch_account())["accepted"] >= number)
 
     await wait_for(enough)
 
@@ -49,56 +49,56 @@ async def _read(session: aiohttp.ClientSession, url: str) -> str:
 @pytest.mark.timeout(240)
 async def test_it_is_up_until_ctrl_c(folder: Path) -> None:
     place = folder / "up"
-    async with started("up", "--folder", str(place)) as process, followed(place):
-        shown = values(await lines_until(process, LAST_LINE))
+    async with run_command("up", "--folder", str(place)) as process, follow_stack(place):
+        shown = values(await read_lines_until(process, LAST_LINE))
         url, token = urldefrag(shown.pop("Phones"))
         shown.pop("Webhook")
         assert shown.pop("Notices").endswith("/notices")
         assert set(shown) == {"ingress-1", "notices-1", "subscriptions-1", "dispatcher-1", "dispatcher-2", "rabbitmq"}
         assert set((await metrics_of(shown)).values()) == {True}
 
-        async with open_simulator(url.rstrip("/"), token) as simulator:
+        async with open_simulator_client(url.rstrip("/"), token) as simulator:
             citizens = await simulator.add_citizens(CITIZENS, bsuid_only=1)
-            await simulator.write(citizens, "Start", per_second=50)
+            await simulator.send_text(citizens, "Start", per_second=50)
             await accepted(simulator, CITIZENS)
             arguments = ("--topic", "strassensperrungen", "--headline", HEADLINE, "--text", TEXT)
-            published = await kreisfunk("publish", *arguments, "--stack", str(place))
-            assert published.status == 0, published.complaint
+            published = await run_kreisfunk("publish", *arguments, "--stack", str(place))
+            assert published.status == 0, published.errors
             await accepted(simulator, 2 * CITIZENS)
-            reached = [message.citizen for message in await simulator.outbound() if HEADLINE in message.text]
+            reached = [message.citizen for message in await simulator.fetch_outbound() if HEADLINE in message.text]
             assert sorted(reached) == citizens
 
         family = [child.pid for child in psutil.Process(process.pid).children(recursive=True)]
         process.send_signal(signal.SIGINT)
-        async with asyncio.timeout(END_SECONDS):
+        async with asyncio.timeout(END_TIMEOUT_SECONDS):
             output, progress = await process.communicate()
     assert process.returncode in (0, 130)
     assert progress.decode().splitlines()[-1] == "- everything has ended"
     assert b"Traceback" not in output + progress
     assert len(family) > len(shown)
     assert [pid for pid in family if is_alive(pid)] == []
-    assert living_processes_with(folder) == []
+    assert list_processes(folder) == []
 
 
 @pytest.mark.timeout(300)
 async def test_phones_and_subscribers_are_there_again(folder: Path) -> None:
     """Three phones from the start; who has subscribed gets notices after a restart, too."""
     place = folder / "again"
-    async with started("up", "--folder", str(place)) as process, followed(place):
-        shown = values(await lines_until(process, LAST_LINE))
+    async with run_command("up", "--folder", str(place)) as process, follow_stack(place):
+        shown = values(await read_lines_until(process, LAST_LINE))
         url, token = urldefrag(shown["Phones"])
-        async with open_simulator(url.rstrip("/"), token) as simulator:
-            before = await simulator.citizens()
+        async with open_simulator_client(url.rstrip("/"), token) as simulator:
+            before = await simulator.list_citizens()
             assert len(before) == 3
-            await simulator.write([2], "Start", per_second=50)
+            await simulator.send_text([2], "Start", per_second=50)
             await accepted(simulator, 1)
-    async with started("up", "--folder", str(place)) as process, followed(place):
-        shown = values(await lines_until(process, LAST_LINE))
+    async with run_command("up", "--folder", str(place)) as process, follow_stack(place):
+        shown = values(await read_lines_until(process, LAST_LINE))
         url, token = urldefrag(shown["Phones"])
-        async with open_simulator(url.rstrip("/"), token) as simulator:
-            assert await simulator.citizens() == before
+        async with open_simulator_client(url.rstrip("/"), token) as simulator:
+            assert await simulator.list_citizens() == before
             arguments = ("--topic", "strassensperrungen", "--headline", HEADLINE, "--text", TEXT)
-            published = await kreisfunk("publish", *arguments, "--stack", str(place))
-            assert published.status == 0, published.complaint
+            published = await run_kreisfunk("publish", *arguments, "--stack", str(place))
+            assert published.status == 0, published.errors
             await accepted(simulator, 1)
-            assert [message.citizen for message in await simulator.outbound()] == [2]
+            assert [message.citizen for message in await simulator.fetch_outbound()] == [2]

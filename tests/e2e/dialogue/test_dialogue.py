@@ -5,73 +5,73 @@ from typing import Any
 
 import pytest
 
-from services.subscriptions.domain.wording import ask_start
-from tests.e2e.dialogue.town import Town
-from tests.unit.subscriptions.material import COUNTY, TEXTS
+from services.subscriptions.domain.wording import build_start_question
+from tests.e2e.dialogue.harness import DialogueHarness
+from tests.unit.subscriptions.factories import COUNTY, TEXTS
 
 pytestmark = pytest.mark.timeout(400)
 
 
-async def test_start_a_notice_and_stop(town: Town) -> None:
-    phone = await town.citizen()
-    assert await phone.writes("Start") == TEXTS.receipt.text
+async def test_start_a_notice_and_stop(town: DialogueHarness) -> None:
+    phone = await town.add_citizen()
+    assert await phone.write("Start") == TEXTS.receipt.text
     await town.publish("Erste Sperrung")
-    assert "Erste Sperrung" in (await phone.news())[-1]
-    assert await phone.writes("Ich möchte keine Nachrichten mehr, bitte") == TEXTS.farewell.text
+    assert "Erste Sperrung" in (await phone.list_broadcasts())[-1]
+    assert await phone.write("Ich möchte keine Nachrichten mehr, bitte") == TEXTS.unsubscribe_confirmation.text
     await town.publish("Zweite Sperrung")
-    assert len(await phone.news()) == 1
+    assert len(await phone.list_broadcasts()) == 1
 
 
-async def test_topics_from_the_list_by_number_and_by_word(town: Town) -> None:
-    phone = await town.citizen()
-    await phone.writes("Start")
-    assert "Ihre Themen: Baustellen." in await phone.presses("Nur Baustellen")
-    assert "1 Veranstaltungen" in await phone.writes("Themen")
-    assert "Baustellen, Straßensperrungen" in await phone.presses("Straßensperrungen")
-    assert "Ihre Themen: Veranstaltungen, Baustellen." in await phone.writes("1 3")
-    assert "Ihre Themen: Stellen." in await phone.writes("nur Stellen")
+async def test_topics_from_the_list_by_number_and_by_word(town: DialogueHarness) -> None:
+    phone = await town.add_citizen()
+    await phone.write("Start")
+    assert "Ihre Themen: Baustellen." in await phone.press("Nur Baustellen")
+    assert "1 Veranstaltungen" in await phone.write("Themen")
+    assert "Baustellen, Straßensperrungen" in await phone.press("Straßensperrungen")
+    assert "Ihre Themen: Veranstaltungen, Baustellen." in await phone.write("1 3")
+    assert "Ihre Themen: Stellen." in await phone.write("nur Stellen")
     await town.publish("Nicht für alle")
-    assert await phone.news() == []
-    assert await phone.writes("stop stellen") == TEXTS.farewell.text
+    assert await phone.list_broadcasts() == []
+    assert await phone.write("stop stellen") == TEXTS.unsubscribe_confirmation.text
 
 
-async def test_a_municipality_narrows_closures_only(town: Town) -> None:
-    phone, neighbour = await town.citizens(2)
+async def test_a_municipality_narrows_closures_only(town: DialogueHarness) -> None:
+    phone, neighbour = await town.add_citizens(2)
     for each in (phone, neighbour):
-        await each.writes("Start")
-    assert "alle Gemeinden" in await phone.writes("Gemeinden")
-    assert "erhalten Sie nur Meldungen für Worpswede." in await phone.presses("Worpswede")
+        await each.write("Start")
+    assert "alle Gemeinden" in await phone.write("Gemeinden")
+    assert "erhalten Sie nur Meldungen für Worpswede." in await phone.press("Worpswede")
     await town.publish("Sperrung in Lilienthal", municipalities=("Lilienthal",))
     await town.publish("Sperrung in Worpswede", municipalities=("Worpswede",))
     await town.publish("Sperrung überall")
-    assert ["Worpswede" in text or "überall" in text for text in await phone.news()] == [True, True]
-    assert len(await neighbour.news()) == 3
+    assert ["Worpswede" in text or "überall" in text for text in await phone.list_broadcasts()] == [True, True]
+    assert len(await neighbour.list_broadcasts()) == 3
 
 
-async def test_a_pause_and_the_way_back(town: Town) -> None:
-    phone = await town.citizen()
-    assert "Pause bis einschließlich" in await phone.writes("Start", "Pause 2 Wochen")
+async def test_a_pause_and_the_way_back(town: DialogueHarness) -> None:
+    phone = await town.add_citizen()
+    assert "Pause bis einschließlich" in await phone.write("Start", "Pause 2 Wochen")
     await town.publish("Während der Pause")
-    assert await phone.news() == []
-    assert "Die Pause ist beendet" in await phone.presses("Weiter")
+    assert await phone.list_broadcasts() == []
+    assert "Die Pause ist beendet" in await phone.press("Weiter")
     await town.publish("Nach der Pause")
-    assert len(await phone.news()) == 1
+    assert len(await phone.list_broadcasts()) == 1
 
 
 @pytest.mark.parametrize(
     ("text", "about"), [("Strat", ""), ("Wie kann ich mich anmelden?", ""), ("nur Baustellen", " zu Baustellen")]
 )
-async def test_who_nearly_starts_is_asked_and_joins_by_the_button(town: Town, text: str, about: str) -> None:
-    phone = await town.citizen()
-    assert await phone.writes(text) == ask_start(COUNTY, about).text
-    answer = await phone.presses("Start")
+async def test_who_nearly_starts_is_asked_and_joins_by_the_button(town: DialogueHarness, text: str, about: str) -> None:
+    phone = await town.add_citizen()
+    assert await phone.write(text) == build_start_question(COUNTY, about).text
+    answer = await phone.press("Start")
     assert "Vielen Dank, Sie sind angemeldet" in answer
     assert ("informiert Sie hier zu: Baustellen." in answer) == bool(about)
 
 
-async def test_everything_else_gets_one_polite_answer_a_day(town: Town) -> None:
-    phone = await town.citizen()
-    assert await phone.writes("Wann haben Sie geöffnet?") == TEXTS.hint.text
+async def test_everything_else_gets_one_polite_answer_a_day(town: DialogueHarness) -> None:
+    phone = await town.add_citizen()
+    assert await phone.write("Wann haben Sie geöffnet?") == TEXTS.hint.text
     assert COUNTY.telephone in TEXTS.hint.text
     for act in (
         {"text": "Hallo?"},
@@ -80,8 +80,8 @@ async def test_everything_else_gets_one_polite_answer_a_day(town: Town) -> None:
         {"location": True},
         {"unsupported": "poll"},
     ):
-        await phone.act(**act)
-    assert len(await phone.received()) == 1
+        await phone.run_and_wait(**act)
+    assert len(await phone.fetch_received()) == 1
 
 
 @pytest.mark.parametrize(
@@ -95,48 +95,48 @@ async def test_everything_else_gets_one_polite_answer_a_day(town: Town) -> None:
         {"contact": True},
     ],
 )
-async def test_voice_pictures_and_places_get_the_same_answer(town: Town, act: dict[str, object]) -> None:
-    phone = await town.citizen()
-    await phone.act(**act)
-    assert [entry["text"] for entry in await phone.received()] == [TEXTS.hint.text]
+async def test_voice_pictures_and_places_get_the_same_answer(town: DialogueHarness, act: dict[str, object]) -> None:
+    phone = await town.add_citizen()
+    await phone.run_and_wait(**act)
+    assert [entry["text"] for entry in await phone.fetch_received()] == [TEXTS.hint.text]
 
 
-async def test_an_emergency_is_answered_each_time(town: Town) -> None:
-    phone = await town.citizen()
+async def test_an_emergency_is_answered_each_time(town: DialogueHarness) -> None:
+    phone = await town.add_citizen()
     for _ in range(3):
-        assert await phone.writes("Hilfe, Überfall in der Bahnhofstraße!") == TEXTS.emergency.text
+        assert await phone.write("Hilfe, Überfall in der Bahnhofstraße!") == TEXTS.emergency.text
 
 
-async def test_help_why_and_data(town: Town) -> None:
-    phone = await town.citizen()
-    assert await phone.writes("Hilfe") == TEXTS.help.text
-    assert await phone.writes("Woher haben Sie meine Nummer?") == TEXTS.why.text
-    assert "angemeldet, Themen: Veranstaltungen" in await phone.writes("Start", "Daten")
+async def test_help_why_and_data(town: DialogueHarness) -> None:
+    phone = await town.add_citizen()
+    assert await phone.write("Hilfe") == TEXTS.help.text
+    assert await phone.write("Woher haben Sie meine Nummer?") == TEXTS.why.text
+    assert "angemeldet, Themen: Veranstaltungen" in await phone.write("Start", "Daten")
 
 
-async def test_marketing_stopped_and_resumed_inside_whatsapp_is_obeyed_and_not_answered(town: Town) -> None:
-    phone = await town.citizen()
-    await phone.writes("Start")
+async def test_marketing_stopped_and_resumed_inside_whatsapp_is_obeyed_and_not_answered(town: DialogueHarness) -> None:
+    phone = await town.add_citizen()
+    await phone.write("Start")
     await town.call("POST", f"citizens/{phone.id}/preferences", {"value": "stop"})
-    await town.did()
+    await town.wait_for_acts()
     await town.publish("Ein Konzert", topic="veranstaltungen")
     await town.publish("Eine Sperrung")
-    assert ["Sperrung" in text for text in await phone.news()] == [True]
-    assert len(await phone.received()) == 2
+    assert ["Sperrung" in text for text in await phone.list_broadcasts()] == [True]
+    assert len(await phone.fetch_received()) == 2
     await town.call("POST", f"citizens/{phone.id}/preferences", {"value": "resume"})
-    await town.did()
+    await town.wait_for_acts()
     await town.publish("Ein Theaterabend", topic="veranstaltungen")
-    assert "Ein Theaterabend" in (await phone.news())[-1]
-    assert len(await phone.received()) == 3
+    assert "Ein Theaterabend" in (await phone.list_broadcasts())[-1]
+    assert len(await phone.fetch_received()) == 3
 
 
-async def test_feedback_by_text_button_and_reaction(town: Town) -> None:
-    phone = await town.citizen()
-    assert await phone.writes("Start", "Feedback: Sehr nützlich") == TEXTS.feedback_thanks.text
+async def test_feedback_by_text_button_and_reaction(town: DialogueHarness) -> None:
+    phone = await town.add_citizen()
+    assert await phone.write("Start", "Feedback: Sehr nützlich") == TEXTS.feedback_thanks.text
     await town.publish("Bewertet")
-    assert await phone.presses("Hilfreich") == TEXTS.feedback_thanks.text
-    news = next(entry["message"] for entry in await phone.received() if entry["template"])
-    await phone.act(reaction="👍", message=news)
+    assert await phone.press("Hilfreich") == TEXTS.feedback_thanks.text
+    news = next(entry["message"] for entry in await phone.fetch_received() if entry["template"])
+    await phone.run_and_wait(reaction="👍", message=news)
 
     async def all_are_kept() -> bool:
         rows = await town.database.fetch(
@@ -148,58 +148,64 @@ async def test_feedback_by_text_button_and_reaction(town: Town) -> None:
             ("reaction", "👍", "strassensperrungen"),
         }
 
-    await town.until(all_are_kept)
+    await town.wait_until(all_are_kept)
 
 
-async def test_somebody_with_a_user_id_only_has_it_all(town: Town) -> None:
-    phone = await town.citizen(bsuid_only=1)
-    assert await phone.writes("Start") == TEXTS.receipt.text
+async def test_somebody_with_a_user_id_only_has_it_all(town: DialogueHarness) -> None:
+    phone = await town.add_citizen(bsuid_only=1)
+    assert await phone.write("Start") == TEXTS.receipt.text
     await town.publish("Für alle")
-    assert len(await phone.news()) == 1
-    assert await phone.writes("Stop") == TEXTS.farewell.text
+    assert len(await phone.list_broadcasts()) == 1
+    assert await phone.write("Stop") == TEXTS.unsubscribe_confirmation.text
 
 
-async def test_an_edit_counts_and_what_is_taken_back_is_not_answered(town: Town) -> None:
-    phone = await town.citizen()
-    await phone.writes("Start")
-    await phone.act(edit="Stop")
-    await phone.act(revoke=True)
-    assert [entry["text"] for entry in await phone.received()] == [TEXTS.receipt.text, TEXTS.farewell.text]
+async def test_an_edit_counts_and_what_is_taken_back_is_not_answered(town: DialogueHarness) -> None:
+    phone = await town.add_citizen()
+    await phone.write("Start")
+    await phone.run_and_wait(edit="Stop")
+    await phone.run_and_wait(revoke=True)
+    assert [entry["text"] for entry in await phone.fetch_received()] == [
+        TEXTS.receipt.text,
+        TEXTS.unsubscribe_confirmation.text,
+    ]
 
 
 @pytest.mark.parametrize(
     ("sharing", "told"), [({}, {}), ({}, {"older_shape": True}), ({"bsuid_only": 1}, {}), ({"bsuid_in_from": 1}, {})]
 )
 async def test_after_a_new_number_the_next_broadcast_comes_once(
-    town: Town, sharing: dict[str, int], told: dict[str, bool]
+    town: DialogueHarness, sharing: dict[str, int], told: dict[str, bool]
 ) -> None:
-    phone = await town.citizen(**sharing)
-    await phone.writes("Start", "nur Straßensperrungen")
+    phone = await town.add_citizen(**sharing)
+    await phone.write("Start", "nur Straßensperrungen")
     await town.call("POST", f"citizens/{phone.id}/number", told)
-    await town.did()
+    await town.wait_for_acts()
     await town.publish("Nach dem Umzug")
-    assert len(await phone.news()) == 1
-    assert await phone.writes("Stop") == TEXTS.farewell.text
+    assert len(await phone.list_broadcasts()) == 1
+    assert await phone.write("Stop") == TEXTS.unsubscribe_confirmation.text
     await town.publish("Nach dem Abschied")
-    assert len(await phone.news()) == 1
+    assert len(await phone.list_broadcasts()) == 1
 
 
-async def test_doubled_and_shuffled_webhooks_change_nothing(town: Town) -> None:
-    phones = await town.citizens(6)
+async def test_doubled_and_shuffled_webhooks_change_nothing(town: DialogueHarness) -> None:
+    phones = await town.add_citizens(6)
     await town.call("PUT", "faults", {"webhook_duplicate_share": 1.0, "webhook_shuffle": True, "seed": 7})
     try:
         for phone in phones:
             await phone.send(text="Start")
-        await town.did(len(phones))
+        await town.wait_for_acts(len(phones))
         for phone in phones[:3]:
             await phone.send(text="Stop")
-        await town.did(3)
+        await town.wait_for_acts(3)
     finally:
         await town.call("PUT", "faults", {})
     for phone in phones[:3]:
-        assert [entry["text"] for entry in await phone.received()] == [TEXTS.receipt.text, TEXTS.farewell.text]
+        assert [entry["text"] for entry in await phone.fetch_received()] == [
+            TEXTS.receipt.text,
+            TEXTS.unsubscribe_confirmation.text,
+        ]
     for phone in phones[3:]:
-        assert [entry["text"] for entry in await phone.received()] == [TEXTS.receipt.text]
+        assert [entry["text"] for entry in await phone.fetch_received()] == [TEXTS.receipt.text]
 
 
 @pytest.mark.parametrize(
@@ -207,19 +213,19 @@ async def test_doubled_and_shuffled_webhooks_change_nothing(town: Town) -> None:
     [({}, 0), ({"bsuid_only": 1}, 0), ({}, 2), ({"bsuid_only": 1}, 1), ({"bsuid_in_from": 1}, 1)],
     ids=["number", "user id", "number moved", "user id moved", "user id as number moved"],
 )
-async def test_erasing_leaves_nothing_but_the_proof(town: Town, sharing: dict[str, int], moves: int) -> None:
+async def test_erasing_leaves_nothing_but_the_proof(town: DialogueHarness, sharing: dict[str, int], moves: int) -> None:
     """Of any address that the person ever had, and of what they said."""
-    phone, neighbour = await town.citizen(**sharing), await town.citizen()
+    phone, neighbour = await town.add_citizen(**sharing), await town.add_citizen()
     for each in (phone, neighbour):
-        await each.writes("Feedback: Geheim" if each is phone else "Hallo", "Start", "nur Straßensperrungen")
+        await each.write("Feedback: Geheim" if each is phone else "Hallo", "Start", "nur Straßensperrungen")
     await town.publish("Vor dem Löschen")
-    identities = [await phone.identity()]
+    identities = [await phone.fetch_identity()]
     for _ in range(moves):
         await town.call("POST", f"citizens/{phone.id}/number", {})
-        await town.did()
-        assert "„Geheim“" in await phone.writes("Daten")
-        identities.append(await phone.identity())
-    other = await neighbour.identity()
+        await town.wait_for_acts()
+        assert "„Geheim“" in await phone.write("Daten")
+        identities.append(await phone.fetch_identity())
+    other = await neighbour.fetch_identity()
     mine = [index for who in identities for index in _hashes(town, who)]
     person, theirs = str(await _subscriber(town, identities[-1])), str(await _subscriber(town, other))
     before = await _settled_dump(town)
@@ -229,16 +235,16 @@ async def test_erasing_leaves_nothing_but_the_proof(town: Town, sharing: dict[st
         "subscriptions.subscriber",
         "subscriptions.subscription",
     }
-    answer = await phone.writes("Löschen")
+    answer = await phone.write("Löschen")
     assert "gelöscht" in answer
     assert "Nachweis" in answer
 
     async def the_ledger_forgot() -> bool:
         await town.database.execute("update dispatcher.erasure set asked_at = asked_at - interval '1 minute'")
         left = await town.database.fetchval("select count(*) from dispatcher.erasure")
-        return left == 0 and not (await phone.identity())["in_contact_book"]
+        return left == 0 and not (await phone.fetch_identity())["in_contact_book"]
 
-    await town.until(the_ledger_forgot)
+    await town.wait_until(the_ledger_forgot)
     after = await _settled_dump(town)
     assert {_table(row) for row in _about(after, mine)} == {"subscriptions.erasure", "subscriptions.inbox"}
     assert {_table(row) for row in _about(after, [person])} == REMAINS
@@ -247,7 +253,7 @@ async def test_erasing_leaves_nothing_but_the_proof(town: Town, sharing: dict[st
     about_neighbour = [*_hashes(town, other), theirs]
     assert set(_about(before, about_neighbour)) == set(_about(after, about_neighbour)), "a neighbour keeps everything"
     await town.publish("Nach dem Löschen")
-    assert len(await phone.news()) == 1
+    assert len(await phone.list_broadcasts()) == 1
 
 
 # Of the internal id, which leads to nobody any more.
@@ -263,19 +269,19 @@ def _about(rows: list[str], values: list[str]) -> list[str]:
     return [row for row in rows if any(value in row for value in values)]
 
 
-def _hashes(town: Town, who: dict[str, Any]) -> list[str]:
-    return [town.index("phone", who["phone"]).hex(), town.index("user", who["user_id"]).hex()]
+def _hashes(town: DialogueHarness, who: dict[str, Any]) -> list[str]:
+    return [town.compute_index("phone", who["phone"]).hex(), town.compute_index("user", who["user_id"]).hex()]
 
 
-async def _subscriber(town: Town, who: dict[str, Any]) -> object:
+async def _subscriber(town: DialogueHarness, who: dict[str, Any]) -> object:
     return await town.database.fetchval(
         "select id from subscriptions.subscriber where phone_index = $1 or user_index = $2",
-        town.index("phone", who["phone"]),
-        town.index("user", who["user_id"]),
+        town.compute_index("phone", who["phone"]),
+        town.compute_index("user", who["user_id"]),
     )
 
 
-async def _settled_dump(town: Town) -> list[str]:
+async def _settled_dump(town: DialogueHarness) -> list[str]:
     """Once phones have told all that they are going to tell."""
 
     async def quiet() -> bool:
@@ -284,5 +290,5 @@ async def _settled_dump(town: Town) -> list[str]:
         )
         return not moving and not (await town.call("GET", "account"))["webhooks"]["pending"]
 
-    await town.until(quiet)
+    await town.wait_until(quiet)
     return await town.dump()

@@ -8,13 +8,13 @@ from random import Random
 from typing import Any
 
 from deploy.local.environments import PHONE_NUMBER_ID
-from deploy.local.secret_files import APP_SECRETS
-from simulator.webhooks.signature import HEADER, signature
-from tests.e2e.dialogue.town import Phone, Town
+from deploy.secrets import APP_SECRETS
+from simulator.webhooks.signature import HEADER, sign
+from tests.e2e.dialogue.harness import CitizenPhone, DialogueHarness
 
 
 @dataclass(frozen=True)
-class Said:
+class CitizenText:
     """One message with its own id."""
 
     wamid: str
@@ -30,41 +30,41 @@ class Said:
         return {name: value for name, value in {**said, **who}.items() if value}
 
 
-async def say(phone: Phone, number: int, text: str, at: int) -> Said:
-    return Said(f"wamid.at-once-{phone.id}-{number}", await phone.identity(), text, at)
+async def build_text(phone: CitizenPhone, number: int, text: str, at: int) -> CitizenText:
+    return CitizenText(f"wamid.at-once-{phone.id}-{number}", await phone.fetch_identity(), text, at)
 
 
-def webhook(items: Sequence[dict[str, Any]], field: str = "messages", key: str = "messages") -> bytes:
+def build_webhook(items: Sequence[dict[str, Any]], field: str = "messages", key: str = "messages") -> bytes:
     """One post with these items."""
     value = {
         "messaging_product": "whatsapp",
         "metadata": {"display_phone_number": "4947919300", "phone_number_id": PHONE_NUMBER_ID},
         key: list(items),
     }
-    return json.dumps({"object": "whatsapp_business_account", "entry": [_entry(field, value)]}).encode()
+    return json.dumps({"object": "whatsapp_business_account", "entry": [_build_entry(field, value)]}).encode()
 
 
-def _entry(field: str, value: dict[str, Any]) -> dict[str, Any]:
+def _build_entry(field: str, value: dict[str, Any]) -> dict[str, Any]:
     return {"id": "100200300400500", "changes": [{"field": field, "value": value}]}
 
 
-async def deliver(town: Town, body: bytes, replica: int = 0) -> None:
+async def deliver(town: DialogueHarness, body: bytes, replica: int = 0) -> None:
     """Posted until it is taken, as Meta does it."""
     secret = (town.stack.folder / "secrets" / APP_SECRETS).read_bytes().split()[0]
-    headers = {HEADER: signature(secret, body), "Content-Type": "application/json"}
+    headers = {HEADER: sign(secret, body), "Content-Type": "application/json"}
     url = f"{town.stack.ingress_urls[replica]}/webhook"
     async with town.session.post(url, data=body, headers=headers) as answer:
         assert answer.status == 200, await answer.text()
 
 
-async def deliver_badly(town: Town, said: Sequence[Said], random: Random) -> None:
+async def deliver_badly(town: DialogueHarness, said: Sequence[CitizenText], random: Random) -> None:
     """Each message one to three times, in batches of any size, to any replica, all of it at once."""
     copies = [each for each in said for _ in range(random.choice((1, 2, 2, 3)))]
     random.shuffle(copies)
     batches = []
     while copies:
         size = random.randint(1, 5)
-        batches.append(webhook([each.item for each in copies[:size]]))
+        batches.append(build_webhook([each.item for each in copies[:size]]))
         copies = copies[size:]
     replicas = len(town.stack.ingress_urls)
     await asyncio.gather(*(deliver(town, body, random.randrange(replicas)) for body in batches))

@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from cli.demo.figures import Outbound
-from tests.e2e.steering.town import Town, everybody_once, running_town
-from tests.integration.cli.commands import REPOSITORY, Ended, kreisfunk_here
-from tests.integration.feeds.website import Website, open_website, text
-from tests.servers import PATIENCE_SECONDS, wait_for
-from tests.unit.feeds.material import item, rss
-from tests.unit.feeds.warnings import area, cap, info
+from cli.demo.figures import AcceptedMessage
+from tests.e2e.steering.harness import SteeringHarness, has_everybody_once, run_steering_harness
+from tests.integration.cli.commands import REPOSITORY, CommandResult, run_in_process
+from tests.integration.feeds.website import FakeWebsite, build_text_answer, run_website
+from tests.servers import WAIT_TIMEOUT_SECONDS, wait_for
+from tests.unit.feeds.alert_factory import build_alert, build_area, build_info
+from tests.unit.feeds.factories import build_item, build_rss
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -47,8 +47,8 @@ TOLD = ("Wasser abkochen", "Zehn Minuten kochen", "Entwarnung: Das Wasser ist re
 class County:
     """A town with a website, and a folder in which a control centre leaves its alerts."""
 
-    town: Town
-    website: Website
+    town: SteeringHarness
+    website: FakeWebsite
     folder: Path
     news: list[str] = field(default_factory=list)
 
@@ -59,14 +59,14 @@ class County:
         return ("--file", str(file), "--folder", str(self.folder / "kept"))
 
     def publish(self, number: int, title: str) -> None:
-        self.news.insert(0, item(number, title=title))
-        self.website.pages["/presse"] = text(rss(self.news))
+        self.news.insert(0, build_item(number, title=title))
+        self.website.pages["/presse"] = build_text_answer(build_rss(self.news))
 
     def warn(self, file: str, body: bytes) -> None:
         (self.folder / "alerts" / file).write_bytes(body)
 
-    async def once(self) -> Ended:
-        ended = await kreisfunk_here(
+    async def once(self) -> CommandResult:
+        ended = await run_in_process(
             "feeds", "once", *self.arguments, "--stack", str(self.town.stack.folder), environment={}
         )
         assert ended.status == 0, ended.everything
@@ -74,23 +74,23 @@ class County:
 
     async def decide_and_die(self) -> dict[Path, bytes]:
         """Everything is decided and stored, and nothing published: as after a kill."""
-        ended = await kreisfunk_here("feeds", "once", *self.arguments, environment=NOWHERE)
+        ended = await run_in_process("feeds", "once", *self.arguments, environment=NOWHERE)
         assert ended.status == 4
         return {path: path.read_bytes() for path in (self.folder / "kept" / "memory").glob("*.json")}
 
-    async def got(self, words: str) -> list[Outbound]:
-        return await self.town.got(words)
+    async def got(self, words: str) -> list[AcceptedMessage]:
+        return await self.town.list_accepted(words)
 
     async def until_everybody_got(self, words: str) -> None:
         async def everybody() -> bool:
-            return everybody_once(await self.got(words))
+            return has_everybody_once(await self.got(words))
 
         await wait_for(everybody)
 
 
 @pytest.fixture(scope="module")
 async def county(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[County]:
-    async with running_town(tmp_path_factory.mktemp("town")) as town, open_website() as website:
+    async with run_steering_harness(tmp_path_factory.mktemp("town")) as town, run_website() as website:
         county = County(town=town, website=website, folder=tmp_path_factory.mktemp("office"))
         (county.folder / "alerts").mkdir()
         county.publish(0, "Was schon da war")
@@ -99,10 +99,10 @@ async def county(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Coun
 
 
 def alert(identifier: str, headline: str, *, kind: str = "Alert", minute: int = 0) -> bytes:
-    said = info(area("Landkreis Osterholz"), headline=headline, expires=SOON)
+    said = build_info(build_area("Landkreis Osterholz"), headline=headline, expires=SOON)
     references = ["w-1"] if kind != "Alert" else []
     sent = f"2026-11-25T10:{minute:02}:00+01:00"
-    return cap(identifier, said, msgType=kind, references=references, sent=sent)
+    return build_alert(identifier, said, msgType=kind, references=references, sent=sent)
 
 
 async def test_a_warning_its_update_and_its_all_clear_reach_the_phones_once_each_whoever_is_killed(
@@ -141,7 +141,7 @@ async def moments(county: County, words: str) -> list[float]:
 async def nothing_more_comes(county: County) -> None:
     """A notice that is published after all of this comes last; then everything that was to come is there."""
     last, _ = await county.town.publish("Zum Schluss")
-    await county.town.until_settled(last)
+    await county.town.wait_until_settled(last)
     heard: Counter[tuple[int, str]] = Counter()
     for words in (*TOLD, "Nummer 1", "Nummer 2", "Nummer 3"):
         heard.update((message.citizen, words) for message in await county.got(words))
@@ -158,8 +158,8 @@ async def test_a_process_that_is_killed_and_started_again_goes_on(county: County
     async with running(county) as second:
         await county.until_everybody_got("Nach dem Anfang")
         second.terminate()
-        assert await asyncio.wait_for(second.wait(), PATIENCE_SECONDS) == 0
-    assert everybody_once(await county.got("Vor dem Ende"))
+        assert await asyncio.wait_for(second.wait(), WAIT_TIMEOUT_SECONDS) == 0
+    assert has_everybody_once(await county.got("Vor dem Ende"))
 
 
 @asynccontextmanager

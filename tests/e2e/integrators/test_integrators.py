@@ -16,10 +16,10 @@ import pytest
 from aiohttp import ClientSession
 
 from deploy.local.environments import CONFIG
-from deploy.local.secret_files import DOOR_TOKEN
-from tests.e2e.steering.town import CITIZENS, Town, running_town
-from tests.integration.cli.commands import kreisfunk_here
-from tests.servers import url_with_login, wait_for
+from deploy.secrets import NOTICES_API_TOKEN
+from tests.e2e.steering.harness import CITIZENS, SteeringHarness, run_steering_harness
+from tests.integration.cli.commands import run_in_process
+from tests.servers import build_login_url, wait_for
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -66,29 +66,29 @@ async def county(tmp_path_factory: pytest.TempPathFactory) -> Path:
     file.write_text((CONFIG / "county.toml").read_text())
     (registration,) = REGISTRATION.findall(GUIDE.read_text())
     arguments = shlex.split(registration.replace("\\\n", " "))
-    ended = await kreisfunk_here(*arguments, environment={"KREISFUNK_COUNTY_FILE": str(file)})
+    ended = await run_in_process(*arguments, environment={"KREISFUNK_COUNTY_FILE": str(file)})
     assert ended.status == 0, ended.everything
     return file
 
 
 @pytest.fixture(scope="module")
-async def town(county: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Town]:
-    async with running_town(tmp_path_factory.mktemp("town"), county=county, rate=RATE) as running:
+async def town(county: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[SteeringHarness]:
+    async with run_steering_harness(tmp_path_factory.mktemp("town"), county=county, rate=RATE) as running:
         yield running
 
 
 @pytest.fixture
-def given(town: Town) -> dict[str, str]:
+def given(town: SteeringHarness) -> dict[str, str]:
     """What the operator hands over, as the programs want it."""
     password = secret(town, "pressestelle/kreisfunk_broker_password")
     return {
-        "KREISFUNK_URL": town.stack.door_url,
-        "KREISFUNK_TOKEN": secret(town, DOOR_TOKEN),
-        "BROKER_URL": url_with_login(town.stack.broker_url, "pressestelle", password),
+        "KREISFUNK_URL": town.stack.notices_api_url,
+        "KREISFUNK_TOKEN": secret(town, NOTICES_API_TOKEN),
+        "BROKER_URL": build_login_url(town.stack.broker_url, "pressestelle", password),
     }
 
 
-def secret(town: Town, file: str) -> str:
+def secret(town: SteeringHarness, file: str) -> str:
     return (town.stack.folder / "secrets" / file).read_text().strip()
 
 
@@ -105,14 +105,14 @@ async def run(command: Sequence[str], folder: Path, environment: Mapping[str, st
     return Run(status=process.returncode, output=output.decode())
 
 
-async def audience(town: Town, broadcast: str) -> int:
-    await town.until_settled(broadcast)
-    return int((await town.shown(broadcast))["books"]["audience"])
+async def audience(town: SteeringHarness, broadcast: str) -> int:
+    await town.wait_until_settled(broadcast)
+    return int((await town.show_broadcast(broadcast))["books"]["audience"])
 
 
 @pytest.mark.parametrize("name", ALL_OVER_HTTP)
 async def test_a_program_publishes_over_http_and_tells_the_end(
-    town: Town, given: Mapping[str, str], tmp_path: Path, name: str
+    town: SteeringHarness, given: Mapping[str, str], tmp_path: Path, name: str
 ) -> None:
     ended = await run([*ALL_OVER_HTTP[name], f"ueber-http-{name}"], tmp_path, given)
     assert ended.status == 0, ended.output
@@ -123,7 +123,7 @@ async def test_a_program_publishes_over_http_and_tells_the_end(
 
 @pytest.mark.parametrize("name", OVER_AMQP)
 async def test_a_program_publishes_over_amqp_and_tells_the_answer(
-    town: Town, given: Mapping[str, str], tmp_path: Path, name: str
+    town: SteeringHarness, given: Mapping[str, str], tmp_path: Path, name: str
 ) -> None:
     ended = await run([*OVER_AMQP[name], f"ueber-amqp-{name}"], tmp_path, given)
     assert ended.status == 0, ended.output
@@ -169,7 +169,9 @@ async def final(client: ClientSession, event: str) -> dict[str, Any]:
     return known
 
 
-async def test_the_guide_from_its_first_command_to_its_last(town: Town, county: Path, tmp_path: Path) -> None:
+async def test_the_guide_from_its_first_command_to_its_last(
+    town: SteeringHarness, county: Path, tmp_path: Path
+) -> None:
     blocks = BLOCK.findall(GUIDE.read_text())
     script = "\n".join(["set -euo pipefail", *blocks, 'echo "token: $KREISFUNK_TOKEN"'])
     known = {"COLUMNS": "200", "KREISFUNK_COUNTY_FILE": str(county)}
@@ -179,7 +181,7 @@ async def test_the_guide_from_its_first_command_to_its_last(town: Town, county: 
     assert "event: finished" in ended.output
     assert ended.output.count("de.kreisfunk.notice.accepted.v1") == len(OVER_AMQP)
     headers = {"Authorization": f"Bearer {ended.output.split()[-1]}"}
-    async with ClientSession(town.stack.door_url, headers=headers) as client:
+    async with ClientSession(town.stack.notices_api_url, headers=headers) as client:
         became = [await final(client, event) for event in dict.fromkeys(EVENT.findall(ended.output))]
     assert [(one["action"], one["state"]) for one in became] == [
         ("published", "finished"),

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from deploy.local.environments import CONFIG
-from tests.e2e.steering.town import Town, everybody_once, running_town
-from tests.integration.cli.commands import REPOSITORY, Ended, kreisfunk_here
+from tests.e2e.steering.harness import SteeringHarness, has_everybody_once, run_steering_harness
+from tests.integration.cli.commands import REPOSITORY, CommandResult, run_in_process
 from tests.servers import wait_for
 
 pytestmark = pytest.mark.timeout(300)
@@ -22,13 +22,13 @@ REGISTRATION = ("add", SYSTEM, "--source", SOURCE, "--topics", "baustellen,stras
 class County:
     """A town whose county's file may be changed."""
 
-    def __init__(self, town: Town, file: Path) -> None:
+    def __init__(self, town: SteeringHarness, file: Path) -> None:
         self.town = town
         self._file = file
 
-    async def command(self, *arguments: str) -> Ended:
+    async def command(self, *arguments: str) -> CommandResult:
         environment = {"KREISFUNK_COUNTY_FILE": str(self._file)}
-        return await kreisfunk_here(*arguments, environment=environment)
+        return await run_in_process(*arguments, environment=environment)
 
     async def told(self, *arguments: str) -> str:
         """By a command for the running stack that must succeed."""
@@ -41,14 +41,14 @@ class County:
         for process in ("notices-1", "subscriptions-1"):
             self.town.stack.supervisor.kill(process)
 
-    async def publish(self, text: str, *options: str, **access: str) -> Ended:
+    async def publish(self, text: str, *options: str, **access: str) -> CommandResult:
         notice = ("--topic", "strassensperrungen", "--headline", "K 9", "--text", text)
         environment = {"KREISFUNK_COUNTY_FILE": str(self._file), **access}
-        return await kreisfunk_here("publish", *notice, *options, environment=environment)
+        return await run_in_process("publish", *notice, *options, environment=environment)
 
     async def until_everybody_got(self, text: str) -> None:
         async def everybody() -> bool:
-            return everybody_once(await self.town.got(text))
+            return has_everybody_once(await self.town.list_accepted(text))
 
         await wait_for(everybody)
 
@@ -57,7 +57,7 @@ class County:
 async def county(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[County]:
     file = tmp_path_factory.mktemp("county") / "county.toml"
     file.write_text((CONFIG / "county.toml").read_text())
-    async with running_town(tmp_path_factory.mktemp("town"), county=file, rate=400) as town:
+    async with run_steering_harness(tmp_path_factory.mktemp("town"), county=file, rate=400) as town:
         yield County(town, file)
 
 
@@ -65,7 +65,7 @@ async def test_a_new_system_needs_its_registration_and_two_commands(county: Coun
     assert (await county.command("systems", *REGISTRATION)).status == 0
     county.restart()
     token = await county.told("tokens", "create", SYSTEM)
-    over_http = {"KREISFUNK_DOOR_URL": county.town.stack.door_url, "KREISFUNK_DOOR_TOKEN": token}
+    over_http = {"KREISFUNK_NOTICES_API_URL": county.town.stack.notices_api_url, "KREISFUNK_NOTICES_API_TOKEN": token}
 
     async def accepted() -> bool:
         return (await county.publish("Über HTTP.", "--notice", "n-1", "--check", **over_http)).status == 0
@@ -88,7 +88,7 @@ async def refused_what_is_not_its(county: County, *ways: dict[str, str]) -> None
         for wrong in (("--topic", "stellen"), ("--source", "/landkreis-osterholz/pressestelle")):
             ended = await county.publish("Nie.", *wrong, **access)
             assert (ended.status, f"{wrong[0].removeprefix('--')}:" in ended.output) == (3, True), ended.everything
-    assert await county.town.got("Nie.") == []
+    assert await county.town.list_accepted("Nie.") == []
 
 
 async def example(broker_url: str) -> int:

@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from cli.demo.figures import NOT_LATER_THAN_ANSWER
-from tests.e2e.steering.town import CITIZENS, Town, accounted, everybody_once, running_town
+from cli.demo.figures import MAX_SECONDS_AFTER_ANSWER
+from tests.e2e.steering.harness import CITIZENS, SteeringHarness, has_everybody_once, is_accounted, run_steering_harness
 from tests.servers import wait_for
 
 pytestmark = pytest.mark.timeout(300)
@@ -15,80 +15,84 @@ RATE = 20  # so that a broadcast lasts longer than a command, on a busy machine,
 
 
 @pytest.fixture(scope="module")
-async def town(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Town]:
-    async with running_town(tmp_path_factory.mktemp("town"), rate=RATE) as running:
+async def town(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[SteeringHarness]:
+    async with run_steering_harness(tmp_path_factory.mktemp("town"), rate=RATE) as running:
         yield running
 
 
-async def test_nobody_gets_the_older_revision_after_the_newer_was_accepted(town: Town) -> None:
+async def test_nobody_gets_the_older_revision_after_the_newer_was_accepted(town: SteeringHarness) -> None:
     older, _ = await town.publish("bis 18 Uhr", "--notice", "sperrung-1")
-    await town.until_got("bis 18 Uhr", SOME)
+    await town.wait_for_accepted("bis 18 Uhr", SOME)
     newer, accepted_at = await town.publish("bis 20 Uhr", "--notice", "sperrung-1", "--revision", "2")
-    await town.until_settled(older, newer)
-    old, new = await town.got("bis 18 Uhr"), await town.got("bis 20 Uhr")
-    assert everybody_once(new)
+    await town.wait_until_settled(older, newer)
+    old, new = await town.list_accepted("bis 18 Uhr"), await town.list_accepted("bis 20 Uhr")
+    assert has_everybody_once(new)
     assert SOME <= len(old) < CITIZENS
-    assert [late for late in old if late.accepted_at > accepted_at + NOT_LATER_THAN_ANSWER] == []
+    assert [late for late in old if late.accepted_at > accepted_at + MAX_SECONDS_AFTER_ANSWER] == []
     news = {message.citizen: message.accepted_at for message in new}
     assert [message for message in old if message.accepted_at > news[message.citizen]] == []
-    books = (await town.shown(older))["books"]
-    assert accounted(books)
+    books = (await town.show_broadcast(older))["books"]
+    assert is_accounted(books)
     assert books["cancelled"] == CITIZENS - len(old)
 
 
-async def test_an_all_clear_reaches_exactly_those_who_got_what_was_withdrawn_whoever_is_killed(town: Town) -> None:
+async def test_an_all_clear_reaches_exactly_those_who_got_what_was_withdrawn_whoever_is_killed(
+    town: SteeringHarness,
+) -> None:
     alarm, _ = await town.publish("Wasser abkochen", "--notice", "wasser-1", "--urgent")
-    await town.until_got("Wasser abkochen", SOME)
-    await town.kreisfunk("withdraw", "--notice", "wasser-1")
+    await town.wait_for_accepted("Wasser abkochen", SOME)
+    await town.run_kreisfunk("withdraw", "--notice", "wasser-1")
     clear, _ = await town.publish("Entwarnung", "--notice", "wasser-2", "--follows", "wasser-1", "--urgent")
     town.stack.supervisor.kill("subscriptions-1")
-    await town.until_settled(alarm)
+    await town.wait_until_settled(alarm)
     town.stack.supervisor.kill("dispatcher-1")
-    await town.until_settled(clear)
+    await town.wait_until_settled(clear)
     # What it had in hand is unknown now, if anything: a person has it sent again.
     await town.settle_unknown(clear)
-    await town.until_settled(clear)
-    warned, cleared = await town.got("Wasser abkochen"), await town.got("Entwarnung")
+    await town.wait_until_settled(clear)
+    warned, cleared = await town.list_accepted("Wasser abkochen"), await town.list_accepted("Entwarnung")
     assert SOME <= len(warned) < CITIZENS
     assert sorted(one.citizen for one in cleared) == sorted(one.citizen for one in warned)
-    assert accounted((await town.shown(clear))["books"])
+    assert is_accounted((await town.show_broadcast(clear))["books"])
 
 
-async def test_a_paused_broadcast_waits_while_others_go_and_a_resumed_one_reaches_everybody(town: Town) -> None:
+async def test_a_paused_broadcast_waits_while_others_go_and_a_resumed_one_reaches_everybody(
+    town: SteeringHarness,
+) -> None:
     paused, _ = await town.publish("Markt", "--notice", "markt-1")
-    await town.until_got("Markt", SOME)
-    await town.kreisfunk("broadcasts", "pause", paused, "--reason", "Rückfrage")
+    await town.wait_for_accepted("Markt", SOME)
+    await town.run_kreisfunk("broadcasts", "pause", paused, "--reason", "Rückfrage")
     other, _ = await town.publish("Unfall", "--notice", "unfall-1", "--urgent")
-    await town.until_settled(other)
-    before = await town.got("Markt")
-    last_of_others = max(message.accepted_at for message in await town.got("Unfall"))
+    await town.wait_until_settled(other)
+    before = await town.list_accepted("Markt")
+    last_of_others = max(message.accepted_at for message in await town.list_accepted("Unfall"))
     assert len(before) < CITIZENS
     assert max(message.accepted_at for message in before) < last_of_others
 
     async def waits_to_be_resumed() -> bool:
-        shown = await town.shown(paused)
+        shown = await town.show_broadcast(paused)
         return (shown["standing"], {wait["cause"] for wait in shown["waits"]}) == ("paused", {"resume"})
 
     await wait_for(waits_to_be_resumed)  # its last pages come into the ledger while others are sent
-    await town.kreisfunk("broadcasts", "resume", paused)
-    await town.until_settled(paused)
-    assert everybody_once(await town.got("Markt"))
+    await town.run_kreisfunk("broadcasts", "resume", paused)
+    await town.wait_until_settled(paused)
+    assert has_everybody_once(await town.list_accepted("Markt"))
 
 
-async def test_a_hold_stops_everything_until_it_is_released(town: Town) -> None:
-    await town.kreisfunk("limits", "hold", "--reason", "Wartung")
-    held_at = time.time()
+async def test_a_hold_stops_everything_until_it_is_released(town: SteeringHarness) -> None:
+    await town.run_kreisfunk("sending", "pause", "--reason", "Wartung")
+    paused_at = time.time()
     held, _ = await town.publish("Baustelle", "--notice", "baustelle-1")
 
     async def reasons() -> list[str]:
-        numbers: list[dict[str, list[str]]] = (await town.kreisfunk("limits"))["numbers"]
+        numbers: list[dict[str, list[str]]] = (await town.run_kreisfunk("sending"))["numbers"]
         return [reason for number in numbers for reason in number["waits"]]
 
     assert [reason for reason in await reasons() if "Wartung" in reason]
     # Slots that replicas had reserved just before are still used: a lease or two each.
-    early = await town.got("Baustelle")
-    assert [message for message in early if message.accepted_at > held_at + 1] == []
+    early = await town.list_accepted("Baustelle")
+    assert [message for message in early if message.accepted_at > paused_at + 1] == []
     assert len(early) < CITIZENS / 4
-    await town.kreisfunk("limits", "release")
-    await town.until_settled(held)
-    assert everybody_once(await town.got("Baustelle"))
+    await town.run_kreisfunk("sending", "resume")
+    await town.wait_until_settled(held)
+    assert has_everybody_once(await town.list_accepted("Baustelle"))

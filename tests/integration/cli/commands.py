@@ -17,18 +17,18 @@ import structlog
 from typer.testing import CliRunner
 
 from cli.main import app
-from cli.stacks import environment_of
+from cli.stacks import use_environment
 
 REPOSITORY = Path(__file__).parents[3]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ended:
+class CommandResult:
     """How a command ended, and what it wrote."""
 
     status: int
     output: str
-    complaint: str
+    errors: str
 
     @property
     def json(self) -> dict[str, Any]:
@@ -37,10 +37,10 @@ class Ended:
 
     @property
     def everything(self) -> str:
-        return self.output + self.complaint
+        return self.output + self.errors
 
 
-async def kreisfunk(*arguments: str, environment: Mapping[str, str] | None = None) -> Ended:
+async def run_kreisfunk(*arguments: str, environment: Mapping[str, str] | None = None) -> CommandResult:
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -53,10 +53,10 @@ async def kreisfunk(*arguments: str, environment: Mapping[str, str] | None = Non
     )
     output, complaint = await process.communicate()
     assert process.returncode is not None
-    return Ended(status=process.returncode, output=output.decode(), complaint=complaint.decode())
+    return CommandResult(status=process.returncode, output=output.decode(), errors=complaint.decode())
 
 
-async def kreisfunk_on_terminal(*arguments: str, typed: str, environment: Mapping[str, str]) -> Ended:
+async def run_on_terminal(*arguments: str, typed: str, environment: Mapping[str, str]) -> CommandResult:
     """The command with a person at a terminal, who types this once the command asks; `complaint` is what they see."""
     ours, theirs = pty.openpty()
     try:
@@ -70,15 +70,15 @@ async def kreisfunk_on_terminal(*arguments: str, typed: str, environment: Mappin
             stderr=theirs,
         )
         os.close(theirs)
-        seen = await asyncio.to_thread(_converse, ours, typed)
+        seen = await asyncio.to_thread(_type_into, ours, typed)
         output, _ = await process.communicate()
     finally:
         os.close(ours)
     assert process.returncode is not None
-    return Ended(status=process.returncode, output=output.decode(), complaint=seen)
+    return CommandResult(status=process.returncode, output=output.decode(), errors=seen)
 
 
-def _converse(terminal: int, typed: str) -> str:
+def _type_into(terminal: int, typed: str) -> str:
     """Until the other side closes it, which Linux tells as an error."""
     seen, answered = "", False
     try:
@@ -92,21 +92,21 @@ def _converse(terminal: int, typed: str) -> str:
     return seen
 
 
-async def kreisfunk_here(*arguments: str, environment: Mapping[str, str]) -> Ended:
+async def run_in_process(*arguments: str, environment: Mapping[str, str]) -> CommandResult:
     """The same inside this process, where a start costs nothing; in a thread, since commands begin their own loop."""
     return await asyncio.to_thread(_invoke, arguments, {"COLUMNS": "200", **environment})
 
 
-def _invoke(arguments: Sequence[str], environment: Mapping[str, str]) -> Ended:
-    with environment_of(environment), _logs_restored():
+def _invoke(arguments: Sequence[str], environment: Mapping[str, str]) -> CommandResult:
+    with use_environment(environment), _restore_logs():
         result = CliRunner().invoke(app, list(arguments))
     if result.exception and not isinstance(result.exception, SystemExit):
         raise result.exception
-    return Ended(status=result.exit_code, output=result.stdout, complaint=result.stderr)
+    return CommandResult(status=result.exit_code, output=result.stdout, errors=result.stderr)
 
 
 @contextmanager
-def _logs_restored() -> Iterator[None]:
+def _restore_logs() -> Iterator[None]:
     """No logger of this process keeps writing to the standard error of a command, which is closed when it ends."""
     configure, handlers = structlog.configure, logging.root.handlers[:]
 

@@ -8,54 +8,54 @@ from itertools import count
 
 import msgspec
 
-from services.ingress.domain.addresses import Rules, addresses_of
+from services.ingress.domain.addresses import Rules, build_addresses
 from shared.contracts.inbound import InboundMessage
-from shared.sealing import IndexKey, KeyRing
-from tests.databases import Database
-from tests.unit.subscriptions.material import at
+from shared.encryption import BlindIndexKey, KeyRing
+from tests.databases import FreshDatabase
+from tests.unit.subscriptions.factories import build_time
 
 ROLE = "kreisfunk_rotation"
 SEALING = "1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
 RING = KeyRing.parse(SEALING)
-OLD = IndexKey(bytes(range(32)))
-NEW = IndexKey(OLD.key + bytes(32))
-KNOWN = IndexKey(OLD.key, (NEW.key,))  # after `add-index`
-USED = IndexKey(NEW.key, (OLD.key,))  # after `use-index`
+OLD = BlindIndexKey(bytes(range(32)))
+NEW = BlindIndexKey(OLD.key + bytes(32))
+KNOWN = BlindIndexKey(OLD.key, (NEW.key,))  # after `add-index`
+USED = BlindIndexKey(NEW.key, (OLD.key,))  # after `use-index`
 SECONDS = count(1)
 
 
-def said(text: str, citizen: int, index: IndexKey, *, phone_only: bool = False) -> InboundMessage:
+def build_message(text: str, citizen: int, index: BlindIndexKey, *, phone_only: bool = False) -> InboundMessage:
     """As an ingress with this key publishes it; each is a second later than the one before."""
     seconds = next(SECONDS)
-    rules = Rules(phone_number_id="1", received_at=at(seconds), seal=RING.seal, index=index)
-    known = [phone_of(citizen)] if phone_only else [phone_of(citizen), f"DE.{citizen}"]
+    rules = Rules(phone_number_id="1", received_at=build_time(seconds), encrypt=RING.encrypt, index=index)
+    known = [build_phone(citizen)] if phone_only else [build_phone(citizen), f"DE.{citizen}"]
     return InboundMessage(
-        message_key=index.index_once("wamid", f"{citizen} {seconds}"),
-        sender=addresses_of(known, rules),
-        sent_at=at(seconds),
-        received_at=at(seconds + 0.3),
+        message_key=index.compute_base_index("wamid", f"{citizen} {seconds}"),
+        sender=build_addresses(known, rules),
+        sent_at=build_time(seconds),
+        received_at=build_time(seconds + 0.3),
         kind="text",
         text=text,
     )
 
 
-def phone_of(citizen: int) -> str:
+def build_phone(citizen: int) -> str:
     return f"4917604069{citizen:05}"
 
 
-def of_phone(citizen: int) -> bytes:
-    return NEW.index("phone", phone_of(citizen))
+def compute_phone_index(citizen: int) -> bytes:
+    return NEW.compute_index("phone", build_phone(citizen))
 
 
-def again(message: InboundMessage, citizen: int, index: IndexKey) -> InboundMessage:
+def redeliver(message: InboundMessage, citizen: int, index: BlindIndexKey) -> InboundMessage:
     """The same, delivered once more by Meta to an ingress with another key."""
-    return msgspec.structs.replace(message, sender=said("", citizen, index).sender)
+    return msgspec.structs.replace(message, sender=build_message("", citizen, index).sender)
 
 
-def command(database: Database, name: str, index: IndexKey) -> subprocess.CompletedProcess[str]:
+def run_command(database: FreshDatabase, name: str, index: BlindIndexKey) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        arguments(name),
-        env=environment(database, index),
+        build_arguments(name),
+        env=build_environment(database, index),
         capture_output=True,
         text=True,
         timeout=60,
@@ -63,20 +63,20 @@ def command(database: Database, name: str, index: IndexKey) -> subprocess.Comple
     )
 
 
-def arguments(name: str) -> list[str]:
+def build_arguments(name: str) -> list[str]:
     return [sys.executable, "-m", "cli.main", "keys", name]
 
 
-def environment(database: Database, index: IndexKey) -> dict[str, str]:
+def build_environment(database: FreshDatabase, index: BlindIndexKey) -> dict[str, str]:
     return {
         "PATH": os.environ["PATH"],
         "PYTHONPATH": os.environ.get("PYTHONPATH", ""),
-        "KREISFUNK_DATABASE_URL": database.url_as(ROLE),
-        "KREISFUNK_SEALING_KEYS": SEALING,
+        "KREISFUNK_DATABASE_URL": database.build_role_url(ROLE),
+        "KREISFUNK_ENCRYPTION_KEYS": SEALING,
         "KREISFUNK_INDEX_KEY": index.text,
     }
 
 
-async def rotate(database: Database, index: IndexKey = USED) -> None:
-    finished = await asyncio.to_thread(command, database, "rotate-index", index)
+async def rotate(database: FreshDatabase, index: BlindIndexKey = USED) -> None:
+    finished = await asyncio.to_thread(run_command, database, "rotate-index", index)
     assert (finished.returncode, finished.stderr) == (0, "")

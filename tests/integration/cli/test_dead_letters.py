@@ -5,19 +5,19 @@ from collections.abc import Mapping
 import asyncpg
 import pytest
 
-from tests.databases import Database
-from tests.integration.cli.commands import Ended, kreisfunk_here
+from tests.databases import FreshDatabase
+from tests.integration.cli.commands import CommandResult, run_in_process
 
 IDS = ("aaaaaaaa-0000-8000-8000-000000000001", "aabbbbbb-0000-8000-8000-000000000002")
 
 
 @pytest.fixture
-def environment(database: Database) -> Mapping[str, str]:
-    return {"KREISFUNK_DATABASE_URL": database.url_as("kreisfunk_operator")}
+def environment(database: FreshDatabase) -> Mapping[str, str]:
+    return {"KREISFUNK_DATABASE_URL": database.build_role_url("kreisfunk_operator")}
 
 
 @pytest.fixture
-async def letters(database: Database) -> None:
+async def letters(database: FreshDatabase) -> None:
     for identifier in IDS:
         await owned(
             database,
@@ -27,7 +27,7 @@ async def letters(database: Database) -> None:
         )
 
 
-async def owned(database: Database, statement: str, *arguments: object) -> list[tuple[object, ...]]:
+async def owned(database: FreshDatabase, statement: str, *arguments: object) -> list[tuple[object, ...]]:
     connection = await asyncpg.connect(database.url)
     try:
         return [tuple(row) for row in await connection.fetch(statement, *arguments)]
@@ -35,8 +35,8 @@ async def owned(database: Database, statement: str, *arguments: object) -> list[
         await connection.close()
 
 
-async def dead_letters(*arguments: str, environment: Mapping[str, str]) -> Ended:
-    return await kreisfunk_here("dead-letters", *arguments, environment=environment)
+async def dead_letters(*arguments: str, environment: Mapping[str, str]) -> CommandResult:
+    return await run_in_process("dead-letters", *arguments, environment=environment)
 
 
 async def test_nothing_is_told_as_such(environment: Mapping[str, str]) -> None:
@@ -55,7 +55,7 @@ async def test_they_are_listed_with_their_reason_and_no_content(environment: Map
 
 
 @pytest.mark.usefixtures("letters")
-async def test_one_or_all_are_to_be_handled_again(environment: Mapping[str, str], database: Database) -> None:
+async def test_one_or_all_are_to_be_handled_again(environment: Mapping[str, str], database: FreshDatabase) -> None:
     one = await dead_letters("replay", "aaaa", environment=environment)
     assert (one.status, one.output) == (0, "replay: 1\n")
     asked = "select replay_at is not null from subscriptions.dead_letter order by id"
@@ -66,7 +66,7 @@ async def test_one_or_all_are_to_be_handled_again(environment: Mapping[str, str]
 
 
 @pytest.mark.usefixtures("letters")
-async def test_one_or_all_are_dropped(environment: Mapping[str, str], database: Database) -> None:
+async def test_one_or_all_are_dropped(environment: Mapping[str, str], database: FreshDatabase) -> None:
     left = "select count(*) from subscriptions.dead_letter"
     refused = await dead_letters("drop", "--all", environment=environment)
     assert (refused.status, await owned(database, left)) == (2, [(2,)])
@@ -88,7 +88,7 @@ async def test_one_or_all_are_dropped(environment: Mapping[str, str], database: 
     ],
 )
 async def test_what_does_not_fit_changes_nothing(
-    environment: Mapping[str, str], database: Database, arguments: tuple[str, ...], status: int
+    environment: Mapping[str, str], database: FreshDatabase, arguments: tuple[str, ...], status: int
 ) -> None:
     assert (await dead_letters(*arguments, environment=environment)).status == status
     assert await owned(database, "select count(*) from subscriptions.dead_letter where replay_at is null") == [(2,)]

@@ -7,44 +7,44 @@ from urllib.parse import quote, urlsplit
 import aio_pika
 import pytest
 
-from cli.doctor.kinds import KINDS
+from cli.doctor.process_kinds import PROCESS_KINDS
 from deploy.local.environments import CONFIG
-from deploy.local.stack import Stack, local_stack
+from deploy.local.stack import Stack, run_stack
 from shared.amqp import topology
-from tests.integration.cli.commands import Ended, kreisfunk
-from tests.integration.cli.whole_stack import Operator, operator_of
-from tests.servers import Servers, run_as_superuser, url_with_database, wait_for
-from tests.tap.reading import Tap, tapped
+from tests.contract_recorder.recorder import ContractRecorder, record_contracts
+from tests.integration.cli.commands import CommandResult, run_kreisfunk
+from tests.integration.cli.stack_operator import StackOperator, build_operator
+from tests.servers import Servers, build_database_url, run_as_superuser, wait_for
 
 
 @pytest.fixture(scope="module")
 async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
-    async with local_stack(tmp_path_factory.mktemp("stack"), dispatchers=1) as running:
+    async with run_stack(tmp_path_factory.mktemp("stack"), dispatchers=1) as running:
         yield running
 
 
 @pytest.fixture(scope="module", autouse=True)
-async def tap(stack: Stack) -> AsyncIterator[Tap]:
-    async with tapped(stack.broker_url, stack.broker_api_url) as tap:
+async def tap(stack: Stack) -> AsyncIterator[ContractRecorder]:
+    async with record_contracts(stack.broker_url, stack.broker_api_url) as tap:
         yield tap
 
 
 @pytest.fixture
-def operator(stack: Stack, tmp_path: Path) -> Operator:
-    return operator_of(stack, tmp_path)
+def operator(stack: Stack, tmp_path: Path) -> StackOperator:
+    return build_operator(stack, tmp_path)
 
 
-async def look(operator: Operator, service: str, *arguments: str) -> Ended:
+async def look(operator: StackOperator, service: str, *arguments: str) -> CommandResult:
     """The doctor at one service, as JSON; nothing secret may be in what it says, whatever is wrong."""
-    ended = await kreisfunk(
-        "doctor", "--json", "--service", service, *arguments, environment=operator.environment_of(service)
+    ended = await run_kreisfunk(
+        "doctor", "--json", "--service", service, *arguments, environment=operator.build_environment(service)
     )
-    assert [secret for secret in operator.all_secrets() if secret in ended.everything] == []
-    assert "Traceback" not in ended.complaint
+    assert [secret for secret in operator.list_secrets() if secret in ended.everything] == []
+    assert "Traceback" not in ended.errors
     return ended
 
 
-def problems(ended: Ended) -> dict[str, str]:
+def problems(ended: CommandResult) -> dict[str, str]:
     """What is wrong, by the name of the check; the exit status has to agree."""
     found = {check["name"]: check["problem"] for check in ended.json["checks"] if not check["ok"]}
     assert ended.status == (1 if found else 0)
@@ -53,40 +53,40 @@ def problems(ended: Ended) -> dict[str, str]:
 
 
 async def test_all_is_well_in_a_stack(stack: Stack) -> None:
-    ended = await kreisfunk("doctor", "--stack", str(stack.folder))
-    assert (ended.status, ended.complaint) == (0, "")
+    ended = await run_kreisfunk("doctor", "--stack", str(stack.folder))
+    assert (ended.status, ended.errors) == (0, "")
     lines = ended.output.splitlines()
     assert lines[-1] == f"{len(lines) - 1} checks, 0 problems"
-    for name in KINDS:
+    for name in PROCESS_KINDS:
         assert f"ok       settings of {name}" in lines
     for name in ("broker topology", "dead letters", "rights of kreisfunk_dispatcher", "Graph API token"):
         assert f"ok       {name}" in lines
 
 
-async def test_a_folder_with_everybodys_secrets_is_a_whole_installation(operator: Operator) -> None:
-    ended = await kreisfunk("doctor", "--json", environment=operator.environment)
+async def test_a_folder_with_everybodys_secrets_is_a_whole_installation(operator: StackOperator) -> None:
+    ended = await run_kreisfunk("doctor", "--json", environment=operator.environment)
     # All processes have the same port for their probes here, as they would on hosts of their own.
     assert set(problems(ended)) == {
         f"{name} is ready" for name in ("ingress", "notices", "subscriptions", "dispatcher")
     }
     names = {check["name"] for check in ended.json["checks"]}
-    assert {f"broker login {kind.login}" for kind in KINDS.values()} <= names
-    assert [secret for secret in operator.all_secrets() if secret in ended.everything] == []
+    assert {f"broker login {kind.login}" for kind in PROCESS_KINDS.values()} <= names
+    assert [secret for secret in operator.list_secrets() if secret in ended.everything] == []
 
 
 @pytest.mark.parametrize("service", ["ingress", "notices", "subscriptions", "dispatcher"])
-async def test_each_service_can_be_looked_at_alone(operator: Operator, service: str) -> None:
+async def test_each_service_can_be_looked_at_alone(operator: StackOperator, service: str) -> None:
     assert problems(await look(operator, service)) == {}
 
 
-async def test_a_missing_setting_is_named(operator: Operator) -> None:
+async def test_a_missing_setting_is_named(operator: StackOperator) -> None:
     (operator.secrets / "dispatcher" / "kreisfunk_graph_token").unlink()
     found = problems(await look(operator, "dispatcher"))
     assert list(found) == ["settings of dispatcher"]
     assert "KREISFUNK_GRAPH_TOKEN" in found["settings of dispatcher"]
 
 
-async def test_a_wrong_broker_password_is_found(operator: Operator) -> None:
+async def test_a_wrong_broker_password_is_found(operator: StackOperator) -> None:
     operator.write_secret("subscriptions/kreisfunk_broker_password", "wrong")
     assert set(problems(await look(operator, "subscriptions"))) == {
         "broker login subscriptions",
@@ -95,19 +95,19 @@ async def test_a_wrong_broker_password_is_found(operator: Operator) -> None:
     }
 
 
-async def test_a_wrong_database_password_is_found(operator: Operator) -> None:
+async def test_a_wrong_database_password_is_found(operator: StackOperator) -> None:
     operator.write_secret("dispatcher/kreisfunk_database_password", "wrong")
     found = problems(await look(operator, "dispatcher"))
     assert found["database role kreisfunk_dispatcher"] == "the database refuses this role"
 
 
-async def test_a_wrong_token_is_found(operator: Operator) -> None:
+async def test_a_wrong_token_is_found(operator: StackOperator) -> None:
     operator.write_secret("dispatcher/kreisfunk_graph_token", "entirely-wrong")
     found = problems(await look(operator, "dispatcher"))
     assert found["Graph API token"] == "Meta does not accept the token"
 
 
-async def test_a_template_that_is_not_at_meta_is_found(operator: Operator, tmp_path: Path) -> None:
+async def test_a_template_that_is_not_at_meta_is_found(operator: StackOperator, tmp_path: Path) -> None:
     county = tmp_path / "county.toml"
     county.write_text((CONFIG / "county.toml").read_text().replace("kreisfunk_stellen_v1", "kreisfunk_stellen_v2"))
     templates = tmp_path / "templates.json"
@@ -118,14 +118,16 @@ async def test_a_template_that_is_not_at_meta_is_found(operator: Operator, tmp_p
     assert found == {"template of stellen": "kreisfunk_stellen_v2 in language de does not exist at Meta"}
 
 
-async def test_a_template_with_a_picture_that_has_none_in_our_file_is_found(operator: Operator, tmp_path: Path) -> None:
+async def test_a_template_with_a_picture_that_has_none_in_our_file_is_found(
+    operator: StackOperator, tmp_path: Path
+) -> None:
     county = tmp_path / "county.toml"
     county.write_text((CONFIG / "county.toml").read_text().replace("kreisfunk_stellen_bild_v1", "kreisfunk_stellen_v1"))
     found = problems(await look(operator, "dispatcher", "--county", str(county)))
     assert found == {"template of stellen with a picture": "kreisfunk_stellen_v1 in language de has no image above it"}
 
 
-async def test_a_role_that_can_do_too_much_is_found(operator: Operator, stack: Stack) -> None:
+async def test_a_role_that_can_do_too_much_is_found(operator: StackOperator, stack: Stack) -> None:
     owner = Servers(database_url=stack.database_url, broker_url=stack.broker_url, broker_api_url=stack.broker_api_url)
     await run_as_superuser(owner, "grant create on schema dispatcher to kreisfunk_dispatcher")
     try:
@@ -135,30 +137,33 @@ async def test_a_role_that_can_do_too_much_is_found(operator: Operator, stack: S
     assert found == {"rights of kreisfunk_dispatcher": "this role may create tables"}
 
 
-async def test_a_superuser_is_told_all_that_it_can_do(operator: Operator, stack: Stack) -> None:
-    environment = {**operator.environment_of("dispatcher"), "KREISFUNK_DATABASE_URL": stack.database_url}
+async def test_a_superuser_is_told_all_that_it_can_do(operator: StackOperator, stack: Stack) -> None:
+    environment = {**operator.build_environment("dispatcher"), "KREISFUNK_DATABASE_URL": stack.database_url}
     (operator.secrets / "dispatcher" / "kreisfunk_database_password").unlink()
-    ended = await kreisfunk("doctor", "--json", "--service", "dispatcher", environment=environment)
+    ended = await run_kreisfunk("doctor", "--json", "--service", "dispatcher", environment=environment)
     rights = problems(ended)["rights of kreisfunk_dispatcher"]
     for right in ("superuser", "schemas", "tables", "owns", "another service's schema"):
         assert right in rights
 
 
-async def test_migrations_that_have_not_run_are_found(operator: Operator, stack: Stack) -> None:
+async def test_migrations_that_have_not_run_are_found(operator: StackOperator, stack: Stack) -> None:
     owner = Servers(database_url=stack.database_url, broker_url=stack.broker_url, broker_api_url=stack.broker_api_url)
     await run_as_superuser(owner, "create database empty")
     address = urlsplit(stack.database_url)
     url = f"postgresql://kreisfunk_dispatcher@{address.hostname}:{address.port}/kreisfunk"
-    environment = {**operator.environment_of("dispatcher"), "KREISFUNK_DATABASE_URL": url_with_database(url, "empty")}
+    environment = {
+        **operator.build_environment("dispatcher"),
+        "KREISFUNK_DATABASE_URL": build_database_url(url, "empty"),
+    }
     try:
-        ended = await kreisfunk("doctor", "--json", "--service", "dispatcher", environment=environment)
+        ended = await run_kreisfunk("doctor", "--json", "--service", "dispatcher", environment=environment)
     finally:
         await run_as_superuser(owner, "drop database empty with (force)")
     assert problems(ended)["migrations of dispatcher"].endswith("migrations have not run")
 
 
-async def test_dead_letters_and_missing_queues_are_found(operator: Operator, stack: Stack) -> None:
-    dead = topology.SUBSCRIPTIONS_NOTICES.dead
+async def test_dead_letters_and_missing_queues_are_found(operator: StackOperator, stack: Stack) -> None:
+    dead = topology.SUBSCRIPTIONS_NOTICES.dead_letter_queue
     async with await aio_pika.connect(stack.broker_url) as connection:
         channel = await connection.channel()
         await channel.default_exchange.publish(aio_pika.Message(b"{}"), dead)
@@ -172,16 +177,16 @@ async def test_dead_letters_and_missing_queues_are_found(operator: Operator, sta
     assert without == {"broker topology": f"missing: {dead}"}
 
 
-async def test_a_service_that_is_down_is_found(operator: Operator, stack: Stack) -> None:
-    await stack.supervisor.take_down("ingress-1")
+async def test_a_service_that_is_down_is_found(operator: StackOperator, stack: Stack) -> None:
+    await stack.supervisor.stop_one("ingress-1")
     try:
         found = problems(await look(operator, "ingress"))
     finally:
-        await stack.supervisor.bring_up("ingress-1")
+        await stack.supervisor.start_one("ingress-1")
     assert set(found) == {"webhook refuses unsigned", "ingress is ready"}
 
 
-async def test_another_server_on_the_webhooks_address_is_found(operator: Operator, stack: Stack) -> None:
+async def test_another_server_on_the_webhooks_address_is_found(operator: StackOperator, stack: Stack) -> None:
     found = problems(await look(operator, "ingress", "--ingress-url", stack.simulator_url))
     assert found == {"webhook refuses unsigned": "an unsigned webhook got 404 instead of 401"}
 
@@ -189,14 +194,14 @@ async def test_another_server_on_the_webhooks_address_is_found(operator: Operato
 async def test_a_notice_becomes_a_broadcast_of_the_whole_system(stack: Stack) -> None:
     """To which nobody has subscribed yet: that has a status of its own."""
     notice = ("--topic", "strassensperrungen", "--headline", "L 149 gesperrt", "--text", "Bis 18 Uhr.")
-    ended = await kreisfunk("publish", "--stack", str(stack.folder), *notice, "--json")
+    ended = await run_kreisfunk("publish", "--stack", str(stack.folder), *notice, "--json")
     assert (ended.status, ended.json["result"], ended.json["audience"]) == (6, "accepted", 0)
 
 
 @pytest.mark.foreign_messages("a notice with an address that is not https, to be rejected")
 async def test_an_invalid_notice_comes_back_with_every_field_and_is_kept(stack: Stack) -> None:
     notice = ("--topic", "nichts", "--headline", " ", "--text", "x", "--link", "http://example.org")
-    ended = await kreisfunk("publish", "--stack", str(stack.folder), *notice, "--json")
+    ended = await run_kreisfunk("publish", "--stack", str(stack.folder), *notice, "--json")
     assert ended.status == 3
     assert {problem["field"] for problem in ended.json["problems"]} == {"topic", "headline", "link"}
     async with await aio_pika.connect(stack.broker_url) as connection:
@@ -210,8 +215,8 @@ async def test_an_invalid_notice_comes_back_with_every_field_and_is_kept(stack: 
 
 
 async def test_unknown_services_and_strange_logins_are_usage_errors() -> None:
-    assert (await kreisfunk("doctor", "--service", "nobody")).status == 2
+    assert (await run_kreisfunk("doctor", "--service", "nobody")).status == 2
     strange = {"KREISFUNK_BROKER_URL": f"amqp://{quote('somebody else')}@127.0.0.1:1/"}
-    ended = await kreisfunk("doctor", environment=strange)
+    ended = await run_kreisfunk("doctor", environment=strange)
     assert ended.status == 2
-    assert "--service" in ended.complaint
+    assert "--service" in ended.errors

@@ -9,16 +9,16 @@ import asyncpg
 import msgspec
 import pytest
 
-from cli.keys.hashes import Hashes, stores_of
+from cli.keys.index_rotation import HashColumn, list_hash_stores
 from shared.contracts.dispatch import ReplyRequested
 from shared.contracts.envelope import decode
 from shared.contracts.events import SubscriberErased
 from shared.contracts.inbound import PreferenceChange
 from shared.database.pool import Database as Pool
 from shared.database.pool import open_database
+from shared.encryption import INDEX_BYTES, get_index_version
 from shared.outcome import Done
-from shared.sealing import INDEX_BYTES, version_of
-from tests.databases import Database
+from tests.databases import FreshDatabase
 from tests.integration.cli.index_keys import (
     KNOWN,
     NEW,
@@ -26,18 +26,18 @@ from tests.integration.cli.index_keys import (
     RING,
     ROLE,
     USED,
-    again,
-    arguments,
-    command,
-    environment,
-    of_phone,
-    phone_of,
+    build_arguments,
+    build_environment,
+    build_message,
+    build_phone,
+    compute_phone_index,
+    redeliver,
     rotate,
-    said,
+    run_command,
 )
-from tests.integration.subscriptions.stand import Stand, group, stand_on
+from tests.integration.subscriptions.harness import SubscriptionsHarness, build_harness, encode_group
 from tests.servers import wait_for
-from tests.unit.subscriptions.material import at
+from tests.unit.subscriptions.factories import build_time
 
 MANY = 20_000
 PEOPLE = 30
@@ -45,18 +45,20 @@ STATES = "select state, count(*)::int from subscriptions.subscriber group by 1"
 
 
 @pytest.fixture
-async def pool(database: Database) -> AsyncIterator[Pool]:
-    async with open_database(database.url_as("kreisfunk_subscriptions"), password=None, name="test", size=20) as pool:
+async def pool(database: FreshDatabase) -> AsyncIterator[Pool]:
+    async with open_database(
+        database.build_role_url("kreisfunk_subscriptions"), password=None, name="test", size=20
+    ) as pool:
         yield pool
 
 
 @pytest.fixture
-async def stand(pool: Pool) -> Stand:
-    return stand_on(pool)
+async def stand(pool: Pool) -> SubscriptionsHarness:
+    return build_harness(pool)
 
 
 @pytest.fixture
-async def owner(database: Database) -> AsyncIterator[asyncpg.Connection]:
+async def owner(database: FreshDatabase) -> AsyncIterator[asyncpg.Connection]:
     connection = await asyncpg.connect(database.url)
     yield connection
     await connection.close()
@@ -70,8 +72,8 @@ async def crowd(owner: asyncpg.Connection) -> None:
     """Many more subscribers, so that a rotation takes its time."""
     rows = []
     for number in range(MANY):
-        index = OLD.index("phone", phone_of(10_000 + number))
-        rows.append((index, RING.seal(phone_of(10_000 + number).encode(), purpose="phone", index=index)))
+        index = OLD.compute_index("phone", build_phone(10_000 + number))
+        rows.append((index, RING.encrypt(build_phone(10_000 + number).encode(), purpose="phone", index=index)))
     await owner.executemany(
         "insert into subscriptions.subscriber (id, sequence, state, phone_index, phone_sealed)"
         " values (gen_random_uuid(), 1, 'subscribed', $1, $2)",
@@ -86,27 +88,27 @@ async def lifted(owner: asyncpg.Connection) -> int:
     return counted
 
 
-async def talk(stand: Stand, citizens: Sequence[int], seed: int, ended: asyncio.Event) -> dict[int, str]:
+async def talk(stand: SubscriptionsHarness, citizens: Sequence[int], seed: int, ended: asyncio.Event) -> dict[int, str]:
     """Starts and stops through one replica, now and then delivered twice, under either key; the last word of each."""
     random, last = Random(seed), {}
     while not ended.is_set():
         for citizen in citizens:
             last[citizen] = random.choice(("Start", "Stop", "Stop", "Daten"))
-            message = said(last[citizen], citizen, random.choice((KNOWN, USED)))
-            repeated = again(message, citizen, random.choice((KNOWN, USED)))
+            message = build_message(last[citizen], citizen, random.choice((KNOWN, USED)))
+            repeated = redeliver(message, citizen, random.choice((KNOWN, USED)))
             await asyncio.gather(stand.receive(message), stand.receive(repeated))
             if last[citizen] == "Daten":
                 last[citizen] = "Stop"
-                await stand.receive(said("Stop", citizen, random.choice((KNOWN, USED))))
+                await stand.receive(build_message("Stop", citizen, random.choice((KNOWN, USED))))
     return last
 
 
 async def test_while_citizens_write_and_the_command_is_killed_everybody_stays_one_person(
-    owner: asyncpg.Connection, database: Database, pool: Pool
+    owner: asyncpg.Connection, database: FreshDatabase, pool: Pool
 ) -> None:
-    stands = [stand_on(pool) for _ in range(2)]
+    stands = [build_harness(pool) for _ in range(2)]
     for citizen in range(PEOPLE):
-        await stands[0].receive(said(("Start", "Stop")[citizen % 2], citizen, OLD))
+        await stands[0].receive(build_message(("Start", "Stop")[citizen % 2], citizen, OLD))
     await crowd(owner)
     before = await owner.fetchval("select count(*) from subscriptions.subscriber")
     ended = asyncio.Event()
@@ -115,7 +117,7 @@ async def test_while_citizens_write_and_the_command_is_killed_everybody_stays_on
     for _ in range(2):
         known = await lifted(owner)
         running = await asyncio.create_subprocess_exec(
-            *arguments("rotate-index"), env=environment(database, USED), stdout=DEVNULL
+            *build_arguments("rotate-index"), env=build_environment(database, USED), stdout=DEVNULL
         )
 
         async def begun(known: int = known) -> bool:
@@ -125,7 +127,7 @@ async def test_while_citizens_write_and_the_command_is_killed_everybody_stays_on
         running.kill()
         await running.wait()
         assert await lifted(owner) < MANY, "it was killed too late to prove anything"
-    finished = asyncio.create_task(asyncio.to_thread(command, database, "rotate-index", USED))
+    finished = asyncio.create_task(asyncio.to_thread(run_command, database, "rotate-index", USED))
     await finished
     ended.set()
     last = {citizen: word for words in await asyncio.gather(*talks) for citizen, word in words.items()}
@@ -134,92 +136,106 @@ async def test_while_citizens_write_and_the_command_is_killed_everybody_stays_on
     for citizen, word in last.items():
         row = await owner.fetchrow(
             "select state from subscriptions.subscriber where phone_index = $1 and user_index = $2",
-            NEW.index("phone", phone_of(citizen)),
-            NEW.index("user", f"DE.{citizen}"),
+            NEW.compute_index("phone", build_phone(citizen)),
+            NEW.compute_index("user", f"DE.{citizen}"),
         )
         assert row is not None
         assert row["state"] == {"Start": "subscribed", "Stop": "unsubscribed"}[word], citizen
     rows = await owner.fetch("select phone_index, phone_sealed from subscriptions.subscriber where phone_sealed > ''")
-    opened = [RING.open(sealed, purpose="phone", index=index).decode() for index, sealed in rows]
-    assert [NEW.index("phone", number) for number in opened] == [row["phone_index"] for row in rows]
+    opened = [RING.decrypt(sealed, purpose="phone", index=index).decode() for index, sealed in rows]
+    assert [NEW.compute_index("phone", number) for number in opened] == [row["phone_index"] for row in rows]
 
 
 async def test_with_the_older_key_gone_everybody_is_still_found(
-    owner: asyncpg.Connection, database: Database, stand: Stand
+    owner: asyncpg.Connection, database: FreshDatabase, stand: SubscriptionsHarness
 ) -> None:
     """Who is subscribed, who was, who was erased, who asked; and what was handled is known to have been."""
     words = ("Start", "Stop", "Löschen", "Start", "Start")
-    first = [said("Start", citizen, OLD) for citizen in range(len(words))]
+    first = [build_message("Start", citizen, OLD) for citizen in range(len(words))]
     await stand.receive(*first)
-    second = [said(word, citizen, OLD) for citizen, word in enumerate(words)]
+    second = [build_message(word, citizen, OLD) for citizen, word in enumerate(words)]
     await stand.receive(*second)
     await rotate(database)
-    finished = await asyncio.to_thread(command, database, "status", USED)
+    finished = await asyncio.to_thread(run_command, database, "status", USED)
     assert finished.returncode == 0, finished.stdout
     known = await states(owner)
     assert known == {"subscribed": 3, "unsubscribed": 1}
 
-    stand.outlet.published.clear()
+    stand.publisher.published.clear()
     for messages in (first, second):
-        await stand.receive(*(again(one, citizen, NEW) for citizen, one in enumerate(messages)))
+        await stand.receive(*(redeliver(one, citizen, NEW) for citizen, one in enumerate(messages)))
     assert await states(owner) == known
-    late = said("Start", 2, NEW)
-    stale = msgspec.structs.replace(late, sent_at=at(0), received_at=at(0.1))
+    late = build_message("Start", 2, NEW)
+    stale = msgspec.structs.replace(late, sent_at=build_time(0), received_at=build_time(0.1))
     await stand.receive(stale)
     assert await states(owner) == known, "a Start from before an erasure subscribed again"
-    await stand.receive(said("Stop", 0, NEW, phone_only=True), said("Start", 1, NEW), said("Löschen", 3, NEW))
+    await stand.receive(
+        build_message("Stop", 0, NEW, phone_only=True), build_message("Start", 1, NEW), build_message("Löschen", 3, NEW)
+    )
     assert await states(owner) == {"subscribed": 2, "unsubscribed": 1}
-    assert len(stand.outlet.messages(SubscriberErased)[-1].subscribers) == 1
+    assert len(stand.publisher.list_messages(SubscriberErased)[-1].subscribers) == 1
 
 
-async def test_a_person_who_is_met_under_both_hashes_is_one(owner: asyncpg.Connection, stand: Stand) -> None:
+async def test_a_person_who_is_met_under_both_hashes_is_one(
+    owner: asyncpg.Connection, stand: SubscriptionsHarness
+) -> None:
     """An ingress with the old key alone, one that knows both, and one that writes the new one."""
-    await stand.receive(said("Start", 1, OLD), said("Start", 1, KNOWN), said("Start", 1, USED))
+    await stand.receive(
+        build_message("Start", 1, OLD), build_message("Start", 1, KNOWN), build_message("Start", 1, USED)
+    )
     assert await states(owner) == {"subscribed": 1}
-    await stand.receive(said("Stop", 1, KNOWN, phone_only=True))
+    await stand.receive(build_message("Stop", 1, KNOWN, phone_only=True))
     assert await states(owner) == {"unsubscribed": 1}
-    await stand.receive(said("Hallo", 1, USED), said("Hallo", 1, KNOWN))
+    await stand.receive(build_message("Hallo", 1, USED), build_message("Hallo", 1, KNOWN))
     assert await owner.fetchval("select count(*)::int from subscriptions.conversation") == 2
 
 
 @pytest.mark.parametrize("phone_only", [False, True])
 async def test_two_rows_under_two_hashes_hold_nothing_up_and_become_one(
-    owner: asyncpg.Connection, database: Database, stand: Stand, phone_only: bool
+    owner: asyncpg.Connection, database: FreshDatabase, stand: SubscriptionsHarness, phone_only: bool
 ) -> None:
     """As if a message from before the rotation had been forgotten somewhere until now."""
-    await stand.receive(said("Start", 1, NEW, phone_only=phone_only), said("Start", 1, OLD, phone_only=phone_only))
-    await stand.receive(said("Start", 2, OLD))
-    finished = await asyncio.to_thread(command, database, "rotate-index", USED)
+    await stand.receive(
+        build_message("Start", 1, NEW, phone_only=phone_only), build_message("Start", 1, OLD, phone_only=phone_only)
+    )
+    await stand.receive(build_message("Start", 2, OLD))
+    finished = await asyncio.to_thread(run_command, database, "rotate-index", USED)
     assert finished.returncode == 1
-    assert await owner.fetchval("select state from subscriptions.subscriber where phone_index = $1", of_phone(2))
-    await stand.receive(said("Stop", 1, USED, phone_only=phone_only))
+    assert await owner.fetchval(
+        "select state from subscriptions.subscriber where phone_index = $1", compute_phone_index(2)
+    )
+    await stand.receive(build_message("Stop", 1, USED, phone_only=phone_only))
     assert await states(owner) == {"merged": 1, "subscribed": 1, "unsubscribed": 1}
     await rotate(database)
 
 
-async def test_an_erasure_reaches_what_was_stored_under_the_other_hash(owner: asyncpg.Connection, stand: Stand) -> None:
-    await stand.receive(said("Feedback: Schön!", 1, OLD))
-    await stand.receive(said("Hallo", 2, OLD))
-    bury = said("?", 1, OLD)
-    assert await stand.parts.dead_letters.keep(group((bury,)), "unexpected Error") == Done()
-    await stand.receive(said("Löschen", 1, USED))
+async def test_an_erasure_reaches_what_was_stored_under_the_other_hash(
+    owner: asyncpg.Connection, stand: SubscriptionsHarness
+) -> None:
+    await stand.receive(build_message("Feedback: Schön!", 1, OLD))
+    await stand.receive(build_message("Hallo", 2, OLD))
+    bury = build_message("?", 1, OLD)
+    assert await stand.parts.dead_letters.store(encode_group((bury,)), "unexpected Error") == Done()
+    await stand.receive(build_message("Löschen", 1, USED))
     assert await owner.fetchval("select count(*)::int from subscriptions.feedback") == 0
     assert await owner.fetchval("select count(*)::int from subscriptions.dead_letter") == 0
     assert await owner.fetchval("select count(*)::int from subscriptions.conversation") == 2
-    (erased,) = stand.outlet.messages(SubscriberErased)
+    (erased,) = stand.publisher.list_messages(SubscriberErased)
     expected = {
-        key.index(kind, value) for key in (OLD, NEW) for kind, value in (("phone", phone_of(1)), ("user", "DE.1"))
+        key.compute_index(kind, value)
+        for key in (OLD, NEW)
+        for kind, value in (("phone", build_phone(1)), ("user", "DE.1"))
     }
     assert {address.index for address in erased.addresses} == expected
 
 
 async def test_a_preference_that_is_delivered_again_is_known_under_the_other_hash(
-    owner: asyncpg.Connection, stand: Stand
+    owner: asyncpg.Connection, stand: SubscriptionsHarness
 ) -> None:
-    await stand.receive(said("Start", 1, OLD))
-    stop = said("", 1, KNOWN)
+    await stand.receive(build_message("Start", 1, OLD))
+    stop = build_message("", 1, KNOWN)
     change = PreferenceChange(person=stop.sender, category="marketing_messages", value="stop", at=stop.sent_at)
-    repeated = msgspec.structs.replace(change, person=said("", 1, USED).sender)
+    repeated = msgspec.structs.replace(change, person=build_message("", 1, USED).sender)
     await stand.receive_preferences(change)
     handled = await owner.fetchval("select count(*) from subscriptions.inbox")
     await stand.receive_preferences(repeated)
@@ -228,8 +244,8 @@ async def test_a_preference_that_is_delivered_again_is_known_under_the_other_has
 
 async def store_one_in_the_ledger(owner: asyncpg.Connection) -> None:
     """A reply and an erasure of somebody under the older hash, and a reply without an address."""
-    index = OLD.index("user", "DE.9")
-    sealed = RING.seal(b"DE.9", purpose="user", index=index)
+    index = OLD.compute_index("user", "DE.9")
+    sealed = RING.encrypt(b"DE.9", purpose="user", index=index)
     await owner.execute(
         "insert into dispatcher.delivery (id, source, lane, state, address_kind, address_index, address_sealed,"
         " asked_at, expires_at) values (gen_random_uuid(), gen_random_uuid(), 'reply', 'read', 'user', $1, $2,"
@@ -246,13 +262,13 @@ async def store_one_in_the_ledger(owner: asyncpg.Connection) -> None:
 
 
 async def test_nothing_has_an_older_hash_afterwards(
-    owner: asyncpg.Connection, database: Database, stand: Stand
+    owner: asyncpg.Connection, database: FreshDatabase, stand: SubscriptionsHarness
 ) -> None:
     """In any column of both schemas that holds some, and in the messages that are kept."""
     for citizen, word in enumerate(("Start", "Stop", "Löschen", "Hallo")):
-        await stand.receive(said("Start", citizen, OLD), said(word, citizen, OLD))
+        await stand.receive(build_message("Start", citizen, OLD), build_message(word, citizen, OLD))
     await store_one_in_the_ledger(owner)
-    before = await asyncio.to_thread(command, database, "status", USED)
+    before = await asyncio.to_thread(run_command, database, "status", USED)
     assert (before.returncode, "still needed" in before.stderr) == (1, True)
     await rotate(database)
     holders = await owner.fetch(
@@ -265,64 +281,68 @@ async def test_nothing_has_an_older_hash_afterwards(
     for table, column, many in holders:
         value = f"unnest({column})" if many else column
         rows = await owner.fetch(f"select distinct {value} from {table} where {column} is not null")  # noqa: S608
-        found[f"{table}.{column}"] = {version_of(row[0]) for row in rows if row[0]}
+        found[f"{table}.{column}"] = {get_index_version(row[0]) for row in rows if row[0]}
     assert found.pop("dispatcher.erasure.indexes") == {1, 2}, "it has to find deliveries before and after"
     assert found.pop("subscriptions.dead_letter.senders") == set()
     assert set(map(tuple, found.values())) == {(2,)}
     [address] = await owner.fetch(
         "select address_index, address_sealed from dispatcher.delivery where address_index <> ''"
     )
-    assert RING.open(address[1], purpose="user", index=address[0]) == b"DE.9"
-    assert address[0] == NEW.index("user", "DE.9")
+    assert RING.decrypt(address[1], purpose="user", index=address[0]) == b"DE.9"
+    assert address[0] == NEW.compute_index("user", "DE.9")
     stored = await owner.fetch("select publications from subscriptions.inbox")
     bodies = [decode(each["body"]) for row in stored for each in msgspec.msgpack.decode(row[0])]
     recipients = [body.recipient for body in bodies if isinstance(body, ReplyRequested)]
-    assert {version_of(one.index) for one in recipients} == {2}
-    assert all(RING.open(one.sealed, purpose=one.kind, index=one.index) for one in recipients)
+    assert {get_index_version(one.index) for one in recipients} == {2}
+    assert all(RING.decrypt(one.sealed, purpose=one.kind, index=one.index) for one in recipients)
 
 
 async def test_dead_letters_under_the_older_hash_keep_its_key(
-    owner: asyncpg.Connection, database: Database, stand: Stand
+    owner: asyncpg.Connection, database: FreshDatabase, stand: SubscriptionsHarness
 ) -> None:
-    await stand.receive(said("Start", 1, OLD))
-    assert await stand.parts.dead_letters.keep(group((said("?", 1, OLD),)), "unexpected Error") == Done()
-    finished = await asyncio.to_thread(command, database, "rotate-index", USED)
+    await stand.receive(build_message("Start", 1, OLD))
+    assert (
+        await stand.parts.dead_letters.store(encode_group((build_message("?", 1, OLD),)), "unexpected Error") == Done()
+    )
+    finished = await asyncio.to_thread(run_command, database, "rotate-index", USED)
     assert (finished.returncode, "dead-letters" in finished.stderr) == (1, True)
     assert await lifted(owner) == 0, "replayed, it would find nobody"
     await owner.execute("delete from subscriptions.dead_letter")
-    assert await stand.parts.dead_letters.keep(group((said("?", 1, KNOWN),)), "unexpected Error") == Done()
+    assert (
+        await stand.parts.dead_letters.store(encode_group((build_message("?", 1, KNOWN),)), "unexpected Error")
+        == Done()
+    )
     await rotate(database)
-    finished = await asyncio.to_thread(command, database, "status", USED)
+    finished = await asyncio.to_thread(run_command, database, "status", USED)
     assert (finished.returncode, "dead letters: 1 with" in finished.stdout) == (1, True)
     await owner.execute("delete from subscriptions.dead_letter")
-    assert await stand.parts.dead_letters.keep(group((said("?", 1, USED),)), "unexpected Error") == Done()
-    finished = await asyncio.to_thread(command, database, "status", USED)
+    assert (
+        await stand.parts.dead_letters.store(encode_group((build_message("?", 1, USED),)), "unexpected Error") == Done()
+    )
+    finished = await asyncio.to_thread(run_command, database, "status", USED)
     assert finished.returncode == 0, finished.stdout
 
 
 async def test_a_row_that_changes_meanwhile_stays_as_it_was_written(
-    owner: asyncpg.Connection, database: Database, stand: Stand
+    owner: asyncpg.Connection, database: FreshDatabase, stand: SubscriptionsHarness
 ) -> None:
-    await stand.receive(said("Start", 1, OLD), said("Start", 2, OLD))
-    connection = await asyncpg.connect(database.url_as(ROLE))
-    store = next(store for store in stores_of(NEW) if "phone" in store.name)
-    assert isinstance(store, Hashes)
+    await stand.receive(build_message("Start", 1, OLD), build_message("Start", 2, OLD))
+    connection = await asyncpg.connect(database.build_role_url(ROLE))
+    store = next(store for store in list_hash_stores(NEW) if "phone" in store.name)
+    assert isinstance(store, HashColumn)
     rows = await connection.fetch(
         "select id as key, phone_index as index, phone_sealed as sealed, 'phone' as kind from subscriptions.subscriber"
     )
     ours = [lift for row in rows if (lift := store.lift(row, RING))]
-    await stand.receive(said("Stop", 1, KNOWN))
+    await stand.receive(build_message("Stop", 1, KNOWN))
     await connection.executemany(store.write, ours)
     await connection.close()
     assert await states(owner) == {"subscribed": 1, "unsubscribed": 1}
-    versions = await owner.fetch(
-        "select version_of from (select length(phone_index) as version_of, state"
-        " from subscriptions.subscriber) as each order by state"
-    )
+    versions = await owner.fetch("select length(phone_index) from subscriptions.subscriber order by state")
     assert [row[0] for row in versions] == [INDEX_BYTES + 1, INDEX_BYTES]
 
 
-async def test_before_the_new_key_writes_nothing_is_lifted(database: Database) -> None:
+async def test_before_the_new_key_writes_nothing_is_lifted(database: FreshDatabase) -> None:
     for name in ("rotate-index", "status"):
-        finished = await asyncio.to_thread(command, database, name, KNOWN)
+        finished = await asyncio.to_thread(run_command, database, name, KNOWN)
         assert (finished.returncode, "does not write yet" in finished.stderr) == (1, True)

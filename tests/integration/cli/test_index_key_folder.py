@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from cli.keys.ring_files import RingFilesError, add_index_key, drop_index_key, use_index_key
-from deploy.local.secret_files import create_secrets
-from shared.sealing import IndexKey
+from cli.keys.key_files import KeyFilesError, add_index_key, drop_index_key, use_index_key
+from deploy.secrets import create_secrets
+from shared.encryption import BlindIndexKey
 from tests.integration.cli.index_keys import (
-    arguments,
+    build_arguments,
 )
 
 
@@ -20,28 +20,28 @@ def test_a_folder_goes_through_all_steps_and_no_other(tmp_path: Path) -> None:
     refused(tmp_path, use_index_key, drop_index_key)
     assert add_index_key(tmp_path) == 2
     added = held(tmp_path)
-    assert (added.key, [IndexKey(other).version for other in added.others]) == (first.key, [2])
+    assert (added.key, [BlindIndexKey(other).version for other in added.others]) == (first.key, [2])
     refused(tmp_path, add_index_key, drop_index_key)
     assert use_index_key(tmp_path) == 2
     used = held(tmp_path)
     assert (used.key, used.others) == (added.others[0], (first.key,))
     refused(tmp_path, add_index_key, use_index_key)
     assert drop_index_key(tmp_path) == 2
-    assert held(tmp_path) == IndexKey(used.key)
+    assert held(tmp_path) == BlindIndexKey(used.key)
     assert add_index_key(tmp_path) == 3
     assert create_secrets(tmp_path) == []
 
 
-def held(folder: Path) -> IndexKey:
+def held(folder: Path) -> BlindIndexKey:
     """What every holder has."""
     (text,) = {path.read_text() for path in folder.glob("*/kreisfunk_index_key")}
-    return IndexKey.parse(text)
+    return BlindIndexKey.parse(text)
 
 
 def refused(folder: Path, *steps: Callable[[Path], int]) -> None:
     before = held(folder)
     for step in steps:
-        with pytest.raises(RingFilesError):
+        with pytest.raises(KeyFilesError):
             step(folder)
     assert held(folder) == before
 
@@ -50,7 +50,7 @@ def test_no_step_shows_a_key(tmp_path: Path) -> None:
     create_secrets(tmp_path)
     for name in ("add-index", "use-index", "drop-index", "drop-index"):
         finished = subprocess.run(
-            [*arguments(name), str(tmp_path)], capture_output=True, text=True, timeout=60, check=False
+            [*build_arguments(name), str(tmp_path)], capture_output=True, text=True, timeout=60, check=False
         )
         for key in held(tmp_path).text.split(","):
             assert key not in finished.stdout + finished.stderr

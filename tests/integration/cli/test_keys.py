@@ -13,29 +13,29 @@ import asyncpg
 import msgspec
 import pytest
 
-from cli.keys import rotation
-from cli.keys.rotation import renew, subscribers
-from deploy.local.secret_files import create_secrets
-from services.subscriptions.domain.publication import to_dispatch
+from cli.keys import key_rotation
+from cli.keys.key_rotation import build_subscriber_column, renew_rows
+from deploy.secrets import create_secrets
+from services.subscriptions.domain.publication import build_dispatch_message
 from shared.contracts.dispatch import BroadcastBatch, Recipient, ReplyRequested
 from shared.contracts.envelope import decode
-from shared.contracts.ids import timed_id
+from shared.contracts.ids import make_timed_id
 from shared.contracts.message import Address, AddressKind
-from shared.sealing import IndexKey, KeyRing
-from tests.databases import Database
+from shared.encryption import BlindIndexKey, KeyRing
+from tests.databases import FreshDatabase
 from tests.servers import wait_for
 
 ROLE = "kreisfunk_rotation"
 OLD = "1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
 BOTH = f"{OLD},2:ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8="
 NEW = BOTH.split(",")[1]
-INDEX = IndexKey.parse("ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8=")
+INDEX = BlindIndexKey.parse("ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8=")
 PEOPLE = 250
 MANY = 40_000
 NOW = datetime.now(UTC)
 COMMAND = [sys.executable, "-m", "cli.main", "keys", "rotate"]
 EXAMPLES = Path(__file__).parents[3] / "shared" / "contracts" / "examples"
-PHONES = subscribers(AddressKind.PHONE)
+PHONES = build_subscriber_column(AddressKind.PHONE)
 BROADCAST = """
     with notice as (insert into subscriptions.notice (source, notice) values ('s', 'n'))
     insert into subscriptions.broadcast (id, source, notice, revision, digest, topic, lane, template, published_at,
@@ -46,7 +46,7 @@ VERSIONS = "select get_byte(phone_sealed, 0), count(*)::int from subscriptions.s
 
 
 @pytest.fixture
-async def owner(database: Database) -> AsyncIterator[asyncpg.Connection]:
+async def owner(database: FreshDatabase) -> AsyncIterator[asyncpg.Connection]:
     """The owner's connection to a database with subscribers under the old key, and one open delivery."""
     connection = await asyncpg.connect(database.url)
     rows = [_person(number) for number in range(PEOPLE)]
@@ -70,8 +70,8 @@ async def _store_messages(connection: asyncpg.Connection) -> None:
     """An answer and a page of a broadcast, to be published once more."""
     index, sealed = _person(7)
     to = Address(kind=AddressKind.PHONE, index=index, sealed=sealed)
-    answer = ReplyRequested(reply=timed_id(NOW, b"reply"), recipient=to, text="Vielen Dank ü", expires_at=NOW)
-    publication = to_dispatch(answer, key="reply", identifier=answer.reply, at=NOW)
+    answer = ReplyRequested(reply=make_timed_id(NOW, b"reply"), recipient=to, text="Vielen Dank ü", expires_at=NOW)
+    publication = build_dispatch_message(answer, key="reply", identifier=answer.reply, at=NOW)
     await connection.execute(
         "insert into subscriptions.inbox (message_key, result, publications, received_at) values ($1, 'x', $2, now())",
         b"key",
@@ -81,7 +81,7 @@ async def _store_messages(connection: asyncpg.Connection) -> None:
     batch = decode(page)
     assert isinstance(batch, BroadcastBatch)
     recipient = Recipient(subscriber=batch.broadcast, sequence=1, address=to)
-    body = to_dispatch(
+    body = build_dispatch_message(
         msgspec.structs.replace(batch, recipients=(recipient,)), key="bulk", identifier=batch.broadcast, at=NOW
     ).body
     await connection.execute(BROADCAST, batch.broadcast)
@@ -95,8 +95,8 @@ def _number(number: int) -> bytes:
 
 
 def _person(number: int) -> tuple[bytes, bytes]:
-    index = INDEX.index("phone", _number(number).decode())
-    return index, KeyRing.parse(OLD).seal(_number(number), purpose="phone", index=index)
+    index = INDEX.compute_index("phone", _number(number).decode())
+    return index, KeyRing.parse(OLD).encrypt(_number(number), purpose="phone", index=index)
 
 
 async def stored_addresses(connection: asyncpg.Connection) -> list[Address]:
@@ -110,7 +110,7 @@ async def stored_addresses(connection: asyncpg.Connection) -> list[Address]:
     return [answer.recipient, page.recipients[0].address]
 
 
-def command(database: Database, keys: str) -> subprocess.CompletedProcess[str]:
+def command(database: FreshDatabase, keys: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         COMMAND,
         env=environment(database, keys),
@@ -121,11 +121,11 @@ def command(database: Database, keys: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def environment(database: Database, keys: str) -> dict[str, str]:
+def environment(database: FreshDatabase, keys: str) -> dict[str, str]:
     return {
         "PATH": os.environ["PATH"],
-        "KREISFUNK_DATABASE_URL": database.url_as(ROLE),
-        "KREISFUNK_SEALING_KEYS": keys,
+        "KREISFUNK_DATABASE_URL": database.build_role_url(ROLE),
+        "KREISFUNK_ENCRYPTION_KEYS": keys,
     }
 
 
@@ -134,7 +134,7 @@ async def versions(owner: asyncpg.Connection) -> dict[int, int]:
 
 
 async def test_everything_opens_with_the_new_key_alone_afterwards(
-    owner: asyncpg.Connection, database: Database
+    owner: asyncpg.Connection, database: FreshDatabase
 ) -> None:
     finished = await asyncio.to_thread(command, database, BOTH)
     assert (finished.returncode, finished.stderr) == (0, "")
@@ -143,16 +143,16 @@ async def test_everything_opens_with_the_new_key_alone_afterwards(
     ring = KeyRing.parse(NEW)
     rows = await owner.fetch("select phone_index, phone_sealed from subscriptions.subscriber")
     rows += await owner.fetch("select address_index, address_sealed from dispatcher.delivery")
-    opened = {ring.open(sealed, purpose="phone", index=index) for index, sealed in rows}
+    opened = {ring.decrypt(sealed, purpose="phone", index=index) for index, sealed in rows}
     assert len(opened) == PEOPLE
     for address in await stored_addresses(owner):
-        assert ring.open(address.sealed, purpose="phone", index=address.index) == _number(7)
+        assert ring.decrypt(address.sealed, purpose="phone", index=address.index) == _number(7)
     again = await asyncio.to_thread(command, database, BOTH)
     assert "version 2: 0 sealed anew" in again.stdout
 
 
 async def test_killed_in_the_middle_it_goes_on_and_leaves_nothing_under_the_old_key(
-    owner: asyncpg.Connection, database: Database
+    owner: asyncpg.Connection, database: FreshDatabase
 ) -> None:
     more = [_person(number) for number in range(PEOPLE, MANY)]
     await owner.executemany(
@@ -175,10 +175,10 @@ async def test_killed_in_the_middle_it_goes_on_and_leaves_nothing_under_the_old_
     assert {address.sealed[0] for address in await stored_addresses(owner)} == {2}
     ring = KeyRing.parse(NEW)
     rows = await owner.fetch("select phone_index, phone_sealed from subscriptions.subscriber")
-    assert len({ring.open(sealed, purpose="phone", index=index) for index, sealed in rows}) == MANY
+    assert len({ring.decrypt(sealed, purpose="phone", index=index) for index, sealed in rows}) == MANY
 
 
-async def test_every_sealed_column_there_is_is_rotated(owner: asyncpg.Connection, database: Database) -> None:
+async def test_every_sealed_column_there_is_is_rotated(owner: asyncpg.Connection, database: FreshDatabase) -> None:
     """What ends in `_sealed`, and what holds whole messages.
 
     Answers to publishers name nobody. Dead letters have a ring that only subscriptions holds, so nobody else can seal
@@ -200,7 +200,9 @@ async def test_every_sealed_column_there_is_is_rotated(owner: asyncpg.Connection
     }
 
 
-async def test_whoever_still_seals_with_the_old_key_is_noticed(owner: asyncpg.Connection, database: Database) -> None:
+async def test_whoever_still_seals_with_the_old_key_is_noticed(
+    owner: asyncpg.Connection, database: FreshDatabase
+) -> None:
     await owner.execute(
         "create function public.undo() returns trigger language plpgsql as $$"
         " begin new.phone_sealed := old.phone_sealed; return new; end $$"
@@ -214,10 +216,10 @@ async def test_whoever_still_seals_with_the_old_key_is_noticed(owner: asyncpg.Co
 
 
 async def test_it_may_be_ended_and_goes_on_where_it_was(
-    owner: asyncpg.Connection, database: Database, monkeypatch: pytest.MonkeyPatch
+    owner: asyncpg.Connection, database: FreshDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rotation, "PAGE", 100)
-    connection = await asyncpg.connect(database.url_as(ROLE))
+    monkeypatch.setattr(key_rotation, "ROWS_PER_PAGE", 100)
+    connection = await asyncpg.connect(database.build_role_url(ROLE))
     pages = PHONES.rotate(connection, KeyRing.parse(BOTH))
     assert (await anext(pages)).sealed == 100
     await pages.aclose()
@@ -227,12 +229,14 @@ async def test_it_may_be_ended_and_goes_on_where_it_was(
     await connection.close()
 
 
-async def test_what_changes_meanwhile_stays_as_it_was_written(owner: asyncpg.Connection, database: Database) -> None:
-    connection = await asyncpg.connect(database.url_as(ROLE))
-    page = await connection.fetch(PHONES.read(first=True), 2, 10)
-    ours, _ = renew(page, KeyRing.parse(BOTH))
+async def test_what_changes_meanwhile_stays_as_it_was_written(
+    owner: asyncpg.Connection, database: FreshDatabase
+) -> None:
+    connection = await asyncpg.connect(database.build_role_url(ROLE))
+    page = await connection.fetch(PHONES.build_query(first=True), 2, 10)
+    ours, _ = renew_rows(page, KeyRing.parse(BOTH))
     await owner.execute("update subscriptions.subscriber set phone_sealed = '\\x02aa' where id = $1", ours[0][0])
-    await connection.execute(PHONES.write, *map(list, zip(*ours, strict=True)))
+    await connection.execute(PHONES.update_statement, *map(list, zip(*ours, strict=True)))
     kept = await owner.fetchval("select phone_sealed from subscriptions.subscriber where id = $1", ours[0][0])
     assert kept == b"\x02\xaa"
     assert await versions(owner) == {1: PEOPLE - 10, 2: 10}
@@ -240,7 +244,7 @@ async def test_what_changes_meanwhile_stays_as_it_was_written(owner: asyncpg.Con
 
 
 async def test_without_the_old_key_it_says_so_and_changes_nothing(
-    owner: asyncpg.Connection, database: Database
+    owner: asyncpg.Connection, database: FreshDatabase
 ) -> None:
     finished = await asyncio.to_thread(command, database, NEW)
     assert finished.returncode == 1
@@ -270,8 +274,8 @@ async def test_without_the_old_key_it_says_so_and_changes_nothing(
         "delete from subscriptions.subscriber",
     ],
 )
-async def test_the_role_can_do_nothing_else(database: Database, statement: str) -> None:
-    connection = await asyncpg.connect(database.url_as(ROLE))
+async def test_the_role_can_do_nothing_else(database: FreshDatabase, statement: str) -> None:
+    connection = await asyncpg.connect(database.build_role_url(ROLE))
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         await connection.execute(statement)
     await connection.close()
@@ -287,7 +291,7 @@ def test_a_new_key_reaches_every_holder(tmp_path: Path) -> None:
         check=False,
     )
     assert finished.returncode == 0, finished.stderr
-    rings = {path.read_text() for path in tmp_path.glob("*/kreisfunk_sealing_keys")}
+    rings = {path.read_text() for path in tmp_path.glob("*/kreisfunk_encryption_keys")}
     (ring,) = rings
     assert set(KeyRing.parse(ring).keys) == {1, 2}
     assert ring.split(":")[2] not in finished.stdout

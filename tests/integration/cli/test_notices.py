@@ -6,37 +6,37 @@ from uuid import UUID
 import pytest
 
 from services.dispatcher.adapters.ledger import PostgresLedger
-from services.dispatcher.domain.states import State
+from services.dispatcher.domain.states import DeliveryState
 from services.dispatcher.ports import Claim
 from shared.contracts.dispatch import BroadcastBatch
-from tests.databases import Database
-from tests.integration.cli.planned import HEADLINE, NOBODY, plan, run
-from tests.integration.dispatcher.material import batch_message, in_hand, result, subscribers
-from tests.integration.subscriptions.audience import as_owner
+from tests.databases import FreshDatabase
+from tests.integration.cli.planned_broadcasts import HEADLINE, NOBODY, insert_planned, run
+from tests.integration.dispatcher.factories import build_batch, build_batch_message, build_record, generate_subscribers
+from tests.integration.subscriptions.audience import run_as_owner
 
 SECRET = "Das liest nur, wer darf."
 
 
 @pytest.fixture
-def environment(database: Database) -> Mapping[str, str]:
-    return {"KREISFUNK_DATABASE_URL": database.url_as("kreisfunk_operator")}
+def environment(database: FreshDatabase) -> Mapping[str, str]:
+    return {"KREISFUNK_DATABASE_URL": database.build_role_url("kreisfunk_operator")}
 
 
 async def sent_to_all(ledger: PostgresLedger) -> UUID:
     """A broadcast that both of its recipients have got."""
-    message = batch_message(subscribers(2))
-    batch = in_hand(message)
+    message = build_batch_message(generate_subscribers(2))
+    batch = build_batch(message)
     await ledger.register(message, batch.content)
-    await ledger.record([result(claim, State.ACCEPTED) for claim in await ledger.claim_batch(batch, 2)])
+    await ledger.record([build_record(claim, DeliveryState.ACCEPTED) for claim in await ledger.claim_batch(batch, 2)])
     return message.broadcast
 
 
 async def test_broadcasts_are_listed_by_their_headlines(
-    ledger: PostgresLedger, database: Database, environment: Mapping[str, str]
+    ledger: PostgresLedger, database: FreshDatabase, environment: Mapping[str, str]
 ) -> None:
     sent, coming = await sent_to_all(ledger), UUID(NOBODY)
     for broadcast, state in ((sent, "expanded"), (coming, "scheduled")):
-        await plan(database, broadcast, state=state)
+        await insert_planned(database, broadcast, state=state)
     listed = (await run(environment, "broadcasts", "list")).output.splitlines()[1:]
     assert [line.endswith("L 149: Vollsperrung zwischen Worpswede …") for line in listed] == [True, True]
     for broadcast in (sent, coming):
@@ -57,9 +57,9 @@ async def test_a_revision_that_all_got_is_replaced_and_another_one_cancelled(
 
 
 async def test_editors_read_in_german_what_became_of_a_notice(
-    mixed: tuple[BroadcastBatch, list[Claim]], database: Database, environment: Mapping[str, str]
+    mixed: tuple[BroadcastBatch, list[Claim]], database: FreshDatabase, environment: Mapping[str, str]
 ) -> None:
-    await plan(database, mixed[0].broadcast, state="expanded")
+    await insert_planned(database, mixed[0].broadcast, state="expanded")
     said = "insert into subscriptions.feedback (id, kind, value, said, broadcast_id, at) values (gen_random_uuid(), "
     for kind, value, words in (
         ("rating", "good", ""),
@@ -67,7 +67,7 @@ async def test_editors_read_in_german_what_became_of_a_notice(
         ("rating", "bad", ""),
         ("text", "", SECRET),
     ):
-        await as_owner(database, f"{said} $1, $2, $3, $4, now())", kind, value, words, mixed[0].broadcast)
+        await run_as_owner(database, f"{said} $1, $2, $3, $4, now())", kind, value, words, mixed[0].broadcast)
     shown = (await run(environment, "notices", "show", "n1")).output
     told = [tuple(line.strip().split("  ", 1)) for line in shown.splitlines()]
     assert {(name, rest.strip()) for name, rest in told} >= {
@@ -98,4 +98,4 @@ async def test_a_notice_that_nobody_knows_is_told_in_german(
     assert (await run(environment, "notices", "list")).output == "Noch keine Meldungen.\n"
     for command in ("show", "feedback"):
         ended = await run(environment, "notices", command, "n9")
-        assert (ended.status, "nicht bekannt" in ended.complaint) == (3, True)
+        assert (ended.status, "nicht bekannt" in ended.errors) == (3, True)

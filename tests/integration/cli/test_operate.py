@@ -8,21 +8,21 @@ from uuid import UUID
 import asyncpg
 import pytest
 
-from deploy.local.ports import LOOPBACK, reserved_ports
+from deploy.local.ports import LOOPBACK, reserve_ports
 from services.dispatcher.adapters.ledger import REPLICA, PostgresLedger
-from services.dispatcher.adapters.rate_limiter import Limits, PostgresLimiter
+from services.dispatcher.adapters.rate_limiter import PostgresRateLimiter, SendLimits
 from services.dispatcher.ports import Claim
 from shared.contracts.dispatch import BroadcastBatch
 from shared.database.pool import Database as Pool
-from tests.databases import Database
-from tests.integration.cli.commands import kreisfunk
-from tests.integration.cli.planned import NOBODY, plan, run
+from tests.databases import FreshDatabase
+from tests.integration.cli.commands import run_kreisfunk
+from tests.integration.cli.planned_broadcasts import NOBODY, insert_planned, run
 from tests.integration.dispatcher.conftest import NUMBER
 
 
 @pytest.fixture
-def environment(database: Database) -> Mapping[str, str]:
-    return {"KREISFUNK_DATABASE_URL": database.url_as("kreisfunk_operator")}
+def environment(database: FreshDatabase) -> Mapping[str, str]:
+    return {"KREISFUNK_DATABASE_URL": database.build_role_url("kreisfunk_operator")}
 
 
 async def books(environment: Mapping[str, str], broadcast: UUID) -> dict[str, int]:
@@ -84,7 +84,7 @@ async def test_pause_and_resume_and_cancel(
     await ledger.requeue_waiting(100)
     assert (await books(environment, source))["cancelled"] == 2
     again = await run(environment, "broadcasts", "cancel", source, "--reason", "Irrtum")
-    assert (again.status, again.complaint) == (3, "The broadcast was cancelled.\n")
+    assert (again.status, again.errors) == (3, "The broadcast was cancelled.\n")
 
 
 async def test_failed_ones_go_again_and_unknown_ones_only_after_a_warning(
@@ -96,7 +96,7 @@ async def test_failed_ones_go_again_and_unknown_ones_only_after_a_warning(
     assert (first.json["failed"], first.json["unknown"]) == (2, 0)
     warned = await run(environment, "broadcasts", "resend", source, "--missing", "--unknown")
     assert (warned.status, warned.output) == (2, "")
-    assert "twice" in warned.complaint
+    assert "twice" in warned.errors
     sure = await run(environment, "broadcasts", "resend", source, "--missing", "--unknown", "--yes", "--json")
     assert (sure.json["failed"], sure.json["unknown"]) == (0, 1)
     assert await books(environment, source) == {"audience": 10, "accepted": 3, "waiting": 7}
@@ -106,14 +106,14 @@ async def test_an_unknown_outcome_is_listed_with_its_age_and_settled(
     mixed: tuple[BroadcastBatch, list[Claim]], environment: Mapping[str, str]
 ) -> None:
     message, claims = mixed
-    (listed,) = (await run(environment, "unknown", "list", "--json")).json["unknown"]
+    (listed,) = (await run(environment, "deliveries", "unknown", "--json")).json["unknown"]
     assert (listed["delivery"], listed["broadcast"]) == (str(claims[5].delivery), str(message.broadcast))
     assert listed["age_seconds"] >= 0
-    assert str(claims[5].delivery) in (await run(environment, "unknown", "list")).output
-    settled = await run(environment, "unknown", "settle", claims[5].delivery, "--as", "accepted")
+    assert str(claims[5].delivery) in (await run(environment, "deliveries", "unknown")).output
+    settled = await run(environment, "deliveries", "settle", claims[5].delivery, "--as", "accepted")
     assert (settled.status, settled.output) == (0, "accepted: 1\n")
-    assert (await run(environment, "unknown", "settle", claims[5].delivery, "--as", "failed")).status == 3
-    assert (await run(environment, "unknown", "list")).output == "nothing is unknown\n"
+    assert (await run(environment, "deliveries", "settle", claims[5].delivery, "--as", "failed")).status == 3
+    assert (await run(environment, "deliveries", "unknown")).output == "nothing is unknown\n"
     assert (await books(environment, message.broadcast))["accepted"] == 4
 
 
@@ -121,56 +121,56 @@ async def test_a_settled_failure_says_who_settled_it(
     mixed: tuple[BroadcastBatch, list[Claim]], environment: Mapping[str, str]
 ) -> None:
     source = mixed[0].broadcast
-    assert (await run(environment, "unknown", "settle", "--broadcast", source, "--as", "failed")).status == 0
+    assert (await run(environment, "deliveries", "settle", "--broadcast", source, "--as", "failed")).status == 0
     assert "von Hand" in (await run(environment, "broadcasts", "show", source)).output
-    assert (await run(environment, "unknown", "settle", "--as", "failed")).status == 2
-    assert (await run(environment, "unknown", "settle", source, "--as", "resend")).status == 2
+    assert (await run(environment, "deliveries", "settle", "--as", "failed")).status == 2
+    assert (await run(environment, "deliveries", "settle", source, "--as", "resend")).status == 2
 
 
 async def test_limits_say_why_everybody_waits(
     ledger: PostgresLedger, pool: Pool, environment: Mapping[str, str]
 ) -> None:
-    (free,) = (await run(environment, "limits", "--json")).json["numbers"]
+    (free,) = (await run(environment, "sending", "--json")).json["numbers"]
     assert (free["rate_permitted"], free["rate_limit"], free["people_a_day"], free["waits"]) == (76, 76, 250, [])
-    await PostgresLimiter(pool, number=NUMBER, limits=Limits(76)).slow_down(30)
-    slowed = (await run(environment, "limits")).output
+    await PostgresRateLimiter(pool, number=NUMBER, limits=SendLimits(76)).throttle(30)
+    slowed = (await run(environment, "sending")).output
     assert "slowed down by Meta" in slowed
     assert "paused by Meta" in slowed
-    held = await run(environment, "limits", "hold", "--reason", "Wartung")
+    held = await run(environment, "sending", "pause", "--reason", "Wartung")
     assert (held.status, held.output) == (0, "held: Wartung\n")
-    (number,) = (await run(environment, "limits", "--json")).json["numbers"]
-    assert (number["rate_permitted"], number["held"], number["held_by_hand"]) == (0, "Wartung", True)
-    assert (await run(environment, "limits", "release")).status == 0
-    assert (await run(environment, "limits", "release")).status == 3
-    assert (await run(environment, "limits", "hold", "--reason", "x", "--number", "1")).status == 3
+    (number,) = (await run(environment, "sending", "--json")).json["numbers"]
+    assert (number["rate_permitted"], number["held"], number["paused_by_operator"]) == (0, "Wartung", True)
+    assert (await run(environment, "sending", "resume")).status == 0
+    assert (await run(environment, "sending", "resume")).status == 3
+    assert (await run(environment, "sending", "pause", "--reason", "x", "--number", "1")).status == 3
 
 
 async def test_limits_say_which_dispatcher_does_not_reach_meta_as_long_as_it_says_so(
-    ledger: PostgresLedger, database: Database, environment: Mapping[str, str]
+    ledger: PostgresLedger, database: FreshDatabase, environment: Mapping[str, str]
 ) -> None:
     await ledger.report_unreachable("ClientConnectorDNSError", 3600)
     since = datetime.now().astimezone() - timedelta(hours=1)
-    (number,) = (await run(environment, "limits", "--json")).json["numbers"]
+    (number,) = (await run(environment, "sending", "--json")).json["numbers"]
     (sentence,) = number["unreachable"]
     told = re.fullmatch(
         rf"Meta is not reachable since (.+) from {re.escape(REPLICA)}: ClientConnectorDNSError", sentence
     )
     assert told
     assert abs(datetime.fromisoformat(told[1]).astimezone() - since) < timedelta(seconds=10)
-    assert sentence in (await run(environment, "limits")).output
+    assert sentence in (await run(environment, "sending")).output
     owner = await asyncpg.connect(database.url)
     await owner.execute("update dispatcher.unreachable set said_at = said_at - interval '10 seconds'")
     await owner.close()
-    assert "not reachable" not in (await run(environment, "limits")).output
+    assert "not reachable" not in (await run(environment, "sending")).output
 
 
 async def test_held_templates_are_listed_and_released(ledger: PostgresLedger, environment: Mapping[str, str]) -> None:
     assert (await run(environment, "templates", "list")).output == "no template is held\n"
-    await ledger.hold_template("t/de", "Meta: PAUSED")
+    await ledger.pause_template("t/de", "Meta: PAUSED")
     (held,) = (await run(environment, "templates", "list", "--json")).json["held"]
     assert (held["template"], held["reason"]) == ("t/de", "Meta: PAUSED")
-    assert (await run(environment, "templates", "release", "t/de")).output == "released: template t/de\n"
-    assert (await run(environment, "templates", "release", "t/de")).status == 3
+    assert (await run(environment, "templates", "resume", "t/de")).output == "released: template t/de\n"
+    assert (await run(environment, "templates", "resume", "t/de")).status == 3
 
 
 async def test_what_does_not_exist_is_named_as_such(ledger: PostgresLedger, environment: Mapping[str, str]) -> None:
@@ -182,50 +182,50 @@ async def test_what_does_not_exist_is_named_as_such(ledger: PostgresLedger, envi
         ("resend", NOBODY, "--missing"),
     ):
         ended = await run(environment, "broadcasts", *arguments)
-        assert (ended.status, ended.complaint.startswith("There is no such broadcast")) == (3, True)
+        assert (ended.status, ended.errors.startswith("There is no such broadcast")) == (3, True)
     assert (await run(environment, "broadcasts", "list")).output == "no broadcasts\n"
 
 
 async def test_a_database_that_is_away_and_a_wrong_password_are_named(
-    database: Database, environment: Mapping[str, str]
+    database: FreshDatabase, environment: Mapping[str, str]
 ) -> None:
     wrong = await run({**environment, "KREISFUNK_DATABASE_PASSWORD": "entirely-wrong"}, "broadcasts", "list")
-    with reserved_ports(1) as (port,):
+    with reserve_ports(1) as (port,):
         away = {"KREISFUNK_DATABASE_URL": f"postgresql://kreisfunk_operator@{LOOPBACK}:{port}/kreisfunk"}
         gone = await run(away, "limits")
     assert (wrong.status, gone.status) == (4, 4)
-    assert "refuses this role" in wrong.complaint
-    assert "Is PostgreSQL up" in gone.complaint
+    assert "refuses this role" in wrong.errors
+    assert "Is PostgreSQL up" in gone.errors
     assert "entirely-wrong" not in wrong.everything
 
 
 async def test_as_a_process_of_its_own(
     mixed: tuple[BroadcastBatch, list[Claim]], environment: Mapping[str, str]
 ) -> None:
-    ended = await kreisfunk("broadcasts", "list", "--json", environment=environment)
-    assert (ended.status, ended.complaint) == (0, "")
+    ended = await run_kreisfunk("broadcasts", "list", "--json", environment=environment)
+    assert (ended.status, ended.errors) == (0, "")
     (listed,) = ended.json["broadcasts"]
     assert (listed["broadcast"], listed["books"]["audience"]) == (str(mixed[0].broadcast), 10)
 
 
-async def test_another_role_may_only_look(database: Database, ledger: PostgresLedger) -> None:
-    monitor = {"KREISFUNK_DATABASE_URL": database.url_as("kreisfunk_monitor")}
+async def test_another_role_may_only_look(database: FreshDatabase, ledger: PostgresLedger) -> None:
+    monitor = {"KREISFUNK_DATABASE_URL": database.build_role_url("kreisfunk_monitor")}
     assert (await run(monitor, "broadcasts", "list")).status == 0
-    ended = await run(monitor, "limits", "hold", "--reason", "x")
-    assert (ended.status, "kreisfunk_operator" in ended.complaint) == (4, True)
+    ended = await run(monitor, "sending", "pause", "--reason", "x")
+    assert (ended.status, "kreisfunk_operator" in ended.errors) == (4, True)
 
 
 async def test_a_missing_setting_and_a_stack_that_does_not_run_are_usage_errors() -> None:
     assert (await run({"KREISFUNK_DATABASE_URL": "mysql://x"}, "limits")).status == 2
-    ended = await run({}, "unknown", "list", "--stack", "nowhere")
-    assert (ended.status, "No stack runs in nowhere" in ended.complaint) == (2, True)
+    ended = await run({}, "deliveries", "unknown", "--stack", "nowhere")
+    assert (ended.status, "No stack runs in nowhere" in ended.errors) == (2, True)
 
 
 async def test_what_is_scheduled_is_listed_first_and_shown_with_its_beginning(
-    mixed: tuple[BroadcastBatch, list[Claim]], database: Database, environment: Mapping[str, str]
+    mixed: tuple[BroadcastBatch, list[Claim]], database: FreshDatabase, environment: Mapping[str, str]
 ) -> None:
     running, coming = mixed[0].broadcast, UUID(NOBODY)
-    begins = await plan(database, coming)
+    begins = await insert_planned(database, coming)
     listed = (await run(environment, "broadcasts", "list", "--json")).json["broadcasts"]
     assert [(one["broadcast"], one["standing"]) for one in listed] == [
         (str(coming), "scheduled"),
@@ -238,17 +238,17 @@ async def test_what_is_scheduled_is_listed_first_and_shown_with_its_beginning(
 
 
 async def test_what_was_withdrawn_before_it_began_is_shown_and_not_listed(
-    ledger: PostgresLedger, database: Database, environment: Mapping[str, str]
+    ledger: PostgresLedger, database: FreshDatabase, environment: Mapping[str, str]
 ) -> None:
-    await plan(database, UUID(NOBODY), state="cancelled", reason="withdrawn")
+    await insert_planned(database, UUID(NOBODY), state="cancelled", reason="withdrawn")
     assert (await run(environment, "broadcasts", "list", "--json")).json["broadcasts"] == []
     shown = await run(environment, "broadcasts", "show", NOBODY)
     assert "cancelled: withdrawn" in shown.output
 
 
 async def test_what_is_scheduled_is_ended_by_whoever_published_it(
-    ledger: PostgresLedger, database: Database, environment: Mapping[str, str]
+    ledger: PostgresLedger, database: FreshDatabase, environment: Mapping[str, str]
 ) -> None:
-    await plan(database, UUID(NOBODY))
+    await insert_planned(database, UUID(NOBODY))
     ended = await run(environment, "broadcasts", "cancel", NOBODY, "--reason", "x")
-    assert (ended.status, "kreisfunk withdraw" in ended.complaint) == (3, True)
+    assert (ended.status, "kreisfunk withdraw" in ended.errors) == (3, True)

@@ -8,12 +8,20 @@ from pathlib import Path
 import aio_pika
 import pytest
 
-from deploy.local.ports import LOOPBACK, reserved_ports
+from deploy.local.ports import LOOPBACK, reserve_ports
 from shared.amqp import topology
 from shared.contracts.notices import NoticePublished, NoticeWithdrawn
-from tests.integration.cli.commands import kreisfunk, kreisfunk_on_terminal
-from tests.integration.cli.desk import BROADCAST, PASSWORD, SENT_TO_ALL, TAKEN_BACK, Desk, let_log_in, open_desk
-from tests.servers import Servers, vhost_on
+from tests.integration.cli.commands import run_kreisfunk, run_on_terminal
+from tests.integration.cli.notice_responder import (
+    BROADCAST,
+    PASSWORD,
+    SENT_TO_ALL,
+    TAKEN_BACK,
+    NoticeResponder,
+    let_log_in,
+    open_notice_responder,
+)
+from tests.servers import Servers, create_vhost
 
 NOTICE = ("publish", "--topic", "strassensperrungen", "--headline", "L 149 gesperrt", "--text", "Bis 18 Uhr.")
 
@@ -36,24 +44,26 @@ async def subscriptions_url(servers: Servers, declared_vhost: str) -> str:
 
 
 @pytest.fixture
-async def desk(declared_vhost: str, subscriptions_url: str) -> AsyncIterator[Desk]:
+async def desk(declared_vhost: str, subscriptions_url: str) -> AsyncIterator[NoticeResponder]:
     async with await aio_pika.connect(declared_vhost) as connection:
         channel = await connection.channel()
         await (await channel.get_queue(topology.SUBSCRIPTIONS_NOTICES.name, ensure=False)).purge()
-    async with open_desk(subscriptions_url) as desk:
+    async with open_notice_responder(subscriptions_url) as desk:
         yield desk
 
 
-async def test_an_accepted_notice_is_told_with_its_broadcast(desk: Desk, environment: Mapping[str, str]) -> None:
-    ended = await kreisfunk(*NOTICE, "--notice", "n-1", "--revision", "2", environment=environment)
-    assert (ended.status, ended.complaint) == (0, "")
+async def test_an_accepted_notice_is_told_with_its_broadcast(
+    desk: NoticeResponder, environment: Mapping[str, str]
+) -> None:
+    ended = await run_kreisfunk(*NOTICE, "--notice", "n-1", "--revision", "2", environment=environment)
+    assert (ended.status, ended.errors) == (0, "")
     assert ended.output == f"accepted: notice n-1 revision 2, broadcast {BROADCAST}\n"
 
 
 async def test_the_event_names_login_and_source_and_expires_after_a_day(
-    desk: Desk, environment: Mapping[str, str]
+    desk: NoticeResponder, environment: Mapping[str, str]
 ) -> None:
-    await kreisfunk(*NOTICE, environment=environment)
+    await run_kreisfunk(*NOTICE, environment=environment)
     ((login, envelope, notice),) = desk.said
     assert (login, envelope.source) == ("pressestelle", "/landkreis-osterholz/pressestelle")
     assert isinstance(notice, NoticePublished)
@@ -62,7 +72,9 @@ async def test_the_event_names_login_and_source_and_expires_after_a_day(
     assert envelope.expirytime - envelope.time == timedelta(hours=24)
 
 
-async def test_everything_on_the_command_line_is_in_the_notice(desk: Desk, environment: Mapping[str, str]) -> None:
+async def test_everything_on_the_command_line_is_in_the_notice(
+    desk: NoticeResponder, environment: Mapping[str, str]
+) -> None:
     options: tuple[str, ...] = (
         "--link",
         "https://example.org/a",
@@ -73,7 +85,7 @@ async def test_everything_on_the_command_line_is_in_the_notice(desk: Desk, envir
         "2d",
     )
     options += ("--spread", "2h", "--follows", "n-0")
-    await kreisfunk(*NOTICE, *options, environment=environment)
+    await run_kreisfunk(*NOTICE, *options, environment=environment)
     ((_, envelope, notice),) = desk.said
     assert isinstance(notice, NoticePublished)
     assert (notice.topic, notice.headline, notice.text) == ("strassensperrungen", "L 149 gesperrt", "Bis 18 Uhr.")
@@ -83,65 +95,69 @@ async def test_everything_on_the_command_line_is_in_the_notice(desk: Desk, envir
     assert envelope.expirytime - envelope.time == timedelta(days=2)
 
 
-async def test_a_rejected_notice_is_told_with_every_field(desk: Desk, environment: Mapping[str, str]) -> None:
+async def test_a_rejected_notice_is_told_with_every_field(
+    desk: NoticeResponder, environment: Mapping[str, str]
+) -> None:
     rejected = ("publish", "--topic", "unknown", "--headline", "x", "--text", "x", "--notice", "n-2")
-    ended = await kreisfunk(*rejected, environment=environment)
+    ended = await run_kreisfunk(*rejected, environment=environment)
     assert ended.status == 3
     assert ended.output == "rejected: notice n-2\n  topic: unknown\n  headline: is blank\n"
 
 
-async def test_scripts_get_one_json_object(desk: Desk, environment: Mapping[str, str]) -> None:
-    accepted = await kreisfunk(*NOTICE, "--notice", "n-3", "--json", environment=environment)
+async def test_scripts_get_one_json_object(desk: NoticeResponder, environment: Mapping[str, str]) -> None:
+    accepted = await run_kreisfunk(*NOTICE, "--notice", "n-3", "--json", environment=environment)
     assert accepted.json["result"] == "accepted"
     assert accepted.json["broadcast"] == str(BROADCAST)
     rejected = ("publish", "--topic", "unknown", "--headline", "x", "--text", "x", "--json")
-    problems = (await kreisfunk(*rejected, environment=environment)).json["problems"]
+    problems = (await run_kreisfunk(*rejected, environment=environment)).json["problems"]
     assert [problem["field"] for problem in problems] == ["topic", "headline"]
 
 
-async def test_a_withdrawn_notice_is_told_with_what_ended(desk: Desk, environment: Mapping[str, str]) -> None:
-    ended = await kreisfunk("withdraw", "--notice", "n-4", "--reason", "geöffnet", environment=environment)
+async def test_a_withdrawn_notice_is_told_with_what_ended(
+    desk: NoticeResponder, environment: Mapping[str, str]
+) -> None:
+    ended = await run_kreisfunk("withdraw", "--notice", "n-4", "--reason", "geöffnet", environment=environment)
     assert (ended.status, ended.output) == (0, f"withdrawn: notice n-4, broadcast {BROADCAST}\n")
     ((_, envelope, withdrawn),) = desk.said
     assert (envelope.subject, withdrawn) == ("n-4", NoticeWithdrawn(reason="geöffnet"))
 
 
 async def test_nobody_has_to_wait(environment: Mapping[str, str]) -> None:
-    ended = await kreisfunk(*NOTICE, "--notice", "n-5", "--no-wait", environment=environment)
+    ended = await run_kreisfunk(*NOTICE, "--notice", "n-5", "--no-wait", environment=environment)
     assert (ended.status, ended.output) == (0, "published: notice n-5\n")
 
 
 async def test_no_answer_in_time_is_told_as_what_it_is(environment: Mapping[str, str]) -> None:
-    ended = await kreisfunk(*NOTICE, "--timeout", "0.2", environment=environment)
+    ended = await run_kreisfunk(*NOTICE, "--timeout", "0.2", environment=environment)
     assert (ended.status, ended.output) == (5, "")
-    assert "the broker has it" in ended.complaint
+    assert "the broker has it" in ended.errors
 
 
 async def test_a_wrong_password_is_named_and_not_shown(environment: Mapping[str, str]) -> None:
     wrong = {**environment, "KREISFUNK_BROKER_PASSWORD": "entirely-wrong"}
-    ended = await kreisfunk(*NOTICE, environment=wrong)
+    ended = await run_kreisfunk(*NOTICE, environment=wrong)
     assert (ended.status, ended.output) == (4, "")
-    assert "refuses this login" in ended.complaint
-    assert "Traceback" not in ended.complaint
+    assert "refuses this login" in ended.errors
+    assert "Traceback" not in ended.errors
     assert "entirely-wrong" not in ended.everything
     assert PASSWORD not in ended.everything
 
 
 async def test_a_broker_that_is_away_is_named() -> None:
-    with reserved_ports(1) as (port,):
+    with reserve_ports(1) as (port,):
         away = {"KREISFUNK_BROKER_URL": f"amqp://pressestelle@{LOOPBACK}:{port}/"}
-        ended = await kreisfunk(*NOTICE, environment=away)
+        ended = await run_kreisfunk(*NOTICE, environment=away)
     assert (ended.status, ended.output) == (4, "")
-    assert "Is RabbitMQ up" in ended.complaint
-    assert "Traceback" not in ended.complaint
+    assert "Is RabbitMQ up" in ended.errors
+    assert "Traceback" not in ended.errors
 
 
 async def test_a_broker_without_our_topology_is_named(servers: Servers) -> None:
-    async with vhost_on(servers, "test-nothing-declared") as empty:
+    async with create_vhost(servers, "test-nothing-declared") as empty:
         url = await let_log_in(servers, empty, "pressestelle")
-        ended = await kreisfunk(*NOTICE, environment={"KREISFUNK_BROKER_URL": url})
+        ended = await run_kreisfunk(*NOTICE, environment={"KREISFUNK_BROKER_URL": url})
     assert ended.status == 4
-    assert "kreisfunk migrate" in ended.complaint
+    assert "kreisfunk migrate" in ended.errors
 
 
 @pytest.mark.parametrize(
@@ -156,29 +172,31 @@ async def test_a_broker_without_our_topology_is_named(servers: Servers) -> None:
     ],
 )
 async def test_a_wrong_command_line_ends_before_anything_is_published(wrong: tuple[str, ...]) -> None:
-    ended = await kreisfunk(*NOTICE, *wrong, environment={"KREISFUNK_BROKER_URL": "amqp://x@127.0.0.1:1/"})
+    ended = await run_kreisfunk(*NOTICE, *wrong, environment={"KREISFUNK_BROKER_URL": "amqp://x@127.0.0.1:1/"})
     assert (ended.status, ended.output) == (2, "")
-    assert "Traceback" not in ended.complaint
+    assert "Traceback" not in ended.errors
 
 
 async def test_without_a_login_the_setting_is_named() -> None:
-    ended = await kreisfunk(*NOTICE, environment={"KREISFUNK_BROKER_URL": "amqp://127.0.0.1:1/"})
+    ended = await run_kreisfunk(*NOTICE, environment={"KREISFUNK_BROKER_URL": "amqp://127.0.0.1:1/"})
     assert ended.status == 2
-    assert "KREISFUNK_BROKER_URL" in ended.complaint
+    assert "KREISFUNK_BROKER_URL" in ended.errors
 
 
 async def test_a_stack_that_does_not_run_is_named() -> None:
-    ended = await kreisfunk(*NOTICE, "--stack", "nowhere")
+    ended = await run_kreisfunk(*NOTICE, "--stack", "nowhere")
     assert ended.status == 2
-    assert "No stack runs in nowhere" in ended.complaint
+    assert "No stack runs in nowhere" in ended.errors
 
 
-async def test_a_check_names_each_field_and_sends_nothing(desk: Desk, environment: Mapping[str, str]) -> None:
+async def test_a_check_names_each_field_and_sends_nothing(
+    desk: NoticeResponder, environment: Mapping[str, str]
+) -> None:
     wrong = ("--link", "https://elsewhere.example/x", "--municipality", "Nirgends", "--check")
-    ended = await kreisfunk(*NOTICE, *wrong, environment=environment)
+    ended = await run_kreisfunk(*NOTICE, *wrong, environment=environment)
     assert ended.status == 3
     assert {line.split(":")[0].strip() for line in ended.output.splitlines()[1:]} == {"link", "municipalities"}
-    valid = await kreisfunk(*NOTICE, "--check", environment=environment)
+    valid = await run_kreisfunk(*NOTICE, "--check", environment=environment)
     assert (valid.status, desk.said) == (0, [])
     assert "3 people, 0.14 euros (utility), about 1 s, expires " in valid.output
     assert "outside the permitted hours" in valid.output
@@ -186,42 +204,44 @@ async def test_a_check_names_each_field_and_sends_nothing(desk: Desk, environmen
 
 @pytest.mark.parametrize(("typed", "status", "sent"), [("n", 1, 0), ("y", 0, 1)])
 async def test_on_a_terminal_it_asks_with_what_is_expected(
-    desk: Desk, environment: Mapping[str, str], typed: str, status: int, sent: int
+    desk: NoticeResponder, environment: Mapping[str, str], typed: str, status: int, sent: int
 ) -> None:
-    ended = await kreisfunk_on_terminal(*NOTICE, typed=typed, environment=environment)
+    ended = await run_on_terminal(*NOTICE, typed=typed, environment=environment)
     assert (ended.status, len(desk.said)) == (status, sent), ended.everything
-    assert "3 people, 0.14 euros (utility), about 1 s, expires " in ended.complaint
-    assert "outside the permitted hours" in ended.complaint
+    assert "3 people, 0.14 euros (utility), about 1 s, expires " in ended.errors
+    assert "outside the permitted hours" in ended.errors
 
 
 async def test_on_a_terminal_nothing_is_asked_with_yes_or_about_what_is_wrong(
-    desk: Desk, environment: Mapping[str, str]
+    desk: NoticeResponder, environment: Mapping[str, str]
 ) -> None:
-    ended = await kreisfunk_on_terminal(*NOTICE, "--yes", typed="n", environment=environment)
-    assert (ended.status, len(desk.said), "[y/N]" in ended.complaint) == (0, 1, False)
+    ended = await run_on_terminal(*NOTICE, "--yes", typed="n", environment=environment)
+    assert (ended.status, len(desk.said), "[y/N]" in ended.errors) == (0, 1, False)
     wrong = ("--link", "https://elsewhere.example/x")
-    ended = await kreisfunk_on_terminal(*NOTICE, *wrong, typed="y", environment=environment)
-    assert (ended.status, len(desk.said), "[y/N]" in ended.complaint) == (3, 1, False)
+    ended = await run_on_terminal(*NOTICE, *wrong, typed="y", environment=environment)
+    assert (ended.status, len(desk.said), "[y/N]" in ended.errors) == (3, 1, False)
 
 
-async def test_a_file_may_hold_several_events(desk: Desk, environment: Mapping[str, str], tmp_path: Path) -> None:
+async def test_a_file_may_hold_several_events(
+    desk: NoticeResponder, environment: Mapping[str, str], tmp_path: Path
+) -> None:
     content = {"topic": "strassensperrungen", "headline": "K 9", "text": "Bis Freitag."}
     expiry = (datetime.now(UTC) + timedelta(hours=2)).isoformat()
     events = [{"id": f"e-{n}", "subject": f"f-{n}", "expirytime": expiry, "data": content} for n in (1, 2)]
     path = tmp_path / "events.json"
     path.write_text(json.dumps(events))
-    ended = await kreisfunk("publish", str(path), environment=environment)
+    ended = await run_kreisfunk("publish", str(path), environment=environment)
     assert (ended.status, len(ended.output.splitlines())) == (0, 2), ended.everything
     assert [(envelope.id, envelope.subject) for _, envelope, _ in desk.said] == [("e-1", "f-1"), ("e-2", "f-2")]
     path.write_text(json.dumps([events[0], {**events[1], "data": {}}]))
-    assert (await kreisfunk("publish", str(path), environment=environment)).status == 3
+    assert (await run_kreisfunk("publish", str(path), environment=environment)).status == 3
     assert len(desk.said) == 2
 
 
-async def test_a_watched_notice_is_followed_to_its_end(desk: Desk, environment: Mapping[str, str]) -> None:
+async def test_a_watched_notice_is_followed_to_its_end(desk: NoticeResponder, environment: Mapping[str, str]) -> None:
     desk.outcome = SENT_TO_ALL
-    ended = await kreisfunk(*NOTICE, "--notice", "n-6", "--watch", environment=environment)
-    assert (ended.status, ended.complaint) == (0, "")
+    ended = await run_kreisfunk(*NOTICE, "--notice", "n-6", "--watch", environment=environment)
+    assert (ended.status, ended.errors) == (0, "")
     assert ended.output.splitlines() == [
         "received: notice n-6",
         f"accepted: notice n-6 revision 1, broadcast {BROADCAST}",
@@ -230,30 +250,32 @@ async def test_a_watched_notice_is_followed_to_its_end(desk: Desk, environment: 
     ]
 
 
-async def test_watching_ends_with_one_if_it_does_not_reach_its_end(desk: Desk, environment: Mapping[str, str]) -> None:
+async def test_watching_ends_with_one_if_it_does_not_reach_its_end(
+    desk: NoticeResponder, environment: Mapping[str, str]
+) -> None:
     rejected = ("publish", "--topic", "unknown", "--headline", "x", "--text", "x", "--watch")
-    ended = await kreisfunk(*rejected, environment=environment)
+    ended = await run_kreisfunk(*rejected, environment=environment)
     assert (ended.status, ended.output.splitlines()[-2:]) == (1, ["  topic: unknown", "  headline: is blank"])
     desk.outcome = TAKEN_BACK
-    ended = await kreisfunk(*NOTICE, "--watch", "--json", environment=environment)
+    ended = await run_kreisfunk(*NOTICE, "--watch", "--json", environment=environment)
     assert (ended.status, json.loads(ended.output.splitlines()[-1])["state"]) == (1, "cancelled")
 
 
 async def test_watching_ends_if_an_event_was_obeyed_before_and_nobody_says_more_of_it(
-    desk: Desk, environment: Mapping[str, str], tmp_path: Path
+    desk: NoticeResponder, environment: Mapping[str, str], tmp_path: Path
 ) -> None:
     earlier = (datetime.now(UTC) - timedelta(hours=1)).isoformat()
     expiry = (datetime.now(UTC) + timedelta(hours=2)).isoformat()
     content = {"topic": "strassensperrungen", "headline": "K 9", "text": "Bis Freitag."}
     path = tmp_path / "event.json"
     path.write_text(json.dumps({"time": earlier, "subject": "n-7", "expirytime": expiry, "data": content}))
-    ended = await kreisfunk("publish", str(path), "--watch", "--timeout", "1", environment=environment)
-    assert (ended.status, "accepted before" in ended.complaint) == (5, True), ended.everything
+    ended = await run_kreisfunk("publish", str(path), "--watch", "--timeout", "1", environment=environment)
+    assert (ended.status, "accepted before" in ended.errors) == (5, True), ended.everything
     assert [answer.split(":")[0] for answer in ended.output.splitlines()] == ["received", "accepted"]
     assert len(desk.said) == 1
 
 
 async def test_watching_without_an_answer_says_so(environment: Mapping[str, str]) -> None:
-    ended = await kreisfunk(*NOTICE, "--watch", "--timeout", "0.2", environment=environment)
+    ended = await run_kreisfunk(*NOTICE, "--watch", "--timeout", "0.2", environment=environment)
     assert ended.status == 5
-    assert (await kreisfunk(*NOTICE, "--watch", "--no-wait", environment=environment)).status == 2
+    assert (await run_kreisfunk(*NOTICE, "--watch", "--no-wait", environment=environment)).status == 2

@@ -8,13 +8,20 @@ from pathlib import Path
 import aio_pika
 import pytest
 
-from deploy.local.ports import LOOPBACK, reserved_ports
+from deploy.local.ports import LOOPBACK, reserve_ports
 from shared.amqp import topology
-from tests.integration.cli.commands import kreisfunk
-from tests.integration.cli.desk import BROADCAST, SENT_TO_ALL, TAKEN_BACK, Desk, let_log_in, open_desk
-from tests.integration.door.county import text_of
-from tests.integration.door.door import Door, running_door
+from tests.integration.cli.commands import run_kreisfunk
+from tests.integration.cli.notice_responder import (
+    BROADCAST,
+    SENT_TO_ALL,
+    TAKEN_BACK,
+    NoticeResponder,
+    let_log_in,
+    open_notice_responder,
+)
 from tests.integration.ingress.conftest import service_login
+from tests.integration.notices.api import NoticesApi, run_notices_api
+from tests.integration.notices.county import text_of
 from tests.servers import Servers
 
 NOTICE = ("publish", "--topic", "strassensperrungen", "--headline", "L 149 gesperrt", "--text", "Bis 18 Uhr.")
@@ -29,8 +36,8 @@ async def broker_url(servers: Servers, vhost: str) -> AsyncIterator[str]:
 
 
 @pytest.fixture(scope="module")
-async def door(broker_url: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Door]:
-    async with running_door(broker_url, tmp_path_factory.mktemp("door")) as running:
+async def door(broker_url: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[NoticesApi]:
+    async with run_notices_api(broker_url, tmp_path_factory.mktemp("door")) as running:
         yield running
 
 
@@ -40,141 +47,150 @@ async def subscriptions_url(servers: Servers, vhost: str, broker_url: str) -> st
 
 
 @pytest.fixture
-async def desk(vhost: str, subscriptions_url: str) -> AsyncIterator[Desk]:
+async def desk(vhost: str, subscriptions_url: str) -> AsyncIterator[NoticeResponder]:
     async with await aio_pika.connect(vhost) as connection:
         channel = await connection.channel()
         await (await channel.get_queue(topology.SUBSCRIPTIONS_API_NOTICES.name, ensure=False)).purge()
-    async with open_desk(subscriptions_url) as desk:
+    async with open_notice_responder(subscriptions_url) as desk:
         yield desk
 
 
-def access(door: Door, token: str = "press") -> Mapping[str, str]:  # noqa: S107 (the name of one)
-    return {"KREISFUNK_DOOR_URL": door.url, "KREISFUNK_DOOR_TOKEN": text_of(token)}
+def access(door: NoticesApi, token: str = "press") -> Mapping[str, str]:  # noqa: S107 (the name of one)
+    return {"KREISFUNK_NOTICES_API_URL": door.url, "KREISFUNK_NOTICES_API_TOKEN": text_of(token)}
 
 
-async def test_an_accepted_notice_is_told_as_over_amqp(door: Door, desk: Desk) -> None:
-    ended = await kreisfunk(*NOTICE, "--notice", "h-1", environment=access(door))
-    assert (ended.status, ended.complaint) == (0, "")
+async def test_an_accepted_notice_is_told_as_over_amqp(door: NoticesApi, desk: NoticeResponder) -> None:
+    ended = await run_kreisfunk(*NOTICE, "--notice", "h-1", environment=access(door))
+    assert (ended.status, ended.errors) == (0, "")
     assert ended.output == f"accepted: notice h-1 revision 1, broadcast {BROADCAST}\n"
     ((_, envelope, _),) = desk.said
     assert (envelope.subject, envelope.kreisfunksystem) == ("h-1", "pressestelle")
 
 
 async def test_the_url_on_the_command_line_wins_and_the_token_may_be_a_file(
-    door: Door, desk: Desk, tmp_path: Path
+    door: NoticesApi, desk: NoticeResponder, tmp_path: Path
 ) -> None:
-    (tmp_path / "kreisfunk_door_token").write_text(f"{text_of('press')}\n")
+    (tmp_path / "kreisfunk_notices_api_token").write_text(f"{text_of('press')}\n")
     elsewhere = {
         "KREISFUNK_SECRETS_DIR": str(tmp_path),
         "KREISFUNK_BROKER_URL": "amqp://x@127.0.0.1:1/",
-        "KREISFUNK_DOOR_URL": "https://127.0.0.1:1",
+        "KREISFUNK_NOTICES_API_URL": "https://127.0.0.1:1",
     }
-    ended = await kreisfunk(*NOTICE, "--url", f"{door.url}/", "--json", environment=elsewhere)
+    ended = await run_kreisfunk(*NOTICE, "--url", f"{door.url}/", "--json", environment=elsewhere)
     assert (ended.status, ended.json["result"]) == (0, "accepted"), ended.everything
     assert text_of("press") not in ended.everything
 
 
-async def test_a_broker_that_is_set_is_taken_before_a_door_that_is_set(door: Door) -> None:
+async def test_a_broker_that_is_set_is_taken_before_a_door_that_is_set(door: NoticesApi) -> None:
     both = {**access(door), "KREISFUNK_BROKER_URL": "amqp://pressestelle@127.0.0.1:1/"}
-    ended = await kreisfunk(*NOTICE, environment=both)
+    ended = await run_kreisfunk(*NOTICE, environment=both)
     assert ended.status == 4
-    assert "Is RabbitMQ up" in ended.complaint
+    assert "Is RabbitMQ up" in ended.errors
 
 
-async def test_what_breaks_rules_is_told_with_each_field_and_sends_nothing(door: Door, desk: Desk) -> None:
+async def test_what_breaks_rules_is_told_with_each_field_and_sends_nothing(
+    door: NoticesApi, desk: NoticeResponder
+) -> None:
     wrong = ("--link", "https://elsewhere.example/x", "--municipality", "Nirgends")
     for more, status in (((), 3), (("--check",), 3), (("--watch",), 1)):
-        ended = await kreisfunk(*NOTICE, *wrong, *more, environment=access(door))
+        ended = await run_kreisfunk(*NOTICE, *wrong, *more, environment=access(door))
         assert ended.status == status, ended.everything
         assert {line.split(":")[0].strip() for line in ended.output.splitlines()[1:]} == {"link", "municipalities"}
-    valid = await kreisfunk(*NOTICE, "--check", environment=access(door))
+    valid = await run_kreisfunk(*NOTICE, "--check", environment=access(door))
     assert (valid.status, desk.said) == (0, [])
     assert "3 people, 0.14 euros (utility), about 1 s, expires " in valid.output
     assert "outside the permitted hours" in valid.output
 
 
-async def test_another_topic_or_source_says_who_can_help(door: Door, desk: Desk) -> None:
+async def test_another_topic_or_source_says_who_can_help(door: NoticesApi, desk: NoticeResponder) -> None:
     for token, options in (("jobs", ()), ("press", ("--source", "/landkreis-osterholz/bauamt"))):
-        ended = await kreisfunk(*NOTICE, *options, environment=access(door, token))
+        ended = await run_kreisfunk(*NOTICE, *options, environment=access(door, token))
         assert ended.status == 3, ended.everything
         assert "ask the operator" in ended.output
     assert desk.said == []
 
 
 @pytest.mark.parametrize("token", ["late", "nobody"])
-async def test_a_token_that_is_not_valid_is_told_and_not_shown(door: Door, token: str) -> None:
-    ended = await kreisfunk(*NOTICE, environment=access(door, token))
+async def test_a_token_that_is_not_valid_is_told_and_not_shown(door: NoticesApi, token: str) -> None:
+    ended = await run_kreisfunk(*NOTICE, environment=access(door, token))
     assert (ended.status, ended.output) == (4, "")
-    assert "refuses this token" in ended.complaint
+    assert "refuses this token" in ended.errors
     assert text_of(token) not in ended.everything
 
 
 @pytest.mark.parametrize("more", [(), ("--check",), ("--watch",)])
 async def test_a_door_that_is_away_is_named(more: tuple[str, ...]) -> None:
-    with reserved_ports(1) as (port,):
-        away = {"KREISFUNK_DOOR_URL": f"http://{LOOPBACK}:{port}", "KREISFUNK_DOOR_TOKEN": text_of("press")}
-        ended = await kreisfunk(*NOTICE, *more, environment=away)
+    with reserve_ports(1) as (port,):
+        away = {
+            "KREISFUNK_NOTICES_API_URL": f"http://{LOOPBACK}:{port}",
+            "KREISFUNK_NOTICES_API_TOKEN": text_of("press"),
+        }
+        ended = await run_kreisfunk(*NOTICE, *more, environment=away)
     assert (ended.status, ended.output) == (4, "")
-    assert "cannot be reached" in ended.complaint
-    assert "Traceback" not in ended.complaint
+    assert "cannot be reached" in ended.errors
+    assert "Traceback" not in ended.errors
 
 
 @pytest.mark.parametrize("url", ["http://kreisfunk.example", "kreisfunk.example", "https://user@kreisfunk.example"])
 async def test_an_address_that_would_give_the_token_away_is_refused(url: str) -> None:
-    ended = await kreisfunk(*NOTICE, "--url", url, environment={"KREISFUNK_DOOR_TOKEN": text_of("press")})
+    ended = await run_kreisfunk(*NOTICE, "--url", url, environment={"KREISFUNK_NOTICES_API_TOKEN": text_of("press")})
     assert (ended.status, ended.output) == (2, "")
-    assert "https" in ended.complaint
+    assert "https" in ended.errors
 
 
-async def test_without_a_token_the_setting_is_named(door: Door) -> None:
-    ended = await kreisfunk(*NOTICE, "--url", door.url)
+async def test_without_a_token_the_setting_is_named(door: NoticesApi) -> None:
+    ended = await run_kreisfunk(*NOTICE, "--url", door.url)
     assert ended.status == 2
-    assert "KREISFUNK_DOOR_TOKEN" in ended.complaint
+    assert "KREISFUNK_NOTICES_API_TOKEN" in ended.errors
 
 
 async def test_too_many_requests_are_told_with_when_to_try_again(broker_url: str, tmp_path: Path) -> None:
-    async with running_door(broker_url, tmp_path, settings={"KREISFUNK_DOOR_REQUESTS_PER_MINUTE": "1"}) as door:
+    async with run_notices_api(
+        broker_url, tmp_path, settings={"KREISFUNK_NOTICES_API_REQUESTS_PER_MINUTE": "1"}
+    ) as door:
         while (await door.ask("GET", f"/events/{'0' * 32}")).status != 429:
             pass
-        ended = await kreisfunk(*NOTICE, "--timeout", "0.1", environment=access(door))
+        ended = await run_kreisfunk(*NOTICE, "--timeout", "0.1", environment=access(door))
     assert (ended.status, ended.output) == (4, "")
-    assert "Try again in" in ended.complaint
+    assert "Try again in" in ended.errors
 
 
-async def test_no_answer_in_time_is_told_as_what_it_is(door: Door) -> None:
-    ended = await kreisfunk(*NOTICE, "--timeout", "0.5", environment=access(door))
+async def test_no_answer_in_time_is_told_as_what_it_is(door: NoticesApi) -> None:
+    ended = await run_kreisfunk(*NOTICE, "--timeout", "0.5", environment=access(door))
     assert (ended.status, ended.output) == (5, "")
-    assert "publishing again is not needed" in ended.complaint
+    assert "publishing again is not needed" in ended.errors
 
 
-async def test_nobody_has_to_wait(door: Door) -> None:
-    ended = await kreisfunk(*NOTICE, "--notice", "h-5", "--no-wait", environment=access(door))
+async def test_nobody_has_to_wait(door: NoticesApi) -> None:
+    ended = await run_kreisfunk(*NOTICE, "--notice", "h-5", "--no-wait", environment=access(door))
     assert (ended.status, ended.output) == (0, "published: notice h-5\n")
 
 
-async def test_a_watched_notice_is_followed_to_its_end(door: Door, desk: Desk) -> None:
+async def test_a_watched_notice_is_followed_to_its_end(door: NoticesApi, desk: NoticeResponder) -> None:
     desk.outcome = SENT_TO_ALL
-    ended = await kreisfunk(*NOTICE, "--notice", "h-6", "--watch", environment=access(door))
+    ended = await run_kreisfunk(*NOTICE, "--notice", "h-6", "--watch", environment=access(door))
     assert ended.status == 0, ended.everything
     assert ended.output.splitlines()[-1] == "finished: notice h-6, 3 people: 2 accepted, 1 failed"
 
 
-async def test_a_watched_notice_that_is_taken_back_ends_with_one(door: Door, desk: Desk) -> None:
+async def test_a_watched_notice_that_is_taken_back_ends_with_one(door: NoticesApi, desk: NoticeResponder) -> None:
     desk.outcome = TAKEN_BACK
-    ended = await kreisfunk(*NOTICE, "--watch", "--json", environment=access(door))
+    ended = await run_kreisfunk(*NOTICE, "--watch", "--json", environment=access(door))
     assert ended.status == 1
     assert json.loads(ended.output.splitlines()[-1])["state"] == "cancelled"
 
 
-async def test_a_file_may_hold_several_events_and_needs_no_source(door: Door, desk: Desk, tmp_path: Path) -> None:
+async def test_a_file_may_hold_several_events_and_needs_no_source(
+    door: NoticesApi, desk: NoticeResponder, tmp_path: Path
+) -> None:
     content = {"topic": "strassensperrungen", "headline": "K 9", "text": "Bis Freitag."}
     expiry = (datetime.now(UTC) + timedelta(hours=2)).isoformat()
     events = [{"id": f"e-{n}", "subject": f"f-{n}", "expirytime": expiry, "data": content} for n in (1, 2)]
     path = tmp_path / "events.json"
     path.write_text(json.dumps(events))
-    ended = await kreisfunk("publish", str(path), environment=access(door))
+    ended = await run_kreisfunk("publish", str(path), environment=access(door))
     assert (ended.status, len(ended.output.splitlines())) == (0, 2), ended.everything
     assert [envelope.subject for _, envelope, _ in desk.said] == ["f-1", "f-2"]
     path.write_text(json.dumps([{**events[0], "id": "e-3"}, {**events[1], "data": {}}]))
-    assert (await kreisfunk("publish", str(path), environment=access(door))).status == 3
+    assert (await run_kreisfunk("publish", str(path), environment=access(door))).status == 3
     assert len(desk.said) == 2

@@ -12,43 +12,43 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from pydantic import SecretStr
 
-from cli.publish.door import Unwatched
-from cli.publish.sending import Unanswered
-from cli.publish.settings import DoorSettings
-from cli.publish.ways import DoorWay
-from services.ingress.door.domain.progress import Progress, State
-from services.ingress.door.domain.receipts import Receipt, event_path
+from cli.publish.amqp_client import NoAnswerError
+from cli.publish.http_client import ProgressUnavailable
+from cli.publish.settings import HttpSettings
+from cli.publish.transports import HttpTransport
+from services.ingress.notices.domain.progress import EventProgress, EventState
+from services.ingress.notices.domain.results import PublishResult, event_path
 from shared.contracts.envelope import encode
 from shared.contracts.events import NoticeAccepted, NoticeAction, NoticeRejected, Problem
 from shared.contracts.notices import NoticePublished, NoticeWithdrawn
-from tests.servers import PATIENCE_SECONDS
+from tests.servers import WAIT_TIMEOUT_SECONDS
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 BROADCAST = UUID(int=7)
 PATH = event_path("/x", "e")
 
 
-def told(state: State, **more: object) -> Progress:
-    known = Progress(event=PATH, source="/x", id="e", notice="n", state=state, changed_at=NOW)
+def told(state: EventState, **more: object) -> EventProgress:
+    known = EventProgress(event=PATH, source="/x", id="e", notice="n", state=state, changed_at=NOW)
     return msgspec.structs.replace(known, **more)
 
 
-ACCEPTED = told(State.ACCEPTED, revision=1, broadcast=BROADCAST, action=NoticeAction.PUBLISHED, audience=3)
-SENDING = told(State.SENDING, audience=3, states={"waiting": 2, "accepted": 1})
-FINISHED = told(State.FINISHED, audience=3, states={"accepted": 3})
+ACCEPTED = told(EventState.ACCEPTED, revision=1, broadcast=BROADCAST, action=NoticeAction.PUBLISHED, audience=3)
+SENDING = told(EventState.SENDING, audience=3, states={"waiting": 2, "accepted": 1})
+FINISHED = told(EventState.FINISHED, audience=3, states={"accepted": 3})
 
 
 @dataclass
 class Telling:
     """A door that takes everything in and tells these in turn, the last again and again; None is not known yet."""
 
-    course: list[Progress | None]
+    course: list[EventProgress | None]
     taken: list[tuple[str, bytes]] = field(default_factory=list)
     status: int = 200
 
     async def publish(self, request: web.Request) -> web.Response:
         self.taken.append((request.headers["Content-Type"], await request.read()))
-        receipt = Receipt(event=PATH, source="/x", id="e", notice="n")
+        receipt = PublishResult(event=PATH, source="/x", id="e", notice="n")
         return web.Response(status=202, body=msgspec.json.encode(receipt), headers={"Location": PATH})
 
     async def tell(self, _: web.Request) -> web.Response:
@@ -59,14 +59,16 @@ class Telling:
 
 
 @asynccontextmanager
-async def way_to(*course: Progress | None, source: str = "/x") -> AsyncIterator[tuple[DoorWay, Telling]]:
+async def way_to(*course: EventProgress | None, source: str = "/x") -> AsyncIterator[tuple[HttpTransport, Telling]]:
     telling = Telling(list(course))
     app = web.Application()
     app.router.add_post("/notices", telling.publish)
     app.router.add_get(PATH, telling.tell)
     async with TestServer(app) as server:
-        settings = DoorSettings(source=None, door_url=str(server.make_url("")), door_token=SecretStr("only-for-tests"))
-        yield DoorWay(settings=settings, source=source), telling
+        settings = HttpSettings(
+            source=None, notices_api_url=str(server.make_url("")), notices_api_token=SecretStr("only-for-tests")
+        )
+        yield HttpTransport(settings=settings, source=source), telling
 
 
 def event(source: str = "/x") -> bytes:
@@ -75,16 +77,16 @@ def event(source: str = "/x") -> bytes:
 
 
 async def test_each_change_is_told_once_until_the_last() -> None:
-    received = told(State.RECEIVED)
+    received = told(EventState.RECEIVED)
     async with way_to(None, received, received, ACCEPTED, SENDING, FINISHED) as (way, _):
-        changes = [progress async for progress in way.watch(event(), seconds=PATIENCE_SECONDS)]
+        changes = [progress async for progress in way.watch(event(), seconds=WAIT_TIMEOUT_SECONDS)]
     assert changes == [received, ACCEPTED, SENDING, FINISHED]
 
 
 async def test_the_answer_is_the_one_that_the_broker_would_bring() -> None:
-    async with way_to(told(State.RECEIVED), SENDING, source="/x") as (way, telling):
+    async with way_to(told(EventState.RECEIVED), SENDING, source="/x") as (way, telling):
         telling.course[1] = ACCEPTED
-        answer = await way.send(event(), seconds=PATIENCE_SECONDS)
+        answer = await way.send(event(), seconds=WAIT_TIMEOUT_SECONDS)
     assert answer == NoticeAccepted(
         source="/x", event="e", notice="n", revision=1, broadcast=BROADCAST, audience=3, action=NoticeAction.PUBLISHED
     )
@@ -92,23 +94,23 @@ async def test_the_answer_is_the_one_that_the_broker_would_bring() -> None:
 
 async def test_a_later_rejection_is_an_answer_with_its_fields() -> None:
     problems = (Problem(field="subject", problem="was withdrawn"),)
-    async with way_to(told(State.REJECTED, problems=problems)) as (way, _):
-        answer = await way.send(event(), seconds=PATIENCE_SECONDS)
+    async with way_to(told(EventState.REJECTED, problems=problems)) as (way, _):
+        answer = await way.send(event(), seconds=WAIT_TIMEOUT_SECONDS)
     assert answer == NoticeRejected(source="/x", event="e", notice="n", problems=problems)
 
 
 async def test_a_withdrawal_is_done() -> None:
     body = encode(NoticeWithdrawn(), event_id="e", source="/x", time=NOW, subject="n")
-    async with way_to(told(State.DONE, action=NoticeAction.WITHDRAWN, revision=1)) as (way, _):
-        answer = await way.send(body, seconds=PATIENCE_SECONDS)
+    async with way_to(told(EventState.DONE, action=NoticeAction.WITHDRAWN, revision=1)) as (way, _):
+        answer = await way.send(body, seconds=WAIT_TIMEOUT_SECONDS)
     assert isinstance(answer, NoticeAccepted)
     assert answer.action is NoticeAction.WITHDRAWN
 
 
 async def test_who_does_not_wait_asks_nothing_and_who_waits_in_vain_is_told() -> None:
-    async with way_to(told(State.RECEIVED)) as (way, telling):
+    async with way_to(told(EventState.RECEIVED)) as (way, telling):
         assert await way.send(event(), seconds=None) is None
-        with pytest.raises(Unanswered):
+        with pytest.raises(NoAnswerError):
             await way.send(event(), seconds=0.2)
     assert len(telling.taken) == 2
 
@@ -117,14 +119,14 @@ async def test_who_does_not_wait_asks_nothing_and_who_waits_in_vain_is_told() ->
 async def test_a_door_that_fails_after_it_took_the_event_does_not_sound_as_if_it_had_not(status: int) -> None:
     async with way_to(ACCEPTED) as (way, telling):
         telling.status = status
-        with pytest.raises(Unwatched):
+        with pytest.raises(ProgressUnavailable):
             await way.send(event(), seconds=0.5)
     assert len(telling.taken) == 1
 
 
 async def test_what_has_no_source_goes_as_plain_json() -> None:
     async with way_to(ACCEPTED, source="") as (way, telling):
-        await way.send(event(source=""), seconds=PATIENCE_SECONDS)
+        await way.send(event(source=""), seconds=WAIT_TIMEOUT_SECONDS)
     ((media, body),) = telling.taken
     assert media == "application/json"
     assert msgspec.json.decode(body)["notice"] == "n"

@@ -10,81 +10,92 @@ from datetime import datetime, timedelta
 import pytest
 
 from services.ingress.domain import translate
-from services.ingress.domain.decoding import NotUnderstood, moment
-from services.ingress.domain.findings import Problem
-from services.ingress.domain.webhook import Timestamp
+from services.ingress.domain.decoding import ParseError, parse_timestamp
+from services.ingress.domain.findings import ParseProblem
+from services.ingress.domain.payloads import Timestamp
 from shared.contracts.inbound import DeliveryStatus, DeliveryStatuses, InboundMessage, InboundMessages
 from tests.integration.cli.commands import REPOSITORY
-from tests.integration.cli.kept_webhooks import (
+from tests.integration.cli.quarantine_harness import (
     NOW,
     RECENTLY,
-    Ward,
-    first_message,
-    message,
-    quarantine,
-    texts,
+    QuarantineHarness,
+    build_text_webhook,
+    run_quarantine,
+    take_texts,
+    watch_first_message,
 )
 from tests.servers import wait_for
 from tests.unit.ingress.rules import INDEX, RULES
-from tests.unit.ingress.webhooks import messages_body, status, text_message, value, webhook
+from tests.unit.ingress.webhooks import (
+    build_messages_body,
+    build_status,
+    build_text_message,
+    build_value,
+    build_webhook,
+)
 
 LATER = int((NOW - timedelta(minutes=1)).timestamp())
 LONG_AGO = str(int((NOW - timedelta(days=30)).timestamp()))
 
 
-async def test_what_is_understood_today_is_sent_on_and_leaves(ward: Ward) -> None:
-    body = webhook(
-        value(messages=[text_message(1, timestamp=RECENTLY)], statuses=[status(number) for number in range(250)])
+async def test_what_is_understood_today_is_sent_on_and_leaves(ward: QuarantineHarness) -> None:
+    body = build_webhook(
+        build_value(
+            messages=[build_text_message(1, timestamp=RECENTLY)],
+            statuses=[build_status(number) for number in range(250)],
+        )
     )
-    await ward.keep("aaaa", body, at=NOW)
+    await ward.put_webhook("aaaa", body, at=NOW)
 
-    ended = await quarantine("replay", "aaaa", environment=ward.environment)
+    ended = await run_quarantine("replay", "aaaa", environment=ward.environment)
 
     assert (ended.status, ended.output) == (0, "aaaa: 251 published, 0 not for us\n")
     [group] = await ward.queues.take(InboundMessages)
-    assert group.messages[0].message_key == INDEX.index("wamid", "wamid.IN00000001")
+    assert group.messages[0].message_key == INDEX.compute_index("wamid", "wamid.IN00000001")
     assert group.messages[0].received_at == NOW
     statuses = await ward.queues.take(DeliveryStatuses)
     assert [it.delivery for group in statuses for it in group.statuses] == [f"delivery-{it}" for it in range(250)]
-    assert await ward.ids() == []
+    assert await ward.take_ids() == []
 
 
-async def test_what_is_still_not_understood_stays_and_its_neighbours_are_sent_on(ward: Ward) -> None:
-    await ward.keep("aaaa", messages_body(text_message(1, "Stop", timestamp=RECENTLY), {"id": 7}), at=NOW)
+async def test_what_is_still_not_understood_stays_and_its_neighbours_are_sent_on(ward: QuarantineHarness) -> None:
+    await ward.put_webhook(
+        "aaaa", build_messages_body(build_text_message(1, "Stop", timestamp=RECENTLY), {"id": 7}), at=NOW
+    )
 
-    ended = await quarantine("replay", "--all", "--json", environment=ward.environment)
+    ended = await run_quarantine("replay", "--all", "--json", environment=ward.environment)
 
     assert ended.status == 3
     [result] = ended.json["replayed"]
     assert (result["id"], result["done"], result["published"]) == ("aaaa", False, 1)
     assert result["problems"] == ["messages[1]: id: Expected `str`, got `int`"]
-    assert await texts(ward) == ["Stop"]
-    await ward.has(1)
+    assert await take_texts(ward) == ["Stop"]
+    await ward.wait_for_items(1)
 
 
 async def test_of_what_was_kept_part_by_part_a_replay_after_an_update_hears_the_bad_parts_alone(
-    ward: Ward, monkeypatch: pytest.MonkeyPatch
+    ward: QuarantineHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    body = webhook(
-        value(
+    body = build_webhook(
+        build_value(
             messages=[
-                text_message(1, "Hallo", timestamp=RECENTLY),
-                text_message(2, "Stop", timestamp=LATER),
-                text_message(3, "Start", timestamp=RECENTLY, context="wamid.OUT1"),
+                build_text_message(1, "Hallo", timestamp=RECENTLY),
+                build_text_message(2, "Stop", timestamp=LATER),
+                build_text_message(3, "Start", timestamp=RECENTLY, context="wamid.OUT1"),
                 {"id": 7},
             ],
-            statuses=[status(1), status(2, "read", timestamp=LATER), status(3, "failed", pricing=7)],
+            statuses=[build_status(1), build_status(2, "read", timestamp=LATER), build_status(3, "failed", pricing=7)],
         )
     )
     with monkeypatch.context() as before_the_update:
-        before_the_update.setattr(translate, "moment", knows_no_later)
-        understood = translate.understand(body, RULES)
+        before_the_update.setattr(translate, "parse_timestamp", knows_no_later)
+        understood = translate.parse_webhook(body, RULES)
     assert [type(event) for event in understood.events] == [InboundMessage] * 2 + [DeliveryStatus] * 2
-    await ward.keep("part", body, at=NOW, problems=understood.problems)
-    await ward.has(5)
+    await ward.put_webhook("part", body, at=NOW, problems=understood.problems)
+    await ward.wait_for_items(5)
 
-    listed = await quarantine("list", "--json", environment=ward.without_keys)
-    ended = await quarantine("replay", "--all", "--json", environment=ward.environment)
+    listed = await run_quarantine("list", "--json", environment=ward.without_keys)
+    ended = await run_quarantine("replay", "--all", "--json", environment=ward.environment)
 
     assert [(it["id"], it["kind"]) for it in listed.json["items"]] == [
         ("part", "webhook: broken_part"),
@@ -101,68 +112,70 @@ async def test_of_what_was_kept_part_by_part_a_replay_after_an_update_hears_the_
         (True, 1),
         (False, 0),
     ]
-    assert await texts(ward) == ["Stop"]
+    assert await take_texts(ward) == ["Stop"]
     [group] = await ward.queues.take(DeliveryStatuses)
     assert [it.delivery for it in group.statuses] == ["delivery-2"]
-    assert await ward.ids() == ["part1", "part2", "part4"]
+    assert await ward.take_ids() == ["part1", "part2", "part4"]
 
 
 def knows_no_later(timestamp: Timestamp) -> datetime:
     if timestamp == LATER:
-        raise NotUnderstood("timestamp is of a sort that is not known")
-    return moment(timestamp)
+        raise ParseError("timestamp is of a sort that is not known")
+    return parse_timestamp(timestamp)
 
 
-async def test_of_a_field_without_which_it_was_heard_a_status_is_sent_again_and_a_message_is_not(ward: Ward) -> None:
-    messages = [text_message(1, "Stop", timestamp=LONG_AGO, image={"caption": 7})]
-    statuses = [status(1, "failed", errors={"code": 131026})]
-    problems = translate.understand(webhook(value(messages=messages, statuses=statuses)), RULES).problems
+async def test_of_a_field_without_which_it_was_heard_a_status_is_sent_again_and_a_message_is_not(
+    ward: QuarantineHarness,
+) -> None:
+    messages = [build_text_message(1, "Stop", timestamp=LONG_AGO, image={"caption": 7})]
+    statuses = [build_status(1, "failed", errors={"code": 131026})]
+    problems = translate.parse_webhook(build_webhook(build_value(messages=messages, statuses=statuses)), RULES).problems
     mended = [mend(problem, b'"caption": 7', b'"caption": "7"') for problem in problems]
     mended = [mend(problem, b'{"code": 131026}', b'[{"code": 131026}]') for problem in mended]
-    await ward.keep("part", b"", at=NOW, problems=mended)
+    await ward.put_webhook("part", b"", at=NOW, problems=mended)
 
-    ended = await quarantine("replay", "--all", environment=ward.environment)
+    ended = await run_quarantine("replay", "--all", environment=ward.environment)
 
     assert (ended.status, ended.output) == (0, "part: 0 published, 0 not for us\npart1: 1 published, 0 not for us\n")
-    assert await texts(ward) == []
+    assert await take_texts(ward) == []
     [group] = await ward.queues.take(DeliveryStatuses)
     assert [(it.status, it.error_code) for it in group.statuses] == [("failed", 131026)]
-    assert await ward.ids() == []
+    assert await ward.take_ids() == []
 
 
-def mend(problem: Problem, broken: bytes, whole: bytes) -> Problem:
+def mend(problem: ParseProblem, broken: bytes, whole: bytes) -> ParseProblem:
     return replace(problem, part=problem.part and problem.part.replace(broken, whole))
 
 
-async def test_what_nobody_remembers_any_more_is_not_sent_on(ward: Ward) -> None:
-    body = webhook(value(messages=[text_message(1, timestamp=LONG_AGO)], statuses=[status(1)]))
-    await ward.keep("aaaa", body, at=NOW)
+async def test_what_nobody_remembers_any_more_is_not_sent_on(ward: QuarantineHarness) -> None:
+    body = build_webhook(build_value(messages=[build_text_message(1, timestamp=LONG_AGO)], statuses=[build_status(1)]))
+    await ward.put_webhook("aaaa", body, at=NOW)
 
-    ended = await quarantine("replay", "aaaa", environment=ward.environment)
+    ended = await run_quarantine("replay", "aaaa", environment=ward.environment)
 
     assert ended.status == 3
     assert ended.output == "aaaa: 1 published, 0 not for us, 1 too old to be sent on; stays in quarantine\n"
-    assert await texts(ward) == []
+    assert await take_texts(ward) == []
     assert len(await ward.queues.take(DeliveryStatuses)) == 1
-    await ward.has(1)
+    await ward.wait_for_items(1)
 
 
-async def test_a_replay_needs_keys_and_number_before_it_touches_anything(ward: Ward) -> None:
-    await ward.keep("aaaa", message(1), at=NOW)
-    ended = await quarantine("replay", "--all", environment=ward.without_keys)
+async def test_a_replay_needs_keys_and_number_before_it_touches_anything(ward: QuarantineHarness) -> None:
+    await ward.put_webhook("aaaa", build_text_webhook(1), at=NOW)
+    ended = await run_quarantine("replay", "--all", environment=ward.without_keys)
     assert ended.status == 3
-    assert "index key" in ended.complaint
-    assert await texts(ward) == []
-    await ward.has(1)
+    assert "index key" in ended.errors
+    assert await take_texts(ward) == []
+    await ward.wait_for_items(1)
 
 
-async def test_a_replay_that_is_killed_loses_nothing_and_goes_on(ward: Ward) -> None:
+async def test_a_replay_that_is_killed_loses_nothing_and_goes_on(ward: QuarantineHarness) -> None:
     everything = {f"message {number}" for number in range(300)}
     for number in range(300):
-        body = messages_body(text_message(number, f"message {number}", timestamp=RECENTLY))
-        await ward.keep(f"id-{number:03}", body, at=NOW)
+        body = build_messages_body(build_text_message(number, f"message {number}", timestamp=RECENTLY))
+        await ward.put_webhook(f"id-{number:03}", body, at=NOW)
 
-    async with first_message(ward.channel) as came:
+    async with watch_first_message(ward.channel) as came:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             *("-m", "cli.main", "quarantine", "replay", "--all"),
@@ -175,7 +188,7 @@ async def test_a_replay_that_is_killed_loses_nothing_and_goes_on(ward: Ward) -> 
         process.send_signal(signal.SIGKILL)
         assert await process.wait() == -signal.SIGKILL
 
-    sent = {*await texts(ward)}
+    sent = {*await take_texts(ward)}
     assert sent
 
     async def the_rest_is_sent() -> bool:
@@ -184,9 +197,9 @@ async def test_a_replay_that_is_killed_loses_nothing_and_goes_on(ward: Ward) -> 
         return sent == everything
 
     await wait_for(the_rest_is_sent)
-    assert await ward.ids() == []
+    assert await ward.take_ids() == []
 
 
-async def resent(ward: Ward) -> list[str | None]:
-    assert (await quarantine("replay", "--all", environment=ward.environment)).status == 0
-    return await texts(ward)
+async def resent(ward: QuarantineHarness) -> list[str | None]:
+    assert (await run_quarantine("replay", "--all", environment=ward.environment)).status == 0
+    return await take_texts(ward)

@@ -16,12 +16,12 @@ from aiormq.exceptions import AMQPConnectionError, ChannelAccessRefused, Invalid
 
 from cli.migrate.broker import migrate_broker
 from cli.migrate.settings import Settings as MigrateSettings
-from cli.stacks import environment_of
+from cli.stacks import use_environment
 from deploy.local.environments import CONFIG
 from shared.amqp import topology
 from shared.runtime.settings import read_settings
-from tests.integration.cli.commands import Ended, kreisfunk_here
-from tests.servers import PATIENCE_SECONDS, Servers, broker_api, url_with_login, wait_for
+from tests.integration.cli.commands import CommandResult, run_in_process
+from tests.servers import WAIT_TIMEOUT_SECONDS, Servers, build_login_url, call_broker_api, wait_for
 
 SYSTEM = "systems-test"
 ANOTHER = f'\n[[systems]]\nname = "{SYSTEM}"\nsources = ["/test"]\ntopics = ["stellen"]\n'
@@ -36,13 +36,13 @@ class Office:
     county: Path
     environment: Mapping[str, str] = field(repr=False)
 
-    async def systems(self, *arguments: str) -> Ended:
-        return await kreisfunk_here("systems", *arguments, environment=self.environment)
+    async def systems(self, *arguments: str) -> CommandResult:
+        return await run_in_process("systems", *arguments, environment=self.environment)
 
     async def migrate(self, passwords: Mapping[str, str]) -> list[str]:
         unused = {"KREISFUNK_DATABASE_URL": "postgresql://nobody@127.0.0.1:1/x", "KREISFUNK_DATABASE_PASSWORD": "x"}
         known = {"KREISFUNK_LOGIN_PASSWORDS": json.dumps(passwords)}
-        with environment_of({**self.environment, **unused, **known}):
+        with use_environment({**self.environment, **unused, **known}):
             settings = read_settings(MigrateSettings)
         return await migrate_broker(settings)
 
@@ -54,7 +54,7 @@ class Office:
 
     async def lets_in(self, password: str) -> bool:
         try:
-            connection = await aiormq.connect(url_with_login(self.vhost, SYSTEM, password))
+            connection = await aiormq.connect(build_login_url(self.vhost, SYSTEM, password))
         except (AMQPConnectionError, InvalidFrameError):  # its password, or its rights
             return False
         await connection.close()
@@ -62,7 +62,7 @@ class Office:
 
     @asynccontextmanager
     async def channel_of(self, password: str) -> AsyncIterator[AbstractChannel]:
-        async with await aio_pika.connect(url_with_login(self.vhost, SYSTEM, password)) as connection:
+        async with await aio_pika.connect(build_login_url(self.vhost, SYSTEM, password)) as connection:
             yield await connection.channel()
 
 
@@ -106,7 +106,7 @@ async def test_a_login_publishes_notices_and_hears_what_becomes_of_them(office: 
     async with office.channel_of(await password_of(office)) as channel, await aio_pika.connect(office.vhost) as ours:
         await channel.set_qos(prefetch_count=10)
         answers = await channel.get_queue(topology.ANSWERS, ensure=False)
-        async with answers.iterator(arguments={"x-stream-offset": "next"}, timeout=PATIENCE_SECONDS) as read:
+        async with answers.iterator(arguments={"x-stream-offset": "next"}, timeout=WAIT_TIMEOUT_SECONDS) as read:
             exchange = await channel.get_exchange(topology.MUNICIPAL_EVENTS, ensure=False)
             await exchange.publish(*notice())
             events = await (await ours.channel()).get_exchange(topology.EVENTS, ensure=False)
@@ -197,13 +197,13 @@ async def test_nobody_else_gets_or_loses_a_login(office: Office, name: str) -> N
 
 
 async def test_whoever_administers_the_broker_is_no_system(office: Office) -> None:
-    await broker_api(office.servers, "PUT", f"users/{SYSTEM}", {"password": "p", "tags": "administrator"})
+    await call_broker_api(office.servers, "PUT", f"users/{SYSTEM}", {"password": "p", "tags": "administrator"})
     try:
         for arguments in (("login", SYSTEM, "--replace"), ("revoke", SYSTEM)):
             ended = await office.systems(*arguments)
-            assert (ended.status, "administers" in ended.complaint) == (2, True)
+            assert (ended.status, "administers" in ended.errors) == (2, True)
     finally:
-        await broker_api(office.servers, "DELETE", f"users/{SYSTEM}")
+        await call_broker_api(office.servers, "DELETE", f"users/{SYSTEM}")
 
 
 async def test_the_migration_gives_rights_to_what_is_registered_and_takes_them_from_what_is_not(office: Office) -> None:
@@ -232,5 +232,5 @@ async def test_the_migration_lets_our_own_programs_log_in_if_they_are_registered
 async def test_a_broker_that_cannot_be_asked_is_4_and_says_what_to_look_at(
     office: Office, name: str, value: str
 ) -> None:
-    ended = await kreisfunk_here("systems", "login", SYSTEM, environment={**office.environment, name: value})
-    assert (ended.status, "KREISFUNK_BROKER_API_URL" in ended.complaint) == (4, True)
+    ended = await run_in_process("systems", "login", SYSTEM, environment={**office.environment, name: value})
+    assert (ended.status, "KREISFUNK_BROKER_API_URL" in ended.errors) == (4, True)

@@ -6,18 +6,20 @@ from pathlib import Path
 import pytest
 
 from services.dispatcher.adapters.ledger import PostgresLedger
-from services.dispatcher.adapters.rate_limiter import Limits, PostgresLimiter
+from services.dispatcher.adapters.rate_limiter import PostgresRateLimiter, SendLimits
 from shared.database.pool import Database as Pool
 from shared.database.pool import open_database
-from tests.databases import Database
-from tests.integration.dispatcher.endpoint_rig import EndpointRig, running_endpoint_rig
+from tests.databases import FreshDatabase
+from tests.integration.dispatcher.endpoint_harness import EndpointHarness, run_endpoint_harness
 
 NUMBER = "700800900100200"
 
 
 @pytest.fixture
-async def pool(database: Database) -> AsyncIterator[Pool]:
-    async with open_database(database.url_as("kreisfunk_dispatcher"), password=None, name="test", size=8) as pool:
+async def pool(database: FreshDatabase) -> AsyncIterator[Pool]:
+    async with open_database(
+        database.build_role_url("kreisfunk_dispatcher"), password=None, name="test", size=8
+    ) as pool:
         yield pool
 
 
@@ -25,11 +27,11 @@ async def pool(database: Database) -> AsyncIterator[Pool]:
 async def ledger(pool: Pool) -> PostgresLedger:
     ledger = PostgresLedger(pool, number=NUMBER, slot=3)
     await ledger.ensure_partitions()
-    await PostgresLimiter(pool, number=NUMBER, limits=Limits(100)).set_up()
+    await PostgresRateLimiter(pool, number=NUMBER, limits=SendLimits(100)).set_up()
     return ledger
 
 
 @pytest.fixture
-async def endpoint_rig(vhost: str, database: Database, tmp_path: Path) -> AsyncIterator[EndpointRig]:
-    async with running_endpoint_rig(vhost, database, tmp_path) as rig:
+async def endpoint_rig(vhost: str, database: FreshDatabase, tmp_path: Path) -> AsyncIterator[EndpointHarness]:
+    async with run_endpoint_harness(vhost, database, tmp_path) as rig:
         yield rig

@@ -8,13 +8,13 @@ from uuid import UUID, uuid4
 import asyncpg
 
 from shared.amqp import topology
-from shared.amqp.publisher import Publisher, Refused
+from shared.amqp.publisher import Publisher, PublishRefused
 from shared.contracts.dispatch import BroadcastBatch, Recipient, ReplyRequested, Template, TemplateParameter, Withdrawal
 from shared.contracts.envelope import encode
-from shared.contracts.ids import timed_id
+from shared.contracts.ids import make_timed_id
 from shared.contracts.message import Address, AddressKind, Lane, Message
-from shared.sealing import IndexKey, KeyRing
-from tests.servers import PATIENCE_SECONDS, wait_for
+from shared.encryption import BlindIndexKey, KeyRing
+from tests.servers import WAIT_TIMEOUT_SECONDS, wait_for
 
 TEMPLATE = "kreisfunk_strassensperrungen_v1"
 SETTLED = ("delivered", "read", "failed", "expired", "cancelled", "suppressed")
@@ -36,22 +36,22 @@ class DispatchClient:
     publisher: Publisher
     books: asyncpg.Connection
     keys: KeyRing
-    index_key: IndexKey
+    index_key: BlindIndexKey
 
-    def citizen(self, number: int, phone: str) -> Citizen:
+    def build_citizen(self, number: int, phone: str) -> Citizen:
         """Make a subscriber; the address is sealed as the ingress does it."""
-        index = self.index_key.index("phone", phone)
-        sealed = self.keys.seal(phone.encode(), purpose="phone", index=index)
+        index = self.index_key.compute_index("phone", phone)
+        sealed = self.keys.encrypt(phone.encode(), purpose="phone", index=index)
         address = Address(kind=AddressKind.PHONE, index=index, sealed=sealed)
-        return Citizen(number, timed_id(datetime.now(UTC), uuid4().bytes), address)
+        return Citizen(number, make_timed_id(datetime.now(UTC), uuid4().bytes), address)
 
     async def send(self, message: Message, exchange: str, key: str) -> None:
         """Publish as one of our services would."""
         event_id = str(uuid4())
         body = encode(message, event_id=event_id, source="/test", time=datetime.now(UTC))
-        await self.publisher.publish(exchange, key, body, message_id=event_id, timeout=PATIENCE_SECONDS)
+        await self.publisher.publish(exchange, key, body, message_id=event_id, timeout=WAIT_TIMEOUT_SECONDS)
 
-    async def broadcast(
+    async def publish_broadcast(
         self,
         citizens: Sequence[Citizen],
         *,
@@ -61,7 +61,7 @@ class DispatchClient:
         expires_in: float = 600,
     ) -> UUID:
         """Publish a broadcast in pages, the whole of it `times` times over."""
-        pages = list(_pages(citizens, lane, text or f"Sperrung {uuid4()}", expires_in))
+        pages = list(_build_pages(citizens, lane, text or f"Sperrung {uuid4()}", expires_in))
         for page in pages * times:
             await self._send_when_there_is_room(page, lane)
         return pages[0].broadcast
@@ -70,13 +70,13 @@ class DispatchClient:
         async def sent() -> bool:
             try:
                 await self.send(page, topology.DISPATCH, lane.value)
-            except Refused:
+            except PublishRefused:
                 return False
             return True
 
         await wait_for(sent)
 
-    async def reply(
+    async def request_reply(
         self,
         citizen: Citizen,
         text: str,
@@ -86,7 +86,7 @@ class DispatchClient:
         dated: datetime | None = None,
     ) -> UUID:
         """Ask for a reply, `times` times over; the citizen must have written before."""
-        reply = timed_id(dated or datetime.now(UTC), uuid4().bytes)
+        reply = make_timed_id(dated or datetime.now(UTC), uuid4().bytes)
         request = ReplyRequested(
             reply=reply,
             recipient=citizen.address,
@@ -98,27 +98,29 @@ class DispatchClient:
             await self.send(request, topology.DISPATCH, Lane.REPLY.value)
         return reply
 
-    async def states(self, source: UUID) -> dict[str, int]:
+    async def count_states(self, source: UUID) -> dict[str, int]:
         """How many deliveries of a source are in which state."""
         rows = await self.books.fetch(
             "select state::text, count(*) from dispatcher.delivery where source = $1 group by state", source
         )
         return {row["state"]: row["count"] for row in rows}
 
-    async def settled(self, source: UUID, count: int, *, seconds: float = PATIENCE_SECONDS) -> dict[str, int]:
+    async def wait_until_settled(
+        self, source: UUID, count: int, *, seconds: float = WAIT_TIMEOUT_SECONDS
+    ) -> dict[str, int]:
         """Wait until that many deliveries have their last news; whatever else there is fails the test."""
 
         async def done() -> bool:
-            states = await self.states(source)
+            states = await self.count_states(source)
             return sum(states.get(state, 0) for state in SETTLED) == count
 
-        await until(done, lambda: self.states(source), seconds)
-        return await self.states(source)
+        await wait_until(done, lambda: self.count_states(source), seconds)
+        return await self.count_states(source)
 
 
-def _pages(citizens: Sequence[Citizen], lane: Lane, text: str, expires_in: float) -> list[BroadcastBatch]:
+def _build_pages(citizens: Sequence[Citizen], lane: Lane, text: str, expires_in: float) -> list[BroadcastBatch]:
     now = datetime.now(UTC)
-    broadcast = timed_id(now, uuid4().bytes)
+    broadcast = make_timed_id(now, uuid4().bytes)
     people = [Recipient(subscriber=one.subscriber, sequence=1, address=one.address) for one in citizens]
     parameters = (TemplateParameter(name="headline", text="Sperrung"), TemplateParameter(name="text", text=text))
     return [
@@ -140,10 +142,10 @@ def _pages(citizens: Sequence[Citizen], lane: Lane, text: str, expires_in: float
     ]
 
 
-async def until(
+async def wait_until(
     holds: Callable[[], Awaitable[bool]],
     what: Callable[[], Awaitable[object]],
-    seconds: float = PATIENCE_SECONDS,
+    seconds: float = WAIT_TIMEOUT_SECONDS,
 ) -> None:
     """As `wait_for`; the failure says what was there instead."""
     try:

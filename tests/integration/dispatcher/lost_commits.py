@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager, suppress
 from urllib.parse import urlsplit
 
 from deploy.local.ports import LOOPBACK
-from tests.integration.dispatcher.endpoint_rig import by_way_of
+from tests.integration.dispatcher.endpoint_harness import replace_port
 
 _OUTSIDE = b"Z\x00\x00\x00\x05I"
 _EXECUTE = b"E\x00\x00\x00\x09\x00"
@@ -27,7 +27,7 @@ class CommitLoser:
     @property
     def url(self) -> str:
         """The database's URL by this way."""
-        return by_way_of(self._url, self.port)
+        return replace_port(self._url, self.port)
 
     def cut(self) -> None:
         """End all connections: what was lost stays lost."""
@@ -36,7 +36,7 @@ class CommitLoser:
 
     async def join(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         server_reader, server_writer = await asyncio.open_connection(LOOPBACK, urlsplit(self._url).port)
-        way = _Way(self)
+        way = _ProxiedConnection(self)
         ends = {writer, server_writer}
         self._writers |= ends
         try:
@@ -45,7 +45,7 @@ class CommitLoser:
             self._writers -= ends
 
 
-class _Way:
+class _ProxiedConnection:
     """One connection."""
 
     def __init__(self, loser: CommitLoser) -> None:
@@ -54,7 +54,7 @@ class _Way:
         self._silent = False
 
     async def ask(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        async for data in _chunks(reader):
+        async for data in _read_chunks(reader):
             commits = _COMMIT in data or (self._outside and _EXECUTE in data)
             if self._loser.losing and commits and not self._silent:
                 self._silent = True
@@ -63,21 +63,21 @@ class _Way:
         writer.transport.abort()
 
     async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        async for data in _chunks(reader):
+        async for data in _read_chunks(reader):
             self._outside = data.endswith(_OUTSIDE)
             if not self._silent:
                 writer.write(data)
         writer.transport.abort()
 
 
-async def _chunks(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
+async def _read_chunks(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
     with suppress(OSError):
         while data := await reader.read(_CHUNK):
             yield data
 
 
 @asynccontextmanager
-async def losing_commits(url: str) -> AsyncIterator[CommitLoser]:
+async def run_commit_loser(url: str) -> AsyncIterator[CommitLoser]:
     """Listen on a free port until the context is left."""
     loser = CommitLoser(url)
     server = await asyncio.start_server(loser.join, LOOPBACK, 0)

@@ -7,14 +7,14 @@ import asyncpg
 import pytest
 
 from services.dispatcher.adapters.account import PostgresAccount
-from services.dispatcher.adapters.rate_limiter import Limits, PostgresLimiter
-from services.dispatcher.domain.account import News
-from services.dispatcher.handlers.events import AccountHandler
+from services.dispatcher.adapters.rate_limiter import PostgresRateLimiter, SendLimits
+from services.dispatcher.domain.account import AccountUpdate
+from services.dispatcher.handlers.consumers import AccountHandler
 from shared.contracts.envelope import encode
 from shared.contracts.inbound import AccountEvent, AccountEvents
 from shared.database.pool import Database as Pool
 from shared.outcome import Done
-from tests.databases import Database
+from tests.databases import FreshDatabase
 from tests.integration.dispatcher.conftest import NUMBER
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
@@ -30,8 +30,8 @@ def people(limit: object) -> dict[str, Any]:
     return {"max_daily_conversations_per_business": limit}
 
 
-async def operator_does(database: Database, statement: str) -> None:
-    connection = await asyncpg.connect(database.url_as("kreisfunk_operator"))
+async def operator_does(database: FreshDatabase, statement: str) -> None:
+    connection = await asyncpg.connect(database.build_role_url("kreisfunk_operator"))
     await connection.execute(statement)
     await connection.close()
 
@@ -42,10 +42,10 @@ class Account:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
         self.seen: list[str] = []
-        self.news: list[News | None] = []
-        self._handler = AccountHandler(apply=PostgresAccount(pool, number=NUMBER).apply, seen=self._see)
+        self.news: list[AccountUpdate | None] = []
+        self._handler = AccountHandler(apply=PostgresAccount(pool, number=NUMBER).apply, count_event=self._see)
 
-    def _see(self, field: str, news: News | None) -> None:
+    def _see(self, field: str, news: AccountUpdate | None) -> None:
         self.seen.append(field)
         self.news.append(news)
 
@@ -60,17 +60,17 @@ class Account:
             return await connection.fetchval(statement)
 
     async def holds(self) -> list[str]:
-        return list(await self.read("select coalesce(array_agg(template), '{}') from dispatcher.template_hold"))
+        return list(await self.read("select coalesce(array_agg(template), '{}') from dispatcher.template_pause"))
 
     async def people(self) -> Any:
         return await self.read("select people_a_day from dispatcher.rate")
 
     async def held(self) -> Any:
-        return await self.read("select held_reason from dispatcher.rate")
+        return await self.read("select paused_reason from dispatcher.rate")
 
     async def starts(self, people_per_day: int | None) -> None:
         """A dispatcher with this setting."""
-        await PostgresLimiter(self._pool, number=NUMBER, limits=Limits(100, people_per_day)).set_up()
+        await PostgresRateLimiter(self._pool, number=NUMBER, limits=SendLimits(100, people_per_day)).set_up()
 
 
 @pytest.fixture
@@ -117,9 +117,11 @@ async def test_what_meta_said_earlier_or_again_changes_nothing(account: Account)
     assert await account.people() == 10_000
 
 
-async def test_an_operators_release_is_not_undone_by_a_repeated_webhook(account: Account, database: Database) -> None:
+async def test_an_operators_release_is_not_undone_by_a_repeated_webhook(
+    account: Account, database: FreshDatabase
+) -> None:
     await account.says(TEMPLATE, template("PAUSED"), minutes=0)
-    await operator_does(database, "select dispatcher.release_template('t/de')")
+    await operator_does(database, "select dispatcher.resume_template('t/de')")
     await account.says(TEMPLATE, template("PAUSED"), minutes=0, later=5)
     assert await account.holds() == []
     await account.says(TEMPLATE, template("PAUSED"), minutes=6)
@@ -147,8 +149,8 @@ async def test_an_operator_hears_once_that_a_limit_is_lower_or_a_template_stoppe
     await account.says(CAPABILITY, people(-1), minutes=3)
     await account.says(CAPABILITY, people(100_000), minutes=4)
     await account.says(TEMPLATE, template("PAUSED"), minutes=5)
-    lowered, raised = News.LIMIT_LOWERED, News.LIMIT
-    assert account.news == [raised, raised, lowered, None, raised, lowered, News.TEMPLATE_HELD]
+    lowered, raised = AccountUpdate.LIMIT_LOWERED, AccountUpdate.LIMIT
+    assert account.news == [raised, raised, lowered, None, raised, lowered, AccountUpdate.TEMPLATE_PAUSED]
 
 
 async def test_an_unlimited_number_can_be_limited_again(account: Account) -> None:
@@ -183,8 +185,8 @@ async def test_a_disabled_account_holds_the_sender_until_it_is_reinstated(accoun
     assert await account.held() is None
 
 
-async def test_a_hold_by_a_person_is_not_ended_by_meta(account: Account, database: Database) -> None:
-    await operator_does(database, "select dispatcher.hold_sender('exercise', null)")
+async def test_a_hold_by_a_person_is_not_ended_by_meta(account: Account, database: FreshDatabase) -> None:
+    await operator_does(database, "select dispatcher.pause_sending('exercise', null)")
     await account.says(
         "account_update", {"event": "DISABLED_UPDATE", "ban_info": {"waba_ban_state": "REINSTATE"}}, minutes=1
     )

@@ -16,21 +16,21 @@ from prometheus_client import CollectorRegistry
 
 from services.dispatcher.adapters.ledger import PostgresLedger
 from services.dispatcher.adapters.metrics import Metrics
-from services.dispatcher.adapters.rate_limiter import Limits, PostgresLimiter
-from services.dispatcher.domain.answers import Accepted, Answer
-from services.dispatcher.domain.states import State
+from services.dispatcher.adapters.rate_limiter import PostgresRateLimiter, SendLimits
+from services.dispatcher.domain.send_results import Accepted, SendResult
+from services.dispatcher.domain.states import DeliveryState
 from services.dispatcher.handlers.lanes import Lanes
 from services.dispatcher.handlers.recorder import Recorder
 from services.dispatcher.handlers.send_loop import SendLoop
 from services.dispatcher.handlers.sender import Sender
-from services.dispatcher.ports import Claim, LaneMessage, Ledger, StatusNews
+from services.dispatcher.ports import Claim, LaneMessage, Ledger, StatusUpdate
 from shared.contracts.dispatch import Withdrawal
 from shared.contracts.envelope import encode
 from shared.contracts.message import Lane, Message
 from shared.database.pool import Database as Pool
 from shared.outcome import Outcome
 from tests.integration.dispatcher.conftest import NUMBER
-from tests.integration.dispatcher.material import batch_message, reply, subscribers
+from tests.integration.dispatcher.factories import build_batch_message, build_reply, generate_subscribers
 from tests.servers import wait_for
 
 RECIPIENTS = 3
@@ -54,10 +54,10 @@ class Death:
 
     def through(self, real: object, *methods: str) -> Any:
         """`real`, with a step before and after each of its methods."""
-        return Mortal(self, real, methods)
+        return CrashingWrapper(self, real, methods)
 
 
-class Mortal:
+class CrashingWrapper:
     """Passes everything on until death."""
 
     def __init__(self, death: Death, real: object, methods: tuple[str, ...]) -> None:
@@ -79,34 +79,34 @@ class Mortal:
         return call
 
 
-class Meta:
+class FakeGraph:
     """Accepts everything, and remembers for whom."""
 
     def __init__(self) -> None:
         self.accepted: Counter[UUID] = Counter()
 
-    async def accept(self, claim: Claim) -> Answer:
+    async def accept(self, claim: Claim) -> SendResult:
         self.accepted[claim.delivery] += 1
         return Accepted(f"wamid.{claim.delivery}")
 
-    def message_key(self, message_id: str) -> bytes:
+    def hash_message_id(self, message_id: str) -> bytes:
         return message_id.encode()[-16:]
 
 
 class Way:
     """To Meta and back."""
 
-    def __init__(self, meta: Meta, death: Death) -> None:
-        self._meta = cast("Meta", death.through(meta, "accept"))
-        self.message_key = meta.message_key
+    def __init__(self, meta: FakeGraph, death: Death) -> None:
+        self._meta = cast("FakeGraph", death.through(meta, "accept"))
+        self.hash_message_id = meta.hash_message_id
 
     def prepare(self, claims: Iterable[Claim]) -> None:
         """Nothing has to be encrypted here."""
 
-    def send(self, claim: Claim, _: Callable[[], bool]) -> asyncio.Future[Answer]:
+    def send(self, claim: Claim, _: Callable[[], bool]) -> asyncio.Future[SendResult]:
         return asyncio.ensure_future(self._meta.accept(claim))
 
-    def answer(self, sent: asyncio.Future[Answer]) -> Answer:
+    def answer(self, sent: asyncio.Future[SendResult]) -> SendResult:
         return sent.result()
 
 
@@ -114,16 +114,20 @@ class Broker:
     """Messages that come back until they are settled."""
 
     def __init__(self, messages: dict[Lane, list[Message]]) -> None:
-        self.unsettled = {lane: [Delivered(self, lane, _body(one)) for one in some] for lane, some in messages.items()}
+        self.unsettled = {
+            lane: [FakeLaneMessage(self, lane, _body(one)) for one in some] for lane, some in messages.items()
+        }
 
-    def queues(self, death: Death) -> dict[Lane, "Inbox"]:
+    def queues(self, death: Death) -> dict[Lane, "FakeLaneQueue"]:
         return {
-            lane: Inbox([cast("LaneMessage", death.through(one, "settle")) for one in self.unsettled.get(lane, [])])
+            lane: FakeLaneQueue(
+                [cast("LaneMessage", death.through(one, "settle")) for one in self.unsettled.get(lane, [])]
+            )
             for lane in Lane
         }
 
 
-class Delivered:
+class FakeLaneMessage:
     """One message on its queue."""
 
     def __init__(self, broker: Broker, lane: Lane, body: bytes) -> None:
@@ -136,7 +140,7 @@ class Delivered:
         self._broker.unsettled[self._lane].remove(self)
 
 
-class Inbox:
+class FakeLaneQueue:
     """What one replica has been given of a lane."""
 
     def __init__(self, messages: list[LaneMessage]) -> None:
@@ -164,7 +168,7 @@ def _body(message: Message) -> bytes:
 
 
 async def live(
-    ledger: PostgresLedger, pool: Pool, meta: Meta, broker: Broker, death: Death, *, heir: bool = False
+    ledger: PostgresLedger, pool: Pool, meta: FakeGraph, broker: Broker, death: Death, *, heir: bool = False
 ) -> None:
     """One replica, until it has died, or every message is settled, nothing due and nothing claimed.
 
@@ -178,10 +182,10 @@ async def live(
             claimed = await connection.fetchval("select count(*) from dispatcher.delivery where state = 'claimed'")
         return heir or claimed == 0
 
-    limiter = PostgresLimiter(pool, number=NUMBER, limits=Limits(10_000))
+    limiter = PostgresRateLimiter(pool, number=NUMBER, limits=SendLimits(10_000))
     await limiter.set_up()
     mortal = cast("Ledger", death.through(ledger, "register", "claim_batch", "claim_replies", "claim_due", "record"))
-    sure = cast("PostgresLimiter", death.through(limiter, "reserve"))
+    sure = cast("PostgresRateLimiter", death.through(limiter, "reserve"))
     way = Way(meta, death)
     meter = Metrics(CollectorRegistry(), limit=10_000)
     recorder = Recorder(mortal, meter)
@@ -202,7 +206,7 @@ async def live(
     await asyncio.gather(*working, done, dead, return_exceptions=True)
 
 
-async def let_the_stream_pass(ledger: PostgresLedger, pool: Pool, meta: Meta) -> None:
+async def let_the_stream_pass(ledger: PostgresLedger, pool: Pool, meta: FakeGraph) -> None:
     """Meta tells of everything that it accepted, and of a later message; the grace time is over."""
     async with pool.connection() as connection:
         await connection.execute(
@@ -210,22 +214,22 @@ async def let_the_stream_pass(ledger: PostgresLedger, pool: Pool, meta: Meta) ->
             " answer_by = answer_by - interval '1 hour'"
         )
     await ledger.mark_unknown()
-    later = batch_message(subscribers(1))
-    broker, other = Broker({Lane.BULK: [later]}), Meta()
+    later = build_batch_message(generate_subscribers(1))
+    broker, other = Broker({Lane.BULK: [later]}), FakeGraph()
     await live(ledger, pool, other, broker, Death(NEVER))
     for delivery in [*meta.accepted, *other.accepted]:
-        key = meta.message_key(f"wamid.{delivery}")
-        await ledger.apply_statuses([StatusNews(delivery, State.DELIVERED, key)])
-    await ledger.release_unknown(0, 10)
+        key = meta.hash_message_id(f"wamid.{delivery}")
+        await ledger.apply_statuses([StatusUpdate(delivery, DeliveryState.DELIVERED, key)])
+    await ledger.requeue_unknown(0, 10)
 
 
 def work() -> dict[Lane, list[Message]]:
     """A reply that confirms a withdrawal, an urgent notice and a broadcast that includes who has withdrawn."""
-    people = subscribers(RECIPIENTS)
+    people = generate_subscribers(RECIPIENTS)
     return {
-        Lane.REPLY: [reply(Withdrawal(subscriber=people[0], sequence=1))],
-        Lane.URGENT: [batch_message(subscribers(1), lane=Lane.URGENT)],
-        Lane.BULK: [batch_message(people)],
+        Lane.REPLY: [build_reply(Withdrawal(subscriber=people[0], sequence=1))],
+        Lane.URGENT: [build_batch_message(generate_subscribers(1), lane=Lane.URGENT)],
+        Lane.BULK: [build_batch_message(people)],
     }
 
 
@@ -233,7 +237,7 @@ EXPECTED = 1 + 1 + RECIPIENTS - 1
 
 
 async def steps_of_a_whole_life(ledger: PostgresLedger, pool: Pool) -> int:
-    meta, death = Meta(), Death(NEVER)
+    meta, death = FakeGraph(), Death(NEVER)
     await live(ledger, pool, meta, Broker(work()), death)
     assert sum(meta.accepted.values()) == EXPECTED
     return death.steps
@@ -246,7 +250,7 @@ async def test_whatever_step_a_replica_dies_at_everybody_gets_it_once(
     steps = await steps_of_a_whole_life(ledger, pool)
     assert steps > 20
     for at in range(1 + part, steps + 1, 4):
-        meta, broker = Meta(), Broker(work())
+        meta, broker = FakeGraph(), Broker(work())
         await live(ledger, pool, meta, broker, Death(at))
         await live(ledger, pool, meta, broker, Death(NEVER), heir=True)
         await let_the_stream_pass(ledger, pool, meta)

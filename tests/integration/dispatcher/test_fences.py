@@ -11,59 +11,61 @@ from prometheus_client import CollectorRegistry
 
 from services.dispatcher.adapters.ledger import PostgresLedger
 from services.dispatcher.adapters.metrics import Metrics
-from services.dispatcher.domain.answers import Record
-from services.dispatcher.domain.states import State
+from services.dispatcher.domain.send_results import Record
+from services.dispatcher.domain.states import DeliveryState
 from services.dispatcher.handlers.recorder import Recorder
 from services.dispatcher.handlers.statuses import fold, split_by_delivery
-from services.dispatcher.ports import Claim, StatusNews
+from services.dispatcher.ports import Claim, StatusUpdate
 from shared.contracts.inbound import DeliveryStatus
 from shared.contracts.message import Lane
 from shared.database.pool import Database as Pool
 from shared.outcome import InvalidDataError
-from tests.databases import Database
-from tests.integration.dispatcher.material import batch_message, news, result, subscribers
+from tests.databases import FreshDatabase
+from tests.integration.dispatcher.factories import build_batch_message, build_record, generate_subscribers, news
 from tests.integration.dispatcher.test_ledger import backdate, claim, counted, states
 
 NOW = datetime.now(UTC)
 
 
 def accepted(one: Claim, key: bytes) -> Record:
-    return Record(one.delivery, one.number, State.ACCEPTED, message_key=key)
+    return Record(one.delivery, one.number, DeliveryState.ACCEPTED, message_key=key)
 
 
-def failed(delivery: UUID, key: bytes, *, attempts: int = 5) -> StatusNews:
+def failed(delivery: UUID, key: bytes, *, attempts: int = 5) -> StatusUpdate:
     """A failure that may pass: the delivery is due again at once."""
-    return StatusNews(delivery, State.FAILED, key, 131000, attempts, datetime.now(UTC), "again")
+    return StatusUpdate(delivery, DeliveryState.FAILED, key, 131000, attempts, datetime.now(UTC), "again")
 
 
-@pytest.mark.parametrize("state", [State.WAITING, State.UNKNOWN, State.FAILED, State.EXPIRED])
+@pytest.mark.parametrize(
+    "state", [DeliveryState.WAITING, DeliveryState.UNKNOWN, DeliveryState.FAILED, DeliveryState.EXPIRED]
+)
 @pytest.mark.parametrize("attempted", [True, False])
 async def test_a_result_that_is_written_twice_changes_nothing_of_a_newer_claim(
-    ledger: PostgresLedger, pool: Pool, state: State, attempted: bool
+    ledger: PostgresLedger, pool: Pool, state: DeliveryState, attempted: bool
 ) -> None:
     """The answer to the first commit was lost; meanwhile another replica has the row."""
-    message = batch_message(subscribers(1))
+    message = build_batch_message(generate_subscribers(1))
     (first,) = await claim(ledger, message)
-    await ledger.record([result(first, State.WAITING, attempted=attempted)])
+    await ledger.record([build_record(first, DeliveryState.WAITING, attempted=attempted)])
     (second,) = await ledger.claim_due(Lane.BULK, 1)
     assert second.number == first.number + 1
-    await ledger.record([result(first, state, attempted=attempted)])
+    await ledger.record([build_record(first, state, attempted=attempted)])
     assert await states(pool, message.broadcast) == await counted(pool, message.broadcast) == {"claimed": 1}
     assert await ledger.claim_due(Lane.BULK, 1) == []
     await ledger.record([accepted(second, b"k")])
-    await ledger.record([result(first, state, attempted=attempted), accepted(second, b"k")])
+    await ledger.record([build_record(first, state, attempted=attempted), accepted(second, b"k")])
     assert await counted(pool, message.broadcast) == {"accepted": 1}
 
 
 async def test_a_late_failure_of_the_first_message_does_not_fail_a_row_that_waits_for_the_second(
     ledger: PostgresLedger, pool: Pool
 ) -> None:
-    message = batch_message(subscribers(1))
+    message = build_batch_message(generate_subscribers(1))
     (first,) = await claim(ledger, message)
     await ledger.record([accepted(first, b"one")])
     assert (await ledger.apply_statuses([failed(first.delivery, b"one")])).changed == 1
     for _ in range(3):
-        await ledger.apply_statuses([news(first.delivery, State.FAILED, b"one")])
+        await ledger.apply_statuses([news(first.delivery, DeliveryState.FAILED, b"one")])
         await ledger.apply_statuses([failed(first.delivery, b"one")])
     assert await counted(pool, message.broadcast) == {"waiting": 1}
     (second,) = await ledger.claim_due(Lane.BULK, 1)
@@ -79,28 +81,28 @@ async def test_what_was_said_of_a_message_before_it_failed_does_not_end_the_next
     ledger: PostgresLedger, pool: Pool, late: str
 ) -> None:
     """Our own result, or the status `sent`, comes after the failure of the same message."""
-    message = batch_message(subscribers(1))
+    message = build_batch_message(generate_subscribers(1))
     (first,) = await claim(ledger, message)
     await ledger.apply_statuses([failed(first.delivery, b"one")])
     if late == "result":
         await ledger.record([accepted(first, b"one")])
     else:
-        await ledger.apply_statuses([news(first.delivery, State.SENT, b"one")])
+        await ledger.apply_statuses([news(first.delivery, DeliveryState.SENT, b"one")])
     assert await counted(pool, message.broadcast) == {"waiting": 1}
-    await ledger.apply_statuses([news(first.delivery, State.DELIVERED, b"one")])
+    await ledger.apply_statuses([news(first.delivery, DeliveryState.DELIVERED, b"one")])
     assert await counted(pool, message.broadcast) == {"delivered": 1}, "the phone is right"
 
 
 async def test_a_failure_that_may_be_of_either_of_two_messages_is_of_neither(
-    ledger: PostgresLedger, pool: Pool, database: Database
+    ledger: PostgresLedger, pool: Pool, database: FreshDatabase
 ) -> None:
     """The first had no answer and was sent again; its failure comes while the second is on its way."""
-    message = batch_message(subscribers(2))
+    message = build_batch_message(generate_subscribers(2))
     lost, later = await claim(ledger, message)
     await backdate(database.url, [lost.delivery], 100)
-    await ledger.record([result(lost, State.UNKNOWN)])
-    await ledger.apply_statuses([news(later.delivery, State.SENT)])
-    assert await ledger.release_unknown(0, 10) == 1
+    await ledger.record([build_record(lost, DeliveryState.UNKNOWN)])
+    await ledger.apply_statuses([news(later.delivery, DeliveryState.SENT)])
+    assert await ledger.requeue_unknown(0, 10) == 1
     (again,) = await ledger.claim_due(Lane.BULK, 1)
     await ledger.apply_statuses([failed(lost.delivery, b"first")])
     await ledger.record([accepted(again, b"second")])
@@ -108,55 +110,55 @@ async def test_a_failure_that_may_be_of_either_of_two_messages_is_of_neither(
 
 
 async def test_a_status_of_an_old_message_does_not_prove_what_came_after_it(
-    ledger: PostgresLedger, pool: Pool, database: Database
+    ledger: PostgresLedger, pool: Pool, database: FreshDatabase
 ) -> None:
     """A late word about a first message says nothing about how far the stream is since the row's second claim."""
-    message = batch_message(subscribers(2))
+    message = build_batch_message(generate_subscribers(2))
     retried, lost = await claim(ledger, message)
     await backdate(database.url, [retried.delivery, lost.delivery], 100)
-    await ledger.record([accepted(retried, b"one"), result(lost, State.UNKNOWN)])
+    await ledger.record([accepted(retried, b"one"), build_record(lost, DeliveryState.UNKNOWN)])
     await ledger.apply_statuses([failed(retried.delivery, b"one")])
     (again,) = await ledger.claim_due(Lane.BULK, 1)
     await ledger.record([accepted(again, b"two")])
-    await ledger.apply_statuses([news(retried.delivery, State.DELIVERED, b"one")])
-    assert await ledger.release_unknown(0, 10) == 0
-    await ledger.apply_statuses([news(retried.delivery, State.READ, b"two")])
-    assert await ledger.release_unknown(0, 10) == 1
+    await ledger.apply_statuses([news(retried.delivery, DeliveryState.DELIVERED, b"one")])
+    assert await ledger.requeue_unknown(0, 10) == 0
+    await ledger.apply_statuses([news(retried.delivery, DeliveryState.READ, b"two")])
+    assert await ledger.requeue_unknown(0, 10) == 1
 
 
 async def test_a_failure_after_its_broadcast_has_finished_is_sent_again(ledger: PostgresLedger, pool: Pool) -> None:
-    message = batch_message(subscribers(1))
+    message = build_batch_message(generate_subscribers(1))
     (one,) = await claim(ledger, message)
     await ledger.record([accepted(one, b"one")])
-    assert [progress.finished for progress in await ledger.progress(60)] == [True]
+    assert [progress.finished for progress in await ledger.collect_progress(60)] == [True]
     await ledger.finish(message.broadcast)
-    await ledger.hold_template("t/de", "paused")
+    await ledger.pause_template("t/de", "paused")
     await ledger.apply_statuses([failed(one.delivery, b"one")])
     await ledger.requeue_waiting(10)
     assert await ledger.claim_due(Lane.BULK, 1) == [], "its template is held"
     async with pool.connection() as connection:
         assert await connection.fetchval("select finished_at from dispatcher.broadcast") is None
-        await connection.execute("delete from dispatcher.template_hold")
+        await connection.execute("delete from dispatcher.template_pause")
     await ledger.requeue_waiting(10)
     assert len(await ledger.claim_due(Lane.BULK, 1)) == 1
 
 
 async def test_what_waits_is_not_finished_even_if_the_progress_said_so_before(ledger: PostgresLedger) -> None:
-    message = batch_message(subscribers(1))
+    message = build_batch_message(generate_subscribers(1))
     (one,) = await claim(ledger, message)
     await ledger.record([accepted(one, b"one")])
-    await ledger.progress(60)
+    await ledger.collect_progress(60)
     await ledger.apply_statuses([failed(one.delivery, b"one")])
     await ledger.finish(message.broadcast)
-    assert await ledger.progress(60) == [], "told a moment ago"
-    course = await ledger.course(message.broadcast)
+    assert await ledger.collect_progress(60) == [], "told a moment ago"
+    course = await ledger.get_progress(message.broadcast)
     assert course is not None
     assert not course.finished
 
 
 async def test_two_failures_in_one_group_are_each_of_its_own_message(ledger: PostgresLedger, pool: Pool) -> None:
     """The repeated webhook about a first message and the first one about a second, stored at the same moment."""
-    message = batch_message(subscribers(1))
+    message = build_batch_message(generate_subscribers(1))
     (first,) = await claim(ledger, message)
     await ledger.record([accepted(first, b"one")])
     await ledger.apply_statuses([failed(first.delivery, b"one")])
@@ -174,15 +176,15 @@ async def test_two_failures_in_one_group_are_each_of_its_own_message(ledger: Pos
 
 
 async def test_one_result_that_the_database_refuses_takes_no_other_with_it(ledger: PostgresLedger, pool: Pool) -> None:
-    message = batch_message(subscribers(20))
+    message = build_batch_message(generate_subscribers(20))
     claims = await claim(ledger, message)
     registry = CollectorRegistry()
     recorder = Recorder(ledger, Metrics(registry, limit=80))
     for number, one in enumerate(claims):
         code = 99_999_999_999 if number == 13 else 131026
-        recorder.add(partial(Record, one.delivery, one.number, State.FAILED, error_code=code))
+        recorder.add(partial(Record, one.delivery, one.number, DeliveryState.FAILED, error_code=code))
     running = asyncio.create_task(recorder.run())
-    await asyncio.wait_for(recorder.flushed(), 60)
+    await asyncio.wait_for(recorder.flush(), 60)
     running.cancel()
     assert registry.get_sample_value("kreisfunk_dispatcher_refused_rows_total", {"kind": "result"}) == 1
     assert await counted(pool, message.broadcast) == {"failed": 19, "claimed": 1}
@@ -198,20 +200,20 @@ async def test_a_refused_value_is_told_from_a_database_that_is_away(pool: Pool) 
 async def test_no_status_is_missed_while_others_change_the_same_rows(ledger: PostgresLedger, pool: Pool) -> None:
     """Results and statuses of the same deliveries in overlapping groups, on several connections at once."""
     chance = random.Random(7)
-    message = batch_message(subscribers(100))
+    message = build_batch_message(generate_subscribers(100))
     claims = await claim(ledger, message)
     unmatched: list[int] = []
 
     async def record(group: list[Claim]) -> None:
         await ledger.record([accepted(one, one.delivery.bytes) for one in group])
 
-    async def apply(group: list[Claim], state: State) -> None:
+    async def apply(group: list[Claim], state: DeliveryState) -> None:
         applied = await ledger.apply_statuses([news(one.delivery, state, one.delivery.bytes) for one in group])
         unmatched.append(applied.unmatched)
 
     async def change(group: list[Claim]) -> None:
         works = [record(group)]
-        for state in (State.SENT, State.DELIVERED, State.READ):
+        for state in (DeliveryState.SENT, DeliveryState.DELIVERED, DeliveryState.READ):
             mixed = chance.sample(group, len(group))
             works += [apply(mixed[:4], state), apply(mixed[4:], state)]
         chance.shuffle(works)

@@ -9,21 +9,29 @@ import msgspec
 import pytest
 
 from services.dispatcher.adapters.ledger import PostgresLedger
-from services.dispatcher.domain.content import template_body
-from services.dispatcher.domain.states import State
+from services.dispatcher.domain.content import build_template_body
+from services.dispatcher.domain.states import DeliveryState
 from services.dispatcher.ports import Claim
 from shared.contracts.dispatch import BroadcastFollowUp, Withdrawal
 from shared.contracts.ids import delivery_id
 from shared.contracts.message import Lane
 from shared.database.pool import Database as Pool
-from tests.integration.dispatcher.material import TEMPLATE, batch_message, in_hand, new_id, news, result, subscribers
+from tests.integration.dispatcher.factories import (
+    TEMPLATE,
+    build_batch,
+    build_batch_message,
+    build_record,
+    generate_id,
+    generate_subscribers,
+    news,
+)
 from tests.integration.dispatcher.test_ledger import claim, counted, states
 
 
 def follow_up(*follows: UUID, expires_in: float = 3600, lane: Lane = Lane.URGENT) -> BroadcastFollowUp:
     now = datetime.now(UTC)
     return BroadcastFollowUp(
-        broadcast=new_id(),
+        broadcast=generate_id(),
         notice="n2",
         revision=1,
         topic="strassensperrungen",
@@ -36,7 +44,7 @@ def follow_up(*follows: UUID, expires_in: float = 3600, lane: Lane = Lane.URGENT
 
 
 async def begin(ledger: PostgresLedger, message: BroadcastFollowUp) -> BroadcastFollowUp:
-    await ledger.begin_follow_up(message, template_body(message.template))
+    await ledger.begin_follow_up(message, build_template_body(message.template))
     return message
 
 
@@ -67,11 +75,11 @@ async def recipients(pool: Pool, broadcast: UUID) -> set[UUID]:
 
 
 async def accept(ledger: PostgresLedger, claims: Sequence[Claim]) -> None:
-    await ledger.record([result(one, State.ACCEPTED) for one in claims])
+    await ledger.record([build_record(one, DeliveryState.ACCEPTED) for one in claims])
 
 
 async def test_the_ids_in_sql_are_the_ids_in_python(pool: Pool) -> None:
-    pairs = [(new_id(), new_id()) for _ in range(100)] + [(uuid4(), uuid4()) for _ in range(100)]
+    pairs = [(generate_id(), generate_id()) for _ in range(100)] + [(uuid4(), uuid4()) for _ in range(100)]
     pairs += [(UUID(int=0), UUID(int=0)), (UUID(int=2**128 - 1), UUID(int=2**128 - 1))]
     async with pool.connection() as connection:
         for source, subscriber in pairs:
@@ -80,12 +88,22 @@ async def test_the_ids_in_sql_are_the_ids_in_python(pool: Pool) -> None:
 
 
 async def test_it_goes_to_those_who_got_the_earlier_one_and_to_nobody_else(ledger: PostgresLedger, pool: Pool) -> None:
-    people = subscribers(8)
-    message = batch_message(people)
+    people = generate_subscribers(8)
+    message = build_batch_message(people)
     claims = await claim(ledger, message)
-    ends = [State.ACCEPTED, State.ACCEPTED, State.ACCEPTED, State.ACCEPTED, State.UNKNOWN, State.FAILED, State.EXPIRED]
-    await ledger.record([result(one, end) for one, end in zip(claims, [*ends, State.CANCELLED], strict=True)])
-    for one, state in zip(claims[1:], (State.SENT, State.DELIVERED, State.READ), strict=False):
+    ends = [
+        DeliveryState.ACCEPTED,
+        DeliveryState.ACCEPTED,
+        DeliveryState.ACCEPTED,
+        DeliveryState.ACCEPTED,
+        DeliveryState.UNKNOWN,
+        DeliveryState.FAILED,
+        DeliveryState.EXPIRED,
+    ]
+    await ledger.record(
+        [build_record(one, end) for one, end in zip(claims, [*ends, DeliveryState.CANCELLED], strict=True)]
+    )
+    for one, state in zip(claims[1:], (DeliveryState.SENT, DeliveryState.DELIVERED, DeliveryState.READ), strict=False):
         await ledger.apply_statuses([news(one.delivery, state)])
     follower = await begin(ledger, follow_up(message.broadcast))
     await follow(ledger)
@@ -97,8 +115,8 @@ async def test_it_goes_to_those_who_got_the_earlier_one_and_to_nobody_else(ledge
 
 
 async def test_who_got_several_earlier_ones_gets_it_once(ledger: PostgresLedger, pool: Pool) -> None:
-    people = subscribers(3)
-    first, second = batch_message(people[:2]), batch_message(people[1:])
+    people = generate_subscribers(3)
+    first, second = build_batch_message(people[:2]), build_batch_message(people[1:])
     for message in (first, second):
         await accept(ledger, await claim(ledger, message))
     follower = await begin(ledger, follow_up(first.broadcast, second.broadcast))
@@ -109,8 +127,8 @@ async def test_who_got_several_earlier_ones_gets_it_once(ledger: PostgresLedger,
 
 
 async def test_who_said_stop_since_then_is_on_record_as_suppressed(ledger: PostgresLedger, pool: Pool) -> None:
-    people = subscribers(3)
-    message = batch_message(people)
+    people = generate_subscribers(3)
+    message = build_batch_message(people)
     await accept(ledger, await claim(ledger, message))
     await ledger.withdraw(Withdrawal(subscriber=people[0], sequence=2))
     follower = await begin(ledger, follow_up(message.broadcast))
@@ -121,9 +139,9 @@ async def test_who_said_stop_since_then_is_on_record_as_suppressed(ledger: Postg
 
 
 async def test_as_long_as_the_earlier_one_is_under_way_it_follows(ledger: PostgresLedger, pool: Pool) -> None:
-    people = subscribers(6)
-    message = batch_message(people)
-    batch = in_hand(message)
+    people = generate_subscribers(6)
+    message = build_batch_message(people)
+    batch = build_batch(message)
     await ledger.register(message, batch.content)
     first = await ledger.claim_batch(batch, 2)
     await accept(ledger, first)
@@ -137,7 +155,7 @@ async def test_as_long_as_the_earlier_one_is_under_way_it_follows(ledger: Postgr
     later = await ledger.claim_batch(batch, 4)
     await next_pass(ledger, pool)
     await accept(ledger, later[:3])
-    await ledger.record([result(later[3], State.FAILED)])
+    await ledger.record([build_record(later[3], DeliveryState.FAILED)])
     for _ in range(2):
         await next_pass(ledger, pool)
     assert await recipients(pool, follower.broadcast) == set(people[:5])
@@ -145,11 +163,11 @@ async def test_as_long_as_the_earlier_one_is_under_way_it_follows(ledger: Postgr
 
 
 async def test_after_a_cancellation_it_ends_with_what_was_at_meta_by_then(ledger: PostgresLedger, pool: Pool) -> None:
-    people = subscribers(4)
-    message = msgspec.structs.replace(batch_message(people), last=False)
+    people = generate_subscribers(4)
+    message = msgspec.structs.replace(build_batch_message(people), last=False)
     claims = await claim(ledger, message)
     await accept(ledger, claims[:2])
-    await ledger.record([result(claims[2], State.WAITING)])
+    await ledger.record([build_record(claims[2], DeliveryState.WAITING)])
     await ledger.cancel(message.broadcast, "withdrawn")
     follower = await begin(ledger, follow_up(message.broadcast))
     await ledger.requeue_waiting(10)
@@ -167,7 +185,7 @@ async def test_after_a_cancellation_it_ends_with_what_was_at_meta_by_then(ledger
 async def test_any_number_of_replicas_and_repetitions_make_each_recipient_once(
     most: int, ledger: PostgresLedger, pool: Pool
 ) -> None:
-    message = batch_message(subscribers(50))
+    message = build_batch_message(generate_subscribers(50))
     await accept(ledger, await claim(ledger, message))
     follower = follow_up(message.broadcast)
     replicas = [PostgresLedger(pool, number="1", slot=slot) for slot in range(3)]
@@ -180,7 +198,7 @@ async def test_any_number_of_replicas_and_repetitions_make_each_recipient_once(
 
 
 async def test_a_step_that_is_not_committed_is_done_again(ledger: PostgresLedger, pool: Pool) -> None:
-    message = batch_message(subscribers(20))
+    message = build_batch_message(generate_subscribers(20))
     await accept(ledger, await claim(ledger, message))
     follower = await begin(ledger, follow_up(message.broadcast))
     for _ in range(10):
@@ -195,7 +213,7 @@ async def test_a_step_that_is_not_committed_is_done_again(ledger: PostgresLedger
 
 
 async def test_one_that_has_expired_is_recorded_and_ends(ledger: PostgresLedger, pool: Pool) -> None:
-    message = batch_message(subscribers(3))
+    message = build_batch_message(generate_subscribers(3))
     await accept(ledger, await claim(ledger, message))
     follower = await begin(ledger, follow_up(message.broadcast, expires_in=-1))
     await follow(ledger)
@@ -204,10 +222,10 @@ async def test_one_that_has_expired_is_recorded_and_ends(ledger: PostgresLedger,
 
 
 async def test_one_that_nobody_got_is_finished_with_nobody(ledger: PostgresLedger, pool: Pool) -> None:
-    message = batch_message([])
+    message = build_batch_message([])
     await claim(ledger, message)
     follower = await begin(ledger, follow_up(message.broadcast))
     await follow(ledger)
-    progress = {one.broadcast: one for one in await ledger.progress(60)}
+    progress = {one.broadcast: one for one in await ledger.collect_progress(60)}
     assert progress[follower.broadcast].finished
     assert progress[follower.broadcast].audience == 0

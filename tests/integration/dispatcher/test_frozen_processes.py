@@ -10,16 +10,23 @@ from uuid import UUID
 import asyncpg
 import pytest
 
-from deploy.local.proxy import Weather, running_proxy
+from deploy.local.proxy import NetworkConditions, run_proxy
 from deploy.local.service import Service
 from shared.amqp import topology
 from shared.contracts.events import SubscriptionEnded
-from shared.runtime.background import background
+from shared.runtime.background import run_in_background
 from shared.runtime.clock import system_clock
-from tests.databases import Database
-from tests.integration.dispatcher.dispatch_client import until
-from tests.integration.dispatcher.endpoint_rig import RATE, EndpointRig, by_way_of, freeze, passed, thaw
-from tests.integration.dispatcher.rig import ROLE
+from tests.databases import FreshDatabase
+from tests.integration.dispatcher.dispatch_client import wait_until
+from tests.integration.dispatcher.endpoint_harness import (
+    RATE,
+    EndpointHarness,
+    freeze,
+    replace_port,
+    unfreeze,
+    wait_until_moment,
+)
+from tests.integration.dispatcher.harness import ROLE
 
 FROZEN_SECONDS = 14.0
 RECOVERED_SECONDS = 4.0
@@ -47,14 +54,14 @@ async def freeze_in_a_transaction(dispatcher: Service, books: asyncpg.Connection
         await asyncio.sleep(0.25)
         if await books.fetchval(_STUCK, about):
             return True
-        thaw(dispatcher)
+        unfreeze(dispatcher)
         await asyncio.sleep(0.03 + 0.007 * (attempt % 7))
     freeze(dispatcher)
     return False
 
 
 @asynccontextmanager
-async def reporting(rig: EndpointRig) -> AsyncIterator[None]:
+async def reporting(rig: EndpointHarness) -> AsyncIterator[None]:
     """Report every acceptance as delivered, again and again, in groups."""
 
     async def report() -> None:
@@ -63,10 +70,10 @@ async def reporting(rig: EndpointRig) -> AsyncIterator[None]:
             news = rig.endpoint.accepted[told : told + 200]
             told += len(news)
             if news:
-                await rig.report(news)
+                await rig.publish_statuses(news)
             await asyncio.sleep(0.01)
 
-    async with background(report()):
+    async with run_in_background(report()):
         yield
 
 
@@ -74,7 +81,7 @@ async def reporting(rig: EndpointRig) -> AsyncIterator[None]:
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("frozen_in", TABLES)
 async def test_a_replica_frozen_in_a_transaction_does_not_stop_the_others(
-    endpoint_rig: EndpointRig, database: Database, frozen_in: str
+    endpoint_rig: EndpointHarness, database: FreshDatabase, frozen_in: str
 ) -> None:
     count = int(RATE * 40)
     # With a limit of people, claims are made under the lock of the number's row.
@@ -82,57 +89,59 @@ async def test_a_replica_frozen_in_a_transaction_does_not_stop_the_others(
     # What the frozen replica has in hand of the statuses is no proof of absence: the grace time has to be longer.
     limits["unknown_grace_seconds"] = 120
     watching = await asyncpg.connect(database.url)
-    async with running_proxy([urlsplit(database.url).port or 0]) as slow, reporting(endpoint_rig):
+    async with run_proxy([urlsplit(database.url).port or 0]) as slow, reporting(endpoint_rig):
         # On a slow way to the database most of its time passes in transactions.
-        slow.change(Weather(latency_seconds=0.01))
-        (frozen,) = await endpoint_rig.start(database_url=by_way_of(database.url_as(ROLE), slow.port), **limits)
+        slow.set_conditions(NetworkConditions(latency_seconds=0.01))
+        (frozen,) = await endpoint_rig.start(
+            database_url=replace_port(database.build_role_url(ROLE), slow.port), **limits
+        )
         await endpoint_rig.start(2, **limits)
-        broadcasting = asyncio.create_task(endpoint_rig.client.broadcast(endpoint_rig.citizens(count)))
+        broadcasting = asyncio.create_task(endpoint_rig.client.publish_broadcast(endpoint_rig.build_citizens(count)))
         try:
-            await endpoint_rig.arrived(100)
+            await endpoint_rig.wait_for_requests(100)
             pid = frozen.pid
             await freeze_in_a_transaction(frozen, watching, TABLES[frozen_in])
             since = time.monotonic()
             start, end = since + RECOVERED_SECONDS, since + FROZEN_SECONDS
-            await passed(start)
-            before = (await endpoint_rig.all_states()).get("delivered", 0)
-            await passed(end)
-            known = (await endpoint_rig.all_states()).get("delivered", 0) - before
-            sent = endpoint_rig.endpoint.between(start, end)
-            thaw(frozen)
+            await wait_until_moment(start)
+            before = (await endpoint_rig.count_states()).get("delivered", 0)
+            await wait_until_moment(end)
+            known = (await endpoint_rig.count_states()).get("delivered", 0) - before
+            sent = endpoint_rig.endpoint.count_requests(start, end)
+            unfreeze(frozen)
             assert sent >= SHARE_OF_THE_OTHERS * RATE * (end - start)
             assert known > 0, "no status was applied meanwhile"
             await broadcasting
             # Claims whose answer the frozen replica lost are sent after the grace time.
-            await endpoint_rig.accepted(count, 180)
+            await endpoint_rig.wait_for_accepted(count, 180)
             assert frozen.pid == pid
         finally:
             broadcasting.cancel()
             await watching.close()
 
 
-async def claimed_subscribers(rig: EndpointRig) -> list[UUID]:
+async def claimed_subscribers(rig: EndpointHarness) -> list[UUID]:
     rows = await rig.client.books.fetch("select subscriber from dispatcher.delivery where state = 'claimed'")
     return [row["subscriber"] for row in rows]
 
 
-async def stop(rig: EndpointRig, subscribers: list[UUID]) -> None:
+async def stop(rig: EndpointHarness, subscribers: list[UUID]) -> None:
     """Publish the end of these subscriptions."""
     now = system_clock()
     ended = [SubscriptionEnded(subscriber=subscriber, sequence=1, at=now) for subscriber in subscribers]
     await asyncio.gather(*(rig.client.send(one, topology.EVENTS, SubscriptionEnded.KEY) for one in ended))
 
 
-async def suppressed(rig: EndpointRig, count: int) -> None:
+async def suppressed(rig: EndpointHarness, count: int) -> None:
     """Wait until the ledger has that many stops."""
 
     async def enough() -> bool:
         return bool(await rig.client.books.fetchval("select count(*) from dispatcher.suppression") >= count)
 
-    await until(enough, rig.summary)
+    await wait_until(enough, rig.describe)
 
 
-async def stopped_too_late(rig: EndpointRig) -> list[float]:
+async def stopped_too_late(rig: EndpointHarness) -> list[float]:
     """How many seconds after a committed "Stop" messages arrived at Meta, of those that should not have."""
     rows = await rig.client.books.fetch(
         "select d.id, extract(epoch from s.suppressed_at)::float8 as at"
@@ -146,22 +155,22 @@ async def stopped_too_late(rig: EndpointRig) -> list[float]:
 
 
 async def test_what_was_stopped_while_a_replica_stood_still_does_not_leave_afterwards(
-    endpoint_rig: EndpointRig,
+    endpoint_rig: EndpointHarness,
 ) -> None:
     frozen = (await endpoint_rig.start(3, rate=200))[:2]
-    broadcasting = asyncio.create_task(endpoint_rig.client.broadcast(endpoint_rig.citizens(8000)))
+    broadcasting = asyncio.create_task(endpoint_rig.client.publish_broadcast(endpoint_rig.build_citizens(8000)))
     try:
-        await endpoint_rig.arrived(100)
+        await endpoint_rig.wait_for_requests(100)
         for _ in range(ROUNDS):
             for dispatcher in frozen:
                 freeze(dispatcher)
             since = time.monotonic()
             await asyncio.sleep(0.3)  # what the third one has in hand leaves
             await stop(endpoint_rig, await claimed_subscribers(endpoint_rig))
-            await passed(since + 3.5)
+            await wait_until_moment(since + 3.5)
             for dispatcher in frozen:
-                thaw(dispatcher)
-            await passed(since + 5.0)
+                unfreeze(dispatcher)
+            await wait_until_moment(since + 5.0)
         await suppressed(endpoint_rig, ROUNDS)
         assert await stopped_too_late(endpoint_rig) == []
         endpoint_rig.assert_none_twice()
@@ -169,20 +178,20 @@ async def test_what_was_stopped_while_a_replica_stood_still_does_not_leave_after
         broadcasting.cancel()
 
 
-async def test_nothing_leaves_after_a_stop_on_a_connection_that_took_seconds(endpoint_rig: EndpointRig) -> None:
+async def test_nothing_leaves_after_a_stop_on_a_connection_that_took_seconds(endpoint_rig: EndpointHarness) -> None:
     await endpoint_rig.start(2, rate=100, request_timeout_seconds=20)
-    endpoint_rig.endpoint.lose_first_packets()
-    citizens = endpoint_rig.citizens(150)
-    await endpoint_rig.client.broadcast(citizens)
+    endpoint_rig.endpoint.drop_first_packets()
+    citizens = endpoint_rig.build_citizens(150)
+    await endpoint_rig.client.publish_broadcast(citizens)
 
     async def some_claimed() -> bool:
         return len(await claimed_subscribers(endpoint_rig)) >= 50
 
-    await until(some_claimed, endpoint_rig.summary)
+    await wait_until(some_claimed, endpoint_rig.describe)
     since = time.monotonic()
     await stop(endpoint_rig, [citizen.subscriber for citizen in citizens])
     await suppressed(endpoint_rig, len(citizens))
-    await passed(since + 2.0)
+    await wait_until_moment(since + 2.0)
     endpoint_rig.endpoint.open()
-    await passed(time.monotonic() + 8)
+    await wait_until_moment(time.monotonic() + 8)
     assert await stopped_too_late(endpoint_rig) == []

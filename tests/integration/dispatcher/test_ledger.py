@@ -11,28 +11,28 @@ from uuid import UUID
 import asyncpg
 import pytest
 
-from services.dispatcher.adapters.ledger import MOST_RESENT, PostgresLedger
-from services.dispatcher.domain.states import State, advance
+from services.dispatcher.adapters.ledger import MAX_RESENDS, PostgresLedger
+from services.dispatcher.domain.states import DeliveryState, advance
 from services.dispatcher.ports import Claim
 from shared.contracts.dispatch import BroadcastBatch, Withdrawal
 from shared.contracts.ids import delivery_id
 from shared.contracts.message import Lane
 from shared.database.pool import Database as Pool
-from tests.databases import Database
-from tests.integration.dispatcher.material import (
-    batch_message,
-    in_hand,
+from tests.databases import FreshDatabase
+from tests.integration.dispatcher.factories import (
+    build_batch,
+    build_batch_message,
+    build_record,
+    build_reply,
+    generate_subscribers,
     news,
-    reply,
-    result,
-    subscribers,
 )
 
-NEWS = (State.ACCEPTED, State.SENT, State.DELIVERED, State.READ, State.FAILED)
+NEWS = (DeliveryState.ACCEPTED, DeliveryState.SENT, DeliveryState.DELIVERED, DeliveryState.READ, DeliveryState.FAILED)
 
 
 async def claim(ledger: PostgresLedger, message: BroadcastBatch, limit: int = 100) -> list[Claim]:
-    batch = in_hand(message)
+    batch = build_batch(message)
     await ledger.register(message, batch.content)
     return await ledger.claim_batch(batch, limit)
 
@@ -54,7 +54,7 @@ async def counted(pool: Pool, source: UUID) -> Counter[str]:
 
 async def test_the_lattice_in_sql_is_the_lattice_in_python(pool: Pool) -> None:
     async with pool.connection() as connection:
-        for old, new in product(State, NEWS):
+        for old, new in product(DeliveryState, NEWS):
             told = await connection.fetchval(
                 "select dispatcher.advance($1::text::dispatcher.delivery_state, $2::text::dispatcher.delivery_state)",
                 old.value,
@@ -64,7 +64,7 @@ async def test_the_lattice_in_sql_is_the_lattice_in_python(pool: Pool) -> None:
 
 
 async def test_nobody_is_claimed_twice_however_many_try(ledger: PostgresLedger, pool: Pool) -> None:
-    message = batch_message(subscribers(100))
+    message = build_batch_message(generate_subscribers(100))
     rounds = await asyncio.gather(*(claim(ledger, message) for _ in range(6)))
     claimed = [item.delivery for claims in rounds for item in claims]
     assert len(claimed) == len(set(claimed)) == 100
@@ -72,11 +72,11 @@ async def test_nobody_is_claimed_twice_however_many_try(ledger: PostgresLedger, 
 
 
 async def test_a_withdrawal_holds_for_what_was_decided_before_it_and_not_after(ledger: PostgresLedger) -> None:
-    early, late, elsewhere = subscribers(3)
+    early, late, elsewhere = generate_subscribers(3)
     await ledger.withdraw(Withdrawal(subscriber=early, sequence=1))
     await ledger.withdraw(Withdrawal(subscriber=late, sequence=0))
     await ledger.withdraw(Withdrawal(subscriber=elsewhere, sequence=9, topic="stellen"))
-    message = batch_message([early, late, elsewhere])
+    message = build_batch_message([early, late, elsewhere])
     claims = await claim(ledger, message)
     assert {item.delivery for item in claims} == {
         delivery_id(message.broadcast, late),
@@ -85,22 +85,25 @@ async def test_a_withdrawal_holds_for_what_was_decided_before_it_and_not_after(l
 
 
 async def test_an_older_withdrawal_does_not_undo_a_newer_one(ledger: PostgresLedger) -> None:
-    (person,) = subscribers(1)
+    (person,) = generate_subscribers(1)
     for sequence in (4, 2):
         await ledger.withdraw(Withdrawal(subscriber=person, sequence=sequence, topic="strassensperrungen"))
-    assert await claim(ledger, batch_message([person])) == []
+    assert await claim(ledger, build_batch_message([person])) == []
 
 
 async def test_the_suppression_is_there_before_its_confirmation_can_leave(ledger: PostgresLedger) -> None:
-    (person,) = subscribers(1)
-    confirmation = reply(Withdrawal(subscriber=person, sequence=2))
+    (person,) = generate_subscribers(1)
+    confirmation = build_reply(Withdrawal(subscriber=person, sequence=2))
     claims = await ledger.claim_replies([(confirmation, datetime.now(UTC))])
     assert [item.delivery for item in claims] == [confirmation.reply]
-    assert await claim(ledger, batch_message([person])) == []
+    assert await claim(ledger, build_batch_message([person])) == []
 
 
 async def test_expired_and_cancelled_recipients_are_on_record_and_not_sent(ledger: PostgresLedger, pool: Pool) -> None:
-    late, cancelled = batch_message(subscribers(3), expires_in=-1), batch_message(subscribers(2))
+    late, cancelled = (
+        build_batch_message(generate_subscribers(3), expires_in=-1),
+        build_batch_message(generate_subscribers(2)),
+    )
     await ledger.cancel(cancelled.broadcast, "withdrawn")
     assert await claim(ledger, late) == await claim(ledger, cancelled) == []
     assert await states(pool, late.broadcast) == await counted(pool, late.broadcast) == {"expired": 3}
@@ -113,7 +116,7 @@ async def test_expired_and_cancelled_recipients_are_on_record_and_not_sent(ledge
 
 
 async def test_a_reply_is_claimed_once_and_not_after_its_window(ledger: PostgresLedger) -> None:
-    fresh, late = reply(), reply(expires_in=-1)
+    fresh, late = build_reply(), build_reply(expires_in=-1)
     asked = [(item, datetime.now(UTC)) for item in (fresh, late)]
     first = await ledger.claim_replies(asked)
     assert [item.delivery for item in first] == [fresh.reply]
@@ -121,9 +124,11 @@ async def test_a_reply_is_claimed_once_and_not_after_its_window(ledger: Postgres
 
 
 async def test_what_waits_is_claimed_again_when_due_with_what_is_to_be_sent(ledger: PostgresLedger, pool: Pool) -> None:
-    message = batch_message(subscribers(2), lane=Lane.URGENT)
+    message = build_batch_message(generate_subscribers(2), lane=Lane.URGENT)
     now, later = await claim(ledger, message)
-    await ledger.record([result(now, State.WAITING), result(later, State.WAITING, seconds=3600)])
+    await ledger.record(
+        [build_record(now, DeliveryState.WAITING), build_record(later, DeliveryState.WAITING, seconds=3600)]
+    )
     assert (await ledger.find_work()).due_lanes == {Lane.URGENT}
     (again,) = await ledger.claim_due(Lane.URGENT, 10)
     assert (again.delivery, again.attempt, again.content) == (now.delivery, 2, now.content)
@@ -132,22 +137,22 @@ async def test_what_waits_is_claimed_again_when_due_with_what_is_to_be_sent(ledg
 
 
 async def test_a_retry_asks_again_whether_it_may_be_sent(ledger: PostgresLedger, pool: Pool) -> None:
-    people = subscribers(2)
-    message = batch_message(people)
+    people = generate_subscribers(2)
+    message = build_batch_message(people)
     claims = await claim(ledger, message)
-    await ledger.record([result(item, State.WAITING) for item in claims])
+    await ledger.record([build_record(item, DeliveryState.WAITING) for item in claims])
     await ledger.withdraw(Withdrawal(subscriber=people[0], sequence=1))
     assert len(await ledger.claim_due(Lane.BULK, 10)) == 1
     assert await counted(pool, message.broadcast) == {"claimed": 1, "suppressed": 1}
 
 
 async def test_a_reply_that_waits_keeps_its_text_and_one_that_left_does_not(ledger: PostgresLedger, pool: Pool) -> None:
-    item = reply()
+    item = build_reply()
     (first,) = await ledger.claim_replies([(item, datetime.now(UTC))])
-    await ledger.record([result(first, State.WAITING)])
+    await ledger.record([build_record(first, DeliveryState.WAITING)])
     (again,) = await ledger.claim_due(Lane.REPLY, 1)
     assert again.content == first.content
-    await ledger.record([result(again, State.ACCEPTED)])
+    await ledger.record([build_record(again, DeliveryState.ACCEPTED)])
     async with pool.connection() as connection:
         assert await connection.fetchval("select content from dispatcher.delivery where id = $1", item.reply) is None
 
@@ -157,17 +162,19 @@ async def test_whatever_the_order_of_results_and_statuses_the_end_is_the_same(
     ledger: PostgresLedger, pool: Pool, seed: int
 ) -> None:
     shuffled = random.Random(seed)
-    message = batch_message(subscribers(5))
+    message = build_batch_message(generate_subscribers(5))
     claims = await claim(ledger, message)
-    events = [("result", item.delivery, State.ACCEPTED) for item in claims]
-    events += [("status", item.delivery, state) for item in claims for state in (State.SENT, State.DELIVERED)]
-    events += [("status", claims[0].delivery, State.FAILED), ("status", claims[1].delivery, State.READ)]
+    events = [("result", item.delivery, DeliveryState.ACCEPTED) for item in claims]
+    events += [
+        ("status", item.delivery, state) for item in claims for state in (DeliveryState.SENT, DeliveryState.DELIVERED)
+    ]
+    events += [("status", claims[0].delivery, DeliveryState.FAILED), ("status", claims[1].delivery, DeliveryState.READ)]
     events += shuffled.sample(events, 5)
     shuffled.shuffle(events)
     by_delivery = {item.delivery: item for item in claims}
     for kind, delivery, state in events:
         if kind == "result":
-            await ledger.record([result(by_delivery[delivery], state)])
+            await ledger.record([build_record(by_delivery[delivery], state)])
         else:
             await ledger.apply_statuses([news(delivery, state)])
     assert await states(pool, message.broadcast) == await counted(pool, message.broadcast)
@@ -177,37 +184,37 @@ async def test_whatever_the_order_of_results_and_statuses_the_end_is_the_same(
 async def test_statuses_of_many_replicas_at_once_neither_deadlock_nor_miscount(
     ledger: PostgresLedger, pool: Pool
 ) -> None:
-    message = batch_message(subscribers(100))
+    message = build_batch_message(generate_subscribers(100))
     claims = await claim(ledger, message)
     groups: list[Awaitable[object]] = []
-    for state in (State.SENT, State.DELIVERED, State.READ, State.SENT):
+    for state in (DeliveryState.SENT, DeliveryState.DELIVERED, DeliveryState.READ, DeliveryState.SENT):
         shuffled = random.Random(state).sample(claims, len(claims))
         groups.append(ledger.apply_statuses([news(item.delivery, state) for item in shuffled]))
-    groups.append(ledger.record([result(item, State.ACCEPTED) for item in reversed(claims)]))
+    groups.append(ledger.record([build_record(item, DeliveryState.ACCEPTED) for item in reversed(claims)]))
     await asyncio.gather(*groups)
     assert await counted(pool, message.broadcast) == {"read": 100}
 
 
 async def test_a_failure_of_an_earlier_attempt_does_not_fail_the_present_one(ledger: PostgresLedger) -> None:
-    (item,) = await claim(ledger, batch_message(subscribers(1)))
-    await ledger.apply_statuses([news(item.delivery, State.SENT, b"second")])
-    assert (await ledger.apply_statuses([news(item.delivery, State.FAILED, b"first")])).changed == 0
-    assert (await ledger.apply_statuses([news(item.delivery, State.FAILED, b"second")])).changed == 1
+    (item,) = await claim(ledger, build_batch_message(generate_subscribers(1)))
+    await ledger.apply_statuses([news(item.delivery, DeliveryState.SENT, b"second")])
+    assert (await ledger.apply_statuses([news(item.delivery, DeliveryState.FAILED, b"first")])).changed == 0
+    assert (await ledger.apply_statuses([news(item.delivery, DeliveryState.FAILED, b"second")])).changed == 1
 
 
 async def test_a_late_result_of_an_older_attempt_does_not_disturb_the_newer(ledger: PostgresLedger, pool: Pool) -> None:
-    message = batch_message(subscribers(1))
+    message = build_batch_message(generate_subscribers(1))
     (first,) = await claim(ledger, message)
-    await ledger.record([result(first, State.WAITING)])
+    await ledger.record([build_record(first, DeliveryState.WAITING)])
     (second,) = await ledger.claim_due(Lane.BULK, 1)
-    await ledger.record([result(first, State.WAITING), result(first, State.FAILED)])
+    await ledger.record([build_record(first, DeliveryState.WAITING), build_record(first, DeliveryState.FAILED)])
     assert await states(pool, message.broadcast) == {"claimed": 1}
-    await ledger.record([result(second, State.ACCEPTED)])
+    await ledger.record([build_record(second, DeliveryState.ACCEPTED)])
     assert await counted(pool, message.broadcast) == {"accepted": 1}
 
 
 async def test_statuses_of_foreign_deliveries_are_counted_as_unmatched(ledger: PostgresLedger) -> None:
-    applied = await ledger.apply_statuses([news(subscribers(1)[0], State.SENT)])
+    applied = await ledger.apply_statuses([news(generate_subscribers(1)[0], DeliveryState.SENT)])
     assert (applied.changed, applied.unmatched) == (0, 1)
 
 
@@ -225,9 +232,9 @@ async def backdate(database_url: str, deliveries: list[UUID], seconds: float) ->
 
 
 async def test_claims_that_nobody_answers_for_become_unknown(
-    ledger: PostgresLedger, pool: Pool, database: Database
+    ledger: PostgresLedger, pool: Pool, database: FreshDatabase
 ) -> None:
-    message = batch_message(subscribers(3))
+    message = build_batch_message(generate_subscribers(3))
     claims = await claim(ledger, message)
     assert await ledger.mark_unknown() == 0
     await backdate(database.url, [one.delivery for one in claims], 60)
@@ -236,48 +243,48 @@ async def test_claims_that_nobody_answers_for_become_unknown(
 
 
 async def test_absence_is_proof_only_when_the_stream_has_passed(
-    ledger: PostgresLedger, pool: Pool, database: Database
+    ledger: PostgresLedger, pool: Pool, database: FreshDatabase
 ) -> None:
-    message = batch_message(subscribers(3))
+    message = build_batch_message(generate_subscribers(3))
     lost, arrived, later = await claim(ledger, message)
     await backdate(database.url, [lost.delivery, arrived.delivery], 100)
-    await ledger.record([result(lost, State.UNKNOWN), result(arrived, State.UNKNOWN)])
-    assert await ledger.release_unknown(0, 10) == 0, "no status of a later message has come"
-    await ledger.apply_statuses([news(arrived.delivery, State.SENT)])
-    assert await ledger.release_unknown(0, 10) == 0, "a status of the same moment proves nothing"
-    await ledger.apply_statuses([news(later.delivery, State.SENT)])
-    assert await ledger.release_unknown(60, 10) == 0, "the grace time is not over"
-    assert await ledger.release_unknown(0, 10) == 1
+    await ledger.record([build_record(lost, DeliveryState.UNKNOWN), build_record(arrived, DeliveryState.UNKNOWN)])
+    assert await ledger.requeue_unknown(0, 10) == 0, "no status of a later message has come"
+    await ledger.apply_statuses([news(arrived.delivery, DeliveryState.SENT)])
+    assert await ledger.requeue_unknown(0, 10) == 0, "a status of the same moment proves nothing"
+    await ledger.apply_statuses([news(later.delivery, DeliveryState.SENT)])
+    assert await ledger.requeue_unknown(60, 10) == 0, "the grace time is not over"
+    assert await ledger.requeue_unknown(0, 10) == 1
     assert await counted(pool, message.broadcast) == {"waiting": 1, "sent": 2}
 
 
 async def test_an_unknown_delivery_is_sent_again_for_each_proof_and_not_for_ever(
-    ledger: PostgresLedger, pool: Pool, database: Database
+    ledger: PostgresLedger, pool: Pool, database: FreshDatabase
 ) -> None:
-    message = batch_message(subscribers(2))
+    message = build_batch_message(generate_subscribers(2))
     lost, later = await claim(ledger, message)
     released = []
-    for _ in range(MOST_RESENT + 1):
+    for _ in range(MAX_RESENDS + 1):
         await backdate(database.url, [lost.delivery], 100)
         await ledger.mark_unknown()
-        await ledger.apply_statuses([news(later.delivery, State.SENT)])
-        released.append(await ledger.release_unknown(0, 10))
+        await ledger.apply_statuses([news(later.delivery, DeliveryState.SENT)])
+        released.append(await ledger.requeue_unknown(0, 10))
         await ledger.claim_due(Lane.BULK, 10)
-    assert released == [1] * MOST_RESENT + [0]
+    assert released == [1] * MAX_RESENDS + [0]
     await ledger.mark_unknown()
-    assert await ledger.release_unknown(0, 0) == 0
+    assert await ledger.requeue_unknown(0, 0) == 0
     assert await counted(pool, message.broadcast) == {"unknown": 1, "sent": 1}
 
 
 async def test_progress_is_told_once_and_ends_when_nothing_waits(ledger: PostgresLedger) -> None:
-    message = batch_message(subscribers(2))
+    message = build_batch_message(generate_subscribers(2))
     claims = await claim(ledger, message)
-    told = await asyncio.gather(*(ledger.progress(60) for _ in range(3)))
+    told = await asyncio.gather(*(ledger.collect_progress(60) for _ in range(3)))
     (progress,) = [item for items in told for item in items]
-    assert (progress.audience, progress.states, progress.finished) == (2, {State.CLAIMED: 2}, False)
-    await ledger.record([result(item, State.ACCEPTED) for item in claims])
+    assert (progress.audience, progress.states, progress.finished) == (2, {DeliveryState.CLAIMED: 2}, False)
+    await ledger.record([build_record(item, DeliveryState.ACCEPTED) for item in claims])
     await ledger.finish(message.broadcast)
-    assert (await ledger.outstanding()).unaccounted == 0
+    assert (await ledger.read_backlog()).unaccounted == 0
 
 
 async def test_the_role_may_not_define_nor_delete(pool: Pool) -> None:

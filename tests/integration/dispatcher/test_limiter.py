@@ -6,8 +6,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from services.dispatcher.adapters.rate_limiter import Limits, PostgresLimiter
-from services.dispatcher.domain.pacing import FREE_SECONDS, LateUse, Lease
+from services.dispatcher.adapters.rate_limiter import PostgresRateLimiter, SendLimits
+from services.dispatcher.domain.pacing import SLOT_TOLERANCE_SECONDS, LateUse, Lease
 from shared.database.pool import Database as Pool
 from tests.unit.dispatcher.pacing_model import shift_after
 
@@ -18,8 +18,8 @@ from unnest($1::float8[], $2::float8[], $3::float8[]) as given (starts, ends, la
 """
 
 
-async def limiter(pool: Pool, rate: float = RATE) -> PostgresLimiter:
-    made = PostgresLimiter(pool, number="1", limits=Limits(rate))
+async def limiter(pool: Pool, rate: float = RATE) -> PostgresRateLimiter:
+    made = PostgresRateLimiter(pool, number="1", limits=SendLimits(rate))
     await made.set_up()
     return made
 
@@ -34,32 +34,32 @@ async def test_slots_of_four_replicas_never_overlap(pool: Pool) -> None:
     replicas = [await limiter(pool) for _ in range(4)]
     before = await next_at(pool)
 
-    async def reserve(replica: PostgresLimiter) -> list[Lease]:
+    async def reserve(replica: PostgresRateLimiter) -> list[Lease]:
         return [await replica.reserve(5) for _ in range(25)]
 
     leases = [lease for leases in await asyncio.gather(*map(reserve, replicas)) for lease in leases]
     assert before == float("-inf")
-    slots = sorted(deadline for lease in leases for deadline in lease.deadlines())
+    slots = sorted(deadline for lease in leases for deadline in lease.iterate_deadlines())
     # Each replica knows the database's clock but for the shortest way back; the row does not move.
     assert slots[-1] - slots[0] >= (len(slots) - 1) / RATE - 0.02
 
 
 async def test_a_pause_is_everybodys_and_slower_means_slower(pool: Pool) -> None:
     one, other = await limiter(pool), await limiter(pool)
-    await one.slow_down(5.0)
+    await one.throttle(5.0)
     lease = await other.reserve(1)
     assert lease.start - asyncio.get_running_loop().time() > 4.0
     assert lease.spacing > 1 / RATE
 
 
-async def test_many_who_report_the_same_excess_slow_down_once(pool: Pool) -> None:
+async def test_many_who_report_the_same_excess_throttle_once(pool: Pool) -> None:
     replica = await limiter(pool)
-    await asyncio.gather(*(replica.slow_down(0.0) for _ in range(10)))
+    await asyncio.gather(*(replica.throttle(0.0) for _ in range(10)))
     assert (await replica.reserve(1)).spacing < 1 / (RATE * 0.7)
 
 
 async def test_the_lowered_rate_survives_a_restart_and_recovers_by_itself(pool: Pool) -> None:
-    await (await limiter(pool)).slow_down(0.0)
+    await (await limiter(pool)).throttle(0.0)
     restarted = await limiter(pool)
     assert (await restarted.reserve(1)).spacing > 1 / RATE
     async with pool.connection() as connection:
@@ -77,28 +77,28 @@ async def test_idle_time_earns_nothing(pool: Pool) -> None:
     assert leases[-1].start - now >= 19 / RATE
 
 
-async def test_slots_a_second_after_a_late_one_are_used_later_and_the_plan_stays(pool: Pool) -> None:
+async def test_slots_a_second_after_a_late_one_are_report_late_user_and_the_plan_stays(pool: Pool) -> None:
     one, other = await limiter(pool), await limiter(pool)
     first = await one.reserve(5)
-    await one.used_late(use_of(first, 0.05))
+    await one.report_late_use(use_of(first, 0.05))
     before = [await other.reserve(20) for _ in range(9)]
     after = [await other.reserve(20) for _ in range(4)]
     assert [lease.shift for lease in before] == [0] * 9
-    assert max(lease.shift for lease in after) == pytest.approx(0.05 - FREE_SECONDS)
+    assert max(lease.shift for lease in after) == pytest.approx(0.05 - SLOT_TOLERANCE_SECONDS)
     assert after[-1].planned - first.planned == pytest.approx((5 + 12 * 20) / RATE, abs=1e-4)
 
 
 async def test_the_plan_moves_when_lateness_has_grown_too_long(pool: Pool) -> None:
     one, other = await limiter(pool), await limiter(pool)
     first = await one.reserve(200)
-    await one.used_late(use_of(first, 0.3))
+    await one.report_late_use(use_of(first, 0.3))
     after = await other.reserve(1)
     assert after.shift == 0
-    assert after.planned - first.planned == pytest.approx(1 + 0.3 - FREE_SECONDS, abs=1e-4)
+    assert after.planned - first.planned == pytest.approx(1 + 0.3 - SLOT_TOLERANCE_SECONDS, abs=1e-4)
 
 
 def use_of(lease: Lease, late: float) -> LateUse:
-    use = lease.late_use(late)
+    use = lease.build_late_use(late)
     assert use is not None
     return use
 

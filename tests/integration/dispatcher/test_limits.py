@@ -8,16 +8,16 @@ import msgspec
 
 from services.dispatcher.adapters.account import PostgresAccount
 from services.dispatcher.adapters.ledger import PostgresLedger
-from services.dispatcher.adapters.rate_limiter import Limits, PostgresLimiter
-from services.dispatcher.domain.account import TemplateReleased
+from services.dispatcher.adapters.rate_limiter import PostgresRateLimiter, SendLimits
+from services.dispatcher.domain.account import TemplateResumed
 from services.dispatcher.ports import Claim
 from shared.contracts.dispatch import BroadcastBatch, PermittedHours
-from shared.contracts.hours import opening
+from shared.contracts.hours import find_opening
 from shared.contracts.message import Address, AddressKind, Lane
 from shared.database.pool import Database as Pool
-from shared.sealing import IndexKey
+from shared.encryption import BlindIndexKey
 from tests.integration.dispatcher.conftest import NUMBER
-from tests.integration.dispatcher.material import batch_message, in_hand, subscribers
+from tests.integration.dispatcher.factories import build_batch, build_batch_message, generate_subscribers
 
 MOMENTS = [datetime(2026, 3, 29, hour, minute, tzinfo=UTC) for hour in range(24) for minute in (0, 1, 59)] + [
     datetime(2026, 10, 25, hour, tzinfo=UTC) + timedelta(minutes=minute) for hour in range(24) for minute in (0, 30)
@@ -26,7 +26,7 @@ HOURS = [(time(8), time(20)), (time(2, 30), time(3)), (time(0), time(23, 59))]
 
 
 async def claim(ledger: PostgresLedger, message: BroadcastBatch, limit: int = 100) -> list[Claim]:
-    batch = in_hand(message)
+    batch = build_batch(message)
     await ledger.register(message, batch.content)
     return await ledger.claim_batch(batch, limit)
 
@@ -52,7 +52,7 @@ def different_people(message: BroadcastBatch) -> BroadcastBatch:
 
 
 async def limit(pool: Pool, *, people: int | None = None, messages: int | None = None) -> None:
-    await PostgresLimiter(pool, number=NUMBER, limits=Limits(100, people, messages)).set_up()
+    await PostgresRateLimiter(pool, number=NUMBER, limits=SendLimits(100, people, messages)).set_up()
 
 
 async def test_the_hours_in_sql_are_the_hours_in_python_on_the_days_when_clocks_change(pool: Pool) -> None:
@@ -62,7 +62,7 @@ async def test_the_hours_in_sql_are_the_hours_in_python_on_the_days_when_clocks_
                 told = await connection.fetchval(
                     "select dispatcher.opening($1, $2, 'Europe/Berlin', $3)", opens, closes, moment
                 )
-                assert told == opening(opens, closes, "Europe/Berlin", moment), (opens, closes, moment)
+                assert told == find_opening(opens, closes, "Europe/Berlin", moment), (opens, closes, moment)
 
 
 async def test_outside_its_hours_a_broadcast_waits_for_the_opening(ledger: PostgresLedger, pool: Pool) -> None:
@@ -72,7 +72,7 @@ async def test_outside_its_hours_a_broadcast_waits_for_the_opening(ledger: Postg
     )
     if closed.opens > closed.closes:
         closed = PermittedHours(opens=time(3), closes=time(4), zone="UTC")
-    message = msgspec.structs.replace(batch_message(subscribers(4)), hours=closed)
+    message = msgspec.structs.replace(build_batch_message(generate_subscribers(4)), hours=closed)
     assert await claim(ledger, message) == []
     assert await waits_for(pool, message) == {"hours": 4}
     async with pool.connection() as connection:
@@ -81,7 +81,7 @@ async def test_outside_its_hours_a_broadcast_waits_for_the_opening(ledger: Postg
 
 
 async def test_a_spread_gives_each_recipient_its_turn(ledger: PostgresLedger, pool: Pool) -> None:
-    message = msgspec.structs.replace(batch_message(subscribers(10)), spacing_seconds=3600.0)
+    message = msgspec.structs.replace(build_batch_message(generate_subscribers(10)), spacing_seconds=3600.0)
     assert len(await claim(ledger, message)) == 1
     assert await waits_for(pool, message) == {"spread": 9}
     async with pool.connection() as connection:
@@ -96,7 +96,7 @@ async def test_no_more_different_people_a_day_than_meta_permits_however_many_cla
     ledger: PostgresLedger, pool: Pool
 ) -> None:
     await limit(pool, people=25)
-    messages = [different_people(batch_message(subscribers(10))) for _ in range(6)]
+    messages = [different_people(build_batch_message(generate_subscribers(10))) for _ in range(6)]
     claims = await asyncio.gather(*(claim(ledger, message) for message in messages))
     assert sum(map(len, claims)) == 25
     waiting = [await waits_for(pool, message) for message in messages]
@@ -105,41 +105,41 @@ async def test_no_more_different_people_a_day_than_meta_permits_however_many_cla
 
 async def test_a_person_counts_once_and_again_after_a_day(ledger: PostgresLedger, pool: Pool) -> None:
     await limit(pool, people=10)
-    first = different_people(batch_message(subscribers(10)))
-    again = msgspec.structs.replace(first, broadcast=batch_message([]).broadcast)
+    first = different_people(build_batch_message(generate_subscribers(10)))
+    again = msgspec.structs.replace(first, broadcast=build_batch_message([]).broadcast)
     assert [len(await claim(ledger, one)) for one in (first, again)] == [10, 10]
-    stranger = different_people(batch_message(subscribers(1)))
+    stranger = different_people(build_batch_message(generate_subscribers(1)))
     assert await claim(ledger, stranger) == []
     async with pool.connection() as connection:
         await connection.execute("update dispatcher.reached set minute = minute - interval '25 hours'")
         await connection.execute("update dispatcher.reached_minute set minute = minute - interval '25 hours'")
-    assert len(await claim(ledger, different_people(batch_message(subscribers(10))))) == 10
+    assert len(await claim(ledger, different_people(build_batch_message(generate_subscribers(10))))) == 10
 
 
 async def test_a_person_counts_once_whichever_key_made_the_hash_of_their_address(
     ledger: PostgresLedger, pool: Pool
 ) -> None:
     await limit(pool, people=10)
-    first = different_people(batch_message(subscribers(10)))
-    key = IndexKey(bytes(64))
+    first = different_people(build_batch_message(generate_subscribers(10)))
+    key = BlindIndexKey(bytes(64))
     lifted = tuple(
-        msgspec.structs.replace(one, address=msgspec.structs.replace(one.address, index=key.lift(one.address.index)))
+        msgspec.structs.replace(one, address=msgspec.structs.replace(one.address, index=key.upgrade(one.address.index)))
         for one in first.recipients
     )
-    again = msgspec.structs.replace(first, broadcast=batch_message([]).broadcast, recipients=lifted)
+    again = msgspec.structs.replace(first, broadcast=build_batch_message([]).broadcast, recipients=lifted)
     assert [len(await claim(ledger, one)) for one in (first, again)] == [10, 10]
 
 
 async def test_the_budget_of_a_month_is_a_hard_stop(ledger: PostgresLedger, pool: Pool) -> None:
     await limit(pool, messages=7)
-    message = batch_message(subscribers(10))
+    message = build_batch_message(generate_subscribers(10))
     assert len(await claim(ledger, message)) == 7
     assert await waits_for(pool, message) == {"budget": 3}
 
 
 async def test_who_waited_goes_on_when_there_is_room_again(ledger: PostgresLedger, pool: Pool) -> None:
     await limit(pool, messages=2)
-    await claim(ledger, batch_message(subscribers(5)))
+    await claim(ledger, build_batch_message(generate_subscribers(5)))
     await limit(pool, messages=4)
     assert await ledger.requeue_waiting(100) == 2
     assert len(await ledger.claim_due(Lane.BULK, 10)) == 2
@@ -148,31 +148,31 @@ async def test_who_waited_goes_on_when_there_is_room_again(ledger: PostgresLedge
 async def test_a_held_template_parks_its_broadcasts_and_a_release_wakes_them(
     ledger: PostgresLedger, pool: Pool
 ) -> None:
-    message = batch_message(subscribers(5))
-    await ledger.hold_template("t/de", "paused")
+    message = build_batch_message(generate_subscribers(5))
+    await ledger.pause_template("t/de", "paused")
     assert await claim(ledger, message) == []
     assert await waits_for(pool, message) == {"template": 5}
     assert not (await ledger.find_work()).due_lanes
-    await PostgresAccount(pool, number=NUMBER).apply(TemplateReleased("t/de"), at=datetime.now(UTC))
+    await PostgresAccount(pool, number=NUMBER).apply(TemplateResumed("t/de"), at=datetime.now(UTC))
     await ledger.requeue_waiting(100)
     assert len(await ledger.claim_due(Lane.BULK, 10)) == 5
 
 
 async def test_a_template_that_is_held_in_another_language_parks_nothing(ledger: PostgresLedger) -> None:
-    await ledger.hold_template("t/en_US", "rejected")
-    assert len(await claim(ledger, batch_message(subscribers(5)))) == 5
+    await ledger.pause_template("t/en_US", "rejected")
+    assert len(await claim(ledger, build_batch_message(generate_subscribers(5)))) == 5
 
 
 async def test_a_held_sender_gets_one_try_in_a_while(pool: Pool) -> None:
-    limiter = PostgresLimiter(pool, number=NUMBER, limits=Limits(100))
+    limiter = PostgresRateLimiter(pool, number=NUMBER, limits=SendLimits(100))
     await limiter.set_up()
-    assert await limiter.hold("token expired", 30.0)
-    assert not await limiter.hold("token expired", 30.0)
+    assert await limiter.pause("token expired", 30.0)
+    assert not await limiter.pause("token expired", 30.0)
     assert [(await limiter.reserve(5)).slots for _ in range(3)] == [0, 0, 0]
     async with pool.connection() as connection:
         await connection.execute("update dispatcher.rate set probe_at = now()")
     tries = await asyncio.gather(*(limiter.reserve(5) for _ in range(3)))
     assert sum(lease.slots for lease in tries) == 1
     assert (await limiter.reserve(5)).slots == 0
-    await limiter.release()
+    await limiter.resume()
     assert (await limiter.reserve(5)).slots == 5

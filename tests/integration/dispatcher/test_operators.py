@@ -9,23 +9,29 @@ import asyncpg
 import pytest
 
 from services.dispatcher.adapters.ledger import PostgresLedger
-from services.dispatcher.adapters.rate_limiter import Limits, PostgresLimiter
-from services.dispatcher.domain.answers import Record
-from services.dispatcher.domain.states import State
+from services.dispatcher.adapters.rate_limiter import PostgresRateLimiter, SendLimits
+from services.dispatcher.domain.send_results import Record
+from services.dispatcher.domain.states import DeliveryState
 from services.dispatcher.handlers.maintenance import requeue_waiting
 from services.dispatcher.ports import Claim
 from shared.contracts.dispatch import BroadcastBatch
 from shared.contracts.message import Lane
 from shared.database.pool import Database as Pool
-from tests.databases import Database
+from tests.databases import FreshDatabase
 from tests.integration.dispatcher.conftest import NUMBER
-from tests.integration.dispatcher.material import batch_message, in_hand, news, result, subscribers
+from tests.integration.dispatcher.factories import (
+    build_batch,
+    build_batch_message,
+    build_record,
+    generate_subscribers,
+    news,
+)
 from tests.integration.dispatcher.test_ledger import claim, counted, states
 
 
 @pytest.fixture
-async def operator(database: Database) -> AsyncIterator[asyncpg.Connection]:
-    connection = await asyncpg.connect(database.url_as("kreisfunk_operator"))
+async def operator(database: FreshDatabase) -> AsyncIterator[asyncpg.Connection]:
+    connection = await asyncpg.connect(database.build_role_url("kreisfunk_operator"))
     yield connection
     await connection.close()
 
@@ -33,7 +39,7 @@ async def operator(database: Database) -> AsyncIterator[asyncpg.Connection]:
 async def failed(ledger: PostgresLedger, message: BroadcastBatch, count: int) -> list[Claim]:
     """Claim everything; the first `count` fail."""
     claims = await claim(ledger, message)
-    records = [Record(one.delivery, one.number, State.FAILED, error_code=131000) for one in claims[:count]]
+    records = [Record(one.delivery, one.number, DeliveryState.FAILED, error_code=131000) for one in claims[:count]]
     await ledger.record(records)
     return claims
 
@@ -45,9 +51,9 @@ async def all_due(ledger: PostgresLedger) -> list[Claim]:
 async def test_a_paused_broadcast_is_parked_and_a_resumed_one_goes_on(
     ledger: PostgresLedger, pool: Pool, operator: asyncpg.Connection
 ) -> None:
-    message = batch_message(subscribers(6))
+    message = build_batch_message(generate_subscribers(6))
     claims = await claim(ledger, message, 2)
-    await ledger.record([result(one, State.WAITING) for one in claims])
+    await ledger.record([build_record(one, DeliveryState.WAITING) for one in claims])
     source = message.broadcast
     assert await operator.fetchval("select dispatcher.pause_broadcast($1, 'Prüfung')", source) == "running"
     await requeue_waiting(ledger)
@@ -59,9 +65,9 @@ async def test_a_paused_broadcast_is_parked_and_a_resumed_one_goes_on(
 
 
 async def test_a_claim_that_saw_the_pause_and_commits_after_the_resume_is_woken(
-    ledger: PostgresLedger, pool: Pool, database: Database
+    ledger: PostgresLedger, pool: Pool, database: FreshDatabase
 ) -> None:
-    message = batch_message(subscribers(3))
+    message = build_batch_message(generate_subscribers(3))
     await claim(ledger, message, 0)
     owner = await asyncpg.connect(database.url)
     try:
@@ -69,7 +75,7 @@ async def test_a_claim_that_saw_the_pause_and_commits_after_the_resume_is_woken(
         await pause.start()
         await owner.execute("select dispatcher.pause_broadcast($1, 'x')", message.broadcast)
         await pause.commit()
-        await ledger.claim_batch(in_hand(message), 10)
+        await ledger.claim_batch(build_batch(message), 10)
         await owner.execute("update dispatcher.broadcast set paused_reason = null")
     finally:
         await owner.close()
@@ -80,9 +86,9 @@ async def test_a_claim_that_saw_the_pause_and_commits_after_the_resume_is_woken(
 async def test_what_waits_of_a_cancelled_broadcast_ends_at_once_and_in_small_steps(
     ledger: PostgresLedger, pool: Pool, operator: asyncpg.Connection
 ) -> None:
-    message = batch_message(subscribers(9))
+    message = build_batch_message(generate_subscribers(9))
     claims = await claim(ledger, message)
-    await ledger.record([result(one, State.WAITING, seconds=3000) for one in claims[:7]])
+    await ledger.record([build_record(one, DeliveryState.WAITING, seconds=3000) for one in claims[:7]])
     assert await operator.fetchval("select dispatcher.cancel_broadcast($1, 'Irrtum')", message.broadcast) == "running"
     assert [await ledger.requeue_waiting(4) for _ in range(3)] == [4, 3, 0]
     assert (
@@ -97,9 +103,9 @@ async def test_what_waits_of_a_cancelled_broadcast_ends_at_once_and_in_small_ste
 
 
 async def test_what_waits_of_an_expired_broadcast_is_recorded_as_such(ledger: PostgresLedger, pool: Pool) -> None:
-    message = batch_message(subscribers(3))
+    message = build_batch_message(generate_subscribers(3))
     claims = await claim(ledger, message)
-    await ledger.record([result(one, State.WAITING, seconds=3000) for one in claims])
+    await ledger.record([build_record(one, DeliveryState.WAITING, seconds=3000) for one in claims])
     async with pool.connection() as connection:
         await connection.execute("update dispatcher.broadcast set expires_at = now()")
     assert await ledger.requeue_waiting(100) == 3
@@ -109,9 +115,9 @@ async def test_what_waits_of_an_expired_broadcast_is_recorded_as_such(ledger: Po
 async def test_failed_deliveries_are_sent_again_from_their_first_attempt(
     ledger: PostgresLedger, pool: Pool, operator: asyncpg.Connection
 ) -> None:
-    message = batch_message(subscribers(4))
+    message = build_batch_message(generate_subscribers(4))
     claims = await failed(ledger, message, 3)
-    await ledger.record([result(claims[3], State.UNKNOWN)])
+    await ledger.record([build_record(claims[3], DeliveryState.UNKNOWN)])
     answer = await operator.fetchrow("select * from dispatcher.resend_missing($1, false)", message.broadcast)
     assert tuple(answer or ()) == ("running", 3, 0)
     again = await all_due(ledger)
@@ -122,27 +128,27 @@ async def test_failed_deliveries_are_sent_again_from_their_first_attempt(
 async def test_a_late_failure_of_the_first_message_does_not_end_the_second(
     ledger: PostgresLedger, pool: Pool, operator: asyncpg.Connection
 ) -> None:
-    message = batch_message(subscribers(1))
+    message = build_batch_message(generate_subscribers(1))
     (first,) = await claim(ledger, message)
-    await ledger.record([Record(first.delivery, first.number, State.ACCEPTED, message_key=b"one")])
-    await ledger.apply_statuses([news(first.delivery, State.FAILED, b"one")])
+    await ledger.record([Record(first.delivery, first.number, DeliveryState.ACCEPTED, message_key=b"one")])
+    await ledger.apply_statuses([news(first.delivery, DeliveryState.FAILED, b"one")])
     await operator.fetchrow("select * from dispatcher.resend_missing($1, false)", message.broadcast)
     (second,) = await all_due(ledger)
-    await ledger.record([Record(second.delivery, second.number, State.ACCEPTED, message_key=b"two")])
-    await ledger.apply_statuses([news(first.delivery, State.FAILED, b"one")])
+    await ledger.record([Record(second.delivery, second.number, DeliveryState.ACCEPTED, message_key=b"two")])
+    await ledger.apply_statuses([news(first.delivery, DeliveryState.FAILED, b"one")])
     assert await counted(pool, message.broadcast) == {"accepted": 1}
 
 
 async def test_unknown_ones_are_sent_again_only_if_asked_for(
     ledger: PostgresLedger, pool: Pool, operator: asyncpg.Connection
 ) -> None:
-    message = batch_message(subscribers(2))
+    message = build_batch_message(generate_subscribers(2))
     claims = await claim(ledger, message)
-    await ledger.record([result(one, State.UNKNOWN) for one in claims])
+    await ledger.record([build_record(one, DeliveryState.UNKNOWN) for one in claims])
     answer = await operator.fetchrow("select * from dispatcher.resend_missing($1, true)", message.broadcast)
     assert tuple(answer or ()) == ("running", 0, 2)
     assert [one.attempt for one in await all_due(ledger)] == [2, 2]
-    await ledger.record([result(one, State.FAILED) for one in claims])
+    await ledger.record([build_record(one, DeliveryState.FAILED) for one in claims])
     assert await counted(pool, message.broadcast) == {"claimed": 2}
 
 
@@ -150,9 +156,9 @@ async def test_unknown_ones_are_sent_again_only_if_asked_for(
 async def test_nothing_of_an_ended_broadcast_is_sent_again(
     ending: str, ledger: PostgresLedger, pool: Pool, operator: asyncpg.Connection
 ) -> None:
-    message = batch_message(subscribers(3))
+    message = build_batch_message(generate_subscribers(3))
     claims = await failed(ledger, message, 2)
-    await ledger.record([result(claims[2], State.UNKNOWN)])
+    await ledger.record([build_record(claims[2], DeliveryState.UNKNOWN)])
     if ending == "cancelled":
         await ledger.cancel(message.broadcast, "x")
     else:
@@ -169,9 +175,9 @@ async def test_nothing_of_an_ended_broadcast_is_sent_again(
 async def test_a_finished_broadcast_that_is_resent_runs_again(
     ledger: PostgresLedger, operator: asyncpg.Connection
 ) -> None:
-    message = batch_message(subscribers(2))
+    message = build_batch_message(generate_subscribers(2))
     await failed(ledger, message, 2)
-    (progress,) = await ledger.progress(60)
+    (progress,) = await ledger.collect_progress(60)
     assert progress.finished
     await ledger.finish(message.broadcast)
     answer = await operator.fetchrow("select * from dispatcher.resend_missing($1, false)", message.broadcast)
@@ -183,9 +189,9 @@ async def test_a_finished_broadcast_that_is_resent_runs_again(
 async def test_an_unknown_outcome_is_settled_by_a_person(
     verdict: str, state: str, ledger: PostgresLedger, pool: Pool, operator: asyncpg.Connection
 ) -> None:
-    message = batch_message(subscribers(3))
+    message = build_batch_message(generate_subscribers(3))
     claims = await claim(ledger, message)
-    await ledger.record([result(one, State.UNKNOWN) for one in claims])
+    await ledger.record([build_record(one, DeliveryState.UNKNOWN) for one in claims])
     one = "select dispatcher.settle_unknown($1, null, $2)"
     assert await operator.fetchval(one, claims[0].delivery, verdict) == 1
     assert await operator.fetchval(one, claims[0].delivery, verdict) == 0
@@ -202,21 +208,21 @@ async def test_a_verdict_that_does_not_exist_is_refused(operator: asyncpg.Connec
 async def test_a_hold_by_a_person_is_neither_tried_nor_released_by_an_accepted_message(
     ledger: PostgresLedger, pool: Pool, operator: asyncpg.Connection
 ) -> None:
-    limiter = PostgresLimiter(pool, number=NUMBER, limits=Limits(100))
-    assert await operator.fetchval("select dispatcher.hold_sender('Wartung', null)") == 1
+    limiter = PostgresRateLimiter(pool, number=NUMBER, limits=SendLimits(100))
+    assert await operator.fetchval("select dispatcher.pause_sending('Wartung', null)") == 1
     lease = await limiter.reserve(5)
-    assert (lease.slots, lease.held) == (0, "Wartung")
-    await limiter.release()
+    assert (lease.slots, lease.paused_reason) == (0, "Wartung")
+    await limiter.resume()
     assert (await limiter.reserve(5)).slots == 0
-    assert await operator.fetchval("select dispatcher.release_sender($1)", NUMBER) == 1
+    assert await operator.fetchval("select dispatcher.resume_sending($1)", NUMBER) == 1
     assert (await limiter.reserve(5)).slots == 5
 
 
 async def test_a_released_template_goes_on(ledger: PostgresLedger, operator: asyncpg.Connection) -> None:
-    await ledger.hold_template("t/de", "paused")
-    await claim(ledger, batch_message(subscribers(2)))
-    assert await operator.fetchval("select dispatcher.release_template('t/de')")
-    assert not await operator.fetchval("select dispatcher.release_template('t/de')")
+    await ledger.pause_template("t/de", "paused")
+    await claim(ledger, build_batch_message(generate_subscribers(2)))
+    assert await operator.fetchval("select dispatcher.resume_template('t/de')")
+    assert not await operator.fetchval("select dispatcher.resume_template('t/de')")
     assert await ledger.requeue_waiting(100) == 2
     assert len(await all_due(ledger)) == 2
 
@@ -233,10 +239,10 @@ async def test_nothing_is_done_to_a_broadcast_that_does_not_exist(operator: asyn
         "select content from dispatcher.delivery",
         "update dispatcher.delivery set state = 'accepted'",
         "update dispatcher.broadcast set paused_reason = 'x'",
-        "update dispatcher.rate set held_reason = null",
+        "update dispatcher.rate set paused_reason = null",
         "update dispatcher.broadcast_count set deliveries = 0",
         "insert into dispatcher.cancellation values (gen_random_uuid(), 'x')",
-        "delete from dispatcher.template_hold",
+        "delete from dispatcher.template_pause",
         "delete from dispatcher.delivery",
         "select * from subscriptions.subscriber",
     ],
@@ -249,8 +255,8 @@ async def test_an_operator_can_do_nothing_but_what_keeps_the_books_right(
 
 
 @pytest.mark.parametrize("service", ["kreisfunk_dispatcher", "kreisfunk_monitor"])
-async def test_only_operators_may_do_what_operators_do(service: str, database: Database) -> None:
-    connection = await asyncpg.connect(database.url_as(service))
+async def test_only_operators_may_do_what_operators_do(service: str, database: FreshDatabase) -> None:
+    connection = await asyncpg.connect(database.build_role_url(service))
     try:
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             await connection.execute("select dispatcher.settle_unknown(null, null, 'accepted')")
@@ -266,8 +272,8 @@ class Story:
         self._operator = operator
         self._random = random.Random(seed)
         self._claims: list[Claim] = []
-        self.messages = [batch_message(subscribers(20)) for _ in range(2)]
-        self._batches = [in_hand(message) for message in self.messages]
+        self.messages = [build_batch_message(generate_subscribers(20)) for _ in range(2)]
+        self._batches = [build_batch(message) for message in self.messages]
 
     async def tell(self, steps: int) -> None:
         for batch in self._batches:
@@ -291,12 +297,12 @@ class Story:
 
     async def _record(self) -> None:
         chosen = self._random.sample(self._claims, min(4, len(self._claims)))
-        ends = [State.ACCEPTED, State.FAILED, State.UNKNOWN, State.WAITING]
-        await self._ledger.record([result(one, self._random.choice(ends)) for one in chosen])
+        ends = [DeliveryState.ACCEPTED, DeliveryState.FAILED, DeliveryState.UNKNOWN, DeliveryState.WAITING]
+        await self._ledger.record([build_record(one, self._random.choice(ends)) for one in chosen])
 
     async def _status(self) -> None:
         chosen = {one.delivery for one in self._random.sample(self._claims, min(4, len(self._claims)))}
-        ends = [State.SENT, State.DELIVERED, State.READ, State.FAILED]
+        ends = [DeliveryState.SENT, DeliveryState.DELIVERED, DeliveryState.READ, DeliveryState.FAILED]
         await self._ledger.apply_statuses(
             [news(one, self._random.choice(ends), self._random.randbytes(2)) for one in sorted(chosen)]
         )

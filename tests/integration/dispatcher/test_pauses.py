@@ -9,79 +9,79 @@ from contextlib import asynccontextmanager
 import asyncpg
 import pytest
 
-from deploy.local.ports import LOOPBACK, reserved_ports
+from deploy.local.ports import LOOPBACK, reserve_ports
 from shared.amqp import topology
 from shared.contracts.inbound import AccountEvent, AccountEvents
 from shared.runtime.clock import system_clock
-from tests.integration.cli.planned import run
-from tests.integration.dispatcher.dispatch_client import until
-from tests.integration.dispatcher.endpoint_rig import EndpointRig, passed, phone
-from tests.integration.dispatcher.graph_endpoint import (
+from tests.integration.cli.planned_broadcasts import run
+from tests.integration.dispatcher.dispatch_client import wait_until
+from tests.integration.dispatcher.endpoint_harness import EndpointHarness, build_phone, wait_until_moment
+from tests.integration.dispatcher.fake_graph_api import (
     Behaviour,
     GraphAnswer,
     SendRequest,
-    accept,
-    proxy_page,
-    refuse,
-    running_endpoint,
+    build_acceptance,
+    build_proxy_page,
+    build_refusal,
+    run_fake_graph_api,
 )
 
 REFUSING_SECONDS = 20.0
 RECOVERED_SECONDS = 60.0
 MARGIN_SECONDS = 15.0
 MOST_PROBES = 3
-PAUSED = ("kreisfunk_dispatcher_held", "kreisfunk_dispatcher_meta_unreachable_seconds")
+PAUSED = ("kreisfunk_dispatcher_sending_paused", "kreisfunk_dispatcher_meta_unreachable_seconds")
 BAD_REQUEST = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"
-ANSWERS = {"code 190": refuse(190, 401), "403 page": proxy_page(403), "404 page": proxy_page(404)}
+ANSWERS = {"code 190": build_refusal(190, 401), "403 page": build_proxy_page(403), "404 page": build_proxy_page(404)}
 
 
 def always(answer: GraphAnswer) -> Behaviour:
     return lambda _: answer
 
 
-async def assert_it_recovers_by_itself(rig: EndpointRig, since: float, count: int) -> None:
+async def assert_it_recovers_by_itself(rig: EndpointHarness, since: float, count: int) -> None:
     """Meta is well again REFUSING_SECONDS after `since`: few probes until then, soon afterwards everything."""
-    await passed(since + REFUSING_SECONDS)
-    rig.endpoint.behave = accept
-    assert rig.endpoint.between(since + 2, since + REFUSING_SECONDS) <= MOST_PROBES
-    await rig.accepted(1, RECOVERED_SECONDS)
-    await rig.accepted(count, MARGIN_SECONDS)
-    assert await rig.held_reason() is None
-    states = await rig.all_states()
+    await wait_until_moment(since + REFUSING_SECONDS)
+    rig.endpoint.behave = build_acceptance
+    assert rig.endpoint.count_requests(since + 2, since + REFUSING_SECONDS) <= MOST_PROBES
+    await rig.wait_for_accepted(1, RECOVERED_SECONDS)
+    await rig.wait_for_accepted(count, MARGIN_SECONDS)
+    assert await rig.read_paused_reason() is None
+    states = await rig.count_states()
     assert not {"unknown", "failed"} & states.keys(), states
 
 
-async def send_all_kinds(rig: EndpointRig) -> int:
+async def send_all_kinds(rig: EndpointHarness) -> int:
     """Let a broadcast and replies wait, and return how many messages that is."""
-    citizens = rig.citizens(320)
-    await rig.client.broadcast(citizens[:300])
+    citizens = rig.build_citizens(320)
+    await rig.client.publish_broadcast(citizens[:300])
     for citizen in citizens[300:]:
-        await rig.client.reply(citizen, "Guten Tag")
+        await rig.client.request_reply(citizen, "Guten Tag")
     return len(citizens)
 
 
-async def held(rig: EndpointRig) -> None:
+async def held(rig: EndpointHarness) -> None:
     async def is_held() -> bool:
-        return await rig.held_reason() is not None
+        return await rig.read_paused_reason() is not None
 
-    await until(is_held, rig.summary)
+    await wait_until(is_held, rig.describe)
 
 
 @pytest.mark.parametrize("cause", ANSWERS)
 async def test_a_sender_that_is_refused_for_a_while_sends_again_by_itself(
-    endpoint_rig: EndpointRig, cause: str
+    endpoint_rig: EndpointHarness, cause: str
 ) -> None:
     endpoint_rig.endpoint.behave = always(ANSWERS[cause])
     (dispatcher,) = await endpoint_rig.start()
     count = await send_all_kinds(endpoint_rig)
 
     async def shown() -> bool:
-        return any([await endpoint_rig.metric(dispatcher, name) > 0 for name in PAUSED])
+        return any([await endpoint_rig.fetch_metric(dispatcher, name) > 0 for name in PAUSED])
 
-    await until(shown, endpoint_rig.summary)
+    await wait_until(shown, endpoint_rig.describe)
     since = endpoint_rig.endpoint.requests[0].at
     await assert_it_recovers_by_itself(endpoint_rig, since, count)
-    assert 1 <= len(endpoint_rig.log(dispatcher, "error")) <= MOST_PROBES
+    assert 1 <= len(endpoint_rig.read_log(dispatcher, "error")) <= MOST_PROBES
 
 
 def answer_plainly(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -93,7 +93,7 @@ def answer_plainly(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Non
 @asynccontextmanager
 async def not_meta(kind: str) -> AsyncIterator[str]:
     """Give an address at which nobody is Meta, before a request can be sent."""
-    with reserved_ports(1) as (port,):
+    with reserve_ports(1) as (port,):
         if kind == "no name":
             yield "https://meta.invalid"
         elif kind == "refused":
@@ -106,7 +106,7 @@ async def not_meta(kind: str) -> AsyncIterator[str]:
 
 @pytest.mark.parametrize("kind", ["no name", "refused", "no TLS"])
 async def test_that_meta_is_not_reachable_is_said_once_and_told_to_operators(
-    endpoint_rig: EndpointRig, kind: str
+    endpoint_rig: EndpointHarness, kind: str
 ) -> None:
     async with not_meta(kind) as url:
         (dispatcher,) = await endpoint_rig.start(graph_url=url)
@@ -114,21 +114,23 @@ async def test_that_meta_is_not_reachable_is_said_once_and_told_to_operators(
 
         async def tries_after(seconds: float) -> float:
             async def has_passed() -> bool:
-                return await endpoint_rig.metric(dispatcher, PAUSED[1]) > seconds
+                return await endpoint_rig.fetch_metric(dispatcher, PAUSED[1]) > seconds
 
-            await until(has_passed, endpoint_rig.summary)
-            return await endpoint_rig.metric(dispatcher, "kreisfunk_dispatcher_sends_total", result="not_sent")
+            await wait_until(has_passed, endpoint_rig.describe)
+            return await endpoint_rig.fetch_metric(dispatcher, "kreisfunk_dispatcher_sends_total", result="not_sent")
 
         assert await tries_after(2) >= await tries_after(9) - MOST_PROBES
-        told = await run({"KREISFUNK_DATABASE_URL": endpoint_rig.database.url_as("kreisfunk_operator")}, "limits")
+        told = await run(
+            {"KREISFUNK_DATABASE_URL": endpoint_rig.database.build_role_url("kreisfunk_operator")}, "limits"
+        )
         assert "Meta is not reachable since 20" in told.output
-        assert await endpoint_rig.readiness(dispatcher) == 200
-    said = [event["event"] for event in endpoint_rig.log(dispatcher, "warning", "error")]
+        assert await endpoint_rig.fetch_readiness(dispatcher) == 200
+    said = [event["event"] for event in endpoint_rig.read_log(dispatcher, "warning", "error")]
     assert said == ["meta_not_reachable"]
 
 
-async def test_a_partner_that_was_removed_and_added_again_sends_again_by_itself(endpoint_rig: EndpointRig) -> None:
-    endpoint_rig.endpoint.behave = always(refuse(131031, 403))
+async def test_a_partner_that_was_removed_and_added_again_sends_again_by_itself(endpoint_rig: EndpointHarness) -> None:
+    endpoint_rig.endpoint.behave = always(build_refusal(131031, 403))
     now = system_clock()
     removed = AccountEvent(field="account_update", value={"event": "PARTNER_REMOVED"}, at=now, received_at=now)
     await endpoint_rig.start(2)
@@ -139,9 +141,9 @@ async def test_a_partner_that_was_removed_and_added_again_sends_again_by_itself(
     await assert_it_recovers_by_itself(endpoint_rig, since, count)
 
 
-async def one_429(rig: EndpointRig) -> None:
+async def one_429(rig: EndpointHarness) -> None:
     """Let Meta answer one request of a running broadcast with a long Retry-After."""
-    page = proxy_page(429)
+    page = build_proxy_page(429)
     long = GraphAnswer(status=429, body=page.body, headers={**page.headers, "Retry-After": "600"})
     answered: list[int] = []
 
@@ -152,56 +154,56 @@ async def one_429(rig: EndpointRig) -> None:
         return long
 
     rig.endpoint.behave = behave
-    await rig.client.broadcast(rig.citizens(200))
+    await rig.client.publish_broadcast(rig.build_citizens(200))
 
     async def has_answered() -> bool:
         return bool(answered)
 
-    await until(has_answered, rig.summary)
+    await wait_until(has_answered, rig.describe)
 
 
-async def test_one_429_with_a_long_retry_after_is_said_and_over_within_a_minute(endpoint_rig: EndpointRig) -> None:
+async def test_one_429_with_a_long_retry_after_is_said_and_over_within_a_minute(endpoint_rig: EndpointHarness) -> None:
     (dispatcher,) = await endpoint_rig.start()
     await one_429(endpoint_rig)
-    await endpoint_rig.accepted(200, RECOVERED_SECONDS + MARGIN_SECONDS)
-    told = [str(event) for event in endpoint_rig.log(dispatcher, "warning", "error")]
+    await endpoint_rig.wait_for_accepted(200, RECOVERED_SECONDS + MARGIN_SECONDS)
+    told = [str(event) for event in endpoint_rig.read_log(dispatcher, "warning", "error")]
     assert any(re.search("429|throughput|paus|slow", event, re.IGNORECASE) for event in told), told
 
 
-async def test_an_operator_ends_a_long_retry_after_at_once(endpoint_rig: EndpointRig) -> None:
+async def test_an_operator_ends_a_long_retry_after_at_once(endpoint_rig: EndpointHarness) -> None:
     await endpoint_rig.start()
     await one_429(endpoint_rig)
 
     async def nothing_arrives() -> bool:
         return time.monotonic() - endpoint_rig.endpoint.requests[-1].at > 1.5
 
-    await until(nothing_arrives, endpoint_rig.summary)
-    operator = await asyncpg.connect(endpoint_rig.database.url_as("kreisfunk_operator"))
+    await wait_until(nothing_arrives, endpoint_rig.describe)
+    operator = await asyncpg.connect(endpoint_rig.database.build_role_url("kreisfunk_operator"))
     try:
-        await operator.execute("select dispatcher.release_sender(null)")
+        await operator.execute("select dispatcher.resume_sending(null)")
     finally:
         await operator.close()
     # All but the one that Meta wants later.
-    await endpoint_rig.accepted(199, 15)
+    await endpoint_rig.wait_for_accepted(199, 15)
 
 
 async def test_what_a_replica_without_a_way_to_meta_has_in_hand_is_sent_by_the_other(
-    endpoint_rig: EndpointRig,
+    endpoint_rig: EndpointHarness,
 ) -> None:
-    async with running_endpoint() as proxy:
-        proxy.behave = always(proxy_page(403))
+    async with run_fake_graph_api() as proxy:
+        proxy.behave = always(build_proxy_page(403))
         await endpoint_rig.start()
         await endpoint_rig.start(graph_url=f"http://{LOOPBACK}:{proxy.port}")
 
         async def both_consume() -> bool:
-            return all([await endpoint_rig.consumers_of(queue.name) == 2 for queue in topology.LANES.values()])
+            return all([await endpoint_rig.count_consumers(queue.name) == 2 for queue in topology.LANES.values()])
 
-        await until(both_consume, endpoint_rig.summary)
-        citizens = endpoint_rig.citizens(500)
-        await endpoint_rig.client.broadcast(citizens[:400])
+        await wait_until(both_consume, endpoint_rig.describe)
+        citizens = endpoint_rig.build_citizens(500)
+        await endpoint_rig.client.publish_broadcast(citizens[:400])
         for citizen in citizens[400:]:
-            await endpoint_rig.client.reply(citizen, "Guten Tag")
-        phones = {phone(citizen.id) for citizen in citizens[400:]}
+            await endpoint_rig.client.request_reply(citizen, "Guten Tag")
+        phones = {build_phone(citizen.id) for citizen in citizens[400:]}
 
         async def missing_replies() -> int:
             return len(phones - {request.recipient for request in endpoint_rig.endpoint.accepted})
@@ -209,25 +211,25 @@ async def test_what_a_replica_without_a_way_to_meta_has_in_hand_is_sent_by_the_o
         async def all_replies() -> bool:
             return await missing_replies() == 0
 
-        await until(all_replies, missing_replies)
-        await endpoint_rig.accepted(500)
+        await wait_until(all_replies, missing_replies)
+        await endpoint_rig.wait_for_accepted(500)
         assert proxy.requests
 
         async def all_recorded() -> bool:
-            return await endpoint_rig.all_states() == {"accepted": 500}
+            return await endpoint_rig.count_states() == {"accepted": 500}
 
-        await until(all_recorded, endpoint_rig.summary)
+        await wait_until(all_recorded, endpoint_rig.describe)
 
 
 @pytest.mark.parametrize("status", [307, 308])
-async def test_a_redirection_to_another_host_is_not_followed(endpoint_rig: EndpointRig, status: int) -> None:
-    async with running_endpoint() as elsewhere:
+async def test_a_redirection_to_another_host_is_not_followed(endpoint_rig: EndpointHarness, status: int) -> None:
+    async with run_fake_graph_api() as elsewhere:
         address = f"http://{LOOPBACK}:{elsewhere.port}/v26.0/1/messages"
         moved = GraphAnswer(status=status, body="", headers={"Location": address})
         endpoint_rig.endpoint.behave = always(moved)
         await endpoint_rig.start()
-        await endpoint_rig.client.broadcast(endpoint_rig.citizens(20))
-        await endpoint_rig.arrived(1)
-        await passed(time.monotonic() + 2)
+        await endpoint_rig.client.publish_broadcast(endpoint_rig.build_citizens(20))
+        await endpoint_rig.wait_for_requests(1)
+        await wait_until_moment(time.monotonic() + 2)
         assert elsewhere.requests == []
-        assert not {"accepted", "failed"} & (await endpoint_rig.all_states()).keys()
+        assert not {"accepted", "failed"} & (await endpoint_rig.count_states()).keys()

@@ -7,20 +7,20 @@ import asyncpg
 import pytest
 
 from services.dispatcher.adapters.ledger import PostgresLedger
-from services.dispatcher.adapters.people import PostgresPeople
-from services.dispatcher.handlers.events import PeopleHandler
+from services.dispatcher.adapters.recipients import PostgresRecipientRepository
+from services.dispatcher.handlers.consumers import RecipientHandler
 from services.dispatcher.handlers.maintenance import finish_erasures
 from shared.contracts.envelope import encode
 from shared.contracts.events import ReactionLocated, ReactionReceived, SubscriberErased, SubscriptionEnded
-from shared.contracts.ids import delivery_id, timed_id
+from shared.contracts.ids import delivery_id, make_timed_id
 from shared.contracts.message import Address, AddressKind, Message
 from shared.database.pool import Database as Pool
 from shared.outcome import Dead, Done
-from tests.databases import Database
+from tests.databases import FreshDatabase
 
 NOW = datetime.now(UTC)
-BROADCAST = timed_id(NOW, b"broadcast")
-SUBSCRIBER = timed_id(NOW, b"subscriber")
+BROADCAST = make_timed_id(NOW, b"broadcast")
+SUBSCRIBER = make_timed_id(NOW, b"subscriber")
 PHONE = Address(kind=AddressKind.PHONE, index=b"p" * 16, sealed=b"sealed phone")
 USER = Address(kind=AddressKind.USER, index=b"u" * 16, sealed=b"sealed user")
 ROW = """
@@ -59,11 +59,11 @@ class World:
 
 
 @pytest.fixture
-async def people(pool: Pool, ledger: PostgresLedger) -> PostgresPeople:
-    return PostgresPeople(pool)
+async def people(pool: Pool, ledger: PostgresLedger) -> PostgresRecipientRepository:
+    return PostgresRecipientRepository(pool)
 
 
-async def owner(database: Database, statement: str, *arguments: object) -> list[asyncpg.Record]:
+async def owner(database: FreshDatabase, statement: str, *arguments: object) -> list[asyncpg.Record]:
     connection = await asyncpg.connect(database.url)
     try:
         rows: list[asyncpg.Record] = await connection.fetch(statement, *arguments)
@@ -72,7 +72,7 @@ async def owner(database: Database, statement: str, *arguments: object) -> list[
         await connection.close()
 
 
-async def deliver(database: Database, state: str, source: UUID = BROADCAST, key: bytes = b"wamid hash") -> None:
+async def deliver(database: FreshDatabase, state: str, source: UUID = BROADCAST, key: bytes = b"wamid hash") -> None:
     await owner(database, BROADCAST_ROW, source)
     identifier = delivery_id(source, SUBSCRIBER)
     await owner(database, ROW, identifier, source, SUBSCRIBER, state, PHONE.index, PHONE.sealed, key)
@@ -82,17 +82,17 @@ def body(message: Message) -> bytes:
     return encode(message, event_id="e", source="/kreisfunk/subscriptions", time=NOW)
 
 
-ERASED = SubscriberErased(erasure=timed_id(NOW, b"e"), subscribers=(SUBSCRIBER,), addresses=(PHONE, USER), at=NOW)
+ERASED = SubscriberErased(erasure=make_timed_id(NOW, b"e"), subscribers=(SUBSCRIBER,), addresses=(PHONE, USER), at=NOW)
 
 
 async def test_an_erasure_forgets_what_was_sent_first_and_the_rest_when_it_has_left(
-    people: PostgresPeople, database: Database
+    people: PostgresRecipientRepository, database: FreshDatabase
 ) -> None:
-    waiting = timed_id(NOW, b"another")
+    waiting = make_timed_id(NOW, b"another")
     await deliver(database, "read")
     await deliver(database, "claimed", waiting)
     world, book = World(), Book()
-    handler = PeopleHandler(people=people, publish=world.publish)
+    handler = RecipientHandler(recipients=people, publish=world.publish)
     for _ in range(2):
         assert await handler.handle(body(ERASED)) == Done()
     assert [row["topic"] for row in await owner(database, "select topic from dispatcher.suppression")] == [""]
@@ -110,7 +110,7 @@ async def test_an_erasure_forgets_what_was_sent_first_and_the_rest_when_it_has_l
     assert book.asked == [USER, USER]
 
     assert len(await owner(database, "select from dispatcher.erasure")) == 1, "something may yet be under way"
-    await deliver(database, "read", timed_id(NOW, b"late"))
+    await deliver(database, "read", make_timed_id(NOW, b"late"))
     await owner(database, "update dispatcher.erasure set tried_at = '-infinity', asked_at = now() - interval '61 s'")
     await finish_erasures(people, book.forget)
     assert all(row[1] for row in await owner(database, kept))
@@ -118,32 +118,36 @@ async def test_an_erasure_forgets_what_was_sent_first_and_the_rest_when_it_has_l
     assert book.asked == [USER, USER]
 
 
-async def test_what_went_to_an_address_of_before_is_erased_too(people: PostgresPeople, database: Database) -> None:
+async def test_what_went_to_an_address_of_before_is_erased_too(
+    people: PostgresRecipientRepository, database: FreshDatabase
+) -> None:
     """A broadcast's delivery is found by the person, a reply by the address."""
-    other = timed_id(NOW, b"somebody else")
+    other = make_timed_id(NOW, b"somebody else")
     await deliver(database, "read")
     await owner(
         database, ROW, delivery_id(BROADCAST, other), BROADCAST, other, "read", b"o" * 16, b"sealed other", b"k"
     )
-    await owner(database, ROW, timed_id(NOW, b"reply"), BROADCAST, None, "read", USER.index, USER.sealed, b"key")
+    await owner(database, ROW, make_timed_id(NOW, b"reply"), BROADCAST, None, "read", USER.index, USER.sealed, b"key")
     await owner(database, "insert into dispatcher.reached values ($1, now())", SUBSCRIBER)
-    moved = SubscriberErased(erasure=timed_id(NOW, b"m"), subscribers=(SUBSCRIBER,), addresses=(USER,), at=NOW)
-    await people.remember(moved)
-    (erasure,) = await people.due()
+    moved = SubscriberErased(erasure=make_timed_id(NOW, b"m"), subscribers=(SUBSCRIBER,), addresses=(USER,), at=NOW)
+    await people.register_erasure(moved)
+    (erasure,) = await people.claim_due_erasures()
     await people.erase(erasure)
     kept = await owner(database, "select subscriber, address_index from dispatcher.delivery where address_index <> ''")
     assert [tuple(row) for row in kept] == [(other, b"o" * 16)]
     assert await owner(database, "select * from dispatcher.reached") == []
 
 
-async def test_a_reaction_finds_its_broadcast_or_nothing(people: PostgresPeople, database: Database) -> None:
-    other = timed_id(NOW - timedelta(minutes=1), b"older")
+async def test_a_reaction_finds_its_broadcast_or_nothing(
+    people: PostgresRecipientRepository, database: FreshDatabase
+) -> None:
+    other = make_timed_id(NOW - timedelta(minutes=1), b"older")
     await deliver(database, "read")
     world = World()
-    handler = PeopleHandler(people=people, publish=world.publish)
+    handler = RecipientHandler(recipients=people, publish=world.publish)
     for about in (b"wamid hash", b"hash of a reply"):
         question = ReactionReceived(
-            reaction=timed_id(NOW, about),
+            reaction=make_timed_id(NOW, about),
             subscriber=SUBSCRIBER,
             about_key=about,
             broadcasts=(other, BROADCAST),
@@ -156,8 +160,8 @@ async def test_a_reaction_finds_its_broadcast_or_nothing(people: PostgresPeople,
     assert (located.broadcast, located.value) == (BROADCAST, "👍")
 
 
-async def test_other_events_are_kept_for_an_operator(people: PostgresPeople) -> None:
-    handler = PeopleHandler(people=people, publish=World().publish)
+async def test_other_events_are_kept_for_an_operator(people: PostgresRecipientRepository) -> None:
+    handler = RecipientHandler(recipients=people, publish=World().publish)
     foreign = SubscriptionEnded(subscriber=SUBSCRIBER, sequence=1, at=NOW)
     assert isinstance(await handler.handle(body(foreign)), Dead)
     assert isinstance(await handler.handle(b"{}"), Dead)

@@ -6,42 +6,42 @@ from datetime import UTC, datetime, timedelta
 import asyncpg
 import pytest
 
-from tests.databases import Database
-from tests.integration.dispatcher.dispatch_client import until
-from tests.integration.dispatcher.endpoint_rig import RATE, EndpointRig, passed
-from tests.integration.dispatcher.graph_endpoint import GraphAnswer, SendRequest, refuse
+from tests.databases import FreshDatabase
+from tests.integration.dispatcher.dispatch_client import wait_until
+from tests.integration.dispatcher.endpoint_harness import RATE, EndpointHarness, wait_until_moment
+from tests.integration.dispatcher.fake_graph_api import GraphAnswer, SendRequest, build_refusal
 
 SETTLING_SECONDS = 2.0
 MEASURED_SECONDS = 15.0
 SHARE_USED = 0.97
-LOST = "kreisfunk_dispatcher_lost_slots_total"
+LOST = "kreisfunk_dispatcher_send_slots_unused_total"
 MOST_OF_BACKUP_SECONDS = 3.0
 
 
 @pytest.mark.alone
 @pytest.mark.parametrize(("every", "timeout"), [(100, 5), (300, 20)])
 async def test_requests_that_are_never_answered_cost_no_rate(
-    endpoint_rig: EndpointRig, every: int, timeout: float
+    endpoint_rig: EndpointHarness, every: int, timeout: float
 ) -> None:
     def behave(request: SendRequest) -> GraphAnswer | None:
         return None if request.number % every == every // 2 else GraphAnswer()
 
     endpoint_rig.endpoint.behave = behave
     (dispatcher,) = await endpoint_rig.start(request_timeout_seconds=timeout)
-    await endpoint_rig.client.broadcast(endpoint_rig.citizens(int(RATE * 20)))
-    await endpoint_rig.arrived(1)
+    await endpoint_rig.client.publish_broadcast(endpoint_rig.build_citizens(int(RATE * 20)))
+    await endpoint_rig.wait_for_requests(1)
     start = endpoint_rig.endpoint.requests[0].at + SETTLING_SECONDS
-    await passed(start)
-    late_before = await endpoint_rig.metric(dispatcher, LOST, reason="late")
-    await passed(start + MEASURED_SECONDS)
-    used = endpoint_rig.endpoint.between(start, start + MEASURED_SECONDS)
+    await wait_until_moment(start)
+    late_before = await endpoint_rig.fetch_metric(dispatcher, LOST, reason="late")
+    await wait_until_moment(start + MEASURED_SECONDS)
+    used = endpoint_rig.endpoint.count_requests(start, start + MEASURED_SECONDS)
     # What a busy machine loses is not what the missing answers cost.
-    late = await endpoint_rig.metric(dispatcher, LOST, reason="late") - late_before
+    late = await endpoint_rig.fetch_metric(dispatcher, LOST, reason="late") - late_before
     assert used + late >= SHARE_USED * RATE * MEASURED_SECONDS
     endpoint_rig.assert_none_twice()
 
 
-async def add_week(database: Database, days_ago: int) -> str:
+async def add_week(database: FreshDatabase, days_ago: int) -> str:
     """Add a week of the ledger that is due to be dropped, and return its name."""
     day = datetime.now(UTC) - timedelta(days=days_ago)
     monday = (day - timedelta(days=day.weekday())).replace(hour=0, minute=0, second=0, microsecond=0)
@@ -61,7 +61,7 @@ async def add_week(database: Database, days_ago: int) -> str:
 
 
 async def test_a_backup_while_a_week_is_due_to_be_dropped_stops_no_sending(
-    endpoint_rig: EndpointRig, database: Database
+    endpoint_rig: EndpointHarness, database: FreshDatabase
 ) -> None:
     week = await add_week(database, 200)
     backup = await asyncpg.connect(database.url)
@@ -71,10 +71,10 @@ async def test_a_backup_while_a_week_is_due_to_be_dropped_stops_no_sending(
     try:
         await endpoint_rig.start()
         start = time.monotonic()
-        await endpoint_rig.client.broadcast(endpoint_rig.citizens(int(RATE * 17)))
-        await endpoint_rig.arrived(1)
-        await passed(start + MEASURED_SECONDS)
-        assert endpoint_rig.endpoint.longest_gap(start, start + MEASURED_SECONDS) < MOST_OF_BACKUP_SECONDS
+        await endpoint_rig.client.publish_broadcast(endpoint_rig.build_citizens(int(RATE * 17)))
+        await endpoint_rig.wait_for_requests(1)
+        await wait_until_moment(start + MEASURED_SECONDS)
+        assert endpoint_rig.endpoint.measure_longest_gap(start, start + MEASURED_SECONDS) < MOST_OF_BACKUP_SECONDS
     finally:
         await copying.rollback()
         await backup.close()
@@ -82,21 +82,21 @@ async def test_a_backup_while_a_week_is_due_to_be_dropped_stops_no_sending(
     async def dropped() -> bool:
         return await endpoint_rig.client.books.fetchval("select to_regclass($1) is null", f"dispatcher.{week}") is True
 
-    await until(dropped, endpoint_rig.summary, 100)
+    await wait_until(dropped, endpoint_rig.describe, 100)
 
 
 @pytest.mark.alone
-async def test_people_who_wait_for_tomorrow_are_not_in_the_way_of_a_retry(endpoint_rig: EndpointRig) -> None:
+async def test_people_who_wait_for_tomorrow_are_not_in_the_way_of_a_retry(endpoint_rig: EndpointHarness) -> None:
     (fast,) = await endpoint_rig.start(rate=1000, people_per_day=100)
-    reached = endpoint_rig.citizens(100)
-    await endpoint_rig.client.broadcast(reached)
-    await endpoint_rig.accepted(100)
-    await endpoint_rig.client.broadcast(endpoint_rig.citizens(20_000))
+    reached = endpoint_rig.build_citizens(100)
+    await endpoint_rig.client.publish_broadcast(reached)
+    await endpoint_rig.wait_for_accepted(100)
+    await endpoint_rig.client.publish_broadcast(endpoint_rig.build_citizens(20_000))
 
     async def all_wait() -> bool:
-        return (await endpoint_rig.all_states()).get("waiting", 0) == 20_000
+        return (await endpoint_rig.count_states()).get("waiting", 0) == 20_000
 
-    await until(all_wait, endpoint_rig.summary)
+    await wait_until(all_wait, endpoint_rig.describe)
     await fast.stop()
     # A minute later they may all be looked at again.
     await endpoint_rig.client.books.execute("update dispatcher.delivery set due_at = due_at - interval '1 minute'")
@@ -106,10 +106,10 @@ async def test_people_who_wait_for_tomorrow_are_not_in_the_way_of_a_retry(endpoi
     def refuse_once(request: SendRequest) -> GraphAnswer:
         again = request.recipient in refused
         refused.add(request.recipient)
-        return GraphAnswer() if again else refuse(131016, 503)
+        return GraphAnswer() if again else build_refusal(131016, 503)
 
     endpoint_rig.endpoint.behave = refuse_once
-    await endpoint_rig.client.broadcast(reached[:1])
-    await endpoint_rig.arrived(101, 10)
-    await endpoint_rig.arrived(102, 10)
+    await endpoint_rig.client.publish_broadcast(reached[:1])
+    await endpoint_rig.wait_for_requests(101, 10)
+    await endpoint_rig.wait_for_requests(102, 10)
     assert len(endpoint_rig.endpoint.accepted) == 101

@@ -11,15 +11,15 @@ from prometheus_client import CollectorRegistry
 
 from services.dispatcher.adapters.ledger import PostgresLedger
 from services.dispatcher.adapters.metrics import Metrics
-from services.dispatcher.adapters.retention import REACHED_KEPT, REPLY_ADDRESS_KEPT, rules
+from services.dispatcher.adapters.retention import REACHED_RETENTION, REPLY_ADDRESS_RETENTION, build_retention_rules
 from services.dispatcher.settings import Settings
-from services.dispatcher.wiring import retention
-from shared.contracts.ids import timed_id
+from services.dispatcher.wiring import build_retention
+from shared.contracts.ids import make_timed_id
 from shared.database.pool import Database as Pool
 from shared.database.retention import Retention
-from tests.databases import Database
+from tests.databases import FreshDatabase
 
-KEEP_DAYS = 90
+RETENTION_DAYS = 90
 NOW = datetime.now(UTC)
 REPLY = """
     insert into dispatcher.delivery (id, source, lane, state, address_kind, address_index, address_sealed, asked_at,
@@ -32,11 +32,11 @@ SECOND = timedelta(seconds=1)
 TABLES = {
     "reached": (
         "reached (minute, subscriber) values ($1, dispatcher.lowest_id(to_timestamp($2::int)))",
-        REACHED_KEPT,
+        REACHED_RETENTION,
     ),
     "reached_minute": (
         "reached_minute (minute, people) values ($1::timestamptz - $2::int * interval '1 ms', 1)",
-        REACHED_KEPT,
+        REACHED_RETENTION,
     ),
     "status_stream": (
         "status_stream (number, through, seen_at) values ($2::int::text, $1, $1)",
@@ -48,30 +48,30 @@ TABLES = {
     ),
     "refusal": (
         "refusal (delivery, subscriber, code, told_at) values (gen_random_uuid(), gen_random_uuid(), $2::int, $1)",
-        timedelta(days=KEEP_DAYS),
+        timedelta(days=RETENTION_DAYS),
     ),
     "suppression": (
         "suppression (subscriber, topic, sequence, suppressed_at) values (gen_random_uuid(), '', $2::int, $1)",
-        timedelta(days=KEEP_DAYS + 14),
+        timedelta(days=RETENTION_DAYS + 14),
     ),
 }
 
 
 @pytest.fixture
-async def owner(database: Database) -> AsyncIterator[asyncpg.Connection]:
+async def owner(database: FreshDatabase) -> AsyncIterator[asyncpg.Connection]:
     connection = await asyncpg.connect(database.url)
     yield connection
     await connection.close()
 
 
 def keeper(pool: Pool, registry: CollectorRegistry) -> Retention:
-    return retention(pool, KEEP_DAYS, Metrics(registry, limit=80))
+    return build_retention(pool, RETENTION_DAYS, Metrics(registry, limit=80))
 
 
 def forgotten(registry: CollectorRegistry) -> dict[str, float]:
     counted = {
-        kind: registry.get_sample_value("kreisfunk_dispatcher_forgotten_rows_total", {"kind": kind})
-        for kind in rules(KEEP_DAYS)
+        kind: registry.get_sample_value("kreisfunk_dispatcher_retention_deleted_rows_total", {"kind": kind})
+        for kind in build_retention_rules(RETENTION_DAYS)
     }
     return {kind: rows for kind, rows in counted.items() if rows}
 
@@ -89,7 +89,7 @@ async def test_weeks_are_dropped_before_anything_in_them_is_older_than_promised(
     pool: Pool, ledger: PostgresLedger, owner: asyncpg.Connection
 ) -> None:
     """The week that began 90 days ago or just before goes, the one after it stays."""
-    long_ago = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=KEEP_DAYS)
+    long_ago = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=RETENTION_DAYS)
     old = await add_week(owner, long_ago - timedelta(days=long_ago.weekday()))
     young = await add_week(owner, long_ago + timedelta(days=7 - long_ago.weekday()))
     registry = CollectorRegistry()
@@ -104,7 +104,7 @@ async def test_weeks_are_dropped_before_anything_in_them_is_older_than_promised(
 async def test_the_shortest_setting_drops_no_week_that_is_made_beforehand(
     pool: Pool, ledger: PostgresLedger, owner: asyncpg.Connection
 ) -> None:
-    (shortest,) = [each.ge for each in Settings.model_fields["keep_days"].metadata if isinstance(each, Ge)]
+    (shortest,) = [each.ge for each in Settings.model_fields["retention_days"].metadata if isinstance(each, Ge)]
     weeks = "select relname from pg_class where relname ~ '^delivery_[0-9]{8}$' order by 1"
     before = await owner.fetch(weeks)
     assert await owner.fetchval("select dispatcher.drop_old_partitions($1)", shortest) == 0
@@ -116,25 +116,25 @@ async def test_what_lies_in_no_week_goes_by_when_it_was_claimed(
     pool: Pool, ledger: PostgresLedger, owner: asyncpg.Connection
 ) -> None:
     """A message whose clock said 1971, and one of 2071."""
-    kept = timedelta(days=KEEP_DAYS)
+    kept = timedelta(days=RETENTION_DAYS)
     for year in (1971, 2071):
         for name, age in (("old", kept + SECOND), ("young", kept - 60 * SECOND)):
-            identifier = timed_id(datetime(year, 1, 1, tzinfo=UTC), name.encode())
+            identifier = make_timed_id(datetime(year, 1, 1, tzinfo=UTC), name.encode())
             await owner.execute(REPLY, identifier, "read", name.encode(), age)
     registry = CollectorRegistry()
     await keeper(pool, registry).run()
     left = await owner.fetch("select extract(day from now() - claimed_at)::int from dispatcher.delivery")
-    assert [row[0] for row in left] == [KEEP_DAYS - 1] * 2
+    assert [row[0] for row in left] == [RETENTION_DAYS - 1] * 2
     assert forgotten(registry) == {"stray_delivery": 2, "reply_address": 2}
 
 
 async def test_a_reply_that_has_left_forgets_its_address_after_a_day(
     pool: Pool, ledger: PostgresLedger, owner: asyncpg.Connection
 ) -> None:
-    ages = {"old": REPLY_ADDRESS_KEPT + SECOND, "young": REPLY_ADDRESS_KEPT - 60 * SECOND}
+    ages = {"old": REPLY_ADDRESS_RETENTION + SECOND, "young": REPLY_ADDRESS_RETENTION - 60 * SECOND}
     for name, age in ages.items():
         for state in ("read", "waiting"):
-            await owner.execute(REPLY, timed_id(NOW, name.encode(), state.encode()), state, name.encode(), age)
+            await owner.execute(REPLY, make_timed_id(NOW, name.encode(), state.encode()), state, name.encode(), age)
     registry = CollectorRegistry()
     await keeper(pool, registry).run()
     kept = await owner.fetch("select address_index, state::text from dispatcher.delivery where address_sealed <> ''")
@@ -153,7 +153,10 @@ async def test_everything_else_goes_in_small_steps_and_not_too_soon(
             await owner.execute(f"insert into dispatcher.{statement}", datetime.now(UTC) - age, number)
     steps: list[tuple[str, int]] = []
     small = Retention(
-        database=pool, rules=rules(KEEP_DAYS), count=lambda kind, rows: steps.append((kind, rows)), step=2
+        database=pool,
+        rules=build_retention_rules(RETENTION_DAYS),
+        on_deleted=lambda kind, rows: steps.append((kind, rows)),
+        max_rows=2,
     )
     await small.run()
     assert Counter(kind for kind, _ in steps) == dict.fromkeys(TABLES, 3)
@@ -163,7 +166,7 @@ async def test_everything_else_goes_in_small_steps_and_not_too_soon(
     registry = CollectorRegistry()
     await keeper(pool, registry).run()
     for table, (_, kept) in TABLES.items():
-        seconds_old = registry.get_sample_value("kreisfunk_dispatcher_kept_oldest_seconds", {"kind": table})
+        seconds_old = registry.get_sample_value("kreisfunk_dispatcher_retention_oldest_age_seconds", {"kind": table})
         assert seconds_old is not None
         assert timedelta(0) < kept - timedelta(seconds=seconds_old) < timedelta(minutes=6)
-    assert registry.get_sample_value("kreisfunk_dispatcher_kept_oldest_seconds", {"kind": "deliveries_week"})
+    assert registry.get_sample_value("kreisfunk_dispatcher_retention_oldest_age_seconds", {"kind": "deliveries_week"})

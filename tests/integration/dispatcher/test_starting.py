@@ -11,13 +11,13 @@ import pytest
 
 from shared.amqp.topology import LANES
 from shared.contracts.message import Lane
-from tests.databases import Database
-from tests.integration.dispatcher.dispatch_client import until
-from tests.integration.dispatcher.endpoint_rig import EndpointRig
+from tests.databases import FreshDatabase
+from tests.integration.dispatcher.dispatch_client import wait_until
+from tests.integration.dispatcher.endpoint_harness import EndpointHarness
 
 
 async def test_a_dispatcher_is_not_ready_before_it_consumes_the_lanes(
-    endpoint_rig: EndpointRig, database: Database
+    endpoint_rig: EndpointHarness, database: FreshDatabase
 ) -> None:
     first, second = endpoint_rig.prepare(), endpoint_rig.prepare()
     await first.start()
@@ -30,7 +30,7 @@ async def test_a_dispatcher_is_not_ready_before_it_consumes_the_lanes(
     try:
         end = time.monotonic() + 3
         while time.monotonic() < end:
-            if await endpoint_rig.readiness(second) == 200:
+            if await endpoint_rig.fetch_readiness(second) == 200:
                 assert await consumed_lanes(endpoint_rig) == len(LANES)
             await asyncio.sleep(0.01)
     finally:
@@ -40,25 +40,25 @@ async def test_a_dispatcher_is_not_ready_before_it_consumes_the_lanes(
     assert await consumed_lanes(endpoint_rig) == len(LANES)
 
 
-async def consumed_lanes(rig: EndpointRig) -> int:
-    return sum([await rig.consumers_of(queue.name) > 0 for queue in LANES.values()])
+async def consumed_lanes(rig: EndpointHarness) -> int:
+    return sum([await rig.count_consumers(queue.name) > 0 for queue in LANES.values()])
 
 
 async def test_a_message_dated_weeks_ahead_keeps_no_dispatcher_from_starting(
-    endpoint_rig: EndpointRig, database: Database
+    endpoint_rig: EndpointHarness, database: FreshDatabase
 ) -> None:
     (dispatcher,) = await endpoint_rig.start()
-    await endpoint_rig.client.broadcast(endpoint_rig.citizens(10))
-    await endpoint_rig.accepted(10)
+    await endpoint_rig.client.publish_broadcast(endpoint_rig.build_citizens(10))
+    await endpoint_rig.wait_for_accepted(10)
     monday = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     monday += timedelta(days=21 - monday.weekday())
     owner = await asyncpg.connect(database.url)
     try:
         # As it is before this week comes near: there is no partition of its own.
         await owner.execute(f"drop table dispatcher.delivery_{monday:%Y%m%d}")
-        (citizen,) = endpoint_rig.citizens(1)
-        reply = await endpoint_rig.client.reply(citizen, "Guten Tag", dated=monday + timedelta(days=2))
-        await endpoint_rig.accepted(11)
+        (citizen,) = endpoint_rig.build_citizens(1)
+        reply = await endpoint_rig.client.request_reply(citizen, "Guten Tag", dated=monday + timedelta(days=2))
+        await endpoint_rig.wait_for_accepted(11)
         statement = "select tableoid::regclass::text from dispatcher.delivery where id = $1"
         assert await owner.fetchval(statement, reply) == "dispatcher.delivery_other"
         await dispatcher.stop()
@@ -66,52 +66,57 @@ async def test_a_message_dated_weeks_ahead_keeps_no_dispatcher_from_starting(
         assert await owner.fetchval(statement, reply) == f"dispatcher.delivery_{monday:%Y%m%d}"
     finally:
         await owner.close()
-    await endpoint_rig.client.broadcast(endpoint_rig.citizens(10))
-    await endpoint_rig.accepted(21)
+    await endpoint_rig.client.publish_broadcast(endpoint_rig.build_citizens(10))
+    await endpoint_rig.wait_for_accepted(21)
 
 
 @pytest.mark.parametrize("version", [1, 2])
 async def test_a_replica_with_a_wrong_or_missing_key_is_not_ready_and_fails_nobody(
-    endpoint_rig: EndpointRig, version: int
+    endpoint_rig: EndpointHarness, version: int
 ) -> None:
     (right,) = await endpoint_rig.start()
     ring = f"{version}:{base64.b64encode(os.urandom(32)).decode()}"
-    wrong = endpoint_rig.prepare(sealing_keys=ring)
+    wrong = endpoint_rig.prepare(encryption_keys=ring)
     await wrong.start()
     pid = wrong.pid
 
     async def both_consume() -> bool:
-        return await endpoint_rig.consumers_of(LANES[Lane.BULK].name) == 2
+        return await endpoint_rig.count_consumers(LANES[Lane.BULK].name) == 2
 
-    await until(both_consume, endpoint_rig.summary)
-    source = await endpoint_rig.client.broadcast(endpoint_rig.citizens(400))
+    await wait_until(both_consume, endpoint_rig.describe)
+    source = await endpoint_rig.client.publish_broadcast(endpoint_rig.build_citizens(400))
 
     async def is_unready() -> bool:
-        return await endpoint_rig.readiness(wrong) == 503
+        return await endpoint_rig.fetch_readiness(wrong) == 503
 
-    await until(is_unready, endpoint_rig.summary)
-    await endpoint_rig.accepted(400)
+    await wait_until(is_unready, endpoint_rig.describe)
+    await endpoint_rig.wait_for_accepted(400)
 
     async def all_recorded() -> bool:
-        return await endpoint_rig.client.states(source) == {"accepted": 400}
+        return await endpoint_rig.client.count_states(source) == {"accepted": 400}
 
-    await until(all_recorded, endpoint_rig.summary)
-    assert await endpoint_rig.readiness(right) == 200
-    assert await endpoint_rig.readiness(wrong) == 503
+    await wait_until(all_recorded, endpoint_rig.describe)
+    assert await endpoint_rig.fetch_readiness(right) == 200
+    assert await endpoint_rig.fetch_readiness(wrong) == 503
     assert wrong.pid == pid
-    assert endpoint_rig.log(wrong, "error")
+    assert endpoint_rig.read_log(wrong, "error")
 
 
-async def test_a_replica_with_a_wrong_key_is_never_ready_even_with_nothing_to_send(endpoint_rig: EndpointRig) -> None:
+async def test_a_replica_with_a_wrong_key_is_never_ready_even_with_nothing_to_send(
+    endpoint_rig: EndpointHarness,
+) -> None:
     await endpoint_rig.start()
-    await endpoint_rig.client.broadcast(endpoint_rig.citizens(5))
-    await endpoint_rig.accepted(5)
-    wrong = endpoint_rig.prepare(sealing_keys=f"1:{base64.b64encode(os.urandom(32)).decode()}")
+    await endpoint_rig.client.publish_broadcast(endpoint_rig.build_citizens(5))
+    await endpoint_rig.wait_for_accepted(5)
+    wrong = endpoint_rig.prepare(encryption_keys=f"1:{base64.b64encode(os.urandom(32)).decode()}")
     await wrong.launch()
 
     async def says_why() -> bool:
-        assert await endpoint_rig.readiness(wrong) != 200
-        return bool(endpoint_rig.log(wrong, "error")) and await endpoint_rig.consumers_of(LANES[Lane.BULK].name) == 2
+        assert await endpoint_rig.fetch_readiness(wrong) != 200
+        return (
+            bool(endpoint_rig.read_log(wrong, "error"))
+            and await endpoint_rig.count_consumers(LANES[Lane.BULK].name) == 2
+        )
 
-    await until(says_why, endpoint_rig.summary)
-    assert await endpoint_rig.readiness(wrong) == 503
+    await wait_until(says_why, endpoint_rig.describe)
+    assert await endpoint_rig.fetch_readiness(wrong) == 503

@@ -11,15 +11,15 @@ import pytest
 
 from cli.operate import ledger as operate
 from services.dispatcher.adapters.ledger import PostgresLedger
-from services.dispatcher.domain.states import State
-from services.dispatcher.handlers.maintenance import progress_event, requeue_waiting
+from services.dispatcher.domain.states import DeliveryState
+from services.dispatcher.handlers.maintenance import build_progress_event, requeue_waiting
 from shared.contracts.dispatch import BroadcastBatch, PermittedHours, Withdrawal
 from shared.contracts.events import BroadcastProgressed
-from shared.contracts.ids import timed_id
+from shared.contracts.ids import make_timed_id
 from shared.contracts.message import Lane
 from shared.database.pool import Database as Pool
-from tests.databases import Database
-from tests.integration.dispatcher.material import batch_message, news, result, subscribers
+from tests.databases import FreshDatabase
+from tests.integration.dispatcher.factories import build_batch_message, build_record, generate_subscribers, news
 from tests.integration.dispatcher.test_ledger import claim, counted, states
 from tests.integration.dispatcher.test_limits import different_people, limit, waits_for
 
@@ -49,7 +49,7 @@ async def many_waiting(owner: asyncpg.Connection, message: BroadcastBatch, cause
 
 
 @pytest.fixture
-async def owner(database: Database) -> AsyncIterator[asyncpg.Connection]:
+async def owner(database: FreshDatabase) -> AsyncIterator[asyncpg.Connection]:
     connection = await asyncpg.connect(database.url)
     yield connection
     await connection.close()
@@ -59,14 +59,14 @@ async def test_who_waits_for_people_is_no_candidate_and_is_not_rewritten(
     ledger: PostgresLedger, pool: Pool, owner: asyncpg.Connection
 ) -> None:
     await limit(pool, people=1)
-    reached = different_people(batch_message(subscribers(1)))
+    reached = different_people(build_batch_message(generate_subscribers(1)))
     (one,) = await claim(ledger, reached)
-    crowd = different_people(batch_message(subscribers(1)))
+    crowd = different_people(build_batch_message(generate_subscribers(1)))
     await claim(ledger, crowd)
     await many_waiting(owner, crowd, "people", None)
     await owner.execute("analyze dispatcher.delivery")
     before = await owner.fetch("select id, xmin::text from dispatcher.delivery where source = $1", crowd.broadcast)
-    await ledger.record([result(one, State.WAITING)])
+    await ledger.record([build_record(one, DeliveryState.WAITING)])
     assert [again.delivery for again in await ledger.claim_due(Lane.BULK, 8)] == [one.delivery]
     assert await ledger.claim_due(Lane.BULK, 8) == []
     for _ in range(3):
@@ -79,7 +79,7 @@ async def test_as_many_are_woken_as_there_is_room_for(
     ledger: PostgresLedger, pool: Pool, owner: asyncpg.Connection
 ) -> None:
     await limit(pool, people=1)
-    crowd = different_people(batch_message(subscribers(1)))
+    crowd = different_people(build_batch_message(generate_subscribers(1)))
     await claim(ledger, crowd)
     await many_waiting(owner, crowd, "people", None)
     await limit(pool, people=51)
@@ -97,7 +97,7 @@ async def test_what_is_due_but_has_no_room_is_parked_at_once(
     ledger: PostgresLedger, pool: Pool, owner: asyncpg.Connection
 ) -> None:
     await limit(pool, people=1)
-    crowd = different_people(batch_message(subscribers(1)))
+    crowd = different_people(build_batch_message(generate_subscribers(1)))
     await claim(ledger, crowd)
     await many_waiting(owner, crowd, "rate", datetime.now(UTC) - timedelta(minutes=1))
     await requeue_waiting(ledger)
@@ -115,7 +115,7 @@ async def test_what_was_woken_outside_the_hours_waits_for_the_opening(
         closed = PermittedHours(
             opens=(now - timedelta(hours=3)).time(), closes=(now - timedelta(hours=2)).time(), zone="UTC"
         )
-    message = msgspec.structs.replace(batch_message(subscribers(1)), hours=closed)
+    message = msgspec.structs.replace(build_batch_message(generate_subscribers(1)), hours=closed)
     await claim(ledger, message)
     await many_waiting(owner, message, "rate", now - timedelta(minutes=1))
     await requeue_waiting(ledger)
@@ -126,8 +126,8 @@ async def test_what_was_woken_outside_the_hours_waits_for_the_opening(
 async def test_who_has_stopped_waits_for_no_turn_and_is_counted_once(
     ledger: PostgresLedger, pool: Pool, owner: asyncpg.Connection
 ) -> None:
-    people = subscribers(10)
-    message = msgspec.structs.replace(batch_message(people), spacing_seconds=3600.0)
+    people = generate_subscribers(10)
+    message = msgspec.structs.replace(build_batch_message(people), spacing_seconds=3600.0)
     for person in people[1:4]:
         await ledger.withdraw(Withdrawal(subscriber=person, sequence=1))
     await claim(ledger, message)
@@ -147,7 +147,7 @@ async def test_who_has_stopped_waits_for_no_turn_and_is_counted_once(
 async def test_what_has_ended_waits_for_nothing(
     ledger: PostgresLedger, pool: Pool, owner: asyncpg.Connection, cause: str
 ) -> None:
-    message = batch_message(subscribers(3), expires_in=-1 if cause == "expired" else 3600)
+    message = build_batch_message(generate_subscribers(3), expires_in=-1 if cause == "expired" else 3600)
     await ledger.register(message, {})
     await owner.execute("update dispatcher.broadcast set paused_reason = 'a test'")
     if cause == "cancelled":
@@ -161,19 +161,19 @@ async def test_what_has_ended_waits_for_nothing(
 
 async def test_the_budget_counts_a_message_once_however_often_it_is_claimed(ledger: PostgresLedger, pool: Pool) -> None:
     await limit(pool, messages=2)
-    message = batch_message(subscribers(1))
+    message = build_batch_message(generate_subscribers(1))
     (one,) = await claim(ledger, message)
     for _ in range(9):
-        await ledger.record([result(one, State.WAITING, attempted=False)])
+        await ledger.record([build_record(one, DeliveryState.WAITING, attempted=False)])
         (one,) = await ledger.claim_due(Lane.BULK, 1)
     async with pool.connection() as connection:
         assert await connection.fetchval("select sum(messages)::int from dispatcher.sent_month") == 1
-    assert len(await claim(ledger, batch_message(subscribers(1)))) == 1
+    assert len(await claim(ledger, build_batch_message(generate_subscribers(1)))) == 1
 
 
 async def test_a_replica_that_gets_a_batch_again_counts_nobody_again(ledger: PostgresLedger, pool: Pool) -> None:
     await limit(pool, people=5, messages=5)
-    message = different_people(batch_message(subscribers(5)))
+    message = different_people(build_batch_message(generate_subscribers(5)))
     assert [len(await claim(ledger, message)) for _ in range(3)] == [5, 0, 0]
     async with pool.connection() as connection:
         assert await connection.fetchval("select sum(messages)::int from dispatcher.sent_month") == 5
@@ -183,23 +183,23 @@ async def test_a_replica_that_gets_a_batch_again_counts_nobody_again(ledger: Pos
 async def test_an_outcome_that_nothing_can_settle_does_not_keep_its_broadcast_for_ever(
     ledger: PostgresLedger, pool: Pool, owner: asyncpg.Connection
 ) -> None:
-    message = batch_message(subscribers(2))
+    message = build_batch_message(generate_subscribers(2))
     lost, sent = await claim(ledger, message)
-    await ledger.record([result(lost, State.UNKNOWN), result(sent, State.ACCEPTED)])
-    assert [one.finished for one in await ledger.progress(60)] == [False]
+    await ledger.record([build_record(lost, DeliveryState.UNKNOWN), build_record(sent, DeliveryState.ACCEPTED)])
+    assert [one.finished for one in await ledger.collect_progress(60)] == [False]
     await owner.execute(
         "update dispatcher.broadcast set expires_at = now() - interval '59 s', progressed_at = now() - interval '2 s'"
     )
-    assert [one.finished for one in await ledger.progress(60)] == []
+    assert [one.finished for one in await ledger.collect_progress(60)] == []
     await owner.execute(
         "update dispatcher.broadcast set expires_at = now() - interval '61 s', progressed_at = now() - interval '2 s'"
     )
-    (progress,) = await ledger.progress(60)
-    assert (progress.finished, progress.states[State.UNKNOWN]) == (True, 1)
+    (progress,) = await ledger.collect_progress(60)
+    assert (progress.finished, progress.states[DeliveryState.UNKNOWN]) == (True, 1)
     await ledger.finish(message.broadcast)
-    await ledger.apply_statuses([news(lost.delivery, State.DELIVERED)])
+    await ledger.apply_statuses([news(lost.delivery, DeliveryState.DELIVERED)])
     assert await counted(pool, message.broadcast) == {"accepted": 1, "delivered": 1}
-    course = await ledger.course(message.broadcast)
+    course = await ledger.get_progress(message.broadcast)
     assert course is not None
     assert course.finished
 
@@ -209,20 +209,20 @@ async def test_a_cancellation_that_stopped_pages_ends_with_those_that_came(
     ledger: PostgresLedger, owner: asyncpg.Connection, last: bool
 ) -> None:
     """The second page came, the first was dropped."""
-    came = msgspec.structs.replace(batch_message(subscribers(2)), page=1, offset=100, last=last)
+    came = msgspec.structs.replace(build_batch_message(generate_subscribers(2)), page=1, offset=100, last=last)
     claims = await claim(ledger, came)
     await ledger.cancel(came.broadcast, "withdrawn")
-    await ledger.record([result(one, State.ACCEPTED) for one in claims])
-    assert [one.finished for one in await ledger.progress(60)] == [False]
+    await ledger.record([build_record(one, DeliveryState.ACCEPTED) for one in claims])
+    assert [one.finished for one in await ledger.collect_progress(60)] == [False]
     await owner.execute("update dispatcher.cancellation set cancelled_at = now() - interval '11 minutes'")
     await owner.execute("update dispatcher.broadcast set progressed_at = now() - interval '2 minutes'")
-    (progress,) = await ledger.progress(60)
-    assert (progress.finished, progress.audience, progress.states) == (True, 2, {State.ACCEPTED: 2})
+    (progress,) = await ledger.collect_progress(60)
+    assert (progress.finished, progress.audience, progress.states) == (True, 2, {DeliveryState.ACCEPTED: 2})
     await ledger.finish(came.broadcast)
-    outstanding = await ledger.outstanding()
+    outstanding = await ledger.read_backlog()
     assert (outstanding.unaccounted, outstanding.waiting[Lane.BULK]) == (0, 0)
-    assert await ledger.progress(60) == []
-    shown = await operate.one(owner, came.broadcast)
+    assert await ledger.collect_progress(60) == []
+    shown = await operate.fetch_one(owner, came.broadcast)
     assert shown is not None
     assert (shown.books.audience, shown.books.complete, shown.books.unaccounted) == (2, True, 0)
 
@@ -230,13 +230,15 @@ async def test_a_cancellation_that_stopped_pages_ends_with_those_that_came(
 async def test_progress_says_who_waits_for_metas_limit_for_one_person(
     ledger: PostgresLedger, owner: asyncpg.Connection
 ) -> None:
-    message = batch_message(subscribers(4))
+    message = build_batch_message(generate_subscribers(4))
     sent, turn, *limited = await claim(ledger, message)
-    waiting = [result(one, State.WAITING, seconds=60)._replace(waits_for="pair") for one in limited]
-    await ledger.record([result(sent, State.ACCEPTED), result(turn, State.WAITING, seconds=60), *waiting])
-    (progress,) = await ledger.progress(60)
-    assert (progress.states[State.WAITING], progress.person_limited) == (3, 2)
-    event = progress_event(progress)
+    waiting = [build_record(one, DeliveryState.WAITING, seconds=60)._replace(waits_for="pair") for one in limited]
+    await ledger.record(
+        [build_record(sent, DeliveryState.ACCEPTED), build_record(turn, DeliveryState.WAITING, seconds=60), *waiting]
+    )
+    (progress,) = await ledger.collect_progress(60)
+    assert (progress.states[DeliveryState.WAITING], progress.person_limited) == (3, 2)
+    event = build_progress_event(progress)
     assert isinstance(event, BroadcastProgressed)
     assert event.person_limited == 2
 
@@ -244,15 +246,15 @@ async def test_progress_says_who_waits_for_metas_limit_for_one_person(
 async def test_progress_that_has_not_changed_is_told_once_a_minute(
     ledger: PostgresLedger, owner: asyncpg.Connection
 ) -> None:
-    message = batch_message(subscribers(2))
+    message = build_batch_message(generate_subscribers(2))
     claims = await claim(ledger, message)
-    assert len(await ledger.progress(60)) == 1
+    assert len(await ledger.collect_progress(60)) == 1
     await owner.execute("update dispatcher.broadcast set progressed_at = now() - interval '30 s'")
-    assert await ledger.progress(60) == []
-    await ledger.record([result(claims[0], State.ACCEPTED)])
-    assert len(await ledger.progress(60)) == 1
+    assert await ledger.collect_progress(60) == []
+    await ledger.record([build_record(claims[0], DeliveryState.ACCEPTED)])
+    assert len(await ledger.collect_progress(60)) == 1
     await owner.execute("update dispatcher.broadcast set progressed_at = now() - interval '61 s'")
-    assert len(await ledger.progress(60)) == 1
+    assert len(await ledger.collect_progress(60)) == 1
 
 
 def week_of(moment: datetime) -> datetime:
@@ -265,7 +267,7 @@ async def test_a_week_that_comes_takes_over_what_was_dated_ahead(
 ) -> None:
     """A message dated weeks ahead lies in the default partition; then its week gets a partition of its own."""
     week = week_of(datetime.now(UTC)) + timedelta(weeks=4)
-    strays = [timed_id(week + timedelta(days=day), uuid4().bytes) for day in (0, 3, 6)]
+    strays = [make_timed_id(week + timedelta(days=day), uuid4().bytes) for day in (0, 3, 6)]
     name = f"delivery_{week:%Y%m%d}"
     await owner.execute(f"drop table dispatcher.{name}")
     await owner.executemany(_STRAY, [(stray,) for stray in strays])
@@ -287,7 +289,7 @@ async def place(owner: asyncpg.Connection, delivery: UUID) -> str:
 
 
 async def test_while_a_backup_reads_partitions_are_neither_made_nor_dropped_and_nobody_waits(
-    ledger: PostgresLedger, pool: Pool, owner: asyncpg.Connection, database: Database
+    ledger: PostgresLedger, pool: Pool, owner: asyncpg.Connection, database: FreshDatabase
 ) -> None:
     week = week_of(datetime.now(UTC))
     newest, oldest = week + timedelta(weeks=4), week - timedelta(weeks=2)
@@ -302,7 +304,7 @@ async def test_while_a_backup_reads_partitions_are_neither_made_nor_dropped_and_
             dropped: int = await connection.fetchval("select dispatcher.drop_old_partitions(14)")
             return dropped
 
-    message = batch_message(subscribers(100))
+    message = build_batch_message(generate_subscribers(100))
     made, dropped, claims = await asyncio.gather(ledger.ensure_partitions(), drop(), claim(ledger, message))
     assert (made, dropped, len(claims)) == (False, 0, 100)
     await reading.rollback()
@@ -317,9 +319,11 @@ async def test_what_still_waits_when_its_week_goes_has_expired(
 ) -> None:
     """A notice may be valid for a year, but addresses are kept for 90 days."""
     published = week_of(datetime.now(UTC)) - timedelta(weeks=2)
-    message = batch_message(subscribers(3), broadcast=timed_id(published, b"long ago"), expires_in=366 * 86_400)
+    message = build_batch_message(
+        generate_subscribers(3), broadcast=make_timed_id(published, b"long ago"), expires_in=366 * 86_400
+    )
     claims = await claim(ledger, message)
-    await ledger.record([result(one, State.WAITING, seconds=86_400 * 30) for one in claims])
+    await ledger.record([build_record(one, DeliveryState.WAITING, seconds=86_400 * 30) for one in claims])
     async with pool.connection() as connection:
         assert await connection.fetchval("select dispatcher.drop_old_partitions(14)") == 0, "something waits in it"
         assert await connection.fetchval("select dispatcher.end_old_waiting('14 days', 2)") == 2
@@ -327,4 +331,4 @@ async def test_what_still_waits_when_its_week_goes_has_expired(
         assert await connection.fetchval("select dispatcher.drop_old_partitions(14)") == 1
     assert await states(pool, message.broadcast) == {}
     assert await counted(pool, message.broadcast) == {"expired": 3}
-    assert [progress.finished for progress in await ledger.progress(60)] == [True]
+    assert [progress.finished for progress in await ledger.collect_progress(60)] == [True]

@@ -7,11 +7,11 @@ import aio_pika
 import asyncpg
 import pytest
 
-from cli.faults.backlog import BacklogWatch
-from cli.faults.books import Looks
+from cli.faults.backlog import BacklogRecorder
+from cli.faults.ledger_snapshot import LedgerProbes
 from shared.amqp import topology
 from shared.contracts.message import Lane
-from tests.databases import Database
+from tests.databases import FreshDatabase
 from tests.servers import wait_for
 
 RATE = 2
@@ -27,8 +27,10 @@ async def channel(vhost: str) -> AsyncIterator[aio_pika.abc.AbstractChannel]:
 
 
 @pytest.fixture
-async def watch(vhost: str, channel: aio_pika.abc.AbstractChannel, database: Database) -> AsyncIterator[BacklogWatch]:
-    watch = BacklogWatch(vhost, Looks(database.url_as("kreisfunk_monitor")), RATE)
+async def watch(
+    vhost: str, channel: aio_pika.abc.AbstractChannel, database: FreshDatabase
+) -> AsyncIterator[BacklogRecorder]:
+    watch = BacklogRecorder(vhost, LedgerProbes(database.build_role_url("kreisfunk_monitor")), RATE)
     watching = asyncio.create_task(watch.run())
     yield watch
     watching.cancel()
@@ -36,7 +38,7 @@ async def watch(vhost: str, channel: aio_pika.abc.AbstractChannel, database: Dat
         await watching
 
 
-async def until_said(watch: BacklogWatch, *, waiting: bool) -> None:
+async def until_said(watch: BacklogRecorder, *, waiting: bool) -> None:
     """Until a sample that is newer than this call says so."""
     before = len(watch.samples)
 
@@ -48,7 +50,7 @@ async def until_said(watch: BacklogWatch, *, waiting: bool) -> None:
 
 @pytest.mark.foreign_messages("a batch that nobody has to understand")
 async def test_a_batch_on_a_lane_waits_unless_the_rate_is_lowered(
-    watch: BacklogWatch, channel: aio_pika.abc.AbstractChannel, database: Database
+    watch: BacklogRecorder, channel: aio_pika.abc.AbstractChannel, database: FreshDatabase
 ) -> None:
     await until_said(watch, waiting=False)
     exchange = await channel.get_exchange(topology.DISPATCH)
@@ -62,7 +64,9 @@ async def test_a_batch_on_a_lane_waits_unless_the_rate_is_lowered(
     await connection.close()
 
 
-async def test_what_is_due_in_the_ledger_waits_if_it_takes_a_second(watch: BacklogWatch, database: Database) -> None:
+async def test_what_is_due_in_the_ledger_waits_if_it_takes_a_second(
+    watch: BacklogRecorder, database: FreshDatabase
+) -> None:
     connection = await asyncpg.connect(database.url)
     await until_said(watch, waiting=False)
     for _ in range(RATE):

@@ -2,8 +2,8 @@
 
 import asyncpg
 
-from cli.faults.backup import OLD_WEEK, backup_reading
-from tests.databases import Database
+from cli.faults.backup import OLD_WEEK, hold_backup_locks
+from tests.databases import FreshDatabase
 
 WEEK = f"delivery_{OLD_WEEK:%Y%m%d}"
 DROP_OLD_WEEKS = "select dispatcher.drop_old_partitions(90)"
@@ -16,11 +16,11 @@ async def weeks(connection: asyncpg.Connection) -> int:
 
 
 async def test_no_week_can_be_dropped_while_a_backup_reads_and_the_old_one_is_when_it_is_over(
-    database: Database,
+    database: FreshDatabase,
 ) -> None:
     connection = await asyncpg.connect(database.url)
     try:
-        async with backup_reading(database.url):
+        async with hold_backup_locks(database.url):
             assert await weeks(connection) == 1
             assert await connection.fetchval(DROP_OLD_WEEKS) == 0
             assert await weeks(connection) == 1
@@ -32,7 +32,7 @@ async def test_no_week_can_be_dropped_while_a_backup_reads_and_the_old_one_is_wh
         await connection.close()
 
 
-async def test_a_backup_that_begins_again_finds_its_week(database: Database) -> None:
+async def test_a_backup_that_begins_again_finds_its_week(database: FreshDatabase) -> None:
     for _ in range(2):
-        async with backup_reading(database.url):
+        async with hold_backup_locks(database.url):
             pass

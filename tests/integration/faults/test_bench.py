@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from cli.demo.figures import ARRIVED, FAILED
-from cli.faults.catalogue import RECIPES, Action, Phase
-from cli.faults.course import Run, play
+from cli.demo.figures import DELIVERED_STATES, FAILED
+from cli.faults.evaluation import evaluate_run
+from cli.faults.fault_types import FAULT_TYPES, FaultAction, FaultPhase
 from cli.faults.plan import Fault
-from cli.faults.verdict import judge
-from tests.tap.following import followed
+from cli.faults.run import FaultRun, execute_run
+from tests.contract_recorder.follower import follow_stack
 
 CITIZENS, RATE = 100, 50
 # A replica with a wrong key needs some to start.
@@ -18,8 +18,12 @@ LONGEST_SECONDS = 10.0
 
 def one_of_each() -> tuple[Fault, ...]:
     """One second apart; all but the alarm, which takes the broker's slow command."""
-    quick = [recipe for recipe in RECIPES if recipe.action is not Action.ALARM and recipe.phase is not Phase.STOPPED]
-    chosen = {recipe.action: recipe for recipe in sorted(quick, key=lambda recipe: recipe.phase is Phase.ROUGH)}
+    quick = [
+        recipe
+        for recipe in FAULT_TYPES
+        if recipe.action is not FaultAction.ALARM and recipe.phase is not FaultPhase.STOPPED
+    ]
+    chosen = {recipe.action: recipe for recipe in sorted(quick, key=lambda recipe: recipe.phase is FaultPhase.ROUGH)}
     return tuple(
         Fault(at=1.0 + number, recipe=recipe, target=recipe.targets[0], seconds=min(recipe.seconds[0], LONGEST_SECONDS))
         for number, recipe in enumerate(chosen.values())
@@ -30,7 +34,7 @@ def one_of_each() -> tuple[Fault, ...]:
 @pytest.mark.timeout(300)
 async def test_faults_happen_and_both_sides_books_agree_afterwards(tmp_path: Path) -> None:
     said: list[str] = []
-    run = Run(
+    run = FaultRun(
         folder=tmp_path,
         seed=1,
         plan=one_of_each(),
@@ -40,12 +44,12 @@ async def test_faults_happen_and_both_sides_books_agree_afterwards(tmp_path: Pat
         history=True,
         say=said.append,
     )
-    async with followed(tmp_path):
-        evidence, restless = await play(run)
-    verdict = judge(evidence)
+    async with follow_stack(tmp_path):
+        evidence, restless = await execute_run(run)
+    verdict = evaluate_run(evidence)
     assert (verdict.findings, restless) == ((), [])
     assert len(evidence.faults) == len(run.plan)
     assert verdict.accepted >= CITIZENS
     # The plan has Meta hold some back after it accepted them: they are failed for ever, and went again as others.
-    assert {message.state for message in evidence.outbound} <= {*ARRIVED, FAILED}
+    assert {message.state for message in evidence.outbound} <= {*DELIVERED_STATES, FAILED}
     assert (tmp_path / "history.jsonl").stat().st_size > 0

@@ -11,16 +11,16 @@ import asyncpg
 import pytest
 from aiohttp import web
 
-from cli.faults.leaks.needles import Group, Kind, Secrets, groups
-from cli.faults.leaks.places import log_files, search_file, search_queues, search_tables
-from cli.faults.leaks.watching import MESSAGES, METRICS, watching
-from shared.amqp import looking, topology
-from shared.runtime.background import background
-from tests.databases import Database
+from cli.faults.leaks.pii_patterns import PatternGroup, PiiKind, PiiValues, build_pattern_groups
+from cli.faults.leaks.recorder import MESSAGES, METRICS, record_traffic
+from cli.faults.leaks.scan_targets import find_log_files, search_file, search_queues, search_tables
+from shared.amqp import observer, topology
+from shared.runtime.background import run_in_background
+from tests.databases import FreshDatabase
 from tests.servers import wait_for
 
 PHONE, USER, TEXT = "491760406900007", "DE.40100200300000007", "vorgangabc"
-WANTED = groups(Secrets(phones=(PHONE,), user_ids=(USER,), names=("Telefon 7",), texts=(TEXT,)))
+WANTED = build_pattern_groups(PiiValues(phones=(PHONE,), user_ids=(USER,), names=("Telefon 7",), texts=(TEXT,)))
 METRIC = f'kreisfunk_sent{{to="{PHONE}"}} 1\n'
 
 
@@ -47,18 +47,18 @@ async def metrics_url() -> AsyncIterator[str]:
     await runner.cleanup()
 
 
-def search(path: Path, wanted: tuple[Group, ...] = WANTED) -> list[tuple[str, str]]:
+def search(path: Path, wanted: tuple[PatternGroup, ...] = WANTED) -> list[tuple[str, str]]:
     return [(leak.kind, leak.at) for leak in search_file(path, path.name, wanted)]
 
 
 def test_a_log_wherever_it_is(tmp_path: Path) -> None:
     (tmp_path / "rabbitmq").mkdir()
     (tmp_path / "rabbitmq" / "rabbitmq.log.1").write_text("harmless\n" * 3 + f"user=+{PHONE}\n")
-    (path,) = log_files(tmp_path)
+    (path,) = find_log_files(tmp_path)
     assert search(path) == [("phone number", "line 4")]
 
 
-async def test_a_table_says_its_column_and_clean_ones_say_nothing(database: Database) -> None:
+async def test_a_table_says_its_column_and_clean_ones_say_nothing(database: FreshDatabase) -> None:
     assert await search_tables(database.url, WANTED) == []
     connection = await asyncpg.connect(database.url)
     content = json.dumps({"text": f"an {base64.b64encode(f'+{PHONE}'.encode()).decode()}"})
@@ -88,7 +88,7 @@ async def test_a_table_says_its_column_and_clean_ones_say_nothing(database: Data
 async def test_a_queue_is_read_to_its_end_and_keeps_everything(
     vhost: str, channel: aio_pika.abc.AbstractChannel
 ) -> None:
-    dead = topology.SUBSCRIPTIONS_REFUSALS.dead
+    dead = topology.SUBSCRIPTIONS_UNDELIVERABLE.dead_letter_queue
     rejected = aio_pika.Message(b"harmless", headers={"reason": f"no such user {USER}"})
     for message in (rejected, aio_pika.Message(PHONE.encode()), aio_pika.Message(b"harmless")):
         await channel.default_exchange.publish(message, dead)
@@ -105,14 +105,14 @@ async def test_a_stream_is_read_from_its_beginning(vhost: str, channel: aio_pika
         await channel.default_exchange.publish(aio_pika.Message(body), stream.name)
     for _ in range(2):
         found = await search_queues(vhost, {stream.name: "stream"}, WANTED)
-        assert [(leak.at, leak.kind) for leak in found] == [("body", Kind.PHONE)]
+        assert [(leak.at, leak.kind) for leak in found] == [("body", PiiKind.PHONE)]
     await stream.delete()
 
 
 async def test_a_stream_that_goes_on_growing_is_read_to_an_end(
     vhost: str, channel: aio_pika.abc.AbstractChannel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(looking, "LONGEST_SECONDS", 4.0)
+    monkeypatch.setattr(observer, "READ_TIMEOUT_SECONDS", 4.0)
     stream = await channel.declare_queue("test.growing", durable=True, arguments={"x-queue-type": "stream"})
     await channel.default_exchange.publish(aio_pika.Message(PHONE.encode()), stream.name)
 
@@ -121,18 +121,18 @@ async def test_a_stream_that_goes_on_growing_is_read_to_an_end(
             await channel.default_exchange.publish(aio_pika.Message(b"harmless"), stream.name)
             await asyncio.sleep(0.2)
 
-    async with background(grow()), asyncio.timeout(60):
+    async with run_in_background(grow()), asyncio.timeout(60):
         found = await search_queues(vhost, {stream.name: "stream"}, WANTED)
-    assert [(leak.at, leak.kind) for leak in found] == [("body", Kind.PHONE)]
+    assert [(leak.at, leak.kind) for leak in found] == [("body", PiiKind.PHONE)]
     await stream.delete()
 
 
 async def test_citizens_words_may_wait_for_us_but_their_numbers_may_not(
     vhost: str, channel: aio_pika.abc.AbstractChannel
 ) -> None:
-    dead = topology.SUBSCRIPTIONS_INBOUND.dead
+    dead = topology.SUBSCRIPTIONS_INBOUND.dead_letter_queue
     await channel.default_exchange.publish(aio_pika.Message(f"{TEXT} {PHONE}".encode()), dead)
-    assert [leak.kind for leak in await search_queues(vhost, {dead: "quorum"}, WANTED)] == [Kind.PHONE]
+    assert [leak.kind for leak in await search_queues(vhost, {dead: "quorum"}, WANTED)] == [PiiKind.PHONE]
 
 
 @pytest.mark.foreign_messages("personal data where no message of ours has any, to be found")
@@ -148,7 +148,7 @@ async def test_what_only_passes_by_is_kept_for_the_search(
         await exchange.publish(aio_pika.Message(PHONE.encode(), headers={"for": USER}), "broadcast.started")
         return message.exists() and metrics.exists() and metrics.stat().st_size > 0
 
-    async with watching(tmp_path, broker_url=vhost, metrics_urls={"dispatcher-1": metrics_url}):
+    async with record_traffic(tmp_path, broker_url=vhost, metrics_urls={"dispatcher-1": metrics_url}):
         await wait_for(heard)
     assert {kind for kind, _ in search(message)} == {"phone number", "user id"}
     assert search(metrics) == [("phone number", "line 1")]

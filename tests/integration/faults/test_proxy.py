@@ -7,9 +7,9 @@ from contextlib import asynccontextmanager
 import aiohttp
 import pytest
 
-from deploy.local.ports import LOOPBACK, reserved_ports
-from deploy.local.proxy import CLEAR, TAIL_BYTES, Proxy, Weather, running_proxy
-from tests.servers import PATIENCE_SECONDS, wait_for
+from deploy.local.ports import LOOPBACK, reserve_ports
+from deploy.local.proxy import TAIL_BYTES, UNDISTURBED_NETWORK, NetworkConditions, Proxy, run_proxy
+from tests.servers import WAIT_TIMEOUT_SECONDS, wait_for
 
 Connect = Callable[[], Awaitable[tuple[asyncio.StreamReader, asyncio.StreamWriter]]]
 
@@ -34,7 +34,7 @@ async def echo_server(word: bytes = b"") -> AsyncIterator[int]:
 
 @pytest.fixture
 async def proxy() -> AsyncIterator[Proxy]:
-    async with echo_server() as port, running_proxy([port]) as running:
+    async with echo_server() as port, run_proxy([port]) as running:
         yield running
 
 
@@ -54,22 +54,25 @@ async def connect(proxy: Proxy) -> AsyncIterator[Connect]:
 
 async def echoed(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, data: bytes) -> bytes:
     writer.write(data)
-    async with asyncio.timeout(PATIENCE_SECONDS):
+    async with asyncio.timeout(WAIT_TIMEOUT_SECONDS):
         return await reader.readexactly(len(data))
 
 
 async def ended(reader: asyncio.StreamReader) -> bool:
     """Whether the connection is gone, with everything that was under way."""
     try:
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(WAIT_TIMEOUT_SECONDS):
             return await reader.read() == b""
     except ConnectionError:
         return True
 
 
-@pytest.mark.parametrize("weather", [CLEAR, Weather(latency_seconds=0.05), Weather(bytes_per_second=1_000_000)])
-async def test_everything_passes_in_order(proxy: Proxy, connect: Connect, weather: Weather) -> None:
-    proxy.change(weather)
+@pytest.mark.parametrize(
+    "weather",
+    [UNDISTURBED_NETWORK, NetworkConditions(latency_seconds=0.05), NetworkConditions(bytes_per_second=1_000_000)],
+)
+async def test_everything_passes_in_order(proxy: Proxy, connect: Connect, weather: NetworkConditions) -> None:
+    proxy.set_conditions(weather)
     reader, writer = await connect()
     data = bytes(number % 251 for number in range(300_000))
     assert await echoed(reader, writer, data) == data
@@ -80,15 +83,15 @@ async def test_what_is_late_arrives_before_what_was_sent_later_in_better_weather
 ) -> None:
     reader, writer = await connect()
     assert await echoed(reader, writer, b"first") == b"first"
-    proxy.change(Weather(latency_seconds=0.3))
+    proxy.set_conditions(NetworkConditions(latency_seconds=0.3))
     writer.write(b"late ")
     await writer.drain()
-    proxy.change(CLEAR)
+    proxy.set_conditions(UNDISTURBED_NETWORK)
     assert await echoed(reader, writer, b"later") == b"late "
 
 
 async def test_a_late_answer_takes_the_time_of_both_ways(proxy: Proxy, connect: Connect) -> None:
-    proxy.change(Weather(latency_seconds=0.1))
+    proxy.set_conditions(NetworkConditions(latency_seconds=0.1))
     reader, writer = await connect()
     clock = asyncio.get_running_loop().time
     before = clock()
@@ -108,22 +111,22 @@ async def test_a_cut_ends_what_is_there_and_nothing_else(proxy: Proxy, connect: 
 async def test_out_of_a_hole_nothing_comes_and_what_it_took_is_gone(proxy: Proxy, connect: Connect) -> None:
     reader, writer = await connect()
     await echoed(reader, writer, b"there")
-    proxy.change(Weather(hole=True))
+    proxy.set_conditions(NetworkConditions(blackhole=True))
     writer.write(b"swallowed")
     await writer.drain()
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(reader.read(1), 0.2)
-    proxy.change(CLEAR)
+    proxy.set_conditions(UNDISTURBED_NETWORK)
     assert await echoed(reader, writer, b"after") == b"after"
 
 
 async def test_who_refuses_cuts_and_takes_nobody_until_it_is_over(proxy: Proxy, connect: Connect) -> None:
     before, _ = await connect()
-    proxy.change(Weather(refuse=True))
+    proxy.set_conditions(NetworkConditions(refuse=True))
     assert await ended(before)
     during, _ = await connect()
     assert await ended(during)
-    proxy.change(CLEAR)
+    proxy.set_conditions(UNDISTURBED_NETWORK)
     assert await echoed(*await connect(), b"again") == b"again"
 
 
@@ -139,11 +142,11 @@ async def test_an_end_of_one_side_ends_the_other(proxy: Proxy, connect: Connect)
 
 
 async def test_connections_go_to_the_targets_in_turn_and_past_one_that_does_not_listen() -> None:
-    with reserved_ports(1) as (nobody,):
+    with reserve_ports(1) as (nobody,):
         async with (
             echo_server(b"a") as first,
             echo_server(b"b") as second,
-            running_proxy([first, nobody, second]) as proxy,
+            run_proxy([first, nobody, second]) as proxy,
         ):
             words = set()
             for _ in range(6):
@@ -154,8 +157,8 @@ async def test_connections_go_to_the_targets_in_turn_and_past_one_that_does_not_
 
 
 async def test_nobody_behind_it_ends_the_connection() -> None:
-    with reserved_ports(1) as (nobody,):
-        async with running_proxy([nobody]) as proxy:
+    with reserve_ports(1) as (nobody,):
+        async with run_proxy([nobody]) as proxy:
             reader, writer = await asyncio.open_connection(LOOPBACK, proxy.port)
             assert await ended(reader)
             writer.close()
@@ -164,12 +167,12 @@ async def test_nobody_behind_it_ends_the_connection() -> None:
 async def test_of_swallowed_answers_the_target_knows_and_the_client_does_not(proxy: Proxy, connect: Connect) -> None:
     reader, writer = await connect()
     await echoed(reader, writer, b"there")
-    proxy.change(Weather(swallow_answers=True))
+    proxy.set_conditions(NetworkConditions(swallow_answers=True))
     writer.write(b"commit")
     await writer.drain()
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(reader.read(1), 0.2)
-    proxy.change(CLEAR)
+    proxy.set_conditions(UNDISTURBED_NETWORK)
     assert await echoed(reader, writer, b"after") == b"after"
 
 
@@ -181,21 +184,21 @@ async def test_swallowed_answers_do_not_keep_a_request_from_its_target() -> None
         writer.close()
 
     server = await asyncio.start_server(serve, LOOPBACK, 0)
-    async with server, running_proxy([server.sockets[0].getsockname()[1]]) as proxy:
-        proxy.change(Weather(swallow_answers=True))
+    async with server, run_proxy([server.sockets[0].getsockname()[1]]) as proxy:
+        proxy.set_conditions(NetworkConditions(swallow_answers=True))
         _, writer = await asyncio.open_connection(LOOPBACK, proxy.port)
         writer.write(b"commit")
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(WAIT_TIMEOUT_SECONDS):
             assert await heard.get() == b"commit"
         writer.close()
 
 
 async def test_an_answer_in_pieces_comes_as_two(proxy: Proxy, connect: Connect) -> None:
-    proxy.change(Weather(split_seconds=0.2))
+    proxy.set_conditions(NetworkConditions(split_seconds=0.2))
     reader, writer = await connect()
     answer = bytes(range(100))
     writer.write(answer)
-    async with asyncio.timeout(PATIENCE_SECONDS):
+    async with asyncio.timeout(WAIT_TIMEOUT_SECONDS):
         first = await reader.read(65536)
         rest = await reader.readexactly(len(answer) - len(first))
     assert first == answer[:-TAIL_BYTES]
@@ -204,7 +207,7 @@ async def test_an_answer_in_pieces_comes_as_two(proxy: Proxy, connect: Connect) 
 
 async def test_a_page_is_what_each_request_gets_and_the_target_hears_nothing(proxy: Proxy) -> None:
     answer = b"HTTP/1.1 404 Not Found\r\nContent-Length: 4\r\nRetry-After: 600\r\n\r\nnone"
-    proxy.change(Weather(page=answer))
+    proxy.set_conditions(NetworkConditions(page=answer))
     async with aiohttp.ClientSession() as session:
         for _ in range(3):
             async with session.post(f"http://{LOOPBACK}:{proxy.port}/", data=b"x" * 100_000) as response:
@@ -216,10 +219,10 @@ async def test_with_lost_syns_connections_are_cut_and_new_ones_take_their_time(p
     before, _ = await connect()
     clock = asyncio.get_running_loop().time
     start = clock()
-    proxy.change(Weather(lost_syn_seconds=1.5))
+    proxy.set_conditions(NetworkConditions(lost_syn_seconds=1.5))
     assert await ended(before)
     reader, writer = await connect()
     assert clock() - start >= 1.4, "the connection itself is late, not only what passes through it"
     assert await echoed(reader, writer, b"there") == b"there"
-    proxy.change(CLEAR)
+    proxy.set_conditions(UNDISTURBED_NETWORK)
     assert await echoed(*await connect(), b"again") == b"again"

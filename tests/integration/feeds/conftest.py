@@ -7,15 +7,15 @@ import aio_pika
 import pytest
 
 from shared.amqp import topology
-from tests.integration.cli.desk import let_log_in
-from tests.integration.feeds.office import Office
-from tests.integration.feeds.website import Website, open_website
+from tests.integration.cli.notice_responder import let_log_in
+from tests.integration.feeds.harness import FeedsHarness
+from tests.integration.feeds.website import FakeWebsite, run_website
 from tests.servers import Servers
 
 
 @pytest.fixture
-async def website() -> AsyncIterator[Website]:
-    async with open_website() as running:
+async def website() -> AsyncIterator[FakeWebsite]:
+    async with run_website() as running:
         yield running
 
 
@@ -32,11 +32,13 @@ async def broker_url(servers: Servers, declared_vhost: str) -> str:
 
 
 @pytest.fixture
-async def office(declared_vhost: str, broker_url: str, website: Website, tmp_path: Path) -> AsyncIterator[Office]:
+async def office(
+    declared_vhost: str, broker_url: str, website: FakeWebsite, tmp_path: Path
+) -> AsyncIterator[FeedsHarness]:
     async with await aio_pika.connect_robust(declared_vhost) as connection:
         environment = {"KREISFUNK_BROKER_URL": broker_url}
-        office = Office(folder=tmp_path, url=website.url, environment=environment, connection=connection)
-        await office.published()
+        office = FeedsHarness(folder=tmp_path, url=website.url, environment=environment, connection=connection)
+        await office.list_published()
         office.arrived.clear()
         await office.forget_answers()
         yield office

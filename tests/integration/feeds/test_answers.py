@@ -9,11 +9,11 @@ import pytest
 
 from shared.contracts.events import NoticeAccepted, NoticeRejected, Problem
 from shared.contracts.message import Message
-from tests.integration.cli.commands import Ended, kreisfunk_here
-from tests.integration.feeds.office import Office
-from tests.integration.feeds.website import Website, text
+from tests.integration.cli.commands import CommandResult, run_in_process
+from tests.integration.feeds.harness import FeedsHarness
+from tests.integration.feeds.website import FakeWebsite, build_text_answer
 from tests.servers import wait_for
-from tests.unit.feeds.material import SOURCE, item, rss
+from tests.unit.feeds.factories import SOURCE, build_item, build_rss
 
 QUOTA = (Problem(field="quota", problem="is used up"),)
 
@@ -26,98 +26,104 @@ def rejected(event: dict[str, Any], problems: tuple[Problem, ...] = QUOTA) -> Me
     return NoticeRejected(source=event["source"], event=event["id"], notice=event["subject"], problems=problems)
 
 
-async def drafts(office: Office, *arguments: str) -> Ended:
+async def drafts(office: FeedsHarness, *arguments: str) -> CommandResult:
     folder = ("--folder", str(office.folder / "kept"))
-    return await kreisfunk_here("feeds", "drafts", *arguments, *folder, environment={})
+    return await run_in_process("feeds", "drafts", *arguments, *folder, environment={})
 
 
-async def publish(office: Office, name: str) -> Ended:
+async def publish(office: FeedsHarness, name: str) -> CommandResult:
     where = ("--file", office.arguments[1], "--folder", str(office.folder / "kept"))
-    return await kreisfunk_here("feeds", "drafts", "publish", name, *where, environment=office.environment)
+    return await run_in_process("feeds", "drafts", "publish", name, *where, environment=office.environment)
 
 
 async def test_what_is_rejected_is_kept_with_its_reasons_also_if_it_is_said_while_nobody_listens(
-    website: Website, office: Office
+    website: FakeWebsite, office: FeedsHarness
 ) -> None:
-    website.pages["/presse"] = text(rss([item(1), item(2)]))
-    await office.once()
-    first, second = await office.published()
+    website.pages["/presse"] = build_text_answer(build_rss([build_item(1), build_item(2)]))
+    await office.poll_once()
+    first, second = await office.list_published()
     await office.answer(accepted(first), rejected(second))
-    ended = await office.once()
+    ended = await office.poll_once()
     assert (ended.status, "presse: 1 rejected by Kreisfunk" in ended.output) == (1, True), ended.everything
-    (refused,) = office.kept("refused")
+    (refused,) = office.list_kept("refused")
     assert refused["event"]["id"] == second["id"]
     assert refused["problems"] == [{"field": "quota", "problem": "is used up"}]
-    assert office.kept("sent") == []
+    assert office.list_kept("sent") == []
     assert "quota: is used up" in (await drafts(office, "list")).output
-    assert (await office.once()).output == "presse: 2 known\n"
+    assert (await office.poll_once()).output == "presse: 2 known\n"
 
 
-async def test_what_is_said_to_others_is_none_of_ours(website: Website, office: Office) -> None:
-    website.pages["/presse"] = text(rss([item(1)]))
-    await office.once()
-    (event,) = await office.published()
+async def test_what_is_said_to_others_is_none_of_ours(website: FakeWebsite, office: FeedsHarness) -> None:
+    website.pages["/presse"] = build_text_answer(build_rss([build_item(1)]))
+    await office.poll_once()
+    (event,) = await office.list_published()
     others = NoticeRejected(source=event["source"], event=event["id"], system="others", problems=QUOTA)
     await office.answer(rejected({**event, "source": "/other"}), rejected({**event, "id": "other"}), others)
-    assert (await office.once()).status == 0
-    assert len(office.kept("sent")) == 1
+    assert (await office.poll_once()).status == 0
+    assert len(office.list_kept("sent")) == 1
     await office.answer(accepted(event))
-    await office.once()
-    assert (office.kept("sent"), office.kept("refused")) == ([], [])
+    await office.poll_once()
+    assert (office.list_kept("sent"), office.list_kept("refused")) == ([], [])
 
 
-async def test_what_was_obeyed_before_and_forgotten_here_is_not_refused(website: Website, office: Office) -> None:
-    website.pages["/presse"] = text(rss([item(1)]))
-    await office.once()
-    (event,) = await office.published()
+async def test_what_was_obeyed_before_and_forgotten_here_is_not_refused(
+    website: FakeWebsite, office: FeedsHarness
+) -> None:
+    website.pages["/presse"] = build_text_answer(build_rss([build_item(1)]))
+    await office.poll_once()
+    (event,) = await office.list_published()
     await office.answer(rejected(event, (Problem(field="id", problem="was used for another event"),)))
-    assert (await office.once()).status == 0
-    assert (office.kept("sent"), office.kept("refused")) == ([], [])
+    assert (await office.poll_once()).status == 0
+    assert (office.list_kept("sent"), office.list_kept("refused")) == ([], [])
 
 
-async def test_it_waits_for_the_answer(website: Website, office: Office) -> None:
-    website.pages["/presse"] = text(rss([item(1)]))
-    looking = asyncio.create_task(office.feeds("once", "--wait", "20", "--json"))
+async def test_it_waits_for_the_answer(website: FakeWebsite, office: FeedsHarness) -> None:
+    website.pages["/presse"] = build_text_answer(build_rss([build_item(1)]))
+    looking = asyncio.create_task(office.run_feeds("once", "--wait", "20", "--json"))
 
     async def arrived() -> bool:
-        return len(await office.published()) == 1
+        return len(await office.list_published()) == 1
 
     await wait_for(arrived)
     await office.answer(rejected(office.arrived[0]))
     assert (await looking).json["rejected"] == {"presse": 1}
 
 
-async def test_what_was_refused_can_be_published_again_when_it_is_right(website: Website, office: Office) -> None:
-    website.pages["/presse"] = text(rss([item(1)]))
-    await office.once()
-    (event,) = await office.published()
+async def test_what_was_refused_can_be_published_again_when_it_is_right(
+    website: FakeWebsite, office: FeedsHarness
+) -> None:
+    website.pages["/presse"] = build_text_answer(build_rss([build_item(1)]))
+    await office.poll_once()
+    (event,) = await office.list_published()
     await office.answer(rejected(event))
-    await office.once()
+    await office.poll_once()
     (name,) = (await drafts(office, "list", "--json")).json["refused"]
     publishing = asyncio.create_task(publish(office, name))
 
     async def again() -> bool:
-        return len(await office.published()) == 2
+        return len(await office.list_published()) == 2
 
     await wait_for(again)
     assert {key: value for key, value in office.arrived[1].items() if key != "time"} == {
         key: value for key, value in event.items() if key != "time"
     }
     await office.answer(accepted(event))
-    assert ((await publishing).status, office.kept("refused")) == (0, [])
+    assert ((await publishing).status, office.list_kept("refused")) == (0, [])
 
 
-async def test_a_draft_is_shown_published_by_the_feeds_own_system_and_gone(website: Website, office: Office) -> None:
+async def test_a_draft_is_shown_published_by_the_feeds_own_system_and_gone(
+    website: FakeWebsite, office: FeedsHarness
+) -> None:
     office.options = 'first_poll = "publish"\n'
-    website.pages["/presse"] = text(rss([item(1), item(2)]))
-    await office.once()
+    website.pages["/presse"] = build_text_answer(build_rss([build_item(1), build_item(2)]))
+    await office.poll_once()
     names = list((await drafts(office, "list", "--json")).json["drafts"])
     assert len(names) == 2
     assert (await drafts(office, "show", names[0])).json["data"]["headline"] == "Meldung 2"
     publishing = asyncio.create_task(publish(office, names[0]))
 
     async def arrived() -> bool:
-        return len(await office.published()) == 1
+        return len(await office.list_published()) == 1
 
     await wait_for(arrived)
     assert (office.arrived[0]["source"], office.arrived[0]["login"]) == (SOURCE, "feeds")
@@ -131,24 +137,24 @@ async def test_a_draft_is_shown_published_by_the_feeds_own_system_and_gone(websi
 
 @pytest.mark.parametrize("command", ["show", "drop", "publish"])
 @pytest.mark.parametrize("name", ["nothing", "../feeds", "/etc/passwd"])
-async def test_a_draft_that_there_is_not_is_said_so(office: Office, command: str, name: str) -> None:
+async def test_a_draft_that_there_is_not_is_said_so(office: FeedsHarness, command: str, name: str) -> None:
     ended = await (publish(office, name) if command == "publish" else drafts(office, command, name))
     assert (ended.status, ended.output) == (3, "")
-    assert "There is no draft" in ended.complaint
+    assert "There is no draft" in ended.errors
 
 
-async def test_a_draft_that_is_too_late_is_not_published_and_stays(website: Website, office: Office) -> None:
+async def test_a_draft_that_is_too_late_is_not_published_and_stays(website: FakeWebsite, office: FeedsHarness) -> None:
     office.options = 'first_poll = "publish"\n'
-    website.pages["/presse"] = text(rss([item(1)]))
-    await office.once()
+    website.pages["/presse"] = build_text_answer(build_rss([build_item(1)]))
+    await office.poll_once()
     (path,) = draft_files(office)
     write(path, json.loads(read(path)) | {"expirytime": "2026-01-01T00:00:00+01:00"})
     ended = await publish(office, path.stem)
     assert (ended.status, "expirytime: is in the past" in ended.output) == (3, True)
-    assert (draft_files(office), await office.published()) == ([path], [])
+    assert (draft_files(office), await office.list_published()) == ([path], [])
 
 
-def draft_files(office: Office) -> list[Path]:
+def draft_files(office: FeedsHarness) -> list[Path]:
     return list((office.folder / "kept" / "drafts").glob("*.json"))
 
 
@@ -160,26 +166,28 @@ def write(path: Path, value: object) -> None:
     path.write_text(json.dumps(value))
 
 
-async def test_the_list_says_what_is_known_and_what_waits(website: Website, office: Office) -> None:
-    website.pages["/presse"] = text(rss([item(1), item(2), item(3)]))
-    await office.once()
-    first, second, _ = await office.published()
+async def test_the_list_says_what_is_known_and_what_waits(website: FakeWebsite, office: FeedsHarness) -> None:
+    website.pages["/presse"] = build_text_answer(build_rss([build_item(1), build_item(2), build_item(3)]))
+    await office.poll_once()
+    first, second, _ = await office.list_published()
     await office.answer(accepted(first), rejected(second))
-    await office.once()
-    listed = await kreisfunk_here("feeds", "list", *office.arguments, "--json", environment={})
+    await office.poll_once()
+    listed = await run_in_process("feeds", "list", *office.arguments, "--json", environment={})
     (known,) = listed.json["origins"]
     assert (known["name"], known["known"], known["unanswered"], known["refused"]) == ("presse", 3, 1, 1)
-    assert "0 drafts and 1 refused" in (await kreisfunk_here("feeds", "list", *office.arguments, environment={})).output
+    assert "0 drafts and 1 refused" in (await run_in_process("feeds", "list", *office.arguments, environment={})).output
 
 
 async def test_a_feed_on_the_web_is_checked_entry_by_entry_and_nothing_is_kept(
-    website: Website, office: Office
+    website: FakeWebsite, office: FeedsHarness
 ) -> None:
-    website.pages["/presse"] = text(rss([item(1), item(2, title="x" * 300), item(3, title="")]))
+    website.pages["/presse"] = build_text_answer(
+        build_rss([build_item(1), build_item(2, title="x" * 300), build_item(3, title="")])
+    )
     where = ("--file", office.arguments[1])
-    ended = await kreisfunk_here("feeds", "check", f"{website.url}/presse", *where, "--json", environment={})
+    ended = await run_in_process("feeds", "check", f"{website.url}/presse", *where, "--json", environment={})
     assert ended.status == 3
     assert [entry["result"] for entry in ended.json["entries"]][-1] == "broken"
     assert ended.json["entries"][0]["events"][0]["data"]["headline"] == "Meldung 1"
-    assert await office.published() == []
+    assert await office.list_published() == []
     assert not (office.folder / "kept").exists()

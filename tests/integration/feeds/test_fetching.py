@@ -15,7 +15,14 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from cli.feeds.addresses import is_internal
 from cli.feeds.fetching import Fetcher, FetchFailed, open_fetcher
 from deploy.local.ports import LOOPBACK
-from tests.integration.feeds.website import Answer, Website, conditional, endless, never, text
+from tests.integration.feeds.website import (
+    Answer,
+    FakeWebsite,
+    answer_endlessly,
+    build_conditional_answer,
+    build_text_answer,
+    never_answer,
+)
 
 
 @pytest.fixture
@@ -30,70 +37,72 @@ async def failing(fetcher: Fetcher, address: str) -> FetchFailed:
     return failed.value
 
 
-async def test_we_say_who_we_are_and_whom_to_write_to(website: Website, fetcher: Fetcher) -> None:
-    website.pages["/feed"] = text(b"<rss/>")
+async def test_we_say_who_we_are_and_whom_to_write_to(website: FakeWebsite, fetcher: Fetcher) -> None:
+    website.pages["/feed"] = build_text_answer(b"<rss/>")
     assert (await fetcher.fetch(f"{website.url}/feed")).body == b"<rss/>"
-    assert website.asked[0].headers["User-Agent"] == "Kreisfunk (+https://county.example/impressum)"
+    assert website.requests[0].headers["User-Agent"] == "Kreisfunk (+https://county.example/impressum)"
 
 
-async def test_what_has_not_changed_is_not_sent_again(website: Website, fetcher: Fetcher) -> None:
-    website.pages["/feed"] = conditional(b"<rss/>", etag='"a"', last_modified="Wed, 25 Nov 2026 10:00:00 GMT")
+async def test_what_has_not_changed_is_not_sent_again(website: FakeWebsite, fetcher: Fetcher) -> None:
+    website.pages["/feed"] = build_conditional_answer(
+        b"<rss/>", etag='"a"', last_modified="Wed, 25 Nov 2026 10:00:00 GMT"
+    )
     first = await fetcher.fetch(f"{website.url}/feed")
     again = await fetcher.fetch(f"{website.url}/feed", etag=first.etag, last_modified=first.last_modified)
     assert (first.body, again.body) == (b"<rss/>", None)
 
 
-async def test_a_redirect_is_followed_and_a_ring_of_them_is_not(website: Website, fetcher: Fetcher) -> None:
-    website.pages["/old"] = text(b"", status=301, headers={"Location": "/feed"})
-    website.pages["/feed"] = text(b"<rss/>")
+async def test_a_redirect_is_followed_and_a_ring_of_them_is_not(website: FakeWebsite, fetcher: Fetcher) -> None:
+    website.pages["/old"] = build_text_answer(b"", status=301, headers={"Location": "/feed"})
+    website.pages["/feed"] = build_text_answer(b"<rss/>")
     found = await fetcher.fetch(f"{website.url}/old")
     assert (found.body, found.address) == (b"<rss/>", f"{website.url}/feed")
-    website.pages["/ring"] = text(b"", status=302, headers={"Location": "/ring"})
+    website.pages["/ring"] = build_text_answer(b"", status=302, headers={"Location": "/ring"})
     assert (await failing(fetcher, f"{website.url}/ring")).reason == "redirects"
 
 
 @pytest.mark.parametrize("location", ["file:///etc/hostname", "ftp://127.0.0.1/x", "gopher:x", ""])
-async def test_a_redirect_leads_to_the_web_only(location: str, website: Website, fetcher: Fetcher) -> None:
-    website.pages["/feed"] = text(b"", status=302, headers={"Location": location})
+async def test_a_redirect_leads_to_the_web_only(location: str, website: FakeWebsite, fetcher: Fetcher) -> None:
+    website.pages["/feed"] = build_text_answer(b"", status=302, headers={"Location": location})
     assert (await failing(fetcher, f"{website.url}/feed")).reason == "redirects"
 
 
-async def test_no_cookie_is_kept(website: Website, fetcher: Fetcher) -> None:
-    website.pages["/feed"] = text(b"x", headers={"Set-Cookie": "a=b"})
+async def test_no_cookie_is_kept(website: FakeWebsite, fetcher: Fetcher) -> None:
+    website.pages["/feed"] = build_text_answer(b"x", headers={"Set-Cookie": "a=b"})
     for _ in range(2):
         await fetcher.fetch(f"{website.url}/feed")
-    assert [dict(request.cookies) for request in website.asked] == [{}, {}]
+    assert [dict(request.cookies) for request in website.requests] == [{}, {}]
 
 
 @pytest.mark.parametrize(("asked", "seconds"), [("120", 120), ("999999999999", 86_400), ("soon", None), ("", None)])
 async def test_too_many_requests_says_how_long_to_wait(
-    asked: str, seconds: float | None, website: Website, fetcher: Fetcher
+    asked: str, seconds: float | None, website: FakeWebsite, fetcher: Fetcher
 ) -> None:
-    website.pages["/feed"] = text(b"", status=429, headers={"Retry-After": asked})
+    website.pages["/feed"] = build_text_answer(b"", status=429, headers={"Retry-After": asked})
     failed = await failing(fetcher, f"{website.url}/feed")
     assert (failed.reason, failed.retry_after) == ("status_429", seconds)
 
 
-async def test_it_may_say_so_with_a_date(website: Website, fetcher: Fetcher) -> None:
+async def test_it_may_say_so_with_a_date(website: FakeWebsite, fetcher: Fetcher) -> None:
     later = format_datetime(datetime.now(UTC) + timedelta(minutes=10), usegmt=True)
-    website.pages["/feed"] = text(b"", status=503, headers={"Retry-After": later})
+    website.pages["/feed"] = build_text_answer(b"", status=503, headers={"Retry-After": later})
     failed = await failing(fetcher, f"{website.url}/feed")
     assert failed.retry_after is not None
     assert 580 <= failed.retry_after <= 600
 
 
-@pytest.mark.parametrize("answer", [endless, text(b"x" * 2_000_001)])
-async def test_what_is_too_large_is_not_read_to_the_end(answer: Answer, website: Website, fetcher: Fetcher) -> None:
+@pytest.mark.parametrize("answer", [answer_endlessly, build_text_answer(b"x" * 2_000_001)])
+async def test_what_is_too_large_is_not_read_to_the_end(answer: Answer, website: FakeWebsite, fetcher: Fetcher) -> None:
     website.pages["/feed"] = answer
     assert (await failing(fetcher, f"{website.url}/feed")).reason == "too_large"
 
 
 @pytest.mark.parametrize(("encoding", "pack"), [("gzip", gzip.compress), ("deflate", zlib.compress)])
 async def test_packed_is_unpacked_up_to_the_bound(
-    encoding: str, pack: "type[bytes]", website: Website, fetcher: Fetcher
+    encoding: str, pack: "type[bytes]", website: FakeWebsite, fetcher: Fetcher
 ) -> None:
-    website.pages["/small"] = text(pack(b"<rss/>" * 1000), headers={"Content-Encoding": encoding})
-    website.pages["/bomb"] = text(pack(b"\0" * 200_000_000), headers={"Content-Encoding": encoding})
+    website.pages["/small"] = build_text_answer(pack(b"<rss/>" * 1000), headers={"Content-Encoding": encoding})
+    website.pages["/bomb"] = build_text_answer(pack(b"\0" * 200_000_000), headers={"Content-Encoding": encoding})
     assert (await fetcher.fetch(f"{website.url}/small")).body == b"<rss/>" * 1000
     assert (await failing(fetcher, f"{website.url}/bomb")).reason == "too_large"
 
@@ -104,23 +113,23 @@ async def test_packed_is_unpacked_up_to_the_bound(
     ids=["not packed", "unknown", "cut off"],
 )
 async def test_packed_otherwise_than_it_says_is_an_error(
-    encoding: str, body: bytes, website: Website, fetcher: Fetcher
+    encoding: str, body: bytes, website: FakeWebsite, fetcher: Fetcher
 ) -> None:
-    website.pages["/feed"] = text(body, headers={"Content-Encoding": encoding})
+    website.pages["/feed"] = build_text_answer(body, headers={"Content-Encoding": encoding})
     assert (await failing(fetcher, f"{website.url}/feed")).reason == "encoding"
 
 
-async def test_an_answer_that_does_not_come_has_an_end(website: Website, fetcher: Fetcher) -> None:
-    website.pages["/feed"] = never
+async def test_an_answer_that_does_not_come_has_an_end(website: FakeWebsite, fetcher: Fetcher) -> None:
+    website.pages["/feed"] = never_answer
     assert (await failing(replace(fetcher, seconds=0.2), f"{website.url}/feed")).reason == "timeout"
 
 
-async def test_an_answer_that_trickles_has_an_end(website: Website, fetcher: Fetcher) -> None:
+async def test_an_answer_that_trickles_has_an_end(website: FakeWebsite, fetcher: Fetcher) -> None:
     async def trickle(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse()
         await response.prepare(request)
         await response.write(b"<rss")
-        return await never(request)
+        return await never_answer(request)
 
     website.pages["/feed"] = trickle
     assert (await failing(replace(fetcher, seconds=0.3), f"{website.url}/feed")).reason == "timeout"
@@ -134,20 +143,22 @@ async def test_nobody_there(fetcher: Fetcher) -> None:
     "host",
     ["localhost", "127.0.0.2", "127.1", "2130706433", "0x7f000001", "[::1]", "[::ffff:127.0.0.1]"],
 )
-async def test_a_redirect_to_an_internal_address_is_not_followed(host: str, website: Website, fetcher: Fetcher) -> None:
+async def test_a_redirect_to_an_internal_address_is_not_followed(
+    host: str, website: FakeWebsite, fetcher: Fetcher
+) -> None:
     port = website.url.rpartition(":")[2]
-    website.pages["/feed"] = text(b"", status=302, headers={"Location": f"http://{host}:{port}/secret"})
-    website.pages["/secret"] = text(b"<rss/>")
+    website.pages["/feed"] = build_text_answer(b"", status=302, headers={"Location": f"http://{host}:{port}/secret"})
+    website.pages["/secret"] = build_text_answer(b"<rss/>")
     # A number with too few dots is no address for the library, which then asks nobody either.
     assert (await failing(fetcher, f"{website.url}/feed")).reason in ("internal_address", "connection")
-    assert [request.path for request in website.asked] == ["/feed"]
+    assert [request.path for request in website.requests] == ["/feed"]
 
 
-async def test_nor_is_a_configured_address_that_leads_inside(website: Website) -> None:
+async def test_nor_is_a_configured_address_that_leads_inside(website: FakeWebsite) -> None:
     async with open_fetcher(None) as fetcher:
         failed = await failing(fetcher, f"{website.url}/feed")
         assert (await failing(fetcher, website.url.replace(LOOPBACK, "localhost"))).reason == "internal_address"
-    assert (failed.reason, website.asked) == ("internal_address", [])
+    assert (failed.reason, website.requests) == ("internal_address", [])
     assert "internal_hosts" in str(failed)
 
 
@@ -171,15 +182,15 @@ class Rebinding(AbstractResolver):
         """Nothing is open."""
 
 
-async def test_a_name_with_an_internal_address_among_others_is_refused(website: Website) -> None:
+async def test_a_name_with_an_internal_address_among_others_is_refused(website: FakeWebsite) -> None:
     resolver = Rebinding([["203.1.113.7", LOOPBACK]])
     async with open_fetcher(None, resolver=resolver) as fetcher:
         failed = await failing(fetcher, website.url.replace(LOOPBACK, "rebind.example") + "/feed")
-    assert (failed.reason, website.asked) == ("internal_address", [])
+    assert (failed.reason, website.requests) == ("internal_address", [])
 
 
-async def test_the_connection_goes_to_the_address_that_was_checked(website: Website) -> None:
-    website.pages["/feed"] = text(b"<rss/>")
+async def test_the_connection_goes_to_the_address_that_was_checked(website: FakeWebsite) -> None:
+    website.pages["/feed"] = build_text_answer(b"<rss/>")
     resolver = Rebinding([[LOOPBACK], ["127.0.0.2"]])
     async with open_fetcher(None, ("rebind.example",), resolver) as fetcher:
         fetched = await fetcher.fetch(website.url.replace(LOOPBACK, "rebind.example") + "/feed")

@@ -8,8 +8,8 @@ import pytest
 
 from cli.feeds.fetching import FetchFailed, open_fetcher
 from deploy.local.ports import LOOPBACK
-from tests.integration.feeds.office import Office
-from tests.unit.feeds.material import item, rss
+from tests.integration.feeds.harness import FeedsHarness
+from tests.unit.feeds.factories import build_item, build_rss
 
 HUGE = b"9" * 5_000
 
@@ -65,16 +65,18 @@ async def test_a_moment_that_is_none_is_no_reason_to_fail_otherwise(asked: bytes
         b"Content-Type: \xff/\xff; charset=idna",
     ],
 )
-async def test_what_is_no_text_is_left_out_and_the_feed_is_read_again_and_again(office: Office, header: bytes) -> None:
-    async with answering(written(b"200 OK", header, body=rss([item(1)]))) as address:
+async def test_what_is_no_text_is_left_out_and_the_feed_is_read_again_and_again(
+    office: FeedsHarness, header: bytes
+) -> None:
+    async with answering(written(b"200 OK", header, body=build_rss([build_item(1)]))) as address:
         office.url = address
-        assert (await office.once()).output == "presse: 1 published\n"
-        assert (await office.once()).output == "presse: 1 known\n"
+        assert (await office.poll_once()).output == "presse: 1 published\n"
+        assert (await office.poll_once()).output == "presse: 1 known\n"
 
 
-async def test_more_headers_than_anybody_needs_are_not_read(office: Office) -> None:
+async def test_more_headers_than_anybody_needs_are_not_read(office: FeedsHarness) -> None:
     many = (b"X-Filling-%d: %s" % (number, b"x" * 8_000) for number in range(5_000))
-    async with answering(written(b"200 OK", *many, body=rss([item(1)]))) as address:
+    async with answering(written(b"200 OK", *many, body=build_rss([build_item(1)]))) as address:
         office.url = address
-        ended = await office.once()
+        ended = await office.poll_once()
     assert ended.output.startswith("presse: cannot be read: connection: ")

@@ -8,109 +8,113 @@ import sys
 
 import pytest
 
-from tests.integration.cli.commands import REPOSITORY, kreisfunk
-from tests.integration.feeds.office import Office
-from tests.integration.feeds.website import Website, conditional, text
-from tests.servers import PATIENCE_SECONDS, wait_for
-from tests.unit.feeds.material import item, rss
+from tests.integration.cli.commands import REPOSITORY, run_kreisfunk
+from tests.integration.feeds.harness import FeedsHarness
+from tests.integration.feeds.website import FakeWebsite, build_conditional_answer, build_text_answer
+from tests.servers import WAIT_TIMEOUT_SECONDS, wait_for
+from tests.unit.feeds.factories import build_item, build_rss
 
 
-async def test_each_entry_is_published_once_by_the_login_of_its_own(website: Website, office: Office) -> None:
-    website.pages["/presse"] = text(rss(item(number) for number in range(50)))
-    ended = await office.once()
-    assert (ended.status, ended.output) == (0, "presse: 50 published\n"), ended.complaint
-    website.pages["/presse"] = text(
-        rss([item(50), item(51, title=""), *(item(n, title="neu") for n in range(49, 0, -1))])
+async def test_each_entry_is_published_once_by_the_login_of_its_own(website: FakeWebsite, office: FeedsHarness) -> None:
+    website.pages["/presse"] = build_text_answer(build_rss(build_item(number) for number in range(50)))
+    ended = await office.poll_once()
+    assert (ended.status, ended.output) == (0, "presse: 50 published\n"), ended.errors
+    website.pages["/presse"] = build_text_answer(
+        build_rss([build_item(50), build_item(51, title=""), *(build_item(n, title="neu") for n in range(49, 0, -1))])
     )
-    assert (await office.once()).output == "presse: 1 published, 49 changed, not updated, 1 broken\n"
-    published = await office.published()
+    assert (await office.poll_once()).output == "presse: 1 published, 49 changed, not updated, 1 broken\n"
+    published = await office.list_published()
     assert len({event["subject"] for event in published}) == len(published) == 51
     assert {event["login"] for event in published} == {"feeds"}
     assert all(event["property"] == event["id"] for event in published)
 
 
-async def test_what_has_not_changed_is_not_looked_at(website: Website, office: Office) -> None:
-    website.pages["/presse"] = conditional(rss([item(1)]), etag='"a"', last_modified="Wed, 25 Nov 2026 10:00:00 GMT")
-    await office.once()
-    assert (await office.once()).output == "presse: unchanged\n"
-    assert len(await office.published()) == 1
+async def test_what_has_not_changed_is_not_looked_at(website: FakeWebsite, office: FeedsHarness) -> None:
+    website.pages["/presse"] = build_conditional_answer(
+        build_rss([build_item(1)]), etag='"a"', last_modified="Wed, 25 Nov 2026 10:00:00 GMT"
+    )
+    await office.poll_once()
+    assert (await office.poll_once()).output == "presse: unchanged\n"
+    assert len(await office.list_published()) == 1
 
 
-async def test_validators_of_another_address_are_not_used(website: Website, office: Office) -> None:
-    website.pages["/presse"] = conditional(rss([item(1)]), etag='"a"', last_modified="x")
-    await office.once()
+async def test_validators_of_another_address_are_not_used(website: FakeWebsite, office: FeedsHarness) -> None:
+    website.pages["/presse"] = build_conditional_answer(build_rss([build_item(1)]), etag='"a"', last_modified="x")
+    await office.poll_once()
     memory = office.folder / "kept" / "memory" / "presse.json"
     memory.write_text(memory.read_text().replace(f"{website.url}/presse", f"{website.url}/other"))
-    assert (await office.once()).output == "presse: 1 known\n"
+    assert (await office.poll_once()).output == "presse: 1 known\n"
 
 
 async def test_by_default_the_first_poll_marks_and_what_is_new_becomes_a_draft(
-    website: Website, office: Office
+    website: FakeWebsite, office: FeedsHarness
 ) -> None:
     office.options = ""
-    website.pages["/presse"] = text(rss([item(1)]))
-    assert (await office.once()).output == "presse: 1 marked as known\n"
-    website.pages["/presse"] = text(rss([item(2), item(1)]))
-    assert (await office.once()).output == "presse: 1 kept as a draft, 1 known\n"
-    assert await office.published() == []
-    (draft,) = office.kept("drafts")
+    website.pages["/presse"] = build_text_answer(build_rss([build_item(1)]))
+    assert (await office.poll_once()).output == "presse: 1 marked as known\n"
+    website.pages["/presse"] = build_text_answer(build_rss([build_item(2), build_item(1)]))
+    assert (await office.poll_once()).output == "presse: 1 kept as a draft, 1 known\n"
+    assert await office.list_published() == []
+    (draft,) = office.list_kept("drafts")
     assert draft["data"]["headline"] == "Meldung 2"
     assert "source" not in draft
 
 
-async def test_a_broker_that_is_away_costs_nothing(website: Website, office: Office) -> None:
-    website.pages["/presse"] = text(rss([item(2), item(1)]))
-    ended = await office.once(environment={"KREISFUNK_BROKER_URL": "amqp://feeds@127.0.0.1:1/"})
+async def test_a_broker_that_is_away_costs_nothing(website: FakeWebsite, office: FeedsHarness) -> None:
+    website.pages["/presse"] = build_text_answer(build_rss([build_item(2), build_item(1)]))
+    ended = await office.poll_once(environment={"KREISFUNK_BROKER_URL": "amqp://feeds@127.0.0.1:1/"})
     assert ended.status == 4
-    assert "published next time" in ended.complaint
-    website.pages["/presse"] = text(rss([item(3)]))
-    assert (await office.once()).status == 0
-    assert await office.headlines() == ["Meldung 1", "Meldung 2", "Meldung 3"]
+    assert "published next time" in ended.errors
+    website.pages["/presse"] = build_text_answer(build_rss([build_item(3)]))
+    assert (await office.poll_once()).status == 0
+    assert await office.list_headlines() == ["Meldung 1", "Meldung 2", "Meldung 3"]
 
 
-async def test_a_kill_between_publish_and_memory_publishes_the_same_bytes(website: Website, office: Office) -> None:
-    website.pages["/presse"] = text(rss([item(1)]))
-    await office.once(environment={"KREISFUNK_BROKER_URL": "amqp://feeds@127.0.0.1:1/"})
+async def test_a_kill_between_publish_and_memory_publishes_the_same_bytes(
+    website: FakeWebsite, office: FeedsHarness
+) -> None:
+    website.pages["/presse"] = build_text_answer(build_rss([build_item(1)]))
+    await office.poll_once(environment={"KREISFUNK_BROKER_URL": "amqp://feeds@127.0.0.1:1/"})
     memory = office.folder / "kept" / "memory" / "presse.json"
     decided = memory.read_bytes()
-    await office.once()
+    await office.poll_once()
     memory.write_bytes(decided)  # as if we had died before we could forget it
-    await office.once()
-    first, second = await office.published()
+    await office.poll_once()
+    first, second = await office.list_published()
     assert first == second
 
 
-async def test_a_website_that_asks_to_wait_is_left_alone(website: Website, office: Office) -> None:
-    website.pages["/presse"] = text(b"", status=429, headers={"Retry-After": "3600"})
-    assert (await office.once()).status == 1
-    website.pages["/presse"] = text(rss([item(1)]))
-    ended = await office.once()
-    assert (ended.status, len(website.asked)) == (1, 1)
+async def test_a_website_that_asks_to_wait_is_left_alone(website: FakeWebsite, office: FeedsHarness) -> None:
+    website.pages["/presse"] = build_text_answer(b"", status=429, headers={"Retry-After": "3600"})
+    assert (await office.poll_once()).status == 1
+    website.pages["/presse"] = build_text_answer(build_rss([build_item(1)]))
+    ended = await office.poll_once()
+    assert (ended.status, len(website.requests)) == (1, 1)
     assert "asked us to wait until" in ended.output
 
 
 @pytest.mark.parametrize("status", [404, 500, 410])
-async def test_a_website_in_trouble_changes_nothing(status: int, website: Website, office: Office) -> None:
-    website.pages["/presse"] = text(rss([item(1)]), status=status)
-    ended = await office.once("--json")
+async def test_a_website_in_trouble_changes_nothing(status: int, website: FakeWebsite, office: FeedsHarness) -> None:
+    website.pages["/presse"] = build_text_answer(build_rss([build_item(1)]), status=status)
+    ended = await office.poll_once("--json")
     assert (ended.status, ended.json["origins"][0]["result"]) == (1, f"status_{status}")
-    website.pages["/presse"] = text(rss([item(1)]))
-    assert (await office.once()).output == "presse: 1 published\n"
+    website.pages["/presse"] = build_text_answer(build_rss([build_item(1)]))
+    assert (await office.poll_once()).output == "presse: 1 published\n"
 
 
-async def test_what_is_no_feed_is_said(website: Website, office: Office) -> None:
-    website.pages["/presse"] = text(b"<html>Wartung</html>")
-    ended = await office.once()
+async def test_what_is_no_feed_is_said(website: FakeWebsite, office: FeedsHarness) -> None:
+    website.pages["/presse"] = build_text_answer(b"<html>Wartung</html>")
+    ended = await office.poll_once()
     assert (ended.status, ended.output) == (1, "presse: cannot be read: not_a_feed: it is neither RSS nor Atom\n")
 
 
-async def test_a_memory_that_is_no_more_is_named(office: Office) -> None:
+async def test_a_memory_that_is_no_more_is_named(office: FeedsHarness) -> None:
     memory = office.folder / "kept" / "memory" / "presse.json"
     memory.parent.mkdir(parents=True)
     memory.write_text("{")
-    ended = await office.once()
+    ended = await office.poll_once()
     assert ended.status == 2
-    assert str(memory) in ended.complaint
+    assert str(memory) in ended.errors
 
 
 @pytest.mark.parametrize(
@@ -125,17 +129,19 @@ async def test_a_memory_that_is_no_more_is_named(office: Office) -> None:
     ],
 )
 async def test_a_wrong_file_ends_before_anything_is_asked(
-    options: str, complaint: str, office: Office, website: Website
+    options: str, complaint: str, office: FeedsHarness, website: FakeWebsite
 ) -> None:
     office.options = options
-    ended = await office.once()
-    assert (ended.status, website.asked) == (2, [])
-    assert complaint in ended.complaint
-    assert "Traceback" not in ended.complaint
+    ended = await office.poll_once()
+    assert (ended.status, website.requests) == (2, [])
+    assert complaint in ended.errors
+    assert "Traceback" not in ended.errors
 
 
-async def test_the_process_looks_at_once_and_ends_when_it_is_asked_to(website: Website, office: Office) -> None:
-    website.pages["/presse"] = text(rss([item(1)]))
+async def test_the_process_looks_at_once_and_ends_when_it_is_asked_to(
+    website: FakeWebsite, office: FeedsHarness
+) -> None:
+    website.pages["/presse"] = build_text_answer(build_rss([build_item(1)]))
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "cli.main", "feeds", "run", *office.arguments),
         cwd=REPOSITORY,
@@ -144,13 +150,13 @@ async def test_the_process_looks_at_once_and_ends_when_it_is_asked_to(website: W
     )
 
     async def came() -> bool:
-        return bool(await office.published())
+        return bool(await office.list_published())
 
     await wait_for(came)
-    second = await kreisfunk("feeds", "once", *office.arguments, environment=office.environment)
-    assert (second.status, "used by another" in second.complaint) == (2, True)
+    second = await run_kreisfunk("feeds", "once", *office.arguments, environment=office.environment)
+    assert (second.status, "used by another" in second.errors) == (2, True)
     process.send_signal(signal.SIGTERM)
-    _, complaint = await asyncio.wait_for(process.communicate(), PATIENCE_SECONDS)
+    _, complaint = await asyncio.wait_for(process.communicate(), WAIT_TIMEOUT_SECONDS)
     assert process.returncode == 0
     actions = [json.loads(line)["event"] for line in complaint.decode().splitlines()]
     assert actions[-1] == "stopped"

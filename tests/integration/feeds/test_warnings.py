@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.feeds.office import Office
-from tests.integration.feeds.website import Website, conditional, text
-from tests.unit.feeds.material import item, rss
-from tests.unit.feeds.warnings import cap
+from tests.integration.feeds.harness import FeedsHarness
+from tests.integration.feeds.website import FakeWebsite, build_conditional_answer, build_text_answer
+from tests.unit.feeds.alert_factory import build_alert
+from tests.unit.feeds.factories import build_item, build_rss
 
 FILES = '\n[[alerts]]\nname = "warnung"\nfiles = "alerts"\ntopic = "strassensperrungen"\nmode = "direct"\n'
 WEB = '\n[[alerts]]\nname = "warnung"\nurl = "{url}/alerts"\ntopic = "strassensperrungen"\nmode = "direct"\n'
@@ -16,7 +16,7 @@ NEVER_OVER = "2099-01-01T00:00:00+00:00"
 
 
 def alert(identifier: str, *, kind: str = "Alert", refers_to: str = "", minute: int = 0) -> bytes:
-    body = cap(
+    body = build_alert(
         identifier,
         msgType=kind,
         references=[refers_to] if refers_to else [],
@@ -26,7 +26,7 @@ def alert(identifier: str, *, kind: str = "Alert", refers_to: str = "", minute: 
 
 
 @pytest.fixture
-def alerts(office: Office) -> Path:
+def alerts(office: FeedsHarness) -> Path:
     folder = office.folder / "alerts"
     folder.mkdir()
     office.origins, office.options = FILES, ""
@@ -37,73 +37,79 @@ def types(published: list[dict[str, str]]) -> list[str]:
     return [event["type"].split(".")[3] for event in published]
 
 
-async def test_an_alert_its_update_and_its_cancellation_are_published_once_each(office: Office, alerts: Path) -> None:
+async def test_an_alert_its_update_and_its_cancellation_are_published_once_each(
+    office: FeedsHarness, alerts: Path
+) -> None:
     (alerts / "1.xml").write_bytes(alert("w-1"))
-    assert (await office.once()).output == "warnung: 1 published\n"
+    assert (await office.poll_once()).output == "warnung: 1 published\n"
     (alerts / "2.xml").write_bytes(alert("w-2", kind="Update", refers_to="w-1", minute=1))
-    assert (await office.once()).output == "warnung: 1 updated, 1 known\n"
+    assert (await office.poll_once()).output == "warnung: 1 updated, 1 known\n"
     (alerts / "3.cap").write_bytes(alert("w-3", kind="Cancel", refers_to="w-2", minute=2))
-    assert (await office.once()).output == "warnung: 1 withdrawn, 2 known\n"
-    assert (await office.once()).output == "warnung: unchanged\n"
-    published = await office.published()
+    assert (await office.poll_once()).output == "warnung: 1 withdrawn, 2 known\n"
+    assert (await office.poll_once()).output == "warnung: unchanged\n"
+    published = await office.list_published()
     assert types(published) == ["published", "updated", "withdrawn", "published"]
     subject = published[0]["subject"]
     assert [event["subject"] for event in published] == [subject, subject, subject, f"{subject}.all-clear"]
     assert published[3]["data"]["follows"] == subject
 
 
-async def test_a_kill_anywhere_publishes_nothing_new_twice(office: Office, alerts: Path) -> None:
+async def test_a_kill_anywhere_publishes_nothing_new_twice(office: FeedsHarness, alerts: Path) -> None:
     """Each state of the memory that was ever on disk is tried again: what comes again is the same event."""
     memory = office.folder / "kept" / "memory" / "warnung.json"
     for number, kind in enumerate(("Alert", "Update", "Cancel"), 1):
         refers_to = "w-1" if number > 1 else ""
         (alerts / f"{number}.xml").write_bytes(alert(f"w-{number}", kind=kind, refers_to=refers_to, minute=number))
         before = memory.read_bytes() if memory.exists() else None
-        away = await office.once(environment={"KREISFUNK_BROKER_URL": "amqp://feeds@127.0.0.1:1/"})
+        away = await office.poll_once(environment={"KREISFUNK_BROKER_URL": "amqp://feeds@127.0.0.1:1/"})
         assert away.status == 4
         decided = memory.read_bytes()
-        await office.once()
+        await office.poll_once()
         memory.write_bytes(decided)
-        await office.once()
+        await office.poll_once()
         assert before != decided
-    published = await office.published()
+    published = await office.list_published()
     distinct = {event["id"]: json.dumps(event, sort_keys=True) for event in published}
     assert len(published) > len(distinct) == 4
     assert len({json.dumps(event, sort_keys=True) for event in published}) == 4
 
 
-async def test_a_broken_file_is_counted_and_costs_the_others_nothing(office: Office, alerts: Path) -> None:
+async def test_a_broken_file_is_counted_and_costs_the_others_nothing(office: FeedsHarness, alerts: Path) -> None:
     (alerts / "1.xml").write_bytes(b'<!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/hostname">]><alert>&x;</alert>')
     (alerts / "2.xml").write_bytes(alert("w-2"))
     (alerts / "3.xml").write_bytes(alert("w-3")[:200])
     (alerts / "notes.txt").write_bytes(b"not ours")
-    ended = await office.once()
+    ended = await office.poll_once()
     assert (ended.status, ended.output) == (0, "warnung: 1 published, 2 broken\n")
     (alerts / "3.xml").write_bytes(alert("w-3"))
-    assert (await office.once()).output == "warnung: 1 published, 1 known, 1 broken\n"
+    assert (await office.poll_once()).output == "warnung: 1 published, 1 known, 1 broken\n"
 
 
-async def test_a_folder_that_is_not_there_is_named(office: Office, alerts: Path) -> None:
+async def test_a_folder_that_is_not_there_is_named(office: FeedsHarness, alerts: Path) -> None:
     office.origins = FILES.replace('"alerts"', '"nowhere"')
-    ended = await office.once()
+    ended = await office.poll_once()
     assert (ended.status, str(office.folder / "nowhere") in ended.output) == (1, True)
 
 
-async def test_a_single_address(website: Website, office: Office) -> None:
+async def test_a_single_address(website: FakeWebsite, office: FeedsHarness) -> None:
     office.origins, office.options = WEB, ""
-    website.pages["/alerts"] = conditional(alert("w-1"), etag='"1"', last_modified="x")
-    assert (await office.once()).output == "warnung: 1 published\n"
-    assert (await office.once()).output == "warnung: unchanged\n"
+    website.pages["/alerts"] = build_conditional_answer(alert("w-1"), etag='"1"', last_modified="x")
+    assert (await office.poll_once()).output == "warnung: 1 published\n"
+    assert (await office.poll_once()).output == "warnung: unchanged\n"
 
 
-async def test_a_feed_of_alerts_is_followed_on_its_own_host_only(website: Website, office: Office) -> None:
+async def test_a_feed_of_alerts_is_followed_on_its_own_host_only(website: FakeWebsite, office: FeedsHarness) -> None:
     office.origins, office.options = WEB, ""
-    links = [item(1, link=f"{website.url}/1"), item(2, link="http://127.0.0.2:1/2"), item(3, link=f"{website.url}/3")]
-    website.pages["/alerts"] = conditional(rss(links), etag='"1"', last_modified="x")
-    website.pages["/1"] = text(alert("w-1"))
-    assert (await office.once()).output == "warnung: 1 published, 1 unreachable\n"
-    website.pages["/3"] = text(alert("w-3", kind="Cancel", refers_to="w-1", minute=3))
-    assert (await office.once()).output == "warnung: 1 withdrawn\n"
-    assert (await office.once()).output == "warnung: unchanged\n"
-    assert [request.path for request in website.asked].count("/1") == 1
-    assert types(await office.published()) == ["published", "withdrawn", "published"]
+    links = [
+        build_item(1, link=f"{website.url}/1"),
+        build_item(2, link="http://127.0.0.2:1/2"),
+        build_item(3, link=f"{website.url}/3"),
+    ]
+    website.pages["/alerts"] = build_conditional_answer(build_rss(links), etag='"1"', last_modified="x")
+    website.pages["/1"] = build_text_answer(alert("w-1"))
+    assert (await office.poll_once()).output == "warnung: 1 published, 1 unreachable\n"
+    website.pages["/3"] = build_text_answer(alert("w-3", kind="Cancel", refers_to="w-1", minute=3))
+    assert (await office.poll_once()).output == "warnung: 1 withdrawn\n"
+    assert (await office.poll_once()).output == "warnung: unchanged\n"
+    assert [request.path for request in website.requests].count("/1") == 1
+    assert types(await office.list_published()) == ["published", "withdrawn", "published"]

@@ -12,7 +12,7 @@ from deploy.local.ports import LOOPBACK
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def text(body: bytes, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Answer:
+def build_text_answer(body: bytes, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Answer:
     async def answer(_: web.Request) -> web.StreamResponse:
         return web.Response(
             body=body, status=status, headers={"Content-Type": "application/rss+xml", **(headers or {})}
@@ -21,7 +21,7 @@ def text(body: bytes, *, status: int = 200, headers: Mapping[str, str] | None = 
     return answer
 
 
-def conditional(body: bytes, *, etag: str, last_modified: str) -> Answer:
+def build_conditional_answer(body: bytes, *, etag: str, last_modified: str) -> Answer:
     """304 for whoever has it already."""
 
     async def answer(request: web.Request) -> web.StreamResponse:
@@ -34,12 +34,12 @@ def conditional(body: bytes, *, etag: str, last_modified: str) -> Answer:
     return answer
 
 
-async def never(_: web.Request) -> web.StreamResponse:
+async def never_answer(_: web.Request) -> web.StreamResponse:
     await asyncio.Event().wait()
     raise AssertionError
 
 
-async def endless(request: web.Request) -> web.StreamResponse:
+async def answer_endlessly(request: web.Request) -> web.StreamResponse:
     response = web.StreamResponse()
     await response.prepare(request)
     while True:
@@ -47,22 +47,22 @@ async def endless(request: web.Request) -> web.StreamResponse:
 
 
 @dataclass
-class Website:
+class FakeWebsite:
     """`pages` by path; what is not there is 404."""
 
     url: str = ""
     pages: dict[str, Answer] = field(default_factory=dict)
-    asked: list[web.Request] = field(default_factory=list)
+    requests: list[web.Request] = field(default_factory=list)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        self.asked.append(request)
+        self.requests.append(request)
         page = self.pages.get(request.path)
         return await page(request) if page else web.Response(status=404)
 
 
 @asynccontextmanager
-async def open_website() -> AsyncIterator[Website]:
-    website = Website()
+async def run_website() -> AsyncIterator[FakeWebsite]:
+    website = FakeWebsite()
     application = web.Application()
     application.router.add_get("/{path:.*}", website.handle)
     runner = web.AppRunner(application, shutdown_timeout=0.1)

@@ -2,21 +2,21 @@
 
 import time
 
-from tests.integration.ingress.process import Ingress
-from tests.unit.ingress.webhooks import sign, status, statuses_body
+from tests.integration.ingress.process import IngressProcess
+from tests.unit.ingress.webhooks import build_status, build_statuses_body, sign
 
-WITHIN_SECONDS = 3.0
+ANSWER_TIMEOUT_SECONDS = 3.0
 
 
-async def refusal(ingress: Ingress) -> tuple[int, str | None, bool]:
+async def measure_refusal(ingress: IngressProcess) -> tuple[int, str | None, bool]:
     """Status and Retry-After of a webhook, and whether they came in time."""
-    body = statuses_body(status(1))
+    body = build_statuses_body(build_status(1))
     started = time.monotonic()
     headers = {"X-Hub-Signature-256": sign(body)}
     async with ingress.session.post(f"{ingress.url}/webhook", data=body, headers=headers) as response:
-        in_time = time.monotonic() - started < WITHIN_SECONDS
+        in_time = time.monotonic() - started < ANSWER_TIMEOUT_SECONDS
         return response.status, response.headers.get("Retry-After"), in_time
 
 
-async def accepts(ingress: Ingress) -> bool:
-    return await ingress.post(statuses_body(status(2))) == 200
+async def is_accepted(ingress: IngressProcess) -> bool:
+    return await ingress.post(build_statuses_body(build_status(2))) == 200

@@ -6,10 +6,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from shared.amqp.logins import SERVICES
-from tests.integration.ingress.process import Ingress, running_ingress
-from tests.integration.ingress.queues import Queues, open_queues
-from tests.servers import Servers, broker_api, url_with_login
+from shared.amqp.permissions import SERVICES
+from tests.integration.ingress.process import IngressProcess, run_ingress
+from tests.integration.ingress.queues import IngressQueues, open_queues
+from tests.servers import Servers, build_login_url, call_broker_api
 
 PASSWORD = "only-for-tests"
 
@@ -20,38 +20,38 @@ async def service_login(servers: Servers, vhost: str, service: str) -> AsyncIter
     path = urlsplit(vhost).path.removeprefix("/")
     login = f"{service}-{path}"
     may = SERVICES[service]
-    await broker_api(servers, "PUT", f"users/{login}", {"password": PASSWORD, "tags": ""})
-    await broker_api(
+    await call_broker_api(servers, "PUT", f"users/{login}", {"password": PASSWORD, "tags": ""})
+    await call_broker_api(
         servers,
         "PUT",
         f"permissions/{path}/{login}",
         {"configure": may.configure, "write": may.write, "read": may.read},
     )
     try:
-        yield url_with_login(vhost, login, PASSWORD)
+        yield build_login_url(vhost, login, PASSWORD)
     finally:
-        await broker_api(servers, "DELETE", f"users/{login}")
+        await call_broker_api(servers, "DELETE", f"users/{login}")
 
 
 @pytest.fixture(scope="module")
-async def module_queues(vhost: str) -> AsyncIterator[Queues]:
+async def module_queues(vhost: str) -> AsyncIterator[IngressQueues]:
     async with open_queues(vhost) as queues:
         yield queues
 
 
 @pytest.fixture(scope="module")
-async def broker_url(servers: Servers, vhost: str, module_queues: Queues) -> AsyncIterator[str]:
+async def broker_url(servers: Servers, vhost: str, module_queues: IngressQueues) -> AsyncIterator[str]:
     async with service_login(servers, vhost, "ingress") as url:
         yield url
 
 
 @pytest.fixture
-async def queues(module_queues: Queues) -> Queues:
+async def queues(module_queues: IngressQueues) -> IngressQueues:
     await module_queues.purge()
     return module_queues
 
 
 @pytest.fixture(scope="module")
-async def ingress(broker_url: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Ingress]:
-    async with running_ingress(broker_url, tmp_path_factory.mktemp("ingress") / "ingress.log") as running:
+async def ingress(broker_url: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[IngressProcess]:
+    async with run_ingress(broker_url, tmp_path_factory.mktemp("ingress") / "ingress.log") as running:
         yield running

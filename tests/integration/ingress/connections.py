@@ -8,11 +8,11 @@ from urllib.parse import urlsplit
 
 from deploy.local.process import Child
 
-PIECE = bytes(64 * 1024)
+CHUNK_SIZE = bytes(64 * 1024)
 
 
 @dataclass(frozen=True)
-class Connection:
+class RawConnection:
     """One TCP connection to a port."""
 
     reader: asyncio.StreamReader
@@ -25,27 +25,27 @@ class Connection:
     async def send_filling(self, size: int) -> None:
         """So many bytes that mean nothing, as long as the server reads them."""
         try:
-            for start in range(0, size, len(PIECE)):
-                await self.send(PIECE[: size - start])
+            for start in range(0, size, len(CHUNK_SIZE)):
+                await self.send(CHUNK_SIZE[: size - start])
         except ConnectionError:
             return
 
-    async def answer(self) -> bytes:
+    async def read_answer(self) -> bytes:
         """The status line and the headers."""
         return await self.reader.readuntil(b"\r\n\r\n")
 
 
 @asynccontextmanager
-async def connected(url: str) -> AsyncIterator[Connection]:
+async def open_connection(url: str) -> AsyncIterator[RawConnection]:
     target = urlsplit(url)
     reader, writer = await asyncio.open_connection(target.hostname, target.port)
     try:
-        yield Connection(reader, writer)
+        yield RawConnection(reader, writer)
     finally:
         writer.transport.abort()
 
 
-def head(size: int | None, *headers: str, path: str = "/webhook") -> bytes:
+def build_head(size: int | None, *headers: str, path: str = "/webhook") -> bytes:
     """The beginning of a POST; without a size its body is chunked."""
     length = "Transfer-Encoding: chunked" if size is None else f"Content-Length: {size}"
     return "\r\n".join((f"POST {path} HTTP/1.1", "Host: x", length, *headers, "", "")).encode()
@@ -53,12 +53,12 @@ def head(size: int | None, *headers: str, path: str = "/webhook") -> bytes:
 
 async def request(url: str, data: bytes) -> bytes:
     """Send these bytes and return status line and headers of the answer."""
-    async with connected(url) as connection:
+    async with open_connection(url) as connection:
         await connection.send(data)
-        return await connection.answer()
+        return await connection.read_answer()
 
 
-def memory_peak(child: Child) -> int:
+def read_memory_peak(child: Child) -> int:
     """The most bytes of memory that the process has had so far."""
     with open(f"/proc/{child.pid}/status") as lines:
         return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:"))

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from aiohttp import ClientError, ClientSession, ClientTimeout
 
-from deploy.local.ports import LOOPBACK, reserved_ports
+from deploy.local.ports import LOOPBACK, reserve_ports
 from deploy.local.process import Child, Command, wait_until_ready
-from tests.servers import PATIENCE_SECONDS
+from tests.servers import WAIT_TIMEOUT_SECONDS
 from tests.unit.ingress.webhooks import NUMBER_ID, SECRET, sign
 
 REPOSITORY = Path(__file__).parents[3]
@@ -25,7 +25,7 @@ SECRET_TEXTS = (SECRET, OLD_SECRET, VERIFY_TOKEN, SEALING_KEY, INDEX_KEY)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ingress:
+class IngressProcess:
     """A running ingress; `log` is all that it wrote."""
 
     url: str
@@ -46,19 +46,19 @@ class Ingress:
             await response.read()
             return response.status
 
-    async def metric(self, series: str) -> float:
+    async def fetch_metric(self, series: str) -> float:
         """The value of a series, written as in the exposition."""
         async with self.session.get(f"{self.internal_url}/metrics") as response:
             lines = (await response.text()).splitlines()
         return next(float(line.rpartition(" ")[2]) for line in lines if line.startswith(f"{series} "))
 
     async def is_ready(self) -> bool:
-        return await self._answers("/readyz")
+        return await self._is_ok("/readyz")
 
     async def is_alive(self) -> bool:
-        return await self._answers("/livez")
+        return await self._is_ok("/livez")
 
-    async def _answers(self, path: str) -> bool:
+    async def _is_ok(self, path: str) -> bool:
         try:
             async with self.session.get(self.internal_url + path) as response:
                 return response.status == 200
@@ -66,7 +66,7 @@ class Ingress:
             return False
 
 
-def environment(broker_url: str, port: int, internal_port: int) -> dict[str, str]:
+def build_environment(broker_url: str, port: int, internal_port: int) -> dict[str, str]:
     return {
         "PATH": os.environ["PATH"],
         "KREISFUNK_BROKER_URL": broker_url,
@@ -76,24 +76,24 @@ def environment(broker_url: str, port: int, internal_port: int) -> dict[str, str
         "KREISFUNK_APP_SECRETS": f"{SECRET},{OLD_SECRET}",
         "KREISFUNK_VERIFY_TOKEN": VERIFY_TOKEN,
         "KREISFUNK_PHONE_NUMBER_ID": NUMBER_ID,
-        "KREISFUNK_SEALING_KEYS": f"1:{SEALING_KEY}",
+        "KREISFUNK_ENCRYPTION_KEYS": f"1:{SEALING_KEY}",
         "KREISFUNK_INDEX_KEY": INDEX_KEY,
     }
 
 
 @asynccontextmanager
-async def running_ingress(broker_url: str, log: Path, *, ready: bool = True) -> AsyncIterator[Ingress]:
+async def run_ingress(broker_url: str, log: Path, *, ready: bool = True) -> AsyncIterator[IngressProcess]:
     """Started and ready; only alive if `ready` is False, for a broker that is away."""
-    with reserved_ports(2) as (port, internal_port):
+    with reserve_ports(2) as (port, internal_port):
         command = Command(
             name="ingress",
             arguments=(sys.executable, "-m", "services.ingress"),
             log=log,
-            environment=environment(broker_url, port, internal_port),
+            environment=build_environment(broker_url, port, internal_port),
             folder=REPOSITORY,
         )
-        async with ClientSession(timeout=ClientTimeout(total=PATIENCE_SECONDS)) as session:
-            ingress = Ingress(
+        async with ClientSession(timeout=ClientTimeout(total=WAIT_TIMEOUT_SECONDS)) as session:
+            ingress = IngressProcess(
                 url=f"http://{LOOPBACK}:{port}",
                 internal_url=f"http://{LOOPBACK}:{internal_port}",
                 session=session,
@@ -102,7 +102,7 @@ async def running_ingress(broker_url: str, log: Path, *, ready: bool = True) -> 
             await ingress.child.start()
             try:
                 check = ingress.is_ready if ready else ingress.is_alive
-                await wait_until_ready(ingress.child, check, seconds=PATIENCE_SECONDS)
+                await wait_until_ready(ingress.child, check, seconds=WAIT_TIMEOUT_SECONDS)
                 yield ingress
             finally:
                 await ingress.child.stop()

@@ -30,7 +30,7 @@ QUEUE_OF: dict[type[Message], str] = {
 
 
 @dataclass(frozen=True)
-class Queues:
+class IngressQueues:
     """Takes out what is there, with everything checked that each message has to have."""
 
     channel: AbstractChannel
@@ -55,9 +55,9 @@ class Queues:
 
 
 @asynccontextmanager
-async def open_queues(broker_url: str) -> AsyncIterator[Queues]:
+async def open_queues(broker_url: str) -> AsyncIterator[IngressQueues]:
     """The whole topology on this vhost, and its queues."""
     async with await aio_pika.connect(broker_url) as connection:
         channel = await connection.channel()
         await topology.declare(channel)
-        yield Queues(channel)
+        yield IngressQueues(channel)

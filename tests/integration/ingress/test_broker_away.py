@@ -9,14 +9,14 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from deploy.local.rabbitmq import local_rabbitmq
-from tests.integration.ingress.answers import accepts, refusal
+from deploy.local.rabbitmq import run_rabbitmq
+from tests.contract_recorder.recorder import ContractRecorder, record_contracts
+from tests.contract_recorder.tracing import trace_from_the_start
+from tests.integration.ingress.answers import is_accepted, measure_refusal
 from tests.integration.ingress.conftest import service_login
-from tests.integration.ingress.process import running_ingress
+from tests.integration.ingress.process import run_ingress
 from tests.integration.ingress.queues import open_queues
-from tests.servers import EVERYTHING, LASTING_VHOST, Servers, Step, broker_api, url_with_database, wait_for
-from tests.tap.reading import Tap, tapped
-from tests.tap.restarts import trace_from_the_start
+from tests.servers import EVERYTHING, LASTING_VHOST, Servers, Step, build_database_url, call_broker_api, wait_for
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Broker:
     url: str
     stop: Step
     start_again: Step
-    tap: Tap
+    tap: ContractRecorder
 
     @property
     def admin_url(self) -> str:
@@ -41,9 +41,9 @@ class Broker:
 async def lasting_vhost(servers: Servers, name: str) -> str:
     """Not deleted: doing that to quorum queues that were restarted can take down the broker's dead-lettering
     for good (https://github.com/rabbitmq/rabbitmq-server/issues/16652). It goes with the broker."""
-    await broker_api(servers, "PUT", f"vhosts/{name}")
-    await broker_api(servers, "PUT", f"permissions/{name}/{urlsplit(servers.broker_url).username}", EVERYTHING)
-    return url_with_database(servers.broker_url, name)
+    await call_broker_api(servers, "PUT", f"vhosts/{name}")
+    await call_broker_api(servers, "PUT", f"permissions/{name}/{urlsplit(servers.broker_url).username}", EVERYTHING)
+    return build_database_url(servers.broker_url, name)
 
 
 async def declare_queues(url: str) -> None:
@@ -57,33 +57,33 @@ async def broker(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> 
     if os.environ.get("KREISFUNK_TEST_DATABASE_URL"):
         folder = tmp_path_factory.mktemp("broker")
         trace_from_the_start(folder)
-        async with local_rabbitmq(folder, secrets.token_hex(16)) as own:
+        async with run_rabbitmq(folder, secrets.token_hex(16)) as own:
             await declare_queues(own.url)
-            async with tapped(own.url, own.api_url) as tap:
+            async with record_contracts(own.url, own.api_url) as tap:
                 yield Broker(own.url, own.stop, own.start, tap)
     else:
         url = await lasting_vhost(servers, LASTING_VHOST)
         async with service_login(servers, url, "ingress") as login_url:
             await declare_queues(url)
-            async with tapped(url, servers.broker_api_url) as tap:
+            async with record_contracts(url, servers.broker_api_url) as tap:
                 yield Broker(login_url, servers.stop_broker, servers.start_broker, tap)
 
 
 @pytest.mark.alone
 async def test_a_stopped_broker_is_answered_with_503_and_a_started_one_with_200(broker: Broker, tmp_path: Path) -> None:
-    async with running_ingress(broker.url, tmp_path / "log") as ingress:
-        assert await accepts(ingress)
+    async with run_ingress(broker.url, tmp_path / "log") as ingress:
+        assert await is_accepted(ingress)
         process = ingress.child.pid
 
         await broker.stop()
         try:
-            assert await refusal(ingress) == (503, "1", True)
+            assert await measure_refusal(ingress) == (503, "1", True)
             assert not await ingress.is_ready()
             assert await ingress.is_alive()
         finally:
             await broker.start()
 
-        await wait_for(lambda: accepts(ingress))
+        await wait_for(lambda: is_accepted(ingress))
         await wait_for(ingress.is_ready)
         assert ingress.child.pid == process
 
@@ -92,20 +92,20 @@ async def test_a_stopped_broker_is_answered_with_503_and_a_started_one_with_200(
 async def test_a_process_that_starts_before_the_broker_waits_for_it(broker: Broker, tmp_path: Path) -> None:
     await broker.stop()
     try:
-        ingress_context = running_ingress(broker.url, tmp_path / "log", ready=False)
+        ingress_context = run_ingress(broker.url, tmp_path / "log", ready=False)
         ingress = await ingress_context.__aenter__()
-        assert await refusal(ingress) == (503, "1", True)
+        assert await measure_refusal(ingress) == (503, "1", True)
         assert not await ingress.is_ready()
     finally:
         await broker.start()
 
-    await wait_for(lambda: accepts(ingress))
+    await wait_for(lambda: is_accepted(ingress))
     await ingress_context.__aexit__(None, None, None)
     assert await ingress.child.wait() == 0
 
 
 async def test_a_process_ends_cleanly_while_the_broker_is_away(broker: Broker, tmp_path: Path) -> None:
-    async with running_ingress(broker.url, tmp_path / "log") as ingress:
+    async with run_ingress(broker.url, tmp_path / "log") as ingress:
         await broker.stop()
         try:
             await ingress.child.stop()

@@ -6,40 +6,40 @@ from pathlib import Path
 import pytest
 
 from shared.contracts.inbound import DeliveryStatuses
-from tests.integration.ingress.answers import accepts, refusal
-from tests.integration.ingress.process import Ingress, running_ingress
-from tests.integration.ingress.proxy import wire_to
-from tests.integration.ingress.queues import Queues
+from tests.integration.ingress.answers import is_accepted, measure_refusal
+from tests.integration.ingress.broker_proxy import open_broker_proxy
+from tests.integration.ingress.process import IngressProcess, run_ingress
+from tests.integration.ingress.queues import IngressQueues
 from tests.servers import wait_for
-from tests.unit.ingress.webhooks import status, statuses_body
+from tests.unit.ingress.webhooks import build_status, build_statuses_body
 
 
-async def deliveries(queues: Queues) -> set[str | None]:
+async def deliveries(queues: IngressQueues) -> set[str | None]:
     return {event.delivery for group in await queues.take(DeliveryStatuses) for event in group.statuses}
 
 
 @pytest.mark.alone
 async def test_a_broker_that_does_not_confirm_is_answered_with_503_in_time(
-    broker_url: str, queues: Queues, tmp_path: Path
+    broker_url: str, queues: IngressQueues, tmp_path: Path
 ) -> None:
-    async with wire_to(broker_url) as (wire, url), running_ingress(url, tmp_path / "log") as ingress:
+    async with open_broker_proxy(broker_url) as (wire, url), run_ingress(url, tmp_path / "log") as ingress:
         wire.hold()
-        refusals = await asyncio.gather(*(refusal(ingress) for _ in range(20)))
+        refusals = await asyncio.gather(*(measure_refusal(ingress) for _ in range(20)))
         wire.flows.set()
 
         assert set(refusals) == {(503, "1", True)}
-        await wait_for(lambda: accepts(ingress))
+        await wait_for(lambda: is_accepted(ingress))
         assert "delivery-2" in await deliveries(queues)
 
 
 async def test_every_webhook_answered_200_is_stored_though_connections_break(
-    broker_url: str, queues: Queues, tmp_path: Path
+    broker_url: str, queues: IngressQueues, tmp_path: Path
 ) -> None:
-    async with wire_to(broker_url) as (wire, url), running_ingress(url, tmp_path / "log") as ingress:
+    async with open_broker_proxy(broker_url) as (wire, url), run_ingress(url, tmp_path / "log") as ingress:
         answers: dict[str, int] = {}
 
         async def send(number: int) -> None:
-            answers[f"delivery-{number}"] = await ingress.post(statuses_body(status(number)))
+            answers[f"delivery-{number}"] = await ingress.post(build_statuses_body(build_status(number)))
 
         for first in range(0, 300, 100):
             wire.hold()
@@ -48,17 +48,19 @@ async def test_every_webhook_answered_200_is_stored_though_connections_break(
             wire.cut()
             wire.flows.set()
             await asyncio.gather(*sending)
-        await wait_for(lambda: accepts(ingress))
+        await wait_for(lambda: is_accepted(ingress))
 
         answered = {delivery for delivery, answer in answers.items() if answer == 200}
         assert set(answers.values()) <= {200, 503}
         assert answered <= await deliveries(queues)
 
 
-async def test_a_signal_lets_the_webhook_in_flight_finish(broker_url: str, queues: Queues, tmp_path: Path) -> None:
-    async with wire_to(broker_url) as (wire, url), running_ingress(url, tmp_path / "log") as ingress:
+async def test_a_signal_lets_the_webhook_in_flight_finish(
+    broker_url: str, queues: IngressQueues, tmp_path: Path
+) -> None:
+    async with open_broker_proxy(broker_url) as (wire, url), run_ingress(url, tmp_path / "log") as ingress:
         wire.hold()
-        in_flight = asyncio.create_task(ingress.post(statuses_body(status(5))))
+        in_flight = asyncio.create_task(ingress.post(build_statuses_body(build_status(5))))
         await wire.held.wait()
 
         stopping = asyncio.create_task(ingress.child.stop())
@@ -71,6 +73,6 @@ async def test_a_signal_lets_the_webhook_in_flight_finish(broker_url: str, queue
         assert await deliveries(queues) == {"delivery-5"}
 
 
-async def is_draining(ingress: Ingress) -> bool:
+async def is_draining(ingress: IngressProcess) -> bool:
     async with ingress.session.get(f"{ingress.internal_url}/readyz") as response:
         return "draining" in await response.text()

@@ -7,11 +7,11 @@ from pathlib import Path
 from aiohttp import ClientError
 
 from shared.contracts.inbound import DeliveryStatuses
-from tests.integration.ingress.process import Ingress, running_ingress
+from tests.integration.ingress.process import IngressProcess, run_ingress
 from tests.integration.ingress.queues import open_queues
 from tests.integration.ingress.test_broker_away import Broker, broker
 from tests.servers import wait_for
-from tests.unit.ingress.webhooks import status, statuses_body
+from tests.unit.ingress.webhooks import build_status, build_statuses_body
 
 __all__ = ["broker"]
 SENDERS = 16
@@ -22,7 +22,7 @@ class Meta:
     """Sends each webhook until it is answered 200, as Meta does; counts what was refused in between."""
 
     def __init__(self) -> None:
-        self.ingress: Ingress | None = None
+        self.ingress: IngressProcess | None = None
         self.accepted: set[str] = set()
         self.refused = 0
         self._stopped = False
@@ -63,7 +63,7 @@ class Meta:
         if self.ingress is None:
             return 0
         try:
-            return await self.ingress.post(statuses_body(status(number)))
+            return await self.ingress.post(build_statuses_body(build_status(number)))
         except ClientError:
             return 0
 
@@ -79,7 +79,7 @@ async def test_what_was_answered_200_is_stored_though_broker_and_ingress_die_und
 ) -> None:
     meta, numbers = Meta(), iter(range(10**6))
     senders = [asyncio.create_task(meta.send(numbers)) for _ in range(SENDERS)]
-    async with running_ingress(broker.url, tmp_path / "first.log") as first:
+    async with run_ingress(broker.url, tmp_path / "first.log") as first:
         meta.ingress = first
         await meta.has_accepted(300)
         await broker.stop()
@@ -89,7 +89,7 @@ async def test_what_was_answered_200_is_stored_though_broker_and_ingress_die_und
         first.child.kill()
         await meta.was_refused()
         meta.ingress = None
-    async with running_ingress(broker.url, tmp_path / "second.log") as second:
+    async with run_ingress(broker.url, tmp_path / "second.log") as second:
         meta.ingress = second
         await meta.has_accepted(300)
         meta.stop()

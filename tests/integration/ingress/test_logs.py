@@ -2,32 +2,34 @@
 
 from pathlib import Path
 
-from tests.integration.ingress.process import SECRET_TEXTS, VERIFY_TOKEN, running_ingress
-from tests.integration.ingress.proxy import wire_to
-from tests.integration.ingress.queues import Queues
+from tests.integration.ingress.broker_proxy import open_broker_proxy
+from tests.integration.ingress.process import SECRET_TEXTS, VERIFY_TOKEN, run_ingress
+from tests.integration.ingress.queues import IngressQueues
 from tests.unit.ingress.webhooks import (
     PHONE,
     USER,
-    messages_body,
+    build_messages_body,
+    build_status,
+    build_statuses_body,
+    build_text_message,
+    build_value,
+    build_webhook,
     sign,
-    status,
-    statuses_body,
-    text_message,
-    value,
-    webhook,
 )
 
 TEXT = "Bitte rufen Sie mich zurück"
 PERSONAL = (PHONE, USER, "wamid.", "Bitte rufen", "delivery-")
 
 
-async def test_all_kinds_of_webhooks_leave_no_trace_of_anybody(broker_url: str, queues: Queues, tmp_path: Path) -> None:
-    good = messages_body(text_message(1, TEXT, from_user_id=USER))
-    bad = messages_body({**text_message(2), "text": {"body": [TEXT]}}, {"id": USER, "from": {PHONE: TEXT}})
-    unknown = webhook(value(messages=[text_message(3, TEXT)]), field=f"history{PHONE}")
+async def test_all_kinds_of_webhooks_leave_no_trace_of_anybody(
+    broker_url: str, queues: IngressQueues, tmp_path: Path
+) -> None:
+    good = build_messages_body(build_text_message(1, TEXT, from_user_id=USER))
+    bad = build_messages_body({**build_text_message(2), "text": {"body": [TEXT]}}, {"id": USER, "from": {PHONE: TEXT}})
+    unknown = build_webhook(build_value(messages=[build_text_message(3, TEXT)]), field=f"history{PHONE}")
 
-    async with wire_to(broker_url) as (wire, url), running_ingress(url, tmp_path / "log") as ingress:
-        for body in (good, bad, unknown, statuses_body(status(1)), good[:-9]):
+    async with open_broker_proxy(broker_url) as (wire, url), run_ingress(url, tmp_path / "log") as ingress:
+        for body in (good, bad, unknown, build_statuses_body(build_status(1)), good[:-9]):
             assert await ingress.post(body) == 200
         assert await ingress.post_with(good, {"X-Hub-Signature-256": sign(bad)}) == 401
         wire.hold()
@@ -41,8 +43,8 @@ async def test_all_kinds_of_webhooks_leave_no_trace_of_anybody(broker_url: str, 
     assert not [trace for trace in (*PERSONAL, *SECRET_TEXTS) if trace in written + metrics]
 
 
-async def test_a_handshake_leaves_no_trace_of_the_token(broker_url: str, queues: Queues, tmp_path: Path) -> None:
-    async with running_ingress(broker_url, tmp_path / "log") as ingress:
+async def test_a_handshake_leaves_no_trace_of_the_token(broker_url: str, queues: IngressQueues, tmp_path: Path) -> None:
+    async with run_ingress(broker_url, tmp_path / "log") as ingress:
         for token in (VERIFY_TOKEN, "somebody-elses-token"):
             query = {"hub.mode": "subscribe", "hub.verify_token": token, "hub.challenge": "1"}
             async with ingress.session.get(f"{ingress.url}/webhook", params=query) as response:

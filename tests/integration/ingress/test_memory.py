@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from shared.contracts.inbound import InboundMessages
-from tests.integration.ingress.connections import Connection, connected, head, memory_peak
-from tests.integration.ingress.process import Ingress, running_ingress
-from tests.integration.ingress.queues import Queues
-from tests.unit.ingress.webhooks import messages_body, text_message
+from tests.integration.ingress.connections import RawConnection, build_head, open_connection, read_memory_peak
+from tests.integration.ingress.process import IngressProcess, run_ingress
+from tests.integration.ingress.queues import IngressQueues
+from tests.unit.ingress.webhooks import build_messages_body, build_text_message
 
 CONNECTIONS = 500
 HUGE = 4 * 1024 * 1024
@@ -21,46 +21,46 @@ CHUNKED = b"%x\r\n" % HUGE
 HEADERS = tuple(f"X-Filling-{number}: {'x' * 4000}" for number in range(200))
 MANY_HEADERS = "".join(f"X-Filling-{number}: {'x' * 60}\r\n" for number in range(90))
 PIPELINED = f"GET /webhook HTTP/1.1\r\nHost: x\r\n{MANY_HEADERS}\r\n".encode() * 40
-JUST_FITTING = head(HUGE, WRONG, *(f"X-Filling-{number}: {'x' * 110}" for number in range(120)))
-TRAILERS = head(None, WRONG) + b"1\r\nx\r\n0\r\n" + b"X-Filling: x\r\n" * 20_000
+JUST_FITTING = build_head(HUGE, WRONG, *(f"X-Filling-{number}: {'x' * 110}" for number in range(120)))
+TRAILERS = build_head(None, WRONG) + b"1\r\nx\r\n0\r\n" + b"X-Filling: x\r\n" * 20_000
 
 
 @pytest.fixture
-async def fresh(broker_url: str, tmp_path: Path) -> AsyncIterator[Ingress]:
+async def fresh(broker_url: str, tmp_path: Path) -> AsyncIterator[IngressProcess]:
     """An ingress whose peak of memory is this test's."""
-    async with running_ingress(broker_url, tmp_path / "ingress.log") as running:
+    async with run_ingress(broker_url, tmp_path / "ingress.log") as running:
         yield running
 
 
 @pytest.mark.parametrize(
     ("beginning", "size"),
     [
-        pytest.param(head(HUGE, "X-Other: 1"), HUGE, id="without a signature"),
-        pytest.param(head(HUGE, WRONG), HUGE, id="with a wrong signature"),
-        pytest.param(head(HUGE, WRONG), HUGE - 1, id="without the last byte"),
-        pytest.param(head(None, WRONG) + CHUNKED, HUGE - 1, id="chunked"),
-        pytest.param(head(HUGE, *HEADERS)[:-4], 0, id="headers without an end"),
+        pytest.param(build_head(HUGE, "X-Other: 1"), HUGE, id="without a signature"),
+        pytest.param(build_head(HUGE, WRONG), HUGE, id="with a wrong signature"),
+        pytest.param(build_head(HUGE, WRONG), HUGE - 1, id="without the last byte"),
+        pytest.param(build_head(None, WRONG) + CHUNKED, HUGE - 1, id="chunked"),
+        pytest.param(build_head(HUGE, *HEADERS)[:-4], 0, id="headers without an end"),
         pytest.param(PIPELINED, 0, id="many requests at once"),
         pytest.param(JUST_FITTING, HUGE - 1, id="headers that just fit, and a body without its end"),
         pytest.param(TRAILERS, 0, id="trailers without an end"),
     ],
 )
 async def test_500_hostile_connections_take_less_than_200_megabytes(
-    fresh: Ingress, queues: Queues, beginning: bytes, size: int
+    fresh: IngressProcess, queues: IngressQueues, beginning: bytes, size: int
 ) -> None:
     async with AsyncExitStack() as stack:
-        strangers = [await stack.enter_async_context(connected(fresh.url)) for _ in range(CONNECTIONS)]
+        strangers = [await stack.enter_async_context(open_connection(fresh.url)) for _ in range(CONNECTIONS)]
         await asyncio.gather(*(attack(each, beginning, size) for each in strangers))
-        assert await fresh.post(messages_body(text_message(1))) == 200
-        assert await fresh.post(messages_body(text_message(2)).ljust(HUGE)) == 200
+        assert await fresh.post(build_messages_body(build_text_message(1))) == 200
+        assert await fresh.post(build_messages_body(build_text_message(2)).ljust(HUGE)) == 200
 
     assert len(await queues.take(InboundMessages)) == 2
-    assert memory_peak(fresh.child) < LIMIT
+    assert read_memory_peak(fresh.child) < LIMIT
     assert await fresh.is_ready()
     assert "Traceback" not in fresh.log
 
 
-async def attack(stranger: Connection, beginning: bytes, size: int) -> None:
+async def attack(stranger: RawConnection, beginning: bytes, size: int) -> None:
     try:
         await stranger.send(beginning)
     except ConnectionError:

@@ -8,16 +8,16 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.integration.ingress.process import Ingress
-from tests.integration.ingress.queues import Queues
-from tests.unit.ingress.mutations import CASES, mutated
+from tests.integration.ingress.process import IngressProcess
+from tests.integration.ingress.queues import IngressQueues
+from tests.unit.ingress.mutations import CASES, build_mutation
 
 USUAL_CASES = 1_000
 AT_ONCE = 16
 
 
 @pytest.mark.timeout(1800)
-async def test_no_webhook_makes_a_server_error(ingress: Ingress, queues: Queues) -> None:
+async def test_no_webhook_makes_a_server_error(ingress: IngressProcess, queues: IngressQueues) -> None:
     numbers = iter(range(CASES or USUAL_CASES))
     wrong: dict[int, int] = {}
 
@@ -29,8 +29,8 @@ async def test_no_webhook_makes_a_server_error(ingress: Ingress, queues: Queues)
     assert await ingress.is_ready()
 
 
-async def post_each(ingress: Ingress, numbers: Iterator[int], wrong: dict[int, int]) -> None:
+async def post_each(ingress: IngressProcess, numbers: Iterator[int], wrong: dict[int, int]) -> None:
     for number in numbers:
-        answer = await ingress.post(mutated(number))
+        answer = await ingress.post(build_mutation(number))
         if answer != 200:
             wrong[number] = answer

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from shared.contracts.inbound import DeliveryStatuses, InboundMessages, WebhookQuarantined
-from tests.integration.ingress.process import Ingress
-from tests.integration.ingress.queues import Queues
-from tests.integration.ingress.shapes import SHAPES, Shape, says, value
+from tests.integration.ingress.process import IngressProcess
+from tests.integration.ingress.queues import IngressQueues
+from tests.integration.ingress.webhook_shapes import SHAPES, WebhookShape, build_text, build_value
 from tests.unit.ingress.webhooks import Json
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -30,7 +30,7 @@ def enclosed(*values: Json) -> Json:
     return {"object": "whatsapp_business_account", "entry": entries}
 
 
-async def assert_heard(queues: Queues, shapes: Sequence[Shape]) -> None:
+async def assert_heard(queues: IngressQueues, shapes: Sequence[WebhookShape]) -> None:
     groups, statuses = await queues.take(InboundMessages), await queues.take(DeliveryStatuses)
     heard = [message.text for group in groups for message in group.messages]
     assert heard == [text for shape in shapes for text in shape.heard]
@@ -40,13 +40,17 @@ async def assert_heard(queues: Queues, shapes: Sequence[Shape]) -> None:
 
 @pytest.mark.parametrize("write", [escaped, spaced])
 @pytest.mark.parametrize("name", SHAPES)
-async def test_each_is_heard(ingress: Ingress, queues: Queues, name: str, write: Callable[[Json], bytes]) -> None:
+async def test_each_is_heard(
+    ingress: IngressProcess, queues: IngressQueues, name: str, write: Callable[[Json], bytes]
+) -> None:
     assert await ingress.post(write(enclosed(SHAPES[name].value))) == 200
     await assert_heard(queues, [SHAPES[name]])
 
 
 @pytest.mark.parametrize("write", [escaped, spaced])
-async def test_all_in_one_webhook_are_heard(ingress: Ingress, queues: Queues, write: Callable[[Json], bytes]) -> None:
+async def test_all_in_one_webhook_are_heard(
+    ingress: IngressProcess, queues: IngressQueues, write: Callable[[Json], bytes]
+) -> None:
     shapes = list(SHAPES.values()) * 20
     assert await ingress.post(write(enclosed(*(shape.value for shape in shapes)))) == 200
     await assert_heard(queues, shapes)
@@ -55,14 +59,16 @@ async def test_all_in_one_webhook_are_heard(ingress: Ingress, queues: Queues, wr
 @pytest.mark.parametrize(
     "body",
     [
-        escaped({**enclosed(), "entry": [{"changes": [{"value": value(says("Stop"))}]}]}),
-        escaped(enclosed(value({**says("Stop"), "from": "5678"}, contact={"wa_id": "5678"}))),
-        escaped({**enclosed(value(says("Stop"))), "object": "page"}),
-        BYTE_ORDER_MARK + escaped(enclosed(value(says("Stop")))),
+        escaped({**enclosed(), "entry": [{"changes": [{"value": build_value(build_text("Stop"))}]}]}),
+        escaped(enclosed(build_value({**build_text("Stop"), "from": "5678"}, contact={"wa_id": "5678"}))),
+        escaped({**enclosed(build_value(build_text("Stop"))), "object": "page"}),
+        BYTE_ORDER_MARK + escaped(enclosed(build_value(build_text("Stop")))),
     ],
     ids=["without its field", "from four digits", "of a page", "with a byte order mark"],
 )
-async def test_what_meta_never_sends_is_kept_and_not_refused(ingress: Ingress, queues: Queues, body: bytes) -> None:
+async def test_what_meta_never_sends_is_kept_and_not_refused(
+    ingress: IngressProcess, queues: IngressQueues, body: bytes
+) -> None:
     assert await ingress.post(body) == 200
     assert await queues.take(InboundMessages) == []
     assert len(await queues.take(WebhookQuarantined)) == 1

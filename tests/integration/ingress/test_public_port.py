@@ -7,16 +7,16 @@ from urllib.parse import urlsplit
 import pytest
 
 from shared.contracts.inbound import InboundMessages
-from tests.integration.ingress.process import VERIFY_TOKEN, Ingress
-from tests.integration.ingress.queues import Queues
-from tests.unit.ingress.webhooks import messages_body, sign, text_message
+from tests.integration.ingress.process import VERIFY_TOKEN, IngressProcess
+from tests.integration.ingress.queues import IngressQueues
+from tests.unit.ingress.webhooks import build_messages_body, build_text_message, sign
 
 LIMIT = 4 * 1024 * 1024
-BODY = messages_body(text_message(1))
+BODY = build_messages_body(build_text_message(1))
 WRONG = "sha256=" + "0" * 64
 
 
-async def handshake(ingress: Ingress, **parameters: str) -> tuple[int, str, str]:
+async def handshake(ingress: IngressProcess, **parameters: str) -> tuple[int, str, str]:
     query = {f"hub.{name}": value for name, value in parameters.items()}
     async with ingress.session.get(f"{ingress.url}/webhook", params=query) as response:
         sniffing = response.headers.get("X-Content-Type-Options", "")
@@ -24,7 +24,7 @@ async def handshake(ingress: Ingress, **parameters: str) -> tuple[int, str, str]
         return response.status, await response.text(), sniffing
 
 
-async def test_the_handshake_echoes_the_challenge_as_plain_text(ingress: Ingress) -> None:
+async def test_the_handshake_echoes_the_challenge_as_plain_text(ingress: IngressProcess) -> None:
     answer = await handshake(ingress, mode="subscribe", verify_token=VERIFY_TOKEN, challenge="<b>1158201444")
     assert answer == (200, "<b>1158201444", "nosniff")
 
@@ -41,7 +41,7 @@ async def test_the_handshake_echoes_the_challenge_as_plain_text(ingress: Ingress
         {},
     ],
 )
-async def test_any_other_handshake_is_forbidden(ingress: Ingress, parameters: dict[str, str]) -> None:
+async def test_any_other_handshake_is_forbidden(ingress: IngressProcess, parameters: dict[str, str]) -> None:
     status, text, _ = await handshake(ingress, **parameters)
     assert (status, text) == (403, "")
     assert VERIFY_TOKEN not in ingress.log
@@ -61,9 +61,9 @@ async def test_any_other_handshake_is_forbidden(ingress: Ingress, parameters: di
     ],
 )
 async def test_without_the_right_signature_nothing_is_stored_or_told(
-    ingress: Ingress, queues: Queues, headers: dict[str, str]
+    ingress: IngressProcess, queues: IngressQueues, headers: dict[str, str]
 ) -> None:
-    before = await ingress.metric('kreisfunk_ingress_webhooks_total{result="unsigned"}')
+    before = await ingress.fetch_metric('kreisfunk_ingress_webhooks_total{result="unsigned"}')
 
     async with ingress.session.post(f"{ingress.url}/webhook", data=BODY, headers=headers) as response:
         assert response.status == 401
@@ -72,18 +72,18 @@ async def test_without_the_right_signature_nothing_is_stored_or_told(
 
     assert await queues.take(InboundMessages) == []
     assert sign(BODY)[7:] not in ingress.log
-    assert await ingress.metric('kreisfunk_ingress_webhooks_total{result="unsigned"}') == before + 1
+    assert await ingress.fetch_metric('kreisfunk_ingress_webhooks_total{result="unsigned"}') == before + 1
 
 
-async def test_four_mebibytes_are_read_and_one_byte_more_is_too_large(ingress: Ingress) -> None:
+async def test_four_mebibytes_are_read_and_one_byte_more_is_too_large(ingress: IngressProcess) -> None:
     largest = BODY.ljust(LIMIT)
-    before = await ingress.metric('kreisfunk_ingress_webhooks_total{result="too_large"}')
+    before = await ingress.fetch_metric('kreisfunk_ingress_webhooks_total{result="too_large"}')
     assert await ingress.post(largest) == 200
     assert await ingress.post(largest + b" ") == 413
-    assert await ingress.metric('kreisfunk_ingress_webhooks_total{result="too_large"}') == before + 1
+    assert await ingress.fetch_metric('kreisfunk_ingress_webhooks_total{result="too_large"}') == before + 1
 
 
-async def test_a_chunked_body_has_the_same_limit(ingress: Ingress) -> None:
+async def test_a_chunked_body_has_the_same_limit(ingress: IngressProcess) -> None:
     async def chunks() -> AsyncIterator[bytes]:
         for _ in range(65):
             yield bytes(65536)
@@ -106,7 +106,7 @@ async def test_a_chunked_body_has_the_same_limit(ingress: Ingress) -> None:
         ("DELETE", "/webhook", 405),
     ],
 )
-async def test_nothing_else_is_on_the_public_port(ingress: Ingress, method: str, path: str, status: int) -> None:
+async def test_nothing_else_is_on_the_public_port(ingress: IngressProcess, method: str, path: str, status: int) -> None:
     async with ingress.session.request(method, ingress.url + path) as response:
         assert response.status == status
 
@@ -121,7 +121,7 @@ async def test_nothing_else_is_on_the_public_port(ingress: Ingress, method: str,
         b"POST /webhook HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz" + VERIFY_TOKEN.encode(),
     ],
 )
-async def test_what_is_no_http_is_refused_and_not_logged(ingress: Ingress, request_bytes: bytes) -> None:
+async def test_what_is_no_http_is_refused_and_not_logged(ingress: IngressProcess, request_bytes: bytes) -> None:
     target = urlsplit(ingress.url)
     reader, writer = await asyncio.open_connection(target.hostname, target.port)
     writer.write(request_bytes)

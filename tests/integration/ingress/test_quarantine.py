@@ -7,30 +7,32 @@ import pytest
 
 from shared.amqp import topology
 from shared.amqp.connection import Connection, connect
-from shared.amqp.kept import open_kept
-from tests.integration.ingress.process import Ingress
-from tests.integration.ingress.queues import Queues, open_queues
+from shared.amqp.queue_browser import open_queue_browser
+from tests.integration.ingress.process import IngressProcess
+from tests.integration.ingress.queues import IngressQueues, open_queues
 from tests.servers import wait_for
 
 
 @pytest.fixture(scope="module")
-async def module_queues(vhost: str) -> AsyncIterator[Queues]:
+async def module_queues(vhost: str) -> AsyncIterator[IngressQueues]:
     """Queues in which days are seconds."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(topology, "QUARANTINE_KEPT", timedelta(seconds=topology.QUARANTINE_KEPT.days))
+        patch.setattr(topology, "QUARANTINE_MAX_AGE", timedelta(seconds=topology.QUARANTINE_MAX_AGE.days))
         async with open_queues(vhost) as queues:
             yield queues
 
 
-async def test_it_ends_by_itself_also_if_somebody_looked(ingress: Ingress, queues: Queues, vhost: str) -> None:
+async def test_it_ends_by_itself_also_if_somebody_looked(
+    ingress: IngressProcess, queues: IngressQueues, vhost: str
+) -> None:
     assert await ingress.post(b"Stop, but no JSON") == 200
     async with connect(vhost, password=None, name="test") as connection:
-        async with open_kept(connection, [topology.QUARANTINE]) as kept:
-            assert len([message async for message in kept.messages(10)]) == 1
+        async with open_queue_browser(connection, [topology.QUARANTINE]) as kept:
+            assert len([message async for message in kept.browse(10)]) == 1
         await wait_for(lambda: has(connection, 1))
         await wait_for(lambda: has(connection, 0))
 
 
 async def has(connection: Connection, number: int) -> bool:
-    async with open_kept(connection, [topology.QUARANTINE]) as kept:
+    async with open_queue_browser(connection, [topology.QUARANTINE]) as kept:
         return await kept.count() == number

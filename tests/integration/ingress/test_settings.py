@@ -13,11 +13,11 @@ from tests.integration.ingress.process import (
     REPOSITORY,
     SEALING_KEY,
     SECRET_TEXTS,
-    environment,
+    build_environment,
 )
 from tests.unit.ingress.webhooks import SECRET
 
-SETTINGS = environment("amqp://ingress@127.0.0.1:1/", 0, 0)
+SETTINGS = build_environment("amqp://ingress@127.0.0.1:1/", 0, 0)
 
 
 def start(changes: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
@@ -42,7 +42,7 @@ def test_everything_that_is_missing_is_named_at_once() -> None:
         timeout=60,
         check=False,
     )
-    required = ("BROKER_URL", "APP_SECRETS", "VERIFY_TOKEN", "PHONE_NUMBER_ID", "SEALING_KEYS", "INDEX_KEY")
+    required = ("BROKER_URL", "APP_SECRETS", "VERIFY_TOKEN", "PHONE_NUMBER_ID", "ENCRYPTION_KEYS", "INDEX_KEY")
     assert finished.returncode == 2
     assert all(f"KREISFUNK_{name}: " in finished.stderr for name in required)
     assert "Traceback" not in finished.stderr
@@ -55,9 +55,9 @@ def test_everything_that_is_missing_is_named_at_once() -> None:
         ("APP_SECRETS", ","),
         ("VERIFY_TOKEN", "short"),
         ("PHONE_NUMBER_ID", "our-number"),
-        ("SEALING_KEYS", SEALING_KEY),
-        ("SEALING_KEYS", f"0:{SEALING_KEY}"),
-        ("SEALING_KEYS", f"1:{SEALING_KEY[:-8]}"),
+        ("ENCRYPTION_KEYS", SEALING_KEY),
+        ("ENCRYPTION_KEYS", f"0:{SEALING_KEY}"),
+        ("ENCRYPTION_KEYS", f"1:{SEALING_KEY[:-8]}"),
         ("INDEX_KEY", INDEX_KEY[1:]),
         ("BROKER_URL", f"http://{SECRET}@127.0.0.1/"),
         ("LISTEN_PORT", "70000"),
@@ -75,11 +75,11 @@ def test_a_wrong_setting_is_named_without_its_value(name: str, value: str) -> No
 
 
 def test_two_wrong_settings_are_both_named() -> None:
-    finished = start({"KREISFUNK_INDEX_KEY": "no-key", "KREISFUNK_SEALING_KEYS": "no-ring"})
+    finished = start({"KREISFUNK_INDEX_KEY": "no-key", "KREISFUNK_ENCRYPTION_KEYS": "no-ring"})
 
     assert finished.returncode == 2
     assert "KREISFUNK_INDEX_KEY: a key must be base64" in finished.stderr
-    assert "KREISFUNK_SEALING_KEYS: expected VERSION:BASE64" in finished.stderr
+    assert "KREISFUNK_ENCRYPTION_KEYS: expected VERSION:BASE64" in finished.stderr
 
 
 def test_a_secret_may_be_a_file_and_is_still_not_shown(tmp_path: Path) -> None:

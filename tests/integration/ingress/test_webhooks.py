@@ -6,49 +6,51 @@ import json
 
 from shared.contracts.inbound import DeliveryStatuses, InboundMessages, WebhookQuarantined
 from shared.contracts.message import Address
-from shared.sealing import IndexKey, KeyRing
-from tests.integration.ingress.process import INDEX_KEY, OLD_SECRET, SEALING_KEY, Ingress
-from tests.integration.ingress.queues import Queues
+from shared.encryption import BlindIndexKey, KeyRing
+from tests.integration.ingress.process import INDEX_KEY, OLD_SECRET, SEALING_KEY, IngressProcess
+from tests.integration.ingress.queues import IngressQueues
 from tests.unit.ingress.webhooks import (
     NUMBER_ID,
     PHONE,
     USER,
     Json,
-    messages_body,
-    status,
-    statuses_body,
-    text_message,
-    value,
-    webhook,
+    build_messages_body,
+    build_status,
+    build_statuses_body,
+    build_text_message,
+    build_value,
+    build_webhook,
 )
 
 RING = KeyRing.parse(f"1:{SEALING_KEY}")
-INDEX = IndexKey.parse(INDEX_KEY)
+INDEX = BlindIndexKey.parse(INDEX_KEY)
 
 
 def opened(address: Address | None) -> str:
     assert address is not None
-    return RING.open(address.sealed, purpose=address.kind, index=address.index).decode()
+    return RING.decrypt(address.sealed, purpose=address.kind, index=address.index).decode()
 
 
-async def test_a_message_is_stored_with_its_sender_sealed(ingress: Ingress, queues: Queues) -> None:
-    assert await ingress.post(messages_body(text_message(1, "Start", from_user_id=USER))) == 200
+async def test_a_message_is_stored_with_its_sender_sealed(ingress: IngressProcess, queues: IngressQueues) -> None:
+    assert await ingress.post(build_messages_body(build_text_message(1, "Start", from_user_id=USER))) == 200
 
     [group] = await queues.take(InboundMessages)
     [message] = group.messages
     assert message.text == "Start"
-    assert message.message_key == INDEX.index("wamid", "wamid.IN00000001")
+    assert message.message_key == INDEX.compute_index("wamid", "wamid.IN00000001")
     assert opened(message.sender.phone) == PHONE
     assert opened(message.sender.user) == USER
 
 
-async def test_the_older_of_two_app_secrets_still_signs(ingress: Ingress, queues: Queues) -> None:
-    assert await ingress.post(messages_body(text_message(1)), secret=OLD_SECRET) == 200
+async def test_the_older_of_two_app_secrets_still_signs(ingress: IngressProcess, queues: IngressQueues) -> None:
+    assert await ingress.post(build_messages_body(build_text_message(1)), secret=OLD_SECRET) == 200
     assert len(await queues.take(InboundMessages)) == 1
 
 
-async def test_escaped_umlauts_and_emoji_are_signed_and_read_as_they_came(ingress: Ingress, queues: Queues) -> None:
-    body = messages_body(text_message(1, "Straße gesperrt: Öffnung morgen 🚗 für 5 €"))
+async def test_escaped_umlauts_and_emoji_are_signed_and_read_as_they_came(
+    ingress: IngressProcess, queues: IngressQueues
+) -> None:
+    body = build_messages_body(build_text_message(1, "Straße gesperrt: Öffnung morgen 🚗 für 5 €"))
     assert b"\\ud83d\\ude97" in body
 
     assert await ingress.post(body) == 200
@@ -57,8 +59,10 @@ async def test_escaped_umlauts_and_emoji_are_signed_and_read_as_they_came(ingres
     assert group.messages[0].text == "Straße gesperrt: Öffnung morgen 🚗 für 5 €"
 
 
-async def test_a_thousand_statuses_in_one_webhook_are_a_thousand_events(ingress: Ingress, queues: Queues) -> None:
-    assert await ingress.post(statuses_body(*(status(number) for number in range(1000)))) == 200
+async def test_a_thousand_statuses_in_one_webhook_are_a_thousand_events(
+    ingress: IngressProcess, queues: IngressQueues
+) -> None:
+    assert await ingress.post(build_statuses_body(*(build_status(number) for number in range(1000)))) == 200
 
     groups = await queues.take(DeliveryStatuses)
     deliveries = [event.delivery for group in groups for event in group.statuses]
@@ -66,9 +70,11 @@ async def test_a_thousand_statuses_in_one_webhook_are_a_thousand_events(ingress:
     assert len(groups) > 1
 
 
-async def test_three_megabytes_of_a_thousand_messages_are_a_thousand_events(ingress: Ingress, queues: Queues) -> None:
+async def test_three_megabytes_of_a_thousand_messages_are_a_thousand_events(
+    ingress: IngressProcess, queues: IngressQueues
+) -> None:
     filling = {"thumbnail": "x" * 2500}
-    body = messages_body(*(text_message(number, "ü" * 60, referral=filling) for number in range(1000)))
+    body = build_messages_body(*(build_text_message(number, "ü" * 60, referral=filling) for number in range(1000)))
     assert 3_000_000 < len(body) < 4_000_000
 
     assert await ingress.post(body) == 200
@@ -77,34 +83,45 @@ async def test_three_megabytes_of_a_thousand_messages_are_a_thousand_events(ingr
     assert sum(len(group.messages) for group in groups) == 1000
 
 
-async def test_three_megabytes_that_are_not_understood_are_kept_whole(ingress: Ingress, queues: Queues) -> None:
+async def test_three_megabytes_that_are_not_understood_are_kept_whole(
+    ingress: IngressProcess, queues: IngressQueues
+) -> None:
     body = b"{" + b"ab" * 1_900_000
 
     assert await ingress.post(body) == 200
 
     [kept] = await queues.take(WebhookQuarantined)
     assert (kept.size, kept.kind) == (len(body), "no_webhook")
-    assert RING.open(kept.sealed, purpose="webhook") == body
+    assert RING.decrypt(kept.sealed, purpose="webhook") == body
 
 
-async def test_words_that_are_not_known_pass_on_and_are_counted_as_one(ingress: Ingress, queues: Queues) -> None:
-    series = 'kreisfunk_ingress_words_total{kind="%s",word="other"}'
+async def test_words_that_are_not_known_pass_on_and_are_counted_as_one(
+    ingress: IngressProcess, queues: IngressQueues
+) -> None:
+    series = 'kreisfunk_ingress_events_by_type_total{kind="%s",type="other"}'
     messages, statuses = series % "messages", series % "statuses"
-    before = await ingress.metric(messages), await ingress.metric(statuses)
+    before = await ingress.fetch_metric(messages), await ingress.fetch_metric(statuses)
 
     for number, word in enumerate(("hologram", "mood_ring", PHONE)):
-        body = webhook(value(messages=[text_message(number, type=word)], statuses=[status(number, word)]))
+        body = build_webhook(
+            build_value(messages=[build_text_message(number, type=word)], statuses=[build_status(number, word)])
+        )
         assert await ingress.post(body) == 200
 
     groups = await queues.take(InboundMessages)
     assert [message.kind for group in groups for message in group.messages] == ["hologram", "mood_ring", PHONE]
-    assert (await ingress.metric(messages), await ingress.metric(statuses)) == (before[0] + 3, before[1] + 3)
+    assert (await ingress.fetch_metric(messages), await ingress.fetch_metric(statuses)) == (
+        before[0] + 3,
+        before[1] + 3,
+    )
     assert '"word":"mood_ring"' in ingress.log
     assert PHONE not in ingress.log
 
 
-async def test_webhooks_at_the_same_moment_share_groups_and_none_is_lost(ingress: Ingress, queues: Queues) -> None:
-    bodies = [statuses_body(status(number)) for number in range(200)]
+async def test_webhooks_at_the_same_moment_share_groups_and_none_is_lost(
+    ingress: IngressProcess, queues: IngressQueues
+) -> None:
+    bodies = [build_statuses_body(build_status(number)) for number in range(200)]
 
     answers = await asyncio.gather(*(ingress.post(body) for body in bodies))
 
@@ -115,8 +132,10 @@ async def test_webhooks_at_the_same_moment_share_groups_and_none_is_lost(ingress
     assert len(groups) < 200
 
 
-async def test_messages_and_statuses_of_one_webhook_go_to_separate_queues(ingress: Ingress, queues: Queues) -> None:
-    body = webhook(value(messages=[text_message(1)], statuses=[status(1)]))
+async def test_messages_and_statuses_of_one_webhook_go_to_separate_queues(
+    ingress: IngressProcess, queues: IngressQueues
+) -> None:
+    body = build_webhook(build_value(messages=[build_text_message(1)], statuses=[build_status(1)]))
 
     assert await ingress.post(body) == 200
 
@@ -124,8 +143,10 @@ async def test_messages_and_statuses_of_one_webhook_go_to_separate_queues(ingres
     assert len(await queues.take(DeliveryStatuses)) == 1
 
 
-async def test_a_webhook_that_comes_twice_has_the_same_keys_twice(ingress: Ingress, queues: Queues) -> None:
-    body = messages_body(text_message(7))
+async def test_a_webhook_that_comes_twice_has_the_same_keys_twice(
+    ingress: IngressProcess, queues: IngressQueues
+) -> None:
+    body = build_messages_body(build_text_message(7))
 
     assert [await ingress.post(body), await ingress.post(body)] == [200, 200]
 
@@ -134,24 +155,24 @@ async def test_a_webhook_that_comes_twice_has_the_same_keys_twice(ingress: Ingre
     assert len(set(keys)) == 1
 
 
-async def test_signed_bytes_that_are_no_webhook_are_kept_sealed(ingress: Ingress, queues: Queues) -> None:
+async def test_signed_bytes_that_are_no_webhook_are_kept_sealed(ingress: IngressProcess, queues: IngressQueues) -> None:
     body = b"Start \xff, but no JSON"
-    before = await ingress.metric('kreisfunk_ingress_webhooks_total{result="quarantined"}')
+    before = await ingress.fetch_metric('kreisfunk_ingress_webhooks_total{result="quarantined"}')
 
     assert await ingress.post(body) == 200
 
     [kept] = await queues.take(WebhookQuarantined)
     assert kept.size == len(body)
-    assert RING.open(kept.sealed, purpose="webhook") == body
+    assert RING.decrypt(kept.sealed, purpose="webhook") == body
     assert base64.b64encode(body) not in kept.sealed
-    assert await ingress.metric('kreisfunk_ingress_webhooks_total{result="quarantined"}') == before + 1
+    assert await ingress.fetch_metric('kreisfunk_ingress_webhooks_total{result="quarantined"}') == before + 1
 
 
 async def test_items_that_do_not_decode_take_no_other_with_them_and_are_kept_apart(
-    ingress: Ingress, queues: Queues
+    ingress: IngressProcess, queues: IngressQueues
 ) -> None:
     bad: list[Json] = [{"id": 17, "type": "text"}, {"id": 18}]
-    body = messages_body(text_message(1), bad[0], text_message(2), bad[1])
+    body = build_messages_body(build_text_message(1), bad[0], build_text_message(2), bad[1])
 
     assert await ingress.post(body) == 200
 
@@ -159,16 +180,18 @@ async def test_items_that_do_not_decode_take_no_other_with_them_and_are_kept_apa
     assert len(group.messages) == 2
     kept = await queues.take(WebhookQuarantined)
     assert [it.reason.split(":")[0] for it in kept] == ["messages[1]", "messages[3]"]
-    opened = [json.loads(RING.open(it.sealed, purpose="webhook")) for it in kept]
+    opened = [json.loads(RING.decrypt(it.sealed, purpose="webhook")) for it in kept]
     assert [it["entry"][0]["changes"][0]["value"]["messages"] for it in opened] == [bad[:1], bad[1:]]
 
 
-async def test_another_numbers_webhook_is_answered_counted_and_not_stored(ingress: Ingress, queues: Queues) -> None:
+async def test_another_numbers_webhook_is_answered_counted_and_not_stored(
+    ingress: IngressProcess, queues: IngressQueues
+) -> None:
     series = 'kreisfunk_ingress_ignored_total{reason="other_number"}'
-    before = await ingress.metric(series)
-    body = messages_body(text_message(1)).replace(NUMBER_ID.encode(), b"111111111111111")
+    before = await ingress.fetch_metric(series)
+    body = build_messages_body(build_text_message(1)).replace(NUMBER_ID.encode(), b"111111111111111")
 
     assert await ingress.post(body) == 200
 
     assert await queues.take(InboundMessages) == []
-    assert await ingress.metric(series) == before + 1
+    assert await ingress.fetch_metric(series) == before + 1

@@ -13,7 +13,7 @@ def is_alive(pid: int | None) -> bool:
         return False
 
 
-def living_processes_with(folder: Path) -> list[str]:
+def list_processes(folder: Path) -> list[str]:
     """The command lines that mention a folder: every process of our servers names its data folder."""
     mine = psutil.Process().pid
     found = []

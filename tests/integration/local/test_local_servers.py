@@ -13,21 +13,21 @@ import psutil
 import pytest
 
 from deploy.local.errors import LocalError
-from deploy.local.postgres import local_postgres
-from deploy.local.rabbitmq import RabbitServer, local_rabbitmq
-from tests.integration.local.processes import is_alive, living_processes_with
-from tests.servers import basic_authorization, wait_for
+from deploy.local.postgres import run_postgres
+from deploy.local.rabbitmq import RabbitServer, run_rabbitmq
+from tests.integration.local.processes import is_alive, list_processes
+from tests.servers import build_authorization, wait_for
 
 PASSWORD = "ein Passwort: mit %-Zeichen/"
 ORPHAN = """
 import asyncio, sys
 from pathlib import Path
-from deploy.local.postgres import local_postgres
-from deploy.local.rabbitmq import local_rabbitmq
+from deploy.local.postgres import run_postgres
+from deploy.local.rabbitmq import run_rabbitmq
 
 async def main():
     folder = Path(sys.argv[1])
-    async with local_postgres(folder / "postgres", "x"), local_rabbitmq(folder / "rabbitmq", "x"):
+    async with run_postgres(folder / "postgres", "x"), run_rabbitmq(folder / "rabbitmq", "x"):
         print("up", flush=True)
         await asyncio.Event().wait()
 
@@ -52,53 +52,53 @@ async def value_of(url: str, query: str) -> object:
 
 
 async def test_postgres_keeps_its_data_through_sigkill_and_a_second_start(folder: Path) -> None:
-    async with local_postgres(folder, PASSWORD) as server:
+    async with run_postgres(folder, PASSWORD) as server:
         await value_of(server.url, "create table kept as select 7 as number")
         server.kill()
         await server.wait()
         await server.start()
         assert await value_of(server.url, "select number from kept") == 7
-    async with local_postgres(folder, PASSWORD) as server:
+    async with run_postgres(folder, PASSWORD) as server:
         assert await value_of(server.url, "select number from kept") == 7
         assert await value_of(server.url, "show fsync") == "on"
-    assert not living_processes_with(folder)
+    assert not list_processes(folder)
 
 
 async def test_postgres_wants_the_password(folder: Path) -> None:
-    async with local_postgres(folder, PASSWORD) as server:
+    async with run_postgres(folder, PASSWORD) as server:
         with pytest.raises(asyncpg.InvalidPasswordError):
             await asyncpg.connect(server.url, password="another")
 
 
 async def test_postgres_says_what_to_do_when_the_password_is_not_that_of_the_data(folder: Path) -> None:
-    async with local_postgres(folder, PASSWORD):
+    async with run_postgres(folder, PASSWORD):
         pass
     with pytest.raises(LocalError, match="made with another password"):
-        async with local_postgres(folder, "another"):
+        async with run_postgres(folder, "another"):
             pass
 
 
 async def test_postgres_ignores_what_a_power_failure_left_behind(folder: Path) -> None:
-    async with local_postgres(folder, PASSWORD):
+    async with run_postgres(folder, PASSWORD):
         pass
     (folder / "data" / "postmaster.pid").write_text(f"{os.getpid()}\n{folder / 'data'}\n")
-    async with local_postgres(folder, PASSWORD) as server:
+    async with run_postgres(folder, PASSWORD) as server:
         assert await value_of(server.url, "select 1") == 1
 
 
 async def test_postgres_runs_in_a_folder_that_only_we_may_enter(tmp_path: Path) -> None:
     for expected in (0, 1):
-        async with local_postgres(tmp_path, PASSWORD) as server:
+        async with run_postgres(tmp_path, PASSWORD) as server:
             await value_of(server.url, "create table if not exists kept (number int)")
             assert await value_of(server.url, "select count(*) from kept") == expected
             await value_of(server.url, "insert into kept values (1)")
             data = Path(str(await value_of(server.url, "show data_directory")))
-        assert not living_processes_with(data)
+        assert not list_processes(data)
     assert "PG_VERSION" in os.listdir(tmp_path / "data")
 
 
 async def users(server: RabbitServer) -> list[str]:
-    headers = basic_authorization(server.url)
+    headers = build_authorization(server.url)
     async with (
         aiohttp.ClientSession(headers=headers, raise_for_status=True) as session,
         session.get(f"{server.api_url}/api/users") as answer,
@@ -107,28 +107,28 @@ async def users(server: RabbitServer) -> list[str]:
 
 
 async def test_rabbitmq_starts_again_on_the_same_data_with_its_only_user(folder: Path) -> None:
-    async with local_rabbitmq(folder, "first") as server:
+    async with run_rabbitmq(folder, "first") as server:
         assert await users(server) == ["kreisfunk_admin"]
-        await server.control("add_vhost", "kept")
-    async with local_rabbitmq(folder, "second") as server:
+        await server.run_rabbitmqctl("add_vhost", "kept")
+    async with run_rabbitmq(folder, "second") as server:
         assert await users(server) == ["kreisfunk_admin"]
-        assert "kept" in await server.control("list_vhosts")
-    assert not living_processes_with(folder)
+        assert "kept" in await server.run_rabbitmqctl("list_vhosts")
+    assert not list_processes(folder)
 
 
 async def test_rabbitmq_comes_back_after_sigkill_where_it_was(folder: Path) -> None:
-    async with local_rabbitmq(folder, PASSWORD) as server:
+    async with run_rabbitmq(folder, PASSWORD) as server:
         server.kill()
         await server.wait()
         await server.start()
         assert await users(server) == ["kreisfunk_admin"]
         epmd = server.epmd.pid
     assert not is_alive(epmd)
-    assert not living_processes_with(folder)
+    assert not list_processes(folder)
 
 
 async def test_rabbitmq_listens_on_this_machine_only(folder: Path) -> None:
-    async with local_rabbitmq(folder, PASSWORD) as server:
+    async with run_rabbitmq(folder, PASSWORD) as server:
         pids = (server.node.pid, server.epmd.pid)
         listening = [
             connection.laddr.ip
@@ -152,4 +152,4 @@ async def test_servers_end_when_their_starter_is_killed(folder: Path) -> None:
         return not any(is_alive(child.pid) for child in children)
 
     await wait_for(all_ended)
-    assert not living_processes_with(folder)
+    assert not list_processes(folder)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import psutil
 
-from deploy.local.process import Child, Command, frozen
+from deploy.local.process import Child, Command, freeze
 from tests.servers import wait_for
 
 # A shell with a child of its own session, as PostgreSQL's are.
@@ -40,7 +40,7 @@ async def test_a_process_and_its_children_stand_still_until_it_is_over(tmp_path:
         return {member.status() for member in members} == {psutil.STATUS_STOPPED}
 
     try:
-        with frozen(child.pid):
+        with freeze(child.pid):
             await wait_for(stopped)
             before = log.stat().st_size
         await wait_for(writes)

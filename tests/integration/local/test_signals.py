@@ -10,10 +10,10 @@ import pytest
 
 PROGRAM = """
 import asyncio, sys
-from deploy.local.signals import ended_by_signals
+from deploy.local.signals import cancel_on_signals
 
 async def main():
-    with ended_by_signals():
+    with cancel_on_signals():
         try:
             print("up", flush=True)
             await asyncio.Event().wait()

@@ -11,10 +11,10 @@ import psutil
 import pytest
 
 from deploy.local.errors import LocalError
-from deploy.local.ports import LOOPBACK, reserved_ports
+from deploy.local.ports import LOOPBACK, reserve_ports
 from deploy.local.process import Command
 from deploy.local.service import Service
-from deploy.local.supervisor import Supervisor, supervision
+from deploy.local.supervisor import Supervisor, run_supervisor
 from tests.integration.local.processes import is_alive
 from tests.servers import wait_for
 
@@ -42,23 +42,23 @@ def service(name: str, port: int, folder: Path, program: str = READY) -> Service
 
 @pytest.fixture
 async def supervisor() -> AsyncIterator[Supervisor]:
-    async with supervision() as running:
+    async with run_supervisor() as running:
         yield running
 
 
 async def test_a_killed_child_is_started_again_and_counted(supervisor: Supervisor, tmp_path: Path) -> None:
-    with reserved_ports(1) as (port,):
+    with reserve_ports(1) as (port,):
         child = service("child", port, tmp_path)
         await supervisor.start(child)
         first = child.pid
         supervisor.kill("child")
-        await supervisor.until_ready("child")
+        await supervisor.wait_until_ready("child")
     assert child.pid not in (None, first)
     assert supervisor.restarts == {"child": 1}
 
 
 async def test_a_child_that_somebody_else_killed_is_started_again(supervisor: Supervisor, tmp_path: Path) -> None:
-    with reserved_ports(1) as (port,):
+    with reserve_ports(1) as (port,):
         child = service("child", port, tmp_path)
         await supervisor.start(child)
         assert child.pid is not None
@@ -68,27 +68,27 @@ async def test_a_child_that_somebody_else_killed_is_started_again(supervisor: Su
             return supervisor.restarts["child"] == 1
 
         await wait_for(restarted)
-        await supervisor.until_ready("child")
+        await supervisor.wait_until_ready("child")
     assert is_alive(child.pid)
 
 
 async def test_a_child_that_was_taken_down_stays_down_until_it_is_brought_up(
     supervisor: Supervisor, tmp_path: Path
 ) -> None:
-    with reserved_ports(1) as (port,):
+    with reserve_ports(1) as (port,):
         child = service("child", port, tmp_path)
         await supervisor.start(child)
-        await supervisor.take_down("child")
+        await supervisor.stop_one("child")
         assert child.pid is None
         assert supervisor.restarts == {"child": 0}
-        await supervisor.bring_up("child")
+        await supervisor.start_one("child")
         assert child.pid is not None
 
 
 async def test_a_child_that_ends_while_starting_is_named_with_the_end_of_its_log(
     supervisor: Supervisor, tmp_path: Path
 ) -> None:
-    with reserved_ports(1) as (port,), pytest.raises(LocalError, match=r"(?s)broken ended.*no such county"):
+    with reserve_ports(1) as (port,), pytest.raises(LocalError, match=r"(?s)broken ended.*no such county"):
         await supervisor.start(service("broken", port, tmp_path, BROKEN))
 
 
@@ -99,9 +99,9 @@ async def test_the_last_batch_is_stopped_first(tmp_path: Path) -> None:
         await child.wait()
         ended.append(child.name)
 
-    with reserved_ports(2) as (first_port, second_port):
+    with reserve_ports(2) as (first_port, second_port):
         first, second = service("first", first_port, tmp_path), service("second", second_port, tmp_path)
-        async with supervision() as supervisor:
+        async with run_supervisor() as supervisor:
             await supervisor.start(first)
             await supervisor.start(second)
             notes = asyncio.gather(note_end(first), note_end(second))
@@ -110,7 +110,7 @@ async def test_the_last_batch_is_stopped_first(tmp_path: Path) -> None:
 
 
 async def test_a_child_that_ignores_the_wish_to_stop_is_killed(tmp_path: Path) -> None:
-    with reserved_ports(1) as (port,):
+    with reserve_ports(1) as (port,):
         child = service("stubborn", port, tmp_path, STUBBORN)
         await child.start()
         await child.stop(seconds=0.2)
@@ -119,8 +119,8 @@ async def test_a_child_that_ignores_the_wish_to_stop_is_killed(tmp_path: Path) -
 
 async def test_nothing_is_left_when_the_supervision_ends(tmp_path: Path) -> None:
     before = set(psutil.Process().children(recursive=True))
-    with reserved_ports(2) as (first_port, second_port):
-        async with supervision() as supervisor:
+    with reserve_ports(2) as (first_port, second_port):
+        async with run_supervisor() as supervisor:
             await supervisor.start(service("first", first_port, tmp_path), service("second", second_port, tmp_path))
             supervisor.kill("first")
     left = set(psutil.Process().children(recursive=True)) - before

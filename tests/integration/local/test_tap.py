@@ -14,21 +14,21 @@ from shared.amqp import topology
 from shared.contracts.envelope import CONTENT_TYPE, encode
 from shared.contracts.events import NoticeAccepted
 from tests.contract.schemas import EXAMPLES
-from tests.integration.cli.desk import let_log_in
-from tests.servers import Servers, broker_api, vhost_on
-from tests.tap import reading
-from tests.tap.reading import BlindTapError, ContractBrokenError, Tap
-from tests.tap.tally import SEEN, place
+from tests.contract_recorder import recorder
+from tests.contract_recorder.coverage import SEEN, build_place
+from tests.contract_recorder.recorder import ContractRecorder, ContractViolationError, RecorderBlindError
+from tests.integration.cli.notice_responder import let_log_in
+from tests.servers import Servers, call_broker_api, create_vhost
 
 ACCEPTED = NoticeAccepted(source="/x", event="1", notice="n", revision=1)
-PLACE = place(topology.EVENTS, ACCEPTED.KEY, ACCEPTED.TYPE)
+PLACE = build_place(topology.EVENTS, ACCEPTED.KEY, ACCEPTED.TYPE)
 
 
 @dataclass(frozen=True)
 class Tapped:
     """A vhost of its own. Who publishes is a service with its login, or a test."""
 
-    tap: Tap
+    tap: ContractRecorder
     service_url: str
 
     async def publish(self, body: bytes, *, by_service: bool = True) -> None:
@@ -45,8 +45,8 @@ class Tapped:
 @pytest.fixture
 async def tapped(servers: Servers, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Tapped]:
     monkeypatch.setattr(SEEN, "counts", Counter())  # what is published here is nothing that has to be seen
-    async with vhost_on(servers, f"tap-{secrets.token_hex(6)}") as url:
-        tap = Tap(url, servers.broker_api_url)
+    async with create_vhost(servers, f"tap-{secrets.token_hex(6)}") as url:
+        tap = ContractRecorder(url, servers.broker_api_url)
         await tap.open()
         async with await aio_pika.connect(url) as connection, connection.channel() as channel:
             await topology.declare(channel)
@@ -78,45 +78,45 @@ async def test_what_is_not_is_found_whoever_publishes_it(
 ) -> None:
     for published in (event(), body, body):
         await tapped.publish(published, by_service=by_service)
-    with pytest.raises(ContractBrokenError, match=f"^2 times: .*{told}"):
+    with pytest.raises(ContractViolationError, match=f"^2 times: .*{told}"):
         await tapped.tap.close()
 
 
 async def test_it_is_found_at_the_end_though_something_was_excused_in_between(tapped: Tapped) -> None:
     await tapped.publish(b"before", by_service=False)
-    async with tapped.tap.excusing():
+    async with tapped.tap.allow_violations():
         await tapped.publish(b"meanwhile", by_service=False)
     await tapped.publish(b"after", by_service=False)
-    with pytest.raises(ContractBrokenError, match=r"^2 times: .*no contract has this type$"):
+    with pytest.raises(ContractViolationError, match=r"^2 times: .*no contract has this type$"):
         await tapped.tap.close()
 
 
 async def test_a_service_is_never_excused(tapped: Tapped) -> None:
-    async with tapped.tap.excusing():
+    async with tapped.tap.allow_violations():
         await tapped.publish(b"wrong", by_service=False)
         await tapped.publish(with_data(revision="1"))
-    with pytest.raises(ContractBrokenError, match="is not of type"):
+    with pytest.raises(ContractViolationError, match="is not of type"):
         await tapped.tap.close()
 
 
 async def test_an_excuse_that_nobody_needs_is_an_error(tapped: Tapped) -> None:
     with pytest.raises(AssertionError, match="nothing wrong was published"):
-        async with tapped.tap.excusing():
+        async with tapped.tap.allow_violations():
             await tapped.publish(event(), by_service=False)
 
 
 async def test_a_tap_that_sees_nothing_is_an_error(
     tapped: Tapped, servers: Servers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reading, "PATIENCE_SECONDS", 0.5)
-    await broker_api(servers, "PUT", f"vhosts/{tapped.tap.url.rpartition('/')[2]}", {"tracing": False})
+    monkeypatch.setattr(recorder, "PATIENCE_SECONDS", 0.5)
+    await call_broker_api(servers, "PUT", f"vhosts/{tapped.tap.url.rpartition('/')[2]}", {"tracing": False})
     await tapped.publish(b"no JSON")
-    with pytest.raises(BlindTapError):
+    with pytest.raises(RecorderBlindError):
         await tapped.tap.close()
 
 
 @pytest.mark.foreign_messages("to see that the marker does what it says")
-async def test_the_marker_excuses_what_a_test_publishes(tap: Tap) -> None:
+async def test_the_marker_excuses_what_a_test_publishes(tap: ContractRecorder) -> None:
     async with await aio_pika.connect(tap.url) as connection, connection.channel() as channel:
         exchange = await channel.declare_exchange(topology.EVENTS, aio_pika.ExchangeType.TOPIC, durable=True)
         await exchange.publish(aio_pika.Message(b"no JSON"), "anything", mandatory=False)

@@ -21,7 +21,7 @@ KEY = "notice.published"
 ANNOUNCED = 512 * 1024 * 1024  # of a message that never ends; more is refused at once
 FRAGMENT = 65_536
 MEGABYTE = 1_000_000
-MOST_AHEAD = 65_535  # messages that a consumer may have unacknowledged; AMQP knows no greater number
+MAX_AHEAD = 65_535  # messages that a consumer may have unacknowledged; AMQP knows no greater number
 CONSUMERS = 50  # of each channel
 LEAST_POLITE = 19  # a neighbour has a machine of its own: ours is for the broker and for us
 
@@ -52,7 +52,7 @@ def leave_unfinished(channels: list[pika.channel.Channel], properties: pika.Basi
 def repeat_answers(channels: list[pika.channel.Channel], properties: pika.BasicProperties, _: int) -> Sent:
     """Publish each answer twice, as notices, which are answered again."""
     channel = channels[0]
-    channel.basic_qos(prefetch_count=MOST_AHEAD)
+    channel.basic_qos(prefetch_count=MAX_AHEAD)
     channel.basic_publish(MUNICIPAL_EVENTS, KEY, b"{}", properties)
     for method, _said, body in channel.consume(ANSWERS, arguments={"x-stream-offset": "next"}):
         channel.basic_ack(method.delivery_tag)
@@ -65,7 +65,7 @@ def repeat_answers(channels: list[pika.channel.Channel], properties: pika.BasicP
 def leave_unread(channels: list[pika.channel.Channel], _properties: pika.BasicProperties, _: int) -> Sent:
     """Ask for all that was ever answered, many times at once, and take nothing from the socket."""
     for channel in channels:
-        channel.basic_qos(prefetch_count=MOST_AHEAD)
+        channel.basic_qos(prefetch_count=MAX_AHEAD)
     for tag, channel in ((str(number), channel) for number in range(CONSUMERS) for channel in channels):
         first = {"x-stream-offset": "first"}
         send(channel, pika.spec.Basic.Consume(queue=ANSWERS, consumer_tag=tag, nowait=True, arguments=first))
@@ -93,7 +93,7 @@ WAYS: Mapping[str, Callable[[list[pika.channel.Channel], pika.BasicProperties, i
 }
 
 
-def flood(url: str, way: str, size: int, channels: int) -> None:
+def run_flood(url: str, way: str, size: int, channels: int) -> None:
     parameters = pika.URLParameters(url)
     properties = pika.BasicProperties(content_type=CONTENT_TYPE, user_id=parameters.credentials.username)
     while True:
@@ -126,5 +126,5 @@ if __name__ == "__main__":
     url, way, *numbers = sys.argv[1:]
     size, count, channels = map(int, numbers)
     for _ in range(count):
-        threading.Thread(target=flood, args=(url, way, size, channels), daemon=True).start()
+        threading.Thread(target=run_flood, args=(url, way, size, channels), daemon=True).start()
     sys.stdin.read()

@@ -13,10 +13,10 @@ from aiormq.exceptions import AMQPConnectionError, InvalidFrameError
 
 from deploy.local.rabbitmq_files import CREDIT
 from shared.amqp import topology
-from shared.amqp.logins import MUNICIPAL_LIMITS
+from shared.amqp.permissions import MUNICIPAL_LIMITS
 from shared.contracts.envelope import CONTENT_TYPE
-from shared.municipal.binding import LARGEST_BODY
-from tests.integration.neighbours.county import LOGIN, County, running_county
+from shared.notices.cloudevents_amqp import MAX_BODY_BYTES
+from tests.integration.neighbours.harness import LOGIN, MunicipalHarness, run_municipal_harness
 from tests.servers import wait_for
 
 pytestmark = [pytest.mark.timeout(400), pytest.mark.alone]
@@ -30,8 +30,8 @@ QUEUE = topology.SUBSCRIPTIONS_NOTICES
 
 
 @pytest.fixture(scope="module")
-async def county(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[County]:
-    async with running_county(tmp_path_factory.mktemp("county")) as running:
+async def county(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[MunicipalHarness]:
+    async with run_municipal_harness(tmp_path_factory.mktemp("county")) as running:
         yield running
 
 
@@ -46,40 +46,42 @@ def message(body: bytes = b"{}", expiration: int | None = None) -> aio_pika.Mess
     ("way", "size"),
     [("published", 65_536), ("published", 600), ("published", 8_000_000), ("uncommitted", 65_536), ("unfinished", 0)],
 )
-async def test_citizens_are_answered_while_a_login_floods(county: County, way: str, size: int) -> None:
-    usual = await county.slowest_answers(300)
-    async with county.flooded(way, size) as seen:
-        taken = await county.slowest_answers(500)
+async def test_citizens_are_answered_while_a_login_floods(county: MunicipalHarness, way: str, size: int) -> None:
+    usual = await county.measure_answers(300)
+    async with county.flood_broker(way, size) as seen:
+        taken = await county.measure_answers(500)
     if way in UNBOUNDED:
         assert seen["cut"] > 0
-    elif size <= LARGEST_BODY:
+    elif size <= MAX_BODY_BYTES:
         assert seen["cut"] == 0, "too many notices are refused, and nobody is cut off for them"
     await wait_for(partial(has_all_its_places, county))
-    assert await county.refused_webhooks() == 0
-    assert county.alarms() == []
+    assert await county.count_refused_webhooks() == 0
+    assert county.read_alarms() == []
     assert taken < max(PROMISED_SECONDS, BUSY_MACHINE * usual)
 
 
-async def test_citizens_are_answered_while_a_login_opens_201_connections(county: County) -> None:
-    usual = await county.slowest_answers(300)
-    async with county.flooded("published", 600, connections=STORM) as seen:
-        taken = await county.slowest_answers(500)
-        connections = await county.stack.rabbitmq.control("list_connections", "user", "state")
+async def test_citizens_are_answered_while_a_login_opens_201_connections(county: MunicipalHarness) -> None:
+    usual = await county.measure_answers(300)
+    async with county.flood_broker("published", 600, connections=STORM) as seen:
+        taken = await county.measure_answers(500)
+        connections = await county.stack.rabbitmq.run_rabbitmqctl("list_connections", "user", "state")
     await wait_for(partial(has_all_its_places, county))
     opened = sum(connections.splitlines().count(f"{LOGIN}\t{state}") for state in OPEN)
     assert 0 < opened <= MUNICIPAL_LIMITS["max-connections"]
     assert seen["cut"] >= STORM - MUNICIPAL_LIMITS["max-connections"]
-    assert await county.refused_webhooks() == 0
-    assert county.alarms() == []
+    assert await county.count_refused_webhooks() == 0
+    assert county.read_alarms() == []
     assert taken < max(PROMISED_SECONDS, BUSY_MACHINE * usual)
 
 
-async def test_a_channel_takes_few_messages_ahead(county: County) -> None:
-    credit = await county.stack.rabbitmq.control("eval", "application:get_env(rabbit, credit_flow_default_credit).")
+async def test_a_channel_takes_few_messages_ahead(county: MunicipalHarness) -> None:
+    credit = await county.stack.rabbitmq.run_rabbitmqctl(
+        "eval", "application:get_env(rabbit, credit_flow_default_credit)."
+    )
     assert credit.strip() == f"{{ok,{CREDIT.split()[-1]}}}"
 
 
-async def test_what_does_not_fit_is_refused_its_publisher_hears_it_and_http_goes_on(county: County) -> None:
+async def test_what_does_not_fit_is_refused_its_publisher_hears_it_and_http_goes_on(county: MunicipalHarness) -> None:
     async with await aio_pika.connect(county.login_url) as connection:
         channel = await connection.channel()
         exchange = await channel.get_exchange(topology.MUNICIPAL_EVENTS, ensure=False)
@@ -90,25 +92,25 @@ async def test_what_does_not_fit_is_refused_its_publisher_hears_it_and_http_goes
     assert {type(answer) for answer in refused} == {DeliveryError}
 
 
-@pytest.mark.parametrize(("count", "size"), [(2_000, 2), (400, LARGEST_BODY)])
-async def test_what_expires_unread_is_kept_in_a_bounded_number(county: County, count: int, size: int) -> None:
+@pytest.mark.parametrize(("count", "size"), [(2_000, 2), (400, MAX_BODY_BYTES)])
+async def test_what_expires_unread_is_kept_in_a_bounded_number(county: MunicipalHarness, count: int, size: int) -> None:
     async with await aio_pika.connect(county.login_url) as connection:
         channel = await connection.channel()
         exchange = await channel.get_exchange(topology.MUNICIPAL_EVENTS, ensure=False)
         for _ in range(count):
             await wait_for(partial(is_taken, exchange, message(b"x" * size, expiration=0)), 120)
 
-    assert QUEUE.max_dead is not None
+    assert QUEUE.max_dead_letters is not None
     assert QUEUE.max_bytes is not None
-    kept = min(QUEUE.max_dead, QUEUE.max_bytes // size)
+    kept = min(QUEUE.max_dead_letters, QUEUE.max_bytes // size)
 
     async def the_newest_are_kept() -> bool:
-        return int((await county.queue(QUEUE.dead)).get("messages", 0)) == kept
+        return int((await county.fetch_queue(QUEUE.dead_letter_queue)).get("messages", 0)) == kept
 
     await wait_for(the_newest_are_kept, 120)
 
 
-async def test_only_so_many_connections_and_channels_are_opened(county: County) -> None:
+async def test_only_so_many_connections_and_channels_are_opened(county: MunicipalHarness) -> None:
     async with everything_opened(county) as connections:
         with pytest.raises(REFUSED):
             await aio_pika.connect(county.login_url)
@@ -117,7 +119,7 @@ async def test_only_so_many_connections_and_channels_are_opened(county: County) 
 
 
 @asynccontextmanager
-async def everything_opened(county: County) -> AsyncIterator[Sequence[AbstractConnection]]:
+async def everything_opened(county: MunicipalHarness) -> AsyncIterator[Sequence[AbstractConnection]]:
     """As many connections and channels as the login may have."""
     async with AsyncExitStack() as stack:
         connections = [
@@ -129,7 +131,7 @@ async def everything_opened(county: County) -> AsyncIterator[Sequence[AbstractCo
         yield connections
 
 
-async def has_all_its_places(county: County) -> bool:
+async def has_all_its_places(county: MunicipalHarness) -> bool:
     try:
         async with everything_opened(county):
             return True

@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 
-from deploy.local.secret_files import SECRETS
-from tests.databases import ROLES, Database
-from tests.unit.docs.privacy_page import HASHED, SEALED, Column, columns, legend, roles
+from deploy.secrets import SECRETS
+from tests.databases import ROLES, FreshDatabase
+from tests.unit.docs.privacy_page import HASHED, SEALED, PrivacyColumn, read_columns, read_legend, read_roles
 
 _COLUMNS = """
 select format('%s.%s', n.nspname, c.relname) as table, a.attname as column, array(
@@ -21,11 +21,11 @@ select count(*) from pg_class c join pg_namespace n on n.oid = c.relnamespace
 where c.relkind in ('r', 'p') and n.nspname in ('subscriptions', 'dispatcher')
     and (has_any_column_privilege($1, c.oid, 'insert, update') or has_table_privilege($1, c.oid, 'delete'))
 """
-LETTERS = {role: letter for letter, role in legend().items()}
+LETTERS = {role: letter for letter, role in read_legend().items()}
 
 
 @pytest.fixture
-async def owner(database: Database) -> AsyncIterator[asyncpg.Connection]:
+async def owner(database: FreshDatabase) -> AsyncIterator[asyncpg.Connection]:
     connection = await asyncpg.connect(database.url)
     yield connection
     await connection.close()
@@ -39,12 +39,14 @@ async def existing(owner: asyncpg.Connection) -> dict[tuple[str, str], frozenset
 
 async def test_every_column_is_described_and_none_that_does_not_exist(owner: asyncpg.Connection) -> None:
     there = await existing(owner)
-    assert sorted(set(there) - set(columns())) == [], "describe these in annex 1 of docs/datenschutz.md"
-    assert sorted(set(columns()) - set(there)) == [], "annex 1 of docs/datenschutz.md describes what does not exist"
+    assert sorted(set(there) - set(read_columns())) == [], "describe these in annex 1 of docs/datenschutz.md"
+    assert sorted(set(read_columns()) - set(there)) == [], (
+        "annex 1 of docs/datenschutz.md describes what does not exist"
+    )
 
 
 async def test_who_may_read_a_column_is_what_the_page_says(owner: asyncpg.Connection) -> None:
-    described = columns()
+    described = read_columns()
     wrong = {
         name: "said {} is {}".format(*(" ".join(sorted(LETTERS[role] for role in each)) for each in (said, readers)))
         for name, readers in (await existing(owner)).items()
@@ -66,9 +68,9 @@ async def test_no_service_reads_a_table_of_another_one(owner: asyncpg.Connection
 
 async def test_the_roles_are_those_of_the_page_and_see_what_it_says(owner: asyncpg.Connection) -> None:
     found = await owner.fetch("select rolname from pg_roles where rolname like 'kreisfunk\\_%' and not rolsuper")
-    assert {row[0] for row in found} == set(roles()) == set(ROLES)
-    for role, said in roles().items():
-        seen = [column for column in columns().values() if role in column.readers]
+    assert {row[0] for row in found} == set(read_roles()) == set(ROLES)
+    for role, said in read_roles().items():
+        seen = [column for column in read_columns().values() if role in column.readers]
         assert said.letter == LETTERS[role]
         assert said.addresses == ("versiegelt" if any(_is_address(column) for column in seen) else "nein"), role
         assert (said.hashes != "nein") == any(column.kind == HASHED for column in seen), role
@@ -76,8 +78,8 @@ async def test_the_roles_are_those_of_the_page_and_see_what_it_says(owner: async
 
 
 async def test_the_monitor_sees_hashes_of_messages_only_and_changes_nothing(owner: asyncpg.Connection) -> None:
-    seen = {name for name, column in columns().items() if "kreisfunk_monitor" in column.readers}
-    assert {name for name in seen if columns()[name].kind == HASHED} == {
+    seen = {name for name, column in read_columns().items() if "kreisfunk_monitor" in column.readers}
+    assert {name for name in seen if read_columns()[name].kind == HASHED} == {
         ("subscriptions.consent", "message_key"),
         ("subscriptions.inbox", "message_key"),
     } & seen
@@ -85,13 +87,13 @@ async def test_the_monitor_sees_hashes_of_messages_only_and_changes_nothing(owne
         assert await owner.fetchval(_CHANGES, role) == 0, role
 
 
-def _is_address(column: Column) -> bool:
+def _is_address(column: PrivacyColumn) -> bool:
     return column.kind == SEALED
 
 
 def _opens(role: str) -> bool:
     """Whether the sealing keys are in the folder where the password of the role is."""
     holders = {file.partition("/")[0] for secret in SECRETS if secret.login == role for file in secret.files}
-    keys = {file.partition("/")[0] for secret in SECRETS for file in secret.files if file.endswith("sealing_keys")}
+    keys = {file.partition("/")[0] for secret in SECRETS for file in secret.files if file.endswith("encryption_keys")}
     assert holders
     return bool(holders & keys)

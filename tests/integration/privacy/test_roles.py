@@ -8,9 +8,9 @@ import pytest
 
 from cli.migrate.database import migrate_database
 from cli.migrate.settings import Settings
-from cli.stacks import environment_of
+from cli.stacks import use_environment
 from shared.runtime.settings import read_settings
-from tests.databases import ROLE_PASSWORD, ROLES, Database
+from tests.databases import ROLE_PASSWORD, ROLES, FreshDatabase
 
 PLACES = (
     "create temporary table kept (number text)",
@@ -21,7 +21,7 @@ PLACES = (
 
 
 @pytest.fixture
-async def migrated(database: Database) -> Database:
+async def migrated(database: FreshDatabase) -> FreshDatabase:
     """As an installation's: `kreisfunk migrate` has run."""
     password = unquote(urlsplit(database.url).password or "")
     environment = {
@@ -32,7 +32,7 @@ async def migrated(database: Database) -> Database:
         "KREISFUNK_DATABASE_PASSWORD": password,
         "KREISFUNK_LOGIN_PASSWORDS": json.dumps(dict.fromkeys(ROLES, ROLE_PASSWORD)),
     }
-    with environment_of(environment):
+    with use_environment(environment):
         settings = read_settings(Settings)
     for _ in range(2):
         await migrate_database(settings)
@@ -40,8 +40,8 @@ async def migrated(database: Database) -> Database:
 
 
 @pytest.mark.parametrize("role", ROLES)
-async def test_a_role_keeps_nothing_in_temporary_tables_and_large_objects(migrated: Database, role: str) -> None:
-    connection = await asyncpg.connect(migrated.url_as(role))
+async def test_a_role_keeps_nothing_in_temporary_tables_and_large_objects(migrated: FreshDatabase, role: str) -> None:
+    connection = await asyncpg.connect(migrated.build_role_url(role))
     try:
         for statement in PLACES:
             with pytest.raises(asyncpg.InsufficientPrivilegeError):

@@ -4,10 +4,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.integration.simulator.stand import Stand, running_stand
+from tests.integration.simulator.harness import SimulatorHarness, run_simulator_harness
 
 
 @pytest.fixture
-async def stand() -> AsyncIterator[Stand]:
-    async with running_stand() as running:
+async def stand() -> AsyncIterator[SimulatorHarness]:
+    async with run_simulator_harness() as running:
         yield running

@@ -6,9 +6,9 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.integration.simulator.business import VERIFY_TOKEN
-from tests.integration.simulator.stand import CONTROL_TOKEN, Stand, running_stand, template
-from tests.servers import PATIENCE_SECONDS
+from tests.integration.simulator.fake_business import VERIFY_TOKEN
+from tests.integration.simulator.harness import CONTROL_TOKEN, SimulatorHarness, build_template, run_simulator_harness
+from tests.servers import WAIT_TIMEOUT_SECONDS
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,7 @@ from tests.servers import PATIENCE_SECONDS
         ("GET", "events"),
     ],
 )
-async def test_everything_needs_the_token(stand: Stand, method: str, path: str) -> None:
+async def test_everything_needs_the_token(stand: SimulatorHarness, method: str, path: str) -> None:
     for token in ("", "falsch", "token-of-the-graph-api", "Ümläut"):
         status, answer = await stand.call(method, f"/simulator/{path}", token)
         assert (status, set(answer)) == (401, {"error"})
@@ -72,101 +72,103 @@ async def test_everything_needs_the_token(stand: Stand, method: str, path: str) 
         ("GET", "events?citizens=1,a", None, 400),
     ],
 )
-async def test_what_cannot_be_done_is_said(stand: Stand, method: str, path: str, body: Any, status: int) -> None:
+async def test_what_cannot_be_done_is_said(
+    stand: SimulatorHarness, method: str, path: str, body: Any, status: int
+) -> None:
     await stand.add()
     answered, answer = await stand.call(method, f"/simulator/{path}", CONTROL_TOKEN, body)
     assert answered == status
     assert answer["error"]
 
 
-async def test_citizens_are_listed_searched_and_paged(stand: Stand) -> None:
+async def test_citizens_are_listed_searched_and_paged(stand: SimulatorHarness) -> None:
     await stand.add(12, bsuid_only=2, bsuid_in_from=1)
-    listed = await stand.control("GET", "citizens")
+    listed = await stand.call_control("GET", "citizens")
     assert [one["sharing"] for one in listed["citizens"]][-3:] == ["bsuid_in_from", "bsuid_only", "bsuid_only"]
     assert listed["citizens"][0]["name"] == "Telefon 1"
-    page = await stand.control("GET", "citizens?offset=6&limit=3")
+    page = await stand.call_control("GET", "citizens?offset=6&limit=3")
     assert ([one["id"] for one in page["citizens"]], page["total"]) == ([7, 8, 9], 12)
-    found = await stand.control("GET", "citizens?search=telefon%2012")
+    found = await stand.call_control("GET", "citizens?search=telefon%2012")
     assert [one["id"] for one in found["citizens"]] == [12]
     number = listed["citizens"][4]["phone"]
-    assert [one["id"] for one in (await stand.control("GET", f"citizens?search={number}"))["citizens"]] == [5]
+    assert [one["id"] for one in (await stand.call_control("GET", f"citizens?search={number}"))["citizens"]] == [5]
 
 
-async def test_the_account_is_paged_in_order_and_without_gaps(stand: Stand) -> None:
+async def test_the_account_is_paged_in_order_and_without_gaps(stand: SimulatorHarness) -> None:
     citizens = await stand.add(7)
     for citizen in citizens:
-        await stand.send(citizen["phone"], biz_opaque_callback_data=f"dlv:{citizen['id']}", **template())
+        await stand.send(citizen["phone"], biz_opaque_callback_data=f"dlv:{citizen['id']}", **build_template())
     rows: list[dict[str, Any]] = []
-    while page := await stand.control("GET", f"account/messages?after={len(rows)}&limit=3"):
+    while page := await stand.call_control("GET", f"account/messages?after={len(rows)}&limit=3"):
         rows += page
     assert [row["sequence"] for row in rows] == [1, 2, 3, 4, 5, 6, 7]
     assert [row["delivery"] for row in rows] == [f"dlv:{number}" for number in range(1, 8)]
     assert {row["template"] for row in rows} == {"kreisfunk_baustellen_v1"}
-    await stand.settled()
-    rows = await stand.control("GET", "account/messages")
+    await stand.wait_until_settled()
+    rows = await stand.call_control("GET", "account/messages")
     assert {row["state"] for row in rows} <= {"delivered", "read"}
 
 
-async def test_the_account_tells_when_the_business_answered_what_was_written(stand: Stand) -> None:
+async def test_the_account_tells_when_the_business_answered_what_was_written(stand: SimulatorHarness) -> None:
     (citizen,) = await stand.add(1)
-    await stand.control("POST", f"citizens/{citizen['id']}/messages", {"text": "Stop"})
-    await stand.settled()
-    (row,) = await stand.control("GET", "account/written")
+    await stand.call_control("POST", f"citizens/{citizen['id']}/messages", {"text": "Stop"})
+    await stand.wait_until_settled()
+    (row,) = await stand.call_control("GET", "account/written")
     assert (row["citizen"], row["text"]) == (citizen["id"], "Stop")
     assert row["written_at"] <= row["answered_at"]
 
 
-async def test_the_account_tells_when_each_request_came_refused_ones_too(stand: Stand) -> None:
+async def test_the_account_tells_when_each_request_came_refused_ones_too(stand: SimulatorHarness) -> None:
     (citizen,) = await stand.add(1)
-    await stand.send(citizen["phone"], **template())
+    await stand.send(citizen["phone"], **build_template())
     assert (await stand.send(citizen["phone"]))[0] == 400, "nobody has written yet"
-    first, second = await stand.control("GET", "account/attempts")
+    first, second = await stand.call_control("GET", "account/attempts")
     assert 0 < first <= second
-    assert await stand.control("GET", "account/attempts?after=1&limit=5") == [second]
-    assert (await stand.account())["attempted"] == 2
+    assert await stand.call_control("GET", "account/attempts?after=1&limit=5") == [second]
+    assert (await stand.fetch_account())["attempted"] == 2
 
 
 @pytest.mark.parametrize(("people", "told"), [(1000, 1000), (None, -1)])
 async def test_the_business_is_told_to_how_many_people_it_may_write(
-    stand: Stand, people: int | None, told: int
+    stand: SimulatorHarness, people: int | None, told: int
 ) -> None:
-    await stand.control("PUT", "tier", {"people_a_day": people})
-    await stand.business.until(lambda: bool(stand.business.changes))
+    await stand.call_control("PUT", "tier", {"people_a_day": people})
+    await stand.business.wait_until(lambda: bool(stand.business.changes))
     (change,) = stand.business.changes
     assert change["field"] == "business_capability_update"
     assert change["value"]["max_daily_conversations_per_business"] == told
 
 
-async def test_a_broadcast_lets_every_citizen_write_once(stand: Stand) -> None:
+async def test_a_broadcast_lets_every_citizen_write_once(stand: SimulatorHarness) -> None:
     await stand.add(300)
-    answer = await stand.control("POST", "broadcast", {"text": "Start", "per_second": 3000})
+    answer = await stand.call_control("POST", "broadcast", {"text": "Start", "per_second": 3000})
     assert answer == {"citizens": 300}
-    await stand.business.until(lambda: len(stand.business.messages) == 300)
+    await stand.business.wait_until(lambda: len(stand.business.messages) == 300)
     assert len({message["from"] for message in stand.business.messages}) == 300
-    assert (await stand.account())["inbound"] == 300
+    assert (await stand.fetch_account())["inbound"] == 300
 
 
 async def test_a_stop_ends_a_broadcast_that_still_runs() -> None:
-    async with running_stand() as stand:
+    async with run_simulator_harness() as stand:
         await stand.add(10)
-        await stand.control("POST", "broadcast", {"text": "Start", "per_second": 0.001})
-        await stand.business.until(lambda: len(stand.business.messages) == 1)
+        await stand.call_control("POST", "broadcast", {"text": "Start", "per_second": 0.001})
+        await stand.business.wait_until(lambda: len(stand.business.messages) == 1)
     assert len(stand.business.messages) == 1
 
 
-async def test_the_handshake_succeeds_with_the_right_token(stand: Stand) -> None:
-    assert await stand.control("POST", "webhook/verification") == {"verified": True, "status": 200}
+async def test_the_handshake_succeeds_with_the_right_token(stand: SimulatorHarness) -> None:
+    assert await stand.call_control("POST", "webhook/verification") == {"verified": True, "status": 200}
     assert stand.business.handshakes == ["subscribe"]
 
 
 async def test_the_handshake_fails_with_another_token() -> None:
-    async with running_stand(verify_token=f"not-{VERIFY_TOKEN}") as stand:
-        assert await stand.control("POST", "webhook/verification") == {"verified": False, "status": 403}
+    async with run_simulator_harness(verify_token=f"not-{VERIFY_TOKEN}") as stand:
+        assert await stand.call_control("POST", "webhook/verification") == {"verified": False, "status": 403}
 
 
 async def test_the_handshake_fails_while_nobody_listens() -> None:
-    async with running_stand(webhook_url="http://127.0.0.1:1/webhook", drain_seconds=0) as stand:
-        assert await stand.control("POST", "webhook/verification") == {"verified": False, "status": None}
+    async with run_simulator_harness(webhook_url="http://127.0.0.1:1/webhook", drain_seconds=0) as stand:
+        assert await stand.call_control("POST", "webhook/verification") == {"verified": False, "status": None}
 
 
 async def read_events(answer: aiohttp.ClientResponse, count: int) -> list[tuple[str, dict[str, Any]]]:
@@ -182,7 +184,7 @@ async def read_events(answer: aiohttp.ClientResponse, count: int) -> list[tuple[
     return events
 
 
-async def test_the_stream_tells_what_the_chosen_phones_show(stand: Stand) -> None:
+async def test_the_stream_tells_what_the_chosen_phones_show(stand: SimulatorHarness) -> None:
     watched, other = await stand.add(2)
     headers = {"Authorization": f"Bearer {CONTROL_TOKEN}"}
     path = f"{stand.url}/simulator/events?citizens={watched['id']}"
@@ -191,7 +193,7 @@ async def test_the_stream_tells_what_the_chosen_phones_show(stand: Stand) -> Non
         await answer.content.readline()
         await stand.write(other, text="anderes Telefon")
         await stand.write(watched, text="Start")
-        await stand.send(watched["phone"], **template())
+        await stand.send(watched["phone"], **build_template())
         events = await read_events(answer, 4)
     assert {(name, data["citizen"]) for name, data in events} == {("message", watched["id"])}
     entries = [data["entry"] for _, data in events]
@@ -201,7 +203,7 @@ async def test_the_stream_tells_what_the_chosen_phones_show(stand: Stand) -> Non
 
 async def test_streams_end_well_when_the_simulator_stops() -> None:
     headers = {"Authorization": f"Bearer {CONTROL_TOKEN}"}
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=PATIENCE_SECONDS)) as watching:
-        async with running_stand() as stand:
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=WAIT_TIMEOUT_SECONDS)) as watching:
+        async with run_simulator_harness() as stand:
             answer = await watching.get(f"{stand.url}/simulator/events", headers=headers)
         assert (await answer.content.read()).startswith(b": ")

@@ -8,11 +8,11 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.integration.simulator.stand import Stand, running_stand
+from tests.integration.simulator.harness import SimulatorHarness, run_simulator_harness
 
 
 @asynccontextmanager
-async def unanswered(stand: Stand, citizen: dict[str, Any]) -> AsyncIterator[None]:
+async def unanswered(stand: SimulatorHarness, citizen: dict[str, Any]) -> AsyncIterator[None]:
     """A message that is under way meanwhile, and whose sender gives up in the end."""
     waiting = asyncio.create_task(stand.send(citizen["phone"]))
     yield
@@ -22,86 +22,88 @@ async def unanswered(stand: Stand, citizen: dict[str, Any]) -> AsyncIterator[Non
         await waiting
 
 
-async def test_rejections_have_the_code_and_status_that_were_asked_for(stand: Stand) -> None:
+async def test_rejections_have_the_code_and_status_that_were_asked_for(stand: SimulatorHarness) -> None:
     citizen = await stand.add_writer()
-    await stand.control("PUT", "faults", {"reject_share": 1, "reject_code": 131016, "reject_status": 503})
+    await stand.call_control("PUT", "faults", {"reject_share": 1, "reject_code": 131016, "reject_status": 503})
     status, answer = await stand.send(citizen["phone"])
     assert (status, answer["error"]["code"]) == (503, 131016)
-    account = await stand.account()
+    account = await stand.fetch_account()
     assert (account["accepted"], account["rejected"]) == (0, {"131016": 1})
 
 
-async def test_an_unknown_code_is_possible_too(stand: Stand) -> None:
+async def test_an_unknown_code_is_possible_too(stand: SimulatorHarness) -> None:
     citizen = await stand.add_writer()
-    await stand.control("PUT", "faults", {"reject_share": 1, "reject_code": 4711, "reject_status": 418})
+    await stand.call_control("PUT", "faults", {"reject_share": 1, "reject_code": 4711, "reject_status": 418})
     status, answer = await stand.send(citizen["phone"])
     assert (status, answer["error"]["code"]) == (418, 4711)
 
 
-async def test_a_cut_connection_hides_that_the_message_was_accepted(stand: Stand) -> None:
+async def test_a_cut_connection_hides_that_the_message_was_accepted(stand: SimulatorHarness) -> None:
     citizen = await stand.add_writer()
-    await stand.control("PUT", "faults", {"cut_after_accept_share": 1})
+    await stand.call_control("PUT", "faults", {"cut_after_accept_share": 1})
     with pytest.raises(aiohttp.ClientConnectionError):
         await stand.send(citizen["phone"], biz_opaque_callback_data="dlv:1")
-    await stand.settled()
-    (row,) = await stand.control("GET", "account/messages")
+    await stand.wait_until_settled()
+    (row,) = await stand.call_control("GET", "account/messages")
     assert row["delivery"] == "dlv:1"
     assert {status["biz_opaque_callback_data"] for status in stand.business.statuses} == {"dlv:1"}
     assert "sent" in {status["status"] for status in stand.business.statuses}
 
 
-async def test_of_a_vanished_message_the_business_never_hears(stand: Stand) -> None:
+async def test_of_a_vanished_message_the_business_never_hears(stand: SimulatorHarness) -> None:
     citizen = await stand.add_writer()
-    await stand.control("PUT", "faults", {"vanish_share": 1})
+    await stand.call_control("PUT", "faults", {"vanish_share": 1})
     with pytest.raises(aiohttp.ClientConnectionError):
         await stand.send(citizen["phone"], biz_opaque_callback_data="dlv:1")
-    assert (await stand.settled())["delivered"] == 1
-    (row,) = await stand.control("GET", "account/messages")
+    assert (await stand.wait_until_settled())["delivered"] == 1
+    (row,) = await stand.call_control("GET", "account/messages")
     assert (row["delivery"], row["vanished"]) == ("dlv:1", True)
     assert stand.business.statuses == []
 
 
 @pytest.mark.parametrize(("share", "accepted"), [(1, 1), (0, 0)])
-async def test_a_timeout_may_hide_an_accepted_message_or_none(stand: Stand, share: float, accepted: int) -> None:
+async def test_a_timeout_may_hide_an_accepted_message_or_none(
+    stand: SimulatorHarness, share: float, accepted: int
+) -> None:
     citizen = await stand.add_writer()
-    await stand.control("PUT", "faults", {"timeout_share": 1, "timeout_accept_share": share})
+    await stand.call_control("PUT", "faults", {"timeout_share": 1, "timeout_accept_share": share})
     async with unanswered(stand, citizen):
-        account = await stand.attempted(1)
+        account = await stand.wait_for_attempts(1)
     assert account["accepted"] == accepted
-    assert (await stand.settled())["delivered"] == accepted
+    assert (await stand.wait_until_settled())["delivered"] == accepted
 
 
 async def test_a_stop_ends_requests_that_would_never_be_answered() -> None:
-    async with running_stand() as stand:
+    async with run_simulator_harness() as stand:
         citizen = await stand.add_writer()
-        await stand.control("PUT", "faults", {"timeout_share": 1, "timeout_accept_share": 1})
+        await stand.call_control("PUT", "faults", {"timeout_share": 1, "timeout_accept_share": 1})
         waiting = asyncio.create_task(stand.send(citizen["phone"]))
-        await stand.attempted(1)
+        await stand.wait_for_attempts(1)
         stand.stopping.set()
         with pytest.raises(aiohttp.ClientConnectionError):
             await waiting
 
 
-async def test_latency_delays_the_answer_not_the_acceptance(stand: Stand) -> None:
+async def test_latency_delays_the_answer_not_the_acceptance(stand: SimulatorHarness) -> None:
     citizen = await stand.add_writer()
-    await stand.control("PUT", "faults", {"latency_seconds": 3600, "latency_jitter_seconds": 1})
+    await stand.call_control("PUT", "faults", {"latency_seconds": 3600, "latency_jitter_seconds": 1})
     async with unanswered(stand, citizen):
-        assert (await stand.attempted(1))["accepted"] == 1
-        assert (await stand.settled())["delivered"] == 1
+        assert (await stand.wait_for_attempts(1))["accepted"] == 1
+        assert (await stand.wait_until_settled())["delivered"] == 1
 
 
 async def test_a_stop_answers_requests_that_are_only_late() -> None:
-    async with running_stand() as stand:
+    async with run_simulator_harness() as stand:
         citizen = await stand.add_writer()
-        await stand.control("PUT", "faults", {"latency_seconds": 3600})
+        await stand.call_control("PUT", "faults", {"latency_seconds": 3600})
         waiting = asyncio.create_task(stand.send(citizen["phone"]))
-        await stand.attempted(1)
+        await stand.wait_for_attempts(1)
         stand.stopping.set()
         assert (await waiting)[0] == 200
 
 
-async def test_faults_are_replaced_as_a_whole_and_can_be_read(stand: Stand) -> None:
-    await stand.control("PUT", "faults", {"fail_share": 0.5})
-    faults = await stand.control("PUT", "faults", {"read_share": 0.1})
+async def test_faults_are_replaced_as_a_whole_and_can_be_read(stand: SimulatorHarness) -> None:
+    await stand.call_control("PUT", "faults", {"fail_share": 0.5})
+    faults = await stand.call_control("PUT", "faults", {"read_share": 0.1})
     assert (faults["fail_share"], faults["read_share"]) == (0, 0.1)
-    assert await stand.control("GET", "faults") == faults
+    assert await stand.call_control("GET", "faults") == faults

@@ -5,13 +5,13 @@ import io
 import aiohttp
 import pytest
 
-from tests.integration.simulator.stand import (
+from tests.integration.simulator.harness import (
     GRAPH_TOKEN,
     PHONE_NUMBER_ID,
     WABA_ID,
-    Stand,
-    running_stand,
-    template,
+    SimulatorHarness,
+    build_template,
+    run_simulator_harness,
 )
 
 HEADERS = {"Authorization": f"Bearer {GRAPH_TOKEN}"}
@@ -25,8 +25,8 @@ def upload(content: bytes, mime_type: str, **fields: str) -> aiohttp.FormData:
     return form
 
 
-async def test_the_number_tells_the_fields_that_were_asked_for(stand: Stand) -> None:
-    status, answer = await stand.graph(f"{PHONE_NUMBER_ID}?fields=throughput,display_phone_number,quality_rating")
+async def test_the_number_tells_the_fields_that_were_asked_for(stand: SimulatorHarness) -> None:
+    status, answer = await stand.call_graph(f"{PHONE_NUMBER_ID}?fields=throughput,display_phone_number,quality_rating")
     assert status == 200
     assert answer == {
         "id": PHONE_NUMBER_ID,
@@ -34,21 +34,21 @@ async def test_the_number_tells_the_fields_that_were_asked_for(stand: Stand) -> 
         "display_phone_number": "+4947919300",
         "quality_rating": "GREEN",
     }
-    _, listed = await stand.graph(f"{WABA_ID}/phone_numbers")
+    _, listed = await stand.call_graph(f"{WABA_ID}/phone_numbers")
     assert [number["id"] for number in listed["data"]] == [PHONE_NUMBER_ID]
 
 
 async def test_a_thousand_messages_per_second_are_the_high_level() -> None:
-    async with running_stand(messages_per_second=1000) as stand:
-        _, answer = await stand.graph(f"{PHONE_NUMBER_ID}?fields=throughput")
+    async with run_simulator_harness(messages_per_second=1000) as stand:
+        _, answer = await stand.call_graph(f"{PHONE_NUMBER_ID}?fields=throughput")
         assert answer["throughput"] == {"level": "HIGH"}
 
 
-async def test_templates_are_listed_page_by_page(stand: Stand) -> None:
+async def test_templates_are_listed_page_by_page(stand: SimulatorHarness) -> None:
     path: str | None = f"{WABA_ID}/message_templates?limit=3&fields=name,status"
     names = []
     while path:
-        status, answer = await stand.graph(path)
+        status, answer = await stand.call_graph(path)
         assert status == 200
         names += [row["name"] for row in answer["data"]]
         assert all(row["status"] == "APPROVED" and "components" not in row for row in answer["data"])
@@ -56,12 +56,12 @@ async def test_templates_are_listed_page_by_page(stand: Stand) -> None:
     assert len(names) == len(set(names)) == 8
 
 
-async def test_templates_can_be_filtered_and_show_their_components(stand: Stand) -> None:
-    _, answer = await stand.graph(f"{WABA_ID}/message_templates?name=kreisfunk_stellen_v1&language=de")
+async def test_templates_can_be_filtered_and_show_their_components(stand: SimulatorHarness) -> None:
+    _, answer = await stand.call_graph(f"{WABA_ID}/message_templates?name=kreisfunk_stellen_v1&language=de")
     (row,) = answer["data"]
     assert [component["type"] for component in row["components"]] == ["BODY", "FOOTER", "BUTTONS"]
     assert row["components"][0]["example"]["body_text_named_params"]
-    _, none = await stand.graph(f"{WABA_ID}/message_templates?status=PAUSED")
+    _, none = await stand.call_graph(f"{WABA_ID}/message_templates?status=PAUSED")
     assert none["data"] == []
 
 
@@ -76,23 +76,23 @@ async def test_templates_can_be_filtered_and_show_their_components(stand: Stand)
         (f"{WABA_ID}/gibt/es/nicht", 2500),
     ],
 )
-async def test_wrong_paths_and_queries_get_metas_errors(stand: Stand, path: str, code: int) -> None:
-    status, answer = await stand.graph(path)
+async def test_wrong_paths_and_queries_get_metas_errors(stand: SimulatorHarness, path: str, code: int) -> None:
+    status, answer = await stand.call_graph(path)
     assert (status, answer["error"]["code"]) == (400, code)
 
 
-async def test_every_path_needs_the_token(stand: Stand) -> None:
+async def test_every_path_needs_the_token(stand: SimulatorHarness) -> None:
     for path in (PHONE_NUMBER_ID, f"{WABA_ID}/message_templates", f"{WABA_ID}/phone_numbers", "unknown/path"):
         status, answer = await stand.call("GET", f"/v26.0/{path}", "falsch")
         assert (status, answer["error"]["code"]) == (401, 190)
 
 
-async def test_uploaded_media_can_be_read_back_and_sent(stand: Stand) -> None:
+async def test_uploaded_media_can_be_read_back_and_sent(stand: SimulatorHarness) -> None:
     citizen = await stand.add_writer()
     path = f"{stand.url}/v26.0/{PHONE_NUMBER_ID}/media"
     async with stand.session.post(path, data=upload(b"%PDF-1.7", "application/pdf"), headers=HEADERS) as answer:
         media = (await answer.json())["id"]
-    _, described = await stand.graph(media)
+    _, described = await stand.call_graph(media)
     assert (described["mime_type"], described["file_size"]) == ("application/pdf", 8)
     async with stand.session.get(described["url"], headers=HEADERS) as answer:
         assert await answer.read() == b"%PDF-1.7"
@@ -110,17 +110,17 @@ async def test_uploaded_media_can_be_read_back_and_sent(stand: Stand) -> None:
         ({"messaging_product": "whatsapp"}, 100),
     ],
 )
-async def test_media_that_meta_would_not_take(stand: Stand, form: aiohttp.FormData, code: int) -> None:
+async def test_media_that_meta_would_not_take(stand: SimulatorHarness, form: aiohttp.FormData, code: int) -> None:
     path = f"{stand.url}/v26.0/{PHONE_NUMBER_ID}/media"
     async with stand.session.post(path, data=form, headers=HEADERS) as answer:
         assert (answer.status, (await answer.json())["error"]["code"]) == (400, code)
 
 
-async def test_probes_and_metrics_are_open_and_name_nobody(stand: Stand) -> None:
+async def test_probes_and_metrics_are_open_and_name_nobody(stand: SimulatorHarness) -> None:
     citizen = await stand.add_writer()
-    _, answer = await stand.send(citizen["phone"], biz_opaque_callback_data="dlv:1", **template(text="Geheim"))
+    _, answer = await stand.send(citizen["phone"], biz_opaque_callback_data="dlv:1", **build_template(text="Geheim"))
     await stand.send("491760406999999")
-    await stand.settled()
+    await stand.wait_until_settled()
     for path, expected in (("/livez", "live\n"), ("/readyz", "ready\n")):
         async with stand.session.get(stand.url + path) as probe:
             assert (probe.status, await probe.text()) == (200, expected)

@@ -4,10 +4,10 @@ import base64
 
 import pytest
 
-from tests.integration.simulator.stand import PHONE_NUMBER_ID, Stand, running_stand, template
+from tests.integration.simulator.harness import PHONE_NUMBER_ID, SimulatorHarness, build_template, run_simulator_harness
 
 
-async def test_an_accepted_text_is_answered_as_by_meta_and_accounted(stand: Stand) -> None:
+async def test_an_accepted_text_is_answered_as_by_meta_and_accounted(stand: SimulatorHarness) -> None:
     citizen = await stand.add_writer()
     status, answer = await stand.send(citizen["phone"], biz_opaque_callback_data="dlv:1")
     assert status == 200
@@ -16,19 +16,19 @@ async def test_an_accepted_text_is_answered_as_by_meta_and_accounted(stand: Stan
     (message,) = answer["messages"]
     assert set(message) == {"id"}
     assert citizen["phone"].encode() in base64.b64decode(message["id"].removeprefix("wamid."))
-    (row,) = await stand.control("GET", "account/messages")
+    (row,) = await stand.call_control("GET", "account/messages")
     assert (row["sequence"], row["citizen"], row["delivery"], row["text"]) == (1, 1, "dlv:1", "Hallo")
     assert (row["type"], row["template"]) == ("text", None)
 
 
-async def test_a_template_to_a_user_id_needs_no_open_window(stand: Stand) -> None:
+async def test_a_template_to_a_user_id_needs_no_open_window(stand: SimulatorHarness) -> None:
     (citizen,) = await stand.add(1, bsuid_only=1)
-    request = {"messaging_product": "whatsapp", "recipient": citizen["user_id"], **template()}
+    request = {"messaging_product": "whatsapp", "recipient": citizen["user_id"], **build_template()}
     status, answer = await stand.post(request)
     assert status == 200
     assert answer["contacts"] == [{"input": citizen["user_id"], "user_id": citizen["user_id"]}]
     assert answer["messages"][0]["message_status"] == "accepted"
-    phone = await stand.control("GET", f"citizens/{citizen['id']}/messages")
+    phone = await stand.call_control("GET", f"citizens/{citizen['id']}/messages")
     (entry,) = phone["messages"]
     assert "*L 149*\n\nGesperrt bis 18 Uhr." in entry["text"]
     assert entry["footer"] == "Abmelden: Stop"
@@ -40,24 +40,24 @@ async def test_a_template_to_a_user_id_needs_no_open_window(stand: Stand) -> Non
     ]
 
 
-async def test_of_two_addresses_the_number_wins(stand: Stand) -> None:
+async def test_of_two_addresses_the_number_wins(stand: SimulatorHarness) -> None:
     first, second = await stand.add(2)
-    await stand.send(first["phone"], recipient=second["user_id"], **template())
-    (row,) = await stand.control("GET", "account/messages")
+    await stand.send(first["phone"], recipient=second["user_id"], **build_template())
+    (row,) = await stand.call_control("GET", "account/messages")
     assert row["citizen"] == first["id"]
 
 
-async def test_a_wrong_token_is_refused_first(stand: Stand) -> None:
+async def test_a_wrong_token_is_refused_first(stand: SimulatorHarness) -> None:
     status, answer = await stand.post({}, token="falsch")
     assert (status, answer["error"]["code"]) == (401, 190)
 
 
-async def test_an_unknown_number_is_no_object_of_metas(stand: Stand) -> None:
+async def test_an_unknown_number_is_no_object_of_metas(stand: SimulatorHarness) -> None:
     status, answer = await stand.post({}, number="1234567")
     assert (status, answer["error"]["code"], answer["error"]["error_subcode"]) == (400, 100, 33)
 
 
-async def test_a_body_that_is_no_json_is_an_invalid_parameter(stand: Stand) -> None:
+async def test_a_body_that_is_no_json_is_an_invalid_parameter(stand: SimulatorHarness) -> None:
     headers = {"Authorization": "Bearer token-of-the-graph-api"}
     path = f"{stand.url}/v26.0/{PHONE_NUMBER_ID}/messages"
     async with stand.session.post(path, data=b"{", headers=headers) as answer:
@@ -65,7 +65,7 @@ async def test_a_body_that_is_no_json_is_an_invalid_parameter(stand: Stand) -> N
         assert (await answer.json())["error"]["code"] == 100
 
 
-async def test_free_text_needs_an_open_window(stand: Stand) -> None:
+async def test_free_text_needs_an_open_window(stand: SimulatorHarness) -> None:
     (citizen,) = await stand.add()
     status, answer = await stand.send(citizen["phone"])
     assert (status, answer["error"]["code"]) == (400, 131047)
@@ -75,43 +75,43 @@ async def test_free_text_needs_an_open_window(stand: Stand) -> None:
 
 
 @pytest.mark.parametrize(("state", "code"), [("PAUSED", 132015), ("DISABLED", 132016)])
-async def test_a_stopped_template_is_refused_and_announced(stand: Stand, state: str, code: int) -> None:
+async def test_a_stopped_template_is_refused_and_announced(stand: SimulatorHarness, state: str, code: int) -> None:
     (citizen,) = await stand.add()
-    await stand.control("PUT", "templates/kreisfunk_baustellen_v1", {"status": state})
-    status, answer = await stand.send(citizen["phone"], **template())
+    await stand.call_control("PUT", "templates/kreisfunk_baustellen_v1", {"status": state})
+    status, answer = await stand.send(citizen["phone"], **build_template())
     assert (status, answer["error"]["code"]) == (400, code)
-    await stand.settled()
+    await stand.wait_until_settled()
     (change,) = stand.business.changes
     assert change["field"] == "message_template_status_update"
     assert change["value"]["event"] == state
 
 
 async def test_the_throughput_is_exact() -> None:
-    async with running_stand(messages_per_second=3) as stand:
+    async with run_simulator_harness(messages_per_second=3) as stand:
         citizens = await stand.add(5)
-        answers = [await stand.send(citizen["phone"], **template()) for citizen in citizens]
-        account = await stand.account()
+        answers = [await stand.send(citizen["phone"], **build_template()) for citizen in citizens]
+        account = await stand.fetch_account()
         refused = [answer["error"]["code"] for status, answer in answers if status != 200]
         assert account["peak_1s"] <= 3
         assert account["accepted"] + len(refused) == account["attempted"] == 5
         assert set(refused) <= {130429}
-        rows = await stand.control("GET", "account/messages")
+        rows = await stand.call_control("GET", "account/messages")
         times = [row["accepted_at"] for row in rows]
         assert all(later - earlier >= 1 for earlier, later in zip(times, times[3:], strict=False))
 
 
-async def test_more_than_a_burst_to_one_person_is_refused(stand: Stand) -> None:
+async def test_more_than_a_burst_to_one_person_is_refused(stand: SimulatorHarness) -> None:
     citizen = await stand.add_writer()
     answers = [await stand.send(citizen["phone"]) for _ in range(46)]
     assert [status for status, _ in answers] == [200] * 45 + [400]
     assert answers[-1][1]["error"]["code"] == 131056
 
 
-async def test_marking_as_read_shows_on_the_phone(stand: Stand) -> None:
+async def test_marking_as_read_shows_on_the_phone(stand: SimulatorHarness) -> None:
     (citizen,) = await stand.add()
     wamid = await stand.write(citizen, text="Start")
     request = {"messaging_product": "whatsapp", "status": "read", "message_id": wamid}
     status, answer = await stand.post({**request, "typing_indicator": {"type": "text"}})
     assert (status, answer) == (200, {"success": True})
-    phone = await stand.control("GET", f"citizens/{citizen['id']}/messages")
+    phone = await stand.call_control("GET", f"citizens/{citizen['id']}/messages")
     assert [entry["state"] for entry in phone["messages"]] == ["read"]

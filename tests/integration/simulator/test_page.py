@@ -5,7 +5,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from tests.integration.simulator.stand import CONTROL_TOKEN, Stand
+from tests.integration.simulator.harness import CONTROL_TOKEN, SimulatorHarness
 
 PARTS = ["/", "/phones.css", "/page.js", "/phone.js", "/connection.js", "/icon.svg"]
 
@@ -25,14 +25,14 @@ class Elements(HTMLParser):
         return [attributes for found, attributes in self.found if found == tag]
 
 
-async def read(stand: Stand, path: str) -> str:
+async def read(stand: SimulatorHarness, path: str) -> str:
     async with stand.session.get(stand.url + path) as answer:
         assert answer.status == 200
         return await answer.text()
 
 
 @pytest.mark.parametrize("path", PARTS)
-async def test_the_policy_allows_nothing_from_elsewhere(stand: Stand, path: str) -> None:
+async def test_the_policy_allows_nothing_from_elsewhere(stand: SimulatorHarness, path: str) -> None:
     async with stand.session.get(stand.url + path) as answer:
         policy = answer.headers["Content-Security-Policy"]
         assert "default-src 'none'" in policy
@@ -44,7 +44,7 @@ async def test_the_policy_allows_nothing_from_elsewhere(stand: Stand, path: str)
     assert CONTROL_TOKEN not in body
 
 
-async def test_the_page_has_nothing_inline_and_says_what_it_is(stand: Stand) -> None:
+async def test_the_page_has_nothing_inline_and_says_what_it_is(stand: SimulatorHarness) -> None:
     page = await read(stand, "/")
     elements = Elements(page)
     assert elements.of("html") == [{"lang": "de"}]
@@ -54,7 +54,7 @@ async def test_the_page_has_nothing_inline_and_says_what_it_is(stand: Stand) -> 
     assert "Nichts von dieser Seite geht an WhatsApp" in page
 
 
-async def test_every_input_has_a_label_and_every_id_is_used_once(stand: Stand) -> None:
+async def test_every_input_has_a_label_and_every_id_is_used_once(stand: SimulatorHarness) -> None:
     elements = Elements(await read(stand, "/"))
     labelled = {label.get("for") for label in elements.of("label")}
     assert all(field["id"] in labelled for field in elements.of("input"))
@@ -62,7 +62,7 @@ async def test_every_input_has_a_label_and_every_id_is_used_once(stand: Stand) -
     assert len(ids) == len(set(ids))
 
 
-async def test_scripts_use_only_ids_that_the_page_has(stand: Stand) -> None:
+async def test_scripts_use_only_ids_that_the_page_has(stand: SimulatorHarness) -> None:
     ids = {attributes.get("id") for _, attributes in Elements(await read(stand, "/")).found}
     script = await read(stand, "/page.js")
     used = set(re.findall(r'find\("([a-z-]+)"\)', script))

@@ -12,8 +12,8 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from tests.integration.simulator.business import APP_SECRET, VERIFY_TOKEN, Business, running_business
-from tests.integration.simulator.stand import (
+from tests.integration.simulator.fake_business import APP_SECRET, VERIFY_TOKEN, FakeBusiness, run_business
+from tests.integration.simulator.harness import (
     CONTROL_TOKEN,
     GRAPH_TOKEN,
     OWN_NUMBER,
@@ -21,7 +21,7 @@ from tests.integration.simulator.stand import (
     TEMPLATES,
     WABA_ID,
 )
-from tests.servers import PATIENCE_SECONDS
+from tests.servers import WAIT_TIMEOUT_SECONDS
 
 ENVIRONMENT = {
     "SIMULATOR_WEBHOOK_URL": "http://127.0.0.1:1/webhook",
@@ -60,7 +60,7 @@ async def started(environment: Mapping[str, str], *arguments: str) -> AsyncItera
 
 
 async def finished(environment: Mapping[str, str], *arguments: str) -> tuple[int | None, str, str]:
-    async with started(environment, *arguments) as process, asyncio.timeout(PATIENCE_SECONDS):
+    async with started(environment, *arguments) as process, asyncio.timeout(WAIT_TIMEOUT_SECONDS):
         output, errors = await process.communicate()
         return process.returncode, output.decode(), errors.decode()
 
@@ -68,7 +68,7 @@ async def finished(environment: Mapping[str, str], *arguments: str) -> tuple[int
 async def listening(process: asyncio.subprocess.Process) -> str:
     """The address, once the process says that it listens."""
     assert process.stderr is not None
-    async with asyncio.timeout(PATIENCE_SECONDS):
+    async with asyncio.timeout(WAIT_TIMEOUT_SECONDS):
         line = (await process.stderr.readline()).decode()
     found = re.search(r"listening on (http://\S+);", line)
     assert found, line
@@ -82,19 +82,19 @@ async def write_start(session: aiohttp.ClientSession, url: str) -> None:
 
 
 @pytest.fixture
-async def business() -> AsyncIterator[Business]:
-    async with running_business() as running:
+async def business() -> AsyncIterator[FakeBusiness]:
+    async with run_business() as running:
         yield running
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-async def test_a_signal_hands_over_the_last_webhooks_and_ends_well(business: Business, number: int) -> None:
+async def test_a_signal_hands_over_the_last_webhooks_and_ends_well(business: FakeBusiness, number: int) -> None:
     business.answers = [503]
     environment = {**ENVIRONMENT, "SIMULATOR_WEBHOOK_URL": business.url, "SIMULATOR_WEBHOOK_LINGER_SECONDS": "5"}
     async with started(environment) as process, aiohttp.ClientSession() as session:
         await write_start(session, await listening(process))
         process.send_signal(number)
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(WAIT_TIMEOUT_SECONDS):
             assert await process.wait() == 0
     assert [message["text"]["body"] for message in business.messages] == ["Start"]
     assert business.forged == 0
@@ -107,7 +107,7 @@ async def test_the_deadline_ends_a_drain_that_nobody_takes() -> None:
     ):
         await write_start(session, await listening(process))
         process.terminate()
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(WAIT_TIMEOUT_SECONDS):
             _, errors = await process.communicate()
     assert process.returncode == 0
     assert b"1 webhook updates not taken" in errors
@@ -122,7 +122,7 @@ async def test_a_second_signal_ends_at_once() -> None:
         await write_start(session, await listening(process))
         process.terminate()
         assert process.stderr is not None
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(WAIT_TIMEOUT_SECONDS):
             while b"stopping" not in await process.stderr.readline():
                 continue
             process.terminate()

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.simulator.stand import OWN_NUMBER, Stand, template
+from tests.integration.simulator.harness import OWN_NUMBER, SimulatorHarness, build_template
 
 Body = dict[str, Any]
 
@@ -64,23 +64,25 @@ def buttons(*titles: str) -> Body:
         ({"to": "+491760406999999"}, 131026, 400),
         ({"to": None, "recipient": "DE.99"}, 131026, 400),
         ({"type": "poll"}, 131051, 400),
-        (template(extra="zu viel"), 132000, 400),
-        (template("gibt_es_nicht_v1"), 132001, 404),
-        (template(text="x" * 1000), 132005, 400),
-        (template(text="Zeile\nZeile"), 132018, 400),
-        (template("x" * 513), 100, 400),
+        (build_template(extra="zu viel"), 132000, 400),
+        (build_template("gibt_es_nicht_v1"), 132001, 404),
+        (build_template(text="x" * 1000), 132005, 400),
+        (build_template(text="Zeile\nZeile"), 132018, 400),
+        (build_template("x" * 513), 100, 400),
         ({"type": "template", "template": {"name": "kreisfunk_stellen_v1"}}, 131008, 400),
         ({"status": "delivered", "message_id": "wamid.X"}, 131009, 400),
         ({"status": "read", "message_id": "wamid.X"}, 131009, 400),
     ],
 )
-async def test_what_meta_refuses_is_refused_with_its_code(stand: Stand, changes: Body, code: int, status: int) -> None:
+async def test_what_meta_refuses_is_refused_with_its_code(
+    stand: SimulatorHarness, changes: Body, code: int, status: int
+) -> None:
     citizen = await stand.add_writer()
     answered, answer = await stand.send(citizen["phone"], **changes)
     assert (answered, answer["error"]["code"]) == (status, code)
     assert set(answer["error"]) == {"message", "type", "code", "error_data", "fbtrace_id"}
     assert answer["error"]["message"].startswith(f"(#{code}) ")
-    account = await stand.account()
+    account = await stand.fetch_account()
     assert (account["accepted"], account["rejected"]) == (0, {str(code): 1})
 
 
@@ -94,7 +96,7 @@ async def test_what_meta_refuses_is_refused_with_its_code(stand: Stand, changes:
         {"type": "document", "document": {"link": "https://example.org/a.pdf", "filename": "a.pdf", "caption": "A"}},
     ],
 )
-async def test_what_just_fits_is_accepted(stand: Stand, changes: Body) -> None:
+async def test_what_just_fits_is_accepted(stand: SimulatorHarness, changes: Body) -> None:
     citizen = await stand.add_writer()
     status, answer = await stand.send(citizen["phone"], **changes)
     assert (status, set(answer)) == (200, {"messaging_product", "contacts", "messages"})

@@ -2,7 +2,7 @@
 
 import asyncpg
 
-from tests.databases import Database
+from tests.databases import FreshDatabase
 
 _PEOPLE = """
     insert into subscriptions.subscriber (id, sequence, state, phone_index, phone_sealed)
@@ -16,7 +16,7 @@ _TOPIC = """
 """
 
 
-async def subscribe_many(database: Database, number: int) -> None:
+async def subscribe_many(database: FreshDatabase, number: int) -> None:
     """This many people with a topic."""
     connection = await asyncpg.connect(database.url)
     try:
@@ -27,7 +27,7 @@ async def subscribe_many(database: Database, number: int) -> None:
         await connection.close()
 
 
-async def as_owner(database: Database, statement: str, *arguments: object) -> None:
+async def run_as_owner(database: FreshDatabase, statement: str, *arguments: object) -> None:
     """What no service may do, such as making rows old."""
     connection = await asyncpg.connect(database.url)
     try:

@@ -12,8 +12,8 @@ from services.subscriptions.domain.publication import Destination
 from shared.contracts.dispatch import ReplyRequested
 from shared.contracts.envelope import decode
 from shared.contracts.inbound import InboundMessage
-from tests.integration.subscriptions.stand import Stand
-from tests.unit.subscriptions.material import both, message
+from tests.integration.subscriptions.harness import SubscriptionsHarness
+from tests.unit.subscriptions.factories import build_both, build_message
 
 # When "Start", "Start" and "Stop" were said, in Meta's whole seconds, and how long each was under way to us.
 MOMENTS = {
@@ -47,7 +47,7 @@ def orders() -> list[tuple[int, ...]]:
 def talks(moments: tuple[tuple[int, ...], tuple[float, ...]]) -> Iterator[Talk]:
     for citizen, order in enumerate(orders()):
         said = [
-            message(text, sender=both(citizen), seconds=at, lag=lag, name=number)
+            build_message(text, sender=build_both(citizen), seconds=at, lag=lag, name=number)
             for number, (text, at, lag) in enumerate(zip(("Start", "Start", "Stop"), *moments, strict=True))
         ]
         last = max(said, key=lambda each: (each.sent_at, each.received_at))
@@ -56,7 +56,7 @@ def talks(moments: tuple[tuple[int, ...], tuple[float, ...]]) -> Iterator[Talk]:
 
 @pytest.mark.parametrize("moments", MOMENTS.values(), ids=MOMENTS)
 async def test_every_order_of_arrival_ends_with_the_last_word(
-    stand: Stand, other: Stand, moments: tuple[tuple[int, ...], tuple[float, ...]]
+    stand: SubscriptionsHarness, other: SubscriptionsHarness, moments: tuple[tuple[int, ...], tuple[float, ...]]
 ) -> None:
     """One after the other, in turns at one replica and at the other."""
     everybody = list(talks(moments))
@@ -67,7 +67,7 @@ async def test_every_order_of_arrival_ends_with_the_last_word(
 
 @pytest.mark.parametrize("moments", MOMENTS.values(), ids=MOMENTS)
 async def test_all_at_once_ends_with_the_last_word(
-    stand: Stand, other: Stand, moments: tuple[tuple[int, ...], tuple[float, ...]]
+    stand: SubscriptionsHarness, other: SubscriptionsHarness, moments: tuple[tuple[int, ...], tuple[float, ...]]
 ) -> None:
     """All six deliveries of twelve people, at both replicas."""
     everybody = list(talks(moments))[::8]
@@ -77,14 +77,16 @@ async def test_all_at_once_ends_with_the_last_word(
     await check(everybody, stand, other)
 
 
-async def check(everybody: Sequence[Talk], *replicas: Stand) -> None:
+async def check(everybody: Sequence[Talk], *replicas: SubscriptionsHarness) -> None:
     """One row, a chain without a gap, and one answer to each message that had an effect, however often it came."""
     answers = _answers(replicas)
     for talk in everybody:
-        sender = both(talk.citizen)
+        sender = build_both(talk.citizen)
         assert sender.phone is not None
         assert sender.user is not None
-        ((state, sequence, events, numbers),) = await replicas[0].rows(_ROWS, sender.phone.index, sender.user.index)
+        ((state, sequence, events, numbers),) = await replicas[0].fetch_rows(
+            _ROWS, sender.phone.index, sender.user.index
+        )
         assert (state == "subscribed") == (talk.last.text == "Start"), talk
         assert isinstance(events, list)
         assert numbers == list(range(1, len(events) + 1))
@@ -92,10 +94,10 @@ async def check(everybody: Sequence[Talk], *replicas: Stand) -> None:
         assert answers[sender.phone.index] == len(events), talk
 
 
-def _answers(replicas: Sequence[Stand]) -> Counter[bytes]:
+def _answers(replicas: Sequence[SubscriptionsHarness]) -> Counter[bytes]:
     """How many different answers each person gets; one that is published again is the same, byte by byte."""
     bodies: dict[str, bytes] = {}
-    for publication in (each for replica in replicas for each in replica.outlet.published):
+    for publication in (each for replica in replicas for each in replica.publisher.published):
         if publication.destination is Destination.DISPATCH:
             assert bodies.setdefault(publication.message_id, publication.body) == publication.body
     replies = [decode(body) for body in bodies.values()]

@@ -5,10 +5,10 @@ import pytest
 
 from shared.contracts.events import NoticeRejected
 from shared.contracts.notices import NoticePublished, NoticeUpdated, NoticeWithdrawn
-from shared.municipal.binding import AmqpMessage
+from shared.notices.cloudevents_amqp import AmqpMessage
 from shared.outcome import Done, Outcome, Rejected
-from tests.integration.subscriptions.press import EXPIRY, LOGIN, MISSING, NOTICE, cloud_event
-from tests.integration.subscriptions.stand import Stand
+from tests.integration.subscriptions.harness import SubscriptionsHarness
+from tests.integration.subscriptions.notice_factory import EXPIRY, LOGIN, MISSING, NOTICE, build_cloud_event
 
 ROADS, JOBS = "strassensperrungen", "stellen"
 STATES = "select topic, revision, state from subscriptions.broadcast order by revision"
@@ -16,48 +16,58 @@ Kind = type[NoticePublished] | type[NoticeUpdated] | type[NoticeWithdrawn]
 
 
 async def say(
-    stand: Stand, kind: Kind, *, topics: str | None, notice: str = "n-1", login: str = "notices", **data: object
+    stand: SubscriptionsHarness,
+    kind: Kind,
+    *,
+    topics: str | None,
+    notice: str = "n-1",
+    login: str = "notices",
+    **data: object,
 ) -> Outcome:
-    """As the HTTP door passes it on for a token of these topics."""
+    """As the notices API passes it on for a token of these topics."""
     content = data if kind is NoticeWithdrawn else NOTICE | data
     expiry = MISSING if kind is NoticeWithdrawn else EXPIRY
     event_id = f"{notice} {kind.TYPE} {topics} {sorted(data.items())}"
-    body = cloud_event(kind.TYPE, content, event_id=event_id, subject=notice, expirytime=expiry)
+    body = build_cloud_event(kind.TYPE, content, event_id=event_id, subject=notice, expirytime=expiry)
     system = {"kreisfunksystem": LOGIN} if login == "notices" else {}
     passed_on = msgspec.json.decode(body) | system | ({"kreisfunktopics": topics} if topics else {})
-    return await stand.parts.desk.handle(AmqpMessage(body=msgspec.json.encode(passed_on), login=login))
+    return await stand.parts.notices.handle(AmqpMessage(body=msgspec.json.encode(passed_on), login=login))
 
 
-def fields(stand: Stand) -> list[str]:
-    return [problem.field for problem in stand.outlet.messages(NoticeRejected)[-1].problems]
+def fields(stand: SubscriptionsHarness) -> list[str]:
+    return [problem.field for problem in stand.publisher.list_messages(NoticeRejected)[-1].problems]
 
 
-async def test_it_updates_and_withdraws_notices_of_its_topics_whoever_published_them(stand: Stand) -> None:
+async def test_it_updates_and_withdraws_notices_of_its_topics_whoever_published_them(
+    stand: SubscriptionsHarness,
+) -> None:
     assert await say(stand, NoticePublished, topics=None, topic=ROADS) == Done()
     assert await say(stand, NoticeUpdated, topics=f"{ROADS},{JOBS}", topic=ROADS, revision=2) == Done()
     assert await say(stand, NoticeWithdrawn, topics=ROADS) == Done()
-    assert await stand.rows(STATES) == [(ROADS, 1, "cancelled"), (ROADS, 2, "cancelled")]
+    assert await stand.fetch_rows(STATES) == [(ROADS, 1, "cancelled"), (ROADS, 2, "cancelled")]
 
 
-async def test_it_withdraws_no_notice_of_another_topic_and_none_that_nobody_knows(stand: Stand) -> None:
+async def test_it_withdraws_no_notice_of_another_topic_and_none_that_nobody_knows(stand: SubscriptionsHarness) -> None:
     assert await say(stand, NoticePublished, topics=None, topic=ROADS) == Done()
     assert isinstance(await say(stand, NoticeWithdrawn, topics=JOBS), Rejected)
-    of_another = stand.outlet.messages(NoticeRejected)[-1].problems
+    of_another = stand.publisher.list_messages(NoticeRejected)[-1].problems
     assert isinstance(await say(stand, NoticeWithdrawn, topics=JOBS, notice="unknown"), Rejected)
-    assert stand.outlet.messages(NoticeRejected)[-1].problems == of_another
+    assert stand.publisher.list_messages(NoticeRejected)[-1].problems == of_another
     assert fields(stand) == ["subject"]
-    assert await stand.rows(STATES) == [(ROADS, 1, "expanding")]
+    assert await stand.fetch_rows(STATES) == [(ROADS, 1, "expanding")]
     assert await say(stand, NoticePublished, topics=JOBS, notice="unknown", topic=JOBS) == Done()
 
 
-async def test_it_makes_no_notice_of_another_topic_its_own_by_an_update(stand: Stand) -> None:
+async def test_it_makes_no_notice_of_another_topic_its_own_by_an_update(stand: SubscriptionsHarness) -> None:
     assert await say(stand, NoticePublished, topics=None, topic=ROADS) == Done()
     assert isinstance(await say(stand, NoticeUpdated, topics=JOBS, topic=JOBS, revision=2), Rejected)
     assert fields(stand) == ["subject"]
-    assert await stand.rows(STATES) == [(ROADS, 1, "expanding")]
+    assert await stand.fetch_rows(STATES) == [(ROADS, 1, "expanding")]
 
 
-async def test_a_notice_that_was_about_its_topic_once_and_is_not_any_more_is_not_its(stand: Stand) -> None:
+async def test_a_notice_that_was_about_its_topic_once_and_is_not_any_more_is_not_its(
+    stand: SubscriptionsHarness,
+) -> None:
     assert await say(stand, NoticePublished, topics=None, topic=JOBS) == Done()
     assert await say(stand, NoticeUpdated, topics=None, topic=ROADS, revision=2) == Done()
     assert isinstance(await say(stand, NoticeWithdrawn, topics=JOBS), Rejected)
@@ -65,6 +75,8 @@ async def test_a_notice_that_was_about_its_topic_once_and_is_not_any_more_is_not
 
 
 @pytest.mark.parametrize("topics", [JOBS, "", "no topic at all"])
-async def test_what_a_login_of_its_own_says_about_topics_counts_for_nothing(stand: Stand, topics: str) -> None:
+async def test_what_a_login_of_its_own_says_about_topics_counts_for_nothing(
+    stand: SubscriptionsHarness, topics: str
+) -> None:
     assert await say(stand, NoticePublished, topics=topics, login=LOGIN, topic=ROADS) == Done()
     assert await say(stand, NoticeWithdrawn, topics=topics, login=LOGIN) == Done()

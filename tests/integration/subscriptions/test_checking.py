@@ -4,25 +4,27 @@ import pytest
 
 from shared.contracts.events import NoticeAccepted, NoticeAction
 from shared.contracts.notices import NoticePublished, NoticeUpdated, NoticeWithdrawn
-from shared.municipal.binding import AmqpMessage
+from shared.notices.cloudevents_amqp import AmqpMessage
 from shared.outcome import Rejected
-from tests.databases import Database
+from tests.databases import FreshDatabase
 from tests.integration.subscriptions.audience import subscribe_many
-from tests.integration.subscriptions.press import LOGIN, MISSING, NOTICE, ask, cloud_event, publish
-from tests.integration.subscriptions.stand import Stand
+from tests.integration.subscriptions.harness import SubscriptionsHarness
+from tests.integration.subscriptions.notice_factory import LOGIN, MISSING, NOTICE, ask, build_cloud_event, publish
 
 STORED = "select count(*) from subscriptions.broadcast", "select count(*) from subscriptions.notice_event"
-PUBLISHED = cloud_event(NoticePublished.TYPE, NOTICE)
-UPDATED = cloud_event(NoticeUpdated.TYPE, NOTICE | {"revision": 2}, event_id="event-2")
-WITHDRAWN = cloud_event(NoticeWithdrawn.TYPE, {}, event_id="event-3", expirytime=MISSING)
+PUBLISHED = build_cloud_event(NoticePublished.TYPE, NOTICE)
+UPDATED = build_cloud_event(NoticeUpdated.TYPE, NOTICE | {"revision": 2}, event_id="event-2")
+WITHDRAWN = build_cloud_event(NoticeWithdrawn.TYPE, {}, event_id="event-3", expirytime=MISSING)
 
 
-async def test_a_check_tells_what_the_acceptance_will_tell_and_stores_nothing(stand: Stand, database: Database) -> None:
+async def test_a_check_tells_what_the_acceptance_will_tell_and_stores_nothing(
+    stand: SubscriptionsHarness, database: FreshDatabase
+) -> None:
     await subscribe_many(database, 3)
     told = await ask(stand, PUBLISHED)
-    assert [await stand.rows(count) for count in STORED] == [[(0,)], [(0,)]]
+    assert [await stand.fetch_rows(count) for count in STORED] == [[(0,)], [(0,)]]
     await publish(stand)
-    (accepted,) = stand.outlet.messages(NoticeAccepted)
+    (accepted,) = stand.publisher.list_messages(NoticeAccepted)
     assert (told.audience, told.revision, told.action) == (3, 1, NoticeAction.PUBLISHED)
     assert (told.costs, told.duration_seconds, told.blockers) == (
         accepted.costs,
@@ -31,13 +33,13 @@ async def test_a_check_tells_what_the_acceptance_will_tell_and_stores_nothing(st
     )
 
 
-async def test_nobody_who_subscribes_is_told_before(stand: Stand) -> None:
+async def test_nobody_who_subscribes_is_told_before(stand: SubscriptionsHarness) -> None:
     told = await ask(stand, PUBLISHED)
     assert (told.audience, told.problems) == (0, ())
     assert "nobody has subscribed to this" in told.blockers
 
 
-async def test_what_only_the_database_knows_is_told_before(stand: Stand) -> None:
+async def test_what_only_the_database_knows_is_told_before(stand: SubscriptionsHarness) -> None:
     assert [problem.field for problem in (await ask(stand, UPDATED)).problems] == ["revision"]
     told = await ask(stand, WITHDRAWN)
     assert (told.revision, "no notice with this id is known" in told.blockers[0]) == (0, True)
@@ -46,19 +48,19 @@ async def test_what_only_the_database_knows_is_told_before(stand: Stand) -> None
     assert (await ask(stand, WITHDRAWN)).revision == 1
 
 
-async def test_what_is_wrong_is_named_as_it_will_be(stand: Stand) -> None:
-    wrong = cloud_event(NoticePublished.TYPE, NOTICE | {"Urgent": True}, expirytime="morgen", source="/other")
+async def test_what_is_wrong_is_named_as_it_will_be(stand: SubscriptionsHarness) -> None:
+    wrong = build_cloud_event(NoticePublished.TYPE, NOTICE | {"Urgent": True}, expirytime="morgen", source="/other")
     told = await ask(stand, wrong)
     assert {problem.field for problem in told.problems} == {"expirytime", "Urgent", "source"}
 
 
 @pytest.mark.parametrize("data", [{}, {"event": "x"}, {"event": [1]}])
-async def test_a_question_about_nothing_is_rejected(stand: Stand, data: object) -> None:
-    question = cloud_event("de.kreisfunk.notice.check.v1", data)
-    assert isinstance(await stand.parts.desk.handle(AmqpMessage(body=question, login=LOGIN)), Rejected)
+async def test_a_question_about_nothing_is_rejected(stand: SubscriptionsHarness, data: object) -> None:
+    question = build_cloud_event("de.kreisfunk.notice.check.v1", data)
+    assert isinstance(await stand.parts.notices.handle(AmqpMessage(body=question, login=LOGIN)), Rejected)
 
 
-async def test_nobody_asks_who_is_not_registered(stand: Stand) -> None:
-    question = cloud_event("de.kreisfunk.notice.check.v1", {"event": {}})
-    assert isinstance(await stand.parts.desk.handle(AmqpMessage(body=question, login="nobody")), Rejected)
-    assert stand.outlet.messages(NoticeAccepted) == []
+async def test_nobody_asks_who_is_not_registered(stand: SubscriptionsHarness) -> None:
+    question = build_cloud_event("de.kreisfunk.notice.check.v1", {"event": {}})
+    assert isinstance(await stand.parts.notices.handle(AmqpMessage(body=question, login="nobody")), Rejected)
+    assert stand.publisher.list_messages(NoticeAccepted) == []

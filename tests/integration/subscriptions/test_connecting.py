@@ -5,23 +5,23 @@ from urllib.parse import urlsplit
 import pytest
 
 from deploy.local.ports import LOOPBACK
-from deploy.local.proxy import Weather, running_proxy
-from shared.amqp.connection import BrokerAway, connect
+from deploy.local.proxy import NetworkConditions, run_proxy
+from shared.amqp.connection import BrokerUnavailable, connect
 from shared.amqp.publisher import open_publisher
 from tests.servers import wait_for
 
 
 async def test_a_channel_of_a_connection_that_is_lost_is_a_broker_that_is_away(vhost: str) -> None:
     address = urlsplit(vhost)
-    async with running_proxy([address.port or 5672]) as proxy:
+    async with run_proxy([address.port or 5672]) as proxy:
         url = address._replace(netloc=f"{address.netloc.rpartition('@')[0]}@{LOOPBACK}:{proxy.port}").geturl()
         async with connect(url, password=None, name="test") as connection:
-            proxy.change(Weather(refuse=True))
+            proxy.set_conditions(NetworkConditions(refuse=True))
 
             async def is_reconnecting() -> bool:
                 return connection.transport is None
 
             await wait_for(is_reconnecting)
-            with pytest.raises(BrokerAway):
+            with pytest.raises(BrokerUnavailable):
                 async with open_publisher(connection):
                     pass

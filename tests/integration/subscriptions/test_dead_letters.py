@@ -3,35 +3,35 @@
 import asyncpg
 import pytest
 
-from services.subscriptions.handlers.dead_letters import DeadLetterKeeper
+from services.subscriptions.handlers.dead_letters import DeadLetterHandler
 from shared.contracts.dispatch import ReplyRequested
 from shared.contracts.inbound import InboundMessage
-from shared.outcome import Dead, DependencyAway, Done, Outcome
-from tests.databases import Database
+from shared.outcome import Dead, DependencyUnavailable, Done, Outcome
+from tests.databases import FreshDatabase
 from tests.integration.subscriptions.conftest import ROLE
-from tests.integration.subscriptions.stand import Stand, group
-from tests.unit.subscriptions.material import TEXTS, both, message, phone, user
+from tests.integration.subscriptions.harness import SubscriptionsHarness, encode_group
+from tests.unit.subscriptions.factories import TEXTS, build_both, build_message, build_phone, build_user
 
 OPERATOR = "kreisfunk_operator"
 LETTERS = "select reason, senders, body_sealed from subscriptions.dead_letter order by reason"
 SAID = "Das versteht niemand"
 
 
-async def bury(stand: Stand, *messages: InboundMessage, reason: str = "unexpected Error") -> None:
-    assert await stand.parts.dead_letters.keep(group(messages), reason) == Done()
+async def bury(stand: SubscriptionsHarness, *messages: InboundMessage, reason: str = "unexpected Error") -> None:
+    assert await stand.parts.dead_letters.store(encode_group(messages), reason) == Done()
 
 
-async def as_operator(database: Database, statement: str) -> object:
-    connection = await asyncpg.connect(database.url_as(OPERATOR))
+async def as_operator(database: FreshDatabase, statement: str) -> object:
+    connection = await asyncpg.connect(database.build_role_url(OPERATOR))
     try:
         return await connection.fetchval(statement)
     finally:
         await connection.close()
 
 
-async def test_each_message_of_a_group_is_sealed_on_its_own(stand: Stand) -> None:
-    await bury(stand, message(SAID, sender=both(1)), message(SAID, sender=phone(2)))
-    rows = await stand.rows(LETTERS)
+async def test_each_message_of_a_group_is_sealed_on_its_own(stand: SubscriptionsHarness) -> None:
+    await bury(stand, build_message(SAID, sender=build_both(1)), build_message(SAID, sender=build_phone(2)))
+    rows = await stand.fetch_rows(LETTERS)
     assert [len(senders) for _, senders, _ in rows] in ([1, 2], [2, 1])  # type: ignore[arg-type]
     for _, _, sealed in rows:
         assert isinstance(sealed, bytes)
@@ -39,64 +39,70 @@ async def test_each_message_of_a_group_is_sealed_on_its_own(stand: Stand) -> Non
         assert b"messages" not in sealed
 
 
-async def test_a_dead_letter_that_comes_twice_is_one(stand: Stand) -> None:
+async def test_a_dead_letter_that_comes_twice_is_one(stand: SubscriptionsHarness) -> None:
     for _ in range(2):
-        await bury(stand, message(SAID))
-    assert len(await stand.rows(LETTERS)) == 1
+        await bury(stand, build_message(SAID))
+    assert len(await stand.fetch_rows(LETTERS)) == 1
 
 
-async def test_what_nobody_can_read_is_sealed_as_well(stand: Stand) -> None:
-    assert await stand.parts.dead_letters.keep(b'{"text": "Feedback"}', "no event") == Done()
-    ((reason, senders, sealed),) = await stand.rows(LETTERS)
+async def test_what_nobody_can_read_is_sealed_as_well(stand: SubscriptionsHarness) -> None:
+    assert await stand.parts.dead_letters.store(b'{"text": "Feedback"}', "no event") == Done()
+    ((reason, senders, sealed),) = await stand.fetch_rows(LETTERS)
     assert (reason, senders) == ("no event", [])
     assert b"Feedback" not in sealed  # type: ignore[operator]
 
 
-async def test_it_is_erased_with_its_person(stand: Stand) -> None:
-    await stand.receive(message("Start", sender=both(1)))
-    await bury(stand, message(SAID, sender=user(1), seconds=10), message(SAID, sender=both(2), seconds=10))
-    await stand.receive(message("Löschen", sender=phone(1), seconds=20))
-    rows = await stand.rows("select senders from subscriptions.dead_letter")
-    assert rows == [([*(address.index for address in (both(2).phone, both(2).user) if address)],)]
+async def test_it_is_erased_with_its_person(stand: SubscriptionsHarness) -> None:
+    await stand.receive(build_message("Start", sender=build_both(1)))
+    await bury(
+        stand,
+        build_message(SAID, sender=build_user(1), seconds=10),
+        build_message(SAID, sender=build_both(2), seconds=10),
+    )
+    await stand.receive(build_message("Löschen", sender=build_phone(1), seconds=20))
+    rows = await stand.fetch_rows("select senders from subscriptions.dead_letter")
+    assert rows == [([*(address.index for address in (build_both(2).phone, build_both(2).user) if address)],)]
 
 
-async def test_what_was_said_before_an_erasure_is_not_kept_after_it(stand: Stand) -> None:
-    await stand.receive(message("Löschen", sender=both(1), seconds=20))
-    await bury(stand, message(SAID, sender=phone(1), seconds=10))
-    assert await stand.rows(LETTERS) == []
-    await bury(stand, message(SAID, sender=phone(1), seconds=30))
-    assert len(await stand.rows(LETTERS)) == 1
+async def test_what_was_said_before_an_erasure_is_not_kept_after_it(stand: SubscriptionsHarness) -> None:
+    await stand.receive(build_message("Löschen", sender=build_both(1), seconds=20))
+    await bury(stand, build_message(SAID, sender=build_phone(1), seconds=10))
+    assert await stand.fetch_rows(LETTERS) == []
+    await bury(stand, build_message(SAID, sender=build_phone(1), seconds=30))
+    assert len(await stand.fetch_rows(LETTERS)) == 1
 
 
-async def test_an_operator_has_it_handled_again_and_it_is_gone(stand: Stand, database: Database) -> None:
-    await bury(stand, message("Start"))
+async def test_an_operator_has_it_handled_again_and_it_is_gone(
+    stand: SubscriptionsHarness, database: FreshDatabase
+) -> None:
+    await bury(stand, build_message("Start"))
     await stand.parts.dead_letters.replay()
-    assert len(await stand.rows(LETTERS)) == 1, "nobody asked for it"
+    assert len(await stand.fetch_rows(LETTERS)) == 1, "nobody asked for it"
     assert await as_operator(database, "select subscriptions.replay_dead_letters(null)") == 1
     await stand.parts.dead_letters.replay()
-    assert await stand.rows(LETTERS) == []
-    assert [reply.text for reply in stand.outlet.messages(ReplyRequested)] == [TEXTS.receipt.text]
+    assert await stand.fetch_rows(LETTERS) == []
+    assert [reply.text for reply in stand.publisher.list_messages(ReplyRequested)] == [TEXTS.receipt.text]
 
 
-async def test_what_fails_again_stays_with_its_new_reason(stand: Stand, database: Database) -> None:
+async def test_what_fails_again_stays_with_its_new_reason(stand: SubscriptionsHarness, database: FreshDatabase) -> None:
     async def fail(body: bytes) -> Outcome:
         return Dead("still not")
 
-    await bury(stand, message("Start"))
+    await bury(stand, build_message("Start"))
     await as_operator(database, "select subscriptions.replay_dead_letters(null)")
-    await DeadLetterKeeper(letters=stand.parts.dead_letters.letters, handle=fail).replay()
-    rows = await stand.rows("select reason, replay_at from subscriptions.dead_letter")
+    await DeadLetterHandler(letters=stand.parts.dead_letters.letters, handle=fail).replay()
+    rows = await stand.fetch_rows("select reason, replay_at from subscriptions.dead_letter")
     assert rows == [("still not", None)]
 
 
-async def test_an_operator_drops_and_sees_no_content(stand: Stand, database: Database) -> None:
-    await bury(stand, message(SAID))
+async def test_an_operator_drops_and_sees_no_content(stand: SubscriptionsHarness, database: FreshDatabase) -> None:
+    await bury(stand, build_message(SAID))
     for hidden in ("body_sealed", "senders"):
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             await as_operator(database, f"select {hidden} from subscriptions.dead_letter")  # noqa: S608
     assert await as_operator(database, "select subscriptions.drop_dead_letters(null)") == 1
-    assert await stand.rows(LETTERS) == []
-    connection = await asyncpg.connect(database.url_as(ROLE))
+    assert await stand.fetch_rows(LETTERS) == []
+    connection = await asyncpg.connect(database.build_role_url(ROLE))
     try:
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             await connection.execute("select subscriptions.drop_dead_letters(null)")
@@ -104,6 +110,6 @@ async def test_an_operator_drops_and_sees_no_content(stand: Stand, database: Dat
         await connection.close()
 
 
-async def test_a_letter_that_cannot_be_stored_is_not_given_up(stand: Stand) -> None:
-    with pytest.raises(DependencyAway):
-        await stand.parts.dead_letters.keep(group([message(SAID)]), "a reason with \0 in it")
+async def test_a_letter_that_cannot_be_stored_is_not_given_up(stand: SubscriptionsHarness) -> None:
+    with pytest.raises(DependencyUnavailable):
+        await stand.parts.dead_letters.store(encode_group([build_message(SAID)]), "a reason with \0 in it")

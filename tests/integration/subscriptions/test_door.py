@@ -11,11 +11,16 @@ import pytest
 from shared.amqp import topology
 from shared.contracts.events import NoticeAccepted, NoticeRejected
 from shared.contracts.notices import NoticePublished
-from shared.municipal.binding import LARGEST_BODY
-from tests.databases import Database
+from shared.notices.cloudevents_amqp import MAX_BODY_BYTES
+from tests.databases import FreshDatabase
 from tests.integration.subscriptions.conftest import ROLE
-from tests.integration.subscriptions.press import NOTICE, SOURCE, cloud_event
-from tests.integration.subscriptions.process import Broker, Service, broker_on, running_service
+from tests.integration.subscriptions.notice_factory import NOTICE, SOURCE, build_cloud_event
+from tests.integration.subscriptions.service_process import (
+    BrokerHarness,
+    SubscriptionsProcess,
+    open_broker_harness,
+    run_service,
+)
 from tests.servers import Servers, wait_for
 
 QUARANTINE = topology.NOTICES_QUARANTINE
@@ -23,22 +28,24 @@ FOREIGN = pytest.mark.foreign_messages("a notice with something wrong, to be rej
 
 
 @pytest.fixture(scope="module")
-async def broker(servers: Servers, vhost: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Broker]:
-    async with broker_on(servers, vhost, tmp_path_factory.mktemp("county")) as broker:
+async def broker(
+    servers: Servers, vhost: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[BrokerHarness]:
+    async with open_broker_harness(servers, vhost, tmp_path_factory.mktemp("county")) as broker:
         yield broker
 
 
 @pytest.fixture(scope="module")
 async def service(
-    broker: Broker, module_database: Database, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Service]:
+    broker: BrokerHarness, module_database: FreshDatabase, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[SubscriptionsProcess]:
     log = tmp_path_factory.mktemp("service") / "log"
-    async with running_service(broker, module_database.url_as(ROLE), log) as running:
+    async with run_service(broker, module_database.build_role_url(ROLE), log) as running:
         yield running
 
 
 @pytest.fixture(autouse=True)
-async def nothing_kept(broker: Broker) -> None:
+async def nothing_kept(broker: BrokerHarness) -> None:
     for queue in (QUARANTINE, topology.SUBSCRIPTIONS_NOTICES.name):
         await (await broker.channel.get_queue(queue, ensure=False)).purge()
 
@@ -48,7 +55,7 @@ def expiry() -> datetime:
 
 
 def structured(event_id: str) -> bytes:
-    return cloud_event(NoticePublished.TYPE, NOTICE, event_id=event_id, subject=event_id, expirytime=expiry())
+    return build_cloud_event(NoticePublished.TYPE, NOTICE, event_id=event_id, subject=event_id, expirytime=expiry())
 
 
 def attributes(event_id: str, prefix: str) -> dict[str, Any]:
@@ -63,29 +70,29 @@ def attributes(event_id: str, prefix: str) -> dict[str, Any]:
     return {f"{prefix}{name}": value for name, value in named.items()}
 
 
-async def accepted(broker: Broker, event_id: str) -> NoticeAccepted:
+async def accepted(broker: BrokerHarness, event_id: str) -> NoticeAccepted:
     found: list[NoticeAccepted] = []
 
     async def look() -> bool:
-        found.extend(answer for answer in await broker.told(NoticeAccepted) if answer.event == event_id)
+        found.extend(answer for answer in await broker.list_events(NoticeAccepted) if answer.event == event_id)
         return bool(found)
 
     await wait_for(look)
     return found[0]
 
 
-async def rejected(broker: Broker) -> NoticeRejected:
+async def rejected(broker: BrokerHarness) -> NoticeRejected:
     found: list[NoticeRejected] = []
 
     async def look() -> bool:
-        found.extend(await broker.told(NoticeRejected))
+        found.extend(await broker.list_events(NoticeRejected))
         return bool(found)
 
     await wait_for(look)
     return found[0]
 
 
-async def kept(broker: Broker) -> aio_pika.abc.AbstractIncomingMessage:
+async def kept(broker: BrokerHarness) -> aio_pika.abc.AbstractIncomingMessage:
     found: list[aio_pika.abc.AbstractIncomingMessage] = []
 
     async def look() -> bool:
@@ -98,13 +105,15 @@ async def kept(broker: Broker) -> aio_pika.abc.AbstractIncomingMessage:
 
 
 @pytest.mark.parametrize("prefix", ["cloudEvents:", "cloudEvents_", "ce-", "ce_"])
-async def test_binary_mode_is_as_good_as_structured(service: Service, broker: Broker, prefix: str) -> None:
+async def test_binary_mode_is_as_good_as_structured(
+    service: SubscriptionsProcess, broker: BrokerHarness, prefix: str
+) -> None:
     event_id = f"binary-{len(prefix)}-{prefix[-1] == '_'}"
     await broker.publish_notice(
         msgspec.json.encode(NOTICE), content_type="application/json", headers=attributes(event_id, prefix)
     )
     assert (await accepted(broker, event_id)).notice == event_id
-    assert await broker.waiting(QUARANTINE) == 0
+    assert await broker.count_messages(QUARANTINE) == 0
 
 
 @pytest.mark.parametrize(
@@ -117,7 +126,7 @@ async def test_binary_mode_is_as_good_as_structured(service: Service, broker: Br
     ],
 )
 async def test_a_wrong_property_is_named_and_the_message_kept(
-    service: Service, broker: Broker, properties: dict[str, Any], field: str
+    service: SubscriptionsProcess, broker: BrokerHarness, properties: dict[str, Any], field: str
 ) -> None:
     body = structured("wrong-1")
     await broker.publish_notice(body, **properties)
@@ -131,15 +140,17 @@ async def test_a_wrong_property_is_named_and_the_message_kept(
     assert message.content_type == properties.get("content_type", message.content_type)
 
 
-async def test_a_body_that_is_too_long_is_cut(service: Service, broker: Broker) -> None:
-    await broker.publish_notice(structured("long") + b" " * 3 * LARGEST_BODY)
+async def test_a_body_that_is_too_long_is_cut(service: SubscriptionsProcess, broker: BrokerHarness) -> None:
+    await broker.publish_notice(structured("long") + b" " * 3 * MAX_BODY_BYTES)
     assert [problem.field for problem in (await rejected(broker)).problems] == ["body"]
     message = await kept(broker)
-    assert len(message.body) == LARGEST_BODY
-    assert message.headers["truncated-from"] == len(structured("long")) + 3 * LARGEST_BODY
+    assert len(message.body) == MAX_BODY_BYTES
+    assert message.headers["truncated-from"] == len(structured("long")) + 3 * MAX_BODY_BYTES
 
 
-async def test_a_foreign_publisher_cannot_claim_to_be_another(service: Service, broker: Broker) -> None:
+async def test_a_foreign_publisher_cannot_claim_to_be_another(
+    service: SubscriptionsProcess, broker: BrokerHarness
+) -> None:
     await broker.publish_notice(structured("forged"), user_id=None, headers={"publisher": broker.press})
     message = await kept(broker)
     assert str(message.headers["reason"]).startswith("user_id: ")
@@ -148,19 +159,19 @@ async def test_a_foreign_publisher_cannot_claim_to_be_another(service: Service, 
 
 @FOREIGN
 async def test_nobody_is_told_about_what_nobody_published_as_an_answer_that_came_back(
-    service: Service, broker: Broker
+    service: SubscriptionsProcess, broker: BrokerHarness
 ) -> None:
     await broker.publish_notice(b"{}")
     answer = await rejected(broker)
     await kept(broker)
     await broker.publish_notice(msgspec.json.encode(answer), user_id=None)
     await kept(broker)
-    assert await broker.told(NoticeRejected) == []
+    assert await broker.list_events(NoticeRejected) == []
 
 
 @FOREIGN
 async def test_what_is_rejected_without_requeueing_in_quarantine_is_judged_again(
-    service: Service, broker: Broker
+    service: SubscriptionsProcess, broker: BrokerHarness
 ) -> None:
     """As an operator does it when the cause is gone: here nothing was mended, so it comes back with its publisher."""
     headers = attributes("again", "ce-")
@@ -169,7 +180,7 @@ async def test_what_is_rejected_without_requeueing_in_quarantine_is_judged_again
     source = await broker.channel.get_queue(QUARANTINE, ensure=False)
 
     async def is_kept() -> bool:
-        return await broker.waiting(QUARANTINE) == 1
+        return await broker.count_messages(QUARANTINE) == 1
 
     await wait_for(is_kept)
     incoming = await source.get()

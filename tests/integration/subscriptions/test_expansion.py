@@ -9,69 +9,73 @@ from datetime import time, timedelta
 import msgspec
 import pytest
 
-from services.subscriptions.adapters.broadcasts import PostgresBroadcasts
+from services.subscriptions.adapters.broadcasts import PostgresBroadcastRepository
 from services.subscriptions.domain.county import Hours
 from services.subscriptions.domain.publication import Publication
 from shared.contracts.dispatch import BroadcastBatch, BroadcastFollowUp
 from shared.contracts.events import NoticeRejected
 from shared.contracts.message import Lane
 from shared.database.pool import Database as Pool
-from shared.outcome import DependencyAway
-from shared.runtime.background import background
-from tests.databases import Database
+from shared.outcome import DependencyUnavailable
+from shared.runtime.background import run_in_background
+from tests.databases import FreshDatabase
 from tests.integration.subscriptions.audience import subscribe_many
-from tests.integration.subscriptions.press import publish, withdraw
-from tests.integration.subscriptions.stand import Stand
+from tests.integration.subscriptions.harness import SubscriptionsHarness
+from tests.integration.subscriptions.notice_factory import publish, withdraw
 from tests.servers import wait_for
-from tests.unit.subscriptions.material import COUNTY, both, message
+from tests.unit.subscriptions.factories import COUNTY, build_both, build_message
 
 PROGRESS = "select state, page, audience, read_to_end from subscriptions.broadcast order by id"
 PENDING = "select count(*) from subscriptions.pending_page"
 
 
-async def expand(stand: Stand) -> None:
+async def expand(stand: SubscriptionsHarness) -> None:
     """Until there is nothing to do."""
-    while await stand.parts.expander.turn():
+    while await stand.parts.expander.expand_next():
         pass
 
 
-def batches(stand: Stand) -> dict[int, bytes]:
+def batches(stand: SubscriptionsHarness) -> dict[int, bytes]:
     """The pages of the one broadcast; a page that was published twice must be the same bytes."""
     pages: dict[int, bytes] = {}
-    for publication, batch in zip(pages_of(stand), stand.outlet.pages(), strict=True):
+    for publication, batch in zip(pages_of(stand), stand.publisher.list_pages(), strict=True):
         assert pages.setdefault(batch.page, publication.body) == publication.body
     return pages
 
 
-def pages_of(stand: Stand) -> list[Publication]:
-    return [publication for publication in stand.outlet.published if publication.key in (Lane.BULK, Lane.URGENT)]
+def pages_of(stand: SubscriptionsHarness) -> list[Publication]:
+    return [publication for publication in stand.publisher.published if publication.key in (Lane.BULK, Lane.URGENT)]
 
 
 def everybody(batches: Sequence[BroadcastBatch]) -> list[int]:
     return [recipient.subscriber.int & 0xFFFFFF for batch in batches for recipient in batch.recipients]
 
 
-async def test_an_empty_audience_is_one_empty_last_page(stand: Stand) -> None:
+async def test_an_empty_audience_is_one_empty_last_page(stand: SubscriptionsHarness) -> None:
     await publish(stand)
     await expand(stand)
-    (page,) = stand.outlet.pages()
+    (page,) = stand.publisher.list_pages()
     assert (page.page, page.offset, page.last, page.recipients) == (0, 0, True, ())
-    assert await stand.rows(PROGRESS) == [("expanded", 1, 0, True)]
+    assert await stand.fetch_rows(PROGRESS) == [("expanded", 1, 0, True)]
 
 
 @pytest.mark.parametrize("number", [1, 100, 101, 400, 401])
-async def test_each_subscriber_stands_on_one_page(stand: Stand, database: Database, number: int) -> None:
+async def test_each_subscriber_stands_on_one_page(
+    stand: SubscriptionsHarness, database: FreshDatabase, number: int
+) -> None:
     await subscribe_many(database, number)
     await publish(stand)
     await expand(stand)
-    pages = stand.outlet.pages()
+    pages = stand.publisher.list_pages()
     assert everybody(pages) == list(range(1, number + 1))
     assert [page.last for page in pages] == [False] * (len(pages) - 1) + [True]
     assert pages[-1].offset + len(pages[-1].recipients) == number
-    assert await stand.rows(PENDING) == [(0,)]
+    assert await stand.fetch_rows(PENDING) == [(0,)]
 
 
-async def test_ten_thousand_subscribers_with_a_crash_at_every_page(stand: Stand, database: Database) -> None:
+async def test_ten_thousand_subscribers_with_a_crash_at_every_page(
+    stand: SubscriptionsHarness, database: FreshDatabase
+) -> None:
     await subscribe_many(database, 10_000)
     await publish(stand)
     crashed: set[tuple[str, str]] = set()
@@ -84,187 +88,195 @@ async def test_ten_thousand_subscribers_with_a_crash_at_every_page(stand: Stand,
         crashed.add(once)
         return True
 
-    stand.outlet.refuse = lambda publication: crash("before", publication)
-    stand.outlet.lose = lambda publication: crash("after", publication)
+    stand.publisher.refuse = lambda publication: crash("before", publication)
+    stand.publisher.lose = lambda publication: crash("after", publication)
     for _ in range(1_000):
         try:
-            if not await stand.parts.expander.turn():
+            if not await stand.parts.expander.expand_next():
                 break
-        except DependencyAway:
+        except DependencyUnavailable:
             continue
     assert len(batches(stand)) == 100
     assert len(crashed) == 200
-    unique = {page.page: page for page in stand.outlet.pages()}
+    unique = {page.page: page for page in stand.publisher.list_pages()}
     assert everybody([unique[page] for page in sorted(unique)]) == list(range(1, 10_001))
-    assert await stand.rows(PROGRESS) == [("expanded", 100, 10_000, True)]
+    assert await stand.fetch_rows(PROGRESS) == [("expanded", 100, 10_000, True)]
 
 
-async def test_who_says_stop_is_not_on_the_pages_that_follow(stand: Stand) -> None:
-    await stand.receive(*(message("Start", sender=both(each)) for each in range(3)))
+async def test_who_says_stop_is_not_on_the_pages_that_follow(stand: SubscriptionsHarness) -> None:
+    await stand.receive(*(build_message("Start", sender=build_both(each)) for each in range(3)))
     await publish(stand)
-    await stand.receive(message("Stop", sender=both(1), seconds=5))
+    await stand.receive(build_message("Stop", sender=build_both(1), seconds=5))
     await expand(stand)
-    (page,) = stand.outlet.pages()
+    (page,) = stand.publisher.list_pages()
     assert len(page.recipients) == 2
-    assert both(1).phone not in [recipient.address for recipient in page.recipients]
+    assert build_both(1).phone not in [recipient.address for recipient in page.recipients]
 
 
-async def test_recipients_carry_the_number_of_their_consent(stand: Stand) -> None:
-    await stand.receive(message("Start"), message("Stop", seconds=1), message("Start", seconds=2))
+async def test_recipients_carry_the_number_of_their_consent(stand: SubscriptionsHarness) -> None:
+    await stand.receive(build_message("Start"), build_message("Stop", seconds=1), build_message("Start", seconds=2))
     await publish(stand)
     await expand(stand)
-    (page,) = stand.outlet.pages()
+    (page,) = stand.publisher.list_pages()
     assert [recipient.sequence for recipient in page.recipients] == [3]
 
 
-async def test_a_withdrawal_ends_the_expansion(stand: Stand, database: Database) -> None:
+async def test_a_withdrawal_ends_the_expansion(stand: SubscriptionsHarness, database: FreshDatabase) -> None:
     await subscribe_many(database, 1_000)
     await publish(stand)
-    assert await stand.parts.expander.turn()
-    stand.outlet.refuse = lambda publication: publication.key == Lane.BULK
-    with pytest.raises(DependencyAway):
-        await stand.parts.expander.turn()
-    stand.outlet.refuse = lambda _: False
+    assert await stand.parts.expander.expand_next()
+    stand.publisher.refuse = lambda publication: publication.key == Lane.BULK
+    with pytest.raises(DependencyUnavailable):
+        await stand.parts.expander.expand_next()
+    stand.publisher.refuse = lambda _: False
     await withdraw(stand)
     await expand(stand)
-    assert len(stand.outlet.pages()) == 4
-    assert await stand.rows(PENDING) == [(0,)]
+    assert len(stand.publisher.list_pages()) == 4
+    assert await stand.fetch_rows(PENDING) == [(0,)]
 
 
 async def test_a_withdrawal_that_drops_the_last_pages_leaves_the_audience_unread(
-    stand: Stand, database: Database
+    stand: SubscriptionsHarness, database: FreshDatabase
 ) -> None:
     await subscribe_many(database, 150)
     await publish(stand)
-    stand.outlet.refuse = lambda publication: publication.key == Lane.BULK
-    with pytest.raises(DependencyAway):
-        await stand.parts.expander.turn()
-    assert await stand.rows(PROGRESS) == [("expanding", 2, 150, True)]
-    stand.outlet.refuse = lambda _: False
+    stand.publisher.refuse = lambda publication: publication.key == Lane.BULK
+    with pytest.raises(DependencyUnavailable):
+        await stand.parts.expander.expand_next()
+    assert await stand.fetch_rows(PROGRESS) == [("expanding", 2, 150, True)]
+    stand.publisher.refuse = lambda _: False
     await withdraw(stand)
-    assert await stand.rows(PROGRESS) == [("cancelled", 2, 150, False)]
+    assert await stand.fetch_rows(PROGRESS) == [("cancelled", 2, 150, False)]
 
 
-async def test_an_expired_broadcast_ends_with_an_empty_page(stand: Stand, database: Database) -> None:
+async def test_an_expired_broadcast_ends_with_an_empty_page(
+    stand: SubscriptionsHarness, database: FreshDatabase
+) -> None:
     await subscribe_many(database, 1_000)
     await publish(stand)
-    assert await stand.parts.expander.turn()
+    assert await stand.parts.expander.expand_next()
     stand.now += timedelta(hours=6)
     await expand(stand)
-    last = stand.outlet.pages()[-1]
+    last = stand.publisher.list_pages()[-1]
     assert (last.page, last.offset, last.last, last.recipients) == (4, 400, True, ())
-    assert await stand.rows(PROGRESS) == [("expanded", 5, 400, True)]
+    assert await stand.fetch_rows(PROGRESS) == [("expanded", 5, 400, True)]
 
 
-async def test_an_urgent_notice_goes_between_two_turns_of_a_bulk_one(stand: Stand, database: Database) -> None:
+async def test_an_urgent_notice_goes_between_two_turns_of_a_bulk_one(
+    stand: SubscriptionsHarness, database: FreshDatabase
+) -> None:
     await subscribe_many(database, 500)
     await publish(stand)
-    assert await stand.parts.expander.turn()
+    assert await stand.parts.expander.expand_next()
     await publish(stand, notice="K8", urgent=True, event_id="event-2")
     await expand(stand)
-    assert [page.notice for page in stand.outlet.pages()] == ["L149"] * 4 + ["K8"] * 5 + ["L149"]
+    assert [page.notice for page in stand.publisher.list_pages()] == ["L149"] * 4 + ["K8"] * 5 + ["L149"]
 
 
 async def test_two_replicas_share_the_work_without_a_gap_or_a_double(
-    stand: Stand, other: Stand, database: Database
+    stand: SubscriptionsHarness, other: SubscriptionsHarness, database: FreshDatabase
 ) -> None:
     await subscribe_many(database, 3_000)
     await publish(stand)
     await publish(stand, notice="K8", event_id="event-2")
     await asyncio.gather(expand(stand), expand(other))
-    pages = stand.outlet.pages() + other.outlet.pages()
+    pages = stand.publisher.list_pages() + other.publisher.list_pages()
     for notice in ("L149", "K8"):
         mine = sorted((page for page in pages if page.notice == notice), key=lambda page: page.page)
         assert everybody(mine) == list(range(1, 3_001))
 
 
-async def test_what_is_new_is_expanded_at_once_and_a_full_lane_is_waited_for(stand: Stand, database: Database) -> None:
+async def test_what_is_new_is_expanded_at_once_and_a_full_lane_is_waited_for(
+    stand: SubscriptionsHarness, database: FreshDatabase
+) -> None:
     await subscribe_many(database, 2_000)
     room = iter([False, True] * 30)
-    stand.outlet.refuse = lambda publication: publication.key == Lane.BULK and next(room, False)
+    stand.publisher.refuse = lambda publication: publication.key == Lane.BULK and next(room, False)
 
     async def everybody_is_counted() -> bool:
-        return stand.metric("kreisfunk_subscriptions_expanded_recipients_total") == 2_000
+        return stand.read_metric("kreisfunk_subscriptions_expanded_recipients_total") == 2_000
 
-    async with background(stand.parts.expander.run()):
+    async with run_in_background(stand.parts.expander.run()):
         await publish(stand)
         await wait_for(everybody_is_counted)
-    assert everybody(sorted(stand.outlet.pages(), key=lambda page: page.page)) == list(range(1, 2_001))
-    assert await stand.rows(PROGRESS) == [("expanded", 20, 2_000, True)]
+    assert everybody(sorted(stand.publisher.list_pages(), key=lambda page: page.page)) == list(range(1, 2_001))
+    assert await stand.fetch_rows(PROGRESS) == [("expanded", 20, 2_000, True)]
 
 
-async def test_the_memory_of_an_expansion_is_a_few_pages(stand: Stand, database: Database) -> None:
+async def test_the_memory_of_an_expansion_is_a_few_pages(stand: SubscriptionsHarness, database: FreshDatabase) -> None:
     await subscribe_many(database, 2_000)
     await publish(stand)
-    stand.outlet.refuse = lambda publication: publication.key == Lane.BULK
+    stand.publisher.refuse = lambda publication: publication.key == Lane.BULK
     for _ in range(5):
-        with pytest.raises(DependencyAway):
-            await stand.parts.expander.turn()
-    assert await stand.rows(PENDING) == [(4,)]
-    assert await stand.rows(PROGRESS) == [("expanding", 4, 400, False)]
+        with pytest.raises(DependencyUnavailable):
+            await stand.parts.expander.expand_next()
+    assert await stand.fetch_rows(PENDING) == [(4,)]
+    assert await stand.fetch_rows(PROGRESS) == [("expanding", 4, 400, False)]
 
 
 async def test_reading_ahead_while_publishing_leaves_nobody_out_whatever_is_refused(
-    stand: Stand, database: Database
+    stand: SubscriptionsHarness, database: FreshDatabase
 ) -> None:
     await subscribe_many(database, 3_050)
     await publish(stand)
     room = iter([True, False, True, True, False] * 60)
-    stand.outlet.refuse = lambda publication: publication.key == Lane.BULK and not next(room)
+    stand.publisher.refuse = lambda publication: publication.key == Lane.BULK and not next(room)
     quick = replace(stand.parts.expander, pages_ahead=5, rounds=3)
     finished = False
     while not finished:
-        with suppress(DependencyAway):
-            finished = not await quick.turn()
-    assert everybody(sorted(stand.outlet.pages(), key=lambda page: page.page)) == list(range(1, 3_051))
-    assert await stand.rows(PROGRESS) == [("expanded", 31, 3_050, True)]
-    assert await stand.rows(PENDING) == [(0,)]
+        with suppress(DependencyUnavailable):
+            finished = not await quick.expand_next()
+    assert everybody(sorted(stand.publisher.list_pages(), key=lambda page: page.page)) == list(range(1, 3_051))
+    assert await stand.fetch_rows(PROGRESS) == [("expanded", 31, 3_050, True)]
+    assert await stand.fetch_rows(PENDING) == [(0,)]
 
 
-async def test_a_spread_is_shared_out_among_those_who_are_there_at_the_start(stand: Stand, database: Database) -> None:
+async def test_a_spread_is_shared_out_among_those_who_are_there_at_the_start(
+    stand: SubscriptionsHarness, database: FreshDatabase
+) -> None:
     await subscribe_many(database, 240)
     await publish(stand, spread_minutes=120)
-    assert await stand.rows("select spacing_seconds from subscriptions.broadcast") == [(30.0,)]
-    stand.outlet.refuse = lambda publication: publication.key == Lane.BULK
-    with pytest.raises(DependencyAway):
-        await stand.parts.expander.turn()
-    stand.outlet.refuse = lambda _: False
-    await stand.receive(message("Start", sender=both("late")))
+    assert await stand.fetch_rows("select spacing_seconds from subscriptions.broadcast") == [(30.0,)]
+    stand.publisher.refuse = lambda publication: publication.key == Lane.BULK
+    with pytest.raises(DependencyUnavailable):
+        await stand.parts.expander.expand_next()
+    stand.publisher.refuse = lambda _: False
+    await stand.receive(build_message("Start", sender=build_both("late")))
     await expand(stand)
-    assert {page.spacing_seconds for page in stand.outlet.pages()} == {30.0}
+    assert {page.spacing_seconds for page in stand.publisher.list_pages()} == {30.0}
 
 
-async def test_a_spread_over_nobody_is_none(stand: Stand) -> None:
+async def test_a_spread_over_nobody_is_none(stand: SubscriptionsHarness) -> None:
     await publish(stand, spread_minutes=120)
     await expand(stand)
-    assert [page.spacing_seconds for page in stand.outlet.pages()] == [None]
+    assert [page.spacing_seconds for page in stand.publisher.list_pages()] == [None]
 
 
 async def test_a_follow_up_names_the_broadcasts_of_the_earlier_notice_and_reads_no_audience(
-    stand: Stand, database: Database
+    stand: SubscriptionsHarness, database: FreshDatabase
 ) -> None:
     await subscribe_many(database, 500)
     await publish(stand)
     await publish(stand, revision=2, text="Bis 20 Uhr.", event_id="event-2")
     await publish(stand, notice="frei", text="Wieder frei.", follows="L149", event_id="event-3")
-    stand.outlet.lose = lambda publication: publication.key == Lane.BULK
-    with pytest.raises(DependencyAway):
+    stand.publisher.lose = lambda publication: publication.key == Lane.BULK
+    with pytest.raises(DependencyUnavailable):
         await expand(stand)
-    stand.outlet.lose = lambda _: False
+    stand.publisher.lose = lambda _: False
     await expand(stand)
-    earlier = await stand.rows("select id from subscriptions.broadcast where notice = 'L149' order by revision")
-    follow_ups = stand.outlet.messages(BroadcastFollowUp)
+    earlier = await stand.fetch_rows("select id from subscriptions.broadcast where notice = 'L149' order by revision")
+    follow_ups = stand.publisher.list_messages(BroadcastFollowUp)
     assert {one.follows for one in follow_ups} == {tuple(row[0] for row in earlier)}
     assert len(earlier) == 2
-    assert [page.notice for page in stand.outlet.pages() if page.notice == "frei"] == []
+    assert [page.notice for page in stand.publisher.list_pages() if page.notice == "frei"] == []
 
 
-async def test_a_follow_up_that_arrives_again_is_the_same_one(stand: Stand) -> None:
+async def test_a_follow_up_that_arrives_again_is_the_same_one(stand: SubscriptionsHarness) -> None:
     await publish(stand)
     for _ in range(2):
         await publish(stand, notice="frei", follows="L149", event_id="event-2")
         await expand(stand)
-    assert len(stand.outlet.messages(BroadcastFollowUp)) == 1
+    assert len(stand.publisher.list_messages(BroadcastFollowUp)) == 1
 
 
 @pytest.mark.parametrize(
@@ -274,30 +286,32 @@ async def test_a_follow_up_that_arrives_again_is_the_same_one(stand: Stand) -> N
         ({"follows": "L149", "topic": "stellen"}, "topic"),
     ],
 )
-async def test_what_cannot_be_followed_is_named(changes: dict[str, str], field: str, stand: Stand) -> None:
+async def test_what_cannot_be_followed_is_named(
+    changes: dict[str, str], field: str, stand: SubscriptionsHarness
+) -> None:
     await publish(stand)
     await publish(stand, notice="frei", event_id="event-2", **changes)
-    (rejected,) = stand.outlet.messages(NoticeRejected)
+    (rejected,) = stand.publisher.list_messages(NoticeRejected)
     assert [problem.field for problem in rejected.problems] == [field]
 
 
-async def test_hours_of_the_county_bind_what_is_not_urgent(stand: Stand) -> None:
+async def test_hours_of_the_county_bind_what_is_not_urgent(stand: SubscriptionsHarness) -> None:
     hours = Hours(opens=time(8), closes=time(20))
-    desk = replace(stand.parts.desk, county=msgspec.structs.replace(COUNTY, permitted_hours=hours))
-    stand.parts = replace(stand.parts, desk=desk)
+    desk = replace(stand.parts.notices, county=msgspec.structs.replace(COUNTY, permitted_hours=hours))
+    stand.parts = replace(stand.parts, notices=desk)
     await publish(stand)
     await publish(stand, notice="K8", urgent=True, event_id="event-2")
     await expand(stand)
-    assert {page.notice: page.hours for page in stand.outlet.pages()} == {"L149": hours.permitted, "K8": None}
+    assert {page.notice: page.hours for page in stand.publisher.list_pages()} == {"L149": hours.permitted, "K8": None}
 
 
 @pytest.mark.parametrize("end", [None, ZeroDivisionError()], ids=["finished", "failed"])
 async def test_a_broadcast_that_is_let_go_can_be_claimed_over_any_connection(
-    stand: Stand, pool: Pool, end: Exception | None
+    stand: SubscriptionsHarness, pool: Pool, end: Exception | None
 ) -> None:
     """The lock of a session that goes back to the pool would keep all others away from its broadcast."""
     await publish(stand)
-    broadcasts = PostgresBroadcasts(pool)
+    broadcasts = PostgresBroadcastRepository(pool)
     with suppress(ZeroDivisionError):
         async with broadcasts.claim() as first:
             assert first is not None

@@ -11,13 +11,19 @@ import pytest
 
 from shared.amqp import topology
 from shared.contracts.envelope import CONTENT_TYPE
-from tests.databases import Database
+from tests.databases import FreshDatabase
 from tests.integration.subscriptions.conftest import ROLE
-from tests.integration.subscriptions.process import PASSWORD, Broker, Service, broker_on, running_service
+from tests.integration.subscriptions.service_process import (
+    PASSWORD,
+    BrokerHarness,
+    SubscriptionsProcess,
+    open_broker_harness,
+    run_service,
+)
 from tests.integration.subscriptions.test_door import accepted, structured
 from tests.integration.subscriptions.test_service import next_reply, now, say
-from tests.servers import Servers, url_with_login, wait_for
-from tests.unit.subscriptions.material import TEXTS
+from tests.servers import Servers, build_login_url, wait_for
+from tests.unit.subscriptions.factories import TEXTS
 
 pytestmark = pytest.mark.foreign_messages("properties that nobody should have")
 TIMES = 30
@@ -44,14 +50,18 @@ def deep() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-async def broker(servers: Servers, vhost: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Broker]:
-    async with broker_on(servers, vhost, tmp_path_factory.mktemp("county")) as broker:
+async def broker(
+    servers: Servers, vhost: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[BrokerHarness]:
+    async with open_broker_harness(servers, vhost, tmp_path_factory.mktemp("county")) as broker:
         yield broker
 
 
 @pytest.fixture
-async def service(broker: Broker, database: Database, tmp_path: Path) -> AsyncIterator[Service]:
-    async with running_service(broker, database.url_as(ROLE), tmp_path / "log") as running:
+async def service(
+    broker: BrokerHarness, database: FreshDatabase, tmp_path: Path
+) -> AsyncIterator[SubscriptionsProcess]:
+    async with run_service(broker, database.build_role_url(ROLE), tmp_path / "log") as running:
         yield running
 
 
@@ -73,17 +83,17 @@ async def service(broker: Broker, database: Database, tmp_path: Path) -> AsyncIt
     ids=lambda hostile: " ".join(hostile),
 )
 async def test_everybody_else_is_heard_at_once_and_it_is_settled(
-    service: Service, broker: Broker, vhost: str, hostile: dict[str, Any], deep: None
+    service: SubscriptionsProcess, broker: BrokerHarness, vhost: str, hostile: dict[str, Any], deep: None
 ) -> None:
-    await asyncio.to_thread(publish, url_with_login(vhost, broker.press, PASSWORD), broker.press, hostile)
+    await asyncio.to_thread(publish, build_login_url(vhost, broker.press, PASSWORD), broker.press, hostile)
     await say(broker, now("Stop", str(hostile)[:50]))
-    assert (await next_reply(broker)).text == TEXTS.farewell.text
+    assert (await next_reply(broker)).text == TEXTS.unsubscribe_confirmation.text
     event_id = f"innocent-{abs(hash(str(hostile)[:200]))}"
     await broker.publish_notice(structured(event_id))
     assert (await accepted(broker, event_id)).notice == event_id
 
     await wait_for(lambda: is_settled(broker))
-    assert await broker.waiting(topology.SUBSCRIPTIONS_NOTICES.dead) == 0
+    assert await broker.count_messages(topology.SUBSCRIPTIONS_NOTICES.dead_letter_queue) == 0
     for trouble in ("away", "settle_failed", "dead_letter", "Traceback", "aio_pika", "aiormq"):
         assert trouble not in service.log
 
@@ -99,5 +109,5 @@ def publish(url: str, login: str, hostile: dict[str, Any]) -> None:
             channel.basic_publish(topology.MUNICIPAL_EVENTS, "notice.published", b"{}", properties)
 
 
-async def is_settled(broker: Broker) -> bool:
-    return await broker.waiting(topology.SUBSCRIPTIONS_NOTICES.name) == 0
+async def is_settled(broker: BrokerHarness) -> bool:
+    return await broker.count_messages(topology.SUBSCRIPTIONS_NOTICES.name) == 0

@@ -16,15 +16,20 @@ from shared.contracts.dispatch import ReplyRequested
 from shared.contracts.envelope import decode
 from shared.contracts.inbound import InboundMessage
 from shared.contracts.message import Lane
-from tests.databases import Database
+from tests.databases import FreshDatabase
 from tests.integration.ingress.conftest import service_login
-from tests.integration.ingress.process import Ingress, running_ingress
+from tests.integration.ingress.process import IngressProcess, run_ingress
 from tests.integration.subscriptions.conftest import ROLE
-from tests.integration.subscriptions.process import Broker, Service, broker_on, running_service
+from tests.integration.subscriptions.service_process import (
+    BrokerHarness,
+    SubscriptionsProcess,
+    open_broker_harness,
+    run_service,
+)
 from tests.integration.subscriptions.test_service import now, say
 from tests.servers import Servers, wait_for
-from tests.unit.ingress.webhooks import messages_body, text_message
-from tests.unit.subscriptions.material import TEXTS
+from tests.unit.ingress.webhooks import build_messages_body, build_text_message
+from tests.unit.subscriptions.factories import TEXTS
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -61,40 +66,46 @@ def written(number: int, random: Random) -> dict[str, Any]:
         "reaction": {"reaction": {"message_id": f"wamid.{number}", "emoji": text}},
         "image": {"image": {"id": "1", "mime_type": "image/png", "sha256": "x", "caption": text}},
     }[kind]
-    message = text_message(number, text, **who, type=kind, **more)
+    message = build_text_message(number, text, **who, type=kind, **more)
     return message if kind == "text" else {name: value for name, value in message.items() if name != "text"}
 
 
 @pytest.fixture(scope="module")
-async def broker(servers: Servers, vhost: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Broker]:
-    async with broker_on(servers, vhost, tmp_path_factory.mktemp("county")) as broker:
+async def broker(
+    servers: Servers, vhost: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[BrokerHarness]:
+    async with open_broker_harness(servers, vhost, tmp_path_factory.mktemp("county")) as broker:
         yield broker
 
 
 @pytest.fixture
-async def ingress(servers: Servers, vhost: str, broker: Broker, tmp_path: Path) -> AsyncIterator[Ingress]:
+async def ingress(servers: Servers, vhost: str, broker: BrokerHarness, tmp_path: Path) -> AsyncIterator[IngressProcess]:
     async with (
         service_login(servers, vhost, "ingress") as url,
-        running_ingress(url, tmp_path / "ingress.log") as running,
+        run_ingress(url, tmp_path / "ingress.log") as running,
     ):
         yield running
 
 
 @pytest.fixture
-async def service(broker: Broker, database: Database, tmp_path: Path) -> AsyncIterator[Service]:
-    async with running_service(broker, database.url_as(ROLE), tmp_path / "log") as running:
+async def service(
+    broker: BrokerHarness, database: FreshDatabase, tmp_path: Path
+) -> AsyncIterator[SubscriptionsProcess]:
+    async with run_service(broker, database.build_role_url(ROLE), tmp_path / "log") as running:
         yield running
 
 
 async def test_no_text_makes_the_database_fail_or_loses_a_group(
-    ingress: Ingress, service: Service, broker: Broker, database: Database
+    ingress: IngressProcess, service: SubscriptionsProcess, broker: BrokerHarness, database: FreshDatabase
 ) -> None:
     random = Random(20_261_127)
     bodies = [
-        messages_body(*(written(number, random) for number in range(first, first + IN_A_WEBHOOK)))
+        build_messages_body(*(written(number, random) for number in range(first, first + IN_A_WEBHOOK)))
         for first in range(0, MESSAGES, IN_A_WEBHOOK)
     ]
-    bodies += [messages_body(text_message(MESSAGES + number, f"Feedback: {SURROGATE}")) for number in range(5)]
+    bodies += [
+        build_messages_body(build_text_message(MESSAGES + number, f"Feedback: {SURROGATE}")) for number in range(5)
+    ]
     waiting = iter(bodies)
 
     async def post() -> None:
@@ -107,7 +118,7 @@ async def test_no_text_makes_the_database_fail_or_loses_a_group(
         return await count(database, "inbox") >= MESSAGES
 
     await wait_for(all_are_handled, 600)
-    assert await broker.waiting(topology.SUBSCRIPTIONS_INBOUND.dead) == 0
+    assert await broker.count_messages(topology.SUBSCRIPTIONS_INBOUND.dead_letter_queue) == 0
     assert await count(database, "dead_letter") == 0
     assert await count(database, "feedback") > 1_000
     for trouble in ("message_failed", "handler_failed", "dead_letter", "Traceback"):
@@ -117,7 +128,7 @@ async def test_no_text_makes_the_database_fail_or_loses_a_group(
 @pytest.mark.alone
 @pytest.mark.parametrize("phones", [1, 1_000])
 async def test_a_stop_among_a_thousand_hostile_messages_is_answered_at_once(
-    service: Service, broker: Broker, database: Database, phones: int
+    service: SubscriptionsProcess, broker: BrokerHarness, database: FreshDatabase, phones: int
 ) -> None:
     replies = await broker.channel.get_queue(topology.LANES[Lane.REPLY].name, ensure=False)
     answered: dict[bytes, float] = {}
@@ -125,7 +136,7 @@ async def test_a_stop_among_a_thousand_hostile_messages_is_answered_at_once(
     async def note(incoming: Any) -> None:
         reply = decode(incoming.body)
         assert isinstance(reply, ReplyRequested)
-        if reply.text == TEXTS.farewell.text:
+        if reply.text == TEXTS.unsubscribe_confirmation.text:
             answered[reply.recipient.index] = time.monotonic()
 
     await replies.purge()
@@ -145,7 +156,7 @@ async def test_a_stop_among_a_thousand_hostile_messages_is_answered_at_once(
     await (await broker.channel.get_queue(topology.SUBSCRIPTIONS_INBOUND.name, ensure=False)).purge()
 
 
-async def waits_of_stops(broker: Broker, answered: dict[bytes, float], name: str) -> list[float]:
+async def waits_of_stops(broker: BrokerHarness, answered: dict[bytes, float], name: str) -> list[float]:
     """How long each of five waits for its answer, one after the other."""
     waits: list[float] = []
     for number in range(5):
@@ -166,11 +177,11 @@ def map_to(phones: int, first: int) -> list[InboundMessage]:
     return [hostile_of(number % phones, number) for number in range(first, first + 10)]
 
 
-async def is_taken(ingress: Ingress, body: bytes) -> bool:
+async def is_taken(ingress: IngressProcess, body: bytes) -> bool:
     return await ingress.post(body) == 200
 
 
-async def count(database: Database, table: str) -> int:
+async def count(database: FreshDatabase, table: str) -> int:
     connection = await asyncpg.connect(database.url)
     try:
         rows: int = await connection.fetchval(f"select count(*) from subscriptions.{table}")  # noqa: S608
@@ -179,11 +190,11 @@ async def count(database: Database, table: str) -> int:
         await connection.close()
 
 
-async def all_are_in_hand(broker: Broker) -> bool:
-    return await broker.waiting(topology.SUBSCRIPTIONS_INBOUND.name) == 0
+async def all_are_in_hand(broker: BrokerHarness) -> bool:
+    return await broker.count_messages(topology.SUBSCRIPTIONS_INBOUND.name) == 0
 
 
-async def nobody_listens(broker: Broker) -> bool:
+async def nobody_listens(broker: BrokerHarness) -> bool:
     declared = await broker.channel.declare_queue(topology.SUBSCRIPTIONS_INBOUND.name, passive=True)
     return not declared.declaration_result.consumer_count
 

@@ -8,63 +8,76 @@ from services.subscriptions.domain.publication import Publication
 from shared.contracts.dispatch import ReplyRequested
 from shared.contracts.envelope import decode, encode
 from shared.contracts.events import NoticeAccepted, SubscriptionEnded, SubscriptionStarted
-from shared.contracts.ids import timed_id
+from shared.contracts.ids import make_timed_id
 from shared.contracts.inbound import InboundMessages
 from shared.contracts.message import Addresses
-from shared.outcome import Dead, DependencyAway, Separate
-from tests.integration.subscriptions.stand import Stand, group
-from tests.unit.subscriptions.material import ANSWERS, COUNTY, NOON, TEXTS, at, both, hear, message, phone, user
+from shared.outcome import Dead, DependencyUnavailable, Separate
+from tests.integration.subscriptions.harness import SubscriptionsHarness, encode_group
+from tests.unit.subscriptions.factories import (
+    ANSWERS,
+    COUNTY,
+    NOON,
+    TEXTS,
+    build_both,
+    build_message,
+    build_phone,
+    build_time,
+    build_user,
+    understand_message,
+)
 
 CONSENTS = "select sequence, event, cardinality(topics), wording_hash from subscriptions.consent order by id"
 PEOPLE = "select state, sequence from subscriptions.subscriber order by id"
 
 
-def replies(stand: Stand) -> list[ReplyRequested]:
-    return stand.outlet.messages(ReplyRequested)
+def replies(stand: SubscriptionsHarness) -> list[ReplyRequested]:
+    return stand.publisher.list_messages(ReplyRequested)
 
 
-async def test_start_subscribes_tells_and_answers(stand: Stand) -> None:
-    start = message("Start")
+async def test_start_subscribes_tells_and_answers(stand: SubscriptionsHarness) -> None:
+    start = build_message("Start")
     await stand.receive(start)
-    assert await stand.rows(PEOPLE) == [("subscribed", 1)]
-    assert await stand.rows(CONSENTS) == [(1, "given", 4, TEXTS.receipt.hash)]
-    (started,) = stand.outlet.messages(SubscriptionStarted)
+    assert await stand.fetch_rows(PEOPLE) == [("subscribed", 1)]
+    assert await stand.fetch_rows(CONSENTS) == [(1, "given", 4, TEXTS.receipt.hash)]
+    (started,) = stand.publisher.list_messages(SubscriptionStarted)
     assert (started.sequence, frozenset(started.topics)) == (1, COUNTY.topic_ids)
     (reply,) = replies(stand)
-    assert reply.reply == timed_id(start.sent_at, b"reply", start.message_key)
+    assert reply.reply == make_timed_id(start.sent_at, b"reply", start.message_key)
     assert (reply.recipient, reply.text, reply.withdrawal) == (start.sender.phone, TEXTS.receipt.text, None)
-    assert at(23.9 * 3600) < reply.expires_at < at(24 * 3600)
+    assert build_time(23.9 * 3600) < reply.expires_at < build_time(24 * 3600)
 
 
-async def test_stop_tells_the_dispatcher_before_it_is_confirmed(stand: Stand) -> None:
-    await stand.receive(message("Start"), message("Stop bitte", seconds=1))
-    assert await stand.rows(PEOPLE) == [("unsubscribed", 2)]
-    assert await stand.rows("select * from subscriptions.subscription") == []
-    assert [row[:3] for row in await stand.rows(CONSENTS)] == [(1, "given", 4), (2, "withdrawn", 4)]
-    ended, confirmation = stand.outlet.published[-2:]
+async def test_stop_tells_the_dispatcher_before_it_is_confirmed(stand: SubscriptionsHarness) -> None:
+    await stand.receive(build_message("Start"), build_message("Stop bitte", seconds=1))
+    assert await stand.fetch_rows(PEOPLE) == [("unsubscribed", 2)]
+    assert await stand.fetch_rows("select * from subscriptions.subscription") == []
+    assert [row[:3] for row in await stand.fetch_rows(CONSENTS)] == [(1, "given", 4), (2, "withdrawn", 4)]
+    ended, confirmation = stand.publisher.published[-2:]
     assert (ended.key, ended.required, confirmation.key) == ("subscription.ended", True, "reply")
-    (end,) = stand.outlet.messages(SubscriptionEnded)
-    assert replies(stand)[-1].text == TEXTS.farewell.text
+    (end,) = stand.publisher.list_messages(SubscriptionEnded)
+    assert replies(stand)[-1].text == TEXTS.unsubscribe_confirmation.text
     withdrawal = replies(stand)[-1].withdrawal
     assert withdrawal is not None
     assert (withdrawal.subscriber, withdrawal.sequence, withdrawal.topic) == (end.subscriber, 2, None)
 
 
-async def test_no_sealed_address_is_kept_after_a_stop(stand: Stand) -> None:
-    await stand.receive(message("Start"), message("Stop", seconds=1))
+async def test_no_sealed_address_is_kept_after_a_stop(stand: SubscriptionsHarness) -> None:
+    await stand.receive(build_message("Start"), build_message("Stop", seconds=1))
     kept = "select phone_index is null, user_index is null, phone_sealed, user_sealed from subscriptions.subscriber"
-    assert await stand.rows(kept) == [(False, False, None, None)]
+    assert await stand.fetch_rows(kept) == [(False, False, None, None)]
 
 
-async def test_a_redelivery_publishes_the_same_bytes_and_changes_nothing(stand: Stand, other: Stand) -> None:
-    messages = (message("Start"), message("Hallo", seconds=1), message("Stop", seconds=2))
+async def test_a_redelivery_publishes_the_same_bytes_and_changes_nothing(
+    stand: SubscriptionsHarness, other: SubscriptionsHarness
+) -> None:
+    messages = (build_message("Start"), build_message("Hallo", seconds=1), build_message("Stop", seconds=2))
     await stand.receive(*messages)
-    before = await stand.rows(PEOPLE), await stand.rows(CONSENTS)
-    other.now = at(3600)
+    before = await stand.fetch_rows(PEOPLE), await stand.fetch_rows(CONSENTS)
+    other.now = build_time(3600)
     await other.receive(*reversed(messages))
-    assert sorted(other.outlet.published, key=id_of) == sorted(stand.outlet.published, key=id_of)
-    assert (await stand.rows(PEOPLE), await stand.rows(CONSENTS)) == before
-    assert other.metric("kreisfunk_subscriptions_inbound_total", outcome="started") == 0
+    assert sorted(other.publisher.published, key=id_of) == sorted(stand.publisher.published, key=id_of)
+    assert (await stand.fetch_rows(PEOPLE), await stand.fetch_rows(CONSENTS)) == before
+    assert other.read_metric("kreisfunk_subscriptions_inbound_total", outcome="started") == 0
 
 
 def id_of(publication: Publication) -> str:
@@ -72,75 +85,81 @@ def id_of(publication: Publication) -> str:
 
 
 @pytest.mark.parametrize("arrives", [False, True])
-async def test_a_crash_between_commit_and_publish_is_healed_by_the_redelivery(stand: Stand, arrives: bool) -> None:
+async def test_a_crash_between_commit_and_publish_is_healed_by_the_redelivery(
+    stand: SubscriptionsHarness, arrives: bool
+) -> None:
     if arrives:
-        stand.outlet.lose = lambda publication: publication.key == "reply"
+        stand.publisher.lose = lambda publication: publication.key == "reply"
     else:
-        stand.outlet.refuse = lambda publication: publication.key == "reply"
-    with pytest.raises(DependencyAway):
-        await stand.receive(message("Start"))
-    assert await stand.rows(PEOPLE) == [("subscribed", 1)]
-    stand.outlet.refuse = stand.outlet.lose = lambda _: False
-    await stand.receive(message("Start"))
+        stand.publisher.refuse = lambda publication: publication.key == "reply"
+    with pytest.raises(DependencyUnavailable):
+        await stand.receive(build_message("Start"))
+    assert await stand.fetch_rows(PEOPLE) == [("subscribed", 1)]
+    stand.publisher.refuse = stand.publisher.lose = lambda _: False
+    await stand.receive(build_message("Start"))
     assert len({reply.reply for reply in replies(stand)}) == 1
-    assert len(await stand.rows(CONSENTS)) == 1
+    assert len(await stand.fetch_rows(CONSENTS)) == 1
 
 
-async def test_each_start_is_answered_once_and_the_second_one_shortly(stand: Stand) -> None:
-    await stand.receive(message("Start"), message("Anmelden", seconds=5))
-    subscriber, _ = hear(None, message("Start"))
+async def test_each_start_is_answered_once_and_the_second_one_shortly(stand: SubscriptionsHarness) -> None:
+    await stand.receive(build_message("Start"), build_message("Anmelden", seconds=5))
+    subscriber, _ = understand_message(None, build_message("Start"))
     assert subscriber is not None
-    shortly = ANSWERS.already(subscriber, at(1))
+    shortly = ANSWERS.build_already_subscribed(subscriber, build_time(1))
     assert [reply.text for reply in replies(stand)] == [TEXTS.receipt.text, shortly.text]
-    assert await stand.rows(PEOPLE) == [("subscribed", 2)]
-    assert len(stand.outlet.messages(SubscriptionStarted)) == 1
+    assert await stand.fetch_rows(PEOPLE) == [("subscribed", 2)]
+    assert len(stand.publisher.list_messages(SubscriptionStarted)) == 1
 
 
-async def test_other_messages_get_one_hint_a_day_whoever_writes(stand: Stand) -> None:
-    await stand.receive(message("Hallo", sender=phone(1)), message("Hallo?", sender=both(1), seconds=60))
-    await stand.receive(message(None, kind="audio", sender=phone(1), seconds=86_399))
+async def test_other_messages_get_one_hint_a_day_whoever_writes(stand: SubscriptionsHarness) -> None:
+    await stand.receive(
+        build_message("Hallo", sender=build_phone(1)), build_message("Hallo?", sender=build_both(1), seconds=60)
+    )
+    await stand.receive(build_message(None, kind="audio", sender=build_phone(1), seconds=86_399))
     assert [reply.text for reply in replies(stand)] == [TEXTS.hint.text]
-    assert await stand.rows(PEOPLE) == []
-    stand.now = at(86_401)
-    await stand.receive(message("Hallo!", sender=phone(1), seconds=86_400))
+    assert await stand.fetch_rows(PEOPLE) == []
+    stand.now = build_time(86_401)
+    await stand.receive(build_message("Hallo!", sender=build_phone(1), seconds=86_400))
     assert len(replies(stand)) == 2
 
 
-async def test_somebody_elses_hint_does_not_count(stand: Stand) -> None:
-    await stand.receive(message("Hallo", sender=phone(1)), message("Hallo", sender=phone(2)))
+async def test_somebody_elses_hint_does_not_count(stand: SubscriptionsHarness) -> None:
+    await stand.receive(build_message("Hallo", sender=build_phone(1)), build_message("Hallo", sender=build_phone(2)))
     assert len(replies(stand)) == 2
 
 
-async def test_reactions_and_unknown_kinds_are_not_answered(stand: Stand) -> None:
-    await stand.receive(message("👍", kind="reaction"), message("Start", kind="hologram"))
-    assert (stand.outlet.published, await stand.rows(PEOPLE)) == ([], [])
-    assert stand.metric("kreisfunk_subscriptions_inbound_total", outcome="ignored") == 2
+async def test_reactions_and_unknown_kinds_are_not_answered(stand: SubscriptionsHarness) -> None:
+    await stand.receive(build_message("👍", kind="reaction"), build_message("Start", kind="hologram"))
+    assert (stand.publisher.published, await stand.fetch_rows(PEOPLE)) == ([], [])
+    assert stand.read_metric("kreisfunk_subscriptions_inbound_total", outcome="ignored") == 2
 
 
-async def test_what_arrives_late_is_recorded_as_outdated(stand: Stand) -> None:
-    await stand.receive(message("Stop", seconds=9), message("Start", seconds=4))
-    assert await stand.rows(PEOPLE) == [("unsubscribed", 1)]
+async def test_what_arrives_late_is_recorded_as_outdated(stand: SubscriptionsHarness) -> None:
+    await stand.receive(build_message("Stop", seconds=9), build_message("Start", seconds=4))
+    assert await stand.fetch_rows(PEOPLE) == [("unsubscribed", 1)]
     assert len(replies(stand)) == 1
-    results = await stand.rows("select result from subscriptions.inbox order by result")
+    results = await stand.fetch_rows("select result from subscriptions.inbox order by result")
     assert results == [("ended",), ("outdated",)]
 
 
-async def test_a_message_without_an_address_is_passed_over(stand: Stand) -> None:
-    await stand.receive(message("Start", sender=Addresses()), message("Start", sender=phone(2)))
-    assert len(await stand.rows(PEOPLE)) == 1
+async def test_a_message_without_an_address_is_passed_over(stand: SubscriptionsHarness) -> None:
+    await stand.receive(build_message("Start", sender=Addresses()), build_message("Start", sender=build_phone(2)))
+    assert len(await stand.fetch_rows(PEOPLE)) == 1
 
 
-async def test_bytes_that_are_no_group_are_kept_for_an_operator(stand: Stand) -> None:
+async def test_bytes_that_are_no_group_are_kept_for_an_operator(stand: SubscriptionsHarness) -> None:
     assert isinstance(await stand.parts.inbound.handle(b"{"), Dead)
-    accepted = NoticeAccepted(source="/x", event="e", notice="n", revision=1, broadcast=timed_id(NOON))
+    accepted = NoticeAccepted(source="/x", event="e", notice="n", revision=1, broadcast=make_timed_id(NOON))
     body = encode(accepted, event_id="e", source="/x", time=NOON)
     assert await stand.parts.inbound.handle(body) == Dead(f"unexpected {NoticeAccepted.TYPE}")
 
 
-async def test_a_failing_message_is_separated_and_does_not_keep_the_others_back(stand: Stand) -> None:
-    failing, others = message("Start"), [message("Start", sender=phone(each)) for each in (2, 3)]
-    await stand.rows("insert into subscriptions.inbox values ($1, 'broken', 'x', now()) returning 1", key_of("Start"))
-    outcome = await stand.parts.inbound.handle(group([others[0], failing, others[1]]))
+async def test_a_failing_message_is_separated_and_does_not_keep_the_others_back(stand: SubscriptionsHarness) -> None:
+    failing, others = build_message("Start"), [build_message("Start", sender=build_phone(each)) for each in (2, 3)]
+    await stand.fetch_rows(
+        "insert into subscriptions.inbox values ($1, 'broken', 'x', now()) returning 1", key_of("Start")
+    )
+    outcome = await stand.parts.inbound.handle(encode_group([others[0], failing, others[1]]))
     assert isinstance(outcome, Separate)
     assert outcome.reason == "unexpected ValidationError"
     assert [decode(body) for body in outcome.parts.values()] == [InboundMessages(messages=(failing,))]
@@ -148,59 +167,75 @@ async def test_a_failing_message_is_separated_and_does_not_keep_the_others_back(
 
 
 def key_of(text: str) -> bytes:
-    return message(text).message_key
+    return build_message(text).message_key
 
 
-async def test_two_replicas_with_two_starts_and_a_stop_at_once(stand: Stand, other: Stand) -> None:
-    first, second, stop = message("Start"), message("Start", seconds=1), message("Stop", seconds=2)
+async def test_two_replicas_with_two_starts_and_a_stop_at_once(
+    stand: SubscriptionsHarness, other: SubscriptionsHarness
+) -> None:
+    first, second, stop = build_message("Start"), build_message("Start", seconds=1), build_message("Stop", seconds=2)
     await asyncio.gather(
         stand.receive(first), other.receive(second), stand.receive(stop), other.receive(first), stand.receive(second)
     )
-    ((state, sequence),) = await stand.rows(PEOPLE)
+    ((state, sequence),) = await stand.fetch_rows(PEOPLE)
     assert state == "unsubscribed"
-    chain = [row[0] for row in await stand.rows(CONSENTS)]
+    chain = [row[0] for row in await stand.fetch_rows(CONSENTS)]
     assert chain == list(range(1, len(chain) + 1))
     assert chain[-1] == sequence
     answered = {reply.reply for reply in replies(stand) + replies(other)}
     assert len(answered) == len(chain)
 
 
-async def test_one_person_at_two_addresses_at_once_is_one_person_in_the_end(stand: Stand, other: Stand) -> None:
-    await stand.receive(message("Start", sender=both(1)))
+async def test_one_person_at_two_addresses_at_once_is_one_person_in_the_end(
+    stand: SubscriptionsHarness, other: SubscriptionsHarness
+) -> None:
+    await stand.receive(build_message("Start", sender=build_both(1)))
     await asyncio.gather(
-        *(stand.receive(message("Start", sender=phone(1), seconds=each, name=each)) for each in range(1, 10)),
-        *(other.receive(message("Start", sender=user(1), seconds=each, name=each)) for each in range(1, 10)),
+        *(
+            stand.receive(build_message("Start", sender=build_phone(1), seconds=each, name=each))
+            for each in range(1, 10)
+        ),
+        *(
+            other.receive(build_message("Start", sender=build_user(1), seconds=each, name=each))
+            for each in range(1, 10)
+        ),
     )
-    await other.receive(message("Stop", sender=both(1), seconds=20))
-    assert [state for state, _ in await stand.rows(PEOPLE)] == ["unsubscribed"]
+    await other.receive(build_message("Stop", sender=build_both(1), seconds=20))
+    assert [state for state, _ in await stand.fetch_rows(PEOPLE)] == ["unsubscribed"]
 
 
-async def test_two_rows_of_one_person_become_one(stand: Stand) -> None:
-    await stand.receive(message("Start", sender=phone(1)), message("Start", sender=user(1), seconds=1))
-    assert await stand.rows(PEOPLE) == [("subscribed", 1), ("subscribed", 1)]
-    await stand.receive(message("Hallo", sender=both(1), seconds=2))
+async def test_two_rows_of_one_person_become_one(stand: SubscriptionsHarness) -> None:
+    await stand.receive(
+        build_message("Start", sender=build_phone(1)), build_message("Start", sender=build_user(1), seconds=1)
+    )
+    assert await stand.fetch_rows(PEOPLE) == [("subscribed", 1), ("subscribed", 1)]
+    await stand.receive(build_message("Hallo", sender=build_both(1), seconds=2))
     states = "select state, phone_index is not null, user_index is not null from subscriptions.subscriber order by id"
-    assert await stand.rows(states) == [("merged", False, False), ("subscribed", True, True)]
-    assert await stand.rows("select count(*) from subscriptions.subscription") == [(4,)]
-    (end,) = stand.outlet.messages(SubscriptionEnded)
+    assert await stand.fetch_rows(states) == [("merged", False, False), ("subscribed", True, True)]
+    assert await stand.fetch_rows("select count(*) from subscriptions.subscription") == [(4,)]
+    (end,) = stand.publisher.list_messages(SubscriptionEnded)
     assert end.sequence == 2
-    assert (await stand.rows(CONSENTS))[-1][:2] == (2, "merged")
+    assert (await stand.fetch_rows(CONSENTS))[-1][:2] == (2, "merged")
 
 
-async def test_a_stop_by_either_address_holds_for_both(stand: Stand) -> None:
-    await stand.receive(message("Start", sender=both(1)), message("Stop", sender=user(1), seconds=1))
-    await stand.receive(message("Hallo", sender=phone(1), seconds=2))
-    assert await stand.rows(PEOPLE) == [("unsubscribed", 2)]
+async def test_a_stop_by_either_address_holds_for_both(stand: SubscriptionsHarness) -> None:
+    await stand.receive(
+        build_message("Start", sender=build_both(1)), build_message("Stop", sender=build_user(1), seconds=1)
+    )
+    await stand.receive(build_message("Hallo", sender=build_phone(1), seconds=2))
+    assert await stand.fetch_rows(PEOPLE) == [("unsubscribed", 2)]
 
 
-async def test_a_large_group_is_handled_in_the_order_of_each_person(stand: Stand) -> None:
+async def test_a_large_group_is_handled_in_the_order_of_each_person(stand: SubscriptionsHarness) -> None:
     words = ["Start", "Stop", "Start", "Hallo", "Stop"]
     talk = [
-        message(word, sender=both(citizen), seconds=0, lag=each)
+        build_message(word, sender=build_both(citizen), seconds=0, lag=each)
         for each, word in enumerate(words)
         for citizen in range(40)
     ]
-    stand.now = at(10)
+    stand.now = build_time(10)
     await stand.receive(*talk)
-    assert await stand.rows("select distinct state, sequence from subscriptions.subscriber") == [("unsubscribed", 4)]
+    assert await stand.fetch_rows("select distinct state, sequence from subscriptions.subscriber") == [
+        ("unsubscribed", 4)
+    ]
     assert len(replies(stand)) == 40 * 5

@@ -11,22 +11,22 @@ from pathlib import Path
 import pytest
 from aiohttp import ClientError, ClientSession
 
-from deploy.local.ports import LOOPBACK, reserved_ports
+from deploy.local.ports import LOOPBACK, reserve_ports
 from services.subscriptions import wiring
 from services.subscriptions.domain.county import County
 from services.subscriptions.settings import Settings
-from shared.runtime.process import Stop
+from shared.runtime.process import StopRequest
 from shared.runtime.settings import read_settings
-from tests.databases import Database
+from tests.databases import FreshDatabase
 from tests.integration.subscriptions.conftest import ROLE
-from tests.integration.subscriptions.process import Broker, broker_on, environment
+from tests.integration.subscriptions.service_process import BrokerHarness, build_environment, open_broker_harness
 from tests.servers import Servers, wait_for
-from tests.unit.subscriptions.material import COUNTY
+from tests.unit.subscriptions.factories import COUNTY
 
 
 @pytest.fixture
-async def broker(servers: Servers, vhost: str, tmp_path: Path) -> AsyncIterator[Broker]:
-    async with broker_on(servers, vhost, tmp_path) as broker:
+async def broker(servers: Servers, vhost: str, tmp_path: Path) -> AsyncIterator[BrokerHarness]:
+    async with open_broker_harness(servers, vhost, tmp_path) as broker:
         yield broker
 
 
@@ -38,19 +38,19 @@ def learnt(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
     def learn(_: County) -> None:
         event.wait(60)
 
-    monkeypatch.setattr(wiring, "guesser", learn)
+    monkeypatch.setattr(wiring, "load_classifier", learn)
     yield event
     event.set()
     sys.setswitchinterval(switching)
 
 
 async def test_the_probes_answer_while_it_learns(
-    broker: Broker, database: Database, learnt: threading.Event, monkeypatch: pytest.MonkeyPatch
+    broker: BrokerHarness, database: FreshDatabase, learnt: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with reserved_ports(1) as (port,):
-        for name, value in environment(broker, database.url_as(ROLE), port).items():
+    with reserve_ports(1) as (port,):
+        for name, value in build_environment(broker, database.build_role_url(ROLE), port).items():
             monkeypatch.setenv(name, value)
-        stop = Stop(drain_seconds=20)
+        stop = StopRequest(drain_seconds=20)
         serving = create_task(wiring.serve(read_settings(Settings), COUNTY, stop))
         async with ClientSession(f"http://{LOOPBACK}:{port}") as session:
             await wait_for(partial(says, session, "not ready: learning, queues\n"))

@@ -6,72 +6,85 @@ import pytest
 
 from shared.contracts.events import BroadcastCancelled, BroadcastStarted, NoticeAccepted, NoticeRejected
 from shared.contracts.message import Lane
-from shared.municipal.binding import AmqpMessage
-from shared.municipal.reading import LOCAL_ZONE
-from shared.outcome import DependencyAway, Done, Rejected
-from tests.integration.subscriptions.press import EXPIRY, LOGIN, MISSING, NOTICE, SOURCE, cloud_event, publish, withdraw
-from tests.integration.subscriptions.stand import Stand
-from tests.unit.subscriptions.material import NOON
+from shared.notices.cloudevents import LOCAL_ZONE
+from shared.notices.cloudevents_amqp import AmqpMessage
+from shared.outcome import DependencyUnavailable, Done, Rejected
+from tests.integration.subscriptions.harness import SubscriptionsHarness
+from tests.integration.subscriptions.notice_factory import (
+    EXPIRY,
+    LOGIN,
+    MISSING,
+    NOTICE,
+    SOURCE,
+    build_cloud_event,
+    publish,
+    withdraw,
+)
+from tests.unit.subscriptions.factories import NOON
 
 BROADCASTS = "select revision, state, reason from subscriptions.broadcast order by revision"
 
 
-def rejected_fields(stand: Stand) -> list[set[str]]:
-    return [{problem.field for problem in event.problems} for event in stand.outlet.messages(NoticeRejected)]
+def rejected_fields(stand: SubscriptionsHarness) -> list[set[str]]:
+    return [{problem.field for problem in event.problems} for event in stand.publisher.list_messages(NoticeRejected)]
 
 
-async def test_what_is_unknown_or_cannot_be_read_is_named_with_the_rest_and_nothing_is_stored(stand: Stand) -> None:
+async def test_what_is_unknown_or_cannot_be_read_is_named_with_the_rest_and_nothing_is_stored(
+    stand: SubscriptionsHarness,
+) -> None:
     content = NOTICE | {"Urgent": True, "text": "a\nb", "+4917604069001": 1}
-    body = cloud_event("de.kreisfunk.notice.published.v1", content, expirytime="morgen")
-    outcome = await stand.parts.desk.handle(AmqpMessage(body=body, login=LOGIN))
+    body = build_cloud_event("de.kreisfunk.notice.published.v1", content, expirytime="morgen")
+    outcome = await stand.parts.notices.handle(AmqpMessage(body=body, login=LOGIN))
     assert isinstance(outcome, Rejected)
     assert rejected_fields(stand) == [{"expirytime", "Urgent", "text", "data"}]
     assert 'Urgent: is unknown; do you mean "urgent"?' in outcome.reason
     assert "4917" not in outcome.reason
-    assert await stand.rows(BROADCASTS) == []
+    assert await stand.fetch_rows(BROADCASTS) == []
 
 
-async def test_a_moment_without_an_offset_is_berlins(stand: Stand) -> None:
+async def test_a_moment_without_an_offset_is_berlins(stand: SubscriptionsHarness) -> None:
     local = EXPIRY.astimezone(LOCAL_ZONE).replace(tzinfo=None).isoformat()
     assert await publish(stand, expirytime=local) == Done()
-    assert await stand.rows("select expires_at from subscriptions.broadcast") == [(EXPIRY,)]
+    assert await stand.fetch_rows("select expires_at from subscriptions.broadcast") == [(EXPIRY,)]
 
 
-async def test_a_notice_is_stored_accepted_and_started(stand: Stand) -> None:
+async def test_a_notice_is_stored_accepted_and_started(stand: SubscriptionsHarness) -> None:
     assert await publish(stand, urgent=True) == Done()
-    ((broadcast, lane, state),) = await stand.rows("select id, lane, state from subscriptions.broadcast")
+    ((broadcast, lane, state),) = await stand.fetch_rows("select id, lane, state from subscriptions.broadcast")
     assert (lane, state) == ("urgent", "expanding")
-    (accepted,) = stand.outlet.messages(NoticeAccepted)
+    (accepted,) = stand.publisher.list_messages(NoticeAccepted)
     assert (accepted.event, accepted.notice, accepted.revision, accepted.broadcast) == ("event-1", "L149", 1, broadcast)
-    (started,) = stand.outlet.messages(BroadcastStarted)
+    (started,) = stand.publisher.list_messages(BroadcastStarted)
     assert (started.broadcast, started.lane, started.topic) == (broadcast, Lane.URGENT, "strassensperrungen")
-    assert stand.parts.desk.arrived.is_set()
-    assert not any(publication.required for publication in stand.outlet.published)
+    assert stand.parts.notices.work_available.is_set()
+    assert not any(publication.required for publication in stand.publisher.published)
 
 
-async def test_the_same_notice_again_is_the_same_broadcast(stand: Stand, other: Stand) -> None:
+async def test_the_same_notice_again_is_the_same_broadcast(
+    stand: SubscriptionsHarness, other: SubscriptionsHarness
+) -> None:
     await publish(stand)
     assert await publish(other) == Done()
     assert await publish(other, event_id="event-2") == Done()
-    first, *again = stand.outlet.messages(NoticeAccepted) + other.outlet.messages(NoticeAccepted)
+    first, *again = stand.publisher.list_messages(NoticeAccepted) + other.publisher.list_messages(NoticeAccepted)
     assert [(each.event, each.broadcast) for each in again] == [
         ("event-1", first.broadcast),
         ("event-2", first.broadcast),
     ]
-    assert await stand.rows(BROADCASTS) == [(1, "expanding", None)]
+    assert await stand.fetch_rows(BROADCASTS) == [(1, "expanding", None)]
 
 
-async def test_a_crash_before_the_answer_is_healed_by_the_redelivery(stand: Stand) -> None:
-    stand.outlet.refuse = lambda publication: publication.key == "notice.accepted"
-    with pytest.raises(DependencyAway):
+async def test_a_crash_before_the_answer_is_healed_by_the_redelivery(stand: SubscriptionsHarness) -> None:
+    stand.publisher.refuse = lambda publication: publication.key == "notice.accepted"
+    with pytest.raises(DependencyUnavailable):
         await publish(stand)
-    stand.outlet.refuse = lambda _: False
+    stand.publisher.refuse = lambda _: False
     assert await publish(stand) == Done()
-    assert len(stand.outlet.messages(NoticeAccepted)) == 1
-    assert len(await stand.rows(BROADCASTS)) == 1
+    assert len(stand.publisher.list_messages(NoticeAccepted)) == 1
+    assert len(await stand.fetch_rows(BROADCASTS)) == 1
 
 
-async def test_an_invalid_notice_comes_back_with_every_field(stand: Stand) -> None:
+async def test_an_invalid_notice_comes_back_with_every_field(stand: SubscriptionsHarness) -> None:
     wrong: dict[str, Any] = {
         "topic": "wetter",
         "headline": "",
@@ -83,7 +96,7 @@ async def test_an_invalid_notice_comes_back_with_every_field(stand: Stand) -> No
     assert isinstance(outcome, Rejected)
     named = {"source", "expirytime", *wrong}
     assert rejected_fields(stand) == [named]
-    (rejection,) = stand.outlet.messages(NoticeRejected)
+    (rejection,) = stand.publisher.list_messages(NoticeRejected)
     assert (rejection.event, rejection.notice) == ("event-1", "L149")
     assert {problem.split(": ")[0] for problem in outcome.reason.split("; ")} == named
     assert {**outcome.headers, "quarantined-at": None} == {
@@ -93,12 +106,14 @@ async def test_an_invalid_notice_comes_back_with_every_field(stand: Stand) -> No
         "system": LOGIN,
         "quarantined-at": None,
     }
-    assert await stand.rows(BROADCASTS) == []
-    assert stand.metric("kreisfunk_subscriptions_notices_total", result="rejected") == 1
+    assert await stand.fetch_rows(BROADCASTS) == []
+    assert stand.read_metric("kreisfunk_subscriptions_notices_total", result="rejected") == 1
 
 
 @pytest.mark.parametrize(("login", "told"), [(None, []), ("notices", [{"user_id"}]), ("somebody", [{"user_id"}])])
-async def test_nobody_publishes_in_anothers_name(stand: Stand, login: str | None, told: list[set[str]]) -> None:
+async def test_nobody_publishes_in_anothers_name(
+    stand: SubscriptionsHarness, login: str | None, told: list[set[str]]
+) -> None:
     outcome = await publish(stand, login=login)
     assert isinstance(outcome, Rejected)
     assert outcome.reason.startswith("user_id: ")
@@ -110,70 +125,72 @@ async def test_nobody_publishes_in_anothers_name(stand: Stand, login: str | None
     [
         (b"no json", "body"),
         (f'{{"specversion": "1.0", "id": "1", "source": "{SOURCE}"}}'.encode(), "type"),
-        (cloud_event("de.kreisfunk.notice.published.v1", NOTICE, expirytime="gestern"), "expirytime"),
-        (cloud_event("de.kreisfunk.notice.published.v9", NOTICE), "type"),
-        (cloud_event("de.kreisfunk.notice.withdrawn.v1", {}, subject=MISSING), "subject"),
-        (cloud_event("de.kreisfunk.notice.published.v1", [1]), "data"),
+        (build_cloud_event("de.kreisfunk.notice.published.v1", NOTICE, expirytime="gestern"), "expirytime"),
+        (build_cloud_event("de.kreisfunk.notice.published.v9", NOTICE), "type"),
+        (build_cloud_event("de.kreisfunk.notice.withdrawn.v1", {}, subject=MISSING), "subject"),
+        (build_cloud_event("de.kreisfunk.notice.published.v1", [1]), "data"),
     ],
 )
-async def test_what_is_no_notice_is_kept_and_named(stand: Stand, body: bytes, field: str) -> None:
-    assert isinstance(await stand.parts.desk.handle(AmqpMessage(body=body, login=LOGIN)), Rejected)
+async def test_what_is_no_notice_is_kept_and_named(stand: SubscriptionsHarness, body: bytes, field: str) -> None:
+    assert isinstance(await stand.parts.notices.handle(AmqpMessage(body=body, login=LOGIN)), Rejected)
     assert rejected_fields(stand) == [{field}]
 
 
-async def test_a_higher_revision_replaces_the_one_before(stand: Stand) -> None:
+async def test_a_higher_revision_replaces_the_one_before(stand: SubscriptionsHarness) -> None:
     await publish(stand)
     assert await publish(stand, event_id="event-2", revision=2, text="Bis 20 Uhr.") == Done()
-    assert await stand.rows(BROADCASTS) == [(1, "cancelled", "superseded"), (2, "expanding", None)]
-    (cancelled,) = stand.outlet.messages(BroadcastCancelled)
-    first, second = stand.outlet.messages(NoticeAccepted)
+    assert await stand.fetch_rows(BROADCASTS) == [(1, "cancelled", "superseded"), (2, "expanding", None)]
+    (cancelled,) = stand.publisher.list_messages(BroadcastCancelled)
+    first, second = stand.publisher.list_messages(NoticeAccepted)
     assert (cancelled.broadcast, cancelled.reason) == (first.broadcast, "superseded")
     assert second.broadcast != first.broadcast
     assert [
-        publication.required for publication in stand.outlet.published if publication.key == "broadcast.cancelled"
+        publication.required for publication in stand.publisher.published if publication.key == "broadcast.cancelled"
     ] == [True]
 
 
-async def test_the_cancelled_revision_is_told_again_by_the_redelivery(stand: Stand) -> None:
+async def test_the_cancelled_revision_is_told_again_by_the_redelivery(stand: SubscriptionsHarness) -> None:
     await publish(stand)
-    stand.outlet.refuse = lambda publication: publication.key == "broadcast.cancelled"
-    with pytest.raises(DependencyAway):
+    stand.publisher.refuse = lambda publication: publication.key == "broadcast.cancelled"
+    with pytest.raises(DependencyUnavailable):
         await publish(stand, event_id="event-2", revision=2)
-    stand.outlet.refuse = lambda _: False
+    stand.publisher.refuse = lambda _: False
     await publish(stand, event_id="event-2", revision=2)
-    assert len(stand.outlet.messages(BroadcastCancelled)) == 1
+    assert len(stand.publisher.list_messages(BroadcastCancelled)) == 1
 
 
 @pytest.mark.parametrize(("revision", "text"), [(2, "Bis 18 Uhr."), (3, "Etwas anderes.")])
-async def test_a_lower_revision_or_other_content_is_rejected(stand: Stand, revision: int, text: str) -> None:
+async def test_a_lower_revision_or_other_content_is_rejected(
+    stand: SubscriptionsHarness, revision: int, text: str
+) -> None:
     await publish(stand)
     await publish(stand, event_id="event-3", revision=3)
     assert isinstance(await publish(stand, event_id="event-2", revision=revision, text=text), Rejected)
     assert rejected_fields(stand) == [{"revision"}]
-    assert len(await stand.rows(BROADCASTS)) == 2
+    assert len(await stand.fetch_rows(BROADCASTS)) == 2
 
 
-async def test_a_withdrawn_notice_is_cancelled_and_stays_so(stand: Stand) -> None:
+async def test_a_withdrawn_notice_is_cancelled_and_stays_so(stand: SubscriptionsHarness) -> None:
     await publish(stand)
     assert await withdraw(stand, reason="Irrtum") == Done()
-    assert await stand.rows(BROADCASTS) == [(1, "cancelled", "withdrawn")]
-    (cancelled,) = stand.outlet.messages(BroadcastCancelled)
+    assert await stand.fetch_rows(BROADCASTS) == [(1, "cancelled", "withdrawn")]
+    (cancelled,) = stand.publisher.list_messages(BroadcastCancelled)
     assert cancelled.reason == "Irrtum"
     assert isinstance(await publish(stand, event_id="event-2", revision=2), Rejected)
     assert rejected_fields(stand) == [{"subject"}]
 
 
-async def test_a_withdrawal_that_overtakes_its_notice_still_holds(stand: Stand) -> None:
+async def test_a_withdrawal_that_overtakes_its_notice_still_holds(stand: SubscriptionsHarness) -> None:
     assert await withdraw(stand) == Done()
     assert isinstance(await publish(stand), Rejected)
-    assert stand.outlet.messages(BroadcastCancelled) == []
+    assert stand.publisher.list_messages(BroadcastCancelled) == []
 
 
-async def test_a_withdrawal_is_told_again_by_the_redelivery(stand: Stand) -> None:
+async def test_a_withdrawal_is_told_again_by_the_redelivery(stand: SubscriptionsHarness) -> None:
     await publish(stand)
-    stand.outlet.refuse = lambda publication: publication.key == "broadcast.cancelled"
-    with pytest.raises(DependencyAway):
+    stand.publisher.refuse = lambda publication: publication.key == "broadcast.cancelled"
+    with pytest.raises(DependencyUnavailable):
         await withdraw(stand)
-    stand.outlet.refuse = lambda _: False
+    stand.publisher.refuse = lambda _: False
     await withdraw(stand)
-    assert len(stand.outlet.messages(BroadcastCancelled)) == 1
+    assert len(stand.publisher.list_messages(BroadcastCancelled)) == 1

@@ -7,34 +7,42 @@ from zoneinfo import ZoneInfo
 import msgspec
 import pytest
 
-from services.subscriptions.adapters.retention import NOTICE_EVENT_KEPT, rules
+from services.subscriptions.adapters.retention import NOTICE_EVENT_RETENTION, build_retention_rules
 from services.subscriptions.domain.county import County
 from services.subscriptions.domain.publication import Publication
 from shared.contracts.envelope import decode
 from shared.contracts.events import NoticeAccepted, NoticeAction, NoticeRejected
 from shared.contracts.notices import NoticePublished, NoticeUpdated
-from shared.database.retention import forget
-from shared.municipal.binding import AmqpMessage
-from shared.municipal.systems import System
-from shared.outcome import DependencyAway, Done, Outcome, Rejected, RetryLater
-from tests.databases import Database
-from tests.integration.subscriptions.audience import as_owner
-from tests.integration.subscriptions.press import EXPIRY, LOGIN, NOTICE, SOURCE, cloud_event, publish, withdraw
-from tests.integration.subscriptions.stand import Stand, county_of
-from tests.unit.subscriptions.material import COUNTY, NOON
+from shared.database.retention import purge
+from shared.notices.cloudevents_amqp import AmqpMessage
+from shared.notices.systems import System
+from shared.outcome import DependencyUnavailable, Done, Outcome, Rejected, RetryLater
+from tests.databases import FreshDatabase
+from tests.integration.subscriptions.audience import run_as_owner
+from tests.integration.subscriptions.harness import SubscriptionsHarness, build_county
+from tests.integration.subscriptions.notice_factory import (
+    EXPIRY,
+    LOGIN,
+    NOTICE,
+    SOURCE,
+    build_cloud_event,
+    publish,
+    withdraw,
+)
+from tests.unit.subscriptions.factories import COUNTY, NOON
 
 ROADS = System(name="strassen", sources=("/strassen",), topics=("strassensperrungen",), manages=(SOURCE,))
 EVENTS = "select event, system, counts, urgent from subscriptions.notice_event order by handled_at, event"
 BROADCASTS = "select notice, revision, state from subscriptions.broadcast order by notice, revision"
 
 
-def problems(stand: Stand) -> dict[str, str]:
+def problems(stand: SubscriptionsHarness) -> dict[str, str]:
     """Those of the last rejection."""
-    return {problem.field: problem.problem for problem in stand.outlet.messages(NoticeRejected)[-1].problems}
+    return {problem.field: problem.problem for problem in stand.publisher.list_messages(NoticeRejected)[-1].problems}
 
 
-def answers(stand: Stand) -> list[Publication]:
-    return [each for each in stand.outlet.published if each.key in ("notice.accepted", "notice.rejected")]
+def answers(stand: SubscriptionsHarness) -> list[Publication]:
+    return [each for each in stand.publisher.published if each.key in ("notice.accepted", "notice.rejected")]
 
 
 def with_quotas(hour: int = 100, day: int = 100, urgent: int = 100) -> County:
@@ -44,18 +52,18 @@ def with_quotas(hour: int = 100, day: int = 100, urgent: int = 100) -> County:
 
 
 async def test_a_repeated_event_is_answered_by_the_same_bytes_and_makes_no_second_broadcast(
-    stand: Stand, other: Stand
+    stand: SubscriptionsHarness, other: SubscriptionsHarness
 ) -> None:
     assert await publish(stand) == Done()
     other.now = stand.now + timedelta(hours=1)
     assert await publish(other) == Done()
     assert [each.body for each in answers(other)] == [each.body for each in answers(stand)]
-    assert other.outlet.published == stand.outlet.published
-    assert len(await stand.rows(BROADCASTS)) == 1
-    assert other.metric("kreisfunk_subscriptions_notices_total", result="repeated") == 1
+    assert other.publisher.published == stand.publisher.published
+    assert len(await stand.fetch_rows(BROADCASTS)) == 1
+    assert other.read_metric("kreisfunk_subscriptions_notices_total", result="repeated") == 1
 
 
-async def test_a_repeat_is_answered_even_if_by_now_it_would_be_too_late(stand: Stand) -> None:
+async def test_a_repeat_is_answered_even_if_by_now_it_would_be_too_late(stand: SubscriptionsHarness) -> None:
     scheduled = (stand.now + timedelta(hours=1)).isoformat()
     await publish(stand, scheduled_at=scheduled)
     stand.now = EXPIRY + timedelta(days=2)
@@ -64,92 +72,98 @@ async def test_a_repeat_is_answered_even_if_by_now_it_would_be_too_late(stand: S
     assert first == again
 
 
-async def test_another_way_of_writing_the_same_event_is_a_repeat(stand: Stand) -> None:
+async def test_another_way_of_writing_the_same_event_is_a_repeat(stand: SubscriptionsHarness) -> None:
     await publish(stand)
     berlin = EXPIRY.astimezone(ZoneInfo("Europe/Berlin")).isoformat()
-    body = cloud_event(NoticePublished.TYPE, NOTICE | {"urgent": False, "link": None}, expirytime=berlin)
+    body = build_cloud_event(NoticePublished.TYPE, NOTICE | {"urgent": False, "link": None}, expirytime=berlin)
     passed_on = msgspec.json.decode(body) | {"kreisfunksystem": LOGIN, "time": "2026-11-20T12:34:56Z"}
     by_http = AmqpMessage(body=msgspec.json.encode(passed_on), login="notices")
-    assert await stand.parts.desk.handle(by_http) == Done()
+    assert await stand.parts.notices.handle(by_http) == Done()
     assert len(answers(stand)) == 2
     assert len({each.body for each in answers(stand)}) == 1
 
 
 @pytest.mark.parametrize("change", [{"text": "Etwas anderes."}, {"notice": "K8"}, {"expirytime": NOON + timedelta(1)}])
-async def test_the_same_id_for_something_else_is_rejected(stand: Stand, change: dict[str, object]) -> None:
+async def test_the_same_id_for_something_else_is_rejected(
+    stand: SubscriptionsHarness, change: dict[str, object]
+) -> None:
     await publish(stand)
     assert isinstance(await publish(stand, **change), Rejected)  # type: ignore[arg-type] # some are attributes
     assert set(problems(stand)) == {"id"}
-    assert len(await stand.rows(BROADCASTS)) == 1
+    assert len(await stand.fetch_rows(BROADCASTS)) == 1
 
 
-async def test_a_rejected_id_may_be_used_again_when_it_is_mended(stand: Stand) -> None:
+async def test_a_rejected_id_may_be_used_again_when_it_is_mended(stand: SubscriptionsHarness) -> None:
     assert isinstance(await publish(stand, topic="wetter"), Rejected)
     assert await publish(stand) == Done()
-    assert await stand.rows(EVENTS) == [("event-1", LOGIN, True, False)]
+    assert await stand.fetch_rows(EVENTS) == [("event-1", LOGIN, True, False)]
 
 
-async def test_the_same_event_at_two_replicas_at_once_is_one_broadcast(stand: Stand, other: Stand) -> None:
+async def test_the_same_event_at_two_replicas_at_once_is_one_broadcast(
+    stand: SubscriptionsHarness, other: SubscriptionsHarness
+) -> None:
     outcomes = await asyncio.gather(*(publish(each) for each in (stand, other) for _ in range(5)))
     assert set(outcomes) == {Done()}
     assert len({each.body for each in (*answers(stand), *answers(other))}) == 1
-    assert len(await stand.rows(BROADCASTS)) == 1
+    assert len(await stand.fetch_rows(BROADCASTS)) == 1
 
 
 @pytest.mark.parametrize("lost", [False, True])
 @pytest.mark.parametrize("step", range(3))
-async def test_a_crash_between_any_two_steps_is_healed_by_the_redelivery(stand: Stand, step: int, lost: bool) -> None:
+async def test_a_crash_between_any_two_steps_is_healed_by_the_redelivery(
+    stand: SubscriptionsHarness, step: int, lost: bool
+) -> None:
     """An update that cancels, is accepted and starts: three publications after the commit."""
     await publish(stand)
-    stand.outlet.published.clear()
+    stand.publisher.published.clear()
     seen: list[Publication] = []
 
     def crash(publication: Publication) -> bool:
         seen.append(publication)
         return len(seen) == step + 1
 
-    stand.outlet.refuse, stand.outlet.lose = (lambda _: False, crash) if lost else (crash, lambda _: False)
-    with pytest.raises(DependencyAway):
+    stand.publisher.refuse, stand.publisher.lose = (lambda _: False, crash) if lost else (crash, lambda _: False)
+    with pytest.raises(DependencyUnavailable):
         await publish(stand, event_id="event-2", revision=2)
-    stand.outlet.refuse = stand.outlet.lose = lambda _: False
+    stand.publisher.refuse = stand.publisher.lose = lambda _: False
     assert await publish(stand, event_id="event-2", revision=2) == Done()
-    unique = {each.message_id: each for each in stand.outlet.published}
+    unique = {each.message_id: each for each in stand.publisher.published}
     assert [each.key for each in unique.values()] == ["broadcast.cancelled", "notice.accepted", "broadcast.started"]
-    assert all(unique[each.message_id] == each for each in stand.outlet.published)
-    assert await stand.rows(BROADCASTS) == [("L149", 1, "cancelled"), ("L149", 2, "expanding")]
+    assert all(unique[each.message_id] == each for each in stand.publisher.published)
+    assert await stand.fetch_rows(BROADCASTS) == [("L149", 1, "cancelled"), ("L149", 2, "expanding")]
 
 
-async def test_an_answer_is_remembered_for_ninety_days(stand: Stand, database: Database) -> None:
+async def test_an_answer_is_remembered_for_ninety_days(stand: SubscriptionsHarness, database: FreshDatabase) -> None:
     await publish(stand)
-    kept = rules(COUNTY)["notice_event"]
-    assert await forget(stand.database, kept) == 0
+    kept = build_retention_rules(COUNTY)["notice_event"]
+    assert await purge(stand.database, kept) == 0
     older = "update subscriptions.notice_event set handled_at = now() - $1::interval - interval '1 second'"
-    await as_owner(database, older, NOTICE_EVENT_KEPT)
-    assert await forget(stand.database, kept) == 1
-    assert timedelta(days=90) == NOTICE_EVENT_KEPT
+    await run_as_owner(database, older, NOTICE_EVENT_RETENTION)
+    assert await purge(stand.database, kept) == 1
+    assert timedelta(days=90) == NOTICE_EVENT_RETENTION
 
 
-async def test_notices_of_two_systems_with_the_same_subject_do_not_collide(stand: Stand) -> None:
-    stand.use(county_of(COUNTY, ROADS))
+async def test_notices_of_two_systems_with_the_same_subject_do_not_collide(stand: SubscriptionsHarness) -> None:
+    stand.use(build_county(COUNTY, ROADS))
     assert await publish(stand) == Done()
     assert await publish(stand, source="/strassen", login="strassen") == Done()
     assert await withdraw(stand) == Done()
     states = "select source, state from subscriptions.broadcast order by source"
-    assert await stand.rows(states) == [(SOURCE, "cancelled"), ("/strassen", "expanding")]
+    assert await stand.fetch_rows(states) == [(SOURCE, "cancelled"), ("/strassen", "expanding")]
 
 
-async def test_only_the_owner_and_who_manages_its_source_change_a_notice(stand: Stand) -> None:
+async def test_only_the_owner_and_who_manages_its_source_change_a_notice(stand: SubscriptionsHarness) -> None:
     stranger = msgspec.structs.replace(ROADS, manages=())
-    stand.use(county_of(COUNTY, stranger))
+    stand.use(build_county(COUNTY, stranger))
     await publish(stand)
     assert isinstance(await publish(stand, event_id="2", revision=2, login="strassen"), Rejected)
     assert set(problems(stand)) == {"source"}
-    stand.use(county_of(COUNTY, ROADS))
+    stand.use(build_county(COUNTY, ROADS))
     assert await publish(stand, event_id="2", revision=2, login="strassen") == Done()
     assert isinstance(await publish(stand, event_id="3", notice="new", login="strassen"), Rejected)
 
 
-async def sequence(stand: Stand, *steps: str) -> list[str]:
+async def sequence(stand: SubscriptionsHarness, *steps: str) -> list[str]:
     """What each step was answered: the action, or the field that is wrong."""
     for number, step in enumerate(steps):
         event_id = f"step-{number}"
@@ -177,15 +191,17 @@ async def sequence(stand: Stand, *steps: str) -> list[str]:
         (("withdraw", "publish"), ["withdrawn", "subject"]),
     ],
 )
-async def test_each_sequence_has_a_defined_answer(stand: Stand, steps: tuple[str, ...], expected: list[str]) -> None:
+async def test_each_sequence_has_a_defined_answer(
+    stand: SubscriptionsHarness, steps: tuple[str, ...], expected: list[str]
+) -> None:
     assert await sequence(stand, *steps) == expected
 
 
-async def test_a_withdrawal_is_answered_with_the_newest_revision(stand: Stand) -> None:
+async def test_a_withdrawal_is_answered_with_the_newest_revision(stand: SubscriptionsHarness) -> None:
     await publish(stand)
     await publish(stand, event_id="event-2", revision=7)
     await withdraw(stand, event_id="gone")
-    accepted = stand.outlet.messages(NoticeAccepted)[-1]
+    accepted = stand.publisher.list_messages(NoticeAccepted)[-1]
     assert (accepted.event, accepted.action, accepted.revision, accepted.broadcast) == (
         "gone",
         NoticeAction.WITHDRAWN,
@@ -194,24 +210,24 @@ async def test_a_withdrawal_is_answered_with_the_newest_revision(stand: Stand) -
     )
 
 
-async def test_a_withdrawal_of_what_nobody_knows_says_so(stand: Stand) -> None:
+async def test_a_withdrawal_of_what_nobody_knows_says_so(stand: SubscriptionsHarness) -> None:
     await withdraw(stand)
-    (accepted,) = stand.outlet.messages(NoticeAccepted)
+    (accepted,) = stand.publisher.list_messages(NoticeAccepted)
     assert (accepted.action, accepted.revision) == (NoticeAction.WITHDRAWN, 0)
     assert "no notice with this id is known" in accepted.blockers[0]
 
 
-async def test_an_update_that_overtakes_its_notice_waits_for_it_once(stand: Stand) -> None:
-    body = cloud_event(NoticeUpdated.TYPE, NOTICE | {"revision": 2}, event_id="event-2")
+async def test_an_update_that_overtakes_its_notice_waits_for_it_once(stand: SubscriptionsHarness) -> None:
+    body = build_cloud_event(NoticeUpdated.TYPE, NOTICE | {"revision": 2}, event_id="event-2")
     update = AmqpMessage(body=body, login=LOGIN)
-    assert isinstance(await stand.parts.desk.handle(update, may_wait=True), RetryLater)
-    assert stand.outlet.published == []
+    assert isinstance(await stand.parts.notices.handle(update, may_wait=True), RetryLater)
+    assert stand.publisher.published == []
     await publish(stand)
-    assert await stand.parts.desk.handle(update) == Done()
-    assert await stand.rows(BROADCASTS) == [("L149", 1, "cancelled"), ("L149", 2, "expanding")]
+    assert await stand.parts.notices.handle(update) == Done()
+    assert await stand.fetch_rows(BROADCASTS) == [("L149", 1, "cancelled"), ("L149", 2, "expanding")]
 
 
-async def test_the_hourly_quota_says_when_it_goes_on(stand: Stand) -> None:
+async def test_the_hourly_quota_says_when_it_goes_on(stand: SubscriptionsHarness) -> None:
     stand.use(with_quotas(hour=2))
     for number in range(2):
         assert await publish(stand, event_id=f"{number}", notice=f"{number}") == Done()
@@ -224,7 +240,7 @@ async def test_the_hourly_quota_says_when_it_goes_on(stand: Stand) -> None:
     assert isinstance(await publish(stand, event_id="4", notice="4"), Rejected)
 
 
-async def test_updates_count_and_repeats_withdrawals_and_rejections_do_not(stand: Stand) -> None:
+async def test_updates_count_and_repeats_withdrawals_and_rejections_do_not(stand: SubscriptionsHarness) -> None:
     stand.use(with_quotas(day=2))
     await publish(stand)
     for _ in range(3):
@@ -240,7 +256,7 @@ async def test_updates_count_and_repeats_withdrawals_and_rejections_do_not(stand
     assert await withdraw(stand) == Done()
 
 
-async def test_urgent_ones_have_a_quota_of_their_own(stand: Stand) -> None:
+async def test_urgent_ones_have_a_quota_of_their_own(stand: SubscriptionsHarness) -> None:
     stand.use(with_quotas(urgent=1))
     assert await publish(stand, event_id="1", notice="1", urgent=True) == Done()
     assert isinstance(await publish(stand, event_id="2", notice="2", urgent=True), Rejected)
@@ -251,7 +267,9 @@ async def test_urgent_ones_have_a_quota_of_their_own(stand: Stand) -> None:
     assert problems(stand)["urgent"].endswith("0 urgent notices in 24 hours; never")
 
 
-async def test_a_quota_holds_for_all_replicas_together(stand: Stand, other: Stand) -> None:
+async def test_a_quota_holds_for_all_replicas_together(
+    stand: SubscriptionsHarness, other: SubscriptionsHarness
+) -> None:
     county = with_quotas(hour=5)
     stand.use(county)
     other.use(county)
@@ -259,4 +277,4 @@ async def test_a_quota_holds_for_all_replicas_together(stand: Stand, other: Stan
         *(publish(each, event_id=f"{number}", notice=f"{number}") for number in range(8) for each in (stand, other))
     )
     assert sum(outcome == Done() for outcome in outcomes) == 10  # each of the five at both replicas
-    assert len(await stand.rows(BROADCASTS)) == 5
+    assert len(await stand.fetch_rows(BROADCASTS)) == 5

@@ -7,13 +7,13 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from services.subscriptions.adapters.retention import rules
-from services.subscriptions.wiring import retention
-from tests.databases import Database
-from tests.integration.subscriptions.stand import Stand
-from tests.unit.subscriptions.material import COUNTY
+from services.subscriptions.adapters.retention import build_retention_rules
+from services.subscriptions.wiring import build_retention
+from tests.databases import FreshDatabase
+from tests.integration.subscriptions.harness import SubscriptionsHarness
+from tests.unit.subscriptions.factories import COUNTY
 
-RULES = rules(COUNTY)
+RULES = build_retention_rules(COUNTY)
 YOUNGER, OLDER = timedelta(minutes=-5), timedelta(seconds=1)
 # How to make a row of this moment; $2 is a value of its own for each row.
 ROWS = {
@@ -42,36 +42,42 @@ def test_there_is_a_case_for_each_rule() -> None:
 
 
 @pytest.mark.parametrize("kind", sorted(ROWS))
-async def test_what_is_too_old_is_gone_and_what_is_not_stays(stand: Stand, database: Database, kind: str) -> None:
+async def test_what_is_too_old_is_gone_and_what_is_not_stays(
+    stand: SubscriptionsHarness, database: FreshDatabase, kind: str
+) -> None:
     owner = await asyncpg.connect(database.url)
     try:
         for age in (OLDER, OLDER, YOUNGER):
-            moment = datetime.now(UTC) - RULES[kind].kept - age * COARSENESS.get(kind, 1)
+            moment = datetime.now(UTC) - RULES[kind].max_age - age * COARSENESS.get(kind, 1)
             await owner.execute(f"insert into subscriptions.{ROWS[kind]}", moment, uuid4().bytes)
-        await retention(stand.database, COUNTY, stand.metrics).run()
+        await build_retention(stand.database, COUNTY, stand.metrics).run()
         table = ROWS[kind].split()[0]
         left = await owner.fetchval(LEFT.get(kind, f"select count(*) from subscriptions.{table}"))  # noqa: S608
     finally:
         await owner.close()
     assert left == 1
-    assert stand.metric("kreisfunk_subscriptions_forgotten_rows_total", kind=kind) == 2
-    assert time.time() - stand.metric("kreisfunk_subscriptions_retention_at_seconds") < 60
-    if RULES[kind].oldest:
-        oldest = stand.metric("kreisfunk_subscriptions_kept_oldest_seconds", kind=kind)
-        assert 0 < RULES[kind].kept.total_seconds() - oldest < 600 * COARSENESS.get(kind, 1)
+    assert stand.read_metric("kreisfunk_subscriptions_retention_deleted_rows_total", kind=kind) == 2
+    assert time.time() - stand.read_metric("kreisfunk_subscriptions_retention_at_seconds") < 60
+    if RULES[kind].oldest_query:
+        oldest = stand.read_metric("kreisfunk_subscriptions_retention_oldest_age_seconds", kind=kind)
+        assert 0 < RULES[kind].max_age.total_seconds() - oldest < 600 * COARSENESS.get(kind, 1)
 
 
-async def test_nothing_kept_is_shown_as_nothing(stand: Stand) -> None:
-    await retention(stand.database, COUNTY, stand.metrics).run()
+async def test_nothing_kept_is_shown_as_nothing(stand: SubscriptionsHarness) -> None:
+    await build_retention(stand.database, COUNTY, stand.metrics).run()
     for kind, rule in RULES.items():
-        assert stand.metric("kreisfunk_subscriptions_kept_oldest_seconds", kind=kind) == 0
-        assert stand.registry.get_sample_value("kreisfunk_subscriptions_forgotten_rows_total", {"kind": kind}) == 0
-        assert rule.oldest or kind == "consent"
+        assert stand.read_metric("kreisfunk_subscriptions_retention_oldest_age_seconds", kind=kind) == 0
+        assert (
+            stand.registry.get_sample_value("kreisfunk_subscriptions_retention_deleted_rows_total", {"kind": kind}) == 0
+        )
+        assert rule.oldest_query or kind == "consent"
 
 
-async def test_the_proof_of_whoever_is_subscribed_stays_however_old(stand: Stand, database: Database) -> None:
+async def test_the_proof_of_whoever_is_subscribed_stays_however_old(
+    stand: SubscriptionsHarness, database: FreshDatabase
+) -> None:
     owner = await asyncpg.connect(database.url)
-    long_ago, key = datetime.now(UTC) - 2 * RULES["consent"].kept, uuid4().bytes
+    long_ago, key = datetime.now(UTC) - 2 * RULES["consent"].max_age, uuid4().bytes
     try:
         await owner.execute(
             "insert into subscriptions.subscriber"
@@ -81,7 +87,7 @@ async def test_the_proof_of_whoever_is_subscribed_stays_however_old(stand: Stand
             key,
         )
         await owner.execute(f"insert into subscriptions.{ROWS['consent']}", long_ago, key)
-        await retention(stand.database, COUNTY, stand.metrics).run()
+        await build_retention(stand.database, COUNTY, stand.metrics).run()
         assert await owner.fetchval("select count(*) from subscriptions.consent") == 1
         assert await owner.fetchval("select count(*) from subscriptions.subscriber") == 1
     finally:

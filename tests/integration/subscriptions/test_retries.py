@@ -13,11 +13,11 @@ from structlog.typing import EventDict
 
 from shared.amqp import topology
 from shared.amqp.connection import connect
-from shared.amqp.consumer import MAX_ATTEMPTS, open_consumer, work
-from shared.amqp.received import Received
+from shared.amqp.consumer import MAX_ATTEMPTS, open_consumer, run_worker
+from shared.amqp.received import ReceivedMessage
 from shared.outcome import Done, Outcome, RetryLater, Separate
-from tests.integration.subscriptions.process import broker_on
-from tests.servers import PATIENCE_SECONDS, Servers, broker_api, wait_for
+from tests.integration.subscriptions.service_process import open_broker_harness
+from tests.servers import WAIT_TIMEOUT_SECONDS, Servers, call_broker_api, wait_for
 
 
 @pytest.mark.foreign_messages("what is parked is not read, and need not be a notice")
@@ -25,7 +25,7 @@ async def test_a_retry_keeps_who_published_and_how(servers: Servers, vhost: str,
     seen: list[tuple[str | None, str | None, object, int]] = []
     finished = asyncio.Event()
 
-    async def handle(received: Received) -> Outcome:
+    async def handle(received: ReceivedMessage) -> Outcome:
         seen.append((received.user_id, received.incoming.content_type, received.headers.get("ce-id"), received.attempt))
         if received.attempt == 1:
             return RetryLater(1, "not now")
@@ -33,14 +33,14 @@ async def test_a_retry_keeps_who_published_and_how(servers: Servers, vhost: str,
         return Done()
 
     async with (
-        broker_on(servers, vhost, tmp_path) as broker,
+        open_broker_harness(servers, vhost, tmp_path) as broker,
         connect(broker.service_url, password=None, name="test") as connection,
         open_consumer(connection, connection, topology.SUBSCRIPTIONS_NOTICES, prefetch=1) as consumer,
     ):
-        working = asyncio.create_task(work(consumer, handle, until=finished))
+        working = asyncio.create_task(run_worker(consumer, handle, until=finished))
         headers = {"ce-id": "retried"}
         await broker.publish_notice(b"{}", content_type="application/json", headers=headers)
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(WAIT_TIMEOUT_SECONDS):
             await working
     assert seen == [(broker.press, "application/json", "retried", attempt) for attempt in (1, 2)]
 
@@ -50,7 +50,7 @@ async def test_what_fails_leaves_its_group_and_comes_again_alone(servers: Server
     seen: list[tuple[str, bytes, int]] = []
     finished = asyncio.Event()
 
-    async def handle(received: Received) -> Outcome:
+    async def handle(received: ReceivedMessage) -> Outcome:
         seen.append((received.message_id, received.body, received.attempt))
         if received.body == b"whole":
             return Separate({"first": b"one", "second": b"two"}, 1, "unexpected Error")
@@ -59,15 +59,15 @@ async def test_what_fails_leaves_its_group_and_comes_again_alone(servers: Server
         return Done()
 
     async with (
-        broker_on(servers, vhost, tmp_path) as broker,
+        open_broker_harness(servers, vhost, tmp_path) as broker,
         connect(broker.service_url, password=None, name="test") as connection,
         open_consumer(connection, connection, topology.SUBSCRIPTIONS_INBOUND, prefetch=1) as consumer,
     ):
-        working = asyncio.create_task(work(consumer, handle, until=finished))
-        await broker.say(topology.INBOUND, "messages", b"whole")
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        working = asyncio.create_task(run_worker(consumer, handle, until=finished))
+        await broker.publish(topology.INBOUND, "messages", b"whole")
+        async with asyncio.timeout(WAIT_TIMEOUT_SECONDS):
             await working
-        assert await broker.waiting(topology.SUBSCRIPTIONS_INBOUND.name) == 0
+        assert await broker.count_messages(topology.SUBSCRIPTIONS_INBOUND.name) == 0
     assert seen[0][1:] == (b"whole", 1)
     assert sorted(seen[1:]) == [("first", b"one", 2), ("second", b"two", 2)]
 
@@ -78,21 +78,21 @@ async def test_after_the_last_attempt_each_part_is_a_dead_letter_with_its_reason
 ) -> None:
     finished = asyncio.Event()
 
-    async def handle(received: Received) -> Outcome:
+    async def handle(received: ReceivedMessage) -> Outcome:
         finished.set()
         return Separate({"first": b"one"}, 1, "unexpected Error")
 
     async with (
-        broker_on(servers, vhost, tmp_path) as broker,
+        open_broker_harness(servers, vhost, tmp_path) as broker,
         connect(broker.service_url, password=None, name="test") as connection,
         open_consumer(connection, connection, topology.SUBSCRIPTIONS_INBOUND, prefetch=1) as consumer,
     ):
-        working = asyncio.create_task(work(consumer, handle, until=finished))
+        working = asyncio.create_task(run_worker(consumer, handle, until=finished))
         message = aio_pika.Message(b"one", headers={"attempt": MAX_ATTEMPTS})
         await broker.channel.default_exchange.publish(message, topology.SUBSCRIPTIONS_INBOUND.name)
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(WAIT_TIMEOUT_SECONDS):
             await working
-        dead = await broker.take(topology.SUBSCRIPTIONS_INBOUND.dead)
+        dead = await broker.take(topology.SUBSCRIPTIONS_INBOUND.dead_letter_queue)
     assert dead is not None
     assert (dead.message_id, dead.body, dead.headers["reason"]) == ("first", b"one", "unexpected Error")
 
@@ -101,29 +101,29 @@ async def test_after_the_last_attempt_each_part_is_a_dead_letter_with_its_reason
 async def test_what_cannot_be_parked_is_parked_as_soon_as_it_can_be(
     servers: Servers, vhost: str, tmp_path: Path
 ) -> None:
-    tier = topology.SUBSCRIPTIONS_NOTICES.tier("10m")
+    tier = topology.SUBSCRIPTIONS_NOTICES.name_retry_queue("10m")
     policy = f"policies/{vhost.rpartition('/')[2]}/full"
     finished = asyncio.Event()
 
-    async def handle(received: Received) -> Outcome:
+    async def handle(received: ReceivedMessage) -> Outcome:
         return RetryLater(600, "not now")
 
     async with (
-        broker_on(servers, vhost, tmp_path) as broker,
+        open_broker_harness(servers, vhost, tmp_path) as broker,
         connect(broker.service_url, password=None, name="test") as connection,
         open_consumer(connection, connection, topology.SUBSCRIPTIONS_NOTICES, prefetch=1) as consumer,
     ):
         for _ in range(3):
             await broker.channel.default_exchange.publish(Message(b"{}"), tier)
-        await broker_api(servers, "PUT", policy, {"pattern": f"^{tier}$", "definition": {"max-length": 1}})
-        working = asyncio.create_task(work(consumer, handle, until=finished))
+        await call_broker_api(servers, "PUT", policy, {"pattern": f"^{tier}$", "definition": {"max-length": 1}})
+        working = asyncio.create_task(run_worker(consumer, handle, until=finished))
         with capture_logs() as logs:
             await broker.publish_notice(b"{}")
             await wait_for(partial(has_failed, logs))
-        await broker_api(servers, "DELETE", policy)
+        await call_broker_api(servers, "DELETE", policy)
 
         async def is_parked() -> bool:
-            return await broker.waiting(tier) == 4
+            return await broker.count_messages(tier) == 4
 
         await wait_for(is_parked)
         finished.set()
@@ -133,7 +133,7 @@ async def test_what_cannot_be_parked_is_parked_as_soon_as_it_can_be(
 @pytest.mark.foreign_messages("what is given back is not read, and need not be a notice")
 async def test_what_was_given_back_to_the_broker_needs_no_word(servers: Servers, vhost: str, tmp_path: Path) -> None:
     async with (
-        broker_on(servers, vhost, tmp_path) as broker,
+        open_broker_harness(servers, vhost, tmp_path) as broker,
         connect(broker.service_url, password=None, name="test") as connection,
     ):
         await broker.publish_notice(b"{}")
@@ -151,7 +151,7 @@ async def test_what_is_settled_while_its_consumer_closes_does_not_cost_the_conne
     servers: Servers, vhost: str, tmp_path: Path
 ) -> None:
     async with (
-        broker_on(servers, vhost, tmp_path) as broker,
+        open_broker_harness(servers, vhost, tmp_path) as broker,
         connect(broker.service_url, password=None, name="test") as connection,
     ):
         lost: list[object] = []

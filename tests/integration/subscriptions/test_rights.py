@@ -8,19 +8,19 @@ import asyncpg
 import pytest
 
 from services.subscriptions.wiring import MIGRATIONS
-from shared.database.migrations import migrate, pending_versions
-from tests.databases import Database, fresh_database
+from shared.database.migrations import list_pending_versions, migrate
+from tests.databases import FreshDatabase, create_database
 from tests.integration.subscriptions.conftest import ROLE
-from tests.integration.subscriptions.stand import Stand
+from tests.integration.subscriptions.harness import SubscriptionsHarness
 from tests.servers import Servers
-from tests.unit.subscriptions.material import message
+from tests.unit.subscriptions.factories import build_message
 
 MONITOR = "kreisfunk_monitor"
 
 
 @pytest.fixture
-async def empty_database(servers: Servers) -> AsyncIterator[Database]:
-    async with fresh_database(servers, "template1") as fresh:
+async def empty_database(servers: Servers) -> AsyncIterator[FreshDatabase]:
+    async with create_database(servers, "template1") as fresh:
         yield fresh
 
 
@@ -32,15 +32,15 @@ async def migrated(url: str) -> list[str]:
         await connection.close()
 
 
-async def test_three_replicas_migrate_at_once_and_one_of_them_does_it(empty_database: Database) -> None:
+async def test_three_replicas_migrate_at_once_and_one_of_them_does_it(empty_database: FreshDatabase) -> None:
     ran = await asyncio.gather(*(migrated(empty_database.url) for _ in range(3)))
     assert sorted(map(len, ran)) == [0, 0, len(list(MIGRATIONS.glob("*.sql")))]
 
 
-async def test_the_service_sees_that_its_migrations_ran(database: Database) -> None:
-    connection = await asyncpg.connect(database.url_as(ROLE))
+async def test_the_service_sees_that_its_migrations_ran(database: FreshDatabase) -> None:
+    connection = await asyncpg.connect(database.build_role_url(ROLE))
     try:
-        assert await pending_versions(connection, "subscriptions", MIGRATIONS) == []
+        assert await list_pending_versions(connection, "subscriptions", MIGRATIONS) == []
     finally:
         await connection.close()
 
@@ -67,8 +67,8 @@ async def test_the_service_sees_that_its_migrations_ran(database: Database) -> N
         "create role more",
     ],
 )
-async def test_the_service_may_not(database: Database, statement: str) -> None:
-    connection = await asyncpg.connect(database.url_as(ROLE))
+async def test_the_service_may_not(database: FreshDatabase, statement: str) -> None:
+    connection = await asyncpg.connect(database.build_role_url(ROLE))
     try:
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             await connection.execute(statement)
@@ -76,11 +76,13 @@ async def test_the_service_may_not(database: Database, statement: str) -> None:
         await connection.close()
 
 
-async def test_the_service_forgets_no_proof_before_its_time(stand: Stand, database: Database) -> None:
+async def test_the_service_forgets_no_proof_before_its_time(
+    stand: SubscriptionsHarness, database: FreshDatabase
+) -> None:
     """Neither by a shorter period nor by saying that something was said long ago."""
-    said = message("Start", seconds=-4 * 365 * 86_400)
-    await stand.receive(said, message("Stop", seconds=-4 * 365 * 86_400 + 1))
-    connection = await asyncpg.connect(database.url_as(ROLE))
+    said = build_message("Start", seconds=-4 * 365 * 86_400)
+    await stand.receive(said, build_message("Stop", seconds=-4 * 365 * 86_400 + 1))
+    connection = await asyncpg.connect(database.build_role_url(ROLE))
     forget = "select subscriptions.forget_proofs($1, 100)"
     try:
         for days in (0, 1, 1094):
@@ -92,11 +94,11 @@ async def test_the_service_forgets_no_proof_before_its_time(stand: Stand, databa
         await connection.close()
 
 
-async def test_the_service_reads_no_table_of_another_one(database: Database) -> None:
+async def test_the_service_reads_no_table_of_another_one(database: FreshDatabase) -> None:
     admin = await asyncpg.connect(database.url)
     foreign = await admin.fetch("select schemaname, tablename from pg_tables where schemaname = 'dispatcher'")
     await admin.close()
-    connection = await asyncpg.connect(database.url_as(ROLE))
+    connection = await asyncpg.connect(database.build_role_url(ROLE))
     try:
         for schema, table in foreign:
             with pytest.raises(asyncpg.InsufficientPrivilegeError):
@@ -106,9 +108,9 @@ async def test_the_service_reads_no_table_of_another_one(database: Database) -> 
     assert foreign
 
 
-async def test_the_monitor_counts_but_sees_no_address(stand: Stand, database: Database) -> None:
-    await stand.receive(message("Start"))
-    connection = await asyncpg.connect(database.url_as(MONITOR))
+async def test_the_monitor_counts_but_sees_no_address(stand: SubscriptionsHarness, database: FreshDatabase) -> None:
+    await stand.receive(build_message("Start"))
+    connection = await asyncpg.connect(database.build_role_url(MONITOR))
     try:
         assert await connection.fetchval("select count(*) from subscriptions.subscriber where sequence = 1") == 1
         assert await connection.fetchval("select count(audience) from subscriptions.broadcast") == 0

@@ -9,20 +9,22 @@ import pytest
 from services.subscriptions.domain.county import Hours
 from shared.contracts.dispatch import PermittedHours
 from shared.contracts.events import BroadcastCancelled, BroadcastStarted, NoticeAccepted, NoticeAction
-from shared.outcome import DependencyAway
-from tests.databases import Database
-from tests.integration.subscriptions.audience import as_owner, subscribe_many
-from tests.integration.subscriptions.press import EXPIRY, publish, withdraw
-from tests.integration.subscriptions.stand import Stand
-from tests.unit.subscriptions.material import COUNTY, NOON, both, message
+from shared.outcome import DependencyUnavailable
+from tests.databases import FreshDatabase
+from tests.integration.subscriptions.audience import run_as_owner, subscribe_many
+from tests.integration.subscriptions.harness import SubscriptionsHarness
+from tests.integration.subscriptions.notice_factory import EXPIRY, publish, withdraw
+from tests.unit.subscriptions.factories import COUNTY, NOON, build_both, build_message
 
 BROADCASTS = "select notice, revision, state from subscriptions.broadcast order by notice, revision"
 
 
-async def test_the_answer_says_whom_it_reaches_at_what_cost_and_how_soon(stand: Stand, database: Database) -> None:
+async def test_the_answer_says_whom_it_reaches_at_what_cost_and_how_soon(
+    stand: SubscriptionsHarness, database: FreshDatabase
+) -> None:
     await subscribe_many(database, 1_000)
     await publish(stand)
-    (accepted,) = stand.outlet.messages(NoticeAccepted)
+    (accepted,) = stand.publisher.list_messages(NoticeAccepted)
     assert (accepted.action, accepted.audience, accepted.costs) == (
         NoticeAction.PUBLISHED,
         1_000,
@@ -31,27 +33,27 @@ async def test_the_answer_says_whom_it_reaches_at_what_cost_and_how_soon(stand: 
     assert (accepted.duration_seconds, accepted.blockers, accepted.scheduled_at) == (13, (), None)
 
 
-async def test_who_pauses_or_chose_elsewhere_is_not_counted(stand: Stand) -> None:
-    await stand.receive(*(message("Start", sender=both(each)) for each in range(4)))
-    await stand.receive(message("Pause 2 Wochen", sender=both(1), seconds=0.5))
-    await stand.receive(message("Worpswede", sender=both(2), seconds=0.5))
+async def test_who_pauses_or_chose_elsewhere_is_not_counted(stand: SubscriptionsHarness) -> None:
+    await stand.receive(*(build_message("Start", sender=build_both(each)) for each in range(4)))
+    await stand.receive(build_message("Pause 2 Wochen", sender=build_both(1), seconds=0.5))
+    await stand.receive(build_message("Worpswede", sender=build_both(2), seconds=0.5))
     stand.now += timedelta(seconds=60)
     await publish(stand)
     await publish(stand, event_id="2", notice="2", municipalities=["Lilienthal"])
-    whole, local = stand.outlet.messages(NoticeAccepted)
-    while await stand.parts.expander.turn():
+    whole, local = stand.publisher.list_messages(NoticeAccepted)
+    while await stand.parts.expander.expand_next():
         pass
-    reached = {page.notice: len(page.recipients) for page in stand.outlet.pages()}
+    reached = {page.notice: len(page.recipients) for page in stand.publisher.list_pages()}
     assert (whole.audience, local.audience) == (reached["L149"], reached["2"]) == (3, 2)
 
 
-async def test_nobody_is_a_blocker(stand: Stand) -> None:
+async def test_nobody_is_a_blocker(stand: SubscriptionsHarness) -> None:
     await publish(stand)
-    (accepted,) = stand.outlet.messages(NoticeAccepted)
+    (accepted,) = stand.publisher.list_messages(NoticeAccepted)
     assert (accepted.audience, accepted.blockers) == (0, ("nobody has subscribed to this",))
 
 
-async def test_permitted_hours_and_expiry_are_blockers(stand: Stand, database: Database) -> None:
+async def test_permitted_hours_and_expiry_are_blockers(stand: SubscriptionsHarness, database: FreshDatabase) -> None:
     await subscribe_many(database, 1_000)
     hours = Hours(opens=NOON.replace(hour=15).time(), closes=NOON.replace(hour=16).time())
     stand.use(msgspec.structs.replace(COUNTY, permitted_hours=hours))
@@ -60,7 +62,7 @@ async def test_permitted_hours_and_expiry_are_blockers(stand: Stand, database: D
     await publish(stand, event_id="3", notice="3", expirytime=NOON + timedelta(hours=2, seconds=5))
     await publish(stand, event_id="4", notice="4", urgent=True)
     opens = "2026-11-20T15:00:00+01:00"
-    assert [accepted.blockers for accepted in stand.outlet.messages(NoticeAccepted)] == [
+    assert [accepted.blockers for accepted in stand.publisher.list_messages(NoticeAccepted)] == [
         (f"outside the permitted hours until {opens}",),
         (f"nobody will get it: it expires before the permitted hours begin at {opens}",),
         (
@@ -72,104 +74,110 @@ async def test_permitted_hours_and_expiry_are_blockers(stand: Stand, database: D
     assert hours.permitted == PermittedHours(opens=hours.opens, closes=hours.closes, zone="Europe/Berlin")
 
 
-async def expand(stand: Stand) -> None:
-    while await stand.parts.expander.turn():
+async def expand(stand: SubscriptionsHarness) -> None:
+    while await stand.parts.expander.expand_next():
         pass
 
 
-async def test_a_scheduled_notice_begins_when_it_is_time(stand: Stand, other: Stand, database: Database) -> None:
+async def test_a_scheduled_notice_begins_when_it_is_time(
+    stand: SubscriptionsHarness, other: SubscriptionsHarness, database: FreshDatabase
+) -> None:
     """Another replica does it: the first one has gone."""
     await subscribe_many(database, 150)
     moment = NOON + timedelta(hours=2)
     await publish(stand, scheduled_at=moment.isoformat())
-    (accepted,) = stand.outlet.messages(NoticeAccepted)
+    (accepted,) = stand.publisher.list_messages(NoticeAccepted)
     assert (accepted.scheduled_at, accepted.audience) == (moment, 150)
-    assert stand.outlet.messages(BroadcastStarted) == []
+    assert stand.publisher.list_messages(BroadcastStarted) == []
     await expand(stand)
-    await stand.parts.schedule.turn()
-    assert await stand.rows(BROADCASTS) == [("L149", 1, "scheduled")]
+    await stand.parts.scheduler.start_due()
+    assert await stand.fetch_rows(BROADCASTS) == [("L149", 1, "scheduled")]
 
     await subscribe_later(database)
     other.now = moment
-    other.parts.desk.arrived.clear()
-    await other.parts.schedule.turn()
-    assert other.parts.desk.arrived.is_set()
+    other.parts.notices.work_available.clear()
+    await other.parts.scheduler.start_due()
+    assert other.parts.notices.work_available.is_set()
     await expand(other)
-    (started,) = other.outlet.messages(BroadcastStarted)
-    pages = other.outlet.pages()
+    (started,) = other.publisher.list_messages(BroadcastStarted)
+    pages = other.publisher.list_pages()
     assert {page.broadcast for page in pages} == {started.broadcast, accepted.broadcast}
     assert sum(len(page.recipients) for page in pages) == 151
     assert {page.published_at for page in pages} == {moment}
 
 
-async def subscribe_later(database: Database) -> None:
+async def subscribe_later(database: FreshDatabase) -> None:
     person = UUID("02900000-0000-8000-8000-000000000001")
-    await as_owner(
+    await run_as_owner(
         database,
         "insert into subscriptions.subscriber (id, sequence, state, phone_index, phone_sealed)"
         " values ($1, 1, 'subscribed', '\\x99', '\\x01')",
         person,
     )
-    await as_owner(database, "insert into subscriptions.subscription values ('strassensperrungen', $1)", person)
+    await run_as_owner(database, "insert into subscriptions.subscription values ('strassensperrungen', $1)", person)
 
 
-async def test_a_crash_while_it_begins_tells_it_again_and_loses_nothing(stand: Stand) -> None:
+async def test_a_crash_while_it_begins_tells_it_again_and_loses_nothing(stand: SubscriptionsHarness) -> None:
     await publish(stand, scheduled_at=(NOON + timedelta(hours=1)).isoformat())
     stand.now = NOON + timedelta(hours=1)
-    stand.outlet.lose = lambda publication: publication.key == "broadcast.started"
-    with pytest.raises(DependencyAway):
-        await stand.parts.schedule.turn()
-    stand.outlet.lose = lambda _: False
-    await stand.parts.schedule.turn()
-    await stand.parts.schedule.turn()
-    first, again = [each for each in stand.outlet.published if each.key == "broadcast.started"]
+    stand.publisher.lose = lambda publication: publication.key == "broadcast.started"
+    with pytest.raises(DependencyUnavailable):
+        await stand.parts.scheduler.start_due()
+    stand.publisher.lose = lambda _: False
+    await stand.parts.scheduler.start_due()
+    await stand.parts.scheduler.start_due()
+    first, again = [each for each in stand.publisher.published if each.key == "broadcast.started"]
     assert first == again
-    assert await stand.rows(BROADCASTS) == [("L149", 1, "expanding")]
+    assert await stand.fetch_rows(BROADCASTS) == [("L149", 1, "expanding")]
 
 
-async def test_before_it_is_due_it_can_be_changed_and_withdrawn(stand: Stand, database: Database) -> None:
+async def test_before_it_is_due_it_can_be_changed_and_withdrawn(
+    stand: SubscriptionsHarness, database: FreshDatabase
+) -> None:
     await subscribe_many(database, 3)
     later = [(NOON + timedelta(hours=hours)).isoformat() for hours in (1, 2)]
     await publish(stand, scheduled_at=later[0])
     await publish(stand, event_id="2", revision=2, scheduled_at=later[1])
     stand.now = NOON + timedelta(hours=1, minutes=1)
-    await stand.parts.schedule.turn()
-    assert await stand.rows(BROADCASTS) == [("L149", 1, "cancelled"), ("L149", 2, "scheduled")]
-    assert [each.reason for each in stand.outlet.messages(BroadcastCancelled)] == ["superseded"]
+    await stand.parts.scheduler.start_due()
+    assert await stand.fetch_rows(BROADCASTS) == [("L149", 1, "cancelled"), ("L149", 2, "scheduled")]
+    assert [each.reason for each in stand.publisher.list_messages(BroadcastCancelled)] == ["superseded"]
     await withdraw(stand)
     stand.now = NOON + timedelta(hours=3)
-    await stand.parts.schedule.turn()
+    await stand.parts.scheduler.start_due()
     await expand(stand)
-    assert stand.outlet.pages() == []
-    assert {state for _, _, state in await stand.rows(BROADCASTS)} == {"cancelled"}
+    assert stand.publisher.list_pages() == []
+    assert {state for _, _, state in await stand.fetch_rows(BROADCASTS)} == {"cancelled"}
 
 
-async def test_what_expired_while_nobody_ran_reaches_nobody(stand: Stand, database: Database) -> None:
+async def test_what_expired_while_nobody_ran_reaches_nobody(
+    stand: SubscriptionsHarness, database: FreshDatabase
+) -> None:
     await subscribe_many(database, 3)
     await publish(stand, scheduled_at=(NOON + timedelta(hours=1)).isoformat())
     stand.now = EXPIRY
-    await stand.parts.schedule.turn()
+    await stand.parts.scheduler.start_due()
     await expand(stand)
-    (page,) = stand.outlet.pages()
+    (page,) = stand.publisher.list_pages()
     assert (page.recipients, page.last) == ((), True)
 
 
-async def test_a_scheduled_one_may_be_spread(stand: Stand, database: Database) -> None:
+async def test_a_scheduled_one_may_be_spread(stand: SubscriptionsHarness, database: FreshDatabase) -> None:
     await subscribe_many(database, 120)
     moment = NOON + timedelta(hours=1)
     await publish(stand, scheduled_at=moment.isoformat(), spread_minutes=60)
-    (accepted,) = stand.outlet.messages(NoticeAccepted)
+    (accepted,) = stand.publisher.list_messages(NoticeAccepted)
     assert accepted.duration_seconds == 3_600
     stand.now = moment
-    await stand.parts.schedule.turn()
+    await stand.parts.scheduler.start_due()
     await expand(stand)
-    assert {page.spacing_seconds for page in stand.outlet.pages()} == {30.0}
+    assert {page.spacing_seconds for page in stand.publisher.list_pages()} == {30.0}
 
 
-async def test_urgent_ones_that_are_due_together_begin_first(stand: Stand) -> None:
+async def test_urgent_ones_that_are_due_together_begin_first(stand: SubscriptionsHarness) -> None:
     for number, urgent in enumerate((False, True)):
         moment = (NOON + timedelta(hours=1, minutes=number)).isoformat()
         await publish(stand, event_id=f"{number}", notice=f"{number}", scheduled_at=moment, urgent=urgent)
     stand.now = NOON + timedelta(hours=2)
-    await stand.parts.schedule.turn()
-    assert [started.notice for started in stand.outlet.messages(BroadcastStarted)] == ["1", "0"]
+    await stand.parts.scheduler.start_due()
+    assert [started.notice for started in stand.publisher.list_messages(BroadcastStarted)] == ["1", "0"]

@@ -5,39 +5,43 @@ from datetime import timedelta
 from prometheus_client import CollectorRegistry
 
 from services.subscriptions.adapters.metrics import Metrics
-from services.subscriptions.adapters.people import save_wordings
-from services.subscriptions.adapters.retention import INBOX_KEPT, rules
+from services.subscriptions.adapters.retention import INBOX_RETENTION, build_retention_rules
+from services.subscriptions.adapters.subscribers import save_wordings
 from shared.database.retention import Retention
-from tests.databases import Database
-from tests.integration.subscriptions.audience import as_owner
-from tests.integration.subscriptions.stand import Stand
-from tests.unit.subscriptions.material import COUNTY, TEXTS, both, message
+from tests.databases import FreshDatabase
+from tests.integration.subscriptions.audience import run_as_owner
+from tests.integration.subscriptions.harness import SubscriptionsHarness
+from tests.unit.subscriptions.factories import COUNTY, TEXTS, build_both, build_message
 
 INBOX = "select count(*) from subscriptions.inbox"
 
 
-async def fill(stand: Stand, messages: int) -> None:
-    await stand.receive(*(message("👍", kind="reaction", sender=both(each)) for each in range(messages)))
+async def fill(stand: SubscriptionsHarness, messages: int) -> None:
+    await stand.receive(*(build_message("👍", kind="reaction", sender=build_both(each)) for each in range(messages)))
 
 
-async def test_the_inbox_is_forgotten_step_by_step_and_not_too_soon(stand: Stand, database: Database) -> None:
+async def test_the_inbox_is_forgotten_step_by_step_and_not_too_soon(
+    stand: SubscriptionsHarness, database: FreshDatabase
+) -> None:
     await fill(stand, 25)
     steps: list[tuple[str, int]] = []
-    kept = {"inbox": rules(COUNTY)["inbox"]}
-    inbox = Retention(database=stand.database, rules=kept, count=lambda kind, rows: steps.append((kind, rows)), step=10)
+    kept = {"inbox": build_retention_rules(COUNTY)["inbox"]}
+    inbox = Retention(
+        database=stand.database, rules=kept, on_deleted=lambda kind, rows: steps.append((kind, rows)), max_rows=10
+    )
     await inbox.run()
-    assert await stand.rows(INBOX) == [(25,)]
+    assert await stand.fetch_rows(INBOX) == [(25,)]
 
-    await as_owner(database, "update subscriptions.inbox set handled_at = now() - $1::interval", INBOX_KEPT)
+    await run_as_owner(database, "update subscriptions.inbox set handled_at = now() - $1::interval", INBOX_RETENTION)
     await inbox.run()
-    assert await stand.rows(INBOX) == [(0,)]
+    assert await stand.fetch_rows(INBOX) == [(0,)]
     assert steps == [("inbox", 10), ("inbox", 10), ("inbox", 5)]
-    assert timedelta(days=8) < INBOX_KEPT
+    assert timedelta(days=8) < INBOX_RETENTION
 
 
-async def test_people_are_counted_by_state(stand: Stand) -> None:
-    await stand.receive(*(message("Start", sender=both(each)) for each in range(3)))
-    await stand.receive(message("Stop", sender=both(1), seconds=5))
+async def test_people_are_counted_by_state(stand: SubscriptionsHarness) -> None:
+    await stand.receive(*(build_message("Start", sender=build_both(each)) for each in range(3)))
+    await stand.receive(build_message("Stop", sender=build_both(1), seconds=5))
     registry = CollectorRegistry()
     await Metrics(registry).refresh(stand.database)
     people = {
@@ -48,9 +52,9 @@ async def test_people_are_counted_by_state(stand: Stand) -> None:
     assert registry.get_sample_value("kreisfunk_subscriptions_expanding") == 0
 
 
-async def test_each_text_that_a_consent_refers_to_is_kept(stand: Stand) -> None:
+async def test_each_text_that_a_consent_refers_to_is_kept(stand: SubscriptionsHarness) -> None:
     for _ in range(2):
-        await save_wordings(stand.database, TEXTS.all())
-    await stand.receive(message("Start"), message("Stop", seconds=3))
+        await save_wordings(stand.database, TEXTS.list_all())
+    await stand.receive(build_message("Start"), build_message("Stop", seconds=3))
     shown = "select text from subscriptions.consent join subscriptions.wording on hash = wording_hash order by id"
-    assert await stand.rows(shown) == [(TEXTS.receipt.text,), (TEXTS.farewell.text,)]
+    assert await stand.fetch_rows(shown) == [(TEXTS.receipt.text,), (TEXTS.unsubscribe_confirmation.text,)]

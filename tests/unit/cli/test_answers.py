@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 import pytest
 
-from cli.publish.answers import as_object, as_text, report
+from cli.publish.results import build_json, format_text, report
 from shared.contracts.events import BroadcastCancelled, NoticeAccepted, NoticeAction, NoticeRejected, Problem
 
 BROADCAST = UUID("018f0000-0000-8000-8000-000000000001")
@@ -17,17 +17,17 @@ CANCELLED = BroadcastCancelled(broadcast=BROADCAST, source="/x", notice="n", rea
 
 
 def test_a_person_reads_one_line_and_every_problem() -> None:
-    assert as_text(ACCEPTED, "n") == f"accepted: notice n revision 1, broadcast {BROADCAST}"
-    assert as_text(REJECTED, "n") == "rejected: notice n\n  topic: unknown"
-    assert as_text(CANCELLED, "n") == f"withdrawn: notice n, broadcast {BROADCAST}"
-    assert as_text(None, "n") == "published: notice n"
+    assert format_text(ACCEPTED, "n") == f"accepted: notice n revision 1, broadcast {BROADCAST}"
+    assert format_text(REJECTED, "n") == "rejected: notice n\n  topic: unknown"
+    assert format_text(CANCELLED, "n") == f"withdrawn: notice n, broadcast {BROADCAST}"
+    assert format_text(None, "n") == "published: notice n"
 
 
 def test_a_script_reads_the_result() -> None:
     answers = (ACCEPTED, REJECTED, CANCELLED, None)
-    results = [as_object(answer, "n")["result"] for answer in answers]
+    results = [build_json(answer, "n")["result"] for answer in answers]
     assert results == ["accepted", "rejected", "withdrawn", "published"]
-    assert [as_object(answer, "n")["notice"] for answer in answers] == ["n"] * 4
+    assert [build_json(answer, "n")["notice"] for answer in answers] == ["n"] * 4
 
 
 def test_a_rejection_has_its_own_status(capsys: pytest.CaptureFixture[str]) -> None:
@@ -44,7 +44,7 @@ UNKNOWN = NoticeAccepted(
 @pytest.mark.parametrize(
     ("answer", "text", "result"),
     [
-        (NOBODY, f"{as_text(ACCEPTED, 'n')}, 0 people\n  nobody has subscribed to this\n", "accepted"),
+        (NOBODY, f"{format_text(ACCEPTED, 'n')}, 0 people\n  nobody has subscribed to this\n", "accepted"),
         (UNKNOWN, "not withdrawn: notice n\n  no notice is known\n", "unknown"),
     ],
 )
@@ -53,7 +53,7 @@ def test_what_has_no_effect_says_so_and_has_a_status_of_its_own(
 ) -> None:
     assert report(answer, "n", as_json=False) == 6
     assert capsys.readouterr().out == text
-    assert as_object(answer, "n")["result"] == result
+    assert build_json(answer, "n")["result"] == result
 
 
 def test_what_is_expected_is_told_with_the_answer() -> None:
@@ -62,4 +62,4 @@ def test_what_is_expected_is_told_with_the_answer() -> None:
         ACCEPTED, audience=6_000, costs={"utility": "273.60"}, duration_seconds=75, scheduled_at=begins
     )
     expected = "6000 people, 273.60 euros (utility), about 75 s, begins 2026-11-30T18:00:00+01:00"
-    assert as_text(planned, "n") == f"{as_text(ACCEPTED, 'n')}, {expected}"
+    assert format_text(planned, "n") == f"{format_text(ACCEPTED, 'n')}, {expected}"

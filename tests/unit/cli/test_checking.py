@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from cli.publish.checking import CheckedEvent, show_check
+from cli.publish.checks import CheckedEvent, print_check
 from shared.contracts.events import NoticeChecked, Problem
 
 TOPIC, TEXT = Problem(field="topic", problem="unknown"), Problem(field="text", problem="is blank")
@@ -28,7 +28,7 @@ def test_it_looks_like_a_rejection_and_names_the_event_of_several(
     found: list[tuple[Problem, ...]], result: str, problems: list[object], capsys: pytest.CaptureFixture[str]
 ) -> None:
     events = [CheckedEvent(body=b"{}", problems=each) for each in found]
-    assert show_check(events, as_json=True) == (0 if result == "valid" else 3)
+    assert print_check(events, as_json=True) == (0 if result == "valid" else 3)
     told = json.loads(capsys.readouterr().out)
     assert told == {"result": result, "problems": problems, "expected": [None] * len(found)}
 
@@ -53,5 +53,5 @@ EXPECTED = NoticeChecked(source="/x", event="q", revision=1, audience=6_000, cos
 def test_what_is_expected_is_told_with_the_offset_of_berlin(
     expected: NoticeChecked | None, status: int, lines: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert show_check([CheckedEvent(body=BODY, expected=expected, expires_at=ENDS)], as_json=False) == status
+    assert print_check([CheckedEvent(body=BODY, expected=expected, expires_at=ENDS)], as_json=False) == status
     assert capsys.readouterr().out.splitlines() == ["event 1: valid; nothing was sent", *lines]

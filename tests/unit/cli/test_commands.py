@@ -11,8 +11,8 @@ import pytest
 from typer.testing import CliRunner
 
 from cli.doctor.command import SERVICES
-from cli.doctor.kinds import KINDS
-from cli.main import COMMANDS, app, load
+from cli.doctor.process_kinds import PROCESS_KINDS
+from cli.main import COMMANDS, app, load_command
 from deploy import VERSION
 from tests.unit.rules.planting import REPOSITORY
 
@@ -67,7 +67,7 @@ def paths(command: Any, *names: str) -> Iterator[tuple[str, ...]]:
         yield from paths(inner, *names, name)
 
 
-ALL = [path for name in COMMANDS for path in paths(load(name), name)]
+ALL = [path for name in COMMANDS for path in paths(load_command(name), name)]
 
 
 def test_the_version_is_told() -> None:
@@ -85,7 +85,7 @@ def test_the_help_lists_all_commands_in_groups() -> None:
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_the_list_says_of_a_command_what_it_says_itself(name: str) -> None:
-    command = load(name)
+    command = load_command(name)
     assert command.help.partition("\n\n")[0] == COMMANDS[name].help
     assert command.name == name
 
@@ -117,7 +117,7 @@ def test_a_command_imports_only_the_drivers_that_it_uses(arguments: tuple[str, .
 
 
 def test_the_doctor_names_every_kind_of_process() -> None:
-    assert tuple(KINDS) == SERVICES
+    assert tuple(PROCESS_KINDS) == SERVICES
 
 
 @pytest.mark.parametrize("arguments", [("--version",), ("--help",), ("no-such-command",)])

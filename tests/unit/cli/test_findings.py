@@ -2,17 +2,17 @@
 
 import asyncio
 
-from cli.doctor.findings import Check, Finding, Problem, run_checks
-from cli.doctor.work import as_object, as_text
+from cli.doctor.actions import build_json, format_text
+from cli.doctor.findings import Check, CompletedCheck, DoctorProblem, run_checks
 
-BROKEN = Problem("is broken", "Mend it.")
+BROKEN = DoctorProblem("is broken", "Mend it.")
 
 
 async def well() -> None:
     return None
 
 
-async def broken() -> Problem:
+async def broken() -> DoctorProblem:
     return BROKEN
 
 
@@ -22,7 +22,7 @@ async def hanging() -> None:
 
 async def test_findings_come_in_the_order_of_the_checks() -> None:
     findings = await run_checks([Check("one", broken), Check("two", well)])
-    assert findings == [Finding("one", BROKEN), Finding("two", None)]
+    assert findings == [CompletedCheck("one", BROKEN), CompletedCheck("two", None)]
 
 
 async def test_a_check_that_hangs_becomes_a_problem_and_holds_up_nobody() -> None:
@@ -33,7 +33,7 @@ async def test_a_check_that_hangs_becomes_a_problem_and_holds_up_nobody() -> Non
 
 
 def test_a_person_reads_a_line_for_each_check_and_what_to_do() -> None:
-    assert as_text([Finding("one", BROKEN), Finding("two", None)]).splitlines() == [
+    assert format_text([CompletedCheck("one", BROKEN), CompletedCheck("two", None)]).splitlines() == [
         "PROBLEM  one: is broken",
         "         Mend it.",
         "ok       two",
@@ -42,7 +42,7 @@ def test_a_person_reads_a_line_for_each_check_and_what_to_do() -> None:
 
 
 def test_a_script_reads_whether_all_is_well() -> None:
-    assert as_object([Finding("two", None)]) == {"ok": True, "checks": [{"name": "two", "ok": True}]}
-    told = as_object([Finding("one", BROKEN)])
+    assert build_json([CompletedCheck("two", None)]) == {"ok": True, "checks": [{"name": "two", "ok": True}]}
+    told = build_json([CompletedCheck("one", BROKEN)])
     assert told["ok"] is False
     assert told["checks"] == [{"name": "one", "ok": False, "problem": "is broken", "advice": "Mend it."}]

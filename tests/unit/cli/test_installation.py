@@ -4,24 +4,24 @@ from pathlib import Path
 
 from pydantic_settings import BaseSettings
 
-from cli.doctor.findings import Problem
-from cli.doctor.installation import processes_of
-from cli.doctor.settings import read_all
+from cli.doctor.findings import DoctorProblem
+from cli.doctor.installation import find_processes
+from cli.doctor.settings import read_all_settings
 
 DISPATCHER = {"KREISFUNK_BROKER_URL": "amqp://dispatcher@broker/", "PATH": "/bin"}
 
 
 def test_the_broker_login_says_whose_environment_it_is() -> None:
-    assert processes_of(DISPATCHER, None) == {"dispatcher": {"KREISFUNK_BROKER_URL": "amqp://dispatcher@broker/"}}
+    assert find_processes(DISPATCHER, None) == {"dispatcher": {"KREISFUNK_BROKER_URL": "amqp://dispatcher@broker/"}}
 
 
 def test_whoever_is_named_is_taken_instead() -> None:
-    assert set(processes_of(DISPATCHER, "ingress")) == {"ingress"}
+    assert set(find_processes(DISPATCHER, "ingress")) == {"ingress"}
 
 
 def test_nothing_is_found_in_a_strange_environment() -> None:
-    assert processes_of({"PATH": "/bin"}, None) == {}
-    assert processes_of({"KREISFUNK_BROKER_URL": "amqp://stranger@broker/"}, None) == {}
+    assert find_processes({"PATH": "/bin"}, None) == {}
+    assert find_processes({"KREISFUNK_BROKER_URL": "amqp://stranger@broker/"}, None) == {}
 
 
 def test_each_folder_of_secrets_is_a_process_with_its_own_login_and_role(tmp_path: Path) -> None:
@@ -32,7 +32,7 @@ def test_each_folder_of_secrets_is_a_process_with_its_own_login_and_role(tmp_pat
         "KREISFUNK_BROKER_URL": "amqp://anybody:secret@broker:5672/",
         "KREISFUNK_DATABASE_URL": "postgresql://anybody@database/kreisfunk",
     }
-    processes = processes_of(shared, None)
+    processes = find_processes(shared, None)
     assert set(processes) == {"ingress", "dispatcher"}
     assert processes["dispatcher"] == {
         "KREISFUNK_SECRETS_DIR": str(tmp_path / "dispatcher"),
@@ -43,9 +43,9 @@ def test_each_folder_of_secrets_is_a_process_with_its_own_login_and_role(tmp_pat
 
 
 def test_missing_settings_are_all_named_and_no_value_is() -> None:
-    found = read_all({"dispatcher": {"KREISFUNK_BROKER_URL": "nonsense-value"}})["dispatcher"]
-    assert isinstance(found, Problem)
-    for name in ("BROKER_URL", "DATABASE_URL", "GRAPH_TOKEN", "PHONE_NUMBER_ID", "SEALING_KEYS", "INDEX_KEY"):
+    found = read_all_settings({"dispatcher": {"KREISFUNK_BROKER_URL": "nonsense-value"}})["dispatcher"]
+    assert isinstance(found, DoctorProblem)
+    for name in ("BROKER_URL", "DATABASE_URL", "GRAPH_TOKEN", "PHONE_NUMBER_ID", "ENCRYPTION_KEYS", "INDEX_KEY"):
         assert f"KREISFUNK_{name}" in found.what
     assert "nonsense-value" not in found.what
 
@@ -56,6 +56,6 @@ def test_settings_come_from_the_folder_of_secrets_too(tmp_path: Path) -> None:
         "KREISFUNK_BROKER_URL": "amqp://pressestelle@broker/",
         "KREISFUNK_SECRETS_DIR": str(tmp_path),
     }
-    found = read_all({"pressestelle": environment})["pressestelle"]
+    found = read_all_settings({"pressestelle": environment})["pressestelle"]
     assert isinstance(found, BaseSettings)
     assert found.model_dump()["broker_password"].get_secret_value() == "from-a-file"

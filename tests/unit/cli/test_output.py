@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cli.operate.tables import pairs, table
+from cli.operate.tables import format_pairs, format_table
 from cli.output import console, escape, fail, say
 
 HOSTILE = "\x1b]0;owned\x07\x1b[2J\x9b31m\r\x08\u202e\u200b"
@@ -23,8 +23,8 @@ def test_what_is_escaped_is_printable_and_still_the_same_in_json(text: str) -> N
 
 def test_every_way_of_printing_escapes(capsys: pytest.CaptureFixture[str]) -> None:
     say(HOSTILE)
-    say(table(("name",), [(f"{HOSTILE}\nforged",)]))
-    say(pairs(("name", f"{HOSTILE}\nforged")))
+    say(format_table(("name",), [(f"{HOSTILE}\nforged",)]))
+    say(format_pairs(("name", f"{HOSTILE}\nforged")))
     console.print(HOSTILE, markup=False)
     with pytest.raises(Exception, match="1"):
         fail(HOSTILE, HOSTILE)

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Iterable
 import pytest
 
 from cli.demo import progress
-from cli.demo.progress import NothingMovesError, wait_for, wait_until_gone
+from cli.demo.progress import NoProgressError, wait_for, wait_until_gone
 
 
 @pytest.fixture(autouse=True)
@@ -56,5 +56,5 @@ async def test_nothing_left_is_not_waited_for() -> None:
 
 @pytest.mark.parametrize(("counts", "words"), [((143, 144), "143 left"), ((None,), "not known how many are left")])
 async def test_what_does_not_get_less_is_given_up(counts: tuple[int | None, ...], words: str) -> None:
-    with pytest.raises(NothingMovesError, match=f"^deliveries sent: {words}, and nothing has moved for 0 s$"):
+    with pytest.raises(NoProgressError, match=f"^deliveries sent: {words}, and nothing has moved for 0 s$"):
         await wait_until_gone("deliveries sent", seen(*counts), patience=0)

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import typer
 
-from cli.stacks import environment_of, find_stack
-from deploy.local.stack_file import STACK_FILE, folder_lock, published
+from cli.stacks import find_stack, use_environment
+from deploy.local.stack_file import STACK_FILE, lock_folder, publish_addresses
 from tests.unit.local.test_stack_file import ADDRESSES
 
 
@@ -16,7 +16,7 @@ def test_the_environment_goes_before_a_usual_stack() -> None:
 
 
 def test_a_folder_that_is_named_goes_before_the_environment(tmp_path: Path) -> None:
-    with folder_lock(tmp_path), published(tmp_path, ADDRESSES):
+    with lock_folder(tmp_path), publish_addresses(tmp_path, ADDRESSES):
         found = find_stack(tmp_path, {"KREISFUNK_BROKER_URL": "amqp://pressestelle@broker/"})
     assert found == (tmp_path, ADDRESSES)
 
@@ -31,7 +31,7 @@ def test_a_stack_of_another_version_ends_the_command_and_says_what_to_do(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / STACK_FILE).write_text('{"simulator_url": "http://127.0.0.1:1"}')
-    with folder_lock(tmp_path), pytest.raises(typer.Exit) as ended:
+    with lock_folder(tmp_path), pytest.raises(typer.Exit) as ended:
         find_stack(tmp_path, {})
     assert ended.value.exit_code == 2
     assert "another version" in capsys.readouterr().err
@@ -39,12 +39,12 @@ def test_a_stack_of_another_version_ends_the_command_and_says_what_to_do(
 
 def test_inside_only_the_given_environment_is_there_and_afterwards_our_own() -> None:
     before = dict(os.environ)
-    with environment_of({"KREISFUNK_BROKER_URL": "amqp://x@y/"}):
+    with use_environment({"KREISFUNK_BROKER_URL": "amqp://x@y/"}):
         assert dict(os.environ) == {"KREISFUNK_BROKER_URL": "amqp://x@y/"}
     assert dict(os.environ) == before
 
 
 def test_our_own_environment_may_be_the_given_one() -> None:
     before = dict(os.environ)
-    with environment_of(os.environ):
+    with use_environment(os.environ):
         assert dict(os.environ) == before

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from cli.systems.registering import block_of
+from cli.systems.registration import render_block
 from deploy.local.environments import CONFIG
-from shared.municipal.configuration import Configuration
-from shared.municipal.file import read_configuration
-from shared.municipal.systems import System
-from tests.integration.cli.commands import Ended, kreisfunk_here
+from shared.notices.config import read_configuration
+from shared.notices.configuration import Configuration
+from shared.notices.systems import System
+from tests.integration.cli.commands import CommandResult, run_in_process
 
 ROADS = ("add", "bauamt", "--source", "/landkreis-osterholz/bauamt")
 TOPICS = ("--topics", "baustellen, strassensperrungen")
@@ -23,8 +23,8 @@ def county(tmp_path: Path) -> Path:
     return file
 
 
-async def systems(county: Path, *arguments: str) -> Ended:
-    return await kreisfunk_here("systems", *arguments, environment={"KREISFUNK_COUNTY_FILE": str(county)})
+async def systems(county: Path, *arguments: str) -> CommandResult:
+    return await run_in_process("systems", *arguments, environment={"KREISFUNK_COUNTY_FILE": str(county)})
 
 
 def read(file: Path) -> str:
@@ -40,7 +40,7 @@ def mode(file: Path) -> int:
 
 
 def registered(county: Path, name: str) -> System:
-    found = read_configuration(county, Configuration).system(name)
+    found = read_configuration(county, Configuration).find_system(name)
     assert found is not None
     return found
 
@@ -92,7 +92,7 @@ async def test_what_would_make_the_file_wrong_is_refused_and_the_file_stays(
 ) -> None:
     before = read(county)
     ended = await systems(county, *arguments)
-    assert (ended.status, word in ended.complaint) == (2, True), ended.everything
+    assert (ended.status, word in ended.errors) == (2, True), ended.everything
     assert read(county) == before
 
 
@@ -102,10 +102,10 @@ async def test_where_the_file_cannot_be_written_what_belongs_there_is_shown(
     def read_only(*_: object) -> None:
         raise OSError(30, "Read-only file system")
 
-    monkeypatch.setattr("cli.systems.registering.write_secret", read_only)
+    monkeypatch.setattr("cli.systems.registration.write_secret", read_only)
     ended = await systems(county, *ROADS, *TOPICS)
     assert ended.status == 1
-    assert 'sources = ["/landkreis-osterholz/bauamt"]' in ended.complaint
+    assert 'sources = ["/landkreis-osterholz/bauamt"]' in ended.errors
 
 
 async def test_a_file_that_is_wrong_already_is_said_to_be_so(county: Path) -> None:
@@ -115,4 +115,4 @@ async def test_a_file_that_is_wrong_already_is_said_to_be_so(county: Path) -> No
 
 def test_the_block_is_the_system_again() -> None:
     system = System(name="a", sources=("/a",), topics=("stellen",), manages=("/b",), urgent_per_day=0)
-    assert 'name = "a"\nsources = ["/a"]\ntopics = ["stellen"]\nmanages = ["/b"]' in block_of(system)
+    assert 'name = "a"\nsources = ["/a"]\ntopics = ["stellen"]\nmanages = ["/b"]' in render_block(system)

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from deploy.local.environments import CONFIG
-from deploy.local.secret_files import DOOR_TOKEN, TOKENS, create_secrets
-from deploy.local.token_files import add_token, read_tokens, remove_tokens
-from shared.municipal.tokens import find_token
-from tests.integration.cli.commands import kreisfunk_here
+from deploy.secrets import NOTICES_API_TOKEN, TOKENS, create_secrets
+from deploy.tokens import add_token, read_tokens, remove_tokens
+from shared.notices.tokens import find_token
+from tests.integration.cli.commands import run_in_process
 
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
 
@@ -36,33 +36,33 @@ def file(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def environment(file: Path) -> dict[str, str]:
-    return {"KREISFUNK_DOOR_TOKENS_FILE": str(file), "KREISFUNK_COUNTY_FILE": str(CONFIG / "county.toml")}
+    return {"KREISFUNK_NOTICES_API_TOKENS_FILE": str(file), "KREISFUNK_COUNTY_FILE": str(CONFIG / "county.toml")}
 
 
 async def test_a_token_is_printed_once_and_stored_as_a_hash(file: Path, environment: dict[str, str]) -> None:
-    made = await kreisfunk_here("tokens", "create", "pressestelle", environment=environment)
+    made = await run_in_process("tokens", "create", "pressestelle", environment=environment)
     text = made.output.strip()
     assert (made.status, len(text) >= 43 + len("kreisfunk_")) == (0, True)
     assert text not in read(file)
     assert mode(file) == 0o600
     found = find_token(text, read_tokens(file), NOW)
     assert found is not None
-    listed = await kreisfunk_here("tokens", "list", environment=environment)
+    listed = await run_in_process("tokens", "list", environment=environment)
     assert found.id in listed.output
     assert not [secret for secret in (text, found.sha256) if secret in listed.everything]
 
 
 async def test_two_tokens_are_never_the_same(environment: dict[str, str]) -> None:
-    made = [await kreisfunk_here("tokens", "create", "pressestelle", environment=environment) for _ in range(3)]
+    made = [await run_in_process("tokens", "create", "pressestelle", environment=environment) for _ in range(3)]
     assert len({each.output for each in made}) == 3
 
 
 async def test_a_token_may_be_for_some_topics_and_some_days(environment: dict[str, str]) -> None:
     asked = ("tokens", "create", "pressestelle", "--topic", "stellen", "--days", "30", "--json")
-    made = (await kreisfunk_here(*asked, environment=environment)).json
+    made = (await run_in_process(*asked, environment=environment)).json
     assert made["topics"] == ["stellen"]
     assert made["expires_at"] > made["created_at"]
-    listed = (await kreisfunk_here("tokens", "list", "--json", environment=environment)).json
+    listed = (await run_in_process("tokens", "list", "--json", environment=environment)).json
     assert [each["id"] for each in listed["tokens"]] == [made["id"]]
 
 
@@ -72,28 +72,28 @@ async def test_a_token_may_be_for_some_topics_and_some_days(environment: dict[st
 async def test_nobody_unknown_and_no_foreign_topic(
     arguments: tuple[str, ...], word: str, file: Path, environment: dict[str, str]
 ) -> None:
-    refused = await kreisfunk_here("tokens", "create", *arguments, environment=environment)
-    assert (refused.status, word in refused.complaint) == (2, True)
+    refused = await run_in_process("tokens", "create", *arguments, environment=environment)
+    assert (refused.status, word in refused.errors) == (2, True)
     assert read(file) == ""
 
 
 async def test_a_revoked_token_is_gone(file: Path, environment: dict[str, str]) -> None:
     made = [
-        (await kreisfunk_here("tokens", "create", "pressestelle", "--json", environment=environment)).json
+        (await run_in_process("tokens", "create", "pressestelle", "--json", environment=environment)).json
         for _ in range(3)
     ]
-    assert (await kreisfunk_here("tokens", "revoke", made[0]["id"], environment=environment)).status == 0
+    assert (await run_in_process("tokens", "revoke", made[0]["id"], environment=environment)).status == 0
     assert [each.id for each in read_tokens(file)] == [each["id"] for each in made[1:]]
-    assert (await kreisfunk_here("tokens", "revoke", made[0]["id"], environment=environment)).status == 3
-    assert (await kreisfunk_here("tokens", "revoke", "--system", "pressestelle", environment=environment)).status == 0
-    assert "no tokens" in (await kreisfunk_here("tokens", "list", environment=environment)).output
-    assert (await kreisfunk_here("tokens", "revoke", environment=environment)).status == 2
+    assert (await run_in_process("tokens", "revoke", made[0]["id"], environment=environment)).status == 3
+    assert (await run_in_process("tokens", "revoke", "--system", "pressestelle", environment=environment)).status == 0
+    assert "no tokens" in (await run_in_process("tokens", "list", environment=environment)).output
+    assert (await run_in_process("tokens", "revoke", environment=environment)).status == 2
 
 
 async def test_a_damaged_file_is_not_written_over(file: Path, environment: dict[str, str]) -> None:
     write(file, "{")
     for command in (("create", "pressestelle"), ("list",), ("revoke", "x")):
-        assert (await kreisfunk_here("tokens", *command, environment=environment)).status == 1
+        assert (await run_in_process("tokens", *command, environment=environment)).status == 1
     assert read(file) == "{"
 
 
@@ -108,7 +108,7 @@ def test_whoever_writes_at_the_same_time_loses_nothing(file: Path) -> None:
 
 def test_an_installation_begins_with_a_token_that_works_and_stays_revoked(tmp_path: Path) -> None:
     create_secrets(tmp_path)
-    text = (tmp_path / DOOR_TOKEN).read_text()
+    text = (tmp_path / NOTICES_API_TOKEN).read_text()
     found = find_token(text, read_tokens(tmp_path / TOKENS), NOW)
     assert found is not None
     assert found.system == "pressestelle"

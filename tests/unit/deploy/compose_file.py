@@ -23,19 +23,20 @@ PROCESSES: Mapping[str, tuple[str, ...]] = {
     "The same over HTTP": (),
     "`kreisfunk feeds`": ("feeds",),
     "`kreisfunk quarantine`": ("quarantine",),
-    "`kreisfunk limits`, `broadcasts`, `unknown`, `templates`, `dead-letters`, `notices`": ("operate",),
+    "`kreisfunk sending`, `broadcasts`, `deliveries`, `templates`, `dead-letters`, `notices`": ("operate",),
     "`kreisfunk tokens`": ("tokens",),
     "`kreisfunk systems`": ("systems",),
     "`kreisfunk keys`": ("keys",),
 }
 # Where containers find each other and what they share.
 LAID_DOWN = re.compile(
-    f"{PREFIX}(BROKER_URL|BROKER_API_URL|DATABASE_URL|(INTERNAL|LISTEN|DOOR)_(HOST|PORT)|DOOR_TOKENS_FILE|FEEDS_FOLDER)"
+    f"{PREFIX}(BROKER_URL|BROKER_API_URL|DATABASE_URL|"
+    "(INTERNAL|LISTEN|NOTICES_API)_(HOST|PORT)|NOTICES_API_TOKENS_FILE|FEEDS_FOLDER)"
 )
 OTHER_NAMES = {f"{PREFIX}DISPATCHERS": "DISPATCHERS"}
 
 
-class Passed(NamedTuple):
+class PassedSetting(NamedTuple):
     """A setting, the service that reads it, and the variable of .env that it is, empty if it is none."""
 
     service: str
@@ -44,17 +45,17 @@ class Passed(NamedTuple):
     secret: bool
 
 
-def settings() -> Iterator[Passed]:
+def list_settings() -> Iterator[PassedSetting]:
     """Every setting of the guide, for every service of compose that reads it."""
     for who, kind in WHO.items():
         for service in PROCESSES[who]:
             for field, info in kind.model_fields.items():
                 name = f"{PREFIX}{field.upper()}"
                 laid_down = is_secret(info) or LAID_DOWN.fullmatch(name)
-                yield Passed(service, name, "" if laid_down else OTHER_NAMES.get(name, name), is_secret(info))
+                yield PassedSetting(service, name, "" if laid_down else OTHER_NAMES.get(name, name), is_secret(info))
 
 
-def environment(service: str) -> Mapping[str, str | None]:
+def read_environment(service: str) -> Mapping[str, str | None]:
     """What a service is given; None stands for what .env says."""
     given: Mapping[str, str | None] = SERVICES[service]["environment"]
     return given

@@ -9,28 +9,28 @@ from prometheus_client.core import Metric
 from cli.feeds.metrics import Metrics as FeedsMetrics
 from services.dispatcher.adapters.metrics import Metrics as DispatcherMetrics
 from services.ingress.adapters.metrics import Metrics as IngressMetrics
-from services.ingress.door.adapters.metrics import DoorMetrics
+from services.ingress.notices.adapters.metrics import NoticesApiMetrics
 from services.subscriptions.adapters.metrics import Metrics as SubscriptionsMetrics
 
 _SUFFIXES = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count")}
 _NAME = re.compile(r"\bkreisfunk_[a-z]+_[a-z_]+")
 
 
-def our_metrics() -> set[str]:
+def list_metrics() -> set[str]:
     registry = CollectorRegistry()
     IngressMetrics(registry)
-    DoorMetrics(registry)
+    NoticesApiMetrics(registry)
     SubscriptionsMetrics(registry)
     DispatcherMetrics(registry, limit=80)
     FeedsMetrics(registry)
-    return set(_series(registry.collect()))
+    return set(_list_series(registry.collect()))
 
 
-def names_in(expressions: str) -> set[str]:
+def find_names(expressions: str) -> set[str]:
     """The names of ours in PromQL, in rules or in prose."""
     return set(_NAME.findall(expressions))
 
 
-def _series(families: Iterable[Metric]) -> Iterator[str]:
+def _list_series(families: Iterable[Metric]) -> Iterator[str]:
     for family in families:
         yield from (family.name + suffix for suffix in _SUFFIXES.get(family.type, ("",)))

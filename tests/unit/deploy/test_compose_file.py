@@ -7,7 +7,7 @@ import pytest
 
 from simulator.settings import PREFIX, SECRETS_DIR
 from simulator.settings import Settings as Simulator
-from tests.unit.deploy.compose_file import PROCESSES, ROOT, SERVICES, Passed, environment, settings
+from tests.unit.deploy.compose_file import PROCESSES, ROOT, SERVICES, PassedSetting, list_settings, read_environment
 from tests.unit.docs.settings import WHO
 
 OURS = "${KREISFUNK_IMAGE:-kreisfunk:latest}"
@@ -24,9 +24,9 @@ def test_every_process_of_the_guide_is_known() -> None:
     assert set(PROCESSES) == set(WHO)
 
 
-@pytest.mark.parametrize("passed", list(settings()), ids=lambda passed: f"{passed.service} {passed.setting}")
-def test_every_setting_of_the_guide_is_passed_on_and_no_secret_is(passed: Passed) -> None:
-    given = environment(passed.service)
+@pytest.mark.parametrize("passed", list(list_settings()), ids=lambda passed: f"{passed.service} {passed.setting}")
+def test_every_setting_of_the_guide_is_passed_on_and_no_secret_is(passed: PassedSetting) -> None:
+    given = read_environment(passed.service)
     if passed.secret:
         assert passed.setting not in given
     elif passed.variable:
@@ -39,13 +39,13 @@ def test_every_setting_of_the_guide_is_passed_on_and_no_secret_is(passed: Passed
 
 def test_the_variables_of_the_simulator_exist() -> None:
     known = {f"{PREFIX}{name.upper()}" for name in Simulator.model_fields} | {SECRETS_DIR}
-    assert set(environment("simulator")) <= known
+    assert set(read_environment("simulator")) <= known
 
 
 def test_the_simulator_starts_on_demand_only_and_is_told_where_is_sent_to() -> None:
     assert SERVICES["simulator"]["profiles"] == ["simulator"]
-    assert environment("simulator")["SIMULATOR_GRAPH_URL"] == "${KREISFUNK_GRAPH_URL:-}"
-    assert environment("dispatcher")["KREISFUNK_GRAPH_URL"] == "${KREISFUNK_GRAPH_URL:-http://simulator:8090}"
+    assert read_environment("simulator")["SIMULATOR_GRAPH_URL"] == "${KREISFUNK_GRAPH_URL:-}"
+    assert read_environment("dispatcher")["KREISFUNK_GRAPH_URL"] == "${KREISFUNK_GRAPH_URL:-http://simulator:8090}"
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,9 @@ def test_the_simulator_starts_on_demand_only_and_is_told_where_is_sent_to() -> N
 def test_everything_of_ours_that_runs_is_scraped(service: str) -> None:
     (found,) = JOBS[service]["dns_sd_configs"]
     assert found["names"] == [service]
-    port = environment(service).get("KREISFUNK_INTERNAL_PORT") or environment(service)["SIMULATOR_LISTEN_PORT"]
+    port = (
+        read_environment(service).get("KREISFUNK_INTERNAL_PORT") or read_environment(service)["SIMULATOR_LISTEN_PORT"]
+    )
     assert str(found["port"]) == port
     assert set(SERVICES[service]["networks"]) & set(SERVICES["prometheus"]["networks"])
 

@@ -6,7 +6,7 @@ import stat
 from pathlib import Path
 
 from deploy.container_secrets import create
-from deploy.local.rabbitmq_files import password_hash
+from deploy.local.rabbitmq_files import hash_password
 
 
 def contents(folder: Path, *, without: str) -> dict[str, str]:
@@ -27,7 +27,7 @@ def test_the_broker_gets_a_hash_of_its_administrators_password_only(tmp_path: Pa
     text = (tmp_path / "rabbitmq" / "definitions.json").read_text()
     (user,) = json.loads(text)["users"]
     salt = base64.b64decode(user["password_hash"])[:4]
-    assert user["password_hash"] == password_hash(password, salt)
+    assert user["password_hash"] == hash_password(password, salt)
     assert password not in text
 
 

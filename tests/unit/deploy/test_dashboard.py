@@ -4,15 +4,15 @@ from collections import Counter
 from itertools import combinations
 from typing import Any
 
-from deploy.grafana.dashboard import FILE, dashboard, text
-from tests.unit.deploy.metrics import names_in, our_metrics
+from deploy.grafana.dashboard import FILE, build_dashboard, render
+from tests.unit.deploy.metrics import find_names, list_metrics
 
-PANELS: list[dict[str, Any]] = dashboard()["panels"]
+PANELS: list[dict[str, Any]] = build_dashboard()["panels"]
 TARGETS = [target for panel in PANELS for target in panel["targets"]]
 
 
 def test_the_file_is_what_the_code_says() -> None:
-    assert FILE.read_text() == text(), "run python -m deploy.grafana.dashboard"
+    assert FILE.read_text() == render(), "run python -m deploy.grafana.dashboard"
 
 
 def test_every_panel_has_its_own_id_and_title_within_a_kind() -> None:
@@ -31,13 +31,15 @@ def test_no_panel_covers_another() -> None:
 
 
 def test_every_metric_exists() -> None:
-    named = {name for target in TARGETS for name in names_in(target["expr"])}
+    named = {name for target in TARGETS for name in find_names(target["expr"])}
     assert named
-    assert named <= our_metrics()
+    assert named <= list_metrics()
 
 
 def test_the_datasource_is_chosen_by_whoever_looks() -> None:
-    variables = [variable["name"] for variable in dashboard()["templating"]["list"] if variable["type"] == "datasource"]
+    variables = [
+        variable["name"] for variable in build_dashboard()["templating"]["list"] if variable["type"] == "datasource"
+    ]
     assert variables == ["datasource"]
     assert {part["datasource"]["uid"] for part in (*PANELS, *TARGETS)} == {"${datasource}"}
 

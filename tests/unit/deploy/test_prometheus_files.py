@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import deploy
-from tests.unit.deploy.metrics import names_in, our_metrics
+from tests.unit.deploy.metrics import find_names, list_metrics
 
 DEPLOY = Path(deploy.__file__).parent
 ALERTS = (DEPLOY / "prometheus" / "alerts.yml").read_text()
@@ -13,9 +13,9 @@ GUIDE = (DEPLOY.parent / "docs" / "guides" / "monitoring.md").read_text()
 
 
 def test_every_metric_in_a_rule_exists() -> None:
-    named = names_in(ALERTS)
+    named = find_names(ALERTS)
     assert named
-    assert named <= our_metrics()
+    assert named <= list_metrics()
 
 
 def test_every_alert_is_tested_and_explained() -> None:
@@ -26,6 +26,6 @@ def test_every_alert_is_tested_and_explained() -> None:
 
 
 def test_the_guide_names_what_exists_and_all_of_it() -> None:
-    assert names_in(GUIDE) == {name for name in our_metrics() if not name.endswith(("_bucket", "_sum", "_count"))} | {
-        name.removesuffix("_bucket") for name in our_metrics() if name.endswith("_bucket")
-    }
+    assert find_names(GUIDE) == {
+        name for name in list_metrics() if not name.endswith(("_bucket", "_sum", "_count"))
+    } | {name.removesuffix("_bucket") for name in list_metrics() if name.endswith("_bucket")}

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable
 
-from services.dispatcher.domain.pacing import FREE_SECONDS, LateUse
+from services.dispatcher.domain.pacing import SLOT_TOLERANCE_SECONDS, LateUse
 
 
 def shift_after(uses: Iterable[LateUse], begins: float, ends: float) -> float:
     """By how many seconds the slots planned from `begins` until `ends` are used later, since others were late."""
     before = [use.late for use in uses if use.starts <= ends - 1 and use.ends >= begins - 1 - use.late]
-    return max(0.0, max(before, default=0.0) - FREE_SECONDS)
+    return max(0.0, max(before, default=0.0) - SLOT_TOLERANCE_SECONDS)

@@ -7,85 +7,85 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.dispatcher.domain.answers import (
-    Answer,
+from services.dispatcher.domain.errors import ERROR_RULES, ErrorAction, compute_retry_delay, find_error_rule
+from services.dispatcher.domain.send_results import (
     ConnectedLate,
+    ErrorResponse,
     Expired,
-    NoAnswer,
-    NotMeta,
+    ForeignResponse,
+    NoResponse,
     NotSent,
     Record,
-    Refused,
+    SendResult,
     Unreachable,
-    record_of,
+    build_record,
 )
-from services.dispatcher.domain.errors import RULES, Remedy, pause_seconds, rule_for
-from services.dispatcher.domain.states import State
+from services.dispatcher.domain.states import DeliveryState
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 DELIVERY = UUID(int=7)
 
 
-def record(answer: Answer, attempt: int = 1) -> Record:
-    return record_of(DELIVERY, answer, claim=1, attempt=attempt, now=NOW, jitter=1.0)
+def record(answer: SendResult, attempt: int = 1) -> Record:
+    return build_record(DELIVERY, answer, claim=1, attempt=attempt, now=NOW, jitter=1.0)
 
 
 def test_an_answer_that_never_came_is_unknown_and_not_an_error() -> None:
-    assert record(NoAnswer("timeout")).state is State.UNKNOWN
+    assert record(NoResponse("timeout")).state is DeliveryState.UNKNOWN
 
 
 def test_what_was_not_written_waits_and_costs_no_attempt() -> None:
     result = record(NotSent("connection refused", 1.0))
-    assert (result.state, result.due_at, result.attempted) == (State.WAITING, NOW + timedelta(seconds=1), False)
+    assert (result.state, result.due_at, result.attempted) == (DeliveryState.WAITING, NOW + timedelta(seconds=1), False)
 
 
 def test_a_passed_moment_is_recorded_as_expired() -> None:
-    assert record(Expired()).state is State.EXPIRED
+    assert record(Expired()).state is DeliveryState.EXPIRED
 
 
 @pytest.mark.parametrize("code", [190, 0, 10, 131042, 368, 215])
 def test_when_the_account_is_in_trouble_messages_wait_for_a_person(code: int) -> None:
-    results = [record(Refused(code, 401), attempt) for attempt in (1, 50)]
-    assert {(result.state, result.attempted) for result in results} == {(State.WAITING, False)}
+    results = [record(ErrorResponse(code, 401), attempt) for attempt in (1, 50)]
+    assert {(result.state, result.attempted) for result in results} == {(DeliveryState.WAITING, False)}
 
 
 @pytest.mark.parametrize(("asked", "waited"), [(40.0, 40), (600.0, 60), (86_400.0, 60)])
 def test_retry_after_is_honoured_up_to_a_minute(asked: float, waited: int) -> None:
-    result = record(Refused(130429, 429, retry_after=asked))
+    result = record(ErrorResponse(130429, 429, retry_after=asked))
     assert result.due_at == NOW + timedelta(seconds=waited)
 
 
 def test_what_is_not_metas_word_is_nobodys_failure() -> None:
-    for answer in (NotMeta(403), NotMeta(404), Unreachable("refused"), ConnectedLate()):
-        assert (record(answer, 50).state, record(answer, 50).attempted) == (State.WAITING, False)
+    for answer in (ForeignResponse(403), ForeignResponse(404), Unreachable("refused"), ConnectedLate()):
+        assert (record(answer, 50).state, record(answer, 50).attempted) == (DeliveryState.WAITING, False)
 
 
 def test_a_code_that_nobody_knows_is_never_retried() -> None:
-    assert record(Refused(999_999, 500)).state is State.FAILED
+    assert record(ErrorResponse(999_999, 500)).state is DeliveryState.FAILED
 
 
-@given(st.sampled_from(sorted(RULES)), st.integers(1, 60))
+@given(st.sampled_from(sorted(ERROR_RULES)), st.integers(1, 60))
 def test_every_retry_of_a_message_has_an_end_unless_it_is_not_about_the_message(code: int, attempt: int) -> None:
-    result = record(Refused(code, 400), attempt)
-    rule = RULES[code]
-    endless = (Remedy.SENDER, Remedy.TEMPLATE, Remedy.SLOWER)
-    waits = rule.remedy in endless or attempt < rule.attempts
-    assert result.state is (State.WAITING if waits else State.FAILED)
+    result = record(ErrorResponse(code, 400), attempt)
+    rule = ERROR_RULES[code]
+    endless = (ErrorAction.SENDER, ErrorAction.TEMPLATE, ErrorAction.SLOWER)
+    waits = rule.action in endless or attempt < rule.attempts
+    assert result.state is (DeliveryState.WAITING if waits else DeliveryState.FAILED)
     assert (result.due_at is not None) == waits
 
 
 def test_the_pair_limit_waits_four_to_the_power_of_the_attempt() -> None:
-    rule = rule_for(131056)
-    assert [pause_seconds(rule, attempt, 0.5) for attempt in (1, 2, 3)] == [4.0, 16.0, 64.0]
+    rule = find_error_rule(131056)
+    assert [compute_retry_delay(rule, attempt, 0.5) for attempt in (1, 2, 3)] == [4.0, 16.0, 64.0]
 
 
 @given(st.integers(1, 30), st.floats(0, 1))
 def test_pauses_grow_to_a_minute_and_not_further(attempt: int, jitter: float) -> None:
-    assert 0.5 <= pause_seconds(rule_for(131016), attempt, jitter) <= 60.0
+    assert 0.5 <= compute_retry_delay(find_error_rule(131016), attempt, jitter) <= 60.0
 
 
 def test_http_statuses_decide_only_where_no_known_code_does() -> None:
-    assert rule_for(None, 503).remedy is Remedy.AGAIN
-    assert rule_for(None, 429).remedy is Remedy.SLOWER
-    assert rule_for(131026, 500).remedy is Remedy.RECIPIENT
-    assert rule_for(424242, 503).remedy is Remedy.DROP
+    assert find_error_rule(None, 503).action is ErrorAction.AGAIN
+    assert find_error_rule(None, 429).action is ErrorAction.SLOWER
+    assert find_error_rule(131026, 500).action is ErrorAction.RECIPIENT
+    assert find_error_rule(424242, 503).action is ErrorAction.DROP

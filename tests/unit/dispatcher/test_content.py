@@ -6,10 +6,10 @@ from hypothesis import strategies as st
 
 from services.dispatcher.domain.content import (
     ContentError,
+    build_recipient_fields,
+    build_reply_body,
+    build_template_body,
     clean_parameter,
-    recipient_fields,
-    reply_body,
-    template_body,
 )
 from shared.contracts.dispatch import ReplyButton, Template, TemplateParameter
 from shared.contracts.message import AddressKind
@@ -29,7 +29,7 @@ def test_words_are_kept_apart_where_line_breaks_were() -> None:
 
 def test_a_template_has_named_parameters_and_payloads_in_order() -> None:
     parameters = (TemplateParameter(name="headline", text="A"), TemplateParameter(name="text", text="B\nC"))
-    body = template_body(Template(name="t", language="de", parameters=parameters, quick_replies=("stop",)))
+    body = build_template_body(Template(name="t", language="de", parameters=parameters, quick_replies=("stop",)))
     assert body["template"]["components"] == [
         {
             "type": "body",
@@ -50,7 +50,7 @@ def test_a_template_has_named_parameters_and_payloads_in_order() -> None:
 @pytest.mark.parametrize("text", ["", " \n ", "x" * 901])
 def test_empty_and_overlong_parameters_are_refused_here(text: str) -> None:
     with pytest.raises(ContentError):
-        template_body(Template(name="t", language="de", parameters=(TemplateParameter(name="a", text=text),)))
+        build_template_body(Template(name="t", language="de", parameters=(TemplateParameter(name="a", text=text),)))
 
 
 @pytest.mark.parametrize(
@@ -58,18 +58,18 @@ def test_empty_and_overlong_parameters_are_refused_here(text: str) -> None:
 )
 def test_replies_beyond_whatsapps_limits_are_refused_here(text: str, titles: list[str]) -> None:
     with pytest.raises(ContentError):
-        reply_body(text, [ReplyButton(id=title, title=title) for title in titles])
+        build_reply_body(text, [ReplyButton(id=title, title=title) for title in titles])
 
 
 def test_numbers_get_a_plus_and_user_ids_go_to_recipient() -> None:
-    assert recipient_fields(AddressKind.PHONE, "491760406900001") == {"to": "+491760406900001"}
-    assert recipient_fields(AddressKind.USER, "DE.4010") == {"recipient": "DE.4010"}
+    assert build_recipient_fields(AddressKind.PHONE, "491760406900001") == {"to": "+491760406900001"}
+    assert build_recipient_fields(AddressKind.USER, "DE.4010") == {"recipient": "DE.4010"}
 
 
 def test_a_picture_is_the_header_and_comes_first() -> None:
     picture = "https://www.landkreis-osterholz.de/k9.jpg"
     parameters = (TemplateParameter(name="headline", text="A"),)
-    body = template_body(Template(name="t", language="de", parameters=parameters, picture=picture))
+    body = build_template_body(Template(name="t", language="de", parameters=parameters, picture=picture))
     assert body["template"]["components"][0] == {
         "type": "header",
         "parameters": [{"type": "image", "image": {"link": picture}}],

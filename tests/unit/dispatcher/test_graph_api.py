@@ -10,14 +10,14 @@ from uuid import uuid4
 import aiohttp
 
 from deploy.local.ports import LOOPBACK
-from services.dispatcher.adapters.graph_api import UNDECRYPTABLE_SECONDS, GraphApi
-from services.dispatcher.domain.answers import Unreachable
-from services.dispatcher.domain.reachability import KEY_REASON
+from services.dispatcher.adapters.graph_api import UNDECRYPTABLE_DELAY_SECONDS, GraphApi
+from services.dispatcher.domain.reachability import UNDECRYPTABLE_REASON
+from services.dispatcher.domain.send_results import Unreachable
 from services.dispatcher.ports import Claim
 from shared.contracts.message import Address, AddressKind, Lane
+from shared.encryption import BlindIndexKey, KeyRing
 from shared.runtime.clock import Instant
 from shared.runtime.post_client import PostClient
-from shared.sealing import IndexKey, KeyRing
 
 KEY = base64.b64encode(bytes(32)).decode()
 OTHER_KEY = base64.b64encode(bytes(31) + b"1").decode()
@@ -26,7 +26,7 @@ NUMBER = "491760406900001"
 
 def claim() -> Claim:
     index = bytes(16)
-    sealed = KeyRing.parse(f"1:{KEY}").seal(NUMBER.encode(), purpose=AddressKind.PHONE.value, index=index)
+    sealed = KeyRing.parse(f"1:{KEY}").encrypt(NUMBER.encode(), purpose=AddressKind.PHONE.value, index=index)
     address = Address(kind=AddressKind.PHONE, index=index, sealed=sealed)
     now = datetime.now(UTC)
     return Claim(uuid4(), Lane.BULK, address, {"type": "template"}, now, now, Instant.now())
@@ -34,7 +34,7 @@ def claim() -> Claim:
 
 def graph(session: aiohttp.ClientSession, key: str) -> GraphApi:
     client = PostClient(f"http://{LOOPBACK}:1/", headers={}, late_seconds=1)
-    return GraphApi(client, KeyRing.parse(f"1:{key}"), IndexKey.parse(KEY), session, f"http://{LOOPBACK}:1/")
+    return GraphApi(client, KeyRing.parse(f"1:{key}"), BlindIndexKey.parse(KEY), session, f"http://{LOOPBACK}:1/")
 
 
 async def test_a_request_is_made_beforehand_and_is_not_shown_with_its_claim() -> None:
@@ -57,7 +57,7 @@ async def test_what_cannot_be_decrypted_takes_no_other_with_it_and_says_so_at_it
         assert (broken.request is None, whole.request is None) == (True, False)
         sent = api.send(broken, lambda: True)
         await asyncio.wait([sent])
-        assert api.answer(sent) == Unreachable(KEY_REASON, UNDECRYPTABLE_SECONDS)
+        assert api.answer(sent) == Unreachable(UNDECRYPTABLE_REASON, UNDECRYPTABLE_DELAY_SECONDS)
 
 
 async def test_an_address_of_another_key_says_that_the_key_is_wrong() -> None:
@@ -65,4 +65,4 @@ async def test_an_address_of_another_key_says_that_the_key_is_wrong() -> None:
         api = graph(session, OTHER_KEY)
         sent = api.send(claim(), lambda: True)
         await asyncio.wait([sent])
-        assert api.answer(sent) == Unreachable(KEY_REASON, UNDECRYPTABLE_SECONDS)
+        assert api.answer(sent) == Unreachable(UNDECRYPTABLE_REASON, UNDECRYPTABLE_DELAY_SECONDS)

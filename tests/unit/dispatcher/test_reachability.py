@@ -4,53 +4,68 @@ from collections.abc import Sequence
 
 import pytest
 
-from services.dispatcher.domain.answers import Accepted, Answer, NoAnswer, NotMeta, NotSent, Refused, Unreachable
-from services.dispatcher.domain.reachability import KEY_REASON, MAX_FAILURES, MAX_REST_SECONDS, Reachability
+from services.dispatcher.domain.reachability import (
+    MAX_BACKOFF_SECONDS,
+    MAX_FAILURES,
+    UNDECRYPTABLE_REASON,
+    Reachability,
+)
+from services.dispatcher.domain.send_results import (
+    Accepted,
+    ErrorResponse,
+    ForeignResponse,
+    NoResponse,
+    NotSent,
+    SendResult,
+    Unreachable,
+)
 
 
-def observe(reachability: Reachability, answers: Sequence[Answer], now: float = 0.0) -> list[bool]:
+def observe(reachability: Reachability, answers: Sequence[SendResult], now: float = 0.0) -> list[bool]:
     return [reachability.observe(answer, now) for answer in answers]
 
 
 def test_one_answer_of_something_else_is_enough() -> None:
-    for answer in (NotMeta(403), NoAnswer("HTTP 200 that is not from Meta", foreign=True)):
+    for answer in (ForeignResponse(403), NoResponse("HTTP 200 that is not from Meta", foreign=True)):
         reachability = Reachability()
         assert observe(reachability, [answer, answer]) == [True, False]
-        assert reachability.rest_seconds(0.0) == 1.0
+        assert reachability.get_backoff_seconds(0.0) == 1.0
 
 
 def test_single_failures_among_answers_are_not() -> None:
     reachability = Reachability()
-    observe(reachability, [Unreachable("refused"), NoAnswer("timeout"), Refused(131056, 400), Accepted("m")] * 20)
+    observe(
+        reachability, [Unreachable("refused"), NoResponse("timeout"), ErrorResponse(131056, 400), Accepted("m")] * 20
+    )
     assert reachability.reason is None
 
 
-@pytest.mark.parametrize("answer", [Unreachable("refused"), NoAnswer("timeout")])
-def test_ten_in_a_row_are(answer: Answer) -> None:
+@pytest.mark.parametrize("answer", [Unreachable("refused"), NoResponse("timeout")])
+def test_ten_in_a_row_are(answer: SendResult) -> None:
     reachability = Reachability()
     assert observe(reachability, [answer] * MAX_FAILURES) == [False] * (MAX_FAILURES - 1) + [True]
 
 
 def test_three_addresses_in_a_row_that_cannot_be_decrypted_tell_of_a_wrong_key() -> None:
     reachability = Reachability()
-    assert observe(reachability, [Unreachable(KEY_REASON)] * 3) == [False, False, True]
-    assert reachability.reason == KEY_REASON
+    assert observe(reachability, [Unreachable(UNDECRYPTABLE_REASON)] * 3) == [False, False, True]
+    assert reachability.reason == UNDECRYPTABLE_REASON
 
 
 def test_rests_grow_to_half_a_minute_and_metas_first_word_ends_them() -> None:
     reachability, now, rests = Reachability(), 0.0, []
     for _ in range(8):
-        reachability.observe(NotMeta(502), now)
-        rests.append(reachability.rest_seconds(now))
+        reachability.observe(ForeignResponse(502), now)
+        rests.append(reachability.get_backoff_seconds(now))
         now += rests[-1]
-        assert reachability.rest_seconds(now) == 0.0, "one message may be tried"
-    assert rests == [1, 2, 4, 8, 16, MAX_REST_SECONDS, MAX_REST_SECONDS, MAX_REST_SECONDS]
+        assert reachability.get_backoff_seconds(now) == 0.0, "one message may be tried"
+    assert rests == [1, 2, 4, 8, 16, MAX_BACKOFF_SECONDS, MAX_BACKOFF_SECONDS, MAX_BACKOFF_SECONDS]
     assert reachability.since == 0.0
-    assert reachability.observe(Refused(131026, 400), now), "a refusal is Meta's word, too"
-    assert (reachability.reason, reachability.rest_seconds(now)) == (None, 0.0)
+    assert reachability.observe(ErrorResponse(131026, 400), now), "a refusal is Meta's word, too"
+    assert (reachability.reason, reachability.get_backoff_seconds(now)) == (None, 0.0)
 
 
 def test_what_was_under_way_when_a_rest_began_does_not_prolong_it() -> None:
     reachability = Reachability()
-    observe(reachability, [NotMeta(403)] + [NotMeta(403)] * 50 + [NotSent("claim too old")])
-    assert reachability.rest_seconds(0.0) == 1.0
+    observe(reachability, [ForeignResponse(403)] + [ForeignResponse(403)] * 50 + [NotSent("claim too old")])
+    assert reachability.get_backoff_seconds(0.0) == 1.0

@@ -17,7 +17,7 @@ def read(**given: Any) -> Settings:
         "database_url": "postgresql://127.0.0.1",
         "graph_token": "t",
         "phone_number_id": "700800900100200",
-        "sealing_keys": f"1:{KEY}",
+        "encryption_keys": f"1:{KEY}",
         "index_key": KEY,
     }
     return Settings(**environment, **given)

@@ -5,13 +5,16 @@ from itertools import permutations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.dispatcher.domain.states import PROOF, STATUSES, WAY, State, advance
+from services.dispatcher.domain.states import PROVEN_STATES, STATE_ORDER, STATES_BY_STATUS, DeliveryState, advance
 
-NEWS = (State.ACCEPTED, State.SENT, State.DELIVERED, State.READ, State.FAILED)
+NEWS = (DeliveryState.ACCEPTED, DeliveryState.SENT, DeliveryState.DELIVERED, DeliveryState.READ, DeliveryState.FAILED)
 
 
-@given(st.sampled_from((State.CLAIMED, State.UNKNOWN)), st.lists(st.sampled_from(NEWS), min_size=1, max_size=4))
-def test_the_order_of_news_does_not_matter(start: State, news: list[State]) -> None:
+@given(
+    st.sampled_from((DeliveryState.CLAIMED, DeliveryState.UNKNOWN)),
+    st.lists(st.sampled_from(NEWS), min_size=1, max_size=4),
+)
+def test_the_order_of_news_does_not_matter(start: DeliveryState, news: list[DeliveryState]) -> None:
     results = set()
     for order in permutations(news):
         state = start
@@ -21,28 +24,33 @@ def test_the_order_of_news_does_not_matter(start: State, news: list[State]) -> N
     assert len(results) == 1
 
 
-@given(st.sampled_from(list(State)), st.sampled_from(NEWS))
-def test_the_same_news_twice_changes_nothing(old: State, new: State) -> None:
+@given(st.sampled_from(list(DeliveryState)), st.sampled_from(NEWS))
+def test_the_same_news_twice_changes_nothing(old: DeliveryState, new: DeliveryState) -> None:
     once = advance(old, new)
     assert advance(once, new) is once
 
 
-@given(st.sampled_from(WAY), st.sampled_from(NEWS))
-def test_a_way_is_never_walked_backwards(old: State, new: State) -> None:
+@given(st.sampled_from(STATE_ORDER), st.sampled_from(NEWS))
+def test_a_way_is_never_walked_backwards(old: DeliveryState, new: DeliveryState) -> None:
     result = advance(old, new)
-    assert result is State.FAILED or WAY.index(result) >= WAY.index(old)
+    assert result is DeliveryState.FAILED or STATE_ORDER.index(result) >= STATE_ORDER.index(old)
 
 
 def test_a_failure_gives_way_to_a_proof_of_delivery_and_to_nothing_else() -> None:
-    assert {new: advance(State.FAILED, new) for new in NEWS} == {
-        State.ACCEPTED: State.FAILED,
-        State.SENT: State.FAILED,
-        State.DELIVERED: State.DELIVERED,
-        State.READ: State.READ,
-        State.FAILED: State.FAILED,
+    assert {new: advance(DeliveryState.FAILED, new) for new in NEWS} == {
+        DeliveryState.ACCEPTED: DeliveryState.FAILED,
+        DeliveryState.SENT: DeliveryState.FAILED,
+        DeliveryState.DELIVERED: DeliveryState.DELIVERED,
+        DeliveryState.READ: DeliveryState.READ,
+        DeliveryState.FAILED: DeliveryState.FAILED,
     }
-    assert all(advance(proof, State.FAILED) is proof for proof in PROOF)
+    assert all(advance(proof, DeliveryState.FAILED) is proof for proof in PROVEN_STATES)
 
 
 def test_words_that_mean_nothing_to_us_have_no_state() -> None:
-    assert [STATUSES.get(word) for word in ("played", "deleted", "", "SENT")] == [State.READ, None, None, None]
+    assert [STATES_BY_STATUS.get(word) for word in ("played", "deleted", "", "SENT")] == [
+        DeliveryState.READ,
+        None,
+        None,
+        None,
+    ]

@@ -4,10 +4,10 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from tests.unit.docs.messages import messages_page
-from tests.unit.docs.privacy_access import keys_table, logins_table
-from tests.unit.docs.privacy_texts import texts_annex
-from tests.unit.docs.settings import settings_tables
+from tests.unit.docs.messages import render_messages_page
+from tests.unit.docs.privacy_access import render_keys_table, render_logins_table
+from tests.unit.docs.privacy_texts import render_texts_annex
+from tests.unit.docs.settings import render_settings_tables
 
 DOCS = Path(__file__).parents[3] / "docs"
 MESSAGES = DOCS / "messages.md"
@@ -15,20 +15,20 @@ OPERATORS = DOCS / "guides" / "operators.md"
 PRIVACY = DOCS / "datenschutz.md"
 # What stands between `<!-- NAME: generated -->` and `<!-- NAME: end -->`.
 PARTS: Mapping[Path, Mapping[str, Callable[[], str]]] = {
-    OPERATORS: {"settings": settings_tables},
-    PRIVACY: {"logins": logins_table, "keys": keys_table, "texts": texts_annex},
+    OPERATORS: {"settings": render_settings_tables},
+    PRIVACY: {"logins": render_logins_table, "keys": render_keys_table, "texts": render_texts_annex},
 }
 
 
-def page(path: Path) -> str:
+def render_page(path: Path) -> str:
     """The page as it is, with all generated parts in their place."""
     written = path.read_text()
     for name, make in PARTS[path].items():
-        written = _with(written, name, make())
+        written = _replace_part(written, name, make())
     return written
 
 
-def _with(written: str, name: str, part: str) -> str:
+def _replace_part(written: str, name: str, part: str) -> str:
     begin, end = f"<!-- {name}: generated -->", f"<!-- {name}: end -->"
     between = re.compile(f"(?<={re.escape(begin)}\n).*(?={re.escape(end)})", re.DOTALL)
     assert between.search(written), f"{begin} and {end} are missing"
@@ -36,6 +36,6 @@ def _with(written: str, name: str, part: str) -> str:
 
 
 if __name__ == "__main__":
-    MESSAGES.write_text(messages_page())
+    MESSAGES.write_text(render_messages_page())
     for path in PARTS:
-        path.write_text(page(path))
+        path.write_text(render_page(path))

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from shared.amqp import topology
-from shared.amqp.logins import MUNICIPAL, MUNICIPAL_KEYS, MUNICIPAL_LIMITS, SERVICES
+from shared.amqp.permissions import MUNICIPAL, MUNICIPAL_LIMITS, MUNICIPAL_TOPIC_PERMISSIONS, SERVICES
 from shared.contracts import dispatch, events, inbound, notices
 from shared.contracts.message import Message
 from shared.contracts.registry import MESSAGES
-from tests.contract.schemas import schema_of
-from tests.unit.docs.tables import code, table
+from tests.contract.schemas import build_schema
+from tests.unit.docs.tables import format_code, render_table
 
 EXCHANGES: Mapping[str, str] = {
     notices.__name__: topology.MUNICIPAL_EVENTS,
@@ -39,7 +39,7 @@ ON_A_LANE = (dispatch.BroadcastBatch, dispatch.BroadcastFollowUp)
 INTRODUCTION = """# Messages and queues
 
 Written by `python -m tests.unit.docs.generate` from `shared/contracts`, `shared/amqp/topology.py` and
-`shared/amqp/logins.py`; a test fails when it is stale. JSON Schemas and an example of each message are in
+`shared/amqp/permissions.py`; a test fails when it is stale. JSON Schemas and an example of each message are in
 [shared/contracts/schemas](../shared/contracts/schemas) and [shared/contracts/examples](../shared/contracts/examples).
 
 Every message is a [CloudEvent](https://cloudevents.io) 1.0 in structured JSON (`application/cloudevents+json`); the
@@ -48,153 +48,153 @@ a new version of the type. Binary values are base64. An address is always sealed
 key."""
 TIERS = """Each of these queues has a dead-letter queue `<queue>.dead`, where a message stays with its reason until an
 operator looks, and delay tiers `<queue>.retry.<tier>` ({tiers}) that lead back to the same queue only. The owner parks
-messages through the exchange `<owner>.parking`. A message that the broker has had to deliver more than
+messages through the exchange `<owner>.retry`. A message that the broker has had to deliver more than
 {limit} times is dead, too. All queues are quorum queues. What the ingress cannot understand is kept in
 `{quarantine}`, sealed; notices that were rejected in `{notices}`, as they came, with the headers `kind`, `reason`,
 `source`, `event`, `system`, `quarantined-at` and, if the body was too long to be kept, `truncated-from`."""
 
 
-def messages_page() -> str:
+def render_messages_page() -> str:
     """The whole file."""
     parts = [
         INTRODUCTION,
         "## Exchanges",
-        _exchanges(),
+        _render_exchanges(),
         "## Queues",
-        _queues(),
-        _tiers(),
+        _render_queues(),
+        _format_tiers(),
         "## Logins",
-        _logins(),
-        _keys(),
+        _render_logins(),
+        _format_keys(),
     ]
     for exchange, title in PARTS.items():
         parts += [f"## Messages on `{exchange}`", title]
-        for kind in _messages_on(exchange):
-            parts += _message(kind)
-    parts += ["## Parts of messages", *_values()]
+        for kind in _list_messages(exchange):
+            parts += _render_message(kind)
+    parts += ["## Parts of messages", *_render_values()]
     return "\n\n".join(parts) + "\n"
 
 
-def _messages_on(exchange: str) -> list[type[Message]]:
+def _list_messages(exchange: str) -> list[type[Message]]:
     return [kind for kind in MESSAGES.values() if EXCHANGES[kind.__module__] == exchange]
 
 
-def _exchanges() -> str:
+def _render_exchanges() -> str:
     rows = []
     for exchange in PARTS:
         writers = [login for login, may in LOGINS.items() if re.search(may.write, exchange)]
-        keys = [kind.KEY for kind in _messages_on(exchange)]
+        keys = [kind.KEY for kind in _list_messages(exchange)]
         if exchange == topology.DISPATCH:
             keys = list(topology.LANES)
-        rows.append((f"`{exchange}`", code(keys), code(writers)))
+        rows.append((f"`{exchange}`", format_code(keys), format_code(writers)))
     rows.insert(1, (f"`{topology.API_NOTICES}`", rows[0][1], "`ingress`"))
-    return table(("exchange", "routing keys", "logins that may write"), rows)
+    return render_table(("exchange", "routing keys", "logins that may write"), rows)
 
 
-def _queues() -> str:
+def _render_queues() -> str:
     rows = [
-        (f"`{queue.name}`", f"`{queue.exchange}`", code(queue.keys), queue.owner, _bound(queue))
+        (f"`{queue.name}`", f"`{queue.exchange}`", format_code(queue.keys), queue.owner, _format_bound(queue))
         for queue in topology.QUEUES
     ]
     parking, most, kept = (
-        topology.SUBSCRIPTIONS_NOTICES.parking,
-        f"{topology.MOST_IN_QUARANTINE} or 64 MB, more is only logged",
-        f"none; each for {topology.QUARANTINE_KEPT.days} days",
+        topology.SUBSCRIPTIONS_NOTICES.retry_exchange,
+        f"{topology.MAX_QUARANTINE_LENGTH} or 64 MB, more is only logged",
+        f"none; each for {topology.QUARANTINE_MAX_AGE.days} days",
     )
     rows += [
         (f"`{topology.QUARANTINE}`", f"`{topology.INBOUND}`", "`quarantined`", "an operator", kept),
         (f"`{topology.NOTICES_QUARANTINE}`", f"`{parking}`", f"`{topology.NOTICES_QUARANTINE}`", "an operator", most),
     ]
     rows += [
-        (f"`{stream.name}`", f"`{exchange}`", code(keys), STREAM_READERS[stream.name], _size(stream))
+        (f"`{stream.name}`", f"`{exchange}`", format_code(keys), STREAM_READERS[stream.name], _format_size(stream))
         for stream in topology.STREAMS
         for exchange, keys in stream.keys.items()
     ]
-    return table(("queue", "exchange", "keys", "read by", "most messages"), rows)
+    return render_table(("queue", "exchange", "keys", "read by", "most messages"), rows)
 
 
-def _size(stream: topology.Stream) -> str:
+def _format_size(stream: topology.Stream) -> str:
     return f"14 days or {stream.max_bytes // 1_000_000} MB, a stream"
 
 
-def _bound(queue: topology.Queue) -> str:
+def _format_bound(queue: topology.Queue) -> str:
     size = f" or {queue.max_bytes // 1_000_000} MB" if queue.max_bytes else ""
     return f"{queue.max_length}{size}, more is refused" if queue.max_length else "none"
 
 
-def _tiers() -> str:
+def _format_tiers() -> str:
     return TIERS.format(
-        tiers=", ".join(topology.TIERS),
+        tiers=", ".join(topology.RETRY_TIERS),
         limit=topology.DELIVERY_LIMIT,
         quarantine=topology.QUARANTINE,
         notices=topology.NOTICES_QUARANTINE,
     )
 
 
-def _logins() -> str:
+def _render_logins() -> str:
     rows = [
         (login, *(f"`{pattern}`" for pattern in (may.configure, may.write, may.read))) for login, may in LOGINS.items()
     ]
-    return table(("login", "configure", "write", "read"), rows)
+    return render_table(("login", "configure", "write", "read"), rows)
 
 
-def _keys() -> str:
-    rows = [(f"`{may.exchange}`", f"`{may.write}`", f"`{may.read}`") for may in MUNICIPAL_KEYS]
+def _format_keys() -> str:
+    rows = [(f"`{may.exchange}`", f"`{may.write}`", f"`{may.read}`") for may in MUNICIPAL_TOPIC_PERMISSIONS]
     limits = " and ".join(f"{value} {name.removeprefix('max-')}" for name, value in MUNICIPAL_LIMITS.items())
-    return f"{SYSTEMS.format(limits=limits)}\n\n{table(('exchange', 'keys written', 'keys read'), rows)}"
+    return f"{SYSTEMS.format(limits=limits)}\n\n{render_table(('exchange', 'keys written', 'keys read'), rows)}"
 
 
-def _message(kind: type[Message]) -> Iterator[str]:
-    schema = schema_of(kind)
+def _render_message(kind: type[Message]) -> Iterator[str]:
+    schema = build_schema(kind)
     yield f"### `{kind.TYPE}`"
     yield inspect.cleandoc(kind.__doc__ or "")
     key = "`urgent` or `bulk`, as its lane" if kind in ON_A_LANE else f"`{kind.KEY}`"
     yield f"Routing key: {key}."
-    yield _fields(schema["$defs"][kind.__name__])
+    yield _render_fields(schema["$defs"][kind.__name__])
 
 
-def _values() -> Iterator[str]:
+def _render_values() -> Iterator[str]:
     definitions: dict[str, Any] = {}
     for kind in MESSAGES.values():
-        definitions |= schema_of(kind)["$defs"]
+        definitions |= build_schema(kind)["$defs"]
     for name in sorted(definitions.keys() - {kind.__name__ for kind in MESSAGES.values()}):
         definition = definitions[name]
         yield f"### {name}"
         yield definition["description"]
-        yield _fields(definition) if "properties" in definition else f"One of {code(definition['enum'])}."
+        yield _render_fields(definition) if "properties" in definition else f"One of {format_code(definition['enum'])}."
 
 
-def _fields(definition: Mapping[str, Any]) -> str:
+def _render_fields(definition: Mapping[str, Any]) -> str:
     required = definition.get("required", ())
     rows = [
-        (f"`{name}`", shown(schema), "required" if name in required else _default(schema))
+        (f"`{name}`", describe_schema(schema), "required" if name in required else _format_default(schema))
         for name, schema in definition["properties"].items()
     ]
-    return table(("field", "type", ""), rows)
+    return render_table(("field", "type", ""), rows)
 
 
-def _default(schema: Mapping[str, Any]) -> str:
+def _format_default(schema: Mapping[str, Any]) -> str:
     default = schema.get("default")
     if default is None or default == []:
         return "optional"
     return f"otherwise `{str(default).lower()}`" if default != "" else "optional"
 
 
-def shown(schema: Mapping[str, Any]) -> str:
+def describe_schema(schema: Mapping[str, Any]) -> str:
     """The type of one field in words."""
     if "anyOf" in schema:
-        return " or ".join(shown(choice) for choice in schema["anyOf"] if choice.get("type") != "null")
+        return " or ".join(describe_schema(choice) for choice in schema["anyOf"] if choice.get("type") != "null")
     if "$ref" in schema:
         name = schema["$ref"].rpartition("/")[2]
         return f"[{name}](#{name.lower()})"
     if schema["type"] == "array":
-        return f"list of {shown(schema['items'])}"
+        return f"list of {describe_schema(schema['items'])}"
     if schema["type"] == "object":
         return "object"
-    return _scalar(schema)
+    return _describe_scalar(schema)
 
 
-def _scalar(schema: Mapping[str, Any]) -> str:
+def _describe_scalar(schema: Mapping[str, Any]) -> str:
     word = {"uuid": "UUID", "date-time": "date and time"}.get(schema.get("format", ""), schema["type"])
     if schema.get("contentEncoding") == "base64":
         word = "binary"

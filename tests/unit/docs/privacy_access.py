@@ -5,13 +5,13 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from deploy.container_secrets import GRAFANA, POSTGRES, RABBITMQ
-from deploy.local.secret_files import FILES, TOKENS
+from deploy.secrets import FILES, TOKENS
 from shared.amqp import topology
-from shared.amqp.logins import MUNICIPAL, SERVICES, Permission
-from tests.unit.docs.tables import code, table
+from shared.amqp.permissions import MUNICIPAL, SERVICES, Permission
+from tests.unit.docs.tables import format_code, render_table
 
 PURPOSES = {
-    "kreisfunk_sealing_keys": "Versiegelungsschlüssel: verschlüsseln und öffnen Adressen",
+    "kreisfunk_encryption_keys": "Versiegelungsschlüssel: verschlüsseln und öffnen Adressen",
     "kreisfunk_index_key": "Schlüssel der Hashwerte: macht aus einer Adresse immer denselben Hashwert",
     "kreisfunk_feedback_key": "führt von einer Person zu ihren Rückmeldungen, und nur mit ihr",
     "kreisfunk_dead_letter_keys": "verschlüsselt und öffnet Nachrichten, die nicht verarbeitet werden konnten",
@@ -21,7 +21,7 @@ PURPOSES = {
     "kreisfunk_broker_password": "Zugang zu RabbitMQ, für jeden ein eigenes",
     "kreisfunk_database_password": "Zugang zur Datenbank, für jeden ein eigenes",
     "kreisfunk_login_passwords": "alle Zugänge, um sie bei der Einrichtung anzulegen",
-    "kreisfunk_door_token": "Zugang der Pressestelle für Meldungen über HTTP",
+    "kreisfunk_notices_api_token": "Zugang der Pressestelle für Meldungen über HTTP",
     "tokens.json": "Hashwerte der Zugänge für Meldungen über HTTP, mit dem Namen des Fachverfahrens",
     "owner_password": "Besitzer der Datenbank",
     "definitions.json": "Hashwerte der Passwörter von RabbitMQ",
@@ -46,27 +46,29 @@ QUEUES = (
 )
 
 
-def logins_table() -> str:
+def render_logins_table() -> str:
     """What each broker login reads and writes."""
-    return table(("Zugang", "Wozu", "liest", "schreibt"), (_login(*each) for each in PERMISSIONS.items()))
+    return render_table(
+        ("Zugang", "Wozu", "liest", "schreibt"), (_build_login_row(*each) for each in PERMISSIONS.items())
+    )
 
 
-def _login(name: str, permission: Permission) -> tuple[str, str, str, str]:
+def _build_login_row(name: str, permission: Permission) -> tuple[str, str, str, str]:
     reads = [each for each in (*QUEUES, *EXCHANGES) if re.match(permission.read, each)]
     writes = [each for each in EXCHANGES if re.match(permission.write, each)]
-    return f"`{name}`", LOGINS[name], code(reads) or "nichts", code(writes)
+    return f"`{name}`", LOGINS[name], format_code(reads) or "nichts", format_code(writes)
 
 
-def keys_table() -> str:
+def render_keys_table() -> str:
     """Every secret of an installation, and whose folder it is in; the simulator stands for Meta and has its own."""
-    return table(("Datei", "Wozu", "liegt bei"), _keys())
+    return render_table(("Datei", "Wozu", "liegt bei"), _list_keys())
 
 
-def _keys() -> Iterator[tuple[str, str, str]]:
+def _list_keys() -> Iterator[tuple[str, str, str]]:
     folders: dict[str, list[str]] = {}
     for file in (*FILES, TOKENS, POSTGRES, RABBITMQ, GRAFANA):
         path = PurePosixPath(file)
         if path.parts[0] != SIMULATED:
             folders.setdefault(path.name, []).append(path.parts[0])
     for name, held in sorted(folders.items(), key=lambda item: list(PURPOSES).index(item[0])):
-        yield f"`{name}`", PURPOSES[name], code(dict.fromkeys(held))
+        yield f"`{name}`", PURPOSES[name], format_code(dict.fromkeys(held))

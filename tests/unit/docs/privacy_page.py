@@ -19,7 +19,7 @@ SEALED, HASHED, SAID, ABOUT, NOBODY = "versiegelt", "Hashwert", "Wortlaut", "pse
 KINDS = {SEALED, HASHED, SAID, ABOUT, NOBODY}
 
 
-class Column(NamedTuple):
+class PrivacyColumn(NamedTuple):
     """A row of annex 1; `readers` are database roles."""
 
     holds: str
@@ -27,7 +27,7 @@ class Column(NamedTuple):
     readers: frozenset[str]
 
 
-class Role(NamedTuple):
+class PrivacyRole(NamedTuple):
     """A row of annex 2."""
 
     letter: str
@@ -36,29 +36,34 @@ class Role(NamedTuple):
     opens: str
 
 
-def columns() -> Mapping[tuple[str, str], Column]:
+def read_columns() -> Mapping[tuple[str, str], PrivacyColumn]:
     """By table, with its schema, and column."""
-    return {(found["table"], name): column for found in _TABLE.finditer(PAGE) for name, column in _rows(found["rest"])}
+    return {
+        (found["table"], name): column for found in _TABLE.finditer(PAGE) for name, column in _read_rows(found["rest"])
+    }
 
 
-def roles() -> Mapping[str, Role]:
+def read_roles() -> Mapping[str, PrivacyRole]:
     """The database roles by name."""
-    found = (row for row in _cells(PAGE) if len(row) == 6 and row[0] in _READERS)
-    return {row[1].strip("`"): Role(row[0], *row[3:]) for row in found}
+    found = (row for row in _read_cells(PAGE) if len(row) == 6 and row[0] in _READERS)
+    return {row[1].strip("`"): PrivacyRole(row[0], *row[3:]) for row in found}
 
 
-def legend() -> Mapping[str, str]:
+def read_legend() -> Mapping[str, str]:
     """What each letter stands for."""
     return _READERS
 
 
-def _rows(text: str) -> Iterator[tuple[str, Column]]:
-    for row in _cells(text):
+def _read_rows(text: str) -> Iterator[tuple[str, PrivacyColumn]]:
+    for row in _read_cells(text):
         if len(row) == 4 and row[0].startswith("`"):
-            yield row[0].strip("`"), Column(row[1], row[2], frozenset(_READERS[letter] for letter in row[3].split()))
+            yield (
+                row[0].strip("`"),
+                PrivacyColumn(row[1], row[2], frozenset(_READERS[letter] for letter in row[3].split())),
+            )
 
 
-def _cells(text: str) -> Iterator[list[str]]:
+def _read_cells(text: str) -> Iterator[list[str]]:
     for line in text.splitlines():
         if line.startswith("| "):
             yield [cell.strip() for cell in line.strip("|").split("|")]

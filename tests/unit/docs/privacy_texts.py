@@ -8,13 +8,21 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from services.subscriptions.domain.answers import Answer
-from services.subscriptions.domain.consent import ConsentEvent, consent
+from services.subscriptions.domain.consent import ConsentEvent, build_consent
 from services.subscriptions.domain.feedback import Feedback, FeedbackKind
-from services.subscriptions.domain.records import Stored, record
-from services.subscriptions.domain.subscriber import Moment, Subscriber
-from tests.unit.docs.tables import code
-from tests.unit.subscriptions.material import ANSWERS, NOON, TEXTS, at, hear, message, situation
+from services.subscriptions.domain.privacy import StoredData, build_access_report
+from services.subscriptions.domain.replies import ReplyContent
+from services.subscriptions.domain.subscriber import MessageTime, Subscriber
+from tests.unit.docs.tables import format_code
+from tests.unit.subscriptions.factories import (
+    ANSWERS,
+    NOON,
+    TEXTS,
+    build_context,
+    build_message,
+    build_time,
+    understand_message,
+)
 
 TEMPLATES = Path("deploy/config/templates.json")
 STATES = {
@@ -72,40 +80,50 @@ PARTS: dict[str, Sequence[Shown]] = {
 }  # fmt: skip
 
 
-def texts_annex() -> str:
+def render_texts_annex() -> str:
     """All of it, as Markdown."""
-    parts = [_part(title, map(_shown, shown)) for title, shown in PARTS.items()]
-    return "\n\n".join([*parts, _part("Auskunft", _records()), _part("Meldungen", _templates())])
+    parts = [_render_part(title, map(_render_shown, shown)) for title, shown in PARTS.items()]
+    return "\n\n".join(
+        [*parts, _render_part("Auskunft", _render_records()), _render_part("Meldungen", _render_templates())]
+    )
 
 
-def somebody(who: str) -> Subscriber | None:
+def build_subscriber(who: str) -> Subscriber | None:
     subscriber: Subscriber | None = None
     for number, text in enumerate(STATES[who], 1):
-        subscriber, _ = hear(subscriber, message(text, seconds=number), situation(seconds=number + 1))
+        subscriber, _ = understand_message(
+            subscriber, build_message(text, seconds=number), build_context(seconds=number + 1)
+        )
     return subscriber
 
 
-def answer_to(who: str, text: str) -> Answer:
-    _, outcome = hear(somebody(who), message(text, seconds=60), situation(seconds=61))
+def answer_to(who: str, text: str) -> ReplyContent:
+    _, outcome = understand_message(build_subscriber(who), build_message(text, seconds=60), build_context(seconds=61))
     assert outcome.reply is not None, text
     return outcome.reply
 
 
-def example() -> Stored:
+def build_example() -> StoredData:
     """A person about whom everything is stored that can be."""
-    subscriber = somebody(PAUSED)
+    subscriber = build_subscriber(PAUSED)
     assert subscriber is not None
     subscriber = replace(subscriber, places=frozenset({"Worpswede"}), suspended=frozenset({"veranstaltungen"}))
     given = ((0, ConsentEvent.GIVEN, ANSWERS.county.topic_ids), (3_600, ConsentEvent.CHANGED, subscriber.topics))
     history = tuple(
-        consent(subscriber, event, moment=Moment(at(seconds), at(seconds)), message_key=b"", topics=topics,
-            wording=TEXTS.receipt)
+        build_consent(
+            subscriber,
+            event,
+            moment=MessageTime(build_time(seconds), build_time(seconds)),
+            message_key=b"",
+            topics=topics,
+            wording=TEXTS.receipt,
+        )
         for seconds, event, topics in given
-    )  # fmt: skip
+    )
     said = Feedback(id=UUID(int=1), kind=FeedbackKind.TEXT, at=NOON, author=b"", said="Sehr nützlich, danke!")
     rated = replace(said, kind=FeedbackKind.RATING, said="", value="good", topic="baustellen")
-    conversation = replace(situation().conversation, hinted_at=NOON)
-    return Stored(
+    conversation = replace(build_context().conversation, hinted_at=NOON)
+    return StoredData(
         subscriber=subscriber,
         history=history,
         feedback=(said, rated),
@@ -114,12 +132,20 @@ def example() -> Stored:
     )
 
 
-def _records() -> Iterator[str]:
-    yield _block("Auskunft", "„Daten“ von jemandem, über den alles gespeichert ist", record(example(), ANSWERS, at(60)))
-    yield _block("Auskunft", "„Daten“ von jemandem, der sich nie angemeldet hat", record(Stored(), ANSWERS, at(60)))
+def _render_records() -> Iterator[str]:
+    yield _render_block(
+        "Auskunft",
+        "„Daten“ von jemandem, über den alles gespeichert ist",
+        build_access_report(build_example(), ANSWERS, build_time(60)),
+    )
+    yield _render_block(
+        "Auskunft",
+        "„Daten“ von jemandem, der sich nie angemeldet hat",
+        build_access_report(StoredData(), ANSWERS, build_time(60)),
+    )
 
 
-def _templates() -> Iterator[str]:
+def _render_templates() -> Iterator[str]:
     """Templates that differ by nothing but a picture are shown together."""
     yield (
         "Die Vorlagen sind bei Meta hinterlegt; in geschweiften Klammern steht, was die Meldung einsetzt. Die Vorlagen"
@@ -127,33 +153,33 @@ def _templates() -> Iterator[str]:
     )
     named: dict[tuple[str, ...], list[str]] = {}
     for template in json.loads(TEMPLATES.read_text()):
-        named.setdefault(_content(template), []).append(template["name"])
+        named.setdefault(_read_content(template), []).append(template["name"])
     for (text, *buttons), names in named.items():
-        yield _quoted(code(names), "", text, [f"Knopf „{title}“" for title in buttons])
+        yield _quote_text(format_code(names), "", text, [f"Knopf „{title}“" for title in buttons])
 
 
-def _content(template: dict[str, Any]) -> tuple[str, ...]:
+def _read_content(template: dict[str, Any]) -> tuple[str, ...]:
     """The text, then the titles of the buttons."""
     parts = {part["type"]: part for part in template["components"]}
     text = "\n\n".join(parts[kind]["text"] for kind in ("BODY", "FOOTER") if kind in parts)
     return text, *(button["text"] for button in parts.get("BUTTONS", {}).get("buttons", ()))
 
 
-def _shown(shown: Shown) -> str:
-    return _block(shown.title, f"„{shown.said}“ von jemandem, {shown.who}", answer_to(shown.who, shown.said))
+def _render_shown(shown: Shown) -> str:
+    return _render_block(shown.title, f"„{shown.said}“ von jemandem, {shown.who}", answer_to(shown.who, shown.said))
 
 
-def _part(title: str, blocks: Iterable[str]) -> str:
+def _render_part(title: str, blocks: Iterable[str]) -> str:
     return "\n\n".join([f"### {title}", *blocks])
 
 
-def _block(title: str, example: str, answer: Answer) -> str:
+def _render_block(title: str, example: str, answer: ReplyContent) -> str:
     buttons = [f"Knopf „{button.title}“" for button in answer.buttons]
     menu = [f"Liste „{answer.menu.button}“"] if answer.menu else []
-    return _quoted(title, example, answer.text, [*buttons, *menu])
+    return _quote_text(title, example, answer.text, [*buttons, *menu])
 
 
-def _quoted(title: str, example: str, text: str, below: Sequence[str]) -> str:
+def _quote_text(title: str, example: str, text: str, below: Sequence[str]) -> str:
     after = f" {example}." if example else ""
     under = f" Darunter: {', '.join(below)}." if below else ""
     return f"**{title}.**{after}{under}\n\n```text\n{text}\n```"

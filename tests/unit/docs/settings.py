@@ -12,17 +12,17 @@ from cli.feeds.settings import Settings as Feeds
 from cli.keys.settings import IndexSettings as Keys
 from cli.migrate.settings import Settings as Migrate
 from cli.operate.settings import Settings as Operate
-from cli.publish.settings import DoorSettings
+from cli.publish.settings import HttpSettings
 from cli.publish.settings import Settings as Publish
 from cli.quarantine.settings import Settings as Quarantine
 from cli.systems.settings import Settings as Systems
 from cli.tokens.settings import Settings as Tokens
 from services.dispatcher.settings import Settings as Dispatcher
-from services.ingress.door.settings import Settings as Notices
+from services.ingress.notices.settings import Settings as Notices
 from services.ingress.settings import Settings as Ingress
 from services.subscriptions.settings import Settings as Subscriptions
 from shared.runtime.settings import PREFIX, ServiceSettings
-from tests.unit.docs.tables import table
+from tests.unit.docs.tables import render_table
 
 WHO: Mapping[str, type[BaseSettings]] = {
     "ingress": Ingress,
@@ -31,10 +31,10 @@ WHO: Mapping[str, type[BaseSettings]] = {
     "dispatcher": Dispatcher,
     "`kreisfunk migrate`": Migrate,
     "`kreisfunk publish`, `kreisfunk withdraw`": Publish,
-    "The same over HTTP": DoorSettings,
+    "The same over HTTP": HttpSettings,
     "`kreisfunk feeds`": Feeds,
     "`kreisfunk quarantine`": Quarantine,
-    "`kreisfunk limits`, `broadcasts`, `unknown`, `templates`, `dead-letters`, `notices`": Operate,
+    "`kreisfunk sending`, `broadcasts`, `deliveries`, `templates`, `dead-letters`, `notices`": Operate,
     "`kreisfunk tokens`": Tokens,
     "`kreisfunk systems`": Systems,
     "`kreisfunk keys`": Keys,
@@ -42,29 +42,29 @@ WHO: Mapping[str, type[BaseSettings]] = {
 HEAD = ("variable", "unless set", "what for")
 
 
-def settings_tables() -> str:
+def render_settings_tables() -> str:
     """What all services read, then what each reads besides."""
-    return "\n\n".join(_parts())
+    return "\n\n".join(_render_parts())
 
 
-def _parts() -> Iterator[str]:
+def _render_parts() -> Iterator[str]:
     yield "All services:"
-    yield _table(ServiceSettings.model_fields)
+    yield _render_table(ServiceSettings.model_fields)
     for name, kind in WHO.items():
         inherited = ServiceSettings.model_fields if issubclass(kind, ServiceSettings) else {}
         yield f"{name}:"
-        yield _table({field: info for field, info in kind.model_fields.items() if field not in inherited})
+        yield _render_table({field: info for field, info in kind.model_fields.items() if field not in inherited})
 
 
-def _table(fields: Mapping[str, FieldInfo]) -> str:
-    return table(HEAD, (_row(name, info) for name, info in fields.items()))
+def _render_table(fields: Mapping[str, FieldInfo]) -> str:
+    return render_table(HEAD, (_build_row(name, info) for name, info in fields.items()))
 
 
-def _row(name: str, info: FieldInfo) -> tuple[str, str, str]:
-    return f"`{PREFIX}{name.upper()}`", _default(info), _purpose(info)
+def _build_row(name: str, info: FieldInfo) -> tuple[str, str, str]:
+    return f"`{PREFIX}{name.upper()}`", _format_default(info), _format_purpose(info)
 
 
-def _default(info: FieldInfo) -> str:
+def _format_default(info: FieldInfo) -> str:
     if info.is_required():
         return "**required**"
     if info.default is None:
@@ -73,7 +73,7 @@ def _default(info: FieldInfo) -> str:
     return f"`{shown.removesuffix('/')}`"
 
 
-def _purpose(info: FieldInfo) -> str:
+def _format_purpose(info: FieldInfo) -> str:
     choices = [choice for choice in get_args(info.annotation) if isinstance(choice, str)]
     purpose = info.description or (f"one of {', '.join(choices)}" if choices else "")
     return f"{purpose} (secret)" if is_secret(info) else purpose

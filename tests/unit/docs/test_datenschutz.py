@@ -5,23 +5,34 @@ import re
 import pytest
 from pydantic import ValidationError
 
-from cli.feeds.memory import KEPT
+from cli.feeds.state import RETENTION
 from services.dispatcher.adapters import retention as dispatcher_retention
-from services.dispatcher.adapters.people import KEPT_SECONDS
+from services.dispatcher.adapters.recipients import ERASURE_DELAY_SECONDS
 from services.dispatcher.settings import Settings
-from services.subscriptions.adapters.retention import rules
-from services.subscriptions.domain.answers import Answer
-from services.subscriptions.domain.decision import Result
-from services.subscriptions.domain.records import INBOX_DAYS, NOTES_DAYS, PERSONAL_ANSWER_DAYS
-from shared.amqp.logins import MUNICIPAL
-from shared.amqp.topology import EVENTS, QUARANTINE_KEPT, QUEUES, STREAMS
+from services.subscriptions.adapters.retention import build_retention_rules
+from services.subscriptions.domain.decision import MessageResult
+from services.subscriptions.domain.privacy import (
+    DELIVERY_NOTES_RETENTION_DAYS,
+    INBOX_RETENTION_DAYS,
+    PERSONAL_ANSWER_RETENTION_DAYS,
+)
+from services.subscriptions.domain.replies import ReplyContent
+from shared.amqp.permissions import MUNICIPAL
+from shared.amqp.topology import EVENTS, QUARANTINE_MAX_AGE, QUEUES, STREAMS
 from shared.contracts.events import FeedbackReceived, SubscriptionChanged, SubscriptionEnded, SubscriptionStarted
-from shared.contracts.promises import DELIVERY_DAYS
+from shared.contracts.retention import MAX_DELIVERY_RETENTION_DAYS
 from tests.unit.docs.generate import DOCS
-from tests.unit.docs.privacy_page import HASHED, KINDS, NOBODY, PAGE, SAID, SEALED, columns
-from tests.unit.docs.privacy_texts import STATES, somebody
+from tests.unit.docs.privacy_page import HASHED, KINDS, NOBODY, PAGE, SAID, SEALED, read_columns
+from tests.unit.docs.privacy_texts import STATES, build_subscriber
 from tests.unit.subscriptions.cases import read_cases
-from tests.unit.subscriptions.material import COUNTY, TEXTS, hear, message, situation, talk
+from tests.unit.subscriptions.factories import (
+    COUNTY,
+    TEXTS,
+    build_context,
+    build_message,
+    play_dialogue,
+    understand_message,
+)
 
 MIGRATIONS = "".join(path.read_text() for path in sorted(DOCS.parent.glob("services/*/adapters/migrations/*.sql")))
 CREATED = re.compile(r"create table (\w+)\.(\w+)")
@@ -30,7 +41,7 @@ DROPPED = re.compile(r"^drop table (\w+)\.(\w+);", re.MULTILINE)
 SEALED_BODIES = {("subscriptions.inbox", "publications"), ("subscriptions.pending_page", "body")}
 # Nothing in these is about a person: limits, counters and what was said about the whole account.
 WITHOUT_PEOPLE = {
-    "account_news",
+    "account_update",
     "broadcast",
     "broadcast_count",
     "cancellation",
@@ -41,7 +52,7 @@ WITHOUT_PEOPLE = {
     "reached_minute",
     "sent_month",
     "status_stream",
-    "template_hold",
+    "template_pause",
     "unreachable",
     "wording",
 }
@@ -97,34 +108,34 @@ def test_no_table_that_is_gone_is_listed() -> None:
 
 @pytest.mark.parametrize("table", sorted(set(TOLD) - {"erasure"}))
 def test_whoever_asks_for_their_data_hears_of_every_table(table: str) -> None:
-    answer = talk("Start", "nur Baustellen", "Daten")[1] + "\nNachweis der Einwilligung"
+    answer = play_dialogue("Start", "nur Baustellen", "Daten")[1] + "\nNachweis der Einwilligung"
     assert TOLD[table] in answer
 
 
 def test_the_periods_are_those_of_the_code() -> None:
-    kept = rules(COUNTY)
+    kept = build_retention_rules(COUNTY)
     assert f"{COUNTY.proof_days} Tage" in line("consent")
     assert f"{COUNTY.proof_days} Tage" in line("subscriptions.erasure")
     assert f"{COUNTY.feedback_days} Tage" in line("feedback")
-    assert kept["inbox"].kept.days == INBOX_DAYS
-    assert f"{INBOX_DAYS} Tage" in line("inbox")
-    assert kept["personal_answer"].kept.days == PERSONAL_ANSWER_DAYS == 1
+    assert kept["inbox"].max_age.days == INBOX_RETENTION_DAYS
+    assert f"{INBOX_RETENTION_DAYS} Tage" in line("inbox")
+    assert kept["personal_answer"].max_age.days == PERSONAL_ANSWER_RETENTION_DAYS == 1
     assert "1 Tag" in line("inbox")
-    assert f"{kept['conversation'].kept.days} Tage" in line("conversation")
+    assert f"{kept['conversation'].max_age.days} Tage" in line("conversation")
 
 
 def test_the_periods_of_the_dispatcher_are_those_of_its_code() -> None:
-    days = DELIVERY_DAYS
-    kept = dispatcher_retention.rules(Settings.model_fields["keep_days"].default)
-    assert kept["deliveries_week"].kept.days == kept["stray_delivery"].kept.days == days
-    assert kept["suppression"].kept.days == NOTES_DAYS
+    days = MAX_DELIVERY_RETENTION_DAYS
+    kept = dispatcher_retention.build_retention_rules(Settings.model_fields["retention_days"].default)
+    assert kept["deliveries_week"].max_age.days == kept["stray_delivery"].max_age.days == days
+    assert kept["suppression"].max_age.days == DELIVERY_NOTES_RETENTION_DAYS
     assert f"{days} Tage" in line("delivery")
-    assert f"{kept['reply_address'].kept.days} Tag" in line("delivery")
-    assert f"{kept['suppression'].kept.days} Tage" in line("suppression")
-    assert f"{kept['refusal'].kept.days} Tage" in line("refusal")
+    assert f"{kept['reply_address'].max_age.days} Tag" in line("delivery")
+    assert f"{kept['suppression'].max_age.days} Tage" in line("suppression")
+    assert f"{kept['refusal'].max_age.days} Tage" in line("refusal")
     assert "25 Stunden" in line("reached")
-    assert kept["reached"].kept.total_seconds() == 25 * 3600
-    assert KEPT_SECONDS == 60
+    assert kept["reached"].max_age.total_seconds() == 25 * 3600
+    assert ERASURE_DELAY_SECONDS == 60
     assert "eine Minute" in line("dispatcher.erasure")
 
 
@@ -151,14 +162,14 @@ PERIODS = {
     "suppression": "dispatcher.suppression",
 }
 RULES = {
-    **rules(COUNTY),
-    **dispatcher_retention.rules(DELIVERY_DAYS),
+    **build_retention_rules(COUNTY),
+    **dispatcher_retention.build_retention_rules(MAX_DELIVERY_RETENTION_DAYS),
 }
 
 
 @pytest.mark.parametrize("kind", sorted(RULES))
 def test_the_period_of_everything_that_is_forgotten_is_on_the_page(kind: str) -> None:
-    kept = RULES[kind].kept
+    kept = RULES[kind].max_age
     told = "1 Tag" if kept.days == 1 and not kept.seconds else f"{kept.days} Tage"
     assert ("25 Stunden" if kept.seconds else told) in line(PERIODS[kind])
 
@@ -167,17 +178,17 @@ def test_the_period_of_everything_that_is_forgotten_is_on_the_page(kind: str) ->
 def test_no_setting_keeps_deliveries_for_longer_than_citizens_are_told(days: str, accepted: bool) -> None:
     problems = []
     try:
-        Settings.model_validate({"keep_days": days})
+        Settings.model_validate({"retention_days": days})
     except ValidationError as error:
         problems = [problem["loc"] for problem in error.errors() if problem["type"] != "missing"]
-    assert problems == ([] if accepted else [("keep_days",)])
-    assert f"höchstens {DELIVERY_DAYS} Tage" in talk("Start", "Daten")[1]
-    assert f"höchstens {NOTES_DAYS} Tage" in talk("Start", "Daten")[1]
+    assert problems == ([] if accepted else [("retention_days",)])
+    assert f"höchstens {MAX_DELIVERY_RETENTION_DAYS} Tage" in play_dialogue("Start", "Daten")[1]
+    assert f"höchstens {DELIVERY_NOTES_RETENTION_DAYS} Tage" in play_dialogue("Start", "Daten")[1]
 
 
 def test_kinds_of_columns_fit_their_names() -> None:
     """What is sealed or a keyed hash is called so; the words of a person are in two places only."""
-    kinds = {name: column.kind for name, column in columns().items()}
+    kinds = {name: column.kind for name, column in read_columns().items()}
     assert set(kinds.values()) == KINDS
     for (table, column), kind in kinds.items():
         assert (kind == SEALED) == (column.endswith("_sealed") or (table, column) in SEALED_BODIES), (table, column)
@@ -190,7 +201,7 @@ def test_kinds_of_columns_fit_their_names() -> None:
 
 
 def test_tables_without_people_have_nothing_about_anybody() -> None:
-    about = {table.partition(".")[2] for (table, _), column in columns().items() if column.kind != NOBODY}
+    about = {table.partition(".")[2] for (table, _), column in read_columns().items() if column.kind != NOBODY}
     reading = {"broadcast", "follow_up"}  # where they are while they read
     assert about - reading == set(TOLD) - {"broadcast"}
 
@@ -198,31 +209,31 @@ def test_tables_without_people_have_nothing_about_anybody() -> None:
 @pytest.mark.parametrize("who", STATES)
 def test_every_answer_there_is_is_shown_on_the_page(who: str) -> None:
     """Whatever is said: how the answer ends does not depend on the person."""
-    before = somebody(who)
+    before = build_subscriber(who)
     missing = set()
     for case in read_cases("cases.txt"):
-        _, outcome = hear(before, message(case.text, seconds=60), situation(seconds=61))
-        if outcome.reply and outcome.result is not Result.SHOWN and not _is_shown(outcome.reply):
+        _, outcome = understand_message(before, build_message(case.text, seconds=60), build_context(seconds=61))
+        if outcome.reply and outcome.result is not MessageResult.SHOWN and not _is_shown(outcome.reply):
             missing.add((case.intent, outcome.reply.text))
     assert missing == set()
 
 
-def _is_shown(answer: Answer) -> bool:
+def _is_shown(answer: ReplyContent) -> bool:
     _, _, last = answer.text.rpartition("\n\n")
     return f"\n{last}\n```" in PAGE
 
 
 def test_the_page_tells_how_long_the_feeds_remember() -> None:
     (told,) = [row for row in PAGE.splitlines() if "`kreisfunk feeds`" in row and "gemeldet wurden" in row]
-    assert f"{KEPT.days} Tage" in told
+    assert f"{RETENTION.days} Tage" in told
 
 
 def test_every_wording_is_shown_on_the_page() -> None:
-    assert [wording.text for wording in TEXTS.all() if f"\n{wording.text}\n" not in PAGE] == []
+    assert [wording.text for wording in TEXTS.list_all() if f"\n{wording.text}\n" not in PAGE] == []
 
 
 def test_the_answer_to_an_erasure_names_what_remains_as_the_page_does() -> None:
-    answer = talk("Start", "Löschen")[1]
+    answer = play_dialogue("Start", "Löschen")[1]
     for remains in (
         "Nachweis Ihrer Einwilligung",
         "Einträge zur Abmeldung",
@@ -279,9 +290,9 @@ def test_periods_outside_the_database_are_those_of_the_deployment() -> None:
 def test_what_was_not_understood_and_erasure_does_not_reach_ends_when_the_page_says() -> None:
     rows = [row for row in PAGE.splitlines() if row.startswith("|") and "`ingress.quarantine` |" in row]
     assert len(rows) == 2
-    assert all(f"höchstens {QUARANTINE_KEPT.days} Tage" in row for row in rows)
-    assert f"Er endet nach {QUARANTINE_KEPT.days} Tagen" in PAGE
-    assert QUARANTINE_KEPT.days == COUNTY.dead_letter_days
+    assert all(f"höchstens {QUARANTINE_MAX_AGE.days} Tage" in row for row in rows)
+    assert f"Er endet nach {QUARANTINE_MAX_AGE.days} Tagen" in PAGE
+    assert QUARANTINE_MAX_AGE.days == COUNTY.dead_letter_days
 
 
 def test_a_keyed_hash_is_called_irreversible_only_without_its_key() -> None:

@@ -8,8 +8,8 @@ import pytest
 from services.dispatcher.settings import Settings as Dispatcher
 from shared.contracts.registry import MESSAGES as KINDS
 from tests.unit.docs.generate import DOCS, MESSAGES, OPERATORS, PARTS
-from tests.unit.docs.generate import page as generated
-from tests.unit.docs.messages import messages_page
+from tests.unit.docs.generate import render_page as generated
+from tests.unit.docs.messages import render_messages_page
 
 ROOT = DOCS.parent
 PAGES = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md")])
@@ -42,7 +42,7 @@ def is_broken(page: Path, link: str) -> bool:
 
 
 def test_the_page_about_messages_is_what_the_contracts_say() -> None:
-    assert MESSAGES.read_text() == messages_page()
+    assert MESSAGES.read_text() == render_messages_page()
     assert [name for name in KINDS if f"### `{name}`" not in MESSAGES.read_text()] == []
 
 

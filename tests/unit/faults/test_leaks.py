@@ -9,24 +9,30 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cli.faults.findings import LEAKS
-from cli.faults.leaks.needles import Kind, Secrets, groups
-from cli.faults.leaks.sweep import Leak, Sweep, without
-from cli.faults.verdict import judge
-from simulator.identifiers import phone_number, user_id, wamid
-from tests.unit.faults.material import Scene
+from cli.faults.evaluation import evaluate_run
+from cli.faults.leaks.pii_patterns import PiiKind, PiiValues, build_pattern_groups
+from cli.faults.leaks.scanner import Leak, PatternScanner, exclude_kinds
+from cli.faults.violations import LEAKS
+from simulator.identifiers import make_phone_number, make_user_id, make_wamid
+from tests.unit.faults.factories import EvidenceBuilder
 
-PHONE, USER, MESSAGE = phone_number(7), user_id(7), wamid(phone_number(7), "AB12", outgoing=True)
+PHONE, USER, MESSAGE = make_phone_number(7), make_user_id(7), make_wamid(make_phone_number(7), "AB12", outgoing=True)
 NAME, TEXT = "Telefon 7", "vorgangqxä"
-SECRETS = Secrets(
-    phones=tuple(phone_number(index) for index in range(20)),
-    user_ids=tuple(user_id(index) for index in range(20)),
-    message_ids=(MESSAGE, wamid(user_id(3), "AB13", outgoing=False)),
+SECRETS = PiiValues(
+    phones=tuple(make_phone_number(index) for index in range(20)),
+    user_ids=tuple(make_user_id(index) for index in range(20)),
+    message_ids=(MESSAGE, make_wamid(make_user_id(3), "AB13", outgoing=False)),
     names=(NAME, "Telefon 8"),
     texts=(TEXT, "vorgangzz"),
 )
-VALUES = {Kind.PHONE: PHONE, Kind.USER_ID: USER, Kind.MESSAGE_ID: MESSAGE, Kind.NAME: NAME, Kind.TEXT: TEXT}
-GROUPS = groups(SECRETS)
+VALUES = {
+    PiiKind.PHONE: PHONE,
+    PiiKind.USER_ID: USER,
+    PiiKind.MESSAGE_ID: MESSAGE,
+    PiiKind.NAME: NAME,
+    PiiKind.TEXT: TEXT,
+}
+GROUPS = build_pattern_groups(SECRETS)
 
 Writing = Callable[[str], bytes]
 
@@ -55,26 +61,33 @@ OF_NUMBERS: dict[str, Writing] = {
 }
 
 
-def found(data: bytes) -> set[Kind]:
-    sweep = Sweep(GROUPS)
+def found(data: bytes) -> set[PiiKind]:
+    sweep = PatternScanner(GROUPS)
     sweep.feed(data)
     return {needle.kind for needle in sweep.found}
 
 
 @pytest.mark.parametrize("writing", WRITINGS)
 @pytest.mark.parametrize("kind", VALUES)
-def test_every_kind_is_found_in_every_form(kind: Kind, writing: str) -> None:
+def test_every_kind_is_found_in_every_form(kind: PiiKind, writing: str) -> None:
     assert kind in found(WRITINGS[writing](VALUES[kind]))
 
 
 @pytest.mark.parametrize("writing", OF_NUMBERS)
 def test_a_number_is_found_with_and_without_what_stands_before_it(writing: str) -> None:
-    assert found(OF_NUMBERS[writing](PHONE)) == {Kind.PHONE}
+    assert found(OF_NUMBERS[writing](PHONE)) == {PiiKind.PHONE}
 
 
 @pytest.mark.parametrize(
     "harmless",
-    [b"", phone_number(20).encode(), user_id(30).encode(), b"Telefon: 04791", b"vorgang", b"2026-11-25T10:00:00Z"],
+    [
+        b"",
+        make_phone_number(20).encode(),
+        make_user_id(30).encode(),
+        b"Telefon: 04791",
+        b"vorgang",
+        b"2026-11-25T10:00:00Z",
+    ],
 )
 def test_others_numbers_and_words_are_no_leaks(harmless: bytes) -> None:
     assert found(harmless) == set()
@@ -86,23 +99,23 @@ def test_what_lies_across_the_border_of_two_pieces_is_found_once(
 ) -> None:
     whole = before + b"\n" + PHONE.encode() + after
     cuts = sorted(data.draw(st.lists(st.integers(0, len(whole)), max_size=4)))
-    sweep = Sweep(GROUPS)
+    sweep = PatternScanner(GROUPS)
     for start, end in zip([0, *cuts], [*cuts, len(whole)], strict=True):
         sweep.feed(whole[start:end])
-    (leak,) = sweep.leaks("a place")
+    (leak,) = sweep.list_leaks("a place")
     assert leak == Leak("a place", "phone number", "plain", 1)
     assert sweep.first_line == before.count(b"\n") + 2
 
 
 def test_what_may_be_somewhere_is_not_looked_for_there() -> None:
-    sweep = Sweep(without(GROUPS, {Kind.TEXT}))
+    sweep = PatternScanner(exclude_kinds(GROUPS, {PiiKind.TEXT}))
     sweep.feed(f"{TEXT} {NAME}".encode())
-    assert {needle.kind for needle in sweep.found} == {Kind.NAME}
+    assert {needle.kind for needle in sweep.found} == {PiiKind.NAME}
 
 
 def test_a_leak_makes_the_run_fail_and_tells_where_but_not_what() -> None:
-    scene = Scene(leaks=[Leak("table dispatcher.delivery", "phone number", "base64", 3, "column content")])
-    verdict = judge(scene.evidence())
+    scene = EvidenceBuilder(leaks=[Leak("table dispatcher.delivery", "phone number", "base64", 3, "column content")])
+    verdict = evaluate_run(scene.build())
     assert not verdict.holds
     assert verdict.count(LEAKS) == 3
     assert [one.what for one in verdict.findings] == [

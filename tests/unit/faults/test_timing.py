@@ -3,10 +3,17 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cli.faults.backlog import Sample, waiting_spans
-from cli.faults.timing import Span, forbidding, rate_used, recovery, troubled, windows
+from cli.faults.backlog import BacklogSample, merge_waiting_spans
+from cli.faults.rate_checks import (
+    Span,
+    find_fault_spans,
+    find_forbidden_spans,
+    measure_rate_used,
+    measure_recovery,
+    measure_windows,
+)
 from simulator.stalls import Stall
-from tests.unit.faults.material import done
+from tests.unit.faults.factories import build_injected_fault
 
 moments = st.lists(st.integers(0, 10_000).map(lambda millis: millis / 1000), max_size=60).map(sorted)
 
@@ -14,22 +21,22 @@ moments = st.lists(st.integers(0, 10_000).map(lambda millis: millis / 1000), max
 @given(moments)
 def test_the_worst_window_is_what_counting_every_window_gives(times: list[float]) -> None:
     slowly = max((sum(1 for other in times if at <= other < at + 1.0) for at in times), default=0)
-    assert windows(times, 1000, []).worst == slowly
+    assert measure_windows(times, 1000, []).worst == slowly
 
 
 def test_recovery_is_counted_from_the_repair_to_half_the_rate() -> None:
     """From second 29.4 on a second holds five of them."""
     times = [30.0 + number / 10 for number in range(100)]
-    assert recovery(done("kill postgres", 20.0, 28.0), times, 10) == 1.4
-    assert recovery(done("kill postgres", 20.0, 31.0), times, 10) == 0.0
+    assert measure_recovery(build_injected_fault("kill postgres", 20.0, 28.0), times, 10) == 1.4
+    assert measure_recovery(build_injected_fault("kill postgres", 20.0, 31.0), times, 10) == 0.0
 
 
 def test_what_never_recovers_is_said_to_be_so_and_stays_trouble() -> None:
-    fault = done("kill postgres", 20.0, 28.0)
-    assert recovery(fault, [1.0], 10) is None
-    assert recovery(fault, [], 10) is None
-    assert troubled([fault], [None]) == [(20.0, float("inf"))]
-    assert troubled([fault], [2.0]) == [(20.0, 31.0)]
+    fault = build_injected_fault("kill postgres", 20.0, 28.0)
+    assert measure_recovery(fault, [1.0], 10) is None
+    assert measure_recovery(fault, [], 10) is None
+    assert find_fault_spans([fault], [None]) == [(20.0, float("inf"))]
+    assert find_fault_spans([fault], [2.0]) == [(20.0, 31.0)]
 
 
 LIMIT = 10
@@ -40,13 +47,13 @@ def sent(start: float, end: float, per_second: float = LIMIT) -> list[float]:
 
 
 def shares(times: list[float], waiting: list[Span], forbidden: list[Span] | None = None, *stalls: Stall) -> list[float]:
-    return [round(one.share, 2) for one in rate_used(times, LIMIT, waiting, forbidden or [], stalls)]
+    return [round(one.share, 2) for one in measure_rate_used(times, LIMIT, waiting, forbidden or [], stalls)]
 
 
 def test_the_share_of_each_minute_counts_and_what_is_left_is_spread() -> None:
     times = sent(0, 60) + sent(60, 120, 5)
     assert shares(times, [(0, 120)]) == [1.0, 0.5]
-    assert [one.end - one.start for one in rate_used(times, LIMIT, [(0, 80)], [], [])] == [80.0]
+    assert [one.end - one.start for one in measure_rate_used(times, LIMIT, [(0, 80)], [], [])] == [80.0]
 
 
 def test_a_time_without_work_or_with_a_fault_says_nothing() -> None:
@@ -68,24 +75,26 @@ def test_while_the_judge_stood_still_nothing_is_expected_but_it_is_not_forgiven_
 @given(moments, st.lists(st.tuples(st.integers(0, 100), st.integers(0, 100)).map(sorted), max_size=5))
 def test_windows_lie_where_work_waited_and_nothing_forbade_to_send(times: list[float], spans: list[list[int]]) -> None:
     forbidden = sorted((float(start), float(end)) for start, end in spans)
-    for one in rate_used(times, LIMIT, [(0.0, 100.0)], forbidden, []):
+    for one in measure_rate_used(times, LIMIT, [(0.0, 100.0)], forbidden, []):
         assert 10 <= one.end - one.start <= 90
         assert not any(start < one.end and end > one.start and start < end for start, end in forbidden)
 
 
 def test_a_rough_fault_forbids_until_sending_is_back_but_no_longer_than_it_may_take() -> None:
-    fault = done("kill postgres", 20.0, 28.0)
-    assert forbidding([fault], [2.0]) == [(20.0, 35.0)]
-    assert forbidding([fault], [None]) == [(20.0, 93.0)]
+    fault = build_injected_fault("kill postgres", 20.0, 28.0)
+    assert find_forbidden_spans([fault], [2.0]) == [(20.0, 35.0)]
+    assert find_forbidden_spans([fault], [None]) == [(20.0, 93.0)]
 
 
 def test_a_steady_fault_unsettles_for_seconds_and_what_goes_on_beside_does_not() -> None:
-    faults = [done("a slow Meta", 20.0, 50.0), done("webhooks delayed", 20.0, 28.0)]
-    assert forbidding(faults, [0.0, 0.0]) == [(20.0, 25.0), (50.0, 55.0)]
+    faults = [build_injected_fault("a slow Meta", 20.0, 50.0), build_injected_fault("webhooks delayed", 20.0, 28.0)]
+    assert find_forbidden_spans(faults, [0.0, 0.0]) == [(20.0, 25.0), (50.0, 55.0)]
 
 
 def test_work_waited_where_no_sample_says_otherwise() -> None:
-    samples = [Sample(at / 2, waiting) for at, waiting in enumerate([False, True, True, True, False, True, True])]
-    assert waiting_spans(samples) == [(0.5, 1.5), (2.5, 3.0)]
-    assert waiting_spans([Sample(1, waiting=True), Sample(9, waiting=True)]) == [(1, 1), (9, 9)]
-    assert waiting_spans([]) == []
+    samples = [
+        BacklogSample(at / 2, waiting) for at, waiting in enumerate([False, True, True, True, False, True, True])
+    ]
+    assert merge_waiting_spans(samples) == [(0.5, 1.5), (2.5, 3.0)]
+    assert merge_waiting_spans([BacklogSample(1, waiting=True), BacklogSample(9, waiting=True)]) == [(1, 1), (9, 9)]
+    assert merge_waiting_spans([]) == []

@@ -4,9 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from cli.faults.books import Broadcast
-from cli.faults.evidence import Written
-from cli.faults.findings import (
+from cli.faults.evaluation import Verdict, evaluate_run
+from cli.faults.evidence import CitizenMessage
+from cli.faults.ledger_snapshot import BroadcastSnapshot
+from cli.faults.notice_traffic import PublishedNotice
+from cli.faults.operator_actions import OperatorCommand
+from cli.faults.violations import (
     AFTER_STOP,
     DISOBEYED,
     DUPLICATES,
@@ -19,111 +22,116 @@ from cli.faults.findings import (
     UNFIT,
     UNUSED,
 )
-from cli.faults.operator import Order
-from cli.faults.publisher import Published
-from cli.faults.verdict import Verdict, judge
-from services.dispatcher.adapters.ledger import MOST_RESENT
+from services.dispatcher.adapters.ledger import MAX_RESENDS
 from simulator.stalls import Stall
-from tests.unit.faults.material import EXPIRES_AT, LIMIT, Scene, done, reply, row, template
+from tests.unit.faults.factories import (
+    EXPIRES_AT,
+    LIMIT,
+    EvidenceBuilder,
+    build_broadcast_message,
+    build_injected_fault,
+    build_reply,
+    build_row,
+)
 
 FIGURES = (LOST, DUPLICATES, AFTER_STOP, LATE, UNACCOUNTED, RATE, MISDIRECTED, DISOBEYED, UNUSED, NOT_BACK, UNFIT)
 
 
-def figures(scene: Scene) -> dict[str, int]:
+def figures(scene: EvidenceBuilder) -> dict[str, int]:
     """What was found, without the zeros."""
-    verdict = judge(scene.evidence())
+    verdict = evaluate_run(scene.build())
     return {figure: verdict.count(figure) for figure in FIGURES if verdict.count(figure)}
 
 
-def with_stop(answered_at: float, confirmed_at: float | None) -> Scene:
+def with_stop(answered_at: float, confirmed_at: float | None) -> EvidenceBuilder:
     """Citizen 3, who gets the broadcast at second 13, said "Stop" at second 5."""
-    scene = Scene(written=[Written(3, "Stop", 5.0, answered_at)], handled=1, replies_due=1)
+    scene = EvidenceBuilder(written=[CitizenMessage(3, "Stop", 5.0, answered_at)], handled=1, replies_due=1)
     if confirmed_at is not None:
-        farewell = reply(3, confirmed_at)
+        farewell = build_reply(3, confirmed_at)
         scene.outbound.append(farewell)
-        scene.ledger.append(replace(row(3), delivery=farewell.delivery, broadcast=None))
+        scene.ledger.append(replace(build_row(3), delivery=farewell.delivery, broadcast=None))
     return scene
 
 
-def judged(scene: Scene) -> Verdict:
-    return judge(scene.evidence())
+def judged(scene: EvidenceBuilder) -> Verdict:
+    return evaluate_run(scene.build())
 
 
 def test_nothing_is_found_where_nothing_is_wrong() -> None:
-    assert judged(Scene()).holds
-    assert figures(Scene()) == {}
+    assert judged(EvidenceBuilder()).holds
+    assert figures(EvidenceBuilder()) == {}
 
 
 @pytest.mark.parametrize("state", ["failed", "waiting", "claimed", "unknown"])
 def test_what_meta_never_had_is_lost(state: str) -> None:
-    scene = Scene()
+    scene = EvidenceBuilder()
     scene.outbound.pop()
-    scene.ledger[-1] = row(6, state=state)
+    scene.ledger[-1] = build_row(6, state=state)
     assert figures(scene) == {LOST: 1}
 
 
 @pytest.mark.parametrize("state", ["suppressed", "cancelled"])
 def test_what_was_decided_against_is_not_lost_but_who_stayed_has_to_get_it(state: str) -> None:
-    scene = Scene(movers=[6])
+    scene = EvidenceBuilder(movers=[6])
     scene.outbound.pop()
-    scene.ledger[-1] = row(6, state=state)
-    scene.published.append(Published("n2", "b2 ist da", False))
+    scene.ledger[-1] = build_row(6, state=state)
+    scene.published.append(PublishedNotice("n2", "b2 ist da", False))
     assert figures(scene) == {}
     scene.movers = []
     assert figures(scene) == {LOST: 1}
 
 
 def test_who_stayed_and_has_no_row_is_lost_although_our_books_agree() -> None:
-    scene = Scene(broadcasts=[Broadcast("b1", "n1", 5, True, False, EXPIRES_AT)])
+    scene = EvidenceBuilder(broadcasts=[BroadcastSnapshot("b1", "n1", 5, True, False, EXPIRES_AT)])
     scene.outbound.pop()
     scene.ledger.pop()
     assert figures(scene) == {LOST: 1}
 
 
 def test_what_stays_unknown_after_the_last_resend_is_shown_and_not_lost() -> None:
-    scene = Scene()
+    scene = EvidenceBuilder()
     scene.outbound.pop()
-    scene.ledger[-1] = row(6, state="unknown", resends=MOST_RESENT)
+    scene.ledger[-1] = build_row(6, state="unknown", resends=MAX_RESENDS)
     assert figures(scene) == {}
     assert judged(scene).still_unknown == 1
-    scene.ledger[-1] = row(6, state="unknown", resends=MOST_RESENT - 1)
+    scene.ledger[-1] = build_row(6, state="unknown", resends=MAX_RESENDS - 1)
     assert figures(scene) == {LOST: 1}
 
 
 def test_messages_and_replies_and_notices_may_be_lost_too() -> None:
-    assert figures(Scene(written=[Written(1, "Hallo", 1.0, 2.0)])) == {LOST: 1}
-    assert figures(Scene(replies_due=2)) == {LOST: 2}
-    scene = Scene()
-    scene.published.append(Published("n2", "n2 ist da", True))
-    scene.published.append(Published("n3", "n3 ist da", False))
+    assert figures(EvidenceBuilder(written=[CitizenMessage(1, "Hallo", 1.0, 2.0)])) == {LOST: 1}
+    assert figures(EvidenceBuilder(replies_due=2)) == {LOST: 2}
+    scene = EvidenceBuilder()
+    scene.published.append(PublishedNotice("n2", "n2 ist da", True))
+    scene.published.append(PublishedNotice("n3", "n3 ist da", False))
     assert figures(scene) == {LOST: 1}
 
 
 def test_one_delivery_accepted_twice_is_a_duplicate() -> None:
-    scene = Scene()
-    scene.outbound.append(template(2, accepted_at=20.0))
+    scene = EvidenceBuilder()
+    scene.outbound.append(build_broadcast_message(2, accepted_at=20.0))
     assert figures(scene) == {DUPLICATES: 1}
 
 
 def test_one_broadcast_as_two_deliveries_to_one_citizen_is_a_duplicate() -> None:
-    scene = Scene(broadcasts=[Broadcast("b1", "n1", 7, True, False, EXPIRES_AT)])
-    scene.outbound.append(template(2, delivery="b1-other"))
-    scene.ledger.append(row(2, delivery="b1-other"))
+    scene = EvidenceBuilder(broadcasts=[BroadcastSnapshot("b1", "n1", 7, True, False, EXPIRES_AT)])
+    scene.outbound.append(build_broadcast_message(2, delivery="b1-other"))
+    scene.ledger.append(build_row(2, delivery="b1-other"))
     assert figures(scene) == {DUPLICATES: 1}
 
 
 def test_a_second_message_after_one_that_vanished_is_counted_apart() -> None:
-    scene = Scene()
-    scene.outbound[1] = template(2, vanished=True)
-    scene.outbound.append(template(2, accepted_at=20.0))
+    scene = EvidenceBuilder()
+    scene.outbound[1] = build_broadcast_message(2, vanished=True)
+    scene.outbound.append(build_broadcast_message(2, accepted_at=20.0))
     assert figures(scene) == {}
     assert judged(scene).unavoidable == 1
 
 
 def test_a_third_message_is_a_duplicate_in_any_case() -> None:
-    scene = Scene()
-    scene.outbound[1] = template(2, vanished=True)
-    scene.outbound += [template(2, accepted_at=20.0), template(2, accepted_at=30.0)]
+    scene = EvidenceBuilder()
+    scene.outbound[1] = build_broadcast_message(2, vanished=True)
+    scene.outbound += [build_broadcast_message(2, accepted_at=20.0), build_broadcast_message(2, accepted_at=30.0)]
     assert figures(scene) == {DUPLICATES: 1}
 
 
@@ -147,25 +155,25 @@ def test_both_halves_of_the_promise_about_stop(
 
 def test_while_a_fault_is_in_force_only_the_confirmation_counts() -> None:
     scene = with_stop(10.5, 12.5)
-    scene.faults = [done("kill postgres", 10.0, 12.0)]
+    scene.faults = [build_injected_fault("kill postgres", 10.0, 12.0)]
     assert figures(scene) == {}
     assert judged(scene).stop_disturbed == 1
 
 
 def test_who_came_back_may_get_messages_again() -> None:
     scene = with_stop(7.0, 8.0)
-    scene.written.append(Written(3, "Start", 12.0, 12.1))
+    scene.written.append(CitizenMessage(3, "Start", 12.0, 12.1))
     scene.handled = 2
     assert figures(scene) == {}
 
 
-def corrected(*citizens: int) -> Scene:
+def corrected(*citizens: int) -> EvidenceBuilder:
     """Everybody got a notice at seconds 11 to 16; these get its correction."""
-    scene = Scene(broadcasts=[Broadcast("b1", "n1", 6, True, False, EXPIRES_AT)])
-    scene.broadcasts.append(Broadcast("b2", "n2", len(citizens), True, False, EXPIRES_AT))
-    scene.published.append(Published("n2", "b2 ist da", True, follows="n1"))
-    scene.outbound += [template(citizen, "b2", accepted_at=30.0 + citizen) for citizen in citizens]
-    scene.ledger += [row(citizen, "b2") for citizen in citizens]
+    scene = EvidenceBuilder(broadcasts=[BroadcastSnapshot("b1", "n1", 6, True, False, EXPIRES_AT)])
+    scene.broadcasts.append(BroadcastSnapshot("b2", "n2", len(citizens), True, False, EXPIRES_AT))
+    scene.published.append(PublishedNotice("n2", "b2 ist da", True, follows="n1"))
+    scene.outbound += [build_broadcast_message(citizen, "b2", accepted_at=30.0 + citizen) for citizen in citizens]
+    scene.ledger += [build_row(citizen, "b2") for citizen in citizens]
     return scene
 
 
@@ -178,42 +186,44 @@ def test_a_correction_is_for_nobody_else() -> None:
     scene = corrected(1, 2, 3, 4, 5, 6)
     scene.published[0] = replace(scene.published[0], lasting=False)
     scene.outbound.pop(5)
-    scene.ledger[5] = row(6, state="expired")
+    scene.ledger[5] = build_row(6, state="expired")
     assert figures(scene) == {MISDIRECTED: 1}
-    scene.ledger[5] = row(6, state="expired", resends=1)
+    scene.ledger[5] = build_row(6, state="expired", resends=1)
     assert figures(scene) == {}, "what had been unknown may have arrived"
 
 
 def test_what_meta_reported_as_failed_may_come_again_and_has_to_if_it_was_only_held_back() -> None:
-    scene = Scene()
-    scene.outbound.insert(0, template(2, state="failed"))
+    scene = EvidenceBuilder()
+    scene.outbound.insert(0, build_broadcast_message(2, state="failed"))
     assert figures(scene) == {}
-    scene.outbound = [template(citizen, state="failed" if citizen == 2 else "delivered") for citizen in range(1, 7)]
-    scene.ledger[1] = row(2, state="failed", error_code=131047)
+    scene.outbound = [
+        build_broadcast_message(citizen, state="failed" if citizen == 2 else "delivered") for citizen in range(1, 7)
+    ]
+    scene.ledger[1] = build_row(2, state="failed", error_code=131047)
     assert figures(scene) == {}
-    scene.ledger[1] = row(2, state="failed", error_code=131049)
+    scene.ledger[1] = build_row(2, state="failed", error_code=131049)
     assert figures(scene) == {LOST: 1}
 
 
 def test_what_fails_at_an_old_number_is_not_lost_but_the_last_notice_reaches_who_moved() -> None:
-    scene = Scene(movers=[6])
+    scene = EvidenceBuilder(movers=[6])
     scene.outbound.pop()
-    scene.ledger[-1] = row(6, state="failed", error_code=131026)
-    scene.published.append(Published("n2", "b2 ist da", True))
-    scene.broadcasts.append(Broadcast("b2", "n2", 6, True, False, EXPIRES_AT))
-    scene.ledger += [row(citizen, "b2") for citizen in range(1, 7)]
-    scene.outbound += [template(citizen, "b2", accepted_at=30.0 + citizen) for citizen in range(1, 7)]
+    scene.ledger[-1] = build_row(6, state="failed", error_code=131026)
+    scene.published.append(PublishedNotice("n2", "b2 ist da", True))
+    scene.broadcasts.append(BroadcastSnapshot("b2", "n2", 6, True, False, EXPIRES_AT))
+    scene.ledger += [build_row(citizen, "b2") for citizen in range(1, 7)]
+    scene.outbound += [build_broadcast_message(citizen, "b2", accepted_at=30.0 + citizen) for citizen in range(1, 7)]
     assert figures(scene) == {}
     scene.outbound.pop()
-    scene.ledger[-1] = row(6, "b2", state="suppressed")
+    scene.ledger[-1] = build_row(6, "b2", state="suppressed")
     assert figures(scene) == {LOST: 1}
 
 
 def test_who_was_erased_and_came_back_is_somebody_new() -> None:
-    scene = Scene(broadcasts=[Broadcast("b1", "n1", 7, True, False, EXPIRES_AT)])
-    scene.outbound.append(template(2, delivery="b1-new", accepted_at=40.0))
-    scene.ledger.append(row(2, delivery="b1-new"))
-    scene.written = [Written(2, "Löschen", 20.0, 20.1), Written(2, "Start", 30.0, 30.1)]
+    scene = EvidenceBuilder(broadcasts=[BroadcastSnapshot("b1", "n1", 7, True, False, EXPIRES_AT)])
+    scene.outbound.append(build_broadcast_message(2, delivery="b1-new", accepted_at=40.0))
+    scene.ledger.append(build_row(2, delivery="b1-new"))
+    scene.written = [CitizenMessage(2, "Löschen", 20.0, 20.1), CitizenMessage(2, "Start", 30.0, 30.1)]
     scene.handled = 2
     assert figures(scene) == {}
 
@@ -222,22 +232,22 @@ def test_who_was_erased_and_came_back_is_somebody_new() -> None:
 def test_an_operators_order_holds_after_two_seconds_and_until_it_is_taken_back(
     since: float, until: float, found: dict[str, int]
 ) -> None:
-    scene = Scene(orders=[Order("b1", since, until)])
+    scene = EvidenceBuilder(operator_commands=[OperatorCommand("b1", since, until)])
     assert figures(scene) == found
-    scene.faults = [done("kill postgres", 9.0, 12.0)]
+    scene.faults = [build_injected_fault("kill postgres", 9.0, 12.0)]
     assert figures(scene) == {}
 
 
 def test_what_was_accepted_after_its_expiry_is_late() -> None:
-    scene = Scene()
-    scene.outbound[0] = template(1, accepted_at=EXPIRES_AT + 0.3)
+    scene = EvidenceBuilder()
+    scene.outbound[0] = build_broadcast_message(1, accepted_at=EXPIRES_AT + 0.3)
     assert figures(scene) == {LATE: 1}
-    scene.faults = [done("narrow dispatcher to graph", EXPIRES_AT - 1, EXPIRES_AT + 1)]
+    scene.faults = [build_injected_fault("narrow dispatcher to graph", EXPIRES_AT - 1, EXPIRES_AT + 1)]
     assert figures(scene) == {}
 
 
 def test_recipients_without_a_row_and_rows_without_a_recipient_are_unaccounted() -> None:
-    scene = Scene(broadcasts=[Broadcast("b1", "n1", 8, True, False, EXPIRES_AT)])
+    scene = EvidenceBuilder(broadcasts=[BroadcastSnapshot("b1", "n1", 8, True, False, EXPIRES_AT)])
     assert figures(scene) == {UNACCOUNTED: 2}
     scene.broadcasts = []
     scene.published = []
@@ -245,73 +255,78 @@ def test_recipients_without_a_row_and_rows_without_a_recipient_are_unaccounted()
 
 
 def test_a_counter_that_is_off_is_unaccounted() -> None:
-    assert figures(Scene(counters={("b1", "delivered"): 5})) == {UNACCOUNTED: 1}
+    assert figures(EvidenceBuilder(counters={("b1", "delivered"): 5})) == {UNACCOUNTED: 1}
 
 
 def test_rows_that_contradict_the_account_are_unaccounted() -> None:
-    scene = Scene()
-    scene.ledger[0] = row(1, state="accepted")
-    scene.outbound.append(template(1, delivery="nobody's", text="*anders*"))
+    scene = EvidenceBuilder()
+    scene.ledger[0] = build_row(1, state="accepted")
+    scene.outbound.append(build_broadcast_message(1, delivery="nobody's", text="*anders*"))
     assert figures(scene) == {UNACCOUNTED: 2}
 
 
 def test_what_meta_reported_as_failed_may_have_been_ended_by_us() -> None:
-    scene = Scene()
-    scene.outbound[0], scene.ledger[0] = template(1, state="failed"), row(1, state="suppressed")
+    scene = EvidenceBuilder()
+    scene.outbound[0], scene.ledger[0] = build_broadcast_message(1, state="failed"), build_row(1, state="suppressed")
     assert figures(scene) == {LOST: 1}, "citizen 1 stays, and has to get it"
     scene.movers = [1]
-    scene.published.append(Published("n2", "b2 ist da", False))
+    scene.published.append(PublishedNotice("n2", "b2 ist da", False))
     assert figures(scene) == {}
 
 
 def test_a_row_that_says_delivered_without_a_message_is_unaccounted_and_lost() -> None:
-    scene = Scene()
+    scene = EvidenceBuilder()
     scene.outbound.pop()
     assert figures(scene) == {LOST: 1, UNACCOUNTED: 1}
 
 
 def test_too_many_in_one_second_break_the_rate_unless_the_judge_stood_still() -> None:
-    scene = Scene(broadcasts=[Broadcast("b1", "n1", LIMIT + 2, True, False, EXPIRES_AT)])
+    scene = EvidenceBuilder(broadcasts=[BroadcastSnapshot("b1", "n1", LIMIT + 2, True, False, EXPIRES_AT)])
     people = range(1, LIMIT + 3)
-    scene.outbound = [template(citizen, accepted_at=20.0 + citizen / 20) for citizen in people]
-    scene.ledger = [row(citizen) for citizen in people]
+    scene.outbound = [build_broadcast_message(citizen, accepted_at=20.0 + citizen / 20) for citizen in people]
+    scene.ledger = [build_row(citizen) for citizen in people]
     assert figures(scene)[RATE]
     scene.stalls = [Stall(20.05, 0.15)]
     assert figures(scene) == {}
     scene.stalls = []
-    scene.faults = [done("narrow dispatcher to graph", 20.0, 21.0)]
+    scene.faults = [build_injected_fault("narrow dispatcher to graph", 20.0, 21.0)]
     assert figures(scene) == {}
     assert judged(scene).windows.worst == LIMIT + 2
 
 
 def test_a_rate_that_was_not_used_while_work_waited_is_found_with_what_went_on() -> None:
-    scene = Scene(attempts=[100 + number / LIMIT for number in range(20 * LIMIT)], waiting=[(100.0, 120.0)])
+    scene = EvidenceBuilder(attempts=[100 + number / LIMIT for number in range(20 * LIMIT)], waiting=[(100.0, 120.0)])
     assert figures(scene) == {}
     assert judged(scene).rate_used == 1.0
     scene.attempts = scene.attempts[::2]
-    scene.faults = [done("a slow Meta", 90.0, 130.0)]
+    scene.faults = [build_injected_fault("a slow Meta", 90.0, 130.0)]
     (finding,) = judged(scene).findings
     assert (finding.figure, finding.what) == (UNUSED, "0.500 of the rate used in 20 s from 100.0, with a slow Meta")
 
 
 def test_while_an_operator_forbids_what_waits_the_rate_may_be_left_unused() -> None:
     half = [100 + number / LIMIT for number in range(10 * LIMIT)]
-    scene = Scene(attempts=half, waiting=[(100.0, 120.0)], orders=[Order("b2", 110.0, 116.0)])
+    scene = EvidenceBuilder(
+        attempts=half, waiting=[(100.0, 120.0)], operator_commands=[OperatorCommand("b2", 110.0, 116.0)]
+    )
     assert judged(scene).rate_used == 1.0
-    scene.orders = [Order("b2", 110.0)]
+    scene.operator_commands = [OperatorCommand("b2", 110.0)]
     assert judged(scene).rate_used == 1.0
     scene.waiting = [(100.0, 130.0)]
     assert judged(scene).rate_used == 0.0
 
 
 def test_without_a_time_in_which_it_had_to_be_used_nothing_is_said_about_the_rate() -> None:
-    assert judged(Scene()).rate_used is None
+    assert judged(EvidenceBuilder()).rate_used is None
 
 
 def test_a_sender_that_was_refused_has_to_be_back_within_a_minute() -> None:
-    fault = done("Meta refuses the sender with 190", 20.0, 40.0)
-    back = [template(1, delivery=f"later-{number}", accepted_at=99.0 + number / 10) for number in range(LIMIT)]
-    scene = Scene(faults=[fault])
+    fault = build_injected_fault("Meta refuses the sender with 190", 20.0, 40.0)
+    back = [
+        build_broadcast_message(1, delivery=f"later-{number}", accepted_at=99.0 + number / 10)
+        for number in range(LIMIT)
+    ]
+    scene = EvidenceBuilder(faults=[fault])
     assert judged(scene).count(NOT_BACK) == 1
     scene.outbound += back
     assert judged(scene).count(NOT_BACK) == 0
@@ -320,4 +335,4 @@ def test_a_sender_that_was_refused_has_to_be_back_within_a_minute() -> None:
 
 
 def test_a_replica_with_a_wrong_key_must_not_be_ready() -> None:
-    assert figures(Scene(strays_ready=1)) == {UNFIT: 1}
+    assert figures(EvidenceBuilder(wrong_key_ready_count=1)) == {UNFIT: 1}

@@ -4,8 +4,8 @@ from datetime import datetime
 
 import pytest
 
-from cli.feeds.alerts.reading import NotAnAlert, read_alert
-from tests.unit.feeds.warnings import SENDER, area, cap, info
+from cli.feeds.alerts.parser import NotAnAlert, read_alert
+from tests.unit.feeds.alert_factory import SENDER, build_alert, build_area, build_info
 
 BOMB = b"""<?xml version="1.0"?><!DOCTYPE alert [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;">
 <!ENTITY c "&b;&b;&b;&b;&b;&b;&b;&b;&b;&b;">]><alert xmlns="urn:oasis:names:tc:emergency:cap:1.2">&c;</alert>"""
@@ -18,7 +18,9 @@ OUTSIDE = (
 
 
 def test_an_alert() -> None:
-    alert = read_alert(cap("w-1", info(area("Lilienthal", "033560005005")), references=["w-0"], msgType="Update"))
+    alert = read_alert(
+        build_alert("w-1", build_info(build_area("Lilienthal", "033560005005")), references=["w-0"], msgType="Update")
+    )
     assert (alert.identifier, alert.sender, alert.kind) == ("w-1", SENDER, "Update")
     assert alert.references == ((SENDER, "w-0"),)
     (only,) = alert.infos
@@ -28,7 +30,7 @@ def test_an_alert() -> None:
 
 
 def test_text_of_several_lines_becomes_one() -> None:
-    (only,) = read_alert(cap("w-1", info(description="Keime\n   im\tTrinkwasser.\n\n"))).infos
+    (only,) = read_alert(build_alert("w-1", build_info(description="Keime\n   im\tTrinkwasser.\n\n"))).infos
     assert only.description == "Keime im Trinkwasser."
 
 
@@ -46,12 +48,12 @@ def test_document_types_and_entities_are_refused(body: bytes) -> None:
         b"<alert/>",
         b"\xff\xfe\x00",
         b"<html></html>",
-        cap().replace(b"cap:1.2", b"cap:1.1"),
-        cap(sender=""),
-        cap(sent="gestern"),
-        cap(sent="2026-11-25T10:00:00"),
-        cap("x" * 501),
-        cap() + b" " * 1_000_000,
+        build_alert().replace(b"cap:1.2", b"cap:1.1"),
+        build_alert(sender=""),
+        build_alert(sent="gestern"),
+        build_alert(sent="2026-11-25T10:00:00"),
+        build_alert("x" * 501),
+        build_alert() + b" " * 1_000_000,
         b'<?xml version="1.0" encoding="nonsense"?><alert/>',
         b"<a>" * 100_000,
     ],
@@ -62,5 +64,5 @@ def test_what_is_no_alert_is_refused(body: bytes) -> None:
 
 
 def test_words_have_an_end() -> None:
-    (only,) = read_alert(cap("w-1", info(description="Wort " * 100_000))).infos
+    (only,) = read_alert(build_alert("w-1", build_info(description="Wort " * 100_000))).infos
     assert len(only.description) == 10_000

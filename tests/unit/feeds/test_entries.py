@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from cli.feeds.entries import NotAFeed, read_feed
-from tests.unit.feeds.material import item, rss
+from tests.unit.feeds.factories import build_item, build_rss
 
 RSS_1 = b"""<?xml version="1.0"?>
 <rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#" xmlns="http://purl.org/rss/1.0/"
@@ -23,7 +23,7 @@ TEN = datetime(2026, 11, 25, 9, tzinfo=UTC)
 
 
 def test_rss_2() -> None:
-    feed = read_feed(rss([item(1, category="Verkehr", pubDate="Wed, 25 Nov 2026 10:00:00 +0100")]))
+    feed = read_feed(build_rss([build_item(1, category="Verkehr", pubDate="Wed, 25 Nov 2026 10:00:00 +0100")]))
     (entry,) = feed.entries
     assert (entry.id, entry.title, entry.summary) == ("meldung-1", "Meldung 1", "Text der Meldung 1.")
     assert (entry.categories, entry.published) == (("Verkehr",), TEN)
@@ -43,29 +43,29 @@ def test_atom_with_links_relative_to_its_address() -> None:
 
 
 def test_without_a_guid_the_link_is_the_id() -> None:
-    (entry,) = read_feed(rss([item(1, guid="")])).entries
+    (entry,) = read_feed(build_rss([build_item(1, guid="")])).entries
     assert entry.id == entry.link
 
 
 def test_what_could_not_be_known_again_is_counted() -> None:
-    broken = [item(2, guid="", link=""), item(3, title=""), item(4, title="<img src='x'>")]
-    feed = read_feed(rss([item(1), *broken, item(5)]))
+    broken = [build_item(2, guid="", link=""), build_item(3, title=""), build_item(4, title="<img src='x'>")]
+    feed = read_feed(build_rss([build_item(1), *broken, build_item(5)]))
     assert [entry.id for entry in feed.entries] == ["meldung-1", "meldung-5"]
     assert feed.broken == 3
 
 
 def test_an_id_that_comes_twice_is_one_entry() -> None:
-    feed = read_feed(rss([item(1), item(1, title="Anders")]))
+    feed = read_feed(build_rss([build_item(1), build_item(1, title="Anders")]))
     assert [entry.title for entry in feed.entries] == ["Meldung 1"]
 
 
 def test_a_feed_that_is_not_well_formed_is_read_as_far_as_possible() -> None:
-    feed = read_feed(rss([item(1), "<item><title>kaputt & <b>", item(2)]))
+    feed = read_feed(build_rss([build_item(1), "<item><title>kaputt & <b>", build_item(2)]))
     assert "meldung-1" in {entry.id for entry in feed.entries}
 
 
 def test_a_date_that_is_none_is_left_out() -> None:
-    (entry,) = read_feed(rss([item(1, pubDate="gestern")])).entries
+    (entry,) = read_feed(build_rss([build_item(1, pubDate="gestern")])).entries
     assert entry.published is None
 
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import msgspec
 
-from cli.feeds.folder import Folder, files_in
+from cli.feeds.state_folder import StateFolder, list_files
 from shared.contracts.events import Problem
-from tests.unit.feeds.material import SOURCE
+from tests.unit.feeds.factories import SOURCE
 
 PROBLEMS = (Problem(field="quota", problem="is used up"),)
 
@@ -17,49 +17,52 @@ def event(identifier: str) -> bytes:
 
 
 def test_an_event_waits_until_it_is_answered(tmp_path: Path) -> None:
-    folder = Folder(tmp_path)
-    folder.keep_sent("presse", event("presse-1:1"))
-    assert ([sent.origin for sent in folder.unanswered()], folder.is_unanswered("presse-1:1")) == (["presse"], True)
-    folder.answered("presse-1:1")
-    folder.answered("presse-1:1")
-    assert (folder.unanswered(), folder.refusals()) == ([], {})
+    folder = StateFolder(tmp_path)
+    folder.save_sent("presse", event("presse-1:1"))
+    assert ([sent.origin for sent in folder.list_unanswered()], folder.is_unanswered("presse-1:1")) == (
+        ["presse"],
+        True,
+    )
+    folder.mark_answered("presse-1:1")
+    folder.mark_answered("presse-1:1")
+    assert (folder.list_unanswered(), folder.list_refused()) == ([], {})
 
 
 def test_what_is_rejected_moves_with_its_reasons_once(tmp_path: Path) -> None:
-    folder = Folder(tmp_path)
-    folder.keep_sent("presse", event("presse-1:1"))
-    assert folder.rejected("presse-1:1", PROBLEMS) == "presse"
-    assert folder.rejected("presse-1:1", PROBLEMS) is None
-    ((name, refused),) = folder.refusals().items()
+    folder = StateFolder(tmp_path)
+    folder.save_sent("presse", event("presse-1:1"))
+    assert folder.mark_rejected("presse-1:1", PROBLEMS) == "presse"
+    assert folder.mark_rejected("presse-1:1", PROBLEMS) is None
+    ((name, refused),) = folder.list_refused().items()
     assert (name, refused.problems, refused.origin) == ("presse-1.1", PROBLEMS, "presse")
-    assert msgspec.json.decode(folder.kept(name) or b"") == msgspec.json.decode(event("presse-1:1"))
+    assert msgspec.json.decode(folder.find_event(name) or b"") == msgspec.json.decode(event("presse-1:1"))
     folder.drop(name)
-    assert (folder.refusals(), folder.kept(name)) == ({}, None)
+    assert (folder.list_refused(), folder.find_event(name)) == ({}, None)
 
 
 def test_an_id_of_others_leads_nowhere(tmp_path: Path) -> None:
-    folder = Folder(tmp_path / "kept")
+    folder = StateFolder(tmp_path / "kept")
     for identifier in ("../../etc/passwd", "/etc/passwd", "x" * 200, "ü/🚧"):
-        folder.keep_sent("presse", event(identifier))
+        folder.save_sent("presse", event(identifier))
         assert folder.is_unanswered(identifier)
-    assert folder.unanswered()
+    assert folder.list_unanswered()
     assert [path.name for path in tmp_path.iterdir()] == ["kept"]
-    assert folder.kept("../memory/presse") is None
+    assert folder.find_event("../memory/presse") is None
 
 
 def test_what_somebody_has_damaged_is_left_out(tmp_path: Path) -> None:
-    folder = Folder(tmp_path)
-    folder.keep_sent("presse", event("a"))
-    folder.keep_refused(event("b"), PROBLEMS)
-    for path in (*files_in(tmp_path / "sent"), *files_in(folder.refused)):
+    folder = StateFolder(tmp_path)
+    folder.save_sent("presse", event("a"))
+    folder.save_refused(event("b"), PROBLEMS)
+    for path in (*list_files(tmp_path / "sent"), *list_files(folder.refused)):
         path.write_text("{")
-    assert (folder.unanswered(), folder.refusals(), folder.kept("b")) == ([], {}, None)
+    assert (folder.list_unanswered(), folder.list_refused(), folder.find_event("b")) == ([], {}, None)
 
 
 def test_what_nobody_answers_is_forgotten(tmp_path: Path) -> None:
-    folder = Folder(tmp_path)
+    folder = StateFolder(tmp_path)
     for number, name in enumerate(("old", "new")):
-        folder.keep_sent("presse", event(name))
+        folder.save_sent("presse", event(name))
         os.utime(tmp_path / "sent" / f"{name}.json", (1000 * number, 1000 * number))
-    folder.forget_sent(500)
+    folder.purge_sent(500)
     assert (folder.is_unanswered("old"), folder.is_unanswered("new")) == (False, True)

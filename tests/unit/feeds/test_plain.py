@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cli.feeds.plain import one_line, plain_line, shortened
-from cli.feeds.wording import LONGEST_HEADLINE, LONGEST_TEXT, content_of, permitted_address
+from cli.feeds.content import MAX_HEADLINE_LENGTH, MAX_TEXT_LENGTH, build_content, validate_link
+from cli.feeds.html_to_text import extract_text, normalize_line, truncate_text
 from shared.contracts.notices import NoticePublished
-from shared.municipal.content import LONGEST_CONTENT
-from tests.unit.feeds.material import COUNTY, PLACE
+from shared.notices.content import MAX_CONTENT_LENGTH
+from tests.unit.feeds.factories import COUNTY, IDENTITY
 
 
 @pytest.mark.parametrize(
@@ -32,12 +32,12 @@ from tests.unit.feeds.material import COUNTY, PLACE
     ],
 )
 def test_a_line_is_what_a_reader_would_see(markup: str, text: str) -> None:
-    assert plain_line(markup) == text
+    assert extract_text(markup) == text
 
 
 @pytest.mark.parametrize("text", ["\u200b", " \u200b \u2060", "<b>\ufeff</b>", "&shy;"])
 def test_what_nobody_would_see_is_nothing(text: str) -> None:
-    assert plain_line(text) == ""
+    assert extract_text(text) == ""
 
 
 @pytest.mark.parametrize(
@@ -52,12 +52,12 @@ def test_what_nobody_would_see_is_nothing(text: str) -> None:
     ],
 )
 def test_what_is_too_long_ends_after_a_word(text: str, longest: int, short: str) -> None:
-    assert shortened(text, longest) == short
+    assert truncate_text(text, longest) == short
 
 
 @given(st.text(), st.integers(1, 200))
 def test_shortened_is_never_longer(text: str, longest: int) -> None:
-    assert len(shortened(text, longest)) <= longest
+    assert len(truncate_text(text, longest)) <= longest
 
 
 LONG_LINK = "https://landkreis-osterholz.de/" + "a" * 150
@@ -65,21 +65,21 @@ LONG_LINK = "https://landkreis-osterholz.de/" + "a" * 150
 
 @given(st.text(max_size=3000), st.text(max_size=3000), st.sampled_from([None, LONG_LINK]))
 def test_whatever_a_website_writes_our_rules_have_nothing_against_it(title: str, text: str, link: str | None) -> None:
-    headline = plain_line(title)
+    headline = extract_text(title)
     if not headline:
         return
-    content = content_of(topic="stellen", headline=headline, text=plain_line(text), link=link, county=COUNTY)
+    content = build_content(topic="stellen", headline=headline, text=extract_text(text), link=link, county=COUNTY)
     notice = NoticePublished(**msgspec.structs.asdict(content))
-    event = PLACE.event(notice, subject="a", revision="1", expires=PLACE.now + timedelta(hours=1))
-    assert PLACE.problems(event) == ()
-    assert len(content.headline) <= LONGEST_HEADLINE
-    assert len(content.text) <= LONGEST_TEXT
-    assert len(content.headline + content.text + (content.link or "")) <= LONGEST_CONTENT
+    event = IDENTITY.build_event(notice, subject="a", revision="1", expires=IDENTITY.now + timedelta(hours=1))
+    assert IDENTITY.find_problems(event) == ()
+    assert len(content.headline) <= MAX_HEADLINE_LENGTH
+    assert len(content.text) <= MAX_TEXT_LENGTH
+    assert len(content.headline + content.text + (content.link or "")) <= MAX_CONTENT_LENGTH
 
 
 @given(st.text())
 def test_one_line_is_stable(text: str) -> None:
-    assert one_line(one_line(text)) == one_line(text)
+    assert normalize_line(normalize_line(text)) == normalize_line(text)
 
 
 @pytest.mark.parametrize(
@@ -97,4 +97,4 @@ def test_one_line_is_stable(text: str) -> None:
     ],
 )
 def test_a_link_that_the_county_does_not_permit_is_left_out(address: str) -> None:
-    assert permitted_address(address, COUNTY) is None
+    assert validate_link(address, COUNTY) is None

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from cli.feeds.configuration import FeedsFile, read_feeds_file
-from cli.feeds.trying import CannotTry, Material, try_all
-from tests.integration.cli.commands import Ended, kreisfunk_here
-from tests.unit.feeds.material import PLACE, SOURCE, item, rss
-from tests.unit.feeds.warnings import area, cap, info
+from cli.feeds.dry_run import DryRunError, DryRunInput, evaluate_input
+from tests.integration.cli.commands import CommandResult, run_in_process
+from tests.unit.feeds.alert_factory import build_alert, build_area, build_info
+from tests.unit.feeds.factories import IDENTITY, SOURCE, build_item, build_rss
 
 FILE = f"""
 system = "feeds"
@@ -51,8 +51,16 @@ def file(rules: Path) -> FeedsFile:
 
 
 def test_each_entry_becomes_what_it_would_become_if_it_were_new(file: FeedsFile) -> None:
-    feed = rss([item(1), item(2, title="Stellen: zwei"), item(3, title="Intern"), item(4, title=""), item(1)])
-    tried = try_all(Material(body=feed), file, "presse", PLACE)
+    feed = build_rss(
+        [
+            build_item(1),
+            build_item(2, title="Stellen: zwei"),
+            build_item(3, title="Intern"),
+            build_item(4, title=""),
+            build_item(1),
+        ]
+    )
+    tried = evaluate_input(DryRunInput(body=feed), file, "presse", IDENTITY)
     assert [(one.title, one.result, one.draft) for one in tried[:3]] == [
         ("Meldung 1", "published", False),
         ("Stellen: zwei", "drafted", True),
@@ -63,62 +71,62 @@ def test_each_entry_becomes_what_it_would_become_if_it_were_new(file: FeedsFile)
 
 
 def test_the_address_says_by_whose_rules(file: FeedsFile) -> None:
-    feed = Material(body=rss([item(1)]), address="https://www.landkreis-osterholz.de/zweite.rss")
-    (tried,) = try_all(feed, file, None, PLACE)
+    feed = DryRunInput(body=build_rss([build_item(1)]), address="https://www.landkreis-osterholz.de/zweite.rss")
+    (tried,) = evaluate_input(feed, file, None, IDENTITY)
     assert tried.events[0]["data"]["topic"] == "stellen"
 
 
 def test_where_several_could_be_meant_one_has_to_be_named(file: FeedsFile) -> None:
-    with pytest.raises(CannotTry, match="presse, zweite"):
-        try_all(Material(body=rss([item(1)])), file, None, PLACE)
-    with pytest.raises(CannotTry, match="presse, zweite"):
-        try_all(Material(body=rss([item(1)])), file, "dritte", PLACE)
+    with pytest.raises(DryRunError, match="presse, zweite"):
+        evaluate_input(DryRunInput(body=build_rss([build_item(1)])), file, None, IDENTITY)
+    with pytest.raises(DryRunError, match="presse, zweite"):
+        evaluate_input(DryRunInput(body=build_rss([build_item(1)])), file, "dritte", IDENTITY)
 
 
 def test_an_alert_is_tried_by_the_rules_of_alerts(file: FeedsFile) -> None:
-    body = cap("w-1", info(area("Landkreis Osterholz"), headline="Wasser abkochen", expires=SOON))
-    (tried,) = try_all(Material(body=body), file, None, PLACE)
+    body = build_alert("w-1", build_info(build_area("Landkreis Osterholz"), headline="Wasser abkochen", expires=SOON))
+    (tried,) = evaluate_input(DryRunInput(body=body), file, None, IDENTITY)
     assert (tried.title, tried.result, tried.is_fine) == ("Wasser abkochen", "published", True)
     assert tried.events[0]["data"]["headline"] == "Wasser abkochen"
 
 
 def test_an_exercise_is_no_alert_for_the_public(file: FeedsFile) -> None:
-    (tried,) = try_all(Material(body=cap("w-1", status="Exercise")), file, None, PLACE)
+    (tried,) = evaluate_input(DryRunInput(body=build_alert("w-1", status="Exercise")), file, None, IDENTITY)
     assert (tried.events, tried.is_fine) == ((), True)
 
 
 @pytest.mark.parametrize("body", [b"", b"<html><body>Nichts</body></html>", b'<!DOCTYPE x [<!ENTITY a "b">]><rss/>'])
 def test_what_is_neither_is_said_so(file: FeedsFile, body: bytes) -> None:
-    with pytest.raises(CannotTry):
-        try_all(Material(body=body), file, None, PLACE)
+    with pytest.raises(DryRunError):
+        evaluate_input(DryRunInput(body=body), file, None, IDENTITY)
 
 
 def write(path: Path, text: str) -> None:
     path.write_text(text)
 
 
-async def check(rules: Path, target: Path, *arguments: str) -> Ended:
-    return await kreisfunk_here("feeds", "check", str(target), "--file", str(rules), *arguments, environment={})
+async def check(rules: Path, target: Path, *arguments: str) -> CommandResult:
+    return await run_in_process("feeds", "check", str(target), "--file", str(rules), *arguments, environment={})
 
 
 async def test_the_command_needs_no_broker_and_says_it_in_words(rules: Path, tmp_path: Path) -> None:
     target = tmp_path / "feed.xml"
-    target.write_bytes(rss([item(1), item(2, title="Intern")]))
-    ended = await check(rules, target, "--as", "presse")
-    assert (ended.status, ended.complaint) == (0, ""), ended.everything
+    target.write_bytes(build_rss([build_item(1), build_item(2, title="Intern")]))
+    ended = await check(rules, target, "--rules", "presse")
+    assert (ended.status, ended.errors) == (0, ""), ended.everything
     assert ended.output.startswith("published: Meldung 1\n  veranstaltungen: Meldung 1, until 2")
     assert ended.output.endswith("left out by rule: Intern\n")
 
 
 async def test_what_would_be_refused_is_named_with_its_field(rules: Path, tmp_path: Path) -> None:
     target = tmp_path / "feed.xml"
-    target.write_bytes(rss([item(1)]))
+    target.write_bytes(build_rss([build_item(1)]))
     write(rules, FILE.replace('mode = "direct"', 'mode = "direct"\nexpires_in = "9000d"', 1))
-    ended = await check(rules, target, "--as", "presse", "--json")
+    ended = await check(rules, target, "--rules", "presse", "--json")
     assert ended.status == 3
     assert [problem["field"] for problem in ended.json["entries"][0]["problems"]] == ["expirytime"]
 
 
 async def test_a_file_that_is_not_there_is_named(rules: Path, tmp_path: Path) -> None:
     ended = await check(rules, tmp_path / "nothing.xml")
-    assert (ended.status, "nothing.xml" in ended.complaint) == (1, True)
+    assert (ended.status, "nothing.xml" in ended.errors) == (1, True)

@@ -6,9 +6,9 @@ from contextlib import suppress
 import pytest
 
 from cli.feeds.entries import NotAFeed, read_feed
-from cli.feeds.plain import plain_line
+from cli.feeds.html_to_text import extract_text
 from cli.feeds.xml_reader import MAX_ATTRIBUTES, MAX_DEPTH, XmlRefused, read_sloppy_xml, read_xml
-from tests.unit.feeds.material import item, rss
+from tests.unit.feeds.factories import build_item, build_rss
 
 LAUGHS = "".join(f'<!ENTITY l{n} "{f"&l{n - 1};" * 10}">' for n in range(1, 10))
 BOMBS = {
@@ -57,20 +57,22 @@ def test_what_is_not_well_formed_is_refused_unless_it_may_be_sloppy(body: bytes)
     ],
 )
 def test_the_commonest_mistakes_are_mended(written: bytes, title: str) -> None:
-    (entry,) = read_feed(rss(["<item><guid>1</guid><title>TITLE</title></item>"]).replace(b"TITLE", written)).entries
+    (entry,) = read_feed(
+        build_rss(["<item><guid>1</guid><title>TITLE</title></item>"]).replace(b"TITLE", written)
+    ).entries
     assert entry.title == title
 
 
 def test_the_header_says_the_encoding_where_the_document_does_not() -> None:
-    body = rss([item(1, title="Zażółć")]).decode().encode("iso-8859-2")
+    body = build_rss([build_item(1, title="Zażółć")]).decode().encode("iso-8859-2")
     (entry,) = read_feed(body, content_type="text/xml; charset=ISO-8859-2").entries
     assert entry.title == "Zażółć"
-    (entry,) = read_feed(rss([item(1, title="Straße")]), content_type="text/xml; charset=no-such").entries
+    (entry,) = read_feed(build_rss([build_item(1, title="Straße")]), content_type="text/xml; charset=no-such").entries
     assert entry.title == "Straße"
 
 
 def test_an_entry_that_does_not_end_is_none() -> None:
-    feed = read_feed(rss([item(1), "<item><guid>2</guid><title>Ein halber</title><b>", item(3)]))
+    feed = read_feed(build_rss([build_item(1), "<item><guid>2</guid><title>Ein halber</title><b>", build_item(3)]))
     assert ([entry.id for entry in feed.entries], feed.broken) == (["meldung-1"], 1)
 
 
@@ -100,17 +102,17 @@ def test_250_kilobytes_of_anything_are_read_in_time(part: str) -> None:
     """It took 13 s with `<!--`, and minutes with other parts."""
     text = part * (250_000 // len(part))
     for markup in (text, f"{text}>"):
-        plain_line(markup)
-    read_feed(rss([item(1, description=text, title=text[: len(text) // 10] + " Titel")]))
+        extract_text(markup)
+    read_feed(build_rss([build_item(1, description=text, title=text[: len(text) // 10] + " Titel")]))
     for raw in (text, f"<description>{text}</description>"):
         with suppress(NotAFeed):
-            read_feed(rss([item(1), f"<item>{raw}</item>"]))
+            read_feed(build_rss([build_item(1), f"<item>{raw}</item>"]))
 
 
 def test_a_character_that_there_is_not_is_no_error() -> None:
-    assert plain_line(f"a&#{'9' * 5000};b&#{'0' * 5000}65;c") == "a\ufffdb\ufffdc"
+    assert extract_text(f"a&#{'9' * 5000};b&#{'0' * 5000}65;c") == "a\ufffdb\ufffdc"
 
 
 def test_words_have_an_end() -> None:
-    (entry,) = read_feed(rss([item(1, description="Wort " * 100_000)])).entries
+    (entry,) = read_feed(build_rss([build_item(1, description="Wort " * 100_000)])).entries
     assert len(entry.summary) <= 10_000

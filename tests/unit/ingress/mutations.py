@@ -10,7 +10,7 @@ import random
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from tests.unit.ingress.webhooks import DATA, PHONE, USER, text_message
+from tests.unit.ingress.webhooks import DATA, PHONE, USER, build_text_message
 
 CASES = int(os.environ.get("KREISFUNK_TEST_WEBHOOKS", "0"))
 SAMPLES = [json.loads(path.read_bytes()) for path in sorted(DATA.glob("*.json"))]
@@ -42,17 +42,17 @@ VALUES: list[Any] = [
 Place = tuple[Any, Any]
 
 
-def mutated(number: int) -> bytes:
+def build_mutation(number: int) -> bytes:
     """The case of this number."""
     chance = random.Random(number)
     webhook = json.loads(json.dumps(chance.choice(SAMPLES)))
     for _ in range(chance.randint(1, 4)):
-        webhook = _changed(webhook, chance)
+        webhook = _apply_change(webhook, chance)
     body = json.dumps(webhook).encode()
-    return _broken(body, chance) if chance.random() < 0.2 else body
+    return _break_bytes(body, chance) if chance.random() < 0.2 else body
 
 
-def crowded(number: int) -> bytes:
+def build_crowded(number: int) -> bytes:
     """The case of this number among webhooks with texts of several people, changed in a few places."""
     chance = random.Random(number)
     whole = json.loads(json.dumps(chance.choice(CROWDS)))
@@ -60,23 +60,25 @@ def crowded(number: int) -> bytes:
     for _ in range(chance.randint(1, 6)):
         if not isinstance(whole, dict):
             break
-        whole = _changed(whole, chance)
+        whole = _apply_change(whole, chance)
     return json.dumps(whole).encode()
 
 
-def _crowd(name: str) -> Any:
+def _build_crowd(name: str) -> Any:
     """Two accounts with two values each, in which two people write beside what the sample holds."""
     sample = json.loads((DATA / f"{name}.json").read_bytes())
     [entry] = sample["entry"]
     [change] = entry["changes"]
     for person in range(2):
-        message = text_message(person, f"Stop {person}", context={"from": "4947919300", "id": "wamid.OUT1"}, errors=[])
+        message = build_text_message(
+            person, f"Stop {person}", context={"from": "4947919300", "id": "wamid.OUT1"}, errors=[]
+        )
         change["value"].setdefault("messages", []).append(message)
     return {**sample, "entry": [{**entry, "changes": [change, change]}, entry]}
 
 
-def _changed(webhook: Any, chance: random.Random) -> Any:
-    places = list(_places(webhook))
+def _apply_change(webhook: Any, chance: random.Random) -> Any:
+    places = list(_list_places(webhook))
     if not places:
         return chance.choice(VALUES)
     container, key = chance.choice(places)
@@ -84,11 +86,11 @@ def _changed(webhook: Any, chance: random.Random) -> Any:
     return webhook
 
 
-def _places(part: Any) -> Iterator[Place]:
+def _list_places(part: Any) -> Iterator[Place]:
     keys = list(part) if isinstance(part, dict) else range(len(part)) if isinstance(part, list) else ()
     for key in keys:
         yield part, key
-        yield from _places(part[key])
+        yield from _list_places(part[key])
 
 
 def _replace(container: Any, key: Any, chance: random.Random) -> None:
@@ -108,15 +110,22 @@ def _rename(container: Any, key: Any, chance: random.Random) -> None:
         container[chance.choice(("moods", "statuses", "messages", "system", "field", "from"))] = container.pop(key)
 
 
-def _borrow(container: Any, key: Any, chance: random.Random) -> None:
-    other, place = chance.choice(list(_places(chance.choice(SAMPLES))))
+def _copy_from_sample(container: Any, key: Any, chance: random.Random) -> None:
+    other, place = chance.choice(list(_list_places(chance.choice(SAMPLES))))
     container[key] = json.loads(json.dumps(other[place]))
 
 
-CHANGES: list[Callable[[Any, Any, random.Random], None]] = [_replace, _replace, _remove, _wrap, _rename, _borrow]
+CHANGES: list[Callable[[Any, Any, random.Random], None]] = [
+    _replace,
+    _replace,
+    _remove,
+    _wrap,
+    _rename,
+    _copy_from_sample,
+]
 
 
-def _broken(body: bytes, chance: random.Random) -> bytes:
+def _break_bytes(body: bytes, chance: random.Random) -> bytes:
     place = chance.randrange(len(body))
     match chance.randrange(4):
         case 0:
@@ -129,4 +138,6 @@ def _broken(body: bytes, chance: random.Random) -> bytes:
             return body[place:] + body[:place]
 
 
-CROWDS = [_crowd(name) for name in ("text", "status_sent", "reaction", "image", "errors_of_account", "preference_stop")]
+CROWDS = [
+    _build_crowd(name) for name in ("text", "status_sent", "reaction", "image", "errors_of_account", "preference_stop")
+]

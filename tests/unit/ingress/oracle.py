@@ -20,7 +20,7 @@ _DIRECTIONS = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
 _FIELDS = ("messages", "user_preferences")
 
 
-def whole_texts(body: bytes) -> list[str]:
+def find_whole_texts(body: bytes) -> list[str]:
     """The texts for our number that are whole, in their order; none if the body is no JSON of WhatsApp's."""
     try:
         webhook = json.loads(body)
@@ -28,12 +28,12 @@ def whole_texts(body: bytes) -> list[str]:
         return []
     if not isinstance(webhook, dict) or webhook.get("object") != "whatsapp_business_account":
         return []
-    return [text for value in _values(webhook) for text in _texts(value)]
+    return [text for value in _list_values(webhook) for text in _list_texts(value)]
 
 
-def _values(webhook: Any) -> Iterator[Any]:
-    for entry in _dicts(webhook.get("entry")):
-        for change in _dicts(entry.get("changes")):
+def _list_values(webhook: Any) -> Iterator[Any]:
+    for entry in _filter_dicts(webhook.get("entry")):
+        for change in _filter_dicts(entry.get("changes")):
             value = change.get("value")
             if change.get("field") in _FIELDS and isinstance(value, dict) and _is_ours(value.get("metadata")):
                 yield value
@@ -47,8 +47,8 @@ def _is_ours(metadata: Any) -> bool:
     return number is None or (_is_text_or_int(number) and str(number) == NUMBER_ID)
 
 
-def _texts(value: Any) -> Iterator[str]:
-    for message in _dicts(value.get("messages")):
+def _list_texts(value: Any) -> Iterator[str]:
+    for message in _filter_dicts(value.get("messages")):
         if _is_whole(message):
             text = _HALF.sub("\ufffd", message["text"]["body"])[:MAX_TEXT_LENGTH]
             yield "".join(map(_clean, text))
@@ -83,5 +83,5 @@ def _is_text_or_int(value: Any) -> bool:
     return isinstance(value, str | int) and not isinstance(value, bool)
 
 
-def _dicts(values: Any) -> list[Any]:
+def _filter_dicts(values: Any) -> list[Any]:
     return [value for value in values if isinstance(value, dict)] if isinstance(values, list) else []

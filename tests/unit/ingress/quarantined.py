@@ -4,14 +4,14 @@ import json
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from services.ingress.domain.parts import quarantine
-from services.ingress.domain.translate import understand
+from services.ingress.domain.quarantine_parts import build_quarantine
+from services.ingress.domain.translate import parse_webhook
 from shared.contracts.inbound import WebhookQuarantined
 from tests.unit.ingress.rules import RING, RULES
 from tests.unit.ingress.webhooks import Json
 
 
-class Kept(NamedTuple):
+class QuarantinedPart(NamedTuple):
     """One message in quarantine and what it opens to."""
 
     message: WebhookQuarantined
@@ -33,7 +33,7 @@ class Kept(NamedTuple):
         return dict(self.change["value"])
 
 
-def quarantined(body: bytes) -> Sequence[Kept]:
+def quarantine_webhook(body: bytes) -> Sequence[QuarantinedPart]:
     """What of this webhook is kept."""
-    messages = quarantine(body, understand(body, RULES).problems, RULES)
-    return [Kept(message, RING.open(message.sealed, purpose="webhook")) for message in messages]
+    messages = build_quarantine(body, parse_webhook(body, RULES).problems, RULES)
+    return [QuarantinedPart(message, RING.decrypt(message.sealed, purpose="webhook")) for message in messages]

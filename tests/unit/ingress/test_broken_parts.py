@@ -5,11 +5,20 @@ from typing import Any
 
 import pytest
 
-from services.ingress.domain.findings import Finding, Problem
+from services.ingress.domain.findings import Finding, ParseProblem
 from services.ingress.domain.translate import MAX_PARTS
 from shared.contracts.inbound import DeliveryStatus, InboundMessage, PreferenceChange
-from tests.unit.ingress.rules import findings, opened
-from tests.unit.ingress.webhooks import PHONE, USER, Json, sample, status, text_message, value, webhook
+from tests.unit.ingress.rules import decrypt_addresses, find_all
+from tests.unit.ingress.webhooks import (
+    PHONE,
+    USER,
+    Json,
+    build_status,
+    build_text_message,
+    build_value,
+    build_webhook,
+    read_sample,
+)
 
 
 def texts(found: list[Finding]) -> list[str | None]:
@@ -17,7 +26,7 @@ def texts(found: list[Finding]) -> list[str | None]:
 
 
 def reasons(found: list[Finding]) -> list[str]:
-    return [it.reason for it in found if isinstance(it, Problem)]
+    return [it.reason for it in found if isinstance(it, ParseProblem)]
 
 
 def entries(*values: Json) -> bytes:
@@ -28,8 +37,10 @@ def entries(*values: Json) -> bytes:
 
 @pytest.mark.parametrize("name", ["\ud83d", "A\udc00B", "\udc00\ud83d", "\\\ud83d", "\ud83d\ud83d\ude97"])
 def test_half_an_emoji_in_a_name_sinks_no_stop_beside_it(name: str) -> None:
-    strange = value(contacts=[{"profile": {"name": name}, "wa_id": PHONE}], messages=[text_message(1, "Hallo")])
-    found = findings(entries(strange, value(messages=[text_message(2, "Stop")])))
+    strange = build_value(
+        contacts=[{"profile": {"name": name}, "wa_id": PHONE}], messages=[build_text_message(1, "Hallo")]
+    )
+    found = find_all(entries(strange, build_value(messages=[build_text_message(2, "Stop")])))
     assert (texts(found), reasons(found)) == (["Hallo", "Stop"], [])
 
 
@@ -44,8 +55,8 @@ def test_half_an_emoji_in_a_name_sinks_no_stop_beside_it(name: str) -> None:
     ],
 )
 def test_half_an_emoji_in_a_text_is_replaced_and_nothing_else_is(escaped: bytes, text: str) -> None:
-    body = webhook(value(messages=[text_message(1, "X")])).replace(b'"X"', b'"' + escaped + b'"')
-    assert texts(findings(body)) == [text]
+    body = build_webhook(build_value(messages=[build_text_message(1, "X")])).replace(b'"X"', b'"' + escaped + b'"')
+    assert texts(find_all(body)) == [text]
 
 
 @pytest.mark.parametrize(
@@ -63,8 +74,8 @@ def test_half_an_emoji_in_a_text_is_replaced_and_nothing_else_is(escaped: bytes,
     ],
 )
 def test_a_text_is_heard_whatever_is_broken_beside_it(field: str, broken: Any) -> None:
-    message = {**text_message(1, "Stop", from_user_id=USER), field: broken}
-    found = findings(webhook(value(messages=[message])))
+    message = {**build_text_message(1, "Stop", from_user_id=USER), field: broken}
+    found = find_all(build_webhook(build_value(messages=[message])))
     assert texts(found) == ["Stop"]
     [reason] = reasons(found)
     assert reason.startswith("messages[0].")
@@ -74,7 +85,7 @@ def test_a_text_is_heard_whatever_is_broken_beside_it(field: str, broken: Any) -
 @pytest.mark.parametrize("field", ["contacts", "statuses", "user_preferences", "errors", "message_echoes", "calls"])
 @pytest.mark.parametrize("broken", [{}, "none", 7])
 def test_a_list_that_is_none_sinks_no_text_beside_it(field: str, broken: Any) -> None:
-    found = findings(webhook({**value(messages=[text_message(1, "Stop")]), field: broken}))
+    found = find_all(build_webhook({**build_value(messages=[build_text_message(1, "Stop")]), field: broken}))
     assert texts(found) == ["Stop"]
     [reason] = reasons(found)
     assert reason.startswith(f"value.{field}: ")
@@ -92,70 +103,70 @@ def test_a_list_that_is_none_sinks_no_text_beside_it(field: str, broken: Any) ->
     ],
 )
 def test_without_what_it_needs_a_message_is_a_problem_only(broken: Json) -> None:
-    found = findings(webhook(value(messages=[{**text_message(1), **broken}])))
-    assert [type(it) for it in found] == [Problem]
+    found = find_all(build_webhook(build_value(messages=[{**build_text_message(1), **broken}])))
+    assert [type(it) for it in found] == [ParseProblem]
 
 
 def test_for_whom_a_value_is_must_be_whole() -> None:
     broken: list[Any] = ["none", [], {"phone_number_id": {}}]
     for metadata in broken:
-        found = findings(webhook({**value(messages=[text_message(1)]), "metadata": metadata}))
-        assert [type(it) for it in found] == [Problem]
+        found = find_all(build_webhook({**build_value(messages=[build_text_message(1)]), "metadata": metadata}))
+        assert [type(it) for it in found] == [ParseProblem]
 
 
 def test_statuses_and_preferences_are_heard_without_what_is_broken_in_them() -> None:
-    body = webhook(
-        value(
-            statuses=[status(1, errors={}, pricing="none", biz_opaque_callback_data=7)],
+    body = build_webhook(
+        build_value(
+            statuses=[build_status(1, errors={}, pricing="none", biz_opaque_callback_data=7)],
             user_preferences=[
                 {"category": "c", "value": "stop", "timestamp": 1794300100, "wa_id": 7, "user_id": USER},
             ],
         )
     )
-    found = findings(body)
+    found = find_all(body)
     [sent] = [it for it in found if isinstance(it, DeliveryStatus)]
     [stop] = [it for it in found if isinstance(it, PreferenceChange)]
     assert (sent.status, sent.delivery, sent.error_code) == ("sent", None, None)
-    assert opened(stop.person) == (None, USER)
+    assert decrypt_addresses(stop.person) == (None, USER)
     assert len(reasons(found)) == 4
 
 
 def test_a_notice_of_a_new_number_beside_a_text_makes_it_nothing_else() -> None:
     system = {"type": "user_changed_number", "wa_id": "491760406900009", "user_id": "DE.9", "previous_user_id": "DE.8"}
-    found = findings(webhook(value(messages=[text_message(1, "Stop", system=system)])))
+    found = find_all(build_webhook(build_value(messages=[build_text_message(1, "Stop", system=system)])))
     assert texts(found) == ["Stop"]
     [message] = [it for it in found if isinstance(it, InboundMessage)]
-    assert opened(message.sender) == (PHONE, None)
+    assert decrypt_addresses(message.sender) == (PHONE, None)
 
 
 @pytest.mark.parametrize("kind", ["image", "video", "document"])
 def test_an_edited_caption_is_what_it_says_now(kind: str) -> None:
-    body = sample("edit_of_caption").replace(b'"image"', f'"{kind}"'.encode())
-    assert texts(findings(body)) == ["Stopp"]
+    body = read_sample("edit_of_caption").replace(b'"image"', f'"{kind}"'.encode())
+    assert texts(find_all(body)) == ["Stopp"]
 
 
 @pytest.mark.parametrize(
     "body",
     [
         entries(*([{}] * 300_000)),
-        entries(value(messages=[{}] * 300_000)),
-        entries(value(statuses=[status(1)] * 15_000)),
-        entries(value(contacts=[{}] * 300_000, messages=[text_message(1)])),
+        entries(build_value(messages=[{}] * 300_000)),
+        entries(build_value(statuses=[build_status(1)] * 15_000)),
+        entries(build_value(contacts=[{}] * 300_000, messages=[build_text_message(1)])),
     ],
     ids=["entries", "messages", "statuses", "contacts"],
 )
 def test_a_webhook_with_more_than_meta_sends_is_read_to_a_bound(body: bytes) -> None:
-    found = findings(body)
+    found = find_all(body)
     assert len(found) <= MAX_PARTS + 1
     assert len([reason for reason in reasons(found) if reason.startswith("more than ")]) == 1
 
 
 @pytest.mark.parametrize("field", ["id", "timestamp", "type"])
 def test_the_required_field_for_which_a_message_is_nothing_is_named(field: str) -> None:
-    message = text_message(1, "Stop", context=7)
-    [broken] = reasons(findings(webhook(value(messages=[{**message, field: [PHONE]}]))))
+    message = build_text_message(1, "Stop", context=7)
+    [broken] = reasons(find_all(build_webhook(build_value(messages=[{**message, field: [PHONE]}]))))
     assert broken.startswith(f"messages[0]: {field}: Expected `")
     without = {name: content for name, content in message.items() if name != field}
-    assert reasons(findings(webhook(value(messages=[without])))) == [
+    assert reasons(find_all(build_webhook(build_value(messages=[without])))) == [
         f"messages[0]: Object missing required field `{field}`"
     ]

@@ -3,20 +3,20 @@
 import asyncio
 
 from services.ingress.adapters.deadlines import STEPS, Deadlines
-from services.ingress.adapters.group_commit import Answer
-from shared.runtime.background import background
-from tests.servers import PATIENCE_SECONDS
+from services.ingress.adapters.group_commit import Confirmation
+from shared.runtime.background import run_in_background
+from tests.servers import WAIT_TIMEOUT_SECONDS
 
 SECONDS = 0.2
 
 
-def waiting() -> Answer:
+def waiting() -> Confirmation:
     return asyncio.get_running_loop().create_future()
 
 
 async def test_who_has_no_answer_in_time_gets_false_and_not_before() -> None:
     loop, deadlines = asyncio.get_running_loop(), Deadlines(SECONDS)
-    async with background(deadlines.work()), asyncio.timeout(PATIENCE_SECONDS):
+    async with run_in_background(deadlines.work()), asyncio.timeout(WAIT_TIMEOUT_SECONDS):
         for _ in range(3):
             answer, begun = waiting(), loop.time()
             deadlines.watch([answer])
@@ -27,7 +27,7 @@ async def test_who_has_no_answer_in_time_gets_false_and_not_before() -> None:
 async def test_an_answer_that_is_there_stays() -> None:
     loop, deadlines = asyncio.get_running_loop(), Deadlines(SECONDS)
     early, late, gone, never = waiting(), waiting(), waiting(), waiting()
-    async with background(deadlines.work()), asyncio.timeout(PATIENCE_SECONDS):
+    async with run_in_background(deadlines.work()), asyncio.timeout(WAIT_TIMEOUT_SECONDS):
         early.set_result(True)
         deadlines.watch([early, late, gone, never])
         loop.call_later(SECONDS / 2, late.set_result, True)

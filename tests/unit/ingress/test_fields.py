@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 import msgspec
 import pytest
 
-from services.ingress.domain.findings import Ignored, Problem, ProblemKind
-from services.ingress.domain.translate import translate, understand
+from services.ingress.domain.findings import Ignored, ParseProblem, ProblemKind
+from services.ingress.domain.translate import parse_webhook, translate
 from shared.contracts.inbound import AccountEvent, DeliveryStatus, InboundMessage
-from tests.unit.ingress.rules import RULES, findings, only
-from tests.unit.ingress.webhooks import Json, sample, status, text_message, value, webhook
+from tests.unit.ingress.rules import RULES, find_all, get_only
+from tests.unit.ingress.webhooks import Json, build_status, build_text_message, build_value, build_webhook, read_sample
 
 ACCOUNT = (
     "account_disabled",
@@ -39,20 +39,20 @@ OURS = msgspec.structs.replace(RULES, account_id="100200300400500")
 
 @pytest.mark.parametrize("name", ACCOUNT)
 def test_account_events_are_passed_on_unchanged(name: str) -> None:
-    entry = json.loads(sample(name))["entry"][0]
-    event = only(AccountEvent, findings(sample(name)))
+    entry = json.loads(read_sample(name))["entry"][0]
+    event = get_only(AccountEvent, find_all(read_sample(name)))
     assert (event.field, event.value) == (entry["changes"][0]["field"], entry["changes"][0]["value"])
     assert event.at == (datetime.fromtimestamp(entry["time"], UTC) if "time" in entry else None)
 
 
 @pytest.mark.parametrize(("name", "reason"), IGNORED.items())
 def test_what_is_not_for_us_is_counted_only(name: str, reason: Ignored) -> None:
-    assert findings(sample(name)) == [reason]
+    assert find_all(read_sample(name)) == [reason]
 
 
 @pytest.mark.parametrize(("name", "reason"), UNKNOWN.items())
 def test_what_may_hold_anything_is_not_passed_on(name: str, reason: str) -> None:
-    problem = only(Problem, findings(sample(name)))
+    problem = get_only(ParseProblem, find_all(read_sample(name)))
     assert (problem.reason, problem.kind) == (reason, ProblemKind.UNKNOWN_FIELD)
 
 
@@ -61,31 +61,31 @@ def test_what_may_hold_anything_is_not_passed_on(name: str, reason: str) -> None
     [
         b'{"object": "whatsapp_business_account", "entry": []}',
         b'{"object": "whatsapp_business_account", "entry": [{"id": "1", "changes": []}]}',
-        webhook(value(contacts=[{"wa_id": "491760406900001"}])),
-        webhook({}),
+        build_webhook(build_value(contacts=[{"wa_id": "491760406900001"}])),
+        build_webhook({}),
     ],
 )
 def test_a_webhook_without_anything_in_it_is_counted(body: bytes) -> None:
-    assert findings(body) == [Ignored.EMPTY]
+    assert find_all(body) == [Ignored.EMPTY]
 
 
 def test_echoes_and_calls_beside_messages_are_counted_one_by_one() -> None:
-    body = webhook(value(message_echoes=[{}, {}], calls=[{}], messages=[text_message(1)]))
-    assert findings(body)[1:] == [Ignored.COEXISTENCE, Ignored.COEXISTENCE, Ignored.CALL]
+    body = build_webhook(build_value(message_echoes=[{}, {}], calls=[{}], messages=[build_text_message(1)]))
+    assert find_all(body)[1:] == [Ignored.COEXISTENCE, Ignored.COEXISTENCE, Ignored.CALL]
 
 
 def test_good_changes_go_on_beside_those_that_are_not_understood() -> None:
     changes: list[Json] = [
-        {"field": "messages", "value": value(messages=[text_message(1)])},
+        {"field": "messages", "value": build_value(messages=[build_text_message(1)])},
         {"field": "messages", "value": {"messages": {}}},
         {"field": "moods_update", "value": 7},
         {"field": 7, "value": {}},
         {"field": "calls", "value": None},
-        {"field": "messages", "value": value(statuses=[status(1)])},
+        {"field": "messages", "value": build_value(statuses=[build_status(1)])},
     ]
     entries = [{"id": "1", "changes": changes}, "no entry", {"id": "2", "changes": changes[:1]}]
     body = json.dumps({"object": "whatsapp_business_account", "entry": entries}).encode()
-    understood = understand(body, RULES)
+    understood = parse_webhook(body, RULES)
     assert [type(event) for event in understood.events] == [InboundMessage, DeliveryStatus, InboundMessage]
     assert understood.ignored == [Ignored.CALL]
     assert [problem.kind for problem in understood.problems] == [
@@ -97,22 +97,22 @@ def test_good_changes_go_on_beside_those_that_are_not_understood() -> None:
 
 
 def test_what_is_said_about_another_account_is_ignored() -> None:
-    assert only(AccountEvent, list(translate(sample("template_status"), OURS))).field
-    others = sample("template_status").replace(b"100200300400500", b"100200300400501")
+    assert get_only(AccountEvent, list(translate(read_sample("template_status"), OURS))).field
+    others = read_sample("template_status").replace(b"100200300400500", b"100200300400501")
     assert list(translate(others, OURS)) == [Ignored.OTHER_ACCOUNT]
-    assert only(AccountEvent, findings(others)).field
+    assert get_only(AccountEvent, find_all(others)).field
 
 
 @pytest.mark.parametrize("time", ["soon", -1, 1.5, None, {}, "9" * 30])
 def test_a_time_that_is_none_takes_no_account_event_with_it(time: object) -> None:
-    whole = json.loads(sample("template_status"))
+    whole = json.loads(read_sample("template_status"))
     whole["entry"][0]["time"] = time
-    assert only(AccountEvent, findings(json.dumps(whole).encode())).at is None
+    assert get_only(AccountEvent, find_all(json.dumps(whole).encode())).at is None
 
 
 def test_the_number_may_be_a_number() -> None:
-    body = webhook(value(statuses=[status(1)])).replace(b'"700800900100200"', b"700800900100200")
-    assert only(DeliveryStatus, findings(body)).status == "sent"
+    body = build_webhook(build_value(statuses=[build_status(1)])).replace(b'"700800900100200"', b"700800900100200")
+    assert get_only(DeliveryStatus, find_all(body)).status == "sent"
 
 
 @pytest.mark.parametrize(

@@ -8,28 +8,28 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ingress.adapters.group_commit import Answer, GroupCommit, Limits
-from services.ingress.domain.slices import Slice
+from services.ingress.adapters.group_commit import Confirmation, GroupCommit, GroupLimits
+from services.ingress.domain.chunks import Chunk
 from services.ingress.ports import NotStored
-from shared.runtime.background import background
-from tests.servers import PATIENCE_SECONDS
+from shared.runtime.background import run_in_background
+from tests.servers import WAIT_TIMEOUT_SECONDS
 
 WORKERS = 2
-LIMITS = Limits(events=5, size=100)
+LIMITS = GroupLimits(events=5, size=100)
 
 
-def made_of(*events: int, size: int = 1) -> Slice:
+def made_of(*events: int, size: int = 1) -> Chunk:
     """So many events, each a number of this many bytes."""
-    return Slice(len(events), b",".join(b"%0*d" % (size, event) for event in events), {})
+    return Chunk(len(events), b",".join(b"%0*d" % (size, event) for event in events), {})
 
 
-def read(slices: Sequence[Slice]) -> list[int]:
+def read(slices: Sequence[Chunk]) -> list[int]:
     """The numbers in them."""
     return [int(number) for each in slices for number in each.json.split(b",")]
 
 
 @dataclass
-class Broker:
+class FakeBroker:
     """Keeps what it confirms; refuses groups by their number, and holds them while the gate is shut."""
 
     refuses: Callable[[int], bool] = lambda _: False
@@ -43,7 +43,7 @@ class Broker:
     def has_groups(self, number: int) -> Callable[[], bool]:
         return lambda: len(self.groups) == number
 
-    async def publish(self, slices: Sequence[Slice]) -> None:
+    async def publish(self, slices: Sequence[Chunk]) -> None:
         number = len(self.groups)
         self.groups.append(read(slices))
         self.sizes.append([len(each.json) for each in slices])
@@ -62,7 +62,7 @@ def run(test: Callable[[], Coroutine[object, object, None]]) -> None:
         runner.run(test())
 
 
-def commit(broker: Broker, limits: Limits = LIMITS) -> GroupCommit:
+def commit(broker: FakeBroker, limits: GroupLimits = LIMITS) -> GroupCommit:
     return GroupCommit(publish=broker.publish, limits=limits)
 
 
@@ -70,7 +70,7 @@ def working(groups: GroupCommit) -> list[Coroutine[object, object, None]]:
     return [groups.work() for _ in range(WORKERS)]
 
 
-async def whether_all(submissions: Iterable[Sequence[Answer]]) -> list[bool]:
+async def whether_all(submissions: Iterable[Sequence[Confirmation]]) -> list[bool]:
     """Of each submission, whether all of it is stored."""
     return [all(await asyncio.gather(*answers)) for answers in submissions]
 
@@ -90,12 +90,12 @@ def test_each_event_is_in_one_group_and_each_submitter_knows_what_became_of_its_
     shapes: list[list[int]], refused: set[int], beside: int
 ) -> None:
     async def test() -> None:
-        broker = Broker(refuses=refused.__contains__)
+        broker = FakeBroker(refuses=refused.__contains__)
         broker.open.set()
-        groups = commit(broker, Limits(events=5, size=100, beside=beside))
+        groups = commit(broker, GroupLimits(events=5, size=100, flush_threshold=beside))
         slices = iter(numbered([size for shape in shapes for size in shape]))
         submissions = [[next(slices) for _ in shape] for shape in shapes]
-        async with background(*working(groups)):
+        async with run_in_background(*working(groups)):
             answers = await whether_all([groups.submit(made_of(*it) for it in parts) for parts in submissions])
 
         published = [event for group in broker.groups for event in group]
@@ -112,13 +112,13 @@ def test_each_event_is_in_one_group_and_each_submitter_knows_what_became_of_its_
 )
 def test_groups_keep_the_order_and_the_limits(lengths: list[tuple[int, int]], size: int) -> None:
     async def test() -> None:
-        broker = Broker()
+        broker = FakeBroker()
         broker.open.set()
-        limits = Limits(events=5, size=size)
+        limits = GroupLimits(events=5, size=size)
         groups = commit(broker, limits)
         parts = numbered([number for number, _ in lengths])
         slices = [made_of(*part, size=width) for part, (_, width) in zip(parts, lengths, strict=True)]
-        async with background(*working(groups)):
+        async with run_in_background(*working(groups)):
             await whether_all([groups.submit([each]) for each in slices])
 
         assert [event for group in broker.groups for event in group] == list(range(sum(map(len, parts))))
@@ -131,10 +131,10 @@ def test_groups_keep_the_order_and_the_limits(lengths: list[tuple[int, int]], si
 @given(refused=st.sets(st.integers(0, 9)))
 def test_a_refused_group_fails_only_its_own_submitters(refused: set[int]) -> None:
     async def test() -> None:
-        broker = Broker(refuses=refused.__contains__)
+        broker = FakeBroker(refuses=refused.__contains__)
         broker.open.set()
-        groups = commit(broker, Limits(events=1, size=1))
-        async with background(*working(groups)):
+        groups = commit(broker, GroupLimits(events=1, size=1))
+        async with run_in_background(*working(groups)):
             answers = await whether_all([groups.submit([made_of(event)]) for event in range(10)])
 
         failed = {broker.groups[number][0] for number in refused}
@@ -145,15 +145,15 @@ def test_a_refused_group_fails_only_its_own_submitters(refused: set[int]) -> Non
 
 async def until(condition: Callable[[], bool]) -> None:
     """Let the others run until it holds."""
-    async with asyncio.timeout(PATIENCE_SECONDS):
+    async with asyncio.timeout(WAIT_TIMEOUT_SECONDS):
         while not condition():  # noqa: ASYNC110 - what is waited for is a turn of the loop
             await asyncio.sleep(0)
 
 
 async def test_what_arrives_while_groups_are_in_flight_travels_together() -> None:
-    broker = Broker()
-    groups = commit(broker, Limits(events=100, size=1000))
-    async with background(*working(groups)):
+    broker = FakeBroker()
+    groups = commit(broker, GroupLimits(events=100, size=1000))
+    async with run_in_background(*working(groups)):
         answers = []
         for event in range(WORKERS):
             answers.append(groups.submit([made_of(event)]))
@@ -168,9 +168,9 @@ async def test_what_arrives_while_groups_are_in_flight_travels_together() -> Non
 
 @pytest.mark.parametrize(("in_flight", "leave"), [(1, 1), (3, 3), (5, 5), (9, 5)])
 async def test_as_many_as_are_in_flight_leave_beside_them_or_enough(in_flight: int, leave: int) -> None:
-    broker = Broker()
-    groups = commit(broker, Limits(events=100, size=1000, beside=5))
-    async with background(*working(groups)), asyncio.timeout(PATIENCE_SECONDS):
+    broker = FakeBroker()
+    groups = commit(broker, GroupLimits(events=100, size=1000, flush_threshold=5))
+    async with run_in_background(*working(groups)), asyncio.timeout(WAIT_TIMEOUT_SECONDS):
         answers = [groups.submit([made_of(0, 0)] * in_flight)]
         await until(broker.has_groups(1))
         answers += [groups.submit([made_of(1, 2)]) for _ in range(leave - 1)]
@@ -185,9 +185,9 @@ async def test_as_many_as_are_in_flight_leave_beside_them_or_enough(in_flight: i
 
 
 async def test_who_has_gone_takes_back_what_no_group_holds() -> None:
-    broker = Broker()
-    groups = commit(broker, Limits(events=1, size=1))
-    async with background(*working(groups)):
+    broker = FakeBroker()
+    groups = commit(broker, GroupLimits(events=1, size=1))
+    async with run_in_background(*working(groups)):
         held = groups.submit([made_of(0), made_of(1)])
         await until(broker.has_groups(WORKERS))
         cancelled, answered = groups.submit([made_of(2), made_of(3)])
@@ -201,7 +201,7 @@ async def test_who_has_gone_takes_back_what_no_group_holds() -> None:
 
 
 async def test_an_unexpected_error_ends_the_work_loudly() -> None:
-    async def publish(_: Sequence[Slice]) -> None:
+    async def publish(_: Sequence[Chunk]) -> None:
         raise ZeroDivisionError
 
     groups = GroupCommit(publish=publish, limits=LIMITS)

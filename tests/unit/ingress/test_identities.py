@@ -4,24 +4,26 @@ from typing import Any
 
 import pytest
 
-from services.ingress.domain.groups import group_of
+from services.ingress.domain.event_groups import build_group_message
 from shared.contracts.inbound import IdentityChange, IdentityChanges, InboundMessage
-from tests.unit.ingress.rules import RECEIVED_AT, findings, only, opened, wamid_key
-from tests.unit.ingress.webhooks import PHONE, SENT_AT, USER, messages_body, sample
+from tests.unit.ingress.rules import RECEIVED_AT, decrypt_addresses, find_all, get_only, hash_wamid
+from tests.unit.ingress.webhooks import PHONE, SENT_AT, USER, build_messages_body, read_sample
 
 NEW_PHONE = "491760406900009"
 NEW_USER = "DE.99"
 
 
 def notice(system: dict[str, Any], **message: object) -> bytes:
-    return messages_body({"id": "wamid.IN1", "timestamp": str(SENT_AT), "type": "system", "system": system, **message})
+    return build_messages_body(
+        {"id": "wamid.IN1", "timestamp": str(SENT_AT), "type": "system", "system": system, **message}
+    )
 
 
 @pytest.mark.parametrize(
     ("body", "before", "after"),
     [
-        (sample("system_number_changed"), (PHONE, USER), (NEW_PHONE, NEW_USER)),
-        (sample("system_user_changed"), (None, USER), (None, NEW_USER)),
+        (read_sample("system_number_changed"), (PHONE, USER), (NEW_PHONE, NEW_USER)),
+        (read_sample("system_user_changed"), (None, USER), (None, NEW_USER)),
         (
             notice({"type": "user_changed_number", "body": f"User A changed from {PHONE} to {NEW_PHONE}"}),
             (PHONE, None),
@@ -51,10 +53,10 @@ def notice(system: dict[str, Any], **message: object) -> bytes:
 def test_who_it_was_and_who_it_is(
     body: bytes, before: tuple[str | None, str | None], after: tuple[str | None, str | None]
 ) -> None:
-    change = only(IdentityChange, findings(body))
-    assert (opened(change.before), opened(change.after)) == (before, after)
-    assert (change.message_key, change.received_at) == (wamid_key("wamid.IN1"), RECEIVED_AT)
-    assert group_of([change]) == IdentityChanges(changes=(change,))
+    change = get_only(IdentityChange, find_all(body))
+    assert (decrypt_addresses(change.before), decrypt_addresses(change.after)) == (before, after)
+    assert (change.message_key, change.received_at) == (hash_wamid("wamid.IN1"), RECEIVED_AT)
+    assert build_group_message([change]) == IdentityChanges(changes=(change,))
 
 
 @pytest.mark.parametrize(
@@ -67,5 +69,5 @@ def test_who_it_was_and_who_it_is(
     ],
 )
 def test_other_notices_are_messages_that_say_nothing(system: dict[str, Any]) -> None:
-    message = only(InboundMessage, findings(notice(system, **{"from": PHONE})))
+    message = get_only(InboundMessage, find_all(notice(system, **{"from": PHONE})))
     assert (message.kind, message.text, message.payload) == ("system", None, None)

@@ -11,27 +11,27 @@ from collections.abc import Callable
 import msgspec
 import pytest
 
-from services.ingress.domain.findings import ProblemKind, Understood
-from services.ingress.domain.groups import by_type, group_of
-from services.ingress.domain.parts import MOST_APART
-from services.ingress.domain.translate import understand
-from services.ingress.domain.words import count_words
+from services.ingress.domain.event_groups import build_group_message, split_by_type
+from services.ingress.domain.findings import ParsedWebhook, ProblemKind
+from services.ingress.domain.known_labels import count_labels
+from services.ingress.domain.quarantine_parts import MAX_SEPARATE_PARTS
+from services.ingress.domain.translate import parse_webhook
 from shared.contracts.inbound import InboundMessage
-from tests.unit.ingress.mutations import CASES, crowded, mutated
-from tests.unit.ingress.oracle import whole_texts
-from tests.unit.ingress.quarantined import Kept, quarantined
+from tests.unit.ingress.mutations import CASES, build_crowded, build_mutation
+from tests.unit.ingress.oracle import find_whole_texts
+from tests.unit.ingress.quarantined import QuarantinedPart, quarantine_webhook
 from tests.unit.ingress.rules import RULES
 from tests.unit.ingress.webhooks import PHONE
 
 USUAL_CASES = 10_000
 
 
-@pytest.mark.parametrize("case", [mutated, crowded])
+@pytest.mark.parametrize("case", [build_mutation, build_crowded])
 def test_whatever_comes_can_be_published_and_each_whole_text_is_an_event(case: Callable[[int], bytes]) -> None:
     heard = 0
     for number in range(CASES or USUAL_CASES):
         body = case(number)
-        understood, texts = understand(body, RULES), whole_texts(body)
+        understood, texts = parse_webhook(body, RULES), find_whole_texts(body)
         assert ends(body, understood), f"case {number}"
         assert hears(understood, texts), f"case {number}"
         assert keeps_the_rest(body, understood), f"case {number}"
@@ -39,33 +39,33 @@ def test_whatever_comes_can_be_published_and_each_whole_text_is_an_event(case: C
     assert heard > 0
 
 
-def ends(body: bytes, understood: Understood) -> bool:
+def ends(body: bytes, understood: ParsedWebhook) -> bool:
     """Whether something came of it, all of which can be published, and no reason names anybody."""
-    events = [*understood.events, *(it.message for it in quarantined(body))]
-    for kind, same in by_type(events).items():
-        count_words(kind, same)
-        msgspec.json.encode(group_of(same))
+    events = [*understood.events, *(it.message for it in quarantine_webhook(body))]
+    for kind, same in split_by_type(events).items():
+        count_labels(kind, same)
+        msgspec.json.encode(build_group_message(same))
     return bool(events or understood.ignored)
 
 
-def hears(understood: Understood, texts: list[str]) -> bool:
+def hears(understood: ParsedWebhook, texts: list[str]) -> bool:
     """Whether each of the texts is an event, in their order."""
     said = iter([it.text for it in understood.events if isinstance(it, InboundMessage) and it.kind == "text"])
     return all(text in said for text in texts)
 
 
-def keeps_the_rest(body: bytes, understood: Understood) -> bool:
+def keeps_the_rest(body: bytes, understood: ParsedWebhook) -> bool:
     """Whether each part that is kept is what was not understood, has the same fault again, and says nothing else."""
-    kept = quarantined(body)
+    kept = quarantine_webhook(body)
     if [it.body for it in kept] == [body]:
         return understood.problems[0].kind is ProblemKind.NO_WEBHOOK
-    apart = kept[:MOST_APART]
-    assert len(apart) == min(len(understood.problems), MOST_APART)
+    apart = kept[:MAX_SEPARATE_PARTS]
+    assert len(apart) == min(len(understood.problems), MAX_SEPARATE_PARTS)
     return all(PHONE not in it.message.reason and has_its_fault_alone(it) for it in apart)
 
 
-def has_its_fault_alone(kept: Kept) -> bool:
-    again = understand(kept.body, RULES)
+def has_its_fault_alone(kept: QuarantinedPart) -> bool:
+    again = parse_webhook(kept.body, RULES)
     assert [place_of(problem.reason) for problem in again.problems] == [place_of(kept.message.reason)]
     return kept.message.kind == ProblemKind.BROKEN_FIELD or not again.events
 

@@ -9,35 +9,35 @@ from prometheus_client import CollectorRegistry
 from services.ingress.adapters import outbox as outbox_module
 from services.ingress.adapters.deadlines import Deadlines
 from services.ingress.adapters.group_commit import GroupCommit
-from services.ingress.adapters.metrics import KINDS, Metrics
-from services.ingress.adapters.outbox import GROUP, GroupedOutbox, open_outbox
+from services.ingress.adapters.metrics import EVENT_KINDS, Metrics
+from services.ingress.adapters.outbox import GROUP_LIMITS, GroupedOutbox, open_outbox
+from services.ingress.domain.chunks import Chunk, EncodedEvents, encode_events
 from services.ingress.domain.findings import Event
-from services.ingress.domain.slices import Packed, Slice, pack
 from services.ingress.handlers import Receiver
-from services.ingress.ports import NotStored, Outbox, Result
+from services.ingress.ports import NotStored, Outbox, WebhookResult
 from shared.contracts.inbound import DeliveryStatus, InboundMessage, WebhookQuarantined
-from shared.runtime.background import background
-from tests.unit.ingress.rules import INDEX, RECEIVED_AT, RING, findings
+from shared.runtime.background import run_in_background
+from tests.unit.ingress.rules import INDEX, RECEIVED_AT, RING, find_all
 from tests.unit.ingress.webhooks import (
     NUMBER_ID,
     SECRET,
-    messages_body,
-    sample,
+    build_messages_body,
+    build_status,
+    build_statuses_body,
+    build_text_message,
+    read_sample,
     sign,
-    status,
-    statuses_body,
-    text_message,
 )
 
 
 @dataclass
-class Shelf:
+class FakeOutbox:
     """A place that stores, or does not."""
 
     works: bool = True
     kinds: list[type[Event]] = field(default_factory=list)
 
-    async def store(self, packed: Packed) -> None:
+    async def store(self, packed: EncodedEvents) -> None:
         if not self.works:
             raise NotStored
         for kind, slices in packed.items():
@@ -49,7 +49,7 @@ def receiver(outbox: Outbox, registry: CollectorRegistry) -> Receiver:
         app_secrets=(SECRET.encode(),),
         verify_token="token-of-the-handshake",
         phone_number_id=NUMBER_ID,
-        seal=RING.seal,
+        encrypt=RING.encrypt,
         index=INDEX,
         clock=lambda: RECEIVED_AT,
         outbox=outbox,
@@ -64,75 +64,77 @@ def counted(registry: CollectorRegistry, name: str, **labels: str) -> float:
 @pytest.mark.parametrize(
     ("body", "result", "kinds"),
     [
-        (sample("text"), Result.ACCEPTED, [InboundMessage]),
-        (sample("text_in_group"), Result.ACCEPTED, []),
-        (b"no webhook", Result.QUARANTINED, [WebhookQuarantined]),
+        (read_sample("text"), WebhookResult.ACCEPTED, [InboundMessage]),
+        (read_sample("text_in_group"), WebhookResult.ACCEPTED, []),
+        (b"no webhook", WebhookResult.QUARANTINED, [WebhookQuarantined]),
         (
-            messages_body(text_message(1), {"id": 1}),
-            Result.QUARANTINED,
+            build_messages_body(build_text_message(1), {"id": 1}),
+            WebhookResult.QUARANTINED,
             [InboundMessage, WebhookQuarantined],
         ),
     ],
 )
-async def test_a_signed_body_is_stored_and_counted(body: bytes, result: Result, kinds: list[type[Event]]) -> None:
-    shelf, registry = Shelf(), CollectorRegistry()
+async def test_a_signed_body_is_stored_and_counted(
+    body: bytes, result: WebhookResult, kinds: list[type[Event]]
+) -> None:
+    shelf, registry = FakeOutbox(), CollectorRegistry()
     assert await receiver(shelf, registry).receive(body, sign(body)) is result
     assert shelf.kinds == kinds
     assert counted(registry, "webhooks_total", result=result) == 1
 
 
 async def test_an_unsigned_body_is_not_even_read() -> None:
-    shelf, registry = Shelf(), CollectorRegistry()
-    assert await receiver(shelf, registry).receive(b"no webhook", None) is Result.UNSIGNED
+    shelf, registry = FakeOutbox(), CollectorRegistry()
+    assert await receiver(shelf, registry).receive(b"no webhook", None) is WebhookResult.UNSIGNED
     assert shelf.kinds == []
     assert counted(registry, "webhooks_total", result="unsigned") == 1
 
 
 async def test_what_is_not_stored_is_unavailable_and_counted_as_nothing_else() -> None:
-    shelf, registry = Shelf(works=False), CollectorRegistry()
-    body = sample("mixed")
-    assert await receiver(shelf, registry).receive(body, sign(body)) is Result.UNAVAILABLE
+    shelf, registry = FakeOutbox(works=False), CollectorRegistry()
+    body = read_sample("mixed")
+    assert await receiver(shelf, registry).receive(body, sign(body)) is WebhookResult.UNAVAILABLE
     assert counted(registry, "ignored_total", reason="other_number") == 0
 
 
 async def test_what_is_not_for_us_is_counted_by_reason() -> None:
-    shelf, registry = Shelf(), CollectorRegistry()
+    shelf, registry = FakeOutbox(), CollectorRegistry()
     ours = receiver(shelf, registry)
     for name in ("mixed", "text_in_group"):
-        await ours.receive(sample(name), sign(sample(name)))
+        await ours.receive(read_sample(name), sign(read_sample(name)))
     assert counted(registry, "ignored_total", reason="other_number") == 1
     assert counted(registry, "ignored_total", reason="group") == 1
 
 
-def packed(body: bytes) -> Packed:
-    return pack([it for it in findings(body) if isinstance(it, InboundMessage | DeliveryStatus)])
+def packed(body: bytes) -> EncodedEvents:
+    return encode_events([it for it in find_all(body) if isinstance(it, InboundMessage | DeliveryStatus)])
 
 
 async def test_the_outbox_fails_a_webhook_of_which_one_group_is_refused() -> None:
-    async def publish(kind: type[Event], _: Sequence[Slice]) -> None:
+    async def publish(kind: type[Event], _: Sequence[Chunk]) -> None:
         if kind is DeliveryStatus:
             raise NotStored
 
     async with open_outbox(publish) as outbox:
         with pytest.raises(NotStored):
-            await outbox.store(packed(sample("mixed")))
-        await outbox.store(packed(sample("text")))
+            await outbox.store(packed(read_sample("mixed")))
+        await outbox.store(packed(read_sample("text")))
 
 
 async def test_the_outbox_waits_no_longer_than_it_may() -> None:
-    idle = {kind: GroupCommit(publish=_never, limits=GROUP) for kind in KINDS}
+    idle = {kind: GroupCommit(publish=_never, limits=GROUP_LIMITS) for kind in EVENT_KINDS}
     outbox = GroupedOutbox(idle, Deadlines(0.01))
-    async with background(outbox.deadlines.work()):
+    async with run_in_background(outbox.deadlines.work()):
         with pytest.raises(NotStored, match="in time"):
-            await outbox.store(packed(sample("mixed")))
+            await outbox.store(packed(read_sample("mixed")))
 
 
-@pytest.mark.parametrize(("limit", "most"), [("MOST_WAITING_WEBHOOKS", 0), ("MOST_WAITING_BYTES", 0)])
+@pytest.mark.parametrize(("limit", "most"), [("MAX_WAITING_WEBHOOKS", 0), ("MAX_WAITING_BYTES", 0)])
 async def test_the_outbox_holds_only_so_much(monkeypatch: pytest.MonkeyPatch, limit: str, most: int) -> None:
     monkeypatch.setattr(outbox_module, limit, most)
     async with open_outbox(_never) as outbox:
         with pytest.raises(NotStored, match="too much"):
-            await outbox.store(packed(statuses_body(status(1))))
+            await outbox.store(packed(build_statuses_body(build_status(1))))
 
 
 async def _never(*_: object) -> None:

@@ -9,33 +9,33 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ingress.domain.findings import Event, Finding, Ignored, Problem
-from services.ingress.domain.groups import GROUPS, by_type, group_of
-from services.ingress.domain.slices import data_of, slices_of
+from services.ingress.domain.chunks import join_chunks, split_into_chunks
+from services.ingress.domain.event_groups import GROUP_TYPES, build_group_message, split_by_type
+from services.ingress.domain.findings import Event, Finding, Ignored, ParseProblem
 from services.ingress.domain.translate import translate
 from shared.contracts.inbound import AccountEvent, DeliveryStatus, InboundMessage, PreferenceChange
-from shared.sealing import IndexKey
+from shared.encryption import BlindIndexKey
 from tests.unit.ingress.rules import (
     INDEX,
     RECEIVED_AT,
     RULES,
-    findings,
-    only,
-    opened,
-    wamid_key,
+    decrypt_addresses,
+    find_all,
+    get_only,
+    hash_wamid,
 )
 from tests.unit.ingress.test_fields import ACCOUNT, IGNORED, UNKNOWN
 from tests.unit.ingress.webhooks import (
     DATA,
     PHONE,
     USER,
-    messages_body,
-    sample,
-    status,
-    statuses_body,
-    text_message,
-    value,
-    webhook,
+    build_messages_body,
+    build_status,
+    build_statuses_body,
+    build_text_message,
+    build_value,
+    build_webhook,
+    read_sample,
 )
 
 BOTH = (PHONE, USER)
@@ -86,20 +86,20 @@ STATUSES: dict[str, tuple[str, str | None, int | None, str | None]] = {
 
 @pytest.mark.parametrize(("name", "addresses"), SENDERS.items())
 def test_the_sender_is_found_wherever_it_stands(name: str, addresses: tuple[str | None, str | None]) -> None:
-    message = only(InboundMessage, findings(sample(name)))
-    assert opened(message.sender) == addresses
+    message = get_only(InboundMessage, find_all(read_sample(name)))
+    assert decrypt_addresses(message.sender) == addresses
 
 
 def test_in_a_rotation_of_the_index_key_both_hashes_are_told_and_message_ids_keep_theirs() -> None:
-    longer = IndexKey(INDEX.key + bytes(32))
-    rules = msgspec.structs.replace(RULES, index=IndexKey(longer.key, (INDEX.key,)))
-    body = messages_body({**text_message(1), "from": PHONE, "from_user_id": USER})
-    message = only(InboundMessage, list(translate(body, rules)))
-    (before,) = (one for one in findings(body) if isinstance(one, InboundMessage))
-    assert opened(message.sender) == opened(before.sender) == (PHONE, USER)
+    longer = BlindIndexKey(INDEX.key + bytes(32))
+    rules = msgspec.structs.replace(RULES, index=BlindIndexKey(longer.key, (INDEX.key,)))
+    body = build_messages_body({**build_text_message(1), "from": PHONE, "from_user_id": USER})
+    message = get_only(InboundMessage, list(translate(body, rules)))
+    (before,) = (one for one in find_all(body) if isinstance(one, InboundMessage))
+    assert decrypt_addresses(message.sender) == decrypt_addresses(before.sender) == (PHONE, USER)
     assert message.sender.phone
-    assert message.sender.phone.index == longer.index("phone", PHONE)
-    assert message.sender.also == (INDEX.index("phone", PHONE), INDEX.index("user", USER))
+    assert message.sender.phone.index == longer.compute_index("phone", PHONE)
+    assert message.sender.also == (INDEX.compute_index("phone", PHONE), INDEX.compute_index("user", USER))
     assert before.sender.also == ()
     assert message.message_key == before.message_key
 
@@ -109,18 +109,18 @@ def test_the_content_of_each_type_of_message(
     name: str, expected: tuple[str, str | None, str | None, str | None]
 ) -> None:
     kind, text, payload, about = expected
-    message = only(InboundMessage, findings(sample(name)))
+    message = get_only(InboundMessage, find_all(read_sample(name)))
     assert (message.kind, message.text, message.payload) == (kind, text, payload)
-    assert message.about_key == (wamid_key(about) if about else None)
-    assert message.message_key == wamid_key("wamid.IN1")
+    assert message.about_key == (hash_wamid(about) if about else None)
+    assert message.message_key == hash_wamid("wamid.IN1")
     assert (message.sent_at, message.received_at) == (datetime.fromtimestamp(1794300000, UTC), RECEIVED_AT)
 
 
 @pytest.mark.parametrize(("name", "expected"), STATUSES.items())
 def test_each_status(name: str, expected: tuple[str, str | None, int | None, str | None]) -> None:
-    event = only(DeliveryStatus, findings(sample(name)))
+    event = get_only(DeliveryStatus, find_all(read_sample(name)))
     assert (event.status, event.delivery, event.error_code, event.pricing_category) == expected
-    assert event.message_key == wamid_key("wamid.OUT1")
+    assert event.message_key == hash_wamid("wamid.OUT1")
     assert event.at == datetime.fromtimestamp(1794300012, UTC)
 
 
@@ -132,25 +132,25 @@ def test_each_status(name: str, expected: tuple[str, str | None, int | None, str
     ],
 )
 def test_preferences(name: str, addresses: tuple[str | None, str | None], word: str) -> None:
-    change = only(PreferenceChange, findings(sample(name)))
-    assert opened(change.person) == addresses
+    change = get_only(PreferenceChange, find_all(read_sample(name)))
+    assert decrypt_addresses(change.person) == addresses
     assert (change.category, change.value) == ("marketing_messages", word)
     assert change.at == datetime.fromtimestamp(1794300100, UTC)
 
 
 def test_errors_of_the_account_are_account_events() -> None:
-    event = only(AccountEvent, findings(sample("errors_of_account")))
+    event = get_only(AccountEvent, find_all(read_sample("errors_of_account")))
     assert event.value == {"errors": [{"code": 130429, "title": "Rate limit hit"}]}
 
 
 def test_a_message_with_an_error_beside_it_is_both() -> None:
-    message, event = findings(sample("interactive_failed"))
+    message, event = find_all(read_sample("interactive_failed"))
     assert isinstance(message, InboundMessage)
     assert isinstance(event, AccountEvent)
 
 
 def test_all_entries_changes_and_lists_are_read_and_other_numbers_are_not() -> None:
-    found = findings(sample("mixed"))
+    found = find_all(read_sample("mixed"))
     assert [type(finding) for finding in found[:-1]] == [
         InboundMessage,
         InboundMessage,
@@ -161,7 +161,7 @@ def test_all_entries_changes_and_lists_are_read_and_other_numbers_are_not() -> N
 
 
 def test_what_could_not_be_passed_on_names_its_error() -> None:
-    assert only(InboundMessage, findings(sample("unsupported"))).error_code == 131051
+    assert get_only(InboundMessage, find_all(read_sample("unsupported"))).error_code == 131051
 
 
 def test_every_sample_is_expected_somewhere() -> None:
@@ -188,7 +188,7 @@ def test_every_sample_is_expected_somewhere() -> None:
     ],
 )
 def test_what_is_no_webhook_is_one_problem(body: bytes) -> None:
-    assert only(Problem, findings(body)).reason
+    assert get_only(ParseProblem, find_all(body)).reason
 
 
 @pytest.mark.parametrize(
@@ -197,47 +197,57 @@ def test_what_is_no_webhook_is_one_problem(body: bytes) -> None:
         7,
         {},
         {"id": 1, "type": "text", "timestamp": "1"},
-        {**text_message(1), "from": None},
-        {**text_message(1), "from": "somebody"},
-        text_message(1, timestamp="soon"),
-        text_message(1, timestamp="-5"),
-        text_message(1, timestamp="9" * 20),
-        text_message(1, timestamp="1" * 5000),
-        text_message(1, timestamp=1.5),
-        text_message(1, type="button", button="Stop"),
+        {**build_text_message(1), "from": None},
+        {**build_text_message(1), "from": "somebody"},
+        build_text_message(1, timestamp="soon"),
+        build_text_message(1, timestamp="-5"),
+        build_text_message(1, timestamp="9" * 20),
+        build_text_message(1, timestamp="1" * 5000),
+        build_text_message(1, timestamp=1.5),
+        build_text_message(1, type="button", button="Stop"),
     ],
 )
 def test_a_broken_item_is_a_problem_and_its_neighbours_are_events(broken: Any) -> None:
-    body = webhook(value(messages=[text_message(1), broken, text_message(2)], statuses=[status(1)]))
-    kinds = [type(finding) for finding in findings(body)]
-    assert kinds == [InboundMessage, Problem, InboundMessage, DeliveryStatus]
+    body = build_webhook(
+        build_value(messages=[build_text_message(1), broken, build_text_message(2)], statuses=[build_status(1)])
+    )
+    kinds = [type(finding) for finding in find_all(body)]
+    assert kinds == [InboundMessage, ParseProblem, InboundMessage, DeliveryStatus]
 
 
 def test_a_broken_contact_or_status_takes_nothing_with_it() -> None:
-    body = webhook(value(contacts=[7], messages=[text_message(1)], statuses=[{"id": 3}, status(1)]))  # type: ignore[list-item]
-    kinds = [type(finding) for finding in findings(body)]
-    assert kinds == [Problem, InboundMessage, Problem, DeliveryStatus]
+    body = build_webhook(
+        build_value(
+            contacts=[7],  # type: ignore[list-item]
+            messages=[build_text_message(1)],
+            statuses=[{"id": 3}, build_status(1)],
+        )
+    )
+    kinds = [type(finding) for finding in find_all(body)]
+    assert kinds == [ParseProblem, InboundMessage, ParseProblem, DeliveryStatus]
 
 
 def test_texts_and_words_are_cut() -> None:
-    body = messages_body(text_message(1, "ä" * 5000, type="t" * 5000))
-    message = only(InboundMessage, findings(body))
+    body = build_messages_body(build_text_message(1, "ä" * 5000, type="t" * 5000))
+    message = get_only(InboundMessage, find_all(body))
     assert message.text == "ä" * 4096
     assert message.kind == "t" * 256
 
 
 def test_a_contact_of_somebody_else_is_not_the_senders() -> None:
     contacts = [{"wa_id": "491760406900002", "user_id": "DE.2"}, {"wa_id": PHONE, "user_id": USER}]
-    message = only(InboundMessage, findings(webhook(value(contacts=contacts, messages=[text_message(1)]))))
-    assert opened(message.sender) == BOTH
+    message = get_only(
+        InboundMessage, find_all(build_webhook(build_value(contacts=contacts, messages=[build_text_message(1)])))
+    )
+    assert decrypt_addresses(message.sender) == BOTH
 
 
 def test_equal_webhooks_give_equal_keys_and_different_ciphertexts() -> None:
-    first, second = (only(InboundMessage, findings(sample("text"))) for _ in range(2))
+    first, second = (get_only(InboundMessage, find_all(read_sample("text"))) for _ in range(2))
     assert first.message_key == second.message_key
     assert first.sender.phone is not None
     assert second.sender.phone is not None
-    assert first.sender.phone.index == second.sender.phone.index == INDEX.index("phone", PHONE)
+    assert first.sender.phone.index == second.sender.phone.index == INDEX.compute_index("phone", PHONE)
     assert first.sender.phone.sealed != second.sender.phone.sealed
 
 
@@ -255,22 +265,24 @@ LISTS = st.lists(ITEMS, max_size=4)
 def test_whatever_the_items_are_each_becomes_something(
     messages: list[Any], statuses: list[Any], contacts: list[Any], preferences: list[Any]
 ) -> None:
-    body = webhook(value(messages=messages, statuses=statuses, contacts=contacts, user_preferences=preferences))
-    found = findings(body)
+    body = build_webhook(
+        build_value(messages=messages, statuses=statuses, contacts=contacts, user_preferences=preferences)
+    )
+    found = find_all(body)
     happened = len(messages) + len(statuses) + len(preferences)
     assert len(found) >= max(1, happened)
-    assert len([it for it in found if not isinstance(it, Problem)]) <= max(1, happened)
+    assert len([it for it in found if not isinstance(it, ParseProblem)]) <= max(1, happened)
     assert_encodable(found)
 
 
 @given(body=st.binary() | JSON.map(lambda it: json.dumps(it).encode()))
 def test_whatever_the_body_is_nothing_is_raised_and_nothing_is_silent(body: bytes) -> None:
-    assert only(Problem, findings(body)).reason
+    assert get_only(ParseProblem, find_all(body)).reason
 
 
 @given(value=st.dictionaries(st.text(), JSON))
 def test_any_account_value_can_be_passed_on_or_is_a_problem(value: dict[str, Any]) -> None:
-    found = findings(webhook(value, field="account_update"))
+    found = find_all(build_webhook(value, field="account_update"))
     assert len(found) == 1
     assert_encodable(found)
 
@@ -278,21 +290,21 @@ def test_any_account_value_can_be_passed_on_or_is_a_problem(value: dict[str, Any
 def test_an_account_value_of_any_depth_is_passed_on_or_a_problem() -> None:
     for depth in (1, 30, 31, 32, 33, 34, 500, 900, 990):
         nested = '{"a":' * depth + "1" + "}" * depth
-        body = webhook({"it": "X"}, field="account_update").replace(b'"X"', nested.encode())
-        found = findings(body)
+        body = build_webhook({"it": "X"}, field="account_update").replace(b'"X"', nested.encode())
+        found = find_all(body)
         assert isinstance(found[0], AccountEvent) == (depth < 32)
         assert_encodable(found)
 
 
 def assert_encodable(found: list[Finding]) -> None:
     """All that is to be published can be, in groups by type."""
-    events: list[Event] = [finding for finding in found if not isinstance(finding, Ignored | Problem)]
-    for kind, same in by_type(events).items():
-        assert isinstance(group_of(same), GROUPS[kind])
-        assert data_of(kind, slices_of(same)) == msgspec.json.encode(group_of(same))
+    events: list[Event] = [finding for finding in found if not isinstance(finding, Ignored | ParseProblem)]
+    for kind, same in split_by_type(events).items():
+        assert isinstance(build_group_message(same), GROUP_TYPES[kind])
+        assert join_chunks(kind, split_into_chunks(same)) == msgspec.json.encode(build_group_message(same))
 
 
 @given(number=st.integers(1, 50))
 def test_n_statuses_are_n_events_in_their_order(number: int) -> None:
-    found = findings(statuses_body(*(status(it) for it in range(number))))
+    found = find_all(build_statuses_body(*(build_status(it) for it in range(number))))
     assert [it.delivery for it in found if isinstance(it, DeliveryStatus)] == [f"delivery-{it}" for it in range(number)]

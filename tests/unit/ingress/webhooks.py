@@ -15,9 +15,15 @@ SECRET = "0123456789abcdef0123456789abcdef"
 SENT_AT = 1794300000
 
 Json = dict[str, Any]
+OTHER_PHONE = "491760406900002"
+OTHER_USER = "DE.2"
+TWO_PEOPLE: list[Json] = [
+    {"profile": {"name": "Anke Beispiel"}, "wa_id": PHONE, "user_id": USER},
+    {"profile": {"name": "Bodo Beispiel"}, "wa_id": OTHER_PHONE, "user_id": OTHER_USER},
+]
 
 
-def sample(name: str) -> bytes:
+def read_sample(name: str) -> bytes:
     """One of the files in tests/data/whatsapp."""
     return (DATA / f"{name}.json").read_bytes()
 
@@ -26,7 +32,7 @@ def sign(body: bytes, secret: str = SECRET) -> str:
     return "sha256=" + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
 
 
-def webhook(value: Json, field: str = "messages") -> bytes:
+def build_webhook(value: Json, field: str = "messages") -> bytes:
     """A body with one change; `json` escapes everything beyond ASCII, as Meta does."""
     change = {"field": field, "value": value}
     return json.dumps(
@@ -34,7 +40,7 @@ def webhook(value: Json, field: str = "messages") -> bytes:
     ).encode()
 
 
-def value(**lists: Sequence[Json]) -> Json:
+def build_value(**lists: Sequence[Json]) -> Json:
     return {
         "messaging_product": "whatsapp",
         "metadata": {"display_phone_number": "4947919300", "phone_number_id": NUMBER_ID},
@@ -42,7 +48,7 @@ def value(**lists: Sequence[Json]) -> Json:
     }
 
 
-def text_message(number: int, text: str = "Start", **more: object) -> Json:
+def build_text_message(number: int, text: str = "Start", **more: object) -> Json:
     return {
         "id": f"wamid.IN{number:08}",
         "from": PHONE,
@@ -53,7 +59,7 @@ def text_message(number: int, text: str = "Start", **more: object) -> Json:
     }
 
 
-def status(number: int, word: str = "sent", **more: object) -> Json:
+def build_status(number: int, word: str = "sent", **more: object) -> Json:
     return {
         "id": f"wamid.OUT{number:08}",
         "status": word,
@@ -64,9 +70,9 @@ def status(number: int, word: str = "sent", **more: object) -> Json:
     }
 
 
-def messages_body(*messages: Json) -> bytes:
-    return webhook(value(messages=messages))
+def build_messages_body(*messages: Json) -> bytes:
+    return build_webhook(build_value(messages=messages))
 
 
-def statuses_body(*statuses: Json) -> bytes:
-    return webhook(value(statuses=statuses))
+def build_statuses_body(*statuses: Json) -> bytes:
+    return build_webhook(build_value(statuses=statuses))

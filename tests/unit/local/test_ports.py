@@ -4,7 +4,7 @@ import socket
 
 import pytest
 
-from deploy.local.ports import LOOPBACK, reserved_ports
+from deploy.local.ports import LOOPBACK, reserve_ports
 
 
 def listen(port: int = 0) -> socket.socket:
@@ -24,21 +24,21 @@ def wanted() -> int:
 
 
 def test_a_wanted_port_is_given_if_it_is_free(wanted: int) -> None:
-    with reserved_ports(3, [wanted]) as ports:
+    with reserve_ports(3, [wanted]) as ports:
         assert ports[0] == wanted
         assert len(set(ports)) == 3
         listen(wanted).close()
 
 
 def test_another_is_given_if_somebody_listens_there(wanted: int) -> None:
-    with listen(wanted), reserved_ports(2, [wanted]) as ports:
+    with listen(wanted), reserve_ports(2, [wanted]) as ports:
         assert wanted not in ports
 
 
 def test_another_is_given_if_somebody_has_reserved_it(wanted: int) -> None:
-    with reserved_ports(1, [wanted]) as (first,), reserved_ports(1, [wanted]) as (second,):
+    with reserve_ports(1, [wanted]) as (first,), reserve_ports(1, [wanted]) as (second,):
         assert first == wanted != second
-    with reserved_ports(1, [wanted]) as (again,):
+    with reserve_ports(1, [wanted]) as (again,):
         assert again == wanted
 
 
@@ -50,5 +50,5 @@ def test_connections_that_have_just_ended_keep_no_port(wanted: int) -> None:
         assert client.recv(1) == b""
     with pytest.raises(OSError, match="in use"), socket.socket() as plain:
         plain.bind((LOOPBACK, wanted))
-    with reserved_ports(1, [wanted]) as (given,):
+    with reserve_ports(1, [wanted]) as (given,):
         assert given == wanted

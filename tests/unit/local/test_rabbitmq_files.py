@@ -6,19 +6,19 @@ import re
 from pathlib import Path
 
 from deploy.local.names import ADMIN
-from deploy.local.rabbitmq_files import CONFIGURATION, CREDIT, definitions, password_hash
+from deploy.local.rabbitmq_files import CONFIGURATION, CREDIT, build_definitions, hash_password
 
 REPOSITORY = Path(__file__).parents[3]
 
 
 def test_the_password_is_stored_salted_and_hashed() -> None:
-    stored = base64.b64decode(password_hash("geheim", b"salt"))
+    stored = base64.b64decode(hash_password("geheim", b"salt"))
     assert stored == b"salt" + hashlib.sha256(b"saltgeheim").digest()
 
 
 def test_the_administrator_is_the_only_user() -> None:
-    users = definitions("geheim", salt=b"salt")["users"]
-    assert users == [{"name": ADMIN, "password_hash": password_hash("geheim", b"salt"), "tags": ["administrator"]}]
+    users = build_definitions("geheim", salt=b"salt")["users"]
+    assert users == [{"name": ADMIN, "password_hash": hash_password("geheim", b"salt"), "tags": ["administrator"]}]
 
 
 def test_a_broker_in_a_container_has_the_same_bounds() -> None:

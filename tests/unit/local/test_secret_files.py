@@ -9,7 +9,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as some
 
-from deploy.local.secret_files import FILES, LOGIN_PASSWORDS, SECRETS, Random, create_secrets, missing_files
+from deploy.secrets import FILES, LOGIN_PASSWORDS, SECRETS, Random, build_missing_files, create_secrets
 
 
 def numbered() -> Random:
@@ -19,35 +19,35 @@ def numbered() -> Random:
 
 
 def test_a_value_that_several_hold_is_the_same_for_all() -> None:
-    files = missing_files({}, numbered())
+    files = build_missing_files({}, numbered())
     assert set(files) == set(FILES)
     for secret in SECRETS:
         assert len({files[file] for file in secret.files}) == 1
 
 
 def test_different_secrets_have_different_values() -> None:
-    files = missing_files({}, numbered())
+    files = build_missing_files({}, numbered())
     assert len({files[secret.files[0]] for secret in SECRETS}) == len(SECRETS)
 
 
 def test_the_logins_list_has_the_password_of_each_login() -> None:
-    files = missing_files({}, numbered())
+    files = build_missing_files({}, numbered())
     expected = {secret.login: files[secret.files[0]] for secret in SECRETS if secret.login}
     assert json.loads(files[LOGIN_PASSWORDS]) == expected
 
 
 def test_keys_are_32_bytes_and_the_ring_starts_with_version_1() -> None:
-    files = missing_files({}, numbered())
-    version, _, sealing = files["ingress/kreisfunk_sealing_keys"].partition(":")
+    files = build_missing_files({}, numbered())
+    version, _, sealing = files["ingress/kreisfunk_encryption_keys"].partition(":")
     assert version == "1"
     assert len(base64.b64decode(sealing)) == len(base64.b64decode(files["ingress/kreisfunk_index_key"])) == 32
 
 
 @given(some.sets(some.sampled_from(FILES)))
 def test_whatever_is_lost_comes_back_in_agreement(lost: set[str]) -> None:
-    whole = missing_files({}, numbered())
+    whole = build_missing_files({}, numbered())
     kept = {file: value for file, value in whole.items() if file not in lost}
-    written = missing_files(kept, lambda size: b"\xff" * size)
+    written = build_missing_files(kept, lambda size: b"\xff" * size)
     restored = kept | written
     assert set(written) <= lost | {LOGIN_PASSWORDS}
     for secret in SECRETS:
@@ -57,14 +57,14 @@ def test_whatever_is_lost_comes_back_in_agreement(lost: set[str]) -> None:
 
 
 def test_during_a_rotation_the_simulator_signs_with_the_first_app_secret() -> None:
-    files = missing_files({"ingress/kreisfunk_app_secrets": "new,old"}, numbered())
+    files = build_missing_files({"ingress/kreisfunk_app_secrets": "new,old"}, numbered())
     assert files["simulator/simulator_app_secret"] == "new"
     assert "ingress/kreisfunk_app_secrets" not in files
 
 
 def test_a_login_that_a_new_version_adds_joins_the_list() -> None:
     known = {LOGIN_PASSWORDS: json.dumps({"ingress": "kept"})}
-    files = missing_files(known, numbered())
+    files = build_missing_files(known, numbered())
     assert json.loads(files[LOGIN_PASSWORDS])["ingress"] == "kept"
     assert files["ingress/kreisfunk_broker_password"] == "kept"
 

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from deploy.local.environments import Surroundings, inherited_environment
-from deploy.local.services import Numbers, assign_ports, process_names, service_processes
+from deploy.local.environments import StackEnvironment, filter_inherited
+from deploy.local.services import ReplicaCounts, assign_ports, build_services, list_process_names
 
-AROUND = Surroundings(
+AROUND = StackEnvironment(
     inherited={"PATH": "/bin"},
     secrets=Path("/secrets"),
     broker_port=1,
@@ -13,35 +13,35 @@ AROUND = Surroundings(
     database_port=3,
     simulator_port=4,
     ingress_port=5,
-    door_port=6,
+    notices_api_port=6,
     messages_per_second=80,
 )
 
 
 def test_processes_of_a_kind_are_numbered() -> None:
-    assert process_names("dispatcher", 2) == ["dispatcher-1", "dispatcher-2"]
+    assert list_process_names("dispatcher", 2) == ["dispatcher-1", "dispatcher-2"]
 
 
 def test_no_port_is_given_twice() -> None:
-    numbers = Numbers(ingresses=2, notices=3, subscriptions=1, dispatchers=3)
+    numbers = ReplicaCounts(ingresses=2, notices=3, subscriptions=1, dispatchers=3)
     ports = assign_ports(numbers, list(range(100, 100 + numbers.ports)))
-    given = [ports.simulator, *ports.ingresses, *ports.doors, *ports.internal.values()]
+    given = [ports.simulator, *ports.ingresses, *ports.notices, *ports.internal.values()]
     assert sorted(given) == list(range(100, 100 + numbers.ports))
 
 
 def test_every_process_is_there_once_and_publishes_metrics(tmp_path: Path) -> None:
-    numbers = Numbers(ingresses=1, subscriptions=1, dispatchers=2)
+    numbers = ReplicaCounts(ingresses=1, subscriptions=1, dispatchers=2)
     ports = assign_ports(numbers, list(range(100, 100 + numbers.ports)))
-    names = [process.name for process in service_processes(AROUND, ports, tmp_path, {})]
+    names = [process.name for process in build_services(AROUND, ports, tmp_path, {})]
     assert names == ["ingress-1", "notices-1", "subscriptions-1", "dispatcher-1", "dispatcher-2"]
     assert names == list(ports.metrics_urls)
 
 
 def test_settings_of_another_installation_do_not_leak_in() -> None:
     ours = {"KREISFUNK_GRAPH_URL": "https://elsewhere", "SIMULATOR_LISTEN_PORT": "1", "LANG": "C"}
-    assert inherited_environment(ours) == {"LANG": "C", "PYTHONUNBUFFERED": "1"}
+    assert filter_inherited(ours) == {"LANG": "C", "PYTHONUNBUFFERED": "1"}
 
 
 def test_urls_of_the_services_hold_no_password() -> None:
-    assert AROUND.broker_url("ingress") == "amqp://ingress@127.0.0.1:1/"
-    assert AROUND.database_url("kreisfunk_monitor") == "postgresql://kreisfunk_monitor@127.0.0.1:3/kreisfunk"
+    assert AROUND.build_broker_url("ingress") == "amqp://ingress@127.0.0.1:1/"
+    assert AROUND.build_database_url("kreisfunk_monitor") == "postgresql://kreisfunk_monitor@127.0.0.1:3/kreisfunk"

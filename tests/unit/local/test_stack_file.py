@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from deploy.local.errors import LocalError
-from deploy.local.stack_file import STACK_FILE, StackAddresses, folder_lock, published, running_stack
+from deploy.local.stack_file import STACK_FILE, StackAddresses, find_running_stack, lock_folder, publish_addresses
 
 ADDRESSES = StackAddresses(
     simulator_url="http://127.0.0.1:1",
@@ -16,7 +16,7 @@ ADDRESSES = StackAddresses(
     control_token="token",
     ingress_url="http://127.0.0.1:2",
     ingress_urls=["http://127.0.0.1:2"],
-    door_url="http://127.0.0.1:7",
+    notices_api_url="http://127.0.0.1:7",
     metrics_urls={"ingress-1": "http://127.0.0.1:3/metrics"},
     broker_url="amqp://127.0.0.1:4/",
     broker_api_url="http://127.0.0.1:5",
@@ -26,51 +26,51 @@ ADDRESSES = StackAddresses(
     feeds={"KREISFUNK_BROKER_URL": "amqp://feeds@127.0.0.1:4/"},
     quarantine={"KREISFUNK_BROKER_URL": "amqp://quarantine@127.0.0.1:4/"},
     operator={"KREISFUNK_DATABASE_URL": "postgresql://kreisfunk_operator@127.0.0.1:6/kreisfunk"},
-    tokens={"KREISFUNK_DOOR_TOKENS_FILE": "/secrets/tokens/tokens.json"},
+    tokens={"KREISFUNK_NOTICES_API_TOKENS_FILE": "/secrets/tokens/tokens.json"},
     systems={"KREISFUNK_BROKER_API_URL": "http://127.0.0.1:5"},
 )
 
 
 def test_a_running_stack_is_found_and_only_its_owner_may_read_the_file(tmp_path: Path) -> None:
-    with folder_lock(tmp_path), published(tmp_path, ADDRESSES):
-        assert running_stack(tmp_path) == ADDRESSES
+    with lock_folder(tmp_path), publish_addresses(tmp_path, ADDRESSES):
+        assert find_running_stack(tmp_path) == ADDRESSES
         assert stat.S_IMODE((tmp_path / STACK_FILE).stat().st_mode) == 0o600
     assert not (tmp_path / STACK_FILE).exists()
-    assert running_stack(tmp_path) is None
+    assert find_running_stack(tmp_path) is None
 
 
 def test_what_a_killed_stack_left_behind_does_not_count(tmp_path: Path) -> None:
-    with published(tmp_path, ADDRESSES):
-        assert running_stack(tmp_path) is None
+    with publish_addresses(tmp_path, ADDRESSES):
+        assert find_running_stack(tmp_path) is None
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"simulator_url": "http://127.0.0.1:1"}'])
 def test_a_stack_of_another_version_is_said_to_be_one(tmp_path: Path, content: str) -> None:
     (tmp_path / STACK_FILE).write_text(content)
-    with folder_lock(tmp_path), pytest.raises(LocalError, match="another version"):
-        running_stack(tmp_path)
+    with lock_folder(tmp_path), pytest.raises(LocalError, match="another version"):
+        find_running_stack(tmp_path)
 
 
 def test_what_a_later_version_says_beside_ours_is_left_out(tmp_path: Path) -> None:
-    with folder_lock(tmp_path), published(tmp_path, ADDRESSES):
+    with lock_folder(tmp_path), publish_addresses(tmp_path, ADDRESSES):
         said = json.loads((tmp_path / STACK_FILE).read_text())
         (tmp_path / STACK_FILE).write_text(json.dumps({**said, "newsroom_url": "http://127.0.0.1:8"}))
-        assert running_stack(tmp_path) == ADDRESSES
+        assert find_running_stack(tmp_path) == ADDRESSES
 
 
 def test_a_second_stack_in_the_same_folder_is_refused(tmp_path: Path) -> None:
     with (
-        folder_lock(tmp_path),
+        lock_folder(tmp_path),
         pytest.raises(LocalError, match=r"runs in .* already"),
-        folder_lock(tmp_path),
+        lock_folder(tmp_path),
     ):
         pass
 
 
 def test_the_folder_is_free_again_afterwards(tmp_path: Path) -> None:
-    with folder_lock(tmp_path):
+    with lock_folder(tmp_path):
         pass
-    with folder_lock(tmp_path), published(tmp_path, replace(ADDRESSES, control_token="new")):
-        found = running_stack(tmp_path)
+    with lock_folder(tmp_path), publish_addresses(tmp_path, replace(ADDRESSES, control_token="new")):
+        found = find_running_stack(tmp_path)
     assert found is not None
     assert found.control_token == "new"

@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.contracts.envelope import CONTENT_TYPE
-from shared.municipal.binding import LARGEST_BODY, PREFIXES, AmqpMessage, read_message
-from shared.municipal.reading import Unreadable
-from tests.unit.municipal.material import CONTENT, EXPIRY, event, problems_of
+from shared.notices.cloudevents import UnreadableEvent
+from shared.notices.cloudevents_amqp import HEADER_PREFIXES, MAX_BODY_BYTES, AmqpMessage, read_amqp_event
+from tests.unit.municipal.factories import CONTENT, EXPIRY, build_event, find_problems
 
-BODY = msgspec.json.encode(event())
+BODY = msgspec.json.encode(build_event())
 DATA = msgspec.json.encode(CONTENT)
 ATTRIBUTES: dict[str, Any] = {
     "specversion": "1.0",
@@ -29,15 +29,15 @@ def structured(body: bytes = BODY, **properties: Any) -> AmqpMessage:
     return AmqpMessage(body=body, login="pressestelle", **properties)
 
 
-def binary(body: bytes = DATA, *, prefix: str = PREFIXES[0], **attributes: Any) -> AmqpMessage:
+def binary(body: bytes = DATA, *, prefix: str = HEADER_PREFIXES[0], **attributes: Any) -> AmqpMessage:
     given = {name: value for name, value in (ATTRIBUTES | attributes).items() if value is not None}
     headers = {f"{prefix}{name}": value for name, value in given.items()}
     return structured(body, content_type="application/json", headers=headers)
 
 
-def wrong(message: AmqpMessage) -> Unreadable:
-    with pytest.raises(Unreadable) as caught:
-        read_message(message)
+def wrong(message: AmqpMessage) -> UnreadableEvent:
+    with pytest.raises(UnreadableEvent) as caught:
+        read_amqp_event(message)
     return caught.value
 
 
@@ -49,26 +49,26 @@ def fields(message: AmqpMessage) -> list[str]:
     "content_type", [CONTENT_TYPE, "Application/CloudEvents+JSON; charset=UTF-8", f'{CONTENT_TYPE};charset="utf-8"']
 )
 def test_an_event_in_the_body_is_read(content_type: str) -> None:
-    assert read_message(structured(content_type=content_type)) == event()
+    assert read_amqp_event(structured(content_type=content_type)) == build_event()
 
 
-@pytest.mark.parametrize("prefix", PREFIXES)
+@pytest.mark.parametrize("prefix", HEADER_PREFIXES)
 def test_an_event_in_headers_is_the_same_as_one_in_the_body(prefix: str) -> None:
-    read = read_message(binary(prefix=prefix))
-    assert msgspec.structs.replace(read, datacontenttype="") == event()
-    assert problems_of(read) == {}
+    read = read_amqp_event(binary(prefix=prefix))
+    assert msgspec.structs.replace(read, datacontenttype="") == build_event()
+    assert find_problems(read) == {}
 
 
 def test_moments_may_be_of_the_brokers_own_type_and_other_headers_are_ignored() -> None:
     message = binary(expirytime=EXPIRY, time=datetime(2026, 11, 20, tzinfo=UTC), mine="something")
     other = structured(DATA, content_type="application/json", headers={**message.headers, "x": "y", "id": "no"})
-    assert (read_message(other).expirytime, read_message(other).id) == (EXPIRY, "event-1")
+    assert (read_amqp_event(other).expirytime, read_amqp_event(other).id) == (EXPIRY, "event-1")
 
 
 def test_the_same_attribute_twice_is_refused_if_it_differs() -> None:
     headers = dict(binary().headers)
     alike = structured(DATA, content_type="application/json", headers={**headers, "ce-id": "event-1"})
-    assert read_message(alike).id == "event-1"
+    assert read_amqp_event(alike).id == "event-1"
     other = structured(DATA, content_type="application/json", headers={**headers, "ce-id": "event-2"})
     assert fields(other) == ["id"]
 
@@ -86,8 +86,8 @@ def test_the_same_attribute_twice_is_refused_if_it_differs() -> None:
         (structured(content_type="text/xml", headers=binary().headers), "content_type"),
         (structured(content_encoding="gzip"), "content_encoding"),
         (structured(persistent=False), "delivery_mode"),
-        (structured(b"x" * (LARGEST_BODY + 1)), "body"),
-        (structured(b"{}" + b" " * LARGEST_BODY), "body"),
+        (structured(b"x" * (MAX_BODY_BYTES + 1)), "body"),
+        (structured(b"{}" + b" " * MAX_BODY_BYTES), "body"),
         (structured(b"[" * 60_000), "body"),
         (structured(b"no json"), "body"),
         (binary(b"no json"), "data"),
@@ -117,11 +117,11 @@ def test_what_is_wrong_with_the_message_and_with_the_event_is_told_together_with
 
 @pytest.mark.parametrize("encoding", ["utf-8", "UTF-8", "identity", ""])
 def test_an_encoding_that_is_none_is_let_pass(encoding: str) -> None:
-    assert read_message(structured(content_encoding=encoding)) == event()
+    assert read_amqp_event(structured(content_encoding=encoding)) == build_event()
 
 
 HEADERS = st.dictionaries(
-    st.tuples(st.sampled_from(PREFIXES), st.sampled_from([*ATTRIBUTES, "data", "Id", ""])).map("".join),
+    st.tuples(st.sampled_from(HEADER_PREFIXES), st.sampled_from([*ATTRIBUTES, "data", "Id", ""])).map("".join),
     st.text(max_size=8) | st.integers() | st.booleans() | st.datetimes(timezones=st.just(UTC)),
     max_size=8,
 )
@@ -135,6 +135,6 @@ HEADERS = st.dictionaries(
 def test_whatever_comes_is_an_event_or_a_list_of_problems(body: bytes, kind: str | None, headers: Any) -> None:
     message = structured(body, content_type=kind, headers=headers)
     try:
-        assert read_message(message).id
-    except Unreadable:
+        assert read_amqp_event(message).id
+    except UnreadableEvent:
         assert wrong(message).problems

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.contracts.notices import NoticeWithdrawn
-from shared.municipal import links
-from shared.municipal.links import names_foreign_host, omit_foreign_hosts
-from tests.unit.municipal.material import event, problems, problems_of
+from shared.notices import links
+from shared.notices.links import contains_foreign_host, replace_foreign_hosts
+from tests.unit.municipal.factories import build_event, find_content_problems, find_problems
 
 HOSTS = ("www.landkreis-osterholz.de", "landkreis-osterholz.de")
 
@@ -71,17 +71,17 @@ PERMITTED = [
 
 @pytest.mark.parametrize("text", FOREIGN)
 def test_what_may_lead_elsewhere_is_found(text: str) -> None:
-    assert names_foreign_host(text, HOSTS)
+    assert contains_foreign_host(text, HOSTS)
 
 
 @pytest.mark.parametrize("text", PERMITTED)
 def test_what_does_not_lead_elsewhere_is_left_alone(text: str) -> None:
-    assert not names_foreign_host(text, HOSTS)
-    assert omit_foreign_hosts(text, HOSTS) == text
+    assert not contains_foreign_host(text, HOSTS)
+    assert replace_foreign_hosts(text, HOSTS) == text
 
 
 def test_without_hosts_no_address_is_permitted() -> None:
-    assert names_foreign_host("www.landkreis-osterholz.de", ())
+    assert contains_foreign_host("www.landkreis-osterholz.de", ())
 
 
 @pytest.mark.parametrize(
@@ -94,24 +94,24 @@ def test_without_hosts_no_address_is_permitted() -> None:
     ],
 )
 def test_feeds_leave_such_an_address_out(text: str, left: str) -> None:
-    assert omit_foreign_hosts(text, HOSTS) == left
+    assert replace_foreign_hosts(text, HOSTS) == left
 
 
 @given(st.lists(st.sampled_from([*FOREIGN, *PERMITTED]) | st.text(max_size=20), max_size=6).map(" ".join))
 def test_what_is_left_leads_nowhere_else(text: str) -> None:
-    assert not names_foreign_host(omit_foreign_hosts(text, HOSTS), HOSTS)
+    assert not contains_foreign_host(replace_foreign_hosts(text, HOSTS), HOSTS)
 
 
 @pytest.mark.parametrize("part", ["a", "a-", "a.", "a.b-", "@", "a@a.", "_a", "://", "https://", "a:1", "ä.", "-."])
 @pytest.mark.timeout(20)
 def test_a_hostile_text_does_not_take_for_ever(part: str) -> None:
-    names_foreign_host(part * (100_000 // len(part)), HOSTS)
+    contains_foreign_host(part * (100_000 // len(part)), HOSTS)
 
 
 @pytest.mark.parametrize("field", ["headline", "text"])
 @pytest.mark.parametrize("words", ["Siehe example.com", "https://example.com/a", "gesperrt.In Worpswede"])
 def test_a_notice_names_no_foreign_host(field: str, words: str) -> None:
-    found = problems(**{field: words})
+    found = find_content_problems(**{field: words})
     assert set(found) == {field}
     assert "landkreis-osterholz.de" in found[field]
     assert "take it out" in found[field]
@@ -119,14 +119,16 @@ def test_a_notice_names_no_foreign_host(field: str, words: str) -> None:
 
 
 def test_nor_does_the_reason_of_a_withdrawal() -> None:
-    withdrawn = event({"reason": "Neu unter example.com"}, kind=NoticeWithdrawn.TYPE, expirytime=None)
-    assert set(problems_of(withdrawn)) == {"reason"}
-    permitted = event({"reason": "Neu unter www.landkreis-osterholz.de"}, kind=NoticeWithdrawn.TYPE, expirytime=None)
-    assert problems_of(permitted) == {}
+    withdrawn = build_event({"reason": "Neu unter example.com"}, kind=NoticeWithdrawn.TYPE, expirytime=None)
+    assert set(find_problems(withdrawn)) == {"reason"}
+    permitted = build_event(
+        {"reason": "Neu unter www.landkreis-osterholz.de"}, kind=NoticeWithdrawn.TYPE, expirytime=None
+    )
+    assert find_problems(permitted) == {}
 
 
 def test_a_permitted_host_may_stand_in_words() -> None:
-    assert problems(text="Mehr unter www.landkreis-osterholz.de/sperrungen.") == {}
+    assert find_content_problems(text="Mehr unter www.landkreis-osterholz.de/sperrungen.") == {}
 
 
 def test_every_top_level_domain_that_the_test_library_knows_is_known() -> None:

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from shared.contracts.notices import NoticePublished
-from shared.municipal.reading import Unreadable, read_event
+from shared.notices.cloudevents import UnreadableEvent, read_event
 
 ATTRIBUTES = {"specversion": "1.0", "id": "1", "source": "/x", "type": "t", "subject": "n"}
 
@@ -31,7 +31,7 @@ def test_an_event_is_read_with_its_data_as_it_came() -> None:
     ],
 )
 def test_a_wrong_attribute_is_named(change: dict[str, object], field: str) -> None:
-    with pytest.raises(Unreadable) as caught:
+    with pytest.raises(UnreadableEvent) as caught:
         read_event(msgspec.json.encode(ATTRIBUTES | change))
     assert [problem.field for problem in caught.value.problems] == [field]
 
@@ -43,7 +43,7 @@ def test_an_attribute_that_is_null_is_one_that_was_left_out(name: str) -> None:
 
 
 def test_every_missing_attribute_is_named_and_what_is_known_of_the_event_is_told() -> None:
-    with pytest.raises(Unreadable) as caught:
+    with pytest.raises(UnreadableEvent) as caught:
         read_event(b'{"id": "7", "subject": "n"}')
     assert {problem.field for problem in caught.value.problems} == {"source", "type", "specversion"}
     assert (caught.value.event, caught.value.subject) == ("7", "n")
@@ -51,7 +51,7 @@ def test_every_missing_attribute_is_named_and_what_is_known_of_the_event_is_told
 
 @pytest.mark.parametrize("body", [b"", b"no json", b"\xff", b"[]", b"5", b'{"id": "\xff"}'])
 def test_what_is_no_json_object_is_told(body: bytes) -> None:
-    with pytest.raises(Unreadable) as caught:
+    with pytest.raises(UnreadableEvent) as caught:
         read_event(body)
     assert [problem.field for problem in caught.value.problems] == ["body"]
 
@@ -77,7 +77,7 @@ def test_a_moment_without_an_offset_is_berlins(moment: str, hour: int) -> None:
 def test_the_first_and_the_last_moment_are_no_accident() -> None:
     content = ATTRIBUTES | {"type": NoticePublished.TYPE, "data": {}}
     assert read_event(msgspec.json.encode(content | {"expirytime": "9999-12-31T23:59:59"})).expirytime is not None
-    with pytest.raises(Unreadable, match="expirytime"):
+    with pytest.raises(UnreadableEvent, match="expirytime"):
         read_event(msgspec.json.encode(content | {"expirytime": "0001-01-01T00:00:00"}))
 
 
@@ -91,7 +91,7 @@ def test_the_first_and_the_last_moment_are_no_accident() -> None:
     ],
 )
 def test_what_is_no_json_is_told_with_its_place(body: bytes, place: str) -> None:
-    with pytest.raises(Unreadable) as caught:
+    with pytest.raises(UnreadableEvent) as caught:
         read_event(body)
     assert [problem.problem for problem in caught.value.problems] == [f"is not JSON: {place}"]
 
@@ -108,7 +108,7 @@ def test_what_is_no_json_is_told_with_its_place(body: bytes, place: str) -> None
 )
 def test_an_attribute_that_a_notice_does_not_have_is_named(attribute: str, advice: str) -> None:
     content = ATTRIBUTES | {"type": NoticePublished.TYPE, attribute: "x", "data": {}}
-    with pytest.raises(Unreadable) as caught:
+    with pytest.raises(UnreadableEvent) as caught:
         read_event(msgspec.json.encode(content))
     assert [(each.field, each.problem) for each in caught.value.problems] == [(attribute, f"is unknown; {advice}")]
 

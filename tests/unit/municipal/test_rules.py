@@ -8,12 +8,21 @@ from hypothesis import strategies as st
 
 from shared.contracts.envelope import Envelope
 from shared.contracts.notices import NoticeContent, NoticePublished, NoticeUpdated, NoticeWithdrawn
-from shared.municipal.checking import check
-from shared.municipal.content import LONGEST_CONTENT
-from shared.municipal.rules import notice_problems, read_notice
-from shared.municipal.shapes import MAX_UNKNOWN
-from tests.unit.municipal.material import CONTENT, EXPIRY, KNOWN, ROADS, SOURCE, event, problems, problems_of
-from tests.unit.subscriptions.material import COUNTY, NOON
+from shared.notices.content import MAX_CONTENT_LENGTH
+from shared.notices.rules import read_notice, validate_notice
+from shared.notices.schema_errors import MAX_UNKNOWN_FIELDS
+from shared.notices.validate import validate_event
+from tests.unit.municipal.factories import (
+    CONTENT,
+    EXPIRY,
+    KNOWN,
+    ROADS,
+    SOURCE,
+    build_event,
+    find_content_problems,
+    find_problems,
+)
+from tests.unit.subscriptions.factories import COUNTY, NOON
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20),
@@ -24,20 +33,23 @@ FIELDS = {field.encode_name for field in msgspec.structs.fields(NoticeContent)}
 
 
 def test_a_valid_notice_has_no_problems() -> None:
-    assert problems() == {}
-    assert read_notice(event()) == msgspec.convert(CONTENT, NoticePublished)
+    assert find_content_problems() == {}
+    assert read_notice(build_event()) == msgspec.convert(CONTENT, NoticePublished)
 
 
 def test_an_update_needs_a_revision_and_a_withdrawal_only_its_subject() -> None:
-    assert problems_of(event(CONTENT | {"revision": 2}, kind=NoticeUpdated.TYPE)) == {}
-    assert set(problems_of(event(kind=NoticeUpdated.TYPE))) == {"revision"}
-    assert set(problems_of(event(CONTENT | {"revision": 1}, kind=NoticeUpdated.TYPE))) == {"revision"}
-    assert problems_of(event({}, kind=NoticeWithdrawn.TYPE, expirytime=None)) == {}
-    assert set(problems_of(event({"reason": 5}, kind=NoticeWithdrawn.TYPE, subject=None))) == {"reason", "subject"}
+    assert find_problems(build_event(CONTENT | {"revision": 2}, kind=NoticeUpdated.TYPE)) == {}
+    assert set(find_problems(build_event(kind=NoticeUpdated.TYPE))) == {"revision"}
+    assert set(find_problems(build_event(CONTENT | {"revision": 1}, kind=NoticeUpdated.TYPE))) == {"revision"}
+    assert find_problems(build_event({}, kind=NoticeWithdrawn.TYPE, expirytime=None)) == {}
+    assert set(find_problems(build_event({"reason": 5}, kind=NoticeWithdrawn.TYPE, subject=None))) == {
+        "reason",
+        "subject",
+    }
 
 
 def test_another_type_is_told_which_there_are() -> None:
-    (problem,) = problems_of(event(kind="de.kreisfunk.notice.published.v9")).items()
+    (problem,) = find_problems(build_event(kind="de.kreisfunk.notice.published.v9")).items()
     assert problem[0] == "type"
     assert NoticeUpdated.TYPE in problem[1]
 
@@ -45,7 +57,7 @@ def test_another_type_is_told_which_there_are() -> None:
 @pytest.mark.parametrize("optional", ["link", "urgent"])
 def test_optional_fields_may_be_absent(optional: str) -> None:
     data = {field: value for field, value in CONTENT.items() if field != optional}
-    assert problems_of(event(data)) == {}
+    assert find_problems(build_event(data)) == {}
 
 
 @pytest.mark.parametrize(
@@ -59,40 +71,40 @@ def test_optional_fields_may_be_absent(optional: str) -> None:
     ],
 )
 def test_an_unknown_field_is_named_with_what_it_may_stand_for(field: str, advice: str) -> None:
-    found = problems(**{field: "x"})
+    found = find_content_problems(**{field: "x"})
     assert set(found) == {field}
     assert advice in found[field]
 
 
 def test_a_new_notice_has_no_revision_and_a_withdrawal_no_content() -> None:
-    assert problems(revision=2) == {"revision": "is for an update: leave it out, or send an update"}
-    withdrawn = event({"reason": "x", "headline": "x"}, kind=NoticeWithdrawn.TYPE, expirytime=None)
-    assert problems_of(withdrawn) == {"headline": "is unknown; there are reason"}
+    assert find_content_problems(revision=2) == {"revision": "is for an update: leave it out, or send an update"}
+    withdrawn = build_event({"reason": "x", "headline": "x"}, kind=NoticeWithdrawn.TYPE, expirytime=None)
+    assert find_problems(withdrawn) == {"headline": "is unknown; there are reason"}
 
 
 def test_of_unknown_fields_nothing_is_repeated_but_a_name() -> None:
     strange = {f"+4917604069{number}": 1 for number in range(40)} | {"+": 1, "": 1, "a b": 1, "x" * 41: 1}
-    assert problems(**strange) == {"data": "has 44 unknown fields"}
+    assert find_content_problems(**strange) == {"data": "has 44 unknown fields"}
     many = {f"field{number:02}": 1 for number in range(25)}
-    found = problems(**many)
-    assert len(found) == MAX_UNKNOWN + 1
+    found = find_content_problems(**many)
+    assert len(found) == MAX_UNKNOWN_FIELDS + 1
     assert found["data"] == "has 5 more unknown fields"
 
 
 def test_what_can_be_read_is_judged_beside_what_cannot() -> None:
-    parsed = msgspec.json.decode(msgspec.json.encode(event(CONTENT | {"topic": "wetter", "Urgent": True})))
+    parsed = msgspec.json.decode(msgspec.json.encode(build_event(CONTENT | {"topic": "wetter", "Urgent": True})))
     body = msgspec.json.encode(parsed | {"expirytime": "tomorrow", "source": 7, "Subject": "x"})
-    found = [problem.field for problem in check(body, KNOWN.system("pressestelle"), KNOWN, NOON)]
+    found = [problem.field for problem in validate_event(body, KNOWN.find_system("pressestelle"), KNOWN, NOON)]
     assert found == ["source", "expirytime", "Subject", "Urgent", "topic"]
 
 
 @pytest.mark.parametrize("data", [5, "text", [CONTENT]])
 def test_data_has_to_be_an_object(data: object) -> None:
-    assert problems_of(event(data)) == {"data": "must be a JSON object"}
+    assert find_problems(build_event(data)) == {"data": "must be a JSON object"}
 
 
 def test_every_missing_field_is_named() -> None:
-    found = problems_of(event({}, subject=None, expirytime=None))
+    found = find_problems(build_event({}, subject=None, expirytime=None))
     assert set(found) == {"subject", "expirytime", "topic", "headline", "text"}
     assert all(problem.startswith("is missing") for problem in found.values())
 
@@ -110,7 +122,7 @@ def test_every_wrong_field_is_named_at_once() -> None:
         "spread_minutes": 0,
         "follows": "no spaces please",
     }
-    found = problems_of(event(wrong, subject="no spaces please", expirytime=NOON, source="/other"))
+    found = find_problems(build_event(wrong, subject="no spaces please", expirytime=NOON, source="/other"))
     assert set(found) == {"subject", "expirytime", "source", *FIELDS}
 
 
@@ -147,35 +159,35 @@ def test_every_wrong_field_is_named_at_once() -> None:
     ],
 )
 def test_a_wrong_value_is_named_once(field: str, value: object) -> None:
-    assert set(problems(**{field: value})) == {field}
+    assert set(find_content_problems(**{field: value})) == {field}
 
 
 @pytest.mark.parametrize("expirytime", [NOON, NOON - timedelta(days=1), NOON + timedelta(days=367)])
 def test_an_expiry_is_in_the_next_year(expirytime: Any) -> None:
-    assert set(problems_of(event(expirytime=expirytime))) == {"expirytime"}
-    assert problems_of(event(expirytime=NOON + timedelta(days=365))) == {}
+    assert set(find_problems(build_event(expirytime=expirytime))) == {"expirytime"}
+    assert find_problems(build_event(expirytime=NOON + timedelta(days=365))) == {}
 
 
 @pytest.mark.parametrize("subject", ["", "a b", "a/b", "a" * 101, "L149\n", "ä"])
 def test_a_subject_is_short_and_plain(subject: str) -> None:
-    assert set(problems_of(event(subject=subject))) == {"subject"}
+    assert set(find_problems(build_event(subject=subject))) == {"subject"}
 
 
 def test_up_to_four_spaces_are_none_of_our_business() -> None:
-    assert problems(text="a    gap") == {}
+    assert find_content_problems(text="a    gap") == {}
 
 
 def test_headline_text_and_link_fit_into_one_template() -> None:
-    link = "https://www.landkreis-osterholz.de/" + "a" * (LONGEST_CONTENT - 35 - 100 - 700)
-    assert problems(headline="a" * 100, text="b" * 700, link=link) == {}
-    assert set(problems(headline="a" * 101, text="b" * 700, link=link)) == {"text"}
+    link = "https://www.landkreis-osterholz.de/" + "a" * (MAX_CONTENT_LENGTH - 35 - 100 - 700)
+    assert find_content_problems(headline="a" * 100, text="b" * 700, link=link) == {}
+    assert set(find_content_problems(headline="a" * 101, text="b" * 700, link=link)) == {"text"}
 
 
 def test_no_value_is_repeated_in_a_problem() -> None:
     secret = "geheim-4917604069001"
-    found = problems_of(event(dict.fromkeys(FIELDS - {"headline", "text", "follows"}, secret), type=secret))
+    found = find_problems(build_event(dict.fromkeys(FIELDS - {"headline", "text", "follows"}, secret), type=secret))
     assert secret not in str(found)
-    assert secret not in str(problems(**dict.fromkeys(FIELDS - {"headline", "text", "follows"}, secret)))
+    assert secret not in str(find_content_problems(**dict.fromkeys(FIELDS - {"headline", "text", "follows"}, secret)))
 
 
 @pytest.mark.parametrize(
@@ -191,25 +203,27 @@ def test_no_value_is_repeated_in_a_problem() -> None:
     ],
 )
 def test_a_spread_has_to_fit(changes: dict[str, Any], field: str) -> None:
-    assert set(problems(**{"urgent": False, **changes})) == {field}
+    assert set(find_content_problems(**{"urgent": False, **changes})) == {field}
 
 
 def test_a_spread_may_last_until_the_expiry_and_an_urgent_notice_may_follow_another() -> None:
-    assert problems(urgent=False, spread_minutes=360) == {}
-    assert problems(urgent=False, spread_minutes=60, scheduled_at="2026-11-20T17:00:00Z") == {}
-    assert problems(follows="K8") == {}
+    assert find_content_problems(urgent=False, spread_minutes=360) == {}
+    assert find_content_problems(urgent=False, spread_minutes=60, scheduled_at="2026-11-20T17:00:00Z") == {}
+    assert find_content_problems(follows="K8") == {}
 
 
 def test_municipalities_are_those_of_the_county_and_for_local_topics() -> None:
-    assert problems(municipalities=["Worpswede", "Lilienthal"]) == {}
-    assert set(problems(municipalities=["Worpswede"], topic="stellen")) == {"municipalities"}
+    assert find_content_problems(municipalities=["Worpswede", "Lilienthal"]) == {}
+    assert set(find_content_problems(municipalities=["Worpswede"], topic="stellen")) == {"municipalities"}
 
 
 def test_a_picture_needs_a_template_that_has_one() -> None:
     picture = "https://www.landkreis-osterholz.de/a.png"
     topics = tuple(msgspec.structs.replace(topic, picture_template=None) for topic in KNOWN.topics)
     without = msgspec.structs.replace(KNOWN, topics=topics)
-    found = notice_problems(event(CONTENT | {"picture": picture}), KNOWN.system("pressestelle"), without, NOON)
+    found = validate_notice(
+        build_event(CONTENT | {"picture": picture}), KNOWN.find_system("pressestelle"), without, NOON
+    )
     assert [problem.field for problem in found] == ["picture"]
 
 
@@ -229,14 +243,14 @@ def test_a_picture_needs_a_template_that_has_one() -> None:
     ],
 )
 def test_nobody_publishes_in_anothers_name(login: str | None, attributes: dict[str, str], fields: set[str]) -> None:
-    assert set(problems_of(event(**attributes), login)) == fields
+    assert set(find_problems(build_event(**attributes), login)) == fields
 
 
 def test_a_system_publishes_about_its_own_topics_only() -> None:
-    allowed = event(CONTENT | {"topic": "baustellen"}, source="/strassen")
-    forbidden = event(CONTENT | {"topic": "stellen"}, source="/strassen")
-    assert problems_of(allowed, "strassen") == {}
-    assert problems_of(forbidden, "strassen") == {
+    allowed = build_event(CONTENT | {"topic": "baustellen"}, source="/strassen")
+    forbidden = build_event(CONTENT | {"topic": "stellen"}, source="/strassen")
+    assert find_problems(allowed, "strassen") == {}
+    assert find_problems(forbidden, "strassen") == {
         "topic": "this system may publish about baustellen, strassensperrungen only"
     }
 
@@ -244,7 +258,7 @@ def test_a_system_publishes_about_its_own_topics_only() -> None:
 @given(JSON | st.fixed_dictionaries({}, optional=dict.fromkeys([*FIELDS, "revision"], JSON)))
 def test_any_json_is_judged(data: object) -> None:
     for kind in (NoticePublished.TYPE, NoticeUpdated.TYPE):
-        assert problems_of(event(data if data is not None else [], kind=kind)) != {}
+        assert find_problems(build_event(data if data is not None else [], kind=kind)) != {}
 
 
 NOTICES = st.fixed_dictionaries(
@@ -266,8 +280,8 @@ NOTICES = st.fixed_dictionaries(
 
 @given(NOTICES)
 def test_what_has_no_problems_can_be_read_and_sent(data: dict[str, Any]) -> None:
-    envelope: Envelope = event(data)
-    if notice_problems(envelope, KNOWN.system("pressestelle"), KNOWN, NOON):
+    envelope: Envelope = build_event(data)
+    if validate_notice(envelope, KNOWN.find_system("pressestelle"), KNOWN, NOON):
         return
     content = read_notice(envelope)
     assert isinstance(content, NoticeContent)
@@ -276,12 +290,19 @@ def test_what_has_no_problems_can_be_read_and_sent(data: dict[str, Any]) -> None
 
 
 def test_one_call_checks_bytes_and_envelopes_alike() -> None:
-    system = KNOWN.system("pressestelle")
-    good, wrong = event(), event(CONTENT | {"topic": "wetter"}, source="/other")
-    assert check(good, system, KNOWN, NOON) == check(msgspec.json.encode(good), system, KNOWN, NOON) == ()
-    assert [problem.field for problem in check(msgspec.json.encode(wrong), system, KNOWN, NOON)] == ["source", "topic"]
-    assert [problem.field for problem in check(good, None, KNOWN, NOON)] == ["user_id"]
-    assert [problem.field for problem in check(b"no json", system, KNOWN, NOON)] == ["body"]
+    system = KNOWN.find_system("pressestelle")
+    good, wrong = build_event(), build_event(CONTENT | {"topic": "wetter"}, source="/other")
+    assert (
+        validate_event(good, system, KNOWN, NOON)
+        == validate_event(msgspec.json.encode(good), system, KNOWN, NOON)
+        == ()
+    )
+    assert [problem.field for problem in validate_event(msgspec.json.encode(wrong), system, KNOWN, NOON)] == [
+        "source",
+        "topic",
+    ]
+    assert [problem.field for problem in validate_event(good, None, KNOWN, NOON)] == ["user_id"]
+    assert [problem.field for problem in validate_event(b"no json", system, KNOWN, NOON)] == ["body"]
 
 
 @pytest.mark.parametrize(
@@ -295,10 +316,10 @@ def test_one_call_checks_bytes_and_envelopes_alike() -> None:
 )
 def test_who_manages_a_source_updates_and_withdraws_its_notices(kind: str, data: object, fields: set[str]) -> None:
     manager = msgspec.structs.replace(ROADS, manages=(SOURCE,))
-    found = notice_problems(event(data, kind=kind), manager, KNOWN, NOON)
+    found = validate_notice(build_event(data, kind=kind), manager, KNOWN, NOON)
     assert {problem.field for problem in found} == fields
 
 
 def test_emojis_count_double() -> None:
-    assert problems(headline="a", text="😀" * 400, link=None) == {}
-    assert set(problems(headline="a" * 71, text="😀" * 400, link=None)) == {"text"}
+    assert find_content_problems(headline="a", text="😀" * 400, link=None) == {}
+    assert set(find_content_problems(headline="a" * 71, text="😀" * 400, link=None)) == {"text"}

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from shared.municipal.configuration import Configuration
-from shared.municipal.file import ConfigurationFileError, read_configuration
+from shared.notices.config import ConfigurationError, read_configuration
+from shared.notices.configuration import Configuration
 
 SHIPPED = Path("deploy/config/county.toml")
 ANOTHER = '\n[[systems]]\nname = "{name}"\nsources = ["{source}"]\ntopics = ["{topic}"]\n'
@@ -20,9 +20,9 @@ def with_another(folder: Path, *, name: str = "strassen", source: str = "/strass
 def test_systems_are_known_by_their_names(tmp_path: Path) -> None:
     known = read_configuration(with_another(tmp_path), Configuration)
     assert [system.name for system in known.systems] == ["pressestelle", "feeds", "strassen"]
-    assert known.system("strassen") == known.systems[2]
-    assert known.system("nobody") is None
-    assert known.system(None) is None
+    assert known.find_system("strassen") == known.systems[2]
+    assert known.find_system("nobody") is None
+    assert known.find_system(None) is None
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def test_systems_are_known_by_their_names(tmp_path: Path) -> None:
 def test_a_registration_that_is_ambiguous_or_wrong_is_refused(
     tmp_path: Path, name: str, source: str, topic: str
 ) -> None:
-    with pytest.raises(ConfigurationFileError, match=r"county\.toml"):
+    with pytest.raises(ConfigurationError, match=r"county\.toml"):
         read_configuration(with_another(tmp_path, name=name, source=source, topic=topic), Configuration)
 
 
@@ -47,7 +47,7 @@ def test_a_registration_that_is_ambiguous_or_wrong_is_refused(
 def test_a_registration_with_a_wrong_rule_is_refused(tmp_path: Path, line: str) -> None:
     path = with_another(tmp_path)
     path.write_text(f"{path.read_text()}{line}\n")
-    with pytest.raises(ConfigurationFileError, match=r"county\.toml"):
+    with pytest.raises(ConfigurationError, match=r"county\.toml"):
         read_configuration(path, Configuration)
 
 
@@ -55,5 +55,5 @@ def test_a_registration_with_a_wrong_rule_is_refused(tmp_path: Path, line: str) 
 def test_a_price_that_cannot_be_right_is_refused(tmp_path: Path, price: str) -> None:
     path = tmp_path / "county.toml"
     path.write_text(SHIPPED.read_text().replace('utility = "0.0456"', f"utility = {price}"))
-    with pytest.raises(ConfigurationFileError, match=r"county\.toml"):
+    with pytest.raises(ConfigurationError, match=r"county\.toml"):
         read_configuration(path, Configuration)

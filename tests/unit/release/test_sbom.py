@@ -11,7 +11,7 @@ import pytest
 from jsonschema import Draft7Validator
 
 from deploy.release.lock import Pin, read_lock
-from deploy.release.sbom import bill_of_materials, write_bill
+from deploy.release.sbom import build_bill, write_bill
 from tests.unit.rules.planting import PYPROJECT, REPOSITORY
 
 TIME = datetime(2026, 12, 1, 12, tzinfo=UTC)
@@ -55,7 +55,7 @@ SCHEMA = part(
 
 @pytest.fixture(scope="module")
 def bill() -> dict[str, Any]:
-    return bill_of_materials(PYPROJECT["project"], "0.1.0", PINS, TIME)
+    return build_bill(PYPROJECT["project"], "0.1.0", PINS, TIME)
 
 
 def test_it_has_what_cyclonedx_demands(bill: dict[str, Any]) -> None:
@@ -84,7 +84,7 @@ def test_it_names_no_address(bill: dict[str, Any]) -> None:
 
 def test_what_is_not_installed_everywhere_says_where() -> None:
     pins = [Pin("a", "1"), Pin("b", "2+local", "sys_platform == 'win32'")]
-    everywhere, windows = bill_of_materials(PYPROJECT["project"], "0.1.0", pins, TIME)["components"]
+    everywhere, windows = build_bill(PYPROJECT["project"], "0.1.0", pins, TIME)["components"]
     assert "scope" not in everywhere
     assert (windows["scope"], windows["purl"]) == ("optional", "pkg:pypi/b@2%2Blocal")
     assert windows["properties"] == [{"name": "kreisfunk:marker", "value": "sys_platform == 'win32'"}]

@@ -19,7 +19,7 @@ _NOT_CODE = shutil.ignore_patterns("__pycache__", "*.md", "*.json", "*.sql")
 
 
 @dataclass(frozen=True)
-class Verdict:
+class LintResult:
     """Which contracts were broken, by id, and all that import-linter said."""
 
     broken: frozenset[str]
@@ -27,7 +27,7 @@ class Verdict:
 
 
 @dataclass(frozen=True)
-class Tree:
+class PackageTree:
     """A copy that a test may change."""
 
     folder: Path
@@ -38,7 +38,7 @@ class Tree:
         before = path.read_text() if path.exists() else ""
         path.write_text(f"{before}\n{line}\n")
 
-    def lint(self) -> Verdict:
+    def lint(self) -> LintResult:
         """Every contract's verdict; an assertion fails if the linter itself did."""
         ended = subprocess.run(
             [str(_PROGRAM), "--no-cache"],
@@ -53,12 +53,12 @@ class Tree:
         assert set(verdicts) == set(CONTRACTS), ended.stdout + ended.stderr
         broken = frozenset(identifier for identifier, verdict in verdicts.items() if verdict == "BROKEN")
         assert ended.returncode == (1 if broken else 0), ended.stdout + ended.stderr
-        return Verdict(broken, ended.stdout)
+        return LintResult(broken, ended.stdout)
 
 
-def copied_tree(folder: Path) -> Tree:
+def copy_tree(folder: Path) -> PackageTree:
     """Our packages as they are now, with the rules."""
     for package in LINTER["root_packages"]:
         shutil.copytree(REPOSITORY / package, folder / package, ignore=_NOT_CODE)
     shutil.copy(REPOSITORY / "pyproject.toml", folder)
-    return Tree(folder)
+    return PackageTree(folder)

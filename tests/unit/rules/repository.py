@@ -11,7 +11,7 @@ PACKAGES = ("services", "shared", "simulator", "cli", "deploy", "tests", "benchm
 _GENERATED = {".git", ".venv", ".local", "__pycache__", "dist"}
 
 
-def tracked_files() -> list[Path]:
+def list_tracked_files() -> list[Path]:
     """Everything that is, or would be, in a commit."""
     if not (REPOSITORY / ".git").exists():
         return [path for path in REPOSITORY.rglob("*") if path.is_file() and not _GENERATED & set(path.parts)]
@@ -21,20 +21,20 @@ def tracked_files() -> list[Path]:
     return [path for name in listed.stdout.split("\0") if name and (path := REPOSITORY / name).is_file()]
 
 
-def python_files() -> list[Path]:
+def list_python_files() -> list[Path]:
     """Every module in a package of ours, committed or not."""
     found = (path for package in PACKAGES for path in (REPOSITORY / package).rglob("*.py"))
     return [path for path in found if not _GENERATED & set(path.parts)]
 
 
-def functions(path: Path) -> Iterator[tuple[str, int]]:
+def measure_functions(path: Path) -> Iterator[tuple[str, int]]:
     """The name of each function in a module, and its length in lines without the docstring."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            yield node.name, _length(node)
+            yield node.name, _measure_length(node)
 
 
-def _length(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+def _measure_length(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
     assert node.end_lineno is not None
     first = node.body[0]
     has_docstring = ast.get_docstring(node) is not None and first.end_lineno is not None
@@ -42,6 +42,6 @@ def _length(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
     return node.end_lineno - node.lineno + 1 - docstring
 
 
-def shown(path: Path) -> str:
+def format_path(path: Path) -> str:
     """A path for a failing test's output."""
     return str(path.relative_to(REPOSITORY))

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.rules.planting import CONTRACTS, REPOSITORY, Tree, copied_tree
+from tests.unit.rules.planting import CONTRACTS, REPOSITORY, PackageTree, copy_tree
 
 SERVICES = ("ingress", "subscriptions", "dispatcher")
 
@@ -24,24 +24,24 @@ VIOLATIONS = [
     ("service-layers", "services/{}/settings.py", "import services.{}.adapters"),
     ("service-layers", "services/{}/adapters/planted.py", "import services.{}.wiring"),
     ("service-layers", "services/{}/planted.py", ""),
-    ("door-layers", "services/ingress/door/domain/planted.py", "import services.ingress.door.ports"),
-    ("door-layers", "services/ingress/door/ports.py", "import services.ingress.door.adapters"),
-    ("door-layers", "services/ingress/door/adapters/planted.py", "import services.ingress.door.wiring"),
-    ("door-layers", "services/ingress/door/planted.py", ""),
-    ("door-layers", "services/ingress/door/adapters/planted.py", "import services.ingress.door.settings"),
-    ("keyless", "services/ingress/door/adapters/planted.py", "import shared.sealing"),
-    ("keyless", "services/ingress/door/handlers/planted.py", "import services.ingress.domain"),
+    ("notices-layers", "services/ingress/notices/domain/planted.py", "import services.ingress.notices.ports"),
+    ("notices-layers", "services/ingress/notices/ports.py", "import services.ingress.notices.adapters"),
+    ("notices-layers", "services/ingress/notices/adapters/planted.py", "import services.ingress.notices.wiring"),
+    ("notices-layers", "services/ingress/notices/planted.py", ""),
+    ("notices-layers", "services/ingress/notices/adapters/planted.py", "import services.ingress.notices.settings"),
+    ("keyless", "services/ingress/notices/adapters/planted.py", "import shared.encryption"),
+    ("keyless", "services/ingress/notices/handlers/planted.py", "import services.ingress.domain"),
     ("shared-layers", "shared/runtime/planted.py", "import shared.amqp"),
     ("shared-layers", "shared/amqp/planted.py", "import shared.database"),
-    ("shared-layers", "shared/sealing.py", "import shared.contracts"),
+    ("shared-layers", "shared/encryption.py", "import shared.contracts"),
     ("shared-layers", "shared/planted.py", ""),
     ("pure", "services/{}/domain/planted.py", "import random"),
-    ("pure", "services/ingress/door/domain/planted.py", "import random"),
+    ("pure", "services/ingress/notices/domain/planted.py", "import random"),
     ("pure", "shared/contracts/planted.py", "import random"),
     ("pure", "shared/outcome.py", "import random"),
     ("drivers", "services/ingress/handlers.py", "import aiohttp"),
-    ("drivers", "services/ingress/door/handlers/planted.py", "import aiohttp"),
-    ("drivers", "services/ingress/door/ports.py", "import aiohttp"),
+    ("drivers", "services/ingress/notices/handlers/planted.py", "import aiohttp"),
+    ("drivers", "services/ingress/notices/ports.py", "import aiohttp"),
     ("drivers", "services/subscriptions/handlers/planted.py", "import aiohttp"),
     ("drivers", "services/dispatcher/handlers/planted.py", "import aiohttp"),
     ("drivers", "services/{}/ports.py", "import aiohttp"),
@@ -60,22 +60,24 @@ SOMEWHERE = {
     "pure": "services/ingress/domain/planted.py",
     "drivers": "services/dispatcher/handlers/planted.py",
     "amqp": "cli/planted.py",
-    "keyless": "services/ingress/door/adapters/planted.py",
+    "keyless": "services/ingress/notices/adapters/planted.py",
 }
 
 
 @pytest.fixture
-def tree(tmp_path: Path) -> Tree:
-    return copied_tree(tmp_path)
+def tree(tmp_path: Path) -> PackageTree:
+    return copy_tree(tmp_path)
 
 
-def test_the_tree_as_it_is_keeps_all_contracts(tree: Tree) -> None:
+def test_the_tree_as_it_is_keeps_all_contracts(tree: PackageTree) -> None:
     verdict = tree.lint()
     assert verdict.broken == frozenset(), verdict.report
 
 
 @pytest.mark.parametrize(("contract", "file", "line"), FOR_EACH_SERVICE)
-def test_a_planted_violation_breaks_exactly_its_contract(tree: Tree, contract: str, file: str, line: str) -> None:
+def test_a_planted_violation_breaks_exactly_its_contract(
+    tree: PackageTree, contract: str, file: str, line: str
+) -> None:
     tree.plant(file, line)
     assert tree.lint().broken == {contract}
 
@@ -87,13 +89,13 @@ def test_a_planted_violation_breaks_exactly_its_contract(tree: Tree, contract: s
         ("simulator/planted.py", "import services.dispatcher"),
     ],
 )
-def test_services_and_the_simulator_are_strangers_by_two_contracts(tree: Tree, file: str, line: str) -> None:
+def test_services_and_the_simulator_are_strangers_by_two_contracts(tree: PackageTree, file: str, line: str) -> None:
     tree.plant(file, line)
     assert tree.lint().broken == {"strangers", "direction"}
 
 
 @pytest.mark.parametrize("contract", FORBIDDING)
-def test_every_forbidden_module_is_found(tree: Tree, contract: str) -> None:
+def test_every_forbidden_module_is_found(tree: PackageTree, contract: str) -> None:
     """A name with a typing error in the list would pass without a word."""
     forbidden = CONTRACTS[contract]["forbidden_modules"]
     tree.plant(SOMEWHERE[contract], "\n".join(f"import {module}" for module in forbidden))

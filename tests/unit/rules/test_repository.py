@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.rules.planting import PYPROJECT, REPOSITORY
-from tests.unit.rules.repository import PACKAGES, functions, python_files, shown, tracked_files
+from tests.unit.rules.repository import PACKAGES, format_path, list_python_files, list_tracked_files, measure_functions
 
 LONGEST_MODULE = 350
 LONGEST_FUNCTION = 45
@@ -41,10 +41,10 @@ def normalized(names: Iterable[str]) -> set[str]:
 
 def test_every_folder_with_code_is_a_package() -> None:
     """Without it the import rules, silently, do not look inside."""
-    folders = {path.parent for path in python_files()}
+    folders = {path.parent for path in list_python_files()}
     folders |= {parent for folder in folders for parent in folder.parents if parent.is_relative_to(REPOSITORY)}
     folders.discard(REPOSITORY)
-    assert [shown(folder) for folder in sorted(folders) if not (folder / "__init__.py").exists()] == []
+    assert [format_path(folder) for folder in sorted(folders) if not (folder / "__init__.py").exists()] == []
 
 
 def test_every_package_is_checked_for_types() -> None:
@@ -52,17 +52,21 @@ def test_every_package_is_checked_for_types() -> None:
 
 
 def test_no_module_is_too_long() -> None:
-    lengths = {shown(path): len(path.read_text().splitlines()) for path in python_files()}
+    lengths = {format_path(path): len(path.read_text().splitlines()) for path in list_python_files()}
     assert {path: length for path, length in lengths.items() if length > LONGEST_MODULE} == {}
 
 
 def test_no_function_is_too_long() -> None:
-    lengths = {f"{shown(path)}:{name}": length for path in python_files() for name, length in functions(path)}
+    lengths = {
+        f"{format_path(path)}:{name}": length
+        for path in list_python_files()
+        for name, length in measure_functions(path)
+    }
     assert {name: length for name, length in lengths.items() if length > LONGEST_FUNCTION} == {}
 
 
 def test_no_file_names_a_registry_or_a_machine() -> None:
-    found = {shown(path): match[0] for path in tracked_files() if (match := _forbidden_in(path))}
+    found = {format_path(path): match[0] for path in list_tracked_files() if (match := _forbidden_in(path))}
     assert found == {}
 
 

@@ -7,14 +7,14 @@ from pathlib import Path
 from tests.unit.rules.planting import REPOSITORY
 
 STARTS_ONE = re.compile(
-    r"\b(local_stack|local_rabbitmq|vhost_on)\(|\bstarted\(\"(demo|up|faults)\"|cli\.faults\.course import"
+    r"\b(run_stack|run_rabbitmq|create_vhost)\(|\brun_command\(\"(demo|up|faults)\"|cli\.faults\.run import"
 )
-TAPS_IT = re.compile(r"\b(tapped|followed|Tap)\(")
+TAPS_IT = re.compile(r"\b(record_contracts|follow_stack|ContractRecorder)\(")
 # Nothing of ours is published there.
 UNTAPPED = {
     "tests/integration/cli/test_publish.py": "its vhost with nothing declared is there to be refused",
     "tests/integration/local/test_local_servers.py": "is about the servers themselves",
-    "tests/integration/neighbours/county.py": "a tap would keep all of a flood",
+    "tests/integration/neighbours/harness.py": "a tap would keep all of a flood",
     "tests/servers.py": "starts them for the fixtures, which tap each vhost",
 }
 
@@ -32,5 +32,5 @@ def test_every_broker_of_the_tests_has_a_tap() -> None:
 
 def test_what_starts_one_is_recognized() -> None:
     assert STARTS_ONE.search(Path(REPOSITORY / "tests/e2e/demo/test_up.py").read_text())
-    assert STARTS_ONE.search("async with vhost_on(servers, name) as url:")
-    assert not TAPS_IT.search("from tests.tap.reading import tapped")
+    assert STARTS_ONE.search("async with create_vhost(servers, name) as url:")
+    assert not TAPS_IT.search("from tests.contract_recorder.recorder import record_contracts")

@@ -201,7 +201,7 @@ async def test_a_connection_that_the_server_ends_or_that_is_old_is_not_used(monk
     async with scripted(([ending], False), ([sized(b"")], False), ([sized(b"")], False)) as (client, server):
         await post(client)
         await post(client)
-        monkeypatch.setattr(post_client, "KEEPALIVE_SECONDS", 0.0)
+        monkeypatch.setattr(post_client, "KEEPALIVE_TIMEOUT_SECONDS", 0.0)
         await post(client)
         assert server.connections == 3
 

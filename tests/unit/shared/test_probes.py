@@ -12,5 +12,5 @@ async def test_checks_may_be_added_while_somebody_asks() -> None:
         return False
 
     readiness = Readiness({"first": passes_and_adds})
-    assert await readiness.failures() == []
-    assert await readiness.failures() == ["later"]
+    assert await readiness.list_failures() == []
+    assert await readiness.list_failures() == ["later"]

@@ -6,13 +6,13 @@ from collections import deque
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simulator.webhooks.batches import MOST_BYTES, Envelope, Update, take, update
+from simulator.webhooks.batches import MAX_BYTES, Update, WebhookEnvelope, encode_update, take_batch
 from simulator.webhooks.escaping import escape
-from simulator.webhooks.outbox import LONGEST_PAUSE_SECONDS, pause_seconds
-from simulator.webhooks.payloads import Contact
-from simulator.webhooks.signature import signature
+from simulator.webhooks.outbox import MAX_RETRY_DELAY_SECONDS, compute_retry_delay
+from simulator.webhooks.payloads import ContactPayload
+from simulator.webhooks.signature import sign
 
-ENVELOPE = Envelope(account_id="1002", phone_number_id="7008", display_phone_number="4947919300")
+ENVELOPE = WebhookEnvelope(account_id="1002", phone_number_id="7008", display_phone_number="4947919300")
 
 
 @given(st.text())
@@ -30,16 +30,16 @@ def test_escapes_are_in_lower_case_with_surrogate_pairs() -> None:
 def test_the_signature_is_that_of_the_published_example() -> None:
     # HMAC-SHA256 test case 2 of RFC 4231.
     expected = "sha256=5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
-    assert signature(b"Jefe", b"what do ya want for nothing?") == expected
+    assert sign(b"Jefe", b"what do ya want for nothing?") == expected
 
 
 def test_items_of_a_kind_share_a_change_and_contacts_are_told_once() -> None:
-    contact = Contact(user_id="DE.1")
+    contact = ContactPayload(user_id="DE.1")
     batch = [
-        update("statuses", {"id": "a"}, contact),
-        update("messages", {"id": "b"}, contact),
-        update("statuses", {"id": "c"}, contact),
-        update("change", {"field": "account_update", "value": {}}),
+        encode_update("statuses", {"id": "a"}, contact),
+        encode_update("messages", {"id": "b"}, contact),
+        encode_update("statuses", {"id": "c"}, contact),
+        encode_update("change", {"field": "account_update", "value": {}}),
     ]
     (entry,) = json.loads(ENVELOPE.compose(batch))["entry"]
     assert entry["id"] == "1002"
@@ -57,15 +57,15 @@ def test_batches_lose_nothing_keep_the_order_and_stay_within_the_limits(sizes: l
     waiting = deque(updates)
     taken: list[Update] = []
     while waiting:
-        batch = take(waiting, most)
+        batch = take_batch(waiting, most)
         assert 1 <= len(batch) <= most
-        assert len(batch) == 1 or len(ENVELOPE.compose(batch)) <= MOST_BYTES
+        assert len(batch) == 1 or len(ENVELOPE.compose(batch)) <= MAX_BYTES
         taken += batch
     assert taken == updates
 
 
 @given(attempt=st.integers(0, 10_000), share=st.floats(0, 1, exclude_max=True))
 def test_pauses_grow_to_a_limit_and_never_vanish(attempt: int, share: float) -> None:
-    pause = pause_seconds(attempt, share)
-    assert 0.125 <= pause <= LONGEST_PAUSE_SECONDS
-    assert pause_seconds(attempt + 1, share) >= pause
+    pause = compute_retry_delay(attempt, share)
+    assert 0.125 <= pause <= MAX_RETRY_DELAY_SECONDS
+    assert compute_retry_delay(attempt + 1, share) >= pause

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulator.fate import steps
-from simulator.faults import UNDISTURBED, FaultBox, Faults, chance, interference, webhook_delays
-from simulator.states import RANK, State
+from simulator.faults import UNDISTURBED, ActiveFaults, Faults, draw_chance, plan_interference, plan_webhook_delays
+from simulator.states import RANK, MessageState
+from simulator.status_plan import plan_statuses
 
 shares = st.floats(0, 1)
 seeds = st.integers(0, 2**63 - 1)
@@ -15,39 +15,39 @@ seeds = st.integers(0, 2**63 - 1)
 
 @given(seed=seeds, number=st.integers(0, 2**40))
 def test_chance_is_a_share_and_depends_on_its_arguments_only(seed: int, number: int) -> None:
-    drawn = chance(seed, "reject", number)
+    drawn = draw_chance(seed, "reject", number)
     assert 0 <= drawn < 1
-    assert drawn == chance(seed, "reject", number)
+    assert drawn == draw_chance(seed, "reject", number)
 
 
 @given(seed=seeds, share=st.sampled_from([0.1, 0.5, 0.9]))
 def test_shares_are_kept(seed: int, share: float) -> None:
     faults = Faults(seed=seed, reject_share=share)
-    rejected = sum(interference(faults, number).reject for number in range(2000))
+    rejected = sum(plan_interference(faults, number).reject for number in range(2000))
     assert abs(rejected / 2000 - share) < 0.08
 
 
 def test_the_same_seed_gives_the_same_run_again() -> None:
-    box = FaultBox()
+    box = ActiveFaults()
     faults = Faults(seed=7, reject_share=0.3, cut_after_accept_share=0.3, webhook_shuffle=True)
     box.replace(faults)
-    first = [(box.next_request(), box.next_update()) for _ in range(50)]
+    first = [(box.plan_next_request(), box.plan_next_update()) for _ in range(50)]
     box.replace(faults)
-    assert [(box.next_request(), box.next_update()) for _ in range(50)] == first
+    assert [(box.plan_next_request(), box.plan_next_update()) for _ in range(50)] == first
     box.replace(Faults(seed=8, reject_share=0.3, cut_after_accept_share=0.3, webhook_shuffle=True))
-    assert [(box.next_request(), box.next_update()) for _ in range(50)] != first
+    assert [(box.plan_next_request(), box.plan_next_update()) for _ in range(50)] != first
 
 
 def test_without_faults_nothing_is_disturbed() -> None:
-    box = FaultBox()
-    assert box.next_request() is UNDISTURBED
-    assert box.next_update() == [0.0]
+    box = ActiveFaults()
+    assert box.plan_next_request() is UNDISTURBED
+    assert box.plan_next_update() == [0.0]
 
 
 @given(seed=seeds, number=st.integers(0, 1000), delay=st.floats(0, 10))
 def test_a_duplicated_update_is_two_updates_and_none_is_early(seed: int, number: int, delay: float) -> None:
     faults = Faults(seed=seed, webhook_duplicate_share=1, webhook_delay_seconds=delay, webhook_shuffle=True)
-    delays = webhook_delays(faults, number)
+    delays = plan_webhook_delays(faults, number)
     assert len(delays) == 2
     assert all(one >= delay for one in delays)
 
@@ -56,11 +56,11 @@ def test_a_duplicated_update_is_two_updates_and_none_is_early(seed: int, number:
 def test_a_fate_moves_forward_and_tells_the_price_as_meta_does(
     seed: int, number: int, read: float, fail: float, refused: bool
 ) -> None:
-    fate = steps(Faults(seed=seed, read_share=read, fail_share=fail), number, refused=refused)
+    fate = plan_statuses(Faults(seed=seed, read_share=read, fail_share=fail), number, refused=refused)
     assert [step.after for step in fate] == sorted(step.after for step in fate)
     ranks = [RANK[step.state] for step in fate]
     assert ranks == sorted(set(ranks))
-    if fate[0].state is State.FAILED:
+    if fate[0].state is MessageState.FAILED:
         assert [step.code for step in fate] == [131050 if refused else 131026]
     else:
         assert [step.priced for step in fate] == [True, True, False][: len(fate)]
@@ -68,9 +68,9 @@ def test_a_fate_moves_forward_and_tells_the_price_as_meta_does(
 
 def test_shares_decide_the_fate_at_their_ends() -> None:
     for number in range(200):
-        assert steps(Faults(read_share=1), number, refused=False)[-1].state is State.READ
-        assert steps(Faults(read_share=0), number, refused=False)[-1].state is State.DELIVERED
-        assert steps(Faults(fail_share=1), number, refused=False)[-1].state is State.FAILED
+        assert plan_statuses(Faults(read_share=1), number, refused=False)[-1].state is MessageState.READ
+        assert plan_statuses(Faults(read_share=0), number, refused=False)[-1].state is MessageState.DELIVERED
+        assert plan_statuses(Faults(fail_share=1), number, refused=False)[-1].state is MessageState.FAILED
 
 
 @pytest.mark.parametrize("wrong", [{"reject_share": 1.1}, {"reject_status": 200}, {"latency": 1}, {"seed": -1}])

@@ -5,7 +5,7 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulator.limits import PAIR_BURST, PAIR_SECONDS, WINDOW_SECONDS, Burst, SlidingWindow, next_burst
+from simulator.limits import MAX_PAIR_BURST, PAIR_INTERVAL_SECONDS, WINDOW_SECONDS, Burst, SlidingWindow, extend_burst
 
 # Thousandths of a second, so that events exactly a second apart are common.
 gaps = st.lists(st.integers(0, 1200), max_size=200)
@@ -50,34 +50,34 @@ def test_no_six_seconds_hold_more_than_a_burst_and_debts_are_repaid(gaps: list[i
     burst: Burst | None = None
     accepted: list[float] = []
     for now in moments(gaps):
-        following = next_burst(burst, now)
+        following = extend_burst(burst, now)
         if following is not None:
             burst = following
             accepted.append(now)
     for first in accepted:
-        assert sum(first <= other < first + PAIR_SECONDS for other in accepted) <= PAIR_BURST
+        assert sum(first <= other < first + PAIR_INTERVAL_SECONDS for other in accepted) <= MAX_PAIR_BURST
     if accepted:
         elapsed = accepted[-1] - accepted[0]
-        assert len(accepted) <= PAIR_BURST + elapsed / PAIR_SECONDS
+        assert len(accepted) <= MAX_PAIR_BURST + elapsed / PAIR_INTERVAL_SECONDS
 
 
 def test_a_burst_of_twenty_has_to_wait_two_minutes() -> None:
     burst: Burst | None = None
     for _ in range(20):
-        burst = next_burst(burst, START)
+        burst = extend_burst(burst, START)
         assert burst is not None
-    assert next_burst(burst, START + 119.9) is None
-    assert next_burst(burst, START + 120) == Burst(START + 120, 1)
+    assert extend_burst(burst, START + 119.9) is None
+    assert extend_burst(burst, START + 120) == Burst(START + 120, 1)
 
 
 def test_the_forty_sixth_message_of_a_burst_is_too_much() -> None:
-    assert next_burst(Burst(START, PAIR_BURST - 1), START + 1) == Burst(START, PAIR_BURST)
-    assert next_burst(Burst(START, PAIR_BURST), START + 1) is None
+    assert extend_burst(Burst(START, MAX_PAIR_BURST - 1), START + 1) == Burst(START, MAX_PAIR_BURST)
+    assert extend_burst(Burst(START, MAX_PAIR_BURST), START + 1) is None
 
 
 def test_one_message_every_six_seconds_is_always_allowed() -> None:
     burst: Burst | None = None
     for position in range(100):
-        burst = next_burst(burst, START + position * PAIR_SECONDS)
+        burst = extend_burst(burst, START + position * PAIR_INTERVAL_SECONDS)
         assert burst is not None
         assert burst.size == 1

@@ -5,18 +5,18 @@ from pathlib import Path
 import pytest
 
 from simulator.citizens import Citizen, Sharing
-from simulator.memory import MemoryFileError, recalled_citizens
+from simulator.phones_file import PhonesFileError, load_citizens
 
 
 def test_phones_are_there_again_with_their_numbers(tmp_path: Path) -> None:
     file = tmp_path / "phones.json"
-    citizens = recalled_citizens(file, 2)
+    citizens = load_citizens(file, 2)
     (third,) = citizens.add([Sharing.USER_ID_ONLY])
-    citizens.renumber(third)
-    again = recalled_citizens(file, 3)
+    citizens.assign_new_number(third)
+    again = load_citizens(file, 3)
     assert [identity(one) for one in again] == [identity(one) for one in citizens]
-    assert list(again.identities()) == list(citizens.identities())
-    assert again.by_phone(third.phone) is again.find(3)
+    assert list(again.list_identities()) == list(citizens.list_identities())
+    assert again.find_by_phone(third.phone) is again.find(3)
     (fourth,) = again.add([Sharing.PHONE])
     assert fourth.phone not in {one.phone for one in citizens}
 
@@ -26,7 +26,7 @@ def identity(citizen: Citizen) -> tuple[int, str, str, Sharing]:
 
 
 def test_without_a_file_there_are_the_first_ones_and_nothing_is_written(tmp_path: Path) -> None:
-    assert [len(recalled_citizens(None, least)) for least in (0, 3)] == [0, 3]
+    assert [len(load_citizens(None, least)) for least in (0, 3)] == [0, 3]
     assert list(tmp_path.iterdir()) == []
 
 
@@ -34,6 +34,6 @@ def test_without_a_file_there_are_the_first_ones_and_nothing_is_written(tmp_path
 def test_a_file_that_holds_no_phones_is_told_and_kept(tmp_path: Path, text: str) -> None:
     file = tmp_path / "phones.json"
     file.write_text(text)
-    with pytest.raises(MemoryFileError):
-        recalled_citizens(file, 3)
+    with pytest.raises(PhonesFileError):
+        load_citizens(file, 3)
     assert file.read_text() == text

@@ -4,7 +4,7 @@ import asyncio
 import itertools
 from collections.abc import Iterator
 
-from shared.runtime.background import background
+from shared.runtime.background import run_in_background
 from simulator.stalls import StallWatch
 
 
@@ -20,7 +20,7 @@ async def watched(step: float, looks: int) -> StallWatch:
 
     moments = times()
     watch = StallWatch(lambda: next(moments))
-    async with background(watch.run()):
+    async with run_in_background(watch.run()):
         await enough.wait()
     return watch
 

@@ -3,24 +3,26 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulator.account import Account
-from simulator.citizens import Content, Message
-from simulator.states import RANK, State, later
+from simulator.account import MessageLog
+from simulator.citizens import BusinessMessage, PhoneContent
+from simulator.states import RANK, MessageState, pick_later
 
-states = st.sampled_from(State)
+states = st.sampled_from(MessageState)
 
 
 @given(states, states, states)
-def test_the_order_in_which_statuses_arrive_does_not_matter(first: State, second: State, third: State) -> None:
-    assert later(first, second) is later(second, first)
-    assert later(later(first, second), third) is later(first, later(second, third))
-    assert later(first, first) is first
+def test_the_order_in_which_statuses_arrive_does_not_matter(
+    first: MessageState, second: MessageState, third: MessageState
+) -> None:
+    assert pick_later(first, second) is pick_later(second, first)
+    assert pick_later(pick_later(first, second), third) is pick_later(first, pick_later(second, third))
+    assert pick_later(first, first) is first
 
 
 @given(st.lists(states, max_size=30))
-def test_a_message_only_moves_forward_and_is_counted_once(arriving: list[State]) -> None:
-    account = Account()
-    message = Message(1, 1, "wamid.X", "text", Content("Hallo"), 0.0, "service")
+def test_a_message_only_moves_forward_and_is_counted_once(arriving: list[MessageState]) -> None:
+    account = MessageLog()
+    message = BusinessMessage(1, 1, "wamid.X", "text", PhoneContent("Hallo"), 0.0, "service")
     account.accept(message)
     before = message.state
     for state in arriving:
@@ -33,5 +35,5 @@ def test_a_message_only_moves_forward_and_is_counted_once(arriving: list[State])
 
 
 def test_a_phone_that_showed_the_message_outweighs_a_failure() -> None:
-    assert later(State.FAILED, State.DELIVERED) is State.DELIVERED
-    assert later(State.SENT, State.FAILED) is State.FAILED
+    assert pick_later(MessageState.FAILED, MessageState.DELIVERED) is MessageState.DELIVERED
+    assert pick_later(MessageState.SENT, MessageState.FAILED) is MessageState.FAILED

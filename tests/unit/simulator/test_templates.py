@@ -7,13 +7,13 @@ import pytest
 
 from simulator.graph.errors import GraphError
 from simulator.graph.requests import TemplateChoice
-from simulator.graph.template import Template
+from simulator.graph.template import MessageTemplate
 from simulator.graph.templates import TemplateFileError, Templates, check_definition
 
 DEPLOYED = Path(__file__).parents[3] / "deploy" / "config" / "templates.json"
 
 
-def template(**changes: object) -> Template:
+def template(**changes: object) -> MessageTemplate:
     definition: dict[str, object] = {
         "name": "meldung_v1",
         "language": "de",
@@ -21,10 +21,10 @@ def template(**changes: object) -> Template:
         "parameter_format": "named",
         "components": [{"type": "BODY", "text": "Meldung: {{headline}} und {{text}}."}],
     }
-    return msgspec.convert(definition | changes, Template)
+    return msgspec.convert(definition | changes, MessageTemplate)
 
 
-def fill(chosen: Template, components: list[object]) -> str:
+def fill(chosen: MessageTemplate, components: list[object]) -> str:
     choice = msgspec.convert({"name": chosen.name, "components": components}, TemplateChoice)
     return chosen.fill(choice.components, lambda media, name: None).text
 
@@ -39,7 +39,7 @@ def positional(*values: str) -> list[object]:
 
 
 def test_the_deployed_templates_would_be_approved_and_all_have_the_same_shape() -> None:
-    deployed = Templates.from_file(DEPLOYED).all
+    deployed = Templates.load(DEPLOYED).all
     topics = ["veranstaltungen", "stellen", "baustellen", "strassensperrungen"]
     kinds = ("v1", "bild_v1")
     assert [one.name for one in deployed] == [f"kreisfunk_{topic}_{kind}" for kind in kinds for topic in topics]
@@ -152,4 +152,4 @@ def test_an_unusable_file_says_why(tmp_path: Path, content: str) -> None:
     file = tmp_path / "templates.json"
     file.write_text(content)
     with pytest.raises(TemplateFileError, match=r"\w"):
-        Templates.from_file(file)
+        Templates.load(file)

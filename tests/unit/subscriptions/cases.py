@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from services.subscriptions.domain.language.intents import Intent
+from services.subscriptions.domain.intents.intent import Intent
 
 FOLDER = Path(__file__).parents[2] / "data" / "dialogue"
 

@@ -7,13 +7,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.subscriptions.domain.broadcast import Broadcast, Notice, Page, broadcast_of, pages_of, template_of
+from services.subscriptions.domain.broadcast import (
+    Broadcast,
+    BroadcastPage,
+    Notice,
+    build_broadcast,
+    build_pages,
+    build_template,
+)
 from shared.contracts.dispatch import BroadcastBatch, BroadcastFollowUp, PermittedHours, Recipient
 from shared.contracts.envelope import decode
-from shared.contracts.ids import moment_of
+from shared.contracts.ids import extract_time
 from shared.contracts.message import AddressKind, Lane
 from shared.contracts.notices import NoticeContent, NoticePublished, NoticeUpdated
-from tests.unit.subscriptions.material import COUNTY, NOON, address
+from tests.unit.subscriptions.factories import COUNTY, NOON, build_address
 
 CONTENT = NoticePublished(
     topic="strassensperrungen",
@@ -30,36 +37,36 @@ def notice(content: NoticeContent = CONTENT) -> Notice:
 
 
 def broadcast() -> Broadcast:
-    return broadcast_of(notice(), topic=TOPIC, now=NOON)
+    return build_broadcast(notice(), topic=TOPIC, now=NOON)
 
 
 def recipients(number: int) -> list[Recipient]:
     return [
-        Recipient(subscriber=UUID(int=each + 1), sequence=1, address=address(AddressKind.PHONE, each))
+        Recipient(subscriber=UUID(int=each + 1), sequence=1, address=build_address(AddressKind.PHONE, each))
         for each in range(number)
     ]
 
 
-def batch(page: Page) -> BroadcastBatch:
+def batch(page: BroadcastPage) -> BroadcastBatch:
     message = decode(page.body)
     assert isinstance(message, BroadcastBatch)
     return message
 
 
 def test_the_id_of_a_broadcast_carries_its_time_and_depends_on_the_revision() -> None:
-    assert moment_of(broadcast().id) == NOON
+    assert extract_time(broadcast().id) == NOON
     assert broadcast().id == broadcast().id
     revised = NoticeUpdated(topic="x", headline="h", text="t", revision=2)
-    assert broadcast_of(notice(revised), topic=TOPIC, now=NOON).id != broadcast().id
+    assert build_broadcast(notice(revised), topic=TOPIC, now=NOON).id != broadcast().id
 
 
 def test_urgent_notices_take_the_urgent_lane() -> None:
-    assert broadcast_of(notice(URGENT), topic=TOPIC, now=NOON).lane is Lane.URGENT
+    assert build_broadcast(notice(URGENT), topic=TOPIC, now=NOON).lane is Lane.URGENT
     assert broadcast().lane is Lane.BULK
 
 
 def test_the_template_has_one_line_for_each_parameter_and_a_stop_button() -> None:
-    template = template_of(CONTENT, TOPIC, broadcast().id)
+    template = build_template(CONTENT, TOPIC, broadcast().id)
     assert {parameter.name: parameter.text for parameter in template.parameters} == {
         "headline": "L 149: gesperrt",
         "text": "Bis 18 Uhr. Umleitung über Worpswede. https://www.landkreis-osterholz.de/l149",
@@ -73,15 +80,15 @@ def test_the_template_has_one_line_for_each_parameter_and_a_stop_button() -> Non
 
 def test_a_picture_goes_into_the_template_that_has_one() -> None:
     picture = "https://www.landkreis-osterholz.de/l149.jpg"
-    template = template_of(msgspec.structs.replace(CONTENT, picture=picture), TOPIC, broadcast().id)
+    template = build_template(msgspec.structs.replace(CONTENT, picture=picture), TOPIC, broadcast().id)
     assert (template.name, template.picture) == ("kreisfunk_strassensperrungen_bild_v1", picture)
-    assert template_of(CONTENT, TOPIC, broadcast().id).picture is None
+    assert build_template(CONTENT, TOPIC, broadcast().id).picture is None
 
 
 @given(st.integers(0, 450), st.booleans())
 def test_pages_hold_everybody_once_in_order(number: int, more: bool) -> None:
     everybody = recipients(number)
-    pages = pages_of(broadcast(), everybody, more=more, now=NOON)
+    pages = build_pages(broadcast(), everybody, more=more, now=NOON)
     batches = [batch(page) for page in pages]
     assert [recipient for each in batches for recipient in each.recipients] == everybody
     assert [each.page for each in batches] == list(range(len(pages)))
@@ -93,32 +100,32 @@ def test_pages_hold_everybody_once_in_order(number: int, more: bool) -> None:
 
 @pytest.mark.parametrize("more", [True, False])
 def test_an_expired_broadcast_ends_with_an_empty_page(more: bool) -> None:
-    (page,) = pages_of(broadcast(), recipients(5), more=more, now=broadcast().expires_at)
+    (page,) = build_pages(broadcast(), recipients(5), more=more, now=broadcast().expires_at)
     assert (batch(page).recipients, page.last, page.position) == ((), True, None)
 
 
 def test_the_same_page_is_the_same_bytes_whenever_it_is_made() -> None:
-    soon = pages_of(broadcast(), recipients(150), more=False, now=NOON)
-    later = pages_of(broadcast(), recipients(150), more=False, now=NOON + timedelta(minutes=5))
+    soon = build_pages(broadcast(), recipients(150), more=False, now=NOON)
+    later = build_pages(broadcast(), recipients(150), more=False, now=NOON + timedelta(minutes=5))
     assert soon == later
 
 
 def test_hours_bind_what_is_not_urgent() -> None:
     hours = PermittedHours(opens=time(8), closes=time(20), zone="Europe/Berlin")
-    assert broadcast_of(notice(), topic=TOPIC, now=NOON, hours=hours).hours == hours
-    assert broadcast_of(notice(URGENT), topic=TOPIC, now=NOON, hours=hours).hours is None
+    assert build_broadcast(notice(), topic=TOPIC, now=NOON, hours=hours).hours == hours
+    assert build_broadcast(notice(URGENT), topic=TOPIC, now=NOON, hours=hours).hours is None
 
 
 def test_each_page_names_hours_and_spacing() -> None:
     hours = PermittedHours(opens=time(8), closes=time(20), zone="Europe/Berlin")
     timed = replace(broadcast(), hours=hours, spacing_seconds=0.5)
-    batches = [batch(page) for page in pages_of(timed, recipients(150), more=False, now=NOON)]
+    batches = [batch(page) for page in build_pages(timed, recipients(150), more=False, now=NOON)]
     assert {(each.hours, each.spacing_seconds) for each in batches} == {(hours, 0.5)}
 
 
 def test_a_follow_up_is_one_page_that_names_whom_it_follows_and_nobody_else() -> None:
     followed = (UUID(int=1), UUID(int=2))
-    (page,) = pages_of(replace(broadcast(), follows=followed), (), more=False, now=NOON)
+    (page,) = build_pages(replace(broadcast(), follows=followed), (), more=False, now=NOON)
     message = decode(page.body)
     assert isinstance(message, BroadcastFollowUp)
     assert (message.broadcast, message.follows, message.lane) == (broadcast().id, followed, Lane.BULK)

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 
 from services.subscriptions.domain.county import County
-from services.subscriptions.domain.wording import wordings
+from services.subscriptions.domain.wording import build_wordings
 from shared.contracts.dispatch import PermittedHours
-from shared.municipal.content import LONGEST_CONTENT
-from shared.municipal.file import ConfigurationFileError, read_configuration
-from tests.unit.subscriptions.material import COUNTY, TEXTS
+from shared.notices.config import ConfigurationError, read_configuration
+from shared.notices.content import MAX_CONTENT_LENGTH
+from tests.unit.subscriptions.factories import COUNTY, TEXTS
 
 TEMPLATES = {template["name"]: template for template in json.loads(Path("deploy/config/templates.json").read_text())}
 LONGEST_TEMPLATE_BODY = 1024
@@ -29,10 +29,10 @@ def test_each_topic_has_its_template_with_the_same_category(topic: object) -> No
 def test_the_longest_notice_fits_into_each_template(name: str) -> None:
     (body,) = [part["text"] for part in TEMPLATES[name]["components"] if part["type"] == "BODY"]
     fixed = body.replace("{{headline}}", "").replace("{{text}}", "")
-    assert len(fixed) + 1 + LONGEST_CONTENT <= LONGEST_TEMPLATE_BODY
+    assert len(fixed) + 1 + MAX_CONTENT_LENGTH <= LONGEST_TEMPLATE_BODY
 
 
-@pytest.mark.parametrize("text", [wording.text for wording in TEXTS.all()])
+@pytest.mark.parametrize("text", [wording.text for wording in TEXTS.list_all()])
 def test_each_text_is_short_and_formal(text: str) -> None:
     assert len(text) <= 700
     assert "Sie" in text or "Ihre" in text
@@ -51,8 +51,8 @@ def test_the_hint_leads_to_telephone_and_counter() -> None:
 
 
 def test_a_text_is_known_by_its_hash() -> None:
-    assert TEXTS.receipt.hash == wordings(COUNTY).receipt.hash
-    assert len({wording.hash for wording in TEXTS.all()}) == len(TEXTS.all())
+    assert TEXTS.receipt.hash == build_wordings(COUNTY).receipt.hash
+    assert len({wording.hash for wording in TEXTS.list_all()}) == len(TEXTS.list_all())
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_a_text_is_known_by_its_hash() -> None:
 def test_a_file_that_describes_no_county_is_refused(tmp_path: Path, old: str, new: str) -> None:
     broken = tmp_path / "county.toml"
     broken.write_text(SHIPPED.replace(old, new))
-    with pytest.raises(ConfigurationFileError, match=r"county\.toml"):
+    with pytest.raises(ConfigurationError, match=r"county\.toml"):
         read_configuration(broken, County)
 
 

@@ -5,17 +5,26 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.subscriptions.domain.decision import REPLY_WITHIN, Outcome, Result
-from services.subscriptions.domain.guard import HINT_EVERY
-from services.subscriptions.domain.language.intents import Intent
-from services.subscriptions.domain.language.understanding import understand
-from services.subscriptions.domain.subscriber import Moment, State, Subscriber, reached_at
+from services.subscriptions.domain.decision import REPLY_WINDOW, Decision, MessageResult
+from services.subscriptions.domain.intents.detection import detect_intent
+from services.subscriptions.domain.intents.intent import Intent
+from services.subscriptions.domain.reply_quota import HINT_INTERVAL
+from services.subscriptions.domain.subscriber import MessageTime, Subscriber, SubscriberState, select_address
 from services.subscriptions.domain.wording import Wording
 from shared.contracts.inbound import InboundMessage
-from tests.unit.subscriptions.material import ANSWERS, COUNTY, TEXTS, at, hear, message, situation, user
+from tests.unit.subscriptions.factories import (
+    ANSWERS,
+    COUNTY,
+    TEXTS,
+    build_context,
+    build_message,
+    build_time,
+    build_user,
+    understand_message,
+)
 
 TALK = st.builds(
-    message,
+    build_message,
     st.sampled_from(["Start", "Stop", "Hallo"]) | st.text(max_size=20),
     seconds=st.integers(0, 50),
     lag=st.floats(0, 5),
@@ -25,7 +34,7 @@ TALK = st.builds(
 )
 
 
-def _wording(outcome: Outcome) -> Wording | None:
+def _wording(outcome: Decision) -> Wording | None:
     return outcome.reply.wording if outcome.reply else None
 
 
@@ -36,51 +45,58 @@ def after(messages: Sequence[InboundMessage]) -> Subscriber | None:
     """What becomes of a citizen who was unknown before these messages."""
     subscriber: Subscriber | None = None
     for each in messages:
-        subscriber, _ = hear(subscriber, each, situation(seconds=100))
+        subscriber, _ = understand_message(subscriber, each, build_context(seconds=100))
     return subscriber
 
 
 def test_the_first_start_subscribes_to_all_topics_with_the_receipt() -> None:
-    subscriber, outcome = hear(None, message("Start"), situation())
+    subscriber, outcome = understand_message(None, build_message("Start"), build_context())
     assert subscriber is not None
-    assert (subscriber.state, subscriber.sequence) == (State.SUBSCRIBED, 1)
+    assert (subscriber.state, subscriber.sequence) == (SubscriberState.SUBSCRIBED, 1)
     assert subscriber.topics == COUNTY.topic_ids
-    assert (outcome.result, _wording(outcome)) == (Result.STARTED, TEXTS.receipt)
+    assert (outcome.result, _wording(outcome)) == (MessageResult.STARTED, TEXTS.receipt)
 
 
 def test_another_start_is_a_consent_and_answered_shortly() -> None:
-    subscriber, outcome = hear(after([message("Start")]), message("Start", seconds=5), situation(seconds=6))
+    subscriber, outcome = understand_message(
+        after([build_message("Start")]), build_message("Start", seconds=5), build_context(seconds=6)
+    )
     assert subscriber is not None
-    assert (subscriber.sequence, subscriber.started) == (2, Moment(at(5), at(5.3)))
-    assert (outcome.result, outcome.reply) == (Result.RENEWED, ANSWERS.already(subscriber, at(6)))
+    assert (subscriber.sequence, subscriber.started) == (2, MessageTime(build_time(5), build_time(5.3)))
+    assert (outcome.result, outcome.reply) == (
+        MessageResult.RENEWED,
+        ANSWERS.build_already_subscribed(subscriber, build_time(6)),
+    )
 
 
 def test_a_stop_ends_and_keeps_no_sealed_address() -> None:
-    subscriber, outcome = hear(after([message("Start")]), message("Stop", seconds=5), situation(seconds=6))
+    subscriber, outcome = understand_message(
+        after([build_message("Start")]), build_message("Stop", seconds=5), build_context(seconds=6)
+    )
     assert subscriber is not None
-    assert (subscriber.state, subscriber.sequence, subscriber.topics) == (State.UNSUBSCRIBED, 2, frozenset())
-    assert reached_at(subscriber.addresses) is None
+    assert (subscriber.state, subscriber.sequence, subscriber.topics) == (SubscriberState.UNSUBSCRIBED, 2, frozenset())
+    assert select_address(subscriber.addresses) is None
     assert subscriber.addresses.phone is not None
-    assert (outcome.result, _wording(outcome)) == (Result.ENDED, TEXTS.farewell)
+    assert (outcome.result, _wording(outcome)) == (MessageResult.ENDED, TEXTS.unsubscribe_confirmation)
 
 
 def test_a_stop_of_a_stranger_is_confirmed_and_remembered() -> None:
-    subscriber, outcome = hear(None, message("Stop", seconds=5), situation())
+    subscriber, outcome = understand_message(None, build_message("Stop", seconds=5), build_context())
     assert subscriber is not None
-    assert (subscriber.state, _wording(outcome)) == (State.UNSUBSCRIBED, TEXTS.farewell)
-    late, too_late = hear(subscriber, message("Start"), situation())
-    assert (late, too_late.result, too_late.reply) == (subscriber, Result.OUTDATED, None)
+    assert (subscriber.state, _wording(outcome)) == (SubscriberState.UNSUBSCRIBED, TEXTS.unsubscribe_confirmation)
+    late, too_late = understand_message(subscriber, build_message("Start"), build_context())
+    assert (late, too_late.result, too_late.reply) == (subscriber, MessageResult.OUTDATED, None)
 
 
 @pytest.mark.parametrize("text", ["Start", "Stop", "Hallo"])
 def test_what_is_older_than_the_last_change_changes_nothing(text: str) -> None:
-    subscriber = after([message("Stop", seconds=1), message("Start", seconds=9)])
-    assert hear(subscriber, message(text, seconds=8), situation())[0] == subscriber
-    assert hear(subscriber, message(text, seconds=8), situation())[1].reply is None
+    subscriber = after([build_message("Stop", seconds=1), build_message("Start", seconds=9)])
+    assert understand_message(subscriber, build_message(text, seconds=8), build_context())[0] == subscriber
+    assert understand_message(subscriber, build_message(text, seconds=8), build_context())[1].reply is None
 
 
 def test_within_one_second_of_metas_clock_ours_decides() -> None:
-    stop, start = message("Stop", seconds=3, lag=0.2), message("Start", seconds=3, lag=0.7)
+    stop, start = build_message("Stop", seconds=3, lag=0.2), build_message("Start", seconds=3, lag=0.7)
     for order in ([stop, start], [start, stop]):
         subscriber = after(order)
         assert subscriber is not None
@@ -88,49 +104,61 @@ def test_within_one_second_of_metas_clock_ours_decides() -> None:
 
 
 def test_a_stop_counts_although_whatsapp_ended_some_topics_later() -> None:
-    subscriber = after([message("Start")])
+    subscriber = after([build_message("Start")])
     assert subscriber is not None
-    fewer = subscriber.suspend(COUNTY.marketing_topics, Moment(at(9), at(9)))
-    ended, outcome = hear(fewer, message("Stop", seconds=5), situation())
+    fewer = subscriber.suspend(COUNTY.marketing_topics, MessageTime(build_time(9), build_time(9)))
+    ended, outcome = understand_message(fewer, build_message("Stop", seconds=5), build_context())
     assert ended is not None
-    assert (ended.state, outcome.result) == (State.UNSUBSCRIBED, Result.ENDED)
+    assert (ended.state, outcome.result) == (SubscriberState.UNSUBSCRIBED, MessageResult.ENDED)
 
 
 def test_a_start_brings_back_the_topics_that_whatsapp_ended() -> None:
-    subscriber = after([message("Start")])
+    subscriber = after([build_message("Start")])
     assert subscriber is not None
-    fewer = subscriber.suspend(COUNTY.marketing_topics, Moment(at(5), at(5)))
-    again, outcome = hear(fewer, message("Start", seconds=9), situation(seconds=10))
+    fewer = subscriber.suspend(COUNTY.marketing_topics, MessageTime(build_time(5), build_time(5)))
+    again, outcome = understand_message(fewer, build_message("Start", seconds=9), build_context(seconds=10))
     assert again is not None
     assert (again.topics, _wording(outcome)) == (COUNTY.topic_ids, TEXTS.receipt)
 
 
-@pytest.mark.parametrize("subscriber", [None, after([message("Start")])])
+@pytest.mark.parametrize("subscriber", [None, after([build_message("Start")])])
 def test_anything_else_gets_one_hint_in_24_hours(subscriber: Subscriber | None) -> None:
-    question = message("Wann haben Sie auf?", seconds=10)
-    _, first = hear(subscriber, question, situation(seconds=11))
-    _, soon = hear(subscriber, question, situation(seconds=11, hinted_at=at(10) - HINT_EVERY + timedelta(seconds=1)))
-    _, later = hear(subscriber, question, situation(seconds=11, hinted_at=at(10) - HINT_EVERY))
+    question = build_message("Wann haben Sie auf?", seconds=10)
+    _, first = understand_message(subscriber, question, build_context(seconds=11))
+    _, soon = understand_message(
+        subscriber, question, build_context(seconds=11, hinted_at=build_time(10) - HINT_INTERVAL + timedelta(seconds=1))
+    )
+    _, later = understand_message(
+        subscriber, question, build_context(seconds=11, hinted_at=build_time(10) - HINT_INTERVAL)
+    )
     assert [_wording(outcome) for outcome in (first, soon, later)] == [TEXTS.hint, None, TEXTS.hint]
 
 
 def test_a_message_of_yesterday_counts_but_cannot_be_answered() -> None:
-    subscriber, outcome = hear(None, message("Start"), situation(seconds=REPLY_WITHIN.total_seconds()))
+    subscriber, outcome = understand_message(
+        None, build_message("Start"), build_context(seconds=REPLY_WINDOW.total_seconds())
+    )
     assert subscriber is not None
     assert (subscriber.subscribed, outcome.reply) == (True, None)
 
 
 def test_a_clock_that_runs_ahead_does_not_silence_the_citizen() -> None:
-    from_the_future = message("Start", seconds=3600, lag=-3595)
-    subscriber = after([from_the_future, message("Stop", seconds=8)])
+    from_the_future = build_message("Start", seconds=3600, lag=-3595)
+    subscriber = after([from_the_future, build_message("Stop", seconds=8)])
     assert subscriber is not None
     assert not subscriber.subscribed
 
 
 def test_whoever_comes_back_by_user_id_alone_is_reached_there() -> None:
-    subscriber = after([message("Start"), message("Stop", seconds=1), message("Start", seconds=2, sender=user(1))])
+    subscriber = after(
+        [
+            build_message("Start"),
+            build_message("Stop", seconds=1),
+            build_message("Start", seconds=2, sender=build_user(1)),
+        ]
+    )
     assert subscriber is not None
-    assert reached_at(subscriber.addresses) == user(1).user
+    assert select_address(subscriber.addresses) == build_user(1).user
     assert subscriber.addresses.phone is not None
 
 
@@ -139,31 +167,37 @@ def test_sequence_grows_with_each_start_choice_and_stop_and_with_nothing_else(me
     subscriber: Subscriber | None = None
     for each in messages:
         before = subscriber.sequence if subscriber else 0
-        subscriber, outcome = hear(subscriber, each, situation(seconds=100))
-        counted = outcome.result in (Result.STARTED, Result.RENEWED, Result.CHANGED, Result.LEFT, Result.ENDED)
+        subscriber, outcome = understand_message(subscriber, each, build_context(seconds=100))
+        counted = outcome.result in (
+            MessageResult.STARTED,
+            MessageResult.RENEWED,
+            MessageResult.CHANGED,
+            MessageResult.LEFT,
+            MessageResult.ENDED,
+        )
         assert (subscriber.sequence if subscriber else 0) == before + counted
 
 
 @given(st.lists(TALK, max_size=12), st.sampled_from(["Stop", "Stopp!", "abmelden"]))
 def test_stop_from_any_state_ends_unsubscribed(messages: list[InboundMessage], words: str) -> None:
-    subscriber = after([*messages, message(words, seconds=60)])
+    subscriber = after([*messages, build_message(words, seconds=60)])
     assert subscriber is not None
-    assert (subscriber.state, subscriber.topics) == (State.UNSUBSCRIBED, frozenset())
-    assert reached_at(subscriber.addresses) is None
+    assert (subscriber.state, subscriber.topics) == (SubscriberState.UNSUBSCRIBED, frozenset())
+    assert select_address(subscriber.addresses) is None
 
 
 @given(CONSENTS, st.data())
 def test_any_order_and_repetition_converges_to_the_newest(texts: list[str], data: st.DataObject) -> None:
-    said = [message(text, seconds=second) for second, text in enumerate(texts)]
+    said = [build_message(text, seconds=second) for second, text in enumerate(texts)]
     extra = data.draw(st.lists(st.sampled_from(said), max_size=4))
     arrived = data.draw(st.permutations([*said, *extra]))
     subscriber = after(arrived)
     assert subscriber is not None
     assert subscriber.subscribed is (texts[-1] == "Start")
-    assert subscriber.changed == Moment.of(said[-1])
+    assert subscriber.last_change == MessageTime.read_from(said[-1])
 
 
-@given(st.lists(TALK.filter(lambda each: understand(each, COUNTY).intent is not Intent.START), max_size=12))
+@given(st.lists(TALK.filter(lambda each: detect_intent(each, COUNTY).intent is not Intent.START), max_size=12))
 def test_without_a_start_nobody_is_ever_subscribed(messages: list[InboundMessage]) -> None:
     subscriber = after(messages)
     assert subscriber is None or not subscriber.subscribed

@@ -9,27 +9,37 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.dispatcher.domain.content import TEXT_LIMIT, reply_body
-from services.subscriptions.domain.answers import day
-from services.subscriptions.domain.decision import Outcome, Result
+from services.dispatcher.domain.content import MAX_TEXT_LENGTH, build_reply_body
+from services.subscriptions.domain.decision import Decision, MessageResult
 from services.subscriptions.domain.feedback import Feedback, FeedbackKind
-from services.subscriptions.domain.guard import ANSWERS as MOST_ANSWERS
-from services.subscriptions.domain.guard import HINT_EVERY, NEW, REFILL_EVERY
-from services.subscriptions.domain.language.intents import Day, Intent, Wish
-from services.subscriptions.domain.language.understanding import wish_of
-from services.subscriptions.domain.menus import place_menu, topic_menu
-from services.subscriptions.domain.parts import in_parts, size
-from services.subscriptions.domain.pauses import pause_until
-from services.subscriptions.domain.records import Stored, record
-from services.subscriptions.domain.subscriber import Moment, State, Subscriber
+from services.subscriptions.domain.intents.detection import detect_text_intent
+from services.subscriptions.domain.intents.intent import Day, Intent, ParsedIntent
+from services.subscriptions.domain.menus import build_place_menu, build_topic_menu
+from services.subscriptions.domain.pauses import calculate_pause_end
+from services.subscriptions.domain.privacy import StoredData, build_access_report
+from services.subscriptions.domain.replies import format_day
+from services.subscriptions.domain.reply_quota import HINT_INTERVAL, NEW_CONVERSATION, REFILL_INTERVAL
+from services.subscriptions.domain.reply_quota import MAX_ANSWERS as MOST_ANSWERS
+from services.subscriptions.domain.subscriber import MessageTime, Subscriber, SubscriberState
+from services.subscriptions.domain.text_parts import count_utf16_units, split_into_parts
 from tests.unit.subscriptions.cases import read_cases
-from tests.unit.subscriptions.material import ANSWERS, COUNTY, NOON, TEXTS, at, hear, message, situation, talk
+from tests.unit.subscriptions.factories import (
+    ANSWERS,
+    COUNTY,
+    NOON,
+    TEXTS,
+    build_context,
+    build_message,
+    build_time,
+    play_dialogue,
+    understand_message,
+)
 
 TEXT = st.sampled_from([case.text for case in read_cases("cases.txt")])
 
 
 def subscribed(*texts: str) -> Subscriber:
-    subscriber, _ = talk("Start", *texts)
+    subscriber, _ = play_dialogue("Start", *texts)
     assert subscriber is not None
     assert subscriber.subscribed
     return subscriber
@@ -54,9 +64,9 @@ def test_topics_are_chosen_by_word_and_number(texts: list[str], topics: set[str]
 
 
 def test_leaving_the_last_topic_is_leaving() -> None:
-    subscriber, answer = talk("Start", "nur Stellen", "Stop Stellen")
+    subscriber, answer = play_dialogue("Start", "nur Stellen", "Stop Stellen")
     assert subscriber is not None
-    assert (subscriber.state, answer) == (State.UNSUBSCRIBED, TEXTS.farewell.text)
+    assert (subscriber.state, answer) == (SubscriberState.UNSUBSCRIBED, TEXTS.unsubscribe_confirmation.text)
 
 
 def test_a_place_is_kept_while_topics_change_and_forgotten_when_somebody_leaves() -> None:
@@ -64,7 +74,7 @@ def test_a_place_is_kept_while_topics_change_and_forgotten_when_somebody_leaves(
     assert (set(subscriber.places), set(subscriber.topics)) == ({"Worpswede"}, {"baustellen"})
     assert (
         "Zu Baustellen erhalten Sie nur Meldungen für Worpswede."
-        in talk("Start", "nur Worpswede", "nur Baustellen", "Themen")[1]
+        in play_dialogue("Start", "nur Worpswede", "nur Baustellen", "Themen")[1]
     )
     assert subscribed("nur Worpswede", "alle Gemeinden").places == frozenset()
     assert subscribed("nur Worpswede", "Stop", "Start").places == frozenset()
@@ -75,16 +85,16 @@ def test_a_place_is_kept_while_topics_change_and_forgotten_when_somebody_leaves(
 )
 def test_nothing_but_a_start_subscribes(text: str) -> None:
     for before in ([], ["Stop"], ["Start", "Stop"]):
-        subscriber, answer = talk(*before, text)
+        subscriber, answer = play_dialogue(*before, text)
         assert subscriber is None or not subscriber.subscribed
         assert "Start" in answer
 
 
 def test_a_choice_of_a_stranger_comes_back_as_a_button_for_just_that() -> None:
-    _, outcome = hear(None, message("nur Baustellen"))
+    _, outcome = understand_message(None, build_message("nur Baustellen"))
     assert outcome.reply is not None
     (button,) = outcome.reply.buttons
-    subscriber, _ = hear(None, message("Start", kind="interactive", payload=button.id))
+    subscriber, _ = understand_message(None, build_message("Start", kind="interactive", payload=button.id))
     assert subscriber is not None
     assert subscriber.topics == {"baustellen"}
 
@@ -92,34 +102,36 @@ def test_a_choice_of_a_stranger_comes_back_as_a_button_for_just_that() -> None:
 def test_a_pause_ends_by_itself_and_by_word() -> None:
     paused = subscribed("Pause 2 Wochen")
     assert paused.paused_until is not None
-    assert paused.pauses(NOON)
-    assert not paused.pauses(paused.paused_until)
+    assert paused.is_paused(NOON)
+    assert not paused.is_paused(paused.paused_until)
     assert subscribed("Pause 2 Wochen", "weiter").paused_until is None
-    assert "Pause bis einschließlich 4. Dezember 2026" in talk("Start", "Pause 2 Wochen")[1]
-    assert "angemeldet" in talk("Start", "weiter")[1]
+    assert "Pause bis einschließlich 4. Dezember 2026" in play_dialogue("Start", "Pause 2 Wochen")[1]
+    assert "angemeldet" in play_dialogue("Start", "weiter")[1]
 
 
 @pytest.mark.parametrize(
     ("wish", "last"),
     [
-        (Wish(intent=Intent.PAUSE), "4. Dezember 2026"),
-        (Wish(intent=Intent.PAUSE, days=1), "21. November 2026"),
-        (Wish(intent=Intent.PAUSE, until=Day(24, 12)), "24. Dezember 2026"),
-        (Wish(intent=Intent.PAUSE, until=Day(5, 1)), "5. Januar 2027"),
-        (Wish(intent=Intent.PAUSE, until=Day(31, 2)), "4. Dezember 2026"),
-        (Wish(intent=Intent.PAUSE, until=Day(1, 1, 2020)), "4. Dezember 2026"),
-        (Wish(intent=Intent.PAUSE, until=Day(1, 1, 2090)), "21. November 2027"),
+        (ParsedIntent(intent=Intent.PAUSE), "4. Dezember 2026"),
+        (ParsedIntent(intent=Intent.PAUSE, days=1), "21. November 2026"),
+        (ParsedIntent(intent=Intent.PAUSE, until=Day(24, 12)), "24. Dezember 2026"),
+        (ParsedIntent(intent=Intent.PAUSE, until=Day(5, 1)), "5. Januar 2027"),
+        (ParsedIntent(intent=Intent.PAUSE, until=Day(31, 2)), "4. Dezember 2026"),
+        (ParsedIntent(intent=Intent.PAUSE, until=Day(1, 1, 2020)), "4. Dezember 2026"),
+        (ParsedIntent(intent=Intent.PAUSE, until=Day(1, 1, 2090)), "21. November 2027"),
     ],
 )
-def test_a_pause_lasts_whole_days_of_the_county(wish: Wish, last: str) -> None:
-    assert day(pause_until(wish, NOON) - timedelta(seconds=1)) == last
+def test_a_pause_lasts_whole_days_of_the_county(wish: ParsedIntent, last: str) -> None:
+    assert format_day(calculate_pause_end(wish, NOON) - timedelta(seconds=1)) == last
 
 
 def test_an_emergency_is_answered_each_time() -> None:
-    conversation = NEW
+    conversation = NEW_CONVERSATION
     for second in range(30):
-        _, outcome = hear(None, message("Notruf", seconds=second), replace(situation(), conversation=conversation))
-        assert (outcome.result, outcome.reply and outcome.reply.wording) == (Result.EMERGENCY, TEXTS.emergency)
+        _, outcome = understand_message(
+            None, build_message("Notruf", seconds=second), replace(build_context(), conversation=conversation)
+        )
+        assert (outcome.result, outcome.reply and outcome.reply.wording) == (MessageResult.EMERGENCY, TEXTS.emergency)
         assert outcome.conversation is not None
         conversation = outcome.conversation
     assert "112" in TEXTS.emergency.text
@@ -127,39 +139,45 @@ def test_an_emergency_is_answered_each_time() -> None:
 
 
 def test_two_machines_stop_answering_each_other_but_a_stop_still_counts() -> None:
-    conversation, answered = NEW, 0
+    conversation, answered = NEW_CONVERSATION, 0
     subscriber: Subscriber | None = None
     for second in range(200):
-        said = message("Start" if second == 0 else "Hilfe", seconds=second)
-        where = replace(situation(seconds=second), conversation=conversation)
-        subscriber, outcome = hear(subscriber, said, where)
+        said = build_message("Start" if second == 0 else "Hilfe", seconds=second)
+        where = replace(build_context(seconds=second), conversation=conversation)
+        subscriber, outcome = understand_message(subscriber, said, where)
         answered += outcome.reply is not None
         conversation = outcome.conversation or conversation
-    assert answered <= MOST_ANSWERS + timedelta(seconds=200) / REFILL_EVERY
-    stopped, outcome = hear(subscriber, message("Stop", seconds=300), replace(situation(), conversation=conversation))
+    assert answered <= MOST_ANSWERS + timedelta(seconds=200) / REFILL_INTERVAL
+    stopped, outcome = understand_message(
+        subscriber, build_message("Stop", seconds=300), replace(build_context(), conversation=conversation)
+    )
     assert stopped is not None
-    assert (stopped.subscribed, outcome.result) == (False, Result.ENDED)
+    assert (stopped.subscribed, outcome.result) == (False, MessageResult.ENDED)
 
 
 def test_a_machine_s_own_words_are_not_answered() -> None:
-    assert talk("Vielen Dank für Ihre Nachricht. Wir sind derzeit nicht im Büro.")[1] == ""
+    assert play_dialogue("Vielen Dank für Ihre Nachricht. Wir sind derzeit nicht im Büro.")[1] == ""
 
 
 @pytest.mark.parametrize("kind", ["audio", "image", "video", "location", "contacts", "document", "sticker"])
 def test_what_is_not_text_gets_the_hint_once_a_day(kind: str) -> None:
-    _, first = hear(None, message(None, kind=kind, seconds=5), situation(seconds=6))
+    _, first = understand_message(None, build_message(None, kind=kind, seconds=5), build_context(seconds=6))
     assert (first.reply and first.reply.wording, first.conversation and first.conversation.hinted_at) == (
         TEXTS.hint,
-        at(5),
+        build_time(5),
     )
-    _, second = hear(None, message(None, kind=kind, seconds=5), situation(seconds=6, hinted_at=at(5) - HINT_EVERY / 2))
-    assert (second.result, second.reply) == (Result.QUIET, None)
+    _, second = understand_message(
+        None,
+        build_message(None, kind=kind, seconds=5),
+        build_context(seconds=6, hinted_at=build_time(5) - HINT_INTERVAL / 2),
+    )
+    assert (second.result, second.reply) == (MessageResult.QUIET, None)
 
 
 def test_the_record_says_what_is_known_and_nothing_about_strangers() -> None:
-    stranger = talk("Daten")[1]
+    stranger = play_dialogue("Daten")[1]
     assert "Anmeldung: keine" in stranger
-    known = talk("Start", "nur Baustellen", "nur Worpswede", "Pause 3 Tage", "Meine Daten")[1]
+    known = play_dialogue("Start", "nur Baustellen", "nur Worpswede", "Pause 3 Tage", "Meine Daten")[1]
     for part in ("angemeldet, Themen: Baustellen", "Gemeinden: Worpswede", "Pause bis", COUNTY.privacy_url):
         assert part in known
 
@@ -177,12 +195,12 @@ def test_the_record_says_what_is_known_and_nothing_about_strangers() -> None:
     ],
 )
 def test_whoever_asks_is_told_whether_they_are_subscribed_and_to_what(question: str) -> None:
-    told = talk("Start", "nur Baustellen", "nur Worpswede", "Pause 3 Tage", question)[1]
+    told = play_dialogue("Start", "nur Baustellen", "nur Worpswede", "Pause 3 Tage", question)[1]
     assert told.startswith(
         "Sie sind angemeldet. Ihre Themen: Baustellen. Zu Baustellen erhalten Sie nur Meldungen für "
     )
     assert "Worpswede. Pause bis einschließlich" in told
-    assert talk(question)[1].startswith("Sie sind nicht angemeldet.")
+    assert play_dialogue(question)[1].startswith("Sie sind nicht angemeldet.")
 
 
 SAID = Feedback(
@@ -195,36 +213,40 @@ TAPPED = (
 
 
 def test_the_record_repeats_what_somebody_said() -> None:
-    answer = record(Stored(feedback=(SAID, *TAPPED)), ANSWERS, NOON).text
+    answer = build_access_report(StoredData(feedback=(SAID, *TAPPED)), ANSWERS, NOON).text
     assert "20.11.2026 13 Uhr: „Sehr gut, danke!\nAuch für Worpswede.“" in answer
     assert "20.11.2026 13 Uhr zu Stellen: Nicht hilfreich" in answer
     assert "20.11.2026 13 Uhr zu entfallen: 👍" in answer
-    assert "Rückmeldungen von Ihnen: keine" in record(Stored(), ANSWERS, NOON).text
+    assert "Rückmeldungen von Ihnen: keine" in build_access_report(StoredData(), ANSWERS, NOON).text
 
 
 def test_the_record_tells_what_was_stopped_inside_whatsapp() -> None:
     subscriber = replace(subscribed(), suspended=frozenset({"stellen"}))
-    assert "In WhatsApp abbestellt: Stellen" in record(Stored(subscriber=subscriber), ANSWERS, NOON).text
+    assert (
+        "In WhatsApp abbestellt: Stellen" in build_access_report(StoredData(subscriber=subscriber), ANSWERS, NOON).text
+    )
 
 
 def test_a_record_that_is_too_long_comes_part_by_part_and_nothing_is_left_out() -> None:
     texts = [f"Meinung {number}: " + "😀" * number for number in range(1, 300, 7)]
     feedback = tuple(replace(SAID, said=text) for text in texts)
-    first = record(Stored(feedback=feedback), ANSWERS, NOON).text
+    first = build_access_report(StoredData(feedback=feedback), ANSWERS, NOON).text
     count = int(re.findall(r"Teil 1 von (\d+):", first)[0])
-    parts = [record(Stored(feedback=feedback), ANSWERS, NOON, part).text for part in range(1, count + 1)]
+    parts = [
+        build_access_report(StoredData(feedback=feedback), ANSWERS, NOON, part).text for part in range(1, count + 1)
+    ]
     assert count > 2
-    assert all(size(part) <= TEXT_LIMIT and reply_body(part, ()) for part in parts)
+    assert all(count_utf16_units(part) <= MAX_TEXT_LENGTH and build_reply_body(part, ()) for part in parts)
     told = [f"Nächster Teil: Daten {number}" in part for number, part in enumerate(parts, 2)]
     assert told == [True] * (count - 1) + [False]
     assert [text for text in texts if not any(f"„{text}“" in part for part in parts)] == []
-    assert record(Stored(feedback=feedback), ANSWERS, NOON, 999).text == parts[-1]
+    assert build_access_report(StoredData(feedback=feedback), ANSWERS, NOON, 999).text == parts[-1]
 
 
 @given(st.lists(st.text(max_size=60), max_size=30), st.integers(10, 80))
 def test_parts_hold_everything_in_order_and_none_is_too_long(lines: list[str], longest: int) -> None:
-    parts = in_parts(lines, longest)
-    assert all(size(part) <= longest for part in parts)
+    parts = split_into_parts(lines, longest)
+    assert all(count_utf16_units(part) <= longest for part in parts)
     assert "".join(parts).replace("\n", "") == "".join(lines).replace("\n", "")
 
 
@@ -232,12 +254,12 @@ def test_parts_hold_everything_in_order_and_none_is_too_long(lines: list[str], l
     ("text", "part"), [("Daten", 1), ("Daten 2", 2), ("meine daten teil 12", 12), ("Daten2", 2), ("Daten 0", 1)]
 )
 def test_a_part_is_asked_for_by_its_number(text: str, part: int) -> None:
-    wish = wish_of(text, COUNTY)
+    wish = detect_text_intent(text, COUNTY)
     assert (wish.intent, max(1, wish.part)) == (Intent.DATA, part)
 
 
 def test_erasing_ends_everything_and_says_what_remains_until_when() -> None:
-    subscriber, answer = talk("Start", "Löschen")
+    subscriber, answer = play_dialogue("Start", "Löschen")
     assert subscriber is not None
     assert not subscriber.subscribed
     for part in ("gelöscht", "abgemeldet", "Nachweis", "2026", "2029"):
@@ -246,15 +268,15 @@ def test_erasing_ends_everything_and_says_what_remains_until_when() -> None:
 
 @given(st.lists(TEXT, max_size=6), st.sampled_from(["Stop", "Löschen", "Abmelden", "stpo", "🛑"]))
 def test_a_stop_from_any_state_ends_unsubscribed(before: list[str], stop: str) -> None:
-    subscriber, _ = talk(*before, stop)
+    subscriber, _ = play_dialogue(*before, stop)
     assert subscriber is not None
     assert (subscriber.subscribed, subscriber.topics, subscriber.places) == (False, frozenset(), frozenset())
 
 
 @given(st.lists(TEXT, max_size=4), TEXT)
 def test_saying_the_same_again_changes_nothing_more(before: list[str], text: str) -> None:
-    once, _ = talk(*before, text)
-    twice, _ = talk(*before, text, text)
+    once, _ = play_dialogue(*before, text)
+    twice, _ = play_dialogue(*before, text, text)
     assert _state(once) == _state(twice) or ((once is None) == (twice is None) and text.casefold().startswith("start"))
 
 
@@ -269,48 +291,52 @@ def _state(subscriber: Subscriber | None) -> object:
 def test_every_answer_can_be_sent_is_short_and_formal(texts: list[str]) -> None:
     subscriber: Subscriber | None = None
     for number, text in enumerate(texts, 1):
-        subscriber, outcome = hear(subscriber, message(text, seconds=number), situation(seconds=number))
+        subscriber, outcome = understand_message(
+            subscriber, build_message(text, seconds=number), build_context(seconds=number)
+        )
         _fits(outcome)
 
 
-def _fits(outcome: Outcome) -> None:
+def _fits(outcome: Decision) -> None:
     if outcome.reply:
-        assert reply_body(outcome.reply.text, outcome.reply.buttons, outcome.reply.menu)
+        assert build_reply_body(outcome.reply.text, outcome.reply.buttons, outcome.reply.menu)
         assert len(outcome.reply.text) <= 1_024
         assert not {"du", "dein", "dir"} & set(outcome.reply.text.lower().split())
 
 
 def test_lists_fit_into_whatsapp_and_each_row_does_what_it_says() -> None:
-    for menu in (topic_menu(COUNTY, frozenset({"stellen"})), place_menu(COUNTY)):
-        assert reply_body("Liste", (), menu)
-    rows = [row for section in topic_menu(COUNTY, frozenset({"stellen"})).sections for row in section.rows]
+    for menu in (build_topic_menu(COUNTY, frozenset({"stellen"})), build_place_menu(COUNTY)):
+        assert build_reply_body("Liste", (), menu)
+    rows = [row for section in build_topic_menu(COUNTY, frozenset({"stellen"})).sections for row in section.rows]
     dropped = next(row for row in rows if row.title == "Stellen")
     assert (dropped.id, dropped.description) == ("remove:stellen", "Abbestellen")
     for row in rows:
-        subscriber, _ = hear(
-            subscribed(), message(row.title, kind="interactive", payload=row.id, seconds=90), situation(seconds=91)
+        subscriber, _ = understand_message(
+            subscribed(),
+            build_message(row.title, kind="interactive", payload=row.id, seconds=90),
+            build_context(seconds=91),
         )
         assert subscriber is not None
         assert subscriber.topics == COUNTY.topic_ids - ({"stellen"} if row is dropped else set()) or "Nur" in row.title
 
 
 def test_numbers_in_the_list_are_those_that_are_understood() -> None:
-    text = talk("Start", "Themen")[1]
+    text = play_dialogue("Start", "Themen")[1]
     for number, topic in enumerate(COUNTY.topics, 1):
         assert f"{number} {topic.title}" in text
         assert subscribed(str(number)).topics == {topic.id}
 
 
 def test_a_stop_overtaken_by_a_choice_still_counts_and_an_older_choice_does_not() -> None:
-    chosen, _ = hear(subscribed(), message("nur Stellen", seconds=50), situation(seconds=51))
-    stopped, _ = hear(chosen, message("Stop", seconds=40), situation(seconds=52))
+    chosen, _ = understand_message(subscribed(), build_message("nur Stellen", seconds=50), build_context(seconds=51))
+    stopped, _ = understand_message(chosen, build_message("Stop", seconds=40), build_context(seconds=52))
     assert stopped is not None
     assert not stopped.subscribed
-    late, outcome = hear(chosen, message("nur Baustellen", seconds=45), situation(seconds=52))
-    assert (late, outcome.result) == (chosen, Result.OUTDATED)
+    late, outcome = understand_message(chosen, build_message("nur Baustellen", seconds=45), build_context(seconds=52))
+    assert (late, outcome.result) == (chosen, MessageResult.OUTDATED)
 
 
 def test_what_was_said_before_an_erasure_counts_no_more() -> None:
-    where = replace(situation(), erased=Moment(at(9), at(9)))
-    assert hear(None, message("Start", seconds=5), where)[1].result is Result.OUTDATED
-    assert hear(None, message("Start", seconds=10), where)[1].result is Result.STARTED
+    where = replace(build_context(), erased=MessageTime(build_time(9), build_time(9)))
+    assert understand_message(None, build_message("Start", seconds=5), where)[1].result is MessageResult.OUTDATED
+    assert understand_message(None, build_message("Start", seconds=10), where)[1].result is MessageResult.STARTED

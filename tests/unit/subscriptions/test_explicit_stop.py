@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.subscriptions.domain.language.intents import Intent
-from services.subscriptions.domain.language.understanding import wish_of
+from services.subscriptions.domain.intents.detection import detect_text_intent
+from services.subscriptions.domain.intents.intent import Intent
 from tests.unit.subscriptions.cases import read_cases
-from tests.unit.subscriptions.material import COUNTY, hear, message, situation, talk
+from tests.unit.subscriptions.factories import COUNTY, build_context, build_message, play_dialogue, understand_message
 
 CASES = [case.text for case in read_cases("cases.txt") if case.intent is not Intent.EMERGENCY]
 ASKED = (Intent.ASK_STOP, Intent.ASK_BOTH, Intent.ASK_ERASE)
@@ -19,11 +19,11 @@ BESIDE = ("Stop. {}", "{}. Stop.", "{}! Bitte Stop", "{}\nstopp\nDanke", "STOP! 
 @given(st.sampled_from(CASES), st.sampled_from(BESIDE))
 def test_a_stop_beside_anything_else_ends_unsubscribed_or_asked(case: str, beside: str) -> None:
     text = beside.format(case)
-    subscriber, _ = talk("Start")
+    subscriber, _ = play_dialogue("Start")
     assert subscriber is not None
-    after, outcome = hear(subscriber, message(text, seconds=60), situation(seconds=61))
+    after, outcome = understand_message(subscriber, build_message(text, seconds=60), build_context(seconds=61))
     assert after is not None
-    assert not after.subscribed or wish_of(text, COUNTY).intent in ASKED
+    assert not after.subscribed or detect_text_intent(text, COUNTY).intent in ASKED
     assert not after.subscribed or (outcome.reply is not None and "Stop" in outcome.reply.text)
 
 
@@ -40,7 +40,7 @@ def test_a_stop_beside_anything_else_ends_unsubscribed_or_asked(case: str, besid
     ],
 )
 def test_a_stop_beside_a_question_or_a_greeting_is_obeyed(text: str) -> None:
-    assert wish_of(text, COUNTY).intent is Intent.STOP
+    assert detect_text_intent(text, COUNTY).intent is Intent.STOP
 
 
 @pytest.mark.parametrize(
@@ -57,4 +57,4 @@ def test_a_stop_beside_a_question_or_a_greeting_is_obeyed(text: str) -> None:
     ],
 )
 def test_a_stop_that_is_about_something_is_not_overdone(text: str, intent: Intent) -> None:
-    assert wish_of(text, COUNTY).intent is intent
+    assert detect_text_intent(text, COUNTY).intent is intent

@@ -3,69 +3,76 @@ from dataclasses import replace
 import msgspec
 import pytest
 
-from services.subscriptions.domain.identity import resolve
-from services.subscriptions.domain.subscriber import State, Subscriber, reached_at
+from services.subscriptions.domain.identity import resolve_person
+from services.subscriptions.domain.subscriber import Subscriber, SubscriberState, select_address
 from shared.contracts.message import Addresses
-from tests.unit.subscriptions.material import both, hear, message, phone, situation, user
+from tests.unit.subscriptions.factories import (
+    build_both,
+    build_context,
+    build_message,
+    build_phone,
+    build_user,
+    understand_message,
+)
 
 
 def subscribed(sender: Addresses, *, seconds: float = 0) -> Subscriber:
-    subscriber, _ = hear(None, message("Start", sender=sender, seconds=seconds), situation())
+    subscriber, _ = understand_message(None, build_message("Start", sender=sender, seconds=seconds), build_context())
     assert subscriber is not None
     return subscriber
 
 
 def unsubscribed(sender: Addresses, *, seconds: float = 0) -> Subscriber:
-    subscriber, _ = hear(None, message("Stop", sender=sender, seconds=seconds), situation())
+    subscriber, _ = understand_message(None, build_message("Stop", sender=sender, seconds=seconds), build_context())
     assert subscriber is not None
     return subscriber
 
 
 def test_a_stranger_stays_a_stranger() -> None:
-    assert resolve(None, None, both(1)).subscriber is None
+    assert resolve_person(None, None, build_both(1)).subscriber is None
 
 
 def test_the_known_person_is_unchanged_although_each_webhook_seals_anew() -> None:
-    known = subscribed(both(1))
-    seen = both(1)
+    known = subscribed(build_both(1))
+    seen = build_both(1)
     assert seen.phone is not None
     resealed = Addresses(phone=msgspec.structs.replace(seen.phone, sealed=b"sealed anew"), user=seen.user)
-    assert resolve(known, known, resealed).subscriber == known
+    assert resolve_person(known, known, resealed).subscriber == known
 
 
-@pytest.mark.parametrize("known", [phone(1), user(1)])
+@pytest.mark.parametrize("known", [build_phone(1), build_user(1)])
 def test_the_other_address_is_attached_when_it_is_seen(known: Addresses) -> None:
     subscriber = subscribed(known)
     by_user, by_phone = (subscriber, None) if known.user else (None, subscriber)
-    person = resolve(by_user, by_phone, both(1))
+    person = resolve_person(by_user, by_phone, build_both(1))
     assert person.subscriber is not None
-    assert (person.subscriber.addresses, person.absorbed) == (both(1), None)
+    assert (person.subscriber.addresses, person.absorbed) == (build_both(1), None)
 
 
 def test_a_new_user_id_replaces_the_old_one_of_the_same_number() -> None:
-    subscriber = subscribed(both(1))
-    sender = Addresses(phone=both(1).phone, user=both(2).user)
-    person = resolve(None, subscriber, sender)
+    subscriber = subscribed(build_both(1))
+    sender = Addresses(phone=build_both(1).phone, user=build_both(2).user)
+    person = resolve_person(None, subscriber, sender)
     assert person.subscriber is not None
     assert person.subscriber.addresses == sender
 
 
 def test_an_unsubscribed_person_gets_no_sealed_address_attached() -> None:
-    person = resolve(None, unsubscribed(phone(1)), both(1))
+    person = resolve_person(None, unsubscribed(build_phone(1)), build_both(1))
     assert person.subscriber is not None
     assert person.subscriber.addresses.user is not None
-    assert reached_at(person.subscriber.addresses) is None
+    assert select_address(person.subscriber.addresses) is None
 
 
 def test_two_rows_become_one_and_the_other_gives_up_everything() -> None:
-    by_user, by_phone = subscribed(user(1)), subscribed(phone(1), seconds=5)
-    person = resolve(by_user, by_phone, both(1))
+    by_user, by_phone = subscribed(build_user(1)), subscribed(build_phone(1), seconds=5)
+    person = resolve_person(by_user, by_phone, build_both(1))
     assert person.subscriber is not None
     assert person.absorbed is not None
     assert (person.subscriber.id, person.subscriber.sequence) == (by_user.id, 2)
-    assert person.subscriber.addresses == both(1)
+    assert person.subscriber.addresses == build_both(1)
     assert (person.absorbed.id, person.absorbed.sequence) == (by_phone.id, 2)
-    assert (person.absorbed.state, person.absorbed.topics) == (State.MERGED, frozenset())
+    assert (person.absorbed.state, person.absorbed.topics) == (SubscriberState.MERGED, frozenset())
     assert person.absorbed.addresses == Addresses()
 
 
@@ -75,18 +82,22 @@ def test_of_two_rows_the_last_word_holds_and_at_a_tie_the_stop(
     started: int, ended: int, holds: str, stopped_by: str
 ) -> None:
     if stopped_by == "user":
-        person = resolve(unsubscribed(user(1), seconds=ended), subscribed(phone(1), seconds=started), both(1))
+        person = resolve_person(
+            unsubscribed(build_user(1), seconds=ended), subscribed(build_phone(1), seconds=started), build_both(1)
+        )
     else:
-        person = resolve(subscribed(user(1), seconds=started), unsubscribed(phone(1), seconds=ended), both(1))
+        person = resolve_person(
+            subscribed(build_user(1), seconds=started), unsubscribed(build_phone(1), seconds=ended), build_both(1)
+        )
     assert person.subscriber is not None
     assert person.subscriber.subscribed is (holds == "start")
-    assert (reached_at(person.subscriber.addresses) is not None) is (holds == "start")
+    assert (select_address(person.subscriber.addresses) is not None) is (holds == "start")
 
 
 def test_whoever_is_taken_over_with_a_closed_address_is_reached_at_the_one_just_seen() -> None:
-    closed = unsubscribed(phone(1)).addresses.phone
-    returned = replace(subscribed(user(2), seconds=9), addresses=Addresses(phone=closed, user=user(2).user))
-    person = resolve(unsubscribed(user(1)), returned, both(1))
+    closed = unsubscribed(build_phone(1)).addresses.phone
+    returned = replace(subscribed(build_user(2), seconds=9), addresses=Addresses(phone=closed, user=build_user(2).user))
+    person = resolve_person(unsubscribed(build_user(1)), returned, build_both(1))
     assert person.subscriber is not None
     assert person.subscriber.subscribed
-    assert reached_at(person.subscriber.addresses) == both(1).phone
+    assert select_address(person.subscriber.addresses) == build_both(1).phone

@@ -4,19 +4,19 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from services.subscriptions.domain.language.foreign import START as FOREIGN_START
-from services.subscriptions.domain.language.intents import Day, Intent, Wish
-from services.subscriptions.domain.language.spelling import LONGEST, words_of
-from services.subscriptions.domain.language.understanding import understand, wish_of
-from services.subscriptions.domain.language.vocabulary import POLITE, START_ALONE, START_AROUND
+from services.subscriptions.domain.intents.detection import detect_intent, detect_text_intent
+from services.subscriptions.domain.intents.foreign_phrases import START as FOREIGN_START
+from services.subscriptions.domain.intents.intent import Day, Intent, ParsedIntent
+from services.subscriptions.domain.intents.text import MAX_TEXT_LENGTH, tokenize
+from services.subscriptions.domain.intents.vocabulary import POLITE, START_ALONE, START_AROUND
 from tests.unit.subscriptions.cases import Case, read_cases
-from tests.unit.subscriptions.material import COUNTY, message
+from tests.unit.subscriptions.factories import COUNTY, build_message
 
 CASES = read_cases("cases.txt")
 BY_INTENT = {intent: [case.text for case in CASES if case.intent is intent] for intent in Intent}
 LEAVING = (Intent.STOP, Intent.ERASE)
-PLACE_WORDS = {word for name in COUNTY.municipalities for word in words_of(name)}
-TOPIC_WORDS = {word for names in COUNTY.names.values() for name in names for word in words_of(name)}
+PLACE_WORDS = {word for name in COUNTY.municipalities for word in tokenize(name)}
+TOPIC_WORDS = {word for names in COUNTY.topic_names.values() for name in names for word in tokenize(name)}
 JOINING_WORDS = (
     START_ALONE
     | START_AROUND
@@ -30,7 +30,7 @@ LETTERS = "abdefhilmnoprstuäöü"
 
 
 def intent_of(text: str) -> Intent:
-    return wish_of(text, COUNTY).intent
+    return detect_text_intent(text, COUNTY).intent
 
 
 def test_the_table_is_long_and_says_nothing_twice() -> None:
@@ -56,33 +56,36 @@ def test_whoever_leaves_leaves_also_in_capitals_and_quotes(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "wish"),
     [
-        ("nur Baustellen", Wish(intent=Intent.ONLY, topics=frozenset({"baustellen"}))),
-        ("1, 3", Wish(intent=Intent.ONLY, topics=frozenset({"veranstaltungen", "baustellen"}))),
-        ("alle", Wish(intent=Intent.ONLY, topics=COUNTY.topic_ids)),
-        ("Nur Baustellen, keine Veranstaltungen", Wish(intent=Intent.ONLY, topics=frozenset({"baustellen"}))),
-        ("Start Baustellen", Wish(intent=Intent.START, topics=frozenset({"baustellen"}))),
-        ("Stop Stellen und Baustellen", Wish(intent=Intent.REMOVE, topics=frozenset({"stellen", "baustellen"}))),
-        ("keine Jobs mehr", Wish(intent=Intent.REMOVE, topics=frozenset({"stellen"}))),
-        ("auch Stellen", Wish(intent=Intent.ADD, topics=frozenset({"stellen"}))),
-        ("osterholz scharmbeck", Wish(intent=Intent.ONLY, places=frozenset({"Osterholz-Scharmbeck"}))),
+        ("nur Baustellen", ParsedIntent(intent=Intent.ONLY, topics=frozenset({"baustellen"}))),
+        ("1, 3", ParsedIntent(intent=Intent.ONLY, topics=frozenset({"veranstaltungen", "baustellen"}))),
+        ("alle", ParsedIntent(intent=Intent.ONLY, topics=COUNTY.topic_ids)),
+        ("Nur Baustellen, keine Veranstaltungen", ParsedIntent(intent=Intent.ONLY, topics=frozenset({"baustellen"}))),
+        ("Start Baustellen", ParsedIntent(intent=Intent.START, topics=frozenset({"baustellen"}))),
+        (
+            "Stop Stellen und Baustellen",
+            ParsedIntent(intent=Intent.REMOVE, topics=frozenset({"stellen", "baustellen"})),
+        ),
+        ("keine Jobs mehr", ParsedIntent(intent=Intent.REMOVE, topics=frozenset({"stellen"}))),
+        ("auch Stellen", ParsedIntent(intent=Intent.ADD, topics=frozenset({"stellen"}))),
+        ("osterholz scharmbeck", ParsedIntent(intent=Intent.ONLY, places=frozenset({"Osterholz-Scharmbeck"}))),
         (
             "nur Sperrungen in Worpswede",
-            Wish(intent=Intent.ONLY, topics=frozenset({"strassensperrungen"}), places=frozenset({"Worpswede"})),
+            ParsedIntent(intent=Intent.ONLY, topics=frozenset({"strassensperrungen"}), places=frozenset({"Worpswede"})),
         ),
-        ("alle Gemeinden", Wish(intent=Intent.PLACES, every_place=True)),
-        ("Pause 2 Wochen", Wish(intent=Intent.PAUSE, days=14)),
-        ("Pause 1 Tag", Wish(intent=Intent.PAUSE, days=1)),
-        ("Guten Tag, Pause bitte", Wish(intent=Intent.PAUSE)),
-        ("Pause drei Tage", Wish(intent=Intent.PAUSE, days=3)),
-        ("Pause 999 Wochen", Wish(intent=Intent.PAUSE, days=367)),
-        ("Pause bis 24.12.", Wish(intent=Intent.PAUSE, until=Day(24, 12))),
-        ("Pause bis zum 3. Januar 27", Wish(intent=Intent.PAUSE, until=Day(3, 1, 2027))),
-        ("Feedback: Gut so", Wish(intent=Intent.FEEDBACK, text="Gut so")),
-        ("Feedback", Wish(intent=Intent.FEEDBACK)),
+        ("alle Gemeinden", ParsedIntent(intent=Intent.PLACES, every_place=True)),
+        ("Pause 2 Wochen", ParsedIntent(intent=Intent.PAUSE, days=14)),
+        ("Pause 1 Tag", ParsedIntent(intent=Intent.PAUSE, days=1)),
+        ("Guten Tag, Pause bitte", ParsedIntent(intent=Intent.PAUSE)),
+        ("Pause drei Tage", ParsedIntent(intent=Intent.PAUSE, days=3)),
+        ("Pause 999 Wochen", ParsedIntent(intent=Intent.PAUSE, days=367)),
+        ("Pause bis 24.12.", ParsedIntent(intent=Intent.PAUSE, until=Day(24, 12))),
+        ("Pause bis zum 3. Januar 27", ParsedIntent(intent=Intent.PAUSE, until=Day(3, 1, 2027))),
+        ("Feedback: Gut so", ParsedIntent(intent=Intent.FEEDBACK, text="Gut so")),
+        ("Feedback", ParsedIntent(intent=Intent.FEEDBACK)),
     ],
 )
-def test_a_wish_has_its_details(text: str, wish: Wish) -> None:
-    assert wish_of(text, COUNTY) == wish
+def test_a_wish_has_its_details(text: str, wish: ParsedIntent) -> None:
+    assert detect_text_intent(text, COUNTY) == wish
 
 
 def test_feedback_that_is_a_stop_is_a_stop() -> None:
@@ -109,33 +112,35 @@ def test_feedback_that_is_a_stop_is_a_stop() -> None:
     ],
 )
 def test_a_button_means_its_payload_before_its_label(payload: str | None, label: str, intent: Intent) -> None:
-    assert understand(message(label, kind="interactive", payload=payload), COUNTY).intent is intent
+    assert detect_intent(build_message(label, kind="interactive", payload=payload), COUNTY).intent is intent
 
 
 @pytest.mark.parametrize("kind", ["system", "unsupported", "unknown", "revoke", "call", "hologram"])
 def test_what_nobody_wrote_to_us_means_nothing(kind: str) -> None:
-    assert understand(message("Start", kind=kind), COUNTY).intent is Intent.NOTHING
+    assert detect_intent(build_message("Start", kind=kind), COUNTY).intent is Intent.NOTHING
 
 
 @pytest.mark.parametrize("kind", ["image", "audio", "location", "contacts", "sticker", "document"])
 def test_what_is_no_text_is_something_else(kind: str) -> None:
-    assert understand(message(None, kind=kind), COUNTY).intent is Intent.OTHER
+    assert detect_intent(build_message(None, kind=kind), COUNTY).intent is Intent.OTHER
 
 
 def test_an_edited_message_counts_as_what_it_says_now() -> None:
-    assert understand(message("Stopp", kind="edit"), COUNTY).intent is Intent.STOP
-    assert understand(message("👎", kind="reaction"), COUNTY) == Wish(intent=Intent.REACTION, value="👎")
+    assert detect_intent(build_message("Stopp", kind="edit"), COUNTY).intent is Intent.STOP
+    assert detect_intent(build_message("👎", kind="reaction"), COUNTY) == ParsedIntent(
+        intent=Intent.REACTION, value="👎"
+    )
 
 
-@given(st.text(max_size=LONGEST + 100), st.sampled_from(["text", "button", "edit", "reaction", "image", "x"]))
+@given(st.text(max_size=MAX_TEXT_LENGTH + 100), st.sampled_from(["text", "button", "edit", "reaction", "image", "x"]))
 def test_any_text_means_something(text: str, kind: str) -> None:
-    assert understand(message(text, kind=kind, payload=text[:256]), COUNTY).intent in Intent
+    assert detect_intent(build_message(text, kind=kind, payload=text[:256]), COUNTY).intent in Intent
 
 
 @given(st.text(max_size=60) | st.sampled_from([case.text for case in CASES]))
 def test_spelling_is_idempotent(text: str) -> None:
-    once = words_of(text)
-    assert words_of("  ".join(once)) == once
+    once = tokenize(text)
+    assert tokenize("  ".join(once)) == once
 
 
 @given(
@@ -150,7 +155,7 @@ def test_spelling_is_idempotent(text: str) -> None:
 @example("starts")
 @example("ja ich will")
 def test_only_our_own_words_ever_join(text: str) -> None:
-    words = [word for word in words_of(text) if word not in POLITE]
+    words = [word for word in tokenize(text) if word not in POLITE]
     foreign = foreign_start(" ".join(words))
     joined = intent_of(text) is Intent.START and not foreign
     assert not joined or set(words) <= JOINING_WORDS
@@ -171,7 +176,7 @@ def test_a_typing_error_never_joins(word: str, data: st.DataObject) -> None:
         word[:place] + word[place + 1 :],
         word[:place] + letter + word[place:],
     ):
-        assert words_of(wrong) == [word] or intent_of(wrong) is not Intent.START or wrong in START_ALONE
+        assert tokenize(wrong) == [word] or intent_of(wrong) is not Intent.START or wrong in START_ALONE
 
 
 @given(st.sampled_from(["abmelden", "anmelden"]), st.integers(0, 7), st.sampled_from(LETTERS))

@@ -6,16 +6,16 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from services.subscriptions.domain.broadcast import Notice, broadcast_of
-from services.subscriptions.domain.estimate import estimate_of
-from services.subscriptions.domain.quotas import quota_problems, quotas_of
-from shared.contracts.ids import moment_of
+from services.subscriptions.domain.broadcast import Notice, build_broadcast
+from services.subscriptions.domain.estimate import estimate_broadcast
+from services.subscriptions.domain.quotas import find_quota_problems, list_quotas
+from shared.contracts.ids import extract_time
 from shared.contracts.notices import NoticePublished, NoticeWithdrawn
-from shared.municipal.configuration import Category, Prices
-from shared.municipal.identity import event_digest
-from shared.municipal.systems import System
-from tests.unit.municipal.material import CONTENT, EXPIRY, event
-from tests.unit.subscriptions.material import COUNTY, NOON
+from shared.notices.configuration import Category, Prices
+from shared.notices.fingerprint import compute_fingerprint
+from shared.notices.systems import System
+from tests.unit.municipal.factories import CONTENT, EXPIRY, build_event
+from tests.unit.subscriptions.factories import COUNTY, NOON
 
 EVENTS, ROADS = COUNTY.topics[0], COUNTY.topics[3]
 SYSTEM = System(name="s", sources=("/s",), topics=("stellen",), notices_per_hour=1, notices_per_day=2, urgent_per_day=3)
@@ -26,12 +26,16 @@ def content(**changes: object) -> NoticePublished:
 
 
 def digest(**changes: object) -> bytes:
-    return event_digest(event(CONTENT | changes))
+    return compute_fingerprint(build_event(CONTENT | changes))
 
 
 def test_the_digest_is_of_what_is_said_and_not_of_how() -> None:
-    same = msgspec.structs.replace(event(), id="other", time=NOON, kreisfunksystem="s", traceparent="x")
-    assert event_digest(same) == event_digest(event()) == digest(link=CONTENT["link"], municipalities=[], later="field")
+    same = msgspec.structs.replace(build_event(), id="other", time=NOON, kreisfunksystem="s", traceparent="x")
+    assert (
+        compute_fingerprint(same)
+        == compute_fingerprint(build_event())
+        == digest(link=CONTENT["link"], municipalities=[], later="field")
+    )
     assert digest(scheduled_at="2026-11-20T14:00:00+01:00") == digest(scheduled_at="2026-11-20T13:00:00Z")
 
 
@@ -44,22 +48,22 @@ def test_other_content_has_another_digest(change: dict[str, object]) -> None:
 
 def test_another_expiry_subject_or_type_has_another_digest_and_nonsense_has_one() -> None:
     others = [
-        event(expirytime=EXPIRY + timedelta(seconds=1)),
-        event(subject="other"),
-        event(kind=NoticeWithdrawn.TYPE),
-        event(kind="unknown"),
-        event([1]),
-        event({"scheduled_at": "0001-01-01T00:00:00+14:00", "topic": "a", "headline": "b", "text": "c"}),
+        build_event(expirytime=EXPIRY + timedelta(seconds=1)),
+        build_event(subject="other"),
+        build_event(kind=NoticeWithdrawn.TYPE),
+        build_event(kind="unknown"),
+        build_event([1]),
+        build_event({"scheduled_at": "0001-01-01T00:00:00+14:00", "topic": "a", "headline": "b", "text": "c"}),
     ]
-    assert len({event_digest(each) for each in (event(), *others)}) == 1 + len(others)
+    assert len({compute_fingerprint(each) for each in (build_event(), *others)}) == 1 + len(others)
 
 
 def test_a_scheduled_broadcast_has_the_time_at_which_it_begins_in_its_id() -> None:
     begins = NOON + timedelta(days=200)
     scheduled = content(scheduled_at=begins.isoformat())
     notice = Notice(source="/s", subject="n", expires_at=begins + timedelta(days=1), content=scheduled)
-    broadcast = broadcast_of(notice, topic=ROADS, now=NOON)
-    assert (moment_of(broadcast.id), broadcast.published_at, broadcast.scheduled) == (begins, begins, True)
+    broadcast = build_broadcast(notice, topic=ROADS, now=NOON)
+    assert (extract_time(broadcast.id), broadcast.published_at, broadcast.scheduled) == (begins, begins, True)
 
 
 @pytest.mark.parametrize(
@@ -75,20 +79,20 @@ def test_a_scheduled_broadcast_has_the_time_at_which_it_begins_in_its_id() -> No
 def test_costs_are_cents_of_the_category(audience: int | None, price: str | None, costs: dict[str, str]) -> None:
     prices = Prices(utility=Decimal(price) if price else None)
     notice = Notice(source="/s", subject="n", expires_at=EXPIRY, content=content())
-    broadcast = broadcast_of(notice, topic=ROADS, now=NOON)
-    found = estimate_of(broadcast, audience, topic=ROADS, prices=prices, messages_per_second=80)
+    broadcast = build_broadcast(notice, topic=ROADS, now=NOON)
+    found = estimate_broadcast(broadcast, audience, topic=ROADS, prices=prices, messages_per_second=80)
     assert found.costs == costs
-    assert Prices(marketing=Decimal(1)).of(Category.MARKETING) == 1
+    assert Prices(marketing=Decimal(1)).get_price(Category.MARKETING) == 1
 
 
 def test_quotas_are_of_all_and_of_urgent_ones() -> None:
-    assert [quota.words for quota in quotas_of(SYSTEM, urgent=False)] == [
+    assert [quota.description for quota in list_quotas(SYSTEM, urgent=False)] == [
         "1 notices in an hour",
         "2 notices in 24 hours",
     ]
-    assert quotas_of(SYSTEM, urgent=True)[-1].words == "3 urgent notices in 24 hours"
-    hour, *_ = quotas_of(SYSTEM, urgent=False)
-    (problem,) = quota_problems({hour: NOON})
+    assert list_quotas(SYSTEM, urgent=True)[-1].description == "3 urgent notices in 24 hours"
+    hour, *_ = list_quotas(SYSTEM, urgent=False)
+    (problem,) = find_quota_problems({hour: NOON})
     assert (
         problem.problem == "this system may publish 1 notices in an hour; the next one from 2026-11-20T13:00:00+00:00"
     )

@@ -4,11 +4,11 @@ from datetime import date, timedelta
 
 import pytest
 
-from services.subscriptions.domain.answers import day
-from services.subscriptions.domain.language.intents import Intent
-from services.subscriptions.domain.language.understanding import wish_of
-from services.subscriptions.domain.pauses import easter, pause_until
-from tests.unit.subscriptions.material import COUNTY, NOON, talk
+from services.subscriptions.domain.intents.detection import detect_text_intent
+from services.subscriptions.domain.intents.intent import Intent
+from services.subscriptions.domain.pauses import calculate_easter, calculate_pause_end
+from services.subscriptions.domain.replies import format_day
+from tests.unit.subscriptions.factories import COUNTY, NOON, play_dialogue
 
 UNCLEAR = "Eine Dauer haben wir nicht erkannt, deshalb sind es 14 Tage."
 TOO_LONG = "Länger als ein Jahr ist nicht möglich."
@@ -31,9 +31,9 @@ TOO_LONG = "Länger als ein Jahr ist nicht möglich."
     ],
 )
 def test_a_pause_is_as_long_as_it_was_wished_for(text: str, last: str) -> None:
-    wish = wish_of(text, COUNTY)
-    assert (wish.intent, day(pause_until(wish, NOON) - timedelta(seconds=1))) == (Intent.PAUSE, last)
-    answer = talk("Start", text)[1]
+    wish = detect_text_intent(text, COUNTY)
+    assert (wish.intent, format_day(calculate_pause_end(wish, NOON) - timedelta(seconds=1))) == (Intent.PAUSE, last)
+    answer = play_dialogue("Start", text)[1]
     assert last in answer
     assert UNCLEAR not in answer
     assert TOO_LONG not in answer
@@ -44,11 +44,11 @@ def test_a_pause_is_as_long_as_it_was_wished_for(text: str, last: str) -> None:
     [("Pause", UNCLEAR), ("Pause bis zur Ernte", UNCLEAR), ("Pause bis 31.2.", UNCLEAR), ("Pause 2 Jahre", TOO_LONG)],
 )
 def test_a_pause_that_is_not_as_it_was_wished_for_says_so_and_how_to_say_it(text: str, note: str) -> None:
-    answer = talk("Start", text)[1]
+    answer = play_dialogue("Start", text)[1]
     assert note in answer
     assert "zum Beispiel Pause 3 Wochen oder Pause bis 24.12." in answer
 
 
 def test_easter_is_known() -> None:
     known = {2019: date(2019, 4, 21), 2024: date(2024, 3, 31), 2026: date(2026, 4, 5), 2038: date(2038, 4, 25)}
-    assert {year: easter(year) for year in known} == known
+    assert {year: calculate_easter(year) for year in known} == known

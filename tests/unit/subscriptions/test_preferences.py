@@ -6,10 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.subscriptions.domain.preferences import prefer
-from services.subscriptions.domain.subscriber import Subscriber, reached_at
+from services.subscriptions.domain.preferences import apply_preference
+from services.subscriptions.domain.subscriber import Subscriber, select_address
 from shared.contracts.inbound import PreferenceChange
-from tests.unit.subscriptions.material import COUNTY, at, both, hear, message, situation
+from tests.unit.subscriptions.factories import (
+    COUNTY,
+    build_both,
+    build_context,
+    build_message,
+    build_time,
+    understand_message,
+)
 
 MARKETING = COUNTY.marketing_topics
 OTHERS = COUNTY.topic_ids - MARKETING
@@ -21,11 +28,15 @@ def after(*acts: tuple[int, str]) -> Subscriber:
     subscriber: Subscriber | None = None
     for second, act in acts:
         if act in APP:
-            change = PreferenceChange(person=both(1), category="marketing_messages", value=act, at=at(second))
-            preferred = prefer(subscriber, change, MARKETING)
+            change = PreferenceChange(
+                person=build_both(1), category="marketing_messages", value=act, at=build_time(second)
+            )
+            preferred = apply_preference(subscriber, change, MARKETING)
             subscriber = preferred.subscriber if preferred else subscriber
         else:
-            subscriber, _ = hear(subscriber, message(act, seconds=second), situation(seconds=100))
+            subscriber, _ = understand_message(
+                subscriber, build_message(act, seconds=second), build_context(seconds=100)
+            )
     assert subscriber is not None
     return subscriber
 
@@ -54,7 +65,7 @@ def test_a_resume_gives_back_what_the_app_took_and_nothing_that_was_declined(act
     subscriber = after(*enumerate(acts.split(", "), 1))
     assert subscriber.topics == topics
     assert subscriber.subscribed == bool(topics)
-    assert (reached_at(subscriber.addresses) is not None) == bool(topics)
+    assert (select_address(subscriber.addresses) is not None) == bool(topics)
 
 
 @given(st.permutations([(2, "stop"), (4, "resume"), (6, "stop"), (8, "resume")]))

@@ -5,12 +5,12 @@ from datetime import timedelta
 
 import pytest
 
-from services.subscriptions.domain.decision import Result
-from services.subscriptions.domain.guard import NEW, Conversation
-from services.subscriptions.domain.language.affirming import says_no, says_yes
-from services.subscriptions.domain.questions import OPEN_FOR
+from services.subscriptions.domain.decision import MessageResult
+from services.subscriptions.domain.intents.yes_no import is_no, is_yes
+from services.subscriptions.domain.questions import MAX_QUESTION_AGE
+from services.subscriptions.domain.reply_quota import NEW_CONVERSATION, Conversation
 from services.subscriptions.domain.subscriber import Subscriber
-from tests.unit.subscriptions.material import TEXTS, hear, message, situation
+from tests.unit.subscriptions.factories import TEXTS, build_context, build_message, understand_message
 
 HOW = "Wie kann ich mich anmelden?"
 
@@ -18,11 +18,11 @@ HOW = "Wie kann ich mich anmelden?"
 def converse(*texts: str, pause: float = 10) -> tuple[Subscriber | None, str, Conversation]:
     """Return the person, the last answer and the conversation after these messages."""
     subscriber: Subscriber | None = None
-    answer, conversation = "", NEW
+    answer, conversation = "", NEW_CONVERSATION
     for number, text in enumerate(texts):
         seconds = number * pause
-        where = replace(situation(seconds=seconds + 1), conversation=conversation)
-        subscriber, outcome = hear(subscriber, message(text, seconds=seconds), where)
+        where = replace(build_context(seconds=seconds + 1), conversation=conversation)
+        subscriber, outcome = understand_message(subscriber, build_message(text, seconds=seconds), where)
         answer = outcome.reply.text if outcome.reply else ""
         conversation = outcome.conversation or conversation
     return subscriber, answer, conversation
@@ -60,18 +60,20 @@ def test_a_yes_after_the_question_whether_to_leave_leaves() -> None:
 
 def test_a_yes_erases_nothing() -> None:
     subscriber, _, conversation = converse("Start")
-    where = replace(situation(seconds=61), conversation=replace(conversation, asked="ask_erase"))
-    _, outcome = hear(subscriber, message("Ja", seconds=60), where)
-    assert (outcome.result, outcome.reply and outcome.reply.wording) == (Result.INFORMED, TEXTS.ask_erase)
+    where = replace(build_context(seconds=61), conversation=replace(conversation, asked="ask_erase"))
+    _, outcome = understand_message(subscriber, build_message("Ja", seconds=60), where)
+    assert (outcome.result, outcome.reply and outcome.reply.wording) == (MessageResult.INFORMED, TEXTS.ask_erase)
 
 
 def test_a_question_does_not_stay_open_for_ever_and_a_yes_does_not_come_before_it() -> None:
-    assert not is_subscribed(HOW, "Ja", pause=OPEN_FOR.total_seconds() + 2)
+    assert not is_subscribed(HOW, "Ja", pause=MAX_QUESTION_AGE.total_seconds() + 2)
     _, _, asked = converse(HOW)
     assert asked.counted_at is not None
     late = replace(asked, counted_at=asked.counted_at + timedelta(minutes=1))
-    _, outcome = hear(None, message("Ja", seconds=30), replace(situation(seconds=90), conversation=late))
-    assert outcome.result is Result.HINTED
+    _, outcome = understand_message(
+        None, build_message("Ja", seconds=30), replace(build_context(seconds=90), conversation=late)
+    )
+    assert outcome.result is MessageResult.HINTED
 
 
 def test_what_a_stranger_chose_is_kept_until_their_start() -> None:
@@ -88,10 +90,10 @@ def test_what_a_stranger_chose_is_kept_until_their_start() -> None:
 
 
 def test_the_button_knows_what_a_stranger_chose() -> None:
-    _, outcome = hear(None, message("nur Sperrungen in Worpswede"))
+    _, outcome = understand_message(None, build_message("nur Sperrungen in Worpswede"))
     assert outcome.reply is not None
     (button,) = outcome.reply.buttons
-    subscriber, _ = hear(None, message("Start", kind="interactive", payload=button.id))
+    subscriber, _ = understand_message(None, build_message("Start", kind="interactive", payload=button.id))
     assert subscriber is not None
     assert (set(subscriber.places), set(subscriber.topics)) == ({"Worpswede"}, {"strassensperrungen"})
 
@@ -124,9 +126,9 @@ def test_a_question_with_buttons_tells_what_to_write() -> None:
 
 @pytest.mark.parametrize("text", ["Ja?", "ja aber nein", "ok", "Ja zu Baustellen", "Danke", "👍", "", "x" * 500])
 def test_not_everything_is_a_yes(text: str) -> None:
-    assert not says_yes(text)
+    assert not is_yes(text)
 
 
 @pytest.mark.parametrize("text", ["Nein?", "kein Problem, gern", "", "ja"])
 def test_not_everything_is_a_no(text: str) -> None:
-    assert not says_no(text)
+    assert not is_no(text)

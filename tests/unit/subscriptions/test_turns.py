@@ -2,15 +2,15 @@
 
 import asyncio
 
-from services.subscriptions.handlers.turns import Turns
-from tests.servers import PATIENCE_SECONDS
+from services.subscriptions.handlers.fair_queue import FairQueue
+from tests.servers import WAIT_TIMEOUT_SECONDS
 
 LONG, SHORT = 1_000, 36
 
 
 async def run(most: int, *asked: tuple[str, float], cancelled: int | None = None) -> list[str]:
     """The turns of these people, named by their letters, in the order in which they begin; all ask at once."""
-    turns, begun = Turns(most), list[str]()
+    turns, begun = FairQueue(most), list[str]()
     start = asyncio.Event()
 
     async def take(person: str, cost: float) -> None:
@@ -24,7 +24,7 @@ async def run(most: int, *asked: tuple[str, float], cancelled: int | None = None
     if cancelled is not None:
         tasks[cancelled].cancel()
     start.set()
-    await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), PATIENCE_SECONDS)
+    await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), WAIT_TIMEOUT_SECONDS)
     return begun
 
 
@@ -39,7 +39,7 @@ async def test_long_messages_of_many_do_not_hold_up_a_short_one() -> None:
 
 
 async def test_nor_does_a_short_one_wait_when_many_have_waited_for_a_while() -> None:
-    turns, begun, late = Turns(1), list[str](), list[asyncio.Task[None]]()
+    turns, begun, late = FairQueue(1), list[str](), list[asyncio.Task[None]]()
 
     async def take(person: str, cost: float) -> None:
         async with turns.take([person.encode()], cost):
@@ -59,7 +59,7 @@ async def test_a_long_message_is_not_put_off_for_ever() -> None:
 
 
 async def test_messages_of_one_person_come_one_after_the_other_in_their_order() -> None:
-    turns, running, seen = Turns(8), set[str](), list[int]()
+    turns, running, seen = FairQueue(8), set[str](), list[int]()
 
     async def take(person: str, number: int) -> None:
         async with turns.take([letter.encode() for letter in person], LONG - number):

@@ -140,8 +140,8 @@ create table dispatcher.rate (
     slowed_at timestamptz not null default '-infinity',
     -- Why nothing is sent at all; one message is tried at `probe_at`, to see whether the cause is gone. A hold by a
     -- person is not tried: only a person ends it.
-    held_reason text,
-    held_by_hand boolean not null default false,
+    paused_reason text,
+    paused_by_operator boolean not null default false,
     probe_at timestamptz not null default '-infinity',
     -- Meta's tier: different people in any rolling 24 hours; and what we may send in a month. Null: no limit.
     people_a_day integer,
@@ -174,14 +174,14 @@ create table dispatcher.sent_month (
 );
 
 -- Templates that Meta does not accept just now; their broadcasts wait.
-create table dispatcher.template_hold (
+create table dispatcher.template_pause (
     template text primary key,
     reason text not null,
-    held_at timestamptz not null default clock_timestamp()
+    paused_at timestamptz not null default clock_timestamp()
 );
 
 -- What Meta said last about our account, by what it was about.
-create table dispatcher.account_news (
+create table dispatcher.account_update (
     subject text primary key,
     said_at timestamptz not null,
     word text not null
@@ -272,7 +272,7 @@ language sql stable as $$
     with moment as (
         select now, dispatcher.opening(b.opens, b.closes, b.zone, now) as opens,
             b.published_at + b.spacing * ordinal as turn,
-            exists (select from dispatcher.template_hold h where h.template = b.template) as held
+            exists (select from dispatcher.template_pause h where h.template = b.template) as held
         from (select clock_timestamp() as now) clock
     ), judged as (
         select *, case
@@ -311,7 +311,7 @@ $$;
 create function dispatcher.reserve(sender text, wanted integer)
 returns table (
     slots integer, planned double precision, shift double precision, clock double precision,
-    spacing_seconds double precision, rate_per_second double precision, held_reason text
+    spacing_seconds double precision, rate_per_second double precision, paused_reason text
 ) language plpgsql as $$
 declare
     row_then dispatcher.rate;
@@ -320,9 +320,9 @@ begin
     rate_per_second := least(row_then.ceiling, row_then.per_second
         + row_then.ceiling / 50 * greatest(0, extract(epoch from clock_timestamp() - row_then.changed_at)));
     spacing_seconds := 1 / rate_per_second;
-    held_reason := row_then.held_reason;
+    paused_reason := row_then.paused_reason;
     shift := 0;
-    if held_reason is not null then
+    if paused_reason is not null then
         slots := case when row_then.probe_at <= clock_timestamp() then 1 else 0 end;
         planned := extract(epoch from greatest(row_then.probe_at, clock_timestamp()));
         update dispatcher.rate r set probe_at = clock_timestamp() + interval '30 seconds'
@@ -346,7 +346,7 @@ end
 $$;
 
 -- A slot was used too late: those a second after it will be later too, or a second would hold too many.
-create function dispatcher.used_late(
+create function dispatcher.report_late_use(
     sender text, starts double precision, ends double precision, late double precision
 ) returns void language sql as $$
     update dispatcher.rate r set late_uses = array(
@@ -357,7 +357,7 @@ $$;
 
 -- Everybody waits for `pause` seconds and sends more slowly afterwards: by `factor`, at most once in a second, whoever
 -- reports it. Returns whether it was this report that counted.
-create function dispatcher.slow_down(sender text, factor double precision, pause double precision)
+create function dispatcher.throttle(sender text, factor double precision, pause double precision)
 returns boolean language plpgsql as $$
 begin
     update dispatcher.rate r set next_at = greatest(r.next_at, clock_timestamp() + make_interval(secs => pause))
@@ -372,19 +372,19 @@ $$;
 
 -- Nothing is sent but one message in `seconds`, and then every 30 seconds, until one is accepted or a person releases
 -- the sender. Returns whether it was not held before.
-create function dispatcher.hold_by_meta(sender text, why text, seconds double precision)
+create function dispatcher.pause_by_meta(sender text, why text, seconds double precision)
 returns boolean language plpgsql as $$
 declare
-    held_before boolean;
+    paused_before boolean;
 begin
-    select r.held_reason is not null into strict held_before from dispatcher.rate r where r.number = sender for update;
+    select r.paused_reason is not null into strict paused_before from dispatcher.rate r where r.number = sender for update;
     update dispatcher.rate r
-    set held_reason = coalesce(r.held_reason, why),
-        probe_at = case when held_before
+    set paused_reason = coalesce(r.paused_reason, why),
+        probe_at = case when paused_before
             then greatest(r.probe_at, clock_timestamp() + make_interval(secs => seconds))
             else clock_timestamp() + make_interval(secs => seconds) end
-    where r.number = sender and not r.held_by_hand;
-    return not held_before;
+    where r.number = sender and not r.paused_by_operator;
+    return not paused_before;
 end
 $$;
 
@@ -588,7 +588,7 @@ begin
                 then 'template' end::dispatcher.wait_cause as stopped,
             dispatcher.opening(b.opens, b.closes, b.zone, clock_timestamp()) as opening
         from dispatcher.broadcast b left join dispatcher.cancellation x on x.broadcast = b.id
-            left join dispatcher.template_hold h using (template)
+            left join dispatcher.template_pause h using (template)
         where b.finished_at is null
     ), doomed as (
         select d.id, u.ended as state, null::timestamptz as due_at, null::dispatcher.wait_cause as waits_for
@@ -718,7 +718,7 @@ create function dispatcher.standing(target uuid) returns text language sql stabl
             when b.finished_at is not null then 'finished'
             when b.expires_at <= clock_timestamp() then 'expired'
             when b.paused_reason is not null then 'paused'
-            when exists (select from dispatcher.template_hold h where h.template = b.template) then 'held'
+            when exists (select from dispatcher.template_pause h where h.template = b.template) then 'held'
             else 'running' end
         from dispatcher.broadcast b where b.id = target
     ), 'missing')
@@ -825,28 +825,28 @@ end
 $$;
 
 -- A sender's rate, or that of all senders; returns how many they are.
-create function dispatcher.hold_sender(why text, sender text) returns integer language sql
+create function dispatcher.pause_sending(why text, sender text) returns integer language sql
 security definer set search_path = pg_catalog, dispatcher as $$
     with held as (
         update dispatcher.rate r
-        set held_reason = why, held_by_hand = true, probe_at = clock_timestamp() + interval '100 years'
+        set paused_reason = why, paused_by_operator = true, probe_at = clock_timestamp() + interval '100 years'
         where sender is null or r.number = sender returning 1
     )
     select count(*)::integer from held
 $$;
 
-create function dispatcher.release_sender(sender text) returns integer language sql
+create function dispatcher.resume_sending(sender text) returns integer language sql
 security definer set search_path = pg_catalog, dispatcher as $$
     with released as (
-        update dispatcher.rate r set held_reason = null, held_by_hand = false, probe_at = '-infinity'
-        where (sender is null or r.number = sender) and r.held_reason is not null returning 1
+        update dispatcher.rate r set paused_reason = null, paused_by_operator = false, probe_at = '-infinity'
+        where (sender is null or r.number = sender) and r.paused_reason is not null returning 1
     )
     select count(*)::integer from released
 $$;
 
-create function dispatcher.release_template(name text) returns boolean language sql
+create function dispatcher.resume_template(name text) returns boolean language sql
 security definer set search_path = pg_catalog, dispatcher as $$
-    with released as (delete from dispatcher.template_hold h where h.template = name returning 1)
+    with released as (delete from dispatcher.template_pause h where h.template = name returning 1)
     select exists (select from released)
 $$;
 
@@ -854,8 +854,8 @@ select dispatcher.ensure_partitions();
 
 revoke all on function dispatcher.ensure_partitions(), dispatcher.drop_old_partitions(integer),
     dispatcher.delete_old_strays(interval, integer), dispatcher.pause_broadcast, dispatcher.resume_broadcast,
-    dispatcher.cancel_broadcast, dispatcher.resend_missing, dispatcher.settle_unknown, dispatcher.hold_sender,
-    dispatcher.release_sender, dispatcher.release_template from public;
+    dispatcher.cancel_broadcast, dispatcher.resend_missing, dispatcher.settle_unknown, dispatcher.pause_sending,
+    dispatcher.resume_sending, dispatcher.resume_template from public;
 grant usage on schema dispatcher
     to kreisfunk_dispatcher, kreisfunk_monitor, kreisfunk_operator, kreisfunk_rotation;
 
@@ -863,16 +863,16 @@ grant execute on function dispatcher.ensure_partitions(), dispatcher.drop_old_pa
     dispatcher.delete_old_strays(interval, integer) to kreisfunk_dispatcher;
 grant select, insert, update on dispatcher.broadcast, dispatcher.broadcast_count, dispatcher.cancellation,
     dispatcher.suppression, dispatcher.delivery, dispatcher.rate, dispatcher.reached, dispatcher.reached_minute,
-    dispatcher.sent_month, dispatcher.refusal, dispatcher.account_news, dispatcher.follow_up, dispatcher.template_hold,
+    dispatcher.sent_month, dispatcher.refusal, dispatcher.account_update, dispatcher.follow_up, dispatcher.template_pause,
     dispatcher.erasure, dispatcher.unreachable to kreisfunk_dispatcher;
 grant select, insert on dispatcher.status_stream to kreisfunk_dispatcher;
 grant delete on dispatcher.reached, dispatcher.reached_minute, dispatcher.refusal, dispatcher.suppression,
-    dispatcher.template_hold, dispatcher.erasure, dispatcher.status_stream, dispatcher.unreachable
+    dispatcher.template_pause, dispatcher.erasure, dispatcher.status_stream, dispatcher.unreachable
     to kreisfunk_dispatcher;
 grant select on dispatcher.schema_migrations, dispatcher.schema_checksums to kreisfunk_dispatcher;
 
 grant select on dispatcher.broadcast, dispatcher.broadcast_count, dispatcher.cancellation, dispatcher.rate,
-    dispatcher.suppression, dispatcher.template_hold, dispatcher.reached_minute, dispatcher.sent_month,
+    dispatcher.suppression, dispatcher.template_pause, dispatcher.reached_minute, dispatcher.sent_month,
     dispatcher.follow_up, dispatcher.unreachable to kreisfunk_monitor, kreisfunk_operator;
 -- Everything but addresses and contents.
 grant select (id, source, subscriber, sequence, lane, state, asked_at, expires_at, attempt, claim, resends, claimed_at,
@@ -883,8 +883,8 @@ grant select (id, asked_at, tried_at) on dispatcher.erasure to kreisfunk_monitor
 -- What an operator may do is these functions, which run with their owner's rights, and nothing else: so nobody
 -- can change a delivery without its counters. Their counters have a slot of their own, 32.
 grant execute on function dispatcher.pause_broadcast, dispatcher.resume_broadcast, dispatcher.cancel_broadcast,
-    dispatcher.resend_missing, dispatcher.settle_unknown, dispatcher.hold_sender, dispatcher.release_sender,
-    dispatcher.release_template to kreisfunk_operator;
+    dispatcher.resend_missing, dispatcher.settle_unknown, dispatcher.pause_sending, dispatcher.resume_sending,
+    dispatcher.resume_template to kreisfunk_operator;
 
 grant select (id, address_kind, address_index, address_sealed), update (address_index, address_sealed)
     on dispatcher.delivery to kreisfunk_rotation;

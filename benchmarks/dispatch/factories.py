@@ -1,0 +1,68 @@
+"""What the dispatcher sends: sealed batches, as the expander publishes them."""
+
+import secrets
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from uuid import UUID, uuid4
+
+from benchmarks.dispatch.harness import DispatchHarness
+from benchmarks.dispatch.message import HEADLINE, TEMPLATE, TEXT, build_phone_number
+from shared.contracts.dispatch import BroadcastBatch, Recipient, Template, TemplateParameter
+from shared.contracts.envelope import encode
+from shared.contracts.ids import make_timed_id
+from shared.contracts.message import Address, AddressKind, Lane
+from shared.encryption import BlindIndexKey, KeyRing
+
+MAX_BATCH_RECIPIENTS = 100
+
+
+def build_template(headline: str) -> Template:
+    parameters = (TemplateParameter(name="headline", text=headline), TemplateParameter(name="text", text=TEXT))
+    return Template(name=TEMPLATE, language="de", parameters=parameters, quick_replies=("stop",))
+
+
+def build_addresses(harness: DispatchHarness) -> list[Address]:
+    """A batch of addresses; subscribers differ, addresses come again."""
+    keys, index_key = KeyRing.parse(harness.encryption_keys), BlindIndexKey.parse(harness.index_key)
+    return [_encrypt_address(build_phone_number(number), keys, index_key) for number in range(MAX_BATCH_RECIPIENTS)]
+
+
+def _encrypt_address(number: str, keys: KeyRing, index_key: BlindIndexKey) -> Address:
+    index = index_key.compute_index("phone", number)
+    return Address(
+        kind=AddressKind.PHONE, index=index, sealed=keys.encrypt(number.encode(), purpose="phone", index=index)
+    )
+
+
+def build_batches(
+    addresses: Sequence[Address], *, lane: Lane = Lane.BULK, headline: str = HEADLINE, audience: int = 10_000_000
+) -> Iterator[BroadcastBatch]:
+    """The pages of one broadcast, made as they are taken."""
+    now = datetime.now(UTC)
+    broadcast = make_timed_id(now, uuid4().bytes)
+    content = build_template(headline)
+    for offset in range(0, audience, MAX_BATCH_RECIPIENTS):
+        count = min(MAX_BATCH_RECIPIENTS, audience - offset)
+        yield BroadcastBatch(
+            broadcast=broadcast,
+            notice=f"n-{broadcast}",
+            revision=1,
+            topic="strassensperrungen",
+            lane=lane,
+            template=content,
+            published_at=now,
+            expires_at=now + timedelta(hours=2),
+            page=offset // MAX_BATCH_RECIPIENTS,
+            offset=offset,
+            last=offset + count >= audience,
+            recipients=tuple(
+                Recipient(subscriber=UUID(bytes=secrets.token_bytes(16)), sequence=1, address=address)
+                for address in addresses[:count]
+            ),
+        )
+
+
+def encode_event(batch: BroadcastBatch) -> tuple[str, bytes]:
+    """The id and the bytes to publish."""
+    identifier = str(uuid4())
+    return identifier, encode(batch, event_id=identifier, source="/benchmark", time=datetime.now(UTC))

@@ -1,0 +1,183 @@
+"""What everybody under test needs: a broker, a database with our schema, and the endpoint."""
+
+import asyncio
+import base64
+import os
+import secrets
+import sys
+import tempfile
+from array import array
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote, urlsplit, urlunsplit
+
+import aio_pika
+import aiohttp
+import asyncpg
+
+from benchmarks.dispatch.machine import OTHER_CORE, REPOSITORY, build_command, run_process
+from deploy.local.concurrency import enter_both
+from deploy.local.ports import LOOPBACK, reserve_ports
+from deploy.local.postgres import PostgresServer, run_postgres
+from deploy.local.process import is_port_open, wait_until_ready
+from deploy.local.rabbitmq import RabbitServer, run_rabbitmq
+from shared.amqp import topology
+from shared.database.migrations import migrate
+
+ROLE = "kreisfunk_dispatcher"
+ID_LENGTH = 36
+POLL_INTERVAL_SECONDS = 0.05
+MIGRATIONS = REPOSITORY / "services" / "dispatcher" / "adapters" / "migrations"
+
+
+@dataclass(frozen=True)
+class EndpointClient:
+    """The endpoint from outside."""
+
+    url: str
+    session: aiohttp.ClientSession
+
+    async def count(self) -> int:
+        """Messages so far."""
+        account = await self._fetch_account()
+        return int(account["messages"])
+
+    async def wait_for_messages(self, messages: int) -> int:
+        """Wait for so many, and return how many there are."""
+        while (count := await self.count()) < messages:  # noqa: ASYNC110 - another process counts
+            await asyncio.sleep(POLL_INTERVAL_SECONDS)
+        return count
+
+    async def count_repeated(self) -> int:
+        """Messages that had come before."""
+        account = await self._fetch_account()
+        return int(account["messages"] - account["different"])
+
+    async def measure_longest_stall(self) -> float:
+        """The longest time, in seconds, in which the endpoint itself did not run."""
+        account = await self._fetch_account()
+        return account["stood_still"]
+
+    async def fetch_times(self, kind: str = "times") -> "array[float]":
+        """When they came."""
+        async with self.session.get(f"{self.url}/{kind}") as response:
+            return array("d", await response.read())
+
+    async def fetch_ids_after(self, count: int) -> list[str]:
+        """The delivery ids of all messages but the first so many."""
+        async with self.session.get(f"{self.url}/ids/{count}") as response:
+            text = await response.text()
+        return [text[start : start + ID_LENGTH] for start in range(0, len(text), ID_LENGTH)]
+
+    async def _fetch_account(self) -> dict[str, float]:
+        async with self.session.get(f"{self.url}/account") as response:
+            account: dict[str, float] = await response.json(content_type=None)
+            return account
+
+
+@dataclass(frozen=True)
+class DispatchHarness:
+    """The servers, and the secrets of this run."""
+
+    folder: Path
+    broker: RabbitServer
+    postgres: PostgresServer
+    role_password: str
+    encryption_keys: str
+    index_key: str
+
+    @property
+    def database_url(self) -> str:
+        """The dispatcher's, with its own rights."""
+        parts = urlsplit(self.postgres.url)
+        login = f"{ROLE}:{self.role_password}@{parts.hostname}:{parts.port}"
+        return urlunsplit(parts._replace(netloc=login))
+
+    @asynccontextmanager
+    async def connect_as_owner(self) -> AsyncIterator[asyncpg.Connection]:
+        """The database as its owner."""
+        connection = await asyncpg.connect(self.postgres.url)
+        try:
+            yield connection
+        finally:
+            await connection.close()
+
+    async def reset_rate(self) -> None:
+        """Else a lower limit of an earlier case would have to recover first."""
+        async with self.connect_as_owner() as connection:
+            await connection.execute("delete from dispatcher.rate")
+
+    @asynccontextmanager
+    async def start_endpoint(self, seconds: float) -> AsyncIterator[EndpointClient]:
+        """Meta's side, answering after `seconds`."""
+        with reserve_ports(1) as (port,):
+            arguments = (sys.executable, "-m", "benchmarks.dispatch.endpoint", str(port), str(seconds))
+            log = self.folder / "endpoint.log"
+            async with run_process(build_command("endpoint", arguments, log, {}, OTHER_CORE)) as child:
+                await wait_until_ready(child, lambda: is_port_open(LOOPBACK, port), seconds=30)
+                async with aiohttp.ClientSession() as session:
+                    yield EndpointClient(f"http://{LOOPBACK}:{port}", session)
+
+    @asynccontextmanager
+    async def create_vhost(self) -> AsyncIterator[str]:
+        """A broker URL with nothing in it yet, and nothing left of it afterwards."""
+        name = f"peer-{secrets.token_hex(4)}"
+        parts = urlsplit(self.broker.url)
+        login, password = parts.username or "", unquote(parts.password or "")
+        everything = {"configure": ".*", "write": ".*", "read": ".*"}
+        headers = {"Authorization": aiohttp.encode_basic_auth(login, password)}
+        async with aiohttp.ClientSession(f"{self.broker.api_url}/api/", headers=headers, raise_for_status=True) as api:
+            await api.put(f"vhosts/{name}")
+            await api.put(f"permissions/{name}/{login}", json=everything)
+            try:
+                yield urlunsplit(parts._replace(path=f"/{name}"))
+            finally:
+                await api.delete(f"vhosts/{name}")
+
+
+@contextmanager
+def _create_folder() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="kreisfunk-benchmark-") as name:
+        folder = Path(name)
+        folder.chmod(0o711)  # the user that PostgreSQL runs under has to pass
+        yield folder
+
+
+@asynccontextmanager
+async def open_harness() -> AsyncIterator[DispatchHarness]:
+    """Servers of our own in a folder that is removed at the end. We and they leave the tested core alone."""
+    os.sched_setaffinity(0, {OTHER_CORE})
+    async with AsyncExitStack() as stack:
+        folder = stack.enter_context(_create_folder())
+        postgres, broker = await enter_both(
+            stack,
+            run_postgres(folder / "postgres", secrets.token_hex(16)),
+            run_rabbitmq(folder / "rabbitmq", secrets.token_hex(16)),
+        )
+        made = DispatchHarness(
+            folder=folder,
+            broker=broker,
+            postgres=postgres,
+            role_password=secrets.token_hex(16),
+            encryption_keys=f"1:{_generate_key()}",
+            index_key=_generate_key(),
+        )
+        await asyncio.gather(_prepare_broker(broker.url), _prepare_database(made))
+        yield made
+
+
+def _generate_key() -> str:
+    return base64.b64encode(secrets.token_bytes(32)).decode()
+
+
+async def _prepare_broker(url: str) -> None:
+    async with await aio_pika.connect(url) as connection:
+        await topology.declare(await connection.channel())
+
+
+async def _prepare_database(harness: DispatchHarness) -> None:
+    async with harness.connect_as_owner() as connection:
+        await connection.execute(f"create role {ROLE} login password '{harness.role_password}'")
+        await migrate(connection, "dispatcher", MIGRATIONS)

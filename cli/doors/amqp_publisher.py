@@ -1,0 +1,41 @@
+"""Straight to the exchange of municipal systems, confirmed by the broker."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from shared.amqp.connection import connect
+from shared.amqp.publisher import Publisher, open_publisher
+from shared.amqp.topology import MUNICIPAL_EVENTS
+from shared.contracts.envelope import Envelope
+from shared.contracts.registry import MESSAGES
+from shared.outcome import DependencyUnavailable, Unroutable
+
+
+@dataclass(frozen=True, kw_only=True)
+class AmqpNoticePublisher:
+    """Publishes as `login`, which the broker vouches for."""
+
+    publisher: Publisher
+    login: str
+
+    async def publish(self, event: bytes, envelope: Envelope) -> None:
+        try:
+            await self.publisher.publish(
+                MUNICIPAL_EVENTS,
+                MESSAGES[envelope.type].KEY,
+                event,
+                message_id=envelope.id,
+                user_id=self.login,
+            )
+        except Unroutable as error:
+            raise DependencyUnavailable(str(error)) from None
+
+
+@asynccontextmanager
+async def open_amqp_publisher(
+    url: str, *, password: str | None, login: str, name: str
+) -> AsyncIterator[AmqpNoticePublisher]:
+    """`name` is how the connection is called in RabbitMQ's management. Raises DependencyUnavailable."""
+    async with connect(url, password=password, name=name) as connection, open_publisher(connection) as publisher:
+        yield AmqpNoticePublisher(publisher=publisher, login=login)

@@ -1,0 +1,64 @@
+"""Whether our books agree with themselves and with Meta's. Pure."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+
+from cli.demo.figures import ACCEPTED_STATES, FAILED, AcceptedMessage
+from cli.faults.delivery_checks import ENDED_UNSENT
+from cli.faults.evidence import Evidence
+from cli.faults.ledger_snapshot import BroadcastSnapshot, DeliverySnapshot
+from cli.faults.violations import UNACCOUNTED, Violation, report_count
+
+
+def find_unaccounted(evidence: Evidence) -> Iterator[Violation]:
+    ours = evidence.ours
+    rows = Counter(row.broadcast for row in ours.ledger if row.broadcast)
+    known = {broadcast.id: broadcast for broadcast in ours.broadcasts}
+    for broadcast in known.keys() | rows.keys():
+        yield from report_count(
+            UNACCOUNTED, f"recipients of {broadcast} off", _count_difference(known.get(broadcast), rows[broadcast])
+        )
+    states = Counter((row.broadcast, row.state) for row in ours.ledger if row.broadcast)
+    for broadcast, state in sorted(ours.counters.keys() | states.keys()):
+        off = abs(ours.counters.get((broadcast, state), 0) - states[broadcast, state])
+        yield from report_count(UNACCOUNTED, f"counter of {broadcast}, {state}, off", off)
+    yield from _find_contradictions(ours.ledger, evidence.outbound)
+
+
+def _count_difference(broadcast: BroadcastSnapshot | None, rows: int) -> int:
+    """Of a broadcast that was cancelled some pages may be on the way for ever."""
+    if broadcast is None:
+        return rows
+    if broadcast.cancelled and not broadcast.read_to_end:
+        return max(0, rows - broadcast.audience)
+    return abs(broadcast.audience - rows)
+
+
+def _is_ended_after_failure(ours: str, metas: str) -> bool:
+    """What Meta reported as failed was to go again, and then was not."""
+    return metas == FAILED and ours in ENDED_UNSENT
+
+
+def _find_contradictions(
+    ledger: Iterable[DeliverySnapshot], outbound: Iterable[AcceptedMessage]
+) -> Iterator[Violation]:
+    """Rows that say something else than the simulator's account; of what vanished we cannot know."""
+    furthest: dict[str, str] = {}
+    vanished = set()
+    for message in outbound:
+        if message.vanished:
+            vanished.add(message.delivery)
+        else:
+            furthest[message.delivery] = message.state
+    ours = {row.delivery: row.state for row in ledger}
+    for delivery in furthest.keys() - ours.keys():
+        yield Violation(UNACCOUNTED, "accepted by Meta, no row of ours", delivery)
+    for delivery, state in ours.items():
+        if (
+            delivery in furthest
+            and state != furthest[delivery]
+            and not _is_ended_after_failure(state, furthest[delivery])
+        ):
+            yield Violation(UNACCOUNTED, f"we say {state}, Meta says {furthest[delivery]}", delivery)
+        if state in ACCEPTED_STATES and delivery not in furthest and delivery not in vanished:
+            yield Violation(UNACCOUNTED, f"we say {state}, Meta never had it", delivery)

@@ -1,0 +1,90 @@
+"""What the command does."""
+
+import asyncio
+import json
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from cli.broker import suppress_driver_logs
+from cli.demo.progress import NoProgressError
+from cli.faults import report
+from cli.faults.evaluation import evaluate_run
+from cli.faults.plan import DEFAULT_PACE, SHORT_PACE, SHORT_PLAN_SECONDS, Fault, compute_plan_seconds, make_plan
+from cli.faults.run import FaultRun, execute_run
+from cli.output import EXIT_FAILED, console, fail, say
+from deploy.local.errors import LocalError
+
+# WhatsApp lets one person get a message every six seconds on the whole: fewer citizens would be the limit, and some
+# broadcast has to be waiting at any moment.
+CITIZENS_PER_RATE = 18
+SHORT_DELIVERIES_PER_RATE = 15
+
+
+@dataclass(frozen=True, kw_only=True)
+class BenchOptions:
+    """What the command line says."""
+
+    seed: int | None
+    minutes: float | None
+    deliveries: int
+    rate: int
+    short: bool
+    folder: Path
+    history: bool
+
+
+def play_all(options: BenchOptions, *, as_json: bool) -> None:
+    """Say what was found, and end the command with its status."""
+    suppress_driver_logs()
+    seed = secrets.randbelow(10_000) if options.seed is None else options.seed
+    plan, goal = _build_plan(options, seed)
+    run = FaultRun(
+        folder=options.folder,
+        seed=seed,
+        plan=plan,
+        deliveries=goal,
+        citizens=options.rate * CITIZENS_PER_RATE,
+        rate=options.rate,
+        history=options.history,
+        say=_print_step,
+    )
+    _print_step(f"seed {seed}: {len(plan)} faults in {max(fault.until for fault in plan):.0f} s")
+    result = _execute(run)
+    _print_report(result, options.folder, as_json)
+    raise typer.Exit(0 if result["ok"] else EXIT_FAILED)
+
+
+def _build_plan(options: BenchOptions, seed: int) -> tuple[tuple[Fault, ...], int]:
+    if options.short:
+        return make_plan(seed, SHORT_PLAN_SECONDS, SHORT_PACE), options.rate * SHORT_DELIVERIES_PER_RATE
+    if options.minutes is not None:
+        return make_plan(seed, options.minutes * 60, DEFAULT_PACE), 0
+    return make_plan(
+        seed, compute_plan_seconds(deliveries=options.deliveries, rate=options.rate), DEFAULT_PACE
+    ), options.deliveries
+
+
+def _execute(run: FaultRun) -> dict[str, Any]:
+    try:
+        evidence, restless = asyncio.run(execute_run(run))
+    except (LocalError, NoProgressError) as error:
+        fail(str(error))
+    return report.build_report(evidence, evaluate_run(evidence), restless, seed=run.seed, rate=run.rate)
+
+
+def _print_report(result: dict[str, Any], folder: Path, as_json: bool) -> None:
+    path = report.write_report(folder, result)
+    for table in report.build_tables(result):
+        console.print(table)
+    for finding in report.format_violations(result):
+        console.print(finding, style="bold red", markup=False)
+    _print_step(f"the whole report is in {path}")
+    say(json.dumps(result, ensure_ascii=False) if as_json else report.format_line(result))
+
+
+def _print_step(step: str) -> None:
+    console.print(f"- {step}", markup=False)

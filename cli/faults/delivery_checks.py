@@ -1,0 +1,152 @@
+"""What arrived at whom: lost, doubled, misdirected. Pure."""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping
+
+from cli.demo.figures import ACCEPTED_STATES, FAILED, AcceptedMessage
+from cli.faults.citizen_traffic import ERASE
+from cli.faults.evidence import Evidence
+from cli.faults.fault_types import HELD_BACK_CODE
+from cli.faults.ledger_snapshot import DeliverySnapshot
+from cli.faults.notice_traffic import PublishedNotice
+from cli.faults.violations import DUPLICATES, LOST, MISDIRECTED, Violation, report_count
+from services.dispatcher.adapters.ledger import MAX_RESENDS
+
+ENDED_UNSENT = frozenset({"suppressed", "cancelled", "expired"})
+# The number to which it should have gone is not on WhatsApp (any more).
+NOT_ON_WHATSAPP = 131026
+
+
+def find_lost(evidence: Evidence) -> Iterator[Violation]:
+    ours = evidence.ours
+    got = {message.delivery for message in filter_delivered(evidence.outbound)}
+    failed = {message.delivery for message in evidence.outbound if message.state == FAILED}
+    for row in ours.ledger:
+        if row.delivery not in got and row.state not in ENDED_UNSENT and not _is_left_to_operator(row, failed):
+            code = f" with {row.error_code}" if row.error_code else ""
+            yield Violation(LOST, f"never accepted by Meta, {row.state}{code}", row.delivery)
+    yield from report_count(LOST, "messages of citizens not decided upon", len(evidence.written) - ours.handled)
+    replies = sum(1 for row in ours.ledger if row.broadcast is None)
+    yield from report_count(LOST, "replies that have no row", ours.replies_due - replies)
+    yield from _find_lost_notices(evidence)
+    yield from _find_missed(evidence)
+
+
+def filter_delivered(outbound: Iterable[AcceptedMessage]) -> Iterator[AcceptedMessage]:
+    """What Meta accepted and did not report as failed afterwards."""
+    return (message for message in outbound if message.state != FAILED)
+
+
+def _is_left_to_operator(row: DeliverySnapshot, failed: Collection[str]) -> bool:
+    """Unknown again and again although Meta never had it, or failed by Meta's word: shown until a person decides."""
+    if row.state == FAILED:
+        return row.delivery in failed or row.error_code == NOT_ON_WHATSAPP
+    return row.state == "unknown" and row.resends >= MAX_RESENDS
+
+
+def _find_lost_notices(evidence: Evidence) -> Iterator[Violation]:
+    known = {broadcast.notice for broadcast in evidence.ours.broadcasts}
+    for published in evidence.published:
+        if published.lasting and published.notice not in known:
+            yield Violation(LOST, f"notice {published.notice} was confirmed and never became a broadcast")
+
+
+def _find_missed(evidence: Evidence) -> Iterator[Violation]:
+    """Loyal citizens who did not get a lasting notice, whatever our ledger says; those that it admits apart.
+
+    The last notice went out when all was quiet, so whoever moved has to get it as well. A correction is for those whom
+    the ledger knows to have got what it corrects.
+    """
+    got = {message.delivery: message.citizen for message in filter_delivered(evidence.outbound)}
+    admitted = Counter(row.broadcast for row in evidence.ours.ledger if row.delivery not in got and _is_admitted(row))
+    shown = group_by_headline(evidence.outbound)
+    broadcasts = {broadcast.notice: broadcast.id for broadcast in evidence.ours.broadcasts}
+    for published in evidence.published:
+        if published.lasting and published.notice in broadcasts:
+            expected = _select_expected(evidence, published, got, broadcasts)
+            missing = len(expected - shown[published.headline]) - admitted[broadcasts[published.notice]]
+            yield from report_count(LOST, f"citizens who never got {published.notice}", missing)
+
+
+def _is_admitted(row: DeliverySnapshot) -> bool:
+    """Whoever stays is never to be decided against, and what Meta held back goes again at the end by command."""
+    return row.state not in ENDED_UNSENT and not (row.state == FAILED and row.error_code == HELD_BACK_CODE)
+
+
+def _select_expected(
+    evidence: Evidence, published: PublishedNotice, got: Mapping[str, int], broadcasts: Mapping[str, str]
+) -> frozenset[int]:
+    if published.follows is None:
+        last = published == evidence.published[-1]
+        return evidence.loyal | (evidence.movers if last else frozenset())
+    earlier = broadcasts.get(published.follows)
+    served = (row.delivery for row in evidence.ours.ledger if row.broadcast == earlier and row.state in ACCEPTED_STATES)
+    return evidence.loyal & {got[delivery] for delivery in served if delivery in got}
+
+
+def group_by_headline(outbound: Iterable[AcceptedMessage]) -> Mapping[str, set[int]]:
+    """Who got which headline."""
+    shown: dict[str, set[int]] = defaultdict(set)
+    for message in filter_delivered(outbound):
+        if message.template:
+            shown[_extract_headline(message.text)].add(message.citizen)
+    return shown
+
+
+def find_misdirected(evidence: Evidence) -> Iterator[Violation]:
+    """Corrections to people who never got what they correct, save where nobody could know that they had not."""
+    shown = group_by_headline(evidence.outbound)
+    got = {message.delivery for message in filter_delivered(evidence.outbound)}
+    doubtful = Counter(row.broadcast for row in evidence.ours.ledger if row.delivery not in got and _is_uncertain(row))
+    headlines = {published.notice: published.headline for published in evidence.published}
+    broadcasts = {broadcast.notice: broadcast.id for broadcast in evidence.ours.broadcasts}
+    for published in evidence.published:
+        if published.follows:
+            astray = len(shown[published.headline] - shown[headlines[published.follows]])
+            allowed = doubtful[broadcasts.get(published.follows)] + evidence.settled
+            yield from report_count(
+                MISDIRECTED, f"citizens who got {published.notice} and nothing before", astray - allowed
+            )
+
+
+def _is_uncertain(row: DeliverySnapshot) -> bool:
+    return row.state == "unknown" or row.resends > 0
+
+
+def count_unavoidable(outbound: Iterable[AcceptedMessage]) -> int:
+    """Second messages after one that was accepted and of which nobody could ever tell us."""
+    vanished = Counter(message.delivery for message in outbound if message.vanished)
+    accepted = Counter(message.delivery for message in filter_delivered(outbound))
+    return sum(min(accepted[delivery] - 1, count) for delivery, count in vanished.items())
+
+
+def find_duplicates(evidence: Evidence) -> Iterator[Violation]:
+    outbound = list(filter_delivered(evidence.outbound))
+    vanished = Counter(message.delivery for message in outbound if message.vanished)
+    accepted = Counter(message.delivery for message in outbound)
+    # Whoever was erased and came back is somebody new to us.
+    erased = Counter(one.citizen for one in evidence.written if one.text == ERASE)
+    for delivery, count in accepted.items():
+        yield from _report_repeats("accepted more than once", delivery, count - 1 - vanished[delivery])
+    shown: dict[tuple[int, str], set[str]] = defaultdict(set)
+    for message in outbound:
+        if message.template:
+            shown[message.citizen, message.text].add(message.delivery)
+    for (citizen, _), deliveries in shown.items():
+        more = len(deliveries) - 1 - erased[citizen]
+        yield from _report_repeats("one broadcast to one citizen as several deliveries", min(deliveries), more)
+
+
+def _report_repeats(what: str, delivery: str, count: int) -> Iterator[Violation]:
+    if count > 0:
+        yield Violation(DUPLICATES, what, delivery, count)
+
+
+def _extract_headline(text: str) -> str:
+    """The templates print it in bold."""
+    found = _BOLD.search(text)
+    return found[1] if found else ""
+
+
+_BOLD = re.compile(r"\*([^*]+)\*")

@@ -1,0 +1,198 @@
+"""The comparison of both sides' books. Pure; each figure says what was found, never what was intended."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from cli.faults.accounting_checks import find_unaccounted
+from cli.faults.delivery_checks import count_unavoidable, find_duplicates, find_lost, find_misdirected
+from cli.faults.evidence import Evidence
+from cli.faults.fault_types import FaultPhase
+from cli.faults.injector import InjectedFault
+from cli.faults.leaks.pii_patterns import PLAIN
+from cli.faults.operator_actions import OperatorCommand
+from cli.faults.rate_checks import (
+    RECOVERY_SECONDS,
+    UNSETTLED_SECONDS,
+    RateWindows,
+    UsedWindow,
+    find_fault_spans,
+    find_forbidden_spans,
+    measure_rate_used,
+    measure_recovery,
+    measure_windows,
+)
+from cli.faults.stop_checks import LateMessages, find_after_stop
+from cli.faults.violations import (
+    AFTER_STOP,
+    DISOBEYED,
+    LATE,
+    LEAKS,
+    NOT_BACK,
+    RATE,
+    UNFIT,
+    UNUSED,
+    Violation,
+    report_count,
+)
+from deploy.local.proxies import GRAPH
+
+# Between the last look at the clock and the acceptance lies the way to Meta.
+TRANSIT_SECONDS = 0.25
+# What was claimed before a command is still sent.
+COMMAND_DELAY_SECONDS = 2.0
+MIN_RATE_USED = 0.99
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The figures of a run."""
+
+    deliveries: int
+    accepted: int
+    replies: int
+    findings: tuple[Violation, ...]
+    windows: RateWindows
+    limit: int
+    resent: int
+    unavoidable: int
+    still_unknown: int
+    stop_disturbed: int
+    states: Mapping[str, int]
+    recoveries: tuple[float | None, ...]
+    used: tuple[UsedWindow, ...]
+
+    @property
+    def rate_used(self) -> float | None:
+        """The least share of the rate in any window; None if nothing can be said."""
+        return min((window.share for window in self.used), default=None)
+
+    def count(self, figure: str) -> int:
+        return sum(finding.count for finding in self.findings if finding.figure == figure)
+
+    @property
+    def holds(self) -> bool:
+        """Nothing was found, not even too high or too low a rate."""
+        return not self.findings
+
+
+def evaluate_run(evidence: Evidence) -> Verdict:
+    """All figures."""
+    moments = sorted(message.accepted_at for message in evidence.outbound)
+    recoveries = tuple(measure_recovery(fault, moments, evidence.limit) for fault in evidence.faults)
+    stops = find_after_stop(evidence, find_fault_spans(evidence.faults, recoveries))
+    stalls = sorted(evidence.stalls)
+    seconds = measure_windows(moments, evidence.limit, stalls, _find_jitter_spans(evidence.faults))
+    forbidden = sorted(
+        [*find_forbidden_spans(evidence.faults, recoveries), *_list_command_spans(evidence.operator_commands)]
+    )
+    used = measure_rate_used(sorted(evidence.attempts), evidence.limit, evidence.waiting, forbidden, stalls)
+    found = (
+        *find_lost(evidence),
+        *find_duplicates(evidence),
+        *_report_after_stop(stops),
+        *_find_late(evidence),
+        *find_unaccounted(evidence),
+        *_report_rate(seconds, evidence.limit),
+        *_report_leaks(evidence),
+        *find_misdirected(evidence),
+        *_find_disobeyed(evidence, find_fault_spans(evidence.faults, recoveries)),
+        *_report_unused_rate(used, evidence.faults),
+        *_report_not_recovered(evidence.faults, recoveries),
+        *report_count(
+            UNFIT, "a dispatcher that can open no address said that it is ready", evidence.wrong_key_ready_count
+        ),
+    )
+    broadcasts = [row for row in evidence.ours.ledger if row.broadcast]
+    return Verdict(
+        deliveries=len(broadcasts),
+        accepted=sum(1 for message in evidence.outbound if message.template),
+        replies=sum(1 for message in evidence.outbound if not message.template),
+        findings=found,
+        windows=seconds,
+        limit=evidence.limit,
+        resent=sum(1 for row in evidence.ours.ledger if row.resends),
+        unavoidable=count_unavoidable(evidence.outbound),
+        still_unknown=sum(1 for row in evidence.ours.ledger if row.state == "unknown"),
+        stop_disturbed=len(stops.disturbed),
+        states=Counter(row.state for row in broadcasts),
+        recoveries=recoveries,
+        used=tuple(used),
+    )
+
+
+def _report_leaks(evidence: Evidence) -> Iterator[Violation]:
+    for leak in evidence.leaks:
+        form = "" if leak.form == PLAIN else f" as {leak.form}"
+        yield Violation(LEAKS, f"{leak.kind}{form} in {leak.where}, {leak.at}", count=leak.times)
+
+
+def _report_rate(seconds: RateWindows, limit: int) -> Iterator[Violation]:
+    what = f"up to {seconds.worst} messages in one second, {limit} are permitted: {seconds.excess} too many"
+    yield from report_count(RATE, what, seconds.too_full)
+
+
+def _list_command_spans(orders: Sequence[OperatorCommand]) -> Iterator[tuple[float, float]]:
+    """While an operator forbids a broadcast its batches may be all that waits."""
+    for order in orders:
+        until = order.since if order.until == float("inf") else order.until
+        yield order.since, until + UNSETTLED_SECONDS
+
+
+def _report_unused_rate(used: Sequence[UsedWindow], faults: Sequence[InjectedFault]) -> Iterator[Violation]:
+    for window in used:
+        if window.share < MIN_RATE_USED:
+            met = sorted(
+                {done.fault.kind for done in faults if done.began < window.end and done.repaired > window.start}
+            )
+            length = window.end - window.start
+            what = f"{window.share:.3f} of the rate used in {length:.0f} s from {window.start:.1f}"
+            yield Violation(UNUSED, what + (f", with {', '.join(met)}" if met else ""))
+
+
+def _report_not_recovered(faults: Sequence[InjectedFault], recoveries: Sequence[float | None]) -> Iterator[Violation]:
+    """A sender that Meta or a proxy stopped has to send again by itself."""
+    for done, seconds in zip(faults, recoveries, strict=True):
+        if done.fault.recipe.phase is FaultPhase.STOPPED and (seconds is None or seconds > RECOVERY_SECONDS):
+            after = "never" if seconds is None else f"{seconds:.0f} s after it"
+            yield Violation(NOT_BACK, f"{done.fault.kind}: half of the rate was back {after}")
+
+
+def _find_jitter_spans(faults: Sequence[InjectedFault]) -> list[tuple[float, float]]:
+    """When the way to Meta took now longer and now shorter: what had left in time arrived in heaps."""
+    slow = (done for done in faults if done.fault.recipe.network.is_slow and done.fault.target.endswith(GRAPH))
+    return [(done.began, done.repaired + TRANSIT_SECONDS) for done in slow]
+
+
+def _report_after_stop(stops: LateMessages) -> Iterator[Violation]:
+    for message in stops.messages:
+        yield Violation(AFTER_STOP, "left after the Stop", message.delivery)
+
+
+def _find_disobeyed(evidence: Evidence, trouble: Sequence[tuple[float, float]]) -> Iterator[Violation]:
+    """What left long after an operator had forbidden it, while no fault was in force."""
+    sources = {row.delivery: row.broadcast for row in evidence.ours.ledger}
+    forbidden: dict[str | None, list[OperatorCommand]] = defaultdict(list)
+    for order in evidence.operator_commands:
+        forbidden[order.broadcast].append(order)
+    for message in evidence.outbound:
+        for order in forbidden.get(sources.get(message.delivery), ()):
+            at = message.accepted_at
+            late = order.since + COMMAND_DELAY_SECONDS < at < order.until
+            if late and not any(start < at and order.since < end for start, end in trouble):
+                yield Violation(DISOBEYED, "left although its broadcast was paused or cancelled", message.delivery)
+
+
+def _find_late(evidence: Evidence) -> Iterator[Violation]:
+    expiry = {row.delivery: row.expires_at for row in evidence.ours.ledger}
+    slow = [
+        (done.began, done.repaired)
+        for done in evidence.faults
+        # While connections take seconds nothing is under way longer: what leaves is written on an open one.
+        if done.fault.target.endswith(GRAPH) and not done.fault.recipe.network.lost_syn_seconds
+    ]
+    for message in evidence.outbound:
+        under_way = any(start <= message.accepted_at <= end for start, end in slow)
+        allowed = evidence.request_seconds if under_way else TRANSIT_SECONDS
+        if message.accepted_at > expiry.get(message.delivery, float("inf")) + allowed:
+            yield Violation(LATE, "accepted after it had expired", message.delivery)

@@ -1,0 +1,179 @@
+"""What can go wrong: every kind of fault, whom it may hit, and how long it lasts."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from deploy.local.proxies import BROKER, DATABASE, GRAPH, INGRESS
+from deploy.local.proxy import NetworkConditions
+
+DISPATCHERS, SUBSCRIPTIONS, INGRESSES = 3, 2, 2
+# Held back by Meta for this once: an operator may try again.
+HELD_BACK_CODE = 131049
+RABBITMQ, POSTGRES, SIMULATOR = "rabbitmq", "postgres", "simulator"
+
+
+class FaultAction(StrEnum):
+    """What a hand does."""
+
+    KILL = "kill"  # SIGKILL; the supervisor starts it again
+    RESTART = "restart"  # SIGTERM, as an operator does, and a new start
+    ALARM = "alarm"  # the broker's memory alarm: publishers are blocked
+    CUT = "cut"  # a link's connections end at once
+    NETWORK = "weather"  # a link gets worse for a while
+    META = "meta"  # Meta's side misbehaves for a while
+    FREEZE = "freeze"  # SIGSTOP, and SIGCONT after a while
+    TIER = "tier"  # Meta lets us write to no more people than were written to
+    BACKUP = "backup"  # every table of the ledger is read in one transaction, while maintenance is due
+    WRONG_KEY = "stray"  # one more dispatcher, whose sealing key is wrong
+
+
+class FaultPhase(StrEnum):
+    """When in a round of faults a kind comes, and what may be expected of sending meanwhile."""
+
+    FIRST = "first"  # at once, while nobody has got anything
+    ROUGH = "rough"  # one after the other; sending may falter
+    STEADY = "steady"  # some at once and nothing rough; after a few seconds the full rate is due
+    BESIDE = "beside"  # with a steady or a stopping one: it does not concern sending
+    STOPPED = "stopped"  # alone: nothing is taken; sending has to come back by itself
+
+
+@dataclass(frozen=True)
+class FaultType:
+    """One kind of fault. A target is a process, a server, or a link `process/peer` (`dispatcher/…` is all of them)."""
+
+    kind: str
+    action: FaultAction
+    targets: tuple[str, ...]
+    seconds: tuple[float, float] = (0.0, 0.0)
+    network: NetworkConditions = field(default_factory=NetworkConditions)
+    disturbance: Mapping[str, object] = field(default_factory=dict)
+    phase: FaultPhase = FaultPhase.ROUGH
+
+
+def list_replicas(kind: str, count: int) -> tuple[str, ...]:
+    return tuple(f"{kind}-{number}" for number in range(1, count + 1))
+
+
+def list_links(peer: str) -> tuple[str, ...]:
+    """One dispatcher's link to it, or that of all of them."""
+    return tuple(f"{process}/{peer}" for process in (*list_replicas("dispatcher", DISPATCHERS), "dispatcher"))
+
+
+TO_INGRESS = f"{SIMULATOR} to {INGRESS}"
+_PROCESSES = {"dispatcher": DISPATCHERS, "subscriptions": SUBSCRIPTIONS, "ingress": INGRESSES}
+_LINKS = {
+    f"dispatcher to {DATABASE}": list_links(DATABASE),
+    f"dispatcher to {BROKER}": list_links(BROKER),
+    f"dispatcher to {GRAPH}": list_links(GRAPH),
+    TO_INGRESS: (f"{SIMULATOR}/{INGRESS}",),
+}
+_HOLE = NetworkConditions(blackhole=True)
+_REFUSE = NetworkConditions(refuse=True)
+_LATE = NetworkConditions(latency_seconds=0.15)
+_NARROW = NetworkConditions(latency_seconds=0.02, bytes_per_second=20_000)
+
+_META: Mapping[str, Mapping[str, object]] = {
+    "Meta answers 130429": {"reject_share": 0.5, "reject_code": 130429, "reject_status": 400},
+    "Meta answers HTTP 429": {"reject_share": 0.5, "reject_code": 80007, "reject_status": 429},
+    "Meta answers HTTP 503": {"reject_share": 0.7, "reject_code": 131016, "reject_status": 503},
+    "Meta answers 131000": {"reject_share": 0.7, "reject_code": 131000, "reject_status": 500},
+    "Meta does not answer": {"timeout_share": 0.3, "timeout_accept_share": 0.5},
+    "Meta accepts and cuts": {"cut_after_accept_share": 0.3},
+    "Meta is late": {"latency_seconds": 0.5, "latency_jitter_seconds": 1.0},
+    "Meta accepts, cuts and never tells": {"vanish_share": 0.02},
+    "Meta reports 131000": {"fail_share": 0.3, "fail_code": 131000},
+    "Meta reports 131049": {"fail_share": 0.1, "fail_code": HELD_BACK_CODE},
+}
+
+_WEBHOOKS: Mapping[str, Mapping[str, object]] = {
+    "webhooks doubled": {"webhook_duplicate_share": 0.7},
+    "webhooks delayed": {"webhook_delay_seconds": 4.0},
+    "webhooks shuffled": {"webhook_shuffle": True},
+}
+# Longer than the dispatcher waits for an answer, and than it takes to run out of whatever an open request occupies.
+_UNANSWERED = {"timeout_share": 0.01, "timeout_accept_share": 0.5}
+_SLOW = {"latency_seconds": 0.4, "latency_jitter_seconds": 1.1}
+_REFUSALS = {
+    "Meta refuses the sender with 190": {"reject_share": 1.0, "reject_code": 190, "reject_status": 401},
+    "Meta refuses the sender with 131031": {"reject_share": 1.0, "reject_code": 131031, "reject_status": 403},
+}
+# What has to be recorded and tried again is what a result that is written twice does harm to.
+_TOO_FAST = {"reject_share": 0.3, "reject_code": 130429, "reject_status": 400}
+
+
+def render_page(status: str, *headers: str) -> bytes:
+    """What a proxy in front of Meta says."""
+    body = f"<html><body><h1>{status}</h1></body></html>"
+    lines = (f"HTTP/1.1 {status}", "Content-Type: text/html", f"Content-Length: {len(body)}", *headers)
+    return "\r\n".join((*lines, "Connection: close", "", body)).encode()
+
+
+_PAGES = {
+    "a proxy's 403": ("dispatcher-1", render_page("403 Forbidden")),
+    "a proxy's 404": ("dispatcher-2", render_page("404 Not Found")),
+    "a proxy's 429 with a long Retry-After": ("dispatcher-3", render_page("429 Too Many Requests", "Retry-After: 600")),
+}
+_DISPATCHERS = list_replicas("dispatcher", DISPATCHERS)
+
+
+def _build_link_faults(name: str, targets: tuple[str, ...]) -> Iterator[FaultType]:
+    """What can happen to any link."""
+    phase = FaultPhase.BESIDE if name == TO_INGRESS else FaultPhase.ROUGH
+    yield FaultType(f"cut {name}", FaultAction.CUT, targets, phase=phase)
+    yield FaultType(f"hole {name}", FaultAction.NETWORK, targets, (2.0, 8.0), _HOLE, phase=phase)
+    yield FaultType(f"no way {name}", FaultAction.NETWORK, targets, (1.0, 5.0), _REFUSE, phase=phase)
+    yield FaultType(f"late {name}", FaultAction.NETWORK, targets, (3.0, 8.0), _LATE, phase=phase)
+    yield FaultType(f"narrow {name}", FaultAction.NETWORK, targets, (2.0, 6.0), _NARROW, phase=phase)
+
+
+def _build_steady_faults() -> Iterator[FaultType]:
+    steady, beside, meta = FaultPhase.STEADY, FaultPhase.BESIDE, (SIMULATOR,)
+    yield FaultType("freeze dispatcher", FaultAction.FREEZE, _DISPATCHERS, (8.0, 60.0), phase=steady)
+    yield FaultType("a backup during maintenance", FaultAction.BACKUP, _DISPATCHERS, (30.0, 40.0), phase=steady)
+    yield FaultType("a replica with the wrong key", FaultAction.WRONG_KEY, _DISPATCHERS, (15.0, 30.0), phase=steady)
+    pieces = NetworkConditions(split_seconds=0.1)
+    yield FaultType("answers in pieces", FaultAction.NETWORK, list_links(GRAPH), (20.0, 30.0), pieces, phase=steady)
+    yield FaultType("1 % never answered", FaultAction.META, meta, (30.0, 40.0), disturbance=_UNANSWERED, phase=steady)
+    yield FaultType("a slow Meta", FaultAction.META, meta, (30.0, 40.0), disturbance=_SLOW, phase=steady)
+    for kind in ("subscriptions", "ingress"):
+        frozen = list_replicas(kind, _PROCESSES[kind])
+        yield FaultType(f"freeze {kind}", FaultAction.FREEZE, frozen, (5.0, 60.0), phase=beside)
+    for kind, what in _WEBHOOKS.items():
+        yield FaultType(kind, FaultAction.META, meta, (3.0, 8.0), disturbance=what, phase=beside)
+
+
+def _build_stopping_faults() -> Iterator[FaultType]:
+    for kind, what in _REFUSALS.items():
+        yield FaultType(kind, FaultAction.META, (SIMULATOR,), (20.0, 60.0), disturbance=what, phase=FaultPhase.STOPPED)
+    for kind, (process, answer) in _PAGES.items():
+        target, weather = (f"{process}/{GRAPH}",), NetworkConditions(page=answer)
+        yield FaultType(kind, FaultAction.NETWORK, target, (2.0, 8.0), weather, phase=FaultPhase.STOPPED)
+
+
+def _build_rough_faults() -> Iterator[FaultType]:
+    lost = NetworkConditions(swallow_answers=True)
+    answers = tuple(f"{process}/{DATABASE}" for process in _DISPATCHERS)
+    for server in (RABBITMQ, POSTGRES):
+        yield FaultType(f"freeze {server}", FaultAction.FREEZE, (server,), (2.0, 5.0))
+    yield FaultType("answers of the database lost", FaultAction.NETWORK, answers, (0.5, 2.0), lost, _TOO_FAST)
+    slow = NetworkConditions(lost_syn_seconds=3.0)
+    yield FaultType("connections to Meta take seconds", FaultAction.NETWORK, list_links(GRAPH), (8.0, 12.0), slow)
+
+
+FAULT_TYPES: tuple[FaultType, ...] = (
+    FaultType("Meta's tier is used up", FaultAction.TIER, (SIMULATOR,), (20.0, 30.0), phase=FaultPhase.FIRST),
+    *(FaultType(f"kill {kind}", FaultAction.KILL, list_replicas(kind, count)) for kind, count in _PROCESSES.items()),
+    *(
+        FaultType(f"restart {kind}", FaultAction.RESTART, list_replicas(kind, count))
+        for kind, count in _PROCESSES.items()
+    ),
+    *(FaultType(f"kill {server}", FaultAction.KILL, (server,)) for server in (RABBITMQ, POSTGRES)),
+    *(FaultType(f"restart {server}", FaultAction.RESTART, (server,)) for server in (RABBITMQ, POSTGRES)),
+    FaultType("broker memory alarm", FaultAction.ALARM, (RABBITMQ,), (2.0, 5.0)),
+    *(recipe for name, targets in _LINKS.items() for recipe in _build_link_faults(name, targets)),
+    *(FaultType(kind, FaultAction.META, (SIMULATOR,), (3.0, 8.0), disturbance=what) for kind, what in _META.items()),
+    *_build_rough_faults(),
+    *_build_steady_faults(),
+    *_build_stopping_faults(),
+)

@@ -1,0 +1,195 @@
+"""The hands that do a fault and repair it."""
+
+import asyncio
+import time
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+
+import asyncpg
+
+from cli.demo.simulator import SimulatorClient
+from cli.faults.backup import hold_backup_locks
+from cli.faults.fault_types import RABBITMQ, FaultAction
+from cli.faults.plan import Fault
+from cli.faults.wrong_key_replica import run_wrong_key_replica
+from deploy.local.errors import LocalError
+from deploy.local.process import freeze
+from deploy.local.proxies import GRAPH
+from deploy.local.proxy import UNDISTURBED_NETWORK, NetworkConditions, Proxy
+from deploy.local.stack import Stack
+
+WATERMARK = ("set_vm_memory_high_watermark", "absolute")
+ALARM_WATERMARK, DEFAULT_WATERMARK = "1MB", "768MB"
+CONTROL_TIMEOUT_SECONDS = 30.0
+RETRY_DELAY_SECONDS = 0.5
+
+
+@dataclass(frozen=True)
+class InjectedFault:
+    """A fault that happened: when it began, and when it was repaired or what was hit was ready again."""
+
+    fault: Fault
+    began: float
+    repaired: float
+
+
+@dataclass
+class FaultInjector:
+    """Faults may overlap; two of them never work on the same process at the same time.
+
+    `people_a_day` is Meta's tier while that is used up, `wrong_key_ready_count` how often a replica with a
+    wrong key was ready.
+    """
+
+    stack: Stack
+    simulator: SimulatorClient
+    seed: int
+    people_a_day: int
+    say: Callable[[str], None]
+    wrong_key_ready_count: int = 0
+    done: list[InjectedFault] = field(default_factory=list)
+    _locks: dict[str, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
+    _conditions: dict[Proxy, list[NetworkConditions]] = field(default_factory=lambda: defaultdict(list))
+    _disturbances: list[Mapping[str, object]] = field(default_factory=list)
+
+    async def follow_plan(self, plan: Sequence[Fault]) -> None:
+        """The whole plan, each fault at its time."""
+        start = time.monotonic()
+        async with asyncio.TaskGroup() as tasks:
+            for fault in plan:
+                await asyncio.sleep(max(0.0, start + fault.at - time.monotonic()))
+                tasks.create_task(self._inject(fault))
+
+    async def _inject(self, fault: Fault) -> None:
+        self.say(f"{fault.at:6.1f} s  {fault.kind}: {fault.target}")
+        began = time.time()
+        await self._ACTIONS[fault.recipe.action](self, fault)
+        self.done.append(InjectedFault(fault, began, time.time()))
+
+    async def _kill(self, fault: Fault) -> None:
+        async with self._locks[fault.target]:
+            self.stack.supervisor.kill(fault.target)
+            await self.stack.supervisor.wait_until_ready(fault.target)
+
+    async def _restart(self, fault: Fault) -> None:
+        async with self._locks[fault.target]:
+            await self.stack.supervisor.stop_one(fault.target)
+            while not await self._start_process(fault.target):  # noqa: ASYNC110 (nothing tells us)
+                await asyncio.sleep(RETRY_DELAY_SECONDS)
+
+    async def _start_process(self, name: str) -> bool:
+        try:
+            await self.stack.supervisor.start_one(name)
+        except LocalError:
+            return False  # what it needs is away just now
+        return True
+
+    async def _raise_alarm(self, fault: Fault) -> None:
+        async with self._locks[RABBITMQ]:
+            await self._set_watermark(ALARM_WATERMARK)
+            await asyncio.sleep(fault.seconds)
+            await self._set_watermark(DEFAULT_WATERMARK)
+
+    async def _set_watermark(self, size: str) -> None:
+        while not await self._run_control(*WATERMARK, size):  # noqa: ASYNC110 (nothing tells us)
+            await asyncio.sleep(RETRY_DELAY_SECONDS)
+
+    async def _run_control(self, *arguments: str) -> bool:
+        try:
+            async with asyncio.timeout(CONTROL_TIMEOUT_SECONDS):
+                await self.stack.rabbitmq.run_rabbitmqctl(*arguments)
+        except (LocalError, TimeoutError):
+            return False
+        return True
+
+    async def _cut(self, fault: Fault) -> None:
+        for proxy in self._find_proxies(fault.target):
+            proxy.cut()
+
+    async def _change_network(self, fault: Fault) -> None:
+        proxies, weather = list(self._find_proxies(fault.target)), fault.recipe.network
+        async with self._apply_disturbance(fault.recipe.disturbance):
+            with self._apply_conditions(proxies, weather):
+                await asyncio.sleep(fault.seconds)
+        if weather.blackhole or weather.swallow_answers or (weather.is_slow and fault.target.endswith(GRAPH)):
+            # What was swallowed is missing; and what is late must not reach Meta all at once.
+            for proxy in proxies:
+                proxy.cut()
+
+    @contextmanager
+    def _apply_conditions(self, proxies: Sequence[Proxy], weather: NetworkConditions) -> Iterator[None]:
+        for proxy in proxies:
+            self._conditions[proxy].append(weather)
+            proxy.set_conditions(weather)
+        yield
+        for proxy in proxies:
+            self._conditions[proxy].remove(weather)
+            proxy.set_conditions(next(reversed(self._conditions[proxy]), UNDISTURBED_NETWORK))
+
+    async def _apply_meta_faults(self, fault: Fault) -> None:
+        async with self._apply_disturbance(fault.recipe.disturbance):
+            await asyncio.sleep(fault.seconds)
+
+    @asynccontextmanager
+    async def _apply_disturbance(self, disturbance: Mapping[str, object]) -> AsyncIterator[None]:
+        if not disturbance:
+            yield
+            return
+        self._disturbances.append(disturbance)
+        await self._update_disturbances()
+        yield
+        self._disturbances.remove(disturbance)
+        await self._update_disturbances()
+
+    async def _update_disturbances(self) -> None:
+        together: dict[str, object] = {"seed": self.seed}
+        for disturbance in self._disturbances:
+            together |= disturbance
+        await self.simulator.set_faults(together)
+
+    async def _freeze(self, fault: Fault) -> None:
+        async with self._locks[fault.target]:
+            await self.stack.supervisor.wait_until_ready(fault.target)
+            pid = self.stack.supervisor.find(fault.target).pid
+            if pid is not None:
+                with freeze(pid):
+                    await asyncio.sleep(fault.seconds)
+
+    async def _limit_tier(self, fault: Fault) -> None:
+        await self.simulator.set_tier(self.people_a_day)
+        await asyncio.sleep(fault.seconds)
+        await self.simulator.set_tier(None)
+
+    async def _run_backup(self, fault: Fault) -> None:
+        """With a restart of the target meanwhile, as every dispatcher maintains the ledger when it starts."""
+        async with asyncio.TaskGroup() as tasks:
+            try:
+                async with hold_backup_locks(self.stack.database_url):
+                    tasks.create_task(self._restart(fault))
+                    await asyncio.sleep(fault.seconds)
+            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+                self.say(f"          no backup: {type(error).__name__}")
+
+    async def _run_wrong_key_replica(self, fault: Fault) -> None:
+        self.wrong_key_ready_count += await run_wrong_key_replica(self.stack.supervisor, fault.target, fault.seconds)
+
+    def _find_proxies(self, link: str) -> Iterator[Proxy]:
+        process, peer = link.split("/")
+        for (name, other), proxy in self.stack.proxies.proxies.items():
+            if other == peer and process in (name, name.rpartition("-")[0]):
+                yield proxy
+
+    _ACTIONS = {  # noqa: RUF012 (a table of methods)
+        FaultAction.KILL: _kill,
+        FaultAction.RESTART: _restart,
+        FaultAction.ALARM: _raise_alarm,
+        FaultAction.CUT: _cut,
+        FaultAction.NETWORK: _change_network,
+        FaultAction.META: _apply_meta_faults,
+        FaultAction.FREEZE: _freeze,
+        FaultAction.TIER: _limit_tier,
+        FaultAction.BACKUP: _run_backup,
+        FaultAction.WRONG_KEY: _run_wrong_key_replica,
+    }

@@ -1,0 +1,137 @@
+"""What is looked for: each personal value in every form in which it could have been written. Pure."""
+
+import base64
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+from itertools import takewhile
+from urllib.parse import quote
+
+MIN_PREFIX_LENGTH = 4
+_LOST_AT_START = (0, 2, 3)  # characters of base64 that also hold bits of what stands before
+_LOST_AT_END = (0, 3, 2)  # the same with what stands after, padding included
+COUNTRY = "49"
+PLAIN = "plain"
+
+
+class PiiKind(StrEnum):
+    """What somebody could learn from it."""
+
+    PHONE = "phone number"
+    USER_ID = "user id"
+    MESSAGE_ID = "message id"
+    NAME = "profile name"
+    TEXT = "text of a citizen"
+    ERASED = "hash of somebody who was erased"
+
+
+@dataclass(frozen=True)
+class PiiValues:
+    """All personal values of a run; `erased` are hashes of addresses of people who had everything deleted."""
+
+    phones: tuple[str, ...] = ()
+    user_ids: tuple[str, ...] = ()
+    message_ids: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+    texts: tuple[str, ...] = ()
+    erased: tuple[bytes, ...] = ()
+
+
+@dataclass(frozen=True, order=True)
+class PatternLabel:
+    """The kind of a value and the form in which it is written."""
+
+    kind: PiiKind
+    form: str
+
+
+@dataclass(frozen=True)
+class PatternGroup:
+    """Patterns that begin alike, by their length."""
+
+    label: PatternLabel
+    prefix: bytes
+    patterns: dict[int, set[bytes]] = field(default_factory=lambda: defaultdict(set))
+
+    @property
+    def longest(self) -> int:
+        return max(self.patterns)
+
+
+def build_pattern_groups(secrets: PiiValues) -> tuple[PatternGroup, ...]:
+    """Everything to look for; values of one kind and form have a prefix in common, which is what makes it fast."""
+    written: dict[tuple[PatternLabel, int], set[bytes]] = defaultdict(set)
+    for kind, value in _normalize_values(secrets):
+        for pattern, (form, number) in _index_patterns(kind, value).items():
+            written[PatternLabel(kind, form), number].add(pattern)
+    hashes = {(PatternLabel(PiiKind.ERASED, PLAIN), 0): set(secrets.erased)} if secrets.erased else {}
+    together = {**written, **hashes}
+    return tuple(group for (needle, _), patterns in together.items() for group in _split_groups(needle, patterns))
+
+
+def _normalize_values(secrets: PiiValues) -> Iterator[tuple[PiiKind, str]]:
+    """What makes a value personal, without what may be written in front of it or left out."""
+    yield from ((PiiKind.PHONE, phone.lstrip("+").removeprefix(COUNTRY)) for phone in secrets.phones)
+    yield from ((PiiKind.USER_ID, user_id.rpartition(".")[2]) for user_id in secrets.user_ids)
+    yield from ((PiiKind.MESSAGE_ID, message_id.partition(".")[2]) for message_id in secrets.message_ids)
+    yield from ((PiiKind.NAME, name) for name in secrets.names)
+    yield from ((PiiKind.TEXT, text) for text in secrets.texts)
+
+
+def _index_patterns(kind: PiiKind, value: str) -> dict[bytes, tuple[str, int]]:
+    """Each pattern under the first of the forms that look the same, with the number of the form."""
+    different: dict[bytes, tuple[str, int]] = {}
+    for number, (form, pattern) in enumerate(_generate_forms(kind, value)):
+        different.setdefault(pattern, (form, number))
+    return different
+
+
+def _generate_forms(kind: PiiKind, value: str) -> Iterator[tuple[str, bytes]]:
+    plain = value.encode()
+    yield PLAIN, plain
+    yield "hex", plain.hex().encode()
+    yield "hex", plain.hex().upper().encode()
+    yield from (("base64", pattern) for pattern in _encode_base64(plain))
+    yield from (("base64", pattern.translate(_URL_SAFE)) for pattern in _encode_base64(plain))
+    yield "URL-encoded", quote(value, safe="").encode()
+    yield "JSON-escaped", json.dumps(value)[1:-1].encode()
+    if kind is PiiKind.PHONE and value.isdecimal():
+        yield "number", int(COUNTRY + value).to_bytes(8, "big")
+
+
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")
+
+
+def _encode_base64(plain: bytes) -> Iterator[bytes]:
+    """As part of something longer it may begin at any of three places of a group."""
+    for before in range(3):
+        whole = base64.b64encode(b"\0" * before + plain)
+        lost = _LOST_AT_END[(before + len(plain)) % 3]
+        yield whole[_LOST_AT_START[before] : len(whole) - lost]
+
+
+def _split_groups(needle: PatternLabel, patterns: Iterable[bytes]) -> Iterator[PatternGroup]:
+    together = list(patterns)
+    prefix = _find_common_prefix(min(together), max(together))
+    if len(prefix) >= MIN_PREFIX_LENGTH:
+        yield _build_group(needle, prefix, together)
+        return
+    apart: dict[bytes, list[bytes]] = defaultdict(list)
+    for pattern in together:
+        apart[pattern[:MIN_PREFIX_LENGTH]].append(pattern)
+    yield from (_build_group(needle, beginning, some) for beginning, some in apart.items())
+
+
+def _find_common_prefix(first: bytes, last: bytes) -> bytes:
+    """What the first and the last in order have in common, all between have too."""
+    alike = takewhile(lambda pair: pair[0] == pair[1], zip(first, last, strict=False))
+    return bytes(one for one, _ in alike)
+
+
+def _build_group(needle: PatternLabel, prefix: bytes, patterns: Iterable[bytes]) -> PatternGroup:
+    group = PatternGroup(needle, prefix)
+    for pattern in patterns:
+        group.patterns[len(pattern)].add(pattern)
+    return group

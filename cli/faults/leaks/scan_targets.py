@@ -1,0 +1,91 @@
+"""The places of a run: files, tables, and queues."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import asyncpg
+
+from cli.faults.leaks.pii_patterns import PatternGroup, PiiKind
+from cli.faults.leaks.scanner import Leak, PatternScanner, exclude_kinds
+from shared.amqp.observer import peek, read_stream
+from shared.amqp.topology import SUBSCRIPTIONS_INBOUND
+
+CHUNK_SIZE = 4_000_000
+# Where something may be, and nowhere else: docs/datenschutz.md says for how long.
+ALLOWED: Mapping[str, PiiKind] = {
+    "subscriptions.feedback": PiiKind.TEXT,
+    "subscriptions.erasure": PiiKind.ERASED,
+    "subscriptions.inbox": PiiKind.ERASED,
+}
+
+_TABLES = """
+select format('%I.%I', n.nspname, c.relname) as name, c.oid
+from pg_class c join pg_namespace n on n.oid = c.relnamespace
+where c.relkind in ('r', 'm') and n.nspname <> 'information_schema' and n.nspname not like 'pg\\_%'
+order by 1
+"""
+_COLUMNS = (
+    "select quote_ident(attname) as name from pg_attribute where attrelid = $1 and attnum > 0 and not attisdropped"
+)
+
+
+def search_file(path: Path, where: str, groups: Sequence[PatternGroup]) -> list[Leak]:
+    """A file of lines; says which line is the first."""
+    sweep = PatternScanner(groups)
+    with path.open("rb") as file:
+        while piece := file.read(CHUNK_SIZE):
+            sweep.feed(piece)
+    return sweep.list_leaks(where, at=f"line {sweep.first_line}")
+
+
+def find_log_files(folder: Path) -> Iterator[Path]:
+    """What our processes and the servers have written, whatever it is called."""
+    yield from sorted(path for path in folder.rglob("*.log*") if path.is_file())
+
+
+async def search_tables(url: str, groups: Sequence[PatternGroup]) -> list[Leak]:
+    """A dump of every table, with bytes as bytes; `url` is that of a role that may read all of them."""
+    connection = await asyncpg.connect(url, timeout=10)
+    try:
+        tables = await connection.fetch(_TABLES)
+        return [leak for name, oid in tables for leak in await _search_table(connection, name, oid, groups)]
+    finally:
+        await connection.close()
+
+
+async def _search_table(
+    connection: asyncpg.Connection, name: str, oid: int, groups: Sequence[PatternGroup]
+) -> list[Leak]:
+    """The columns are looked at one by one only where something is."""
+    wanted = exclude_kinds(groups, {ALLOWED[name]} if name in ALLOWED else ())
+    if not (await _dump(connection, f"select * from {name}", wanted)).found:  # noqa: S608 (from the catalogue)
+        return []
+    leaks = []
+    for (column,) in await connection.fetch(_COLUMNS, oid):
+        sweep = await _dump(connection, f"select {column} from {name}", wanted)  # noqa: S608 (quoted by the server)
+        leaks += sweep.list_leaks(f"table {name}", at=f"column {column}")
+    return leaks
+
+
+async def _dump(connection: asyncpg.Connection, query: str, groups: Sequence[PatternGroup]) -> PatternScanner:
+    sweep = PatternScanner(groups)
+
+    async def feed(piece: bytes) -> None:
+        sweep.feed(piece)
+
+    await connection.copy_from_query(query, output=feed, format="binary")
+    return sweep
+
+
+async def search_queues(url: str, types: Mapping[str, str], groups: Sequence[PatternGroup]) -> list[Leak]:
+    """Every message that waits, headers included; all are given back. `types` are RabbitMQ's, by the queue's name."""
+    leaks = []
+    for name, kind in types.items():
+        wanted = exclude_kinds(groups, {PiiKind.TEXT} if name.startswith(SUBSCRIPTIONS_INBOUND.name) else ())
+        body, headers = PatternScanner(wanted), PatternScanner(wanted)
+        async with (read_stream if kind == "stream" else peek)(url, name) as messages:
+            async for message in messages:
+                body.feed(message.body + b"\n")
+                headers.feed(message.properties + b"\n")
+        leaks += [*body.list_leaks(f"queue {name}", at="body"), *headers.list_leaks(f"queue {name}", at="headers")]
+    return leaks

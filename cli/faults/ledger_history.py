@@ -1,0 +1,58 @@
+"""Every change of the ledger, for those who look for what went wrong. Only on a system of our own."""
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import asyncpg
+
+from cli.faults.evidence import Evidence
+
+_RECORD = """
+create table public.delivery_history (
+    delivery uuid not null, at timestamptz not null default clock_timestamp(), state text not null,
+    attempt smallint not null, resends smallint not null, claimed_at timestamptz, due_at timestamptz,
+    error_code integer, client integer
+);
+create index delivery_history_of on public.delivery_history (delivery, at);
+create function public.keep_delivery() returns trigger language plpgsql security definer as $$
+begin
+    insert into public.delivery_history (delivery, state, attempt, resends, claimed_at, due_at, error_code, client)
+    values (new.id, new.state::text, new.attempt, new.resends, new.claimed_at, new.due_at, new.error_code,
+        inet_client_port());
+    return null;
+end $$;
+create trigger keep_delivery after insert or update on dispatcher.delivery
+    for each row execute function public.keep_delivery();
+"""
+_ALL = "select row_to_json(h)::text from public.delivery_history h order by delivery, at"
+_STREAM = "select row_to_json(s)::text from dispatcher.status_stream s order by seen_at"
+
+
+async def record_history(url: str) -> None:
+    """From now on; `url` is the owner's."""
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(_RECORD)
+    finally:
+        await connection.close()
+
+
+async def write_history(url: str, folder: Path, evidence: Evidence) -> None:
+    """Into the folder: changes of the ledger, the status stream, what Meta got and accepted, when work waited, and the
+    judge's own stalls."""
+    connection = await asyncpg.connect(url)
+    try:
+        for name, statement in (("history", _ALL), ("stream", _STREAM)):
+            rows = await connection.fetch(statement)
+            (folder / f"{name}.jsonl").write_text("".join(f"{row[0]}\n" for row in rows))
+    finally:
+        await connection.close()
+    _write(folder / "outbound.jsonl", (vars(message) for message in evidence.outbound))
+    _write(folder / "attempts.jsonl", ({"at": at} for at in evidence.attempts))
+    _write(folder / "waiting.jsonl", ({"start": start, "end": end} for start, end in evidence.waiting))
+    _write(folder / "stalls.jsonl", (stall._asdict() for stall in evidence.stalls))
+
+
+def _write(path: Path, values: Iterable[Mapping[str, object]]) -> None:
+    path.write_text("".join(f"{json.dumps(value, ensure_ascii=False)}\n" for value in values))

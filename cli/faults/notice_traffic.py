@@ -1,0 +1,130 @@
+"""A municipal system that publishes, and tries again for as long as the broker does not take it."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from cli.publish.amqp_client import AmqpClient, NoticeEvent
+from shared.contracts.notices import NoticePublished, NoticeWithdrawn
+from shared.outcome import DependencyUnavailable
+from shared.runtime.clock import system_clock
+
+TOPICS = ("strassensperrungen", "baustellen", "veranstaltungen", "stellen")
+SEND_TIMEOUT_SECONDS = 15.0
+RETRY_DELAY_SECONDS = 1.0
+LASTING = timedelta(hours=12)
+
+
+@dataclass(frozen=True)
+class PublishedNotice:
+    """A notice that the broker has confirmed.
+
+    Only a `lasting` one has to reach everybody who stays; one that `follows` another those who got that one.
+    """
+
+    notice: str
+    headline: str
+    lasting: bool
+    follows: str | None = None
+
+
+@dataclass(frozen=True)
+class NoticePlan:
+    """What happens to notice `number` besides being sent."""
+
+    number: int
+
+    @property
+    def urgent(self) -> bool:
+        return self.number % 3 == 0
+
+    @property
+    def expires_soon(self) -> bool:
+        return self.number % 4 == 0
+
+    @property
+    def is_withdrawn(self) -> bool:
+        return self.number % 7 == 0
+
+    @property
+    def is_paused(self) -> bool:
+        return self.number % 5 == 2
+
+    @property
+    def is_cancelled(self) -> bool:
+        return self.number % 11 == 5
+
+    @property
+    def is_corrected(self) -> bool:
+        return self.number % 5 == 3
+
+    @property
+    def lasts(self) -> bool:
+        return not (self.expires_soon or self.is_withdrawn or self.is_cancelled)
+
+
+@dataclass
+class NoticeGenerator:
+    """Publishes one notice after the other; the number says what each is like."""
+
+    sender: AmqpClient
+    say: Callable[[str], None]
+    published: list[PublishedNotice] = field(default_factory=list)
+    _number: int = 0
+
+    async def publish(self) -> tuple[PublishedNotice, NoticePlan]:
+        """The next notice, whatever happens to the broker meanwhile."""
+        self._number += 1
+        fate = NoticePlan(self._number)
+        lasts = timedelta(seconds=4 + fate.number % 5) if fate.expires_soon else LASTING
+        return await self._publish(fate, lasts, lasting=fate.lasts), fate
+
+    async def publish_last(self) -> PublishedNotice:
+        """One that nothing happens to."""
+        self._number += 1
+        return await self._publish(NoticePlan(self._number), LASTING, lasting=True)
+
+    async def publish_correction(self, earlier: PublishedNotice, fate: NoticePlan) -> PublishedNotice:
+        """A follow-up to those who got the earlier one."""
+        message = _build_notice(fate, f"Berichtigung {fate.number}", follows=earlier.notice)
+        return await self._publish_message(message, f"correction-{fate.number}", LASTING, lasting=True)
+
+    async def withdraw(self, notice: str) -> None:
+        await self._retry_until_published(NoticeEvent(message=NoticeWithdrawn(reason="Probe"), subject=notice))
+
+    async def _publish(self, fate: NoticePlan, lasts: timedelta, *, lasting: bool) -> PublishedNotice:
+        return await self._publish_message(
+            _build_notice(fate, f"Probemeldung {fate.number}"), f"probe-{fate.number}", lasts, lasting=lasting
+        )
+
+    async def _publish_message(
+        self, message: NoticePublished, subject: str, lasts: timedelta, *, lasting: bool
+    ) -> PublishedNotice:
+        await self._retry_until_published(
+            NoticeEvent(message=message, subject=subject, expirytime=system_clock() + lasts)
+        )
+        soon = "" if lasts == LASTING else ", soon to expire"
+        self.say(f"          {'urgent ' if message.urgent else ''}{subject} is out{soon}")
+        published = PublishedNotice(subject, message.headline, lasting, message.follows)
+        self.published.append(published)
+        return published
+
+    async def _retry_until_published(self, event: NoticeEvent) -> None:
+        while True:
+            try:
+                async with asyncio.timeout(SEND_TIMEOUT_SECONDS):
+                    await self.sender.send(event, system_clock(), seconds=None)
+                    return
+            except (DependencyUnavailable, TimeoutError, OSError):
+                await asyncio.sleep(RETRY_DELAY_SECONDS)
+
+
+def _build_notice(fate: NoticePlan, headline: str, *, follows: str | None = None) -> NoticePublished:
+    return NoticePublished(
+        topic=TOPICS[fate.number % len(TOPICS)],
+        headline=headline,
+        text="Dies ist eine Probe. Es ist nichts zu tun.",
+        urgent=fate.urgent,
+        follows=follows,
+    )

@@ -1,0 +1,147 @@
+"""An operator who pauses, resumes, cancels, sends again and settles, with the rights of the operators' role."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+from cli.demo.figures import FAILED
+from cli.demo.simulator import SimulatorClient
+from cli.operate.settings import Settings
+
+RETRY_DELAY_SECONDS = 0.5
+ANSWER_TIMEOUT_SECONDS = 5.0
+ROUND_INTERVAL_SECONDS = 12.0
+MAX_SETTLED_PER_ROUND = 5
+# A request that nobody waits for any more has surely come in or been lost by then.
+MIN_UNKNOWN_AGE_SECONDS = 10.0
+# By then Meta has said of a message that it failed, if it did.
+FINAL_SECONDS = 30.0
+RUNNING = ("running", "held", "paused")
+
+_FIND = "select id from dispatcher.broadcast where notice = $1"
+_FAILED = """
+select distinct d.source from dispatcher.delivery d join dispatcher.broadcast b on b.id = d.source
+where d.state = 'failed' and d.error_code = $1 and b.expires_at > clock_timestamp()
+"""
+_UNKNOWN = """
+select id from dispatcher.delivery
+where state = 'unknown' and unknown_at < clock_timestamp() - make_interval(secs => $1) order by id limit $2
+"""
+
+
+@dataclass
+class OperatorCommand:
+    """Nothing of this broadcast may leave from `since` to `until`, in seconds since 1970."""
+
+    broadcast: str
+    since: float
+    until: float = float("inf")
+
+
+@dataclass
+class FaultOperator:
+    """`orders` are what it forbade, `sent_again` how many failed deliveries, `settled` which unknown ones.
+
+    Of an unknown one it finds out in Meta's books, as a person would with Meta's support.
+    """
+
+    settings: Settings
+    simulator: SimulatorClient
+    say: Callable[[str], None]
+    commands: list[OperatorCommand] = field(default_factory=list)
+    sent_again: int = 0
+    settled: dict[UUID, str] = field(default_factory=dict)
+    _seen: int = 0
+    _accepted: set[str] = field(default_factory=set)
+    _accepted_just_now: set[str] = field(default_factory=set)
+
+    async def pause(self, notice: str, seconds: float) -> None:
+        """And resume after so many seconds."""
+        broadcast = await self._find_broadcast(notice)
+        if broadcast is None or not await self._stop_broadcast(
+            "select dispatcher.pause_broadcast($1, 'Probe')", broadcast
+        ):
+            return
+        self.say(f"          {notice} is paused")
+        await asyncio.sleep(seconds)
+        self.commands[-1].until = time.time()
+        await self._fetch_value("select dispatcher.resume_broadcast($1)", broadcast)
+        self.say(f"          {notice} goes on")
+
+    async def cancel(self, notice: str) -> None:
+        broadcast = await self._find_broadcast(notice)
+        if broadcast and await self._stop_broadcast("select dispatcher.cancel_broadcast($1, 'Probe')", broadcast):
+            self.say(f"          {notice} is cancelled")
+
+    async def run(self, code: int) -> None:
+        """For ever, from time to time: what failed with `code` goes again, old unknown outcomes are settled."""
+        while True:
+            await asyncio.sleep(ROUND_INTERVAL_SECONDS)
+            await self.resend_failed(code)
+            await self._settle()
+
+    async def resend_failed(self, code: int) -> None:
+        """Everything that failed with this code and may still be sent."""
+        for (broadcast,) in await self._fetch_rows(_FAILED, code):
+            failed = await self._fetch_value("select failed from dispatcher.resend_missing($1, false)", broadcast)
+            self.sent_again += failed
+            self.say(f"          {failed} that failed go again")
+
+    async def _settle(self) -> None:
+        found = await self._fetch_rows(_UNKNOWN, MIN_UNKNOWN_AGE_SECONDS, MAX_SETTLED_PER_ROUND)
+        if not found:
+            return
+        await self._read_meta_account()
+        for (delivery,) in found:
+            is_accepted = str(delivery) in self._accepted | self._accepted_just_now
+            verdict = "accepted" if is_accepted else "resend"
+            await self._settle_one(UUID(int=delivery.int), verdict)
+
+    async def _settle_one(self, delivery: UUID, verdict: str) -> None:
+        if await self._fetch_value("select dispatcher.settle_unknown($1, null, $2)", delivery, verdict):
+            self.settled[delivery] = verdict
+
+    async def _read_meta_account(self) -> None:
+        """What was accepted and did not fail; that of the last seconds is read again next time."""
+        fresh = await self.simulator.fetch_outbound(self._seen)
+        final = [message for message in fresh if message.accepted_at < time.time() - FINAL_SECONDS]
+        self._seen += len(final)
+        self._accepted |= {message.delivery for message in final if message.state != FAILED}
+        self._accepted_just_now = {message.delivery for message in fresh[len(final) :] if message.state != FAILED}
+
+    async def _find_broadcast(self, notice: str) -> UUID | None:
+        """The dispatcher knows a broadcast when its first batch has come."""
+        found = await self._fetch_value(_FIND, notice)
+        return UUID(int=found.int) if found else None
+
+    async def _stop_broadcast(self, statement: str, broadcast: UUID) -> bool:
+        before = await self._fetch_value(statement, broadcast)
+        if before in RUNNING:
+            self.commands.append(OperatorCommand(str(broadcast), time.time()))
+        return before in RUNNING
+
+    async def _fetch_value(self, statement: str, *arguments: object) -> Any:
+        rows = await self._fetch_rows(statement, *arguments)
+        return rows[0][0] if rows else None
+
+    async def _fetch_rows(self, statement: str, *arguments: object) -> list[asyncpg.Record]:
+        """As often as it takes: each of these may be repeated."""
+        while True:
+            try:
+                async with asyncio.timeout(ANSWER_TIMEOUT_SECONDS):
+                    return await self._fetch(statement, *arguments)
+            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+                await asyncio.sleep(RETRY_DELAY_SECONDS)
+
+    async def _fetch(self, statement: str, *arguments: object) -> list[asyncpg.Record]:
+        connection = await asyncpg.connect(self.settings.database_url, password=self.settings.database_secret)
+        try:
+            rows: list[asyncpg.Record] = await connection.fetch(statement, *arguments)
+            return rows
+        finally:
+            await connection.close()

@@ -1,0 +1,153 @@
+"""What can be read from the moments at which the simulator accepted messages."""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from math import ceil
+
+from cli.faults.fault_types import FaultPhase
+from cli.faults.injector import InjectedFault
+from simulator.stalls import MIN_STALL_SECONDS, Stall
+
+Span = tuple[float, float]
+WINDOW_SECONDS = 1.0
+RECOVERED_SHARE = 0.5
+STEP_SECONDS = 0.1
+MINUTE_SECONDS, MIN_USED_SECONDS = 60.0, 10.0
+UNSETTLED_SECONDS = 5.0
+# Within a minute of the end of whatever stopped it the sender sends again by itself.
+RECOVERY_SECONDS = 60.0
+# A dispatcher does not use a slot that is so late.
+LOST_SLOT_SECONDS = 0.05
+# A wake-up that was late is noticed a little later than the first message after it.
+STALL_SECONDS = 0.05
+# The simulator and the proxies: two processes between the clock of a dispatcher and that of the account.
+UNNOTICED_SECONDS = 2 * MIN_STALL_SECONDS
+
+
+@dataclass(frozen=True)
+class RateWindows:
+    """The most messages in any sliding second, how many of these seconds held too many, and the worst excess.
+
+    Two things are allowed for. Messages that came while the judge itself stood still were all counted at its end, so
+    a second that begins there holds some from before. And seconds in which the link to Meta was made to be now
+    slower, now faster do not count.
+    """
+
+    worst: int = 0
+    too_full: int = 0
+    excess: int = 0
+
+
+def measure_windows(
+    moments: Sequence[float], limit: int, stalls: Sequence[Stall], jitter: Sequence[Span] = ()
+) -> RateWindows:
+    """`moments` and `stalls` have to be sorted. What is exactly a second later is outside."""
+    counts = [(at, bisect_left(moments, at + WINDOW_SECONDS) - index) for index, at in enumerate(moments)]
+    full = ((at, count) for at, count in counts if count > limit and not _is_in_spans(at, jitter))
+    excesses = [count - limit - _compute_allowance(at, limit, stalls) for at, count in full]
+    too_many = [excess for excess in excesses if excess > 0]
+    return RateWindows(max((count for _, count in counts), default=0), len(too_many), max(too_many, default=0))
+
+
+def _is_in_spans(at: float, spans: Sequence[Span]) -> bool:
+    return any(start < at + WINDOW_SECONDS and at < end for start, end in spans)
+
+
+def _compute_allowance(at: float, limit: int, stalls: Sequence[Stall]) -> int:
+    start, end = bisect_left(stalls, (at - STALL_SECONDS,)), bisect_right(stalls, (at + STALL_SECONDS,))
+    return ceil(limit * (UNNOTICED_SECONDS + sum(stall.seconds for stall in stalls[start:end])))
+
+
+def measure_recovery(fault: InjectedFault, moments: Sequence[float], limit: int) -> float | None:
+    """Seconds from the repair until half of the rate is reached again; None if it never was.
+
+    `moments` have to be sorted. Other faults may have kept it down, and so may a lack of work: the figure is
+    an upper limit.
+    """
+    wanted = limit * RECOVERED_SHARE * WINDOW_SECONDS
+    if not moments:
+        return None
+    for step in range(int(max(0.0, moments[-1] - fault.repaired) / STEP_SECONDS) + 1):
+        start = fault.repaired + step * STEP_SECONDS
+        if bisect_right(moments, start + WINDOW_SECONDS) - bisect_left(moments, start) >= wanted:
+            return round(step * STEP_SECONDS, 1)
+    return None
+
+
+def find_fault_spans(faults: Sequence[InjectedFault], recoveries: Sequence[float | None]) -> list[tuple[float, float]]:
+    """The times in which a fault was in force or its consequences were."""
+    return [
+        (fault.began, fault.repaired + (float("inf") if seconds is None else seconds + WINDOW_SECONDS))
+        for fault, seconds in zip(faults, recoveries, strict=True)
+    ]
+
+
+@dataclass(frozen=True)
+class UsedWindow:
+    """A time in which nothing forbade sending and work waited, and the share of the rate that was used in it."""
+
+    start: float
+    end: float
+    share: float
+
+
+def find_forbidden_spans(faults: Sequence[InjectedFault], recoveries: Sequence[float | None]) -> list[Span]:
+    """The times in which the full rate cannot be expected.
+
+    That is during a fault and until half of the rate was back, for as long as the promise to come back permits, and
+    some seconds for the rest. During a steady fault it is only the first seconds after its beginning and its end.
+    """
+    spans: list[Span] = []
+    for done, seconds in zip(faults, recoveries, strict=True):
+        phase = done.fault.recipe.phase
+        if phase is FaultPhase.STEADY:
+            spans += ((at, at + UNSETTLED_SECONDS) for at in (done.began, done.repaired))
+        elif phase is not FaultPhase.BESIDE:
+            back = RECOVERY_SECONDS if seconds is None else min(seconds, RECOVERY_SECONDS)
+            spans.append((done.began, done.repaired + back + UNSETTLED_SECONDS))
+    return spans
+
+
+def measure_rate_used(
+    moments: Sequence[float], limit: int, waiting: Iterable[Span], forbidden: Sequence[Span], stalls: Sequence[Stall]
+) -> list[UsedWindow]:
+    """The shares in all windows of about a minute, or shorter where less than that was undisturbed, but never short.
+
+    `moments` are those of all requests that reached Meta, sorted as `stalls` and `forbidden` are. The time in which
+    the judge itself stood still for longer than a slot lives is left out: the machine was at something else.
+    """
+    windows: list[UsedWindow] = []
+    for start, end in _subtract_spans(waiting, forbidden):
+        count = int((end - start) // MIN_USED_SECONDS)
+        if count:
+            parts = max(1, min(count, round((end - start) / MINUTE_SECONDS)))
+            length = (end - start) / parts
+            windows += (_measure_window(moments, limit, start + part * length, length, stalls) for part in range(parts))
+    return windows
+
+
+def _measure_window(
+    moments: Sequence[float], limit: int, start: float, length: float, stalls: Sequence[Stall]
+) -> UsedWindow:
+    end = start + length
+    sent = bisect_left(moments, end) - bisect_left(moments, start)
+    missed = sum(
+        min(stall.seconds, stall.ended_at - start)
+        for stall in stalls[bisect_left(stalls, (start,)) : bisect_left(stalls, (end,))]
+        if stall.seconds > LOST_SLOT_SECONDS
+    )
+    return UsedWindow(start, end, sent / max(1.0, limit * (length - missed)))
+
+
+def _subtract_spans(spans: Iterable[Span], taken: Sequence[Span]) -> Iterator[Span]:
+    """What is left of the spans."""
+    for first, last in spans:
+        start = first
+        for begin, end in taken:
+            if begin < last and end > start:
+                if begin > start:
+                    yield start, begin
+                start = end
+        if start < last:
+            yield start, last

@@ -1,0 +1,241 @@
+"""The course of a run: citizens, faults with traffic, quiet, and what both sides wrote down."""
+
+import asyncio
+import os
+import time
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from cli.demo.progress import NoProgressError, wait_for, wait_until_gone
+from cli.demo.simulator import SimulatorClient, open_simulator_client
+from cli.faults.backlog import BacklogRecorder, merge_waiting_spans
+from cli.faults.evidence import Evidence, read_confirmations, read_ledger_snapshot, read_simulator_account
+from cli.faults.fault_types import DISPATCHERS, HELD_BACK_CODE, INGRESSES, SUBSCRIPTIONS, FaultAction
+from cli.faults.injector import FaultInjector
+from cli.faults.leaks.recorder import record_traffic
+from cli.faults.leaks.scanner import Leak
+from cli.faults.leaks.search import collect_pii_values, read_index_key, search
+from cli.faults.ledger_history import record_history, write_history
+from cli.faults.ledger_snapshot import LedgerProbes
+from cli.faults.notice_traffic import NoticeGenerator
+from cli.faults.operator_actions import FaultOperator
+from cli.faults.plan import Fault
+from cli.faults.stop_checks import find_erased
+from cli.faults.traffic import FaultTraffic
+from cli.operate.settings import read_operator_settings
+from cli.publish.amqp_client import AmqpClient
+from cli.publish.settings import read_publisher_settings
+from cli.stacks import RunningStack
+from deploy.local.stack import Stack, run_stack
+from simulator.stalls import StallWatch
+
+# Longer than webhooks are late when nobody stands still.
+GRACE_SECONDS = 20.0
+TIMEOUT_SECONDS = 5.0
+# So many of the citizens may be written to until Meta raises its tier, in a plan in which that is used up.
+TIER_SHARE = 0.5
+# Longer than any delay of statuses that a webhook's pauses cause, and than the rules for asking again.
+STALL_TIMEOUT_SECONDS = 100.0
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FaultRun:
+    """What is asked for. `history` writes down every change of the ledger, which costs the database some time."""
+
+    folder: Path
+    seed: int
+    plan: Sequence[Fault]
+    deliveries: int
+    citizens: int
+    rate: int
+    history: bool
+    say: Say
+
+    @property
+    def people_a_day(self) -> int:
+        """Meta's tier while it is used up."""
+        return max(1, int(self.citizens * TIER_SHARE))
+
+    @property
+    def grace_seconds(self) -> float:
+        """How long an unknown outcome waits: whoever is frozen may have statuses in hand (decision 0008)."""
+        frozen = (fault.seconds for fault in self.plan if fault.recipe.action is FaultAction.FREEZE)
+        return GRACE_SECONDS + max(frozen, default=0.0)
+
+    @property
+    def stall_timeout_seconds(self) -> float:
+        return STALL_TIMEOUT_SECONDS + self.grace_seconds
+
+    @property
+    def uses_up_tier(self) -> bool:
+        return any(fault.recipe.action is FaultAction.TIER for fault in self.plan)
+
+
+async def execute_run(run: FaultRun) -> tuple[Evidence, list[str]]:
+    """The evidence, and what did not come to rest. Raises LocalError, NoProgressError."""
+    tier = {"KREISFUNK_PEOPLE_PER_DAY": str(run.people_a_day)} if run.uses_up_tier else {}
+    settings = {
+        "dispatcher": {
+            **tier,
+            "KREISFUNK_UNKNOWN_GRACE_SECONDS": str(run.grace_seconds),
+            "KREISFUNK_REQUEST_TIMEOUT_SECONDS": str(TIMEOUT_SECONDS),
+        },
+        # It would refuse what is too fast, and nobody could see how fast that was.
+        "simulator": {"SIMULATOR_MESSAGES_PER_SECOND": str(run.rate * 10)},
+    }
+    async with run_stack(
+        run.folder,
+        dispatchers=DISPATCHERS,
+        subscriptions=SUBSCRIPTIONS,
+        ingresses=INGRESSES,
+        messages_per_second=run.rate,
+        fresh=True,
+        settings=settings,
+        proxied=True,
+        progress=run.say,
+    ) as stack:
+        if run.history:
+            await record_history(stack.database_url)
+        async with open_simulator_client(stack.simulator_url, stack.control_token) as simulator:
+            return await _RunExecutor(run, stack, simulator).execute()
+
+
+class _RunExecutor:
+    def __init__(self, run: FaultRun, stack: Stack, simulator: SimulatorClient) -> None:
+        self._run = run
+        self._stack = stack
+        self._simulator = simulator
+        self._probes = LedgerProbes(stack.monitor_database_url)
+        running = RunningStack(stack.folder, stack)
+        settings = read_publisher_settings(running, os.environ)
+        publisher = NoticeGenerator(AmqpClient(settings=settings, source=settings.source_or_default), run.say)
+        self._operator = FaultOperator(read_operator_settings(running, os.environ), simulator, run.say)
+        self._traffic = FaultTraffic(simulator, publisher, self._operator, self._probes, run.seed, run.say)
+        self._injector = FaultInjector(stack, simulator, run.seed, run.people_a_day, run.say)
+        self._stall_watch = StallWatch(time.time)
+        self._backlog = BacklogRecorder(stack.broker_url, self._probes, run.rate)
+        self._restless: list[str] = []
+
+    async def execute(self) -> tuple[Evidence, list[str]]:
+        looking = [asyncio.create_task(look()) for look in (self._stall_watch.run, self._backlog.run)]
+        try:
+            return await self._execute()
+        finally:
+            for task in looking:
+                task.cancel()
+
+    async def _execute(self) -> tuple[Evidence, list[str]]:
+        stack = self._stack
+        async with record_traffic(stack.folder, broker_url=stack.broker_url, metrics_urls=stack.metrics_urls):
+            await self._traffic.subscribe_all(self._run.citizens)
+            await self._inject_faults()
+            await self._wait_until_settled()
+        evidence = await self._collect_evidence()
+        if self._run.history:
+            await write_history(self._stack.database_url, self._run.folder, evidence)
+        return evidence, self._restless
+
+    async def _inject_faults(self) -> None:
+        """Traffic for as long as the plan goes on, and until there were enough deliveries."""
+        before = await self._traffic.count_accepted()
+        traffic = asyncio.create_task(self._traffic.run(per_second=self._run.rate / 50))
+        following = asyncio.create_task(self._injector.follow_plan(self._run.plan))
+        enough = self._run.deliveries + before
+
+        async def repaired() -> int:
+            _raise_if_failed(traffic, following)
+            return len(self._injector.done)
+
+        async def missing() -> int:
+            return max(0, enough - await self._traffic.count_accepted())
+
+        await wait_for("faults repaired", len(self._run.plan), repaired, patience=self._run.stall_timeout_seconds)
+        await following
+        await self._wait_until_none_left("messages accepted", missing)
+        traffic.cancel()
+        with suppress(asyncio.CancelledError):
+            await traffic
+
+    async def _wait_until_settled(self) -> None:
+        self._run.say("no more faults; waiting until everything has come to rest")
+        await self._wait_until_none_left("webhooks taken", self._count_pending_webhooks)
+        await self._wait_until_none_left("messages of citizens decided upon", self._count_unhandled)
+        await self._wait_until_none_left("new numbers taken over", self._count_unmoved)
+        await self._wait_until_none_left("deliveries sent", self._probes.count_pending)
+        await self._wait_until_none_left("broadcasts read to the end", self._probes.count_unread)
+        await self._operator.resend_failed(HELD_BACK_CODE)
+        # Statuses of later messages are what proves that the unknown ones were never accepted.
+        await self._traffic.publisher.publish_last()
+        await self._wait_until_none_left("last notice read to the end", self._probes.count_unread)
+        await self._wait_until_none_left("last notice sent", self._probes.count_pending)
+        await self._wait_until_none_left("unknown outcomes settled", self._probes.count_unknown)
+        await self._wait_until_none_left("deliveries sent again", self._probes.count_pending)
+        await self._wait_until_none_left("last statuses taken", self._count_pending_webhooks)
+        await self._wait_until_none_left("last statuses applied", self._count_unconfirmed)
+        await self._wait_until_none_left("erasures finished", self._probes.count_erasures)
+
+    async def _wait_until_none_left(self, what: str, left: Callable[[], Awaitable[int | None]]) -> None:
+        """Until nothing is left. What does not come to rest is judged as it is."""
+        try:
+            await wait_until_gone(what, left, patience=self._run.stall_timeout_seconds)
+        except NoProgressError as error:
+            self._restless.append(str(error))
+            self._run.say(f"did not come to rest: {error}")
+
+    async def _count_pending_webhooks(self) -> int:
+        pending: int = (await self._simulator.fetch_account())["webhooks"]["pending"]
+        return pending
+
+    async def _count_unhandled(self) -> int | None:
+        handled = await self._probes.count_handled()
+        written: int = (await self._simulator.fetch_account())["inbound"]
+        return None if handled is None else written - handled
+
+    async def _count_unmoved(self) -> int | None:
+        moved = await self._probes.count_moved()
+        return None if moved is None else self._traffic.talk.moved - moved
+
+    async def _count_unconfirmed(self) -> int | None:
+        """What an operator settled as accepted may be something of which no status ever tells."""
+        return await self._probes.count_unconfirmed(self._operator.settled)
+
+    async def _collect_evidence(self) -> Evidence:
+        outbound, written = await read_simulator_account(self._simulator)
+        crowd = self._traffic.groups
+        leaks, searched = await self._search_leaks(find_erased(written))
+        return Evidence(
+            outbound=outbound,
+            written=written,
+            ours=await read_ledger_snapshot(self._stack.monitor_database_url),
+            published=tuple(self._traffic.publisher.published),
+            loyal=crowd.loyal.union(crowd.moving),
+            movers=crowd.movers.difference(crowd.moving),
+            confirmations=read_confirmations(),
+            operator_commands=tuple(self._operator.commands),
+            sent_again=self._operator.sent_again,
+            settled=len(self._operator.settled),
+            faults=tuple(self._injector.done),
+            stalls=(*self._stall_watch.stalls, *await self._simulator.fetch_stalls()),
+            limit=self._run.rate,
+            request_seconds=TIMEOUT_SECONDS,
+            attempts=await self._simulator.fetch_attempts(),
+            waiting=merge_waiting_spans(self._backlog.samples),
+            wrong_key_ready_count=self._injector.wrong_key_ready_count,
+            leaks=leaks,
+            searched=searched,
+        )
+
+    async def _search_leaks(self, erased: Collection[int]) -> tuple[list[Leak], dict[str, int]]:
+        key = read_index_key(self._stack.folder)
+        secrets = await collect_pii_values(self._simulator, self._traffic.talk.texts, erased, key)
+        return await search(self._stack, secrets, self._run.say)
+
+
+def _raise_if_failed(*tasks: asyncio.Task[None]) -> None:
+    for task in tasks:
+        if task.done():
+            task.result()

@@ -1,0 +1,86 @@
+"""Both halves of the promise about "Stop", for citizens who may come back."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from cli.demo.figures import MAX_SECONDS_AFTER_ANSWER, MAX_SECONDS_AFTER_CONFIRMATION, AcceptedMessage
+from cli.faults.citizen_traffic import ERASE, LEAVING, START
+from cli.faults.evidence import CitizenMessage, Evidence
+
+
+@dataclass(frozen=True)
+class Absence:
+    """One absence: from the "Stop" or the erasure to the next "Start" of the same citizen, if there was one."""
+
+    citizen: int
+    answered_at: float | None
+    confirmed_at: float | None
+    until: float
+
+
+@dataclass(frozen=True)
+class LateMessages:
+    """Broadcast messages that left too late. `disturbed` ones came more than 2 s after the answer, but before the
+    confirmation and while a fault was in force: only the second half of the promise holds then."""
+
+    messages: tuple[AcceptedMessage, ...]
+    disturbed: tuple[AcceptedMessage, ...]
+
+
+def find_after_stop(evidence: Evidence, troubled: Sequence[tuple[float, float]]) -> LateMessages:
+    """`troubled` are the times in which some fault was in force or not recovered from."""
+    absences: dict[int, list[Absence]] = {}
+    for gone in find_absences(evidence):
+        absences.setdefault(gone.citizen, []).append(gone)
+    late: list[AcceptedMessage] = []
+    disturbed: list[AcceptedMessage] = []
+    for message in evidence.outbound:
+        for gone in absences.get(message.citizen, ()) if message.template else ():
+            if _is_after_confirmation(message, gone):
+                late.append(message)
+            elif _is_after_answer(message, gone):
+                (disturbed if _is_during_fault(gone, message, troubled) else late).append(message)
+    return LateMessages(tuple(late), tuple(disturbed))
+
+
+def find_absences(evidence: Evidence) -> Iterator[Absence]:
+    """Every "Stop" and every erasure with what followed it."""
+    confirmations: dict[int, list[float]] = {}
+    for message in evidence.outbound:
+        if message.text.startswith(evidence.confirmations):
+            confirmations.setdefault(message.citizen, []).append(message.accepted_at)
+    for citizen, words in _group_by_citizen(evidence.written).items():
+        for index, word in enumerate(words):
+            if word.text in LEAVING:
+                until = next((one.written_at for one in words[index:] if one.text == START), float("inf"))
+                moments = (at for at in confirmations.get(citizen, ()) if word.written_at <= at < until)
+                yield Absence(citizen, word.answered_at, next(moments, None), until)
+
+
+def find_erased(written: Iterable[CitizenMessage]) -> frozenset[int]:
+    """Whose last word was that everything be deleted."""
+    return frozenset(citizen for citizen, words in _group_by_citizen(written).items() if words[-1].text == ERASE)
+
+
+def _group_by_citizen(written: Iterable[CitizenMessage]) -> dict[int, list[CitizenMessage]]:
+    words: dict[int, list[CitizenMessage]] = {}
+    for one in written:
+        words.setdefault(one.citizen, []).append(one)
+    return words
+
+
+def _is_after_confirmation(message: AcceptedMessage, gone: Absence) -> bool:
+    if gone.confirmed_at is None:
+        return False
+    return gone.confirmed_at + MAX_SECONDS_AFTER_CONFIRMATION < message.accepted_at < gone.until
+
+
+def _is_after_answer(message: AcceptedMessage, gone: Absence) -> bool:
+    if gone.answered_at is None:
+        return False
+    return gone.answered_at + MAX_SECONDS_AFTER_ANSWER < message.accepted_at < gone.until
+
+
+def _is_during_fault(gone: Absence, message: AcceptedMessage, troubled: Sequence[tuple[float, float]]) -> bool:
+    answered = gone.answered_at or 0.0
+    return any(start < message.accepted_at and answered < end for start, end in troubled)

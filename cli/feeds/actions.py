@@ -1,0 +1,76 @@
+"""What the commands do that publish."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+import msgspec
+import typer
+
+from cli.broker import explain_broker_error
+from cli.feeds.poll_output import build_json, format_lines
+from cli.feeds.polling import PollResult
+from cli.feeds.service import serve
+from cli.feeds.setup import open_parts, open_settings
+from cli.feeds.state_folder import FolderInUse, StateDamaged
+from cli.feeds.wiring import FeedComponents
+from cli.output import EXIT_FAILED, EXIT_UNAVAILABLE, EXIT_USAGE, fail, say
+from shared.outcome import DependencyUnavailable
+from shared.runtime.logs import configure_logs
+from shared.runtime.process import run as run_process
+
+
+def poll_once(
+    stack: Path | None, file: Path | None, folder: Path | None, only: Sequence[str], wait: float, *, as_json: bool
+) -> None:
+    """Say what became of everything, and end the command with its status."""
+    settings = open_settings(stack, file, folder)
+    configure_logs(service="feeds", level="error")
+    parts = open_parts(settings)
+    try:
+        with parts.folder.lock():
+            polls, rejected = asyncio.run(_poll_once(parts, only, wait))
+    except (FolderInUse, StateDamaged) as error:
+        fail(str(error), status=EXIT_USAGE)
+    except DependencyUnavailable as error:
+        fail(
+            str(error),
+            f"{explain_broker_error(error)} What was found is kept, and published next time.",
+            EXIT_UNAVAILABLE,
+        )
+    _print_polls(polls, rejected, as_json=as_json)
+    if rejected or any(poll.failed for poll in polls):
+        raise typer.Exit(EXIT_FAILED)
+
+
+def run_feeds(stack: Path | None, file: Path | None, folder: Path | None) -> None:
+    """Look at everything again and again until SIGTERM or Ctrl-C."""
+    settings = open_settings(stack, file, folder)
+    configure_logs(service="feeds", level=settings.log_level)
+    parts = open_parts(settings)
+    try:
+        with parts.folder.lock():
+            run_process(partial(serve, settings, parts), drain_seconds=settings.drain_seconds)
+    except FolderInUse as error:
+        fail(str(error), status=EXIT_USAGE)
+
+
+async def _poll_once(
+    parts: FeedComponents, only: Sequence[str], wait: float
+) -> tuple[list[PollResult], Mapping[str, int]]:
+    async with parts.open_pollers() as pollers:
+        chosen = [poller for poller in pollers if not only or poller.name in only]
+        polls = [await poller.poll() for poller in chosen]
+    return polls, await parts.answers.wait_for_all(wait)
+
+
+def _print_polls(polls: Sequence[PollResult], rejected: Mapping[str, int], *, as_json: bool) -> None:
+    if as_json:
+        say(msgspec.json.encode({"origins": build_json(polls), "rejected": rejected}).decode())
+        return
+    for poll in polls:
+        for line in format_lines(poll):
+            say(line)
+    for name, number in rejected.items():
+        say(f"{name}: {number} rejected by Kreisfunk; see `kreisfunk feeds drafts list`")

@@ -1,0 +1,256 @@
+"""Which alerts become notices, and what their updates and cancellations do to them."""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from msgspec import Raw
+from msgspec.structs import asdict, replace
+
+from cli.feeds.alerts.parser import Alert
+from cli.feeds.alerts.wording import LocalWarning, is_urgent, select_local_warning
+from cli.feeds.configuration import AlertOrigin, CancelBy, FirstPoll, Mode, UpdateBy
+from cli.feeds.content import build_content
+from cli.feeds.decisions import PollOutcome, PublisherIdentity
+from cli.feeds.rules import RuleChoice, choose
+from cli.feeds.state import EventDestination, OriginState, PendingEvent, PublishedWarning, hash_parts
+from cli.publish.moments import parse_duration
+from shared.contracts.message import Message
+from shared.contracts.notices import NoticePublished, NoticeUpdated, NoticeWithdrawn
+
+ALERT, UPDATE, CANCEL = "Alert", "Update", "Cancel"
+ALL_CLEAR = "AllClear"
+_ALL_CLEAR = re.compile("entwarnung|aufgehoben|aufhebung", re.IGNORECASE)
+MAX_VALIDITY = timedelta(days=365)
+
+
+def evaluate_alerts(
+    origin: AlertOrigin, memory: OriginState, alerts: Iterable[Alert], publisher: PublisherIdentity
+) -> PollOutcome:
+    """In the order in which they were sent, however they lie there; each once."""
+    desk = _AlertProcessor(origin, PollOutcome(memory), publisher)
+    quietly = not memory.polled and origin.first_poll is FirstPoll.MARK
+    for alert in sorted(alerts, key=lambda alert: (alert.sent, alert.kind == CANCEL, alert.identifier)):
+        desk.outcome.counts[desk.process(alert, quietly=quietly)] += 1
+    desk.outcome.memory = replace(desk.outcome.memory, polled=True).drop_old_entries(publisher.now.date())
+    return desk.outcome
+
+
+@dataclass
+class _AlertProcessor:
+    """Takes one alert after the other; `outcome` grows."""
+
+    origin: AlertOrigin
+    outcome: PollOutcome
+    publisher: PublisherIdentity
+
+    def process(self, alert: Alert, *, quietly: bool) -> str:
+        """What became of it, in one word."""
+        key = hash_parts(alert.sender, alert.identifier)
+        seen = self.outcome.memory.alerts.get(key)
+        if seen is not None:
+            self._mark(key, seen[1])
+            return "known"
+        self._mark(key, "")
+        reason = _get_skip_reason(self.origin, alert)
+        if reason:
+            return reason
+        earlier = self._find_referenced(alert)
+        if quietly:
+            return "marked"
+        if alert.kind == CANCEL:
+            return self._cancel(alert, earlier)
+        return self._warn(alert, key, earlier)
+
+    def _mark(self, key: str, warning: str) -> None:
+        memory = self.outcome.memory
+        self.outcome.memory = replace(memory, alerts={**memory.alerts, key: (self.publisher.now.date(), warning)})
+
+    def _keep(self, key: str, warned: PublishedWarning) -> None:
+        memory = self.outcome.memory
+        self.outcome.memory = replace(memory, warnings={**memory.warnings, key: warned})
+
+    def _find_referenced(self, alert: Alert) -> dict[str, PublishedWarning]:
+        """The warnings that it refers to and that are not over. What it refers to is not news any more, if it comes."""
+        found: dict[str, PublishedWarning] = {}
+        for sender, identifier in alert.references:
+            if alert.kind == ALERT or not self._may_refer(alert, sender):
+                continue
+            key = hash_parts(sender, identifier)
+            if key not in self.outcome.memory.alerts:
+                self._mark(key, "")
+            warning = self.outcome.memory.alerts[key][1]
+            warned = self.outcome.memory.warnings.get(warning)
+            if warned is not None and not warned.over:
+                found[warning] = warned
+        return found
+
+    def _may_refer(self, alert: Alert, sender: str) -> bool:
+        """Nobody ends somebody else's warning, unless both are known."""
+        return sender == alert.sender or sender in self.origin.senders
+
+    def _warn(self, alert: Alert, key: str, earlier: dict[str, PublishedWarning]) -> str:
+        told = select_local_warning(self.origin, alert.infos, self.publisher.county)
+        if earlier and (told is None or ALL_CLEAR in told.info.responses):
+            return self._cancel(alert, earlier)
+        if told is None:
+            return "elsewhere" if alert.infos else "broken"
+        if not told.headline:
+            return "broken"
+        if told.info.expires is not None and told.info.expires <= self.publisher.now:
+            return "expired"
+        choice = _choose_rule(self.origin, told)
+        if earlier:
+            return self._update(key, told, choice, earlier)
+        return "left_out" if choice is None else self._publish(key, told, choice)
+
+    def _publish(self, key: str, told: LocalWarning, choice: RuleChoice) -> str:
+        warned = PublishedWarning(
+            subject=f"{self.origin.name}-{key}",
+            topic=choice.topic,
+            headline=told.headline,
+            said=hash_parts(told.info.description),
+            urgent=is_urgent(told.info, self.origin.urgent) if choice.urgent is None else choice.urgent,
+            way=EventDestination.DRAFT if choice.mode is Mode.DRAFT else EventDestination.DIRECT,
+            seen=self.publisher.now.date(),
+        )
+        message = self._build_message(told, warned, municipalities=_select_municipalities(told, choice))
+        if not self._send(message, warned, warned.subject, "1", self._compute_expiry(told)):
+            return "refused"
+        self._keep(key, warned)
+        self._mark(key, key)
+        return "drafted" if warned.way is EventDestination.DRAFT else "published"
+
+    def _update(
+        self, key: str, told: LocalWarning, choice: RuleChoice | None, earlier: dict[str, PublishedWarning]
+    ) -> str:
+        """The first warning that it refers to goes on; others that it replaces are withdrawn."""
+        (warning, warned), *others = earlier.items()
+        urgent = warned.urgent or is_urgent(told.info, self.origin.urgent)
+        newer = replace(warned, headline=told.headline, urgent=urgent, seen=self.publisher.now.date())
+        revising = self.origin.update is UpdateBy.REVISION
+        sent = (
+            self._send_revision(told, newer, _select_municipalities(told, choice))
+            if revising
+            else self._send_follow_up(told, newer)
+        )
+        if sent is None:
+            return "refused"
+        self._keep(warning, sent)
+        self._mark(key, warning)
+        for other, replaced in others:
+            self._withdraw(other, replaced, key)
+        return "updated" if revising else "followed_up"
+
+    def _send_revision(
+        self, told: LocalWarning, warned: PublishedWarning, places: Sequence[str]
+    ) -> PublishedWarning | None:
+        newer = replace(warned, revision=warned.revision + 1)
+        fields = asdict(self._build_message(told, newer, municipalities=places))
+        message = NoticeUpdated(**fields, revision=newer.revision)
+        sent = self._send(message, newer, newer.subject, str(newer.revision), self._compute_expiry(told))
+        return newer if sent else None
+
+    def _send_follow_up(self, told: LocalWarning, warned: PublishedWarning) -> PublishedWarning | None:
+        subject = f"{warned.subject}.{len(warned.follow_ups) + 1}"
+        message = self._build_message(told, warned, follows=warned.subject)
+        sent = self._send(message, warned, subject, "1", self._compute_expiry(told))
+        return replace(warned, follow_ups=(*warned.follow_ups, subject)) if sent else None
+
+    def _cancel(self, alert: Alert, earlier: dict[str, PublishedWarning]) -> str:
+        if not earlier:
+            return "unknown_reference"
+        told = select_local_warning(self.origin, alert.infos, self.publisher.county)
+        for warning, warned in earlier.items():
+            self._withdraw(warning, warned, hash_parts(alert.sender, alert.identifier))
+            if self.origin.cancel is CancelBy.ALL_CLEAR:
+                self._send_all_clear(told, warned)
+        return "withdrawn"
+
+    def _withdraw(self, warning: str, warned: PublishedWarning, by: str) -> None:
+        for subject in (warned.subject, *warned.follow_ups):
+            self._send(NoticeWithdrawn(reason="cancelled"), warned, subject, "withdrawn", None)
+        self._keep(warning, replace(warned, over=True, seen=self.publisher.now.date()))
+        self._mark(by, warning)
+
+    def _send_all_clear(self, told: LocalWarning | None, warned: PublishedWarning) -> None:
+        """To exactly those who got the warning, as urgent as that was."""
+        headline = told.headline if told and told.headline else warned.headline
+        content = build_content(
+            topic=warned.topic,
+            headline=headline if _ALL_CLEAR.search(headline) else f"{self.origin.all_clear_headline}: {headline}",
+            text=self._build_all_clear_text(told, warned),
+            link=told.info.web if told else None,
+            urgent=warned.urgent,
+            follows=warned.subject,
+            county=self.publisher.county,
+        )
+        message = NoticePublished(**asdict(content))
+        self._send(message, warned, f"{warned.subject}.all-clear", "1", self._compute_expiry(told))
+
+    def _build_all_clear_text(self, told: LocalWarning | None, warned: PublishedWarning) -> str:
+        """Some senders repeat their warning when they cancel it: that is not told again."""
+        repeated = told is None or hash_parts(told.info.description) == warned.said
+        more = "" if told is None or repeated else told.build_text(self.publisher.county)
+        return f"{self.origin.all_clear_text} {more}".strip()
+
+    def _build_message(
+        self,
+        told: LocalWarning,
+        warned: PublishedWarning,
+        *,
+        municipalities: Iterable[str] = (),
+        follows: str | None = None,
+    ) -> NoticePublished:
+        content = build_content(
+            topic=warned.topic,
+            headline=told.headline,
+            text=told.build_text(self.publisher.county),
+            link=told.info.web,
+            municipalities=municipalities,
+            urgent=warned.urgent,
+            follows=follows,
+            county=self.publisher.county,
+        )
+        return NoticePublished(**asdict(content))
+
+    def _send(
+        self, message: Message, warned: PublishedWarning, subject: str, revision: str, expires: datetime | None
+    ) -> bool:
+        event = self.publisher.build_event(message, subject=subject, revision=revision, expires=expires)
+        problems = self.publisher.find_problems(event)
+        if problems:
+            self.outcome.problems[subject] = problems
+            return False
+        self.outcome.memory = self.outcome.memory.with_pending(PendingEvent(way=warned.way, event=Raw(event)))
+        return True
+
+    def _compute_expiry(self, told: LocalWarning | None) -> datetime:
+        expires = told.info.expires if told else None
+        if expires is None or expires <= self.publisher.now:
+            return self.publisher.now + parse_duration(self.origin.expires_in)
+        return min(expires, self.publisher.now + MAX_VALIDITY)
+
+
+def _get_skip_reason(origin: AlertOrigin, alert: Alert) -> str:
+    if origin.senders and alert.sender not in origin.senders:
+        return "foreign_sender"
+    if alert.status != "Actual":
+        return "not_actual"
+    if alert.scope != "Public":
+        return "not_public"
+    return "" if alert.kind in (ALERT, UPDATE, CANCEL) else "no_warning"
+
+
+def _select_municipalities(told: LocalWarning, choice: RuleChoice | None) -> tuple[str, ...]:
+    """What a rule says about them goes before what the alert does."""
+    if choice is not None and choice.municipalities is not None:
+        return choice.municipalities
+    return told.area.municipalities
+
+
+def _choose_rule(origin: AlertOrigin, told: LocalWarning) -> RuleChoice | None:
+    info = told.info
+    text = f"{info.description} {info.instruction}"
+    return choose(origin, title=told.headline, text=text, categories=(*info.categories, info.event))

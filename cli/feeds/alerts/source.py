@@ -1,0 +1,174 @@
+"""Where alerts are: files of a folder, or the web."""
+
+import asyncio
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import structlog
+from msgspec.structs import replace
+
+from cli.feeds.alerts.decisions import evaluate_alerts
+from cli.feeds.alerts.parser import MAX_BYTES, Alert, NotAnAlert, is_alert, read_alert
+from cli.feeds.configuration import AlertOrigin, FirstPoll
+from cli.feeds.decisions import PollOutcome, PublisherIdentity
+from cli.feeds.entries import Feed, FeedEntry, NotAFeed, read_feed
+from cli.feeds.fetching import Fetcher, FetchFailed
+from cli.feeds.source import fetch_if_changed, with_validators
+from cli.feeds.state import KnownEntry, OriginState, hash_parts
+from shared.runtime.clock import Clock
+
+PATTERNS = ("*.xml", "*.cap")
+MAX_ALERTS_PER_POLL = 200
+ALERT_TYPE = "application/cap+xml"
+
+_log = structlog.get_logger()
+
+
+@dataclass
+class _ReadAlerts:
+    """Alerts that could be read, and what could not, by reason."""
+
+    alerts: list[Alert] = field(default_factory=list)
+    counts: Counter[str] = field(default_factory=Counter)
+
+    def read(self, body: bytes, *, origin: str, where: str) -> None:
+        try:
+            self.alerts.append(read_alert(body))
+        except NotAnAlert as error:
+            self.counts["broken"] += 1
+            _log.warning("alert_broken", name=origin, where=where, reason=str(error))
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlertFileSource:
+    """Implements polling.Look for a file or a folder, which is read again when something in it has changed."""
+
+    origin: AlertOrigin
+    path: Path
+    publisher: PublisherIdentity
+    clock: Clock
+
+    async def __call__(self, memory: OriginState) -> PollOutcome | None:
+        try:
+            files = self._list_files()
+            state = _hash_files(files)
+            if memory.polled and memory.etag == state:
+                return None
+            found = await asyncio.to_thread(self._read, files)
+        except OSError as error:
+            raise FetchFailed("files", f"{self.path}: {error.strerror}") from None
+        outcome = evaluate_alerts(self.origin, memory, found.alerts, self.publisher.with_time(self.clock()))
+        outcome.counts += found.counts
+        outcome.memory = replace(outcome.memory, etag=state)
+        return outcome
+
+    def _list_files(self) -> list[Path]:
+        if not self.path.is_dir():
+            return [self.path]
+        return sorted({file for pattern in PATTERNS for file in self.path.glob(pattern) if file.is_file()})
+
+    def _read(self, files: Iterable[Path]) -> _ReadAlerts:
+        found = _ReadAlerts()
+        for file in files:
+            with open(file, "rb") as opened:
+                found.read(opened.read(MAX_BYTES + 1), origin=self.origin.name, where=file.name)
+        return found
+
+
+def _hash_files(files: Iterable[Path]) -> str:
+    digest = hashlib.sha256()
+    for file in files:
+        status = file.stat()
+        digest.update(f"{file.name}\0{status.st_mtime_ns}\0{status.st_size}\0".encode("utf-8", "surrogateescape"))
+    return digest.hexdigest()
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlertWebSource:
+    """Implements polling.Look for the address of an alert, or of a feed with links to alerts on the same host."""
+
+    origin: AlertOrigin
+    address: str
+    fetcher: Fetcher
+    publisher: PublisherIdentity
+    clock: Clock
+
+    async def __call__(self, memory: OriginState) -> PollOutcome | None:
+        fetched = await fetch_if_changed(self.fetcher, self.address, memory)
+        if fetched.body is None:
+            return None
+        found, entries, complete = _ReadAlerts(), memory.entries, True
+        if await asyncio.to_thread(_is_alert, fetched.body):
+            found.read(fetched.body, origin=self.origin.name, where="the address")
+        else:
+            feed = await self._read_feed(fetched.body, fetched.content_type, fetched.address)
+            found.counts["broken"] += feed.broken
+            entries, complete = await self._follow(feed.entries, memory, found)
+        outcome = evaluate_alerts(
+            self.origin, replace(memory, entries=entries), found.alerts, self.publisher.with_time(self.clock())
+        )
+        outcome.counts += found.counts
+        if complete:  # else it is read again, though it has not changed
+            outcome.memory = with_validators(outcome.memory, self.address, fetched)
+        return outcome
+
+    async def _read_feed(self, body: bytes, content_type: str, address: str) -> Feed:
+        try:
+            return await asyncio.to_thread(read_feed, body, content_type=content_type, address=address)
+        except NotAFeed as error:
+            raise FetchFailed("not_a_feed", str(error)) from None
+
+    async def _follow(
+        self, entries: Sequence[FeedEntry], memory: OriginState, found: _ReadAlerts
+    ) -> tuple[dict[str, KnownEntry], bool]:
+        """Each linked alert once; whether all could be fetched. What fails is tried again at the next look."""
+        known, today = dict(memory.entries), self.clock().date()
+        links = dict.fromkeys(filter(None, (_find_alert_link(entry, self.address) for entry in entries)))
+        new = [link for link in links if hash_parts(link) not in known]
+        quietly = not memory.polled and self.origin.first_poll is FirstPoll.MARK
+        fetched = new if quietly else [link for link in new[:MAX_ALERTS_PER_POLL] if await self._fetch(link, found)]
+        if quietly:
+            found.counts["marked"] += len(new)
+        seen = [link for link in links if hash_parts(link) in known]
+        known |= {hash_parts(link): _build_known(today) for link in (*seen, *fetched)}
+        return known, len(fetched) == len(new)
+
+    async def _fetch(self, link: str, found: _ReadAlerts) -> bool:
+        try:
+            fetched = await self.fetcher.fetch(link)
+        except FetchFailed as error:
+            found.counts["unreachable"] += 1
+            _log.warning("alert_unreachable", name=self.origin.name, reason=error.reason)
+            return False
+        found.read(fetched.body or b"", origin=self.origin.name, where="a link")
+        return True
+
+
+def _build_known(today: date) -> KnownEntry:
+    return KnownEntry(digest="", seen=today)
+
+
+def _is_alert(body: bytes) -> bool:
+    try:
+        return is_alert(body)
+    except NotAnAlert:
+        return False
+
+
+def _find_alert_link(entry: FeedEntry, address: str) -> str | None:
+    """The entry's alert if it is where the feed is: a feed cannot send us elsewhere."""
+    links = sorted(entry.links, key=lambda link: link.type != ALERT_TYPE)
+    wanted = (link.address for link in links)
+    return next((link for link in wanted if _parse_host(link) and _parse_host(link) == _parse_host(address)), None)
+
+
+def _parse_host(address: str) -> str | None:
+    try:
+        return urlsplit(address).netloc or None
+    except ValueError:
+        return None

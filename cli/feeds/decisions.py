@@ -1,0 +1,195 @@
+"""Which entries of a feed become notices: each once, whatever order they come in."""
+
+import dataclasses
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import msgspec
+from msgspec import Raw
+from msgspec.structs import replace
+
+from cli.feeds.configuration import FeedOrigin, FirstPoll, Mode
+from cli.feeds.content import build_content
+from cli.feeds.entries import Feed, FeedEntry
+from cli.feeds.rules import RuleChoice, choose
+from cli.feeds.state import EventDestination, KnownEntry, OriginState, PendingEvent, hash_parts
+from cli.publish.moments import parse_duration
+from shared.contracts.envelope import encode, read_envelope
+from shared.contracts.events import Problem
+from shared.contracts.message import Message
+from shared.contracts.notices import NoticeContent, NoticePublished, NoticeUpdated
+from shared.notices.configuration import Configuration
+from shared.notices.rules import validate_notice
+
+
+@dataclass(frozen=True, kw_only=True)
+class PublisherIdentity:
+    """In whose name and under which rules events are made, and when."""
+
+    system: str
+    source: str
+    county: Configuration
+    now: datetime
+
+    def with_time(self, now: datetime) -> "PublisherIdentity":
+        return dataclasses.replace(self, now=now)
+
+    def build_event(self, message: Message, *, subject: str, revision: str, expires: datetime | None = None) -> bytes:
+        """An event with an id that depends on the notice and its revision only."""
+        return encode(
+            message,
+            event_id=f"{subject}:{revision}",
+            source=self.source,
+            time=self.now,
+            subject=subject,
+            expirytime=expires,
+        )
+
+    def find_problems(self, event: bytes) -> tuple[Problem, ...]:
+        """What every door would say against it."""
+        return validate_notice(read_envelope(event), self.county.find_system(self.system), self.county, self.now)
+
+
+@dataclass
+class PollOutcome:
+    """What is known after a poll, how many entries ended how, and what was wrong with some, by subject."""
+
+    memory: OriginState
+    counts: Counter[str] = field(default_factory=Counter)
+    problems: dict[str, tuple[Problem, ...]] = field(default_factory=dict)
+
+
+def evaluate_feed(origin: FeedOrigin, memory: OriginState, feed: Feed, publisher: PublisherIdentity) -> PollOutcome:
+    """Look at every entry once; the first poll only marks what it finds, unless the origin says otherwise."""
+    outcome = PollOutcome(memory)
+    outcome.counts["broken"] += feed.broken
+    quietly = not memory.polled and origin.first_poll is FirstPoll.MARK
+    limit = origin.most_at_once if memory.polled else None
+    entries = dict(memory.entries)
+    # A feed has its newest on top; what is published has to come in the order in which it happened.
+    for entry in reversed(feed.entries):
+        key = hash_parts(entry.id)
+        judged = _evaluate_entry(origin, entry, entries.get(key), publisher, quietly=quietly)
+        entries[key] = judged.known
+        outcome.counts[judged.result] += 1
+        _keep(outcome, judged, limit)
+    outcome.memory = replace(outcome.memory, polled=True, entries=entries).drop_old_entries(publisher.now.date())
+    return outcome
+
+
+@dataclass(frozen=True, kw_only=True)
+class _EntryDecision:
+    known: KnownEntry
+    result: str
+    way: EventDestination | None = None
+    event: bytes = b""
+    subject: str = ""
+    problems: tuple[Problem, ...] = ()
+
+
+def _keep(outcome: PollOutcome, judged: _EntryDecision, limit: int | None) -> None:
+    if judged.problems:
+        outcome.problems[judged.subject] = judged.problems
+    if judged.way is None:
+        return
+    way = judged.way
+    if way is EventDestination.DIRECT and limit is not None and _count_direct(outcome.memory.pending) >= limit:
+        way = EventDestination.DRAFT
+        outcome.counts["too_many"] += 1
+    outcome.memory = outcome.memory.with_pending(PendingEvent(way=way, event=Raw(judged.event)))
+
+
+def _count_direct(pending: Iterable[PendingEvent]) -> int:
+    return sum(one.way is EventDestination.DIRECT for one in pending)
+
+
+def _evaluate_entry(
+    origin: FeedOrigin, entry: FeedEntry, known: KnownEntry | None, publisher: PublisherIdentity, *, quietly: bool
+) -> _EntryDecision:
+    today = publisher.now.date()
+    choice = choose(origin, title=entry.title, text=entry.summary, categories=entry.categories)
+    content = _build_content(origin, entry, choice, publisher.county) if choice else None
+    digest = hash_parts(msgspec.json.encode(content).decode()) if content else ""
+    if known is not None:
+        return _evaluate_known(origin, entry, replace(known, seen=today), digest, choice, content, publisher)
+    fresh = KnownEntry(digest=digest, seen=today)
+    if quietly:
+        return _EntryDecision(known=fresh, result="marked")
+    if choice is None or content is None:
+        return _EntryDecision(known=fresh, result="left_out")
+    if _is_old(origin, entry, publisher.now):
+        return _EntryDecision(known=fresh, result="old")
+    return _build_publication(origin, entry, fresh, choice, content, publisher)
+
+
+def _evaluate_known(
+    origin: FeedOrigin,
+    entry: FeedEntry,
+    known: KnownEntry,
+    digest: str,
+    choice: RuleChoice | None,
+    content: NoticeContent | None,
+    publisher: PublisherIdentity,
+) -> _EntryDecision:
+    if digest == known.digest or choice is None or content is None:
+        return _EntryDecision(known=known, result="known")
+    if not origin.updates or not known.revision:
+        # Counted once; what nobody was told cannot be updated.
+        return _EntryDecision(known=replace(known, digest=digest), result="changed")
+    return _build_publication(origin, entry, replace(known, digest=digest), choice, content, publisher)
+
+
+def _build_publication(
+    origin: FeedOrigin,
+    entry: FeedEntry,
+    known: KnownEntry,
+    choice: RuleChoice,
+    content: NoticeContent,
+    publisher: PublisherIdentity,
+) -> _EntryDecision:
+    """The next revision, if our own rules have nothing against it."""
+    subject = f"{origin.name}-{hash_parts(entry.id)}"
+    revision = known.revision + 1
+    event = publisher.build_event(
+        _build_message(content, revision),
+        subject=subject,
+        revision=str(revision),
+        expires=_compute_expiry(origin, entry, publisher.now),
+    )
+    problems = publisher.find_problems(event)
+    if problems:
+        return _EntryDecision(known=known, result="refused", subject=subject, problems=problems)
+    way = EventDestination.DRAFT if choice.mode is Mode.DRAFT else EventDestination.DIRECT
+    result = "drafted" if way is EventDestination.DRAFT else "published" if revision == 1 else "updated"
+    return _EntryDecision(known=replace(known, revision=revision), result=result, way=way, event=event, subject=subject)
+
+
+def _build_message(content: NoticeContent, revision: int) -> Message:
+    fields = msgspec.structs.asdict(content)
+    return NoticePublished(**fields) if revision == 1 else NoticeUpdated(**fields, revision=revision)
+
+
+def _build_content(origin: FeedOrigin, entry: FeedEntry, choice: RuleChoice, county: Configuration) -> NoticeContent:
+    return build_content(
+        topic=choice.topic,
+        headline=entry.title,
+        text=entry.summary or origin.text_without_summary,
+        link=entry.link,
+        picture=entry.picture,
+        municipalities=choice.municipalities or (),
+        urgent=origin.urgent if choice.urgent is None else choice.urgent,
+        county=county,
+    )
+
+
+def _is_old(origin: FeedOrigin, entry: FeedEntry, now: datetime) -> bool:
+    if entry.expires is not None and entry.expires <= now:
+        return True
+    return entry.published is not None and entry.published < now - parse_duration(origin.oldest)
+
+
+def _compute_expiry(origin: FeedOrigin, entry: FeedEntry, now: datetime) -> datetime:
+    usual = now + parse_duration(origin.expires_in)
+    return entry.expires if entry.expires is not None and entry.expires < usual else usual

@@ -1,0 +1,69 @@
+"""What was decided reaches its place: confirmed first, forgotten afterwards."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from itertools import takewhile
+
+import structlog
+from msgspec.structs import replace
+
+from cli.doors.publisher import EventRefused, NoticePublisher, OpenPublisher
+from cli.feeds.state import EventDestination, OriginState, PendingEvent
+from cli.feeds.state_folder import StateFolder
+from shared.contracts.envelope import read_envelope
+from shared.contracts.events import Problem
+
+_log = structlog.get_logger()
+
+
+@dataclass
+class Deliverer:
+    """For one origin. A kill at any moment leaves what is pending to be delivered again with the same bytes."""
+
+    name: str
+    folder: StateFolder
+    open_publisher: OpenPublisher
+    counts: Counter[str] = field(default_factory=Counter)
+
+    async def deliver(self, memory: OriginState) -> OriginState:
+        """Return what is left of it: nothing. Raises DependencyUnavailable; then no confirm so far counts."""
+        while memory.pending:
+            drafts = list(takewhile(lambda one: one.way is EventDestination.DRAFT, memory.pending))
+            for draft in drafts:
+                memory = self._keep_draft(memory, draft)
+            if memory.pending:
+                async with self.open_publisher() as door:
+                    memory = await self._publish(memory, door)
+        return memory
+
+    async def _publish(self, memory: OriginState, door: NoticePublisher) -> OriginState:
+        while memory.pending and memory.pending[0].way is EventDestination.DIRECT:
+            event = bytes(memory.pending[0].event)
+            envelope = read_envelope(event)
+            self.folder.save_sent(self.name, event)
+            try:
+                await door.publish(event, envelope)
+            except EventRefused as error:
+                self._keep_refused(event, error.problems)
+            else:
+                self.counts["delivered"] += 1
+                _log.info("feed_published", feed=self.name, notice=envelope.subject, type=envelope.type)
+            memory = self._forget_first(memory)
+        return memory
+
+    def _keep_draft(self, memory: OriginState, pending: PendingEvent) -> OriginState:
+        path = self.folder.save_draft(bytes(pending.event))
+        self.counts["drafts_kept"] += 1
+        _log.info("feed_draft", feed=self.name, file=str(path))
+        return self._forget_first(memory)
+
+    def _keep_refused(self, event: bytes, problems: tuple[Problem, ...]) -> None:
+        path = self.folder.save_refused(event, problems, self.name)
+        self.folder.mark_answered(read_envelope(event).id)
+        self.counts["event_refused"] += 1
+        _log.error("feed_refused", feed=self.name, file=str(path), fields=[problem.field for problem in problems])
+
+    def _forget_first(self, memory: OriginState) -> OriginState:
+        rest = replace(memory, pending=memory.pending[1:])
+        self.folder.save_state(self.name, rest)
+        return rest

@@ -1,0 +1,121 @@
+"""What the commands on drafts do."""
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+import typer
+from msgspec import Raw
+
+from cli.broker import explain_broker_error
+from cli.doors.publisher import EventRefused as DoorRefused
+from cli.feeds.setup import open_folder, open_parts, open_settings
+from cli.feeds.state_folder import StateFolder, list_files
+from cli.operate.tables import format_table
+from cli.options import ANSWER_TIMEOUT_SECONDS
+from cli.output import EXIT_NO_ANSWER, EXIT_REJECTED, EXIT_UNAVAILABLE, console, fail, say
+from shared.contracts.envelope import read_envelope
+from shared.contracts.events import Problem
+from shared.notices.validate import validate_event
+from shared.outcome import DependencyUnavailable
+from shared.runtime.clock import system_clock
+
+if TYPE_CHECKING:
+    from cli.feeds.wiring import FeedComponents
+
+DRAFT_ORIGIN = "drafts"
+
+
+def show_drafts(folder: Path | None, *, as_json: bool) -> None:
+    """List drafts and what was refused, the oldest first."""
+    place = open_folder(folder)
+    drafts = {path.stem: msgspec.json.decode(path.read_bytes()) for path in list_files(place.drafts)}
+    refusals = place.list_refused()
+    if as_json:
+        say(msgspec.json.encode({"drafts": drafts, "refused": refusals}).decode())
+        return
+    rows = [(name, "draft", _extract_headline(event), "") for name, event in drafts.items()]
+    rows += [
+        (name, "refused", _extract_headline(msgspec.json.decode(refused.event)), _format_reasons(refused.problems))
+        for name, refused in refusals.items()
+    ]
+    say(format_table(("name", "kind", "headline", "reasons"), rows) if rows else "nothing waits")
+
+
+def show_draft(name: str, folder: Path | None) -> None:
+    """Print the event. Ends the command with status 3 if there is none."""
+    say(msgspec.json.format(_load_event(open_folder(folder), name), indent=2).decode())
+
+
+def publish_draft(name: str, file: Path | None, folder: Path | None, stack: Path | None, *, as_json: bool) -> None:
+    """Say what became of it, and end the command with its status."""
+    from shared.runtime.logs import configure_logs
+
+    parts = open_parts(open_settings(stack, file, folder))
+    configure_logs(service="feeds", level="error")
+    event = msgspec.json.encode({**msgspec.json.decode(_load_event(parts.folder, name)), "source": parts.file.source})
+    problems = validate_event(event, parts.county.find_system(parts.file.system), parts.county, system_clock())
+    if problems:
+        _reject(name, problems, as_json=as_json)
+    try:
+        answered = asyncio.run(_publish(parts, name, event))
+    except DependencyUnavailable as error:
+        fail(str(error), f"{explain_broker_error(error)} It is kept.", EXIT_UNAVAILABLE)
+    except DoorRefused as error:
+        _reject(name, error.problems, as_json=as_json)
+    refused = parts.folder.list_refused().get(name)
+    if refused is not None:
+        _reject(name, refused.problems, as_json=as_json)
+    _report(name, answered=answered, as_json=as_json)
+
+
+def _report(name: str, *, answered: bool, as_json: bool) -> None:
+    result = "accepted" if answered else "published"
+    say(msgspec.json.encode({"result": result, "draft": name}).decode() if as_json else f"{result}: {name}")
+    if not answered:
+        console.print("Nobody answered yet: `kreisfunk feeds list` says whether somebody did.", markup=False)
+        raise typer.Exit(EXIT_NO_ANSWER)
+
+
+async def _publish(parts: "FeedComponents", name: str, event: bytes) -> bool:
+    """Stored at the broker before the draft goes; whether it was answered."""
+    parts.folder.save_sent(DRAFT_ORIGIN, event)
+    envelope = read_envelope(event)
+    async with parts.open_publisher() as door:
+        await door.publish(event, envelope)
+    parts.folder.drop(name)
+    await parts.answers.wait_for_event(envelope.id, ANSWER_TIMEOUT_SECONDS)
+    return not parts.folder.is_unanswered(envelope.id)
+
+
+def _reject(name: str, problems: tuple[Problem, ...], *, as_json: bool) -> None:
+    if as_json:
+        say(msgspec.json.encode({"result": "rejected", "draft": name, "problems": problems}).decode())
+    else:
+        say("\n".join((f"rejected: {name}", *(f"  {each.field}: {each.problem}" for each in problems))))
+    raise typer.Exit(EXIT_REJECTED)
+
+
+def drop_draft(name: str, folder: Path | None) -> None:
+    """Remove it. Ends the command with status 3 if there is none."""
+    place = open_folder(folder)
+    _load_event(place, name)
+    place.drop(name)
+    say(f"dropped {name}")
+
+
+def _load_event(folder: StateFolder, name: str) -> Raw:
+    event = folder.find_event(name)
+    if event is None:
+        fail(f"There is no draft {name}.", "`kreisfunk feeds drafts list` shows which there are.", EXIT_REJECTED)
+    return event
+
+
+def _extract_headline(event: dict[str, object]) -> str:
+    data = event.get("data")
+    return str(data.get("headline", "(withdrawal)")) if isinstance(data, dict) else ""
+
+
+def _format_reasons(problems: tuple[Problem, ...]) -> str:
+    return "; ".join(f"{problem.field}: {problem.problem}" for problem in problems)

@@ -1,0 +1,171 @@
+"""What would become of each entry of a feed, or of an alert, if it came now and were new. Nothing is kept or sent."""
+
+import asyncio
+import dataclasses
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+import typer
+
+from cli.feeds.alerts.decisions import evaluate_alerts
+from cli.feeds.alerts.parser import NotAnAlert, is_alert, read_alert
+from cli.feeds.configuration import AlertOrigin, FeedOrigin, FeedsFile
+from cli.feeds.decisions import PollOutcome, PublisherIdentity, evaluate_feed
+from cli.feeds.entries import NotAFeed, read_feed
+from cli.feeds.fetching import MAX_BYTES, FetchFailed, open_fetcher
+from cli.feeds.poll_output import RESULT_TEXTS
+from cli.feeds.setup import open_rules
+from cli.feeds.state import EventDestination, OriginState
+from cli.output import EXIT_REJECTED, fail, say
+from shared.contracts.events import Problem
+from shared.runtime.clock import system_clock
+from shared.runtime.logs import configure_logs
+
+EMPTY_STATE = OriginState(polled=True)
+URL_PREFIXES = ("http://", "https://")
+FAILED_RESULTS = frozenset({"broken", "refused"})
+Either = TypeVar("Either", FeedOrigin, AlertOrigin)
+
+
+class DryRunError(Exception):
+    """The text says why."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DryRunInput:
+    """What is tried, and where it came from."""
+
+    body: bytes
+    address: str = ""
+    content_type: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DryRunResult:
+    """One entry: `result` is a word of ours; `events` are what would be published, or kept as drafts."""
+
+    title: str
+    result: str
+    events: tuple[dict[str, Any], ...] = ()
+    draft: bool = False
+    problems: tuple[Problem, ...] = ()
+
+    @property
+    def is_fine(self) -> bool:
+        return not self.problems and self.result not in FAILED_RESULTS
+
+
+def show_tried(target: str, by: str | None, file: Path | None, *, as_json: bool) -> None:
+    """Say what would become of it, and end the command with its status."""
+    rules, county = open_rules(file)
+    configure_logs(service="feeds", level="error")
+    place = PublisherIdentity(system=rules.system, source=rules.source, county=county, now=system_clock())
+    try:
+        tried = evaluate_input(asyncio.run(read_input(target, rules)), rules, by, place)
+    except DryRunError as error:
+        fail(str(error))
+    say(msgspec.json.encode({"entries": tried}).decode() if as_json else format_dry_run(tried))
+    if not all(one.is_fine for one in tried):
+        raise typer.Exit(EXIT_REJECTED)
+
+
+async def read_input(target: str, file: FeedsFile) -> DryRunInput:
+    """A file, standard input (`-`), or an address. Raises DryRunError."""
+    if target.startswith(URL_PREFIXES):
+        return await _fetch_input(target, file)
+    try:
+        body = sys.stdin.buffer.read(MAX_BYTES + 1) if target == "-" else _read_file(Path(target))
+    except OSError as error:
+        raise DryRunError(f"{target}: {error.strerror}") from None
+    if len(body) > MAX_BYTES:
+        raise DryRunError(f"{target}: has more than {MAX_BYTES} bytes")
+    return DryRunInput(body=body)
+
+
+def _read_file(path: Path) -> bytes:
+    with open(path, "rb") as opened:
+        return opened.read(MAX_BYTES + 1)
+
+
+async def _fetch_input(address: str, file: FeedsFile) -> DryRunInput:
+    async with open_fetcher(file.contact, file.internal_hosts) as fetcher:
+        try:
+            fetched = await fetcher.fetch(address)
+        except FetchFailed as error:
+            raise DryRunError(f"{address}: {error}") from None
+    return DryRunInput(body=fetched.body or b"", address=fetched.address, content_type=fetched.content_type)
+
+
+def evaluate_input(
+    material: DryRunInput, file: FeedsFile, name: str | None, publisher: PublisherIdentity
+) -> list[DryRunResult]:
+    """Each entry by itself, by the rules of the feed or the alerts `name`. Raises DryRunError."""
+    if _is_alert(material.body):
+        return [_evaluate_alert(material.body, _choose_origin(file.alerts, name), publisher)]
+    try:
+        feed = read_feed(material.body, content_type=material.content_type, address=material.address)
+    except NotAFeed as error:
+        raise DryRunError(f"neither a feed nor an alert in CAP 1.2: {error}") from None
+    origin = _choose_origin([each for each in file.feeds if each.url == material.address] or file.feeds, name)
+    alone = [(entry.title, dataclasses.replace(feed, entries=(entry,), broken=0)) for entry in feed.entries]
+    found = [_build_result(title, evaluate_feed(origin, EMPTY_STATE, one, publisher)) for title, one in alone]
+    return [*found, *(DryRunResult(title="", result="broken") for _ in range(feed.broken))]
+
+
+def _is_alert(body: bytes) -> bool:
+    try:
+        return is_alert(body)
+    except NotAnAlert:
+        return False
+
+
+def _evaluate_alert(body: bytes, origin: AlertOrigin, publisher: PublisherIdentity) -> DryRunResult:
+    try:
+        alert = read_alert(body)
+    except NotAnAlert as error:
+        raise DryRunError(f"this alert cannot be read: {error}") from None
+    headline = alert.infos[0].headline if alert.infos else ""
+    return _build_result(headline or alert.identifier, evaluate_alerts(origin, EMPTY_STATE, [alert], publisher))
+
+
+def _choose_origin(origins: Sequence[Either], name: str | None) -> Either:
+    wanted = [origin for origin in origins if name in (None, origin.name)]
+    if len(wanted) == 1:
+        return wanted[0]
+    known = ", ".join(origin.name for origin in origins) or "(none)"
+    raise DryRunError(f"say by whose rules: --rules, one of {known}")
+
+
+def _build_result(title: str, outcome: PollOutcome) -> DryRunResult:
+    results = [result for result, count in outcome.counts.items() if count]
+    pending = outcome.memory.pending
+    return DryRunResult(
+        title=title,
+        result=results[0] if results else "broken",
+        events=tuple(msgspec.json.decode(one.event) for one in pending),
+        draft=any(one.way is EventDestination.DRAFT for one in pending),
+        problems=tuple(problem for several in outcome.problems.values() for problem in several),
+    )
+
+
+def format_dry_run(tried: Sequence[DryRunResult]) -> str:
+    """A line for each entry, and one more for each thing that is wrong."""
+    return "\n".join(line for one in tried for line in _format_entry(one)) or "nothing in it"
+
+
+def _format_entry(tried: DryRunResult) -> Iterator[str]:
+    yield f"{RESULT_TEXTS.get(tried.result, tried.result.replace('_', ' '))}: {tried.title}"
+    for event in tried.events:
+        data = event["data"]
+        expiry = _format_expiry(event.get("expirytime"))
+        yield f"  {data.get('topic', 'withdrawal')}: {data.get('headline', '')}{expiry}"
+    for problem in tried.problems:
+        yield f"  {problem.field}: {problem.problem}"
+
+
+def _format_expiry(expirytime: str | None) -> str:
+    return f", until {expirytime}" if expirytime else ""

@@ -1,0 +1,92 @@
+"""HTML of the web becomes one line that WhatsApp takes."""
+
+import html
+import re
+import unicodedata
+from collections.abc import Iterator
+
+_HIDDEN = frozenset({"script", "style", "template", "noscript", "head", "title"})
+_INLINE = frozenset(
+    {"a", "abbr", "b", "em", "font", "i", "mark", "s", "small", "span", "strong", "sub", "sup", "u", "wbr"}
+)
+_BIDIRECTIONAL = frozenset("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+_UNWANTED = frozenset({"Cc", "Cs", "Co", "Cn"})
+_BRACES = re.compile(r"\{{2,}|\}{2,}")
+ELLIPSIS = "…"
+
+
+# Each alternative ends somewhere, if need be with the text: whatever a website writes, it is gone through once.
+_TAG = re.compile(
+    r"""<!--(?:-?>|.*?(?:--!?>|\Z))|<[!?][^>]*+>?|"""
+    r"""<(?P<end>/?)(?P<name>[a-z][^\s/>]*+)(?:[^>"']++|"[^"]*+"|'[^']*+'|["'])*+>?""",
+    re.IGNORECASE | re.DOTALL,
+)
+_RAW_ENDS = {name: re.compile(rf"</{name}|\Z", re.IGNORECASE) for name in ("script", "style")}
+_LARGE_NUMBER = re.compile(r"&#x?[0-9a-f]{7,}+;?", re.IGNORECASE)
+
+
+def extract_text(markup: str) -> str:
+    """The text of HTML (or of plain text) in one line, without what WhatsApp or our rules refuse."""
+    return normalize_line("".join(_extract_parts(markup)))
+
+
+def _extract_parts(markup: str) -> Iterator[str]:
+    """What a reader would see, with spaces where a block begins or ends."""
+    last = markup.rfind(">") + 1  # behind it there is no tag, but perhaps a sign for less
+    position = hidden = 0
+    while tag := _TAG.search(markup, position, last):
+        if not hidden:
+            yield _decode_entities(markup[position : tag.start()])
+        position, name = tag.end(), (tag["name"] or "").lower()
+        if name in _HIDDEN and not tag[0].endswith("/>"):
+            hidden = max(0, hidden - 1) if tag["end"] else hidden + 1
+            position = _find_raw_end(markup, position, name) if not tag["end"] else position
+        elif name and name not in _INLINE and not hidden:
+            yield " "
+    if not hidden:
+        yield _decode_entities(markup[position:])
+
+
+def _find_raw_end(markup: str, position: int, name: str) -> int:
+    found = _RAW_ENDS[name].search(markup, position) if name in _RAW_ENDS else None
+    return found.start() if found else position
+
+
+def _decode_entities(text: str) -> str:
+    """A character's number may have any length, but there are not so many characters."""
+    return html.unescape(_LARGE_NUMBER.sub("\ufffd", text))
+
+
+def normalize_line(text: str) -> str:
+    """White space becomes single spaces; control characters go, and so do marks of placeholders.
+
+    Empty if nobody would see anything of it.
+    """
+    shown = " ".join("".join(_replace_character(letter) for letter in text).split())
+    if all(letter == " " or unicodedata.category(letter) == "Cf" for letter in shown):
+        return ""
+    return _BRACES.sub(lambda found: found[0][0], shown)
+
+
+def _replace_character(letter: str) -> str:
+    if letter.isspace() or letter in "\x85\x1c\x1d\x1e\x1f":
+        return " "
+    if letter in _BIDIRECTIONAL or unicodedata.category(letter) in _UNWANTED:
+        return ""
+    return letter
+
+
+def truncate_text(text: str, longest: int) -> str:
+    """At most `longest` characters, ended after a whole word with an ellipsis; a word that is too long is cut."""
+    if len(text) <= longest:
+        return text
+    room = longest - len(ELLIPSIS)
+    if room <= 0:
+        return ELLIPSIS[:longest]
+    kept = text[:room] if text[room : room + 1] == " " else _cut_at_word(text[:room])
+    return kept.rstrip(" ,;:–-") + ELLIPSIS
+
+
+def _cut_at_word(text: str) -> str:
+    words, space, _ = text.rpartition(" ")
+    return words if space and len(words) > len(text) // 2 else text

@@ -1,0 +1,230 @@
+"""The folder in which all of this survives a kill: what is known, drafts, and what was refused."""
+
+import fcntl
+import os
+import secrets
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+from msgspec import Raw, Struct
+
+from cli.feeds.state import OriginState
+from shared.contracts.envelope import read_envelope
+from shared.contracts.events import Problem
+
+_DRAFT_LEAVES_OUT = ("source",)
+
+
+class FolderInUse(Exception):
+    """Another process works with it."""
+
+
+class StateDamaged(Exception):
+    """A file of ours that somebody else changed; the text says which and what to do."""
+
+
+class SentEvent(Struct, frozen=True, kw_only=True):
+    """An event that was published and not answered yet; `origin` is the feed that it came from."""
+
+    origin: str
+    event: Raw
+
+
+class RefusedEvent(Struct, frozen=True, kw_only=True):
+    """An event that nobody got, and why."""
+
+    problems: tuple[Problem, ...]
+    event: Raw
+    origin: str = ""
+
+
+Kept = TypeVar("Kept", SentEvent, RefusedEvent)
+
+
+@dataclass(frozen=True)
+class StateFolder:
+    """`path/memory/<name>.json`, and `drafts`, `sent` and `refused` with a file for each event; every file is whole or
+    not there.
+    """
+
+    path: Path
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """The kernel lets go when we die. Raises FolderInUse."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        with open(self.path / "lock", "w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise FolderInUse(f"{self.path} is used by another `kreisfunk feeds`; end it first") from None
+            yield
+
+    def read_state(self, name: str) -> OriginState:
+        """Raises StateDamaged."""
+        path = self._build_state_path(name)
+        try:
+            return msgspec.json.decode(path.read_bytes(), type=OriginState)
+        except FileNotFoundError:
+            return OriginState()
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise StateDamaged(f"{path}: {error}. Move it away: the next poll then marks all as known.") from None
+
+    def save_state(self, name: str, memory: OriginState) -> None:
+        """On disk when this returns."""
+        write_atomically(self._build_state_path(name), msgspec.json.encode(memory))
+
+    def save_draft(self, event: bytes) -> Path:
+        """As a person would publish it: without our source, since another system may publish it then."""
+        envelope = read_envelope(event)
+        fields: dict[str, object] = msgspec.json.decode(event)
+        draft = {name: value for name, value in fields.items() if name not in _DRAFT_LEAVES_OUT}
+        path = self.drafts / _build_file_name(envelope.id)
+        write_atomically(path, msgspec.json.format(msgspec.json.encode(draft), indent=2) + b"\n")
+        return path
+
+    def save_refused(self, event: bytes, problems: tuple[Problem, ...], origin: str = "") -> Path:
+        """What the door, or Kreisfunk, would not have, with its reasons."""
+        path = self.refused / _build_file_name(read_envelope(event).id)
+        kept = msgspec.json.encode(RefusedEvent(problems=problems, event=Raw(event), origin=origin))
+        write_atomically(path, msgspec.json.format(kept, indent=2) + b"\n")
+        return path
+
+    def save_sent(self, origin: str, event: bytes) -> None:
+        """Before it is published: from then on its answer may come."""
+        path = self._build_sent_path(read_envelope(event).id)
+        write_atomically(path, msgspec.json.encode(SentEvent(origin=origin, event=Raw(event))))
+
+    def mark_answered(self, event_id: str) -> None:
+        """It was accepted: what is known of it is in the memory."""
+        self._build_sent_path(event_id).unlink(missing_ok=True)
+
+    def mark_rejected(self, event_id: str, problems: tuple[Problem, ...]) -> str | None:
+        """It was rejected, and is kept with the reasons. Its origin; None if it is none of ours."""
+        path = self._build_sent_path(event_id)
+        sent = _decode_file(path, SentEvent)
+        if sent is None:
+            return None
+        self.save_refused(bytes(sent.event), problems, sent.origin)
+        path.unlink(missing_ok=True)
+        return sent.origin
+
+    def read_answers_offset(self) -> int | None:
+        """Up to where in the stream of answers everything was heard; None if nothing ever was."""
+        try:
+            return int((self.path / "answers").read_text())
+        except (FileNotFoundError, ValueError):
+            return None
+
+    def save_answers_offset(self, place: int) -> None:
+        """The next answer to hear is at this place of the stream."""
+        write_atomically(self.path / "answers", str(place).encode())
+
+    def list_refused(self) -> dict[str, RefusedEvent]:
+        """By the names of their files, the oldest first."""
+        found = ((path.stem, _decode_file(path, RefusedEvent)) for path in list_files(self.refused))
+        return {name: refused for name, refused in found if refused is not None}
+
+    def find_event(self, name: str) -> Raw | None:
+        """The event of a draft, or of what was refused."""
+        draft, refused = self._build_path(self.drafts, name), self._build_path(self.refused, name)
+        if draft.is_file():
+            return Raw(draft.read_bytes())
+        found = _decode_file(refused, RefusedEvent)
+        return found.event if found else None
+
+    def drop(self, name: str) -> None:
+        """The draft or the refusal of this name."""
+        for folder in (self.drafts, self.refused):
+            self._build_path(folder, name).unlink(missing_ok=True)
+
+    def is_unanswered(self, event_id: str) -> bool:
+        return self._build_sent_path(event_id).exists()
+
+    def list_unanswered(self) -> list[SentEvent]:
+        """What was published and not answered yet."""
+        return [sent for path in list_files(self.path / "sent") if (sent := _decode_file(path, SentEvent)) is not None]
+
+    def find_oldest_sent(self) -> float:
+        """When it was published, in seconds since 1970; now if there is none."""
+        return min((_get_modified_at(path) / 1e9 for path in list_files(self.path / "sent")), default=time.time())
+
+    def purge_sent(self, before: float) -> None:
+        """Of what was published before that moment, in seconds since 1970, nobody will say anything any more."""
+        for path in list_files(self.path / "sent"):
+            if _get_modified_at(path) < before * 1e9:
+                path.unlink(missing_ok=True)
+
+    @property
+    def drafts(self) -> Path:
+        return self.path / "drafts"
+
+    @property
+    def refused(self) -> Path:
+        return self.path / "refused"
+
+    def _build_path(self, folder: Path, name: str) -> Path:
+        """No name leads out of the folder."""
+        return folder / f"{Path(name).name}.json"
+
+    def _build_sent_path(self, event_id: str) -> Path:
+        return self.path / "sent" / _build_file_name(event_id)
+
+    def _build_state_path(self, name: str) -> Path:
+        return self.path / "memory" / f"{name}.json"
+
+
+def _decode_file(path: Path, kind: type[Kept]) -> Kept | None:
+    """None if it is not there, or somebody has changed it."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=kind)
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+        return None
+
+
+def list_files(folder: Path) -> Sequence[Path]:
+    """Whole ones, the oldest first."""
+    found = [path for path in folder.glob("*.json") if not path.name.startswith(".")]
+    return sorted(found, key=lambda path: (_get_modified_at(path), path.name))
+
+
+def _get_modified_at(path: Path) -> int:
+    """0 for what somebody has just taken away."""
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
+def _build_file_name(event_id: str) -> str:
+    """Ids of ours have nothing but letters, digits, `-`, `_` and `:`; of others, no path may be made."""
+    plain = "".join(letter if letter.isalnum() or letter in "-_" else "." for letter in event_id)
+    return f"{plain[:150].lstrip('.') or 'event'}.json"
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """The old file or the new one, never a part, also if the machine dies."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        with open(draft, "xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+    _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

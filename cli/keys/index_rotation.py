@@ -1,0 +1,202 @@
+"""Lifts all hashes to the newest link of the index key: in pages, each a transaction, so it may be ended at any time.
+
+A hash says how many links made it, which is all that a repetition needs to know. Its value is not needed; where that is
+sealed, it is bound to the hash, and both are written by one statement. A row that somebody else wrote meanwhile stays
+as they wrote it: they look for people under both hashes. Rows are locked in the order of their keys.
+"""
+
+from collections.abc import AsyncGenerator, Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import asyncpg
+
+from cli.keys.key_rotation import (
+    DELIVERIES,
+    ERASURES,
+    AddressColumn,
+    EncryptedStore,
+    MessageColumn,
+    RotatedPage,
+    build_subscriber_column,
+)
+from cli.keys.message_bodies import renew_event, renew_publications
+from shared.contracts.message import AddressKind
+from shared.encryption import INDEX_BYTES, BlindIndexKey, EncryptionError, KeyRing
+
+ROWS_PER_PAGE = 1_000
+Arguments = tuple[object, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class HashColumn:
+    """Rows with hashes. `lift` makes the arguments of `write` from a row, or None if it is as it has to be."""
+
+    name: str
+    table: str
+    key: str
+    columns: str
+    outdated: str
+    write: str
+    lift: Callable[[asyncpg.Record, KeyRing], Arguments | None]
+
+    async def count_outdated(self, connection: asyncpg.Connection, ring: KeyRing) -> int:
+        count: int = await connection.fetchval(f"select count(*) from {self.table} where {self.outdated}")  # noqa: S608 (names of our own)
+        return count
+
+    async def rotate(self, connection: asyncpg.Connection, ring: KeyRing) -> AsyncGenerator[RotatedPage, None]:
+        position: object = None
+        while rows := await connection.fetch(
+            self._build_query(first=position is None), ROWS_PER_PAGE, *_build_position(position)
+        ):
+            position = rows[-1]["key"]
+            lifted, unreadable = [], 0
+            for row in rows:
+                try:
+                    lifted.append(self.lift(row, ring))
+                except EncryptionError:
+                    unreadable += 1
+            changed = [arguments for arguments in lifted if arguments]
+            await connection.executemany(self.write, changed)
+            yield RotatedPage(len(rows), len(changed), unreadable)
+
+    def _build_query(self, *, first: bool) -> str:
+        return f"""
+            select {self.key} as key, {self.columns} from {self.table}
+            where {self.outdated} {"" if first else f"and {self.key} > $2"} order by {self.key} limit $1
+        """  # noqa: S608 (names of our own)
+
+
+def list_hash_stores(index: BlindIndexKey) -> Sequence[EncryptedStore]:
+    """Every place in which a hash of an address is stored, in both schemas, except in dead letters."""
+    return (
+        _build_erasure_column(index),
+        *(_build_address_column(build_subscriber_column(kind), index, unique=True) for kind in AddressKind),
+        _build_address_column(DELIVERIES, index),
+        _build_address_column(ERASURES, index),
+        _build_key_column("conversations", "subscriptions.conversation", index),
+        _build_key_column("erasures", "subscriptions.erasure", index),
+        _build_sender_column(index),
+        MessageColumn(
+            name="answers that may be published again",
+            table="subscriptions.inbox",
+            key=("message_key",),
+            body="publications",
+            renewal=partial(renew_publications, lift=index.upgrade),
+        ),
+        MessageColumn(
+            name="pages to be published",
+            table="subscriptions.pending_page",
+            key=("broadcast_id", "page"),
+            body="body",
+            renewal=partial(renew_event, lift=index.upgrade),
+        ),
+    )
+
+
+async def count_old_dead_letters(connection: asyncpg.Connection, index: BlindIndexKey) -> tuple[int, int]:
+    """How many dead letters would be handled under an older hash, and how many of them know no other.
+
+    Only subscriptions can open them.
+    """
+    [counts] = await connection.fetch(f"""
+        select count(*) filter (where {_build_outdated_condition("senders[1]", index)}), count(*) filter (
+            where {_build_outdated_condition("senders[1]", index)} and not exists (
+                select from unnest(senders) as hash where not {_build_outdated_condition("hash", index)}))
+        from subscriptions.dead_letter
+    """)  # noqa: S608 (names of our own)
+    return counts[0], counts[1]
+
+
+def _build_address_column(column: AddressColumn, index: BlindIndexKey, *, unique: bool = False) -> HashColumn:
+    """Hashes beside the sealed address, which is gone from who gets nothing any more.
+
+    Where they are `unique`, two rows under two hashes of one address stay so until the person writes.
+    """
+    taken = f"and not exists (select from {column.table} where {column.index} = $4)"
+
+    def lift(row: asyncpg.Record, ring: KeyRing) -> Arguments:
+        before, sealed = row["index"], row["sealed"]
+        after = index.upgrade(before)
+        if sealed:
+            sealed = ring.encrypt(
+                ring.decrypt(sealed, purpose=row["kind"], index=before), purpose=row["kind"], index=after
+            )
+        return row["key"], before, row["sealed"], after, sealed
+
+    return HashColumn(
+        name=column.name,
+        table=column.table,
+        key="id",
+        columns=f"{column.index} as index, {column.sealed} as sealed, {column.kind} as kind",
+        outdated=_build_outdated_condition(column.index, index),
+        write=f"""
+            update {column.table} set {column.index} = $4, {column.sealed} = $5
+            where id = $1 and {column.index} = $2 and {column.sealed} is not distinct from $3
+                {taken if unique else ""}
+        """,  # noqa: S608 (names of our own)
+        lift=lift,
+    )
+
+
+def _build_key_column(name: str, table: str, index: BlindIndexKey) -> HashColumn:
+    """Hashes that are the key of their row; where there is a row under the new one, that is the later."""
+    return HashColumn(
+        name=name,
+        table=table,
+        key="address_index",
+        columns="address_index as index",
+        outdated=_build_outdated_condition("address_index", index),
+        write=f"""
+            with lifted as (
+                update {table} set address_index = $2
+                where address_index = $1 and not exists (select from {table} where address_index = $2))
+            delete from {table} where address_index = $1 and exists (select from {table} where address_index = $2)
+        """,  # noqa: S608 (names of our own)
+        lift=lambda row, _: (row["index"], index.upgrade(row["index"])),
+    )
+
+
+def _build_sender_column(index: BlindIndexKey) -> HashColumn:
+    """The first is the one under which the message was handled; others beside it were looked up, and go with it."""
+    return HashColumn(
+        name="senders of handled messages",
+        table="subscriptions.inbox",
+        key="message_key",
+        columns="senders",
+        outdated=_build_outdated_condition("senders[1]", index),
+        write="update subscriptions.inbox set senders = $3 where message_key = $1 and senders = $2",
+        lift=lambda row, _: (row["key"], row["senders"], _upgrade_indexes(row["senders"], index)),
+    )
+
+
+def _build_erasure_column(index: BlindIndexKey) -> HashColumn:
+    """Comes before deliveries are lifted: an erasure has to find them before and after."""
+
+    def lift(row: asyncpg.Record, _: KeyRing) -> Arguments | None:
+        after = [*dict.fromkeys((*row["indexes"], *_upgrade_indexes(row["indexes"], index)))]
+        return (row["key"], row["indexes"], after) if after != row["indexes"] else None
+
+    return HashColumn(
+        name="hashes of erasures to be told",
+        table="dispatcher.erasure",
+        key="id",
+        columns="indexes",
+        outdated=f"exists (select from unnest(indexes) as hash where {_build_outdated_condition('hash', index)})",
+        write="update dispatcher.erasure set indexes = $3 where id = $1 and indexes = $2",
+        lift=lift,
+    )
+
+
+def _upgrade_indexes(indexes: Sequence[bytes], index: BlindIndexKey) -> list[bytes]:
+    return [*dict.fromkeys(index.upgrade(one) for one in indexes)]
+
+
+def _build_outdated_condition(hashed: str, index: BlindIndexKey) -> str:
+    """Whether a hash has fewer links than the key."""
+    links = f"case length({hashed}) when {INDEX_BYTES} then 1 when {INDEX_BYTES + 1} then get_byte({hashed}, 16) end"
+    return f"({links} < {index.version})"
+
+
+def _build_position(position: object) -> tuple[object, ...]:
+    return () if position is None else (position,)

@@ -1,0 +1,172 @@
+"""Seals everything with the newest key: in pages, each its own transaction, so it may be ended at any time.
+
+What has the newest version already is not written again, which is all that a repetition needs to know. A row that
+somebody else wrote meanwhile stays as they wrote it.
+"""
+
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+import asyncpg
+
+from cli.keys.message_bodies import Renewal
+from shared.contracts.message import AddressKind
+from shared.encryption import EncryptionError, KeyRing
+
+ROWS_PER_PAGE = 5_000
+
+
+class RotatedPage(NamedTuple):
+    """How many rows were read, sealed anew, and have no key in the ring."""
+
+    read: int
+    sealed: int
+    unreadable: int
+
+
+class EncryptedStore(Protocol):
+    """Where something sealed is."""
+
+    @property
+    def name(self) -> str: ...
+
+    async def count_outdated(self, connection: asyncpg.Connection, ring: KeyRing) -> int:
+        """How many rows there are to look at."""
+        ...
+
+    def rotate(self, connection: asyncpg.Connection, ring: KeyRing) -> AsyncGenerator[RotatedPage, None]:
+        """Seal everything with the newest key, page by page."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class AddressColumn:
+    """A column of sealed addresses; `kind` is a column or a constant."""
+
+    name: str
+    table: str
+    sealed: str
+    index: str
+    kind: str
+
+    async def count_outdated(self, connection: asyncpg.Connection, ring: KeyRing) -> int:
+        statement = f"select count(*) from {self.table} where {self._key_version} <> $1"
+        count: int = await connection.fetchval(statement, max(ring.keys))
+        return count
+
+    async def rotate(self, connection: asyncpg.Connection, ring: KeyRing) -> AsyncGenerator[RotatedPage, None]:
+        position, newest = None, max(ring.keys)
+        while rows := await connection.fetch(
+            self.build_query(first=position is None), newest, ROWS_PER_PAGE, *_build_position(position)
+        ):
+            position = rows[-1]["id"]
+            renewed, unreadable = renew_rows(rows, ring)
+            if renewed:
+                await connection.execute(self.update_statement, *map(list, zip(*renewed, strict=True)))
+            yield RotatedPage(len(rows), len(renewed), unreadable)
+
+    def build_query(self, *, first: bool) -> str:
+        return f"""
+            select id, {self.sealed} as sealed, {self.index} as index, {self.kind} as kind from {self.table}
+            where {self._key_version} <> $1 {"" if first else "and id > $3"} order by id limit $2
+        """
+
+    @property
+    def update_statement(self) -> str:
+        return f"""
+            update {self.table} t set {self.sealed} = renewed.after
+            from unnest($1::uuid[], $2::bytea[], $3::bytea[]) as renewed (id, before, after)
+            where t.id = renewed.id and t.{self.sealed} = renewed.before
+        """
+
+    @property
+    def _key_version(self) -> str:
+        return f"length({self.sealed}) > 0 and get_byte({self.sealed}, 0)"
+
+
+@dataclass(frozen=True, kw_only=True)
+class MessageColumn:
+    """A column of messages that wait to be published, perhaps once more, with sealed addresses inside."""
+
+    name: str
+    table: str
+    key: tuple[str, ...]
+    body: str
+    renewal: Renewal
+
+    async def count_outdated(self, connection: asyncpg.Connection, ring: KeyRing) -> int:
+        count: int = await connection.fetchval(f"select count(*) from {self.table}")
+        return count
+
+    async def rotate(self, connection: asyncpg.Connection, ring: KeyRing) -> AsyncGenerator[RotatedPage, None]:
+        position: tuple[object, ...] | None = None
+        while rows := await connection.fetch(
+            self._build_query(first=position is None), ROWS_PER_PAGE, *(position or ())
+        ):
+            position = tuple(rows[-1][column] for column in self.key)
+            sealed = unreadable = 0
+            for row in rows:
+                after, failed = self.renewal(row[self.body], ring)
+                unreadable += failed
+                if after != row[self.body]:
+                    sealed += 1
+                    await connection.execute(
+                        self._update_statement, row[self.body], after, *(row[one] for one in self.key)
+                    )
+            yield RotatedPage(len(rows), sealed, unreadable)
+
+    def _build_query(self, *, first: bool) -> str:
+        columns = ", ".join(self.key)
+        after = ", ".join(f"${number}" for number in range(2, len(self.key) + 2))
+        return f"""
+            select {columns}, {self.body} from {self.table}
+            {"" if first else f"where ({columns}) > ({after})"} order by {columns} limit $1
+        """
+
+    @property
+    def _update_statement(self) -> str:
+        which = " and ".join(f"{column} = ${number}" for number, column in enumerate(self.key, 3))
+        return f"update {self.table} set {self.body} = $2 where {self.body} = $1 and {which}"
+
+
+def renew_rows(rows: Sequence[asyncpg.Record], ring: KeyRing) -> tuple[list[tuple[object, bytes, bytes]], int]:
+    """Id, old and new value of each row that opens, and how many do not."""
+    renewed = []
+    for row in rows:
+        try:
+            plain = ring.decrypt(row["sealed"], purpose=row["kind"], index=row["index"])
+        except EncryptionError:
+            continue
+        renewed.append((row["id"], row["sealed"], ring.encrypt(plain, purpose=row["kind"], index=row["index"])))
+    return renewed, len(rows) - len(renewed)
+
+
+def _build_position(position: object) -> tuple[object, ...]:
+    return () if position is None else (position,)
+
+
+def build_subscriber_column(kind: AddressKind) -> AddressColumn:
+    return AddressColumn(
+        name=f"subscribers' {kind} addresses",
+        table="subscriptions.subscriber",
+        sealed=f"{kind}_sealed",
+        index=f"{kind}_index",
+        kind=f"'{kind}'",
+    )
+
+
+DELIVERIES = AddressColumn(
+    name="deliveries",
+    table="dispatcher.delivery",
+    sealed="address_sealed",
+    index="address_index",
+    kind="address_kind",
+)
+ERASURES = AddressColumn(
+    name="erasures to be told",
+    table="dispatcher.erasure",
+    sealed="user_sealed",
+    index="user_index",
+    kind="'user'",
+)

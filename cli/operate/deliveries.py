@@ -1,0 +1,86 @@
+"""`kreisfunk deliveries`: deliveries of which nobody knows whether Meta has them."""
+
+from enum import StrEnum
+from typing import Annotated, Any
+from uuid import UUID
+
+import asyncpg
+import typer
+
+from cli.operate.session import Stack, Yes, print_result, refuse, run_on_ledger, warn_of_duplicates
+from cli.operate.tables import format_duration, format_table
+from cli.options import Json
+from cli.output import EXIT_USAGE, fail
+
+_UNKNOWN = """
+select d.id as delivery, case when d.subscriber is not null then d.source end as broadcast, d.lane::text, b.notice,
+    d.unknown_at, d.expires_at, d.attempt, d.resends,
+    extract(epoch from clock_timestamp() - d.unknown_at)::float8 as age_seconds
+from dispatcher.delivery d left join dispatcher.broadcast b on b.id = d.source
+where d.unknown_at is not null and ($1::uuid is null or d.source = $1) order by d.unknown_at limit $2
+"""
+MAX_SHOWN = 1000
+
+app = typer.Typer(help="Deliveries of which nobody knows whether Meta has them.", no_args_is_help=True)
+
+
+class DeliveryOutcome(StrEnum):
+    """What a person says about an unknown outcome."""
+
+    ACCEPTED = "accepted"
+    FAILED = "failed"
+    RESEND = "resend"
+
+
+@app.command("unknown")
+def list_unknown(
+    broadcast: Annotated[UUID | None, typer.Option(help="Only of this broadcast.")] = None,
+    json: Json = False,
+    stack: Stack = None,
+) -> None:
+    """List unknown outcomes, the oldest first, at most 1,000.
+
+    Exit status: 0, 2 wrong command line, 4 database away or role refused.
+    """
+    rows = run_on_ledger(stack, lambda ledger: ledger.fetch(_UNKNOWN, broadcast, MAX_SHOWN))
+    print_result({"unknown": [dict(row) for row in rows]}, _format_text(rows), json=json)
+
+
+@app.command()
+def settle(
+    verdict: Annotated[DeliveryOutcome, typer.Option("--as", help="What became of it.")],
+    delivery: Annotated[UUID | None, typer.Argument(help="Id of one delivery.")] = None,
+    broadcast: Annotated[UUID | None, typer.Option(help="All unknown ones of this broadcast instead.")] = None,
+    yes: Yes = False,
+    json: Json = False,
+    stack: Stack = None,
+) -> None:
+    """Say what became of unknown outcomes: accepted, failed, or to be sent again.
+
+    A status of Meta that comes later is still believed. What has expired is not sent again.
+
+    Exit status: 0 settled, 1 given up, 2 wrong command line, 3 nothing unknown that fits, 4 database away or role
+    refused.
+    """
+    if (delivery is None) == (broadcast is None):
+        fail("Name one delivery, or --broadcast.", status=EXIT_USAGE)
+    if verdict is DeliveryOutcome.RESEND:
+        warn_of_duplicates("One delivery" if delivery else "All unknown ones", yes=yes)
+
+    async def settle_them(ledger: asyncpg.Connection) -> Any:
+        return await ledger.fetchval("select dispatcher.settle_unknown($1, $2, $3)", delivery, broadcast, verdict.value)
+
+    settled = run_on_ledger(stack, settle_them)
+    if not settled:
+        refuse("Nothing unknown fits: it was settled meanwhile, has expired, or is not there.")
+    print_result({"result": verdict.value, "settled": settled}, f"{verdict.value}: {settled}", json=json)
+
+
+def _format_text(rows: list[asyncpg.Record]) -> str:
+    if not rows:
+        return "nothing is unknown"
+    lines = [
+        (row["delivery"], format_duration(row["age_seconds"]), row["broadcast"] or "reply", row["notice"] or "-")
+        for row in rows
+    ]
+    return format_table(("delivery", "age", "broadcast", "notice"), lines)

@@ -1,0 +1,182 @@
+"""`kreisfunk sending`: how fast we may send, and why everybody waits just now."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Annotated, Any
+
+import asyncpg
+import typer
+
+from cli.operate.session import Reason, Stack, print_result, refuse, run_on_ledger
+from cli.operate.tables import format_duration, format_pairs, format_table, format_time
+from cli.operate.wait_reasons import explain_wait
+from cli.options import Json
+from cli.output import escape
+
+RATE_SAMPLE_SECONDS = 1.0
+# Everything that is neither waiting nor ended without a request has had one.
+_SENT = """
+select coalesce(sum(n.deliveries), 0)::int
+from dispatcher.broadcast b join dispatcher.broadcast_count n on n.broadcast = b.id
+where (b.finished_at is null or b.finished_at > clock_timestamp() - interval '1 minute')
+    and n.state not in ('waiting', 'claimed', 'expired', 'cancelled', 'suppressed')
+"""
+_LIMITS = """
+select r.number, r.ceiling, r.paused_reason, r.paused_by_operator, r.people_a_day, r.messages_a_month,
+    least(r.ceiling, r.per_second + r.ceiling / 50 * greatest(0, extract(epoch from c.now - r.changed_at)))::float8
+        as permitted,
+    extract(epoch from greatest(r.next_at, c.now) - c.now)::float8 as pause_seconds,
+    extract(epoch from greatest(r.probe_at, c.now) - c.now)::float8 as probe_seconds,
+    (select coalesce(sum(m.people), 0)::int from dispatcher.reached_minute m
+     where m.minute > clock_timestamp() - interval '24 hours 1 minute') as people,
+    coalesce((select s.messages from dispatcher.sent_month s where s.month = dispatcher.this_month()), 0) as messages
+from dispatcher.rate r, (select clock_timestamp() as now) c order by r.number
+"""
+_WAITING = """
+select lane::text, waits_for::text, count(*)::int as deliveries, min(due_at) as due_at
+from dispatcher.delivery where waits_for is not null group by lane, 2 order by lane, 3 desc
+"""
+# Dispatchers repeat it every second.
+_UNREACHABLE = """
+select number, replica, reason, since from dispatcher.unreachable
+where said_at > clock_timestamp() - interval '10 seconds' order by since
+"""
+Number = Annotated[str | None, typer.Option(help="Meta's id of one of our numbers; else all.")]
+
+app = typer.Typer(help="How fast we may send, why everybody waits just now; pause and resume.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SendingLimits:
+    """One sending number. Rates are in messages per second.
+
+    In plain words, `waits` is why everybody waits, `unreachable` which dispatchers do not reach Meta.
+    """
+
+    number: str
+    rate_limit: float
+    rate_permitted: float
+    rate_used: float
+    held: str | None
+    paused_by_operator: bool
+    people_a_day: int | None
+    people_used: int | None
+    messages_a_month: int | None
+    messages_used: int | None
+    waits: list[str] = field(default_factory=list)
+    unreachable: list[str] = field(default_factory=list)
+
+
+@app.callback(invoke_without_command=True)
+def show_limits(context: typer.Context, json: Json = False, stack: Stack = None) -> None:
+    """Show the limits. Takes a second, in which the rate that is used is measured.
+
+    Exit status: 0, 2 wrong command line, 4 database away or role refused.
+    """
+    if context.invoked_subcommand:
+        return
+    numbers, waiting = run_on_ledger(stack, _read_limits)
+    print_result(
+        {"numbers": [asdict(one) for one in numbers], "waiting": waiting}, _format_text(numbers, waiting), json=json
+    )
+
+
+@app.command()
+def pause(reason: Reason, number: Number = None, json: Json = False, stack: Stack = None) -> None:
+    """Within a second nothing is sent any more, replies included, until somebody releases it.
+
+    Exit status: 0 held, 2 wrong command line, 3 no such number, 4 database away or role refused.
+    """
+    held = run_on_ledger(
+        stack, lambda ledger: ledger.fetchval("select dispatcher.pause_sending($1, $2)", reason, number)
+    )
+    if not held:
+        refuse("There is no such number.")
+    print_result({"result": "held", "numbers": held, "reason": reason}, f"held: {reason}", json=json)
+
+
+@app.command()
+def resume(number: Number = None, json: Json = False, stack: Stack = None) -> None:
+    """Send again. If the cause of a hold by Meta is still there, the next message holds everything again.
+
+    Exit status: 0 released, 2 wrong command line, 3 nothing was held, 4 database away or role refused.
+    """
+    released = run_on_ledger(stack, lambda ledger: ledger.fetchval("select dispatcher.resume_sending($1)", number))
+    if not released:
+        refuse("Nothing is held.")
+    print_result({"result": "released", "numbers": released}, "released", json=json)
+
+
+async def _read_limits(ledger: asyncpg.Connection) -> tuple[list[SendingLimits], list[dict[str, Any]]]:
+    before = await ledger.fetchval(_SENT)
+    await asyncio.sleep(RATE_SAMPLE_SECONDS)
+    used = max(0, await ledger.fetchval(_SENT) - before) / RATE_SAMPLE_SECONDS
+    unreachable = await ledger.fetch(_UNREACHABLE)
+    numbers = [_build_limits(row, used, unreachable) for row in await ledger.fetch(_LIMITS)]
+    return numbers, [dict(row) for row in await ledger.fetch(_WAITING)]
+
+
+def _build_limits(row: asyncpg.Record, used: float, unreachable: Sequence[asyncpg.Record]) -> SendingLimits:
+    return SendingLimits(
+        number=row["number"],
+        rate_limit=round(row["ceiling"], 1),
+        rate_permitted=0.0 if row["paused_reason"] else round(row["permitted"], 1),
+        rate_used=round(used, 1),
+        held=row["paused_reason"],
+        paused_by_operator=row["paused_by_operator"],
+        people_a_day=row["people_a_day"],
+        people_used=row["people"] if row["people_a_day"] is not None else None,
+        messages_a_month=row["messages_a_month"],
+        messages_used=row["messages"] if row["messages_a_month"] is not None else None,
+        waits=list(_explain_waits(row)),
+        unreachable=[
+            f"Meta is not reachable since {format_time(one['since'])} from {one['replica']}: {one['reason']}"
+            for one in unreachable
+            if one["number"] == row["number"]
+        ],
+    )
+
+
+def _explain_waits(row: asyncpg.Record) -> list[str]:
+    found = []
+    if row["paused_reason"]:
+        until = (
+            "until somebody releases it"
+            if row["paused_by_operator"]
+            else f"next try in {format_duration(row['probe_seconds'])}"
+        )
+        found.append(f"held: {row['paused_reason']} ({until})")
+    if row["permitted"] < 0.99 * row["ceiling"]:
+        seconds = (row["ceiling"] - row["permitted"]) / row["ceiling"] * 50
+        found.append(f"slowed down by Meta: full rate again in {format_duration(seconds)}")
+    if row["pause_seconds"] > 1:
+        found.append(f"paused by Meta for {format_duration(row['pause_seconds'])}")
+    if row["people_a_day"] is not None and row["people"] >= row["people_a_day"]:
+        found.append("nobody new today: Meta's limit of different people in 24 hours is used up")
+    if row["messages_a_month"] is not None and row["messages"] >= row["messages_a_month"]:
+        found.append("nothing more this month: the budget is used up")
+    return found
+
+
+def _format_text(numbers: list[SendingLimits], waiting: list[dict[str, Any]]) -> str:
+    if not numbers:
+        return "No dispatcher has run here yet."
+    rows = [(row["lane"], row["deliveries"], explain_wait(row["waits_for"])) for row in waiting]
+    unreachable = [escape(sentence, line=True) for limits in numbers for sentence in limits.unreachable]
+    waits = format_table(("lane", "waiting", "for"), rows) if rows else "nothing waits"
+    return "\n\n".join((*map(_format_limits, numbers), *unreachable, waits))
+
+
+def _format_limits(limits: SendingLimits) -> str:
+    return format_pairs(
+        ("number", limits.number),
+        ("rate", f"{limits.rate_permitted:g} permitted, {limits.rate_used:g} used, of {limits.rate_limit:g} a second"),
+        ("people in 24 hours", _format_usage(limits.people_used, limits.people_a_day)),
+        ("messages this month", _format_usage(limits.messages_used, limits.messages_a_month)),
+        ("everybody waits", "; ".join(limits.waits) or "no"),
+    )
+
+
+def _format_usage(used: int | None, limit: int | None) -> str:
+    return "no limit" if limit is None else f"{used} of {limit}"

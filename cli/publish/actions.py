@@ -1,0 +1,137 @@
+"""What the commands do with their events, and how they end."""
+
+import asyncio
+import sys
+from collections.abc import Coroutine, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, TypeVar
+
+import typer
+
+from cli.broker import explain_broker_error
+from cli.options import ANSWER_TIMEOUT_SECONDS
+from cli.output import EXIT_FAILED, EXIT_NO_ANSWER, EXIT_NO_EFFECT, EXIT_REJECTED, EXIT_UNAVAILABLE, console, fail
+from cli.publish.amqp_client import Answer, NoAnswerError
+from cli.publish.checks import CheckedEvent, print_check
+from cli.publish.http_client import NoticesApiError, ProgressUnavailable
+from cli.publish.http_requests import read_attribute
+from cli.publish.results import report
+from cli.publish.transports import Transport
+from shared.outcome import DependencyUnavailable, Unroutable
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutputOptions:
+    """How long the first answer may take (None: nobody waits), and how it is told."""
+
+    seconds: float | None
+    as_json: bool
+    watch: bool = False
+
+
+def _check_all(way: Transport, bodies: Sequence[bytes], now: datetime, manner: OutputOptions) -> None:
+    """Say what would become of them; status 3 if anything is wrong, 6 if one would have no effect."""
+    if status := print_check(run_or_fail(_check_events(way, bodies, now, manner)), as_json=manner.as_json):
+        raise typer.Exit(status)
+
+
+def handle_all(
+    way: Transport,
+    bodies: Sequence[bytes],
+    now: datetime,
+    manner: OutputOptions,
+    *,
+    check: bool,
+    may_ask: bool,
+    from_file: bool,
+) -> None:
+    """Check or send them. On a terminal we ask before, if we may; what stands in a file is checked in any case."""
+    if check:
+        _check_all(way, bodies, now, manner)
+        return
+    ask = may_ask and sys.stdin.isatty() and console.is_terminal
+    if from_file or ask:
+        _require_valid(way, bodies, now, manner, ask=ask)
+    send_all(way, bodies, manner)
+
+
+def _require_valid(way: Transport, bodies: Sequence[bytes], now: datetime, manner: OutputOptions, *, ask: bool) -> None:
+    """End the command before any is sent, if one of them is wrong, or a person does not want it when we `ask`."""
+    found = run_or_fail(_check_events(way, bodies, now, manner))
+    if any(event.problems for event in found):
+        print_check(found, as_json=manner.as_json)
+        raise typer.Exit(EXIT_FAILED if manner.watch else EXIT_REJECTED)
+    if ask:
+        for event in found:
+            console.print(f"notice {read_attribute(event.body, 'subject')}:", *event.lines, sep="\n", markup=False)
+        typer.confirm("Send it?" if len(found) == 1 else "Send them?", abort=True, err=True)
+
+
+async def _check_events(
+    way: Transport, bodies: Sequence[bytes], now: datetime, manner: OutputOptions
+) -> list[CheckedEvent]:
+    seconds = manner.seconds or ANSWER_TIMEOUT_SECONDS
+    found: list[CheckedEvent] = []
+    for body in bodies:
+        checked = await way.check(body, now, seconds=seconds)
+        if read_attribute(body, "subject") in {read_attribute(earlier.body, "subject") for earlier in found}:
+            # What comes earlier in the same file will have been published by then.
+            checked = replace(checked, problems=tuple(each for each in checked.problems if each.field != "revision"))
+        found.append(checked)
+    return found
+
+
+def send_all(way: Transport, bodies: Sequence[bytes], manner: OutputOptions) -> None:
+    """One after the other; the first that is rejected or fails ends it."""
+    status = 0
+    for body in bodies:
+        ended = _send(way, body, manner)
+        if ended not in (0, EXIT_NO_EFFECT):
+            raise typer.Exit(ended)
+        status = max(status, ended)
+    if status:
+        raise typer.Exit(status)
+
+
+def _send(way: Transport, body: bytes, manner: OutputOptions) -> int:
+    if manner.watch and manner.seconds is not None:
+        # Here, since whoever does not watch needs no bar.
+        from cli.publish.progress_output import print_progress
+
+        return run_or_fail(print_progress(way.watch(body, seconds=manner.seconds), as_json=manner.as_json))
+    answer = run_or_fail(_wait_with_spinner(way.send(body, seconds=manner.seconds)))
+    return report(answer, read_attribute(body, "subject"), as_json=manner.as_json)
+
+
+def run_or_fail(work: Coroutine[Any, Any, T]) -> T:
+    """Its result; what went wrong is said, with its status."""
+    try:
+        return asyncio.run(work)
+    except NoAnswerError as error:
+        fail(
+            f"The notice is stored (the broker has it), but nobody answered within {error.seconds:g} s.",
+            "Does the subscriptions service run? When it does, it acts on it; publishing again is not needed.",
+            EXIT_NO_ANSWER,
+        )
+    except ProgressUnavailable as error:
+        fail(
+            f"The notice is stored, but what becomes of it cannot be read. {error}",
+            "Publishing again is not needed.",
+            EXIT_NO_ANSWER,
+        )
+    except NoticesApiError as error:
+        fail(str(error), error.advice, EXIT_UNAVAILABLE)
+    except Unroutable as error:
+        fail(str(error), status=EXIT_UNAVAILABLE)
+    except DependencyUnavailable as error:
+        fail(str(error), explain_broker_error(error), EXIT_UNAVAILABLE)
+
+
+async def _wait_with_spinner(sending: Coroutine[Any, Any, Answer | None]) -> Answer | None:
+    if not console.is_terminal:
+        return await sending
+    with console.status("waiting for the answer"):
+        return await sending

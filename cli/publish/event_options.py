@@ -1,0 +1,63 @@
+"""What is published, from the options of a command line."""
+
+import secrets
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import typer
+
+from cli.publish.moments import parse_duration, parse_moment
+from shared.contracts.envelope import encode
+from shared.contracts.notices import NoticePublished, NoticeUpdated, NoticeWithdrawn
+
+DEFAULT_DURATION = timedelta(hours=24)
+
+
+def build_event(
+    message: NoticePublished | NoticeUpdated | NoticeWithdrawn,
+    notice: str,
+    source: str,
+    now: datetime,
+    expiry: datetime | None = None,
+) -> bytes:
+    """Return the event as it is published."""
+    return encode(message, event_id=str(uuid4()), source=source, time=now, subject=notice, expirytime=expiry)
+
+
+def build_message(content: dict[str, Any], revision: int) -> NoticePublished | NoticeUpdated:
+    """Return what publishes a first revision, or updates with a later one."""
+    return NoticePublished(**content) if revision == 1 else NoticeUpdated(**content, revision=revision)
+
+
+def generate_notice_id(now: datetime) -> str:
+    """Return one that sorts by time and is easy to say."""
+    return f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+
+
+def parse_scheduled_at(moment: str | None) -> datetime | None:
+    """Return when it begins. Raises BadParameter."""
+    try:
+        return None if moment is None else parse_moment(moment)
+    except ValueError as error:
+        raise typer.BadParameter(f"scheduled: {error}") from None
+
+
+def parse_expiry(now: datetime, expires_in: str | None, expires_at: str | None) -> datetime:
+    """Return when it ends. Raises BadParameter, also if both are given."""
+    if expires_in is not None and expires_at is not None:
+        raise typer.BadParameter("give --expires-in or --expires-at, not both")
+    try:
+        if expires_at is not None:
+            return parse_moment(expires_at)
+        return now + (parse_duration(expires_in) if expires_in is not None else DEFAULT_DURATION)
+    except ValueError as error:
+        raise typer.BadParameter(f"expiry: {error}") from None
+
+
+def parse_spread(spread: str | None) -> int | None:
+    """Return over how many minutes it is spread. Raises BadParameter."""
+    try:
+        return None if spread is None else int(parse_duration(spread).total_seconds() // 60)
+    except ValueError as error:
+        raise typer.BadParameter(f"spread: {error}") from None

@@ -1,0 +1,157 @@
+"""A client of notices over HTTP: repeats what the door asks to repeat, and says what to do about the rest."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from pydantic import SecretStr
+
+if TYPE_CHECKING:
+    from aiohttp import ClientResponse, ClientSession
+
+MAX_RESPONSE_BYTES = 1_000_000
+REQUEST_TIMEOUT_SECONDS = 30.0
+DEFAULT_RETRY_DELAY_SECONDS = 1.0
+TOO_MANY_REQUESTS, UNAVAILABLE = 429, 503
+
+_AUTHORIZATION_ADVICE = (
+    "It may be wrong, expired or withdrawn. Ask the operator for a new one (`kreisfunk tokens create`) and put it "
+    "into KREISFUNK_NOTICES_API_TOKEN, or into a file kreisfunk_notices_api_token in KREISFUNK_SECRETS_DIR."
+)
+
+
+class NoticesApiError(Exception):
+    """Nothing was published, as far as we know; `advice` says what to do."""
+
+    def __init__(self, problem: str, advice: str = "") -> None:
+        super().__init__(problem)
+        self.advice = advice
+
+
+class NoticesApiUnreachable(NoticesApiError):
+    """Nobody listens there, or not now."""
+
+
+class ProgressUnavailable(Exception):
+    """The event is stored, but what becomes of it cannot be read."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ApiRequest:
+    """What is sent to a path of the door."""
+
+    path: str
+    method: str = "GET"
+    body: bytes | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ApiResponse:
+    """What came back; status 0 if nothing did."""
+
+    status: int
+    content: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def is_retryable(self) -> bool:
+        """Whether the same request may be answered otherwise later."""
+        return self.status in (0, TOO_MANY_REQUESTS, UNAVAILABLE)
+
+    @property
+    def retry_delay(self) -> float:
+        """Seconds until then."""
+        text = self.headers.get("Retry-After", "")
+        return max(DEFAULT_RETRY_DELAY_SECONDS, float(text)) if text.isdecimal() else DEFAULT_RETRY_DELAY_SECONDS
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoticesApiClient:
+    """One address and one token, which is shown to no other address: redirects are not followed."""
+
+    url: str
+    token: SecretStr
+    session: "ClientSession" = field(repr=False)
+
+    async def request(self, request: ApiRequest, *, seconds: float) -> ApiResponse:
+        """Its answer; while it is busy or away, asked again for up to `seconds`. Raises NoticesApiError."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + seconds
+        while True:
+            reply = await self._send_once(request)
+            if not reply.is_retryable:
+                return reply
+            if loop.time() + reply.retry_delay > until:
+                raise self.build_error(reply)
+            await asyncio.sleep(reply.retry_delay)
+
+    async def _send_once(self, request: ApiRequest) -> ApiResponse:
+        # Here, since whoever publishes over AMQP does without.
+        from aiohttp import ClientConnectorCertificateError, ClientConnectorError, ClientError
+
+        headers = {"Authorization": f"Bearer {self.token.get_secret_value()}", **request.headers}
+        try:
+            async with self.session.request(
+                request.method, self.url + request.path, headers=headers, data=request.body, allow_redirects=False
+            ) as answer:
+                return ApiResponse(status=answer.status, content=await _read_content(answer), headers=answer.headers)
+        except ClientConnectorCertificateError:
+            raise NoticesApiError(
+                f"{self.url}: its certificate is not trusted.", "Is this the right address?"
+            ) from None
+        except ClientConnectorError:
+            raise NoticesApiError(
+                f"{self.url} cannot be reached.", "Is the address right, and does Kreisfunk run?"
+            ) from None
+        except (ClientError, TimeoutError):
+            return ApiResponse(status=0)
+
+    def build_error(self, reply: ApiResponse) -> NoticesApiError:
+        """For what ends it, in words for the person at the terminal."""
+        match reply.status:
+            case 0:
+                return NoticesApiError(
+                    f"{self.url} gave no answer.",
+                    "Nobody knows whether it has the notice. See whether it went out before you publish it again.",
+                )
+            case 401:
+                return NoticesApiError(f"{self.url} refuses this token.", _AUTHORIZATION_ADVICE)
+            case 429:
+                return NoticesApiError(
+                    "Too many requests with this token.",
+                    f"Nothing was published. Try again in {reply.retry_delay:.0f} s, or wait longer with --timeout.",
+                )
+            case 503:
+                return NoticesApiError(
+                    "Kreisfunk cannot take notices just now.",
+                    f"Nothing was published. Try again in {reply.retry_delay:.0f} s, or wait longer with --timeout.",
+                )
+            case status if 300 <= status < 400:
+                return NoticesApiError(f"{self.url} leads elsewhere.", "Give the address where the door itself is.")
+            case status if status < 500:
+                return NoticesApiError(f"{self.url} is no door of Kreisfunk ({status}).", "Is the address right?")
+            case status:
+                return NoticesApiError(
+                    f"An error of Kreisfunk ({status}).", "Try again; if it stays, tell the operator."
+                )
+
+
+async def _read_content(answer: "ClientResponse") -> bytes:
+    content = bytearray()
+    async for chunk in answer.content.iter_any():
+        content += chunk
+        if len(content) > MAX_RESPONSE_BYTES:
+            raise NoticesApiError(f"{answer.url.host} answers more than a door does.", "Is the address right?")
+    return bytes(content)
+
+
+@asynccontextmanager
+async def open_notices_api(url: str, token: SecretStr) -> AsyncIterator[NoticesApiClient]:
+    """Nothing is asked yet."""
+    from aiohttp import ClientSession, ClientTimeout
+
+    async with ClientSession(timeout=ClientTimeout(total=REQUEST_TIMEOUT_SECONDS), raise_for_status=False) as session:
+        yield NoticesApiClient(url=url, token=token, session=session)

@@ -1,0 +1,40 @@
+"""How an event is written for the door: as it is, or as plain JSON where only the token knows its source."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from cli.publish.http_client import ApiRequest
+from services.ingress.notices.domain.plain_json import ACTIONS
+from shared.contracts.envelope import CONTENT_TYPE
+
+_ACTION_OF = {kind.TYPE: action for action, kind in ACTIONS.items()}
+
+
+def build_request(body: bytes, path: str) -> ApiRequest:
+    """The same event is the same request, so it may be repeated."""
+    event: dict[str, Any] = msgspec.json.decode(body)
+    if event.get("source") or not _is_plain_possible(event):
+        return ApiRequest(path=path, method="POST", body=body, headers={"Content-Type": CONTENT_TYPE})
+    headers = {"Content-Type": "application/json", "Idempotency-Key": event["id"]}
+    return ApiRequest(path=path, method="POST", body=msgspec.json.encode(_build_plain(event)), headers=headers)
+
+
+def _is_plain_possible(event: Mapping[str, Any]) -> bool:
+    identifier = event.get("id")
+    is_key = isinstance(identifier, str) and identifier.isascii() and identifier.isprintable()
+    return is_key and event.get("type") in _ACTION_OF and isinstance(event.get("data"), dict)
+
+
+def _build_plain(event: Mapping[str, Any]) -> dict[str, Any]:
+    envelope = {"action": _ACTION_OF[event["type"]], "notice": event.get("subject")}
+    expiry = {"expires_at": event["expirytime"]} if "expirytime" in event else {}
+    return {**event["data"], **envelope, **expiry}
+
+
+def read_attribute(body: bytes, name: str) -> str:
+    """An attribute of an event that need not be a whole one; empty if it has none."""
+    event: dict[str, Any] = msgspec.json.decode(body)
+    value = event.get(name)
+    return value if isinstance(value, str) else ""

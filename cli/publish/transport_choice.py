@@ -1,0 +1,73 @@
+"""Which way is taken: the one on the command line, else the one that is set up here."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from cli.broker import suppress_driver_logs
+from cli.output import EXIT_USAGE, fail
+from cli.publish.amqp_client import AmqpClient
+from cli.publish.settings import HttpSettings, normalize_url, read_publisher_settings
+from cli.publish.transports import AmqpTransport, HttpTransport, Transport
+from cli.stacks import BROKER_URL, DEFAULT_FOLDERS, find_stack, use_environment
+from deploy.local.errors import LocalError
+from deploy.local.stack_file import StackAddresses, find_running_stack
+from shared.runtime.settings import PREFIX, read_settings
+
+NOTICES_API_URL = f"{PREFIX}NOTICES_API_URL"
+NOTICES_API_TOKEN = f"{PREFIX}NOTICES_API_TOKEN"
+COUNTY_FILE = f"{PREFIX}COUNTY_FILE"
+
+
+def choose_transport(
+    url: str | None, stack: Path | None, source: str | None, environment: Mapping[str, str]
+) -> Transport:
+    """`url`; else the broker, of `stack` or the environment; else the door of the environment.
+
+    Ends the command with status 2 if what it needs is not set.
+    """
+    if url is not None:
+        return _build_http_transport(_add_token(_check_url(url), stack, environment), source)
+    if stack is None and environment.get(NOTICES_API_URL) and not environment.get(BROKER_URL):
+        return _build_http_transport(_add_token(environment[NOTICES_API_URL], None, environment), source)
+    return _build_amqp_transport(stack, source, environment)
+
+
+def _build_amqp_transport(folder: Path | None, source: str | None, environment: Mapping[str, str]) -> AmqpTransport:
+    suppress_driver_logs()
+    stack = find_stack(folder, environment)
+    own = {name: value for name, value in environment.items() if name == COUNTY_FILE}
+    known = {**stack.addresses.publisher, **own} if stack else environment
+    settings = read_publisher_settings(None, known)
+    return AmqpTransport(client=AmqpClient(settings=settings, source=source or settings.source_or_default))
+
+
+def _build_http_transport(environment: Mapping[str, str], source: str | None) -> HttpTransport:
+    with use_environment(environment):
+        settings = read_settings(HttpSettings)
+    return HttpTransport(settings=settings, source=source or settings.source or "")
+
+
+def _check_url(url: str) -> str:
+    try:
+        return normalize_url(url)
+    except ValueError as error:
+        fail(f"--url: {error}", status=EXIT_USAGE)
+
+
+def _add_token(url: str, folder: Path | None, environment: Mapping[str, str]) -> dict[str, str]:
+    """A local stack's token is shown to that stack's door only."""
+    known = {**environment, NOTICES_API_URL: url}
+    if folder is None and (environment.get(NOTICES_API_TOKEN) or environment.get(f"{PREFIX}SECRETS_DIR")):
+        return known
+    for stack in map(_find_stack, (folder,) if folder else DEFAULT_FOLDERS):
+        if stack is not None and stack.notices_api_url == url:
+            return {**known, **stack.publisher}
+    return known
+
+
+def _find_stack(folder: Path) -> StackAddresses | None:
+    """One of another version is none of ours: only its token is looked for here."""
+    try:
+        return find_running_stack(folder)
+    except LocalError:
+        return None

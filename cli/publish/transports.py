@@ -1,0 +1,244 @@
+"""Both ways in: whatever a command does, it does by one of them."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol, TypeVar
+
+import msgspec
+
+from cli.options import ANSWER_TIMEOUT_SECONDS
+from cli.publish.amqp_client import AmqpClient, Answer, NoAnswerError
+from cli.publish.amqp_progress import follow
+from cli.publish.checks import CheckedEvent, find_problems
+from cli.publish.http_client import (
+    ApiRequest,
+    ApiResponse,
+    NoticesApiClient,
+    NoticesApiError,
+    NoticesApiUnreachable,
+    ProgressUnavailable,
+    open_notices_api,
+)
+from cli.publish.http_requests import build_request, read_attribute
+from cli.publish.settings import HttpSettings
+from services.ingress.notices.domain.errors import ProblemDetails
+from services.ingress.notices.domain.progress import EventProgress, EventState
+from services.ingress.notices.domain.results import EVENTS_PATH, CheckResult, PublishResult
+from shared.contracts.events import NoticeAccepted, NoticeAction, NoticeChecked, NoticeRejected, Problem
+from shared.notices.cloudevents import read_event
+from shared.outcome import DependencyUnavailable
+from shared.runtime.clock import system_clock
+
+CHECK_TIMEOUT_SECONDS = 3.0
+ACTION_OF = {
+    "publish": NoticeAction.PUBLISHED,
+    "update": NoticeAction.UPDATED,
+    "withdraw": NoticeAction.WITHDRAWN,
+}
+POLL_INTERVAL_SECONDS = 0.5
+OUTAGE_TIMEOUT_SECONDS = 120.0
+REJECTION_STATUSES = (400, 403, 413, 422)
+FORBIDDEN = 403
+FORBIDDEN_FIELDS = ("source", "topic")
+TOKEN_ADVICE = "ask the operator for a token that is for it"  # noqa: S105 - advice
+T = TypeVar("T")
+
+
+class Transport(Protocol):
+    """How events get in. `source` is what an event gets that names none; empty if the door knows it."""
+
+    @property
+    def source(self) -> str: ...
+
+    async def check(self, body: bytes, now: datetime, *, seconds: float) -> CheckedEvent:
+        """What would become of it; nothing is published."""
+
+    async def send(self, body: bytes, *, seconds: float | None) -> Answer | None:
+        """The answer that comes within `seconds`; None if we do not wait. Raises Unanswered."""
+
+    def watch(self, body: bytes, *, seconds: float) -> AsyncIterator[EventProgress]:
+        """Publish, and tell each change until the last. Raises Unanswered if the first answer takes longer."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AmqpTransport:
+    """To the broker, with a login."""
+
+    client: AmqpClient
+
+    @property
+    def source(self) -> str:
+        return self.client.source
+
+    async def check(self, body: bytes, now: datetime, *, seconds: float) -> CheckedEvent:
+        """By the county's file alone if the broker is away."""
+        if problems := find_problems(body, self.client.settings, now):
+            return CheckedEvent(body=body, problems=problems)
+        try:
+            told = await self.client.request_check(body, now, seconds=min(seconds, CHECK_TIMEOUT_SECONDS))
+        except DependencyUnavailable:
+            told = None
+        problems = told.problems if told else ()
+        return CheckedEvent(body=body, problems=problems, expected=told, expires_at=read_event(body).expirytime)
+
+    async def send(self, body: bytes, *, seconds: float | None) -> Answer | None:
+        return await self.client.send_body(body, seconds=seconds)
+
+    def watch(self, body: bytes, *, seconds: float) -> AsyncIterator[EventProgress]:
+        return follow(self.client, body, seconds=seconds)
+
+
+@dataclass(frozen=True, kw_only=True)
+class HttpTransport:
+    """Over HTTP, with a token."""
+
+    settings: HttpSettings
+    source: str
+
+    async def check(self, body: bytes, now: datetime, *, seconds: float) -> CheckedEvent:
+        async with open_notices_api(self.settings.notices_api_url, self.settings.notices_api_token) as door:
+            reply = await door.request(build_request(body, "/notices/check"), seconds=seconds)
+        if reply.status in REJECTION_STATUSES:
+            return CheckedEvent(body=body, problems=parse_problems(reply))
+        if reply.status != 200:
+            raise door.build_error(reply)
+        outlook = _decode_response(reply, CheckResult, door)
+        return CheckedEvent(body=body, expected=_convert_check_result(outlook), expires_at=outlook.expires_at)
+
+    async def send(self, body: bytes, *, seconds: float | None) -> Answer | None:
+        if seconds is None:
+            async with open_notices_api(self.settings.notices_api_url, self.settings.notices_api_token) as door:
+                told = await _publish(door, body, ANSWER_TIMEOUT_SECONDS)
+            return _convert_answer(told) if isinstance(told, EventProgress) else None
+        async with aclosing(self.watch(body, seconds=seconds)) as told_later:
+            async for progress in told_later:
+                if progress.state is not EventState.RECEIVED:
+                    return _convert_answer(progress)
+        raise NoAnswerError(seconds)
+
+    async def watch(self, body: bytes, *, seconds: float) -> AsyncGenerator[EventProgress, None]:
+        async with open_notices_api(self.settings.notices_api_url, self.settings.notices_api_token) as door:
+            told = await _publish(door, body, seconds)
+            if isinstance(told, EventProgress):
+                yield told
+                return
+            async for progress in _follow_progress(door, told, seconds):
+                yield progress
+
+
+async def _publish(door: NoticesApiClient, body: bytes, seconds: float) -> str | EventProgress:
+    """Where to follow it; or how it was rejected at once."""
+    reply = await door.request(build_request(body, "/notices"), seconds=seconds)
+    if reply.status in REJECTION_STATUSES:
+        return _build_rejection(body, reply)
+    if reply.status != 202:
+        raise door.build_error(reply)
+    path = _decode_response(reply, PublishResult, door).event
+    if not path.startswith(EVENTS_PATH):
+        raise door.build_error(reply)
+    return path
+
+
+async def _follow_progress(door: NoticesApiClient, path: str, seconds: float) -> AsyncIterator[EventProgress]:
+    """Each change. A replica that has just begun may not know it yet: then it is as good as received."""
+    loop = asyncio.get_running_loop()
+    until, last = loop.time() + seconds, None
+    while last is None or not last.is_final:
+        waits = last is None or last.state is EventState.RECEIVED
+        reply = await _fetch_progress(door, path, max(0.0, until - loop.time()) if waits else OUTAGE_TIMEOUT_SECONDS)
+        told = _decode_response(reply, EventProgress, door) if reply.status == 200 else last
+        if told is not None and told != last:
+            yield told
+        last = told
+        if (last is None or last.state is EventState.RECEIVED) and loop.time() > until:
+            raise NoAnswerError(seconds)
+        if last is None or not last.is_final:
+            await asyncio.sleep(POLL_INTERVAL_SECONDS)
+
+
+async def _fetch_progress(door: NoticesApiClient, path: str, seconds: float) -> ApiResponse:
+    """Its event is stored by now: a restart is waited for, and nothing sounds as if it had to be published again."""
+    loop = asyncio.get_running_loop()
+    until = loop.time() + seconds
+    while True:
+        try:
+            reply = await door.request(ApiRequest(path=path), seconds=max(0.0, until - loop.time()))
+        except NoticesApiUnreachable as error:
+            if loop.time() > until:
+                raise ProgressUnavailable(str(error)) from None
+            await asyncio.sleep(POLL_INTERVAL_SECONDS)
+            continue
+        except NoticesApiError as error:
+            raise ProgressUnavailable(str(error)) from None
+        if reply.status not in (200, 404):
+            raise ProgressUnavailable(str(door.build_error(reply)))
+        return reply
+
+
+def _convert_check_result(told: CheckResult) -> NoticeChecked:
+    """In the words of the broker."""
+    return NoticeChecked(
+        source=told.source,
+        event=told.id,
+        notice=told.notice,
+        revision=told.revision,
+        action=ACTION_OF.get(told.action),
+        audience=told.audience,
+        costs=told.costs,
+        duration_seconds=told.duration_seconds,
+        blockers=told.blockers,
+        scheduled_at=told.begins_at,
+    )
+
+
+def parse_problems(reply: ApiResponse) -> tuple[Problem, ...]:
+    """What the door said is wrong, each with its field."""
+    try:
+        details = msgspec.json.decode(reply.content, type=ProblemDetails)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return (Problem(field="event", problem=f"is refused with {reply.status}"),)
+    forbidden = FORBIDDEN_FIELDS if reply.status == FORBIDDEN else ()
+    found = tuple(
+        Problem(field=error.field, problem=error.problem + (f"; {TOKEN_ADVICE}" if error.field in forbidden else ""))
+        for error in details.errors
+    )
+    return found or (Problem(field="event", problem=details.detail),)
+
+
+def _build_rejection(body: bytes, reply: ApiResponse) -> EventProgress:
+    return EventProgress(
+        event="",
+        source=read_attribute(body, "source"),
+        id=read_attribute(body, "id"),
+        notice=read_attribute(body, "subject"),
+        state=EventState.REJECTED,
+        changed_at=system_clock(),
+        problems=parse_problems(reply),
+    )
+
+
+def _convert_answer(told: EventProgress) -> Answer:
+    """In the words of the broker."""
+    if told.state is EventState.REJECTED:
+        return NoticeRejected(source=told.source, event=told.id, notice=told.notice, problems=told.problems)
+    usual = NoticeAccepted(source=told.source, event=told.id, notice=told.notice, revision=told.revision or 0)
+    return msgspec.structs.replace(
+        usual,
+        action=told.action or usual.action,
+        broadcast=told.broadcast,
+        audience=told.audience,
+        costs=told.costs,
+        duration_seconds=told.duration_seconds,
+        blockers=told.blockers,
+        scheduled_at=told.scheduled_at,
+    )
+
+
+def _decode_response(reply: ApiResponse, kind: type[T], door: NoticesApiClient) -> T:
+    try:
+        return msgspec.json.decode(reply.content, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise NoticesApiError(f"{door.url} answers what we cannot read.", "Is the address right?") from None

@@ -1,0 +1,74 @@
+"""A registration in the county's file; everything that stands there already stays as it is."""
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from cli.output import EXIT_USAGE, console, fail, say
+from cli.systems.settings import read_county, resolve_county_file
+from deploy.atomic_write import write_secret
+from shared.notices.configuration import Configuration
+from shared.notices.systems import System
+
+_LISTS = ("sources", "topics", "manages")
+_QUOTAS = ("notices_per_hour", "notices_per_day", "urgent_per_day")
+
+
+class InvalidRegistration(ValueError):
+    """The file would not be right with it; the text says why."""
+
+
+def render_block(system: System) -> str:
+    """As it stands in the file; what is as usual is left out, except the quotas, which somebody may want to change."""
+    lines = ["[[systems]]", f"name = {json.dumps(system.name)}"]
+    lines += [f"{name} = {_format_list(values)}" for name in _LISTS if (values := getattr(system, name))]
+    lines += [f"{name} = {getattr(system, name)}" for name in _QUOTAS]
+    return "\n".join(lines) + "\n"
+
+
+def _format_list(values: Sequence[str]) -> str:
+    return f"[{', '.join(json.dumps(value, ensure_ascii=False) for value in values)}]"
+
+
+def register(file: Path, system: System) -> None:
+    """Append it. Raises InvalidRegistration or OSError; then the file is as it was."""
+    before = file.read_text()
+    after = f"{before.rstrip()}\n\n{render_block(system)}"
+    try:
+        msgspec.toml.decode(after, type=Configuration)
+    except msgspec.DecodeError as error:
+        raise InvalidRegistration(str(error)) from None
+    mode = file.stat().st_mode & 0o777
+    write_secret(file.resolve(), after)
+    os.chmod(file, mode)
+
+
+def add_system(values: dict[str, Any], county: Path | None, *, as_json: bool) -> None:
+    """Register it and say so. Ends the command with status 2 if it cannot be so, 1 if the file cannot be written."""
+    file = resolve_county_file(county, os.environ)
+    read_county(file)
+    system = _write(file, values)
+    if as_json:
+        say(msgspec.json.encode({"registered": system, "file": str(file)}).decode())
+        return
+    say(f"registered {system.name} in {file}")
+    console.print(
+        "Start notices and subscriptions again, so that they know it. Then `kreisfunk tokens create` lets it in over "
+        "HTTP, `kreisfunk systems login` over AMQP.",
+        markup=False,
+    )
+
+
+def _write(file: Path, values: dict[str, Any]) -> System:
+    try:
+        system = msgspec.convert(values, System)
+        register(file, system)
+    except (msgspec.ValidationError, InvalidRegistration) as error:
+        fail(f"{values['name']} cannot be registered so: {error}", "The file is as it was.", EXIT_USAGE)
+    except OSError as error:
+        fail(f"{file}: {error.strerror}", f"Put this into the file where it can be written:\n\n{render_block(system)}")
+    return system

@@ -1,0 +1,45 @@
+"""The unprivileged user that PostgreSQL insists on when we are root."""
+
+import asyncio
+import os
+import pwd
+from dataclasses import dataclass
+
+from deploy.local.errors import LocalError
+from deploy.local.install_lock import hold_install_lock
+
+SYSTEM_USER = "kreisfunk"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SystemUser:
+    name: str
+    uid: int
+    gid: int
+
+
+async def ensure_unprivileged_user() -> SystemUser | None:
+    """None when we are an ordinary user already."""
+    if os.geteuid() != 0:
+        return None
+    async with hold_install_lock():
+        return _find() or await _create()
+
+
+def _find() -> SystemUser | None:
+    try:
+        entry = pwd.getpwnam(SYSTEM_USER)
+    except KeyError:
+        return None
+    return SystemUser(name=SYSTEM_USER, uid=entry.pw_uid, gid=entry.pw_gid)
+
+
+async def _create() -> SystemUser:
+    arguments = ["--system", "--user-group", "--no-create-home", "--home-dir", "/nonexistent", SYSTEM_USER]
+    process = await asyncio.create_subprocess_exec("useradd", *arguments, stderr=asyncio.subprocess.PIPE)
+    _, complaint = await process.communicate()
+    account = _find()  # another stack may have been faster: then useradd fails and the user exists
+    if account is None:
+        reason = complaint.decode().strip()
+        raise LocalError(f"The user {SYSTEM_USER!r} for PostgreSQL could not be created: {reason}")
+    return account

@@ -1,0 +1,147 @@
+"""Every secret of an installation: what it is, who holds it, and how it comes into a folder.
+
+The folder is `<folder>/<who>/<file>`; a container or process gets only its own `<who>`.
+"""
+
+import base64
+import json
+import os
+import secrets
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from deploy.atomic_write import write_secret
+from deploy.tokens import add_token
+from shared.notices.tokens import RANDOM_BYTES, TOKEN_PREFIX
+from shared.runtime.clock import system_clock
+
+Random = Callable[[int], bytes]
+LOGIN_PASSWORDS = "admin/kreisfunk_login_passwords"
+APP_SECRETS = "ingress/kreisfunk_app_secrets"
+TOKENS = "tokens/tokens.json"  # hashes, written again by `kreisfunk tokens`
+NOTICES_API_TOKEN = "pressestelle/kreisfunk_notices_api_token"  # noqa: S105 (the file of one)
+
+
+def generate_password(random: Random) -> str:
+    """Safe in URLs without quoting."""
+    return base64.urlsafe_b64encode(random(24)).decode()
+
+
+def generate_key(random: Random) -> str:
+    return base64.b64encode(random(32)).decode()
+
+
+def generate_key_ring(random: Random) -> str:
+    return f"1:{generate_key(random)}"
+
+
+def generate_api_token(random: Random) -> str:
+    return TOKEN_PREFIX + base64.urlsafe_b64encode(random(RANDOM_BYTES)).decode().rstrip("=")
+
+
+@dataclass(frozen=True)
+class Secret:
+    """One value and the files that all hold it; `login` names the broker login or database role it is of."""
+
+    files: tuple[str, ...]
+    make: Callable[[Random], str] = generate_password
+    login: str | None = None
+
+
+SECRETS = (
+    Secret((APP_SECRETS, "simulator/simulator_app_secret")),
+    Secret(("ingress/kreisfunk_verify_token", "simulator/simulator_verify_token")),
+    Secret(("dispatcher/kreisfunk_graph_token", "simulator/simulator_graph_token")),
+    Secret(("simulator/simulator_control_token",)),
+    Secret(
+        (
+            "ingress/kreisfunk_encryption_keys",
+            "dispatcher/kreisfunk_encryption_keys",
+            "rotation/kreisfunk_encryption_keys",
+            "quarantine/kreisfunk_encryption_keys",
+        ),
+        generate_key_ring,
+    ),
+    Secret(
+        (
+            "ingress/kreisfunk_index_key",
+            "dispatcher/kreisfunk_index_key",
+            "rotation/kreisfunk_index_key",
+            "quarantine/kreisfunk_index_key",
+        ),
+        generate_key,
+    ),
+    Secret(("subscriptions/kreisfunk_feedback_key",), generate_key),
+    Secret(("subscriptions/kreisfunk_dead_letter_keys",), generate_key_ring),
+    Secret(("admin/kreisfunk_broker_password", "systems/kreisfunk_broker_password")),
+    Secret(("admin/kreisfunk_database_password",)),
+    Secret(("ingress/kreisfunk_broker_password",), login="ingress"),
+    Secret(("notices/kreisfunk_broker_password",), login="notices"),
+    Secret(("subscriptions/kreisfunk_broker_password",), login="subscriptions"),
+    Secret(("dispatcher/kreisfunk_broker_password",), login="dispatcher"),
+    Secret(("quarantine/kreisfunk_broker_password",), login="quarantine"),
+    Secret(("pressestelle/kreisfunk_broker_password",), login="pressestelle"),
+    Secret(("feeds/kreisfunk_broker_password",), login="feeds"),
+    Secret((NOTICES_API_TOKEN,), generate_api_token),
+    Secret(("subscriptions/kreisfunk_database_password",), login="kreisfunk_subscriptions"),
+    Secret(("dispatcher/kreisfunk_database_password",), login="kreisfunk_dispatcher"),
+    Secret(("rotation/kreisfunk_database_password",), login="kreisfunk_rotation"),
+    Secret(("monitor/kreisfunk_database_password",), login="kreisfunk_monitor"),
+    Secret(("operator/kreisfunk_database_password",), login="kreisfunk_operator"),
+)
+FILES = (LOGIN_PASSWORDS, *(file for secret in SECRETS for file in secret.files))
+
+
+def build_missing_files(existing: Mapping[str, str], random: Random) -> dict[str, str]:
+    """What has to be written so that all files exist and agree; what exists is taken as it is.
+
+    The list of logins is the one file that may be written again: a new version may know a new login.
+    """
+    logins: dict[str, str] = json.loads(existing.get(LOGIN_PASSWORDS, "{}"))
+    missing: dict[str, str] = {}
+    for secret in SECRETS:
+        value = _find_existing(secret, existing, logins) or secret.make(random)
+        missing |= {file: value for file in secret.files if file not in existing}
+        if secret.login is not None:
+            logins.setdefault(secret.login, value)
+    passwords = json.dumps(logins)
+    return missing if existing.get(LOGIN_PASSWORDS) == passwords else {**missing, LOGIN_PASSWORDS: passwords}
+
+
+def _find_existing(secret: Secret, existing: Mapping[str, str], logins: Mapping[str, str]) -> str | None:
+    for file in secret.files:
+        if file in existing:
+            # During a rotation two are accepted; the first is the one that Meta signs with.
+            return existing[file].split(",")[0] if file == APP_SECRETS else existing[file]
+    return logins.get(secret.login or "")
+
+
+def create_secrets(folder: Path, owner: int | None = None) -> list[Path]:
+    """Writes what is missing and returns it. Folders get 0700, files 0600, and `owner` if one is given."""
+    existing = {file: (folder / file).read_text().strip() for file in FILES if (folder / file).exists()}
+    missing = build_missing_files(existing, secrets.token_bytes)
+    for inner in dict.fromkeys((folder, *(folder / PurePosixPath(file).parent for file in (*FILES, TOKENS)))):
+        inner.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for file, value in missing.items():
+        write_secret(folder / file, value)
+    if NOTICES_API_TOKEN in missing:
+        system = PurePosixPath(NOTICES_API_TOKEN).parts[0]
+        add_token(folder / TOKENS, missing[NOTICES_API_TOKEN], identifier=system, system=system, now=system_clock())
+    for path, mode in _list_modes(folder):
+        _restrict(path, mode, owner)
+    return [folder / file for file in missing]
+
+
+def _list_modes(folder: Path) -> Iterator[tuple[Path, int]]:
+    yield from ((folder / file, 0o600) for file in FILES)
+    yield from ((file, 0o600) for file in (folder / TOKENS).parent.iterdir())
+    yield from ((folder / who, 0o700) for who in {PurePosixPath(file).parts[0] for file in (*FILES, TOKENS)})
+    yield folder, 0o700
+
+
+def _restrict(path: Path, mode: int, owner: int | None) -> None:
+    if path.stat().st_mode & 0o777 != mode:
+        path.chmod(mode)
+    if owner is not None:
+        os.chown(path, owner, -1)

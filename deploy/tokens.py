@@ -1,0 +1,91 @@
+"""The file of tokens for the door: who writes it keeps others out, and it is never half written."""
+
+import fcntl
+import os
+import secrets
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+
+from deploy.atomic_write import write_secret
+from shared.notices.tokens import RANDOM_BYTES, TOKEN_PREFIX, Token, TokenList, hash_token
+
+Tokens = tuple[Token, ...]
+
+
+class TokenFileError(Exception):
+    """The file cannot be read or written; the text says why."""
+
+
+def generate_token() -> str:
+    """A token that nobody can guess."""
+    return TOKEN_PREFIX + secrets.token_urlsafe(RANDOM_BYTES)
+
+
+def generate_token_id(system: str) -> str:
+    return f"{system}-{secrets.token_hex(3)}"
+
+
+def read_tokens(file: Path) -> Tokens:
+    """All of them; none if there is no file. Raises TokenFileError."""
+    try:
+        return msgspec.json.decode(file.read_bytes(), type=TokenList).tokens
+    except FileNotFoundError:
+        return ()
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise TokenFileError(f"{file}: {error}") from None
+
+
+def add_token(
+    file: Path,
+    text: str,
+    *,
+    identifier: str,
+    system: str,
+    now: datetime,
+    topics: Iterable[str] = (),
+    expires_at: datetime | None = None,
+) -> Token:
+    """Add one, in the place of one with the same id. Raises TokenFileError."""
+    token = Token(
+        id=identifier,
+        system=system,
+        sha256=hash_token(text),
+        created_at=now,
+        topics=tuple(topics),
+        expires_at=expires_at,
+    )
+    _change(file, lambda tokens: (*(each for each in tokens if each.id != identifier), token))
+    return token
+
+
+def remove_tokens(file: Path, wanted: Callable[[Token], bool]) -> Tokens:
+    """Remove all that are wanted, and return them. Raises TokenFileError."""
+    removed: list[Token] = []
+
+    def without(tokens: Tokens) -> Tokens:
+        removed.extend(token for token in tokens if wanted(token))
+        return tuple(token for token in tokens if not wanted(token))
+
+    _change(file, without)
+    return tuple(removed)
+
+
+def _change(file: Path, change: Callable[[Tokens], Tokens]) -> None:
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with _lock_file(file):
+            tokens = change(read_tokens(file))
+            write_secret(file, msgspec.json.format(msgspec.json.encode(TokenList(tokens=tokens))).decode() + "\n")
+    except OSError as error:
+        raise TokenFileError(f"{file}: {error.strerror}") from None
+
+
+@contextmanager
+def _lock_file(file: Path) -> Iterator[None]:
+    with open(os.open(file.with_name(f".{file.name}.lock"), os.O_RDWR | os.O_CREAT, 0o600)) as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,70 @@
+"""What the ledger knows of people: which message a reaction was about, and addresses that have to go."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from services.dispatcher.adapters import ledger_claims
+from services.dispatcher.ports import Erasure
+from shared.contracts.events import SubscriberErased
+from shared.contracts.message import AddressKind
+from shared.database.pool import Database
+
+RETRY_DELAY_SECONDS = 5
+# What was under way when it was asked for may be written yet, the answer to it above all.
+ERASURE_DELAY_SECONDS = 60
+MAX_SEQUENCE = 2_147_483_647
+
+_REGISTER_ERASURE = """
+insert into dispatcher.erasure (id, subscribers, indexes, user_index, user_sealed) values ($1, $2, $3, $4, $5)
+on conflict do nothing
+"""
+_CLAIM_DUE_ERASURES = """
+update dispatcher.erasure set tried_at = clock_timestamp()
+where id in (
+    select id from dispatcher.erasure where tried_at < clock_timestamp() - make_interval(secs => $1)
+    order by asked_at limit 10 for update skip locked)
+returning id, subscribers, indexes, user_index, user_sealed
+"""
+# What is still to be sent, such as the answer that confirms the erasure, keeps its address until it has left.
+_ERASE = """
+update dispatcher.delivery set address_index = '', address_sealed = ''
+where id in (select dispatcher.deliveries_to($1, $2)) and state not in ('waiting', 'claimed', 'unknown')
+"""
+# Whoever writes again counts anew.
+_DELETE_REACHED = "delete from dispatcher.reached where subscriber = any($1)"
+_DELETE_USER = "update dispatcher.erasure set user_index = null, user_sealed = null where id = $1"
+_FINISH = """
+delete from dispatcher.erasure
+where id = $1 and user_sealed is null and asked_at < clock_timestamp() - make_interval(secs => $2)
+    and not exists (select dispatcher.deliveries_to(subscribers, indexes))
+"""
+
+
+@dataclass(frozen=True)
+class PostgresRecipientRepository:
+    database: Database
+
+    async def find_broadcast(self, deliveries: Sequence[UUID], message_key: bytes) -> UUID | None:
+        statement = "select source from dispatcher.delivery where id = any($1) and message_key = $2"
+        source: UUID | None = await self.database.fetchval(statement, deliveries, message_key)
+        return UUID(int=source.int) if source else None
+
+    async def register_erasure(self, erased: SubscriberErased) -> None:
+        users = ((one.index, one.sealed) for one in erased.addresses if one.kind is AddressKind.USER and one.sealed)
+        people, indexes = [*erased.subscribers], [address.index for address in erased.addresses]
+        async with self.database.transaction() as connection:
+            await connection.execute(ledger_claims.SUPPRESS, people, [""] * len(people), [MAX_SEQUENCE] * len(people))
+            await connection.execute(_REGISTER_ERASURE, erased.erasure, people, indexes, *next(users, (None, None)))
+
+    async def claim_due_erasures(self) -> list[Erasure]:
+        return [Erasure(**row) for row in await self.database.fetch(_CLAIM_DUE_ERASURES, RETRY_DELAY_SECONDS)]
+
+    async def mark_contact_deleted(self, erasure: Erasure) -> None:
+        await self.database.fetchval(_DELETE_USER, erasure.id)
+
+    async def erase(self, erasure: Erasure) -> None:
+        async with self.database.transaction() as connection:
+            await connection.execute(_DELETE_REACHED, erasure.subscribers)
+            await connection.execute(_ERASE, erasure.subscribers, erasure.indexes)
+            await connection.execute(_FINISH, erasure.id, ERASURE_DELAY_SECONDS)

@@ -1,0 +1,1 @@
+"""The notices API over HTTP."""

@@ -1,0 +1,116 @@
+"""Errors as problem details (RFC 9457): each kind with its status, and what is said about it."""
+
+from collections.abc import Mapping, Sequence
+from enum import Enum
+from types import MappingProxyType
+from typing import NamedTuple
+
+from msgspec import Struct
+
+PROBLEM_MEDIA_TYPE = "application/problem+json"
+_NONE: Mapping[str, str] = MappingProxyType({})
+
+
+class _ErrorTypeFields(NamedTuple):
+    slug: str
+    status: int
+    title: str
+    detail: str
+
+
+class ErrorType(_ErrorTypeFields, Enum):
+    """Every kind of error there is; `slug` is its place in the documentation, `detail` what to do about it."""
+
+    UNREADABLE = (
+        "unreadable",
+        400,
+        "The request cannot be read",
+        "Send JSON or a CloudEvent; plain JSON needs an `Idempotency-Key`. `errors` names each field that is wrong.",
+    )
+    UNAUTHORIZED = (
+        "unauthorized",
+        401,
+        "A valid token is needed",
+        "Without a token, with a wrong one, one that was withdrawn or has ended: all the same. Ask the operator.",
+    )
+    FORBIDDEN = (
+        "forbidden",
+        403,
+        "Not permitted for this token",
+        "Another topic, or a source of somebody else: ask the operator. Nothing was published.",
+    )
+    NOT_FOUND = "not-found", 404, "There is nothing here", "There is no such thing, or it is another system's."
+    METHOD = "method", 405, "Not possible with this method", "`Allow` says which methods there are."
+    TOO_SLOW = "too-slow", 408, "The request did not arrive in time", "Send the whole content at once."
+    TOO_LARGE = "too-large", 413, "The request is too large", "Send fewer events at once."
+    MEDIA = "media", 415, "This kind of content is not accepted", "`Accept-Post` says what is accepted."
+    INVALID = (
+        "invalid",
+        422,
+        "The notice breaks rules",
+        "`errors` names each wrong field and what would be right. Nothing was published.",
+    )
+    TOO_MANY = "too-many", 429, "Too many requests", "Wait for as many seconds as `Retry-After` says."
+    INTERNAL = (
+        "internal",
+        500,
+        "An error of ours",
+        "Not your mistake. Repeat the same request; if it stays, tell the operator.",
+    )
+    UNAVAILABLE = (
+        "unavailable",
+        503,
+        "Not possible just now",
+        "The broker is away. Repeat the same request after `Retry-After`: nothing is sent twice.",
+    )
+
+
+class FieldError(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What is wrong with one field, and what would be right; `event` counts the events of a batch from 0."""
+
+    field: str
+    problem: str
+    event: int | None = None
+
+
+class ProblemDetails(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An error. `type` leads to its explanation; `errors` names each wrong field."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    errors: tuple[FieldError, ...] = ()
+
+
+class ApiError(Exception):
+    """Ends a request with a problem; `headers` come with the answer."""
+
+    def __init__(
+        self,
+        error_type: ErrorType,
+        detail: str = "",
+        *,
+        errors: Sequence[FieldError] = (),
+        headers: Mapping[str, str] = _NONE,
+    ) -> None:
+        super().__init__(error_type.slug)
+        self.error_type = error_type
+        self.detail = detail
+        self.errors = tuple(errors)
+        self.headers = headers
+
+    @property
+    def details(self) -> ProblemDetails:
+        return ProblemDetails(
+            type=f"/docs#{self.error_type.slug}",
+            title=self.error_type.title,
+            status=self.error_type.status,
+            detail=self.detail or self.error_type.detail,
+            errors=self.errors,
+        )
+
+
+def build_retryable_error(error_type: ErrorType, detail: str, seconds: float) -> ApiError:
+    """A refusal that passes: try again after so many seconds, rounded up."""
+    return ApiError(error_type, detail, headers={"Retry-After": str(max(1, -int(-seconds // 1)))})

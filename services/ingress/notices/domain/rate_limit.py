@@ -1,0 +1,47 @@
+"""Token buckets: so many at once, then so many a second; for a bounded number of keys."""
+
+from collections import OrderedDict
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rate:
+    """At most `burst` at once, refilled with `per_second`."""
+
+    burst: int
+    per_second: float
+
+
+@dataclass
+class _Bucket:
+    level: float
+    at: float
+
+
+@dataclass
+class TokenBuckets:
+    """A bucket for each key; of more than `max_keys` the one that was used longest ago is forgotten."""
+
+    rate: Rate
+    max_keys: int = 10_000
+    _buckets: OrderedDict[str, _Bucket] = field(default_factory=OrderedDict)
+
+    def get_wait(self, key: str, now: float) -> float:
+        """Seconds until there is one to take; 0 if there is. `now` is monotonic."""
+        bucket = self._buckets.get(key)
+        level = self.rate.burst if bucket is None else self._get_level(bucket, now)
+        return max(0.0, (1 - level) / self.rate.per_second)
+
+    def take(self, key: str, now: float) -> float:
+        """Take one if there is one, and say 0; else the seconds until there is."""
+        wait = self.get_wait(key, now)
+        if wait == 0:
+            bucket = self._buckets.setdefault(key, _Bucket(self.rate.burst, now))
+            self._buckets[key] = _Bucket(self._get_level(bucket, now) - 1, now)
+            self._buckets.move_to_end(key)
+            if len(self._buckets) > self.max_keys:
+                self._buckets.popitem(last=False)
+        return wait
+
+    def _get_level(self, bucket: _Bucket, now: float) -> float:
+        return min(self.rate.burst, bucket.level + (now - bucket.at) * self.rate.per_second)

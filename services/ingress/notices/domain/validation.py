@@ -1,0 +1,116 @@
+"""Whether the events of a request may be published: all of them, or the reasons."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+import msgspec
+
+from services.ingress.notices.domain.errors import ApiError, ErrorType, FieldError
+from services.ingress.notices.domain.parsing import UNREAD_EVENT, ParsedRequest
+from services.ingress.notices.domain.plain_json import ACTIONS
+from services.ingress.notices.domain.results import CheckResult, PublishResult, event_path
+from shared.contracts.envelope import Envelope
+from shared.contracts.events import NoticeChecked, Problem
+from shared.contracts.message import Lane
+from shared.contracts.notices import NoticeContent
+from shared.notices.configuration import Configuration
+from shared.notices.rules import read_notice, validate_notice
+from shared.notices.systems import System
+
+NOT_CHECKED = "how many get it, and what else may stop it, could not be found out just now"
+_EXPECTED_FIELDS = ("revision", "audience", "costs", "duration_seconds", "blockers")
+_NONE: frozenset[int] = frozenset()
+_FIELDS_OF_TOPIC = ("municipalities", "picture")  # whether there is such a topic that the caller may not publish about
+
+
+@dataclass(frozen=True, kw_only=True)
+class Caller:
+    """A system that has shown a token; `system` has the topics that the token is for, `narrowed` if not all."""
+
+    token: str
+    system: System
+    narrowed: bool = False
+
+    def stamp(self, event: Envelope) -> Envelope:
+        """As it is passed on: whose it is, and which topics its token is for."""
+        topics = ",".join(self.system.topics) if self.narrowed else None
+        return msgspec.structs.replace(event, kreisfunksystem=self.system.name, kreisfunktopics=topics)
+
+
+def validate_events(
+    parsed: ParsedRequest, caller: Caller, configuration: Configuration, now: datetime, *, known: frozenset[int] = _NONE
+) -> None:
+    """Return if nothing is wrong with any event. Raises Refusal, which names all that is wrong.
+
+    Of those that are `known`, which came before, only what this caller may is judged: by now they may be too late.
+    """
+    named = {(place, problem.field) for place, problem in parsed.wrong}
+    forbidden: list[FieldError] = []
+    invalid: list[FieldError] = []
+    for place, event in enumerate(parsed.events):
+        if event is UNREAD_EVENT:
+            continue
+        for found, is_forbidden in _find_problems(event, caller, configuration, now):
+            problem = parsed.translate(found)
+            if (place, problem.field) not in named and (is_forbidden or place not in known):
+                (forbidden if is_forbidden else invalid).append(parsed.build_error(problem, place))
+    invalid += [parsed.build_error(problem, place) for place, problem in _find_repeated(parsed.events)]
+    errors = [*forbidden, *(parsed.build_error(problem, place) for place, problem in parsed.wrong), *invalid]
+    if errors:
+        raise ApiError(ErrorType.FORBIDDEN if forbidden else parsed.error_type, errors=errors)
+
+
+def _find_problems(
+    event: Envelope, caller: Caller, configuration: Configuration, now: datetime
+) -> Iterator[tuple[Problem, bool]]:
+    """Each problem, and whether it is about what this caller may."""
+    if event.kreisfunksystem not in (None, caller.system.name):
+        yield Problem(field="kreisfunksystem", problem="is named by the token; leave it out"), False
+    found = validate_notice(event, caller.system, configuration, now)
+    foreign_topic = _has_topic(event) and any(problem.field == "topic" for problem in found)
+    for problem in found:
+        if not (foreign_topic and problem.field in _FIELDS_OF_TOPIC):
+            yield problem, problem.field == "source" or (problem.field == "topic" and foreign_topic)
+
+
+def _has_topic(event: Envelope) -> bool:
+    """Whether there is a topic at all: one that is missing or no text is a mistake, not a trespass."""
+    try:
+        data = msgspec.json.decode(event.data)
+    except msgspec.DecodeError:
+        return False
+    return isinstance(data, dict) and isinstance(data.get("topic"), str)
+
+
+def _find_repeated(events: tuple[Envelope, ...]) -> Iterator[tuple[int, Problem]]:
+    first: dict[tuple[str, str], int] = {}
+    for place, event in enumerate(events):
+        if not (event.source and event.id):
+            continue
+        earlier = first.setdefault((event.source, event.id), place)
+        if earlier != place:
+            yield place, Problem(field="id", problem=f"is that of event {earlier}, too")
+
+
+def build_publish_result(event: Envelope) -> PublishResult:
+    return PublishResult(
+        event=event_path(event.source, event.id), source=event.source, id=event.id, notice=event.subject or ""
+    )
+
+
+def build_check_result(event: Envelope, checked: NoticeChecked | None) -> CheckResult:
+    """Of an event that has no problems; `checked` is what subscriptions says of it, if it has been asked."""
+    notice = read_notice(event)
+    taken = msgspec.structs.asdict(build_publish_result(event))
+    taken |= {"action": next(name for name, kind in ACTIONS.items() if isinstance(notice, kind))}
+    taken |= {name: getattr(checked, name) for name in _EXPECTED_FIELDS} if checked else {"blockers": (NOT_CHECKED,)}
+    if not isinstance(notice, NoticeContent):
+        return CheckResult(**taken)
+    return CheckResult(
+        **taken,
+        topic=notice.topic,
+        lane=Lane.URGENT if notice.urgent else Lane.BULK,
+        begins_at=notice.scheduled_at,
+        expires_at=event.expirytime,
+    )

@@ -1,0 +1,157 @@
+"""What a system is told of its events: now, and whenever it changes."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from services.ingress.notices.domain.errors import ApiError, ErrorType, build_retryable_error
+from services.ingress.notices.domain.progress import NoticeList
+from services.ingress.notices.domain.progress_store import EventName, ProgressEntry, ProgressStore
+from services.ingress.notices.domain.results import event_key
+from services.ingress.notices.domain.validation import Caller
+from services.ingress.notices.handlers.notice_checks import NoticeCheckClient
+from shared.contracts.envelope import ContractError, Envelope, read_message
+from shared.contracts.events import NoticeChecked
+from shared.contracts.notices import NoticePublished, NoticeUpdated, NoticeWithdrawn
+from shared.notices.cloudevents import UnreadableEvent
+from shared.notices.cloudevents_amqp import AmqpMessage
+from shared.notices.cloudevents_amqp import read_amqp_event as read_published
+from shared.notices.fingerprint import compute_fingerprint
+from shared.notices.rules import identify_system
+from shared.notices.systems import NOTICES_API_LOGIN
+from shared.runtime.clock import Clock
+
+NOTICE_TYPES = frozenset((NoticePublished.TYPE, NoticeUpdated.TYPE, NoticeWithdrawn.TYPE))
+LATE_TIMEOUT_SECONDS = 0.25
+RETRY_AFTER_SECONDS = 2.0
+MAX_WATCHERS = 1_000
+MAX_WATCHERS_PER_TOKEN = 20
+
+
+@dataclass
+class ProgressFeed:
+    """`is_current` says whether everything that was said has been read; `login` is ours, of every replica.
+
+    `questions` hears what else is said.
+    """
+
+    store: ProgressStore
+    clock: Clock
+    is_current: Callable[[], bool]
+    login: str
+    checks: NoticeCheckClient
+    _waiting: dict[EventName, set[asyncio.Event]] = field(default_factory=dict)
+    _watchers: Counter[str] = field(default_factory=Counter)
+
+    def add_published(self, event: Envelope, caller: Caller) -> None:
+        """We have just published it ourselves."""
+        self.store.add_event(event, caller.system.name, self.clock())
+
+    def consume(self, message: AmqpMessage, place: int) -> None:
+        """What stands at a place of the stream, whatever it is."""
+        try:
+            event = read_published(message)
+        except UnreadableEvent:
+            return  # whoever published it is told by `notice.rejected`, and it has no name that we could show
+        for name in self._apply(event, message.login, place):
+            for waiting in self._waiting.get(name, ()):
+                waiting.set()
+
+    def _apply(self, event: Envelope, login: str | None, place: int) -> list[EventName]:
+        if event.type in NOTICE_TYPES:
+            publisher = identify_system(event, NOTICES_API_LOGIN if login == self.login else login)
+            name = self.store.add_event(event, publisher, self.clock(), place)
+            return [name] if name else []
+        try:
+            message = read_message(event)
+        except ContractError:
+            return []  # of a later version
+        if isinstance(message, NoticeChecked):
+            self.checks.resolve(message)
+        return self.store.apply(message, event.time, place)
+
+    def is_used(self, event: Envelope, caller: Caller) -> bool:
+        """Whether its id stands for another event already, as far as we know."""
+        known = self.store.find(caller.system.name, event_key(event.source, event.id))
+        return known is not None and known.has_other_content(compute_fingerprint(event))
+
+    def is_repeat(self, event: Envelope, caller: Caller) -> bool:
+        """Whether the same event came before and was not rejected: then it is answered again, however late it is."""
+        known = self.store.find(caller.system.name, event_key(event.source, event.id))
+        return known is not None and known.is_repeat(compute_fingerprint(event))
+
+    async def find(self, caller: Caller, key: str) -> ProgressEntry:
+        """What is known. Raises Refusal: not found for what is another's, too."""
+        name = caller.system.name, key
+        entry = self.store.find(*name) or await self._wait_for_entry(name)
+        if entry is None:
+            self._require_current()
+            raise ApiError(ErrorType.NOT_FOUND)
+        return entry
+
+    def list_notices(self, caller: Caller) -> NoticeList:
+        """The system's own, about the topics of this token. Raises Refusal while not all have been read."""
+        self._require_current()
+        found = self.store.list_notices(caller.system.name)
+        shown = [each for each in found if not caller.narrowed or each.topic in caller.system.topics]
+        return NoticeList(notices=tuple(shown))
+
+    def _require_current(self) -> None:
+        if not self.is_current():
+            raise build_retryable_error(
+                ErrorType.UNAVAILABLE, "What was published before is still being read.", RETRY_AFTER_SECONDS
+            )
+
+    async def _wait_for_entry(self, name: EventName) -> ProgressEntry | None:
+        """It may have been published elsewhere, a moment ago."""
+        await self._wait_for_change(name, LATE_TIMEOUT_SECONDS)
+        return self.store.find(*name)
+
+    async def _wait_for_change(self, name: EventName, seconds: float) -> None:
+        """Return when something new was said, or the time is over."""
+        changed = asyncio.Event()
+        self._waiting.setdefault(name, set()).add(changed)
+        try:
+            async with asyncio.timeout(seconds):
+                await changed.wait()
+        except TimeoutError:
+            pass
+        finally:
+            self._waiting[name].discard(changed)
+            if not self._waiting[name]:
+                del self._waiting[name]
+
+    @contextmanager
+    def reserve_watcher(self, caller: Caller) -> Iterator[None]:
+        """A place among those who watch. Raises Refusal if there is none."""
+        if self._watchers[caller.token] >= MAX_WATCHERS_PER_TOKEN or self._watchers.total() >= MAX_WATCHERS:
+            raise build_retryable_error(ErrorType.TOO_MANY, "Too many watch at the same time.", RETRY_AFTER_SECONDS)
+        self._watchers[caller.token] += 1
+        try:
+            yield
+        finally:
+            self._watchers[caller.token] -= 1
+
+    async def stream_changes(
+        self, caller: Caller, key: str, seen: int | None, pause: float
+    ) -> AsyncIterator[ProgressEntry | None]:
+        """What is known unless it was `seen`, and each change until the last; None after each `pause` without one.
+
+        An event that moves on in the stream and says nothing new (our own, when it comes back to us) is no change.
+        """
+        name, told = (caller.system.name, key), None
+        while entry := self.store.find(*name):
+            if (seen is None or entry.place > seen) and entry.progress == told:
+                seen = entry.place
+            elif seen is None or entry.place > seen:
+                seen, told = entry.place, entry.progress
+                yield entry
+                if entry.progress.is_final:
+                    return
+            else:
+                await self._wait_for_change(name, pause)
+                current = self.store.find(*name)
+                if current is not None and current.place == seen:
+                    yield None

@@ -1,0 +1,83 @@
+"""What is done with notices that come in."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from services.ingress.notices.domain.errors import ApiError, ErrorType, build_retryable_error
+from services.ingress.notices.domain.parsing import ParsedRequest, RawRequest, parse_request
+from services.ingress.notices.domain.results import CheckResult, PublishResult
+from services.ingress.notices.domain.validation import Caller, build_check_result, build_publish_result, validate_events
+from services.ingress.notices.handlers.notice_checks import NoticeCheckClient
+from services.ingress.notices.handlers.progress_feed import ProgressFeed
+from services.ingress.notices.ports import ApiMeter, NoticeNotStored, NoticeOutbox
+from shared.contracts.envelope import Envelope
+from shared.contracts.events import NoticeChecked
+from shared.notices.configuration import Configuration
+from shared.notices.fingerprint import ID_REUSED
+from shared.runtime.clock import Clock
+
+RETRY_AFTER_SECONDS = 2.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class PublishService:
+    """Takes notices in."""
+
+    configuration: Configuration
+    outbox: NoticeOutbox
+    feed: ProgressFeed
+    checks: NoticeCheckClient
+    clock: Clock
+    meter: ApiMeter
+
+    def parse(self, request: RawRequest, caller: Caller) -> ParsedRequest:
+        """The events in a request, none of which has a problem. Raises Refusal."""
+        parsed = parse_request(request, caller.system)
+        known = frozenset(n for n, event in enumerate(parsed.events) if self.feed.is_repeat(event, caller))
+        validate_events(parsed, caller, self.configuration, self.clock(), known=known)
+        used = [n for n, event in enumerate(parsed.events) if self.feed.is_used(event, caller)]
+        if used:
+            raise ApiError(
+                ErrorType.INVALID, errors=[parsed.build_error(parsed.translate(ID_REUSED), place) for place in used]
+            )
+        return parsed
+
+    async def check(self, request: RawRequest, caller: Caller) -> tuple[ParsedRequest, Sequence[CheckResult]]:
+        """What would become of them. Raises Refusal."""
+        parsed = self.parse(request, caller)
+        answers = await asyncio.gather(
+            *(self._check_event(parsed, place, caller) for place in range(len(parsed.events)))
+        )
+        errors = [
+            parsed.build_error(parsed.translate(problem), place)
+            for place, checked in enumerate(answers)
+            for problem in (checked.problems if checked else ())
+        ]
+        if errors:
+            raise ApiError(ErrorType.INVALID, errors=errors)
+        return parsed, [
+            build_check_result(event, checked) for event, checked in zip(parsed.events, answers, strict=True)
+        ]
+
+    async def _check_event(self, parsed: ParsedRequest, place: int, caller: Caller) -> NoticeChecked | None:
+        """Nobody can tell what a notice that comes earlier in the same batch will have done."""
+        event = parsed.events[place]
+        earlier = {(one.source, one.subject) for one in parsed.events[:place]}
+        return None if (event.source, event.subject) in earlier else await self.checks.check(event, caller)
+
+    async def publish(self, request: RawRequest, caller: Caller) -> tuple[ParsedRequest, Sequence[PublishResult]]:
+        """Return when the broker has all of them. Raises Refusal; then some of a batch may be stored nevertheless."""
+        parsed = self.parse(request, caller)
+        for event in parsed.events:  # one after the other, since a batch may publish a notice and change it
+            await self._store(caller.stamp(event))
+            self.feed.add_published(event, caller)
+        return parsed, [build_publish_result(event) for event in parsed.events]
+
+    async def _store(self, event: Envelope) -> None:
+        try:
+            await self.outbox.store(event)
+        except NoticeNotStored:
+            detail = "The broker did not confirm. Repeat the same request: nothing is sent twice."
+            raise build_retryable_error(ErrorType.UNAVAILABLE, detail, RETRY_AFTER_SECONDS) from None
+        self.meter.count_stored(event.type)

@@ -1,0 +1,45 @@
+"""What the notices API is told from outside: it has no key and no secret of Meta's."""
+
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
+
+from pydantic import Field, field_validator
+from yarl import URL
+
+from shared.runtime.settings import Port, ServiceSettings
+
+
+class Settings(ServiceSettings):
+    """Checked as a whole at the start."""
+
+    notices_api_host: str = Field(
+        "127.0.0.1", description="where notices over HTTP are taken in; never a public address"
+    )
+    notices_api_port: Port = Field(8081, description="port of notices over HTTP")
+    notices_api_tokens_file: Path = Field(
+        Path(".local/tokens.json"), description="tokens of municipal systems, written by `kreisfunk tokens`"
+    )
+    notices_api_requests_per_minute: int = Field(600, ge=1, le=60_000, description="most requests of one token")
+    notices_api_proxies: str = Field(
+        "", description="networks of proxies whose X-Forwarded-For is believed, comma separated"
+    )
+    county_file: Path = Field(Path("deploy/config/county.toml"), description="topics and who may publish")
+
+    @field_validator("notices_api_proxies")
+    @classmethod
+    def _are_networks(cls, value: str) -> str:
+        _parse_networks(value)
+        return value
+
+    @property
+    def notices_api_proxy_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        return _parse_networks(self.notices_api_proxies)
+
+    @property
+    def login(self) -> str:
+        """The user in `build_broker_url`."""
+        return URL(self.broker_url).user or ""
+
+
+def _parse_networks(value: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    return tuple(ip_network(part.strip()) for part in value.split(",") if part.strip())

@@ -1,0 +1,111 @@
+"""The notices API put together: probes outside, then the broker, what is read from it, and the port inside."""
+
+import time
+
+from aiohttp import web
+from prometheus_client import CollectorRegistry
+
+from services.ingress.notices.adapters.http.server import build_app, open_api_port
+from services.ingress.notices.adapters.metrics import NoticesApiMetrics
+from services.ingress.notices.adapters.outbox import BrokerNoticeOutbox
+from services.ingress.notices.adapters.token_file import TokenFile
+from services.ingress.notices.domain.progress_store import ProgressStore
+from services.ingress.notices.domain.rate_limit import Rate, TokenBuckets
+from services.ingress.notices.handlers.auth import Authenticator
+from services.ingress.notices.handlers.notice_checks import NoticeCheckClient
+from services.ingress.notices.handlers.progress_feed import ProgressFeed
+from services.ingress.notices.handlers.publishing import PublishService
+from services.ingress.notices.settings import Settings
+from shared.amqp.publisher import ReconnectingPublisher
+from shared.amqp.stream import StreamReader, StreamRecord
+from shared.amqp.topology import PROGRESS
+from shared.notices.cloudevents_amqp import AmqpMessage
+from shared.notices.config import read_configuration
+from shared.notices.configuration import Configuration
+from shared.runtime.background import run_in_background
+from shared.runtime.clock import system_clock
+from shared.runtime.probes import Readiness, open_internal_port
+from shared.runtime.process import StopRequest
+
+NAME = "notices"
+PROGRESS_HISTORY = "7D"
+MAX_SHUTDOWN_SECONDS = 5.0
+WRONG_TOKEN_RATE = Rate(burst=20, per_second=1 / 3)
+BURST_SECONDS = 10
+
+
+async def serve(settings: Settings, stop: StopRequest) -> None:
+    """Serve until a stop is asked for, then answer what is in flight. Raises ConfigurationError."""
+    configuration = read_configuration(settings.county_file, Configuration)
+    registry = CollectorRegistry()
+    publisher = ReconnectingPublisher()
+    readiness = Readiness({"broker": publisher.is_usable})
+    reader = StreamReader(
+        url=settings.broker_url,
+        password=settings.broker_secret,
+        name=f"{NAME} reads",
+        stream=PROGRESS,
+        begin=PROGRESS_HISTORY,
+    )
+    store = ProgressStore({source: system.name for system in configuration.systems for source in system.sources})
+    outbox = BrokerNoticeOutbox(publisher, settings.login)
+    checks = NoticeCheckClient(outbox, system_clock)
+    feed = ProgressFeed(store, system_clock, lambda: reader.is_current, settings.login, checks)
+    app = _build_app(settings, configuration, feed, outbox, NoticesApiMetrics(registry))
+    async with (
+        open_internal_port(
+            host=settings.internal_host, port=settings.internal_port, registry=registry, readiness=readiness
+        ),
+        publisher.connect_in_background(settings.broker_url, password=settings.broker_secret, name=NAME),
+        run_in_background(reader.run(lambda message: feed.consume(_convert_message(message), message.offset))),
+        open_api_port(
+            app,
+            host=settings.notices_api_host,
+            port=settings.notices_api_port,
+            shutdown_seconds=min(MAX_SHUTDOWN_SECONDS, settings.drain_seconds / 2),
+        ),
+    ):
+        await stop.requested.wait()
+        readiness.draining = True
+
+
+def _build_app(
+    settings: Settings,
+    configuration: Configuration,
+    feed: ProgressFeed,
+    outbox: BrokerNoticeOutbox,
+    metrics: NoticesApiMetrics,
+) -> web.Application:
+    return build_app(
+        authenticator=_build_authenticator(settings, configuration, metrics),
+        publish_service=PublishService(
+            configuration=configuration,
+            outbox=outbox,
+            feed=feed,
+            checks=feed.checks,
+            clock=system_clock,
+            meter=metrics,
+        ),
+        feed=feed,
+        metrics=metrics,
+        proxies=settings.notices_api_proxy_networks,
+    )
+
+
+def _convert_message(streamed: StreamRecord) -> AmqpMessage:
+    return AmqpMessage(
+        body=streamed.body, login=streamed.login, content_type=streamed.content_type, headers=streamed.headers
+    )
+
+
+def _build_authenticator(settings: Settings, configuration: Configuration, metrics: NoticesApiMetrics) -> Authenticator:
+    per_second = settings.notices_api_requests_per_minute / 60
+    return Authenticator(
+        tokens=TokenFile(settings.notices_api_tokens_file),
+        configuration=configuration,
+        failures=TokenBuckets(rate=WRONG_TOKEN_RATE),
+        requests=TokenBuckets(rate=Rate(burst=max(1, round(per_second * BURST_SECONDS)), per_second=per_second)),
+        clock=system_clock,
+        monotonic=time.monotonic,
+        meter=metrics,
+    )

@@ -1,0 +1,86 @@
+"""Feedback in PostgreSQL."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import asyncpg
+
+from services.subscriptions.domain.feedback import MAX_SHOWN_FEEDBACK, Feedback, FeedbackKind
+from shared.database.pool import Connection, Database
+
+MAX_REACTION_AGE = timedelta(days=14)
+MAX_BROADCASTS = 100
+
+SAVE_FEEDBACK = """
+    insert into subscriptions.feedback (id, kind, value, said, broadcast_id, topic, at, author)
+    select $1, $2, $3, $4, $5, coalesce($6, (select topic from subscriptions.broadcast where id = $5)), $7, $8
+    on conflict (id) do update set (value, at) = (excluded.value, excluded.at)
+    returning topic
+"""
+
+_FEEDBACK_OF = """
+    select id, kind, value, said, broadcast_id, topic, at, author from subscriptions.feedback where author = any($1)
+    order by at desc, id desc limit $2
+"""
+
+
+async def fetch_feedback(connection: Connection, authors: Sequence[bytes]) -> tuple[Feedback, ...]:
+    """What these said, the newest first."""
+    return tuple([_read_feedback(row) for row in await connection.fetch(_FEEDBACK_OF, authors, MAX_SHOWN_FEEDBACK)])
+
+
+def _read_feedback(row: asyncpg.Record) -> Feedback:
+    return Feedback(
+        id=row["id"],
+        kind=FeedbackKind(row["kind"]),
+        at=row["at"],
+        author=row["author"],
+        value=row["value"],
+        said=row["said"],
+        broadcast=row["broadcast_id"],
+        topic=row["topic"],
+    )
+
+
+def build_feedback_row(feedback: Feedback) -> tuple[object, ...]:
+    return (
+        feedback.id,
+        feedback.kind,
+        feedback.value,
+        feedback.said,
+        feedback.broadcast,
+        feedback.topic,
+        feedback.at,
+        feedback.author,
+    )
+
+
+class PostgresFeedbackRepository:
+    """Implements ports.FeedbackRepository."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def list_recent_broadcasts(self, now: datetime) -> tuple[UUID, ...]:
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(
+                "select id from subscriptions.broadcast where published_at > $1 order by published_at desc limit $2",
+                now - MAX_REACTION_AGE,
+                MAX_BROADCASTS,
+            )
+        return tuple(UUID(int=row["id"].int) for row in rows)
+
+    async def find_topic(self, broadcast: UUID) -> str | None:
+        async with self._database.connection() as connection:
+            topic: str | None = await connection.fetchval(
+                "select topic from subscriptions.broadcast where id = $1", broadcast
+            )
+        return topic
+
+    async def save(self, feedback: Feedback) -> None:
+        async with self._database.connection() as connection:
+            if feedback.value or feedback.said:
+                await connection.execute(SAVE_FEEDBACK, *build_feedback_row(feedback))
+            else:
+                await connection.execute("delete from subscriptions.feedback where id = $1", feedback.id)

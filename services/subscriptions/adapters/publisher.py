@@ -1,0 +1,30 @@
+"""Publications on their way to RabbitMQ."""
+
+from collections.abc import Mapping
+
+from services.subscriptions.domain.publication import Destination, Publication
+from shared.amqp.publisher import Publisher
+from shared.amqp.topology import DISPATCH, EVENTS
+from shared.outcome import DependencyUnavailable, Unroutable
+
+_EXCHANGES: Mapping[Destination, str] = {Destination.DISPATCH: DISPATCH, Destination.EVENTS: EVENTS}
+
+
+class AmqpEventPublisher:
+    """Implements ports.EventPublisher."""
+
+    def __init__(self, publisher: Publisher) -> None:
+        self._publisher = publisher
+
+    async def publish(self, publication: Publication) -> None:
+        """A missing queue is waited for like a missing broker: nothing is wrong with the message."""
+        try:
+            await self._publisher.publish(
+                _EXCHANGES[publication.destination],
+                publication.key,
+                publication.body,
+                message_id=publication.message_id,
+                mandatory=publication.required,
+            )
+        except Unroutable as error:
+            raise DependencyUnavailable(str(error)) from error

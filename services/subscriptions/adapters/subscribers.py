@@ -1,0 +1,256 @@
+"""Subscribers in PostgreSQL."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+
+from services.subscriptions.adapters.erasure import erase_person, find_last_erasure, lock_people
+from services.subscriptions.adapters.feedback import SAVE_FEEDBACK, build_feedback_row, fetch_feedback
+from services.subscriptions.adapters.rows import Row, build_subscriber_row, read_consent, read_subscriber
+from services.subscriptions.domain.consent import Consent
+from services.subscriptions.domain.erasure import collect_indexes, derive_authors
+from services.subscriptions.domain.feedback import AuthorKey
+from services.subscriptions.domain.publication import Publication
+from services.subscriptions.domain.reply_quota import Conversation, merge_conversations
+from services.subscriptions.domain.subscriber import Subscriber, list_indexes, list_lookup_indexes
+from services.subscriptions.domain.wording import Wording
+from services.subscriptions.ports import ChangeSet, StoredDecision, StoredState
+from shared.contracts.message import Address, Addresses, AddressKind
+from shared.database.pool import Connection, Database
+
+_FIND = """
+    select subscriber.*, array(
+        select topic from subscriptions.subscription where subscriber_id = subscriber.id) as topics
+    from subscriptions.subscriber where user_index = any($1) or phone_index = any($1)
+    order by id for update
+"""
+_SAVE = """
+    insert into subscriptions.subscriber (id, sequence, state, phone_index, phone_sealed, user_index,
+        user_sealed, started_at, started_received_at, ended_at, ended_received_at, places, paused_until, chosen_at,
+        chosen_received_at, merged_into, suspended, preferred_at)
+    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
+    on conflict (id) do update set (sequence, state, phone_index, phone_sealed, user_index, user_sealed,
+        started_at, started_received_at, ended_at, ended_received_at, places, paused_until, chosen_at,
+        chosen_received_at, merged_into, suspended, preferred_at)
+      = (excluded.sequence, excluded.state, excluded.phone_index, excluded.phone_sealed, excluded.user_index,
+        excluded.user_sealed, excluded.started_at, excluded.started_received_at, excluded.ended_at,
+        excluded.ended_received_at, excluded.places, excluded.paused_until, excluded.chosen_at,
+        excluded.chosen_received_at, excluded.merged_into, excluded.suspended, excluded.preferred_at)
+"""
+_SAVE_CONSENT = """
+    insert into subscriptions.consent (subscriber_id, sequence, event, topics, wording_version, wording_hash,
+        said_at, received_at, message_key)
+    values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+"""
+_SAVE_WORDING = (
+    "insert into subscriptions.wording (hash, version, text) values ($1, $2, $3) on conflict (hash) do nothing"
+)
+_SAVE_CONVERSATION = """
+    insert into subscriptions.conversation select unnest($1::bytea[]), $2, $3, $4, $5
+    on conflict (address_index) do update set (hinted_at, answers_left, counted_at, asked)
+      = (excluded.hinted_at, excluded.answers_left, excluded.counted_at, excluded.asked)
+"""
+# Of one address there is one row, whichever key its hash is of.
+_DROP_CONVERSATION = "delete from subscriptions.conversation where address_index = any($1)"
+_CONSENTS = """
+    with recursive person as (
+        select id from subscriptions.subscriber where id = any($1)
+        union select s.id from subscriptions.subscriber s join person on s.merged_into = person.id)
+    select * from subscriptions.consent where subscriber_id in (select id from person) order by said_at, id
+"""
+# A move names both addresses; as long as something of the former one is left, the message about the move is.
+_FORMER = """
+    with recursive theirs as (
+        select unnest($1::bytea[]) as index
+        union
+        select unnest(moved.senders) from theirs join subscriptions.inbox moved
+            on moved.senders @> array[theirs.index] and moved.result = 'moved')
+    select index from theirs
+"""
+_ADDRESSES = """
+    select phone_index, phone_sealed, user_index, user_sealed from subscriptions.subscriber where id = $1
+"""
+
+_publications = msgspec.msgpack.Decoder(tuple[Publication, ...])
+
+
+class PostgresSubscriberRepository:
+    """Implements ports.SubscriberRepository."""
+
+    def __init__(self, database: Database, key: AuthorKey) -> None:
+        self._database = database
+        self._key = key
+
+    async def process_once(
+        self,
+        message_key: bytes,
+        sender: Addresses,
+        received_at: datetime,
+        decide: Callable[[StoredState], ChangeSet],
+        *,
+        history: bool = False,
+        former: Addresses | None = None,
+        keys_also: Sequence[bytes] = (),
+    ) -> StoredDecision:
+        everywhere = (*list_lookup_indexes(sender), *(list_lookup_indexes(former) if former else ()))
+        async with self._database.transaction() as connection:
+            await lock_people(connection, everywhere)
+            before = await _find_decision(connection, (message_key, *keys_also))
+            if before:
+                return before
+            state = await _read_state(connection, sender, former)
+            changes = decide(await self._add_history(connection, state, sender) if history else state)
+            await _save_changes(connection, changes)
+            if changes.conversation:
+                await connection.execute(_DROP_CONVERSATION, sender.also)
+                await connection.execute(_SAVE_CONVERSATION, *_build_conversation_row(sender, changes.conversation))
+            await _record_in_inbox(connection, message_key, received_at, everywhere, changes)
+        return StoredDecision(result=changes.result, publications=changes.publications, duplicate=False)
+
+    async def _add_history(self, connection: Connection, state: StoredState, sender: Addresses) -> StoredState:
+        people = [each for each in (state.by_user, state.by_phone) if each]
+        rows = await connection.fetch(_CONSENTS, [each.id for each in people])
+        consents = tuple([read_consent(row) for row in rows])
+        known_at = (*collect_indexes(people, sender), *sender.also)
+        former = tuple([row["index"] for row in await connection.fetch(_FORMER, known_at)])
+        feedback = await fetch_feedback(connection, derive_authors(self._key, people, former, consents))
+        return replace(state, history=consents, feedback=feedback, former=former)
+
+    async def trim_stored_replies(self, message_key: bytes, publications: tuple[Publication, ...]) -> None:
+        kept = msgspec.msgpack.encode(publications)
+        async with self._database.connection() as connection:
+            await connection.execute(
+                "update subscriptions.inbox set publications = $2 where message_key = $1", message_key, kept
+            )
+
+    async def find_addresses(self, subscriber: UUID) -> Addresses | None:
+        async with self._database.connection() as connection:
+            row = await connection.fetchrow(_ADDRESSES, subscriber)
+        if row is None:
+            return None
+        phone = _build_address(AddressKind.PHONE, row["phone_index"], row["phone_sealed"])
+        user = _build_address(AddressKind.USER, row["user_index"], row["user_sealed"])
+        return Addresses(phone=phone, user=user) if phone or user else None
+
+
+def _build_address(kind: AddressKind, index: bytes | None, sealed: bytes | None) -> Address | None:
+    return Address(kind=kind, index=index, sealed=sealed) if index and sealed else None
+
+
+async def save_wordings(database: Database, wordings: Sequence[Wording]) -> None:
+    """Keep the texts that consents refer to by hash."""
+    async with database.connection() as connection:
+        await connection.executemany(_SAVE_WORDING, [_build_wording_row(wording) for wording in wordings])
+
+
+def _build_wording_row(wording: Wording) -> tuple[object, ...]:
+    return wording.hash, wording.version, wording.text
+
+
+def _build_conversation_row(sender: Addresses, conversation: Conversation) -> tuple[object, ...]:
+    return list_indexes(sender), conversation.hinted_at, conversation.left, conversation.counted_at, conversation.asked
+
+
+async def _find_decision(connection: Connection, keys: Sequence[bytes]) -> StoredDecision | None:
+    row = await connection.fetchrow(
+        "select result, publications from subscriptions.inbox where message_key = any($1)", keys
+    )
+    if row is None:
+        return None
+    return StoredDecision(result=row["result"], publications=_publications.decode(row["publications"]), duplicate=True)
+
+
+async def _read_state(connection: Connection, sender: Addresses, former: Addresses | None) -> StoredState:
+    by_user, by_phone = await _find_subscribers(connection, sender)
+    was_user, was_phone = await _find_subscribers(connection, former) if former else (None, None)
+    known = list_lookup_indexes(sender)
+    rows = await connection.fetch("select * from subscriptions.conversation where address_index = any($1)", known)
+    return StoredState(
+        by_user=by_user,
+        by_phone=by_phone,
+        former_by_user=was_user,
+        former_by_phone=was_phone,
+        conversation=merge_conversations([_read_conversation(row) for row in rows]),
+        erased=await find_last_erasure(connection, known),
+    )
+
+
+async def _find_subscribers(connection: Connection, sender: Addresses) -> tuple[Subscriber | None, Subscriber | None]:
+    known = list_lookup_indexes(sender)
+    found = [read_subscriber(row) for row in await connection.fetch(_FIND, known)]
+    by_user = [each for each in found if each.addresses.user and each.addresses.user.index in known]
+    by_phone = [each for each in found if each.addresses.phone and each.addresses.phone.index in known]
+    # Two rows under two hashes of one address become one, like those of two addresses.
+    user = next(iter((*by_user[:1], *by_phone[1:])), None)
+    other = next((each for each in (*by_phone, *by_user) if each is not user), None)
+    return user, other or (user if by_phone else None)
+
+
+def _read_conversation(row: Row) -> Conversation:
+    return Conversation(
+        hinted_at=row["hinted_at"], left=row["answers_left"], counted_at=row["counted_at"], asked=row["asked"]
+    )
+
+
+async def _save_changes(connection: Connection, changes: ChangeSet) -> None:
+    for subscriber in changes.subscribers:
+        await connection.execute(_SAVE, *build_subscriber_row(subscriber))
+        await _save_topics(connection, subscriber)
+    for consent in changes.consents:
+        await _append_consent(connection, consent)
+    if changes.feedback:
+        await connection.execute(SAVE_FEEDBACK, *build_feedback_row(changes.feedback))
+    if changes.erased:
+        await erase_person(connection, changes.erased)
+
+
+async def _save_topics(connection: Connection, subscriber: Subscriber) -> None:
+    topics = sorted(subscriber.topics)
+    await connection.execute(
+        "delete from subscriptions.subscription where subscriber_id = $1 and topic <> all($2)",
+        subscriber.id,
+        topics,
+    )
+    await connection.execute(
+        "insert into subscriptions.subscription (topic, subscriber_id) select unnest($2::text[]), $1"
+        " on conflict do nothing",
+        subscriber.id,
+        topics,
+    )
+
+
+async def _append_consent(connection: Connection, consent: Consent) -> None:
+    wording = consent.wording
+    if wording:
+        await connection.execute(_SAVE_WORDING, *_build_wording_row(wording))
+    await connection.execute(
+        _SAVE_CONSENT,
+        consent.subscriber,
+        consent.sequence,
+        consent.event,
+        sorted(consent.topics),
+        wording.version if wording else None,
+        wording.hash if wording else None,
+        consent.said_at,
+        consent.received_at,
+        consent.message_key,
+    )
+
+
+async def _record_in_inbox(
+    connection: Connection, message_key: bytes, received_at: datetime, senders: Sequence[bytes], changes: ChangeSet
+) -> None:
+    erased = changes.erased
+    await connection.execute(
+        "insert into subscriptions.inbox (message_key, result, publications, received_at, senders, erased_at)"
+        " values ($1, $2, $3, $4, $5, $6)",
+        message_key,
+        changes.result,
+        msgspec.msgpack.encode(changes.publications),
+        received_at,
+        [*dict.fromkeys((*senders, *erased.indexes))] if erased else senders,
+        erased.moment.at if erased else None,
+    )

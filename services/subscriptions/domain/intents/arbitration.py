@@ -1,0 +1,210 @@
+"""What the rules say against what examples make probable. Only the rules ever subscribe or erase anybody."""
+
+import re
+from collections.abc import Callable, Sequence
+
+from services.subscriptions.domain.county import County
+from services.subscriptions.domain.intents.classifier import Prediction
+from services.subscriptions.domain.intents.entities import Entities, extract_entities
+from services.subscriptions.domain.intents.intent import Intent, ParsedIntent
+from services.subscriptions.domain.intents.pause_limits import parse_limit
+from services.subscriptions.domain.intents.phrases import MISTAKEN
+from services.subscriptions.domain.intents.question_intent import MAX_FEEDBACK_LENGTH
+from services.subscriptions.domain.intents.stop_intent import has_stop_word, is_stop_denied
+from services.subscriptions.domain.intents.text import read_words, tokenize
+from services.subscriptions.domain.intents.vocabulary import LEAVE_US, NO, ONLY, OTHER_BUSINESS
+
+# From which chance on a guess is taken where no rule knows anything, against a rule, against a weighty one, and against
+# a rule that says that somebody leaves.
+SOME, PROBABLE, CERTAIN, SURE = 0.25, 0.5, 0.7, 0.9
+# From here on it may be that somebody wants to leave, and is asked.
+MIN_LEAVING_PROBABILITY = 0.2
+MAX_DOUBTFUL_PROBABILITY = 0.4
+# And from here on one word may be either.
+MIN_EITHER_PROBABILITY = 0.05
+# Texts this short are what the rules are for.
+MAX_SHORT_WORDS = 2
+# And in these a word of leaving is about little else.
+BRIEF = 6
+
+_ASKING = frozenset((Intent.ASK_START, Intent.ASK_STOP))
+# What is said with the words of leaving and does not mean it: a break, some topics, both, an answering machine.
+_NEAR_LEAVING = frozenset(
+    (Intent.PAUSE, Intent.RESUME, Intent.REMOVE, Intent.ONLY, Intent.ASK_BOTH, Intent.NOTHING, Intent.EMERGENCY)
+)
+_JOINING = {Intent.START, Intent.ASK_START}
+_COMING = (Intent.START, Intent.ASK_START, Intent.RESUME)
+# Whoever means both says both, which rules know.
+_NEAR_STOP = (_NEAR_LEAVING - {Intent.ASK_BOTH}) | {Intent.STOP, *_COMING}
+_BACK = re.compile(
+    r"\bwieder (?:\w+ ){0,3}(?:an|ein|rein|dabei|anmelden|aufnehmen|eintragen|einschalten|anschalten|freischalten|"
+    r"abonnieren|mitmachen|mitlesen|reinnehmen|dazunehmen|reinlassen|hinzufuegen|teilnehmen)\b"
+)
+# Whoever says that somebody has died speaks of the owner of the number.
+_OF_OTHERS = OTHER_BUSINESS - read_words("verstorben verstorbenen")
+_STAYING = re.compile(r"\bnicht (?:stopp?\w*|abmelde\w*|abbestell\w*|loesch\w*|kuendig\w*|aufhoer\w*)\b")
+_ABOUT_TOPICS = (Intent.ONLY, Intent.ADD, Intent.REMOVE)
+_ALSO = read_words("auch noch dazu zusaetzlich ausserdem also too ok")
+_LEAVE = (Intent.STOP, Intent.ERASE, Intent.ASK_STOP)
+_COMING_OR_GOING = frozenset((*_LEAVE, Intent.START, Intent.ASK_START, Intent.RESUME))
+
+
+def resolve_intent(rule: ParsedIntent, prediction: Prediction, text: str, county: County) -> ParsedIntent:
+    """The one wish of a text that `rule` was found for, and whose examples say `prediction`."""
+    words = tokenize(text)
+    if (
+        rule.intent is prediction.intent
+        and rule.intent in _ABOUT_TOPICS
+        and _has_two_sides(extract_entities(text, county))
+    ):
+        return _apply_prediction(prediction, words, text, county)
+    agreed = rule.intent in (prediction.intent, Intent.START) or {rule.intent, prediction.intent} == _JOINING
+    mistaken = rule.intent is Intent.ASK_START and MISTAKEN.search(" ".join(words))
+    # "Abmeldung, was denn sonst", "Abmeldung warum dauert das so lange"
+    plain = (
+        prediction.intent not in _NEAR_STOP
+        and len(words) <= BRIEF
+        and "?" not in text
+        and _has_stop_phrase(rule, words)
+    )
+    if agreed or mistaken or plain or not words or not _should_overrule(prediction, rule, words):
+        return _keep_rule(rule, prediction, words)
+    parsed = _apply_prediction(prediction, words, text, county)
+    # Topics that nobody named are no reason to disbelieve a rule.
+    unfounded = (
+        parsed.intent is Intent.TOPICS and prediction.intent is not Intent.TOPICS and rule.intent is not Intent.OTHER
+    )
+    return rule if unfounded else parsed
+
+
+def _has_two_sides(about: Entities) -> bool:
+    """ "Stoppen Sie die Baustellen. Die Sperrungen brauche ich." """
+    return bool(about.wanted and about.unwanted)
+
+
+def _should_overrule(prediction: Prediction, rule: ParsedIntent, words: Sequence[str]) -> bool:
+    """Leaving is believed most readily, and whatever might be it is not overheard."""
+    short = len(words) <= MAX_SHORT_WORDS
+    if prediction.intent is Intent.NOTHING:
+        return prediction.probability >= SURE  # whoever is taken for a machine gets no answer at all
+    if rule.intent is Intent.OTHER:
+        return prediction.probability >= SOME
+    if rule.intent in (Intent.STOP, Intent.ASK_START) and prediction.intent is Intent.ASK_BOTH and NO & set(words):
+        return False  # "Nicht anmelden, abmelden!" is clear enough
+    if short and rule.intent not in _ASKING:
+        return False
+    if rule.intent is Intent.STOP and prediction.intent in _COMING:
+        back = _BACK.search(" ".join(words))
+        denied = has_stop_word(words) or NO & set(words)
+        return prediction.probability >= (PROBABLE if back else SURE) and bool(back or not denied)
+    if rule.intent is Intent.STOP and prediction.intent is Intent.PLACES and not ONLY & set(words):
+        return False  # "Wir wohnen nicht mehr in Grasberg, bitte nichts mehr schicken"
+    if rule.intent is Intent.EMERGENCY or (rule.intent is Intent.STOP and prediction.intent not in _NEAR_LEAVING):
+        return prediction.probability >= SURE
+    return prediction.probability >= (CERTAIN if short or rule.intent is Intent.ASK_BOTH else PROBABLE)
+
+
+def _has_stop_phrase(rule: ParsedIntent, words: Sequence[str]) -> bool:
+    """Return whether a rule has found a word of leaving that is not denied; where it only doubts, as the first word."""
+    if rule.intent is Intent.ASK_STOP:
+        return bool(LEAVE_US & set(words[:1]))
+    return rule.intent is Intent.STOP and has_stop_word(words)
+
+
+def _keep_rule(rule: ParsedIntent, prediction: Prediction, words: Sequence[str]) -> ParsedIntent:
+    """Nobody who may want to leave is told that this is no contact channel."""
+    doubtful = rule.intent is Intent.OTHER and prediction.sum_probability(*_LEAVE) >= MIN_LEAVING_PROBABILITY
+    return ParsedIntent(intent=Intent.ASK_STOP) if doubtful and len(words) > 1 and not is_stop_denied(words) else rule
+
+
+def _apply_prediction(prediction: Prediction, words: Sequence[str], text: str, county: County) -> ParsedIntent:
+    doubt = _find_doubt(prediction, words)
+    if (doubt or prediction.intent in _COMING_OR_GOING) and is_stop_denied(words):
+        return ParsedIntent(intent=Intent.OTHER)
+    if doubt and prediction.intent not in _LEAVE:
+        return ParsedIntent(intent=doubt)
+    if len(words) == 1 and prediction.intent in _COMING_OR_GOING:
+        return ParsedIntent(intent=_classify_one_word(prediction))
+    if prediction.intent is Intent.FEEDBACK and _STAYING.search(" ".join(words)):
+        return ParsedIntent(intent=Intent.OTHER)
+    if prediction.intent is Intent.ERASE:
+        return ParsedIntent(intent=Intent.ASK_ERASE)
+    if prediction.intent is Intent.STOP and prediction.probability < (SURE if _OF_OTHERS & set(words) else CERTAIN):
+        return ParsedIntent(intent=Intent.ASK_STOP)
+    about = extract_entities(text, county)
+    if (
+        prediction.intent is Intent.ONLY
+        and prediction.probability < CERTAIN
+        and _ALSO & set(words)
+        and not ONLY & set(words)
+    ):
+        return _build_add(about, text)
+    make = _INTENT_BUILDERS.get(prediction.intent)
+    return make(about, text) if make else ParsedIntent(intent=prediction.intent)
+
+
+def _find_doubt(prediction: Prediction, words: Sequence[str]) -> Intent | None:
+    """Return what is asked where nothing is probable and it may be that somebody leaves."""
+    leaving = prediction.sum_probability(*_LEAVE)
+    if prediction.probability >= MAX_DOUBTFUL_PROBABILITY or leaving < MIN_LEAVING_PROBABILITY:
+        return None
+    joining = prediction.sum_probability(*_COMING) > 2 * leaving and not has_stop_word(words)
+    return Intent.ASK_START if joining else Intent.ASK_STOP
+
+
+def _classify_one_word(prediction: Prediction) -> Intent:
+    """A single word may be any slip: whether it comes near to leaving or to joining, or to both, is asked about."""
+    leaves, joins = prediction.sum_probability(*_LEAVE), prediction.sum_probability(Intent.START, Intent.ASK_START)
+    if min(leaves, joins) >= MIN_EITHER_PROBABILITY:
+        return Intent.ASK_BOTH
+    return Intent.ASK_STOP if leaves > joins else Intent.ASK_START
+
+
+def _build_start(about: Entities, text: str) -> ParsedIntent:
+    return ParsedIntent(intent=Intent.ASK_START, topics=about.wanted)
+
+
+def _build_only(about: Entities, text: str) -> ParsedIntent:
+    wanted = about.topics if about.rest is False else about.wanted
+    if wanted or about.places:
+        return ParsedIntent(intent=Intent.ONLY, topics=wanted, places=about.places)
+    return _build_remove(about, text)
+
+
+def _build_add(about: Entities, text: str) -> ParsedIntent:
+    topics = (about.wanted - about.had) or about.topics
+    return ParsedIntent(intent=Intent.ADD, topics=topics) if topics else ParsedIntent(intent=Intent.TOPICS)
+
+
+def _build_remove(about: Entities, text: str) -> ParsedIntent:
+    if about.rest is False and about.topics:
+        return ParsedIntent(intent=Intent.ONLY, topics=about.topics, places=about.places)
+    topics = about.unwanted or (about.wanted - about.kept) or about.wanted
+    return ParsedIntent(intent=Intent.REMOVE, topics=topics) if topics else ParsedIntent(intent=Intent.TOPICS)
+
+
+def _build_places(about: Entities, text: str) -> ParsedIntent:
+    return ParsedIntent(intent=Intent.ONLY, places=about.places) if about.places else ParsedIntent(intent=Intent.PLACES)
+
+
+def _build_pause(about: Entities, text: str) -> ParsedIntent:
+    limit = parse_limit(tokenize(text), text)
+    return ParsedIntent(
+        intent=Intent.PAUSE, days=limit.days, until=limit.until, weekday=limit.weekday, easter=limit.easter
+    )
+
+
+def _build_feedback(about: Entities, text: str) -> ParsedIntent:
+    return ParsedIntent(intent=Intent.FEEDBACK, text=text.strip()[:MAX_FEEDBACK_LENGTH])
+
+
+_INTENT_BUILDERS: dict[Intent, Callable[[Entities, str], ParsedIntent]] = {
+    Intent.START: _build_start,
+    Intent.ASK_START: _build_start,
+    Intent.ONLY: _build_only,
+    Intent.ADD: _build_add,
+    Intent.REMOVE: _build_remove,
+    Intent.PLACES: _build_places,
+    Intent.PAUSE: _build_pause,
+    Intent.FEEDBACK: _build_feedback,
+}

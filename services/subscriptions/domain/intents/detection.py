@@ -1,0 +1,42 @@
+"""From one message to one wish."""
+
+from msgspec.structs import replace
+
+from services.subscriptions.domain.county import County
+from services.subscriptions.domain.intents.arbitration import resolve_intent
+from services.subscriptions.domain.intents.classifier import IntentClassifier, load_classifier
+from services.subscriptions.domain.intents.explicit_stop import apply_explicit_stop
+from services.subscriptions.domain.intents.intent import Intent, ParsedIntent
+from services.subscriptions.domain.intents.payloads import parse_payload
+from services.subscriptions.domain.intents.rules import NOTHING, apply_rules
+from services.subscriptions.domain.intents.text import read_words
+from shared.contracts.inbound import InboundMessage
+from shared.contracts.text import strip_controls
+
+# Kinds that a person sends on purpose. System notices, what WhatsApp does not support, calls and whatever kind
+# comes next are not answered.
+ANSWERED_KINDS = read_words("text button interactive image video audio document sticker location contacts order edit")
+REACTION = "reaction"
+MAX_STORED_TEXT_LENGTH = 1_200  # a feedback as long as it may be, and the word that it begins with
+
+
+def sanitize_text(message: InboundMessage) -> InboundMessage:
+    """The message with a text that can be stored and is understood in a bounded time."""
+    return replace(message, text=strip_controls(message.text[:MAX_STORED_TEXT_LENGTH])) if message.text else message
+
+
+def detect_intent(message: InboundMessage, county: County) -> ParsedIntent:
+    """What one message asks for: a button's payload first, then what was written."""
+    if message.kind == REACTION:
+        return ParsedIntent(intent=Intent.REACTION, value=message.text or "")
+    if message.kind not in ANSWERED_KINDS:
+        return NOTHING
+    if message.kind == "edit" and not message.text:
+        return NOTHING
+    return parse_payload(message.payload or "", county) or detect_text_intent(message.text or "", county)
+
+
+def detect_text_intent(text: str, county: County, by: IntentClassifier | None = None) -> ParsedIntent:
+    """What a text asks for: by the rules where they are certain, else by what others meant who wrote alike."""
+    parsed = resolve_intent(apply_rules(text, county), (by or load_classifier(county)).predict(text), text, county)
+    return apply_explicit_stop(parsed, text)

@@ -1,0 +1,75 @@
+"""Whether somebody needs 112 or 110 and not us."""
+
+import re
+from collections.abc import Sequence
+
+from services.subscriptions.domain.intents.text import read_words, tokenize
+
+_ALWAYS = read_words("""notruf notrufe notfall notfaelle notarzt notfallnummer ueberfall ueberfallen einbrecher
+    herzinfarkt schlaganfall bewusstlos bewusstlose krankenwagen rettungswagen lebensgefahr ertrinkt emergency
+    ambulance vergewaltigt suizid selbstmord umbringen amoklauf geiselnahme messerstecherei schiesserei
+    brandstiftung brustschmerzen eingesperrt ertrunken ertrinken messerangriff erstochen yangin kaza ambulans polis
+    حريق النجدة допоможіть
+    пожар вбивають помогите pozar pomocy ratunku brustschmerz 112 110 acil imdat اسعاف طوارئ швидка пожежа скорая
+    wypadek pogotowie pozar""")
+_URGENT = read_words("""feuer brennt brand einbruch unfall verletzt verletzte verletzter verletzten blutet polizei
+    feuerwehr rettungsdienst sanitaeter rauch gasgeruch explosion schlaegerei bedroht bedroh angegriffen vermisst
+    fire police accident hochwasser ohnmaechtig vergiftet eingeklemmt""")
+_HELP = read_words("hilfe help helft helfen imdat помогите допоможіть ratunku")
+_NOW = _HELP | read_words("""schnell sofort dringend rufen ruft holen kommen kommt bitte hier gerade jetzt ich wir
+    mein meine bei uns in im am auf der""")
+_PLACE = read_words("""strasse str weg platz allee wald haus wohnung keller bahnhof see fluss nachbar nachbarin
+    nebenan""")
+_CALM = read_words("""wann darf duerfen erlaubt verboten fest feste uebung tag infos information informationen
+    freiwillige freiwilligen verein jugendfeuerwehr stelle stellen bewerben bewerbung ausbildung beruf war gestern
+    warum wieso wie wer sperrung gesperrt baustelle umleitung schutz gebuehr kosten oeffnungszeiten telefonnummer
+    suche job""")
+_CALLS = re.compile(
+    r"\b(?:ins wasser gefallen|in (?:den|die|das|einen) \w+ gefallen|werde (?:\w+ ){0,2}(?:verfolgt|bedroht|"
+    r"geschlagen|angegriffen)|"
+    r"(?:mann|frau|jemand|typ|person) (?:\w+ ){0,2}mit (?:\w+ )?(?:messer|waffe|pistole)|bricht (?:\w+ ){0,4}ein\b|"
+    r"(?:kind|sohn|tochter|mutter|vater|oma|opa|mann|frau) (?:\w+ )?(?:ist )?(?:verschwunden|weg|vermisst|"
+    r"bewegt sich nicht|"
+    r"atmet nicht|zusammengebrochen|gestuerzt|erstickt)|nicht mehr leben|bringe? mich um|mich umbringen|"
+    r"das leben nehmen|lebensmuede|nicht mehr aufwachen|(?:will|moechte) (?:\w+ ){0,2}sterben|kill myself|want to die|"
+    r""
+    r"(?:schlagen|kommen|sehe) (?:\w+ )?flammen|(?:steht|stehen) (?:\w+ )?in flammen|"
+    r"(?:rauch|flammen) (?:\w+ ){0,2}aus (?:dem|der|einem|einer)|"
+    r"riecht (?:\w+ ){0,3}gas|"
+    r"gas (?:\w+ )?(?:riecht|stroemt|tritt aus)|keine luft|kann nicht atmen|baum (?:\w+ ){0,3}(?:auf auto|auf haus|"
+    r"auf mensch\w*)|"
+    r"(?:haus|wohnung|auto|dach|wald|scheune|feld|keller|garage) brennt)\b"
+)
+_DYING = re.compile(
+    r"\b(?:suizid\w*|selbstmord\w*|freitod|umbringen|bringe? mich um|das leben nehmen|nicht mehr leben|sterben|"
+    r"nicht mehr weiter ?leben|lebensmuede|tot sein|suicid\w*|kill myself|want to die|end my life)\b"
+)
+_MAX_WORDS = 25
+MAX_EMERGENCY_WORDS = 14
+
+
+def is_about_dying(text: str) -> bool:
+    """Return whether the answer to an emergency should name those who listen as well."""
+    return bool(_DYING.search(" ".join(tokenize(text))))
+
+
+def is_emergency(words: Sequence[str], text: str) -> bool:
+    """Rather once too often: the answer costs a few cents, and names numbers that everybody should know."""
+    said = set(words)
+    if said & _ALWAYS or (_CALLS.search(" ".join(words)) and not said & _CALM):
+        return len(words) <= _MAX_WORDS
+    if said & _CALM or "?" in text or len(words) > MAX_EMERGENCY_WORDS:
+        return False
+    urgent, calls = said & _URGENT, said & _HELP
+    if urgent:
+        return len(words) <= MAX_SHORT_WORDS or bool(said & _NOW)
+    return bool(calls) and _has_place(words)
+
+
+MAX_SHORT_WORDS = 3
+
+
+def _has_place(words: Sequence[str]) -> bool:
+    """ "Hilfe, ich bin in der Bahnhofstraße 5"."""
+    streets = any(word.endswith(("strasse", "str", "weg", "platz", "allee")) for word in words)
+    return streets or bool(set(words) & _PLACE)

@@ -1,0 +1,116 @@
+"""The commonest sentences in other languages, by their stems; matched against the plain words, joined by spaces.
+
+Plain words have no accents: й is и, ї is і, ş is s.
+"""
+
+import re
+
+from services.subscriptions.domain.intents.intent import Intent
+
+_LEAVE = (
+    # English
+    r"\b(?:stop|quit|end|cease) (?:\w+ ){0,2}(?:sending|texting|messaging|writing|contacting|messages|texts|this|"
+    r"these)",
+    r"\b(?:do not|don ?t|dont|never) (?:\w+ ){0,2}(?:send|text|write|message|contact|want|wish|need|like to (?:get|"
+    r"receive))",
+    r"\b(?:take|get|remove|delete|sign|opt|count|leave) me (?:off|from|out|alone)\b",
+    r"\b(?:want|like|wish|going|need|have|how (?:do|can) i|can i|could i|let me) (?:\w+ )?(?:to )?"
+    r"(?:unsubscribe|cancel|opt out|optout|quit|leave|sign off|get out)\b",
+    r"\b(?:cancel|end|delete|stop) (?:my|the|this) (?:subscription|abo|newsletter|messages)|\bno more (?:messages|"
+    r"texts|"
+    r"news|updates|spam)|^(?:please )?no more(?: please)?$|\bnot interested\b|\bno longer (?:\w+ )?(?:want|need|wish|"
+    r"interested)|\bunsubscri\w*",
+    # Turkish
+    r"\b(?:mesaj|bildirim|haber)\w* (?:\w+ ){0,3}(?:istemi\w*|goe?nderme\w*|atma(?:yin|sin)?\b|yazma(?:yin)?\b|"
+    r"durdur\w*|"
+    r"kes\w*|almak istemi\w*)|\b(?:abone|ue?ye)lig?k?\w* (?:\w+ ){0,2}(?:iptal|cik|sil|sonlandir|bitir)\w*",
+    r"\b(?:bana|artik) (?:\w+ ){0,3}(?:istemi\w*|goe?nderme\w*|yazma\w*|atma\w*)|\biptal et\w*|\blisteden (?:cik|"
+    r"sil)\w*",
+    r"\bistemiyor\w*\b",
+    # Arabic
+    r"(?:لا|لم اعد) (?:\w+ ){0,2}(?:اريد|ارغب|ترسل\w*|ترسلوا|تبعث\w*|تراسل\w*)",
+    r"(?:الغاء|الغ|الغوا|الغي|ايقاف|اوقف\w*|وقف\w*|توقف\w*|انهاء) (?:\w+ ){0,2}(?:اشتراك\w*|الاشتراك|رسايل|الرسايل)",
+    r"(?:توقف\w*|كف\w*) عن|(?:احذف|ازل|ازيل)\w* (?:رقمي|اسمي)",
+    # Ukrainian and Russian
+    r"\b(?:не|нема) (?:\w+ ){0,2}(?:хоч\w*|хотів\w*|хотел\w*|надсила\w*|надішл\w*|пиш\w*|писа\w*|присила\w*|присыла\w*|"
+    r"шлі\w*|шли\w*|треба|надо|потріб\w*|нуж\w*|цікав\w*|интерес\w*|отправ\w*|турбу\w*|беспоко\w*)",
+    r"\b(?:більше|больше) не\b|\b(?:відпи[сш]|отпи[сш])\w*|\b(?:скасу|отмен|припин|прекрат|зупин|"
+    r"останов)\w* (?:\w+ ){0,2}"
+    r"(?:підписк|подписк|повідомл|сообщен|розсилк|рассылк)\w*|\b(?:видал|удал|прибер|убер)\w* мене|\bудалите меня",
+    # Polish
+    r"\bnie (?:\w+ ){0,3}(?:chce|chcialbym|chcialabym|zycze|wysyla\w*|wysla\w*|przysyla\w*|pisz\w*|pisac|potrzebuj\w*|"
+    r"interesuj\w*|kontaktuj\w*)|\bwypis\w*|\brezygn\w*|\bzrezygn\w*|\banulu\w*|\bprzestan\w*|\bzatrzym\w*|"
+    r"\bodsubskryb\w*|\bodwol\w* (?:zgod\w*|subskrypc\w*)|\bwycofuj\w* zgod\w*",
+    # Others, seldom here: a wish to leave is obeyed in any language.
+    r"\bno (?:me |nos )?(?:quiero|interesa\w*|envi\w*|mand\w*|escrib\w*|contact\w*|molest\w*)|\bdar[ms]e de baja\b|"
+    r"\bcancel(?:ar?|a) (?:la |mi )?suscripci\w*|\bdejar? de (?:recibir|enviar|escribir)|\bnao quero\b|"
+    r"\bdesabon\w*|\bdesinscri\w*|\bne (?:plus|m \w+|me \w+|veux) (?:\w+ )?(?:recevoir|envoy\w*|ecri\w*|pas)|"
+    r"\bsupprim\w* (?:\w+ )?de la liste|\bannull\w* (?:l )?iscrizione|\brimuov\w* (?:mi )?(?:dalla )?lista|"
+    r"\bnon (?:voglio|inviat\w*|scriv\w*|contatt\w*)|\bverwijder m\w+|\bgeen (?:berichten|interesse)|\buitschrijven\b|"
+    r"\bnu (?:mai |ma )?(?:vreau|trimit\w*|interes\w*|scri\w*)|\bdezabon\w*|\bmos (?:me )?(?:shkruani|dergoni)\b|"
+    r"\bremove (?:my|this) (?:\w+ )?(?:number|email|contact)|\bremove from (?:the )?list",
+)
+LEAVE = re.compile("|".join(_LEAVE))
+
+# A whole message, and nothing else: these subscribe.
+START = re.compile(
+    r"^(?:(?:yes )?(?:i )?(?:want|would like|d like|wish|like) to (?:subscribe|sign up|register|join|get (?:the |"
+    r"your )?"
+    r"(?:messages|news|newsletter|updates)(?: from the county)?|receive (?:the |your )?(?:messages|news|updates)"
+    r"(?: from the county)?)|(?:sign|subscribe) me (?:up )?(?:too)?|subscribe me|(?:register|add) me|"
+    r"(?:abone|kayit|ue?ye) ol(?:mak istiyorum|ayim)?|kaydol(?:mak istiyorum)?|mesaj(?:lari|lar)? almak istiyorum|"
+    r"(?:انا )?(?:اريد|ارغب في|اود) (?:الاشتراك|التسجيل|ان اشترك|استلام الرسايل)|"
+    r"(?:я )?(?:хочу|хотів би|хотіла б|хотел бы|хотела бы) (?:підписатися|підписатись|подписаться|зареєструватися|"
+    r"отримувати повідомлення|получать сообщения)|підпишіть мене|подпишите меня|запишіть мене|"
+    r"(?:ja )?(?:chce|chcialbym|chcialabym) (?:sie )?(?:zapisac|zarejestrowac|subskrybowac|otrzymywac wiadomosci|"
+    r"dostawac wiadomosci)(?: sie)?|zapisz mnie|prosze mnie zapisac|zapisz sie)$"
+)
+
+# May mean joining: asked back.
+JOINISH = re.compile(
+    r"\b(?:subscri|regist|enrol)\w*|\bsign me\b|\bjoin\b|\b(?:abone|kayit|ue?ye) ol\w*|\bkaydol\w*|\bkatil\w*|"
+    r"\bbasla\w*|"
+    r"\bاشتراك\w*|\bالاشتراك\b|\bاشترك\w*|\bسجل\w*|\bالتسجيل\b|\bبد[اء]\w*|\b(?:підпи[сш]|подпи[сш]|запи[сш])\w*|"
+    r"\bзареєстр\w*|\bприєдн\w*|\bпочат\w*|\bрозпоч\w*|\bначат\w*|\bzapis\w*|\bsubskryb\w*|\bdolacz\w*|\brozpocz\w*|"
+    r"\b(?:get|receive) (?:\w+ ){0,2}(?:messages|news|updates)|\balmak isti\w*|\b(?:отримувати|получать) \w+|"
+    r"\b(?:otrzymywac|dostawac) \w+"
+)
+
+# What else can be asked for, as a whole message.
+_OTHERS = (
+    (
+        Intent.TOPICS,
+        r"(?:konu\w*|tema\w*|temat\w*|topics?|which topics.*|what topics.*|المواضيع|مواضيع|temy|які теми.*)",
+    ),
+    (
+        Intent.DATA,
+        r"(?:(?:what|which) (?:data|information) (?:do |have )?you (?:have|store|keep|stored)?(?: about me)?|"
+        r"(?:show )?my (?:personal )?data|verilerim\w*|بياناتي|(?:моі|мои) (?:дані|данные)|moje dane)",
+    ),
+    (
+        Intent.ERASE,
+        r"(?:delete|erase) (?:all )?(?:of )?(?:my|me) ?(?:personal )?(?:data|number|account|everything)?|"
+        r"verilerimi sil\w*|(?:احذف|حذف|امسح) (?:بياناتي|معلوماتي)|(?:видал|удал)\w* (?:всі |все )?(?:моі|"
+        r"мои) (?:дані|данные)|"
+        r"usun(?:cie|ac)? (?:wszystkie )?moje dane",
+    ),
+    (
+        Intent.WHY,
+        r"(?:why (?:am i|do i|are you).*|who (?:are you|is this).*|where did you get my number|neden.*|"
+        r"sen kimsin|siz kimsiniz|من انت\w*|لماذا.*|(?:хто|кто) (?:ви|вы|це|это).*|(?:чому|почему|звідки|откуда).*|"
+        r"(?:dlaczego|kim jestes|skad macie).*)",
+    ),
+    (
+        Intent.HELP,
+        r"(?:how does (?:this|it) work|what (?:is this|can i do(?: here)?)|i need help|yardim\w*|nasil calisiyor|"
+        r"مساعدة|ساعدني|допомо\w*|помо\w*|pomoc|jak to dziala|i do not understand|i don t understand|anlamiyorum|"
+        r"لا افهم|не розумію|не понимаю|nie rozumiem)",
+    ),
+    (Intent.RESUME, r"(?:continue|resume|devam(?: et)?|продовж\w*|продолж\w*|kontynuuj|wznow)"),
+)
+OTHERS = tuple((intent, re.compile(rf"^(?:{pattern})$")) for intent, pattern in _OTHERS)
+
+
+def match_other_intent(sentence: str) -> Intent | None:
+    """Which of our answers is wanted."""
+    return next((intent for intent, pattern in OTHERS if pattern.search(sentence)), None)

@@ -1,0 +1,117 @@
+"""How long somebody wants a pause, or that it is to end."""
+
+import re
+from collections.abc import Sequence
+
+from services.subscriptions.domain.intents import foreign_phrases
+from services.subscriptions.domain.intents.intent import Intent, ParsedIntent
+from services.subscriptions.domain.intents.pause_limits import (
+    FRACTIONS,
+    HALF_WORDS,
+    MONTHS,
+    NUMBERS,
+    UNITS,
+    WEEKDAYS,
+    PauseLimit,
+    parse_limit,
+)
+from services.subscriptions.domain.intents.phrases import MISSING, SILENCE
+from services.subscriptions.domain.intents.separable_verbs import join_separable_verb
+from services.subscriptions.domain.intents.text import read_words
+from services.subscriptions.domain.intents.vocabulary import AROUND, LEAVE, NO
+
+_PAUSE = read_words("""pause pausieren pausiere pausiert unterbrechen unterbrechung unterbreche aussetzen pauza
+    przerwa wstrzymac перерва пауза призупинити mola ara pausen stumm stummschalten pausierung urlaubspause break""")
+_HOLIDAY = read_words("urlaub verreist ferien weg kur reha krankenhaus klinik unterwegs reise dienstreise")
+_END = read_words("beenden beende ende aufheben vorbei abbrechen aus stoppen fertig zurueck aufgehoben beendet")
+_ON = read_words("""weiter fortsetzen fortfahren weitermachen weitergehen weiterschicken weitersenden resume continue
+    gehts fortsetzung devam dalej далі продовжити""")
+_AGAIN = read_words("""schicken schickt senden sendet einschalten anschalten aktivieren bekommen erhalten empfangen
+    kriegen los losgehen""")
+_BACK = read_words("da zurueck hause daheim")
+_AROUND = (
+    AROUND
+    | frozenset(UNITS)
+    | frozenset(NUMBERS)
+    | frozenset(FRACTIONS)
+    | frozenset(HALF_WORDS)
+    | frozenset(MONTHS)
+    | frozenset(WEEKDAYS)
+    | _HOLIDAY
+    | read_words("""mach bis solange so ostern pfingsten sommer winter herbst fruehling fruehjahr karfreitag himmelfahrt
+    ostermontag pfingstmontag heiligabend nikolaus nach
+    machen mache im am lang lange fuer ca etwa naechsten naechste kommenden naechster in
+    einlegen gehe fahre ende anfang mitte monats jahres morgen weihnachten silvester neujahr jahresende einschliesslich
+    for take a break the zeitweise kurz kurze kleine erstmal erst voruebergehend""")
+)
+_ASKING = read_words("kann koennt koennen koennte koennten wuerden wuerdet kannst geht moeglich man")
+_FOR_NOW = re.compile(
+    r"\b(?:im moment|momentan|zur ?zeit|derzeit|voruebergehend|vorlaeufig|erst ?mal|fuer (?:eine|ne) (?:weile|zeit)|"
+    r"eine zeit ?lang|so ?lange|in (?:der|dieser) zeit|waehrend(?: des| meines| der)?|ueber (?:weihnachten|"
+    r"die feiertage))\b"
+)
+_AGAIN_PLEASE = re.compile(
+    r"\bwieder (?:\w+ ){0,2}(?:einschalten|anschalten|aktivieren|senden|schicken|zuschicken|anstellen|freischalten|"
+    r"aufnehmen|fortsetzen|anmachen)\b"
+)
+_ONLY_AGAIN = re.compile(
+    r"^(?:(?:newsletter|nachrichten|meldungen|infos|kreisfunk|alles|kanal|dienst|abo) "
+    r"(?:\w+ )?wieder an|(?:ab |jetzt |sofort |gerne? |ja |nun )*wieder)$"
+)
+# "До 1 февраля", "until 20 August".
+_FOREIGN_UNTIL = re.compile(r"\b(?:до|until|till|hasta|do|pana pe) (?:\w+ )?\d")
+_QUIET = read_words("nichts nix ruhe")
+_SINCE = read_words("seit schon immer")
+
+
+def match_pause(words: Sequence[str], text: str) -> ParsedIntent | None:
+    """The wish for a pause, or for its end."""
+    said = {word for word in join_separable_verb(words) if not word.isdecimal()}
+    sentence = " ".join(words)
+    if _is_resume(said) or _is_restart_request(sentence):
+        return ParsedIntent(intent=Intent.RESUME)
+    if _FOREIGN_UNTIL.search(sentence) and foreign_phrases.LEAVE.search(sentence):
+        return ParsedIntent(intent=Intent.PAUSE)
+    limit = parse_limit(words, text)
+    asked = said & _PAUSE or (said & _HOLIDAY and limit)
+    if asked and said <= _PAUSE | _AROUND | LEAVE | _ASKING and ("?" not in text or said & _ASKING):
+        return _build_pause(limit)
+    if limit and said & _QUIET and said <= _AROUND | NO and "?" not in text:
+        return _build_pause(limit)
+    return _build_pause(limit) if _is_silence_request(sentence, said, limit) and "?" not in text else None
+
+
+def _build_pause(limit: PauseLimit) -> ParsedIntent:
+    return ParsedIntent(
+        intent=Intent.PAUSE, days=limit.days, until=limit.until, weekday=limit.weekday, easter=limit.easter
+    )
+
+
+def _is_resume(said: set[str]) -> bool:
+    if (
+        said & _PAUSE
+        and (said & _END or said & NO)
+        and "bis" not in said
+        and said <= _PAUSE | _END | _AROUND | NO | _ON
+    ):
+        return True
+    if said & NO or said == {"weiter", "so"}:
+        return False
+    if said & _ON and said <= _ON | AROUND | _HOLIDAY | _END | _ASKING:
+        return True
+    if said & (_BACK | _HOLIDAY) and said & (_END | {"wieder"}) and said <= _BACK | AROUND | _HOLIDAY | _END:
+        return True
+    return "wieder" in said and bool(said & _AGAIN) and said <= AROUND | _AGAIN | _HOLIDAY | _END | _ASKING
+
+
+def _is_restart_request(sentence: str) -> bool:
+    """ "Ich bekomme keine Nachrichten mehr, bitte wieder einschalten"."""
+    parsed = sentence.removeprefix("bitte ").removesuffix(" bitte")
+    return bool(_ONLY_AGAIN.search(parsed) or (_AGAIN_PLEASE.search(parsed) and MISSING.search(parsed)))
+
+
+def _is_silence_request(sentence: str, said: set[str], limit: PauseLimit) -> bool:
+    """ "Bin bis 3.1. verreist, bitte so lange nichts schicken": no messages, but not for ever."""
+    if MISSING.search(sentence) or said & _SINCE:
+        return False
+    return bool(limit or _FOR_NOW.search(sentence)) and bool(SILENCE.search(sentence))

@@ -1,0 +1,141 @@
+"""Until when, as people write it."""
+
+import re
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+from services.subscriptions.domain.intents.intent import Day
+from services.subscriptions.domain.intents.text import normalize_start
+
+# One more than is granted, so that the answer can say that it was too long.
+MAX_DAYS = 367
+_SHORT_NUMBER = 3
+
+UNITS = {"tag": 1, "tage": 1, "tagen": 1, "day": 1, "days": 1, "woche": 7, "wochen": 7, "week": 7, "weeks": 7,
+    "monat": 30, "monate": 30, "monaten": 30, "month": 30, "months": 30, "jahr": 365, "jahre": 365,
+    "jahren": 365, "year": 365, "years": 365, "wo": 7,
+    "gun": 1, "hafta": 7, "tydzien": 7, "tygodnie": 7, "тиждень": 7, "тижні": 7, "неделя": 7, "недели": 7}  # fmt: skip
+NUMBERS = {"ein": 1, "eine": 1, "einen": 1, "einem": 1, "einer": 1, "paar": 3, "zwei": 2, "drei": 3, "vier": 4,
+    "fuenf": 5, "sechs": 6, "sieben": 7, "acht": 8, "neun": 9, "zehn": 10, "elf": 11, "zwoelf": 12, "dreizehn": 13,
+    "vierzehn": 14, "fuenfzehn": 15, "sechzehn": 16, "siebzehn": 17,
+    "achtzehn": 18, "neunzehn": 19, "zwanzig": 20, "einundzwanzig": 21, "dreissig": 30, "vierzig": 40, "fuenfzig": 50,
+    "sechzig": 60, "neunzig": 90, "hundert": 100, "five": 5, "six": 6, "ten": 10,
+    "naechsten": 1, "naechste": 1, "one": 1, "two": 2, "three": 3, "four": 4, "iki": 2, "dwa": 2, "два": 2,
+    "дві": 2}  # fmt: skip
+MONTHS = ("januar", "februar", "maerz", "april", "mai", "juni", "juli", "august", "september", "oktober", "november",
+    "dezember")  # fmt: skip
+WEEKDAYS = ("montag", "dienstag", "mittwoch", "donnerstag", "freitag", "samstag", "sonntag")
+_LAST = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+_SOON = {"morgen": 1, "uebermorgen": 2, "naechste woche": 7, "naechster woche": 7, "naechsten monat": 30,
+    "naechstes jahr": 60, "wochenende": 5}  # fmt: skip
+_FEASTS = {"weihnachten": Day(26, 12), "silvester": Day(31, 12), "neujahr": Day(1, 1), "jahresende": Day(31, 12),
+    "ende des jahres": Day(31, 12), "ende jahr": Day(31, 12)}  # fmt: skip
+# Days after Easter Sunday; whoever pauses until a feast is back after its last day.
+_MOVING_FEASTS = {"ostern": 1, "ostermontag": 1, "ostersonntag": 0, "karfreitag": -2, "pfingsten": 50,
+    "pfingstmontag": 50, "himmelfahrt": 39, "christi himmelfahrt": 39, "vatertag": 39,
+    "fronleichnam": 60, "easter": 1}  # fmt: skip
+_FIXED_FEASTS = {"nikolaus": Day(6, 12), "heiligabend": Day(24, 12), "heilige drei koenige": Day(6, 1),
+    "drei koenige": Day(6, 1), "tag der deutschen einheit": Day(3, 10), "reformationstag": Day(31, 10)}  # fmt: skip
+_FEASTS |= _FIXED_FEASTS
+# How much of a unit is said in words: "halbes Jahr", "anderthalb Wochen", "1,5 Monate", "zweieinhalb Wochen".
+FRACTIONS = {"halb": 0.5, "halbe": 0.5, "halbes": 0.5, "halben": 0.5, "halber": 0.5, "viertel": 0.25,
+    "dreiviertel": 0.75, "anderthalb": 1.5, "eineinhalb": 1.5, "zweieinhalb": 2.5, "dreieinhalb": 3.5, 
+    "viereinhalb": 4.5}  # fmt: skip
+HALF_WORDS = {"vierteljahr": 91, "halbjahr": 182, "halbjaehrig": 182, "quartal": 91}
+_PARTS = {"anfang": 5, "mitte": 15}
+_TO = r"\bbis\s+(?:einschl\w*\s+)?(?:zum\s+|zur\s+|zu\s+|naechsten\s+|kommenden\s+|naechster\s+|ueber\s+)?"
+_DATE = re.compile(_TO + r"(\d{1,2})(?:\s*[./-]\s*(\d{1,2})|\.?\s*([a-z]{3,9}))\.?(?:\s*[/-]?\s*(\d{4}|\d{2}))?(?!\d)")
+# A number and a unit, also written as one word: "1,5 Monate", "3wochen".
+_AMOUNT = re.compile(r"(?<![\d.,])(\d{1,3})(?:[.,](\d))?\s*-?([^\W\d_]+)")
+_MONTH = re.compile(_TO + r"(?:(anfang|mitte|ende)\s+(?:des\s+)?)?([a-z]{3,9})\b")
+_NAMED = re.compile(
+    _TO + rf"(?:nach\s+)?({'|'.join((*_FEASTS, *_MOVING_FEASTS, *_SOON))})\b|\bbis\s+(naechste woche|naechsten monat)\b"
+)
+
+
+class PauseLimit(NamedTuple):
+    """At most one of these says how long."""
+
+    days: int | None = None
+    until: Day | None = None
+    weekday: int | None = None
+    easter: int | None = None
+
+    def __bool__(self) -> bool:
+        return any(value is not None for value in self)
+
+
+def parse_limit(words: Sequence[str], text: str) -> PauseLimit:
+    """How long the text says; an empty one if it does not."""
+    said = normalize_start(text)
+    return (
+        _parse_date(said)
+        or _parse_feast(said)
+        or _parse_month(said)
+        or PauseLimit(days=_parse_amount(said) or _parse_days(words))
+    )
+
+
+def find_month_number(name: str) -> int | None:
+    """Its number; three letters are enough."""
+    return next((number for number, known in enumerate(MONTHS, 1) if known.startswith(name) and len(name) > 2), None)
+
+
+def _parse_date(said: str) -> PauseLimit:
+    found = _DATE.search(said)
+    if found is None:
+        return PauseLimit()
+    number = int(found[2]) if found[2] else find_month_number(found[3])
+    year = int(found[4]) if found[4] else None
+    if year is not None and year < 100:
+        year += 2000
+    return PauseLimit(until=Day(int(found[1]), number, year)) if number else PauseLimit()
+
+
+def _parse_feast(said: str) -> PauseLimit:
+    found = _NAMED.search(said)
+    name = (found[1] or found[2]) if found else ""
+    return PauseLimit(days=_SOON.get(name), until=_FEASTS.get(name), easter=_MOVING_FEASTS.get(name))
+
+
+def _parse_month(said: str) -> PauseLimit:
+    found = _MONTH.search(said)
+    if found is None:
+        return PauseLimit()
+    name, part = found[2], found[1]
+    if name in WEEKDAYS:
+        return PauseLimit(weekday=WEEKDAYS.index(name))
+    if name == "monats":
+        return PauseLimit(days=15)
+    number = find_month_number(name)
+    if number is None:
+        return PauseLimit()
+    return PauseLimit(until=Day(_LAST[number - 1] if part == "ende" else _PARTS.get(part or "", 1), number))
+
+
+def _parse_days(words: Sequence[str]) -> int | None:
+    """The first number in front of a unit: "Guten Tag" is none."""
+    for before, word in pairwise(words):
+        number = _parse_number(before)
+        if word in UNITS and number is not None:
+            return _round_days(number * UNITS[word])
+    return next((HALF_WORDS[word] for word in words if word in HALF_WORDS), None)
+
+
+def _parse_amount(said: str) -> int | None:
+    for whole, tenth, unit in _AMOUNT.findall(said):
+        if unit in UNITS:
+            return _round_days(float(f"{whole}.{tenth or 0}") * UNITS[unit])
+    return None
+
+
+def _round_days(days: float) -> int:
+    """What is longer than we can grant is still longer, so that the answer can say so."""
+    return max(1, min(MAX_DAYS, round(days)))
+
+
+def _parse_number(word: str) -> float | None:
+    if word.isascii() and word.isdecimal() and len(word) <= _SHORT_NUMBER:
+        return int(word)
+    return NUMBERS.get(word) or FRACTIONS.get(word)

@@ -1,0 +1,148 @@
+"""Questions about the channel itself, and feedback."""
+
+import re
+from collections.abc import Sequence
+
+from services.subscriptions.domain.intents.intent import Intent, ParsedIntent
+from services.subscriptions.domain.intents.text import read_words, tokenize
+from services.subscriptions.domain.intents.vocabulary import AROUND, HOW
+
+MAX_FEEDBACK_LENGTH = 1_000
+MAX_SHORT_WORDS = 2
+
+_FEEDBACK = re.compile(
+    r"^\W*(?:(?:hier )?(?:mein|meine|unser|unsere) )?"
+    r"(?:feedback|r(?:ü|ue)ckmeldung|lob|kritik|anregung|verbesserungsvorschlag|vorschlag|bewertung|beschwerde|"
+    r"meinung|wunsch|geri bildirim|"
+    r"opinia|відгук)\b(?P<colon>[\s:,.;–-]*)(?P<text>.*)$",
+    re.IGNORECASE | re.DOTALL,
+)
+_DATA = read_words("""auskunftsersuchen auskunftsanfrage daten data auskunft datenauskunft gespeichert dsgvo verilerim
+    verilerimi dane данi дані данные
+    بياناتي datenkopie selbstauskunft""")
+_DATA_AROUND = (
+    HOW
+    | AROUND
+    | _DATA
+    | read_words("""welche was ueber meine my anfordern zeigen zeig sehen einsehen kopie art artikel 15 gemaess nach
+    persoenlichen personenbezogenen wissen anfrage verlange beantrage bitte ihnen euch werden habt sind wisst
+    speichern wissen ihr weiss speichern speichert personenbezogene which what about stored you have""")
+)
+_DATA_PART = re.compile(r"(?:meine )?daten ?(?:teil ?)?(?P<part>[0-9]{1,3})")
+_HELP = read_words("""hilfe help menu menue befehle anleitung bedienung kommandos yardim مساعدة допомога помощь
+    pomoc optionen funktionen""")
+_HELP_AROUND = (
+    HOW
+    | AROUND
+    | _HELP
+    | read_words("""was brauche funktioniert geht hier das kanal schreiben kann ich verstehe nichts verstanden
+    benutze nutze machen benutzt bedient bediene nutzt man soll weiss erklaerung komme klar kapier kapiere
+    welche gibt gibts""")
+)
+_NOT_UNDERSTOOD = read_words("kapier kapiere erklaerung bediene bedient benutzt verstehe versteh verstanden verstehen")
+_ODD = re.compile(
+    r"\b(?:ist (?:das|dies|es) (?:\w+ )?(?:betrug|fake|echt|serioes|abzocke|spam|ein trick)|(?:kenne|kennen|"
+    r"kennt) (?:ich )?"
+    r"(?:sie|euch|mich|dich|ihr) (?:\w+ )?nicht(?! (?:\w+ ){0,3}aus\b)|"
+    r"kenne (?:ich )?(?:diese|die|ihre) nummer nicht|"
+    r"unbekannte nummer|kenne ich (?:sie|euch|dich)|woher kennen sie|kennt ihr mich|"
+    r"(?:was|wer) (?:wollen|willst|wollt) (?:\w+ )?(?:von mir|von uns)|wer (?:hat|gab) (?:\w+ ){0,2}"
+    r"(?:meine )?(?:handy|telefon|ruf)?nummer|"
+    r"(?:das|dies) (?:\w+ )?(?:nicht|nie) (?:bestellt|abonniert)|datenschutz\w*|impressum)\b"
+)
+_NEVER = re.compile(r"\b(?:nie|nicht|niemals) (?:\w+ ){0,2}(?:angemeldet|abonniert|bestellt)\b")
+_WHY = read_words("wem warum wieso weshalb woher wer datenschutz impressum why who neden чому почему dlaczego")
+_WHY_AROUND = (
+    HOW
+    | AROUND
+    | _WHY
+    | read_words("""bekomme erhalte kriege meine habt sowas krieg dauernd staendig immer ploetzlich zeug
+    handynummer kommt schreibst du diese nachricht da kontakt
+    adresse seid krieg kennen bist dort steckt dahinter are sind ist nicht nie angemeldet schreiben schreibt wem you
+    this why getting am is""")
+)
+
+
+_WHICH_DATA = re.compile(
+    r"\b(?:auskunft (?:\w+ ){0,5}(?:daten|gespeichert\w*|dsgvo|speicher\w*)|(?:welche|"
+    r"was fuer) (?:\w+ )?daten (?:\w+ ){0,4}"
+    r"(?:mir|mich|gespeichert|speicher\w*)|was (?:\w+ ){0,4}(?:ueber mich|von mir|zu mir|meiner person) (?:\w+ ){0,4}"
+    r"(?:speicher\w*|gespeichert|wiss\w*|wisst|habt|haben|hinterlegt|vorliegt)|(?:gespeicherten|hinterlegten) daten|"
+    r"(?:meine|alle|saemtliche|gespeicherten?|meiner) (?:\w+ ){0,3}daten (?:\w+ ){0,5}(?:zusenden|"
+    r"zuschicken|schicken|senden|zukommen|uebermitteln|aushaendigen|sehen|einsehen|bekommen|haben)|"
+    r"kopie (?:\w+ ){0,3}daten|"
+    r"was (?:wissen|wisst|speichern|speichert) (?:\w+ ){0,3}(?:ueber mich|von mir)|datenauskunft)\b"
+)
+_WHAT_TOPICS = re.compile(
+    r"\b(?:stelle|stell|lege|waehle|suche|bestimme) (?:ich|man) (?:\w+ ){0,3}(?:was|welche)\b|"
+    r"\b(?:aussuchen|auswaehlen|waehlen|bestimmen|festlegen|entscheiden|einstellen|eingrenzen|filtern) "
+    r"(?:\w+ ){0,2}(?:was|welche|worueber|wovon|woraus)\b|"
+    r"\b(?:was|welche|worueber) (?:\w+ ){0,5}(?:aussuchen|auswaehlen|waehlen|bestimmen|einstellen)\b|"
+    r"^(?:worueber (?:informier\w*|schreib\w*|berichte\w*)\b|was (?:schickt|schicken|sendet|senden) (?:ihr|sie)\b|"
+    r"(?:was|welche|worueber|wozu) (?:\w+ ){0,4}(?:alles|themen|abonnieren|auswaehlen|angebot\w*|auswahl)\b"
+    r"(?! loeschen)|(?:was|welche) (?:\w+ ){0,3}(?:nachrichten|infos|meldungen) (?:gibt|gibts|kann|bekomme|habt|haben|"
+    r"kriege)\b)"
+)
+
+
+_WHAT_HAPPENS = re.compile(
+    r"^(?:\w+ ){0,2}was (?:passiert|geschieht|bedeutet|heisst|bewirkt|macht|kommt) (?:\w+ ){0,5}"
+    r"(?:start|stop|stopp|pause|themen|anmelde\w*|abmelde\w*|antworte|schreibe|anmeldung|abmeldung)\b"
+)
+
+
+def match_question(words: Sequence[str], text: str) -> ParsedIntent | None:
+    """Which of our answers is wanted."""
+    said = set(words)
+    if not said:
+        return ParsedIntent(intent=Intent.HELP) if "?" in text and not tokenize(text) else None
+    data = _match_data_request(words)
+    if data:
+        return data
+    if said & _WHY and said <= _WHY_AROUND:
+        return ParsedIntent(intent=Intent.WHY)
+    if _ODD.search(" ".join(words)) or _has_never_signed_up(words):
+        return ParsedIntent(intent=Intent.WHY)
+    if len(tokenize(text)) <= MAX_SHORT_WORDS and said <= {"info", "infos", "information", "informationen"}:
+        return ParsedIntent(intent=Intent.HELP)
+    if {"was"} < said <= _DATA_AROUND and said & {"wisst", "wissen", "speichern", "speichert", "gespeichert"}:
+        return ParsedIntent(intent=Intent.DATA)
+    if _WHAT_TOPICS.search(" ".join(words)):
+        return ParsedIntent(intent=Intent.TOPICS)
+    helps = said & (_HELP | _NOT_UNDERSTOOD) and said <= _HELP_AROUND | _NOT_UNDERSTOOD
+    return (
+        ParsedIntent(intent=Intent.HELP)
+        if helps or _is_how_question(said) or _WHAT_HAPPENS.search(" ".join(words))
+        else None
+    )
+
+
+def _match_data_request(words: Sequence[str]) -> ParsedIntent | None:
+    said = set(words)
+    part = _DATA_PART.fullmatch(" ".join(words))
+    if part:
+        return ParsedIntent(intent=Intent.DATA, part=int(part["part"]))
+    asked = (said & _DATA and said <= _DATA_AROUND) or _WHICH_DATA.search(" ".join(words))
+    return ParsedIntent(intent=Intent.DATA) if asked else None
+
+
+def match_feedback(text: str) -> ParsedIntent | None:
+    """What follows the word "Feedback"; empty if nothing does."""
+    found = _FEEDBACK.match(text)
+    if found is None:
+        return None
+    said = found["text"].strip()
+    # "Vorschlag der Woche" is no feedback unless a colon says so; the plain word needs none.
+    plain_word = text.casefold().lstrip().startswith(("feedback", "rückmeldung", "rueckmeldung"))
+    if said and not plain_word and ":" not in found["colon"]:
+        return None
+    return ParsedIntent(intent=Intent.FEEDBACK, text=said[:MAX_FEEDBACK_LENGTH])
+
+
+def _has_never_signed_up(words: Sequence[str]) -> bool:
+    return bool(_NEVER.search(" ".join(words)))
+
+
+def _is_how_question(said: set[str]) -> bool:
+    """ "Wie funktioniert das hier?", "Was kann ich schreiben?"."""
+    return bool(said & {"wie", "was"}) and said <= _HELP_AROUND and len(said) > 1

@@ -1,0 +1,197 @@
+"""What is certain: texts with words of ours, and little else in them."""
+
+import re
+from collections.abc import Sequence
+
+from services.subscriptions.domain.county import County
+from services.subscriptions.domain.intents import foreign_phrases, phrases
+from services.subscriptions.domain.intents.clauses import split_clauses, strip_signature
+from services.subscriptions.domain.intents.emergency import MAX_EMERGENCY_WORDS, is_emergency
+from services.subscriptions.domain.intents.intent import Intent, ParsedIntent
+from services.subscriptions.domain.intents.pause_intent import match_pause
+from services.subscriptions.domain.intents.question_intent import match_feedback, match_question
+from services.subscriptions.domain.intents.separable_verbs import join_separable_verb
+from services.subscriptions.domain.intents.start_intent import is_start, is_start_denied, may_be_start
+from services.subscriptions.domain.intents.stop_intent import (
+    has_stop_word,
+    is_complaint,
+    is_erasure,
+    is_stop,
+    may_be_stop,
+)
+from services.subscriptions.domain.intents.text import read_words, tokenize
+from services.subscriptions.domain.intents.topic_selection import match_selection
+from services.subscriptions.domain.intents.typing_errors import correct_stop_typos, is_near_both, match_typo
+from services.subscriptions.domain.intents.vocabulary import (
+    ALONE,
+    FAMILY,
+    JOINISH,
+    LEAVE,
+    NO,
+    ONLY,
+    OTHER_BUSINESS,
+    POLITE,
+    START,
+    STOP,
+)
+
+# What a part of a longer text may mean, the first first. Joining is asked about, as the rest is not understood.
+_RANK = (
+    Intent.ERASE, Intent.STOP, Intent.ASK_ERASE, Intent.PAUSE, Intent.EMERGENCY, Intent.REMOVE, Intent.ONLY, Intent.ADD,
+    Intent.PLACES, Intent.RESUME, Intent.DATA, Intent.WHY, Intent.ASK_BOTH, Intent.ASK_STOP, Intent.START,
+    Intent.ASK_START, Intent.TOPICS, Intent.HELP, Intent.OTHER,
+)  # fmt: skip
+_UNCLEAR = (Intent.OTHER, Intent.ASK_STOP)
+_ABOUT_ONESELF = frozenset((Intent.STOP, Intent.START, Intent.ASK_START, Intent.ASK_STOP))
+_ANOTHER = read_words("ihn es ihm er")
+_KNOWN = LEAVE | JOINISH | ALONE | STOP | NO
+
+_HOW = read_words("wie wo how")
+# "Stop mal, gilt die Umleitung noch?"; whoever says a plain "Stop" is heard in any case.
+_HOLD_ON = STOP | read_words("mal halt moment kurz warte")
+_STARTING = read_words("start starten")
+_BOTH = re.compile(r"\b(?:ab(?:melden)? (?:oder|und) anmeld\w+|an(?:melden)? (?:oder|und) abmeld\w+|an oder ab)\b")
+
+OTHER = ParsedIntent(intent=Intent.OTHER)
+NOTHING = ParsedIntent(intent=Intent.NOTHING)
+
+
+def apply_rules(text: str, county: County) -> ParsedIntent:
+    """What a text asks for, OTHER if no rule knows. Where both leaving and anything else could be meant, it is leaving.
+
+    What is not understood as a whole may have a part that is.
+    """
+    parsed = _match_text(text, county)
+    if parsed.intent not in _UNCLEAR:
+        return parsed
+    parts = split_clauses(text)
+    best = min([parsed, *_match_parts(parts, county)], key=lambda each: _RANK.index(each.intent))
+    return ParsedIntent(intent=Intent.ASK_START, topics=best.topics) if best.intent is Intent.START else best
+
+
+def _match_parts(parts: Sequence[str], county: County) -> list[ParsedIntent]:
+    """What each part means; a dog that has died is not to be signed off here."""
+    said = [tokenize(part) for part in parts]
+    asks = any("?" in part for part in parts)
+    spoken = [
+        (part, words)
+        for part, words in zip(parts, said, strict=True)
+        if not set(words) <= ALONE | POLITE and not (asks and set(words) <= _HOLD_ON)
+    ]
+    wishes = [_match_text(part, county, whole=False) for part, _ in spoken]
+    if len(spoken) > 1 and not any(wish.intent is Intent.STOP for wish in wishes):
+        others = any(FAMILY & set(words) for words in said)
+        wishes = [_soften_erasure(wish, words, others=others) for wish, (_, words) in zip(wishes, spoken, strict=True)]
+    unsure = _ABOUT_ONESELF if any(OTHER_BUSINESS & set(words) for words in said) else frozenset[Intent]()
+    if sum(map(len, said)) > MAX_EMERGENCY_WORDS:
+        unsure |= {Intent.EMERGENCY}
+    if unsure and _is_sign_off(said, wishes):
+        wishes.append(ParsedIntent(intent=Intent.ASK_STOP))
+        unsure -= {Intent.ASK_STOP}
+    return [
+        wish
+        for wish in wishes
+        if wish.intent in _RANK and wish.intent not in unsure and not _is_mere_mention(wish, parts)
+    ]
+
+
+def _soften_erasure(parsed: ParsedIntent, words: Sequence[str], *, others: bool) -> ParsedIntent:
+    """ "Auf Ihrer Seite steht ein falscher Kommentar, bitte löschen": a word alone may be about what is beside it."""
+    doubtful = others or len(set(words) - POLITE) == 1
+    return ParsedIntent(intent=Intent.ASK_ERASE) if parsed.intent is Intent.ERASE and doubtful else parsed
+
+
+def _is_sign_off(said: Sequence[Sequence[str]], wishes: Sequence[ParsedIntent]) -> bool:
+    """ "Das Handy gehört einem Kind, bitte abmelden"; but not "mein Hund ist tot, ich möchte ihn abmelden"."""
+    stops = any(wish.intent is Intent.STOP for wish in wishes)
+    return stops and not any(_ANOTHER & set(words) for words in said)
+
+
+def _is_mere_mention(parsed: ParsedIntent, parts: Sequence[str]) -> bool:
+    """A topic or place in a list of words is no choice."""
+    return parsed.intent is Intent.ONLY and not any(ONLY & set(tokenize(part)) for part in parts)
+
+
+def _match_text(text: str, county: County, *, whole: bool = True) -> ParsedIntent:
+    """For joining nothing is overlooked, not even what looks like a name behind a greeting."""
+    said = tokenize(text)
+    everything = strip_signature(said, _KNOWN)
+    parsed = _match_unsigned_text(everything, text, county, whole=whole)
+    overlooked = set(said[len(everything) :]) - POLITE
+    return (
+        ParsedIntent(intent=Intent.ASK_START, topics=parsed.topics)
+        if parsed.intent is Intent.START and overlooked
+        else parsed
+    )
+
+
+def _match_unsigned_text(everything: Sequence[str], text: str, county: County, *, whole: bool) -> ParsedIntent:
+    """A part of a text is not searched for slips: any word would do."""
+    words = correct_stop_typos(join_separable_verb([word for word in everything if word not in POLITE]))
+    feedback = match_feedback(text)
+    if feedback and not is_stop(tokenize(feedback.text), feedback.text):
+        return feedback
+    leaving = _match_leaving(words, everything, text, county)
+    if leaving:
+        return leaving
+    if is_emergency(words, text):
+        return ParsedIntent(intent=Intent.EMERGENCY)
+    if phrases.AUTOMATIC.search(" ".join(everything)):
+        return NOTHING
+    return _match_request(words, everything, text, county) or feedback or (_match_typo(words) if whole else OTHER)
+
+
+def _match_leaving(words: Sequence[str], everything: Sequence[str], text: str, county: County) -> ParsedIntent | None:
+    if is_erasure(words):
+        # "Wie lösche ich meine Daten?" is told how.
+        return ParsedIntent(intent=Intent.ASK_ERASE if words[0] in _HOW else Intent.ERASE)
+    if phrases.MISTAKEN.search(" ".join(words)) and not phrases.SILENCE.search(" ".join(words)):
+        return ParsedIntent(intent=Intent.ASK_START)
+    if _is_start_or_stop(words):
+        return ParsedIntent(intent=Intent.ASK_BOTH)
+    pause = match_pause(everything, text) if not set(words) & STOP else None
+    if pause:
+        return pause
+    choice = match_selection(words, text, county)
+    if choice and choice.intent is not Intent.TOPICS:
+        return choice
+    return ParsedIntent(intent=Intent.STOP) if is_stop(words, text) else None
+
+
+def _match_request(words: Sequence[str], everything: Sequence[str], text: str, county: County) -> ParsedIntent | None:
+    if is_complaint(words):
+        return ParsedIntent(intent=Intent.TOPICS)
+    if is_start(words, text):
+        return ParsedIntent(intent=Intent.START)
+    asked = foreign_phrases.match_other_intent(" ".join(words)) or foreign_phrases.match_other_intent(
+        " ".join(everything)
+    )
+    if asked:
+        return ParsedIntent(intent=asked)
+    if phrases.JOINING.search(" ".join(words)) and may_be_start(words):
+        return ParsedIntent(intent=Intent.ASK_START)
+    return match_question(words, text) or match_selection(words, text, county) or _match_doubt(words, everything)
+
+
+def _match_doubt(words: Sequence[str], everything: Sequence[str]) -> ParsedIntent | None:
+    """What is asked back about."""
+    if is_start_denied(words):
+        return ParsedIntent(intent=Intent.ASK_STOP)
+    if may_be_start(words):
+        return ParsedIntent(intent=Intent.ASK_START)
+    return ParsedIntent(intent=Intent.ASK_STOP) if may_be_stop(everything) or may_be_stop(words) else None
+
+
+def _is_start_or_stop(words: Sequence[str]) -> bool:
+    """ "Anmelden oder abmelden?", "an- und abmelden"."""
+    said = set(words)
+    if said <= STOP | _STARTING and said & STOP and said & _STARTING:
+        return True
+    if _BOTH.search(" ".join(words)) and not said & OTHER_BUSINESS:
+        return True
+    return "oder" in words and bool(said & START) and has_stop_word(words)
+
+
+def _match_typo(words: Sequence[str]) -> ParsedIntent:
+    intent = Intent.ASK_BOTH if is_near_both(words) else match_typo(words)
+    return ParsedIntent(intent=intent) if intent else OTHER

@@ -1,0 +1,250 @@
+"""Whether somebody wants to leave: everything, or their data as well."""
+
+import re
+from collections.abc import Sequence
+from itertools import pairwise
+
+from services.subscriptions.domain.intents import foreign_phrases, foreign_stop, phrases
+from services.subscriptions.domain.intents.text import read_words, tokenize
+from services.subscriptions.domain.intents.vocabulary import (
+    ALONE,
+    AROUND,
+    CANNOT,
+    FAMILY,
+    HOW,
+    LEAVE,
+    LEAVE_US,
+    NEVER,
+    NO,
+    OTHER_BUSINESS,
+    OWN,
+    POLITE,
+    RECEIVED,
+    START,
+    STOP,
+    STOP_SIGNS,
+    WISHED,
+)
+
+MAX_SHORT_WORDS = 4
+STOP_EMOJI = ("\N{OCTAGONAL SIGN}", "\N{NO ENTRY}", "\N{NO ENTRY SIGN}")
+_BETWEEN = read_words("""mich uns jetzt bitte sie wieder das den die mir t es wirklich etwa einfach aber noch sofort
+    gleich""")
+_ERASE = read_words("""loeschen loesche loescht loeschung loeschantrag loesch vergesst loschen losche geloescht delete
+    erase silmek silin sil حذف
+    видалити удалить usun usunac vergessen vernichten""")
+_PERSONAL = read_words("""daten data nummer telefonnummer handynummer rufnummer mich konto account number profil
+    kontakt persoenlichen personenbezogenen dsgvo verilerimi alles alle dane dane данi дані данные بياناتي""")
+_LISTS = read_words("verteiler liste gruppe kanal newsletter abo abonnement")
+_ERASING = (
+    _ERASE
+    | _PERSONAL
+    | AROUND
+    | HOW
+    | read_words("""recht vergessenwerden art artikel 17 dsgvo gespeicherten gespeichert persoenliche alle
+    saemtliche vollstaendig komplett system datenbank wird sollen dass lassen beantrage verlange fordere auf gemaess
+    nach hiermit
+    kind meiner moje moich der saemtlicher""")
+)
+_RELATIVES = read_words("kind mutter vater verstorben verstorbenen")
+_ERASED = re.compile(
+    r"\b(?:loesch\w* (?:\w+ ){0,2}alles (?:\w+ ){0,4}(?:ueber mich|von mir|zu mir)|"
+    r"(?:loesch\w*|vergiss|vergesst|vergessen)(?: sie)? (?:mich|uns)$|^(?:\w+ ){0,3}loeschantrag$|(?:beantrage|"
+    r"verlange|fordere) "
+    r"(?:\w+ ){0,3}loeschung|alles (?:\w+ ){0,3}geloescht|(?:alte|diese) (?:\w+ )?nummer (?:\w+ ){0,2}(?:loeschen|"
+    r"entfernen)|recht auf (?:loeschung|vergessen\w*)|(?:loesch\w*|vernicht\w*)(?: sie)? (?:\w+ ){0,3}(?:meine|die|"
+    r"diese|saemtliche|"
+    r"alle) (?:\w+ )?(?:daten|nummer|telefonnummer|handynummer|rufnummer)|(?:meine|meiner|alle|saemtliche|"
+    r"die) (?:\w+ ){0,2}"
+    r"(?:daten|nummer|handynummer|telefonnummer) (?:\w+ ){0,4}(?:loeschen|geloescht|vernichten)|alles (?:\w+ ){0,2}"
+    r"(?:ueber mich|von mir) (?:\w+ ){0,2}(?:loeschen|geloescht)|loeschung (?:\w+ ){0,2}(?:meiner|aller|"
+    r"der) (?:\w+ )?daten)\b"
+)
+# "Ich bleibe aber", "bleibe gern dabei"; not "ich bleibe dabei: abmelden".
+_REMAINS = re.compile(
+    r"\bbleibe?n? (?:aber|gerne?|trotzdem|erst ?mal|doch|natuerlich|lieber)\b(?! (?:\w+ )?(?:nicht|weg)\b)"
+)
+# "Wann werden meine Daten gelöscht?", "Werden meine Daten gelöscht, wenn ich mich abmelde?"
+_ASKS_WHETHER = re.compile(
+    r"^(?:\w+ ){0,2}(?:wann|ob|warum|wieso|weshalb|welche) .*\bgeloescht\b|"
+    r"^(?:werden|wird|wurden|sind) .*\bgeloescht\b|\bund wann (?:\w+ ){0,6}geloescht\b"
+)
+# "Vergessen Sie mich nicht", "löschen Sie meine Nummer bitte nicht"
+_KEEPS = re.compile(
+    r"\b(?:vergiss|vergesst|vergessen|loesch\w*)(?: sie)? (?:mich|uns|(?:meine|unsere) \w+) "
+    r"(?:bitte |bloss |ja |auch )*nicht\b"
+)
+# "Gut, dass man sich so leicht abmelden kann": about leaving, not a wish for it.
+_ABOUT_LEAVING = re.compile(
+    r"\bdass man\b|\b(?:finde?|fand) (?:ich )?(?:\w+ ){0,3}(?:abmelden|abmeldung|abbestellen|kuendigung)\b"
+)
+# "Wie kann ich mich später abmelden?": about a wish that nobody has yet.
+_SOME_DAY = re.compile(r"\b(?:spaeter|irgendwann|jederzeit|falls|eines tages)\b")
+_ASKS = read_words("wie kann koennen was muss wo wann")
+_OURS = RECEIVED | read_words("verteiler infokanal kreisfunk")
+_ONESELF = read_words("bitte ich mich uns hiermit")
+_LEAVING = LEAVE | _ERASE | read_words("aufhoeren aufhoert")
+# "Wenn das nicht aufhört …", "Ich finde den Knopf zum Abmelden nicht".
+_CONDITIONS = read_words("wenn falls bis damit finde find if")
+_NOT_THAT = re.compile(r"\bnicht dass (?:\w+ ){0,3}(?:aufhoer\w*|abmelde\w*|stopp\w*|loesch\w*)\b")
+# "Was passiert bei Stop", "ein Stop": about the word, or a stop of something else.
+_NO_STOP = read_words("kein keinen")
+_JUST_BEFORE_A_NOUN = read_words("bedeutet heisst bei mit nach per durch wort der ein den dem am zum beim im oder")
+_WRITING = read_words("""schreibe schreib schreiben antworte antworten tippe tippen sende senden geschrieben bedeutet
+    passiert""")
+_INSISTING = read_words("jetzt sofort endlich damit hier nein ja ist es mal aber also wirklich ganz now et")
+
+
+def is_stop(words: Sequence[str], text: str) -> bool:
+    """Whether these words end everything."""
+    if not words:
+        return any(sign in text for sign in STOP_EMOJI)
+    said, sentence = set(words), " ".join(words)
+    if _has_plain_stop(words, text):
+        return True
+    if (said & OTHER_BUSINESS and not said & _OURS) or _is_hypothetical(words):
+        return False
+    if _has_stop_phrase(sentence, text) and not _is_complaint(said, sentence) and not is_stop_denied(words):
+        return True
+    wished = _has_undenied_word(words, LEAVE)
+    if _is_own_sign_off(words, text):
+        return True
+    alone = bool(said & ALONE) and said <= ALONE | _INSISTING
+    return alone or (wished and said <= LEAVE | AROUND | ALONE | HOW | START | NO) or _is_no_more(said, sentence)
+
+
+def is_erasure(words: Sequence[str]) -> bool:
+    """Whether somebody wants their data gone, which ends everything as well."""
+    said = set(words)
+    sentence = " ".join(words)
+    if said & FAMILY or {"neue", "nummer"} <= said:
+        return False
+    if _ASKS_WHETHER.search(sentence) or _KEEPS.search(sentence) or _NOT_THAT.search(sentence):
+        return False
+    if not said & _ERASE or said & OTHER_BUSINESS - _RELATIVES or not _has_undenied_word(words, _ERASE):
+        return False
+    if _ERASED.search(sentence):
+        return True
+    if said & _LISTS and not said & {"daten", "nummer"}:
+        return False
+    return (
+        said <= _ERASE or {"geloescht", "werden"} <= said <= _ERASING or (bool(said & _PERSONAL) and said <= _ERASING)
+    )
+
+
+def _has_stop_phrase(sentence: str, text: str) -> bool:
+    """With and without the polite words, which some phrases need and others would stumble over."""
+    spellings = (sentence, " ".join(tokenize(text)))
+    return any(
+        pattern.search(each)
+        for each in spellings
+        for pattern in (phrases.LEAVE, foreign_phrases.LEAVE, foreign_stop.LEAVE)
+    )
+
+
+def has_stop_word(words: Sequence[str]) -> bool:
+    """Whether a word of leaving is used and not denied, whatever else is said."""
+    return _has_undenied_word(words, LEAVE)
+
+
+def is_stop_denied(words: Sequence[str]) -> bool:
+    """ "Bitte nicht abmelden", "nicht löschen": every word of leaving is denied."""
+    said = set(words)
+    if said & _CONDITIONS:
+        return False
+    sentence = " ".join(words)
+    return bool(_NOT_THAT.search(sentence) or _REMAINS.search(sentence)) or (
+        bool(said & _LEAVING) and not _has_undenied_word(words, _LEAVING)
+    )
+
+
+def may_be_stop(words: Sequence[str]) -> bool:
+    """Worth asking back."""
+    sentence = " ".join(words)
+    unclear = phrases.FED_UP.search(sentence) or (set(words) & LEAVE_US and _has_undenied_word(words, LEAVE_US))
+    return bool(unclear) and not set(words) & OTHER_BUSINESS and not _is_hypothetical(words)
+
+
+def is_complaint(words: Sequence[str]) -> bool:
+    """Whether somebody misses our messages, or asks whether they are signed up."""
+    return _is_complaint(set(words), " ".join(words))
+
+
+def _is_complaint(said: set[str], sentence: str) -> bool:
+    return bool(phrases.MISSING.search(sentence)) and not said & WISHED
+
+
+def _is_hypothetical(words: Sequence[str]) -> bool:
+    return bool(_ASKS & set(words)) and bool(_SOME_DAY.search(" ".join(words)))
+
+
+def _has_plain_stop(words: Sequence[str], text: str) -> bool:
+    """A plain "Stop", anywhere in a short text, at either end of a long one, or beside our messages."""
+    places = [index for index, word in enumerate(words) if word in STOP and not _is_sign(words, index)]
+    meant = [index for index in places if not _is_denied(words, index)]
+    if not meant:
+        return False
+    if "?" in text and len(words) > MAX_SHORT_WORDS:
+        return False
+    at_an_end = 0 in meant or len(words) - 1 in meant
+    return len(words) <= MAX_SHORT_WORDS or at_an_end or bool(set(words) & (RECEIVED | {"mir", "mich", "schreiben"}))
+
+
+def has_trailing_stop(text: str) -> bool:
+    """Return whether a statement ends in "stop" and does not speak about the word.
+
+    "Bitte nicht stop" denies it; in "das will ich nicht stop" the "nicht" belongs to what is before it.
+    """
+    if text.rstrip(" \"'“”«»)").endswith("?"):
+        return False
+    words = tokenize(text)
+    while words and words[-1] in POLITE:
+        words.pop()
+    before = [word for word in words[:-1] if word not in POLITE]
+    if not before or words[-1] not in STOP or _is_sign(words, len(words) - 1):
+        return False
+    denied = before[-1] in NEVER and (len(before) < MAX_SHORT_WORDS - 1 or before[-1] in _NO_STOP)
+    return not denied and words[-2] not in _JUST_BEFORE_A_NOUN and not _WRITING & set(words[-3:])
+
+
+def _is_sign(words: Sequence[str], index: int) -> bool:
+    around = {*words[max(0, index - 1) : index], *words[index + 1 : index + 2]}
+    return bool(around & STOP_SIGNS)
+
+
+def _has_undenied_word(words: Sequence[str], wanted: frozenset[str]) -> bool:
+    return any(word in wanted and not _is_denied(words, index) for index, word in enumerate(words))
+
+
+def _is_denied(words: Sequence[str], index: int) -> bool:
+    """Whether a "not" belongs to the word; whoever cannot leave wants to."""
+    if set(words) & CANNOT:
+        return False
+    before = [word for word in words[max(0, index - MAX_SHORT_WORDS) : index] if word not in _BETWEEN]
+    after = [word for word in words[index + 1 :] if word not in _BETWEEN]
+    return bool(before and before[-1] in NEVER) or after == ["nicht"]
+
+
+def _is_own_sign_off(words: Sequence[str], text: str) -> bool:
+    """ "Ich bin umgezogen, bitte abmelden": it is about oneself, and about nothing else that has a name."""
+    if (
+        "?" in text
+        or _REMAINS.search(" ".join(words))
+        or _ABOUT_LEAVING.search(" ".join(words))
+        or not _has_undenied_word(words, LEAVE_US)
+        or not _ONESELF & {*tokenize(text), *words}
+    ):
+        return False
+    return not any(word in OWN and following not in AROUND | LEAVE | NO for word, following in pairwise(words))
+
+
+def _is_no_more(said: set[str], sentence: str) -> bool:
+    """ "Nachricht nix mehr", "ich nicht wollen": learners' words in any order, and nothing else."""
+    if not said & NO or not said <= AROUND | NO | ALONE or _is_complaint(said, sentence):
+        return False
+    return bool(said & _NO_MORE_WITH)
+
+
+_NO_MORE_WITH = RECEIVED | read_words("""schicken schickt schick senden sendet send schreiben schreibt schreib
+    erhalten bekommen kriegen wollen will moechte brauche brauchen brauch interesse interessiert abo abonnement
+    werbung whatsapp sms post mails mail istemiyorum gonderme больше не wiecej chce""")

@@ -1,0 +1,118 @@
+"""From what was typed or spoken to plain words."""
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from functools import lru_cache
+
+MAX_TEXT_LENGTH = 1_000
+
+_UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue"})
+_BARE = str.maketrans({"ł": "l", "ı": "i", "ø": "o", "đ": "d"})
+_STRETCHED = re.compile(r"([^\W\d_])\1{2,}")
+_WORD = re.compile(r"[^\W_]+")
+_INVISIBLE = ("Cf", "Mn", "Me")
+_SPELLED = 3
+
+# What people write as two words, or a telephone does.
+_SPLIT = {
+    ("ab", "melden"): "abmelden",
+    ("ab", "meldung"): "abmeldung",
+    ("ab", "bestellen"): "abbestellen",
+    ("an", "melden"): "anmelden",
+    ("an", "meldung"): "anmeldung",
+    ("aus", "tragen"): "austragen",
+    ("ein", "tragen"): "eintragen",
+    ("auf", "hoeren"): "aufhoeren",
+    ("st", "op"): "stop",
+    ("sto", "p"): "stop",
+    ("un", "subscribe"): "unsubscribe",
+    ("opt", "out"): "optout",
+    ("sign", "up"): "subscribe",
+}
+
+# As it is said in the north, and what is left of an umlaut on a foreign keyboard.
+_SPOKEN = {
+    "ick": "ich", "ik": "ich", "mi": "mich", "wi": "wir", "dat": "das", "nich": "nicht", "nech": "nicht",
+    "afmellen": "abmelden", "afmelden": "abmelden", "anmellen": "anmelden", "mellt": "meldet", "op": "auf",
+    "much": "moechte", "mucht": "moechte", "wull": "will", "hebben": "haben", "kriegn": "kriegen",
+    "schrieven": "schreiben", "schriev": "schreib", "schrievt": "schreibt", "nee": "nein",
+    "mochte": "moechte", "mochten": "moechten", "moechtn": "moechte", "moeche": "moechte", "fur": "fuer",
+    "uber": "ueber", "konnen": "koennen", "mussen": "muessen", "loschen": "loeschen", "losche": "loesche",
+    "loscht": "loescht", "kundigen": "kuendigen", "kundige": "kuendige", "kundigung": "kuendigung",
+    "wunsche": "wuensche", "haett": "haette", "wolle": "wollen",
+    "waer": "waere", "waers": "waere", "wuerd": "wuerde",
+    "aufhoren": "aufhoeren", "uff": "auf", "hor": "hoer",
+    "schreibn": "schreiben", "schickn": "schicken", "abmeldn": "abmelden",
+    "wiederruf": "widerruf", "wiederrufe": "widerrufe", "wiederrufen": "widerrufen", "nachichten": "nachrichten",
+    "nachicht": "nachricht", "nachrichtn": "nachrichten", "habn": "haben", "bekomm": "bekommen", "nichmehr": "nicht",
+    "narichten": "nachrichten", "naricht": "nachricht", "mellungen": "meldungen", "mellung": "meldung",
+    "keen": "kein", "keene": "keine", "mien": "mein", "bruuk": "brauche", "bruk": "brauche", "laat": "lass",
+    "loot": "lass", "laten": "lassen", "buen": "bin", "heff": "habe", "hett": "hat", "hebbt": "habt",
+    "weten": "wissen", "weet": "weiss", "rut": "raus", "ruut": "raus", "dor": "da", "vun": "von", "bidde": "bitte",
+    "maakt": "macht", "maak": "mach", "mook": "mach", "geern": "gern", "sien": "sein", "anner": "andere",
+    "boostellen": "baustellen", "boostell": "baustelle", "wedder": "wieder", "blots": "nur", "bloots": "nur",
+    "snacken": "sprechen", "minschen": "menschen", "aennern": "aendern", "utsoeken": "aussuchen", "noog": "genug",
+    "hool": "hoer", "hoolt": "hoert", "roh": "ruhe", "freden": "frieden", "tofreden": "zufrieden", "wat": "was",
+    "woruem": "warum", "wannehr": "wann", "geiht": "geht", "kuemmt": "kommt", "weken": "wochen", "daag": "tage",
+    "anropen": "anrufen", "kaamt": "kommt", "maal": "mal",
+}  # fmt: skip
+
+
+def normalize_text(text: str) -> str:
+    """In lower case and without accents, umlauts written out."""
+    folded = unicodedata.normalize("NFKC", text).casefold().translate(_UMLAUTS)
+    if folded.isascii():
+        return folded
+    letters = unicodedata.normalize("NFD", folded)
+    return "".join(letter for letter in letters if unicodedata.category(letter) not in _INVISIBLE).translate(_BARE)
+
+
+@lru_cache(maxsize=256)
+def normalize_start(text: str) -> str:
+    """As much of the plain text as is read, however long a single character becomes: U+FDFA is eighteen."""
+    return normalize_text(text[:MAX_TEXT_LENGTH])[:MAX_TEXT_LENGTH]
+
+
+def tokenize(text: str) -> list[str]:
+    """The words of a text: no punctuation, no emoji, stretched and spelled-out words as they are meant.
+
+    Longer texts are cut.
+    """
+    words = [_STRETCHED.sub(r"\1", word) for word in _WORD.findall(normalize_start(text))]
+    return normalize_words(_join_split(_join_spelled(words)))
+
+
+def normalize_words(words: Iterable[str]) -> list[str]:
+    """Return the words in standard German, and each that was split as one."""
+    return _join_split([_SPOKEN.get(word, word) for word in words])
+
+
+def read_words(text: str) -> frozenset[str]:
+    """The words of a text, spelled as `tokenize` spells them."""
+    return frozenset(_STRETCHED.sub(r"\1", word) for word in _WORD.findall(normalize_text(text)))
+
+
+def _join_spelled(words: list[str]) -> list[str]:
+    """Three and more letters in a row are one word: S T O P."""
+    result: list[str] = []
+    run: list[str] = []
+    for word in [*words, ""]:
+        if len(word) == 1 and not word.isdecimal():
+            run.append(word)
+            continue
+        result += [_STRETCHED.sub(r"\1", "".join(run))] if len(run) >= _SPELLED else run
+        run = []
+        result += [word] if word else []
+    return result
+
+
+def _join_split(words: list[str]) -> list[str]:
+    result: list[str] = []
+    for word in words:
+        together = _SPLIT.get((result[-1], word)) if result else None
+        if together:
+            result[-1] = together
+        else:
+            result.append(word)
+    return result

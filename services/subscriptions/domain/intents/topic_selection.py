@@ -1,0 +1,265 @@
+"""Which topics and municipalities somebody names, and what is to become of them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+from rapidfuzz.distance import OSA
+
+from services.subscriptions.domain.county import County
+from services.subscriptions.domain.intents.intent import Intent, ParsedIntent
+from services.subscriptions.domain.intents.text import read_words, tokenize
+from services.subscriptions.domain.intents.vocabulary import (
+    ALONE,
+    AROUND,
+    LEAVE,
+    NO,
+    ONLY,
+    POLITE,
+    RECEIVED,
+    START_AROUND,
+    STOP,
+)
+
+MIN_FUZZY_LENGTH = 7
+MIN_SIMILARITY = 0.8
+MIN_PAIR_SIMILARITY = 0.92
+
+_ADD = read_words(
+    """wieder dazunehmen einschalten aktivieren dazu zusaetzlich plus hinzufuegen hinzu ebenfalls auch zuwaehlen
+    hinzunehmen noch ergaenzen"""
+)
+_NOT = NO | read_words("nein weder loeschen streichen ohne ausser minus abwaehlen weg raus aus keine")
+_BUT = read_words("aber sondern dafuer weiterhin weiter nur ja")
+_JOINING = read_words("anmelden anmeldung anmelde eintragen")
+_GETTING = read_words("die den bekommen erhalten haben kriegen alle")
+_AN_EVENT = read_words("zur zum der einer")
+_YES_NO = ("ja", "nein")
+_CHOOSING = read_words("auswaehlen waehlen abwaehlen aendern einstellen")
+_ELSE = read_words("andere anderes was etwas")
+_SIGNS = {"+": Intent.ADD, "-": Intent.REMOVE, "−": Intent.REMOVE, "–": Intent.REMOVE}
+_REST = read_words("rest andere anderes anderen andern uebrige uebrigen sonstige restlichen restliche")
+_ALL = read_words("alle alles all hepsi wszystkie все все")
+_START = read_words("start abo abonnieren abonniere subscribe")
+# Words that look like a slip in a topic's name.
+_NO_NAME = LEAVE | read_words(
+    """bestellen bestelle bestellt stehlen stellten baustoffe anstellen vorstellen herstellen umstellen bearbeiten
+    verarbeiten"""
+)
+_LINK = read_words("""haette und oder sowie thema themen nummer punkt gemeinde gemeinden ort orte stadt samtgemeinde
+    and sie mir fuer im bereich rubrik wahl waehle auswahl informiert werden ueber nachrichten meldungen infos
+    informationen wissen erfahren mitbekommen geschickt zum zur bitte interessieren interessiert lesen interesse""")
+_NUMBERED = read_words("die den das der nr option ziffer")
+_STARTING = _START | START_AROUND | POLITE | read_words("nur und")
+_STRUCK = (_NOT | LEAVE) - STOP
+_BESIDE_NUMBERS = _LINK | ONLY | _NUMBERED | _STRUCK
+_SEEKING = read_words("suche suchen koennen kann koennt such")
+_ASKED = read_words("kann koennen koennte man moeglich")
+_ASKED_OF_US = read_words("koennen koennt koennten koenntet kann wuerden wuerdet")
+_WANTED = read_words("ich moechte will haette wuerde gern gerne bitte in aus ja")
+_WISHING = read_words("moechte will haette wuerde")
+_LIVING = read_words(
+    "wohne wohnen lebe leben komme ist aus umgezogen gezogen ziehe nach hier gemeinde wohnort wohnhaft buerger"
+)
+# "Ich wohne in Worpswede und möchte die Nachrichten bekommen" is no choice of a place.
+_RECEIVING = RECEIVED | read_words("abo kanal verteiler dienst bekommen erhalten kriegen schicken schickt abmelden")
+_TOPICS = read_words("""themenuebersicht themenaenderung kategorien kategorie themenauswahl themen thema topics topic
+    auswahl einstellungen einstellung menue rubriken konular tematy
+    теми темы المواضيع themenauswahl themenwahl themenliste interessen""")
+_PLACES = read_words("wohnort gemeinde gemeinden ort orte kommune kommunen")
+_AROUND_LIST = AROUND | read_words("""aendern anpassen bearbeiten zeigen zeig waehlen auswaehlen welche gibt was
+    anzeigen abwaehlen sehen nur menu andere anderes meine
+    meiner unserer eigene eigenen wie wo koennen koennte man habt
+    bietet liste uebersicht verwalten wechseln habe einstellen kann
+    abonniert change my""")
+
+
+@dataclass
+class _Mentions:
+    topics: set[str] = field(default_factory=set)
+    places: set[str] = field(default_factory=set)
+    denied: set[str] = field(default_factory=set)
+    rest: set[str] = field(default_factory=set)
+    guessed: bool = False
+
+    @property
+    def starting(self) -> Intent:
+        """Whoever is understood only nearly, or says more than a start, is asked before they are subscribed."""
+        return Intent.ASK_START if self.guessed or not self.rest <= _STARTING else Intent.START
+
+
+def match_selection(words: Sequence[str], text: str, county: County) -> ParsedIntent | None:
+    """A choice of topics or places by number or by name, or the wish to see the list."""
+    if any(map(str.isdecimal, words)) and all(word.isdecimal() or word in _BESIDE_NUMBERS for word in words):
+        return _select_by_number(words, county)
+    found = _find_mentions(_move_yes_no(_rewrite_exceptions(words)), county)
+    if found.topics or found.places or found.denied:
+        return _select_by_sign(found, text) or _select_by_name(found, text)
+    return _match_list_request(found.rest, text, county)
+
+
+def is_everything(text: str) -> bool:
+    """Return whether the text is "alle" and nothing else."""
+    said = set(tokenize(text)) - POLITE
+    return bool(said & _ALL) and said <= _ALL | ONLY
+
+
+def find_names(words: Sequence[str], county: County) -> tuple[set[str], set[str]]:
+    """The topics and the municipalities that are named by their names, also with a slip in them."""
+    found = _find_mentions(words, county)
+    return found.topics | found.denied, found.places
+
+
+def _select_by_number(words: Sequence[str], county: County) -> ParsedIntent | None:
+    numbers = [int(word) for word in words if word.isdecimal() and len(word) < 3]
+    if not numbers or not all(1 <= number <= len(county.topics) for number in numbers):
+        return None
+    intent = Intent.REMOVE if set(words) & _STRUCK else Intent.ONLY
+    return ParsedIntent(intent=intent, topics=frozenset(county.topics[number - 1].id for number in numbers))
+
+
+def _find_mentions(words: Sequence[str], county: County) -> _Mentions:
+    names = _collect_names(county)
+    found, denying, index = _Mentions(), False, 0
+    while index < len(words):
+        length, kind, name = _find_longest(words[index:], names)
+        found.guessed |= bool(length) and tuple(words[index : index + length]) not in names
+        if not length:
+            denying = (denying or words[index] in _NOT) and words[index] not in ONLY | _BUT
+            found.rest.add(words[index])
+        elif kind == "place":
+            found.places.add(name)
+        else:
+            (found.denied if denying else found.topics).add(name)
+        index += length or 1
+    return found
+
+
+@lru_cache(maxsize=4)
+def _collect_names(county: County) -> dict[tuple[str, ...], tuple[str, str]]:
+    """Spelled once for a county, as it is the same for every message."""
+    return _index_names(county.topic_names, "topic") | _index_names(county.place_names, "place")
+
+
+def _index_names(names: Mapping[str, Sequence[str]], kind: str) -> dict[tuple[str, ...], tuple[str, str]]:
+    return {tuple(tokenize(word)): (kind, name) for name, spelled in names.items() for word in spelled}
+
+
+def _find_longest(words: Sequence[str], names: Mapping[tuple[str, ...], tuple[str, str]]) -> tuple[int, str, str]:
+    """How many words the first name takes, with its kind; long words may have a slip in them."""
+    for length in (3, 2, 1):
+        if tuple(words[:length]) in names:
+            return (length, *names[tuple(words[:length])])
+    for length, enough in ((2, MIN_PAIR_SIMILARITY), (1, MIN_SIMILARITY)):
+        found = _find_similar("".join(words[:length]), names, enough) if len(words) >= length else None
+        if found:
+            return (length, *found)
+    return 0, "", ""
+
+
+def _find_similar(word: str, names: Mapping[tuple[str, ...], tuple[str, str]], enough: float) -> tuple[str, str] | None:
+    if len(word) < MIN_FUZZY_LENGTH or word in _NO_NAME:
+        return None
+    for spelled, (kind, name) in names.items():
+        if len(spelled) == 1 and OSA.normalized_similarity(word, spelled[0], score_cutoff=enough):
+            return kind, name
+    return None
+
+
+def _select_by_sign(found: _Mentions, text: str) -> ParsedIntent | None:
+    """ "+ Jobs", "- Baustellen"."""
+    sign = _SIGNS.get(text.lstrip()[:1])
+    alone = found.topics and not found.rest and not found.places
+    return ParsedIntent(intent=sign, topics=frozenset(found.topics)) if sign and alone else None
+
+
+def _select_by_name(found: _Mentions, text: str) -> ParsedIntent | None:
+    said, topics, places = found.rest, frozenset(found.topics), frozenset(found.places)
+    if _is_exclusive(found):
+        return ParsedIntent(intent=Intent.ONLY, topics=topics, places=places)
+    if said & ONLY and said <= ONLY | _LINK | AROUND | _START | _NOT | _ASKED | _REST and topics | places:
+        intent = found.starting if said & _START else Intent.ONLY
+        return ParsedIntent(intent=intent, topics=topics, places=places)
+    if _is_removal(found):
+        kept = found.topics if found.denied and said & _BUT else set[str]()
+        return ParsedIntent(intent=Intent.REMOVE, topics=frozenset((found.topics | found.denied) - kept))
+    if "?" in text and not _is_polite_request(found):
+        return None
+    joining = _match_start(found) if topics else None
+    if joining:
+        return ParsedIntent(intent=joining, topics=topics, places=places)
+    if said & _ADD and said <= _ADD | _LINK | AROUND | _ASKED_OF_US and topics:
+        return ParsedIntent(intent=Intent.ADD, topics=topics, places=places)
+    named = ParsedIntent(intent=Intent.ONLY, topics=topics, places=places)
+    if places and not topics and said & _LIVING and said <= _LINK | AROUND | _LIVING and not said & _RECEIVING:
+        return named
+    wished = "ich" not in said or bool(said & _WISHING)
+    getting = _GETTING if said & _WISHING else frozenset[str]()
+    return named if wished and said <= _LINK | _WANTED | getting and topics | places else None
+
+
+def _match_start(found: _Mentions) -> Intent | None:
+    """ "Start Baustellen"; "Anmelden für Baustellen" may be about something that takes place, and is asked about."""
+    said, around = found.rest, _LINK | AROUND
+    if said & _START and said <= _START | around:
+        return found.starting
+    asked = said & _JOINING and said <= _JOINING | around and not said & _AN_EVENT
+    return Intent.ASK_START if asked else None
+
+
+def _is_polite_request(found: _Mentions) -> bool:
+    """ "Können Sie mir auch Jobs schicken?"."""
+    return bool(found.rest & _ASKED_OF_US and found.rest & _ADD and found.rest & {"mir", "uns"})
+
+
+def _is_exclusive(found: _Mentions) -> bool:
+    """ "Baustellen ja, Rest nein"."""
+    said, struck = found.rest, _NOT | LEAVE | ALONE
+    chosen = bool(found.topics) and not found.denied
+    return chosen and bool(said & _REST and said & struck) and said <= _REST | struck | _LINK | AROUND | _BUT | _ALL
+
+
+def _rewrite_exceptions(words: Sequence[str]) -> list[str]:
+    """ "Alles bis auf Stellen" is "alles außer Stellen"."""
+    sentence = f" {' '.join(words)} ".replace(" bis auf ", " ausser ")
+    return sentence.split()
+
+
+def _move_yes_no(words: Sequence[str]) -> list[str]:
+    """ "Sperrungen ja, Stellen nein" is "ja Sperrungen, nein Stellen"."""
+    if not {"ja", "nein"} <= set(words) or words[-1] not in _YES_NO:
+        return list(words)
+    result: list[str] = []
+    part: list[str] = []
+    for word in words:
+        part = [word, *part] if word in _YES_NO else [*part, word]
+        if word in _YES_NO:
+            result, part = [*result, *part], []
+    return result
+
+
+def _is_removal(found: _Mentions) -> bool:
+    """ "Keine Stellen mehr", "Stop Baustellen"; a sentence about a closure that ends is none."""
+    words = LEAVE | _NOT
+    leaving = bool(found.rest & words) or (
+        bool(found.rest & ALONE) and len(found.rest) == 1 and "ende" not in found.rest
+    )
+    return (
+        bool(found.topics | found.denied) and leaving and found.rest <= words | AROUND | _LINK | ALONE | _ADD | _SEEKING
+    )
+
+
+def _match_list_request(said: set[str], text: str, county: County) -> ParsedIntent | None:
+    if said in ({"liste"}, {"aendern"}, {"uebersicht"}):
+        return ParsedIntent(intent=Intent.TOPICS)
+    if said & _ALL and (said <= _ALL | _TOPICS | {"vier"}) and "?" not in text:
+        return ParsedIntent(intent=Intent.ONLY, topics=county.topic_ids)
+    if said & _ALL and said & _PLACES and said <= _ALL | _PLACES | _LINK:
+        return ParsedIntent(intent=Intent.PLACES, every_place=True)
+    if said & _TOPICS and said <= _TOPICS | _AROUND_LIST:
+        return ParsedIntent(intent=Intent.TOPICS)
+    if said & _CHOOSING and said & _ELSE and said <= _AROUND_LIST:
+        return ParsedIntent(intent=Intent.TOPICS)
+    if said & _PLACES and said <= _PLACES | _AROUND_LIST:
+        return ParsedIntent(intent=Intent.PLACES)
+    return None

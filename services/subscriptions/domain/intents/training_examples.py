@@ -1,0 +1,37 @@
+"""What people write and what they mean by it: the folder `examples`, a file for each of the commoner intents.
+
+A line is a message. A heading such as `[stop ask_stop]` says what the lines below it mean, the best reading first.
+"""
+
+from collections.abc import Iterator
+from functools import cache
+from importlib import resources
+from typing import NamedTuple
+
+from services.subscriptions.domain.intents.intent import Intent
+
+_FOLDER = "examples"
+
+
+class Example(NamedTuple):
+    """A message and its readings, the best first."""
+
+    text: str
+    intents: tuple[Intent, ...]
+
+
+@cache
+def read_examples() -> tuple[Example, ...]:
+    """All of them, in the same order always."""
+    files = sorted(resources.files(__package__).joinpath(_FOLDER).iterdir(), key=lambda file: file.name)
+    return tuple(example for file in files for example in parse_examples(file.read_text(encoding="utf-8")))
+
+
+def parse_examples(text: str) -> Iterator[Example]:
+    """Those of one file. Raises ValueError if a heading names an intent that there is not."""
+    intents: tuple[Intent, ...] = ()
+    for line in filter(None, map(str.strip, text.splitlines())):
+        if line.startswith("[") and line.endswith("]"):
+            intents = tuple(map(Intent, line[1:-1].split()))
+        else:
+            yield Example(line, intents)

@@ -1,0 +1,121 @@
+"""The words, by what they are used for. Spelled without accents, umlauts written out.
+
+Learners' spelling and the commonest words in English, Turkish, Arabic, Ukrainian, Russian and Polish included.
+"""
+
+from services.subscriptions.domain.intents.text import read_words
+
+POLITE = read_words("""bitte bite bittte bidde biddeschoen danke dankeschoen dank vielen hallo halo hello hi hey moin
+    servus guten
+    gute tag morgen abend mahlzeit liebe lieber liebes team gruss gruesse gruessen gruse freundlichen mfg lg vg
+    viele beste besten freundliche herzliche herzlichen schoene schoenen nette sehr geehrte damen herren und please
+    thanks thx thank you pls lutfen merhaba tesekkurler prosze dziekuje
+    будь ласка дякую привіт пожалуйста спасибо من فضلك شكرا مرحبا punkt komma ausrufezeichen fragezeichen""")
+
+SIGN_OFF = read_words("gruss gruesse gruessen gruse lg vg mfg bg hochachtungsvoll")
+
+STOP = read_words("""stop stopp stpo sotp stob stopo stpp stopf stup stoop schtop schtopp st0p sttop stopt stoppp
+    sopt stp dtop wtop etop ytop xtop srop szop sgop sfop stip stoo sto sdop sdopp schdop schdopp stobp ztop
+    ssop atop stlp stio stoip stopq 7867
+    стоп توقف قف""")
+LEAVE = STOP | read_words("""stopall revoke arret baja uitschrijven afmelden deabo stoppt stoppen stoppe stops stopen
+    stopping abmelden abmeldung abmelde abmeldn
+    abmeldet abbestellen abbestellung abbestelle abbestelen abestellen austragen austragung austrage austragn
+    deabonnieren deabonniere unsubscribe unsubscribed unsuscribe beenden beende beendet benden kuendigen kuendigung
+    kuendige kundigen kundigung kuendigt entfernen entferne entfernt entfernung abschalten ausschalten deaktivieren
+    abstellen stornieren storno widerruf widerrufen widerrufe widerspruch widerspreche austreten austritt verlassen
+    rausnehmen ausschliessen quit optout remove einstellen unterlassen streichen iptal durdur dur durdurun
+    abonelikten ayril ayrilmak зупинити зупини скасувати скасуй відписатися відписка відписатись припинити
+    отписаться отписка остановить отменить الغاء ايقاف وقف اوقف الغ wypisz wypisac anuluj anulowac rezygnuje
+    zrezygnowac zatrzymaj aufloesen verzichte verzicht verzichten beendigung stornierung streichung abzubestellen
+    abzumelden
+    auszutragen weglassen""")
+ALONE = read_words("""ende end quit cancel optout aufhoeren schluss raus weg genug basta verschwindet reicht reichts
+    spam enough finish leave remove aus off abbruch abbrechen cik cikis istemiyorum koniec rezygnacja kapat kes خروج
+    كفى кінець досить вихід хватит exit halt hoert hoer aufhoern schluss""")
+NEVER = read_words(
+    """nimmer weder nicht nich net nit kein keine keinen keiner keinesfalls keineswegs nie niemals never dont don ned
+    не nie"""
+)
+NO = NEVER | read_words("nix nichts ohne no non")
+
+ONLY = read_words(
+    "nur only ausschliesslich lediglich bloss reichen reicht genuegen genuegt sadece tylko тільки только فقط"
+)
+
+START = read_words("start anmelden anmeldung abo abonnieren abonnement subscribe")
+START_ALONE = START | read_words("""starten join basla baslat старт почати підписатися підписатись підписка
+    подписаться начать ابدا اشتراك اشترك بدا zapisz subskrybuj zapisac rozpocznij""")
+START_AROUND = read_words("""ja ich moechte moecht will wuerde gern gerne mich mir uns wir sie jetzt wieder hier den
+    dem
+    der die zum zu vom von fuer in bei ihr ihren ihrem diesen diesem auch doch noch nochmal nochmals erneut mal hiermit
+    sofort direkt newsletter kanal infokanal verteiler dienst service landkreis kreis osterholz kreisfunk nachrichten
+    meldungen infos informationen whatsapp moechten wollen wuerden bekommen erhalten i want to would like me""")
+JOINISH = START_ALONE | read_words("""angemeldet eintragen aufnehmen mitmachen mitlesen dabei beitreten teilnehmen
+    registrieren registrierung einschreiben hinzufuegen reaktivieren zurueck neu loslegen freischalten einschalten
+    aktivieren anschalten 78278 startet starte anmelde abonniere abonniert ol kayit mnie""")
+
+HOW = read_words("""sich wie kann koennen koennte man was muss muessen soll wo geht mache tun how can do geht s
+    gehts warum wieso weshalb nicht funktioniert klappt denn das es s machen""")
+CANNOT = read_words("kann koennen konnte geht klappt funktioniert moeglich can cannot cant")
+# Words that say nothing by themselves. "Nur", "weg", "ohne", "weiter", "wann" and their like do, and are not here.
+FILLERS = read_words("""aber also am ansonsten ausserdem beim da dabei dadurch dafuer daher damit danach dann daran
+    darauf darum deshalb deswegen dort durch eben eher eigentlich einmal er erst etwas eventuell gar genau
+    gerade halt hiermit im immer irgendwann irgendwas irgendwie irgendwo je jedoch leider momentan naemlich nach nun
+    nunmehr ob obwohl oder sehr seit sich sobald somit sondern sonst sowieso tatsaechlich trotzdem ueber ueberhaupt
+    um und vielleicht wegen weil wenn wohl zwar kuenftig zukuenftig zukunft demnaechst laenger weiterhin versehentlich
+    unbedingt umgehend unverzueglich bald more any ihrerseits ihm ihn eine ein einen einem einer irrtuemlich
+    vun jo hebben heff ji laat allerdings dringend versehen
+    quatsch mist scheiss scheisse kram bloedsinn unsinn unfug schrott dreck
+    laufenden fristlose fristgerechte sofortige naechstmoeglichen naechstmoeglich naechsten zeitpunkt fristgerecht
+    fristlos sofortiger wirkung schriftlich dankend
+    meines ihres dieses eures euerm euren unseres des ab darauf freundlich hoeflichst hoeflich moeglichst schnell
+    dafuer hatte hattet hat sei sind seid wurde wurden worden""")
+AROUND = (
+    FILLERS
+    | read_words("""ich ch moechte moecht will wil wollen wollte wuerde mich mir uns wir von vom dem den der das die
+    diesen diese dieser dieses ihr ihre ihren ihrem eure euren euer mein meine meinen sie es hier ganz komplett alle
+    alles allem jetzt sofort gleich heute gern gerne endlich wirklich doch einfach auch ja nein so mal schon kanal
+    newsletter newsletters abos abonnements kanals dienstes verteilers kreisfunk kreisfunks infokanal infokanals
+    dings ding verteiler liste gruppe nachricht nachrichten nachricht meldung meldungen info infos information
+    informationen mitteilung mitteilungen benachrichtigung benachrichtigungen news rundschreiben texte hinweise
+    berichte updates werbung post sms mail mails
+    whatsapp chat abo abonnement abos dienst service handy nummer telefon zusendung zusendungen werden wird aus ab
+    mit zu zum haben hab habe erhalten bekommen kriegen empfangen schicken schickt schicke schick senden sendet
+    sende send schreiben schreibt schreib schreibe zuschicken wieder noch my me i the messages message all to want
+    from please mehr mer meer interesse interesse interessiert interessiere interessieren ihnen euch nehmen nehmt
+    nehm nimm weiteren weitere weiter melden melde meldet fuer bei brauche brauchen brauch benoetige wuensche
+    wuenschen bin ist an auf hoeren hoert hoer lassen lasst lass ruhe loeschen landkreis kreis osterholz in ist
+    etmek et ol bana mesaj mesajlar gonderme artik الاشتراك اشتراك الرسائل رسائل لا اريد мене мені повідомлення
+    сообщения мне больше не надсилайте mnie mi wiadomosci nie chce wiecej это""")
+    | POLITE
+)
+# What comes or does not come: whoever names it without a wish complains, and does not leave.
+RECEIVED = read_words("""nachricht nachrichten meldung meldungen info infos informationen mitteilung mitteilungen
+    news benachrichtigung benachrichtigungen nichts newsletter rundschreiben texte hinweise berichte""")
+WISHED = read_words("will moechte moecht wuensche wuerde bitte wollen wollte nein stop stopp mag")
+
+# Signing somebody off, without saying what from.
+LEAVE_US = read_words("""abmelden abmeldung abbestellen abbestellung austragen austragung kuendigen kuendigung
+    kuendige deabonnieren unsubscribe austreten widerruf widerrufen""")
+OWN = read_words("""mein meine meinen meiner meinem unser unsere unseren ein eine einen der die das den dem ihn es
+    sein""")
+
+# Signing something else off or up: only a plain "Stop" counts beside these.
+OTHER_BUSINESS = read_words("""auto autos kfz fahrzeug pkw lkw motorrad moped roller anhaenger wohnwagen boot hund
+    hunde hundesteuer katze pferd gewerbe firma betrieb wohnsitz wohnung zweitwohnsitz haus kind kinder tochter sohn
+    kita kindergarten krippe hort schule schueler kurs kurse vhs volkshochschule seminar verein tonne biotonne
+    muelltonne restmuell muell sperrmuell muelltonnen tonnen abfall strom gas wasser zaehler einwohnermeldeamt meldeamt
+    buergeramt
+    buergerbuero standesamt zulassungsstelle gez rundfunk rundfunkbeitrag termin steuer grundsteuer versicherung
+    mietvertrag vertrag arbeitsplatz ausbildung fuehrerschein ausweis reisepass veranstaltung umzug ehe verstorben
+    verstorbenen mutter vater buecherei bibliothek computer drucker rechner fernseher bus ticket fahrkarte
+    abfallkalender wahl briefwahl kennzeichen gewerbeanmeldung mofa trecker traktor oldtimer kleingarten pachtvertrag
+    grab baulast grundbuch vereinsregister handelsregister gewerberegister wasserrecht flensburg fuehrungszeugnis
+    kitaplatz hortplatz ganztag mittagessen musikschule schwimmkurs handyvertrag stromvertrag internetvertrag festnetz
+    zeitungsabo fitnessstudio wohngeld buergergeld kindergeld pflegegeld papiertonne""")
+# "Hallo Papa, das ist meine neue Nummer, die alte kannst du löschen" is a fraud.
+FAMILY = read_words("papa papi mama mami oma opa schatz")
+# A sign or a line, not a wish.
+STOP_SIGNS = read_words("""schild schilder stelle strasse linie licht and go motion uhr taste knopf bus boxen tank
+    non one letzter letzten naechster naechsten""")

@@ -1,0 +1,235 @@
+"""What becomes of an event about a notice: decided on what is stored, told with the same bytes each time."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from uuid import UUID
+
+from services.subscriptions.domain import notice_events
+from services.subscriptions.domain.broadcast import Broadcast, Notice, Revision, build_broadcast, compute_digest
+from services.subscriptions.domain.estimate import estimate_broadcast
+from services.subscriptions.domain.publication import Publication
+from services.subscriptions.domain.quotas import Quota, find_quota_problems, list_quotas
+from shared.contracts.dispatch import PermittedHours
+from shared.contracts.envelope import Envelope
+from shared.contracts.events import Problem
+from shared.contracts.notices import NoticeContent
+from shared.notices.configuration import Prices, Topic
+from shared.notices.fingerprint import ID_REUSED
+from shared.notices.systems import System
+
+TOPIC_NOT_PERMITTED = Problem(field="subject", problem="is no notice about the topics that this token is for")
+UNKNOWN_NOTICE = Problem(
+    field="revision", problem="is an update of a notice that nobody knows: look at its id, or publish it as a new one"
+)
+WITHDRAWN = "withdrawn"
+SUPERSEDED = "superseded"
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoticeCommand:
+    """An event of `system` that is right as far as the rules can see; without `content` it withdraws its notice.
+
+    With `parse_token_topics` it may not touch a notice of any other topic.
+    """
+
+    envelope: Envelope
+    system: System
+    digest: bytes
+    subject: str
+    content: NoticeContent | None = None
+    topic: Topic | None = None
+    reason: str = ""
+    only_topics: frozenset[str] | None = None
+
+    @property
+    def quotas(self) -> tuple[Quota, ...]:
+        return list_quotas(self.system, urgent=self.content.urgent) if self.content else ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredAnswer:
+    """An event that was obeyed before, and what it was answered."""
+
+    digest: bytes
+    publications: tuple[Publication, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoticeState:
+    """What is stored. `followed` are the broadcasts of the notice that it follows, with their topics."""
+
+    answered: StoredAnswer | None = None
+    withdrawn: bool = False
+    revisions: tuple[Revision, ...] = ()
+    followed: Mapping[UUID, str] = field(default_factory=dict)
+    exhausted_quotas: Mapping[Quota, datetime | None] = field(default_factory=dict)
+    audience: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Policy:
+    """What holds for everybody now."""
+
+    now: datetime
+    hours: PermittedHours | None
+    prices: Prices
+    messages_per_second: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoticeDecision:
+    """Problems, or what is to be stored and published. `duplicate`: it was obeyed before, nothing is stored."""
+
+    problems: tuple[Problem, ...] = ()
+    publications: tuple[Publication, ...] = ()
+    duplicate: bool = False
+    broadcast: Broadcast | None = None
+    withdraw: bool = False
+    cancelled: tuple[UUID, ...] = ()
+    reason: str = ""
+
+
+def repeat_answer(digest: bytes, answered: StoredAnswer) -> NoticeDecision:
+    """An event whose id is known."""
+    if digest != answered.digest:
+        return NoticeDecision(problems=(ID_REUSED,))
+    return NoticeDecision(publications=answered.publications, duplicate=True)
+
+
+def decide_notice(command: NoticeCommand, state: NoticeState, policy: Policy) -> NoticeDecision:
+    """What is to be done about an order."""
+    if state.answered:
+        return repeat_answer(command.digest, state.answered)
+    if not _may_touch(command, state):
+        return NoticeDecision(problems=(TOPIC_NOT_PERMITTED,))
+    if command.content is None or command.topic is None:
+        return _withdraw(command, state, policy.now)
+    assert command.envelope.expirytime is not None  # noqa: S101 - the rules ask for it
+    notice = Notice(
+        source=command.envelope.source,
+        subject=command.subject,
+        expires_at=command.envelope.expirytime,
+        content=command.content,
+    )
+    broadcast = build_broadcast(notice, topic=command.topic, now=policy.now, hours=policy.hours)
+    known = _find_same_revision(notice, state)
+    problems = tuple(_find_problems(broadcast, state, known is not None))
+    if problems:
+        return NoticeDecision(problems=problems)
+    if known is not None:
+        return _answer_known(command, known, broadcast, state, policy)
+    return _publish(command, broadcast, state, policy)
+
+
+def _may_touch(command: NoticeCommand, state: NoticeState) -> bool:
+    """Whose topics are bound may not withdraw what nobody knows, either: it could be of any topic."""
+    if command.only_topics is None:
+        return True
+    topics = {revision.topic for revision in state.revisions}
+    return topics <= command.only_topics and (bool(topics) or command.content is not None)
+
+
+def _find_same_revision(notice: Notice, state: NoticeState) -> Revision | None:
+    """The newest revision if it says the same: somebody published it again under a new event id."""
+    newest = max(state.revisions, key=lambda revision: revision.number, default=None)
+    same = newest and newest.number == notice.revision and newest.digest == compute_digest(notice)
+    return newest if same else None
+
+
+def _find_problems(broadcast: Broadcast, state: NoticeState, known: bool) -> Iterator[Problem]:
+    if state.withdrawn:
+        yield Problem(field="subject", problem="was withdrawn; publish under another one")
+    elif not known:
+        yield from _find_revision_problems(broadcast, {each.number for each in state.revisions})
+        yield from _find_follow_problems(broadcast, state.followed)
+        yield from find_quota_problems(state.exhausted_quotas)
+
+
+def _find_revision_problems(broadcast: Broadcast, numbers: set[int]) -> Iterator[Problem]:
+    newest = max(numbers, default=0)
+    if broadcast.revision == 1 and numbers:
+        yield Problem(field="subject", problem=f"was published before, in revision {newest}; send an update")
+    elif broadcast.revision > 1 and not numbers:
+        yield UNKNOWN_NOTICE
+    elif broadcast.revision in numbers:
+        yield Problem(field="revision", problem="was published with other content; count it up")
+    elif broadcast.revision < newest:
+        yield Problem(field="revision", problem=f"is older than revision {newest}; count it up")
+
+
+def _find_follow_problems(broadcast: Broadcast, followed: Mapping[UUID, str]) -> Iterator[Problem]:
+    if broadcast.follows_notice is None:
+        return
+    if not followed:
+        yield Problem(field="follows", problem="is no notice that was accepted from this source")
+    elif set(followed.values()) != {broadcast.topic}:
+        yield Problem(field="topic", problem="must be that of the notice which it follows")
+
+
+def _publish(command: NoticeCommand, broadcast: Broadcast, state: NoticeState, policy: Policy) -> NoticeDecision:
+    older = _list_unfinished(state, policy.now)
+    told = [_build_cancelled(command, each, SUPERSEDED, policy.now) for each in older]
+    told.append(_build_accepted(command, broadcast, state, policy))
+    if not broadcast.scheduled:
+        told.append(notice_events.build_broadcast_started(broadcast))
+    return NoticeDecision(
+        publications=tuple(told),
+        broadcast=replace(
+            broadcast, follows=tuple(state.followed), spacing_seconds=_calculate_spacing(broadcast, state.audience)
+        ),
+        cancelled=tuple(each.broadcast for each in older),
+        reason=SUPERSEDED,
+    )
+
+
+def _calculate_spacing(broadcast: Broadcast, audience: int | None) -> float | None:
+    """Of a scheduled one it is known when it begins."""
+    if broadcast.spread is None or broadcast.scheduled or not audience:
+        return None
+    return broadcast.spread.total_seconds() / audience
+
+
+def _answer_known(
+    command: NoticeCommand, known: Revision, same: Broadcast, state: NoticeState, policy: Policy
+) -> NoticeDecision:
+    """Answered like the first time, with the broadcast that there is."""
+    broadcast = replace(same, id=known.broadcast)
+    return NoticeDecision(publications=(_build_accepted(command, broadcast, state, policy),))
+
+
+def _build_accepted(command: NoticeCommand, broadcast: Broadcast, state: NoticeState, policy: Policy) -> Publication:
+    assert command.topic is not None  # noqa: S101 - only a withdrawal has none
+    estimate = estimate_broadcast(
+        broadcast,
+        state.audience,
+        topic=command.topic,
+        prices=policy.prices,
+        messages_per_second=policy.messages_per_second,
+    )
+    return notice_events.build_accepted(command.envelope.id, broadcast, estimate, policy.now)
+
+
+def _withdraw(command: NoticeCommand, state: NoticeState, now: datetime) -> NoticeDecision:
+    """Also of a notice that nobody has published yet: a withdrawal may overtake it."""
+    unfinished = _list_unfinished(state, now)
+    newest = max((each.number for each in state.revisions), default=0)
+    told = [_build_cancelled(command, each, command.reason or WITHDRAWN, now) for each in unfinished]
+    told.append(
+        notice_events.build_withdrawn(command.envelope.source, command.envelope.id, command.subject, newest, now)
+    )
+    return NoticeDecision(
+        publications=tuple(told),
+        withdraw=True,
+        cancelled=tuple(each.broadcast for each in unfinished),
+        reason=WITHDRAWN,
+    )
+
+
+def _list_unfinished(state: NoticeState, now: datetime) -> list[Revision]:
+    """Also what is expanded may still wait in the dispatcher."""
+    return [each for each in state.revisions if not each.cancelled and each.expires_at > now]
+
+
+def _build_cancelled(command: NoticeCommand, revision: Revision, reason: str, now: datetime) -> Publication:
+    return notice_events.build_broadcast_cancelled(revision, command.envelope.source, command.subject, reason, now)

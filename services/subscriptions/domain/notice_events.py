@@ -1,0 +1,111 @@
+"""What becomes of a notice, as the world and the dispatcher hear it."""
+
+from datetime import datetime
+
+from services.subscriptions.domain.broadcast import Broadcast, Revision
+from services.subscriptions.domain.estimate import Estimate
+from services.subscriptions.domain.publication import Publication, build_event
+from shared.contracts.envelope import Envelope, decode
+from shared.contracts.events import (
+    BroadcastCancelled,
+    BroadcastStarted,
+    NoticeAccepted,
+    NoticeAction,
+    NoticeChecked,
+    NoticeRejected,
+    Problem,
+)
+from shared.contracts.ids import derive_id, make_timed_id
+
+NOTHING_WITHDRAWN = "no notice with this id is known: nothing was withdrawn, and none can be published under it later"
+
+
+def build_accepted(event_id: str, broadcast: Broadcast, estimate: Estimate, now: datetime) -> Publication:
+    message = NoticeAccepted(
+        source=broadcast.source,
+        event=event_id,
+        notice=broadcast.notice,
+        revision=broadcast.revision,
+        action=NoticeAction.PUBLISHED if broadcast.revision == 1 else NoticeAction.UPDATED,
+        broadcast=broadcast.id,
+        audience=estimate.audience,
+        costs=estimate.costs,
+        duration_seconds=estimate.duration_seconds,
+        blockers=estimate.blockers,
+        scheduled_at=broadcast.published_at if broadcast.scheduled else None,
+        expires_at=broadcast.expires_at,
+        topic=broadcast.topic,
+        headline=next(each.text for each in broadcast.template.parameters if each.name == "headline"),
+    )
+    return _build_answer(message, now)
+
+
+def build_withdrawn(source: str, event_id: str, notice: str, revision: int, now: datetime) -> Publication:
+    """`revision` is the newest that there was; 0 if there was none."""
+    message = NoticeAccepted(
+        source=source,
+        event=event_id,
+        notice=notice,
+        revision=revision,
+        action=NoticeAction.WITHDRAWN,
+        blockers=() if revision else (NOTHING_WITHDRAWN,),
+    )
+    return _build_answer(message, now)
+
+
+def _build_answer(message: NoticeAccepted, now: datetime) -> Publication:
+    identifier = make_timed_id(now, b"accepted", message.source.encode(), message.event.encode())
+    return build_event(message, identifier=identifier, at=now)
+
+
+def build_checked(
+    question: Envelope, problems: tuple[Problem, ...], publications: tuple[Publication, ...], now: datetime
+) -> Publication:
+    """The answer to a question, from what the event itself would be answered with."""
+    told = NoticeChecked(source=question.source, event=question.id, problems=problems)
+    for publication in publications:
+        accepted = decode(publication.body)
+        if isinstance(accepted, NoticeAccepted):
+            told = NoticeChecked(
+                source=question.source,
+                event=question.id,
+                notice=accepted.notice,
+                revision=accepted.revision,
+                action=accepted.action,
+                audience=accepted.audience,
+                costs=accepted.costs,
+                duration_seconds=accepted.duration_seconds,
+                blockers=accepted.blockers,
+                scheduled_at=accepted.scheduled_at,
+            )
+    return build_event(
+        told, identifier=make_timed_id(now, b"checked", question.source.encode(), question.id.encode()), at=now
+    )
+
+
+def build_rejected(
+    problems: tuple[Problem, ...], *, source: str, event_id: str, notice: str | None, system: str, now: datetime
+) -> Publication:
+    message = NoticeRejected(source=source, event=event_id, notice=notice, system=system, problems=problems)
+    return build_event(
+        message, identifier=make_timed_id(now, b"rejected", system.encode(), source.encode(), event_id.encode()), at=now
+    )
+
+
+def build_broadcast_started(broadcast: Broadcast) -> Publication:
+    message = BroadcastStarted(
+        broadcast=broadcast.id,
+        source=broadcast.source,
+        notice=broadcast.notice,
+        revision=broadcast.revision,
+        topic=broadcast.topic,
+        lane=broadcast.lane,
+        expires_at=broadcast.expires_at,
+    )
+    return build_event(message, identifier=derive_id(broadcast.id, b"started"), at=broadcast.published_at)
+
+
+def build_broadcast_cancelled(revision: Revision, source: str, notice: str, reason: str, now: datetime) -> Publication:
+    """The dispatcher must hear it: what waits in its queues is not sent any more."""
+    message = BroadcastCancelled(broadcast=revision.broadcast, source=source, notice=notice, reason=reason)
+    return build_event(message, identifier=derive_id(revision.broadcast, b"cancelled"), at=now, required=True)

@@ -1,0 +1,143 @@
+"""Access and erasure by chat: everything that is stored about a person, and what is left of it afterwards."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from services.subscriptions.domain.consent import Consent, ConsentEvent
+from services.subscriptions.domain.feedback import MAX_SHOWN_FEEDBACK, Feedback, FeedbackKind
+from services.subscriptions.domain.intents.payloads import BAD, GOOD
+from services.subscriptions.domain.replies import BERLIN, ReplyBuilder, ReplyContent, format_day
+from services.subscriptions.domain.reply_quota import NEW_CONVERSATION, Conversation
+from services.subscriptions.domain.subscriber import Subscriber
+from services.subscriptions.domain.text_parts import select_part, split_into_parts
+from shared.contracts.retention import MAX_DELIVERY_RETENTION_DAYS, WITHDRAWAL_RETENTION_MARGIN_DAYS
+
+# Meta repeats a webhook for up to seven days; until then a message has to be known again.
+INBOX_RETENTION_DAYS = 9
+CONVERSATION_RETENTION_DAYS = 2
+# Answers that hold what a person said or who they were: nobody needs them once they have arrived.
+PERSONAL_ANSWER_RETENTION_DAYS = 1
+DELIVERY_NOTES_RETENTION_DAYS = MAX_DELIVERY_RETENTION_DAYS + WITHDRAWAL_RETENTION_MARGIN_DAYS
+_EVENTS = {
+    ConsentEvent.GIVEN: "Einwilligung",
+    ConsentEvent.WITHDRAWN: "Widerruf",
+    ConsentEvent.CHANGED: "Änderung",
+    ConsentEvent.MOVED: "neue Nummer",
+    ConsentEvent.MERGED: "zusammengeführt",
+    ConsentEvent.ERASED: "Löschung",
+}
+_RATINGS = {GOOD: "Hilfreich", BAD: "Nicht hilfreich"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredData:
+    """All that is stored about a sender. `erased_at` is when they last had everything deleted."""
+
+    subscriber: Subscriber | None = None
+    history: tuple[Consent, ...] = ()
+    feedback: tuple[Feedback, ...] = ()
+    conversation: Conversation = NEW_CONVERSATION
+    erased_at: datetime | None = None
+
+
+def build_access_report(stored: StoredData, replies: ReplyBuilder, now: datetime, part: int = 1) -> ReplyContent:
+    """All of it in one message; of a record that is longer than WhatsApp permits, one part and how to get the next."""
+    parts = split_into_parts(_list_lines(stored, replies, now))
+    number, text = select_part(parts, part)
+    which = f", Teil {number} von {len(parts)}" if len(parts) > 1 else ""
+    following = f"\n\nNächster Teil: Daten {number + 1}" if number < len(parts) else ""
+    return replies.build_text(f"Über Sie ist gespeichert{which}:\n{text}{following}")
+
+
+def _list_lines(stored: StoredData, replies: ReplyBuilder, now: datetime) -> Iterable[str]:
+    yield from _describe_person(stored.subscriber, replies, now)
+    hinted_at = stored.conversation.hinted_at
+    yield f"Letzter allgemeiner Hinweis: {_format_time(hinted_at) if hinted_at else 'keiner'}"
+    yield f"Anzahl unserer Antworten: {CONVERSATION_RETENTION_DAYS} Tage gespeichert"
+    yield f"Unsere letzte Frage an Sie, wenn sie noch offen ist: höchstens {CONVERSATION_RETENTION_DAYS} Tage"
+    days = INBOX_RETENTION_DAYS
+    yield f"Interne Nummern Ihrer letzten Nachrichten, ohne Text, und unsere Antworten: höchstens {days} Tage"
+    days = MAX_DELIVERY_RETENTION_DAYS
+    yield f"Meldungen an Sie, mit Zeitpunkt, Ergebnis und verschlüsselter Adresse: höchstens {days} Tage"
+    yield f"Einträge zu Abmeldungen und zu Meldungen, die nicht ankamen: höchstens {DELIVERY_NOTES_RETENTION_DAYS} Tage"
+    kept = replies.county.dead_letter_days
+    yield f"Nachrichten, die wir nicht verarbeiten konnten, verschlüsselt: höchstens {kept} Tage"
+    if stored.erased_at:
+        yield f"Frühere Löschung: {stored.erased_at.astimezone(BERLIN):%d.%m.%Y}"
+    yield f"Namen, Bilder und andere Texte von Ihnen speichern wir nicht. Datenschutz: {replies.county.privacy_url}"
+    yield "Alles löschen: Löschen"
+    yield from _describe_consents(stored.history, replies)
+    yield from _describe_all_feedback(stored.feedback, replies)
+
+
+def _describe_person(subscriber: Subscriber | None, replies: ReplyBuilder, now: datetime) -> Iterable[str]:
+    if subscriber is None:
+        yield "Anmeldung: keine"
+        return
+    state = f"angemeldet, Themen: {replies.join_titles(subscriber.topics)}" if subscriber.subscribed else "abgemeldet"
+    yield f"Anmeldung: {state}"
+    if subscriber.suspended:
+        yield f"In WhatsApp abbestellt: {replies.join_titles(subscriber.suspended)}"
+    yield f"Adresse: {_describe_addresses(subscriber)}; dazu eine interne Nummer"
+    if subscriber.places:
+        yield f"Gemeinden: {', '.join(sorted(subscriber.places))}"
+    if subscriber.paused_until and subscriber.is_paused(now):
+        yield f"Pause bis einschließlich {format_day(subscriber.paused_until - timedelta(seconds=1))}"
+
+
+def _describe_addresses(subscriber: Subscriber) -> str:
+    known = subscriber.addresses
+    named = (("Telefonnummer", known.phone), ("WhatsApp-Nutzernummer", known.user))
+    names = [name for name, address in named if address]
+    kept = "verschlüsselt" if subscriber.subscribed else "nur als Prüfwert, nicht lesbar"
+    return f"{' und '.join(names)}, {kept}" if names else "keine"
+
+
+def _describe_consents(history: Sequence[Consent], replies: ReplyBuilder) -> Iterable[str]:
+    if history:
+        yield f"\nNachweis der Einwilligung, bis {replies.county.proof_days} Tage nach ihrem Ende:"
+    yield from (_describe_consent(entry, replies) for entry in history)
+
+
+def _describe_consent(entry: Consent, replies: ReplyBuilder) -> str:
+    topics = f": {replies.join_titles(entry.topics)}" if entry.topics and entry.event is not ConsentEvent.MOVED else ""
+    version = f" (Fassung {entry.wording.version})" if entry.wording else ""
+    return f"{_format_time(entry.said_at)} {_EVENTS[entry.event]}{topics}{version}"
+
+
+def _describe_all_feedback(feedback: Sequence[Feedback], replies: ReplyBuilder) -> Iterable[str]:
+    if not feedback:
+        yield "\nRückmeldungen von Ihnen: keine"
+        return
+    yield f"\nRückmeldungen von Ihnen, ohne Ihre Nummer, {replies.county.feedback_days} Tage:"
+    yield from (_describe_feedback(each, replies) for each in feedback)
+    if len(feedback) >= MAX_SHOWN_FEEDBACK:
+        yield f"Das sind die {MAX_SHOWN_FEEDBACK} neuesten."
+
+
+def _describe_feedback(feedback: Feedback, replies: ReplyBuilder) -> str:
+    about = f" zu {replies.join_titles([feedback.topic]) or feedback.topic}" if feedback.topic else ""
+    said = f"„{feedback.said}“" if feedback.kind is FeedbackKind.TEXT else _RATINGS.get(feedback.value, feedback.value)
+    return f"{feedback.at.astimezone(BERLIN):%d.%m.%Y %H} Uhr{about}: {said}"
+
+
+def _format_time(moment: datetime) -> str:
+    return moment.astimezone(BERLIN).strftime("%d.%m.%Y %H:%M")
+
+
+def build_erasure_reply(replies: ReplyBuilder, now: datetime, *, consented: bool) -> ReplyContent:
+    """What remains, and until when; there is no proof of a consent that was never given."""
+    proof, notes, inbox = (
+        format_day(now + timedelta(days=days))
+        for days in (replies.county.proof_days, DELIVERY_NOTES_RETENTION_DAYS, INBOX_RETENTION_DAYS)
+    )
+    what = "Ihrer Einwilligung und dieser Löschung" if consented else "dieser Löschung"
+    return replies.build_text(
+        "Ihre Daten sind gelöscht, Sie sind abgemeldet.\n\n"
+        f"Ohne Ihre Nummer bleiben: der Nachweis {what} bis {proof}, "
+        f"Einträge zur Abmeldung und zu den Meldungen an Sie bis spätestens {notes}, "
+        f"interne Nummern Ihrer Nachrichten ohne Text bis {inbox}. Danach ist auch das gelöscht. "
+        "Bei WhatsApp selbst beantragen wir die Löschung Ihres Kontakteintrags.\n\n"
+        "Wieder anmelden: Start"
+    )

@@ -1,0 +1,234 @@
+"""From what is known about a sender to everything that one message changes; pure."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from services.subscriptions.domain.consent import Consent, ConsentEvent, build_consent
+from services.subscriptions.domain.county import County
+from services.subscriptions.domain.decision import Decision, DecisionContext, MessageResult, decide
+from services.subscriptions.domain.erasure import build_erased_event, build_erasure
+from services.subscriptions.domain.feedback import (
+    AuthorKey,
+    Feedback,
+    build_feedback,
+    build_feedback_received,
+    build_reaction_query,
+    identify_person,
+)
+from services.subscriptions.domain.identity import Person, move_person, resolve_person
+from services.subscriptions.domain.intents.intent import ParsedIntent
+from services.subscriptions.domain.preferences import PreferenceResult, apply_preference, derive_key
+from services.subscriptions.domain.publication import Publication
+from services.subscriptions.domain.replies import ReplyBuilder
+from services.subscriptions.domain.subscriber import MessageTime, Subscriber
+from services.subscriptions.domain.subscription_events import (
+    build_changed,
+    build_ended,
+    build_publications,
+    build_started,
+)
+from services.subscriptions.ports import ChangeSet, StoredState
+from shared.contracts.inbound import IdentityChange, InboundMessage, PreferenceChange
+
+
+@dataclass(frozen=True, kw_only=True)
+class MessageContext:
+    """One message, what it asks for, and what the decision may need; `recent_broadcasts` are those to react to,
+    `rated_topics` those of a rating.
+    """
+
+    message: InboundMessage
+    parsed: ParsedIntent
+    replies: ReplyBuilder
+    now: datetime
+    key: AuthorKey
+    recent_broadcasts: tuple[UUID, ...] = ()
+    rated_topics: tuple[tuple[UUID, str], ...] = ()
+
+
+def decide_message(state: StoredState, context: MessageContext) -> ChangeSet:
+    """All that a message of a citizen changes."""
+    message = context.message
+    person = resolve_person(state.by_user, state.by_phone, message.sender)
+    subscriber, decision = decide(person.subscriber, context.parsed, message, _build_context(state, context))
+    if decision.result in (MessageResult.IGNORED, MessageResult.OUTDATED):
+        return ChangeSet(result=decision.result)
+    if decision.result is MessageResult.ERASED:
+        return _build_erasure_changes(state, person, subscriber, decision, context)
+    moment, key = MessageTime.read_from(message), message.message_key
+    who = identify_person(person.subscriber, message.sender)
+    feedback = build_feedback(decision.parsed, message, who, dict(context.rated_topics), context.key)
+    return ChangeSet(
+        result=decision.result,
+        subscribers=_collect_changed(state, person, subscriber),
+        consents=(
+            *_build_merge_entries(person, moment, key),
+            *_build_consents(person.subscriber, subscriber, decision, moment, key),
+        ),
+        publications=(
+            *_end_absorbed(state, person, moment, key),
+            *build_publications(message, person.subscriber, subscriber, decision),
+            *_build_reaction_query(decision, subscriber, context),
+            *_build_feedback_events(feedback),
+        ),
+        conversation=decision.conversation,
+        feedback=feedback,
+    )
+
+
+def decide_preference(state: StoredState, change: PreferenceChange, *, county: County) -> ChangeSet:
+    """All that a stop or a resume inside WhatsApp changes."""
+    person = resolve_person(state.by_user, state.by_phone, change.person)
+    preferred = apply_preference(person.subscriber, change, county.marketing_topics)
+    if preferred is None:
+        return ChangeSet(result=MessageResult.IGNORED)
+    moment, key = MessageTime(change.at, change.at), derive_key(change)
+    return ChangeSet(
+        result=_classify_preference(preferred),
+        subscribers=_collect_changed(state, person, preferred.subscriber),
+        consents=(*_build_merge_entries(person, moment, key), *_build_preference_consents(preferred, moment, key)),
+        publications=(
+            *_end_absorbed(state, person, moment, key),
+            *_build_preference_events(person, preferred, moment, key),
+        ),
+    )
+
+
+def decide_move(state: StoredState, change: IdentityChange) -> ChangeSet:
+    """A new number or user id: consent and topics go along; nothing is told, as the subscriber stays the same."""
+    former = resolve_person(state.former_by_user, state.former_by_phone, change.before)
+    person = move_person(former, state.by_user, state.by_phone, change.after)
+    if person.subscriber is None:
+        return ChangeSet(result=MessageResult.IGNORED)
+    moment = MessageTime(min(change.at, change.received_at), change.received_at)
+    entry = build_consent(person.subscriber, ConsentEvent.MOVED, moment=moment, message_key=change.message_key)
+    gone = tuple(row for row in (former.absorbed, person.absorbed) if row)
+    absorbed = tuple({row.id: row for row in gone}.values())
+    return ChangeSet(
+        result=MessageResult.MOVED,
+        subscribers=(*absorbed, person.subscriber),
+        consents=(*(_build_merge_entry(row, moment, change.message_key) for row in absorbed), entry),
+        publications=tuple(build_ended(row, moment=moment, message_key=change.message_key) for row in absorbed),
+    )
+
+
+def _build_context(state: StoredState, context: MessageContext) -> DecisionContext:
+    return DecisionContext(
+        replies=context.replies,
+        now=context.now,
+        conversation=state.conversation,
+        history=state.history,
+        feedback=state.feedback,
+        erased=state.erased,
+    )
+
+
+def _build_erasure_changes(
+    state: StoredState, person: Person, subscriber: Subscriber | None, decision: Decision, context: MessageContext
+) -> ChangeSet:
+    """A withdrawal as well: what is on its way must not arrive."""
+    message = context.message
+    moment, key = MessageTime.read_from(message), message.message_key
+    people = tuple(row for row in (subscriber, person.absorbed) if row)
+    erased = build_erasure(people, message.sender, moment, context.key, history=state.history, former=state.former)
+    stored = (row.addresses for row in (person.subscriber, state.by_user, state.by_phone) if row)
+    return ChangeSet(
+        result=decision.result,
+        consents=tuple(build_consent(row, ConsentEvent.ERASED, moment=moment, message_key=key) for row in people),
+        publications=(
+            *(build_ended(row, moment=moment, message_key=key) for row in people),
+            build_erased_event(erased, (message.sender, *stored), key),
+            *build_publications(message, person.subscriber, subscriber, decision),
+        ),
+        erased=erased,
+    )
+
+
+def _build_reaction_query(
+    decision: Decision, subscriber: Subscriber | None, context: MessageContext
+) -> tuple[Publication, ...]:
+    if decision.result is not MessageResult.REACTED or subscriber is None:
+        return ()
+    question = build_reaction_query(context.message, subscriber, context.recent_broadcasts)
+    return (question,) if question else ()
+
+
+def _build_feedback_events(feedback: Feedback | None) -> tuple[Publication, ...]:
+    return (build_feedback_received(feedback),) if feedback else ()
+
+
+def _collect_changed(state: StoredState, person: Person, subscriber: Subscriber | None) -> tuple[Subscriber, ...]:
+    """The row that is taken over comes first, since it gives up its addresses."""
+    stored = state.by_user or state.by_phone
+    changed = subscriber if subscriber != stored else None
+    return tuple(row for row in (person.absorbed, changed) if row)
+
+
+def _build_merge_entries(person: Person, moment: MessageTime, key: bytes) -> tuple[Consent, ...]:
+    return (_build_merge_entry(person.absorbed, moment, key),) if person.absorbed else ()
+
+
+def _build_merge_entry(absorbed: Subscriber, moment: MessageTime, key: bytes) -> Consent:
+    return build_consent(absorbed, ConsentEvent.MERGED, moment=moment, message_key=key)
+
+
+def _build_consents(
+    before: Subscriber | None, after: Subscriber | None, decision: Decision, moment: MessageTime, key: bytes
+) -> tuple[Consent, ...]:
+    """Each change of what somebody gets, with the text that they were answered with."""
+    if after is None or (before is not None and after.sequence == before.sequence):
+        return ()
+    wording = decision.reply.wording if decision.reply else None
+    entries = _list_consent_changes(before, after, decision)
+    return tuple(
+        build_consent(after, event, moment=moment, message_key=key, topics=topics, wording=wording)
+        for event, topics in entries
+    )
+
+
+def _list_consent_changes(
+    before: Subscriber | None, after: Subscriber, decision: Decision
+) -> list[tuple[ConsentEvent, frozenset[str]]]:
+    had = before.topics if before else frozenset()
+    if decision.result in (MessageResult.STARTED, MessageResult.RENEWED):
+        return [(ConsentEvent.GIVEN, after.topics)]
+    if not after.subscribed:
+        return [(ConsentEvent.WITHDRAWN, had)]
+    entries = [(ConsentEvent.WITHDRAWN, had - after.topics), (ConsentEvent.GIVEN, after.topics - had)]
+    return [entry for entry in entries if entry[1]] or [(ConsentEvent.CHANGED, after.topics)]
+
+
+def _end_absorbed(state: StoredState, person: Person, moment: MessageTime, key: bytes) -> tuple[Publication, ...]:
+    """What is still on its way to the row that was taken over would arrive twice."""
+    if person.absorbed is None or not (state.by_phone and state.by_phone.subscribed):
+        return ()
+    return (build_ended(person.absorbed, moment=moment, message_key=key),)
+
+
+def _classify_preference(preferred: PreferenceResult) -> MessageResult:
+    if preferred.withdrawn:
+        return MessageResult.ENDED
+    return MessageResult.CHANGED if preferred.restored else MessageResult.IGNORED
+
+
+def _build_preference_consents(preferred: PreferenceResult, moment: MessageTime, key: bytes) -> tuple[Consent, ...]:
+    entries = ((ConsentEvent.WITHDRAWN, preferred.withdrawn), (ConsentEvent.GIVEN, preferred.restored))
+    return tuple(
+        build_consent(preferred.subscriber, event, moment=moment, message_key=key, topics=topics)
+        for event, topics in entries
+        if topics
+    )
+
+
+def _build_preference_events(
+    person: Person, preferred: PreferenceResult, moment: MessageTime, key: bytes
+) -> tuple[Publication, ...]:
+    after = preferred.subscriber
+    if preferred.withdrawn:
+        topics = sorted(preferred.withdrawn) if after.subscribed else [None]
+        return tuple(build_ended(after, moment=moment, message_key=key, topic=topic) for topic in topics)
+    if not preferred.restored:
+        return ()
+    tell = build_changed if person.subscriber and person.subscriber.subscribed else build_started
+    return (tell(after, moment=moment, message_key=key),)

@@ -1,0 +1,85 @@
+"""Whose message is handled next: one person's one after the other, and nobody's backlog holds up anybody else.
+
+Weighted fair queueing (Demers, Keshav, Shenker, SIGCOMM 1989): a turn finishes, in virtual time, its cost after the
+later of the clock and the person's turn before, and the earliest finish goes first. The clock runs as if everybody who
+has a turn or waits for one were served at the same time: a long message of each of a thousand people moves it by one.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from heapq import heappop, heappush
+from itertools import count
+
+
+@dataclass(eq=False)
+class _Turn:
+    """`blockers` counts the turns of the same person that have to end before; `followers` wait for this one."""
+
+    begins: asyncio.Future[None]
+    cost: float
+    blockers: int = 0
+    earliest: float = 0.0
+    finish: float = 0.0
+    followers: "list[_Turn]" = field(default_factory=list)
+
+    @property
+    def begun(self) -> bool:
+        return self.begins.done() and not self.begins.cancelled()
+
+
+class FairQueue:
+    """At most `max_concurrent` turns at once. A person is all indexes under which they may be known."""
+
+    def __init__(self, max_concurrent: int) -> None:
+        self._max_concurrent = self._free = max_concurrent
+        self._clock = 0.0
+        self._numbers = count()
+        self._ready: list[tuple[float, int, _Turn]] = []
+        self._latest: dict[bytes, _Turn] = {}
+
+    @asynccontextmanager
+    async def take(self, person: Sequence[bytes], cost: float) -> AsyncIterator[None]:
+        """Wait for the person's turn; it lasts until the block ends."""
+        turn = self._enter(person, cost)
+        try:
+            await turn.begins
+            yield
+        finally:
+            self._leave(turn, person)
+
+    def _enter(self, person: Sequence[bytes], cost: float) -> _Turn:
+        turn = _Turn(asyncio.get_running_loop().create_future(), cost)
+        for before in {self._latest[index]: None for index in person if index in self._latest}:
+            before.followers.append(turn)
+            turn.blockers += 1
+        self._latest.update(dict.fromkeys(person, turn))
+        self._enqueue(turn)
+        self._start_ready()
+        return turn
+
+    def _leave(self, turn: _Turn, person: Sequence[bytes]) -> None:
+        self._free += turn.begun
+        for index in person:
+            if self._latest.get(index) is turn:
+                del self._latest[index]
+        for follower in turn.followers:
+            follower.blockers -= 1
+            follower.earliest = max(follower.earliest, turn.finish)
+            self._enqueue(follower)
+        self._start_ready()
+
+    def _enqueue(self, turn: _Turn) -> None:
+        if turn.blockers:
+            return
+        turn.finish = max(self._clock, turn.earliest) + turn.cost
+        heappush(self._ready, (turn.finish, next(self._numbers), turn))
+
+    def _start_ready(self) -> None:
+        while self._free and self._ready:
+            _, _, turn = heappop(self._ready)
+            if not turn.begins.done():  # else whoever waited for it has gone
+                self._free -= 1
+                self._clock += turn.cost / (self._max_concurrent - self._free + len(self._ready))
+                turn.begins.set_result(None)

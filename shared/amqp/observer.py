@@ -1,0 +1,111 @@
+"""Looking at messages without taking part: what waits in a queue, and a copy of what passes by."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from typing import NamedTuple
+
+import aiormq
+import msgspec
+from aiormq.abc import AbstractChannel, DeliveredMessage
+
+from shared.amqp.connection import CONNECTION_ERRORS, BrokerUnavailable
+
+PREFETCH_COUNT = 200
+IDLE_TIMEOUT_SECONDS = 2.0
+READ_TIMEOUT_SECONDS = 120.0
+_PROPERTIES = ("headers", "message_id", "correlation_id", "reply_to", "user_id", "message_type", "app_id")
+
+
+class ObservedMessage(NamedTuple):
+    """A message; `properties` are those that hold something of the sender's, headers with them, as JSON."""
+
+    exchange: str
+    routing_key: str
+    body: bytes
+    properties: bytes
+
+
+class Binding(NamedTuple):
+    """What to get a copy of."""
+
+    exchange: str
+    routing_key: str
+
+
+@asynccontextmanager
+async def peek(url: str, queue: str) -> AsyncIterator[AsyncIterator[ObservedMessage]]:
+    """Everything that waits there; it goes back, in order, when the context is left. Raises BrokerUnavailable."""
+    async with _open_channel(url) as channel:
+        yield _read_waiting(channel, queue)
+
+
+@asynccontextmanager
+async def read_stream(url: str, stream: str) -> AsyncIterator[AsyncIterator[ObservedMessage]]:
+    """Everything that a stream holds, until it has been silent for a while; what grows for ever ends as well. Raises
+    BrokerUnavailable."""
+    async with _open_channel(url) as channel:
+        yield _read_from_start(channel, stream)
+
+
+async def mirror(url: str, bindings: Iterable[Binding], take: Callable[[ObservedMessage], None]) -> None:
+    """Copy all that is published, until the connection ends, and its queue with it. Raises BrokerUnavailable."""
+    async with _open_channel(url) as channel:
+        declared = await channel.queue_declare(exclusive=True, auto_delete=True)
+        queue = declared.queue or ""
+        for binding in bindings:
+            await channel.queue_bind(queue, binding.exchange, binding.routing_key)
+
+        async def copy(message: DeliveredMessage) -> None:
+            take(_build_observed(message))
+
+        await channel.basic_consume(queue, copy, no_ack=True)
+        await channel.closing
+
+
+@asynccontextmanager
+async def _open_channel(url: str) -> AsyncIterator[AbstractChannel]:
+    try:
+        connection = await aiormq.connect(url)
+        try:
+            yield await connection.channel()
+        finally:
+            await connection.close()
+    except CONNECTION_ERRORS as error:
+        raise BrokerUnavailable(f"the broker went away: {type(error).__name__}") from None
+
+
+async def _read_waiting(channel: AbstractChannel, queue: str) -> AsyncIterator[ObservedMessage]:
+    while True:
+        message = await channel.basic_get(queue, no_ack=False)
+        if message.delivery_tag is None:
+            return
+        yield _build_observed(message)
+
+
+async def _read_from_start(channel: AbstractChannel, stream: str) -> AsyncIterator[ObservedMessage]:
+    arrived: asyncio.Queue[DeliveredMessage] = asyncio.Queue()
+    ends = asyncio.get_running_loop().time() + READ_TIMEOUT_SECONDS
+    await channel.basic_qos(prefetch_count=PREFETCH_COUNT)
+    await channel.basic_consume(stream, arrived.put, arguments={"x-stream-offset": "first"})
+    while asyncio.get_running_loop().time() < ends and (message := await _wait_for_next(arrived)) is not None:
+        yield _build_observed(message)
+        await channel.basic_ack(message.delivery_tag or 0)
+
+
+async def _wait_for_next(arrived: "asyncio.Queue[DeliveredMessage]") -> DeliveredMessage | None:
+    try:
+        async with asyncio.timeout(IDLE_TIMEOUT_SECONDS):
+            return await arrived.get()
+    except TimeoutError:
+        return None
+
+
+def _build_observed(message: DeliveredMessage) -> ObservedMessage:
+    properties = {name: getattr(message.header.properties, name) for name in _PROPERTIES}
+    written = msgspec.json.encode(properties, enc_hook=_encode_value)
+    return ObservedMessage(message.exchange or "", message.routing_key or "", message.body, written)
+
+
+def _encode_value(value: object) -> str:
+    return value.decode(errors="replace") if isinstance(value, bytes | bytearray) else str(value)

@@ -1,6 +1,0 @@
-"""What citizens are promised about their data and more than one service has to keep."""
-
-# The longest that anything is kept about a delivery, whatever an operator sets.
-DELIVERY_DAYS = 90
-# What was decided before a withdrawal is gone for longer than this when the note of the withdrawal goes.
-WITHDRAWAL_MARGIN_DAYS = 14

@@ -1,0 +1,149 @@
+"""Addresses at rest and on the broker: AES-256-GCM with a key ring, and a keyed index with a separate key.
+
+Layout of a sealed value: version (1 byte), nonce (12), ciphertext with tag. The additional data binds it to
+its purpose and to its index, so a ciphertext moved to another row does not open.
+"""
+
+import base64
+import binascii
+import hmac
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+KEY_BYTES = 32
+INDEX_BYTES = 16
+MAX_LINKS = 255
+_NONCE_BYTES = 12
+
+
+class EncryptionError(ValueError):
+    """A value that does not open, or a key text that is none. Check that the key ring has its version."""
+
+
+@dataclass(frozen=True, repr=False)
+class KeyRing:
+    """Sealing keys by version (1 to 255); the highest seals, all open."""
+
+    keys: Mapping[int, AESGCM]
+
+    @classmethod
+    def parse(cls, text: str) -> "KeyRing":
+        """A ring from `1:<base64 of 32 bytes>[,2:<…>]`. Raises EncryptionError without repeating the text."""
+        entries = [entry.strip().partition(":") for entry in text.split(",") if entry.strip()]
+        if not entries or not all(number.isdecimal() and 0 < int(number) < 256 for number, _, _ in entries):
+            raise EncryptionError("expected VERSION:BASE64[,VERSION:BASE64], versions 1 to 255")
+        if len({int(number) for number, _, _ in entries}) < len(entries):
+            raise EncryptionError("two keys have the same version")
+        return cls({int(number): AESGCM(parse_key(key)) for number, _, key in entries})
+
+    def encrypt(self, plain: bytes, *, purpose: str, index: bytes = b"") -> bytes:
+        """Seal with the newest key."""
+        version = max(self.keys)
+        nonce = os.urandom(_NONCE_BYTES)
+        sealed = self.keys[version].encrypt(nonce, plain, _build_associated_data(version, purpose, index))
+        return bytes([version]) + nonce + sealed
+
+    def decrypt(self, sealed: bytes, *, purpose: str, index: bytes = b"") -> bytes:
+        """The plain value. Raises EncryptionError for a wrong key, purpose or index, and for changed bytes."""
+        key = self.keys.get(sealed[0]) if sealed else None
+        if key is None:
+            raise EncryptionError("sealed with a key that is not in the ring")
+        nonce, body = sealed[1 : 1 + _NONCE_BYTES], sealed[1 + _NONCE_BYTES :]
+        try:
+            return key.decrypt(nonce, body, _build_associated_data(sealed[0], purpose, index))
+        except (InvalidTag, ValueError):
+            raise EncryptionError("does not open with this key, purpose and index") from None
+
+
+@dataclass(frozen=True, repr=False)
+class BlindIndexKey:
+    """The key of the lookup hashes; it opens nothing.
+
+    It has one or more links of 32 bytes: the first hashes the value, each further one the hash so far. So a new link
+    lifts every hash that is stored, without its value, and whoever knows only the links before it can do nothing with
+    what was lifted. A hash of several links ends with their number. `others` are looked up too, while one key
+    replaces another.
+    """
+
+    key: bytes
+    others: tuple[bytes, ...] = ()
+
+    @classmethod
+    def parse(cls, text: str) -> "BlindIndexKey":
+        """From base64 of its links, and others after a comma. Raises EncryptionError without repeating the text."""
+        keys = sorted(entries := [_parse_links(entry.strip()) for entry in text.split(",")], key=len)
+        if any(longer[:-KEY_BYTES] != shorter for shorter, longer in pairwise(keys)):
+            raise EncryptionError("each index key must be another with one link more")
+        return cls(entries[0], tuple(entries[1:]))
+
+    @property
+    def text(self) -> str:
+        """What `parse` reads."""
+        return ",".join(base64.b64encode(key).decode() for key in (self.key, *self.others))
+
+    @property
+    def version(self) -> int:
+        """How many links it has."""
+        return len(self.key) // KEY_BYTES
+
+    def compute_index(self, purpose: str, value: str) -> bytes:
+        """A hash that is equal for equal values of the same purpose, and says nothing without the key."""
+        return self.upgrade(self.compute_base_index(purpose, value))
+
+    def compute_other_indexes(self, purpose: str, value: str) -> tuple[bytes, ...]:
+        """The hashes with each of the other keys."""
+        return tuple(BlindIndexKey(key).compute_index(purpose, value) for key in self.others)
+
+    def compute_base_index(self, purpose: str, value: str) -> bytes:
+        """The hash of the first link, which no further one changes: for values that nobody can guess."""
+        hashed = self._prepared.copy()
+        hashed.update(f"{purpose}\0{value}".encode())
+        return hashed.digest()[:INDEX_BYTES]
+
+    @cached_property
+    def _prepared(self) -> hmac.HMAC:
+        """Once for all values: with every new key OpenSSL looks for the algorithm anew."""
+        return hmac.new(self.key[:KEY_BYTES], digestmod="sha256")
+
+    def upgrade(self, index: bytes) -> bytes:
+        """The hash of all links, from that of the first ones."""
+        done = get_index_version(index)
+        if done >= self.version:
+            return index
+        digest = index[:INDEX_BYTES]
+        for link in range(done * KEY_BYTES, len(self.key), KEY_BYTES):
+            digest = hmac.digest(self.key[link : link + KEY_BYTES], digest, "sha256")[:INDEX_BYTES]
+        return digest + bytes([self.version])
+
+
+def get_index_version(index: bytes) -> int:
+    """How many links made a hash."""
+    return index[INDEX_BYTES] if len(index) > INDEX_BYTES else 1
+
+
+def parse_key(text: str) -> bytes:
+    """32 bytes from base64. Raises EncryptionError without repeating the text."""
+    key = _parse_links(text)
+    if len(key) != KEY_BYTES:
+        raise EncryptionError(f"a key must be base64 of {KEY_BYTES} bytes")
+    return key
+
+
+def _parse_links(text: str) -> bytes:
+    try:
+        key = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        raise EncryptionError("a key must be base64") from None
+    if not key or len(key) % KEY_BYTES or len(key) > MAX_LINKS * KEY_BYTES:
+        raise EncryptionError(f"a key must be base64 of {KEY_BYTES} bytes, an index key of as many for each link")
+    return key
+
+
+def _build_associated_data(version: int, purpose: str, index: bytes) -> bytes:
+    return b"kreisfunk\0" + bytes([version]) + purpose.encode() + b"\0" + index

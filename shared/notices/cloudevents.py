@@ -1,0 +1,179 @@
+"""An event as it came, or why it is none."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import msgspec
+from msgspec import Raw
+
+from shared.contracts.envelope import ContractError, Envelope, read_envelope
+from shared.contracts.events import Problem
+from shared.contracts.notices import NoticePublished, NoticeUpdated, NoticeWithdrawn
+from shared.notices.schema_errors import find_schema_errors, report_unknown_fields
+
+MAX_NAME_LENGTH = 200
+NOTICE_TYPES: Mapping[str, type[NoticePublished | NoticeUpdated | NoticeWithdrawn]] = {
+    kind.TYPE: kind for kind in (NoticePublished, NoticeUpdated, NoticeWithdrawn)
+}
+LOCAL_ZONE = ZoneInfo("Europe/Berlin")
+
+_ATTRIBUTES = (*(field.encode_name for field in msgspec.structs.fields(Envelope)), "dataschema")
+_MOMENTS = ("time", "expirytime")
+_EXTENSION = re.compile(r"[a-z0-9]+")
+MISPLACED = {
+    field.encode_name: f'"{field.encode_name}" in data'
+    for kind in NOTICE_TYPES.values()
+    for field in msgspec.structs.fields(kind)
+}
+_ALIASES = {**MISPLACED, "expires_at": '"expirytime"', "notice": '"subject"', "data_base64": '"data"'}
+
+
+class UnreadableEvent(ValueError):
+    """Bytes that are no CloudEvent. What the event would be called is told as far as it can be read.
+
+    `envelope` has what is right of it, and empty attributes for the rest; None if nothing can be read.
+    """
+
+    def __init__(
+        self,
+        problems: tuple[Problem, ...],
+        envelope: Envelope | None = None,
+        /,
+        *,
+        event: str = "",
+        subject: str | None = None,
+        source: str = "",
+    ) -> None:
+        super().__init__(", ".join(problem.field for problem in problems))
+        self.problems = problems
+        self.event = _limit_name(event) or ""
+        self.subject = _limit_name(subject)
+        self.source = _limit_name(source) or ""
+        self.envelope = envelope
+
+    def with_problems(self, problems: tuple[Problem, ...]) -> "UnreadableEvent":
+        """The same with other problems before its own."""
+        names = {"event": self.event, "source": self.source}
+        return UnreadableEvent((*problems, *self.problems), self.envelope, subject=self.subject, **names)
+
+
+def read_event(body: bytes) -> Envelope:
+    """Return the event in structured JSON. Raises Unreadable, which names every wrong attribute.
+
+    Attributes that are null count as left out, as CloudEvents wants it. A moment without an offset is the time of
+    LOCAL_ZONE. Attributes that a notice does not have are refused; extensions of somebody else's are not.
+    """
+    try:
+        envelope = read_envelope(body)
+    except (ContractError, RecursionError):
+        return _read_leniently(body)
+    return _read_leniently(body) if envelope.type in NOTICE_TYPES else envelope
+
+
+def _read_leniently(body: bytes) -> Envelope:
+    given = {
+        name: _attach_zone_if_moment(value) if name in _MOMENTS else value
+        for name, value in _read_object(body).items()
+        if name == "data" or value is not None
+    }
+    if isinstance(data := given.get("data"), dict) and "scheduled_at" in data:
+        given["data"] = {**data, "scheduled_at": _attach_zone_if_moment(data["scheduled_at"])}
+    problems = (*_check_attributes(given), *_check_unknown_attributes(given))
+    if not problems:
+        return read_envelope(msgspec.json.encode(given))
+    names = {"event": given.get("id"), "subject": given.get("subject"), "source": given.get("source")}
+    texts = {name: value for name, value in names.items() if isinstance(value, str)}
+    raise UnreadableEvent(problems, _build_partial_envelope(given), **texts)
+
+
+def _read_object(body: bytes) -> dict[str, Any]:
+    found = decode_json(body)
+    if not isinstance(found, dict):
+        raise UnreadableEvent((Problem(field="body", problem="must be a JSON object"),))
+    return found
+
+
+def decode_json(body: bytes, field: str = "body") -> Any:
+    """Return what is in the bytes. Raises Unreadable, which says where they stop being JSON."""
+    try:
+        return msgspec.json.decode(body)
+    except RecursionError:
+        raise UnreadableEvent((Problem(field=field, problem="is nested too deeply"),)) from None
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise UnreadableEvent((Problem(field=field, problem=f"is not JSON: {_locate_error(body)}"),)) from None
+
+
+def _locate_error(body: bytes) -> str:
+    """By the standard library, which names the beginning of what it cannot read."""
+    lines = body.decode(errors="surrogateescape").split("\n")
+    line, column = len(lines), len(lines[-1]) + 1
+    try:
+        json.loads(body.decode())
+    except json.JSONDecodeError as error:
+        line, column = error.lineno, error.colno
+    except UnicodeDecodeError as error:
+        before = body[: error.start].decode().split("\n")
+        line, column = len(before), len(before[-1]) + 1
+    except ValueError:
+        pass  # a number that only the standard library has no room for
+    return f"line {line}, column {column}"
+
+
+def attach_local_zone(moment: datetime) -> datetime:
+    """Return the moment with an offset; without one it is the time of LOCAL_ZONE, of a repeated hour the first."""
+    return moment if moment.tzinfo else moment.replace(tzinfo=LOCAL_ZONE)
+
+
+def _attach_zone_if_moment(value: Any) -> Any:
+    """The same moment with an offset; whatever is no moment stays as it is."""
+    try:
+        moment = msgspec.convert(value, datetime)
+        return value if moment.tzinfo else attach_local_zone(moment).isoformat()
+    except (msgspec.ValidationError, OverflowError):
+        return value
+
+
+def read_binary_event(attributes: Mapping[str, Any], data: bytes) -> Envelope:
+    """Return the event in binary mode: its attributes without a prefix, its data as JSON. Raises Unreadable."""
+    names = {"event": attributes.get("id"), "subject": attributes.get("subject"), "source": attributes.get("source")}
+    texts = {name: value for name, value in names.items() if isinstance(value, str)}
+    try:
+        decode_json(data, "data")
+        return read_event(msgspec.json.encode({**attributes, "data": Raw(data)}))
+    except TypeError:
+        problem = Problem(field="headers", problem="hold an attribute that is no string, number or moment")
+        raise UnreadableEvent((problem,), **texts) from None
+    except UnreadableEvent as error:
+        raise UnreadableEvent(error.problems, error.envelope, **texts) from None
+
+
+def _check_attributes(given: Mapping[str, Any]) -> Iterator[Problem]:
+    yield from find_schema_errors({**given, "data": Raw(b"")}, Envelope)
+    if isinstance(version := given.get("specversion"), str) and version != "1.0":
+        yield Problem(field="specversion", problem="must be 1.0")
+
+
+def _check_unknown_attributes(given: Mapping[str, Any]) -> Iterator[Problem]:
+    """Anybody may extend CloudEvents with attributes in small letters; a slip of the pen looks different."""
+    if str(given.get("type")) not in NOTICE_TYPES:
+        return
+    unknown = [name for name in given if name not in _ATTRIBUTES]
+    foreign = [name for name in unknown if _EXTENSION.fullmatch(name) and name not in _ALIASES]
+    yield from report_unknown_fields([name for name in unknown if name not in foreign], _ATTRIBUTES, _ALIASES)
+
+
+def _build_partial_envelope(given: Mapping[str, Any]) -> Envelope:
+    wrong = {problem.field for problem in find_schema_errors({**given, "data": Raw(b"")}, Envelope)}
+    empty: dict[str, Any] = {"id": "", "source": "", "type": "", "specversion": "1.0"}
+    right = {name: given[name] for name in _ATTRIBUTES if name in given and name not in {*wrong, "data", "dataschema"}}
+    data = Raw(msgspec.json.encode(given.get("data")))
+    moments = {name: msgspec.convert(right[name], datetime) for name in _MOMENTS if name in right}
+    return Envelope(**{**empty, **right, **moments}, data=data)
+
+
+def _limit_name(value: str | None) -> str | None:
+    return value if value is not None and len(value) <= MAX_NAME_LENGTH else None

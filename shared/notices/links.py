@@ -1,0 +1,96 @@
+"""Addresses of the web in words that people read: whatever a phone may make a link of, `https://` before it or not."""
+
+import re
+import unicodedata
+from collections.abc import Collection, Iterator
+from functools import cache
+from importlib import resources
+from ipaddress import AddressValueError, IPv4Address
+
+OMITTED = "[…]"  # shorter than any address
+MAX_LABEL_LENGTH = 63
+
+_URL = re.compile(r"https?://([^\s/?#]*)\S*")
+_MAIL = re.compile(r"(?<![\w.+-])[\w.+-]+@[\w-]+(?:\.[\w-]+)+(?![\w/@-])")
+# Nowhere may the patterns begin inside of what they have looked at: that would make them slow for a hostile text.
+_DOTTED = re.compile(r"(?<![\w-])([\w-]+(?:\.[\w-]+)+)(:\d+)?(/\S*)?")
+_AROUND_A_HOST = ".,;:!?()[]{}<>\"'«»‹›„“”‚‘’…*_~"
+_FULL_STOP = re.compile(r"(?<=\w)\.(?=[A-ZÄÖÜ])")
+
+
+def contains_foreign_host(text: str, hosts: Collection[str]) -> bool:
+    """Return whether something in it may become a link to a host that is none of `hosts`. A mail address is no link."""
+    return any(host not in hosts for host in _find_hosts(_normalize_text(text), hosts))
+
+
+def replace_foreign_hosts(text: str, hosts: Collection[str]) -> str:
+    """Return the text with `[…]` in place of such addresses.
+
+    A full stop without a space after it may look like a domain (`gesperrt.In Worpswede`): it gets the space.
+    """
+    return " ".join(_replace_if_foreign(word, hosts) for word in text.split(" "))
+
+
+def _replace_if_foreign(word: str, hosts: Collection[str]) -> str:
+    if not contains_foreign_host(word, hosts):
+        return word
+    spaced = _FULL_STOP.sub(". ", word)
+    if not contains_foreign_host(spaced, hosts):
+        return spaced
+    return OMITTED + word[len(word.rstrip(_AROUND_A_HOST)) :]
+
+
+def _normalize_text(text: str) -> str:
+    """As a browser reads it: without what nobody sees, and the same however it is written."""
+    if not text.isprintable():
+        text = "".join(letter for letter in text if unicodedata.category(letter) != "Cf")
+    return unicodedata.normalize("NFKC", text).replace("。", ".").lower()
+
+
+def _find_hosts(text: str, hosts: Collection[str]) -> Iterator[str]:
+    for url in _URL.finditer(text):
+        yield url[1].rstrip(_AROUND_A_HOST).removesuffix(":443")
+    rest = _URL.sub(" ", text)
+    if "://" in rest:
+        yield "://"  # a scheme of which nobody knows where it leads
+    rest = _MAIL.sub(" ", rest).replace("_", "|")  # no host has one; around it, it is WhatsApp's mark of italics
+    position = 0
+    while found := _DOTTED.search(rest, position):
+        name, port = found[1].strip("-"), found[2]
+        is_known = name in hosts and port in (None, ":443")
+        position = found.end() if is_known else found.end(1)
+        yield from () if is_known else _find_domains(name, port)
+
+
+def _find_domains(name: str, port: str | None) -> Iterator[str]:
+    """Each beginning that ends as a domain does: `evil.example.Und` is one, as far as a phone sees it."""
+    labels = name.split(".")
+    for last in range(1, len(labels)):
+        if _is_domain_end(labels[last]):
+            yield ".".join(labels[: last + 1]) + (port or "")
+    if len(labels) == 4 and _is_ip(name):
+        yield name
+
+
+def _is_domain_end(label: str) -> bool:
+    return _is_top_level(label) or _is_top_level(label.partition("-")[0])
+
+
+def _is_top_level(label: str) -> bool:
+    if len(label) > MAX_LABEL_LENGTH:
+        return False
+    return (label if label.isascii() else f"xn--{label.encode('punycode').decode()}") in _load_top_level_domains()
+
+
+def _is_ip(name: str) -> bool:
+    try:
+        IPv4Address(name)
+    except AddressValueError:
+        return False
+    return True
+
+
+@cache
+def _load_top_level_domains() -> frozenset[str]:
+    lines = resources.files(__package__).joinpath("tlds.txt").read_text(encoding="ascii").splitlines()
+    return frozenset(line.lower() for line in lines if not line.startswith("#"))

@@ -1,0 +1,63 @@
+"""What keeps decoded JSON from being a Struct of ours: every field at once, no value repeated."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from difflib import get_close_matches
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from shared.contracts.events import Problem
+
+MOMENT = "must be a date and time with an offset, such as 2026-11-13T18:00:00+01:00"
+
+_NAMES = {
+    "str": "a string",
+    "int": "an integer",
+    "float": "a number with decimals",
+    "bool": "true or false",
+    "array": "a list",
+    "datetime": "a date and time",
+}
+MAX_UNKNOWN_FIELDS = 20
+# What may be repeated of what strangers wrote: the name of a field, and nothing that only looks like one.
+_FIELD_NAME = re.compile(r"[^\W\d][\w-]{0,39}")
+_PATTERNS = {"https": "that begins with https:// and has no spaces", "A-Za-z0-9": "of letters, digits and . _ : -"}
+
+
+def find_schema_errors(values: Mapping[str, Any], kind: type[Struct]) -> Iterator[Problem]:
+    """Missing fields, wrong types, lengths and patterns."""
+    for field in msgspec.structs.fields(kind):
+        if field.encode_name not in values:
+            if field.required:
+                yield Problem(field=field.encode_name, problem="is missing")
+            continue
+        try:
+            msgspec.convert(values[field.encode_name], field.type)
+        except msgspec.ValidationError as error:
+            yield Problem(field=field.encode_name, problem=_explain_error(str(error)))
+
+
+def report_unknown_fields(names: Sequence[str], known: Sequence[str], meant: Mapping[str, str]) -> Iterator[Problem]:
+    """Name each of these unknown fields, and which of the `known` it may stand for; `meant` has words for some."""
+    shown = [name for name in names if _FIELD_NAME.fullmatch(name)][:MAX_UNKNOWN_FIELDS]
+    for name in shown:
+        alike = get_close_matches(name.lower(), known, n=1)
+        word = f'"{alike[0]}"' if alike else meant.get(name)
+        advice = f"do you mean {word}?" if word else f"there are {', '.join(known)}"
+        yield Problem(field=name, problem=f"is unknown; {advice}")
+    if rest := len(names) - len(shown):
+        yield Problem(field="data", problem=f"has {rest} {'more ' if shown else ''}unknown fields")
+
+
+def _explain_error(error: str) -> str:
+    """What the decoder says, in words for somebody who writes JSON in any language."""
+    if "datetime" in error and "got" not in error:
+        return MOMENT
+    plain = error.replace("`", "").replace("Expected", "must be").replace(", got ", ", not ")
+    for theirs, ours in _NAMES.items():
+        plain = re.sub(rf"\b{theirs}\b", ours, plain)
+    for pattern, words in _PATTERNS.items():
+        plain = re.sub(f"matching regex .*{re.escape(pattern)}.*'", words, plain)
+    return plain.replace(" | ", " or ")

@@ -1,0 +1,35 @@
+"""Municipal systems: who may publish in whose name, about what, and how much."""
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+ShortText = Annotated[str, Meta(min_length=1, max_length=200)]
+TopicId = Annotated[str, Meta(pattern=r"^[a-z][a-z_]{0,39}$")]
+NOTICES_API_LOGIN = "notices"  # the login that passes on what came in over HTTP
+# Logins of our own services, and of whom a broker has from the beginning; so is whatever begins with `kreisfunk`.
+RESERVED_LOGINS = frozenset({NOTICES_API_LOGIN, "ingress", "subscriptions", "dispatcher", "quarantine", "guest"})
+SystemName = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_-]{0,39}$")]
+
+Quota = Annotated[int, Meta(ge=0, le=100_000)]
+
+
+class System(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One registered system; `name` is its broker login and its name at the notices API.
+
+    Each CloudEvents source in `sources` belongs to it alone; of the sources in `manages`, which are another's, it may
+    update and withdraw notices. Accepted notices count, updates included, in any hour and any 24 hours; withdrawals
+    are always permitted.
+    """
+
+    name: SystemName
+    sources: Annotated[tuple[ShortText, ...], Meta(min_length=1)]
+    topics: Annotated[tuple[TopicId, ...], Meta(min_length=1)]
+    manages: tuple[ShortText, ...] = ()
+    notices_per_hour: Quota = 30
+    notices_per_day: Quota = 100
+    urgent_per_day: Quota = 20
+
+    @property
+    def has_reserved_name(self) -> bool:
+        return self.name in RESERVED_LOGINS or self.name.startswith("kreisfunk")

@@ -1,0 +1,247 @@
+"""What citizens do with their phones, and the webhook that it causes."""
+
+from dataclasses import dataclass, field
+
+from simulator.account import MessageLog
+from simulator.citizens import BusinessMessage, Citizen, Citizens, PhoneButton, PhoneContent, UserMessage
+from simulator.clock import Clock
+from simulator.control.requests import ActionRequest
+from simulator.identifiers import Serials, make_wamid
+from simulator.phones import Phones
+from simulator.webhooks.notifier import Notifier
+from simulator.webhooks.payloads import (
+    ButtonPress,
+    ChoicePayload,
+    Context,
+    CorrectionPayload,
+    EditedMessagePayload,
+    ErrorData,
+    InteractiveReply,
+    MessagePayload,
+    ReactionPayload,
+    SystemNoticePayload,
+    TextPayload,
+    Unsupported,
+    WebhookError,
+)
+
+UNSUPPORTED = WebhookError(
+    code=131051,
+    title="Message type unknown",
+    message="Message type unknown",
+    error_data=ErrorData("Message type is currently not supported."),
+)
+MIME_TYPES = {
+    "image": "image/jpeg",
+    "video": "video/mp4",
+    "audio": "audio/mpeg",
+    "voice": "audio/ogg; codecs=opus",
+    "document": "application/pdf",
+    "sticker": "image/webp",
+}
+ACTS = (
+    "text",
+    "button",
+    "reaction",
+    "media",
+    "location",
+    "contact",
+    "edit",
+    "revoke",
+    "unsupported",
+)
+REVOCABLE = ("text", "image", "video", "audio", "document", "sticker", "location", "contacts")
+SHA256_OF_NOTHING = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
+DETAILS: dict[str, dict[str, object]] = {"voice": {"voice": True}, "document": {"filename": "Dokument.pdf"}}
+FRIEND: dict[str, object] = {
+    "name": {"formatted_name": "Nachbarin", "first_name": "Nachbarin"},
+    "phones": [{"phone": "+49 30 23125999", "type": "CELL"}],
+}
+KREISHAUS = {"latitude": 53.227, "longitude": 8.795, "name": "Kreishaus", "address": "Osterholz-Scharmbeck"}
+
+
+class CitizenActionError(ValueError):
+    """The citizen cannot do this; the text says why."""
+
+
+@dataclass(kw_only=True)
+class CitizenActions:
+    """Lets citizens write, press, react and move."""
+
+    clock: Clock
+    citizens: Citizens
+    message_log: MessageLog
+    phones: Phones
+    notifier: Notifier
+    own_number: str
+    serials: Serials = field(default_factory=Serials)
+
+    def write(self, citizen: Citizen, act: ActionRequest) -> str:
+        """Does one act and sends its webhook; returns the message's id."""
+        message, content = self._compose(citizen, act)
+        now = self.clock()
+        message.id = make_wamid(citizen.address, self.serials.issue(), outgoing=False)
+        message.timestamp = str(int(now))
+        written = UserMessage(message.id, message.type, content, now)
+        citizen.open_window(now)
+        self.message_log.write(citizen, written)
+        self.phones.show(citizen, written)
+        self.notifier.notify_message(citizen, message, lambda: self._mark_answered(written))
+        return message.id
+
+    def _mark_answered(self, written: UserMessage) -> None:
+        # Copies of a webhook are answered too; the first answer is when the business knew.
+        written.answered_at = written.answered_at or self.clock()
+
+    def change_number(self, citizen: Citizen, *, older_shape: bool = False) -> None:
+        """The citizen moves to a new number; the user id changes with it."""
+        phone, user_id, shares = citizen.phone, citizen.user_id, citizen.shares_phone
+        if older_shape and not shares:
+            raise CitizenActionError("the older shape names numbers, and this citizen does not share one")
+        self.citizens.assign_new_number(citizen)
+        if older_shape:
+            body = f"User {citizen.name} changed from {phone} to {citizen.phone}"
+            moved = SystemNoticePayload(type="customer_changed_number", body=body, new_wa_id=citizen.phone)
+            self.notifier.notify_number_change(self._build_system_message(citizen, phone, None, moved))
+            return
+        before, after = (phone, citizen.phone) if shares else (user_id, citizen.user_id)
+        notice = SystemNoticePayload(
+            type="user_changed_number" if shares else "user_changed_user_id",
+            body=f"User {citizen.name} changed from {before} to {after}",
+            user_id=citizen.user_id,
+            previous_user_id=user_id,
+            wa_id=citizen.phone if shares else None,
+        )
+        self.notifier.notify_number_change(
+            self._build_system_message(citizen, phone if shares else None, user_id, notice)
+        )
+
+    def _build_system_message(
+        self, citizen: Citizen, phone: str | None, user_id: str | None, notice: SystemNoticePayload
+    ) -> MessagePayload:
+        return MessagePayload(
+            id=make_wamid(citizen.address, self.serials.issue(), outgoing=False),
+            timestamp=str(int(self.clock())),
+            type="system",
+            from_=phone,
+            from_user_id=user_id,
+            system=notice,
+        )
+
+    def prefer(self, citizen: Citizen, value: str) -> None:
+        """The citizen stops or resumes marketing messages in the app."""
+        citizen.marketing_stopped = value == "stop"
+        self.notifier.notify_preference(citizen, value)
+
+    def _compose(self, citizen: Citizen, act: ActionRequest) -> tuple[MessagePayload, PhoneContent]:
+        acts = [name for name in ACTS if getattr(act, name) is not None]
+        if len(acts) != 1:
+            raise CitizenActionError(f"exactly one of {', '.join(ACTS)} is needed")
+        if act.button is not None:
+            return self._press(citizen, act.button, act.message)
+        if act.reaction is not None:
+            return self._react(citizen, act.reaction, act.message)
+        if act.edit is not None:
+            return self._edit(citizen, act.edit)
+        return self._revoke(citizen) if act.revoke else _build_plain(act)
+
+    def _press(self, citizen: Citizen, button: str, sequence: int | None) -> tuple[MessagePayload, PhoneContent]:
+        message, pressed = self._find_button(citizen, button, sequence)
+        context = Context(from_=self.own_number, id=message.wamid)
+        if pressed.kind == "template":
+            press = ButtonPress(payload=pressed.id, text=pressed.title)
+            return _build_inbound("button", context=context, button=press), PhoneContent(pressed.title)
+        choice = ChoicePayload(pressed.id, pressed.title, pressed.description or None)
+        reply = InteractiveReply(pressed.kind)
+        setattr(reply, pressed.kind, choice)
+        return _build_inbound("interactive", context=context, interactive=reply), PhoneContent(pressed.title)
+
+    def _find_button(self, citizen: Citizen, button: str, sequence: int | None) -> tuple[BusinessMessage, PhoneButton]:
+        """The button on that message, or on the newest one that has it."""
+        for message in self._list_received(citizen, sequence):
+            for candidate in message.content.buttons:
+                if candidate.id == button and candidate.id:
+                    return message, candidate
+        raise CitizenActionError("the phone shows no such button")
+
+    def _react(self, citizen: Citizen, emoji: str, sequence: int | None) -> tuple[MessagePayload, PhoneContent]:
+        message = next(iter(self._list_received(citizen, sequence)), None)
+        if message is None:
+            raise CitizenActionError("the phone shows no such message")
+        return _build_inbound("reaction", reaction=ReactionPayload(message.wamid, emoji)), PhoneContent(emoji)
+
+    def _edit(self, citizen: Citizen, text: str) -> tuple[MessagePayload, PhoneContent]:
+        original = self._find_written(citizen, ("text",))
+        edited = CorrectionPayload(original.wamid, EditedMessagePayload("text", TextPayload(text)))
+        return _build_inbound("edit", edit=edited), PhoneContent(text, header="[edit]")
+
+    def _revoke(self, citizen: Citizen) -> tuple[MessagePayload, PhoneContent]:
+        original = self._find_written(citizen, REVOCABLE)
+        return _build_inbound("revoke", revoke=CorrectionPayload(original.wamid)), PhoneContent(
+            original.content.text, header="[revoke]"
+        )
+
+    def _find_written(self, citizen: Citizen, types: tuple[str, ...]) -> UserMessage:
+        """The citizen's newest message of one of these types."""
+        for _, message in reversed(citizen.chat):
+            if isinstance(message, UserMessage) and message.type in types:
+                return message
+        raise CitizenActionError("the citizen wrote no such message")
+
+    def _list_received(self, citizen: Citizen, sequence: int | None) -> list[BusinessMessage]:
+        """The citizen's received messages, the newest first."""
+        shown = (message for _, message in reversed(citizen.chat) if isinstance(message, BusinessMessage))
+        return [message for message in shown if sequence is None or message.sequence == sequence]
+
+
+def _build_plain(act: ActionRequest) -> tuple[MessagePayload, PhoneContent]:
+    """An act that refers to no other message."""
+    context = Context(forwarded=True) if act.forwarded else None
+    if act.text is not None:
+        return _build_inbound("text", text=TextPayload(act.text), context=context), PhoneContent(act.text)
+    if act.media is not None:
+        media = {"id": "8001", "mime_type": MIME_TYPES[act.media], "sha256": SHA256_OF_NOTHING}
+        kind = "audio" if act.media == "voice" else act.media
+        message = _build_inbound(kind, context=context)
+        setattr(message, kind, {**media, **DETAILS.get(act.media, {})})
+        return message, PhoneContent("", header=f"[{kind}]")
+    if act.location is not None:
+        return _build_inbound("location", location=KREISHAUS), PhoneContent("Kreishaus", header="[location]")
+    if act.contact is not None:
+        return _build_inbound("contacts", contacts=[FRIEND]), PhoneContent("Nachbarin", header="[contacts]")
+    unsupported = act.unsupported or "unknown"
+    message = _build_inbound("unsupported", errors=[UNSUPPORTED])
+    message.unsupported = Unsupported(unsupported)
+    return message, PhoneContent("", header=f"[{unsupported}]")
+
+
+def _build_inbound(
+    kind: str,
+    *,
+    context: Context | None = None,
+    text: TextPayload | None = None,
+    button: ButtonPress | None = None,
+    interactive: InteractiveReply | None = None,
+    reaction: ReactionPayload | None = None,
+    location: dict[str, object] | None = None,
+    contacts: list[dict[str, object]] | None = None,
+    edit: CorrectionPayload | None = None,
+    revoke: CorrectionPayload | None = None,
+    errors: list[WebhookError] | None = None,
+) -> MessagePayload:
+    """A message whose id and time are not known yet."""
+    return MessagePayload(
+        id="",
+        timestamp="",
+        type=kind,
+        context=context,
+        text=text,
+        button=button,
+        interactive=interactive,
+        reaction=reaction,
+        location=location,
+        contacts=contacts,
+        edit=edit,
+        revoke=revoke,
+        errors=errors,
+    )

@@ -1,0 +1,256 @@
+"""Control of the account, the faults, the templates and the handshake; and the live stream."""
+
+import asyncio
+import secrets
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+from aiohttp import web
+from msgspec import Struct
+
+from simulator.account import MessageLog
+from simulator.citizens import BusinessMessage, Citizen, Citizens, UserMessage
+from simulator.clock import Clock
+from simulator.control.access import ControlError, answer, parse_number, read_body
+from simulator.control.requests import TemplateStatus, Tier
+from simulator.events import EventHub, Watcher
+from simulator.faults import ActiveFaults, Faults
+from simulator.graph.template import MessageTemplate
+from simulator.graph.templates import Templates
+from simulator.stalls import StallWatch
+from simulator.webhooks.notifier import Notifier
+
+MAX_ROWS = 10_000
+MAX_WATCHED = 100
+HEARTBEAT_INTERVAL_SECONDS = 15
+HEARTBEAT = b": still here\n\n"
+HANDSHAKE_TIMEOUT = aiohttp.ClientTimeout(total=10)
+
+
+class MessageRow(Struct, frozen=True):
+    """One accepted message; `delivery` is what the sender called it, and of a `vanished` one it never heard."""
+
+    sequence: int
+    citizen: int
+    delivery: str | None
+    type: str
+    template: str | None
+    text: str
+    accepted_at: float
+    state: str
+    vanished: bool
+
+
+class PersonalData(Struct, frozen=True):
+    """Everything that would tell who somebody is: what a sender must leave readable nowhere."""
+
+    phones: list[str]
+    user_ids: list[str]
+    names: list[str]
+    message_ids: list[str]
+
+
+class WrittenRow(Struct, frozen=True):
+    """One message of a citizen; `answered_at` is when the business answered its webhook with 200."""
+
+    citizen: int
+    type: str
+    text: str
+    written_at: float
+    answered_at: float | None
+
+
+@dataclass(kw_only=True)
+class RunControl:
+    """What was accepted, and what shall go wrong."""
+
+    clock: Clock
+    citizens: Citizens
+    message_log: MessageLog
+    faults: ActiveFaults
+    stall_watch: StallWatch
+    notifier: Notifier
+    templates: Templates
+    hub: EventHub
+    session: aiohttp.ClientSession
+    webhook_url: str
+    verify_token: str
+
+    def build_routes(self) -> list[web.RouteDef]:
+        return [
+            web.get("/simulator/account", self.show_account),
+            web.get("/simulator/account/messages", self.show_messages),
+            web.get("/simulator/account/attempts", self.show_attempts),
+            web.get("/simulator/account/written", self.show_written),
+            web.get("/simulator/account/stalls", self.show_stalls),
+            web.get("/simulator/account/personal", self.show_personal_data),
+            web.get("/simulator/faults", self.show_faults),
+            web.put("/simulator/faults", self.set_faults),
+            web.put("/simulator/templates/{name}", self.set_template),
+            web.put("/simulator/tier", self.set_tier),
+            web.post("/simulator/webhook/verification", self.verify),
+            web.get("/simulator/events", self.stream),
+        ]
+
+    async def show_account(self, _: web.Request) -> web.StreamResponse:
+        return answer(summarize(self.message_log, self.notifier))
+
+    async def show_messages(self, request: web.Request) -> web.StreamResponse:
+        after = parse_number(request, "after", 0, 10**12)
+        limit = parse_number(request, "limit", 1000, MAX_ROWS)
+        return answer([_build_row(message) for message in self.message_log.messages[after : after + limit]])
+
+    async def show_attempts(self, request: web.Request) -> web.StreamResponse:
+        after = parse_number(request, "after", 0, 10**12)
+        limit = parse_number(request, "limit", 1000, MAX_ROWS)
+        return answer(self.message_log.attempts[after : after + limit])
+
+    async def show_written(self, request: web.Request) -> web.StreamResponse:
+        after = parse_number(request, "after", 0, 10**12)
+        limit = parse_number(request, "limit", 1000, MAX_ROWS)
+        return answer([_build_written_row(*one) for one in self.message_log.written[after : after + limit]])
+
+    async def show_stalls(self, _: web.Request) -> web.StreamResponse:
+        return answer([stall._asdict() for stall in self.stall_watch.stalls])
+
+    async def show_personal_data(self, _: web.Request) -> web.StreamResponse:
+        """Of now and of before each change of a number."""
+        identities = list(self.citizens.list_identities())
+        written = (one.wamid for _, one in self.message_log.written)
+        found = PersonalData(
+            phones=[phone for phone, _ in identities],
+            user_ids=[user_id for _, user_id in identities],
+            names=[citizen.name for citizen in self.citizens],
+            message_ids=[*(message.wamid for message in self.message_log.messages), *written],
+        )
+        return answer(found)
+
+    async def show_faults(self, _: web.Request) -> web.StreamResponse:
+        return answer(self.faults.current)
+
+    async def set_faults(self, request: web.Request) -> web.StreamResponse:
+        """Replaces all faults: what is left out is switched off."""
+        self.faults.replace(await read_body(request, Faults))
+        return answer(self.faults.current)
+
+    async def set_template(self, request: web.Request) -> web.StreamResponse:
+        """Pauses, disables or approves a template in all languages, and tells the business."""
+        wanted = await read_body(request, TemplateStatus)
+        chosen = self.templates.find_named(request.match_info["name"])
+        if not chosen:
+            raise ControlError(404, "there is no such template")
+        for template in chosen:
+            template.status = wanted.status
+            self.notifier.notify_account_change(_build_template_change(template, wanted.status))
+        return answer({"templates": len(chosen)}, status=202)
+
+    async def set_tier(self, request: web.Request) -> web.StreamResponse:
+        """Tell the business its limit of people a day; whether it keeps to it is left to it."""
+        tier = await read_body(request, Tier)
+        limit = -1 if tier.people_a_day is None else tier.people_a_day
+        value = {"max_daily_conversations_per_business": limit, "max_phone_numbers_per_business": 2}
+        self.notifier.notify_account_change({"field": "business_capability_update", "value": value})
+        return answer(tier, status=202)
+
+    async def verify(self, _: web.Request) -> web.StreamResponse:
+        """Does the handshake that Meta does when the callback address is saved."""
+        challenge = str(secrets.randbelow(10**9) + 10**9)
+        query = {"hub.mode": "subscribe", "hub.challenge": challenge, "hub.verify_token": self.verify_token}
+        try:
+            async with self.session.get(self.webhook_url, params=query, timeout=HANDSHAKE_TIMEOUT) as reply:
+                body = await reply.content.read(len(challenge) + 1)
+                return answer({"verified": reply.status == 200 and body.decode() == challenge, "status": reply.status})
+        except (aiohttp.ClientError, TimeoutError, UnicodeDecodeError):
+            return answer({"verified": False, "status": None})
+
+    async def stream(self, request: web.Request) -> web.StreamResponse:
+        """What phones show, as it happens: of all citizens, or of those in `citizens=1,2,3`."""
+        watched = _parse_watched(request.query.get("citizens"))
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
+        await response.prepare(request)
+        with self.hub.subscribe(watched) as subscription:
+            await _stream_events(subscription, response)
+        return response
+
+
+async def _stream_events(subscription: Watcher, response: web.StreamResponse) -> None:
+    await response.write(HEARTBEAT)
+    while not subscription.closed:
+        try:
+            events = await asyncio.wait_for(subscription.wait_for_events(), HEARTBEAT_INTERVAL_SECONDS)
+        except TimeoutError:
+            events = HEARTBEAT
+        try:
+            await response.write(events)
+        except (ConnectionError, aiohttp.ClientConnectionError):
+            return
+
+
+def _parse_watched(given: str | None) -> frozenset[int] | None:
+    if given is None:
+        return None
+    numbers = given.split(",")
+    if len(numbers) > MAX_WATCHED or not all(one.isascii() and one.isdigit() and len(one) < 10 for one in numbers):
+        raise ControlError(400, f"citizens must be up to {MAX_WATCHED} numbers with commas between")
+    return frozenset(map(int, numbers))
+
+
+def summarize(account: MessageLog, notifier: Notifier) -> dict[str, Any]:
+    """The account in numbers; `pending` counts updates that the business has not taken yet."""
+    outbox = notifier.outbox
+    return {
+        "accepted": len(account.messages),
+        "attempted": account.attempted,
+        "delivered": account.delivered,
+        "read": account.read,
+        "failed": account.failed,
+        "rejected": {str(code): count for code, count in sorted(account.rejected.items())},
+        "peak_1s": account.accepted_window.peak,
+        "attempted_peak_1s": account.attempted_window.peak,
+        "webhooks": {
+            "pending": notifier.pending,
+            "sent": outbox.sent,
+            "posts": outbox.posts,
+            "retried": outbox.retried,
+        },
+        "inbound": account.inbound,
+    }
+
+
+def _build_row(message: BusinessMessage) -> MessageRow:
+    return MessageRow(
+        sequence=message.sequence,
+        citizen=message.citizen,
+        delivery=message.delivery,
+        type=message.type,
+        template=message.template,
+        text=message.content.text,
+        accepted_at=message.accepted_at,
+        state=message.state.value,
+        vanished=message.vanished,
+    )
+
+
+def _build_written_row(citizen: Citizen, written: UserMessage) -> WrittenRow:
+    return WrittenRow(
+        citizen=citizen.id,
+        type=written.type,
+        text=written.content.text,
+        written_at=written.written_at,
+        answered_at=written.answered_at,
+    )
+
+
+def _build_template_change(template: MessageTemplate, status: str) -> dict[str, Any]:
+    return {
+        "field": "message_template_status_update",
+        "value": {
+            "event": status,
+            "message_template_id": int(template.id),
+            "message_template_name": template.name,
+            "message_template_language": template.language,
+            "message_template_category": template.category,
+            "reason": "NONE",
+        },
+    }

@@ -1,0 +1,83 @@
+"""The tap of a stack that is not ours to start, or whose broker is killed on purpose.
+
+It listens as long as the stack runs. What is published in the moment in which a broker comes back, before we are there
+again, it does not see.
+"""
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+import aio_pika
+import aiohttp
+from aio_pika.abc import AbstractIncomingMessage
+from aio_pika.exceptions import CONNECTION_EXCEPTIONS
+
+from deploy.local.stack_file import STACK_FILE, StackAddresses
+from tests.contract_recorder.recorder import (
+    TRACE,
+    RecorderBlindError,
+    check_message,
+    enable_tracing,
+    parse_traced,
+    raise_violations,
+)
+
+RETRY_DELAY_SECONDS = 0.05
+AWAY = (*CONNECTION_EXCEPTIONS, aiohttp.ClientError, TimeoutError)
+
+
+class RecorderFollower:
+    """Everything that it hears is judged at once."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._heard = 0
+        self._broken: Counter[str] = Counter()
+
+    async def run(self) -> None:
+        """For ever."""
+        while True:
+            with suppress(*AWAY):
+                await self._listen()
+            await asyncio.sleep(RETRY_DELAY_SECONDS)
+
+    def end(self) -> None:
+        """Raises RecorderBlindError or ContractViolationError."""
+        if not self._heard:
+            raise RecorderBlindError(f"nothing was heard of a stack in {self._folder}")
+        raise_violations(self._broken)
+
+    async def _listen(self) -> None:
+        """Without a look at the folder's lock: taking it, if only for a moment, could keep the stack from starting."""
+        try:
+            stack = StackAddresses(**json.loads((self._folder / STACK_FILE).read_text()))
+        except FileNotFoundError:
+            return
+        async with await aio_pika.connect(stack.broker_url) as connection, connection.channel() as channel:
+            queue = await channel.declare_queue(exclusive=True)
+            await queue.bind(TRACE, "publish.#")
+            await queue.consume(self._record, no_ack=True)
+            await enable_tracing(stack.broker_url, stack.broker_api_url)
+            await connection.closed()
+
+    async def _record(self, copied: AbstractIncomingMessage) -> None:
+        self._heard += 1
+        self._broken.update(check_message(parse_traced(copied)))
+
+
+@asynccontextmanager
+async def follow_stack(folder: Path) -> AsyncIterator[None]:
+    """Of the stack that comes to run in this folder. Raises ContractViolationError at the end."""
+    follower = RecorderFollower(folder)
+    listening = asyncio.create_task(follower.run())
+    try:
+        yield
+    finally:
+        listening.cancel()
+        with suppress(asyncio.CancelledError):
+            await listening
+    follower.end()

@@ -1,0 +1,161 @@
+"""What is wrong with a message by the AsyncAPI document and the JSON Schemas. Pure.
+
+Held against them is what is published on an exchange of the document, whoever publishes it, and what is put straight
+into one of our queues or parked for one. Dead letters and quarantines hold what could not be understood: not that.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from jsonschema_rs import Draft7Validator, Draft202012Validator, ValidationError
+
+from shared.amqp import topology
+from shared.contracts.envelope import CONTENT_TYPE
+from shared.contracts.message import Message
+from shared.contracts.registry import MESSAGES
+from shared.notices.cloudevents_amqp import HEADER_PREFIXES
+from tests.contract.asyncapi import EXCHANGES, build_asyncapi, find_sender, is_bound, list_routes
+from tests.contract.schemas import locate_schema
+
+SERVICES = ("ingress", "notices", "subscriptions", "dispatcher")
+SOURCES = tuple(f"/kreisfunk/{service}" for service in SERVICES)
+MAX_PROBLEM_LENGTH = 300
+PERSISTENT = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class TracedMessage:
+    """A message, and who published it where."""
+
+    exchange: str
+    key: str
+    login: str
+    body: bytes
+    properties: Mapping[str, Any]
+
+    @property
+    def is_excusable(self) -> bool:
+        """A service publishes nothing wrong, but it may park what somebody else has."""
+        return not self.by_service or self.exchange not in EXCHANGES
+
+    @property
+    def by_service(self) -> bool:
+        return self.login.startswith(SERVICES)
+
+    @property
+    def where(self) -> str:
+        return f"{self.event.get('type')} on {self.exchange or 'the default exchange'} with {self.key}"
+
+    @property
+    def event(self) -> Mapping[str, Any]:
+        """All that it says of itself; empty if nothing can be read."""
+        try:
+            read = json.loads(self.body)
+        except ValueError:
+            return {}
+        if attributes := self._attributes:
+            return {**attributes, "data": read}
+        return read if isinstance(read, dict) else {}
+
+    @property
+    def is_structured(self) -> bool:
+        return not self._attributes
+
+    @property
+    def _attributes(self) -> dict[str, Any]:
+        """Those of binary mode, which is another way to write the same event."""
+        headers = self.properties.get("headers") or {}
+        return {
+            name.removeprefix(prefix): value
+            for name, value in headers.items()
+            for prefix in HEADER_PREFIXES
+            if name.startswith(prefix)
+        }
+
+
+def find_problems(message: TracedMessage) -> Iterator[str]:
+    """Each with what it was and where."""
+    expected = _find_expected(message.exchange, message.key)
+    if expected is None:
+        return
+    event = message.event
+    for problem in (*_check_properties(message), *_check_event(message, event, expected)):
+        yield f"{message.where}: {problem[:MAX_PROBLEM_LENGTH]}"
+
+
+def _find_expected(exchange: str, key: str) -> tuple[type[Message], ...] | None:
+    """What may be there; None if the document does not speak of that place."""
+    if exchange in EXCHANGES:
+        return tuple(list_routes().get((exchange, key), ()))
+    queue = _map_queues().get((exchange, key))
+    return None if queue is None else _list_queue_types(queue)
+
+
+@cache
+def _map_queues() -> Mapping[tuple[str, str], topology.Queue]:
+    """Where something reaches a queue past its exchange: by the queue's name, or parked to come back later."""
+    straight = {("", queue.name): queue for queue in topology.QUEUES}
+    parked = {
+        (queue.retry_exchange, queue.name_retry_queue(name)): queue
+        for queue in topology.QUEUES
+        for name in topology.RETRY_TIERS
+    }
+    return straight | parked
+
+
+def _list_queue_types(queue: topology.Queue) -> tuple[type[Message], ...]:
+    return tuple(
+        kind for (exchange, key), kinds in list_routes().items() for kind in kinds if is_bound(queue, exchange, key)
+    )
+
+
+def _check_properties(message: TracedMessage) -> Iterator[str]:
+    if message.is_structured and message.properties.get("content_type") != CONTENT_TYPE:
+        yield f"its content type is not {CONTENT_TYPE}"
+    if message.properties.get("content_encoding"):
+        yield "its body is packed"
+    if message.properties.get("delivery_mode") != PERSISTENT:
+        yield "it is not persistent"
+
+
+def _check_event(
+    message: TracedMessage, event: Mapping[str, Any], expected: tuple[type[Message], ...]
+) -> Iterator[str]:
+    kind = MESSAGES.get(str(event.get("type")))
+    if kind is None:
+        yield "no contract has this type"
+        return
+    if kind not in expected:
+        yield "no channel of the AsyncAPI document carries it there"
+    yield from _check_sender(message, event, kind)
+    yield from map(_format_error, _build_envelope_validator(kind.TYPE).iter_errors(event))
+    yield from map(_format_error, _build_data_validator(kind.TYPE).iter_errors(event.get("data")))
+
+
+def _check_sender(message: TracedMessage, event: Mapping[str, Any], kind: type[Message]) -> Iterator[str]:
+    """What a service of ours sends has its name on it."""
+    sender = find_sender(kind)
+    if sender is None or message.exchange not in EXCHANGES:
+        return
+    if (message.by_service or event.get("source") in SOURCES) and event.get("source") != f"/kreisfunk/{sender}":
+        yield f"{event.get('source')} is not said to send it"
+
+
+def _format_error(error: ValidationError) -> str:
+    place = "/".join(map(str, error.instance_path))
+    return f"{place}: {error.message}"
+
+
+@cache
+def _build_envelope_validator(name: str) -> Draft7Validator:
+    components = build_asyncapi()["components"]
+    payload = components["messages"][name]["payload"]
+    return Draft7Validator({**payload, "components": components}, validate_formats=True)
+
+
+@cache
+def _build_data_validator(name: str) -> Draft202012Validator:
+    return Draft202012Validator(json.loads(locate_schema(name).read_text()), validate_formats=True)

@@ -1,0 +1,103 @@
+"""pytest's side of the tap: the marker `foreign_messages`, and the tally at the end.
+
+`pytest -n` counts in each worker and adds up in the process that started them. Of a run in two parts, each a process of
+its own, the first writes down what it has seen (`--tally-to`), and the second goes on from there (`--tally-from`).
+"""
+
+import json
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.contract_recorder.coverage import SEEN, find_complaints
+from tests.contract_recorder.recorder import ContractRecorder
+
+MARKER = "foreign_messages"
+TO, FROM = "--tally-to", "--tally-from"
+HANDED_OVER = "tap"
+LOST = pytest.StashKey[list[str]]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(TO, type=Path, metavar="FILE", help="write down what was seen, for the next part of the run")
+    parser.addoption(FROM, type=Path, metavar="FILE", help="add what an earlier part has seen: this is the last one")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[LOST] = []
+    if (file := config.getoption(FROM)) and not hasattr(config, "workerinput"):
+        _read_earlier(file, config.stash[LOST])
+    config.addinivalue_line("markers", f"{MARKER}(reason): publishes, on purpose, what no contract describes")
+
+
+def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
+    for item in items:
+        marker = item.get_closest_marker(MARKER)
+        if marker is not None and isinstance(item, pytest.Function):
+            if not (marker.args and marker.args[0]):
+                raise pytest.UsageError(f"{item.nodeid}: {MARKER} wants a reason")
+            item.fixturenames = [*item.fixturenames, MARKER]  # the list belongs to all parameters of the test
+
+
+@pytest.fixture
+async def foreign_messages(tap: ContractRecorder) -> AsyncIterator[None]:
+    async with tap.allow_violations():
+        yield
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """A worker of xdist has ended, or died."""
+    handed_over = getattr(node, "workeroutput", {})
+    SEEN.add(handed_over.get(HANDED_OVER, {}))
+    if HANDED_OVER not in handed_over:
+        node.config.stash[LOST].append(node.gateway.id)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    config = session.config
+    if (output := getattr(config, "workeroutput", None)) is not None:
+        output[HANDED_OVER] = dict(SEEN.counts)
+    elif file := config.getoption(TO):
+        file.write_text(json.dumps({"seen": SEEN.counts, "lost": config.stash[LOST]}))
+    elif is_whole_run(config) and exitstatus == pytest.ExitCode.OK and _find_unseen(config):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    whole = is_whole_run(config)
+    if config.getoption(TO) or not (SEEN.counts or whole):
+        return
+    terminalreporter.write_sep("=", "held against AsyncAPI and OpenAPI")
+    for where, times in sorted(SEEN.counts.items()):
+        terminalreporter.write_line(f"{times:7} {where}")
+    for line in _find_unseen(config) if whole else ():
+        terminalreporter.write_line(line, red=True)
+
+
+def _read_earlier(file: Path, lost: list[str]) -> None:
+    try:
+        earlier = json.loads(file.read_text())
+    except ValueError:  # it ended before it could write
+        lost.append("the earlier part")
+        return
+    SEEN.add(earlier["seen"])
+    lost += earlier["lost"]
+
+
+def _find_unseen(config: pytest.Config) -> list[str]:
+    lost = [f"no count from {worker}" for worker in config.stash[LOST]]
+    return [*lost, *find_complaints(SEEN.counts)]
+
+
+def is_whole_run(config: pytest.Config) -> bool:
+    """Of some tests nobody can expect every message, unless they are the last part of all."""
+    chosen = ["keyword", "deselect", "lf", "stepwise", "collectonly", "ignore", "ignore_glob"]
+    if not config.getoption(FROM):
+        chosen.append("markexpr")
+    everything = {config.rootpath / name for name in config.getini("testpaths")}
+    given = {(config.invocation_params.dir / name).resolve() for name in config.args}
+    return not any(config.getoption(name, None) for name in chosen) and given <= {Path(path) for path in everything}

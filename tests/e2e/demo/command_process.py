@@ -1,0 +1,60 @@
+"""A command that runs until it ends by itself or is asked to."""
+
+import asyncio
+import os
+import signal
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+REPOSITORY = Path(__file__).parents[3]
+START_TIMEOUT_SECONDS = 90
+END_TIMEOUT_SECONDS = 60
+
+
+def build_environment() -> dict[str, str]:
+    """Nothing of an installation that somebody has in their shell, and no servers that tests were given."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(("KREISFUNK_", "SIMULATOR_"))}
+
+
+async def start(*arguments: str) -> Process:
+    command = (sys.executable, "-m", "cli.main", *arguments)
+    return await asyncio.create_subprocess_exec(
+        *command, cwd=REPOSITORY, env=build_environment(), stdout=PIPE, stderr=PIPE, preexec_fn=_enable_interrupts
+    )
+
+
+def _enable_interrupts() -> None:
+    """What a shell starts with `&` ignores them, and so would we, if the tests were started like that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+@asynccontextmanager
+async def run_command(*arguments: str) -> AsyncIterator[Process]:
+    """Ended at the end, if it still runs then; what it started ends with it."""
+    process = await start(*arguments)
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.send_signal(signal.SIGINT)
+            await process.communicate()
+
+
+async def read_lines_until(process: Process, last: str) -> list[str]:
+    """What it prints, up to the line that begins with `last`."""
+    assert process.stdout is not None
+    lines: list[str] = []
+    async with asyncio.timeout(START_TIMEOUT_SECONDS):
+        while not (lines and lines[-1].startswith(last)):
+            line = await process.stdout.readline()
+            assert line, f"ended after {lines}: {await _read_errors(process)}"
+            lines.append(line.decode().rstrip())
+    return lines
+
+
+async def _read_errors(process: Process) -> str:
+    assert process.stderr is not None
+    return (await process.stderr.read()).decode()

@@ -1,0 +1,163 @@
+"""Every way in which a system can publish an event, and what it is told there."""
+
+import asyncio
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+import aio_pika
+from aio_pika.abc import AbstractIncomingMessage
+from aiohttp import ClientSession
+
+from deploy.secrets import NOTICES_API_TOKEN
+from tests.contract.openapi_session import trace_contract
+from tests.e2e.steering.harness import SteeringHarness
+from tests.integration.cli.commands import CommandResult, run_in_process
+from tests.integration.notices.api import STRUCTURED
+from tests.servers import build_login_url, wait_for
+
+LOGIN = "pressestelle"
+ANSWERS = ("notice.accepted", "notice.rejected")
+Event = Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PublishOutcome:
+    """What was said of an event: the fields with a problem; none if it was accepted."""
+
+    fields: frozenset[str] = frozenset()
+    everything: str = field(default="", repr=False)
+
+    @property
+    def accepted(self) -> bool:
+        return not self.fields
+
+
+def _build_outcome(problems: list[dict[str, str]], everything: str) -> PublishOutcome:
+    return PublishOutcome(fields=frozenset(problem["field"] for problem in problems), everything=everything)
+
+
+def read_secret(town: SteeringHarness, file: str) -> str:
+    return (town.stack.folder / "secrets" / file).read_text().strip()
+
+
+async def publish_over_amqp(town: SteeringHarness, event: Event, login: str = LOGIN) -> PublishOutcome:
+    """With a client of the broker, as any other system."""
+    url = build_login_url(town.stack.broker_url, login, read_secret(town, f"{login}/kreisfunk_broker_password"))
+    async with await aio_pika.connect(url) as connection:
+        channel = await connection.channel()
+        await channel.set_qos(prefetch_count=100)
+        answers = await channel.get_queue("municipal.answers", ensure=False)
+        async with answers.iterator(arguments={"x-stream-offset": "next"}, timeout=20) as messages:
+            exchange = await channel.get_exchange("municipal.events", ensure=False)
+            await exchange.publish(_build_message(event, login), "notice.published")
+            async for message in messages:
+                await message.ack()
+                if message.routing_key in ANSWERS and _is_about(message, event):
+                    return _build_outcome(_read_data(message).get("problems", []), message.body.decode())
+    raise AssertionError("no answer")
+
+
+def _build_message(event: Event, login: str) -> aio_pika.Message:
+    return aio_pika.Message(
+        json.dumps(event).encode(),
+        content_type=STRUCTURED,
+        user_id=login,
+        delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
+    )
+
+
+def _read_data(message: AbstractIncomingMessage) -> dict[str, Any]:
+    data: dict[str, Any] = json.loads(message.body)["data"]
+    return data
+
+
+def _is_about(message: AbstractIncomingMessage, event: Event) -> bool:
+    data = _read_data(message)
+    return (data["source"], data["event"]) == (event["source"], event["id"])
+
+
+def _open_client(town: SteeringHarness, headers: Mapping[str, str]) -> ClientSession:
+    return ClientSession(
+        town.stack.notices_api_url, headers=headers, trace_configs=[trace_contract(town.stack.notices_api_url)]
+    )
+
+
+async def publish_over_http(town: SteeringHarness, event: Event, path: str = "/notices") -> PublishOutcome:
+    """With a client of HTTP; what was taken is followed until it is accepted or rejected."""
+    headers = {"Authorization": f"Bearer {read_secret(town, NOTICES_API_TOKEN)}"}
+    async with _open_client(town, headers) as client:
+        status, body = await _request(client, "POST", path, event)
+        assert status in (200, 202, 403, 422), body
+        return _build_outcome(body["errors"], str(body)) if status > 400 else await _follow(client, body["event"])
+
+
+async def _request(
+    client: ClientSession, method: str, path: str, event: Event | None = None
+) -> tuple[int, dict[str, Any]]:
+    """Repeat what came too often after as many seconds as `Retry-After` says, as every client has to."""
+    media = {} if event is None else {"Content-Type": STRUCTURED}
+    while True:
+        data = None if event is None else json.dumps(event)
+        async with client.request(method, path, data=data, headers=media) as response:
+            body = await response.json(content_type=None)
+        if response.status != HTTPStatus.TOO_MANY_REQUESTS:
+            return response.status, body
+        await asyncio.sleep(float(response.headers["Retry-After"]))
+
+
+async def _follow(client: ClientSession, location: str) -> PublishOutcome:
+    known: dict[str, Any] = {}
+
+    async def answered() -> bool:
+        known.update((await _request(client, "GET", location))[1])
+        return bool(known["state"] != "received")
+
+    await wait_for(answered)
+    return _build_outcome(known.get("problems", []), str(known))
+
+
+async def check_over_http(town: SteeringHarness, event: Event) -> PublishOutcome:
+    """Nothing is published, so there is nothing to follow."""
+    headers = {"Authorization": f"Bearer {read_secret(town, NOTICES_API_TOKEN)}"}
+    async with _open_client(town, headers) as client:
+        _, body = await _request(client, "POST", "/notices/check", event)
+        return _build_outcome(body.get("errors", []), str(body))
+
+
+@dataclass(frozen=True, kw_only=True)
+class PublishCommand:
+    """`kreisfunk publish`, with these words more."""
+
+    words: tuple[str, ...] = ()
+    http: bool = False
+
+    async def __call__(self, town: SteeringHarness, event: Event) -> PublishOutcome:
+        url = ("--url", town.stack.notices_api_url) if self.http else ()
+        where = ("--stack", str(town.stack.folder), *url, "--json")
+        given = self._build_arguments(town, event)
+        ended = await run_in_process("publish", *given, *self.words, *where, environment={})
+        return self._parse_outcome(ended)
+
+    def _build_arguments(self, town: SteeringHarness, event: Event) -> tuple[str, ...]:
+        file: Path = town.stack.folder / f"{event['id']}.json"
+        file.write_text(json.dumps(event))
+        return (str(file),)
+
+    def _parse_outcome(self, ended: CommandResult) -> PublishOutcome:
+        assert ended.status in (0, 3), ended.everything
+        problems = ended.json.get("problems", [])
+        assert bool(problems) == (ended.status == 3), ended.everything
+        return _build_outcome(problems, ended.everything)
+
+
+class PublishOptionsCommand(PublishCommand):
+    """The same from options, which have an id of their own each time."""
+
+    def _build_arguments(self, town: SteeringHarness, event: Event) -> tuple[str, ...]:
+        data = {name.replace("_", "-"): value for name, value in event["data"].items()}
+        more = {"source": event["source"], "notice": event["subject"], "expires-at": event["expirytime"]}
+        return tuple(f"--{name}={value}" for name, value in {**data, **more}.items())

@@ -1,0 +1,116 @@
+"""A running system whose citizens have all subscribed."""
+
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cli.demo.figures import AcceptedMessage
+from cli.demo.ledger_reader import LedgerReader, open_ledger_reader
+from cli.demo.simulator import SimulatorClient, open_simulator_client
+from deploy.local.environments import CONFIG
+from deploy.local.stack import Stack, run_stack
+from tests.contract_recorder.recorder import ContractRecorder, record_contracts
+from tests.integration.cli.commands import run_in_process
+from tests.servers import WAIT_TIMEOUT_SECONDS, wait_for
+
+CITIZENS = 120
+RATE = 40
+SETTINGS = {"dispatcher": {"KREISFUNK_REQUEST_TIMEOUT_SECONDS": "2"}}
+TOPIC = "strassensperrungen"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SteeringHarness:
+    """`simulator` is the judge of what was sent, `books` know what waits."""
+
+    stack: Stack
+    tap: ContractRecorder
+    simulator: SimulatorClient
+    books: LedgerReader
+
+    async def run_kreisfunk(self, *arguments: str) -> dict[str, Any]:
+        """A command that must succeed, with its JSON."""
+        ended = await run_in_process(*arguments, "--stack", str(self.stack.folder), "--json", environment={})
+        assert ended.status == 0, ended.everything
+        return ended.json
+
+    async def publish(self, text: str, *options: str) -> tuple[str, float]:
+        """The broadcast's id, and when the notice's acceptance was known."""
+        notice = ("publish", "--topic", TOPIC, "--headline", "L 149", "--text", text)
+        accepted = await self.run_kreisfunk(*notice, *options)
+        return accepted["broadcast"], time.time()
+
+    async def show_broadcast(self, broadcast: str) -> dict[str, Any]:
+        """What an operator is shown, once the ledger knows of it."""
+        where = ("--stack", str(self.stack.folder), "--json")
+
+        async def known() -> bool:
+            return (await run_in_process("broadcasts", "show", broadcast, *where, environment={})).status == 0
+
+        await wait_for(known)
+        return await self.run_kreisfunk("broadcasts", "show", broadcast)
+
+    async def settle_unknown(self, broadcast: str) -> None:
+        """What is unknown is sent again, which is right if its statuses would be here by now."""
+        settle = ("deliveries", "settle", "--broadcast", broadcast, "--as", "resend", "--yes")
+        ended = await run_in_process(*settle, "--stack", str(self.stack.folder), environment={})
+        assert ended.status in (0, 3), ended.everything
+
+    async def list_accepted(self, text: str) -> list[AcceptedMessage]:
+        """What Meta accepted of a broadcast, in order."""
+        return [
+            message for message in await self.simulator.fetch_outbound() if message.template and text in message.text
+        ]
+
+    async def wait_for_accepted(self, text: str, count: int, seconds: float = WAIT_TIMEOUT_SECONDS) -> None:
+        async def enough() -> bool:
+            return len(await self.list_accepted(text)) >= count
+
+        await wait_for(enough, seconds)
+
+    async def wait_until_settled(self, *broadcasts: str, seconds: float = 90) -> None:
+        """Nobody waits any more for news of these."""
+
+        async def settled() -> bool:
+            shown = [await self.show_broadcast(broadcast) for broadcast in broadcasts]
+            return all(one["books"]["complete"] and not one["books"]["waiting"] for one in shown)
+
+        await wait_for(settled, seconds)
+
+
+def has_everybody_once(messages: Sequence[AcceptedMessage]) -> bool:
+    citizens = [message.citizen for message in messages]
+    return len(citizens) == len(set(citizens)) == CITIZENS
+
+
+def is_accounted(books: dict[str, int]) -> bool:
+    parts = ("accepted", "failed", "expired", "cancelled", "suppressed", "unknown", "waiting")
+    return books["audience"] == sum(books[part] for part in parts) and books["unaccounted"] == 0
+
+
+@asynccontextmanager
+async def run_steering_harness(
+    folder: Path, *, county: Path = CONFIG / "county.toml", rate: int = RATE, count: int = CITIZENS
+) -> AsyncIterator[SteeringHarness]:
+    """Where `count` citizens have subscribed to everything."""
+    async with AsyncExitStack() as ends:
+        stack = await ends.enter_async_context(
+            run_stack(folder, dispatchers=2, messages_per_second=rate, settings=SETTINGS, county=county)
+        )
+        town = SteeringHarness(
+            stack=stack,
+            tap=await ends.enter_async_context(record_contracts(stack.broker_url, stack.broker_api_url)),
+            simulator=await ends.enter_async_context(open_simulator_client(stack.simulator_url, stack.control_token)),
+            books=await ends.enter_async_context(open_ledger_reader(stack.monitor_database_url)),
+        )
+        citizens = await town.simulator.add_citizens(count, bsuid_only=count // 12)
+        await town.simulator.send_text(citizens, "Start", per_second=200)
+
+        async def subscribed() -> bool:
+            return await town.books.count_subscribed() == count
+
+        await wait_for(subscribed)
+        yield town

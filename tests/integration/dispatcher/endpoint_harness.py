@@ -1,0 +1,217 @@
+"""Dispatchers as processes against a Graph endpoint of our own, on a real broker and database."""
+
+import asyncio
+import json
+import os
+import signal
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import aio_pika
+import aiohttp
+from prometheus_client.parser import text_string_to_metric_families
+
+from deploy.local.ports import LOOPBACK, reserve_ports
+from deploy.local.service import Service
+from deploy.secrets import create_secrets
+from shared.amqp import topology
+from shared.contracts.inbound import DeliveryStatus, DeliveryStatuses
+from tests.databases import FreshDatabase
+from tests.integration.dispatcher.dispatch_client import Citizen, DispatchClient, wait_until
+from tests.integration.dispatcher.fake_graph_api import FakeGraphApi, SendRequest, run_fake_graph_api
+from tests.integration.dispatcher.harness import ROLE, build_command, build_dispatcher_settings, open_dispatch_client
+from tests.servers import WAIT_TIMEOUT_SECONDS
+
+RATE = 80
+MAX_DISPATCHERS = 3
+PHONE_PREFIX = "4917604069"
+
+
+@dataclass
+class EndpointHarness:
+    """Starts dispatchers, and knows what they did."""
+
+    client: DispatchClient
+    endpoint: FakeGraphApi
+    database: FreshDatabase
+    folder: Path
+    broker_url: str
+    ports: Sequence[int]
+    channel: aio_pika.abc.AbstractChannel
+    http: aiohttp.ClientSession
+    services: dict[str, Service] = field(default_factory=dict)
+    phones: int = 0
+
+    def build_citizens(self, count: int) -> list[Citizen]:
+        first, self.phones = self.phones, self.phones + count
+        return [self.client.build_citizen(number, build_phone(number)) for number in range(first, first + count)]
+
+    def prepare(self, *, rate: float = RATE, database_url: str | None = None, **settings: object) -> Service:
+        """One more dispatcher that is not started; `settings` are named as in its Settings."""
+        name, port = f"dispatcher-{len(self.services) + 1}", self.ports[len(self.services)]
+        graph_url = f"http://{LOOPBACK}:{self.endpoint.port}"
+        usual = build_dispatcher_settings(
+            self.broker_url, database_url or self.database.build_role_url(ROLE), graph_url, port
+        )
+        chosen = {f"KREISFUNK_{key.upper()}": str(value) for key, value in settings.items()}
+        environment = {**usual, "KREISFUNK_MESSAGES_PER_SECOND": str(rate), **chosen}
+        service = Service(build_command(name, environment, self.folder), self.build_url(name, "readyz"))
+        self.services[name] = service
+        return service
+
+    async def start(self, count: int = 1, **settings: Any) -> list[Service]:
+        """Start that many dispatchers and wait until they are ready."""
+        services = [self.prepare(**settings) for _ in range(count)]
+        await asyncio.gather(*(service.start() for service in services))
+        return services
+
+    def build_url(self, name: str, path: str) -> str:
+        return f"http://{LOOPBACK}:{self.ports[int(name.rpartition('-')[2]) - 1]}/{path}"
+
+    async def fetch_readiness(self, service: Service) -> int:
+        """Return the status of /readyz, 0 if nobody answers."""
+        try:
+            async with self.http.get(self.build_url(service.name, "readyz")) as response:
+                return response.status
+        except aiohttp.ClientError:
+            return 0
+
+    async def fetch_metric(self, service: Service, name: str, **labels: str) -> float:
+        """Return a sample of the dispatcher's metrics, 0 if there is none."""
+        async with self.http.get(self.build_url(service.name, "metrics")) as response:
+            families = text_string_to_metric_families(await response.text())
+        samples = [sample for family in families for sample in family.samples if sample.name == name]
+        return sum(sample.value for sample in samples if labels.items() <= sample.labels.items())
+
+    def read_log(self, service: Service, *levels: str) -> list[dict[str, Any]]:
+        """Return what a dispatcher has logged at these levels."""
+        lines = (self.folder / f"{service.name}.log").read_text().splitlines()
+        events = [json.loads(line) for line in lines if line.startswith("{")]
+        return [event for event in events if event.get("level") in levels]
+
+    async def publish_statuses(self, requests: Sequence[SendRequest], status: str = "delivered") -> None:
+        """Publish statuses of messages, as the ingress would."""
+        now = datetime.now(UTC)
+        statuses = tuple(
+            DeliveryStatus(
+                message_key=self.client.index_key.compute_index("wamid", request.message_id),
+                status=status,
+                at=now,
+                received_at=now,
+                delivery=str(request.delivery),
+            )
+            for request in requests
+        )
+        await self.client.send(DeliveryStatuses(statuses=statuses), topology.INBOUND, DeliveryStatuses.KEY)
+
+    async def count_messages(self, queue: str) -> int:
+        """Return how many messages of a queue nobody holds."""
+        declared = await self.channel.declare_queue(queue, passive=True)
+        return declared.declaration_result.message_count or 0
+
+    async def count_consumers(self, queue: str) -> int:
+        declared = await self.channel.declare_queue(queue, passive=True)
+        return declared.declaration_result.consumer_count or 0
+
+    async def count_states(self) -> dict[str, int]:
+        """How many deliveries of all are in which state."""
+        rows = await self.client.books.fetch("select state::text, count(*) from dispatcher.delivery group by state")
+        return {row["state"]: row["count"] for row in rows}
+
+    async def wait_for_requests(self, count: int, seconds: float = WAIT_TIMEOUT_SECONDS) -> None:
+        """Wait until so many requests have arrived."""
+
+        async def enough() -> bool:
+            return len(self.endpoint.requests) >= count
+
+        await wait_until(enough, self.describe, seconds)
+
+    async def wait_for_accepted(self, count: int, seconds: float = WAIT_TIMEOUT_SECONDS) -> None:
+        """Wait until so many different deliveries are accepted, and none of them twice."""
+
+        async def enough() -> bool:
+            return len(self.endpoint.accepted_times) >= count
+
+        await wait_until(enough, self.describe, seconds)
+        self.assert_none_twice()
+
+    def assert_none_twice(self) -> None:
+        doubled = {delivery: times for delivery, times in self.endpoint.accepted_times.items() if times > 1}
+        assert not doubled, f"{len(doubled)} accepted more than once"
+
+    async def describe(self) -> str:
+        """What the endpoint and the ledger know, for a failure."""
+        requests, accepted = len(self.endpoint.requests), len(self.endpoint.accepted_times)
+        return f"{requests} requests, {accepted} accepted, ledger: {await self.count_states()}"
+
+    async def read_paused_reason(self) -> Any:
+        return await self.client.books.fetchval("select paused_reason from dispatcher.rate")
+
+
+def build_phone(number: int) -> str:
+    return f"{PHONE_PREFIX}{number:06}"
+
+
+def freeze(service: Service) -> None:
+    _send_signal(service, signal.SIGSTOP)
+
+
+def unfreeze(service: Service) -> None:
+    _send_signal(service, signal.SIGCONT)
+
+
+def _send_signal(service: Service, number: signal.Signals) -> None:
+    assert service.pid is not None, f"{service.name} has ended"
+    os.kill(service.pid, number)
+
+
+def replace_port(url: str, port: int) -> str:
+    """Return a server's URL as it is reached through a port of this machine."""
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=f"{parts.netloc.rpartition('@')[0]}@{LOOPBACK}:{port}"))
+
+
+async def wait_until_moment(moment: float) -> None:
+    """Wait for a moment of the monotonic clock."""
+    await asyncio.sleep(max(0.0, moment - time.monotonic()))
+
+
+@asynccontextmanager
+async def run_endpoint_harness(
+    broker_url: str, database: FreshDatabase, folder: Path
+) -> AsyncIterator[EndpointHarness]:
+    """Without a dispatcher yet and with empty queues; nothing is left at the end."""
+    create_secrets(folder / "secrets")
+    async with AsyncExitStack() as stack:
+        ports = stack.enter_context(reserve_ports(MAX_DISPATCHERS))
+        client = await stack.enter_async_context(open_dispatch_client(broker_url, database, folder))
+        connection = await stack.enter_async_context(await aio_pika.connect(broker_url))
+        channel = await connection.channel()
+        for queue in topology.QUEUES:
+            await (await channel.get_queue(queue.name, ensure=False)).purge()
+        rig = EndpointHarness(
+            client=client,
+            endpoint=await stack.enter_async_context(run_fake_graph_api()),
+            database=database,
+            folder=folder,
+            broker_url=broker_url,
+            ports=ports,
+            channel=channel,
+            http=await stack.enter_async_context(aiohttp.ClientSession()),
+        )
+        stack.push_async_callback(_end_all, rig)
+        yield rig
+
+
+async def _end_all(rig: EndpointHarness) -> None:
+    """Without a drain, which a test that is over need not wait for; frozen ones, too."""
+    for service in rig.services.values():
+        if service.pid:
+            service.kill()
+            await service.wait()

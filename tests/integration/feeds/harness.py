@@ -1,0 +1,94 @@
+"""Somebody who runs `kreisfunk feeds`, and what reaches the broker of it."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import aio_pika
+from aio_pika.abc import AbstractRobustConnection
+
+from shared.amqp import topology
+from shared.contracts.envelope import CONTENT_TYPE, encode
+from shared.contracts.message import Message
+from tests.integration.cli.commands import CommandResult, run_in_process
+
+HEAD = """
+system = "feeds"
+source = "/landkreis-osterholz/internetseite"
+internal_hosts = ["127.0.0.1"]
+"""
+FEED = """
+[[feeds]]
+name = "presse"
+url = "{url}/presse"
+topic = "veranstaltungen"
+"""
+DIRECT_OPTIONS = 'mode = "direct"\nfirst_poll = "publish"\n'
+
+
+@dataclass
+class FeedsHarness:
+    """`options` are what the file says about the feed; `environment` is that of the login `feeds`."""
+
+    folder: Path
+    url: str
+    environment: Mapping[str, str]
+    connection: AbstractRobustConnection
+    options: str = DIRECT_OPTIONS
+    origins: str = FEED
+    arrived: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        file = self.folder / "feeds.toml"
+        file.write_text(HEAD + self.origins.format(url=self.url) + self.options)
+        return ("--file", str(file), "--folder", str(self.folder / "kept"))
+
+    async def run_feeds(
+        self, command: str, *arguments: str, environment: Mapping[str, str] | None = None
+    ) -> CommandResult:
+        known = environment or self.environment
+        return await run_in_process("feeds", command, *self.arguments, *arguments, environment=known)
+
+    async def poll_once(self, *arguments: str, environment: Mapping[str, str] | None = None) -> CommandResult:
+        """Nobody answers here, unless a test does."""
+        return await self.run_feeds("once", "--wait", "0", *arguments, environment=environment)
+
+    async def list_published(self) -> list[dict[str, Any]]:
+        """All that came so far, in order, with the login that the broker vouches for."""
+        channel = await self.connection.channel()
+        queue = await channel.get_queue(topology.SUBSCRIPTIONS_NOTICES.name, ensure=False)
+        while message := await queue.get(fail=False):
+            self.arrived.append({**json.loads(message.body), "login": message.user_id, "property": message.message_id})
+            await message.ack()
+        await channel.close()
+        return self.arrived
+
+    async def list_headlines(self) -> list[str]:
+        return [event["data"]["headline"] for event in await self.list_published()]
+
+    async def answer(self, *messages: Message) -> None:
+        """What Kreisfunk says to the world."""
+        channel = await self.connection.channel()
+        exchange = await channel.get_exchange(topology.EVENTS, ensure=False)
+        for message in messages:
+            body = encode(message, event_id=uuid4().hex, source="/kreisfunk/subscriptions", time=datetime.now(UTC))
+            said = aio_pika.Message(
+                body, content_type=CONTENT_TYPE, delivery_mode=aio_pika.DeliveryMode.PERSISTENT, message_id=uuid4().hex
+            )
+            await exchange.publish(said, message.KEY)
+        await channel.close()
+
+    async def forget_answers(self) -> None:
+        """Empty the stream: entries have the same ids in each test, so that earlier answers would be theirs too."""
+        channel = await self.connection.channel()
+        await channel.queue_delete(topology.ANSWERS)
+        await topology.declare(channel)
+        await channel.close()
+
+    def list_kept(self, kind: str) -> list[dict[str, Any]]:
+        return [json.loads(path.read_text()) for path in sorted((self.folder / "kept" / kind).glob("*.json"))]

@@ -1,0 +1,61 @@
+"""A wire to the broker that a test can hold up or cut."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit, urlunsplit
+
+from deploy.local.ports import LOOPBACK
+
+
+@dataclass
+class BrokerProxy:
+    """Passes bytes on while `flows` is set; `held` is set once it holds some back from the broker."""
+
+    host: str
+    port: int
+    flows: asyncio.Event = field(default_factory=asyncio.Event)
+    held: asyncio.Event = field(default_factory=asyncio.Event)
+    _writers: set[asyncio.StreamWriter] = field(default_factory=set)
+
+    def hold(self) -> None:
+        self.held.clear()
+        self.flows.clear()
+
+    def cut(self) -> None:
+        """End all connections at once; new ones are welcome."""
+        for writer in self._writers:
+            writer.transport.abort()
+
+    async def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError):
+            upstream_reader, upstream_writer = await asyncio.open_connection(self.host, self.port)
+            self._writers |= {writer, upstream_writer}
+            await asyncio.gather(self._pass(reader, upstream_writer), self._pass(upstream_reader, writer))
+
+    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while data := await reader.read(65536):
+                if not self.flows.is_set():
+                    self.held.set()
+                await self.flows.wait()
+                writer.write(data)
+                await writer.drain()
+        finally:
+            writer.transport.abort()
+            self._writers.discard(writer)
+
+
+@asynccontextmanager
+async def open_broker_proxy(broker_url: str) -> AsyncIterator[tuple[BrokerProxy, str]]:
+    """A wire, and the broker's URL through it."""
+    parts = urlsplit(broker_url)
+    wire = BrokerProxy(parts.hostname or LOOPBACK, parts.port or 5672)
+    wire.flows.set()
+    async with await asyncio.start_server(wire.accept, LOOPBACK, 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        login = parts.netloc.rpartition("@")[0]
+        yield wire, urlunsplit(parts._replace(netloc=f"{login}@{LOOPBACK}:{port}"))
+        wire.flows.set()
+        wire.cut()

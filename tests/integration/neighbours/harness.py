@@ -1,0 +1,163 @@
+"""A whole system with a municipal login, and citizens whose answers are timed."""
+
+import asyncio
+import json
+import sys
+import time
+from asyncio.subprocess import PIPE
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import aio_pika
+from aio_pika import DeliveryMode
+from aiohttp import ClientSession
+
+from cli.demo.simulator import SimulatorClient, open_simulator_client
+from deploy.local.stack import Stack, run_stack
+from deploy.secrets import NOTICES_API_TOKEN
+from shared.amqp.permissions import MUNICIPAL_LIMITS
+from shared.amqp.topology import EVENTS
+from shared.contracts.envelope import CONTENT_TYPE, encode
+from shared.contracts.events import NoticeRejected, Problem
+from tests.integration.cli.commands import REPOSITORY
+from tests.integration.notices.api import STRUCTURED, data, event
+from tests.servers import build_authorization, build_login_url, wait_for
+
+LOGIN = "pressestelle"
+OTHER_LOGIN = "feeds"
+SOURCE = "/landkreis-osterholz/pressestelle"
+PER_SECOND = 100
+CONNECTIONS = MUNICIPAL_LIMITS["max-connections"]
+CHANNELS = MUNICIPAL_LIMITS["max-channels"] // CONNECTIONS  # of each
+AT_ONCE = 100
+RATE = 1_000  # of messages that leave: what is timed is the way to there
+
+
+@dataclass(frozen=True, kw_only=True)
+class MunicipalHarness:
+    """`login_url` is the municipal system's, `other_url` that of another one."""
+
+    stack: Stack
+    simulator: SimulatorClient
+    login_url: str
+    other_url: str
+
+    async def measure_answers(self, count: int, text: str = "Hilfe") -> float:
+        """Let so many citizens write; within how many seconds 99 % of them were answered. All have to be."""
+        citizens = set(await self.simulator.add_citizens(count, bsuid_only=0))
+        await self.simulator.send_text(sorted(citizens), text, per_second=PER_SECOND)
+        taken: list[float] = []
+
+        async def everybody_has_an_answer() -> bool:
+            answered = {one.citizen: one.accepted_at for one in await self.simulator.fetch_outbound()}
+            written = {row["citizen"]: row["written_at"] for row in await self.simulator.fetch_inbound()}
+            taken[:] = [answered[one] - written[one] for one in citizens if one in answered]
+            return len(taken) == count
+
+        await wait_for(everybody_has_an_answer, 120)
+        return sorted(taken)[int(count * 0.99) - 1]
+
+    @asynccontextmanager
+    async def flood_broker(
+        self, way: str, size: int, connections: int = CONNECTIONS, *, url: str | None = None
+    ) -> AsyncIterator[Counter[str]]:
+        """Let the login flood the broker while the block runs. Counts what it does, and connections cut or refused."""
+        login, numbers = url or self.login_url, map(str, (size, connections, CHANNELS))
+        program = (sys.executable, "-m", "tests.integration.neighbours.flood", login, way, *numbers)
+        process = await asyncio.create_subprocess_exec(*program, cwd=REPOSITORY, stdin=PIPE, stdout=PIPE)
+        assert process.stdout is not None
+        seen: Counter[str] = Counter()
+        counting = asyncio.create_task(count_lines(process.stdout, seen))
+        try:
+            await wait_for(lambda: wait_until_happened(lambda: seen.total() > seen["cut"]))
+            yield seen
+        finally:
+            process.kill()
+            await process.wait()
+            await counting
+
+    async def publish_over_http(self) -> float:
+        """How many seconds it takes until a notice is accepted."""
+        token = (self.stack.folder / "secrets" / NOTICES_API_TOKEN).read_text().strip()
+        headers = {"Authorization": f"Bearer {token}", "Content-Type": STRUCTURED}
+        began, known = time.monotonic(), {"state": "received"}
+        notice = event(data=data(), source=SOURCE, subject=uuid4().hex)
+        async with ClientSession(self.stack.notices_api_url, headers=headers) as client:
+            async with client.post("/notices", data=json.dumps(notice)) as answer:
+                assert answer.status == 202, await answer.text()
+                location = answer.headers["Location"]
+
+            async def is_accepted() -> bool:
+                async with client.get(location) as response:
+                    known.update(await response.json())
+                return known["state"] != "received"
+
+            await wait_for(is_accepted)
+        assert known["state"] != "rejected", known
+        return time.monotonic() - began
+
+    async def publish_rejections(self, count: int, size: int) -> None:
+        """As many rejections of this size, for everybody to read."""
+        problem = Problem(field="x", problem="x" * size)
+        said = NoticeRejected(source="/somebody", event="x", problems=(problem,), system="somebody")
+        body = encode(said, event_id="x", source="/kreisfunk/subscriptions", time=datetime.now(UTC))
+        async with await aio_pika.connect(self.stack.broker_url) as connection:
+            channel = await connection.channel()
+            exchange = await channel.get_exchange(EVENTS, ensure=False)
+            message = aio_pika.Message(body, content_type=CONTENT_TYPE, delivery_mode=DeliveryMode.PERSISTENT)
+            for _ in range(0, count, AT_ONCE):
+                await asyncio.gather(*(exchange.publish(message, said.KEY) for _ in range(AT_ONCE)))
+
+    async def fetch_queue(self, name: str) -> dict[str, Any]:
+        """What the broker says of a queue."""
+        found: dict[str, Any] = await self._ask(f"queues/%2F/{name}")
+        return found
+
+    async def _ask(self, path: str) -> Any:
+        headers = build_authorization(self.stack.broker_url)
+        async with (
+            ClientSession(headers=headers, raise_for_status=True) as session,
+            session.get(f"{self.stack.broker_api_url}/api/{path}") as response,
+        ):
+            return await response.json()
+
+    def read_alarms(self) -> list[str]:
+        """What the broker wrote down of alarms, since it was started."""
+        log = (self.stack.folder / "rabbitmq" / "rabbitmq.log").read_text()
+        return [line for line in log.splitlines() if "alarm set" in line]
+
+    async def count_refused_webhooks(self) -> float:
+        """How many were answered with 503."""
+        async with ClientSession() as session, session.get(self.stack.metrics_urls["ingress-1"]) as response:
+            lines = (await response.text()).splitlines()
+        return sum(float(line.split()[-1]) for line in lines if '_total{result="unavailable"}' in line)
+
+
+async def count_lines(stream: asyncio.StreamReader, counted: Counter[str]) -> None:
+    async for line in stream:
+        counted[line.decode().strip()] += 1
+
+
+async def wait_until_happened(condition: Callable[[], bool]) -> bool:
+    return condition()
+
+
+@asynccontextmanager
+async def run_municipal_harness(folder: Path) -> AsyncIterator[MunicipalHarness]:
+    async with (
+        run_stack(folder, dispatchers=1, messages_per_second=RATE) as stack,
+        open_simulator_client(stack.simulator_url, stack.control_token) as simulator,
+    ):
+        login_url, other_url = (build_municipal_url(stack, login) for login in (LOGIN, OTHER_LOGIN))
+        yield MunicipalHarness(stack=stack, simulator=simulator, login_url=login_url, other_url=other_url)
+
+
+def build_municipal_url(stack: Stack, login: str) -> str:
+    password = (stack.folder / "secrets" / login / "kreisfunk_broker_password").read_text().strip()
+    return build_login_url(stack.broker_url, login, password)

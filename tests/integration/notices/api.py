@@ -1,0 +1,177 @@
+"""The notices API as a process, and a client of it."""
+
+import json
+import os
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from aiohttp import ClientError, ClientSession, ClientTimeout
+
+from deploy.local.ports import LOOPBACK, reserve_ports
+from deploy.local.process import Child, Command, wait_until_ready
+from tests.contract.openapi_session import trace_contract
+from tests.integration.ingress.process import REPOSITORY
+from tests.integration.notices.county import PRESS_SOURCE, TOKENS, text_of, write_county, write_tokens
+from tests.servers import WAIT_TIMEOUT_SECONDS
+
+STRUCTURED = "application/cloudevents+json"
+BATCH = "application/cloudevents-batch+json"
+PUBLISHED = "de.kreisfunk.notice.published.v1"
+UPDATED = "de.kreisfunk.notice.updated.v1"
+WITHDRAWN = "de.kreisfunk.notice.withdrawn.v1"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What came back; `body` is the JSON, whatever its type."""
+
+    status: int
+    headers: Mapping[str, str]
+    text: str
+
+    @property
+    def body(self) -> Any:
+        return json.loads(self.text)
+
+    @property
+    def fields(self) -> list[str]:
+        """Where a problem is, in order; it must be a problem."""
+        assert self.headers["Content-Type"] == "application/problem+json"
+        assert self.body["status"] == self.status
+        return [error["field"] for error in self.body.get("errors", [])]
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoticesApi:
+    """A running one; `tokens_file` may be written again."""
+
+    url: str
+    internal_url: str
+    tokens_file: Path
+    session: ClientSession = field(repr=False)
+    child: Child = field(repr=False)
+
+    @property
+    def log(self) -> str:
+        return self.child.command.log.read_text()
+
+    async def ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        token: str | None = "press",  # noqa: S107 (the name of one)
+        headers: Mapping[str, str] | None = None,
+        body: bytes | str | None = None,
+    ) -> Answer:
+        """One request; `token` is the name of one of ours, or the whole text."""
+        shown = {} if token is None else {"Authorization": f"Bearer {token if len(token) > 20 else text_of(token)}"}
+        async with self.session.request(
+            method, self.url + path, headers={**shown, **(headers or {})}, data=body
+        ) as found:
+            return Answer(status=found.status, headers=found.headers, text=await found.text())
+
+    async def post(self, content: object, media: str, *, path: str = "/notices", **more: Any) -> Answer:
+        headers = {"Content-Type": media, **more.pop("headers", {})}
+        return await self.ask("POST", path, headers=headers, body=json.dumps(content), **more)
+
+    async def publish(self, content: Mapping[str, object], **more: Any) -> Answer:
+        """A structured event."""
+        return await self.post(content, STRUCTURED, **more)
+
+    async def write(self, content: object, *, key: str | None = None, **more: Any) -> Answer:
+        """Plain JSON; without a key a new one."""
+        return await self.post(content, "application/json", headers={"Idempotency-Key": key or uuid4().hex}, **more)
+
+    async def is_ready(self) -> bool:
+        try:
+            async with self.session.get(f"{self.internal_url}/readyz") as response:
+                return response.status == 200
+        except ClientError:
+            return False
+
+    async def is_alive(self) -> bool:
+        try:
+            async with self.session.get(f"{self.url}/openapi.json") as response:
+                return response.status == 200
+        except ClientError:
+            return False
+
+    async def metrics(self) -> str:
+        async with self.session.get(f"{self.internal_url}/metrics") as response:
+            return await response.text()
+
+
+def soon(hours: float = 12) -> str:
+    return (datetime.now(UTC) + timedelta(hours=hours)).isoformat()
+
+
+def data(**changes: object) -> dict[str, object]:
+    return {"topic": "strassensperrungen", "headline": "K 9 gesperrt", "text": "Bis Freitag.", **changes}
+
+
+def event(*, data: object, **changes: object) -> dict[str, object]:
+    """A structured event that is right but for the changes; None leaves an attribute out."""
+    content: dict[str, object] = {
+        "specversion": "1.0",
+        "id": uuid4().hex,
+        "source": PRESS_SOURCE,
+        "type": PUBLISHED,
+        "subject": f"sperrung-{uuid4().hex[:8]}",
+        "expirytime": soon(),
+        "datacontenttype": "application/json",
+        "data": data,
+        **changes,
+    }
+    return {name: value for name, value in content.items() if value is not None}
+
+
+@asynccontextmanager
+async def run_notices_api(
+    broker_url: str, folder: Path, *, ready: bool = True, settings: Mapping[str, str] | None = None
+) -> AsyncIterator[NoticesApi]:
+    """Started and ready; only alive if `ready` is False, for a broker that is away."""
+    tokens = folder / "tokens.json"
+    write_tokens(tokens, *TOKENS)
+    with reserve_ports(2) as (internal_port, notices_api_port):
+        command = Command(
+            name="notices",
+            arguments=(sys.executable, "-m", "services.ingress.notices"),
+            log=folder / "notices.log",
+            environment={
+                "PATH": os.environ["PATH"],
+                "KREISFUNK_BROKER_URL": broker_url,
+                "KREISFUNK_INTERNAL_PORT": str(internal_port),
+                "KREISFUNK_NOTICES_API_PORT": str(notices_api_port),
+                "KREISFUNK_NOTICES_API_TOKENS_FILE": str(tokens),
+                "KREISFUNK_NOTICES_API_REQUESTS_PER_MINUTE": "60000",
+                "KREISFUNK_COUNTY_FILE": str(write_county(folder)),
+                **(settings or {}),
+            },
+            folder=REPOSITORY,
+        )
+        url = f"http://{LOOPBACK}:{notices_api_port}"
+        async with ClientSession(
+            timeout=ClientTimeout(total=WAIT_TIMEOUT_SECONDS), trace_configs=[trace_contract(url)]
+        ) as session:
+            door = NoticesApi(
+                url=url,
+                internal_url=f"http://{LOOPBACK}:{internal_port}",
+                tokens_file=tokens,
+                session=session,
+                child=Child(command),
+            )
+            await door.child.start()
+            try:
+                await wait_until_ready(
+                    door.child, door.is_ready if ready else door.is_alive, seconds=WAIT_TIMEOUT_SECONDS
+                )
+                yield door
+            finally:
+                await door.child.stop()

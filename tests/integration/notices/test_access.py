@@ -1,0 +1,254 @@
+"""Who is let in, and how little the others learn."""
+
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from shared.contracts.events import NoticeAccepted
+from tests.integration.notices.api import (
+    BATCH,
+    PUBLISHED,
+    UPDATED,
+    WITHDRAWN,
+    Answer,
+    NoticesApi,
+    data,
+    event,
+    run_notices_api,
+)
+from tests.integration.notices.conftest import NoticeQueue, Telling
+from tests.integration.notices.county import PRESS, ROADS_SOURCE, TOKENS, text_of, token, write_tokens
+from tests.servers import wait_for
+
+ABROAD = ("stellen", "geheimes")
+
+
+def seen(answer: Answer) -> tuple[int, str, dict[str, str]]:
+    return answer.status, answer.text, {name: value for name, value in answer.headers.items() if name != "Date"}
+
+
+async def test_no_token_wrong_ones_withdrawn_and_late_ones_get_the_same_answer(door: NoticesApi) -> None:
+    content = event(data=data())
+    without = await door.publish(content, token=None)
+    assert without.status == 401
+    assert without.headers["WWW-Authenticate"].startswith("Bearer ")
+    for wrong in ("late", "gone", "unknown", "kreisfunk_", text_of("press")[:-1] + "y", text_of("press") + "x"):
+        assert seen(await door.publish(content, token=wrong)) == seen(without), wrong
+    for shown in ("Basic cHJlc3M6cHJlc3M=", "Bearer", f"Token {text_of('press')}", text_of("press"), "Bearer \xff" * 9):
+        answer = await door.publish(content, token=None, headers={"Authorization": shown})
+        assert seen(answer) == seen(without), shown
+
+
+PATHS = (
+    ("POST", "/notices"),
+    ("GET", "/notices"),
+    ("POST", "/notices/check"),
+    ("GET", "/events/{event}"),
+    ("GET", f"/events/{'0' * 32}"),
+)
+
+
+async def test_no_path_tells_a_stranger_what_there_is(broker_url: str, tmp_path: Path) -> None:
+    """Whatever is asked for, and however the token is not right, the answer is the same one."""
+    async with run_notices_api(broker_url, tmp_path) as door:
+        event_path = (await door.publish(event(data=data()))).body["event"]
+        write_tokens(door.tokens_file, *TOKENS, token("withdrawn", PRESS))
+        assert (await door.publish(event(data=data()), token="withdrawn")).status == 202
+        write_tokens(door.tokens_file, *TOKENS)
+        answers = [
+            seen(await door.ask(method, path.format(event=event_path.removeprefix("/events/")), token=wrong))
+            for method, path in PATHS
+            for wrong in (None, "unknown", "withdrawn", "late")
+        ]
+    assert answers[0][0] == 401
+    assert all(answer == answers[0] for answer in answers)
+
+
+@pytest.mark.parametrize("accept", ["application/json", "text/event-stream"])
+async def test_what_another_system_published_is_as_unknown_as_what_nobody_did(door: NoticesApi, accept: str) -> None:
+    path = (await door.publish(event(data=data()))).body["event"]
+    assert (await door.ask("GET", path)).status == 200
+    headers = {"Accept": accept}
+    theirs = await door.ask("GET", path, token="roads", headers=headers)
+    nobodys = await door.ask("GET", f"/events/{'0' * 32}", token="roads", headers=headers)
+    assert theirs.status == 404
+    assert seen(theirs) == seen(nobodys)
+
+
+async def test_a_topic_and_a_source_of_others_are_refused_like_those_that_there_are_not(door: NoticesApi) -> None:
+    topics = [await door.publish(event(data=data(topic=topic), source=ROADS_SOURCE), token="roads") for topic in ABROAD]
+    sources = [await door.publish(event(data=data(), source=source)) for source in (ROADS_SOURCE, "/no/such/source")]
+    for first, second in (topics, sources):
+        assert first.status == 403
+        assert seen(first) == seen(second)
+
+
+async def test_guesses_count_on_every_path(broker_url: str, tmp_path: Path) -> None:
+    async with run_notices_api(broker_url, tmp_path) as door:
+        for number in range(24):
+            method, path = PATHS[number % len(PATHS)]
+            last = await door.ask(method, path.format(event="1" * 32), token=f"guess{number}")
+        assert (last.status, "Retry-After" in last.headers) == (429, True)
+
+
+async def test_nothing_is_read_before_the_token(door: NoticesApi) -> None:
+    for content, media in (("{", "text/plain"), ("x" * 300_000, "application/json")):
+        answer = await door.ask("POST", "/notices", token=None, headers={"Content-Type": media}, body=content)
+        assert answer.status == 401
+
+
+async def test_tokens_come_and_go_without_a_restart(door: NoticesApi, notices: NoticeQueue) -> None:
+    new = token("new", PRESS)
+    assert (await door.publish(event(data=data()), token="new")).status == 401
+    write_tokens(door.tokens_file, *TOKENS, new)
+    assert (await door.publish(event(data=data()), token="new")).status == 202
+    write_tokens(door.tokens_file, *TOKENS)
+    assert (await door.publish(event(data=data()), token="new")).status == 401
+    assert len(await notices.take()) == 1
+
+
+async def test_a_damaged_file_lets_nobody_in_until_it_is_mended(door: NoticesApi) -> None:
+    door.tokens_file.write_text('{"tokens": [{')
+    for path in ("/notices", "/notices/check"):
+        answer = await door.publish(event(data=data()), path=path)
+        assert (answer.status, "Retry-After" in answer.headers) == (503, True)
+    assert (await door.ask("GET", "/notices")).status == 503
+    write_tokens(door.tokens_file, *TOKENS)
+    assert (await door.publish(event(data=data()))).status == 202
+    assert "tokens_unreadable" in door.log
+
+
+async def test_another_topic_and_a_foreign_source_are_forbidden(door: NoticesApi, notices: NoticeQueue) -> None:
+    for asked, name in (
+        (event(data=data(topic="stellen"), source=ROADS_SOURCE), "roads"),
+        (event(data=data(topic="geheimes"), source=ROADS_SOURCE), "roads"),
+        (event(data=data()), "jobs"),
+    ):
+        answer = await door.publish(asked, token=name)
+        assert (answer.status, answer.fields) == (403, ["topic"]), answer.text
+    answer = await door.publish(event(data=data(), source=ROADS_SOURCE))
+    assert (answer.status, answer.fields) == (403, ["source"])
+    answer = await door.post([event(data=data()), event(data=data(), source=ROADS_SOURCE)], BATCH)
+    assert (answer.status, answer.body["errors"][0]["event"]) == (403, 1)
+    assert await notices.take() == []
+
+
+async def test_what_a_token_for_some_topics_sends_is_bound_to_them_whatever_it_says(
+    door: NoticesApi, notices: NoticeQueue
+) -> None:
+    mine = event(data=data(topic="stellen"), kreisfunktopics="strassensperrungen")
+    whole: tuple[tuple[str, dict[str, object]], ...] = (
+        (PUBLISHED, data(topic="stellen")),
+        (UPDATED, data(topic="stellen", revision=2)),
+        (WITHDRAWN, {}),
+    )
+    for kind, content in whole:
+        answer = await door.publish({**mine, "id": uuid4().hex, "type": kind, "data": content}, token="jobs")
+        assert answer.status == 202, answer.text
+    assert {found["kreisfunktopics"] for found, _ in await notices.take()} == {"stellen"}
+    foreign = {**mine, "id": uuid4().hex, "type": UPDATED, "data": data(revision=2)}
+    answer = await door.publish(foreign, token="jobs")
+    assert (answer.status, answer.fields) == (403, ["topic"])
+
+
+async def test_what_a_token_for_all_topics_sends_is_not_bound(door: NoticesApi, notices: NoticeQueue) -> None:
+    assert (await door.publish(event(data=data(), kreisfunktopics="stellen"))).status == 202
+    [(found, _)] = await notices.take()
+    assert "kreisfunktopics" not in found
+
+
+async def test_guessing_is_slowed_down_and_a_right_token_is_let_in_from_there(broker_url: str, tmp_path: Path) -> None:
+    async with run_notices_api(broker_url, tmp_path) as door:
+        statuses = [(await door.publish({}, token=f"guess{n}")).status for n in range(40)]
+        assert statuses[:20] == [401] * 20
+        assert statuses[20:].count(401) <= 5
+        slowed = await door.publish({}, token="guess")
+        assert (slowed.status, 1 <= int(slowed.headers["Retry-After"]) <= 3) == (429, True)
+        assert (await door.publish(event(data=data()))).status == 202
+        still = [(await door.publish({}, token=f"guess{n}")).status for n in range(5)]
+        assert still.count(429) >= 4
+        assert 'kreisfunk_notices_api_refused_total{reason="rate"}' in await door.metrics()
+
+
+async def test_behind_a_proxy_the_client_is_who_it_says(broker_url: str, tmp_path: Path) -> None:
+    async with run_notices_api(broker_url, tmp_path, settings={"KREISFUNK_NOTICES_API_PROXIES": "127.0.0.0/8"}) as door:
+        for n in range(25):
+            await door.publish({}, token=f"guess{n}", headers={"X-Forwarded-For": "9.9.9.9, 10.0.0.1"})
+        blocked = await door.publish({}, token="guess", headers={"X-Forwarded-For": "10.0.0.1"})
+        other = await door.publish({}, token="guess", headers={"X-Forwarded-For": "10.0.0.1, 10.0.0.2"})
+        assert (blocked.status, other.status) == (429, 401)
+
+
+async def test_a_token_is_used_so_often_and_no_more(broker_url: str, tmp_path: Path) -> None:
+    async with run_notices_api(
+        broker_url, tmp_path, settings={"KREISFUNK_NOTICES_API_REQUESTS_PER_MINUTE": "30"}
+    ) as door:
+        statuses = [(await door.publish(event(data=data()))).status for _ in range(8)]
+        assert statuses[:5] == [202] * 5
+        assert 429 in statuses
+        assert (await door.publish(event(data=data()), path="/notices/check")).status == 429
+        assert (await door.publish(event(data=data(topic="stellen")), token="jobs")).status == 202
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("POST", "/", 405),
+        ("GET", "/nowhere", 404),
+        ("GET", "/webhook", 404),
+        ("GET", "/metrics", 404),
+        ("GET", "/..%2f..%2fetc/passwd", 404),
+        ("POST", "/notices/", 404),
+        ("DELETE", "/notices", 405),
+        ("PUT", "/notices", 405),
+        ("TRACE", "/notices/check", 405),
+        ("OPTIONS", "/notices", 405),
+    ],
+)
+async def test_what_is_not_there_is_a_problem_too(method: str, path: str, status: int, door: NoticesApi) -> None:
+    answer = await door.ask(method, path)
+    assert (answer.status, answer.fields) == (status, [])
+    assert ("Allow" in answer.headers) == (status == 405)
+
+
+async def test_no_answer_says_what_it_was_made_with(door: NoticesApi) -> None:
+    for answer in (await door.publish(event(data=data())), await door.ask("GET", "/nowhere")):
+        assert "Server" not in answer.headers
+        assert answer.headers["Cache-Control"] == "no-store"
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
+async def test_no_token_and_no_text_is_logged_or_counted(door: NoticesApi) -> None:
+    await door.publish(event(data=data(headline="Geheimer Anlass")))
+    await door.publish(event(data=data(text="Noch geheimer")), token="unknown")
+    await wait_for(door.is_ready)
+    told = door.log + await door.metrics()
+    assert not [word for word in ("kreisfunk_press", "kreisfunk_unknown", "eheim", "sperrung-") if word in told]
+
+
+async def test_a_system_lists_its_own_notices_and_a_token_those_of_its_topics(door: NoticesApi, tell: Telling) -> None:
+    sent = event(data=data(topic="strassensperrungen"))
+    assert (await door.publish(sent)).status == 202
+    accepted = NoticeAccepted(
+        source=str(sent["source"]),
+        event=str(sent["id"]),
+        notice=str(sent["subject"]),
+        revision=1,
+        topic="strassensperrungen",
+        headline="K 9 gesperrt",
+    )
+    await tell(accepted)
+
+    async def listed(token: str) -> list[dict[str, object]]:
+        notices = (await door.ask("GET", "/notices", token=token)).body["notices"]
+        return [notice for notice in notices if notice["notice"] == sent["subject"]]
+
+    async def is_accepted() -> bool:
+        return [notice["state"] for notice in await listed("press")] == ["accepted"]
+
+    await wait_for(is_accepted)
+    (notice,) = await listed("press")
+    assert (notice["headline"], notice["topic"]) == ("K 9 gesperrt", "strassensperrungen")
+    assert await listed("roads") == await listed("jobs") == []
+    assert (await door.ask("GET", "/notices", token="late")).status == 401

@@ -1,0 +1,113 @@
+"""Without the broker nothing is taken in, and whoever repeats the same request publishes once."""
+
+import secrets
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import aio_pika
+import pytest
+
+from deploy.local.rabbitmq import run_rabbitmq
+from shared.amqp import topology
+from tests.contract_recorder.recorder import record_contracts
+from tests.contract_recorder.tracing import trace_from_the_start
+from tests.integration.notices.api import Answer, NoticesApi, data, event, run_notices_api
+from tests.integration.notices.conftest import NoticeQueue
+from tests.servers import Step, wait_for
+
+
+@dataclass(frozen=True)
+class Broker:
+    """One of our own, which may be stopped."""
+
+    url: str
+    stop: Step
+    start: Step
+
+
+@pytest.fixture(scope="module")
+async def broker(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Broker]:
+    folder = tmp_path_factory.mktemp("broker")
+    trace_from_the_start(folder)
+    async with run_rabbitmq(folder, secrets.token_hex(16)) as own:
+        async with await aio_pika.connect(own.url) as connection:
+            await topology.declare(await connection.channel())
+        async with record_contracts(own.url, own.api_url):
+            yield Broker(own.url, own.stop, own.start)
+
+
+async def published(door: NoticesApi, content: dict[str, object]) -> Answer:
+    """The answer to the same request, repeated as long as it has to be."""
+    answers: list[Answer] = []
+
+    async def taken() -> bool:
+        answers.append(await door.publish(content))
+        return answers[-1].status != 503
+
+    await wait_for(taken)
+    return answers[-1]
+
+
+async def test_a_broker_that_is_away_is_503_and_the_repeated_request_is_taken(broker: Broker, tmp_path: Path) -> None:
+    first, second = event(data=data()), event(data=data())
+    async with run_notices_api(broker.url, tmp_path) as door:
+        before = await door.publish(first)
+        assert before.status == 202
+        await broker.stop()
+        try:
+            refused = await door.publish(second)
+            assert (refused.status, refused.fields) == (503, [])
+            assert int(refused.headers["Retry-After"]) >= 1
+            assert (await door.publish(event(data=data(text="")))).status == 422  # needs no broker
+            assert (await door.publish(second, path="/notices/check")).status == 200
+            assert (await door.ask("GET", before.headers["Location"])).status == 200
+            assert (await door.ask("GET", f"/events/{'0' * 32}")).status == 503
+        finally:
+            await broker.start()
+        again = await published(door, second)
+        assert again.status == 202
+        await wait_for(lambda: _is_gone(door, f"/events/{'0' * 32}"))
+        async with await aio_pika.connect(broker.url) as connection:
+            found = await NoticeQueue(await connection.channel()).take()
+    assert {content["id"] for content, _ in found} >= {first["id"], second["id"]}
+    assert urlsplit(again.headers["Location"]).path == again.body["event"]
+
+
+async def _is_gone(door: NoticesApi, path: str) -> bool:
+    return (await door.ask("GET", path)).status == 404
+
+
+async def test_a_killed_process_forgets_nothing(broker: Broker, tmp_path: Path) -> None:
+    async with run_notices_api(broker.url, tmp_path) as door:
+        answer = await door.publish(event(data=data()))
+        door.child.kill()
+        await door.child.wait()
+    async with run_notices_api(broker.url, tmp_path) as door:
+        told = await published_before(door, answer)
+        assert {"state": "received", **answer.body}.items() <= told.items()
+
+
+async def published_before(door: NoticesApi, answer: Answer) -> dict[str, object]:
+    told: list[Answer] = []
+
+    async def read() -> bool:
+        told.append(await door.ask("GET", answer.headers["Location"]))
+        return told[-1].status == 200
+
+    await wait_for(read)
+    found: dict[str, object] = told[-1].body
+    return found
+
+
+async def test_a_process_may_start_before_the_broker(broker: Broker, tmp_path: Path) -> None:
+    await broker.stop()
+    try:
+        context = run_notices_api(broker.url, tmp_path, ready=False)
+        door = await context.__aenter__()
+        assert (await door.publish(event(data=data()))).status == 503
+    finally:
+        await broker.start()
+    assert (await published(door, event(data=data()))).status == 202
+    await context.__aexit__(None, None, None)

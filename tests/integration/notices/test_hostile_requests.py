@@ -1,0 +1,157 @@
+"""Requests that are made to break the notices API, with a right token: each has an answer, and none is a failure."""
+
+import json
+import random
+from asyncio import IncompleteReadError
+from collections.abc import Sequence
+from typing import Any
+
+from tests.integration.ingress.connections import open_connection
+from tests.integration.notices.api import BATCH, STRUCTURED, NoticesApi, data, event
+from tests.integration.notices.county import text_of
+from tests.servers import wait_for
+
+RANDOM_REQUESTS = 1_500
+JSON = "application/json"
+HUGE = "9" * 5_000
+PARAMETERS = (
+    "charset*=utf-8''x; charset*0=y",
+    f"charset*{HUGE}=utf-8",
+    "charset*0*=utf-8''%ff; charset*1=x",
+    "charset*=iso-2022-kr''%1b",
+    "charset=\udcff",
+    "charset=utf-8; charset=utf-16",
+    'charset="utf-8',
+    "=;=;=",
+    "boundary=" + "x" * 1_000,
+)
+TYPES = (STRUCTURED, BATCH, JSON, "", "text/plain", "a/b/c", "\udcff/\udcff", f"{JSON};" * 500)
+TOKENS = (
+    f"Bearer {text_of('press')}",
+    f"bearer  {text_of('press')} ",
+    f"Bearer\t{text_of('press')}",
+    f"Bearer {text_of('press')}, Bearer {text_of('press')}",
+    "Bearer",
+    "Bearer \udcff\udcfe",
+    "Bearer " + "x" * 5_000,
+    "Bearer %00",
+    "Basic eDp4",
+    "",
+)
+EXTRAS = (
+    "Idempotency-Key: k",
+    'Idempotency-Key: "',
+    "Idempotency-Key: \udce4\udcf6",
+    f"Idempotency-Key: {'x' * 5_000}",
+    "Last-Event-ID: \udcff",
+    f"Last-Event-ID: {HUGE}",
+    "Accept: text/event-stream; q=\udcff",
+    "Accept: */*;q=nan",
+    "X-Forwarded-For: ::ffff:1.2.3.4%eth0, fe80::1%25, , \udcff",
+    "Content-Encoding: gzip",
+    "Content-Encoding: identity, identity",
+    "Expect: 100-continue",
+    "Expect: \udcff",
+    "Upgrade: websocket",
+    "Upgrade: h2c",
+    "Host: \udcff",
+    "Cookie: \udcff=\udcff; $Version=1",
+    "Range: bytes=0-",
+    "ce-id: %ff",
+    "ce-id: \udcff",
+    "ce-time: 0001-01-01T00:00:00+14:00",
+    "ce-specversion: 1.0",
+    "ce-\udcff: x",
+    "ce-data: x",
+)
+METHODS = ("POST", "POST", "POST", "GET", "PUT", "TRACE", "CONNECT", "OPTIONS", "post", "M-SEARCH", "X" * 200)
+PATHS = (
+    "/notices",
+    "/notices/check",
+    "/notices/",
+    "//notices",
+    "/notices?" + "x=%ff&" * 500,
+    "/notices%2fcheck",
+    "/notices\udcff",
+    "/events/" + "0" * 32,
+    "/events/" + "A" * 32,
+    "/events/%00",
+    "/events/..%2f..%2fetc",
+    "/%ff%fe",
+    "http://[::1/notices",
+    "*",
+    "/openapi.json",
+)
+VALUES: Sequence[Any] = (
+    *(None, True, -1, 10**400, 1e308, "", [], {}, [[]], {"": {}}),
+    *("\0", "\ud800", "\U0010ffff", "\u202e\x1b[2J", "ﷺ" * 800, "é" * 4_000, "x" * 60_000),
+    *("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "2026-02-30T00:00:00Z", "2026-10-25T02:30:00"),
+    *("2026-12-31T23:59:60Z", "2026-11-28", "1" * 5_000, "/landkreis-osterholz/internetseite", "https://[::1"),
+)
+FIELDS = (
+    *("id", "source", "type", "subject", "time", "expirytime", "data", "specversion", "datacontenttype", "dataschema"),
+    *("kreisfunksystem", "kreisfunktopics", "data_base64", "\ud800", "__proto__", "action", "notice", "revision"),
+)
+PARTS = ("topic", "headline", "text", "link", "picture", "municipalities", "urgent", "scheduled_at", "follows", "\0")
+
+
+def request(number: int) -> bytes:
+    """The case of this number."""
+    chance = random.Random(number)
+    kind = chance.choice(TYPES[:3] * 4 + TYPES)
+    if chance.random() < 0.3:
+        kind = f"{kind}; {chance.choice(PARAMETERS)}"
+    body = content(chance, kind)
+    headers = [
+        f"Authorization: {chance.choice(TOKENS[:1] * 30 + TOKENS)}",
+        f"Content-Type: {kind}",
+        *chance.sample(EXTRAS, chance.choice((0, 0, 1, 2, 5))),
+        f"Content-Length: {len(body)}",
+        "Connection: close",
+    ]
+    line = f"{chance.choice(METHODS)} {chance.choice(PATHS[:2] * 8 + PATHS)} HTTP/1.1"
+    return "\r\n".join((line, "Host: x", *headers, "", "")).encode(errors="surrogateescape") + body
+
+
+def content(chance: random.Random, kind: str) -> bytes:
+    notice: dict[str, Any] = event(data=data()) if kind != JSON else {**data(), "expires_at": "2099-01-01T00:00:00Z"}
+    for _ in range(chance.choice((0, 1, 1, 2, 6))):
+        inside = notice.get("data") if chance.random() < 0.5 else notice
+        place = inside if isinstance(inside, dict) else notice
+        place[chance.choice(PARTS if place is not notice or kind == JSON else FIELDS)] = chance.choice(VALUES)
+    whole = json.dumps([notice] * chance.choice((0, 1, 2, 101)) if kind == BATCH else notice)
+    if chance.random() < 0.8:
+        return whole.encode()
+    broken = (
+        b"",
+        b"\xef\xbb\xbf" + whole.encode(),
+        whole.encode("utf-16"),
+        whole.encode() + b"\0",
+        b"NaN",
+        b"[" * 9_000,
+    )
+    return chance.choice(broken)
+
+
+async def test_every_request_has_an_answer_and_none_fails(door: NoticesApi) -> None:
+    await wait_for(lambda: has_read_all(door))
+    answers = {number: await status_of(door, request(number)) for number in range(RANDOM_REQUESTS)}
+    statuses, wrong = set(answers.values()), {number: status for number, status in answers.items() if status >= 500}
+    assert not wrong, wrong
+    assert {202, 400, 401, 403, 404, 405, 415, 422} <= statuses
+    assert "Traceback" not in door.log
+    assert "_failed" not in door.log
+
+
+async def has_read_all(door: NoticesApi) -> bool:
+    return (await door.ask("GET", "/notices")).status == 200
+
+
+async def status_of(door: NoticesApi, data: bytes) -> int:
+    """0 if the connection was ended without a word, which a head of more than 16 KiB is worth."""
+    async with open_connection(door.url) as connection:
+        try:
+            await connection.send(data)
+            return int((await connection.read_answer()).split()[1])
+        except (IncompleteReadError, ConnectionError):
+            return 0

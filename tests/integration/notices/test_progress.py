@@ -1,0 +1,249 @@
+"""What became of an event: for its system alone, at every replica, now and as it changes."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import aio_pika
+from aiohttp import ClientResponse
+
+from shared.amqp import topology
+from shared.contracts.envelope import CONTENT_TYPE
+from shared.contracts.events import (
+    BroadcastCancelled,
+    BroadcastFinished,
+    BroadcastProgressed,
+    BroadcastStarted,
+    NoticeAccepted,
+    NoticeAction,
+    NoticeRejected,
+    Problem,
+)
+from shared.contracts.message import Lane
+from tests.integration.notices.api import BATCH, WITHDRAWN, Answer, NoticesApi, data, event, run_notices_api
+from tests.integration.notices.conftest import PERSISTENT, Telling
+from tests.integration.notices.county import text_of, write_tokens
+from tests.servers import WAIT_TIMEOUT_SECONDS, wait_for
+
+
+def accepted(sent: Mapping[str, Any], broadcast: UUID, **more: Any) -> NoticeAccepted:
+    return NoticeAccepted(
+        source=sent["source"],
+        event=sent["id"],
+        notice=sent["subject"],
+        revision=1,
+        broadcast=broadcast,
+        audience=6000,
+        costs={"utility": "330.00"},
+        duration_seconds=75,
+        **more,
+    )
+
+
+async def in_state(door: NoticesApi, answer: Answer, state: str, **more: Any) -> dict[str, Any]:
+    """What is told as soon as this is the state."""
+    told: dict[str, Any] = {}
+
+    async def reached() -> bool:
+        nonlocal told
+        told = (await door.ask("GET", answer.headers["Location"], **more)).body
+        return bool(told.get("state") == state)  # a process that has just begun may have to read first
+
+    await wait_for(reached)
+    return told
+
+
+@asynccontextmanager
+async def watched(door: NoticesApi, path: str, **headers: str) -> AsyncIterator[ClientResponse]:
+    sent = {"Authorization": f"Bearer {text_of('press')}", "Accept": "text/event-stream", **headers}
+    async with door.session.get(door.url + path, headers=sent) as response:
+        yield response
+
+
+async def events_of(response: ClientResponse) -> list[tuple[str, str, dict[str, Any]]]:
+    """All until the stream ends: id, name and data of each."""
+    async with asyncio.timeout(WAIT_TIMEOUT_SECONDS):
+        text = await response.text()
+    found = []
+    for block in text.strip().split("\n\n"):
+        lines = dict(line.split(": ", 1) for line in block.splitlines() if not line.startswith(":"))
+        if "data" in lines:
+            found.append((lines.get("id", ""), lines["event"], json.loads(lines["data"])))
+    return found
+
+
+async def test_an_event_is_followed_from_its_receipt_to_its_end(door: NoticesApi, tell: Telling) -> None:
+    sent, broadcast = event(data=data()), uuid4()
+    answer = await door.publish(sent)
+    told = (await door.ask("GET", answer.headers["Location"])).body
+    assert (told["state"], told["notice"], told["id"]) == ("received", sent["subject"], sent["id"])
+    await tell(accepted(sent, broadcast, blockers=("outside permitted hours",)))
+    told = await in_state(door, answer, "accepted")
+    assert (told["audience"], told["costs"], told["duration_seconds"]) == (6000, {"utility": "330.00"}, 75)
+    assert (told["blockers"], told["broadcast"]) == (["outside permitted hours"], str(broadcast))
+    await tell(
+        BroadcastStarted(
+            broadcast=broadcast,
+            source=str(sent["source"]),
+            notice=str(sent["subject"]),
+            revision=1,
+            topic="strassensperrungen",
+            lane=Lane.BULK,
+            expires_at=datetime.now(UTC),
+        )
+    )
+    await in_state(door, answer, "sending")
+    await tell(BroadcastProgressed(broadcast=broadcast, audience=None, states={"accepted": 10, "waiting": 5}))
+    await tell(BroadcastFinished(broadcast=broadcast, audience=15, states={"accepted": 15}))
+    told = await in_state(door, answer, "finished")
+    assert (told["audience"], told["states"]) == (15, {"accepted": 15})
+
+
+async def test_a_rejection_names_the_fields(door: NoticesApi, tell: Telling) -> None:
+    sent = event(data=data())
+    answer = await door.publish(sent)
+    problems = (Problem(field="subject", problem="was withdrawn"),)
+    await tell(NoticeRejected(source=str(sent["source"]), event=str(sent["id"]), problems=problems))
+    told = await in_state(door, answer, "rejected")
+    assert told["problems"] == [{"field": "subject", "problem": "was withdrawn"}]
+
+
+async def test_what_waits_for_its_moment_is_scheduled_and_can_be_cancelled(door: NoticesApi, tell: Telling) -> None:
+    sent, broadcast = event(data=data()), uuid4()
+    answer = await door.publish(sent)
+    await tell(accepted(sent, broadcast, scheduled_at=datetime.now(UTC) + timedelta(hours=1)))
+    await in_state(door, answer, "scheduled")
+    cancelled = BroadcastCancelled(broadcast=broadcast, source="", notice="", reason="withdrawn")
+    await tell(cancelled)
+    assert (await in_state(door, answer, "cancelled"))["reason"] == "withdrawn"
+    await tell(BroadcastProgressed(broadcast=broadcast, audience=5, states={"cancelled": 5}))
+    await wait_for(lambda: _has(door, answer, "states"))
+    assert (await door.ask("GET", answer.headers["Location"])).body["state"] == "cancelled"
+
+
+async def _has(door: NoticesApi, answer: Answer, field: str) -> bool:
+    return field in (await door.ask("GET", answer.headers["Location"])).body
+
+
+async def test_a_withdrawal_is_done(door: NoticesApi, tell: Telling) -> None:
+    sent = event(data={}, type=WITHDRAWN, expirytime=None)
+    answer = await door.publish(sent)
+    await tell(
+        NoticeAccepted(
+            source=str(sent["source"]),
+            event=str(sent["id"]),
+            notice=str(sent["subject"]),
+            revision=0,
+            action=NoticeAction.WITHDRAWN,
+        )
+    )
+    await in_state(door, answer, "done")
+
+
+async def test_nobody_sees_what_is_anothers_or_what_is_not_there(door: NoticesApi) -> None:
+    answer = await door.publish(event(data=data()))
+    others = await door.ask("GET", answer.headers["Location"], token="roads")
+    nothing = await door.ask("GET", f"/events/{'0' * 32}")
+    assert (others.status, others.text) == (nothing.status, nothing.text)
+    assert nothing.status == 404
+    assert (await door.ask("GET", "/events/x")).status == 404
+    assert (await door.ask("GET", answer.headers["Location"], token=None)).status == 401
+    assert (await door.ask("GET", answer.headers["Location"], token="jobs")).status == 200  # the same system
+
+
+async def test_a_stream_tells_each_change_and_ends_with_the_last(door: NoticesApi, tell: Telling) -> None:
+    sent, broadcast = event(data=data()), uuid4()
+    location = (await door.publish(sent)).headers["Location"]
+    async with watched(door, location) as response:
+        assert (response.status, response.content_type) == (200, "text/event-stream")
+        await tell(accepted(sent, broadcast))
+        await tell(BroadcastProgressed(broadcast=broadcast, audience=2, states={"waiting": 2}))
+        await tell(BroadcastFinished(broadcast=broadcast, audience=2, states={"accepted": 2}))
+        told = await events_of(response)
+    names = [name for _, name, _ in told]
+    assert names[-1] == "finished"
+    assert names[0] == "received"
+    places = [int(place) for place, _, _ in told if place]
+    assert places == sorted(places)
+    async with watched(door, location, **{"Last-Event-ID": told[-1][0]}) as response:
+        assert (response.status, await response.read()) == (204, b"")
+    async with watched(door, location, **{"Last-Event-ID": "0"}) as response:
+        assert [(name, content["states"]) for _, name, content in await events_of(response)] == [
+            ("finished", {"accepted": 2})
+        ]
+
+
+async def test_every_replica_tells_the_same_and_so_does_one_that_starts_later(
+    door: NoticesApi, broker_url: str, tell: Telling, tmp_path: Path
+) -> None:
+    sent, broadcast = event(data=data()), uuid4()
+    answer = await door.publish(sent)
+    await tell(accepted(sent, broadcast))
+    told = await in_state(door, answer, "accepted")
+    async with run_notices_api(broker_url, tmp_path) as later:
+        assert {**await in_state(later, answer, "accepted"), "changed_at": told["changed_at"]} == told
+        fresh = await later.publish(event(data=data()))
+        assert (await door.ask("GET", fresh.headers["Location"])).status == 200
+
+
+async def test_what_came_over_amqp_can_be_followed_too(door: NoticesApi, vhost: str) -> None:
+    sent = event(data=data())
+    path = (await door.publish(sent, path="/notices/check")).body["event"]
+
+    async def is_unknown() -> bool:
+        return (await door.ask("GET", path)).status == 404
+
+    await wait_for(is_unknown)  # as soon as all that was said before has been read
+    async with await aio_pika.connect(vhost) as connection:
+        channel = await connection.channel()
+        exchange = await channel.get_exchange(topology.MUNICIPAL_EVENTS, ensure=False)
+        message = aio_pika.Message(json.dumps(sent).encode(), content_type=CONTENT_TYPE, delivery_mode=PERSISTENT)
+        await exchange.publish(message, "notice.published")
+    await wait_for(is_unknown)  # nobody vouches for who that was, so it is nobody's
+
+
+async def test_each_event_of_a_batch_is_followed_by_itself(door: NoticesApi) -> None:
+    answer = await door.post([event(data=data()), event(data=data())], BATCH)
+    for told in answer.body["events"]:
+        assert (await door.ask("GET", told["event"])).body["id"] == told["id"]
+
+
+async def test_a_withdrawn_token_ends_its_streams(broker_url: str, tmp_path: Path) -> None:
+    async with run_notices_api(broker_url, tmp_path) as door:
+        location = (await door.publish(event(data=data()))).headers["Location"]
+        async with watched(door, location) as response:
+            assert await response.content.readuntil(b"\n\n") == b"retry: 2000\n\n"
+            assert b"event: received\n" in await response.content.readuntil(b"\n\n")
+            write_tokens(door.tokens_file)
+            assert await events_of(response) == []
+
+
+async def test_a_stop_ends_all_streams(broker_url: str, tmp_path: Path) -> None:
+    async with run_notices_api(broker_url, tmp_path) as door:
+        location = (await door.publish(event(data=data()))).headers["Location"]
+        async with watched(door, location) as response:
+            assert await response.content.readline() == b"retry: 2000\n"
+            stopping = asyncio.create_task(door.child.stop())
+            assert [name for _, name, _ in await events_of(response)] == ["received"]
+            await stopping
+
+
+async def test_only_so_many_streams_for_one_token(door: NoticesApi) -> None:
+    location = (await door.publish(event(data=data()))).headers["Location"]
+    responses = [watched(door, location) for _ in range(21)]
+    opened = [await response.__aenter__() for response in responses]
+    assert [response.status for response in opened] == [200] * 20 + [429]
+    for response, context in zip(opened, responses, strict=True):
+        response.close()
+        await context.__aexit__(None, None, None)
+
+    async def has_room() -> bool:
+        async with watched(door, location) as response:
+            return response.status == 200
+
+    await wait_for(has_room)

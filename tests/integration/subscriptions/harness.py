@@ -1,0 +1,124 @@
+"""The handlers of one replica on a real database, with an outlet that records and fails on request."""
+
+from base64 import b64encode
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import TypeVar
+
+import msgspec
+from prometheus_client import CollectorRegistry
+
+from services.subscriptions.adapters.metrics import Metrics
+from services.subscriptions.domain.county import County
+from services.subscriptions.domain.feedback import AuthorKey
+from services.subscriptions.domain.publication import Destination, Publication
+from services.subscriptions.wiring import Handlers, Keys, assemble
+from shared.amqp import topology
+from shared.contracts.dispatch import BroadcastBatch
+from shared.contracts.envelope import CONTENT_TYPE, decode, encode
+from shared.contracts.inbound import InboundMessage, InboundMessages, PreferenceChange, PreferenceChanges
+from shared.contracts.message import Message
+from shared.database.pool import Database
+from shared.encryption import KeyRing
+from shared.notices.systems import System
+from shared.outcome import DependencyUnavailable, Done
+from tests.contract_recorder.message_checks import PERSISTENT, TracedMessage, find_problems
+from tests.unit.subscriptions.factories import COUNTY, NOON, build_time
+
+RATE = 80
+KEYS = Keys(author=AuthorKey(bytes(range(32))), dead_letters=KeyRing.parse(f"1:{b64encode(bytes(range(32))).decode()}"))
+EXCHANGES = {Destination.DISPATCH: topology.DISPATCH, Destination.EVENTS: topology.EVENTS}
+M = TypeVar("M", bound=Message)
+
+
+@dataclass
+class RecordingEventPublisher:
+    """Keeps what is published, which must be as the contracts say.
+
+    `refuse` says which publication fails before, `lose` which after it arrived.
+    """
+
+    published: list[Publication] = field(default_factory=list)
+    refuse: Callable[[Publication], bool] = lambda _: False
+    lose: Callable[[Publication], bool] = lambda _: False
+
+    async def publish(self, publication: Publication) -> None:
+        if self.refuse(publication):
+            raise DependencyUnavailable("refused")
+        assert list(find_problems(_build_published(publication))) == []
+        self.published.append(publication)
+        if self.lose(publication):
+            raise DependencyUnavailable("the confirm was lost")
+
+    def list_messages(self, kind: type[M]) -> list[M]:
+        """All messages of a kind in the order of publishing."""
+        found = [decode(publication.body) for publication in self.published]
+        return [message for message in found if isinstance(message, kind)]
+
+    def list_pages(self) -> list[BroadcastBatch]:
+        return self.list_messages(BroadcastBatch)
+
+
+@dataclass
+class SubscriptionsHarness:
+    """One replica. `now` is its clock."""
+
+    database: Database
+    publisher: RecordingEventPublisher
+    parts: Handlers
+    registry: CollectorRegistry
+    metrics: Metrics
+    now: datetime = NOON
+
+    def use(self, county: County) -> None:
+        """From now on notices are judged by another file."""
+        self.parts = replace(self.parts, notices=replace(self.parts.notices, county=county))
+
+    async def receive(self, *messages: InboundMessage) -> None:
+        assert await self.parts.inbound.handle(encode_group(messages)) == Done()
+
+    async def receive_preferences(self, *changes: PreferenceChange) -> None:
+        body = encode(PreferenceChanges(changes=changes), event_id="p", source="/kreisfunk/ingress", time=NOON)
+        assert await self.parts.inbound.handle(body) == Done()
+
+    async def fetch_rows(self, query: str, *arguments: object) -> list[tuple[object, ...]]:
+        async with self.database.connection() as connection:
+            return [tuple(row) for row in await connection.fetch(query, *arguments)]
+
+    def read_metric(self, name: str, **labels: str) -> float:
+        return self.registry.get_sample_value(name, labels) or 0.0
+
+
+def _build_published(publication: Publication) -> TracedMessage:
+    """As the broker would get it."""
+    return TracedMessage(
+        exchange=EXCHANGES[publication.destination],
+        key=publication.key,
+        login="subscriptions",
+        body=publication.body,
+        properties={"content_type": CONTENT_TYPE, "delivery_mode": PERSISTENT},
+    )
+
+
+def build_county(county: County, *systems: System) -> County:
+    """With more systems."""
+    return msgspec.structs.replace(county, systems=(*county.systems, *systems))
+
+
+def encode_group(messages: Iterable[InboundMessage]) -> bytes:
+    return encode(InboundMessages(messages=tuple(messages)), event_id="group", source="/kreisfunk/ingress", time=NOON)
+
+
+def build_harness(database: Database, *, seconds: float = 1) -> SubscriptionsHarness:
+    registry = CollectorRegistry()
+    publisher = RecordingEventPublisher()
+    stand: SubscriptionsHarness
+    metrics = Metrics(registry)
+    parts = assemble(database, publisher, COUNTY, metrics, keys=KEYS, messages_per_second=RATE, clock=lambda: stand.now)
+    # Few pages at a time, so that a few thousand people are many turns.
+    small = replace(parts.expander, pages_ahead=4, rounds=0)
+    stand = SubscriptionsHarness(
+        database, publisher, replace(parts, expander=small), registry, metrics, now=build_time(seconds)
+    )
+    return stand

@@ -1,0 +1,73 @@
+"""A municipal system that publishes notices."""
+
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+
+from shared.contracts.events import NoticeChecked
+from shared.contracts.notices import NoticeCheck, NoticePublished, NoticeUpdated, NoticeWithdrawn
+from shared.notices.cloudevents_amqp import AmqpMessage
+from shared.outcome import Done, Outcome
+from tests.integration.subscriptions.harness import SubscriptionsHarness
+from tests.unit.subscriptions.factories import NOON
+
+LOGIN = "pressestelle"
+SOURCE = "/landkreis-osterholz/pressestelle"
+NOTICE: dict[str, Any] = {
+    "topic": "strassensperrungen",
+    "headline": "L 149: Vollsperrung",
+    "text": "Bis 18 Uhr.",
+}
+EXPIRY = NOON + timedelta(hours=6)
+MISSING = object()
+
+
+def build_cloud_event(
+    kind: str,
+    data: object,
+    *,
+    event_id: str = "event-1",
+    source: str = SOURCE,
+    subject: object = "L149",
+    expirytime: object = EXPIRY,
+) -> bytes:
+    """Any value may be wrong; what is MISSING is left out."""
+    attributes = {"id": event_id, "source": source, "type": kind, "subject": subject, "expirytime": expirytime}
+    given = {name: value for name, value in attributes.items() if value is not MISSING}
+    return msgspec.json.encode({"specversion": "1.0", **given, "data": data})
+
+
+async def publish(
+    stand: SubscriptionsHarness,
+    *,
+    event_id: str = "event-1",
+    source: str = SOURCE,
+    login: str | None = LOGIN,
+    notice: str = "L149",
+    expirytime: object = EXPIRY,
+    **changes: object,
+) -> Outcome:
+    """A notice, or its update if `changes` have a revision. Each call with the same `event_id` is the same event."""
+    kind = NoticeUpdated if "revision" in changes else NoticePublished
+    body = build_cloud_event(
+        kind.TYPE, NOTICE | changes, event_id=event_id, source=source, subject=notice, expirytime=expirytime
+    )
+    return await stand.parts.notices.handle(AmqpMessage(body=body, login=login))
+
+
+async def ask(stand: SubscriptionsHarness, event: bytes, *, login: str | None = LOGIN) -> NoticeChecked:
+    """What would become of an event, by the answer to this question."""
+    before = len(stand.publisher.list_messages(NoticeChecked))
+    question = build_cloud_event(NoticeCheck.TYPE, {"event": msgspec.json.decode(event)}, event_id=f"question-{before}")
+    assert await stand.parts.notices.handle(AmqpMessage(body=question, login=login)) == Done()
+    answer: NoticeChecked = stand.publisher.list_messages(NoticeChecked)[before]
+    assert answer.event == f"question-{before}"
+    return answer
+
+
+async def withdraw(
+    stand: SubscriptionsHarness, notice: str = "L149", *, event_id: str = "withdrawal", **data: object
+) -> Outcome:
+    body = build_cloud_event(NoticeWithdrawn.TYPE, data, event_id=event_id, subject=notice, expirytime=MISSING)
+    return await stand.parts.notices.handle(AmqpMessage(body=body, login=LOGIN))

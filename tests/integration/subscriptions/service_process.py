@@ -1,0 +1,175 @@
+"""The service as a process, between real queues and a real database."""
+
+import os
+import secrets
+import sys
+from base64 import b64encode
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import aio_pika
+from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
+from aiohttp import ClientError, ClientSession, ClientTimeout
+
+from deploy.local.ports import LOOPBACK, reserve_ports
+from deploy.local.process import Child, Command, wait_until_ready
+from shared.amqp import topology
+from shared.amqp.permissions import MUNICIPAL, SERVICES, Permission
+from shared.contracts.envelope import CONTENT_TYPE, decode
+from shared.contracts.message import Message
+from tests.servers import WAIT_TIMEOUT_SECONDS, Servers, build_login_url, call_broker_api
+
+REPOSITORY = Path(__file__).parents[3]
+COUNTY_FILE = REPOSITORY / "deploy" / "config" / "county.toml"
+WORLD = "test.world"
+PASSWORD = "only-for-tests"
+M = TypeVar("M", bound=Message)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BrokerHarness:
+    """A vhost with the whole topology. `press` is the municipal login, which `resolve_county_file` knows."""
+
+    channel: AbstractChannel
+    press_channel: AbstractChannel
+    service_url: str
+    service_login: str
+    press: str
+    county_file: Path
+
+    async def publish(self, exchange: str, key: str, body: bytes) -> None:
+        target = await self.channel.get_exchange(exchange)
+        mode = aio_pika.DeliveryMode.PERSISTENT
+        message_id = secrets.token_hex(8)
+        message = aio_pika.Message(body, message_id=message_id, content_type=CONTENT_TYPE, delivery_mode=mode)
+        await target.publish(message, key)
+
+    async def publish_notice(self, body: bytes, key: str = "notice.published", **properties: Any) -> None:
+        """As the municipal system does it: with a login of its own that the broker vouches for."""
+        target = await self.press_channel.get_exchange(topology.MUNICIPAL_EVENTS, ensure=False)
+        usual: dict[str, Any] = {
+            "user_id": self.press,
+            "message_id": "n",
+            "content_type": CONTENT_TYPE,
+            "delivery_mode": aio_pika.DeliveryMode.PERSISTENT,
+        }
+        await target.publish(aio_pika.Message(body, **(usual | properties)), key)
+
+    async def take(self, queue: str) -> AbstractIncomingMessage | None:
+        source = await self.channel.get_queue(queue, ensure=False)
+        incoming = await source.get(fail=False)
+        if incoming:
+            await incoming.ack()
+        return incoming
+
+    async def list_events(self, kind: type[M]) -> list[M]:
+        """What the world heard, of one kind; everything else is dropped."""
+        messages: list[M] = []
+        while incoming := await self.take(WORLD):
+            message = decode(incoming.body)
+            messages += [message] if isinstance(message, kind) else []
+        return messages
+
+    async def count_messages(self, queue: str) -> int:
+        declared = await self.channel.declare_queue(queue, passive=True)
+        return declared.declaration_result.message_count or 0
+
+
+@asynccontextmanager
+async def open_broker_harness(servers: Servers, vhost: str, folder: Path) -> AsyncIterator[BrokerHarness]:
+    path = urlsplit(vhost).path.removeprefix("/")
+    service, press = f"subscriptions-{path}", f"press-{path}"
+    await _add_login(servers, path, service, SERVICES["subscriptions"])
+    await _add_login(servers, path, press, MUNICIPAL)
+    county_file = folder / "county.toml"
+    county_file.write_text(COUNTY_FILE.read_text().replace('name = "pressestelle"', f'name = "{press}"'))
+    async with (
+        await aio_pika.connect(vhost) as connection,
+        await aio_pika.connect(build_login_url(vhost, press, PASSWORD)) as press_connection,
+    ):
+        channel = await connection.channel()
+        await topology.declare(channel)
+        world = await channel.declare_queue(WORLD, exclusive=True)
+        await world.bind(topology.EVENTS, "#")
+        yield BrokerHarness(
+            channel=channel,
+            press_channel=await press_connection.channel(),
+            service_url=build_login_url(vhost, service, PASSWORD),
+            service_login=service,
+            press=press,
+            county_file=county_file,
+        )
+    for login in (service, press):
+        await call_broker_api(servers, "DELETE", f"users/{login}")
+
+
+async def _add_login(servers: Servers, vhost: str, login: str, may: Permission) -> None:
+    await call_broker_api(servers, "PUT", f"users/{login}", {"password": PASSWORD, "tags": ""})
+    rights = {"configure": may.configure, "write": may.write, "read": may.read}
+    await call_broker_api(servers, "PUT", f"permissions/{vhost}/{login}", rights)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SubscriptionsProcess:
+    """A running replica."""
+
+    child: Child
+    session: ClientSession
+    internal_url: str
+
+    @property
+    def log(self) -> str:
+        return self.child.command.log.read_text()
+
+    async def is_ready(self) -> bool:
+        return await self.fetch_readiness() == "ready\n"
+
+    async def fetch_readiness(self) -> str:
+        try:
+            async with self.session.get(f"{self.internal_url}/readyz") as response:
+                return await response.text()
+        except ClientError:
+            return ""
+
+    async def fetch_metrics(self) -> str:
+        async with self.session.get(f"{self.internal_url}/metrics") as response:
+            return await response.text()
+
+
+def build_environment(broker: BrokerHarness, database_url: str, internal_port: int) -> Mapping[str, str]:
+    return {
+        "PATH": os.environ["PATH"],
+        "KREISFUNK_BROKER_URL": broker.service_url,
+        "KREISFUNK_DATABASE_URL": database_url,
+        "KREISFUNK_FEEDBACK_KEY": b64encode(bytes(32)).decode(),
+        "KREISFUNK_DEAD_LETTER_KEYS": f"1:{b64encode(bytes(32)).decode()}",
+        "KREISFUNK_COUNTY_FILE": str(broker.county_file),
+        "KREISFUNK_INTERNAL_PORT": str(internal_port),
+    }
+
+
+@asynccontextmanager
+async def run_service(broker: BrokerHarness, database_url: str, log: Path) -> AsyncIterator[SubscriptionsProcess]:
+    """Started and serving its probes; ready unless something is missing."""
+    with reserve_ports(1) as (port,):
+        command = Command(
+            name="subscriptions",
+            arguments=(sys.executable, "-m", "services.subscriptions"),
+            log=log,
+            environment=build_environment(broker, database_url, port),
+            folder=REPOSITORY,
+        )
+        async with ClientSession(timeout=ClientTimeout(total=WAIT_TIMEOUT_SECONDS)) as session:
+            service = SubscriptionsProcess(
+                child=Child(command), session=session, internal_url=f"http://{LOOPBACK}:{port}"
+            )
+            await service.child.start()
+            try:
+                await wait_until_ready(service.child, service.is_ready, seconds=WAIT_TIMEOUT_SECONDS)
+                yield service
+            finally:
+                await service.child.stop()

@@ -1,0 +1,70 @@
+"""Feedback, ratings and reactions on a real database."""
+
+import msgspec
+
+from shared.contracts.envelope import encode
+from shared.contracts.events import (
+    FeedbackReceived,
+    ReactionLocated,
+    ReactionReceived,
+)
+from shared.contracts.message import Addresses
+from shared.outcome import Done
+from tests.integration.subscriptions.conversation import count_audience, list_reply_texts, send_texts
+from tests.integration.subscriptions.harness import SubscriptionsHarness
+from tests.unit.subscriptions.factories import (
+    NOON,
+    TEXTS,
+    build_both,
+    build_message,
+)
+
+
+async def rate(stand: SubscriptionsHarness, value: str, sender: Addresses, seconds: float) -> None:
+    (broadcast,) = {page.broadcast for page in stand.publisher.list_pages()}
+    payload = f"rating:{value}:{broadcast}"
+    await stand.receive(build_message("Hilfreich", kind="button", payload=payload, sender=sender, seconds=seconds))
+
+
+async def test_feedback_is_kept_by_topic_and_broadcast_without_a_number(stand: SubscriptionsHarness) -> None:
+    await send_texts(stand, "Start", sender=build_both(1))
+    await count_audience(stand)
+    await rate(stand, "good", build_both(1), 10)
+    await rate(stand, "bad", build_both(1), 20)
+    await send_texts(stand, "Feedback: Weiter so", sender=build_both(1), start=30)
+    kept = await stand.fetch_rows(
+        "select kind, value, said, topic, extract(minute from at) from subscriptions.feedback order by kind"
+    )
+    assert [row[:4] for row in kept] == [("rating", "bad", "", "strassensperrungen"), ("text", "", "Weiter so", None)]
+    told = stand.publisher.list_messages(FeedbackReceived)
+    assert [(each.kind, each.value, each.topic) for each in told] == [
+        ("rating", "good", "strassensperrungen"),
+        ("rating", "bad", "strassensperrungen"),
+        ("text", "", None),
+    ]
+    assert list_reply_texts(stand)[-1] == TEXTS.feedback_thanks.text
+    assert await stand.fetch_rows(
+        "select count(*) from subscriptions.inbox where publications::text like '%'"
+        " || encode('Weiter so', 'hex') || '%'"
+    ) == [(0,)], "the words are in the feedback only"
+
+
+async def test_a_reaction_is_located_counted_and_taken_back(stand: SubscriptionsHarness) -> None:
+    await send_texts(stand, "Start", sender=build_both(1))
+    await count_audience(stand)
+    reaction = build_message("👍", kind="reaction", sender=build_both(1), seconds=10)
+    await stand.receive(msgspec.structs.replace(reaction, about_key=b"k"))
+    (asked,) = stand.publisher.list_messages(ReactionReceived)
+    assert (asked.about_key, len(asked.broadcasts), asked.value) == (b"k", 1, "👍")
+    for value, kept in (("👍", [("reaction", "👍")]), ("", [])):
+        located = ReactionLocated(
+            reaction=asked.reaction,
+            subscriber=asked.subscriber,
+            broadcast=asked.broadcasts[0],
+            value=value,
+            at=asked.at,
+        )
+        body = encode(located, event_id="r", source="/kreisfunk/dispatcher", time=NOON)
+        assert await stand.parts.reactions.handle(body) == Done()
+        assert await stand.fetch_rows("select kind, value from subscriptions.feedback") == kept
+    assert len(list_reply_texts(stand)) == 1

@@ -1,0 +1,106 @@
+"""A small run in which everything is as it has to be; tests plant what is not."""
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from cli.demo.figures import AcceptedMessage
+from cli.faults.evidence import CitizenMessage, Evidence
+from cli.faults.fault_types import FAULT_TYPES, FaultType
+from cli.faults.injector import InjectedFault
+from cli.faults.leaks.scanner import Leak
+from cli.faults.ledger_snapshot import BroadcastSnapshot, DeliverySnapshot, LedgerSnapshot
+from cli.faults.notice_traffic import PublishedNotice
+from cli.faults.operator_actions import OperatorCommand
+from cli.faults.plan import Fault
+
+LIMIT = 10
+EXPIRES_AT = 1000.0
+CONFIRMATION = "Sie sind abgemeldet."
+CITIZENS = range(1, 7)
+
+
+def build_broadcast_message(citizen: int, broadcast: str = "b1", **changes: Any) -> AcceptedMessage:
+    """What citizen n gets of a broadcast, at second 10 + n."""
+    message = AcceptedMessage(
+        citizen=citizen,
+        delivery=f"{broadcast}-{citizen}",
+        template=True,
+        text=f"Thema: *{broadcast} ist da*\n\nText",
+        accepted_at=10.0 + citizen,
+        state="delivered",
+    )
+    return replace(message, **changes)
+
+
+def build_reply(citizen: int, accepted_at: float, text: str = CONFIRMATION) -> AcceptedMessage:
+    return AcceptedMessage(citizen, f"r-{citizen}-{accepted_at}", False, text, accepted_at, "delivered")
+
+
+def build_row(citizen: int, broadcast: str = "b1", **changes: Any) -> DeliverySnapshot:
+    return replace(DeliverySnapshot(f"{broadcast}-{citizen}", broadcast, "delivered", EXPIRES_AT), **changes)
+
+
+@dataclass
+class EvidenceBuilder:
+    """Both sides' books of one broadcast to six citizens; change lists to plant something."""
+
+    outbound: list[AcceptedMessage] = field(
+        default_factory=lambda: [build_broadcast_message(citizen) for citizen in CITIZENS]
+    )
+    ledger: list[DeliverySnapshot] = field(default_factory=lambda: [build_row(citizen) for citizen in CITIZENS])
+    written: list[CitizenMessage] = field(default_factory=list)
+    handled: int = 0
+    replies_due: int = 0
+    broadcasts: list[BroadcastSnapshot] = field(
+        default_factory=lambda: [BroadcastSnapshot("b1", "n1", len(CITIZENS), True, False, EXPIRES_AT)]
+    )
+    published: list[PublishedNotice] = field(default_factory=lambda: [PublishedNotice("n1", "b1 ist da", True)])
+    faults: list[InjectedFault] = field(default_factory=list)
+    stalls: list[Any] = field(default_factory=list)
+    counters: dict[tuple[str, str], int] | None = None
+    leaks: list[Leak] = field(default_factory=list)
+    movers: list[int] = field(default_factory=list)
+    operator_commands: list[OperatorCommand] = field(default_factory=list)
+    attempts: list[float] = field(default_factory=list)
+    waiting: list[tuple[float, float]] = field(default_factory=list)
+    wrong_key_ready_count: int = 0
+
+    def build(self) -> Evidence:
+        counters: dict[tuple[str, str], int] = {}
+        for one in self.ledger:
+            if one.broadcast:
+                counters[one.broadcast, one.state] = counters.get((one.broadcast, one.state), 0) + 1
+        ours = LedgerSnapshot(
+            handled=self.handled,
+            replies_due=self.replies_due,
+            broadcasts=tuple(self.broadcasts),
+            ledger=tuple(self.ledger),
+            counters=counters if self.counters is None else self.counters,
+        )
+        return Evidence(
+            outbound=self.outbound,
+            written=self.written,
+            ours=ours,
+            published=self.published,
+            loyal=frozenset(CITIZENS) - frozenset(self.movers),
+            movers=frozenset(self.movers),
+            confirmations=(CONFIRMATION,),
+            operator_commands=self.operator_commands,
+            faults=self.faults,
+            stalls=self.stalls,
+            limit=LIMIT,
+            request_seconds=5.0,
+            leaks=self.leaks,
+            attempts=self.attempts,
+            waiting=self.waiting,
+            wrong_key_ready_count=self.wrong_key_ready_count,
+        )
+
+
+def find_fault_type(kind: str) -> FaultType:
+    return next(one for one in FAULT_TYPES if one.kind == kind)
+
+
+def build_injected_fault(kind: str, began: float, repaired: float) -> InjectedFault:
+    chosen = find_fault_type(kind)
+    return InjectedFault(Fault(0.0, chosen, chosen.targets[0], 0.0), began, repaired)

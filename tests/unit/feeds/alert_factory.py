@@ -1,0 +1,71 @@
+"""CAP alerts as a test wants them."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+from xml.sax.saxutils import escape
+
+import msgspec
+
+from cli.feeds.alerts.decisions import evaluate_alerts
+from cli.feeds.alerts.parser import read_alert
+from cli.feeds.configuration import AlertOrigin
+from cli.feeds.decisions import PollOutcome
+from cli.feeds.state import OriginState
+from tests.unit.feeds.factories import IDENTITY, NOW
+
+SENDER = "leitstelle@county.example"
+
+
+def build_alert(identifier: str = "warnung-1", *infos: str, references: Iterable[str] = (), **fields: str) -> bytes:
+    """An alert; a field that is empty is left out. `references` are identifiers of the same sender."""
+    usual = {
+        "identifier": identifier,
+        "sender": SENDER,
+        "sent": "2026-11-25T10:00:00+01:00",
+        "status": "Actual",
+        "msgType": "Alert",
+        "scope": "Public",
+        "references": " ".join(
+            one if "," in one else f"{SENDER},{one},2026-11-25T10:00:00+01:00" for one in references
+        ),
+    }
+    written = "".join(f"<{name}>{escape(value)}</{name}>" for name, value in {**usual, **fields}.items() if value)
+    return (
+        '<?xml version="1.0" encoding="UTF-8"?><alert xmlns="urn:oasis:names:tc:emergency:cap:1.2">'
+        f"{written}{''.join(infos or (build_info(),))}</alert>"
+    ).encode()
+
+
+def build_area(description: str, *geocodes: str) -> str:
+    codes = "".join(f"<geocode><valueName>ARS</valueName><value>{code}</value></geocode>" for code in geocodes)
+    return f"<area><areaDesc>{escape(description)}</areaDesc>{codes}</area>"
+
+
+def build_info(*areas: str, **fields: str) -> str:
+    usual = {
+        "language": "de-DE",
+        "category": "Infra",
+        "event": "Trinkwasser",
+        "responseType": "",
+        "urgency": "Immediate",
+        "severity": "Severe",
+        "certainty": "Observed",
+        "expires": "2026-11-25T22:00:00+01:00",
+        "headline": "Wasser abkochen",
+        "description": "Keime im Trinkwasser.",
+        "instruction": "Bitte kochen Sie es ab.",
+    }
+    written = "".join(f"<{name}>{escape(value)}</{name}>" for name, value in {**usual, **fields}.items() if value)
+    return f"<info>{written}{''.join(areas or (build_area('Lilienthal'),))}</info>"
+
+
+def build_alert_origin(**fields: Any) -> AlertOrigin:
+    """Warnings that are published directly."""
+    usual: Mapping[str, Any] = {"name": "warnung", "files": "x", "topic": "strassensperrungen", "mode": "direct"}
+    return msgspec.convert({**usual, **fields}, AlertOrigin)
+
+
+def poll_alerts(alerts: AlertOrigin, memory: OriginState, *bodies: bytes) -> PollOutcome:
+    """What a look decides, and what is pending only of it."""
+    fresh = msgspec.structs.replace(memory, pending=())
+    return evaluate_alerts(alerts, fresh, [read_alert(body) for body in bodies], IDENTITY.with_time(NOW))

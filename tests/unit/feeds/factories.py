@@ -1,0 +1,67 @@
+"""Feeds, and the county that they are read for."""
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+from xml.sax.saxutils import escape
+
+import msgspec
+
+from cli.feeds.configuration import FeedOrigin
+from cli.feeds.decisions import PollOutcome, PublisherIdentity, evaluate_feed
+from cli.feeds.entries import read_feed
+from cli.feeds.state import OriginState
+from deploy.local.environments import CONFIG
+from shared.contracts.envelope import Envelope, read_envelope
+from shared.notices.config import read_configuration
+from shared.notices.configuration import Configuration
+
+NOW = datetime(2026, 11, 25, 10, tzinfo=UTC)
+COUNTY = read_configuration(CONFIG / "county.toml", Configuration)
+SOURCE = "/landkreis-osterholz/internetseite"
+IDENTITY = PublisherIdentity(system="feeds", source=SOURCE, county=COUNTY, now=NOW)
+
+
+def build_item(number: int, **fields: str) -> str:
+    """One item of RSS 2.0; a field that is empty is left out."""
+    usual = {
+        "title": f"Meldung {number}",
+        "link": f"https://www.landkreis-osterholz.de/meldungen/{number}",
+        "guid": f"meldung-{number}",
+        "description": f"<p>Text der Meldung {number}.</p>",
+    }
+    written = "".join(f"<{name}>{escape(value)}</{name}>" for name, value in {**usual, **fields}.items() if value)
+    return f"<item>{written}</item>"
+
+
+def build_rss(items: Iterable[str]) -> bytes:
+    return f'<?xml version="1.0"?><rss version="2.0"><channel><title>x</title>{"".join(items)}</channel></rss>'.encode()
+
+
+def build_origin(**fields: Any) -> FeedOrigin:
+    """A feed that is published directly, from its first poll on."""
+    usual: Mapping[str, Any] = {
+        "name": "presse",
+        "url": "https://www.landkreis-osterholz.de/presse.rss",
+        "topic": "veranstaltungen",
+        "mode": "direct",
+        "first_poll": "publish",
+    }
+    return msgspec.convert({**usual, **fields}, FeedOrigin)
+
+
+def poll_feed(feed: FeedOrigin, memory: OriginState, *items: str, now: datetime = NOW) -> PollOutcome:
+    """What a poll decides, and what is pending only of it."""
+    return evaluate_feed(
+        feed, msgspec.structs.replace(memory, pending=()), read_feed(build_rss(items)), IDENTITY.with_time(now)
+    )
+
+
+def list_events(outcome: PollOutcome) -> list[Envelope]:
+    return [read_envelope(bytes(pending.event)) for pending in outcome.memory.pending]
+
+
+def read_data(envelope: Envelope) -> dict[str, Any]:
+    """What the event says, with what it leaves out because it is usual."""
+    said: dict[str, Any] = msgspec.json.decode(envelope.data)
+    return {"urgent": False, "municipalities": [], **said}

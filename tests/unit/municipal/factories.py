@@ -1,0 +1,56 @@
+"""Events of municipal systems for tests."""
+
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+
+from shared.contracts.envelope import Envelope
+from shared.contracts.notices import NoticePublished
+from shared.notices.configuration import Configuration
+from shared.notices.rules import identify_system, validate_notice
+from shared.notices.systems import System
+from tests.unit.subscriptions.factories import COUNTY, NOON
+
+SOURCE = "/landkreis-osterholz/pressestelle"
+ROADS = System(name="strassen", sources=("/strassen",), topics=("baustellen", "strassensperrungen"))
+KNOWN: Configuration = msgspec.structs.replace(
+    COUNTY,
+    systems=(*COUNTY.systems, ROADS),
+    topics=tuple(msgspec.structs.replace(topic, picture_template="with_picture") for topic in COUNTY.topics),
+)
+EXPIRY = NOON + timedelta(hours=6)
+CONTENT: dict[str, Any] = {
+    "topic": "strassensperrungen",
+    "headline": "L 149: Vollsperrung",
+    "text": "Bis 18 Uhr. Eine Umleitung ist ausgeschildert.",
+    "link": "https://www.landkreis-osterholz.de/sperrungen",
+    "urgent": True,
+}
+
+
+def build_event(data: object = None, *, kind: str = NoticePublished.TYPE, **attributes: Any) -> Envelope:
+    """A valid event, but for what is given."""
+    usual: dict[str, Any] = {
+        "specversion": "1.0",
+        "id": "event-1",
+        "source": SOURCE,
+        "type": kind,
+        "subject": "L149-2026-11",
+        "expirytime": EXPIRY,
+        "data": msgspec.Raw(msgspec.json.encode(CONTENT if data is None else data)),
+    }
+    return Envelope(**(usual | attributes))
+
+
+def find_problems(envelope: Envelope, login: str | None = "pressestelle") -> dict[str, str]:
+    """The problem of each field; a field that is named twice fails the test."""
+    system = KNOWN.find_system(identify_system(envelope, login))
+    found = validate_notice(envelope, system, KNOWN, NOON)
+    assert len({problem.field for problem in found}) == len(found), found
+    return {problem.field: problem.problem for problem in found}
+
+
+def find_content_problems(**changes: object) -> dict[str, str]:
+    """Those of a notice whose content is valid but for these changes."""
+    return find_problems(build_event(CONTENT | changes))

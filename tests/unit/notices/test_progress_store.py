@@ -1,0 +1,177 @@
+"""What each message changes of what is known, in whatever order and however often it comes."""
+
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import msgspec
+from hypothesis import given
+from hypothesis import strategies as some
+
+from services.ingress.notices.domain.progress import EventState
+from services.ingress.notices.domain.progress_store import ProgressStore
+from services.ingress.notices.domain.results import event_key
+from shared.contracts.envelope import Envelope
+from shared.contracts.events import (
+    BroadcastCancelled,
+    BroadcastFinished,
+    BroadcastProgressed,
+    NoticeAccepted,
+    NoticeAction,
+    NoticeRejected,
+    Problem,
+)
+from shared.contracts.message import Message
+from shared.notices.fingerprint import compute_fingerprint
+
+NOW = datetime(2026, 11, 25, tzinfo=UTC)
+BROADCAST = UUID(int=1)
+SOURCE = "/a"
+
+
+def published(identifier: str = "1", subject: str = "n") -> Envelope:
+    return Envelope(id=identifier, source=SOURCE, type="t", specversion="1.0", subject=subject)
+
+
+def accepted(identifier: str = "1", broadcast: UUID = BROADCAST, at: datetime | None = None) -> NoticeAccepted:
+    return NoticeAccepted(source=SOURCE, event=identifier, notice="n", revision=1, broadcast=broadcast, scheduled_at=at)
+
+
+def rejected() -> NoticeRejected:
+    return NoticeRejected(source=SOURCE, event="1", problems=(Problem(field="id", problem="was used"),))
+
+
+def state(view: ProgressStore, identifier: str = "1") -> EventState | None:
+    entry = view.find("a", event_key(SOURCE, identifier))
+    return entry.progress.state if entry else None
+
+
+def view_with(*messages: Message) -> ProgressStore:
+    view = ProgressStore({"/a": "a", "/b": "b"})
+    view.add_event(published(), "a", NOW, 0)
+    for place, message in enumerate(messages, 1):
+        view.apply(message, NOW, place)
+    return view
+
+
+def test_a_rejection_after_the_acceptance_is_that_of_other_content() -> None:
+    view = view_with(accepted(), rejected())
+    entry = view.find("a", event_key(SOURCE, "1"))
+    assert entry is not None
+    assert (entry.progress.state, entry.progress.problems[0].field) == (EventState.ACCEPTED, "id")
+
+
+def test_what_was_rejected_may_be_accepted_when_it_is_sent_again() -> None:
+    assert state(view_with(rejected(), accepted())) is EventState.ACCEPTED
+
+
+def test_an_acceptance_said_again_takes_nothing_back() -> None:
+    finished = BroadcastFinished(broadcast=BROADCAST, audience=1, states={"accepted": 1})
+    view = view_with(accepted(), finished, accepted())
+    entry = view.find("a", event_key(SOURCE, "1"))
+    assert entry is not None
+    assert (entry.progress.state, entry.progress.audience) == (EventState.FINISHED, 1)
+
+
+def test_a_schedule_that_is_over_is_none() -> None:
+    assert state(view_with(accepted(at=NOW + timedelta(hours=1)))) is EventState.SCHEDULED
+    assert state(view_with(accepted(at=NOW - timedelta(hours=1)))) is EventState.ACCEPTED
+
+
+SAID = [
+    accepted(),
+    rejected(),
+    BroadcastProgressed(broadcast=BROADCAST, audience=None, states={}),
+    BroadcastFinished(broadcast=BROADCAST, audience=1, states={}),
+    BroadcastCancelled(broadcast=BROADCAST, source=SOURCE, notice="n"),
+]
+
+
+@given(some.lists(some.sampled_from(SAID), max_size=8))
+def test_what_has_ended_stays_ended(messages: list[Message]) -> None:
+    view = view_with()
+    before = state(view)
+    for place, message in enumerate(messages, 1):
+        view.apply(message, NOW, place)
+        if before in (EventState.FINISHED, EventState.CANCELLED):
+            assert state(view) is before
+        before = state(view)
+
+
+def test_only_the_last_events_of_a_system_are_known_and_others_lose_nothing() -> None:
+    view = ProgressStore({"/a": "a", "/b": "b"}, max_events=3)
+    view.add_event(published("kept"), "b", NOW, 0)
+    for number in range(10):
+        view.add_event(published(str(number)), "a", NOW, number)
+        view.apply(accepted(str(number), UUID(int=number)), NOW, number)
+    assert view.sizes == {"a": 3, "b": 1}
+    assert (state(view, "6"), state(view, "7")) == (None, EventState.ACCEPTED)
+
+
+def test_whoever_is_not_registered_has_no_events() -> None:
+    view = ProgressStore({"/a": "a"})
+    assert view.add_event(published(), "stranger", NOW, 0) is None
+    assert view.add_event(published(), None, NOW, 0) is None
+    assert view.sizes == {}
+
+
+def test_the_same_id_of_two_systems_is_two_events() -> None:
+    view = ProgressStore({"/a": "a", "/b": "b"})
+    view.add_event(published(), "b", NOW, 0)
+    view.add_event(published(), "a", NOW, 1)
+    view.apply(accepted(), NOW, 2)
+    assert view.sizes == {"a": 1, "b": 1}
+    assert state(view) is EventState.ACCEPTED
+
+
+def test_an_id_stands_for_the_event_that_it_was_used_for_first() -> None:
+    view, other = view_with(accepted()), compute_fingerprint(published(subject="other"))
+    entry = view.find("a", event_key(SOURCE, "1"))
+    assert entry is not None
+    assert (entry.has_other_content(compute_fingerprint(published())), entry.has_other_content(other)) == (False, True)
+    view.add_event(published(subject="other"), "a", NOW, 5)
+    assert view.find("a", event_key(SOURCE, "1")) == entry
+
+
+def test_what_was_rejected_has_used_no_id_and_begins_anew() -> None:
+    view = view_with(rejected())
+    entry = view.find("a", event_key(SOURCE, "1"))
+    assert entry is not None
+    assert not entry.has_other_content(compute_fingerprint(published(subject="other")))
+    assert view.add_event(published(subject="other"), "a", NOW) is not None
+    assert state(view) is EventState.RECEIVED
+    assert view.add_event(published(subject="other"), "a", NOW, 7) is not None
+    view.apply(accepted(), NOW, 8)
+    assert state(view) is EventState.ACCEPTED
+
+
+def test_a_rejection_of_what_another_system_sent_under_the_same_name_changes_nothing() -> None:
+    problems = (Problem(field="source", problem="is another's"),)
+    view = view_with(NoticeRejected(source=SOURCE, event="1", system="b", problems=problems))
+    assert state(view) is EventState.RECEIVED
+    view.apply(NoticeRejected(source=SOURCE, event="1", system="a", problems=problems), NOW, 2)
+    assert state(view) is EventState.REJECTED
+
+
+def test_what_came_over_amqp_is_known_from_its_acceptance_on() -> None:
+    view = ProgressStore({SOURCE: "a", "/b": "b"})
+    assert view.apply(NoticeRejected(source=SOURCE, event="1", system="a", problems=()), NOW, 0) == []
+    view.apply(accepted(), NOW, 1)
+    entry = view.find("a", event_key(SOURCE, "1"))
+    assert entry is not None
+    assert (entry.progress.state, entry.progress.notice) == (EventState.ACCEPTED, "n")
+    assert not entry.has_other_content(b"any digest")
+    assert view.sizes == {"a": 1}
+
+
+def test_each_notice_is_listed_by_the_last_event_about_it_the_newest_first() -> None:
+    view = ProgressStore({"/a": "a", "/b": "b"})
+    for place, (identifier, subject) in enumerate((("1", "n"), ("2", "m"), ("3", "n"), ("4", "m"))):
+        view.add_event(published(identifier, subject), "a", NOW, place)
+    content = {"topic": "stellen", "headline": "Gesucht", "expires_at": NOW + timedelta(hours=2)}
+    view.apply(msgspec.structs.replace(accepted("1"), **content), NOW, 5)
+    withdrawal = NoticeAccepted(source=SOURCE, event="3", notice="n", revision=1, action=NoticeAction.WITHDRAWN)
+    view.apply(withdrawal, NOW, 6)
+    view.apply(NoticeRejected(source=SOURCE, event="4", problems=()), NOW, 7)
+    listed = [(each.notice, each.id, each.state, each.headline) for each in view.list_notices("a")]
+    assert listed == [("n", "3", EventState.DONE, "Gesucht"), ("m", "2", EventState.RECEIVED, None)]
+    assert view.list_notices("b") == []

@@ -1,0 +1,93 @@
+"""Citizens, messages and a county for tests."""
+
+import hashlib
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from services.subscriptions.domain.county import County
+from services.subscriptions.domain.decision import Decision, DecisionContext, decide
+from services.subscriptions.domain.intents.detection import detect_intent
+from services.subscriptions.domain.replies import ReplyBuilder
+from services.subscriptions.domain.reply_quota import Conversation
+from services.subscriptions.domain.subscriber import Subscriber
+from services.subscriptions.domain.wording import build_wordings
+from shared.contracts.inbound import InboundMessage
+from shared.contracts.message import Address, Addresses, AddressKind
+from shared.notices.config import read_configuration
+
+COUNTY = read_configuration(Path("deploy/config/county.toml"), County)
+TEXTS = build_wordings(COUNTY)
+ANSWERS = ReplyBuilder(COUNTY)
+NOON = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
+
+
+def build_message_key(*words: object) -> bytes:
+    return hashlib.sha256(repr(words).encode()).digest()[:16]
+
+
+def build_address(kind: AddressKind, citizen: object) -> Address:
+    return Address(
+        kind=kind,
+        index=build_message_key(kind, citizen),
+        sealed=b"sealed " + build_message_key(kind, citizen, "sealed"),
+    )
+
+
+def build_phone(citizen: object) -> Addresses:
+    return Addresses(phone=build_address(AddressKind.PHONE, citizen))
+
+
+def build_user(citizen: object) -> Addresses:
+    return Addresses(user=build_address(AddressKind.USER, citizen))
+
+
+def build_both(citizen: object) -> Addresses:
+    return Addresses(phone=build_phone(citizen).phone, user=build_user(citizen).user)
+
+
+def build_time(seconds: float) -> datetime:
+    return NOON + timedelta(seconds=seconds)
+
+
+def build_message(
+    text: str | None = "Start",
+    *,
+    sender: Addresses | None = None,
+    seconds: float = 0,
+    lag: float = 0.3,
+    kind: str = "text",
+    payload: str | None = None,
+    name: object = None,
+) -> InboundMessage:
+    """A message sent `seconds` after noon that arrived `lag` later; equal arguments make equal messages."""
+    sender = sender or build_both(1)
+    return InboundMessage(
+        message_key=build_message_key(text, kind, payload, seconds, lag, name, sender),
+        sender=sender,
+        sent_at=build_time(seconds),
+        received_at=build_time(seconds + lag),
+        kind=kind,
+        text=text,
+        payload=payload,
+    )
+
+
+def build_context(*, seconds: float = 1, hinted_at: datetime | None = None) -> DecisionContext:
+    return DecisionContext(replies=ANSWERS, now=build_time(seconds), conversation=Conversation(hinted_at=hinted_at))
+
+
+def understand_message(
+    subscriber: Subscriber | None, said: InboundMessage, where: DecisionContext | None = None
+) -> tuple[Subscriber | None, Decision]:
+    """What becomes of somebody who says this, understood as it would be."""
+    return decide(subscriber, detect_intent(said, COUNTY), said, where or build_context())
+
+
+def play_dialogue(*texts: str, subscriber: Subscriber | None = None) -> tuple[Subscriber | None, str]:
+    """Messages ten seconds apart; the person afterwards and the last answer, empty if there was none."""
+    answer = ""
+    for number, text in enumerate(texts, 1):
+        said = build_message(text, seconds=10 * number)
+        subscriber, outcome = understand_message(subscriber, said, build_context(seconds=10 * number + 1))
+        answer = outcome.reply.text if outcome.reply else ""
+    return subscriber, answer
