@@ -1,1 +1,1 @@
-"""Who subscribed to what, and who gets which broadcast."""
+"""Subscriptions service: who subscribed to what, and who gets which broadcast."""

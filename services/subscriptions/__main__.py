@@ -1,4 +1,4 @@
-"""`python -m services.subscriptions`"""
+"""Entry point: `python -m services.subscriptions`."""
 
 import sys
 

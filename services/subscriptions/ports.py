@@ -1,4 +1,4 @@
-"""What the handlers need from the outside."""
+"""Ports: the repositories and the publisher that handlers need, and the values that they exchange."""
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -21,10 +21,10 @@ from shared.contracts.message import Addresses
 
 @dataclass(frozen=True, kw_only=True)
 class StoredState:
-    """What is stored about a sender and, as `former_by_…`, under former addresses of theirs.
+    """Stored state of a sender and, as `former_by_…`, of former addresses of theirs.
 
-    `history`, `feedback` (the newest first) and `former`, hashes of addresses that the sender had before, are there
-    only where they were asked for.
+    `history`, `feedback` (newest first) and `former`, the blind indexes of addresses that the sender had before, are
+    filled only on request.
     """
 
     by_user: Subscriber | None = None
@@ -40,7 +40,7 @@ class StoredState:
 
 @dataclass(frozen=True, kw_only=True)
 class ChangeSet:
-    """What one message changes. `subscribers` are saved in this order; `erased` is what has to go completely."""
+    """Changes that one message makes. `subscribers` are saved in this order; `erased` is deleted completely."""
 
     result: str
     subscribers: tuple[Subscriber, ...] = ()
@@ -53,7 +53,7 @@ class ChangeSet:
 
 @dataclass(frozen=True, kw_only=True)
 class StoredDecision:
-    """What was decided about a message, just now or (`duplicate`) when it was handled before."""
+    """Decision about a message, made just now or (`duplicate`) when it was handled before."""
 
     result: str
     publications: tuple[Publication, ...]
@@ -61,7 +61,7 @@ class StoredDecision:
 
 
 class SubscriberRepository(Protocol):
-    """Subscribers, their consents, and what was decided about each message."""
+    """Repository of subscribers, their consents, and the decision about each message."""
 
     async def process_once(
         self,
@@ -74,134 +74,134 @@ class SubscriberRepository(Protocol):
         former: Addresses | None = None,
         keys_also: Sequence[bytes] = (),
     ) -> StoredDecision:
-        """Decide about a message and store it all in one transaction, or return what was decided before.
+        """Decide about a message and store the result in one transaction, or return the decision made before.
 
-        It may be known by one of `derive_alternate_keys`. `history` asks for all that is stored about the sender;
-        `former` are addresses that the sender had. Messages of one person are decided one after the other, whichever
-        replica has them.
+        `keys_also` are other keys by which it may be known, from `derive_alternate_keys`. `history` requests everything
+        that is stored about the sender; `former` are addresses that the sender had. Messages of one person are decided
+        one after the other, also across replicas.
         """
         ...
 
     async def trim_stored_replies(self, message_key: bytes, publications: tuple[Publication, ...]) -> None:
-        """The broker has everything that was decided about a message: no more than this is kept of it."""
+        """Keep no more than these publications of a message, once the broker has confirmed all of them."""
         ...
 
     async def find_addresses(self, subscriber: UUID) -> Addresses | None:
-        """All addresses of a subscriber; None if we know nobody by this id, or no address any more."""
+        """Return all addresses of a subscriber; None for an unknown id, or if no address is left."""
         ...
 
 
 class FeedbackRepository(Protocol):
-    """What citizens think."""
+    """Repository of citizens' feedback."""
 
     async def list_recent_broadcasts(self, now: datetime) -> tuple[UUID, ...]:
-        """Broadcasts that somebody may still react to."""
+        """Return the broadcasts that somebody may still react to."""
         ...
 
     async def find_topic(self, broadcast: UUID) -> str | None:
-        """What a broadcast was about; None for one that does not exist."""
+        """Return the topic of a broadcast; None for one that does not exist."""
         ...
 
     async def save(self, feedback: Feedback) -> None:
-        """Keep it, or drop what was kept before if it says nothing any more."""
+        """Store feedback, or delete the stored entry if it has become empty."""
         ...
 
 
 class EventPublisher(Protocol):
-    """The way to the broker."""
+    """Publisher to the broker."""
 
     async def publish(self, publication: Publication) -> None:
-        """Return when it is confirmed. Raises DependencyUnavailable."""
+        """Publish, and return when it is confirmed. Raises DependencyUnavailable."""
         ...
 
 
 @dataclass(frozen=True)
 class DeadLetter:
-    """A group that could not be handled, and is to be handled again."""
+    """Group that could not be handled, and is to be replayed."""
 
     id: UUID
     body: bytes
 
 
 class DeadLetterRepository(Protocol):
-    """What could not be handled; all methods raise DependencyUnavailable."""
+    """Repository of dead letters; all methods raise DependencyUnavailable."""
 
     async def save(
         self, body: bytes, reason: str, people: Sequence[bytes] = (), said: MessageTime | None = None
     ) -> None:
-        """Keep a message of these people, unless they had everything deleted after it was said."""
+        """Store a message of these people, unless they had everything deleted after it was written."""
         ...
 
     async def list_due(self) -> tuple[DeadLetter, ...]:
-        """Those that an operator wants to have handled again."""
+        """Return the dead letters that an operator wants to have replayed."""
         ...
 
     async def remove(self, identifier: UUID) -> None:
-        """It has been handled."""
+        """Delete a dead letter that has been handled."""
         ...
 
     async def fail(self, identifier: UUID, reason: str) -> None:
-        """It could not be handled this time either."""
+        """Record the reason for which a replay failed."""
         ...
 
 
 class NoticeRepository(Protocol):
-    """Notices and the broadcasts that they became."""
+    """Repository of notices and the broadcasts that they became."""
 
     async def find_answer(self, source: str, event: str) -> StoredAnswer | None:
-        """What an event was answered that was obeyed before."""
+        """Return the answer to an event that was executed before, else None."""
         ...
 
     async def process_once(
         self, command: NoticeCommand, now: datetime, decide: Callable[[NoticeState], NoticeDecision]
     ) -> NoticeDecision:
-        """Decide about an event and store it all in one transaction.
+        """Decide about a command and store the result in one transaction.
 
-        Orders of one system, and about one notice, are decided one after the other, whichever replica has them.
+        Commands of one system, and about one notice, are decided one after the other, also across replicas.
         """
         ...
 
     async def evaluate(
         self, command: NoticeCommand, now: datetime, decide: Callable[[NoticeState], NoticeDecision]
     ) -> NoticeDecision:
-        """Decide about an event as `process_once` would now, and store nothing."""
+        """Decide about a command as `process_once` would now, and store nothing."""
         ...
 
 
 class BroadcastClaim(Protocol):
-    """One broadcast in the hands of one worker."""
+    """Claim of one worker on one broadcast."""
 
     async def fetch_pages(
         self, size: int, prepare: Callable[[Broadcast, Sequence[Recipient]], tuple[BroadcastPage, ...]]
     ) -> tuple[BroadcastPage, ...]:
-        """Pages stored and not confirmed yet; if there are none, the next ones, made of the next recipients.
+        """Return stored pages that are not confirmed yet, else the next ones, made of the next recipients.
 
-        `prepare` gets at most `size` recipients and its pages are stored before they are returned.
+        `prepare` gets at most `size` recipients, and its pages are stored before they are returned.
         """
         ...
 
     async def prepare_next_pages(
         self, size: int, prepare: Callable[[Broadcast, Sequence[Recipient]], tuple[BroadcastPage, ...]]
     ) -> tuple[BroadcastPage, ...]:
-        """The next pages whatever is not confirmed yet; none if there are no more."""
+        """Return the next pages, whatever is not confirmed yet; none if there are no more."""
         ...
 
     async def mark_published(self, pages: Sequence[int]) -> None:
-        """These pages are on their queue; after the last one the broadcast is expanded."""
+        """Record that these pages are confirmed; after the last one the broadcast is expanded."""
         ...
 
 
 class BroadcastRepository(Protocol):
-    """Broadcasts that are being expanded."""
+    """Repository of broadcasts that are being expanded."""
 
     async def list_due(self, now: datetime) -> tuple[Broadcast, ...]:
-        """Scheduled broadcasts whose time has come."""
+        """Return the scheduled broadcasts that are due."""
         ...
 
     async def start_expansion(self, broadcast: UUID) -> None:
-        """From now on it is expanded, unless it was cancelled meanwhile."""
+        """Begin to expand a scheduled broadcast, unless it was cancelled meanwhile."""
         ...
 
     def claim(self) -> AbstractAsyncContextManager[BroadcastClaim | None]:
-        """The most urgent broadcast that nobody works at, for as long as the context is open."""
+        """Claim the most urgent broadcast without a worker while the context is open; None if there is none."""
         ...

@@ -9,7 +9,7 @@ from shared.runtime.settings import DatabaseSettings
 
 
 class Settings(DatabaseSettings):
-    """Read by shared.runtime.settings.read_settings."""
+    """Settings of this service, read by shared.runtime.settings.read_settings."""
 
     county_file: FilePath = Field(
         Path("deploy/config/county.toml"),

@@ -1,4 +1,4 @@
-"""Puts one replica together, in the order of dependency, and takes it apart in the opposite one."""
+"""Composition root: open resources in dependency order, close them in reverse."""
 
 import asyncio
 import sys
@@ -64,18 +64,18 @@ from shared.runtime.process import StopRequest
 
 NAME = "subscriptions"
 MIGRATIONS = Path(__file__).parent / "adapters" / "migrations"
-POOL_SIZE = 20  # messages at once, a notice, the expander, probes and maintenance
-MAX_GROUPS_IN_FLIGHT = 1_000  # as far ahead as `handlers.fair_queue` looks for whose turn it is
+POOL_SIZE = 20  # concurrent messages, a notice, the expander, probes and maintenance
+MAX_GROUPS_IN_FLIGHT = 1_000  # the number of groups among which `handlers.fair_queue` chooses the next turn
 NOTICE_WORKERS = 1
-NOTICE_BURST, NOTICES_PER_SECOND = 100, 20.0  # of all systems over AMQP; who publishes more is refused
+NOTICE_BURST, NOTICES_PER_SECOND = 100, 20.0  # of all systems over AMQP; publishing more than this is refused
 REACTION_WORKERS = 1
 REFUSAL_WORKERS = 1
 CLOSE_TIMEOUT_SECONDS = 3.0
-SWITCH_INTERVAL_SECONDS = 0.0005  # so long may a text that is being understood keep the event loop from going on
+SWITCH_INTERVAL_SECONDS = 0.0005  # the longest time for which parsing a text may keep the event loop waiting
 
 
 class NotMigrated(DependencyUnavailable):
-    """The process waits until somebody has migrated."""
+    """Error raised while the schema is not up to date; the process waits until it is migrated."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +93,7 @@ class Handlers:
 
 @dataclass(frozen=True, kw_only=True)
 class Keys:
-    """What only this service holds."""
+    """Keys that only this service has."""
 
     author: AuthorKey
     dead_letters: KeyRing
@@ -109,7 +109,7 @@ def assemble(
     messages_per_second: float,
     clock: Clock = system_clock,
 ) -> Handlers:
-    """Hand everybody what they need; `work_available` takes a new notice to the expander at once."""
+    """Return the handlers with their dependencies; `work_available` brings a new notice to the expander at once."""
     work_available = asyncio.Event()
     subscribers, feedback = PostgresSubscriberRepository(database, keys.author), PostgresFeedbackRepository(database)
     broadcasts = PostgresBroadcastRepository(database)
@@ -146,7 +146,7 @@ def assemble(
 
 
 def build_retention(database: Database, county: County, metrics: Metrics) -> Retention:
-    """Everything that this service forgets."""
+    """Return the retention of all data of this service."""
     kept = build_retention_rules(county)
     for kind in kept:
         metrics.count_deleted(kind, 0)
@@ -156,7 +156,7 @@ def build_retention(database: Database, county: County, metrics: Metrics) -> Ret
 
 
 async def serve(settings: Settings, county: County, stop: StopRequest) -> None:
-    """Run until `stop` is requested, then finish what is in hand and close."""
+    """Run until `stop` is requested, then finish the work in progress and close."""
     sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
     async with AsyncExitStack() as stack:
         registry = CollectorRegistry()
@@ -171,7 +171,8 @@ async def serve(settings: Settings, county: County, stop: StopRequest) -> None:
         await stack.enter_async_context(
             open_internal_port(host=host, port=port, registry=registry, readiness=readiness)
         )
-        # Now, and not when the first citizen waits; beside the loop, which has probes and heartbeats to answer.
+        # Train now, before the first citizen waits for it, and in a thread: the event loop has probes and heartbeats to
+        # answer.
         await asyncio.to_thread(load_classifier, county)
         learnt.set()
         publisher = AmqpEventPublisher(await stack.enter_async_context(open_publisher(publishing)))
@@ -222,7 +223,7 @@ async def _is_migrated(database: Database) -> bool:
 
 
 def _convert_message(received: ReceivedMessage) -> AmqpMessage:
-    """What a municipal system published, as it came."""
+    """Convert a message of a municipal system without changing it."""
     incoming = received.incoming
     return AmqpMessage(
         body=received.body,
@@ -242,14 +243,14 @@ async def _consume(
     readiness: Readiness,
     stop: StopRequest,
 ) -> None:
-    """Work until the end is asked for; then what is in hand has all the time there is but the last seconds."""
+    """Consume until a stop is requested; then work in progress may take all remaining time but the last seconds."""
     pace = TokenBucket(burst=NOTICE_BURST, per_second=NOTICES_PER_SECOND)
 
     async def handle_notice(received: ReceivedMessage) -> Outcome:
         return await handlers.notices.handle(_convert_message(received), may_wait=received.attempt == 1)
 
     async def handle_paced(received: ReceivedMessage) -> Outcome:
-        """One system's flood must not take the time that citizens' messages need."""
+        """Limit the rate, so that a flood from one system does not take the time that citizens' messages need."""
         await asyncio.sleep(pace.reserve_delay(time.monotonic()))
         return await handle_notice(received)
 

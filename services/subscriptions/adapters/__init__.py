@@ -1,1 +1,1 @@
-"""PostgreSQL, RabbitMQ, the county's file and the metrics."""
+"""Adapters to PostgreSQL, RabbitMQ and Prometheus."""

@@ -12,14 +12,14 @@ from shared.contracts.dispatch import Recipient
 from shared.contracts.message import Lane
 from shared.database.pool import Connection, Database
 
-# Where an expansion begins; and where it is set back to, so that a finished one names nobody.
+# Position at which an expansion begins, and to which it is reset at the end, so that a finished one names nobody.
 _START_POSITION = UUID(int=0)
 _WORK = """
     select id from subscriptions.broadcast where state = 'expanding'
     order by lane = 'urgent' desc, published_at, id limit 20
 """
-# The bound stands for both tables: the planner does not carry an inequality over a join, and would read one of
-# them from its beginning for each page.
+# The bound is given for both tables: the planner does not carry an inequality across a join, and would read one of them
+# from its beginning for each page.
 _READ = """
     select subscriber.id, sequence, phone_index, phone_sealed, user_index, user_sealed
     from subscriptions.subscription join subscriptions.subscriber on subscriber.id = subscriber_id
@@ -54,7 +54,7 @@ _BEGIN = """
 
 
 class PostgresBroadcastRepository:
-    """Implements ports.BroadcastRepository."""
+    """Implementation of ports.BroadcastRepository."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -75,7 +75,10 @@ class PostgresBroadcastRepository:
 
 
 class PostgresBroadcastClaim:
-    """Implements ports.BroadcastClaim. The session's lock spares double work; the stored pages make it right."""
+    """Implementation of ports.BroadcastClaim.
+
+    The session's lock avoids double work; the stored pages make the result correct.
+    """
 
     def __init__(self, connection: Connection, broadcast: UUID) -> None:
         self._connection = connection
@@ -98,7 +101,7 @@ class PostgresBroadcastClaim:
             )
             if row is None:
                 return ()
-            # Those whom a follow-up goes to are in the ledger.
+            # The recipients of a follow-up are known to the dispatcher's ledger only.
             found = [] if row["follows"] else await self._fetch_recipients(row, size)
             pages = prepare(read_broadcast(row), [read_recipient(recipient) for recipient in found])
             await self._store_pages(pages)
@@ -151,5 +154,5 @@ async def _claim_next(connection: Connection) -> UUID | None:
 
 
 def _lock_key(broadcast: UUID) -> int:
-    """The part of the id that differs between broadcasts of one moment."""
+    """Return the part of the id that differs between broadcasts of the same time."""
     return int.from_bytes(broadcast.bytes[8:], "big", signed=True)

@@ -1,4 +1,4 @@
-"""What could not be handled, in PostgreSQL: sealed, for a limited time, and gone when its person has it erased."""
+"""Dead letters in PostgreSQL: encrypted, kept for a limited time, and deleted when their person is erased."""
 
 import hashlib
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ _FAILED = "update subscriptions.dead_letter set reason = $2, replay_at = null wh
 
 
 class PostgresDeadLetterRepository:
-    """Implements ports.DeadLetterRepository."""
+    """Implementation of ports.DeadLetterRepository."""
 
     def __init__(self, database: Database, ring: KeyRing) -> None:
         self._database = database

@@ -26,7 +26,7 @@ _FEEDBACK_OF = """
 
 
 async def fetch_feedback(connection: Connection, authors: Sequence[bytes]) -> tuple[Feedback, ...]:
-    """What these said, the newest first."""
+    """Return feedback by these authors, newest first; at most MAX_SHOWN_FEEDBACK."""
     return tuple([_read_feedback(row) for row in await connection.fetch(_FEEDBACK_OF, authors, MAX_SHOWN_FEEDBACK)])
 
 
@@ -57,7 +57,7 @@ def build_feedback_row(feedback: Feedback) -> tuple[object, ...]:
 
 
 class PostgresFeedbackRepository:
-    """Implements ports.FeedbackRepository."""
+    """Implementation of ports.FeedbackRepository."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

@@ -1,4 +1,4 @@
-"""Every metric of this service."""
+"""Metrics of this service."""
 
 from collections.abc import Mapping
 
@@ -8,7 +8,7 @@ from shared.database.pool import Database
 
 
 class Metrics:
-    """Counters count what this replica did; gauges are read from the database."""
+    """Metrics of this service: counters count what this replica did, gauges are read from the database."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.subscribers = Gauge("kreisfunk_subscriptions_subscribers", "People by state", ["state"], registry=registry)
@@ -55,7 +55,7 @@ class Metrics:
         self.retention_deleted.labels(kind).inc(rows)
 
     def record_retention(self, ages: Mapping[str, float]) -> None:
-        """After a round of retention."""
+        """Record that a round of retention is complete, with the oldest age of each kind in seconds."""
         self.retention_at.set_to_current_time()
         for kind, seconds in ages.items():
             self.retention_oldest_age.labels(kind).set(seconds)
@@ -70,7 +70,7 @@ class Metrics:
         self.expanded.inc(recipients)
 
     async def refresh(self, database: Database) -> None:
-        """Read the gauges. Raises DatabaseUnavailable."""
+        """Read the gauges from the database. Raises DatabaseUnavailable."""
         async with database.connection() as connection:
             states = await connection.fetch(
                 "select state, count(*) as people from subscriptions.subscriber group by state"

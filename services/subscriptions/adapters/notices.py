@@ -15,7 +15,7 @@ from shared.contracts.notices import NoticeContent
 from shared.database.pool import Connection, Database
 
 _ANSWERED = "select digest, publications from subscriptions.notice_event where source = $1 and event = $2"
-# Held until the transaction ends, in this order: an event, its system, its notice.
+# Locked until the transaction ends, in this order: the event, its system, its notice.
 _LOCK = """
     select pg_advisory_xact_lock(hashtextextended('event ' || $2 || ' ' || $1, 0)),
         pg_advisory_xact_lock(hashtextextended('system ' || $3, 0)),
@@ -30,7 +30,7 @@ _REVISIONS = """
     where source = $1 and notice = $2 order by revision
 """
 _FOLLOWED = "select id, topic from subscriptions.broadcast where source = $1 and notice = $2 order by revision"
-# The notice that has to leave the window before the next one is permitted; no row while there is room.
+# Time of the notice that has to leave the window before the next one is permitted; no row while there is room.
 _FULL = """
     select handled_at from subscriptions.notice_event
     where counts and system = $1 and handled_at > $2 and (urgent or not $3)
@@ -54,7 +54,7 @@ _BROADCAST = """
         expires_at, state, opens, closes, zone, follows, municipalities, spread_seconds, spacing_seconds)
     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
 """
-# What the pages that are dropped here would have named is not told: the audience is not read to its end any more.
+# If pages are dropped here, the broadcast no longer counts as read to its end: their recipients are never published.
 _CANCEL = """
     with dropped as (delete from subscriptions.pending_page where broadcast_id = any($1) returning broadcast_id)
     update subscriptions.broadcast set state = 'cancelled', reason = $2, position = default,
@@ -71,7 +71,7 @@ _decode = msgspec.msgpack.Decoder(tuple[Publication, ...]).decode
 
 
 class PostgresNoticeRepository:
-    """Implements ports.NoticeRepository."""
+    """Implementation of ports.NoticeRepository."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -126,7 +126,7 @@ async def _find_followed(connection: Connection, source: str, notice: str) -> di
 async def _find_exhausted_quotas(
     connection: Connection, command: NoticeCommand, now: datetime
 ) -> dict[Quota, datetime | None]:
-    """The quotas that are used up."""
+    """Return the exhausted quotas, each with the time of the notice that must leave the window; None for limit 0."""
     found: dict[Quota, datetime | None] = {}
     for quota in command.quotas:
         if quota.limit == 0:
@@ -140,7 +140,7 @@ async def _find_exhausted_quotas(
 
 
 async def _count_audience(connection: Connection, content: NoticeContent, now: datetime) -> int | None:
-    """Who would get it if it began as it says; of a follow-up only the ledger knows."""
+    """Count the recipients if it began as planned; None for a follow-up, whose audience only the ledger knows."""
     begins = content.scheduled_at or now
     if content.follows:
         return None

@@ -1,4 +1,4 @@
-"""Publications on their way to RabbitMQ."""
+"""Publisher of publications on RabbitMQ."""
 
 from collections.abc import Mapping
 
@@ -11,13 +11,13 @@ _EXCHANGES: Mapping[Destination, str] = {Destination.DISPATCH: DISPATCH, Destina
 
 
 class AmqpEventPublisher:
-    """Implements ports.EventPublisher."""
+    """Implementation of ports.EventPublisher."""
 
     def __init__(self, publisher: Publisher) -> None:
         self._publisher = publisher
 
     async def publish(self, publication: Publication) -> None:
-        """A missing queue is waited for like a missing broker: nothing is wrong with the message."""
+        """Publish. A missing queue raises DependencyUnavailable like a missing broker: the message is valid."""
         try:
             await self._publisher.publish(
                 _EXCHANGES[publication.destination],

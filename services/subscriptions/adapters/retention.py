@@ -1,4 +1,4 @@
-"""What is deleted when, by the database's clock; docs/datenschutz.md says the same."""
+"""Retention rules of this service, by the database's clock; docs/datenschutz.md states the same."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -12,14 +12,14 @@ from services.subscriptions.domain.privacy import (
 from shared.database.retention import RetentionRule, build_row_rule
 
 INBOX_RETENTION = timedelta(days=INBOX_RETENTION_DAYS)
-# Integrators are promised this: the same event again is answered alike.
+# Promised to integrators: within this time the same event gets the same answer.
 NOTICE_EVENT_RETENTION = timedelta(days=90)
 CONVERSATION_RETENTION = timedelta(days=CONVERSATION_RETENTION_DAYS)
 PERSONAL_ANSWER_RETENTION = timedelta(days=PERSONAL_ANSWER_RETENTION_DAYS)
 
 
 def build_retention_rules(county: County) -> Mapping[str, RetentionRule]:
-    """Every kind of data that is not kept for ever."""
+    """Return the rules for every kind of data that is not kept for ever."""
     proof = timedelta(days=county.proof_days)
     return {
         "inbox": build_row_rule(INBOX_RETENTION, "subscriptions.inbox", "message_key", "handled_at"),
@@ -40,7 +40,7 @@ def build_retention_rules(county: County) -> Mapping[str, RetentionRule]:
     }
 
 
-# The answer to "Daten" repeats what somebody said, that to "Löschen" names the address it goes to; once Meta has
+# The answer to "Daten" repeats a person's words, the one to "Löschen" names the address that it goes to; once Meta has
 # them, they are not needed any more.
 _CLEAR_ANSWERS = r"""
     with old as (

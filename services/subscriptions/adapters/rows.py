@@ -1,4 +1,4 @@
-"""From rows to values and back."""
+"""Conversions between database rows and domain values."""
 
 from uuid import UUID
 
@@ -48,7 +48,7 @@ def _read_time(row: Row, name: str) -> MessageTime | None:
 
 
 def build_subscriber_row(subscriber: Subscriber) -> tuple[object, ...]:
-    """In the order of the table's columns."""
+    """Return the values in the order of the columns that are saved."""
     phone, user = subscriber.addresses.phone, subscriber.addresses.user
     return (
         subscriber.id,
@@ -68,7 +68,7 @@ def build_subscriber_row(subscriber: Subscriber) -> tuple[object, ...]:
 
 
 def read_consent(row: Row) -> Consent:
-    """With the wording's version only: its text is found by its hash."""
+    """Return the entry with the version of its wording only: the text is found by its hash."""
     return Consent(
         subscriber=row["subscriber_id"],
         sequence=row["sequence"],
@@ -82,7 +82,7 @@ def read_consent(row: Row) -> Consent:
 
 
 def read_recipient(row: Row) -> Recipient:
-    """A subscriber's phone number if it is known, else the user id."""
+    """Return the recipient with the phone number if it is known, else with the user id."""
     kind = AddressKind.PHONE if row["phone_sealed"] else AddressKind.USER
     address = Address(kind=kind, index=row[f"{kind}_index"], sealed=row[f"{kind}_sealed"])
     return Recipient(subscriber=row["id"], sequence=row["sequence"], address=address)
@@ -128,7 +128,7 @@ def read_revision(row: Row) -> Revision:
 
 
 def read_page(row: Row, lane: Lane) -> BroadcastPage:
-    """A stored page; its position was written to the broadcast together with it."""
+    """Return a stored page, without its position, which was written to the broadcast together with it."""
     return BroadcastPage(
         lane=lane,
         page=row["page"],

@@ -53,7 +53,7 @@ _SAVE_CONVERSATION = """
     on conflict (address_index) do update set (hinted_at, answers_left, counted_at, asked)
       = (excluded.hinted_at, excluded.answers_left, excluded.counted_at, excluded.asked)
 """
-# Of one address there is one row, whichever key its hash is of.
+# One address has one row, whichever index key its blind index was made with.
 _DROP_CONVERSATION = "delete from subscriptions.conversation where address_index = any($1)"
 _CONSENTS = """
     with recursive person as (
@@ -61,7 +61,8 @@ _CONSENTS = """
         union select s.id from subscriptions.subscriber s join person on s.merged_into = person.id)
     select * from subscriptions.consent where subscriber_id in (select id from person) order by said_at, id
 """
-# A move names both addresses; as long as something of the former one is left, the message about the move is.
+# A move names both addresses; the message about it stays in the inbox as long as anything of the former address is
+# left.
 _FORMER = """
     with recursive theirs as (
         select unnest($1::bytea[]) as index
@@ -78,7 +79,7 @@ _publications = msgspec.msgpack.Decoder(tuple[Publication, ...])
 
 
 class PostgresSubscriberRepository:
-    """Implements ports.SubscriberRepository."""
+    """Implementation of ports.SubscriberRepository."""
 
     def __init__(self, database: Database, key: AuthorKey) -> None:
         self._database = database
@@ -141,7 +142,7 @@ def _build_address(kind: AddressKind, index: bytes | None, sealed: bytes | None)
 
 
 async def save_wordings(database: Database, wordings: Sequence[Wording]) -> None:
-    """Keep the texts that consents refer to by hash."""
+    """Store the texts that consents refer to by hash."""
     async with database.connection() as connection:
         await connection.executemany(_SAVE_WORDING, [_build_wording_row(wording) for wording in wordings])
 
@@ -183,7 +184,7 @@ async def _find_subscribers(connection: Connection, sender: Addresses) -> tuple[
     found = [read_subscriber(row) for row in await connection.fetch(_FIND, known)]
     by_user = [each for each in found if each.addresses.user and each.addresses.user.index in known]
     by_phone = [each for each in found if each.addresses.phone and each.addresses.phone.index in known]
-    # Two rows under two hashes of one address become one, like those of two addresses.
+    # Two rows under two blind indexes of one address are merged, like those of two addresses.
     user = next(iter((*by_user[:1], *by_phone[1:])), None)
     other = next((each for each in (*by_phone, *by_user) if each is not user), None)
     return user, other or (user if by_phone else None)

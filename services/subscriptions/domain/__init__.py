@@ -1,1 +1,1 @@
-"""The rules of subscribing and of broadcasts: pure, and `now` is an argument."""
+"""Rules of subscriptions and broadcasts: pure, with `now` as an argument."""

@@ -1,4 +1,4 @@
-"""A notice becomes a broadcast, and a broadcast becomes pages."""
+"""Broadcasts built from notices, and pages built from broadcasts."""
 
 import hashlib
 from collections.abc import Sequence
@@ -31,7 +31,7 @@ STOP_PAYLOAD = "stop"
 
 @dataclass(frozen=True, kw_only=True)
 class Notice:
-    """One revision of a notice, as its event says."""
+    """One revision of a notice, as its event states it."""
 
     source: str
     subject: str
@@ -45,11 +45,12 @@ class Notice:
 
 @dataclass(frozen=True, kw_only=True)
 class Broadcast:
-    """One sending-out. `page` is the next page's number, `audience` the recipients of all pages before.
+    """Broadcast of one revision of a notice.
 
-    It begins at `published_at`, which lies ahead when it is `scheduled`. It is spread over `spread`, which makes
-    `spacing_seconds` between two as soon as the audience is known. A follow-up of the notice `follows_notice` goes to
-    those who got its broadcasts `follows`, and has no pages.
+    `page` is the number of the next page, `audience` the number of recipients on all pages before it. It begins at
+    `published_at`, which lies in the future while it is `scheduled`. It is spread over `spread`, from which
+    `spacing_seconds` between two messages follow once the audience is known. A follow-up of the notice `follows_notice`
+    goes to the recipients of its broadcasts `follows`, and has no recipients of its own.
     """
 
     id: UUID
@@ -75,7 +76,7 @@ class Broadcast:
 
 @dataclass(frozen=True, kw_only=True)
 class Revision:
-    """A revision of a notice and the broadcast that it became; `digest` is that of its content."""
+    """Revision of a notice, and the broadcast that it became; `digest` is that of its content."""
 
     broadcast: UUID
     number: int
@@ -87,7 +88,7 @@ class Revision:
 
 @dataclass(frozen=True, kw_only=True)
 class BroadcastPage:
-    """An encoded batch, published with the same bytes until the broker has it."""
+    """Encoded batch, published with the same bytes until the broker confirms it."""
 
     lane: Lane
     page: int
@@ -99,7 +100,7 @@ class BroadcastPage:
 
 
 def compute_digest(notice: Notice) -> bytes:
-    """Equal for equal content, however its JSON and its moments were written down."""
+    """Return a digest that is equal for equal content, however its JSON and its times are formatted."""
     content = notice.content
     moments = (notice.expires_at.timestamp(), content.scheduled_at.timestamp() if content.scheduled_at else None)
     plain = msgspec.structs.replace(content, scheduled_at=None)
@@ -107,9 +108,9 @@ def compute_digest(notice: Notice) -> bytes:
 
 
 def build_broadcast(notice: Notice, *, topic: Topic, now: datetime, hours: PermittedHours | None = None) -> Broadcast:
-    """The broadcast of a valid notice, which begins now or when it says; `hours` do not bind what is urgent.
+    """Return the broadcast of a valid notice, beginning now or as scheduled; `hours` do not bind an urgent one.
 
-    Its id has the time at which it begins: the ledger keeps and forgets deliveries by it.
+    Its id contains the time at which it begins: the ledger retains and purges deliveries by it.
     """
     content = notice.content
     begins = content.scheduled_at or now
@@ -135,7 +136,7 @@ def build_broadcast(notice: Notice, *, topic: Topic, now: datetime, hours: Permi
 
 
 def build_template(content: NoticeContent, topic: Topic, broadcast: UUID) -> Template:
-    """The topic's template, with a picture above it if the notice has one, the link behind the text.
+    """Return the topic's template, with the notice's picture above it if there is one, and its link behind the text.
 
     Its buttons are Stop and a rating of this broadcast.
     """
@@ -155,10 +156,10 @@ def build_template(content: NoticeContent, topic: Topic, broadcast: UUID) -> Tem
 def build_pages(
     broadcast: Broadcast, recipients: Sequence[Recipient], *, more: bool, now: datetime
 ) -> tuple[BroadcastPage, ...]:
-    """The next recipients as pages of at most 100; without `more` to come the last page says so.
+    """Return the next recipients as pages of at most 100; unless `more` are to come, the last page is marked.
 
-    There is always a last page, if need be an empty one, since it tells the audience. A broadcast that
-    has expired ends with it. A follow-up is one page that names nobody.
+    There is always a last page, empty if necessary, since it states the audience. A broadcast that has expired ends
+    with it. A follow-up is one page without recipients.
     """
     if broadcast.follows:
         return (_build_follow_up(broadcast),)

@@ -1,4 +1,4 @@
-"""The append-only proof of who agreed to what, and who withdrew."""
+"""Append-only record of consents and withdrawals, which proves who agreed to what."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,9 +10,10 @@ from services.subscriptions.domain.wording import Wording
 
 
 class ConsentEvent(StrEnum):
-    """`CHANGED` is a choice of topics, places or a pause; `MOVED` a new address.
+    """Type of an entry in the consent record.
 
-    `MERGED` ends a row whose person goes on under another one, `ERASED` one whose person had it deleted.
+    `CHANGED` is a choice of topics, places or a pause; `MOVED` a new address. `MERGED` ends a row whose person
+    continues under another one, `ERASED` one whose person had it deleted.
     """
 
     GIVEN = "given"
@@ -25,7 +26,7 @@ class ConsentEvent(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Consent:
-    """One entry: by which message, for which topics, and the text that was answered with."""
+    """Entry of the consent record: by which message, for which topics, and the text of the reply."""
 
     subscriber: UUID
     sequence: int
@@ -46,7 +47,7 @@ def build_consent(
     topics: frozenset[str] = frozenset(),
     wording: Wording | None = None,
 ) -> Consent:
-    """The entry for what a message just made of a subscriber."""
+    """Return the entry for the change that a message just made to a subscriber."""
     return Consent(
         subscriber=subscriber.id,
         sequence=subscriber.sequence,

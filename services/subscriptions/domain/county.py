@@ -15,9 +15,10 @@ PRIVACY_PATTERN = r"^https://\S+$"
 
 
 class Hours(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """When what is not urgent may be sent: from `opens` until before `closes`, every day, by the clock of `zone`.
+    """Hours in which messages that are not urgent may be sent.
 
-    Raises ValueError if it does not open before it closes, or there is no such zone.
+    They last from `opens` until before `closes`, every day, in the time zone `zone`. Raises ValueError if they do not
+    open before they close, or the zone is unknown.
     """
 
     opens: time
@@ -45,10 +46,9 @@ class Localities(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class County(Configuration, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Everything about the county that citizens read, and what is allowed to reach them.
+    """County configuration: everything about the county that citizens read, and what may be sent to them.
 
-    `name` stands without an article, such as "Landkreis Osterholz".
-    Raises ValueError for localities of no municipality.
+    `name` has no article, such as "Landkreis Osterholz". Raises ValueError for localities of an unknown municipality.
     """
 
     name: ShortText
@@ -73,12 +73,12 @@ class County(Configuration, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     @property
     def topic_names(self) -> dict[str, tuple[str, ...]]:
-        """What citizens may call each topic."""
+        """Return the names that citizens may use for each topic."""
         return {topic.id: (topic.id, topic.title, *topic.words) for topic in self.topics}
 
     @property
     def place_names(self) -> dict[str, tuple[str, ...]]:
-        """What citizens may call each municipality."""
+        """Return the names that citizens may use for each municipality."""
         names = {municipality: [municipality] for municipality in self.municipalities}
         for each in self.localities:
             names[each.municipality] += each.names

@@ -1,4 +1,4 @@
-"""What one inbound message does to a subscriber, and what is answered."""
+"""Decision about one inbound message: its effect on the subscriber, and the reply."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -19,14 +19,14 @@ from services.subscriptions.domain.subscriber import MessageTime, Subscriber
 from shared.contracts.ids import make_timed_id
 from shared.contracts.inbound import InboundMessage
 
-# WhatsApp lets a business answer for 24 hours; the margin is for the way to the telephone.
+# WhatsApp permits replies for 24 hours; the margin is for the delivery to the phone.
 REPLY_WINDOW = timedelta(hours=24) - timedelta(minutes=5)
 
 
 class MessageResult(StrEnum):
-    """What became of a message. `SHOWN` is the person's own record.
+    """Result of a message.
 
-    `QUIET` would have been answered, but there were enough answers.
+    `SHOWN` is an answer with the person's own data. `QUIET` would have been answered, but the reply quota was used up.
     """
 
     STARTED = "started"
@@ -49,9 +49,9 @@ class MessageResult(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Decision:
-    """The result, the answer if any, and the conversation afterwards if there is one.
+    """Result of a message, the reply if any, and the conversation afterwards if there is one.
 
-    `parsed` is what was asked for, with the question before it in mind.
+    `parsed` is the intent of the message, in the light of the question before it.
     """
 
     result: MessageResult
@@ -62,10 +62,10 @@ class Decision:
 
 @dataclass(frozen=True, kw_only=True)
 class DecisionContext:
-    """All that a decision depends on besides the subscriber and the message.
+    """Everything that a decision depends on besides the subscriber and the message.
 
-    `history` is the person's consent record and `feedback` what they said, read only where it is asked for; `erased`
-    is when the person last had everything deleted.
+    `history` is the person's consent record and `feedback` their feedback; both are read only for intents that need
+    them. `erased` is when the person last had everything deleted.
     """
 
     replies: ReplyBuilder
@@ -78,7 +78,7 @@ class DecisionContext:
 
 @dataclass(frozen=True, kw_only=True)
 class _Request:
-    """One message in its situation."""
+    """One message with its intent and its context."""
 
     parsed: ParsedIntent
     message: InboundMessage
@@ -104,9 +104,9 @@ _MERELY_ANSWERED = (MessageResult.HINTED, MessageResult.INFORMED, MessageResult.
 def decide(
     subscriber: Subscriber | None, parsed: ParsedIntent, message: InboundMessage, context: DecisionContext
 ) -> tuple[Subscriber | None, Decision]:
-    """The subscriber as they are from now on, and what to do. Never raises.
+    """Return the subscriber from now on, and the decision. Never raises.
 
-    A message that something newer has overtaken changes nothing and is not answered.
+    A message that is older than a newer one already handled changes nothing and is not answered.
     """
     parsed = interpret_reply(parsed, message, context.conversation, context.replies.county)
     request = _Request(parsed=parsed, message=message, context=context)
@@ -119,12 +119,12 @@ def decide(
 
 
 def calculate_reply_expiry(message: InboundMessage) -> datetime:
-    """The moment from which on a reply cannot be sent any more."""
+    """Return the time from which a reply can no longer be sent."""
     return MessageTime.read_from(message).at + REPLY_WINDOW
 
 
 def _build_decision(result: MessageResult, answer: ReplyContent | None, request: _Request) -> Decision:
-    """An answer that is too late or one too many is not given."""
+    """Drop the reply if it is too late or exceeds the reply quota."""
     if answer is None or request.now >= calculate_reply_expiry(request.message):
         return Decision(result=result, parsed=request.parsed)
     conversation = request.context.conversation.record_answer(request.now, urgent=result is MessageResult.EMERGENCY)
@@ -137,13 +137,16 @@ def _build_decision(result: MessageResult, answer: ReplyContent | None, request:
 
 
 def _find_open_question(result: MessageResult, answer: ReplyContent, request: _Request) -> str:
-    """A question stays open while others are answered, until something comes of it or another one is asked."""
+    """Return the question that is open after this answer.
+
+    A question stays open while others are answered, until it leads to a change or another question is asked.
+    """
     closed = request.parsed.intent is Intent.DECLINE or result not in (*_MERELY_ANSWERED, MessageResult.EMERGENCY)
     return answer.asks or ("" if closed else request.context.conversation.asked)
 
 
 def _is_outdated(subscriber: Subscriber | None, request: _Request) -> bool:
-    """A stop is overtaken by a newer start only; a choice by any newer word."""
+    """Return whether the message is outdated: a stop by a newer start only, a choice by any newer request."""
     moment, erased_at = request.moment, request.context.erased
     if request.parsed.intent is Intent.EMERGENCY:
         return False
@@ -167,7 +170,7 @@ def _start(subscriber: Subscriber | None, request: _Request) -> IntentOutcome:
 
 
 def _select_start_topics(before: Subscriber, request: _Request) -> frozenset[str]:
-    """All topics unless some are named. A pause ends without bringing back what was dropped."""
+    """Return all topics unless some are named. A start that ends a pause does not bring back dropped topics."""
     known = request.replies.county.topic_ids
     if request.parsed.topics:
         return request.parsed.topics | before.topics
@@ -259,7 +262,7 @@ def _ask_erase(subscriber: Subscriber | None, request: _Request) -> IntentOutcom
 
 
 def _decline(subscriber: Subscriber | None, request: _Request) -> IntentOutcome:
-    """Whatever we asked, nothing changes."""
+    """Change nothing, whatever the question was."""
     if subscriber is None or not subscriber.subscribed:
         return subscriber, MessageResult.INFORMED, ReplyContent(request.replies.texts.not_subscribed)
     return subscriber, MessageResult.INFORMED, request.replies.build_already_subscribed(subscriber, request.now)
@@ -307,7 +310,7 @@ def _accept_rating(subscriber: Subscriber | None, request: _Request) -> IntentOu
 
 
 def _accept_reaction(subscriber: Subscriber | None, request: _Request) -> IntentOutcome:
-    """A tap that nobody expects an answer to."""
+    """Accept a reaction, to which nobody expects an answer."""
     known = subscriber is not None and subscriber.subscribed and request.message.about_key is not None
     return subscriber, MessageResult.REACTED if known else MessageResult.IGNORED, None
 
@@ -319,7 +322,7 @@ def _answer_other(subscriber: Subscriber | None, request: _Request) -> IntentOut
 
 
 def _create_subscriber(message: InboundMessage) -> Subscriber:
-    """Whoever writes first gets an id that a redelivery would give again."""
+    """Create a subscriber with an id derived from the message, so that a redelivery yields the same one."""
     identifier = make_timed_id(min(message.sent_at, message.received_at), b"subscriber", message.message_key)
     return Subscriber(id=identifier, addresses=message.sender)
 

@@ -1,4 +1,4 @@
-"""Everything about a person goes, here and elsewhere."""
+"""Erasure of a person's data, in this service and in others."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -15,9 +15,9 @@ from shared.contracts.message import Address, Addresses, AddressKind
 
 @dataclass(frozen=True, kw_only=True)
 class ErasureScope:
-    """What to delete: the rows of these people, and all that belongs to these addresses.
+    """Data to delete: the rows of these subscribers, and everything that belongs to these addresses.
 
-    Of `former` addresses, which somebody else may have by now, nothing goes but what was answered there.
+    `former` addresses may belong to somebody else by now: of them only what was answered there is deleted.
     """
 
     subscribers: tuple[UUID, ...]
@@ -36,7 +36,7 @@ def build_erasure(
     history: Sequence[Consent] = (),
     former: Sequence[bytes] = (),
 ) -> ErasureScope:
-    """`history` names also those whom the person has taken over."""
+    """Return the scope of an erasure; `history` also names the rows that were merged into the person's."""
     return ErasureScope(
         subscribers=_collect_ids(people, history),
         indexes=collect_indexes(people, sender),
@@ -49,7 +49,7 @@ def build_erasure(
 def derive_authors(
     key: AuthorKey, people: Iterable[Subscriber], addresses: Iterable[bytes], history: Iterable[Consent] = ()
 ) -> tuple[bytes, ...]:
-    """Under what the feedback of a person is found: what they wrote before they subscribed is under an address."""
+    """Return the authors of a person's feedback: what they wrote before they subscribed is under an address."""
     who = (*(each.bytes for each in _collect_ids(people, history)), *sorted(addresses))
     return tuple(key.derive_author(person) for person in who)
 
@@ -59,13 +59,16 @@ def _collect_ids(people: Iterable[Subscriber], history: Iterable[Consent]) -> tu
 
 
 def collect_indexes(people: Iterable[Subscriber], sender: Addresses) -> tuple[bytes, ...]:
-    """All that these people are reached at, and what they write from now."""
+    """Return the blind indexes of all addresses of these people, and of the address that they write from now."""
     known = {index for person in people for index in list_indexes(person.addresses)} | set(list_indexes(sender))
     return tuple(sorted(known))
 
 
 def build_erased_event(erased: ErasureScope, known: Iterable[Addresses], message_key: bytes) -> Publication:
-    """The dispatcher forgets all addresses that are `known`, and asks Meta to do so; for that it needs them sealed."""
+    """Return the event that makes the dispatcher purge all addresses.
+
+    The dispatcher also asks Meta to delete them, for which it needs the encrypted addresses among those `known`.
+    """
     identifier = make_timed_id(erased.moment.at, b"erased", message_key)
     addresses: dict[bytes, Address] = {}
     for address in (address for each in known for address in (each.phone, each.user) if address):

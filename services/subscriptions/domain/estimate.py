@@ -1,4 +1,4 @@
-"""What a notice will take, as far as it can be known when it is accepted."""
+"""Estimate of a notice's audience, costs and duration, as far as they are known when it is accepted."""
 
 import math
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ _CENT = Decimal("0.01")
 
 @dataclass(frozen=True, kw_only=True)
 class Estimate:
-    """As `notice.accepted` tells it; None where nobody knows."""
+    """Estimate as `notice.accepted` reports it; None for what is unknown."""
 
     audience: int | None = None
     costs: dict[str, str]
@@ -27,7 +27,7 @@ class Estimate:
 def estimate_broadcast(
     broadcast: Broadcast, audience: int | None, *, topic: Topic, prices: Prices, messages_per_second: float
 ) -> Estimate:
-    """For a broadcast that begins as planned, if nothing else is being sent."""
+    """Estimate a broadcast that begins as planned while nothing else is being sent."""
     duration = _estimate_duration(broadcast, audience, messages_per_second)
     return Estimate(
         audience=audience,

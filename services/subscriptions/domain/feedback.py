@@ -1,4 +1,4 @@
-"""What citizens think of us, kept without anything that says who they are."""
+"""Citizens' feedback, stored without anything that identifies them."""
 
 import hmac
 from collections.abc import Mapping
@@ -16,18 +16,18 @@ from shared.contracts.inbound import InboundMessage
 from shared.contracts.message import Addresses
 
 MAX_VALUE_LENGTH = 16
-# The newest of one person that they are shown.
+# Number of a person's newest entries that they are shown.
 MAX_SHOWN_FEEDBACK = 1_000
 
 
 @dataclass(frozen=True, repr=False)
 class AuthorKey:
-    """The key without which nothing that is stored leads from a person to their feedback."""
+    """Key without which no stored data leads from a person to their feedback."""
 
     key: bytes
 
     def derive_author(self, person: bytes) -> bytes:
-        """What stands for a person, or for one of their messages."""
+        """Return the pseudonym of a person, or of one of their messages."""
         return hmac.digest(self.key, b"feedback\0" + person, "sha256")[:16]
 
 
@@ -39,7 +39,10 @@ class FeedbackKind(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Feedback:
-    """`at` is the full hour. `author` finds it again when the same person has everything deleted."""
+    """Text, rating or reaction.
+
+    `at` is the full hour. `author` finds it again when the same person has everything deleted.
+    """
 
     id: UUID
     kind: FeedbackKind
@@ -54,7 +57,7 @@ class Feedback:
 def build_feedback(
     parsed: ParsedIntent, message: InboundMessage, person: bytes, topics: Mapping[UUID, str], key: AuthorKey
 ) -> Feedback | None:
-    """A text, or a rating of one of these broadcasts; None if there is none in the message."""
+    """Return the text in a message, or its rating of one of these broadcasts; None if it has neither."""
     author = key.derive_author(person)
     if parsed.intent is Intent.FEEDBACK and parsed.text:
         identifier = make_timed_id(
@@ -82,7 +85,7 @@ def build_feedback(
 
 
 def build_reaction(located: ReactionLocated, key: AuthorKey) -> Feedback:
-    """A reaction counts once for each person and broadcast; the newest holds."""
+    """Return a reaction, which counts once for each person and broadcast; the newest replaces the one before."""
     author = key.derive_author(located.subscriber.bytes)
     return Feedback(
         id=derive_id(located.broadcast, b"reaction", author),
@@ -97,7 +100,7 @@ def build_reaction(located: ReactionLocated, key: AuthorKey) -> Feedback:
 def build_reaction_query(
     message: InboundMessage, subscriber: Subscriber, broadcasts: tuple[UUID, ...]
 ) -> Publication | None:
-    """Asks the dispatcher which broadcast a reaction was about."""
+    """Return the query that asks the dispatcher which broadcast a reaction was about; None without candidates."""
     if message.about_key is None or not broadcasts:
         return None
     identifier = make_timed_id(min(message.sent_at, message.received_at), b"reaction", message.message_key)
@@ -113,7 +116,7 @@ def build_reaction_query(
 
 
 def build_feedback_received(feedback: Feedback) -> Publication:
-    """What the world hears of it."""
+    """Return the public event for a feedback entry."""
     told = FeedbackReceived(
         feedback=feedback.id,
         kind=feedback.kind,
@@ -127,7 +130,7 @@ def build_feedback_received(feedback: Feedback) -> Publication:
 
 
 def identify_person(subscriber: Subscriber | None, sender: Addresses) -> bytes:
-    """What stands for somebody: their id, or else their first address's keyed hash."""
+    """Return the subscriber's id, or for an unknown sender the blind index of the first address."""
     return subscriber.id.bytes if subscriber else list_indexes(sender)[0]
 
 
@@ -136,7 +139,7 @@ def truncate_to_hour(moment: datetime) -> datetime:
 
 
 def find_rated_broadcast(parsed: ParsedIntent) -> UUID | None:
-    """The broadcast that a rating is about."""
+    """Return the broadcast that a rating is about; None for any other intent or an invalid id."""
     return _parse_uuid(parsed.text) if parsed.intent is Intent.RATING else None
 
 

@@ -1,4 +1,4 @@
-"""The parts of a group: each is about one person, and can be a group of its own."""
+"""Parts of a group: each is about one person, and can be a group of its own."""
 
 from dataclasses import dataclass
 
@@ -21,7 +21,7 @@ InboundEvent = InboundMessage | PreferenceChange | IdentityChange
 
 @dataclass(frozen=True, kw_only=True)
 class GroupPart:
-    """One event, all indexes of its person, when it was said, and the group that holds it alone."""
+    """One event, all blind indexes of its person, its time, and a group that contains only this event."""
 
     event: InboundEvent
     person: tuple[bytes, ...]
@@ -30,7 +30,7 @@ class GroupPart:
     alone: Message
 
     def encode_alone(self, envelope: Envelope) -> bytes:
-        """As a message of its own, with an id that it always has."""
+        """Encode it as a message of its own, whose id is always the same."""
         return encode(self.alone, event_id=self.identifier, source=envelope.source, time=envelope.time)
 
     @property
@@ -39,9 +39,9 @@ class GroupPart:
 
 
 def split_group(group: Message) -> list[GroupPart]:
-    """Every event of somebody, with no more of a text than is read.
+    """Return the events of a group that have a person, their texts cut to the length that is read.
 
-    Raises ContractError for a message that is no group of these.
+    Raises ContractError for a message that is no such group.
     """
     match group:
         case InboundMessages(messages=messages):

@@ -1,4 +1,4 @@
-"""Who is writing: the user id decides before the phone number, and two rows of one person become one."""
+"""Identity of a sender: the user id takes precedence over the phone number, and two rows of one person are merged."""
 
 from dataclasses import dataclass, replace
 
@@ -14,16 +14,16 @@ from shared.contracts.message import Address, Addresses
 
 @dataclass(frozen=True, kw_only=True)
 class Person:
-    """The row of a sender with the addresses just seen, and the row that it takes over."""
+    """Row of a sender with the addresses just seen, and the row that is merged into it."""
 
     subscriber: Subscriber | None = None
     absorbed: Subscriber | None = None
 
 
 def resolve_person(by_user: Subscriber | None, by_phone: Subscriber | None, sender: Addresses) -> Person:
-    """One person out of what was found under the sender's addresses.
+    """Return one person from the rows found under the sender's addresses.
 
-    Of two rows the one found by user id stays. What was said last holds; at the same moment it is the stop.
+    Of two rows the one found by user id stays. The latest change applies; of two at the same time, the stop.
     """
     kept = by_user or by_phone
     if kept is None:
@@ -36,9 +36,9 @@ def resolve_person(by_user: Subscriber | None, by_phone: Subscriber | None, send
 
 
 def move_person(former: Person, by_user: Subscriber | None, by_phone: Subscriber | None, after: Addresses) -> Person:
-    """The same person under other addresses, together with whoever wrote from those already.
+    """Return the same person under other addresses, merged with a person who already wrote from those.
 
-    A number that is not named any more is given up: somebody else may get it. A user id without a successor stays.
+    A number that is no longer named is dropped: somebody else may get it. A user id without a successor stays.
     """
     kept = former.subscriber
     if kept is None:
@@ -58,7 +58,7 @@ def _attach(subscriber: Subscriber, sender: Addresses) -> Subscriber:
 
 
 def _pick_newer(seen: Address | None, known: Address | None) -> Address | None:
-    """An address that is known already stays as it is, so that an unchanged person is written nowhere."""
+    """Keep an address that is known already, so that an unchanged person causes no write."""
     if seen is None or (known is not None and known.index == seen.index and known.sealed):
         return known
     return seen

@@ -1,4 +1,4 @@
-"""Lists and buttons under our answers. Whatever they do can be written as well."""
+"""Lists and buttons under our replies. Everything that they do can be written as text as well."""
 
 from collections.abc import Iterable
 
@@ -19,12 +19,12 @@ MONTH = ReplyButton(id=build_payload(Intent.PAUSE, "28"), title="4 Wochen")
 
 
 def build_start_button(topics: frozenset[str], places: frozenset[str]) -> ReplyButton:
-    """A button that subscribes to just these topics and places."""
+    """Return a button that subscribes to exactly these topics and places."""
     return ReplyButton(id=build_start_payload(topics, places), title="Start")
 
 
 def build_topic_menu(county: County, chosen: frozenset[str]) -> ReplyMenu:
-    """Every topic to be taken alone, added or dropped; as many as a list holds."""
+    """Return a menu to choose each topic alone, or to add or drop it; as many as a list has room for."""
     alone = ReplySection(title="Nur ein Thema", rows=tuple(map(_build_only_row, county.topics)))
     each = ReplySection(title="Dazu oder weg", rows=tuple(_build_toggle_row(topic, chosen) for topic in county.topics))
     every = ReplySection(
@@ -35,7 +35,7 @@ def build_topic_menu(county: County, chosen: frozenset[str]) -> ReplyMenu:
 
 
 def build_place_menu(county: County) -> ReplyMenu:
-    """The municipalities, and all of them again."""
+    """Return a menu of all municipalities together, followed by each of them."""
     every = ReplyRow(id=build_payload(Intent.PLACES, EVERYTHING), title="Alle Gemeinden")
     rows = [ReplyRow(id=build_payload(Intent.PLACES, place), title=place) for place in county.municipalities]
     return ReplyMenu(

@@ -1,4 +1,4 @@
-"""What becomes of an event about a notice: decided on what is stored, told with the same bytes each time."""
+"""Decisions about notice commands, made on the stored state; a repeated event is answered with the same bytes."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -28,9 +28,9 @@ SUPERSEDED = "superseded"
 
 @dataclass(frozen=True, kw_only=True)
 class NoticeCommand:
-    """An event of `system` that is right as far as the rules can see; without `content` it withdraws its notice.
+    """Valid event of `system` as far as the rules can tell; without `content` it withdraws its notice.
 
-    With `parse_token_topics` it may not touch a notice of any other topic.
+    With `only_topics` it may not touch a notice about any other topic.
     """
 
     envelope: Envelope
@@ -49,7 +49,7 @@ class NoticeCommand:
 
 @dataclass(frozen=True, kw_only=True)
 class StoredAnswer:
-    """An event that was obeyed before, and what it was answered."""
+    """Digest of an event that was executed before, and its answer."""
 
     digest: bytes
     publications: tuple[Publication, ...]
@@ -57,7 +57,7 @@ class StoredAnswer:
 
 @dataclass(frozen=True, kw_only=True)
 class NoticeState:
-    """What is stored. `followed` are the broadcasts of the notice that it follows, with their topics."""
+    """Stored state of a notice. `followed` are the broadcasts of the notice that it follows, with their topics."""
 
     answered: StoredAnswer | None = None
     withdrawn: bool = False
@@ -69,7 +69,7 @@ class NoticeState:
 
 @dataclass(frozen=True, kw_only=True)
 class Policy:
-    """What holds for everybody now."""
+    """Rules and rates that apply to every notice now."""
 
     now: datetime
     hours: PermittedHours | None
@@ -79,7 +79,7 @@ class Policy:
 
 @dataclass(frozen=True, kw_only=True)
 class NoticeDecision:
-    """Problems, or what is to be stored and published. `duplicate`: it was obeyed before, nothing is stored."""
+    """Problems, or what is to be stored and published. A `duplicate` was executed before and stores nothing."""
 
     problems: tuple[Problem, ...] = ()
     publications: tuple[Publication, ...] = ()
@@ -91,21 +91,21 @@ class NoticeDecision:
 
 
 def repeat_answer(digest: bytes, answered: StoredAnswer) -> NoticeDecision:
-    """An event whose id is known."""
+    """Return the stored answer to an event whose id is known; a problem if its content differs."""
     if digest != answered.digest:
         return NoticeDecision(problems=(ID_REUSED,))
     return NoticeDecision(publications=answered.publications, duplicate=True)
 
 
 def decide_notice(command: NoticeCommand, state: NoticeState, policy: Policy) -> NoticeDecision:
-    """What is to be done about an order."""
+    """Return what a command does in this state."""
     if state.answered:
         return repeat_answer(command.digest, state.answered)
     if not _may_touch(command, state):
         return NoticeDecision(problems=(TOPIC_NOT_PERMITTED,))
     if command.content is None or command.topic is None:
         return _withdraw(command, state, policy.now)
-    assert command.envelope.expirytime is not None  # noqa: S101 - the rules ask for it
+    assert command.envelope.expirytime is not None  # noqa: S101 - the rules require it
     notice = Notice(
         source=command.envelope.source,
         subject=command.subject,
@@ -123,7 +123,10 @@ def decide_notice(command: NoticeCommand, state: NoticeState, policy: Policy) ->
 
 
 def _may_touch(command: NoticeCommand, state: NoticeState) -> bool:
-    """Whose topics are bound may not withdraw what nobody knows, either: it could be of any topic."""
+    """Return whether the topics of the token permit the command.
+
+    A token bound to topics may not withdraw an unknown notice, either: it could be about any topic.
+    """
     if command.only_topics is None:
         return True
     topics = {revision.topic for revision in state.revisions}
@@ -131,7 +134,7 @@ def _may_touch(command: NoticeCommand, state: NoticeState) -> bool:
 
 
 def _find_same_revision(notice: Notice, state: NoticeState) -> Revision | None:
-    """The newest revision if it says the same: somebody published it again under a new event id."""
+    """Return the newest revision if its content is the same: it was published again under a new event id."""
     newest = max(state.revisions, key=lambda revision: revision.number, default=None)
     same = newest and newest.number == notice.revision and newest.digest == compute_digest(notice)
     return newest if same else None
@@ -184,7 +187,7 @@ def _publish(command: NoticeCommand, broadcast: Broadcast, state: NoticeState, p
 
 
 def _calculate_spacing(broadcast: Broadcast, audience: int | None) -> float | None:
-    """Of a scheduled one it is known when it begins."""
+    """Return the seconds between two messages; of a scheduled broadcast they are known only when it begins."""
     if broadcast.spread is None or broadcast.scheduled or not audience:
         return None
     return broadcast.spread.total_seconds() / audience
@@ -193,7 +196,7 @@ def _calculate_spacing(broadcast: Broadcast, audience: int | None) -> float | No
 def _answer_known(
     command: NoticeCommand, known: Revision, same: Broadcast, state: NoticeState, policy: Policy
 ) -> NoticeDecision:
-    """Answered like the first time, with the broadcast that there is."""
+    """Answer as the first time, with the broadcast that exists."""
     broadcast = replace(same, id=known.broadcast)
     return NoticeDecision(publications=(_build_accepted(command, broadcast, state, policy),))
 
@@ -211,7 +214,7 @@ def _build_accepted(command: NoticeCommand, broadcast: Broadcast, state: NoticeS
 
 
 def _withdraw(command: NoticeCommand, state: NoticeState, now: datetime) -> NoticeDecision:
-    """Also of a notice that nobody has published yet: a withdrawal may overtake it."""
+    """Withdraw a notice, even one that has not been published yet: a withdrawal may overtake it."""
     unfinished = _list_unfinished(state, now)
     newest = max((each.number for each in state.revisions), default=0)
     told = [_build_cancelled(command, each, command.reason or WITHDRAWN, now) for each in unfinished]
@@ -227,7 +230,7 @@ def _withdraw(command: NoticeCommand, state: NoticeState, now: datetime) -> Noti
 
 
 def _list_unfinished(state: NoticeState, now: datetime) -> list[Revision]:
-    """Also what is expanded may still wait in the dispatcher."""
+    """Return the revisions that may still be sent; even of an expanded one, pages may wait in the dispatcher."""
     return [each for each in state.revisions if not each.cancelled and each.expires_at > now]
 
 

@@ -1,4 +1,4 @@
-"""What becomes of a notice, as the world and the dispatcher hear it."""
+"""Events about notices and their broadcasts, for the public and for the dispatcher."""
 
 from datetime import datetime
 
@@ -41,7 +41,7 @@ def build_accepted(event_id: str, broadcast: Broadcast, estimate: Estimate, now:
 
 
 def build_withdrawn(source: str, event_id: str, notice: str, revision: int, now: datetime) -> Publication:
-    """`revision` is the newest that there was; 0 if there was none."""
+    """Return the answer to a withdrawal; `revision` is the newest that existed, 0 if there was none."""
     message = NoticeAccepted(
         source=source,
         event=event_id,
@@ -61,7 +61,7 @@ def _build_answer(message: NoticeAccepted, now: datetime) -> Publication:
 def build_checked(
     question: Envelope, problems: tuple[Problem, ...], publications: tuple[Publication, ...], now: datetime
 ) -> Publication:
-    """The answer to a question, from what the event itself would be answered with."""
+    """Return the answer to a check, made from the answer that the event itself would get."""
     told = NoticeChecked(source=question.source, event=question.id, problems=problems)
     for publication in publications:
         accepted = decode(publication.body)
@@ -106,6 +106,6 @@ def build_broadcast_started(broadcast: Broadcast) -> Publication:
 
 
 def build_broadcast_cancelled(revision: Revision, source: str, notice: str, reason: str, now: datetime) -> Publication:
-    """The dispatcher must hear it: what waits in its queues is not sent any more."""
+    """Return the event that the dispatcher must receive, so that it drops what waits in its queues."""
     message = BroadcastCancelled(broadcast=revision.broadcast, source=source, notice=notice, reason=reason)
     return build_event(message, identifier=derive_id(revision.broadcast, b"cancelled"), at=now, required=True)

@@ -1,4 +1,4 @@
-"""Until when a pause lasts: whole days, by the county's clock."""
+"""Ends of pauses: whole days, in the county's time zone."""
 
 from datetime import date, datetime, time, timedelta
 
@@ -10,14 +10,14 @@ MAX_PAUSE = timedelta(days=366)
 
 
 def calculate_pause_end(parsed: ParsedIntent, now: datetime) -> datetime:
-    """The midnight at which messages go on. A day that does not exist or has passed is taken as the usual time."""
+    """Return the midnight at which messages resume; the default length if the day does not exist or has passed."""
     today = now.astimezone(BERLIN).date()
     last = _find_requested_day(parsed, today) or today + timedelta(days=DEFAULT_PAUSE_DAYS)
     return datetime.combine(min(last, today + MAX_PAUSE) + timedelta(days=1), time(), BERLIN)
 
 
 def build_pause_note(parsed: ParsedIntent, now: datetime) -> str:
-    """Say where the pause is not as long as it was wished for; empty if it is."""
+    """Return a note if the pause is not as long as requested; empty if it is."""
     today = now.astimezone(BERLIN).date()
     last = _find_requested_day(parsed, today)
     if last is None:
@@ -26,7 +26,7 @@ def build_pause_note(parsed: ParsedIntent, now: datetime) -> str:
 
 
 def _find_requested_day(parsed: ParsedIntent, today: date) -> date | None:
-    """The last day as it was understood."""
+    """Return the last day of the pause as the text states it; None if there is none or it has passed."""
     if parsed.days is not None:
         return today + timedelta(days=parsed.days)
     if parsed.easter is not None:
@@ -36,13 +36,13 @@ def _find_requested_day(parsed: ParsedIntent, today: date) -> date | None:
 
 
 def _find_feast(after_easter: int, today: date) -> date:
-    """The next feast that moves with Easter."""
+    """Return the next date of a feast that moves with Easter."""
     this_year = calculate_easter(today.year) + timedelta(days=after_easter)
     return this_year if this_year >= today else calculate_easter(today.year + 1) + timedelta(days=after_easter)
 
 
 def calculate_easter(year: int) -> date:
-    """Easter Sunday of the Gregorian calendar, by Gauss's rule as Lichtenberg corrected it."""
+    """Return Easter Sunday of the Gregorian calendar, by Gauss's rule as Lichtenberg corrected it."""
     century = year // 100
     moon = 15 + (3 * century + 3) // 4 - (8 * century + 13) // 25
     sun = 2 - (3 * century + 3) // 4
@@ -55,7 +55,7 @@ def calculate_easter(year: int) -> date:
 
 
 def _find_next_weekday(weekday: int | None, today: date) -> date | None:
-    """The next one that is not today."""
+    """Return the next such weekday after today."""
     return None if weekday is None else today + timedelta(days=(weekday - today.weekday() - 1) % 7 + 1)
 
 

@@ -1,4 +1,4 @@
-"""Meta's own stop and resume of marketing messages in the app: obeyed, never answered."""
+"""Stop and resume of marketing messages in WhatsApp itself: obeyed, never answered."""
 
 import hashlib
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ RESUME = "resume"
 
 @dataclass(frozen=True, kw_only=True)
 class PreferenceResult:
-    """The subscriber afterwards, and the topics that were left or are back."""
+    """Subscriber after a change, and the topics withdrawn or restored by it."""
 
     subscriber: Subscriber
     withdrawn: frozenset[str] = frozenset()
@@ -22,17 +22,17 @@ class PreferenceResult:
 
 
 def is_relevant(change: PreferenceChange) -> bool:
-    """Of anything else than marketing, and of a sign-up, we know nothing to do."""
+    """Return whether it stops or resumes marketing messages; other categories, and a sign-up, have no effect here."""
     return change.category == MARKETING and change.value in (STOP, RESUME)
 
 
 def derive_key(change: PreferenceChange) -> bytes:
-    """Equal for a change that is delivered again, as there is no message id."""
+    """Return a key that is equal for a redelivered change, as there is no message id."""
     return _hash_change(change, list_indexes(change.person))
 
 
 def derive_alternate_keys(change: PreferenceChange) -> tuple[bytes, ...]:
-    """The key that the same change has with the other index key, while one replaces another."""
+    """Return the key that the same change has under the other index key, during a key rotation."""
     return (_hash_change(change, sorted(change.person.also)),) if change.person.also else ()
 
 
@@ -44,7 +44,7 @@ def _hash_change(change: PreferenceChange, person: Sequence[bytes]) -> bytes:
 def apply_preference(
     subscriber: Subscriber | None, change: PreferenceChange, marketing: frozenset[str]
 ) -> PreferenceResult | None:
-    """None for a stranger, and if a "Start" or another preference is newer."""
+    """Apply a change; return None for an unknown person, and if a "Start" or another preference is newer."""
     if subscriber is None or _is_outdated(subscriber, change):
         return None
     preferring = replace(subscriber, preferred=change.at)
@@ -65,7 +65,7 @@ def _stop(subscriber: Subscriber, change: PreferenceChange, marketing: frozenset
 
 
 def _resume(subscriber: Subscriber, change: PreferenceChange, marketing: frozenset[str]) -> PreferenceResult:
-    """Only what a stop in the app ended, and no word of the person since."""
+    """Restore only topics that a stop in the app suspended, and that the person has not decided about since."""
     topics = subscriber.suspended & marketing
     if not topics:
         return PreferenceResult(subscriber=subscriber)

@@ -1,4 +1,4 @@
-"""Access and erasure by chat: everything that is stored about a person, and what is left of it afterwards."""
+"""Access and erasure by chat: everything that is stored about a person, and what remains of it afterwards."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -13,10 +13,10 @@ from services.subscriptions.domain.subscriber import Subscriber
 from services.subscriptions.domain.text_parts import select_part, split_into_parts
 from shared.contracts.retention import MAX_DELIVERY_RETENTION_DAYS, WITHDRAWAL_RETENTION_MARGIN_DAYS
 
-# Meta repeats a webhook for up to seven days; until then a message has to be known again.
+# Meta repeats a webhook for up to seven days; until then a duplicate message must be recognised.
 INBOX_RETENTION_DAYS = 9
 CONVERSATION_RETENTION_DAYS = 2
-# Answers that hold what a person said or who they were: nobody needs them once they have arrived.
+# Answers that contain a person's words or address are not needed once they have arrived.
 PERSONAL_ANSWER_RETENTION_DAYS = 1
 DELIVERY_NOTES_RETENTION_DAYS = MAX_DELIVERY_RETENTION_DAYS + WITHDRAWAL_RETENTION_MARGIN_DAYS
 _EVENTS = {
@@ -32,7 +32,7 @@ _RATINGS = {GOOD: "Hilfreich", BAD: "Nicht hilfreich"}
 
 @dataclass(frozen=True, kw_only=True)
 class StoredData:
-    """All that is stored about a sender. `erased_at` is when they last had everything deleted."""
+    """Everything stored about a sender. `erased_at` is when they last had everything deleted."""
 
     subscriber: Subscriber | None = None
     history: tuple[Consent, ...] = ()
@@ -42,7 +42,7 @@ class StoredData:
 
 
 def build_access_report(stored: StoredData, replies: ReplyBuilder, now: datetime, part: int = 1) -> ReplyContent:
-    """All of it in one message; of a record that is longer than WhatsApp permits, one part and how to get the next."""
+    """Return all of it in one message; of a report longer than WhatsApp permits, one part and how to get the next."""
     parts = split_into_parts(_list_lines(stored, replies, now))
     number, text = select_part(parts, part)
     which = f", Teil {number} von {len(parts)}" if len(parts) > 1 else ""
@@ -127,7 +127,7 @@ def _format_time(moment: datetime) -> str:
 
 
 def build_erasure_reply(replies: ReplyBuilder, now: datetime, *, consented: bool) -> ReplyContent:
-    """What remains, and until when; there is no proof of a consent that was never given."""
+    """Return the reply about what remains, and until when; a consent that was never given leaves no proof."""
     proof, notes, inbox = (
         format_day(now + timedelta(days=days))
         for days in (replies.county.proof_days, DELIVERY_NOTES_RETENTION_DAYS, INBOX_RETENTION_DAYS)

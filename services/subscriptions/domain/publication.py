@@ -1,4 +1,4 @@
-"""A message as it will be published, stored so that it can be published again with the same bytes."""
+"""Messages to publish, stored so that they can be published again with the same bytes."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -13,14 +13,14 @@ SOURCE = "/kreisfunk/subscriptions"
 
 
 class Destination(StrEnum):
-    """`DISPATCH` is what is to be sent, `EVENTS` what we tell the world."""
+    """Destination of a publication: `DISPATCH` for what is to be sent, `EVENTS` for public events."""
 
     DISPATCH = "dispatch"
     EVENTS = "events"
 
 
 class Publication(Struct, frozen=True, kw_only=True):
-    """`required` means that somebody must listen: without a queue for it nothing may go on."""
+    """Encoded message with its destination. If `required`, processing continues only once a queue has taken it."""
 
     destination: Destination
     key: str
@@ -30,7 +30,7 @@ class Publication(Struct, frozen=True, kw_only=True):
 
 
 def build_dispatch_message(message: Message, *, key: str, identifier: UUID, at: datetime) -> Publication:
-    """Something for the dispatcher to send."""
+    """Return a message that the dispatcher is to send."""
     return Publication(
         destination=Destination.DISPATCH,
         key=key,
@@ -41,7 +41,7 @@ def build_dispatch_message(message: Message, *, key: str, identifier: UUID, at: 
 
 
 def build_event(message: Message, *, identifier: UUID, at: datetime, required: bool = False) -> Publication:
-    """Something that happened."""
+    """Return an event about something that happened."""
     return Publication(
         destination=Destination.EVENTS,
         key=message.KEY,

@@ -1,4 +1,4 @@
-"""What a message means after a question of ours: "Ja", "Nein", "alle", an opinion, a "Start" with what was chosen."""
+"""Answers to questions of ours: "Ja", "Nein", "alle", feedback, and a "Start" with the topics chosen before."""
 
 from datetime import datetime, timedelta
 
@@ -12,7 +12,7 @@ from services.subscriptions.domain.reply_quota import Conversation
 from services.subscriptions.domain.subscriber import MessageTime
 from shared.contracts.inbound import InboundMessage
 
-# How long a question stays open. "Ja" a day later may answer something else.
+# Time for which a question stays open. "Ja" a day later may answer something else.
 MAX_QUESTION_AGE = timedelta(hours=24)
 
 START, STOP, PLACES = (build_payload(intent) for intent in (Intent.START, Intent.STOP, Intent.PLACES))
@@ -23,7 +23,7 @@ _ASKED_AGAIN = {BOTH: Intent.ASK_BOTH, ERASE: Intent.ASK_ERASE}
 def interpret_reply(
     parsed: ParsedIntent, message: InboundMessage, conversation: Conversation, county: County
 ) -> ParsedIntent:
-    """Return what the message means if it answers the open question, else `parsed`."""
+    """Return the intent of the message if it answers the open question, else `parsed`."""
     asked = _find_open_question(conversation, MessageTime.read_from(message).at)
     text = message.text or ""
     if not asked or message.payload:
@@ -46,14 +46,14 @@ def interpret_reply(
 
 
 def find_pending_start(conversation: Conversation, county: County, message: InboundMessage) -> ParsedIntent | None:
-    """Return what a person chose before they subscribed."""
+    """Return a start with what a person chose before they subscribed; None if they chose nothing."""
     asked = _find_open_question(conversation, MessageTime.read_from(message).at)
     parsed = parse_payload(asked, county) if asked.startswith(START) else None
     return parsed if parsed and (parsed.topics or parsed.places) else None
 
 
 def _find_open_question(conversation: Conversation, said_at: datetime) -> str:
-    """Empty unless the message was written after the question; Meta's clock counts whole seconds."""
+    """Return the question if the message was written after it, else empty. Meta's clock counts whole seconds."""
     asked_at = conversation.counted_at
     if asked_at is None or not asked_at.replace(microsecond=0) <= said_at < asked_at + MAX_QUESTION_AGE:
         return ""
@@ -61,6 +61,6 @@ def _find_open_question(conversation: Conversation, said_at: datetime) -> str:
 
 
 def _interpret_yes(asked: str, county: County) -> ParsedIntent | None:
-    """Nothing is erased by a mere "Ja"."""
+    """Return the intent of a "Ja", which by itself never erases anything."""
     again = _ASKED_AGAIN.get(asked)
     return ParsedIntent(intent=again) if again else parse_payload(asked, county)

@@ -1,4 +1,4 @@
-"""How much a system may publish, and what it is told when that is used up."""
+"""Quotas of the notices that a system may publish, and the problems reported when they are used up."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ HOUR, DAY = timedelta(hours=1), timedelta(hours=24)
 
 @dataclass(frozen=True, kw_only=True)
 class Quota:
-    """At most so many accepted notices in any window of this length, or so many urgent ones."""
+    """Limit of accepted notices, or of urgent ones, in any window of this length."""
 
     limit: int
     window: timedelta
@@ -25,13 +25,16 @@ class Quota:
 
 
 def list_quotas(system: System, *, urgent: bool) -> tuple[Quota, ...]:
-    """Those that a notice of this system counts for."""
+    """Return the quotas against which a notice of this system counts."""
     always = (Quota(limit=system.notices_per_hour, window=HOUR), Quota(limit=system.notices_per_day, window=DAY))
     return (*always, Quota(limit=system.urgent_per_day, window=DAY, urgent_only=True)) if urgent else always
 
 
 def find_quota_problems(full: Mapping[Quota, datetime | None]) -> Iterator[Problem]:
-    """`full` are the quotas that are used up, each with the moment of the notice that has to leave the window first."""
+    """Yield a problem for each quota in `full`, the exhausted quotas.
+
+    Each has the time of the notice that has to leave the window first; None if its limit is 0.
+    """
     for quota, oldest in full.items():
         again = f"the next one from {(oldest + quota.window).isoformat(timespec='seconds')}" if oldest else "never"
         field = "urgent" if quota.urgent_only else "quota"

@@ -1,4 +1,4 @@
-"""What is said and kept about an event that cannot be obeyed."""
+"""Rejection and quarantine of events that cannot be executed."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,7 +16,7 @@ MAX_REASON_LENGTH = 1_000
 
 @dataclass(frozen=True, kw_only=True)
 class EventIdentity:
-    """What an event is called as far as that can be read, and who sent it: the system, else the broker login."""
+    """Ids of an event as far as they can be read, and its sender: the system, else the broker login."""
 
     event: str
     source: str
@@ -34,14 +34,14 @@ class EventIdentity:
 
 
 def build_rejection(problems: tuple[Problem, ...], named: EventIdentity, now: datetime) -> Publication:
-    """The answer."""
+    """Return the answer to a rejected event."""
     return notice_events.build_rejected(
         problems, source=named.source, event_id=named.event, notice=named.notice, system=named.system, now=now
     )
 
 
 def build_quarantine(problems: tuple[Problem, ...], named: EventIdentity, now: datetime) -> Rejected:
-    """What goes into quarantine."""
+    """Return the outcome that moves a rejected event into quarantine."""
     reason = "; ".join(f"{problem.field}: {problem.problem}" for problem in problems)
     headers = {
         "kind": KIND,

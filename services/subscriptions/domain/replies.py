@@ -1,4 +1,4 @@
-"""What one person is answered: a text, with buttons or a list under it."""
+"""Replies to one person: a text, with buttons or a list under it."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ _MONTHS = ("Januar", "Februar", "März", "April", "Mai", "Juni", "Juli", "August
 
 @dataclass(frozen=True)
 class ReplyContent:
-    """Either buttons or a menu. `asks` is what the text asks, as `questions` knows it."""
+    """Text with either buttons or a menu. `asks` is the question in it, as `questions` knows it."""
 
     wording: Wording
     buttons: tuple[ReplyButton, ...] = ()
@@ -38,7 +38,7 @@ class ReplyContent:
 
 @dataclass(frozen=True)
 class ReplyBuilder:
-    """All answers of a county."""
+    """Builder of all replies of a county."""
 
     county: County
 
@@ -98,7 +98,7 @@ class ReplyBuilder:
         return self._wrap_text(f"Die Pause ist beendet. {self._describe_state(subscriber, now)}\n\nAbmelden: Stop")
 
     def ask_start(self, topics: frozenset[str] = frozenset(), places: frozenset[str] = frozenset()) -> ReplyContent:
-        """Ask whether to subscribe, to what was chosen if anything was."""
+        """Ask whether to subscribe, to the chosen topics and places if there are any."""
         button = menus.build_start_button(topics, places)
         about = f" zu {join_words(self._list_titles(topics))}" if topics else ""
         where = f" für {join_words(sorted(places))}" if places else ""
@@ -121,7 +121,7 @@ class ReplyBuilder:
         return ", ".join(self._list_titles(topics))
 
     def build_text(self, text: str) -> ReplyContent:
-        """An answer that is put together elsewhere."""
+        """Return a reply with a text that is composed elsewhere."""
         return self._wrap_text(text)
 
     def _list_titles(self, topics: Iterable[str]) -> list[str]:
@@ -153,7 +153,7 @@ class ReplyBuilder:
         return " ".join(parts)
 
     def _describe_places(self, subscriber: Subscriber) -> str:
-        """Empty if all places are wanted, or no topic depends on them."""
+        """Describe the chosen places; empty if all places are wanted, or no topic depends on them."""
         local = self._list_titles(self.county.local_topics & subscriber.topics)
         if not (subscriber.places and local):
             return ""
@@ -170,6 +170,6 @@ def join_words(words: Sequence[str]) -> str:
 
 
 def format_day(moment: datetime) -> str:
-    """As one writes it in a letter."""
+    """Return the date as written in a letter: "3. März 2026"."""
     local = moment.astimezone(BERLIN)
     return f"{local.day}. {_MONTHS[local.month - 1]} {local.year}"

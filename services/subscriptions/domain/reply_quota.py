@@ -1,6 +1,6 @@
-"""How often one person is answered, and what they were asked last.
+"""Quota of replies to one person, and the question that they were asked last.
 
-Hints are given once a day, and everything so seldom that two machines cannot chat.
+Hints are given at most once a day, and replies are limited so that two machines cannot chat.
 """
 
 from collections.abc import Sequence
@@ -10,15 +10,15 @@ from datetime import UTC, datetime, timedelta
 HINT_INTERVAL = timedelta(hours=24)
 MAX_ANSWERS = 40.0
 REFILL_INTERVAL = timedelta(minutes=6)
-# Whoever is in need is answered although everything else is exhausted.
+# Somebody in an emergency gets an answer although the quota is used up.
 EMERGENCY_RESERVE = 40.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Conversation:
-    """When the last hint was given, how many answers were left at a moment, and the question that is still open.
+    """Time of the last hint, answers left at `counted_at`, and the question that is still open.
 
-    `asked` is the payload of what "Ja" means; empty if nothing was asked, or it has been answered.
+    `asked` is the payload that "Ja" stands for; empty if nothing was asked, or it has been answered.
     """
 
     hinted_at: datetime | None = None
@@ -30,7 +30,7 @@ class Conversation:
         return self.hinted_at is None or said_at >= self.hinted_at + HINT_INTERVAL
 
     def record_answer(self, now: datetime, *, urgent: bool = False) -> "Conversation | None":
-        """The conversation after one more answer; None if there must not be one."""
+        """Return the conversation after one more answer; None if the quota is used up."""
         left = self._calculate_left(now) - 1
         if left < (-EMERGENCY_RESERVE if urgent else 0):
             return None
@@ -48,7 +48,7 @@ _NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 def merge_conversations(conversations: Sequence[Conversation]) -> Conversation:
-    """One person's, out of those of all addresses: what is strictest of each."""
+    """Merge the conversations of all addresses of one person: the latest hint, and the rest from the latest answer."""
     hints = [each.hinted_at for each in conversations if each.hinted_at]
     latest = max(conversations, key=lambda each: each.counted_at or _NEVER, default=Conversation())
     return replace(latest, hinted_at=max(hints, default=None))

@@ -1,4 +1,4 @@
-"""One person: addresses, topics, and the number of their latest consent or withdrawal."""
+"""Subscriber: addresses, topics, and the sequence number of the latest consent or withdrawal."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -11,7 +11,7 @@ from shared.contracts.message import Address, Addresses
 
 
 class SubscriberState(StrEnum):
-    """`MERGED` is a person whom another row took over; it has no address any more."""
+    """State of a subscriber. `MERGED` is a row that was merged into another one; it has no address any more."""
 
     SUBSCRIBED = "subscribed"
     UNSUBSCRIBED = "unsubscribed"
@@ -19,14 +19,14 @@ class SubscriberState(StrEnum):
 
 
 class MessageTime(NamedTuple):
-    """When something was said: Meta's clock counts whole seconds, so ours decides within one."""
+    """Time of a message. Meta's clock counts whole seconds, so ours decides within a second."""
 
     at: datetime
     received_at: datetime
 
     @classmethod
     def read_from(cls, message: InboundMessage) -> "MessageTime":
-        """A clock of Meta's that runs ahead must not make everything that follows outdated."""
+        """Return the time of a message; if Meta's clock runs ahead, later messages must not become outdated."""
         return cls(min(message.sent_at, message.received_at), message.received_at)
 
 
@@ -35,12 +35,12 @@ NO_ADDRESSES = Addresses()
 
 @dataclass(frozen=True, kw_only=True)
 class Subscriber:
-    """A person who wrote "Start" or "Stop" at least once.
+    """Person who wrote "Start" or "Stop" at least once.
 
-    `sequence` counts starts, choices and stops; `chosen` is the newest choice of topics, places or a pause. No
-    `places` means all of them. `suspended` are topics that a stop inside WhatsApp ended and no word of the person
-    since, `preferred` is when they last stopped or resumed there. An unsubscribed person's addresses keep their
-    index only, so that a "Start" which arrives late is recognised as older than the "Stop".
+    `sequence` counts starts, choices and stops; `chosen` is the time of the newest choice of topics, places or a pause.
+    No `places` means all of them. `suspended` are topics that a stop inside WhatsApp ended and that the person has not
+    decided about since; `preferred` is when they last stopped or resumed there. Of an unsubscribed person's addresses
+    only the blind index remains, so that a "Start" which arrives late is recognised as older than the "Stop".
     """
 
     id: UUID
@@ -63,12 +63,12 @@ class Subscriber:
 
     @property
     def last_change(self) -> MessageTime | None:
-        """The newest start or stop."""
+        """Return the newest start or stop."""
         return max((moment for moment in (self.started, self.ended) if moment), default=None)
 
     @property
     def last_request(self) -> MessageTime | None:
-        """The newest start, stop or choice."""
+        """Return the newest start, stop or choice."""
         return max((moment for moment in (self.last_change, self.chosen) if moment), default=None)
 
     def is_paused(self, now: datetime) -> bool:
@@ -77,7 +77,7 @@ class Subscriber:
     def start(
         self, moment: MessageTime, topics: frozenset[str], sender: Addresses, places: frozenset[str] = frozenset()
     ) -> "Subscriber":
-        """Begin or renew; places that were chosen before stay unless others are named."""
+        """Start or renew; places that were chosen before stay unless others are named."""
         return replace(
             self,
             sequence=self.sequence + 1,
@@ -104,7 +104,7 @@ class Subscriber:
         )
 
     def choose(self, topics: frozenset[str], places: frozenset[str], moment: MessageTime) -> "Subscriber":
-        """Exactly these topics from now on; choosing none is a stop."""
+        """Subscribe to exactly these topics from now on; choosing none is a stop."""
         if not topics:
             return self.stop(moment)
         return replace(
@@ -117,11 +117,11 @@ class Subscriber:
         )
 
     def pause(self, until: datetime | None, moment: MessageTime) -> "Subscriber":
-        """Nothing until then; None ends a pause."""
+        """Pause all messages until then; None ends a pause."""
         return replace(self, sequence=self.sequence + 1, paused_until=until, chosen=moment)
 
     def suspend(self, topics: frozenset[str], moment: MessageTime) -> "Subscriber":
-        """Withdraw from some topics inside WhatsApp; from the last one on it is a stop."""
+        """Withdraw some topics because of a stop inside WhatsApp; if none is left, it is a complete stop."""
         left = self.topics - topics
         suspended = self.suspended | (self.topics & topics)
         if not left:
@@ -129,7 +129,7 @@ class Subscriber:
         return replace(self, sequence=self.sequence + 1, topics=left, suspended=suspended, ended=moment)
 
     def restore(self, topics: frozenset[str], sender: Addresses) -> "Subscriber":
-        """Undo a suspension. It is no start: a "Stop" from before it that arrives late still counts."""
+        """Undo a suspension. This is not a start: a "Stop" from before it that arrives late still counts."""
         return replace(
             self,
             sequence=self.sequence + 1,
@@ -141,12 +141,12 @@ class Subscriber:
 
 
 def combine_addresses(newer: Addresses, older: Addresses) -> Addresses:
-    """All addresses of a person; of each kind the newer one."""
+    """Return all addresses of a person; of each kind the newer one."""
     return Addresses(phone=newer.phone or older.phone, user=newer.user or older.user)
 
 
 def remove_sealed(addresses: Addresses) -> Addresses:
-    """What is kept of somebody who is not sent anything: the index, not the sealed address."""
+    """Return only the blind indexes, for somebody who is not sent anything; drop the encrypted addresses."""
     return Addresses(phone=_remove_sealed(addresses.phone), user=_remove_sealed(addresses.user))
 
 
@@ -155,15 +155,15 @@ def _remove_sealed(address: Address | None) -> Address | None:
 
 
 def select_address(addresses: Addresses) -> Address | None:
-    """Where to send: the phone number if it is known."""
+    """Return the address to send to: the phone number if it is known; None if no encrypted address is stored."""
     return next((address for address in (addresses.phone, addresses.user) if address and address.sealed), None)
 
 
 def list_indexes(addresses: Addresses) -> tuple[bytes, ...]:
-    """The lookup hashes of all addresses as they are stored, in a fixed order."""
+    """Return the blind indexes of all addresses as they are stored, in a fixed order."""
     return tuple(sorted({address.index for address in (addresses.phone, addresses.user) if address}))
 
 
 def list_lookup_indexes(addresses: Addresses) -> tuple[bytes, ...]:
-    """All hashes under which these addresses may be stored; those under which they are come first."""
+    """Return all blind indexes under which these addresses may be stored, beginning with the current ones."""
     return (*list_indexes(addresses), *addresses.also)

@@ -1,4 +1,4 @@
-"""What a decision tells the dispatcher and the world, in the order of publishing."""
+"""Publications of a decision, for the dispatcher and the public, in the order of publishing."""
 
 from collections.abc import Iterable
 
@@ -18,7 +18,7 @@ from shared.contracts.inbound import InboundMessage
 def build_ended(
     subscriber: Subscriber, *, moment: MessageTime, message_key: bytes, topic: str | None = None
 ) -> Publication:
-    """A withdrawal, which the dispatcher must hear."""
+    """Return the event of a withdrawal, which the dispatcher must receive."""
     identifier = make_timed_id(moment.at, b"ended", message_key, subscriber.id.bytes, (topic or "").encode())
     message = SubscriptionEnded(subscriber=subscriber.id, sequence=subscriber.sequence, at=moment.at, topic=topic)
     return build_event(message, identifier=identifier, at=moment.at, required=True)
@@ -27,7 +27,7 @@ def build_ended(
 def build_publications(
     message: InboundMessage, before: Subscriber | None, after: Subscriber | None, decision: Decision
 ) -> tuple[Publication, ...]:
-    """What a decision publishes: a withdrawal is told before it is confirmed to the citizen."""
+    """Return the publications of a decision: a withdrawal goes out before its confirmation to the citizen."""
     new = after is not None and (before is None or after.sequence != before.sequence)
     told = (
         _build_change_events(message, before, after, decision)
@@ -53,7 +53,7 @@ def _build_change_events(
 
 
 def build_started(subscriber: Subscriber, *, moment: MessageTime, message_key: bytes) -> Publication:
-    """From now on they get something."""
+    """Return the event that a person is subscribed from now on."""
     message = SubscriptionStarted(
         subscriber=subscriber.id,
         sequence=subscriber.sequence,
@@ -64,7 +64,7 @@ def build_started(subscriber: Subscriber, *, moment: MessageTime, message_key: b
 
 
 def build_changed(subscriber: Subscriber, *, moment: MessageTime, message_key: bytes) -> Publication:
-    """They get something else from now on."""
+    """Return the event that a person's topics, places or pause have changed."""
     message = SubscriptionChanged(
         subscriber=subscriber.id,
         sequence=subscriber.sequence,
@@ -80,7 +80,7 @@ def _build_reply(message: InboundMessage, subscriber: Subscriber | None, decisio
     recipient = select_address(message.sender)
     if decision.reply is None or recipient is None:
         return ()
-    # A phone whose clock is weeks ahead must not put its reply into a week that is not there yet.
+    # A phone whose clock is weeks ahead must not put its reply into a week that has no partition yet.
     reply = make_timed_id(min(message.sent_at, message.received_at), b"reply", message.message_key)
     request = ReplyRequested(
         reply=reply,

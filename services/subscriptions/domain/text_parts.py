@@ -1,13 +1,13 @@
-"""A long text in as many messages as WhatsApp needs for it."""
+"""Splitting of a long text into as many messages as WhatsApp needs for it."""
 
 from collections.abc import Iterable, Iterator, Sequence
 
-# WhatsApp takes 4,096 characters; the rest is for what stands around a part.
+# WhatsApp permits 4,096 characters; the rest is for the text around a part.
 MAX_PART_LENGTH = 3_900
 
 
 def split_into_parts(lines: Iterable[str], longest: int = MAX_PART_LENGTH) -> tuple[str, ...]:
-    """The lines in their order, each part as full as can be; a line longer than a part is cut into pieces."""
+    """Return the lines in order, in parts as full as possible; a line longer than a part is cut into pieces."""
     parts: list[str] = []
     for line in lines:
         for piece in _split_line(line, longest):
@@ -20,12 +20,12 @@ def split_into_parts(lines: Iterable[str], longest: int = MAX_PART_LENGTH) -> tu
 
 
 def count_utf16_units(text: str) -> int:
-    """In the unit in which an emoji counts as two: nobody says which one WhatsApp means."""
+    """Return the length in UTF-16 units, in which an emoji counts as two: WhatsApp does not say which unit it means."""
     return len(text.encode("utf-16-le")) // 2
 
 
 def _split_line(line: str, longest: int) -> Iterator[str]:
-    """At most half a part's characters each if they do not fit, so that none is too long however they count."""
+    """Cut a line that does not fit into pieces of half a part, so that none is too long in any unit."""
     if count_utf16_units(line) <= longest:
         yield line
         return
@@ -34,6 +34,6 @@ def _split_line(line: str, longest: int) -> Iterator[str]:
 
 
 def select_part(parts: Sequence[str], number: int) -> tuple[int, str]:
-    """The part of this number, or the last one there is, and which it is."""
+    """Return the number and the text of the requested part, or of the last one if there are fewer."""
     chosen = max(1, min(number, len(parts)))
     return chosen, parts[chosen - 1]

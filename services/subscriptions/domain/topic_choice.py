@@ -7,7 +7,7 @@ from services.subscriptions.domain.subscriber import MessageTime, Subscriber
 
 
 def apply_choice(subscriber: Subscriber, parsed: ParsedIntent, moment: MessageTime) -> Subscriber:
-    """What is named replaces what was chosen, or comes on top of it; what is not named stays."""
+    """Replace the topics and places that are named, or add to them; those that are not named stay."""
     topics = parsed.topics or subscriber.topics
     places = parsed.places or subscriber.places
     if parsed.intent is Intent.ADD:

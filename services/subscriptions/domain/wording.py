@@ -1,4 +1,4 @@
-"""What citizens read. Formal, short, and kept by its hash, so that one can prove what was shown."""
+"""Texts that citizens read: formal, short, and stored by hash, as proof of what was shown."""
 
 import hashlib
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from services.subscriptions.domain.county import County
 
 @dataclass(frozen=True)
 class Wording:
-    """One text, with the version that the county gave to all of them."""
+    """Text with the version that the county gave to all of them."""
 
     version: str
     text: str
@@ -20,7 +20,7 @@ class Wording:
 
 @dataclass(frozen=True, kw_only=True)
 class Wordings:
-    """The texts that are the same for everybody; those about one person are in `replies`."""
+    """Texts that are the same for everybody; those about one person are in `replies`."""
 
     receipt: Wording
     unsubscribe_confirmation: Wording
@@ -42,17 +42,17 @@ class Wordings:
 
 
 def build_wordings(county: County) -> Wordings:
-    """The texts for this county."""
+    """Return the texts of this county."""
     return Wordings(**{name: Wording(county.wording_version, text) for name, text in _build_texts(county).items()})
 
 
 def build_receipt_wording(county: County, topics: str, where: str) -> Wording:
-    """The consent receipt: what, from whom, how often, how to leave."""
+    """Return the consent receipt: topics, sender, frequency, and how to unsubscribe."""
     return Wording(county.wording_version, _build_receipt_text(county, topics, where))
 
 
 def build_start_question(county: County, about: str) -> Wording:
-    """Ask whether to subscribe; `about` is what was chosen, such as " zu Baustellen"."""
+    """Return the question whether to subscribe; `about` is what was chosen, such as " zu Baustellen"."""
     return Wording(county.wording_version, _build_start_question_text(county, about))
 
 

@@ -1,1 +1,1 @@
-"""What happens with a message: decide, store, then tell."""
+"""Handlers of messages: they decide, store, then publish."""

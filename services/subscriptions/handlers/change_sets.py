@@ -1,4 +1,4 @@
-"""From what is known about a sender to everything that one message changes; pure."""
+"""Change sets: everything that one message changes, decided on the stored state of its sender; pure."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -34,8 +34,9 @@ from shared.contracts.inbound import IdentityChange, InboundMessage, PreferenceC
 
 @dataclass(frozen=True, kw_only=True)
 class MessageContext:
-    """One message, what it asks for, and what the decision may need; `recent_broadcasts` are those to react to,
-    `rated_topics` those of a rating.
+    """Message with its intent, and what the decision may need.
+
+    `recent_broadcasts` are those that a reaction may be about, `rated_topics` the rated broadcast with its topic.
     """
 
     message: InboundMessage
@@ -48,7 +49,7 @@ class MessageContext:
 
 
 def decide_message(state: StoredState, context: MessageContext) -> ChangeSet:
-    """All that a message of a citizen changes."""
+    """Return everything that a citizen's message changes."""
     message = context.message
     person = resolve_person(state.by_user, state.by_phone, message.sender)
     subscriber, decision = decide(person.subscriber, context.parsed, message, _build_context(state, context))
@@ -78,7 +79,7 @@ def decide_message(state: StoredState, context: MessageContext) -> ChangeSet:
 
 
 def decide_preference(state: StoredState, change: PreferenceChange, *, county: County) -> ChangeSet:
-    """All that a stop or a resume inside WhatsApp changes."""
+    """Return everything that a stop or a resume inside WhatsApp changes."""
     person = resolve_person(state.by_user, state.by_phone, change.person)
     preferred = apply_preference(person.subscriber, change, county.marketing_topics)
     if preferred is None:
@@ -96,7 +97,10 @@ def decide_preference(state: StoredState, change: PreferenceChange, *, county: C
 
 
 def decide_move(state: StoredState, change: IdentityChange) -> ChangeSet:
-    """A new number or user id: consent and topics go along; nothing is told, as the subscriber stays the same."""
+    """Return everything that a new number or user id changes.
+
+    Consent and topics move along; nothing is published about the subscriber, who stays the same.
+    """
     former = resolve_person(state.former_by_user, state.former_by_phone, change.before)
     person = move_person(former, state.by_user, state.by_phone, change.after)
     if person.subscriber is None:
@@ -127,7 +131,7 @@ def _build_context(state: StoredState, context: MessageContext) -> DecisionConte
 def _build_erasure_changes(
     state: StoredState, person: Person, subscriber: Subscriber | None, decision: Decision, context: MessageContext
 ) -> ChangeSet:
-    """A withdrawal as well: what is on its way must not arrive."""
+    """Erase and withdraw, since what is on its way must not arrive."""
     message = context.message
     moment, key = MessageTime.read_from(message), message.message_key
     people = tuple(row for row in (subscriber, person.absorbed) if row)
@@ -159,7 +163,7 @@ def _build_feedback_events(feedback: Feedback | None) -> tuple[Publication, ...]
 
 
 def _collect_changed(state: StoredState, person: Person, subscriber: Subscriber | None) -> tuple[Subscriber, ...]:
-    """The row that is taken over comes first, since it gives up its addresses."""
+    """Return the rows to save: the one that is merged comes first, since it gives up its addresses."""
     stored = state.by_user or state.by_phone
     changed = subscriber if subscriber != stored else None
     return tuple(row for row in (person.absorbed, changed) if row)
@@ -176,7 +180,7 @@ def _build_merge_entry(absorbed: Subscriber, moment: MessageTime, key: bytes) ->
 def _build_consents(
     before: Subscriber | None, after: Subscriber | None, decision: Decision, moment: MessageTime, key: bytes
 ) -> tuple[Consent, ...]:
-    """Each change of what somebody gets, with the text that they were answered with."""
+    """Return an entry for each change of what the person receives, with the text of the reply."""
     if after is None or (before is not None and after.sequence == before.sequence):
         return ()
     wording = decision.reply.wording if decision.reply else None
@@ -200,7 +204,7 @@ def _list_consent_changes(
 
 
 def _end_absorbed(state: StoredState, person: Person, moment: MessageTime, key: bytes) -> tuple[Publication, ...]:
-    """What is still on its way to the row that was taken over would arrive twice."""
+    """End the merged row: what is still on its way to it would arrive twice."""
     if person.absorbed is None or not (state.by_phone and state.by_phone.subscribed):
         return ()
     return (build_ended(person.absorbed, moment=moment, message_key=key),)

@@ -1,4 +1,4 @@
-"""Messages of citizens that could not be handled: kept one by one, and handled again when an operator says so."""
+"""Dead letters of citizens: stored one by one, and replayed when an operator requests it."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -17,13 +17,13 @@ _log = structlog.get_logger()
 
 @dataclass(frozen=True, kw_only=True)
 class DeadLetterHandler:
-    """`handle` is what handles a group."""
+    """Storage and replay of dead letters; `handle` processes one group."""
 
     letters: DeadLetterRepository
     handle: Callable[[bytes], Awaitable[Outcome]]
 
     async def store(self, body: bytes, reason: str) -> Outcome:
-        """Store each part on its own. Raises DependencyUnavailable, whatever is wrong: it must not get lost."""
+        """Store each part on its own. Raises DependencyUnavailable on any error: the message must not get lost."""
         try:
             await self._store_parts(body, reason)
         except DependencyUnavailable:
@@ -43,7 +43,7 @@ class DeadLetterHandler:
             await self.letters.save(part.encode_alone(envelope), reason, part.person, part.moment)
 
     async def replay(self) -> None:
-        """Handle again what an operator asked for; what fails again stays. Raises DependencyUnavailable."""
+        """Replay what an operator requested; what fails again stays. Raises DependencyUnavailable."""
         for letter in await self.letters.list_due():
             match await self.handle(letter.body):
                 case Dead(reason) | RetryLater(_, reason) | Separate(_, _, reason):

@@ -1,4 +1,4 @@
-"""Broadcasts become batches on a lane, page by page; a full lane makes us wait."""
+"""Expansion of broadcasts into batches on a lane, page by page; it waits while a lane is full."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -23,10 +23,10 @@ _log = structlog.get_logger()
 
 @dataclass(frozen=True, kw_only=True)
 class BroadcastExpander:
-    """Works at one broadcast at a time, at the most urgent one first, and looks again after each few pages.
+    """Worker that expands one broadcast at a time, the most urgent first, and chooses again after a few pages.
 
-    `count` gets the number of recipients of each page that the broker has; `pages_ahead` are read at a time, and
-    `rounds` times in a turn the next ones while the last ones are published.
+    `count` gets the number of recipients in pages that the broker confirmed. `pages_ahead` pages are read at a time; up
+    to `rounds` times in a turn the next pages are read while the previous ones are published.
     """
 
     broadcasts: BroadcastRepository
@@ -38,7 +38,7 @@ class BroadcastExpander:
     rounds: int = ROUNDS
 
     async def run(self) -> None:
-        """For ever; a dependency that is away or a lane that is full makes it wait a little longer each time."""
+        """Expand for ever; wait a little longer each time while a dependency is unavailable or a lane is full."""
         pauses = 0
         while True:
             self.work_available.clear()
@@ -53,7 +53,7 @@ class BroadcastExpander:
                 await self._wait(0 if busy else POLL_INTERVAL_SECONDS)
 
     async def _wait(self, seconds: float) -> None:
-        """A notice that arrives ends the wait: it may be urgent."""
+        """Wait; a new notice ends the wait, as it may be urgent."""
         try:
             async with asyncio.timeout(seconds):
                 await self.work_available.wait()
@@ -61,7 +61,7 @@ class BroadcastExpander:
             return
 
     async def expand_next(self) -> bool:
-        """The next pages of one broadcast; False if there is nothing to do. Raises DependencyUnavailable."""
+        """Publish the next pages of one broadcast. Return False if there is no work. Raises DependencyUnavailable."""
         async with self.broadcasts.claim() as claim:
             if claim is None:
                 return False
@@ -76,7 +76,7 @@ class BroadcastExpander:
     async def _publish_and_prefetch(
         self, claim: BroadcastClaim, pages: Sequence[BroadcastPage]
     ) -> tuple[BroadcastPage, ...]:
-        """Publish, and read the next ones meanwhile; nothing of the database is needed for the one."""
+        """Publish pages and read the next ones meanwhile: publishing does not need the database."""
         published, following = await asyncio.gather(
             self._send(pages), claim.prepare_next_pages(self._fetch_limit, self._build_pages), return_exceptions=True
         )
@@ -87,7 +87,7 @@ class BroadcastExpander:
 
     @property
     def _fetch_limit(self) -> int:
-        """One more than is used tells whether there is more."""
+        """Return one more than fits on the pages, which tells whether there are more."""
         return self.pages_ahead * MAX_PAGE_RECIPIENTS + 1
 
     def _build_pages(self, broadcast: Broadcast, recipients: Sequence[Recipient]) -> tuple[BroadcastPage, ...]:
@@ -105,7 +105,7 @@ class BroadcastExpander:
     async def _record_results(
         self, claim: BroadcastClaim, pages: Sequence[BroadcastPage], results: list[BaseException | None] | BaseException
     ) -> None:
-        """What the broker confirmed is recorded even if the lane was full for the rest."""
+        """Record confirmed pages, even if the lane was full for the others; then raise the first failure."""
         if isinstance(results, BaseException):
             raise results
         done = [page for page, result in zip(pages, results, strict=True) if result is None]

@@ -1,8 +1,9 @@
-"""Whose message is handled next: one person's one after the other, and nobody's backlog holds up anybody else.
+"""Fair queue: one person's messages are handled in order, and nobody's backlog delays anybody else.
 
 Weighted fair queueing (Demers, Keshav, Shenker, SIGCOMM 1989): a turn finishes, in virtual time, its cost after the
-later of the clock and the person's turn before, and the earliest finish goes first. The clock runs as if everybody who
-has a turn or waits for one were served at the same time: a long message of each of a thousand people moves it by one.
+later of the clock and the person's previous turn, and the earliest finish goes first. The clock advances as if
+everybody who has a turn or waits for one were served at the same time: one long message from each of a thousand people
+advances it by the cost of one.
 """
 
 import asyncio
@@ -15,7 +16,10 @@ from itertools import count
 
 @dataclass(eq=False)
 class _Turn:
-    """`blockers` counts the turns of the same person that have to end before; `followers` wait for this one."""
+    """Turn of a person.
+
+    `blockers` counts the turns of the same person that have to end before it; `followers` wait for this one.
+    """
 
     begins: asyncio.Future[None]
     cost: float
@@ -30,7 +34,7 @@ class _Turn:
 
 
 class FairQueue:
-    """At most `max_concurrent` turns at once. A person is all indexes under which they may be known."""
+    """Queue of at most `max_concurrent` turns at once. A person is all blind indexes that may belong to them."""
 
     def __init__(self, max_concurrent: int) -> None:
         self._max_concurrent = self._free = max_concurrent
@@ -41,7 +45,7 @@ class FairQueue:
 
     @asynccontextmanager
     async def take(self, person: Sequence[bytes], cost: float) -> AsyncIterator[None]:
-        """Wait for the person's turn; it lasts until the block ends."""
+        """Wait for the person's turn, which lasts until the block ends."""
         turn = self._enter(person, cost)
         try:
             await turn.begins
@@ -79,7 +83,7 @@ class FairQueue:
     def _start_ready(self) -> None:
         while self._free and self._ready:
             _, _, turn = heappop(self._ready)
-            if not turn.begins.done():  # else whoever waited for it has gone
+            if not turn.begins.done():  # else the task that waited for it was cancelled
                 self._free -= 1
                 self._clock += turn.cost / (self._max_concurrent - self._free + len(self._ready))
                 turn.begins.set_result(None)

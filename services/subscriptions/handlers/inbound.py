@@ -1,4 +1,4 @@
-"""What citizens said: decided once, answered with the same bytes however often it arrives."""
+"""Citizens' messages: each is decided once, and answered with the same bytes however often it arrives."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -38,7 +38,7 @@ _log = structlog.get_logger()
 
 @dataclass(frozen=True, kw_only=True)
 class InboundConsumer:
-    """Handles the groups of one queue. `count` gets what became of each message that is new."""
+    """Consumer of the groups of one queue. `count` gets the result of each message that is new."""
 
     subscribers: SubscriberRepository
     feedback: FeedbackRepository
@@ -51,7 +51,7 @@ class InboundConsumer:
     executor: Executor = field(default_factory=lambda: ThreadPoolExecutor(1, "understanding"))
 
     async def handle(self, body: bytes) -> Outcome:
-        """Store, publish, and only then report done. Raises DependencyUnavailable: handle the group again."""
+        """Store, publish, and only then return Done. Raises DependencyUnavailable: the group is to be handled again."""
         try:
             envelope = read_envelope(body)
             parts = split_group(read_message(envelope))
@@ -94,12 +94,12 @@ class InboundConsumer:
         )
         await self._publish(decision)
         if decision.result == MessageResult.FEEDBACK:
-            # The words are kept as feedback, and not a second time for the case that the message comes again.
+            # The words are stored as feedback; they are not kept a second time in case the message is redelivered.
             answers = tuple(each for each in decision.publications if each.destination is Destination.DISPATCH)
             await self.subscribers.trim_stored_replies(message.message_key, answers)
 
     async def _detect_intent(self, message: InboundMessage) -> ParsedIntent:
-        """What it asks for. Long texts take their milliseconds beside the event loop, which has the broker to hear."""
+        """Detect the intent; of a long text in a thread, as it takes milliseconds and the loop serves the broker."""
         if len(message.text or "") <= MAX_INLINE_TEXT_LENGTH:
             return detect_intent(message, self.county)
         return await asyncio.get_running_loop().run_in_executor(self.executor, detect_intent, message, self.county)
@@ -137,13 +137,13 @@ class InboundConsumer:
 
 
 def estimate_cost(part: GroupPart) -> int:
-    """What a part costs in its turn: long texts take time to understand."""
+    """Return the cost of a part's turn: long texts take time to parse."""
     text = part.event.text if isinstance(part.event, InboundMessage) else None
     return BASE_COST + len(text or "")
 
 
 def _split_failed(envelope: Envelope, failed: Sequence[tuple[GroupPart, BaseException]]) -> Separate:
-    """Each that failed is a message of its own from now on, so that it holds up nobody else."""
+    """Return each failed part as a message of its own, so that it delays nobody else."""
     for _, error in failed:
         _log.error("message_failed", error=type(error).__name__, where=_extract_locations(error))
     kinds = sorted({type(error).__name__ for _, error in failed})
@@ -152,5 +152,5 @@ def _split_failed(envelope: Envelope, failed: Sequence[tuple[GroupPart, BaseExce
 
 
 def _extract_locations(error: BaseException) -> list[str]:
-    """Where it failed, and not its text, which may repeat what a citizen wrote."""
+    """Return the locations of an error without its text, which may repeat a citizen's words."""
     return [f"{Path(each.filename).name}:{each.lineno}" for each in extract_tb(error.__traceback__)]

@@ -1,4 +1,4 @@
-"""What has to be done from time to time."""
+"""Periodic maintenance."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -14,7 +14,7 @@ _log = structlog.get_logger()
 
 
 async def repeat(action: Callable[[], Awaitable[None]], seconds: float) -> None:
-    """For ever; a dependency that is away is waited for until the next time."""
+    """Repeat an action for ever; if a dependency is unavailable, try again after the same interval."""
     while True:
         try:
             await action()

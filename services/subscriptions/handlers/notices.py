@@ -1,4 +1,4 @@
-"""What municipal systems publish: it becomes a broadcast, or comes back with every problem named."""
+"""Notices of municipal systems: each becomes a broadcast, or is rejected with every problem named."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -45,7 +45,7 @@ ProcessNotice = Callable[[NoticeCommand, datetime, Callable[[NoticeState], Notic
 
 @dataclass(frozen=True, kw_only=True)
 class NoticeConsumer:
-    """Handles notices. `work_available` is set when there is something new to expand."""
+    """Consumer of notices. `work_available` is set when there is something new to expand."""
 
     notices: NoticeRepository
     publisher: EventPublisher
@@ -56,9 +56,9 @@ class NoticeConsumer:
     count: Callable[[str], None]
 
     async def handle(self, message: AmqpMessage, *, may_wait: bool = False) -> Outcome:
-        """Store, tell, and only then be done: whatever fails in between is done again. Raises DependencyUnavailable.
+        """Store, publish, and only then return Done: a failure repeats everything. Raises DependencyUnavailable.
 
-        If it `may_wait`, an update of what nobody knows comes again later: another replica may have the notice.
+        If it `may_wait`, an update of an unknown notice is retried later: another replica may be handling the notice.
         """
         try:
             envelope = read_amqp_event(message)
@@ -104,7 +104,7 @@ class NoticeConsumer:
     async def _decide(
         self, envelope: Envelope, system: System | None, only: frozenset[str] | None, settle: ProcessNotice
     ) -> NoticeDecision:
-        """What was obeyed before is known by its id, even if by now it would be too late for it."""
+        """Repeat the answer to an event with a known id, even if it would be too late for it by now; else decide."""
         foreign = validate_source(envelope, system)
         answered = None if foreign else await self.notices.find_answer(envelope.source, envelope.id)
         if answered is not None:
@@ -145,7 +145,10 @@ class NoticeConsumer:
         return Done()
 
     async def _reject(self, problems: tuple[Problem, ...], named: EventIdentity) -> Outcome:
-        """Nobody is told about what nobody published, as far as the broker knows: it may be an answer of ours."""
+        """Quarantine an event and, if the broker knows its sender, publish the rejection.
+
+        An event without a known sender may be an answer of ours.
+        """
         now = self.clock()
         if named.system:
             await self.publisher.publish(rejection.build_rejection(problems, named, now))

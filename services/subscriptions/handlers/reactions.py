@@ -1,4 +1,4 @@
-"""Reactions whose broadcast the dispatcher has found."""
+"""Reactions whose broadcast the dispatcher has located."""
 
 from dataclasses import dataclass, replace
 
@@ -11,14 +11,14 @@ from shared.outcome import Dead, Done, Outcome
 
 @dataclass(frozen=True, kw_only=True)
 class ReactionConsumer:
-    """Keeps what people think of a broadcast."""
+    """Consumer that stores reactions as feedback on a broadcast."""
 
     feedback: FeedbackRepository
     publisher: EventPublisher
     author_key: AuthorKey
 
     async def handle(self, body: bytes) -> Outcome:
-        """One reaction; an empty one takes the last one back. Raises DependencyUnavailable."""
+        """Store one reaction; an empty one removes the previous one. Raises DependencyUnavailable."""
         try:
             located = decode(body)
         except ContractError as error:

@@ -1,4 +1,4 @@
-"""Scheduled broadcasts begin when their time has come."""
+"""Start of scheduled broadcasts."""
 
 import asyncio
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ SCHEDULE_INTERVAL_SECONDS = 0.5
 
 @dataclass(frozen=True, kw_only=True)
 class Scheduler:
-    """`work_available` is set when there is something new to expand."""
+    """Starter of scheduled broadcasts. `work_available` is set when there is something new to expand."""
 
     broadcasts: BroadcastRepository
     publisher: EventPublisher
@@ -20,7 +20,7 @@ class Scheduler:
     work_available: asyncio.Event
 
     async def start_due(self) -> None:
-        """Told first, then begun: a crash in between tells it again with the same id. Raises DependencyUnavailable."""
+        """Publish, then begin: after a crash in between the same id is sent again. Raises DependencyUnavailable."""
         for broadcast in await self.broadcasts.list_due(self.clock()):
             await self.publisher.publish(notice_events.build_broadcast_started(broadcast))
             await self.broadcasts.start_expansion(broadcast.id)

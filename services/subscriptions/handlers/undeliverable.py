@@ -1,4 +1,4 @@
-"""Subscribers whom Meta will not reach: who stopped marketing messages inside WhatsApp is obeyed."""
+"""Subscribers to whom Meta refuses delivery: a stop of marketing messages inside WhatsApp is obeyed."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ STOPPED_MARKETING = 131050  # Meta, "Error codes" (September 2026): the recipien
 
 @dataclass(frozen=True, kw_only=True)
 class UndeliverableConsumer:
-    """Handles `delivery.refused`. `count` gets what became of each."""
+    """Consumer of `delivery.refused`. `count` gets the result of each."""
 
     subscribers: SubscriberRepository
     publisher: EventPublisher
@@ -26,7 +26,7 @@ class UndeliverableConsumer:
     count: Callable[[str], None]
 
     async def handle(self, body: bytes) -> Outcome:
-        """Obey a stop that we learn of by a failure; all else is counted. Raises DependencyUnavailable."""
+        """Obey a stop that a failed delivery reveals; only count anything else. Raises DependencyUnavailable."""
         try:
             envelope = read_envelope(body)
             refused = read_data(envelope, DeliveryRefused)

@@ -192,7 +192,7 @@ async def test_a_database_that_is_away_and_a_wrong_password_are_named(
     wrong = await run({**environment, "KREISFUNK_DATABASE_PASSWORD": "entirely-wrong"}, "broadcasts", "list")
     with reserve_ports(1) as (port,):
         away = {"KREISFUNK_DATABASE_URL": f"postgresql://kreisfunk_operator@{LOOPBACK}:{port}/kreisfunk"}
-        gone = await run(away, "limits")
+        gone = await run(away, "sending")
     assert (wrong.status, gone.status) == (4, 4)
     assert "refuses this role" in wrong.errors
     assert "Is PostgreSQL up" in gone.errors

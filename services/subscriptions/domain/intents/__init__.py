@@ -1,5 +1,5 @@
-"""What a citizen means: generous for leaving, strict for joining, and pure.
+"""Intent detection for citizens' messages: lenient for stopping, strict for starting, and pure.
 
-Only words that stand here, spelled as they stand here, ever subscribe anybody. Whatever is merely similar is
-asked about. For leaving a similar word is enough.
+Only words listed in this package, spelled exactly so, subscribe anybody; a merely similar word leads to a question. For
+stopping a similar word is enough.
 """

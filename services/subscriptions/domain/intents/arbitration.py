@@ -1,4 +1,4 @@
-"""What the rules say against what examples make probable. Only the rules ever subscribe or erase anybody."""
+"""Arbitration between the rules and the classifier. Only rules subscribe or erase anybody."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -14,21 +14,22 @@ from services.subscriptions.domain.intents.stop_intent import has_stop_word, is_
 from services.subscriptions.domain.intents.text import read_words, tokenize
 from services.subscriptions.domain.intents.vocabulary import LEAVE_US, NO, ONLY, OTHER_BUSINESS
 
-# From which chance on a guess is taken where no rule knows anything, against a rule, against a weighty one, and against
-# a rule that says that somebody leaves.
+# Minimum probability at which a prediction is accepted: where no rule matched, against a rule, against a strong rule,
+# and against a stop rule.
 SOME, PROBABLE, CERTAIN, SURE = 0.25, 0.5, 0.7, 0.9
-# From here on it may be that somebody wants to leave, and is asked.
+# Minimum probability of stopping at which the person is asked, and the probability from which a prediction is not
+# doubtful.
 MIN_LEAVING_PROBABILITY = 0.2
 MAX_DOUBTFUL_PROBABILITY = 0.4
-# And from here on one word may be either.
+# Minimum probability of both stopping and starting at which a single word is ambiguous.
 MIN_EITHER_PROBABILITY = 0.05
-# Texts this short are what the rules are for.
+# Texts this short are left to the rules.
 MAX_SHORT_WORDS = 2
 # And in these a word of leaving is about little else.
 BRIEF = 6
 
 _ASKING = frozenset((Intent.ASK_START, Intent.ASK_STOP))
-# What is said with the words of leaving and does not mean it: a break, some topics, both, an answering machine.
+# Intents expressed with stop words without meaning a stop: a pause, some topics, both, an automatic reply.
 _NEAR_LEAVING = frozenset(
     (Intent.PAUSE, Intent.RESUME, Intent.REMOVE, Intent.ONLY, Intent.ASK_BOTH, Intent.NOTHING, Intent.EMERGENCY)
 )
@@ -40,7 +41,7 @@ _BACK = re.compile(
     r"\bwieder (?:\w+ ){0,3}(?:an|ein|rein|dabei|anmelden|aufnehmen|eintragen|einschalten|anschalten|freischalten|"
     r"abonnieren|mitmachen|mitlesen|reinnehmen|dazunehmen|reinlassen|hinzufuegen|teilnehmen)\b"
 )
-# Whoever says that somebody has died speaks of the owner of the number.
+# Somebody who reports a death means the owner of the number.
 _OF_OTHERS = OTHER_BUSINESS - read_words("verstorben verstorbenen")
 _STAYING = re.compile(r"\bnicht (?:stopp?\w*|abmelde\w*|abbestell\w*|loesch\w*|kuendig\w*|aufhoer\w*)\b")
 _ABOUT_TOPICS = (Intent.ONLY, Intent.ADD, Intent.REMOVE)
@@ -50,7 +51,7 @@ _COMING_OR_GOING = frozenset((*_LEAVE, Intent.START, Intent.ASK_START, Intent.RE
 
 
 def resolve_intent(rule: ParsedIntent, prediction: Prediction, text: str, county: County) -> ParsedIntent:
-    """The one wish of a text that `rule` was found for, and whose examples say `prediction`."""
+    """Return the intent of a text, given the rule that matched and the prediction from the examples."""
     words = tokenize(text)
     if (
         rule.intent is prediction.intent
@@ -70,7 +71,7 @@ def resolve_intent(rule: ParsedIntent, prediction: Prediction, text: str, county
     if agreed or mistaken or plain or not words or not _should_overrule(prediction, rule, words):
         return _keep_rule(rule, prediction, words)
     parsed = _apply_prediction(prediction, words, text, county)
-    # Topics that nobody named are no reason to disbelieve a rule.
+    # Topics that nobody named are no reason to drop a rule.
     unfounded = (
         parsed.intent is Intent.TOPICS and prediction.intent is not Intent.TOPICS and rule.intent is not Intent.OTHER
     )
@@ -78,15 +79,18 @@ def resolve_intent(rule: ParsedIntent, prediction: Prediction, text: str, county
 
 
 def _has_two_sides(about: Entities) -> bool:
-    """ "Stoppen Sie die Baustellen. Die Sperrungen brauche ich." """
+    """Return whether some topics are wanted and others not.
+
+    For example "Stoppen Sie die Baustellen. Die Sperrungen brauche ich."
+    """
     return bool(about.wanted and about.unwanted)
 
 
 def _should_overrule(prediction: Prediction, rule: ParsedIntent, words: Sequence[str]) -> bool:
-    """Leaving is believed most readily, and whatever might be it is not overheard."""
+    """Return whether the prediction replaces the rule. A stop is accepted most readily and given up least readily."""
     short = len(words) <= MAX_SHORT_WORDS
     if prediction.intent is Intent.NOTHING:
-        return prediction.probability >= SURE  # whoever is taken for a machine gets no answer at all
+        return prediction.probability >= SURE  # a text taken for an automatic reply gets no answer at all
     if rule.intent is Intent.OTHER:
         return prediction.probability >= SOME
     if rule.intent in (Intent.STOP, Intent.ASK_START) and prediction.intent is Intent.ASK_BOTH and NO & set(words):
@@ -112,7 +116,7 @@ def _has_stop_phrase(rule: ParsedIntent, words: Sequence[str]) -> bool:
 
 
 def _keep_rule(rule: ParsedIntent, prediction: Prediction, words: Sequence[str]) -> ParsedIntent:
-    """Nobody who may want to leave is told that this is no contact channel."""
+    """Return the rule's intent; ask instead of sending the general hint if the person may want to stop."""
     doubtful = rule.intent is Intent.OTHER and prediction.sum_probability(*_LEAVE) >= MIN_LEAVING_PROBABILITY
     return ParsedIntent(intent=Intent.ASK_STOP) if doubtful and len(words) > 1 and not is_stop_denied(words) else rule
 
@@ -144,7 +148,7 @@ def _apply_prediction(prediction: Prediction, words: Sequence[str], text: str, c
 
 
 def _find_doubt(prediction: Prediction, words: Sequence[str]) -> Intent | None:
-    """Return what is asked where nothing is probable and it may be that somebody leaves."""
+    """Return the question to ask if no intent is probable and the person may want to stop, else None."""
     leaving = prediction.sum_probability(*_LEAVE)
     if prediction.probability >= MAX_DOUBTFUL_PROBABILITY or leaving < MIN_LEAVING_PROBABILITY:
         return None
@@ -153,7 +157,7 @@ def _find_doubt(prediction: Prediction, words: Sequence[str]) -> Intent | None:
 
 
 def _classify_one_word(prediction: Prediction) -> Intent:
-    """A single word may be any slip: whether it comes near to leaving or to joining, or to both, is asked about."""
+    """Return the question to ask about a single word, which may be a typo of a stop word, a start word, or either."""
     leaves, joins = prediction.sum_probability(*_LEAVE), prediction.sum_probability(Intent.START, Intent.ASK_START)
     if min(leaves, joins) >= MIN_EITHER_PROBABILITY:
         return Intent.ASK_BOTH

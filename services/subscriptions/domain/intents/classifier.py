@@ -1,7 +1,7 @@
-"""What a text most probably means, judged by examples: two opinions of different kinds, weighed against each other.
+"""Intent classifier trained on examples: naive Bayes and k-nearest neighbours, weighted against each other.
 
-There is nothing trained that could differ from the examples: whoever adds one has taught it. Learning all of them takes
-a second or two, once in a process.
+There is no stored model that could differ from the examples: adding an example trains the classifier. Training takes a
+second or two, once per process.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,13 +17,13 @@ from services.subscriptions.domain.intents.tf_idf import TfIdf
 from services.subscriptions.domain.intents.token_classes import build_token_classifier
 from services.subscriptions.domain.intents.training_examples import Example, read_examples
 
-# The first opinion is too sure of itself, and the second knows nothing of what has no neighbour.
+# Naive Bayes is overconfident; k-nearest neighbours know nothing about a text without neighbours.
 NAIVE_BAYES_WEIGHT = 0.4
 MIN_SHARE = 0.02
 
 
 class Prediction:
-    """How probable each intent is; their sum is 1."""
+    """Probability of each intent; the probabilities sum to 1."""
 
     def __init__(self, chances: Mapping[Intent, float]) -> None:
         self._probabilities = chances
@@ -31,7 +31,7 @@ class Prediction:
 
     @property
     def probability(self) -> float:
-        """That it is `intent`."""
+        """Return the probability of `intent`."""
         return self._probabilities[self.intent]
 
     def sum_probability(self, *intents: Intent) -> float:
@@ -39,7 +39,7 @@ class Prediction:
 
 
 class IntentClassifier:
-    """Knows what texts to a county mean from examples. Raises ValueError if there are none."""
+    """Classifier of texts to one county, trained on examples. Raises ValueError if there are none."""
 
     def __init__(self, examples: Sequence[Example], county: County) -> None:
         if not examples:
@@ -51,7 +51,7 @@ class IntentClassifier:
         self._k_nearest = KNearest(self._tf_idf, readings)
 
     def predict(self, text: str) -> Prediction:
-        """What it means; a text with nothing in it that is known means what most examples do."""
+        """Return the prediction for a text; a text without known features gets the intent that most examples have."""
         weights = self._tf_idf.weigh(extract_features(text, self._classify_token))
         scores = self._naive_bayes.score_intents(weights)
         shares = self._k_nearest.score_intents(weights)
@@ -68,7 +68,7 @@ class IntentClassifier:
 
 @cache
 def load_classifier(county: County) -> IntentClassifier:
-    """The one that has learnt our examples."""
+    """Return the classifier trained on our examples."""
     return IntentClassifier(read_examples(), county)
 
 

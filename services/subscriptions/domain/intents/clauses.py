@@ -1,4 +1,4 @@
-"""The parts of a longer text that could each be a wish, and the greetings around them."""
+"""Clauses of a longer text, each of which could be a request, and the removal of sign-offs."""
 
 import re
 from collections.abc import Sequence
@@ -18,13 +18,13 @@ _BREAK = re.compile(
 
 
 def split_clauses(text: str) -> list[str]:
-    """The parts between punctuation and some conjunctions; empty if there is only one."""
+    """Return the parts between punctuation marks and some conjunctions; empty if there is only one."""
     parts = [part.strip() for part in _BREAK.split(text[:MAX_TEXT_LENGTH]) if part and tokenize(part)]
     return parts[:MAX_CLAUSES] if len(parts) > 1 else []
 
 
 def strip_signature(words: Sequence[str], known: frozenset[str]) -> list[str]:
-    """Without "Mit freundlichen Grüßen" and the name behind it, unless there is a word behind it that we know."""
+    """Return the words without "Mit freundlichen Grüßen" and the name after it, unless a `known` word follows it."""
     index = next((index for index, word in enumerate(words) if word in SIGN_OFF), 0)
     tail = words[index + 1 :]
     signed = index and len(tail) <= _MAX_SIGN_OFF_WORDS and not known & set(tail)

@@ -1,4 +1,4 @@
-"""From one message to one wish."""
+"""Detection of the one intent of a message."""
 
 from msgspec.structs import replace
 
@@ -13,20 +13,20 @@ from services.subscriptions.domain.intents.text import read_words
 from shared.contracts.inbound import InboundMessage
 from shared.contracts.text import strip_controls
 
-# Kinds that a person sends on purpose. System notices, what WhatsApp does not support, calls and whatever kind
-# comes next are not answered.
+# Kinds of message that a person sends on purpose. System notices, types that WhatsApp does not support, calls and any
+# future kind are not answered.
 ANSWERED_KINDS = read_words("text button interactive image video audio document sticker location contacts order edit")
 REACTION = "reaction"
-MAX_STORED_TEXT_LENGTH = 1_200  # a feedback as long as it may be, and the word that it begins with
+MAX_STORED_TEXT_LENGTH = 1_200  # the longest feedback text and the word that introduces it
 
 
 def sanitize_text(message: InboundMessage) -> InboundMessage:
-    """The message with a text that can be stored and is understood in a bounded time."""
+    """Return the message with a text that can be stored, and parsed in bounded time."""
     return replace(message, text=strip_controls(message.text[:MAX_STORED_TEXT_LENGTH])) if message.text else message
 
 
 def detect_intent(message: InboundMessage, county: County) -> ParsedIntent:
-    """What one message asks for: a button's payload first, then what was written."""
+    """Return the intent of a message: from a button's payload if it has a known one, else from its text."""
     if message.kind == REACTION:
         return ParsedIntent(intent=Intent.REACTION, value=message.text or "")
     if message.kind not in ANSWERED_KINDS:
@@ -37,6 +37,6 @@ def detect_intent(message: InboundMessage, county: County) -> ParsedIntent:
 
 
 def detect_text_intent(text: str, county: County, by: IntentClassifier | None = None) -> ParsedIntent:
-    """What a text asks for: by the rules where they are certain, else by what others meant who wrote alike."""
+    """Return the intent of a text: from the rules where they are certain, else from the most similar examples."""
     parsed = resolve_intent(apply_rules(text, county), (by or load_classifier(county)).predict(text), text, county)
     return apply_explicit_stop(parsed, text)

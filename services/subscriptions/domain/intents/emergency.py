@@ -1,4 +1,4 @@
-"""Whether somebody needs 112 or 110 and not us."""
+"""Detection of texts from people who need 112 or 110 instead of this channel."""
 
 import re
 from collections.abc import Sequence
@@ -49,12 +49,15 @@ MAX_EMERGENCY_WORDS = 14
 
 
 def is_about_dying(text: str) -> bool:
-    """Return whether the answer to an emergency should name those who listen as well."""
+    """Return whether the answer to an emergency should also name the crisis line."""
     return bool(_DYING.search(" ".join(tokenize(text))))
 
 
 def is_emergency(words: Sequence[str], text: str) -> bool:
-    """Rather once too often: the answer costs a few cents, and names numbers that everybody should know."""
+    """Return whether a text looks like an emergency.
+
+    False alarms are acceptable: the answer costs a few cents and names numbers that everybody should know.
+    """
     said = set(words)
     if said & _ALWAYS or (_CALLS.search(" ".join(words)) and not said & _CALM):
         return len(words) <= _MAX_WORDS
@@ -70,6 +73,6 @@ MAX_SHORT_WORDS = 3
 
 
 def _has_place(words: Sequence[str]) -> bool:
-    """ "Hilfe, ich bin in der Bahnhofstraße 5"."""
+    """Return whether a place is named: "Hilfe, ich bin in der Bahnhofstraße 5"."""
     streets = any(word.endswith(("strasse", "str", "weg", "platz", "allee")) for word in words)
     return streets or bool(set(words) & _PLACE)

@@ -1,4 +1,4 @@
-"""Topics and municipalities that are spoken of anywhere in a text, in whatever words, wanted or not."""
+"""Topics and municipalities mentioned anywhere in a text, in any wording, wanted or not."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -21,10 +21,10 @@ _INSTEAD_OF = re.compile(r"\b(?:an)?statt\b", re.IGNORECASE)
 _UNWANTED = read_words("""kein keine keinen keiner nein nicht nich net nix ohne ausser weder abbestellen
     abmelden weglassen streichen stop stopp minus sparen no not without dont unsubscribe remove stoppen abschalten
     abwaehlen uninteressant egal не без لا بدون bez nie istemiyorum istemem niet keen""")
-# Of topics only: "Jobs raus", but "Infos aus Worpswede".
+# Refuse topics only: "Jobs raus", but "Infos aus Worpswede".
 _OFF = read_words("weg raus aus ab")
 _KEPT = read_words("ja gern gerne drin weiter bleibt bleiben behalten brauch brauche schon okay toll")
-# The rest is what decides: "Jobs, mehr nicht", "Feste könnt ihr weglassen, alles andere gern".
+# Phrases about all remaining topics: "Jobs, mehr nicht", "Feste könnt ihr weglassen, alles andere gern".
 _REST = r"\b(?:rest|(?:alles |das |die |den )?andere[ns]?|uebrige[ns]?|sonst|weiter|anders|alles)\b(?: \w+){0,3}?"
 _REST_REFUSED = re.compile(
     _REST + r" (?:nicht|nichts|nix|nein|weg|raus|egal|verzichtbar|ueberfluessig|sparen|keine[ns]?|stop)\b|"
@@ -47,9 +47,9 @@ _THITHER = read_words("nach in to auf zu")
 
 @dataclass(frozen=True)
 class Entities:
-    """What somebody speaks of: topics that they want, that they do not, that they have, and expressly want to keep.
+    """Topics that somebody wants, does not want, already has (`had`) or expressly wants to keep, and places.
 
-    `rest` is whether they want all other topics, None if they do not say.
+    `rest` tells whether they want all other topics; None if they do not say.
     """
 
     wanted: frozenset[str]
@@ -65,7 +65,10 @@ class Entities:
 
 
 def extract_entities(text: str, county: County) -> Entities:
-    """Each part of the text has its own yes or no; of two places the one to which somebody moves counts."""
+    """Return the entities of a text.
+
+    Each part of the text is affirmed or denied by itself. Of two places the one to which somebody moves counts.
+    """
     wanted: set[str] = set()
     unwanted: set[str] = set()
     kept: set[str] = set()
@@ -111,7 +114,7 @@ def _find_mentions(words: Sequence[str], county: County) -> tuple[set[str], set[
 
 
 def _find_existing(words: Sequence[str], county: County) -> frozenset[str]:
-    """ "Zu den Sperrungen bitte noch die Baustellen", "Jobs hab ich schon": what is there already."""
+    """Return topics already subscribed: "Zu den Sperrungen bitte noch die Baustellen", "Jobs hab ich schon"."""
     parts: list[Sequence[str]] = []
     for index, word in enumerate(words):
         behind = words[index + 1 : index + 5]

@@ -1,4 +1,4 @@
-"""A plain "Stop" is obeyed whatever else is said, or the person is asked; no guess overrules it."""
+"""Explicit "Stop": obeyed or asked about, whatever else is said; no prediction overrules it."""
 
 import re
 
@@ -8,21 +8,21 @@ from services.subscriptions.domain.intents.text import MAX_TEXT_LENGTH, read_wor
 from services.subscriptions.domain.intents.vocabulary import ONLY, POLITE, STOP
 
 _SENTENCE = re.compile(r"[^.!?;…\n\r]+[.!?;…]*")
-# "Stop, das reicht jetzt": but what follows the comma may say what of.
+# "Stop, das reicht jetzt"; the words after the comma may limit it to a topic.
 _FIRST = re.compile(r"\W*(?:bitte\s+)?(?:stop|stopp)\s*,\s", re.IGNORECASE)
 _MAY_SURROUND = POLITE | read_words("""ja nein jetzt sofort endlich ich sage sag bye tschuess
     ciao und noch trotzdem einen schoenes schoenen schoene tag abend woche wochenende sonntag feiertage alles gute
     wuensche ihnen euch allen fuer auch""")
 _SETTLED = frozenset((Intent.STOP, Intent.ERASE, Intent.ASK_ERASE, Intent.ASK_BOTH, Intent.EMERGENCY))
 _STARTING = frozenset((Intent.START, Intent.ASK_START))
-# Something else was asked for as clearly: which of the two is meant, only the person knows.
+# Something else was requested as clearly: only the person knows which of the two is meant.
 _RIVALS = frozenset((Intent.PAUSE, Intent.RESUME, Intent.ONLY, Intent.ADD, Intent.REMOVE))
-# "Baustellen stop": here the last word belongs to what is before it.
+# "Baustellen stop": the last word refers to the word before it.
 _WITH_OBJECT = frozenset((Intent.ONLY, Intent.REMOVE, Intent.ASK_STOP))
 
 
 def apply_explicit_stop(parsed: ParsedIntent, text: str) -> ParsedIntent:
-    """Return what to do about a text whose intent is `parsed` otherwise."""
+    """Return the final intent: `parsed`, unless a plain "Stop" in the text stops or requires a question."""
     if parsed.intent in _SETTLED:
         return parsed
     said_aside = has_trailing_stop(text) or _FIRST.match(text)
@@ -35,12 +35,12 @@ def apply_explicit_stop(parsed: ParsedIntent, text: str) -> ParsedIntent:
 
 
 def _is_about_a_part(parsed: ParsedIntent, text: str) -> bool:
-    """ "Baustellen stop", but not "nur Baustellen stop"."""
+    """Return whether the stop refers to a topic: "Baustellen stop", but not "nur Baustellen stop"."""
     return parsed.intent in _WITH_OBJECT and not ONLY & set(tokenize(text))
 
 
 def _is_a_sentence(text: str) -> bool:
-    """Whether a sentence holds nothing but "Stop" and politeness, and is no question in a longer text."""
+    """Return whether a sentence holds only "Stop" and polite words, and is no question within a longer text."""
     sentences = [(found[0], set(tokenize(found[0]))) for found in _SENTENCE.finditer(text[:MAX_TEXT_LENGTH])]
     spoken = [(sentence, words) for sentence, words in sentences if words]
     return any(

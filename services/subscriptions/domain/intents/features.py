@@ -1,4 +1,4 @@
-"""What a text looks like to the guesser: its words, their neighbours, and pieces of them that survive slips."""
+"""Features of a text for the classifier: words, word sequences, and character n-grams that survive typos."""
 
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -9,10 +9,10 @@ from services.subscriptions.domain.intents.text import normalize_start, normaliz
 from services.subscriptions.domain.intents.vocabulary import POLITE, SIGN_OFF
 
 MAX_WORDS = 120
-# "Melden Sie mich ab": how far the words of a pair are apart at most.
+# "Melden Sie mich ab": the largest distance between the words of a pair.
 MAX_PAIR_DISTANCE = 4
 CHAR_NGRAM_LENGTH = 4
-# What is longer than that may be a letter, with a greeting and a name.
+# A longer text may be a letter with a greeting and a name.
 MIN_LETTER_WORDS = 8
 _BEFORE_SIGN_OFF = POLITE | {"mit"}
 _STRETCHED = re.compile(r"([^\W\d_])\1{2,}")
@@ -22,7 +22,10 @@ _MAX_CACHED_WORDS = 20_000
 
 
 def extract_features(text: str, sort: Callable[[str], str]) -> Sequence[str]:
-    """Return each feature once: runs and pairs of words (or of their sorts), and pieces, which begin with `#`."""
+    """Return each feature once: words, n-grams and skip-grams, and character n-grams, which begin with `#`.
+
+    `sort` maps a word to its class, or to itself.
+    """
     words = _strip_greeting(normalize_words(_split_words(text)))
     sorts = [sort(word) for word in words]
     return list(
@@ -35,18 +38,18 @@ def is_piece(feature: str) -> bool:
 
 
 def is_special(feature: str) -> bool:
-    """Return whether a feature says nothing about other texts if only one has it: three words, a pair, a piece."""
+    """Return whether a feature that only one example has is useless: three words, a skip-gram, a character n-gram."""
     return feature.count(" ") > 1 or is_piece(feature)
 
 
 def _split_words(text: str) -> list[str]:
-    """Every number is the same one. A question mark counts as a word: "Kostet das etwas?"."""
+    """Return the words, every number as "9". A question mark counts as a word: "Kostet das etwas?"."""
     numbered = _NUMBER.sub("9", normalize_start(text))
     return _WORD.findall(_STRETCHED.sub(r"\1", numbered))[:MAX_WORDS]
 
 
 def _strip_greeting(words: list[str]) -> list[str]:
-    """Without the greeting, the formula at the end and the name below it, which say nothing about the wish."""
+    """Remove the greeting, the closing formula and the name below it, which say nothing about the intent."""
     if len(words) < MIN_LETTER_WORDS:
         return words
     start = next((index for index, word in enumerate(words) if word not in POLITE), 0)
@@ -59,20 +62,20 @@ def _strip_greeting(words: list[str]) -> list[str]:
 
 
 def _build_ngrams(words: Sequence[str]) -> Iterator[str]:
-    """Two and three words that follow one another."""
+    """Yield sequences of two and three adjacent words."""
     yield from map(" ".join, pairwise(words))
     yield from map(" ".join, zip(words, words[1:], words[2:], strict=False))
 
 
 def _build_skip_grams(words: Sequence[str]) -> Iterator[str]:
-    """Words that belong together over others; as rare as runs of three, and weighed as such."""
+    """Yield pairs of words that belong together across others; as rare as three adjacent words, and treated as such."""
     for distance in range(2, MAX_PAIR_DISTANCE + 1):
         yield from map(" .. ".join, zip(words, words[distance:], strict=False))
 
 
 @lru_cache(maxsize=_MAX_CACHED_WORDS)
 def _build_char_ngrams(word: str) -> tuple[str, ...]:
-    """Four letters each, the word's ends among them; a short word is one piece."""
+    """Return the sequences of four characters, word boundaries included; a short word is one sequence."""
     bounded = f" {word} "
     return tuple(
         f"#{bounded[start : start + CHAR_NGRAM_LENGTH]}"

@@ -1,6 +1,6 @@
-"""The commonest sentences in other languages, by their stems; matched against the plain words, joined by spaces.
+"""Common sentences in other languages, by their stems; matched against normalized words joined by spaces.
 
-Plain words have no accents: й is и, ї is і, ş is s.
+Normalized words have no accents: й is и, ї is і, ş is s.
 """
 
 import re
@@ -41,7 +41,7 @@ _LEAVE = (
     r"\bnie (?:\w+ ){0,3}(?:chce|chcialbym|chcialabym|zycze|wysyla\w*|wysla\w*|przysyla\w*|pisz\w*|pisac|potrzebuj\w*|"
     r"interesuj\w*|kontaktuj\w*)|\bwypis\w*|\brezygn\w*|\bzrezygn\w*|\banulu\w*|\bprzestan\w*|\bzatrzym\w*|"
     r"\bodsubskryb\w*|\bodwol\w* (?:zgod\w*|subskrypc\w*)|\bwycofuj\w* zgod\w*",
-    # Others, seldom here: a wish to leave is obeyed in any language.
+    # Languages that are rare here: a stop is obeyed in any language.
     r"\bno (?:me |nos )?(?:quiero|interesa\w*|envi\w*|mand\w*|escrib\w*|contact\w*|molest\w*)|\bdar[ms]e de baja\b|"
     r"\bcancel(?:ar?|a) (?:la |mi )?suscripci\w*|\bdejar? de (?:recibir|enviar|escribir)|\bnao quero\b|"
     r"\bdesabon\w*|\bdesinscri\w*|\bne (?:plus|m \w+|me \w+|veux) (?:\w+ )?(?:recevoir|envoy\w*|ecri\w*|pas)|"
@@ -52,7 +52,7 @@ _LEAVE = (
 )
 LEAVE = re.compile("|".join(_LEAVE))
 
-# A whole message, and nothing else: these subscribe.
+# Subscribes, but only as the whole message.
 START = re.compile(
     r"^(?:(?:yes )?(?:i )?(?:want|would like|d like|wish|like) to (?:subscribe|sign up|register|join|get (?:the |"
     r"your )?"
@@ -66,7 +66,7 @@ START = re.compile(
     r"dostawac wiadomosci)(?: sie)?|zapisz mnie|prosze mnie zapisac|zapisz sie)$"
 )
 
-# May mean joining: asked back.
+# May mean a start: the person is asked.
 JOINISH = re.compile(
     r"\b(?:subscri|regist|enrol)\w*|\bsign me\b|\bjoin\b|\b(?:abone|kayit|ue?ye) ol\w*|\bkaydol\w*|\bkatil\w*|"
     r"\bbasla\w*|"
@@ -76,7 +76,7 @@ JOINISH = re.compile(
     r"\b(?:otrzymywac|dostawac) \w+"
 )
 
-# What else can be asked for, as a whole message.
+# Other intents, as the whole message.
 _OTHERS = (
     (
         Intent.TOPICS,
@@ -112,5 +112,5 @@ OTHERS = tuple((intent, re.compile(rf"^(?:{pattern})$")) for intent, pattern in 
 
 
 def match_other_intent(sentence: str) -> Intent | None:
-    """Which of our answers is wanted."""
+    """Return the intent besides START and STOP that the whole sentence expresses; None if there is none."""
     return next((intent for intent, pattern in OTHERS if pattern.search(sentence)), None)

@@ -1,10 +1,10 @@
-""" "No more messages" in the twenty commonest languages of Germany besides German, the more spoken first.
+"""Phrases for "no more messages" in the twenty most common languages of Germany besides German, the more spoken first.
 
-Which these are: Federal Statistical Office, Mikrozensus 2021 (Turkish, Russian, Arabic, Polish, English), and the
-nationalities of residents for the rest. Sources of the words stand beside each: `ftl` is the label for unsubscribing in
-`locales/<code>/unsubscribe.ftl` of github.com/mozilla/blurts-server, `aws` the required opt-out keywords in
-docs.aws.amazon.com/sms-voice/latest/userguide/opt-out-list-keywords.html, `w:` the headword in en.wiktionary.org that
-the sentence is formed of. A star leaves the end of a word open.
+The selection follows the Federal Statistical Office, Mikrozensus 2021 (Turkish, Russian, Arabic, Polish, English), and
+the nationalities of residents for the rest. Sources are given beside each language: `ftl` is the label for
+unsubscribing in `locales/<code>/unsubscribe.ftl` of github.com/mozilla/blurts-server, `aws` the required opt-out
+keywords in docs.aws.amazon.com/sms-voice/latest/userguide/opt-out-list-keywords.html, `w:` the headword in
+en.wiktionary.org from which the phrase is formed. An asterisk leaves the end of a word open.
 """
 
 import re

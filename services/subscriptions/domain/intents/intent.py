@@ -1,13 +1,14 @@
-"""What one message asks for."""
+"""The intents of messages, and the intent of one message with its slots."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 
 class Intent(StrEnum):
-    """`ASK_…` means that it is not sure: the answer asks back. `NOTHING` is not answered at all.
+    """Request that a message expresses.
 
-    `DECLINE` is a "Nein" to what was asked.
+    `ASK_…` means that it is uncertain and the reply asks the person. `NOTHING` is not answered at all. `DECLINE` is a
+    "Nein" to a question of ours.
     """
 
     START = "start"
@@ -38,7 +39,7 @@ class Intent(StrEnum):
 
 @dataclass(frozen=True)
 class Day:
-    """A day as people write it; without a year it is the next one."""
+    """Day as people write it; without a year the next one."""
 
     day: int
     month: int
@@ -47,12 +48,11 @@ class Day:
 
 @dataclass(frozen=True, kw_only=True)
 class ParsedIntent:
-    """The intent with what belongs to it.
+    """Intent with its slots.
 
-    `topics` and `places` are what ONLY, ADD, REMOVE, START and STOP are about. `days`, `until`, `weekday`
-    (Monday is 0) or `easter` (days after Easter Sunday) tell how long a pause is.
-    `text` is a feedback's words, or the broadcast that a rating is about;
-    `value` the rating. `part` is which part of a long answer is wanted.
+    `topics` and `places` belong to ONLY, ADD, REMOVE, START and STOP. `days`, `until`, `weekday` (Monday is 0) or
+    `easter` (days after Easter Sunday) give the length of a pause. `text` is the feedback text, or the broadcast that a
+    rating is about; `value` is the rating. `part` is the requested part of a long answer.
     """
 
     intent: Intent

@@ -1,4 +1,4 @@
-"""The examples that a text is most alike to."""
+"""K-nearest neighbours: intents of the examples most similar to a text."""
 
 from collections.abc import Mapping, Sequence
 from heapq import nlargest
@@ -8,20 +8,21 @@ from services.subscriptions.domain.intents.naive_bayes import SECOND_READING_WEI
 from services.subscriptions.domain.intents.tf_idf import TfIdf
 
 MAX_NEIGHBOURS = 40
-# How much more a nearer one counts.
+# Exponent by which nearer examples count more.
 STEEPNESS = 4
-# What more examples than this have tells too little about alikeness for the time that it takes: a tenth of all.
+# A feature of more than a tenth of all examples, and of more than 100, says too little about similarity for the time
+# that it takes.
 COMMON, FEW = 0.1, 100
 
 
 class KNearest:
-    """Finds examples by the features that they share with a text; alike is the cosine between their weights."""
+    """Scores from the examples that share features with a text; similarity is the cosine between their weights."""
 
     def __init__(self, examples: TfIdf, readings: Sequence[Sequence[Intent]]) -> None:
         self._examples, self._readings = examples, readings
 
     def score_intents(self, weights: Mapping[str, float]) -> dict[Intent, float]:
-        """How much of what is near has each reading; empty if nothing is alike at all."""
+        """Return each intent's share of the nearest examples, by similarity; empty if nothing is similar."""
         nearest = nlargest(
             MAX_NEIGHBOURS, ((likeness, -number) for number, likeness in self._find_similar(weights).items())
         )

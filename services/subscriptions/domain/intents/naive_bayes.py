@@ -1,6 +1,6 @@
-"""How likely each intent makes a text, by how often it has had each of its features.
+"""Likelihood of a text under each intent, from how often the intent's examples have each of its features.
 
-Multinomial naive Bayes over weighted features; its weaknesses (frequent words, long texts) are mended as in Rennie,
+Multinomial naive Bayes over weighted features; its weaknesses (frequent words, long texts) are corrected as in Rennie,
 Shih, Teevan and Karger, "Tackling the Poor Assumptions of Naive Bayes Text Classifiers", ICML 2003.
 """
 
@@ -11,13 +11,13 @@ from math import log
 from services.subscriptions.domain.intents.intent import Intent
 from services.subscriptions.domain.intents.tf_idf import TfIdf
 
-# How much a second reading of an example counts, and what a feature counts that an intent has never had.
+# Weight of an example's second reading, and the count of a feature that an intent has never had.
 SECOND_READING_WEIGHT = 0.3
 SMOOTHING = 0.01
 
 
 class NaiveBayes:
-    """Judges by examples, of which `readings` are the intents, the best first."""
+    """Naive Bayes model of examples, of which `readings` are the intents, the best first."""
 
     def __init__(self, examples: TfIdf, readings: Sequence[Sequence[Intent]]) -> None:
         self._examples, self._readings = examples, readings
@@ -28,12 +28,12 @@ class NaiveBayes:
             for intent, share in _weigh_readings(intents):
                 counts[intent] += share * whole
         spread = SMOOTHING * len(examples)
-        # What an intent has never had is in its base, what it had is more than that.
+        # The base is the value of a feature that an intent has never had; features that it has add to it.
         self._log_base = {intent: log(SMOOTHING) - log(counts[intent] + spread) for intent in self._log_priors}
         self._values: dict[str, dict[Intent, float]] = {}
 
     def score_intents(self, weights: Mapping[str, float]) -> dict[Intent, float]:
-        """Logarithms; only their differences mean something. An intent that is nobody's best reading has none."""
+        """Return logarithms, of which only differences matter. An intent that is no example's best reading has none."""
         whole = sum(weights.values())
         scores = {intent: usual + whole * self._log_base[intent] for intent, usual in self._log_priors.items()}
         for feature, weight in weights.items():
@@ -42,7 +42,7 @@ class NaiveBayes:
         return scores
 
     def _get_values(self, feature: str) -> dict[Intent, float]:
-        """Worked out when a feature is first met: most never are."""
+        """Compute values when a feature is first looked up: most never are."""
         if feature not in self._values:
             self._values[feature] = self._learn(feature)
         return self._values[feature]

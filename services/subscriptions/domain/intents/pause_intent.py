@@ -1,4 +1,4 @@
-"""How long somebody wants a pause, or that it is to end."""
+"""Detection of a request for a pause, with its length, or for the end of a pause."""
 
 import re
 from collections.abc import Sequence
@@ -65,7 +65,7 @@ _SINCE = read_words("seit schon immer")
 
 
 def match_pause(words: Sequence[str], text: str) -> ParsedIntent | None:
-    """The wish for a pause, or for its end."""
+    """Return PAUSE or RESUME if the text asks for it, else None."""
     said = {word for word in join_separable_verb(words) if not word.isdecimal()}
     sentence = " ".join(words)
     if _is_resume(said) or _is_restart_request(sentence):
@@ -105,13 +105,13 @@ def _is_resume(said: set[str]) -> bool:
 
 
 def _is_restart_request(sentence: str) -> bool:
-    """ "Ich bekomme keine Nachrichten mehr, bitte wieder einschalten"."""
+    """Return whether messages should resume: "Ich bekomme keine Nachrichten mehr, bitte wieder einschalten"."""
     parsed = sentence.removeprefix("bitte ").removesuffix(" bitte")
     return bool(_ONLY_AGAIN.search(parsed) or (_AGAIN_PLEASE.search(parsed) and MISSING.search(parsed)))
 
 
 def _is_silence_request(sentence: str, said: set[str], limit: PauseLimit) -> bool:
-    """ "Bin bis 3.1. verreist, bitte so lange nichts schicken": no messages, but not for ever."""
+    """Return whether messages should stop for a while: "Bin bis 3.1. verreist, bitte so lange nichts schicken"."""
     if MISSING.search(sentence) or said & _SINCE:
         return False
     return bool(limit or _FOR_NOW.search(sentence)) and bool(SILENCE.search(sentence))

@@ -1,4 +1,4 @@
-"""Until when, as people write it."""
+"""Lengths and ends of a pause, as people write them."""
 
 import re
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from typing import NamedTuple
 from services.subscriptions.domain.intents.intent import Day
 from services.subscriptions.domain.intents.text import normalize_start
 
-# One more than is granted, so that the answer can say that it was too long.
+# One day more than is granted, so that the answer can say that the pause was too long.
 MAX_DAYS = 367
 _SHORT_NUMBER = 3
 
@@ -31,14 +31,14 @@ _SOON = {"morgen": 1, "uebermorgen": 2, "naechste woche": 7, "naechster woche": 
     "naechstes jahr": 60, "wochenende": 5}  # fmt: skip
 _FEASTS = {"weihnachten": Day(26, 12), "silvester": Day(31, 12), "neujahr": Day(1, 1), "jahresende": Day(31, 12),
     "ende des jahres": Day(31, 12), "ende jahr": Day(31, 12)}  # fmt: skip
-# Days after Easter Sunday; whoever pauses until a feast is back after its last day.
+# Days after Easter Sunday; a pause until a feast ends after its last day.
 _MOVING_FEASTS = {"ostern": 1, "ostermontag": 1, "ostersonntag": 0, "karfreitag": -2, "pfingsten": 50,
     "pfingstmontag": 50, "himmelfahrt": 39, "christi himmelfahrt": 39, "vatertag": 39,
     "fronleichnam": 60, "easter": 1}  # fmt: skip
 _FIXED_FEASTS = {"nikolaus": Day(6, 12), "heiligabend": Day(24, 12), "heilige drei koenige": Day(6, 1),
     "drei koenige": Day(6, 1), "tag der deutschen einheit": Day(3, 10), "reformationstag": Day(31, 10)}  # fmt: skip
 _FEASTS |= _FIXED_FEASTS
-# How much of a unit is said in words: "halbes Jahr", "anderthalb Wochen", "1,5 Monate", "zweieinhalb Wochen".
+# Fractions of a unit in words: "halbes Jahr", "anderthalb Wochen", "1,5 Monate", "zweieinhalb Wochen".
 FRACTIONS = {"halb": 0.5, "halbe": 0.5, "halbes": 0.5, "halben": 0.5, "halber": 0.5, "viertel": 0.25,
     "dreiviertel": 0.75, "anderthalb": 1.5, "eineinhalb": 1.5, "zweieinhalb": 2.5, "dreieinhalb": 3.5, 
     "viereinhalb": 4.5}  # fmt: skip
@@ -55,7 +55,7 @@ _NAMED = re.compile(
 
 
 class PauseLimit(NamedTuple):
-    """At most one of these says how long."""
+    """Length or end of a pause; at most one field is set."""
 
     days: int | None = None
     until: Day | None = None
@@ -67,7 +67,7 @@ class PauseLimit(NamedTuple):
 
 
 def parse_limit(words: Sequence[str], text: str) -> PauseLimit:
-    """How long the text says; an empty one if it does not."""
+    """Return the limit that the text states; an empty one if it states none."""
     said = normalize_start(text)
     return (
         _parse_date(said)
@@ -78,7 +78,7 @@ def parse_limit(words: Sequence[str], text: str) -> PauseLimit:
 
 
 def find_month_number(name: str) -> int | None:
-    """Its number; three letters are enough."""
+    """Return the number of a month from at least three letters of its name; None for any other word."""
     return next((number for number, known in enumerate(MONTHS, 1) if known.startswith(name) and len(name) > 2), None)
 
 
@@ -115,7 +115,7 @@ def _parse_month(said: str) -> PauseLimit:
 
 
 def _parse_days(words: Sequence[str]) -> int | None:
-    """The first number in front of a unit: "Guten Tag" is none."""
+    """Return the days that the first number before a unit amounts to; "Guten Tag" has no number."""
     for before, word in pairwise(words):
         number = _parse_number(before)
         if word in UNITS and number is not None:
@@ -131,7 +131,7 @@ def _parse_amount(said: str) -> int | None:
 
 
 def _round_days(days: float) -> int:
-    """What is longer than we can grant is still longer, so that the answer can say so."""
+    """Round to whole days up to MAX_DAYS; a pause that is too long stays too long, so that the answer can say so."""
     return max(1, min(MAX_DAYS, round(days)))
 
 

@@ -1,4 +1,4 @@
-"""The ids of our buttons and list rows, made and read in one place."""
+"""Ids of our buttons and list rows, built and parsed in one place."""
 
 from collections.abc import Iterable
 
@@ -28,19 +28,19 @@ GOOD, BAD = "good", "bad"
 
 
 def build_payload(intent: Intent, about: str = "") -> str:
-    """The id of a button that means this intent."""
+    """Return the id of a button that means this intent."""
     return f"{intent.value}:{about}" if about else intent.value
 
 
 def build_start_payload(topics: Iterable[str] = (), places: Iterable[str] = ()) -> str:
-    """Return the id of a button that subscribes to these; the places are left out where it would be too long."""
+    """Return the id of a button that subscribes to these; the places are omitted where it would be too long."""
     about, where = ",".join(sorted(topics)), ",".join(sorted(places))
     whole = build_payload(Intent.START, f"{about};{where}" if where else about)
     return whole if len(whole) <= MAX_ID_LENGTH else build_payload(Intent.START, about)
 
 
 def parse_payload(payload: str, county: County) -> ParsedIntent | None:
-    """What a button of ours means; None for an unknown one, whose label then counts."""
+    """Return the intent of one of our buttons; None for an unknown id, in which case the label counts."""
     name, _, about = payload.strip().casefold().partition(":")
     if name in _PLAIN and not about:
         return ParsedIntent(intent=_PLAIN[name])

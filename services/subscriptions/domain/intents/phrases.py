@@ -1,4 +1,7 @@
-"""Wishes to leave that are clear whatever else is said; matched against the plain words, joined by spaces."""
+"""Phrases about stopping, starting and missing messages; matched against normalized words joined by spaces.
+
+`LEAVE` is a stop whatever else is said.
+"""
 
 import re
 
@@ -172,13 +175,13 @@ LEAVE = re.compile(
     + r")"
 )
 
-# No messages, whether for ever or for a while.
+# No messages, permanently or for a while.
 SILENCE = re.compile(
     rf"\bkeine[nr]? (?:\w+ ){{0,2}}{_NEWS}|\b(?:nichts|nix|nicht) (?:\w+ ){{0,4}}{_SEND}|"
     r"\b(?:nicht|nie) (?:\w+ ){0,2}(?:gestoert|angeschrieben|kontaktiert)|\bkeine mehr\b|\bruhe\b"
 )
 
-# "I am not getting anything": a complaint of somebody who wants to stay.
+# "I am not getting anything": a complaint from somebody who wants to stay subscribed.
 MISSING = re.compile(
     r"\b(?:"
     r"(?:bekomme?|erhalte|kriege?|empfange) (?:\w+ ){0,4}(?:keine?|nichts|nix|nicht)\b|"
@@ -192,7 +195,7 @@ MISSING = re.compile(
 
 _US = r"(?:kreis|landkreis|osterholz|kreisverwaltung|verwaltung|ihnen|euch|ohz)"
 
-# "I would like to get your news": wishes that are no consent yet.
+# "I would like to get your news": requests that are not consent yet.
 JOINING = re.compile(
     rf"(?:will|wollen|moechte|moechten|wuerde|wuerden|wollt|wollte|kann|koennte|haette)(?: \w+){{0,5}} "
     rf"{_NEWS} (?:\w+ ){{0,3}}{_GET}|"
@@ -221,7 +224,7 @@ JOINING = re.compile(
     r"wie (?:melde|trage|schreibe) ich mich (?:\w+ ){0,2}(?:an|ein)$"
 )
 
-# Somebody who left without wanting to.
+# Somebody who unsubscribed by mistake.
 MISTAKEN = re.compile(
     r"(?:versehentlich|aus versehen|irrtuemlich|ungewollt|ausversehen) (?:\w+ ){0,3}(?:abgemeldet|abmelden|stop|stopp|"
     r"abbestellt|beenden|beendet|"
@@ -231,7 +234,7 @@ MISTAKEN = re.compile(
     r"(?:versehen|fehler|irrtum|dumm\w*)"
 )
 
-# The same in the words of somebody who is fed up, but does not say so: asked back.
+# Words of somebody who is fed up but does not ask to stop: the person is asked.
 FED_UP = re.compile(
     r"\b(?:nervt|nerven|nervig|belaestig\w*|nein danke|no thanks?|no thank you|tschuess|tschuss|auf wiedersehen|"
     r"(?:stop|stopp|abmelde) ?(?:knopf|taste|button|funktion|link)|kein interesse|nicht interessiert|"
@@ -247,7 +250,7 @@ FED_UP = re.compile(
     r"(?:will|moechte|wollen) (?:\w+ ){0,4}keine? \w+ mehr (?:\w+ )?(?:bekommen|erhalten|kriegen|haben|geschickt))\b"
 )
 
-# Machines that answer for people on holiday.
+# Automatic replies during an absence.
 AUTOMATIC = re.compile(
     r"\b(?:automatische (?:antwort|nachricht)|automatisch (?:generiert|erstellt)|abwesenheitsnotiz|out of office|"
     r"auto ?reply|automatic reply|autoresponder|automated (?:message|response)|(?:derzeit|momentan|zurzeit) nicht "

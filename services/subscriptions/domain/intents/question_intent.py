@@ -1,4 +1,4 @@
-"""Questions about the channel itself, and feedback."""
+"""Detection of questions about the channel itself, and of feedback."""
 
 import re
 from collections.abc import Sequence
@@ -92,7 +92,7 @@ _WHAT_HAPPENS = re.compile(
 
 
 def match_question(words: Sequence[str], text: str) -> ParsedIntent | None:
-    """Which of our answers is wanted."""
+    """Return the intent that answers a question: DATA, WHY, HELP or TOPICS; None if there is none."""
     said = set(words)
     if not said:
         return ParsedIntent(intent=Intent.HELP) if "?" in text and not tokenize(text) else None
@@ -127,12 +127,12 @@ def _match_data_request(words: Sequence[str]) -> ParsedIntent | None:
 
 
 def match_feedback(text: str) -> ParsedIntent | None:
-    """What follows the word "Feedback"; empty if nothing does."""
+    """Return FEEDBACK with the text after a word such as "Feedback", which may be empty; None without such a word."""
     found = _FEEDBACK.match(text)
     if found is None:
         return None
     said = found["text"].strip()
-    # "Vorschlag der Woche" is no feedback unless a colon says so; the plain word needs none.
+    # "Vorschlag der Woche" is no feedback without a colon; "Feedback" and "Rückmeldung" need none.
     plain_word = text.casefold().lstrip().startswith(("feedback", "rückmeldung", "rueckmeldung"))
     if said and not plain_word and ":" not in found["colon"]:
         return None
@@ -144,5 +144,5 @@ def _has_never_signed_up(words: Sequence[str]) -> bool:
 
 
 def _is_how_question(said: set[str]) -> bool:
-    """ "Wie funktioniert das hier?", "Was kann ich schreiben?"."""
+    """Return whether somebody asks how to use this: "Wie funktioniert das hier?", "Was kann ich schreiben?"."""
     return bool(said & {"wie", "was"}) and said <= _HELP_AROUND and len(said) > 1

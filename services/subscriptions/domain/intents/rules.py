@@ -1,4 +1,4 @@
-"""What is certain: texts with words of ours, and little else in them."""
+"""Rules for certain cases: texts of known words and little else."""
 
 import re
 from collections.abc import Sequence
@@ -35,7 +35,8 @@ from services.subscriptions.domain.intents.vocabulary import (
     STOP,
 )
 
-# What a part of a longer text may mean, the first first. Joining is asked about, as the rest is not understood.
+# Precedence of the intents of the parts of a longer text. START becomes a question, as the other parts are not
+# understood.
 _RANK = (
     Intent.ERASE, Intent.STOP, Intent.ASK_ERASE, Intent.PAUSE, Intent.EMERGENCY, Intent.REMOVE, Intent.ONLY, Intent.ADD,
     Intent.PLACES, Intent.RESUME, Intent.DATA, Intent.WHY, Intent.ASK_BOTH, Intent.ASK_STOP, Intent.START,
@@ -57,9 +58,10 @@ NOTHING = ParsedIntent(intent=Intent.NOTHING)
 
 
 def apply_rules(text: str, county: County) -> ParsedIntent:
-    """What a text asks for, OTHER if no rule knows. Where both leaving and anything else could be meant, it is leaving.
+    """Return the intent of a text; OTHER if no rule matches.
 
-    What is not understood as a whole may have a part that is.
+    If both a stop and something else could be meant, it is a stop. A text that matches no rule as a whole may have a
+    part that does.
     """
     parsed = _match_text(text, county)
     if parsed.intent not in _UNCLEAR:
@@ -70,7 +72,7 @@ def apply_rules(text: str, county: County) -> ParsedIntent:
 
 
 def _match_parts(parts: Sequence[str], county: County) -> list[ParsedIntent]:
-    """What each part means; a dog that has died is not to be signed off here."""
+    """Return the intents of the parts that count; a request to deregister a dog that has died does not."""
     said = [tokenize(part) for part in parts]
     asks = any("?" in part for part in parts)
     spoken = [
@@ -96,24 +98,30 @@ def _match_parts(parts: Sequence[str], county: County) -> list[ParsedIntent]:
 
 
 def _soften_erasure(parsed: ParsedIntent, words: Sequence[str], *, others: bool) -> ParsedIntent:
-    """ "Auf Ihrer Seite steht ein falscher Kommentar, bitte löschen": a word alone may be about what is beside it."""
+    """Return ASK_ERASE for an erasure that may be about something else in the text.
+
+    A single word may refer to the part beside it: "Auf Ihrer Seite steht ein falscher Kommentar, bitte löschen".
+    """
     doubtful = others or len(set(words) - POLITE) == 1
     return ParsedIntent(intent=Intent.ASK_ERASE) if parsed.intent is Intent.ERASE and doubtful else parsed
 
 
 def _is_sign_off(said: Sequence[Sequence[str]], wishes: Sequence[ParsedIntent]) -> bool:
-    """ "Das Handy gehört einem Kind, bitte abmelden"; but not "mein Hund ist tot, ich möchte ihn abmelden"."""
+    """Return whether a stop is about the number itself and not about anybody else.
+
+    "Das Handy gehört einem Kind, bitte abmelden", but not "mein Hund ist tot, ich möchte ihn abmelden".
+    """
     stops = any(wish.intent is Intent.STOP for wish in wishes)
     return stops and not any(_ANOTHER & set(words) for words in said)
 
 
 def _is_mere_mention(parsed: ParsedIntent, parts: Sequence[str]) -> bool:
-    """A topic or place in a list of words is no choice."""
+    """Return whether topics or places only occur among other words, which is no choice."""
     return parsed.intent is Intent.ONLY and not any(ONLY & set(tokenize(part)) for part in parts)
 
 
 def _match_text(text: str, county: County, *, whole: bool = True) -> ParsedIntent:
-    """For joining nothing is overlooked, not even what looks like a name behind a greeting."""
+    """Match a text without its signature; START becomes a question if any word was removed as a signature."""
     said = tokenize(text)
     everything = strip_signature(said, _KNOWN)
     parsed = _match_unsigned_text(everything, text, county, whole=whole)
@@ -126,7 +134,7 @@ def _match_text(text: str, county: County, *, whole: bool = True) -> ParsedInten
 
 
 def _match_unsigned_text(everything: Sequence[str], text: str, county: County, *, whole: bool) -> ParsedIntent:
-    """A part of a text is not searched for slips: any word would do."""
+    """Match a text without signature. A part of a text is not searched for typos: any word would match."""
     words = correct_stop_typos(join_separable_verb([word for word in everything if word not in POLITE]))
     feedback = match_feedback(text)
     if feedback and not is_stop(tokenize(feedback.text), feedback.text):
@@ -143,7 +151,7 @@ def _match_unsigned_text(everything: Sequence[str], text: str, county: County, *
 
 def _match_leaving(words: Sequence[str], everything: Sequence[str], text: str, county: County) -> ParsedIntent | None:
     if is_erasure(words):
-        # "Wie lösche ich meine Daten?" is told how.
+        # "Wie lösche ich meine Daten?" asks for instructions.
         return ParsedIntent(intent=Intent.ASK_ERASE if words[0] in _HOW else Intent.ERASE)
     if phrases.MISTAKEN.search(" ".join(words)) and not phrases.SILENCE.search(" ".join(words)):
         return ParsedIntent(intent=Intent.ASK_START)
@@ -174,7 +182,7 @@ def _match_request(words: Sequence[str], everything: Sequence[str], text: str, c
 
 
 def _match_doubt(words: Sequence[str], everything: Sequence[str]) -> ParsedIntent | None:
-    """What is asked back about."""
+    """Return the question to ask, if any."""
     if is_start_denied(words):
         return ParsedIntent(intent=Intent.ASK_STOP)
     if may_be_start(words):
@@ -183,7 +191,7 @@ def _match_doubt(words: Sequence[str], everything: Sequence[str]) -> ParsedInten
 
 
 def _is_start_or_stop(words: Sequence[str]) -> bool:
-    """ "Anmelden oder abmelden?", "an- und abmelden"."""
+    """Return whether both are named: "Anmelden oder abmelden?", "an- und abmelden"."""
     said = set(words)
     if said <= STOP | _STARTING and said & STOP and said & _STARTING:
         return True

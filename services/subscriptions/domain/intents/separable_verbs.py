@@ -1,4 +1,4 @@
-"""Verbs that German takes apart: "Melden Sie mich bitte an" is "anmelden"."""
+"""Separable German verbs: "Melden Sie mich bitte an" is "anmelden"."""
 
 from collections.abc import Sequence
 
@@ -18,7 +18,7 @@ _PREFIXES = frozenset(prefix for prefixes in _VERBS.values() for prefix in prefi
 
 
 def join_separable_verb(words: Sequence[str]) -> list[str]:
-    """The words with the verb of the last prefix made whole, where the prefix stands: at the end."""
+    """Return the words with the last verb and its prefix joined at the end; unchanged if the last word is no prefix."""
     if not words or words[-1] not in _PREFIXES:
         return list(words)
     for index in range(len(words) - 2, -1, -1):

@@ -1,4 +1,4 @@
-"""Whether somebody wants to join: only with exactly these words, and without a doubt."""
+"""Detection of a start: only with exactly these words, and without a doubt."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -26,7 +26,7 @@ _WISHING = read_words("will moechte moecht wuerde moechten wollen wuerden")
 _PEOPLE = read_words("mann frau partner partnerin freund freundin bekannte bekannter bekannten kollege kollegin")
 _ARTICLES = read_words("ein das ihr euer ihren diesen")
 _TO = read_words("fuer zu zum zur bei beim in im von vom an am auf aus")
-# What somebody does who joins; "Start" and "Abo" are names as well, and mean it only where nothing else is said.
+# Words of somebody who starts; "Start" and "Abo" are names as well, and count only where nothing else is said.
 _JOINING = JOINISH - read_words("start startet starte abo abonnement zurueck neu angemeldet abonniert mnie ol baslat")
 _NOUNS = read_words("start")
 _OF = read_words("der den dem zum beim vom des am")
@@ -34,7 +34,7 @@ _NOT_ABOUT_US = read_words("wann wohin bleiben")
 
 
 def is_start(words: Sequence[str], text: str) -> bool:
-    """Whether these words are a consent. A question never is one."""
+    """Return whether these words are consent. A question never is."""
     said = set(words)
     if not said or "?" in text or len(words) > MAX_START_WORDS:
         return False
@@ -46,14 +46,14 @@ def is_start(words: Sequence[str], text: str) -> bool:
 
 
 def is_start_denied(words: Sequence[str]) -> bool:
-    """ "Ich möchte mich nicht anmelden"."""
+    """Return whether a start is denied: "Ich möchte mich nicht anmelden"."""
     said = set(words)
     joining = said & (START | read_words("starten anmelde anmeldet"))
     return bool(joining) and bool(said & NO) and said <= START_AROUND | AROUND | NO | HOW | JOINISH
 
 
 def may_be_start(words: Sequence[str]) -> bool:
-    """Worth asking back."""
+    """Return whether the text may mean a start, so that the person is to be asked."""
     said, sentence = set(words), " ".join(words)
     if said & OTHER_BUSINESS or _is_about_something_else(words):
         return False
@@ -66,13 +66,13 @@ def may_be_start(words: Sequence[str]) -> bool:
 
 
 def _is_about_something_else(words: Sequence[str]) -> bool:
-    """Something with a name that we do not know."""
+    """Return whether the text is about something with a name that we do not know."""
     known = AROUND | JOINISH | START_AROUND | HOW | NO | _PEOPLE
     named = any(word in OWN | _TO and following not in known for word, following in pairwise(words))
     return named or any({word, following} & _NOUNS and {word, following} & _OF for word, following in pairwise(words))
 
 
 def _is_plain_request(said: set[str]) -> bool:
-    """ "Ich möchte mich anmelden"."""
+    """Return whether it is a plain request: "Ich möchte mich anmelden"."""
     around = START_AROUND | _ARTICLES if said & _WISHING else START_AROUND
     return bool(said & START) and said <= START | around

@@ -1,4 +1,4 @@
-"""Whether somebody wants to leave: everything, or their data as well."""
+"""Detection of a stop, and of a request to erase all data."""
 
 import re
 from collections.abc import Sequence
@@ -74,11 +74,11 @@ _KEEPS = re.compile(
     r"\b(?:vergiss|vergesst|vergessen|loesch\w*)(?: sie)? (?:mich|uns|(?:meine|unsere) \w+) "
     r"(?:bitte |bloss |ja |auch )*nicht\b"
 )
-# "Gut, dass man sich so leicht abmelden kann": about leaving, not a wish for it.
+# "Gut, dass man sich so leicht abmelden kann": about stopping, not a request for it.
 _ABOUT_LEAVING = re.compile(
     r"\bdass man\b|\b(?:finde?|fand) (?:ich )?(?:\w+ ){0,3}(?:abmelden|abmeldung|abbestellen|kuendigung)\b"
 )
-# "Wie kann ich mich später abmelden?": about a wish that nobody has yet.
+# "Wie kann ich mich später abmelden?": about a stop that nobody requests yet.
 _SOME_DAY = re.compile(r"\b(?:spaeter|irgendwann|jederzeit|falls|eines tages)\b")
 _ASKS = read_words("wie kann koennen was muss wo wann")
 _OURS = RECEIVED | read_words("verteiler infokanal kreisfunk")
@@ -87,7 +87,7 @@ _LEAVING = LEAVE | _ERASE | read_words("aufhoeren aufhoert")
 # "Wenn das nicht aufhört …", "Ich finde den Knopf zum Abmelden nicht".
 _CONDITIONS = read_words("wenn falls bis damit finde find if")
 _NOT_THAT = re.compile(r"\bnicht dass (?:\w+ ){0,3}(?:aufhoer\w*|abmelde\w*|stopp\w*|loesch\w*)\b")
-# "Was passiert bei Stop", "ein Stop": about the word, or a stop of something else.
+# "Was passiert bei Stop", "ein Stop": about the word, or about another kind of stop.
 _NO_STOP = read_words("kein keinen")
 _JUST_BEFORE_A_NOUN = read_words("bedeutet heisst bei mit nach per durch wort der ein den dem am zum beim im oder")
 _WRITING = read_words("""schreibe schreib schreiben antworte antworten tippe tippen sende senden geschrieben bedeutet
@@ -96,7 +96,7 @@ _INSISTING = read_words("jetzt sofort endlich damit hier nein ja ist es mal aber
 
 
 def is_stop(words: Sequence[str], text: str) -> bool:
-    """Whether these words end everything."""
+    """Return whether the text ends the whole subscription."""
     if not words:
         return any(sign in text for sign in STOP_EMOJI)
     said, sentence = set(words), " ".join(words)
@@ -114,7 +114,7 @@ def is_stop(words: Sequence[str], text: str) -> bool:
 
 
 def is_erasure(words: Sequence[str]) -> bool:
-    """Whether somebody wants their data gone, which ends everything as well."""
+    """Return whether the person wants their data erased, which ends the subscription as well."""
     said = set(words)
     sentence = " ".join(words)
     if said & FAMILY or {"neue", "nummer"} <= said:
@@ -133,7 +133,7 @@ def is_erasure(words: Sequence[str]) -> bool:
 
 
 def _has_stop_phrase(sentence: str, text: str) -> bool:
-    """With and without the polite words, which some phrases need and others would stumble over."""
+    """Search with and without the polite words: some phrases need them, others do not match with them."""
     spellings = (sentence, " ".join(tokenize(text)))
     return any(
         pattern.search(each)
@@ -143,12 +143,12 @@ def _has_stop_phrase(sentence: str, text: str) -> bool:
 
 
 def has_stop_word(words: Sequence[str]) -> bool:
-    """Whether a word of leaving is used and not denied, whatever else is said."""
+    """Return whether a stop word is used and not denied, whatever else is said."""
     return _has_undenied_word(words, LEAVE)
 
 
 def is_stop_denied(words: Sequence[str]) -> bool:
-    """ "Bitte nicht abmelden", "nicht löschen": every word of leaving is denied."""
+    """Return whether every stop word is denied: "Bitte nicht abmelden", "nicht löschen"."""
     said = set(words)
     if said & _CONDITIONS:
         return False
@@ -159,14 +159,14 @@ def is_stop_denied(words: Sequence[str]) -> bool:
 
 
 def may_be_stop(words: Sequence[str]) -> bool:
-    """Worth asking back."""
+    """Return whether the text may mean a stop, so that the person is to be asked."""
     sentence = " ".join(words)
     unclear = phrases.FED_UP.search(sentence) or (set(words) & LEAVE_US and _has_undenied_word(words, LEAVE_US))
     return bool(unclear) and not set(words) & OTHER_BUSINESS and not _is_hypothetical(words)
 
 
 def is_complaint(words: Sequence[str]) -> bool:
-    """Whether somebody misses our messages, or asks whether they are signed up."""
+    """Return whether somebody misses our messages, or asks whether they are subscribed."""
     return _is_complaint(set(words), " ".join(words))
 
 
@@ -179,7 +179,7 @@ def _is_hypothetical(words: Sequence[str]) -> bool:
 
 
 def _has_plain_stop(words: Sequence[str], text: str) -> bool:
-    """A plain "Stop", anywhere in a short text, at either end of a long one, or beside our messages."""
+    """Find a plain "Stop" anywhere in a short text, at either end of a long one, or in a text about our messages."""
     places = [index for index, word in enumerate(words) if word in STOP and not _is_sign(words, index)]
     meant = [index for index in places if not _is_denied(words, index)]
     if not meant:
@@ -191,9 +191,9 @@ def _has_plain_stop(words: Sequence[str], text: str) -> bool:
 
 
 def has_trailing_stop(text: str) -> bool:
-    """Return whether a statement ends in "stop" and does not speak about the word.
+    """Return whether a statement ends in "stop" and is not about the word.
 
-    "Bitte nicht stop" denies it; in "das will ich nicht stop" the "nicht" belongs to what is before it.
+    "Bitte nicht stop" denies it; in "das will ich nicht stop" the "nicht" belongs to the words before it.
     """
     if text.rstrip(" \"'“”«»)").endswith("?"):
         return False
@@ -217,7 +217,7 @@ def _has_undenied_word(words: Sequence[str], wanted: frozenset[str]) -> bool:
 
 
 def _is_denied(words: Sequence[str], index: int) -> bool:
-    """Whether a "not" belongs to the word; whoever cannot leave wants to."""
+    """Return whether a negation belongs to the word. Somebody who says that they cannot stop wants to."""
     if set(words) & CANNOT:
         return False
     before = [word for word in words[max(0, index - MAX_SHORT_WORDS) : index] if word not in _BETWEEN]
@@ -226,7 +226,10 @@ def _is_denied(words: Sequence[str], index: int) -> bool:
 
 
 def _is_own_sign_off(words: Sequence[str], text: str) -> bool:
-    """ "Ich bin umgezogen, bitte abmelden": it is about oneself, and about nothing else that has a name."""
+    """Return whether the sender stops for themselves, and the text names nothing else.
+
+    For example "Ich bin umgezogen, bitte abmelden".
+    """
     if (
         "?" in text
         or _REMAINS.search(" ".join(words))
@@ -239,7 +242,10 @@ def _is_own_sign_off(words: Sequence[str], text: str) -> bool:
 
 
 def _is_no_more(said: set[str], sentence: str) -> bool:
-    """ "Nachricht nix mehr", "ich nicht wollen": learners' words in any order, and nothing else."""
+    """Return whether a text holds only learners' words for a stop, in any order.
+
+    For example "Nachricht nix mehr", "ich nicht wollen".
+    """
     if not said & NO or not said <= AROUND | NO | ALONE or _is_complaint(said, sentence):
         return False
     return bool(said & _NO_MORE_WITH)

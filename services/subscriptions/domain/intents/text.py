@@ -1,4 +1,4 @@
-"""From what was typed or spoken to plain words."""
+"""Normalization of typed or dictated text to plain words."""
 
 import re
 import unicodedata
@@ -14,7 +14,7 @@ _WORD = re.compile(r"[^\W_]+")
 _INVISIBLE = ("Cf", "Mn", "Me")
 _SPELLED = 3
 
-# What people write as two words, or a telephone does.
+# Words that people, or their phones, write as two.
 _SPLIT = {
     ("ab", "melden"): "abmelden",
     ("ab", "meldung"): "abmeldung",
@@ -31,7 +31,7 @@ _SPLIT = {
     ("sign", "up"): "subscribe",
 }
 
-# As it is said in the north, and what is left of an umlaut on a foreign keyboard.
+# Northern German dialect and casual spelling, and umlauts as foreign keyboards leave them.
 _SPOKEN = {
     "ick": "ich", "ik": "ich", "mi": "mich", "wi": "wir", "dat": "das", "nich": "nicht", "nech": "nicht",
     "afmellen": "abmelden", "afmelden": "abmelden", "anmellen": "anmelden", "mellt": "meldet", "op": "auf",
@@ -60,7 +60,7 @@ _SPOKEN = {
 
 
 def normalize_text(text: str) -> str:
-    """In lower case and without accents, umlauts written out."""
+    """Return the text in lower case and without accents, umlauts written out."""
     folded = unicodedata.normalize("NFKC", text).casefold().translate(_UMLAUTS)
     if folded.isascii():
         return folded
@@ -70,31 +70,31 @@ def normalize_text(text: str) -> str:
 
 @lru_cache(maxsize=256)
 def normalize_start(text: str) -> str:
-    """As much of the plain text as is read, however long a single character becomes: U+FDFA is eighteen."""
+    """Return the normalized start of a text, cut twice as one character may become many: U+FDFA becomes eighteen."""
     return normalize_text(text[:MAX_TEXT_LENGTH])[:MAX_TEXT_LENGTH]
 
 
 def tokenize(text: str) -> list[str]:
-    """The words of a text: no punctuation, no emoji, stretched and spelled-out words as they are meant.
+    """Return the words of a text without punctuation or emoji, stretched and spelled-out words restored.
 
-    Longer texts are cut.
+    Longer texts are cut at MAX_TEXT_LENGTH characters.
     """
     words = [_STRETCHED.sub(r"\1", word) for word in _WORD.findall(normalize_start(text))]
     return normalize_words(_join_split(_join_spelled(words)))
 
 
 def normalize_words(words: Iterable[str]) -> list[str]:
-    """Return the words in standard German, and each that was split as one."""
+    """Return the words in standard German, and each that was written as two as one."""
     return _join_split([_SPOKEN.get(word, word) for word in words])
 
 
 def read_words(text: str) -> frozenset[str]:
-    """The words of a text, spelled as `tokenize` spells them."""
+    """Return the words of a text, spelled as `tokenize` spells them."""
     return frozenset(_STRETCHED.sub(r"\1", word) for word in _WORD.findall(normalize_text(text)))
 
 
 def _join_spelled(words: list[str]) -> list[str]:
-    """Three and more letters in a row are one word: S T O P."""
+    """Join three or more single letters in a row into one word: S T O P."""
     result: list[str] = []
     run: list[str] = []
     for word in [*words, ""]:

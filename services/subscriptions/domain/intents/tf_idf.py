@@ -1,4 +1,4 @@
-"""In which examples a feature occurs, and what it weighs there."""
+"""TF-IDF index: the examples in which a feature occurs, and its weight there."""
 
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,7 +9,7 @@ from services.subscriptions.domain.intents.features import is_piece, is_special
 
 
 class Occurrences(NamedTuple):
-    """The numbers of the examples that have a feature, which weighs `idf` times `scale[number]` in each."""
+    """Numbers of the examples that have a feature, which weighs `idf` times `scale[number]` in each."""
 
     numbers: Sequence[int]
     idf: float
@@ -17,7 +17,7 @@ class Occurrences(NamedTuple):
 
 
 class TfIdf:
-    """Weighs features: rare ones more than common ones; words and pieces of words alike, however long a text is.
+    """Weights of features: rare ones count more; words and character n-grams count alike, however long a text is.
 
     `weight_sums` are the sums of the weights of each example.
     """
@@ -30,11 +30,11 @@ class TfIdf:
         self.weight_sums = [some + others for some, others in zip(of_words, of_pieces, strict=True)]
 
     def __len__(self) -> int:
-        """Return how many features are known."""
+        """Return the number of known features."""
         return len(self._examples_by_feature)
 
     def weigh(self, features: Iterable[str]) -> dict[str, float]:
-        """Return the weights of the features of a text that are known."""
+        """Return the weights of those features of a text that are known."""
         words: dict[str, float] = {}
         pieces: dict[str, float] = {}
         for feature in features:
@@ -43,12 +43,15 @@ class TfIdf:
         return {**_normalize(words), **_normalize(pieces)}
 
     def find_occurrences(self, feature: str) -> Occurrences:
-        """Return where a known feature occurs."""
+        """Return the occurrences of a known feature."""
         numbers = self._examples_by_feature[feature]
         return Occurrences(numbers, self._compute_idf(numbers), self._pieces if is_piece(feature) else self._words)
 
     def _index_features(self, texts: Iterable[Iterable[str]]) -> int:
-        """Note where features occur; most do only once, and get no list unless they say something about others."""
+        """Record the occurrences of features, and return the number of texts.
+
+        Most features occur only once, and are dropped unless they say something about other texts.
+        """
         size, once = 0, dict[str, int]()
         for text in texts:
             for feature in text:
@@ -68,7 +71,7 @@ class TfIdf:
         return log((1 + self._size) / (1 + len(numbers))) + 1
 
     def _compute_norms(self, *, pieces: bool) -> tuple[list[float], list[float]]:
-        """Return what makes the weights of each example a vector of length 1, and the sums of these weights."""
+        """Return factors that make the weights of each example a vector of length 1, and the sums of these weights."""
         squares, sums = [0.0] * self._size, [0.0] * self._size
         for feature, numbers in self._examples_by_feature.items():
             if is_piece(feature) is not pieces:
@@ -83,6 +86,6 @@ class TfIdf:
 
 
 def _normalize(weights: Mapping[str, float]) -> dict[str, float]:
-    """Return the same direction, of length 1."""
+    """Scale a vector to length 1."""
     length = sqrt(sum(weight * weight for weight in weights.values()))
     return {feature: weight / length for feature, weight in weights.items()}

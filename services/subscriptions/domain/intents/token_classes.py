@@ -1,4 +1,4 @@
-"""Words of which it matters only what sort they are: one topic, place, number or day is as good as another."""
+"""Classes of words that only matter by their class: one topic, place, number or day is as good as another."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -14,7 +14,7 @@ _ARTICLES = read_words("ein eine einen einem einer")
 _MAX_CACHED_WORDS = 20_000
 
 
-# Words that say the same in a wish, under the name of their sort.
+# Words that mean the same in a request, by the name of their class.
 _ALIKE = {
     word: sort
     for sort, words in {
@@ -42,13 +42,13 @@ _ALIKE = {
 
 @cache
 def compile_topic_patterns(county: County) -> tuple[tuple[str, re.Pattern[str]], ...]:
-    """Each topic's id with what a word that means it looks like."""
+    """Return each topic's id with the pattern of words that mean it."""
     return tuple((topic.id, _compile_any(topic.about)) for topic in county.topics if topic.about)
 
 
 @cache
 def build_token_classifier(county: County) -> Callable[[str], str]:
-    """What stands for a word: its sort, or the word itself."""
+    """Return a function that maps a word to its class, or to itself if it has none."""
     places = {word for names in county.place_names.values() for name in names for word in tokenize(name)}
     patterns = [pattern for _, pattern in compile_topic_patterns(county)]
 

@@ -1,4 +1,4 @@
-"""Which topics and municipalities somebody names, and what is to become of them."""
+"""Detection of topics and municipalities by name, and of the choice that is made among them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -41,7 +41,7 @@ _SIGNS = {"+": Intent.ADD, "-": Intent.REMOVE, "−": Intent.REMOVE, "–": Inte
 _REST = read_words("rest andere anderes anderen andern uebrige uebrigen sonstige restlichen restliche")
 _ALL = read_words("alle alles all hepsi wszystkie все все")
 _START = read_words("start abo abonnieren abonniere subscribe")
-# Words that look like a slip in a topic's name.
+# Words that look like a typo in a topic's name.
 _NO_NAME = LEAVE | read_words(
     """bestellen bestelle bestellt stehlen stellten baustoffe anstellen vorstellen herstellen umstellen bearbeiten
     verarbeiten"""
@@ -84,12 +84,12 @@ class _Mentions:
 
     @property
     def starting(self) -> Intent:
-        """Whoever is understood only nearly, or says more than a start, is asked before they are subscribed."""
+        """Return ASK_START if a name matched only nearly or the text says more than a start, else START."""
         return Intent.ASK_START if self.guessed or not self.rest <= _STARTING else Intent.START
 
 
 def match_selection(words: Sequence[str], text: str, county: County) -> ParsedIntent | None:
-    """A choice of topics or places by number or by name, or the wish to see the list."""
+    """Return a choice of topics or places by number or by name, or a request for the list; None if it is neither."""
     if any(map(str.isdecimal, words)) and all(word.isdecimal() or word in _BESIDE_NUMBERS for word in words):
         return _select_by_number(words, county)
     found = _find_mentions(_move_yes_no(_rewrite_exceptions(words)), county)
@@ -105,7 +105,7 @@ def is_everything(text: str) -> bool:
 
 
 def find_names(words: Sequence[str], county: County) -> tuple[set[str], set[str]]:
-    """The topics and the municipalities that are named by their names, also with a slip in them."""
+    """Return the topics and the municipalities that occur by name, even with a typo."""
     found = _find_mentions(words, county)
     return found.topics | found.denied, found.places
 
@@ -137,7 +137,7 @@ def _find_mentions(words: Sequence[str], county: County) -> _Mentions:
 
 @lru_cache(maxsize=4)
 def _collect_names(county: County) -> dict[tuple[str, ...], tuple[str, str]]:
-    """Spelled once for a county, as it is the same for every message."""
+    """Tokenize the names of a county once, as they are the same for every message."""
     return _index_names(county.topic_names, "topic") | _index_names(county.place_names, "place")
 
 
@@ -146,7 +146,7 @@ def _index_names(names: Mapping[str, Sequence[str]], kind: str) -> dict[tuple[st
 
 
 def _find_longest(words: Sequence[str], names: Mapping[tuple[str, ...], tuple[str, str]]) -> tuple[int, str, str]:
-    """How many words the first name takes, with its kind; long words may have a slip in them."""
+    """Return the number of words, the kind and the id of a name at the start; long words may have a typo."""
     for length in (3, 2, 1):
         if tuple(words[:length]) in names:
             return (length, *names[tuple(words[:length])])
@@ -167,7 +167,7 @@ def _find_similar(word: str, names: Mapping[tuple[str, ...], tuple[str, str]], e
 
 
 def _select_by_sign(found: _Mentions, text: str) -> ParsedIntent | None:
-    """ "+ Jobs", "- Baustellen"."""
+    """Match a sign before topics: "+ Jobs", "- Baustellen"."""
     sign = _SIGNS.get(text.lstrip()[:1])
     alone = found.topics and not found.rest and not found.places
     return ParsedIntent(intent=sign, topics=frozenset(found.topics)) if sign and alone else None
@@ -199,7 +199,10 @@ def _select_by_name(found: _Mentions, text: str) -> ParsedIntent | None:
 
 
 def _match_start(found: _Mentions) -> Intent | None:
-    """ "Start Baustellen"; "Anmelden für Baustellen" may be about something that takes place, and is asked about."""
+    """Match a start with topics: "Start Baustellen".
+
+    "Anmelden für Baustellen" may be about an event, so the person is asked.
+    """
     said, around = found.rest, _LINK | AROUND
     if said & _START and said <= _START | around:
         return found.starting
@@ -208,25 +211,25 @@ def _match_start(found: _Mentions) -> Intent | None:
 
 
 def _is_polite_request(found: _Mentions) -> bool:
-    """ "Können Sie mir auch Jobs schicken?"."""
+    """Return whether a question is a request: "Können Sie mir auch Jobs schicken?"."""
     return bool(found.rest & _ASKED_OF_US and found.rest & _ADD and found.rest & {"mir", "uns"})
 
 
 def _is_exclusive(found: _Mentions) -> bool:
-    """ "Baustellen ja, Rest nein"."""
+    """Return whether all other topics are refused: "Baustellen ja, Rest nein"."""
     said, struck = found.rest, _NOT | LEAVE | ALONE
     chosen = bool(found.topics) and not found.denied
     return chosen and bool(said & _REST and said & struck) and said <= _REST | struck | _LINK | AROUND | _BUT | _ALL
 
 
 def _rewrite_exceptions(words: Sequence[str]) -> list[str]:
-    """ "Alles bis auf Stellen" is "alles außer Stellen"."""
+    """Rewrite "Alles bis auf Stellen" as "alles außer Stellen"."""
     sentence = f" {' '.join(words)} ".replace(" bis auf ", " ausser ")
     return sentence.split()
 
 
 def _move_yes_no(words: Sequence[str]) -> list[str]:
-    """ "Sperrungen ja, Stellen nein" is "ja Sperrungen, nein Stellen"."""
+    """Rewrite "Sperrungen ja, Stellen nein" as "ja Sperrungen, nein Stellen"."""
     if not {"ja", "nein"} <= set(words) or words[-1] not in _YES_NO:
         return list(words)
     result: list[str] = []
@@ -239,7 +242,10 @@ def _move_yes_no(words: Sequence[str]) -> list[str]:
 
 
 def _is_removal(found: _Mentions) -> bool:
-    """ "Keine Stellen mehr", "Stop Baustellen"; a sentence about a closure that ends is none."""
+    """Return whether topics are dropped: "Keine Stellen mehr", "Stop Baustellen".
+
+    A sentence about a road closure that ends drops nothing.
+    """
     words = LEAVE | _NOT
     leaving = bool(found.rest & words) or (
         bool(found.rest & ALONE) and len(found.rest) == 1 and "ende" not in found.rest

@@ -1,6 +1,7 @@
-"""What people write and what they mean by it: the folder `examples`, a file for each of the commoner intents.
+"""Training examples: messages and what they mean, in the folder `examples`, one file for each common intent.
 
-A line is a message. A heading such as `[stop ask_stop]` says what the lines below it mean, the best reading first.
+A line is a message. A heading such as `[stop ask_stop]` gives the intents of the lines below it, the best reading
+first.
 """
 
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ _FOLDER = "examples"
 
 
 class Example(NamedTuple):
-    """A message and its readings, the best first."""
+    """Message and its readings, the best first."""
 
     text: str
     intents: tuple[Intent, ...]
@@ -22,13 +23,13 @@ class Example(NamedTuple):
 
 @cache
 def read_examples() -> tuple[Example, ...]:
-    """All of them, in the same order always."""
+    """Return all examples, always in the same order."""
     files = sorted(resources.files(__package__).joinpath(_FOLDER).iterdir(), key=lambda file: file.name)
     return tuple(example for file in files for example in parse_examples(file.read_text(encoding="utf-8")))
 
 
 def parse_examples(text: str) -> Iterator[Example]:
-    """Those of one file. Raises ValueError if a heading names an intent that there is not."""
+    """Yield the examples of one file. Raises ValueError if a heading names an unknown intent."""
     intents: tuple[Intent, ...] = ()
     for line in filter(None, map(str.strip, text.splitlines())):
         if line.startswith("[") and line.endswith("]"):

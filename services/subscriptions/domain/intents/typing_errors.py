@@ -1,4 +1,4 @@
-"""Words that are nearly one of ours: one or two of them, never a sentence."""
+"""Detection of words that are nearly one of ours."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -19,7 +19,7 @@ MIN_LONG_WORD_SIMILARITY = 0.85
 _LEAVE = read_words("""abmelden abmeldung abbestellen abbestellung austragen kuendigen kuendigung kuendige widerrufen
     widerrufe widerruf deabonnieren unsubscribe stornieren""")
 _JOIN = read_words("anmelden anmeldung abonnieren abonniere registrieren eintragen freischalten subscribe")
-# Words that look like a slip and are none.
+# Words that look like a typo and are none.
 _NO_SLIP = read_words("""vermelden melden ummelden auftragen vertragen anmeldet anmelden angemeldet abgemeldet
     auszutragen zutragen ausfragen beantragen betragen antragen auftragen ankuendigen ankuendigung erkundigen
     verkuendigen aushaengen anbestellen bestellen bestellung vorbestellen nachbestellen abstellen anstellen
@@ -28,7 +28,7 @@ _NO_SLIP = read_words("""vermelden melden ummelden auftragen vertragen anmeldet 
 
 _STOP = sorted("stop")
 
-# Transpositions and slips of four-letter words are too far away to be found by similarity.
+# Transpositions and typos of four-letter words, which are not similar enough to be found.
 _EXPLICIT = {
     Intent.ASK_BOTH: read_words("amelden amelde amedlen anbmelden abnmelden ammelden"),
     Intent.ASK_START: read_words("""strat satrt sart statr strt stat startt tsart srart atart dtart sztart stsrt
@@ -46,7 +46,7 @@ _WORDS = {
     Intent.HELP: read_words("hilfe"),
     Intent.WHY: read_words("warum"),
 }
-# Ordinary words that would be taken for one of ours.
+# Ordinary words that would match one of ours.
 _INNOCENT = read_words("""daten thema pausen starr staat stark stadt sport spott stoff topp shop post tops pots opts
     spot spaten ende melden
     stunden bestellen vorbestellen nachbestellen tragen anfragen eintragen umtragen auftragen vertragen kuendigt
@@ -55,7 +55,7 @@ _INNOCENT = read_words("""daten thema pausen starr staat stark stadt sport spott
 
 
 def match_typo(words: Sequence[str]) -> Intent | None:
-    """The one intent that a short text with a typing error comes near to."""
+    """Return the one intent to which a text of one or two words with a typo is close, else None."""
     if not 0 < len(words) <= MAX_WORDS:
         return None
     found = {intent for word in words if (intent := _match_word(word)) is not None}
@@ -65,17 +65,17 @@ def match_typo(words: Sequence[str]) -> Intent | None:
 
 
 def correct_stop_typos(words: Sequence[str]) -> list[str]:
-    """A word of leaving with a slip in it is that word, also within a sentence; nothing else is touched."""
+    """Correct stop words with a typo, also within a sentence; leave all other words unchanged."""
     return [_find_correction(word) or word for word in words]
 
 
 def is_near_start(words: Sequence[str]) -> bool:
-    """Whether a word is nearly one of joining, and not of leaving as well: "Abmeldung" is a letter from "Anmeldung"."""
+    """Return whether a word is close to a start word, and not to a stop word: "Abmeldung" is near "Anmeldung"."""
     return any(_is_near(word, _JOIN) and word not in LEAVE and not _is_near(word, _LEAVE) for word in words)
 
 
 def is_near_both(words: Sequence[str]) -> bool:
-    """Whether a word is as near to one of joining as to one of leaving."""
+    """Return whether a word is close to both a start word and a stop word."""
     return any(_is_near(word, _JOIN) and _is_near(word, _LEAVE) for word in words)
 
 

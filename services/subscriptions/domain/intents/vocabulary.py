@@ -1,6 +1,6 @@
-"""The words, by what they are used for. Spelled without accents, umlauts written out.
+"""Words by their use, spelled without accents and with umlauts written out.
 
-Learners' spelling and the commonest words in English, Turkish, Arabic, Ukrainian, Russian and Polish included.
+Learners' spellings and the most common words in English, Turkish, Arabic, Ukrainian, Russian and Polish are included.
 """
 
 from services.subscriptions.domain.intents.text import read_words
@@ -58,7 +58,7 @@ JOINISH = START_ALONE | read_words("""angemeldet eintragen aufnehmen mitmachen m
 HOW = read_words("""sich wie kann koennen koennte man was muss muessen soll wo geht mache tun how can do geht s
     gehts warum wieso weshalb nicht funktioniert klappt denn das es s machen""")
 CANNOT = read_words("kann koennen konnte geht klappt funktioniert moeglich can cannot cant")
-# Words that say nothing by themselves. "Nur", "weg", "ohne", "weiter", "wann" and their like do, and are not here.
+# Words that say nothing by themselves. "Nur", "weg", "ohne", "weiter", "wann" and the like do, and are not here.
 FILLERS = read_words("""aber also am ansonsten ausserdem beim da dabei dadurch dafuer daher damit danach dann daran
     darauf darum deshalb deswegen dort durch eben eher eigentlich einmal er erst etwas eventuell gar genau
     gerade halt hiermit im immer irgendwann irgendwas irgendwie irgendwo je jedoch leider momentan naemlich nach nun
@@ -90,18 +90,18 @@ AROUND = (
     сообщения мне больше не надсилайте mnie mi wiadomosci nie chce wiecej это""")
     | POLITE
 )
-# What comes or does not come: whoever names it without a wish complains, and does not leave.
+# Words for our messages: somebody who uses them without a request complains, and does not want to stop.
 RECEIVED = read_words("""nachricht nachrichten meldung meldungen info infos informationen mitteilung mitteilungen
     news benachrichtigung benachrichtigungen nichts newsletter rundschreiben texte hinweise berichte""")
 WISHED = read_words("will moechte moecht wuensche wuerde bitte wollen wollte nein stop stopp mag")
 
-# Signing somebody off, without saying what from.
+# Words for a stop that do not say of what.
 LEAVE_US = read_words("""abmelden abmeldung abbestellen abbestellung austragen austragung kuendigen kuendigung
     kuendige deabonnieren unsubscribe austreten widerruf widerrufen""")
 OWN = read_words("""mein meine meinen meiner meinem unser unsere unseren ein eine einen der die das den dem ihn es
     sein""")
 
-# Signing something else off or up: only a plain "Stop" counts beside these.
+# Words of other things to sign up for or cancel: beside these only a plain "Stop" counts.
 OTHER_BUSINESS = read_words("""auto autos kfz fahrzeug pkw lkw motorrad moped roller anhaenger wohnwagen boot hund
     hunde hundesteuer katze pferd gewerbe firma betrieb wohnsitz wohnung zweitwohnsitz haus kind kinder tochter sohn
     kita kindergarten krippe hort schule schueler kurs kurse vhs volkshochschule seminar verein tonne biotonne
@@ -114,8 +114,8 @@ OTHER_BUSINESS = read_words("""auto autos kfz fahrzeug pkw lkw motorrad moped ro
     grab baulast grundbuch vereinsregister handelsregister gewerberegister wasserrecht flensburg fuehrungszeugnis
     kitaplatz hortplatz ganztag mittagessen musikschule schwimmkurs handyvertrag stromvertrag internetvertrag festnetz
     zeitungsabo fitnessstudio wohngeld buergergeld kindergeld pflegegeld papiertonne""")
-# "Hallo Papa, das ist meine neue Nummer, die alte kannst du löschen" is a fraud.
+# "Hallo Papa, das ist meine neue Nummer, die alte kannst du löschen" is a fraud attempt.
 FAMILY = read_words("papa papi mama mami oma opa schatz")
-# A sign or a line, not a wish.
+# Words that make a "Stop" a sign or a line, not a request.
 STOP_SIGNS = read_words("""schild schilder stelle strasse linie licht and go motion uhr taste knopf bus boxen tank
     non one letzter letzten naechster naechsten""")

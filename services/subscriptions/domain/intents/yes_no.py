@@ -1,4 +1,4 @@
-"""A "Ja" or a "Nein" and nothing else: what counts after a question of ours only."""
+"""Detection of a bare "Ja" or "Nein", which counts only after a question of ours."""
 
 from services.subscriptions.domain.intents.text import read_words, tokenize
 from services.subscriptions.domain.intents.vocabulary import POLITE
@@ -14,13 +14,13 @@ MAX_WORDS = 6
 
 
 def is_yes(text: str) -> bool:
-    """ "Ja bitte", "sehr gerne", "Ja, das möchte ich"."""
+    """Return whether the text is only a yes: "Ja bitte", "sehr gerne", "Ja, das möchte ich"."""
     said = _extract_words(text)
     return bool(said & _YES) and said <= _YES | _YES_AROUND
 
 
 def is_no(text: str) -> bool:
-    """ "Nein danke", "nö", "lieber nicht"."""
+    """Return whether the text is only a no: "Nein danke", "nö", "lieber nicht"."""
     said = _extract_words(text)
     return bool(said & _NO) and said <= _NO | _NO_AROUND
 
