@@ -1,1 +1,1 @@
-"""Building blocks without a business word, and the contracts between the services."""
+"""Generic building blocks of the services, and the contracts between them."""

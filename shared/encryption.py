@@ -1,7 +1,7 @@
-"""Addresses at rest and on the broker: AES-256-GCM with a key ring, and a keyed index with a separate key.
+"""Encryption of addresses at rest and on the broker: AES-256-GCM with a key ring, a blind index with a separate key.
 
-Layout of a sealed value: version (1 byte), nonce (12), ciphertext with tag. The additional data binds it to
-its purpose and to its index, so a ciphertext moved to another row does not open.
+Layout of an encrypted value: version (1 byte), nonce (12), ciphertext with tag. The additional data binds it to its
+purpose and to its index, so a ciphertext moved to another row cannot be decrypted.
 """
 
 import base64
@@ -23,18 +23,18 @@ _NONCE_BYTES = 12
 
 
 class EncryptionError(ValueError):
-    """A value that does not open, or a key text that is none. Check that the key ring has its version."""
+    """A value cannot be decrypted, or a key text is invalid. Check that the key ring has the value's key version."""
 
 
 @dataclass(frozen=True, repr=False)
 class KeyRing:
-    """Sealing keys by version (1 to 255); the highest seals, all open."""
+    """Encryption keys by version (1 to 255); the highest encrypts, all decrypt."""
 
     keys: Mapping[int, AESGCM]
 
     @classmethod
     def parse(cls, text: str) -> "KeyRing":
-        """A ring from `1:<base64 of 32 bytes>[,2:<…>]`. Raises EncryptionError without repeating the text."""
+        """Parse a key ring from `1:<base64 of 32 bytes>[,2:<…>]`. Raises EncryptionError without repeating the text."""
         entries = [entry.strip().partition(":") for entry in text.split(",") if entry.strip()]
         if not entries or not all(number.isdecimal() and 0 < int(number) < 256 for number, _, _ in entries):
             raise EncryptionError("expected VERSION:BASE64[,VERSION:BASE64], versions 1 to 255")
@@ -43,14 +43,14 @@ class KeyRing:
         return cls({int(number): AESGCM(parse_key(key)) for number, _, key in entries})
 
     def encrypt(self, plain: bytes, *, purpose: str, index: bytes = b"") -> bytes:
-        """Seal with the newest key."""
+        """Encrypt with the newest key."""
         version = max(self.keys)
         nonce = os.urandom(_NONCE_BYTES)
         sealed = self.keys[version].encrypt(nonce, plain, _build_associated_data(version, purpose, index))
         return bytes([version]) + nonce + sealed
 
     def decrypt(self, sealed: bytes, *, purpose: str, index: bytes = b"") -> bytes:
-        """The plain value. Raises EncryptionError for a wrong key, purpose or index, and for changed bytes."""
+        """Return the plain value. Raises EncryptionError for a wrong key, purpose or index, and for changed bytes."""
         key = self.keys.get(sealed[0]) if sealed else None
         if key is None:
             raise EncryptionError("sealed with a key that is not in the ring")
@@ -63,12 +63,11 @@ class KeyRing:
 
 @dataclass(frozen=True, repr=False)
 class BlindIndexKey:
-    """The key of the lookup hashes; it opens nothing.
+    """Key of the lookup hashes; it decrypts nothing.
 
-    It has one or more links of 32 bytes: the first hashes the value, each further one the hash so far. So a new link
-    lifts every hash that is stored, without its value, and whoever knows only the links before it can do nothing with
-    what was lifted. A hash of several links ends with their number. `others` are looked up too, while one key
-    replaces another.
+    It has one or more links of 32 bytes: the first hashes the value, each further one the hash so far. A new link thus
+    upgrades every stored hash without its value, and the earlier links alone are of no use with upgraded hashes. A hash
+    of several links ends with their number. `others` are further keys to look up by while one key replaces another.
     """
 
     key: bytes
@@ -76,7 +75,7 @@ class BlindIndexKey:
 
     @classmethod
     def parse(cls, text: str) -> "BlindIndexKey":
-        """From base64 of its links, and others after a comma. Raises EncryptionError without repeating the text."""
+        """Parse base64 of the links, and of `others` after commas. Raises EncryptionError without repeating it."""
         keys = sorted(entries := [_parse_links(entry.strip()) for entry in text.split(",")], key=len)
         if any(longer[:-KEY_BYTES] != shorter for shorter, longer in pairwise(keys)):
             raise EncryptionError("each index key must be another with one link more")
@@ -84,35 +83,35 @@ class BlindIndexKey:
 
     @property
     def text(self) -> str:
-        """What `parse` reads."""
+        """Return the text that `parse` reads."""
         return ",".join(base64.b64encode(key).decode() for key in (self.key, *self.others))
 
     @property
     def version(self) -> int:
-        """How many links it has."""
+        """Return the number of links."""
         return len(self.key) // KEY_BYTES
 
     def compute_index(self, purpose: str, value: str) -> bytes:
-        """A hash that is equal for equal values of the same purpose, and says nothing without the key."""
+        """Return a hash that is equal for equal values of the same purpose and reveals nothing without the key."""
         return self.upgrade(self.compute_base_index(purpose, value))
 
     def compute_other_indexes(self, purpose: str, value: str) -> tuple[bytes, ...]:
-        """The hashes with each of the other keys."""
+        """Return the hashes with each of the other keys."""
         return tuple(BlindIndexKey(key).compute_index(purpose, value) for key in self.others)
 
     def compute_base_index(self, purpose: str, value: str) -> bytes:
-        """The hash of the first link, which no further one changes: for values that nobody can guess."""
+        """Return the hash of the first link, which no further link changes: for values that cannot be guessed."""
         hashed = self._prepared.copy()
         hashed.update(f"{purpose}\0{value}".encode())
         return hashed.digest()[:INDEX_BYTES]
 
     @cached_property
     def _prepared(self) -> hmac.HMAC:
-        """Once for all values: with every new key OpenSSL looks for the algorithm anew."""
+        """Return the HMAC with the key, once for all values: OpenSSL looks up the algorithm for every new key."""
         return hmac.new(self.key[:KEY_BYTES], digestmod="sha256")
 
     def upgrade(self, index: bytes) -> bytes:
-        """The hash of all links, from that of the first ones."""
+        """Return the hash of all links, given that of the first ones."""
         done = get_index_version(index)
         if done >= self.version:
             return index
@@ -123,12 +122,12 @@ class BlindIndexKey:
 
 
 def get_index_version(index: bytes) -> int:
-    """How many links made a hash."""
+    """Return the number of links that made a hash."""
     return index[INDEX_BYTES] if len(index) > INDEX_BYTES else 1
 
 
 def parse_key(text: str) -> bytes:
-    """32 bytes from base64. Raises EncryptionError without repeating the text."""
+    """Return 32 bytes from base64. Raises EncryptionError without repeating the text."""
     key = _parse_links(text)
     if len(key) != KEY_BYTES:
         raise EncryptionError(f"a key must be base64 of {KEY_BYTES} bytes")

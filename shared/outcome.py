@@ -1,15 +1,15 @@
-"""What a handler says about a message; settling is done elsewhere, in one place."""
+"""Outcomes that handlers return for a message, and the errors behind them; messages are settled in shared.amqp only."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 
 class DependencyUnavailable(Exception):
-    """Broker, database or Graph API cannot be reached. Nothing is wrong with the message: wait, try again."""
+    """Broker, database or Graph API is unreachable. The message is not at fault: wait and try again."""
 
 
 class Unroutable(Exception):
-    """No queue is bound for this key: the topology is missing. Run `kreisfunk migrate`."""
+    """No queue is bound for the routing key: the topology is missing. Run `kreisfunk migrate`."""
 
 
 class InvalidDataError(Exception):
@@ -18,12 +18,12 @@ class InvalidDataError(Exception):
 
 @dataclass(frozen=True)
 class Done:
-    """Handled, or known to be handled: acknowledge."""
+    """Outcome: handled, or known to be handled; acknowledge."""
 
 
 @dataclass(frozen=True)
 class RetryLater:
-    """Cannot be handled now; try again after about `seconds` (rounded up to a delay tier)."""
+    """Outcome: cannot be handled now; try again after about `seconds` (rounded up to a delay tier)."""
 
     seconds: float
     reason: str
@@ -31,16 +31,16 @@ class RetryLater:
 
 @dataclass(frozen=True)
 class Dead:
-    """Can never be handled: keep it in the dead-letter queue with this reason (no personal data in it)."""
+    """Outcome: can never be handled; store in the dead-letter queue with this reason (without personal data)."""
 
     reason: str
 
 
 @dataclass(frozen=True)
 class Rejected:
-    """Somebody else's mistake, and they were told: keep it in the owner's quarantine with this reason and `headers`.
+    """Outcome: rejected, and its publisher was notified; store in the owner's quarantine with reason and `headers`.
 
-    No personal data in either.
+    Neither contains personal data.
     """
 
     reason: str
@@ -49,8 +49,10 @@ class Rejected:
 
 @dataclass(frozen=True)
 class Separate:
-    """Some of a group could not be handled: each of these `parts`, by message id, comes again alone after about
-    `seconds`, counting as another attempt. The rest is done. No personal data in the reason.
+    """Outcome: some messages of a group could not be handled; the rest is done.
+
+    Each of the `parts`, by message id, is retried alone after about `seconds`, counting as another attempt. The reason
+    contains no personal data.
     """
 
     parts: Mapping[str, bytes]

@@ -1,1 +1,1 @@
-"""Receives WhatsApp's webhooks: what was answered with 200 is on a quorum queue, sealed."""
+"""WhatsApp webhook receiver: everything answered with 200 is stored, encrypted, on a quorum queue."""

@@ -1,4 +1,4 @@
-"""`python -m services.ingress`."""
+"""Entry point of `python -m services.ingress`."""
 
 from functools import partial
 
@@ -10,7 +10,7 @@ from shared.runtime.settings import read_settings
 
 
 def main() -> None:
-    """Run the ingress until it is told to stop."""
+    """Run the ingress until it is asked to stop."""
     settings = read_settings(Settings)
     configure_logs(service=NAME, level=settings.log_level)
     run(partial(serve, settings), drain_seconds=settings.drain_seconds)

@@ -1,4 +1,4 @@
-"""What to do with a webhook: check who sent it, understand it, store it, and only then say yes."""
+"""Webhook handling: verify the signature, parse, store, and only then acknowledge."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from shared.runtime.clock import Clock
 
 
 class _EncodedWebhook(NamedTuple):
-    """What is kept of a webhook while it is being stored."""
+    """Encoded parts of a webhook that are needed while it is being stored."""
 
     events: EncodedEvents
     ignored: Sequence[Ignored]
@@ -24,7 +24,7 @@ class _EncodedWebhook(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Receiver:
-    """Receives what comes to the public port."""
+    """Handler of the requests to the public port."""
 
     app_secrets: Sequence[bytes]
     verify_token: str
@@ -37,11 +37,11 @@ class Receiver:
     meter: WebhookMeter
 
     def verify_handshake(self, mode: str | None, token: str | None) -> bool:
-        """Whether a handshake is Meta's."""
+        """Return whether a handshake request comes from Meta."""
         return mode == "subscribe" and is_verify_token(token, self.verify_token)
 
     async def receive(self, body: bytes, signature: str | None) -> WebhookResult:
-        """What became of the body; it is accepted or quarantined only once it is stored."""
+        """Store the webhook and return its result; it is accepted or quarantined only once it is stored."""
         result = await self._store(body, signature)
         self.meter.count_webhook(result)
         return result

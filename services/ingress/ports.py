@@ -1,4 +1,4 @@
-"""What handling a webhook needs from outside."""
+"""Ports of the webhook handlers."""
 
 from enum import StrEnum
 from typing import Protocol
@@ -8,11 +8,11 @@ from services.ingress.domain.findings import Ignored, ProblemKind
 
 
 class NotStored(Exception):
-    """The broker has not confirmed, or too much waits already: whoever sent it has to send it again."""
+    """Error: the broker has not confirmed, or too much is already waiting; the client has to send the webhook again."""
 
 
 class WebhookResult(StrEnum):
-    """What became of a webhook."""
+    """Result of handling a webhook."""
 
     ACCEPTED = "accepted"
     QUARANTINED = "quarantined"
@@ -27,14 +27,14 @@ class WebhookResult(StrEnum):
 
 
 class Outbox(Protocol):
-    """Where events go."""
+    """Durable store for the events of a webhook."""
 
     async def store(self, packed: EncodedEvents) -> None:
-        """Return when all of them, if any, are on disk. Raises NotStored within three seconds."""
+        """Return when all events, if any, are on disk. Raises NotStored within three seconds."""
 
 
 class WebhookMeter(Protocol):
-    """What is counted."""
+    """Counters of the webhook handlers."""
 
     def count_webhook(self, result: WebhookResult) -> None: ...
 

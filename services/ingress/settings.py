@@ -1,4 +1,4 @@
-"""What the ingress is told from outside."""
+"""Settings of the ingress."""
 
 from pydantic import Field, SecretStr, field_validator
 
@@ -9,7 +9,7 @@ MAX_APP_SECRETS = 2
 
 
 class Settings(EncryptionSettings):
-    """Checked as a whole at the start, so that a wrong key does not wait for the first webhook."""
+    """Settings, all validated at startup, so that a wrong key fails before the first webhook."""
 
     listen_host: str = Field("0.0.0.0", description="where the webhook listens")  # noqa: S104 - the public port
     listen_port: Port = Field(8080, description="port of the webhook")

@@ -1,4 +1,4 @@
-"""The ingress put together: probes outside, then the broker, the outbox, and the public port inside."""
+"""Composition root of the ingress: opens the probes, then the broker connection, the outbox and the public port."""
 
 from prometheus_client import CollectorRegistry
 
@@ -19,7 +19,7 @@ MAX_SHUTDOWN_SECONDS = 5.0
 
 
 async def serve(settings: Settings, stop: StopRequest) -> None:
-    """Serve until a stop is asked for, then answer what is in flight."""
+    """Serve until a stop is requested, then answer the requests in flight."""
     registry = CollectorRegistry()
     metrics = Metrics(registry)
     publisher = ReconnectingPublisher()

@@ -1,1 +1,1 @@
-"""RabbitMQ: the only place that imports aio_pika and the only place that settles a message."""
+"""RabbitMQ: the only package that imports aio_pika, and the only one that settles messages."""

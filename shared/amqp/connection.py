@@ -1,4 +1,4 @@
-"""A connection that comes back by itself, and the word for a broker that is away."""
+"""Connections that reconnect by themselves, and the error for an unavailable broker."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -20,12 +20,12 @@ RECONNECT_DELAY_SECONDS = 1
 
 
 class BrokerUnavailable(DependencyUnavailable):
-    """RabbitMQ did not answer in time, or the connection is down. It is re-established by itself."""
+    """RabbitMQ did not answer in time, or the connection is down. It reconnects by itself."""
 
 
 @asynccontextmanager
 async def connect(url: str, *, password: str | None, name: str) -> AsyncIterator[AbstractRobustConnection]:
-    """One robust connection; use one for publishing and another for consuming (a blocked one blocks both).
+    """Open a robust connection; use one for publishing and another for consuming (a blocked one blocks both).
 
     `name` is shown in RabbitMQ's management. Raises BrokerUnavailable if the first connection fails.
     """
@@ -44,12 +44,12 @@ async def connect(url: str, *, password: str | None, name: str) -> AsyncIterator
 
 
 def get_login(connection: AbstractRobustConnection) -> str | None:
-    """Who we are at the broker; it vouches for nobody else."""
+    """Return our own broker login; the broker accepts no other one as a message's `user_id`."""
     return connection.url.user if isinstance(connection, aio_pika.RobustConnection) else None
 
 
 def build_connection_check(*connections: AbstractRobustConnection) -> Callable[[], Awaitable[bool]]:
-    """A readiness check: all of these connections are up."""
+    """Return a readiness check: all of these connections are up."""
 
     async def check() -> bool:
         return all(connection.connected.is_set() for connection in connections)

@@ -1,7 +1,7 @@
-"""Consuming: the callback only enqueues, our own tasks work, and one function settles.
+"""Consumers: the callback only enqueues, tasks of our own handle messages, and one function settles them.
 
-A dying channel cancels running callbacks and hands out dead messages again, hence the split; a message of a
-dead channel is not acted on, since the broker delivers it once more.
+A closing channel cancels running callbacks and still hands out dead messages, hence the separation; a message of a
+dead channel is not handled, since the broker delivers it again.
 """
 
 import asyncio
@@ -40,7 +40,7 @@ Handler = Callable[[ReceivedMessage], Awaitable[Outcome]]
 
 @dataclass
 class Consumer:
-    """What arrives on one queue, at most `prefetch` unsettled at a time."""
+    """Consumer of one queue, with at most `prefetch` unsettled messages at a time."""
 
     queue: Queue
     retry_publisher: Publisher
@@ -50,25 +50,25 @@ class Consumer:
     _warned_at: float = field(default=-WARNING_INTERVAL_SECONDS, init=False)
 
     async def receive(self) -> ReceivedMessage:
-        """The next message whose channel still lives."""
+        """Return the next message whose channel is still open."""
         while True:
             received = await self._arrived.get()
             if received.alive:
                 return received
 
     def warn(self, error: DependencyUnavailable) -> None:
-        """Log that something is away, not once for each message in hand."""
+        """Log that a dependency is unavailable, at most once per WARNING_INTERVAL_SECONDS."""
         now = time.monotonic()
         if now - self._warned_at >= WARNING_INTERVAL_SECONDS:
             self._warned_at = now
             _log.warning("dependency_unavailable", queue=self.queue.name, error=str(error))
 
     async def settle(self, received: ReceivedMessage, outcome: Outcome) -> None:
-        """Do what the outcome says, as often as it takes. Not torn by cancellation; a dead channel makes it a no-op."""
+        """Apply the outcome, retrying until it succeeds. Shielded from cancellation; does nothing on a dead channel."""
         await asyncio.shield(self._settle(received, outcome))
 
     async def _settle(self, received: ReceivedMessage, outcome: Outcome) -> None:
-        """One that stays unsettled on a living channel takes a place of `prefetch` for ever."""
+        """Apply the outcome and acknowledge; an unsettled message on an open channel occupies `prefetch` forever."""
         for attempt in itertools.count():
             if not self._may_settle(received):
                 return
@@ -83,7 +83,7 @@ class Consumer:
                 return
 
     def _may_settle(self, received: ReceivedMessage) -> bool:
-        """Whoever writes to a channel that is being closed loses the connection (504, "expected channel.open")."""
+        """Return whether to settle: writing to a closing channel ends the connection (504, "expected channel.open")."""
         return received.alive and not self.closing
 
     async def _apply_outcome(self, received: ReceivedMessage, outcome: Outcome) -> None:
@@ -117,7 +117,7 @@ class Consumer:
             )
 
     async def _quarantine(self, received: ReceivedMessage, headers: Mapping[str, str]) -> None:
-        """In quarantine, unless it is full: its sender was told already."""
+        """Publish the message to the quarantine; drop it if that is full: its publisher has already been notified."""
         cut = {TRUNCATED_HEADER: len(received.body)} if len(received.body) > MAX_QUARANTINED_BYTES else {}
         try:
             body = received.body[:MAX_QUARANTINED_BYTES]
@@ -133,7 +133,7 @@ class Consumer:
     async def _publish(
         self, received: ReceivedMessage, key: str, message_id: str, body: bytes, headers: Mapping[str, str | int]
     ) -> None:
-        """With all that its publisher gave it, under our own login."""
+        """Publish the message with its publisher's properties, under our own login."""
         incoming = received.incoming
         publisher = {PUBLISHER_HEADER: received.user_id} if received.user_id else {}
         await self.retry_publisher.publish(
@@ -148,18 +148,18 @@ class Consumer:
         )
 
     async def enqueue(self, incoming: AbstractIncomingMessage) -> None:
-        """The broker's callback: returns at once, so a dying channel finds nothing to cancel."""
+        """Queue a message; this broker callback returns at once, so that a closing channel has nothing to cancel."""
         attempt = incoming.headers.get(ATTEMPT_HEADER, 1)
         self._arrived.put_nowait(ReceivedMessage(incoming, attempt if isinstance(attempt, int) else 1, self.login))
 
 
 def _compute_backoff(attempt: int) -> float:
-    """Seconds to wait after so many attempts that failed."""
+    """Return the seconds to wait after the failed attempt number `attempt`, counted from 0."""
     return BACKOFF_DELAYS_SECONDS[min(attempt, len(BACKOFF_DELAYS_SECONDS) - 1)]
 
 
 def select_tier(seconds: float) -> str:
-    """The shortest delay tier of at least `seconds`, else the longest."""
+    """Return the shortest delay tier of at least `seconds`, else the longest."""
     return next((name for name, length in RETRY_TIERS.items() if length >= seconds), list(RETRY_TIERS)[-1])
 
 
@@ -167,9 +167,9 @@ def select_tier(seconds: float) -> str:
 async def open_consumer(
     connection: AbstractRobustConnection, retry_connection: AbstractRobustConnection, queue: Queue, *, prefetch: int
 ) -> AsyncIterator[Consumer]:
-    """Consume a queue; `parking` is the connection to publish retries and dead letters on.
+    """Consume a queue; `retry_connection` is used to publish retries and dead letters.
 
-    At the end the consumer is cancelled first; what is unsettled goes back to the queue. Raises BrokerUnavailable.
+    At the end the consumer is cancelled first; unsettled messages return to the queue. Raises BrokerUnavailable.
     """
     async with open_publisher(retry_connection) as publisher:
         consumer = Consumer(queue, publisher, get_login(retry_connection))
@@ -193,9 +193,9 @@ async def _start_consuming(connection: AbstractRobustConnection, consumer: Consu
 
 
 async def run_worker(consumer: Consumer, handle: Handler, *, until: asyncio.Event | None = None) -> None:
-    """Handle one message after the other, for ever; run several of these for concurrency.
+    """Handle one message after another, forever; run several workers for concurrency.
 
-    With `until`, it returns once that is set and the message in hand is settled.
+    With `until`, return once that is set and the current message is settled.
     """
     while received := await _receive_next(consumer, until):
         outcome = await _call_handler(consumer, received, handle)
@@ -216,7 +216,7 @@ async def _receive_next(consumer: Consumer, until: asyncio.Event | None) -> Rece
 
 
 async def _call_handler(consumer: Consumer, received: ReceivedMessage, handle: Handler) -> Outcome | None:
-    """What the handler says, waited for while a dependency is away; None if the message died meanwhile."""
+    """Return the handler's outcome, retrying while a dependency is unavailable; None if the channel has died."""
     for attempt in range(1_000_000):
         if not received.alive:
             return None
@@ -225,7 +225,7 @@ async def _call_handler(consumer: Consumer, received: ReceivedMessage, handle: H
         except DependencyUnavailable as error:
             consumer.warn(error)
             await asyncio.sleep(_compute_backoff(attempt))
-        except Exception as error:  # the one place for bugs: retried a few times, then kept for an operator
+        except Exception as error:  # a bug: retried a few times, then a dead letter
             _log.exception("handler_failed", queue=consumer.queue.name, attempt=received.attempt)
             return RetryLater(10, f"unexpected {type(error).__name__}")
     return None

@@ -1,4 +1,4 @@
-"""Looking at the topology without changing it: what exists, and how much waits there."""
+"""Inspection of the topology without changing it: which queues exist, and how many messages wait in them."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -21,14 +21,14 @@ EXCHANGES = (
 
 @dataclass(frozen=True, kw_only=True)
 class Inventory:
-    """`missing` are exchanges and queues that are not there; `waiting` the ready messages of each queue that is."""
+    """Inventory: `missing` exchanges and queues, and the number of ready messages of each existing queue."""
 
     missing: tuple[str, ...]
     waiting: dict[str, int]
 
 
 def list_queue_names() -> list[str]:
-    """Every queue of the topology."""
+    """Return the names of all queues of the topology."""
     tiers = [queue.name_retry_queue(name) for queue in topology.QUEUES for name in topology.RETRY_TIERS]
     return [
         *(queue.name for queue in topology.QUEUES),
@@ -40,15 +40,15 @@ def list_queue_names() -> list[str]:
 
 
 def list_operator_queues() -> list[str]:
-    """Where messages stay until an operator looks at them: dead letters and webhooks that were not understood.
+    """Return the queues that an operator has to look at: dead letters and unparsable webhooks.
 
-    Rejected notices need none: their publisher was told what to mend.
+    Rejected notices need no operator: their publisher was told what to correct.
     """
     return [*(queue.dead_letter_queue for queue in topology.QUEUES), topology.QUARANTINE]
 
 
 async def take_inventory(connection: AbstractRobustConnection) -> Inventory:
-    """Any login may do this: looking needs no permission. Raises BrokerUnavailable."""
+    """Return the inventory; passive declarations need no permission. Raises BrokerUnavailable."""
     try:
         missing = await _find_missing_exchanges(connection)
         waiting = await _count_waiting(connection, list_queue_names())
@@ -59,7 +59,7 @@ async def take_inventory(connection: AbstractRobustConnection) -> Inventory:
 
 
 async def count_ready_messages(connection: AbstractRobustConnection, names: Iterable[str]) -> list[int]:
-    """Return how many messages wait in each of these queues. Raises BrokerUnavailable."""
+    """Return the number of ready messages in each of these queues. Raises BrokerUnavailable."""
     try:
         return list((await _count_waiting(connection, names)).values())
     except CONNECTION_ERRORS as error:
@@ -71,7 +71,7 @@ async def _find_missing_exchanges(connection: AbstractRobustConnection) -> list[
 
 
 async def _has_exchange(connection: AbstractRobustConnection, name: str) -> bool:
-    # A channel for each look: the broker closes it when the thing is not there.
+    # One channel for each exchange: the broker closes it if the exchange does not exist.
     channel = await connection.channel(publisher_confirms=False)
     try:
         await channel.declare_exchange(name, passive=True)

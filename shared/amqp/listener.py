@@ -1,4 +1,4 @@
-"""Hearing what is said about notices, from now on."""
+"""Listener to the stream of answers about notices, from now on."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -15,16 +15,16 @@ PREFETCH_COUNT = 200
 
 @dataclass
 class Listener:
-    """What arrives while we listen. Nothing is kept for later: who has to hear everything remembers its place."""
+    """Queue of the messages that arrive while listening. To miss none across restarts, read from a stored offset."""
 
     _arrived: asyncio.Queue[bytes] = field(default_factory=asyncio.Queue)
 
     async def receive(self) -> bytes:
-        """The next body."""
+        """Return the next body."""
         return await self._arrived.get()
 
     async def enqueue(self, incoming: AbstractIncomingMessage) -> None:
-        """The broker's callback."""
+        """Queue a message; called by the broker client."""
         self._arrived.put_nowait(incoming.body)
         await incoming.ack()
 

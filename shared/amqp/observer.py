@@ -1,4 +1,4 @@
-"""Looking at messages without taking part: what waits in a queue, and a copy of what passes by."""
+"""Observation of messages without consuming them: those waiting in a queue or stream, and copies of published ones."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
@@ -18,7 +18,7 @@ _PROPERTIES = ("headers", "message_id", "correlation_id", "reply_to", "user_id",
 
 
 class ObservedMessage(NamedTuple):
-    """A message; `properties` are those that hold something of the sender's, headers with them, as JSON."""
+    """Message with those properties that hold values of its publisher, headers included, as JSON in `properties`."""
 
     exchange: str
     routing_key: str
@@ -27,7 +27,7 @@ class ObservedMessage(NamedTuple):
 
 
 class Binding(NamedTuple):
-    """What to get a copy of."""
+    """Binding that selects the messages to copy."""
 
     exchange: str
     routing_key: str
@@ -35,21 +35,26 @@ class Binding(NamedTuple):
 
 @asynccontextmanager
 async def peek(url: str, queue: str) -> AsyncIterator[AsyncIterator[ObservedMessage]]:
-    """Everything that waits there; it goes back, in order, when the context is left. Raises BrokerUnavailable."""
+    """Yield all messages waiting in a queue; they return to it, in order, at the end. Raises BrokerUnavailable."""
     async with _open_channel(url) as channel:
         yield _read_waiting(channel, queue)
 
 
 @asynccontextmanager
 async def read_stream(url: str, stream: str) -> AsyncIterator[AsyncIterator[ObservedMessage]]:
-    """Everything that a stream holds, until it has been silent for a while; what grows for ever ends as well. Raises
-    BrokerUnavailable."""
+    """Yield all messages of a stream until none comes for IDLE_TIMEOUT_SECONDS.
+
+    Ends after READ_TIMEOUT_SECONDS, even if the stream keeps growing. Raises BrokerUnavailable.
+    """
     async with _open_channel(url) as channel:
         yield _read_from_start(channel, stream)
 
 
 async def mirror(url: str, bindings: Iterable[Binding], take: Callable[[ObservedMessage], None]) -> None:
-    """Copy all that is published, until the connection ends, and its queue with it. Raises BrokerUnavailable."""
+    """Pass a copy of all matching messages to `take` until the connection ends, and its queue with it.
+
+    Raises BrokerUnavailable.
+    """
     async with _open_channel(url) as channel:
         declared = await channel.queue_declare(exclusive=True, auto_delete=True)
         queue = declared.queue or ""

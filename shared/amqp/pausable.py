@@ -1,4 +1,4 @@
-"""A queue whose consumer can pause: then everything that is not settled goes back to the broker."""
+"""Consumer that can be closed and reopened; on closing, all unsettled messages return to the broker."""
 
 import asyncio
 from collections import deque
@@ -19,7 +19,7 @@ _log = structlog.get_logger()
 
 @dataclass(frozen=True)
 class PendingMessage:
-    """A message, with the consumer that settles it."""
+    """Message with the consumer that settles it."""
 
     consumer: Consumer
     received: ReceivedMessage
@@ -37,10 +37,10 @@ class PendingMessage:
 
 
 class PausableConsumer:
-    """What has arrived on one queue; sets `wake` on every arrival. `opened` is set once it was consumed.
+    """Buffer of messages of one queue; sets `wake` on every arrival, and `opened` once it consumes.
 
-    Closed, it gives back what was not settled: RabbitMQ ends the channel of whoever keeps a message for half an hour,
-    and each return counts towards the delivery limit.
+    On closing, unsettled messages return to the queue: RabbitMQ closes the channel of a consumer that leaves a message
+    unsettled for half an hour, and each return counts towards the delivery limit.
     """
 
     def __init__(self, open_consumer: Callable[[], AbstractAsyncContextManager[Consumer]], wake: asyncio.Event) -> None:
@@ -61,7 +61,7 @@ class PausableConsumer:
         self._unwanted.set()
 
     async def run(self) -> None:
-        """Consume while open, for ever."""
+        """Consume while open, forever."""
         while True:
             await self._wanted.wait()
             try:
@@ -90,11 +90,11 @@ class PausableConsumer:
         return len(self._arrived)
 
     def peek(self) -> PendingMessage | None:
-        """The next message, which stays where it is."""
+        """Return the next message without taking it."""
         return self._arrived[0] if self._arrived else None
 
     def take(self) -> PendingMessage | None:
-        """The next message that still lives."""
+        """Take the next message whose channel is still open."""
         while self._arrived:
             in_hand = self._arrived.popleft()
             if in_hand.alive:

@@ -1,6 +1,6 @@
-"""What each broker login may do: patterns of configure, write and read, as RabbitMQ takes them.
+"""Permissions of each broker login: patterns for configure, write and read, in RabbitMQ's format.
 
-Our services' logins stand here; those of municipal systems follow from their registration in the county's file.
+Logins of our services are defined here; those of municipal systems follow from their registration in the county file.
 """
 
 import re
@@ -12,7 +12,7 @@ from shared.amqp import topology
 
 @dataclass(frozen=True)
 class Permission:
-    """Regular expressions of resource names; empty matches nothing."""
+    """Permission as regular expressions of resource names; an empty one matches nothing."""
 
     configure: str
     write: str
@@ -31,15 +31,15 @@ def _build_service_permission(name: str, writes: Iterable[str]) -> Permission:
 
 @dataclass(frozen=True)
 class TopicPermission:
-    """Beyond that, of a topic exchange: with which routing keys it may be written to, and listened to."""
+    """Topic permission: the routing keys that may be written to a topic exchange and read from it."""
 
     exchange: str
     write: str
     read: str
 
 
-# A municipal system publishes notices and reads what becomes of them. It declares and binds nothing: a queue, a stream
-# or a binding of its own could fill the disk, refuse what our services publish, or feed answers back as notices.
+# A municipal system publishes notices and reads their answers. It declares and binds nothing: its own queue, stream or
+# binding could fill the disk, refuse what our services publish, or feed answers back as notices.
 MUNICIPAL = Permission(
     configure="^$", write=_match_only([topology.MUNICIPAL_EVENTS]), read=_match_only([topology.ANSWERS])
 )
@@ -47,7 +47,7 @@ MUNICIPAL_TOPIC_PERMISSIONS = (
     TopicPermission(topology.MUNICIPAL_EVENTS, write=r"^notice\.(published|updated|withdrawn|check)$", read="^$"),
 )
 
-# What is in transit on each channel takes memory of the broker, which everybody shares.
+# Messages in transit on each channel take memory of the broker, which all logins share.
 MUNICIPAL_LIMITS: Mapping[str, int] = {"max-connections": 5, "max-channels": 10}
 
 SERVICES: Mapping[str, Permission] = {

@@ -1,8 +1,8 @@
-"""Properties of messages, as strangers write them: what cannot be read is left out.
+"""Message properties from untrusted publishers; unreadable ones are dropped.
 
-pamqp gives up over a text that is no UTF-8, a moment that Python has no date for, or tables in tables without an end:
-then the connection ends, and all that is read from it, citizens' messages among it. aio-pika gives up over a delivery
-mode that there is not: then the message is never settled, and takes a place for ever.
+pamqp fails on text that is not UTF-8, a time that Python cannot represent, or endlessly nested tables: that ends the
+connection and everything read from it, citizens' messages included. aio-pika fails on an unknown delivery mode: the
+message is then never settled and occupies `prefetch` forever.
 """
 
 from collections.abc import Callable, Mapping
@@ -22,12 +22,12 @@ _DELIVERY_MODES = (1, 2)
 
 
 def accept_all_properties() -> None:
-    """From now on a message of a stranger's is delivered, whatever properties it has."""
+    """Patch pamqp, so that messages are delivered whatever properties they have."""
     Basic.Properties.unmarshal = _read_properties  # type: ignore[method-assign, assignment] # it has no setting
 
 
 def _read_properties(properties: BasicProperties, flags: int, data: bytes) -> None:
-    """Each by itself, since one that cannot be read still says how long it is."""
+    """Read each property on its own: an unreadable one still has a known length."""
     for name in properties.__slots__:
         if flags & properties.flags[name]:
             kind = properties.amqp_type(name)
@@ -39,6 +39,6 @@ def _read_properties(properties: BasicProperties, flags: int, data: bytes) -> No
 def _read_property(name: str, kind: str, data: bytes) -> Any:
     try:
         value = decode.by_type(data, kind)[1]
-    except Exception:  # whatever it is, it is the stranger's doing
+    except Exception:  # any error is caused by the publisher
         return None
     return value if name != "delivery_mode" or value in _DELIVERY_MODES else None

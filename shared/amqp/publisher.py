@@ -1,4 +1,4 @@
-"""Publishing that is persistent, mandatory and confirmed, or says why not."""
+"""Persistent, mandatory and confirmed publishing; a failure is raised with its reason."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
@@ -23,15 +23,15 @@ _log = structlog.get_logger()
 
 
 class PublishRefused(BrokerUnavailable):
-    """The broker nacked: a bounded queue is full, or it could not store. Wait and publish again."""
+    """The broker nacked: a bounded queue is full, or storing failed. Wait and publish again."""
 
 
 @dataclass
 class Publisher:
-    """Publishes on one channel; many publishes may wait for their confirms at the same time.
+    """Publisher on one channel; many publishes may await their confirms at the same time.
 
-    A publish whose confirm did not come may still be stored: repeat it with the same `message_id`, never
-    two at once with the same one.
+    A message without a confirm may still be stored: publish it again with the same `message_id`, and never two at once
+    with the same one.
     """
 
     channel: AbstractRobustChannel
@@ -50,7 +50,7 @@ class Publisher:
         mandatory: bool = True,
         timeout: float = CONFIRM_TIMEOUT_SECONDS,
     ) -> None:
-        """Return when the broker has the message on disk. Raises BrokerUnavailable, Refused or Unroutable."""
+        """Return when the broker has the message on disk. Raises BrokerUnavailable, PublishRefused or Unroutable."""
         properties = spec.Basic.Properties(
             content_type=content_type,
             content_encoding=content_encoding,
@@ -64,7 +64,7 @@ class Publisher:
                 await self.channel.ready()
                 channel = await self.channel.get_underlay_channel()
                 assert isinstance(channel, Channel)  # noqa: S101 - the abstract one does not name all arguments
-                # Without `wait`, which is for the socket's buffer: the confirm is waited for in any case.
+                # `wait` concerns the socket's buffer only: the confirm is awaited in any case.
                 await channel.basic_publish(
                     body, exchange=exchange, routing_key=key, properties=properties, mandatory=mandatory, wait=False
                 )
@@ -78,10 +78,10 @@ class Publisher:
 
 @asynccontextmanager
 async def open_publisher(connection: AbstractRobustConnection) -> AsyncIterator[Publisher]:
-    """A publisher on a channel of its own. Raises BrokerUnavailable."""
+    """Yield a publisher on its own channel. Raises BrokerUnavailable."""
     try:
         channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
-    except CONNECTION_ERRORS as error:  # such as a connection that was lost and is not back yet
+    except CONNECTION_ERRORS as error:  # such as a lost connection that has not reconnected yet
         raise BrokerUnavailable(f"cannot open a channel: {type(error).__name__}") from None
     assert isinstance(channel, AbstractRobustChannel)  # noqa: S101 - a robust connection opens robust channels
     try:
@@ -92,24 +92,24 @@ async def open_publisher(connection: AbstractRobustConnection) -> AsyncIterator[
 
 @dataclass
 class ReconnectingPublisher:
-    """A publisher for a process that has to serve even if the broker was never there yet."""
+    """Publisher for a process that has to serve even before the broker is first reachable."""
 
     _publisher: Publisher | None = field(default=None, init=False)
 
     def get_publisher(self) -> Publisher:
-        """The publisher, which reconnects by itself. Raises BrokerUnavailable until the first connection is made."""
+        """Return the publisher, which reconnects by itself. Raises BrokerUnavailable before the first connection."""
         if self._publisher is None:
             raise BrokerUnavailable("not connected to the broker yet")
         return self._publisher
 
     async def is_usable(self) -> bool:
-        """For readiness: returns once its channel is open. Raises BrokerUnavailable before the first connection."""
+        """Return True once the channel is open; for readiness. Raises BrokerUnavailable before the first connection."""
         await self.get_publisher().channel.ready()
         return True
 
     @asynccontextmanager
     async def connect_in_background(self, url: str, *, password: str | None, name: str) -> AsyncIterator[None]:
-        """Connect in the background, on a connection of its own that lasts until the block ends."""
+        """Connect in the background, on a separate connection that lasts until the block ends."""
         async with run_in_background(self._keep_connected(url, password, name)):
             yield
 

@@ -1,6 +1,6 @@
-"""Looking through queues whose messages stay until a person decides.
+"""Browser of queues whose messages wait for a decision by an operator.
 
-What was looked at goes back when the look ends, unless it was removed. Meanwhile nobody else sees it.
+Browsed messages return to their queue at the end unless removed. Until then no other consumer sees them.
 """
 
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
@@ -15,7 +15,7 @@ from shared.amqp.connection import CONNECTION_ERRORS, BrokerUnavailable
 
 @dataclass(frozen=True)
 class BrowsedMessage:
-    """One message in hand."""
+    """Unsettled message from a browsed queue."""
 
     queue: str
     incoming: AbstractIncomingMessage
@@ -33,15 +33,17 @@ class BrowsedMessage:
         return self.incoming.headers
 
     async def remove(self) -> None:
-        """Take it out of the queue for good. Raises BrokerUnavailable: then it may still be there."""
+        """Remove the message from the queue for good. Raises BrokerUnavailable: then it may still be there."""
         try:
             await self.incoming.ack()
         except CONNECTION_ERRORS as error:
             raise BrokerUnavailable(f"cannot remove from {self.queue}: {type(error).__name__}") from None
 
     async def send_back(self) -> None:
-        """Let the broker put it where it came from, with everything that it had: the queue's dead-letter rule, at
-        least once. Raises BrokerUnavailable: then it may still be there."""
+        """Let the queue's dead-letter rule return the message to its original queue, unchanged, at least once.
+
+        Raises BrokerUnavailable: then the message may still be there.
+        """
         try:
             await self.incoming.reject(requeue=False)
         except CONNECTION_ERRORS as error:
@@ -50,13 +52,13 @@ class BrowsedMessage:
 
 @dataclass(frozen=True)
 class QueueBrowser:
-    """Queues to look through, one after the other, the oldest message first."""
+    """Browser of several queues, one after another, oldest message first."""
 
     channel: AbstractChannel
     names: Sequence[str]
 
     async def count(self) -> int:
-        """How many messages nobody looks at just now. Raises BrokerUnavailable."""
+        """Return the number of messages that are not being browsed at the moment. Raises BrokerUnavailable."""
         try:
             declared = [await self.channel.declare_queue(name, passive=True) for name in self.names]
         except CONNECTION_ERRORS as error:
@@ -64,7 +66,7 @@ class QueueBrowser:
         return sum(queue.declaration_result.message_count or 0 for queue in declared)
 
     async def browse(self, limit: int) -> AsyncGenerator[BrowsedMessage, None]:
-        """At most so many, each once. Raises BrokerUnavailable."""
+        """Yield at most `limit` messages, each once. Raises BrokerUnavailable."""
         for name in self.names:
             while limit > 0 and (kept := await self._get_next(name)):
                 limit -= 1
@@ -81,7 +83,7 @@ class QueueBrowser:
 
 @asynccontextmanager
 async def open_queue_browser(connection: AbstractRobustConnection, names: Sequence[str]) -> AsyncIterator[QueueBrowser]:
-    """At the end everything that was not removed is back in its place. Raises BrokerUnavailable."""
+    """Yield a browser; at the end, messages not removed return to their queues. Raises BrokerUnavailable."""
     try:
         channel = await connection.channel(publisher_confirms=False)
     except CONNECTION_ERRORS as error:

@@ -1,4 +1,4 @@
-"""A message in hand, and the headers that it is parked with."""
+"""Received messages, and the headers that they are retried with."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -17,7 +17,7 @@ _OWN_HEADERS = frozenset((ATTEMPT_HEADER, REASON_HEADER, PUBLISHER_HEADER, TRUNC
 
 
 class ReceivedMessage(NamedTuple):
-    """A message in hand. `user_id` is vouched for by the broker; `attempt` counts from 1."""
+    """Received, unsettled message; `user_id` is verified by the broker, `attempt` counts from 1."""
 
     incoming: AbstractIncomingMessage
     attempt: int
@@ -33,7 +33,7 @@ class ReceivedMessage(NamedTuple):
 
     @property
     def user_id(self) -> str | None:
-        """What we parked ourselves, under our own `login`, is still its publisher's."""
+        """Return the login of the original publisher, also of messages that we republished under our own `login`."""
         if self.incoming.user_id is None or self.incoming.user_id != self.login:
             return self.incoming.user_id
         publisher = self.incoming.headers.get(PUBLISHER_HEADER)
@@ -45,7 +45,7 @@ class ReceivedMessage(NamedTuple):
 
     @property
     def headers(self) -> dict[str, Any]:
-        """Those of its publisher: the broker's own and ours are left out."""
+        """Return the publisher's headers, without the broker's and our own."""
         return {
             name: value
             for name, value in self.incoming.headers.items()
@@ -54,7 +54,7 @@ class ReceivedMessage(NamedTuple):
 
     @property
     def reason(self) -> str:
-        """Why it is a dead letter; the broker gives none where it gave up."""
+        """Return the reason for the dead letter; the broker itself gives none at its delivery limit."""
         reason = self.incoming.headers.get(REASON_HEADER)
         return reason if isinstance(reason, str) else "delivered too often"
 
@@ -64,7 +64,7 @@ class ReceivedMessage(NamedTuple):
 
     @property
     def alive(self) -> bool:
-        """False once its channel died: then it will be delivered again, so do nothing with it."""
+        """Return False once the channel has died; the message will be delivered again, so do nothing with it."""
         try:
             return not self.incoming.channel.is_closed
         except ChannelInvalidStateError:
@@ -72,6 +72,6 @@ class ReceivedMessage(NamedTuple):
 
 
 def limit_headers(headers: Mapping[str, Any]) -> dict[str, Any]:
-    """Those that fit, in bytes: all headers of a message have to go into one frame."""
+    """Return the headers that fit, measured in bytes: all headers of a message must fit into one frame."""
     short = {name: value for name, value in headers.items() if len(f"{name}{value}".encode()) <= MAX_HEADER_BYTES}
     return dict(list(short.items())[:MAX_HEADERS])

@@ -1,6 +1,6 @@
-"""Reading a stream: everything that it still holds from some moment on, and then whatever comes.
+"""Reader of a stream: all stored messages from some time or offset on, then new ones as they come.
 
-Each reader reads for itself, and nothing is used up. Who reads again finds the same messages at the same places.
+Readers are independent and consume nothing: reading again returns the same messages at the same offsets.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ Take = Callable[[AbstractIncomingMessage], Awaitable[object]]
 
 
 class StreamRecord(NamedTuple):
-    """A message and its place in the stream; `login` is its publisher, as the broker vouches for it."""
+    """Message and its offset in the stream; `login` is its publisher, verified by the broker."""
 
     offset: int
     body: bytes
@@ -38,7 +38,7 @@ class StreamRecord(NamedTuple):
 
 @dataclass
 class StreamReader:
-    """Begins with what is not older than `begin`, such as `7D`, or at that place."""
+    """Reader of a stream from `begin` on: a maximum age such as `7D`, or an offset."""
 
     url: str
     password: str | None
@@ -51,16 +51,16 @@ class StreamReader:
 
     @property
     def next_offset(self) -> int | None:
-        """Where the next message will be; None before the first."""
+        """Return the offset of the next message; None before the first."""
         return self._next
 
     @property
     def is_current(self) -> bool:
-        """Whether all that was in the stream when we came has been taken, and we still read."""
+        """Return whether the reader is connected and has taken all messages that were in the stream on connecting."""
         return self._connected and (self._end is None or (self._next is not None and self._next > self._end))
 
     async def run(self, take: Callable[[StreamRecord], None]) -> None:
-        """Give every message to `take`, in order, for ever; goes on where it was when the broker comes back."""
+        """Pass every message to `take`, in order, forever; after an outage of the broker, continue where it stopped."""
         while True:
             try:
                 await self._read(take)
@@ -70,7 +70,7 @@ class StreamReader:
                 await asyncio.sleep(RECONNECT_DELAY_SECONDS)
 
     async def _read(self, take: Callable[[StreamRecord], None]) -> None:
-        """For a while: a consumer that the broker dropped without a word is replaced like this."""
+        """Read for RENEW_INTERVAL_SECONDS: starting anew replaces a consumer that the broker dropped silently."""
         async with await self._connect() as connection:
             closed = asyncio.Event()
             if not self._connected:
@@ -98,7 +98,7 @@ class StreamReader:
         return channel
 
     async def _find_last_offset(self, connection: AbstractConnection) -> int | None:
-        """The place where the last messages of the stream begin; None if there are none."""
+        """Return the offset at which the last chunk of the stream begins; None if the stream is empty."""
         found: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 
         async def note(incoming: AbstractIncomingMessage) -> None:
@@ -123,12 +123,12 @@ class StreamReader:
 
 def _read_offset(incoming: AbstractIncomingMessage) -> int:
     place = incoming.headers.get("x-stream-offset")
-    assert isinstance(place, int)  # noqa: S101 - the broker says so of every message of a stream
+    assert isinstance(place, int)  # noqa: S101 - the broker sets it on every message of a stream
     return place
 
 
 async def _wait_for_renewal(closed: asyncio.Event) -> None:
-    """Return when it is time to begin anew. Raises ConnectionError if the connection has ended before."""
+    """Return after RENEW_INTERVAL_SECONDS. Raises ConnectionError if the connection ends before."""
     try:
         async with asyncio.timeout(RENEW_INTERVAL_SECONDS):
             await closed.wait()

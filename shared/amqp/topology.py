@@ -1,4 +1,4 @@
-"""Every exchange and queue there is. `kreisfunk migrate` declares them; services only look."""
+"""All exchanges, queues and streams. `kreisfunk migrate` declares them; services never change them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -24,10 +24,11 @@ MAX_LANE_BATCHES = 20
 
 @dataclass(frozen=True)
 class Queue:
-    """A queue with its dead-letter queue, and its delay tiers if `owner` may park messages.
+    """Queue with its dead-letter queue and its delay tiers for retries.
 
-    `owner` is the service that consumes it. A queue with `max_length` or `max_bytes` refuses what is published beyond
-    it. One with `max_dead_letters` keeps only the newest dead letters, `max_bytes` of them: strangers may make some.
+    `owner` is the service that consumes it. A queue with `max_length` or `max_bytes` refuses messages beyond that. One
+    with `max_dead_letters` keeps only the newest dead letters, at most `max_bytes` of them, since outsiders may cause
+    some.
     """
 
     name: str
@@ -40,12 +41,12 @@ class Queue:
 
     @property
     def retry_exchange(self) -> str:
-        """The exchange through which the owner reaches the delay tiers and the dead-letter queue."""
+        """Return the exchange through which the owner publishes to the delay tiers and the dead-letter queue."""
         return f"{self.owner}.retry"
 
     @property
     def quarantine(self) -> str:
-        """Where the owner keeps what it has rejected; not every owner does."""
+        """Return the queue of the owner's rejected messages; not every owner has one."""
         return f"{self.owner}.quarantine"
 
     @property
@@ -59,9 +60,9 @@ class Queue:
 SUBSCRIPTIONS_INBOUND = Queue(
     "subscriptions.inbound", INBOUND, ("messages", "preferences", "identities"), "subscriptions"
 )
-# What citizens said does not wait there for a person: the service seals it and keeps it where it is erased.
+# Citizens' messages do not wait here for an operator: the service stores them encrypted, where erasure covers them.
 SUBSCRIPTIONS_DEAD_LETTERS = Queue(SUBSCRIPTIONS_INBOUND.dead_letter_queue, DEAD_LETTERS, (), "subscriptions")
-# Whatever one system publishes over AMQP, another one's notices over HTTP go their own way.
+# Separate queues, so that one system's notices over AMQP cannot block another's over HTTP.
 SUBSCRIPTIONS_NOTICES = Queue(
     "subscriptions.notices",
     MUNICIPAL_EVENTS,
@@ -89,8 +90,8 @@ LANES: Mapping[Lane, Queue] = {
     Lane.BULK: Queue("dispatch.bulk", DISPATCH, (Lane.BULK,), "dispatcher", MAX_LANE_BATCHES),
 }
 QUARANTINE = "ingress.quarantine"
-# As long as citizens' dead letters. What is sealed as a whole cannot be found by whom it is of, so "Löschen" does not
-# reach it: it may name somebody, and ends by itself.
+# As long as citizens' dead letters. Webhooks encrypted as a whole cannot be looked up by person, so "Löschen" does not
+# reach them: they may contain personal data, and therefore expire.
 QUARANTINE_MAX_AGE = timedelta(days=7)
 PROGRESS = "municipal.progress"
 ANSWERS = "municipal.answers"
@@ -98,13 +99,13 @@ NOTICES_QUARANTINE = "subscriptions.quarantine"
 MAX_QUARANTINE_LENGTH = 10_000
 MAX_QUARANTINE_BYTES = 64_000_000
 
-# Where wait for a person: what nobody of us could understand.
+# Queues of messages that no service could parse or accept; an operator has to look.
 QUARANTINES: Sequence[str] = (QUARANTINE, NOTICES_QUARANTINE)
 
-# Looking at a dead letter gives it back, and must not use it up.
+# Browsing a dead letter returns it to the queue and must not count towards a delivery limit.
 _DEAD_LETTER_ARGUMENTS: dict[str, Any] = {"x-queue-type": "quorum", "x-delivery-limit": -1}
 
-# Rejecting a message without requeueing brings it back to where it came from, with everything that it had.
+# Rejecting a message without requeueing returns it, unchanged, to the queue that it came from.
 _QUARANTINE_ARGUMENTS: dict[str, Any] = {
     **_DEAD_LETTER_ARGUMENTS,
     "x-max-length": MAX_QUARANTINE_LENGTH,
@@ -118,7 +119,7 @@ _QUARANTINE_ARGUMENTS: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Stream:
-    """Messages that each reader reads for itself, also again; `keys` are those of each exchange."""
+    """Stream that each reader reads independently and repeatedly; `keys` are the routing keys of each exchange."""
 
     name: str
     keys: Mapping[str, Sequence[str]]

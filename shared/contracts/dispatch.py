@@ -1,4 +1,4 @@
-"""What is to be sent: exchange `dispatch`, one routing key for each lane."""
+"""Requests to send: exchange `dispatch`, one routing key for each lane."""
 
 from datetime import time
 from typing import ClassVar

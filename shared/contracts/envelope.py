@@ -1,4 +1,4 @@
-"""CloudEvents 1.0 in structured JSON: the one envelope of every message.
+"""CloudEvents 1.0 in structured JSON: the envelope of every message.
 
 https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.md
 """
@@ -17,7 +17,7 @@ M = TypeVar("M", bound=Message)
 
 
 class ContractError(ValueError):
-    """Bytes that are no event of this registry. The text names the place and the type, never a value."""
+    """The bytes are not an event of this registry. The text names the place and the type, never a value."""
 
 
 class Envelope(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -56,7 +56,7 @@ def encode(
     subject: str | None = None,
     expirytime: datetime | None = None,
 ) -> bytes:
-    """The bytes of one event. `source` is a URI reference such as `/kreisfunk/ingress`."""
+    """Return the bytes of an event. `source` is a URI reference such as `/kreisfunk/ingress`."""
     data = _encoder.encode(message)
     return wrap_data(
         type(message), data, event_id=event_id, source=source, time=time, subject=subject, expirytime=expirytime
@@ -73,7 +73,7 @@ def wrap_data(
     subject: str | None = None,
     expirytime: datetime | None = None,
 ) -> bytes:
-    """The same with data of this type that is encoded already."""
+    """Return the bytes of an event with data of this type that is already encoded."""
     envelope = Envelope(
         specversion="1.0",
         id=event_id,
@@ -89,7 +89,7 @@ def wrap_data(
 
 
 def read_envelope(body: bytes) -> Envelope:
-    """The attributes of an event of any type. Raises ContractError."""
+    """Return the envelope of an event of any type. Raises ContractError."""
     try:
         envelope = _envelope_decoder.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -100,7 +100,7 @@ def read_envelope(body: bytes) -> Envelope:
 
 
 def read_data(envelope: Envelope, kind: type[M]) -> M:
-    """The data of an event that must be of this type. Raises ContractError."""
+    """Return the data of an event that must be of this type. Raises ContractError."""
     if envelope.type != kind.TYPE:
         raise ContractError(f"expected {kind.TYPE}")
     message = read_message(envelope)
@@ -109,7 +109,7 @@ def read_data(envelope: Envelope, kind: type[M]) -> M:
 
 
 def read_message(envelope: Envelope) -> Message:
-    """The data of an event of any type in the registry. Raises ContractError."""
+    """Return the data of an event of any type in the registry. Raises ContractError."""
     decoder = _data_decoders.get(envelope.type)
     if decoder is None:
         raise ContractError("unknown event type")
@@ -120,5 +120,5 @@ def read_message(envelope: Envelope) -> Message:
 
 
 def decode(body: bytes) -> Message:
-    """The message inside the bytes of an event. Raises ContractError."""
+    """Return the message in the bytes of an event. Raises ContractError."""
     return read_message(read_envelope(body))

@@ -1,4 +1,4 @@
-"""What we tell the world: exchange `kreisfunk.events`."""
+"""Events that we publish: exchange `kreisfunk.events`."""
 
 from enum import StrEnum
 from typing import Annotated, ClassVar
@@ -93,7 +93,7 @@ class NoticeRejected(Message, frozen=True, kw_only=True):
     problems: tuple[Problem, ...]
 
     def is_for(self, system: str) -> bool:
-        """Whether it answers an event that this system has published, as far as it says so."""
+        """Return whether it may answer an event of this system; True if it names no system."""
         return self.system in ("", system)
 
 

@@ -1,4 +1,4 @@
-"""Deterministic identifiers: whoever makes the same thing again makes the same id again."""
+"""Deterministic identifiers: the same inputs always give the same id."""
 
 import hashlib
 from datetime import UTC, datetime, timedelta
@@ -11,7 +11,7 @@ _VARIANT = 0b10 << 62
 
 
 def make_timed_id(at: datetime, *parts: bytes) -> UUID:
-    """A version 8 UUID (RFC 9562): 48 bits of `at` in milliseconds, then 74 bits of the parts' SHA-256.
+    """Return a version 8 UUID (RFC 9562): 48 bits of `at` in milliseconds, then 74 bits of the parts' SHA-256.
 
     Ids sort by time, so a table may be partitioned by ranges of its id.
     """
@@ -19,27 +19,27 @@ def make_timed_id(at: datetime, *parts: bytes) -> UUID:
 
 
 def derive_id(origin: UUID, *parts: bytes) -> UUID:
-    """An id with the time of `origin` that depends on nothing but `origin` and `parts`."""
+    """Return an id with the time of `origin` that depends on `origin` and `parts` only."""
     return _compose(origin.int >> 80, (origin.bytes, *parts))
 
 
 def delivery_id(source: UUID, subscriber: UUID) -> UUID:
-    """The ledger row of one broadcast to one subscriber; equal arguments give the same row everywhere."""
+    """Return the id of the ledger row of one broadcast to one subscriber; equal arguments always give the same id."""
     return derive_id(source, subscriber.bytes)
 
 
 def extract_time(identifier: UUID) -> datetime:
-    """The time inside an id of this module, to the millisecond."""
+    """Return the time inside an id of this module, to the millisecond."""
     return _EPOCH + (identifier.int >> 80) * _MILLISECOND
 
 
 def compute_lowest_id(at: datetime) -> UUID:
-    """The bound below which no id made at or after `at` can lie."""
+    """Return a lower bound of all ids made at or after `at`."""
     return UUID(int=_count_milliseconds(at) << 80)
 
 
 def _count_milliseconds(at: datetime) -> int:
-    """Whole ones since 1970, without the rounding of floats."""
+    """Return the whole milliseconds since 1970, without the rounding of floats."""
     return (at - _EPOCH) // _MILLISECOND
 
 

@@ -1,4 +1,4 @@
-"""What Meta's webhooks say, as groups: exchange `whatsapp.inbound`, from ingress."""
+"""Events from Meta's webhooks, in groups: exchange `whatsapp.inbound`, published by the ingress."""
 
 from typing import Any, ClassVar
 
@@ -99,7 +99,7 @@ class IdentityChanges(Message, frozen=True, kw_only=True):
     changes: tuple[IdentityChange, ...]
 
 
-# The account webhooks that Meta names; what is counted by field calls all others "other".
+# The account fields that Meta documents; metrics by field count all others as "other".
 ACCOUNT_FIELDS = frozenset(
     {
         "account_alerts",

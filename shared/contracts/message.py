@@ -1,4 +1,4 @@
-"""The base of every message, and the values that several messages share."""
+"""Base class of all messages, and values that several messages share."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -6,19 +6,19 @@ from typing import Annotated, ClassVar
 
 from msgspec import Meta, Struct
 
-# With an offset, as RFC 3339 wants it: else nobody could tell when it is.
+# With an offset, as RFC 3339 requires: without one, the time is ambiguous.
 Moment = Annotated[datetime, Meta(tz=True)]
 
 
 class Message(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Data of one event. `TYPE` is the CloudEvents type, `KEY` the routing key."""
+    """Data of an event; `TYPE` is the CloudEvents type, `KEY` the routing key."""
 
     TYPE: ClassVar[str]
     KEY: ClassVar[str]
 
 
 class Value(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A part of a message."""
+    """Part of a message."""
 
 
 class Lane(StrEnum):

@@ -1,7 +1,7 @@
-"""What municipal systems tell us: exchange `municipal.events`.
+"""Events from municipal systems: exchange `municipal.events`.
 
-The CloudEvents attributes carry what there is an attribute for: `subject` is the notice's stable id, `expirytime` the
-moment after which nobody may get it any more, `source` and `id` tell an event from every other one.
+Values with a CloudEvents attribute travel in it: `subject` is the notice's stable id, `expirytime` the moment after
+which it is not sent any more, and `source` and `id` together identify the event.
 """
 
 from typing import Annotated, Any, ClassVar
@@ -19,7 +19,7 @@ SpreadMinutes = Annotated[int, Meta(ge=1, le=1440)]
 
 
 class NoticeContent(Message, frozen=True, kw_only=True):
-    """What citizens read and when; text stands in one line, since WhatsApp allows no line breaks in it."""
+    """Content and timing of a notice; text is a single line, since WhatsApp allows no line breaks in it."""
 
     topic: str
     headline: Headline

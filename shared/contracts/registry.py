@@ -1,4 +1,4 @@
-"""Every message type there is, by its CloudEvents type name."""
+"""Registry of all message types by their CloudEvents type name."""
 
 from shared.contracts.dispatch import BroadcastBatch, BroadcastFollowUp, ReplyRequested
 from shared.contracts.events import (

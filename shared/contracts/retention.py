@@ -1,6 +1,6 @@
-"""What citizens are promised about their data and more than one service has to keep."""
+"""Retention periods that citizens are promised and that more than one service has to observe."""
 
-# The longest that anything is kept about a delivery, whatever an operator sets.
+# Maximum age of any data about a delivery, whatever an operator sets.
 MAX_DELIVERY_RETENTION_DAYS = 90
-# What was decided before a withdrawal is gone for longer than this when the note of the withdrawal goes.
+# A withdrawal is stored until everything decided before it has been purged for longer than this.
 WITHDRAWAL_RETENTION_MARGIN_DAYS = 14

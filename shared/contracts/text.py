@@ -1,4 +1,4 @@
-"""Foreign text without what no database, terminal or reader should meet."""
+"""Cleaning of external text: removes characters that harm databases, terminals or readers."""
 
 _SPACES = dict.fromkeys(map(ord, "\v\f\x1c\x1d\x1e\x1f\x85"), " ")
 _CONTROLS = dict.fromkeys([*range(0x20), *range(0x7F, 0xA0)])

@@ -1,1 +1,1 @@
-"""PostgreSQL: a pool that tells "away" from "wrong", and migrations."""
+"""PostgreSQL: a connection pool that distinguishes outages from invalid data, migrations and retention."""

@@ -1,7 +1,7 @@
-"""Runs plain SQL migrations in dbmate's file format; safe when several replicas start at once.
+"""Runner of plain SQL migrations in dbmate's file format; safe when several replicas start at once.
 
-A file is `<version>_<name>.sql` with `-- migrate:up` and, after it, `-- migrate:down`. The versions that ran
-stand in `<schema>.schema_migrations`, as dbmate would write them; their checksums beside it.
+A file is `<version>_<name>.sql` with `-- migrate:up` and, after it, `-- migrate:down`. The applied versions are stored
+in `<schema>.schema_migrations`, as dbmate would write them, and their checksums in `<schema>.schema_checksums`.
 """
 
 import hashlib
@@ -13,7 +13,7 @@ from pathlib import Path
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
-# While a migration waits for a lock, everybody who comes after it waits, too.
+# While a migration waits for a table lock, all later statements on that table wait, too.
 LOCK_TIMEOUT_SECONDS = 5
 _LOCK = 0x6B_72_65_69_73  # one advisory lock for all migrations of this database
 _UP = re.compile(r"^-- migrate:up(?P<options>[^\n]*)\n(?P<sql>.*?)(?=^-- migrate:down|\Z)", re.DOTALL | re.MULTILINE)
@@ -21,12 +21,12 @@ _SCHEMA_NAME = re.compile(r"^[a-z_]+$")
 
 
 class MigrationError(Exception):
-    """A file that is malformed, or one that was changed after it ran: add a new migration instead."""
+    """A migration file is malformed, or was changed after it ran: add a new migration instead."""
 
 
 @dataclass(frozen=True)
 class Migration:
-    """One step upwards."""
+    """Migration file: version and SQL of one step up."""
 
     version: str
     sql: str
@@ -38,7 +38,7 @@ class Migration:
 
 
 def read_migrations(folder: Path) -> list[Migration]:
-    """All migrations of a folder in the order of their versions. Raises MigrationError."""
+    """Return all migrations of a folder, ordered by version. Raises MigrationError."""
     return [_parse(path) for path in sorted(folder.glob("*.sql"))]
 
 
@@ -67,7 +67,7 @@ async def migrate(connection: asyncpg.Connection, schema: str, folder: Path) -> 
 async def list_pending_versions(
     connection: asyncpg.Connection | PoolConnectionProxy, schema: str, folder: Path
 ) -> list[str]:
-    """The versions that have not run; all of them if the schema does not exist."""
+    """Return the versions that have not run; all of them if the schema does not exist."""
     migrations = read_migrations(folder)
     if await connection.fetchval("select to_regclass($1)", f"{schema}.schema_migrations") is None:
         return [migration.version for migration in migrations]

@@ -1,4 +1,4 @@
-"""A pool of connections that reports a database that is away as what it is."""
+"""Connection pool that translates driver errors into DatabaseUnavailable and InvalidDataError."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -12,10 +12,10 @@ from shared.outcome import DependencyUnavailable, InvalidDataError
 
 COMMAND_TIMEOUT_SECONDS = 10.0
 ACQUIRE_TIMEOUT_SECONDS = 5.0
-# PostgreSQL 18.6 looks at a row anew that was changed before it could be locked, and then chooses partitions by memory
-# that it has freed: rows are missed, or it crashes. Without a choice an index of each partition is looked at.
+# PostgreSQL 18.6 rechecks a row that was changed before it could be locked, and then prunes partitions by memory that
+# it has freed: it misses rows or crashes. Without pruning, an index of each partition is searched.
 SAFE_SETTINGS = {"timezone": "UTC", "enable_partition_pruning": "off"}
-# A process that is frozen in the middle of a transaction must not keep its locks, and nobody waits for them for ever.
+# A process frozen within a transaction must not keep its locks, and no statement may wait for a lock forever.
 SERVER_SETTINGS = {**SAFE_SETTINGS, "idle_in_transaction_session_timeout": "2s", "lock_timeout": "5s"}
 
 Connection = PoolConnectionProxy
@@ -23,7 +23,7 @@ _UNAVAILABLE_ERRORS = (
     OSError,
     TimeoutError,
     asyncpg.InterfaceError,
-    asyncpg.InternalClientError,  # what a connection says that died in the middle of an operation
+    asyncpg.InternalClientError,  # raised by a connection that died during an operation
     asyncpg.PostgresConnectionError,
     asyncpg.InsufficientResourcesError,
     asyncpg.OperatorInterventionError,
@@ -37,11 +37,11 @@ _INVALID_DATA_ERRORS = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationE
 
 
 class DatabaseUnavailable(DependencyUnavailable):
-    """PostgreSQL cannot be reached or refuses just now. Repeat the whole transaction."""
+    """PostgreSQL is unreachable or temporarily refuses. Repeat the whole transaction."""
 
 
 def _translate(error: BaseException) -> None:
-    """Raise what the error means to us, if it is one of the database's."""
+    """Raise our error for one of the driver's; return for any other."""
     if isinstance(error, _INVALID_DATA_ERRORS):
         raise InvalidDataError(f"database: {type(error).__name__}") from None
     if isinstance(error, _UNAVAILABLE_ERRORS):
@@ -50,15 +50,15 @@ def _translate(error: BaseException) -> None:
         raise DatabaseUnavailable(f"database: {type(error).__name__}") from None
 
 
-class _Loan:
-    """A connection for the length of a block. As a generator it would cost half as much as a statement."""
+class _HeldConnection:
+    """Connection held for the length of a block. A generator would cost half as much as a statement."""
 
     def __init__(self, database: "Database") -> None:
         self._database = database
 
     async def __aenter__(self) -> Connection:
         try:
-            self._connection = await self._database.lend()
+            self._connection = await self._database.acquire()
         except Exception as error:
             _translate(error)
             raise
@@ -66,7 +66,7 @@ class _Loan:
 
     async def __aexit__(self, _: object, error: BaseException | None, __: object) -> None:
         try:
-            await self._database.take_back(self._connection, whole=error is None)
+            await self._database.release(self._connection, whole=error is None)
         except Exception as failed:
             _translate(failed)
             raise
@@ -75,7 +75,7 @@ class _Loan:
 
 
 class Database:
-    """Short transactions on pooled connections. Never call the outside world inside one.
+    """Short transactions on pooled connections. Never call external services inside one.
 
     Every method raises DatabaseUnavailable, and InvalidDataError for a value that the database refuses.
     """
@@ -86,11 +86,11 @@ class Database:
         self._idle: list[Connection] = []
 
     def connection(self) -> AbstractAsyncContextManager[Connection]:
-        """A connection for single statements."""
-        return _Loan(self)
+        """Return a context with a connection for single statements."""
+        return _HeldConnection(self)
 
-    async def lend(self) -> Connection:
-        """Return a connection that nobody else has, until `take_back`."""
+    async def acquire(self) -> Connection:
+        """Return a connection that nobody else has, until `release`."""
         if self._free.locked():
             async with asyncio.timeout(ACQUIRE_TIMEOUT_SECONDS):
                 await self._free.acquire()
@@ -102,8 +102,8 @@ class Database:
             self._free.release()
             raise
 
-    async def take_back(self, connection: Connection, *, whole: bool) -> None:
-        """Keep it for the next one; what failed in the middle goes back to the pool, which looks after it."""
+    async def release(self, connection: Connection, *, whole: bool) -> None:
+        """Keep it for the next caller; one that failed midway goes back to the pool, which resets or closes it."""
         try:
             if whole:
                 self._idle.append(connection)
@@ -113,7 +113,7 @@ class Database:
             self._free.release()
 
     async def _take(self) -> Connection:
-        """The one used last, without the tasks and timers that the pool spends on each use, else one of the pool's."""
+        """Return the connection used last, which avoids the pool's tasks and timers, else one from the pool."""
         while self._idle:
             connection = self._idle.pop()
             if not connection.is_closed():
@@ -123,7 +123,7 @@ class Database:
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[Connection]:
-        """A connection that may take locks of its session: they end with the block."""
+        """Yield a connection that may take session locks, which are released when the block ends."""
         async with self.connection() as connection:
             try:
                 yield connection
@@ -132,33 +132,33 @@ class Database:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
-        """A transaction, committed at the end of the block."""
+        """Yield a connection in a transaction that is committed at the end of the block."""
         async with self.connection() as connection, connection.transaction():
             yield connection
 
     async def fetch(self, statement: str, *arguments: object) -> list[asyncpg.Record]:
-        """The rows of one statement."""
+        """Return the rows of a statement."""
         async with self.connection() as connection:
             return await connection.fetch(statement, *arguments)
 
     async def fetchrow(self, statement: str, *arguments: object) -> asyncpg.Record:
-        """The row of a statement that always has one."""
+        """Return the row of a statement that always has exactly one."""
         (row,) = await self.fetch(statement, *arguments)
         return row
 
     async def fetchval(self, statement: str, *arguments: object) -> Any:
-        """The first value of a statement, None without a row; also for a statement that has none."""
+        """Return the first value of a statement, None if it returns no row."""
         async with self.connection() as connection:
             return await connection.fetchval(statement, *arguments)
 
     async def is_reachable(self) -> bool:
-        """For readiness."""
+        """Return whether the database answers; for readiness."""
         async with self.connection() as connection:
             return await connection.fetchval("select true") is True
 
 
 async def _unlock(connection: Connection) -> None:
-    """A session that cannot be asked to let go is ended: its locks would keep everybody else out."""
+    """Release all session locks; a session that fails to is terminated, since its locks would block all others."""
     try:
         await connection.execute("select pg_advisory_unlock_all()")
     except BaseException:
@@ -167,17 +167,17 @@ async def _unlock(connection: Connection) -> None:
 
 
 async def _skip_reset(_: object) -> None:
-    """No statement changes a session but in `session`, so a connection goes back as it came: one round trip less."""
+    """Skip the reset of a returned connection, which saves a round trip: only `session` changes session state."""
 
 
 @asynccontextmanager
 async def open_database(url: str, *, password: str | None, name: str, size: int) -> AsyncIterator[Database]:
-    """At most `size` connections, shown as `name` in pg_stat_activity. Raises DatabaseUnavailable at the start."""
+    """Open a pool of at most `size` connections, shown as `name` in pg_stat_activity. Raises DatabaseUnavailable."""
     try:
         pool = await asyncpg.create_pool(
             url,
             password=password,
-            min_size=0,  # a floor would be repaired in the background, and fail there while the database is away
+            min_size=0,  # a minimum would be restored in the background, and fail there during an outage
             max_size=size,
             command_timeout=COMMAND_TIMEOUT_SECONDS,
             reset=_skip_reset,

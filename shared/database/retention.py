@@ -1,4 +1,4 @@
-"""Forgetting in small steps: how long each kind of row is kept, and who deletes and counts what is older."""
+"""Retention: maximum age of each kind of data, and its purge in small steps."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,9 +16,9 @@ _log = structlog.get_logger()
 
 
 class RetentionRule(NamedTuple):
-    """How long, and the statement that ends at most $2 of what is older than $1 and says how many that were.
+    """Maximum age, and a statement that purges at most $2 items older than $1 and returns their number.
 
-    `oldest` asks for the moment of the oldest that there is; empty where nothing tells it cheaply.
+    `oldest_query` returns the time of the oldest item; empty where that is not cheap to find.
     """
 
     max_age: timedelta
@@ -27,19 +27,19 @@ class RetentionRule(NamedTuple):
 
 
 def build_row_rule(max_age: timedelta, table: str, key: str, moment: str) -> RetentionRule:
-    """Whole rows of a table, which are as old as their `moment` says."""
+    """Return the rule that deletes whole rows of a table by their column `moment`."""
     return RetentionRule(max_age, build_delete_statement(table, key, moment), f"select min({moment}) from {table}")  # noqa: S608 (our own names)
 
 
 def build_delete_statement(table: str, key: str, moment: str) -> str:
-    """The statement for whole rows of a table."""
+    """Return the statement that deletes whole rows of a table."""
     return f"""
         with old as (
             select {key} from {table} where {moment} < now() - $1::interval limit $2),
         gone as (
             delete from {table} where {_format_row(key)} in (select {key} from old) returning true)
         select count(*) from gone
-    """  # noqa: S608 (names of our own)
+    """  # noqa: S608 (our own names)
 
 
 def _format_row(key: str) -> str:
@@ -47,7 +47,7 @@ def _format_row(key: str) -> str:
 
 
 async def purge(database: Database, rule: RetentionRule, *, max_rows: int = MAX_PURGED_ROWS) -> int:
-    """One step; how much it ended. Raises DatabaseUnavailable."""
+    """Purge one step and return the number of purged items. Raises DatabaseUnavailable."""
     async with database.connection() as connection:
         count: int = await connection.fetchval(rule.statement, rule.max_age, max_rows)
     return count
@@ -55,8 +55,10 @@ async def purge(database: Database, rule: RetentionRule, *, max_rows: int = MAX_
 
 @dataclass(frozen=True, kw_only=True)
 class Retention:
-    """Forgets what each rule says; `count` gets how many of which kind, `finished` after each round how many seconds
-    old the oldest of each kind is, 0 if there is none.
+    """Purge of all data by its retention rules.
+
+    `on_deleted` gets the kind and number of the purged items; `on_finished`, after each round, the age in seconds of
+    the oldest item of each kind, 0 if there is none.
     """
 
     database: Database
@@ -66,7 +68,7 @@ class Retention:
     max_rows: int = MAX_PURGED_ROWS
 
     async def run(self) -> None:
-        """Step by step until nothing is left to forget. Raises DatabaseUnavailable."""
+        """Purge step by step until nothing is too old. Raises DatabaseUnavailable."""
         for kind, kept in self.rules.items():
             forgotten = 0
             while step := await purge(self.database, kept, max_rows=self.max_rows):

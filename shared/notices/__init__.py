@@ -1,1 +1,1 @@
-"""What municipal systems may publish: their registration, and the rules that every door applies alike."""
+"""Notices of municipal systems: their registration, and the rules that apply alike to AMQP, HTTP and the CLI."""

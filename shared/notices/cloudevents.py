@@ -1,4 +1,4 @@
-"""An event as it came, or why it is none."""
+"""Reading of CloudEvents, with every problem of an unreadable one."""
 
 import json
 import re
@@ -33,9 +33,9 @@ _ALIASES = {**MISPLACED, "expires_at": '"expirytime"', "notice": '"subject"', "d
 
 
 class UnreadableEvent(ValueError):
-    """Bytes that are no CloudEvent. What the event would be called is told as far as it can be read.
+    """The bytes are not a CloudEvent. The event's names are set as far as they can be read.
 
-    `envelope` has what is right of it, and empty attributes for the rest; None if nothing can be read.
+    `envelope` has the valid attributes, and empty values for the others; None if nothing can be read.
     """
 
     def __init__(
@@ -56,16 +56,16 @@ class UnreadableEvent(ValueError):
         self.envelope = envelope
 
     def with_problems(self, problems: tuple[Problem, ...]) -> "UnreadableEvent":
-        """The same with other problems before its own."""
+        """Return the same error with other problems before its own."""
         names = {"event": self.event, "source": self.source}
         return UnreadableEvent((*problems, *self.problems), self.envelope, subject=self.subject, **names)
 
 
 def read_event(body: bytes) -> Envelope:
-    """Return the event in structured JSON. Raises Unreadable, which names every wrong attribute.
+    """Return the event in structured JSON. Raises UnreadableEvent, which names every wrong attribute.
 
-    Attributes that are null count as left out, as CloudEvents wants it. A moment without an offset is the time of
-    LOCAL_ZONE. Attributes that a notice does not have are refused; extensions of somebody else's are not.
+    Attributes that are null count as left out, as CloudEvents specifies. A moment without an offset is in LOCAL_ZONE.
+    Attributes that a notice does not have are refused, except extensions.
     """
     try:
         envelope = read_envelope(body)
@@ -98,7 +98,7 @@ def _read_object(body: bytes) -> dict[str, Any]:
 
 
 def decode_json(body: bytes, field: str = "body") -> Any:
-    """Return what is in the bytes. Raises Unreadable, which says where they stop being JSON."""
+    """Decode JSON. Raises UnreadableEvent, which names the position of the first error."""
     try:
         return msgspec.json.decode(body)
     except RecursionError:
@@ -108,7 +108,7 @@ def decode_json(body: bytes, field: str = "body") -> Any:
 
 
 def _locate_error(body: bytes) -> str:
-    """By the standard library, which names the beginning of what it cannot read."""
+    """Return the line and column at which the unreadable part begins, as the standard library finds them."""
     lines = body.decode(errors="surrogateescape").split("\n")
     line, column = len(lines), len(lines[-1]) + 1
     try:
@@ -119,17 +119,17 @@ def _locate_error(body: bytes) -> str:
         before = body[: error.start].decode().split("\n")
         line, column = len(before), len(before[-1]) + 1
     except ValueError:
-        pass  # a number that only the standard library has no room for
+        pass  # a number that is too long for the standard library only
     return f"line {line}, column {column}"
 
 
 def attach_local_zone(moment: datetime) -> datetime:
-    """Return the moment with an offset; without one it is the time of LOCAL_ZONE, of a repeated hour the first."""
+    """Return the moment with an offset; one without is in LOCAL_ZONE, and in a repeated hour the first."""
     return moment if moment.tzinfo else moment.replace(tzinfo=LOCAL_ZONE)
 
 
 def _attach_zone_if_moment(value: Any) -> Any:
-    """The same moment with an offset; whatever is no moment stays as it is."""
+    """Return a moment with an offset; any other value unchanged."""
     try:
         moment = msgspec.convert(value, datetime)
         return value if moment.tzinfo else attach_local_zone(moment).isoformat()
@@ -138,7 +138,7 @@ def _attach_zone_if_moment(value: Any) -> Any:
 
 
 def read_binary_event(attributes: Mapping[str, Any], data: bytes) -> Envelope:
-    """Return the event in binary mode: its attributes without a prefix, its data as JSON. Raises Unreadable."""
+    """Return the event in binary mode: its attributes without a prefix, its data as JSON. Raises UnreadableEvent."""
     names = {"event": attributes.get("id"), "subject": attributes.get("subject"), "source": attributes.get("source")}
     texts = {name: value for name, value in names.items() if isinstance(value, str)}
     try:
@@ -158,7 +158,7 @@ def _check_attributes(given: Mapping[str, Any]) -> Iterator[Problem]:
 
 
 def _check_unknown_attributes(given: Mapping[str, Any]) -> Iterator[Problem]:
-    """Anybody may extend CloudEvents with attributes in small letters; a slip of the pen looks different."""
+    """Yield unknown attributes that look like mistakes; lower-case extensions are permitted to anyone."""
     if str(given.get("type")) not in NOTICE_TYPES:
         return
     unknown = [name for name in given if name not in _ATTRIBUTES]

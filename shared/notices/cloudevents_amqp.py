@@ -1,7 +1,7 @@
 """CloudEvents as AMQP messages: structured mode, and binary mode with the attributes in headers.
 
-https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/amqp-protocol-binding.md names `cloudEvents:` and
-`cloudEvents_`; `ce-` and `ce_` are what clients carry over from HTTP and Kafka.
+https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/amqp-protocol-binding.md defines `cloudEvents:` and
+`cloudEvents_`; clients carry over `ce-` and `ce_` from HTTP and Kafka.
 """
 
 from collections.abc import Iterator, Mapping
@@ -20,7 +20,7 @@ _PLAIN_ENCODINGS = frozenset({"", "identity", "utf-8", "utf8"})
 
 @dataclass(frozen=True, kw_only=True)
 class AmqpMessage:
-    """A message as it came; `login` is who published it, as the broker vouches for it."""
+    """AMQP message as received; `login` is its publisher, verified by the broker."""
 
     body: bytes
     login: str | None
@@ -31,7 +31,7 @@ class AmqpMessage:
 
 
 def read_amqp_event(message: AmqpMessage) -> Envelope:
-    """The event in a message. Raises Unreadable, which names everything that is wrong, and the event if it can."""
+    """Return the event in a message. Raises UnreadableEvent, which names every problem, and the event if possible."""
     transport = tuple(_check_transport(message))
     if len(message.body) > MAX_BODY_BYTES:
         size = Problem(field="body", problem=f"has {len(message.body)} bytes; at most {MAX_BODY_BYTES} are read")
@@ -73,21 +73,24 @@ def _read_binary(message: AmqpMessage, kind: str) -> Envelope:
 
 
 def _describe_expected(kind: str) -> str:
-    """`application/json` alone is the commonest mistake: the whole event in the body, under the wrong name."""
+    """Return what the content type must be.
+
+    `application/json` alone is the commonest mistake: the whole event is in the body, with the wrong type.
+    """
     binary = f"{DATA_TYPE} with its attributes in headers, {HEADER_PREFIXES[0]}id and so on"
     given = ", which are missing" if kind == DATA_TYPE else ""
     return f"must be {CONTENT_TYPE} for an event in the body, or {binary}{given}"
 
 
 def _parse_content_type(value: str) -> tuple[str, str]:
-    """The type and its charset, both in lower case."""
+    """Return the type and its charset, both in lower case."""
     kind, *parameters = (part.strip().lower() for part in value.split(";"))
     pairs = dict(parameter.partition("=")[::2] for parameter in parameters)
     return kind, pairs.get("charset", "").strip('"')
 
 
 def _collect_attributes(headers: Mapping[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
-    """The event's attributes by their names, and those that are given twice in different ways."""
+    """Return the event's attributes by name, and a problem for each that has two different values."""
     found: dict[str, Any] = {}
     twice = []
     for header, value in headers.items():
@@ -101,7 +104,7 @@ def _collect_attributes(headers: Mapping[str, Any]) -> tuple[dict[str, Any], lis
 
 
 def _extract_names(attributes: Mapping[str, Any]) -> dict[str, str]:
-    """What an event is called, for the answer."""
+    """Return the names that identify the event in an answer."""
     wanted = {"event": "id", "subject": "subject", "source": "source"}
     found = {ours: attributes.get(theirs) for ours, theirs in wanted.items()}
     return {ours: value for ours, value in found.items() if isinstance(value, str)}

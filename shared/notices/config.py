@@ -1,4 +1,4 @@
-"""The county's file."""
+"""Reader of the county file."""
 
 from pathlib import Path
 from typing import TypeVar
@@ -11,11 +11,11 @@ C = TypeVar("C", bound=Configuration)
 
 
 class ConfigurationError(Exception):
-    """The file cannot be read or does not describe what it should; the text names the place."""
+    """The file cannot be read or is invalid; the text names the place."""
 
 
 def read_configuration(path: Path, kind: type[C]) -> C:
-    """The configuration in a TOML file. Raises ConfigurationError."""
+    """Return the configuration in a TOML file. Raises ConfigurationError."""
     try:
         return msgspec.toml.decode(path.read_bytes(), type=kind)
     except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:

@@ -1,4 +1,4 @@
-"""What notices may be about, as the county's file describes it."""
+"""Configuration of topics, systems and prices in the county file."""
 
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
@@ -22,7 +22,7 @@ class Category(StrEnum):
 
 
 class Prices(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What Meta takes for one message, in euros. Raises ValueError for what cannot be right."""
+    """Prices of one message, in euros, charged by Meta. Raises ValueError for an implausible price."""
 
     marketing: Decimal | None = None
     utility: Decimal | None = None
@@ -36,11 +36,11 @@ class Prices(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Topic(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What one subscribes to, and the template that its notices are sent with.
+    """Topic to subscribe to, and the template of its notices.
 
-    `words` are other names that citizens use; `about` what they speak of when they mean it, `*` being any letters
-    (`"konzert*"`). Notices of a `local` topic may be about some municipalities. Those with a
-    picture need `picture_template`, the same template with an image above it.
+    `words` are other names that citizens use; `about` are words that suggest the topic, `*` standing for any letters
+    (`"konzert*"`). Notices of a `local` topic may be limited to some municipalities. Those with a picture need
+    `picture_template`, the same template with an image above it.
     """
 
     id: TopicId
@@ -55,10 +55,9 @@ class Topic(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Configuration(Struct, frozen=True, kw_only=True):
-    """The part of the county's file that is about notices; the rest of it is not looked at.
+    """Configuration of notices in the county file; other parts of the file are ignored.
 
-    Links and pictures lead to `link_hosts` only. Raises ValueError if two things have the same name, or one refers to
-    what there is not.
+    Links and pictures may lead to `link_hosts` only. Raises ValueError for a duplicate name or an unknown reference.
     """
 
     topics: Annotated[tuple[Topic, ...], Meta(min_length=1)]

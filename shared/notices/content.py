@@ -1,4 +1,4 @@
-"""What is wrong with what a notice says; fields whose shape is wrong are not looked at."""
+"""Validation of a notice's content; fields with schema errors are skipped."""
 
 import re
 import unicodedata
@@ -15,7 +15,7 @@ from shared.notices.configuration import Configuration, Topic
 from shared.notices.links import contains_foreign_host
 from shared.notices.systems import System
 
-# A template's body holds 1,024 characters, the fixed words of ours less than 150.
+# A template's body holds 1,024 characters, our fixed text less than 150 of them.
 MAX_CONTENT_LENGTH = 870
 
 _BIDIRECTIONAL = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
@@ -33,7 +33,7 @@ def validate_content(
     configuration: Configuration,
     now: datetime,
 ) -> Iterator[Problem]:
-    """Rules beyond the shape, which is wrong for the fields in `wrong`."""
+    """Yield the problems of the fields without schema errors; those in `wrong` have one."""
     right = {field: value for field, value in data.items() if field not in wrong and value is not None}
     topic = configuration.find_topic(right.get("topic", ""))
     if "topic" in right:
@@ -54,12 +54,12 @@ def validate_content(
 
 
 def has_control_characters(text: str) -> bool:
-    """Neither a person nor a database should get these."""
+    """Return whether the text has control characters, which neither readers nor a database should get."""
     return any(unicodedata.category(letter) in ("Cc", "Cs") or letter in _BIDIRECTIONAL for letter in text)
 
 
 def validate_links(field: str, text: str, configuration: Configuration) -> Iterator[Problem]:
-    """Hold the addresses in words that people will read to the hosts of `link`."""
+    """Yield a problem if the text contains a web address whose host may not be linked to."""
     if contains_foreign_host(text, configuration.link_hosts):
         hosts = ", ".join(configuration.link_hosts) or "(none)"
         problem = f"contains an address that may not be linked to (only {hosts}): take it out"
@@ -89,7 +89,7 @@ def _validate_municipalities(
 
 
 def _validate_characters(field: str, text: str) -> Iterator[Problem]:
-    """What Meta refuses in a template's parameter, and what could deceive."""
+    """Yield the first problem with characters that Meta refuses in a template parameter, or that could deceive."""
     if all(letter.isspace() or unicodedata.category(letter) == "Cf" for letter in text):
         yield Problem(field=field, problem="is blank")
     elif _LINE_BREAKS.search(text):
@@ -139,7 +139,7 @@ def _validate_spread(right: Mapping[str, Any], begins: datetime, expirytime: dat
 
 
 def _count_utf16_units(text: str) -> int:
-    """In units of UTF-16, the most that anybody counts: an emoji is two."""
+    """Count UTF-16 units, the strictest measure that anyone applies: an emoji is two."""
     return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 

@@ -1,4 +1,4 @@
-"""Whether two events of one id are the same event."""
+"""Fingerprints that tell whether two events with one id are the same event."""
 
 import hashlib
 
@@ -13,7 +13,10 @@ ID_REUSED = Problem(field="id", problem="was used for another event of this sour
 
 
 def compute_fingerprint(envelope: Envelope) -> bytes:
-    """Equal for the same event, whichever way and however often it comes; what its transport adds does not count."""
+    """Return a digest that is equal for the same event, however it is written or sent.
+
+    Attributes added by the transport do not count.
+    """
     moment = envelope.expirytime.timestamp() if envelope.expirytime else None
     try:
         notice = read_notice(envelope)

@@ -1,4 +1,4 @@
-"""Addresses of the web in words that people read: whatever a phone may make a link of, `https://` before it or not."""
+"""Web addresses in text: anything that a phone may turn into a link, with or without `https://`."""
 
 import re
 import unicodedata
@@ -12,21 +12,21 @@ MAX_LABEL_LENGTH = 63
 
 _URL = re.compile(r"https?://([^\s/?#]*)\S*")
 _MAIL = re.compile(r"(?<![\w.+-])[\w.+-]+@[\w-]+(?:\.[\w-]+)+(?![\w/@-])")
-# Nowhere may the patterns begin inside of what they have looked at: that would make them slow for a hostile text.
+# No pattern may start inside text that it has already scanned: that would make it slow for a hostile text.
 _DOTTED = re.compile(r"(?<![\w-])([\w-]+(?:\.[\w-]+)+)(:\d+)?(/\S*)?")
 _AROUND_A_HOST = ".,;:!?()[]{}<>\"'«»‹›„“”‚‘’…*_~"
 _FULL_STOP = re.compile(r"(?<=\w)\.(?=[A-ZÄÖÜ])")
 
 
 def contains_foreign_host(text: str, hosts: Collection[str]) -> bool:
-    """Return whether something in it may become a link to a host that is none of `hosts`. A mail address is no link."""
+    """Return whether the text may contain a link to a host outside `hosts`. A mail address is no link."""
     return any(host not in hosts for host in _find_hosts(_normalize_text(text), hosts))
 
 
 def replace_foreign_hosts(text: str, hosts: Collection[str]) -> str:
     """Return the text with `[…]` in place of such addresses.
 
-    A full stop without a space after it may look like a domain (`gesperrt.In Worpswede`): it gets the space.
+    A full stop without a space after it may look like a domain (`gesperrt.In Worpswede`): the space is added.
     """
     return " ".join(_replace_if_foreign(word, hosts) for word in text.split(" "))
 
@@ -41,7 +41,7 @@ def _replace_if_foreign(word: str, hosts: Collection[str]) -> str:
 
 
 def _normalize_text(text: str) -> str:
-    """As a browser reads it: without what nobody sees, and the same however it is written."""
+    """Return the text as a browser reads it: normalized, in lower case and without invisible characters."""
     if not text.isprintable():
         text = "".join(letter for letter in text if unicodedata.category(letter) != "Cf")
     return unicodedata.normalize("NFKC", text).replace("。", ".").lower()
@@ -52,8 +52,8 @@ def _find_hosts(text: str, hosts: Collection[str]) -> Iterator[str]:
         yield url[1].rstrip(_AROUND_A_HOST).removesuffix(":443")
     rest = _URL.sub(" ", text)
     if "://" in rest:
-        yield "://"  # a scheme of which nobody knows where it leads
-    rest = _MAIL.sub(" ", rest).replace("_", "|")  # no host has one; around it, it is WhatsApp's mark of italics
+        yield "://"  # another scheme, whose host is unknown
+    rest = _MAIL.sub(" ", rest).replace("_", "|")  # no host contains one; around a host, it marks italics in WhatsApp
     position = 0
     while found := _DOTTED.search(rest, position):
         name, port = found[1].strip("-"), found[2]
@@ -63,7 +63,7 @@ def _find_hosts(text: str, hosts: Collection[str]) -> Iterator[str]:
 
 
 def _find_domains(name: str, port: str | None) -> Iterator[str]:
-    """Each beginning that ends as a domain does: `evil.example.Und` is one, as far as a phone sees it."""
+    """Yield each prefix that ends in a top-level domain: phones take `evil.example.Und` for one."""
     labels = name.split(".")
     for last in range(1, len(labels)):
         if _is_domain_end(labels[last]):

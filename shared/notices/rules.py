@@ -1,4 +1,4 @@
-"""What is wrong with a notice: every problem at once, each with its field and what would be right."""
+"""Validation of notices: every problem at once, each with its field and the correction."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -28,14 +28,17 @@ _BESIDE_DATA = {
 
 
 def identify_system(envelope: Envelope, login: str | None) -> str | None:
-    """Return who published: the broker login, or the system that the notices API names. Others may name none."""
+    """Return the publishing system: the broker login, or the system that the notices API names for its caller.
+
+    None for any other login that names a system.
+    """
     if login == NOTICES_API_LOGIN:
         return envelope.kreisfunksystem
     return login if envelope.kreisfunksystem is None else None
 
 
 def parse_token_topics(envelope: Envelope, login: str | None) -> frozenset[str] | None:
-    """The topics whose notices this event may be about, where the notices API bound it to some; None is all."""
+    """Return the topics that the notices API limits this event to; None means all."""
     if login != NOTICES_API_LOGIN or envelope.kreisfunktopics is None:
         return None
     return frozenset(envelope.kreisfunktopics.split(","))
@@ -44,7 +47,7 @@ def parse_token_topics(envelope: Envelope, login: str | None) -> frozenset[str] 
 def validate_notice(
     envelope: Envelope, system: System | None, configuration: Configuration, now: datetime
 ) -> tuple[Problem, ...]:
-    """All that keeps an event of `system` from being obeyed; empty means nothing does."""
+    """Return every problem of an event of `system`; empty means that it is valid."""
     kind = NOTICE_TYPES.get(envelope.type)
     named = (*validate_source(envelope, system), *_validate_id(envelope))
     if kind is None:
@@ -55,7 +58,7 @@ def validate_notice(
 def validate_unreadable(
     error: UnreadableEvent, system: System | None, configuration: Configuration, now: datetime
 ) -> tuple[Problem, ...]:
-    """Return what is wrong with an event that cannot be read, and with what can be read of it."""
+    """Return every problem of an unreadable event, including those of its readable part."""
     if error.envelope is None:
         return error.problems
     named = {problem.field for problem in error.problems}
@@ -64,12 +67,12 @@ def validate_unreadable(
 
 
 def read_notice(envelope: Envelope) -> NoticeEvent:
-    """The data of an event that has no problems. Raises msgspec.ValidationError for another one."""
+    """Return the data of a valid event. Raises msgspec.ValidationError for an invalid one."""
     return msgspec.json.decode(envelope.data, type=NOTICE_TYPES[envelope.type])
 
 
 def validate_source(envelope: Envelope, system: System | None) -> tuple[Problem, ...]:
-    """What keeps `system` from speaking for the event's source."""
+    """Return the problems if `system` may not publish for the event's source."""
     if system is None:
         problem = "must be the broker login of a registered system, and the login's own"
         return (Problem(field="user_id", problem=problem),)
@@ -80,7 +83,7 @@ def validate_source(envelope: Envelope, system: System | None) -> tuple[Problem,
 
 
 def _is_owner(system: System, source: str, kind: type[NoticeEvent] | None) -> bool:
-    """A new notice is published under a source of one's own."""
+    """Return whether the system may use the source; a new notice needs one of its own."""
     return source in system.sources or (kind in (NoticeUpdated, NoticeWithdrawn) and source in system.manages)
 
 
@@ -102,7 +105,7 @@ def _is_notice_id(subject: str) -> bool:
         msgspec.convert(subject, NoticeId)
     except msgspec.ValidationError:
         return False
-    return not subject.endswith("\n")  # which the pattern's end does not see
+    return not subject.endswith("\n")  # `$` in the pattern permits a final line break
 
 
 def _validate_data(

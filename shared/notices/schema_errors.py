@@ -1,4 +1,4 @@
-"""What keeps decoded JSON from being a Struct of ours: every field at once, no value repeated."""
+"""Schema errors of decoded JSON: every field at once, without repeating a value."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,13 +21,13 @@ _NAMES = {
     "datetime": "a date and time",
 }
 MAX_UNKNOWN_FIELDS = 20
-# What may be repeated of what strangers wrote: the name of a field, and nothing that only looks like one.
+# The only client input that may be repeated: plausible field names.
 _FIELD_NAME = re.compile(r"[^\W\d][\w-]{0,39}")
 _PATTERNS = {"https": "that begins with https:// and has no spaces", "A-Za-z0-9": "of letters, digits and . _ : -"}
 
 
 def find_schema_errors(values: Mapping[str, Any], kind: type[Struct]) -> Iterator[Problem]:
-    """Missing fields, wrong types, lengths and patterns."""
+    """Yield missing fields and wrong types, lengths and patterns."""
     for field in msgspec.structs.fields(kind):
         if field.encode_name not in values:
             if field.required:
@@ -40,7 +40,7 @@ def find_schema_errors(values: Mapping[str, Any], kind: type[Struct]) -> Iterato
 
 
 def report_unknown_fields(names: Sequence[str], known: Sequence[str], meant: Mapping[str, str]) -> Iterator[Problem]:
-    """Name each of these unknown fields, and which of the `known` it may stand for; `meant` has words for some."""
+    """Yield each unknown field, with the `known` one that it may stand for; `meant` has hints for some."""
     shown = [name for name in names if _FIELD_NAME.fullmatch(name)][:MAX_UNKNOWN_FIELDS]
     for name in shown:
         alike = get_close_matches(name.lower(), known, n=1)
@@ -52,7 +52,7 @@ def report_unknown_fields(names: Sequence[str], known: Sequence[str], meant: Map
 
 
 def _explain_error(error: str) -> str:
-    """What the decoder says, in words for somebody who writes JSON in any language."""
+    """Return the decoder's message in words for users of any programming language."""
     if "datetime" in error and "got" not in error:
         return MOMENT
     plain = error.replace("`", "").replace("Expected", "must be").replace(", got ", ", not ")

@@ -1,4 +1,4 @@
-"""Municipal systems: who may publish in whose name, about what, and how much."""
+"""Registered municipal systems: their sources, topics and quotas."""
 
 from typing import Annotated
 
@@ -6,8 +6,8 @@ from msgspec import Meta, Struct
 
 ShortText = Annotated[str, Meta(min_length=1, max_length=200)]
 TopicId = Annotated[str, Meta(pattern=r"^[a-z][a-z_]{0,39}$")]
-NOTICES_API_LOGIN = "notices"  # the login that passes on what came in over HTTP
-# Logins of our own services, and of whom a broker has from the beginning; so is whatever begins with `kreisfunk`.
+NOTICES_API_LOGIN = "notices"  # broker login of the notices API
+# Logins of our own services and the broker's default one; names that begin with `kreisfunk` are reserved, too.
 RESERVED_LOGINS = frozenset({NOTICES_API_LOGIN, "ingress", "subscriptions", "dispatcher", "quarantine", "guest"})
 SystemName = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_-]{0,39}$")]
 
@@ -15,11 +15,11 @@ Quota = Annotated[int, Meta(ge=0, le=100_000)]
 
 
 class System(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One registered system; `name` is its broker login and its name at the notices API.
+    """Registered system; `name` is its broker login and its name at the notices API.
 
-    Each CloudEvents source in `sources` belongs to it alone; of the sources in `manages`, which are another's, it may
-    update and withdraw notices. Accepted notices count, updates included, in any hour and any 24 hours; withdrawals
-    are always permitted.
+    Each CloudEvents source in `sources` belongs to it alone; of the sources in `manages`, which belong to others, it
+    may update and withdraw notices. The quotas limit accepted notices, updates included, in any hour and any 24 hours;
+    withdrawals are always permitted.
     """
 
     name: SystemName

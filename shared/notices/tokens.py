@@ -1,4 +1,4 @@
-"""Tokens for the notices API: stored as hashes only, each for one system and perhaps some of its topics."""
+"""Tokens of the notices API: stored as hashes only, each for one system and possibly for some of its topics only."""
 
 import hmac
 from collections.abc import Iterable
@@ -18,7 +18,7 @@ TokenId = Annotated[str, Meta(pattern=r"^[a-z0-9_-]{1,60}$")]
 
 
 class Token(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One token, without its text. Without `topics` it is for all topics of its system."""
+    """Token without its text; without `topics` it is for all topics of its system."""
 
     id: TokenId
     system: SystemName
@@ -32,18 +32,18 @@ class Token(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class TokenList(Struct, frozen=True, kw_only=True):
-    """The whole file."""
+    """Content of the tokens file."""
 
     tokens: tuple[Token, ...] = ()
 
 
 def hash_token(text: str) -> str:
-    """What is stored of a token. No salt and no slowness: there are 256 random bits to guess."""
+    """Return the hash to store. It needs neither salt nor slowness: a token has 256 random bits."""
     return sha256(text.encode()).hexdigest()
 
 
 def find_token(text: str, tokens: Iterable[Token], now: datetime) -> Token | None:
-    """The valid token with this text. Takes the same time wherever it stands and however much of it is right."""
+    """Return the valid token with this text, in constant time for any position and any number of correct characters."""
     presented = hash_token(text)
     found = None
     for token in tokens:

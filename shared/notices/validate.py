@@ -1,4 +1,4 @@
-"""One event for one system: what is wrong with it, without sending anything."""
+"""Validation of one event of one system, without sending anything."""
 
 from datetime import datetime
 
@@ -13,13 +13,13 @@ from shared.notices.systems import System
 def validate_event(
     event: bytes | Envelope, system: System | None, configuration: Configuration, now: datetime
 ) -> tuple[Problem, ...]:
-    """Every problem of one event of `system`; empty means that it can be accepted.
+    """Return every problem of one event of `system`; empty means that it can be accepted.
 
-    The entry for those who answer at once: the notices API, `kreisfunk publish --check`. `event` is structured
-    JSON, or an envelope that was read already. `system` is `configuration.system(name)` of whoever was authenticated;
-    None is nobody, and is a problem. It is pure and needs neither database nor broker, so what only they know comes
-    later with `notice.rejected`: that the id was used for another event, that the revision is not the next one or the
-    notice was withdrawn, that `follows` names nothing, that a quota is used up. No problem repeats a value.
+    Entry point for callers that answer at once: the notices API and `kreisfunk publish --check`. `event` is structured
+    JSON, or an envelope that was read already. `system` is `configuration.find_system(name)` of the authenticated
+    caller; None, for an unknown one, is a problem. The function is pure and needs neither database nor broker, so
+    `notice.rejected` may still follow for what only they know: the id was used for another event, the revision is not
+    the next one, the notice was withdrawn, `follows` names no notice, a quota is used up. No problem repeats a value.
     """
     try:
         envelope = event if isinstance(event, Envelope) else read_event(event)

@@ -1,1 +1,1 @@
-"""Process start and drain, probes and metrics, logs and clock."""
+"""Process runtime: start and drain, settings, probes, logs, clock, HTTP server and client."""

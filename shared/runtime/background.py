@@ -1,4 +1,4 @@
-"""Work that goes on beside other work."""
+"""Background tasks."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
@@ -13,7 +13,7 @@ _log = structlog.get_logger()
 
 @asynccontextmanager
 async def run_in_background(*works: Coroutine[object, object, None]) -> AsyncIterator[None]:
-    """Run these until the block ends, then cancel them. What one raises ends the block, in a group."""
+    """Run the coroutines until the block ends, then cancel them. An exception in one ends the block, in a group."""
     async with asyncio.TaskGroup() as tasks:
         running = [tasks.create_task(work) for work in works]
         yield
@@ -22,7 +22,7 @@ async def run_in_background(*works: Coroutine[object, object, None]) -> AsyncIte
 
 
 async def repeat(action: Callable[[], Awaitable[object]], seconds: float, needed: asyncio.Event | None = None) -> None:
-    """Do it for ever, with a pause after each time, and only when it is `needed`; what fails costs one turn."""
+    """Repeat the action forever, pausing after each time, and only when `needed` is set; a failure skips one round."""
     while True:
         if needed:
             await needed.wait()
@@ -31,6 +31,6 @@ async def repeat(action: Callable[[], Awaitable[object]], seconds: float, needed
             await action()
         except DependencyUnavailable as error:
             _log.warning("dependency_unavailable", error=str(error))
-        except Exception:  # a bug in one round is seen, and the next round may work
+        except Exception:  # a bug is logged, and the next round may succeed
             _log.exception("repeated_action_failed")
         await asyncio.sleep(seconds)

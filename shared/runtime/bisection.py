@@ -1,4 +1,4 @@
-"""One value that the database refuses must not take others with it."""
+"""Bisection of a batch, so that a value that the database refuses does not affect the others."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
@@ -13,8 +13,10 @@ async def store_bisected(
     store: Callable[[Sequence[Item]], Awaitable[object]],
     reject: Callable[[Item, InvalidDataError], Awaitable[object]],
 ) -> None:
-    """Store all items at once; if one is refused, halve them until it is alone, and reject that. Raises what `store`
-    raises but InvalidDataError."""
+    """Store all items at once; if one is refused, halve them until it is alone, and reject it.
+
+    Raises what `store` raises except InvalidDataError.
+    """
     try:
         await store(items)
     except InvalidDataError as error:

@@ -1,4 +1,4 @@
-"""The one place that reads the clocks; everything below takes `now` as an argument."""
+"""System clocks, read only here; everything below takes `now` as an argument."""
 
 import time
 from collections.abc import Callable
@@ -9,12 +9,12 @@ Clock = Callable[[], datetime]
 
 
 def system_clock() -> datetime:
-    """The present moment, aware, in UTC."""
+    """Return the current time, timezone-aware, in UTC."""
     return datetime.now(UTC)
 
 
 class Instant(NamedTuple):
-    """One moment on both clocks, in seconds: the steady one stands still while a virtual machine is paused."""
+    """Moment on both clocks, in seconds; the monotonic one stands still while a virtual machine is paused."""
 
     steady: float
     wall: float
@@ -24,5 +24,5 @@ class Instant(NamedTuple):
         return cls(time.monotonic(), time.time())
 
     def age(self) -> float:
-        """Return how many seconds ago that was, by the clock that shows more. Not the event loop's cached time."""
+        """Return the age in seconds by the clock that shows more; not by the event loop's cached time."""
         return max(time.monotonic() - self.steady, time.time() - self.wall)

@@ -1,4 +1,4 @@
-"""The keys of addresses, as two services read them; no module of a service without keys imports this."""
+"""Encryption key settings of two services; no module of a service without keys imports this."""
 
 from pydantic import Field, SecretStr, field_validator
 
@@ -7,7 +7,7 @@ from shared.runtime.settings import ServiceSettings
 
 
 class EncryptionSettings(ServiceSettings):
-    """A service that seals or opens addresses; wrong keys do not wait for the first one."""
+    """Settings of a service that encrypts or decrypts addresses; invalid keys fail at startup, not at first use."""
 
     encryption_keys: SecretStr = Field(description="VERSION:BASE64 of 32 bytes, comma separated")
     index_key: SecretStr = Field(description="base64 of 32 bytes for each link; two, comma separated, in a rotation")

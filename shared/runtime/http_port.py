@@ -1,4 +1,4 @@
-"""An HTTP port for strangers: bodies as they were sent, a bounded amount of each request, nothing of theirs in logs."""
+"""HTTP port for untrusted clients: bodies as sent, bounded memory for each request, no client data in logs."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -9,7 +9,7 @@ from aiohttp import web
 from shared.runtime.http_protocol import ConnectionSlots, FailureLog, PieceReader, PublicHttpProtocol
 
 KEEPALIVE_TIMEOUT_SECONDS = 75.0
-# A body that nobody asks for fills twice this; then its connection is not read any more.
+# An unread body fills up to twice this; then its connection is not read any further.
 READ_BUFFER_BYTES = 16 * 1024
 
 Respond = Callable[[int], web.Response]
@@ -45,10 +45,10 @@ class _Runner(web.AppRunner):
 async def open_http_port(
     app: web.Application, *, host: str, port: int, shutdown_seconds: float, respond: Respond, refused: ReportRefusal
 ) -> AsyncIterator[int]:
-    """Serve until the block ends, then finish what is in flight; yield the port number.
+    """Serve until the block ends, then finish the requests in flight; yield the port number.
 
-    `respond` makes the answer to what is no HTTP (400) and to a failure of ours (500); `refused` is told the status of
-    each answer that no handler gave.
+    `respond` builds the response to malformed HTTP (400) and to a failure of ours (500); `refused` gets the status of
+    each response that did not come from a handler.
     """
     runner = _Runner(
         app,

@@ -1,4 +1,4 @@
-"""aiohttp's server protocol with bounds for what a connection may hold, and without words to strangers."""
+"""aiohttp's server protocol with limits on the memory of a connection, and without details in error responses."""
 
 import asyncio
 import time
@@ -15,27 +15,27 @@ from aiohttp.web_protocol import RequestHandler, _ErrInfo
 SERVER = "kreisfunk"
 PIECE_BYTES = 16 * 1024
 MAX_HEAD_BYTES = 16 * 1024
-# Chunks of a few bytes cost a hundred times as much as their content, so most of a body has to be content; the last
-# pieces of it may not have arrived there yet.
+# Chunks of a few bytes cost a hundred times as much as their content, so most of a body has to be content; its latest
+# pieces may still be unparsed.
 MIN_CONTENT_SHARE = 0.75
 MAX_PENDING_BYTES = 2 * PIECE_BYTES
 FAILURE_LOG_INTERVAL_SECONDS = 60.0
-# Below what a process may have open by default, 1,024, which includes its connections to the broker.
+# Below the default limit of open files, 1,024, which includes the connections to the broker.
 MAX_CONNECTIONS = 800
 
-# No client of ours sends a request before the answer to the last one. aiohttp would parse 32 ahead, which with many
+# No client of ours sends a request before the response to the last one. aiohttp would parse 32 ahead, which with many
 # headers are 1 MB for each connection, and it offers no setting for that.
 MAX_PARSED_AHEAD = 2
 web_protocol.MAX_MSG_QUEUE_SIZE = MAX_PARSED_AHEAD
 
 
 async def _expect(request: web.Request) -> None:
-    """Invite the body of a client that asks first. What it asks is not repeated, as aiohttp does: it may be no text."""
+    """Send `100 Continue` to a client that asks for it; unlike aiohttp, never echo the header: it may not be text."""
     if request.version == HttpVersion11:
         if request.headers[hdrs.EXPECT].lower() != "100-continue":
             raise web.HTTPExpectationFailed
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        request.writer.output_size = 0  # the answer itself has not begun
+        request.writer.output_size = 0  # the response itself has not begun
 
 
 web_urldispatcher._default_expect_handler = _expect
@@ -47,12 +47,12 @@ _log = structlog.get_logger()
 
 @dataclass
 class FailureLog:
-    """Logs an exception of ours at most once a minute: a stranger may cause any number of them."""
+    """Log of our own exceptions, at most one a minute: clients may cause any number of them."""
 
     _logged_at: float | None = None
 
     def log(self, error: BaseException | None) -> None:
-        """Log the exception with its traceback unless one was logged a moment ago."""
+        """Log the exception with its traceback unless another was logged less than a minute ago."""
         now = time.monotonic()
         if self._logged_at is None or now - self._logged_at >= FAILURE_LOG_INTERVAL_SECONDS:
             self._logged_at = now
@@ -60,7 +60,7 @@ class FailureLog:
 
 
 class PublicHttpProtocol(RequestHandler):
-    """Answers errors with the application's own responses and echoes nothing."""
+    """Protocol that answers errors with the application's own responses and echoes nothing."""
 
     respond: Callable[[int], web.Response]
     refused: Callable[[int], None]
@@ -73,7 +73,7 @@ class PublicHttpProtocol(RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
-        """Return the answer to a request that is malformed, or failed."""
+        """Return the response to a malformed or failed request."""
         if isinstance(exc, _CAUSED_BY_CLIENTS):
             status = min(status, 400)
         else:
@@ -88,7 +88,7 @@ class PublicHttpProtocol(RequestHandler):
     def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> Coroutine[None, None, tuple[web.StreamResponse, bool]]:
-        """Send the response without naming the software and its versions; an answer of aiohttp's own loses its text."""
+        """Send the response without software names and versions; error responses of aiohttp lose their text."""
         if isinstance(resp, web.HTTPException):
             resp = self._strip_details(resp)
         resp.headers.setdefault(hdrs.SERVER, SERVER)
@@ -109,31 +109,31 @@ class PublicHttpProtocol(RequestHandler):
 
 
 class ConnectionSlots:
-    """The connections of a port, in the order in which they came.
+    """Connections of a port, in the order of arrival.
 
-    When there are too many, the first that waits for its client is cut off: strangers who send nothing, or slowly, do
-    not keep out WhatsApp, which sends at once.
+    If there are too many, the first that waits for its client is aborted: clients that send nothing, or slowly, cannot
+    block WhatsApp, which sends at once.
     """
 
     def __init__(self) -> None:
         self._taken: dict[PieceReader, None] = {}
 
     def add(self, newcomer: "PieceReader") -> None:
-        """Give the newcomer a place."""
+        """Add a connection; abort the first one that waits for its client if there are too many."""
         self._taken[newcomer] = None
         if len(self._taken) > MAX_CONNECTIONS:
             next(reader for reader in self._taken if reader.waits_for_client).cut_off()
 
     def remove(self, reader: "PieceReader") -> None:
-        """Give the place back."""
+        """Remove a connection, if it is still there."""
         self._taken.pop(reader, None)
 
 
 class PieceReader(asyncio.BufferedProtocol):
-    """Reads from the socket in small pieces, where uvloop otherwise reads 256 kB for each connection at once.
+    """Protocol that reads from the socket in small pieces; uvloop otherwise reads 256 kB for each connection at once.
 
-    Nothing more is parsed of a connection that brought something malformed, a head without an end, or requests that
-    wait for no answer.
+    Nothing more is parsed from a connection that sent something malformed, a head without an end, or requests ahead of
+    their responses.
     """
 
     def __init__(self, handler: PublicHttpProtocol, places: ConnectionSlots) -> None:
@@ -147,12 +147,12 @@ class PieceReader(asyncio.BufferedProtocol):
 
     @property
     def waits_for_client(self) -> bool:
-        """Whether there is no request that is all here and not answered yet."""
+        """Return whether there is no complete request without a response."""
         handler = self._handler
         return not handler._messages and (handler._current_request is None or not self._body.is_eof())
 
     def cut_off(self) -> None:
-        """End the connection at once, whatever is under way."""
+        """Abort the connection at once, whatever is in progress."""
         self._places.remove(self)
         if self._transport is not None:
             self._transport.abort()
@@ -176,11 +176,11 @@ class PieceReader(asyncio.BufferedProtocol):
         self._handler.eof_received()
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        """Return the one buffer of the process: it is emptied before another connection is read."""
+        """Return the one buffer of the process, which is emptied before another connection is read."""
         return _piece
 
     def buffer_updated(self, nbytes: int) -> None:
-        """Let the next piece be parsed, and look what it was."""
+        """Pass the next piece to the parser, and check the result."""
         if self._is_broken:
             return
         handler = self._handler
@@ -199,7 +199,7 @@ class PieceReader(asyncio.BufferedProtocol):
             self._count_body(nbytes)
 
     def _give_up_body(self) -> None:
-        """Wake whoever waits for the rest of a body whose framing is broken."""
+        """Raise an error in the handler that waits for the rest of a body with broken framing."""
         self._is_broken = True
         if not self._body.is_eof():
             self._body.set_exception(web.RequestPayloadError())
@@ -210,7 +210,7 @@ class PieceReader(asyncio.BufferedProtocol):
             self._refuse()
 
     def _count_body(self, nbytes: int) -> None:
-        """Give up a body that is little but chunk sizes and their extensions."""
+        """Give up a body that consists mostly of chunk sizes and their extensions."""
         self._body_bytes += nbytes
         if self._body.total_bytes + MAX_PENDING_BYTES < self._body_bytes * MIN_CONTENT_SHARE:
             self._give_up_body()

@@ -1,4 +1,4 @@
-"""JSON logs, one line an event, with a net that catches personal data before it is written."""
+"""JSON logs, one line per event, with redaction of personal data before anything is written."""
 
 import binascii
 import logging
@@ -30,10 +30,11 @@ _EXEMPT = frozenset({"timestamp", "level"})
 
 
 def redact(value: object) -> object:
-    """The value with everything that looks like a phone number, user id or wamid replaced, at any depth.
+    """Redact everything that looks like a phone number, user id or wamid, at any depth.
 
-    An integer of nine digits or more is taken for a phone number, and what base64 hides is looked for. What is no plain
-    JSON (an exception, say) becomes text first, since rendering would do that too late. What a terminal obeys goes.
+    An integer of nine digits or more counts as a phone number, and base64 is searched for numbers. Values that are not
+    plain JSON (such as exceptions) become text first, since rendering would do so too late. Control characters are
+    removed.
     """
     if isinstance(value, dict):
         return {redact(key): redact(item) for key, item in value.items()}
@@ -51,7 +52,7 @@ def _mask(found: re.Match[str]) -> str:
 
 
 def _mask_encoded(found: re.Match[str]) -> str:
-    """Where the encoded part begins is not known: whatever stands before it may look like base64, too."""
+    """Mask base64 with a number inside; all four offsets are tried, since preceding text may look like base64, too."""
     text = found[0].translate(_URL_SAFE)
     for start in range(4):
         whole = text[start : start + (len(text) - start) // 4 * 4]
@@ -83,7 +84,7 @@ _CHAIN: list[structlog.typing.Processor] = [
 
 
 def configure_logs(*, service: str, level: str) -> None:
-    """All logs of this process as JSON lines on stderr; third parties' from WARNING on."""
+    """Write all logs of this process as JSON lines to stderr; those of third parties from WARNING on."""
     minimum = logging.getLevelNamesMapping()[level.upper()]
     structlog.configure(
         processors=[*_CHAIN, _render],

@@ -1,4 +1,4 @@
-"""What every consumer of events does with a message: decode it, act on it, say what became of it."""
+"""Base class of event handlers: decode a message, apply it, return the outcome."""
 
 from abc import ABC, abstractmethod
 
@@ -8,10 +8,10 @@ from shared.outcome import Dead, Done, Outcome
 
 
 class MessageHandler(ABC):
-    """Acts on one message at a time; to act twice on one changes nothing."""
+    """Idempotent handler of one message at a time."""
 
     async def handle(self, body: bytes) -> Outcome:
-        """Decode a message and act on it; one that cannot be understood is dead. Raises DependencyUnavailable."""
+        """Decode and apply a message; an invalid one is a dead letter. Raises DependencyUnavailable."""
         try:
             await self._apply(decode(body))
         except ContractError as error:
@@ -20,4 +20,4 @@ class MessageHandler(ABC):
 
     @abstractmethod
     async def _apply(self, message: Message) -> None:
-        """Raise ContractError for a message of another type."""
+        """Apply the message. Raises ContractError for a message of another type."""

@@ -1,4 +1,4 @@
-"""POST to one HTTP/1.1 endpoint: a request leaves at its moment or not at all, and it is known whether it did."""
+"""Client for POST to one HTTP/1.1 endpoint: a request is written in time or not at all, and the caller knows which."""
 
 import asyncio
 import socket
@@ -24,19 +24,19 @@ class ConnectError(Exception):
 
 
 class ConnectedLateError(Exception):
-    """A new connection took so long that the slot is over. It is kept for the next request."""
+    """A new connection took too long for the send slot. It is kept for the next request."""
 
 
 class WithheldError(Exception):
-    """At the moment of writing the request was not to leave any more."""
+    """The request was no longer permitted to leave when it was to be written; nothing was written."""
 
 
 class BrokenAnswerError(Exception):
-    """The request was written and no whole answer came back: the receiver may have taken it."""
+    """The request was written but no complete answer came back: the receiver may have processed it."""
 
 
 class HttpAnswer(NamedTuple):
-    """An answer; names of headers in small letters, of a long body only the first MAX_ANSWER_BYTES."""
+    """HTTP answer: header names in lower case, of a long body only the first MAX_ANSWER_BYTES."""
 
     status: int
     headers: Mapping[bytes, bytes]
@@ -44,7 +44,7 @@ class HttpAnswer(NamedTuple):
 
 
 class PostClient:
-    """Posts to `url` on connections that are kept open, one request at a time on each.
+    """Client for POST to `url` on persistent connections, one request at a time on each.
 
     A connection that took longer than `late_seconds` to open is used for the next request only.
     """
@@ -79,7 +79,7 @@ class PostClient:
         answered: asyncio.Future[HttpAnswer] = asyncio.get_running_loop().create_future()
         if may_leave():
             answered.add_done_callback(partial(self._done, connection))
-            connection.ask(b"%b%d\r\n\r\n%b" % (self._head, len(body), body), answered)
+            connection.send(b"%b%d\r\n\r\n%b" % (self._head, len(body), body), answered)
         else:
             self._keep(connection)
             answered.set_exception(WithheldError())
@@ -92,12 +92,12 @@ class PostClient:
             self._keep(connection)
 
     def close(self) -> None:
-        """Close what is idle."""
+        """Close the idle connections."""
         while self._idle:
             self._idle.pop().close()
 
     def _take(self) -> "_Connection | None":
-        """Return the connection used last, so that those which nobody needs grow old."""
+        """Return the connection used last, so that surplus connections time out."""
         while self._idle:
             connection = self._idle.pop()
             if connection.measure_idle_seconds() < KEEPALIVE_TIMEOUT_SECONDS and connection.is_free():
@@ -141,7 +141,7 @@ class PostClient:
 
 
 class _Connection(asyncio.Protocol):
-    """An open connection with one request on its way at most."""
+    """Open connection with at most one request in flight."""
 
     def __init__(self) -> None:
         self._parser = HttpResponseParser(self)
@@ -150,23 +150,23 @@ class _Connection(asyncio.Protocol):
         self._reset()
 
     def is_free(self) -> bool:
-        """Return whether a request may be written: it is open, and nobody waits for an answer."""
+        """Return whether a request may be written: the connection is open, and no answer is pending."""
         return self._answered is None and not self._transport.is_closing()
 
     def measure_idle_seconds(self) -> float:
-        """Return for how long nothing was asked."""
+        """Return the seconds since the last answer."""
         return time.monotonic() - self._used_at
 
     def close(self) -> None:
         self._transport.abort()
 
-    def ask(self, request: bytes, answered: asyncio.Future[HttpAnswer]) -> None:
+    def send(self, request: bytes, answered: asyncio.Future[HttpAnswer]) -> None:
         """Write the request; `answered` gets the answer, or BrokenAnswerError."""
         self._answered = answered
         self._transport.write(request)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)  # uvloop's only behaves like one
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's transport only behaves like one
 
     def data_received(self, data: bytes) -> None:
         self._received += len(data)
@@ -188,7 +188,7 @@ class _Connection(asyncio.Protocol):
 
     def on_message_begin(self) -> None:
         if self._answered is None:
-            self.close()  # nobody asked
+            self.close()  # an answer without a request
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._headers[name.lower()] = value

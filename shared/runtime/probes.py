@@ -1,4 +1,4 @@
-"""The internal port: `/livez`, `/readyz`, `/metrics`."""
+"""Internal port: `/livez`, `/readyz`, `/metrics`."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -13,7 +13,7 @@ CHECK_TIMEOUT_SECONDS = 2.0
 
 
 class Readiness:
-    """What has to be there for this process to do its work. `draining` makes it unready."""
+    """Readiness checks of this process; `draining` makes it unready."""
 
     def __init__(self, checks: Mapping[str, Check]) -> None:
         self._checks = dict(checks)
@@ -21,16 +21,16 @@ class Readiness:
         self._gauge: Gauge | None = None
 
     def add(self, checks: Mapping[str, Check]) -> None:
-        """Require these as well from now on; one with the name of an earlier check replaces it."""
+        """Add checks; one with the name of an earlier check replaces it."""
         self._checks.update(checks)
 
     def register_in(self, registry: CollectorRegistry) -> None:
-        """Show each check as a metric, as of the last time somebody asked."""
+        """Export each check as a metric, as of its last run."""
         self._gauge = Gauge("kreisfunk_ready", "1 if a check of readiness passes", ["check"], registry=registry)
 
     async def list_failures(self) -> list[str]:
-        """The names of all that is missing; empty means ready."""
-        checks = dict(self._checks)  # more may be added meanwhile
+        """Run the checks and return the names of those that failed; empty means ready."""
+        checks = dict(self._checks)  # checks may be added meanwhile
         results = await asyncio.gather(*map(_run_check, checks.values()))
         if self._gauge:
             for name, passed in zip(checks, results, strict=True):
@@ -51,7 +51,7 @@ async def _run_check(check: Check) -> bool:
 async def open_internal_port(
     *, host: str, port: int, registry: CollectorRegistry, readiness: Readiness
 ) -> AsyncIterator[None]:
-    """Serve the probes. Open it first, so that metrics survive the drain."""
+    """Serve the probes and metrics. Open this port first, so that metrics stay available during the drain."""
     readiness.register_in(registry)
     app = web.Application()
     app.router.add_get("/livez", _answer_livez)

@@ -1,4 +1,4 @@
-"""Start and drain: the first signal asks to stop, the second ends at once, and so does the deadline."""
+"""Start and drain of a process: the first signal requests a stop; a second one, or the deadline, ends it at once."""
 
 import asyncio
 import gc
@@ -21,20 +21,20 @@ _log = structlog.get_logger()
 
 
 class StopRequest:
-    """The wish to stop. `requested` is set by SIGTERM or SIGINT."""
+    """Request to stop the process; `requested` is set by SIGTERM or SIGINT."""
 
     def __init__(self, drain_seconds: float) -> None:
         self.requested = asyncio.Event()
         self.drain_seconds = drain_seconds
 
     def request(self) -> None:
-        """First call: ask, and arm the deadline. Second call: end now, without clean-up."""
+        """Request the stop and start the deadline; on a second call exit at once, without clean-up."""
         if self.requested.is_set():
             _log.warning("second_signal")
             os._exit(EXIT_DEADLINE)
         self.requested.set()
         _log.info("stop_requested", drain_seconds=self.drain_seconds)
-        # A thread, since a loop that hangs could not keep its own deadline.
+        # A thread, since a hanging event loop could not enforce its own deadline.
         deadline = threading.Timer(self.drain_seconds, self._give_up)
         deadline.daemon = True
         deadline.start()
@@ -47,8 +47,8 @@ class StopRequest:
 def run(main: Callable[[StopRequest], Awaitable[None]], *, drain_seconds: float) -> None:
     """Run `main` until it returns; it should return soon after `stop.requested` is set.
 
-    If it raises DependencyUnavailable, alone or from its tasks, it is run again soon, until it is asked to stop. What
-    else it raises ends the process with status 1 and one log line for each cause.
+    If it raises DependencyUnavailable, alone or from its tasks, it is run again after RETRY_DELAY_SECONDS until a stop
+    is requested. Any other exception ends the process with status 1 and a log line that names every cause.
     """
     _reduce_garbage_collection()
     try:
@@ -76,7 +76,7 @@ async def _run_supervised(main: Callable[[StopRequest], Awaitable[None]], drain_
 
 
 async def _run_with_retries(main: Callable[[StopRequest], Awaitable[None]], stop: StopRequest) -> None:
-    """Whatever is started first waits for the others."""
+    """Run `main` again while a dependency is unavailable, so that processes may start in any order."""
     while not stop.requested.is_set():
         try:
             await main(stop)
@@ -90,8 +90,11 @@ async def _run_with_retries(main: Callable[[StopRequest], Awaitable[None]], stop
 
 
 def _reduce_garbage_collection() -> None:
-    """What was imported stays and needs no looking over, and a busy service makes 700 objects (Python's measure) in
-    less than a millisecond: with every request in flight walked over that often, it costs several percent."""
+    """Exempt imported objects from garbage collection, and collect less often.
+
+    A busy service creates 700 objects (Python's threshold) in less than a millisecond; traversing every request in
+    flight that often costs several percent.
+    """
     gc.freeze()
     gc.set_threshold(GC_THRESHOLD)
 

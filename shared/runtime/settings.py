@@ -1,4 +1,4 @@
-"""Reading settings from the environment and from secret files; all problems are named at once."""
+"""Settings from the environment and from secret files; all problems are reported at once."""
 
 import os
 import sys
@@ -14,7 +14,7 @@ Port = Annotated[int, Field(ge=0, le=65535)]
 
 
 class ServiceSettings(BaseSettings):
-    """What every service reads. Each value may also be a file `kreisfunk_<name>` in KREISFUNK_SECRETS_DIR."""
+    """Settings of every service. Each value may also be a file `kreisfunk_<name>` in KREISFUNK_SECRETS_DIR."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, frozen=True, extra="ignore", hide_input_in_errors=True, env_ignore_empty=True
@@ -33,7 +33,7 @@ class ServiceSettings(BaseSettings):
 
 
 class DatabaseSettings(ServiceSettings):
-    """A service with a database of its own."""
+    """Settings of a service with its own database."""
 
     database_url: str = Field(description="postgresql://role@host:port/name", pattern=r"^postgres(ql)?://")
     database_password: SecretStr | None = Field(None, description="password of the database role")
@@ -47,7 +47,7 @@ S = TypeVar("S", bound=BaseSettings)
 
 
 def read_settings(kind: type[S]) -> S:
-    """The settings, or a list of all that is missing or wrong on stderr and exit status 2."""
+    """Return the settings; if any are missing or wrong, list the problems on stderr and exit with status 2."""
     try:
         return kind(_secrets_dir=find_secrets_folder())
     except ValidationError as error:
@@ -56,13 +56,13 @@ def read_settings(kind: type[S]) -> S:
 
 
 def find_secrets_folder() -> Path | None:
-    """KREISFUNK_SECRETS_DIR if it is a folder."""
+    """Return KREISFUNK_SECRETS_DIR if it is a folder."""
     folder = os.environ.get(f"{PREFIX}SECRETS_DIR")
     return Path(folder) if folder and Path(folder).is_dir() else None
 
 
 def explain(error: ValidationError, kind: type[BaseSettings]) -> str:
-    """One line for each problem: the variable, what is wrong with it, what it is for. Never its value."""
+    """Return one line for each problem: the variable, what is wrong with it, its purpose. Never its value."""
     lines = []
     for problem in error.errors(include_input=False, include_url=False):
         name = str(problem["loc"][0]) if problem["loc"] else "settings"

@@ -1,1 +1,1 @@
-"""HTTP on one side, the broker on the other, metrics beside them."""
+"""Adapters of the ingress: HTTP, broker and metrics."""

@@ -1,4 +1,4 @@
-"""The public port: `/webhook`, for WhatsApp alone."""
+"""Public port: `/webhook`, for WhatsApp only."""
 
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
@@ -32,7 +32,7 @@ _RETRY_HEADERS = {"Retry-After": "1"}
 
 
 def build_app(receiver: Receiver) -> web.Application:
-    """Answers Meta's handshake and its webhooks, and nothing else."""
+    """Return the application that answers Meta's handshake and webhooks, and nothing else."""
     handler = _Handler(receiver)
     app = web.Application(client_max_size=MAX_BODY_BYTES)
     app.router.add_get("/webhook", handler.answer_handshake, allow_head=False)
@@ -41,8 +41,6 @@ def build_app(receiver: Receiver) -> web.Application:
 
 
 class _Handler:
-    """What is done with requests."""
-
     def __init__(self, receiver: Receiver) -> None:
         self._receiver = receiver
         self._bodies = BodyReader()
@@ -67,22 +65,22 @@ class _Handler:
 
 
 def _refuse_unread(request: web.Request) -> WebhookResult | None:
-    """Return why the body is not worth reading, by the headers alone."""
+    """Return the reason to refuse the request by its headers alone, or None to read its body."""
     headers = request.headers
     if not is_well_formed(headers.get(SIGNATURE_HEADER)):
         return WebhookResult.UNSIGNED
     if hdrs.CONTENT_ENCODING in headers:
-        return WebhookResult.ENCODED  # the signature is made over the bytes as they travel
+        return WebhookResult.ENCODED  # the signature covers the bytes as transferred
     if (request.content_length or 0) > MAX_BODY_BYTES:
         return WebhookResult.TOO_LARGE
     return None
 
 
 async def _expect(request: web.Request) -> web.StreamResponse | None:
-    """Invite the body of a client that asks first, unless its headers are refused anyway."""
+    """Send `100 Continue` to a client that asks for it, unless its headers are refused anyway."""
     if _refuse_unread(request) is None and request.headers[hdrs.EXPECT].lower() == "100-continue":
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        request.writer.output_size = 0  # the answer itself has not begun
+        request.writer.output_size = 0  # the response itself has not begun
     return None
 
 
@@ -94,7 +92,7 @@ def _build_response(result: WebhookResult) -> web.Response:
 def open_public_port(
     receiver: Receiver, *, host: str, port: int, shutdown_seconds: float
 ) -> AbstractAsyncContextManager[int]:
-    """Serve until the block ends, then finish what is in flight; gives the port that is listened on."""
+    """Serve until the block ends, then finish the requests in flight; yield the listening port."""
 
     return open_http_port(
         build_app(receiver),

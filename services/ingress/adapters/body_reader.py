@@ -1,4 +1,4 @@
-"""Reading request bodies within bounds: of each one, and of all that are being read at the same time."""
+"""Reading of request bodies with limits for each body and for all bodies being read at once."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ READ_TIMEOUT_SECONDS = 10.0
 
 @dataclass(eq=False)
 class _Reading:
-    """A body that has not arrived completely; one that was given up is not waited for."""
+    """Body that has not arrived completely."""
 
     content: bytearray = field(default_factory=bytearray)
     timeout: asyncio.Timeout = field(default_factory=lambda: asyncio.timeout(READ_TIMEOUT_SECONDS))
@@ -24,9 +24,9 @@ class _Reading:
 
 @dataclass
 class BodyReader:
-    """Reads bodies; when too many bytes are held at once, the body that takes longest is given up.
+    """Reader of request bodies; when too many bytes are buffered, the body that takes longest is given up.
 
-    So strangers who send slowly do not keep out WhatsApp, whose bodies arrive in a moment.
+    Slow senders thus cannot block WhatsApp, whose bodies arrive at once.
     """
 
     max_bytes: int = MAX_BYTES_BEING_READ
@@ -34,10 +34,10 @@ class BodyReader:
     _size: int = field(default=0, init=False)
 
     async def read(self, request: web.Request) -> bytes | WebhookResult:
-        """Return the bytes as they were sent, or why they were not read."""
+        """Return the bytes as sent, or the reason that they were not read."""
         content = request.content
         if content.is_eof() and content.exception() is None:
-            return await request.read()  # most arrive with their headers and need neither a timeout nor accounting
+            return await request.read()  # most bodies arrive with their headers and need neither timeout nor accounting
         reading = _Reading()
         self._readings[reading] = None
         try:

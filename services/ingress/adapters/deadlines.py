@@ -1,4 +1,4 @@
-"""Answers in time for all that wait: a timer for each webhook would cost a good part of handling it."""
+"""Shared timeouts of pending confirmations; a timer for each webhook would be a large part of its cost."""
 
 import asyncio
 from collections import deque
@@ -12,7 +12,7 @@ STEPS = 20
 
 @dataclass
 class Deadlines:
-    """Whoever has no answer after so many seconds, and at most a twentieth more, gets False. Run `work` once."""
+    """Timeout of confirmations: those pending after `seconds` (up to 5 % later) resolve to False. Run `work` once."""
 
     seconds: float
     _new: list[Confirmation] = field(default_factory=list, init=False)
@@ -22,7 +22,7 @@ class Deadlines:
         self._new.extend(answers)
 
     async def work(self) -> None:
-        """Step by step, for ever; what has its answer by the next step is not kept."""
+        """Expire confirmations step by step, forever; those that are done by the next step are dropped."""
         while True:
             await asyncio.sleep(self.seconds / STEPS)
             self._old.append([answer for answer in self._new if not answer.done()])

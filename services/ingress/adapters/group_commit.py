@@ -1,6 +1,6 @@
-"""Group commit: all that waits at the same moment is published together and confirmed together.
+"""Group commit: all chunks waiting at the same moment are published and confirmed together.
 
-A publish with its confirm costs several times what a webhook costs otherwise; one for many costs little.
+A publish with its confirm costs several times as much as the rest of a webhook; one for many webhooks costs little.
 """
 
 import asyncio
@@ -18,11 +18,11 @@ PublishGroup = Callable[[Sequence[Chunk]], Awaitable[None]]
 
 @dataclass(frozen=True, kw_only=True)
 class GroupLimits:
-    """The most that one group holds; a single slice may be larger, and then travels alone.
+    """Limits of one group; a single chunk may be larger, and then has a group of its own.
 
-    While groups are in flight, another leaves once as many slices wait as are in flight, or `beside` if that is less:
-    several small ones cost more than one that waits for the confirm before it, and without any beside it the process
-    idles until the confirm.
+    While groups are in flight, another leaves once as many chunks wait as are in flight, or `flush_threshold` if that
+    is less: several small groups cost more than one that waits for the confirm before it; with only one in flight the
+    process idles until its confirm.
     """
 
     events: int
@@ -36,7 +36,7 @@ class _PendingChunk(NamedTuple):
 
 
 def resolve_all(answers: Iterable[Confirmation], stored: bool) -> None:
-    """Those that have an answer keep it."""
+    """Set `stored` on all confirmations that are still pending."""
     for answer in answers:
         if not answer.done():
             answer.set_result(stored)
@@ -44,7 +44,7 @@ def resolve_all(answers: Iterable[Confirmation], stored: bool) -> None:
 
 @dataclass
 class GroupCommit:
-    """Events of one type. Run `work` as often as groups may be in flight at the same time."""
+    """Group commit of events of one type. Run `work` as many times as groups may be in flight at once."""
 
     publish: PublishGroup
     limits: GroupLimits
@@ -54,9 +54,9 @@ class GroupCommit:
     _loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop, init=False)
 
     def submit(self, slices: Iterable[Chunk]) -> list[Confirmation]:
-        """Of each, whether it is confirmed.
+        """Queue the chunks; return a future for each: whether it was stored.
 
-        Setting or cancelling an answer takes back its slice if no group holds it yet.
+        Setting or cancelling the future withdraws its chunk if no group holds it yet.
         """
         waiting = [_PendingChunk(each, self._loop.create_future()) for each in slices]
         self._waiting.extend(waiting)
@@ -64,7 +64,7 @@ class GroupCommit:
         return [each.stored for each in waiting]
 
     async def work(self) -> None:
-        """Publish one group after the other, for ever."""
+        """Publish one group after another, forever."""
         while True:
             await self._ready.wait()
             if group := self._take():
@@ -75,14 +75,14 @@ class GroupCommit:
             self._update_ready()
 
     def _update_ready(self) -> None:
-        """Whether a group may leave now."""
+        """Update whether a group may be published now."""
         if len(self._waiting) >= max(1, min(self._in_flight, self.limits.flush_threshold)):
             self._ready.set()
         else:
             self._ready.clear()
 
     def _take(self) -> list[_PendingChunk]:
-        """As many as fit from the front, without those whose submitter has gone."""
+        """Take as many chunks from the front as fit, without those already resolved or cancelled."""
         group: list[_PendingChunk] = []
         events, size = self.limits.events, self.limits.size
         while self._ready.is_set() and self._waiting:

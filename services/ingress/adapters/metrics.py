@@ -1,4 +1,4 @@
-"""Every metric of this service; labels come from enums and from the types of the contracts."""
+"""Metrics of the ingress; labels come from enums and from the types of the contracts."""
 
 from collections.abc import Mapping
 
@@ -16,7 +16,7 @@ _CONFIRM_SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5
 
 
 class Metrics:
-    """Every series is there from the start, so that a rate of it never begins with a gap."""
+    """Metrics of the ingress; every series exists from the start, so that no rate begins with a gap."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         webhooks = Counter(
@@ -25,7 +25,7 @@ class Metrics:
             ["result"],
             registry=registry,
         )
-        # Looked up once: it is counted for every webhook.
+        # Looked up once, since one is counted for every webhook.
         self._webhooks = {result: webhooks.labels(result) for result in WebhookResult}
         self._others = Counter(
             "kreisfunk_ingress_other_requests_total",
@@ -77,13 +77,13 @@ class Metrics:
         self._problems.labels(kind).inc()
 
     def record_confirm(self, kind: type[Event], size: int, seconds: float) -> None:
-        """A group of `size` events was confirmed."""
+        """Record that a group of `size` events was confirmed `seconds` after publishing."""
         self._events.labels(EVENT_KINDS[kind]).inc(size)
         self._sizes.labels(EVENT_KINDS[kind]).observe(size)
         self._confirms.labels(EVENT_KINDS[kind]).observe(seconds)
 
     def count_events_by_label(self, kind: type[Event], words: Mapping[str, int]) -> None:
-        """How often each word stood in confirmed events; those that are not known are one."""
+        """Count the labels of confirmed events; all unknown ones share one label."""
         for word, times in words.items():
             self._labels.labels(EVENT_KINDS[kind], KNOWN_LABELS[kind].normalize(word)).inc(times)
 

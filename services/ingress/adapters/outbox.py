@@ -1,4 +1,4 @@
-"""The broker as the place where events are stored."""
+"""Storage of webhook events in the broker."""
 
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
@@ -48,7 +48,7 @@ PublishChunks = Callable[[type[Event], Sequence[Chunk]], Awaitable[None]]
 
 @dataclass
 class GroupedOutbox:
-    """Events by type, each type in groups of its own."""
+    """Broker implementation of ports.Outbox; each type of event has groups of its own."""
 
     groups: Mapping[type[Event], GroupCommit]
     deadlines: Deadlines = field(default_factory=lambda: Deadlines(STORE_TIMEOUT_SECONDS))
@@ -56,7 +56,7 @@ class GroupedOutbox:
     _bytes: int = field(default=0, init=False)
 
     async def store(self, packed: EncodedEvents) -> None:
-        """Return when every group that holds one of the slices is confirmed. Raises NotStored."""
+        """Return when every group with one of the chunks is confirmed. Raises NotStored."""
         if self._webhooks >= MAX_WAITING_WEBHOOKS or self._bytes >= MAX_WAITING_BYTES:
             raise NotStored("too much is waiting")
         size = count_bytes(packed)
@@ -71,12 +71,12 @@ class GroupedOutbox:
         finally:
             self._webhooks -= 1
             self._bytes -= size
-            resolve_all(submitted, False)  # what no group holds yet is not published any more
+            resolve_all(submitted, False)  # withdraws chunks that no group holds yet
 
 
 @dataclass(frozen=True, kw_only=True)
 class GroupPublisher:
-    """Makes a group one AMQP message."""
+    """Publisher of a group as one AMQP message."""
 
     publisher: ReconnectingPublisher
     clock: Clock
@@ -84,7 +84,7 @@ class GroupPublisher:
     logged_labels: set[str] = field(default_factory=set)
 
     async def publish(self, kind: type[Event], slices: Sequence[Chunk]) -> None:
-        """Return when the broker has confirmed. Raises NotStored."""
+        """Publish a group and return when the broker has confirmed. Raises NotStored."""
         started = time.monotonic()
         events = sum(each.events for each in slices)
         try:
@@ -103,7 +103,7 @@ class GroupPublisher:
         await self.publisher.get_publisher().publish(INBOUND, message.KEY, body, message_id=identifier)
 
     def _log_unknown(self, kind: type[Event], words: Iterable[str]) -> None:
-        """Once for each word of Meta's that is new to us, and for not too many."""
+        """Log each unknown label of Meta's once, up to a limit."""
         for word in words:
             if (
                 word not in KNOWN_LABELS[kind].known
@@ -116,7 +116,7 @@ class GroupPublisher:
 
 @asynccontextmanager
 async def open_outbox(publish: PublishChunks) -> AsyncIterator[GroupedOutbox]:
-    """An outbox whose groups are being published until the block ends."""
+    """Yield an outbox that publishes its groups until the block ends."""
     groups = {
         kind: GroupCommit(
             publish=partial(publish, kind), limits=SINGLE_EVENT_LIMITS if kind is WebhookQuarantined else GROUP_LIMITS

@@ -1,1 +1,1 @@
-"""What a webhook means: pure rules from its bytes to events."""
+"""Translation of webhooks: pure rules from bytes to events."""

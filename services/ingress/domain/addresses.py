@@ -1,4 +1,4 @@
-"""Which address is what, and sealing it before it leaves this process."""
+"""Recognition of phone numbers and user ids, and their encryption before they leave this process."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -11,20 +11,20 @@ from services.ingress.domain.decoding import ParseError
 from services.ingress.domain.payloads import Contact, WrittenMessage
 from shared.contracts.message import Address, Addresses, AddressKind
 
-# One is usual; so that not each of 5,000 messages is compared with a thousand.
+# One is usual; the limit avoids comparing each of 5,000 messages with a thousand contacts.
 MAX_CONTACTS_PER_ADDRESS = 10
 _USER = re.compile(r"[A-Z]{2}\.[\x21-\x7e]{1,150}")
 _PHONE = re.compile(r"\+?[0-9]{5,20}")
 
 
 class Encrypt(Protocol):
-    """Seals bytes so that they open only with the same purpose and index."""
+    """Function that encrypts bytes so that they can be decrypted only with the same purpose and index."""
 
     def __call__(self, plain: bytes, *, purpose: str, index: bytes = b"") -> bytes: ...
 
 
 class BlindIndex(Protocol):
-    """The keyed hashes of a value, to look it up by; see shared.encryption."""
+    """Keyed hashes of a value for lookups; see shared.encryption."""
 
     def compute_index(self, purpose: str, value: str) -> bytes: ...
 
@@ -34,9 +34,9 @@ class BlindIndex(Protocol):
 
 
 class Rules(Struct, frozen=True, kw_only=True):
-    """What translation needs to know: our number, the moment, and how to seal.
+    """Parameters of translation: our phone number, the time of receipt, and the encryption.
 
-    Without `account_id` what is said about any account is taken for ours.
+    Without `account_id`, events about any account are taken as ours.
     """
 
     phone_number_id: str
@@ -47,7 +47,7 @@ class Rules(Struct, frozen=True, kw_only=True):
 
 
 def build_addresses(values: Iterable[str | None], rules: Rules) -> Addresses:
-    """The first phone number and the first user id among the values. Raises ParseError without any."""
+    """Encrypt the first phone number and the first user id among the values. Raises ParseError if there is neither."""
     phone, user = pick_addresses(values)
     if phone is None and user is None:
         raise ParseError("neither a phone number nor a user id")
@@ -63,7 +63,7 @@ def build_addresses(values: Iterable[str | None], rules: Rules) -> Addresses:
 
 
 def pick_addresses(values: Iterable[str | None]) -> tuple[str | None, str | None]:
-    """Return the first phone number and the first user id as they are written."""
+    """Return the first phone number and the first user id as written."""
     phone = user = None
     for value in values:
         if value and _USER.fullmatch(value):
@@ -74,7 +74,7 @@ def pick_addresses(values: Iterable[str | None]) -> tuple[str | None, str | None
 
 
 class ContactIndex:
-    """The contacts beside messages, by each of their addresses."""
+    """Contacts that a webhook lists beside its messages, by each of their addresses."""
 
     def __init__(self, contacts: Sequence[Contact]) -> None:
         self._only = contacts[0] if len(contacts) == 1 else None
@@ -86,19 +86,19 @@ class ContactIndex:
                     same.append(contact)
 
     def find(self, known: Sequence[str]) -> list[Contact]:
-        """Return what is said about somebody with these addresses; of nobody known, the only contact there is."""
+        """Return the contacts with any of these addresses; without addresses, the only contact if there is just one."""
         if only := self._only:
             return [only] if not known or only.wa_id in known or only.user_id in known else []
         return [contact for value in known for contact in self._of.get(value, ())]
 
     def complete(self, known: Sequence[str]) -> list[str]:
-        """Return the addresses with those that stand here of the same person, if any do."""
+        """Return the addresses and those of the same person's contacts; empty if there is no such contact."""
         said = [value for contact in self.find(known) for value in (contact.wa_id, contact.user_id) if value]
         return [*known, *said] if said else []
 
 
 def resolve_sender(message: WrittenMessage, beside: ContactIndex, rules: Rules) -> Addresses:
-    """Who wrote, completed by what the contacts beside the message say about the same person."""
+    """Return the sender's addresses, completed from the contacts of the same person."""
     own = [message.sender, message.from_user_id]
     if message.system is not None and message.type == "system":
         own.append(message.system.previous_user_id)

@@ -1,7 +1,7 @@
-"""Events as they travel, in pieces that fit into a message.
+"""Events encoded for publishing, in chunks that fit into a message.
 
-They are encoded as soon as they are understood, and not when their message leaves: events that wait are hundreds of
-objects that leave the processor's cache and that the garbage collector walks over again and again.
+Events are encoded right after parsing, not when their message is published: waiting events would be hundreds of
+objects that leave the processor's cache and that the garbage collector traverses again and again.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ from shared.contracts.inbound import AccountEvent, DeliveryStatus, IdentityChang
 MAX_GROUP_EVENTS = 500
 MAX_GROUP_BYTES = 131_072
 
-# The message of a group is a list in one field; what is not named here is a message by itself.
+# The message of a group is a list in one field; each event of a type not named here is a message of its own.
 _FIELDS: Mapping[type[Event], bytes] = {
     InboundMessage: b"messages",
     DeliveryStatus: b"statuses",
@@ -30,7 +30,7 @@ _encoder = msgspec.json.Encoder()
 
 @dataclass(slots=True)
 class Chunk:
-    """Events of one webhook and one type: how many, their JSON with commas between, and Meta's words for them."""
+    """Events of one webhook and one type: their number, their JSON joined by commas, and counts of Meta's labels."""
 
     events: int
     json: bytes
@@ -41,17 +41,17 @@ EncodedEvents = Mapping[type[Event], Sequence[Chunk]]
 
 
 def encode_events(events: Sequence[Event]) -> EncodedEvents:
-    """All of a webhook's events, in their order for each type."""
+    """Encode all events of a webhook; within a type, their order is kept."""
     return {kind: split_into_chunks(same) for kind, same in split_by_type(events).items()}
 
 
 def count_bytes(packed: EncodedEvents) -> int:
-    """How many bytes wait."""
+    """Return the total size in bytes."""
     return sum([len(each.json) for slices in packed.values() for each in slices])
 
 
 def split_into_chunks(events: Sequence[Event]) -> list[Chunk]:
-    """Halves, and halves of these, until each fits; a single event may be larger. All are of one type."""
+    """Halve the events until each chunk fits; a single event may be larger. All events are of one type."""
     if len(events) > 1 and type(events[0]) not in _FIELDS:
         return [each for event in events for each in split_into_chunks([event])]
     json = _encoder.encode(events)
@@ -62,7 +62,7 @@ def split_into_chunks(events: Sequence[Event]) -> list[Chunk]:
 
 
 def join_chunks(kind: type[Event], slices: Sequence[Chunk]) -> bytes:
-    """The data of the message that carries them all; one that is no group carries one slice with one event."""
+    """Return the data of the message with these chunks; a type that is not grouped has one chunk with one event."""
     joined = b",".join([each.json for each in slices])
     field = _FIELDS.get(kind)
     return b'{"%b":[%b]}' % (field, joined) if field else joined

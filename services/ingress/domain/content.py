@@ -1,4 +1,4 @@
-"""What a message says: its text, the id of what was tapped, and the message it is about."""
+"""Content of a message: its text, the id of the tapped button or row, and the message that it refers to."""
 
 from typing import NamedTuple
 
@@ -20,7 +20,7 @@ MAX_WORD_LENGTH = 256
 
 
 class Content(NamedTuple):
-    """`about` is a wamid: hash it before it goes anywhere."""
+    """Content of a message; `about` is a wamid, to be hashed before it leaves this process."""
 
     text: str | None = None
     payload: str | None = None
@@ -28,7 +28,7 @@ class Content(NamedTuple):
 
 
 def extract_content(message: WrittenMessage) -> Content:
-    """Cut to what WhatsApp itself allows; a system message says nothing, since its text names addresses."""
+    """Return the content, cut to WhatsApp's own limits; of a system message none, since its text names addresses."""
     text, payload, about = _extract_parts(message)
     if about is None and message.context is not None:
         about = message.context.id
@@ -36,7 +36,7 @@ def extract_content(message: WrittenMessage) -> Content:
 
 
 def truncate(text: str | None, length: int) -> str | None:
-    """At most so many characters, none of them a control character."""
+    """Return at most `length` characters, without control characters."""
     return text if text is None else strip_controls(text[:length])
 
 

@@ -1,4 +1,4 @@
-"""Bytes to parts of a webhook; what does not decode says where and why, never what."""
+"""Decoding of bytes to parts of a webhook; errors give the place and the reason, never a value."""
 
 import re
 from collections.abc import Container, Mapping
@@ -11,13 +11,13 @@ import msgspec
 from services.ingress.domain import payloads
 from services.ingress.domain.findings import ProblemKind
 
-# From here on a number cannot be seconds (the year 5138), so it is milliseconds.
+# A number from here on (the year 5138) cannot be seconds, so it is milliseconds.
 _MIN_MILLISECONDS = 100_000_000_000
 _MAX_TIMESTAMP_LENGTH = 20
-# What was decoded has to be encoded again, a few levels further in.
+# Decoded values are encoded again, a few levels deeper.
 _MAX_DEPTH = 32
 
-# Each escape in JSON: a pair of surrogates, half of one, or anything else.
+# Each escape in JSON: a surrogate pair, a lone surrogate, or anything else.
 _ESCAPE = re.compile(
     rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<half>u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
     re.DOTALL,
@@ -45,7 +45,7 @@ _UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class _Field(NamedTuple):
-    """One field of a part, to be decoded on its own."""
+    """Field of a part, decoded on its own."""
 
     name: str
     key: str
@@ -66,19 +66,19 @@ _encoder = msgspec.json.Encoder()
 
 
 class ParseError(ValueError):
-    """A part that is not what it should be. The text holds no value of it."""
+    """Error: a part is malformed. The text holds no value of it."""
 
     kind = ProblemKind.BROKEN_PART
 
 
 class UnknownField(ParseError):
-    """Well formed, but about something that we know nothing of."""
+    """Error: a part is well formed but of an unknown kind."""
 
     kind = ProblemKind.UNKNOWN_FIELD
 
 
 def decode_part(kind: type[P], raw: bytes | msgspec.Raw) -> P:
-    """The part. Raises ParseError."""
+    """Return the decoded part. Raises ParseError."""
     try:
         part: P = _DECODERS[kind].decode(raw)
     except _UNDECODABLE as error:
@@ -87,7 +87,7 @@ def decode_part(kind: type[P], raw: bytes | msgspec.Raw) -> P:
 
 
 def decode_webhook(body: bytes) -> payloads.Webhook:
-    """Return the whole, in which halves of surrogates are replaced: no part may sink others. Raises ParseError."""
+    """Decode the whole body; lone surrogates are replaced, so that they break no other part. Raises ParseError."""
     try:
         return decode_part(payloads.Webhook, body)
     except ParseError:
@@ -98,9 +98,9 @@ def decode_webhook(body: bytes) -> payloads.Webhook:
 
 
 def decode_valid_fields(kind: type[P], raw: bytes | msgspec.Raw) -> tuple[P, Dropped]:
-    """Return the part without the fields that do not decode, and why each does not.
+    """Return the part without the fields that do not decode, and the reason for each.
 
-    Raises ParseError if the part is nothing without them.
+    Raises ParseError if a required or needed field does not decode.
     """
     try:
         return _DECODERS[kind].decode(raw), _NONE_DROPPED
@@ -133,13 +133,13 @@ def _decode_fields(kind: type[P], raw: bytes | msgspec.Raw) -> tuple[P, Dropped]
 
 
 def keep_fields(raw: bytes | msgspec.Raw, names: Container[str]) -> bytes:
-    """Return the JSON of an object with these of its fields."""
+    """Return the JSON of the object with only these fields."""
     fields = _raws.decode(raw)
     return _encoder.encode({name: content for name, content in fields.items() if name in names})
 
 
 def extract_texts(raw: bytes | msgspec.Raw, *names: str) -> list[str]:
-    """Return those of the fields that are text, whatever else the part is."""
+    """Return those of the named fields that are non-empty text, even if the part is malformed otherwise."""
     try:
         fields = _raws.decode(raw)
     except _UNDECODABLE:
@@ -155,7 +155,7 @@ def _decode_optional_text(raw: msgspec.Raw | None) -> str | None:
 
 
 def decode_object(raw: bytes | msgspec.Raw) -> dict[str, object]:
-    """A JSON object of any content. Raises ParseError."""
+    """Decode a JSON object of any content. Raises ParseError."""
     try:
         value = _any.decode(raw)
     except _UNDECODABLE as error:
@@ -173,7 +173,7 @@ def _is_shallow(value: object, levels: int) -> bool:
 
 @lru_cache(maxsize=256)
 def parse_timestamp(timestamp: payloads.Timestamp) -> datetime:
-    """Meta's seconds: text or a number, and milliseconds from some. Raises ParseError."""
+    """Return Meta's timestamp: seconds as text or number, or milliseconds if large enough. Raises ParseError."""
     text = str(timestamp)
     if len(text) > _MAX_TIMESTAMP_LENGTH or not (text.isascii() and text.isdecimal()):
         raise ParseError("timestamp is not a number of seconds")
@@ -187,7 +187,7 @@ def parse_timestamp(timestamp: payloads.Timestamp) -> datetime:
 
 
 def parse_optional_timestamp(timestamp: object) -> datetime | None:
-    """Meta's time where it is only a help, so whatever stands there is no reason to refuse the rest."""
+    """Return an optional timestamp; None if it is malformed, since the rest is still useful."""
     try:
         return parse_timestamp(timestamp) if isinstance(timestamp, int | str) else None
     except ParseError:

@@ -1,4 +1,4 @@
-"""Which events travel together."""
+"""Grouping of events into messages."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
@@ -40,12 +40,12 @@ _BUILDERS: Mapping[type[Event], Callable[[tuple[Any, ...]], Message]] = {
 
 
 def build_group_message(events: Sequence[Event]) -> Message:
-    """The message that carries these events; all are of one type, and there is at least one."""
+    """Return the message with these events, which are of one type; there is at least one."""
     return _BUILDERS[type(events[0])](tuple(events))
 
 
 def split_by_type(events: Sequence[E]) -> Mapping[type[E], Sequence[E]]:
-    """The events of each type, in their order."""
+    """Return the events of each type, in their order."""
     types = dict.fromkeys(map(type, events))
     if len(types) == 1:
         return {type(events[0]): events}

@@ -1,7 +1,7 @@
-"""Which of Meta's webhook fields is about what.
+"""Meta's webhook fields by subject.
 
-Source: Meta, webhook reference (September 2026) and its OpenAPI file v23.0; older and newer names where integrators
-have seen them.
+Source: Meta, webhook reference (September 2026) and its OpenAPI file v23.0; older and newer names as reported by
+integrators.
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from services.ingress.domain.findings import Ignored
 CITIZEN_FIELDS = frozenset({"messages", "user_preferences"})
 
 # About our account only: passed on unchanged. A field that is not listed anywhere may hold citizens' numbers and
-# texts, so it is sealed as a whole.
+# texts, so it is encrypted as a whole.
 _ACCOUNT_PREFIXES = (
     "account_",
     "business_",
@@ -25,7 +25,7 @@ _ACCOUNT_PREFIXES = (
     "template_",
 )
 
-# Nothing that a one-way channel acts on: counted, and not kept, since most of it is about people.
+# Irrelevant to a one-way channel: counted but not stored, since most of it is about people.
 _IGNORED_FIELDS: Mapping[str, Ignored] = {
     "calls": Ignored.CALL,
     "history": Ignored.COEXISTENCE,
@@ -40,10 +40,10 @@ _IGNORED_FIELDS: Mapping[str, Ignored] = {
 
 
 def is_about_account(field: str) -> bool:
-    """Whether it is about our account, templates, quality or limits."""
+    """Return whether the field is about our account, templates, quality or limits."""
     return field.startswith(_ACCOUNT_PREFIXES)
 
 
 def find_ignored_reason(field: str) -> Ignored | None:
-    """Why the field as a whole is none of ours, or None."""
+    """Return the reason to ignore the field as a whole, or None."""
     return Ignored.GROUP if field.startswith("group_") else _IGNORED_FIELDS.get(field)

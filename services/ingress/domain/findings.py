@@ -1,4 +1,4 @@
-"""What is found in a webhook."""
+"""Findings in a webhook: events, ignored parts and problems."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -18,7 +18,7 @@ Event = InboundMessage | DeliveryStatus | PreferenceChange | IdentityChange | Ac
 
 
 class Ignored(StrEnum):
-    """Why something that we understood is not for us."""
+    """Reason to ignore a part that was parsed."""
 
     OTHER_NUMBER = "other_number"
     OTHER_ACCOUNT = "other_account"
@@ -31,7 +31,7 @@ class Ignored(StrEnum):
 
 
 class ProblemKind(StrEnum):
-    """What sort of thing was not understood."""
+    """Kind of part that could not be parsed."""
 
     NO_WEBHOOK = "no_webhook"
     UNKNOWN_FIELD = "unknown_field"
@@ -41,9 +41,9 @@ class ProblemKind(StrEnum):
 
 @dataclass(frozen=True)
 class ParseProblem:
-    """What was not understood: the place and the reason, without a value.
+    """Part that could not be parsed: its place and the reason, without a value.
 
-    `part` is what stands there, as an entry of a webhook, or None if that can be no less than the whole body.
+    `part` is the part itself as an entry of a webhook, or None if only the whole body can be quarantined.
     """
 
     reason: str
@@ -55,7 +55,7 @@ Finding = Event | Ignored | ParseProblem
 
 
 class ParsedWebhook(Struct, frozen=True):
-    """The findings of one webhook by what is to be done about them."""
+    """Findings of one webhook, by how they are handled."""
 
     events: list[Event] = []
     ignored: list[Ignored] = []

@@ -1,4 +1,4 @@
-"""Meta's notices that a person has a new number or a new user id, also in their older shapes."""
+"""Meta's system messages that a person has a new number or user id, including older shapes."""
 
 import re
 
@@ -12,7 +12,7 @@ _FROM_TO = re.compile(r"changed from (\S{5,160}) to (\S{5,160})$")
 
 
 def find_identity_change(message: WrittenMessage, rules: Rules) -> IdentityChange | None:
-    """The change, or None if the message is about something else or does not say from where to where."""
+    """Return the change, or None if the message is about something else or lacks the old or the new address."""
     notice = message.system
     if message.type != "system" or notice is None or notice.type not in CHANGE_TYPES:
         return None
@@ -32,6 +32,6 @@ def find_identity_change(message: WrittenMessage, rules: Rules) -> IdentityChang
 
 
 def _find_named_addresses(notice: SystemNotice) -> tuple[str | None, str | None]:
-    """The addresses in the text, which some notices have nowhere else."""
+    """Return the old and the new address from the text; some notices have them nowhere else."""
     found = _FROM_TO.search(notice.body or "")
     return (found[1], found[2]) if found else (None, None)

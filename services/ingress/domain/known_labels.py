@@ -1,7 +1,4 @@
-"""Meta's words that may be counted by name: as many as we know, and one more for all others.
-
-Source: Meta, webhook reference (September 2026) and its OpenAPI file v23.0.
-"""
+"""Meta's labels that are counted by name; all unknown ones count as one more."""
 
 import re
 from collections import Counter
@@ -18,27 +15,27 @@ _HARMLESS = re.compile(r"[a-z_]{1,40}")
 
 @dataclass(frozen=True)
 class KnownLabels:
-    """Where an event says what it is, and what we know that it may say."""
+    """Known labels of a type of event, and the function that reads an event's label."""
 
     get_label: Callable[[Any], str]
     known: frozenset[str]
 
     def normalize(self, word: str) -> str:
-        """The word if it is known."""
+        """Return the label if it is known, else `OTHER_LABEL`."""
         return word if word in self.known else OTHER_LABEL
 
 
 def count_labels(kind: type[Event], events: Sequence[Event]) -> Mapping[str, int]:
-    """How often each word stands in these events, which all are of this kind."""
+    """Count the labels of these events, which are all of this type."""
     words = KNOWN_LABELS.get(kind)
     if words is None:
         return {}
-    # Most often there is one, and a Counter costs ten times as much as this.
+    # Usually there is one event, for which a Counter costs ten times as much.
     return {words.get_label(events[0]): 1} if len(events) == 1 else Counter(map(words.get_label, events))
 
 
 def sum_counts(counts: Iterable[Mapping[str, int]]) -> Mapping[str, int]:
-    """All of them together."""
+    """Return the sum of the counts."""
     total: dict[str, int] = {}
     for count in counts:
         for word, times in count.items():
@@ -47,7 +44,7 @@ def sum_counts(counts: Iterable[Mapping[str, int]]) -> Mapping[str, int]:
 
 
 def is_loggable(word: str) -> bool:
-    """Whether a word can be nothing but one of Meta's, so that an operator may read it."""
+    """Return whether a label can only be one of Meta's words, so that it may be logged."""
     return bool(_HARMLESS.fullmatch(word))
 
 

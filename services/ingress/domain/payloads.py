@@ -1,8 +1,8 @@
-"""The shapes of Meta's webhooks, as far as we read them.
+"""Structs for the parts of Meta's webhooks that we read.
 
-Lists stay raw until each of their items is decoded on its own, so that one that we do not understand takes
-nothing else with it. Unknown fields are ignored, words such as types and statuses are plain text, and what
-Meta calls optional is optional here.
+Lists stay raw until each of their items is decoded on its own, so that one malformed item does not affect the
+others. Unknown fields are ignored, labels such as types and statuses are plain text, and what Meta calls optional is
+optional here.
 """
 
 from collections.abc import Sequence
@@ -14,25 +14,25 @@ Timestamp = int | str
 
 
 class WebhookPart(Struct, frozen=True, kw_only=True):
-    """Part of a webhook. `CONTEXT_FIELDS` are kept beside a broken one, so that it can be read."""
+    """Part of a webhook; `CONTEXT_FIELDS` stay beside a broken field in quarantine, so that it can be interpreted."""
 
     CONTEXT_FIELDS: ClassVar[frozenset[str]] = frozenset()
 
     @property
     def needed(self) -> frozenset[str]:
-        """The optional fields without which the part would mean something else, if they are there."""
+        """Return the optional fields that, if present, must decode: without them the part would mean something else."""
         return frozenset()
 
 
 class Webhook(WebhookPart, frozen=True, kw_only=True):
-    """The whole body."""
+    """Whole body of a webhook."""
 
     object: str
     entry: Sequence[Raw]
 
 
 class Entry(WebhookPart, frozen=True, kw_only=True):
-    """What happened to one account; `time` is there where it is about the account itself."""
+    """Changes of one account; `time` is present if they concern the account itself."""
 
     changes: Sequence[Raw]
     id: Any = None
@@ -40,29 +40,29 @@ class Entry(WebhookPart, frozen=True, kw_only=True):
 
 
 class Change(WebhookPart, frozen=True, kw_only=True):
-    """One subscribed field and its value."""
+    """Subscribed field and its value."""
 
     field: str
     value: Raw
 
 
 class Metadata(WebhookPart, frozen=True, kw_only=True):
-    """Which of the account's numbers it is about."""
+    """Phone number of the account that a value concerns."""
 
     phone_number_id: int | str | None = None
 
 
 class Failure(WebhookPart, frozen=True, kw_only=True):
-    """What went wrong, with a message of ours or with the account."""
+    """Error about a message of ours or about the account."""
 
     code: int | str | None = None
     title: str | None = None
 
 
 class ChangeValue(WebhookPart, frozen=True, kw_only=True):
-    """The value of `messages` and `user_preferences`; any mix of its lists is accepted.
+    """Value of `messages` and `user_preferences`; any mix of its lists is accepted.
 
-    Of `message_echoes` and `calls` only the number counts.
+    `message_echoes` and `calls` are only counted.
     """
 
     metadata: Metadata | None = None
@@ -80,46 +80,46 @@ class ChangeValue(WebhookPart, frozen=True, kw_only=True):
 
 
 class Contact(WebhookPart, frozen=True, kw_only=True):
-    """A person's addresses, beside the messages; either may hold a user id."""
+    """Addresses of a person, listed beside the messages; either may hold a user id."""
 
     wa_id: str | None = None
     user_id: str | None = None
 
 
 class Reference(WebhookPart, frozen=True, kw_only=True):
-    """The message that this one answers."""
+    """Reference to the message that this one answers."""
 
     id: str | None = None
 
 
 class TextBody(WebhookPart, frozen=True, kw_only=True):
-    """What was typed."""
+    """Typed text."""
 
     body: str
 
 
 class Button(WebhookPart, frozen=True, kw_only=True):
-    """A template's quick reply; without a payload its text is all there is."""
+    """Quick reply of a template; without a payload there is only its text."""
 
     text: str | None = None
     payload: str | None = None
 
 
 class Choice(WebhookPart, frozen=True, kw_only=True):
-    """A reply button, or a row of a list."""
+    """Reply button, or row of a list."""
 
     id: str | None = None
     title: str | None = None
 
 
 class FlowReply(WebhookPart, frozen=True, kw_only=True):
-    """A completed form; what it holds is not ours to read."""
+    """Completed form; its answers are not read."""
 
     body: str | None = None
 
 
 class Interactive(WebhookPart, frozen=True, kw_only=True):
-    """What was chosen in a message of ours."""
+    """Answer to an interactive message of ours."""
 
     button_reply: Choice | None = None
     list_reply: Choice | None = None
@@ -127,20 +127,20 @@ class Interactive(WebhookPart, frozen=True, kw_only=True):
 
 
 class Media(WebhookPart, frozen=True, kw_only=True):
-    """A picture, video or document."""
+    """Picture, video or document."""
 
     caption: str | None = None
 
 
 class Reaction(WebhookPart, frozen=True, kw_only=True):
-    """An emoji on a message; none or an empty one takes it back."""
+    """Emoji on a message; a missing or empty one withdraws the reaction."""
 
     message_id: str | None = None
     emoji: str | None = None
 
 
 class EditedMessage(WebhookPart, frozen=True, kw_only=True):
-    """The new wording, of a text or below a picture."""
+    """New wording of a text or of a caption."""
 
     text: TextBody | None = None
     image: Media | None = None
@@ -149,14 +149,14 @@ class EditedMessage(WebhookPart, frozen=True, kw_only=True):
 
 
 class Correction(WebhookPart, frozen=True, kw_only=True):
-    """A message that was edited, or revoked: then there is no new one."""
+    """Edit of a message, or revocation if there is no new message."""
 
     original_message_id: str | None = None
     message: EditedMessage | None = None
 
 
 class SystemNotice(WebhookPart, frozen=True, kw_only=True):
-    """A person's address changed. The text names both addresses; older shapes have nothing else."""
+    """Change of a person's address. The text names both addresses; older shapes have nothing else."""
 
     type: str | None = None
     body: str | None = None
@@ -167,7 +167,7 @@ class SystemNotice(WebhookPart, frozen=True, kw_only=True):
 
 
 class WrittenMessage(WebhookPart, frozen=True, kw_only=True, rename={"sender": "from"}):
-    """One inbound message of whatever type."""
+    """Inbound message of any type."""
 
     CONTEXT_FIELDS: ClassVar[frozenset[str]] = frozenset(
         {"id", "timestamp", "type", "from", "from_user_id", "group_id", "system"}
@@ -198,13 +198,13 @@ class WrittenMessage(WebhookPart, frozen=True, kw_only=True, rename={"sender": "
 
 
 class Pricing(WebhookPart, frozen=True, kw_only=True):
-    """What Meta will bill it as."""
+    """Price category that Meta will bill."""
 
     category: str | None = None
 
 
 class Status(WebhookPart, frozen=True, kw_only=True):
-    """One step of a message of ours."""
+    """Delivery status of a message of ours."""
 
     CONTEXT_FIELDS: ClassVar[frozenset[str]] = frozenset(
         {"id", "status", "timestamp", "recipient_type", "biz_opaque_callback_data"}
@@ -224,7 +224,7 @@ class Status(WebhookPart, frozen=True, kw_only=True):
 
 
 class Preference(WebhookPart, frozen=True, kw_only=True):
-    """Somebody stopped or resumed a category of messages in WhatsApp itself."""
+    """Preference set in WhatsApp itself: a person stopped or resumed a category of messages."""
 
     CONTEXT_FIELDS: ClassVar[frozenset[str]] = frozenset({"category", "value", "timestamp", "wa_id", "user_id"})
 

@@ -1,4 +1,4 @@
-"""The parts of a webhook that are not understood, cut out of it: each is a webhook again, and nothing else is in it."""
+"""Extraction of unparsable parts of a webhook: each becomes a webhook of its own with nothing else in it."""
 
 from collections.abc import Callable, Iterator, Sequence
 
@@ -12,7 +12,7 @@ from shared.contracts.inbound import WebhookQuarantined
 
 ACCOUNT_OBJECT = "whatsapp_business_account"
 MAX_NAMED_PROBLEMS = 3
-# Each is published and confirmed by itself; more of them share one message for each kind.
+# Each is published and confirmed on its own; further ones share one message per kind.
 MAX_SEPARATE_PARTS = 20
 MAX_ID_LENGTH = 256
 
@@ -21,14 +21,14 @@ _encoder = msgspec.json.Encoder()
 
 
 class ValueFrame(Struct, frozen=True):
-    """What stands around the items in the lists of a value."""
+    """Surroundings of the items in a value's lists."""
 
     entry: payloads.Entry
     change: payloads.Change
     value: payloads.ChangeValue
 
     def cut_out(self, name: str, items: Sequence[bytes | Raw], sender: Sequence[str] = ()) -> bytes:
-        """Return the account's entry with these items of the list of this name, and their sender's addresses."""
+        """Return the account's entry with only these items of list `name`, and their sender's addresses."""
         content: dict[str, object] = {"metadata": self.value.metadata} if self.value.metadata else {}
         if contact := _build_contact(sender):
             content["contacts"] = [contact]
@@ -37,23 +37,23 @@ class ValueFrame(Struct, frozen=True):
 
 
 def cut_out_entry(entry: bytes | Raw) -> bytes:
-    """Return the entry, which is a part by itself."""
+    """Return the entry unchanged; it is a complete part."""
     return bytes(entry)
 
 
 def cut_out_value(entry: payloads.Entry, change: payloads.Change, value: bytes) -> bytes:
-    """Return the account's entry with this value alone."""
+    """Return the account's entry with only this value."""
     return cut_out_change(entry, _encoder.encode({"field": change.field, "value": Raw(value)}))
 
 
 def cut_out_change(entry: payloads.Entry, change: bytes | Raw) -> bytes:
-    """Return the account's entry with this change alone."""
+    """Return the account's entry with only this change."""
     account = {"id": _limit_id(entry.id), "time": _limit_id(entry.time), "changes": [Raw(bytes(change))]}
     return _encoder.encode({name: content for name, content in account.items() if content is not None})
 
 
 def build_quarantine(body: bytes, problems: Sequence[ParseProblem], rules: Rules) -> list[WebhookQuarantined]:
-    """Return what was not understood, sealed part by part; the whole body if some of it cannot be cut out."""
+    """Encrypt the unparsable parts one by one, or the whole body if one of them cannot be cut out."""
     if whole := [problem for problem in problems if problem.part is None]:
         return [
             _build_quarantined(body, [*whole, *(problem for problem in problems if problem.part is not None)], rules)
@@ -87,7 +87,7 @@ def _build_quarantined(plain: bytes, problems: Sequence[ParseProblem], rules: Ru
 
 
 def _limit_id(identifier: object) -> str | int | None:
-    """Return it if it can be an id or a time; something else in its place is no account's id."""
+    """Return the value if it can be an id or a time, else an empty string."""
     if isinstance(identifier, str) and len(identifier) <= MAX_ID_LENGTH:
         return identifier
     return identifier if isinstance(identifier, int) or identifier is None else ""

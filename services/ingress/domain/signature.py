@@ -1,4 +1,4 @@
-"""Who sent it: `sha256=` and the HMAC of the raw body, in 64 lower-case hexadecimal digits.
+"""Webhook signatures: `sha256=` and the HMAC of the raw body in 64 lower-case hexadecimal digits.
 
 https://developers.facebook.com/documentation/business-messaging/whatsapp/webhooks/create-webhook-endpoint
 """
@@ -11,22 +11,22 @@ _HEADER = re.compile(r"sha256=([0-9a-f]{64})")
 
 
 def is_well_formed(header: str | None) -> bool:
-    """Return whether the header can be a signature at all, which is known before the body has come."""
+    """Return whether the header has the form of a signature, which can be checked before the body arrives."""
     return header is not None and _HEADER.fullmatch(header) is not None
 
 
 def is_signed(body: bytes, header: str | None, secrets: Sequence[bytes]) -> bool:
-    """Whether the header is the body's signature with one of the secrets (two during a rotation)."""
+    """Return whether the header is the body's signature with one of the secrets (two during a rotation)."""
     match = _HEADER.fullmatch(header or "")
     if match is None:
         return False
     given = bytes.fromhex(match[1])
-    # Every secret is tried, so that the time says nothing about which one it was.
+    # Every secret is tried, so that the timing does not reveal which one matched.
     return any([hmac.compare_digest(given, hmac.digest(secret, body, "sha256")) for secret in secrets])
 
 
 def is_verify_token(given: str | None, expected: str) -> bool:
-    """Whether the handshake brought our token; without a token of our own nothing is right."""
+    """Return whether the handshake token is ours; False if we have no token of our own."""
     if not given or not expected:
         return False
     return hmac.compare_digest(given.encode(errors="replace"), expected.encode())

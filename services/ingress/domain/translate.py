@@ -1,4 +1,4 @@
-"""From a webhook's bytes to events: what we understand, what is not ours, and what an operator has to see."""
+"""Translation of a webhook's bytes to events, ignored parts and problems for an operator."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
@@ -35,7 +35,7 @@ from services.ingress.domain.quarantine_parts import (
 )
 from shared.contracts.inbound import AccountEvent, DeliveryStatus, InboundMessage, PreferenceChange
 
-# What a value may hold beside what happened.
+# Fields of a value that say nothing about what happened.
 FRAME_FIELDS = frozenset({"messaging_product", "metadata", "contacts"})
 MAX_CALLBACK_DATA_LENGTH = 512
 # Meta sends at most 1,000 updates in one webhook.
@@ -48,7 +48,7 @@ ParsePart = Callable[[P], Iterator[Finding]]
 
 
 def translate(body: bytes, rules: Rules) -> Iterator[Finding]:
-    """All that a webhook holds, in its order; at least one finding."""
+    """Yield all findings of a webhook in order; at least one."""
     try:
         whole = _decode_body(body)
     except ParseError as problem:
@@ -63,7 +63,7 @@ def translate(body: bytes, rules: Rules) -> Iterator[Finding]:
 
 
 def parse_webhook(body: bytes, rules: Rules) -> ParsedWebhook:
-    """All that a webhook holds, sorted out."""
+    """Return all findings of a webhook, sorted by type."""
     parsed = ParsedWebhook()
     for finding in translate(body, rules):
         match finding:
@@ -79,7 +79,7 @@ def parse_webhook(body: bytes, rules: Rules) -> ParsedWebhook:
 def _parse_each(
     kind: type[P], place: str, raws: Sequence[Raw] | None, then: ParsePart[P], cut_out: CutOut
 ) -> Iterator[Finding]:
-    """Read each on its own: what one cannot be read for is a finding, and the next one follows."""
+    """Parse each item on its own; an error becomes a finding and does not affect the next item."""
     for number, raw in enumerate(raws or ()):
         try:
             part, dropped = decode_valid_fields(kind, raw)
@@ -130,7 +130,7 @@ def _parse_account_change(entry: payloads.Entry, change: payloads.Change, rules:
 
 
 def _find_account_id(entry: payloads.Entry, value: Mapping[str, object]) -> object:
-    """Return whose news it is: a partner's entry has the id of a business portfolio, and names the account inside."""
+    """Return the account's id: a partner's entry has the id of a business portfolio and names the account inside."""
     info = value.get("waba_info")
     inside = info.get("waba_id") if isinstance(info, dict) else None
     return inside if isinstance(inside, str | int) and inside else entry.id
@@ -152,7 +152,7 @@ def _parse_value(entry: payloads.Entry, change: payloads.Change, rules: Rules) -
 
 
 def _cut_out_list(entry: payloads.Entry, change: payloads.Change, name: str, dropped: Dropped) -> bytes:
-    """Return it for the number that it is for; the contacts belong to the messages."""
+    """Cut out the list together with the phone number's metadata; messages also keep their contacts."""
     beside = {"metadata", "contacts"} if name == "messages" else {"metadata"}
     return cut_out_value(entry, change, keep_fields(change.value, beside - dropped.keys() | {name}))
 
@@ -169,7 +169,7 @@ def _is_empty(value: payloads.ChangeValue) -> bool:
 
 
 def _check_empty(change: payloads.Change) -> Finding:
-    """Nothing happened, or something of which we know nothing."""
+    """Return EMPTY if the value holds nothing but frame fields. Raises UnknownField."""
     if any(content for name, content in decode_object(change.value).items() if name not in FRAME_FIELDS):
         raise UnknownField("nothing in it is known")
     return Ignored.EMPTY
@@ -203,7 +203,7 @@ def _parse_items(
 
 
 def _collect_contacts(frame: ValueFrame, contacts: list[payloads.Contact]) -> Iterator[Finding]:
-    """Collect those that are whole."""
+    """Append the contacts that decode; yield the problems of the others."""
     raws = frame.value.contacts or ()
 
     def keep(contact: payloads.Contact) -> Iterator[Finding]:

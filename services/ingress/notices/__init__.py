@@ -1,1 +1,1 @@
-"""The notices API for municipal systems: a process of its own beside the webhook's, without keys."""
+"""Notices API for municipal systems: a separate process beside the webhook receiver, without encryption keys."""

@@ -1,4 +1,4 @@
-"""What the notices API needs from outside."""
+"""Ports of the notices API."""
 
 from collections.abc import Callable, Sequence
 from typing import Protocol
@@ -10,29 +10,29 @@ MonotonicClock = Callable[[], float]
 
 
 class NoticeNotStored(Exception):
-    """The broker has not confirmed: repeat the request."""
+    """Error: the broker has not confirmed; the client should repeat the request."""
 
 
 class TokensUnreadable(Exception):
-    """The tokens' file is damaged: nobody can be let in."""
+    """Error: the tokens file is damaged, so no token can be accepted."""
 
 
 class NoticeOutbox(Protocol):
-    """Where events go."""
+    """Durable store for notice events."""
 
     async def store(self, event: Envelope) -> None:
-        """Return when the broker has it on disk. Raises NotStored."""
+        """Return when the broker has the event on disk. Raises NoticeNotStored."""
 
 
 class TokenSource(Protocol):
-    """Who may come in."""
+    """Source of the accepted tokens."""
 
     def load(self) -> Sequence[Token]:
-        """As of now, without a restart. Raises TokensUnreadable."""
+        """Return the current tokens; changes take effect without a restart. Raises TokensUnreadable."""
 
 
 class ApiMeter(Protocol):
-    """What is counted."""
+    """Counters of the notices API."""
 
     def count_refused(self, reason: str) -> None: ...
 

@@ -1,4 +1,4 @@
-"""What the notices API is told from outside: it has no key and no secret of Meta's."""
+"""Settings of the notices API, which has no encryption key and none of Meta's secrets."""
 
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
@@ -10,7 +10,7 @@ from shared.runtime.settings import Port, ServiceSettings
 
 
 class Settings(ServiceSettings):
-    """Checked as a whole at the start."""
+    """Settings, all validated at startup."""
 
     notices_api_host: str = Field(
         "127.0.0.1", description="where notices over HTTP are taken in; never a public address"
@@ -37,7 +37,7 @@ class Settings(ServiceSettings):
 
     @property
     def login(self) -> str:
-        """The user in `build_broker_url`."""
+        """Return the user name in `broker_url`."""
         return URL(self.broker_url).user or ""
 
 

@@ -1,4 +1,4 @@
-"""The notices API put together: probes outside, then the broker, what is read from it, and the port inside."""
+"""Composition root of the notices API: opens the probes, then publisher and stream reader, then the API port."""
 
 import time
 
@@ -35,7 +35,7 @@ BURST_SECONDS = 10
 
 
 async def serve(settings: Settings, stop: StopRequest) -> None:
-    """Serve until a stop is asked for, then answer what is in flight. Raises ConfigurationError."""
+    """Serve until a stop is requested, then answer the requests in flight. Raises ConfigurationError."""
     configuration = read_configuration(settings.county_file, Configuration)
     registry = CollectorRegistry()
     publisher = ReconnectingPublisher()

@@ -121,7 +121,7 @@ async def test_that_meta_is_not_reachable_is_said_once_and_told_to_operators(
 
         assert await tries_after(2) >= await tries_after(9) - MOST_PROBES
         told = await run(
-            {"KREISFUNK_DATABASE_URL": endpoint_rig.database.build_role_url("kreisfunk_operator")}, "limits"
+            {"KREISFUNK_DATABASE_URL": endpoint_rig.database.build_role_url("kreisfunk_operator")}, "sending"
         )
         assert "Meta is not reachable since 20" in told.output
         assert await endpoint_rig.fetch_readiness(dispatcher) == 200

@@ -1,1 +1,1 @@
-"""HTTP on one side, the broker and the tokens' file on the other, metrics beside them."""
+"""Adapters of the notices API: HTTP, broker, tokens file and metrics."""

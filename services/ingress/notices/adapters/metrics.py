@@ -1,4 +1,4 @@
-"""Every metric of the notices API; labels are routes, statuses and types of ours, never what somebody sent."""
+"""Metrics of the notices API; labels are our own routes, statuses and types, never client input."""
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
@@ -10,7 +10,7 @@ _SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
 
 
 class NoticesApiMetrics:
-    """Implements ports.Meter."""
+    """Prometheus implementation of ports.ApiMeter."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._requests = Counter(
@@ -41,7 +41,7 @@ class NoticesApiMetrics:
             self._stored.labels(kind.KEY)
 
     def observe_request(self, path: str, status: int, seconds: float) -> None:
-        """`path` is that of the route, so that there are few."""
+        """Record a request; `path` is that of the route, so that there are few label values."""
         self._requests.labels(path, str(status)).inc()
         self._seconds.labels(path).observe(seconds)
 

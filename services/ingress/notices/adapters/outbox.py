@@ -1,4 +1,4 @@
-"""The broker as the place where notices are stored."""
+"""Storage of notice events in the broker."""
 
 from dataclasses import dataclass, field
 from uuid import uuid4
@@ -20,7 +20,7 @@ _log = structlog.get_logger()
 
 @dataclass
 class BrokerNoticeOutbox:
-    """Implements ports.Outbox. `login` is ours: it is what entitles us to name the system."""
+    """Broker implementation of ports.NoticeOutbox; our own `login` is permitted to name the publishing system."""
 
     publisher: ReconnectingPublisher
     login: str
@@ -43,6 +43,6 @@ class BrokerNoticeOutbox:
             API_NOTICES,
             MESSAGES[event.type].KEY,
             msgspec.json.encode(event),
-            message_id=str(uuid4()),  # not the event's id, which may be longer than AMQP takes
+            message_id=str(uuid4()),  # not the event's id, which may be longer than AMQP permits
             user_id=self.login,
         )

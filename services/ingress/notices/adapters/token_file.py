@@ -1,4 +1,4 @@
-"""The tokens' file, read again whenever it has changed."""
+"""Tokens file, read again whenever it has changed."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ _FileState = tuple[int, int, int]
 
 @dataclass
 class TokenFile:
-    """Implements ports.Tokens. No file means no tokens; a damaged one lets nobody in until it is mended."""
+    """File implementation of ports.TokenSource. No file means no tokens; a damaged one rejects all until repaired."""
 
     path: Path
     _state: _FileState | None = field(default=None, init=False)
@@ -32,7 +32,7 @@ class TokenFile:
         return self._tokens
 
     def _read_state(self) -> _FileState | None:
-        """What changes when somebody writes the file, which is one look and no reading."""
+        """Return values that change when the file is written, from one `stat` without reading the file."""
         try:
             found = self.path.stat()
         except FileNotFoundError:

@@ -1,1 +1,1 @@
-"""What may come in at the notices API, from whom, and what is answered: rules without I/O."""
+"""Rules of the notices API, without I/O: requests accepted, their callers, and the answers."""

@@ -1,14 +1,17 @@
-"""Who asks: the address as we know it, or as a proxy of ours says."""
+"""Client address: the peer's own, or the one that a trusted proxy forwarded."""
 
 from collections.abc import Sequence
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
 
 Network = IPv4Network | IPv6Network
-_CLIENT_PREFIX_LENGTH = 64  # whoever has an IPv6 address has all of these
+_CLIENT_PREFIX_LENGTH = 64  # one client has a whole /64
 
 
 def find_client_address(peer: str | None, forwarded: str | None, proxies: Sequence[Network]) -> str:
-    """The last address that no proxy of ours has; of an IPv6 address its network. Unknown ones are one client."""
+    """Return the last address that is not a proxy of ours, IPv6 as its /64 network, or "unknown".
+
+    All unknown addresses count as one client.
+    """
     chain = [*(forwarded or "").split(","), peer or ""]
     for hop in reversed(chain):
         try:

@@ -1,4 +1,4 @@
-"""The OpenAPI document as a page that can be read, without anything from elsewhere."""
+"""HTML page of the OpenAPI document, without external resources."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -15,7 +15,7 @@ _STYLE = (
 
 
 def render_page(document: Mapping[str, Any], others: Mapping[str, str]) -> str:
-    """HTML. `others` are more documents: titles by address."""
+    """Return the page as HTML; `others` maps the addresses of further documents to their titles."""
     return "".join(_render_page(document, others))
 
 
@@ -66,7 +66,7 @@ def _render_schema(name: str, schema: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _render_type(schema: Mapping[str, Any]) -> str:
-    """In words, with links to other contents."""
+    """Return the type in words, with links to other schemas."""
     for several in ("oneOf", "anyOf"):
         if several in schema:
             return " or ".join(_render_type(one) for one in schema[several] if one.get("type") != "null")

@@ -1,4 +1,4 @@
-"""Errors as problem details (RFC 9457): each kind with its status, and what is said about it."""
+"""Error types and problem details (RFC 9457)."""
 
 from collections.abc import Mapping, Sequence
 from enum import Enum
@@ -19,7 +19,7 @@ class _ErrorTypeFields(NamedTuple):
 
 
 class ErrorType(_ErrorTypeFields, Enum):
-    """Every kind of error there is; `slug` is its place in the documentation, `detail` what to do about it."""
+    """Types of error; `slug` is the anchor in the documentation, `detail` tells the client what to do."""
 
     UNREADABLE = (
         "unreadable",
@@ -84,7 +84,7 @@ class ProblemDetails(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class ApiError(Exception):
-    """Ends a request with a problem; `headers` come with the answer."""
+    """Error that ends a request with problem details; `headers` are added to the response."""
 
     def __init__(
         self,
@@ -112,5 +112,5 @@ class ApiError(Exception):
 
 
 def build_retryable_error(error_type: ErrorType, detail: str, seconds: float) -> ApiError:
-    """A refusal that passes: try again after so many seconds, rounded up."""
+    """Return an error with `Retry-After`: `seconds`, rounded up, at least 1."""
     return ApiError(error_type, detail, headers={"Retry-After": str(max(1, -int(-seconds // 1)))})

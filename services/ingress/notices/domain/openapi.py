@@ -1,4 +1,4 @@
-"""The OpenAPI document of the notices API, from the same Structs that read and write its messages."""
+"""OpenAPI document of the notices API, built from the Structs that read and write its messages."""
 
 import inspect
 from collections.abc import Mapping, Sequence
@@ -113,7 +113,7 @@ _HEADERS: Mapping[ErrorType, str] = {
 
 
 def build_openapi() -> Document:
-    """The whole document, in plain JSON values."""
+    """Return the whole document as plain JSON values."""
     return {
         "openapi": "3.1.0",
         "jsonSchemaDialect": DIALECT,
@@ -158,7 +158,7 @@ def _build_schemas() -> Document:
 
 
 def _accept_local(schema: Document) -> None:
-    """A moment may also come without an offset."""
+    """Allow a moment without a UTC offset."""
     described = [schema, *schema.get("anyOf", ())]
     for moment in [one for one in described if one.pop("format", None)]:
         moment["anyOf"] = [{"format": "date-time"}, {"pattern": "^[0-9-]{10}[T ][0-9:]{8}([.][0-9]+)?$"}]
@@ -195,7 +195,7 @@ def _describe_post(name: str, summary: str, success: Document) -> Document:
 
 
 def _describe_published() -> Document:
-    """A batch of several events has no location of its own."""
+    """Return the 202 response; a batch of several events has no `Location`."""
     location = {"Location": {"description": "Where to follow a single event.", "schema": {"type": "string"}}}
     schema = {"anyOf": [_make_reference(PublishResult), _make_reference(PublishResults)]}
     return {

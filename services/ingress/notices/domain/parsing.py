@@ -1,4 +1,4 @@
-"""The ways to write a notice in an HTTP request: CloudEvents in three modes, and plain JSON with a key.
+"""Parsing of notices in HTTP requests: CloudEvents in three modes, and plain JSON with a key.
 
 https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/http-protocol-binding.md
 """
@@ -26,7 +26,7 @@ BATCH = "application/cloudevents-batch+json"
 JSON = "application/json"
 ACCEPTED_MEDIA_TYPES = (STRUCTURED, BATCH, JSON)
 MAX_BATCH_EVENTS = 100
-MAX_EVENT_BYTES = MAX_BODY_BYTES - 1_024  # with room for what we add before it travels over AMQP
+MAX_EVENT_BYTES = MAX_BODY_BYTES - 1_024  # leaves room for the attributes that we add before publishing over AMQP
 MAX_DEPTH = 20
 UNREAD_EVENT = Envelope(id="", source="", type="", specversion="1.0")
 
@@ -37,7 +37,7 @@ _NOT_ATTRIBUTES = ("data", "datacontenttype")
 
 @dataclass(frozen=True, kw_only=True)
 class RawRequest:
-    """What came; header names in lower case."""
+    """HTTP request as received; header names in lower case."""
 
     headers: Sequence[tuple[str, str]]
     body: bytes
@@ -52,10 +52,10 @@ class RawRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class ParsedRequest:
-    """The events of a request. `plain` ones have other names for some fields.
+    """Events of a request; with `plain`, some fields have other names in the request.
 
-    `wrong` is what could not be read, in the words of the request, each with the place of its event, or None if it is
-    about the request. Such an event is what could be read of it; UNREAD if nothing could.
+    `wrong` holds what could not be read, in the field names of the request, each with the index of its event, or None
+    if it concerns the request. The event itself then holds what could be read of it; UNREAD_EVENT if nothing could.
     """
 
     events: tuple[Envelope, ...]
@@ -72,13 +72,13 @@ class ParsedRequest:
 
     @property
     def error_type(self) -> ErrorType:
-        """How it is refused: plain JSON with a key can be read, whatever is wrong in it."""
+        """Return the type of error for `wrong`: plain JSON with a key always counts as readable."""
         about_request = any(place is None for place, _ in self.wrong)
         return ErrorType.UNREADABLE if about_request or (self.wrong and not self.plain) else ErrorType.INVALID
 
 
 def parse_request(request: RawRequest, system: System) -> ParsedRequest:
-    """The events in a request of this system. Raises Refusal if there is none."""
+    """Return the events in a request of this system. Raises ApiError if there is none."""
     media = _parse_media_type(request.get_header("content-type"))
     if media == BATCH:
         parsed = _parse_events(_split_batch(request.body), batch=True)
@@ -93,7 +93,7 @@ def parse_request(request: RawRequest, system: System) -> ParsedRequest:
 
 
 def _parse_key(given: str | None) -> tuple[str, tuple[tuple[None, Problem], ...]]:
-    """The key, and what is wrong with it."""
+    """Return the key, and its problem if it is invalid."""
     try:
         return parse_key(given), ()
     except ValueError as error:
@@ -105,7 +105,7 @@ def _parse_media_type(value: str | None) -> str:
     header["Content-Type"] = value or ""
     try:
         media, charset = header.get_content_type(), str(header.get_param("charset", "utf-8")).lower()
-    except (ValueError, TypeError):  # over parameters in parts that are numbered oddly, the library stumbles
+    except (ValueError, TypeError):  # the library fails on oddly numbered continuations of a parameter
         media = charset = ""
     if not value or media not in ACCEPTED_MEDIA_TYPES or charset not in ("utf-8", "utf8"):
         accepted = ", ".join(ACCEPTED_MEDIA_TYPES)
@@ -116,7 +116,7 @@ def _parse_media_type(value: str | None) -> str:
 
 
 def decode_body(body: bytes) -> Any:
-    """Any JSON that is not nested too deep. Raises Refusal."""
+    """Decode JSON of any content. Raises ApiError if it is invalid or nested too deeply."""
     try:
         found = decode_json(body)
     except UnreadableEvent as error:
@@ -127,7 +127,7 @@ def decode_body(body: bytes) -> Any:
 
 
 def _measure_depth(value: Any) -> int:
-    """Level by level, since what is to be found out may be too deep for recursion."""
+    """Return the nesting depth, counted level by level, since the value may be too deep for recursion."""
     depth, level = 0, [value]
     while level and depth <= MAX_DEPTH:
         level = [inner for outer in level for inner in _list_children(outer)]
@@ -170,7 +170,7 @@ def _parse_events(bodies: Sequence[bytes], *, batch: bool = False) -> ParsedRequ
 
 
 def _read_event(body: bytes) -> tuple[Envelope, tuple[Problem, ...]]:
-    """The event as far as it can be read, and what is wrong with the rest."""
+    """Return the event as far as it can be read, and the problems of the rest."""
     try:
         return read_event(body), ()
     except UnreadableEvent as error:
@@ -178,7 +178,7 @@ def _read_event(body: bytes) -> tuple[Envelope, tuple[Problem, ...]]:
 
 
 def _join_binary(request: RawRequest, media: str) -> bytes:
-    """A binary event in structured JSON."""
+    """Convert an event in binary mode to structured JSON."""
     decode_body(request.body)
     attributes: dict[str, object] = dict(_read_attributes(request.headers))
     return msgspec.json.encode({**attributes, "datacontenttype": media, "data": Raw(request.body)})
@@ -197,7 +197,7 @@ def _read_attributes(headers: Sequence[tuple[str, str]]) -> Iterator[tuple[str, 
 
 
 def _decode_attribute(name: str, value: str) -> str:
-    """What is not ASCII comes percent-encoded."""
+    """Decode an attribute, whose non-ASCII characters are percent-encoded."""
     try:
         text = unquote(value, errors="strict")
         text.encode()

@@ -1,4 +1,4 @@
-"""Plain JSON: a notice without an envelope. A key of the system's own makes it the same event each time."""
+"""Plain JSON: a notice without an envelope. The caller's key makes it the same event each time."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -64,9 +64,9 @@ ACTIONS: Mapping[str, type[Notice]] = {
 
 
 def build_event(content: Mapping[str, Any], key: str, system: System) -> tuple[bytes, tuple[Problem, ...]]:
-    """Return the event in structured JSON, and what is wrong already; `key` may be empty if it is wrong.
+    """Return the event in structured JSON, and the problems found so far; `key` may be empty if it is invalid.
 
-    What is wrong does not keep the rest from being checked: the event has something right in its place.
+    Invalid parts get a valid placeholder, so that the rest is still validated.
     """
     given = {name: value for name, value in content.items() if value is not None or name not in _MAY_BE_NULL}
     action = given.get("action", PUBLISH)
@@ -102,14 +102,14 @@ def _encode_structured(
 
 
 def use_plain_names(problem: Problem) -> Problem:
-    """With the names that fields have in plain JSON."""
+    """Return the problem with the field names of plain JSON."""
     return Problem(
         field=_NAMES.get(problem.field, problem.field), problem=problem.problem.replace("expirytime", "expires_at")
     )
 
 
 def parse_key(key: str | None) -> str:
-    """Return the key without its quotes. Raises ValueError, which says what is wrong with it."""
+    """Return the key without its quotes. Raises ValueError, whose text is the problem."""
     plain = (key or "").strip()
     if len(plain) > 1 and plain[0] == plain[-1] == '"':  # a string of a structured field, RFC 9651
         plain = plain[1:-1]

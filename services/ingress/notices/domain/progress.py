@@ -1,4 +1,4 @@
-"""What is known of an event that was published: how each message about it changes that."""
+"""Progress of a published event, and how each message about it changes that."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -88,7 +88,7 @@ class NoticeList(Struct, frozen=True, kw_only=True):
 
 
 def start_progress(source: str, identifier: str, notice: str, at: datetime) -> EventProgress:
-    """The beginning of each."""
+    """Return the progress of an event that has just been received."""
     return EventProgress(
         event=event_path(source, identifier),
         source=source,
@@ -101,13 +101,13 @@ def start_progress(source: str, identifier: str, notice: str, at: datetime) -> E
 
 @singledispatch
 def apply_message(message: Message, before: EventProgress, at: datetime) -> EventProgress:
-    """What is known once this message of the moment `at` has come; most messages say nothing about it."""
+    """Return the progress after this message of the time `at`; most messages do not change it."""
     return before
 
 
 @apply_message.register
 def _(message: NoticeAccepted, before: EventProgress, at: datetime) -> EventProgress:
-    """Said again, it takes nothing back of what came after it."""
+    """Apply an acceptance; a repeated one does not undo later progress."""
     fresh = before.state in (EventState.RECEIVED, EventState.REJECTED)
     return msgspec.structs.replace(
         before,
@@ -168,5 +168,5 @@ def _(message: BroadcastCancelled, before: EventProgress, at: datetime) -> Event
 
 
 def _move_to(before: EventProgress, state: EventState, at: datetime) -> EventProgress:
-    """What has ended stays ended, also while its figures still change."""
+    """Set the state unless the current one is final; figures may still change after that."""
     return msgspec.structs.replace(before, state=before.state if before.is_final else state, changed_at=at)

@@ -1,4 +1,4 @@
-"""All that is known of the events of the last days, for each system apart; a bounded number."""
+"""Progress of the events of the last days, separate for each system and bounded in number."""
 
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
@@ -22,8 +22,9 @@ EventName = tuple[str, str]
 
 
 class ProgressEntry(NamedTuple):
-    """What is known, and the place in the stream of what was said last; `digest` is that of the event itself, and empty
-    if it did not come over HTTP.
+    """Progress of an event, and the stream offset of the latest message about it.
+
+    `digest` is that of the event itself, empty if the event did not come over HTTP.
     """
 
     place: int
@@ -32,11 +33,11 @@ class ProgressEntry(NamedTuple):
 
     @property
     def is_taken(self) -> bool:
-        """Whether the id stands for an event; what was rejected has used none."""
+        """Return whether the id is in use; a rejected event has not used it."""
         return self.progress.state is not EventState.REJECTED
 
     def has_other_content(self, digest: bytes) -> bool:
-        """Whether an event of this name would be one that the id was not used for."""
+        """Return whether the id is in use for an event with other content."""
         return self.is_taken and self.digest not in (digest, b"")
 
     def is_repeat(self, digest: bytes) -> bool:
@@ -45,7 +46,10 @@ class ProgressEntry(NamedTuple):
 
 @dataclass
 class ProgressStore:
-    """`owners` are the registered systems by their sources; of each at most `max_events` are known, the last ones."""
+    """Store of event progress; `owners` maps sources to registered systems.
+
+    Of each system at most `max_events` are stored, the latest ones.
+    """
 
     owners: Mapping[str, str]
     max_events: int = MAX_EVENTS_PER_SYSTEM
@@ -58,7 +62,7 @@ class ProgressStore:
     def add_event(
         self, event: Envelope, system: str | None, at: datetime, place: int = NOT_IN_STREAM
     ) -> EventName | None:
-        """An event was published by this system; its name if that is news. What was rejected begins anew."""
+        """Add an event published by this system; return its name if it is new. A rejected event starts again."""
         if system is None or system not in self.owners.values():
             return None
         key = event_key(event.source, event.id)
@@ -76,7 +80,7 @@ class ProgressStore:
         return system, key
 
     def apply(self, message: Message, at: datetime, place: int) -> list[EventName]:
-        """Something was said; the names of the events that it was about."""
+        """Apply a message; return the names of the events that it concerns."""
         names = list(self._find_names(message)) or self._add_accepted(message, at, place)
         for system, key in names:
             entry = self._entries[system][key]
@@ -96,7 +100,7 @@ class ProgressStore:
             yield from self._broadcasts.get(broadcast, ())
 
     def _add_accepted(self, message: Message, at: datetime, place: int) -> list[EventName]:
-        """What a system has published over AMQP is known once it was accepted: then its source is known to be right."""
+        """Add an event published over AMQP once it was accepted: only then is its source known to be right."""
         if not isinstance(message, NoticeAccepted) or message.source not in self.owners:
             return []
         name = self.owners[message.source], event_key(message.source, message.event)
@@ -104,7 +108,7 @@ class ProgressStore:
         return [name]
 
     def list_notices(self, system: str) -> list[EventProgress]:
-        """The last event about each notice, the newest first; a rejected one only if there is no other."""
+        """Return the last event about each notice, newest first; a rejected event only if the notice has no other."""
         found: dict[tuple[str, str], EventProgress] = {}
         for entry in self._entries.get(system, {}).values():
             progress, name = entry.progress, (entry.progress.source, entry.progress.notice)

@@ -1,4 +1,4 @@
-"""Token buckets: so many at once, then so many a second; for a bounded number of keys."""
+"""Token buckets with a burst and a rate, for a bounded number of keys."""
 
 from collections import OrderedDict
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, kw_only=True)
 class Rate:
-    """At most `burst` at once, refilled with `per_second`."""
+    """Rate limit: at most `burst` at once, refilled at `per_second`."""
 
     burst: int
     per_second: float
@@ -20,20 +20,20 @@ class _Bucket:
 
 @dataclass
 class TokenBuckets:
-    """A bucket for each key; of more than `max_keys` the one that was used longest ago is forgotten."""
+    """One bucket for each key; above `max_keys` the least recently used one is dropped."""
 
     rate: Rate
     max_keys: int = 10_000
     _buckets: OrderedDict[str, _Bucket] = field(default_factory=OrderedDict)
 
     def get_wait(self, key: str, now: float) -> float:
-        """Seconds until there is one to take; 0 if there is. `now` is monotonic."""
+        """Return the seconds until a token is available, 0 if one is. `now` is monotonic."""
         bucket = self._buckets.get(key)
         level = self.rate.burst if bucket is None else self._get_level(bucket, now)
         return max(0.0, (1 - level) / self.rate.per_second)
 
     def take(self, key: str, now: float) -> float:
-        """Take one if there is one, and say 0; else the seconds until there is."""
+        """Take a token and return 0; if there is none, return the seconds until there is."""
         wait = self.get_wait(key, now)
         if wait == 0:
             bucket = self._buckets.setdefault(key, _Bucket(self.rate.burst, now))

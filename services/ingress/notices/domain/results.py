@@ -1,4 +1,4 @@
-"""What is answered to a notice that was taken in, or would be."""
+"""Answers to published and checked notices."""
 
 from datetime import datetime
 from hashlib import sha256
@@ -56,7 +56,7 @@ class CheckResults(Struct, frozen=True, kw_only=True):
 
 
 def event_key(source: str, event_id: str) -> str:
-    """The name of an event in addresses: says nothing about it, and is the same each time."""
+    """Return the name of an event in URLs: opaque, and the same each time."""
     first = source.encode()
     return sha256(len(first).to_bytes(4, "big") + first + event_id.encode()).hexdigest()[:32]
 

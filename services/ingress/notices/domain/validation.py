@@ -1,4 +1,4 @@
-"""Whether the events of a request may be published: all of them, or the reasons."""
+"""Validation of the events of a request: all may be published, or the errors say why not."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,19 +21,19 @@ from shared.notices.systems import System
 NOT_CHECKED = "how many get it, and what else may stop it, could not be found out just now"
 _EXPECTED_FIELDS = ("revision", "audience", "costs", "duration_seconds", "blockers")
 _NONE: frozenset[int] = frozenset()
-_FIELDS_OF_TOPIC = ("municipalities", "picture")  # whether there is such a topic that the caller may not publish about
+_FIELDS_OF_TOPIC = ("municipalities", "picture")  # would reveal whether a foreign topic exists
 
 
 @dataclass(frozen=True, kw_only=True)
 class Caller:
-    """A system that has shown a token; `system` has the topics that the token is for, `narrowed` if not all."""
+    """Authenticated system; `system` has only the topics of its token, `narrowed` if these are not all."""
 
     token: str
     system: System
     narrowed: bool = False
 
     def stamp(self, event: Envelope) -> Envelope:
-        """As it is passed on: whose it is, and which topics its token is for."""
+        """Return the event as published: with its system, and the token's topics if it is narrowed."""
         topics = ",".join(self.system.topics) if self.narrowed else None
         return msgspec.structs.replace(event, kreisfunksystem=self.system.name, kreisfunktopics=topics)
 
@@ -41,9 +41,9 @@ class Caller:
 def validate_events(
     parsed: ParsedRequest, caller: Caller, configuration: Configuration, now: datetime, *, known: frozenset[int] = _NONE
 ) -> None:
-    """Return if nothing is wrong with any event. Raises Refusal, which names all that is wrong.
+    """Return if no event has a problem. Raises ApiError, which names every problem.
 
-    Of those that are `known`, which came before, only what this caller may is judged: by now they may be too late.
+    Events in `known` came before and may be too late by now: only the caller's permissions are checked for them.
     """
     named = {(place, problem.field) for place, problem in parsed.wrong}
     forbidden: list[FieldError] = []
@@ -64,7 +64,7 @@ def validate_events(
 def _find_problems(
     event: Envelope, caller: Caller, configuration: Configuration, now: datetime
 ) -> Iterator[tuple[Problem, bool]]:
-    """Each problem, and whether it is about what this caller may."""
+    """Yield each problem, and whether it concerns the caller's permissions."""
     if event.kreisfunksystem not in (None, caller.system.name):
         yield Problem(field="kreisfunksystem", problem="is named by the token; leave it out"), False
     found = validate_notice(event, caller.system, configuration, now)
@@ -75,7 +75,7 @@ def _find_problems(
 
 
 def _has_topic(event: Envelope) -> bool:
-    """Whether there is a topic at all: one that is missing or no text is a mistake, not a trespass."""
+    """Return whether there is a topic: one that is missing or not text is a mistake, not a lack of permission."""
     try:
         data = msgspec.json.decode(event.data)
     except msgspec.DecodeError:
@@ -100,7 +100,7 @@ def build_publish_result(event: Envelope) -> PublishResult:
 
 
 def build_check_result(event: Envelope, checked: NoticeChecked | None) -> CheckResult:
-    """Of an event that has no problems; `checked` is what subscriptions says of it, if it has been asked."""
+    """Return the result for an event without problems; `checked` is the answer of subscriptions, if there was one."""
     notice = read_notice(event)
     taken = msgspec.structs.asdict(build_publish_result(event))
     taken |= {"action": next(name for name, kind in ACTIONS.items() if isinstance(notice, kind))}

@@ -1,1 +1,1 @@
-"""Who is let in, what is done with what they bring, and what they are told of it."""
+"""Handlers of the notices API: authentication, publishing, notice checks and progress."""

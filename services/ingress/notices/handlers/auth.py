@@ -1,4 +1,4 @@
-"""Who is let in."""
+"""Token authentication of API requests."""
 
 from dataclasses import dataclass
 
@@ -18,7 +18,7 @@ RETRY_AFTER_SECONDS = 2.0
 
 @dataclass(kw_only=True)
 class Authenticator:
-    """Lets tokens in. Whoever guesses is slowed down by address; a right token is let in whatever came from there."""
+    """Token authentication. Failed attempts are rate-limited by address; a valid token is accepted even from there."""
 
     tokens: TokenSource
     configuration: Configuration
@@ -29,7 +29,7 @@ class Authenticator:
     meter: ApiMeter
 
     def authenticate(self, authorization: str | None, address: str) -> Caller:
-        """Who it is. Raises Refusal: the same for every reason, unless there were too many."""
+        """Return the caller. Raises ApiError: the same one for every reason, except when a rate limit is exceeded."""
         token, caller = self._find(_parse_bearer(authorization))
         if token is None or caller is None:
             raise self._reject_token(address)
@@ -38,7 +38,7 @@ class Authenticator:
         return caller
 
     def is_still_valid(self, caller: Caller) -> bool:
-        """Whether the token of somebody who is inside was not withdrawn meanwhile."""
+        """Return whether the caller's token has been neither revoked nor expired since it was accepted."""
         try:
             tokens = self.tokens.load()
         except TokensUnreadable:
@@ -55,7 +55,7 @@ class Authenticator:
         return token, None if token is None else self._build_caller(token)
 
     def _build_caller(self, token: Token) -> Caller | None:
-        """None if its system is not registered any more, or none of its topics is left."""
+        """Return None if the token's system is no longer registered, or none of the token's topics is left."""
         system = self.configuration.find_system(token.system)
         topics = tuple(topic for topic in system.topics if topic in (token.topics or system.topics)) if system else ()
         if system is None or not topics:
@@ -75,7 +75,7 @@ class Authenticator:
 
 
 def _parse_bearer(authorization: str | None) -> str:
-    """The token as it was sent; empty if there is none, or what cannot be one."""
+    """Return the bearer token as sent; empty if there is none or if it cannot be a token."""
     scheme, _, text = (authorization or "").partition(" ")
     token = text.strip()
     return token if scheme.lower() == "bearer" and len(token) <= MAX_TOKEN_LENGTH and token.isascii() else ""

@@ -1,4 +1,4 @@
-"""What only subscriptions knows about a notice, asked before it is published."""
+"""Checks of a notice that only the subscriptions service can make, requested before the notice is published."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -19,14 +19,14 @@ MAX_PENDING_CHECKS = 200
 
 @dataclass
 class NoticeCheckClient:
-    """Asks over the broker, and gets the answers that are read from its stream."""
+    """Client of the notice check: requests go out through the broker, answers are read from its stream."""
 
     outbox: NoticeOutbox
     clock: Clock
     _pending: dict[tuple[str, str], asyncio.Future[NoticeChecked]] = field(default_factory=dict)
 
     async def check(self, event: Envelope, caller: Caller) -> NoticeChecked | None:
-        """Return what would become of the event; None if nobody answers, or too many ask."""
+        """Return what would happen to the event; None if no answer comes in time, or too many checks are pending."""
         if len(self._pending) >= MAX_PENDING_CHECKS:
             return None
         name = event.source, uuid4().hex
@@ -45,7 +45,7 @@ class NoticeCheckClient:
         return read_envelope(encode(message, event_id=identifier, source=event.source, time=self.clock()))
 
     def resolve(self, answer: NoticeChecked) -> None:
-        """An answer, maybe to a question of another process."""
+        """Pass an answer to its pending check; ignore answers to requests of another process."""
         waiting = self._pending.get((answer.source, answer.event))
         if waiting is not None and not waiting.done():
             waiting.set_result(answer)

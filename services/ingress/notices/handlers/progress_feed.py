@@ -1,4 +1,4 @@
-"""What a system is told of its events: now, and whenever it changes."""
+"""Progress of a system's events: the current state, and every change."""
 
 import asyncio
 from collections import Counter
@@ -32,9 +32,10 @@ MAX_WATCHERS_PER_TOKEN = 20
 
 @dataclass
 class ProgressFeed:
-    """`is_current` says whether everything that was said has been read; `login` is ours, of every replica.
+    """Progress of published events, read from the broker's stream.
 
-    `questions` hears what else is said.
+    `is_current` returns whether the whole stream has been read; `login` is the broker login of every replica of ours.
+    Answers to notice checks in the stream go to `checks`.
     """
 
     store: ProgressStore
@@ -46,15 +47,15 @@ class ProgressFeed:
     _watchers: Counter[str] = field(default_factory=Counter)
 
     def add_published(self, event: Envelope, caller: Caller) -> None:
-        """We have just published it ourselves."""
+        """Record an event that this process has just published."""
         self.store.add_event(event, caller.system.name, self.clock())
 
     def consume(self, message: AmqpMessage, place: int) -> None:
-        """What stands at a place of the stream, whatever it is."""
+        """Apply the message at offset `place` of the stream, whatever its type, and wake its watchers."""
         try:
             event = read_published(message)
         except UnreadableEvent:
-            return  # whoever published it is told by `notice.rejected`, and it has no name that we could show
+            return  # its publisher gets `notice.rejected`; without an event name there is no progress to show
         for name in self._apply(event, message.login, place):
             for waiting in self._waiting.get(name, ()):
                 waiting.set()
@@ -73,17 +74,17 @@ class ProgressFeed:
         return self.store.apply(message, event.time, place)
 
     def is_used(self, event: Envelope, caller: Caller) -> bool:
-        """Whether its id stands for another event already, as far as we know."""
+        """Return whether the event's id is known to belong to an event with other content."""
         known = self.store.find(caller.system.name, event_key(event.source, event.id))
         return known is not None and known.has_other_content(compute_fingerprint(event))
 
     def is_repeat(self, event: Envelope, caller: Caller) -> bool:
-        """Whether the same event came before and was not rejected: then it is answered again, however late it is."""
+        """Return whether the same event came before and was not rejected; a late repeat then gets the same answer."""
         known = self.store.find(caller.system.name, event_key(event.source, event.id))
         return known is not None and known.is_repeat(compute_fingerprint(event))
 
     async def find(self, caller: Caller, key: str) -> ProgressEntry:
-        """What is known. Raises Refusal: not found for what is another's, too."""
+        """Return the entry of an event. Raises ApiError: not found, also for an event of another system."""
         name = caller.system.name, key
         entry = self.store.find(*name) or await self._wait_for_entry(name)
         if entry is None:
@@ -92,7 +93,7 @@ class ProgressFeed:
         return entry
 
     def list_notices(self, caller: Caller) -> NoticeList:
-        """The system's own, about the topics of this token. Raises Refusal while not all have been read."""
+        """Return the system's notices on the topics of this token. Raises ApiError until the stream has been read."""
         self._require_current()
         found = self.store.list_notices(caller.system.name)
         shown = [each for each in found if not caller.narrowed or each.topic in caller.system.topics]
@@ -105,12 +106,12 @@ class ProgressFeed:
             )
 
     async def _wait_for_entry(self, name: EventName) -> ProgressEntry | None:
-        """It may have been published elsewhere, a moment ago."""
+        """Wait briefly for an event that another replica may just have published."""
         await self._wait_for_change(name, LATE_TIMEOUT_SECONDS)
         return self.store.find(*name)
 
     async def _wait_for_change(self, name: EventName, seconds: float) -> None:
-        """Return when something new was said, or the time is over."""
+        """Return on the next change of the event or after `seconds`."""
         changed = asyncio.Event()
         self._waiting.setdefault(name, set()).add(changed)
         try:
@@ -125,7 +126,7 @@ class ProgressFeed:
 
     @contextmanager
     def reserve_watcher(self, caller: Caller) -> Iterator[None]:
-        """A place among those who watch. Raises Refusal if there is none."""
+        """Count the caller as a watcher inside the block. Raises ApiError if there are too many watchers."""
         if self._watchers[caller.token] >= MAX_WATCHERS_PER_TOKEN or self._watchers.total() >= MAX_WATCHERS:
             raise build_retryable_error(ErrorType.TOO_MANY, "Too many watch at the same time.", RETRY_AFTER_SECONDS)
         self._watchers[caller.token] += 1
@@ -137,9 +138,9 @@ class ProgressFeed:
     async def stream_changes(
         self, caller: Caller, key: str, seen: int | None, pause: float
     ) -> AsyncIterator[ProgressEntry | None]:
-        """What is known unless it was `seen`, and each change until the last; None after each `pause` without one.
+        """Yield the entry unless it was `seen`, then each change up to the last; None after a `pause` without one.
 
-        An event that moves on in the stream and says nothing new (our own, when it comes back to us) is no change.
+        An entry whose place in the stream moves but whose progress is the same is no change (our own event, read back).
         """
         name, told = (caller.system.name, key), None
         while entry := self.store.find(*name):

@@ -1,4 +1,4 @@
-"""What is done with notices that come in."""
+"""Publishing and checking of the notices in a request."""
 
 import asyncio
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ RETRY_AFTER_SECONDS = 2.0
 
 @dataclass(frozen=True, kw_only=True)
 class PublishService:
-    """Takes notices in."""
+    """Service that checks and publishes notices."""
 
     configuration: Configuration
     outbox: NoticeOutbox
@@ -32,7 +32,7 @@ class PublishService:
     meter: ApiMeter
 
     def parse(self, request: RawRequest, caller: Caller) -> ParsedRequest:
-        """The events in a request, none of which has a problem. Raises Refusal."""
+        """Return the events of a request, all without problems. Raises ApiError."""
         parsed = parse_request(request, caller.system)
         known = frozenset(n for n, event in enumerate(parsed.events) if self.feed.is_repeat(event, caller))
         validate_events(parsed, caller, self.configuration, self.clock(), known=known)
@@ -44,7 +44,7 @@ class PublishService:
         return parsed
 
     async def check(self, request: RawRequest, caller: Caller) -> tuple[ParsedRequest, Sequence[CheckResult]]:
-        """What would become of them. Raises Refusal."""
+        """Return what would happen to the events of a request. Raises ApiError."""
         parsed = self.parse(request, caller)
         answers = await asyncio.gather(
             *(self._check_event(parsed, place, caller) for place in range(len(parsed.events)))
@@ -61,15 +61,15 @@ class PublishService:
         ]
 
     async def _check_event(self, parsed: ParsedRequest, place: int, caller: Caller) -> NoticeChecked | None:
-        """Nobody can tell what a notice that comes earlier in the same batch will have done."""
+        """Check an event; None after another on the same notice in the batch, whose effect cannot be predicted."""
         event = parsed.events[place]
         earlier = {(one.source, one.subject) for one in parsed.events[:place]}
         return None if (event.source, event.subject) in earlier else await self.checks.check(event, caller)
 
     async def publish(self, request: RawRequest, caller: Caller) -> tuple[ParsedRequest, Sequence[PublishResult]]:
-        """Return when the broker has all of them. Raises Refusal; then some of a batch may be stored nevertheless."""
+        """Return when the broker has all events. Raises ApiError; part of a batch may be stored nevertheless."""
         parsed = self.parse(request, caller)
-        for event in parsed.events:  # one after the other, since a batch may publish a notice and change it
+        for event in parsed.events:  # in order, since a batch may publish a notice and then update it
             await self._store(caller.stamp(event))
             self.feed.add_published(event, caller)
         return parsed, [build_publish_result(event) for event in parsed.events]

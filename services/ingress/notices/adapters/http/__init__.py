@@ -1,1 +1,1 @@
-"""The notices API over HTTP."""
+"""HTTP server of the notices API."""

@@ -1,4 +1,4 @@
-"""What the notices API says about itself. It holds no secrets, so nobody needs a token to read it."""
+"""Documentation pages of the notices API; they hold no secrets and need no token."""
 
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -16,7 +16,7 @@ _POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'
 
 
 def add_docs_routes(app: web.Application) -> None:
-    """`/openapi.json`, `/asyncapi.json` where there is one, and the page that leads to both."""
+    """Add `/openapi.json`, `/asyncapi.json` if the file exists, and the page that links to both."""
     document = build_openapi()
     others = {"/asyncapi.json": ASYNCAPI_CAPTION} if ASYNCAPI.exists() else {}
     html = render_page(document, others).encode()

@@ -1,4 +1,4 @@
-"""Whatever goes wrong becomes a problem that tells what the client can do about it, and nothing else."""
+"""Conversion of every error to problem details that tell the client what to do, and nothing else."""
 
 import time
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ _log = structlog.get_logger()
 
 @web.middleware
 async def convert_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """The outermost layer: no exception gets past it."""
+    """Convert exceptions to error responses; as the outermost middleware, it lets none through but lost connections."""
     started = time.monotonic()
     try:
         response = await handler(request)
@@ -28,8 +28,8 @@ async def convert_errors(request: web.Request, handler: Handler) -> web.StreamRe
     except web.HTTPException as error:
         response = build_error_response(_convert_http_error(error))
     except ConnectionError:
-        raise  # there is nobody left to answer
-    except Exception as error:  # the one place for bugs: told to the operator, not to the client
+        raise  # the client is gone
+    except Exception as error:  # a bug: details go to the operator's log, not to the client
         _log.exception("notices_api_failed", cause=type(error).__name__)
         response = build_error_response(ApiError(ErrorType.INTERNAL))
     request.app[METRICS].observe_request(_get_route_path(request), response.status, time.monotonic() - started)
@@ -47,5 +47,5 @@ def _get_route_path(request: web.Request) -> str:
 
 
 def respond_to_error(status: int) -> web.Response:
-    """Return a problem for what is no HTTP, without its own words in it."""
+    """Return a problem response to malformed HTTP, without repeating any of it."""
     return build_error_response(ApiError(_ERROR_TYPES.get(status, ErrorType.UNREADABLE)))

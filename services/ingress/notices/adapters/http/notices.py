@@ -1,4 +1,4 @@
-"""`/notices`: publish and check."""
+"""Handlers of `/notices`: publish and check."""
 
 from aiohttp import hdrs, web
 
@@ -11,7 +11,7 @@ PUBLISH_SERVICE = web.AppKey("publish_service", PublishService)
 
 
 async def publish(request: web.Request) -> web.Response:
-    """202 when the broker has it, with the place to follow it."""
+    """Publish; respond 202 with the URL to follow once the broker has stored the events."""
     caller = authenticate_caller(request)
     parsed, results = await request.app[PUBLISH_SERVICE].publish(await read_api_request(request), caller)
     location = {str(hdrs.LOCATION): results[0].event} if len(results) == 1 else None
@@ -19,7 +19,7 @@ async def publish(request: web.Request) -> web.Response:
 
 
 async def check(request: web.Request) -> web.Response:
-    """What would happen; nothing does."""
+    """Respond with what publishing would do, without publishing."""
     caller = authenticate_caller(request)
     parsed, results = await request.app[PUBLISH_SERVICE].check(await read_api_request(request), caller)
     return build_response(CheckResults(events=tuple(results)) if parsed.batch else results[0])

@@ -1,4 +1,4 @@
-"""What became of notices: of all, and of an event, as JSON or as server-sent events until the last."""
+"""Handlers of progress: a list of all notices, and one event as JSON or as server-sent events until the last."""
 
 import asyncio
 import time
@@ -14,7 +14,7 @@ from services.ingress.notices.handlers.progress_feed import ProgressFeed
 
 EVENT_STREAM = "text/event-stream"
 RECONNECT_MILLISECONDS = 2_000
-POLL_INTERVAL_SECONDS = 1.0  # how soon we notice that nobody listens any more, or may not any more
+POLL_INTERVAL_SECONDS = 1.0  # how soon a lost client or a revoked token is noticed
 KEEPALIVE_INTERVAL_SECONDS = 10.0
 MAX_STREAM_SECONDS = 3_600.0
 WRITE_TIMEOUT_SECONDS = 10.0
@@ -23,12 +23,12 @@ CLOSING = web.AppKey("closing", asyncio.Event)
 
 
 async def list_notices(request: web.Request) -> web.Response:
-    """What became of each notice of the system."""
+    """Respond with the progress of each notice of the system."""
     return build_response(request.app[PROGRESS_FEED].list_notices(authenticate_caller(request)))
 
 
 async def follow_event(request: web.Request) -> web.StreamResponse:
-    """JSON, or a stream for those who accept one."""
+    """Respond with the progress as JSON, or as a stream if the client accepts one."""
     caller = authenticate_caller(request)
     key = request.match_info["key"]
     entry = await request.app[PROGRESS_FEED].find(caller, key)
@@ -36,7 +36,7 @@ async def follow_event(request: web.Request) -> web.StreamResponse:
         return build_response(entry.progress)
     seen = _parse_last_event_id(request)
     if seen is not None and seen >= entry.place and entry.progress.is_final:
-        return web.Response(status=204)  # which is how a stream says that it need not be opened again
+        return web.Response(status=204)  # tells an EventSource not to reconnect
     with request.app[PROGRESS_FEED].reserve_watcher(caller):
         return await _stream(request, caller, key, seen)
 
@@ -74,7 +74,7 @@ async def _write_events(
                 await _send(response, _format_event(entry) if entry else ": nothing new\n\n")
                 said = now
     except (ConnectionError, TimeoutError):
-        return  # nobody reads it any more
+        return  # the client is gone
 
 
 def _format_event(entry: ProgressEntry) -> str:
@@ -88,5 +88,5 @@ async def _send(response: web.StreamResponse, text: str) -> None:
 
 
 async def close_streams(app: web.Application) -> None:
-    """They shall ask another process when this one stops."""
+    """End all streams at shutdown, so that clients reconnect to another process."""
     app[CLOSING].set()

@@ -1,4 +1,4 @@
-"""What comes in: who it is from, and its body within bounds."""
+"""Reading of API requests: the caller, and the body within limits."""
 
 import asyncio
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ PROXIES: web.AppKey[Sequence[Network]] = web.AppKey("proxies")
 
 
 def authenticate_caller(request: web.Request) -> Caller:
-    """Who has come. Raises Refusal."""
+    """Return the authenticated caller. Raises ApiError."""
     shown = request.headers.getall(hdrs.AUTHORIZATION, [])
     forwarded = ",".join(request.headers.getall(hdrs.X_FORWARDED_FOR, []))
     address = find_client_address(request.remote, forwarded, request.app[PROXIES])
@@ -26,7 +26,7 @@ def authenticate_caller(request: web.Request) -> Caller:
 
 
 async def read_api_request(request: web.Request) -> RawRequest:
-    """The whole request. Raises Refusal."""
+    """Return the headers and the whole body. Raises ApiError."""
     if request.headers.get(hdrs.CONTENT_ENCODING, "identity").lower() != "identity":
         raise ApiError(ErrorType.MEDIA, "Send the content as it is, without Content-Encoding.")
     headers = [(name.lower(), value) for name, value in request.headers.items()]

@@ -1,4 +1,4 @@
-"""Answers: JSON, and problem details for every error."""
+"""HTTP responses: JSON, and problem details for every error."""
 
 from collections.abc import Mapping
 
@@ -31,7 +31,7 @@ def build_error_response(error: ApiError) -> web.Response:
 
 
 async def set_security_headers(_: web.Request, response: web.StreamResponse) -> None:
-    """No answer is kept, guessed about, or tells what it was made with."""
+    """Set headers against caching, content sniffing and embedding; remove `Server`."""
     response.headers.pop(hdrs.SERVER, None)
     for name, value in _SECURITY_HEADERS.items():
         response.headers.setdefault(name, value)

@@ -1,4 +1,4 @@
-"""The port."""
+"""HTTP application and port of the notices API."""
 
 import asyncio
 from collections.abc import Sequence
@@ -34,7 +34,7 @@ def build_app(
     metrics: NoticesApiMetrics,
     proxies: Sequence[Network],
 ) -> web.Application:
-    """All paths."""
+    """Return the application with all routes."""
     app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[convert_errors])
     app[AUTHENTICATOR], app[PUBLISH_SERVICE], app[PROGRESS_FEED], app[METRICS], app[PROXIES] = (
         authenticator,
@@ -57,7 +57,7 @@ def build_app(
 def open_api_port(
     app: web.Application, *, host: str, port: int, shutdown_seconds: float
 ) -> AbstractAsyncContextManager[int]:
-    """Serve until the block ends, then finish what is in flight."""
+    """Serve until the block ends, then finish the requests in flight."""
     return open_http_port(
         app,
         host=host,
