@@ -1,1 +1,1 @@
-"""Ours beside the limit and beside what people use instead, in one run."""
+"""Benchmarks: Kreisfunk, the theoretical limit and comparable tools, measured in the same run."""

@@ -1,4 +1,4 @@
-"""Python environments of what we are compared with, made once in `.local`."""
+"""Python environments of the peers, created once in `.local`."""
 
 import asyncio
 import shutil
@@ -9,7 +9,7 @@ LOCAL = Path(__file__).parents[1] / ".local"
 
 
 async def prepare_python(name: str, requirements: Path) -> Path:
-    """The interpreter of the environment `name`; installs again what differs from the requirements."""
+    """Return the interpreter of the environment `name`; recreates it if the requirements have changed."""
     folder = LOCAL / name
     python, mark = folder / "bin" / "python", folder / "requirements.txt"
     if not _is_current(mark, requirements):

@@ -1,4 +1,4 @@
-"""How commands speak about the broker."""
+"""Messages about the broker for operators."""
 
 import logging
 
@@ -12,12 +12,12 @@ _ADVICE = {
 
 
 def explain_broker_error(error: DependencyUnavailable) -> str:
-    """A sentence for the person at the terminal."""
+    """Return one sentence of advice on a broker error."""
     known = (advice for kind, advice in _ADVICE.items() if kind in str(error))
     return next(known, "Is RabbitMQ up, and are host, port and vhost in KREISFUNK_BROKER_URL right?")
 
 
 def suppress_driver_logs() -> None:
-    """What the drivers would write about a broker that is away is said in our words already."""
+    """Silence the drivers' logs about an unreachable broker, as the commands report it themselves."""
     for name in ("aio_pika", "aiormq"):
         logging.getLogger(name).setLevel(logging.CRITICAL)

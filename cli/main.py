@@ -1,4 +1,4 @@
-"""All commands of `kreisfunk`. The one that is called is imported, and no other."""
+"""All commands of `kreisfunk`; only the called one is imported."""
 
 from collections.abc import Mapping
 from importlib import import_module
@@ -15,7 +15,7 @@ TRYING, PUBLISHING, OPERATING, INSTALLING = "Try it", "Publish", "Operate", "Ins
 
 
 class LazyCommand(NamedTuple):
-    """Where a command is, and the first paragraph of its help."""
+    """A command's module and attribute, and the first paragraph of its help."""
 
     panel: str
     module: str
@@ -125,7 +125,7 @@ COMMANDS: Mapping[str, LazyCommand] = {
 
 
 def load_command(name: str) -> Any:
-    """Import a command."""
+    """Import a command and return it with its name and unwrapped help."""
     deferred = COMMANDS[name]
     found = getattr(import_module(deferred.module), deferred.attribute)
     if isinstance(found, typer.Typer):
@@ -140,7 +140,7 @@ def load_command(name: str) -> Any:
 
 
 def _join_help_lines(command: Any) -> None:
-    """Let the terminal's width break the lines of its help; those of a paragraph after \\b stay."""
+    """Unwrap help paragraphs so that the terminal's width breaks the lines, except in paragraphs after \\b."""
     paragraphs = cleandoc(command.help or "").split("\n\n")
     command.help = "\n\n".join(
         each.removeprefix("\b\n") if each.startswith("\b\n") else each.replace("\n", " ") for each in paragraphs
@@ -150,7 +150,7 @@ def _join_help_lines(command: Any) -> None:
 
 
 class LazyGroup(TyperGroup):
-    """Lists all commands, and imports the one that is called."""
+    """Group that lists all commands and imports the called one only."""
 
     def __init__(self, **given: Any) -> None:
         listed = {name: TyperCommand(name, help=one.help, rich_help_panel=one.panel) for name, one in COMMANDS.items()}
@@ -182,11 +182,11 @@ def take_options(
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
-    """Options of the command itself, before any other."""
+    """Take the options of the command itself, before any subcommand."""
 
 
 def main() -> None:
-    """Entry point of the console script."""
+    """Run the `kreisfunk` console script."""
     app()
 
 

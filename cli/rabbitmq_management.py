@@ -1,4 +1,4 @@
-"""RabbitMQ's management interface, as far as logins and their rights go."""
+"""Client of RabbitMQ's management API for logins and their permissions."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -19,14 +19,14 @@ NOT_FOUND = 404
 
 
 class User(Struct, frozen=True):
-    """Somebody who may log in; `tags` give access to the management itself."""
+    """A login; `tags` give access to the management itself."""
 
     name: str
     tags: tuple[str, ...] = ()
 
 
 class UserPermissions(Struct, frozen=True):
-    """What somebody may do in our vhost."""
+    """Permissions of a login in our vhost."""
 
     user: str
     configure: str
@@ -35,7 +35,7 @@ class UserPermissions(Struct, frozen=True):
 
 
 class ManagementApi:
-    """The few calls that we need. Each raises DependencyUnavailable."""
+    """Management API client; every method raises DependencyUnavailable."""
 
     def __init__(self, session: aiohttp.ClientSession, url: str, vhost: str) -> None:
         self._session = session
@@ -46,7 +46,7 @@ class ManagementApi:
         return msgspec.json.decode(await self._call("GET", "users"), type=list[User])
 
     async def list_permissions(self) -> list[UserPermissions]:
-        """Of everybody who has any in our vhost."""
+        """Return the permissions of every login that has any in our vhost."""
         return msgspec.json.decode(
             await self._call("GET", f"vhosts/{self._vhost}/permissions"), type=list[UserPermissions]
         )
@@ -56,26 +56,26 @@ class ManagementApi:
         await self._call("PUT", f"users/{login}", {"password": password, "tags": ""})
 
     async def set_permission(self, login: str, permission: Permission) -> None:
-        """Replace what the login may do in our vhost."""
+        """Replace the login's permissions in our vhost."""
         patterns = {"configure": permission.configure, "write": permission.write, "read": permission.read}
         await self._call("PUT", f"permissions/{self._vhost}/{login}", patterns)
 
     async def set_key_permission(self, login: str, permission: TopicPermission) -> None:
-        """Replace the keys with which the login may use one topic exchange."""
+        """Replace the routing keys that the login may use with one topic exchange."""
         patterns = {"exchange": permission.exchange, "write": permission.write, "read": permission.read}
         await self._call("PUT", f"topic-permissions/{self._vhost}/{login}", patterns)
 
     async def set_limit(self, login: str, name: str, value: int) -> None:
-        """Bound what the login may have at the same time, such as `max-connections`."""
+        """Set a limit of the login, such as `max-connections`."""
         await self._call("PUT", f"user-limits/{login}/{name}", {"value": value})
 
     async def revoke_permissions(self, login: str) -> None:
-        """Let it do nothing in our vhost any more; a connection would keep the rights that it has used."""
+        """Revoke all permissions in our vhost and close the connections, which would keep permissions in use."""
         await self._call("DELETE", f"permissions/{self._vhost}/{login}")
         await self._call("DELETE", f"connections/username/{login}")
 
     async def delete_login(self, login: str) -> None:
-        """The broker closes its connections, too."""
+        """Delete the login; the broker closes its connections, too."""
         await self._call("DELETE", f"users/{login}")
 
     async def _call(self, method: str, path: str, body: Any = None) -> bytes:
@@ -93,7 +93,7 @@ class ManagementApi:
 
 @asynccontextmanager
 async def open_management(api_url: str, broker_url: str, password: SecretStr) -> AsyncIterator[ManagementApi]:
-    """With the login and for the vhost in `build_broker_url`."""
+    """Open a client with the login and for the vhost in `broker_url`."""
     url = URL(broker_url)
     headers = {"Authorization": aiohttp.encode_basic_auth(url.user or "", password.get_secret_value())}
     async with aiohttp.ClientSession(

@@ -1,4 +1,4 @@
-"""Which installation a command talks to: the one of the environment, or a local stack that runs."""
+"""Choice of the installation that a command uses: the environment's, or a running local stack."""
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
@@ -25,7 +25,7 @@ class RunningStack(NamedTuple):
 
 
 def find_stack(folder: Path | None, environment: Mapping[str, str], setting: str = BROKER_URL) -> RunningStack | None:
-    """The stack in `folder`, else a usual one; None if the environment has `setting`, which names an installation.
+    """Return the stack in `folder`, else a default one; None if `setting` in the environment names an installation.
 
     Ends the command if no stack runs.
     """
@@ -51,7 +51,8 @@ def _find_running(folders: Iterable[Path]) -> Iterator[RunningStack]:
 
 @contextmanager
 def use_environment(environment: Mapping[str, str]) -> Iterator[None]:
-    """Read settings inside as a process with this environment would: nothing of our own shows through."""
+    """Replace the process's environment inside, so that settings are read as by a process that has only `environment`.
+    Replace the process's environment inside, so that settings are read as by a process that has only `environment`."""
     own, given = dict(os.environ), dict(environment)
     try:
         _replace(given)

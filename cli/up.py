@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 DEFAULT_FOLDER = Path(".local/up")
 DEFAULT_COUNTY = "deploy/config/county.toml"
 COUNTY = ROOT / DEFAULT_COUNTY
-# Of phones, webhooks and notices, as with containers; others where somebody has them already.
+# Ports of phones, webhook and notices API, the same as with containers; taken ones are replaced.
 PORTS = (8090, 8080, 8081)
 PHONE_COUNT = 3
 

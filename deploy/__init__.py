@@ -1,3 +1,3 @@
-"""Image, local stacks, configuration and releases. The version is that of everything here."""
+"""Image, local stacks, configuration and releases; the version of the whole repository."""
 
 VERSION = "0.1.0"

@@ -1,7 +1,7 @@
-"""Secrets of the container stack: those of our own processes, and what the servers get to know of them.
+"""Secrets of the container stack: those of our processes, and those that the servers need.
 
-A server runs under a user id that its image chose, so its files are readable for whoever mounts their volume:
-that server, and nobody else.
+A server runs under a user id that its image chose, so its files are readable for every process that mounts their
+volume: only that server does.
 """
 
 import json
@@ -19,7 +19,7 @@ RABBITMQ = "rabbitmq/definitions.json"
 
 
 def build_server_files(folder: Path, salt: bytes) -> dict[str, str]:
-    """What each server needs to begin with. RabbitMQ is content with the hash of a password."""
+    """Return the files with which each server starts. RabbitMQ needs only the hash of a password."""
     broker_password = _read(folder / "admin" / "kreisfunk_broker_password")
     files = {
         POSTGRES: _read(folder / "admin" / "kreisfunk_database_password"),
@@ -41,7 +41,7 @@ def _write(path: Path, value: str) -> None:
 
 
 def create(folder: Path) -> int:
-    """Write what is missing; returns how many secrets are new. Safe to run again."""
+    """Write missing files and return the number of new secrets. Safe to run again."""
     created = create_secrets(folder)
     for name, value in build_server_files(folder, secrets.token_bytes(4)).items():
         _write(folder / name, value)

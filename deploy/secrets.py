@@ -1,4 +1,4 @@
-"""Every secret of an installation: what it is, who holds it, and how it comes into a folder.
+"""Every secret of an installation: its files, and how it is made.
 
 The folder is `<folder>/<who>/<file>`; a container or process gets only its own `<who>`.
 """
@@ -19,12 +19,12 @@ from shared.runtime.clock import system_clock
 Random = Callable[[int], bytes]
 LOGIN_PASSWORDS = "admin/kreisfunk_login_passwords"
 APP_SECRETS = "ingress/kreisfunk_app_secrets"
-TOKENS = "tokens/tokens.json"  # hashes, written again by `kreisfunk tokens`
-NOTICES_API_TOKEN = "pressestelle/kreisfunk_notices_api_token"  # noqa: S105 (the file of one)
+TOKENS = "tokens/tokens.json"  # hashes, rewritten by `kreisfunk tokens`
+NOTICES_API_TOKEN = "pressestelle/kreisfunk_notices_api_token"  # noqa: S105 (the path of its file)
 
 
 def generate_password(random: Random) -> str:
-    """Safe in URLs without quoting."""
+    """Return a password that is safe in URLs without quoting."""
     return base64.urlsafe_b64encode(random(24)).decode()
 
 
@@ -42,7 +42,7 @@ def generate_api_token(random: Random) -> str:
 
 @dataclass(frozen=True)
 class Secret:
-    """One value and the files that all hold it; `login` names the broker login or database role it is of."""
+    """One value and all files that contain it; `login` is the broker login or database role to which it belongs."""
 
     files: tuple[str, ...]
     make: Callable[[Random], str] = generate_password
@@ -94,9 +94,9 @@ FILES = (LOGIN_PASSWORDS, *(file for secret in SECRETS for file in secret.files)
 
 
 def build_missing_files(existing: Mapping[str, str], random: Random) -> dict[str, str]:
-    """What has to be written so that all files exist and agree; what exists is taken as it is.
+    """Return the files to write so that all exist and agree; existing ones are taken as they are.
 
-    The list of logins is the one file that may be written again: a new version may know a new login.
+    Only the file of login passwords may be rewritten: a new version may add a login.
     """
     logins: dict[str, str] = json.loads(existing.get(LOGIN_PASSWORDS, "{}"))
     missing: dict[str, str] = {}
@@ -112,13 +112,13 @@ def build_missing_files(existing: Mapping[str, str], random: Random) -> dict[str
 def _find_existing(secret: Secret, existing: Mapping[str, str], logins: Mapping[str, str]) -> str | None:
     for file in secret.files:
         if file in existing:
-            # During a rotation two are accepted; the first is the one that Meta signs with.
+            # During a rotation two are accepted; Meta signs with the first.
             return existing[file].split(",")[0] if file == APP_SECRETS else existing[file]
     return logins.get(secret.login or "")
 
 
 def create_secrets(folder: Path, owner: int | None = None) -> list[Path]:
-    """Writes what is missing and returns it. Folders get 0700, files 0600, and `owner` if one is given."""
+    """Write missing files and return them. Folders get mode 0700, files 0600, and `owner` if one is given."""
     existing = {file: (folder / file).read_text().strip() for file in FILES if (folder / file).exists()}
     missing = build_missing_files(existing, secrets.token_bytes)
     for inner in dict.fromkeys((folder, *(folder / PurePosixPath(file).parent for file in (*FILES, TOKENS)))):

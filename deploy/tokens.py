@@ -1,4 +1,4 @@
-"""The file of tokens for the door: who writes it keeps others out, and it is never half written."""
+"""The file of tokens for the notices API, changed under a lock and written atomically."""
 
 import fcntl
 import os
@@ -21,7 +21,7 @@ class TokenFileError(Exception):
 
 
 def generate_token() -> str:
-    """A token that nobody can guess."""
+    """Return a random token."""
     return TOKEN_PREFIX + secrets.token_urlsafe(RANDOM_BYTES)
 
 
@@ -30,7 +30,7 @@ def generate_token_id(system: str) -> str:
 
 
 def read_tokens(file: Path) -> Tokens:
-    """All of them; none if there is no file. Raises TokenFileError."""
+    """Return all tokens; none if there is no file. Raises TokenFileError."""
     try:
         return msgspec.json.decode(file.read_bytes(), type=TokenList).tokens
     except FileNotFoundError:
@@ -49,7 +49,7 @@ def add_token(
     topics: Iterable[str] = (),
     expires_at: datetime | None = None,
 ) -> Token:
-    """Add one, in the place of one with the same id. Raises TokenFileError."""
+    """Add a token, replacing one with the same id. Raises TokenFileError."""
     token = Token(
         id=identifier,
         system=system,
@@ -63,7 +63,7 @@ def add_token(
 
 
 def remove_tokens(file: Path, wanted: Callable[[Token], bool]) -> Tokens:
-    """Remove all that are wanted, and return them. Raises TokenFileError."""
+    """Remove and return all tokens that match `wanted`. Raises TokenFileError."""
     removed: list[Token] = []
 
     def without(tokens: Tokens) -> Tokens:

@@ -1,1 +1,1 @@
-"""How well texts are understood that were not seen before, and what it costs."""
+"""Accuracy and cost of intent detection on unseen texts."""

@@ -1,4 +1,4 @@
-"""Whether a text was understood as a person would. Pure."""
+"""Scoring of detected intents against the intended ones."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ _CONFIRMATIONS = {Intent.START: Intent.ASK_START, Intent.ERASE: Intent.ASK_ERASE
 
 @dataclass(frozen=True)
 class Scores:
-    """Counts of texts: all, understood, and those that subscribed, kept or erased somebody against their will."""
+    """Counts of texts: all, right ones, and those that subscribed, kept or erased somebody against their will."""
 
     texts: int = 0
     right: int = 0
@@ -31,13 +31,14 @@ class Scores:
 
 
 def score(examples: Iterable[Example], intent_of: Callable[[str], Intent]) -> Scores:
-    """Each against the readings that are as good as any; asking back whoever joins or is to be erased is right."""
+    """Score each text against its acceptable intents; asking for confirmation of a start or an erasure is also right.
+    Score each text against its acceptable intents; asking for confirmation of a start or an erasure is also right."""
     return sum((_score_text(set(example.intents), intent_of(example.text)) for example in examples), Scores())
 
 
 def _score_text(meant: set[Intent], taken: Intent) -> Scores:
     accepted = meant | {_CONFIRMATIONS[intent] for intent in meant if intent in _CONFIRMATIONS}
-    # Municipalities are chosen, as topics are.
+    # Choosing municipalities works like choosing topics.
     accepted |= {Intent.ONLY} if Intent.PLACES in meant else set()
     right = taken in accepted
     return Scores(

@@ -1,1 +1,1 @@
-"""The dispatcher beside the limit and beside what people use instead."""
+"""Benchmarks of the dispatcher."""

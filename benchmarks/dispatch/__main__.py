@@ -1,4 +1,4 @@
-"""The dispatcher beside the limit and beside what people use instead; its rate, its lanes, its ledger, its memory."""
+"""Benchmarks of the dispatcher: throughput beside the limit and peers, rate, urgent lane, ledger, cost, memory."""
 
 import argparse
 import asyncio

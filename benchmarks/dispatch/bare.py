@@ -13,7 +13,7 @@ MESSAGES = 10_000
 
 
 async def send_all(url: str, connections: int) -> None:
-    """For ever, `connections` at a time."""
+    """Send until killed, with `connections` requests at a time."""
     bodies = cycle([build_request_body(number).encode() for number in range(MESSAGES)])
     connector = aiohttp.TCPConnector(limit=connections)
     async with aiohttp.ClientSession(connector=connector, headers=HEADERS) as session:

@@ -1,10 +1,10 @@
-"""A stand-in for Meta that costs next to nothing: `python -m benchmarks.dispatch.endpoint PORT SECONDS`.
+"""A cheap stand-in for Meta: `python -m benchmarks.dispatch.endpoint PORT SECONDS`.
 
-It accepts every message after SECONDS and remembers when each one came (CLOCK_MONOTONIC, the same for all
-processes of a machine). `GET /account` says how many came, and how long the endpoint itself stood still at most, since
-then messages seem to come together that did not; `GET /times` and `GET /urgent` give the moments of
-all messages, and of those that mention URGENT, as an array of doubles; `GET /ids/NUMBER` the ids of the messages
-after the first so many, one after the other without a separator.
+It accepts every message after SECONDS and records the arrival times (CLOCK_MONOTONIC, the same for all processes of a
+machine). `GET /account` returns the number of messages and the longest stall of the endpoint itself, which makes
+messages seem to arrive together; `GET /times` and `GET /urgent` return the arrival times of all messages, and of those
+that contain URGENT, as an array of doubles; `GET /ids/NUMBER` returns the ids of the messages after the first NUMBER,
+concatenated without a separator.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 
 
 class EndpointLog:
-    """What has come so far."""
+    """The messages received so far."""
 
     def __init__(self) -> None:
         self.times = array("d")
@@ -36,7 +36,7 @@ class EndpointLog:
         self.stood_still = 0.0
 
     def accept(self, body: bytes) -> bytes:
-        """Meta's answer."""
+        """Record a message and return Meta's answer."""
         now = time.monotonic()
         self.times.append(now)
         if URGENT in body:
@@ -50,7 +50,7 @@ class EndpointLog:
         )
 
     def read(self, path: bytes) -> bytes:
-        """What the benchmark asks for."""
+        """Return the answer to a GET of the benchmark."""
         if path == b"/times":
             return self.times.tobytes()
         if path == b"/urgent":
@@ -61,7 +61,7 @@ class EndpointLog:
         return msgspec.json.encode(account)
 
     async def watch(self) -> None:
-        """Notice when nothing else could run either, for ever."""
+        """Record the longest stall of the event loop, until cancelled."""
         while True:
             slept = time.monotonic()
             await asyncio.sleep(TICK_INTERVAL_SECONDS)
@@ -70,7 +70,7 @@ class EndpointLog:
 
 
 class EndpointConnection(asyncio.Protocol):
-    """One connection; a client may send its next request as soon as it has the answer."""
+    """A connection without pipelining: a client sends its next request after the answer."""
 
     transport: asyncio.Transport
 
@@ -81,7 +81,7 @@ class EndpointConnection(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast(asyncio.Transport, transport)  # uvloop's own class derives from nothing
+        self.transport = cast(asyncio.Transport, transport)  # uvloop's transport does not derive from asyncio.Transport
 
     def data_received(self, data: bytes) -> None:
         self._received += data
@@ -114,7 +114,7 @@ class EndpointConnection(asyncio.Protocol):
 
 
 async def serve(port: int, seconds: float) -> None:
-    """For ever."""
+    """Serve until killed."""
     account = EndpointLog()
     server = await asyncio.get_running_loop().create_server(lambda: EndpointConnection(account, seconds), HOST, port)
     async with server:

@@ -1,4 +1,4 @@
-"""What the dispatcher sends: sealed batches, as the expander publishes them."""
+"""Batches with encrypted addresses, as the expander publishes them."""
 
 import secrets
 from collections.abc import Iterator, Sequence
@@ -22,7 +22,7 @@ def build_template(headline: str) -> Template:
 
 
 def build_addresses(harness: DispatchHarness) -> list[Address]:
-    """A batch of addresses; subscribers differ, addresses come again."""
+    """Return a batch of addresses; subscribers differ, addresses repeat."""
     keys, index_key = KeyRing.parse(harness.encryption_keys), BlindIndexKey.parse(harness.index_key)
     return [_encrypt_address(build_phone_number(number), keys, index_key) for number in range(MAX_BATCH_RECIPIENTS)]
 
@@ -37,7 +37,7 @@ def _encrypt_address(number: str, keys: KeyRing, index_key: BlindIndexKey) -> Ad
 def build_batches(
     addresses: Sequence[Address], *, lane: Lane = Lane.BULK, headline: str = HEADLINE, audience: int = 10_000_000
 ) -> Iterator[BroadcastBatch]:
-    """The pages of one broadcast, made as they are taken."""
+    """Yield the pages of one broadcast lazily."""
     now = datetime.now(UTC)
     broadcast = make_timed_id(now, uuid4().bytes)
     content = build_template(headline)
@@ -63,6 +63,6 @@ def build_batches(
 
 
 def encode_event(batch: BroadcastBatch) -> tuple[str, bytes]:
-    """The id and the bytes to publish."""
+    """Return the id and the encoded event."""
     identifier = str(uuid4())
     return identifier, encode(batch, event_id=identifier, source="/benchmark", time=datetime.now(UTC))

@@ -1,4 +1,4 @@
-"""Keeps a lane full, as the expander does: a full lane nacks, and the feeder waits."""
+"""A feeder that keeps a lane full, as the expander does: a full lane nacks, and the feeder retries."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -15,7 +15,7 @@ RETRY_DELAY_SECONDS = 0.02
 
 
 async def publish(publisher: Publisher, batch: BroadcastBatch) -> None:
-    """One batch, again and again until the lane has room."""
+    """Publish one batch, and retry until the lane has room."""
     identifier, body = encode_event(batch)
     while True:
         try:
@@ -27,7 +27,7 @@ async def publish(publisher: Publisher, batch: BroadcastBatch) -> None:
 
 
 async def feed(publisher: Publisher, pages: Iterator[BroadcastBatch]) -> None:
-    """All pages, one after the other."""
+    """Publish all pages in order."""
     for page in pages:
         await publish(publisher, page)
 
@@ -40,7 +40,7 @@ async def open_feeder(broker_url: str) -> AsyncIterator[Publisher]:
 
 @asynccontextmanager
 async def feed_in_background(publisher: Publisher, pages: Iterator[BroadcastBatch]) -> AsyncIterator[None]:
-    """Feed in the background until the block ends, then empty the lane."""
+    """Feed in the background until the block ends, then purge the lane."""
     task = asyncio.create_task(feed(publisher, pages))
     try:
         yield

@@ -1,4 +1,4 @@
-"""What everybody under test needs: a broker, a database with our schema, and the endpoint."""
+"""The environment of all cases: a broker, a database with our schema, and the endpoint."""
 
 import asyncio
 import base64
@@ -34,39 +34,39 @@ MIGRATIONS = REPOSITORY / "services" / "dispatcher" / "adapters" / "migrations"
 
 @dataclass(frozen=True)
 class EndpointClient:
-    """The endpoint from outside."""
+    """Client of the endpoint."""
 
     url: str
     session: aiohttp.ClientSession
 
     async def count(self) -> int:
-        """Messages so far."""
+        """Return the number of messages so far."""
         account = await self._fetch_account()
         return int(account["messages"])
 
     async def wait_for_messages(self, messages: int) -> int:
-        """Wait for so many, and return how many there are."""
+        """Wait for at least `messages` messages, and return their number."""
         while (count := await self.count()) < messages:  # noqa: ASYNC110 - another process counts
             await asyncio.sleep(POLL_INTERVAL_SECONDS)
         return count
 
     async def count_repeated(self) -> int:
-        """Messages that had come before."""
+        """Count messages whose id had arrived before."""
         account = await self._fetch_account()
         return int(account["messages"] - account["different"])
 
     async def measure_longest_stall(self) -> float:
-        """The longest time, in seconds, in which the endpoint itself did not run."""
+        """Return the longest stall of the endpoint itself, in seconds."""
         account = await self._fetch_account()
         return account["stood_still"]
 
     async def fetch_times(self, kind: str = "times") -> "array[float]":
-        """When they came."""
+        """Return the arrival times."""
         async with self.session.get(f"{self.url}/{kind}") as response:
             return array("d", await response.read())
 
     async def fetch_ids_after(self, count: int) -> list[str]:
-        """The delivery ids of all messages but the first so many."""
+        """Return the delivery ids of all messages after the first `count`."""
         async with self.session.get(f"{self.url}/ids/{count}") as response:
             text = await response.text()
         return [text[start : start + ID_LENGTH] for start in range(0, len(text), ID_LENGTH)]
@@ -79,7 +79,7 @@ class EndpointClient:
 
 @dataclass(frozen=True)
 class DispatchHarness:
-    """The servers, and the secrets of this run."""
+    """The servers and the secrets of a run."""
 
     folder: Path
     broker: RabbitServer
@@ -90,14 +90,14 @@ class DispatchHarness:
 
     @property
     def database_url(self) -> str:
-        """The dispatcher's, with its own rights."""
+        """URL with the dispatcher's role."""
         parts = urlsplit(self.postgres.url)
         login = f"{ROLE}:{self.role_password}@{parts.hostname}:{parts.port}"
         return urlunsplit(parts._replace(netloc=login))
 
     @asynccontextmanager
     async def connect_as_owner(self) -> AsyncIterator[asyncpg.Connection]:
-        """The database as its owner."""
+        """Open a connection of the database's owner."""
         connection = await asyncpg.connect(self.postgres.url)
         try:
             yield connection
@@ -105,13 +105,13 @@ class DispatchHarness:
             await connection.close()
 
     async def reset_rate(self) -> None:
-        """Else a lower limit of an earlier case would have to recover first."""
+        """Reset the rate, as a lower one of an earlier case would have to recover first."""
         async with self.connect_as_owner() as connection:
             await connection.execute("delete from dispatcher.rate")
 
     @asynccontextmanager
     async def start_endpoint(self, seconds: float) -> AsyncIterator[EndpointClient]:
-        """Meta's side, answering after `seconds`."""
+        """Run the endpoint, which answers after `seconds`."""
         with reserve_ports(1) as (port,):
             arguments = (sys.executable, "-m", "benchmarks.dispatch.endpoint", str(port), str(seconds))
             log = self.folder / "endpoint.log"
@@ -122,7 +122,7 @@ class DispatchHarness:
 
     @asynccontextmanager
     async def create_vhost(self) -> AsyncIterator[str]:
-        """A broker URL with nothing in it yet, and nothing left of it afterwards."""
+        """Yield the URL of an empty vhost, which is deleted afterwards."""
         name = f"peer-{secrets.token_hex(4)}"
         parts = urlsplit(self.broker.url)
         login, password = parts.username or "", unquote(parts.password or "")
@@ -141,13 +141,13 @@ class DispatchHarness:
 def _create_folder() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="kreisfunk-benchmark-") as name:
         folder = Path(name)
-        folder.chmod(0o711)  # the user that PostgreSQL runs under has to pass
+        folder.chmod(0o711)  # PostgreSQL's user has to traverse it
         yield folder
 
 
 @asynccontextmanager
 async def open_harness() -> AsyncIterator[DispatchHarness]:
-    """Servers of our own in a folder that is removed at the end. We and they leave the tested core alone."""
+    """Run servers in a temporary folder; we and they leave the tested core free."""
     os.sched_setaffinity(0, {OTHER_CORE})
     async with AsyncExitStack() as stack:
         folder = stack.enter_context(_create_folder())

@@ -1,4 +1,4 @@
-"""Part `ledger`: what its statements can do, and a storm of statuses beside a running broadcast."""
+"""Part `ledger`: speed of its statements, and a flood of statuses during a broadcast."""
 
 import asyncio
 import json
@@ -17,7 +17,7 @@ async def run(harness: DispatchHarness, options: Options) -> object:
 
 
 async def _measure_statements(harness: DispatchHarness, deliveries: int) -> dict[str, float]:
-    """In a process of its own on the tested core."""
+    """Run the statements in a process of its own on the tested core."""
     table.print_header(f"Ledger: rows per second on one connection, {deliveries:,} deliveries", ("statement", "rows/s"))
     module = (
         "-m",

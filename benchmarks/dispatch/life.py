@@ -1,4 +1,4 @@
-"""Part `life`: what a delivery costs from its claim to "read": processor time and WAL."""
+"""Part `life`: cost of a delivery from its claim to "read": processor time and WAL."""
 
 import asyncio
 import time
@@ -18,13 +18,13 @@ from benchmarks.dispatch.status_groups import STATUS_SEQUENCE, build_status
 from benchmarks.dispatch.statuses import MAX_GROUP_SIZE, StatusFeed
 
 WARM_UP_SECONDS = 3.0
-# Limit in messages a second, and whether Meta tells of each message three times.
+# Limit in messages a second, and whether Meta sends three statuses for each message.
 CASES = ((80, False), (80, True), (1000, False), (1000, True))
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What one delivery cost; milliseconds of the dispatcher's processor time, bytes of write-ahead log."""
+    """Cost of one delivery: milliseconds of the dispatcher's processor time, bytes of write-ahead log."""
 
     limit: int
     statuses: bool
@@ -36,12 +36,12 @@ class Cost:
 
 @dataclass
 class GradualStatusFeed(StatusFeed):
-    """Statuses as Meta sends them: each step of a message in a later turn than the one before."""
+    """Status feed in Meta's way: each status of a message in a later turn than the one before."""
 
     steps: deque[list[str]] = field(default_factory=lambda: deque(maxlen=len(STATUS_SEQUENCE)))
 
     async def publish_next(self) -> None:
-        """Publish the first status of what is new, and the next one of what came in the turns before."""
+        """Publish the first status of new messages, and the next status of those from earlier turns."""
         self.steps.appendleft(await self.endpoint.fetch_ids_after(self.known))
         self.known += len(self.steps[0])
         told = [build_status(one, word) for word, new in zip(STATUS_SEQUENCE, self.steps, strict=False) for one in new]

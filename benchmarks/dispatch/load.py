@@ -1,4 +1,4 @@
-"""How each case is loaded and measured: the same connections, the same endpoint, the same window."""
+"""Load and measurement, the same for each case: connections, endpoint latency, duration."""
 
 import asyncio
 import time
@@ -17,7 +17,7 @@ POLL_INTERVAL_SECONDS = 0.05
 
 @dataclass(frozen=True)
 class DispatchSample:
-    """One case, once: sends per second, processor seconds per 1,000 sends, resident bytes."""
+    """One measurement: sends per second, processor seconds per 1,000 sends, resident bytes."""
 
     rate: float
     processor: float
@@ -25,7 +25,7 @@ class DispatchSample:
 
 
 async def measure(endpoint: EndpointClient, pid: int, seconds: float) -> DispatchSample:
-    """What happens in so many seconds from now."""
+    """Measure for `seconds` from now."""
     before, used, started = await endpoint.count(), measure_usage(pid), time.monotonic()
     await asyncio.sleep(seconds)
     after, now_used, elapsed = await endpoint.count(), measure_usage(pid), time.monotonic() - started
@@ -36,7 +36,7 @@ async def measure(endpoint: EndpointClient, pid: int, seconds: float) -> Dispatc
 
 
 async def measure_busy(endpoint: EndpointClient, child: Child, seconds: float) -> DispatchSample:
-    """The same, once it works and is warm."""
+    """Measure once the process is sending and warmed up."""
     async with asyncio.timeout(START_TIMEOUT_SECONDS):
         while await endpoint.count() < CONNECTIONS:
             require_pid(child)

@@ -1,4 +1,4 @@
-"""Cores, processes, and what they use."""
+"""Cores, processes, and their resource usage."""
 
 import os
 import signal
@@ -20,7 +20,7 @@ STOP_TIMEOUT_SECONDS = 5
 
 @dataclass(frozen=True)
 class Usage:
-    """Processor seconds so far and resident bytes now, of a process and all that it started."""
+    """Processor seconds so far and resident bytes now, of a process and its descendants."""
 
     processor: float
     memory: int
@@ -37,7 +37,7 @@ def measure_usage(pid: int) -> Usage:
 
 
 def build_command(name: str, arguments: Sequence[str], log: Path, environment: Mapping[str, str], core: int) -> Command:
-    """A command on one core, started in the repository."""
+    """Return a command pinned to one core, started in the repository."""
     pinned = (sys.executable, "-m", "benchmarks.dispatch.pinned", str(core), *arguments)
     return Command(
         name=name,
@@ -49,7 +49,7 @@ def build_command(name: str, arguments: Sequence[str], log: Path, environment: M
 
 
 def require_pid(child: Child) -> int:
-    """The process id. Ends the benchmark if there is no process any more."""
+    """Return the process id; end the benchmark if the process has ended."""
     if child.pid is None:
         raise SystemExit(f"{child.name} ended.{read_log_tail(child.command.log)}")
     return child.pid
@@ -57,7 +57,7 @@ def require_pid(child: Child) -> int:
 
 @asynccontextmanager
 async def run_process(child_command: Command) -> AsyncIterator[Child]:
-    """A process, stopped at the end."""
+    """Run a process and stop it at the end."""
     child = Child(child_command)
     await child.start()
     pid = require_pid(child)

@@ -1,4 +1,4 @@
-"""One message as Meta wants it. Only the standard library: the peers' own environment imports it too."""
+"""One message in Meta's format. Only the standard library: the peers' own environment imports it too."""
 
 import json
 from uuid import uuid4
@@ -6,18 +6,18 @@ from uuid import uuid4
 TEMPLATE = "kreisfunk_strassensperrungen_v1"
 HEADLINE = "Sperrung"
 TEXT = "Die Kreisstraße 8 ist zwischen Worphausen und Grasberg bis Freitag voll gesperrt, eine Umleitung besteht."
-TOKEN = "only-for-the-benchmark"  # noqa: S105 - the endpoint does not look at it
+TOKEN = "only-for-the-benchmark"  # noqa: S105 - the endpoint does not check it
 HEADERS = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"}
 DIFFERENT_PHONES = 100
 
 
 def build_phone_number(number: int) -> str:
-    """A number that is too long to exist."""
+    """Return a number that is too long to exist."""
     return f"4917604069{number % DIFFERENT_PHONES:05}"
 
 
 def build_request_body(number: int) -> str:
-    """The request that the dispatcher makes, for one recipient."""
+    """Return the request that the dispatcher makes for one recipient."""
     texts = {"headline": HEADLINE, "text": TEXT}
     parameters = [{"type": "text", "parameter_name": name, "text": text} for name, text in texts.items()]
     payload = {"type": "payload", "payload": "stop"}

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.dispatch.pinned CORE PROGRAM ARGUMENTS…`: the program, all its threads on one core."""
+"""`python -m benchmarks.dispatch.pinned CORE PROGRAM ARGUMENTS…`: runs the program with all its threads on one core."""
 
 import os
 import sys

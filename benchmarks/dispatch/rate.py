@@ -1,4 +1,4 @@
-"""Part `rate`: how much of the permitted rate is used, and the worst second, also during a rolling restart."""
+"""Part `rate`: used share of the permitted rate, and the worst second, also during a rolling restart."""
 
 import asyncio
 import time
@@ -22,7 +22,7 @@ CASES = ((80, 1, False), (80, 4, False), (80, 4, True), (400, 1, False), (400, 4
 
 @dataclass(frozen=True)
 class RateUsage:
-    """What became of the permitted rate while there was always something to send."""
+    """Use of the permitted rate while messages were always waiting."""
 
     limit: int
     replicas: int
@@ -82,12 +82,13 @@ async def _measure_case(harness: DispatchHarness, case: tuple[int, int, bool], s
 
 
 def _assign_core(number: int) -> int:
-    """Replicas take turns: a process that starts needs a whole core for a second, which costs the others slots."""
+    """Spread replicas over the cores: a starting process needs a whole core for a second, which costs the others slots.
+    Spread replicas over the cores: a starting process needs a whole core for a second, which costs the others slots."""
     return CORES[number % len(CORES)]
 
 
 async def _restart(replicas: Sequence[Replica]) -> None:
-    """SIGTERM, wait for the end, start again: one after the other."""
+    """Restart replicas one after the other: SIGTERM, wait for the end, start."""
     for one in replicas:
         await one.child.stop()
         await one.start()
@@ -106,7 +107,7 @@ async def _measure_used(
 
 
 def find_worst_second(times: Sequence[float]) -> int:
-    """The most messages that any sliding second holds."""
+    """Return the largest number of messages within any sliding second."""
     return max((bisect_left(times, moment + 1.0) - position for position, moment in enumerate(times)), default=0)
 
 

@@ -31,7 +31,7 @@ class Replica:
         return require_pid(self.child)
 
     async def start(self) -> None:
-        """Returns when it works."""
+        """Start the process and return when it is ready."""
         await self.child.start()
         await wait_until_ready(self.child, self._is_ready, seconds=READY_TIMEOUT_SECONDS)
 
@@ -43,7 +43,7 @@ class Replica:
             return False
 
     async def read_metric(self, name: str) -> float:
-        """The sum of a metric over its labels."""
+        """Return the sum of a metric over its labels."""
         async with self.session.get(f"{self.url}/metrics") as response:
             lines = (await response.text()).splitlines()
         return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith((f"{name} ", f"{name}{{")))
@@ -53,7 +53,7 @@ class Replica:
 async def run_replica(
     harness: DispatchHarness, endpoint_url: str, *, messages_per_second: float, core: int, name: str = "dispatcher"
 ) -> AsyncIterator[Replica]:
-    """A dispatcher that does its work."""
+    """Run a dispatcher and yield it once it is ready."""
     with reserve_ports(1) as (port,):
         environment = {
             "KREISFUNK_BROKER_URL": harness.broker.url,

@@ -1,11 +1,11 @@
-"""What the command line says."""
+"""Options from the command line."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Options:
-    """`seconds` is the length of one measurement, `quick` asks for everything smaller, `peers` for what others use."""
+    """Options of a run: `seconds` is a measurement's length, `quick` makes all smaller, `peers` includes the peers."""
 
     rounds: int
     seconds: float

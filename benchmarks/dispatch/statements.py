@@ -31,7 +31,7 @@ Part = TypeVar("Part")
 
 
 class LedgerBenchmark:
-    """Deliveries go their way through the ledger, one statement after the other."""
+    """Benchmark that moves deliveries through the ledger, one kind of statement after the other."""
 
     def __init__(self, ledger: PostgresLedger, deliveries: int) -> None:
         self._ledger = ledger
@@ -40,7 +40,7 @@ class LedgerBenchmark:
         self._claimed: list[UUID] = []
 
     async def run(self) -> dict[str, float]:
-        """Rows per second by statement."""
+        """Return rows per second by statement."""
         few, many = await self._build_pages(self._deliveries // 10), await self._build_pages(self._deliveries)
         return {
             f"claims, {LEASE_AT_80} in a statement": await self._measure_claims(few, LEASE_AT_80),
@@ -73,7 +73,7 @@ class LedgerBenchmark:
         return await _measure_rate(record, _split_groups(self._claimed, RESULTS_AT_1000), len(self._claimed))
 
     async def _measure_statuses(self) -> float:
-        """Three for each delivery, each kind for all before the next."""
+        """Apply three statuses to each delivery, each kind to all before the next."""
 
         async def apply(body: bytes) -> None:
             await self._statuses.handle(body)

@@ -11,7 +11,7 @@ STATUS_SEQUENCE = ("sent", "delivered", "read")
 
 
 def build_status(delivery: str, word: str) -> DeliveryStatus:
-    """A delivery has one message here, so its id can stand for the hash of the wamid."""
+    """Return a status; a delivery has one message here, so its id can stand for the hash of the wamid."""
     now = datetime.now(UTC)
     return DeliveryStatus(message_key=delivery[-16:].encode(), status=word, at=now, received_at=now, delivery=delivery)
 

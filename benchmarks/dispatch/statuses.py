@@ -1,4 +1,4 @@
-"""Three statuses for each message while a broadcast runs: in order, and doubled and shuffled."""
+"""Three statuses for each message during a broadcast: in order, and doubled and shuffled."""
 
 import asyncio
 import random
@@ -30,7 +30,7 @@ MAX_DRAIN_SECONDS = 120.0
 
 @dataclass
 class StatusFeed:
-    """Meta's side: for each message that came, its statuses, `copies` times and in whatever order."""
+    """Meta's side: publishes the statuses of each message received, `copies` times and shuffled if asked."""
 
     endpoint: EndpointClient
     publisher: Publisher
@@ -41,7 +41,7 @@ class StatusFeed:
     backlog: list[int] = field(default_factory=list)
 
     async def publish_for(self, seconds: float) -> None:
-        """Statuses of what came in each turn, groups of up to 100."""
+        """Publish the statuses of the messages of each turn, in groups of up to 100."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             turn = time.monotonic() + TURN_INTERVAL_SECONDS
@@ -49,7 +49,7 @@ class StatusFeed:
             await asyncio.sleep(max(0.0, turn - time.monotonic()))
 
     async def publish_next(self) -> None:
-        """The statuses of what has come since the last turn."""
+        """Publish the statuses of messages received since the last turn."""
         deliveries = await self.endpoint.fetch_ids_after(self.known)
         self.known += len(deliveries)
         statuses = [build_status(one, word) for word in STATUS_SEQUENCE for one in deliveries] * self.copies
@@ -66,14 +66,14 @@ class StatusFeed:
         await self.publisher.publish(topology.INBOUND, key, body, message_id=str(uuid4()), timeout=30)
 
     async def count_waiting(self) -> int:
-        """Groups that no dispatcher has in hand."""
+        """Count groups in the queue that no dispatcher has taken."""
         queue = await self.publisher.channel.declare_queue(topology.DISPATCHER_STATUSES.name, passive=True)
         return queue.declaration_result.message_count or 0
 
 
 @dataclass(frozen=True)
 class StatusSample:
-    """What a storm did; backlogs are in groups."""
+    """Result of one case; backlogs are in groups."""
 
     messages_a_second: float
     statuses_a_second: float
@@ -123,7 +123,7 @@ async def _measure_case(harness: DispatchHarness, title: str, seconds: float, *,
 
 
 async def _measure_feed(storm: StatusFeed, ours: Replica, seconds: float) -> StatusSample:
-    await storm.publish_for(1.0)  # warm
+    await storm.publish_for(1.0)  # warm-up
     storm.backlog.clear()
     known, published, used, started = storm.known, storm.published, measure_usage(ours.pid), time.monotonic()
     await storm.publish_for(seconds)
@@ -138,7 +138,7 @@ async def _measure_feed(storm: StatusFeed, ours: Replica, seconds: float) -> Sta
 
 
 async def _wait_until_drained(storm: StatusFeed, books: asyncpg.Connection) -> tuple[float, dict[str, int]]:
-    """Until the furthest status of everything that was sent is on record, or the time is over."""
+    """Wait until the last status of every message is in the ledger, or the time is over."""
     started, states = time.monotonic(), {"claimed": 1}
     while set(states) != {"read"} and time.monotonic() - started < MAX_DRAIN_SECONDS:
         await storm.publish_next()

@@ -1,4 +1,4 @@
-"""Markdown, printed row by row, since a run takes minutes."""
+"""Markdown tables, printed row by row, since a run takes minutes."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Part `throughput`: one process on one core, as fast as it can, beside the limit and the peers."""
+"""Part `throughput`: one process on one core at full speed, beside the limit and the peers."""
 
 import statistics
 import sys
@@ -17,7 +17,7 @@ from benchmarks.dispatch.settings import Options
 from benchmarks.environment import prepare_python
 from deploy.local.process import run_to_end
 
-# 200 connections can send 4,000 in a second when an answer takes 50 ms: the rate does not bind.
+# 200 connections can send 4,000 a second if an answer takes 50 ms, so this rate does not limit.
 MESSAGES_PER_SECOND = 6000
 REQUIREMENTS = Path(__file__).with_name("requirements.txt")
 LIMIT, OURS = "bare aiohttp loop (the limit)", "Kreisfunk dispatcher"
@@ -26,7 +26,7 @@ PATH = f"v26.0/{NUMBER_ID}/messages"
 
 @dataclass(frozen=True)
 class Peer:
-    """A worker, and how many messages a second to have in its queue beforehand."""
+    """A peer's worker; `prepared` is the number of messages per second of measurement to queue beforehand."""
 
     title: str
     module: str
@@ -79,7 +79,7 @@ def _build_cases(harness: DispatchHarness, options: Options, python: Path) -> di
 
 
 def _select_cases(cases: dict[str, Case], options: Options) -> dict[str, Case]:
-    """Without the peers a run takes seconds instead of minutes."""
+    """Drop the peers unless requested; without them a run takes seconds instead of minutes."""
     return {title: case for title, case in cases.items() if options.peers or title in (LIMIT, OURS)}
 
 
@@ -145,7 +145,7 @@ def _print(rounds: Mapping[str, Sequence[DispatchSample]], options: Options) -> 
 
 
 def _summarize(these: Sequence[DispatchSample], limit: Sequence[DispatchSample]) -> dict[str, float]:
-    """Ratios are of rounds that ran after each other: the machine's speed changes."""
+    """Return medians; ratios compare measurements of the same round, as the machine's speed changes."""
     pairs = list(zip(these, limit, strict=True))
     return {
         "rate": statistics.median(it.rate for it in these),

@@ -1,4 +1,4 @@
-"""Part `urgent`: from publishing an urgent notice to its first message while 100,000 bulk deliveries wait."""
+"""Part `urgent`: time from publishing an urgent notice to its first message while 100,000 bulk deliveries wait."""
 
 import asyncio
 import statistics

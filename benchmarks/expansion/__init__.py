@@ -1,1 +1,1 @@
-"""How fast a notice becomes batches for a million subscribers, beside what database and broker could do alone."""
+"""Speed of expanding a notice to a million subscribers, beside the speed of database and broker alone."""

@@ -1,6 +1,6 @@
-"""Expand one notice for a million subscribers; the service runs as a process of its own.
+"""Expand one notice for a million subscribers; the service runs in a process of its own.
 
-Raw speeds in the same run: the expansion's query in keyset pages, and publishing ready batches.
+Raw speeds from the same run: the expansion's query in keyset pages, and publishing of ready batches.
 """
 
 import argparse
@@ -47,7 +47,7 @@ ROLE_PASSWORD = LOGIN_PASSWORD = "only-for-benchmarks"  # noqa: S105
 
 @dataclass(frozen=True, kw_only=True)
 class ExpansionHarness:
-    """What runs."""
+    """The servers of a run, and the service under test."""
 
     broker_url: str
     database: asyncpg.Connection
@@ -110,7 +110,7 @@ def _read_memory(child: Child) -> int:
 
 
 async def _measure_publishing(harness: ExpansionHarness, body: bytes) -> float:
-    """On the other lane, so that nothing of the expansion is in the way."""
+    """Measure on the other lane, so that nothing of the expansion interferes."""
     drain = LaneDrain()
     lane = await drain_lane(harness.broker_url, Lane.URGENT, drain)
     try:
@@ -163,7 +163,7 @@ async def _publish_notice(broker_url: str) -> None:
 @asynccontextmanager
 async def _open_harness(people: int) -> AsyncIterator[ExpansionHarness]:
     with tempfile.TemporaryDirectory(prefix="kreisfunk-benchmark-") as name:
-        os.chmod(name, 0o711)  # noqa: S103 (the user that PostgreSQL runs under has to pass)
+        os.chmod(name, 0o711)  # noqa: S103 (PostgreSQL's user has to traverse it)
         folder = Path(name)
         async with AsyncExitStack() as stack:
             postgres, rabbitmq = await enter_both(

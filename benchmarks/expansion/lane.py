@@ -1,4 +1,4 @@
-"""Somebody who takes whatever comes on a lane, and knows what it was."""
+"""A consumer that records everything on a lane."""
 
 import asyncio
 import zlib
@@ -31,7 +31,7 @@ _decoder = msgspec.json.Decoder(_Envelope)
 
 @dataclass
 class LaneDrain:
-    """Pages by number, with how many recipients each has; `doubled` came with other bytes than before."""
+    """The bodies taken from a lane; `finished` is set by the last page."""
 
     bodies: list[bytes] = field(default_factory=list)
     finished: asyncio.Event = field(default_factory=asyncio.Event)
@@ -42,7 +42,7 @@ class LaneDrain:
             self.finished.set()
 
     def summarize(self) -> tuple[int, int, int]:
-        """Pages, different recipients, and pages that came again with other bytes."""
+        """Return the numbers of pages, of different recipients, and of pages that were repeated with other bytes."""
         pages: dict[int, int] = {}
         changed = 0
         people: set[str] = set()
@@ -54,7 +54,7 @@ class LaneDrain:
 
 
 async def drain_lane(url: str, lane: Lane, drain: LaneDrain) -> aiormq.abc.AbstractConnection:
-    """Takes everything from now on, unacknowledged, for as long as the connection is open."""
+    """Take all messages from now on, without acknowledgement, for as long as the connection is open."""
     connection = await aiormq.connect(url)
     channel = await connection.channel()
     await channel.basic_consume(LANES[lane].name, drain.take, no_ack=True)

@@ -29,7 +29,7 @@ _CHOICES = f"""
 
 
 async def create_subscribers(connection: asyncpg.Connection, people: int) -> None:
-    """This many people with one topic."""
+    """Create `people` subscribers of one topic."""
     await connection.execute(_PEOPLE, people)
     await connection.execute(_CHOICES)
     await connection.execute("vacuum analyze subscriptions.subscriber")
@@ -37,7 +37,7 @@ async def create_subscribers(connection: asyncpg.Connection, people: int) -> Non
 
 
 async def measure_read_rate(connection: asyncpg.Connection) -> float:
-    """Rows a second of the expansion's own query, in keyset pages, with nothing done with them."""
+    """Return rows per second of the expansion's own query, in keyset pages that are discarded."""
     position, rows, started = UUID(int=0), 0, time.perf_counter()
     now = await connection.fetchval("select now()")
     while page := await connection.fetch(_READ, TOPIC, position, ROWS_PER_PAGE, now, None):
@@ -46,7 +46,7 @@ async def measure_read_rate(connection: asyncpg.Connection) -> float:
 
 
 async def measure_publish_rate(publisher: Publisher, body: bytes, messages: int, recipients: int) -> float:
-    """Recipients a second if only ready batches were published, each confirmed."""
+    """Return recipients per second when ready batches are published, each confirmed."""
     numbers = iter(range(messages))
     started = time.perf_counter()
 

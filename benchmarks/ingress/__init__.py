@@ -1,1 +1,1 @@
-"""How many signed webhooks a second one process takes in; `python -m benchmarks.ingress --help`."""
+"""Signed webhooks per second in one process; `python -m benchmarks.ingress --help`."""

@@ -1,4 +1,4 @@
-"""One server as a process on the first core, and what it used of it."""
+"""One server as a process on the first core, and its processor time."""
 
 import base64
 import os
@@ -35,7 +35,7 @@ SERVER_CORE = min(CORES)
 
 @dataclass(frozen=True, kw_only=True)
 class IngressHarness:
-    """What all measurements of a run share."""
+    """Values shared by all measurements of a run."""
 
     broker_url: str
     secret: str
@@ -70,7 +70,7 @@ async def _build_arguments(name: str, port: int) -> tuple[str, ...]:
 
 @asynccontextmanager
 async def run_server(name: str, harness: IngressHarness) -> AsyncIterator[tuple[int, Child]]:
-    """A server and its port; it has the first core for itself."""
+    """Run a server that has the first core for itself; yield its port and process."""
     with reserve_ports(2) as (port, internal_port):
         command = Command(
             name=name,
@@ -91,6 +91,6 @@ async def run_server(name: str, harness: IngressHarness) -> AsyncIterator[tuple[
 
 
 def measure_processor_seconds(child: Child) -> float:
-    """What the process has used so far: a machine that does other things besides changes it less than the rate."""
+    """Return the process's processor time so far; other load on the machine affects it less than the rate."""
     times = psutil.Process(child.pid).cpu_times()
     return times.user + times.system

@@ -1,4 +1,4 @@
-"""How long an answer takes at a fixed rate of webhooks with one status each."""
+"""Latency of answers at a fixed rate of webhooks with one status each."""
 
 import argparse
 import statistics
@@ -27,7 +27,7 @@ async def measure_latency(harness: IngressHarness, options: argparse.Namespace) 
 
 
 async def _measure(name: str, harness: IngressHarness, options: argparse.Namespace) -> Tally:
-    """One round; fails if an event of an answered webhook is not on the queue."""
+    """Measure one round; fail if an event of an answered webhook is not in the queue."""
     webhooks = build_requests(harness.secret, statuses=1)
     async with run_server(name, harness) as (port, _):
         warm = await run_open_loop(port, webhooks, rate=options.rate, seconds=WARM_UP_SECONDS)

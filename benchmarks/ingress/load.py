@@ -1,4 +1,4 @@
-"""A load generator that costs little beside what it measures: raw requests on raw connections."""
+"""A cheap load generator: raw requests on raw connections."""
 
 import asyncio
 import re
@@ -13,7 +13,7 @@ _LENGTH = re.compile(rb"content-length: *([0-9]+)", re.IGNORECASE)
 
 @dataclass
 class Tally:
-    """What came back, and how long each answer took, in seconds."""
+    """Counts of answers, and the time that each took, in seconds."""
 
     answered: int = 0
     refused: int = 0
@@ -25,7 +25,7 @@ class Tally:
 
 
 class _Client(asyncio.Protocol):
-    """One connection with one request in flight, again and again until the deadline."""
+    """A connection with one request in flight, repeated until the deadline."""
 
     transport: asyncio.Transport
 
@@ -74,7 +74,7 @@ def is_complete(received: bytes) -> bool:
 
 
 async def load(port: int, requests: Sequence[bytes], *, connections: int, seconds: float) -> Tally:
-    """Keep every connection busy for so long."""
+    """Keep every connection busy for `seconds`."""
     tally, loop = Tally(), asyncio.get_running_loop()
     deadline = time.perf_counter() + seconds
     clients = []

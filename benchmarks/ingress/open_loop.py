@@ -1,4 +1,4 @@
-"""Requests that leave by the clock, whatever the server does: its slowness cannot hide in requests never sent."""
+"""Open-loop load: requests leave by the clock, so that a slow server cannot hide behind requests never sent."""
 
 import asyncio
 import time
@@ -13,7 +13,7 @@ ANSWER_TIMEOUT_SECONDS = 30.0
 
 
 class _Pool:
-    """A request takes an idle connection, or waits for one: its time runs from the planned moment either way."""
+    """Connection pool; a request that waits for an idle connection is timed from its planned moment, too."""
 
     def __init__(self, requests: Sequence[bytes]) -> None:
         self.tally = Tally()
@@ -54,7 +54,7 @@ class _Pool:
 
 
 class _Connection(asyncio.Protocol):
-    """One connection with at most one request in flight."""
+    """A connection with at most one request in flight."""
 
     transport: asyncio.Transport
 
@@ -91,7 +91,7 @@ class _Connection(asyncio.Protocol):
 
 
 async def run_open_loop(port: int, requests: Sequence[bytes], *, rate: float, seconds: float) -> Tally:
-    """So many requests a second for so long; what is not answered at the end counts as refused."""
+    """Send `rate` requests a second for `seconds`; requests without an answer at the end count as refused."""
     pool, loop = _Pool(requests), asyncio.get_running_loop()
     for _ in range(CONNECTIONS):
         await loop.create_connection(lambda: _Connection(pool), "127.0.0.1", port)
@@ -107,7 +107,7 @@ async def run_open_loop(port: int, requests: Sequence[bytes], *, rate: float, se
 
 
 async def _send_paced(pool: _Pool, rate: float, requests: int) -> None:
-    """Each by its own deadline, so that one that is late delays none after it."""
+    """Send each request at its own planned moment, so that a late one does not delay the next."""
     started = time.perf_counter()
     for number in range(requests):
         planned_at = started + number / rate

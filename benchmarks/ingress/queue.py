@@ -1,4 +1,4 @@
-"""What really arrived on the queue."""
+"""Setup and counting of the queues."""
 
 import asyncio
 
@@ -20,7 +20,7 @@ async def declare_topology(broker_url: str) -> None:
 
 
 async def drain(broker_url: str) -> tuple[int, int]:
-    """Empty the queue of statuses, and that of the peers; how many events and messages were in the first."""
+    """Empty the queues of statuses and peers; return the numbers of events and messages in the first."""
     events = messages = 0
     async with await aio_pika.connect(broker_url) as connection:
         channel = await connection.channel()

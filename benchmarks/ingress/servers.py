@@ -1,8 +1,8 @@
 """The servers to compare, each started as a process: `python -m benchmarks.ingress.servers NAME PORT`.
 
-`bare` reads the body and answers 200: what HTTP alone costs. `dry` does all that the ingress does except
-publishing: the limit. `each` does all that the ingress does, but
-publishes every webhook's events in a message of its own and waits for its confirm.
+`bare` reads the body and answers 200: the cost of HTTP alone. `dry` does everything that the ingress does except
+publishing: the limit. `each` does everything, but publishes every webhook's events in a message of its own and waits
+for its confirm.
 """
 
 import asyncio
@@ -36,7 +36,7 @@ HOST = "127.0.0.1"
 
 
 class PublishEach:
-    """One confirmed message for each webhook (and each type of event in it)."""
+    """Outbox that publishes one confirmed message for each webhook (and each type of event in it)."""
 
     def __init__(self, exchange: AbstractExchange) -> None:
         self._exchange = exchange
@@ -57,7 +57,7 @@ class PublishEach:
 
 
 class StoreNothing:
-    """The ingress without its broker."""
+    """Outbox that discards everything: the ingress without its broker."""
 
     async def store(self, packed: EncodedEvents) -> None:
         pass

@@ -1,4 +1,4 @@
-"""How many webhooks a second each server takes in while every connection is kept busy."""
+"""Webhooks per second of each server while every connection is kept busy."""
 
 import argparse
 import statistics
@@ -15,7 +15,7 @@ WARM_UP_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class IngressSample:
-    """One server at one number of connections."""
+    """One measurement of a server at one number of connections."""
 
     rate: float
     processor: float
@@ -26,7 +26,7 @@ class IngressSample:
 async def measure(
     name: str, harness: IngressHarness, connections: int, statuses: int, options: argparse.Namespace
 ) -> IngressSample:
-    """One round; fails if an event of an answered webhook is not on the queue."""
+    """Measure one round; fail if an event of an answered webhook is not in the queue."""
     webhooks = build_requests(harness.secret, statuses)
     async with run_server(name, harness) as (port, child):
         warm = await load(port, webhooks, connections=connections, seconds=WARM_UP_SECONDS)
@@ -56,7 +56,7 @@ async def measure_throughput(harness: IngressHarness, options: argparse.Namespac
 async def _run_rounds(
     harness: IngressHarness, connections: int, statuses: int, options: argparse.Namespace
 ) -> dict[str, list[IngressSample]]:
-    """All servers in turn, again and again."""
+    """Measure all servers in turn, `options.rounds` times."""
     rounds: dict[str, list[IngressSample]] = {name: [] for name in options.servers}
     for _ in range(options.rounds):
         for name in options.servers:
@@ -82,7 +82,7 @@ def print_rows(connections: int, rounds: Mapping[str, list[IngressSample]]) -> N
 def _format_ratio(
     these: list[IngressSample], those: list[IngressSample] | None, figure: Callable[[IngressSample], float]
 ) -> str:
-    """The median over rounds that ran next to each other, since the machine's speed changes between rounds."""
+    """Format the median ratio of measurements of the same round, since the machine's speed changes between rounds."""
     if those is None:
         return "–"
     return f"{statistics.median(figure(this) / figure(that) for this, that in zip(these, those, strict=True)):.2f}"

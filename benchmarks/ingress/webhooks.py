@@ -8,7 +8,7 @@ NUMBER_ID = "700800900100200"
 
 
 def build_requests(secret: str, statuses: int) -> list[bytes]:
-    """Signed webhooks, each about other messages."""
+    """Return 512 signed webhooks, each about other messages."""
     return [_build_request(_build_body(number, statuses), secret) for number in range(512)]
 
 

@@ -1,1 +1,1 @@
-"""How fast a million addresses are sealed with a new key, while the database is used by nobody else."""
+"""Speed of encrypting a million addresses with a new key on an otherwise idle database."""

@@ -1,4 +1,5 @@
-"""Seal a million addresses anew by command, with a kill in the middle; beside the update of as many rows alone."""
+"""Encrypt a million addresses with a new key by command, optionally with a kill; compare with a raw update of the rows.
+Encrypt a million addresses with a new key by command, optionally with a kill; compare with a raw update of the rows."""
 
 import argparse
 import asyncio
@@ -107,7 +108,7 @@ def _build_role_url(url: str) -> str:
 @asynccontextmanager
 async def _open_database() -> AsyncIterator[tuple[str, asyncpg.Connection]]:
     with tempfile.TemporaryDirectory(prefix="kreisfunk-benchmark-") as name:
-        os.chmod(name, 0o711)  # noqa: S103 (the user that PostgreSQL runs under has to pass)
+        os.chmod(name, 0o711)  # noqa: S103 (PostgreSQL's user has to traverse it)
         async with run_postgres(Path(name) / "postgres", secrets.token_hex(16)) as postgres:
             connection = await asyncpg.connect(postgres.url, command_timeout=600)
             try:

@@ -1,1 +1,1 @@
-"""`kreisfunk demo`: plays the main job on a system of its own and compares both sides' books."""
+"""`kreisfunk demo`: runs the main use case on its own stack and reconciles the simulator's account with our ledger."""

@@ -1,4 +1,4 @@
-"""The command."""
+"""The `kreisfunk demo` command."""
 
 from pathlib import Path
 from typing import Annotated

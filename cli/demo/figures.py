@@ -1,4 +1,4 @@
-"""The figures of a demo, from the simulator's account and our ledger; never from what was intended."""
+"""Figures of a demo, computed from the simulator's account and our ledger, never from the input."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,9 +13,9 @@ ACCEPTED_STATES = frozenset({"accepted", "sent", "delivered", "read"})
 
 @dataclass(frozen=True)
 class AcceptedMessage:
-    """A message that the simulator accepted; `delivery` is our id for it, times in seconds since 1970.
+    """A message that the simulator accepted; `delivery` is our id for it, times are seconds since 1970.
 
-    Of one that `vanished` nobody could tell us: no answer, no status.
+    `vanished`: we got neither an answer nor a status for it.
     """
 
     citizen: int
@@ -47,7 +47,7 @@ class StopRecord:
 
 @dataclass(frozen=True)
 class DemoRecords:
-    """All that was written down on both sides."""
+    """The records of both sides: the simulator's account and our ledger."""
 
     citizens: int
     written: int
@@ -65,7 +65,7 @@ class DemoRecords:
 
 @dataclass(frozen=True)
 class DemoFigures:
-    """The demo's last line."""
+    """The figures on the demo's last line."""
 
     citizens: int
     subscribed: int
@@ -81,7 +81,7 @@ class DemoFigures:
     seconds: float
 
     def format_line(self) -> str:
-        """`name=value` in the order of the fields."""
+        """Return `name=value` pairs in the order of the fields."""
         shown = {field.name: getattr(self, field.name) for field in fields(self)}
         return " ".join(
             f"{name}={value:.1f}" if name == "seconds" else f"{name}={value}" for name, value in shown.items()
@@ -89,7 +89,7 @@ class DemoFigures:
 
 
 def compute_figures(books: DemoRecords, seconds: float) -> DemoFigures:
-    """What really happened."""
+    """Compute the demo's figures from both sides' records; `seconds` is the duration of the demo."""
     broadcasts = [message for message in books.outbound if message.template]
     replies = [message for message in books.outbound if not message.template]
     return DemoFigures(
@@ -109,7 +109,7 @@ def compute_figures(books: DemoRecords, seconds: float) -> DemoFigures:
 
 
 def count_lost(books: DemoRecords) -> int:
-    """What went missing on the way: messages of citizens, replies, deliveries that nobody decided against."""
+    """Count citizens' messages, replies and deliveries that were lost without a decision against them."""
     got = {message.delivery for message in books.outbound}
     missing = [row for row in books.ledger if row.delivery not in got and row.state not in _ENDED_UNSENT]
     undelivered = [message for message in books.outbound if message.state not in DELIVERED_STATES]
@@ -122,7 +122,7 @@ _ENDED_UNSENT = frozenset({"suppressed", "cancelled", "expired"})
 
 
 def count_duplicates(outbound: Iterable[AcceptedMessage]) -> int:
-    """Messages beyond the first for one delivery, and broadcasts that one phone shows twice."""
+    """Return the larger of two counts: messages beyond the first for a delivery, broadcasts repeated on one phone."""
     messages = list(outbound)
     by_delivery = Counter(message.delivery for message in messages)
     shown = Counter((message.citizen, message.text) for message in messages if message.template)
@@ -136,8 +136,11 @@ def _count_repeats(counts: Counter[str] | Counter[tuple[int, str]]) -> int:
 def count_after_stop(
     broadcasts: Iterable[AcceptedMessage], stopped: Iterable[StopRecord], *, recovered_at: float = 0.0
 ) -> int:
-    """Broadcast messages that left more than 1 s after the confirmation of a "Stop", whatever fails in between, or
-    more than 2 s after its webhook was answered; where processes were killed, after they were ready again."""
+    """Count broadcast messages accepted too long after a "Stop".
+
+    Too long: more than 1 s after its confirmation, whatever failed in between, or more than 2 s after the answer to its
+    webhook; if processes were killed, after they were ready again (`recovered_at`).
+    """
     ends = {stop.citizen: _compute_end(stop, recovered_at) for stop in stopped}
     return sum(1 for message in broadcasts if message.accepted_at > ends.get(message.citizen, float("inf")))
 
@@ -150,7 +153,7 @@ def _compute_end(stop: StopRecord, recovered_at: float) -> float:
 
 
 def count_unaccounted(books: DemoRecords) -> int:
-    """Recipients without a row, rows without a recipient, and rows whose state the simulator contradicts."""
+    """Count recipients without a row, rows without a recipient, and rows whose state contradicts the simulator."""
     rows = Counter(row.broadcast for row in books.ledger if row.broadcast)
     broadcasts = books.audiences.keys() | rows.keys()
     off = sum(abs(books.audiences.get(one, 0) - rows.get(one, 0)) for one in broadcasts)
@@ -160,7 +163,7 @@ def count_unaccounted(books: DemoRecords) -> int:
 
 
 def find_problems(result: DemoFigures, books: DemoRecords) -> list[str]:
-    """What is not as it has to be; empty if all is well."""
+    """Return one line for each figure that is wrong; empty if all are right."""
     expected_active = books.citizens - len(books.stopped)
     checks = {
         f"subscribed should be {expected_active}": result.subscribed == expected_active,

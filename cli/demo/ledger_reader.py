@@ -1,4 +1,4 @@
-"""Our side of the books, read with a role that may see no address."""
+"""Our side of the reconciliation: both schemas, read with a role that cannot read addresses."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -21,38 +21,38 @@ select count(*) from dispatcher.delivery where state in ('waiting', 'claimed', '
 
 @dataclass(frozen=True)
 class LedgerReader:
-    """The two schemas."""
+    """Queries on the schemas of subscriptions and dispatcher."""
 
     connection: asyncpg.Connection
 
     async def count_subscribed(self) -> int:
-        """Citizens with a valid opt-in."""
+        """Count citizens with a valid opt-in."""
         return await self._count("select count(*) from subscriptions.subscriber where state = 'subscribed'")
 
     async def count_replies_due(self) -> int:
-        """Inbound messages for which an answer was decided."""
+        """Count inbound messages for which a reply was decided."""
         return await self._count(_REPLIES_DUE)
 
     async def count_handled(self) -> int:
-        """Inbound messages that were decided upon."""
+        """Count inbound messages that were handled."""
         return await self._count("select count(*) from subscriptions.inbox")
 
     async def count_unsettled(self) -> int:
-        """Deliveries of which more news has to come."""
+        """Count deliveries whose final status is still to come."""
         return await self._count(_UNSETTLED)
 
     async def count_rows(self, broadcast: UUID) -> int:
-        """Deliveries of one broadcast that have a row."""
+        """Count the rows of one broadcast in the ledger."""
         return await self._count("select count(*) from dispatcher.delivery where source = $1", broadcast)
 
     async def read_audience(self, broadcast: UUID) -> int | None:
-        """Recipients of one broadcast, once it has been read to the end."""
+        """Return the number of recipients of a broadcast, or None until its expansion has finished."""
         statement = "select audience from subscriptions.broadcast where id = $1 and read_to_end"
         audience: int | None = await self.connection.fetchval(statement, broadcast)
         return audience
 
     async def read_ledger(self) -> list[LedgerRow]:
-        """All deliveries."""
+        """Return all deliveries."""
         rows = await self.connection.fetch("select id, source, subscriber, state::text from dispatcher.delivery")
         return [
             LedgerRow(str(row["id"]), str(row["source"]) if row["subscriber"] else None, row["state"]) for row in rows
@@ -65,7 +65,7 @@ class LedgerReader:
 
 @asynccontextmanager
 async def open_ledger_reader(url: str) -> AsyncIterator[LedgerReader]:
-    """A connection of the monitor role."""
+    """Open a reader on one connection of the monitor role."""
     connection = await asyncpg.connect(url, timeout=10)
     try:
         yield LedgerReader(connection)

@@ -1,4 +1,4 @@
-"""The main job: citizens subscribe, two notices go out, some citizens leave in between."""
+"""The main use case: citizens subscribe, two notices are published, some citizens unsubscribe in between."""
 
 import asyncio
 import json
@@ -26,14 +26,14 @@ Kill = Callable[[], Coroutine[Any, Any, float]]
 
 
 class PublishError(Exception):
-    """`kreisfunk publish` did not end as it should; the text is what it said."""
+    """`kreisfunk publish` failed; the text is its stderr or its exit status."""
 
 
 @dataclass(frozen=True)
 class DemoContext:
-    """What the play needs: both sides, the environment of the municipal system, and a hand that kills.
+    """Dependencies of the demo: simulator, ledger, the publisher's environment, and a function that kills processes.
 
-    `kill` ends when what it killed is ready again, and says when that was, in seconds since 1970.
+    `kill` returns once the killed processes are ready again: the time of that, in seconds since 1970.
     """
 
     simulator: SimulatorClient
@@ -45,9 +45,9 @@ class DemoContext:
 
 
 async def play(stage: DemoContext, citizens: int) -> DemoRecords:
-    """Play it to the end and return both sides' books."""
+    """Run the demo to its end and return the records of both sides."""
     everybody = await _subscribe(stage, citizens)
-    # Different people, so that nobody gets so many messages at once that Meta's limit for a pair makes them wait.
+    # Different citizens, so that none gets so many messages at once that Meta's pair rate limit delays them.
     asking, others = max(1, int(citizens * OTHER_SHARE)), max(1, int(citizens * STOP_SHARE))
     await _ask_questions(stage, everybody[:asking])
     first = await publish(stage, *FIRST)
@@ -60,7 +60,7 @@ async def play(stage: DemoContext, citizens: int) -> DemoRecords:
     heard = await stage.ledger.count_handled() + len(leaving)
     await stage.simulator.send_text(leaving, "Stop", per_second=WRITE_PER_SECOND)
     await _wait_for_broadcast(stage, "first notice", first)
-    # Whoever was killed reads them late; until then nobody can say who stayed.
+    # Killed processes read them late; only then is the second audience known.
     await wait_for("Stops read", heard, stage.ledger.count_handled, patience=STALL_TIMEOUT_SECONDS)
     stage.say("the second notice goes to those who stayed")
     second = await publish(stage, *SECOND)
@@ -88,7 +88,7 @@ async def _ask_questions(stage: DemoContext, some: Sequence[int]) -> None:
 
 
 async def _wait_for_audience(stage: DemoContext, broadcast: UUID) -> int:
-    """The audience, when it has been read to the end. A lane that is full lets it take as long as sending does."""
+    """Return the audience once expansion has finished; with a full lane, expansion takes as long as sending."""
 
     async def known() -> int:
         return 0 if await stage.ledger.read_audience(broadcast) is None else 1
@@ -103,7 +103,7 @@ async def _wait_for_broadcast(stage: DemoContext, what: str, broadcast: UUID) ->
 
 
 async def _wait_until_settled(stage: DemoContext) -> None:
-    """Until every delivery has its last news and the simulator has nothing more to tell."""
+    """Wait until every delivery has its final status and the simulator has no pending webhooks."""
 
     async def quiet() -> int:
         account = await stage.simulator.fetch_account()
@@ -161,7 +161,7 @@ async def _collect_records(
 
 
 async def _find_stops(stage: DemoContext, outbound: Sequence[AcceptedMessage]) -> list[StopRecord]:
-    """Who sent "Stop", when that was answered, and when the confirmation left."""
+    """Return each "Stop" with the time of the webhook's answer and of the confirmation."""
     replies = [message for message in outbound if not message.template]
     return [
         StopRecord(

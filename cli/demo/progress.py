@@ -1,4 +1,4 @@
-"""Waiting with a bar on a terminal, and with a line now and then elsewhere."""
+"""Waiting for a count: with a progress bar on a terminal, with a line every few seconds elsewhere."""
 
 import asyncio
 import time
@@ -14,11 +14,11 @@ PRINT_INTERVAL_SECONDS = 5.0
 
 
 class NoProgressError(Exception):
-    """What was waited for did not come; the text says what, and how far it came."""
+    """The expected count was not reached; the text names it and says how far it came."""
 
 
-class _Standing(NamedTuple):
-    """How far something is; `words` say it."""
+class _ProgressCount(NamedTuple):
+    """Progress of something; `words` describe it."""
 
     done: int
     goal: int
@@ -28,38 +28,38 @@ class _Standing(NamedTuple):
 async def wait_for(what: str, goal: int, reached: Callable[[], Awaitable[int]], *, patience: float) -> None:
     """Wait until `reached` is `goal`. Raises NoProgressError after `patience` seconds without a change."""
 
-    async def look() -> _Standing:
+    async def look() -> _ProgressCount:
         count = await reached()
-        return _Standing(count, goal, f"{count} of {goal}")
+        return _ProgressCount(count, goal, f"{count} of {goal}")
 
     await _wait(what, look, patience)
 
 
 async def wait_until_gone(what: str, left: Callable[[], Awaitable[int | None]], *, patience: float) -> None:
-    """Wait until nothing is `left`; None: it is not known just now. Raises NoProgressError as `wait_for`.
+    """Wait until nothing is `left`; None means unknown just now. Raises NoProgressError as `wait_for`.
 
-    Only what is less than ever before counts as a change: what comes and goes would be waited for without end.
+    Only a new minimum counts as a change; otherwise a number that goes up and down would be awaited for ever.
     """
     most = 0
     least: int | None = None
 
-    async def look() -> _Standing:
+    async def look() -> _ProgressCount:
         nonlocal most, least
         now = await left()
         if now is not None:
             most, least = max(most, now), now if least is None else min(least, now)
         if least is None:
-            return _Standing(0, 1, "not known how many are left")
-        return _Standing(most - least, most, f"{least} left")
+            return _ProgressCount(0, 1, "not known how many are left")
+        return _ProgressCount(most - least, most, f"{least} left")
 
     await _wait(what, look, patience)
 
 
-async def _wait(what: str, look: Callable[[], Awaitable[_Standing]], patience: float) -> None:
+async def _wait(what: str, look: Callable[[], Awaitable[_ProgressCount]], patience: float) -> None:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
         task = bars.add_task(what, total=None)
-        standing: _Standing | None = None
+        standing: _ProgressCount | None = None
         moved, told = time.monotonic(), 0.0
         while standing is None or standing.done < standing.goal:
             before, standing = standing, await look()
@@ -72,7 +72,7 @@ async def _wait(what: str, look: Callable[[], Awaitable[_Standing]], patience: f
             await asyncio.sleep(POLL_INTERVAL_SECONDS)
 
 
-def _print_progress(what: str, standing: _Standing, told: float, now: float) -> float:
+def _print_progress(what: str, standing: _ProgressCount, told: float, now: float) -> float:
     if console.is_terminal or (now - told < PRINT_INTERVAL_SECONDS and standing.done < standing.goal):
         return told
     console.print(f"  {what}: {standing.words}", markup=False)

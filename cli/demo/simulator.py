@@ -1,4 +1,4 @@
-"""The simulator's control interface, as far as a demo needs it."""
+"""Client of the simulator's control API, as far as demo, faults and tests need it."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -15,61 +15,61 @@ ROWS_PER_PAGE = 5000
 
 @dataclass(frozen=True)
 class SimulatorClient:
-    """A running simulator."""
+    """Client of a running simulator."""
 
     session: aiohttp.ClientSession
     url: str
 
     async def add_citizens(self, count: int, *, bsuid_only: int) -> list[int]:
-        """New citizens; the last `bsuid_only` of them share no number."""
+        """Add citizens and return their ids; the last `bsuid_only` of them share no phone number."""
         answer = await self._call("POST", "citizens", {"count": count, "bsuid_only": bsuid_only})
         return [citizen["id"] for citizen in answer["citizens"]]
 
     async def send_text(self, citizens: Sequence[int], text: str, *, per_second: float) -> None:
-        """Let citizens write, one after the other, in the background."""
+        """Make citizens send a text, one after the other, in the background."""
         await self._call("POST", "broadcast", {"text": text, "citizens": list(citizens), "per_second": per_second})
 
     async def set_faults(self, faults: Mapping[str, object]) -> None:
-        """From now on exactly these faults, at Meta's side."""
+        """Replace the simulator's injected faults with exactly these."""
         await self._call("PUT", "faults", faults)
 
     async def set_tier(self, people_a_day: int | None) -> None:
-        """Tell the business its limit of people a day, None for no limit."""
+        """Set the messaging limit in people per day, None for no limit; the business is notified."""
         await self._call("PUT", "tier", {"people_a_day": people_a_day})
 
     async def fetch_account(self) -> dict[str, Any]:
-        """The account in numbers."""
+        """Return the simulator's totals."""
         answer: dict[str, Any] = await self._call("GET", "account")
         return answer
 
     async def change_number(self, citizen: int) -> None:
-        """A new number and user id."""
+        """Give a citizen a new phone number and user id."""
         await self._call("POST", f"citizens/{citizen}/number")
 
     async def list_citizens(self) -> list[dict[str, Any]]:
-        """All of them: id, phone, user_id, sharing, in_contact_book."""
+        """Return all citizens: id, phone, user_id, sharing, in_contact_book."""
         found: list[dict[str, Any]] = (await self._call("GET", "citizens"))["citizens"]
         return found
 
     async def fetch_outbound(self, after: int = 0) -> list[AcceptedMessage]:
-        """Every message it accepted, in order, without the first `after` ones."""
+        """Return every accepted message in order, without the first `after` ones."""
         return [_parse_outbound(row) for row in await self._fetch_pages("messages", after)]
 
     async def fetch_attempts(self) -> list[float]:
-        """When each request reached it, in seconds since 1970; refused ones included."""
+        """Return the arrival time of each request, rejected ones included, in seconds since 1970."""
         return await self._fetch_pages("attempts")
 
     async def fetch_inbound(self) -> list[dict[str, Any]]:
-        """Every message that a citizen wrote, in order: citizen, text, written_at, answered_at."""
+        """Return every message written by a citizen, in order: citizen, text, written_at, answered_at."""
         return await self._fetch_pages("written")
 
     async def fetch_personal_values(self) -> dict[str, list[str]]:
-        """Every number, user id, name and message id that there ever was."""
+        """Return every phone number, user id, name and message id that ever existed."""
         found: dict[str, list[str]] = await self._call("GET", "account/personal")
         return found
 
     async def fetch_stalls(self) -> list[Stall]:
-        """When it stood still itself."""
+        """Return the times in which the simulator itself was stalled."""
         return [Stall(**row) for row in await self._call("GET", "account/stalls")]
 
     async def _fetch_pages(self, what: str, after: int = 0) -> list[Any]:
@@ -98,7 +98,7 @@ def _parse_outbound(row: dict[str, Any]) -> AcceptedMessage:
 
 @asynccontextmanager
 async def open_simulator_client(url: str, control_token: str) -> AsyncIterator[SimulatorClient]:
-    """A client with the control token."""
+    """Open a client that authenticates with the control token."""
     headers = {"Authorization": f"Bearer {control_token}"}
     async with aiohttp.ClientSession(headers=headers, timeout=aiohttp.ClientTimeout(60)) as session:
         yield SimulatorClient(session, url)

@@ -1,1 +1,1 @@
-"""`kreisfunk doctor`: looks at an installation and says what to do about what it finds."""
+"""`kreisfunk doctor`: checks an installation and gives advice on each problem."""

@@ -1,4 +1,4 @@
-"""RabbitMQ: logins, topology, and what waits for an operator."""
+"""Checks of RabbitMQ: logins, topology, and messages that wait for an operator."""
 
 from collections.abc import Awaitable, Callable
 
@@ -13,7 +13,7 @@ MAX_NAMES = 5
 
 
 async def check_login(url: str, password: str | None) -> DoctorProblem | None:
-    """Can log in to the vhost."""
+    """Check that the login can open the vhost."""
     try:
         async with connect(url, password=password, name="doctor"):
             return None
@@ -24,7 +24,7 @@ async def check_login(url: str, password: str | None) -> DoctorProblem | None:
 def build_inventory_check(
     url: str, password: str | None, judge: InventoryCheck
 ) -> Callable[[], Awaitable[DoctorProblem | None]]:
-    """Looks at the topology with this login and judges it."""
+    """Return a check that takes the broker's inventory with this login and passes it to `judge`."""
 
     async def look() -> DoctorProblem | None:
         try:
@@ -37,7 +37,7 @@ def build_inventory_check(
 
 
 def check_topology(inventory: Inventory) -> DoctorProblem | None:
-    """Everything is declared."""
+    """Check that every exchange and queue is declared."""
     if not inventory.missing:
         return None
     return DoctorProblem(
@@ -46,7 +46,7 @@ def check_topology(inventory: Inventory) -> DoctorProblem | None:
 
 
 def check_dead_letters(inventory: Inventory) -> DoctorProblem | None:
-    """Nothing waits for an operator."""
+    """Check that no message waits for an operator."""
     kept = [f"{inventory.waiting[name]} in {name}" for name in list_operator_queues() if inventory.waiting.get(name)]
     if not kept:
         return None

@@ -1,4 +1,4 @@
-"""Every check there is, in one place."""
+"""The list of all checks."""
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from functools import partial
@@ -22,12 +22,12 @@ from services.subscriptions.settings import Settings as Subscriptions
 from shared.notices.config import ConfigurationError, read_configuration
 from shared.runtime.settings import ServiceSettings
 
-LOOPBACK_OF = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 - where a process on all interfaces answers
+LOOPBACK_OF = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 - a process on all interfaces answers there
 KnownSettings = Mapping[str, BaseSettings]
 
 
 def build_checks(installation: Installation) -> list[Check]:
-    """What can be looked at with the settings that could be read; those that could not are problems themselves."""
+    """Return every check that the readable settings permit; unreadable settings are problems themselves."""
     read = read_all_settings(installation.processes)
     known = {name: settings for name, settings in read.items() if isinstance(settings, BaseSettings)}
     return [

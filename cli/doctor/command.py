@@ -1,4 +1,4 @@
-"""The command."""
+"""The `kreisfunk doctor` command."""
 
 from pathlib import Path
 from typing import Annotated
@@ -29,8 +29,8 @@ def doctor(
 ) -> None:
     """Look at an installation, and say what to do about what is wrong.
 
-    It is the one of the environment: of the process whose login KREISFUNK_BROKER_URL names, or of each that
-    has a folder in KREISFUNK_SECRETS_DIR. Without any, it is the local stack that runs. Nothing is changed.
+    The installation is taken from the environment: the process whose login KREISFUNK_BROKER_URL names, or every process
+    that has a folder in KREISFUNK_SECRETS_DIR. Without these it is the running local stack. Nothing is changed.
     """
     if service not in (None, *SERVICES):
         raise typer.BadParameter(f"unknown service; one of {', '.join(SERVICES)}")

@@ -1,4 +1,4 @@
-"""PostgreSQL: roles that get in, can do no more than they should, and find an up-to-date schema."""
+"""Checks of PostgreSQL: login, rights of each role, migrations."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -36,7 +36,7 @@ select reason from (values
 def build_database_check(
     url: str, password: str | None, look: DatabaseCheck
 ) -> Callable[[], Awaitable[DoctorProblem | None]]:
-    """Connects with this role, then looks."""
+    """Return a check that connects with this role and then runs `look`."""
 
     async def connect_and_look() -> DoctorProblem | None:
         try:
@@ -63,13 +63,13 @@ async def _open_connection(url: str, password: str | None) -> AsyncIterator[asyn
 
 
 async def check_connection(connection: asyncpg.Connection) -> DoctorProblem | None:
-    """The server answers."""
+    """Check that the server answers."""
     await connection.execute("select true")
     return None
 
 
 def build_rights_check(schema: str) -> DatabaseCheck:
-    """The role of the service with this schema can do nothing beyond it."""
+    """Return a check that the role of the service with this schema has no rights beyond it."""
 
     async def look(connection: asyncpg.Connection) -> DoctorProblem | None:
         others = [other for other in SCHEMAS if other != schema]
@@ -84,7 +84,7 @@ def build_rights_check(schema: str) -> DatabaseCheck:
 
 
 def build_migrations_check(schema: str) -> DatabaseCheck:
-    """All migrations of this version have run, and none was changed since."""
+    """Return a check that all migrations of this version have run and none was changed since."""
 
     async def look(connection: asyncpg.Connection) -> DoctorProblem | None:
         try:

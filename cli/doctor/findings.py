@@ -1,4 +1,4 @@
-"""What a check is and what it says."""
+"""Checks, their results, and their execution."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -10,7 +10,7 @@ MAX_CONCURRENT_CHECKS = 8
 
 @dataclass(frozen=True)
 class DoctorProblem:
-    """What is wrong, and one sentence about what to do. No secret and nobody's number in either."""
+    """A problem and one sentence of advice. Neither holds a secret or a phone number."""
 
     what: str
     advice: str
@@ -18,7 +18,7 @@ class DoctorProblem:
 
 @dataclass(frozen=True)
 class Check:
-    """`look` says None if all is well."""
+    """A named check; `run` returns None if all is well."""
 
     name: str
     run: Callable[[], Awaitable[DoctorProblem | None]]
@@ -26,14 +26,14 @@ class Check:
 
 @dataclass(frozen=True)
 class CompletedCheck:
-    """What one check said."""
+    """The result of one check."""
 
     name: str
     problem: DoctorProblem | None
 
 
 async def run_checks(checks: Sequence[Check], *, seconds: float = CHECK_TIMEOUT_SECONDS) -> list[CompletedCheck]:
-    """All of them, several at a time, each with its time-out; in the order given."""
+    """Run the checks, at most 8 at a time, each with a time-out of `seconds`; results keep the given order."""
     slots = asyncio.Semaphore(MAX_CONCURRENT_CHECKS)
     return await asyncio.gather(*(_run_check(check, slots, seconds) for check in checks))
 

@@ -1,4 +1,4 @@
-"""Meta's Graph API: the token, and whether each topic's template is there as we know it."""
+"""Checks of Meta's Graph API: the token, and whether each topic's template exists with our parameters."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -25,7 +25,7 @@ _AUTHORIZATION_ADVICE = "Make a new system user token with whatsapp_business_mes
 
 
 class ComponentDefinition(Struct):
-    """A part of a template."""
+    """A component of a template."""
 
     type: str
     text: str = ""
@@ -33,14 +33,14 @@ class ComponentDefinition(Struct):
 
     @property
     def parameters(self) -> set[str]:
-        """What has to be sent for it: by name, or a medium."""
+        """Parameters to be sent for this component: named ones, or a medium."""
         names = {f"{self.type.upper()} {name}" for name in _PARAMETER.findall(self.text)}
         medium = (self.format or "").upper()
         return names | {f"{self.type.upper()} {medium}"} if medium in MEDIA else names
 
 
 class TemplateDefinition(Struct):
-    """A template in one language, in our file and at Meta alike; our file has no status."""
+    """A template in one language, as in our file and at Meta; our file has no status."""
 
     name: str
     language: str
@@ -50,14 +50,14 @@ class TemplateDefinition(Struct):
 
     @property
     def parameters(self) -> tuple[str, ...]:
-        """How it is filled in: the format, then what is sent, part by part in the order of the alphabet."""
+        """The parameter format, then the parameters of all components in alphabetical order."""
         sent = {parameter for part in self.components for parameter in part.parameters}
         return (self.parameter_format.lower(), *sorted(sent))
 
 
 @dataclass(frozen=True, kw_only=True)
 class ExpectedTemplate:
-    """A template that a topic is sent with; `picture` is whether it has an image above it."""
+    """A template that a topic uses; `picture`: with an image header."""
 
     name: str
     language: str
@@ -65,7 +65,7 @@ class ExpectedTemplate:
 
 
 def list_expected_templates(topic: Topic) -> list[ExpectedTemplate]:
-    """One, or two if its notices may have a picture."""
+    """Return the topic's template, and the one with a picture if the topic has it."""
     usual = [ExpectedTemplate(name=topic.template, language=topic.language)]
     if topic.picture_template is None:
         return usual
@@ -73,13 +73,13 @@ def list_expected_templates(topic: Topic) -> list[ExpectedTemplate]:
 
 
 class TemplatePage(Struct):
-    """Meta's answer to a question for templates."""
+    """Meta's answer to a query for templates."""
 
     data: list[TemplateDefinition]
 
 
 class GraphRefusal(Exception):
-    """Meta did not answer as hoped; `problem` says how."""
+    """Meta could not be reached or did not answer with status 200; `problem` says why."""
 
     def __init__(self, problem: DoctorProblem) -> None:
         super().__init__(problem.what)
@@ -87,18 +87,18 @@ class GraphRefusal(Exception):
 
 
 def read_definitions(path: Path) -> list[TemplateDefinition]:
-    """Our own templates. Raises OSError or msgspec.DecodeError."""
+    """Read our own templates. Raises OSError or msgspec.DecodeError."""
     return msgspec.json.decode(path.read_bytes(), type=list[TemplateDefinition])
 
 
 @dataclass(frozen=True, kw_only=True)
 class GraphClient:
-    """Reads from the Graph API with the dispatcher's access."""
+    """Read-only client of the Graph API with the dispatcher's credentials."""
 
     settings: Settings
 
     async def check_number(self) -> DoctorProblem | None:
-        """The token may use our number."""
+        """Check that the token may use our phone number."""
         try:
             number = msgspec.json.decode(await self._get(self.settings.phone_number_id, {"fields": "id"}))
         except (GraphRefusal, msgspec.DecodeError) as error:
@@ -110,7 +110,7 @@ class GraphClient:
     async def check_template(
         self, account: str, wanted: ExpectedTemplate, definitions: Sequence[TemplateDefinition]
     ) -> DoctorProblem | None:
-        """The template is at Meta, approved, in its language, with our parameters."""
+        """Check that the template exists at Meta, approved, in its language, with our parameters."""
         query = {"name": wanted.name, "fields": TEMPLATE_FIELDS, "limit": MAX_TEMPLATES}
         try:
             body = await self._get(f"{account}/message_templates", query)
@@ -120,7 +120,7 @@ class GraphClient:
         return compare_template(wanted, definitions, existing)
 
     async def _get(self, path: str, query: Mapping[str, str]) -> bytes:
-        """The body of an answer with status 200. Raises Refused."""
+        """Return the body of an answer with status 200. Raises GraphRefusal."""
         url = f"{str(self.settings.graph_url).rstrip('/')}/{self.settings.graph_version}/{path}"
         headers = {"Authorization": f"Bearer {self.settings.graph_token.get_secret_value()}"}
         try:
@@ -135,7 +135,7 @@ class GraphClient:
 
 
 def explain_refusal(status: int, code: int | None) -> DoctorProblem:
-    """What an answer other than 200 means."""
+    """Return the problem behind an answer with a status other than 200."""
     if code == INVALID_TOKEN or status == 401:
         return DoctorProblem("Meta does not accept the token", _AUTHORIZATION_ADVICE)
     advice = "Check the ids of number and account, KREISFUNK_GRAPH_VERSION, and what the token may use."
@@ -145,7 +145,7 @@ def explain_refusal(status: int, code: int | None) -> DoctorProblem:
 def compare_template(
     wanted: ExpectedTemplate, definitions: Sequence[TemplateDefinition], existing: Sequence[TemplateDefinition]
 ) -> DoctorProblem | None:
-    """Compares what we send with what Meta would take."""
+    """Compare the template that we send with the one that Meta has."""
     ours, theirs = _find_template(wanted, definitions), _find_template(wanted, existing)
     name = f"{wanted.name} in language {wanted.language}"
     if ours is None:

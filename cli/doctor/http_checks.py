@@ -1,4 +1,4 @@
-"""Our own ports: the webhook refuses what is not signed, the probes say ready."""
+"""Checks of our own ports: the webhook rejects unsigned requests, the readiness probes succeed."""
 
 import aiohttp
 
@@ -8,7 +8,7 @@ MAX_REASON_LENGTH = 200
 
 
 async def check_webhook(url: str) -> DoctorProblem | None:
-    """An unsigned webhook is answered with 401."""
+    """Check that an unsigned webhook is answered with 401."""
     try:
         async with aiohttp.ClientSession() as session, session.post(url, data=b"{}") as answer:
             status = answer.status
@@ -22,7 +22,7 @@ async def check_webhook(url: str) -> DoctorProblem | None:
 
 
 async def check_ready(url: str) -> DoctorProblem | None:
-    """The process says that it can do its work."""
+    """Check that the process reports itself ready."""
     try:
         async with aiohttp.ClientSession() as session, session.get(url) as answer:
             status, text = answer.status, (await answer.text(errors="replace")).strip()[:MAX_REASON_LENGTH]

@@ -1,4 +1,4 @@
-"""What there is to look at: the environment of each process, and where things answer."""
+"""The installation to be checked: the environment of each process, and the URLs at which they answer."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -21,7 +21,10 @@ DATABASE_URL = f"{PREFIX}DATABASE_URL"
 
 @dataclass(frozen=True, kw_only=True)
 class Installation:
-    """`processes` has the environment of each kind that was found. None: ask the process's settings."""
+    """An installation; `processes` has the environment of each kind of process found.
+
+    `ingress_url` and `ready_urls` None: derive them from the processes' settings.
+    """
 
     processes: Mapping[str, Environment] = field(repr=False)
     ingress_url: str | None = None
@@ -32,7 +35,7 @@ class Installation:
 
 
 def build_from_stack(stack: RunningStack) -> Installation:
-    """A local stack, with the environments that its processes were started with."""
+    """Describe a local stack, with the environments that its processes were started with."""
     addresses = stack.addresses
     around = _build_stack_environment(stack)
     ports = {name: urlsplit(url).port or 0 for name, url in addresses.metrics_urls.items()}
@@ -89,10 +92,10 @@ def _list_ready_urls(addresses: StackAddresses) -> dict[str, str]:
 
 
 def find_processes(environment: Mapping[str, str], service: str | None) -> dict[str, Environment]:
-    """From one environment: of the process that it belongs to, or of each that has a folder of secrets.
+    """Find process environments in one environment: of its own process, or of each that has a folder of secrets.
 
-    It belongs to `service`, else to the one whose broker login it has. With folders, login and role in the
-    URLs are replaced by each process's own.
+    The environment belongs to `service`, else to the process whose broker login it has. With folders, login and role in
+    the URLs are replaced by each process's own.
     """
     ours = {name: value for name, value in environment.items() if name.startswith(PREFIX)}
     folders = _find_secret_folders(ours.get(SECRETS_DIR))

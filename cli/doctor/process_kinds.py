@@ -15,7 +15,7 @@ from services.subscriptions.settings import Settings as Subscriptions
 
 @dataclass(frozen=True, kw_only=True)
 class ProcessKind:
-    """`role` None: this one has no access to the database."""
+    """A kind of process; `role` None: it has no access to the database."""
 
     settings: type[BaseSettings]
     login: str

@@ -13,7 +13,7 @@ from shared.runtime.settings import explain, find_secrets_folder
 
 
 def read_all_settings(processes: Mapping[str, Environment]) -> dict[str, BaseSettings | DoctorProblem]:
-    """Settings, or what is wrong with them, by kind of process."""
+    """Return settings, or the problem with them, by kind of process."""
     return {name: _read(PROCESS_KINDS[name].settings, environment) for name, environment in processes.items()}
 
 

@@ -1,1 +1,1 @@
-"""The ways by which an event reaches Kreisfunk; each confirms that it is stored, or says why not."""
+"""Publishing of notice events over AMQP; `publish` returns once Kreisfunk has stored the event."""

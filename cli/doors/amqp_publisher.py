@@ -1,4 +1,4 @@
-"""Straight to the exchange of municipal systems, confirmed by the broker."""
+"""Publishing straight to the exchange of municipal systems, confirmed by the broker."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,7 +14,7 @@ from shared.outcome import DependencyUnavailable, Unroutable
 
 @dataclass(frozen=True, kw_only=True)
 class AmqpNoticePublisher:
-    """Publishes as `login`, which the broker vouches for."""
+    """Publisher with the login `login`, which the broker verifies as `user_id`."""
 
     publisher: Publisher
     login: str
@@ -36,6 +36,7 @@ class AmqpNoticePublisher:
 async def open_amqp_publisher(
     url: str, *, password: str | None, login: str, name: str
 ) -> AsyncIterator[AmqpNoticePublisher]:
-    """`name` is how the connection is called in RabbitMQ's management. Raises DependencyUnavailable."""
+    """Connect and open a publisher; `name` is the connection's name in RabbitMQ's management. Raises
+    DependencyUnavailable."""
     async with connect(url, password=password, name=name) as connection, open_publisher(connection) as publisher:
         yield AmqpNoticePublisher(publisher=publisher, login=login)

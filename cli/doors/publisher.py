@@ -1,4 +1,4 @@
-"""What a way in can do."""
+"""The interface of a notice publisher."""
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
@@ -9,7 +9,7 @@ from shared.contracts.events import Problem
 
 
 class EventRefused(Exception):
-    """The door looked at the event and will not have it, now or later."""
+    """The event was validated and rejected for good; do not repeat it."""
 
     def __init__(self, problems: tuple[Problem, ...]) -> None:
         super().__init__(", ".join(problem.field for problem in problems))
@@ -17,12 +17,13 @@ class EventRefused(Exception):
 
 
 class NoticePublisher(Protocol):
-    """An open way in."""
+    """An open connection to Kreisfunk that publishes notice events."""
 
     async def publish(self, event: bytes, envelope: Envelope) -> None:
-        """Return when Kreisfunk has stored it. Raises DependencyUnavailable (publish the same again later) or Refused.
+        """Publish and return once Kreisfunk has stored the event.
 
-        `envelope` is what `event` says. The same event may be published again without harm.
+        Raises DependencyUnavailable (publish the same event again later) or EventRefused. `envelope` is the envelope of
+        `event`. Publishing the same event again does no harm.
         """
 
 

@@ -1,4 +1,4 @@
-"""Who publishes, and by which way."""
+"""AMQP settings of a publishing municipal system."""
 
 from contextlib import AbstractAsyncContextManager
 
@@ -11,7 +11,7 @@ from shared.runtime.settings import PREFIX
 
 
 class PublisherSettings(BaseSettings):
-    """Access of a municipal system over AMQP; the login is the user in `build_broker_url`."""
+    """AMQP access of a municipal system; the login is the user in `broker_url`."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, frozen=True, extra="ignore", hide_input_in_errors=True, env_ignore_empty=True
@@ -29,7 +29,7 @@ class PublisherSettings(BaseSettings):
         return self.broker_password.get_secret_value() if self.broker_password else None
 
     def build_opener(self, name: str) -> OpenPublisher:
-        """Opens the configured way; `name` is how our connection is called there."""
+        """Return a function that opens a publisher; `name` is the connection's name at the broker."""
 
         # Here, since the settings are read by those who open no door, too.
         from cli.doors.amqp_publisher import open_amqp_publisher

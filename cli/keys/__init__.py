@@ -1,1 +1,1 @@
-"""`kreisfunk keys`: new sealing keys and index keys, while everything runs."""
+"""`kreisfunk keys`: new encryption keys and index keys, without downtime."""

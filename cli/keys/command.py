@@ -1,4 +1,4 @@
-"""The commands."""
+"""The `kreisfunk keys` commands."""
 
 import asyncio
 import time
@@ -21,7 +21,7 @@ from shared.database.pool import SAFE_SETTINGS
 from shared.encryption import BlindIndexKey, EncryptionError
 from shared.runtime.settings import read_settings
 
-# Whoever still holds the old ring alone goes on sealing with it: then this never ends by itself.
+# A process that has only the old ring goes on encrypting with it; without a limit this would never end.
 MAX_PASSES = 3
 T = TypeVar("T")
 
@@ -38,9 +38,9 @@ def add(folder: Folder) -> None:
 
 @keys.command("rotate")
 def rotate_command() -> None:
-    """Seal all stored addresses with the newest key, while everything runs. May be ended at any time and repeated.
+    """Encrypt all stored addresses with the newest key, while everything runs. It may be interrupted and repeated.
 
-    Exit status: 0 nothing is sealed with an older key any more, 1 something is, 2 settings missing.
+    Exit status: 0 nothing is encrypted with an older key any more, 1 something is, 2 settings missing.
     """
     settings = read_settings(Settings)
     done = _rotate_stores(settings, STORES, "sealed anew")
@@ -49,23 +49,23 @@ def rotate_command() -> None:
 
 @keys.command("add-index")
 def add_index(folder: Folder) -> None:
-    """Give the index key a new link, which is looked up by only. Then restart every ingress, and use it."""
+    """Add a new index key, which is used for lookups only. Then restart every ingress, and use it."""
     version = _change_key_files(add_index_key, folder)
     say(f"index key {version} added; restart every ingress, then run `kreisfunk keys use-index`")
 
 
 @keys.command("use-index")
 def use_index(folder: Folder) -> None:
-    """Write with the new index key, which every ingress knows by now. Then restart every ingress, and rotate."""
+    """Write with the new index key, once every ingress has it. Then restart every ingress, and rotate."""
     version = _change_key_files(use_index_key, folder)
     say(f"index key {version} writes; restart every ingress, then run `kreisfunk keys rotate-index`")
 
 
 @keys.command("rotate-index")
 def rotate_index() -> None:
-    """Lift all stored hashes to the new index key, while everything runs. May be ended at any time and repeated.
+    """Rewrite all stored hashes with the new index key, while everything runs. It may be interrupted and repeated.
 
-    Exit status: 0 nothing has an older hash any more, 1 something has, 2 settings missing.
+    Exit status: 0 no older hash is left, 1 some are, 2 settings missing.
     """
     settings = read_settings(IndexSettings)
     index = _require_index_in_use(settings)
@@ -80,7 +80,7 @@ def rotate_index() -> None:
 
 @keys.command("status")
 def show_status() -> None:
-    """Say whether the older index key may be dropped: exit status 0, and 1 as long as it may not."""
+    """Say whether the older index key may be dropped: exit status 0 if it may, 1 if it may not."""
     settings = read_settings(IndexSettings)
     left = _run_on_database(_count_outdated(settings))
     for name, count in left.items():
@@ -92,7 +92,7 @@ def show_status() -> None:
 
 @keys.command("drop-index")
 def drop_index(folder: Folder) -> None:
-    """Forget the older index key, once `kreisfunk keys status` permits. Then restart every ingress."""
+    """Drop the older index key, once `kreisfunk keys status` permits it. Then restart every ingress."""
     version = _change_key_files(drop_index_key, folder)
     say(f"index key {version} is the only one; restart every ingress")
 
@@ -120,7 +120,7 @@ def _require_index_in_use(settings: IndexSettings) -> BlindIndexKey:
 
 
 async def _count_outdated(settings: IndexSettings) -> dict[str, int]:
-    """How many rows of each kind have an older hash."""
+    """Count the rows of each store that have an older hash."""
     index = _require_index_in_use(settings)
     stores = [store for store in list_hash_stores(index) if isinstance(store, HashColumn)]
     connection = await _connect(settings)
@@ -132,7 +132,7 @@ async def _count_outdated(settings: IndexSettings) -> dict[str, int]:
 
 
 def _rotate_stores(settings: Settings, stores: Sequence[EncryptedStore], what: str) -> str:
-    """How many were renewed in which time."""
+    """Return the number of renewed rows and the time taken, as text."""
     started = time.monotonic()
     renewed, unreadable = _run_on_database(_rotate_repeatedly(settings, stores, what))
     if unreadable:
@@ -154,7 +154,7 @@ async def _connect(settings: Settings) -> asyncpg.Connection:
 
 
 async def _rotate_repeatedly(settings: Settings, stores: Sequence[EncryptedStore], what: str) -> tuple[int, int]:
-    """How many were renewed, and how many do not open."""
+    """Return how many rows were renewed and how many cannot be decrypted."""
     connection = await _connect(settings)
     try:
         renewed = 0

@@ -1,8 +1,8 @@
-"""Lifts all hashes to the newest link of the index key: in pages, each a transaction, so it may be ended at any time.
+"""Rewriting of all hashes with the newest index key, in pages; each is one transaction, so it may be interrupted.
 
-A hash says how many links made it, which is all that a repetition needs to know. Its value is not needed; where that is
-sealed, it is bound to the hash, and both are written by one statement. A row that somebody else wrote meanwhile stays
-as they wrote it: they look for people under both hashes. Rows are locked in the order of their keys.
+The form of a hash tells how many links of the key made it, so a repetition skips rows that are done. The address itself
+is not needed; where it is stored encrypted, it is bound to the hash, and one statement writes both. A row that another
+process changed meanwhile stays as it is: services look up both hashes. Rows are locked in key order.
 """
 
 from collections.abc import AsyncGenerator, Callable, Sequence
@@ -30,7 +30,7 @@ Arguments = tuple[object, ...]
 
 @dataclass(frozen=True, kw_only=True)
 class HashColumn:
-    """Rows with hashes. `lift` makes the arguments of `write` from a row, or None if it is as it has to be."""
+    """Rows with hashes. `lift` makes the arguments of `write` from a row, or None if the row is up to date."""
 
     name: str
     table: str
@@ -68,7 +68,7 @@ class HashColumn:
 
 
 def list_hash_stores(index: BlindIndexKey) -> Sequence[EncryptedStore]:
-    """Every place in which a hash of an address is stored, in both schemas, except in dead letters."""
+    """Return every store of address hashes in both schemas, except dead letters."""
     return (
         _build_erasure_column(index),
         *(_build_address_column(build_subscriber_column(kind), index, unique=True) for kind in AddressKind),
@@ -95,9 +95,9 @@ def list_hash_stores(index: BlindIndexKey) -> Sequence[EncryptedStore]:
 
 
 async def count_old_dead_letters(connection: asyncpg.Connection, index: BlindIndexKey) -> tuple[int, int]:
-    """How many dead letters would be handled under an older hash, and how many of them know no other.
+    """Count dead letters that would be handled under an older hash, and those among them that have no other.
 
-    Only subscriptions can open them.
+    Only subscriptions can decrypt them.
     """
     [counts] = await connection.fetch(f"""
         select count(*) filter (where {_build_outdated_condition("senders[1]", index)}), count(*) filter (
@@ -109,9 +109,9 @@ async def count_old_dead_letters(connection: asyncpg.Connection, index: BlindInd
 
 
 def _build_address_column(column: AddressColumn, index: BlindIndexKey, *, unique: bool = False) -> HashColumn:
-    """Hashes beside the sealed address, which is gone from who gets nothing any more.
+    """Return the store of hashes beside an encrypted address, which is gone once a person no longer gets anything.
 
-    Where they are `unique`, two rows under two hashes of one address stay so until the person writes.
+    With `unique`, two rows under two hashes of one address stay so until the person writes.
     """
     taken = f"and not exists (select from {column.table} where {column.index} = $4)"
 
@@ -140,7 +140,7 @@ def _build_address_column(column: AddressColumn, index: BlindIndexKey, *, unique
 
 
 def _build_key_column(name: str, table: str, index: BlindIndexKey) -> HashColumn:
-    """Hashes that are the key of their row; where there is a row under the new one, that is the later."""
+    """Return a store whose hashes are the key of their row; a row under the new hash is the later one and wins."""
     return HashColumn(
         name=name,
         table=table,
@@ -158,7 +158,8 @@ def _build_key_column(name: str, table: str, index: BlindIndexKey) -> HashColumn
 
 
 def _build_sender_column(index: BlindIndexKey) -> HashColumn:
-    """The first is the one under which the message was handled; others beside it were looked up, and go with it."""
+    """Return the store of senders; the first hash handled the message, others were only looked up; all are rewritten.
+    Return the store of senders; the first hash handled the message, others were only looked up; all are rewritten."""
     return HashColumn(
         name="senders of handled messages",
         table="subscriptions.inbox",
@@ -171,7 +172,8 @@ def _build_sender_column(index: BlindIndexKey) -> HashColumn:
 
 
 def _build_erasure_column(index: BlindIndexKey) -> HashColumn:
-    """Comes before deliveries are lifted: an erasure has to find them before and after."""
+    """Return the store of erasures' hashes; it comes before deliveries, as an erasure has to match old and new hashes.
+    Return the store of erasures' hashes; it comes before deliveries, as an erasure has to match old and new hashes."""
 
     def lift(row: asyncpg.Record, _: KeyRing) -> Arguments | None:
         after = [*dict.fromkeys((*row["indexes"], *_upgrade_indexes(row["indexes"], index)))]
@@ -193,7 +195,7 @@ def _upgrade_indexes(indexes: Sequence[bytes], index: BlindIndexKey) -> list[byt
 
 
 def _build_outdated_condition(hashed: str, index: BlindIndexKey) -> str:
-    """Whether a hash has fewer links than the key."""
+    """Return the SQL condition that a hash has fewer links than the key."""
     links = f"case length({hashed}) when {INDEX_BYTES} then 1 when {INDEX_BYTES + 1} then get_byte({hashed}, 16) end"
     return f"({links} < {index.version})"
 

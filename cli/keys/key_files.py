@@ -1,4 +1,4 @@
-"""The keys in a folder of secrets: every holder has the same."""
+"""The key files in a folder of secrets; every process that needs a key has the same one."""
 
 import secrets
 from pathlib import Path
@@ -12,11 +12,11 @@ SEALING_FILE, INDEX_FILE = "kreisfunk_encryption_keys", "kreisfunk_index_key"
 
 
 class KeyFilesError(Exception):
-    """The folder has no keys, different ones, or they are not as the step needs them; the text says which."""
+    """The key files are missing, differ, or do not permit this step; the text says which."""
 
 
 def add_key(folder: Path) -> int:
-    """Append a new key to every ring in the folder; its version. Raises KeyFilesError."""
+    """Append a new key to every ring in the folder; return its version. Raises KeyFilesError."""
     ring = _read(folder, SEALING_FILE)
     version = max(KeyRing.parse(ring).keys) + 1
     if version > MAX_VERSIONS:
@@ -26,7 +26,7 @@ def add_key(folder: Path) -> int:
 
 
 def add_index_key(folder: Path) -> int:
-    """Let a key with one link more be looked up by; its version. Raises KeyFilesError."""
+    """Add a key with one more link for lookups; return its version. Raises KeyFilesError."""
     index = BlindIndexKey.parse(_read(folder, INDEX_FILE))
     if index.others:
         raise KeyFilesError("there is another index key already: use it, or drop it")
@@ -37,7 +37,7 @@ def add_index_key(folder: Path) -> int:
 
 
 def use_index_key(folder: Path) -> int:
-    """Let the longer key write, and the other be looked up by; its version. Raises KeyFilesError."""
+    """Make the longer key the writing one and the shorter one for lookups; return its version. Raises KeyFilesError."""
     index = BlindIndexKey.parse(_read(folder, INDEX_FILE))
     longer = max(index.others, key=len, default=b"")
     if len(longer) < len(index.key):
@@ -46,7 +46,7 @@ def use_index_key(folder: Path) -> int:
 
 
 def drop_index_key(folder: Path) -> int:
-    """Keep the longer key only; its version. Raises KeyFilesError."""
+    """Keep only the longer key; return its version. Raises KeyFilesError."""
     index = BlindIndexKey.parse(_read(folder, INDEX_FILE))
     if not index.others or len(max(index.others, key=len)) > len(index.key):
         raise KeyFilesError("there is no older index key, or the new one does not write yet")

@@ -1,7 +1,7 @@
-"""Seals everything with the newest key: in pages, each its own transaction, so it may be ended at any time.
+"""Encryption of all stored addresses with the newest key, in pages; each is one transaction, so it may be interrupted.
 
-What has the newest version already is not written again, which is all that a repetition needs to know. A row that
-somebody else wrote meanwhile stays as they wrote it.
+Rows that have the newest version are skipped, which makes it safe to repeat. A row that another process changed
+meanwhile stays as it is.
 """
 
 from collections.abc import AsyncGenerator, Sequence
@@ -18,7 +18,7 @@ ROWS_PER_PAGE = 5_000
 
 
 class RotatedPage(NamedTuple):
-    """How many rows were read, sealed anew, and have no key in the ring."""
+    """Numbers of rows read, encrypted anew, and without a key in the ring."""
 
     read: int
     sealed: int
@@ -26,23 +26,23 @@ class RotatedPage(NamedTuple):
 
 
 class EncryptedStore(Protocol):
-    """Where something sealed is."""
+    """A place in which encrypted values are stored."""
 
     @property
     def name(self) -> str: ...
 
     async def count_outdated(self, connection: asyncpg.Connection, ring: KeyRing) -> int:
-        """How many rows there are to look at."""
+        """Return the number of rows to read."""
         ...
 
     def rotate(self, connection: asyncpg.Connection, ring: KeyRing) -> AsyncGenerator[RotatedPage, None]:
-        """Seal everything with the newest key, page by page."""
+        """Encrypt all values with the newest key, page by page."""
         ...
 
 
 @dataclass(frozen=True, kw_only=True)
 class AddressColumn:
-    """A column of sealed addresses; `kind` is a column or a constant."""
+    """A column of encrypted addresses; `kind` is a column or a constant."""
 
     name: str
     table: str
@@ -87,7 +87,7 @@ class AddressColumn:
 
 @dataclass(frozen=True, kw_only=True)
 class MessageColumn:
-    """A column of messages that wait to be published, perhaps once more, with sealed addresses inside."""
+    """A column of messages waiting to be published, perhaps again, that contain encrypted addresses."""
 
     name: str
     table: str
@@ -131,7 +131,7 @@ class MessageColumn:
 
 
 def renew_rows(rows: Sequence[asyncpg.Record], ring: KeyRing) -> tuple[list[tuple[object, bytes, bytes]], int]:
-    """Id, old and new value of each row that opens, and how many do not."""
+    """Return id, old and new value of each row that can be decrypted, and the number of those that cannot."""
     renewed = []
     for row in rows:
         try:

@@ -1,4 +1,4 @@
-"""Sealed addresses inside messages: JSON objects with `kind`, `index` and `sealed`, as shared.contracts writes them."""
+"""Encrypted addresses inside messages: JSON objects with `kind`, `index` and `sealed`, as in shared.contracts."""
 
 import base64
 from collections.abc import Callable
@@ -18,14 +18,15 @@ def keep_index(index: bytes) -> bytes:
 
 
 def renew_event(body: bytes, ring: KeyRing, lift: IndexUpgrade = keep_index) -> tuple[bytes, int]:
-    """The event with every address sealed with the newest key, under its hash `lift`, and how many do not open."""
+    """Return the event with all addresses encrypted anew under their upgraded hashes, and how many cannot be decrypted.
+    Return the event with all addresses encrypted anew under their upgraded hashes, and how many cannot be decrypted."""
     event = msgspec.json.decode(body)
     renewed, unreadable = _renew_all(event, ring, lift)
     return (msgspec.json.encode(event) if renewed else body), unreadable
 
 
 def renew_publications(stored: bytes, ring: KeyRing, lift: IndexUpgrade = keep_index) -> tuple[bytes, int]:
-    """The same for a list of publications in MessagePack."""
+    """Do the same as `renew_event` for a list of publications in MessagePack."""
     publications: list[dict[str, Any]] = msgspec.msgpack.decode(stored)
     unreadable, changed = 0, False
     for publication in publications:
@@ -36,7 +37,7 @@ def renew_publications(stored: bytes, ring: KeyRing, lift: IndexUpgrade = keep_i
 
 
 def _renew_all(value: Any, ring: KeyRing, lift: IndexUpgrade) -> tuple[int, int]:
-    """How many addresses were sealed anew, in place, and how many do not open."""
+    """Encrypt the addresses anew in place; return how many were, and how many cannot be decrypted."""
     if isinstance(value, dict) and value.keys() >= ADDRESS_KEYS:
         return _renew(value, ring, lift)
     inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()

@@ -1,4 +1,4 @@
-"""Who may seal and hash anew: a database role that sees addresses and nothing else, and the keys."""
+"""Settings for key rotation: a database role that reads addresses and nothing else, and the keys."""
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -8,7 +8,7 @@ from shared.runtime.settings import PREFIX
 
 
 class Settings(BaseSettings):
-    """Read by shared.runtime.settings.read_settings."""
+    """Settings for `keys rotate`; read by shared.runtime.settings.read_settings."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, frozen=True, extra="ignore", hide_input_in_errors=True, env_ignore_empty=True
@@ -36,7 +36,7 @@ class Settings(BaseSettings):
 
 
 class IndexSettings(Settings):
-    """To lift hashes, too."""
+    """Settings for `keys rotate-index`: the index key, too."""
 
     index_key: SecretStr = Field(description="as the ingress has it")
 

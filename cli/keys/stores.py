@@ -1,4 +1,4 @@
-"""Every place in which something sealed is stored, in both schemas."""
+"""Every store of encrypted values, in both schemas."""
 
 from collections.abc import Sequence
 

@@ -1,1 +1,1 @@
-"""`kreisfunk migrate`: brings database and broker to what this version needs; safe to repeat."""
+"""`kreisfunk migrate`: brings database and broker to the state that this version needs; safe to repeat."""

@@ -1,4 +1,4 @@
-"""The topology over AMQP, logins and permissions over RabbitMQ's management interface."""
+"""Migration of the broker: topology over AMQP, logins and permissions over RabbitMQ's management API."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ from shared.notices.configuration import Configuration
 
 
 async def migrate_broker(settings: Settings) -> list[str]:
-    """What was done, a line each. Raises DependencyUnavailable or ConfigurationError."""
+    """Migrate the broker and return the steps, a line each. Raises DependencyUnavailable or ConfigurationError."""
     county = read_configuration(settings.county, Configuration)
     systems = [system.name for system in county.systems]
     password = settings.broker_password
@@ -28,7 +28,7 @@ async def migrate_broker(settings: Settings) -> list[str]:
 
 
 async def _enable_logins(api: ManagementApi, settings: Settings, systems: Sequence[str]) -> list[str]:
-    """Those whose password is a secret of this installation: our services, and the programs that publish for us."""
+    """Set the passwords that are secrets of this installation: of our services, and programs that publish for us."""
     ours = [login for login in (*SERVICES, *systems) if login in settings.login_passwords]
     for login in ours:
         await api.set_login(login, settings.login_passwords[login].get_secret_value())
@@ -46,7 +46,7 @@ async def _grant_permissions(api: ManagementApi, systems: Sequence[str]) -> list
 
 
 async def grant_system_permissions(api: ManagementApi, login: str) -> None:
-    """What a registered system may do."""
+    """Grant the permissions and limits of a registered system."""
     await api.set_permission(login, MUNICIPAL)
     for permission in MUNICIPAL_TOPIC_PERMISSIONS:
         await api.set_key_permission(login, permission)
@@ -55,7 +55,8 @@ async def grant_system_permissions(api: ManagementApi, login: str) -> None:
 
 
 async def _revoke_unregistered(api: ManagementApi, systems: Sequence[str]) -> list[str]:
-    """Of systems that are not registered any more: nobody else has rights like theirs."""
+    """Revoke permissions of systems that are no longer registered, recognised by permissions that no other login has.
+    Revoke permissions of systems that are no longer registered, recognised by permissions that no other login has."""
     has = {each.user: Permission(each.configure, each.write, each.read) for each in await api.list_permissions()}
     gone = [login for login, permission in has.items() if permission == MUNICIPAL and login not in systems]
     for login in gone:

@@ -1,4 +1,4 @@
-"""The command."""
+"""The `kreisfunk migrate` command."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""Roles with their passwords, then the schema of each service."""
+"""Migration of the database: the schema of each service, then restrictions and logins of the roles."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,7 +12,7 @@ from shared.database.migrations import migrate
 
 SCHEMAS = ("subscriptions", "dispatcher")
 ROLE_PREFIX = "kreisfunk_"
-# What PostgreSQL permits to every role: places for data that no retention rule knows.
+# PostgreSQL grants these to every role by default: places for data that no retention rule covers.
 RESTRICTIONS = (
     "select format('revoke temporary on database %I from public', current_database())",
     "select 'revoke execute on function lo_creat(integer), lo_create(oid), lo_from_bytea(oid, bytea) from public'",
@@ -20,12 +20,12 @@ RESTRICTIONS = (
 
 
 def locate_migrations(schema: str) -> Path:
-    """Where the migrations of a service lie."""
+    """Return the folder of a service's migrations."""
     return Path(services.__path__[0]) / schema / "adapters" / "migrations"
 
 
 async def migrate_database(settings: Settings) -> list[str]:
-    """What was done, a line each. Raises MigrationError, OSError or PostgresError."""
+    """Migrate the database and return the steps, a line each. Raises MigrationError, OSError or PostgresError."""
     connection = await asyncpg.connect(
         settings.database_url, password=settings.database_password.get_secret_value(), timeout=10
     )
@@ -51,7 +51,7 @@ async def _run_migrations(connection: asyncpg.Connection, passwords: Mapping[str
 
 
 async def _enable_login(connection: asyncpg.Connection, role: str, password: str) -> None:
-    # DDL takes no parameters: the server quotes them.
+    # DDL takes no parameters, so the server quotes the values.
     statement = await connection.fetchval(
         "select format('alter role %I login password %L', $1::text, $2::text)", role, password
     )

@@ -1,4 +1,4 @@
-"""What `kreisfunk migrate` reads from its environment."""
+"""Settings of `kreisfunk migrate`."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from shared.runtime.settings import PREFIX
 
 
 class Settings(BaseSettings):
-    """Access of an administrator; the services have none of it."""
+    """Access of an administrator, which no service has."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore", hide_input_in_errors=True)
 

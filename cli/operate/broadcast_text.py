@@ -1,4 +1,4 @@
-"""Broadcasts for a person at a terminal."""
+"""Broadcasts as text for a terminal."""
 
 from collections.abc import Sequence
 
@@ -16,7 +16,7 @@ _BOOKS = ("accepted", "failed", "expired", "cancelled", "suppressed", "unknown",
 
 
 def format_overview(broadcasts: Sequence[BroadcastView]) -> str:
-    """A line for each."""
+    """Format one line for each broadcast."""
     if not broadcasts:
         return "no broadcasts"
     return format_table(_OVERVIEW, [_format_line(broadcast) for broadcast in broadcasts])
@@ -32,12 +32,12 @@ def _format_line(shown: BroadcastView) -> tuple[object, ...]:
 
 
 def truncate_headline(headline: str) -> str:
-    """What fits into a line beside the rest."""
+    """Shorten a headline to 40 characters, so that it fits into a table row."""
     return headline if len(headline) <= MAX_HEADLINE_LENGTH else f"{headline[: MAX_HEADLINE_LENGTH - 1]}…"
 
 
 def format_page(shown: BroadcastView) -> str:
-    """Everything about one."""
+    """Format all details of one broadcast."""
     parts = [_format_head(shown), _format_recipients(shown)]
     if shown.waits:
         waits = [(wait.deliveries, explain_wait(wait.cause), format_time(wait.due_at)) for wait in shown.waits]

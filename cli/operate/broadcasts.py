@@ -1,4 +1,4 @@
-"""`kreisfunk broadcasts`: what is being sent, to how many, and what an operator does about it."""
+"""`kreisfunk broadcasts`: list, pause, resume, cancel and resend broadcasts."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -35,9 +35,9 @@ def list_broadcasts(
     json: Json = False,
     stack: Stack = None,
 ) -> None:
-    """List broadcasts, newest first: what is still to begin, then what the ledger has.
+    """List broadcasts, newest first: those that have not begun, then those in the ledger.
 
-    Exit status: 0, 2 wrong command line, 4 database away or role refused.
+    Exit status: 0, 2 wrong command line, 4 database unavailable or role refused.
     """
     found = run_on_ledger(stack, lambda connection: _fetch_latest(connection, number))
     print_result({"broadcasts": [asdict(one) for one in found]}, format_overview(found), json=json)
@@ -45,9 +45,9 @@ def list_broadcasts(
 
 @app.command("show")
 def show_broadcast(broadcast: Broadcast, json: Json = False, stack: Stack = None) -> None:
-    """Show where every recipient of a broadcast is, what waits for what, and what failed why.
+    """Show the state of all recipients of a broadcast, with the reasons for waiting and failing.
 
-    Exit status: 0, 2 wrong command line, 3 no such broadcast, 4 database away or role refused.
+    Exit status: 0, 2 wrong command line, 3 no such broadcast, 4 database unavailable or role refused.
     """
     found = run_on_ledger(stack, lambda connection: _fetch_one(connection, broadcast))
     if found is None:
@@ -57,9 +57,9 @@ def show_broadcast(broadcast: Broadcast, json: Json = False, stack: Stack = None
 
 @app.command()
 def pause(broadcast: Broadcast, reason: Reason, json: Json = False, stack: Stack = None) -> None:
-    """Send nothing more of a broadcast until somebody resumes it; what has left has left.
+    """Pause a broadcast until somebody resumes it; messages that were sent stay sent.
 
-    Exit status: 0 paused, 2 wrong command line, 3 ended or no such broadcast, 4 database away or role refused.
+    Exit status: 0 paused, 2 wrong command line, 3 ended or no such broadcast, 4 database unavailable or role refused.
     """
     statement = "select dispatcher.pause_broadcast($1, $2)"
     before = run_on_ledger(stack, lambda connection: connection.fetchval(statement, broadcast, reason))
@@ -68,9 +68,9 @@ def pause(broadcast: Broadcast, reason: Reason, json: Json = False, stack: Stack
 
 @app.command()
 def resume(broadcast: Broadcast, json: Json = False, stack: Stack = None) -> None:
-    """Go on with a paused broadcast.
+    """Resume a paused broadcast.
 
-    Exit status: 0 resumed, 2 wrong command line, 3 not paused, 4 database away or role refused.
+    Exit status: 0 resumed, 2 wrong command line, 3 not paused, 4 database unavailable or role refused.
     """
     statement = "select dispatcher.resume_broadcast($1)"
     before = run_on_ledger(stack, lambda connection: connection.fetchval(statement, broadcast))
@@ -79,9 +79,10 @@ def resume(broadcast: Broadcast, json: Json = False, stack: Stack = None) -> Non
 
 @app.command()
 def cancel(broadcast: Broadcast, reason: Reason, json: Json = False, stack: Stack = None) -> None:
-    """Send nothing more of a broadcast, for good. Everything of its notice: `kreisfunk withdraw`.
+    """Cancel the rest of a broadcast for good. To end all broadcasts of a notice, use `kreisfunk withdraw`.
 
-    Exit status: 0 cancelled, 2 wrong command line, 3 ended or no such broadcast, 4 database away or role refused.
+    Exit status: 0 cancelled, 2 wrong command line, 3 ended or no such broadcast,
+    4 database unavailable or role refused.
     """
     statement = "select dispatcher.cancel_broadcast($1, $2)"
     before = run_on_ledger(stack, lambda connection: connection.fetchval(statement, broadcast, reason))
@@ -97,10 +98,10 @@ def resend(
     json: Json = False,
     stack: Stack = None,
 ) -> None:
-    """Send a broadcast again to those who have not got it, unless it has expired or was cancelled.
+    """Send a broadcast again to those who did not get it, unless it has expired or was cancelled.
 
-    Exit status: 0 they wait for their turn, 1 given up, 2 wrong command line, 3 ended or no such broadcast, 4 database
-    away or role refused.
+    Exit status: 0 queued for sending, 1 aborted, 2 wrong command line, 3 ended or no such broadcast, 4 database
+    unavailable or role refused.
     """
     if not missing:
         fail("Say to whom: --missing.", status=EXIT_USAGE)

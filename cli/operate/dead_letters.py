@@ -1,4 +1,4 @@
-"""`kreisfunk dead-letters`: messages of citizens that could not be handled, sealed."""
+"""`kreisfunk dead-letters`: encrypted messages of citizens that could not be handled."""
 
 from typing import Annotated, Any
 
@@ -31,9 +31,9 @@ def list_letters(
     json: Json = False,
     stack: Stack = None,
 ) -> None:
-    """List what is there: since when, and why it could not be handled.
+    """List dead letters: since when, and why they could not be handled.
 
-    Exit status: 0, 2 wrong command line, 4 database away or role refused.
+    Exit status: 0, 2 wrong command line, 4 database unavailable or role refused.
     """
     rows = run_on_ledger(stack, lambda ledger: ledger.fetch(_LIST, limit))
     letters = [{name: value for name, value in row.items() if name != "total"} for row in rows]
@@ -42,9 +42,9 @@ def list_letters(
 
 @app.command()
 def replay(which: Which = None, everything: All = False, json: Json = False, stack: Stack = None) -> None:
-    """Have it handled again, within seconds; what fails again stays, with its new reason.
+    """Request that it be handled again, within seconds; if it fails again, it stays with its new reason.
 
-    Exit status: 0 asked for, 2 wrong command line, 3 not there, 4 database away or role refused.
+    Exit status: 0 requested, 2 wrong command line, 3 not found, 4 database unavailable or role refused.
     """
     _call_function("replay", which, everything=everything, json=json, stack=stack)
 
@@ -59,7 +59,7 @@ def drop(
 ) -> None:
     """Delete it for good.
 
-    Exit status: 0 deleted, 2 wrong command line or not confirmed, 3 not there, 4 database away or role refused.
+    Exit status: 0 deleted, 2 wrong command line or not confirmed, 3 not found, 4 database unavailable or role refused.
     """
     if not yes and not console.is_terminal:
         fail("Nothing was dropped.", "Say --yes if that is what you want.", EXIT_USAGE)

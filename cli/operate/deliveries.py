@@ -1,4 +1,4 @@
-"""`kreisfunk deliveries`: deliveries of which nobody knows whether Meta has them."""
+"""`kreisfunk deliveries`: deliveries with unknown outcome, which Meta may or may not have accepted."""
 
 from enum import StrEnum
 from typing import Annotated, Any
@@ -25,7 +25,7 @@ app = typer.Typer(help="Deliveries of which nobody knows whether Meta has them."
 
 
 class DeliveryOutcome(StrEnum):
-    """What a person says about an unknown outcome."""
+    """An operator's decision on a delivery with unknown outcome."""
 
     ACCEPTED = "accepted"
     FAILED = "failed"
@@ -40,7 +40,7 @@ def list_unknown(
 ) -> None:
     """List unknown outcomes, the oldest first, at most 1,000.
 
-    Exit status: 0, 2 wrong command line, 4 database away or role refused.
+    Exit status: 0, 2 wrong command line, 4 database unavailable or role refused.
     """
     rows = run_on_ledger(stack, lambda ledger: ledger.fetch(_UNKNOWN, broadcast, MAX_SHOWN))
     print_result({"unknown": [dict(row) for row in rows]}, _format_text(rows), json=json)
@@ -55,12 +55,12 @@ def settle(
     json: Json = False,
     stack: Stack = None,
 ) -> None:
-    """Say what became of unknown outcomes: accepted, failed, or to be sent again.
+    """Settle unknown outcomes: accepted, failed, or to be sent again.
 
-    A status of Meta that comes later is still believed. What has expired is not sent again.
+    A later status from Meta still counts. Expired deliveries are not sent again.
 
-    Exit status: 0 settled, 1 given up, 2 wrong command line, 3 nothing unknown that fits, 4 database away or role
-    refused.
+    Exit status: 0 settled, 1 aborted, 2 wrong command line, 3 no matching unknown outcome,
+    4 database unavailable or role refused.
     """
     if (delivery is None) == (broadcast is None):
         fail("Name one delivery, or --broadcast.", status=EXIT_USAGE)

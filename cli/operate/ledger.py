@@ -1,4 +1,4 @@
-"""What the ledger says about broadcasts, read with a role that sees no address."""
+"""Broadcasts in the ledger, read with a role that cannot read addresses."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -60,10 +60,10 @@ SETTLED_BY_HAND = "von Hand als fehlgeschlagen eingetragen"
 
 @dataclass(frozen=True, kw_only=True)
 class RecipientCounts:
-    """Where all recipients of a broadcast are; the sum of the rest is the audience.
+    """Recipients of a broadcast by state; the states add up to the audience.
 
     `audience` is final once `complete`; until then more recipients may come. `unaccounted` are recipients of an ended
-    broadcast without a row in the ledger: 0.
+    broadcast without a row in the ledger; it must be 0.
     """
 
     audience: int
@@ -80,7 +80,7 @@ class RecipientCounts:
 
 @dataclass(frozen=True, kw_only=True)
 class WaitingGroup:
-    """So many deliveries wait for the same; `due_at` is the first moment at which one may go on."""
+    """Deliveries that wait for the same cause; `due_at` is the earliest time at which one may be sent."""
 
     cause: str
     deliveries: int
@@ -89,7 +89,7 @@ class WaitingGroup:
 
 @dataclass(frozen=True, kw_only=True)
 class FailureGroup:
-    """So many deliveries failed for the same reason; `code` is Meta's."""
+    """Deliveries that failed for the same reason; `code` is Meta's."""
 
     code: int | None
     reason: str
@@ -98,7 +98,7 @@ class FailureGroup:
 
 @dataclass(frozen=True, kw_only=True)
 class BroadcastView:
-    """One broadcast. `steps` says how far the accepted ones are; `reason` why it is held, paused or cancelled."""
+    """One broadcast. `steps` counts accepted messages by status; `reason` says why it is paused or cancelled."""
 
     broadcast: UUID
     notice: str
@@ -123,12 +123,12 @@ class BroadcastView:
 
 
 async def fetch_latest(ledger: asyncpg.Connection, number: int) -> list[BroadcastView]:
-    """The newest broadcasts first."""
+    """Return the newest broadcasts, newest first."""
     return [_build_view(row) for row in await ledger.fetch(_LATEST, number)]
 
 
 async def fetch_one(ledger: asyncpg.Connection, broadcast: UUID) -> BroadcastView | None:
-    """Everything about one broadcast, as of one moment."""
+    """Return all details of a broadcast from one snapshot, or None."""
     async with ledger.transaction(isolation="repeatable_read", readonly=True):
         row = await ledger.fetchrow(_ONE, broadcast)
         if row is None:
@@ -139,7 +139,7 @@ async def fetch_one(ledger: asyncpg.Connection, broadcast: UUID) -> BroadcastVie
 
 
 async def fetch_by_notice(ledger: asyncpg.Connection, notice: str) -> list[BroadcastView]:
-    """Everything about each revision of a notice."""
+    """Return all details of each revision of a notice, by revision."""
     found = [await fetch_one(ledger, row["id"]) for row in await ledger.fetch(_OF_NOTICE, notice)]
     return [shown for shown in found if shown is not None]
 
@@ -151,7 +151,7 @@ def _build_failure(row: asyncpg.Record) -> FailureGroup:
 
 
 def _explain_code(code: int) -> str:
-    """Below 600 the code may be an HTTP status, which is recorded where Meta names none."""
+    """Return the reason in German; codes from 400 to 599 are HTTP statuses, recorded where Meta gives no code."""
     return find_error_rule(code).german if code not in range(400, 600) else find_error_rule(None, code).german
 
 
@@ -161,7 +161,7 @@ def _build_view(
     states: dict[str, int] = msgspec.json.decode(row["states"])
     audience = row["audience"]
     if row["cancelled_reason"] and row["finished_at"]:
-        audience = sum(states.values())  # the cancellation may have stopped the pages of others
+        audience = sum(states.values())  # the cancellation may have stopped the remaining pages
     books = count_recipients(states, audience=audience, expanded=row["expanded"], ended=row["ended"])
     return BroadcastView(
         **{name: row[name] for name in _COPIED_COLUMNS},
@@ -177,13 +177,14 @@ def _build_view(
 
 
 def _derive_standing(standing: str, cancelled: str | None, books: RecipientCounts) -> str:
-    """A revision that nobody has missed was not cancelled: the next one replaced it."""
+    """Return `replaced` if the revision was superseded after all of its recipients had been sent to, else the standing.
+    Return `replaced` if the revision was superseded after all of its recipients had been sent to, else the standing."""
     is_replaced = cancelled == SUPERSEDED and books.complete and not (books.cancelled or books.waiting)
     return REPLACED if is_replaced else standing
 
 
 def _build_other_waits(states: Mapping[str, int], books: RecipientCounts) -> list[WaitingGroup]:
-    """Those that wait without a waiting row: on their way to Meta, or still in a batch."""
+    """Return the groups without a waiting row: being sent to Meta, or still in a batch."""
     sending = states.get("claimed", 0)
     queued = books.waiting - states.get("waiting", 0) - sending
     found = (WaitingGroup(cause="sending", deliveries=sending), WaitingGroup(cause="queue", deliveries=queued))
@@ -191,7 +192,8 @@ def _build_other_waits(states: Mapping[str, int], books: RecipientCounts) -> lis
 
 
 def count_recipients(states: Mapping[str, int], *, audience: int | None, expanded: int, ended: bool) -> RecipientCounts:
-    """What is not in the ledger waits in a batch as long as the broadcast runs; afterwards nobody accounts for it."""
+    """Count recipients; those without a row wait in a batch while the broadcast runs, and are unaccounted afterwards.
+    Count recipients; those without a row wait in a batch while the broadcast runs, and are unaccounted afterwards."""
     known = sum(states.values())
     everybody = audience if audience is not None else max(expanded, known)
     missing = everybody - known

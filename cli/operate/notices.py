@@ -1,4 +1,4 @@
-"""`kreisfunk notices`: what became of the county's notices, in German for those who write them."""
+"""`kreisfunk notices`: delivery and ratings of notices, in German for the people who write them."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -86,7 +86,7 @@ async def _fetch_latest(connection: asyncpg.Connection, number: int) -> list[Bro
 
 
 async def _fetch_notice(connection: asyncpg.Connection, notice: str) -> tuple[list[BroadcastView], Ratings]:
-    """Each revision, the first one first, with its ratings by value."""
+    """Return the revisions in ascending order, and the ratings by broadcast and value."""
     known = [*await fetch_by_notice(connection, notice), *await fetch_planned_by_notice(connection, notice)]
     if not known:
         refuse("Diese Meldung ist nicht bekannt.", "`kreisfunk notices list` nennt die Kennungen.")

@@ -1,4 +1,4 @@
-"""Broadcasts that the ledger does not know: scheduled ones, and those of which no page of recipients has come yet."""
+"""Broadcasts without a row in the ledger: scheduled ones, and those whose first page of recipients has not arrived."""
 
 from uuid import UUID
 
@@ -43,18 +43,18 @@ _NO_RECIPIENTS = RecipientCounts(
 
 
 async def fetch_planned(database: asyncpg.Connection, number: int) -> list[BroadcastView]:
-    """What is still to begin, the last first."""
+    """Return broadcasts that have not begun, the last to begin first."""
     return [_build_view(row) for row in await database.fetch(_NEXT, number)]
 
 
 async def fetch_planned_one(database: asyncpg.Connection, broadcast: UUID) -> BroadcastView | None:
-    """One that has not begun, or was withdrawn before it could."""
+    """Return a broadcast that has not begun, or was withdrawn before it began."""
     row = await database.fetchrow(_ONE, broadcast)
     return _build_view(row) if row else None
 
 
 async def fetch_planned_by_notice(database: asyncpg.Connection, notice: str) -> list[BroadcastView]:
-    """The revisions of a notice that have not begun, or were withdrawn before they could."""
+    """Return the revisions of a notice that have not begun, or were withdrawn before they began."""
     return [_build_view(row) for row in await database.fetch(_OF_NOTICE, notice)]
 
 

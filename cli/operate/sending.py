@@ -1,4 +1,4 @@
-"""`kreisfunk sending`: how fast we may send, and why everybody waits just now."""
+"""`kreisfunk sending`: sending limits and their use, causes of waiting, pause and resume."""
 
 import asyncio
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from cli.options import Json
 from cli.output import escape
 
 RATE_SAMPLE_SECONDS = 1.0
-# Everything that is neither waiting nor ended without a request has had one.
+# Every delivery that neither waits nor ended unsent has had a request.
 _SENT = """
 select coalesce(sum(n.deliveries), 0)::int
 from dispatcher.broadcast b join dispatcher.broadcast_count n on n.broadcast = b.id
@@ -37,7 +37,7 @@ _WAITING = """
 select lane::text, waits_for::text, count(*)::int as deliveries, min(due_at) as due_at
 from dispatcher.delivery where waits_for is not null group by lane, 2 order by lane, 3 desc
 """
-# Dispatchers repeat it every second.
+# Dispatchers write these rows anew every second.
 _UNREACHABLE = """
 select number, replica, reason, since from dispatcher.unreachable
 where said_at > clock_timestamp() - interval '10 seconds' order by since
@@ -49,9 +49,9 @@ app = typer.Typer(help="How fast we may send, why everybody waits just now; paus
 
 @dataclass(frozen=True, kw_only=True)
 class SendingLimits:
-    """One sending number. Rates are in messages per second.
+    """Limits of one sending number. Rates are in messages per second.
 
-    In plain words, `waits` is why everybody waits, `unreachable` which dispatchers do not reach Meta.
+    `waits` are sentences about what delays all messages, `unreachable` about dispatchers that cannot reach Meta.
     """
 
     number: str
@@ -70,9 +70,9 @@ class SendingLimits:
 
 @app.callback(invoke_without_command=True)
 def show_limits(context: typer.Context, json: Json = False, stack: Stack = None) -> None:
-    """Show the limits. Takes a second, in which the rate that is used is measured.
+    """Show the limits. Takes a second, in which the used rate is measured.
 
-    Exit status: 0, 2 wrong command line, 4 database away or role refused.
+    Exit status: 0, 2 wrong command line, 4 database unavailable or role refused.
     """
     if context.invoked_subcommand:
         return
@@ -84,9 +84,9 @@ def show_limits(context: typer.Context, json: Json = False, stack: Stack = None)
 
 @app.command()
 def pause(reason: Reason, number: Number = None, json: Json = False, stack: Stack = None) -> None:
-    """Within a second nothing is sent any more, replies included, until somebody releases it.
+    """Pause all sending within a second, replies included, until somebody resumes it.
 
-    Exit status: 0 held, 2 wrong command line, 3 no such number, 4 database away or role refused.
+    Exit status: 0 paused, 2 wrong command line, 3 no such number, 4 database unavailable or role refused.
     """
     held = run_on_ledger(
         stack, lambda ledger: ledger.fetchval("select dispatcher.pause_sending($1, $2)", reason, number)
@@ -98,9 +98,9 @@ def pause(reason: Reason, number: Number = None, json: Json = False, stack: Stac
 
 @app.command()
 def resume(number: Number = None, json: Json = False, stack: Stack = None) -> None:
-    """Send again. If the cause of a hold by Meta is still there, the next message holds everything again.
+    """Resume sending. If the cause of a pause by Meta persists, the next message pauses sending again.
 
-    Exit status: 0 released, 2 wrong command line, 3 nothing was held, 4 database away or role refused.
+    Exit status: 0 resumed, 2 wrong command line, 3 nothing was paused, 4 database unavailable or role refused.
     """
     released = run_on_ledger(stack, lambda ledger: ledger.fetchval("select dispatcher.resume_sending($1)", number))
     if not released:

@@ -1,4 +1,4 @@
-"""One command on the ledger: connect, ask, and say in plain words what kept us from it."""
+"""One command's session with the ledger, and the explanation of its errors."""
 
 import asyncio
 import os
@@ -27,7 +27,7 @@ Yes = Annotated[bool, typer.Option("--yes", help="Do not ask, although somebody 
 
 
 def run_on_ledger(stack: Path | None, ask: Callable[[asyncpg.Connection], Awaitable[T]]) -> T:
-    """What `ask` finds with the operator's role; ends the command if the ledger cannot be reached."""
+    """Return the result of `ask` with the operator's role; ends the command if the ledger cannot be reached."""
     settings = read_operator_settings(find_stack(stack, os.environ, DATABASE_URL), os.environ)
     try:
         return asyncio.run(_run_with_connection(settings, ask))
@@ -63,17 +63,17 @@ async def _run_with_connection(settings: Settings, ask: Callable[[asyncpg.Connec
 
 
 def print_result(as_object: Any, as_text: str, *, json: bool) -> None:
-    """One JSON object for a script, or text for a person."""
+    """Print one JSON object for scripts, or text for people."""
     say(msgspec.json.encode(as_object).decode() if json else as_text)
 
 
 def refuse(problem: str, advice: str = "") -> NoReturn:
-    """What was asked for does not fit what is there: nothing was changed."""
+    """End the command, as the request does not fit the present state; nothing was changed."""
     fail(problem, advice, EXIT_REJECTED)
 
 
 def warn_of_duplicates(count: str, *, yes: bool) -> None:
-    """Ask before somebody may get a message twice; without a terminal only `--yes` will do."""
+    """Ask for confirmation before somebody may get a message twice; without a terminal, `--yes` is required."""
     console.print(
         f"{count}: Meta may have taken these messages although no answer came. Whoever has got one gets it twice.",
         style="yellow",

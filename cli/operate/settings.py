@@ -1,4 +1,4 @@
-"""Which ledger an operator works at, and with which role."""
+"""Settings of an operator: the ledger's URL, and the role."""
 
 from collections.abc import Mapping
 
@@ -10,7 +10,7 @@ from shared.runtime.settings import PREFIX, read_settings
 
 
 class Settings(BaseSettings):
-    """Access of an operator: the role sees no address, and changes nothing but by functions made for it."""
+    """Access of an operator; the role cannot read addresses and changes data only through functions made for it."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, frozen=True, extra="ignore", hide_input_in_errors=True, env_ignore_empty=True
@@ -27,6 +27,6 @@ class Settings(BaseSettings):
 
 
 def read_operator_settings(stack: RunningStack | None, environment: Mapping[str, str]) -> Settings:
-    """Of a local stack if there is one; ends the command with status 2 if something is missing."""
+    """Read the settings of the local stack if there is one; ends the command with status 2 if something is missing."""
     with use_environment(stack.addresses.operator if stack else environment):
         return read_settings(Settings)

@@ -1,4 +1,4 @@
-"""Plain tables for a terminal."""
+"""Plain-text tables for a terminal."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -7,7 +7,7 @@ from cli.output import escape
 
 
 def format_table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """Columns side by side; numbers stand right."""
+    """Align the columns; columns of numbers to the right."""
     cells = [[escape(str(cell), line=True) for cell in row] for row in (head, *rows)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     right = [bool(rows) and all(isinstance(row[place], int | float) for row in rows) for place in range(len(head))]
@@ -20,18 +20,18 @@ def _format_row(row: Sequence[str], widths: Sequence[int], right: Sequence[bool]
 
 
 def format_pairs(*rows: tuple[str, object]) -> str:
-    """Names and what they are, one a line."""
+    """Format names and values, one pair a line."""
     width = max(len(name) for name, _ in rows)
     return "\n".join(f"{name.ljust(width)}  {escape(str(value), line=True)}" for name, value in rows)
 
 
 def format_time(at: datetime | None) -> str:
-    """The time of this machine."""
+    """Format a time in this machine's time zone."""
     return f"{at.astimezone():%Y-%m-%d %H:%M:%S}" if at else "-"
 
 
 def format_duration(seconds: float) -> str:
-    """About how long, in the unit that fits."""
+    """Format an approximate duration in the largest unit of which it has at least two."""
     for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
         if seconds >= 2 * size:
             return f"{seconds / size:.0f} {unit}"

@@ -1,4 +1,4 @@
-"""`kreisfunk templates`: those that Meta does not accept just now; their broadcasts wait."""
+"""`kreisfunk templates`: templates that Meta does not accept at present, whose broadcasts are paused."""
 
 from typing import Annotated
 
@@ -21,9 +21,9 @@ app = typer.Typer(help="Templates that Meta does not accept just now; their broa
 
 @app.command("list")
 def list_templates(json: Json = False, stack: Stack = None) -> None:
-    """List held templates and how many broadcasts wait for each.
+    """List paused templates, and how many broadcasts wait for each.
 
-    Exit status: 0, 2 wrong command line, 4 database away or role refused.
+    Exit status: 0, 2 wrong command line, 4 database unavailable or role refused.
     """
     rows = run_on_ledger(stack, lambda ledger: ledger.fetch(_HELD))
     print_result({"held": [dict(row) for row in rows]}, _format_text(rows), json=json)
@@ -35,9 +35,9 @@ def resume(
     json: Json = False,
     stack: Stack = None,
 ) -> None:
-    """Go on with a template, when it is in order at Meta again.
+    """Resume a template, once Meta accepts it again.
 
-    Exit status: 0 released, 2 wrong command line, 3 not held, 4 database away or role refused.
+    Exit status: 0 resumed, 2 wrong command line, 3 not paused, 4 database unavailable or role refused.
     """
     if not run_on_ledger(stack, lambda ledger: ledger.fetchval("select dispatcher.resume_template($1)", template)):
         refuse(f"Template {template} is not held.")

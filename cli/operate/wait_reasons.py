@@ -1,4 +1,4 @@
-"""What a waiting delivery waits for, in plain words."""
+"""Explanations of the causes for which deliveries wait."""
 
 from collections.abc import Mapping
 
@@ -20,5 +20,5 @@ REASON_TEXTS: Mapping[str, str] = {
 
 
 def explain_wait(cause: str) -> str:
-    """The words for a cause of the ledger; an unknown one is shown as it is."""
+    """Return the text for a cause in the ledger; an unknown cause is returned as it is."""
     return REASON_TEXTS.get(cause, cause)

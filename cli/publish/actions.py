@@ -1,4 +1,4 @@
-"""What the commands do with their events, and how they end."""
+"""Checking and sending of events, with the exit status for each outcome."""
 
 import asyncio
 import sys
@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, kw_only=True)
 class OutputOptions:
-    """How long the first answer may take (None: nobody waits), and how it is told."""
+    """Output format, and the time-out of the first answer in seconds (None: do not wait)."""
 
     seconds: float | None
     as_json: bool
@@ -33,7 +33,7 @@ class OutputOptions:
 
 
 def _check_all(way: Transport, bodies: Sequence[bytes], now: datetime, manner: OutputOptions) -> None:
-    """Say what would become of them; status 3 if anything is wrong, 6 if one would have no effect."""
+    """Print what would become of the events; exit with 3 if any is invalid, with 6 if one would have no effect."""
     if status := print_check(run_or_fail(_check_events(way, bodies, now, manner)), as_json=manner.as_json):
         raise typer.Exit(status)
 
@@ -48,7 +48,7 @@ def handle_all(
     may_ask: bool,
     from_file: bool,
 ) -> None:
-    """Check or send them. On a terminal we ask before, if we may; what stands in a file is checked in any case."""
+    """Check the events or send them. A file is checked first; on a terminal a person is asked if `may_ask`."""
     if check:
         _check_all(way, bodies, now, manner)
         return
@@ -59,7 +59,7 @@ def handle_all(
 
 
 def _require_valid(way: Transport, bodies: Sequence[bytes], now: datetime, manner: OutputOptions, *, ask: bool) -> None:
-    """End the command before any is sent, if one of them is wrong, or a person does not want it when we `ask`."""
+    """End the command before anything is sent if an event is invalid, or if the person declines when we `ask`."""
     found = run_or_fail(_check_events(way, bodies, now, manner))
     if any(event.problems for event in found):
         print_check(found, as_json=manner.as_json)
@@ -78,14 +78,14 @@ async def _check_events(
     for body in bodies:
         checked = await way.check(body, now, seconds=seconds)
         if read_attribute(body, "subject") in {read_attribute(earlier.body, "subject") for earlier in found}:
-            # What comes earlier in the same file will have been published by then.
+            # Earlier revisions in the same file will have been published by then.
             checked = replace(checked, problems=tuple(each for each in checked.problems if each.field != "revision"))
         found.append(checked)
     return found
 
 
 def send_all(way: Transport, bodies: Sequence[bytes], manner: OutputOptions) -> None:
-    """One after the other; the first that is rejected or fails ends it."""
+    """Send the events in order; the first that is rejected or fails ends the command."""
     status = 0
     for body in bodies:
         ended = _send(way, body, manner)
@@ -107,7 +107,7 @@ def _send(way: Transport, body: bytes, manner: OutputOptions) -> int:
 
 
 def run_or_fail(work: Coroutine[Any, Any, T]) -> T:
-    """Its result; what went wrong is said, with its status."""
+    """Return the result of `work`; on an error, explain it and end the command with its status."""
     try:
         return asyncio.run(work)
     except NoAnswerError as error:

@@ -1,4 +1,4 @@
-"""Publishes one event and waits for what becomes of it."""
+"""Publishing of one event over AMQP, and waiting for its answer."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -26,7 +26,7 @@ Answer = NoticeAccepted | NoticeRejected | BroadcastCancelled
 
 
 class NoAnswerError(Exception):
-    """The event is stored at the broker, but nobody said within `seconds` what became of it."""
+    """The event is stored at the broker, but no answer came within `seconds`."""
 
     def __init__(self, seconds: float) -> None:
         super().__init__(seconds)
@@ -35,7 +35,7 @@ class NoAnswerError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class NoticeEvent:
-    """What is published about the notice `subject`; nobody gets it after `expirytime`."""
+    """An event about the notice `subject`; it is not delivered after `expirytime`."""
 
     message: NoticePublished | NoticeUpdated | NoticeWithdrawn
     subject: str
@@ -45,24 +45,24 @@ class NoticeEvent:
 
 @dataclass(frozen=True, kw_only=True)
 class AmqpClient:
-    """Publishes as one municipal system; `source` has to belong to its login."""
+    """Client that publishes as one municipal system; `source` has to belong to its login."""
 
     settings: Settings
     source: str
 
     async def send(self, event: NoticeEvent, now: datetime, *, seconds: float | None) -> Answer | None:
-        """Return the answer within `seconds`, or None. Raises BrokerUnavailable, Unroutable, Unanswered."""
+        """Return the answer within `seconds`, or None. Raises BrokerUnavailable, Unroutable, NoAnswerError."""
         return await self.send_body(self.encode_event(event, now), seconds=seconds)
 
     async def send_body(self, body: bytes, *, seconds: float | None) -> Answer | None:
-        """The same for an event that is written already."""
+        """Do the same as `send` for an encoded event."""
         async with self.publish_and_listen(body) as listener:
             return None if seconds is None else await self._wait_for_answer(listener, read_envelope(body), seconds)
 
     @asynccontextmanager
     async def publish_and_listen(self, body: bytes) -> AsyncIterator["Listener"]:
-        """The broker has it, and what is said about notices from then on can be heard."""
-        # Here, since whoever publishes over HTTP does without.
+        """Publish an event, and yield a listener for all messages about notices since then."""
+        # Imported here, since publishing over HTTP does not need it.
         from shared.amqp.connection import connect
         from shared.amqp.listener import open_listener
         from shared.amqp.publisher import open_publisher
@@ -71,7 +71,7 @@ class AmqpClient:
         envelope = read_envelope(body)
         async with (
             connect(self.settings.broker_url, password=self.settings.broker_secret, name="publish") as connection,
-            # Listening first: the answer may be there before the confirm is.
+            # Listen first: the answer may arrive before the confirm.
             open_listener(connection) as listener,
             open_publisher(connection) as publisher,
         ):
@@ -85,7 +85,8 @@ class AmqpClient:
             yield listener
 
     async def request_check(self, body: bytes, now: datetime, *, seconds: float) -> NoticeChecked | None:
-        """What would become of an event now; None if nobody answers within `seconds`. Raises BrokerUnavailable."""
+        """Return what would become of an event now; None without an answer within `seconds`. Raises BrokerUnavailable.
+        Return what would become of an event now; None without an answer within `seconds`. Raises BrokerUnavailable."""
         event = msgspec.json.decode(body, type=dict[str, Any])
         question = encode(NoticeCheck(event=event), event_id=str(uuid4()), source=self.source, time=now)
         async with self.publish_and_listen(question) as listener:
@@ -109,7 +110,7 @@ class AmqpClient:
             raise NoAnswerError(seconds) from None
 
     def encode_event(self, event: NoticeEvent, now: datetime) -> bytes:
-        """The event as it is published."""
+        """Return the event as it is published."""
         return encode(
             event.message,
             event_id=event.id,
@@ -121,7 +122,8 @@ class AmqpClient:
 
 
 def is_answer_to(message: Message, event: Envelope, login: str) -> bool:
-    """Whether it is about our event; what a withdrawal ends is a broadcast, so its cancellation answers, too."""
+    """Return whether a message answers our event; a withdrawal is also answered by the cancellation of its broadcast.
+    Return whether a message answers our event; a withdrawal is also answered by the cancellation of its broadcast."""
     if isinstance(message, NoticeRejected) and not message.is_for(login):
         return False
     if isinstance(message, NoticeAccepted | NoticeRejected):
@@ -131,7 +133,7 @@ def is_answer_to(message: Message, event: Envelope, login: str) -> bool:
 
 
 def decode_message(body: bytes) -> Message | None:
-    """None for an event of a later version: none of ours."""
+    """Decode a message; None for one of a later version."""
     try:
         return decode(body)
     except ContractError:

@@ -1,4 +1,4 @@
-"""What becomes of an event that we published over AMQP, from its receipt to its end."""
+"""Progress of an event published over AMQP, from its receipt to its end."""
 
 import asyncio
 from collections import deque
@@ -26,7 +26,7 @@ MIN_REPEAT_AGE = timedelta(minutes=1)
 
 @dataclass
 class TrackedEvent:
-    """What is known of one event. What is said of broadcasts before we know which is ours, is kept until we do."""
+    """Progress of one event. Messages about broadcasts that come before we know ours are kept until then."""
 
     event: Envelope
     progress: EventProgress
@@ -36,11 +36,14 @@ class TrackedEvent:
 
     @property
     def is_stalled(self) -> bool:
-        """Whether it was accepted long ago, and nothing more is known of it."""
+        """True if it was accepted in an earlier attempt, and nothing more is known."""
         return self.is_repeated and self.progress.state is EventState.ACCEPTED
 
     def apply_message(self, message: Message, at: datetime, said_at: datetime | None = None) -> bool:
-        """Whether it was about our event. What was obeyed before is answered with the words, and the time, of then."""
+        """Return whether the message was about our event.
+
+        A repeated event is answered with the original answer and its original time (`said_at`).
+        """
         if isinstance(message, NoticeAccepted) and is_answer_to(message, self.event, self.login):
             self.is_repeated = said_at is not None and said_at < at - MIN_REPEAT_AGE
             self._update_progress(message, at)
@@ -63,7 +66,7 @@ class TrackedEvent:
 
 
 async def follow(sender: AmqpClient, body: bytes, *, seconds: float) -> AsyncIterator[EventProgress]:
-    """Publish it, and tell each change until the last. Raises Unanswered, BrokerUnavailable, Unroutable."""
+    """Publish the event and yield each change until the last. Raises NoAnswerError, BrokerUnavailable, Unroutable."""
     event = read_envelope(body)
     course = TrackedEvent(
         event, start_progress(event.source, event.id, event.subject or "", system_clock()), sender.settings.login
@@ -76,9 +79,9 @@ async def follow(sender: AmqpClient, body: bytes, *, seconds: float) -> AsyncIte
 
 
 async def _wait_for_change(listener: "Listener", course: TrackedEvent, seconds: float) -> None:
-    """Return after a change. The first has to come within `seconds`; for one that was obeyed before, so has the next.
+    """Return after a change; the first has to come within `seconds`, and for a repeated event so has the second.
 
-    Of what is new, later changes take as long as they take.
+    Later changes of a new event have no time limit.
     """
     limit = seconds if course.progress.state is EventState.RECEIVED or course.is_stalled else None
     try:
@@ -96,7 +99,7 @@ async def _wait_for_change(listener: "Listener", course: TrackedEvent, seconds: 
 
 
 def _decode_message(body: bytes) -> tuple[Message, datetime] | None:
-    """What is said, and when it was; None for what concerns nobody who watches, or is of a later version."""
+    """Return a message and its time; None if it does not concern progress, or is of a later version."""
     try:
         envelope = read_envelope(body)
         message = read_message(envelope)

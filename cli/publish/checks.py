@@ -1,4 +1,4 @@
-"""Events from a file, and what is wrong with them, before anything is sent."""
+"""Events from a file, and their validation before anything is sent."""
 
 import sys
 from collections.abc import Mapping, Sequence
@@ -25,7 +25,7 @@ PUBLISHED_TYPE = "de.kreisfunk.notice.published.v1"
 
 
 def read_events(name: str, *, source: str, now: datetime) -> list[bytes]:
-    """One CloudEvent or a list of them; what a person need not write is added. Ends the command if it is no JSON."""
+    """Read one CloudEvent or a list of them and add defaults. Ends the command if it is not JSON."""
     try:
         body = sys.stdin.buffer.read(MAX_BYTES + 1) if name == "-" else Path(name).read_bytes()
         found = decode_json(body)
@@ -52,7 +52,7 @@ def _fill_defaults(event: Mapping[str, Any], source: str, now: datetime) -> dict
 
 
 def find_problems(event: bytes, settings: Settings, now: datetime) -> tuple[Problem, ...]:
-    """By the rules that every door has. Ends the command if the county's file cannot be read."""
+    """Validate by the rules that both interfaces apply. Ends the command if the county's file cannot be read."""
     try:
         county = read_configuration(settings.county, Configuration)
     except ConfigurationError as error:
@@ -62,7 +62,7 @@ def find_problems(event: bytes, settings: Settings, now: datetime) -> tuple[Prob
 
 @dataclass(frozen=True, kw_only=True)
 class CheckedEvent:
-    """An event with what is wrong with it; else with what is expected of it, if anybody could be asked."""
+    """An event with its problems, or else the expected result if the services answered."""
 
     body: bytes
     problems: tuple[Problem, ...] = ()
@@ -82,9 +82,9 @@ class CheckedEvent:
 
 
 def print_check(found: Sequence[CheckedEvent], *, as_json: bool) -> int:
-    """Say of each event what is wrong or expected, and return the exit status. Nothing was sent.
+    """Print the problems or the expected result of each event, and return the exit status. Nothing was sent.
 
-    For scripts it looks like a rejection by Kreisfunk; of several events, each problem names its one, from 0.
+    The JSON looks like a rejection by Kreisfunk; of several events, each problem has the index of its event, from 0.
     """
     rejected = any(event.problems for event in found)
     if as_json:

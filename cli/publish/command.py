@@ -1,4 +1,4 @@
-"""The commands."""
+"""The `kreisfunk publish` and `kreisfunk withdraw` commands."""
 
 import os
 from typing import Annotated, Any
@@ -44,17 +44,17 @@ def publish(
 ) -> None:
     """Publish a notice to all subscribers of its topic, or to those who got an earlier one.
 
-    From options, or from a file of events. On a terminal it shows how many get it, what it costs and how long it takes,
-    and asks before it sends; --yes spares the question. A time without an offset is that of Europe/Berlin.
+    From options, or from a file of events. On a terminal it shows how many people get it, its cost and its duration,
+    and asks before it sends; --yes skips the question. A time without an offset is in Europe/Berlin.
 
-    By which way: --url (HTTP); else KREISFUNK_BROKER_URL or a local stack (AMQP); else
+    Transport: --url (HTTP); else KREISFUNK_BROKER_URL or a local stack (AMQP); else
     KREISFUNK_NOTICES_API_URL (HTTP).
     The token for HTTP is in a file kreisfunk_notices_api_token in KREISFUNK_SECRETS_DIR, or in
     KREISFUNK_NOTICES_API_TOKEN.
-    What is too much or away over HTTP is tried again as it asks, for up to --timeout.
+    Over HTTP, a request that is rate-limited or finds Kreisfunk unavailable is repeated for up to --timeout.
 
     Exit status: 0 accepted (--check: valid, --watch: sent), 2 wrong command line or settings, 3 rejected,
-    4 Kreisfunk away or access refused, 5 no answer, 6 accepted, but nobody has subscribed to it. With --watch, 1 for
+    4 Kreisfunk unavailable or access refused, 5 no answer, 6 accepted, but it has no subscribers. With --watch, 1 for
     rejected, cancelled, or failed for everybody, and Ctrl-C ends only the watching.
 
     Examples:

@@ -1,4 +1,4 @@
-"""A client of notices over HTTP: repeats what the door asks to repeat, and says what to do about the rest."""
+"""Client of the notices API: repeats retryable requests and explains other failures."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
@@ -23,7 +23,7 @@ _AUTHORIZATION_ADVICE = (
 
 
 class NoticesApiError(Exception):
-    """Nothing was published, as far as we know; `advice` says what to do."""
+    """As far as we know nothing was published; `advice` says what to do."""
 
     def __init__(self, problem: str, advice: str = "") -> None:
         super().__init__(problem)
@@ -31,16 +31,16 @@ class NoticesApiError(Exception):
 
 
 class NoticesApiUnreachable(NoticesApiError):
-    """Nobody listens there, or not now."""
+    """Nothing answers at this address at present."""
 
 
 class ProgressUnavailable(Exception):
-    """The event is stored, but what becomes of it cannot be read."""
+    """The event is stored, but its progress cannot be read."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ApiRequest:
-    """What is sent to a path of the door."""
+    """A request to a path of the notices API."""
 
     path: str
     method: str = "GET"
@@ -50,7 +50,7 @@ class ApiRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class ApiResponse:
-    """What came back; status 0 if nothing did."""
+    """The response; status 0 if there was none."""
 
     status: int
     content: bytes = b""
@@ -58,26 +58,26 @@ class ApiResponse:
 
     @property
     def is_retryable(self) -> bool:
-        """Whether the same request may be answered otherwise later."""
+        """True if the same request may succeed later."""
         return self.status in (0, TOO_MANY_REQUESTS, UNAVAILABLE)
 
     @property
     def retry_delay(self) -> float:
-        """Seconds until then."""
+        """Seconds to wait before repeating the request."""
         text = self.headers.get("Retry-After", "")
         return max(DEFAULT_RETRY_DELAY_SECONDS, float(text)) if text.isdecimal() else DEFAULT_RETRY_DELAY_SECONDS
 
 
 @dataclass(frozen=True, kw_only=True)
 class NoticesApiClient:
-    """One address and one token, which is shown to no other address: redirects are not followed."""
+    """Client with one address and one token; redirects are not followed, so that no other address gets the token."""
 
     url: str
     token: SecretStr
     session: "ClientSession" = field(repr=False)
 
     async def request(self, request: ApiRequest, *, seconds: float) -> ApiResponse:
-        """Its answer; while it is busy or away, asked again for up to `seconds`. Raises NoticesApiError."""
+        """Return the response; retryable ones are repeated for up to `seconds`. Raises NoticesApiError."""
         loop = asyncio.get_running_loop()
         until = loop.time() + seconds
         while True:
@@ -89,7 +89,7 @@ class NoticesApiClient:
             await asyncio.sleep(reply.retry_delay)
 
     async def _send_once(self, request: ApiRequest) -> ApiResponse:
-        # Here, since whoever publishes over AMQP does without.
+        # Imported here, since publishing over AMQP does not need it.
         from aiohttp import ClientConnectorCertificateError, ClientConnectorError, ClientError
 
         headers = {"Authorization": f"Bearer {self.token.get_secret_value()}", **request.headers}
@@ -110,7 +110,7 @@ class NoticesApiClient:
             return ApiResponse(status=0)
 
     def build_error(self, reply: ApiResponse) -> NoticesApiError:
-        """For what ends it, in words for the person at the terminal."""
+        """Return the error for a response, in plain words for the person at the terminal."""
         match reply.status:
             case 0:
                 return NoticesApiError(
@@ -150,7 +150,7 @@ async def _read_content(answer: "ClientResponse") -> bytes:
 
 @asynccontextmanager
 async def open_notices_api(url: str, token: SecretStr) -> AsyncIterator[NoticesApiClient]:
-    """Nothing is asked yet."""
+    """Open a client; this sends no request yet."""
     from aiohttp import ClientSession, ClientTimeout
 
     async with ClientSession(timeout=ClientTimeout(total=REQUEST_TIMEOUT_SECONDS), raise_for_status=False) as session:

@@ -1,4 +1,4 @@
-"""How an event is written for the door: as it is, or as plain JSON where only the token knows its source."""
+"""Encoding of events for the notices API: as CloudEvents, or as plain JSON if only the token determines the source."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,7 +13,7 @@ _ACTION_OF = {kind.TYPE: action for action, kind in ACTIONS.items()}
 
 
 def build_request(body: bytes, path: str) -> ApiRequest:
-    """The same event is the same request, so it may be repeated."""
+    """Return the request for an event; the same event gives the same request, so it may be repeated."""
     event: dict[str, Any] = msgspec.json.decode(body)
     if event.get("source") or not _is_plain_possible(event):
         return ApiRequest(path=path, method="POST", body=body, headers={"Content-Type": CONTENT_TYPE})
@@ -34,7 +34,7 @@ def _build_plain(event: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def read_attribute(body: bytes, name: str) -> str:
-    """An attribute of an event that need not be a whole one; empty if it has none."""
+    """Return an attribute of an event, which may be incomplete; empty if it has none."""
     event: dict[str, Any] = msgspec.json.decode(body)
     value = event.get(name)
     return value if isinstance(value, str) else ""

@@ -1,4 +1,4 @@
-"""Moments and durations as people type them."""
+"""Parsing of times and durations as people type them."""
 
 import re
 from datetime import datetime, timedelta
@@ -10,7 +10,7 @@ _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
 
 def parse_duration(text: str) -> timedelta:
-    """`30m`, `12h` or `2d`. Raises ValueError."""
+    """Parse `30m`, `12h` or `2d`. Raises ValueError."""
     found = _DURATION.fullmatch(text.strip())
     if found is None or int(found[1]) == 0:
         raise ValueError("expected a number and m, h or d, such as 12h")
@@ -18,7 +18,7 @@ def parse_duration(text: str) -> timedelta:
 
 
 def parse_moment(text: str) -> datetime:
-    """ISO 8601; without an offset it is the time of Europe/Berlin. Raises ValueError."""
+    """Parse ISO 8601; without an offset it is in Europe/Berlin. Raises ValueError."""
     try:
         return attach_local_zone(datetime.fromisoformat(text.strip())).astimezone(LOCAL_ZONE)
     except (ValueError, OverflowError):

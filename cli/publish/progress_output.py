@@ -1,4 +1,4 @@
-"""What a person or a script sees of a notice until its end."""
+"""Output of a notice's progress until its end."""
 
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -40,7 +40,7 @@ async def print_progress(updates: AsyncIterator[EventProgress], *, as_json: bool
 
 
 def compute_exit_status(last: EventProgress) -> int:
-    """The exit status of what has ended: failed, too, if not one message has reached anybody."""
+    """Return the exit status of a finished event; also failed if no message reached anybody."""
     if last.state not in GOOD:
         return EXIT_FAILED
     if has_no_effect(last):
@@ -50,12 +50,12 @@ def compute_exit_status(last: EventProgress) -> int:
 
 
 def count_handled(progress: EventProgress) -> int:
-    """How many people do not wait any more."""
+    """Count the people who no longer wait."""
     return sum(count for state, count in progress.states.items() if state not in WAITING)
 
 
 def format_line(progress: EventProgress) -> str:
-    """One line; one more for each problem, and for each reason why it goes later."""
+    """Format one line, and one more for each problem or blocker."""
     head = f"{progress.state}: notice {progress.notice}"
     match progress.state:
         case EventState.ACCEPTED | EventState.SCHEDULED:
@@ -77,13 +77,13 @@ def format_line(progress: EventProgress) -> str:
 
 
 def _format_limit(progress: EventProgress) -> str:
-    """What some wait for, if it is this."""
+    """Format the number of people waiting for Meta's limit for one person, if any."""
     waiting = progress.person_limited
     return f"; {waiting} {'waits' if waiting == 1 else 'wait'} for Meta's limit for one person" if waiting else ""
 
 
 def _get_display_state(progress: EventProgress) -> tuple[EventState, bool]:
-    """What a person is told on a terminal when it changes; the rest is the bar's."""
+    """Return the part of the state whose change is printed on a terminal; the bar shows the rest."""
     return progress.state, progress.person_limited > 0
 
 
@@ -91,7 +91,7 @@ def _get_display_state(progress: EventProgress) -> tuple[EventState, bool]:
 def _open_bar() -> Iterator[tuple[Bars, TaskID]]:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     shown = console.is_terminal
-    # What goes to a file has to stay on stdout while the bar is on the terminal.
+    # Redirected output has to stay on stdout while the bar is on the terminal.
     with Bars(
         *columns, console=console, disable=not shown, transient=True, redirect_stdout=sys.stdout.isatty()
     ) as bars:

@@ -1,4 +1,4 @@
-"""What became of an event, for a person or for a script."""
+"""The answer to an event, as text or JSON."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ NoticeStatus = NoticeAccepted | NoticeChecked | EventProgress
 
 
 def report(answer: Answer | None, notice: str, *, as_json: bool) -> int:
-    """Print it and return its exit status."""
+    """Print the answer and return its exit status."""
     say(msgspec.json.encode(build_json(answer, notice)).decode() if as_json else format_text(answer, notice))
     if isinstance(answer, NoticeRejected):
         return EXIT_REJECTED
@@ -22,12 +22,12 @@ def report(answer: Answer | None, notice: str, *, as_json: bool) -> int:
 
 
 def has_no_effect(status: NoticeStatus) -> bool:
-    """Whether nobody subscribes to the notice, or there is none to withdraw."""
+    """Return whether the notice has no subscribers, or there is none to withdraw."""
     return status.revision == 0 if status.action is NoticeAction.WITHDRAWN else status.audience == 0
 
 
 def format_text(answer: Answer | None, notice: str) -> str:
-    """One line, and one more for each problem."""
+    """Format one line, and one more for each problem."""
     match answer:
         case None:
             return f"published: notice {notice}"
@@ -44,7 +44,7 @@ def format_text(answer: Answer | None, notice: str) -> str:
 
 
 def build_json(answer: Answer | None, notice: str) -> dict[str, Any]:
-    """The same for scripts; `result` says which."""
+    """Return the answer as a JSON object; `result` names its kind."""
     match answer:
         case None:
             return {"result": "published", "notice": notice}
@@ -61,17 +61,17 @@ def build_json(answer: Answer | None, notice: str) -> dict[str, Any]:
 
 
 def append_blockers(line: str, status: NoticeStatus) -> str:
-    """The line, and one more for each reason why it goes later or to fewer."""
+    """Return the line, and one more for each reason why it is delayed or reaches fewer people."""
     return "\n".join((line, *(f"  {blocker}" for blocker in status.blockers)))
 
 
 def format_plan(status: NoticeAccepted | EventProgress) -> str:
-    """What is expected of the sending-out, to stand behind the notice."""
+    """Format the expected figures of the broadcast, to follow the notice's id."""
     return ", ".join((f" revision {status.revision}, broadcast {status.broadcast}", *format_figures(status)))
 
 
 def format_figures(status: NoticeStatus) -> list[str]:
-    """Audience, price, duration and beginning, as far as they are known."""
+    """Return audience, costs, duration and beginning, as far as they are known."""
     parts = []
     if status.audience is not None:
         parts.append(f"{status.audience} people")

@@ -1,4 +1,4 @@
-"""Who publishes, and by which way."""
+"""Settings of a publishing municipal system, for AMQP and HTTP."""
 
 import re
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ DEFAULT_SOURCE = "urn:kreisfunk:{login}"
 
 
 class CommonSettings(BaseSettings):
-    """What does not depend on the way."""
+    """Settings that both transports need."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, frozen=True, extra="ignore", hide_input_in_errors=True, env_ignore_empty=True
@@ -29,7 +29,7 @@ class CommonSettings(BaseSettings):
 
 
 class Settings(CommonSettings):
-    """Access of a municipal system over AMQP; the login is the user in `build_broker_url`."""
+    """AMQP access of a municipal system; the login is the user in `broker_url`."""
 
     broker_url: str = Field(description="amqp://login@host:port/vhost", pattern=r"^amqps?://[^@/:]+(:[^@/]*)?@")
     broker_password: SecretStr | None = Field(None, description="password of the broker login")
@@ -49,12 +49,12 @@ class Settings(CommonSettings):
 
     @property
     def source_or_default(self) -> str:
-        """The setting, else what the county's file says about this login."""
+        """The setting, else the source of this login in the county's file, else one derived from the login."""
         return self.source or find_source(self.login, self.county) or DEFAULT_SOURCE.format(login=self.login)
 
 
 class HttpSettings(CommonSettings):
-    """Access of a municipal system over HTTP; the token says which one it is."""
+    """HTTP access of a municipal system; the token identifies the system."""
 
     notices_api_url: str = Field(description="https://host of notices over HTTP")
     notices_api_token: SecretStr = Field(description="token for notices over HTTP")
@@ -76,7 +76,8 @@ _TOKEN = re.compile(r"[\x21-\x7e]{1,500}")
 
 
 def normalize_url(text: str) -> str:
-    """Without what people add to it; https, since a token is shown to it, unless it is near. Raises ValueError."""
+    """Strip `/` and `/notices`; require https unless the host is local, as the token is sent there. Raises ValueError.
+    Strip `/` and `/notices`; require https unless the host is local, as the token is sent there. Raises ValueError."""
     url = URL(text.strip())
     if url.scheme not in ("http", "https") or not url.host or url.user or url.query_string or url.fragment:
         raise ValueError("expected an address such as https://kreisfunk.example")
@@ -86,7 +87,7 @@ def normalize_url(text: str) -> str:
 
 
 def _is_local(host: str) -> bool:
-    """This machine, a private network, or a name that only a container's network knows."""
+    """Return whether the host is this machine, in a private network, or a name within a container network."""
     try:
         return ip_address(host).is_private
     except ValueError:
@@ -94,7 +95,7 @@ def _is_local(host: str) -> bool:
 
 
 def find_source(login: str, county_file: Path) -> str | None:
-    """The first source of a login in the county's file, if that file is at hand."""
+    """Return the first source of a login in the county's file, or None if the file cannot be read."""
     try:
         known = read_configuration(county_file, Configuration)
     except ConfigurationError:
@@ -104,6 +105,6 @@ def find_source(login: str, county_file: Path) -> str | None:
 
 
 def read_publisher_settings(stack: RunningStack | None, environment: Mapping[str, str]) -> Settings:
-    """Of a local stack if there is one; ends the command with status 2 if something is missing."""
+    """Read the settings of the local stack if there is one; ends the command with status 2 if something is missing."""
     with use_environment(stack.addresses.publisher if stack else environment):
         return read_settings(Settings)

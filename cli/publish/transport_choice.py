@@ -1,4 +1,4 @@
-"""Which way is taken: the one on the command line, else the one that is set up here."""
+"""Choice of the transport: the one on the command line, else the one in the environment."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,9 +21,9 @@ COUNTY_FILE = f"{PREFIX}COUNTY_FILE"
 def choose_transport(
     url: str | None, stack: Path | None, source: str | None, environment: Mapping[str, str]
 ) -> Transport:
-    """`url`; else the broker, of `stack` or the environment; else the door of the environment.
+    """Return HTTP to `url`; else AMQP to the broker of `stack` or the environment; else HTTP to the environment's URL.
 
-    Ends the command with status 2 if what it needs is not set.
+    Ends the command with status 2 if a required setting is missing.
     """
     if url is not None:
         return _build_http_transport(_add_token(_check_url(url), stack, environment), source)
@@ -55,7 +55,7 @@ def _check_url(url: str) -> str:
 
 
 def _add_token(url: str, folder: Path | None, environment: Mapping[str, str]) -> dict[str, str]:
-    """A local stack's token is shown to that stack's door only."""
+    """Add the token of a local stack, but only if `url` is the address of that stack's notices API."""
     known = {**environment, NOTICES_API_URL: url}
     if folder is None and (environment.get(NOTICES_API_TOKEN) or environment.get(f"{PREFIX}SECRETS_DIR")):
         return known
@@ -66,7 +66,7 @@ def _add_token(url: str, folder: Path | None, environment: Mapping[str, str]) ->
 
 
 def _find_stack(folder: Path) -> StackAddresses | None:
-    """One of another version is none of ours: only its token is looked for here."""
+    """Return the running stack; None also for one of another version, as only its token is wanted here."""
     try:
         return find_running_stack(folder)
     except LocalError:

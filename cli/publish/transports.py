@@ -1,4 +1,4 @@
-"""Both ways in: whatever a command does, it does by one of them."""
+"""The two transports, AMQP and HTTP; every command works with either."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
@@ -48,24 +48,25 @@ T = TypeVar("T")
 
 
 class Transport(Protocol):
-    """How events get in. `source` is what an event gets that names none; empty if the door knows it."""
+    """A transport for events. `source` is the default source of events; empty if the notices API adds it."""
 
     @property
     def source(self) -> str: ...
 
     async def check(self, body: bytes, now: datetime, *, seconds: float) -> CheckedEvent:
-        """What would become of it; nothing is published."""
+        """Return what would become of the event; nothing is published."""
 
     async def send(self, body: bytes, *, seconds: float | None) -> Answer | None:
-        """The answer that comes within `seconds`; None if we do not wait. Raises Unanswered."""
+        """Return the answer within `seconds`; None if `seconds` is None. Raises NoAnswerError."""
 
     def watch(self, body: bytes, *, seconds: float) -> AsyncIterator[EventProgress]:
-        """Publish, and tell each change until the last. Raises Unanswered if the first answer takes longer."""
+        """Publish, and yield each change until the last. Raises NoAnswerError without a first answer within `seconds`.
+        Publish, and yield each change until the last. Raises NoAnswerError without a first answer within `seconds`."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class AmqpTransport:
-    """To the broker, with a login."""
+    """Transport over AMQP with a login."""
 
     client: AmqpClient
 
@@ -74,7 +75,7 @@ class AmqpTransport:
         return self.client.source
 
     async def check(self, body: bytes, now: datetime, *, seconds: float) -> CheckedEvent:
-        """By the county's file alone if the broker is away."""
+        """Check by the county's file alone if the broker is unavailable."""
         if problems := find_problems(body, self.client.settings, now):
             return CheckedEvent(body=body, problems=problems)
         try:
@@ -93,7 +94,7 @@ class AmqpTransport:
 
 @dataclass(frozen=True, kw_only=True)
 class HttpTransport:
-    """Over HTTP, with a token."""
+    """Transport over HTTP with a token."""
 
     settings: HttpSettings
     source: str
@@ -130,7 +131,7 @@ class HttpTransport:
 
 
 async def _publish(door: NoticesApiClient, body: bytes, seconds: float) -> str | EventProgress:
-    """Where to follow it; or how it was rejected at once."""
+    """Return the path of the event's progress, or the progress itself if it was rejected at once."""
     reply = await door.request(build_request(body, "/notices"), seconds=seconds)
     if reply.status in REJECTION_STATUSES:
         return _build_rejection(body, reply)
@@ -143,7 +144,7 @@ async def _publish(door: NoticesApiClient, body: bytes, seconds: float) -> str |
 
 
 async def _follow_progress(door: NoticesApiClient, path: str, seconds: float) -> AsyncIterator[EventProgress]:
-    """Each change. A replica that has just begun may not know it yet: then it is as good as received."""
+    """Yield each change; a 404 counts as received, as a replica that has just started may not know the event yet."""
     loop = asyncio.get_running_loop()
     until, last = loop.time() + seconds, None
     while last is None or not last.is_final:
@@ -160,7 +161,7 @@ async def _follow_progress(door: NoticesApiClient, path: str, seconds: float) ->
 
 
 async def _fetch_progress(door: NoticesApiClient, path: str, seconds: float) -> ApiResponse:
-    """Its event is stored by now: a restart is waited for, and nothing sounds as if it had to be published again."""
+    """Return the progress; as the event is stored, wait out restarts, and raise only ProgressUnavailable."""
     loop = asyncio.get_running_loop()
     until = loop.time() + seconds
     while True:
@@ -179,7 +180,7 @@ async def _fetch_progress(door: NoticesApiClient, path: str, seconds: float) -> 
 
 
 def _convert_check_result(told: CheckResult) -> NoticeChecked:
-    """In the words of the broker."""
+    """Convert a check result of the notices API to the AMQP message."""
     return NoticeChecked(
         source=told.source,
         event=told.id,
@@ -195,7 +196,7 @@ def _convert_check_result(told: CheckResult) -> NoticeChecked:
 
 
 def parse_problems(reply: ApiResponse) -> tuple[Problem, ...]:
-    """What the door said is wrong, each with its field."""
+    """Return the problems in the notices API's response, each with its field."""
     try:
         details = msgspec.json.decode(reply.content, type=ProblemDetails)
     except (msgspec.DecodeError, UnicodeDecodeError):
@@ -221,7 +222,7 @@ def _build_rejection(body: bytes, reply: ApiResponse) -> EventProgress:
 
 
 def _convert_answer(told: EventProgress) -> Answer:
-    """In the words of the broker."""
+    """Convert progress of the notices API to the AMQP answer."""
     if told.state is EventState.REJECTED:
         return NoticeRejected(source=told.source, event=told.id, notice=told.notice, problems=told.problems)
     usual = NoticeAccepted(source=told.source, event=told.id, notice=told.notice, revision=told.revision or 0)

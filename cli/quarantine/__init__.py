@@ -1,1 +1,1 @@
-"""`kreisfunk quarantine`: what was not understood, for a person to look at, send again or drop."""
+"""`kreisfunk quarantine`: messages that could not be parsed, to be inspected, replayed or dropped."""

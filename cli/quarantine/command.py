@@ -1,4 +1,4 @@
-"""The commands."""
+"""The `kreisfunk quarantine` commands."""
 
 from typing import Annotated
 
@@ -23,9 +23,9 @@ def list_kept(
     json: Json = False,
     stack: BrokerStack = None,
 ) -> None:
-    """List what is there: since when, how large, and what was not understood. Needs no key.
+    """List what is in quarantine: since when, its size, and why it could not be parsed. Needs no key.
 
-    Exit status: 0, 2 wrong command line, 4 broker away or login refused.
+    Exit status: 0, 2 wrong command line, 4 broker unavailable or login refused.
     """
     from cli.quarantine.actions import list_items
 
@@ -38,9 +38,9 @@ def show(
     raw: Annotated[bool, typer.Option("--raw", help="The bytes as they came, and nothing else.")] = False,
     stack: BrokerStack = None,
 ) -> None:
-    """Open one and print what is in it: it may name people, so mind where it goes. Needs the sealing keys.
+    """Decrypt one item and print it. It may name people, so mind where the output goes. Needs the encryption keys.
 
-    Exit status: 0, 2 wrong command line, 3 not there or not to be opened, 4 broker away or login refused.
+    Exit status: 0, 2 wrong command line, 3 not found or cannot be decrypted, 4 broker unavailable or login refused.
     """
     from cli.quarantine.actions import show_item
 
@@ -49,12 +49,13 @@ def show(
 
 @quarantine.command()
 def replay(which: WhichOrAll = None, everything: All = False, json: Json = False, stack: BrokerStack = None) -> None:
-    """Send it through today's understanding; what is understood as a whole leaves the quarantine.
+    """Parse it again with this version; an item that is parsed completely leaves the quarantine.
 
-    May be ended at any time and repeated: nothing is lost, and what was handled before is recognised. Messages older
-    than eight days are not sent on. Needs the sealing keys and the index key.
+    May be interrupted and repeated: nothing is lost, and events handled before are recognised. Messages older than
+    eight days are not sent on. Needs the encryption keys and the index key.
 
-    Exit status: 0 all done, 2 wrong command line, 3 something is still not understood, 4 broker away or login refused.
+    Exit status: 0 all done, 2 wrong command line, 3 something still cannot be parsed,
+    4 broker unavailable or login refused.
     """
     from cli.quarantine.actions import replay_items
 
@@ -71,7 +72,7 @@ def drop(
 ) -> None:
     """Delete it for good.
 
-    Exit status: 0, 2 wrong command line or not confirmed, 3 not there, 4 broker away or login refused.
+    Exit status: 0, 2 wrong command line or not confirmed, 3 not found, 4 broker unavailable or login refused.
     """
     from cli.quarantine.actions import drop_items
 

@@ -1,4 +1,4 @@
-"""What stands in the quarantine, whoever put it there."""
+"""The kinds of items in quarantine."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,11 +12,11 @@ from shared.encryption import EncryptionError, KeyRing
 
 
 class CannotDecryptError(Exception):
-    """What is sealed cannot be read; the text says why."""
+    """An encrypted item cannot be read; the text says why."""
 
 
 class QuarantineItem(Protocol):
-    """One thing that was not understood. `kind` is who sent it, `reason` names places and never a value."""
+    """One message that could not be parsed. `kind` is its origin; `reason` names fields, never values."""
 
     @property
     def queued(self) -> BrowsedMessage: ...
@@ -34,13 +34,13 @@ class QuarantineItem(Protocol):
     def size(self) -> int: ...
 
     def decrypt(self, ring: KeyRing | None) -> bytes:
-        """As it came. Raises CannotDecryptError."""
+        """Return the original bytes. Raises CannotDecryptError."""
         ...
 
 
 @dataclass(frozen=True)
 class QuarantinedWebhook:
-    """A webhook of Meta's, sealed by the ingress."""
+    """A webhook from Meta, encrypted by the ingress."""
 
     queued: BrowsedMessage
     message: WebhookQuarantined
@@ -72,7 +72,7 @@ class QuarantinedWebhook:
 
 @dataclass(frozen=True)
 class RejectedNotice:
-    """An event of a municipal system that was rejected; it is not sealed, as notices are public."""
+    """A rejected event of a municipal system; it is not encrypted, as notices are public."""
 
     queued: BrowsedMessage
 
@@ -104,7 +104,7 @@ class RejectedNotice:
 
 @dataclass(frozen=True)
 class ForeignItem:
-    """Something that nobody of us puts there."""
+    """A message that none of our services put there."""
 
     queued: BrowsedMessage
     kind: str = "unknown"
@@ -120,7 +120,7 @@ class ForeignItem:
 
 
 def classify_message(kept: BrowsedMessage) -> QuarantineItem:
-    """What a message is."""
+    """Return the item that a queued message represents."""
     if kept.queue == NOTICES_QUARANTINE:
         return RejectedNotice(kept)
     try:

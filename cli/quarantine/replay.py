@@ -1,7 +1,7 @@
-"""A part of a webhook, quarantined, through today's understanding, and what is found onto the broker.
+"""Replay of a quarantined webhook: parse it with this version and publish its events.
 
-A replay may be repeated: whoever reads it knows by its keys that it has been there. That memory is not for ever, so
-what is older than it is left out.
+A replay may be repeated: consumers recognise handled events by their keys. They remember these for a limited time, so
+older events are left out.
 """
 
 from collections.abc import Iterator, Sequence
@@ -22,14 +22,14 @@ from shared.contracts.inbound import IdentityChange, InboundMessage
 from shared.contracts.message import Message
 from shared.encryption import BlindIndexKey, KeyRing
 
-# Shorter than subscriptions remembers which messages it has handled.
+# Shorter than the time for which subscriptions remembers handled messages.
 MAX_AGE = timedelta(days=8)
 MAX_EVENTS_PER_GROUP = 100
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReplayResult:
-    """What came of it. Only what left no problem and nothing too old is done with."""
+    """Result of a replay; it is complete only without problems and without events that are too old."""
 
     published: int = 0
     ignored: int = 0
@@ -44,7 +44,7 @@ class ReplayResult:
 
 @dataclass(frozen=True, kw_only=True)
 class Replayer:
-    """Publishes as the ingress would; every publish is confirmed."""
+    """Publisher of replayed events in the way of the ingress; every publish is confirmed."""
 
     publisher: Publisher
     ring: KeyRing
@@ -53,7 +53,10 @@ class Replayer:
     account_id: str | None
 
     async def replay(self, webhook: QuarantinedWebhook, now: datetime) -> ReplayResult:
-        """Publish what can be parsed now. Raises CannotDecryptError, BrokerUnavailable, Unroutable: repeat it."""
+        """Publish the events that can be parsed now.
+
+        Raises CannotDecryptError, BrokerUnavailable or Unroutable; then repeat it.
+        """
         understood = parse_webhook(webhook.decrypt(self.ring), self._build_rules(webhook))
         unheard = select_unpublished(webhook, understood)
         fresh = [event for event in unheard if not is_too_old(event, now)]
@@ -79,9 +82,10 @@ class Replayer:
 
 
 def select_unpublished(webhook: QuarantinedWebhook, understood: ParsedWebhook) -> Sequence[Event]:
-    """Return what nobody has heard yet.
+    """Return the events that were not published before.
 
-    What was heard without a field is heard again once the field is understood, but no message is: its text is not here.
+    Events published without a broken field are published again once the field can be parsed, except messages, whose
+    text is not in the quarantined part.
     """
     if webhook.message.kind != ProblemKind.BROKEN_FIELD:
         return understood.events
@@ -91,7 +95,8 @@ def select_unpublished(webhook: QuarantinedWebhook, understood: ParsedWebhook) -
 
 
 def is_too_old(event: Event, now: datetime) -> bool:
-    """Whether somebody may have handled it and forgotten that: the person may have changed their mind since."""
+    """Return whether a consumer may have handled the event and purged its key; the person may have decided anew since.
+    Return whether a consumer may have handled the event and purged its key; the person may have decided anew since."""
     match event:
         case InboundMessage(sent_at=at) | IdentityChange(at=at):
             return now - at > MAX_AGE
@@ -100,7 +105,7 @@ def is_too_old(event: Event, now: datetime) -> bool:
 
 
 def group_events(events: Sequence[Event]) -> Iterator[Message]:
-    """The messages that carry them, each of one type."""
+    """Yield messages of at most 100 events, each of one type."""
     for same in split_by_type(events).values():
         for start in range(0, len(same), MAX_EVENTS_PER_GROUP):
             yield build_group_message(same[start : start + MAX_EVENTS_PER_GROUP])

@@ -1,4 +1,4 @@
-"""One command at the quarantine: connect, look, and say in plain words what kept us from it."""
+"""One command's session with the quarantine, and the explanation of its errors."""
 
 import asyncio
 import os
@@ -35,32 +35,32 @@ T = TypeVar("T")
 
 
 class ItemNotFound(Exception):
-    """Nothing, or more than one thing, has this id; the text says which."""
+    """No item, or more than one, has this id; the text says which."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class QuarantineSession:
-    """What is kept, in hand for as long as the command runs."""
+    """The open quarantine queues and a publisher, for as long as the command runs."""
 
     settings: Settings
     queues: QueueBrowser
     publisher: Publisher
 
     async def list_items(self, most: int = NO_LIMIT) -> AsyncGenerator[QuarantineItem, None]:
-        """The oldest so many."""
+        """Yield the oldest items, at most `most`."""
         async with aclosing(self.queues.browse(most)) as messages:
             async for kept in messages:
                 yield classify_message(kept)
 
     async def find(self, beginning: str) -> QuarantineItem:
-        """The one whose id begins so. Raises ItemNotFound."""
+        """Return the item whose id begins with `beginning`. Raises ItemNotFound."""
         found = [item async for item in self.list_items() if item.queued.message_id.startswith(beginning)]
         if len(found) != 1:
             raise ItemNotFound(f"{len(found) or 'Nothing'} in quarantine has an id that begins with {beginning!r}.")
         return found[0]
 
     async def replay(self, selection: str) -> AsyncGenerator[tuple[str, ReplayResult], None]:
-        """Publish each that is selected, then remove it. Raises ItemNotFound, CannotDecryptError."""
+        """Publish each selected item, then remove it. Raises ItemNotFound, CannotDecryptError."""
         async with aclosing(self._select_items(selection)) as items:
             async for item in items:
                 if isinstance(item, RejectedNotice):
@@ -76,7 +76,7 @@ class QuarantineSession:
         return outcome
 
     async def drop(self, selection: str) -> int:
-        """How many were removed. Raises ItemNotFound."""
+        """Remove the selected items and return their number. Raises ItemNotFound."""
         dropped = 0
         async with aclosing(self._select_items(selection)) as items:
             async for item in items:
@@ -88,7 +88,7 @@ class QuarantineSession:
         if selection != ALL:
             yield await self.find(selection)
             return
-        # What comes while we work is for the next time.
+        # Items that arrive meanwhile are left for the next run.
         total = await self.queues.count()
         with Progress(console=console, disable=not console.is_terminal, transient=True) as bars:
             task = bars.add_task("quarantine", total=total)
@@ -110,7 +110,7 @@ class QuarantineSession:
 
 
 def run_session(stack: Path | None, act: Callable[[QuarantineSession], Awaitable[T]]) -> T:
-    """What `act` finds; ends the command if the quarantine cannot be reached or opened."""
+    """Return the result of `act`; ends the command if the quarantine cannot be reached or decrypted."""
     suppress_driver_logs()
     settings = read_quarantine_settings(find_stack(stack, os.environ), os.environ)
     try:

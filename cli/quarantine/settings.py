@@ -1,4 +1,4 @@
-"""Who may look at the quarantine: a broker login that reads it alone, and, to open it, the keys."""
+"""Settings for the quarantine: a broker login that reads only it, and the keys to decrypt it."""
 
 from collections.abc import Mapping
 
@@ -11,7 +11,7 @@ from shared.runtime.settings import PREFIX, read_settings
 
 
 class Settings(BaseSettings):
-    """Without keys the quarantine can be listed and dropped, not opened."""
+    """Quarantine settings; without keys, items can be listed and dropped, not shown."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, frozen=True, extra="ignore", hide_input_in_errors=True, env_ignore_empty=True
@@ -52,6 +52,6 @@ class Settings(BaseSettings):
 
 
 def read_quarantine_settings(stack: RunningStack | None, environment: Mapping[str, str]) -> Settings:
-    """Of a local stack if there is one; ends the command with status 2 if something is missing."""
+    """Read the settings of the local stack if there is one; ends the command with status 2 if something is missing."""
     with use_environment(stack.addresses.quarantine if stack else environment):
         return read_settings(Settings)

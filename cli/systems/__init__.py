@@ -1,1 +1,1 @@
-"""`kreisfunk systems`: who may publish notices, and their logins at the broker."""
+"""`kreisfunk systems`: registered municipal systems, and their logins at the broker."""

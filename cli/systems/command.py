@@ -1,4 +1,4 @@
-"""The commands."""
+"""The `kreisfunk systems` commands."""
 
 from pathlib import Path
 from typing import Annotated
@@ -57,7 +57,7 @@ def add(
 def list_systems(json: Json = False, county: County = None, stack: Stack = None) -> None:
     """List the registered systems, and which of them have a login at the broker.
 
-    Exit status: 0, 2 wrong command line or settings, 4 broker away or administrator refused.
+    Exit status: 0, 2 wrong command line or settings, 4 broker unavailable or administrator refused.
     """
     from cli.systems.actions import list_all
 
@@ -73,10 +73,10 @@ def login(
     county: County = None,
     stack: Stack = None,
 ) -> None:
-    """Make a registered system's login at the broker, and print its password. This is the only time.
+    """Create a registered system's login at the broker, and print its password. It is shown only this once.
 
-    It may write to the exchange of notices, and hear what becomes of them. Exit status: 0, 2 wrong command line or not
-    registered, 3 it has a login already, 4 broker away or administrator refused.
+    The login may publish to the exchange of notices and receive their status. Exit status: 0, 2 wrong command line or
+    not registered, 3 it has a login already, 4 broker unavailable or administrator refused.
     """
     from cli.systems.actions import add_system
 
@@ -85,9 +85,9 @@ def login(
 
 @app.command()
 def revoke(name: Name, stack: Stack = None) -> None:
-    """End a system's login: its connections are closed. Its registration stays.
+    """Delete a system's login and close its connections. Its registration stays.
 
-    Exit status: 0, 2 wrong command line, 3 it has no login, 4 broker away or administrator refused.
+    Exit status: 0, 2 wrong command line, 3 it has no login, 4 broker unavailable or administrator refused.
     """
     from cli.systems.actions import revoke_system
 

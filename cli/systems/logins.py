@@ -10,15 +10,18 @@ PASSWORD_BYTES = 24
 
 
 class LoginExists(Exception):
-    """Somebody may use it."""
+    """A login of this name exists already."""
 
 
 class NotASystemLogin(Exception):
-    """It has access to the management itself: no municipal system's login has."""
+    """The login has management tags, which no municipal system's login has."""
 
 
 async def create_login(api: ManagementApi, name: str, *, replace: bool) -> str:
-    """Return its password; the broker keeps a hash. Raises LoginExists, NotASystemLogin or DependencyUnavailable."""
+    """Create the login and return its password, of which the broker keeps a hash.
+
+    An existing login gets a new password with `replace`. Raises LoginExists, NotASystemLogin or DependencyUnavailable.
+    """
     existing = _find_user(await api.list_users(), name)
     if existing is not None:
         _require_no_tags(existing)
@@ -31,7 +34,7 @@ async def create_login(api: ManagementApi, name: str, *, replace: bool) -> str:
 
 
 async def delete_login(api: ManagementApi, name: str) -> bool:
-    """Whether there was one. Raises NotASystemLogin or DependencyUnavailable."""
+    """Delete the login; return False if there was none. Raises NotASystemLogin or DependencyUnavailable."""
     existing = _find_user(await api.list_users(), name)
     if existing is None:
         return False

@@ -1,4 +1,4 @@
-"""A registration in the county's file; everything that stands there already stays as it is."""
+"""Registration of a system in the county's file; the rest of the file stays unchanged."""
 
 import json
 import os
@@ -19,11 +19,11 @@ _QUOTAS = ("notices_per_hour", "notices_per_day", "urgent_per_day")
 
 
 class InvalidRegistration(ValueError):
-    """The file would not be right with it; the text says why."""
+    """The file would be invalid with this registration; the text says why."""
 
 
 def render_block(system: System) -> str:
-    """As it stands in the file; what is as usual is left out, except the quotas, which somebody may want to change."""
+    """Return the registration in TOML without defaults, except the quotas, which somebody may want to change."""
     lines = ["[[systems]]", f"name = {json.dumps(system.name)}"]
     lines += [f"{name} = {_format_list(values)}" for name in _LISTS if (values := getattr(system, name))]
     lines += [f"{name} = {getattr(system, name)}" for name in _QUOTAS]
@@ -35,7 +35,7 @@ def _format_list(values: Sequence[str]) -> str:
 
 
 def register(file: Path, system: System) -> None:
-    """Append it. Raises InvalidRegistration or OSError; then the file is as it was."""
+    """Append the registration. Raises InvalidRegistration or OSError, and then leaves the file unchanged."""
     before = file.read_text()
     after = f"{before.rstrip()}\n\n{render_block(system)}"
     try:

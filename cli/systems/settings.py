@@ -1,4 +1,4 @@
-"""The county's file, and the broker's administrator for whoever makes logins."""
+"""The county's file, and the broker administrator's settings for creating logins."""
 
 import os
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ BROKER_API_URL = f"{PREFIX}BROKER_API_URL"
 
 
 class Settings(BaseSettings):
-    """Access of an administrator of the broker."""
+    """Access of a broker administrator."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, frozen=True, extra="ignore", hide_input_in_errors=True, env_ignore_empty=True
@@ -31,19 +31,20 @@ class Settings(BaseSettings):
 
 
 def find_broker(stack: Path | None) -> Settings:
-    """Of the environment's installation, else of a local stack that runs. Ends the command if there is neither."""
+    """Read the settings of the environment's installation, else of a running local stack; ends the command without one.
+    Read the settings of the environment's installation, else of a running local stack; ends the command without one."""
     found = find_stack(stack, os.environ, BROKER_API_URL)
     with use_environment(found.addresses.systems if found else os.environ):
         return read_settings(Settings)
 
 
 def resolve_county_file(named: Path | None, environment: Mapping[str, str]) -> Path:
-    """The one that is named, else the installation's, else that of this version."""
+    """Return the named file, else the installation's, else the one of this version."""
     return named or Path(environment.get(f"{PREFIX}COUNTY_FILE") or CONFIG / "county.toml")
 
 
 def read_county(file: Path) -> Configuration:
-    """Ends the command if it cannot be read."""
+    """Read the county's file; ends the command if that fails."""
     try:
         return read_configuration(file, Configuration)
     except ConfigurationError as error:

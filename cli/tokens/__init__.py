@@ -1,1 +1,1 @@
-"""`kreisfunk tokens`: who may publish over HTTP."""
+"""`kreisfunk tokens`: tokens for publishing over HTTP."""

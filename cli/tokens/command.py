@@ -1,4 +1,4 @@
-"""The commands."""
+"""The `kreisfunk tokens` commands."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -38,7 +38,7 @@ def create(
     json: Json = False,
     stack: Stack = None,
 ) -> None:
-    """Make a token and print it. This is the only time: what is stored is its hash.
+    """Create a token and print it. It is shown only this once: only its hash is stored.
 
     Exit status: 0, 2 wrong command line or unknown system.
     """
@@ -86,7 +86,7 @@ def revoke(
     json: Json = False,
     stack: Stack = None,
 ) -> None:
-    """Withdraw a token: from now on it is refused.
+    """Revoke a token, with immediate effect.
 
     Exit status: 0, 2 wrong command line, 3 there is no such token.
     """

@@ -1,4 +1,4 @@
-"""Where the tokens are, and which systems there are."""
+"""Settings of the tokens file and the county's file."""
 
 import os
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ TOKENS_FILE = f"{PREFIX}NOTICES_API_TOKENS_FILE"
 
 
 class Settings(BaseSettings):
-    """The same as the notices API has."""
+    """The settings that the notices API reads, too."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, frozen=True, extra="ignore", hide_input_in_errors=True, env_ignore_empty=True
@@ -29,14 +29,17 @@ class Settings(BaseSettings):
 
 @dataclass(frozen=True, kw_only=True)
 class TokenRegistry:
-    """Where tokens are made."""
+    """The tokens file, and the configuration with the registered systems."""
 
     file: Path
     configuration: Configuration
 
 
 def find_token_registry(stack: Path | None) -> TokenRegistry:
-    """Of the environment's installation, else of a local stack that runs. Ends the command if there is neither."""
+    """Return the registry of the environment's installation, else of a running local stack.
+
+    Ends the command if there is neither.
+    """
     found = find_stack(stack, os.environ, TOKENS_FILE)
     with use_environment(found.addresses.tokens if found else os.environ):
         settings = read_settings(Settings)

@@ -1,1 +1,1 @@
-"""What Grafana shows, as code: `python -m deploy.grafana.dashboard` writes the files that it reads."""
+"""Grafana's dashboard as code; `python -m deploy.grafana.dashboard` writes the JSON that Grafana reads."""

@@ -54,7 +54,7 @@ SENDING = (
         unit="mps",
         queries=[
             Query(f'sum(rate({PREFIX}_sends_total{{result!~"not_sent|expired"}}[$__rate_interval]))', "used"),
-            # A replica that had nothing to send yet shows 0.
+            # Replicas report 0 until their first send.
             Query(f"min({PREFIX}_rate_permitted > 0)", "permitted"),
             Query(f"max({PREFIX}_rate_limit)", "limit"),
         ],

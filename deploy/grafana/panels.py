@@ -1,4 +1,4 @@
-"""Panels of a Grafana dashboard, as far as we use them."""
+"""The features of Grafana's panels that we use."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ COLUMNS = 24
 
 @dataclass(frozen=True)
 class Query:
-    """One expression, and the name of its series; `{{label}}` in it is filled in by Grafana."""
+    """An expression and its legend; Grafana substitutes `{{label}}` in it."""
 
     expression: str
     legend: str
@@ -20,7 +20,7 @@ class Query:
 
 @dataclass(frozen=True, kw_only=True)
 class Panel:
-    """A graph, or with `alarm_above` one number that turns red above that value."""
+    """A graph, or with `alarm_above` a single number that turns red above that value."""
 
     title: str
     description: str
@@ -68,7 +68,7 @@ def _build_target(query: Query, place: int) -> Json:
 
 
 def place_panels(panels: Sequence[Panel]) -> Iterator[Json]:
-    """From left to right, row by row; a row is as high as its first panel."""
+    """Yield the panels' JSON from left to right, row by row; a row is as high as its first panel."""
     column = top = height = 0
     for number, panel in enumerate(panels, start=1):
         if column + panel.width > COLUMNS:
@@ -79,7 +79,7 @@ def place_panels(panels: Sequence[Panel]) -> Iterator[Json]:
 
 
 def build_quantiles(histogram: str, selector: str = "") -> list[Query]:
-    """Median, 95th and 99th percentile of a histogram, over all replicas together."""
+    """Return queries for median, 95th and 99th percentile of a histogram, over all replicas together."""
     rate = f"sum by (le) (rate({histogram}_bucket{selector}[$__rate_interval]))"
     shares = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
     return [Query(f"histogram_quantile({share}, {rate})", name) for name, share in shares.items()]

@@ -1,4 +1,4 @@
-"""Several slow starts at the same time, with the error of the first that fails."""
+"""Concurrent steps that raise the first failure instead of an exception group."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -35,7 +35,7 @@ async def run_together(*steps: Coroutine[Any, Any, None]) -> None:
 
 
 def find_first_failure(failures: ExceptionGroup[Exception]) -> Exception:
-    """One that speaks to the person at the terminal, if there is one."""
+    """Return the first LocalError, which has a message for the person at the terminal, or else the first failure."""
     spoken, _ = failures.split(LocalError)
     inner = (spoken or failures).exceptions[0]
     return find_first_failure(inner) if isinstance(inner, ExceptionGroup) else inner

@@ -1,4 +1,4 @@
-"""The environment of each process of a local stack. Secrets are files, named by their folder only."""
+"""The environment of each process of a local stack. Secrets are files, given by their folder only."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -21,9 +21,9 @@ Environment = dict[str, str]
 
 @dataclass(frozen=True, kw_only=True)
 class StackEnvironment:
-    """What the processes have to know of one another. `inherited` is the part of our own environment.
+    """Addresses and settings that the processes of a stack share. `inherited` is taken from our own environment.
 
-    `detours` are what a process of that name has to take them for, so that its connections can be made to fail.
+    `proxied` has a process's own view by its name: with ports of proxies, so that its connections can be made to fail.
     """
 
     inherited: Mapping[str, str]
@@ -57,7 +57,7 @@ class StackEnvironment:
 
 
 def filter_inherited(environment: Mapping[str, str]) -> Environment:
-    """Without settings of other installations, and with output that reaches the log at once."""
+    """Drop settings of other installations, and disable output buffering so that logs are complete."""
     ours = ("KREISFUNK_", "SIMULATOR_")
     kept = {name: value for name, value in environment.items() if not name.startswith(ours)}
     return {**kept, "PYTHONUNBUFFERED": "1"}
@@ -128,7 +128,7 @@ def build_migrate_environment(stack: StackEnvironment) -> Environment:
 
 
 def build_publisher_environment(stack: StackEnvironment) -> Environment:
-    """Only what `kreisfunk publish` needs, to be set on top of somebody's own environment."""
+    """Return the variables that `kreisfunk publish` needs on top of the user's own environment."""
     return {
         "KREISFUNK_BROKER_URL": stack.build_broker_url("pressestelle"),
         "KREISFUNK_NOTICES_API_URL": stack.notices_api_url,
@@ -138,7 +138,7 @@ def build_publisher_environment(stack: StackEnvironment) -> Environment:
 
 
 def build_feeds_environment(stack: StackEnvironment) -> Environment:
-    """Only what `kreisfunk feeds` needs, to be set on top of somebody's own environment."""
+    """Return the variables that `kreisfunk feeds` needs on top of the user's own environment."""
     return {
         "KREISFUNK_BROKER_URL": stack.build_broker_url("feeds"),
         "KREISFUNK_COUNTY_FILE": str(stack.county_file),
@@ -147,7 +147,7 @@ def build_feeds_environment(stack: StackEnvironment) -> Environment:
 
 
 def build_tokens_environment(stack: StackEnvironment) -> Environment:
-    """Only what `kreisfunk tokens` needs, to be set on top of somebody's own environment."""
+    """Return the variables that `kreisfunk tokens` needs on top of the user's own environment."""
     return {
         "KREISFUNK_NOTICES_API_TOKENS_FILE": str(stack.secrets / TOKENS),
         "KREISFUNK_COUNTY_FILE": str(stack.county_file),
@@ -155,7 +155,7 @@ def build_tokens_environment(stack: StackEnvironment) -> Environment:
 
 
 def build_systems_environment(stack: StackEnvironment) -> Environment:
-    """Only what `kreisfunk systems` needs, to be set on top of somebody's own environment."""
+    """Return the variables that `kreisfunk systems` needs on top of the user's own environment."""
     return {
         "KREISFUNK_BROKER_URL": stack.build_broker_url(ADMIN),
         "KREISFUNK_BROKER_API_URL": f"http://{LOOPBACK}:{stack.broker_api_port}",
@@ -165,7 +165,7 @@ def build_systems_environment(stack: StackEnvironment) -> Environment:
 
 
 def build_operator_environment(stack: StackEnvironment) -> Environment:
-    """Only what an operator's commands need, to be set on top of somebody's own environment."""
+    """Return the variables that an operator's commands need on top of the user's own environment."""
     return {
         "KREISFUNK_DATABASE_URL": stack.build_database_url("kreisfunk_operator"),
         "KREISFUNK_SECRETS_DIR": str(stack.secrets / "operator"),
@@ -173,7 +173,7 @@ def build_operator_environment(stack: StackEnvironment) -> Environment:
 
 
 def build_quarantine_environment(stack: StackEnvironment) -> Environment:
-    """Only what `kreisfunk quarantine` needs, to be set on top of somebody's own environment."""
+    """Return the variables that `kreisfunk quarantine` needs on top of the user's own environment."""
     return {
         "KREISFUNK_BROKER_URL": stack.build_broker_url("quarantine"),
         "KREISFUNK_PHONE_NUMBER_ID": PHONE_NUMBER_ID,

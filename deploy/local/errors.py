@@ -1,5 +1,5 @@
-"""What goes wrong on a person's machine, in words that say what to do."""
+"""Errors of a local stack, with messages that say what to do."""
 
 
 class LocalError(Exception):
-    """The message is meant for the person at the terminal and holds no secret."""
+    """An error whose message is meant for the person at the terminal and holds no secret."""

@@ -1,4 +1,4 @@
-"""What may be done by one process at a time on this machine: installing, and creating a user."""
+"""A machine-wide lock for installing packages and creating a user."""
 
 import asyncio
 import fcntl
@@ -11,7 +11,7 @@ LOCK = Path(__file__).parents[2] / ".local" / "install.lock"
 
 @asynccontextmanager
 async def hold_install_lock() -> AsyncIterator[None]:
-    """Wait for our turn; the kernel ends it when we die."""
+    """Wait for the lock and hold it; the kernel releases it if we die."""
     LOCK.parent.mkdir(parents=True, exist_ok=True)
     with LOCK.open("a") as file:
         await asyncio.to_thread(fcntl.flock, file, fcntl.LOCK_EX)

@@ -1,6 +1,6 @@
-"""Becomes another program that dies with the process that started it.
+"""Launcher that executes another program, which dies with the process that started it.
 
-Started by path with an isolated interpreter (see `process.Command`), so it imports nothing of ours.
+Started by path with an isolated interpreter (see `process.Command`), so it imports no module of ours.
 """
 
 import ctypes
@@ -26,7 +26,8 @@ def switch_user(uid: int, gid: int) -> None:
 
 
 def end_with_parent(parent: int, death_signal: int) -> None:
-    """Has to follow `become`: the kernel forgets the wish when the user changes."""
+    """Ask the kernel to signal us when the parent dies; call it after `switch_user`, as a change of user resets this.
+    Ask the kernel to signal us when the parent dies; call it after `switch_user`, as a change of user resets this."""
     ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, death_signal, 0, 0, 0)
     if os.getppid() != parent:
         sys.exit("launcher: the process that wanted this program is gone")

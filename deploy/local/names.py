@@ -1,4 +1,4 @@
-"""What the servers of a local stack call their owners: known without the programs that run them."""
+"""Names of database, owner and administrator in a local stack, importable without the server modules."""
 
 DATABASE, OWNER = "kreisfunk", "kreisfunk_owner"
 ADMIN = "kreisfunk_admin"

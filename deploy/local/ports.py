@@ -1,4 +1,4 @@
-"""Free TCP ports that stay ours between choosing them and listening on them."""
+"""Free TCP ports, reserved between choosing them and listening on them."""
 
 import socket
 from collections.abc import Iterator, Sequence
@@ -9,9 +9,9 @@ LOOPBACK = "127.0.0.1"
 
 @contextmanager
 def reserve_ports(count: int, wanted: Sequence[int] = ()) -> Iterator[list[int]]:
-    """The kernel gives these ports to nobody else while the context is open; the first are `wanted`, where free.
+    """Reserve ports while the context is open; the first are `wanted`, where free.
 
-    A bound socket that does not listen keeps a port from being handed out, also as the source of an
+    A bound socket that does not listen keeps the kernel from giving a port to another process, also as the source of an
     outgoing connection, but lets a server with SO_REUSEADDR (every one that we start) listen on it.
     """
     with ExitStack() as sockets:
@@ -21,12 +21,12 @@ def reserve_ports(count: int, wanted: Sequence[int] = ()) -> Iterator[list[int]]
 
 
 def _bind_socket_to(port: int, sockets: ExitStack) -> socket.socket | None:
-    """None if the port is not free."""
+    """Return a socket bound to the port, or None if it is not free."""
     bound = socket.socket()
     try:
         sockets.enter_context(_claim(port))
-        # Connections that ended a moment ago must not keep the port from us. With this option other reservations do
-        # not, either: hence the claim.
+        # SO_REUSEADDR: recently closed connections must not keep us from the port. With it, neither would other
+        # reservations: hence the claim.
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.bind((LOOPBACK, port))
     except OSError:
@@ -36,7 +36,7 @@ def _bind_socket_to(port: int, sockets: ExitStack) -> socket.socket | None:
 
 
 def _claim(port: int) -> socket.socket:
-    """A name that one process of this machine can have; the kernel takes it back when we die."""
+    """Bind an abstract socket name that only one process of this machine can have; the kernel frees it if we die."""
     claim = socket.socket(socket.AF_UNIX)
     try:
         claim.bind(f"\0kreisfunk-port-{port}")
@@ -49,6 +49,6 @@ def _claim(port: int) -> socket.socket:
 def _bind_free_socket() -> socket.socket:
     bound = socket.socket()
     bound.bind((LOOPBACK, 0))
-    # Only now: with the option set before, the kernel might choose another reservation's port.
+    # Set after binding: with the option set before, the kernel might choose another reservation's port.
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     return bound

@@ -25,7 +25,7 @@ STOP_TIMEOUT_SECONDS = 20
 
 @dataclass(frozen=True, kw_only=True)
 class PostgresServer:
-    """`start`, `kill` and `stop` are for those who watch over it or make it fail: same port, same data."""
+    """A PostgreSQL server; `start`, `kill` and `stop`, for supervisor and faults, keep port and data."""
 
     host: str
     port: int
@@ -42,7 +42,7 @@ class PostgresServer:
 
     @property
     def url(self) -> str:
-        """The owner's, a superuser here."""
+        """URL with the owner's login, a superuser here."""
         return self.build_url(DATABASE)
 
     def build_url(self, database: str) -> str:
@@ -80,7 +80,7 @@ _LOGIN_REFUSED = (
 
 @asynccontextmanager
 async def run_postgres(folder: Path, password: str) -> AsyncIterator[PostgresServer]:
-    """A running server whose data stays in `folder`; the database `kreisfunk` exists."""
+    """Run a server whose data stays in `folder`, with the database `kreisfunk`."""
     account = await ensure_unprivileged_user()
     with reserve_ports(1) as (port,):
         async with open_reachable_paths(folder, account) as place:
@@ -118,7 +118,7 @@ SETTINGS = (
     "max_connections=200",
     "fsync=on",
     "log_statement=none",
-    "log_min_error_statement=panic",  # a failed statement may hold what must not be in a log
+    "log_min_error_statement=panic",  # a failed statement may contain data that must not be logged
     "log_error_verbosity=terse",  # without the DETAIL line, which quotes values
 )
 
@@ -128,7 +128,7 @@ def _build_environment() -> dict[str, str]:
 
 
 async def _initialize(place: PostgresPaths, log: Path, password: str) -> None:
-    """In a draft, as PostgreSQL would take what a killed initdb leaves behind for a whole folder."""
+    """Initialize a draft folder and rename it: PostgreSQL would accept the rest of a killed initdb as a data folder."""
     draft = place.data.with_name("data.new")
     password_file = place.data.with_name("initial-password")
     _make_folder_for(place.account, draft)
@@ -169,14 +169,14 @@ def _build_initdb_command(place: PostgresPaths, draft: Path, log: Path, password
 
 
 async def _wait_for_other_server(data: Path) -> None:
-    """The server of a stack that was killed may still be ending; its file must not stop ours.
+    """Wait until the server of a killed stack has ended, and remove its pid file.
 
-    After a power failure the number in the file may be a living stranger's, and PostgreSQL would refuse.
+    After a power failure the pid in the file may belong to an unrelated process, and PostgreSQL would refuse to start.
     """
     pid_file = data / "postmaster.pid"
     try:
         async with asyncio.timeout(STOP_TIMEOUT_SECONDS):
-            while _is_server_running(data, pid_file):  # noqa: ASYNC110 (not our child: nothing tells us)
+            while _is_server_running(data, pid_file):  # noqa: ASYNC110 (not our child, so there is no event to await)
                 await asyncio.sleep(POLL_INTERVAL_SECONDS)
     except TimeoutError:
         raise LocalError(f"Another PostgreSQL is running on {data}.") from None

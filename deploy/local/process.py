@@ -20,7 +20,7 @@ LOG_TAIL_LINES = 15
 
 @dataclass(frozen=True, kw_only=True)
 class Command:
-    """`death_signal` is what the child gets when we die without having stopped it."""
+    """A command and its surroundings; the child receives `death_signal` if we die without having stopped it."""
 
     name: str
     arguments: tuple[str, ...]
@@ -62,11 +62,11 @@ class Child:
                 stderr=log,
                 cwd=command.folder,
                 env=dict(command.environment),
-                start_new_session=True,  # the terminal's Ctrl-C is for us; we stop the children in order
+                start_new_session=True,  # Ctrl-C at the terminal is for us; we stop the children in order
             )
 
     async def wait(self) -> int:
-        """The exit status, negative for a signal, as `subprocess` has it."""
+        """Return the exit status, negative for a signal, as in `subprocess`."""
         if self._process is None:
             raise LocalError(f"{self.name} was never started")
         return await self._process.wait()
@@ -75,7 +75,7 @@ class Child:
         self._send_signal(signal.SIGKILL)
 
     async def stop(self, seconds: float = 20) -> None:
-        """Asks to stop; whoever has not ended by the deadline is killed."""
+        """Ask the process to stop, and kill it after `seconds`."""
         if self._process is None:
             return
         self._send_signal(self.command.stop_signal)
@@ -90,15 +90,15 @@ class Child:
 
     def _send_signal(self, number: signal.Signals) -> None:
         if self.pid is not None:
-            # It may have ended without the loop knowing yet. `Process.send_signal` would look, and with that
-            # take the exit status away from the loop (Python 3.11).
+            # It may have ended before the loop knows. `Process.send_signal` would poll, and thereby take the exit
+            # status away from the loop (Python 3.11).
             with suppress(ProcessLookupError):
                 os.kill(self.pid, number)
 
 
 @contextmanager
 def freeze(pid: int) -> Iterator[None]:
-    """The process and all that descend from it stand still (SIGSTOP) until the context is left."""
+    """Suspend the process and all its descendants (SIGSTOP) until the context is left."""
     _send_signal_to_tree(pid, signal.SIGSTOP)
     try:
         yield
@@ -110,13 +110,13 @@ def _send_signal_to_tree(pid: int, number: signal.Signals) -> None:
     with suppress(ProcessLookupError):
         os.kill(pid, number)
     for file in Path(f"/proc/{pid}/task").glob("*/children"):
-        with suppress(OSError):  # a thread that has just ended
+        with suppress(OSError):  # the thread has just ended
             for child in file.read_text().split():
                 _send_signal_to_tree(int(child), number)
 
 
 async def wait_until_ready(child: Child, check: Callable[[], Awaitable[bool]], *, seconds: float) -> None:
-    """Fails at once, with the end of its log, when the child ends instead of becoming ready."""
+    """Wait until `check` is true; fail at once, with the end of the log, if the child ends."""
     try:
         async with asyncio.timeout(seconds):
             while not await check():
@@ -133,7 +133,7 @@ def _raise_if_ended(child: Child) -> None:
 
 
 async def run_to_end(command: Command) -> None:
-    """Runs a command that ends by itself; anything but success is an error that shows the end of its log."""
+    """Run a command until it ends; raise LocalError with the end of its log unless it succeeds."""
     child = Child(command)
     await child.start()
     try:

@@ -1,4 +1,4 @@
-"""A proxy for each connection that a process of ours has, so that each can be made to fail by itself."""
+"""A proxy for each connection of our processes, so that each can be made to fail by itself."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -23,7 +23,7 @@ Link = tuple[str, str]
 
 @dataclass(frozen=True)
 class Proxies:
-    """The proxies, by name of the process and of what it connects to."""
+    """The proxies, by process and peer."""
 
     proxies: Mapping[Link, Proxy] = field(default_factory=lambda: MappingProxyType({}))
 
@@ -31,7 +31,7 @@ class Proxies:
         return self.proxies[process, peer]
 
     def apply_to(self, stack: StackEnvironment) -> StackEnvironment:
-        """The same surroundings, with the proxies' ports for those who go through them."""
+        """Return the environment with the proxies' ports for the proxied processes."""
         processes = {process for process, _ in self.proxies}
         return replace(stack, proxied={process: self._build_view(process, stack) for process in processes})
 
@@ -51,7 +51,7 @@ class Proxies:
 
 @asynccontextmanager
 async def run_proxies(stack: StackEnvironment, ports: Ports) -> AsyncIterator[Proxies]:
-    """Proxies for all processes. Webhooks go to all replicas of the ingress in turn."""
+    """Run proxies for all processes. Webhooks go to all replicas of the ingress in turn."""
     targets = {
         DATABASE: [stack.database_port],
         BROKER: [stack.broker_port],

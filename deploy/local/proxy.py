@@ -1,4 +1,4 @@
-"""A TCP proxy that can be made to delay, to slow down, to swallow, to refuse and to cut what passes through it."""
+"""A TCP proxy that can delay, throttle, swallow, refuse and cut connections."""
 
 import asyncio
 import socket
@@ -11,18 +11,18 @@ from deploy.local.ports import LOOPBACK
 from deploy.local.syn_loss import BACKLOG, accept_all, accept_between_losses
 
 CONNECT_TIMEOUT_SECONDS = 5.0
-# So much of an answer's end comes later when answers are split: a part of the body, not of the header.
+# Bytes of an answer's end that are delayed when answers are split: part of the body, not of the header.
 TAIL_BYTES = 20
 REQUEST_MARK = b" HTTP/1.1\r\n"
 
 
 @dataclass(frozen=True)
 class NetworkConditions:
-    """What happens on the way. A `hole` takes connections and data, and nothing ever comes out of it.
+    """Faults of a connection. `blackhole` accepts connections and data, and nothing ever comes out of it.
 
-    Of what the target answers, `swallow_answers` loses everything, and `split_seconds` is how much later than the rest
-    its end arrives. `page` is an HTTP answer that the proxy gives itself to each request, which goes no further. With
-    `lost_syn_seconds` all connections are cut and new ones take so long, again and again.
+    Of the target's answers, `swallow_answers` drops everything, and `split_seconds` delays the end by so much. `page`
+    is an HTTP response that the proxy gives to each request itself, without forwarding it. With `lost_syn_seconds` all
+    connections are cut and new ones take so long, repeatedly.
     """
 
     latency_seconds: float = 0.0
@@ -36,12 +36,12 @@ class NetworkConditions:
 
     @property
     def is_slow(self) -> bool:
-        """Whether what is sent arrives late."""
+        """True if data arrives late."""
         return self.latency_seconds > 0 or self.bytes_per_second != float("inf")
 
     @property
     def is_disturbed(self) -> bool:
-        """Than none at all."""
+        """True if there is any fault."""
         return self != UNDISTURBED_NETWORK
 
 
@@ -49,7 +49,7 @@ UNDISTURBED_NETWORK = NetworkConditions()
 
 
 class Proxy:
-    """Listens on `port` and passes on to the targets in turn, to the next one if a target does not listen."""
+    """Proxy that listens on `port` and forwards to the targets in turn, to the next one if a target does not listen."""
 
     def __init__(self, targets: Sequence[int]) -> None:
         self.conditions = UNDISTURBED_NETWORK
@@ -63,11 +63,11 @@ class Proxy:
 
     @property
     def connections(self) -> int:
-        """How many there are; each has two ends."""
+        """Number of connections; each has two ends."""
         return len(self._ends) // 2
 
     def set_conditions(self, weather: NetworkConditions) -> None:
-        """From now on; what is under way already keeps its delay. Who refuses also cuts."""
+        """Apply the conditions to data from now on; data in transit keeps its delay. `refuse` also cuts connections."""
         before, self.conditions = self.conditions, weather
         if weather.refuse:
             self.cut()
@@ -75,17 +75,17 @@ class Proxy:
             self._restart_accepting()
 
     def cut(self) -> None:
-        """Ends all connections at once; what is still under way never arrives."""
+        """End all connections at once; data in transit is lost."""
         for end in tuple(self._ends):
             end.abort()
 
     def listen(self, listener: socket.socket) -> None:
-        """Accept connections on it, until `stop`."""
+        """Accept connections on the listener, until `stop`."""
         self._listener, self.port = listener, listener.getsockname()[1]
         self._restart_accepting()
 
     async def stop(self) -> None:
-        """End all connections; then the loop no longer watches the listener, whose number may be given out anew."""
+        """End all connections and stop watching the listener, whose file descriptor may be reused."""
         if self._accepting is not None:
             self._accepting.cancel()
             await asyncio.wait([self._accepting])
@@ -108,7 +108,7 @@ class Proxy:
         await loop.connect_accepted_socket(lambda: _End(self, accepted=True), connection)
 
     def rotate_targets(self) -> tuple[int, ...]:
-        """The targets in the order in which the next connection tries them."""
+        """Return the targets in the order in which the next connection tries them."""
         self._turn += 1
         start = self._turn % len(self._targets)
         return self._targets[start:] + self._targets[:start]
@@ -138,7 +138,7 @@ class Proxy:
 
 
 class _End(asyncio.Protocol):
-    """One side of a connection; `peer` is the other. The accepted side waits until the other is there."""
+    """One end of a connection; `_peer` is the other. The accepted end reads only once the other is connected."""
 
     def __init__(self, proxy: Proxy, *, accepted: bool = False) -> None:
         self._proxy = proxy
@@ -179,12 +179,12 @@ class _End(asyncio.Protocol):
         self._deliver(data, weather.latency_seconds)
 
     def _answer(self, data: bytes, page: bytes) -> None:
-        """In the target's place, once for each request."""
+        """Answer in the target's place, once for each request."""
         if REQUEST_MARK in data:
             self.write(page)
 
     def _deliver(self, data: bytes, latency: float) -> None:
-        """In order, after so many seconds and as fast as the weather permits."""
+        """Deliver in order, after `latency` seconds and at the permitted rate."""
         loop = asyncio.get_running_loop()
         now = loop.time()
         self._last_due = max(self._last_due, now + latency) + len(data) / self._proxy.conditions.bytes_per_second
@@ -216,7 +216,7 @@ class _End(asyncio.Protocol):
             asyncio.get_running_loop().call_at(self._last_due, self._peer.close)
 
     def close(self) -> None:
-        """What was passed on still leaves."""
+        """Close after pending data has been sent."""
         if self._transport is not None:
             self._transport.close()
 
@@ -228,7 +228,7 @@ class _End(asyncio.Protocol):
 
 @asynccontextmanager
 async def run_proxy(targets: Sequence[int]) -> AsyncIterator[Proxy]:
-    """Listens on a free port until the context is left."""
+    """Listen on a free port until the context is left."""
     proxy = Proxy(targets)
     with socket.create_server((LOOPBACK, 0), backlog=BACKLOG) as listener:
         listener.setblocking(False)

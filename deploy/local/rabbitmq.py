@@ -21,7 +21,7 @@ STOP_TIMEOUT_SECONDS = 30
 
 @dataclass(frozen=True, kw_only=True)
 class RabbitServer:
-    """`stop`, `kill` and `start` take the broker away and bring it back: same ports, same data."""
+    """A RabbitMQ node; `stop`, `kill` and `start` keep its ports and data."""
 
     host: str
     port: int
@@ -42,7 +42,7 @@ class RabbitServer:
 
     @property
     def url(self) -> str:
-        """The administrator's; the vhost is "/"."""
+        """URL with the administrator's login; the vhost is "/"."""
         return f"amqp://{ADMIN}:{quote(self.password, safe='')}@{self.host}:{self.port}/"
 
     @property
@@ -70,7 +70,7 @@ class RabbitServer:
         await self.epmd.stop(1)
 
     async def run_rabbitmqctl(self, *arguments: str) -> str:
-        """Runs `rabbitmqctl` on this node, for what the management API cannot do."""
+        """Run `rabbitmqctl` on this node, for tasks beyond the management API, and return its output."""
         process = await asyncio.create_subprocess_exec(
             str(self.control_program),
             "--quiet",
@@ -87,7 +87,8 @@ class RabbitServer:
         return output.decode()
 
     async def _is_accepting(self) -> bool:
-        """The broker opens this port last, after the plugins' and after importing its definitions."""
+        """Return whether the AMQP port is open; the broker opens it last, after the plugins' ports and its definitions.
+        Return whether the AMQP port is open; the broker opens it last, after the plugins' ports and its definitions."""
         return await is_port_open(self.host, self.port)
 
 
@@ -99,7 +100,7 @@ def _ignore_progress(_: str) -> None:
 async def run_rabbitmq(
     folder: Path, password: str, progress: Callable[[str], None] = _ignore_progress
 ) -> AsyncIterator[RabbitServer]:
-    """A running broker whose data stays in `folder`; installs the package if it is missing and we may."""
+    """Run a broker whose data stays in `folder`; installs the package if it is missing and we may."""
     programs = await ensure_rabbit_programs(folder / "install.log", progress)
     with reserve_ports(5) as (amqp, api, metrics, distribution, epmd):
         ports = RabbitPorts(amqp=amqp, api=api, metrics=metrics, distribution=distribution, epmd=epmd)

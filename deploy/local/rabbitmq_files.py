@@ -1,4 +1,4 @@
-"""The files and the environment of a private RabbitMQ node."""
+"""Files and environment of a private RabbitMQ node."""
 
 import base64
 import hashlib
@@ -38,7 +38,7 @@ raft.wal_max_size_bytes = 33554432
 management.rates_mode = basic
 """
 
-# How many messages a channel may have before it: with RabbitMQ's 400, as many come after a queue has become full.
+# Messages that a channel may send ahead; with RabbitMQ's 400, as many still arrive after a queue became full.
 CREDIT = "-rabbit credit_flow_default_credit {8,4}"
 ERLANG_ARGUMENTS = f"+S 1:1 +B i -noinput -kernel inet_dist_use_interface {{127,0,0,1}} {CREDIT}"
 
@@ -53,7 +53,7 @@ class RabbitPorts:
 
 
 def write_files(folder: Path, password: str, ports: RabbitPorts) -> None:
-    """Overwrites what an earlier run with other ports has left; data and cookie stay."""
+    """Write the node's files over those of an earlier run with other ports; data and cookie stay."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     numbers = {"amqp": ports.amqp, "api": ports.api, "metrics": ports.metrics}
     _write(folder / "rabbitmq.conf", CONFIGURATION.format(host=LOOPBACK, folder=folder, **numbers))
@@ -69,7 +69,7 @@ def _write(path: Path, text: str) -> None:
 
 
 def build_definitions(password: str, *, salt: bytes) -> Mapping[str, object]:
-    """With users in its definitions the broker creates no guest; imported again at each start."""
+    """Return definitions, imported at each start; as they have users, the broker creates no guest."""
     everything = {"configure": ".*", "write": ".*", "read": ".*"}
     return {
         "vhosts": [{"name": "/"}],
@@ -79,21 +79,21 @@ def build_definitions(password: str, *, salt: bytes) -> Mapping[str, object]:
 
 
 def hash_password(password: str, salt: bytes) -> str:
-    """RabbitMQ's own form: base64 of the salt and the SHA-256 of salt and password."""
+    """Return RabbitMQ's form of a hash: base64 of the salt and the SHA-256 of salt and password."""
     return base64.b64encode(salt + hashlib.sha256(salt + password.encode()).digest()).decode()
 
 
 def build_node_environment(folder: Path, ports: RabbitPorts, programs: RabbitPrograms) -> dict[str, str]:
-    """Nothing of the system's own broker in /etc and /var is read or written."""
+    """Return an environment with which the node uses nothing of the system's own broker in /etc and /var."""
     erlang = os.pathsep.join((str(programs.epmd.parent), os.environ.get("PATH", os.defpath)))
     return {
         "PATH": erlang,
-        "HOME": str(folder),  # the cookie is looked for here
+        "HOME": str(folder),  # Erlang looks for the cookie here
         "LANG": "C.UTF-8",
         "ERL_EPMD_PORT": str(ports.epmd),
         "ERL_EPMD_ADDRESS": LOOPBACK,
         "ERL_CRASH_DUMP_SECONDS": "0",
-        "RUNNING_UNDER_SYSTEMD": "true",  # the script becomes the node instead of standing before it
+        "RUNNING_UNDER_SYSTEMD": "true",  # the script execs the node instead of remaining its parent
         "RABBITMQ_NODENAME": NODE,
         "RABBITMQ_DIST_PORT": str(ports.distribution),
         "RABBITMQ_CONFIG_FILE": str(folder / "rabbitmq.conf"),

@@ -1,4 +1,4 @@
-"""Finds the system's RabbitMQ, or installs it where that is possible."""
+"""Lookup of the system's RabbitMQ, and its installation where possible."""
 
 import asyncio
 import os
@@ -24,12 +24,12 @@ class RabbitPrograms:
 
     @property
     def plugins(self) -> Path:
-        """Where RabbitMQ keeps its own."""
+        """Folder of RabbitMQ's own plugins."""
         return self.server.resolve().parents[1] / "plugins"
 
 
 async def ensure_rabbit_programs(log: Path, progress: Callable[[str], None]) -> RabbitPrograms:
-    # Looked for in turn too: while somebody installs, half of it is there already.
+    # Search under the lock, too: during another process's installation half of the programs exist.
     async with hold_install_lock():
         found = find_programs()
         if found is None:
@@ -42,7 +42,7 @@ async def ensure_rabbit_programs(log: Path, progress: Callable[[str], None]) -> 
 
 
 def find_programs() -> RabbitPrograms | None:
-    """Debian's rabbitmq-server in PATH is a wrapper for its own user, so PATH comes last."""
+    """Find the programs, in PATH last, as Debian's rabbitmq-server in PATH is a wrapper for its own user."""
     path = os.pathsep.join((*SEARCH_FOLDERS, os.environ.get("PATH", os.defpath)))
     server = shutil.which("rabbitmq-server", path=path)
     control = shutil.which("rabbitmqctl", path=path)
@@ -59,7 +59,7 @@ async def _install(log: Path, progress: Callable[[str], None]) -> None:
         process = await asyncio.create_subprocess_exec(
             *prefix, "sh", str(INSTALL_SCRIPT), stdin=asyncio.subprocess.DEVNULL, stdout=output, stderr=output
         )
-        # Not stopped when we are: a package manager that is killed leaves the system half configured.
+        # Not terminated with us: a package manager that is killed leaves the system half configured.
         status = await process.wait()
     if status != 0:
         raise LocalError(f"Installing RabbitMQ failed with status {status}. {HINT}{read_log_tail(log)}")
@@ -72,7 +72,7 @@ HINT = (
 
 
 async def _build_root_prefix() -> list[str]:
-    """What has to stand before a command that needs root. Raises LocalError if we cannot become root."""
+    """Return the prefix of a command that needs root. Raises LocalError if we cannot become root."""
     if shutil.which("apt-get") is None:
         raise LocalError(f"RabbitMQ is missing and this system has no apt-get. {HINT}")
     if os.geteuid() == 0:

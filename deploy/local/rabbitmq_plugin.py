@@ -1,4 +1,4 @@
-"""Compiles our plugin for the broker that is there."""
+"""Compilation of our plugin for the installed broker."""
 
 import asyncio
 import os
@@ -13,7 +13,7 @@ SOURCE = Path(__file__).parents[1] / "rabbitmq" / "bounds"
 
 
 async def compile_plugin(plugins: Path, programs: RabbitPrograms) -> None:
-    """Put the plugin into a folder of plugins. Raises LocalError."""
+    """Compile the plugin into the folder `plugins`. Raises LocalError."""
     target = plugins / NAME / "ebin"
     target.mkdir(parents=True, exist_ok=True, mode=0o700)
     shutil.copy(SOURCE / f"{NAME}.app", target)

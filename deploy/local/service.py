@@ -1,15 +1,15 @@
-"""One of our own processes: ready when it says so on its internal port."""
+"""One of our own processes, with its readiness probe."""
 
 import aiohttp
 
 from deploy.local.process import Child, Command, wait_until_ready
 
 READY_TIMEOUT_SECONDS = 60
-STOP_TIMEOUT_SECONDS = 25  # more than a service's own deadline for draining
+STOP_TIMEOUT_SECONDS = 25  # longer than a service's own drain deadline
 
 
 class Service:
-    """`ready_url` answers 200 when the process does its work."""
+    """A process whose `ready_url` answers 200 once it is ready."""
 
     def __init__(self, command: Command, ready_url: str) -> None:
         self._child = Child(command)
@@ -28,7 +28,7 @@ class Service:
         return self._child.pid
 
     async def launch(self) -> None:
-        """Start it without waiting until it is ready."""
+        """Start the process without waiting until it is ready."""
         await self._child.start()
 
     async def start(self) -> None:
@@ -45,7 +45,7 @@ class Service:
         await self._child.stop(seconds)
 
     async def is_ready(self) -> bool:
-        """Whether it says so just now."""
+        """Return whether the probe succeeds now."""
         timeout = aiohttp.ClientTimeout(total=3)
         try:
             async with (

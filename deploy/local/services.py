@@ -1,4 +1,4 @@
-"""Our own processes in a local stack: what is started, with which ports and logs."""
+"""Our processes in a local stack: replicas, commands, ports and logs."""
 
 import sys
 from collections.abc import Iterator, Mapping
@@ -17,7 +17,7 @@ MODULES = {"notices": "services.ingress.notices"}
 
 @dataclass(frozen=True, kw_only=True)
 class ReplicaCounts:
-    """How many of each are started."""
+    """Number of replicas of each kind."""
 
     ingresses: int = 1
     notices: int = 1
@@ -26,13 +26,14 @@ class ReplicaCounts:
 
     @property
     def ports(self) -> int:
-        """One for the simulator, two for each that listens, one for each of the others."""
+        """Number of ports needed: one for the simulator, two for each listening replica, one for each other."""
         return 1 + 2 * (self.ingresses + self.notices) + self.subscriptions + self.dispatchers
 
 
 @dataclass(frozen=True, kw_only=True)
 class Ports:
-    """`internal` has one for each process of ours, by its name; `doors` are those of the notices API."""
+    """Ports of the processes; `internal` has one for each process by its name, `notices` are those of the notices API.
+    Ports of the processes; `internal` has one for each process by its name, `notices` are those of the notices API."""
 
     simulator: int
     ingresses: list[int]
@@ -62,7 +63,7 @@ def assign_ports(numbers: ReplicaCounts, free: list[int]) -> Ports:
 
 
 def build_services(stack: StackEnvironment, ports: Ports, logs: Path, settings: Settings) -> Iterator[Service]:
-    """`settings` are added to the environment of each process of a kind, such as "dispatcher"."""
+    """Yield the services; `settings` are added to the environment of each process of a kind, such as "dispatcher"."""
     listening = {"ingress": iter(ports.ingresses), "notices": iter(ports.notices)}
     for name, internal_port in ports.internal.items():
         kind = name.rpartition("-")[0]

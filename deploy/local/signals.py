@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM and SIGHUP end a stack in order."""
+"""Orderly shutdown of a stack on SIGINT, SIGTERM and SIGHUP."""
 
 import asyncio
 import os
@@ -12,10 +12,10 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 @contextmanager
 def cancel_on_signals() -> Iterator[None]:
-    """The first signal cancels the task that entered, and leaves the context as a KeyboardInterrupt.
+    """Cancel the entering task at the first signal, which leaves the context as a KeyboardInterrupt.
 
-    A second one ends this process at once, and the kernel ends the children. What was ignored before, as
-    behind `nohup` or `&` in a script, stays ignored.
+    A second signal ends this process at once, and the kernel ends the children. Signals that were ignored before, as
+    behind `nohup` or `&` in a script, stay ignored.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -1,4 +1,4 @@
-"""The whole system, from nothing: servers, secrets, migrations, simulator, services."""
+"""The whole system started from scratch: servers, secrets, migrations, simulator, services."""
 
 import os
 import shutil
@@ -47,7 +47,7 @@ DATA_FOLDERS = ("postgres", "rabbitmq", "secrets")
 
 @dataclass(frozen=True, kw_only=True)
 class Stack(StackAddresses):
-    """A running system. What it inherits is also in `stack.json`; `supervisor` kills and restarts."""
+    """A running system. The inherited fields are also in `stack.json`; `supervisor` kills and restarts processes."""
 
     folder: Path
     postgres: PostgresServer = field(repr=False)
@@ -75,14 +75,14 @@ async def run_stack(
     ports: Sequence[int] = (),
     progress: Progress = _ignore_progress,
 ) -> AsyncIterator[Stack]:
-    """Up when the context is entered; everything is ended when it is left.
+    """Start the system, yield it once it is ready, and end everything when the context is left.
 
-    A signal that asks us to end does the same, and comes out as a KeyboardInterrupt.
+    A signal that asks us to end does the same, and is raised as a KeyboardInterrupt.
 
-    `folder` (`.local/<name>`) keeps data and secrets for the next time; `fresh` begins with none. `settings`
-    adds variables by kind of process: `{"dispatcher": {"KREISFUNK_UNKNOWN_GRACE_SECONDS": "10"}}`. With `proxied`
-    our processes reach one another through proxies of this process, which can make connections fail. `county` is
-    the county's file, `ports` are those that phones, webhooks and notices get if they are free.
+    `folder` (`.local/<name>`) keeps data and secrets for the next run; `fresh` removes them first. `settings` adds
+    variables by kind of process: `{"dispatcher": {"KREISFUNK_UNKNOWN_GRACE_SECONDS": "10"}}`. With `proxied` our
+    processes connect through proxies in this process, which can make connections fail. `county` is the county's file;
+    `ports` are used for phones, webhook and notices API, in this order, if they are free.
     """
     numbers = ReplicaCounts(ingresses=ingresses, subscriptions=subscriptions, dispatchers=dispatchers)
     starting = _StackStarter(
@@ -103,7 +103,7 @@ async def run_stack(
 
 
 def _make_absolute(path: Path) -> Path:
-    """The processes have another working folder than we."""
+    """Return an absolute path, as the processes have another working folder than we."""
     return path.absolute()
 
 
@@ -128,7 +128,7 @@ class _StackStarter:
         supervisor = await ends.enter_async_context(run_supervisor(self.progress))
         supervisor.watch_running(postgres, rabbitmq)
         await self._start_processes(supervisor, ways.apply_to(around), ports)
-        # Before all others, while somebody takes its last webhooks: later it would wait for that in vain.
+        # Stop the simulator first, while the ingress accepts its last webhooks; later it would wait for that in vain.
         ends.push_async_callback(supervisor.stop_one, SIMULATOR)
         addresses = self._build_addresses(postgres, rabbitmq, around, ports)
         ends.enter_context(publish_addresses(self.folder, addresses))
@@ -157,7 +157,7 @@ class _StackStarter:
         )
 
     async def _start_processes(self, supervisor: Supervisor, stack: StackEnvironment, ports: Ports) -> None:
-        """The simulator needs nothing of the others and starts while the migrations run."""
+        """Start the processes; the simulator depends on no other and starts while the migrations run."""
         self.progress("preparing database and broker, starting the simulator")
         await run_together(
             run_to_end(build_migration_command(stack, self._logs)),

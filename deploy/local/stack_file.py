@@ -1,4 +1,4 @@
-"""One stack for each folder, and a file by which other commands find a running one."""
+"""A lock for one stack per folder, and a file by which commands find a running stack."""
 
 import fcntl
 import json
@@ -18,7 +18,7 @@ LOCK_FILE = "lock"
 
 @dataclass(frozen=True, kw_only=True)
 class StackAddresses:
-    """Where a running stack is. The last six are environments of commands, each with what that command needs."""
+    """Addresses of a running stack. The last six fields are environments of commands, with exactly what each needs."""
 
     simulator_url: str
     phones_url: str = field(repr=False)
@@ -41,7 +41,7 @@ class StackAddresses:
 
 @contextmanager
 def lock_folder(folder: Path) -> Iterator[None]:
-    """The kernel releases it when we die, so a lock that is held means a stack that runs."""
+    """Lock the folder; the kernel releases the lock if we die, so a locked folder has a running stack."""
     folder.mkdir(parents=True, exist_ok=True)
     with open(os.open(folder / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o600), "r+") as lock:
         try:
@@ -70,16 +70,16 @@ def publish_addresses(folder: Path, addresses: StackAddresses) -> Iterator[None]
 
 
 def find_running_stack(folder: Path) -> StackAddresses | None:
-    """None when no stack runs in the folder; what a killed one left behind does not count.
+    """Return the addresses of the stack running in the folder, or None; leftovers of a killed stack do not count.
 
-    Raises LocalError if what runs there is not of this version.
+    Raises LocalError if the stack was started by another version.
     """
     if not _is_locked(folder):
         return None
     try:
         return msgspec.json.decode((folder / STACK_FILE).read_bytes(), type=StackAddresses)
     except FileNotFoundError:
-        return None  # it is still starting
+        return None  # the stack is still starting
     except (msgspec.DecodeError, UnicodeDecodeError):
         problem = f"The stack that runs in {folder} was started by another version. End it, and start it again."
         raise LocalError(problem) from None

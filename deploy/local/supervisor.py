@@ -1,4 +1,4 @@
-"""Keeps processes running: starts again whatever ends without having been asked to."""
+"""Supervision of processes: restarts those that end without having been stopped."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -15,21 +15,21 @@ MIN_HEALTHY_SECONDS = 10.0
 
 
 class Runnable(Protocol):
-    """A process, or a server that is several."""
+    """A process, or a server that consists of several."""
 
     @property
     def name(self) -> str: ...
 
     @property
     def pid(self) -> int | None:
-        """None while it does not run."""
+        """Process id, or None while it does not run."""
         ...
 
     async def start(self) -> None:
-        """Returns when it is ready. Raises LocalError if it ends instead, or takes too long."""
+        """Return when it is ready. Raises LocalError if it ends instead, or takes too long."""
 
     async def wait(self) -> int:
-        """Returns its exit status when it has ended."""
+        """Return its exit status when it has ended."""
         ...
 
     def kill(self) -> None: ...
@@ -46,7 +46,7 @@ class Member:
 
 
 def compute_restart_delay(quick_ends: int) -> float:
-    """Seconds to wait after so many ends in a row that each came soon after the start."""
+    """Return the seconds to wait after `quick_ends` ends in a row that each came soon after the start."""
     return min(MAX_RESTART_DELAY_SECONDS, MIN_RESTART_DELAY_SECONDS * 2.0 ** min(quick_ends, 16))
 
 
@@ -55,7 +55,7 @@ def _ignore_progress(_: str) -> None:
 
 
 class Supervisor:
-    """Use it through `supervision`, which ends everything."""
+    """Supervisor of processes; use it through `run_supervisor`, which stops all of them."""
 
     def __init__(self, tell: Callable[[str], None] = _ignore_progress) -> None:
         self._tell = tell
@@ -67,24 +67,24 @@ class Supervisor:
         return {name: member.restarts for name, member in self._members.items()}
 
     async def start(self, *runnables: Runnable) -> None:
-        """Starts all of them at the same time, and watches over them once all are ready."""
+        """Start all of them concurrently, and supervise them once all are ready."""
         batch = self.watch(*runnables)
         await run_together(*(self._start_member(member) for member in batch))
 
     def watch(self, *runnables: Runnable) -> list[Member]:
-        """Takes over the care for what another started (or will start, with `start_one`)."""
+        """Register processes that others started, or that `start_one` will start."""
         batch = [Member(runnable) for runnable in runnables]
         self._batches.append(batch)
         self._members |= {member.runnable.name: member for member in batch}
         return batch
 
     def watch_running(self, *runnables: Runnable) -> None:
-        """Watches over what is running already."""
+        """Supervise processes that are already running."""
         for member in self.watch(*runnables):
             self._mark_running(member)
 
     def kill(self, name: str) -> None:
-        """SIGKILL; it is started again like after any other death."""
+        """Send SIGKILL; the process is restarted as after any other end."""
         member = self._members[name]
         member.ready.clear()
         member.runnable.kill()
@@ -96,7 +96,7 @@ class Supervisor:
         await self._members[name].ready.wait()
 
     async def stop_one(self, name: str) -> None:
-        """Stops one and leaves it stopped, until `start_one`."""
+        """Stop a process and leave it stopped, until `start_one`."""
         member = self._members[name]
         await _stop_watching(member)
         await member.runnable.stop()
@@ -105,14 +105,14 @@ class Supervisor:
         await self._start_member(self._members[name])
 
     async def stop(self) -> None:
-        """In the reverse order of the starts; those that were started together stop together."""
+        """Stop all in reverse order of their starts; those that were started together stop together."""
         await asyncio.gather(*(_stop_watching(member) for member in self._members.values()))
         try:
             for batch in reversed(self._batches):
                 await run_together(*(member.runnable.stop() for member in batch))
         except asyncio.CancelledError:
             for member in self._members.values():
-                member.runnable.kill()  # somebody is impatient
+                member.runnable.kill()  # cancelled while stopping: do not wait any longer
             raise
 
     async def _start_member(self, member: Member) -> None:
@@ -145,7 +145,7 @@ class Supervisor:
             await member.runnable.start()
         except LocalError:
             self._tell(f"{member.runnable.name} did not become ready (its log says why), trying again")
-            member.runnable.kill()  # if it lives without ever becoming ready, `wait` has to return
+            member.runnable.kill()  # if it runs without becoming ready, `wait` has to return
         else:
             member.ready.set()
 

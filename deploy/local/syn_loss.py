@@ -1,4 +1,4 @@
-"""Accepting connections, with SYNs lost on request: connecting then takes seconds, as on a congested way."""
+"""Accepting connections, with SYNs lost on request: connecting then takes seconds, as on a congested network."""
 
 import asyncio
 import socket
@@ -12,7 +12,7 @@ Take = Callable[[socket.socket], Awaitable[None]]
 
 
 async def accept_all(listener: socket.socket, take: Take) -> None:
-    """Hand over every connection, until cancelled."""
+    """Pass every connection to `take`, until cancelled."""
     loop = asyncio.get_running_loop()
     while True:
         connection, _ = await loop.sock_accept(listener)
@@ -22,7 +22,7 @@ async def accept_all(listener: socket.socket, take: Take) -> None:
 async def accept_between_losses(
     listener: socket.socket, take: Take, seconds: float, before_each: Callable[[], None]
 ) -> None:
-    """Lose every SYN for so many seconds, accept for one, and so on, until cancelled."""
+    """Drop every SYN for `seconds`, accept for one second, and repeat, until cancelled."""
     while True:
         before_each()
         await _drop_syns(listener, seconds)
@@ -32,10 +32,10 @@ async def accept_between_losses(
 
 
 async def _drop_syns(listener: socket.socket, seconds: float) -> None:
-    """Have the kernel drop SYNs by filling its queue, shortened to one connection, with one of ours.
+    """Make the kernel drop SYNs: shorten its accept queue to one connection, and fill it with one of ours.
 
-    A connection that the kernel completes but nobody reads from would look open to its client, so that what the
-    client writes leaves it and arrives seconds later. A lost SYN keeps the client waiting for the connection.
+    A connection that the kernel completes but nobody reads from would look open to its client, whose data would arrive
+    seconds later. A lost SYN keeps the client waiting for the connection.
     """
     loop = asyncio.get_running_loop()
     listener.listen(0)

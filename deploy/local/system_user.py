@@ -1,4 +1,4 @@
-"""The unprivileged user that PostgreSQL insists on when we are root."""
+"""The unprivileged user that PostgreSQL requires if we are root."""
 
 import asyncio
 import os
@@ -19,7 +19,7 @@ class SystemUser:
 
 
 async def ensure_unprivileged_user() -> SystemUser | None:
-    """None when we are an ordinary user already."""
+    """Return the user, creating it if necessary; None if we are not root."""
     if os.geteuid() != 0:
         return None
     async with hold_install_lock():

@@ -1,1 +1,1 @@
-"""What a release consists of, and what has to hold before there is one."""
+"""The contents of a release, and its preconditions."""

@@ -1,4 +1,4 @@
-"""Prepares a release: `make release` says what it would be, `make release WRITE=1` does the next step.
+"""Prepares a release: `make release` describes it, `make release WRITE=1` does the next step.
 
 The first step writes version, catalogue and changelog; once that is committed, the second makes the artefacts. Commit,
 tag and image are left to a person, who signs them: the commands are printed.
@@ -18,7 +18,7 @@ SUMS = "dist/SHA256SUMS"
 
 
 def describe(plan: Plan) -> list[str]:
-    """Return the lines that say what the release is."""
+    """Return the lines that describe the release."""
     arguments = [f"--build-arg {name}={value}" for name, value in plan.labels.items()]
     return [
         f"release   {plan.version}",
@@ -38,14 +38,14 @@ def describe(plan: Plan) -> list[str]:
 
 
 def write_next(plan: Plan) -> list[Path]:
-    """Write what is to be edited; if nothing is, the artefacts. Return what was written."""
+    """Write the edited files, or the artefacts if there are no edits. Return the paths written."""
     for name, text in plan.edits.items():
         (plan.root / name).write_text(text)
     return [plan.root / name for name in plan.edits] or write_artefacts(plan)
 
 
 def write_artefacts(plan: Plan) -> list[Path]:
-    """Write the source as it is committed, the bill of materials, and the sums of both."""
+    """Write the source as committed, the bill of materials, and the checksums of both."""
     (plan.root / "dist").mkdir(exist_ok=True)
     inside = f"--prefix=kreisfunk-{plan.version}/"
     ask_git(plan.root, "archive", "--format=tar.gz", inside, f"--output={plan.archive}", "HEAD")
@@ -56,7 +56,7 @@ def write_artefacts(plan: Plan) -> list[Path]:
 
 
 def release(root: Path, version: str | None, today: date, *, write: bool) -> int:
-    """Say what the release is, and do its next step if we shall `write`; return the exit status."""
+    """Print the release, do its next step with `write`, and return the exit status."""
     plan = plan_release(root, version, today)
     _say(*describe(plan))
     if plan.problems:

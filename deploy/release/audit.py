@@ -1,4 +1,4 @@
-"""Compares what a lock file pins with advisories in OSV's format: `make audit ADVISORIES=file`.
+"""Compares the packages in a lock file with advisories in OSV's format: `make audit ADVISORIES=file`.
 
 No network: the file is one advisory, a list of them, an answer of OSV's query (`vulns`), or OSV's archive of an
 ecosystem (zip). Exit status: 0 nothing found, 1 something found, 2 a file cannot be read.
@@ -29,7 +29,7 @@ class Package(Struct, frozen=True):
 
 
 class RangeEvent(Struct, frozen=True, forbid_unknown_fields=True):
-    """Where in the order of versions something changes; one of the four."""
+    """A version at which a range begins or ends; exactly one of the four is set."""
 
     introduced: str | None = None
     fixed: str | None = None
@@ -49,7 +49,7 @@ class Affected(Struct, frozen=True):
 
 
 class Advisory(Struct, frozen=True):
-    """The part of an advisory that says whom it concerns."""
+    """The parts of an advisory that say which packages are affected."""
 
     id: str
     affected: tuple[Affected, ...] = ()
@@ -59,11 +59,11 @@ class Advisory(Struct, frozen=True):
 
 
 class AdvisoriesError(Exception):
-    """The file holds no advisory that can be read."""
+    """The file cannot be read, or holds no advisory."""
 
 
 class Hit(NamedTuple):
-    """A package that an advisory concerns; `fixed` are the versions that end it."""
+    """A package affected by an advisory; `fixed` are the versions without the vulnerability."""
 
     pin: Pin
     advisory: Advisory
@@ -101,7 +101,7 @@ def _list_advisories(document: bytes) -> list[Any]:
 
 
 def find_hits(pins: Sequence[Pin], advisories: Iterable[Advisory]) -> list[Hit]:
-    """Return every pair of a package and an advisory that concerns its version and has not been withdrawn."""
+    """Return every pair of a package and an advisory that affects its version and has not been withdrawn."""
     by_name: Mapping[str, Pin] = {pin.name: pin for pin in pins}
     hits = []
     for advisory in advisories:
@@ -130,7 +130,7 @@ def _is_same(version: str, other: str) -> bool:
 
 
 def _is_within(version: str, span: Range) -> bool:
-    """What cannot be compared concerns us: better looked at in vain than not at all."""
+    """Return whether the version is affected; yes if it cannot be compared, as a false alarm is better than a miss."""
     try:
         return _is_vulnerable(Version(version), span.events)
     except InvalidVersion:
@@ -138,7 +138,7 @@ def _is_within(version: str, span: Range) -> bool:
 
 
 def _is_vulnerable(version: Version, events: Sequence[RangeEvent]) -> bool:
-    """Walk through the events in the order of their versions, as OSV's specification does."""
+    """Evaluate the events in the order of their versions, as OSV's specification does."""
     limits = [each.limit for each in events if each.limit is not None]
     if limits and all(limit != "*" and version >= Version(limit) for limit in limits):
         return False
@@ -150,7 +150,7 @@ def _is_vulnerable(version: Version, events: Sequence[RangeEvent]) -> bool:
 
 
 def _is_applicable(event: RangeEvent, version: Version) -> bool:
-    """Whether the version is one for which something has changed here."""
+    """Return whether the event changes the status of this version."""
     if event.last_affected is not None:
         return version > Version(event.last_affected)
     given = event.introduced or event.fixed or ""
@@ -158,7 +158,7 @@ def _is_applicable(event: RangeEvent, version: Version) -> bool:
 
 
 def _order_key(event: RangeEvent) -> tuple[bool, Version]:
-    """`0` is before all versions, also before those that lead to a first one."""
+    """Sort `0` before all versions, pre-releases included."""
     given = event.introduced or event.fixed or event.last_affected or ""
     return given != "0", Version(given)
 
@@ -170,7 +170,7 @@ def _list_fixed_versions(affected: Affected) -> tuple[str, ...]:
 
 
 def format_hit(hit: Hit) -> str:
-    """Return what a person has to know, without whatever a terminal would obey."""
+    """Return one line about a hit, with unprintable characters replaced."""
     advisory = hit.advisory
     names = ", ".join((advisory.id, *advisory.aliases))
     fixed = f"fixed in {', '.join(hit.fixed)}" if hit.fixed else "no corrected version is named"
@@ -179,7 +179,7 @@ def format_hit(hit: Hit) -> str:
 
 
 def audit(lock: Path, advisories: Path) -> int:
-    """Say what is found in one line each, with the sum, and return the exit status."""
+    """Print one line for each hit, then the totals, and return the exit status."""
     try:
         known = read_advisories(advisories)
         pins = read_lock(lock.read_text())

@@ -9,11 +9,11 @@ _PIN = re.compile(r"([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==([^\s;]+)\s*(?:;\s*(.+?))?
 
 
 class LockError(Exception):
-    """A line that pins nothing, or no line at all."""
+    """The lock file has a line without a pin, or no pins."""
 
 
 class Pin(NamedTuple):
-    """One package; `marker` says where it is installed, and is empty for everywhere."""
+    """One pinned package; `marker` is its environment marker, empty if it is installed everywhere."""
 
     name: str
     version: str
@@ -21,7 +21,7 @@ class Pin(NamedTuple):
 
 
 def read_lock(text: str) -> list[Pin]:
-    """Return the packages in their order, by their normalized names; raise LockError."""
+    """Return the packages in file order, with normalized names; raise LockError."""
     lines = [line for line in text.splitlines() if line.strip() and not line.startswith((" ", "#"))]
     pins = [_parse_pin(line) for line in lines]
     if not pins:

@@ -1,4 +1,4 @@
-"""What a release changes, what stands in its way, and what comes out of it."""
+"""The plan of a release: its edits, problems and artefacts."""
 
 import re
 import subprocess
@@ -19,7 +19,7 @@ _UNRELEASED = re.compile(r"^## \[Unreleased\]\n(.*?)(?=^## |\Z)", re.MULTILINE |
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """A release as the checkout in `root` would make it; `problems` stand in its way, `edits` are still to be made."""
+    """A release as the checkout in `root` would make it; `problems` prevent it, `edits` are still to be written."""
 
     root: Path
     version: str
@@ -46,7 +46,7 @@ class Plan:
 
 
 def plan_release(root: Path, version: str | None, today: date) -> Plan:
-    """Return what a release of this version is; without one, of the next: the one prepared, or the next minor."""
+    """Plan a release of this version; if None, of the prepared one, or else the next minor version."""
     files = {name: (root / name).read_text() for name in (VERSION_FILE, CATALOGUE, CHANGELOG)}
     current = _read_current(files)
     version = version or _choose_next(current, files[CHANGELOG], ask_git(root, "tag", "--list").split())
@@ -67,9 +67,9 @@ def plan_release(root: Path, version: str | None, today: date) -> Plan:
 
 
 def ask_git(root: Path, *arguments: str) -> str:
-    """Return what git says, or raise CalledProcessError."""
+    """Return git's output, or raise CalledProcessError."""
     command = ["git", *arguments]
-    done = subprocess.run(command, cwd=root, capture_output=True, check=True, text=True)  # noqa: S603 (our own words)
+    done = subprocess.run(command, cwd=root, capture_output=True, check=True, text=True)  # noqa: S603 (fixed arguments)
     return done.stdout.strip()
 
 
@@ -81,7 +81,7 @@ def _read_current(files: dict[str, str]) -> str:
 
 
 def _choose_next(current: str, changelog: str, tags: list[str]) -> str:
-    """The version of the checkout, if it has been prepared and not tagged yet; else the next minor."""
+    """Return the checkout's version if it is prepared and not yet tagged, else the next minor version."""
     if _find_section(changelog, current) and f"v{current}" not in tags:
         return current
     version = Version(current)
@@ -117,7 +117,7 @@ def _check_files(files: dict[str, str], version: str) -> list[str]:
 
 
 def _find_section(changelog: str, version: str) -> re.Match[str] | None:
-    """The heading of a version, with its day."""
+    """Find the heading of a version, with its date."""
     return re.search(rf"^## \[{re.escape(version)}\] - (\d{{4}}-\d\d-\d\d)$", changelog, re.MULTILINE)
 
 
@@ -135,7 +135,7 @@ def _build_edits(files: dict[str, str], version: str, today: date) -> dict[str, 
 
 
 def _build_labels(files: dict[str, str], version: str, revision: str, committed_at: datetime) -> dict[str, str]:
-    """The image's labels that differ from release to release, by the Dockerfile's argument for each."""
+    """Return the image labels that differ from release to release, by the name of the Dockerfile's argument."""
     source = _URL.search(files[CATALOGUE])
     return {
         "VERSION": version,

@@ -1,6 +1,6 @@
-"""Writes the bill of materials (CycloneDX 1.6, JSON) of what a lock file pins: `make sbom`.
+"""Writes the bill of materials (CycloneDX 1.6, JSON) of the packages in a lock file: `make sbom`.
 
-It names packages and versions, and no address: where they come from is decided where they are installed.
+It names packages and versions, and no URLs: the package index is chosen at installation.
 """
 
 import argparse
@@ -26,7 +26,7 @@ _NAME = re.compile(r"[A-Za-z0-9._-]+")
 
 
 def build_bill(project: Mapping[str, Any], version: str, pins: Sequence[Pin], time: datetime) -> dict[str, Any]:
-    """Return the document; the same content and time make the same document."""
+    """Return the document; it is reproducible for the same content and time."""
     root = f"pkg:generic/{project['name']}@{version}"
     bill = {
         "bomFormat": "CycloneDX",
@@ -55,7 +55,7 @@ def _build_root(project: Mapping[str, Any], version: str, reference: str) -> dic
 
 
 def _build_component(pin: Pin) -> dict[str, Any]:
-    """One of the packages; what is not installed everywhere says where."""
+    """Return a package's entry; one that is not installed everywhere has its environment marker."""
     component = {
         "type": "library",
         "bom-ref": _build_reference(pin),
@@ -73,7 +73,7 @@ def _build_reference(pin: Pin) -> str:
 
 
 def _list_direct(project: Mapping[str, Any], pins: Sequence[Pin]) -> list[str]:
-    """What the project itself asks for; the rest came with it."""
+    """Return the project's direct dependencies."""
     asked = {canonicalize_name(found[0]) for each in project["dependencies"] if (found := _NAME.match(each))}
     return [_build_reference(pin) for pin in pins if pin.name in asked]
 

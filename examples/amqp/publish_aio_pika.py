@@ -1,4 +1,4 @@
-"""Publishes one notice over AMQP and tells what became of it. Needs Python 3.11 and aio-pika.
+"""Publishes one notice over AMQP and prints the answer. Needs Python 3.11 and aio-pika.
 
 BROKER_URL is amqps://<login>:<password>@<host>/%2F, KREISFUNK_SOURCE the source that belongs to the login.
 """
@@ -38,7 +38,7 @@ def build_event(notice: str, identifier: str) -> dict[str, object]:
 
 
 async def main(notice: str) -> int:
-    identifier = f"{notice}-1"  # the same when you publish it again: nothing is sent twice
+    identifier = f"{notice}-1"  # the same if you publish it again: nothing is sent twice
     message = aio_pika.Message(
         json.dumps(build_event(notice, identifier)).encode(),
         content_type="application/cloudevents+json",
@@ -48,10 +48,10 @@ async def main(notice: str) -> int:
     )
     async with await aio_pika.connect(URL) as connection:
         channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
-        await channel.set_qos(prefetch_count=100)  # a stream wants it
+        await channel.set_qos(prefetch_count=100)  # required for a stream
         answers = await channel.get_queue("municipal.answers", ensure=False)
         exchange = await channel.get_exchange("municipal.events", ensure=False)
-        # Reading before publishing: the answer may be fast.
+        # Consume before publishing: the answer may be fast.
         async with answers.iterator(arguments={"x-stream-offset": "next"}, timeout=30) as arriving:
             await exchange.publish(message, "notice.published", timeout=30)  # returns with the broker's confirm
             async for answer in arriving:
@@ -63,5 +63,5 @@ async def main(notice: str) -> int:
     return 5
 
 
-# Your own id of the notice. Keep it with the body: whoever publishes again publishes exactly this one.
+# Your own id of the notice. Store it with the body: to publish again, publish exactly this one.
 sys.exit(asyncio.run(main(sys.argv[1] if len(sys.argv) > 1 else f"sperrung-{uuid.uuid4()}")))

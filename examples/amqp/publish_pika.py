@@ -1,4 +1,4 @@
-"""Publishes one notice over AMQP and tells what became of it. Needs Python 3.11 and pika.
+"""Publishes one notice over AMQP and prints the answer. Needs Python 3.11 and pika.
 
 BROKER_URL is amqps://<login>:<password>@<host>/%2F, KREISFUNK_SOURCE the source that belongs to the login.
 """
@@ -14,9 +14,9 @@ import pika
 
 SOURCE = os.environ.get("KREISFUNK_SOURCE", "/landkreis-osterholz/pressestelle")
 
-# Your own id of the notice. Keep it with the body: whoever publishes again publishes exactly this one.
+# Your own id of the notice. Store it with the body: to publish again, publish exactly this one.
 notice = sys.argv[1] if len(sys.argv) > 1 else f"sperrung-{uuid.uuid4()}"
-identifier = f"{notice}-1"  # the same when you publish it again: nothing is sent twice
+identifier = f"{notice}-1"  # the same if you publish it again: nothing is sent twice
 now = datetime.now(UTC)
 event = {
     "specversion": "1.0",
@@ -49,8 +49,8 @@ login = parameters.credentials.username
 with pika.BlockingConnection(parameters) as connection:
     channel = connection.channel()
     channel.confirm_delivery()
-    channel.basic_qos(prefetch_count=100)  # a stream wants it
-    # Before publishing: the answer may be fast.
+    channel.basic_qos(prefetch_count=100)  # required for a stream
+    # Consume before publishing: the answer may be fast.
     channel.basic_consume("municipal.answers", take, arguments={"x-stream-offset": "next"})
     properties = pika.BasicProperties(
         content_type="application/cloudevents+json",
@@ -58,7 +58,7 @@ with pika.BlockingConnection(parameters) as connection:
         user_id=login,
         delivery_mode=pika.DeliveryMode.Persistent.value,
     )
-    # Returns with the broker's confirm, and raises if it says no.
+    # Returns with the broker's confirm, and raises if the broker rejects it.
     channel.basic_publish(
         "municipal.events", "notice.published", json.dumps(event).encode(), properties, mandatory=True
     )
@@ -66,6 +66,6 @@ with pika.BlockingConnection(parameters) as connection:
     while not answers and time.monotonic() < until:
         connection.process_data_events(1)
 if not answers:
-    sys.exit(5)  # our service is away, and answers when it is back
+    sys.exit(5)  # our service is unavailable, and will answer when it is back
 print(answers[0]["type"], json.dumps(answers[0]["data"], ensure_ascii=False))
 sys.exit(3 if "rejected" in answers[0]["type"] else 0)

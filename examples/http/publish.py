@@ -1,4 +1,4 @@
-"""Publishes one notice over HTTP and tells what becomes of it until its end. Needs Python 3.11 and nothing else.
+"""Publishes one notice over HTTP and prints its progress until its end. Needs Python 3.11 and nothing else.
 
 KREISFUNK_URL is the address and KREISFUNK_TOKEN the token that the operator gave you.
 """
@@ -20,7 +20,7 @@ ATTEMPTS = 8
 
 
 def publish(body: bytes, key: str) -> str:
-    """Where to follow it. Repeats the same request with the same key until it is answered: nothing is sent twice."""
+    """Return the path of its progress. Repeats the request with the same key until answered: nothing is sent twice."""
     headers = {**AUTHORIZATION, "Content-Type": "application/json", "Idempotency-Key": key}
     for attempt in range(1, ATTEMPTS + 1):
         pause = min(2**attempt, 60)
@@ -39,7 +39,7 @@ def publish(body: bytes, key: str) -> str:
 
 
 def watch(location: str) -> str:
-    """Prints each change; the last state."""
+    """Print each change and return the last state."""
     state = ""
     headers = {**AUTHORIZATION, "Accept": "text/event-stream"}
     with urlopen(Request(URL + location, headers=headers), timeout=60) as stream:
@@ -51,7 +51,7 @@ def watch(location: str) -> str:
     return state
 
 
-# Your own id of the notice. Keep it with the body: whoever repeats a request repeats exactly this one.
+# Your own id of the notice. Store it with the body: to repeat a request, repeat exactly this one.
 notice = sys.argv[1] if len(sys.argv) > 1 else f"sperrung-{uuid.uuid4()}"
 content = {
     "notice": notice,

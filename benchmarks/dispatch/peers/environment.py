@@ -1,4 +1,4 @@
-"""What a peer gets from its environment."""
+"""A peer's settings from its environment."""
 
 import os
 import sys
@@ -12,5 +12,5 @@ IN_FLIGHT = int(os.environ.get("BENCHMARK_IN_FLIGHT", "200"))
 
 
 def build_bodies() -> Iterator[str]:
-    """As many different requests as the command line says."""
+    """Yield as many different requests as the command line says."""
     return map(build_request_body, range(int(sys.argv[1])))

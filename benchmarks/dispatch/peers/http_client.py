@@ -1,4 +1,4 @@
-"""A blocking client for each thread: one for all threads spends its time in its own pool's lock."""
+"""One blocking client per thread, as threads that share one contend for its pool's lock."""
 
 import ssl
 import threading
@@ -9,12 +9,12 @@ from benchmarks.dispatch.message import HEADERS
 from benchmarks.dispatch.peers.environment import ENDPOINT_URL
 
 TIMEOUT_SECONDS = 20
-_context = ssl.create_default_context()  # making one takes longer than sending a thousand messages
+_context = ssl.create_default_context()  # creating one takes longer than sending a thousand messages
 _of_thread = threading.local()
 
 
 def send(body: str) -> None:
-    """One message to the endpoint."""
+    """Send one message to the endpoint."""
     if not hasattr(_of_thread, "client"):
         _of_thread.client = httpx.Client(headers=HEADERS, timeout=TIMEOUT_SECONDS, verify=_context)
     _of_thread.client.post(ENDPOINT_URL, content=body.encode()).raise_for_status()

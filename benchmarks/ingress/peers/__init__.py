@@ -1,1 +1,1 @@
-"""What people use instead; run with the interpreter of `.local/benchmark-ingress-venv`."""
+"""Comparable servers; run with the interpreter of `.local/benchmark-ingress-venv`."""

@@ -1,4 +1,4 @@
-"""What both peers need: a confirming channel to the broker, and a server."""
+"""Parts that both peers need: a confirming channel to the broker, and a server."""
 
 # mypy: disable-error-code="import-not-found, untyped-decorator"
 
@@ -14,7 +14,7 @@ SECRET = os.environ["KREISFUNK_APP_SECRETS"]
 
 
 class Broker:
-    """One confirmed, persistent message for each event, onto a quorum queue."""
+    """Publisher of one confirmed, persistent message for each event to a quorum queue."""
 
     def __init__(self) -> None:
         self._exchange: AbstractExchange | None = None
@@ -31,7 +31,7 @@ class Broker:
 
 
 def serve(app: FastAPI) -> None:
-    """On the port that the benchmark chose, with uvloop and httptools."""
+    """Serve on the port that the benchmark chose, with uvloop and httptools."""
     port = int(os.environ["KREISFUNK_LISTEN_PORT"])
     uvicorn.run(
         app, host="127.0.0.1", port=port, log_level="warning", access_log=False, loop="uvloop", http="httptools"

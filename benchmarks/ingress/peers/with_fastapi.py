@@ -1,4 +1,4 @@
-"""FastAPI as most tutorials have it: signature, JSON, and one confirmed publish for each status."""
+"""FastAPI as in most tutorials: signature, JSON, and one confirmed publish for each status."""
 
 # mypy: disable-error-code="import-not-found, untyped-decorator"
 

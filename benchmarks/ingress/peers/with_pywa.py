@@ -1,4 +1,4 @@
-"""pywa as its documentation has it; it answers before its handler has run, and reads one status of each webhook."""
+"""pywa as in its documentation; it answers before its handler has run, and reads one status of each webhook."""
 
 # mypy: disable-error-code="import-not-found, untyped-decorator"
 
