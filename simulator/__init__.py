@@ -1,1 +1,1 @@
-"""A stand-in for Meta's WhatsApp Business Platform: Graph API, signed webhooks and citizens' phones."""
+"""Simulator of Meta's WhatsApp Business Platform: Graph API, signed webhooks and citizens' phones."""

@@ -1,4 +1,4 @@
-"""The command `python -m simulator`."""
+"""Entry point of `python -m simulator`."""
 
 import argparse
 import asyncio
@@ -17,7 +17,7 @@ WRONG_SETTINGS = 2
 
 
 def main() -> int:
-    """Runs until a signal; returns the exit status."""
+    """Run until a signal arrives; return the exit status."""
     _build_parser().parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     try:

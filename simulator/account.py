@@ -1,4 +1,4 @@
-"""The account of everything that was accepted: what a test holds against the sender's own books."""
+"""Log of every accepted message, for tests to compare with the sender's own records."""
 
 from collections import Counter
 
@@ -8,7 +8,7 @@ from simulator.states import MessageState, pick_later
 
 
 class MessageLog:
-    """All accepted messages in order, and how many went which way."""
+    """All accepted messages in order, with counts by outcome."""
 
     def __init__(self) -> None:
         self.messages: list[BusinessMessage] = []
@@ -27,7 +27,7 @@ class MessageLog:
 
     @property
     def attempted(self) -> int:
-        """How many requests have reached the messages endpoint."""
+        """Number of requests that have reached the messages endpoint."""
         return len(self.attempts)
 
     def reject(self, code: int) -> None:
@@ -44,7 +44,7 @@ class MessageLog:
         self._states[message.state] += 1
 
     def advance(self, message: BusinessMessage, state: MessageState) -> bool:
-        """Moves a message forward; False if it had already come as far."""
+        """Move a message forward; return False if it had already reached this state or a later one."""
         reached = pick_later(message.state, state)
         if reached is message.state:
             return False
@@ -62,12 +62,12 @@ class MessageLog:
 
     @property
     def delivered(self) -> int:
-        """How many reached a phone; a message that was read did."""
+        """Number of messages that reached a phone, messages already read included."""
         return self._states[MessageState.DELIVERED] + self._states[MessageState.READ]
 
     @property
     def inbound(self) -> int:
-        """How many messages citizens have written."""
+        """Number of messages written by citizens."""
         return len(self.written)
 
     @property

@@ -1,4 +1,4 @@
-"""Everything that answers requests, on one port."""
+"""The simulator's web application: Graph API, control API, page, metrics and probes on one port."""
 
 import asyncio
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ MAX_BODY_BYTES = 4 * 1024 * 1024
 
 @dataclass(kw_only=True, frozen=True)
 class SimulatorParts:
-    """What everything else is made of: one of each per simulator."""
+    """The objects shared by all routes, one of each per simulator."""
 
     settings: Settings
     clock: Clock
@@ -54,7 +54,7 @@ class SimulatorParts:
 
 
 def build_application(parts: SimulatorParts, citizen_control: CitizenControl) -> web.Application:
-    """The application; its streams end when it shuts down."""
+    """Build the web application; its event streams end when it shuts down."""
     app = web.Application(client_max_size=MAX_BODY_BYTES)
     token = parts.settings.control_token.get_secret_value()
     app.add_routes(_build_graph_routes(parts).build_routes())
@@ -138,7 +138,7 @@ def _build_run_control(parts: SimulatorParts) -> RunControl:
 
 
 def build_citizen_control(parts: SimulatorParts) -> CitizenControl:
-    """The control of the citizens; has to be stopped before the application is."""
+    """Build the control of the citizens; call its `stop` before shutting down the application."""
     writing = CitizenActions(
         clock=parts.clock,
         citizens=parts.citizens,

@@ -1,4 +1,4 @@
-"""The citizens: their numbers, what they share with the business, and what their phones show."""
+"""Citizens: their numbers, the identity they share with the business, and the content of their phones."""
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -15,7 +15,7 @@ SERVICE_WINDOW_SECONDS = 24 * 3600
 
 
 class Sharing(StrEnum):
-    """How the business gets to know a citizen; integrators have seen all three."""
+    """Form in which the business learns a citizen's identity; integrators have seen all three."""
 
     PHONE = "phone"
     USER_ID_ONLY = "bsuid_only"
@@ -23,7 +23,7 @@ class Sharing(StrEnum):
 
 
 class PhoneButton(Struct, frozen=True, gc=False):
-    """Something a citizen can press; `kind` decides which webhook that causes."""
+    """A button that a citizen can press; `kind` decides which webhook the press causes."""
 
     id: str
     title: str
@@ -32,7 +32,7 @@ class PhoneButton(Struct, frozen=True, gc=False):
 
 
 class PhoneContent(Struct, frozen=True, gc=False):
-    """What a phone shows of a message."""
+    """Content of a message as a phone shows it."""
 
     text: str
     header: str = ""
@@ -41,7 +41,7 @@ class PhoneContent(Struct, frozen=True, gc=False):
 
 
 class BusinessMessage(Struct, gc=False):
-    """A message of the business that was accepted; of a `vanished` one the business never hears."""
+    """An accepted message of the business; for a `vanished` one the business gets no answer and no webhook."""
 
     sequence: int
     citizen: int
@@ -58,7 +58,7 @@ class BusinessMessage(Struct, gc=False):
 
 
 class UserMessage(Struct, gc=False):
-    """A message that a citizen wrote; `answered_at` is when the business took its webhook."""
+    """A message written by a citizen; `answered_at` is when the business answered its webhook with 200."""
 
     wamid: str
     type: str
@@ -69,7 +69,7 @@ class UserMessage(Struct, gc=False):
 
 
 class Citizen(Struct, gc=False):
-    """One phone."""
+    """One citizen with one phone."""
 
     id: int
     phone: str
@@ -94,11 +94,11 @@ class Citizen(Struct, gc=False):
 
     @property
     def address(self) -> str:
-        """What a message id of this citizen contains."""
+        """Identifier that this citizen's message ids contain."""
         return self.phone if self.shares_phone else self.user_id
 
     def show(self, message: BusinessMessage | UserMessage) -> int:
-        """Puts a message on the phone; returns its number there."""
+        """Append a message to the chat; return its number there."""
         self.shown += 1
         self.chat.append((self.shown, message))
         return self.shown
@@ -108,11 +108,11 @@ class Citizen(Struct, gc=False):
 
 
 class PhonesExhaustedError(Exception):
-    """There are no fictional numbers left; ask for fewer citizens."""
+    """Raised when no fictional numbers are left; add fewer citizens."""
 
 
 class Identity(Struct, frozen=True):
-    """What is remembered of a citizen over a restart."""
+    """Data of one citizen that survives a restart."""
 
     phone: str
     user_id: str
@@ -120,7 +120,10 @@ class Identity(Struct, frozen=True):
 
 
 class Directory(Struct, frozen=True):
-    """What is remembered of all; `used` numbers have been given out, to citizens or to those who changed theirs."""
+    """Data of all citizens that survives a restart.
+
+    `used` counts the numbers assigned so far, including former numbers of citizens who changed theirs.
+    """
 
     used: int = 0
     citizens: tuple[Identity, ...] = ()
@@ -130,7 +133,7 @@ NOBODY = Directory()
 
 
 class Citizens:
-    """All phones, found by id, number or user id. `changed` is called after each change of the directory."""
+    """All citizens, found by id, number or user id. `changed` is called after each change of the directory."""
 
     def __init__(self, known: Directory = NOBODY, changed: Callable[["Citizens"], None] = lambda _: None) -> None:
         self._all: list[Citizen] = []
@@ -148,7 +151,10 @@ class Citizens:
         return iter(self._all)
 
     def add(self, sharings: Sequence[Sharing]) -> list[Citizen]:
-        """Adds one citizen for each way of sharing, all or none."""
+        """Add one citizen per item of `sharings`, all or none.
+
+        Raises PhonesExhaustedError if there are not enough numbers.
+        """
         if self._used + len(sharings) > MAX_PHONES:
             raise PhonesExhaustedError
         added = [self._append(Identity(*self._make_identity(), sharing)) for sharing in sharings]
@@ -165,11 +171,14 @@ class Citizens:
         return self._by_user_id.get(identifier)
 
     def list_identities(self) -> Iterator[tuple[str, str]]:
-        """All numbers and user ids that anybody has or ever had."""
+        """Yield every number and user id assigned so far, former ones included."""
         return ((make_phone_number(index), make_user_id(index)) for index in range(self._used))
 
     def assign_new_number(self, citizen: Citizen) -> None:
-        """Gives a citizen a new number and, as Meta does, a new user id."""
+        """Assign a new number and, as Meta does, a new user id.
+
+        Raises PhonesExhaustedError if no number is left.
+        """
         if self._used >= MAX_PHONES:
             raise PhonesExhaustedError
         del self._by_phone[citizen.phone], self._by_user_id[citizen.user_id]
@@ -179,7 +188,7 @@ class Citizens:
 
     @property
     def directory(self) -> Directory:
-        """Who is there, for the next start."""
+        """The directory to store for the next start."""
         return Directory(self._used, tuple(Identity(one.phone, one.user_id, one.sharing) for one in self._all))
 
     def _append(self, identity: Identity) -> Citizen:

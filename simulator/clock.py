@@ -1,4 +1,4 @@
-"""One clock for limits, account and webhooks."""
+"""The clock shared by limits, message log and webhooks."""
 
 import time
 from collections.abc import Callable
@@ -7,7 +7,7 @@ Clock = Callable[[], float]
 
 
 def make_anchored_clock() -> Clock:
-    """Seconds since 1970 that never jump, so that the limits stay exact while the time is corrected."""
+    """Return a clock of seconds since 1970 that never jumps: limits stay exact while the system time is corrected."""
     anchor = time.time() - time.monotonic()
     monotonic = time.monotonic
     return lambda: anchor + monotonic()

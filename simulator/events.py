@@ -1,4 +1,4 @@
-"""Live news for those who watch phones; costs nothing while nobody does."""
+"""Live events for clients that watch phones; costs nothing while nobody watches."""
 
 import asyncio
 from collections.abc import Iterator
@@ -8,12 +8,12 @@ import msgspec
 from msgspec import Struct
 
 MAX_WAITING_EVENTS = 2000
-# Tells the watcher to read everything again, because it was too slow for the stream.
+# Makes a watcher that was too slow for the stream read everything again.
 OVERFLOW = b"event: overflow\ndata: {}\n\n"
 
 
 class Watcher:
-    """One watcher; `citizens` limits what it gets, None means all."""
+    """One subscriber of the stream; `citizens` limits its events, None means all citizens."""
 
     def __init__(self, citizens: frozenset[int] | None) -> None:
         self.citizens = citizens
@@ -33,7 +33,7 @@ class Watcher:
         self._filled.set()
 
     async def wait_for_events(self) -> bytes:
-        """Everything that waits, at least one event; empty once closed."""
+        """Return all waiting events, at least one; b"" once closed."""
         await self._filled.wait()
         self._filled.clear()
         waiting, self._waiting = self._waiting, []
@@ -41,7 +41,7 @@ class Watcher:
 
 
 class EventHub:
-    """Hands events to all watchers."""
+    """Distributor of events to all watchers."""
 
     def __init__(self) -> None:
         self._subscriptions: set[Watcher] = set()
@@ -68,7 +68,7 @@ class EventHub:
                 subscription.put(event)
 
     def close(self) -> None:
-        """Ends all streams, those included that begin later."""
+        """End all streams, including those that start later."""
         self._closed = True
         for subscription in self._subscriptions:
             subscription.close()

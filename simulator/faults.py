@@ -1,4 +1,4 @@
-"""Faults on request, the same for the same seed."""
+"""Configurable faults; the same seed gives the same decisions."""
 
 from hashlib import blake2b
 from typing import Annotated
@@ -12,7 +12,7 @@ MAX_DUPLICATE_DELAY_SECONDS = 1.0
 
 
 class Faults(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What shall go wrong, and how often; shares are between 0 and 1."""
+    """Faults to inject and how often; shares are between 0 and 1."""
 
     latency_seconds: Seconds = 0
     latency_jitter_seconds: Seconds = 0
@@ -33,7 +33,7 @@ class Faults(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Interference(Struct, frozen=True):
-    """What happens to one request at the Graph API."""
+    """Faults that affect one request to the Graph API."""
 
     delay_seconds: float = 0
     reject: bool = False
@@ -47,13 +47,13 @@ UNDISTURBED = Interference()
 
 
 def draw_chance(seed: int, purpose: str, number: int) -> float:
-    """A number in [0, 1) that depends on nothing but the arguments."""
+    """Return a number in [0, 1) that depends on the arguments only."""
     digest = blake2b(b"%d %b %d" % (seed, purpose.encode(), number), digest_size=7).digest()
     return int.from_bytes(digest, "big") / 2**56
 
 
 def plan_interference(faults: Faults, number: int) -> Interference:
-    """What happens to the request with this number since the faults were set."""
+    """Return the faults for one request; `number` counts requests since the faults were set."""
 
     def happens(share: float, purpose: str) -> bool:
         return share > 0 and draw_chance(faults.seed, purpose, number) < share
@@ -70,7 +70,7 @@ def plan_interference(faults: Faults, number: int) -> Interference:
 
 
 def plan_webhook_delays(faults: Faults, number: int) -> list[float]:
-    """How many seconds each copy of a webhook update waits before it may leave."""
+    """Return the delay in seconds of each copy of a webhook update."""
     delay = faults.webhook_delay_seconds
     if faults.webhook_shuffle:
         delay += MAX_SHUFFLE_DELAY_SECONDS * draw_chance(faults.seed, "shuffle", number)
@@ -80,13 +80,13 @@ def plan_webhook_delays(faults: Faults, number: int) -> list[float]:
 
 
 class ActiveFaults:
-    """The faults in force, and how much has met them."""
+    """The faults in force, with counters of the requests and updates since they were set."""
 
     def __init__(self) -> None:
         self.replace(Faults())
 
     def replace(self, faults: Faults) -> None:
-        """Puts other faults in force; counting starts again, so that the same seed gives the same run."""
+        """Put other faults in force and restart the counters, so that the same seed gives the same run."""
         self.current = faults
         self._requests = 0
         self._updates = 0

@@ -1,11 +1,11 @@
-"""Identifiers in Meta's manner: message ids, phone numbers and business-scoped user ids."""
+"""Identifiers in Meta's format: message ids, phone numbers and business-scoped user ids."""
 
 import base64
 import itertools
 import re
 import secrets
 
-# Longer than any number that can be assigned in Germany: whatever leaks out of a test can reach nobody.
+# Longer than any number that can be assigned in Germany: a message that escapes from a test can reach nobody.
 PHONE_PREFIX = "4917604069"
 MAX_PHONES = 100_000
 FIRST_USER_ID = 40_100_200_300_000_000
@@ -15,17 +15,17 @@ PHONE = re.compile(r"\+?[0-9]{5,15}")
 
 
 def make_phone_number(index: int) -> str:
-    """The number of the phone with this index, digits only."""
+    """Return the number of the phone with this index, digits only."""
     return f"{PHONE_PREFIX}{index:05d}"
 
 
 def make_user_id(index: int) -> str:
-    """The business-scoped user id that belongs to the phone with this index."""
+    """Return the business-scoped user id that belongs to the phone with this index."""
     return f"DE.{FIRST_USER_ID + index}"
 
 
 def make_wamid(person: str, serial: str, *, outgoing: bool) -> str:
-    """A message id that contains the person's number or user id, as Meta's do."""
+    """Return a message id that contains the person's number or user id, as Meta's do."""
     kind = b"\x11" if outgoing else b"\x12"
     name = person.encode()
     serial_bytes = serial.encode()
@@ -40,7 +40,7 @@ def make_wamid(person: str, serial: str, *, outgoing: bool) -> str:
 
 
 class Serials:
-    """Serial numbers that differ within a process and, by chance, between processes."""
+    """Serial numbers, unique within a process and most probably between processes."""
 
     def __init__(self) -> None:
         self._process = secrets.token_hex(4).upper()

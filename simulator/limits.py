@@ -10,14 +10,14 @@ MAX_PAIR_BURST = 45
 
 
 class SlidingWindow:
-    """Counts what happened in the last second, exactly, and remembers the most it has seen."""
+    """Exact count of events in the last second, and its peak."""
 
     def __init__(self) -> None:
         self._moments: deque[float] = deque()
         self.peak = 0
 
     def count(self, now: float) -> int:
-        """How many happened in the second that ends now; one that is exactly a second old has left it."""
+        """Count the events in the second that ends at `now`; an event exactly one second old is outside."""
         moments = self._moments
         while moments and now - moments[0] >= WINDOW_SECONDS:
             moments.popleft()
@@ -42,9 +42,9 @@ class Burst(Struct, frozen=True, gc=False):
 
 
 def extend_burst(burst: Burst | None, now: float) -> Burst | None:
-    """The burst after one more message now, or None if the person may not get one yet.
+    """Return the burst after one more message at `now`, or None if the person may not get one yet.
 
-    Up to 45 messages within six seconds are borrowed from the future; the next waits until all are repaid.
+    Up to 45 messages within six seconds borrow from the future quota; the next has to wait until all are repaid.
     """
     if burst is None or now >= burst.repaid_at:
         return Burst(now, 1)

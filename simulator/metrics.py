@@ -1,4 +1,4 @@
-"""The metrics, read from the account when they are asked for: counting costs the hot path nothing."""
+"""Metrics, computed from the message log on each scrape, so that the hot path pays nothing for counting."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from simulator.webhooks.notifier import Notifier
 
 @dataclass(kw_only=True, eq=False)
 class SimulatorCollector(Collector):
-    """Everything the simulator counts; no label contains anything about a person."""
+    """Collector of all metrics of the simulator; no label contains personal data."""
 
     message_log: MessageLog
     citizens: Citizens
@@ -43,7 +43,7 @@ class SimulatorCollector(Collector):
 
 
 def build_registry(collector: SimulatorCollector) -> CollectorRegistry:
-    """A registry of its own, so that several simulators can live in one process."""
+    """Return a separate registry, so that several simulators can run in one process."""
     own = CollectorRegistry()
     own.register(collector)
     return own

@@ -1,4 +1,4 @@
-"""What the phones show, for readers and for watchers."""
+"""Chats as the phones show them, for requests and for the live stream."""
 
 from typing import Literal
 
@@ -9,7 +9,7 @@ from simulator.events import EventHub
 
 
 class ChatEntry(Struct, frozen=True):
-    """One line of a chat, seen from the citizen; `message` is what a button press refers to."""
+    """One message in a chat, from the citizen's point of view; a button press refers to it by `message`."""
 
     id: int
     direction: Literal["received", "written"]
@@ -48,12 +48,12 @@ def build_entry(number: int, message: BusinessMessage | UserMessage) -> ChatEntr
 
 
 def list_entries(citizen: Citizen) -> list[ChatEntry]:
-    """The chat in order, as far back as the phone remembers."""
+    """Return the chat in order, as far back as the phone stores it."""
     return [build_entry(number, message) for number, message in citizen.chat]
 
 
 class Phones:
-    """Keeps the phones and tells the watchers."""
+    """Chats of the phones, with live updates to watchers."""
 
     def __init__(self, hub: EventHub) -> None:
         self._hub = hub
@@ -64,7 +64,7 @@ class Phones:
             self._hub.publish(citizen.id, "message", ChatUpdate(citizen.id, build_entry(number, message)))
 
     def advance(self, citizen: Citizen, message: BusinessMessage | UserMessage) -> None:
-        """Tells the new state of a message that the phone still remembers."""
+        """Publish the new state of a message that is still in the chat."""
         if not self._hub.is_watched(citizen.id):
             return
         for number, shown in reversed(citizen.chat):

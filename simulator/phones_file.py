@@ -1,4 +1,4 @@
-"""Remembers the phones in a file, so that subscribers have theirs again after a restart."""
+"""File that stores the phones, so that subscribers still have theirs after a restart."""
 
 import os
 from functools import partial
@@ -10,11 +10,14 @@ from simulator.citizens import NOBODY, Citizens, Directory, Sharing
 
 
 class PhonesFileError(Exception):
-    """The file cannot be read as phones."""
+    """Raised when the file cannot be read or decoded."""
 
 
 def load_citizens(file: Path | None, least: int) -> Citizens:
-    """Return the citizens of the file, which from then on follows every change, and at `least` so many."""
+    """Return the citizens of the file and new ones up to `least`; every later change is written to the file.
+
+    Raises PhonesFileError.
+    """
     citizens = Citizens(_read(file), partial(_write, file)) if file else Citizens()
     missing = least - len(citizens)
     if missing > 0:
@@ -32,7 +35,7 @@ def _read(file: Path) -> Directory:
 
 
 def _write(file: Path, citizens: Citizens) -> None:
-    """Whole or not at all, also when we are killed meanwhile."""
+    """Replace the file atomically, so that it stays whole if the process is killed meanwhile."""
     draft = file.with_name(f".{file.name}.draft")
     draft.write_bytes(msgspec.json.encode(citizens.directory))
     os.replace(draft, file)

@@ -1,4 +1,4 @@
-"""Signals: the first asks to stop, the second ends the process at once."""
+"""Signal handling: the first signal asks to stop, the second ends the process at once."""
 
 import asyncio
 import os
@@ -11,7 +11,7 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 @contextmanager
 def catch_stop_signals() -> Iterator[asyncio.Event]:
-    """An event that the first signal sets; the handlers are gone afterwards."""
+    """Yield an event that the first signal sets; remove the handlers afterwards."""
     loop = asyncio.get_running_loop()
     stopping = asyncio.Event()
 

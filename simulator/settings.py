@@ -1,4 +1,4 @@
-"""The settings of the simulator, read once when it starts."""
+"""Settings of the simulator, read once at start."""
 
 import os
 from pathlib import Path
@@ -9,7 +9,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PREFIX = "SIMULATOR_"
 SECRETS_DIR = f"{PREFIX}SECRETS_DIR"
-# Ourselves, and our name in docker compose.
+# This host, and the name of the simulator's service in docker compose.
 SIMULATED_HOSTS = ("127.0.0.1", "localhost", "[::1]", "simulator")
 
 Digits = Annotated[str, StringConstraints(pattern=r"^[0-9]{5,20}$")]
@@ -17,11 +17,11 @@ Secret = Annotated[SecretStr, Field(min_length=8)]
 
 
 class SettingsError(Exception):
-    """The environment does not allow to start; the text names everything that is wrong, and no value."""
+    """Raised when the settings do not allow a start; the text names every problem and no value."""
 
 
 class Settings(BaseSettings):
-    """Where to listen, whom to tell, and which secrets both sides share."""
+    """Addresses, limits, and the secrets shared with the business."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, frozen=True, extra="ignore", hide_input_in_errors=True, env_ignore_empty=True
@@ -50,7 +50,7 @@ class Settings(BaseSettings):
     @field_validator("graph_url")
     @classmethod
     def _not_beside_meta(cls, value: HttpUrl | None) -> HttpUrl | None:
-        """What the simulator makes up must not come among what Meta says."""
+        """Refuse to run beside a dispatcher that sends to Meta: made-up webhooks must not mix with Meta's."""
         if value is not None and value.host not in SIMULATED_HOSTS:
             raise ValueError("the dispatcher sends to somebody else, so the simulator must not run beside it")
         return value
@@ -60,7 +60,7 @@ S = TypeVar("S", bound=BaseSettings)
 
 
 def load() -> Settings:
-    """Reads the environment and the files of the secrets folder; raises SettingsError."""
+    """Read the environment and the files of the secrets folder; raise SettingsError if they are invalid."""
     folder = os.environ.get(SECRETS_DIR)
     if folder and not Path(folder).is_dir():
         raise SettingsError(f"{SECRETS_DIR}: is not a folder")
@@ -76,12 +76,12 @@ def _read(kind: type[S], folder: str | None) -> S:
             f"{PREFIX}{str(problem['loc'][0]).upper()}: {problem['msg'].removeprefix('Value error, ')}"
             for problem in problems
         ]
-        # The original error knows the values.
+        # The original error contains the values.
         raise SettingsError("\n".join(lines)) from None
 
 
 def describe() -> str:
-    """The settings as a table for --help."""
+    """Return the settings as a table for --help."""
     rows = [f"  {SECRETS_DIR:34} folder with a file per setting, named in lower case"]
     for name, field in Settings.model_fields.items():
         default = "required" if field.is_required() else f"default {field.default}"

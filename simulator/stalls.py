@@ -1,4 +1,4 @@
-"""When this process itself stood still: what arrived meanwhile was only counted afterwards, all at once."""
+"""Detection of stalls of this process: whatever arrives during one is counted only afterwards, all at once."""
 
 import asyncio
 from collections import deque
@@ -13,14 +13,14 @@ MAX_STALLS = 100_000
 
 
 class Stall(NamedTuple):
-    """A time in which nothing was handled; the end in seconds since 1970."""
+    """A period in which nothing was handled; its end is in seconds since 1970."""
 
     ended_at: float
     seconds: float
 
 
 class StallWatch:
-    """Notices by how much it is woken too late."""
+    """Detector of stalls by the delay with which it wakes up."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -31,7 +31,7 @@ class StallWatch:
         return tuple(self._stalls)
 
     async def run(self) -> None:
-        """Watches until cancelled."""
+        """Watch until cancelled."""
         while True:
             before = self._clock()
             await asyncio.sleep(POLL_INTERVAL_SECONDS)

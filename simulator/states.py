@@ -1,10 +1,10 @@
-"""How far a message has come; it only moves forward."""
+"""States of a message; a message only moves forward."""
 
 from enum import StrEnum
 
 
 class MessageState(StrEnum):
-    """Meta's word for each step; `accepted` is what the answer to the request means."""
+    """Meta's names of the states; `accepted` follows from the answer to the request."""
 
     ACCEPTED = "accepted"
     SENT = "sent"
@@ -23,5 +23,5 @@ RANK = {
 
 
 def pick_later(first: MessageState, second: MessageState) -> MessageState:
-    """The one that says more: a phone that showed a message outweighs a failure reported before."""
+    """Return the state with the higher rank: a delivery outweighs a failure reported before."""
     return first if RANK[first] >= RANK[second] else second

@@ -1,4 +1,4 @@
-"""What becomes of an accepted message, decided once and the same for the same seed."""
+"""Statuses that follow an accepted message, decided once; the same seed gives the same statuses."""
 
 from typing import NamedTuple
 
@@ -7,7 +7,7 @@ from simulator.states import MessageState
 
 SENT_DELAY_SECONDS = 0.02
 FAILED_DELAY_SECONDS = 0.2
-# A phone that is on takes a message within the first range and is looked at within the second.
+# A phone that is switched on receives a message within the first range; the citizen reads it within the second.
 DELIVERED_DELAY_SECONDS = (0.05, 0.4)
 READ_DELAY_SECONDS = (0.3, 1.5)
 CHAT_OPEN_SHARE = 0.1
@@ -15,7 +15,7 @@ STOPPED_MARKETING = 131050
 
 
 class StatusStep(NamedTuple):
-    """One status: how many seconds after acceptance, and whether it tells the price."""
+    """One status: `after` is in seconds since acceptance, `priced` tells whether it carries the price."""
 
     after: float
     state: MessageState
@@ -24,7 +24,7 @@ class StatusStep(NamedTuple):
 
 
 def plan_statuses(faults: Faults, number: int, *, refused: bool) -> list[StatusStep]:
-    """The statuses of one message; `refused` if the citizen takes no marketing."""
+    """Return the statuses of one message; `refused` if the citizen has stopped marketing messages."""
     if refused:
         return [StatusStep(FAILED_DELAY_SECONDS, MessageState.FAILED, code=STOPPED_MARKETING)]
     if draw_chance(faults.seed, "fail", number) < faults.fail_share:
@@ -34,7 +34,7 @@ def plan_statuses(faults: Faults, number: int, *, refused: bool) -> list[StatusS
     delivered = StatusStep(delivered_after, MessageState.DELIVERED, priced=True)
     if draw_chance(faults.seed, "read", number) >= faults.read_share:
         return [sent, delivered]
-    # Meta leaves `delivered` out when the chat is open; `read` then carries the price.
+    # Meta omits `delivered` when the chat is open; `read` then carries the price.
     if draw_chance(faults.seed, "chat open", number) < CHAT_OPEN_SHARE:
         return [sent, StatusStep(delivered_after, MessageState.READ, priced=True)]
     read_after = delivered_after + _interpolate(READ_DELAY_SECONDS, draw_chance(faults.seed, "read after", number))

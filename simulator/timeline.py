@@ -1,4 +1,4 @@
-"""What happens later: statuses that citizens' phones will cause, webhooks that were delayed."""
+"""Scheduler of later events: statuses caused by citizens' phones, and delayed webhooks."""
 
 import asyncio
 import heapq
@@ -13,7 +13,7 @@ Action = Callable[[], None]
 
 
 class Timeline:
-    """Runs actions when they are due, in order, a few milliseconds late at most."""
+    """Actions that run when they are due, in order, at most about TICK_INTERVAL_SECONDS late."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -29,7 +29,7 @@ class Timeline:
         self._filled.set()
 
     async def run(self) -> None:
-        """Runs until cancelled."""
+        """Run until cancelled."""
         while True:
             await self._filled.wait()
             self.run_until(self._clock())
@@ -44,5 +44,5 @@ class Timeline:
             heapq.heappop(heap)[2]()
 
     def finish(self) -> None:
-        """Runs all that is left at once, for a shutdown that loses nothing."""
+        """Run all remaining actions at once, so that a shutdown loses nothing."""
         self.run_until(float("inf"))

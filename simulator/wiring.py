@@ -1,4 +1,4 @@
-"""Puts the parts together and runs them until asked to stop."""
+"""Composition root: builds the parts and runs them until asked to stop."""
 
 import asyncio
 import logging
@@ -32,14 +32,14 @@ log = logging.getLogger(__name__)
 
 @dataclass(kw_only=True, frozen=True)
 class Simulator:
-    """A running simulator; `url` is where it listens."""
+    """A running simulator; it listens at `url`."""
 
     url: str
     parts: SimulatorParts
 
 
 async def serve(settings: Settings, stopping: asyncio.Event) -> None:
-    """Runs until `stopping`, then hands over the last webhooks."""
+    """Run until `stopping` is set, then post the remaining webhooks."""
     async with run_simulator(settings, stopping) as simulator:
         log.info("listening on %s; the phones are at / (token in the fragment)", simulator.url)
         await stopping.wait()
@@ -48,7 +48,7 @@ async def serve(settings: Settings, stopping: asyncio.Event) -> None:
 
 @asynccontextmanager
 async def run_simulator(settings: Settings, stopping: asyncio.Event) -> AsyncIterator[Simulator]:
-    """A simulator that answers; on leaving it stops accepting first, then posts what waits."""
+    """Run a simulator; on exit stop accepting requests first, then post the waiting webhooks."""
     templates = Templates.load(settings.templates_file)
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
         parts = _build_parts(settings, templates, session, stopping)
@@ -75,7 +75,7 @@ async def run_simulator(settings: Settings, stopping: asyncio.Event) -> AsyncIte
 
 @asynccontextmanager
 async def _run_background(parts: SimulatorParts) -> AsyncIterator[None]:
-    """Timeline and outbox at work; if one of them dies, so does the process."""
+    """Run timeline, outbox and stall watch; if one of them dies, so does the process."""
     async with asyncio.TaskGroup() as tasks:
         work = (parts.timeline.run(), parts.notifier.outbox.run(), parts.stall_watch.run())
         workers = [tasks.create_task(one) for one in work]

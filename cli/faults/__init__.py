@@ -1,1 +1,1 @@
-"""`kreisfunk faults`: the real system under a seeded plan of faults, and both sides' books compared afterwards."""
+"""`kreisfunk faults`: runs the real system under a seeded plan of faults, then reconciles ledger and simulator log."""

@@ -1,4 +1,4 @@
-"""Whether our books agree with themselves and with Meta's. Pure."""
+"""Checks that our ledger is consistent, and that it agrees with Meta's records. Pure."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -26,7 +26,10 @@ def find_unaccounted(evidence: Evidence) -> Iterator[Violation]:
 
 
 def _count_difference(broadcast: BroadcastSnapshot | None, rows: int) -> int:
-    """Of a broadcast that was cancelled some pages may be on the way for ever."""
+    """Return the number of missing or surplus rows.
+
+    The last pages of a cancelled broadcast may never be expanded, so missing rows are permitted there.
+    """
     if broadcast is None:
         return rows
     if broadcast.cancelled and not broadcast.read_to_end:
@@ -35,14 +38,14 @@ def _count_difference(broadcast: BroadcastSnapshot | None, rows: int) -> int:
 
 
 def _is_ended_after_failure(ours: str, metas: str) -> bool:
-    """What Meta reported as failed was to go again, and then was not."""
+    """Return whether Meta reported a failure, and the retry that we planned was then dropped."""
     return metas == FAILED and ours in ENDED_UNSENT
 
 
 def _find_contradictions(
     ledger: Iterable[DeliverySnapshot], outbound: Iterable[AcceptedMessage]
 ) -> Iterator[Violation]:
-    """Rows that say something else than the simulator's account; of what vanished we cannot know."""
+    """Yield rows that disagree with the simulator's log; messages that vanished are unknowable and skipped."""
     furthest: dict[str, str] = {}
     vanished = set()
     for message in outbound:

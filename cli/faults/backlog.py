@@ -1,4 +1,4 @@
-"""When work waited: what has to be known to say how much of the rate should have been used."""
+"""Record of when work was waiting, which tells how much of the rate should have been used."""
 
 import asyncio
 import time
@@ -13,13 +13,16 @@ from shared.amqp.topology import LANES
 from shared.contracts.message import Lane
 
 SAMPLE_INTERVAL_SECONDS = 0.5
-# Of work that is there at two samples further apart nobody knows whether it was there all the time.
+# Between two samples further apart, work need not have been waiting all the time.
 MAX_GAP_SECONDS = 2.0
 _LANES = (LANES[Lane.URGENT].name, LANES[Lane.BULK].name)
 
 
 class BacklogSample(NamedTuple):
-    """Whether work waited and the shared rate was the full one; the time in seconds since 1970."""
+    """One sample, at a time in seconds since 1970.
+
+    `waiting` is true if work was waiting while the shared rate was the full one.
+    """
 
     at: float
     waiting: bool
@@ -27,9 +30,9 @@ class BacklogSample(NamedTuple):
 
 @dataclass
 class BacklogRecorder:
-    """Looks past the proxies, at what lies on a lane, where nobody has it in hand, and at what is due in the ledger.
+    """Sampler of ready messages on the lanes and of due deliveries in the ledger, bypassing the proxies.
 
-    The latter waits if it takes a second at `rate`, in messages per second.
+    Due deliveries count as waiting work if sending them takes a second or more at `rate`, in messages per second.
     """
 
     broker_url: str
@@ -38,7 +41,7 @@ class BacklogRecorder:
     samples: list[BacklogSample] = field(default_factory=list)
 
     async def run(self) -> None:
-        """Until cancelled; while the broker or the database is away nothing is known to wait."""
+        """Sample until cancelled; while the broker or the database is unavailable, record that nothing is waiting."""
         while True:
             try:
                 async with connect(self.broker_url, password=None, name="fault bench looks") as connection:
@@ -57,7 +60,7 @@ class BacklogRecorder:
 
 
 def merge_waiting_spans(samples: Iterable[BacklogSample]) -> Sequence[tuple[float, float]]:
-    """Times in which work waited at every sample."""
+    """Return the time spans in which work was waiting at every sample."""
     spans: list[tuple[float, float]] = []
     start = last = None
     for at, waiting in samples:

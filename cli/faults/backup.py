@@ -1,4 +1,4 @@
-"""What a backup does to the ledger: one transaction that reads every table, for as long as it takes."""
+"""Effect of a backup on the ledger: one long transaction that reads every table."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import asyncpg
 
-# A week that retention has to drop at once, whatever it keeps.
+# A week so old that retention has to drop it at once, whatever its period.
 OLD_WEEK = datetime(2020, 1, 6, tzinfo=UTC)
 _TABLES = """
 select string_agg(format('%I.%I', schemaname, tablename), ', ') from pg_tables where schemaname = 'dispatcher'
@@ -17,7 +17,7 @@ select string_agg(format('%I.%I', schemaname, tablename), ', ') from pg_tables w
 async def hold_backup_locks(url: str) -> AsyncIterator[None]:
     """Hold ACCESS SHARE on every table of the ledger, as pg_dump does, while an old week is due; `url` is the owner's.
 
-    Raises OSError or asyncpg's errors if the database is away; if it goes away meanwhile, so does the backup.
+    Raises OSError or asyncpg's errors if the database is unavailable; if it fails later, the locks are lost.
     """
     connection = await asyncpg.connect(url, timeout=10)
     try:
@@ -37,5 +37,5 @@ def _make_old_week() -> str:
 
 
 def _compute_lowest_id(moment: datetime) -> str:
-    """No id that was made at or after this moment is lower: ids begin with their milliseconds."""
+    """Return the lowest id possible at or after this moment: ids begin with their milliseconds."""
     return f"{int(moment.timestamp() * 1000):012x}".ljust(32, "0")

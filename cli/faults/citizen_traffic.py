@@ -1,4 +1,4 @@
-"""What citizens say during a run: questions, feedback, Stops, erasures, and Starts of those who come back."""
+"""Messages of citizens during a run: questions, feedback, Stops, erasures, and Starts of returning citizens."""
 
 import asyncio
 import random
@@ -20,9 +20,9 @@ ASK_SHARE, LEAVE_SHARE, ERASE_SHARE, MOVE_SHARE = 0.2, 0.15, 0.05, 0.05
 
 @dataclass
 class CitizenGroups:
-    """The citizens. Nobody among `loyal` ever says anything after the first Start, so they must get everything.
+    """Citizens by behaviour. `loyal` ones send nothing after the first Start, so they must receive everything.
 
-    Nor do those who move; but while they do, something may be on its way to the old number.
+    `movers` send nothing either, but a message may still be on its way to the old number while they change it.
     """
 
     loyal: frozenset[int] = frozenset()
@@ -34,7 +34,7 @@ class CitizenGroups:
 
     @classmethod
     def split(cls, everybody: Sequence[int]) -> "CitizenGroups":
-        """The first ones talk, the rest is loyal."""
+        """Split the citizens: the first ones become active, the others loyal."""
         talking: list[list[int]] = []
         start = 0
         for share in (ASK_SHARE, LEAVE_SHARE, ERASE_SHARE, MOVE_SHARE):
@@ -48,7 +48,7 @@ class CitizenGroups:
 
 @dataclass
 class CitizenTraffic:
-    """Goes on until it is cancelled. `texts` are words that only one citizen has written, `moved` counts moves."""
+    """Traffic of the citizens. `texts` are words that only one citizen wrote, `moved` counts changes of number."""
 
     simulator: SimulatorClient
     groups: CitizenGroups
@@ -58,7 +58,7 @@ class CitizenTraffic:
     _returning: list[tuple[float, int]] = field(default_factory=list)
 
     async def run(self, per_second: float) -> None:
-        """`per_second` is how many citizens write in a second."""
+        """Run until cancelled; `per_second` citizens write per second."""
         crowd, expected = self.groups, per_second * TALK_INTERVAL_SECONDS
         while True:
             await asyncio.sleep(TALK_INTERVAL_SECONDS)
@@ -87,7 +87,7 @@ class CitizenTraffic:
             yield self._returning.pop(0)[1]
 
     def _choose_words(self) -> str:
-        """With a word that occurs nowhere else, so that one can look where it has got to."""
+        """Return a text with a unique word, so that the leak search can trace it."""
         self.texts.append("vorgang" + "".join(self.chance.choices(string.ascii_lowercase, k=12)))
         question = f"Wann ist das Bürgerbüro offen? Es geht um {self.texts[-1]}."
         return self.chance.choice([question, question, DATA, f"Feedback: Danke für {self.texts[-1]}"])
@@ -96,6 +96,6 @@ class CitizenTraffic:
         await self.simulator.send_text([citizen], text, per_second=START_PER_SECOND)
 
     def _draw_citizens(self, pool: list[int], expected: float) -> Sequence[int]:
-        """Some of the pool, who leave it; `expected` on average."""
+        """Remove and return some citizens of the pool, `expected` on average."""
         count = int(expected) + (self.chance.random() < expected % 1)
         return [pool.pop() for _ in range(min(count, len(pool)))]

@@ -1,4 +1,4 @@
-"""The command."""
+"""Command `kreisfunk faults`."""
 
 from pathlib import Path
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""What arrived at whom: lost, doubled, misdirected. Pure."""
+"""Checks of what citizens received: lost, duplicate and misdirected messages. Pure."""
 
 import re
 from collections import Counter, defaultdict
@@ -14,7 +14,7 @@ from cli.faults.violations import DUPLICATES, LOST, MISDIRECTED, Violation, repo
 from services.dispatcher.adapters.ledger import MAX_RESENDS
 
 ENDED_UNSENT = frozenset({"suppressed", "cancelled", "expired"})
-# The number to which it should have gone is not on WhatsApp (any more).
+# The recipient's number is not on WhatsApp (any more).
 NOT_ON_WHATSAPP = 131026
 
 
@@ -34,12 +34,12 @@ def find_lost(evidence: Evidence) -> Iterator[Violation]:
 
 
 def filter_delivered(outbound: Iterable[AcceptedMessage]) -> Iterator[AcceptedMessage]:
-    """What Meta accepted and did not report as failed afterwards."""
+    """Yield the messages that Meta accepted and did not report as failed later."""
     return (message for message in outbound if message.state != FAILED)
 
 
 def _is_left_to_operator(row: DeliverySnapshot, failed: Collection[str]) -> bool:
-    """Unknown again and again although Meta never had it, or failed by Meta's word: shown until a person decides."""
+    """Return whether only an operator can decide: repeatedly unknown although Meta never had it, or failed at Meta."""
     if row.state == FAILED:
         return row.delivery in failed or row.error_code == NOT_ON_WHATSAPP
     return row.state == "unknown" and row.resends >= MAX_RESENDS
@@ -53,10 +53,10 @@ def _find_lost_notices(evidence: Evidence) -> Iterator[Violation]:
 
 
 def _find_missed(evidence: Evidence) -> Iterator[Violation]:
-    """Loyal citizens who did not get a lasting notice, whatever our ledger says; those that it admits apart.
+    """Yield lasting notices that loyal citizens did not get, beyond the failures that the ledger admits.
 
-    The last notice went out when all was quiet, so whoever moved has to get it as well. A correction is for those whom
-    the ledger knows to have got what it corrects.
+    The last notice was sent after all faults, so citizens who changed their number have to get it too. A correction is
+    due to those who, according to the ledger, got the corrected notice.
     """
     got = {message.delivery: message.citizen for message in filter_delivered(evidence.outbound)}
     admitted = Counter(row.broadcast for row in evidence.ours.ledger if row.delivery not in got and _is_admitted(row))
@@ -70,7 +70,11 @@ def _find_missed(evidence: Evidence) -> Iterator[Violation]:
 
 
 def _is_admitted(row: DeliverySnapshot) -> bool:
-    """Whoever stays is never to be decided against, and what Meta held back goes again at the end by command."""
+    """Return whether the ledger admits that this delivery failed.
+
+    Suppression, cancellation and expiry never excuse a missing lasting notice; messages held back by Meta are resent at
+    the end.
+    """
     return row.state not in ENDED_UNSENT and not (row.state == FAILED and row.error_code == HELD_BACK_CODE)
 
 
@@ -86,7 +90,7 @@ def _select_expected(
 
 
 def group_by_headline(outbound: Iterable[AcceptedMessage]) -> Mapping[str, set[int]]:
-    """Who got which headline."""
+    """Return the citizens who got each headline."""
     shown: dict[str, set[int]] = defaultdict(set)
     for message in filter_delivered(outbound):
         if message.template:
@@ -95,7 +99,7 @@ def group_by_headline(outbound: Iterable[AcceptedMessage]) -> Mapping[str, set[i
 
 
 def find_misdirected(evidence: Evidence) -> Iterator[Violation]:
-    """Corrections to people who never got what they correct, save where nobody could know that they had not."""
+    """Yield corrections to citizens who never got the corrected notice, unless the ledger could not know that."""
     shown = group_by_headline(evidence.outbound)
     got = {message.delivery for message in filter_delivered(evidence.outbound)}
     doubtful = Counter(row.broadcast for row in evidence.ours.ledger if row.delivery not in got and _is_uncertain(row))
@@ -115,7 +119,7 @@ def _is_uncertain(row: DeliverySnapshot) -> bool:
 
 
 def count_unavoidable(outbound: Iterable[AcceptedMessage]) -> int:
-    """Second messages after one that was accepted and of which nobody could ever tell us."""
+    """Count unavoidable duplicates: messages resent after one was accepted without any answer or status."""
     vanished = Counter(message.delivery for message in outbound if message.vanished)
     accepted = Counter(message.delivery for message in filter_delivered(outbound))
     return sum(min(accepted[delivery] - 1, count) for delivery, count in vanished.items())
@@ -125,7 +129,7 @@ def find_duplicates(evidence: Evidence) -> Iterator[Violation]:
     outbound = list(filter_delivered(evidence.outbound))
     vanished = Counter(message.delivery for message in outbound if message.vanished)
     accepted = Counter(message.delivery for message in outbound)
-    # Whoever was erased and came back is somebody new to us.
+    # A citizen who returns after an erasure is a new subscriber to us.
     erased = Counter(one.citizen for one in evidence.written if one.text == ERASE)
     for delivery, count in accepted.items():
         yield from _report_repeats("accepted more than once", delivery, count - 1 - vanished[delivery])
@@ -144,7 +148,7 @@ def _report_repeats(what: str, delivery: str, count: int) -> Iterator[Violation]
 
 
 def _extract_headline(text: str) -> str:
-    """The templates print it in bold."""
+    """Return the headline, which the templates print in bold."""
     found = _BOLD.search(text)
     return found[1] if found else ""
 

@@ -1,4 +1,4 @@
-"""The comparison of both sides' books. Pure; each figure says what was found, never what was intended."""
+"""Evaluation of a run: reconciles both sides' records. Pure; every figure is measured, none is assumed."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -37,16 +37,16 @@ from cli.faults.violations import (
 )
 from deploy.local.proxies import GRAPH
 
-# Between the last look at the clock and the acceptance lies the way to Meta.
+# Time a message takes to reach Meta after the dispatcher's last check of the clock.
 TRANSIT_SECONDS = 0.25
-# What was claimed before a command is still sent.
+# Deliveries claimed before a command are still sent.
 COMMAND_DELAY_SECONDS = 2.0
 MIN_RATE_USED = 0.99
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """The figures of a run."""
+    """Figures of a run."""
 
     deliveries: int
     accepted: int
@@ -64,7 +64,7 @@ class Verdict:
 
     @property
     def rate_used(self) -> float | None:
-        """The least share of the rate in any window; None if nothing can be said."""
+        """Lowest share of the rate used in any window; None if there is no window."""
         return min((window.share for window in self.used), default=None)
 
     def count(self, figure: str) -> int:
@@ -72,12 +72,12 @@ class Verdict:
 
     @property
     def holds(self) -> bool:
-        """Nothing was found, not even too high or too low a rate."""
+        """True if there are no findings, including too high or too low a rate."""
         return not self.findings
 
 
 def evaluate_run(evidence: Evidence) -> Verdict:
-    """All figures."""
+    """Compute all figures."""
     moments = sorted(message.accepted_at for message in evidence.outbound)
     recoveries = tuple(measure_recovery(fault, moments, evidence.limit) for fault in evidence.faults)
     stops = find_after_stop(evidence, find_fault_spans(evidence.faults, recoveries))
@@ -133,7 +133,7 @@ def _report_rate(seconds: RateWindows, limit: int) -> Iterator[Violation]:
 
 
 def _list_command_spans(orders: Sequence[OperatorCommand]) -> Iterator[tuple[float, float]]:
-    """While an operator forbids a broadcast its batches may be all that waits."""
+    """Yield the spans around operators' commands, in which batches of forbidden broadcasts may be all that waits."""
     for order in orders:
         until = order.since if order.until == float("inf") else order.until
         yield order.since, until + UNSETTLED_SECONDS
@@ -151,7 +151,7 @@ def _report_unused_rate(used: Sequence[UsedWindow], faults: Sequence[InjectedFau
 
 
 def _report_not_recovered(faults: Sequence[InjectedFault], recoveries: Sequence[float | None]) -> Iterator[Violation]:
-    """A sender that Meta or a proxy stopped has to send again by itself."""
+    """Report senders stopped by Meta or a proxy that did not resume on their own in time."""
     for done, seconds in zip(faults, recoveries, strict=True):
         if done.fault.recipe.phase is FaultPhase.STOPPED and (seconds is None or seconds > RECOVERY_SECONDS):
             after = "never" if seconds is None else f"{seconds:.0f} s after it"
@@ -159,7 +159,7 @@ def _report_not_recovered(faults: Sequence[InjectedFault], recoveries: Sequence[
 
 
 def _find_jitter_spans(faults: Sequence[InjectedFault]) -> list[tuple[float, float]]:
-    """When the way to Meta took now longer and now shorter: what had left in time arrived in heaps."""
+    """Return the spans in which the latency to Meta varied, so that messages sent in time arrived in bursts."""
     slow = (done for done in faults if done.fault.recipe.network.is_slow and done.fault.target.endswith(GRAPH))
     return [(done.began, done.repaired + TRANSIT_SECONDS) for done in slow]
 
@@ -170,7 +170,7 @@ def _report_after_stop(stops: LateMessages) -> Iterator[Violation]:
 
 
 def _find_disobeyed(evidence: Evidence, trouble: Sequence[tuple[float, float]]) -> Iterator[Violation]:
-    """What left long after an operator had forbidden it, while no fault was in force."""
+    """Yield messages that left well after an operator had forbidden them, while no fault was in force."""
     sources = {row.delivery: row.broadcast for row in evidence.ours.ledger}
     forbidden: dict[str | None, list[OperatorCommand]] = defaultdict(list)
     for order in evidence.operator_commands:
@@ -188,7 +188,7 @@ def _find_late(evidence: Evidence) -> Iterator[Violation]:
     slow = [
         (done.began, done.repaired)
         for done in evidence.faults
-        # While connections take seconds nothing is under way longer: what leaves is written on an open one.
+        # Slow connection setup does not delay requests: they are written to connections already open.
         if done.fault.target.endswith(GRAPH) and not done.fault.recipe.network.lost_syn_seconds
     ]
     for message in evidence.outbound:

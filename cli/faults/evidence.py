@@ -1,4 +1,4 @@
-"""All that both sides wrote down during a run."""
+"""Evidence of a run: everything that both sides recorded."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,7 +24,7 @@ from simulator.stalls import Stall
 
 @dataclass(frozen=True)
 class CitizenMessage:
-    """What a citizen wrote, and when the webhook with it was answered; times in seconds since 1970."""
+    """A message of a citizen, and when its webhook was answered; times in seconds since 1970."""
 
     citizen: int
     text: str
@@ -34,17 +34,18 @@ class CitizenMessage:
 
 @dataclass(frozen=True)
 class Evidence:
-    """Both sides' books, what was published, and the faults.
+    """Records of both sides, the published notices, and the faults.
 
-    `loyal` citizens never said anything but one Start, nor did `movers`, who changed their number.
+    `loyal` citizens sent nothing but one Start, nor did `movers`, who changed their number. `confirmations` are the
+    first lines of the texts that confirm a Stop or an erasure.
 
-    `farewells` are how the texts begin that confirm a Stop or an erasure. `orders` are what an operator forbade,
-    `sent_again` and `settled` how many failed and unknown outcomes were ended by command. `request_seconds` is how long
-    a request to Meta may be under way. `stalls` are times in which the simulator or the proxies stood still themselves,
-    `attempts` are the moments of all requests that reached Meta, `waiting` the times in which work waited, and
-    `wrong_key_ready_count` is how often a replica with a wrong key said that it is ready. `leaks` are places in which
-    something
-    personal was found, `searched` how much was looked through.
+    `operator_commands` are broadcasts forbidden by an operator; `sent_again` and `settled` count the failed and unknown
+    outcomes that were ended by command. `limit` is the rate in messages per second, `request_seconds` the longest
+    duration of a request to Meta.
+
+    `stalls` are times in which the simulator or the proxies themselves stalled, `attempts` the times of all requests
+    that reached Meta, `waiting` the spans in which work was waiting. `wrong_key_ready_count` counts replicas with a
+    wrong key that reported ready. `leaks` are places with personal data, `searched` tells how much was searched.
     """
 
     outbound: Sequence[AcceptedMessage]
@@ -69,7 +70,7 @@ class Evidence:
 
 
 async def read_simulator_account(simulator: SimulatorClient) -> tuple[list[AcceptedMessage], list[CitizenMessage]]:
-    """The simulator's account: what it accepted, and what its citizens wrote."""
+    """Return the messages that the simulator accepted, and those that its citizens wrote."""
     return await simulator.fetch_outbound(), [_parse_written(row) for row in await simulator.fetch_inbound()]
 
 
@@ -79,7 +80,7 @@ async def read_ledger_snapshot(url: str) -> LedgerSnapshot:
 
 
 def read_confirmations() -> tuple[str, ...]:
-    """The first lines of the texts that confirm a Stop and an erasure."""
+    """Return the first lines of the texts that confirm a Stop and an erasure."""
     county = read_configuration(CONFIG / "county.toml", County)
     texts = (
         build_wordings(county).unsubscribe_confirmation.text,

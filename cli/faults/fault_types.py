@@ -1,4 +1,4 @@
-"""What can go wrong: every kind of fault, whom it may hit, and how long it lasts."""
+"""All types of fault, with their targets and durations."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -8,39 +8,39 @@ from deploy.local.proxies import BROKER, DATABASE, GRAPH, INGRESS
 from deploy.local.proxy import NetworkConditions
 
 DISPATCHERS, SUBSCRIPTIONS, INGRESSES = 3, 2, 2
-# Held back by Meta for this once: an operator may try again.
+# Meta held back this one message: an operator may resend it.
 HELD_BACK_CODE = 131049
 RABBITMQ, POSTGRES, SIMULATOR = "rabbitmq", "postgres", "simulator"
 
 
 class FaultAction(StrEnum):
-    """What a hand does."""
+    """Action that injects a fault."""
 
-    KILL = "kill"  # SIGKILL; the supervisor starts it again
-    RESTART = "restart"  # SIGTERM, as an operator does, and a new start
+    KILL = "kill"  # SIGKILL; the supervisor restarts the process
+    RESTART = "restart"  # SIGTERM, as an operator does, then a new start
     ALARM = "alarm"  # the broker's memory alarm: publishers are blocked
-    CUT = "cut"  # a link's connections end at once
-    NETWORK = "weather"  # a link gets worse for a while
-    META = "meta"  # Meta's side misbehaves for a while
-    FREEZE = "freeze"  # SIGSTOP, and SIGCONT after a while
-    TIER = "tier"  # Meta lets us write to no more people than were written to
-    BACKUP = "backup"  # every table of the ledger is read in one transaction, while maintenance is due
-    WRONG_KEY = "stray"  # one more dispatcher, whose sealing key is wrong
+    CUT = "cut"  # all connections of a link are closed at once
+    NETWORK = "weather"  # a link degrades for a while
+    META = "meta"  # Meta misbehaves for a while
+    FREEZE = "freeze"  # SIGSTOP, then SIGCONT after a while
+    TIER = "tier"  # Meta permits no more recipients than have already been written to
+    BACKUP = "backup"  # one transaction reads every table of the ledger while maintenance is due
+    WRONG_KEY = "stray"  # one more dispatcher, with a wrong encryption key
 
 
 class FaultPhase(StrEnum):
-    """When in a round of faults a kind comes, and what may be expected of sending meanwhile."""
+    """Position of a fault type in a round, and what can be expected of sending meanwhile."""
 
-    FIRST = "first"  # at once, while nobody has got anything
-    ROUGH = "rough"  # one after the other; sending may falter
-    STEADY = "steady"  # some at once and nothing rough; after a few seconds the full rate is due
-    BESIDE = "beside"  # with a steady or a stopping one: it does not concern sending
-    STOPPED = "stopped"  # alone: nothing is taken; sending has to come back by itself
+    FIRST = "first"  # at the start, before anybody has received anything
+    ROUGH = "rough"  # one after another; sending may falter
+    STEADY = "steady"  # several at once, none of them rough; the full rate is due after a few seconds
+    BESIDE = "beside"  # together with a steady or stopping fault: it does not affect sending
+    STOPPED = "stopped"  # alone: nothing is accepted; sending has to resume by itself
 
 
 @dataclass(frozen=True)
 class FaultType:
-    """One kind of fault. A target is a process, a server, or a link `process/peer` (`dispatcher/…` is all of them)."""
+    """One type of fault. A target is a process, a server, or a link `process/peer` (`dispatcher/…` means all three)."""
 
     kind: str
     action: FaultAction
@@ -56,7 +56,7 @@ def list_replicas(kind: str, count: int) -> tuple[str, ...]:
 
 
 def list_links(peer: str) -> tuple[str, ...]:
-    """One dispatcher's link to it, or that of all of them."""
+    """Return the links to this peer: that of each dispatcher, and that of all of them."""
     return tuple(f"{process}/{peer}" for process in (*list_replicas("dispatcher", DISPATCHERS), "dispatcher"))
 
 
@@ -91,19 +91,19 @@ _WEBHOOKS: Mapping[str, Mapping[str, object]] = {
     "webhooks delayed": {"webhook_delay_seconds": 4.0},
     "webhooks shuffled": {"webhook_shuffle": True},
 }
-# Longer than the dispatcher waits for an answer, and than it takes to run out of whatever an open request occupies.
+# Lasts longer than the dispatcher waits for an answer, and longer than open requests need to exhaust any resource.
 _UNANSWERED = {"timeout_share": 0.01, "timeout_accept_share": 0.5}
 _SLOW = {"latency_seconds": 0.4, "latency_jitter_seconds": 1.1}
 _REFUSALS = {
     "Meta refuses the sender with 190": {"reject_share": 1.0, "reject_code": 190, "reject_status": 401},
     "Meta refuses the sender with 131031": {"reject_share": 1.0, "reject_code": 131031, "reject_status": 403},
 }
-# What has to be recorded and tried again is what a result that is written twice does harm to.
+# Retried deliveries are the ones that a result written twice would damage.
 _TOO_FAST = {"reject_share": 0.3, "reject_code": 130429, "reject_status": 400}
 
 
 def render_page(status: str, *headers: str) -> bytes:
-    """What a proxy in front of Meta says."""
+    """Return the HTTP response of a proxy in front of Meta."""
     body = f"<html><body><h1>{status}</h1></body></html>"
     lines = (f"HTTP/1.1 {status}", "Content-Type: text/html", f"Content-Length: {len(body)}", *headers)
     return "\r\n".join((*lines, "Connection: close", "", body)).encode()
@@ -118,7 +118,7 @@ _DISPATCHERS = list_replicas("dispatcher", DISPATCHERS)
 
 
 def _build_link_faults(name: str, targets: tuple[str, ...]) -> Iterator[FaultType]:
-    """What can happen to any link."""
+    """Yield the faults that can affect any link."""
     phase = FaultPhase.BESIDE if name == TO_INGRESS else FaultPhase.ROUGH
     yield FaultType(f"cut {name}", FaultAction.CUT, targets, phase=phase)
     yield FaultType(f"hole {name}", FaultAction.NETWORK, targets, (2.0, 8.0), _HOLE, phase=phase)

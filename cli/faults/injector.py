@@ -1,4 +1,4 @@
-"""The hands that do a fault and repair it."""
+"""Injection and repair of faults."""
 
 import asyncio
 import time
@@ -28,7 +28,7 @@ RETRY_DELAY_SECONDS = 0.5
 
 @dataclass(frozen=True)
 class InjectedFault:
-    """A fault that happened: when it began, and when it was repaired or what was hit was ready again."""
+    """A fault that was injected: `began` is its start, `repaired` the end of the repair or of the target's restart."""
 
     fault: Fault
     began: float
@@ -37,10 +37,10 @@ class InjectedFault:
 
 @dataclass
 class FaultInjector:
-    """Faults may overlap; two of them never work on the same process at the same time.
+    """Injector of faults, which may overlap; never two on the same process at the same time.
 
-    `people_a_day` is Meta's tier while that is used up, `wrong_key_ready_count` how often a replica with a
-    wrong key was ready.
+    `people_a_day` is Meta's tier while it is used up, `wrong_key_ready_count` counts replicas with a wrong key that
+    reported ready.
     """
 
     stack: Stack
@@ -55,7 +55,7 @@ class FaultInjector:
     _disturbances: list[Mapping[str, object]] = field(default_factory=list)
 
     async def follow_plan(self, plan: Sequence[Fault]) -> None:
-        """The whole plan, each fault at its time."""
+        """Inject each fault of the plan at its time; return when all are repaired."""
         start = time.monotonic()
         async with asyncio.TaskGroup() as tasks:
             for fault in plan:
@@ -76,14 +76,14 @@ class FaultInjector:
     async def _restart(self, fault: Fault) -> None:
         async with self._locks[fault.target]:
             await self.stack.supervisor.stop_one(fault.target)
-            while not await self._start_process(fault.target):  # noqa: ASYNC110 (nothing tells us)
+            while not await self._start_process(fault.target):  # noqa: ASYNC110 (no event signals it)
                 await asyncio.sleep(RETRY_DELAY_SECONDS)
 
     async def _start_process(self, name: str) -> bool:
         try:
             await self.stack.supervisor.start_one(name)
         except LocalError:
-            return False  # what it needs is away just now
+            return False  # a dependency is unavailable right now
         return True
 
     async def _raise_alarm(self, fault: Fault) -> None:
@@ -93,7 +93,7 @@ class FaultInjector:
             await self._set_watermark(DEFAULT_WATERMARK)
 
     async def _set_watermark(self, size: str) -> None:
-        while not await self._run_control(*WATERMARK, size):  # noqa: ASYNC110 (nothing tells us)
+        while not await self._run_control(*WATERMARK, size):  # noqa: ASYNC110 (no event signals it)
             await asyncio.sleep(RETRY_DELAY_SECONDS)
 
     async def _run_control(self, *arguments: str) -> bool:
@@ -114,7 +114,7 @@ class FaultInjector:
             with self._apply_conditions(proxies, weather):
                 await asyncio.sleep(fault.seconds)
         if weather.blackhole or weather.swallow_answers or (weather.is_slow and fault.target.endswith(GRAPH)):
-            # What was swallowed is missing; and what is late must not reach Meta all at once.
+            # Swallowed bytes are missing from the stream; delayed requests must not reach Meta all at once.
             for proxy in proxies:
                 proxy.cut()
 
@@ -163,7 +163,7 @@ class FaultInjector:
         await self.simulator.set_tier(None)
 
     async def _run_backup(self, fault: Fault) -> None:
-        """With a restart of the target meanwhile, as every dispatcher maintains the ledger when it starts."""
+        """Run a backup and restart the target meanwhile, as every dispatcher maintains the ledger when it starts."""
         async with asyncio.TaskGroup() as tasks:
             try:
                 async with hold_backup_locks(self.stack.database_url):

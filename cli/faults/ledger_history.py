@@ -1,4 +1,4 @@
-"""Every change of the ledger, for those who look for what went wrong. Only on a system of our own."""
+"""History of every change in the ledger, for debugging a run. Only for a local stack: it installs a trigger."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -30,7 +30,7 @@ _STREAM = "select row_to_json(s)::text from dispatcher.status_stream s order by 
 
 
 async def record_history(url: str) -> None:
-    """From now on; `url` is the owner's."""
+    """Install a trigger that records every change from now on; `url` is the owner's."""
     connection = await asyncpg.connect(url)
     try:
         await connection.execute(_RECORD)
@@ -39,8 +39,11 @@ async def record_history(url: str) -> None:
 
 
 async def write_history(url: str, folder: Path, evidence: Evidence) -> None:
-    """Into the folder: changes of the ledger, the status stream, what Meta got and accepted, when work waited, and the
-    judge's own stalls."""
+    """Write JSON Lines files for debugging into the folder.
+
+    They contain changes of the ledger, the status stream, the requests and messages that reached Meta, the spans in
+    which work was waiting, and the stalls of simulator and proxies.
+    """
     connection = await asyncpg.connect(url)
     try:
         for name, statement in (("history", _ALL), ("stream", _STREAM)):

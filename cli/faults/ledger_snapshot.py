@@ -1,4 +1,4 @@
-"""Our own books, read past the proxies by a role that may see no address."""
+"""Our own records, read past the proxies with a role that cannot see addresses."""
 
 import asyncio
 from collections.abc import Collection, Mapping
@@ -10,8 +10,8 @@ import asyncpg
 from cli.demo.ledger_reader import LedgerReader, open_ledger_reader
 from services.dispatcher.adapters.ledger import MAX_RESENDS
 
-# Recipients of what is being sent who have not got it yet; those of a broadcast that is still being read are
-# taken to be all subscribers. Who waits for Meta's tier does not keep the next one from being published.
+# Recipients of running broadcasts without a result yet; a broadcast still being expanded is assumed to go to all
+# subscribers. Deliveries that wait for Meta's tier are left out: they must not delay the next broadcast.
 _UNSENT = """
 select coalesce(sum(case when d.id is not null then d.expanded when b.read_to_end then b.audience
     else s.subscribed end - coalesce(n.settled, 0)), 0) -
@@ -31,7 +31,7 @@ _DUE = """
 select count(*) from (select from dispatcher.delivery where due_at <= clock_timestamp() limit $1) as due
 """
 _SLOWED = "select count(*) from dispatcher.rate where per_second < ceiling * 0.999"
-# Whom a follow-up goes to is known when nobody can get what it follows any more.
+# The recipients of a follow-up are final only when nobody can receive the followed broadcast any more.
 _UNREAD = """
 select count(*) from subscriptions.broadcast b where b.state <> 'cancelled' and case
     when b.follows = '{}' then not b.read_to_end or b.audience > (
@@ -60,7 +60,7 @@ group by broadcast, state having sum(deliveries) <> 0
 
 @dataclass(frozen=True)
 class BroadcastSnapshot:
-    """A broadcast as the subscriptions service knows it; `audience` is final once it was `read_to_end`."""
+    """A broadcast in the subscriptions service; `audience` is final once it is `read_to_end`."""
 
     id: str
     notice: str
@@ -84,7 +84,7 @@ class DeliverySnapshot:
 
 @dataclass(frozen=True)
 class LedgerSnapshot:
-    """All that we wrote down. `counters` are the deliveries of a broadcast by state."""
+    """All our records of a run; `counters` has the deliveries per broadcast and state."""
 
     handled: int
     replies_due: int
@@ -95,52 +95,55 @@ class LedgerSnapshot:
 
 @dataclass(frozen=True)
 class LedgerProbes:
-    """Looks that need no lasting connection, for the time in which the database comes and goes."""
+    """Queries that each open a connection of their own, as the database may restart at any time.
+
+    All counts are None while the database is unavailable.
+    """
 
     url: str
 
     async def count_handled(self) -> int | None:
-        """Inbound messages that were decided upon; None, as for all of these, while the database is away."""
+        """Count inbound messages that were decided upon."""
         return await self._count("select count(*) from subscriptions.inbox where result <> 'moved'")
 
     async def count_moved(self) -> int | None:
-        """Changes of numbers that were taken over."""
+        """Count changes of number that were applied."""
         return await self._count(_MOVED)
 
     async def count_erasures(self) -> int | None:
-        """Erasures that are not finished."""
+        """Count erasures that are not finished."""
         return await self._count(_ERASING)
 
     async def is_known(self, notice: str) -> bool:
-        """Whether it has become a broadcast."""
+        """Return whether the notice has become a broadcast."""
         return bool(await self._count(_KNOWN, notice))
 
     async def count_unsent(self) -> int | None:
-        """Deliveries that are still to be sent."""
+        """Count deliveries that have yet to be sent, including those not expanded yet."""
         return await self._count(_UNSENT)
 
     async def count_pending(self) -> int | None:
-        """Deliveries that wait or are being sent."""
+        """Count deliveries that are waiting or claimed."""
         return await self._count(_PENDING)
 
     async def count_unread(self) -> int | None:
-        """Broadcasts whose recipients have not all got a row."""
+        """Count broadcasts without a row for every recipient."""
         return await self._count(_UNREAD)
 
     async def count_unknown(self) -> int | None:
-        """Unknown outcomes that can still be settled."""
+        """Count unknown outcomes that can still be settled."""
         return await self._count(_UNKNOWN, MAX_RESENDS)
 
     async def count_due(self, most: int) -> int | None:
-        """Deliveries in the ledger that could be sent at once; counted up to so many."""
+        """Count deliveries in the ledger that could be sent at once, up to `most`."""
         return await self._count(_DUE, most)
 
     async def count_slowed(self) -> int | None:
-        """Senders whose rate is lower than it may be, since Meta said "too fast"."""
+        """Count senders below their full rate because Meta answered that they were too fast."""
         return await self._count(_SLOWED)
 
     async def count_unconfirmed(self, but: Collection[UUID] = ()) -> int | None:
-        """Deliveries that were accepted and of which the last status has not been applied."""
+        """Count accepted deliveries whose last status has not been applied, except those in `but`."""
         return await self._count(_UNCONFIRMED, list(but))
 
     async def _count(self, statement: str, *arguments: object) -> int | None:
@@ -153,7 +156,7 @@ class LedgerProbes:
 
 
 async def read_snapshot(books: LedgerReader) -> LedgerSnapshot:
-    """Everything, when all is quiet."""
+    """Read everything, once all is settled."""
     connection = books.connection
     return LedgerSnapshot(
         handled=await books.count_handled() - await connection.fetchval(_MOVED),

@@ -1,4 +1,4 @@
-"""A municipal system that publishes, and tries again for as long as the broker does not take it."""
+"""Simulated municipal system that publishes notices, and retries until the broker accepts them."""
 
 import asyncio
 from collections.abc import Callable
@@ -18,9 +18,9 @@ LASTING = timedelta(hours=12)
 
 @dataclass(frozen=True)
 class PublishedNotice:
-    """A notice that the broker has confirmed.
+    """A notice confirmed by the broker.
 
-    Only a `lasting` one has to reach everybody who stays; one that `follows` another those who got that one.
+    A `lasting` one has to reach all loyal citizens; one that `follows` another only the recipients of that one.
     """
 
     notice: str
@@ -31,7 +31,7 @@ class PublishedNotice:
 
 @dataclass(frozen=True)
 class NoticePlan:
-    """What happens to notice `number` besides being sent."""
+    """Properties of notice `number`, and the actions applied to it besides sending."""
 
     number: int
 
@@ -66,7 +66,7 @@ class NoticePlan:
 
 @dataclass
 class NoticeGenerator:
-    """Publishes one notice after the other; the number says what each is like."""
+    """Publisher of one notice after another; the number determines the properties of each."""
 
     sender: AmqpClient
     say: Callable[[str], None]
@@ -74,19 +74,19 @@ class NoticeGenerator:
     _number: int = 0
 
     async def publish(self) -> tuple[PublishedNotice, NoticePlan]:
-        """The next notice, whatever happens to the broker meanwhile."""
+        """Publish the next notice, retrying while the broker is unavailable."""
         self._number += 1
         fate = NoticePlan(self._number)
         lasts = timedelta(seconds=4 + fate.number % 5) if fate.expires_soon else LASTING
         return await self._publish(fate, lasts, lasting=fate.lasts), fate
 
     async def publish_last(self) -> PublishedNotice:
-        """One that nothing happens to."""
+        """Publish a lasting notice to which no action is applied."""
         self._number += 1
         return await self._publish(NoticePlan(self._number), LASTING, lasting=True)
 
     async def publish_correction(self, earlier: PublishedNotice, fate: NoticePlan) -> PublishedNotice:
-        """A follow-up to those who got the earlier one."""
+        """Publish a follow-up to the recipients of an earlier notice."""
         message = _build_notice(fate, f"Berichtigung {fate.number}", follows=earlier.notice)
         return await self._publish_message(message, f"correction-{fate.number}", LASTING, lasting=True)
 

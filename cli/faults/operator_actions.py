@@ -1,4 +1,4 @@
-"""An operator who pauses, resumes, cancels, sends again and settles, with the rights of the operators' role."""
+"""Simulated operator who pauses, resumes, cancels, resends and settles, with the operators' database role."""
 
 import asyncio
 import time
@@ -17,9 +17,9 @@ RETRY_DELAY_SECONDS = 0.5
 ANSWER_TIMEOUT_SECONDS = 5.0
 ROUND_INTERVAL_SECONDS = 12.0
 MAX_SETTLED_PER_ROUND = 5
-# A request that nobody waits for any more has surely come in or been lost by then.
+# By then a request without an answer has certainly arrived at Meta or been lost.
 MIN_UNKNOWN_AGE_SECONDS = 10.0
-# By then Meta has said of a message that it failed, if it did.
+# By then Meta has reported the failure of a message, if it failed.
 FINAL_SECONDS = 30.0
 RUNNING = ("running", "held", "paused")
 
@@ -36,7 +36,7 @@ where state = 'unknown' and unknown_at < clock_timestamp() - make_interval(secs 
 
 @dataclass
 class OperatorCommand:
-    """Nothing of this broadcast may leave from `since` to `until`, in seconds since 1970."""
+    """A command that forbids a broadcast to leave from `since` to `until`, in seconds since 1970."""
 
     broadcast: str
     since: float
@@ -45,9 +45,10 @@ class OperatorCommand:
 
 @dataclass
 class FaultOperator:
-    """`orders` are what it forbade, `sent_again` how many failed deliveries, `settled` which unknown ones.
+    """Simulated operator.
 
-    Of an unknown one it finds out in Meta's books, as a person would with Meta's support.
+    `commands` are those that forbade a broadcast, `sent_again` counts failed deliveries that it resent, `settled` has
+    its verdicts on unknown ones. It looks those up in the simulator's log, as a person would ask Meta's support.
     """
 
     settings: Settings
@@ -61,7 +62,7 @@ class FaultOperator:
     _accepted_just_now: set[str] = field(default_factory=set)
 
     async def pause(self, notice: str, seconds: float) -> None:
-        """And resume after so many seconds."""
+        """Pause the broadcast of a notice, and resume it after `seconds`."""
         broadcast = await self._find_broadcast(notice)
         if broadcast is None or not await self._stop_broadcast(
             "select dispatcher.pause_broadcast($1, 'Probe')", broadcast
@@ -79,14 +80,14 @@ class FaultOperator:
             self.say(f"          {notice} is cancelled")
 
     async def run(self, code: int) -> None:
-        """For ever, from time to time: what failed with `code` goes again, old unknown outcomes are settled."""
+        """Resend what failed with `code` and settle old unknown outcomes, periodically until cancelled."""
         while True:
             await asyncio.sleep(ROUND_INTERVAL_SECONDS)
             await self.resend_failed(code)
             await self._settle()
 
     async def resend_failed(self, code: int) -> None:
-        """Everything that failed with this code and may still be sent."""
+        """Resend all deliveries that failed with this code and whose broadcast has not expired."""
         for (broadcast,) in await self._fetch_rows(_FAILED, code):
             failed = await self._fetch_value("select failed from dispatcher.resend_missing($1, false)", broadcast)
             self.sent_again += failed
@@ -107,7 +108,7 @@ class FaultOperator:
             self.settled[delivery] = verdict
 
     async def _read_meta_account(self) -> None:
-        """What was accepted and did not fail; that of the last seconds is read again next time."""
+        """Read which messages were accepted and did not fail; those of the last seconds are read again next time."""
         fresh = await self.simulator.fetch_outbound(self._seen)
         final = [message for message in fresh if message.accepted_at < time.time() - FINAL_SECONDS]
         self._seen += len(final)
@@ -115,7 +116,7 @@ class FaultOperator:
         self._accepted_just_now = {message.delivery for message in fresh[len(final) :] if message.state != FAILED}
 
     async def _find_broadcast(self, notice: str) -> UUID | None:
-        """The dispatcher knows a broadcast when its first batch has come."""
+        """Return the id of the broadcast, or None: the dispatcher knows it only once its first batch has arrived."""
         found = await self._fetch_value(_FIND, notice)
         return UUID(int=found.int) if found else None
 
@@ -130,7 +131,7 @@ class FaultOperator:
         return rows[0][0] if rows else None
 
     async def _fetch_rows(self, statement: str, *arguments: object) -> list[asyncpg.Record]:
-        """As often as it takes: each of these may be repeated."""
+        """Run the statement, retrying until it succeeds: each of these statements may be repeated."""
         while True:
             try:
                 async with asyncio.timeout(ANSWER_TIMEOUT_SECONDS):

@@ -1,4 +1,4 @@
-"""Which fault happens when. Pure: the same seed gives the same plan."""
+"""Plan of faults and their times. Pure: the same seed gives the same plan."""
 
 import random
 from collections.abc import Iterator, Sequence
@@ -8,13 +8,13 @@ from math import ceil
 from cli.faults.fault_types import FAULT_TYPES, FaultPhase, FaultType
 
 QUIET_START_SECONDS = 2.0
-# How long a full round with every kind takes at most, and a brief one.
+# Longest duration of a full round with every fault type, and of a brief one.
 DEFAULT_PLAN_SECONDS, SHORT_PLAN_SECONDS = 690.0, 330.0
-# How much of the rate is left for work while so much is broken; only a guess of how long it will take.
+# Share of the rate left for work under faults; only used to estimate the duration.
 EXPECTED_RATE_SHARE = 0.35
-# What was broken before steady faults has to have healed when they begin.
+# Recovery time from earlier faults before steady ones begin.
 REST_SECONDS = 12.0
-# A paused sender tries again every 30 s, and for a long Retry-After after 60 s.
+# While paused, a sender probes every 30 s, or after 60 s if Retry-After is long.
 PROBE_SECONDS, MAX_PAUSE_SECONDS = 30.0, 60.0
 RECOVERY_SECONDS = 8.0
 ROUGH_TOGETHER = 8
@@ -22,7 +22,7 @@ ROUGH_TOGETHER = 8
 
 @dataclass(frozen=True)
 class Fault:
-    """`at` and `seconds` are counted from the start of the plan; it is repaired at `until`."""
+    """A planned fault; `at` and `seconds` are relative to the start of the plan, it is repaired at `until`."""
 
     at: float
     recipe: FaultType
@@ -40,9 +40,9 @@ class Fault:
 
 @dataclass(frozen=True)
 class PlanPace:
-    """`gap` are seconds between rough faults, `together` is how many steady ones go on at once.
+    """Pace of a plan: `gap` is the seconds between rough faults, `together` the number of concurrent steady ones.
 
-    A `brief` plan has every fault last as short as it may, and the pages of proxies come together.
+    In a `brief` plan every fault has its shortest duration, and all faults with a proxy's page happen together.
     """
 
     gap: float
@@ -57,13 +57,13 @@ Stretch = Sequence[Fault]
 
 
 def compute_plan_seconds(*, deliveries: int, rate: int) -> float:
-    """How long a plan has to be: a round, or as long as so many deliveries are likely to take."""
+    """Return the duration of a plan: one round, or the time that so many deliveries are expected to take."""
     return max(deliveries / (rate * EXPECTED_RATE_SHARE), DEFAULT_PLAN_SECONDS)
 
 
 def make_plan(seed: int, seconds: float, pace: PlanPace = DEFAULT_PACE) -> tuple[Fault, ...]:
-    """As many rounds as there is time for, of the last one what fits; all is repaired before the end."""
-    chance = random.Random(seed)  # noqa: S311 (has to be the same again)
+    """Plan as many rounds as fit, the last one possibly in part; every fault is repaired before the end."""
+    chance = random.Random(seed)  # noqa: S311 (has to be reproducible)
     start, plan, complete = QUIET_START_SECONDS, list[Fault](), True
     while complete:
         for stretch in _Round(chance, pace).build_stretches():
@@ -76,7 +76,7 @@ def make_plan(seed: int, seconds: float, pace: PlanPace = DEFAULT_PACE) -> tuple
 
 
 def measure_stretch(stretch: Stretch) -> float:
-    """Seconds until its last fault is repaired, and a paused sender is back."""
+    """Return the seconds until its last fault is repaired and a paused sender has resumed."""
     return max(_compute_recovery_end(fault) for fault in stretch)
 
 
@@ -89,13 +89,13 @@ def _compute_recovery_end(fault: Fault) -> float:
 
 @dataclass(frozen=True)
 class _Round:
-    """Every kind once, in stretches of faults that belong together, each counted from its start."""
+    """Every fault type once, in stretches of faults that belong together, each timed from the start of its stretch."""
 
     chance: random.Random
     pace: PlanPace
 
     def build_stretches(self) -> list[Stretch]:
-        """Rough ones first, with what comes first; then all others by chance."""
+        """Build a first stretch of rough faults with those of phase FIRST, then all others in random order."""
         opening, *rough = (self._place_rough(kinds) for kinds in self._chunk_types(FaultPhase.ROUGH, ROUGH_TOGETHER))
         quiet = [self._place_steady(kinds) for kinds in self._chunk_types(FaultPhase.STEADY, self.pace.together)]
         quiet += [[self._build_fault(0.0, kind) for kind in kinds] for kinds in self._group_stopping()]
@@ -107,7 +107,7 @@ class _Round:
         return [opening, *others]
 
     def _place_rough(self, kinds: Sequence[FaultType]) -> list[Fault]:
-        """One in each stretch of time."""
+        """Place one fault in each interval of `gap` seconds."""
         return [
             self._build_fault(self.pace.gap * (number + self.chance.random()), kind)
             for number, kind in enumerate(kinds)

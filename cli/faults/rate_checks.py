@@ -1,4 +1,4 @@
-"""What can be read from the moments at which the simulator accepted messages."""
+"""Checks of the sending rate, from the times at which the simulator accepted messages."""
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,23 +15,23 @@ RECOVERED_SHARE = 0.5
 STEP_SECONDS = 0.1
 MINUTE_SECONDS, MIN_USED_SECONDS = 60.0, 10.0
 UNSETTLED_SECONDS = 5.0
-# Within a minute of the end of whatever stopped it the sender sends again by itself.
+# A stopped sender resumes by itself within a minute of the end of the cause.
 RECOVERY_SECONDS = 60.0
-# A dispatcher does not use a slot that is so late.
+# A dispatcher drops a slot that is this late.
 LOST_SLOT_SECONDS = 0.05
-# A wake-up that was late is noticed a little later than the first message after it.
+# A late wake-up is recorded slightly after the first message that follows it.
 STALL_SECONDS = 0.05
-# The simulator and the proxies: two processes between the clock of a dispatcher and that of the account.
+# Undetected stalls of two processes between the dispatcher's and the log's clock: the simulator and the proxies.
 UNNOTICED_SECONDS = 2 * MIN_STALL_SECONDS
 
 
 @dataclass(frozen=True)
 class RateWindows:
-    """The most messages in any sliding second, how many of these seconds held too many, and the worst excess.
+    """Most messages in any sliding second, number of seconds with too many, and the worst excess.
 
-    Two things are allowed for. Messages that came while the judge itself stood still were all counted at its end, so
-    a second that begins there holds some from before. And seconds in which the link to Meta was made to be now
-    slower, now faster do not count.
+    There are two allowances. Messages that arrive while the simulator or the proxies stall are all counted when the
+    stall ends, so a second that begins there contains some from before. And seconds in which the latency to Meta was
+    made to vary do not count.
     """
 
     worst: int = 0
@@ -42,7 +42,7 @@ class RateWindows:
 def measure_windows(
     moments: Sequence[float], limit: int, stalls: Sequence[Stall], jitter: Sequence[Span] = ()
 ) -> RateWindows:
-    """`moments` and `stalls` have to be sorted. What is exactly a second later is outside."""
+    """Measure all windows; `moments` and `stalls` have to be sorted. A message exactly one second later is outside."""
     counts = [(at, bisect_left(moments, at + WINDOW_SECONDS) - index) for index, at in enumerate(moments)]
     full = ((at, count) for at, count in counts if count > limit and not _is_in_spans(at, jitter))
     excesses = [count - limit - _compute_allowance(at, limit, stalls) for at, count in full]
@@ -60,10 +60,10 @@ def _compute_allowance(at: float, limit: int, stalls: Sequence[Stall]) -> int:
 
 
 def measure_recovery(fault: InjectedFault, moments: Sequence[float], limit: int) -> float | None:
-    """Seconds from the repair until half of the rate is reached again; None if it never was.
+    """Return the seconds from the repair until half of the rate is reached again; None if it never was.
 
-    `moments` have to be sorted. Other faults may have kept it down, and so may a lack of work: the figure is
-    an upper limit.
+    `moments` have to be sorted. Other faults or a lack of work may have kept the rate low: the figure is an upper
+    limit.
     """
     wanted = limit * RECOVERED_SHARE * WINDOW_SECONDS
     if not moments:
@@ -76,7 +76,7 @@ def measure_recovery(fault: InjectedFault, moments: Sequence[float], limit: int)
 
 
 def find_fault_spans(faults: Sequence[InjectedFault], recoveries: Sequence[float | None]) -> list[tuple[float, float]]:
-    """The times in which a fault was in force or its consequences were."""
+    """Return the spans in which a fault was in force or not recovered from."""
     return [
         (fault.began, fault.repaired + (float("inf") if seconds is None else seconds + WINDOW_SECONDS))
         for fault, seconds in zip(faults, recoveries, strict=True)
@@ -85,7 +85,7 @@ def find_fault_spans(faults: Sequence[InjectedFault], recoveries: Sequence[float
 
 @dataclass(frozen=True)
 class UsedWindow:
-    """A time in which nothing forbade sending and work waited, and the share of the rate that was used in it."""
+    """A time in which nothing forbade sending and work was waiting, and the share of the rate used in it."""
 
     start: float
     end: float
@@ -93,10 +93,10 @@ class UsedWindow:
 
 
 def find_forbidden_spans(faults: Sequence[InjectedFault], recoveries: Sequence[float | None]) -> list[Span]:
-    """The times in which the full rate cannot be expected.
+    """Return the spans in which the full rate cannot be expected.
 
-    That is during a fault and until half of the rate was back, for as long as the promise to come back permits, and
-    some seconds for the rest. During a steady fault it is only the first seconds after its beginning and its end.
+    They last from the start of a fault until half of the rate was back, at most as long as recovery may take, plus some
+    seconds for the rest. For a steady fault they are only the first seconds after its start and after its end.
     """
     spans: list[Span] = []
     for done, seconds in zip(faults, recoveries, strict=True):
@@ -112,10 +112,10 @@ def find_forbidden_spans(faults: Sequence[InjectedFault], recoveries: Sequence[f
 def measure_rate_used(
     moments: Sequence[float], limit: int, waiting: Iterable[Span], forbidden: Sequence[Span], stalls: Sequence[Stall]
 ) -> list[UsedWindow]:
-    """The shares in all windows of about a minute, or shorter where less than that was undisturbed, but never short.
+    """Return the shares in all windows of about a minute; undisturbed spans under MIN_USED_SECONDS are left out.
 
-    `moments` are those of all requests that reached Meta, sorted as `stalls` and `forbidden` are. The time in which
-    the judge itself stood still for longer than a slot lives is left out: the machine was at something else.
+    `moments` are those of all requests that reached Meta, sorted as `stalls` and `forbidden` are. Stalls of simulator
+    and proxies that are longer than a slot's lifetime are deducted: the machine was busy with something else.
     """
     windows: list[UsedWindow] = []
     for start, end in _subtract_spans(waiting, forbidden):
@@ -141,7 +141,7 @@ def _measure_window(
 
 
 def _subtract_spans(spans: Iterable[Span], taken: Sequence[Span]) -> Iterator[Span]:
-    """What is left of the spans."""
+    """Yield the parts of the spans outside `taken`."""
     for first, last in spans:
         start = first
         for begin, end in taken:

@@ -1,4 +1,4 @@
-"""The table and `faults.json`."""
+"""The report: tables and `faults.json`."""
 
 import json
 import os
@@ -51,7 +51,7 @@ FIGURES = (LOST, DUPLICATES, AFTER_STOP, LATE, UNACCOUNTED, MISDIRECTED, DISOBEY
 def build_report(
     evidence: Evidence, verdict: Verdict, restless: Sequence[str], *, seed: int, rate: int
 ) -> dict[str, Any]:
-    """The whole report."""
+    """Build the whole report."""
     return {
         "ok": verdict.holds and not restless,
         "seed": seed,
@@ -117,7 +117,7 @@ def write_report(folder: Path, report: dict[str, Any]) -> Path:
 
 
 def build_tables(report: dict[str, Any]) -> Iterator[Table]:
-    """The figures, then the faults with what it took to recover."""
+    """Yield the table of figures, then that of the faults with their recovery times."""
     yield _build_figures_table(report)
     yield _build_faults_table(report)
 
@@ -156,7 +156,7 @@ def _build_faults_table(report: dict[str, Any]) -> Table:
 
 
 def format_violations(report: dict[str, Any]) -> Iterator[str]:
-    """What is not as it has to be, the first few; all are in the file."""
+    """Format the first MAX_SHOWN_VIOLATIONS violations; the file has all of them."""
     for one in report["findings"][:MAX_SHOWN_VIOLATIONS]:
         where = f" (delivery {one['delivery']})" if one["delivery"] else ""
         yield f"{one['figure']}: {one['what']}{where}" + (f" × {one['count']}" if one["count"] > 1 else "")
@@ -167,7 +167,7 @@ def format_violations(report: dict[str, Any]) -> Iterator[str]:
 
 
 def format_line(report: dict[str, Any]) -> str:
-    """For a log: everything on one line."""
+    """Format the report as one line for a log."""
     window = report["worst_window"]
     figures = " ".join(f"{name}={report[name]}" for name in ("deliveries", "faults", *FIGURES))
     kinds = f"kinds={len(report['faults_by_kind'])} worst_window={window['accepted']}/{window['limit']}"

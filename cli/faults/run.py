@@ -1,4 +1,4 @@
-"""The course of a run: citizens, faults with traffic, quiet, and what both sides wrote down."""
+"""A run: subscribe citizens, inject faults under traffic, wait until all is settled, collect both sides' records."""
 
 import asyncio
 import os
@@ -31,12 +31,12 @@ from cli.stacks import RunningStack
 from deploy.local.stack import Stack, run_stack
 from simulator.stalls import StallWatch
 
-# Longer than webhooks are late when nobody stands still.
+# Longer than webhooks are ever late without a stall.
 GRACE_SECONDS = 20.0
 TIMEOUT_SECONDS = 5.0
-# So many of the citizens may be written to until Meta raises its tier, in a plan in which that is used up.
+# Share of the citizens who may be written to before Meta raises its tier, if the plan uses it up.
 TIER_SHARE = 0.5
-# Longer than any delay of statuses that a webhook's pauses cause, and than the rules for asking again.
+# Longer than any delay of statuses caused by retried webhooks, and than any retry delay of ours.
 STALL_TIMEOUT_SECONDS = 100.0
 
 Say = Callable[[str], None]
@@ -44,7 +44,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, kw_only=True)
 class FaultRun:
-    """What is asked for. `history` writes down every change of the ledger, which costs the database some time."""
+    """Parameters of a run; `history` records every change of the ledger, which costs the database some time."""
 
     folder: Path
     seed: int
@@ -62,7 +62,7 @@ class FaultRun:
 
     @property
     def grace_seconds(self) -> float:
-        """How long an unknown outcome waits: whoever is frozen may have statuses in hand (decision 0008)."""
+        """Grace time of unknown outcomes: a frozen process may hold unapplied statuses (decision 0008)."""
         frozen = (fault.seconds for fault in self.plan if fault.recipe.action is FaultAction.FREEZE)
         return GRACE_SECONDS + max(frozen, default=0.0)
 
@@ -76,7 +76,7 @@ class FaultRun:
 
 
 async def execute_run(run: FaultRun) -> tuple[Evidence, list[str]]:
-    """The evidence, and what did not come to rest. Raises LocalError, NoProgressError."""
+    """Run everything; return the evidence, and a list of what did not settle. Raises LocalError, NoProgressError."""
     tier = {"KREISFUNK_PEOPLE_PER_DAY": str(run.people_a_day)} if run.uses_up_tier else {}
     settings = {
         "dispatcher": {
@@ -84,7 +84,7 @@ async def execute_run(run: FaultRun) -> tuple[Evidence, list[str]]:
             "KREISFUNK_UNKNOWN_GRACE_SECONDS": str(run.grace_seconds),
             "KREISFUNK_REQUEST_TIMEOUT_SECONDS": str(TIMEOUT_SECONDS),
         },
-        # It would refuse what is too fast, and nobody could see how fast that was.
+        # With its usual limit the simulator would refuse excess messages, and the excess could not be measured.
         "simulator": {"SIMULATOR_MESSAGES_PER_SECOND": str(run.rate * 10)},
     }
     async with run_stack(
@@ -140,7 +140,7 @@ class _RunExecutor:
         return evidence, self._restless
 
     async def _inject_faults(self) -> None:
-        """Traffic for as long as the plan goes on, and until there were enough deliveries."""
+        """Keep traffic going until the whole plan is repaired and there were enough deliveries."""
         before = await self._traffic.count_accepted()
         traffic = asyncio.create_task(self._traffic.run(per_second=self._run.rate / 50))
         following = asyncio.create_task(self._injector.follow_plan(self._run.plan))
@@ -168,7 +168,7 @@ class _RunExecutor:
         await self._wait_until_none_left("deliveries sent", self._probes.count_pending)
         await self._wait_until_none_left("broadcasts read to the end", self._probes.count_unread)
         await self._operator.resend_failed(HELD_BACK_CODE)
-        # Statuses of later messages are what proves that the unknown ones were never accepted.
+        # Statuses of later messages prove that the unknown ones were never accepted.
         await self._traffic.publisher.publish_last()
         await self._wait_until_none_left("last notice read to the end", self._probes.count_unread)
         await self._wait_until_none_left("last notice sent", self._probes.count_pending)
@@ -179,7 +179,7 @@ class _RunExecutor:
         await self._wait_until_none_left("erasures finished", self._probes.count_erasures)
 
     async def _wait_until_none_left(self, what: str, left: Callable[[], Awaitable[int | None]]) -> None:
-        """Until nothing is left. What does not come to rest is judged as it is."""
+        """Wait until nothing is left; record what does not settle, to be evaluated as it is."""
         try:
             await wait_until_gone(what, left, patience=self._run.stall_timeout_seconds)
         except NoProgressError as error:
@@ -200,7 +200,7 @@ class _RunExecutor:
         return None if moved is None else self._traffic.talk.moved - moved
 
     async def _count_unconfirmed(self) -> int | None:
-        """What an operator settled as accepted may be something of which no status ever tells."""
+        """Count unconfirmed deliveries except those settled by the operator, for which no status may ever arrive."""
         return await self._probes.count_unconfirmed(self._operator.settled)
 
     async def _collect_evidence(self) -> Evidence:

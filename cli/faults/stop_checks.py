@@ -1,4 +1,4 @@
-"""Both halves of the promise about "Stop", for citizens who may come back."""
+"""Checks of both parts of the promise about "Stop", for citizens who may return."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from cli.faults.evidence import CitizenMessage, Evidence
 
 @dataclass(frozen=True)
 class Absence:
-    """One absence: from the "Stop" or the erasure to the next "Start" of the same citizen, if there was one."""
+    """One absence: from a "Stop" or an erasure to the citizen's next "Start", if there is one."""
 
     citizen: int
     answered_at: float | None
@@ -20,15 +20,18 @@ class Absence:
 
 @dataclass(frozen=True)
 class LateMessages:
-    """Broadcast messages that left too late. `disturbed` ones came more than 2 s after the answer, but before the
-    confirmation and while a fault was in force: only the second half of the promise holds then."""
+    """Broadcast messages that left too late.
+
+    `disturbed` ones came more than 2 s after the answer, but before the confirmation and while a fault was in force:
+    only the second part of the promise applies then.
+    """
 
     messages: tuple[AcceptedMessage, ...]
     disturbed: tuple[AcceptedMessage, ...]
 
 
 def find_after_stop(evidence: Evidence, troubled: Sequence[tuple[float, float]]) -> LateMessages:
-    """`troubled` are the times in which some fault was in force or not recovered from."""
+    """Return late messages; `troubled` are the spans in which some fault was in force or not recovered from."""
     absences: dict[int, list[Absence]] = {}
     for gone in find_absences(evidence):
         absences.setdefault(gone.citizen, []).append(gone)
@@ -44,7 +47,7 @@ def find_after_stop(evidence: Evidence, troubled: Sequence[tuple[float, float]])
 
 
 def find_absences(evidence: Evidence) -> Iterator[Absence]:
-    """Every "Stop" and every erasure with what followed it."""
+    """Yield an absence for every "Stop" and every erasure."""
     confirmations: dict[int, list[float]] = {}
     for message in evidence.outbound:
         if message.text.startswith(evidence.confirmations):
@@ -58,7 +61,7 @@ def find_absences(evidence: Evidence) -> Iterator[Absence]:
 
 
 def find_erased(written: Iterable[CitizenMessage]) -> frozenset[int]:
-    """Whose last word was that everything be deleted."""
+    """Return the citizens whose last message asked for erasure."""
     return frozenset(citizen for citizen, words in _group_by_citizen(written).items() if words[-1].text == ERASE)
 
 

@@ -1,4 +1,4 @@
-"""What goes on while faults happen: broadcasts with what becomes of them, citizens who talk, and an operator."""
+"""Traffic during faults: broadcasts with actions on them, messages of citizens, and an operator."""
 
 import asyncio
 import random
@@ -17,7 +17,7 @@ from cli.faults.operator_actions import FaultOperator
 BSUID_SHARE = 0.05
 STALL_TIMEOUT_SECONDS = 90.0
 POLL_INTERVAL_SECONDS = 0.5
-# WhatsApp lets one person get a message every six seconds.
+# WhatsApp permits one message per person every six seconds.
 BROADCAST_INTERVAL_SECONDS = 7.0
 UNSENT_SHARE = 0.35
 ACTION_DELAY_SECONDS = 2.0
@@ -27,7 +27,7 @@ KNOWN_TIMEOUT_SECONDS = 30.0
 
 @dataclass
 class FaultTraffic:
-    """Runs until it is cancelled."""
+    """All traffic of a run."""
 
     simulator: SimulatorClient
     publisher: NoticeGenerator
@@ -40,7 +40,7 @@ class FaultTraffic:
     _last: float = 0.0
 
     def __post_init__(self) -> None:
-        chance = random.Random(self.seed)  # noqa: S311 (has to be the same again)
+        chance = random.Random(self.seed)  # noqa: S311 (has to be reproducible)
         self.talk = CitizenTraffic(self.simulator, CitizenGroups(), chance)
 
     @property
@@ -48,28 +48,28 @@ class FaultTraffic:
         return self.talk.groups
 
     async def subscribe_all(self, count: int) -> None:
-        """Everybody subscribes and is welcomed, before anything goes wrong."""
+        """Subscribe all citizens and wait until each was sent the welcome message, before any fault."""
         self.say(f'{count} citizens send "Start"')
         everybody = await self.simulator.add_citizens(count, bsuid_only=int(count * BSUID_SHARE))
         await self.simulator.send_text(everybody, START, per_second=START_PER_SECOND)
         await wait_for("welcomed", count, self.count_accepted, patience=STALL_TIMEOUT_SECONDS)
-        random.Random(self.seed).shuffle(everybody)  # noqa: S311 (has to be the same again)
+        random.Random(self.seed).shuffle(everybody)  # noqa: S311 (has to be reproducible)
         self._citizens, self.talk.groups = count, CitizenGroups.split(everybody)
 
     async def count_accepted(self) -> int:
-        """Messages that the simulator took so far."""
+        """Count messages that the simulator has accepted so far."""
         count: int = (await self.simulator.fetch_account())["accepted"]
         return count
 
     async def run(self, per_second: float) -> None:
-        """`per_second` is how many citizens write in a second."""
+        """Run until cancelled; `per_second` citizens write per second."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._publish_broadcasts())
             tasks.create_task(self.talk.run(per_second))
             tasks.create_task(self.operator.run(HELD_BACK_CODE))
 
     async def _publish_broadcasts(self) -> None:
-        """A bulk broadcast as soon as little is left of those before, and an urgent one on top of it."""
+        """Publish the next broadcast, bulk or urgent, as soon as few deliveries of earlier ones are unsent."""
         while True:
             await asyncio.sleep(POLL_INTERVAL_SECONDS)
             left = await self.probes.count_unsent()
@@ -80,7 +80,7 @@ class FaultTraffic:
                 await self._apply_plan(published, fate)
 
     async def _apply_plan(self, published: PublishedNotice, fate: NoticePlan) -> None:
-        """What happens to it while it is being sent."""
+        """Apply the planned actions to a notice while it is being sent."""
         acts: tuple[tuple[bool, Callable[[], Awaitable[object]]], ...] = (
             (fate.is_paused, lambda: self.operator.pause(published.notice, PAUSED_SECONDS)),
             (fate.is_withdrawn, lambda: self.publisher.withdraw(published.notice)),
@@ -93,7 +93,7 @@ class FaultTraffic:
                 await act()
 
     async def _publish_correction(self, published: PublishedNotice, fate: NoticePlan) -> None:
-        """Once the earlier one is known: a correction of an unknown notice would be refused."""
+        """Publish a correction once the earlier notice is known: before, it would be rejected."""
         until = time.monotonic() + KNOWN_TIMEOUT_SECONDS
         while time.monotonic() < until:
             if await self.probes.is_known(published.notice):

@@ -1,4 +1,4 @@
-"""What a comparison may find."""
+"""Violations that the evaluation of a run may find."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ RATE, LOST, DUPLICATES, AFTER_STOP, LATE, UNACCOUNTED, LEAKS, MISDIRECTED, DISOB
 
 @dataclass(frozen=True)
 class Violation:
-    """One thing that is not as it has to be, without an address; `delivery` tells where to look."""
+    """One violated invariant; `delivery` locates it. Contains no address."""
 
     figure: str
     what: str

@@ -1,4 +1,4 @@
-"""One more dispatcher whose sealing key is wrong, as after a rotation that forgot a machine."""
+"""Additional dispatcher with a wrong encryption key, as after a key rotation that missed a machine."""
 
 import asyncio
 import secrets
@@ -17,7 +17,7 @@ STOP_TIMEOUT_SECONDS = 5.0
 
 
 async def run_wrong_key_replica(supervisor: Supervisor, like: str, seconds: float) -> bool:
-    """Run it for so many seconds beside the replica `like`, and return whether it ever said that it is ready."""
+    """Run it for `seconds` beside the replica `like`; return whether it ever reported ready."""
     with _prepare_replica(supervisor, like) as stray:
         await stray.launch()
         was_ready = False

@@ -1,1 +1,1 @@
-"""`kreisfunk feeds`: what the county's website and warning systems publish anyway becomes notices."""
+"""`kreisfunk feeds`: notices from the feeds of the county's website and from public warnings."""

@@ -1,4 +1,4 @@
-"""Where a feed may lead us to: the internet, not the machines inside the county's network."""
+"""Protection against server-side request forgery: feeds may lead to the internet, not into the county's network."""
 
 import socket
 from collections.abc import Collection, Iterator
@@ -11,19 +11,19 @@ _NAT64 = IPv6Network("64:ff9b::/96")
 
 
 class InternalAddress(Exception):
-    """A host leads to an internal address and is not configured to; the text names the host."""
+    """Raised when a host has an internal address and is not configured as internal; the text names the host."""
 
     def __init__(self, host: str) -> None:
         super().__init__(f"{host} is at an internal address; if it is to be read, name it in internal_hosts")
 
 
 def is_internal(address: str) -> bool:
-    """Return whether it is private, loopback, link-local or anything else that is not on the internet."""
+    """Return whether it is private, loopback, link-local or otherwise not an address on the internet."""
     return any(not each.is_global or each.is_multicast for each in _expand_address(ip_address(address)))
 
 
 def _expand_address(address: IPv4Address | IPv6Address) -> Iterator[IPv4Address | IPv6Address]:
-    """The address that packets to it reach in the end."""
+    """Yield the addresses that packets finally reach: those embedded in an IPv6 address, or the address itself."""
     if isinstance(address, IPv4Address):
         yield address
         return
@@ -35,7 +35,7 @@ def _expand_address(address: IPv4Address | IPv6Address) -> Iterator[IPv4Address 
 
 
 def check_literal_host(host: str, internal_hosts: Collection[str]) -> None:
-    """Raise InternalAddress for a host that is written as an internal address, which nobody resolves."""
+    """Raise InternalAddress if the host is a literal internal address, which no resolver would check."""
     try:
         forbidden = host not in internal_hosts and is_internal(host)
     except ValueError:
@@ -46,7 +46,10 @@ def check_literal_host(host: str, internal_hosts: Collection[str]) -> None:
 
 @dataclass(frozen=True)
 class CheckedResolver(AbstractResolver):
-    """Resolves once, checks, and gives what was checked: the connection goes there, whatever is answered later."""
+    """Resolver that checks each answer and returns exactly what it checked.
+
+    The connection goes to the checked addresses, whatever a later lookup would return.
+    """
 
     internal_hosts: Collection[str]
     resolver: AbstractResolver
@@ -54,7 +57,7 @@ class CheckedResolver(AbstractResolver):
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
-        """Raises InternalAddress if any address of the host is one."""
+        """Resolve a host; raise InternalAddress if any of its addresses is internal, unless it is in internal_hosts."""
         found = await self.resolver.resolve(host, port, family)
         if host not in self.internal_hosts and any(is_internal(each["host"]) for each in found):
             raise InternalAddress(host)

@@ -1,4 +1,4 @@
-"""What became of events that were published: heard from the broker, written down in the folder."""
+"""Answers to published events: read from the broker's stream, recorded in the state folder."""
 
 import asyncio
 import time
@@ -26,7 +26,7 @@ OpenAnswers = Callable[[int | str], StreamReader]
 
 @dataclass(frozen=True, kw_only=True)
 class Answers:
-    """Only answers to events of `source` that `system` has published concern us; the stream has those of everybody."""
+    """Reader of answers to events of `source` that `system` published; the stream has those of all systems."""
 
     source: str
     system: str
@@ -34,20 +34,23 @@ class Answers:
     open_answers: OpenAnswers
 
     async def read_new(self) -> Counter[str]:
-        """All that was said so far: how many events of each origin were rejected. Raises DependencyUnavailable."""
+        """Record the answers so far; return the number of rejected events per origin. Raises DependencyUnavailable."""
         self.folder.purge_sent(time.time() - RETENTION_SECONDS)
         return await self.wait_for_all(0)
 
     async def wait_for_all(self, seconds: float) -> Counter[str]:
-        """The same until every event is answered, or the time is over. Raises DependencyUnavailable."""
+        """Record answers until every event is answered or `seconds` are over; return the rejected events per origin.
+
+        Raises DependencyUnavailable.
+        """
         return await self._read_while(lambda: bool(self.folder.list_unanswered()), seconds)
 
     async def wait_for_event(self, event_id: str, seconds: float) -> None:
-        """Until this one is answered, or the time is over. Raises DependencyUnavailable."""
+        """Record answers until this event is answered or `seconds` are over. Raises DependencyUnavailable."""
         await self._read_while(lambda: self.folder.is_unanswered(event_id), seconds)
 
     async def _read_while(self, waits: Callable[[], bool], seconds: float) -> Counter[str]:
-        """At least once what was said up to now."""
+        """Read at least to the current end of the stream, then on while `waits` returns true, for at most `seconds`."""
         rejected: Counter[str] = Counter()
         if not waits():
             return rejected
@@ -55,14 +58,14 @@ class Answers:
         async with _run_reader(reader, partial(self._apply, rejected)):
             until = time.monotonic() + seconds
             await _read_all(reader)
-            while waits() and time.monotonic() < until:  # noqa: ASYNC110 (files say whether something waits)
+            while waits() and time.monotonic() < until:  # noqa: ASYNC110 (the state is in files, no event signals it)
                 await asyncio.sleep(POLL_INTERVAL_SECONDS)
         if reader.next_offset is not None:
             self.folder.save_answers_offset(reader.next_offset)
         return rejected
 
     def _get_start(self) -> int | str:
-        """Where hearing ended last; at first, what was said since the oldest event was published."""
+        """Return the offset to continue at; without one, a timespan back to the oldest unanswered event."""
         place = self.folder.read_answers_offset()
         if place is not None:
             return place
@@ -70,13 +73,13 @@ class Answers:
         return f"{int(age) + CLOCK_SKEW_SECONDS}s"
 
     def _apply(self, rejected: Counter[str], said: StreamRecord) -> None:
-        """What is heard twice, because we died before its place was written down, changes nothing."""
+        """Apply one answer; safe to repeat, as after a crash before the offset was saved."""
         origin = self._record(said.body)
         if origin is not None:
             rejected[origin] += 1
 
     def _record(self, body: bytes) -> str | None:
-        """Write it down; the origin of an event that was rejected."""
+        """Record one answer; return the origin of the event if it was rejected."""
         try:
             message = decode(body)
         except ContractError:
@@ -92,19 +95,22 @@ class Answers:
         if sent is None:
             return None
         fields = [problem.field for problem in message.problems]
-        # Asked for anew: whoever ran a command in this process before may have had logs elsewhere.
+        # No module-level logger: an earlier command in this process may have configured the logs differently.
         structlog.get_logger().error("feed_rejected", feed=sent, notice=message.notice, fields=fields)
         return sent
 
 
 def _is_repeated(message: NoticeRejected) -> bool:
-    """Our ids stand for a notice and its revision: one that was used is this one, decided on again without a memory."""
+    """Return whether only the id was rejected, because it was used before.
+
+    Our ids consist of notice and revision: a used id means the same event, evaluated again after the state was lost.
+    """
     return {problem.field for problem in message.problems} == {"id"}
 
 
 @asynccontextmanager
 async def _run_reader(reader: StreamReader, take: Callable[[StreamRecord], None]) -> AsyncIterator[None]:
-    """While the block runs, everything that the stream has goes to `take`."""
+    """Pass all records of the stream to `take` while the block runs."""
     reading = asyncio.create_task(reader.run(take))
     try:
         yield
@@ -115,7 +121,7 @@ async def _run_reader(reader: StreamReader, take: Callable[[StreamRecord], None]
 
 
 async def _read_all(reader: StreamReader) -> None:
-    """Return when nothing more comes. Raises DependencyUnavailable."""
+    """Return when the end of the stream is reached; raise DependencyUnavailable if that takes too long."""
     try:
         async with asyncio.timeout(READ_TIMEOUT_SECONDS):
             read = None
@@ -127,5 +133,5 @@ async def _read_all(reader: StreamReader) -> None:
 
 
 def build_answers_opener(url: str, *, password: str | None, name: str) -> OpenAnswers:
-    """The stream of answers, from some place on."""
+    """Return a function that opens the stream of answers at an offset."""
     return partial(StreamReader, url, password, name, ANSWERS)

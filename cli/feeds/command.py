@@ -1,4 +1,4 @@
-"""The commands."""
+"""Commands of `kreisfunk feeds`."""
 
 from typing import Annotated
 
@@ -25,10 +25,10 @@ def once(
     json: Json = False,
     stack: BrokerStack = None,
 ) -> None:
-    """Look at everything once, now, and publish what is new.
+    """Poll all feeds and warnings once and publish what is new.
 
-    Exit status: 0 all looked at, 1 something could not be read or was rejected, 2 wrong command line or configuration,
-    4 Kreisfunk away or login refused (what was found is kept, and published next time).
+    Exit status: 0 all polled, 1 something could not be read or was rejected, 2 wrong command line or configuration,
+    4 Kreisfunk unavailable or login refused (what was found is kept, and published next time).
     """
     from cli.feeds.actions import poll_once
 
@@ -37,7 +37,7 @@ def once(
 
 @app.command("list")
 def list_origins(file: Feeds = None, folder: FolderOption = None, json: Json = False) -> None:
-    """List what is read, what is known of it, and what waits for somebody: drafts, and what was refused.
+    """List the feeds and warnings, their state, and what needs attention: drafts and refused events.
 
     Exit status: 0, 2 wrong command line or configuration.
     """
@@ -53,7 +53,7 @@ def check(
     file: Feeds = None,
     json: Json = False,
 ) -> None:
-    """Say what would become of each entry if it came now and were new. Nothing is kept, nothing is sent.
+    """Show what would happen to each entry if it arrived now and were new. Nothing is kept, nothing is sent.
 
     Exit status: 0 all fine, 1 it cannot be read, 2 wrong command line or configuration, 3 something in it is broken or
     would be refused.
@@ -65,7 +65,7 @@ def check(
 
 @app.command()
 def run(file: Feeds = None, folder: FolderOption = None, stack: BrokerStack = None) -> None:
-    """Look at everything again and again until SIGTERM or Ctrl-C, and publish what is new.
+    """Poll all feeds and warnings until SIGTERM or Ctrl-C, and publish what is new.
 
     `/readyz` and `/metrics` are on the internal port. Exit status: 0 ended, 2 configuration.
     """

@@ -1,4 +1,4 @@
-"""The file that says which feeds and warnings are read, and what becomes of them."""
+"""The TOML file that lists the feeds and warnings to read, and the rules for publishing them."""
 
 import re
 from enum import StrEnum
@@ -21,37 +21,37 @@ C = TypeVar("C")
 
 
 class Mode(StrEnum):
-    """`draft`: kept as a file until a person publishes it. `direct`: published as it comes."""
+    """`draft`: saved as a file until a person publishes it. `direct`: published at once."""
 
     DRAFT = "draft"
     DIRECT = "direct"
 
 
 class FirstPoll(StrEnum):
-    """What becomes of entries that are there when a feed is read for the first time."""
+    """Treatment of entries found when a feed is read for the first time."""
 
     MARK = "mark"
     PUBLISH = "publish"
 
 
 class UpdateBy(StrEnum):
-    """`revision` goes to everybody, in place of the earlier one; `follow-up` to those who got the earlier one."""
+    """`revision` goes to everybody and replaces the earlier notice; `follow-up` goes to its recipients only."""
 
     REVISION = "revision"
     FOLLOW_UP = "follow-up"
 
 
 class CancelBy(StrEnum):
-    """Both withdraw. `all-clear` also tells those who got the warning."""
+    """Both withdraw the notice; `all-clear` also sends an all-clear to the recipients of the warning."""
 
     ALL_CLEAR = "all-clear"
     WITHDRAW = "withdraw"
 
 
 class FeedRule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Applies if all its patterns (regular expressions, case does not matter) are found; the first that does decides.
+    """A rule; the first one whose patterns are all found (regular expressions, ignoring case) decides.
 
-    `skip` leaves the entry out. Of what a rule does not say, the feed's own words hold.
+    `skip` leaves the entry out. Fields that a rule omits are taken from the feed.
     """
 
     title: Pattern | None = None
@@ -72,7 +72,7 @@ class FeedRule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Origin(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What feeds and warnings have in common. Without `topic` only what a rule names a topic for is taken."""
+    """Common part of feeds and warnings. Without `topic`, only entries for which a rule names a topic are published."""
 
     name: Name
     topic: TopicId | None = None
@@ -91,9 +91,9 @@ class Origin(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class FeedOrigin(Origin, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """An RSS or Atom feed. Entries dated before `oldest` are never published; `most_at_once` bounds a poll.
+    """An RSS or Atom feed. Entries dated before `oldest` are never published; `most_at_once` limits a poll.
 
-    What a poll finds beyond that becomes drafts: a website that gives all its pages new ids floods nobody.
+    Entries beyond that limit become drafts: a website that gives new ids to all its pages does not flood subscribers.
     """
 
     url: Address
@@ -106,19 +106,19 @@ class FeedOrigin(Origin, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class UrgentWhen(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A warning is urgent if its severity and its urgency are among these."""
+    """A warning is urgent if both its severity and its urgency are listed here."""
 
     severity: tuple[str, ...] = ("Extreme", "Severe")
     urgency: tuple[str, ...] = ("Immediate", "Expected")
 
 
 class AlertOrigin(Origin, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Warnings in CAP 1.2: a file or a folder of them, or the address of one or of a feed that links to them.
+    """Warnings in CAP 1.2: a file or folder (`files`), or the URL of an alert or of a feed with links to them (`url`).
 
-    The path `files` begins at the folder of this configuration.
+    `files` is relative to the folder of this configuration.
 
-    With `senders`, only theirs are obeyed. `areas` maps a geocode (`*` at its end stands for anything) or an area's
-    description to municipalities, or to `*`, the whole county; with it, what is about other areas is left out.
+    With `senders`, alerts of other senders are ignored. `areas` maps a geocode (a `*` at its end matches anything) or
+    an area's description to municipalities, or to `*`, the whole county; if set, alerts about other areas are left out.
     """
 
     files: Annotated[str, Meta(min_length=1)] | None = None
@@ -142,10 +142,10 @@ class AlertOrigin(Origin, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
 
 class FeedsFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The whole file. Everything is published in the name of `system`, with `source`, which has to belong to it.
+    """The whole file. Everything is published as `system` with `source`, which has to belong to that system.
 
-    `contact` is an address at which the website's people can reach whoever runs this; it is in the User-Agent.
-    Only the hosts in `internal_hosts` may be at private, loopback and link-local addresses, wherever they are named.
+    `contact` is an address, sent in the User-Agent, at which the website's staff can reach the operator.
+    Only hosts in `internal_hosts` may have private, loopback or link-local addresses, wherever they are named.
     """
 
     system: SystemName
@@ -168,11 +168,11 @@ class FeedsFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class FeedsFileError(Exception):
-    """The file cannot be read or says something that cannot be; the text names the place."""
+    """Raised when the file cannot be read or is invalid; the text names the place."""
 
 
 def read_feeds_file(path: Path) -> FeedsFile:
-    """Raises FeedsFileError."""
+    """Read and decode the file; raise FeedsFileError if it is unusable."""
     try:
         return msgspec.toml.decode(path.read_bytes(), type=FeedsFile)
     except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -180,7 +180,7 @@ def read_feeds_file(path: Path) -> FeedsFile:
 
 
 def find_contradictions(file: FeedsFile, county: Configuration) -> tuple[str, ...]:
-    """What the county's file does not permit; empty means that both fit together."""
+    """Return everything in the file that the county's file does not permit; empty if both fit together."""
     found = []
     system = county.find_system(file.system)
     if system is None:

@@ -1,4 +1,4 @@
-"""A notice's content within the limits of our rules, from words of any length."""
+"""Content of a notice within the limits of our rules, from texts of any length."""
 
 from collections.abc import Iterable
 from urllib.parse import urlsplit
@@ -26,7 +26,7 @@ def build_content(
     follows: str | None = None,
     county: Configuration,
 ) -> NoticeContent:
-    """Shortened after whole words; what the county's file does not permit (a foreign link, say) is left out."""
+    """Build the content: shorten at word boundaries, omit what the county's file forbids (a foreign link, say)."""
     known = county.find_topic(topic)
     headline, text = (replace_foreign_hosts(words, county.link_hosts) for words in (headline, text))
     return NoticeContent(
@@ -42,13 +42,13 @@ def build_content(
 
 
 def compute_text_room(headline: str, link: str | None, county: Configuration) -> int:
-    """How many characters of text fit beside them."""
+    """Return how many characters of text fit beside headline and link."""
     title, address = truncate_text(headline, MAX_HEADLINE_LENGTH), validate_link(link, county) or ""
     return min(MAX_TEXT_LENGTH, MAX_CONTENT_LENGTH - len(title) - len(address))
 
 
 def validate_link(address: str | None, county: Configuration) -> str | None:
-    """The address if it may stand in a notice."""
+    """Return the link if it is allowed in a notice, otherwise None."""
     if not address or len(address) > MAX_URL_LENGTH or not address.isprintable() or " " in address:
         return None
     try:

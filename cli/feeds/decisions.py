@@ -1,4 +1,4 @@
-"""Which entries of a feed become notices: each once, whatever order they come in."""
+"""Decisions on entries of a feed: which become notices, each once, in whatever order they arrive."""
 
 import dataclasses
 from collections import Counter
@@ -26,7 +26,7 @@ from shared.notices.rules import validate_notice
 
 @dataclass(frozen=True, kw_only=True)
 class PublisherIdentity:
-    """In whose name and under which rules events are made, and when."""
+    """System, source, configuration and time with which events are built."""
 
     system: str
     source: str
@@ -37,7 +37,7 @@ class PublisherIdentity:
         return dataclasses.replace(self, now=now)
 
     def build_event(self, message: Message, *, subject: str, revision: str, expires: datetime | None = None) -> bytes:
-        """An event with an id that depends on the notice and its revision only."""
+        """Build an event whose id depends only on the notice and its revision."""
         return encode(
             message,
             event_id=f"{subject}:{revision}",
@@ -48,13 +48,13 @@ class PublisherIdentity:
         )
 
     def find_problems(self, event: bytes) -> tuple[Problem, ...]:
-        """What every door would say against it."""
+        """Return the problems for which Kreisfunk would reject the event, whatever the interface."""
         return validate_notice(read_envelope(event), self.county.find_system(self.system), self.county, self.now)
 
 
 @dataclass
 class PollOutcome:
-    """What is known after a poll, how many entries ended how, and what was wrong with some, by subject."""
+    """State after a poll, number of entries per result, and problems of entries by subject."""
 
     memory: OriginState
     counts: Counter[str] = field(default_factory=Counter)
@@ -62,13 +62,13 @@ class PollOutcome:
 
 
 def evaluate_feed(origin: FeedOrigin, memory: OriginState, feed: Feed, publisher: PublisherIdentity) -> PollOutcome:
-    """Look at every entry once; the first poll only marks what it finds, unless the origin says otherwise."""
+    """Evaluate every entry once; the first poll only marks entries as known, unless the origin says otherwise."""
     outcome = PollOutcome(memory)
     outcome.counts["broken"] += feed.broken
     quietly = not memory.polled and origin.first_poll is FirstPoll.MARK
     limit = origin.most_at_once if memory.polled else None
     entries = dict(memory.entries)
-    # A feed has its newest on top; what is published has to come in the order in which it happened.
+    # A feed lists the newest entry first; notices have to be published in chronological order.
     for entry in reversed(feed.entries):
         key = hash_parts(entry.id)
         judged = _evaluate_entry(origin, entry, entries.get(key), publisher, quietly=quietly)
@@ -136,7 +136,7 @@ def _evaluate_known(
     if digest == known.digest or choice is None or content is None:
         return _EntryDecision(known=known, result="known")
     if not origin.updates or not known.revision:
-        # Counted once; what nobody was told cannot be updated.
+        # Counted as changed once; an entry that was never published cannot be updated.
         return _EntryDecision(known=replace(known, digest=digest), result="changed")
     return _build_publication(origin, entry, replace(known, digest=digest), choice, content, publisher)
 
@@ -149,7 +149,7 @@ def _build_publication(
     content: NoticeContent,
     publisher: PublisherIdentity,
 ) -> _EntryDecision:
-    """The next revision, if our own rules have nothing against it."""
+    """Build the next revision, unless our own rules refuse it."""
     subject = f"{origin.name}-{hash_parts(entry.id)}"
     revision = known.revision + 1
     event = publisher.build_event(

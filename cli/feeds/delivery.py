@@ -1,4 +1,4 @@
-"""What was decided reaches its place: confirmed first, forgotten afterwards."""
+"""Delivery of pending events: each is confirmed first and removed from the state afterwards."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ _log = structlog.get_logger()
 
 @dataclass
 class Deliverer:
-    """For one origin. A kill at any moment leaves what is pending to be delivered again with the same bytes."""
+    """Deliverer for one origin. If the process is killed, pending events are delivered again with the same bytes."""
 
     name: str
     folder: StateFolder
@@ -26,7 +26,10 @@ class Deliverer:
     counts: Counter[str] = field(default_factory=Counter)
 
     async def deliver(self, memory: OriginState) -> OriginState:
-        """Return what is left of it: nothing. Raises DependencyUnavailable; then no confirm so far counts."""
+        """Deliver everything pending; return the state without it.
+
+        Raises DependencyUnavailable; events confirmed before that are already removed from the saved state.
+        """
         while memory.pending:
             drafts = list(takewhile(lambda one: one.way is EventDestination.DRAFT, memory.pending))
             for draft in drafts:

@@ -1,4 +1,4 @@
-"""`kreisfunk feeds drafts`: what waits for somebody to publish it or to drop it."""
+"""`kreisfunk feeds drafts`: drafts and refused events, which an operator publishes or drops."""
 
 from typing import Annotated
 
@@ -16,7 +16,7 @@ Draft = Annotated[str, typer.Argument(metavar="NAME", help="As `list` shows it."
 
 @app.command("list")
 def list_drafts(folder: FolderOption = None, json: Json = False) -> None:
-    """List drafts, and what was refused with the reasons; the oldest first."""
+    """List drafts, and refused events with the reasons, oldest first."""
     from cli.feeds.draft_actions import show_drafts
 
     show_drafts(folder, as_json=json)
@@ -24,7 +24,7 @@ def list_drafts(folder: FolderOption = None, json: Json = False) -> None:
 
 @app.command()
 def show(name: Draft, folder: FolderOption = None) -> None:
-    """Print the event, as `kreisfunk publish` takes it. Exit status: 0, 3 there is none of this name."""
+    """Print the event in the form that `kreisfunk publish` reads. Exit status: 0, 3 no draft of this name."""
     from cli.feeds.draft_actions import show_draft
 
     show_draft(name, folder)
@@ -36,8 +36,8 @@ def publish(
 ) -> None:
     """Publish it as the system of the feeds, and remove it. With another login: `show NAME | kreisfunk publish -`.
 
-    Exit status: 0 accepted, 2 wrong command line or configuration, 3 none of this name, or rejected (it stays),
-    4 Kreisfunk away or login refused, 5 no answer yet.
+    Exit status: 0 accepted, 2 wrong command line or configuration, 3 no draft of this name, or rejected (it stays),
+    4 Kreisfunk unavailable or login refused, 5 no answer yet.
     """
     from cli.feeds.draft_actions import publish_draft
 
@@ -46,7 +46,7 @@ def publish(
 
 @app.command()
 def drop(name: Draft, folder: FolderOption = None) -> None:
-    """Remove it: nobody will get it. Exit status: 0, 3 there is none of this name."""
+    """Remove it without publishing it. Exit status: 0, 3 no draft of this name."""
     from cli.feeds.draft_actions import drop_draft
 
     drop_draft(name, folder)

@@ -1,4 +1,4 @@
-"""What would become of each entry of a feed, or of an alert, if it came now and were new. Nothing is kept or sent."""
+"""Evaluation of a feed or an alert as if it arrived now and were new. Nothing is kept or sent."""
 
 import asyncio
 import dataclasses
@@ -32,12 +32,12 @@ Either = TypeVar("Either", FeedOrigin, AlertOrigin)
 
 
 class DryRunError(Exception):
-    """The text says why."""
+    """Raised when the input cannot be evaluated; the text says why."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class DryRunInput:
-    """What is tried, and where it came from."""
+    """The bytes to evaluate, and their origin."""
 
     body: bytes
     address: str = ""
@@ -46,7 +46,7 @@ class DryRunInput:
 
 @dataclass(frozen=True, kw_only=True)
 class DryRunResult:
-    """One entry: `result` is a word of ours; `events` are what would be published, or kept as drafts."""
+    """Result for one entry; `events` would be published, or saved as drafts."""
 
     title: str
     result: str
@@ -74,7 +74,7 @@ def show_tried(target: str, by: str | None, file: Path | None, *, as_json: bool)
 
 
 async def read_input(target: str, file: FeedsFile) -> DryRunInput:
-    """A file, standard input (`-`), or an address. Raises DryRunError."""
+    """Read a file, standard input (`-`), or a URL. Raises DryRunError."""
     if target.startswith(URL_PREFIXES):
         return await _fetch_input(target, file)
     try:
@@ -103,7 +103,7 @@ async def _fetch_input(address: str, file: FeedsFile) -> DryRunInput:
 def evaluate_input(
     material: DryRunInput, file: FeedsFile, name: str | None, publisher: PublisherIdentity
 ) -> list[DryRunResult]:
-    """Each entry by itself, by the rules of the feed or the alerts `name`. Raises DryRunError."""
+    """Evaluate each entry on its own by the rules of the feed or the alerts `name`. Raises DryRunError."""
     if _is_alert(material.body):
         return [_evaluate_alert(material.body, _choose_origin(file.alerts, name), publisher)]
     try:

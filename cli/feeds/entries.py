@@ -1,4 +1,4 @@
-"""What a feed says, whichever of its formats it is in."""
+"""Parser for feeds of any format."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -37,11 +37,11 @@ _PICTURES = ("image/jpeg", "image/png")
 
 
 class NotAFeed(ValueError):
-    """Bytes in which no feed was found; the text says why."""
+    """Raised when no feed is found in the bytes; the text says why."""
 
 
 class Link(NamedTuple):
-    """Where an entry leads to, and what is there as far as it says so."""
+    """Target of a link, with its media type and relation as far as the entry gives them."""
 
     address: str
     type: str
@@ -50,7 +50,10 @@ class Link(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class FeedEntry:
-    """One entry; `id` stays the same when it changes. Title and summary are plain lines, the address as it came."""
+    """One entry; `id` stays the same when the entry changes.
+
+    Title and summary are single plain lines; the link is unchecked.
+    """
 
     id: str
     title: str
@@ -72,9 +75,9 @@ class Feed:
 
 
 def read_feed(body: bytes, *, content_type: str = "", address: str = "") -> Feed:
-    """RSS 0.9 to 2.0 and Atom, as far as they are well-formed. Raises NotAFeed. Run it in a thread.
+    """Parse RSS 0.9 to 2.0 or Atom, as far as it is well-formed. Raises NotAFeed. Call it in a thread.
 
-    `address` is where it came from, for links that are relative to it.
+    `address` is the feed's URL, the base of relative links.
     """
     try:
         document = read_sloppy_xml(body, _parse_charset(content_type))
@@ -99,11 +102,11 @@ def _parse_charset(content_type: str) -> str | None:
     try:
         return header.get_content_charset()
     except (ValueError, TypeError):
-        return None  # over parameters in parts that are numbered oddly, the library stumbles
+        return None  # the library fails on oddly numbered continuations of parameters
 
 
 def _find_elements(root: Element) -> Iterator[Element]:
-    """The entries. Raises NotAFeed."""
+    """Yield the elements of the entries. Raises NotAFeed."""
     if root.tag in [f"{space}feed" for space in _ATOM]:
         return _find_children(root, "entry", _ATOM)
     if root.tag == f"{_RDF}RDF":
@@ -115,7 +118,7 @@ def _find_elements(root: Element) -> Iterator[Element]:
 
 
 def _parse_entry(element: Element, base: str) -> FeedEntry | None:
-    """None if it has no title, or nothing by which it could be known again."""
+    """Parse an entry; return None if it has no title, or nothing that identifies it."""
     links = tuple(_parse_links(element, _join_url(base, element.get(_BASE))))
     link = _choose_page(links)
     identifier = _read_text(element, "guid", "id") or element.get(f"{_RDF}about") or link
@@ -138,7 +141,7 @@ def _parse_entry(element: Element, base: str) -> FeedEntry | None:
 
 
 def _parse_links(element: Element, base: str) -> Iterator[Link]:
-    """Those of RSS are text, those of Atom attributes; pictures may be given twice."""
+    """Yield the links: text in RSS, attributes in Atom; a picture may appear twice."""
     for link in (
         *_find_children(element, "link"),
         *_find_children(element, "enclosure"),
@@ -185,7 +188,7 @@ def _read_lines(element: Element, *names: str) -> Iterator[str]:
 
 
 def _read_markup(element: Element) -> str:
-    """What stands in it, as HTML: escaped as it mostly is, or as elements."""
+    """Return the content as HTML: usually escaped text, otherwise child elements."""
     return "".join(_write_markup(element)) if len(element) else element.text or ""
 
 
@@ -209,7 +212,7 @@ def _join_url(base: str, address: str | None) -> str:
 
 
 def _parse_time(element: Element, *names: str) -> datetime | None:
-    """Without an offset it is UTC; what is no date is none."""
+    """Parse the first valid date, taken as UTC if it has no offset; return None if there is none."""
     text = _read_text(element, *names, spaces=(*_CORE, *_DC))[:MAX_DATE_LENGTH]
     for read in (datetime.fromisoformat, parsedate_to_datetime):
         try:

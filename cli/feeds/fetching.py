@@ -1,4 +1,4 @@
-"""Asking a website politely: who we are, only for what is new, with an end to time and size."""
+"""HTTP client for websites: identified by its User-Agent, with conditional requests and limits on time and size."""
 
 import asyncio
 import zlib
@@ -27,7 +27,10 @@ _ACCEPT = (
 
 
 class FetchFailed(Exception):
-    """`reason` is one of a few words; `retry_after` is what the website asks us to wait, in seconds."""
+    """Raised when a fetch fails; `reason` is one of a few fixed words.
+
+    `retry_after` is the delay in seconds that the website asks for.
+    """
 
     def __init__(self, reason: str, detail: str = "", retry_after: float | None = None) -> None:
         super().__init__(f"{reason}: {detail}" if detail else reason)
@@ -37,7 +40,7 @@ class FetchFailed(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Fetched:
-    """What came; `body` None means that nothing changed since the validators that we sent."""
+    """A response; `body` is None if nothing has changed since the validators that were sent."""
 
     body: bytes | None
     address: str
@@ -48,7 +51,7 @@ class Fetched:
 
 @dataclass(frozen=True)
 class Fetcher:
-    """`seconds` bounds a whole fetch with its redirects, `max_bytes` the unpacked body."""
+    """`seconds` limits a whole fetch including redirects, `max_bytes` the unpacked body."""
 
     session: aiohttp.ClientSession
     internal_hosts: Collection[str] = ()
@@ -56,7 +59,7 @@ class Fetcher:
     max_bytes: int = MAX_BYTES
 
     async def fetch(self, address: str, *, etag: str | None = None, last_modified: str | None = None) -> Fetched:
-        """Raises FetchFailed."""
+        """Fetch an address, following redirects. Raises FetchFailed."""
         validators = {"If-None-Match": etag, "If-Modified-Since": last_modified}
         headers = {name: value for name, value in validators.items() if value}
         try:
@@ -90,7 +93,7 @@ class Fetcher:
         )
 
     async def _read_body(self, response: aiohttp.ClientResponse) -> bytes:
-        """Never more than `max_bytes` in memory, however much is packed into how little."""
+        """Read the body; raise FetchFailed above `max_bytes`, so that even strong compression cannot exhaust memory."""
         if (response.content_length or 0) > self.max_bytes:
             raise FetchFailed("too_large", f"more than {self.max_bytes} bytes")
         body = bytearray()
@@ -109,7 +112,7 @@ async def _decompress(response: aiohttp.ClientResponse, most: int) -> AsyncItera
         return
     if encoding not in ("gzip", "x-gzip", "deflate"):
         raise FetchFailed("encoding", "packed in a way that we did not ask for")
-    unpacker = zlib.decompressobj(47)  # gzip or zlib, as its header says
+    unpacker = zlib.decompressobj(47)  # gzip or zlib, detected from its header
     try:
         async for part in response.content.iter_chunked(CHUNK_SIZE):
             yield unpacker.decompress(part, most + 1)
@@ -122,7 +125,7 @@ async def _decompress(response: aiohttp.ClientResponse, most: int) -> AsyncItera
 
 
 def _resolve_redirect(url: URL, location: str | None) -> URL:
-    """Where a redirect leads: to the web, and not from a safe connection to one that is not."""
+    """Return the target of a redirect; refuse anything but the web, and any step from https to http."""
     target = url.join(URL(location)) if location else None
     if target is None or target.scheme not in ("http", "https") or not target.host:
         raise FetchFailed("redirects", "to nowhere")
@@ -132,12 +135,12 @@ def _resolve_redirect(url: URL, location: str | None) -> URL:
 
 
 def _clean_header(value: str | None) -> str | None:
-    """Return it, unless it is no text: then it could be neither kept nor sent back."""
+    """Return the value, or None if it is not printable: then it could neither be stored nor sent back."""
     return value if value and value.isprintable() else None
 
 
 def _parse_retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds, from seconds or from a date; never more than a day."""
+    """Return the delay in seconds, from seconds or from a date; at most a day."""
     value = headers.get("Retry-After", "").strip()
     if value.isascii() and value.isdigit():
         return min(float(value[:9]), MAX_RETRY_AFTER_SECONDS)
@@ -153,9 +156,9 @@ def _parse_retry_after(headers: Mapping[str, str]) -> float | None:
 async def open_fetcher(
     contact: str | None, internal_hosts: Collection[str] = (), resolver: AbstractResolver | None = None
 ) -> AsyncIterator[Fetcher]:
-    """Websites learn from the User-Agent who asks and whom to write to. No cookies are kept.
+    """Open a client whose User-Agent tells websites who is asking and how to reach them. It stores no cookies.
 
-    Nothing is asked of a private, loopback or link-local address, unless its host is one of `internal_hosts`.
+    It never connects to a private, loopback or link-local address, unless the host is one of `internal_hosts`.
     """
     agent = f"Kreisfunk (+{contact})" if contact else "Kreisfunk"
     headers = {"User-Agent": agent, "Accept": _ACCEPT, "Accept-Encoding": "gzip, deflate"}

@@ -1,4 +1,4 @@
-"""HTML of the web becomes one line that WhatsApp takes."""
+"""Conversion of HTML to one line of text that WhatsApp accepts."""
 
 import html
 import re
@@ -15,7 +15,7 @@ _BRACES = re.compile(r"\{{2,}|\}{2,}")
 ELLIPSIS = "…"
 
 
-# Each alternative ends somewhere, if need be with the text: whatever a website writes, it is gone through once.
+# Each alternative ends, at the latest with the text, so that any markup is scanned in a single pass.
 _TAG = re.compile(
     r"""<!--(?:-?>|.*?(?:--!?>|\Z))|<[!?][^>]*+>?|"""
     r"""<(?P<end>/?)(?P<name>[a-z][^\s/>]*+)(?:[^>"']++|"[^"]*+"|'[^']*+'|["'])*+>?""",
@@ -26,13 +26,13 @@ _LARGE_NUMBER = re.compile(r"&#x?[0-9a-f]{7,}+;?", re.IGNORECASE)
 
 
 def extract_text(markup: str) -> str:
-    """The text of HTML (or of plain text) in one line, without what WhatsApp or our rules refuse."""
+    """Return the text of HTML (or of plain text) in one line, without anything that WhatsApp or our rules refuse."""
     return normalize_line("".join(_extract_parts(markup)))
 
 
 def _extract_parts(markup: str) -> Iterator[str]:
-    """What a reader would see, with spaces where a block begins or ends."""
-    last = markup.rfind(">") + 1  # behind it there is no tag, but perhaps a sign for less
+    """Yield the visible text, with a space where a block begins or ends."""
+    last = markup.rfind(">") + 1  # after it there is no tag, but perhaps a less-than sign
     position = hidden = 0
     while tag := _TAG.search(markup, position, last):
         if not hidden:
@@ -53,14 +53,14 @@ def _find_raw_end(markup: str, position: int, name: str) -> int:
 
 
 def _decode_entities(text: str) -> str:
-    """A character's number may have any length, but there are not so many characters."""
+    """Decode entities; replace numeric ones with too many digits to be a character."""
     return html.unescape(_LARGE_NUMBER.sub("\ufffd", text))
 
 
 def normalize_line(text: str) -> str:
-    """White space becomes single spaces; control characters go, and so do marks of placeholders.
+    """Collapse white space into single spaces; remove control characters and repeated braces of placeholders.
 
-    Empty if nobody would see anything of it.
+    Returns an empty string if nothing visible is left.
     """
     shown = " ".join("".join(_replace_character(letter) for letter in text).split())
     if all(letter == " " or unicodedata.category(letter) == "Cf" for letter in shown):
@@ -77,7 +77,7 @@ def _replace_character(letter: str) -> str:
 
 
 def truncate_text(text: str, longest: int) -> str:
-    """At most `longest` characters, ended after a whole word with an ellipsis; a word that is too long is cut."""
+    """Shorten to at most `longest` characters: an ellipsis after a whole word; a word that is too long is cut."""
     if len(text) <= longest:
         return text
     room = longest - len(ELLIPSIS)

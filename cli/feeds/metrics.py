@@ -1,4 +1,4 @@
-"""What an operator sees of feeds and warnings."""
+"""Metrics of feeds and warnings."""
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
@@ -6,7 +6,7 @@ from cli.feeds.polling import PollResult
 
 
 class Metrics:
-    """Labels are names of origins from the configuration and words of ours."""
+    """Metrics; labels are names of origins from the configuration and a fixed set of words."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._polls = Counter(

@@ -1,4 +1,4 @@
-"""What `feeds list` shows. Nothing here needs a broker or the web."""
+"""Output of `feeds list`. Needs neither a broker nor the web."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +16,10 @@ _COLUMNS = ("name", "kind", "topic", "mode", "every", "known", "unpublished", "u
 
 
 class OriginOverview(Struct, frozen=True, kw_only=True):
-    """One feed, or one place of alerts. `unpublished` waits for the broker, `unanswered` for Kreisfunk's word."""
+    """One feed or one source of alerts.
+
+    `unpublished` events still have to reach the broker, `unanswered` ones wait for Kreisfunk's answer.
+    """
 
     name: str
     kind: str
@@ -31,7 +34,7 @@ class OriginOverview(Struct, frozen=True, kw_only=True):
 
 
 class FeedsOverview(Struct, frozen=True, kw_only=True):
-    """All of them; `drafts` and `refused` are the files that wait for somebody."""
+    """All origins, with the files that need an operator: `drafts` and `refused`."""
 
     origins: tuple[OriginOverview, ...]
     drafts: tuple[str, ...]
@@ -39,7 +42,7 @@ class FeedsOverview(Struct, frozen=True, kw_only=True):
 
 
 def show_overview(file: Path | None, folder: Path | None, *, as_json: bool) -> None:
-    """Print it. Ends the command with status 2 if a file cannot be read."""
+    """Print the overview; end the command with status 2 if a file cannot be read."""
     rules, _ = open_rules(file)
     try:
         found = build_overview(rules, open_folder(folder))
@@ -49,7 +52,7 @@ def show_overview(file: Path | None, folder: Path | None, *, as_json: bool) -> N
 
 
 def build_overview(file: FeedsFile, folder: StateFolder) -> FeedsOverview:
-    """As of now. Raises StateDamaged."""
+    """Build the current overview. Raises StateDamaged."""
     return FeedsOverview(
         origins=tuple(_describe_origins(file, folder)),
         drafts=tuple(path.stem for path in list_files(folder.drafts)),
@@ -79,7 +82,7 @@ def _describe_origins(file: FeedsFile, folder: StateFolder) -> Iterator[OriginOv
 
 
 def format_overview(found: FeedsOverview) -> str:
-    """For a person."""
+    """Format the overview for a terminal."""
     rows = [
         (
             *(each.name, each.kind, each.topic or "by rule", each.mode, each.every),

@@ -1,4 +1,4 @@
-"""How a look went, for a person or for a script."""
+"""Output of a poll, for a terminal or for a script."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -25,7 +25,7 @@ RESULT_TEXTS = {
 
 
 def format_lines(poll: PollResult) -> list[str]:
-    """One line, and one more for each field that was wrong."""
+    """Format one line, and one more for each field with a problem."""
     if poll.failed:
         return [f"{poll.name}: cannot be read: {poll.detail or poll.result}"]
     if poll.result != "new":
@@ -44,7 +44,7 @@ def _sort_counts(counts: Mapping[str, int]) -> list[tuple[str, int]]:
 
 
 def build_json(polls: Sequence[PollResult]) -> list[dict[str, Any]]:
-    """The same for scripts."""
+    """Build the output for scripts."""
     return [
         {
             "name": poll.name,

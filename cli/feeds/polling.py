@@ -1,4 +1,4 @@
-"""One look at one origin: what was left over first, then what is new."""
+"""One poll of one origin: deliver leftovers first, then look for new entries."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -19,7 +19,7 @@ from shared.runtime.clock import Clock
 
 @dataclass
 class PollResult:
-    """How a look went: `result` is `new`, `unchanged`, or why it failed; `counts` says what became of the entries."""
+    """Result of a poll: `result` is `new`, `unchanged`, or why it failed; `counts` has the entries per outcome."""
 
     name: str
     result: str
@@ -33,15 +33,15 @@ class PollResult:
 
 
 class PollSource(Protocol):
-    """Where something new may be."""
+    """A source that may have new entries."""
 
     async def __call__(self, memory: OriginState) -> PollOutcome | None:
-        """What is to be done, or None if nothing has changed. Raises FetchFailed."""
+        """Return the outcome, or None if nothing has changed. Raises FetchFailed."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Poller:
-    """Looks again and again; `every_seconds` lie between two looks."""
+    """Poller of one origin, to be run every `every_seconds`."""
 
     name: str
     every_seconds: float
@@ -51,7 +51,7 @@ class Poller:
     clock: Clock
 
     async def poll(self) -> PollResult:
-        """Raises DependencyUnavailable if the door is: what was decided waits in the folder then."""
+        """Poll once; raise DependencyUnavailable if it cannot publish: decided events then wait in the folder."""
         memory = await self.deliverer.deliver(self.folder.read_state(self.name))
         if memory.not_before is not None and memory.not_before > self.clock():
             return PollResult(self.name, "must_wait", detail=f"asked us to wait until {memory.not_before:%H:%M:%S} UTC")

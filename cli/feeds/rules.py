@@ -1,4 +1,4 @@
-"""Which topic, to whom, and whether directly: by the first rule that applies."""
+"""Choice of topic, recipients and mode of an entry by the first rule that applies."""
 
 import re
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from cli.feeds.configuration import FeedRule, Mode, Origin
 
 @dataclass(frozen=True, kw_only=True)
 class RuleChoice:
-    """What becomes of an entry; a field that is None is for the origin or the entry itself to say."""
+    """Choice for an entry; for a field that is None, the origin or the entry decides."""
 
     topic: str
     mode: Mode
@@ -18,7 +18,7 @@ class RuleChoice:
 
 
 def choose(origin: Origin, *, title: str, text: str, categories: Sequence[str]) -> RuleChoice | None:
-    """None if it is to be left out."""
+    """Return the choice, or None if the entry is to be left out."""
     rule = next((rule for rule in origin.rules if _match_rule(rule, title, text, categories)), FeedRule())
     topic = rule.topic or origin.topic
     if rule.skip or topic is None:

@@ -1,4 +1,4 @@
-"""Looking again and again, until the end is asked for."""
+"""The polling service, which runs until it is asked to stop."""
 
 import asyncio
 from collections.abc import Sequence
@@ -25,7 +25,10 @@ _log = structlog.get_logger()
 
 @dataclass
 class PollLoop:
-    """One origin: polled until `stop`; the poll in hand is finished. `is_unavailable` says why it waits."""
+    """Poll loop of one origin until `stop`; a poll in progress is finished.
+
+    `is_unavailable` is set while the publisher is unavailable.
+    """
 
     poller: Poller
     metrics: Metrics
@@ -41,7 +44,7 @@ class PollLoop:
                     await self.stop.wait()
 
     async def _poll(self) -> float:
-        """Seconds until the next one."""
+        """Poll once; return the seconds until the next poll."""
         try:
             poll = await self.poller.poll()
         except DependencyUnavailable as error:
@@ -66,7 +69,7 @@ class PollLoop:
         )
 
     def _compute_pause(self, poll: PollResult) -> float:
-        """A website that fails is asked less and less often."""
+        """Return the pause; it doubles with each failure of the website, up to MAX_PAUSE_SECONDS."""
         self.failures = self.failures + 1 if poll.failed else 0
         usual = self.poller.every_seconds
         return usual if not self.failures else min(usual * 2 ** min(self.failures, 10), max(usual, MAX_PAUSE_SECONDS))
@@ -74,7 +77,7 @@ class PollLoop:
 
 @dataclass
 class AnswerListener:
-    """Hears what became of what was published, until `stop`."""
+    """Loop that records answers to published events until `stop`."""
 
     answers: Answers
     metrics: Metrics
@@ -105,7 +108,7 @@ def _build_publisher_check(watches: Sequence[PollLoop]) -> Check:
 
 
 async def serve(settings: Settings, parts: FeedComponents, stop: StopRequest) -> None:
-    """Run until `stop` is requested, then finish the polls in hand."""
+    """Run until `stop` is requested, then finish the polls in progress."""
     registry = CollectorRegistry()
     metrics = Metrics(registry)
     async with parts.open_pollers() as pollers:

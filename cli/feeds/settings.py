@@ -1,4 +1,4 @@
-"""What `kreisfunk feeds` reads from its environment."""
+"""Settings of `kreisfunk feeds`, read from the environment."""
 
 from pathlib import Path
 from typing import Literal
@@ -12,7 +12,7 @@ from shared.runtime.settings import PREFIX, Port
 
 
 class RuleSettings(BaseSettings):
-    """What is read by which rules, without any access."""
+    """Paths of the rules, for commands that need no broker."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, frozen=True, extra="ignore", hide_input_in_errors=True, env_ignore_empty=True
@@ -27,7 +27,7 @@ class RuleSettings(BaseSettings):
 
 
 class FolderSettings(BaseSettings):
-    """Where drafts and what was refused are, without any access."""
+    """Path of drafts and refused events, for commands that need no broker."""
 
     model_config = RuleSettings.model_config
 
@@ -35,7 +35,7 @@ class FolderSettings(BaseSettings):
 
 
 class Settings(PublisherSettings):
-    """Which feeds, whose rules, where what is known of them is kept, and where it is looked at."""
+    """All settings: publisher access, feeds and county files, state folder, and the internal port."""
 
     feeds_file: Path = Field(description="feeds and warnings that are read, in TOML")
     feeds_folder: Path = Field(description="what is known of them, drafts, and what was refused")

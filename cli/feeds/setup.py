@@ -1,4 +1,4 @@
-"""From the command line to the parts: files are read and held against one another, or the command ends."""
+"""Setup of the commands: reads the files, checks them against each other, and ends the command if they do not fit."""
 
 import os
 from pathlib import Path
@@ -21,7 +21,7 @@ CONNECTION_NAME = "feeds"
 
 
 def open_settings(stack: Path | None, file: Path | None, folder: Path | None) -> Settings:
-    """Of a local stack if there is one; what the command line says goes before the environment."""
+    """Read the settings, with the addresses of a local stack if there is one; the command line takes precedence."""
     suppress_driver_logs()
     environment = dict(os.environ)
     found = find_stack(stack, environment)
@@ -34,7 +34,7 @@ def open_settings(stack: Path | None, file: Path | None, folder: Path | None) ->
 
 
 def open_parts(settings: Settings) -> "FeedComponents":
-    """Ends the command with status 2 if the files do not fit together."""
+    """Build the components; end the command with status 2 if the files do not fit together."""
     # Here, since whoever does not publish needs neither a broker nor the web.
     from cli.feeds.answers import build_answers_opener
     from cli.feeds.wiring import FeedComponents
@@ -51,7 +51,7 @@ def open_parts(settings: Settings) -> "FeedComponents":
 
 
 def open_rules(file: Path | None) -> tuple[FeedsFile, Configuration]:
-    """What is read by which rules; no broker is needed. Ends the command with status 2 if the files do not fit."""
+    """Read feeds and county file without a broker; end the command with status 2 if they do not fit together."""
     given = {} if file is None else {f"{PREFIX}FEEDS_FILE": str(file)}
     with use_environment({**os.environ, **given}):
         settings = read_settings(RuleSettings)
@@ -59,7 +59,7 @@ def open_rules(file: Path | None) -> tuple[FeedsFile, Configuration]:
 
 
 def open_folder(folder: Path | None) -> StateFolder:
-    """Drafts, and what was refused; no broker is needed."""
+    """Open the state folder without a broker."""
     given = {} if folder is None else {f"{PREFIX}FEEDS_FOLDER": str(folder)}
     with use_environment({**os.environ, **given}):
         return StateFolder(read_settings(FolderSettings).feeds_folder)

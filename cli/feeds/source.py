@@ -1,4 +1,4 @@
-"""Looking at a feed on the web."""
+"""Source of a feed on the web."""
 
 import asyncio
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from shared.runtime.clock import Clock
 
 @dataclass(frozen=True, kw_only=True)
 class FeedSource:
-    """Implements polling.Look; `place` says in whose name something is published."""
+    """Implementation of polling.PollSource for a feed; events are published as `publisher`."""
 
     origin: FeedOrigin
     fetcher: Fetcher
@@ -27,7 +27,7 @@ class FeedSource:
         if fetched.body is None:
             return None
         try:
-            # The library takes its time with a large feed; the others go on meanwhile.
+            # Parsing a large feed is slow; in a thread it does not block the other feeds.
             feed = await asyncio.to_thread(
                 read_feed, fetched.body, content_type=fetched.content_type, address=fetched.address
             )
@@ -39,7 +39,7 @@ class FeedSource:
 
 
 async def fetch_if_changed(fetcher: Fetcher, address: str, memory: OriginState) -> Fetched:
-    """Only if it has changed since it was remembered. Raises FetchFailed."""
+    """Fetch the address, only if it has changed since the last poll. Raises FetchFailed."""
     if memory.address != address:
         return await fetcher.fetch(address)
     return await fetcher.fetch(address, etag=memory.etag, last_modified=memory.last_modified)

@@ -1,4 +1,4 @@
-"""What is known of one origin: it decides what is new, and holds what is not delivered yet."""
+"""State of one origin: known entries and alerts, and events that are not delivered yet."""
 
 import hashlib
 from datetime import date, datetime, timedelta
@@ -11,21 +11,21 @@ RETENTION = timedelta(days=400)
 
 
 class EventDestination(StrEnum):
-    """Where an event goes."""
+    """Destination of an event."""
 
     DIRECT = "door"
     DRAFT = "draft"
 
 
 class PendingEvent(Struct, frozen=True, kw_only=True):
-    """An event that was decided on and stored before anybody was told, so that a kill makes it neither two nor none."""
+    """An event stored before it is delivered, so that a kill neither loses nor doubles it."""
 
     way: EventDestination
     event: Raw
 
 
 class KnownEntry(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """An entry that was looked at: `revision` 0 was never published, `seen` is its last day in the feed."""
+    """An entry already evaluated: `revision` 0 means never published, `seen` is its last day in the feed."""
 
     digest: str
     seen: date
@@ -33,7 +33,7 @@ class KnownEntry(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class PublishedWarning(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A warning that became a notice, through all its updates; `follow_ups` are notices to those who got it."""
+    """A warning that became a notice, with all its updates; `follow_ups` are notices to its recipients only."""
 
     subject: str
     topic: str
@@ -48,9 +48,9 @@ class PublishedWarning(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class OriginState(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """All of one origin. `alerts` leads from each alert that was looked at to its warning's key; empty: none.
+    """State of one origin. `alerts` maps each known alert to the key of its warning, "" if it has none.
 
-    The validators `etag` and `last_modified` are of `address`.
+    The validators `etag` and `last_modified` belong to `address`.
     """
 
     polled: bool = False
@@ -65,7 +65,7 @@ class OriginState(Struct, frozen=True, kw_only=True, omit_defaults=True):
     pending: tuple[PendingEvent, ...] = ()
 
     def drop_old_entries(self, today: date) -> "OriginState":
-        """Without what has not been seen for more than a year."""
+        """Return a copy without everything that has not been seen for longer than RETENTION (400 days)."""
         oldest = today - RETENTION
         return msgspec.structs.replace(
             self,
@@ -79,7 +79,7 @@ class OriginState(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 def hash_parts(*parts: str) -> str:
-    """80 bits: enough to tell the entries of a website apart."""
+    """Return 80 bits of a hash: enough to distinguish the entries of a website."""
     digest = hashlib.sha256()
     for part in parts:
         encoded = part.encode("utf-8", "surrogatepass")

@@ -1,4 +1,4 @@
-"""The folder in which all of this survives a kill: what is known, drafts, and what was refused."""
+"""Folder whose files survive a kill: state, drafts, and refused events."""
 
 import fcntl
 import os
@@ -21,22 +21,22 @@ _DRAFT_LEAVES_OUT = ("source",)
 
 
 class FolderInUse(Exception):
-    """Another process works with it."""
+    """Raised when another process uses the folder."""
 
 
 class StateDamaged(Exception):
-    """A file of ours that somebody else changed; the text says which and what to do."""
+    """Raised when a state file was changed by something else; the text says which and what to do."""
 
 
 class SentEvent(Struct, frozen=True, kw_only=True):
-    """An event that was published and not answered yet; `origin` is the feed that it came from."""
+    """A published event without an answer yet; `origin` is its feed."""
 
     origin: str
     event: Raw
 
 
 class RefusedEvent(Struct, frozen=True, kw_only=True):
-    """An event that nobody got, and why."""
+    """An event that was not delivered to anybody, with the reasons."""
 
     problems: tuple[Problem, ...]
     event: Raw
@@ -48,15 +48,16 @@ Kept = TypeVar("Kept", SentEvent, RefusedEvent)
 
 @dataclass(frozen=True)
 class StateFolder:
-    """`path/memory/<name>.json`, and `drafts`, `sent` and `refused` with a file for each event; every file is whole or
-    not there.
+    """Folder with `memory/<name>.json`, and one file per event in `drafts`, `sent` and `refused`.
+
+    Every file is replaced atomically: it is complete or absent.
     """
 
     path: Path
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """The kernel lets go when we die. Raises FolderInUse."""
+        """Lock the folder; the kernel releases the lock if the process dies. Raises FolderInUse."""
         self.path.mkdir(parents=True, exist_ok=True)
         with open(self.path / "lock", "w") as lock:
             try:
@@ -66,7 +67,7 @@ class StateFolder:
             yield
 
     def read_state(self, name: str) -> OriginState:
-        """Raises StateDamaged."""
+        """Return the state of an origin, an empty one if there is none. Raises StateDamaged."""
         path = self._build_state_path(name)
         try:
             return msgspec.json.decode(path.read_bytes(), type=OriginState)
@@ -76,11 +77,11 @@ class StateFolder:
             raise StateDamaged(f"{path}: {error}. Move it away: the next poll then marks all as known.") from None
 
     def save_state(self, name: str, memory: OriginState) -> None:
-        """On disk when this returns."""
+        """Write the state; it is on disk when this returns."""
         write_atomically(self._build_state_path(name), msgspec.json.encode(memory))
 
     def save_draft(self, event: bytes) -> Path:
-        """As a person would publish it: without our source, since another system may publish it then."""
+        """Store a draft as a person would publish it: without our source, as another system may publish it."""
         envelope = read_envelope(event)
         fields: dict[str, object] = msgspec.json.decode(event)
         draft = {name: value for name, value in fields.items() if name not in _DRAFT_LEAVES_OUT}
@@ -89,23 +90,26 @@ class StateFolder:
         return path
 
     def save_refused(self, event: bytes, problems: tuple[Problem, ...], origin: str = "") -> Path:
-        """What the door, or Kreisfunk, would not have, with its reasons."""
+        """Store an event that the publisher or Kreisfunk refused, with the reasons."""
         path = self.refused / _build_file_name(read_envelope(event).id)
         kept = msgspec.json.encode(RefusedEvent(problems=problems, event=Raw(event), origin=origin))
         write_atomically(path, msgspec.json.format(kept, indent=2) + b"\n")
         return path
 
     def save_sent(self, origin: str, event: bytes) -> None:
-        """Before it is published: from then on its answer may come."""
+        """Store an event before it is published: from then on its answer may arrive."""
         path = self._build_sent_path(read_envelope(event).id)
         write_atomically(path, msgspec.json.encode(SentEvent(origin=origin, event=Raw(event))))
 
     def mark_answered(self, event_id: str) -> None:
-        """It was accepted: what is known of it is in the memory."""
+        """Remove the file of an answered event; the state still contains the entry."""
         self._build_sent_path(event_id).unlink(missing_ok=True)
 
     def mark_rejected(self, event_id: str, problems: tuple[Problem, ...]) -> str | None:
-        """It was rejected, and is kept with the reasons. Its origin; None if it is none of ours."""
+        """Move a rejected event to the refused ones, with the reasons.
+
+        Returns its origin, or None if the event is not ours.
+        """
         path = self._build_sent_path(event_id)
         sent = _decode_file(path, SentEvent)
         if sent is None:
@@ -115,23 +119,23 @@ class StateFolder:
         return sent.origin
 
     def read_answers_offset(self) -> int | None:
-        """Up to where in the stream of answers everything was heard; None if nothing ever was."""
+        """Return the offset of the next answer to read from the stream; None if none has been read yet."""
         try:
             return int((self.path / "answers").read_text())
         except (FileNotFoundError, ValueError):
             return None
 
     def save_answers_offset(self, place: int) -> None:
-        """The next answer to hear is at this place of the stream."""
+        """Store the offset of the next answer to read from the stream."""
         write_atomically(self.path / "answers", str(place).encode())
 
     def list_refused(self) -> dict[str, RefusedEvent]:
-        """By the names of their files, the oldest first."""
+        """Return refused events by file name without suffix, oldest first."""
         found = ((path.stem, _decode_file(path, RefusedEvent)) for path in list_files(self.refused))
         return {name: refused for name, refused in found if refused is not None}
 
     def find_event(self, name: str) -> Raw | None:
-        """The event of a draft, or of what was refused."""
+        """Return the event of a draft or of a refused event; None if there is none of this name."""
         draft, refused = self._build_path(self.drafts, name), self._build_path(self.refused, name)
         if draft.is_file():
             return Raw(draft.read_bytes())
@@ -139,7 +143,7 @@ class StateFolder:
         return found.event if found else None
 
     def drop(self, name: str) -> None:
-        """The draft or the refusal of this name."""
+        """Remove the draft or the refused event of this name."""
         for folder in (self.drafts, self.refused):
             self._build_path(folder, name).unlink(missing_ok=True)
 
@@ -147,15 +151,15 @@ class StateFolder:
         return self._build_sent_path(event_id).exists()
 
     def list_unanswered(self) -> list[SentEvent]:
-        """What was published and not answered yet."""
+        """Return published events without an answer."""
         return [sent for path in list_files(self.path / "sent") if (sent := _decode_file(path, SentEvent)) is not None]
 
     def find_oldest_sent(self) -> float:
-        """When it was published, in seconds since 1970; now if there is none."""
+        """Return when the oldest unanswered event was published, in seconds since 1970; now if there is none."""
         return min((_get_modified_at(path) / 1e9 for path in list_files(self.path / "sent")), default=time.time())
 
     def purge_sent(self, before: float) -> None:
-        """Of what was published before that moment, in seconds since 1970, nobody will say anything any more."""
+        """Remove events published before this moment, in seconds since 1970: they will not be answered any more."""
         for path in list_files(self.path / "sent"):
             if _get_modified_at(path) < before * 1e9:
                 path.unlink(missing_ok=True)
@@ -169,7 +173,7 @@ class StateFolder:
         return self.path / "refused"
 
     def _build_path(self, folder: Path, name: str) -> Path:
-        """No name leads out of the folder."""
+        """Build a path that cannot leave the folder, whatever the name."""
         return folder / f"{Path(name).name}.json"
 
     def _build_sent_path(self, event_id: str) -> Path:
@@ -180,7 +184,7 @@ class StateFolder:
 
 
 def _decode_file(path: Path, kind: type[Kept]) -> Kept | None:
-    """None if it is not there, or somebody has changed it."""
+    """Decode a file; return None if it is missing or damaged."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=kind)
     except (OSError, msgspec.DecodeError, UnicodeDecodeError):
@@ -188,13 +192,13 @@ def _decode_file(path: Path, kind: type[Kept]) -> Kept | None:
 
 
 def list_files(folder: Path) -> Sequence[Path]:
-    """Whole ones, the oldest first."""
+    """Return complete files, oldest first."""
     found = [path for path in folder.glob("*.json") if not path.name.startswith(".")]
     return sorted(found, key=lambda path: (_get_modified_at(path), path.name))
 
 
 def _get_modified_at(path: Path) -> int:
-    """0 for what somebody has just taken away."""
+    """Return the modification time in ns; 0 for a file that has just been removed."""
     try:
         return path.stat().st_mtime_ns
     except OSError:
@@ -202,13 +206,13 @@ def _get_modified_at(path: Path) -> int:
 
 
 def _build_file_name(event_id: str) -> str:
-    """Ids of ours have nothing but letters, digits, `-`, `_` and `:`; of others, no path may be made."""
+    """Return a file name for the event. Ids of other systems may contain anything, but must not form a path."""
     plain = "".join(letter if letter.isalnum() or letter in "-_" else "." for letter in event_id)
     return f"{plain[:150].lstrip('.') or 'event'}.json"
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """The old file or the new one, never a part, also if the machine dies."""
+    """Replace the file: it has the old or the new content, never a part, even if the machine crashes."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:

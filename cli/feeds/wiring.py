@@ -1,4 +1,4 @@
-"""Puts the pollers together."""
+"""Composition root: builds the pollers."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -21,7 +21,7 @@ from shared.runtime.clock import Clock, system_clock
 
 @dataclass(frozen=True, kw_only=True)
 class FeedComponents:
-    """What everything here is made of; paths in `file` begin at `base`."""
+    """Components of the service; paths in `file` are relative to `base`."""
 
     file: FeedsFile
     base: Path
@@ -33,7 +33,7 @@ class FeedComponents:
 
     @asynccontextmanager
     async def open_pollers(self) -> AsyncIterator[tuple[Poller, ...]]:
-        """One for each origin, on one client."""
+        """Open one poller per origin, all on one HTTP client."""
         async with open_fetcher(self.file.contact, self.file.internal_hosts) as fetcher:
             yield tuple(self._build_poller(origin, look) for origin, look in self._build_sources(fetcher))
 

@@ -1,4 +1,4 @@
-"""Foreign XML as a tree of elements. A document type, with which every known bomb begins, is refused."""
+"""Parser for untrusted XML. Document types, with which every known XML bomb begins, are refused."""
 
 import re
 from dataclasses import dataclass, field
@@ -9,25 +9,25 @@ from xml.parsers import expat
 
 MAX_DEPTH = 100
 MAX_ATTRIBUTES = 100
-_WEST = "windows-1252"  # what is no UTF-8 and does not say what it is, mostly is this one
+_WEST = "windows-1252"  # the usual encoding of documents that are not UTF-8 and do not declare one
 _CONTROL = bytes(code for code in range(32) if code not in b"\t\n\r")
 _BARE_AMPERSAND = re.compile(rb"(<!\[CDATA\[.*?(?:\]\]>|\Z))|&(?!#?\w{1,32};)", re.DOTALL)
 
 
 class XmlRefused(ValueError):
-    """XML that is not read; the text says why, and repeats nothing of it."""
+    """Raised for XML that is not accepted; the text says why and quotes nothing from it."""
 
 
 @dataclass(frozen=True)
 class XmlDocument:
-    """`unfinished` are the elements that had no end yet where it ceased to be well-formed."""
+    """A parsed document; `unfinished` are the elements still open where it ceased to be well-formed."""
 
     root: Element
     unfinished: tuple[Element, ...] = ()
 
 
 def read_xml(body: bytes) -> Element:
-    """Return the root. Raises XmlRefused, also for what is not well-formed."""
+    """Return the root. Raises XmlRefused, also if the document is not well-formed."""
     document = _Reader(body).read()
     if document.unfinished:
         raise XmlRefused("it is not well-formed XML")
@@ -35,9 +35,9 @@ def read_xml(body: bytes) -> Element:
 
 
 def read_sloppy_xml(body: bytes, charset: str | None = None) -> XmlDocument:
-    """Return as much of it as can be read, with the commonest mistakes mended. Raises XmlRefused.
+    """Parse as much as possible, repairing the commonest mistakes. Raises XmlRefused.
 
-    `charset` is what the answer's header says, for a document that does not say it rightly itself.
+    `charset` comes from the HTTP header, for documents that declare a wrong encoding or none.
     """
     best, furthest = None, -1
     for tried, encoding in ((body, None), (_fix_markup(body), None), (_fix_markup(body), charset or _WEST)):
@@ -64,7 +64,7 @@ def _fix_markup(body: bytes) -> bytes:
 
 @dataclass
 class _Reader:
-    """Reads one body once."""
+    """Parser of one body, for a single use."""
 
     body: bytes
     encoding: str | None = None
@@ -75,7 +75,7 @@ class _Reader:
     _builder: TreeBuilder = field(default_factory=TreeBuilder)
 
     def read(self) -> XmlDocument:
-        """Raises XmlRefused for what is forbidden, and if not even a root begins."""
+        """Parse the body; raise XmlRefused for forbidden content, and if not even a root element begins."""
         parser = self._create_parser()
         unfinished: tuple[Element, ...] = ()
         try:
@@ -92,7 +92,7 @@ class _Reader:
     def _create_parser(self) -> Any:
         parser = expat.ParserCreate(self.encoding, "}")
         parser.buffer_text = True
-        parser.UseForeignDTD(self.is_sloppy)  # an entity that nobody declared (&nbsp;) is skipped, not the end
+        parser.UseForeignDTD(self.is_sloppy)  # skips undeclared entities (&nbsp;) instead of failing
         parser.StartDoctypeDeclHandler = self._refuse_document_type
         parser.StartElementHandler = self._start
         parser.EndElementHandler = self._end
@@ -125,5 +125,5 @@ class _Reader:
 
 
 def _format_tag(name: str) -> str:
-    """`{namespace}name`, as ElementTree writes it."""
+    """Return `{namespace}name`, as ElementTree writes it."""
     return f"{{{name}" if "}" in name else name

@@ -1,1 +1,1 @@
-"""How tests and the page steer the simulator: citizens, faults and the account."""
+"""The control API through which tests and the page steer the simulator: citizens, faults and the account."""

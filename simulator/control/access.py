@@ -1,4 +1,4 @@
-"""The control API's token, and its errors."""
+"""Authentication, body parsing and errors of the control API."""
 
 import hmac
 from collections.abc import Awaitable, Callable
@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 class ControlError(Exception):
-    """A control request that cannot be done; becomes the answer to it."""
+    """A control request that cannot be fulfilled; becomes its HTTP response."""
 
     def __init__(self, status: int, text: str) -> None:
         super().__init__(text)
@@ -20,7 +20,7 @@ class ControlError(Exception):
 
 
 def require_token(token: str, handler: Handler) -> Handler:
-    """The handler behind the bearer token, compared in constant time."""
+    """Wrap a handler so that it requires the bearer token, compared in constant time."""
     expected = f"Bearer {token}".encode()
 
     async def guarded(request: web.Request) -> web.StreamResponse:
@@ -36,7 +36,7 @@ def require_token(token: str, handler: Handler) -> Handler:
 
 
 async def read_body(request: web.Request, kind: type[T]) -> T:
-    """The body as this type; what is wrong with it becomes a 400."""
+    """Decode the body as `kind`; raise ControlError 400 if it does not fit."""
     try:
         return msgspec.json.decode(await request.read(), type=kind)
     except msgspec.MsgspecError as error:
@@ -44,7 +44,7 @@ async def read_body(request: web.Request, kind: type[T]) -> T:
 
 
 def parse_number(request: web.Request, name: str, default: int, most: int) -> int:
-    """A whole number from the query."""
+    """Parse a whole number from 0 to `most` in the query; raise ControlError 400 for anything else."""
     given = request.query.get(name)
     if given is None:
         return default

@@ -1,4 +1,4 @@
-"""What citizens do with their phones, and the webhook that it causes."""
+"""Actions of citizens on their phones, and the webhooks that they cause."""
 
 from dataclasses import dataclass, field
 
@@ -61,12 +61,12 @@ KREISHAUS = {"latitude": 53.227, "longitude": 8.795, "name": "Kreishaus", "addre
 
 
 class CitizenActionError(ValueError):
-    """The citizen cannot do this; the text says why."""
+    """Raised when the citizen cannot do this; the text says why."""
 
 
 @dataclass(kw_only=True)
 class CitizenActions:
-    """Lets citizens write, press, react and move."""
+    """Actions of citizens: write, press, react, change number, set preferences."""
 
     clock: Clock
     citizens: Citizens
@@ -77,7 +77,10 @@ class CitizenActions:
     serials: Serials = field(default_factory=Serials)
 
     def write(self, citizen: Citizen, act: ActionRequest) -> str:
-        """Does one act and sends its webhook; returns the message's id."""
+        """Perform one action and queue its webhook; return the message id.
+
+        Raises CitizenActionError if the action is not possible.
+        """
         message, content = self._compose(citizen, act)
         now = self.clock()
         message.id = make_wamid(citizen.address, self.serials.issue(), outgoing=False)
@@ -90,11 +93,15 @@ class CitizenActions:
         return message.id
 
     def _mark_answered(self, written: UserMessage) -> None:
-        # Copies of a webhook are answered too; the first answer is when the business knew.
+        # Duplicates of a webhook are answered too; the business knew of the message from the first answer on.
         written.answered_at = written.answered_at or self.clock()
 
     def change_number(self, citizen: Citizen, *, older_shape: bool = False) -> None:
-        """The citizen moves to a new number; the user id changes with it."""
+        """Move the citizen to a new number; the user id changes with it.
+
+        `older_shape` reports it as Meta did before user ids existed, which needs a number: raises CitizenActionError if
+        the citizen shares none.
+        """
         phone, user_id, shares = citizen.phone, citizen.user_id, citizen.shares_phone
         if older_shape and not shares:
             raise CitizenActionError("the older shape names numbers, and this citizen does not share one")
@@ -129,7 +136,7 @@ class CitizenActions:
         )
 
     def prefer(self, citizen: Citizen, value: str) -> None:
-        """The citizen stops or resumes marketing messages in the app."""
+        """Record that the citizen stopped or resumed marketing messages in the app, and notify the business."""
         citizen.marketing_stopped = value == "stop"
         self.notifier.notify_preference(citizen, value)
 
@@ -157,7 +164,7 @@ class CitizenActions:
         return _build_inbound("interactive", context=context, interactive=reply), PhoneContent(pressed.title)
 
     def _find_button(self, citizen: Citizen, button: str, sequence: int | None) -> tuple[BusinessMessage, PhoneButton]:
-        """The button on that message, or on the newest one that has it."""
+        """Return the button and its message: message `sequence`, or else the newest message that has the button."""
         for message in self._list_received(citizen, sequence):
             for candidate in message.content.buttons:
                 if candidate.id == button and candidate.id:
@@ -182,20 +189,20 @@ class CitizenActions:
         )
 
     def _find_written(self, citizen: Citizen, types: tuple[str, ...]) -> UserMessage:
-        """The citizen's newest message of one of these types."""
+        """Return the citizen's newest message of one of these types; raise CitizenActionError if there is none."""
         for _, message in reversed(citizen.chat):
             if isinstance(message, UserMessage) and message.type in types:
                 return message
         raise CitizenActionError("the citizen wrote no such message")
 
     def _list_received(self, citizen: Citizen, sequence: int | None) -> list[BusinessMessage]:
-        """The citizen's received messages, the newest first."""
+        """Return the messages that the citizen received, newest first; only the one with this sequence if given."""
         shown = (message for _, message in reversed(citizen.chat) if isinstance(message, BusinessMessage))
         return [message for message in shown if sequence is None or message.sequence == sequence]
 
 
 def _build_plain(act: ActionRequest) -> tuple[MessagePayload, PhoneContent]:
-    """An act that refers to no other message."""
+    """Build an action that refers to no other message."""
     context = Context(forwarded=True) if act.forwarded else None
     if act.text is not None:
         return _build_inbound("text", text=TextPayload(act.text), context=context), PhoneContent(act.text)
@@ -229,7 +236,7 @@ def _build_inbound(
     revoke: CorrectionPayload | None = None,
     errors: list[WebhookError] | None = None,
 ) -> MessagePayload:
-    """A message whose id and time are not known yet."""
+    """Build a message whose id and timestamp are filled in later."""
     return MessagePayload(
         id="",
         timestamp="",

@@ -1,4 +1,4 @@
-"""Control of the citizens: add, list, read their phones, let them act."""
+"""Control API of the citizens: add them, list them, read their phones, make them act."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ from simulator.phones import list_entries
 
 @dataclass(kw_only=True)
 class CitizenControl:
-    """The paths under /simulator/citizens, and the broadcast of many writing citizens."""
+    """Handlers under /simulator/citizens, and /simulator/broadcast, which makes many citizens write."""
 
     clock: Clock
     citizens: Citizens
@@ -43,7 +43,7 @@ class CitizenControl:
         return answer({"citizens": [_describe(citizen) for citizen in added]}, status=201)
 
     async def show(self, request: web.Request) -> web.StreamResponse:
-        """All citizens, or those whose name or number contains `search`; `offset` and `limit` page."""
+        """Return all citizens, or those whose name or number contains `search`; `offset` and `limit` page."""
         search = request.query.get("search", "").strip().lower()
         found = [citizen for citizen in self.citizens if _is_match(citizen, search)]
         offset = parse_number(request, "offset", 0, len(found))
@@ -79,7 +79,7 @@ class CitizenControl:
         return answer({}, status=202)
 
     async def broadcast(self, request: web.Request) -> web.StreamResponse:
-        """Lets many citizens write, in the background."""
+        """Make many citizens write, in the background."""
         wanted = await read_body(request, BroadcastWriting)
         chosen = list(self.citizens) if wanted.citizens == "all" else [self._find(one) for one in wanted.citizens]
         task = asyncio.create_task(self._write_all(chosen, ActionRequest(text=wanted.text), wanted.per_second))
@@ -88,7 +88,7 @@ class CitizenControl:
         return answer({"citizens": len(chosen)}, status=202)
 
     async def stop(self) -> None:
-        """Ends the broadcasts that still run."""
+        """Cancel broadcasts that are still running."""
         for task in self._running:
             task.cancel()
         await asyncio.gather(*self._running, return_exceptions=True)
@@ -97,7 +97,7 @@ class CitizenControl:
         started = self.clock()
         for position, citizen in enumerate(chosen):
             early = started + position / per_second - self.clock()
-            # Below a few milliseconds a timer costs more than the wait is worth.
+            # For waits of a few milliseconds a timer costs more than it is worth.
             if early > 0.005:
                 await asyncio.sleep(early)
             elif position % 100 == 99:

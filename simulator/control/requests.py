@@ -1,4 +1,4 @@
-"""What tests and the page may ask for; unknown fields are errors, so that a typing mistake is seen."""
+"""Request bodies of the control API; unknown fields are errors, so that typing mistakes are noticed."""
 
 from typing import Annotated, Literal
 
@@ -11,7 +11,10 @@ ShortText = Annotated[str, Meta(max_length=256)]
 
 
 class AddCitizens(Struct, frozen=True, forbid_unknown_fields=True):
-    """`bsuid_only` of the new ones share only a user id, `bsuid_in_from` show it as their number."""
+    """Number of citizens to add.
+
+    `bsuid_only` of them share only a user id, `bsuid_in_from` show the user id in place of their number.
+    """
 
     count: Annotated[int, Meta(ge=1, le=100_000)]
     bsuid_only: Count = 0
@@ -19,9 +22,9 @@ class AddCitizens(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ActionRequest(Struct, frozen=True, forbid_unknown_fields=True):
-    """One act of a citizen: exactly one of the fields up to `unsupported`.
+    """One action of a citizen: exactly one of the fields up to `unsupported`.
 
-    `edit` is the new text of the citizen's newest text, `revoke` takes their newest message back.
+    `edit` is the new text of the citizen's newest text message, `revoke` deletes the citizen's newest message.
     """
 
     text: Annotated[str, Meta(min_length=1, max_length=MAX_TEXT_LENGTH)] | None = None
@@ -38,13 +41,13 @@ class ActionRequest(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class NewNumber(Struct, frozen=True, forbid_unknown_fields=True):
-    """`older_shape` tells it as Meta did before there were user ids."""
+    """Change of number; `older_shape` reports it as Meta did before user ids existed."""
 
     older_shape: bool = False
 
 
 class BroadcastWriting(Struct, frozen=True, forbid_unknown_fields=True):
-    """Many citizens write the same."""
+    """The same text written by many citizens."""
 
     text: Annotated[str, Meta(min_length=1, max_length=MAX_TEXT_LENGTH)]
     citizens: list[int] | Literal["all"] = "all"
@@ -60,6 +63,6 @@ class TemplateStatus(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Tier(Struct, frozen=True, forbid_unknown_fields=True):
-    """To how many different people the business may begin to write in 24 hours; null for any number."""
+    """Number of people to whom the business may start writing within 24 hours; null means any number."""
 
     people_a_day: Annotated[int, Meta(ge=0, le=1_000_000_000)] | None

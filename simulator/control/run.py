@@ -1,4 +1,4 @@
-"""Control of the account, the faults, the templates and the handshake; and the live stream."""
+"""Control API of account, faults, templates and webhook handshake, and the live event stream."""
 
 import asyncio
 import secrets
@@ -29,7 +29,10 @@ HANDSHAKE_TIMEOUT = aiohttp.ClientTimeout(total=10)
 
 
 class MessageRow(Struct, frozen=True):
-    """One accepted message; `delivery` is what the sender called it, and of a `vanished` one it never heard."""
+    """One accepted message.
+
+    `delivery` is the sender's own id for it; the sender gets no answer and no webhook for a `vanished` one.
+    """
 
     sequence: int
     citizen: int
@@ -43,7 +46,7 @@ class MessageRow(Struct, frozen=True):
 
 
 class PersonalData(Struct, frozen=True):
-    """Everything that would tell who somebody is: what a sender must leave readable nowhere."""
+    """All identifying data of citizens: a sender must not leave any of it readable anywhere."""
 
     phones: list[str]
     user_ids: list[str]
@@ -52,7 +55,7 @@ class PersonalData(Struct, frozen=True):
 
 
 class WrittenRow(Struct, frozen=True):
-    """One message of a citizen; `answered_at` is when the business answered its webhook with 200."""
+    """One message written by a citizen; `answered_at` is when the business answered its webhook with 200."""
 
     citizen: int
     type: str
@@ -63,7 +66,7 @@ class WrittenRow(Struct, frozen=True):
 
 @dataclass(kw_only=True)
 class RunControl:
-    """What was accepted, and what shall go wrong."""
+    """Handlers of the message log, the faults, the templates and the event stream."""
 
     clock: Clock
     citizens: Citizens
@@ -115,7 +118,7 @@ class RunControl:
         return answer([stall._asdict() for stall in self.stall_watch.stalls])
 
     async def show_personal_data(self, _: web.Request) -> web.StreamResponse:
-        """Of now and of before each change of a number."""
+        """Return the current identifiers and those before each change of number."""
         identities = list(self.citizens.list_identities())
         written = (one.wamid for _, one in self.message_log.written)
         found = PersonalData(
@@ -130,12 +133,12 @@ class RunControl:
         return answer(self.faults.current)
 
     async def set_faults(self, request: web.Request) -> web.StreamResponse:
-        """Replaces all faults: what is left out is switched off."""
+        """Replace all faults; omitted ones are switched off."""
         self.faults.replace(await read_body(request, Faults))
         return answer(self.faults.current)
 
     async def set_template(self, request: web.Request) -> web.StreamResponse:
-        """Pauses, disables or approves a template in all languages, and tells the business."""
+        """Pause, disable or approve a template in all languages, and notify the business."""
         wanted = await read_body(request, TemplateStatus)
         chosen = self.templates.find_named(request.match_info["name"])
         if not chosen:
@@ -146,7 +149,7 @@ class RunControl:
         return answer({"templates": len(chosen)}, status=202)
 
     async def set_tier(self, request: web.Request) -> web.StreamResponse:
-        """Tell the business its limit of people a day; whether it keeps to it is left to it."""
+        """Notify the business of its limit of people per day; the simulator does not enforce it."""
         tier = await read_body(request, Tier)
         limit = -1 if tier.people_a_day is None else tier.people_a_day
         value = {"max_daily_conversations_per_business": limit, "max_phone_numbers_per_business": 2}
@@ -154,7 +157,7 @@ class RunControl:
         return answer(tier, status=202)
 
     async def verify(self, _: web.Request) -> web.StreamResponse:
-        """Does the handshake that Meta does when the callback address is saved."""
+        """Perform the handshake that Meta performs when the callback URL is saved."""
         challenge = str(secrets.randbelow(10**9) + 10**9)
         query = {"hub.mode": "subscribe", "hub.challenge": challenge, "hub.verify_token": self.verify_token}
         try:
@@ -165,7 +168,7 @@ class RunControl:
             return answer({"verified": False, "status": None})
 
     async def stream(self, request: web.Request) -> web.StreamResponse:
-        """What phones show, as it happens: of all citizens, or of those in `citizens=1,2,3`."""
+        """Stream the content of phones as it changes: all citizens, or those in `citizens=1,2,3`."""
         watched = _parse_watched(request.query.get("citizens"))
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
         await response.prepare(request)
@@ -197,7 +200,7 @@ def _parse_watched(given: str | None) -> frozenset[int] | None:
 
 
 def summarize(account: MessageLog, notifier: Notifier) -> dict[str, Any]:
-    """The account in numbers; `pending` counts updates that the business has not taken yet."""
+    """Return the totals of the account; `pending` counts updates that the business has not answered with 200 yet."""
     outbox = notifier.outbox
     return {
         "accepted": len(account.messages),

@@ -1,4 +1,4 @@
-"""Who may call the Graph API, and how refusals are answered."""
+"""Authentication of the Graph API, and its error responses."""
 
 import hmac
 from collections.abc import Awaitable, Callable
@@ -11,19 +11,19 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Access:
-    """Checks the bearer token and the ids in the path, in Meta's order."""
+    """Check of the bearer token, made before anything else, as Meta does."""
 
     def __init__(self, *, token: str) -> None:
         self._expected = f"Bearer {token}".encode()
 
     def check(self, request: web.Request) -> None:
-        """Raises Meta's error 190 unless the token is right; compares in constant time."""
+        """Raise Meta's error 190 unless the token is right; compare in constant time."""
         given = request.headers.get("Authorization", "").encode(errors="replace")
         if not hmac.compare_digest(given, self._expected):
             raise GraphError(190, "The access token could not be verified.")
 
     def require_token(self, handler: Handler) -> Handler:
-        """The handler behind the token, with Meta's errors as answers."""
+        """Wrap a handler so that it requires the token and answers with Meta's errors."""
 
         async def guarded(request: web.Request) -> web.StreamResponse:
             try:

@@ -1,4 +1,4 @@
-"""From a request to what the phone will show, or to Meta's error."""
+"""Conversion of a request to the content that the phone shows, or to Meta's error."""
 
 from collections.abc import Callable
 
@@ -15,14 +15,14 @@ HasMedia = Callable[[str], bool]
 
 
 class ContentReader:
-    """Checks requests against the templates and the uploaded media."""
+    """Validator of requests against the templates and the uploaded media."""
 
     def __init__(self, *, templates: Templates, has_media: HasMedia) -> None:
         self._templates = templates
         self._has_media = has_media
 
     def read(self, request: MessageRequest) -> tuple[PhoneContent, str]:
-        """What the phone will show, and the price category."""
+        """Return the content for the phone and the price category; raise GraphError if the request is invalid."""
         limit_length(request.biz_opaque_callback_data, lengths.CALLBACK_DATA, "biz_opaque_callback_data")
         if request.type == "template":
             return self._read_template(request)

@@ -1,4 +1,4 @@
-"""Meta's error codes and the shape in which they are answered."""
+"""Meta's error codes and the JSON shape of its error responses."""
 
 import secrets
 from typing import NamedTuple
@@ -61,7 +61,7 @@ ERROR_KINDS = {
 
 
 class GraphError(Exception):
-    """A request that Meta would refuse; becomes the answer to it."""
+    """A request that Meta would refuse; becomes its HTTP response."""
 
     def __init__(self, code: int, details: str, *, status: int | None = None, subcode: int | None = None) -> None:
         super().__init__(code)
@@ -72,7 +72,7 @@ class GraphError(Exception):
         self.status = status or self.kind.status
 
     def encode(self) -> bytes:
-        """The answer in Meta's shape."""
+        """Return the response body in Meta's shape."""
         error: dict[str, object] = {
             "message": f"(#{self.code}) {self.kind.title}",
             "type": self.kind.type,
@@ -94,5 +94,5 @@ def invalid_parameter(details: str) -> GraphError:
 
 
 def object_not_found() -> GraphError:
-    """What Meta answers to a path with an id that is unknown, or hidden from this token."""
+    """Return Meta's error for a path whose id is unknown or hidden from this token."""
     return GraphError(100, "The object does not exist or this token may not use it.", subcode=33)

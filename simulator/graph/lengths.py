@@ -1,4 +1,4 @@
-"""Meta's length limits for what is sent, as rules that raise its errors."""
+"""Meta's length limits, and checks that raise its errors."""
 
 from simulator.graph.errors import GraphError, invalid_parameter, missing_parameter
 
@@ -29,13 +29,13 @@ FOOTER = 60
 
 
 def limit_length(value: str | None, limit: int, name: str) -> None:
-    """Meta's error 100 for a plain parameter that is too long."""
+    """Raise Meta's error 100 if a plain parameter is too long."""
     if value is not None and len(value) > limit:
         raise GraphError(100, f"Param {name} must be at most {limit} characters long.")
 
 
 def require_text(value: str, limit: int, name: str) -> None:
-    """Meta's errors for a part of an interactive message that is missing or too long."""
+    """Raise Meta's errors 131008 or 131009 if a part of an interactive message is missing or too long."""
     if not value:
         raise missing_parameter(name)
     if len(value) > limit:

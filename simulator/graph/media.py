@@ -1,4 +1,4 @@
-"""Uploaded media: kept in memory, the oldest make room for new ones."""
+"""Uploaded media in memory; the oldest are evicted to make room for new ones."""
 
 import hashlib
 import itertools
@@ -11,7 +11,7 @@ from simulator.graph.errors import GraphError
 MEGABYTE = 1024 * 1024
 MAX_STORED_BYTES = 256 * MEGABYTE
 FIRST_MEDIA_ID = 900_100
-# Meta's limits per kind of file.
+# Meta's limits per media type.
 MAX_BYTES_BY_TYPE = {
     "image/jpeg": 5 * MEGABYTE,
     "image/png": 5 * MEGABYTE,
@@ -34,7 +34,7 @@ class StoredMedia(Struct, frozen=True):
 
 
 class MediaStore:
-    """What was uploaded, found by id."""
+    """Uploaded files by id."""
 
     def __init__(self) -> None:
         self._kept: OrderedDict[str, StoredMedia] = OrderedDict()
@@ -48,7 +48,7 @@ class MediaStore:
         return self._kept.get(media)
 
     def store(self, mime_type: str, content: bytes) -> StoredMedia:
-        """Keeps a file; raises Meta's error if its kind or size is not supported."""
+        """Store a file; raise Meta's error 131053 if its type or size is not supported."""
         if not content or len(content) > get_size_limit(mime_type):
             raise GraphError(131053, "The file is empty or too large for its type.")
         media = StoredMedia(str(next(self._ids)), mime_type, content)
@@ -61,7 +61,7 @@ class MediaStore:
 
 
 def get_size_limit(mime_type: str) -> int:
-    """The most bytes of a file of this kind; raises Meta's error for kinds that it does not take."""
+    """Return the size limit of this type in bytes; raise Meta's error 131053 for unsupported types."""
     limit = MAX_BYTES_BY_TYPE.get(mime_type)
     if limit is None:
         raise GraphError(131053, "Files of this type are not supported.")

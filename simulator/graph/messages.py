@@ -1,4 +1,4 @@
-"""The messages endpoint: the one path that has to be quick, and the one that faults disturb."""
+"""The messages endpoint: the only path where speed matters, and the only one affected by faults."""
 
 import asyncio
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from simulator.graph.access import Access, build_error_response
 from simulator.graph.errors import GraphError, object_not_found
 from simulator.graph.sending import MessageAcceptor
 
-# A client that waits longer than this for an answer waits for ever.
+# A client that waits longer than this for an answer has no timeout.
 HOLD_TIMEOUT_SECONDS = 300
 HOLD_POLL_INTERVAL_SECONDS = 1.0
 
@@ -51,7 +51,7 @@ class MessagesRoute:
     async def _apply_interference(
         self, request: web.Request, answer: web.Response, interference: Interference
     ) -> web.StreamResponse:
-        """Delays, withholds or cuts off the answer to a message that is accepted and accounted already."""
+        """Delay, withhold or cut off the answer to a message that is already accepted and logged."""
         if interference.delay_seconds:
             await self._wait_for_stop(interference.delay_seconds)
         if interference.hold:
@@ -61,7 +61,7 @@ class MessagesRoute:
         return answer
 
     async def _hold(self, request: web.Request) -> web.StreamResponse:
-        """Never answers: waits until the client has gone, or the process goes."""
+        """Never answer: wait until the client disconnects, the process stops or HOLD_TIMEOUT_SECONDS are over."""
         deadline = self.clock() + HOLD_TIMEOUT_SECONDS
         while self.clock() < deadline and not _is_gone(request):
             if await self._wait_for_stop(HOLD_POLL_INTERVAL_SECONDS):
@@ -69,7 +69,7 @@ class MessagesRoute:
         return _cut(request)
 
     async def _wait_for_stop(self, seconds: float) -> bool:
-        """Waits so long, or until the process is asked to stop."""
+        """Wait for the process to be asked to stop; return False if that takes longer than `seconds`."""
         try:
             await asyncio.wait_for(self.stopping.wait(), seconds)
         except TimeoutError:

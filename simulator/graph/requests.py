@@ -1,4 +1,4 @@
-"""What a business may send to the messages endpoint; unknown fields are ignored, as Meta does."""
+"""Request bodies of the messages endpoint; unknown fields are ignored, as Meta does."""
 
 from msgspec import Struct
 
@@ -21,7 +21,7 @@ class MediaReference(Struct, frozen=True, gc=False):
 
 
 class Parameter(Struct, frozen=True, gc=False):
-    """The value of a template's variable, header media or quick-reply payload."""
+    """Value of a template's variable, header media or quick-reply payload."""
 
     type: str = ""
     text: str | None = None
@@ -90,7 +90,7 @@ class InteractiveRequest(Struct, frozen=True, gc=False):
 
 
 class MessageRequest(Struct, frozen=True, gc=False):
-    """One request to the messages endpoint: a message, or the mark that one was read."""
+    """One request to the messages endpoint: a message, or the mark that a message was read."""
 
     messaging_product: str = ""
     recipient_type: str = "individual"

@@ -1,4 +1,4 @@
-"""The Graph API's paths beside the messages endpoint: number info, templates and media."""
+"""Routes of the Graph API: number info, templates, media and contact book, beside the messages endpoint."""
 
 import base64
 import binascii
@@ -25,7 +25,7 @@ DEFAULT_NUMBER_FIELDS = ("id", "display_phone_number", "verified_name", "quality
 
 @dataclass(kw_only=True)
 class GraphRoutes:
-    """Everything under /{version}/."""
+    """All routes under /{version}/, and the download of media."""
 
     access: Access
     messages: MessagesRoute
@@ -69,7 +69,7 @@ class GraphRoutes:
         )
 
     async def describe(self, request: web.Request) -> web.StreamResponse:
-        """The number itself, or an uploaded file: Meta uses one path for both."""
+        """Return the business number or an uploaded file: Meta uses one path for both."""
         wanted = request.match_info["object"]
         if wanted == self.phone_number_id:
             return _respond_json(_select_fields(self._describe_number(), _parse_fields(request, DEFAULT_NUMBER_FIELDS)))
@@ -85,7 +85,7 @@ class GraphRoutes:
         return _respond_json({"id": self.media.store(mime_type, content).id})
 
     async def delete_contact(self, request: web.Request) -> web.StreamResponse:
-        """Deletes the pair of number and user id that Meta keeps of a person."""
+        """Delete the pair of number and user id that Meta stores for a person."""
         if request.match_info["number"] != self.phone_number_id:
             raise object_not_found()
         citizen = self.citizens.find_by_user_id(request.query.get("bsuid", ""))
@@ -174,7 +174,7 @@ def _describe(media: StoredMedia, url: str) -> dict[str, Any]:
 
 
 async def _read_upload(request: web.Request) -> tuple[str, bytes]:
-    """The declared type and the bytes of an upload, never more of them than Meta takes."""
+    """Return the declared type and the content of an upload; stop reading above the largest size that Meta accepts."""
     if not request.content_type.startswith("multipart/"):
         raise GraphError(100, "The body must be multipart/form-data.")
     fields: dict[str, str] = {}

@@ -1,4 +1,4 @@
-"""Accepts or refuses what a business sends, with Meta's limits, and sets off what follows."""
+"""Acceptance or refusal of messages under Meta's limits, and the scheduling of their statuses."""
 
 from dataclasses import dataclass, field
 from functools import partial
@@ -46,7 +46,7 @@ class SendAnswer(Struct, gc=False):
 
 
 class Draft(NamedTuple):
-    """A request that was understood, before the limits."""
+    """A valid request before the limits are checked."""
 
     request: MessageRequest
     citizen: Citizen
@@ -72,7 +72,7 @@ class MessageAcceptor:
     serials: Serials = field(default_factory=Serials)
 
     def handle(self, body: bytes, interference: Interference) -> bytes:
-        """The answer to one request; raises Meta's error if it is refused."""
+        """Return the response body to one request; raise GraphError if it is refused."""
         request = _decode(body)
         if request.status is not None:
             return self._mark_as_read(request)

@@ -1,4 +1,4 @@
-"""One template: what Meta approved, and how it reads with parameters."""
+"""One template: its approved definition, and its text with parameters filled in."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -35,12 +35,12 @@ class TemplateComponent(Struct, omit_defaults=True):
 
     @property
     def variables(self) -> list[str]:
-        """The names in order of appearance, each once."""
+        """Names of the variables in order of appearance, each once."""
         return list(dict.fromkeys(VARIABLE.findall(self.text)))
 
 
 class MessageTemplate(Struct):
-    """One template in one language, as it was created at Meta."""
+    """One template in one language, as created at Meta."""
 
     name: str
     language: str
@@ -58,7 +58,7 @@ class MessageTemplate(Struct):
         return next((component for component in self.components if component.type.upper() == kind), None)
 
     def fill(self, given: Sequence[ComponentParameters], check_media: CheckMedia) -> PhoneContent:
-        """What the phone will show with these parameters."""
+        """Return the content for the phone with these parameters; raise GraphError if they do not fit."""
         body = self.find_component("BODY")
         footer = self.find_component("FOOTER")
         return PhoneContent(

@@ -1,4 +1,4 @@
-"""The templates of the business account: read, checked as Meta would, chosen by name and language."""
+"""Templates of the business account: loaded, validated as Meta would, chosen by name and language."""
 
 import re
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ FIRST_TEMPLATE_ID = 5_550_001
 
 
 class TemplateFileError(ValueError):
-    """The file of templates cannot be used; the text says why."""
+    """Raised when the templates file cannot be used; the text says why."""
 
 
 class Templates:
@@ -28,7 +28,7 @@ class Templates:
 
     @classmethod
     def load(cls, path: Path) -> "Templates":
-        """Reads create-template bodies; raises TemplateFileError."""
+        """Load a JSON list of create-template bodies; raise TemplateFileError if it is unusable."""
         try:
             templates = msgspec.json.decode(path.read_bytes(), type=list[MessageTemplate])
         except OSError as error:
@@ -44,7 +44,7 @@ class Templates:
         return [template for template in self.all if template.name == name]
 
     def choose(self, choice: TemplateChoice) -> MessageTemplate:
-        """The template to send; raises Meta's errors if there is none that may be sent."""
+        """Return the template to send; raise Meta's error if there is none or it may not be sent."""
         if not choice.name:
             raise missing_parameter("template.name")
         if not choice.language.code:
@@ -61,7 +61,7 @@ class Templates:
 
 
 def check_definition(template: MessageTemplate) -> None:
-    """Raises TemplateFileError if Meta would not have taken the template."""
+    """Raise TemplateFileError if Meta would not accept the template."""
     problems = [problem for broken, problem in _check_rules(template) if broken]
     if problems:
         raise TemplateFileError(f"{template.name}: {'; '.join(problems)}")

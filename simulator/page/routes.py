@@ -1,4 +1,4 @@
-"""Serves the page and its parts from the package, with a policy that lets nothing else in."""
+"""Routes that serve the page and its assets from the package, under a policy that allows no other content."""
 
 from collections.abc import Awaitable, Callable
 from importlib.resources import files

@@ -1,1 +1,1 @@
-"""What Meta would post to the business: payloads, signatures, batches and their delivery."""
+"""Webhooks as Meta posts them to the business: payloads, signatures, batches and their delivery."""

@@ -1,4 +1,4 @@
-"""Several updates in one POST, as Meta does when many wait."""
+"""Batches of several updates in one POST, as Meta sends when many are waiting."""
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -11,14 +11,14 @@ from simulator.webhooks.escaping import escape
 
 MAX_UPDATES = 1000
 MAX_BYTES = 3_000_000
-# What surrounds the items in the body.
+# Allowance for the JSON around the items.
 ENVELOPE_BYTES = 1000
 
 UpdateKind = Literal["messages", "statuses", "user_preferences", "change"]
 
 
 class Update(Struct, frozen=True, gc=False):
-    """One item of a webhook, as it will be on the wire; `change` is a whole item of `changes[]`.
+    """One item of a webhook, encoded for the wire; `change` is a whole item of `changes[]`.
 
     `taken` is called when the business has answered the POST with 200.
     """
@@ -39,7 +39,7 @@ def encode_update(
     contact: Struct | None = None,
     taken: Callable[[], None] | None = None,
 ) -> Update:
-    """Encodes an update once; it may be sent several times."""
+    """Encode an update once; it may be sent several times."""
     return Update(kind, _encode_json(item), None if contact is None else _encode_json(contact), taken)
 
 
@@ -48,7 +48,7 @@ def _encode_json(value: Struct | dict[str, Any]) -> bytes:
 
 
 def take_batch(waiting: deque[Update], most: int = MAX_UPDATES) -> list[Update]:
-    """Removes what fits into one POST from the front: at least one update if there is any."""
+    """Remove from the front as many updates as fit into one POST: at least one if any are waiting."""
     taken: list[Update] = []
     size = ENVELOPE_BYTES
     while waiting and len(taken) < most:
@@ -60,7 +60,7 @@ def take_batch(waiting: deque[Update], most: int = MAX_UPDATES) -> list[Update]:
 
 
 class WebhookEnvelope:
-    """Composes bodies for one business number."""
+    """Composer of bodies for one business number."""
 
     def __init__(self, *, account_id: str, phone_number_id: str, display_phone_number: str) -> None:
         metadata = {"display_phone_number": display_phone_number, "phone_number_id": phone_number_id}
@@ -68,7 +68,7 @@ class WebhookEnvelope:
         self._value = b'"value":{"messaging_product":"whatsapp","metadata":%b' % _encode_json(metadata)
 
     def compose(self, batch: Sequence[Update]) -> bytes:
-        """The body of one POST; items of a kind share one change."""
+        """Return the body of one POST; items of the same kind share one change, except those of kind `change`."""
         return self._head + b",".join(self._encode_changes(batch)) + b"]}]}"
 
     def _encode_changes(self, batch: Sequence[Update]) -> Iterator[bytes]:

@@ -6,8 +6,8 @@ NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 
 
 def escape(encoded: bytes) -> bytes:
-    """The same JSON with `ä` as `\\u00e4`, an emoji as a surrogate pair and `/` as `\\/`."""
-    # Neither can stand outside a string in JSON, so no parsing is needed.
+    """Return the same JSON with `ä` as `\\u00e4`, an emoji as a surrogate pair and `/` as `\\/`."""
+    # Neither can occur outside a string in JSON, so no parsing is needed.
     escaped = encoded.replace(b"/", b"\\/") if b"/" in encoded else encoded
     return escaped if escaped.isascii() else NOT_ASCII.sub(_escape, escaped.decode()).encode()
 

@@ -1,4 +1,4 @@
-"""From what happened to the webhook update about it, with the delays and copies that were asked for."""
+"""Webhook updates about events, with the delays and duplicates of the configured faults."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ ERRORS_PAGE = "https://developers.facebook.com/docs/whatsapp/cloud-api/support/e
 
 @dataclass(kw_only=True)
 class Notifier:
-    """Hands updates to the outbox, now or later."""
+    """Builder of updates, which go to the outbox at once or later."""
 
     clock: Clock
     faults: ActiveFaults
@@ -38,21 +38,21 @@ class Notifier:
 
     @property
     def pending(self) -> int:
-        """Updates not yet taken by the business, those included that phones are still going to cause."""
+        """Updates that the business has not answered with 200 yet, including those that phones have yet to cause."""
         return len(self.timeline) + self.outbox.pending
 
     def notify_message(self, citizen: Citizen, message: MessagePayload, taken: Callable[[], None]) -> None:
-        """Tells what a citizen wrote; fills in the sender as far as the citizen shares it."""
+        """Send a citizen's message; set its sender as far as the citizen shares it."""
         message.from_ = _get_number(citizen)
         message.from_user_id = _get_user_id(citizen)
         self._send(encode_update("messages", message, _build_contact(citizen, named=True), taken))
 
     def notify_number_change(self, message: MessagePayload) -> None:
-        """Tells a change of number, which has no contacts."""
+        """Send a change of number, which has no contacts."""
         self._send(encode_update("messages", message))
 
     def notify_preference(self, citizen: Citizen, value: str) -> None:
-        """Tells that a citizen stopped or resumed marketing messages in the app."""
+        """Send the fact that a citizen stopped or resumed marketing messages in the app."""
         preference = PreferencePayload(
             wa_id=_get_number(citizen),
             user_id=_get_user_id(citizen),
@@ -64,13 +64,13 @@ class Notifier:
         self._send(encode_update("user_preferences", preference, _build_contact(citizen, named=True)))
 
     def notify_account_change(self, change: dict[str, Any]) -> None:
-        """Tells something about the account: a whole item of `changes[]`."""
+        """Send a change of the account: a whole item of `changes[]`."""
         self._send(encode_update("change", change))
 
     def notify_status(
         self, citizen: Citizen, message: BusinessMessage, state: MessageState, *, priced: bool, code: int
     ) -> None:
-        """Tells how far a message has come; `code` is used for failures only."""
+        """Send the state of a message; `code` is used for failures only."""
         failed = state is MessageState.FAILED
         hides_number = message.by_user_id and not citizen.shares_phone
         status = StatusPayload(
@@ -94,7 +94,7 @@ class Notifier:
 
 
 def _get_number(citizen: Citizen) -> str | None:
-    """What stands where a phone number is expected."""
+    """Return the value of the fields that normally contain a phone number."""
     if citizen.shares_phone:
         return citizen.phone
     return citizen.user_id if citizen.sharing == "bsuid_in_from" else None

@@ -1,4 +1,4 @@
-"""Posts updates to the business until it answers 200; nothing is lost while the process lives."""
+"""Outbox that posts updates to the business until it answers 200; nothing is lost while the process lives."""
 
 import asyncio
 import logging
@@ -20,14 +20,14 @@ log = logging.getLogger(__name__)
 
 
 def compute_retry_delay(attempt: int, share: float) -> float:
-    """How long to wait after this many failures; `share` in [0, 1) spreads the posts."""
+    """Return the delay in seconds after `attempt` earlier retries; `share` in [0, 1) spreads the posts."""
     longest = min(MAX_RETRY_DELAY_SECONDS, MIN_RETRY_DELAY_SECONDS * 2.0 ** min(attempt, 16))
     return longest * (0.5 + share / 2)
 
 
 @dataclass(kw_only=True)
 class WebhookOutbox:
-    """Updates that wait, and the workers that post them."""
+    """Waiting updates, and the workers that post them."""
 
     session: aiohttp.ClientSession
     url: str
@@ -54,13 +54,13 @@ class WebhookOutbox:
         self._empty.clear()
 
     async def run(self) -> None:
-        """Posts until cancelled."""
+        """Post until cancelled."""
         async with asyncio.TaskGroup() as workers:
             for _ in range(self.concurrency):
                 workers.create_task(self._work())
 
     async def drain(self) -> None:
-        """Returns when everything was answered with 200; for a shutdown, waits for no company any more."""
+        """Return when every update has been answered with 200; from now on, post without lingering."""
         self._hurry.set()
         if self.pending:
             await self._empty.wait()
@@ -113,7 +113,7 @@ class WebhookOutbox:
         return not reason
 
     def _note(self, reason: str) -> None:
-        """Logs when the business stops and when it resumes taking webhooks, not each failure."""
+        """Log when the business stops and when it resumes accepting webhooks, not each failure."""
         if reason and not self.failing:
             log.warning("webhooks are not taken (%s); trying again until they are", reason)
         elif self.failing and not reason:

@@ -1,4 +1,4 @@
-"""Meta's webhook objects; fields that are None do not appear."""
+"""Meta's webhook objects; fields that are None are omitted."""
 
 from typing import Any
 
@@ -53,7 +53,7 @@ class EditedMessagePayload(Struct, gc=False):
 
 
 class CorrectionPayload(Struct, gc=False, omit_defaults=True):
-    """A message that was edited; without a new one it was revoked."""
+    """An edit of a message; a revocation if there is no new `message`."""
 
     original_message_id: str
     message: EditedMessagePayload | None = None

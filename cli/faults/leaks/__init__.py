@@ -1,1 +1,1 @@
-"""What is personal, and where it is found after a run although it has no business there."""
+"""Search for personal data in places where it must not be after a run."""

@@ -1,4 +1,4 @@
-"""What is looked for: each personal value in every form in which it could have been written. Pure."""
+"""Search patterns: each personal value in every form in which it could have been written. Pure."""
 
 import base64
 import json
@@ -10,14 +10,14 @@ from itertools import takewhile
 from urllib.parse import quote
 
 MIN_PREFIX_LENGTH = 4
-_LOST_AT_START = (0, 2, 3)  # characters of base64 that also hold bits of what stands before
-_LOST_AT_END = (0, 3, 2)  # the same with what stands after, padding included
+_LOST_AT_START = (0, 2, 3)  # base64 characters that also contain bits of the preceding bytes
+_LOST_AT_END = (0, 3, 2)  # the same for the following bytes, padding included
 COUNTRY = "49"
 PLAIN = "plain"
 
 
 class PiiKind(StrEnum):
-    """What somebody could learn from it."""
+    """Kind of personal data."""
 
     PHONE = "phone number"
     USER_ID = "user id"
@@ -41,7 +41,7 @@ class PiiValues:
 
 @dataclass(frozen=True, order=True)
 class PatternLabel:
-    """The kind of a value and the form in which it is written."""
+    """Kind of a value and the form in which it is written."""
 
     kind: PiiKind
     form: str
@@ -49,7 +49,7 @@ class PatternLabel:
 
 @dataclass(frozen=True)
 class PatternGroup:
-    """Patterns that begin alike, by their length."""
+    """Patterns with a common prefix, by their length."""
 
     label: PatternLabel
     prefix: bytes
@@ -61,7 +61,7 @@ class PatternGroup:
 
 
 def build_pattern_groups(secrets: PiiValues) -> tuple[PatternGroup, ...]:
-    """Everything to look for; values of one kind and form have a prefix in common, which is what makes it fast."""
+    """Build all patterns; values of one kind and form share a prefix, which makes the search fast."""
     written: dict[tuple[PatternLabel, int], set[bytes]] = defaultdict(set)
     for kind, value in _normalize_values(secrets):
         for pattern, (form, number) in _index_patterns(kind, value).items():
@@ -72,7 +72,7 @@ def build_pattern_groups(secrets: PiiValues) -> tuple[PatternGroup, ...]:
 
 
 def _normalize_values(secrets: PiiValues) -> Iterator[tuple[PiiKind, str]]:
-    """What makes a value personal, without what may be written in front of it or left out."""
+    """Yield the identifying part of each value, without any prefix that may be written differently or omitted."""
     yield from ((PiiKind.PHONE, phone.lstrip("+").removeprefix(COUNTRY)) for phone in secrets.phones)
     yield from ((PiiKind.USER_ID, user_id.rpartition(".")[2]) for user_id in secrets.user_ids)
     yield from ((PiiKind.MESSAGE_ID, message_id.partition(".")[2]) for message_id in secrets.message_ids)
@@ -81,7 +81,7 @@ def _normalize_values(secrets: PiiValues) -> Iterator[tuple[PiiKind, str]]:
 
 
 def _index_patterns(kind: PiiKind, value: str) -> dict[bytes, tuple[str, int]]:
-    """Each pattern under the first of the forms that look the same, with the number of the form."""
+    """Return form and number of the form by pattern; if several forms look the same, the first one counts."""
     different: dict[bytes, tuple[str, int]] = {}
     for number, (form, pattern) in enumerate(_generate_forms(kind, value)):
         different.setdefault(pattern, (form, number))
@@ -105,7 +105,7 @@ _URL_SAFE = bytes.maketrans(b"+/", b"-_")
 
 
 def _encode_base64(plain: bytes) -> Iterator[bytes]:
-    """As part of something longer it may begin at any of three places of a group."""
+    """Yield the base64 forms inside a longer text, where the value can start at any of three offsets of a group."""
     for before in range(3):
         whole = base64.b64encode(b"\0" * before + plain)
         lost = _LOST_AT_END[(before + len(plain)) % 3]
@@ -125,7 +125,7 @@ def _split_groups(needle: PatternLabel, patterns: Iterable[bytes]) -> Iterator[P
 
 
 def _find_common_prefix(first: bytes, last: bytes) -> bytes:
-    """What the first and the last in order have in common, all between have too."""
+    """Return the common prefix of the first and the last pattern in order; all patterns between share it."""
     alike = takewhile(lambda pair: pair[0] == pair[1], zip(first, last, strict=False))
     return bytes(one for one, _ in alike)
 

@@ -1,4 +1,4 @@
-"""What passes by during a run and is gone at its end: messages on the broker, and metrics."""
+"""Recorder of data that would be gone after a run: messages on the broker, and metrics."""
 
 import asyncio
 import shutil
@@ -21,7 +21,7 @@ METRICS, MESSAGES = "metrics", "messages"
 
 @asynccontextmanager
 async def record_traffic(folder: Path, *, broker_url: str, metrics_urls: Mapping[str, str]) -> AsyncIterator[None]:
-    """Keeps it in files, by process and by exchange and routing key, until the context is left."""
+    """Record into files until the context exits: metrics by process, messages by exchange and routing key."""
     for name in (METRICS, MESSAGES):
         shutil.rmtree(folder / name, ignore_errors=True)
         (folder / name).mkdir(mode=0o700)
@@ -48,7 +48,7 @@ async def _scrape(folder: Path, urls: Mapping[str, str]) -> None:
 
 
 async def _listen(folder: Path, url: str) -> None:
-    """For ever; what passes while the broker is away does not pass."""
+    """Record messages until cancelled; while the broker is unavailable there are none."""
     files = _MessageFiles(folder)
     try:
         while True:
@@ -67,7 +67,7 @@ def _list_bindings() -> Iterator[Binding]:
 
 
 class _MessageFiles:
-    """One file for each exchange and routing key."""
+    """Files of messages, one per exchange and routing key."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

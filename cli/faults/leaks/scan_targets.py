@@ -1,4 +1,4 @@
-"""The places of a run: files, tables, and queues."""
+"""Search in files, tables and queues."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -11,7 +11,7 @@ from shared.amqp.observer import peek, read_stream
 from shared.amqp.topology import SUBSCRIPTIONS_INBOUND
 
 CHUNK_SIZE = 4_000_000
-# Where something may be, and nowhere else: docs/datenschutz.md says for how long.
+# The only tables that may contain personal values, and of which kind; docs/datenschutz.md says for how long.
 ALLOWED: Mapping[str, PiiKind] = {
     "subscriptions.feedback": PiiKind.TEXT,
     "subscriptions.erasure": PiiKind.ERASED,
@@ -30,7 +30,7 @@ _COLUMNS = (
 
 
 def search_file(path: Path, where: str, groups: Sequence[PatternGroup]) -> list[Leak]:
-    """A file of lines; says which line is the first."""
+    """Search a text file; each leak names the first line with any."""
     sweep = PatternScanner(groups)
     with path.open("rb") as file:
         while piece := file.read(CHUNK_SIZE):
@@ -39,12 +39,12 @@ def search_file(path: Path, where: str, groups: Sequence[PatternGroup]) -> list[
 
 
 def find_log_files(folder: Path) -> Iterator[Path]:
-    """What our processes and the servers have written, whatever it is called."""
+    """Yield the log files of our processes and of the servers, rotated ones included."""
     yield from sorted(path for path in folder.rglob("*.log*") if path.is_file())
 
 
 async def search_tables(url: str, groups: Sequence[PatternGroup]) -> list[Leak]:
-    """A dump of every table, with bytes as bytes; `url` is that of a role that may read all of them."""
+    """Search a binary dump of every table; `url` is that of a role that may read all of them."""
     connection = await asyncpg.connect(url, timeout=10)
     try:
         tables = await connection.fetch(_TABLES)
@@ -56,7 +56,7 @@ async def search_tables(url: str, groups: Sequence[PatternGroup]) -> list[Leak]:
 async def _search_table(
     connection: asyncpg.Connection, name: str, oid: int, groups: Sequence[PatternGroup]
 ) -> list[Leak]:
-    """The columns are looked at one by one only where something is."""
+    """Search one table; search its columns one by one only if there is a hit."""
     wanted = exclude_kinds(groups, {ALLOWED[name]} if name in ALLOWED else ())
     if not (await _dump(connection, f"select * from {name}", wanted)).found:  # noqa: S608 (from the catalogue)
         return []
@@ -78,7 +78,10 @@ async def _dump(connection: asyncpg.Connection, query: str, groups: Sequence[Pat
 
 
 async def search_queues(url: str, types: Mapping[str, str], groups: Sequence[PatternGroup]) -> list[Leak]:
-    """Every message that waits, headers included; all are given back. `types` are RabbitMQ's, by the queue's name."""
+    """Search every waiting message, headers included; all are returned to their queues.
+
+    `types` are RabbitMQ's queue types by name.
+    """
     leaks = []
     for name, kind in types.items():
         wanted = exclude_kinds(groups, {PiiKind.TEXT} if name.startswith(SUBSCRIPTIONS_INBOUND.name) else ())

@@ -1,4 +1,4 @@
-"""Looking through bytes that come in pieces. Pure."""
+"""Scanner of bytes that arrive in pieces. Pure."""
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
@@ -9,7 +9,7 @@ from cli.faults.leaks.pii_patterns import PatternGroup, PatternLabel, PiiKind
 
 @dataclass(frozen=True)
 class Leak:
-    """Where something personal was found, never what: `at` is a column, a line or a part of a message."""
+    """A place with personal data, but never the data: `at` is a column, a line or a part of a message."""
 
     where: str
     kind: str
@@ -20,7 +20,7 @@ class Leak:
 
 @dataclass
 class PatternScanner:
-    """Feed it everything that is in one place. What lies across the border of two pieces is found, and once."""
+    """Scanner of one place, to be fed all its pieces; a match across two pieces is found, and counted once."""
 
     groups: Sequence[PatternGroup]
     found: Counter[PatternLabel] = field(default_factory=Counter)
@@ -49,12 +49,12 @@ class PatternScanner:
 
 
 def exclude_kinds(groups: Sequence[PatternGroup], kinds: Collection[PiiKind]) -> list[PatternGroup]:
-    """What has to be looked for where these kinds may be."""
+    """Return the groups to search for where these kinds are allowed."""
     return [group for group in groups if group.label.kind not in kinds]
 
 
 def _find_hits(group: PatternGroup, data: bytes) -> Iterator[tuple[int, int]]:
-    """Where one of the patterns is, at most one for each position."""
+    """Yield position and length of each match, at most one per position."""
     position = data.find(group.prefix)
     while position >= 0:
         for length, patterns in group.patterns.items():

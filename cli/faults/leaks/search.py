@@ -1,4 +1,4 @@
-"""The search at the end of a run."""
+"""Search for leaks at the end of a run."""
 
 import asyncio
 import shutil
@@ -19,14 +19,14 @@ from shared.contracts.events import FeedbackReceived
 from shared.contracts.message import AddressKind
 from shared.encryption import BlindIndexKey
 
-# Here a citizen's own words have to pass. Numbers, ids and names have nowhere to be.
+# Files of messages that have to contain citizens' texts. Numbers, ids and names are allowed nowhere.
 TEXTS_ALLOWED = (f"{INBOUND} messages", f"{EVENTS} {FeedbackReceived.KEY}")
 
 
 async def collect_pii_values(
     simulator: SimulatorClient, texts: Sequence[str], erased: Collection[int], key: BlindIndexKey
 ) -> PiiValues:
-    """All that the simulator's citizens ever had, what they wrote, and the hashes of the `erased` ones."""
+    """Return all personal values of the simulator's citizens, their texts, and the hashes of the `erased` ones."""
     used = await simulator.fetch_personal_values()
     gone = [citizen for citizen in await simulator.list_citizens() if citizen["id"] in erased]
     return PiiValues(
@@ -40,9 +40,9 @@ async def collect_pii_values(
 
 
 async def search(stack: Stack, secrets: PiiValues, say: Callable[[str], None]) -> tuple[list[Leak], dict[str, int]]:
-    """What is found in all logs, metrics, messages, queues and tables, and how much was looked through.
+    """Search all logs, metrics, messages, queues and tables; return the leaks and the amount searched.
 
-    What was kept for the search is deleted afterwards.
+    Deletes the recorded messages afterwards.
     """
     wanted, files, queues = (
         build_pattern_groups(secrets),
@@ -72,7 +72,7 @@ def _compute_indexes(citizen: Mapping[str, str], key: BlindIndexKey) -> Iterator
 
 
 def read_index_key(folder: Path) -> BlindIndexKey:
-    """That of a stack."""
+    """Read the index key of a stack."""
     return BlindIndexKey.parse((folder / "secrets" / "ingress" / "kreisfunk_index_key").read_text())
 
 
@@ -88,7 +88,7 @@ def _search_in_file(path: Path, folder: Path, wanted: Sequence[PatternGroup]) ->
 
 
 async def _fetch_queue_types(stack: Stack) -> dict[str, str]:
-    """All but those that belong to one connection, which nobody else may read."""
+    """Return the types of all queues by name, except exclusive ones, which only their own connection may read."""
     url = URL(stack.broker_url)
     headers = {"Authorization": aiohttp.encode_basic_auth(url.user or "", url.password or "")}
     async with (

@@ -1,4 +1,4 @@
-"""Which municipalities an area is about."""
+"""Mapping from the areas of a warning to municipalities."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ WHOLE_COUNTY = "*"
 
 @dataclass(frozen=True)
 class AffectedArea:
-    """Whom a warning concerns: nobody here, everybody (no municipalities), or some."""
+    """Part of the county that a warning concerns: none (`here` is false), all (no municipalities), or some of it."""
 
     here: bool
     municipalities: tuple[str, ...] = ()
@@ -20,9 +20,9 @@ class AffectedArea:
 def match_areas(
     areas: Iterable[AlertArea], mapped: Mapping[str, str | tuple[str, ...]], county: Configuration
 ) -> AffectedArea:
-    """By what the configuration says about geocodes and descriptions, and by municipalities that are named.
+    """Match areas by the configured geocodes and descriptions, and by the names of municipalities.
 
-    Without a mapping, the source is taken to be about this county: an area with another name is all of it.
+    Without a mapping, the source is taken to be about this county: an area with an unknown name means all of it.
     """
     found: set[str] = set()
     areas = tuple(areas)

@@ -1,4 +1,4 @@
-"""Which alerts become notices, and what their updates and cancellations do to them."""
+"""Decisions on alerts: which become notices, and how updates and cancellations change those."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -28,7 +28,7 @@ MAX_VALIDITY = timedelta(days=365)
 def evaluate_alerts(
     origin: AlertOrigin, memory: OriginState, alerts: Iterable[Alert], publisher: PublisherIdentity
 ) -> PollOutcome:
-    """In the order in which they were sent, however they lie there; each once."""
+    """Process each alert once, in the order in which they were sent, whatever order they are passed in."""
     desk = _AlertProcessor(origin, PollOutcome(memory), publisher)
     quietly = not memory.polled and origin.first_poll is FirstPoll.MARK
     for alert in sorted(alerts, key=lambda alert: (alert.sent, alert.kind == CANCEL, alert.identifier)):
@@ -39,14 +39,14 @@ def evaluate_alerts(
 
 @dataclass
 class _AlertProcessor:
-    """Takes one alert after the other; `outcome` grows."""
+    """Processor of one alert after another; accumulates the results in `outcome`."""
 
     origin: AlertOrigin
     outcome: PollOutcome
     publisher: PublisherIdentity
 
     def process(self, alert: Alert, *, quietly: bool) -> str:
-        """What became of it, in one word."""
+        """Process one alert and return the name of its result."""
         key = hash_parts(alert.sender, alert.identifier)
         seen = self.outcome.memory.alerts.get(key)
         if seen is not None:
@@ -72,7 +72,10 @@ class _AlertProcessor:
         self.outcome.memory = replace(memory, warnings={**memory.warnings, key: warned})
 
     def _find_referenced(self, alert: Alert) -> dict[str, PublishedWarning]:
-        """The warnings that it refers to and that are not over. What it refers to is not news any more, if it comes."""
+        """Return the referenced warnings that are not over.
+
+        Marks every referenced alert as known, so that it is not published if it arrives later.
+        """
         found: dict[str, PublishedWarning] = {}
         for sender, identifier in alert.references:
             if alert.kind == ALERT or not self._may_refer(alert, sender):
@@ -87,7 +90,7 @@ class _AlertProcessor:
         return found
 
     def _may_refer(self, alert: Alert, sender: str) -> bool:
-        """Nobody ends somebody else's warning, unless both are known."""
+        """Return whether the alert may refer to one of this sender: its own, or one of a configured sender."""
         return sender == alert.sender or sender in self.origin.senders
 
     def _warn(self, alert: Alert, key: str, earlier: dict[str, PublishedWarning]) -> str:
@@ -125,7 +128,7 @@ class _AlertProcessor:
     def _update(
         self, key: str, told: LocalWarning, choice: RuleChoice | None, earlier: dict[str, PublishedWarning]
     ) -> str:
-        """The first warning that it refers to goes on; others that it replaces are withdrawn."""
+        """Update the first referenced warning; withdraw the others that the alert replaces."""
         (warning, warned), *others = earlier.items()
         urgent = warned.urgent or is_urgent(told.info, self.origin.urgent)
         newer = replace(warned, headline=told.headline, urgent=urgent, seen=self.publisher.now.date())
@@ -175,7 +178,7 @@ class _AlertProcessor:
         self._mark(by, warning)
 
     def _send_all_clear(self, told: LocalWarning | None, warned: PublishedWarning) -> None:
-        """To exactly those who got the warning, as urgent as that was."""
+        """Send the all-clear to exactly the recipients of the warning, as urgent as the warning was."""
         headline = told.headline if told and told.headline else warned.headline
         content = build_content(
             topic=warned.topic,
@@ -190,7 +193,7 @@ class _AlertProcessor:
         self._send(message, warned, f"{warned.subject}.all-clear", "1", self._compute_expiry(told))
 
     def _build_all_clear_text(self, told: LocalWarning | None, warned: PublishedWarning) -> str:
-        """Some senders repeat their warning when they cancel it: that is not told again."""
+        """Return the text; leave out the description if it repeats the warning, as some senders do when they cancel."""
         repeated = told is None or hash_parts(told.info.description) == warned.said
         more = "" if told is None or repeated else told.build_text(self.publisher.county)
         return f"{self.origin.all_clear_text} {more}".strip()
@@ -244,7 +247,7 @@ def _get_skip_reason(origin: AlertOrigin, alert: Alert) -> str:
 
 
 def _select_municipalities(told: LocalWarning, choice: RuleChoice | None) -> tuple[str, ...]:
-    """What a rule says about them goes before what the alert does."""
+    """Return the municipalities of the rule if it names any, otherwise those of the alert."""
     if choice is not None and choice.municipalities is not None:
         return choice.municipalities
     return told.area.municipalities

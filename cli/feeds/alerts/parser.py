@@ -1,4 +1,4 @@
-"""A CAP alert from XML. Document types, entities and references to elsewhere are refused, not resolved."""
+"""Parser for CAP alerts in XML. Document types, entities and external references are refused, not resolved."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,12 +18,12 @@ MAX_TEXT_LENGTH = 10_000
 
 
 class NotAnAlert(ValueError):
-    """Bytes that are no CAP 1.2 alert; the text says why, and repeats nothing of them."""
+    """Raised when bytes are not a CAP 1.2 alert; the text says why and quotes nothing from them."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class AlertArea:
-    """`geocodes` are pairs of a scheme and a code."""
+    """An area; `geocodes` are pairs of scheme and code."""
 
     description: str
     geocodes: tuple[tuple[str, str], ...] = ()
@@ -31,7 +31,7 @@ class AlertArea:
 
 @dataclass(frozen=True, kw_only=True)
 class AlertInfo:
-    """One language's words for one event; all of them plain lines."""
+    """Information about one event in one language; every text is a single plain line."""
 
     language: str
     event: str
@@ -49,7 +49,7 @@ class AlertInfo:
 
 @dataclass(frozen=True, kw_only=True)
 class Alert:
-    """`references` are pairs of the sender and the identifier of earlier alerts."""
+    """A parsed alert; `references` are pairs of sender and identifier of earlier alerts."""
 
     identifier: str
     sender: str
@@ -62,13 +62,13 @@ class Alert:
 
 
 def is_alert(body: bytes) -> bool:
-    """Whether the root element is that of CAP, of any version."""
+    """Return whether the root element is a CAP alert of any version; raise NotAnAlert if the XML is refused."""
     root = _parse_root(body)
     return root.tag.rpartition("}")[2] == "alert"
 
 
 def read_alert(body: bytes) -> Alert:
-    """Raises NotAnAlert."""
+    """Parse an alert; raise NotAnAlert if it is not a valid CAP 1.2 alert."""
     root = _parse_root(body)
     if root.tag != _build_tag("alert"):
         raise NotAnAlert(f"the root element must be alert of {NAMESPACE}")
@@ -119,7 +119,7 @@ def _parse_area(area: Element) -> AlertArea:
 
 
 def _parse_references(text: str) -> Iterator[tuple[str, str]]:
-    """`sender,identifier,sent` of each, with spaces between; what is written otherwise refers to nothing."""
+    """Yield sender and identifier of each space-separated `sender,identifier,sent`; skip anything else."""
     for reference in text.split():
         parts = reference.split(",")
         if len(parts) == 3:
@@ -127,7 +127,7 @@ def _parse_references(text: str) -> Iterator[tuple[str, str]]:
 
 
 def _parse_time(parent: Element, name: str) -> datetime | None:
-    """With an offset, as CAP asks for."""
+    """Parse a time; raise NotAnAlert if it lacks the offset that CAP requires."""
     text = _read_text(parent, name)
     try:
         moment = datetime.fromisoformat(text) if text else None

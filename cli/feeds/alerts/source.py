@@ -1,4 +1,4 @@
-"""Where alerts are: files of a folder, or the web."""
+"""Sources of alerts: files in a folder, or the web."""
 
 import asyncio
 import hashlib
@@ -31,7 +31,7 @@ _log = structlog.get_logger()
 
 @dataclass
 class _ReadAlerts:
-    """Alerts that could be read, and what could not, by reason."""
+    """Alerts that could be read, and counts by reason of those that could not."""
 
     alerts: list[Alert] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
@@ -46,7 +46,7 @@ class _ReadAlerts:
 
 @dataclass(frozen=True, kw_only=True)
 class AlertFileSource:
-    """Implements polling.Look for a file or a folder, which is read again when something in it has changed."""
+    """Implementation of polling.PollSource for a file or a folder, read again when a file in it has changed."""
 
     origin: AlertOrigin
     path: Path
@@ -90,7 +90,7 @@ def _hash_files(files: Iterable[Path]) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class AlertWebSource:
-    """Implements polling.Look for the address of an alert, or of a feed with links to alerts on the same host."""
+    """Implementation of polling.PollSource for the URL of an alert, or of a feed that links to alerts on its host."""
 
     origin: AlertOrigin
     address: str
@@ -113,7 +113,7 @@ class AlertWebSource:
             self.origin, replace(memory, entries=entries), found.alerts, self.publisher.with_time(self.clock())
         )
         outcome.counts += found.counts
-        if complete:  # else it is read again, though it has not changed
+        if complete:  # otherwise it has to be read again although it has not changed
             outcome.memory = with_validators(outcome.memory, self.address, fetched)
         return outcome
 
@@ -126,7 +126,10 @@ class AlertWebSource:
     async def _follow(
         self, entries: Sequence[FeedEntry], memory: OriginState, found: _ReadAlerts
     ) -> tuple[dict[str, KnownEntry], bool]:
-        """Each linked alert once; whether all could be fetched. What fails is tried again at the next look."""
+        """Fetch each new linked alert once; return the known links, and whether all new ones could be fetched.
+
+        Failed fetches are repeated at the next poll.
+        """
         known, today = dict(memory.entries), self.clock().date()
         links = dict.fromkeys(filter(None, (_find_alert_link(entry, self.address) for entry in entries)))
         new = [link for link in links if hash_parts(link) not in known]
@@ -161,7 +164,7 @@ def _is_alert(body: bytes) -> bool:
 
 
 def _find_alert_link(entry: FeedEntry, address: str) -> str | None:
-    """The entry's alert if it is where the feed is: a feed cannot send us elsewhere."""
+    """Return the link to the entry's alert if it is on the host of the feed: a feed must not redirect us elsewhere."""
     links = sorted(entry.links, key=lambda link: link.type != ALERT_TYPE)
     wanted = (link.address for link in links)
     return next((link for link in wanted if _parse_host(link) and _parse_host(link) == _parse_host(address)), None)

@@ -1,4 +1,4 @@
-"""What is said of a warning: in the language of the county, about its places, instructions before details."""
+"""Text of a warning: in the county's language, about its own municipalities, instructions kept when text is cut."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -17,7 +17,7 @@ MAX_INSTRUCTION_SHARE = 0.5
 
 @dataclass(frozen=True)
 class LocalWarning:
-    """The part of an alert that is about this county."""
+    """The part of an alert that concerns this county."""
 
     info: AlertInfo
     area: AffectedArea
@@ -27,7 +27,7 @@ class LocalWarning:
         return self.info.headline or self.info.event
 
     def build_text(self, county: Configuration) -> str:
-        """Description and instruction; what people are to do is not what gets cut off."""
+        """Return description and instruction; if too long, shorten the description before the instruction."""
         room = compute_text_room(self.headline, self.info.web, county)
         description = self.info.description or ("" if self.info.instruction else self.info.event)
         if len(description) + 1 + len(self.info.instruction) <= room:
@@ -37,7 +37,7 @@ class LocalWarning:
 
 
 def select_local_warning(origin: AlertOrigin, infos: Sequence[AlertInfo], county: Configuration) -> LocalWarning | None:
-    """The most severe of what concerns this county, for all the places of it; None if nothing does."""
+    """Return the most severe info that concerns this county, for all affected municipalities; None if there is none."""
     here = [
         (info, reach)
         for info in filter_by_language(infos, origin.languages)
@@ -61,7 +61,7 @@ def _remove_foreign_hosts(info: AlertInfo, county: Configuration) -> AlertInfo:
 
 
 def filter_by_language(infos: Sequence[AlertInfo], wanted: Sequence[str]) -> list[AlertInfo]:
-    """Those in the first language that is there; if none is, those in the language of the first."""
+    """Return the infos in the first wanted language that occurs, otherwise those in the language of the first info."""
     for language in (*wanted, *(info.language for info in infos[:1])):
         found = [info for info in infos if _is_language(info.language, language.lower())]
         if found:
