@@ -64,7 +64,7 @@ def publish(
     kreisfunk publish --check events.json
     kreisfunk publish --url https://kreisfunk.example --json - < event.json
     """
-    from cli.publish import event_options
+    from cli.publish import event_options as options
     from cli.publish.actions import OutputOptions, handle_all
     from cli.publish.checks import read_events
     from cli.publish.transport_choice import choose_transport
@@ -73,23 +73,15 @@ def publish(
     now = system_clock()
     content: dict[str, Any] = {"topic": topic, "headline": headline, "text": text, "link": link, "picture": picture}
     content |= {"urgent": urgent, "municipalities": tuple(municipality or ()), "follows": follows}
-    content |= {
-        "scheduled_at": event_options.parse_scheduled_at(scheduled_at),
-        "spread_minutes": event_options.parse_spread(spread),
-    }
+    content["scheduled_at"] = options.parse_scheduled_at(scheduled_at)
+    content["spread_minutes"] = options.parse_spread(spread)
     _require_valid_options(file is not None or bool(topic and headline and text), watch=watch, no_wait=no_wait)
-    expiry, message = (
-        event_options.parse_expiry(now, expires_in, expires_at),
-        event_options.build_message(content, revision),
-    )
+    expiry = options.parse_expiry(now, expires_in, expires_at)
+    message = options.build_message(content, revision)
     way = choose_transport(url, stack, source, os.environ)
     manner = OutputOptions(seconds=None if no_wait else timeout, as_json=json, watch=watch)
-    if file is not None:
-        bodies = read_events(file, source=way.source, now=now)
-    else:
-        bodies = [
-            event_options.build_event(message, notice or event_options.generate_notice_id(now), way.source, now, expiry)
-        ]
+    event = options.build_event(message, notice or options.generate_notice_id(now), way.source, now, expiry)
+    bodies = [event] if file is None else read_events(file, source=way.source, now=now)
     handle_all(way, bodies, now, manner, check=check, may_ask=not yes, from_file=file is not None)
 
 

@@ -49,10 +49,7 @@ class MessageResult(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Decision:
-    """Result of a message, the reply if any, and the conversation afterwards if there is one.
-
-    `parsed` is the intent of the message, in the light of the question before it.
-    """
+    """Result of a message; `parsed` is its intent in the light of the question before it."""
 
     result: MessageResult
     parsed: ParsedIntent

@@ -33,12 +33,12 @@ LEDGER = {"asyncpg", "pydantic_settings"}
 DECLARED_WITH = {
     "broadcasts": LEDGER,
     "dead-letters": LEDGER,
+    "deliveries": LEDGER,
     "keys": {"asyncpg", "cryptography", "pydantic_settings", "rich.progress"},
-    "limits": LEDGER,
     "notices": LEDGER,
+    "sending": LEDGER,
     "templates": LEDGER,
     "tokens": {"pydantic_settings"},
-    "unknown": LEDGER,
 }
 FEEDS_FILE = "deploy/config/feeds.toml"
 NOWHERE = "no-such-folder"

@@ -11,8 +11,8 @@ from cli.demo.progress import NoProgressError, wait_for, wait_until_gone
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every look is told, and the next one comes at once."""
-    monkeypatch.setattr(progress, "LOOK_SECONDS", 0)
-    monkeypatch.setattr(progress, "LINE_SECONDS", 0)
+    monkeypatch.setattr(progress, "POLL_INTERVAL_SECONDS", 0)
+    monkeypatch.setattr(progress, "PRINT_INTERVAL_SECONDS", 0)
 
 
 def seen(*counts: int | None) -> Callable[[], Awaitable[int | None]]:
