@@ -4,27 +4,10 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 
+from cli.demo.simulator import ACCEPTED_STATES, DELIVERED_STATES, AcceptedMessage
+
 MAX_SECONDS_AFTER_CONFIRMATION = 1.0
 MAX_SECONDS_AFTER_ANSWER = 2.0
-FAILED = "failed"
-DELIVERED_STATES = frozenset({"delivered", "read"})
-ACCEPTED_STATES = frozenset({"accepted", "sent", "delivered", "read"})
-
-
-@dataclass(frozen=True)
-class AcceptedMessage:
-    """A message that the simulator accepted; `delivery` is our id for it, times are seconds since 1970.
-
-    `vanished`: we got neither an answer nor a status for it.
-    """
-
-    citizen: int
-    delivery: str
-    template: bool
-    text: str
-    accepted_at: float
-    state: str
-    vanished: bool = False
 
 
 @dataclass(frozen=True)

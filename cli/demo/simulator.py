@@ -7,10 +7,28 @@ from typing import Any
 
 import aiohttp
 
-from cli.demo.figures import AcceptedMessage
 from simulator.stalls import Stall
 
 ROWS_PER_PAGE = 5000
+FAILED = "failed"
+DELIVERED_STATES = frozenset({"delivered", "read"})
+ACCEPTED_STATES = frozenset({"accepted", "sent", "delivered", "read"})
+
+
+@dataclass(frozen=True)
+class AcceptedMessage:
+    """A message that the simulator accepted; `delivery` is our id for it, times are seconds since 1970.
+
+    `vanished`: we got neither an answer nor a status for it.
+    """
+
+    citizen: int
+    delivery: str
+    template: bool
+    text: str
+    accepted_at: float
+    state: str
+    vanished: bool = False
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from cli.demo.figures import ACCEPTED_STATES, FAILED, AcceptedMessage
+from cli.demo.simulator import ACCEPTED_STATES, FAILED, AcceptedMessage
 from cli.faults.delivery_checks import ENDED_UNSENT
 from cli.faults.evidence import Evidence
 from cli.faults.ledger_snapshot import BroadcastSnapshot, DeliverySnapshot

@@ -4,7 +4,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
-from cli.demo.figures import ACCEPTED_STATES, FAILED, AcceptedMessage
+from cli.demo.simulator import ACCEPTED_STATES, FAILED, AcceptedMessage
 from cli.faults.citizen_traffic import ERASE
 from cli.faults.evidence import Evidence
 from cli.faults.fault_types import HELD_BACK_CODE

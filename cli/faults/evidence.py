@@ -5,9 +5,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from cli.demo.figures import AcceptedMessage
 from cli.demo.ledger_reader import open_ledger_reader
-from cli.demo.simulator import SimulatorClient
+from cli.demo.simulator import AcceptedMessage, SimulatorClient
 from cli.faults.injector import InjectedFault
 from cli.faults.leaks.scanner import Leak
 from cli.faults.ledger_snapshot import LedgerSnapshot, read_snapshot

@@ -9,8 +9,7 @@ from uuid import UUID
 
 import asyncpg
 
-from cli.demo.figures import FAILED
-from cli.demo.simulator import SimulatorClient
+from cli.demo.simulator import FAILED, SimulatorClient
 from cli.operate.settings import Settings
 
 RETRY_DELAY_SECONDS = 0.5

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 import aiohttp
 import pytest
 
-from cli.demo.figures import AcceptedMessage
 from cli.demo.progress import wait_for
-from cli.demo.simulator import SimulatorClient, open_simulator_client
+from cli.demo.simulator import AcceptedMessage, SimulatorClient, open_simulator_client
 from tests.e2e.compose.engine import ComposeProject, run_docker
 from tests.e2e.compose.prometheus import PrometheusClient
 

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cli.demo.figures import AcceptedMessage
 from cli.demo.ledger_reader import LedgerReader, open_ledger_reader
-from cli.demo.simulator import SimulatorClient, open_simulator_client
+from cli.demo.simulator import AcceptedMessage, SimulatorClient, open_simulator_client
 from deploy.local.environments import CONFIG
 from deploy.local.stack import Stack, run_stack
 from tests.contract_recorder.recorder import ContractRecorder, record_contracts

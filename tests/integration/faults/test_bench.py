@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.demo.figures import DELIVERED_STATES, FAILED
+from cli.demo.simulator import DELIVERED_STATES, FAILED
 from cli.faults.evaluation import evaluate_run
 from cli.faults.fault_types import FAULT_TYPES, FaultAction, FaultPhase
 from cli.faults.plan import Fault

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from cli.demo.figures import AcceptedMessage
+from cli.demo.simulator import AcceptedMessage
 from cli.faults.evidence import CitizenMessage, Evidence
 from cli.faults.fault_types import FAULT_TYPES, FaultType
 from cli.faults.injector import InjectedFault
