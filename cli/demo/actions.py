@@ -13,11 +13,11 @@ from cli.demo.figures import DemoFigures, DemoRecords, compute_figures, find_pro
 from cli.demo.ledger_reader import open_ledger_reader
 from cli.demo.play import DemoContext, PublishError, play
 from cli.demo.progress import NoProgressError
-from cli.demo.simulator import open_simulator_client
 from cli.output import EXIT_FAILED, console, fail, say
 from deploy.local.environments import filter_inherited
 from deploy.local.errors import LocalError
 from deploy.local.stack import Stack, run_stack
+from simulator.client import open_simulator_client
 
 KILLED_PROCESSES = ("dispatcher-1", "subscriptions-1")
 GRACE_SECONDS = "3"

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 
-from cli.demo.simulator import ACCEPTED_STATES, DELIVERED_STATES, AcceptedMessage
+from simulator.client import ACCEPTED_STATES, DELIVERED_STATES, AcceptedMessage
 
 MAX_SECONDS_AFTER_CONFIRMATION = 1.0
 MAX_SECONDS_AFTER_ANSWER = 2.0

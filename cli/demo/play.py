@@ -11,7 +11,7 @@ from uuid import UUID
 from cli.demo.figures import DemoRecords, StopRecord
 from cli.demo.ledger_reader import LedgerReader
 from cli.demo.progress import wait_for
-from cli.demo.simulator import AcceptedMessage, SimulatorClient
+from simulator.client import AcceptedMessage, SimulatorClient
 
 TOPIC = "strassensperrungen"
 FIRST = ("Vollsperrung L 149", "Die L 149 ist wegen Bauarbeiten gesperrt. Die Umleitung ist ausgeschildert.")

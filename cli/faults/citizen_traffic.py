@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from cli.demo.simulator import SimulatorClient
+from simulator.client import SimulatorClient
 
 START, STOP, ERASE, DATA = "Start", "Stop", "Löschen", "Daten"
 LEAVING = (STOP, ERASE)

@@ -4,7 +4,6 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
-from cli.demo.simulator import ACCEPTED_STATES, FAILED, AcceptedMessage
 from cli.faults.citizen_traffic import ERASE
 from cli.faults.evidence import Evidence
 from cli.faults.fault_types import HELD_BACK_CODE
@@ -12,6 +11,7 @@ from cli.faults.ledger_snapshot import DeliverySnapshot
 from cli.faults.notice_traffic import PublishedNotice
 from cli.faults.violations import DUPLICATES, LOST, MISDIRECTED, Violation, report_count
 from services.dispatcher.adapters.ledger import MAX_RESENDS
+from simulator.client import ACCEPTED_STATES, FAILED, AcceptedMessage
 
 ENDED_UNSENT = frozenset({"suppressed", "cancelled", "expired"})
 # The recipient's number is not on WhatsApp (any more).

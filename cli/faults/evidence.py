@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from cli.demo.ledger_reader import open_ledger_reader
-from cli.demo.simulator import AcceptedMessage, SimulatorClient
 from cli.faults.injector import InjectedFault
 from cli.faults.leaks.scanner import Leak
 from cli.faults.ledger_snapshot import LedgerSnapshot, read_snapshot
@@ -18,6 +17,7 @@ from services.subscriptions.domain.privacy import build_erasure_reply
 from services.subscriptions.domain.replies import ReplyBuilder
 from services.subscriptions.domain.wording import build_wordings
 from shared.notices.config import read_configuration
+from simulator.client import AcceptedMessage, SimulatorClient
 from simulator.stalls import Stall
 
 

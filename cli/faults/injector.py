@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 
 import asyncpg
 
-from cli.demo.simulator import SimulatorClient
 from cli.faults.backup import hold_backup_locks
 from cli.faults.fault_types import RABBITMQ, FaultAction
 from cli.faults.plan import Fault
@@ -19,6 +18,7 @@ from deploy.local.process import freeze
 from deploy.local.proxies import GRAPH
 from deploy.local.proxy import UNDISTURBED_NETWORK, NetworkConditions, Proxy
 from deploy.local.stack import Stack
+from simulator.client import SimulatorClient
 
 WATERMARK = ("set_vm_memory_high_watermark", "absolute")
 ALARM_WATERMARK, DEFAULT_WATERMARK = "1MB", "768MB"

@@ -9,8 +9,8 @@ from uuid import UUID
 
 import asyncpg
 
-from cli.demo.simulator import FAILED, SimulatorClient
 from cli.operate.settings import Settings
+from simulator.client import FAILED, SimulatorClient
 
 RETRY_DELAY_SECONDS = 0.5
 ANSWER_TIMEOUT_SECONDS = 5.0

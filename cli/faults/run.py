@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cli.demo.progress import NoProgressError, wait_for, wait_until_gone
-from cli.demo.simulator import SimulatorClient, open_simulator_client
 from cli.faults.backlog import BacklogRecorder, merge_waiting_spans
 from cli.faults.evidence import Evidence, read_confirmations, read_ledger_snapshot, read_simulator_account
 from cli.faults.fault_types import DISPATCHERS, HELD_BACK_CODE, INGRESSES, SUBSCRIPTIONS, FaultAction
@@ -29,6 +28,7 @@ from cli.publish.amqp_client import AmqpClient
 from cli.publish.settings import read_publisher_settings
 from cli.stacks import RunningStack
 from deploy.local.stack import Stack, run_stack
+from simulator.client import SimulatorClient, open_simulator_client
 from simulator.stalls import StallWatch
 
 # Longer than webhooks are ever late without a stall.

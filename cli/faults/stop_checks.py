@@ -4,9 +4,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from cli.demo.figures import MAX_SECONDS_AFTER_ANSWER, MAX_SECONDS_AFTER_CONFIRMATION
-from cli.demo.simulator import AcceptedMessage
 from cli.faults.citizen_traffic import ERASE, LEAVING, START
 from cli.faults.evidence import CitizenMessage, Evidence
+from simulator.client import AcceptedMessage
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,12 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from cli.demo.progress import wait_for
-from cli.demo.simulator import SimulatorClient
 from cli.faults.citizen_traffic import START, START_PER_SECOND, CitizenGroups, CitizenTraffic
 from cli.faults.fault_types import HELD_BACK_CODE
 from cli.faults.ledger_snapshot import LedgerProbes
 from cli.faults.notice_traffic import NoticeGenerator, NoticePlan, PublishedNotice
 from cli.faults.operator_actions import FaultOperator
+from simulator.client import SimulatorClient
 
 BSUID_SHARE = 0.05
 STALL_TIMEOUT_SECONDS = 90.0

@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 
 from cli.demo.progress import wait_for
-from cli.demo.simulator import AcceptedMessage, SimulatorClient, open_simulator_client
+from simulator.client import AcceptedMessage, SimulatorClient, open_simulator_client
 from tests.e2e.compose.engine import ComposeProject, run_docker
 from tests.e2e.compose.prometheus import PrometheusClient
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from cli.demo.simulator import SimulatorClient
+from simulator.client import SimulatorClient
 from tests.e2e.compose.conftest import CITIZENS, DISPATCHERS, FIRST, SECOND, MainJobResult
 from tests.e2e.compose.engine import ComposeProject
 from tests.e2e.compose.prometheus import PrometheusClient

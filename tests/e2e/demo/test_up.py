@@ -10,7 +10,7 @@ import aiohttp
 import psutil
 import pytest
 
-from cli.demo.simulator import SimulatorClient, open_simulator_client
+from simulator.client import SimulatorClient, open_simulator_client
 from tests.contract_recorder.follower import follow_stack
 from tests.e2e.demo.command_process import END_TIMEOUT_SECONDS, read_lines_until, run_command
 from tests.integration.cli.commands import run_kreisfunk

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.demo.simulator import AcceptedMessage
+from simulator.client import AcceptedMessage
 from tests.e2e.steering.harness import SteeringHarness, has_everybody_once, run_steering_harness
 from tests.integration.cli.commands import REPOSITORY, CommandResult, run_in_process
 from tests.integration.feeds.website import FakeWebsite, build_text_answer, run_website

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from cli.demo.simulator import DELIVERED_STATES, FAILED
 from cli.faults.evaluation import evaluate_run
 from cli.faults.fault_types import FAULT_TYPES, FaultAction, FaultPhase
 from cli.faults.plan import Fault
 from cli.faults.run import FaultRun, execute_run
+from simulator.client import DELIVERED_STATES, FAILED
 from tests.contract_recorder.follower import follow_stack
 
 CITIZENS, RATE = 100, 50

@@ -18,13 +18,13 @@ import aio_pika
 from aio_pika import DeliveryMode
 from aiohttp import ClientSession
 
-from cli.demo.simulator import SimulatorClient, open_simulator_client
 from deploy.local.stack import Stack, run_stack
 from deploy.secrets import NOTICES_API_TOKEN
 from shared.amqp.permissions import MUNICIPAL_LIMITS
 from shared.amqp.topology import EVENTS
 from shared.contracts.envelope import CONTENT_TYPE, encode
 from shared.contracts.events import NoticeRejected, Problem
+from simulator.client import SimulatorClient, open_simulator_client
 from tests.integration.cli.commands import REPOSITORY
 from tests.integration.notices.api import STRUCTURED, data, event
 from tests.servers import build_authorization, build_login_url, wait_for

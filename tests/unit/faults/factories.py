@@ -3,7 +3,6 @@
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from cli.demo.simulator import AcceptedMessage
 from cli.faults.evidence import CitizenMessage, Evidence
 from cli.faults.fault_types import FAULT_TYPES, FaultType
 from cli.faults.injector import InjectedFault
@@ -12,6 +11,7 @@ from cli.faults.ledger_snapshot import BroadcastSnapshot, DeliverySnapshot, Ledg
 from cli.faults.notice_traffic import PublishedNotice
 from cli.faults.operator_actions import OperatorCommand
 from cli.faults.plan import Fault
+from simulator.client import AcceptedMessage
 
 LIMIT = 10
 EXPIRES_AT = 1000.0
