@@ -8,10 +8,10 @@ from typing import Annotated, TypeVar
 import msgspec
 from msgspec import Meta, Struct
 
-from cli.publish.moments import parse_duration
 from shared.contracts.notices import Municipality
 from shared.notices.configuration import Configuration
 from shared.notices.systems import ShortText, SystemName, TopicId
+from shared.notices.time_parsing import parse_duration
 
 Name = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9-]{0,39}$")]
 Address = Annotated[str, Meta(pattern=r"^https?://[^\s]+$", max_length=2000)]

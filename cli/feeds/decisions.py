@@ -15,13 +15,13 @@ from cli.feeds.content import build_content
 from cli.feeds.entries import Feed, FeedEntry
 from cli.feeds.rules import RuleChoice, choose
 from cli.feeds.state import EventDestination, KnownEntry, OriginState, PendingEvent, hash_parts
-from cli.publish.moments import parse_duration
 from shared.contracts.envelope import encode, read_envelope
 from shared.contracts.events import Problem
 from shared.contracts.message import Message
 from shared.contracts.notices import NoticeContent, NoticePublished, NoticeUpdated
 from shared.notices.configuration import Configuration
 from shared.notices.rules import validate_notice
+from shared.notices.time_parsing import parse_duration
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,9 +7,9 @@ from uuid import uuid4
 
 import typer
 
-from cli.publish.moments import parse_duration, parse_moment
 from shared.contracts.envelope import encode
 from shared.contracts.notices import NoticePublished, NoticeUpdated, NoticeWithdrawn
+from shared.notices.time_parsing import parse_duration, parse_moment
 
 DEFAULT_DURATION = timedelta(hours=24)
 

@@ -15,9 +15,9 @@ from cli.feeds.content import build_content
 from cli.feeds.decisions import PollOutcome, PublisherIdentity
 from cli.feeds.rules import RuleChoice, choose
 from cli.feeds.state import EventDestination, OriginState, PendingEvent, PublishedWarning, hash_parts
-from cli.publish.moments import parse_duration
 from shared.contracts.message import Message
 from shared.contracts.notices import NoticePublished, NoticeUpdated, NoticeWithdrawn
+from shared.notices.time_parsing import parse_duration
 
 ALERT, UPDATE, CANCEL = "Alert", "Update", "Cancel"
 ALL_CLEAR = "AllClear"

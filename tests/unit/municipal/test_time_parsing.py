@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from cli.publish.moments import parse_duration, parse_moment
+from shared.notices.time_parsing import parse_duration, parse_moment
 
 
 @pytest.mark.parametrize(
