@@ -77,7 +77,7 @@ publication-test: venv  ## licences and bill of materials by the tools of REUSE 
 	@KREISFUNK_TEST_PUBLICATION=$(abspath $(TOOLS)) $(BIN)/pytest tests/contract/publication
 
 faults: venv  ## the fault bench (SEED=1 MINUTES=5, or SHORT=1 for a short one)
-	@$(BIN)/kreisfunk faults --seed $(or $(SEED),1) $(if $(SHORT),--short) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(DELIVERIES),--deliveries $(DELIVERIES))
+	@$(BIN)/python -m tests.faults --seed $(or $(SEED),1) $(if $(SHORT),--short) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(DELIVERIES),--deliveries $(DELIVERIES))
 
 lock: venv  ## pin the dependencies again (needs uv)
 	@uv pip compile -q --universal --generate-hashes --no-header --no-annotate --python-version 3.11 pyproject.toml -o requirements.lock

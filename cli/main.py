@@ -33,12 +33,6 @@ COMMANDS: Mapping[str, LazyCommand] = {
     "up": LazyCommand(
         TRYING, "cli.up", "up", "Keep the whole system up until Ctrl-C, with the simulator in Meta's place."
     ),
-    "faults": LazyCommand(
-        TRYING,
-        "cli.faults.command",
-        "faults",
-        "Break the system again and again while it works, then compare the simulator's account with the ledger.",
-    ),
     "publish": LazyCommand(
         PUBLISHING,
         "cli.publish.command",

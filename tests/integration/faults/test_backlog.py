@@ -7,11 +7,11 @@ import aio_pika
 import asyncpg
 import pytest
 
-from cli.faults.backlog import BacklogRecorder
-from cli.faults.ledger_snapshot import LedgerProbes
 from shared.amqp import topology
 from shared.contracts.message import Lane
 from tests.databases import FreshDatabase
+from tests.faults.backlog import BacklogRecorder
+from tests.faults.ledger_snapshot import LedgerProbes
 from tests.servers import wait_for
 
 RATE = 2

@@ -2,8 +2,8 @@
 
 import asyncpg
 
-from cli.faults.backup import OLD_WEEK, hold_backup_locks
 from tests.databases import FreshDatabase
+from tests.faults.backup import OLD_WEEK, hold_backup_locks
 
 WEEK = f"delivery_{OLD_WEEK:%Y%m%d}"
 DROP_OLD_WEEKS = "select dispatcher.drop_old_partitions(90)"

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from cli.faults.evaluation import evaluate_run
-from cli.faults.fault_types import FAULT_TYPES, FaultAction, FaultPhase
-from cli.faults.plan import Fault
-from cli.faults.run import FaultRun, execute_run
 from simulator.client import DELIVERED_STATES, FAILED
 from tests.contract_recorder.follower import follow_stack
+from tests.faults.evaluation import evaluate_run
+from tests.faults.fault_types import FAULT_TYPES, FaultAction, FaultPhase
+from tests.faults.plan import Fault
+from tests.faults.run import FaultRun, execute_run
 
 CITIZENS, RATE = 100, 50
 # A replica with a wrong key needs some to start.

@@ -11,12 +11,12 @@ import asyncpg
 import pytest
 from aiohttp import web
 
-from cli.faults.leaks.pii_patterns import PatternGroup, PiiKind, PiiValues, build_pattern_groups
-from cli.faults.leaks.recorder import MESSAGES, METRICS, record_traffic
-from cli.faults.leaks.scan_targets import find_log_files, search_file, search_queues, search_tables
 from shared.amqp import observer, topology
 from shared.runtime.background import run_in_background
 from tests.databases import FreshDatabase
+from tests.faults.leaks.pii_patterns import PatternGroup, PiiKind, PiiValues, build_pattern_groups
+from tests.faults.leaks.recorder import MESSAGES, METRICS, record_traffic
+from tests.faults.leaks.scan_targets import find_log_files, search_file, search_queues, search_tables
 from tests.servers import wait_for
 
 PHONE, USER, TEXT = "491760406900007", "DE.40100200300000007", "vorgangabc"

@@ -3,15 +3,15 @@
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from cli.faults.evidence import CitizenMessage, Evidence
-from cli.faults.fault_types import FAULT_TYPES, FaultType
-from cli.faults.injector import InjectedFault
-from cli.faults.leaks.scanner import Leak
-from cli.faults.ledger_snapshot import BroadcastSnapshot, DeliverySnapshot, LedgerSnapshot
-from cli.faults.notice_traffic import PublishedNotice
-from cli.faults.operator_actions import OperatorCommand
-from cli.faults.plan import Fault
 from simulator.client import AcceptedMessage
+from tests.faults.evidence import CitizenMessage, Evidence
+from tests.faults.fault_types import FAULT_TYPES, FaultType
+from tests.faults.injector import InjectedFault
+from tests.faults.leaks.scanner import Leak
+from tests.faults.ledger_snapshot import BroadcastSnapshot, DeliverySnapshot, LedgerSnapshot
+from tests.faults.notice_traffic import PublishedNotice
+from tests.faults.operator_actions import OperatorCommand
+from tests.faults.plan import Fault
 
 LIMIT = 10
 EXPIRES_AT = 1000.0

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cli.faults.evaluation import evaluate_run
-from cli.faults.leaks.pii_patterns import PiiKind, PiiValues, build_pattern_groups
-from cli.faults.leaks.scanner import Leak, PatternScanner, exclude_kinds
-from cli.faults.violations import LEAKS
 from simulator.identifiers import make_phone_number, make_user_id, make_wamid
+from tests.faults.evaluation import evaluate_run
+from tests.faults.leaks.pii_patterns import PiiKind, PiiValues, build_pattern_groups
+from tests.faults.leaks.scanner import Leak, PatternScanner, exclude_kinds
+from tests.faults.violations import LEAKS
 from tests.unit.faults.factories import EvidenceBuilder
 
 PHONE, USER, MESSAGE = make_phone_number(7), make_user_id(7), make_wamid(make_phone_number(7), "AB12", outgoing=True)

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cli.faults.fault_types import FAULT_TYPES, FaultAction, FaultPhase, FaultType
-from cli.faults.plan import (
+from tests.faults.fault_types import FAULT_TYPES, FaultAction, FaultPhase, FaultType
+from tests.faults.plan import (
     DEFAULT_PACE,
     DEFAULT_PLAN_SECONDS,
     SHORT_PACE,

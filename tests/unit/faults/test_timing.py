@@ -3,8 +3,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cli.faults.backlog import BacklogSample, merge_waiting_spans
-from cli.faults.rate_checks import (
+from simulator.stalls import Stall
+from tests.faults.backlog import BacklogSample, merge_waiting_spans
+from tests.faults.rate_checks import (
     Span,
     find_fault_spans,
     find_forbidden_spans,
@@ -12,7 +13,6 @@ from cli.faults.rate_checks import (
     measure_recovery,
     measure_windows,
 )
-from simulator.stalls import Stall
 from tests.unit.faults.factories import build_injected_fault
 
 moments = st.lists(st.integers(0, 10_000).map(lambda millis: millis / 1000), max_size=60).map(sorted)

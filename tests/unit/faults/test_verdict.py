@@ -4,12 +4,14 @@ from dataclasses import replace
 
 import pytest
 
-from cli.faults.evaluation import Verdict, evaluate_run
-from cli.faults.evidence import CitizenMessage
-from cli.faults.ledger_snapshot import BroadcastSnapshot
-from cli.faults.notice_traffic import PublishedNotice
-from cli.faults.operator_actions import OperatorCommand
-from cli.faults.violations import (
+from services.dispatcher.adapters.ledger import MAX_RESENDS
+from simulator.stalls import Stall
+from tests.faults.evaluation import Verdict, evaluate_run
+from tests.faults.evidence import CitizenMessage
+from tests.faults.ledger_snapshot import BroadcastSnapshot
+from tests.faults.notice_traffic import PublishedNotice
+from tests.faults.operator_actions import OperatorCommand
+from tests.faults.violations import (
     AFTER_STOP,
     DISOBEYED,
     DUPLICATES,
@@ -22,8 +24,6 @@ from cli.faults.violations import (
     UNFIT,
     UNUSED,
 )
-from services.dispatcher.adapters.ledger import MAX_RESENDS
-from simulator.stalls import Stall
 from tests.unit.faults.factories import (
     EXPIRES_AT,
     LIMIT,

@@ -7,12 +7,12 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from cli.demo.progress import wait_for
-from cli.faults.citizen_traffic import START, START_PER_SECOND, CitizenGroups, CitizenTraffic
-from cli.faults.fault_types import HELD_BACK_CODE
-from cli.faults.ledger_snapshot import LedgerProbes
-from cli.faults.notice_traffic import NoticeGenerator, NoticePlan, PublishedNotice
-from cli.faults.operator_actions import FaultOperator
 from simulator.client import SimulatorClient
+from tests.faults.citizen_traffic import START, START_PER_SECOND, CitizenGroups, CitizenTraffic
+from tests.faults.fault_types import HELD_BACK_CODE
+from tests.faults.ledger_snapshot import LedgerProbes
+from tests.faults.notice_traffic import NoticeGenerator, NoticePlan, PublishedNotice
+from tests.faults.operator_actions import FaultOperator
 
 BSUID_SHARE = 0.05
 STALL_TIMEOUT_SECONDS = 90.0
@@ -40,7 +40,7 @@ class FaultTraffic:
     _last: float = 0.0
 
     def __post_init__(self) -> None:
-        chance = random.Random(self.seed)  # noqa: S311 (has to be reproducible)
+        chance = random.Random(self.seed)
         self.talk = CitizenTraffic(self.simulator, CitizenGroups(), chance)
 
     @property
@@ -53,7 +53,7 @@ class FaultTraffic:
         everybody = await self.simulator.add_citizens(count, bsuid_only=int(count * BSUID_SHARE))
         await self.simulator.send_text(everybody, START, per_second=START_PER_SECOND)
         await wait_for("welcomed", count, self.count_accepted, patience=STALL_TIMEOUT_SECONDS)
-        random.Random(self.seed).shuffle(everybody)  # noqa: S311 (has to be reproducible)
+        random.Random(self.seed).shuffle(everybody)
         self._citizens, self.talk.groups = count, CitizenGroups.split(everybody)
 
     async def count_accepted(self) -> int:

@@ -30,7 +30,7 @@ def faults(
     unaccounted for, too fast or needlessly slow, and if nothing personal is left readable in any log, metric, message
     or table.
     """
-    from cli.faults.actions import BenchOptions, play_all
+    from tests.faults.actions import BenchOptions, play_all
 
     options = BenchOptions(
         seed=seed,

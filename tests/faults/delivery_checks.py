@@ -4,14 +4,14 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
-from cli.faults.citizen_traffic import ERASE
-from cli.faults.evidence import Evidence
-from cli.faults.fault_types import HELD_BACK_CODE
-from cli.faults.ledger_snapshot import DeliverySnapshot
-from cli.faults.notice_traffic import PublishedNotice
-from cli.faults.violations import DUPLICATES, LOST, MISDIRECTED, Violation, report_count
 from services.dispatcher.adapters.ledger import MAX_RESENDS
 from simulator.client import ACCEPTED_STATES, FAILED, AcceptedMessage
+from tests.faults.citizen_traffic import ERASE
+from tests.faults.evidence import Evidence
+from tests.faults.fault_types import HELD_BACK_CODE
+from tests.faults.ledger_snapshot import DeliverySnapshot
+from tests.faults.notice_traffic import PublishedNotice
+from tests.faults.violations import DUPLICATES, LOST, MISDIRECTED, Violation, report_count
 
 ENDED_UNSENT = frozenset({"suppressed", "cancelled", "expired"})
 # The recipient's number is not on WhatsApp (any more).

@@ -11,12 +11,12 @@ import typer
 
 from cli.broker import suppress_driver_logs
 from cli.demo.progress import NoProgressError
-from cli.faults import report
-from cli.faults.evaluation import evaluate_run
-from cli.faults.plan import DEFAULT_PACE, SHORT_PACE, SHORT_PLAN_SECONDS, Fault, compute_plan_seconds, make_plan
-from cli.faults.run import FaultRun, execute_run
 from cli.output import EXIT_FAILED, console, fail, say
 from deploy.local.errors import LocalError
+from tests.faults import report
+from tests.faults.evaluation import evaluate_run
+from tests.faults.plan import DEFAULT_PACE, SHORT_PACE, SHORT_PLAN_SECONDS, Fault, compute_plan_seconds, make_plan
+from tests.faults.run import FaultRun, execute_run
 
 # WhatsApp lets one person get a message every six seconds on the whole: fewer citizens would be the limit, and some
 # broadcast has to be waiting at any moment.

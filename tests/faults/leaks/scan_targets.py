@@ -5,10 +5,10 @@ from pathlib import Path
 
 import asyncpg
 
-from cli.faults.leaks.pii_patterns import PatternGroup, PiiKind
-from cli.faults.leaks.scanner import Leak, PatternScanner, exclude_kinds
 from shared.amqp.observer import peek, read_stream
 from shared.amqp.topology import SUBSCRIPTIONS_INBOUND
+from tests.faults.leaks.pii_patterns import PatternGroup, PiiKind
+from tests.faults.leaks.scanner import Leak, PatternScanner, exclude_kinds
 
 CHUNK_SIZE = 4_000_000
 # The only tables that may contain personal values, and of which kind; docs/datenschutz.md says for how long.

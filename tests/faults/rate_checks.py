@@ -5,9 +5,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from math import ceil
 
-from cli.faults.fault_types import FaultPhase
-from cli.faults.injector import InjectedFault
 from simulator.stalls import MIN_STALL_SECONDS, Stall
+from tests.faults.fault_types import FaultPhase
+from tests.faults.injector import InjectedFault
 
 Span = tuple[float, float]
 WINDOW_SECONDS = 1.0

@@ -9,16 +9,16 @@ from dataclasses import dataclass, field
 
 import asyncpg
 
-from cli.faults.backup import hold_backup_locks
-from cli.faults.fault_types import RABBITMQ, FaultAction
-from cli.faults.plan import Fault
-from cli.faults.wrong_key_replica import run_wrong_key_replica
 from deploy.local.errors import LocalError
 from deploy.local.process import freeze
 from deploy.local.proxies import GRAPH
 from deploy.local.proxy import UNDISTURBED_NETWORK, NetworkConditions, Proxy
 from deploy.local.stack import Stack
 from simulator.client import SimulatorClient
+from tests.faults.backup import hold_backup_locks
+from tests.faults.fault_types import RABBITMQ, FaultAction
+from tests.faults.plan import Fault
+from tests.faults.wrong_key_replica import run_wrong_key_replica
 
 WATERMARK = ("set_vm_memory_high_watermark", "absolute")
 ALARM_WATERMARK, DEFAULT_WATERMARK = "1MB", "768MB"

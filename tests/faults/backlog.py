@@ -6,11 +6,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from cli.faults.ledger_snapshot import LedgerProbes
 from shared.amqp.connection import BrokerUnavailable, Connection, connect
 from shared.amqp.inspection import count_ready_messages
 from shared.amqp.topology import LANES
 from shared.contracts.message import Lane
+from tests.faults.ledger_snapshot import LedgerProbes
 
 SAMPLE_INTERVAL_SECONDS = 0.5
 # Between two samples further apart, work need not have been waiting all the time.

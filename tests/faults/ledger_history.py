@@ -6,7 +6,7 @@ from pathlib import Path
 
 import asyncpg
 
-from cli.faults.evidence import Evidence
+from tests.faults.evidence import Evidence
 
 _RECORD = """
 create table public.delivery_history (

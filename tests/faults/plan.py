@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import ceil
 
-from cli.faults.fault_types import FAULT_TYPES, FaultPhase, FaultType
+from tests.faults.fault_types import FAULT_TYPES, FaultPhase, FaultType
 
 QUIET_START_SECONDS = 2.0
 # Longest duration of a full round with every fault type, and of a brief one.
@@ -63,7 +63,7 @@ def compute_plan_seconds(*, deliveries: int, rate: int) -> float:
 
 def make_plan(seed: int, seconds: float, pace: PlanPace = DEFAULT_PACE) -> tuple[Fault, ...]:
     """Plan as many rounds as fit, the last one possibly in part; every fault is repaired before the end."""
-    chance = random.Random(seed)  # noqa: S311 (has to be reproducible)
+    chance = random.Random(seed)
     start, plan, complete = QUIET_START_SECONDS, list[Fault](), True
     while complete:
         for stretch in _Round(chance, pace).build_stretches():

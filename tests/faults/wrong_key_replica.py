@@ -35,7 +35,7 @@ async def run_wrong_key_replica(supervisor: Supervisor, like: str, seconds: floa
 @contextmanager
 def _prepare_replica(supervisor: Supervisor, like: str) -> Iterator[Service]:
     original = supervisor.find(like)
-    assert isinstance(original, Service)  # noqa: S101 (only our own processes are copied)
+    assert isinstance(original, Service)
     with reserve_ports(1) as (port,):
         environment = {
             **original.command.environment,

@@ -6,11 +6,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from cli.demo.ledger_reader import open_ledger_reader
-from cli.faults.injector import InjectedFault
-from cli.faults.leaks.scanner import Leak
-from cli.faults.ledger_snapshot import LedgerSnapshot, read_snapshot
-from cli.faults.notice_traffic import PublishedNotice
-from cli.faults.operator_actions import OperatorCommand
 from deploy.local.environments import CONFIG
 from services.subscriptions.domain.county import County
 from services.subscriptions.domain.privacy import build_erasure_reply
@@ -19,6 +14,11 @@ from services.subscriptions.domain.wording import build_wordings
 from shared.notices.config import read_configuration
 from simulator.client import AcceptedMessage, SimulatorClient
 from simulator.stalls import Stall
+from tests.faults.injector import InjectedFault
+from tests.faults.leaks.scanner import Leak
+from tests.faults.ledger_snapshot import LedgerSnapshot, read_snapshot
+from tests.faults.notice_traffic import PublishedNotice
+from tests.faults.operator_actions import OperatorCommand
 
 
 @dataclass(frozen=True)

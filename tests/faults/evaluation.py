@@ -4,14 +4,15 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from cli.faults.accounting_checks import find_unaccounted
-from cli.faults.delivery_checks import count_unavoidable, find_duplicates, find_lost, find_misdirected
-from cli.faults.evidence import Evidence
-from cli.faults.fault_types import FaultPhase
-from cli.faults.injector import InjectedFault
-from cli.faults.leaks.pii_patterns import PLAIN
-from cli.faults.operator_actions import OperatorCommand
-from cli.faults.rate_checks import (
+from deploy.local.proxies import GRAPH
+from tests.faults.accounting_checks import find_unaccounted
+from tests.faults.delivery_checks import count_unavoidable, find_duplicates, find_lost, find_misdirected
+from tests.faults.evidence import Evidence
+from tests.faults.fault_types import FaultPhase
+from tests.faults.injector import InjectedFault
+from tests.faults.leaks.pii_patterns import PLAIN
+from tests.faults.operator_actions import OperatorCommand
+from tests.faults.rate_checks import (
     RECOVERY_SECONDS,
     UNSETTLED_SECONDS,
     RateWindows,
@@ -22,8 +23,8 @@ from cli.faults.rate_checks import (
     measure_recovery,
     measure_windows,
 )
-from cli.faults.stop_checks import LateMessages, find_after_stop
-from cli.faults.violations import (
+from tests.faults.stop_checks import LateMessages, find_after_stop
+from tests.faults.violations import (
     AFTER_STOP,
     DISOBEYED,
     LATE,
@@ -35,7 +36,6 @@ from cli.faults.violations import (
     Violation,
     report_count,
 )
-from deploy.local.proxies import GRAPH
 
 # Time a message takes to reach Meta after the dispatcher's last check of the clock.
 TRANSIT_SECONDS = 0.25

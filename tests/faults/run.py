@@ -9,20 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cli.demo.progress import NoProgressError, wait_for, wait_until_gone
-from cli.faults.backlog import BacklogRecorder, merge_waiting_spans
-from cli.faults.evidence import Evidence, read_confirmations, read_ledger_snapshot, read_simulator_account
-from cli.faults.fault_types import DISPATCHERS, HELD_BACK_CODE, INGRESSES, SUBSCRIPTIONS, FaultAction
-from cli.faults.injector import FaultInjector
-from cli.faults.leaks.recorder import record_traffic
-from cli.faults.leaks.scanner import Leak
-from cli.faults.leaks.search import collect_pii_values, read_index_key, search
-from cli.faults.ledger_history import record_history, write_history
-from cli.faults.ledger_snapshot import LedgerProbes
-from cli.faults.notice_traffic import NoticeGenerator
-from cli.faults.operator_actions import FaultOperator
-from cli.faults.plan import Fault
-from cli.faults.stop_checks import find_erased
-from cli.faults.traffic import FaultTraffic
 from cli.operate.settings import read_operator_settings
 from cli.publish.amqp_client import AmqpClient
 from cli.publish.settings import read_publisher_settings
@@ -30,6 +16,20 @@ from cli.stacks import RunningStack
 from deploy.local.stack import Stack, run_stack
 from simulator.client import SimulatorClient, open_simulator_client
 from simulator.stalls import StallWatch
+from tests.faults.backlog import BacklogRecorder, merge_waiting_spans
+from tests.faults.evidence import Evidence, read_confirmations, read_ledger_snapshot, read_simulator_account
+from tests.faults.fault_types import DISPATCHERS, HELD_BACK_CODE, INGRESSES, SUBSCRIPTIONS, FaultAction
+from tests.faults.injector import FaultInjector
+from tests.faults.leaks.recorder import record_traffic
+from tests.faults.leaks.scanner import Leak
+from tests.faults.leaks.search import collect_pii_values, read_index_key, search
+from tests.faults.ledger_history import record_history, write_history
+from tests.faults.ledger_snapshot import LedgerProbes
+from tests.faults.notice_traffic import NoticeGenerator
+from tests.faults.operator_actions import FaultOperator
+from tests.faults.plan import Fault
+from tests.faults.stop_checks import find_erased
+from tests.faults.traffic import FaultTraffic
 
 # Longer than webhooks are ever late without a stall.
 GRACE_SECONDS = 20.0

@@ -8,16 +8,16 @@ from pathlib import Path
 import aiohttp
 from yarl import URL
 
-from cli.faults.leaks.pii_patterns import PatternGroup, PiiKind, PiiValues, build_pattern_groups
-from cli.faults.leaks.recorder import MESSAGES, METRICS
-from cli.faults.leaks.scan_targets import find_log_files, search_file, search_queues, search_tables
-from cli.faults.leaks.scanner import Leak, exclude_kinds
 from deploy.local.stack import Stack
 from shared.amqp.topology import EVENTS, INBOUND
 from shared.contracts.events import FeedbackReceived
 from shared.contracts.message import AddressKind
 from shared.encryption import BlindIndexKey
 from simulator.client import SimulatorClient
+from tests.faults.leaks.pii_patterns import PatternGroup, PiiKind, PiiValues, build_pattern_groups
+from tests.faults.leaks.recorder import MESSAGES, METRICS
+from tests.faults.leaks.scan_targets import find_log_files, search_file, search_queues, search_tables
+from tests.faults.leaks.scanner import Leak, exclude_kinds
 
 # Files of messages that have to contain citizens' texts. Numbers, ids and names are allowed nowhere.
 TEXTS_ALLOWED = (f"{INBOUND} messages", f"{EVENTS} {FeedbackReceived.KEY}")

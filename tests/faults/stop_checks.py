@@ -4,9 +4,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from cli.demo.figures import MAX_SECONDS_AFTER_ANSWER, MAX_SECONDS_AFTER_CONFIRMATION
-from cli.faults.citizen_traffic import ERASE, LEAVING, START
-from cli.faults.evidence import CitizenMessage, Evidence
 from simulator.client import AcceptedMessage
+from tests.faults.citizen_traffic import ERASE, LEAVING, START
+from tests.faults.evidence import CitizenMessage, Evidence
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,10 @@ from typing import Any
 
 from rich.table import Table
 
-from cli.faults.citizen_traffic import ERASE, STOP
-from cli.faults.evaluation import MIN_RATE_USED, Verdict
-from cli.faults.evidence import Evidence
-from cli.faults.violations import (
+from tests.faults.citizen_traffic import ERASE, STOP
+from tests.faults.evaluation import MIN_RATE_USED, Verdict
+from tests.faults.evidence import Evidence
+from tests.faults.violations import (
     AFTER_STOP,
     DISOBEYED,
     DUPLICATES,

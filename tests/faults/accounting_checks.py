@@ -3,11 +3,11 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from cli.faults.delivery_checks import ENDED_UNSENT
-from cli.faults.evidence import Evidence
-from cli.faults.ledger_snapshot import BroadcastSnapshot, DeliverySnapshot
-from cli.faults.violations import UNACCOUNTED, Violation, report_count
 from simulator.client import ACCEPTED_STATES, FAILED, AcceptedMessage
+from tests.faults.delivery_checks import ENDED_UNSENT
+from tests.faults.evidence import Evidence
+from tests.faults.ledger_snapshot import BroadcastSnapshot, DeliverySnapshot
+from tests.faults.violations import UNACCOUNTED, Violation, report_count
 
 
 def find_unaccounted(evidence: Evidence) -> Iterator[Violation]:

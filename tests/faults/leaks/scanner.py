@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from cli.faults.leaks.pii_patterns import PatternGroup, PatternLabel, PiiKind
+from tests.faults.leaks.pii_patterns import PatternGroup, PatternLabel, PiiKind
 
 
 @dataclass(frozen=True)

@@ -1,1 +1,0 @@
-"""`kreisfunk faults`: runs the real system under a seeded plan of faults, then reconciles ledger and simulator log."""
