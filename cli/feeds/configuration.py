@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from shared.contracts.notices import Municipality
+from shared.notices.config import ConfigurationError, read_configuration
 from shared.notices.configuration import Configuration
 from shared.notices.systems import ShortText, SystemName, TopicId
 from shared.notices.time_parsing import parse_duration
@@ -168,7 +169,20 @@ class FeedsFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class FeedsFileError(Exception):
-    """Raised when the file cannot be read or is invalid; the text names the place."""
+    """Raised when a file cannot be read or is invalid; the text names the place."""
+
+
+def read_files(feeds_file: Path, county_file: Path) -> tuple[FeedsFile, Configuration]:
+    """Read both files. Raises FeedsFileError, also if they contradict each other."""
+    file = read_feeds_file(feeds_file)
+    try:
+        county = read_configuration(county_file, Configuration)
+    except ConfigurationError as error:
+        raise FeedsFileError(str(error)) from None
+    wrong = find_contradictions(file, county)
+    if wrong:
+        raise FeedsFileError("\n".join((f"{feeds_file} does not fit {county_file}:", *wrong)))
+    return file, county
 
 
 def read_feeds_file(path: Path) -> FeedsFile:

@@ -7,7 +7,6 @@ from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from cli.doors.settings import PublisherSettings
-from deploy.local.environments import CONFIG
 from shared.runtime.settings import PREFIX, Port
 
 
@@ -19,11 +18,9 @@ class RuleSettings(BaseSettings):
     )
 
     feeds_file: Path = Field(description="feeds and warnings that are read, in TOML")
-    county_file: Path | None = Field(None, description="the county's file, unless it is the one of this version")
-
-    @property
-    def county(self) -> Path:
-        return self.county_file or CONFIG / "county.toml"
+    county_file: Path = Field(
+        Path("deploy/config/county.toml"), description="the county, its topics and who may publish"
+    )
 
 
 class FolderSettings(BaseSettings):
@@ -39,12 +36,10 @@ class Settings(PublisherSettings):
 
     feeds_file: Path = Field(description="feeds and warnings that are read, in TOML")
     feeds_folder: Path = Field(description="what is known of them, drafts, and what was refused")
-    county_file: Path | None = Field(None, description="the county's file, unless it is the one of this version")
+    county_file: Path = Field(
+        Path("deploy/config/county.toml"), description="the county, its topics and who may publish"
+    )
     internal_host: str = Field("127.0.0.1", description="where /livez, /readyz and /metrics listen")
     internal_port: Port = Field(9090, description="port of /livez, /readyz and /metrics")
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     drain_seconds: float = Field(20, gt=0, le=600, description="longest time from SIGTERM to the end")
-
-    @property
-    def county(self) -> Path:
-        return self.county_file or CONFIG / "county.toml"

@@ -2,28 +2,29 @@
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from cli.broker import suppress_driver_logs
-from cli.feeds.configuration import FeedsFile, FeedsFileError, find_contradictions, read_feeds_file
+from cli.feeds.configuration import FeedsFile, FeedsFileError, read_files
 from cli.feeds.settings import FolderSettings, RuleSettings, Settings
 from cli.feeds.state_folder import StateFolder
 from cli.output import EXIT_USAGE, fail
 from cli.stacks import find_stack, use_environment
-from shared.notices.config import ConfigurationError, read_configuration
+from deploy.local.environments import CONFIG
 from shared.notices.configuration import Configuration
 from shared.runtime.settings import PREFIX, read_settings
 
 if TYPE_CHECKING:
     from cli.feeds.wiring import FeedComponents
 
-CONNECTION_NAME = "feeds"
+# The service looks below its working directory, a command is called anywhere.
+DEFAULTS = {f"{PREFIX}COUNTY_FILE": str(CONFIG / "county.toml")}
 
 
 def open_settings(stack: Path | None, file: Path | None, folder: Path | None) -> Settings:
     """Read the settings, with the addresses of a local stack if there is one; the command line takes precedence."""
     suppress_driver_logs()
-    environment = dict(os.environ)
+    environment = {**DEFAULTS, **os.environ}
     found = find_stack(stack, environment)
     if found is not None:
         environment |= found.addresses.feeds
@@ -36,26 +37,23 @@ def open_settings(stack: Path | None, file: Path | None, folder: Path | None) ->
 def open_parts(settings: Settings) -> "FeedComponents":
     """Build the components; end the command with status 2 if the files do not fit together."""
     # Here, since whoever does not publish needs neither a broker nor the web.
-    from cli.feeds.answers import build_answers_opener
-    from cli.feeds.wiring import FeedComponents
+    from cli.feeds.wiring import build_components
 
-    file, county = _load_files(settings.feeds_file, settings.county)
-    return FeedComponents(
-        file=file,
-        base=settings.feeds_file.parent,
-        county=county,
-        folder=StateFolder(settings.feeds_folder),
-        open_publisher=settings.build_opener(CONNECTION_NAME),
-        open_answers=build_answers_opener(settings.broker_url, password=settings.broker_secret, name=CONNECTION_NAME),
-    )
+    try:
+        return build_components(settings)
+    except FeedsFileError as error:
+        _fail_for_files(error)
 
 
 def open_rules(file: Path | None) -> tuple[FeedsFile, Configuration]:
     """Read feeds and county file without a broker; end the command with status 2 if they do not fit together."""
     given = {} if file is None else {f"{PREFIX}FEEDS_FILE": str(file)}
-    with use_environment({**os.environ, **given}):
+    with use_environment({**DEFAULTS, **os.environ, **given}):
         settings = read_settings(RuleSettings)
-    return _load_files(settings.feeds_file, settings.county)
+    try:
+        return read_files(settings.feeds_file, settings.county_file)
+    except FeedsFileError as error:
+        _fail_for_files(error)
 
 
 def open_folder(folder: Path | None) -> StateFolder:
@@ -65,23 +63,5 @@ def open_folder(folder: Path | None) -> StateFolder:
         return StateFolder(read_settings(FolderSettings).feeds_folder)
 
 
-def _load_files(feeds_file: Path, county_file: Path) -> tuple[FeedsFile, Configuration]:
-    file, county = _load_feeds_file(feeds_file), _load_county(county_file)
-    wrong = find_contradictions(file, county)
-    if wrong:
-        fail(f"{feeds_file} does not fit {county_file}:", "\n".join(wrong), EXIT_USAGE)
-    return file, county
-
-
-def _load_feeds_file(path: Path) -> FeedsFile:
-    try:
-        return read_feeds_file(path)
-    except FeedsFileError as error:
-        fail(str(error), "deploy/config/feeds.toml shows what may be in it.", EXIT_USAGE)
-
-
-def _load_county(path: Path) -> Configuration:
-    try:
-        return read_configuration(path, Configuration)
-    except ConfigurationError as error:
-        fail(str(error), status=EXIT_USAGE)
+def _fail_for_files(error: FeedsFileError) -> NoReturn:
+    fail(str(error), "feeds.toml and county.toml in deploy/config show what may be in them.", EXIT_USAGE)

@@ -7,16 +7,19 @@ from pathlib import Path
 
 from cli.doors.publisher import OpenPublisher
 from cli.feeds.alerts.source import AlertFileSource, AlertWebSource
-from cli.feeds.answers import Answers, OpenAnswers
-from cli.feeds.configuration import AlertOrigin, FeedsFile, Origin
+from cli.feeds.answers import Answers, OpenAnswers, build_answers_opener
+from cli.feeds.configuration import AlertOrigin, FeedsFile, Origin, read_files
 from cli.feeds.decisions import PublisherIdentity
 from cli.feeds.delivery import Deliverer
 from cli.feeds.fetching import Fetcher, open_fetcher
 from cli.feeds.polling import Poller, PollSource
+from cli.feeds.settings import Settings
 from cli.feeds.source import FeedSource
 from cli.feeds.state_folder import StateFolder
 from shared.notices.configuration import Configuration
 from shared.runtime.clock import Clock, system_clock
+
+CONNECTION_NAME = "feeds"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,3 +72,16 @@ class FeedComponents:
             deliverer=Deliverer(origin.name, self.folder, self.open_publisher),
             clock=self.clock,
         )
+
+
+def build_components(settings: Settings) -> FeedComponents:
+    """Read the files and put everything together; nothing is opened. Raises FeedsFileError."""
+    file, county = read_files(settings.feeds_file, settings.county_file)
+    return FeedComponents(
+        file=file,
+        base=settings.feeds_file.parent,
+        county=county,
+        folder=StateFolder(settings.feeds_folder),
+        open_publisher=settings.build_opener(CONNECTION_NAME),
+        open_answers=build_answers_opener(settings.broker_url, password=settings.broker_secret, name=CONNECTION_NAME),
+    )
