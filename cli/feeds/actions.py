@@ -10,12 +10,12 @@ import typer
 
 from cli.broker import explain_broker_error
 from cli.feeds.poll_output import build_json, format_lines
-from cli.feeds.polling import PollResult
-from cli.feeds.service import serve
 from cli.feeds.setup import open_parts, open_settings
-from cli.feeds.state_folder import FolderInUse, StateDamaged
-from cli.feeds.wiring import FeedComponents
 from cli.output import EXIT_FAILED, EXIT_UNAVAILABLE, EXIT_USAGE, fail, say
+from services.feeds.polling import PollResult
+from services.feeds.service import serve
+from services.feeds.state_folder import FolderInUse, StateDamaged
+from services.feeds.wiring import FeedComponents
 from shared.outcome import DependencyUnavailable
 from shared.runtime.logs import configure_logs
 from shared.runtime.process import run as run_process

@@ -58,7 +58,7 @@ def check(
     Exit status: 0 all fine, 1 it cannot be read, 2 wrong command line or configuration, 3 something in it is broken or
     would be refused.
     """
-    from cli.feeds.dry_run import show_tried
+    from cli.feeds.dry_run_output import show_tried
 
     show_tried(target, by, file, as_json=json)
 

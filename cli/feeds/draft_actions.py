@@ -9,12 +9,12 @@ import typer
 from msgspec import Raw
 
 from cli.broker import explain_broker_error
-from cli.doors.publisher import EventRefused as DoorRefused
 from cli.feeds.setup import open_folder, open_parts, open_settings
-from cli.feeds.state_folder import StateFolder, list_files
 from cli.operate.tables import format_table
 from cli.options import ANSWER_TIMEOUT_SECONDS
 from cli.output import EXIT_NO_ANSWER, EXIT_REJECTED, EXIT_UNAVAILABLE, console, fail, say
+from services.feeds.publishing.publisher import EventRefused as DoorRefused
+from services.feeds.state_folder import StateFolder, list_files
 from shared.contracts.envelope import read_envelope
 from shared.contracts.events import Problem
 from shared.notices.validate import validate_event
@@ -22,7 +22,7 @@ from shared.outcome import DependencyUnavailable
 from shared.runtime.clock import system_clock
 
 if TYPE_CHECKING:
-    from cli.feeds.wiring import FeedComponents
+    from services.feeds.wiring import FeedComponents
 
 DRAFT_ORIGIN = "drafts"
 

@@ -6,11 +6,11 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from cli.feeds.configuration import AlertOrigin, FeedOrigin, FeedsFile
 from cli.feeds.setup import open_folder, open_rules
-from cli.feeds.state_folder import StateDamaged, StateFolder, list_files
 from cli.operate.tables import format_table
 from cli.output import EXIT_USAGE, fail, say
+from services.feeds.configuration import AlertOrigin, FeedOrigin, FeedsFile
+from services.feeds.state_folder import StateDamaged, StateFolder, list_files
 
 _COLUMNS = ("name", "kind", "topic", "mode", "every", "known", "unpublished", "unanswered", "refused")
 

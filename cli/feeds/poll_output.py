@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from cli.feeds.polling import PollResult
+from services.feeds.polling import PollResult
 
 RESULT_TEXTS = {
     "published": "published",

@@ -5,17 +5,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from cli.broker import suppress_driver_logs
-from cli.feeds.configuration import FeedsFile, FeedsFileError, read_files
-from cli.feeds.settings import FolderSettings, RuleSettings, Settings
-from cli.feeds.state_folder import StateFolder
 from cli.output import EXIT_USAGE, fail
 from cli.stacks import find_stack, use_environment
 from deploy.local.environments import CONFIG
+from services.feeds.configuration import FeedsFile, FeedsFileError, read_files
+from services.feeds.settings import FolderSettings, RuleSettings, Settings
+from services.feeds.state_folder import StateFolder
+from services.feeds.wiring import FeedComponents
 from shared.notices.configuration import Configuration
 from shared.runtime.settings import PREFIX, read_settings
 
 if TYPE_CHECKING:
-    from cli.feeds.wiring import FeedComponents
+    from services.feeds.wiring import FeedComponents
 
 # The service looks below its working directory, a command is called anywhere.
 DEFAULTS = {f"{PREFIX}COUNTY_FILE": str(CONFIG / "county.toml")}
@@ -37,7 +38,7 @@ def open_settings(stack: Path | None, file: Path | None, folder: Path | None) ->
 def open_parts(settings: Settings) -> "FeedComponents":
     """Build the components; end the command with status 2 if the files do not fit together."""
     # Here, since whoever does not publish needs neither a broker nor the web.
-    from cli.feeds.wiring import build_components
+    from services.feeds.wiring import build_components
 
     try:
         return build_components(settings)

@@ -12,9 +12,9 @@ import pytest
 from aiohttp import web
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from cli.feeds.addresses import is_internal
-from cli.feeds.fetching import Fetcher, FetchFailed, open_fetcher
 from deploy.local.ports import LOOPBACK
+from services.feeds.addresses import is_internal
+from services.feeds.fetching import Fetcher, FetchFailed, open_fetcher
 from tests.integration.feeds.website import (
     Answer,
     FakeWebsite,

@@ -6,8 +6,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from cli.feeds.fetching import FetchFailed, open_fetcher
 from deploy.local.ports import LOOPBACK
+from services.feeds.fetching import FetchFailed, open_fetcher
 from tests.integration.feeds.harness import FeedsHarness
 from tests.unit.feeds.factories import build_item, build_rss
 

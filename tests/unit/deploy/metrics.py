@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import Metric
 
-from cli.feeds.metrics import Metrics as FeedsMetrics
 from services.dispatcher.adapters.metrics import Metrics as DispatcherMetrics
+from services.feeds.metrics import Metrics as FeedsMetrics
 from services.ingress.adapters.metrics import Metrics as IngressMetrics
 from services.ingress.notices.adapters.metrics import NoticesApiMetrics
 from services.subscriptions.adapters.metrics import Metrics as SubscriptionsMetrics

@@ -8,7 +8,6 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings
 
-from cli.feeds.settings import Settings as Feeds
 from cli.keys.settings import IndexSettings as Keys
 from cli.migrate.settings import Settings as Migrate
 from cli.operate.settings import Settings as Operate
@@ -18,6 +17,7 @@ from cli.quarantine.settings import Settings as Quarantine
 from cli.systems.settings import Settings as Systems
 from cli.tokens.settings import Settings as Tokens
 from services.dispatcher.settings import Settings as Dispatcher
+from services.feeds.settings import Settings as Feeds
 from services.ingress.notices.settings import Settings as Notices
 from services.ingress.settings import Settings as Ingress
 from services.subscriptions.settings import Settings as Subscriptions

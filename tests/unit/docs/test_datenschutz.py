@@ -5,10 +5,10 @@ import re
 import pytest
 from pydantic import ValidationError
 
-from cli.feeds.state import RETENTION
 from services.dispatcher.adapters import retention as dispatcher_retention
 from services.dispatcher.adapters.recipients import ERASURE_DELAY_SECONDS
 from services.dispatcher.settings import Settings
+from services.feeds.state import RETENTION
 from services.subscriptions.adapters.retention import build_retention_rules
 from services.subscriptions.domain.decision import MessageResult
 from services.subscriptions.domain.privacy import (

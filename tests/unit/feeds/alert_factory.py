@@ -6,11 +6,11 @@ from xml.sax.saxutils import escape
 
 import msgspec
 
-from cli.feeds.alerts.decisions import evaluate_alerts
-from cli.feeds.alerts.parser import read_alert
-from cli.feeds.configuration import AlertOrigin
-from cli.feeds.decisions import PollOutcome
-from cli.feeds.state import OriginState
+from services.feeds.cap.decisions import evaluate_alerts
+from services.feeds.cap.parser import read_alert
+from services.feeds.configuration import AlertOrigin
+from services.feeds.decisions import PollOutcome
+from services.feeds.state import OriginState
 from tests.unit.feeds.factories import IDENTITY, NOW
 
 SENDER = "leitstelle@county.example"

@@ -7,11 +7,11 @@ from xml.sax.saxutils import escape
 
 import msgspec
 
-from cli.feeds.configuration import FeedOrigin
-from cli.feeds.decisions import PollOutcome, PublisherIdentity, evaluate_feed
-from cli.feeds.entries import read_feed
-from cli.feeds.state import OriginState
 from deploy.local.environments import CONFIG
+from services.feeds.configuration import FeedOrigin
+from services.feeds.decisions import PollOutcome, PublisherIdentity, evaluate_feed
+from services.feeds.rss import read_feed
+from services.feeds.state import OriginState
 from shared.contracts.envelope import Envelope, read_envelope
 from shared.notices.config import read_configuration
 from shared.notices.configuration import Configuration

@@ -4,7 +4,7 @@ from datetime import datetime
 
 import pytest
 
-from cli.feeds.alerts.parser import NotAnAlert, read_alert
+from services.feeds.cap.parser import NotAnAlert, read_alert
 from tests.unit.feeds.alert_factory import SENDER, build_alert, build_area, build_info
 
 BOMB = b"""<?xml version="1.0"?><!DOCTYPE alert [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;">

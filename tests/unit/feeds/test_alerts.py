@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from cli.feeds.state import EventDestination, OriginState
+from services.feeds.state import EventDestination, OriginState
 from tests.unit.feeds.alert_factory import SENDER, build_alert, build_alert_origin, build_area, build_info, poll_alerts
 from tests.unit.feeds.factories import list_events, read_data
 

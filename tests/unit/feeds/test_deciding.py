@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from cli.feeds.state import EventDestination, OriginState
+from services.feeds.state import EventDestination, OriginState
 from tests.unit.feeds.factories import NOW, SOURCE, build_item, build_origin, list_events, poll_feed, read_data
 
 PUBLISHED = "de.kreisfunk.notice.published.v1"

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from cli.feeds.entries import NotAFeed, read_feed
+from services.feeds.rss import NotAFeed, read_feed
 from tests.unit.feeds.factories import build_item, build_rss
 
 RSS_1 = b"""<?xml version="1.0"?>

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cli.feeds.content import MAX_HEADLINE_LENGTH, MAX_TEXT_LENGTH, build_content, validate_link
-from cli.feeds.html_to_text import extract_text, normalize_line, truncate_text
+from services.feeds.content import MAX_HEADLINE_LENGTH, MAX_TEXT_LENGTH, build_content, validate_link
+from services.feeds.html_to_text import extract_text, normalize_line, truncate_text
 from shared.contracts.notices import NoticePublished
 from shared.notices.content import MAX_CONTENT_LENGTH
 from tests.unit.feeds.factories import COUNTY, IDENTITY

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from cli.feeds.configuration import FeedsFile, read_feeds_file
-from cli.feeds.dry_run import DryRunError, DryRunInput, evaluate_input
+from services.feeds.configuration import FeedsFile, read_feeds_file
+from services.feeds.dry_run import DryRunError, DryRunInput, evaluate_input
 from tests.integration.cli.commands import CommandResult, run_in_process
 from tests.unit.feeds.alert_factory import build_alert, build_area, build_info
 from tests.unit.feeds.factories import IDENTITY, SOURCE, build_item, build_rss

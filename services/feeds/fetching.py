@@ -12,7 +12,7 @@ import aiohttp
 from aiohttp.abc import AbstractResolver
 from yarl import URL
 
-from cli.feeds.addresses import CheckedResolver, InternalAddress, check_literal_host
+from services.feeds.addresses import CheckedResolver, InternalAddress, check_literal_host
 
 FETCH_TIMEOUT_SECONDS = 30.0
 CONNECT_TIMEOUT_SECONDS = 10.0

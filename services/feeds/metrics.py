@@ -2,7 +2,7 @@
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
-from cli.feeds.polling import PollResult
+from services.feeds.polling import PollResult
 
 
 class Metrics:

@@ -6,7 +6,7 @@ from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from yarl import URL
 
-from cli.doors.publisher import NoticePublisher, OpenPublisher
+from services.feeds.publishing.publisher import NoticePublisher, OpenPublisher
 from shared.runtime.settings import PREFIX
 
 
@@ -32,7 +32,7 @@ class PublisherSettings(BaseSettings):
         """Return a function that opens a publisher; `name` is the connection's name at the broker."""
 
         # Here, since the settings are read by those who open no door, too.
-        from cli.doors.amqp_publisher import open_amqp_publisher
+        from services.feeds.publishing.amqp_publisher import open_amqp_publisher
 
         def open_door() -> AbstractAsyncContextManager[NoticePublisher]:
             return open_amqp_publisher(self.broker_url, password=self.broker_secret, login=self.login, name=name)

@@ -8,13 +8,13 @@ from datetime import datetime, timedelta
 from msgspec import Raw
 from msgspec.structs import asdict, replace
 
-from cli.feeds.alerts.parser import Alert
-from cli.feeds.alerts.wording import LocalWarning, is_urgent, select_local_warning
-from cli.feeds.configuration import AlertOrigin, CancelBy, FirstPoll, Mode, UpdateBy
-from cli.feeds.content import build_content
-from cli.feeds.decisions import PollOutcome, PublisherIdentity
-from cli.feeds.rules import RuleChoice, choose
-from cli.feeds.state import EventDestination, OriginState, PendingEvent, PublishedWarning, hash_parts
+from services.feeds.cap.parser import Alert
+from services.feeds.cap.wording import LocalWarning, is_urgent, select_local_warning
+from services.feeds.configuration import AlertOrigin, CancelBy, FirstPoll, Mode, UpdateBy
+from services.feeds.content import build_content
+from services.feeds.decisions import PollOutcome, PublisherIdentity
+from services.feeds.rules import RuleChoice, choose
+from services.feeds.state import EventDestination, OriginState, PendingEvent, PublishedWarning, hash_parts
 from shared.contracts.message import Message
 from shared.contracts.notices import NoticePublished, NoticeUpdated, NoticeWithdrawn
 from shared.notices.time_parsing import parse_duration

@@ -13,7 +13,7 @@ from typing import TypeVar
 import msgspec
 from msgspec import Raw, Struct
 
-from cli.feeds.state import OriginState
+from services.feeds.state import OriginState
 from shared.contracts.envelope import read_envelope
 from shared.contracts.events import Problem
 

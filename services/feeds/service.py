@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import structlog
 from prometheus_client import CollectorRegistry
 
-from cli.feeds.answers import Answers
-from cli.feeds.metrics import Metrics
-from cli.feeds.polling import Poller, PollResult
-from cli.feeds.settings import Settings
-from cli.feeds.wiring import FeedComponents
+from services.feeds.answers import Answers
+from services.feeds.metrics import Metrics
+from services.feeds.polling import Poller, PollResult
+from services.feeds.settings import Settings
+from services.feeds.wiring import FeedComponents
 from shared.outcome import DependencyUnavailable
 from shared.runtime.probes import Check, Readiness, open_internal_port
 from shared.runtime.process import StopRequest

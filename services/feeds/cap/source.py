@@ -12,14 +12,14 @@ from urllib.parse import urlsplit
 import structlog
 from msgspec.structs import replace
 
-from cli.feeds.alerts.decisions import evaluate_alerts
-from cli.feeds.alerts.parser import MAX_BYTES, Alert, NotAnAlert, is_alert, read_alert
-from cli.feeds.configuration import AlertOrigin, FirstPoll
-from cli.feeds.decisions import PollOutcome, PublisherIdentity
-from cli.feeds.entries import Feed, FeedEntry, NotAFeed, read_feed
-from cli.feeds.fetching import Fetcher, FetchFailed
-from cli.feeds.source import fetch_if_changed, with_validators
-from cli.feeds.state import KnownEntry, OriginState, hash_parts
+from services.feeds.cap.decisions import evaluate_alerts
+from services.feeds.cap.parser import MAX_BYTES, Alert, NotAnAlert, is_alert, read_alert
+from services.feeds.configuration import AlertOrigin, FirstPoll
+from services.feeds.decisions import PollOutcome, PublisherIdentity
+from services.feeds.fetching import Fetcher, FetchFailed
+from services.feeds.rss import Feed, FeedEntry, NotAFeed, read_feed
+from services.feeds.source import fetch_if_changed, with_validators
+from services.feeds.state import KnownEntry, OriginState, hash_parts
 from shared.runtime.clock import Clock
 
 PATTERNS = ("*.xml", "*.cap")

@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import Never
 from xml.etree.ElementTree import Element
 
-from cli.feeds.html_to_text import normalize_line
-from cli.feeds.xml_reader import XmlRefused, read_xml
+from services.feeds.html_to_text import normalize_line
+from services.feeds.xml_reader import XmlRefused, read_xml
 
 NAMESPACE = "urn:oasis:names:tc:emergency:cap:1.2"
 MAX_BYTES = 1_000_000

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from cli.feeds.alerts.parser import AlertArea
+from services.feeds.cap.parser import AlertArea
 from shared.notices.configuration import Configuration
 
 WHOLE_COUNTY = "*"

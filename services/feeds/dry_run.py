@@ -1,29 +1,22 @@
 """Evaluation of a feed or an alert as if it arrived now and were new. Nothing is kept or sent."""
 
-import asyncio
 import dataclasses
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
-import typer
 
-from cli.feeds.alerts.decisions import evaluate_alerts
-from cli.feeds.alerts.parser import NotAnAlert, is_alert, read_alert
-from cli.feeds.configuration import AlertOrigin, FeedOrigin, FeedsFile
-from cli.feeds.decisions import PollOutcome, PublisherIdentity, evaluate_feed
-from cli.feeds.entries import NotAFeed, read_feed
-from cli.feeds.fetching import MAX_BYTES, FetchFailed, open_fetcher
-from cli.feeds.poll_output import RESULT_TEXTS
-from cli.feeds.setup import open_rules
-from cli.feeds.state import EventDestination, OriginState
-from cli.output import EXIT_REJECTED, fail, say
+from services.feeds.cap.decisions import evaluate_alerts
+from services.feeds.cap.parser import NotAnAlert, is_alert, read_alert
+from services.feeds.configuration import AlertOrigin, FeedOrigin, FeedsFile
+from services.feeds.decisions import PollOutcome, PublisherIdentity, evaluate_feed
+from services.feeds.fetching import MAX_BYTES, FetchFailed, open_fetcher
+from services.feeds.rss import NotAFeed, read_feed
+from services.feeds.state import EventDestination, OriginState
 from shared.contracts.events import Problem
-from shared.runtime.clock import system_clock
-from shared.runtime.logs import configure_logs
 
 EMPTY_STATE = OriginState(polled=True)
 URL_PREFIXES = ("http://", "https://")
@@ -57,20 +50,6 @@ class DryRunResult:
     @property
     def is_fine(self) -> bool:
         return not self.problems and self.result not in FAILED_RESULTS
-
-
-def show_tried(target: str, by: str | None, file: Path | None, *, as_json: bool) -> None:
-    """Say what would become of it, and end the command with its status."""
-    rules, county = open_rules(file)
-    configure_logs(service="feeds", level="error")
-    place = PublisherIdentity(system=rules.system, source=rules.source, county=county, now=system_clock())
-    try:
-        tried = evaluate_input(asyncio.run(read_input(target, rules)), rules, by, place)
-    except DryRunError as error:
-        fail(str(error))
-    say(msgspec.json.encode({"entries": tried}).decode() if as_json else format_dry_run(tried))
-    if not all(one.is_fine for one in tried):
-        raise typer.Exit(EXIT_REJECTED)
 
 
 async def read_input(target: str, file: FeedsFile) -> DryRunInput:
@@ -150,22 +129,3 @@ def _build_result(title: str, outcome: PollOutcome) -> DryRunResult:
         draft=any(one.way is EventDestination.DRAFT for one in pending),
         problems=tuple(problem for several in outcome.problems.values() for problem in several),
     )
-
-
-def format_dry_run(tried: Sequence[DryRunResult]) -> str:
-    """A line for each entry, and one more for each thing that is wrong."""
-    return "\n".join(line for one in tried for line in _format_entry(one)) or "nothing in it"
-
-
-def _format_entry(tried: DryRunResult) -> Iterator[str]:
-    yield f"{RESULT_TEXTS.get(tried.result, tried.result.replace('_', ' '))}: {tried.title}"
-    for event in tried.events:
-        data = event["data"]
-        expiry = _format_expiry(event.get("expirytime"))
-        yield f"  {data.get('topic', 'withdrawal')}: {data.get('headline', '')}{expiry}"
-    for problem in tried.problems:
-        yield f"  {problem.field}: {problem.problem}"
-
-
-def _format_expiry(expirytime: str | None) -> str:
-    return f", until {expirytime}" if expirytime else ""

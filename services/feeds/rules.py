@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from cli.feeds.configuration import FeedRule, Mode, Origin
+from services.feeds.configuration import FeedRule, Mode, Origin
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,17 +5,17 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from cli.doors.publisher import OpenPublisher
-from cli.feeds.alerts.source import AlertFileSource, AlertWebSource
-from cli.feeds.answers import Answers, OpenAnswers, build_answers_opener
-from cli.feeds.configuration import AlertOrigin, FeedsFile, Origin, read_files
-from cli.feeds.decisions import PublisherIdentity
-from cli.feeds.delivery import Deliverer
-from cli.feeds.fetching import Fetcher, open_fetcher
-from cli.feeds.polling import Poller, PollSource
-from cli.feeds.settings import Settings
-from cli.feeds.source import FeedSource
-from cli.feeds.state_folder import StateFolder
+from services.feeds.answers import Answers, OpenAnswers, build_answers_opener
+from services.feeds.cap.source import AlertFileSource, AlertWebSource
+from services.feeds.configuration import AlertOrigin, FeedsFile, Origin, read_files
+from services.feeds.decisions import PublisherIdentity
+from services.feeds.delivery import Deliverer
+from services.feeds.fetching import Fetcher, open_fetcher
+from services.feeds.polling import Poller, PollSource
+from services.feeds.publishing.publisher import OpenPublisher
+from services.feeds.settings import Settings
+from services.feeds.source import FeedSource
+from services.feeds.state_folder import StateFolder
 from shared.notices.configuration import Configuration
 from shared.runtime.clock import Clock, system_clock
 

@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from cli.doors.settings import PublisherSettings
+from services.feeds.publishing.settings import PublisherSettings
 from shared.runtime.settings import PREFIX, Port
 
 

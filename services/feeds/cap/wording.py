@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from cli.feeds.alerts.areas import AffectedArea, match_areas
-from cli.feeds.alerts.parser import AlertInfo
-from cli.feeds.configuration import AlertOrigin, UrgentWhen
-from cli.feeds.content import compute_text_room
-from cli.feeds.html_to_text import truncate_text
+from services.feeds.cap.areas import AffectedArea, match_areas
+from services.feeds.cap.parser import AlertInfo
+from services.feeds.configuration import AlertOrigin, UrgentWhen
+from services.feeds.content import compute_text_room
+from services.feeds.html_to_text import truncate_text
 from shared.notices.configuration import Configuration
 from shared.notices.links import replace_foreign_hosts
 

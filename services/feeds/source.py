@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 from msgspec.structs import replace
 
-from cli.feeds.configuration import FeedOrigin
-from cli.feeds.decisions import PollOutcome, PublisherIdentity, evaluate_feed
-from cli.feeds.entries import NotAFeed, read_feed
-from cli.feeds.fetching import Fetched, Fetcher, FetchFailed
-from cli.feeds.state import OriginState
+from services.feeds.configuration import FeedOrigin
+from services.feeds.decisions import PollOutcome, PublisherIdentity, evaluate_feed
+from services.feeds.fetching import Fetched, Fetcher, FetchFailed
+from services.feeds.rss import NotAFeed, read_feed
+from services.feeds.state import OriginState
 from shared.runtime.clock import Clock
 
 

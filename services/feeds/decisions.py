@@ -10,11 +10,11 @@ import msgspec
 from msgspec import Raw
 from msgspec.structs import replace
 
-from cli.feeds.configuration import FeedOrigin, FirstPoll, Mode
-from cli.feeds.content import build_content
-from cli.feeds.entries import Feed, FeedEntry
-from cli.feeds.rules import RuleChoice, choose
-from cli.feeds.state import EventDestination, KnownEntry, OriginState, PendingEvent, hash_parts
+from services.feeds.configuration import FeedOrigin, FirstPoll, Mode
+from services.feeds.content import build_content
+from services.feeds.rss import Feed, FeedEntry
+from services.feeds.rules import RuleChoice, choose
+from services.feeds.state import EventDestination, KnownEntry, OriginState, PendingEvent, hash_parts
 from shared.contracts.envelope import encode, read_envelope
 from shared.contracts.events import Problem
 from shared.contracts.message import Message

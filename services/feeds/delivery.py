@@ -7,9 +7,9 @@ from itertools import takewhile
 import structlog
 from msgspec.structs import replace
 
-from cli.doors.publisher import EventRefused, NoticePublisher, OpenPublisher
-from cli.feeds.state import EventDestination, OriginState, PendingEvent
-from cli.feeds.state_folder import StateFolder
+from services.feeds.publishing.publisher import EventRefused, NoticePublisher, OpenPublisher
+from services.feeds.state import EventDestination, OriginState, PendingEvent
+from services.feeds.state_folder import StateFolder
 from shared.contracts.envelope import read_envelope
 from shared.contracts.events import Problem
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
-from cli.feeds.html_to_text import truncate_text
+from services.feeds.html_to_text import truncate_text
 from shared.contracts.notices import NoticeContent
 from shared.notices.configuration import Configuration
 from shared.notices.content import MAX_CONTENT_LENGTH

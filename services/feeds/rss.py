@@ -11,8 +11,8 @@ from typing import NamedTuple
 from urllib.parse import urljoin
 from xml.etree.ElementTree import Element
 
-from cli.feeds.html_to_text import extract_text
-from cli.feeds.xml_reader import XmlRefused, read_sloppy_xml
+from services.feeds.html_to_text import extract_text
+from services.feeds.xml_reader import XmlRefused, read_sloppy_xml
 
 MAX_ENTRIES = 1000
 MAX_TEXT_LENGTH = 10_000

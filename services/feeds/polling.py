@@ -8,11 +8,11 @@ from typing import Protocol
 
 from msgspec.structs import replace
 
-from cli.feeds.decisions import PollOutcome
-from cli.feeds.delivery import Deliverer
-from cli.feeds.fetching import FetchFailed
-from cli.feeds.state import OriginState
-from cli.feeds.state_folder import StateFolder
+from services.feeds.decisions import PollOutcome
+from services.feeds.delivery import Deliverer
+from services.feeds.fetching import FetchFailed
+from services.feeds.state import OriginState
+from services.feeds.state_folder import StateFolder
 from shared.contracts.events import Problem
 from shared.runtime.clock import Clock
 
