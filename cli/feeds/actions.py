@@ -1,8 +1,7 @@
-"""What the commands do that publish."""
+"""Implementation of `kreisfunk feeds once`."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -13,12 +12,10 @@ from cli.feeds.poll_output import build_json, format_lines
 from cli.feeds.setup import open_parts, open_settings
 from cli.output import EXIT_FAILED, EXIT_UNAVAILABLE, EXIT_USAGE, fail, say
 from services.feeds.polling import PollResult
-from services.feeds.service import serve
 from services.feeds.state_folder import FolderInUse, StateDamaged
 from services.feeds.wiring import FeedComponents
 from shared.outcome import DependencyUnavailable
 from shared.runtime.logs import configure_logs
-from shared.runtime.process import run as run_process
 
 
 def poll_once(
@@ -42,18 +39,6 @@ def poll_once(
     _print_polls(polls, rejected, as_json=as_json)
     if rejected or any(poll.failed for poll in polls):
         raise typer.Exit(EXIT_FAILED)
-
-
-def run_feeds(stack: Path | None, file: Path | None, folder: Path | None) -> None:
-    """Look at everything again and again until SIGTERM or Ctrl-C."""
-    settings = open_settings(stack, file, folder)
-    configure_logs(service="feeds", level=settings.log_level)
-    parts = open_parts(settings)
-    try:
-        with parts.folder.lock():
-            run_process(partial(serve, settings, parts), drain_seconds=settings.drain_seconds)
-    except FolderInUse as error:
-        fail(str(error), status=EXIT_USAGE)
 
 
 async def _poll_once(

@@ -69,6 +69,7 @@ def run(file: Feeds = None, folder: FolderOption = None, stack: BrokerStack = No
 
     `/readyz` and `/metrics` are on the internal port. Exit status: 0 ended, 2 configuration.
     """
-    from cli.feeds.actions import run_feeds
+    from cli.feeds.setup import open_settings
+    from services.feeds.__main__ import run_service
 
-    run_feeds(stack, file, folder)
+    run_service(open_settings(stack, file, folder))

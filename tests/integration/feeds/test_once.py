@@ -142,10 +142,12 @@ async def test_the_process_looks_at_once_and_ends_when_it_is_asked_to(
     website: FakeWebsite, office: FeedsHarness
 ) -> None:
     website.pages["/presse"] = build_text_answer(build_rss([build_item(1)]))
+    _, file, _, folder = office.arguments
+    own = {"KREISFUNK_INTERNAL_PORT": "0", "KREISFUNK_FEEDS_FILE": file, "KREISFUNK_FEEDS_FOLDER": folder}
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "cli.main", "feeds", "run", *office.arguments),
+        *(sys.executable, "-m", "services.feeds"),
         cwd=REPOSITORY,
-        env={"PATH": os.environ["PATH"], "KREISFUNK_INTERNAL_PORT": "0", **office.environment},
+        env={"PATH": os.environ["PATH"], **own, **office.environment},
         stderr=asyncio.subprocess.PIPE,
     )
 

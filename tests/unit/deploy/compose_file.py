@@ -21,7 +21,7 @@ PROCESSES: Mapping[str, tuple[str, ...]] = {
     "`kreisfunk migrate`": ("migrate",),
     "`kreisfunk publish`, `kreisfunk withdraw`": ("publish", "withdraw"),
     "The same over HTTP": (),
-    "`kreisfunk feeds`": ("feeds",),
+    "feeds, `kreisfunk feeds`": ("feeds",),
     "`kreisfunk quarantine`": ("quarantine",),
     "`kreisfunk sending`, `broadcasts`, `deliveries`, `templates`, `dead-letters`, `notices`": ("operate",),
     "`kreisfunk tokens`": ("tokens",),

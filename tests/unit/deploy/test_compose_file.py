@@ -1,6 +1,7 @@
 """docker-compose.yml, against the settings, scrape jobs and images that it is about."""
 
 import re
+from importlib.util import find_spec
 
 import msgspec
 import pytest
@@ -13,6 +14,7 @@ from tests.unit.docs.settings import WHO
 OURS = "${KREISFUNK_IMAGE:-kreisfunk:latest}"
 # A version with its tag, which .env may replace by a digest.
 PINNED = re.compile(r"\$\{[A-Z]+_IMAGE:-[a-z/]+:v?\d[\w.-]*\}")
+RUNNING = [name for name, service in SERVICES.items() if service.get("image") == OURS and "healthcheck" in service]
 BASES = {"rabbitmq": "deploy/rabbitmq/Dockerfile", "secrets": "deploy/Dockerfile"}
 JOBS = {
     job["job_name"]: job
@@ -48,9 +50,14 @@ def test_the_simulator_starts_on_demand_only_and_is_told_where_is_sent_to() -> N
     assert read_environment("dispatcher")["KREISFUNK_GRAPH_URL"] == "${KREISFUNK_GRAPH_URL:-http://simulator:8090}"
 
 
-@pytest.mark.parametrize(
-    "service", [name for name, service in SERVICES.items() if service.get("image") == OURS and "healthcheck" in service]
-)
+@pytest.mark.parametrize("service", RUNNING)
+def test_everything_of_ours_that_runs_is_a_module_of_ours(service: str) -> None:
+    python, option, module = SERVICES[service]["command"]
+    assert (python, option) == ("python", "-m")
+    assert find_spec(f"{module}.__main__")
+
+
+@pytest.mark.parametrize("service", RUNNING)
 def test_everything_of_ours_that_runs_is_scraped(service: str) -> None:
     (found,) = JOBS[service]["dns_sd_configs"]
     assert found["names"] == [service]

@@ -32,7 +32,7 @@ WHO: Mapping[str, type[BaseSettings]] = {
     "`kreisfunk migrate`": Migrate,
     "`kreisfunk publish`, `kreisfunk withdraw`": Publish,
     "The same over HTTP": HttpSettings,
-    "`kreisfunk feeds`": Feeds,
+    "feeds, `kreisfunk feeds`": Feeds,
     "`kreisfunk quarantine`": Quarantine,
     "`kreisfunk sending`, `broadcasts`, `deliveries`, `templates`, `dead-letters`, `notices`": Operate,
     "`kreisfunk tokens`": Tokens,

@@ -1,10 +1,11 @@
-"""`kreisfunk feeds` as it is called."""
+"""`kreisfunk feeds` and the service as they are called."""
 
 import os
 import subprocess
 import sys
 from pathlib import Path
 
+from services.feeds.state_folder import StateFolder
 from tests.unit.rules.planting import REPOSITORY
 
 FEEDS_FILE = REPOSITORY / "deploy" / "config" / "feeds.toml"
@@ -20,3 +21,39 @@ def test_the_county_of_this_version_is_found_from_any_folder(tmp_path: Path) -> 
         text=True,
     )
     assert (ended.returncode, ended.stderr) == (0, "")
+
+
+def run_service(feeds_file: Path, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Until it ends by itself; there is no broker."""
+    environment = {
+        "PATH": os.environ["PATH"],
+        "KREISFUNK_BROKER_URL": "amqp://feeds@127.0.0.1:1/",
+        "KREISFUNK_FEEDS_FILE": str(feeds_file),
+        "KREISFUNK_FEEDS_FOLDER": str(folder),
+    }
+    return subprocess.run(
+        [sys.executable, "-m", "services.feeds"],
+        cwd=REPOSITORY,
+        env=environment,
+        capture_output=True,
+        check=False,
+        text=True,
+        timeout=60,
+    )
+
+
+def test_a_wrong_file_ends_the_service_at_once(tmp_path: Path) -> None:
+    wrong = tmp_path / "feeds.toml"
+    wrong.write_text(FEEDS_FILE.read_text().replace('system = "feeds"', 'system = "unknown"'))
+    ended = run_service(wrong, tmp_path)
+    assert ended.returncode == 2
+    assert ended.stderr.startswith(
+        f"{wrong} does not fit deploy/config/county.toml:\nsystem: unknown is not registered"
+    )
+
+
+def test_a_folder_that_is_in_use_ends_the_service_at_once(tmp_path: Path) -> None:
+    with StateFolder(tmp_path).lock():
+        ended = run_service(FEEDS_FILE, tmp_path)
+    assert ended.returncode == 2
+    assert ended.stderr.startswith(f"{tmp_path} is used by another")
