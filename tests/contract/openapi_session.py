@@ -21,8 +21,8 @@ from aiohttp import (
 )
 from jsonschema_rs import Draft202012Validator
 
-from tests.contract.openapi import FILE
 from tests.contract_recorder.coverage import SEEN, build_answer_place
+from tools.openapi import FILE
 
 JSON, PROBLEM, STREAM = "application/json", "application/problem+json", "text/event-stream"
 ATTRIBUTE = "ce-"

@@ -17,8 +17,8 @@ from shared.amqp import topology
 from shared.contracts import notices
 from shared.contracts.message import Message
 from shared.contracts.registry import MESSAGES
-from tests.contract.asyncapi import FILE, NEEDED, build_asyncapi, find_sender, list_keys, render_asyncapi
-from tests.contract.schemas import EXAMPLES
+from tools.asyncapi import FILE, NEEDED, build_asyncapi, find_sender, list_keys, render_asyncapi
+from tools.schemas import EXAMPLES
 
 DOCUMENT = json.loads(FILE.read_text())
 EVERY_TYPE = pytest.mark.parametrize("name", MESSAGES)

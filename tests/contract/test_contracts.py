@@ -20,7 +20,7 @@ from shared.contracts.envelope import (
 )
 from shared.contracts.message import Message
 from shared.contracts.registry import MESSAGES
-from tests.contract.schemas import EXAMPLES, SCHEMAS, build_schema, locate_schema
+from tools.schemas import EXAMPLES, SCHEMAS, build_schema, locate_schema
 
 EXCHANGES_OF = {
     inbound.__name__: (topology.INBOUND,),

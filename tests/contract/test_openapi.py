@@ -10,8 +10,8 @@ from openapi_spec_validator import validate
 from services.ingress.notices.domain.docs_page import render_page
 from services.ingress.notices.domain.errors import ErrorType
 from services.ingress.notices.domain.openapi import build_openapi
-from tests.contract.openapi import FILE, render_openapi
 from tests.integration.notices.api import data, event, soon
+from tools.openapi import FILE, render_openapi
 
 DOCUMENT = json.loads(render_openapi())
 

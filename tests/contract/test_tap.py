@@ -13,10 +13,10 @@ from shared.contracts.message import Message
 from shared.contracts.notices import NoticePublished
 from shared.contracts.registry import MESSAGES
 from shared.notices.cloudevents_amqp import HEADER_PREFIXES
-from tests.contract.asyncapi import EXCHANGES_OF, find_sender, list_keys
-from tests.contract.schemas import EXAMPLES
 from tests.contract_recorder.coverage import ContractCoverage, build_place, find_complaints, list_places
 from tests.contract_recorder.message_checks import TracedMessage, find_problems
+from tools.asyncapi import EXCHANGES_OF, find_sender, list_keys
+from tools.schemas import EXAMPLES
 
 ACCEPTED = NoticeAccepted(source="/x", event="1", notice="n", revision=1)
 PROPERTIES = {"content_type": CONTENT_TYPE, "delivery_mode": 2}

@@ -5,9 +5,9 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 
 from shared.contracts.registry import MESSAGES
-from tests.contract import openapi
-from tests.contract.asyncapi import build_channel_id, list_routes
 from tests.contract_recorder.message_checks import TracedMessage
+from tools import openapi
+from tools.asyncapi import build_channel_id, list_routes
 
 # What no test brings about, with the reason.
 _OUR_MISTAKE = "only a mistake of ours is answered like this, and we know of none"

@@ -17,8 +17,8 @@ from shared.contracts.envelope import CONTENT_TYPE
 from shared.contracts.message import Message
 from shared.contracts.registry import MESSAGES
 from shared.notices.cloudevents_amqp import HEADER_PREFIXES
-from tests.contract.asyncapi import EXCHANGES, build_asyncapi, find_sender, is_bound, list_routes
-from tests.contract.schemas import locate_schema
+from tools.asyncapi import EXCHANGES, build_asyncapi, find_sender, is_bound, list_routes
+from tools.schemas import locate_schema
 
 SERVICES = ("ingress", "notices", "subscriptions", "dispatcher")
 SOURCES = tuple(f"/kreisfunk/{service}" for service in SERVICES)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft7Validator
 
-from tests.contract.asyncapi import FILE
+from tools.asyncapi import FILE
 
 SCHEMAS = Path(__file__).parent / "node_modules" / "@asyncapi" / "specs" / "schemas"
 

@@ -24,8 +24,8 @@ from shared.contracts.events import (
 )
 from shared.contracts.message import Message
 from shared.contracts.notices import NoticeCheck, NoticePublished, NoticeUpdated, NoticeWithdrawn
-from tests.contract.asyncapi import find_sender
 from tests.servers import Servers, build_login_url, call_broker_api
+from tools.asyncapi import find_sender
 
 PASSWORD = "only-for-tests"
 BROADCAST = UUID("018f0000-0000-8000-8000-000000000001")

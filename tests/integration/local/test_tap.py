@@ -13,12 +13,12 @@ import pytest
 from shared.amqp import topology
 from shared.contracts.envelope import CONTENT_TYPE, encode
 from shared.contracts.events import NoticeAccepted
-from tests.contract.schemas import EXAMPLES
 from tests.contract_recorder import recorder
 from tests.contract_recorder.coverage import SEEN, build_place
 from tests.contract_recorder.recorder import ContractRecorder, ContractViolationError, RecorderBlindError
 from tests.integration.cli.notice_responder import let_log_in
 from tests.servers import Servers, call_broker_api, create_vhost
+from tools.schemas import EXAMPLES
 
 ACCEPTED = NoticeAccepted(source="/x", event="1", notice="n", revision=1)
 PLACE = build_place(topology.EVENTS, ACCEPTED.KEY, ACCEPTED.TYPE)

@@ -4,8 +4,8 @@ import json
 
 from services.ingress.notices.adapters.http.docs import ASYNCAPI_CAPTION
 from services.ingress.notices.domain.docs_page import render_page
-from tests.contract import asyncapi, openapi
 from tests.integration.notices.api import Answer, NoticesApi
+from tools import asyncapi, openapi
 
 
 async def served(door: NoticesApi, path: str) -> Answer:

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 import msgspec
 
 from shared.runtime.settings import PREFIX
-from tests.unit.docs.generate import DOCS
-from tests.unit.docs.settings import WHO, is_secret
+from tools.docs.generate import DOCS
+from tools.docs.settings import WHO, is_secret
 
 ROOT = DOCS.parent
 SERVICES: Mapping[str, Mapping[str, Any]] = msgspec.yaml.decode((ROOT / "docker-compose.yml").read_bytes())["services"]

@@ -1,1 +1,1 @@
-"""The documentation says what the code says. `python -m tests.unit.docs.generate` writes the generated parts anew."""
+"""The documentation says what the code says. `python -m tools.docs.generate` writes the generated parts anew."""

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from tests.unit.docs.generate import PRIVACY
+from tools.docs.generate import PRIVACY
 
 PAGE = PRIVACY.read_text()
 _TABLE = re.compile(r"^### `(?P<table>\w+\.\w+)`\n(?P<rest>.*?)(?=^##|\Z)", re.MULTILINE | re.DOTALL)

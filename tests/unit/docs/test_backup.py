@@ -3,7 +3,7 @@
 import subprocess
 from pathlib import Path
 
-from tests.unit.docs.generate import OPERATORS
+from tools.docs.generate import OPERATORS
 
 FILES = ("kreisfunk.dump", "secrets.tar")
 

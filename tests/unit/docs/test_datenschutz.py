@@ -21,9 +21,7 @@ from shared.amqp.permissions import MUNICIPAL
 from shared.amqp.topology import EVENTS, QUARANTINE_MAX_AGE, QUEUES, STREAMS
 from shared.contracts.events import FeedbackReceived, SubscriptionChanged, SubscriptionEnded, SubscriptionStarted
 from shared.contracts.retention import MAX_DELIVERY_RETENTION_DAYS
-from tests.unit.docs.generate import DOCS
 from tests.unit.docs.privacy_page import HASHED, KINDS, NOBODY, PAGE, SAID, SEALED, read_columns
-from tests.unit.docs.privacy_texts import STATES, build_subscriber
 from tests.unit.subscriptions.cases import read_cases
 from tests.unit.subscriptions.factories import (
     COUNTY,
@@ -33,6 +31,8 @@ from tests.unit.subscriptions.factories import (
     play_dialogue,
     understand_message,
 )
+from tools.docs.generate import DOCS
+from tools.docs.privacy_texts import STATES, build_subscriber
 
 MIGRATIONS = "".join(path.read_text() for path in sorted(DOCS.parent.glob("services/*/adapters/migrations/*.sql")))
 CREATED = re.compile(r"create table (\w+)\.(\w+)")

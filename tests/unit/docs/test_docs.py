@@ -7,9 +7,9 @@ import pytest
 
 from services.dispatcher.settings import Settings as Dispatcher
 from shared.contracts.registry import MESSAGES as KINDS
-from tests.unit.docs.generate import DOCS, MESSAGES, OPERATORS, PARTS
-from tests.unit.docs.generate import render_page as generated
-from tests.unit.docs.messages import render_messages_page
+from tools.docs.generate import DOCS, MESSAGES, OPERATORS, PARTS
+from tools.docs.generate import render_page as generated
+from tools.docs.messages import render_messages_page
 
 ROOT = DOCS.parent
 PAGES = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md")])
@@ -48,7 +48,7 @@ def test_the_page_about_messages_is_what_the_contracts_say() -> None:
 
 @pytest.mark.parametrize("path", PARTS, ids=shown)
 def test_generated_parts_are_what_the_code_says(path: Path) -> None:
-    assert path.read_text() == generated(path), "run `python -m tests.unit.docs.generate`"
+    assert path.read_text() == generated(path), "run `python -m tools.docs.generate`"
 
 
 def test_the_settings_in_the_guide_are_those_of_the_services() -> None:

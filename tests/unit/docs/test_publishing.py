@@ -8,7 +8,7 @@ import pytest
 from jsonschema import Draft7Validator
 
 from deploy import VERSION
-from tests.unit.docs.generate import DOCS
+from tools.docs.generate import DOCS
 
 ROOT = DOCS.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]

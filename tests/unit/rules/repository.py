@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.unit.rules.planting import REPOSITORY
 
-PACKAGES = ("services", "shared", "simulator", "cli", "deploy", "tests", "benchmarks")
+PACKAGES = ("services", "shared", "simulator", "cli", "deploy", "tests", "tools", "benchmarks")
 _GENERATED = {".git", ".venv", ".local", "__pycache__", "dist"}
 
 

@@ -1,15 +1,15 @@
-"""Writes the generated parts of the documentation anew: `python -m tests.unit.docs.generate`."""
+"""Writes the generated parts of the documentation anew: `python -m tools.docs.generate`."""
 
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from tests.unit.docs.messages import render_messages_page
-from tests.unit.docs.privacy_access import render_keys_table, render_logins_table
-from tests.unit.docs.privacy_texts import render_texts_annex
-from tests.unit.docs.settings import render_settings_tables
+from tools.docs.messages import render_messages_page
+from tools.docs.privacy_access import render_keys_table, render_logins_table
+from tools.docs.privacy_texts import render_texts_annex
+from tools.docs.settings import render_settings_tables
 
-DOCS = Path(__file__).parents[3] / "docs"
+DOCS = Path(__file__).parents[2] / "docs"
 MESSAGES = DOCS / "messages.md"
 OPERATORS = DOCS / "guides" / "operators.md"
 PRIVACY = DOCS / "datenschutz.md"

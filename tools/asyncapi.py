@@ -1,4 +1,4 @@
-"""shared/contracts/asyncapi.json. `python -m tests.contract.asyncapi` writes it anew.
+"""shared/contracts/asyncapi.json. `python -m tools.asyncapi` writes it anew.
 
 A channel is a routing key of an exchange. It is told from Kreisfunk's side: what we `send`, others may listen to; what
 we `receive`, others may publish.
@@ -16,7 +16,7 @@ from shared.contracts import dispatch, events, inbound, notices
 from shared.contracts.envelope import CONTENT_TYPE, Envelope
 from shared.contracts.message import Lane, Message
 from shared.contracts.registry import MESSAGES
-from tests.contract.schemas import CONTRACTS
+from tools.schemas import CONTRACTS
 
 Document = dict[str, Any]
 

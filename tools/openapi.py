@@ -1,9 +1,9 @@
-"""docs/openapi.json. `python -m tests.contract.openapi` writes it anew."""
+"""docs/openapi.json. `python -m tools.openapi` writes it anew."""
 
 import json
 
 from services.ingress.notices.domain.openapi import build_openapi
-from tests.contract.schemas import CONTRACTS
+from tools.schemas import CONTRACTS
 
 FILE = CONTRACTS.parents[1] / "docs" / "openapi.json"
 

@@ -1,4 +1,4 @@
-"""The JSON Schemas beside the contracts. `python -m tests.contract.schemas` writes them anew.
+"""The JSON Schemas beside the contracts. `python -m tools.schemas` writes them anew.
 
 A schema that changes for a type that is in use is a break, unless only an optional field was added: then
 make a new version of the type instead.
@@ -14,7 +14,7 @@ import msgspec
 from shared.contracts.message import Message
 from shared.contracts.registry import MESSAGES
 
-CONTRACTS = Path(__file__).parents[2] / "shared" / "contracts"
+CONTRACTS = Path(__file__).parents[1] / "shared" / "contracts"
 SCHEMAS = CONTRACTS / "schemas"
 EXAMPLES = CONTRACTS / "examples"
 DIALECT = "https://json-schema.org/draft/2020-12/schema"

@@ -22,7 +22,7 @@ from services.ingress.notices.settings import Settings as Notices
 from services.ingress.settings import Settings as Ingress
 from services.subscriptions.settings import Settings as Subscriptions
 from shared.runtime.settings import PREFIX, ServiceSettings
-from tests.unit.docs.tables import render_table
+from tools.docs.tables import render_table
 
 WHO: Mapping[str, type[BaseSettings]] = {
     "ingress": Ingress,

@@ -13,7 +13,6 @@ from services.subscriptions.domain.feedback import Feedback, FeedbackKind
 from services.subscriptions.domain.privacy import StoredData, build_access_report
 from services.subscriptions.domain.replies import ReplyContent
 from services.subscriptions.domain.subscriber import MessageTime, Subscriber
-from tests.unit.docs.tables import format_code
 from tests.unit.subscriptions.factories import (
     ANSWERS,
     NOON,
@@ -23,6 +22,7 @@ from tests.unit.subscriptions.factories import (
     build_time,
     understand_message,
 )
+from tools.docs.tables import format_code
 
 TEMPLATES = Path("deploy/config/templates.json")
 STATES = {

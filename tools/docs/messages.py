@@ -10,8 +10,8 @@ from shared.amqp.permissions import MUNICIPAL, MUNICIPAL_LIMITS, MUNICIPAL_TOPIC
 from shared.contracts import dispatch, events, inbound, notices
 from shared.contracts.message import Message
 from shared.contracts.registry import MESSAGES
-from tests.contract.schemas import build_schema
-from tests.unit.docs.tables import format_code, render_table
+from tools.docs.tables import format_code, render_table
+from tools.schemas import build_schema
 
 EXCHANGES: Mapping[str, str] = {
     notices.__name__: topology.MUNICIPAL_EVENTS,
@@ -38,7 +38,7 @@ STREAM_READERS = {
 ON_A_LANE = (dispatch.BroadcastBatch, dispatch.BroadcastFollowUp)
 INTRODUCTION = """# Messages and queues
 
-Written by `python -m tests.unit.docs.generate` from `shared/contracts`, `shared/amqp/topology.py` and
+Written by `python -m tools.docs.generate` from `shared/contracts`, `shared/amqp/topology.py` and
 `shared/amqp/permissions.py`; a test fails when it is stale. JSON Schemas and an example of each message are in
 [shared/contracts/schemas](../shared/contracts/schemas) and [shared/contracts/examples](../shared/contracts/examples).
 

@@ -8,7 +8,7 @@ from deploy.container_secrets import GRAFANA, POSTGRES, RABBITMQ
 from deploy.secrets import FILES, TOKENS
 from shared.amqp import topology
 from shared.amqp.permissions import MUNICIPAL, SERVICES, Permission
-from tests.unit.docs.tables import format_code, render_table
+from tools.docs.tables import format_code, render_table
 
 PURPOSES = {
     "kreisfunk_encryption_keys": "Versiegelungsschlüssel: verschlüsseln und öffnen Adressen",
