@@ -68,7 +68,7 @@ def test_an_example_shows_every_field(name: str) -> None:
 
 @EVERY_TYPE
 def test_the_committed_schema_is_the_structs(name: str) -> None:
-    assert json.loads(locate_schema(name).read_text()) == build_schema(MESSAGES[name])
+    assert json.loads(locate_schema(name).read_text()) == build_schema(MESSAGES[name]), "run `python -m tools.schemas`"
 
 
 @EVERY_TYPE

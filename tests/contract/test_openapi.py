@@ -25,7 +25,7 @@ def test_it_is_valid() -> None:
 
 
 def test_the_file_is_what_the_code_says() -> None:
-    assert FILE.read_text() == render_openapi()
+    assert FILE.read_text() == render_openapi(), "run `python -m tools.openapi`"
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,7 @@ def is_broken(page: Path, link: str) -> bool:
 
 
 def test_the_page_about_messages_is_what_the_contracts_say() -> None:
-    assert MESSAGES.read_text() == render_messages_page()
+    assert MESSAGES.read_text() == render_messages_page(), "run `python -m tools.docs.generate`"
     assert [name for name in KINDS if f"### `{name}`" not in MESSAGES.read_text()] == []
 
 
