@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cli.output import EXIT_USAGE, fail
-from deploy.local.environments import ROOT
 from deploy.local.errors import LocalError
 from deploy.local.stack_file import StackAddresses, find_running_stack
+from deploy.paths import ROOT
 from shared.runtime.settings import PREFIX
 
 BROKER_URL = f"{PREFIX}BROKER_URL"

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli.output import console, fail, say
-from deploy.local.environments import ROOT
 from deploy.local.errors import LocalError
 
 if TYPE_CHECKING:
     from deploy.local.stack import Stack
+from deploy.paths import ROOT
 
 DEFAULT_FOLDER = Path(".local/up")
 DEFAULT_COUNTY = "deploy/config/county.toml"

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from cli.options import Json
-from deploy.local.environments import ROOT
+from deploy.paths import ROOT
 
 DEFAULT_COUNTY, DEFAULT_TEMPLATES = "deploy/config/county.toml", "deploy/config/templates.json"
 SERVICES = ("ingress", "notices", "subscriptions", "dispatcher", "pressestelle", "admin")

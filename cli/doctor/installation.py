@@ -10,8 +10,9 @@ from yarl import URL
 from cli.doctor.process_kinds import PROCESS_KINDS, ProcessKind
 from cli.stacks import RunningStack
 from deploy.local import environments
-from deploy.local.environments import BUSINESS_ACCOUNT_ID, CONFIG, Environment, StackEnvironment
+from deploy.local.environments import BUSINESS_ACCOUNT_ID, Environment, StackEnvironment
 from deploy.local.stack_file import StackAddresses
+from deploy.paths import CONFIG
 from shared.runtime.settings import PREFIX
 
 SECRETS_DIR = f"{PREFIX}SECRETS_DIR"

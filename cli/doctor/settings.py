@@ -8,16 +8,15 @@ from pydantic_settings import BaseSettings
 from cli.doctor.findings import DoctorProblem
 from cli.doctor.process_kinds import PROCESS_KINDS
 from cli.stacks import use_environment
-from deploy.local.environments import Environment
 from shared.runtime.settings import explain, find_secrets_folder
 
 
-def read_all_settings(processes: Mapping[str, Environment]) -> dict[str, BaseSettings | DoctorProblem]:
+def read_all_settings(processes: Mapping[str, Mapping[str, str]]) -> dict[str, BaseSettings | DoctorProblem]:
     """Return settings, or the problem with them, by kind of process."""
     return {name: _read(PROCESS_KINDS[name].settings, environment) for name, environment in processes.items()}
 
 
-def _read(kind: type[BaseSettings], environment: Environment) -> BaseSettings | DoctorProblem:
+def _read(kind: type[BaseSettings], environment: Mapping[str, str]) -> BaseSettings | DoctorProblem:
     with use_environment(environment):
         try:
             return kind(_secrets_dir=find_secrets_folder())

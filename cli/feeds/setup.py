@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NoReturn
 from cli.broker import suppress_driver_logs
 from cli.output import EXIT_USAGE, fail
 from cli.stacks import find_stack, use_environment
-from deploy.local.environments import CONFIG
+from deploy.paths import CONFIG
 from services.feeds.configuration import FeedsFile, FeedsFileError, read_files
 from services.feeds.settings import FolderSettings, RuleSettings, Settings
 from services.feeds.state_folder import StateFolder

@@ -5,7 +5,7 @@ from pathlib import Path
 from pydantic import Field, HttpUrl, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from deploy.local.environments import CONFIG
+from deploy.paths import CONFIG
 from shared.runtime.settings import PREFIX
 
 

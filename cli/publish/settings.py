@@ -10,7 +10,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from yarl import URL
 
 from cli.stacks import RunningStack, use_environment
-from deploy.local.environments import CONFIG
+from deploy.paths import CONFIG
 from shared.notices.config import ConfigurationError, read_configuration
 from shared.notices.configuration import Configuration
 from shared.runtime.settings import PREFIX, read_settings

@@ -9,7 +9,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from cli.output import EXIT_USAGE, fail
 from cli.stacks import find_stack, use_environment
-from deploy.local.environments import CONFIG
+from deploy.paths import CONFIG
 from shared.notices.config import ConfigurationError, read_configuration
 from shared.notices.configuration import Configuration
 from shared.runtime.settings import PREFIX, read_settings

@@ -6,10 +6,8 @@ from pathlib import Path
 
 from deploy.local.names import ADMIN, DATABASE, OWNER
 from deploy.local.ports import LOOPBACK
+from deploy.paths import CONFIG
 from deploy.secrets import TOKENS
-
-ROOT = Path(__file__).parents[2]
-CONFIG = ROOT / "deploy" / "config"
 
 PHONE_NUMBER_ID = "700800900100200"
 BUSINESS_ACCOUNT_ID = "100200300400500"

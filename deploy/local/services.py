@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deploy.local import environments
-from deploy.local.environments import ROOT, Environment, StackEnvironment
+from deploy.local.environments import Environment, StackEnvironment
 from deploy.local.ports import LOOPBACK
 from deploy.local.process import Command
 from deploy.local.service import Service
+from deploy.paths import ROOT
 
 Settings = Mapping[str, Mapping[str, str]]
 MODULES = {"notices": "services.ingress.notices"}

@@ -10,7 +10,6 @@ from urllib.parse import quote
 
 from deploy.local.concurrency import enter_both, run_together
 from deploy.local.environments import (
-    CONFIG,
     StackEnvironment,
     build_feeds_environment,
     build_operator_environment,
@@ -38,6 +37,7 @@ from deploy.local.services import (
 from deploy.local.signals import cancel_on_signals
 from deploy.local.stack_file import StackAddresses, lock_folder, publish_addresses
 from deploy.local.supervisor import Supervisor, run_supervisor
+from deploy.paths import CONFIG
 from deploy.secrets import create_secrets
 
 Progress = Callable[[str], None]

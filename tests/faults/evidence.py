@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from cli.demo.ledger_reader import open_ledger_reader
-from deploy.local.environments import CONFIG
+from deploy.paths import CONFIG
 from services.subscriptions.domain.county import County
 from services.subscriptions.domain.privacy import build_erasure_reply
 from services.subscriptions.domain.replies import ReplyBuilder

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from aiohttp import ClientSession
 
-from deploy.local.environments import CONFIG
+from deploy.paths import CONFIG
 from deploy.secrets import NOTICES_API_TOKEN
 from tests.e2e.steering.harness import CITIZENS, SteeringHarness, run_steering_harness
 from tests.integration.cli.commands import run_in_process

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local.environments import CONFIG
+from deploy.paths import CONFIG
 from tests.e2e.steering.harness import SteeringHarness, has_everybody_once, run_steering_harness
 from tests.integration.cli.commands import REPOSITORY, CommandResult, run_in_process
 from tests.servers import wait_for

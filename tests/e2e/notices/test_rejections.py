@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import pytest
 
-from deploy.local.environments import CONFIG
+from deploy.paths import CONFIG
 from tests.contract_recorder.recorder import ContractRecorder
 from tests.e2e.notices.publish_paths import (
     Event,

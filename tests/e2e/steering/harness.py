@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from cli.demo.ledger_reader import LedgerReader, open_ledger_reader
-from deploy.local.environments import CONFIG
 from deploy.local.stack import Stack, run_stack
+from deploy.paths import CONFIG
 from simulator.client import AcceptedMessage, SimulatorClient, open_simulator_client
 from tests.contract_recorder.recorder import ContractRecorder, record_contracts
 from tests.integration.cli.commands import run_in_process

@@ -8,8 +8,8 @@ import aio_pika
 import pytest
 
 from cli.doctor.process_kinds import PROCESS_KINDS
-from deploy.local.environments import CONFIG
 from deploy.local.stack import Stack, run_stack
+from deploy.paths import CONFIG
 from shared.amqp import topology
 from tests.contract_recorder.recorder import ContractRecorder, record_contracts
 from tests.integration.cli.commands import CommandResult, run_kreisfunk

@@ -17,7 +17,7 @@ from aiormq.exceptions import AMQPConnectionError, ChannelAccessRefused, Invalid
 from cli.migrate.broker import migrate_broker
 from cli.migrate.settings import Settings as MigrateSettings
 from cli.stacks import use_environment
-from deploy.local.environments import CONFIG
+from deploy.paths import CONFIG
 from shared.amqp import topology
 from shared.runtime.settings import read_settings
 from tests.integration.cli.commands import CommandResult, run_in_process

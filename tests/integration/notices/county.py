@@ -5,7 +5,7 @@ from pathlib import Path
 
 import msgspec
 
-from deploy.local.environments import CONFIG
+from deploy.paths import CONFIG
 from shared.notices.tokens import Token, TokenList, hash_token
 
 PRESS, ROADS = "pressestelle", "bauamt"

@@ -14,7 +14,7 @@ from cli.doctor.graph_api import (
     list_expected_templates,
     read_definitions,
 )
-from deploy.local.environments import CONFIG
+from deploy.paths import CONFIG
 from services.subscriptions.domain.county import County
 from shared.amqp.connection import BrokerUnavailable
 from shared.amqp.inspection import Inventory

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from cli.systems.registration import render_block
-from deploy.local.environments import CONFIG
+from deploy.paths import CONFIG
 from shared.notices.config import read_configuration
 from shared.notices.configuration import Configuration
 from shared.notices.systems import System

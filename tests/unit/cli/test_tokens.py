@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local.environments import CONFIG
+from deploy.paths import CONFIG
 from deploy.secrets import NOTICES_API_TOKEN, TOKENS, create_secrets
 from deploy.tokens import add_token, read_tokens, remove_tokens
 from shared.notices.tokens import find_token

@@ -7,7 +7,7 @@ from xml.sax.saxutils import escape
 
 import msgspec
 
-from deploy.local.environments import CONFIG
+from deploy.paths import CONFIG
 from services.feeds.configuration import FeedOrigin
 from services.feeds.decisions import PollOutcome, PublisherIdentity, evaluate_feed
 from services.feeds.rss import read_feed

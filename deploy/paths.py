@@ -1,0 +1,6 @@
+"""Where this version's files are."""
+
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+CONFIG = ROOT / "deploy" / "config"
