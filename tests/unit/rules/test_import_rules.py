@@ -57,6 +57,15 @@ VIOLATIONS = [
     ("drivers", "services/subscriptions/handlers/planted.py", "import aiohttp"),
     ("drivers", "services/dispatcher/handlers/planted.py", "import aiohttp"),
     ("drivers", "services/{}/ports.py", "import aiohttp"),
+    ("image", "services/{}/adapters/planted.py", "import tests"),
+    ("image", "cli/planted.py", "import tools"),
+    ("image", "deploy/local/planted.py", "import benchmarks"),
+    ("image", "deploy/tokens.py", "import deploy.release"),
+    ("supervisor", "cli/keys/planted.py", "import deploy.local"),
+    ("supervisor", "deploy/secrets.py", "import deploy.local"),
+    ("operators", "cli/keys/planted.py", "import services.ingress"),
+    ("operators", "cli/planted.py", "import services.feeds"),
+    ("operators", "cli/feeds/planted.py", "import services.dispatcher"),
     ("amqp", "services/{}/adapters/planted.py", "import aio_pika"),
     ("amqp", "simulator/planted.py", "import aio_pika"),
     ("amqp", "cli/planted.py", "import aio_pika"),
@@ -71,6 +80,9 @@ FORBIDDING = [identifier for identifier, contract in CONTRACTS.items() if "forbi
 SOMEWHERE = {
     "pure": "services/ingress/domain/planted.py",
     "drivers": "services/dispatcher/handlers/planted.py",
+    "image": "deploy/local/planted.py",
+    "supervisor": "cli/planted.py",
+    "operators": "cli/planted.py",
     "amqp": "cli/planted.py",
     "keyless": "services/ingress/notices/adapters/planted.py",
 }
@@ -125,3 +137,15 @@ def test_every_service_is_under_the_rules() -> None:
     found = {path.parent.name for path in (REPOSITORY / "services").glob("*/__init__.py")}
     assert found == {*SERVICES, "feeds"}
     assert set(CONTRACTS["service-layers"]["containers"]) == {f"services.{service}" for service in SERVICES}
+
+
+def test_all_that_is_in_the_image_is_under_its_rules() -> None:
+    lines = (REPOSITORY / ".dockerignore").read_text().splitlines()
+    let_in = [path for line in lines if line.startswith("!") for path in REPOSITORY.glob(line[1:])]
+    code = {path for path in let_in if path.suffix == ".py" or (path / "__init__.py").exists()}
+    code.discard(REPOSITORY / "deploy" / "__init__.py")  # imports nothing
+    names = {".".join(path.relative_to(REPOSITORY).with_suffix("").parts) for path in code}
+    assert names == set(CONTRACTS["image"]["source_modules"])
+    # Another contract keeps services, the simulator and shared away from all of deploy.
+    supervised = names - {"services", "simulator", "shared", "deploy.local"}
+    assert supervised == set(CONTRACTS["supervisor"]["source_modules"])
