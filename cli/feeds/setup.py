@@ -11,7 +11,6 @@ from deploy.paths import CONFIG
 from services.feeds.configuration import FeedsFile, FeedsFileError, read_files
 from services.feeds.settings import FolderSettings, RuleSettings, Settings
 from services.feeds.state_folder import StateFolder
-from services.feeds.wiring import FeedComponents
 from shared.notices.configuration import Configuration
 from shared.runtime.settings import PREFIX, read_settings
 

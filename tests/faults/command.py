@@ -1,4 +1,4 @@
-"""Command `kreisfunk faults`."""
+"""Command `python -m tests.faults`."""
 
 from pathlib import Path
 from typing import Annotated
