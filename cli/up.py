@@ -8,10 +8,10 @@ import typer
 
 from cli.output import console, fail, say
 from deploy.local.errors import LocalError
+from deploy.paths import ROOT
 
 if TYPE_CHECKING:
     from deploy.local.stack import Stack
-from deploy.paths import ROOT
 
 DEFAULT_FOLDER = Path(".local/up")
 DEFAULT_COUNTY = "deploy/config/county.toml"

@@ -17,9 +17,9 @@ ACCEPTED_STATES = frozenset({"accepted", "sent", "delivered", "read"})
 
 @dataclass(frozen=True)
 class AcceptedMessage:
-    """A message that the simulator accepted; `delivery` is our id for it, times are seconds since 1970.
+    """A message that the simulator accepted; `delivery` is our id for it, times in seconds since 1970.
 
-    `vanished`: we got neither an answer nor a status for it.
+    Of one that `vanished` nobody could tell us: no answer, no status.
     """
 
     citizen: int

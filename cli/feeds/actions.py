@@ -1,4 +1,4 @@
-"""Implementation of `kreisfunk feeds once`."""
+"""Work of the commands that publish."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -11,6 +11,7 @@ from cli.broker import explain_broker_error
 from cli.feeds.poll_output import build_json, format_lines
 from cli.feeds.setup import open_parts, open_settings
 from cli.output import EXIT_FAILED, EXIT_UNAVAILABLE, EXIT_USAGE, fail, say
+from services.feeds.__main__ import run_service
 from services.feeds.polling import PollResult
 from services.feeds.state_folder import FolderInUse, StateDamaged
 from services.feeds.wiring import FeedComponents
@@ -21,7 +22,7 @@ from shared.runtime.logs import configure_logs
 def poll_once(
     stack: Path | None, file: Path | None, folder: Path | None, only: Sequence[str], wait: float, *, as_json: bool
 ) -> None:
-    """Say what became of everything, and end the command with its status."""
+    """Poll everything once, print the results, and end the command with its status."""
     settings = open_settings(stack, file, folder)
     configure_logs(service="feeds", level="error")
     parts = open_parts(settings)
@@ -39,6 +40,11 @@ def poll_once(
     _print_polls(polls, rejected, as_json=as_json)
     if rejected or any(poll.failed for poll in polls):
         raise typer.Exit(EXIT_FAILED)
+
+
+def run_feeds(stack: Path | None, file: Path | None, folder: Path | None) -> None:
+    """Poll everything until SIGTERM or Ctrl-C."""
+    run_service(open_settings(stack, file, folder))
 
 
 async def _poll_once(

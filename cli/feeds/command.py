@@ -58,9 +58,9 @@ def check(
     Exit status: 0 all fine, 1 it cannot be read, 2 wrong command line or configuration, 3 something in it is broken or
     would be refused.
     """
-    from cli.feeds.dry_run_output import show_tried
+    from cli.feeds.dry_run_output import show_dry_run
 
-    show_tried(target, by, file, as_json=json)
+    show_dry_run(target, by, file, as_json=json)
 
 
 @app.command()
@@ -69,7 +69,6 @@ def run(file: Feeds = None, folder: FolderOption = None, stack: BrokerStack = No
 
     `/readyz` and `/metrics` are on the internal port. Exit status: 0 ended, 2 configuration.
     """
-    from cli.feeds.setup import open_settings
-    from services.feeds.__main__ import run_service
+    from cli.feeds.actions import run_feeds
 
-    run_service(open_settings(stack, file, folder))
+    run_feeds(stack, file, folder)

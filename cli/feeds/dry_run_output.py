@@ -16,8 +16,8 @@ from shared.runtime.clock import system_clock
 from shared.runtime.logs import configure_logs
 
 
-def show_tried(target: str, by: str | None, file: Path | None, *, as_json: bool) -> None:
-    """Say what would become of it, and end the command with its status."""
+def show_dry_run(target: str, by: str | None, file: Path | None, *, as_json: bool) -> None:
+    """Print what would become of each entry, and end the command with its status."""
     rules, county = open_rules(file)
     configure_logs(service="feeds", level="error")
     place = PublisherIdentity(system=rules.system, source=rules.source, county=county, now=system_clock())
@@ -31,7 +31,7 @@ def show_tried(target: str, by: str | None, file: Path | None, *, as_json: bool)
 
 
 def format_dry_run(tried: Sequence[DryRunResult]) -> str:
-    """A line for each entry, and one more for each thing that is wrong."""
+    """Format one line for each entry, and one more for each event and each problem."""
     return "\n".join(line for one in tried for line in _format_entry(one)) or "nothing in it"
 
 

@@ -36,7 +36,7 @@ def open_settings(stack: Path | None, file: Path | None, folder: Path | None) ->
 
 def open_parts(settings: Settings) -> "FeedComponents":
     """Build the components; end the command with status 2 if the files do not fit together."""
-    # Here, since whoever does not publish needs neither a broker nor the web.
+    # Imported here: a command that publishes nothing needs neither a broker nor the web.
     from services.feeds.wiring import build_components
 
     try:

@@ -169,11 +169,11 @@ class FeedsFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class FeedsFileError(Exception):
-    """Raised when a file cannot be read or is invalid; the text names the place."""
+    """Raised when the file cannot be read or is invalid; the text names the place."""
 
 
 def read_files(feeds_file: Path, county_file: Path) -> tuple[FeedsFile, Configuration]:
-    """Read both files. Raises FeedsFileError, also if they contradict each other."""
+    """Return what is read, and the county it is read for. Raises FeedsFileError, also if they contradict each other."""
     file = read_feeds_file(feeds_file)
     try:
         county = read_configuration(county_file, Configuration)

@@ -1,1 +1,1 @@
-"""The fault bench: runs the real system under a seeded plan of faults, then reconciles ledger and simulator log."""
+"""The fault bench: the real system under a seeded plan of faults, and both sides' books compared afterwards."""

@@ -1,4 +1,4 @@
-"""Command `python -m tests.faults`."""
+"""Command `kreisfunk faults`."""
 
 from pathlib import Path
 from typing import Annotated

@@ -20,7 +20,7 @@ from tests.integration.subscriptions.service_process import (
     open_broker_harness,
     run_service,
 )
-from tests.integration.subscriptions.test_door import accepted, structured
+from tests.integration.subscriptions.test_amqp_publishing import accepted, structured
 from tests.integration.subscriptions.test_service import next_reply, now, say
 from tests.servers import Servers, build_login_url, wait_for
 from tests.unit.subscriptions.factories import TEXTS

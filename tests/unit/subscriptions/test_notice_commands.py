@@ -14,7 +14,7 @@ from shared.contracts.notices import NoticePublished, NoticeWithdrawn
 from shared.notices.configuration import Category, Prices
 from shared.notices.fingerprint import compute_fingerprint
 from shared.notices.systems import System
-from tests.unit.municipal.factories import CONTENT, EXPIRY, build_event
+from tests.unit.shared_notices.factories import CONTENT, EXPIRY, build_event
 from tests.unit.subscriptions.factories import COUNTY, NOON
 
 EVENTS, ROADS = COUNTY.topics[0], COUNTY.topics[3]

@@ -12,7 +12,7 @@ from shared.notices.content import MAX_CONTENT_LENGTH
 from shared.notices.rules import read_notice, validate_notice
 from shared.notices.schema_errors import MAX_UNKNOWN_FIELDS
 from shared.notices.validate import validate_event
-from tests.unit.municipal.factories import (
+from tests.unit.shared_notices.factories import (
     CONTENT,
     EXPIRY,
     KNOWN,

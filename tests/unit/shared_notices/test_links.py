@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from shared.contracts.notices import NoticeWithdrawn
 from shared.notices import links
 from shared.notices.links import contains_foreign_host, replace_foreign_hosts
-from tests.unit.municipal.factories import build_event, find_content_problems, find_problems
+from tests.unit.shared_notices.factories import build_event, find_content_problems, find_problems
 
 HOSTS = ("www.landkreis-osterholz.de", "landkreis-osterholz.de")
 

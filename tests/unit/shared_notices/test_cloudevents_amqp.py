@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from shared.contracts.envelope import CONTENT_TYPE
 from shared.notices.cloudevents import UnreadableEvent
 from shared.notices.cloudevents_amqp import HEADER_PREFIXES, MAX_BODY_BYTES, AmqpMessage, read_amqp_event
-from tests.unit.municipal.factories import CONTENT, EXPIRY, build_event, find_problems
+from tests.unit.shared_notices.factories import CONTENT, EXPIRY, build_event, find_problems
 
 BODY = msgspec.json.encode(build_event())
 DATA = msgspec.json.encode(CONTENT)
