@@ -103,7 +103,7 @@ class NoticesApiClient:
                 f"{self.url}: its certificate is not trusted.", "Is this the right address?"
             ) from None
         except ClientConnectorError:
-            raise NoticesApiError(
+            raise NoticesApiUnreachable(
                 f"{self.url} cannot be reached.", "Is the address right, and does Kreisfunk run?"
             ) from None
         except (ClientError, TimeoutError):

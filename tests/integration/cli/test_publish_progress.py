@@ -1,5 +1,6 @@
 """How an event is followed over HTTP, from a real HTTP server that tells what a door tells, in the door's own words."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from pydantic import SecretStr
 from cli.publish.amqp_client import NoAnswerError
 from cli.publish.http_client import ProgressUnavailable
 from cli.publish.settings import HttpSettings
-from cli.publish.transports import HttpTransport
+from cli.publish.transports import POLL_INTERVAL_SECONDS, HttpTransport
 from services.ingress.notices.domain.progress import EventProgress, EventState
 from services.ingress.notices.domain.results import PublishResult, event_path
 from shared.contracts.envelope import encode
@@ -58,17 +59,23 @@ class Telling:
         return web.Response(status=self.status, body=msgspec.json.encode(now))
 
 
-@asynccontextmanager
-async def way_to(*course: EventProgress | None, source: str = "/x") -> AsyncIterator[tuple[HttpTransport, Telling]]:
-    telling = Telling(list(course))
+def build_server(telling: Telling, port: int | None = None) -> TestServer:
     app = web.Application()
     app.router.add_post("/notices", telling.publish)
     app.router.add_get(PATH, telling.tell)
-    async with TestServer(app) as server:
-        settings = HttpSettings(
-            source=None, notices_api_url=str(server.make_url("")), notices_api_token=SecretStr("only-for-tests")
-        )
-        yield HttpTransport(settings=settings, source=source), telling
+    return TestServer(app, port=port)
+
+
+def build_transport(url: str, source: str = "/x") -> HttpTransport:
+    settings = HttpSettings(source=None, notices_api_url=url, notices_api_token=SecretStr("only-for-tests"))
+    return HttpTransport(settings=settings, source=source)
+
+
+@asynccontextmanager
+async def way_to(*course: EventProgress | None, source: str = "/x") -> AsyncIterator[tuple[HttpTransport, Telling]]:
+    telling = Telling(list(course))
+    async with build_server(telling) as server:
+        yield build_transport(str(server.make_url("")), source), telling
 
 
 def event(source: str = "/x") -> bytes:
@@ -81,6 +88,18 @@ async def test_each_change_is_told_once_until_the_last() -> None:
     async with way_to(None, received, received, ACCEPTED, SENDING, FINISHED) as (way, _):
         changes = [progress async for progress in way.watch(event(), seconds=WAIT_TIMEOUT_SECONDS)]
     assert changes == [received, ACCEPTED, SENDING, FINISHED]
+
+
+async def test_an_api_that_restarts_is_waited_for() -> None:
+    async with build_server(Telling([ACCEPTED])) as first:
+        watched = build_transport(str(first.make_url(""))).watch(event(), seconds=WAIT_TIMEOUT_SECONDS)
+        assert await anext(watched) == ACCEPTED
+        port = first.port
+    rest = asyncio.ensure_future(anext(watched))
+    done, _ = await asyncio.wait([rest], timeout=2 * POLL_INTERVAL_SECONDS)
+    assert not done
+    async with build_server(Telling([FINISHED]), port=port):
+        assert await rest == FINISHED
 
 
 async def test_the_answer_is_the_one_that_the_broker_would_bring() -> None:
