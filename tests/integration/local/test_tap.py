@@ -108,7 +108,7 @@ async def test_an_excuse_that_nobody_needs_is_an_error(tapped: Tapped) -> None:
 async def test_a_tap_that_sees_nothing_is_an_error(
     tapped: Tapped, servers: Servers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(recorder, "PATIENCE_SECONDS", 0.5)
+    monkeypatch.setattr(recorder, "WAIT_TIMEOUT_SECONDS", 0.5)
     await call_broker_api(servers, "PUT", f"vhosts/{tapped.tap.url.rpartition('/')[2]}", {"tracing": False})
     await tapped.publish(b"no JSON")
     with pytest.raises(RecorderBlindError):
