@@ -10,8 +10,8 @@ from shared.contracts.message import Address, Lane, Message, Moment, Value
 class Withdrawal(Value, frozen=True, kw_only=True):
     """A subscriber's "Stop": nothing decided at or before consent number `sequence` may be sent any more.
 
-    Each start and stop of a subscriber counts `sequence` up by one, so a withdrawal never has to be taken
-    back, and it does not matter in which order anything arrives. `topic` None means all topics.
+    Each start and stop of a subscriber increases `sequence` by one, so a withdrawal never has to be undone, and
+    messages may arrive in any order. `topic` None means all topics.
     """
 
     subscriber: UUID
@@ -51,8 +51,8 @@ class ReplyMenu(Value, frozen=True, kw_only=True):
 class ReplyRequested(Message, frozen=True, kw_only=True):
     """An automatic answer to one inbound message, inside WhatsApp's 24-hour window.
 
-    `reply` is derived from the inbound message: asked twice, it is sent once. `withdrawal` is committed by
-    the dispatcher in the same transaction that claims the reply. A reply has buttons or a menu, not both.
+    `reply` is derived from the inbound message: requested twice, it is sent once. The dispatcher commits `withdrawal`
+    in the same transaction that claims the reply. A reply has buttons or a menu, not both.
     """
 
     TYPE: ClassVar[str] = "de.kreisfunk.reply.requested.v1"
@@ -75,7 +75,7 @@ class TemplateParameter(Value, frozen=True, kw_only=True):
 
 
 class Template(Value, frozen=True, kw_only=True):
-    """An approved template and what to fill in; `quick_replies` are the payloads of its buttons in order.
+    """An approved template and its parameters; `quick_replies` are the payloads of its buttons in order.
 
     `picture` is the address of the image in its header; Meta fetches it.
     """
@@ -88,7 +88,7 @@ class Template(Value, frozen=True, kw_only=True):
 
 
 class Recipient(Value, frozen=True, kw_only=True):
-    """A subscriber as of consent number `sequence`, and where to send."""
+    """A subscriber as of consent number `sequence`, and the address to send to."""
 
     subscriber: UUID
     sequence: int
@@ -96,7 +96,7 @@ class Recipient(Value, frozen=True, kw_only=True):
 
 
 class PermittedHours(Value, frozen=True, kw_only=True):
-    """From `opens` until before `closes` by the wall clock of the time zone `zone` (IANA name), every day."""
+    """Permitted hours of every day: from `opens` until before `closes`, local time in `zone` (IANA name)."""
 
     opens: time
     closes: time
@@ -106,10 +106,9 @@ class PermittedHours(Value, frozen=True, kw_only=True):
 class BroadcastBatch(Message, frozen=True, kw_only=True):
     """A page of a broadcast's audience: at most 100 recipients.
 
-    `page` counts from 0; `offset` is how many recipients all pages before have together, so that
-    `offset + len(recipients)` of the `last` page is the audience. A page that is published again is
-    published with the same bytes. Outside `hours` nothing is sent; with `spacing_seconds` recipient number n
-    has its turn n times that long after `published_at`.
+    `page` counts from 0; `offset` is the number of recipients on all earlier pages, so that `offset + len(recipients)`
+    of the `last` page is the audience. A page that is published again has the same bytes. Outside `hours` nothing is
+    sent; with `spacing_seconds`, recipient number n is due n times that long after `published_at`.
     """
 
     TYPE: ClassVar[str] = "de.kreisfunk.broadcast.batch.v1"
@@ -132,9 +131,10 @@ class BroadcastBatch(Message, frozen=True, kw_only=True):
 
 
 class BroadcastFollowUp(Message, frozen=True, kw_only=True):
-    """A broadcast to those who got one of the earlier broadcasts `follows`: who that is, the ledger knows.
+    """A broadcast to the recipients of the earlier broadcasts `follows`, who are known to the ledger only.
 
-    It travels on the lane that it names. The audience is final when nothing of the earlier ones is under way any more.
+    It is published on the lane that it names. The audience is final once no delivery of the earlier ones is in
+    progress.
     """
 
     TYPE: ClassVar[str] = "de.kreisfunk.broadcast.followup.v1"

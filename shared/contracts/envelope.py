@@ -21,11 +21,11 @@ class ContractError(ValueError):
 
 
 class Envelope(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The attributes of an event; `data` is left as it came until its type is known.
+    """The attributes of an event; `data` is not decoded until its type is known.
 
-    `expirytime` is a known extension. Two are of ours, and count for nothing from anybody but the notices API:
-    `kreisfunksystem` is the registered system whose event it passes on, and `kreisfunktopics`, separated by commas, are
-    those that the system's token is for, if not for all.
+    `expirytime` is a known extension. Two extensions are our own, and are ignored from any publisher but the notices
+    API: `kreisfunksystem` is the registered system whose event it passes on, and `kreisfunktopics`, separated by
+    commas, are the topics that the system's token is limited to, if any.
     """
 
     id: Annotated[str, Meta(min_length=1, max_length=200)]

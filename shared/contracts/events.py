@@ -12,14 +12,14 @@ Euros = Annotated[str, Meta(pattern=r"^[0-9]+\.[0-9]{2}$")]
 
 
 class Problem(Value, frozen=True, kw_only=True):
-    """What is wrong with one field, and what would be right."""
+    """Problem of one field, and what would be right."""
 
     field: str
     problem: str
 
 
 class NoticeAction(StrEnum):
-    """What an event does to its notice."""
+    """Effect of an event on its notice."""
 
     PUBLISHED = "published"
     UPDATED = "updated"
@@ -27,12 +27,12 @@ class NoticeAction(StrEnum):
 
 
 class NoticeAccepted(Message, frozen=True, kw_only=True):
-    """An event about a notice was stored and is obeyed; `source` and `event` name it. Repeated, it is answered alike.
+    """An event about a notice was stored and takes effect; `source` and `event` name it. A repeat gets the same answer.
 
-    `broadcast` sends out revision `revision`. `audience` is how many would get it now (for a follow-up only the ledger
-    knows), `costs` what that costs in euros by Meta's category, `duration_seconds` how long it takes at today's rate;
-    each is missing where it is not known. `blockers` say in words what delays or stops it as of now. It begins at
-    `scheduled_at`, else at once. A withdrawal has no broadcast, and the newest revision that there was: 0 for none.
+    `broadcast` sends out revision `revision`. `audience` is the current number of recipients (for a follow-up known to
+    the ledger only), `costs` its costs in euros by Meta's category, `duration_seconds` the duration at today's rate;
+    each is missing if unknown. `blockers` describe what delays or stops it at the moment. It begins at `scheduled_at`,
+    else at once. A withdrawal has no broadcast, and the newest revision that existed: 0 for none.
     """
 
     TYPE: ClassVar[str] = "de.kreisfunk.notice.accepted.v1"
@@ -55,7 +55,7 @@ class NoticeAccepted(Message, frozen=True, kw_only=True):
 
 
 class NoticeChecked(Message, frozen=True, kw_only=True):
-    """What would become of an event now, if it were published; `source` and `event` name the question.
+    """Expected result of an event if it were published now; `source` and `event` name the check.
 
     With `problems` it would be rejected. The rest is as in `notice.accepted`.
     """
@@ -77,10 +77,9 @@ class NoticeChecked(Message, frozen=True, kw_only=True):
 
 
 class NoticeRejected(Message, frozen=True, kw_only=True):
-    """An event that cannot become a broadcast, with every problem; it is kept in quarantine.
+    """An event that cannot become a broadcast, with every problem; it is stored in quarantine.
 
-    `system` is who published it, as the broker vouches for it: a system may name a source that is another's, and is
-    rejected for it.
+    `system` is its publisher, verified by the broker: a system that names another one's source is rejected for that.
     """
 
     TYPE: ClassVar[str] = "de.kreisfunk.notice.rejected.v1"
@@ -113,9 +112,9 @@ class BroadcastStarted(Message, frozen=True, kw_only=True):
 
 
 class BroadcastProgressed(Message, frozen=True, kw_only=True):
-    """How far a broadcast is: recipients by ledger state; `audience` None until all pages are known.
+    """Progress of a broadcast: recipients by ledger state; `audience` is None until all pages are known.
 
-    Of those that wait, `person_limited` do so since Meta lets one person have only so many messages in a short time.
+    Of the waiting recipients, `person_limited` wait because Meta limits the messages to one person in a short time.
     """
 
     TYPE: ClassVar[str] = "de.kreisfunk.broadcast.progressed.v1"
@@ -128,7 +127,7 @@ class BroadcastProgressed(Message, frozen=True, kw_only=True):
 
 
 class BroadcastFinished(Message, frozen=True, kw_only=True):
-    """No recipient waits any more; later statuses may still raise a state to delivered or read."""
+    """No recipient is waiting any more; later statuses may still raise a state to delivered or read."""
 
     TYPE: ClassVar[str] = "de.kreisfunk.broadcast.finished.v1"
     KEY: ClassVar[str] = "broadcast.finished"
@@ -163,7 +162,7 @@ class SubscriptionStarted(Message, frozen=True, kw_only=True):
 
 
 class SubscriptionChanged(Message, frozen=True, kw_only=True):
-    """A subscriber chose other topics or municipalities (none means all), or a pause; `topics` is all of them now."""
+    """A subscriber changed topics or municipalities (none means all), or paused; `topics` are all current ones."""
 
     TYPE: ClassVar[str] = "de.kreisfunk.subscription.changed.v1"
     KEY: ClassVar[str] = "subscription.changed"
@@ -189,7 +188,7 @@ class SubscriptionEnded(Message, frozen=True, kw_only=True):
 
 
 class SubscriberErased(Message, frozen=True, kw_only=True):
-    """A citizen had everything deleted: forget these addresses, here and in Meta's contact book.
+    """A citizen had all personal data deleted: erase these addresses, here and in Meta's contact book.
 
     `subscribers` are all ids that the person had; nothing decided for them may be sent any more.
     """
@@ -204,10 +203,10 @@ class SubscriberErased(Message, frozen=True, kw_only=True):
 
 
 class FeedbackReceived(Message, frozen=True, kw_only=True):
-    """What a citizen thinks of a broadcast or of the channel; it cannot be traced to anybody.
+    """Feedback of a citizen on a broadcast or on the channel; it cannot be traced to a person.
 
-    `kind` is `text`, `rating` or `reaction`; `value` is `good` or `bad`, or the emoji; `topic` and `broadcast`
-    are missing if it is about the channel as a whole. `at` is the full hour.
+    `kind` is `text`, `rating` or `reaction`; `value` is `good` or `bad`, or the emoji; `topic` and `broadcast` are
+    missing if it is about the channel as a whole. `at` is the full hour.
     """
 
     TYPE: ClassVar[str] = "de.kreisfunk.feedback.received.v1"
@@ -223,7 +222,7 @@ class FeedbackReceived(Message, frozen=True, kw_only=True):
 
 
 class ReactionReceived(Message, frozen=True, kw_only=True):
-    """A subscriber reacted to a message of ours: which of these broadcasts was it? `about_key` is its keyed hash."""
+    """A subscriber reacted to a message from one of these broadcasts; `about_key` is the keyed hash of its id."""
 
     TYPE: ClassVar[str] = "de.kreisfunk.reaction.received.v1"
     KEY: ClassVar[str] = "reaction.received"
@@ -237,7 +236,7 @@ class ReactionReceived(Message, frozen=True, kw_only=True):
 
 
 class ReactionLocated(Message, frozen=True, kw_only=True):
-    """The broadcast that a reaction was about; an empty value takes the reaction back."""
+    """The broadcast that a reaction was about; an empty value withdraws the reaction."""
 
     TYPE: ClassVar[str] = "de.kreisfunk.reaction.located.v1"
     KEY: ClassVar[str] = "reaction.located"
@@ -250,7 +249,7 @@ class ReactionLocated(Message, frozen=True, kw_only=True):
 
 
 class DeliveryRefused(Message, frozen=True, kw_only=True):
-    """Meta will not reach this subscriber: `code` says why (131026 undeliverable, 131050 stopped marketing, …)."""
+    """Meta does not deliver to this subscriber; `code` is the reason (131026 undeliverable, 131050 no marketing, …)."""
 
     TYPE: ClassVar[str] = "de.kreisfunk.delivery.refused.v1"
     KEY: ClassVar[str] = "delivery.refused"

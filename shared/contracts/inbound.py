@@ -6,12 +6,12 @@ from shared.contracts.message import Addresses, Message, Moment, Value
 
 
 class InboundMessage(Value, frozen=True, kw_only=True):
-    """What one citizen wrote, tapped or sent.
+    """Message from a citizen: text, tap, reaction or media.
 
-    `message_key` is the keyed hash of the wamid (a wamid contains the sender's number), `about_key` that of
-    the message it refers to. `sent_at` is Meta's clock, in whole seconds. `kind` is Meta's `type`. `text` is
-    what was typed, the caption, the button's label or the emoji; `payload` the button's or list row's id.
-    `error_code` is Meta's code for what it could not pass on.
+    `message_key` is the keyed hash of the wamid (a wamid contains the sender's number), `about_key` that of the message
+    it refers to. `sent_at` is by Meta's clock, in whole seconds. `kind` is Meta's `type`. `text` is the typed text, the
+    caption, the button's label or the emoji; `payload` the id of the button or list row. `error_code` is Meta's code
+    for content that it could not pass on.
     """
 
     message_key: bytes
@@ -26,7 +26,7 @@ class InboundMessage(Value, frozen=True, kw_only=True):
 
 
 class InboundMessages(Message, frozen=True, kw_only=True):
-    """Messages of all webhooks that waited at the same moment, in the order of arrival."""
+    """Messages of all webhooks that were waiting at the same moment, in the order of arrival."""
 
     TYPE: ClassVar[str] = "de.kreisfunk.inbound.messages.v1"
     KEY: ClassVar[str] = "messages"
@@ -35,10 +35,10 @@ class InboundMessages(Message, frozen=True, kw_only=True):
 
 
 class DeliveryStatus(Value, frozen=True, kw_only=True):
-    """One step of one outbound message.
+    """Delivery status of one outbound message.
 
-    `delivery` is what we gave Meta as `biz_opaque_callback_data`. `status` is Meta's word; unknown words
-    are passed on. `error_code` is Meta's code where `status` is `failed`.
+    `delivery` is the value that we passed to Meta as `biz_opaque_callback_data`. `status` is Meta's word; unknown words
+    are passed on. `error_code` is Meta's code if `status` is `failed`.
     """
 
     message_key: bytes
@@ -51,7 +51,7 @@ class DeliveryStatus(Value, frozen=True, kw_only=True):
 
 
 class DeliveryStatuses(Message, frozen=True, kw_only=True):
-    """Statuses of all webhooks that waited at the same moment."""
+    """Statuses of all webhooks that were waiting at the same moment."""
 
     TYPE: ClassVar[str] = "de.kreisfunk.inbound.statuses.v1"
     KEY: ClassVar[str] = "statuses"
@@ -60,7 +60,7 @@ class DeliveryStatuses(Message, frozen=True, kw_only=True):
 
 
 class PreferenceChange(Value, frozen=True, kw_only=True):
-    """A citizen told WhatsApp itself to stop (or resume) messages of a category from us."""
+    """A citizen stopped (or resumed) our messages of a category in WhatsApp itself."""
 
     person: Addresses
     category: str
@@ -69,7 +69,7 @@ class PreferenceChange(Value, frozen=True, kw_only=True):
 
 
 class PreferenceChanges(Message, frozen=True, kw_only=True):
-    """Meta's own stop and resume, in the order of arrival."""
+    """Preferences set in WhatsApp itself, in the order of arrival."""
 
     TYPE: ClassVar[str] = "de.kreisfunk.inbound.preferences.v1"
     KEY: ClassVar[str] = "preferences"
@@ -78,9 +78,9 @@ class PreferenceChanges(Message, frozen=True, kw_only=True):
 
 
 class IdentityChange(Value, frozen=True, kw_only=True):
-    """A citizen is reached under other addresses than before, as Meta's system message says.
+    """A citizen's addresses changed, according to Meta's system message.
 
-    `before` and `after` hold what is known of each; what did not change may be missing in `after`.
+    `before` and `after` hold the known addresses; an unchanged one may be missing in `after`.
     """
 
     message_key: bytes
@@ -125,9 +125,9 @@ ACCOUNT_FIELDS = frozenset(
 
 
 class AccountEvent(Value, frozen=True, kw_only=True):
-    """What Meta says about our account, templates, quality and limits: its `field` and `value` unchanged.
+    """Meta's report about our account, templates, quality or limits: its `field` and `value` unchanged.
 
-    `at` is Meta's clock, where it says so.
+    `at` is by Meta's clock, if given.
     """
 
     field: str
@@ -146,11 +146,11 @@ class AccountEvents(Message, frozen=True, kw_only=True):
 
 
 class WebhookQuarantined(Message, frozen=True, kw_only=True):
-    """A part of a webhook with a valid signature that could not be understood; what was understood beside it went on.
+    """A part of a correctly signed webhook that could not be parsed; the other parts were processed.
 
-    `sealed` opens to a webhook that holds this part alone, or to the whole body if nothing could be cut out of it.
-    `kind` is `no_webhook`, `unknown_field` (Meta knows something that we do not), `broken_part`, or `broken_field` for
-    one without which the rest of its part went on.
+    `sealed` decrypts to a webhook with only this part, or to the whole body if nothing could be cut out of it. `kind`
+    is `no_webhook`, `unknown_field` (a field of Meta's that we do not know), `broken_part`, or `broken_field` if the
+    rest of its part was processed.
     """
 
     TYPE: ClassVar[str] = "de.kreisfunk.inbound.quarantined.v1"

@@ -22,7 +22,7 @@ class Value(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Lane(StrEnum):
-    """Which deliveries go first: replies before urgent before bulk."""
+    """Priority of deliveries: replies before urgent before bulk."""
 
     REPLY = "reply"
     URGENT = "urgent"
@@ -30,17 +30,17 @@ class Lane(StrEnum):
 
 
 class AddressKind(StrEnum):
-    """What an address is: a phone number in digits, or a business-scoped user id (BSUID)."""
+    """Kind of address: a phone number in digits, or a business-scoped user id (BSUID)."""
 
     PHONE = "phone"
     USER = "user"
 
 
 class Address(Value, frozen=True, kw_only=True):
-    """Where somebody is reached, sealed (see shared.encryption).
+    """Address of a person, encrypted (see shared.encryption).
 
-    `index` is the keyed hash to look the address up by, `sealed` the ciphertext that only the holders of
-    the sealing keys can open.
+    `index` is the keyed hash to look the address up by, `sealed` the ciphertext, which only the holders of the
+    encryption keys can decrypt.
     """
 
     kind: AddressKind
@@ -49,9 +49,9 @@ class Address(Value, frozen=True, kw_only=True):
 
 
 class Addresses(Value, frozen=True, kw_only=True):
-    """All addresses of one person that Meta named in one place; at least one of the two is there.
+    """All addresses of one person that Meta named in one place; at least one of the two is present.
 
-    While the index key is rotated, `also` holds their hashes with the other key, to look them up by.
+    During a rotation of the index key, `also` holds the hashes with the other key for lookups.
     """
 
     phone: Address | None = None

@@ -34,12 +34,12 @@ class NoticeContent(Message, frozen=True, kw_only=True):
 
 
 class NoticePublished(NoticeContent, frozen=True, kw_only=True):
-    """A new notice, which goes to all subscribers of its topic once: revision 1.
+    """A new notice, which is sent once to all subscribers of its topic: revision 1.
 
-    `picture` is the address of a JPEG or PNG. With `municipalities` it goes to those who chose one of them or none.
-    `urgent` overtakes everything but replies. Before `scheduled_at` nobody gets it. `spread_minutes` sends one after
-    the other over that time, instead of as fast as the number permits. `follows` is an earlier notice of the same
-    source and topic: this one, a correction or an all-clear, goes to exactly those who got that one.
+    `picture` is the address of a JPEG or PNG. With `municipalities` it is sent to those who chose one of them or none.
+    `urgent` overtakes everything but replies. It is not sent before `scheduled_at`. `spread_minutes` spreads the
+    messages over that time, instead of sending as fast as the number permits. `follows` is an earlier notice of the
+    same source and topic: this one, a correction or an all-clear, is sent to exactly the recipients of that one.
     """
 
     TYPE: ClassVar[str] = "de.kreisfunk.notice.published.v1"
@@ -47,9 +47,9 @@ class NoticePublished(NoticeContent, frozen=True, kw_only=True):
 
 
 class NoticeUpdated(NoticeContent, frozen=True, kw_only=True):
-    """A notice in its next revision, whole: it replaces the one before where that has not arrived, and goes to all.
+    """The next revision of a notice, complete: it replaces the previous one where undelivered, and is sent to all.
 
-    Each update counts `revision` up.
+    Each update increases `revision`.
     """
 
     TYPE: ClassVar[str] = "de.kreisfunk.notice.updated.v1"
@@ -59,7 +59,7 @@ class NoticeUpdated(NoticeContent, frozen=True, kw_only=True):
 
 
 class NoticeWithdrawn(Message, frozen=True, kw_only=True):
-    """A notice that must not reach anybody any more; what has been sent stays sent."""
+    """Withdrawal of a notice: it must not be sent any more; messages already sent remain."""
 
     TYPE: ClassVar[str] = "de.kreisfunk.notice.withdrawn.v1"
     KEY: ClassVar[str] = "notice.withdrawn"
@@ -68,9 +68,9 @@ class NoticeWithdrawn(Message, frozen=True, kw_only=True):
 
 
 class NoticeCheck(Message, frozen=True, kw_only=True):
-    """A question: what would become of `event`, a CloudEvent in structured JSON? Nothing is published.
+    """Request to check `event`, a CloudEvent in structured JSON, without publishing it.
 
-    `notice.checked` answers it. It needs no subject, and each question has an id of its own.
+    `notice.checked` answers it. It needs no subject, and each request has an id of its own.
     """
 
     TYPE: ClassVar[str] = "de.kreisfunk.notice.check.v1"

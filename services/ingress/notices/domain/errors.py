@@ -66,7 +66,7 @@ class ErrorType(_ErrorTypeFields, Enum):
 
 
 class FieldError(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What is wrong with one field, and what would be right; `event` counts the events of a batch from 0."""
+    """Problem of one field, and what would be right; `event` is the index in a batch, from 0."""
 
     field: str
     problem: str
@@ -74,7 +74,7 @@ class FieldError(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class ProblemDetails(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """An error. `type` leads to its explanation; `errors` names each wrong field."""
+    """An error. `type` links to its explanation; `errors` names each wrong field."""
 
     type: str
     title: str

@@ -26,7 +26,7 @@ _PROGRESS_AS_TEXT = {"contentMediaType": JSON, "contentSchema": {"$ref": "#/comp
 
 
 class PublishedEvent(Struct, frozen=True, kw_only=True):
-    """A new notice as a CloudEvent in structured mode. `source` and `id` together are what makes it the same event."""
+    """A new notice as a CloudEvent in structured mode. `source` and `id` together identify the event."""
 
     specversion: Literal["1.0"]
     id: ShortText
@@ -40,7 +40,7 @@ class PublishedEvent(Struct, frozen=True, kw_only=True):
 
 
 class UpdatedEvent(Struct, frozen=True, kw_only=True):
-    """The next revision of a notice, whole."""
+    """The next revision of a notice, complete."""
 
     specversion: Literal["1.0"]
     id: ShortText
@@ -54,7 +54,7 @@ class UpdatedEvent(Struct, frozen=True, kw_only=True):
 
 
 class WithdrawnEvent(Struct, frozen=True, kw_only=True):
-    """Nobody gets the notice any more."""
+    """Withdrawal of a notice: it is not sent to anyone any more."""
 
     specversion: Literal["1.0"]
     id: ShortText
@@ -67,7 +67,7 @@ class WithdrawnEvent(Struct, frozen=True, kw_only=True):
 
 
 class StreamMessage(Struct, frozen=True, kw_only=True):
-    """One of the server-sent events: there is one for each change, until the last."""
+    """A server-sent event; there is one for each change, until the last."""
 
     event: EventState
     data: Annotated[str, Meta(description="The progress as JSON.", extra_json_schema=_PROGRESS_AS_TEXT)]

@@ -36,7 +36,7 @@ class PlainPublish(NoticeContent, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class PlainUpdate(NoticeContent, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The next revision of a notice, whole."""
+    """The next revision of a notice, complete."""
 
     action: Literal["update"]
     notice: NoticeId
@@ -46,7 +46,7 @@ class PlainUpdate(NoticeContent, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class PlainWithdraw(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Nobody gets the notice any more."""
+    """Withdrawal of a notice: it is not sent to anyone any more."""
 
     action: Literal["withdraw"]
     notice: NoticeId

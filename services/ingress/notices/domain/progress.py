@@ -26,7 +26,7 @@ MAX_NOTICE_ID_LENGTH = 200
 
 
 class EventState(StrEnum):
-    """How far an event is."""
+    """State of an event."""
 
     RECEIVED = "received"
     ACCEPTED = "accepted"
@@ -42,13 +42,14 @@ FINAL_STATES = frozenset((EventState.REJECTED, EventState.FINISHED, EventState.C
 
 
 class EventProgress(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What became of an event until now.
+    """Progress of an event so far.
 
-    First `received`; then `accepted` or `rejected`, with what is wrong in `problems`; `scheduled` until its moment;
+    First `received`; then `accepted` or `rejected`, with the reasons in `problems`; `scheduled` until its start;
     `sending`, with recipients by state in `states`; at last `finished`, or `cancelled` with the reason. A withdrawal is
-    `done` when it is obeyed. `problems` beside another state are those of the same id sent again with other content.
-    `audience`, `costs` in euros, `duration_seconds` and `blockers` are those of the acceptance; later `audience` is
-    what was counted, and `person_limited` of those that wait do so for Meta's limit of messages to one person.
+    `done` once it is in effect. `problems` in any other state concern the same id sent again with other content.
+    `audience`, `costs` in euros, `duration_seconds` and `blockers` are those of the acceptance; later `audience` is the
+    actual number, and `person_limited` of the waiting recipients wait because of Meta's limit of messages to one
+    person.
     """
 
     event: str
@@ -79,9 +80,9 @@ class EventProgress(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class NoticeList(Struct, frozen=True, kw_only=True):
-    """The notices of a system in the last days, the newest first, each by the last event about it.
+    """The notices of a system in the last days, newest first, each by the last event about it.
 
-    A withdrawal is `done`, with the topic and the headline of what it has withdrawn.
+    A withdrawal is `done`, with the topic and the headline of the withdrawn notice.
     """
 
     notices: tuple[EventProgress, ...]

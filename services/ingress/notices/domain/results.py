@@ -12,7 +12,7 @@ EVENTS_PATH = "/events/"
 
 
 class PublishResult(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The broker has this event. `event` is where to follow what becomes of it."""
+    """The broker has stored this event; `event` is the path to follow its progress."""
 
     event: str
     source: str
@@ -21,16 +21,16 @@ class PublishResult(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class PublishResults(Struct, frozen=True, kw_only=True):
-    """The broker has these events, in the order of the request."""
+    """The broker has stored these events, in the order of the request."""
 
     events: tuple[PublishResult, ...]
 
 
 class CheckResult(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What would become of this event; nothing was published.
+    """Expected result of this event; nothing was published.
 
-    `begins_at` is missing for what goes at once. `audience`, `costs` in euros and `duration_seconds` are expected as of
-    now; each is missing where it is not known. `blockers` say in words what delays or stops it.
+    `begins_at` is missing if it is sent at once. `audience`, `costs` in euros and `duration_seconds` are current
+    estimates; each is missing if unknown. `blockers` describe what delays or stops the event.
     """
 
     event: str
