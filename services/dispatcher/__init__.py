@@ -1,1 +1,1 @@
-"""Sends replies and broadcasts through the Graph API: once each, in time, never after "Stop", never too fast."""
+"""Dispatcher: sends replies and broadcasts via the Graph API, once each, in time, never after "Stop", within the rate."""

@@ -1,4 +1,4 @@
-"""`python -m services.dispatcher`: runs one replica until SIGTERM."""
+"""Entry point of `python -m services.dispatcher`: one replica, until SIGTERM."""
 
 from services.dispatcher.settings import Settings
 from services.dispatcher.wiring import serve

@@ -1,4 +1,4 @@
-"""What the handlers need from the outside."""
+"""Ports of the handlers."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
@@ -21,9 +21,10 @@ Publish = Callable[[Message], Awaitable[None]]
 
 @dataclass
 class Claim:
-    """A ledger row that is ours to send now. `number` is how often it was claimed.
+    """A ledger row that this process may send now. `number` counts its claims.
 
-    `content` is the part of the request that does not depend on the recipient; `request` is all of it, once made.
+    `content` is the part of the request that is the same for all recipients; `request` is the complete body, once
+    encoded.
     """
 
     delivery: UUID
@@ -39,7 +40,7 @@ class Claim:
 
 
 class LaneMessage(Protocol):
-    """A message in hand from one of the lanes."""
+    """An unsettled message from one of the lanes."""
 
     @property
     def body(self) -> bytes: ...
@@ -51,7 +52,7 @@ class LaneMessage(Protocol):
 
 
 class LaneQueue(Protocol):
-    """What has arrived on one lane. Closed, everything in hand goes back to the broker."""
+    """Received messages of one lane. Closing returns all unsettled ones to the broker."""
 
     def take(self) -> LaneMessage | None: ...
 
@@ -67,7 +68,7 @@ class LaneQueue(Protocol):
 
 @dataclass
 class Batch:
-    """A batch in hand and how many of its recipients have been claimed or skipped."""
+    """A batch being claimed; `position` is how many of its recipients have been claimed or skipped."""
 
     message: BroadcastBatch
     content: Mapping[str, Any]
@@ -83,9 +84,9 @@ class Batch:
 
 @dataclass(frozen=True)
 class StatusUpdate:
-    """The furthest news about one delivery in a group of statuses.
+    """Furthest status of one delivery in a group of statuses.
 
-    A failure that may pass is tried again at `due_at`, up to `attempts` attempts.
+    A failure that may be temporary is retried at `due_at`, up to `attempts` attempts.
     """
 
     delivery: UUID
@@ -99,7 +100,7 @@ class StatusUpdate:
 
 @dataclass(frozen=True)
 class AppliedStatuses:
-    """What a group of statuses did; `unmatched` belong to no row of ours."""
+    """Result of applying a group of statuses; `unmatched` have no ledger row."""
 
     changed: int
     unmatched: int
@@ -107,10 +108,10 @@ class AppliedStatuses:
 
 @dataclass(frozen=True)
 class BroadcastProgress:
-    """How many recipients of a broadcast are in which state; `audience` None until the last page came.
+    """Recipients of a broadcast by state; `audience` is None until the last page has arrived.
 
-    `cancelled` is why it was cancelled, if it was and somebody asked; `person_limited` how many wait since Meta lets
-    one person have only so many messages in a short time.
+    `cancelled` is the reason of a cancellation, set only by get_progress; `person_limited` counts those who wait
+    because Meta limits the messages to one person in a short time.
     """
 
     broadcast: UUID
@@ -123,9 +124,11 @@ class BroadcastProgress:
 
 @dataclass(frozen=True)
 class Backlog:
-    """What the ledger still expects: deliveries that wait, by lane, and how many seconds the oldest that is due has
-    been; recipients that nobody accounts for; the age of the oldest unknown outcome in seconds; whether the sender is
-    held."""
+    """Work that the ledger still expects.
+
+    `waiting` counts deliveries by lane, `overdue_seconds` is how long the oldest one has been due; `unaccounted` counts
+    recipients of ended broadcasts without a row; `unknown_seconds` is the age of the oldest unknown outcome.
+    """
 
     waiting: Mapping[Lane, int]
     overdue_seconds: Mapping[Lane, float]
@@ -136,16 +139,16 @@ class Backlog:
 
 @dataclass(frozen=True)
 class Work:
-    """Lanes with deliveries that are due, and what else there is to do: unknown, progress, refusals, …"""
+    """Lanes with due deliveries, and other kinds of work: unknown, progress, refusals, …"""
 
     due_lanes: frozenset[Lane] = frozenset()
     kinds: frozenset[str] = frozenset()
 
 
 class Ledger(Protocol):
-    """The rows of all deliveries. Every method is one transaction and raises DependencyUnavailable.
+    """Rows of all deliveries. Every method is one transaction and raises DependencyUnavailable.
 
-    Those that write what others sent us raise InvalidDataError if the database refuses a value.
+    Methods that write received data raise InvalidDataError if the database refuses a value.
     """
 
     async def register(self, batch: BroadcastBatch, content: Mapping[str, Any]) -> None: ...
@@ -195,7 +198,7 @@ class Ledger(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Erasure:
-    """People whose addresses have to go, also those that only their deliveries know; `user` until Meta was told."""
+    """People whose addresses must be erased, also from their deliveries; `user` is set until Meta has been asked."""
 
     id: UUID
     subscribers: Sequence[UUID]
@@ -211,25 +214,25 @@ class Erasure:
 
 
 class RecipientRepository(Protocol):
-    """What the ledger knows of people. Every method raises DependencyUnavailable."""
+    """Personal data in the ledger. Every method raises DependencyUnavailable."""
 
     async def find_broadcast(self, deliveries: Sequence[UUID], message_key: bytes) -> UUID | None:
-        """The source of the one of these deliveries that Meta knows by this message."""
+        """Return the broadcast of the one of these deliveries that was sent as this message."""
 
     async def register_erasure(self, erased: SubscriberErased) -> None:
-        """Send them nothing from now on, and erase them soon."""
+        """Suppress everything for these subscribers from now on, and erase their addresses soon."""
 
     async def claim_due_erasures(self) -> list[Erasure]:
-        """Erasures to be tried now, for this replica only."""
+        """Return due erasures, for this replica only."""
 
     async def mark_contact_deleted(self, erasure: Erasure) -> None: ...
 
     async def erase(self, erasure: Erasure) -> None:
-        """Forget the addresses where nothing has to be sent any more, and the erasure when all of them are gone."""
+        """Erase the addresses of deliveries that are not pending, and the erasure itself once no address remains."""
 
 
 class RateLimiter(Protocol):
-    """The rate that all replicas share, as of the last lease. Every method raises DependencyUnavailable."""
+    """Rate shared by all replicas; `rate` is as of the last lease. Every method raises DependencyUnavailable."""
 
     rate: float
 
@@ -245,22 +248,22 @@ class RateLimiter(Protocol):
 
 
 class Graph(Protocol):
-    """Meta's API. Never raises: whatever happens is an answer."""
+    """Meta's API. Never raises: every failure is a result."""
 
     def prepare(self, claims: Iterable[Claim]) -> None:
-        """Make their requests, one after the other, which costs less than each at its moment."""
+        """Encode the requests of claims in one go, which costs less than one at a time."""
 
     def send(self, claim: Claim, may_leave: Callable[[], bool]) -> asyncio.Future[Any]:
-        """Send unless `may_leave` says no, which is asked at the moment of writing to an open connection."""
+        """Send unless `may_leave`, called just before writing to an open connection, returns False."""
 
     def answer(self, sent: asyncio.Future[Any]) -> SendResult:
-        """What sending it ended with; cancelled, it counts as not answered."""
+        """Return the result of sending; a cancelled future counts as unanswered."""
 
     def hash_message_id(self, message_id: str) -> bytes: ...
 
 
 class Meter(Protocol):
-    """What is counted."""
+    """Metrics of the handlers."""
 
     def record_send(self, claim: Claim, answer: SendResult, seconds: float, now: datetime) -> None: ...
 

@@ -1,4 +1,4 @@
-"""What the dispatcher reads from its environment."""
+"""Settings of the dispatcher."""
 
 from pydantic import Field, HttpUrl, SecretStr, field_validator
 
@@ -7,12 +7,12 @@ from shared.contracts.retention import MAX_DELIVERY_RETENTION_DAYS
 from shared.runtime.encryption_settings import EncryptionSettings
 from shared.runtime.settings import DatabaseSettings
 
-# Ourselves, and the simulator of docker compose.
+# This host, and the simulator in Docker Compose.
 UNENCRYPTED_HOSTS = ("127.0.0.1", "localhost", "[::1]", "simulator")
 
 
 class Settings(DatabaseSettings, EncryptionSettings):
-    """See docs/guides/operators.md."""
+    """Settings of the dispatcher; docs/guides/operators.md describes each."""
 
     graph_url: HttpUrl = Field(HttpUrl("https://graph.facebook.com"), description="Meta or a solution provider")
     graph_version: str = Field("v26.0", pattern=r"^v\d+\.\d+$", description="version of Meta's interface")
@@ -45,16 +45,16 @@ class Settings(DatabaseSettings, EncryptionSettings):
 
     @property
     def max_requests(self) -> int:
-        """How many requests may be in flight: enough for the rate as long as answers take 4 seconds or less."""
+        """Return how many requests may be in flight: enough for the rate as long as answers take 4 seconds or less."""
         return self.connections or max(64, min(4000, int(4 * self.messages_per_second)))
 
     @property
     def answer_margin_seconds(self) -> float:
-        """How long after its claim a message may be answered at the latest."""
+        """Return the longest time from a claim to the answer."""
         return MAX_CLAIM_SECONDS + self.request_timeout_seconds
 
     @property
     def number_url(self) -> str:
-        """Where Meta serves our number."""
+        """Return the URL of our phone number at Meta."""
         base = str(self.graph_url).rstrip("/")
         return f"{base}/{self.graph_version}/{self.phone_number_id}"

@@ -67,7 +67,7 @@ CLOSE_TIMEOUT_SECONDS = 3.0
 
 @dataclass(frozen=True)
 class Resources:
-    """All that a replica is connected to. What it publishes may go nowhere; what it tells may not."""
+    """Connections of a replica. `publish` permits unroutable messages; `tell` does not."""
 
     settings: Settings
     database: Database
@@ -83,7 +83,7 @@ Job = Callable[[], Coroutine[Any, Any, None]]
 
 
 def build_retention(database: Database, retention_days: int, metrics: Metrics) -> Retention:
-    """Everything that this service forgets."""
+    """Return the retention of all data of this service."""
     kept = build_retention_rules(retention_days)
     for kind in kept:
         metrics.count_deleted(kind, 0)
@@ -178,7 +178,7 @@ async def _check_all_open(inboxes: Collection[PausableConsumer]) -> bool:
 async def _run(
     send_loop: SendLoop, recorder: Recorder, jobs: list[Job], readiness: Readiness, stop: StopRequest
 ) -> None:
-    """Send until `stop`; the send loop then ends by itself, the jobs are ended after it."""
+    """Send until `stop`; the send loop then ends on its own, and the background jobs are cancelled after it."""
     async with asyncio.TaskGroup() as tasks:
         background = [tasks.create_task(job()) for job in jobs]
         sending = tasks.create_task(send_loop.run(max(1.0, stop.drain_seconds - CLOSE_TIMEOUT_SECONDS)))

@@ -1,1 +1,1 @@
-"""PostgreSQL, the Graph API, RabbitMQ lanes and Prometheus."""
+"""Adapters for PostgreSQL, the Graph API and Prometheus."""

@@ -1,7 +1,7 @@
-"""What Meta said about our account, in the database that all replicas share.
+"""Store of Meta's reports about our account, in the database that all replicas share.
 
-Meta repeats webhooks and does not keep their order. Of each subject the newest word counts, and the same word only
-once: so an operator's release is not undone by a repetition.
+Meta repeats webhooks and does not keep their order. For each subject only the newest report counts, and each report
+once, so that a repetition does not undo an operator's resume.
 """
 
 from dataclasses import dataclass
@@ -33,8 +33,9 @@ class PostgresAccount:
     number: str
 
     async def apply(self, change: account.AccountChange, at: datetime) -> bool | None:
-        """Do what it says; return whether a limit became smaller by it, None if this or something newer was
-        done already. Raises DependencyUnavailable.
+        """Apply a change; return whether it lowered a limit, or None if it or a newer one was already applied.
+
+        Raises DependencyUnavailable.
         """
         async with self.database.transaction() as connection:
             if not await connection.fetchval(_RECORD_IF_NEWER, account.identify_subject(change), at, repr(change)):

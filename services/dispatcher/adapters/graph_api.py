@@ -1,4 +1,4 @@
-"""Meta's Graph API over HTTP/1.1. Knows when a request may have reached Meta and when it cannot have."""
+"""Client of Meta's Graph API over HTTP/1.1, which knows whether a request may have reached Meta."""
 
 import asyncio
 from collections.abc import Callable, Iterable
@@ -21,7 +21,8 @@ from shared.encryption import BlindIndexKey, EncryptionError, KeyRing
 from shared.runtime import post_client
 from shared.runtime.post_client import HttpAnswer, PostClient
 
-# Another replica may have the right key; and one address that nobody can decrypt must not keep everybody busy.
+# Leaves time for a replica with the right key, and keeps an address that none can decrypt from being retried
+# constantly.
 UNDECRYPTABLE_DELAY_SECONDS = 5.0
 TIMEOUT = ClientTimeout(total=10)
 
@@ -37,7 +38,7 @@ class _Error(Struct):
 
 
 class _Body(Struct):
-    """What Meta writes; what somebody else wrote has neither."""
+    """Answer from Meta; one from anything else has neither field."""
 
     messages: tuple[_Message, ...] | None = None
     error: _Error | None = None
@@ -48,7 +49,7 @@ _decoder = msgspec.json.Decoder(_Body)
 
 @dataclass(frozen=True)
 class GraphApi:
-    """One number at Meta. Addresses are decrypted here, moments before they are sent."""
+    """One phone number at Meta. Addresses are decrypted here, moments before they are sent."""
 
     client: PostClient
     keys: KeyRing
@@ -57,26 +58,26 @@ class GraphApi:
     contact_book_url: str
 
     def hash_message_id(self, message_id: str) -> bytes:
-        """The keyed hash by which statuses and reactions find the message."""
+        """Return the keyed hash by which statuses and reactions find the message."""
         return self.index_key.compute_base_index("wamid", message_id)
 
     def prepare(self, claims: Iterable[Claim]) -> None:
-        """Make the requests of new claims; one that cannot be made says so when it is to be sent."""
+        """Encode the requests of new claims; errors are ignored here and occur again in `send`."""
         for claim in claims:
             with suppress(Exception):
                 claim.request = self._encode(claim)
 
     def send(self, claim: Claim, may_leave: Callable[[], bool]) -> asyncio.Future[HttpAnswer]:
-        """Send one message if it may leave at the moment of writing; `answer` says what the future ended with."""
+        """Send one message if it may leave at the moment of writing; `answer` converts the future to a result."""
         try:
             return self.client.post(claim.request or self._encode(claim), may_leave)
-        except Exception as error:  # of whatever one request is made of, it costs this one alone
+        except Exception as error:  # any error in building a request affects this one alone
             failed: asyncio.Future[HttpAnswer] = asyncio.get_running_loop().create_future()
             failed.set_exception(error)
             return failed
 
     def answer(self, sent: asyncio.Future[HttpAnswer]) -> SendResult:
-        """A missing answer is no error: Meta may have the message."""
+        """Convert the future to a result; a missing answer is no error, as Meta may have the message."""
         try:
             return _parse_response(sent.result())
         except asyncio.CancelledError:
@@ -96,10 +97,10 @@ class GraphApi:
             return NoResponse("failed")
 
     async def forget_contact(self, user: Address) -> bool:
-        """Have Meta forget a number's pairing with a user id; False means to try again later.
+        """Have Meta delete a number's pairing with a user id; return False if it has to be retried.
 
-        Meta, "Business-scoped user IDs" (June 2026). Meta takes the user id in the address of the request; it goes to
-        Meta only, and is logged nowhere.
+        Meta, "Business-scoped user IDs" (June 2026). Meta takes the user id in the URL of the request; it is sent to
+        Meta only, and logged nowhere.
         """
         try:
             parameters = {"messaging_product": "whatsapp", "bsuid": self._decrypt(user)}
@@ -114,7 +115,7 @@ class GraphApi:
             return False
 
     def is_decryptable(self, address: Address) -> bool:
-        """Return whether our keys open this address."""
+        """Return whether our keys decrypt this address."""
         try:
             return bool(self._decrypt(address))
         except EncryptionError:
@@ -142,7 +143,7 @@ def _parse_response(answer: HttpAnswer) -> SendResult:
     if status == 200:
         return NoResponse("HTTP 200 that is not from Meta", foreign=True)
     if body.error is None:
-        # 503 says that nobody took the request; after other faults behind a gateway Meta may have it.
+        # A 503 means that no server took the request; after other errors behind a gateway Meta may have it.
         is_unsure = status >= 500 and status != 503
         return NoResponse(f"HTTP {status}", foreign=True) if is_unsure else send_results.ForeignResponse(status)
     seconds = answer.headers.get(b"retry-after", b"")

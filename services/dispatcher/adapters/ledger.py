@@ -1,4 +1,4 @@
-"""The ledger in PostgreSQL."""
+"""Ledger in PostgreSQL."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,16 +23,16 @@ from shared.database.pool import Database
 from shared.runtime.clock import Instant
 
 MAX_RESENDS = 3
-# By which an operator finds this process.
+# Identifies this process to an operator.
 REPLICA = f"{gethostname()}, process {getpid()}"
 
 
 @dataclass(frozen=True)
 class PostgresLedger:
-    """`number` is the sending number's id at Meta, `slot` spreads the counters of several replicas.
+    """Ledger of one phone number; `number` is its id at Meta, `slot` spreads the counters of several replicas.
 
-    `limited` says whether people a day or messages a month are limited; without, claims need not be made one
-    after the other. A claim whose result is not on record `answer_seconds` later has an unknown outcome.
+    `limited` is whether people per day or messages per month are limited; if not, claims need not be serialized. A
+    claim without a recorded result after `answer_seconds` has an unknown outcome.
     """
 
     database: Database
@@ -42,27 +42,26 @@ class PostgresLedger:
     answer_seconds: float = 30.0
 
     async def ensure_partitions(self) -> bool:
-        """Make room for the coming weeks; return False where that has to wait, as somebody reads the whole table."""
+        """Create the partitions of the coming weeks; return False if a reader of the whole table blocks it for now."""
         return bool(await self.database.fetchval("select dispatcher.ensure_partitions()"))
 
     async def find_newest_address(self) -> Address | None:
-        """Return the address of a delivery that was recorded lately, None if there is none."""
+        """Return the address of a recently recorded delivery, None if there is none."""
         rows = await self.database.fetch(ledger_claims.NEWEST_ADDRESS)
         return row_mapping.read_address(rows[0]) if rows else None
 
     async def register(self, batch: BroadcastBatch, content: Mapping[str, Any]) -> None:
-        """Know the broadcast, and how far its audience has been read."""
+        """Register the broadcast and how many recipients are known so far."""
         await self.database.fetchval(ledger_claims.REGISTER, *row_mapping.build_broadcast_values(batch, content))
 
     async def begin_follow_up(self, message: BroadcastFollowUp, content: Mapping[str, Any]) -> None:
-        """Know the broadcast and whom it follows; its recipients come by and by. What is known stays as it is."""
+        """Register the broadcast and what it follows; recipients are added later. An existing one stays unchanged."""
         async with self.database.transaction() as connection:
             await connection.execute(ledger_claims.REGISTER, *row_mapping.build_broadcast_values(message, content))
             await connection.execute(follow_ups.BEGIN, message.broadcast, message.follows)
 
     async def extend_follow_up(self, limit: int) -> bool:
-        """Up to `most` more recipients of the follow-up that nobody works at and that has waited longest; False if
-        there is nothing to do just now."""
+        """Add up to `limit` recipients to the unlocked follow-up that has waited longest; return False if none is due."""
         async with self.database.transaction() as connection:
             row = await connection.fetchrow(follow_ups.CLAIM_NEXT)
             if row is None:
@@ -79,7 +78,7 @@ class PostgresLedger:
         return True
 
     async def claim_batch(self, batch: Batch, limit: int) -> list[Claim]:
-        """Claim up to `limit` of the next recipients; those who may not get it are recorded as such."""
+        """Claim up to `limit` of the next recipients; ineligible ones are recorded as such."""
         message, recipients = batch.message, batch.peek_recipients(limit)
         ids = [delivery_id(message.broadcast, recipient.subscriber) for recipient in recipients]
         ordinals = list(range(message.offset + batch.position, message.offset + batch.position + len(ids)))
@@ -95,7 +94,7 @@ class PostgresLedger:
         ]
 
     async def claim_replies(self, replies: Sequence[tuple[ReplyRequested, datetime]]) -> list[Claim]:
-        """Claim replies; what they withdraw is suppressed in the same transaction."""
+        """Claim replies; their withdrawals are committed in the same transaction."""
         claimed_at = Instant.now()
         claims = {reply.reply: row_mapping.build_reply_claim(reply, asked, claimed_at) for reply, asked in replies}
         withdrawals = [reply.withdrawal for reply, _ in replies if reply.withdrawal]
@@ -108,7 +107,7 @@ class PostgresLedger:
         return [claims[row["id"]] for row in rows]
 
     async def claim_due(self, lane: Lane, limit: int) -> list[Claim]:
-        """Claim waiting deliveries whose time has come, oldest first."""
+        """Claim due deliveries, oldest first."""
         claimed_at = Instant.now()
         if lane is Lane.REPLY:
             rows = await self.database.fetch(ledger_claims.CLAIM_DUE_REPLIES, limit, self.answer_seconds)
@@ -118,18 +117,18 @@ class PostgresLedger:
         return [row_mapping.read_due_claim(row, claimed_at) for row in rows]
 
     async def find_work(self) -> Work:
-        """Look at everything that may have to be done, by one statement."""
+        """Return all kinds of pending work, with one statement."""
         row = await self.database.fetchrow(ledger_claims.FIND_WORK)
         kinds = frozenset(name for name, found in row.items() if found is True)
         return Work(due_lanes=frozenset(map(Lane, row["due_lanes"])), kinds=kinds)
 
     async def record(self, records: Sequence[Record]) -> None:
-        """Write down what became of claims, all in one transaction."""
+        """Record results of claims in one transaction."""
         columns = row_mapping.extract_columns(records, *row_mapping.RECORD)
         await self.database.fetchval(ledger_results.RECORD, *columns, self.slot, RECIPIENT_CODES)
 
     async def apply_statuses(self, updates: Sequence[StatusUpdate]) -> AppliedStatuses:
-        """Advance rows by what Meta reports, and note how far the stream of statuses has come."""
+        """Advance rows by Meta's statuses, and record how far the stream of statuses has come."""
         columns = row_mapping.extract_columns(updates, *row_mapping.STATUS)
         row = await self.database.fetchrow(
             ledger_results.APPLY_STATUSES, *columns, self.slot, RECIPIENT_CODES, self.number
@@ -137,39 +136,41 @@ class PostgresLedger:
         return AppliedStatuses(changed=row["changed"], unmatched=len(updates) - row["matched"])
 
     async def withdraw(self, withdrawal: Withdrawal) -> None:
-        """From the commit on nothing is claimed that the withdrawal covers."""
+        """Suppress everything that the withdrawal covers: from the commit on nothing of it is claimed."""
         await self.database.fetchval(ledger_claims.SUPPRESS, *row_mapping.build_withdrawal_columns([withdrawal]))
 
     async def cancel(self, broadcast: UUID, reason: str) -> None:
-        """From the commit on nothing of this broadcast is claimed."""
+        """Cancel a broadcast: from the commit on nothing of it is claimed."""
         await self.database.fetchval(ledger_results.CANCEL, broadcast, reason)
 
     async def mark_unknown(self) -> int:
-        """Mark claims that nobody can be working on any more: their outcome is unknown. Return how many."""
+        """Mark overdue claims as unknown, and return their number."""
         return int(await self.database.fetchval(ledger_results.MARK_UNKNOWN, self.slot))
 
     async def requeue_unknown(self, grace_seconds: float, margin_seconds: float) -> int:
-        """Give back what the stream of statuses has passed without a word, at most MAX_RESENDS times each."""
+        """Requeue deliveries that the stream of statuses has passed without a status, at most MAX_RESENDS times."""
         arguments = (self.number, grace_seconds, margin_seconds, self.slot, MAX_RESENDS)
         return int(await self.database.fetchval(ledger_results.REQUEUE_UNKNOWN, *arguments))
 
     async def collect_progress(self, grace_seconds: float) -> list[BroadcastProgress]:
-        """Broadcasts whose progress has changed and was not told for a second; what is unknown `grace_seconds` after
-        the expiry stays so."""
+        """Return broadcasts with changes that have not been published for a second.
+
+        An outcome still unknown `grace_seconds` after the expiry counts as final.
+        """
         rows = await self.database.fetch(ledger_results.COLLECT_PROGRESS, grace_seconds)
         return [row_mapping.read_progress(list(group)) for _, group in groupby(rows, key=lambda row: row["id"])]
 
     async def get_progress(self, broadcast: UUID) -> BroadcastProgress | None:
-        """None for a broadcast that the ledger does not know, or not any more."""
+        """Return None for a broadcast that the ledger does not know, or no longer knows."""
         rows = await self.database.fetch(ledger_results.BROADCAST_PROGRESS, broadcast)
         return row_mapping.read_progress(rows) if rows else None
 
     async def finish(self, broadcast: UUID) -> None:
-        """A broadcast of which nothing waits any more."""
+        """Mark a broadcast as finished, unless a delivery is still waiting or claimed."""
         await self.database.fetchval(ledger_results.FINISH, broadcast)
 
     async def read_backlog(self) -> Backlog:
-        """What still waits, and what nobody accounts for."""
+        """Return the waiting deliveries, and the recipients without a row."""
         rows = await self.database.fetch(ledger_results.BACKLOG, self.number)
         return Backlog(
             waiting={Lane(row["lane"]): row["waiting"] for row in rows},
@@ -180,21 +181,21 @@ class PostgresLedger:
         )
 
     async def report_unreachable(self, reason: str, seconds: float) -> None:
-        """Say that this replica has had no word of Meta's for so long; nobody believes it for long."""
+        """Record for how long Meta has been unreachable from this replica; the record is valid for a short time."""
         await self.database.fetchval(ledger_results.REPORT_UNREACHABLE, REPLICA, self.number, reason, seconds)
 
     async def fetch_unreported_refusals(self) -> list[DeliveryRefused]:
-        """Subscribers whom Meta will not reach and of whom subscriptions has not been told."""
+        """Return refused recipients that have not been reported to subscriptions."""
         return [DeliveryRefused(**row) for row in await self.database.fetch(ledger_results.UNREPORTED_REFUSALS)]
 
     async def mark_refusals_reported(self, refusals: Sequence[DeliveryRefused]) -> None:
         await self.database.fetchval(ledger_results.MARK_REFUSALS_REPORTED, [refusal.delivery for refusal in refusals])
 
     async def pause_template(self, template: str, reason: str) -> bool:
-        """Let broadcasts with this template wait from the commit on; return whether they did not yet."""
+        """Pause broadcasts with this template from the commit on; return whether they were not paused before."""
         return bool(await self.database.fetchval(ledger_results.PAUSE_TEMPLATE, template, reason))
 
     async def requeue_waiting(self, limit: int) -> int:
-        """End, park or wake up to `most` waiting deliveries of each kind, and return how many that were."""
+        """End, suspend or requeue up to `limit` waiting deliveries of each kind, and return their number."""
         statement = "select dispatcher.requeue_waiting($1, $2, $3)"
         return int(await self.database.fetchval(statement, self.number, self.slot, limit))

@@ -1,7 +1,7 @@
-"""SQL of the claims: what may be sent is decided in the statement that makes it ours.
+"""SQL of claims: the statement that claims a delivery also decides whether it may be sent.
 
-Each statement is committed before the first request. Rows that exist are skipped, so a batch or a reply may be
-delivered again and again; who may not get it, or not yet, has that on record at once.
+Each statement is committed before the first request. Existing rows are skipped, so a batch or a reply may be
+redelivered any number of times; recipients who may not get it, or not yet, are recorded as such at once.
 """
 
 REGISTER = """
@@ -13,7 +13,7 @@ on conflict (id) do update set
     audience = coalesce(excluded.audience, b.audience), expanded = greatest(b.expanded, excluded.expanded)
 """
 
-# What a claim makes of the candidates in `judged`: if there is a limit, one claim after the other asks `limit_claims`.
+# Outcome of the candidates in `judged`: if there is a limit, claims are serialized by `limit_claims`.
 _LIMITED = """
 exhausted as materialized (
     select e.* from (
@@ -83,7 +83,7 @@ with candidate as (
 select id, lane::text, address_kind, address_index, address_sealed, attempt, claim, asked_at, expires_at, content::text
 from changed where state = 'claimed'
 """
-# Of the newest rows only: all of them may have lost their addresses to an erasure.
+# Only among the newest rows: all of them may have lost their addresses to an erasure.
 NEWEST_ADDRESS = """
 select address_kind, address_index, address_sealed
 from (select * from dispatcher.delivery order by id desc limit 100) as newest where address_index <> '' limit 1
@@ -100,7 +100,7 @@ where s.sequence < excluded.sequence
 """
 SUPPRESS = _SUPPRESS.format(subscribers="$1", topics="$2", sequences="$3")
 
-# What replies withdraw is suppressed by the statement that claims them: neither is there without the other.
+# Suppresses the withdrawals of replies in the same statement as the claims: both are committed or neither.
 CLAIM_REPLIES = f"""
 with suppressed as ({_SUPPRESS.format(subscribers="$9", topics="$10", sequences="$11")}
 ), candidate as (
@@ -137,7 +137,7 @@ select id, lane::text, address_kind, address_index, address_sealed, attempt, cla
 from changed where state = 'claimed'
 """
 
-# Everything of which one look tells whether it has to be done, so that nothing is done in vain.
+# Checks for all kinds of periodic work in one query, so that none runs without need.
 FIND_WORK = """
 select array(
         select l.lane::text from unnest(enum_range(null::dispatcher.lane)) as l (lane)

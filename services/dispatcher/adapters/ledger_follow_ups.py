@@ -1,11 +1,11 @@
-"""SQL of broadcasts to those who got an earlier one: recipients are read from the ledger, page by page."""
+"""SQL of broadcasts to the recipients of an earlier one, which are read from the ledger page by page."""
 
 BEGIN = """
 insert into dispatcher.follow_up (broadcast, follows, position, last)
 select $1, f, dispatcher.first_id(f), dispatcher.is_over(f) from unnest($2::uuid[]) f on conflict do nothing
 """
 
-# One replica works at a follow-up at a time, whatever it follows.
+# Only one replica works on a follow-up at a time, even if it follows several broadcasts.
 CLAIM_NEXT = """
 select f.broadcast, f.follows, f.position, f.last,
     b.expires_at <= clock_timestamp()
@@ -15,8 +15,8 @@ where f.done_at is null and f.look_at <= clock_timestamp()
 order by f.look_at limit 1 for update of f, b skip locked
 """
 
-# All ids of a broadcast's deliveries begin with its time, so they are read in the order of the primary key. Who may
-# get it now waits for its turn, which comes at once: lanes and limits hold as for any other delivery.
+# All ids of a broadcast's deliveries begin with its time, so they are read in the order of the primary key. Eligible
+# recipients are due at once but wait for their turn: lanes and limits apply as for any other delivery.
 READ_PAGE = """
 with found as (
     select d.id, d.subscriber, d.sequence, d.address_kind, d.address_index, d.address_sealed
@@ -48,7 +48,7 @@ select count(*) as found, (select id from found order by id desc limit 1) as pos
 
 SAVE_POSITION = "update dispatcher.follow_up set position = $3 where broadcast = $1 and follows = $2"
 
-# Within ten minutes of its claim a delivery is accepted, unknown, or waits again.
+# Within ten minutes of its claim a delivery is accepted, unknown, or waiting again.
 START_NEXT_ROUND = """
 update dispatcher.follow_up
 set position = dispatcher.first_id($2), last = dispatcher.is_over($2), since = began_at - interval '10 minutes',
@@ -56,7 +56,7 @@ set position = dispatcher.first_id($2), last = dispatcher.is_over($2), since = b
 where broadcast = $1 and follows = $2
 """
 
-# Where the reading ended says who was last: nobody needs that any more.
+# `position` identifies the last recipient; it is not needed any more, so it is overwritten.
 FINISH = """
 with done as (
     update dispatcher.follow_up set done_at = clock_timestamp(), position = follows

@@ -1,11 +1,11 @@
-"""SQL of what becomes of claims: our own results, Meta's statuses, and rows that nobody answers for.
+"""SQL of results: our own, Meta's statuses, and rows without an answer.
 
-Rows are locked in the order of their ids, so that replicas cannot wait for one another in a circle. Nothing is joined
-where they are locked: PostgreSQL 18 missed rows of a join that another transaction was just changing (decision 0028).
-Every change of a broadcast's delivery moves its counters in the same statement.
+Rows are locked in the order of their ids, so that replicas cannot deadlock. No join is made where rows are locked:
+PostgreSQL 18 missed rows of a join that another transaction was just changing (decision 0028). Every change of a
+broadcast's delivery updates its counters in the same statement.
 """
 
-# What both do with rows that they have changed.
+# Shared end of RECORD and APPLY_STATUSES for changed rows.
 _NOTED = """returning d.id, case when d.subscriber is not null then d.source end as broadcast, d.subscriber,
         d.error_code, j.old_state, j.new_state
 ), refused as (
@@ -15,7 +15,7 @@ _NOTED = """returning d.id, case when d.subscriber is not null then d.source end
     on conflict do nothing
 )"""
 
-# A result of ours counts only for the claim that it is of; else the row is somebody else's by now. An acceptance
+# Our own result counts only for its own claim; otherwise another replica has claimed the row since. An acceptance
 # always counts, unless Meta has reported that very message as failed.
 RECORD = f"""
 with news as (
@@ -50,9 +50,9 @@ with news as (
 select dispatcher.count_changes($9, array_agg(broadcast), array_agg(old_state), array_agg(new_state)) from changed
 """
 
-# A failure that Meta reports later counts for the message that it names, and once: for the row's own, or for the only
-# one that the row can have. What Meta said of a failed message before counts no more. A failure that may pass gives the
-# delivery another attempt, as long as `attempts` allows, and a broadcast that has finished goes on.
+# A failure that Meta reports later counts once, and only for the message that it names: the row's own, or the only one
+# that the row can have. Earlier statuses of a failed message no longer count. A failure that may be temporary gives the
+# delivery another attempt, as long as `attempts` allows, and reopens a finished broadcast.
 APPLY_STATUSES = f"""
 with news as (
     select * from unnest($1::uuid[], $2::text[]::dispatcher.delivery_state[], $3::bytea[], $4::int[], $5::int[],
@@ -118,8 +118,8 @@ with lost as (
 select dispatcher.count_changes($1, array_agg(broadcast), array_agg(old_state), array_agg(new_state)) from changed
 """
 
-# Absence is proof only if, a grace time ago, the stream had already brought a status of a message that was
-# claimed well after this one; each time anew, and not for ever.
+# A missing status is proof only if, a grace time ago, the stream had already reached a message that was claimed well
+# after this one; checked again for each resend, and only a limited number of times.
 REQUEUE_UNKNOWN = """
 with passed as (
     select max(through) as through from dispatcher.status_stream
@@ -143,9 +143,9 @@ select dispatcher.count_changes($4, array_agg(broadcast), array_agg(old_state), 
 
 CANCEL = "insert into dispatcher.cancellation (broadcast, reason) values ($1, $2) on conflict do nothing"
 
-# Whoever moves `progressed_at` on tells the world; the others find nothing. What has not changed is told once in a
-# minute. An outcome that is still unknown when nothing can prove it any more, $1 seconds after the expiry, stays so.
-# Pages that a cancellation stopped never come: what came within ten minutes is the audience.
+# The replica that updates `progressed_at` publishes the progress; the others find nothing. Unchanged progress is
+# published once a minute. An outcome that is still unknown $1 seconds after the expiry cannot be proven any more and
+# counts as final. Pages stopped by a cancellation never arrive: the audience is then what arrived within ten minutes.
 COLLECT_PROGRESS = """
 with counted as (
     select b.id, coalesce(jsonb_object_agg(n.state, n.deliveries) filter (where n.state is not null), '{}')
@@ -188,8 +188,8 @@ where id = $1 and finished_at is null and not exists (
     having sum(n.deliveries) <> 0)
 """
 
-# Recipients that have no final news yet, those of ended broadcasts that have no row at all (but a cancellation may have
-# stopped their pages), and since when the first delivery that is due has been.
+# Counts recipients without a final state, and recipients of ended broadcasts without a row (unless a cancellation may
+# have stopped their pages), and measures how long the first due delivery has been due.
 BACKLOG = """
 with counted as (
     select b.lane, b.expanded, b.finished_at,

@@ -1,4 +1,4 @@
-"""From our values to the ledger's columns, and from its rows to our values."""
+"""Mapping between our values and the ledger's columns."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -19,12 +19,12 @@ from shared.runtime.clock import Instant
 
 
 def encode_json(value: object) -> str:
-    """Text for a jsonb column."""
+    """Return a value as text for a jsonb column."""
     return msgspec.json.encode(value).decode()
 
 
 def extract_columns(items: Iterable[object], *names: str) -> tuple[list[Any], ...]:
-    """Return a list for each of these attributes, one column of a statement each; dots lead into them."""
+    """Return one list for each of these attributes, as columns of a statement; a dotted name means a nested attribute."""
     listed = list(items)
     return tuple([get(item) for item in listed] for get in map(attrgetter, names))
 
@@ -37,7 +37,7 @@ STATUS = ("delivery", "state", "message_key", "error_code", "attempts", "due_at"
 def build_broadcast_values(
     message: BroadcastBatch | BroadcastFollowUp, content: Mapping[str, Any]
 ) -> tuple[object, ...]:
-    """Everything that a broadcast is registered with; whom a follow-up goes to is not known yet."""
+    """Return the columns of a new broadcast; the audience of a follow-up is not known yet."""
     expanded, audience, spacing, hours = 0, None, None, message.hours
     if isinstance(message, BroadcastBatch):
         expanded = message.offset + len(message.recipients)
@@ -54,13 +54,13 @@ def build_broadcast_values(
 
 
 def build_withdrawal_columns(withdrawals: Sequence[Withdrawal]) -> tuple[list[Any], ...]:
-    """Subscriber, topic and sequence; '' stands for all topics."""
+    """Return the columns subscriber, topic and sequence; the topic '' means all topics."""
     subscribers, topics, sequences = extract_columns(withdrawals, "subscriber", "topic", "sequence")
     return subscribers, [topic or "" for topic in topics], sequences
 
 
 def build_reply_columns(claims: Iterable[Claim]) -> tuple[list[Any], ...]:
-    """One list for each column of the claim."""
+    """Return one list for each column of the claim."""
     *others, contents, asked, expires = extract_columns(
         claims, "delivery", "address.kind", "address.index", "address.sealed", "content", "asked_at", "expires_at"
     )
@@ -68,13 +68,13 @@ def build_reply_columns(claims: Iterable[Claim]) -> tuple[list[Any], ...]:
 
 
 def build_batch_claim(batch: Batch, delivery: UUID, address: Address, claimed_at: Instant) -> Claim:
-    """A recipient that is ours to send to."""
+    """Return the claim of a recipient of a batch."""
     asked_at, expires_at = batch.message.published_at, batch.message.expires_at
     return Claim(delivery, batch.message.lane, address, batch.content, asked_at, expires_at, claimed_at)
 
 
 def build_reply_claim(reply: ReplyRequested, asked_at: datetime, claimed_at: Instant) -> Claim:
-    """A reply that is ours to send if the ledger lets us."""
+    """Return the claim of a reply, valid if the ledger accepts it."""
     content = build_reply_body(reply.text, reply.buttons, reply.menu)
     return Claim(reply.reply, Lane.REPLY, reply.recipient, content, asked_at, reply.expires_at, claimed_at)
 
@@ -84,7 +84,7 @@ def read_address(row: asyncpg.Record) -> Address:
 
 
 def read_due_claim(row: asyncpg.Record, claimed_at: Instant) -> Claim:
-    """A row that has waited and is ours now."""
+    """Return the claim of a row that was waiting."""
     return Claim(
         delivery=row["id"],
         lane=Lane(row["lane"]),
@@ -99,7 +99,10 @@ def read_due_claim(row: asyncpg.Record, claimed_at: Instant) -> Claim:
 
 
 def read_progress(rows: Sequence[asyncpg.Record]) -> BroadcastProgress:
-    """The counters of one broadcast; it has finished when nobody waits, or is unknown as long as that can change."""
+    """Return the progress from the counters of one broadcast.
+
+    It has finished when no delivery is waiting, or unknown as long as that can change.
+    """
     first = rows[0]
     states = {DeliveryState(row["state"]): row["deliveries"] for row in rows if row["deliveries"]}
     known = sum(states.values())

@@ -1,4 +1,4 @@
-"""Every metric of the dispatcher."""
+"""Metrics of the dispatcher."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -18,7 +18,7 @@ _SEND_BUCKETS = (0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30)
 _WAY_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200)
 _RESULTS = ("accepted", "unknown", "not_sent", "expired", *(remedy.value for remedy in ErrorAction))
 _WORDS: Mapping[type[SendResult], str] = {Accepted: "accepted", NoResponse: "unknown", Expired: "expired"}
-# The first of each is to be an increase.
+# Labels exported with 0 from the start, so that the first event is an increase.
 _SHOWN_FROM_THE_BEGINNING: Mapping[str, Iterable[str]] = {
     "refused_rows": ("result", "status"),
     "send_slots_unused": ("late", "connecting", "nothing", "pause"),
@@ -56,7 +56,7 @@ _GAUGES = (
 
 
 class Metrics:
-    """Implements the handlers' Meter. Labels are words of our own code, never what somebody sent us."""
+    """Prometheus implementation of the handlers' Meter. Labels are words of our own code, never received data."""
 
     def __init__(self, registry: CollectorRegistry, *, limit: float, max_requests: int = 0, replicas: int = 1) -> None:
         self._count = {n: Counter(f"{_PREFIX}_{n}", text, labels, registry=registry) for n, text, *labels in _COUNTERS}
@@ -122,7 +122,7 @@ class Metrics:
         self._bound.state(what)
 
     def record_retention(self, ages: Mapping[str, float]) -> None:
-        """After a round of retention."""
+        """Record a completed run of retention."""
         self._show["retention_at_seconds"].set_to_current_time()
         for kind, seconds in ages.items():
             self._show["retention_oldest_age_seconds"].labels(kind).set(seconds)

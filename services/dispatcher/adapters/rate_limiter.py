@@ -1,4 +1,4 @@
-"""The shared rate in PostgreSQL: one row for each sending number."""
+"""Shared rate limiter in PostgreSQL, with one row for each phone number."""
 
 import asyncio
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ returning true
 
 @dataclass(frozen=True)
 class SendLimits:
-    """`rate` in messages per second; people in any 24 hours (Meta's tier) and messages a month, None for any."""
+    """Limits: `rate` in messages per second; people in any 24 hours (Meta's tier) and messages a month, None for any."""
 
     rate: float
     people_a_day: int | None = None
@@ -40,7 +40,7 @@ class SendLimits:
 
 @dataclass
 class PostgresRateLimiter:
-    """The row survives us, and so do a rate that Meta made us lower, a tier that Meta changed, and a hold."""
+    """Shared rate limiter; its row, with a throttled rate, a tier changed by Meta and a pause, outlives the process."""
 
     database: Database
     number: str
@@ -50,7 +50,7 @@ class PostgresRateLimiter:
         self.rate, self._clock = self.limits.rate, ServerClock()
 
     async def set_up(self) -> None:
-        """Make the row, or give it our limits, and compare the clocks."""
+        """Create or update the row with our limits, and compare the clocks."""
         limits = self.limits
         async with self.database.connection() as connection:
             await connection.execute(_SET_UP, self.number, limits.rate, limits.people_a_day, limits.messages_a_month)
@@ -59,7 +59,7 @@ class PostgresRateLimiter:
                 self._clock.observe(read=read, arrived=asyncio.get_running_loop().time())
 
     async def reserve(self, slots: int) -> Lease:
-        """Reserve slots that nobody else has: none or one probe while sending is paused.
+        """Reserve slots exclusively: none or one probe while sending is paused.
 
         Raises DependencyUnavailable: then nothing is sent.
         """
@@ -70,20 +70,22 @@ class PostgresRateLimiter:
         return Lease(start=start, spacing=spacing, slots=got, planned=planned, shift=shift, paused_reason=held)
 
     async def report_late_use(self, use: LateUse) -> None:
-        """Tell everybody, so that the slots a second later are used later too."""
+        """Report late use, so that the slots one second later are shifted for all replicas."""
         statement = "select dispatcher.report_late_use($1, $2, $3, $4)"
         await self.database.fetchval(statement, self.number, use.starts, use.ends, use.late)
 
     async def throttle(self, seconds: float) -> bool:
-        """Make all replicas wait for `seconds` and go on more slowly; return whether nobody had just done that."""
+        """Make all replicas wait for `seconds` and then send more slowly; return whether none had just done that."""
         statement = "select dispatcher.throttle($1, $2, $3)"
         return bool(await self.database.fetchval(statement, self.number, THROTTLE_FACTOR, seconds))
 
     async def pause(self, reason: str, seconds: float) -> bool:
-        """Send nothing but one message in `seconds`, until one is accepted or a person releases; return whether
-        it was not held already."""
+        """Pause sending, except for a probe every `seconds`, until one is accepted or an operator resumes.
+
+        Return whether it was not paused before.
+        """
         return bool(await self.database.fetchval(PAUSE, self.number, reason, seconds))
 
     async def resume(self) -> bool:
-        """Let everybody send again, unless a person said to hold; return whether that ended a hold."""
+        """Resume sending, unless an operator paused it; return whether that ended a pause."""
         return bool(await self.database.fetchval(RESUME, self.number))

@@ -1,4 +1,4 @@
-"""What the ledger knows of people: which message a reaction was about, and addresses that have to go."""
+"""Personal data in the ledger: the broadcast that a reaction was about, and erasures."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from shared.contracts.message import AddressKind
 from shared.database.pool import Database
 
 RETRY_DELAY_SECONDS = 5
-# What was under way when it was asked for may be written yet, the answer to it above all.
+# Messages in progress at the request, above all the answer to it, may still be written.
 ERASURE_DELAY_SECONDS = 60
 MAX_SEQUENCE = 2_147_483_647
 
@@ -26,12 +26,12 @@ where id in (
     order by asked_at limit 10 for update skip locked)
 returning id, subscribers, indexes, user_index, user_sealed
 """
-# What is still to be sent, such as the answer that confirms the erasure, keeps its address until it has left.
+# A message that is still to be sent, such as the confirmation of the erasure, keeps its address until it is sent.
 _ERASE = """
 update dispatcher.delivery set address_index = '', address_sealed = ''
 where id in (select dispatcher.deliveries_to($1, $2)) and state not in ('waiting', 'claimed', 'unknown')
 """
-# Whoever writes again counts anew.
+# Someone who subscribes again counts anew.
 _DELETE_REACHED = "delete from dispatcher.reached where subscriber = any($1)"
 _DELETE_USER = "update dispatcher.erasure set user_index = null, user_sealed = null where id = $1"
 _FINISH = """

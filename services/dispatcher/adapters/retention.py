@@ -1,4 +1,4 @@
-"""What is deleted when, by the database's clock; docs/datenschutz.md says the same."""
+"""Retention rules, by the database's clock; docs/datenschutz.md describes the same."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -6,9 +6,9 @@ from datetime import timedelta
 from shared.contracts.retention import WITHDRAWAL_RETENTION_MARGIN_DAYS
 from shared.database.retention import RetentionRule, build_row_rule
 
-# Nothing but statuses and reactions comes for a reply that has left, and they do not name its recipient.
+# After a reply is sent, only statuses and reactions refer to it, and they do not need its address.
 REPLY_ADDRESS_RETENTION = timedelta(days=1)
-# Meta's limit counts 24 hours.
+# Meta's limit covers 24 hours.
 REACHED_RETENTION = timedelta(hours=25)
 STATUS_STREAM_RETENTION = timedelta(days=1)
 UNREACHABLE_RETENTION = timedelta(days=1)
@@ -29,7 +29,7 @@ _OLDEST_REPLY_ADDRESS = """
     select min(claimed_at) from dispatcher.delivery
     where subscriber is null and address_index <> '' and state not in ('waiting', 'claimed', 'unknown')
 """
-# A week is as old as its first day.
+# The age of a week is that of its first day.
 _OLDEST_WEEK = """
     select min(to_date(right(c.relname, 8), 'YYYYMMDD')) from pg_inherits i join pg_class c on c.oid = i.inhrelid
     where i.inhparent = 'dispatcher.delivery'::regclass and c.relname ~ '^delivery_[0-9]{8}$'
@@ -38,7 +38,7 @@ _DROP_OLD_WEEKS = "select dispatcher.drop_old_partitions(extract(day from $1::in
 
 
 def build_retention_rules(retention_days: int) -> Mapping[str, RetentionRule]:
-    """Every kind of data that is not kept for ever; of deliveries whole weeks are counted, and stragglers."""
+    """Return the rules of all data with a limited retention; deliveries are dropped by week, stray ones by row."""
     kept = timedelta(days=retention_days)
     return {
         "waiting_delivery": RetentionRule(kept, "select dispatcher.end_old_waiting($1, $2::integer)"),

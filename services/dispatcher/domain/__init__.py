@@ -1,1 +1,1 @@
-"""The rules of sending. Pure: no clock, no I/O."""
+"""Pure rules of sending: no clock, no I/O."""

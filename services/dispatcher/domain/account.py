@@ -1,8 +1,7 @@
-"""What account webhooks mean for sending, and what they tell an operator, in few words, for counting.
+"""Interpretation of account webhooks: their effect on sending, and their class for metrics.
 
 Source: Meta, webhook references of message_template_status_update, phone_number_quality_update (September 2026),
-business_capability_update (December 2025) and account_update (April 2026); older words where integrators have seen
-them.
+business_capability_update (December 2025) and account_update (April 2026); older words as seen by integrators.
 """
 
 from collections.abc import Mapping
@@ -15,7 +14,7 @@ TEMPLATE_PAUSING_EVENTS = frozenset(
 )
 TEMPLATE_RESUMING_EVENTS = frozenset({"APPROVED", "REINSTATED", "UNARCHIVED"})
 LIMIT_FIELDS = frozenset({"business_capability_update", "phone_number_quality_update"})
-# The newest first; the older ones are still sent with it.
+# Newest first; Meta still sends the older ones beside it.
 LIMIT_NAMES = ("max_daily_conversations_per_business", "max_daily_conversation_per_phone", "current_limit")
 TIERS = {
     "TIER_50": 50,
@@ -33,7 +32,7 @@ LOW_QUALITY = frozenset({"YELLOW", "RED"})
 
 
 class AccountUpdate(StrEnum):
-    """Each is counted from the beginning, so that the first one is seen, too."""
+    """Classes of account webhooks; each metric starts at 0, so that its first increase is visible."""
 
     TEMPLATE_PAUSED = "template_paused"
     TEMPLATE_RESUMED = "template_resumed"
@@ -48,7 +47,7 @@ class AccountUpdate(StrEnum):
 
 @dataclass(frozen=True)
 class TemplatePaused:
-    """Meta does not accept this template for now; `template` is its key."""
+    """Meta rejects messages with this template for now; `template` is its key."""
 
     template: str
     reason: str
@@ -57,7 +56,7 @@ class TemplatePaused:
 
 @dataclass(frozen=True)
 class TemplateResumed:
-    """Meta accepts this template again; `template` is its key."""
+    """Meta accepts messages with this template again; `template` is its key."""
 
     template: str
     update: ClassVar = AccountUpdate.TEMPLATE_RESUMED
@@ -65,7 +64,7 @@ class TemplateResumed:
 
 @dataclass(frozen=True)
 class RecipientLimit:
-    """So many different people may be written to in any 24 hours; None is no limit."""
+    """Limit of different people whom we may message in any 24 hours; None is no limit."""
 
     limit: int | None
     update: ClassVar = AccountUpdate.LIMIT
@@ -73,7 +72,7 @@ class RecipientLimit:
 
 @dataclass(frozen=True)
 class SendingPaused:
-    """Meta takes nothing from us for now."""
+    """Meta accepts no messages from us for now."""
 
     reason: str
     update: ClassVar = AccountUpdate.SENDING_PAUSED
@@ -81,7 +80,7 @@ class SendingPaused:
 
 @dataclass(frozen=True)
 class SendingResumed:
-    """Meta takes our messages again."""
+    """Meta accepts our messages again."""
 
     update: ClassVar = AccountUpdate.SENDING_RESUMED
 
@@ -90,12 +89,12 @@ AccountChange = TemplatePaused | TemplateResumed | RecipientLimit | SendingPause
 
 
 def template_key(name: str, language: str) -> str:
-    """Return what a template is known by: Meta reviews, pauses and approves each language on its own."""
+    """Return the key of a template: Meta reviews, pauses and approves each language separately."""
     return f"{name}/{language.replace('-', '_')}"
 
 
 def interpret_webhook(field: str, value: Mapping[str, Any]) -> AccountChange | None:
-    """What an account webhook changes; None if nothing that concerns sending."""
+    """Return the change that an account webhook reports, or None if it does not affect sending."""
     if field == "message_template_status_update":
         return _parse_template_change(value)
     if field in LIMIT_FIELDS:
@@ -104,7 +103,7 @@ def interpret_webhook(field: str, value: Mapping[str, Any]) -> AccountChange | N
 
 
 def identify_subject(change: AccountChange) -> str:
-    """What the change is about: of one subject only the newest counts."""
+    """Return the subject of a change; of the changes to one subject only the newest counts."""
     match change:
         case TemplatePaused(template) | TemplateResumed(template):
             return f"template {template}"
@@ -117,7 +116,7 @@ def identify_subject(change: AccountChange) -> str:
 def classify_update(
     field: str, value: Mapping[str, Any], change: AccountChange | None, *, lowered: bool = False
 ) -> AccountUpdate:
-    """`lowered` says whether a limit became smaller than it was here; Meta says so itself with some."""
+    """Return the class of a webhook; `lowered` is whether it lowered a limit, which Meta itself reports only for some."""
     if isinstance(change, RecipientLimit) and (lowered or value.get("event") == "DOWNGRADE"):
         return AccountUpdate.LIMIT_LOWERED
     return change.update if change else _classify_without_change(field, value)

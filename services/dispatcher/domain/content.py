@@ -1,4 +1,4 @@
-"""Bodies for the Graph API, with what WhatsApp forbids taken out before Meta refuses it.
+"""Bodies for the Graph API, without the characters and spaces that WhatsApp forbids.
 
 Limits: Meta, "Messages" and "Templates" (December 2025); see docs/decisions.
 """
@@ -22,21 +22,21 @@ MAX_PARAMETER_LENGTH = 900
 
 _BREAKS = re.compile(r"[\x00-\x1f\x7f\u0085\u2028\u2029\ud800-\udfff]+")
 _SPACES = re.compile(r" {2,}")
-# Control characters but line feeds and tabs, and lone surrogates: neither PostgreSQL nor Meta takes them.
+# Control characters except line feeds and tabs, and lone surrogates: neither PostgreSQL nor Meta accepts them.
 _UNSENDABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
 
 
 class ContentError(ValueError):
-    """A message that Meta would refuse, whoever it goes to. The text names the part, not its content."""
+    """Error: Meta would refuse this message for any recipient. The text names the part, not its content."""
 
 
 def clean_parameter(text: str) -> str:
-    """A template parameter without line breaks, tabs and runs of spaces (Meta's error 132018)."""
+    """Return a template parameter without line breaks, tabs and runs of spaces (Meta's error 132018)."""
     return _SPACES.sub(" ", _BREAKS.sub(" ", text)).strip()
 
 
 def build_template_body(template: Template) -> dict[str, Any]:
-    """The part of the request that is the same for all recipients. Raises ContentError."""
+    """Return the part of the request that is the same for all recipients. Raises ContentError."""
     parameters = [_build_parameter(parameter.name, parameter.text) for parameter in template.parameters]
     if sum(len(parameter["text"]) for parameter in parameters) > MAX_BODY_LENGTH:
         raise ContentError(f"the parameters together are longer than {MAX_BODY_LENGTH} characters")
@@ -66,7 +66,7 @@ def _build_quick_reply(index: int, payload: str) -> dict[str, Any]:
 
 
 def build_reply_body(text: str, buttons: Sequence[ReplyButton], menu: ReplyMenu | None = None) -> dict[str, Any]:
-    """A text, or a text with up to three buttons or with a list. Raises ContentError."""
+    """Return the body of a text, with up to three buttons or with a list. Raises ContentError."""
     text = _UNSENDABLE.sub("", text)
     limit = MAX_BUTTON_BODY_LENGTH if buttons or menu else MAX_TEXT_LENGTH
     if not 0 < len(text) <= limit:
@@ -106,7 +106,7 @@ def _build_row(row: ReplyRow) -> dict[str, str]:
 
 
 def build_recipient_fields(kind: AddressKind, value: str) -> dict[str, str]:
-    """`to` with a plus sign for numbers (without it Meta may prepend our own country), else `recipient`."""
+    """Return `to` with a plus sign for numbers (without it Meta may prepend our own country), else `recipient`."""
     if kind is AddressKind.PHONE:
         return {"to": f"+{value.removeprefix('+')}"}
     return {"recipient": value}

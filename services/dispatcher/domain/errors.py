@@ -1,8 +1,8 @@
-"""What to do about Meta's error codes: a table, with sources.
+"""Table of Meta's error codes: what each means for the delivery and for sending.
 
-Sources: Meta, "Error codes" (WhatsApp Cloud API, support/error-codes, September 2026; HTTP statuses of the page
-of December 2025), where no other is named. A code that is not listed fails its delivery and is counted: it is never
-retried blindly.
+Sources, unless stated otherwise: Meta, "Error codes" (WhatsApp Cloud API, support/error-codes, September 2026; HTTP
+statuses of the page of December 2025). A code that is not listed fails its delivery and is counted: it is never retried
+blindly.
 """
 
 from collections.abc import Mapping
@@ -11,22 +11,22 @@ from enum import StrEnum
 
 
 class ErrorAction(StrEnum):
-    """What a failed send asks for."""
+    """Reaction to a failed send."""
 
-    AGAIN = "again"  # the same message, a little later
-    SLOWER = "slower"  # the same message, and everybody sends more slowly
-    PAIR = "pair"  # the same message, later, to this recipient alone
-    DROP = "drop"  # this delivery has failed
-    RECIPIENT = "recipient"  # this delivery has failed, and subscriptions should know
-    TEMPLATE = "template"  # the template or what is filled in is not acceptable
-    SENDER = "sender"  # nothing can be sent until a person has acted: token, permission, account, payment
+    AGAIN = "again"  # retry the same message a little later
+    SLOWER = "slower"  # retry the same message; all replicas send more slowly
+    PAIR = "pair"  # retry the same message later; this recipient only
+    DROP = "drop"  # the delivery has failed
+    RECIPIENT = "recipient"  # the delivery has failed; report it to subscriptions
+    TEMPLATE = "template"  # the template or its parameters are unacceptable
+    SENDER = "sender"  # sending is impossible until a person has acted: token, permission, account, payment
 
 
 @dataclass(frozen=True)
 class ErrorRule:
-    """How to treat one code. `attempts` is how often a message is tried before it fails; `german` is for operators.
+    """Treatment of one code. A message fails after `attempts` attempts; `german` is the text for operators.
 
-    Being too fast is no attempt: it says nothing about the message, which waits until it expires.
+    Exceeding a rate is no attempt: it says nothing about the message, which waits until it expires.
     """
 
     action: ErrorAction
@@ -35,9 +35,9 @@ class ErrorRule:
     attempts: int = 1
 
 
-# Attempts count whatever they failed of, so the exponent ends where the pair limit itself has surely passed.
+# Attempts include other failures, so the exponent ends where the pair limit itself has certainly passed.
 MAX_PAIR_EXPONENT = 3
-# What Meta asks us to wait is believed up to here, in seconds.
+# Longest wait that we accept from Meta, in seconds.
 MAX_RETRY_SECONDS = 60.0
 MAX_CODE = 2**31 - 1
 MANY_ATTEMPTS = 30  # with pauses of up to a minute, about 25 minutes
@@ -128,7 +128,7 @@ SERVER_ERROR = ErrorRule(_AGAIN, "HTTP 5xx without a code", "Störung bei Meta",
 
 
 def find_error_rule(code: int | None, http_status: int | None = None) -> ErrorRule:
-    """How to treat an error answer. A known code decides, else the HTTP status."""
+    """Return the treatment of an error answer. A known code decides, else the HTTP status."""
     if code is not None and code in ERROR_RULES:
         return ERROR_RULES[code]
     if code is not None and 200 <= code <= 299:
@@ -141,15 +141,15 @@ def find_error_rule(code: int | None, http_status: int | None = None) -> ErrorRu
 
 
 def bounded(code: int) -> int:
-    """Return Meta's code as far as the ledger can hold it."""
+    """Return Meta's code, limited to the range of the ledger's column."""
     return max(-MAX_CODE, min(MAX_CODE, code))
 
 
 def compute_retry_delay(rule: ErrorRule, attempt: int, jitter: float) -> float:
-    """How long to wait before attempt number `attempt + 1`; `jitter` is between 0 and 1.
+    """Return the seconds to wait before attempt number `attempt + 1`; `jitter` is between 0 and 1.
 
-    Meta's advice for the recipient pair limit is 4^n seconds; the others double from one second, up to a
-    minute, half of it at random.
+    Meta's advice for the recipient pair limit is 4^n seconds; the others double from one second up to a minute, half of
+    it at random.
     """
     if rule.action is ErrorAction.PAIR:
         return float(4 ** min(attempt, MAX_PAIR_EXPONENT))

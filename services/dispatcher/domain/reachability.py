@@ -1,4 +1,4 @@
-"""Whether it is Meta that one replica talks to, and how long it rests when it is not."""
+"""Reachability of Meta from one replica, and the backoff while it is unreachable."""
 
 from services.dispatcher.domain.send_results import (
     Accepted,
@@ -9,20 +9,20 @@ from services.dispatcher.domain.send_results import (
     Unreachable,
 )
 
-# So many messages in a row without a word of Meta's, and a replica sends single ones only.
+# After so many messages in a row without an answer from Meta, a replica sends only probes.
 MAX_FAILURES = 10
 MIN_BACKOFF_SECONDS = 1.0
 MAX_BACKOFF_SECONDS = 30.0
-# An address that cannot be decrypted says the same about the next ones sooner.
+# An address that cannot be decrypted counts more, as the next ones are likely to fail too.
 KEY_FAILURE_WEIGHT = 4
 UNDECRYPTABLE_REASON = "addresses cannot be decrypted: the encryption key is wrong or missing"
 
 
 class Reachability:
-    """Counts what is not Meta's word. Others may well reach Meta, so this concerns one replica alone.
+    """Count of failures to reach Meta. Other replicas may reach it, so this concerns one replica alone.
 
-    `reason` says what is wrong, None while Meta answers. Then nothing is sent but one message after each rest; the
-    rests grow from 1 to 30 seconds, and Meta's first word ends it. Times are in seconds of any steady clock.
+    `reason` describes the failure, None while Meta answers. Otherwise only one message is sent after each backoff,
+    which grows from 1 to 30 seconds, until Meta answers. Times are in seconds of any monotonic clock.
     """
 
     def __init__(self) -> None:
@@ -33,7 +33,7 @@ class Reachability:
         self._backoff_until = 0.0
 
     def observe(self, answer: SendResult, now: float) -> bool:
-        """Take one answer into account; return whether that changed what `reason` is."""
+        """Take one answer into account; return whether Meta has just become unreachable or reachable."""
         match answer:
             case Accepted() | ErrorResponse():
                 return self._recover()
@@ -47,7 +47,7 @@ class Reachability:
                 return False
 
     def get_backoff_seconds(self, now: float) -> float:
-        """Return how long nothing may be sent; 0 if one message may, or any number while `reason` is None."""
+        """Return for how long nothing may be sent; 0 if one message may, or any number while `reason` is None."""
         return max(0.0, self._backoff_until - now)
 
     def _recover(self) -> bool:

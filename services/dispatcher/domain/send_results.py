@@ -1,4 +1,4 @@
-"""What came of one attempt to send, and what the ledger is to record of it."""
+"""Results of one attempt to send, and the ledger records that follow from them."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -8,13 +8,13 @@ from uuid import UUID
 from services.dispatcher.domain.errors import MAX_RETRY_SECONDS, ErrorAction, compute_retry_delay, find_error_rule
 from services.dispatcher.domain.states import DeliveryState
 
-# What is not sent for a reason of ours or of the network's waits so long, in seconds.
+# Delay of a message that was not sent because of our own state or the network, in seconds.
 LOCAL_RETRY_DELAY_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
 class Accepted:
-    """Meta took the message; `message_id` is the wamid."""
+    """Meta accepted the message; `message_id` is the wamid."""
 
     message_id: str
 
@@ -30,7 +30,7 @@ class ErrorResponse:
 
 @dataclass(frozen=True)
 class NotSent:
-    """Nothing was written to Meta: the claim was too old, or we are stopping."""
+    """Nothing was sent to Meta: the claim was too old, or the service is stopping."""
 
     reason: str
     seconds: float = 0.0
@@ -38,12 +38,12 @@ class NotSent:
 
 @dataclass(frozen=True)
 class ConnectedLate:
-    """Nothing was written: a connection had to be opened, and its slot was over. The next message can use it."""
+    """Nothing was sent: opening a connection took longer than the slot. The next message can use the connection."""
 
 
 @dataclass(frozen=True)
 class Unreachable:
-    """Nothing was written: no connection could be opened, or we cannot decrypt the address."""
+    """Nothing was sent: no connection could be opened, or the address could not be decrypted."""
 
     reason: str
     seconds: float = LOCAL_RETRY_DELAY_SECONDS
@@ -51,7 +51,7 @@ class Unreachable:
 
 @dataclass(frozen=True)
 class ForeignResponse:
-    """An answer that is not Meta's and shows that Meta does not have the message, such as a proxy's page."""
+    """An answer not from Meta which shows that Meta did not get the message, such as a proxy's page."""
 
     http_status: int
     seconds: float = LOCAL_RETRY_DELAY_SECONDS
@@ -59,9 +59,9 @@ class ForeignResponse:
 
 @dataclass(frozen=True)
 class NoResponse:
-    """The request was written and no answer of Meta's came. Meta may have the message.
+    """The request was written and no answer from Meta arrived. Meta may have the message.
 
-    `foreign` is set if something else answered.
+    `foreign` is set if something other than Meta answered.
     """
 
     reason: str
@@ -70,16 +70,16 @@ class NoResponse:
 
 @dataclass(frozen=True)
 class Expired:
-    """The moment to send had passed between the claim and the request."""
+    """The message expired between the claim and the request."""
 
 
 SendResult = Accepted | ErrorResponse | NotSent | ConnectedLate | Unreachable | ForeignResponse | NoResponse | Expired
 
 
 class Record(NamedTuple):
-    """One change of one ledger row by the claim with this number; an older one changes nothing.
+    """One change of a ledger row by the claim number `claim`; an outdated claim changes nothing.
 
-    `due_at` is set exactly if the state is waiting; `attempted` whether that counts as an attempt.
+    `due_at` is set exactly if the state is waiting; `attempted` is whether that counts as an attempt.
     """
 
     delivery: UUID
@@ -102,7 +102,7 @@ def build_record(
     jitter: float,
     key: bytes | None = None,
 ) -> Record:
-    """Return what to record. `attempt` counts from 1, `key` is the keyed hash of the wamid."""
+    """Return the record of a result. `attempt` counts from 1, `key` is the keyed hash of the wamid."""
     match answer:
         case Accepted():
             return Record(delivery, claim, DeliveryState.ACCEPTED, message_key=key)
@@ -125,7 +125,7 @@ def _record_error(
     rule = find_error_rule(answer.code, answer.http_status)
     code = answer.code if answer.code is not None else answer.http_status
     if rule.action in (ErrorAction.SENDER, ErrorAction.TEMPLATE):
-        # Nothing is wrong with this message. The sender or the template is held: it waits for its next turn.
+        # The message itself is fine: it waits until sending or the template is resumed.
         return Record(delivery, claim, DeliveryState.WAITING, error_code=code, due_at=now, waits_for=rule.action)
     slower = rule.action is ErrorAction.SLOWER
     if attempt >= rule.attempts and not slower:

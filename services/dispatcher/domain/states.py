@@ -1,10 +1,10 @@
-"""The states of a delivery, and which of two pieces of news counts."""
+"""States of a delivery, and the rule that merges two reports about one."""
 
 from enum import StrEnum
 
 
 class DeliveryState(StrEnum):
-    """Where a delivery is. The order up to READ is the order of the way."""
+    """State of a delivery. Up to READ they are in chronological order."""
 
     WAITING = "waiting"
     CLAIMED = "claimed"
@@ -28,7 +28,7 @@ STATE_ORDER = (
     DeliveryState.SENT,
     *PROVEN_STATES,
 )
-# What Meta's words for a status stand for; others mean nothing to us.
+# Meta's status words; others are ignored.
 STATES_BY_STATUS = {
     "sent": DeliveryState.SENT,
     "delivered": DeliveryState.DELIVERED,
@@ -39,10 +39,10 @@ STATES_BY_STATUS = {
 
 
 def advance(old: DeliveryState, new: DeliveryState) -> DeliveryState:
-    """The state after news of acceptance, a status or a failure: never backwards, and the phone is right.
+    """Return the state after an acceptance, a status or a failure: never backwards; a later delivery revokes a failure.
 
-    `new` is one of accepted, sent, delivered, read, failed. News may come twice and in any order: the result
-    does not depend on it.
+    `new` is one of accepted, sent, delivered, read, failed. Reports may be repeated and arrive in any order: the result
+    is the same.
     """
     if new is DeliveryState.FAILED:
         return old if old in PROVEN_STATES or old not in STATE_ORDER else new

@@ -1,1 +1,1 @@
-"""What happens when: lanes, leases, results, statuses, stops."""
+"""Use cases of the dispatcher: lanes, leases, results, statuses, withdrawals."""

@@ -1,4 +1,4 @@
-"""A lane of broadcasts: each message is a batch of recipients, claimed a few at a time, or begins a follow-up."""
+"""Lane of broadcasts: each message is a batch of recipients, claimed in parts, or starts a follow-up."""
 
 from collections.abc import Callable, Sequence
 
@@ -17,7 +17,7 @@ _log = structlog.get_logger()
 
 
 class BatchLane:
-    """Claims the recipients of one batch after the other.
+    """Lane that claims the recipients of one batch after the other.
 
     A batch is settled as soon as its last recipient is claimed: the rows are committed, and a redelivery skips them.
     """
@@ -30,7 +30,7 @@ class BatchLane:
 
     @property
     def available(self) -> int:
-        """A batch that has not been opened counts as a full one; opening it will tell."""
+        """Return the recipients left to claim; a batch that has not been decoded counts as a full one."""
         in_hand = self._batch.remaining if self._batch else MAX_BATCH_RECIPIENTS if self._message else 0
         return in_hand + self._queue.waiting * MAX_BATCH_RECIPIENTS
 
@@ -39,7 +39,7 @@ class BatchLane:
         return self._message
 
     async def claim(self, wanted: int, ready: Callable[[Sequence[Claim]], None]) -> None:
-        """Make claims of up to `wanted` recipients of one batch; some may not get it. Raises DependencyUnavailable."""
+        """Claim up to `wanted` recipients of one batch; some may be ineligible. Raises DependencyUnavailable."""
         if self._message and not self._message.alive:
             self._message = self._batch = None
         self._message = self._message or self._queue.take()
@@ -63,7 +63,7 @@ class BatchLane:
             await message.settle(outcome)
 
     async def _open(self, message: LaneMessage) -> Batch | None:
-        """Register what the message brings; None if it brings no recipients."""
+        """Register the broadcast of a message; return None if the message contains no recipients."""
         read: Message = decode(message.body)
         match read:
             case BroadcastBatch():

@@ -1,4 +1,4 @@
-"""What others say and ask: stops, cancellations, people, how far a broadcast is, and what Meta says of the account."""
+"""Consumers of suppressions, progress requests, erasures, reactions and account webhooks."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ _log = structlog.get_logger()
 
 @dataclass(frozen=True, kw_only=True)
 class SuppressionHandler(MessageHandler):
-    """Writes down who and what must not be sent any more: effective from the commit on, for everything queued."""
+    """Consumer of withdrawals and cancellations: effective from the commit on, also for everything queued."""
 
     ledger: Ledger
 
@@ -38,9 +38,9 @@ class SuppressionHandler(MessageHandler):
 
 @dataclass(frozen=True, kw_only=True)
 class ProgressRequestHandler(MessageHandler):
-    """Says how far a broadcast is to whoever has just published the same event again.
+    """Consumer that republishes the progress of a broadcast when a system publishes the same event again.
 
-    A notice that is accepted for the first time has a broadcast that nobody knows yet: then nothing is said.
+    The broadcast of a notice that is accepted for the first time is not in the ledger yet: then nothing is published.
     """
 
     ledger: Ledger
@@ -74,7 +74,7 @@ class RecipientHandler(MessageHandler):
                 raise ContractError(f"unexpected type {message.TYPE}")
 
     async def _locate(self, reaction: events.ReactionReceived) -> None:
-        """A reaction to something else than a broadcast, such as a reply, is nobody's opinion of one."""
+        """Publish the broadcast that a reaction was about; ignore a reaction to anything else, such as a reply."""
         candidates = [delivery_id(broadcast, reaction.subscriber) for broadcast in reaction.broadcasts]
         broadcast = await self.recipients.find_broadcast(candidates, reaction.about_key)
         if broadcast is not None:
@@ -90,8 +90,11 @@ class RecipientHandler(MessageHandler):
 
 @dataclass(frozen=True, kw_only=True)
 class AccountHandler(MessageHandler):
-    """`apply` does what Meta says and returns whether that lowered a limit, None if it is no news; `seen` is told the
-    field of each event, and what it says to an operator if that is news."""
+    """Consumer of account webhooks.
+
+    `apply` applies a change and returns whether it lowered a limit, or None if it is not new. `count_event` receives
+    the field of each event, and its classification if it is new.
+    """
 
     apply: Callable[[AccountChange, datetime], Awaitable[bool | None]]
     count_event: Callable[[str, AccountUpdate | None], None]

@@ -1,4 +1,4 @@
-"""What there is to send, lane by lane: claims that are ready, retries that are due, messages."""
+"""Sources of deliveries, by lane: prepared claims, due retries, messages."""
 
 import asyncio
 from collections import deque
@@ -14,15 +14,15 @@ from shared.contracts.message import Lane
 
 LANE_ORDER = (Lane.REPLY, Lane.URGENT, Lane.BULK)
 DUE_ESTIMATE = 100
-# At once; of more the making would take so long that the slots meanwhile would be used late.
+# Requests prepared at once; preparing more would take so long that slots in the meantime would be used late.
 MOST_PREPARED = 16
 
 
 @dataclass(kw_only=True)
 class Lanes:
-    """Claims what there is to send, the highest lane first, and lets `prepare` see it before it is needed.
+    """Claims of all lanes, the highest lane first; `prepare` gets each claim before it is sent.
 
-    `due` names the lanes with retries to send; `wake` is set when there is something to do again.
+    `due` contains the lanes with due retries; `wake` is set when there may be work again.
     """
 
     ledger: Ledger
@@ -42,19 +42,19 @@ class Lanes:
         }
 
     def estimate_available(self) -> int:
-        """About how many deliveries could be sent now; 0 means that there is nothing to do."""
+        """Return an estimate of the deliveries that could be sent now; 0 means that there are none."""
         ready = sum(len(queue) for queue in self._ready.values())
         return ready + DUE_ESTIMATE * len(self.due) + sum(source.available for source in self._sources.values())
 
     def open(self) -> None:
-        """Let the broker bring messages."""
+        """Start consuming from the broker."""
         self._closed = False
         self._oldest.clear()
         for queue in self.queues.values():
             queue.open()
 
     def close(self) -> None:
-        """Give everything that is not claimed back to the broker, whose patience with us would end."""
+        """Return all unclaimed messages to the broker, before its acknowledgement timeout expires."""
         if self._closed:
             return
         self._closed = True
@@ -63,7 +63,7 @@ class Lanes:
             queue.close()
 
     def measure_waiting_seconds(self, now: datetime) -> Mapping[Lane, float]:
-        """Return for how many seconds the first message of each lane has waited to be claimed."""
+        """Return the seconds that the first message of each lane has waited to be claimed."""
         oldest = {**self._read_publication_times(), **self._oldest}
         return {lane: max(0.0, (now - oldest[lane]).total_seconds()) if lane in oldest else 0.0 for lane in LANE_ORDER}
 
@@ -72,28 +72,28 @@ class Lanes:
         return {lane: read_envelope(message.body).time for lane, message in firsts.items() if message}
 
     def take(self) -> Claim | None:
-        """The claim that is first in line."""
+        """Remove and return the first claim of the highest lane that has one."""
         for ready in self._ready.values():
             if ready:
                 return ready.popleft()
         return None
 
     def put_back(self, claim: Claim) -> None:
-        """Make it the first of its lane again."""
+        """Put a claim back as the first of its lane."""
         self._ready[claim.lane].appendleft(claim)
         self.wake.set()
 
     def take_all(self) -> list[Claim]:
-        """Take all claims that are ready, to give them back."""
+        """Remove and return all prepared claims."""
         taken = [claim for lane in LANE_ORDER for claim in self._ready[lane]]
         for queue in self._ready.values():
             queue.clear()
         return taken
 
     async def claim_some(self, slots: int) -> bool:
-        """Claim for the highest lane that has work and fewer than `slots` ready, with those above it.
+        """Claim for the highest lane that has work and, together with the lanes above it, fewer than `slots` claims.
 
-        False if there is nothing to be done. Raises DependencyUnavailable.
+        Return False if there is no work. Raises DependencyUnavailable.
         """
         missing = slots
         for lane in LANE_ORDER:

@@ -1,4 +1,4 @@
-"""What has to be done again and again: due retries, unknown outcomes, progress, erasures."""
+"""Periodic tasks: due retries, unknown outcomes, progress, refusals, erasures, follow-ups."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -20,7 +20,7 @@ _log = structlog.get_logger()
 
 
 async def find_work(ledger: Ledger, lanes: Lanes, needed: Mapping[str, asyncio.Event]) -> None:
-    """Notice waiting deliveries whose time has come, and wake the send loop for them and whoever else is needed."""
+    """Find lanes with due deliveries and wake the send loop for them; set the events of the other kinds of work."""
     work = await ledger.find_work()
     lanes.due |= work.due_lanes
     if work.due_lanes:
@@ -30,10 +30,10 @@ async def find_work(ledger: Ledger, lanes: Lanes, needed: Mapping[str, asyncio.E
 
 
 async def resolve_unknown(ledger: Ledger, meter: Meter, grace_seconds: float, margin_seconds: float) -> None:
-    """Look for claims that were left behind, and for unknown ones that may be sent again (decision 0008).
+    """Mark abandoned claims as unknown, and requeue unknown ones that may be sent again (decision 0008).
 
-    The stream of statuses must have been past a message by `margin_seconds` for `grace_seconds` before its absence is
-    proof.
+    A missing status proves that a message was not sent only if the stream of statuses reached messages claimed
+    `margin_seconds` later at least `grace_seconds` ago.
     """
     marked = await ledger.mark_unknown()
     released = await ledger.requeue_unknown(grace_seconds, margin_seconds)
@@ -44,21 +44,21 @@ async def resolve_unknown(ledger: Ledger, meter: Meter, grace_seconds: float, ma
 
 
 async def requeue_waiting(ledger: Ledger) -> None:
-    """Bring waiting deliveries where pauses, limits, cancellations and expiries want them, in small steps."""
+    """Apply pauses, limits, cancellations and expiries to waiting deliveries, in batches."""
     while await ledger.requeue_waiting(REQUEUE_BATCH_SIZE) >= REQUEUE_BATCH_SIZE:
         pass
 
 
 async def extend_follow_ups(ledger: Ledger) -> None:
-    """Find the recipients of follow-ups, in small steps, until nothing is left to do just now."""
+    """Register the recipients of follow-ups, in batches, until no follow-up is due."""
     while await ledger.extend_follow_up(FOLLOW_UP_BATCH_SIZE):
         pass
 
 
 async def report_backlog(ledger: Ledger, lanes: Lanes, sender: Sender, meter: Meter, clock: Clock) -> None:
-    """Show what the ledger still expects, how long the first of each lane has waited, and whether Meta answers.
+    """Export the backlog, the waiting time of each lane, and for how long Meta has been unreachable.
 
-    That it does not, operators see in the ledger, too.
+    An unreachable Meta is also recorded in the ledger, for operators.
     """
     outstanding = await ledger.read_backlog()
     ages = lanes.measure_waiting_seconds(clock())
@@ -71,7 +71,7 @@ async def report_backlog(ledger: Ledger, lanes: Lanes, sender: Sender, meter: Me
 
 
 async def publish_refusals(ledger: Ledger, publish: Publish) -> None:
-    """Tell subscriptions whom Meta will not reach; told again after a crash, never left out."""
+    """Publish refused recipients to subscriptions, at least once: repeated after a crash, never omitted."""
     refusals = await ledger.fetch_unreported_refusals()
     for refusal in refusals:
         await publish(refusal)
@@ -80,7 +80,7 @@ async def publish_refusals(ledger: Ledger, publish: Publish) -> None:
 
 
 async def publish_progress(ledger: Ledger, publish: Publish, grace_seconds: float) -> None:
-    """Tell the world how far each broadcast is, at most once a second over all replicas."""
+    """Publish the progress of each broadcast, at most once a second over all replicas."""
     for progress in await ledger.collect_progress(grace_seconds):
         await publish(build_progress_event(progress))
         if progress.finished:
@@ -88,7 +88,7 @@ async def publish_progress(ledger: Ledger, publish: Publish, grace_seconds: floa
 
 
 def build_progress_event(progress: BroadcastProgress) -> Message:
-    """How far a broadcast is, or that it has finished."""
+    """Return the event for the progress of a broadcast, or for its end."""
     states = {state.value: count for state, count in progress.states.items()}
     if progress.finished and progress.audience is not None:
         return BroadcastFinished(broadcast=progress.broadcast, audience=progress.audience, states=states)
@@ -103,7 +103,7 @@ def build_progress_event(progress: BroadcastProgress) -> Message:
 async def finish_erasures(
     recipients: RecipientRepository, delete_contact: Callable[[Address], Awaitable[bool]]
 ) -> None:
-    """Finish what is due: at Meta, and in the ledger where nothing has to be sent to the address any more."""
+    """Complete due erasures: at Meta, and in the ledger once nothing remains to be sent to the address."""
     for erasure in await recipients.claim_due_erasures():
         if erasure.user is not None and await delete_contact(erasure.user):
             await recipients.mark_contact_deleted(erasure)

@@ -1,4 +1,4 @@
-"""Results are committed in groups."""
+"""Recorder of send results, which commits them in groups."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -18,10 +18,10 @@ _log = structlog.get_logger()
 
 
 class Recorder:
-    """Takes results and writes them down, at most GROUP_INTERVAL_SECONDS later while the database is there.
+    """Buffer of send results, committed GROUP_INTERVAL_SECONDS later or as soon as the database is available.
 
-    `unrecorded` is how many are not on record yet. A result that the database refuses is counted; its delivery becomes
-    unknown.
+    `unrecorded` counts the results that are not committed yet. A result that the database refuses is counted; its
+    delivery becomes unknown.
     """
 
     def __init__(self, ledger: Ledger, meter: Meter) -> None:
@@ -34,7 +34,7 @@ class Recorder:
         self._idle.set()
 
     def add(self, result: Callable[[], Record]) -> None:
-        """Take one result, which is made when its group is written: one after the other that costs a third.
+        """Add a result, which is built when its group is committed: building them together takes a third of the time.
 
         It counts as unrecorded until its group is committed.
         """
@@ -46,11 +46,11 @@ class Recorder:
         self._results.append(result)
 
     async def flush(self) -> None:
-        """Wait until everything added so far is on record."""
+        """Wait until everything added so far is committed."""
         await self._idle.wait()
 
     async def run(self) -> None:
-        """Commit group after group, for ever."""
+        """Commit groups forever."""
         while True:
             await self._arrived.wait()
             await asyncio.sleep(GROUP_INTERVAL_SECONDS)
@@ -64,7 +64,7 @@ class Recorder:
                 self._idle.set()
 
     async def _commit(self, records: Sequence[Record]) -> None:
-        # What Meta said must not be lost because our database is away, or we err: keep it and try again.
+        # Meta's answer must not be lost when the database is unavailable or there is a bug: keep it and retry.
         while True:
             try:
                 return await self._ledger.record(records)
@@ -84,6 +84,6 @@ class Recorder:
 def _build_record(result: Callable[[], Record]) -> Record | None:
     try:
         return result()
-    except Exception:  # a bug costs one result, whose delivery becomes unknown, and not its group
+    except Exception:  # a bug costs one result, whose delivery becomes unknown, but not its group
         _log.exception("result_unusable")
         return None

@@ -1,4 +1,4 @@
-"""The lane of replies: each message is one reply, settled as soon as it is claimed."""
+"""Lane of replies: each message is one reply, settled as soon as it is claimed."""
 
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -18,7 +18,7 @@ _log = structlog.get_logger()
 
 
 class OpenedReply(NamedTuple):
-    """A reply that has been read and not yet claimed. `asked_at` is when it was decided."""
+    """A decoded reply that is not claimed yet. `asked_at` is the time of the decision to send it."""
 
     message: LaneMessage
     reply: ReplyRequested
@@ -26,7 +26,7 @@ class OpenedReply(NamedTuple):
 
 
 class ReplyLane:
-    """Claims replies in the order of arrival."""
+    """Lane that claims replies in the order of arrival."""
 
     def __init__(self, *, ledger: Ledger, queue: LaneQueue) -> None:
         self._ledger = ledger
@@ -42,7 +42,7 @@ class ReplyLane:
         return self._opened[0].message if self._opened else None
 
     async def claim(self, wanted: int, ready: Callable[[Sequence[Claim]], None]) -> None:
-        """Make claims of up to `wanted` replies; fewer if some were claimed before. Raises DependencyUnavailable."""
+        """Claim up to `wanted` replies, fewer if some are already claimed. Raises DependencyUnavailable."""
         self._opened = deque(opened for opened in self._opened if opened.message.alive)
         while len(self._opened) < wanted and (message := self._queue.take()):
             opened = await _open(message)

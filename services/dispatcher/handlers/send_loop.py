@@ -1,4 +1,4 @@
-"""The heart: reserve a lease, have claims ready when it begins, send one at each slot, begin again."""
+"""Main loop: reserve a lease, have claims ready when it starts, send one at each slot, repeat."""
 
 import asyncio
 from collections.abc import Awaitable
@@ -22,7 +22,7 @@ RETRY_DELAY_SECONDS = 0.2
 MIN_WAIT_SECONDS = 0.5
 MIN_SLEEP_SECONDS = 0.001
 PAUSE_CHECK_INTERVAL_SECONDS = 1.0
-# Longer pauses give the lanes' messages back; short ones would only count as deliveries that came to nothing.
+# Longer pauses return the lanes' messages to the broker; returning them for short ones would only use up deliveries.
 LANES_CLOSE_DELAY_SECONDS = 60.0
 
 _log = structlog.get_logger()
@@ -30,11 +30,11 @@ _log = structlog.get_logger()
 
 @dataclass(kw_only=True)
 class SendLoop:
-    """Moves deliveries from the lanes to the sender at the shared rate.
+    """Loop that moves deliveries from the lanes to the sender at the shared rate.
 
-    A lease is opened a little before its first slot: from then on claims are made for it, and the next one is
-    reserved. What a slot sends is decided at its moment, so a reply waits for one lease at most. How long before
-    a lease the claims are made follows the time that the last ones took.
+    A lease opens shortly before its first slot: from then on deliveries are claimed for it, and the next lease is
+    reserved. A slot decides at its own time what to send, so a reply waits for one lease at most. The lead time for
+    claims follows the duration of the last claims.
     """
 
     lanes: Lanes
@@ -51,12 +51,12 @@ class SendLoop:
         self._reports: set[asyncio.Task[None]] = set()
 
     def stop(self) -> None:
-        """Reserve nothing more; the leases that are ours already are used, so that no slot is lost."""
+        """Stop reserving; leases already reserved are used up, so that no slot is lost."""
         self._stopping.set()
         self.lanes.wake.set()
 
     async def run(self, drain_seconds: float) -> None:
-        """Work until `stop`, then use what is reserved, hand back what is left, wait for what is in flight."""
+        """Run until `stop`; then use up reserved leases, return unsent claims, and wait for requests in flight."""
         async with asyncio.TaskGroup() as tasks:
             refilling = tasks.create_task(self._refill())
             while not self._stopping.is_set():
@@ -71,12 +71,12 @@ class SendLoop:
         await self.sender.drain(drain_seconds)
 
     async def _try(self, action: Awaitable[None]) -> bool:
-        """Whether it was done; nothing that goes wrong once ends the loop."""
+        """Return whether the action succeeded; log an error instead of ending the loop."""
         try:
             await action
         except DependencyUnavailable as error:
             _log.warning("dependency_unavailable", error=str(error))
-        except Exception:  # a bug costs a turn and is seen, the process lives
+        except Exception:  # a bug costs one iteration and is logged; the process continues
             _log.exception("send_loop_failed")
         else:
             return True
@@ -111,8 +111,11 @@ class SendLoop:
         return asyncio.get_running_loop().time()
 
     async def _pause(self, seconds: float) -> None:
-        """Send nothing for so long, a second at most: give back claims at once, and messages before RabbitMQ loses its
-        patience, or others can send them, as only this replica has no way to Meta."""
+        """Send nothing for `seconds`, at most one second.
+
+        Return claims at once. Return messages to the broker before its acknowledgement timeout expires, or at once if
+        only this replica cannot reach Meta, so that others can send them.
+        """
         self.meter.show_send_bound("pause")
         self._give_back("paused")
         if self._paused_since is None:
@@ -128,7 +131,7 @@ class SendLoop:
             self.lanes.open()
 
     async def _probe_reachability(self) -> None:
-        """After each rest, send one message at a slot of the rate, which others use, and wait for its answer."""
+        """After each backoff, send one message at a slot of the shared rate and wait for its answer."""
         if rest := self.sender.reachability.get_backoff_seconds(self._read_clock()):
             await self._pause(rest)
             return
@@ -143,7 +146,7 @@ class SendLoop:
         await self._pause(PAUSE_CHECK_INTERVAL_SECONDS)
 
     async def _claim_one(self) -> Claim | None:
-        """Claim a message for a probe, from lanes that may have been given back."""
+        """Claim a message for a probe, reopening the lanes if they are empty."""
         if not self.lanes.estimate_available():
             self.lanes.open()
             await self._sleep_until_woken()
@@ -155,7 +158,7 @@ class SendLoop:
             self.sender.give_back(claim, reason)
 
     def _take(self) -> Claim | None:
-        """The first claim in line that may still be sent; the others are given back."""
+        """Return the first claim that may still be sent; give back the outdated ones before it."""
         while claim := self.lanes.take():
             if self.sender.is_fresh(claim):
                 return claim
@@ -172,7 +175,7 @@ class SendLoop:
         self._schedule_slots(lease)
 
     def _schedule_slots(self, lease: Lease) -> None:
-        """Send at each slot. A callback for each costs half of what a task that sleeps from one to the next does."""
+        """Schedule a callback for each slot, which costs half as much as a task that sleeps from slot to slot."""
         loop = asyncio.get_running_loop()
         left, latest = lease.slots, 0.0
 
@@ -196,7 +199,7 @@ class SendLoop:
             loop.call_at(deadline, use, deadline)
 
     def _send_at_slot(self, lease: Lease, late: float) -> str | None:
-        """Send what is first in line; or return why the slot is lost."""
+        """Send the first claim, or return the reason why the slot is not used."""
         if lease.is_missed(late):
             return "late"
         if self.sender.reachability.reason is not None:
@@ -211,10 +214,10 @@ class SendLoop:
         try:
             await self.limiter.report_late_use(use)
         except DependencyUnavailable:
-            return  # without the database nobody has a next slot
+            return  # without the database no replica gets another slot
 
     async def _refill(self) -> None:
-        """Have a claim ready for each slot of the open leases."""
+        """Claim for the slots of open leases whenever it is needed."""
         while not self._closing:
             await self._refill_needed.wait()
             self._refill_needed.clear()
@@ -223,7 +226,7 @@ class SendLoop:
                 self._prefetch_seconds = compute_prefetch_seconds(self._prefetch_seconds, self._read_clock() - started)
 
     async def _claim_for(self, slots: int | None) -> None:
-        """Claim until so many claims are ready, or one for each open slot, or nothing is left to be claimed."""
+        """Claim until `slots` claims, by default one for each open slot, are ready or no work is left."""
         while await self.lanes.claim_some(self._open_slots if slots is None else slots):
             pass
 

@@ -1,4 +1,4 @@
-"""One claim on its way: the last checks, the request, and what came of it."""
+"""Sending of one claim: the last checks, the request, and the effects of its result."""
 
 import asyncio
 import random
@@ -25,7 +25,7 @@ from shared.runtime.clock import system_clock
 
 THROTTLE_SECONDS = 0.25
 PROBE_DELAY_SECONDS = 30.0
-# When Meta asks us to wait for longer, the sender is held.
+# Longer waits demanded by Meta pause sending.
 LONG_RETRY_SECONDS = 5.0
 CHECK_INTERVAL_SECONDS = 0.25
 MAX_PROBE_ATTEMPTS = 3
@@ -35,10 +35,10 @@ _log = structlog.get_logger()
 
 @dataclass
 class Sender:
-    """Sends claims, up to `max_requests` in flight at once; an answer may take `timeout` seconds.
+    """Sender of claims, with up to `max_requests` in flight; an answer may take `timeout` seconds.
 
-    `lanes` get back a claim whose connection was ready too late for its slot, and are woken when a request less than
-    `max_requests` is in flight. `stopping` makes what has not left yet go back to the ledger at once.
+    A claim whose connection was ready too late for its slot is returned to `lanes`, which are woken when a request ends
+    while `max_requests` were in flight. `stopping` returns everything not yet written to the ledger at once.
     """
 
     graph: Graph
@@ -55,26 +55,26 @@ class Sender:
 
     @property
     def free_requests(self) -> int:
-        """How many more requests may be in flight."""
+        """Return how many more requests may be in flight."""
         return self.max_requests - len(self._in_flight)
 
     def measure_unreachable(self) -> float:
-        """Return for how long what answers has not been Meta; 0 if it is."""
+        """Return for how many seconds Meta has been unreachable; 0 if it answers."""
         reachability = self.reachability
         return 0.0 if reachability.reason is None else monotonic() - reachability.since
 
     async def has_valid_keys(self) -> bool:
-        """For readiness: whether the addresses in the ledger are encrypted with a key that we have."""
+        """Return whether we have the key of the addresses in the ledger (a readiness check)."""
         return self.reachability.reason != UNDECRYPTABLE_REASON
 
     def mark_keys_unverified(self) -> None:
-        """Begin with single messages that have to prove that their addresses can be decrypted."""
+        """Start with probes only, until one proves that the addresses can be decrypted."""
         while not self.reachability.observe(send_results.Unreachable(UNDECRYPTABLE_REASON), monotonic()):
             pass
         self._log_reachability()
 
     def start(self, claim: Claim) -> None:
-        """Send it, or record why not; returns at once. What is done with the answer costs less without a task."""
+        """Start sending a claim, or record why it is not sent. A callback for the answer costs less than a task."""
         self._track(self._send(claim), partial(self._answered, claim))
 
     def _answered(self, claim: Claim, sent: asyncio.Future[Any]) -> None:
@@ -85,7 +85,7 @@ class Sender:
             self._track(asyncio.ensure_future(self._apply_result(claim, answer, probe=False)), self._remove_task)
 
     async def probe(self, claim: Claim) -> None:
-        """Send it to see whether the cause of a hold is gone, and do what the answer means."""
+        """Send a claim to check whether the cause of a pause is gone, and apply the effects of its answer."""
         started = monotonic()
         for _ in range(MAX_PROBE_ATTEMPTS):
             sent = self._send(claim)
@@ -105,7 +105,7 @@ class Sender:
         working.add_done_callback(done)
 
     def _remove_task(self, working: asyncio.Future[Any]) -> float:
-        """Return when it was begun."""
+        """Return the time it was started."""
         was_full = self.free_requests <= 0
         started = self._in_flight.pop(working)
         if was_full:
@@ -113,9 +113,9 @@ class Sender:
         return started
 
     async def cancel_overdue(self) -> None:
-        """Count as not answered what has taken longer than an answer may, for ever.
+        """Cancel requests that exceed the timeout, forever; they count as unanswered.
 
-        One look at all of them costs less than a timer for each.
+        One scan over all of them costs less than a timer for each.
         """
         while True:
             await asyncio.sleep(CHECK_INTERVAL_SECONDS)
@@ -124,7 +124,7 @@ class Sender:
                 working.cancel()
 
     async def drain(self, seconds: float) -> None:
-        """Wait for everything in flight; after `seconds` what is left counts as not answered."""
+        """Wait for all requests in flight; cancel those left after `seconds`, which then count as unanswered."""
         ends = monotonic() + seconds
         while self._in_flight:
             _, late = await asyncio.wait(self._in_flight, timeout=max(0.0, ends - monotonic()))
@@ -132,15 +132,15 @@ class Sender:
                 working.cancel()
 
     def is_fresh(self, claim: Claim) -> bool:
-        """Whether no "Stop" can have been committed so long before that it has to be heeded."""
+        """Return whether the claim is young enough for a "Stop" committed since to be ignored."""
         return claim.claimed_at.age() <= MAX_CLAIM_SECONDS
 
     def give_back(self, claim: Claim, reason: str) -> None:
-        """Record that a claim was not sent: it waits for the next free slot, here or elsewhere."""
+        """Record that a claim was not sent: it waits for the next free slot, on any replica."""
         self._finish(claim, NotSent(reason), 0.0)
 
     def _read(self, claim: Claim, sent: asyncio.Future[Any]) -> SendResult:
-        """Return the answer; ConnectedLate only if the message may still leave on the connection that is open now."""
+        """Return the answer; ConnectedLate only if the message may still be sent on the connection that is open now."""
         answer = self.graph.answer(sent)
         if not isinstance(answer, ConnectedLate | NotSent):
             return answer
@@ -159,7 +159,7 @@ class Sender:
             self._log_reachability()
 
     def _may_leave(self, claim: Claim) -> bool:
-        """Whether the message may still be written."""
+        """Return whether the message may still be written."""
         return not self.stopping and self.is_fresh(claim) and system_clock() < claim.expires_at
 
     def _finish(self, claim: Claim, answer: SendResult, seconds: float) -> None:
@@ -180,7 +180,7 @@ class Sender:
             _log.warning("meta_reachable_again")
 
     async def _apply_result(self, claim: Claim, answer: SendResult, *, probe: bool) -> None:
-        """Do what an answer means for the messages after it."""
+        """Apply the effects of an answer on later messages."""
         try:
             if isinstance(answer, ErrorResponse):
                 await self._apply_error_action(claim, answer)

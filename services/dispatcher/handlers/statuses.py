@@ -1,4 +1,4 @@
-"""Meta's statuses: a group is one statement, in whatever order and however often they come."""
+"""Consumer of Meta's statuses: a group is one statement; order and repetitions do not matter."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -50,7 +50,7 @@ class StatusHandler(MessageHandler):
 
 
 def fold(statuses: Iterable[DeliveryStatus]) -> list[StatusUpdate]:
-    """The furthest news for each delivery and message; what is not about a delivery of ours is left out."""
+    """Return the furthest status of each delivery and message; omit statuses that are not about our deliveries."""
     furthest: dict[tuple[UUID, bytes], StatusUpdate] = {}
     for news in filter(None, map(_parse_status, statuses)):
         key = (news.delivery, news.message_key)
@@ -61,7 +61,7 @@ def fold(statuses: Iterable[DeliveryStatus]) -> list[StatusUpdate]:
 
 
 def split_by_delivery(updates: Iterable[StatusUpdate]) -> list[list[StatusUpdate]]:
-    """Split into batches that hold each delivery once: one that was sent again has two messages."""
+    """Split into batches with each delivery at most once: a delivery that was sent again has two messages."""
     batches: list[list[StatusUpdate]] = []
     seen: Counter[UUID] = Counter()
     for item in updates:
@@ -73,7 +73,7 @@ def split_by_delivery(updates: Iterable[StatusUpdate]) -> list[list[StatusUpdate
 
 
 def add_retry(update: StatusUpdate, now: datetime) -> StatusUpdate:
-    """Failures are treated by the same table, whether Meta answers with them or reports them later."""
+    """Return the update, with a retry if its failure may be temporary, by the same table as for Meta's answers."""
     if update.state is not DeliveryState.FAILED:
         return update
     rule = find_error_rule(update.error_code)
