@@ -1,4 +1,4 @@
-"""Options that several commands have. Declaring a command imports no more than this: its work is in `work.py`."""
+"""Options shared by several commands. Declaring a command imports only this: its work is in `actions.py`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -10,5 +10,5 @@ BrokerStack = Annotated[
     Path | None, typer.Option(help="Folder of a local stack; else KREISFUNK_BROKER_URL, else .local/up or .local/demo.")
 ]
 
-# How long Kreisfunk's answer is waited for, unless an option says otherwise.
+# Default time to wait for Kreisfunk's answer.
 ANSWER_TIMEOUT_SECONDS = 10.0

@@ -1,1 +1,1 @@
-"""What writes committed files anew from the code; tests say when one of them is stale."""
+"""Generators of committed files; tests fail if a file is out of date."""

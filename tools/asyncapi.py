@@ -1,7 +1,7 @@
-"""shared/contracts/asyncapi.json. `python -m tools.asyncapi` writes it anew.
+"""Generator of shared/contracts/asyncapi.json: `python -m tools.asyncapi`.
 
-A channel is a routing key of an exchange. It is told from Kreisfunk's side: what we `send`, others may listen to; what
-we `receive`, others may publish.
+A channel is a routing key of an exchange, described from Kreisfunk's side: others may subscribe to what we `send`, and
+publish what we `receive`.
 """
 
 import inspect
@@ -55,7 +55,7 @@ PUBLISH = (
 
 
 def build_asyncapi() -> Document:
-    """The whole document, in plain JSON values."""
+    """Return the document as plain JSON values."""
     document = {
         "asyncapi": "3.0.0",
         "info": {"title": "Kreisfunk: messages over AMQP", "version": "1", "description": ABOUT, "tags": _build_tags()},
@@ -78,7 +78,7 @@ def render_asyncapi() -> str:
 
 
 def list_routes() -> dict[tuple[str, str], list[type[Message]]]:
-    """What travels under which routing key of which exchange."""
+    """Return the message types by exchange and routing key."""
     found: dict[tuple[str, str], list[type[Message]]] = {}
     for module, exchange in ((module, exchange) for module, several in EXCHANGES_OF.items() for exchange in several):
         for kind in MESSAGES.values():
@@ -92,7 +92,7 @@ def list_keys(kind: type[Message]) -> tuple[str, ...]:
 
 
 def find_sender(kind: type[Message]) -> str | None:
-    """The service of ours that publishes it; None for what municipal systems publish, or the door for them."""
+    """Return the service that publishes this type; None for types that municipal systems or the notices API publish."""
     if kind.__module__ == notices.__name__:
         return None
     if kind.__module__ == inbound.__name__:
@@ -159,7 +159,7 @@ def _build_operations() -> Iterator[tuple[str, Document]]:
 
 
 def is_bound(queue: topology.Queue, exchange: str, key: str) -> bool:
-    """Whether what is published there comes into the queue."""
+    """Return whether a message with this exchange and routing key is routed to the queue."""
     return queue.exchange == exchange and any(
         pattern == key or (pattern.endswith(".#") and key.startswith(pattern[:-1])) for pattern in queue.keys
     )
@@ -192,10 +192,10 @@ def _build_message(kind: type[Message]) -> Document:
 
 
 def _build_payload(kind: type[Message]) -> Document:
-    """The envelope, and what this type makes of it."""
+    """Return the schema of the envelope, with the constraints of this type."""
     needed = NEEDED.get(kind, ())
     own = {
-        **{name: {"type": "string"} for name in needed},  # the envelope lets it be null, which is the same as left out
+        **{name: {"type": "string"} for name in needed},  # the envelope permits null, which means omitted
         "specversion": {"const": "1.0"},
         "type": {"const": kind.TYPE},
         "data": {"$ref": f"#/components/schemas/{kind.__name__}"},
@@ -220,7 +220,7 @@ def _build_schemas() -> Document:
 
 
 def _build_attributes() -> type[msgspec.Struct]:
-    """The envelope without its data, which has a schema of its own."""
+    """Return the envelope without its data, which has a schema of its own."""
     fields = msgspec.structs.fields(Envelope)
     kept = [(field.name, field.type) if field.required else (field.name, field.type, None) for field in fields[:-1]]
     described = {"__doc__": inspect.getdoc(Envelope)}

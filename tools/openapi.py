@@ -1,4 +1,4 @@
-"""docs/openapi.json. `python -m tools.openapi` writes it anew."""
+"""Generator of docs/openapi.json: `python -m tools.openapi`."""
 
 import json
 

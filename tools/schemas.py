@@ -1,7 +1,7 @@
-"""The JSON Schemas beside the contracts. `python -m tools.schemas` writes them anew.
+"""Generator of the JSON Schemas beside the contracts: `python -m tools.schemas`.
 
-A schema that changes for a type that is in use is a break, unless only an optional field was added: then
-make a new version of the type instead.
+A change to the schema of a type in use is breaking, unless it only adds an optional field: otherwise make a new version
+of the type.
 """
 
 import inspect
@@ -21,7 +21,7 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
 def build_schema(kind: type[Message]) -> dict[str, Any]:
-    """The schema of a message's data, as it reads in JSON."""
+    """Return the schema of a message's data in JSON."""
     schema = {"$schema": DIALECT, "title": kind.TYPE, **msgspec.json.schema(kind)}
     for definition in schema["$defs"].values():
         definition["description"] = inspect.cleandoc(definition.get("description", ""))
@@ -34,7 +34,7 @@ def locate_schema(type_name: str) -> Path:
 
 
 def write_all() -> None:
-    """One file for each type of the registry; what belongs to none is removed."""
+    """Write one file for each type of the registry; remove all others."""
     for path in SCHEMAS.glob("*.json"):
         path.unlink()
     for name, kind in MESSAGES.items():

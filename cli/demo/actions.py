@@ -1,4 +1,4 @@
-"""What the command does."""
+"""Action of `kreisfunk demo`."""
 
 import asyncio
 import os
@@ -25,7 +25,7 @@ TIMEOUT_SECONDS = "5"
 
 
 def play_demo(folder: Path, citizens: int, rate: int, dispatchers: int, kill: bool) -> None:
-    """Say how it went, and end the command with its status."""
+    """Run the demo, print its result, and end the command with its status."""
     try:
         result, books = asyncio.run(_run_demo(folder, citizens, rate, dispatchers, kill))
     except LocalError as error:

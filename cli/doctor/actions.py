@@ -1,4 +1,4 @@
-"""What the command does."""
+"""Action of `kreisfunk doctor`."""
 
 import asyncio
 import os
@@ -29,7 +29,7 @@ def examine(
     templates: Path,
     as_json: bool,
 ) -> None:
-    """Say what was found; status 1 if something is wrong, 2 if nobody knows where to look."""
+    """Print the findings; exit with status 1 if there is a problem, with 2 if no installation was found."""
     found = _select_service(_find_installation(stack, service, os.environ), service)
     installation = replace(
         found,
@@ -80,7 +80,7 @@ def _print_findings(findings: Sequence[CompletedCheck], *, as_json: bool) -> Non
 
 
 def format_text(findings: Sequence[CompletedCheck]) -> str:
-    """A line for each check, two for a problem, and the sum."""
+    """Format one line for each check, two for a problem, and the totals."""
     problems = sum(finding.problem is not None for finding in findings)
     return "\n".join(
         (*(_format_finding(finding) for finding in findings), f"{len(findings)} checks, {problems} problems")
@@ -94,7 +94,7 @@ def _format_finding(finding: CompletedCheck) -> str:
 
 
 def build_json(findings: Sequence[CompletedCheck]) -> dict[str, Any]:
-    """The same for scripts."""
+    """Return the findings as JSON values."""
     return {
         "ok": all(finding.problem is None for finding in findings),
         "checks": [_build_finding_json(finding) for finding in findings],

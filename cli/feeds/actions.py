@@ -1,4 +1,4 @@
-"""Work of the commands that publish."""
+"""Actions of the commands that poll and publish."""
 
 import asyncio
 from collections.abc import Mapping, Sequence

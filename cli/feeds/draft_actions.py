@@ -1,4 +1,4 @@
-"""What the commands on drafts do."""
+"""Actions of `kreisfunk feeds drafts`."""
 
 import asyncio
 from pathlib import Path
@@ -28,7 +28,7 @@ DRAFT_ORIGIN = "drafts"
 
 
 def show_drafts(folder: Path | None, *, as_json: bool) -> None:
-    """List drafts and what was refused, the oldest first."""
+    """List drafts and refused events, oldest first."""
     place = open_folder(folder)
     drafts = {path.stem: msgspec.json.decode(path.read_bytes()) for path in list_files(place.drafts)}
     refusals = place.list_refused()
@@ -44,12 +44,12 @@ def show_drafts(folder: Path | None, *, as_json: bool) -> None:
 
 
 def show_draft(name: str, folder: Path | None) -> None:
-    """Print the event. Ends the command with status 3 if there is none."""
+    """Print a draft; end the command with status 3 if there is none of this name."""
     say(msgspec.json.format(_load_event(open_folder(folder), name), indent=2).decode())
 
 
 def publish_draft(name: str, file: Path | None, folder: Path | None, stack: Path | None, *, as_json: bool) -> None:
-    """Say what became of it, and end the command with its status."""
+    """Publish a draft, print the result, and end the command with its status."""
     from shared.runtime.logs import configure_logs
 
     parts = open_parts(open_settings(stack, file, folder))
@@ -79,7 +79,7 @@ def _report(name: str, *, answered: bool, as_json: bool) -> None:
 
 
 async def _publish(parts: "FeedComponents", name: str, event: bytes) -> bool:
-    """Stored at the broker before the draft goes; whether it was answered."""
+    """Publish the event, then remove the draft once the broker has stored it; return whether it was answered."""
     parts.folder.save_sent(DRAFT_ORIGIN, event)
     envelope = read_envelope(event)
     async with parts.open_publisher() as door:
@@ -98,7 +98,7 @@ def _reject(name: str, problems: tuple[Problem, ...], *, as_json: bool) -> None:
 
 
 def drop_draft(name: str, folder: Path | None) -> None:
-    """Remove it. Ends the command with status 3 if there is none."""
+    """Remove a draft; end the command with status 3 if there is none of this name."""
     place = open_folder(folder)
     _load_event(place, name)
     place.drop(name)

@@ -17,7 +17,7 @@ from shared.runtime.logs import configure_logs
 
 
 def show_dry_run(target: str, by: str | None, file: Path | None, *, as_json: bool) -> None:
-    """Print what would become of each entry, and end the command with its status."""
+    """Print the result for each entry, and end the command with its status."""
     rules, county = open_rules(file)
     configure_logs(service="feeds", level="error")
     place = PublisherIdentity(system=rules.system, source=rules.source, county=county, now=system_clock())

@@ -1,4 +1,4 @@
-"""What the command does."""
+"""Action of `kreisfunk migrate`."""
 
 import asyncio
 
@@ -15,7 +15,7 @@ from shared.runtime.settings import read_settings
 
 
 def migrate_all(*, broker: bool, database: bool) -> None:
-    """Say what was done. Ends the command if something could not be."""
+    """Migrate the database and the broker, print each step, and end the command on an error."""
     settings = read_settings(Settings)
     try:
         asyncio.run(_migrate(settings, broker=broker, database=database))

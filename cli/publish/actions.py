@@ -33,7 +33,7 @@ class OutputOptions:
 
 
 def _check_all(way: Transport, bodies: Sequence[bytes], now: datetime, manner: OutputOptions) -> None:
-    """Print what would become of the events; exit with 3 if any is invalid, with 6 if one would have no effect."""
+    """Print the expected result of each event; exit with 3 if any is invalid, with 6 if one would have no effect."""
     if status := print_check(run_or_fail(_check_events(way, bodies, now, manner)), as_json=manner.as_json):
         raise typer.Exit(status)
 
@@ -48,7 +48,7 @@ def handle_all(
     may_ask: bool,
     from_file: bool,
 ) -> None:
-    """Check the events or send them. A file is checked first; on a terminal a person is asked if `may_ask`."""
+    """Check the events or send them. A file is checked first; on a terminal the user is asked if `may_ask`."""
     if check:
         _check_all(way, bodies, now, manner)
         return
@@ -59,7 +59,7 @@ def handle_all(
 
 
 def _require_valid(way: Transport, bodies: Sequence[bytes], now: datetime, manner: OutputOptions, *, ask: bool) -> None:
-    """End the command before anything is sent if an event is invalid, or if the person declines when we `ask`."""
+    """End the command before anything is sent if an event is invalid, or if the user declines when we `ask`."""
     found = run_or_fail(_check_events(way, bodies, now, manner))
     if any(event.problems for event in found):
         print_check(found, as_json=manner.as_json)
@@ -98,7 +98,7 @@ def send_all(way: Transport, bodies: Sequence[bytes], manner: OutputOptions) -> 
 
 def _send(way: Transport, body: bytes, manner: OutputOptions) -> int:
     if manner.watch and manner.seconds is not None:
-        # Here, since whoever does not watch needs no bar.
+        # Imported here because only watching needs the progress bar.
         from cli.publish.progress_output import print_progress
 
         return run_or_fail(print_progress(way.watch(body, seconds=manner.seconds), as_json=manner.as_json))

@@ -1,4 +1,4 @@
-"""What is published, from the options of a command line."""
+"""Conversion of command-line options to the event to publish."""
 
 import secrets
 from datetime import datetime, timedelta
@@ -21,22 +21,22 @@ def build_event(
     now: datetime,
     expiry: datetime | None = None,
 ) -> bytes:
-    """Return the event as it is published."""
+    """Return the encoded event."""
     return encode(message, event_id=str(uuid4()), source=source, time=now, subject=notice, expirytime=expiry)
 
 
 def build_message(content: dict[str, Any], revision: int) -> NoticePublished | NoticeUpdated:
-    """Return what publishes a first revision, or updates with a later one."""
+    """Return the publication of a first revision, or the update to a later one."""
     return NoticePublished(**content) if revision == 1 else NoticeUpdated(**content, revision=revision)
 
 
 def generate_notice_id(now: datetime) -> str:
-    """Return one that sorts by time and is easy to say."""
+    """Return a notice id that sorts by time and is easy to say."""
     return f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
 
 
 def parse_scheduled_at(moment: str | None) -> datetime | None:
-    """Return when it begins. Raises BadParameter."""
+    """Return the time of the start; raise BadParameter if it is invalid."""
     try:
         return None if moment is None else parse_moment(moment)
     except ValueError as error:
@@ -44,7 +44,7 @@ def parse_scheduled_at(moment: str | None) -> datetime | None:
 
 
 def parse_expiry(now: datetime, expires_in: str | None, expires_at: str | None) -> datetime:
-    """Return when it ends. Raises BadParameter, also if both are given."""
+    """Return the time of the expiry; raise BadParameter if it is invalid or both options are given."""
     if expires_in is not None and expires_at is not None:
         raise typer.BadParameter("give --expires-in or --expires-at, not both")
     try:
@@ -56,7 +56,7 @@ def parse_expiry(now: datetime, expires_in: str | None, expires_at: str | None) 
 
 
 def parse_spread(spread: str | None) -> int | None:
-    """Return over how many minutes it is spread. Raises BadParameter."""
+    """Return the minutes to spread the messages over; raise BadParameter if invalid."""
     try:
         return None if spread is None else int(parse_duration(spread).total_seconds() // 60)
     except ValueError as error:

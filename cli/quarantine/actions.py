@@ -1,4 +1,4 @@
-"""What the commands do."""
+"""Actions of `kreisfunk quarantine`."""
 
 import sys
 from pathlib import Path
@@ -16,7 +16,7 @@ SHORT_ID_LENGTH = 8
 
 
 def list_items(limit: int, stack: Path | None, *, as_json: bool) -> None:
-    """Print what is there, the oldest first."""
+    """Print the quarantined items, oldest first."""
 
     async def look(desk: QuarantineSession) -> tuple[list[dict[str, object]], int]:
         total = await desk.queues.count()
@@ -28,7 +28,7 @@ def list_items(limit: int, stack: Path | None, *, as_json: bool) -> None:
 
 
 def show_item(which: str, stack: Path | None, *, raw: bool) -> None:
-    """Print what is in one."""
+    """Print one item, decrypted."""
 
     async def open_one(desk: QuarantineSession) -> tuple[dict[str, object], bytes]:
         item = await desk.find(which)
@@ -45,7 +45,7 @@ def show_item(which: str, stack: Path | None, *, raw: bool) -> None:
 
 
 def replay_items(which: str | None, stack: Path | None, *, everything: bool, as_json: bool) -> None:
-    """Say what became of each; status 3 if something is still not understood."""
+    """Replay items and print each result; exit with status 3 if something still cannot be parsed."""
     selection = _parse_selection(which, everything=everything)
 
     async def run(desk: QuarantineSession) -> list[tuple[str, ReplayResult]]:
@@ -60,7 +60,7 @@ def replay_items(which: str | None, stack: Path | None, *, everything: bool, as_
 
 
 def drop_items(which: str | None, stack: Path | None, *, everything: bool, yes: bool, as_json: bool) -> None:
-    """Say how many were deleted."""
+    """Delete items, after confirmation, and print their number."""
     selection = _parse_selection(which, everything=everything)
     _confirm(selection, yes=yes)
 

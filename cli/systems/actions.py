@@ -1,4 +1,4 @@
-"""What the commands do at the broker."""
+"""Actions of `kreisfunk systems` at the broker."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 
 def list_all(county: Path | None, stack: Path | None, *, as_json: bool) -> None:
-    """Print the registered systems, and which of them have a login."""
+    """Print the registered systems and whether each has a login."""
     settings = find_broker(stack)
     known = _read_county(settings, county)
     users = _call_broker(settings, lambda api: api.list_users())
@@ -54,7 +54,7 @@ def _build_rows(systems: Sequence[System], logins: set[str]) -> list[tuple[objec
 def add_system(
     name: str, county: Path | None, stack: Path | None, *, replace: bool, with_url: bool, as_json: bool
 ) -> None:
-    """Make its login, and print the password, or the address with the password in it."""
+    """Create a system's login, and print the password, or the URL that contains it."""
     settings = find_broker(stack)
     known = _read_county(settings, county)
     if known.find_system(name) is None:
@@ -83,7 +83,7 @@ def _create_login(settings: Settings, name: str, *, replace: bool) -> str:
 
 
 def revoke_system(name: str, stack: Path | None) -> None:
-    """End its login."""
+    """Delete a system's login."""
     settings = find_broker(stack)
     if _read_county(settings, None).find_system(name) is None:
         fail(f"There is no system {name}.", "See `kreisfunk systems list`.", EXIT_USAGE)

@@ -1,1 +1,1 @@
-"""Dispatcher: sends replies and broadcasts via the Graph API, once each, in time, never after "Stop", within the rate."""
+"""Dispatcher: sends replies and broadcasts via the Graph API, once each, in time, rate-limited, never after "Stop"."""

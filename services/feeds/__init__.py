@@ -1,1 +1,1 @@
-"""Polls the feeds and warnings of the county (RSS, Atom, CAP 1.2), and publishes what is new as notices."""
+"""Feeds service: polls the county's feeds and warnings (RSS, Atom, CAP 1.2) and publishes new entries as notices."""

@@ -1,4 +1,4 @@
-"""`python -m services.feeds`: polls until SIGTERM."""
+"""Entry point of `python -m services.feeds`: polls until SIGTERM."""
 
 import sys
 from functools import partial
@@ -19,7 +19,7 @@ def main() -> None:
 
 
 def run_service(settings: Settings) -> None:
-    """Serve until a signal; exit with status 2 if the files do not fit, or another process uses the folder."""
+    """Serve until a signal; exit with status 2 if the files are inconsistent, or another process uses the folder."""
     configure_logs(service="feeds", level=settings.log_level)
     try:
         components = build_components(settings)

@@ -1,4 +1,4 @@
-"""Protection against server-side request forgery: feeds may lead to the internet, not into the county's network."""
+"""Protection against server-side request forgery: feeds may link to the internet, not into the county's network."""
 
 import socket
 from collections.abc import Collection, Iterator
@@ -18,7 +18,7 @@ class InternalAddress(Exception):
 
 
 def is_internal(address: str) -> bool:
-    """Return whether it is private, loopback, link-local or otherwise not an address on the internet."""
+    """Return whether an address is private, loopback, link-local or otherwise not on the internet."""
     return any(not each.is_global or each.is_multicast for each in _expand_address(ip_address(address)))
 
 

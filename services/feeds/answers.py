@@ -39,9 +39,9 @@ class Answers:
         return await self.wait_for_all(0)
 
     async def wait_for_all(self, seconds: float) -> Counter[str]:
-        """Record answers until every event is answered or `seconds` are over; return the rejected events per origin.
+        """Record answers until every event is answered or `seconds` are over.
 
-        Raises DependencyUnavailable.
+        Returns the rejected events per origin. Raises DependencyUnavailable.
         """
         return await self._read_while(lambda: bool(self.folder.list_unanswered()), seconds)
 

@@ -1,4 +1,4 @@
-"""The TOML file that lists the feeds and warnings to read, and the rules for publishing them."""
+"""Schema and reader of the TOML file with the feeds and warnings to poll, and the rules for publishing them."""
 
 import re
 from enum import StrEnum
@@ -22,7 +22,7 @@ C = TypeVar("C")
 
 
 class Mode(StrEnum):
-    """`draft`: saved as a file until a person publishes it. `direct`: published at once."""
+    """Publishing mode: `draft` saves a file until a person publishes it, `direct` publishes at once."""
 
     DRAFT = "draft"
     DIRECT = "direct"
@@ -36,14 +36,14 @@ class FirstPoll(StrEnum):
 
 
 class UpdateBy(StrEnum):
-    """`revision` goes to everybody and replaces the earlier notice; `follow-up` goes to its recipients only."""
+    """Kind of update: `revision` replaces the notice for everyone, `follow-up` is sent to its recipients only."""
 
     REVISION = "revision"
     FOLLOW_UP = "follow-up"
 
 
 class CancelBy(StrEnum):
-    """Both withdraw the notice; `all-clear` also sends an all-clear to the recipients of the warning."""
+    """Kind of cancellation: both withdraw the notice, `all-clear` also sends an all-clear to its recipients."""
 
     ALL_CLEAR = "all-clear"
     WITHDRAW = "withdraw"
@@ -173,7 +173,7 @@ class FeedsFileError(Exception):
 
 
 def read_files(feeds_file: Path, county_file: Path) -> tuple[FeedsFile, Configuration]:
-    """Return what is read, and the county it is read for. Raises FeedsFileError, also if they contradict each other."""
+    """Read both files. Raises FeedsFileError, also if they contradict each other."""
     file = read_feeds_file(feeds_file)
     try:
         county = read_configuration(county_file, Configuration)
@@ -194,7 +194,7 @@ def read_feeds_file(path: Path) -> FeedsFile:
 
 
 def find_contradictions(file: FeedsFile, county: Configuration) -> tuple[str, ...]:
-    """Return everything in the file that the county's file does not permit; empty if both fit together."""
+    """Return all parts of the file that the county's file does not permit; empty if both are consistent."""
     found = []
     system = county.find_system(file.system)
     if system is None:

@@ -26,7 +26,7 @@ class Deliverer:
     counts: Counter[str] = field(default_factory=Counter)
 
     async def deliver(self, memory: OriginState) -> OriginState:
-        """Deliver everything pending; return the state without it.
+        """Deliver all pending events; return the state without them.
 
         Raises DependencyUnavailable; events confirmed before that are already removed from the saved state.
         """

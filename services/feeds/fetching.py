@@ -51,7 +51,7 @@ class Fetched:
 
 @dataclass(frozen=True)
 class Fetcher:
-    """`seconds` limits a whole fetch including redirects, `max_bytes` the unpacked body."""
+    """HTTP client; `seconds` limits a whole fetch including redirects, `max_bytes` the unpacked body."""
 
     session: aiohttp.ClientSession
     internal_hosts: Collection[str] = ()
@@ -156,7 +156,7 @@ def _parse_retry_after(headers: Mapping[str, str]) -> float | None:
 async def open_fetcher(
     contact: str | None, internal_hosts: Collection[str] = (), resolver: AbstractResolver | None = None
 ) -> AsyncIterator[Fetcher]:
-    """Open a client whose User-Agent tells websites who is asking and how to reach them. It stores no cookies.
+    """Open a client whose User-Agent identifies us and gives a contact. It stores no cookies.
 
     It never connects to a private, loopback or link-local address, unless the host is one of `internal_hosts`.
     """

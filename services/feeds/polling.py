@@ -1,4 +1,4 @@
-"""One poll of one origin: deliver leftovers first, then look for new entries."""
+"""Polling of one origin: deliver pending events first, then look for new entries."""
 
 from collections import Counter
 from collections.abc import Callable

@@ -81,7 +81,7 @@ class StateFolder:
         write_atomically(self._build_state_path(name), msgspec.json.encode(memory))
 
     def save_draft(self, event: bytes) -> Path:
-        """Store a draft as a person would publish it: without our source, as another system may publish it."""
+        """Store a draft without our source, as another system may publish it."""
         envelope = read_envelope(event)
         fields: dict[str, object] = msgspec.json.decode(event)
         draft = {name: value for name, value in fields.items() if name not in _DRAFT_LEAVES_OUT}

@@ -75,7 +75,7 @@ class FeedComponents:
 
 
 def build_components(settings: Settings) -> FeedComponents:
-    """Read the files and put everything together; nothing is opened. Raises FeedsFileError."""
+    """Read the files and build the components; nothing is opened. Raises FeedsFileError."""
     file, county = read_files(settings.feeds_file, settings.county_file)
     return FeedComponents(
         file=file,

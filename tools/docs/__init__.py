@@ -1,1 +1,1 @@
-"""The generated parts of the documentation."""
+"""Generators of parts of the documentation."""

@@ -1,4 +1,4 @@
-"""Writes the generated parts of the documentation anew: `python -m tools.docs.generate`."""
+"""Generator of the generated parts of the documentation: `python -m tools.docs.generate`."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -13,7 +13,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 MESSAGES = DOCS / "messages.md"
 OPERATORS = DOCS / "guides" / "operators.md"
 PRIVACY = DOCS / "datenschutz.md"
-# What stands between `<!-- NAME: generated -->` and `<!-- NAME: end -->`.
+# Renderers of the text between `<!-- NAME: generated -->` and `<!-- NAME: end -->`.
 PARTS: Mapping[Path, Mapping[str, Callable[[], str]]] = {
     OPERATORS: {"settings": render_settings_tables},
     PRIVACY: {"logins": render_logins_table, "keys": render_keys_table, "texts": render_texts_annex},
@@ -21,7 +21,7 @@ PARTS: Mapping[Path, Mapping[str, Callable[[], str]]] = {
 
 
 def render_page(path: Path) -> str:
-    """The page as it is, with all generated parts in their place."""
+    """Return the page with all generated parts replaced."""
     written = path.read_text()
     for name, make in PARTS[path].items():
         written = _replace_part(written, name, make())

@@ -1,4 +1,4 @@
-"""docs/messages.md, from the contracts, the topology and the logins."""
+"""Generator of docs/messages.md, from the contracts, the topology and the logins."""
 
 import inspect
 import re
@@ -55,7 +55,7 @@ messages through the exchange `<owner>.retry`. A message that the broker has had
 
 
 def render_messages_page() -> str:
-    """The whole file."""
+    """Return the content of the file."""
     parts = [
         INTRODUCTION,
         "## Exchanges",
@@ -181,7 +181,7 @@ def _format_default(schema: Mapping[str, Any]) -> str:
 
 
 def describe_schema(schema: Mapping[str, Any]) -> str:
-    """The type of one field in words."""
+    """Return the type of one field in words."""
     if "anyOf" in schema:
         return " or ".join(describe_schema(choice) for choice in schema["anyOf"] if choice.get("type") != "null")
     if "$ref" in schema:

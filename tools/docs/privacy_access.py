@@ -1,4 +1,4 @@
-"""Who can get at what besides the database: broker logins, keys and passwords."""
+"""Tables of access to data outside the database: broker logins, keys and passwords."""
 
 import re
 from collections.abc import Iterator
@@ -47,7 +47,7 @@ QUEUES = (
 
 
 def render_logins_table() -> str:
-    """What each broker login reads and writes."""
+    """Return the table of what each broker login reads and writes."""
     return render_table(
         ("Zugang", "Wozu", "liest", "schreibt"), (_build_login_row(*each) for each in PERMISSIONS.items())
     )
@@ -60,7 +60,7 @@ def _build_login_row(name: str, permission: Permission) -> tuple[str, str, str, 
 
 
 def render_keys_table() -> str:
-    """Every secret of an installation, and whose folder it is in; the simulator stands for Meta and has its own."""
+    """Return the table of secrets and the folders they are in, without the simulator's, which stands in for Meta."""
     return render_table(("Datei", "Wozu", "liegt bei"), _list_keys())
 
 

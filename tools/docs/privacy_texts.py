@@ -1,4 +1,4 @@
-"""Every text that citizens are shown, as the code makes it with the configuration of the repository."""
+"""Annex of all texts that citizens are shown, built by the code with the configuration of the repository."""
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
@@ -34,7 +34,7 @@ STRANGER, SUBSCRIBED, PAUSED = STATES
 
 
 class Shown(NamedTuple):
-    """What somebody in this state writes, and why the page shows the answer."""
+    """Example message from a citizen in state `who`; `title` describes the answer."""
 
     title: str
     who: str
@@ -81,7 +81,7 @@ PARTS: dict[str, Sequence[Shown]] = {
 
 
 def render_texts_annex() -> str:
-    """All of it, as Markdown."""
+    """Return the annex as Markdown."""
     parts = [_render_part(title, map(_render_shown, shown)) for title, shown in PARTS.items()]
     return "\n\n".join(
         [*parts, _render_part("Auskunft", _render_records()), _render_part("Meldungen", _render_templates())]
@@ -104,7 +104,7 @@ def answer_to(who: str, text: str) -> ReplyContent:
 
 
 def build_example() -> StoredData:
-    """A person about whom everything is stored that can be."""
+    """Return example data of a person, with every kind of data that can be stored."""
     subscriber = build_subscriber(PAUSED)
     assert subscriber is not None
     subscriber = replace(subscriber, places=frozenset({"Worpswede"}), suspended=frozenset({"veranstaltungen"}))
@@ -146,7 +146,7 @@ def _render_records() -> Iterator[str]:
 
 
 def _render_templates() -> Iterator[str]:
-    """Templates that differ by nothing but a picture are shown together."""
+    """Yield the templates; those that differ only in a picture are shown together."""
     yield (
         "Die Vorlagen sind bei Meta hinterlegt; in geschweiften Klammern steht, was die Meldung einsetzt. Die Vorlagen"
         "\nmit `bild` im Namen zeigen über dem Text ein Bild."
@@ -159,7 +159,7 @@ def _render_templates() -> Iterator[str]:
 
 
 def _read_content(template: dict[str, Any]) -> tuple[str, ...]:
-    """The text, then the titles of the buttons."""
+    """Return the text, then the titles of the buttons."""
     parts = {part["type"]: part for part in template["components"]}
     text = "\n\n".join(parts[kind]["text"] for kind in ("BODY", "FOOTER") if kind in parts)
     return text, *(button["text"] for button in parts.get("BUTTONS", {}).get("buttons", ()))

@@ -1,4 +1,4 @@
-"""The settings tables of docs/guides/operators.md, from the settings classes themselves."""
+"""Generator of the settings tables of docs/guides/operators.md, from the settings classes."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -43,7 +43,7 @@ HEAD = ("variable", "unless set", "what for")
 
 
 def render_settings_tables() -> str:
-    """What all services read, then what each reads besides."""
+    """Return a table of the settings of all services, then one table for each service."""
     return "\n\n".join(_render_parts())
 
 
@@ -80,5 +80,5 @@ def _format_purpose(info: FieldInfo) -> str:
 
 
 def is_secret(info: FieldInfo) -> bool:
-    """Whether it belongs into a file, not into a variable."""
+    """Return whether a setting belongs in a file, not in a variable."""
     return info.annotation is SecretStr or SecretStr in get_args(info.annotation)

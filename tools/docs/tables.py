@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 
 def render_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table; bars in cells are escaped."""
+    """Return a table; bars in cells are escaped."""
     return "\n".join(map(_render_row, [head, ["---"] * len(head), *rows]))
 
 

@@ -61,7 +61,7 @@ class PostgresLedger:
             await connection.execute(follow_ups.BEGIN, message.broadcast, message.follows)
 
     async def extend_follow_up(self, limit: int) -> bool:
-        """Add up to `limit` recipients to the unlocked follow-up that has waited longest; return False if none is due."""
+        """Add up to `limit` recipients to the unlocked follow-up that waited longest; return False if none is due."""
         async with self.database.transaction() as connection:
             row = await connection.fetchrow(follow_ups.CLAIM_NEXT)
             if row is None:

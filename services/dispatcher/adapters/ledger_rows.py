@@ -24,7 +24,7 @@ def encode_json(value: object) -> str:
 
 
 def extract_columns(items: Iterable[object], *names: str) -> tuple[list[Any], ...]:
-    """Return one list for each of these attributes, as columns of a statement; a dotted name means a nested attribute."""
+    """Return one list for each of these attributes, as columns of a statement; a dotted name is a nested attribute."""
     listed = list(items)
     return tuple([get(item) for item in listed] for get in map(attrgetter, names))
 

@@ -31,7 +31,7 @@ returning true
 
 @dataclass(frozen=True)
 class SendLimits:
-    """Limits: `rate` in messages per second; people in any 24 hours (Meta's tier) and messages a month, None for any."""
+    """Limits: messages per second; people in any 24 hours (Meta's tier) and messages a month, None for no limit."""
 
     rate: float
     people_a_day: int | None = None

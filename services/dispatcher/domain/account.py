@@ -116,7 +116,7 @@ def identify_subject(change: AccountChange) -> str:
 def classify_update(
     field: str, value: Mapping[str, Any], change: AccountChange | None, *, lowered: bool = False
 ) -> AccountUpdate:
-    """Return the class of a webhook; `lowered` is whether it lowered a limit, which Meta itself reports only for some."""
+    """Return the class of a webhook; `lowered` is whether it lowered our limit, which Meta reports only for some."""
     if isinstance(change, RecipientLimit) and (lowered or value.get("event") == "DOWNGRADE"):
         return AccountUpdate.LIMIT_LOWERED
     return change.update if change else _classify_without_change(field, value)

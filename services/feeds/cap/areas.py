@@ -11,7 +11,7 @@ WHOLE_COUNTY = "*"
 
 @dataclass(frozen=True)
 class AffectedArea:
-    """Part of the county that a warning concerns: none (`here` is false), all (no municipalities), or some of it."""
+    """Affected part of the county: none (`here` is false), all (no municipalities), or these municipalities."""
 
     here: bool
     municipalities: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""Publishing straight to the exchange of municipal systems, confirmed by the broker."""
+"""AMQP publisher: publishes to the exchange of municipal systems, confirmed by the broker."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -36,7 +36,9 @@ class AmqpNoticePublisher:
 async def open_amqp_publisher(
     url: str, *, password: str | None, login: str, name: str
 ) -> AsyncIterator[AmqpNoticePublisher]:
-    """Connect and open a publisher; `name` is the connection's name in RabbitMQ's management. Raises
-    DependencyUnavailable."""
+    """Connect and open a publisher; `name` is the connection's name in RabbitMQ's management.
+
+    Raises DependencyUnavailable.
+    """
     async with connect(url, password=password, name=name) as connection, open_publisher(connection) as publisher:
         yield AmqpNoticePublisher(publisher=publisher, login=login)

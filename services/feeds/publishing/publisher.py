@@ -1,4 +1,4 @@
-"""The interface of a notice publisher."""
+"""Interface of a notice publisher."""
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
@@ -9,7 +9,7 @@ from shared.contracts.events import Problem
 
 
 class EventRefused(Exception):
-    """The event was validated and rejected for good; do not repeat it."""
+    """Error: the event was validated and rejected for good; do not repeat it."""
 
     def __init__(self, problems: tuple[Problem, ...]) -> None:
         super().__init__(", ".join(problem.field for problem in problems))

@@ -31,7 +31,7 @@ class PublisherSettings(BaseSettings):
     def build_opener(self, name: str) -> OpenPublisher:
         """Return a function that opens a publisher; `name` is the connection's name at the broker."""
 
-        # Here, since the settings are read by those who open no door, too.
+        # Imported here because the settings are also read by commands that publish nothing.
         from services.feeds.publishing.amqp_publisher import open_amqp_publisher
 
         def open_door() -> AbstractAsyncContextManager[NoticePublisher]:
