@@ -59,7 +59,7 @@ class PostgresRateLimiter:
                 self._clock.observe(read=read, arrived=asyncio.get_running_loop().time())
 
     async def reserve(self, slots: int) -> Lease:
-        """Reserve slots exclusively: none or one probe while sending is paused.
+        """Reserve slots for this replica only; while sending is paused, none or one for a probe.
 
         Raises DependencyUnavailable: then nothing is sent.
         """
@@ -75,7 +75,7 @@ class PostgresRateLimiter:
         await self.database.fetchval(statement, self.number, use.starts, use.ends, use.late)
 
     async def throttle(self, seconds: float) -> bool:
-        """Make all replicas wait for `seconds` and then send more slowly; return whether none had just done that."""
+        """Make all replicas wait for `seconds` and then send more slowly; return whether no other had just done so."""
         statement = "select dispatcher.throttle($1, $2, $3)"
         return bool(await self.database.fetchval(statement, self.number, THROTTLE_FACTOR, seconds))
 

@@ -31,7 +31,7 @@ _ERASE = """
 update dispatcher.delivery set address_index = '', address_sealed = ''
 where id in (select dispatcher.deliveries_to($1, $2)) and state not in ('waiting', 'claimed', 'unknown')
 """
-# Someone who subscribes again counts anew.
+# Someone who writes again counts anew.
 _DELETE_REACHED = "delete from dispatcher.reached where subscriber = any($1)"
 _DELETE_USER = "update dispatcher.erasure set user_index = null, user_sealed = null where id = $1"
 _FINISH = """

@@ -14,7 +14,7 @@ TEMPLATE_PAUSING_EVENTS = frozenset(
 )
 TEMPLATE_RESUMING_EVENTS = frozenset({"APPROVED", "REINSTATED", "UNARCHIVED"})
 LIMIT_FIELDS = frozenset({"business_capability_update", "phone_number_quality_update"})
-# Newest first; Meta still sends the older ones beside it.
+# Newest first; Meta still sends the older ones along with it.
 LIMIT_NAMES = ("max_daily_conversations_per_business", "max_daily_conversation_per_phone", "current_limit")
 TIERS = {
     "TIER_50": 50,

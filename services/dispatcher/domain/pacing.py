@@ -84,7 +84,7 @@ class ServerClock:
 def compute_permitted_rate(limit: float) -> float:
     """Return the messages per second to plan for under Meta's limit.
 
-    Any 1 s + MAX_LATENESS_SECONDS then holds no more messages than the limit, so single messages may be that late; see
+    Any 1 s + MAX_LATENESS_SECONDS then contains no more messages than the limit, so some may be that late; see
     `dispatcher.shift` for later ones. Below LOW_LIMIT the slots of a second are reserved before those of the previous
     second are used, so the rate always allows for MAX_SLOT_DELAY_SECONDS.
     """

@@ -20,7 +20,7 @@ MOST_PREPARED = 16
 
 @dataclass(kw_only=True)
 class Lanes:
-    """Claims of all lanes, the highest lane first; `prepare` gets each claim before it is sent.
+    """Claims of all lanes, the highest lane first; `prepare` gets claims before they are sent.
 
     `due` contains the lanes with due retries; `wake` is set when there may be work again.
     """

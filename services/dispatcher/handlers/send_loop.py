@@ -22,7 +22,7 @@ RETRY_DELAY_SECONDS = 0.2
 MIN_WAIT_SECONDS = 0.5
 MIN_SLEEP_SECONDS = 0.001
 PAUSE_CHECK_INTERVAL_SECONDS = 1.0
-# Longer pauses return the lanes' messages to the broker; returning them for short ones would only use up deliveries.
+# Longer pauses return the lanes' messages to the broker; for short ones that would only add to their delivery count.
 LANES_CLOSE_DELAY_SECONDS = 60.0
 
 _log = structlog.get_logger()

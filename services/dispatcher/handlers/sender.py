@@ -38,7 +38,7 @@ class Sender:
     """Sender of claims, with up to `max_requests` in flight; an answer may take `timeout` seconds.
 
     A claim whose connection was ready too late for its slot is returned to `lanes`, which are woken when a request ends
-    while `max_requests` were in flight. `stopping` returns everything not yet written to the ledger at once.
+    while `max_requests` were in flight. `stopping` makes unsent claims go back to the ledger at once.
     """
 
     graph: Graph
