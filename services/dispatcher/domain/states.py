@@ -39,7 +39,7 @@ STATES_BY_STATUS = {
 
 
 def advance(old: DeliveryState, new: DeliveryState) -> DeliveryState:
-    """Return the state after an acceptance, a status or a failure: never backwards; a proven delivery outranks a failure.
+    """Return the state after an acceptance, a status or a failure: never backwards; proof of delivery outranks failure.
 
     `new` is one of accepted, sent, delivered, read, failed. Reports may be repeated and arrive in any order: the result
     is the same.
