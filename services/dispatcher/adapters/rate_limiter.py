@@ -80,9 +80,9 @@ class PostgresRateLimiter:
         return bool(await self.database.fetchval(statement, self.number, THROTTLE_FACTOR, seconds))
 
     async def pause(self, reason: str, seconds: float) -> bool:
-        """Pause sending, except for a probe every `seconds`, until one is accepted or an operator resumes.
+        """Pause sending until a probe is accepted or an operator resumes; return whether it was not paused before.
 
-        Return whether it was not paused before.
+        The first probe is sent after `seconds`, the next ones every 30 s.
         """
         return bool(await self.database.fetchval(PAUSE, self.number, reason, seconds))
 
