@@ -78,14 +78,14 @@ class PostClient:
         """A callback costs less than a task that waits for the answer, and the request leaves a turn earlier."""
         answered: asyncio.Future[HttpAnswer] = asyncio.get_running_loop().create_future()
         if may_leave():
-            answered.add_done_callback(partial(self._done, connection))
+            answered.add_done_callback(partial(self._finish, connection))
             connection.send(b"%b%d\r\n\r\n%b" % (self._head, len(body), body), answered)
         else:
             self._keep(connection)
             answered.set_exception(WithheldError())
         return answered
 
-    def _done(self, connection: "_Connection", answered: asyncio.Future[HttpAnswer]) -> None:
+    def _finish(self, connection: "_Connection", answered: asyncio.Future[HttpAnswer]) -> None:
         if answered.cancelled() or answered.exception():
             connection.close()  # a late answer must not be taken for that of the next request
         else:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from simulator.citizens import PhoneButton, PhoneContent
 from simulator.graph import lengths
-from simulator.graph.errors import GraphError, invalid_parameter, missing_parameter
+from simulator.graph.errors import GraphError, build_invalid_parameter, build_missing_parameter
 from simulator.graph.lengths import limit_length, require_count, require_distinct, require_text
 from simulator.graph.requests import InteractiveRequest, MediaReference, MessageRequest
 from simulator.graph.templates import Templates
@@ -36,7 +36,7 @@ class ContentReader:
 
     def _read_template(self, request: MessageRequest) -> tuple[PhoneContent, str]:
         if request.template is None:
-            raise missing_parameter("template")
+            raise build_missing_parameter("template")
         template = self._templates.choose(request.template)
         return template.fill(request.template.components, self.check_media), template.category.lower()
 
@@ -49,13 +49,13 @@ class ContentReader:
 
     def check_media(self, media: MediaReference | None, name: str) -> None:
         if media is None:
-            raise missing_parameter(name)
+            raise build_missing_parameter(name)
         if (media.id is None) == (media.link is None):
-            raise missing_parameter(f"{name}: either id or link")
+            raise build_missing_parameter(f"{name}: either id or link")
         if media.link is not None and not media.link.startswith(("https://", "http://")):
-            raise invalid_parameter(f"{name}.link must be a web address.")
+            raise build_invalid_parameter(f"{name}.link must be a web address.")
         if media.id is not None and not self._has_media(media.id):
-            raise invalid_parameter(f"{name}.id is not the id of an uploaded file.")
+            raise build_invalid_parameter(f"{name}.id is not the id of an uploaded file.")
 
 
 def _describe_file(media: MediaReference | None, kind: str) -> str:
@@ -65,7 +65,7 @@ def _describe_file(media: MediaReference | None, kind: str) -> str:
 
 def _read_text(request: MessageRequest) -> PhoneContent:
     if request.text is None or not request.text.body:
-        raise missing_parameter("text.body")
+        raise build_missing_parameter("text.body")
     limit_length(request.text.body, lengths.TEXT_BODY, "text.body")
     return PhoneContent(request.text.body)
 
@@ -73,12 +73,12 @@ def _read_text(request: MessageRequest) -> PhoneContent:
 def _read_interactive(request: MessageRequest) -> PhoneContent:
     interactive = request.interactive
     if interactive is None:
-        raise missing_parameter("interactive")
+        raise build_missing_parameter("interactive")
     if interactive.type == "button":
         return _read_buttons(interactive)
     if interactive.type == "list":
         return _read_list(interactive)
-    raise invalid_parameter("interactive.type must be button or list.")
+    raise build_invalid_parameter("interactive.type must be button or list.")
 
 
 def _read_buttons(interactive: InteractiveRequest) -> PhoneContent:

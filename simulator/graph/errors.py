@@ -85,14 +85,14 @@ class GraphError(Exception):
         return msgspec.json.encode({"error": error})
 
 
-def missing_parameter(name: str) -> GraphError:
+def build_missing_parameter(name: str) -> GraphError:
     return GraphError(131008, f"The parameter {name} is required.")
 
 
-def invalid_parameter(details: str) -> GraphError:
+def build_invalid_parameter(details: str) -> GraphError:
     return GraphError(131009, details)
 
 
-def object_not_found() -> GraphError:
+def build_not_found() -> GraphError:
     """Return Meta's error for a path whose id is unknown or hidden from this token."""
     return GraphError(100, "The object does not exist or this token may not use it.", subcode=33)

@@ -1,6 +1,6 @@
 """Meta's length limits, and checks that raise its errors."""
 
-from simulator.graph.errors import GraphError, invalid_parameter, missing_parameter
+from simulator.graph.errors import GraphError, build_invalid_parameter, build_missing_parameter
 
 TEXT_BODY = 4096
 CAPTION = 1024
@@ -37,16 +37,16 @@ def limit_length(value: str | None, limit: int, name: str) -> None:
 def require_text(value: str, limit: int, name: str) -> None:
     """Raise Meta's errors 131008 or 131009 if a part of an interactive message is missing or too long."""
     if not value:
-        raise missing_parameter(name)
+        raise build_missing_parameter(name)
     if len(value) > limit:
-        raise invalid_parameter(f"{name} must have 1 to {limit} characters.")
+        raise build_invalid_parameter(f"{name} must have 1 to {limit} characters.")
 
 
 def require_count(count: int, limit: int, name: str) -> None:
     if not 1 <= count <= limit:
-        raise invalid_parameter(f"{name} must have 1 to {limit} items.")
+        raise build_invalid_parameter(f"{name} must have 1 to {limit} items.")
 
 
 def require_distinct(values: list[str], name: str) -> None:
     if len(set(values)) != len(values):
-        raise invalid_parameter(f"{name} must differ from one another.")
+        raise build_invalid_parameter(f"{name} must differ from one another.")

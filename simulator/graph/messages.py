@@ -9,7 +9,7 @@ from simulator.account import MessageLog
 from simulator.clock import Clock
 from simulator.faults import UNDISTURBED, ActiveFaults, Interference
 from simulator.graph.access import Access, build_error_response
-from simulator.graph.errors import GraphError, object_not_found
+from simulator.graph.errors import GraphError, build_not_found
 from simulator.graph.sending import MessageAcceptor
 
 # A client that waits longer than this for an answer has no timeout.
@@ -45,7 +45,7 @@ class MessagesRoute:
 
     def _answer(self, request: web.Request, body: bytes, interference: Interference) -> web.Response:
         if request.match_info["object"] != self.phone_number_id:
-            raise object_not_found()
+            raise build_not_found()
         return web.Response(body=self.sending.handle(body, interference), content_type="application/json")
 
     async def _apply_interference(

@@ -11,7 +11,7 @@ from aiohttp import BodyPartReader, web
 
 from simulator.citizens import Citizens
 from simulator.graph.access import Access, build_error_response
-from simulator.graph.errors import GraphError, missing_parameter, object_not_found
+from simulator.graph.errors import GraphError, build_missing_parameter, build_not_found
 from simulator.graph.media import MediaStore, StoredMedia, get_size_limit
 from simulator.graph.messages import MessagesRoute
 from simulator.graph.template import MessageTemplate
@@ -53,7 +53,7 @@ class GraphRoutes:
 
     async def list_templates(self, request: web.Request) -> web.StreamResponse:
         if request.match_info["account"] != self.account_id:
-            raise object_not_found()
+            raise build_not_found()
         chosen = [template for template in self.templates.all if _is_match(template, request)]
         start, size = _parse_page(request)
         fields = _parse_fields(request, DEFAULT_TEMPLATE_FIELDS)
@@ -62,7 +62,7 @@ class GraphRoutes:
 
     async def list_numbers(self, request: web.Request) -> web.StreamResponse:
         if request.match_info["account"] != self.account_id:
-            raise object_not_found()
+            raise build_not_found()
         row = _select_fields(self._describe_number(), _parse_fields(request, DEFAULT_NUMBER_FIELDS))
         return _respond_json(
             {"data": [row], "paging": {"cursors": {"before": _encode_cursor(0), "after": _encode_cursor(1)}}}
@@ -75,29 +75,29 @@ class GraphRoutes:
             return _respond_json(_select_fields(self._describe_number(), _parse_fields(request, DEFAULT_NUMBER_FIELDS)))
         media = self.media.find(wanted)
         if media is None:
-            raise object_not_found()
+            raise build_not_found()
         return _respond_json(_describe(media, f"{request.scheme}://{request.host}/media/{media.id}"))
 
     async def upload(self, request: web.Request) -> web.StreamResponse:
         if request.match_info["number"] != self.phone_number_id:
-            raise object_not_found()
+            raise build_not_found()
         mime_type, content = await _read_upload(request)
         return _respond_json({"id": self.media.store(mime_type, content).id})
 
     async def delete_contact(self, request: web.Request) -> web.StreamResponse:
         """Delete the pair of number and user id that Meta stores for a person."""
         if request.match_info["number"] != self.phone_number_id:
-            raise object_not_found()
+            raise build_not_found()
         citizen = self.citizens.find_by_user_id(request.query.get("bsuid", ""))
         if request.query.get("messaging_product") != "whatsapp" or citizen is None:
-            raise missing_parameter("bsuid")
+            raise build_missing_parameter("bsuid")
         citizen.in_contact_book = False
         return _respond_json({"success": True})
 
     async def download(self, request: web.Request) -> web.StreamResponse:
         media = self.media.find(request.match_info["media"])
         if media is None:
-            raise object_not_found()
+            raise build_not_found()
         return web.Response(body=media.content, content_type=media.mime_type)
 
     def _describe_number(self) -> dict[str, Any]:
@@ -189,7 +189,7 @@ async def _read_upload(request: web.Request) -> tuple[str, bytes]:
         elif part.name:
             fields[part.name] = (await part.text())[:256]
     if content is None:
-        raise missing_parameter("file")
+        raise build_missing_parameter("file")
     if fields.get("messaging_product") != "whatsapp":
         raise GraphError(100, "The parameter messaging_product is required and must be whatsapp.")
     return fields.get("type") or content_type, content

@@ -12,7 +12,7 @@ from simulator.citizens import BusinessMessage, Citizen, Citizens, PhoneContent
 from simulator.clock import Clock
 from simulator.faults import ActiveFaults, Interference
 from simulator.graph.content import ContentReader
-from simulator.graph.errors import GraphError, invalid_parameter, missing_parameter
+from simulator.graph.errors import GraphError, build_invalid_parameter, build_missing_parameter
 from simulator.graph.requests import MessageRequest
 from simulator.identifiers import PHONE, USER_ID, Serials, make_wamid
 from simulator.limits import extend_burst
@@ -94,14 +94,14 @@ class MessageAcceptor:
         if request.to:
             return self._find_by_number(request.to), False
         if not request.recipient:
-            raise missing_parameter("to")
+            raise build_missing_parameter("to")
         if not USER_ID.fullmatch(request.recipient):
-            raise invalid_parameter("recipient must be a business-scoped user id.")
+            raise build_invalid_parameter("recipient must be a business-scoped user id.")
         return _require_known(self.citizens.find_by_user_id(request.recipient)), True
 
     def _find_by_number(self, to: str) -> Citizen:
         if not PHONE.fullmatch(to):
-            raise invalid_parameter("to must be a phone number.")
+            raise build_invalid_parameter("to must be a phone number.")
         digits = to.removeprefix("+")
         if digits == self.own_number:
             raise GraphError(131021, "Sender and recipient are the same number.")
@@ -152,10 +152,10 @@ class MessageAcceptor:
 
     def _mark_as_read(self, request: MessageRequest) -> bytes:
         if request.status != "read":
-            raise invalid_parameter("status must be read.")
+            raise build_invalid_parameter("status must be read.")
         found = self.message_log.find_written(request.message_id or "")
         if found is None:
-            raise invalid_parameter("message_id is not the id of a received message.")
+            raise build_invalid_parameter("message_id is not the id of a received message.")
         citizen, written = found
         written.state = MessageState.READ
         self.phones.advance(citizen, written)
@@ -170,7 +170,7 @@ def _decode(body: bytes) -> MessageRequest:
     if request.messaging_product != "whatsapp":
         raise GraphError(100, "The parameter messaging_product is required and must be whatsapp.")
     if request.recipient_type != "individual":
-        raise invalid_parameter("recipient_type must be individual.")
+        raise build_invalid_parameter("recipient_type must be individual.")
     return request
 
 

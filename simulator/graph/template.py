@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from simulator.citizens import PhoneButton, PhoneContent
 from simulator.graph import lengths
-from simulator.graph.errors import GraphError, missing_parameter
+from simulator.graph.errors import GraphError, build_missing_parameter
 from simulator.graph.requests import ComponentParameters, MediaReference, Parameter
 
 VARIABLE = re.compile(r"\{\{\s*([a-z0-9_]+)\s*\}\}")
@@ -115,7 +115,7 @@ def _read_value(parameter: Parameter) -> str:
     if parameter.type != "text":
         raise GraphError(132012, "The type of the parameter must be text.")
     if not parameter.text:
-        raise missing_parameter("parameter.text")
+        raise build_missing_parameter("parameter.text")
     if FORBIDDEN_IN_PARAMETER.search(parameter.text):
         raise GraphError(132018, "A parameter may not contain line breaks, tabs or more than 4 spaces in a row.")
     return parameter.text

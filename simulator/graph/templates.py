@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from simulator.graph import lengths
-from simulator.graph.errors import GraphError, missing_parameter
+from simulator.graph.errors import GraphError, build_missing_parameter
 from simulator.graph.requests import TemplateChoice
 from simulator.graph.template import MessageTemplate
 
@@ -46,9 +46,9 @@ class Templates:
     def choose(self, choice: TemplateChoice) -> MessageTemplate:
         """Return the template to send; raise Meta's error if there is none or it may not be sent."""
         if not choice.name:
-            raise missing_parameter("template.name")
+            raise build_missing_parameter("template.name")
         if not choice.language.code:
-            raise missing_parameter("template.language.code")
+            raise build_missing_parameter("template.language.code")
         lengths.limit_length(choice.name, lengths.TEMPLATE_NAME, "template.name")
         template = self._by_key.get((choice.name, choice.language.code))
         if template is None or template.status in ("PENDING", "REJECTED"):

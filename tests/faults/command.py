@@ -1,4 +1,4 @@
-"""Command `kreisfunk faults`."""
+"""Command of the fault bench."""
 
 from pathlib import Path
 from typing import Annotated

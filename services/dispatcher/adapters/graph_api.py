@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from services.dispatcher.domain import send_results
 from services.dispatcher.domain.content import build_recipient_fields
-from services.dispatcher.domain.errors import bounded
+from services.dispatcher.domain.errors import clamp_code
 from services.dispatcher.domain.reachability import UNDECRYPTABLE_REASON
 from services.dispatcher.domain.send_results import NoResponse, SendResult, Unreachable
 from services.dispatcher.ports import Claim
@@ -148,7 +148,7 @@ def _parse_response(answer: HttpAnswer) -> SendResult:
         return NoResponse(f"HTTP {status}", foreign=True) if is_unsure else send_results.ForeignResponse(status)
     seconds = answer.headers.get(b"retry-after", b"")
     retry_after = float(seconds[:9]) if seconds.isdigit() else None
-    return send_results.ErrorResponse(code=bounded(body.error.code), http_status=status, retry_after=retry_after)
+    return send_results.ErrorResponse(code=clamp_code(body.error.code), http_status=status, retry_after=retry_after)
 
 
 def _parse_body(text: bytes) -> _Body:

@@ -140,7 +140,7 @@ def find_error_rule(code: int | None, http_status: int | None = None) -> ErrorRu
     return UNKNOWN_CODE
 
 
-def bounded(code: int) -> int:
+def clamp_code(code: int) -> int:
     """Return Meta's code, limited to the range of the ledger's column."""
     return max(-MAX_CODE, min(MAX_CODE, code))
 

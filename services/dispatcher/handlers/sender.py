@@ -75,9 +75,9 @@ class Sender:
 
     def start(self, claim: Claim) -> None:
         """Start sending a claim, or record why it is not sent. A callback for the answer costs less than a task."""
-        self._track(self._send(claim), partial(self._answered, claim))
+        self._track(self._send(claim), partial(self._handle_answer, claim))
 
-    def _answered(self, claim: Claim, sent: asyncio.Future[Any]) -> None:
+    def _handle_answer(self, claim: Claim, sent: asyncio.Future[Any]) -> None:
         started = self._remove_task(sent)
         answer = self._read(claim, sent)
         self._settle(claim, answer, started)

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import structlog
 
-from services.dispatcher.domain.errors import ErrorAction, bounded, compute_retry_delay, find_error_rule
+from services.dispatcher.domain.errors import ErrorAction, clamp_code, compute_retry_delay, find_error_rule
 from services.dispatcher.domain.states import STATES_BY_STATUS, DeliveryState, advance
 from services.dispatcher.ports import Ledger, Meter, StatusUpdate
 from shared.contracts.envelope import ContractError
@@ -89,7 +89,7 @@ def _parse_status(status: DeliveryStatus) -> StatusUpdate | None:
     if state is None or delivery is None:
         return None
     code = status.error_code
-    return StatusUpdate(delivery, state, status.message_key, None if code is None else bounded(code))
+    return StatusUpdate(delivery, state, status.message_key, None if code is None else clamp_code(code))
 
 
 def _parse_delivery_id(text: str | None) -> UUID | None:

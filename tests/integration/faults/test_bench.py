@@ -13,7 +13,7 @@ from tests.faults.run import FaultRun, execute_run
 
 CITIZENS, RATE = 100, 50
 # A replica with a wrong key needs some to start.
-LONGEST_SECONDS = 10.0
+MAX_SECONDS = 10.0
 
 
 def one_of_each() -> tuple[Fault, ...]:
@@ -25,7 +25,7 @@ def one_of_each() -> tuple[Fault, ...]:
     ]
     chosen = {recipe.action: recipe for recipe in sorted(quick, key=lambda recipe: recipe.phase is FaultPhase.ROUGH)}
     return tuple(
-        Fault(at=1.0 + number, recipe=recipe, target=recipe.targets[0], seconds=min(recipe.seconds[0], LONGEST_SECONDS))
+        Fault(at=1.0 + number, recipe=recipe, target=recipe.targets[0], seconds=min(recipe.seconds[0], MAX_SECONDS))
         for number, recipe in enumerate(chosen.values())
     )
 

@@ -12,14 +12,14 @@ from tests.servers import wait_for
 
 pytestmark = [pytest.mark.timeout(400), pytest.mark.alone]
 STOPS = 700
-LONGEST_REJECTION = 5_000  # about: it names twenty fields that nobody knows
+MAX_REJECTION = 5_000  # about: it names twenty fields that nobody knows
 REJECTIONS = 8_000  # of that size, which a login makes in seven minutes
 
 
 @pytest.fixture(scope="module")
 async def county(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[MunicipalHarness]:
     async with run_municipal_harness(tmp_path_factory.mktemp("county")) as running:
-        await running.publish_rejections(REJECTIONS, LONGEST_REJECTION)
+        await running.publish_rejections(REJECTIONS, MAX_REJECTION)
         yield running
 
 

@@ -22,7 +22,7 @@ from services.dispatcher.domain.pacing import (
 )
 from tests.unit.dispatcher.pacing_model import shift_after
 
-LONGEST_SHIFT_SECONDS = 0.25
+MAX_SHIFT_SECONDS = 0.25
 
 
 @given(st.floats(1, 2000), st.integers(0, 10_000))
@@ -61,7 +61,7 @@ def test_no_sliding_second_holds_more_whoever_is_late(limit: int, replicas: int,
     used, moments = list[LateUse](), list[float]()
     for number in range(3 * limit // slots + 2):
         shift = shift_after(used[: max(0, number - replicas)], planned, planned + slots * spacing)
-        if shift > LONGEST_SHIFT_SECONDS:
+        if shift > MAX_SHIFT_SECONDS:
             planned, shift = planned + shift, 0.0
         late = lates[number % len(lates)]
         moments.extend(planned + shift + late + slot * spacing for slot in range(slots))

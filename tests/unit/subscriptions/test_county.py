@@ -12,7 +12,7 @@ from shared.notices.content import MAX_CONTENT_LENGTH
 from tests.unit.subscriptions.factories import COUNTY, TEXTS
 
 TEMPLATES = {template["name"]: template for template in json.loads(Path("deploy/config/templates.json").read_text())}
-LONGEST_TEMPLATE_BODY = 1024
+MAX_TEMPLATE_BODY = 1024
 SHIPPED = Path("deploy/config/county.toml").read_text()
 
 
@@ -29,7 +29,7 @@ def test_each_topic_has_its_template_with_the_same_category(topic: object) -> No
 def test_the_longest_notice_fits_into_each_template(name: str) -> None:
     (body,) = [part["text"] for part in TEMPLATES[name]["components"] if part["type"] == "BODY"]
     fixed = body.replace("{{headline}}", "").replace("{{text}}", "")
-    assert len(fixed) + 1 + MAX_CONTENT_LENGTH <= LONGEST_TEMPLATE_BODY
+    assert len(fixed) + 1 + MAX_CONTENT_LENGTH <= MAX_TEMPLATE_BODY
 
 
 @pytest.mark.parametrize("text", [wording.text for wording in TEXTS.list_all()])

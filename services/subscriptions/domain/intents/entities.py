@@ -78,7 +78,7 @@ def extract_entities(text: str, county: County) -> Entities:
         refused = bool(_UNWANTED & set(words))
         (unwanted if refused or _OFF & set(words) else wanted).update(topics)
         kept.update(topics if _KEPT & set(words) and not refused else ())
-        elsewhere = refused and not _REST_REFUSED.search(" ".join(words)) and not _lives_there(words)
+        elsewhere = refused and not _REST_REFUSED.search(" ".join(words)) and not _has_home(words)
         places.update(() if elsewhere and not topics else where)
     words = tokenize(text)
     return Entities(
@@ -101,7 +101,7 @@ def _split_parts(text: str) -> Iterator[list[str]]:
     yield from filter(None, map(tokenize, _PARTS.split(said)))
 
 
-def _lives_there(words: Sequence[str]) -> bool:
+def _has_home(words: Sequence[str]) -> bool:
     """ "Ich wohne in Worpswede und bin nicht mehr mobil": the "not" is about something else."""
     before = next(index for index, word in enumerate(words) if word in _UNWANTED)
     return bool(_LIVING & set(words[: max(0, before - _FAR_FROM_HOME)]))
