@@ -29,7 +29,7 @@ up: venv  ## the whole system until Ctrl-C, with phones in the browser
 
 test: venv  ## all tests, on servers of their own; last, and alone, those that measure time
 	@tally=$$(mktemp) && trap 'rm -f "$$tally"' EXIT && ended=0; \
-	$(BIN)/pytest -n 3 --dist loadfile -m "not alone" --tally-to="$$tally" || ended=$$?; \
+	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not alone" --tally-to="$$tally" || ended=$$?; \
 	$(BIN)/pytest -m alone --tally-from="$$tally" || ended=$$?; \
 	exit $$ended
 
