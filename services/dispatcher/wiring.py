@@ -20,14 +20,8 @@ from services.dispatcher.adapters.rate_limiter import PostgresRateLimiter, SendL
 from services.dispatcher.adapters.recipients import PostgresRecipientRepository
 from services.dispatcher.adapters.retention import build_retention_rules
 from services.dispatcher.domain.pacing import SLOT_TOLERANCE_SECONDS, compute_permitted_rate, compute_prefetched_batches
-from services.dispatcher.handlers import maintenance
+from services.dispatcher.handlers import consumers, maintenance
 from services.dispatcher.handlers.batches import MAX_BATCH_RECIPIENTS
-from services.dispatcher.handlers.consumers import (
-    AccountHandler,
-    ProgressRequestHandler,
-    RecipientHandler,
-    SuppressionHandler,
-)
 from services.dispatcher.handlers.lanes import Lanes
 from services.dispatcher.handlers.recorder import Recorder
 from services.dispatcher.handlers.send_loop import SendLoop
@@ -67,14 +61,14 @@ CLOSE_TIMEOUT_SECONDS = 3.0
 
 @dataclass(frozen=True)
 class Resources:
-    """Connections of a replica. `publish` permits unroutable messages; `tell` does not."""
+    """Connections of a replica. `publish` permits unroutable messages; `publish_mandatory` does not."""
 
     settings: Settings
     database: Database
     consuming: Connection
     publishing: Connection
     publish: Publish
-    tell: Publish
+    publish_mandatory: Publish
     graph: GraphApi
     metrics: Metrics
 
@@ -133,11 +127,11 @@ async def _open(settings: Settings, stack: AsyncExitStack) -> tuple[Readiness, R
     stack.callback(messages.close)
     session = await stack.enter_async_context(aiohttp.ClientSession(headers=authorization))
     publisher = await stack.enter_async_context(open_publisher(publishing))
-    publish, tell = partial(_publish, publisher, mandatory=False), partial(_publish, publisher, mandatory=True)
+    publish, publish_mandatory = [partial(_publish, publisher, mandatory=mandatory) for mandatory in (False, True)]
     limit, most = settings.messages_per_second, settings.max_requests
     metrics = Metrics(registry, limit=limit, max_requests=most, replicas=settings.dispatchers)
     graph = GraphApi(messages, keys, index_key, session, f"{settings.number_url}/contact_book")
-    return readiness, Resources(settings, database, consuming, publishing, publish, tell, graph, metrics)
+    return readiness, Resources(settings, database, consuming, publishing, publish, publish_mandatory, graph, metrics)
 
 
 async def _report_not_ready() -> bool:
@@ -219,23 +213,22 @@ def _build_maintenance_jobs(outside: Resources, ledger: PostgresLedger, lanes: L
         every(600.0, ledger.ensure_partitions),
         every(1.0, lambda: maintenance.resolve_unknown(ledger, meter, grace, margin), "unknown"),
         every(0.25, lambda: maintenance.publish_progress(ledger, outside.publish, grace + margin), "progress"),
-        every(1.0, lambda: maintenance.publish_refusals(ledger, outside.tell), "refusals"),
+        every(1.0, lambda: maintenance.publish_refusals(ledger, outside.publish_mandatory), "refusals"),
         every(2.0, lambda: maintenance.finish_erasures(people, outside.graph.forget_contact), "erasures"),
         every(0.25, lambda: maintenance.extend_follow_ups(ledger), "follow_ups"),
     ]
 
 
 async def _open_handlers(outside: Resources, ledger: PostgresLedger, stack: AsyncExitStack) -> list[Job]:
-    database, meter = outside.database, outside.metrics
+    database, publish, count_event = outside.database, outside.publish, outside.metrics.count_account_event
     account = PostgresAccount(database, number=outside.settings.phone_number_id)
+    recipients, mandatory = PostgresRecipientRepository(database), outside.publish_mandatory
     handlers: Mapping[topology.Queue, MessageHandler] = {
-        topology.DISPATCHER_STATUSES: StatusHandler(ledger=ledger, meter=meter, clock=system_clock),
-        topology.DISPATCHER_SUPPRESSIONS: SuppressionHandler(ledger=ledger),
-        topology.DISPATCHER_PROGRESS_REQUESTS: ProgressRequestHandler(ledger=ledger, publish=outside.publish),
-        topology.DISPATCHER_ERASURES: RecipientHandler(
-            recipients=PostgresRecipientRepository(database), publish=outside.tell
-        ),
-        topology.DISPATCHER_ACCOUNT: AccountHandler(apply=account.apply, count_event=meter.count_account_event),
+        topology.DISPATCHER_STATUSES: StatusHandler(ledger=ledger, meter=outside.metrics, clock=system_clock),
+        topology.DISPATCHER_SUPPRESSIONS: consumers.SuppressionHandler(ledger=ledger),
+        topology.DISPATCHER_PROGRESS_REQUESTS: consumers.ProgressRequestHandler(ledger=ledger, publish=publish),
+        topology.DISPATCHER_ERASURES: consumers.RecipientHandler(recipients=recipients, publish=mandatory),
+        topology.DISPATCHER_ACCOUNT: consumers.AccountHandler(apply=account.apply, count_event=count_event),
     }
     workers: list[Job] = []
     for queue, handler in handlers.items():

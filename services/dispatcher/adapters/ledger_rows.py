@@ -107,10 +107,7 @@ def read_progress(rows: Sequence[asyncpg.Record]) -> BroadcastProgress:
     states = {DeliveryState(row["state"]): row["deliveries"] for row in rows if row["deliveries"]}
     known = sum(states.values())
     audience = known if first["is_cut"] else first["audience"]
-    open_states = (
-        {DeliveryState.WAITING, DeliveryState.CLAIMED}
-        if first["is_over"]
-        else {DeliveryState.WAITING, DeliveryState.CLAIMED, DeliveryState.UNKNOWN}
-    )
-    finished = audience == known and not open_states & states.keys()
+    undecided = {DeliveryState.UNKNOWN} if not first["is_over"] else set()
+    open_states = states.keys() & {DeliveryState.WAITING, DeliveryState.CLAIMED, *undecided}
+    finished = audience == known and not open_states
     return BroadcastProgress(first["id"], audience, states, finished, first.get("cancelled"), first.get("limited", 0))

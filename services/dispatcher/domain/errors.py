@@ -41,85 +41,65 @@ MAX_PAIR_EXPONENT = 3
 MAX_RETRY_SECONDS = 60.0
 MAX_CODE = 2**31 - 1
 MANY_ATTEMPTS = 30  # with pauses of up to a minute, about 25 minutes
-_AGAIN, _SLOWER = ErrorAction.AGAIN, ErrorAction.SLOWER
-_DROP, _RECIPIENT, _TEMPLATE, _SENDER = (
-    ErrorAction.DROP,
-    ErrorAction.RECIPIENT,
-    ErrorAction.TEMPLATE,
-    ErrorAction.SENDER,
-)
+_AGAIN, _SLOWER, _PAIR, _DROP, _RECIPIENT, _TEMPLATE, _SENDER = ErrorAction
+_Row = tuple[ErrorAction, str, str] | tuple[ErrorAction, str, str, int]
 
-ERROR_RULES: Mapping[int, ErrorRule] = {
-    0: ErrorRule(_SENDER, "token cannot be authenticated", "Zugangsschlüssel wird nicht anerkannt"),
-    1: ErrorRule(_AGAIN, "invalid request or server error", "Anfrage ungültig oder Störung bei Meta", 5),
-    2: ErrorRule(_AGAIN, "temporary downtime", "Meta vorübergehend nicht erreichbar", MANY_ATTEMPTS),
-    3: ErrorRule(_SENDER, "capability or permission missing", "Berechtigung fehlt"),
-    4: ErrorRule(_SLOWER, "application call limit", "zu viele Aufrufe der Anwendung", MANY_ATTEMPTS),
-    10: ErrorRule(_SENDER, "permission missing", "Berechtigung fehlt"),
-    33: ErrorRule(_SENDER, "business number deleted", "unsere Nummer gibt es bei Meta nicht mehr"),
-    100: ErrorRule(_DROP, "parameter unsupported or misspelled", "Angabe unbekannt oder falsch geschrieben"),
-    190: ErrorRule(_SENDER, "token expired", "Zugangsschlüssel abgelaufen"),
-    368: ErrorRule(_SENDER, "account restricted for policy", "Konto wegen Regelverstoß eingeschränkt"),
-    80007: ErrorRule(_SLOWER, "account call limit", "zu viele Aufrufe des Kontos", MANY_ATTEMPTS),
-    130403: ErrorRule(_RECIPIENT, "recipient blocked by us", "von uns blockiert"),
-    130429: ErrorRule(_SLOWER, "throughput reached", "zu viele Nachrichten auf einmal", MANY_ATTEMPTS),
-    130472: ErrorRule(
-        _DROP, "recipient is in a marketing experiment", "nimmt an einem Versuch von Meta ohne Werbung teil"
-    ),
-    130497: ErrorRule(_DROP, "account barred from the recipient's country", "Konto darf in dieses Land nicht senden"),
-    131000: ErrorRule(_AGAIN, "unknown error", "unbekannter Fehler bei Meta", 10),
-    131005: ErrorRule(_SENDER, "access denied", "Zugriff verweigert"),
-    131008: ErrorRule(_DROP, "required parameter missing", "Pflichtangabe fehlt"),
-    131009: ErrorRule(_DROP, "parameter value invalid", "Angabe ungültig"),
-    131016: ErrorRule(_AGAIN, "service unavailable", "Dienst bei Meta nicht verfügbar", MANY_ATTEMPTS),
-    131021: ErrorRule(_DROP, "sender is recipient", "Empfänger ist unsere eigene Nummer"),
-    131026: ErrorRule(_RECIPIENT, "undeliverable", "nicht zustellbar: kein WhatsApp, oder eine alte Fassung"),
-    131030: ErrorRule(_DROP, "recipient not on the test number's list", "nicht auf der Liste der Testnummer"),  # pywa
-    131031: ErrorRule(_SENDER, "account locked", "Konto gesperrt"),
-    131037: ErrorRule(_SENDER, "display name not approved", "Anzeigename noch nicht genehmigt"),
-    131042: ErrorRule(_SENDER, "payment problem", "Zahlung bei Meta gestört"),
-    131044: ErrorRule(_SENDER, "payment problem", "Zahlung bei Meta gestört"),  # pywa
-    131045: ErrorRule(_SENDER, "number not registered correctly", "unsere Nummer ist nicht richtig angemeldet"),
-    131047: ErrorRule(_DROP, "outside the 24-hour window", "außerhalb des 24-Stunden-Fensters"),
-    131048: ErrorRule(
-        _SENDER, "spam or quality restriction", "wegen Spam-Verdacht oder schlechter Bewertung eingeschränkt"
-    ),
-    131049: ErrorRule(_DROP, "dropped for a healthy ecosystem", "von Meta zurückgehalten: zu viel Werbung"),
-    131050: ErrorRule(
-        _RECIPIENT, "recipient stopped marketing messages", "hat Werbenachrichten in WhatsApp abbestellt"
-    ),
-    131051: ErrorRule(_DROP, "message type unsupported", "Art der Nachricht wird nicht unterstützt"),
-    131053: ErrorRule(_TEMPLATE, "media not usable", "Bild oder Datei nicht verwendbar"),
-    131055: ErrorRule(_DROP, "marketing templates only", "nur Werbevorlagen erlaubt"),
-    131056: ErrorRule(
-        ErrorAction.PAIR, "too many messages to this recipient", "zu viele Nachrichten an diese Person", 12
-    ),
-    131057: ErrorRule(_AGAIN, "maintenance", "Konto wird bei Meta gewartet", MANY_ATTEMPTS),
-    131062: ErrorRule(_DROP, "user id not possible for this message", "mit dieser Kennung nicht erreichbar"),
-    131063: ErrorRule(
-        _TEMPLATE, "marketing disabled on this interface", "Werbenachrichten auf diesem Weg abgeschaltet"
-    ),
-    131064: ErrorRule(_TEMPLATE, "template category misused", "Vorlage hat die falsche Kategorie"),
-    132000: ErrorRule(_TEMPLATE, "wrong number of parameters", "Zahl der Angaben passt nicht zur Vorlage"),
-    132001: ErrorRule(_TEMPLATE, "template missing or not approved", "Vorlage fehlt oder ist nicht genehmigt"),
-    132005: ErrorRule(_DROP, "text too long with parameters", "Text mit Angaben zu lang"),
-    132007: ErrorRule(_TEMPLATE, "content policy", "Vorlage verstößt gegen Inhaltsregeln"),
-    132012: ErrorRule(_TEMPLATE, "parameter format", "Angaben haben das falsche Format"),
-    132015: ErrorRule(_TEMPLATE, "template paused", "Vorlage von Meta angehalten"),
-    132016: ErrorRule(_TEMPLATE, "template disabled", "Vorlage von Meta abgeschaltet"),
-    132018: ErrorRule(
-        _DROP, "parameter contains line breaks or tabs", "Angabe enthält Zeilenumbrüche oder Tabulatoren"
-    ),
-    133004: ErrorRule(
-        _AGAIN, "server temporarily unavailable", "Server bei Meta vorübergehend nicht verfügbar", MANY_ATTEMPTS
-    ),
-    133010: ErrorRule(_SENDER, "number not registered", "unsere Nummer ist nicht angemeldet"),
-    134101: ErrorRule(
-        _AGAIN, "template still being synchronised", "Vorlage wird bei Meta noch abgeglichen", MANY_ATTEMPTS
-    ),
-    134102: ErrorRule(_TEMPLATE, "template unavailable", "Vorlage nicht verfügbar"),
-    135000: ErrorRule(_DROP, "unknown parameter problem", "unbekannter Fehler in einer Angabe"),
+_ROWS: Mapping[int, _Row] = {
+    0: (_SENDER, "token cannot be authenticated", "Zugangsschlüssel wird nicht anerkannt"),
+    1: (_AGAIN, "invalid request or server error", "Anfrage ungültig oder Störung bei Meta", 5),
+    2: (_AGAIN, "temporary downtime", "Meta vorübergehend nicht erreichbar", MANY_ATTEMPTS),
+    3: (_SENDER, "capability or permission missing", "Berechtigung fehlt"),
+    4: (_SLOWER, "application call limit", "zu viele Aufrufe der Anwendung", MANY_ATTEMPTS),
+    10: (_SENDER, "permission missing", "Berechtigung fehlt"),
+    33: (_SENDER, "business number deleted", "unsere Nummer gibt es bei Meta nicht mehr"),
+    100: (_DROP, "parameter unsupported or misspelled", "Angabe unbekannt oder falsch geschrieben"),
+    190: (_SENDER, "token expired", "Zugangsschlüssel abgelaufen"),
+    368: (_SENDER, "account restricted for policy", "Konto wegen Regelverstoß eingeschränkt"),
+    80007: (_SLOWER, "account call limit", "zu viele Aufrufe des Kontos", MANY_ATTEMPTS),
+    130403: (_RECIPIENT, "recipient blocked by us", "von uns blockiert"),
+    130429: (_SLOWER, "throughput reached", "zu viele Nachrichten auf einmal", MANY_ATTEMPTS),
+    130472: (_DROP, "recipient is in a marketing experiment", "nimmt an einem Versuch von Meta ohne Werbung teil"),
+    130497: (_DROP, "account barred from the recipient's country", "Konto darf in dieses Land nicht senden"),
+    131000: (_AGAIN, "unknown error", "unbekannter Fehler bei Meta", 10),
+    131005: (_SENDER, "access denied", "Zugriff verweigert"),
+    131008: (_DROP, "required parameter missing", "Pflichtangabe fehlt"),
+    131009: (_DROP, "parameter value invalid", "Angabe ungültig"),
+    131016: (_AGAIN, "service unavailable", "Dienst bei Meta nicht verfügbar", MANY_ATTEMPTS),
+    131021: (_DROP, "sender is recipient", "Empfänger ist unsere eigene Nummer"),
+    131026: (_RECIPIENT, "undeliverable", "nicht zustellbar: kein WhatsApp, oder eine alte Fassung"),
+    131030: (_DROP, "recipient not on the test number's list", "nicht auf der Liste der Testnummer"),  # pywa
+    131031: (_SENDER, "account locked", "Konto gesperrt"),
+    131037: (_SENDER, "display name not approved", "Anzeigename noch nicht genehmigt"),
+    131042: (_SENDER, "payment problem", "Zahlung bei Meta gestört"),
+    131044: (_SENDER, "payment problem", "Zahlung bei Meta gestört"),  # pywa
+    131045: (_SENDER, "number not registered correctly", "unsere Nummer ist nicht richtig angemeldet"),
+    131047: (_DROP, "outside the 24-hour window", "außerhalb des 24-Stunden-Fensters"),
+    131048: (_SENDER, "spam or quality restriction", "wegen Spam-Verdacht oder schlechter Bewertung eingeschränkt"),
+    131049: (_DROP, "dropped for a healthy ecosystem", "von Meta zurückgehalten: zu viel Werbung"),
+    131050: (_RECIPIENT, "recipient stopped marketing messages", "hat Werbenachrichten in WhatsApp abbestellt"),
+    131051: (_DROP, "message type unsupported", "Art der Nachricht wird nicht unterstützt"),
+    131053: (_TEMPLATE, "media not usable", "Bild oder Datei nicht verwendbar"),
+    131055: (_DROP, "marketing templates only", "nur Werbevorlagen erlaubt"),
+    131056: (_PAIR, "too many messages to this recipient", "zu viele Nachrichten an diese Person", 12),
+    131057: (_AGAIN, "maintenance", "Konto wird bei Meta gewartet", MANY_ATTEMPTS),
+    131062: (_DROP, "user id not possible for this message", "mit dieser Kennung nicht erreichbar"),
+    131063: (_TEMPLATE, "marketing disabled on this interface", "Werbenachrichten auf diesem Weg abgeschaltet"),
+    131064: (_TEMPLATE, "template category misused", "Vorlage hat die falsche Kategorie"),
+    132000: (_TEMPLATE, "wrong number of parameters", "Zahl der Angaben passt nicht zur Vorlage"),
+    132001: (_TEMPLATE, "template missing or not approved", "Vorlage fehlt oder ist nicht genehmigt"),
+    132005: (_DROP, "text too long with parameters", "Text mit Angaben zu lang"),
+    132007: (_TEMPLATE, "content policy", "Vorlage verstößt gegen Inhaltsregeln"),
+    132012: (_TEMPLATE, "parameter format", "Angaben haben das falsche Format"),
+    132015: (_TEMPLATE, "template paused", "Vorlage von Meta angehalten"),
+    132016: (_TEMPLATE, "template disabled", "Vorlage von Meta abgeschaltet"),
+    132018: (_DROP, "parameter contains line breaks or tabs", "Angabe enthält Zeilenumbrüche oder Tabulatoren"),
+    133004: (_AGAIN, "server temporarily unavailable", "Server bei Meta vorübergehend nicht verfügbar", MANY_ATTEMPTS),
+    133010: (_SENDER, "number not registered", "unsere Nummer ist nicht angemeldet"),
+    134101: (_AGAIN, "template still being synchronised", "Vorlage wird bei Meta noch abgeglichen", MANY_ATTEMPTS),
+    134102: (_TEMPLATE, "template unavailable", "Vorlage nicht verfügbar"),
+    135000: (_DROP, "unknown parameter problem", "unbekannter Fehler in einer Angabe"),
 }
+ERROR_RULES: Mapping[int, ErrorRule] = {code: ErrorRule(*row) for code, row in _ROWS.items()}
 
 RECIPIENT_CODES = tuple(code for code, rule in ERROR_RULES.items() if rule.action is ErrorAction.RECIPIENT)
 UNKNOWN_CODE = ErrorRule(_DROP, "unknown code", "unbekannter Fehlercode")

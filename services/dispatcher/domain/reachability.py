@@ -1,13 +1,7 @@
 """Reachability of Meta from one replica, and the backoff while it is unreachable."""
 
-from services.dispatcher.domain.send_results import (
-    Accepted,
-    ErrorResponse,
-    ForeignResponse,
-    NoResponse,
-    SendResult,
-    Unreachable,
-)
+from services.dispatcher.domain import send_results
+from services.dispatcher.domain.send_results import SendResult
 
 # After so many messages in a row without an answer from Meta, a replica sends only probes.
 MAX_FAILURES = 10
@@ -35,13 +29,13 @@ class Reachability:
     def observe(self, answer: SendResult, now: float) -> bool:
         """Take one answer into account; return whether Meta has just become unreachable or reachable."""
         match answer:
-            case Accepted() | ErrorResponse():
+            case send_results.Accepted() | send_results.ErrorResponse():
                 return self._recover()
-            case ForeignResponse(status, _):
+            case send_results.ForeignResponse(status, _):
                 return self._fail(f"HTTP {status} that is not from Meta", now, MAX_FAILURES)
-            case NoResponse(reason, foreign):
+            case send_results.NoResponse(reason, foreign):
                 return self._fail(reason, now, MAX_FAILURES if foreign else 1)
-            case Unreachable(reason, _):
+            case send_results.Unreachable(reason, _):
                 return self._fail(reason, now, KEY_FAILURE_WEIGHT if reason == UNDECRYPTABLE_REASON else 1)
             case _:
                 return False

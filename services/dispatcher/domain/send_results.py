@@ -132,12 +132,5 @@ def _record_error(
         return Record(delivery, claim, DeliveryState.FAILED, error_code=code)
     seconds = max(compute_retry_delay(rule, attempt, jitter), min(answer.retry_after or 0.0, MAX_RETRY_SECONDS))
     due_at = now + timedelta(seconds=seconds)
-    return Record(
-        delivery,
-        claim,
-        DeliveryState.WAITING,
-        error_code=code,
-        due_at=due_at,
-        waits_for=rule.action,
-        attempted=not slower,
-    )
+    record = Record(delivery, claim, DeliveryState.WAITING, error_code=code, due_at=due_at, waits_for=rule.action)
+    return record._replace(attempted=not slower)

@@ -20,14 +20,7 @@ class DeliveryState(StrEnum):
 
 
 PROVEN_STATES = (DeliveryState.DELIVERED, DeliveryState.READ)
-STATE_ORDER = (
-    DeliveryState.WAITING,
-    DeliveryState.CLAIMED,
-    DeliveryState.UNKNOWN,
-    DeliveryState.ACCEPTED,
-    DeliveryState.SENT,
-    *PROVEN_STATES,
-)
+STATE_ORDER = tuple(DeliveryState)[: tuple(DeliveryState).index(DeliveryState.READ) + 1]
 # Meta's status words; others are ignored.
 STATES_BY_STATUS = {
     "sent": DeliveryState.SENT,

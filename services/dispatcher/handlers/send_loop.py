@@ -6,13 +6,8 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from services.dispatcher.domain.pacing import (
-    MAX_PREFETCH_SECONDS,
-    LateUse,
-    Lease,
-    compute_lease_slots,
-    compute_prefetch_seconds,
-)
+from services.dispatcher.domain import pacing
+from services.dispatcher.domain.pacing import LateUse, Lease
 from services.dispatcher.handlers.lanes import Lanes
 from services.dispatcher.handlers.sender import Sender
 from services.dispatcher.ports import Claim, Meter, RateLimiter
@@ -41,7 +36,8 @@ class SendLoop:
     limiter: RateLimiter
     sender: Sender
     meter: Meter
-    _prefetch_seconds: float = field(default=MAX_PREFETCH_SECONDS, init=False)  # the first claims open connections
+    # The first claims open connections.
+    _prefetch_seconds: float = field(default=pacing.MAX_PREFETCH_SECONDS, init=False)
     _open_slots: int = field(default=0, init=False)
     _paused_since: float | None = field(default=None, init=False)
     _closing: bool = field(default=False, init=False)
@@ -93,7 +89,7 @@ class SendLoop:
             self.meter.show_send_bound("work" if unplanned <= 0 else "requests")
             await self._sleep_until_woken()
             return
-        lease = await self._reserve(compute_lease_slots(self.limiter.rate, min(unplanned, room)))
+        lease = await self._reserve(pacing.compute_lease_slots(self.limiter.rate, min(unplanned, room)))
         if not lease.paused_reason:
             self._resume("requests" if lease.slots == room else "rate")
             await self._schedule_lease(lease)
@@ -223,7 +219,8 @@ class SendLoop:
             self._refill_needed.clear()
             started = self._read_clock()
             if await self._try(self._claim_for(None)):
-                self._prefetch_seconds = compute_prefetch_seconds(self._prefetch_seconds, self._read_clock() - started)
+                took = self._read_clock() - started
+                self._prefetch_seconds = pacing.compute_prefetch_seconds(self._prefetch_seconds, took)
 
     async def _claim_for(self, slots: int | None) -> None:
         """Claim until `slots` claims, by default one for each open slot, are ready or no work is left."""
