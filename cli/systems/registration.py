@@ -68,7 +68,7 @@ def _write(file: Path, values: dict[str, Any]) -> System:
         system = msgspec.convert(values, System)
         register(file, system)
     except (msgspec.ValidationError, InvalidRegistration) as error:
-        fail(f"{values['name']} cannot be registered so: {error}", "The file is as it was.", EXIT_USAGE)
+        fail(f"{values['name']}: cannot be registered: {error}", "The file is as it was.", EXIT_USAGE)
     except OSError as error:
         fail(f"{file}: {error.strerror}", f"Put this into the file where it can be written:\n\n{render_block(system)}")
     return system

@@ -83,7 +83,7 @@ class Configuration(Struct, frozen=True, kw_only=True):
             yield True, f"{name} is a login of Kreisfunk itself: a system needs another name"
         yield len(set(sources)) < len(sources), f"a source belongs to one system only: {_list_duplicates(sources)}"
         unknown, known = ", ".join(sorted(permitted - self.topic_ids)), ", ".join(sorted(self.topic_ids))
-        yield bool(unknown), f"a system is permitted a topic that there is not: {unknown}; there are {known}"
+        yield bool(unknown), f"a system refers to an unknown topic: {unknown}; known topics are {known}"
         yield not managed <= set(sources), "a system manages a source that belongs to nobody"
 
     @property

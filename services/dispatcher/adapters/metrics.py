@@ -50,8 +50,8 @@ _GAUGES = (
     ("waiting_deliveries", "Deliveries not yet accepted or ended, by lane", "lane"),
     ("unaccounted", "Recipients of ended broadcasts without a row in the ledger; 0"),
     ("unknown_oldest_seconds", "Age of the oldest unknown outcome; 0 if none"),
-    ("retention_at_seconds", "When retention had last forgotten all it should, in seconds since 1970"),
-    ("retention_oldest_age_seconds", "Age of the oldest that is kept", "kind"),
+    ("retention_at_seconds", "When retention last completed, in seconds since 1970"),
+    ("retention_oldest_age_seconds", "Age of the oldest row kept, by kind", "kind"),
 )
 
 

@@ -34,12 +34,12 @@ class Metrics:
         )
         self.retention_at = Gauge(
             "kreisfunk_subscriptions_retention_at_seconds",
-            "When retention had last forgotten all it should, in seconds since 1970",
+            "When retention last completed, in seconds since 1970",
             registry=registry,
         )
         self.retention_oldest_age = Gauge(
             "kreisfunk_subscriptions_retention_oldest_age_seconds",
-            "Age of the oldest that is kept",
+            "Age of the oldest row kept, by kind",
             ["kind"],
             registry=registry,
         )
@@ -49,7 +49,9 @@ class Metrics:
         self.dead_letters = Gauge(
             "kreisfunk_subscriptions_dead_letters", "Messages of citizens that could not be handled", registry=registry
         )
-        self.feedback = Gauge("kreisfunk_subscriptions_feedback", "Kept feedback by kind", ["kind"], registry=registry)
+        self.feedback = Gauge(
+            "kreisfunk_subscriptions_feedback", "Feedback stored, by kind", ["kind"], registry=registry
+        )
 
     def count_deleted(self, kind: str, rows: int) -> None:
         self.retention_deleted.labels(kind).inc(rows)

@@ -69,7 +69,7 @@ class County(Configuration, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     def __post_init__(self) -> None:
         super().__post_init__()
         if not {each.municipality for each in self.localities} <= set(self.municipalities):
-            raise ValueError("localities belong to a municipality that there is not")
+            raise ValueError("localities belong to an unknown municipality")
 
     @property
     def topic_names(self) -> dict[str, tuple[str, ...]]:

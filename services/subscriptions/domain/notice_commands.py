@@ -18,9 +18,9 @@ from shared.notices.configuration import Prices, Topic
 from shared.notices.fingerprint import ID_REUSED
 from shared.notices.systems import System
 
-TOPIC_NOT_PERMITTED = Problem(field="subject", problem="is no notice about the topics that this token is for")
+TOPIC_NOT_PERMITTED = Problem(field="subject", problem="is not about a topic that this token may publish to")
 UNKNOWN_NOTICE = Problem(
-    field="revision", problem="is an update of a notice that nobody knows: look at its id, or publish it as a new one"
+    field="revision", problem="updates an unknown notice: check its id, or publish it as a new one"
 )
 WITHDRAWN = "withdrawn"
 SUPERSEDED = "superseded"

@@ -215,7 +215,7 @@ def _describe_checked() -> Document:
 def _describe_list() -> Document:
     return {
         "operationId": "list",
-        "summary": "What became of each notice of the last days",
+        "summary": "State of each notice of the last days",
         "parameters": [],
         "responses": {
             "200": {"description": "What is known.", "content": {JSON: {"schema": _make_reference(NoticeList)}}},
@@ -238,7 +238,7 @@ def _describe_follow() -> Document:
     }
     return {
         "operationId": "follow",
-        "summary": "What became of an event; with `Accept: text/event-stream`, each change until the last",
+        "summary": "Progress of an event; with `Accept: text/event-stream`, each change until the last",
         "parameters": [event, last],
         "responses": {
             "200": {"description": "What is known.", "content": content},
