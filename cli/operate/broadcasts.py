@@ -22,7 +22,7 @@ REFUSALS: Mapping[str, str] = {
     "finished": "The broadcast has finished.",
     "expired": "The broadcast has expired: nobody may get it any more.",
     "running": "The broadcast is not paused.",
-    "held": "The broadcast is not paused; its template is held: see `kreisfunk templates list`.",
+    "held": "The broadcast is not paused; its template is paused: see `kreisfunk templates list`.",
 }
 UNFINISHED = ("running", "held", "paused")
 

@@ -58,7 +58,7 @@ class SendingLimits:
     rate_limit: float
     rate_permitted: float
     rate_used: float
-    held: str | None
+    paused_reason: str | None
     paused_by_operator: bool
     people_a_day: int | None
     people_used: int | None
@@ -88,12 +88,12 @@ def pause(reason: Reason, number: Number = None, json: Json = False, stack: Stac
 
     Exit status: 0 paused, 2 wrong command line, 3 no such number, 4 database unavailable or role refused.
     """
-    held = run_on_ledger(
+    paused = run_on_ledger(
         stack, lambda ledger: ledger.fetchval("select dispatcher.pause_sending($1, $2)", reason, number)
     )
-    if not held:
+    if not paused:
         refuse("There is no such number.")
-    print_result({"result": "held", "numbers": held, "reason": reason}, f"held: {reason}", json=json)
+    print_result({"result": "paused", "numbers": paused, "reason": reason}, f"paused: {reason}", json=json)
 
 
 @app.command()
@@ -102,10 +102,10 @@ def resume(number: Number = None, json: Json = False, stack: Stack = None) -> No
 
     Exit status: 0 resumed, 2 wrong command line, 3 nothing was paused, 4 database unavailable or role refused.
     """
-    released = run_on_ledger(stack, lambda ledger: ledger.fetchval("select dispatcher.resume_sending($1)", number))
-    if not released:
-        refuse("Nothing is held.")
-    print_result({"result": "released", "numbers": released}, "released", json=json)
+    resumed = run_on_ledger(stack, lambda ledger: ledger.fetchval("select dispatcher.resume_sending($1)", number))
+    if not resumed:
+        refuse("Sending is not paused.")
+    print_result({"result": "resumed", "numbers": resumed}, "resumed", json=json)
 
 
 async def _read_limits(ledger: asyncpg.Connection) -> tuple[list[SendingLimits], list[dict[str, Any]]]:
@@ -123,7 +123,7 @@ def _build_limits(row: asyncpg.Record, used: float, unreachable: Sequence[asyncp
         rate_limit=round(row["ceiling"], 1),
         rate_permitted=0.0 if row["paused_reason"] else round(row["permitted"], 1),
         rate_used=round(used, 1),
-        held=row["paused_reason"],
+        paused_reason=row["paused_reason"],
         paused_by_operator=row["paused_by_operator"],
         people_a_day=row["people_a_day"],
         people_used=row["people"] if row["people_a_day"] is not None else None,
@@ -146,7 +146,7 @@ def _explain_waits(row: asyncpg.Record) -> list[str]:
             if row["paused_by_operator"]
             else f"next try in {format_duration(row['probe_seconds'])}"
         )
-        found.append(f"held: {row['paused_reason']} ({until})")
+        found.append(f"paused: {row['paused_reason']} ({until})")
     if row["permitted"] < 0.99 * row["ceiling"]:
         seconds = (row["ceiling"] - row["permitted"]) / row["ceiling"] * 50
         found.append(f"slowed down by Meta: full rate again in {format_duration(seconds)}")

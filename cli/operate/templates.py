@@ -9,7 +9,7 @@ from cli.operate.session import Stack, print_result, refuse, run_on_ledger
 from cli.operate.tables import format_table, format_time
 from cli.options import Json
 
-_HELD = """
+_PAUSED = """
 select h.template, h.reason, h.paused_at,
     (select count(*)::int from dispatcher.broadcast b where b.template = h.template and b.finished_at is null)
         as broadcasts
@@ -25,8 +25,8 @@ def list_templates(json: Json = False, stack: Stack = None) -> None:
 
     Exit status: 0, 2 wrong command line, 4 database unavailable or role refused.
     """
-    rows = run_on_ledger(stack, lambda ledger: ledger.fetch(_HELD))
-    print_result({"held": [dict(row) for row in rows]}, _format_text(rows), json=json)
+    rows = run_on_ledger(stack, lambda ledger: ledger.fetch(_PAUSED))
+    print_result({"paused": [dict(row) for row in rows]}, _format_text(rows), json=json)
 
 
 @app.command()
@@ -40,12 +40,12 @@ def resume(
     Exit status: 0 resumed, 2 wrong command line, 3 not paused, 4 database unavailable or role refused.
     """
     if not run_on_ledger(stack, lambda ledger: ledger.fetchval("select dispatcher.resume_template($1)", template)):
-        refuse(f"Template {template} is not held.")
-    print_result({"result": "released", "template": template}, f"released: template {template}", json=json)
+        refuse(f"Template {template} is not paused.")
+    print_result({"result": "resumed", "template": template}, f"resumed: template {template}", json=json)
 
 
 def _format_text(rows: list[asyncpg.Record]) -> str:
     if not rows:
-        return "no template is held"
+        return "no template is paused"
     lines = [(row["template"], row["broadcasts"], row["reason"], format_time(row["paused_at"])) for row in rows]
-    return format_table(("template", "broadcasts", "reason", "held since"), lines)
+    return format_table(("template", "broadcasts", "reason", "paused since"), lines)

@@ -15,7 +15,7 @@ REASON_TEXTS: Mapping[str, str] = {
     "again": "another try after a fault at Meta",
     "slower": "another try: Meta said too fast",
     "pair": "another try: too many messages to this person",
-    "sender": "the sender, which is held",
+    "sender": "the sender, which is paused",
 }
 
 

@@ -137,9 +137,9 @@ async def test_limits_say_why_everybody_waits(
     assert "slowed down by Meta" in slowed
     assert "paused by Meta" in slowed
     held = await run(environment, "sending", "pause", "--reason", "Wartung")
-    assert (held.status, held.output) == (0, "held: Wartung\n")
+    assert (held.status, held.output) == (0, "paused: Wartung\n")
     (number,) = (await run(environment, "sending", "--json")).json["numbers"]
-    assert (number["rate_permitted"], number["held"], number["paused_by_operator"]) == (0, "Wartung", True)
+    assert (number["rate_permitted"], number["paused_reason"], number["paused_by_operator"]) == (0, "Wartung", True)
     assert (await run(environment, "sending", "resume")).status == 0
     assert (await run(environment, "sending", "resume")).status == 3
     assert (await run(environment, "sending", "pause", "--reason", "x", "--number", "1")).status == 3
@@ -165,11 +165,11 @@ async def test_limits_say_which_dispatcher_does_not_reach_meta_as_long_as_it_say
 
 
 async def test_held_templates_are_listed_and_released(ledger: PostgresLedger, environment: Mapping[str, str]) -> None:
-    assert (await run(environment, "templates", "list")).output == "no template is held\n"
+    assert (await run(environment, "templates", "list")).output == "no template is paused\n"
     await ledger.pause_template("t/de", "Meta: PAUSED")
-    (held,) = (await run(environment, "templates", "list", "--json")).json["held"]
+    (held,) = (await run(environment, "templates", "list", "--json")).json["paused"]
     assert (held["template"], held["reason"]) == ("t/de", "Meta: PAUSED")
-    assert (await run(environment, "templates", "resume", "t/de")).output == "released: template t/de\n"
+    assert (await run(environment, "templates", "resume", "t/de")).output == "resumed: template t/de\n"
     assert (await run(environment, "templates", "resume", "t/de")).status == 3
 
 
