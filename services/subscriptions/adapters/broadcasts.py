@@ -48,7 +48,10 @@ _BEGIN = """
     update subscriptions.broadcast set state = 'expanding',
         spacing_seconds = spread_seconds / nullif((
             select count(*) from subscriptions.subscription s
-            where s.topic = broadcast.topic and spread_seconds is not null), 0)
+            join subscriptions.subscriber on subscriber.id = subscriber_id
+            where spread_seconds is not null and s.topic = broadcast.topic
+              and (paused_until is null or paused_until <= published_at)
+              and (municipalities = '{}' or places = '{}' or municipalities && places)), 0)
     where id = $1 and state = 'scheduled'
 """
 

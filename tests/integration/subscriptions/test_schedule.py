@@ -174,6 +174,19 @@ async def test_a_scheduled_one_may_be_spread(stand: SubscriptionsHarness, databa
     assert {page.spacing_seconds for page in stand.publisher.list_pages()} == {30.0}
 
 
+async def test_a_scheduled_one_is_spread_over_those_whom_it_reaches(stand: SubscriptionsHarness) -> None:
+    await stand.receive(*(build_message("Start", sender=build_both(each)) for each in range(4)))
+    await stand.receive(build_message("Pause 2 Wochen", sender=build_both(1), seconds=0.5))
+    await stand.receive(build_message("Worpswede", sender=build_both(2), seconds=0.5))
+    moment = NOON + timedelta(hours=1)
+    await publish(stand, scheduled_at=moment.isoformat(), spread_minutes=60, municipalities=["Lilienthal"])
+    stand.now = moment
+    await stand.parts.scheduler.start_due()
+    await expand(stand)
+    (page,) = stand.publisher.list_pages()
+    assert (len(page.recipients), page.spacing_seconds) == (2, 1_800.0)
+
+
 async def test_urgent_ones_that_are_due_together_begin_first(stand: SubscriptionsHarness) -> None:
     for number, urgent in enumerate((False, True)):
         moment = (NOON + timedelta(hours=1, minutes=number)).isoformat()
