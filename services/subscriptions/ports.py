@@ -1,6 +1,6 @@
 """Ports: the repositories and the publisher that handlers need, and the values that they exchange."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -198,8 +198,11 @@ class BroadcastRepository(Protocol):
         """Return the scheduled broadcasts that are due."""
         ...
 
-    async def start_expansion(self, broadcast: UUID) -> None:
-        """Begin to expand a scheduled broadcast, unless it was cancelled meanwhile."""
+    async def start_expansion(self, broadcast: Broadcast, announce: Callable[[], Awaitable[None]]) -> None:
+        """Announce a scheduled broadcast, then begin to expand it; do neither if it is scheduled no more.
+
+        It cannot be cancelled in between. If `announce` fails, it stays scheduled.
+        """
         ...
 
     def claim(self) -> AbstractAsyncContextManager[BroadcastClaim | None]:

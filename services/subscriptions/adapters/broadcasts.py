@@ -1,6 +1,6 @@
 """Broadcasts that are being expanded, in PostgreSQL."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from uuid import UUID
@@ -44,6 +44,9 @@ _DUE = """
     select * from subscriptions.broadcast where state = 'scheduled' and published_at <= $1
     order by lane = 'urgent' desc, published_at, id limit 20
 """
+# Commands about a notice take the same lock, but for a transaction; nothing may be published within one.
+_LOCK_NOTICE = "select pg_advisory_lock(hashtextextended('notice ' || $2 || ' ' || $1, 0))"
+_IS_SCHEDULED = "select exists (select from subscriptions.broadcast where id = $1 and state = 'scheduled')"
 _BEGIN = """
     update subscriptions.broadcast set state = 'expanding',
         spacing_seconds = spread_seconds / nullif((
@@ -52,7 +55,7 @@ _BEGIN = """
             where spread_seconds is not null and s.topic = broadcast.topic
               and (paused_until is null or paused_until <= published_at)
               and (municipalities = '{}' or places = '{}' or municipalities && places)), 0)
-    where id = $1 and state = 'scheduled'
+    where id = $1
 """
 
 
@@ -66,9 +69,12 @@ class PostgresBroadcastRepository:
         async with self._database.connection() as connection:
             return tuple(read_broadcast(row) for row in await connection.fetch(_DUE, now))
 
-    async def start_expansion(self, broadcast: UUID) -> None:
-        async with self._database.connection() as connection:
-            await connection.execute(_BEGIN, broadcast)
+    async def start_expansion(self, broadcast: Broadcast, announce: Callable[[], Awaitable[None]]) -> None:
+        async with self._database.session() as connection:
+            await connection.execute(_LOCK_NOTICE, broadcast.source, broadcast.notice)
+            if await connection.fetchval(_IS_SCHEDULED, broadcast.id):
+                await announce()
+                await connection.execute(_BEGIN, broadcast.id)
 
     @asynccontextmanager
     async def claim(self) -> AsyncIterator[BroadcastClaim | None]:

@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass
+from functools import partial
 
 from services.subscriptions.domain import notice_events
 from services.subscriptions.ports import BroadcastRepository, EventPublisher
@@ -22,6 +23,6 @@ class Scheduler:
     async def start_due(self) -> None:
         """Publish, then begin: after a crash in between the same id is sent again. Raises DependencyUnavailable."""
         for broadcast in await self.broadcasts.list_due(self.clock()):
-            await self.publisher.publish(notice_events.build_broadcast_started(broadcast))
-            await self.broadcasts.start_expansion(broadcast.id)
+            started = notice_events.build_broadcast_started(broadcast)
+            await self.broadcasts.start_expansion(broadcast, partial(self.publisher.publish, started))
             self.work_available.set()

@@ -1,5 +1,6 @@
 """What a notice will take, and when it begins, on a real database."""
 
+import asyncio
 from datetime import timedelta
 from uuid import UUID
 
@@ -7,9 +8,10 @@ import msgspec
 import pytest
 
 from services.subscriptions.domain.county import Hours
+from services.subscriptions.domain.publication import Publication
 from shared.contracts.dispatch import PermittedHours
 from shared.contracts.events import BroadcastCancelled, BroadcastStarted, NoticeAccepted, NoticeAction
-from shared.outcome import DependencyUnavailable
+from shared.outcome import DependencyUnavailable, Done
 from tests.databases import FreshDatabase
 from tests.integration.subscriptions.audience import run_as_owner, subscribe_many
 from tests.integration.subscriptions.harness import SubscriptionsHarness
@@ -17,6 +19,7 @@ from tests.integration.subscriptions.notice_factory import EXPIRY, publish, with
 from tests.unit.subscriptions.factories import COUNTY, NOON, build_both, build_message
 
 BROADCASTS = "select notice, revision, state from subscriptions.broadcast order by notice, revision"
+WAITING = "select count(*)::int from pg_locks where locktype = 'advisory' and not granted"
 
 
 async def test_the_answer_says_whom_it_reaches_at_what_cost_and_how_soon(
@@ -129,6 +132,47 @@ async def test_a_crash_while_it_begins_tells_it_again_and_loses_nothing(stand: S
     first, again = [each for each in stand.publisher.published if each.key == "broadcast.started"]
     assert first == again
     assert await stand.fetch_rows(BROADCASTS) == [("L149", 1, "expanding")]
+
+
+async def test_one_that_is_withdrawn_while_another_begins_does_not_begin(
+    stand: SubscriptionsHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(2):
+        moment = (NOON + timedelta(hours=1, minutes=number)).isoformat()
+        await publish(stand, event_id=f"{number}", notice=f"{number}", scheduled_at=moment)
+    stand.now, send = NOON + timedelta(hours=2), stand.publisher.publish
+
+    async def withdraw_the_other(publication: Publication) -> None:
+        if publication.key == "broadcast.started":
+            await withdraw(stand, "1")
+        await send(publication)
+
+    monkeypatch.setattr(stand.publisher, "publish", withdraw_the_other)
+    await stand.parts.scheduler.start_due()
+    assert [started.notice for started in stand.publisher.list_messages(BroadcastStarted)] == ["0"]
+    assert await stand.fetch_rows(BROADCASTS) == [("0", 1, "expanding"), ("1", 1, "cancelled")]
+
+
+async def test_a_withdrawal_waits_until_the_start_is_announced(
+    stand: SubscriptionsHarness, other: SubscriptionsHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await publish(stand, scheduled_at=(NOON + timedelta(hours=1)).isoformat())
+    stand.now = NOON + timedelta(hours=1)
+    send, withdrawals = stand.publisher.publish, []
+
+    async def withdraw_meanwhile(publication: Publication) -> None:
+        withdrawals.append(asyncio.create_task(withdraw(other)))
+        async with asyncio.timeout(5):
+            while not withdrawals[0].done() and await stand.fetch_rows(WAITING) == [(0,)]:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        await send(publication)
+        assert other.publisher.list_messages(BroadcastCancelled) == []
+
+    monkeypatch.setattr(stand.publisher, "publish", withdraw_meanwhile)
+    await stand.parts.scheduler.start_due()
+    assert await withdrawals[0] == Done()
+    assert len(other.publisher.list_messages(BroadcastCancelled)) == 1
+    assert await stand.fetch_rows(BROADCASTS) == [("L149", 1, "cancelled")]
 
 
 async def test_before_it_is_due_it_can_be_changed_and_withdrawn(
