@@ -13,7 +13,6 @@ from cli.feeds.setup import open_folder, open_parts, open_settings
 from cli.operate.tables import format_table
 from cli.options import ANSWER_TIMEOUT_SECONDS
 from cli.output import EXIT_NO_ANSWER, EXIT_REJECTED, EXIT_UNAVAILABLE, console, fail, say
-from services.feeds.publishing.publisher import EventRefused as DoorRefused
 from services.feeds.state_folder import StateFolder, list_files
 from shared.contracts.envelope import read_envelope
 from shared.contracts.events import Problem
@@ -62,8 +61,6 @@ def publish_draft(name: str, file: Path | None, folder: Path | None, stack: Path
         answered = asyncio.run(_publish(parts, name, event))
     except DependencyUnavailable as error:
         fail(str(error), f"{explain_broker_error(error)} It is kept.", EXIT_UNAVAILABLE)
-    except DoorRefused as error:
-        _reject(name, error.problems, as_json=as_json)
     refused = parts.folder.list_refused().get(name)
     if refused is not None:
         _reject(name, refused.problems, as_json=as_json)

@@ -7,11 +7,10 @@ from itertools import takewhile
 import structlog
 from msgspec.structs import replace
 
-from services.feeds.publishing.publisher import EventRefused, NoticePublisher, OpenPublisher
+from services.feeds.publishing.publisher import NoticePublisher, OpenPublisher
 from services.feeds.state import EventDestination, OriginState, PendingEvent
 from services.feeds.state_folder import StateFolder
 from shared.contracts.envelope import read_envelope
-from shared.contracts.events import Problem
 
 _log = structlog.get_logger()
 
@@ -44,13 +43,9 @@ class Deliverer:
             event = bytes(memory.pending[0].event)
             envelope = read_envelope(event)
             self.folder.save_sent(self.name, event)
-            try:
-                await door.publish(event, envelope)
-            except EventRefused as error:
-                self._keep_refused(event, error.problems)
-            else:
-                self.counts["delivered"] += 1
-                _log.info("feed_published", feed=self.name, notice=envelope.subject, type=envelope.type)
+            await door.publish(event, envelope)
+            self.counts["delivered"] += 1
+            _log.info("feed_published", feed=self.name, notice=envelope.subject, type=envelope.type)
             memory = self._forget_first(memory)
         return memory
 
@@ -59,12 +54,6 @@ class Deliverer:
         self.counts["drafts_kept"] += 1
         _log.info("feed_draft", feed=self.name, file=str(path))
         return self._forget_first(memory)
-
-    def _keep_refused(self, event: bytes, problems: tuple[Problem, ...]) -> None:
-        path = self.folder.save_refused(event, problems, self.name)
-        self.folder.mark_answered(read_envelope(event).id)
-        self.counts["event_refused"] += 1
-        _log.error("feed_refused", feed=self.name, file=str(path), fields=[problem.field for problem in problems])
 
     def _forget_first(self, memory: OriginState) -> OriginState:
         rest = replace(memory, pending=memory.pending[1:])

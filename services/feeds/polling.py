@@ -1,7 +1,6 @@
 """Polling of one origin: deliver pending events first, then look for new entries."""
 
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Protocol
@@ -78,6 +77,3 @@ class Poller:
     def _remember(self, before: OriginState, after: OriginState) -> None:
         if after != before:
             self.folder.save_state(self.name, after)
-
-
-ReportPoll = Callable[[PollResult], None]

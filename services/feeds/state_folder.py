@@ -89,12 +89,11 @@ class StateFolder:
         write_atomically(path, msgspec.json.format(msgspec.json.encode(draft), indent=2) + b"\n")
         return path
 
-    def save_refused(self, event: bytes, problems: tuple[Problem, ...], origin: str = "") -> Path:
-        """Store an event that the publisher or Kreisfunk refused, with the reasons."""
+    def save_refused(self, event: bytes, problems: tuple[Problem, ...], origin: str) -> None:
+        """Store an event that Kreisfunk refused, with the reasons."""
         path = self.refused / _build_file_name(read_envelope(event).id)
         kept = msgspec.json.encode(RefusedEvent(problems=problems, event=Raw(event), origin=origin))
         write_atomically(path, msgspec.json.format(kept, indent=2) + b"\n")
-        return path
 
     def save_sent(self, origin: str, event: bytes) -> None:
         """Store an event before it is published: from then on its answer may arrive."""

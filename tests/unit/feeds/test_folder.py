@@ -53,7 +53,7 @@ def test_an_id_of_others_leads_nowhere(tmp_path: Path) -> None:
 def test_what_somebody_has_damaged_is_left_out(tmp_path: Path) -> None:
     folder = StateFolder(tmp_path)
     folder.save_sent("presse", event("a"))
-    folder.save_refused(event("b"), PROBLEMS)
+    folder.save_refused(event("b"), PROBLEMS, "presse")
     for path in (*list_files(tmp_path / "sent"), *list_files(folder.refused)):
         path.write_text("{")
     assert (folder.list_unanswered(), folder.list_refused(), folder.find_event("b")) == ([], {}, None)
