@@ -123,10 +123,12 @@ class FaultInjector:
         for proxy in proxies:
             self._conditions[proxy].append(weather)
             proxy.set_conditions(weather)
-        yield
-        for proxy in proxies:
-            self._conditions[proxy].remove(weather)
-            proxy.set_conditions(next(reversed(self._conditions[proxy]), UNDISTURBED_NETWORK))
+        try:
+            yield
+        finally:
+            for proxy in proxies:
+                self._conditions[proxy].remove(weather)
+                proxy.set_conditions(next(reversed(self._conditions[proxy]), UNDISTURBED_NETWORK))
 
     async def _apply_meta_faults(self, fault: Fault) -> None:
         async with self._apply_disturbance(fault.recipe.disturbance):
@@ -138,10 +140,12 @@ class FaultInjector:
             yield
             return
         self._disturbances.append(disturbance)
-        await self._update_disturbances()
-        yield
-        self._disturbances.remove(disturbance)
-        await self._update_disturbances()
+        try:
+            await self._update_disturbances()
+            yield
+        finally:
+            self._disturbances.remove(disturbance)
+            await self._update_disturbances()
 
     async def _update_disturbances(self) -> None:
         together: dict[str, object] = {"seed": self.seed}
@@ -158,9 +162,11 @@ class FaultInjector:
                     await asyncio.sleep(fault.seconds)
 
     async def _limit_tier(self, fault: Fault) -> None:
-        await self.simulator.set_tier(self.people_a_day)
-        await asyncio.sleep(fault.seconds)
-        await self.simulator.set_tier(None)
+        try:
+            await self.simulator.set_tier(self.people_a_day)
+            await asyncio.sleep(fault.seconds)
+        finally:
+            await self.simulator.set_tier(None)
 
     async def _run_backup(self, fault: Fault) -> None:
         """Run a backup and restart the target meanwhile, as every dispatcher maintains the ledger when it starts."""

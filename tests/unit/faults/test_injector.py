@@ -1,0 +1,65 @@
+"""A fault ends however its time ends."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import cast
+
+from deploy.local.proxies import Proxies
+from deploy.local.proxy import UNDISTURBED_NETWORK, NetworkConditions, Proxy
+from deploy.local.stack import Stack
+from simulator.client import SimulatorClient
+from tests.faults.fault_types import FaultAction, FaultType
+from tests.faults.injector import FaultInjector
+from tests.faults.plan import Fault
+
+SLOW = NetworkConditions(latency_seconds=1.0)
+
+
+class WatchedProxy(Proxy):
+    """Signals that its conditions were changed."""
+
+    def __init__(self) -> None:
+        super().__init__([])
+        self.disturbed = asyncio.Event()
+
+    def set_conditions(self, weather: NetworkConditions) -> None:
+        super().set_conditions(weather)
+        self.disturbed.set()
+
+
+@dataclass
+class RecordingSimulator:
+    """Knows the faults and the tier that were set last."""
+
+    faults: Mapping[str, object] = field(default_factory=dict)
+    tier: int | None = None
+    limited: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def set_faults(self, faults: Mapping[str, object]) -> None:
+        self.faults = faults
+
+    async def set_tier(self, people_a_day: int | None) -> None:
+        self.tier = people_a_day
+        self.limited.set()
+
+
+async def test_a_cancelled_fault_is_in_force_no_more() -> None:
+    proxy, simulator = WatchedProxy(), RecordingSimulator()
+    stack = SimpleNamespace(proxies=Proxies({("dispatcher-1", "graph"): proxy}))
+    injector = FaultInjector(cast("Stack", stack), cast("SimulatorClient", simulator), 1, 10, lambda _: None)
+    kinds = (
+        FaultType("slow", FaultAction.NETWORK, (), network=SLOW, disturbance={"latency_seconds": 1.0}),
+        FaultType("full", FaultAction.TIER, ()),
+    )
+    faults = [Fault(0.0, kind, "dispatcher-1/graph", 3600.0) for kind in kinds]
+    following = asyncio.create_task(injector.follow_plan(faults))
+    async with asyncio.timeout(5):
+        await proxy.disturbed.wait()
+        await simulator.limited.wait()
+    assert (proxy.conditions, simulator.tier) == (SLOW, 10)
+    assert simulator.faults == {"seed": 1, "latency_seconds": 1.0}
+    following.cancel()
+    await asyncio.wait([following])
+    assert (proxy.conditions, simulator.faults, simulator.tier) == (UNDISTURBED_NETWORK, {"seed": 1}, None)
