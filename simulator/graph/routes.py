@@ -19,6 +19,7 @@ from simulator.graph.templates import Templates
 
 DEFAULT_PAGE_SIZE = 25
 MAX_PAGE_SIZE = 1000
+MIN_HIGH_THROUGHPUT = 1000
 DEFAULT_TEMPLATE_FIELDS = ("id", "name", "status", "category", "language", "parameter_format", "components")
 DEFAULT_NUMBER_FIELDS = ("id", "display_phone_number", "verified_name", "quality_rating")
 
@@ -101,7 +102,7 @@ class GraphRoutes:
         return web.Response(body=media.content, content_type=media.mime_type)
 
     def _describe_number(self) -> dict[str, Any]:
-        level = "HIGH" if self.messages_per_second >= MAX_PAGE_SIZE else "STANDARD"
+        level = "HIGH" if self.messages_per_second >= MIN_HIGH_THROUGHPUT else "STANDARD"
         return {
             "id": self.phone_number_id,
             "display_phone_number": f"+{self.display_phone_number}",

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from simulator.citizens import BusinessMessage, Citizen
+from simulator.citizens import BusinessMessage, Citizen, Sharing
 from simulator.clock import Clock
 from simulator.faults import ActiveFaults
 from simulator.graph.errors import ERROR_KINDS, UNKNOWN_ERROR
@@ -97,11 +97,11 @@ def _get_number(citizen: Citizen) -> str | None:
     """Return the value of the fields that normally contain a phone number."""
     if citizen.shares_phone:
         return citizen.phone
-    return citizen.user_id if citizen.sharing == "bsuid_in_from" else None
+    return citizen.user_id if citizen.sharing is Sharing.USER_ID_AS_NUMBER else None
 
 
 def _get_user_id(citizen: Citizen) -> str | None:
-    return None if citizen.sharing == "bsuid_in_from" else citizen.user_id
+    return None if citizen.sharing is Sharing.USER_ID_AS_NUMBER else citizen.user_id
 
 
 def _build_contact(citizen: Citizen, *, named: bool) -> ContactPayload:
