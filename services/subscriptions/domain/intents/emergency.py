@@ -32,7 +32,6 @@ _CALLS = re.compile(
     r"bewegt sich nicht|"
     r"atmet nicht|zusammengebrochen|gestuerzt|erstickt)|nicht mehr leben|bringe? mich um|mich umbringen|"
     r"das leben nehmen|lebensmuede|nicht mehr aufwachen|(?:will|moechte) (?:\w+ ){0,2}sterben|kill myself|want to die|"
-    r""
     r"(?:schlagen|kommen|sehe) (?:\w+ )?flammen|(?:steht|stehen) (?:\w+ )?in flammen|"
     r"(?:rauch|flammen) (?:\w+ ){0,2}aus (?:dem|der|einem|einer)|"
     r"riecht (?:\w+ ){0,3}gas|"
@@ -46,6 +45,7 @@ _DYING = re.compile(
 )
 _MAX_WORDS = 25
 MAX_EMERGENCY_WORDS = 14
+MAX_SHORT_WORDS = 3
 
 
 def is_about_dying(text: str) -> bool:
@@ -67,9 +67,6 @@ def is_emergency(words: Sequence[str], text: str) -> bool:
     if urgent:
         return len(words) <= MAX_SHORT_WORDS or bool(said & _NOW)
     return bool(calls) and _has_place(words)
-
-
-MAX_SHORT_WORDS = 3
 
 
 def _has_place(words: Sequence[str]) -> bool:
