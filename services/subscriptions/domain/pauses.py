@@ -3,17 +3,18 @@
 from datetime import date, datetime, time, timedelta
 
 from services.subscriptions.domain.intents.intent import Day, ParsedIntent
+from services.subscriptions.domain.intents.pause_limits import MAX_PAUSE_DAYS
 from services.subscriptions.domain.replies import BERLIN
 
 DEFAULT_PAUSE_DAYS = 14
-MAX_PAUSE = timedelta(days=366)
+_MAX_PAUSE = timedelta(days=MAX_PAUSE_DAYS)
 
 
 def calculate_pause_end(parsed: ParsedIntent, now: datetime) -> datetime:
     """Return the midnight at which messages resume; the default length if the day does not exist or has passed."""
     today = now.astimezone(BERLIN).date()
     last = _find_requested_day(parsed, today) or today + timedelta(days=DEFAULT_PAUSE_DAYS)
-    return datetime.combine(min(last, today + MAX_PAUSE) + timedelta(days=1), time(), BERLIN)
+    return datetime.combine(min(last, today + _MAX_PAUSE) + timedelta(days=1), time(), BERLIN)
 
 
 def build_pause_note(parsed: ParsedIntent, now: datetime) -> str:
@@ -22,7 +23,7 @@ def build_pause_note(parsed: ParsedIntent, now: datetime) -> str:
     last = _find_requested_day(parsed, today)
     if last is None:
         return f"Eine Dauer haben wir nicht erkannt, deshalb sind es {DEFAULT_PAUSE_DAYS} Tage."
-    return "Länger als ein Jahr ist nicht möglich." if last > today + MAX_PAUSE else ""
+    return "Länger als ein Jahr ist nicht möglich." if last > today + _MAX_PAUSE else ""
 
 
 def _find_requested_day(parsed: ParsedIntent, today: date) -> date | None:

@@ -8,8 +8,9 @@ from typing import NamedTuple
 from services.subscriptions.domain.intents.intent import Day
 from services.subscriptions.domain.intents.text import normalize_start
 
+MAX_PAUSE_DAYS = 366
 # One day more than is granted, so that the answer can say that the pause was too long.
-MAX_DAYS = 367
+_MAX_READ_DAYS = MAX_PAUSE_DAYS + 1
 _SHORT_NUMBER = 3
 
 UNITS = {"tag": 1, "tage": 1, "tagen": 1, "day": 1, "days": 1, "woche": 7, "wochen": 7, "week": 7, "weeks": 7,
@@ -131,8 +132,8 @@ def _parse_amount(said: str) -> int | None:
 
 
 def _round_days(days: float) -> int:
-    """Round to whole days up to MAX_DAYS; a pause that is too long stays too long, so that the answer can say so."""
-    return max(1, min(MAX_DAYS, round(days)))
+    """Round to whole days; a pause that is too long stays too long."""
+    return max(1, min(_MAX_READ_DAYS, round(days)))
 
 
 def _parse_number(word: str) -> float | None:

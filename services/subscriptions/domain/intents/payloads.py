@@ -4,8 +4,7 @@ from collections.abc import Iterable
 
 from services.subscriptions.domain.county import County
 from services.subscriptions.domain.intents.intent import Intent, ParsedIntent
-
-MAX_PAUSE_DAYS = 366
+from services.subscriptions.domain.intents.pause_limits import MAX_PAUSE_DAYS
 
 _PLAIN = {
     intent.value: intent
