@@ -15,7 +15,8 @@ def make_timed_id(at: datetime, *parts: bytes) -> UUID:
 
     Ids sort by time, so a table may be partitioned by ranges of its id.
     """
-    return _compose(_count_milliseconds(at), parts)
+    milliseconds = (at - _EPOCH) // _MILLISECOND  # without the rounding of floats
+    return _compose(milliseconds, parts)
 
 
 def derive_id(origin: UUID, *parts: bytes) -> UUID:
@@ -26,21 +27,6 @@ def derive_id(origin: UUID, *parts: bytes) -> UUID:
 def delivery_id(source: UUID, subscriber: UUID) -> UUID:
     """Return the id of the ledger row of one broadcast to one subscriber; equal arguments always give the same id."""
     return derive_id(source, subscriber.bytes)
-
-
-def extract_time(identifier: UUID) -> datetime:
-    """Return the time inside an id of this module, to the millisecond."""
-    return _EPOCH + (identifier.int >> 80) * _MILLISECOND
-
-
-def compute_lowest_id(at: datetime) -> UUID:
-    """Return a lower bound of all ids made at or after `at`."""
-    return UUID(int=_count_milliseconds(at) << 80)
-
-
-def _count_milliseconds(at: datetime) -> int:
-    """Return the whole milliseconds since 1970, without the rounding of floats."""
-    return (at - _EPOCH) // _MILLISECOND
 
 
 def _compose(milliseconds: int, parts: tuple[bytes, ...]) -> UUID:

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -10,7 +11,6 @@ import pytest
 from shared.amqp import topology
 from shared.contracts.dispatch import Withdrawal
 from shared.contracts.events import BroadcastCancelled, SubscriptionEnded
-from shared.contracts.ids import extract_time
 from shared.contracts.message import Lane
 from tests.databases import FreshDatabase
 from tests.integration.dispatcher.dispatch_client import TEMPLATE, Citizen, wait_until
@@ -214,7 +214,7 @@ async def test_nothing_leaves_after_a_stop_and_the_confirmation_is_the_last_word
 async def test_the_event_alone_suppresses_what_is_queued(rig: DispatcherHarness) -> None:
     citizens = await rig.add_citizens(3)
     ended = citizens[0]
-    event = SubscriptionEnded(subscriber=ended.subscriber, sequence=1, at=extract_time(ended.subscriber))
+    event = SubscriptionEnded(subscriber=ended.subscriber, sequence=1, at=datetime.now(UTC))
     await rig.send(event, topology.EVENTS, SubscriptionEnded.KEY)
 
     async def suppressed() -> bool:

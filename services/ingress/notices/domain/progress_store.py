@@ -134,7 +134,3 @@ class ProgressStore:
             self._broadcasts[broadcast].discard((system, key))
             if not self._broadcasts[broadcast]:
                 del self._broadcasts[broadcast]
-
-    @property
-    def sizes(self) -> Mapping[str, int]:
-        return {system: len(known) for system, known in self._entries.items()}
