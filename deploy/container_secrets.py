@@ -5,11 +5,11 @@ volume: only that server does.
 """
 
 import json
-import os
 import secrets
 import sys
 from pathlib import Path
 
+from deploy.atomic_write import write_secret
 from deploy.local.rabbitmq_files import build_definitions
 from deploy.secrets import create_secrets, generate_password
 
@@ -32,19 +32,13 @@ def _read(path: Path) -> str:
     return path.read_text().strip()
 
 
-def _write(path: Path, value: str) -> None:
-    path.parent.mkdir(exist_ok=True)
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644), "w") as file:
-        file.write(value)
-    draft.replace(path)
-
-
 def create(folder: Path) -> int:
     """Write missing files and return the number of new secrets. Safe to run again."""
     created = create_secrets(folder)
     for name, value in build_server_files(folder, secrets.token_bytes(4)).items():
-        _write(folder / name, value)
+        path = folder / name
+        path.parent.mkdir(exist_ok=True)
+        write_secret(path, value, mode=0o644)
     return len(created)
 
 

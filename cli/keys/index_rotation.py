@@ -18,6 +18,7 @@ from cli.keys.key_rotation import (
     EncryptedStore,
     MessageColumn,
     RotatedPage,
+    build_position,
     build_subscriber_column,
 )
 from cli.keys.message_bodies import renew_event, renew_publications
@@ -47,7 +48,7 @@ class HashColumn:
     async def rotate(self, connection: asyncpg.Connection, ring: KeyRing) -> AsyncGenerator[RotatedPage, None]:
         position: object = None
         while rows := await connection.fetch(
-            self._build_query(first=position is None), ROWS_PER_PAGE, *_build_position(position)
+            self._build_query(first=position is None), ROWS_PER_PAGE, *build_position(position)
         ):
             position = rows[-1]["key"]
             lifted, unreadable = [], 0
@@ -198,7 +199,3 @@ def _build_outdated_condition(hashed: str, index: BlindIndexKey) -> str:
     """Return the SQL condition that a hash has fewer links than the key."""
     links = f"case length({hashed}) when {INDEX_BYTES} then 1 when {INDEX_BYTES + 1} then get_byte({hashed}, 16) end"
     return f"({links} < {index.version})"
-
-
-def _build_position(position: object) -> tuple[object, ...]:
-    return () if position is None else (position,)

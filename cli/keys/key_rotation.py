@@ -58,7 +58,7 @@ class AddressColumn:
     async def rotate(self, connection: asyncpg.Connection, ring: KeyRing) -> AsyncGenerator[RotatedPage, None]:
         position, newest = None, max(ring.keys)
         while rows := await connection.fetch(
-            self.build_query(first=position is None), newest, ROWS_PER_PAGE, *_build_position(position)
+            self.build_query(first=position is None), newest, ROWS_PER_PAGE, *build_position(position)
         ):
             position = rows[-1]["id"]
             renewed, unreadable = renew_rows(rows, ring)
@@ -142,7 +142,7 @@ def renew_rows(rows: Sequence[asyncpg.Record], ring: KeyRing) -> tuple[list[tupl
     return renewed, len(rows) - len(renewed)
 
 
-def _build_position(position: object) -> tuple[object, ...]:
+def build_position(position: object) -> tuple[object, ...]:
     return () if position is None else (position,)
 
 

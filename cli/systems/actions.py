@@ -11,7 +11,7 @@ from yarl import URL
 
 from cli.broker import explain_broker_error, suppress_driver_logs
 from cli.operate.tables import format_table
-from cli.output import EXIT_UNAVAILABLE, EXIT_USAGE, console, fail, say
+from cli.output import EXIT_REJECTED, EXIT_UNAVAILABLE, EXIT_USAGE, console, fail, say
 from cli.rabbitmq_management import ManagementApi, open_management
 from cli.systems.logins import LoginExists, NotASystemLogin, create_login, delete_login
 from cli.systems.settings import BROKER_API_URL, Settings, find_broker, read_county, resolve_county_file
@@ -19,7 +19,6 @@ from shared.notices.configuration import Configuration
 from shared.notices.systems import System
 from shared.outcome import DependencyUnavailable
 
-EXIT_NOT_FOUND = 3
 T = TypeVar("T")
 
 
@@ -76,7 +75,7 @@ def _create_login(settings: Settings, name: str, *, replace: bool) -> str:
         fail(
             f"{name} has a login already.",
             "With --replace it gets a new password, and the one that it has ends.",
-            EXIT_NOT_FOUND,
+            EXIT_REJECTED,
         )
     except NotASystemLogin:
         fail(f"{name} administers the broker.", "Register the system under another name.", EXIT_USAGE)
@@ -92,7 +91,7 @@ def revoke_system(name: str, stack: Path | None) -> None:
     except NotASystemLogin:
         fail(f"{name} administers the broker, and is no system's login.", status=EXIT_USAGE)
     if not ended:
-        fail(f"{name} has no login.", status=EXIT_NOT_FOUND)
+        fail(f"{name} has no login.", status=EXIT_REJECTED)
     say(f"revoked {name}")
 
 

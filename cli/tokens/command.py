@@ -9,14 +9,12 @@ import typer
 
 from cli.operate.tables import format_table, format_time
 from cli.options import Json
-from cli.output import EXIT_USAGE, console, fail, say
+from cli.output import EXIT_REJECTED, EXIT_USAGE, console, fail, say
 from cli.tokens.settings import TokenRegistry, find_token_registry
 from deploy.tokens import TokenFileError, add_token, generate_token, generate_token_id, read_tokens, remove_tokens
 from shared.notices.systems import System
 from shared.notices.tokens import Token
 from shared.runtime.clock import system_clock
-
-EXIT_NOT_FOUND = 3
 
 Stack = Annotated[
     Path | None,
@@ -98,7 +96,7 @@ def revoke(
     except TokenFileError as error:
         fail(str(error), "The folder has to be writable for this command.")
     if not removed:
-        fail("There is no such token.", "`kreisfunk tokens list` shows which there are.", EXIT_NOT_FOUND)
+        fail("There is no such token.", "`kreisfunk tokens list` shows which there are.", EXIT_REJECTED)
     if json:
         say(msgspec.json.encode({"revoked": [each.id for each in removed]}).decode())
         return

@@ -1,7 +1,7 @@
 """A private RabbitMQ node from the system's packages, with ports, data and epmd of its own."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +11,7 @@ from deploy.local.errors import LocalError
 from deploy.local.names import ADMIN
 from deploy.local.ports import LOOPBACK, reserve_ports
 from deploy.local.process import Child, Command, is_port_open, wait_until_ready
+from deploy.local.progress import Progress, ignore_progress
 from deploy.local.rabbitmq_files import NODE, RabbitPorts, build_node_environment, write_files
 from deploy.local.rabbitmq_install import RabbitPrograms, ensure_rabbit_programs
 from deploy.local.rabbitmq_plugin import compile_plugin
@@ -92,13 +93,9 @@ class RabbitServer:
         return await is_port_open(self.host, self.port)
 
 
-def _ignore_progress(_: str) -> None:
-    pass
-
-
 @asynccontextmanager
 async def run_rabbitmq(
-    folder: Path, password: str, progress: Callable[[str], None] = _ignore_progress
+    folder: Path, password: str, progress: Progress = ignore_progress
 ) -> AsyncIterator[RabbitServer]:
     """Run a broker whose data stays in `folder`; installs the package if it is missing and we may."""
     programs = await ensure_rabbit_programs(folder / "install.log", progress)

@@ -3,13 +3,13 @@
 import asyncio
 import os
 import shutil
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from deploy.local.errors import LocalError
 from deploy.local.install_lock import hold_install_lock
 from deploy.local.process import open_log, read_log_tail
+from deploy.local.progress import Progress
 
 SEARCH_FOLDERS = ("/usr/lib/rabbitmq/bin", "/opt/rabbitmq/sbin", "/usr/local/sbin", "/opt/homebrew/sbin")
 INSTALL_SCRIPT = Path(__file__).with_name("install-rabbitmq.sh")
@@ -28,7 +28,7 @@ class RabbitPrograms:
         return self.server.resolve().parents[1] / "plugins"
 
 
-async def ensure_rabbit_programs(log: Path, progress: Callable[[str], None]) -> RabbitPrograms:
+async def ensure_rabbit_programs(log: Path, progress: Progress) -> RabbitPrograms:
     # Search under the lock, too: during another process's installation half of the programs exist.
     async with hold_install_lock():
         found = find_programs()
@@ -52,7 +52,7 @@ def find_programs() -> RabbitPrograms | None:
     return RabbitPrograms(server=Path(server), control=Path(control), epmd=Path(epmd), erlc=Path(erlc))
 
 
-async def _install(log: Path, progress: Callable[[str], None]) -> None:
+async def _install(log: Path, progress: Progress) -> None:
     prefix = await _build_root_prefix()
     progress("installing RabbitMQ from the system's packages (once, about a minute)")
     with open_log(log) as output:

@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +23,7 @@ from deploy.local.names import DATABASE
 from deploy.local.ports import LOOPBACK, reserve_ports
 from deploy.local.postgres import PostgresServer, run_postgres
 from deploy.local.process import run_to_end
+from deploy.local.progress import Progress, ignore_progress
 from deploy.local.proxies import Proxies, run_proxies
 from deploy.local.rabbitmq import RabbitServer, run_rabbitmq
 from deploy.local.services import (
@@ -40,7 +41,6 @@ from deploy.local.supervisor import Supervisor, run_supervisor
 from deploy.paths import CONFIG
 from deploy.secrets import create_secrets
 
-Progress = Callable[[str], None]
 SIMULATOR = "simulator"
 DATA_FOLDERS = ("postgres", "rabbitmq", "secrets")
 
@@ -56,10 +56,6 @@ class Stack(StackAddresses):
     proxies: Proxies = field(repr=False)
 
 
-def _ignore_progress(_: str) -> None:
-    pass
-
-
 @asynccontextmanager
 async def run_stack(
     folder: Path,
@@ -73,7 +69,7 @@ async def run_stack(
     proxied: bool = False,
     county: Path = CONFIG / "county.toml",
     ports: Sequence[int] = (),
-    progress: Progress = _ignore_progress,
+    progress: Progress = ignore_progress,
 ) -> AsyncIterator[Stack]:
     """Start the system, yield it once it is ready, and end everything when the context is left.
 

@@ -1,13 +1,14 @@
 """Supervision of processes: restarts those that end without having been stopped."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from deploy.local.concurrency import run_together
 from deploy.local.errors import LocalError
+from deploy.local.progress import Progress, ignore_progress
 
 MIN_RESTART_DELAY_SECONDS = 0.1
 MAX_RESTART_DELAY_SECONDS = 5.0
@@ -50,14 +51,10 @@ def compute_restart_delay(quick_ends: int) -> float:
     return min(MAX_RESTART_DELAY_SECONDS, MIN_RESTART_DELAY_SECONDS * 2.0 ** min(quick_ends, 16))
 
 
-def _ignore_progress(_: str) -> None:
-    pass
-
-
 class Supervisor:
     """Supervisor of processes; use it through `run_supervisor`, which stops all of them."""
 
-    def __init__(self, tell: Callable[[str], None] = _ignore_progress) -> None:
+    def __init__(self, tell: Progress) -> None:
         self._tell = tell
         self._batches: list[list[Member]] = []
         self._members: dict[str, Member] = {}
@@ -159,7 +156,7 @@ async def _stop_watching(member: Member) -> None:
 
 
 @asynccontextmanager
-async def run_supervisor(tell: Callable[[str], None] = _ignore_progress) -> AsyncIterator[Supervisor]:
+async def run_supervisor(tell: Progress = ignore_progress) -> AsyncIterator[Supervisor]:
     supervisor = Supervisor(tell)
     try:
         yield supervisor
