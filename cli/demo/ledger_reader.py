@@ -11,8 +11,8 @@ from cli.demo.figures import LedgerRow
 
 _REPLIES_DUE = """
 select count(*) from subscriptions.inbox where result in (
-    'started', 'renewed', 'changed', 'left', 'ended', 'erased', 'informed', 'shown', 'feedback', 'emergency',
-    'hinted')
+    'started', 'renewed', 'changed', 'topics_removed', 'ended', 'erased', 'informed', 'shown', 'feedback',
+    'emergency', 'hinted')
 """
 _UNSETTLED = """
 select count(*) from dispatcher.delivery where state in ('waiting', 'claimed', 'unknown', 'accepted', 'sent')

@@ -69,7 +69,7 @@ MAX_GROUPS_IN_FLIGHT = 1_000  # the number of groups among which `handlers.fair_
 NOTICE_WORKERS = 1
 NOTICE_BURST, NOTICES_PER_SECOND = 100, 20.0  # of all systems over AMQP; publishing more than this is refused
 REACTION_WORKERS = 1
-REFUSAL_WORKERS = 1
+UNDELIVERABLE_WORKERS = 1
 CLOSE_TIMEOUT_SECONDS = 3.0
 SWITCH_INTERVAL_SECONDS = 0.0005  # the longest time for which parsing a text may keep the event loop waiting
 
@@ -260,7 +260,11 @@ async def _consume(
         (SUBSCRIPTIONS_NOTICES, handle_paced, NOTICE_WORKERS),
         (SUBSCRIPTIONS_API_NOTICES, handle_notice, NOTICE_WORKERS),
         (SUBSCRIPTIONS_REACTIONS, lambda received: handlers.reactions.handle(received.body), REACTION_WORKERS),
-        (SUBSCRIPTIONS_UNDELIVERABLE, lambda received: handlers.undeliverable.handle(received.body), REFUSAL_WORKERS),
+        (
+            SUBSCRIPTIONS_UNDELIVERABLE,
+            lambda received: handlers.undeliverable.handle(received.body),
+            UNDELIVERABLE_WORKERS,
+        ),
     )
     async with AsyncExitStack() as stack, asyncio.TaskGroup() as tasks:
         working: list[asyncio.Task[None]] = []

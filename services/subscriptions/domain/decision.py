@@ -32,7 +32,7 @@ class MessageResult(StrEnum):
     STARTED = "started"
     RENEWED = "renewed"
     CHANGED = "changed"
-    LEFT = "left"
+    TOPICS_REMOVED = "topics_removed"
     ENDED = "ended"
     ERASED = "erased"
     INFORMED = "informed"
@@ -194,7 +194,7 @@ def _choose(subscriber: Subscriber | None, request: _Request) -> IntentOutcome:
     return _describe_change(subscriber, after, request)
 
 
-def _leave(subscriber: Subscriber | None, request: _Request) -> IntentOutcome:
+def _remove_topics(subscriber: Subscriber | None, request: _Request) -> IntentOutcome:
     if subscriber is None or not subscriber.subscribed:
         return subscriber, MessageResult.INFORMED, ReplyContent(request.replies.texts.not_subscribed)
     after = subscriber.choose(subscriber.topics - request.parsed.topics, subscriber.places, request.moment)
@@ -204,7 +204,7 @@ def _leave(subscriber: Subscriber | None, request: _Request) -> IntentOutcome:
 def _describe_change(before: Subscriber, after: Subscriber, request: _Request) -> IntentOutcome:
     if not after.subscribed:
         return after, MessageResult.ENDED, ReplyContent(request.replies.texts.unsubscribe_confirmation)
-    result = MessageResult.LEFT if before.topics - after.topics else MessageResult.CHANGED
+    result = MessageResult.TOPICS_REMOVED if before.topics - after.topics else MessageResult.CHANGED
     return after, result, request.replies.build_choice(after, request.now)
 
 
@@ -336,7 +336,7 @@ _INTENT_HANDLERS: dict[Intent, Callable[[Subscriber | None, _Request], IntentOut
     Intent.TOPICS: _show_topics,
     Intent.ONLY: _choose,
     Intent.ADD: _choose,
-    Intent.REMOVE: _leave,
+    Intent.REMOVE: _remove_topics,
     Intent.PLACES: _show_places,
     Intent.PAUSE: _pause,
     Intent.RESUME: _resume,

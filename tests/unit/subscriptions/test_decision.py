@@ -172,7 +172,7 @@ def test_sequence_grows_with_each_start_choice_and_stop_and_with_nothing_else(me
             MessageResult.STARTED,
             MessageResult.RENEWED,
             MessageResult.CHANGED,
-            MessageResult.LEFT,
+            MessageResult.TOPICS_REMOVED,
             MessageResult.ENDED,
         )
         assert (subscriber.sequence if subscriber else 0) == before + counted

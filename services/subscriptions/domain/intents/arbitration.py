@@ -16,10 +16,10 @@ from services.subscriptions.domain.intents.vocabulary import LEAVE_US, NO, ONLY,
 
 # Minimum probability at which a prediction is accepted: where no rule matched, against a rule, against a strong rule,
 # and against a stop rule.
-SOME, PROBABLE, CERTAIN, SURE = 0.25, 0.5, 0.7, 0.9
+MIN_PROBABILITY_LOW, MIN_PROBABILITY_MEDIUM, MIN_PROBABILITY_HIGH, MIN_PROBABILITY_HIGHEST = 0.25, 0.5, 0.7, 0.9
 # Minimum probability of stopping at which the person is asked, and the probability from which a prediction is not
 # doubtful.
-MIN_LEAVING_PROBABILITY = 0.2
+MIN_STOP_PROBABILITY = 0.2
 MAX_DOUBTFUL_PROBABILITY = 0.4
 # Minimum probability of both stopping and starting at which a single word is ambiguous.
 MIN_EITHER_PROBABILITY = 0.05
@@ -88,11 +88,12 @@ def _has_two_sides(about: Entities) -> bool:
 
 def _should_overrule(prediction: Prediction, rule: ParsedIntent, words: Sequence[str]) -> bool:
     """Return whether the prediction replaces the rule. A stop is accepted most readily and given up least readily."""
-    short = len(words) <= MAX_SHORT_WORDS
+    short, probability = len(words) <= MAX_SHORT_WORDS, prediction.probability
     if prediction.intent is Intent.NOTHING:
-        return prediction.probability >= SURE  # a text taken for an automatic reply gets no answer at all
+        # A text taken for an automatic reply gets no answer at all.
+        return probability >= MIN_PROBABILITY_HIGHEST
     if rule.intent is Intent.OTHER:
-        return prediction.probability >= SOME
+        return probability >= MIN_PROBABILITY_LOW
     if rule.intent in (Intent.STOP, Intent.ASK_START) and prediction.intent is Intent.ASK_BOTH and NO & set(words):
         return False  # "Nicht anmelden, abmelden!" is clear enough
     if short and rule.intent not in _ASKING:
@@ -100,12 +101,13 @@ def _should_overrule(prediction: Prediction, rule: ParsedIntent, words: Sequence
     if rule.intent is Intent.STOP and prediction.intent in _COMING:
         back = _BACK.search(" ".join(words))
         denied = has_stop_word(words) or NO & set(words)
-        return prediction.probability >= (PROBABLE if back else SURE) and bool(back or not denied)
+        return probability >= (MIN_PROBABILITY_MEDIUM if back else MIN_PROBABILITY_HIGHEST) and bool(back or not denied)
     if rule.intent is Intent.STOP and prediction.intent is Intent.PLACES and not ONLY & set(words):
         return False  # "Wir wohnen nicht mehr in Grasberg, bitte nichts mehr schicken"
     if rule.intent is Intent.EMERGENCY or (rule.intent is Intent.STOP and prediction.intent not in _NEAR_LEAVING):
-        return prediction.probability >= SURE
-    return prediction.probability >= (CERTAIN if short or rule.intent is Intent.ASK_BOTH else PROBABLE)
+        return probability >= MIN_PROBABILITY_HIGHEST
+    strong = short or rule.intent is Intent.ASK_BOTH
+    return probability >= (MIN_PROBABILITY_HIGH if strong else MIN_PROBABILITY_MEDIUM)
 
 
 def _has_stop_phrase(rule: ParsedIntent, words: Sequence[str]) -> bool:
@@ -117,7 +119,7 @@ def _has_stop_phrase(rule: ParsedIntent, words: Sequence[str]) -> bool:
 
 def _keep_rule(rule: ParsedIntent, prediction: Prediction, words: Sequence[str]) -> ParsedIntent:
     """Return the rule's intent; ask instead of sending the general hint if the person may want to stop."""
-    doubtful = rule.intent is Intent.OTHER and prediction.sum_probability(*_LEAVE) >= MIN_LEAVING_PROBABILITY
+    doubtful = rule.intent is Intent.OTHER and prediction.sum_probability(*_LEAVE) >= MIN_STOP_PROBABILITY
     return ParsedIntent(intent=Intent.ASK_STOP) if doubtful and len(words) > 1 and not is_stop_denied(words) else rule
 
 
@@ -133,12 +135,13 @@ def _apply_prediction(prediction: Prediction, words: Sequence[str], text: str, c
         return ParsedIntent(intent=Intent.OTHER)
     if prediction.intent is Intent.ERASE:
         return ParsedIntent(intent=Intent.ASK_ERASE)
-    if prediction.intent is Intent.STOP and prediction.probability < (SURE if _OF_OTHERS & set(words) else CERTAIN):
+    certain = MIN_PROBABILITY_HIGHEST if _OF_OTHERS & set(words) else MIN_PROBABILITY_HIGH
+    if prediction.intent is Intent.STOP and prediction.probability < certain:
         return ParsedIntent(intent=Intent.ASK_STOP)
     about = extract_entities(text, county)
     if (
         prediction.intent is Intent.ONLY
-        and prediction.probability < CERTAIN
+        and prediction.probability < MIN_PROBABILITY_HIGH
         and _ALSO & set(words)
         and not ONLY & set(words)
     ):
@@ -150,7 +153,7 @@ def _apply_prediction(prediction: Prediction, words: Sequence[str], text: str, c
 def _find_doubt(prediction: Prediction, words: Sequence[str]) -> Intent | None:
     """Return the question to ask if no intent is probable and the person may want to stop, else None."""
     leaving = prediction.sum_probability(*_LEAVE)
-    if prediction.probability >= MAX_DOUBTFUL_PROBABILITY or leaving < MIN_LEAVING_PROBABILITY:
+    if prediction.probability >= MAX_DOUBTFUL_PROBABILITY or leaving < MIN_STOP_PROBABILITY:
         return None
     joining = prediction.sum_probability(*_COMING) > 2 * leaving and not has_stop_word(words)
     return Intent.ASK_START if joining else Intent.ASK_STOP

@@ -7,7 +7,7 @@ import re
 
 from services.subscriptions.domain.intents.intent import Intent
 
-_LEAVE = (
+_STOP = (
     # English
     r"\b(?:stop|quit|end|cease) (?:\w+ ){0,2}(?:sending|texting|messaging|writing|contacting|messages|texts|this|"
     r"these)",
@@ -50,7 +50,7 @@ _LEAVE = (
     r"\bnu (?:mai |ma )?(?:vreau|trimit\w*|interes\w*|scri\w*)|\bdezabon\w*|\bmos (?:me )?(?:shkruani|dergoni)\b|"
     r"\bremove (?:my|this) (?:\w+ )?(?:number|email|contact)|\bremove from (?:the )?list",
 )
-LEAVE = re.compile("|".join(_LEAVE))
+STOP = re.compile("|".join(_STOP))
 
 # Subscribes, but only as the whole message.
 START = re.compile(
@@ -67,7 +67,7 @@ START = re.compile(
 )
 
 # May mean a start: the person is asked.
-JOINISH = re.compile(
+START_LIKE = re.compile(
     r"\b(?:subscri|regist|enrol)\w*|\bsign me\b|\bjoin\b|\b(?:abone|kayit|ue?ye) ol\w*|\bkaydol\w*|\bkatil\w*|"
     r"\bbasla\w*|"
     r"\bاشتراك\w*|\bالاشتراك\b|\bاشترك\w*|\bسجل\w*|\bالتسجيل\b|\bبد[اء]\w*|\b(?:підпи[сш]|подпи[сш]|запи[сш])\w*|"

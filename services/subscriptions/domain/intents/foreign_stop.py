@@ -48,4 +48,4 @@ def _build_pattern(phrase: str) -> str:
     return rf"(?<!\w){words}" if phrase.endswith("*") else rf"(?<!\w){words}(?!\w)"
 
 
-LEAVE = re.compile("|".join(_build_pattern(phrase) for phrases in _PHRASES.values() for phrase in phrases.split(", ")))
+STOP = re.compile("|".join(_build_pattern(phrase) for phrases in _PHRASES.values() for phrase in phrases.split(", ")))

@@ -18,7 +18,7 @@ from services.subscriptions.domain.intents.pause_limits import (
 from services.subscriptions.domain.intents.phrases import MISSING, SILENCE
 from services.subscriptions.domain.intents.separable_verbs import join_separable_verb
 from services.subscriptions.domain.intents.text import read_words
-from services.subscriptions.domain.intents.vocabulary import AROUND, LEAVE, NO
+from services.subscriptions.domain.intents.vocabulary import FILLER_WORDS, NO, STOP_WORDS
 
 _PAUSE = read_words("""pause pausieren pausiere pausiert unterbrechen unterbrechung unterbreche aussetzen pauza
     przerwa wstrzymac перерва пауза призупинити mola ara pausen stumm stummschalten pausierung urlaubspause break""")
@@ -30,7 +30,7 @@ _AGAIN = read_words("""schicken schickt senden sendet einschalten anschalten akt
     kriegen los losgehen""")
 _BACK = read_words("da zurueck hause daheim")
 _AROUND = (
-    AROUND
+    FILLER_WORDS
     | frozenset(UNITS)
     | frozenset(NUMBERS)
     | frozenset(FRACTIONS)
@@ -70,11 +70,11 @@ def match_pause(words: Sequence[str], text: str) -> ParsedIntent | None:
     sentence = " ".join(words)
     if _is_resume(said) or _is_restart_request(sentence):
         return ParsedIntent(intent=Intent.RESUME)
-    if _FOREIGN_UNTIL.search(sentence) and foreign_phrases.LEAVE.search(sentence):
+    if _FOREIGN_UNTIL.search(sentence) and foreign_phrases.STOP.search(sentence):
         return ParsedIntent(intent=Intent.PAUSE)
     limit = parse_limit(words, text)
     asked = said & _PAUSE or (said & _HOLIDAY and limit)
-    if asked and said <= _PAUSE | _AROUND | LEAVE | _ASKING and ("?" not in text or said & _ASKING):
+    if asked and said <= _PAUSE | _AROUND | STOP_WORDS | _ASKING and ("?" not in text or said & _ASKING):
         return _build_pause(limit)
     if limit and said & _QUIET and said <= _AROUND | NO and "?" not in text:
         return _build_pause(limit)
@@ -97,11 +97,11 @@ def _is_resume(said: set[str]) -> bool:
         return True
     if said & NO or said == {"weiter", "so"}:
         return False
-    if said & _ON and said <= _ON | AROUND | _HOLIDAY | _END | _ASKING:
+    if said & _ON and said <= _ON | FILLER_WORDS | _HOLIDAY | _END | _ASKING:
         return True
-    if said & (_BACK | _HOLIDAY) and said & (_END | {"wieder"}) and said <= _BACK | AROUND | _HOLIDAY | _END:
+    if said & (_BACK | _HOLIDAY) and said & (_END | {"wieder"}) and said <= _BACK | FILLER_WORDS | _HOLIDAY | _END:
         return True
-    return "wieder" in said and bool(said & _AGAIN) and said <= AROUND | _AGAIN | _HOLIDAY | _END | _ASKING
+    return "wieder" in said and bool(said & _AGAIN) and said <= FILLER_WORDS | _AGAIN | _HOLIDAY | _END | _ASKING
 
 
 def _is_restart_request(sentence: str) -> bool:

@@ -1,6 +1,6 @@
 """Phrases about stopping, starting and missing messages; matched against normalized words joined by spaces.
 
-`LEAVE` is a stop whatever else is said.
+`STOP` is a stop whatever else is said.
 """
 
 import re
@@ -33,7 +33,7 @@ _IT = (
 )
 _WISH = r"(?:will|moechte|moecht|wollen|wuensche|wuerde|bitte|mag|darf)"
 
-LEAVE = re.compile(
+STOP = re.compile(
     r"\b(?:"
     + "|".join(
         (

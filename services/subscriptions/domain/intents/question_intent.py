@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from services.subscriptions.domain.intents.intent import Intent, ParsedIntent
 from services.subscriptions.domain.intents.text import read_words, tokenize
-from services.subscriptions.domain.intents.vocabulary import AROUND, HOW
+from services.subscriptions.domain.intents.vocabulary import FILLER_WORDS, HOW
 
 MAX_FEEDBACK_LENGTH = 1_000
 MAX_SHORT_WORDS = 2
@@ -22,7 +22,7 @@ _DATA = read_words("""auskunftsersuchen auskunftsanfrage daten data auskunft dat
     بياناتي datenkopie selbstauskunft""")
 _DATA_AROUND = (
     HOW
-    | AROUND
+    | FILLER_WORDS
     | _DATA
     | read_words("""welche was ueber meine my anfordern zeigen zeig sehen einsehen kopie art artikel 15 gemaess nach
     persoenlichen personenbezogenen wissen anfrage verlange beantrage bitte ihnen euch werden habt sind wisst
@@ -33,7 +33,7 @@ _HELP = read_words("""hilfe help menu menue befehle anleitung bedienung kommando
     pomoc optionen funktionen""")
 _HELP_AROUND = (
     HOW
-    | AROUND
+    | FILLER_WORDS
     | _HELP
     | read_words("""was brauche funktioniert geht hier das kanal schreiben kann ich verstehe nichts verstanden
     benutze nutze machen benutzt bedient bediene nutzt man soll weiss erklaerung komme klar kapier kapiere
@@ -54,7 +54,7 @@ _NEVER = re.compile(r"\b(?:nie|nicht|niemals) (?:\w+ ){0,2}(?:angemeldet|abonnie
 _WHY = read_words("wem warum wieso weshalb woher wer datenschutz impressum why who neden чому почему dlaczego")
 _WHY_AROUND = (
     HOW
-    | AROUND
+    | FILLER_WORDS
     | _WHY
     | read_words("""bekomme erhalte kriege meine habt sowas krieg dauernd staendig immer ploetzlich zeug
     handynummer kommt schreibst du diese nachricht da kontakt

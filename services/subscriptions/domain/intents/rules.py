@@ -23,16 +23,16 @@ from services.subscriptions.domain.intents.text import read_words, tokenize
 from services.subscriptions.domain.intents.topic_selection import match_selection
 from services.subscriptions.domain.intents.typing_errors import correct_stop_typos, is_near_both, match_typo
 from services.subscriptions.domain.intents.vocabulary import (
-    ALONE,
     FAMILY,
-    JOINISH,
-    LEAVE,
     NO,
     ONLY,
     OTHER_BUSINESS,
     POLITE,
     START,
+    START_LIKE_WORDS,
     STOP,
+    STOP_ALONE_WORDS,
+    STOP_WORDS,
 )
 
 # Precedence of the intents of the parts of a longer text. START becomes a question, as the other parts are not
@@ -45,7 +45,7 @@ _RANK = (
 _UNCLEAR = (Intent.OTHER, Intent.ASK_STOP)
 _ABOUT_ONESELF = frozenset((Intent.STOP, Intent.START, Intent.ASK_START, Intent.ASK_STOP))
 _ANOTHER = read_words("ihn es ihm er")
-_KNOWN = LEAVE | JOINISH | ALONE | STOP | NO
+_KNOWN = STOP_WORDS | START_LIKE_WORDS | STOP_ALONE_WORDS | STOP | NO
 
 _HOW = read_words("wie wo how")
 # "Stop mal, gilt die Umleitung noch?"; whoever says a plain "Stop" is heard in any case.
@@ -78,7 +78,7 @@ def _match_parts(parts: Sequence[str], county: County) -> list[ParsedIntent]:
     spoken = [
         (part, words)
         for part, words in zip(parts, said, strict=True)
-        if not set(words) <= ALONE | POLITE and not (asks and set(words) <= _HOLD_ON)
+        if not set(words) <= STOP_ALONE_WORDS | POLITE and not (asks and set(words) <= _HOLD_ON)
     ]
     wishes = [_match_text(part, county, whole=False) for part, _ in spoken]
     if len(spoken) > 1 and not any(wish.intent is Intent.STOP for wish in wishes):

@@ -7,9 +7,8 @@ from services.subscriptions.domain.intents import foreign_phrases, phrases
 from services.subscriptions.domain.intents.text import read_words
 from services.subscriptions.domain.intents.typing_errors import is_near_start
 from services.subscriptions.domain.intents.vocabulary import (
-    AROUND,
+    FILLER_WORDS,
     HOW,
-    JOINISH,
     NO,
     OTHER_BUSINESS,
     OWN,
@@ -17,6 +16,7 @@ from services.subscriptions.domain.intents.vocabulary import (
     START,
     START_ALONE,
     START_AROUND,
+    START_LIKE_WORDS,
 )
 
 MAX_START_WORDS = 12
@@ -27,7 +27,9 @@ _PEOPLE = read_words("mann frau partner partnerin freund freundin bekannte bekan
 _ARTICLES = read_words("ein das ihr euer ihren diesen")
 _TO = read_words("fuer zu zum zur bei beim in im von vom an am auf aus")
 # Words of somebody who starts; "Start" and "Abo" are names as well, and count only where nothing else is said.
-_JOINING = JOINISH - read_words("start startet starte abo abonnement zurueck neu angemeldet abonniert mnie ol baslat")
+_JOINING = START_LIKE_WORDS - read_words(
+    "start startet starte abo abonnement zurueck neu angemeldet abonniert mnie ol baslat"
+)
 _NOUNS = read_words("start")
 _OF = read_words("der den dem zum beim vom des am")
 _NOT_ABOUT_US = read_words("wann wohin bleiben")
@@ -49,7 +51,7 @@ def is_start_denied(words: Sequence[str]) -> bool:
     """Return whether a start is denied: "Ich möchte mich nicht anmelden"."""
     said = set(words)
     joining = said & (START | read_words("starten anmelde anmeldet"))
-    return bool(joining) and bool(said & NO) and said <= START_AROUND | AROUND | NO | HOW | JOINISH
+    return bool(joining) and bool(said & NO) and said <= START_AROUND | FILLER_WORDS | NO | HOW | START_LIKE_WORDS
 
 
 def may_be_start(words: Sequence[str]) -> bool:
@@ -57,9 +59,9 @@ def may_be_start(words: Sequence[str]) -> bool:
     said, sentence = set(words), " ".join(words)
     if said & OTHER_BUSINESS or _is_about_something_else(words):
         return False
-    if (phrases.JOINING.search(sentence) or foreign_phrases.JOINISH.search(sentence)) and not said & NO:
+    if (phrases.JOINING.search(sentence) or foreign_phrases.START_LIKE.search(sentence)) and not said & NO:
         return True
-    if said & JOINISH and said <= JOINISH | START_AROUND | HOW | NO | POLITE | AROUND:
+    if said & START_LIKE_WORDS and said <= START_LIKE_WORDS | START_AROUND | HOW | NO | POLITE | FILLER_WORDS:
         return True
     doubtful = bool(said & _JOINING) or is_near_start(words)
     return doubtful and not said & (NO | _NOT_ABOUT_US) and len(words) <= MAX_DOUBT_WORDS
@@ -67,7 +69,7 @@ def may_be_start(words: Sequence[str]) -> bool:
 
 def _is_about_something_else(words: Sequence[str]) -> bool:
     """Return whether the text is about something with a name that we do not know."""
-    known = AROUND | JOINISH | START_AROUND | HOW | NO | _PEOPLE
+    known = FILLER_WORDS | START_LIKE_WORDS | START_AROUND | HOW | NO | _PEOPLE
     named = any(word in OWN | _TO and following not in known for word, following in pairwise(words))
     return named or any({word, following} & _NOUNS and {word, following} & _OF for word, following in pairwise(words))
 

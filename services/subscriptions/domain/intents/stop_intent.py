@@ -7,12 +7,10 @@ from itertools import pairwise
 from services.subscriptions.domain.intents import foreign_phrases, foreign_stop, phrases
 from services.subscriptions.domain.intents.text import read_words, tokenize
 from services.subscriptions.domain.intents.vocabulary import (
-    ALONE,
-    AROUND,
     CANNOT,
     FAMILY,
+    FILLER_WORDS,
     HOW,
-    LEAVE,
     LEAVE_US,
     NEVER,
     NO,
@@ -22,7 +20,9 @@ from services.subscriptions.domain.intents.vocabulary import (
     RECEIVED,
     START,
     STOP,
+    STOP_ALONE_WORDS,
     STOP_SIGNS,
+    STOP_WORDS,
     WISHED,
 )
 
@@ -39,7 +39,7 @@ _LISTS = read_words("verteiler liste gruppe kanal newsletter abo abonnement")
 _ERASING = (
     _ERASE
     | _PERSONAL
-    | AROUND
+    | FILLER_WORDS
     | HOW
     | read_words("""recht vergessenwerden art artikel 17 dsgvo gespeicherten gespeichert persoenliche alle
     saemtliche vollstaendig komplett system datenbank wird sollen dass lassen beantrage verlange fordere auf gemaess
@@ -83,7 +83,7 @@ _SOME_DAY = re.compile(r"\b(?:spaeter|irgendwann|jederzeit|falls|eines tages)\b"
 _ASKS = read_words("wie kann koennen was muss wo wann")
 _OURS = RECEIVED | read_words("verteiler infokanal kreisfunk")
 _ONESELF = read_words("bitte ich mich uns hiermit")
-_LEAVING = LEAVE | _ERASE | read_words("aufhoeren aufhoert")
+_LEAVING = STOP_WORDS | _ERASE | read_words("aufhoeren aufhoert")
 # "Wenn das nicht aufhört …", "Ich finde den Knopf zum Abmelden nicht".
 _CONDITIONS = read_words("wenn falls bis damit finde find if")
 _NOT_THAT = re.compile(r"\bnicht dass (?:\w+ ){0,3}(?:aufhoer\w*|abmelde\w*|stopp\w*|loesch\w*)\b")
@@ -106,11 +106,15 @@ def is_stop(words: Sequence[str], text: str) -> bool:
         return False
     if _has_stop_phrase(sentence, text) and not _is_complaint(said, sentence) and not is_stop_denied(words):
         return True
-    wished = _has_undenied_word(words, LEAVE)
+    wished = _has_undenied_word(words, STOP_WORDS)
     if _is_own_sign_off(words, text):
         return True
-    alone = bool(said & ALONE) and said <= ALONE | _INSISTING
-    return alone or (wished and said <= LEAVE | AROUND | ALONE | HOW | START | NO) or _is_no_more(said, sentence)
+    alone = bool(said & STOP_ALONE_WORDS) and said <= STOP_ALONE_WORDS | _INSISTING
+    return (
+        alone
+        or (wished and said <= STOP_WORDS | FILLER_WORDS | STOP_ALONE_WORDS | HOW | START | NO)
+        or _is_no_more(said, sentence)
+    )
 
 
 def is_erasure(words: Sequence[str]) -> bool:
@@ -138,13 +142,13 @@ def _has_stop_phrase(sentence: str, text: str) -> bool:
     return any(
         pattern.search(each)
         for each in spellings
-        for pattern in (phrases.LEAVE, foreign_phrases.LEAVE, foreign_stop.LEAVE)
+        for pattern in (phrases.STOP, foreign_phrases.STOP, foreign_stop.STOP)
     )
 
 
 def has_stop_word(words: Sequence[str]) -> bool:
     """Return whether a stop word is used and not denied, whatever else is said."""
-    return _has_undenied_word(words, LEAVE)
+    return _has_undenied_word(words, STOP_WORDS)
 
 
 def is_stop_denied(words: Sequence[str]) -> bool:
@@ -238,7 +242,9 @@ def _is_own_sign_off(words: Sequence[str], text: str) -> bool:
         or not _ONESELF & {*tokenize(text), *words}
     ):
         return False
-    return not any(word in OWN and following not in AROUND | LEAVE | NO for word, following in pairwise(words))
+    return not any(
+        word in OWN and following not in FILLER_WORDS | STOP_WORDS | NO for word, following in pairwise(words)
+    )
 
 
 def _is_no_more(said: set[str], sentence: str) -> bool:
@@ -246,7 +252,7 @@ def _is_no_more(said: set[str], sentence: str) -> bool:
 
     For example "Nachricht nix mehr", "ich nicht wollen".
     """
-    if not said & NO or not said <= AROUND | NO | ALONE or _is_complaint(said, sentence):
+    if not said & NO or not said <= FILLER_WORDS | NO | STOP_ALONE_WORDS or _is_complaint(said, sentence):
         return False
     return bool(said & _NO_MORE_WITH)
 

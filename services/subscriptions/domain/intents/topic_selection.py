@@ -10,15 +10,15 @@ from services.subscriptions.domain.county import County
 from services.subscriptions.domain.intents.intent import Intent, ParsedIntent
 from services.subscriptions.domain.intents.text import read_words, tokenize
 from services.subscriptions.domain.intents.vocabulary import (
-    ALONE,
-    AROUND,
-    LEAVE,
+    FILLER_WORDS,
     NO,
     ONLY,
     POLITE,
     RECEIVED,
     START_AROUND,
     STOP,
+    STOP_ALONE_WORDS,
+    STOP_WORDS,
 )
 
 MIN_FUZZY_LENGTH = 7
@@ -42,7 +42,7 @@ _REST = read_words("rest andere anderes anderen andern uebrige uebrigen sonstige
 _ALL = read_words("alle alles all hepsi wszystkie все все")
 _START = read_words("start abo abonnieren abonniere subscribe")
 # Words that look like a typo in a topic's name.
-_NO_NAME = LEAVE | read_words(
+_NO_NAME = STOP_WORDS | read_words(
     """bestellen bestelle bestellt stehlen stellten baustoffe anstellen vorstellen herstellen umstellen bearbeiten
     verarbeiten"""
 )
@@ -51,7 +51,7 @@ _LINK = read_words("""haette und oder sowie thema themen nummer punkt gemeinde g
     informationen wissen erfahren mitbekommen geschickt zum zur bitte interessieren interessiert lesen interesse""")
 _NUMBERED = read_words("die den das der nr option ziffer")
 _STARTING = _START | START_AROUND | POLITE | read_words("nur und")
-_STRUCK = (_NOT | LEAVE) - STOP
+_STRUCK = (_NOT | STOP_WORDS) - STOP
 _BESIDE_NUMBERS = _LINK | ONLY | _NUMBERED | _STRUCK
 _SEEKING = read_words("suche suchen koennen kann koennt such")
 _ASKED = read_words("kann koennen koennte man moeglich")
@@ -67,7 +67,7 @@ _TOPICS = read_words("""themenuebersicht themenaenderung kategorien kategorie th
     auswahl einstellungen einstellung menue rubriken konular tematy
     теми темы المواضيع themenauswahl themenwahl themenliste interessen""")
 _PLACES = read_words("wohnort gemeinde gemeinden ort orte kommune kommunen")
-_AROUND_LIST = AROUND | read_words("""aendern anpassen bearbeiten zeigen zeig waehlen auswaehlen welche gibt was
+_AROUND_LIST = FILLER_WORDS | read_words("""aendern anpassen bearbeiten zeigen zeig waehlen auswaehlen welche gibt was
     anzeigen abwaehlen sehen nur menu andere anderes meine
     meiner unserer eigene eigenen wie wo koennen koennte man habt
     bietet liste uebersicht verwalten wechseln habe einstellen kann
@@ -177,7 +177,7 @@ def _select_by_name(found: _Mentions, text: str) -> ParsedIntent | None:
     said, topics, places = found.rest, frozenset(found.topics), frozenset(found.places)
     if _is_exclusive(found):
         return ParsedIntent(intent=Intent.ONLY, topics=topics, places=places)
-    if said & ONLY and said <= ONLY | _LINK | AROUND | _START | _NOT | _ASKED | _REST and topics | places:
+    if said & ONLY and said <= ONLY | _LINK | FILLER_WORDS | _START | _NOT | _ASKED | _REST and topics | places:
         intent = found.starting if said & _START else Intent.ONLY
         return ParsedIntent(intent=intent, topics=topics, places=places)
     if _is_removal(found):
@@ -188,10 +188,10 @@ def _select_by_name(found: _Mentions, text: str) -> ParsedIntent | None:
     joining = _match_start(found) if topics else None
     if joining:
         return ParsedIntent(intent=joining, topics=topics, places=places)
-    if said & _ADD and said <= _ADD | _LINK | AROUND | _ASKED_OF_US and topics:
+    if said & _ADD and said <= _ADD | _LINK | FILLER_WORDS | _ASKED_OF_US and topics:
         return ParsedIntent(intent=Intent.ADD, topics=topics, places=places)
     named = ParsedIntent(intent=Intent.ONLY, topics=topics, places=places)
-    if places and not topics and said & _LIVING and said <= _LINK | AROUND | _LIVING and not said & _RECEIVING:
+    if places and not topics and said & _LIVING and said <= _LINK | FILLER_WORDS | _LIVING and not said & _RECEIVING:
         return named
     wished = "ich" not in said or bool(said & _WISHING)
     getting = _GETTING if said & _WISHING else frozenset[str]()
@@ -203,7 +203,7 @@ def _match_start(found: _Mentions) -> Intent | None:
 
     "Anmelden für Baustellen" may be about an event, so the person is asked.
     """
-    said, around = found.rest, _LINK | AROUND
+    said, around = found.rest, _LINK | FILLER_WORDS
     if said & _START and said <= _START | around:
         return found.starting
     asked = said & _JOINING and said <= _JOINING | around and not said & _AN_EVENT
@@ -217,9 +217,11 @@ def _is_polite_request(found: _Mentions) -> bool:
 
 def _is_exclusive(found: _Mentions) -> bool:
     """Return whether all other topics are refused: "Baustellen ja, Rest nein"."""
-    said, struck = found.rest, _NOT | LEAVE | ALONE
+    said, struck = found.rest, _NOT | STOP_WORDS | STOP_ALONE_WORDS
     chosen = bool(found.topics) and not found.denied
-    return chosen and bool(said & _REST and said & struck) and said <= _REST | struck | _LINK | AROUND | _BUT | _ALL
+    return (
+        chosen and bool(said & _REST and said & struck) and said <= _REST | struck | _LINK | FILLER_WORDS | _BUT | _ALL
+    )
 
 
 def _rewrite_exceptions(words: Sequence[str]) -> list[str]:
@@ -246,12 +248,14 @@ def _is_removal(found: _Mentions) -> bool:
 
     A sentence about a road closure that ends drops nothing.
     """
-    words = LEAVE | _NOT
+    words = STOP_WORDS | _NOT
     leaving = bool(found.rest & words) or (
-        bool(found.rest & ALONE) and len(found.rest) == 1 and "ende" not in found.rest
+        bool(found.rest & STOP_ALONE_WORDS) and len(found.rest) == 1 and "ende" not in found.rest
     )
     return (
-        bool(found.topics | found.denied) and leaving and found.rest <= words | AROUND | _LINK | ALONE | _ADD | _SEEKING
+        bool(found.topics | found.denied)
+        and leaving
+        and found.rest <= words | FILLER_WORDS | _LINK | STOP_ALONE_WORDS | _ADD | _SEEKING
     )
 
 

@@ -7,7 +7,7 @@ from rapidfuzz.distance import OSA
 
 from services.subscriptions.domain.intents.intent import Intent
 from services.subscriptions.domain.intents.text import read_words
-from services.subscriptions.domain.intents.vocabulary import LEAVE
+from services.subscriptions.domain.intents.vocabulary import STOP_WORDS
 
 MIN_SIMILARITY = 0.78
 MIN_LEAD = 0.08
@@ -71,7 +71,7 @@ def correct_stop_typos(words: Sequence[str]) -> list[str]:
 
 def is_near_start(words: Sequence[str]) -> bool:
     """Return whether a word is close to a start word, and not to a stop word: "Abmeldung" is near "Anmeldung"."""
-    return any(_is_near(word, _JOIN) and word not in LEAVE and not _is_near(word, _LEAVE) for word in words)
+    return any(_is_near(word, _JOIN) and word not in STOP_WORDS and not _is_near(word, _LEAVE) for word in words)
 
 
 def is_near_both(words: Sequence[str]) -> bool:
@@ -85,7 +85,7 @@ def _is_near(word: str, known: frozenset[str]) -> bool:
 
 @lru_cache(maxsize=4096)
 def _find_correction(word: str) -> str | None:
-    if len(word) < MIN_LONG_WORD_LENGTH or word in _NO_SLIP or word in LEAVE or _find_nearest(word, _JOIN):
+    if len(word) < MIN_LONG_WORD_LENGTH or word in _NO_SLIP or word in STOP_WORDS or _find_nearest(word, _JOIN):
         return None
     return _find_nearest(word, _LEAVE)
 

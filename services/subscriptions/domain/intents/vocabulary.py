@@ -18,8 +18,8 @@ STOP = read_words("""stop stopp stpo sotp stob stopo stpp stopf stup stoop schto
     sopt stp dtop wtop etop ytop xtop srop szop sgop sfop stip stoo sto sdop sdopp schdop schdopp stobp ztop
     ssop atop stlp stio stoip stopq 7867
     стоп توقف قف""")
-LEAVE = STOP | read_words("""stopall revoke arret baja uitschrijven afmelden deabo stoppt stoppen stoppe stops stopen
-    stopping abmelden abmeldung abmelde abmeldn
+STOP_WORDS = STOP | read_words("""stopall revoke arret baja uitschrijven afmelden deabo stoppt stoppen stoppe stops
+    stopen stopping abmelden abmeldung abmelde abmeldn
     abmeldet abbestellen abbestellung abbestelle abbestelen abestellen austragen austragung austrage austragn
     deabonnieren deabonniere unsubscribe unsubscribed unsuscribe beenden beende beendet benden kuendigen kuendigung
     kuendige kundigen kundigung kuendigt entfernen entferne entfernt entfernung abschalten ausschalten deaktivieren
@@ -30,8 +30,9 @@ LEAVE = STOP | read_words("""stopall revoke arret baja uitschrijven afmelden dea
     zrezygnowac zatrzymaj aufloesen verzichte verzicht verzichten beendigung stornierung streichung abzubestellen
     abzumelden
     auszutragen weglassen""")
-ALONE = read_words("""ende end quit cancel optout aufhoeren schluss raus weg genug basta verschwindet reicht reichts
-    spam enough finish leave remove aus off abbruch abbrechen cik cikis istemiyorum koniec rezygnacja kapat kes خروج
+STOP_ALONE_WORDS = read_words("""ende end quit cancel optout aufhoeren schluss raus weg genug basta verschwindet
+    reicht reichts spam enough finish leave remove aus off abbruch abbrechen cik cikis istemiyorum koniec rezygnacja
+    kapat kes خروج
     كفى кінець досить вихід хватит exit halt hoert hoer aufhoern schluss""")
 NEVER = read_words(
     """nimmer weder nicht nich net nit kein keine keinen keiner keinesfalls keineswegs nie niemals never dont don ned
@@ -51,16 +52,16 @@ START_AROUND = read_words("""ja ich moechte moecht will wuerde gern gerne mich m
     der die zum zu vom von fuer in bei ihr ihren ihrem diesen diesem auch doch noch nochmal nochmals erneut mal hiermit
     sofort direkt newsletter kanal infokanal verteiler dienst service landkreis kreis osterholz kreisfunk nachrichten
     meldungen infos informationen whatsapp moechten wollen wuerden bekommen erhalten i want to would like me""")
-JOINISH = START_ALONE | read_words("""angemeldet eintragen aufnehmen mitmachen mitlesen dabei beitreten teilnehmen
-    registrieren registrierung einschreiben hinzufuegen reaktivieren zurueck neu loslegen freischalten einschalten
-    aktivieren anschalten 78278 startet starte anmelde abonniere abonniert ol kayit mnie""")
+START_LIKE_WORDS = START_ALONE | read_words("""angemeldet eintragen aufnehmen mitmachen mitlesen dabei beitreten
+    teilnehmen registrieren registrierung einschreiben hinzufuegen reaktivieren zurueck neu loslegen freischalten
+    einschalten aktivieren anschalten 78278 startet starte anmelde abonniere abonniert ol kayit mnie""")
 
 HOW = read_words("""sich wie kann koennen koennte man was muss muessen soll wo geht mache tun how can do geht s
     gehts warum wieso weshalb nicht funktioniert klappt denn das es s machen""")
 CANNOT = read_words("kann koennen konnte geht klappt funktioniert moeglich can cannot cant")
 # Words that say nothing by themselves. "Nur", "weg", "ohne", "weiter", "wann" and the like do, and are not here.
-FILLERS = read_words("""aber also am ansonsten ausserdem beim da dabei dadurch dafuer daher damit danach dann daran
-    darauf darum deshalb deswegen dort durch eben eher eigentlich einmal er erst etwas eventuell gar genau
+_GENERAL_FILLERS = read_words("""aber also am ansonsten ausserdem beim da dabei dadurch dafuer daher damit danach dann
+    daran darauf darum deshalb deswegen dort durch eben eher eigentlich einmal er erst etwas eventuell gar genau
     gerade halt hiermit im immer irgendwann irgendwas irgendwie irgendwo je jedoch leider momentan naemlich nach nun
     nunmehr ob obwohl oder sehr seit sich sobald somit sondern sonst sowieso tatsaechlich trotzdem ueber ueberhaupt
     um und vielleicht wegen weil wenn wohl zwar kuenftig zukuenftig zukunft demnaechst laenger weiterhin versehentlich
@@ -71,8 +72,8 @@ FILLERS = read_words("""aber also am ansonsten ausserdem beim da dabei dadurch d
     fristlos sofortiger wirkung schriftlich dankend
     meines ihres dieses eures euerm euren unseres des ab darauf freundlich hoeflichst hoeflich moeglichst schnell
     dafuer hatte hattet hat sei sind seid wurde wurden worden""")
-AROUND = (
-    FILLERS
+FILLER_WORDS = (
+    _GENERAL_FILLERS
     | read_words("""ich ch moechte moecht will wil wollen wollte wuerde mich mir uns wir von vom dem den der das die
     diesen diese dieser dieses ihr ihre ihren ihrem eure euren euer mein meine meinen sie es hier ganz komplett alle
     alles allem jetzt sofort gleich heute gern gerne endlich wirklich doch einfach auch ja nein so mal schon kanal
