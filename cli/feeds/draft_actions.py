@@ -79,8 +79,8 @@ async def _publish(parts: "FeedComponents", name: str, event: bytes) -> bool:
     """Publish the event, then remove the draft once the broker has stored it; return whether it was answered."""
     parts.folder.save_sent(DRAFT_ORIGIN, event)
     envelope = read_envelope(event)
-    async with parts.open_publisher() as door:
-        await door.publish(event, envelope)
+    async with parts.open_publisher() as publisher:
+        await publisher.publish(event, envelope)
     parts.folder.drop(name)
     await parts.answers.wait_for_event(envelope.id, ANSWER_TIMEOUT_SECONDS)
     return not parts.folder.is_unanswered(envelope.id)

@@ -32,17 +32,17 @@ class OutputOptions:
     watch: bool = False
 
 
-def _check_all(way: Transport, bodies: Sequence[bytes], now: datetime, manner: OutputOptions) -> None:
-    """Print the expected result of each event; exit with 3 if any is invalid, with 6 if one would have no effect."""
-    if status := print_check(run_or_fail(_check_events(way, bodies, now, manner)), as_json=manner.as_json):
+def _check_all(transport: Transport, bodies: Sequence[bytes], now: datetime, options: OutputOptions) -> None:
+    """Print what would become of the events; exit with 3 if any is invalid, with 6 if one would have no effect."""
+    if status := print_check(run_or_fail(_check_events(transport, bodies, now, options)), as_json=options.as_json):
         raise typer.Exit(status)
 
 
 def handle_all(
-    way: Transport,
+    transport: Transport,
     bodies: Sequence[bytes],
     now: datetime,
-    manner: OutputOptions,
+    options: OutputOptions,
     *,
     check: bool,
     may_ask: bool,
@@ -50,20 +50,22 @@ def handle_all(
 ) -> None:
     """Check the events or send them. A file is checked first; on a terminal the user is asked if `may_ask`."""
     if check:
-        _check_all(way, bodies, now, manner)
+        _check_all(transport, bodies, now, options)
         return
     ask = may_ask and sys.stdin.isatty() and console.is_terminal
     if from_file or ask:
-        _require_valid(way, bodies, now, manner, ask=ask)
-    send_all(way, bodies, manner)
+        _require_valid(transport, bodies, now, options, ask=ask)
+    send_all(transport, bodies, options)
 
 
-def _require_valid(way: Transport, bodies: Sequence[bytes], now: datetime, manner: OutputOptions, *, ask: bool) -> None:
-    """End the command before anything is sent if an event is invalid, or if the user declines when we `ask`."""
-    found = run_or_fail(_check_events(way, bodies, now, manner))
+def _require_valid(
+    transport: Transport, bodies: Sequence[bytes], now: datetime, options: OutputOptions, *, ask: bool
+) -> None:
+    """End the command before anything is sent if an event is invalid, or if the person declines when we `ask`."""
+    found = run_or_fail(_check_events(transport, bodies, now, options))
     if any(event.problems for event in found):
-        print_check(found, as_json=manner.as_json)
-        raise typer.Exit(EXIT_FAILED if manner.watch else EXIT_REJECTED)
+        print_check(found, as_json=options.as_json)
+        raise typer.Exit(EXIT_FAILED if options.watch else EXIT_REJECTED)
     if ask:
         for event in found:
             console.print(f"notice {read_attribute(event.body, 'subject')}:", *event.lines, sep="\n", markup=False)
@@ -71,12 +73,12 @@ def _require_valid(way: Transport, bodies: Sequence[bytes], now: datetime, manne
 
 
 async def _check_events(
-    way: Transport, bodies: Sequence[bytes], now: datetime, manner: OutputOptions
+    transport: Transport, bodies: Sequence[bytes], now: datetime, options: OutputOptions
 ) -> list[CheckedEvent]:
-    seconds = manner.seconds or ANSWER_TIMEOUT_SECONDS
+    seconds = options.seconds or ANSWER_TIMEOUT_SECONDS
     found: list[CheckedEvent] = []
     for body in bodies:
-        checked = await way.check(body, now, seconds=seconds)
+        checked = await transport.check(body, now, seconds=seconds)
         if read_attribute(body, "subject") in {read_attribute(earlier.body, "subject") for earlier in found}:
             # Earlier revisions in the same file will have been published by then.
             checked = replace(checked, problems=tuple(each for each in checked.problems if each.field != "revision"))
@@ -84,11 +86,11 @@ async def _check_events(
     return found
 
 
-def send_all(way: Transport, bodies: Sequence[bytes], manner: OutputOptions) -> None:
+def send_all(transport: Transport, bodies: Sequence[bytes], options: OutputOptions) -> None:
     """Send the events in order; the first that is rejected or fails ends the command."""
     status = 0
     for body in bodies:
-        ended = _send(way, body, manner)
+        ended = _send(transport, body, options)
         if ended not in (0, EXIT_NO_EFFECT):
             raise typer.Exit(ended)
         status = max(status, ended)
@@ -96,14 +98,14 @@ def send_all(way: Transport, bodies: Sequence[bytes], manner: OutputOptions) -> 
         raise typer.Exit(status)
 
 
-def _send(way: Transport, body: bytes, manner: OutputOptions) -> int:
-    if manner.watch and manner.seconds is not None:
+def _send(transport: Transport, body: bytes, options: OutputOptions) -> int:
+    if options.watch and options.seconds is not None:
         # Imported here because only watching needs the progress bar.
         from cli.publish.progress_output import print_progress
 
-        return run_or_fail(print_progress(way.watch(body, seconds=manner.seconds), as_json=manner.as_json))
-    answer = run_or_fail(_wait_with_spinner(way.send(body, seconds=manner.seconds)))
-    return report(answer, read_attribute(body, "subject"), as_json=manner.as_json)
+        return run_or_fail(print_progress(transport.watch(body, seconds=options.seconds), as_json=options.as_json))
+    answer = run_or_fail(_wait_with_spinner(transport.send(body, seconds=options.seconds)))
+    return report(answer, read_attribute(body, "subject"), as_json=options.as_json)
 
 
 def run_or_fail(work: Coroutine[Any, Any, T]) -> T:

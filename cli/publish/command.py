@@ -78,11 +78,11 @@ def publish(
     _require_valid_options(file is not None or bool(topic and headline and text), watch=watch, no_wait=no_wait)
     expiry = options.parse_expiry(now, expires_in, expires_at)
     message = options.build_message(content, revision)
-    way = choose_transport(url, stack, source, os.environ)
-    manner = OutputOptions(seconds=None if no_wait else timeout, as_json=json, watch=watch)
-    event = options.build_event(message, notice or options.generate_notice_id(now), way.source, now, expiry)
-    bodies = [event] if file is None else read_events(file, source=way.source, now=now)
-    handle_all(way, bodies, now, manner, check=check, may_ask=not yes, from_file=file is not None)
+    transport = choose_transport(url, stack, source, os.environ)
+    output_options = OutputOptions(seconds=None if no_wait else timeout, as_json=json, watch=watch)
+    event = options.build_event(message, notice or options.generate_notice_id(now), transport.source, now, expiry)
+    bodies = [event] if file is None else read_events(file, source=transport.source, now=now)
+    handle_all(transport, bodies, now, output_options, check=check, may_ask=not yes, from_file=file is not None)
 
 
 def _require_valid_options(something: bool, *, watch: bool, no_wait: bool) -> None:
@@ -112,6 +112,6 @@ def withdraw(
     from shared.contracts.notices import NoticeWithdrawn
     from shared.runtime.clock import system_clock
 
-    way = choose_transport(url, stack, source, os.environ)
-    body = build_event(NoticeWithdrawn(reason=reason), notice, way.source, system_clock())
-    send_all(way, [body], OutputOptions(seconds=None if no_wait else timeout, as_json=json))
+    transport = choose_transport(url, stack, source, os.environ)
+    body = build_event(NoticeWithdrawn(reason=reason), notice, transport.source, system_clock())
+    send_all(transport, [body], OutputOptions(seconds=None if no_wait else timeout, as_json=json))

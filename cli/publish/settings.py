@@ -76,8 +76,10 @@ _TOKEN = re.compile(r"[\x21-\x7e]{1,500}")
 
 
 def normalize_url(text: str) -> str:
-    """Strip `/` and `/notices`; require https unless the host is local, as the token is sent there. Raises ValueError.
-    Strip `/` and `/notices`; require https unless the host is local, as the token is sent there. Raises ValueError."""
+    """Strip `/` and `/notices`; require https unless the host is local, as the token is sent there.
+
+    Raises ValueError.
+    """
     url = URL(text.strip())
     if url.scheme not in ("http", "https") or not url.host or url.user or url.query_string or url.fragment:
         raise ValueError("expected an address such as https://kreisfunk.example")

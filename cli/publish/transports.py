@@ -100,19 +100,19 @@ class HttpTransport:
     source: str
 
     async def check(self, body: bytes, now: datetime, *, seconds: float) -> CheckedEvent:
-        async with open_notices_api(self.settings.notices_api_url, self.settings.notices_api_token) as door:
-            reply = await door.request(build_request(body, "/notices/check"), seconds=seconds)
+        async with open_notices_api(self.settings.notices_api_url, self.settings.notices_api_token) as api:
+            reply = await api.request(build_request(body, "/notices/check"), seconds=seconds)
         if reply.status in REJECTION_STATUSES:
             return CheckedEvent(body=body, problems=parse_problems(reply))
         if reply.status != 200:
-            raise door.build_error(reply)
-        outlook = _decode_response(reply, CheckResult, door)
+            raise api.build_error(reply)
+        outlook = _decode_response(reply, CheckResult, api)
         return CheckedEvent(body=body, expected=_convert_check_result(outlook), expires_at=outlook.expires_at)
 
     async def send(self, body: bytes, *, seconds: float | None) -> Answer | None:
         if seconds is None:
-            async with open_notices_api(self.settings.notices_api_url, self.settings.notices_api_token) as door:
-                told = await _publish(door, body, ANSWER_TIMEOUT_SECONDS)
+            async with open_notices_api(self.settings.notices_api_url, self.settings.notices_api_token) as api:
+                told = await _publish(api, body, ANSWER_TIMEOUT_SECONDS)
             return _convert_answer(told) if isinstance(told, EventProgress) else None
         async with aclosing(self.watch(body, seconds=seconds)) as told_later:
             async for progress in told_later:
@@ -121,36 +121,36 @@ class HttpTransport:
         raise NoAnswerError(seconds)
 
     async def watch(self, body: bytes, *, seconds: float) -> AsyncGenerator[EventProgress, None]:
-        async with open_notices_api(self.settings.notices_api_url, self.settings.notices_api_token) as door:
-            told = await _publish(door, body, seconds)
+        async with open_notices_api(self.settings.notices_api_url, self.settings.notices_api_token) as api:
+            told = await _publish(api, body, seconds)
             if isinstance(told, EventProgress):
                 yield told
                 return
-            async for progress in _follow_progress(door, told, seconds):
+            async for progress in _follow_progress(api, told, seconds):
                 yield progress
 
 
-async def _publish(door: NoticesApiClient, body: bytes, seconds: float) -> str | EventProgress:
+async def _publish(api: NoticesApiClient, body: bytes, seconds: float) -> str | EventProgress:
     """Return the path of the event's progress, or the progress itself if it was rejected at once."""
-    reply = await door.request(build_request(body, "/notices"), seconds=seconds)
+    reply = await api.request(build_request(body, "/notices"), seconds=seconds)
     if reply.status in REJECTION_STATUSES:
         return _build_rejection(body, reply)
     if reply.status != 202:
-        raise door.build_error(reply)
-    path = _decode_response(reply, PublishResult, door).event
+        raise api.build_error(reply)
+    path = _decode_response(reply, PublishResult, api).event
     if not path.startswith(EVENTS_PATH):
-        raise door.build_error(reply)
+        raise api.build_error(reply)
     return path
 
 
-async def _follow_progress(door: NoticesApiClient, path: str, seconds: float) -> AsyncIterator[EventProgress]:
+async def _follow_progress(api: NoticesApiClient, path: str, seconds: float) -> AsyncIterator[EventProgress]:
     """Yield each change; a 404 counts as received, as a replica that has just started may not know the event yet."""
     loop = asyncio.get_running_loop()
     until, last = loop.time() + seconds, None
     while last is None or not last.is_final:
         waits = last is None or last.state is EventState.RECEIVED
-        reply = await _fetch_progress(door, path, max(0.0, until - loop.time()) if waits else OUTAGE_TIMEOUT_SECONDS)
-        told = _decode_response(reply, EventProgress, door) if reply.status == 200 else last
+        reply = await _fetch_progress(api, path, max(0.0, until - loop.time()) if waits else OUTAGE_TIMEOUT_SECONDS)
+        told = _decode_response(reply, EventProgress, api) if reply.status == 200 else last
         if told is not None and told != last:
             yield told
         last = told
@@ -160,13 +160,13 @@ async def _follow_progress(door: NoticesApiClient, path: str, seconds: float) ->
             await asyncio.sleep(POLL_INTERVAL_SECONDS)
 
 
-async def _fetch_progress(door: NoticesApiClient, path: str, seconds: float) -> ApiResponse:
+async def _fetch_progress(api: NoticesApiClient, path: str, seconds: float) -> ApiResponse:
     """Return the progress; as the event is stored, wait out restarts, and raise only ProgressUnavailable."""
     loop = asyncio.get_running_loop()
     until = loop.time() + seconds
     while True:
         try:
-            reply = await door.request(ApiRequest(path=path), seconds=max(0.0, until - loop.time()))
+            reply = await api.request(ApiRequest(path=path), seconds=max(0.0, until - loop.time()))
         except NoticesApiUnreachable as error:
             if loop.time() > until:
                 raise ProgressUnavailable(str(error)) from None
@@ -175,7 +175,7 @@ async def _fetch_progress(door: NoticesApiClient, path: str, seconds: float) -> 
         except NoticesApiError as error:
             raise ProgressUnavailable(str(error)) from None
         if reply.status not in (200, 404):
-            raise ProgressUnavailable(str(door.build_error(reply)))
+            raise ProgressUnavailable(str(api.build_error(reply)))
         return reply
 
 
@@ -238,8 +238,8 @@ def _convert_answer(told: EventProgress) -> Answer:
     )
 
 
-def _decode_response(reply: ApiResponse, kind: type[T], door: NoticesApiClient) -> T:
+def _decode_response(reply: ApiResponse, kind: type[T], api: NoticesApiClient) -> T:
     try:
         return msgspec.json.decode(reply.content, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        raise NoticesApiError(f"{door.url} answers what we cannot read.", "Is the address right?") from None
+        raise NoticesApiError(f"{api.url} answers what we cannot read.", "Is the address right?") from None

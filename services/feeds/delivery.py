@@ -34,16 +34,16 @@ class Deliverer:
             for draft in drafts:
                 memory = self._keep_draft(memory, draft)
             if memory.pending:
-                async with self.open_publisher() as door:
-                    memory = await self._publish(memory, door)
+                async with self.open_publisher() as publisher:
+                    memory = await self._publish(memory, publisher)
         return memory
 
-    async def _publish(self, memory: OriginState, door: NoticePublisher) -> OriginState:
+    async def _publish(self, memory: OriginState, publisher: NoticePublisher) -> OriginState:
         while memory.pending and memory.pending[0].way is EventDestination.DIRECT:
             event = bytes(memory.pending[0].event)
             envelope = read_envelope(event)
             self.folder.save_sent(self.name, event)
-            await door.publish(event, envelope)
+            await publisher.publish(event, envelope)
             self.counts["delivered"] += 1
             _log.info("feed_published", feed=self.name, notice=envelope.subject, type=envelope.type)
             memory = self._forget_first(memory)
