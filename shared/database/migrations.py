@@ -82,6 +82,11 @@ async def _prepare(connection: asyncpg.Connection, schema: str) -> None:
         create table if not exists {schema}.schema_migrations (version varchar(128) primary key);
         create table if not exists {schema}.schema_checksums (
             version varchar(128) primary key references {schema}.schema_migrations, checksum text not null);
+        comment on table {schema}.schema_migrations is 'migrations that have run';
+        comment on column {schema}.schema_migrations.version is 'time in the name of the file';
+        comment on table {schema}.schema_checksums is 'checksums of migrations that have run';
+        comment on column {schema}.schema_checksums.version is 'time in the name of the file';
+        comment on column {schema}.schema_checksums.checksum is 'SHA-256 of the step up, in hexadecimal';
     """)
 
 

@@ -1,4 +1,5 @@
 -- migrate:up
+-- Roles belong to the server: another database may be migrated at the same moment.
 do $$
 declare
     name text;
@@ -12,7 +13,7 @@ begin
 end
 $$;
 
--- In the order of the way; a comparison of two states up to 'read' tells which is further.
+-- In chronological order up to 'read': there the greater of two states is the later one.
 create type dispatcher.delivery_state as enum (
     'waiting', 'claimed', 'unknown', 'accepted', 'sent', 'delivered', 'read',
     'failed', 'expired', 'cancelled', 'suppressed'
@@ -32,23 +33,42 @@ create table dispatcher.broadcast (
     content jsonb not null,
     published_at timestamptz not null,
     expires_at timestamptz not null,
-    -- When it may be sent, by the clock of `zone`; null means at any time.
     opens time,
     closes time,
     zone text,
-    -- One recipient after the other, `spacing` apart; null means as fast as the rate permits.
     spacing interval,
     paused_reason text,
     audience integer,
     expanded integer not null default 0,
-    -- When its progress was published last, and which.
     progressed_at timestamptz not null default '-infinity',
     progress jsonb,
     finished_at timestamptz
 );
 create index broadcast_unfinished on dispatcher.broadcast (progressed_at) where finished_at is null;
+comment on table dispatcher.broadcast is 'broadcasts to send, and how far each is';
+comment on column dispatcher.broadcast.id is 'id of the broadcast';
+comment on column dispatcher.broadcast.notice is 'id of the notice';
+comment on column dispatcher.broadcast.revision is 'revision of the notice';
+comment on column dispatcher.broadcast.topic is 'topic of the notice';
+comment on column dispatcher.broadcast.lane is 'urgent or bulk';
+comment on column dispatcher.broadcast.template is 'name of the WhatsApp template, which may be paused';
+comment on column dispatcher.broadcast.content is 'body of the request to Meta, without the recipient';
+comment on column dispatcher.broadcast.published_at is 'when it begins';
+comment on column dispatcher.broadcast.expires_at is 'no message is sent from then on';
+comment on column dispatcher.broadcast.opens is 'time of day from which it may be sent; null means at any time';
+comment on column dispatcher.broadcast.closes is 'time of day until which it may be sent; null with opens';
+comment on column dispatcher.broadcast.zone is 'time zone of opens and closes; null with opens';
+comment on column dispatcher.broadcast.spacing is
+    'interval between two recipients; null means as fast as the rate permits';
+comment on column dispatcher.broadcast.paused_reason is 'why an operator paused it; null unless paused';
+comment on column dispatcher.broadcast.audience is 'number of all recipients; null until it is known';
+comment on column dispatcher.broadcast.expanded is 'number of recipients received so far';
+comment on column dispatcher.broadcast.progressed_at is 'when its progress was last published';
+comment on column dispatcher.broadcast.progress is
+    'progress as last published: deliveries by state, and the audience; null before the first';
+comment on column dispatcher.broadcast.finished_at is
+    'when its last delivery got a final state; null while it is under way';
 
--- How many deliveries of a broadcast are in which state, kept with every change; `slot` spreads the writers.
 create table dispatcher.broadcast_count (
     broadcast uuid not null,
     state dispatcher.delivery_state not null,
@@ -56,15 +76,25 @@ create table dispatcher.broadcast_count (
     deliveries integer not null,
     primary key (broadcast, state, slot)
 ) with (fillfactor = 50);
+comment on table dispatcher.broadcast_count is
+    'number of deliveries of a broadcast in each state; updated in the same statement as the deliveries';
+comment on column dispatcher.broadcast_count.broadcast is 'broadcast.id';
+comment on column dispatcher.broadcast_count.state is 'state of the deliveries';
+comment on column dispatcher.broadcast_count.slot is
+    'slot of the writer, so that writers do not wait for each other; the count is the sum over all slots';
+comment on column dispatcher.broadcast_count.deliveries is 'number of deliveries; may be negative in a single slot';
 
--- Independent of the broadcast's row, since the cancellation may arrive first.
+-- No reference to broadcast, since the cancellation may arrive before the first recipients.
 create table dispatcher.cancellation (
     broadcast uuid primary key,
     reason text not null,
     cancelled_at timestamptz not null default clock_timestamp()
 );
+comment on table dispatcher.cancellation is 'broadcasts that were cancelled: nothing more of them is sent';
+comment on column dispatcher.cancellation.broadcast is 'broadcast.id, whose row may not exist yet';
+comment on column dispatcher.cancellation.reason is 'why it was cancelled';
+comment on column dispatcher.cancellation.cancelled_at is 'when the cancellation was stored';
 
--- Nothing decided at or before consent number `sequence` may be sent; topic '' stands for all topics.
 create table dispatcher.suppression (
     subscriber uuid not null,
     topic text not null,
@@ -72,9 +102,16 @@ create table dispatcher.suppression (
     suppressed_at timestamptz not null default clock_timestamp(),
     primary key (subscriber, topic)
 );
+comment on table dispatcher.suppression is 'withdrawn consents: no delivery that is based on an older one is sent';
+comment on column dispatcher.suppression.subscriber is 'internal id of the person';
+comment on column dispatcher.suppression.topic is 'topic that was withdrawn; empty means all topics';
+comment on column dispatcher.suppression.sequence is
+    'number of the withdrawal; suppresses deliveries whose sequence is not greater';
+comment on column dispatcher.suppression.suppressed_at is
+    'when the withdrawal was stored; the retention period begins here';
 
--- One row for each message to one recipient. The id is derived from (source, subscriber), so the primary key
--- is what makes a second delivery impossible; it begins with the time, so ranges of it are periods.
+-- The id is derived from (source, subscriber), so the primary key makes a second delivery to the same recipient
+-- impossible. The id begins with the time, so a range of ids is a period.
 create table dispatcher.delivery (
     id uuid primary key,
     source uuid not null,
@@ -88,48 +125,80 @@ create table dispatcher.delivery (
     content jsonb,
     asked_at timestamptz not null,
     expires_at timestamptz not null,
-    -- How often Meta was asked to no avail, and how often the row was claimed: only the newest claim may record.
     attempt smallint not null default 1,
     claim integer not null default 0,
-    -- How often it went again because the stream of statuses had passed it without a word.
     resends smallint not null default 0,
     claimed_at timestamptz not null default clock_timestamp(),
-    -- Set exactly while claimed: by when its result has to be on record, or its outcome is unknown.
     answer_by timestamptz,
     unknown_at timestamptz,
-    -- `waits_for` is set exactly while waiting; without `due_at` it is parked until what it waits for is there.
     due_at timestamptz,
     waits_for dispatcher.wait_cause,
     message_key bytea,
-    -- Messages of earlier attempts that Meta reported as failed: repeated webhooks about them say nothing new.
     failed_keys bytea[],
     error_code integer,
     check ((state = 'waiting') = (waits_for is not null) and (state = 'waiting' or due_at is null)),
     check ((state = 'claimed') = (answer_by is not null) and (state = 'unknown') = (unknown_at is not null))
 ) partition by range (id);
--- No index names `state`: so a status changes none, and its row stays on its page (HOT).
+-- No index contains `state`: a status update changes no index entry, and the new row version stays on its page (HOT).
 create index delivery_due on dispatcher.delivery (lane, due_at) where due_at is not null;
 create index delivery_claimed on dispatcher.delivery (answer_by) where answer_by is not null;
 create index delivery_unknown on dispatcher.delivery (unknown_at) where unknown_at is not null;
 create index delivery_waiting on dispatcher.delivery (source, waits_for, due_at) where waits_for is not null;
 create index delivery_limited on dispatcher.delivery (waits_for, due_at, lane, id)
     where waits_for in ('people', 'budget');
--- A reply is found by whom it goes to; a broadcast's delivery by its derived id.
+-- A reply is found by its address, a broadcast's delivery by its derived id.
 create index delivery_reply on dispatcher.delivery (address_index) where subscriber is null and address_index <> '';
 create table dispatcher.delivery_other partition of dispatcher.delivery default with (fillfactor = 70);
+comment on table dispatcher.delivery_other is 'deliveries whose id lies in none of the weekly partitions';
+comment on table dispatcher.delivery is 'ledger: one row for each message to one recipient';
+comment on column dispatcher.delivery.id is 'derived from source and subscriber; begins with the time';
+comment on column dispatcher.delivery.source is 'broadcast.id, or for a reply its own id';
+comment on column dispatcher.delivery.subscriber is 'internal id of the person; null for a reply';
+comment on column dispatcher.delivery.sequence is 'number of the consent that it is based on; null for a reply';
+comment on column dispatcher.delivery.lane is 'reply, urgent or bulk';
+comment on column dispatcher.delivery.state is 'how far it has come, or why it was never sent';
+comment on column dispatcher.delivery.address_kind is 'phone or user (BSUID)';
+comment on column dispatcher.delivery.address_index is
+    'blind index of the address; empty if it is never sent, and once an erasure or retention removed it';
+comment on column dispatcher.delivery.address_sealed is 'encrypted address; empty with address_index';
+comment on column dispatcher.delivery.content is 'body of a reply until it is sent; null for a broadcast''s delivery';
+comment on column dispatcher.delivery.asked_at is 'when it was requested';
+comment on column dispatcher.delivery.expires_at is 'it is not sent from then on';
+comment on column dispatcher.delivery.attempt is
+    'number of the current attempt, from 1; hitting a rate limit is not an attempt';
+comment on column dispatcher.delivery.claim is
+    'how often the row was claimed; only the newest claim may record a result';
+comment on column dispatcher.delivery.resends is
+    'how often an unknown one was sent again, because no status for it had arrived when it should have';
+comment on column dispatcher.delivery.claimed_at is
+    'when it was last claimed; for one that never was, when the row was inserted';
+comment on column dispatcher.delivery.answer_by is
+    'when the outcome becomes unknown unless a result is recorded; null unless claimed';
+comment on column dispatcher.delivery.unknown_at is 'when the outcome became unknown; null unless unknown';
+comment on column dispatcher.delivery.due_at is
+    'when it may be claimed; null unless waiting, and while suspended until what it waits for has happened';
+comment on column dispatcher.delivery.waits_for is 'why it waits; null unless waiting';
+comment on column dispatcher.delivery.message_key is 'keyed hash of Meta''s message id; null until accepted';
+comment on column dispatcher.delivery.failed_keys is
+    'message keys that Meta reported as failed; repeated webhooks about them change nothing; null if none';
+comment on column dispatcher.delivery.error_code is 'Meta''s code of the newest failure; null if none';
 
--- How far the stream of statuses has come: at `seen_at` there was one of a message claimed at `through`.
 create table dispatcher.status_stream (
     number text not null,
     seen_at timestamptz not null,
     through timestamptz not null,
     primary key (number, seen_at)
 );
+comment on table dispatcher.status_stream is
+    'progress of Meta''s status webhooks: at seen_at a status of a message claimed at through arrived';
+comment on column dispatcher.status_stream.number is 'Meta''s id of the sending phone number';
+comment on column dispatcher.status_stream.seen_at is 'when the status arrived';
+comment on column dispatcher.status_stream.through is
+    'when the message of the status was claimed; of several the newest';
 
--- Slots planned between two moments (seconds since 1970) of which one was used `late` seconds after its moment.
+-- Slots planned between two times (seconds since 1970), one of which was used `late` seconds after its time.
 create type dispatcher.late_use as (starts double precision, ends double precision, late double precision);
 
--- The rate of a sending number, shared by all replicas. `next_at` is the first moment that is not taken.
 create table dispatcher.rate (
     number text primary key,
     next_at timestamptz not null default '-infinity',
@@ -138,19 +207,31 @@ create table dispatcher.rate (
     ceiling double precision not null,
     changed_at timestamptz not null default clock_timestamp(),
     slowed_at timestamptz not null default '-infinity',
-    -- Why nothing is sent at all; one message is tried at `probe_at`, to see whether the cause is gone. A hold by a
-    -- person is not tried: only a person ends it.
     paused_reason text,
     paused_by_operator boolean not null default false,
     probe_at timestamptz not null default '-infinity',
-    -- Meta's tier: different people in any rolling 24 hours; and what we may send in a month. Null: no limit.
     people_a_day integer,
     messages_a_month integer,
-    -- Our setting of `people_a_day`, which Meta's word replaces until the setting is changed.
     people_setting integer
 ) with (fillfactor = 50);
+comment on table dispatcher.rate is 'rate and limits of a sending phone number, shared by all replicas';
+comment on column dispatcher.rate.number is 'Meta''s id of the phone number';
+comment on column dispatcher.rate.next_at is 'first time that is not reserved yet';
+comment on column dispatcher.rate.late_uses is 'slots that were used late in the last seconds';
+comment on column dispatcher.rate.per_second is 'current rate in messages per second, as of changed_at';
+comment on column dispatcher.rate.ceiling is 'highest rate in messages per second';
+comment on column dispatcher.rate.changed_at is 'when per_second was computed';
+comment on column dispatcher.rate.slowed_at is 'when the rate was last reduced because Meta asked for it';
+comment on column dispatcher.rate.paused_reason is 'why nothing is sent; null unless sending is paused';
+comment on column dispatcher.rate.paused_by_operator is
+    'whether an operator paused sending: then no probe is sent, and only an operator resumes';
+comment on column dispatcher.rate.probe_at is
+    'when the next probe may be sent during a pause: one message that shows whether the cause is gone';
+comment on column dispatcher.rate.people_a_day is 'Meta''s tier: different people in any 24 hours; null means no limit';
+comment on column dispatcher.rate.messages_a_month is 'messages that may be sent in a month; null means no limit';
+comment on column dispatcher.rate.people_setting is
+    'our setting of people_a_day, which a report from Meta overrides until the setting changes; null means no limit';
 
--- Replicas without a word of Meta's. Each says so every second: whose row is older has one again, or has ended.
 create table dispatcher.unreachable (
     replica text primary key,
     number text not null,
@@ -158,8 +239,15 @@ create table dispatcher.unreachable (
     since timestamptz not null,
     said_at timestamptz not null default clock_timestamp()
 );
+comment on table dispatcher.unreachable is
+    'replicas that get no answer from Meta; each updates its row every second, so an older row is outdated';
+comment on column dispatcher.unreachable.replica is 'host and process of the replica';
+comment on column dispatcher.unreachable.number is 'Meta''s id of the sending phone number';
+comment on column dispatcher.unreachable.reason is 'latest error';
+comment on column dispatcher.unreachable.since is 'when Meta last stopped answering';
+comment on column dispatcher.unreachable.said_at is 'when the row was last updated';
 
--- Whom we wrote to last at which minute, and how many that are by minute: a person counts once, at the latest.
+-- Each person counts once, in the minute of the latest message.
 create table dispatcher.reached (
     subscriber uuid primary key,
     minute timestamptz not null
@@ -172,22 +260,38 @@ create table dispatcher.sent_month (
     month date primary key,
     messages integer not null
 );
+comment on table dispatcher.reached is
+    'people who were sent a message in the last 24 hours; filled only while people a day are limited';
+comment on column dispatcher.reached.subscriber is 'internal id of the person';
+comment on column dispatcher.reached.minute is 'minute of the latest message';
+comment on table dispatcher.reached_minute is 'sums of reached by minute';
+comment on column dispatcher.reached_minute.minute is 'minute';
+comment on column dispatcher.reached_minute.people is 'people whose latest message was in this minute';
+comment on table dispatcher.sent_month is 'messages of each month; filled only while they are limited';
+comment on column dispatcher.sent_month.month is 'first day of the month, in the time zone Europe/Berlin';
+comment on column dispatcher.sent_month.messages is 'messages claimed for the first time';
 
--- Templates that Meta does not accept just now; their broadcasts wait.
 create table dispatcher.template_pause (
     template text primary key,
     reason text not null,
     paused_at timestamptz not null default clock_timestamp()
 );
+comment on table dispatcher.template_pause is 'templates that Meta does not accept at present; their broadcasts wait';
+comment on column dispatcher.template_pause.template is 'name of the template';
+comment on column dispatcher.template_pause.reason is 'why it is paused';
+comment on column dispatcher.template_pause.paused_at is 'when it was paused';
 
--- What Meta said last about our account, by what it was about.
 create table dispatcher.account_update (
     subject text primary key,
     said_at timestamptz not null,
     word text not null
 );
+comment on table dispatcher.account_update is
+    'newest report from Meta about each subject of our account; older and repeated ones are ignored';
+comment on column dispatcher.account_update.subject is 'what the report is about, such as a template';
+comment on column dispatcher.account_update.said_at is 'when Meta reported it, by its clock';
+comment on column dispatcher.account_update.word is 'the report, as text';
 
--- Recipients that Meta will not reach, until subscriptions has been told.
 create table dispatcher.refusal (
     delivery uuid primary key,
     subscriber uuid not null,
@@ -195,14 +299,18 @@ create table dispatcher.refusal (
     told_at timestamptz
 );
 create index refusal_untold on dispatcher.refusal (delivery) where told_at is null;
+comment on table dispatcher.refusal is 'recipients that Meta does not reach, to be reported to subscriptions';
+comment on column dispatcher.refusal.delivery is 'delivery.id';
+comment on column dispatcher.refusal.subscriber is 'internal id of the person';
+comment on column dispatcher.refusal.code is 'Meta''s error code';
+comment on column dispatcher.refusal.told_at is 'when it was reported to subscriptions; null until then';
 
--- Broadcasts to those who got an earlier one, and how far the earlier one's deliveries have been read. As long as it
--- is under way they are read again, pass after pass; the last pass is one that began when it was over.
+-- The earlier broadcast's deliveries are read in passes as long as it is under way; the last pass is the first one that
+-- began after its end.
 create table dispatcher.follow_up (
     broadcast uuid not null references dispatcher.broadcast,
     follows uuid not null,
     position uuid not null,
-    -- What was claimed before this has been seen by an earlier pass.
     since timestamptz not null default '-infinity',
     began_at timestamptz not null default clock_timestamp(),
     last boolean not null default false,
@@ -211,8 +319,19 @@ create table dispatcher.follow_up (
     primary key (broadcast, follows)
 );
 create index follow_up_open on dispatcher.follow_up (look_at) where done_at is null;
+comment on table dispatcher.follow_up is
+    'broadcasts to the recipients of an earlier one, and how far the earlier one''s deliveries have been read';
+comment on column dispatcher.follow_up.broadcast is 'broadcast.id of the follow-up';
+comment on column dispatcher.follow_up.follows is 'broadcast.id of the earlier one';
+comment on column dispatcher.follow_up.position is
+    'last delivery.id read in this pass; overwritten at the end, so that it identifies nobody';
+comment on column dispatcher.follow_up.since is
+    'only deliveries claimed after this are read; an earlier pass has read the others';
+comment on column dispatcher.follow_up.began_at is 'when this pass began';
+comment on column dispatcher.follow_up.last is 'whether this is the last pass';
+comment on column dispatcher.follow_up.look_at is 'when to read on';
+comment on column dispatcher.follow_up.done_at is 'when the last pass ended; null while it is under way';
 
--- Erasures that are not finished; the row goes with the last address.
 create table dispatcher.erasure (
     id uuid primary key,
     subscribers uuid[] not null,
@@ -222,8 +341,18 @@ create table dispatcher.erasure (
     asked_at timestamptz not null default clock_timestamp(),
     tried_at timestamptz not null default '-infinity'
 );
+comment on table dispatcher.erasure is 'erasures under way; the row is deleted with the person''s last address';
+comment on column dispatcher.erasure.id is 'id of the erasure';
+comment on column dispatcher.erasure.subscribers is 'internal ids of the person';
+comment on column dispatcher.erasure.indexes is 'blind indexes of the person''s addresses';
+comment on column dispatcher.erasure.user_index is
+    'blind index of the WhatsApp user id; null without one, or once the contact was deleted at Meta';
+comment on column dispatcher.erasure.user_sealed is
+    'encrypted WhatsApp user id, for deleting the contact at Meta; null with user_index';
+comment on column dispatcher.erasure.asked_at is 'when the erasure was requested';
+comment on column dispatcher.erasure.tried_at is 'when it was last attempted';
 
--- The state after news of acceptance, a status or a failure; the twin of domain/states.py, compared by a test.
+-- Returns the state after an acceptance, a status or a failure. A test compares it with its twin in domain/states.py.
 create function dispatcher.advance(old dispatcher.delivery_state, new dispatcher.delivery_state)
 returns dispatcher.delivery_state language sql immutable parallel safe as $$
     select case
@@ -234,8 +363,8 @@ returns dispatcher.delivery_state language sql immutable parallel safe as $$
     end
 $$;
 
--- Moves the counters of these changes in one order, so that nobody waits in a circle, and returns how many changes they
--- are. A delivery that is new has no old state; a reply is of no broadcast, and has no counter.
+-- Updates the counters for these changes, always in the same order, so that writers cannot deadlock; returns the number
+-- of changes. A new delivery has no old state; a reply belongs to no broadcast and has no counter.
 create function dispatcher.count_changes(
     slot integer, broadcasts uuid[], old_states dispatcher.delivery_state[], new_states dispatcher.delivery_state[]
 ) returns integer language plpgsql as $$
@@ -252,8 +381,8 @@ begin
 end
 $$;
 
--- The next moment at or after `moment` when a broadcast may be sent, by the wall clock of `zone`; the twin of
--- shared/contracts/hours.py, compared by a test.
+-- Returns the first time at or after `moment` when a broadcast may be sent, by the wall clock of `zone`. A test
+-- compares it with its twin in shared/contracts/hours.py.
 create function dispatcher.opening(opens time, closes time, zone text, moment timestamptz)
 returns timestamptz language sql stable parallel safe as $$
     select case
@@ -264,8 +393,8 @@ returns timestamptz language sql stable parallel safe as $$
         else moment end
 $$;
 
--- Whether a recipient may be sent to now, and if it has to wait, for what and until when (null: until that is over).
--- `ordinal` is the recipient's number in the broadcast, null for one that has had its turn.
+-- Decides whether a delivery may be sent now, and if it has to wait, why and until when (null: until the cause is
+-- gone). `ordinal` is the recipient's number in the broadcast; null if the recipient's turn has already come.
 create function dispatcher.judge(b dispatcher.broadcast, person uuid, consent integer, ordinal integer)
 returns table (state dispatcher.delivery_state, due_at timestamptz, waits_for dispatcher.wait_cause)
 language sql stable as $$
@@ -293,9 +422,10 @@ language sql stable as $$
     from judged
 $$;
 
--- By how many seconds slots planned from `begins` until `ends` have to be used later, since slots a second before them
--- were used late. Of two slots that are the limit apart, the second is then a second after the first in spite of its
--- lateness; what is shifted is late itself, by 3 ms less, so lateness dies away and costs no rate (decision 0007).
+-- Returns by how many seconds the use of slots planned from `begins` to `ends` is delayed because slots one second
+-- earlier were used late. Two slots that are as many slots apart as the limit has messages per second are then used at
+-- least one second apart, even if the first one was late. A delayed slot is itself late, but by 3 ms less, so lateness
+-- fades and costs no throughput (decision 0007).
 create function dispatcher.shift(
     late_uses dispatcher.late_use[], begins double precision, ends double precision
 ) returns double precision language sql immutable parallel safe as $$
@@ -303,11 +433,11 @@ create function dispatcher.shift(
     where u.late > 0.003 and u.starts <= shift.ends - 1 and u.ends >= shift.begins - 1 - u.late
 $$;
 
--- Slots of the shared rate (GCRA): moves `next_at` on and says when the first of them is planned, and by how much all of
--- them have to be used later. Where that is more than 0.25 s, the plan moves instead. The clock is the server's, in
--- seconds since 1970; `clock` is what it showed. Idle time earns nothing. Whoever was slowed down by Meta recovers
--- by a fiftieth of the ceiling a second. A sender that is held gets one slot in a while, for a message that shows whether
--- the cause is gone; else no slot, and `planned` is when to ask again.
+-- Reserves slots of the shared rate (GCRA): advances `next_at`, and returns when the first slot is planned and by how
+-- much the use of all of them is delayed. If the delay exceeds 0.25 s, the plan is moved instead. Times are in seconds
+-- since 1970 by the server's clock, whose current time is `clock`. Unused time is not saved up. A rate that Meta made
+-- us reduce recovers by 1/50 of the ceiling per second. While sending is paused, one slot is granted when the next
+-- probe is due, which shows whether the cause is gone; otherwise none, and `planned` is when to ask again.
 create function dispatcher.reserve(sender text, wanted integer)
 returns table (
     slots integer, planned double precision, shift double precision, clock double precision,
@@ -345,7 +475,8 @@ begin
 end
 $$;
 
--- A slot was used too late: those a second after it will be later too, or a second would hold too many.
+-- Records that a slot was used late, so that the slots one second later are delayed: otherwise one second would contain
+-- too many messages.
 create function dispatcher.report_late_use(
     sender text, starts double precision, ends double precision, late double precision
 ) returns void language sql as $$
@@ -355,8 +486,8 @@ create function dispatcher.report_late_use(
     where r.number = sender
 $$;
 
--- Everybody waits for `pause` seconds and sends more slowly afterwards: by `factor`, at most once in a second, whoever
--- reports it. Returns whether it was this report that counted.
+-- Makes all replicas wait for `pause` seconds and then send more slowly, by `factor`. The rate is reduced at most once
+-- a second, even if several replicas report. Returns whether this call reduced it.
 create function dispatcher.throttle(sender text, factor double precision, pause double precision)
 returns boolean language plpgsql as $$
 begin
@@ -370,8 +501,8 @@ begin
 end
 $$;
 
--- Nothing is sent but one message in `seconds`, and then every 30 seconds, until one is accepted or a person releases
--- the sender. Returns whether it was not held before.
+-- Pauses sending, except for a probe after `seconds` and then every 30 seconds, until one is accepted or an operator
+-- resumes. Returns whether sending was not paused before.
 create function dispatcher.pause_by_meta(sender text, why text, seconds double precision)
 returns boolean language plpgsql as $$
 declare
@@ -392,7 +523,7 @@ create function dispatcher.this_month() returns date language sql stable as $$
     select date_trunc('month', clock_timestamp() at time zone 'Europe/Berlin')::date
 $$;
 
--- How many more different people, and messages, may be reached now; null means any number.
+-- Returns how many more different people and how many more messages the limits allow now; null means no limit.
 create function dispatcher.allowance(sender text)
 returns table (people integer, messages integer) language sql stable as $$
     select r.people_a_day - (
@@ -403,9 +534,9 @@ returns table (people integer, messages integer) language sql stable as $$
     from dispatcher.rate r where r.number = sender
 $$;
 
--- Of claims in this order, those that a limit forbids, and by which. The others are counted: a person once in 24 hours,
--- at the latest minute; a message once, by its first claim. One claim after the other does this, each with what those
--- before it have committed: the number's row is locked first, and a function that is volatile sees it.
+-- Returns those of the claims, in this order, that a limit forbids, and which limit. The others are counted: a person
+-- once in 24 hours, in the minute of the latest message; a message once, at its first claim. Calls are serialized by
+-- locking the number's row first, and as the function is volatile, each sees what earlier calls have committed.
 create function dispatcher.limit_claims(sender text, ids uuid[], subscribers uuid[], first_claims boolean[])
 returns table (id uuid, waits_for dispatcher.wait_cause) language plpgsql volatile as $$
 #variable_conflict use_column
@@ -457,8 +588,8 @@ begin
 end
 $$;
 
--- The bound below which no id made at or after `moment` can lie (see shared/contracts/ids.py), and that of all ids that
--- were derived from `source`.
+-- Bounds of ids (see shared/contracts/ids.py): the lowest id that can be made at or after `moment`, and the lowest and
+-- highest that can be derived from `source`.
 create function dispatcher.lowest_id(moment timestamptz) returns uuid language sql immutable parallel safe as $$
     select (lpad(to_hex((extract(epoch from moment) * 1000)::bigint), 12, '0') || repeat('0', 20))::uuid
 $$;
@@ -469,9 +600,9 @@ create function dispatcher.last_id(source uuid) returns uuid language sql immuta
     select (left(source::text, 13) || '-ffff-ffff-ffffffffffff')::uuid
 $$;
 
--- Weekly partitions around now, made by their owner on behalf of a role that may not create anything; what lies in the
--- default partition moves over. Returns whether all are there: where somebody reads the whole table, as a backup does,
--- it is better done later than to make everybody wait.
+-- Creates weekly partitions from two weeks ago to four weeks ahead, with the rights of its owner, since the calling
+-- role may create nothing; matching rows of the default partition are moved. Returns whether all exist: if somebody
+-- reads the whole table, as a backup does, waiting for the lock would block everybody, so the caller tries again later.
 create function dispatcher.ensure_partitions() returns boolean
 language plpgsql security definer
 set search_path = pg_catalog, dispatcher set timezone = 'UTC' set lock_timeout = '100ms' as $$
@@ -504,8 +635,9 @@ exception when lock_not_available then
 end
 $$;
 
--- Retention: whole weeks that began `days` ago are dropped, so that nothing is ever older. `days` must reach
--- further back than ensure_partitions does. A week in which something waits is kept: end_old_waiting comes first.
+-- Retention: drops the partitions of weeks that began `days` ago or earlier, so that no row is older; returns their
+-- number. `days` must reach further back than ensure_partitions does. A week with a waiting delivery is kept: run
+-- end_old_waiting first.
 create function dispatcher.drop_old_partitions(days integer) returns integer
 language plpgsql security definer
 set search_path = pg_catalog, dispatcher set timezone = 'UTC' set lock_timeout = '100ms' as $$
@@ -534,8 +666,8 @@ exception when lock_not_available then
 end
 $$;
 
--- What still waits when its week is due to be dropped has expired: a broadcast may be valid for longer than we may
--- keep addresses.
+-- Expires deliveries that still wait when their week is to be dropped: a broadcast may be valid for longer than we may
+-- keep addresses. Returns their number.
 create function dispatcher.end_old_waiting(kept interval, step integer) returns integer language sql as $$
     with old as (
         select d.id from dispatcher.delivery d
@@ -552,7 +684,8 @@ create function dispatcher.end_old_waiting(kept interval, step integer) returns 
         array_agg(state)) from changed
 $$;
 
--- Retention of what lies in no week, as the clock of its message was wrong or its broadcast long planned.
+-- Retention of deliveries outside the weekly partitions, because the clock of their message was wrong or their
+-- broadcast was scheduled long before. Returns the number of deleted rows.
 create function dispatcher.delete_old_strays(kept interval, step integer) returns bigint
 language sql security definer set search_path = pg_catalog, dispatcher as $$
     with old as (
@@ -564,9 +697,9 @@ language sql security definer set search_path = pg_catalog, dispatcher as $$
     select count(*) from deleted
 $$;
 
--- What has to become of waiting deliveries although nobody claims them: those of ended broadcasts end, those of
--- paused ones are parked, those that nothing parks any more become due. A claim that saw a pause may commit after
--- the resume, so this is never done once for all. Returns how many were touched, at most `most` of each kind.
+-- Updates waiting deliveries without claiming them: those of ended broadcasts end, those of paused broadcasts are
+-- suspended (`due_at` null), and suspended ones whose cause is gone become due. Has to be called again and again, since
+-- a claim that saw a pause may commit after the resume. Updates at most `most` rows of each kind; returns how many.
 create function dispatcher.requeue_waiting(sender text, counter_slot integer, most integer)
 returns integer language plpgsql as $$
 declare
@@ -575,7 +708,7 @@ declare
     touched integer;
     total integer;
 begin
-    -- A failure that may pass, reported while the broadcast was being finished: it goes on.
+    -- A temporary failure was reported while the broadcast was being finished: it is reopened.
     update dispatcher.broadcast b set finished_at = null
     where b.finished_at > clock_timestamp() - interval '1 hour' and (
         select sum(n.deliveries) from dispatcher.broadcast_count n
@@ -627,7 +760,7 @@ begin
         select v.* from dispatcher.allowance(sender) a,
             lateral (values ('people'::dispatcher.wait_cause, a.people), ('budget', a.messages)) as v (cause, room)
     loop
-        -- Without room, what is due and needs some is parked, not claimed in vain again and again.
+        -- If the limit is used up, due deliveries that count are suspended, not claimed in vain again and again.
         if allowed.room <= 0 then
             with next as (
                 select d.id, d.claim, d.subscriber from dispatcher.delivery d
@@ -641,7 +774,7 @@ begin
             )
             update dispatcher.delivery d set due_at = null, waits_for = allowed.cause from chosen
             where d.id = chosen.id;
-        -- As many as there is room for become due, and not one more: the others would have to be parked again.
+        -- Only as many become due as the limit allows: any more would have to be suspended again.
         else
             with chosen as (
                 select d.id from dispatcher.delivery d
@@ -661,7 +794,7 @@ begin
 end
 $$;
 
--- The twin of delivery_id in shared/contracts/ids.py, compared by a test.
+-- A test compares this with its twin, delivery_id in shared/contracts/ids.py.
 create function dispatcher.delivery_id(source uuid, subscriber uuid) returns uuid
 language sql immutable parallel safe as $$
     with hashed as (
@@ -679,8 +812,8 @@ language sql immutable parallel safe as $$
     from composed
 $$;
 
--- Whether nobody can get a broadcast any more who has not got it, as of now. A claim that did not yet see the end
--- commits within moments.
+-- Returns whether no further recipient can get the broadcast. A claim that did not see the end yet commits shortly
+-- after it, so the end must be two seconds ago.
 create function dispatcher.is_over(target uuid) returns boolean language sql stable as $$
     with counts as (
         select coalesce(sum(n.deliveries), 0) as known,
@@ -699,7 +832,7 @@ create function dispatcher.is_over(target uuid) returns boolean language sql sta
     from counts c
 $$;
 
--- All deliveries to a person that still have an address.
+-- Returns all deliveries to a person that still have an address.
 create function dispatcher.deliveries_to(people uuid[], indexes bytea[]) returns setof uuid language sql stable as $$
     select d.id from dispatcher.delivery d
     where d.subscriber is null and d.address_index <> '' and d.address_index = any(indexes)
@@ -710,7 +843,8 @@ create function dispatcher.deliveries_to(people uuid[], indexes bytea[]) returns
     where d.address_index <> ''
 $$;
 
--- How it is with a broadcast. An expired one may still have unknown outcomes.
+-- Returns the status of a broadcast; 'held' means that its template is paused. An expired one may still have deliveries
+-- with unknown outcome.
 create function dispatcher.standing(target uuid) returns text language sql stable as $$
     select coalesce((
         select case
@@ -724,7 +858,7 @@ create function dispatcher.standing(target uuid) returns text language sql stabl
     ), 'missing')
 $$;
 
--- Each answers with the standing before; what does not fit that is not done.
+-- Each returns the status before the call; an action that is not possible in that status is not performed.
 create function dispatcher.pause_broadcast(target uuid, why text) returns text language sql
 security definer set search_path = pg_catalog, dispatcher as $$
     with before as materialized (select dispatcher.standing(target)), paused as (
@@ -751,8 +885,8 @@ security definer set search_path = pg_catalog, dispatcher as $$
     select standing from before
 $$;
 
--- Failed deliveries, and unknown ones if asked for, wait again and are due at once. What has failed begins with its
--- first attempt; what is unknown gets the next, so that a late result of the last is recognised as such.
+-- Retries failed deliveries, and unknown ones on request: they are due at once. A failed one starts again at its first
+-- attempt; an unknown one gets the next number, so that a late result of the previous attempt is recognised as such.
 create function dispatcher.resend_missing(target uuid, unknown_too boolean)
 returns table (standing text, failed integer, unknown integer) language plpgsql
 security definer set search_path = pg_catalog, dispatcher as $$
@@ -789,7 +923,8 @@ begin
 end
 $$;
 
--- Ends unknown outcomes by a person's verdict: accepted, failed or resend. One delivery, or all of a broadcast.
+-- Settles unknown outcomes by an operator's verdict: accepted, failed or resend. Applies to one delivery, or to all of
+-- a broadcast; returns their number.
 create function dispatcher.settle_unknown(delivery uuid, broadcast uuid, verdict text) returns integer
 language plpgsql security definer set search_path = pg_catalog, dispatcher as $$
 #variable_conflict use_column
@@ -824,7 +959,7 @@ begin
 end
 $$;
 
--- A sender's rate, or that of all senders; returns how many they are.
+-- Pauses or resumes sending from one phone number, or from all if `sender` is null; returns how many were affected.
 create function dispatcher.pause_sending(why text, sender text) returns integer language sql
 security definer set search_path = pg_catalog, dispatcher as $$
     with held as (
@@ -863,8 +998,8 @@ grant execute on function dispatcher.ensure_partitions(), dispatcher.drop_old_pa
     dispatcher.delete_old_strays(interval, integer) to kreisfunk_dispatcher;
 grant select, insert, update on dispatcher.broadcast, dispatcher.broadcast_count, dispatcher.cancellation,
     dispatcher.suppression, dispatcher.delivery, dispatcher.rate, dispatcher.reached, dispatcher.reached_minute,
-    dispatcher.sent_month, dispatcher.refusal, dispatcher.account_update, dispatcher.follow_up, dispatcher.template_pause,
-    dispatcher.erasure, dispatcher.unreachable to kreisfunk_dispatcher;
+    dispatcher.sent_month, dispatcher.refusal, dispatcher.account_update, dispatcher.follow_up,
+    dispatcher.template_pause, dispatcher.erasure, dispatcher.unreachable to kreisfunk_dispatcher;
 grant select, insert on dispatcher.status_stream to kreisfunk_dispatcher;
 grant delete on dispatcher.reached, dispatcher.reached_minute, dispatcher.refusal, dispatcher.suppression,
     dispatcher.template_pause, dispatcher.erasure, dispatcher.status_stream, dispatcher.unreachable
@@ -874,14 +1009,14 @@ grant select on dispatcher.schema_migrations, dispatcher.schema_checksums to kre
 grant select on dispatcher.broadcast, dispatcher.broadcast_count, dispatcher.cancellation, dispatcher.rate,
     dispatcher.suppression, dispatcher.template_pause, dispatcher.reached_minute, dispatcher.sent_month,
     dispatcher.follow_up, dispatcher.unreachable to kreisfunk_monitor, kreisfunk_operator;
--- Everything but addresses and contents.
+-- All columns but addresses, contents and message keys.
 grant select (id, source, subscriber, sequence, lane, state, asked_at, expires_at, attempt, claim, resends, claimed_at,
     answer_by, unknown_at, due_at, waits_for, error_code) on dispatcher.delivery
     to kreisfunk_monitor, kreisfunk_operator;
 grant select (id, asked_at, tried_at) on dispatcher.erasure to kreisfunk_monitor;
 
--- What an operator may do is these functions, which run with their owner's rights, and nothing else: so nobody
--- can change a delivery without its counters. Their counters have a slot of their own, 32.
+-- Operators may write through these functions only, which run with their owner's rights: so nobody can change a
+-- delivery without its counters. The functions have a counter slot of their own, 32.
 grant execute on function dispatcher.pause_broadcast, dispatcher.resume_broadcast, dispatcher.cancel_broadcast,
     dispatcher.resend_missing, dispatcher.settle_unknown, dispatcher.pause_sending, dispatcher.resume_sending,
     dispatcher.resume_template to kreisfunk_operator;

@@ -1,0 +1,85 @@
+"""The runner, with migrations of its own: each service has one file, until the first change after a release."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from shared.database.migrations import MigrationError, list_pending_versions, migrate
+from tests.databases import create_database
+from tests.servers import Servers
+
+SCHEMA = "example"
+FIRST = "-- migrate:up\ncreate table example.person (id int);\n\n-- migrate:down\ndrop table example.person;\n"
+SECOND = (
+    "-- migrate:up\nalter table example.person add column name text;\n\n"
+    "-- migrate:down\nalter table example.person drop column name;\n"
+)
+_COLUMNS = "select attname from pg_attribute where attrelid = 'example.person'::regclass and attnum > 0 order by attnum"
+
+
+@pytest.fixture
+async def owner(servers: Servers) -> AsyncIterator[asyncpg.Connection]:
+    async with create_database(servers, "template1") as empty:
+        connection = await asyncpg.connect(empty.url)
+        yield connection
+        await connection.close()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "20270101000000_person.sql").write_text(FIRST)
+    return tmp_path
+
+
+async def list_columns(owner: asyncpg.Connection) -> list[str]:
+    return [row["attname"] for row in await owner.fetch(_COLUMNS)]
+
+
+async def list_applied(owner: asyncpg.Connection) -> list[str]:
+    return [row[0] for row in await owner.fetch("select version from example.schema_migrations order by 1")]
+
+
+async def test_a_second_migration_runs_alone_and_once(owner: asyncpg.Connection, folder: Path) -> None:
+    assert await list_pending_versions(owner, SCHEMA, folder) == ["20270101000000"]
+    assert await migrate(owner, SCHEMA, folder) == ["20270101000000"]
+    assert await list_columns(owner) == ["id"]
+    (folder / "20270102000000_name.sql").write_text(SECOND)
+    assert await list_pending_versions(owner, SCHEMA, folder) == ["20270102000000"]
+    assert await migrate(owner, SCHEMA, folder) == ["20270102000000"]
+    assert await list_columns(owner) == ["id", "name"]
+    assert await migrate(owner, SCHEMA, folder) == await list_pending_versions(owner, SCHEMA, folder) == []
+    assert await list_applied(owner) == ["20270101000000", "20270102000000"]
+
+
+async def test_an_empty_database_gets_both_in_order(owner: asyncpg.Connection, folder: Path) -> None:
+    (folder / "20270102000000_name.sql").write_text(SECOND)
+    assert await migrate(owner, SCHEMA, folder) == ["20270101000000", "20270102000000"]
+    assert await list_columns(owner) == ["id", "name"]
+
+
+async def test_nothing_runs_after_a_migration_was_changed(owner: asyncpg.Connection, folder: Path) -> None:
+    await migrate(owner, SCHEMA, folder)
+    (folder / "20270101000000_person.sql").write_text(FIRST.replace("id int", "id bigint"))
+    (folder / "20270102000000_name.sql").write_text(SECOND)
+    for run in (migrate, list_pending_versions):
+        with pytest.raises(MigrationError, match="example 20270101000000 was changed after it ran"):
+            await run(owner, SCHEMA, folder)
+    assert await list_columns(owner) == ["id"]
+
+
+async def test_a_failing_second_migration_leaves_the_first_version(owner: asyncpg.Connection, folder: Path) -> None:
+    await migrate(owner, SCHEMA, folder)
+    (folder / "20270102000000_name.sql").write_text(SECOND.replace("name text;", "name text; select 1 / 0;"))
+    with pytest.raises(asyncpg.DivisionByZeroError):
+        await migrate(owner, SCHEMA, folder)
+    assert await list_columns(owner) == ["id"]
+    assert await list_applied(owner) == ["20270101000000"]
+    assert await list_pending_versions(owner, SCHEMA, folder) == ["20270102000000"]
+
+
+async def test_a_file_without_a_step_up_is_refused(owner: asyncpg.Connection, folder: Path) -> None:
+    (folder / "20270102000000_name.sql").write_text("alter table example.person add column name text;\n")
+    with pytest.raises(MigrationError, match=r"20270102000000_name\.sql: no line `-- migrate:up`"):
+        await migrate(owner, SCHEMA, folder)
