@@ -69,10 +69,20 @@ async def test_nothing_runs_after_a_migration_was_changed(owner: asyncpg.Connect
     assert await list_columns(owner) == ["id"]
 
 
-async def test_a_failing_second_migration_leaves_the_first_version(owner: asyncpg.Connection, folder: Path) -> None:
+@pytest.mark.parametrize(
+    ("statement", "error"),
+    [
+        ("select 1 / 0;", asyncpg.DivisionByZeroError),
+        # The version cannot be recorded any more.
+        ("insert into example.schema_migrations values ('20270102000000');", asyncpg.UniqueViolationError),
+    ],
+)
+async def test_a_failing_second_migration_leaves_the_first_version(
+    owner: asyncpg.Connection, folder: Path, statement: str, error: type[Exception]
+) -> None:
     await migrate(owner, SCHEMA, folder)
-    (folder / "20270102000000_name.sql").write_text(SECOND.replace("name text;", "name text; select 1 / 0;"))
-    with pytest.raises(asyncpg.DivisionByZeroError):
+    (folder / "20270102000000_name.sql").write_text(SECOND.replace("name text;", f"name text; {statement}"))
+    with pytest.raises(error):
         await migrate(owner, SCHEMA, folder)
     assert await list_columns(owner) == ["id"]
     assert await list_applied(owner) == ["20270101000000"]
