@@ -171,7 +171,7 @@ comment on column dispatcher.delivery.claim is
 comment on column dispatcher.delivery.resends is
     'how often an unknown one was sent again, because no status for it had arrived when it should have';
 comment on column dispatcher.delivery.claimed_at is
-    'when it was last claimed; for one that never was, when the row was inserted';
+    'when the row was inserted, claimed, or examined for a claim, whichever was last';
 comment on column dispatcher.delivery.answer_by is
     'when the outcome becomes unknown unless a result is recorded; null unless claimed';
 comment on column dispatcher.delivery.unknown_at is 'when the outcome became unknown; null unless unknown';
@@ -289,7 +289,7 @@ create table dispatcher.account_update (
 comment on table dispatcher.account_update is
     'newest report from Meta about each subject of our account; older and repeated ones are ignored';
 comment on column dispatcher.account_update.subject is 'what the report is about, such as a template';
-comment on column dispatcher.account_update.said_at is 'when Meta reported it, by its clock';
+comment on column dispatcher.account_update.said_at is 'when Meta reported it, by Meta''s clock';
 comment on column dispatcher.account_update.word is 'the report, as text';
 
 create table dispatcher.refusal (
