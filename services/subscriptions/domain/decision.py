@@ -10,6 +10,7 @@ from services.subscriptions.domain.consent import Consent
 from services.subscriptions.domain.feedback import Feedback
 from services.subscriptions.domain.intents.emergency import is_about_dying
 from services.subscriptions.domain.intents.intent import Intent, ParsedIntent
+from services.subscriptions.domain.intents.rules import has_joining_part
 from services.subscriptions.domain.pauses import build_pause_note, calculate_pause_end
 from services.subscriptions.domain.privacy import StoredData, build_access_report, build_erasure_reply
 from services.subscriptions.domain.questions import find_pending_start, interpret_reply
@@ -196,6 +197,9 @@ def _choose(subscriber: Subscriber | None, request: _Request) -> IntentOutcome:
 
 def _remove_topics(subscriber: Subscriber | None, request: _Request) -> IntentOutcome:
     if subscriber is None or not subscriber.subscribed:
+        others = request.replies.county.topic_ids - request.parsed.topics
+        if others and has_joining_part(request.message.text or "", request.replies.county):
+            return subscriber, MessageResult.INFORMED, request.replies.ask_start(others)
         return subscriber, MessageResult.INFORMED, ReplyContent(request.replies.texts.not_subscribed)
     after = subscriber.choose(subscriber.topics - request.parsed.topics, subscriber.places, request.moment)
     return _describe_change(subscriber, after, request)

@@ -95,6 +95,29 @@ def test_what_is_older_than_the_last_change_changes_nothing(text: str) -> None:
     assert understand_message(subscriber, build_message(text, seconds=8), build_context())[1].reply is None
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Ich möchte mich anmelden, Stellen interessieren mich nicht",
+        "Bitte anmelden, aber ohne Stellenangebote",
+        "Start ohne Stellen",
+        "Nehmen Sie mich bitte auf, Stellen interessieren mich nicht",
+    ],
+)
+def test_a_stranger_who_wants_to_join_without_a_topic_is_asked_about_the_others(text: str) -> None:
+    stranger, outcome = understand_message(None, build_message(text), build_context())
+    assert (stranger, outcome.reply) == (None, ANSWERS.ask_start(COUNTY.topic_ids - {"stellen"}))
+    subscriber, _ = understand_message(after([build_message("Start")]), build_message(text, seconds=5), build_context())
+    assert subscriber is not None
+    assert subscriber.topics == COUNTY.topic_ids - {"stellen"}
+
+
+@pytest.mark.parametrize("text", ["Keine Stellen mehr", "Ich möchte mich von den Stellen abmelden"])
+def test_a_stranger_who_only_drops_a_topic_is_not_asked_to_join(text: str) -> None:
+    _, outcome = understand_message(None, build_message(text), build_context())
+    assert _wording(outcome) == TEXTS.not_subscribed
+
+
 def test_within_one_second_of_metas_clock_ours_decides() -> None:
     stop, start = build_message("Stop", seconds=3, lag=0.2), build_message("Start", seconds=3, lag=0.7)
     for order in ([stop, start], [start, stop]):

@@ -28,6 +28,13 @@ TOO_LONG = "Länger als ein Jahr ist nicht möglich."
         ("Pause bis 15 August", "15. August 2027"),
         ("Pause bis 24.12.2026", "24. Dezember 2026"),
         ("Pause bis 3/1", "3. Januar 2027"),
+        ("Please pause until 10 December", "10. Dezember 2026"),
+        ("no messages until January 3 please", "3. Januar 2027"),
+        ("pause until Dec 24th", "24. Dezember 2026"),
+        ("break until the 2nd of March", "2. März 2027"),
+        ("Do not send me messages till 5th of January 2027", "5. Januar 2027"),
+        ("pause until October 3, 2027", "3. Oktober 2027"),
+        ("pause until May", "1. Mai 2027"),
     ],
 )
 def test_a_pause_is_as_long_as_it_was_wished_for(text: str, last: str) -> None:

@@ -7,6 +7,7 @@ from services.subscriptions.domain.county import County
 from services.subscriptions.domain.intents.classifier import Prediction
 from services.subscriptions.domain.intents.entities import Entities, extract_entities
 from services.subscriptions.domain.intents.intent import Intent, ParsedIntent
+from services.subscriptions.domain.intents.pause_intent import asks_about_pause, build_pause, has_limit, is_holiday_talk
 from services.subscriptions.domain.intents.pause_limits import parse_limit
 from services.subscriptions.domain.intents.phrases import MISTAKEN
 from services.subscriptions.domain.intents.question_intent import MAX_FEEDBACK_LENGTH
@@ -44,6 +45,9 @@ _BACK = re.compile(
 # Somebody who reports a death means the owner of the number.
 _OF_OTHERS = OTHER_BUSINESS - read_words("verstorben verstorbenen")
 _STAYING = re.compile(r"\bnicht (?:stopp?\w*|abmelde\w*|abbestell\w*|loesch\w*|kuendig\w*|aufhoer\w*)\b")
+# "So ein Schwachsinn, aufhören!"
+_QUITTING = read_words("aufhoeren schluss")
+_NO_INTEREST = re.compile(r"\bkeine? interesse (?:\w+ )?an\b")
 _ABOUT_TOPICS = (Intent.ONLY, Intent.ADD, Intent.REMOVE)
 _ALSO = read_words("auch noch dazu zusaetzlich ausserdem also too ok")
 _LEAVE = (Intent.STOP, Intent.ERASE, Intent.ASK_STOP)
@@ -93,21 +97,34 @@ def _should_overrule(prediction: Prediction, rule: ParsedIntent, words: Sequence
         # A text taken for an automatic reply gets no answer at all.
         return probability >= MIN_PROBABILITY_HIGHEST
     if rule.intent is Intent.OTHER:
-        return probability >= MIN_PROBABILITY_LOW
-    if rule.intent in (Intent.STOP, Intent.ASK_START) and prediction.intent is Intent.ASK_BOTH and NO & set(words):
-        return False  # "Nicht anmelden, abmelden!" is clear enough
-    if short and rule.intent not in _ASKING:
+        return prediction.probability >= MIN_PROBABILITY_LOW
+    if (short and rule.intent not in _ASKING) or _is_settled(prediction, rule, words):
         return False
     if rule.intent is Intent.STOP and prediction.intent in _COMING:
         back = _BACK.search(" ".join(words))
         denied = has_stop_word(words) or NO & set(words)
-        return probability >= (MIN_PROBABILITY_MEDIUM if back else MIN_PROBABILITY_HIGHEST) and bool(back or not denied)
-    if rule.intent is Intent.STOP and prediction.intent is Intent.PLACES and not ONLY & set(words):
-        return False  # "Wir wohnen nicht mehr in Grasberg, bitte nichts mehr schicken"
+        return prediction.probability >= (MIN_PROBABILITY_MEDIUM if back else MIN_PROBABILITY_HIGHEST) and bool(
+            back or not denied
+        )
     if rule.intent is Intent.EMERGENCY or (rule.intent is Intent.STOP and prediction.intent not in _NEAR_LEAVING):
         return probability >= MIN_PROBABILITY_HIGHEST
     strong = short or rule.intent is Intent.ASK_BOTH
     return probability >= (MIN_PROBABILITY_HIGH if strong else MIN_PROBABILITY_MEDIUM)
+
+
+def _is_settled(prediction: Prediction, rule: ParsedIntent, words: Sequence[str]) -> bool:
+    """Return whether a rule stands against this prediction, however probable it is."""
+    match rule.intent, prediction.intent:
+        case Intent.STOP | Intent.ASK_START, Intent.ASK_BOTH:
+            return bool(NO & set(words))  # "Nicht anmelden, abmelden!" is clear enough
+        case Intent.STOP, Intent.PLACES:
+            return not ONLY & set(words)  # "Wir wohnen nicht mehr in Grasberg, bitte nichts mehr schicken"
+        case Intent.PAUSE, Intent.ONLY | Intent.ADD | Intent.REMOVE:
+            return has_limit(rule)  # "Bis Neujahr pausieren und danach nur noch Sperrungen": the pause cannot wait
+        case Intent.REMOVE, Intent.STOP:
+            return bool(_NO_INTEREST.search(" ".join(words)))  # "Kein Interesse mehr an Baustellen"
+        case _:
+            return False
 
 
 def _has_stop_phrase(rule: ParsedIntent, words: Sequence[str]) -> bool:
@@ -131,12 +148,12 @@ def _apply_prediction(prediction: Prediction, words: Sequence[str], text: str, c
         return ParsedIntent(intent=doubt)
     if len(words) == 1 and prediction.intent in _COMING_OR_GOING:
         return ParsedIntent(intent=_classify_one_word(prediction))
-    if prediction.intent is Intent.FEEDBACK and _STAYING.search(" ".join(words)):
-        return ParsedIntent(intent=Intent.OTHER)
-    if prediction.intent is Intent.ERASE:
-        return ParsedIntent(intent=Intent.ASK_ERASE)
-    certain = MIN_PROBABILITY_HIGHEST if _OF_OTHERS & set(words) else MIN_PROBABILITY_HIGH
-    if prediction.intent is Intent.STOP and prediction.probability < certain:
+    corrected = _correct_prediction(prediction, words, text)
+    if corrected:
+        return ParsedIntent(intent=corrected)
+    if prediction.intent is Intent.STOP and prediction.probability < (
+        MIN_PROBABILITY_HIGHEST if _OF_OTHERS & set(words) else MIN_PROBABILITY_HIGH
+    ):
         return ParsedIntent(intent=Intent.ASK_STOP)
     about = extract_entities(text, county)
     if (
@@ -148,6 +165,23 @@ def _apply_prediction(prediction: Prediction, words: Sequence[str], text: str, c
         return _build_add(about, text)
     make = _INTENT_BUILDERS.get(prediction.intent)
     return make(about, text) if make else ParsedIntent(intent=prediction.intent)
+
+
+def _correct_prediction(prediction: Prediction, words: Sequence[str], text: str) -> Intent | None:
+    """Return the intent of a text that only resembles the examples of the predicted one; None if it does not."""
+    match prediction.intent:
+        case Intent.ERASE:
+            return Intent.ASK_ERASE
+        case Intent.FEEDBACK if _STAYING.search(" ".join(words)):
+            return Intent.OTHER
+        case Intent.FEEDBACK if words[-1] in _QUITTING:
+            return Intent.ASK_STOP
+        case Intent.RESUME if asks_about_pause(words):
+            return Intent.TOPICS
+        case Intent.PAUSE | Intent.RESUME if is_holiday_talk(words, text):
+            return Intent.OTHER
+        case _:
+            return None
 
 
 def _find_doubt(prediction: Prediction, words: Sequence[str]) -> Intent | None:
@@ -195,10 +229,7 @@ def _build_places(about: Entities, text: str) -> ParsedIntent:
 
 
 def _build_pause(about: Entities, text: str) -> ParsedIntent:
-    limit = parse_limit(tokenize(text), text)
-    return ParsedIntent(
-        intent=Intent.PAUSE, days=limit.days, until=limit.until, weekday=limit.weekday, easter=limit.easter
-    )
+    return build_pause(parse_limit(tokenize(text), text))
 
 
 def _build_feedback(about: Entities, text: str) -> ParsedIntent:

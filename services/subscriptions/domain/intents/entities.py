@@ -43,6 +43,9 @@ _LIVING = read_words("wohne wohnen lebe leben")
 # "Wohne nicht mehr dort" has its "not" at once; a place and a conjunction are between two statements.
 _FAR_FROM_HOME = 3
 _THITHER = read_words("nach in to auf zu")
+# "Hambergen ist mir zu weit weg" refuses a place, but in "alles andere ist mir zu weit weg" none is named.
+_TOO_FAR = re.compile(r"\b(?:zu|so|sehr) weit\b|\bweit (?:weg|entfernt)\b")
+_THAT = re.compile(r"^(?:(?:das|dies|es|da) )?(?:ist|liegt|waere)\b")
 
 
 @dataclass(frozen=True)
@@ -73,13 +76,18 @@ def extract_entities(text: str, county: County) -> Entities:
     unwanted: set[str] = set()
     kept: set[str] = set()
     places: set[str] = set()
+    before: set[str] = set()
     for words in _split_parts(text):
         topics, where = _find_mentions(words, county)
         refused = bool(_UNWANTED & set(words))
         (unwanted if refused or _OFF & set(words) else wanted).update(topics)
         kept.update(topics if _KEPT & set(words) and not refused else ())
-        elsewhere = refused and not _REST_REFUSED.search(" ".join(words)) and not _has_home(words)
-        places.update(() if elsewhere and not topics else where)
+        sentence = " ".join(words)
+        elsewhere = refused and not _REST_REFUSED.search(sentence) and not _has_home(words)
+        far = _TOO_FAR.search(sentence)
+        places.update(() if (elsewhere and not topics) or far else where)
+        places -= before if far and _THAT.search(sentence) else set()  # "Grasberg? Das ist mir zu weit weg"
+        before = where
     words = tokenize(text)
     return Entities(
         frozenset(wanted),

@@ -17,8 +17,8 @@ from services.subscriptions.domain.intents.pause_limits import (
 )
 from services.subscriptions.domain.intents.phrases import MISSING, SILENCE
 from services.subscriptions.domain.intents.separable_verbs import join_separable_verb
-from services.subscriptions.domain.intents.text import read_words
-from services.subscriptions.domain.intents.vocabulary import FILLER_WORDS, NO, STOP_WORDS
+from services.subscriptions.domain.intents.text import MAX_TEXT_LENGTH, read_words, tokenize
+from services.subscriptions.domain.intents.vocabulary import FILLER_WORDS, NO, POLITE, STOP_WORDS
 
 _PAUSE = read_words("""pause pausieren pausiere pausiert unterbrechen unterbrechung unterbreche aussetzen pauza
     przerwa wstrzymac перерва пауза призупинити mola ara pausen stumm stummschalten pausierung urlaubspause break""")
@@ -61,6 +61,25 @@ _ONLY_AGAIN = re.compile(
 # "До 1 февраля", "until 20 August".
 _FOREIGN_UNTIL = re.compile(r"\b(?:до|until|till|hasta|do|pana pe) (?:\w+ )?\d")
 _QUIET = read_words("nichts nix ruhe")
+# "Ich bin im Urlaub auf Juist, herrliches Wetter": small talk, unless the words of a request are there.
+_SMALL_TALK = re.compile(
+    r"\b(?:war|waren|hatten|wetter|strand|meer|sonne\w*|regnet|herrlich\w*|wunder\w*|traumhaft\w*|schoene?[rs]?|"
+    r"geniess\w*|freuen|gruesse (?:aus|an|ans|von|in)|gelesen)\b"
+)
+_TIME_OFF = read_words("urlaub ferien reise reisen unterwegs verreist")
+_REQUEST = read_words(
+    "bitte solange lange wieder erst bis ruhe still funkstille lass lasst lassen zurueck zuhause daheim vorbei"
+)
+# "Bis Neujahr pausieren und danach nur noch Jobs": what is wanted after a pause.
+_AFTERWARDS = re.compile(r"[\s,.;]+(?:und\s+)?(?:danach|anschließend|hinterher|nachher|dann)\b", re.IGNORECASE)
+# "Bin ich noch in Pause?", "Wann geht es bei mir weiter?"
+_ABOUT_OWN_PAUSE = re.compile(
+    r"\b(?:wann|lange) (?:\w+ ){0,3}(?:meine pause|ist die pause|ich (?:\w+ ){0,3}(?:pause|pausiert))\b|"
+    r"\bwann (?:bekommen?|kriegen?|krieg|erhalte) ich (?:\w+ ){0,2}wieder (?:was|etwas|nachrichten|meldungen|infos)\b|"
+    r"\bwann (?:\w+ )?(?:geht|gehts) (?:(?:es|s|bei|fuer|mir|mich|uns|wieder|denn|dann|eigentlich|mit|den|nachrichten|"
+    r"meldungen) )*weiter$|"
+    r"^(?:bin|habe|hab) ich (?:\w+ ){0,3}(?:pause|pausiert)\b(?! ge)|^(?:ist|laeuft|geht|gilt) (?:\w+ )?meine pause\b"
+)
 _SINCE = read_words("seit schon immer")
 
 
@@ -68,23 +87,55 @@ def match_pause(words: Sequence[str], text: str) -> ParsedIntent | None:
     """Return PAUSE or RESUME if the text asks for it, else None."""
     said = {word for word in join_separable_verb(words) if not word.isdecimal()}
     sentence = " ".join(words)
+    if asks_about_pause(words):
+        return ParsedIntent(intent=Intent.TOPICS)
     if _is_resume(said) or _is_restart_request(sentence):
         return ParsedIntent(intent=Intent.RESUME)
     if _FOREIGN_UNTIL.search(sentence) and foreign_phrases.STOP.search(sentence):
-        return ParsedIntent(intent=Intent.PAUSE)
+        return build_pause(parse_limit(words, text))
     limit = parse_limit(words, text)
     asked = said & _PAUSE or (said & _HOLIDAY and limit)
     if asked and said <= _PAUSE | _AROUND | STOP_WORDS | _ASKING and ("?" not in text or said & _ASKING):
-        return _build_pause(limit)
+        return build_pause(limit)
     if limit and said & _QUIET and said <= _AROUND | NO and "?" not in text:
-        return _build_pause(limit)
-    return _build_pause(limit) if _is_silence_request(sentence, said, limit) and "?" not in text else None
+        return build_pause(limit)
+    if _is_silence_request(sentence, said, limit) and "?" not in text:
+        return build_pause(limit)
+    return _match_pause_before(text)
 
 
-def _build_pause(limit: PauseLimit) -> ParsedIntent:
+def asks_about_pause(words: Sequence[str]) -> bool:
+    """Return whether somebody asks about their own pause; the answer with their topics says when it ends."""
+    return bool(_ABOUT_OWN_PAUSE.search(" ".join(word for word in words if word not in POLITE)))
+
+
+def is_holiday_talk(words: Sequence[str], text: str) -> bool:
+    """Return whether somebody tells of a holiday and asks for nothing."""
+    said = set(words)
+    if not said & _TIME_OFF or said & (_PAUSE | _REQUEST | NO | STOP_WORDS) or parse_limit(words, text):
+        return False
+    return bool(_SMALL_TALK.search(" ".join(words)))
+
+
+def _match_pause_before(text: str) -> ParsedIntent | None:
+    """Return the pause that something else is to follow, which can be said again after it."""
+    first, *rest = _AFTERWARDS.split(text[:MAX_TEXT_LENGTH], maxsplit=1)
+    if not rest or STOP_WORDS & set(tokenize(rest[0])):
+        return None
+    parsed = match_pause(tokenize(first), first + "?" * ("?" in text))
+    return parsed if parsed and has_limit(parsed) else None
+
+
+def build_pause(limit: PauseLimit) -> ParsedIntent:
+    """Return PAUSE with its length or end."""
     return ParsedIntent(
         intent=Intent.PAUSE, days=limit.days, until=limit.until, weekday=limit.weekday, easter=limit.easter
     )
+
+
+def has_limit(parsed: ParsedIntent) -> bool:
+    """Return whether a pause has a length or an end."""
+    return bool(PauseLimit(parsed.days, parsed.until, parsed.weekday, parsed.easter))
 
 
 def _is_resume(said: set[str]) -> bool:

@@ -26,6 +26,8 @@ NUMBERS = {"ein": 1, "eine": 1, "einen": 1, "einem": 1, "einer": 1, "paar": 3, "
     "дві": 2}  # fmt: skip
 MONTHS = ("januar", "februar", "maerz", "april", "mai", "juni", "juli", "august", "september", "oktober", "november",
     "dezember")  # fmt: skip
+_ENGLISH_MONTHS = ("january", "february", "march", "april", "may", "june", "july", "august", "september", "october",
+    "november", "december")  # fmt: skip
 WEEKDAYS = ("montag", "dienstag", "mittwoch", "donnerstag", "freitag", "samstag", "sonntag")
 _LAST = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 _SOON = {"morgen": 1, "uebermorgen": 2, "naechste woche": 7, "naechster woche": 7, "naechsten monat": 30,
@@ -45,8 +47,18 @@ FRACTIONS = {"halb": 0.5, "halbe": 0.5, "halbes": 0.5, "halben": 0.5, "halber": 
     "viereinhalb": 4.5}  # fmt: skip
 HALF_WORDS = {"vierteljahr": 91, "halbjahr": 182, "halbjaehrig": 182, "quartal": 91}
 _PARTS = {"anfang": 5, "mitte": 15}
-_TO = r"\bbis\s+(?:einschl\w*\s+)?(?:zum\s+|zur\s+|zu\s+|naechsten\s+|kommenden\s+|naechster\s+|ueber\s+)?"
-_DATE = re.compile(_TO + r"(\d{1,2})(?:\s*[./-]\s*(\d{1,2})|\.?\s*([a-z]{3,9}))\.?(?:\s*[/-]?\s*(\d{4}|\d{2}))?(?!\d)")
+_TO = (
+    r"\b(?:bis|untill?|till)\s+(?:einschl\w*\s+)?"
+    r"(?:the\s+|zum\s+|zur\s+|zu\s+|naechsten\s+|kommenden\s+|naechster\s+|ueber\s+)?"
+)
+_DATE = re.compile(
+    _TO + r"(\d{1,2})(?:\s*[./-]\s*(\d{1,2})|(?:\.|(?:st|nd|rd|th)\b)?\s*(?:of\s+)?([a-z]{3,9}))\.?"
+    r"(?:\s*[/-]?\s*(\d{4}|\d{2}))?(?!\d)"
+)
+# "until January 3", "until October 3rd, 2027"
+_MONTH_FIRST = re.compile(
+    r"\b(?:untill?|till)\s+([a-z]{3,9})\.?\s+(?:the\s+)?(\d{1,2})(?:st|nd|rd|th)?\b(?:,?\s*(\d{4}))?"
+)
 # A number and a unit, also written as one word: "1,5 Monate", "3wochen".
 _AMOUNT = re.compile(r"(?<![\d.,])(\d{1,3})(?:[.,](\d))?\s*-?([^\W\d_]+)")
 _MONTH = re.compile(_TO + r"(?:(anfang|mitte|ende)\s+(?:des\s+)?)?([a-z]{3,9})\b")
@@ -80,18 +92,29 @@ def parse_limit(words: Sequence[str], text: str) -> PauseLimit:
 
 def find_month_number(name: str) -> int | None:
     """Return the number of a month from at least three letters of its name; None for any other word."""
-    return next((number for number, known in enumerate(MONTHS, 1) if known.startswith(name) and len(name) > 2), None)
+    months = enumerate(zip(MONTHS, _ENGLISH_MONTHS, strict=True), 1)
+    return next(
+        (number for number, known in months if len(name) > 2 and any(each.startswith(name) for each in known)), None
+    )
 
 
 def _parse_date(said: str) -> PauseLimit:
     found = _DATE.search(said)
     if found is None:
-        return PauseLimit()
+        return _parse_month_first(said)
     number = int(found[2]) if found[2] else find_month_number(found[3])
     year = int(found[4]) if found[4] else None
     if year is not None and year < 100:
         year += 2000
     return PauseLimit(until=Day(int(found[1]), number, year)) if number else PauseLimit()
+
+
+def _parse_month_first(said: str) -> PauseLimit:
+    found = _MONTH_FIRST.search(said)
+    number = find_month_number(found[1]) if found else None
+    if found is None or number is None:
+        return PauseLimit()
+    return PauseLimit(until=Day(int(found[2]), number, int(found[3]) if found[3] else None))
 
 
 def _parse_feast(said: str) -> PauseLimit:

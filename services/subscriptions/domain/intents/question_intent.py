@@ -9,6 +9,9 @@ from services.subscriptions.domain.intents.vocabulary import FILLER_WORDS, HOW
 
 MAX_FEEDBACK_LENGTH = 1_000
 MAX_SHORT_WORDS = 2
+MAX_STAR_WORDS = 3
+
+_STARS = re.compile("[\N{WHITE MEDIUM STAR}\N{GLOWING STAR}\N{BLACK STAR}]")
 
 _FEEDBACK = re.compile(
     r"^\W*(?:(?:hier )?(?:mein|meine|unser|unsere) )?"
@@ -137,6 +140,14 @@ def match_feedback(text: str) -> ParsedIntent | None:
     if said and not plain_word and ":" not in found["colon"]:
         return None
     return ParsedIntent(intent=Intent.FEEDBACK, text=said[:MAX_FEEDBACK_LENGTH])
+
+
+def match_stars(text: str) -> ParsedIntent | None:
+    """Return FEEDBACK if a text is a rating in stars, with a few words at most; None if it is not."""
+    stars = _STARS.search(text)
+    if stars is None or len(tokenize(text)) > MAX_STAR_WORDS:
+        return None
+    return ParsedIntent(intent=Intent.FEEDBACK, text=text.strip()[:MAX_FEEDBACK_LENGTH])
 
 
 def _has_never_signed_up(words: Sequence[str]) -> bool:

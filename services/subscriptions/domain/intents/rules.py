@@ -8,8 +8,9 @@ from services.subscriptions.domain.intents import foreign_phrases, phrases
 from services.subscriptions.domain.intents.clauses import split_clauses, strip_signature
 from services.subscriptions.domain.intents.emergency import MAX_EMERGENCY_WORDS, is_emergency
 from services.subscriptions.domain.intents.intent import Intent, ParsedIntent
-from services.subscriptions.domain.intents.pause_intent import match_pause
-from services.subscriptions.domain.intents.question_intent import match_feedback, match_question
+from services.subscriptions.domain.intents.pause_intent import build_pause, has_limit, match_pause
+from services.subscriptions.domain.intents.pause_limits import parse_limit
+from services.subscriptions.domain.intents.question_intent import match_feedback, match_question, match_stars
 from services.subscriptions.domain.intents.separable_verbs import join_separable_verb
 from services.subscriptions.domain.intents.start_intent import is_start, is_start_denied, may_be_start
 from services.subscriptions.domain.intents.stop_intent import (
@@ -51,6 +52,8 @@ _HOW = read_words("wie wo how")
 # "Stop mal, gilt die Umleitung noch?"; whoever says a plain "Stop" is heard in any case.
 _HOLD_ON = STOP | read_words("mal halt moment kurz warte")
 _STARTING = read_words("start starten")
+_WITHOUT = re.compile(r"\b(?:ohne|außer|ausser)\b", re.IGNORECASE)
+_JOINING = (Intent.START, Intent.ASK_START)
 _BOTH = re.compile(r"\b(?:ab(?:melden)? (?:oder|und) anmeld\w+|an(?:melden)? (?:oder|und) abmeld\w+|an oder ab)\b")
 
 OTHER = ParsedIntent(intent=Intent.OTHER)
@@ -68,7 +71,15 @@ def apply_rules(text: str, county: County) -> ParsedIntent:
         return parsed
     parts = split_clauses(text)
     best = min([parsed, *_match_parts(parts, county)], key=lambda each: _RANK.index(each.intent))
+    if best.intent is Intent.PAUSE and not has_limit(best):
+        return build_pause(parse_limit(tokenize(text), text))  # "Bin bis 12. Dezember weg. Bitte Pause"
     return ParsedIntent(intent=Intent.ASK_START, topics=best.topics) if best.intent is Intent.START else best
+
+
+def has_joining_part(text: str, county: County) -> bool:
+    """Return whether a part of a text is about joining: "Ich möchte mich anmelden, Jobs interessieren mich nicht"."""
+    parts = [part for clause in split_clauses(text) or [text] for part in _WITHOUT.split(clause)]
+    return any(_match_text(part, county, whole=False).intent in _JOINING for part in parts)
 
 
 def _match_parts(parts: Sequence[str], county: County) -> list[ParsedIntent]:
@@ -146,7 +157,12 @@ def _match_unsigned_text(everything: Sequence[str], text: str, county: County, *
         return ParsedIntent(intent=Intent.EMERGENCY)
     if phrases.AUTOMATIC.search(" ".join(everything)):
         return NOTHING
-    return _match_request(words, everything, text, county) or feedback or (_match_typo(words) if whole else OTHER)
+    return (
+        _match_request(words, everything, text, county)
+        or feedback
+        or match_stars(text)
+        or (_match_typo(words) if whole else OTHER)
+    )
 
 
 def _match_leaving(words: Sequence[str], everything: Sequence[str], text: str, county: County) -> ParsedIntent | None:

@@ -74,6 +74,12 @@ _KEEPS = re.compile(
     r"\b(?:vergiss|vergesst|vergessen|loesch\w*)(?: sie)? (?:mich|uns|(?:meine|unsere) \w+) "
     r"(?:bitte |bloss |ja |auch )*nicht\b"
 )
+# "Hab das Bild aus Versehen gelöscht", "mein Handy hat alle Chats gelöscht": deleted on their own phone.
+_DELETED = re.compile(
+    r"^(?!.*\b(?:will|wollen|wollte|moechten?|wuerden?|wuenschen?|dass|gehoer\w*|start)\b.* geloescht\b).*"
+    r"\b(?:versehentlich|aus ?versehen|(?:bild|foto|video|link|datei|anhang)\w*|chats|handy) "
+    r"(?:(?!angemeldet|mich|uns|soll\w*|muss|muessen|bitte)\w+ ){0,6}geloescht\b(?! werden)"
+)
 # "Gut, dass man sich so leicht abmelden kann": about stopping, not a request for it.
 _ABOUT_LEAVING = re.compile(
     r"\bdass man\b|\b(?:finde?|fand) (?:ich )?(?:\w+ ){0,3}(?:abmelden|abmeldung|abbestellen|kuendigung)\b"
@@ -84,6 +90,8 @@ _ASKS = read_words("wie kann koennen was muss wo wann")
 _OURS = RECEIVED | read_words("verteiler infokanal kreisfunk")
 _ONESELF = read_words("bitte ich mich uns hiermit")
 _LEAVING = STOP_WORDS | _ERASE | read_words("aufhoeren aufhoert")
+# Words with which somebody who has deleted something may want to leave as well.
+_BESIDE_DELETED = (_LEAVING | NO | STOP_ALONE_WORDS) - read_words("geloescht aus weg")
 # "Wenn das nicht aufhört …", "Ich finde den Knopf zum Abmelden nicht".
 _CONDITIONS = read_words("wenn falls bis damit finde find if")
 _NOT_THAT = re.compile(r"\bnicht dass (?:\w+ ){0,3}(?:aufhoer\w*|abmelde\w*|stopp\w*|loesch\w*)\b")
@@ -121,7 +129,7 @@ def is_erasure(words: Sequence[str]) -> bool:
     """Return whether the person wants their data erased, which ends the subscription as well."""
     said = set(words)
     sentence = " ".join(words)
-    if said & FAMILY or {"neue", "nummer"} <= said:
+    if said & FAMILY or {"neue", "nummer"} <= said or _has_deleted(words):
         return False
     if _ASKS_WHETHER.search(sentence) or _KEEPS.search(sentence) or _NOT_THAT.search(sentence):
         return False
@@ -146,14 +154,24 @@ def _has_stop_phrase(sentence: str, text: str) -> bool:
     )
 
 
+def _has_deleted(words: Sequence[str]) -> bool:
+    """Return whether somebody only says that something is gone from their phone."""
+    said, sentence = set(words), " ".join(words)
+    if "geloescht" not in said or said & _BESIDE_DELETED or phrases.FED_UP.search(sentence):
+        return False
+    return bool(_DELETED.search(sentence))
+
+
 def has_stop_word(words: Sequence[str]) -> bool:
     """Return whether a stop word is used and not denied, whatever else is said."""
     return _has_undenied_word(words, STOP_WORDS)
 
 
 def is_stop_denied(words: Sequence[str]) -> bool:
-    """Return whether every stop word is denied: "Bitte nicht abmelden", "nicht löschen"."""
+    """Return whether no stop word is meant: "Bitte nicht abmelden", "nicht löschen", "Bild gelöscht"."""
     said = set(words)
+    if _has_deleted(words):
+        return True
     if said & _CONDITIONS:
         return False
     sentence = " ".join(words)

@@ -55,7 +55,9 @@ _SPOKEN = {
     "snacken": "sprechen", "minschen": "menschen", "aennern": "aendern", "utsoeken": "aussuchen", "noog": "genug",
     "hool": "hoer", "hoolt": "hoert", "roh": "ruhe", "freden": "frieden", "tofreden": "zufrieden", "wat": "was",
     "woruem": "warum", "wannehr": "wann", "geiht": "geht", "kuemmt": "kommt", "weken": "wochen", "daag": "tage",
-    "anropen": "anrufen", "kaamt": "kommt", "maal": "mal",
+    "anropen": "anrufen", "kaamt": "kommt", "maal": "mal", "intresse": "interesse", "intrese": "interesse",
+    "interese": "interesse", "interresse": "interesse", "intersse": "interesse", "intressiert": "interessiert",
+    "interesiert": "interessiert", "intresiert": "interessiert",
 }  # fmt: skip
 
 
