@@ -322,6 +322,20 @@ def test_what_was_deleted_on_a_phone_is_no_leaving(text: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
+        "Ich hab auf meinem Handy alles gelöscht",
+        "Beim Update wurde alles gelöscht",
+        "Meine Frau hat alles gelöscht, könnt ihr das von gestern nochmal schicken",
+        "Neues Handy, alle Nachrichten gelöscht",
+    ],
+)
+def test_a_report_that_something_was_deleted_erases_nothing(text: str) -> None:
+    assert detect_text_intent(text, COUNTY).intent is not Intent.ERASE
+    assert detect_text_intent("Ich will alles gelöscht haben", COUNTY).intent is Intent.ERASE
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
         "Hab eure Nachricht gelöscht und will keine mehr",
         "Nachricht gelöscht, bitte abmelden",
         "Ich habe eure Nachricht ungelesen gelöscht, falsche Nummer",

@@ -113,7 +113,8 @@ def _soften_erasure(parsed: ParsedIntent, words: Sequence[str], *, others: bool)
 
     A single word may refer to the part beside it: "Auf Ihrer Seite steht ein falscher Kommentar, bitte löschen".
     """
-    doubtful = others or len(set(words) - POLITE) == 1
+    reported = words[-1] == "geloescht"  # "Neues Handy, alle Nachrichten gelöscht"
+    doubtful = others or reported or len(set(words) - POLITE) == 1
     return ParsedIntent(intent=Intent.ASK_ERASE) if parsed.intent is Intent.ERASE and doubtful else parsed
 
 

@@ -80,6 +80,8 @@ _DELETED = re.compile(
     r"\b(?:versehentlich|aus ?versehen|(?:bild|foto|video|link|datei|anhang)\w*|chats|handy) "
     r"(?:(?!angemeldet|mich|uns|soll\w*|muss|muessen|bitte)\w+ ){0,6}geloescht\b(?! werden)"
 )
+# "Ich hab auf meinem Handy alles gelöscht": a report, not a request.
+_REPORTED = re.compile(r"\b(?:hab|habe|hat|wurden?) (?:\w+ ){0,8}geloescht\b(?! (?:werden|wird|haben))")
 # "Gut, dass man sich so leicht abmelden kann": about stopping, not a request for it.
 _ABOUT_LEAVING = re.compile(
     r"\bdass man\b|\b(?:finde?|fand) (?:ich )?(?:\w+ ){0,3}(?:abmelden|abmeldung|abbestellen|kuendigung)\b"
@@ -131,7 +133,12 @@ def is_erasure(words: Sequence[str]) -> bool:
     sentence = " ".join(words)
     if said & FAMILY or {"neue", "nummer"} <= said or _has_deleted(words):
         return False
-    if _ASKS_WHETHER.search(sentence) or _KEEPS.search(sentence) or _NOT_THAT.search(sentence):
+    if (
+        _REPORTED.search(sentence)
+        or _ASKS_WHETHER.search(sentence)
+        or _KEEPS.search(sentence)
+        or _NOT_THAT.search(sentence)
+    ):
         return False
     if not said & _ERASE or said & OTHER_BUSINESS - _RELATIVES or not _has_undenied_word(words, _ERASE):
         return False
