@@ -373,6 +373,7 @@ def test_a_holiday_is_a_pause_only_for_whoever_wants_one(text: str, intent: Inte
         "bis Neujahr pausieren und danach nur noch Straßensperrungen",
         "Pause bis Neujahr, ab Februar nur noch Straßensperrungen",
         "Bitte bis zum 1.1. Pause und anschließend nur noch Jobs",
+        "Bitte bis Neujahr Pause und danach nur noch was Lilienthal betrifft",
         "Bin bis 1. Januar auf Montage. Bitte pausieren",
     ],
 )
@@ -390,6 +391,7 @@ def test_a_pause_comes_before_what_is_wanted_after_it(text: str) -> None:
         "Ist meine Pause schon vorbei?",
         "wann ist meine Pause zu Ende",
         "Moin, bin ich noch in Pause?",
+        "Wann ist bei mir die Pause zu Ende?",
     ],
 )
 def test_a_question_about_one_s_own_pause_shows_its_end(text: str) -> None:

@@ -119,7 +119,7 @@ def _is_settled(prediction: Prediction, rule: ParsedIntent, words: Sequence[str]
             return bool(NO & set(words))  # "Nicht anmelden, abmelden!" is clear enough
         case Intent.STOP, Intent.PLACES:
             return not ONLY & set(words)  # "Wir wohnen nicht mehr in Grasberg, bitte nichts mehr schicken"
-        case Intent.PAUSE, Intent.ONLY | Intent.ADD | Intent.REMOVE:
+        case Intent.PAUSE, Intent.ONLY | Intent.ADD | Intent.REMOVE | Intent.PLACES:
             return has_limit(rule)  # "Bis Neujahr pausieren und danach nur noch Sperrungen": the pause cannot wait
         case Intent.REMOVE, Intent.STOP:
             return bool(_NO_INTEREST.search(" ".join(words)))  # "Kein Interesse mehr an Baustellen"

@@ -78,6 +78,7 @@ _ABOUT_OWN_PAUSE = re.compile(
     r"\bwann (?:bekommen?|kriegen?|krieg|erhalte) ich (?:\w+ ){0,2}wieder (?:was|etwas|nachrichten|meldungen|infos)\b|"
     r"\bwann (?:\w+ )?(?:geht|gehts) (?:(?:es|s|bei|fuer|mir|mich|uns|wieder|denn|dann|eigentlich|mit|den|nachrichten|"
     r"meldungen) )*weiter$|"
+    r"\b(?:wann|lange|ist) (?:\w+ ){0,2}(?:die pause bei mir|bei mir die pause)\b|"
     r"^(?:bin|habe|hab) ich (?:\w+ ){0,3}(?:pause|pausiert)\b(?! ge)|^(?:ist|laeuft|geht|gilt) (?:\w+ )?meine pause\b"
 )
 _SINCE = read_words("seit schon immer")
