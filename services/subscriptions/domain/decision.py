@@ -301,12 +301,8 @@ def _answer_emergency(subscriber: Subscriber | None, request: _Request) -> Inten
 
 
 def _accept_feedback(subscriber: Subscriber | None, request: _Request) -> IntentOutcome:
-    if not request.parsed.text:
+    if request.parsed.intent is Intent.FEEDBACK and not request.parsed.text:
         return subscriber, MessageResult.INFORMED, request.replies.ask_feedback()
-    return subscriber, MessageResult.FEEDBACK, ReplyContent(request.replies.texts.feedback_thanks)
-
-
-def _accept_rating(subscriber: Subscriber | None, request: _Request) -> IntentOutcome:
     return subscriber, MessageResult.FEEDBACK, ReplyContent(request.replies.texts.feedback_thanks)
 
 
@@ -348,7 +344,7 @@ _INTENT_HANDLERS: dict[Intent, Callable[[Subscriber | None, _Request], IntentOut
     Intent.HELP: _show_help,
     Intent.WHY: _show_reason,
     Intent.FEEDBACK: _accept_feedback,
-    Intent.RATING: _accept_rating,
+    Intent.RATING: _accept_feedback,
     Intent.REACTION: _accept_reaction,
     Intent.EMERGENCY: _answer_emergency,
 }

@@ -7,7 +7,12 @@ from services.subscriptions.domain.county import County
 from services.subscriptions.domain.intents.classifier import Prediction
 from services.subscriptions.domain.intents.entities import Entities, extract_entities
 from services.subscriptions.domain.intents.intent import Intent, ParsedIntent
-from services.subscriptions.domain.intents.pause_intent import asks_about_pause, build_pause, has_limit, is_holiday_talk
+from services.subscriptions.domain.intents.pause_intent import (
+    build_pause,
+    has_limit,
+    is_holiday_talk,
+    is_pause_question,
+)
 from services.subscriptions.domain.intents.pause_limits import parse_limit
 from services.subscriptions.domain.intents.phrases import MISTAKEN
 from services.subscriptions.domain.intents.question_intent import MAX_FEEDBACK_LENGTH
@@ -176,7 +181,7 @@ def _correct_prediction(prediction: Prediction, words: Sequence[str], text: str)
             return Intent.OTHER
         case Intent.FEEDBACK if words[-1] in _QUITTING:
             return Intent.ASK_STOP
-        case Intent.RESUME if asks_about_pause(words):
+        case Intent.RESUME if is_pause_question(words):
             return Intent.TOPICS
         case Intent.PAUSE | Intent.RESUME if is_holiday_talk(words, text):
             return Intent.OTHER

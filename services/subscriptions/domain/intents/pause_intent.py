@@ -88,7 +88,7 @@ def match_pause(words: Sequence[str], text: str) -> ParsedIntent | None:
     """Return PAUSE or RESUME if the text asks for it, else None."""
     said = {word for word in join_separable_verb(words) if not word.isdecimal()}
     sentence = " ".join(words)
-    if asks_about_pause(words):
+    if is_pause_question(words):
         return ParsedIntent(intent=Intent.TOPICS)
     if _is_resume(said) or _is_restart_request(sentence):
         return ParsedIntent(intent=Intent.RESUME)
@@ -105,7 +105,7 @@ def match_pause(words: Sequence[str], text: str) -> ParsedIntent | None:
     return _match_pause_before(text)
 
 
-def asks_about_pause(words: Sequence[str]) -> bool:
+def is_pause_question(words: Sequence[str]) -> bool:
     """Return whether somebody asks about their own pause; the answer with their topics says when it ends."""
     return bool(_ABOUT_OWN_PAUSE.search(" ".join(word for word in words if word not in POLITE)))
 
