@@ -10,7 +10,7 @@ from tests.unit.rules.planting import REPOSITORY
 
 def test_make_faults_starts_the_bench() -> None:
     printed = subprocess.run(
-        ["make", "-n", "faults", "SEED=7", "SHORT=1", f"BIN={Path(sys.executable).parent}"],
+        ["make", "--no-print-directory", "-n", "faults", "SEED=7", "SHORT=1", f"BIN={Path(sys.executable).parent}"],
         cwd=REPOSITORY,
         capture_output=True,
         check=True,
