@@ -130,9 +130,13 @@ class NoticesApiClient:
                     f"Nothing was published. Try again in {reply.retry_delay:.0f} s, or wait longer with --timeout.",
                 )
             case status if 300 <= status < 400:
-                return NoticesApiError(f"{self.url} leads elsewhere.", "Give the address where the door itself is.")
+                return NoticesApiError(
+                    f"{self.url} redirects to another address.", "Give the address of the notices API itself."
+                )
             case status if status < 500:
-                return NoticesApiError(f"{self.url} is no door of Kreisfunk ({status}).", "Is the address right?")
+                return NoticesApiError(
+                    f"{self.url} is not a notices API of Kreisfunk ({status}).", "Is the address right?"
+                )
             case status:
                 return NoticesApiError(
                     f"An error of Kreisfunk ({status}).", "Try again; if it stays, tell the operator."
@@ -144,7 +148,7 @@ async def _read_content(answer: "ClientResponse") -> bytes:
     async for chunk in answer.content.iter_any():
         content += chunk
         if len(content) > MAX_RESPONSE_BYTES:
-            raise NoticesApiError(f"{answer.url.host} answers more than a door does.", "Is the address right?")
+            raise NoticesApiError(f"{answer.url.host} answers more than the notices API does.", "Is the address right?")
     return bytes(content)
 
 

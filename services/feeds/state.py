@@ -13,7 +13,7 @@ RETENTION = timedelta(days=400)
 class EventDestination(StrEnum):
     """Destination of an event."""
 
-    DIRECT = "door"
+    DIRECT = "direct"
     DRAFT = "draft"
 
 

@@ -37,7 +37,7 @@ async def broker_url(servers: Servers, vhost: str) -> AsyncIterator[str]:
 
 @pytest.fixture(scope="module")
 async def door(broker_url: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[NoticesApi]:
-    async with run_notices_api(broker_url, tmp_path_factory.mktemp("door")) as running:
+    async with run_notices_api(broker_url, tmp_path_factory.mktemp("notices")) as running:
         yield running
 
 

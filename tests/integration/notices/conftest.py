@@ -88,7 +88,7 @@ async def answering(vhost: str, broker_url: str) -> AsyncIterator[None]:
 
 @pytest.fixture(scope="module")
 async def door(broker_url: str, answering: None, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[NoticesApi]:
-    async with run_notices_api(broker_url, tmp_path_factory.mktemp("door")) as running:
+    async with run_notices_api(broker_url, tmp_path_factory.mktemp("notices")) as running:
         yield running
 
 
