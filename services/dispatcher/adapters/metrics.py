@@ -21,7 +21,7 @@ _WORDS: Mapping[type[SendResult], str] = {Accepted: "accepted", NoResponse: "unk
 # Labels exported with 0 from the start, so that the first event is an increase.
 _SHOWN_FROM_THE_BEGINNING: Mapping[str, Iterable[str]] = {
     "refused_rows": ("result", "status"),
-    "send_slots_unused": ("late", "connecting", "nothing", "pause"),
+    "send_slots_unused": ("late", "connecting", "nothing", "requests", "pause"),
     "account_updates": AccountUpdate,
     "statuses": ("changed", "unmatched"),
     "unknown_outcomes": ("found", "sent_again"),

@@ -84,7 +84,8 @@ class SendLoop:
             await self._probe_reachability()
             return
         unplanned = self.lanes.estimate_available() - self._open_slots
-        room = self.sender.free_requests - self._open_slots
+        lead = self._prefetch_seconds + self._open_slots / self.limiter.rate
+        room = self.sender.estimate_room(self._open_slots, self.limiter.rate, lead)
         if self._paused_since is None and min(unplanned, room) <= 0:
             self.meter.show_send_bound("work" if unplanned <= 0 else "requests")
             await self._sleep_until_woken()
@@ -200,6 +201,8 @@ class SendLoop:
             return "late"
         if self.sender.reachability.reason is not None:
             return "pause"
+        if self.sender.free_requests <= 0:
+            return "requests"
         if claim := self._take():
             self.sender.start(claim)
             return None

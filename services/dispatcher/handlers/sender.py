@@ -1,6 +1,7 @@
 """Sending of one claim: the last checks, the request, and the effects of its result."""
 
 import asyncio
+import math
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -29,6 +30,7 @@ PROBE_DELAY_SECONDS = 30.0
 LONG_RETRY_SECONDS = 5.0
 CHECK_INTERVAL_SECONDS = 0.25
 MAX_PROBE_ATTEMPTS = 3
+ANSWER_WEIGHT = 0.1
 
 _log = structlog.get_logger()
 
@@ -51,12 +53,22 @@ class Sender:
     timeout: float
     reachability: Reachability = field(default_factory=Reachability, init=False)
     stopping: bool = field(default=False, init=False)
+    _answer_seconds: float = field(default=1.0, init=False)
     _in_flight: dict[asyncio.Future[Any], float] = field(default_factory=dict, init=False)
 
     @property
     def free_requests(self) -> int:
         """Return how many more requests may be in flight."""
         return self.max_requests - len(self._in_flight)
+
+    def estimate_room(self, planned: int, rate: float, lead: float) -> int:
+        """Return how many more may start after `planned` ones, in `lead` seconds, if answers take as long as recently.
+
+        A request that takes longer counts as in flight, so that a Meta that answers no more gets no plans.
+        """
+        now, usual = monotonic(), self._answer_seconds
+        ended = sum(now < started + usual < now + lead for started in self._in_flight.values())
+        return self.free_requests + ended - min(planned, math.ceil(rate * usual))
 
     def measure_unreachable(self) -> float:
         """Return for how many seconds Meta has been unreachable; 0 if it answers."""
@@ -154,6 +166,7 @@ class Sender:
             self.lanes.put_back(claim)
             return
         now = monotonic()
+        self._answer_seconds += ANSWER_WEIGHT * (now - started - self._answer_seconds)
         self._finish(claim, answer, now - started)
         if self.reachability.observe(answer, now):
             self._log_reachability()

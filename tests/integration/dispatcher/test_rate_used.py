@@ -15,6 +15,7 @@ SETTLING_SECONDS = 2.0
 MEASURED_SECONDS = 15.0
 SHARE_USED = 0.97
 LOST = "kreisfunk_dispatcher_send_slots_unused_total"
+BOUND = "kreisfunk_dispatcher_send_bound_by"
 MOST_OF_BACKUP_SECONDS = 3.0
 
 
@@ -39,6 +40,32 @@ async def test_requests_that_are_never_answered_cost_no_rate(
     late = await endpoint_rig.fetch_metric(dispatcher, LOST, reason="late") - late_before
     assert used + late >= SHARE_USED * RATE * MEASURED_SECONDS
     endpoint_rig.assert_none_twice()
+
+
+async def test_no_more_requests_are_in_flight_than_permitted_and_slots_that_they_hold_are_left_to_others(
+    endpoint_rig: EndpointHarness,
+) -> None:
+    """Requests bound this replica at half of the rate; at last Meta answers no more."""
+    permitted, answered, seconds = 20, 200, 0.5
+
+    def behave(request: SendRequest) -> GraphAnswer | None:
+        return GraphAnswer(after=seconds) if request.number < answered else None
+
+    endpoint_rig.endpoint.behave = behave
+    (dispatcher,) = await endpoint_rig.start(connections=permitted, request_timeout_seconds=60)
+    await endpoint_rig.client.publish_broadcast(endpoint_rig.build_citizens(400))
+
+    async def all_are_in_flight() -> bool:
+        bound = await endpoint_rig.fetch_metric(dispatcher, BOUND, kreisfunk_dispatcher_send_bound_by="requests")
+        return len(endpoint_rig.endpoint.requests) >= answered + permitted and bound == 1
+
+    await wait_until(all_are_in_flight, endpoint_rig.describe)
+    requests = endpoint_rig.endpoint.requests
+    assert len(requests) == answered + permitted
+    for earlier, later in zip(requests[:answered], requests[permitted:], strict=True):
+        assert later.at >= earlier.at + seconds
+    unused = await endpoint_rig.fetch_metric(dispatcher, LOST, reason="requests")
+    assert unused <= len(requests) / 10
 
 
 async def add_week(database: FreshDatabase, days_ago: int) -> str:
