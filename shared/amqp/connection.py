@@ -29,8 +29,8 @@ class BrokerUnavailable(DependencyUnavailable):
 class BoundedRobustChannel(RobustChannel):
     """Channel whose reopening ends: else it may wait, forever, for a lost connection to be unblocked.
 
-    That connection was blocked by an alarm of the broker when it was lost. Whoever waits holds the lock that reopening on
-    the next connection needs.
+    That connection was blocked by an alarm of the broker when it was lost. Whoever waits holds the lock that reopening
+    on the next connection needs.
     """
 
     async def reopen(self) -> None:
