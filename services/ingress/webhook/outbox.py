@@ -9,21 +9,22 @@ from uuid import uuid4
 
 import structlog
 
-from services.ingress.adapters.deadlines import Deadlines
-from services.ingress.adapters.group_commit import GroupCommit, GroupLimits, resolve_all
-from services.ingress.adapters.metrics import EVENT_KINDS, Metrics
-from services.ingress.domain.chunks import (
+from services.ingress.webhook.events import (
+    GROUP_TYPES,
+    KNOWN_LABELS,
     MAX_GROUP_BYTES,
     MAX_GROUP_EVENTS,
     Chunk,
     EncodedEvents,
+    Event,
     count_bytes,
+    is_loggable,
     join_chunks,
+    sum_counts,
 )
-from services.ingress.domain.event_groups import GROUP_TYPES
-from services.ingress.domain.findings import Event
-from services.ingress.domain.known_labels import KNOWN_LABELS, is_loggable, sum_counts
-from services.ingress.ports import NotStored
+from services.ingress.webhook.group_commit import Deadlines, GroupCommit, GroupLimits, resolve_all
+from services.ingress.webhook.metrics import EVENT_KINDS, Metrics
+from services.ingress.webhook.receiver import NotStored
 from shared.amqp.publisher import ReconnectingPublisher
 from shared.amqp.topology import INBOUND
 from shared.contracts.envelope import wrap_data

@@ -2,16 +2,53 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from enum import StrEnum
+from typing import NamedTuple, Protocol
 
-from services.ingress.domain.addresses import BlindIndex, Encrypt, Rules
-from services.ingress.domain.chunks import EncodedEvents, encode_events
-from services.ingress.domain.findings import Ignored, ParseProblem
-from services.ingress.domain.quarantine_parts import build_quarantine
-from services.ingress.domain.signature import is_signed, is_verify_token
-from services.ingress.domain.translate import parse_webhook
-from services.ingress.ports import NotStored, Outbox, WebhookMeter, WebhookResult
+from services.ingress.webhook.addresses import BlindIndex, Encrypt, Rules
+from services.ingress.webhook.events import EncodedEvents, Ignored, ParseProblem, ProblemKind, encode_events
+from services.ingress.webhook.quarantine import build_quarantine
+from services.ingress.webhook.signature import is_signed, is_verify_token
+from services.ingress.webhook.translate import parse_webhook
 from shared.runtime.clock import Clock
+
+
+class NotStored(Exception):
+    """Error: the broker has not confirmed, or too much is already waiting; the client has to send the webhook again."""
+
+
+class WebhookResult(StrEnum):
+    """Result of handling a webhook."""
+
+    ACCEPTED = "accepted"
+    QUARANTINED = "quarantined"
+    UNSIGNED = "unsigned"
+    UNAVAILABLE = "unavailable"
+    TOO_LARGE = "too_large"
+    TOO_SLOW = "too_slow"
+    BUSY = "busy"
+    ENCODED = "encoded"
+    MALFORMED = "malformed"
+    VANISHED = "vanished"
+
+
+class Outbox(Protocol):
+    """Durable store for the events of a webhook."""
+
+    async def store(self, packed: EncodedEvents) -> None:
+        """Return when all events, if any, are on disk. Raises NotStored within three seconds."""
+
+
+class WebhookMeter(Protocol):
+    """Counters of the webhook handlers."""
+
+    def count_webhook(self, result: WebhookResult) -> None: ...
+
+    def count_other_request(self, status: int) -> None: ...
+
+    def count_ignored(self, reason: Ignored) -> None: ...
+
+    def count_problem(self, kind: ProblemKind) -> None: ...
 
 
 class _EncodedWebhook(NamedTuple):

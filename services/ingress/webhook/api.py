@@ -1,18 +1,22 @@
 """Public port: `/webhook`, for WhatsApp only."""
 
+import asyncio
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
 
-from aiohttp import hdrs, web
+from aiohttp import StreamReader, hdrs, web
+from aiohttp.http_exceptions import HttpProcessingError
 from multidict import istr
 
-from services.ingress.adapters.body_reader import MAX_BODY_BYTES, BodyReader
-from services.ingress.domain.signature import is_well_formed
-from services.ingress.handlers import Receiver
-from services.ingress.ports import WebhookResult
+from services.ingress.webhook.receiver import Receiver, WebhookResult
+from services.ingress.webhook.signature import is_well_formed
 from shared.runtime.http_port import open_http_port
 
 MAX_CHALLENGE_LENGTH = 1_000
+MAX_BODY_BYTES = 4 * 1024 * 1024
+MAX_BYTES_BEING_READ = 16 * 1024 * 1024
+READ_TIMEOUT_SECONDS = 10.0
 SIGNATURE_HEADER = istr("X-Hub-Signature-256")
 
 STATUS_CODES: Mapping[WebhookResult, int] = {
@@ -62,6 +66,71 @@ class _Handler:
             self._receiver.meter.count_webhook(body)
             return _build_response(body)
         return _build_response(await self._receiver.receive(body, request.headers.get(SIGNATURE_HEADER)))
+
+
+@dataclass(eq=False)
+class _Reading:
+    """Body that has not arrived completely."""
+
+    content: bytearray = field(default_factory=bytearray)
+    timeout: asyncio.Timeout = field(default_factory=lambda: asyncio.timeout(READ_TIMEOUT_SECONDS))
+    given_up: bool = False
+
+
+@dataclass
+class BodyReader:
+    """Reader of request bodies; when too many bytes are buffered, the body that takes longest is given up.
+
+    Slow senders thus cannot block WhatsApp, whose bodies arrive at once.
+    """
+
+    max_bytes: int = MAX_BYTES_BEING_READ
+    _readings: dict[_Reading, None] = field(default_factory=dict, init=False)
+    _size: int = field(default=0, init=False)
+
+    async def read(self, request: web.Request) -> bytes | WebhookResult:
+        """Return the bytes as sent, or the reason that they were not read."""
+        content = request.content
+        if content.is_eof() and content.exception() is None:
+            return await request.read()  # most bodies arrive with their headers and need neither timeout nor accounting
+        reading = _Reading()
+        self._readings[reading] = None
+        try:
+            async with reading.timeout:
+                return await self._read(content, reading)
+        except TimeoutError:
+            return WebhookResult.BUSY if reading.given_up else WebhookResult.TOO_SLOW
+        except (web.RequestPayloadError, HttpProcessingError):
+            return WebhookResult.MALFORMED
+        except ConnectionError:
+            return WebhookResult.VANISHED
+        finally:
+            self._release(reading)
+
+    async def _read(self, content: StreamReader, reading: _Reading) -> bytes | WebhookResult:
+        while chunk := await content.readany():
+            if reading.given_up:
+                return WebhookResult.BUSY
+            reading.content += chunk
+            self._size += len(chunk)
+            if len(reading.content) > MAX_BODY_BYTES:
+                return WebhookResult.TOO_LARGE
+            self._keep_within_limit()
+        return WebhookResult.BUSY if reading.given_up else bytes(reading.content)
+
+    def _keep_within_limit(self) -> None:
+        while self._size > self.max_bytes:
+            oldest = next(iter(self._readings))
+            self._release(oldest)
+            oldest.given_up = True
+            if not oldest.timeout.expired():
+                oldest.timeout.reschedule(0)
+
+    def _release(self, reading: _Reading) -> None:
+        if reading in self._readings:
+            del self._readings[reading]
+            self._size -= len(reading.content)
+            reading.content.clear()
 
 
 def _refuse_unread(request: web.Request) -> WebhookResult | None:

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from services.ingress.domain.payloads import (
+from services.ingress.webhook.payloads import (
     Button,
     Choice,
     Correction,

@@ -7,10 +7,16 @@ from typing import TypeVar
 
 from msgspec import Raw
 
-from services.ingress.domain import payloads
-from services.ingress.domain.addresses import ContactIndex, Rules, build_addresses, resolve_sender
-from services.ingress.domain.content import MAX_WORD_LENGTH, extract_content, truncate
-from services.ingress.domain.decoding import (
+from services.ingress.webhook import payloads
+from services.ingress.webhook.addresses import (
+    ContactIndex,
+    Rules,
+    build_addresses,
+    find_identity_change,
+    resolve_sender,
+)
+from services.ingress.webhook.content import MAX_WORD_LENGTH, extract_content, truncate
+from services.ingress.webhook.decoding import (
     Dropped,
     ParseError,
     UnknownField,
@@ -22,10 +28,9 @@ from services.ingress.domain.decoding import (
     parse_optional_timestamp,
     parse_timestamp,
 )
-from services.ingress.domain.fields import CITIZEN_FIELDS, find_ignored_reason, is_about_account
-from services.ingress.domain.findings import Finding, Ignored, ParsedWebhook, ParseProblem, ProblemKind
-from services.ingress.domain.identity_changes import find_identity_change
-from services.ingress.domain.quarantine_parts import (
+from services.ingress.webhook.events import Finding, Ignored, ParsedWebhook, ParseProblem, ProblemKind
+from services.ingress.webhook.payloads import CITIZEN_FIELDS, find_ignored_reason, is_about_account
+from services.ingress.webhook.quarantine import (
     ACCOUNT_OBJECT,
     CutOut,
     ValueFrame,

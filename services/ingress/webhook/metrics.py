@@ -4,10 +4,8 @@ from collections.abc import Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
-from services.ingress.domain.event_groups import GROUP_TYPES
-from services.ingress.domain.findings import Event, Ignored, ProblemKind
-from services.ingress.domain.known_labels import KNOWN_LABELS, OTHER_LABEL
-from services.ingress.ports import WebhookResult
+from services.ingress.webhook.events import GROUP_TYPES, KNOWN_LABELS, OTHER_LABEL, Event, Ignored, ProblemKind
+from services.ingress.webhook.receiver import WebhookResult
 
 EVENT_KINDS: Mapping[type[Event], str] = {event: message.KEY for event, message in GROUP_TYPES.items()}
 OTHER_STATUSES = (200, 400, 403, 404, 405, 417, 500)

@@ -9,9 +9,10 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from services.ingress.domain.chunks import Chunk
-from services.ingress.ports import NotStored
+from services.ingress.webhook.events import Chunk
+from services.ingress.webhook.receiver import NotStored
 
+STEPS = 20
 Confirmation = asyncio.Future[bool]
 PublishGroup = Callable[[Sequence[Chunk]], Awaitable[None]]
 
@@ -104,3 +105,27 @@ class GroupCommit:
         else:
             stored = True
         resolve_all([each.stored for each in group], stored)
+
+
+@dataclass
+class Deadlines:
+    """Timeout of confirmations: those pending after `seconds` (up to 5 % later) resolve to False. Run `work` once.
+
+    A timer for each webhook would be a large part of its cost.
+    """
+
+    seconds: float
+    _new: list[Confirmation] = field(default_factory=list, init=False)
+    _old: deque[list[Confirmation]] = field(default_factory=deque, init=False)
+
+    def watch(self, answers: Iterable[Confirmation]) -> None:
+        self._new.extend(answers)
+
+    async def work(self) -> None:
+        """Expire confirmations step by step, forever; those that are done by the next step are dropped."""
+        while True:
+            await asyncio.sleep(self.seconds / STEPS)
+            self._old.append([answer for answer in self._new if not answer.done()])
+            self._new.clear()
+            if len(self._old) > STEPS:
+                resolve_all(self._old.popleft(), False)

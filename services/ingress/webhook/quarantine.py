@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterator, Sequence
 import msgspec
 from msgspec import Raw, Struct
 
-from services.ingress.domain import payloads
-from services.ingress.domain.addresses import Rules, pick_addresses
-from services.ingress.domain.findings import ParseProblem, ProblemKind
+from services.ingress.webhook import payloads
+from services.ingress.webhook.addresses import Rules, pick_addresses
+from services.ingress.webhook.events import ParseProblem, ProblemKind
 from shared.contracts.inbound import WebhookQuarantined
 
 ACCOUNT_OBJECT = "whatsapp_business_account"

@@ -1,4 +1,4 @@
-"""Recognition of phone numbers and user ids, and their encryption before they leave this process."""
+"""Phone numbers and user ids: recognition, changes, and encryption before they leave this process."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -7,14 +7,17 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from services.ingress.domain.decoding import ParseError
-from services.ingress.domain.payloads import Contact, WrittenMessage
+from services.ingress.webhook.decoding import ParseError, parse_timestamp
+from services.ingress.webhook.payloads import Contact, SystemNotice, WrittenMessage
+from shared.contracts.inbound import IdentityChange
 from shared.contracts.message import Address, Addresses, AddressKind
 
 # One is usual; the limit avoids comparing each of 5,000 messages with a thousand contacts.
 MAX_CONTACTS_PER_ADDRESS = 10
 _USER = re.compile(r"[A-Z]{2}\.[\x21-\x7e]{1,150}")
 _PHONE = re.compile(r"\+?[0-9]{5,20}")
+CHANGE_TYPES = ("user_changed_number", "user_changed_user_id", "customer_changed_number")
+_FROM_TO = re.compile(r"changed from (\S{5,160}) to (\S{5,160})$")
 
 
 class Encrypt(Protocol):
@@ -105,6 +108,35 @@ def resolve_sender(message: WrittenMessage, beside: ContactIndex, rules: Rules) 
     known = [value for value in own if value]
     more = [value for contact in beside.find(known) for value in (contact.wa_id, contact.user_id)]
     return build_addresses([*own, *more], rules)
+
+
+def find_identity_change(message: WrittenMessage, rules: Rules) -> IdentityChange | None:
+    """Return the change of address that a system message reports, including its older shapes.
+
+    Return None if the message is about something else, or lacks the old or the new address.
+    """
+    notice = message.system
+    if message.type != "system" or notice is None or notice.type not in CHANGE_TYPES:
+        return None
+    was, becomes = _find_named_addresses(notice)
+    after = {value for value in (notice.wa_id, notice.new_wa_id, notice.user_id, becomes) if value}
+    known = (notice.previous_user_id, message.sender, message.from_user_id, was)
+    before = [value for value in known if value and value not in after]
+    if not before or not after:
+        return None
+    return IdentityChange(
+        message_key=rules.index.compute_base_index("wamid", message.id),
+        before=build_addresses(before, rules),
+        after=build_addresses(sorted(after), rules),
+        at=parse_timestamp(message.timestamp),
+        received_at=rules.received_at,
+    )
+
+
+def _find_named_addresses(notice: SystemNotice) -> tuple[str | None, str | None]:
+    """Return the old and the new address from the text; some notices have them nowhere else."""
+    found = _FROM_TO.search(notice.body or "")
+    return (found[1], found[2]) if found else (None, None)
 
 
 def _encrypt_address(kind: AddressKind, value: str | None, rules: Rules) -> Address | None:

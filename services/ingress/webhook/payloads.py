@@ -1,16 +1,50 @@
-"""Structs for the parts of Meta's webhooks that we read.
+"""Meta's webhooks: the subscribed fields by subject, and Structs for the parts that we read.
 
 Lists stay raw until each of their items is decoded on its own, so that one malformed item does not affect the
 others. Unknown fields are ignored, labels such as types and statuses are plain text, and what Meta calls optional is
-optional here.
+optional here. Source of the fields: Meta, webhook reference (September 2026) and its OpenAPI file v23.0; older and
+newer names as reported by integrators.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from msgspec import Raw, Struct
 
+from services.ingress.webhook.events import Ignored
+
 Timestamp = int | str
+
+
+# Lists of citizens' messages, statuses and preferences, each for one of the account's numbers.
+CITIZEN_FIELDS = frozenset({"messages", "user_preferences"})
+
+# About our account only: passed on unchanged. A field that is not listed anywhere may hold citizens' numbers and
+# texts, so it is encrypted as a whole.
+_ACCOUNT_PREFIXES = (
+    "account_",
+    "business_",
+    "flows",
+    "message_template_",
+    "partner_",
+    "payment_configuration_",
+    "phone_number_",
+    "security",
+    "template_",
+)
+
+# Irrelevant to a one-way channel: counted but not stored, since most of it is about people.
+_IGNORED_FIELDS: Mapping[str, Ignored] = {
+    "calls": Ignored.CALL,
+    "history": Ignored.COEXISTENCE,
+    "message_echoes": Ignored.COEXISTENCE,
+    "smb_app_state_sync": Ignored.COEXISTENCE,
+    "smb_message_echoes": Ignored.COEXISTENCE,
+    "messaging_handovers": Ignored.HANDOVER,
+    "standby": Ignored.HANDOVER,
+    "automatic_events": Ignored.ADVERTISING,
+    "tracking_events": Ignored.ADVERTISING,
+}
 
 
 class WebhookPart(Struct, frozen=True, kw_only=True):
@@ -233,3 +267,13 @@ class Preference(WebhookPart, frozen=True, kw_only=True):
     timestamp: Timestamp
     wa_id: str | None = None
     user_id: str | None = None
+
+
+def is_about_account(field: str) -> bool:
+    """Return whether the field is about our account, templates, quality or limits."""
+    return field.startswith(_ACCOUNT_PREFIXES)
+
+
+def find_ignored_reason(field: str) -> Ignored | None:
+    """Return the reason to ignore the field as a whole, or None."""
+    return Ignored.GROUP if field.startswith("group_") else _IGNORED_FIELDS.get(field)

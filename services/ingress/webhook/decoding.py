@@ -8,8 +8,8 @@ from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
-from services.ingress.domain import payloads
-from services.ingress.domain.findings import ProblemKind
+from services.ingress.webhook import payloads
+from services.ingress.webhook.events import ProblemKind
 
 # A number from here on (the year 5138) cannot be seconds, so it is milliseconds.
 _MIN_MILLISECONDS = 100_000_000_000
