@@ -2,19 +2,16 @@
 
 import time
 
-from aiohttp import web
 from prometheus_client import CollectorRegistry
 
-from services.ingress.notices.adapters.http.server import build_app, open_api_port
-from services.ingress.notices.adapters.metrics import NoticesApiMetrics
-from services.ingress.notices.adapters.outbox import BrokerNoticeOutbox
-from services.ingress.notices.adapters.token_file import TokenFile
-from services.ingress.notices.domain.progress_store import ProgressStore
-from services.ingress.notices.domain.rate_limit import Rate, TokenBuckets
-from services.ingress.notices.handlers.auth import Authenticator
-from services.ingress.notices.handlers.notice_checks import NoticeCheckClient
-from services.ingress.notices.handlers.progress_feed import ProgressFeed
-from services.ingress.notices.handlers.publishing import PublishService
+from services.ingress.notices.api import build_app, open_api_port
+from services.ingress.notices.auth import Authenticator, TokenFile
+from services.ingress.notices.metrics import NoticesApiMetrics
+from services.ingress.notices.outbox import BrokerNoticeOutbox
+from services.ingress.notices.progress import ProgressStore
+from services.ingress.notices.progress_feed import ProgressFeed
+from services.ingress.notices.publishing import NoticeCheckClient, PublishService
+from services.ingress.notices.rate_limit import Rate, TokenBuckets
 from services.ingress.notices.settings import Settings
 from shared.amqp.publisher import ReconnectingPublisher
 from shared.amqp.stream import StreamReader, StreamRecord
@@ -50,8 +47,23 @@ async def serve(settings: Settings, stop: StopRequest) -> None:
     store = ProgressStore({source: system.name for system in configuration.systems for source in system.sources})
     outbox = BrokerNoticeOutbox(publisher, settings.login)
     checks = NoticeCheckClient(outbox, system_clock)
-    feed = ProgressFeed(store, system_clock, lambda: reader.is_current, settings.login, checks)
-    app = _build_app(settings, configuration, feed, outbox, NoticesApiMetrics(registry))
+    feed = ProgressFeed(store, system_clock, lambda: reader.is_current, settings.login, checks.resolve)
+    metrics = NoticesApiMetrics(registry)
+    service = PublishService(
+        configuration=configuration,
+        outbox=outbox,
+        feed=feed,
+        checks=checks,
+        clock=system_clock,
+        count_stored=metrics.count_stored,
+    )
+    app = build_app(
+        authenticator=_build_authenticator(settings, configuration, metrics),
+        publish_service=service,
+        feed=feed,
+        metrics=metrics,
+        proxies=settings.notices_api_proxy_networks,
+    )
     async with (
         open_internal_port(
             host=settings.internal_host, port=settings.internal_port, registry=registry, readiness=readiness
@@ -69,29 +81,6 @@ async def serve(settings: Settings, stop: StopRequest) -> None:
         readiness.draining = True
 
 
-def _build_app(
-    settings: Settings,
-    configuration: Configuration,
-    feed: ProgressFeed,
-    outbox: BrokerNoticeOutbox,
-    metrics: NoticesApiMetrics,
-) -> web.Application:
-    return build_app(
-        authenticator=_build_authenticator(settings, configuration, metrics),
-        publish_service=PublishService(
-            configuration=configuration,
-            outbox=outbox,
-            feed=feed,
-            checks=feed.checks,
-            clock=system_clock,
-            meter=metrics,
-        ),
-        feed=feed,
-        metrics=metrics,
-        proxies=settings.notices_api_proxy_networks,
-    )
-
-
 def _convert_message(streamed: StreamRecord) -> AmqpMessage:
     return AmqpMessage(
         body=streamed.body, login=streamed.login, content_type=streamed.content_type, headers=streamed.headers
@@ -107,5 +96,5 @@ def _build_authenticator(settings: Settings, configuration: Configuration, metri
         requests=TokenBuckets(rate=Rate(burst=max(1, round(per_second * BURST_SECONDS)), per_second=per_second)),
         clock=system_clock,
         monotonic=time.monotonic,
-        meter=metrics,
+        count_refused=metrics.count_refused,
     )

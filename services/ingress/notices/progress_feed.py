@@ -6,12 +6,9 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from services.ingress.notices.domain.errors import ApiError, ErrorType, build_retryable_error
-from services.ingress.notices.domain.progress import NoticeList
-from services.ingress.notices.domain.progress_store import EventName, ProgressEntry, ProgressStore
-from services.ingress.notices.domain.results import event_key
-from services.ingress.notices.domain.validation import Caller
-from services.ingress.notices.handlers.notice_checks import NoticeCheckClient
+from services.ingress.notices.errors import ApiError, ErrorType, build_retryable_error
+from services.ingress.notices.progress import EventName, NoticeList, ProgressEntry, ProgressStore, event_key
+from services.ingress.notices.validation import Caller
 from shared.contracts.envelope import ContractError, Envelope, read_message
 from shared.contracts.events import NoticeChecked
 from shared.contracts.notices import NoticePublished, NoticeUpdated, NoticeWithdrawn
@@ -35,14 +32,14 @@ class ProgressFeed:
     """Progress of published events, read from the broker's stream.
 
     `is_current` returns whether the whole stream has been read; `login` is the broker login of every replica of ours.
-    Answers to notice checks in the stream go to `checks`.
+    Answers to notice checks in the stream go to `resolve_check`.
     """
 
     store: ProgressStore
     clock: Clock
     is_current: Callable[[], bool]
     login: str
-    checks: NoticeCheckClient
+    resolve_check: Callable[[NoticeChecked], None]
     _waiting: dict[EventName, set[asyncio.Event]] = field(default_factory=dict)
     _watchers: Counter[str] = field(default_factory=Counter)
 
@@ -70,7 +67,7 @@ class ProgressFeed:
         except ContractError:
             return []  # of a later version
         if isinstance(message, NoticeChecked):
-            self.checks.resolve(message)
+            self.resolve_check(message)
         return self.store.apply(message, event.time, place)
 
     def is_used(self, event: Envelope, caller: Caller) -> bool:

@@ -1,17 +1,18 @@
-"""Validation of the events of a request: all may be published, or the errors say why not."""
+"""Validation of the events of a request (all may be published, or the errors say why not), and the answer if so."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
 import msgspec
+from msgspec import Struct
 
-from services.ingress.notices.domain.errors import ApiError, ErrorType, FieldError
-from services.ingress.notices.domain.parsing import UNREAD_EVENT, ParsedRequest
-from services.ingress.notices.domain.plain_json import ACTIONS
-from services.ingress.notices.domain.results import CheckResult, PublishResult, event_path
+from services.ingress.notices.errors import ApiError, ErrorType, FieldError
+from services.ingress.notices.parsing import UNREAD_EVENT, ParsedRequest
+from services.ingress.notices.plain_json import ACTIONS
+from services.ingress.notices.progress import event_path
 from shared.contracts.envelope import Envelope
-from shared.contracts.events import NoticeChecked, Problem
+from shared.contracts.events import Euros, NoticeChecked, Problem
 from shared.contracts.message import Lane
 from shared.contracts.notices import NoticeContent
 from shared.notices.configuration import Configuration
@@ -36,6 +37,50 @@ class Caller:
         """Return the event as published: with its system, and the token's topics if it is narrowed."""
         topics = ",".join(self.system.topics) if self.narrowed else None
         return msgspec.structs.replace(event, kreisfunksystem=self.system.name, kreisfunktopics=topics)
+
+
+class PublishResult(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The broker has stored this event; `event` is the path to follow its progress."""
+
+    event: str
+    source: str
+    id: str
+    notice: str
+
+
+class PublishResults(Struct, frozen=True, kw_only=True):
+    """The broker has stored these events, in the order of the request."""
+
+    events: tuple[PublishResult, ...]
+
+
+class CheckResult(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Expected result of this event; nothing was published.
+
+    `begins_at` is missing if it is sent at once. `audience`, `costs` in euros and `duration_seconds` are current
+    estimates; each is missing if unknown. `blockers` describe what delays or stops the event.
+    """
+
+    event: str
+    source: str
+    id: str
+    notice: str
+    action: str
+    topic: str | None = None
+    lane: Lane | None = None
+    begins_at: datetime | None = None
+    expires_at: datetime | None = None
+    revision: int | None = None
+    audience: int | None = None
+    costs: dict[str, Euros] = {}
+    duration_seconds: int | None = None
+    blockers: tuple[str, ...] = ()
+
+
+class CheckResults(Struct, frozen=True, kw_only=True):
+    """The same for a batch, in the order of the request."""
+
+    events: tuple[CheckResult, ...]
 
 
 def validate_events(

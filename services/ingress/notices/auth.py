@@ -1,32 +1,79 @@
-"""Token authentication of API requests."""
+"""Token authentication of API requests, by a file of tokens."""
 
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 
 import msgspec
+import structlog
 
-from services.ingress.notices.domain.errors import ApiError, ErrorType, build_retryable_error
-from services.ingress.notices.domain.rate_limit import TokenBuckets
-from services.ingress.notices.domain.validation import Caller
-from services.ingress.notices.ports import ApiMeter, MonotonicClock, TokenSource, TokensUnreadable
+from services.ingress.notices.errors import ApiError, ErrorType, build_retryable_error
+from services.ingress.notices.rate_limit import TokenBuckets
+from services.ingress.notices.validation import Caller
 from shared.notices.configuration import Configuration
-from shared.notices.tokens import MAX_TOKEN_LENGTH, Token, find_token
+from shared.notices.tokens import MAX_TOKEN_LENGTH, Token, TokenList, find_token
 from shared.runtime.clock import Clock
 
 CHALLENGE = {"WWW-Authenticate": 'Bearer realm="Kreisfunk"'}
 RETRY_AFTER_SECONDS = 2.0
+
+_log = structlog.get_logger()
+_FileState = tuple[int, int, int]
+
+
+class TokensUnreadable(Exception):
+    """Error: the tokens file is damaged, so no token can be accepted."""
+
+
+@dataclass
+class TokenFile:
+    """Tokens file, read again whenever it has changed. No file means no tokens; a damaged one rejects all."""
+
+    path: Path
+    _state: _FileState | None = field(default=None, init=False)
+    _tokens: Sequence[Token] | None = field(default=(), init=False)
+
+    def load(self) -> Sequence[Token]:
+        """Return the current tokens; changes take effect without a restart. Raises TokensUnreadable."""
+        state = self._read_state()
+        if state != self._state:
+            self._state = state
+            self._tokens = self._read() if state else ()
+        if self._tokens is None:
+            raise TokensUnreadable
+        return self._tokens
+
+    def _read_state(self) -> _FileState | None:
+        """Return values that change when the file is written, from one `stat` without reading the file."""
+        try:
+            found = self.path.stat()
+        except FileNotFoundError:
+            return None
+        except OSError:
+            return (0, 0, 0)
+        return found.st_ino, found.st_mtime_ns, found.st_size
+
+    def _read(self) -> Sequence[Token] | None:
+        try:
+            tokens = msgspec.json.decode(self.path.read_bytes(), type=TokenList).tokens
+        except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+            _log.error("tokens_unreadable", path=str(self.path), error=type(error).__name__)
+            return None
+        _log.info("tokens_read", tokens=len(tokens))
+        return tokens
 
 
 @dataclass(kw_only=True)
 class Authenticator:
     """Token authentication. Failed attempts are rate-limited by address; a valid token is accepted even from there."""
 
-    tokens: TokenSource
+    tokens: TokenFile
     configuration: Configuration
     failures: TokenBuckets
     requests: TokenBuckets
     clock: Clock
-    monotonic: MonotonicClock
-    meter: ApiMeter
+    monotonic: Callable[[], float]
+    count_refused: Callable[[str], None]
 
     def authenticate(self, authorization: str | None, address: str) -> Caller:
         """Return the caller. Raises ApiError: the same one for every reason, except when a rate limit is exceeded."""
@@ -66,11 +113,11 @@ class Authenticator:
     def _reject_token(self, address: str) -> ApiError:
         if wait := self.failures.take(address, self.monotonic()):
             return self._reject_rate("Too many wrong tokens came from this address.", wait)
-        self.meter.count_refused("token")
+        self.count_refused("token")
         return ApiError(ErrorType.UNAUTHORIZED, "Send a token that was made for your system.", headers=CHALLENGE)
 
     def _reject_rate(self, detail: str, wait: float) -> ApiError:
-        self.meter.count_refused("rate")
+        self.count_refused("rate")
         return build_retryable_error(ErrorType.TOO_MANY, detail, wait)
 
 

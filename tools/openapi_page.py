@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from html import escape
 from typing import Any
 
-from services.ingress.notices.domain.errors import ErrorType
+from services.ingress.notices.errors import ErrorType
 
 _STYLE = (
     "body{font:1rem/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}"
@@ -16,7 +16,7 @@ _STYLE = (
 
 def render_page(document: Mapping[str, Any], others: Mapping[str, str]) -> str:
     """Return the page as HTML; `others` maps the addresses of further documents to their titles."""
-    return "".join(_render_page(document, others))
+    return "\n".join([*_render_page(document, others), ""])
 
 
 def _render_page(document: Mapping[str, Any], others: Mapping[str, str]) -> Iterator[str]:

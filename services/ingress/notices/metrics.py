@@ -10,7 +10,7 @@ _SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
 
 
 class NoticesApiMetrics:
-    """Prometheus implementation of ports.ApiMeter."""
+    """Prometheus metrics of the server and of its handlers."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._requests = Counter(

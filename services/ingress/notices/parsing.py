@@ -13,8 +13,8 @@ from urllib.parse import unquote
 import msgspec
 from msgspec import Raw
 
-from services.ingress.notices.domain.errors import ApiError, ErrorType, FieldError
-from services.ingress.notices.domain.plain_json import KEY_FIELD, KEY_HEADER, build_event, parse_key, use_plain_names
+from services.ingress.notices.errors import ApiError, ErrorType, FieldError
+from services.ingress.notices.plain_json import KEY_FIELD, KEY_HEADER, build_event, parse_key, use_plain_names
 from shared.contracts.envelope import CONTENT_TYPE as STRUCTURED
 from shared.contracts.envelope import Envelope
 from shared.contracts.events import Problem

@@ -6,7 +6,7 @@ from uuid import uuid4
 import msgspec
 import structlog
 
-from services.ingress.notices.ports import NoticeNotStored
+from services.ingress.notices.publishing import NoticeNotStored
 from shared.amqp.publisher import ReconnectingPublisher
 from shared.amqp.topology import API_NOTICES
 from shared.contracts.envelope import Envelope
@@ -20,7 +20,7 @@ _log = structlog.get_logger()
 
 @dataclass
 class BrokerNoticeOutbox:
-    """Broker implementation of ports.NoticeOutbox; our own `login` is permitted to name the publishing system."""
+    """Broker implementation of publishing.NoticeOutbox; our own `login` is permitted to name the publishing system."""
 
     publisher: ReconnectingPublisher
     login: str
