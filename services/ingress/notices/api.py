@@ -3,7 +3,6 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import msgspec
@@ -21,7 +20,6 @@ from services.ingress.notices.publishing import PublishService
 from services.ingress.notices.rate_limit import Network, find_client_address
 from services.ingress.notices.validation import Caller, CheckResults, PublishResults
 from shared import contracts
-from shared.runtime.http_port import open_http_port
 
 MAX_BODY_BYTES = 256 * 1024
 READ_TIMEOUT_SECONDS = 10.0
@@ -83,20 +81,6 @@ def build_app(
     app.router.add_get("/events/{key:[0-9a-f]{32}}", follow_event, allow_head=False)
     _add_documents(app)
     return app
-
-
-def open_api_port(
-    app: web.Application, *, host: str, port: int, shutdown_seconds: float
-) -> AbstractAsyncContextManager[int]:
-    """Serve until the block ends, then finish the requests in flight."""
-    return open_http_port(
-        app,
-        host=host,
-        port=port,
-        shutdown_seconds=shutdown_seconds,
-        respond=respond_to_error,
-        refused=app[METRICS].count_unparsed,
-    )
 
 
 def _add_documents(app: web.Application) -> None:

@@ -83,7 +83,9 @@ class ProgressFeed:
     async def find(self, caller: Caller, key: str) -> ProgressEntry:
         """Return the entry of an event. Raises ApiError: not found, also for an event of another system."""
         name = caller.system.name, key
-        entry = self.store.find(*name) or await self._wait_for_entry(name)
+        if self.store.find(*name) is None:  # another replica may just have published it
+            await self._wait_for_change(name, LATE_TIMEOUT_SECONDS)
+        entry = self.store.find(*name)
         if entry is None:
             self._require_current()
             raise ApiError(ErrorType.NOT_FOUND)
@@ -101,11 +103,6 @@ class ProgressFeed:
             raise build_retryable_error(
                 ErrorType.UNAVAILABLE, "What was published before is still being read.", RETRY_AFTER_SECONDS
             )
-
-    async def _wait_for_entry(self, name: EventName) -> ProgressEntry | None:
-        """Wait briefly for an event that another replica may just have published."""
-        await self._wait_for_change(name, LATE_TIMEOUT_SECONDS)
-        return self.store.find(*name)
 
     async def _wait_for_change(self, name: EventName, seconds: float) -> None:
         """Return on the next change of the event or after `seconds`."""

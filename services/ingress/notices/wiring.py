@@ -4,7 +4,7 @@ import time
 
 from prometheus_client import CollectorRegistry
 
-from services.ingress.notices.api import build_app, open_api_port
+from services.ingress.notices.api import build_app, respond_to_error
 from services.ingress.notices.auth import Authenticator, TokenFile
 from services.ingress.notices.metrics import NoticesApiMetrics
 from services.ingress.notices.outbox import BrokerNoticeOutbox
@@ -21,6 +21,7 @@ from shared.notices.config import read_configuration
 from shared.notices.configuration import Configuration
 from shared.runtime.background import run_in_background
 from shared.runtime.clock import system_clock
+from shared.runtime.http_port import open_http_port
 from shared.runtime.probes import Readiness, open_internal_port
 from shared.runtime.process import StopRequest
 
@@ -70,11 +71,13 @@ async def serve(settings: Settings, stop: StopRequest) -> None:
         ),
         publisher.connect_in_background(settings.broker_url, password=settings.broker_secret, name=NAME),
         run_in_background(reader.run(lambda message: feed.consume(_convert_message(message), message.offset))),
-        open_api_port(
+        open_http_port(
             app,
             host=settings.notices_api_host,
             port=settings.notices_api_port,
             shutdown_seconds=min(MAX_SHUTDOWN_SECONDS, settings.drain_seconds / 2),
+            respond=respond_to_error,
+            refused=metrics.count_unparsed,
         ),
     ):
         await stop.requested.wait()

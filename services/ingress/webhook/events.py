@@ -30,7 +30,14 @@ from shared.contracts.inbound import (
 )
 from shared.contracts.message import Message
 
+MAX_GROUP_EVENTS = 500
+MAX_GROUP_BYTES = 131_072
+OTHER_LABEL = "other"
+_HARMLESS = re.compile(r"[a-z_]{1,40}")
+_encoder = msgspec.json.Encoder()
+
 Event = InboundMessage | DeliveryStatus | PreferenceChange | IdentityChange | AccountEvent | WebhookQuarantined
+E = TypeVar("E", bound=Event)
 
 
 class Ignored(StrEnum):
@@ -76,10 +83,6 @@ class ParsedWebhook(Struct, frozen=True):
     events: list[Event] = []
     ignored: list[Ignored] = []
     problems: list[ParseProblem] = []
-
-
-OTHER_LABEL = "other"
-_HARMLESS = re.compile(r"[a-z_]{1,40}")
 
 
 @dataclass(frozen=True)
@@ -149,8 +152,6 @@ KNOWN_LABELS: Mapping[type[Event], KnownLabels] = {
     AccountEvent: KnownLabels(lambda event: event.field, ACCOUNT_FIELDS),
 }
 
-E = TypeVar("E", bound=Event)
-
 GROUP_TYPES: Mapping[type[Event], type[Message]] = {
     InboundMessage: InboundMessages,
     DeliveryStatus: DeliveryStatuses,
@@ -159,19 +160,23 @@ GROUP_TYPES: Mapping[type[Event], type[Message]] = {
     AccountEvent: AccountEvents,
     WebhookQuarantined: WebhookQuarantined,
 }
-_BUILDERS: Mapping[type[Event], Callable[[tuple[Any, ...]], Message]] = {
-    InboundMessage: lambda events: InboundMessages(messages=events),
-    DeliveryStatus: lambda events: DeliveryStatuses(statuses=events),
-    PreferenceChange: lambda events: PreferenceChanges(changes=events),
-    IdentityChange: lambda events: IdentityChanges(changes=events),
-    AccountEvent: lambda events: AccountEvents(events=events),
-    WebhookQuarantined: lambda events: events[0],
+# The message of a group is a list in one field; each event of a type not named here is a message of its own.
+_FIELDS: Mapping[type[Event], str] = {
+    InboundMessage: "messages",
+    DeliveryStatus: "statuses",
+    PreferenceChange: "changes",
+    IdentityChange: "changes",
+    AccountEvent: "events",
 }
 
 
 def build_group_message(events: Sequence[Event]) -> Message:
     """Return the message with these events, which are of one type; there is at least one."""
-    return _BUILDERS[type(events[0])](tuple(events))
+    first = events[0]
+    if isinstance(first, WebhookQuarantined):
+        return first
+    build: Callable[..., Message] = GROUP_TYPES[type(first)]
+    return build(**{_FIELDS[type(first)]: tuple(events)})
 
 
 def split_by_type(events: Sequence[E]) -> Mapping[type[E], Sequence[E]]:
@@ -180,20 +185,6 @@ def split_by_type(events: Sequence[E]) -> Mapping[type[E], Sequence[E]]:
     if len(types) == 1:
         return {type(events[0]): events}
     return {kind: [event for event in events if type(event) is kind] for kind in types}
-
-
-MAX_GROUP_EVENTS = 500
-MAX_GROUP_BYTES = 131_072
-
-# The message of a group is a list in one field; each event of a type not named here is a message of its own.
-_FIELDS: Mapping[type[Event], bytes] = {
-    InboundMessage: b"messages",
-    DeliveryStatus: b"statuses",
-    PreferenceChange: b"changes",
-    IdentityChange: b"changes",
-    AccountEvent: b"events",
-}
-_encoder = msgspec.json.Encoder()
 
 
 @dataclass(slots=True)
@@ -233,4 +224,4 @@ def join_chunks(kind: type[Event], slices: Sequence[Chunk]) -> bytes:
     """Return the data of the message with these chunks; a type that is not grouped has one chunk with one event."""
     joined = b",".join([each.json for each in slices])
     field = _FIELDS.get(kind)
-    return b'{"%b":[%b]}' % (field, joined) if field else joined
+    return b'{"%b":[%b]}' % (field.encode(), joined) if field else joined
