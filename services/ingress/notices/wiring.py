@@ -2,6 +2,7 @@
 
 import time
 
+from aiohttp import web
 from prometheus_client import CollectorRegistry
 
 from services.ingress.notices.api import build_app, respond_to_error
@@ -34,9 +35,8 @@ BURST_SECONDS = 10
 
 async def serve(settings: Settings, stop: StopRequest) -> None:
     """Serve until a stop is requested, then answer the requests in flight. Raises ConfigurationError."""
-    configuration = read_configuration(settings.county_file, Configuration)
     registry = CollectorRegistry()
-    publisher = ReconnectingPublisher()
+    metrics, publisher = NoticesApiMetrics(registry), ReconnectingPublisher()
     readiness = Readiness({"broker": publisher.is_usable})
     reader = StreamReader(
         url=settings.broker_url,
@@ -45,26 +45,7 @@ async def serve(settings: Settings, stop: StopRequest) -> None:
         stream=PROGRESS,
         begin=PROGRESS_HISTORY,
     )
-    store = ProgressStore({source: system.name for system in configuration.systems for source in system.sources})
-    outbox = BrokerNoticeOutbox(publisher, settings.login)
-    checks = NoticeCheckClient(outbox, system_clock)
-    feed = ProgressFeed(store, system_clock, lambda: reader.is_current, settings.login, checks.resolve)
-    metrics = NoticesApiMetrics(registry)
-    service = PublishService(
-        configuration=configuration,
-        outbox=outbox,
-        feed=feed,
-        checks=checks,
-        clock=system_clock,
-        count_stored=metrics.count_stored,
-    )
-    app = build_app(
-        authenticator=_build_authenticator(settings, configuration, metrics),
-        publish_service=service,
-        feed=feed,
-        metrics=metrics,
-        proxies=settings.notices_api_proxy_networks,
-    )
+    app, feed = _build_app(settings, metrics, publisher, reader)
     async with (
         open_internal_port(
             host=settings.internal_host, port=settings.internal_port, registry=registry, readiness=readiness
@@ -82,6 +63,32 @@ async def serve(settings: Settings, stop: StopRequest) -> None:
     ):
         await stop.requested.wait()
         readiness.draining = True
+
+
+def _build_app(
+    settings: Settings, metrics: NoticesApiMetrics, publisher: ReconnectingPublisher, reader: StreamReader
+) -> tuple[web.Application, ProgressFeed]:
+    configuration = read_configuration(settings.county_file, Configuration)
+    store = ProgressStore({source: system.name for system in configuration.systems for source in system.sources})
+    outbox = BrokerNoticeOutbox(publisher, settings.login)
+    checks = NoticeCheckClient(outbox, system_clock)
+    feed = ProgressFeed(store, system_clock, lambda: reader.is_current, settings.login, checks.resolve)
+    service = PublishService(
+        configuration=configuration,
+        outbox=outbox,
+        feed=feed,
+        checks=checks,
+        clock=system_clock,
+        count_stored=metrics.count_stored,
+    )
+    app = build_app(
+        authenticator=_build_authenticator(settings, configuration, metrics),
+        publish_service=service,
+        feed=feed,
+        metrics=metrics,
+        proxies=settings.notices_api_proxy_networks,
+    )
+    return app, feed
 
 
 def _convert_message(streamed: StreamRecord) -> AmqpMessage:
