@@ -24,9 +24,9 @@ from cli.publish.http_client import (
 )
 from cli.publish.http_requests import build_request, read_attribute
 from cli.publish.settings import HttpSettings
-from services.ingress.notices.domain.errors import ProblemDetails
-from services.ingress.notices.domain.progress import EventProgress, EventState
-from services.ingress.notices.domain.results import EVENTS_PATH, CheckResult, PublishResult
+from services.ingress.notices.errors import ProblemDetails
+from services.ingress.notices.progress import EVENTS_PATH, EventProgress, EventState
+from services.ingress.notices.validation import CheckResult, PublishResult
 from shared.contracts.events import NoticeAccepted, NoticeAction, NoticeChecked, NoticeRejected, Problem
 from shared.notices.cloudevents import read_event
 from shared.outcome import DependencyUnavailable

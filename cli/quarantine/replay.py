@@ -10,11 +10,10 @@ from datetime import datetime, timedelta
 from uuid import NAMESPACE_OID, uuid5
 
 from cli.quarantine.items import QuarantinedWebhook
-from services.ingress.adapters.outbox import SOURCE
-from services.ingress.domain.addresses import Rules
-from services.ingress.domain.event_groups import build_group_message, split_by_type
-from services.ingress.domain.findings import Event, ParsedWebhook, ProblemKind
-from services.ingress.domain.translate import parse_webhook
+from services.ingress.webhook.addresses import Rules
+from services.ingress.webhook.events import Event, ParsedWebhook, ProblemKind, build_group_message, split_by_type
+from services.ingress.webhook.outbox import SOURCE
+from services.ingress.webhook.translate import parse_webhook
 from shared.amqp.publisher import Publisher
 from shared.amqp.topology import INBOUND
 from shared.contracts.envelope import encode
