@@ -53,9 +53,9 @@ def publish(
     KREISFUNK_NOTICES_API_TOKEN.
     Over HTTP, a request that is rate-limited or finds Kreisfunk unavailable is repeated for up to --timeout.
 
-    Exit status: 0 accepted (--check: valid, --watch: sent), 2 wrong command line or settings, 3 rejected,
-    4 Kreisfunk unavailable or access refused, 5 no answer, 6 accepted, but it has no subscribers. With --watch, 1 for
-    rejected, cancelled, or failed for everybody, and Ctrl-C ends only the watching.
+    Exit status: 0 accepted (--check: valid, --watch: sent), 1 the question was not answered with yes, 2 wrong command
+    line or settings, 3 rejected, 4 Kreisfunk unavailable or access refused, 5 no answer, 6 accepted, but it has no
+    subscribers. With --watch, 1 also for rejected, cancelled, or failed for everybody; Ctrl-C ends only the watching.
 
     Examples:
 
