@@ -8,12 +8,13 @@ import pytest
 from typer.testing import CliRunner
 
 from cli.main import app
-from tests.unit.shared_notices.factories import NOON, build_event, find_content_problems, find_problems
+from tests.unit.shared_notices.factories import build_event, find_content_problems, find_problems
+from tests.unit.subscriptions.factories import NOON
 from tools.docs.generate import DOCS
 
 GUIDE = (DOCS / "guides" / "editors.md").read_text()
 SOURCES = [
-    *(DOCS.parent / "cli").glob("publish/*.py"),
+    *(DOCS.parent / "cli").rglob("*.py"),
     *(DOCS.parent / "shared").glob("*/*.py"),
     *(DOCS.parent / "services" / "subscriptions" / "domain").glob("*.py"),
 ]
