@@ -60,8 +60,7 @@ class Transport(Protocol):
         """Return the answer within `seconds`; None if `seconds` is None. Raises NoAnswerError."""
 
     def watch(self, body: bytes, *, seconds: float) -> AsyncIterator[EventProgress]:
-        """Publish, and yield each change until the last. Raises NoAnswerError without a first answer within `seconds`.
-        Publish, and yield each change until the last. Raises NoAnswerError without a first answer within `seconds`."""
+        """Publish, and yield each change until the last. Raises NoAnswerError if none comes within `seconds`."""
 
 
 @dataclass(frozen=True, kw_only=True)

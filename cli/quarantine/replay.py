@@ -94,8 +94,7 @@ def select_unpublished(webhook: QuarantinedWebhook, understood: ParsedWebhook) -
 
 
 def is_too_old(event: Event, now: datetime) -> bool:
-    """Return whether a consumer may have handled the event and purged its key; the person may have decided anew since.
-    Return whether a consumer may have handled the event and purged its key; the person may have decided anew since."""
+    """Return whether a consumer may have handled the event and purged its key: the person may have decided anew."""
     match event:
         case InboundMessage(sent_at=at) | IdentityChange(at=at):
             return now - at > MAX_AGE
