@@ -13,7 +13,7 @@ _STOP = (
     r"these)",
     r"\b(?:do not|don ?t|dont|never) (?:\w+ ){0,2}(?:send|text|write|message|contact|want|wish|need|like to (?:get|"
     r"receive))",
-    r"\b(?:take|get|remove|delete|sign|opt|count|leave) me (?:off|from|out|alone)\b",
+    r"\b(?:ban|block|kick|unfollow) me\b|\b(?:take|get|remove|delete|sign|opt|count|leave) me (?:off|from|out|alone)\b",
     r"\b(?:want|like|wish|going|need|have|how (?:do|can) i|can i|could i|let me) (?:\w+ )?(?:to )?"
     r"(?:unsubscribe|cancel|opt out|optout|quit|leave|sign off|get out)\b",
     r"\b(?:cancel|end|delete|stop) (?:my|the|this) (?:subscription|abo|newsletter|messages)|\bno more (?:messages|"
@@ -48,6 +48,8 @@ _STOP = (
     r"\bsupprim\w* (?:\w+ )?de la liste|\bannull\w* (?:l )?iscrizione|\brimuov\w* (?:mi )?(?:dalla )?lista|"
     r"\bnon (?:voglio|inviat\w*|scriv\w*|contatt\w*)|\bverwijder m\w+|\bgeen (?:berichten|interesse)|\buitschrijven\b|"
     r"\bnu (?:mai |ma )?(?:vreau|trimit\w*|interes\w*|scri\w*)|\bdezabon\w*|\bmos (?:me )?(?:shkruani|dergoni)\b|"
+    r"\bв (?:покое|спокоі)\b|\b(?:dajcie|zostawcie|zostaw) (?:mi |mnie )?(?:\w+ )?spokoj\w*|\brahat birak\w*|"
+    r"\bdej\w+ en paz|\blascia\w* in pace|\blaissez moi\b|\blasati ma\b|\bna miru\b|"
     r"\bremove (?:my|this) (?:\w+ )?(?:number|email|contact)|\bremove from (?:the )?list",
 )
 STOP = re.compile("|".join(_STOP))

@@ -113,6 +113,7 @@ OTHER_BUSINESS = read_words("""auto autos kfz fahrzeug pkw lkw motorrad moped ro
     verstorbenen mutter vater buecherei bibliothek computer drucker rechner fernseher bus ticket fahrkarte
     abfallkalender wahl briefwahl kennzeichen gewerbeanmeldung mofa trecker traktor oldtimer kleingarten pachtvertrag
     grab baulast grundbuch vereinsregister handelsregister gewerberegister wasserrecht flensburg fuehrungszeugnis
+    instagram insta facebook tiktok snapchat google ebay amazon paypal netflix spotify youtube
     kitaplatz hortplatz ganztag mittagessen musikschule schwimmkurs handyvertrag stromvertrag internetvertrag festnetz
     zeitungsabo fitnessstudio wohngeld buergergeld kindergeld pflegegeld papiertonne""")
 # "Hallo Papa, das ist meine neue Nummer, die alte kannst du löschen" is a fraud attempt.
