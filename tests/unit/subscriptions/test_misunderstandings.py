@@ -4,6 +4,7 @@ import pytest
 
 from services.subscriptions.domain.intents.detection import detect_text_intent
 from services.subscriptions.domain.intents.intent import Day, Intent
+from services.subscriptions.domain.intents.rules import apply_rules
 from tests.unit.subscriptions.factories import COUNTY, TEXTS, build_message, understand_message
 
 
@@ -368,3 +369,50 @@ def test_leave_me_alone_is_a_stop_in_any_language(text: str) -> None:
 @pytest.mark.parametrize("text", ["Wo ist da der Pferdefuß?", "Ist das ein Fortschritt?"])
 def test_a_question_without_a_word_of_leaving_ends_nothing(text: str) -> None:
     assert detect_text_intent(text, COUNTY).intent not in (Intent.STOP, Intent.ASK_STOP)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Hiermit erteile ich meine Zustimmung zum Empfang",
+        "Ich willige in die Zusendung Ihrer Hinweise ein",
+    ],
+)
+def test_a_declared_consent_is_asked_about_and_no_stop(text: str) -> None:
+    assert detect_text_intent(text, COUNTY).intent is Intent.ASK_START
+    assert detect_text_intent("Ich ziehe meine Zustimmung zurück", COUNTY).intent is Intent.STOP
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ich will eure Infos nicht, wer hat euch das erlaubt",
+        "Kündigen oder lieber nicht, ich weiß noch nicht",
+        "Stopp bitte, ich muss ins Krankenhaus",
+        "Darum brauche ich die Gartensachen nicht mehr. Die Konzerte würde ich aber gern weiter lesen",
+    ],
+)
+def test_whoever_may_want_to_leave_is_at_least_asked(text: str) -> None:
+    assert detect_text_intent(text, COUNTY).intent in (Intent.ASK_STOP, Intent.STOP)
+
+
+@pytest.mark.parametrize(
+    ("text", "topics"),
+    [
+        ("Alles abmelden bis auf die Konzerte", {"veranstaltungen"}),
+        ("Bis auf Jobs alles weg", {"stellen"}),
+        ("Das Wichtigste zu Sperrungen, nur das", {"strassensperrungen"}),
+    ],
+)
+def test_all_but_one_topic_keeps_that_one(text: str, topics: set[str]) -> None:
+    wish = detect_text_intent(text, COUNTY)
+    assert (wish.intent, wish.topics) == (Intent.ONLY, topics)
+
+
+def test_a_return_ends_a_pause() -> None:
+    wish = detect_text_intent("Bin verreist, komme am 14.2. zurück, bitte Pause", COUNTY)
+    assert (wish.intent, wish.until) == (Intent.PAUSE, Day(14, 2))
+
+
+def test_greetings_choose_no_place() -> None:
+    assert apply_rules("Viele Grüße aus Ritterhude", COUNTY).places == frozenset()

@@ -80,7 +80,7 @@ def resolve_intent(rule: ParsedIntent, prediction: Prediction, text: str, county
     )
     elsewhere = rule.intent is Intent.STOP and prediction.intent is Intent.PLACES and is_about_origin(words, county)
     if agreed or mistaken or plain or not words or not (elsewhere or _should_overrule(prediction, rule, words)):
-        return _keep_rule(rule, prediction, words)
+        return _keep_rule(rule, prediction, words, text)
     if rule.intent is Intent.STOP and prediction.intent is Intent.WHY:
         return ParsedIntent(intent=Intent.ASK_STOP)  # "Das will ich nicht. Woher haben Sie meine Nummer?"
     parsed = _apply_prediction(prediction, words, text, county)
@@ -172,28 +172,34 @@ def _has_stop_phrase(rule: ParsedIntent, words: Sequence[str]) -> bool:
     return rule.intent is Intent.STOP and has_stop_word(words)
 
 
-def _keep_rule(rule: ParsedIntent, prediction: Prediction, words: Sequence[str]) -> ParsedIntent:
+def _keep_rule(rule: ParsedIntent, prediction: Prediction, words: Sequence[str], text: str) -> ParsedIntent:
     """Return the rule's intent; ask instead of sending the general hint if the person may want to stop."""
+    if rule.intent is not Intent.OTHER or len(words) <= 1 or _is_mere_question(words, text) or is_stop_denied(words):
+        return rule
     sure = prediction.intent is Intent.OTHER and prediction.probability >= MIN_PROBABILITY_HIGH
-    doubtful = rule.intent is Intent.OTHER and not sure and prediction.sum_probability(*_LEAVE) >= MIN_STOP_PROBABILITY
-    return ParsedIntent(intent=Intent.ASK_STOP) if doubtful and len(words) > 1 and not is_stop_denied(words) else rule
+    doubtful = not sure and prediction.sum_probability(*_LEAVE) >= MIN_STOP_PROBABILITY
+    return ParsedIntent(intent=Intent.ASK_STOP) if doubtful else rule
+
+
+def _is_mere_question(words: Sequence[str], text: str) -> bool:
+    """Return whether a question has no word of leaving: "Wo ist der Haken?"."""
+    return "?" in text and not hints_at_leaving(words)
 
 
 def _apply_prediction(prediction: Prediction, words: Sequence[str], text: str, county: County) -> ParsedIntent:
     doubt = _find_doubt(prediction, words)
     if (doubt or prediction.intent in _COMING_OR_GOING) and is_stop_denied(words):
         return ParsedIntent(intent=Intent.OTHER)
+    unfounded = _is_mere_question(words, text)
     if doubt and prediction.intent not in _LEAVE:
-        return ParsedIntent(intent=doubt)
+        return ParsedIntent(intent=Intent.OTHER if unfounded and doubt is Intent.ASK_STOP else doubt)
     if len(words) == 1 and prediction.intent in _COMING_OR_GOING:
         return ParsedIntent(intent=_classify_one_word(prediction))
     corrected = correct_prediction(prediction, words, text)
     if corrected:
         return ParsedIntent(intent=corrected)
     if prediction.intent is Intent.STOP and prediction.probability < _require_for_stop(words):
-        # "Wo ist der Haken?"
-        question = "?" in text and not hints_at_leaving(words)
-        return ParsedIntent(intent=Intent.OTHER if question else Intent.ASK_STOP)
+        return ParsedIntent(intent=Intent.OTHER if unfounded else Intent.ASK_STOP)
     about = extract_entities(text, county)
     if (
         prediction.intent is Intent.ONLY

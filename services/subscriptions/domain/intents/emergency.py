@@ -53,6 +53,7 @@ _DESPAIR = re.compile(
     r"(?:will|moechte) (?:ich )?(?:\w+ ){0,3}(?:sterben|tot sein)|"
     r"(?:waere?|waers) (?:ich )?(?:\w+ ){0,3}(?:tot|nicht mehr da)|"
     r"(?:leben|alles|weiterleben) (?:\w+ ){0,4}(?:keinen sinn|sinnlos)|"
+    r"(?:vor (?:den|einen) zug|von (?:der|einer) bruecke|vom dach) (?:zu )?(?:werfe\w*|springe\w*|stuerze\w*|lege\w*)|"
     r"(?:mir|sich) (?:\w+ ){0,2}(?:was|etwas) (?:antun|anzutun)|"
     r"(?:do not|don ?t|dont|no longer) (?:\w+ )?(?:want|wanna|wish) (?:to )?(?:live|be alive|wake up)|"
     r"(?:want|wanna|going) (?:to )?(?:die|kill myself|end it all)|yasamak istemiyor\w*|olmek istiyor\w*|"

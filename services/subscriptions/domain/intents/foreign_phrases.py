@@ -43,7 +43,7 @@ _STOP = (
     r"\bodsubskryb\w*|\bodwol\w* (?:zgod\w*|subskrypc\w*)|\bwycofuj\w* zgod\w*",
     # Languages that are rare here: a stop is obeyed in any language.
     r"\bno (?:me |nos )?(?:quiero|interesa\w*|envi\w*|mand\w*|escrib\w*|contact\w*|molest\w*)|\bdar[ms]e de baja\b|"
-    r"\bcancel(?:ar?|a) (?:la |mi )?suscripci\w*|\bdejar? de (?:recibir|enviar|escribir)|\bnao quero\b|"
+    r"\bcancel(?:ar?|a) (?:la |mi )?suscripci\w*|\bdej\w* de (?:recibir|enviar|escribir|mandar)|\bnao quero\b|"
     r"\bdesabon\w*|\bdesinscri\w*|\bne (?:plus|m \w+|me \w+|veux) (?:\w+ )?(?:recevoir|envoy\w*|ecri\w*|pas)|"
     r"\bsupprim\w* (?:\w+ )?de la liste|\bannull\w* (?:l )?iscrizione|\brimuov\w* (?:mi )?(?:dalla )?lista|"
     r"\bnon (?:voglio|inviat\w*|scriv\w*|contatt\w*)|\bverwijder m\w+|\bgeen (?:berichten|interesse)|\buitschrijven\b|"

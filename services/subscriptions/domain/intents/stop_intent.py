@@ -97,14 +97,16 @@ _ABOUT_LEAVING = re.compile(
 _SOME_DAY = re.compile(
     r"\b(?:spaeter|irgendwann|jederzeit|falls|eines tages)\b|^(?:muss|soll|sollte) (?:ich|man|wir)\b.* (?:wenn|bevor)\b"
 )
+# "Abmelden oder lieber nicht?", "Stop oder Weiter schreiben?"
 _UNDECIDED = re.compile(
-    r"\b(?:abmelden|abmeldung|kuendigen|aufhoeren|stoppen|stopp?) oder (?:doch |lieber |besser )?(?:nicht|bleiben)\b"
+    r"\b(?:abmelden|abmeldung|kuendigen|aufhoeren|stoppen|stopp?) oder (?:doch |lieber |besser )?"
+    r"(?:nicht|bleiben|weiter|start|pause)\b"
 )
 _ASKS = read_words("wie kann koennen was muss wo wann")
 _OURS = RECEIVED | read_words("verteiler infokanal kreisfunk")
 _ONESELF = read_words("bitte ich mich uns hiermit")
 _LEAVING = STOP_WORDS | _ERASE | read_words("aufhoeren aufhoert")
-_HINTS = NO | STOP_WORDS | STOP_ALONE_WORDS | _ERASE | read_words("ruhe frieden zufrieden los runter heraus")
+_HINTS = NO | STOP_WORDS | STOP_ALONE_WORDS | _ERASE | read_words("ruhe frieden zufrieden los runter heraus ab")
 # "Abgemeldet", "aufhört", "ausgestiegen", "gekündigt", "entfolgen", "verzichte".
 _HINT = re.compile(
     r"(?:ab|auf|aus)(?:ge|zu)?(?:m|best|stell|schalt|hoer|tra|stei|stie|tret|loes)|(?:ge)?(?:kuend|strich|sperr|nerv|stopp|"
