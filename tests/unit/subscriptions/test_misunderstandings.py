@@ -416,3 +416,15 @@ def test_a_return_ends_a_pause() -> None:
 
 def test_greetings_choose_no_place() -> None:
     assert apply_rules("Viele Grüße aus Ritterhude", COUNTY).places == frozenset()
+
+
+@pytest.mark.parametrize("text", ["Mehr Stellenangebote bitte", "gern mehr Jobs"])
+def test_more_of_a_topic_does_not_end_it(text: str) -> None:
+    wish = detect_text_intent(text, COUNTY)
+    assert (wish.intent, wish.topics) == (Intent.ADD, frozenset({"stellen"}))
+    assert detect_text_intent("keine Jobs mehr", COUNTY).intent is Intent.REMOVE
+
+
+@pytest.mark.parametrize("text", ["Alles andere als Jobs ist mir egal", "zxcvb"])
+def test_nobody_is_taken_to_leave_by_words_of_something_else(text: str) -> None:
+    assert detect_text_intent(text, COUNTY).intent in (Intent.TOPICS, Intent.HELP, Intent.ONLY, Intent.OTHER)

@@ -147,14 +147,14 @@ def _is_settled(prediction: Prediction, rule: ParsedIntent, words: Sequence[str]
         case Intent.REMOVE, Intent.ADD:
             return words[-1] in _PREFIXES_OF_LEAVING or has_stop_word(words)  # "Schaltet die Jobs ab"
         case _:
-            return prediction.intent in _LEAVE and _is_no_leaving(prediction, rule, words)
+            return prediction.intent in (*_LEAVE, Intent.REMOVE) and _is_no_leaving(prediction, rule, words)
 
 
 def _is_no_leaving(prediction: Prediction, rule: ParsedIntent, words: Sequence[str]) -> bool:
-    """Return whether a rule stands against the prediction that somebody leaves."""
+    """Return whether a rule stands against the prediction that somebody leaves, or drops topics."""
     match rule.intent:
-        case Intent.ASK_START:
-            return not hints_at_leaving(words)  # "Ich gebe meine Einwilligung"
+        case Intent.ASK_START | Intent.ADD:
+            return not hints_at_leaving(words)  # "Ich gebe meine Einwilligung", "mehr Jobs"
         case Intent.EMERGENCY:
             return is_despair(words)
         case Intent.HELP:
@@ -228,7 +228,12 @@ def _find_doubt(prediction: Prediction, words: Sequence[str]) -> Intent | None:
 
 
 def _classify_one_word(prediction: Prediction) -> Intent:
-    """Return the question to ask about a single word, which may be a typo of a stop word, a start word, or either."""
+    """Return the question to ask about a single word, which may be a typo of a stop word, a start word, or either.
+
+    OTHER if it is hardly like any of them.
+    """
+    if prediction.probability < MAX_DOUBTFUL_PROBABILITY:
+        return Intent.OTHER
     leaves, joins = prediction.sum_probability(*_LEAVE), prediction.sum_probability(Intent.START, Intent.ASK_START)
     if min(leaves, joins) >= MIN_EITHER_PROBABILITY:
         return Intent.ASK_BOTH

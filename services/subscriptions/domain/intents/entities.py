@@ -27,7 +27,10 @@ _OFF = read_words("weg raus aus ab")
 _CLOSING = POLITE | read_words("sofort jetzt damit nehmen machen lassen")
 _KEPT = read_words("ja gern gerne drin weiter bleibt bleiben behalten brauch brauche schon okay toll")
 # Phrases about all remaining topics: "Jobs, mehr nicht", "Feste könnt ihr weglassen, alles andere gern".
-_REST = r"\b(?:rest|(?:alles |das |die |den )?andere[ns]?|uebrige[ns]?|sonst|weiter|anders|alles)\b(?: \w+){0,3}?"
+_REST = (
+    r"\b(?:rest|(?:alles |das |die |den )?andere[ns]?|uebrige[ns]?|sonst|weiter|anders|alles)\b"
+    r"(?: als \w+)?(?: \w+){0,3}?"
+)
 _REST_REFUSED = re.compile(
     _REST + r" (?:nicht|nichts|nix|nein|weg|raus|egal|verzichtbar|ueberfluessig|sparen|keine[ns]?|stop)\b|"
     r"(?<!nicht )(?<!nichts )(?<!nix )(?<!keine )\bmehr (?:\w+ ){0,2}(?:nicht|nichts|nix|keine[ns]?)\b|"

@@ -39,7 +39,7 @@ _STOP = (
     r"(?:підписк|подписк|повідомл|сообщен|розсилк|рассылк)\w*|\b(?:видал|удал|прибер|убер)\w* мене|\bудалите меня",
     # Polish
     r"\bnie (?:\w+ ){0,3}(?:chce|chcialbym|chcialabym|zycze|wysyla\w*|wysla\w*|przysyla\w*|pisz\w*|pisac|potrzebuj\w*|"
-    r"interesuj\w*|kontaktuj\w*)|\bwypis\w*|\brezygn\w*|\bzrezygn\w*|\banulu\w*|\bprzestan\w*|\bzatrzym\w*|"
+    r"interesuj\w*|kontaktuj\w*)|\bwypis\w*|\brezygn\w*|\bzrezygn\w*|\banulu\w*|\bprzesta\w*|\bzatrzym\w*|"
     r"\bodsubskryb\w*|\bodwol\w* (?:zgod\w*|subskrypc\w*)|\bwycofuj\w* zgod\w*",
     # Languages that are rare here: a stop is obeyed in any language.
     r"\bno (?:me |nos )?(?:quiero|interesa\w*|envi\w*|mand\w*|escrib\w*|contact\w*|molest\w*)|\bdar[ms]e de baja\b|"

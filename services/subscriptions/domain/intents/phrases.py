@@ -97,6 +97,7 @@ STOP = re.compile(
             r"(?:loesch|loescht|loeschen|loesche)(?: sie)? (?:mein|das) (?:abo|abonnement)",
             rf"^{_NEWS} (?:bitte )?(?:aus|weg|ende|off)$",
             r"^no (?:messages|texts|news)",
+            r"kein\w* (?:abonnent\w*|empfaenger\w*|mitglied\w*|teilnehmer\w*) mehr",
             rf"verzichte (?:\w+ ){{0,3}}{_NEWS}",
             r"(?:sperren|sperrt|blockieren|blockiert)(?: sie)? (?:mich|meine nummer)",
             r"(?:loesch|loescht|loeschen|loesche)(?: sie)? (?:mich|uns) (?:\w+ ){0,4}(?:verteiler|liste|gruppe|kanal)",

@@ -213,7 +213,8 @@ def _select_by_name(found: _Mentions, text: str) -> ParsedIntent | None:
     joining = _match_start(found) if topics else None
     if joining:
         return ParsedIntent(intent=joining, topics=topics, places=places)
-    if said & _ADD and said <= _ADD | _LINK | FILLER_WORDS | _ASKED_OF_US and topics:
+    more = _ADD | {"mehr"}
+    if said & more and said <= more | _LINK | FILLER_WORDS | _ASKED_OF_US and topics:
         return ParsedIntent(intent=Intent.ADD, topics=topics, places=places)
     named = ParsedIntent(intent=Intent.ONLY, topics=topics, places=places)
     if places and not topics and said & _LIVING and said <= _LINK | FILLER_WORDS | _LIVING and not said & _RECEIVING:
