@@ -46,6 +46,7 @@ _BESIDES = read_words("zu zum zur neben zusaetzlich")
 _HAVING = read_words("hab habe haben hatte bekomm bekomme bekommen krieg kriege kriegen have get")
 _SO_FAR = read_words("nur bloss schon bisher bereits already only bislang")
 _MOVED = read_words("umgezogen gezogen umzug ziehe ziehen zieh moved weggezogen verzogen wechseln wechsel")
+_AT_ALL = read_words("sonst ueberhaupt gar alles")
 _FROM = read_words("aus ueber von fuer zu")
 _LIVING = read_words("wohne wohnen lebe leben")
 # "Wohne nicht mehr dort" has its "not" at once; a place and a conjunction are between two statements.
@@ -114,7 +115,7 @@ def extract_entities(text: str, county: County) -> Entities:
 
 def is_about_origin(words: Sequence[str], county: County) -> bool:
     """Return whether a place says where messages come from: "keine Meldungen mehr aus Worpswede"."""
-    if (_MOVED | _LIVING) & set(words):
+    if (_MOVED | _LIVING | _AT_ALL) & set(words):
         return False
     return any(find_names(words[index + 1 : index + 3], county)[1] for index, word in enumerate(words) if word in _FROM)
 

@@ -77,6 +77,7 @@ _EVERYWHERE = re.compile(
     r"\b(?:ganze[nmr]?|gesamte[nmr]?|kompletten?) (?:land)?kreis\b|\bkreisweit\b|\bueberall\b|"
     r"\b(?:allen?|saemtlichen?) (?:orten?|ortschaften|gemeinden|doerfern?|kommunen)\b"
 )
+_REFUSING = (NO | ONLY | STOP_WORDS | STOP_ALONE_WORDS) - {"aus"}
 _NOT_ONLY = "nicht nur "
 _HEARING = read_words("""moechte will wuerde haette bitte gern gerne schicken schickt senden bekommen erhalten hoeren
     lesen wissen interessiert""")
@@ -117,7 +118,7 @@ def _wants_every_place(words: Sequence[str], text: str) -> bool:
     """Return whether no municipality is left out: "Ich möchte wieder aus dem ganzen Landkreis hören"."""
     sentence = " ".join(tokenize(text)).replace(_NOT_ONLY, "")
     said = set(sentence.split())
-    if said & (NO | ONLY | STOP_WORDS) or "?" in text or len(words) > MAX_PLACE_WORDS:
+    if said & _REFUSING or "?" in text or len(words) > MAX_PLACE_WORDS:
         return False
     not_only = _NOT_ONLY in " ".join(tokenize(text)) and said & _ALL
     return bool(said & _HEARING and (not_only or _EVERYWHERE.search(sentence)))
