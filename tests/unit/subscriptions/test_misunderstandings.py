@@ -430,3 +430,17 @@ def test_more_of_a_topic_does_not_end_it(text: str) -> None:
 @pytest.mark.parametrize("text", ["Alles andere als Jobs ist mir egal", "zxcvb"])
 def test_nobody_is_taken_to_leave_by_words_of_something_else(text: str) -> None:
     assert detect_text_intent(text, COUNTY).intent in (Intent.TOPICS, Intent.HELP, Intent.ONLY, Intent.OTHER)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Vorrei annullare l'iscrizione, grazie",
+        "Come posso disiscrivermi?",
+        "别再给我发信息",
+        "Jeg ønsker at blive afmeldt",
+        "Ik wil me graag uitschrijven",
+    ],
+)
+def test_more_ways_to_leave_in_other_languages(text: str) -> None:
+    assert detect_text_intent(text, COUNTY).intent is Intent.STOP
