@@ -210,7 +210,7 @@ async def test_a_connection_that_the_server_ends_or_that_is_old_is_not_used(monk
 
 @pytest.mark.parametrize(
     ("url", "reason"),
-    [("http://nowhere.invalid/", "gaierror: .*name"), (f"http://{LOOPBACK}:1/", "ConnectionRefusedError")],
+    [("http://nowhere.invalid/", r"gaierror: \w+"), (f"http://{LOOPBACK}:1/", "ConnectionRefusedError")],
 )
 async def test_without_a_connection_nothing_was_written_and_the_cause_is_named(url: str, reason: str) -> None:
     with pytest.raises(ConnectError, match=reason):
