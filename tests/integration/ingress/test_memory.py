@@ -14,7 +14,7 @@ from tests.integration.ingress.queues import IngressQueues
 from tests.unit.ingress.webhooks import build_messages_body, build_text_message
 
 CONNECTIONS = 500
-HUGE = 1024 * 1024  # of each: together more than twice the limit
+HUGE = 4 * 1024 * 1024
 LIMIT = 200 * 1000 * 1000
 WRONG = "X-Hub-Signature-256: sha256=" + "0" * 64
 CHUNKED = b"%x\r\n" % HUGE

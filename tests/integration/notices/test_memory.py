@@ -10,7 +10,7 @@ from tests.integration.ingress.connections import RawConnection, build_head, ope
 from tests.integration.notices.api import data, event, run_notices_api
 
 CONNECTIONS = 500
-HUGE = 1024 * 1024  # of each: together more than twice the limit
+HUGE = 4 * 1024 * 1024
 LIMIT = 200 * 1000 * 1000
 GUESSED = "Authorization: Bearer kreisfunk_" + "0" * 43
 
