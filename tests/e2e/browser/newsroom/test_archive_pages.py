@@ -119,7 +119,7 @@ async def test_a_citizen_checks_a_message_without_script_and_mouse(
     inspector: Inspector, archive: ArchiveHarness
 ) -> None:
     page = await inspector.open(await inspector.open_context(script=False), archive.url)
-    await page.get_by_label("Code der Meldung").focus()
+    await page.get_by_label("Prüfcode").focus()
     await page.keyboard.type("k7m2 q9tx")
     await page.keyboard.press("Enter")
     await expect(page.get_by_text("Ja, mit diesem Code haben wir eine Meldung versandt")).to_be_visible()
