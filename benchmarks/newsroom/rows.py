@@ -47,23 +47,19 @@ _ENTRIES = """
 """
 
 
-async def fill(database_url: str, *, broadcasts: int, subscribers: int) -> str:
+async def fill(connection: asyncpg.Connection, *, broadcasts: int, subscribers: int) -> str:
     """Create the rows and return the cookie of a session."""
-    connection = await asyncpg.connect(database_url, command_timeout=600)
-    try:
-        await create_subscribers(connection, subscribers)
-        account = await connection.fetchval(_ACCOUNT)
-        await connection.execute(_DRAFTS, broadcasts, account)
-        await connection.execute(_VERSIONS, broadcasts, account)
-        await connection.execute(_PUBLICATIONS, broadcasts)
-        await connection.execute(_BROADCASTS, broadcasts, subscribers)
-        await connection.execute(_ENTRIES, broadcasts)
-        await connection.execute("analyze")
-        token = secrets.token_urlsafe(32)
-        await connection.execute(_SESSION, hashlib.sha256(token.encode()).digest(), account)
-        return token
-    finally:
-        await connection.close()
+    await create_subscribers(connection, subscribers)
+    account = await connection.fetchval(_ACCOUNT)
+    await connection.execute(_DRAFTS, broadcasts, account)
+    await connection.execute(_VERSIONS, broadcasts, account)
+    await connection.execute(_PUBLICATIONS, broadcasts)
+    await connection.execute(_BROADCASTS, broadcasts, subscribers)
+    await connection.execute(_ENTRIES, broadcasts)
+    await connection.execute("analyze")
+    token = secrets.token_urlsafe(32)
+    await connection.execute(_SESSION, hashlib.sha256(token.encode()).digest(), account)
+    return token
 
 
 async def count_transactions(connection: asyncpg.Connection) -> int:
