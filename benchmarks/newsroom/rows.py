@@ -2,6 +2,7 @@
 
 import hashlib
 import secrets
+from uuid import UUID
 
 import asyncpg
 
@@ -48,18 +49,24 @@ _ENTRIES = """
 
 
 async def fill(connection: asyncpg.Connection, *, broadcasts: int, subscribers: int) -> str:
-    """Create the rows and return the cookie of a session."""
+    """Create subscribers and rows, and return the cookie of a session."""
     await create_subscribers(connection, subscribers)
-    account = await connection.fetchval(_ACCOUNT)
-    await connection.execute(_DRAFTS, broadcasts, account)
-    await connection.execute(_VERSIONS, broadcasts, account)
-    await connection.execute(_PUBLICATIONS, broadcasts)
-    await connection.execute(_BROADCASTS, broadcasts, subscribers)
-    await connection.execute(_ENTRIES, broadcasts)
-    await connection.execute("analyze")
+    account = await create_rows(connection, broadcasts=broadcasts, audience=subscribers)
     token = secrets.token_urlsafe(32)
     await connection.execute(_SESSION, hashlib.sha256(token.encode()).digest(), account)
     return token
+
+
+async def create_rows(connection: asyncpg.Connection, *, broadcasts: int, audience: int) -> UUID:
+    """Create broadcasts with everything that belongs to them, and return the account that wrote them."""
+    account: UUID = await connection.fetchval(_ACCOUNT)
+    await connection.execute(_DRAFTS, broadcasts, account)
+    await connection.execute(_VERSIONS, broadcasts, account)
+    await connection.execute(_PUBLICATIONS, broadcasts)
+    await connection.execute(_BROADCASTS, broadcasts, audience)
+    await connection.execute(_ENTRIES, broadcasts)
+    await connection.execute("analyze")
+    return account
 
 
 async def count_transactions(connection: asyncpg.Connection) -> int:
