@@ -1,7 +1,8 @@
 """Composition root of the newsroom: open resources in dependency order, close them in reverse."""
 
 import secrets
-from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -32,7 +33,7 @@ from services.newsroom.adapters.retention import build_retention_rules
 from services.newsroom.adapters.secret_sealer import KeyRingSealer
 from services.newsroom.adapters.sessions import PostgresSessionRepository
 from services.newsroom.domain.archive_feeds import ArchiveSite
-from services.newsroom.domain.county import ArchiveCounty
+from services.newsroom.domain.county import NewsroomCounty
 from services.newsroom.handlers.account_admin import AccountAdministration
 from services.newsroom.handlers.archive_cache import ArchiveCache
 from services.newsroom.handlers.login import LoginService
@@ -67,14 +68,19 @@ class Newsroom:
     """Parts of the newsroom that its pages share."""
 
     settings: Settings
-    county: ArchiveCounty
+    configuration: NewsroomCounty
     database: Database
     metrics: NewsroomMetrics
     sessions: PostgresSessionRepository
     watch: SessionWatch
+    static: StaticFiles
+
+    @property
+    def shutdown_seconds(self) -> float:
+        return min(MAX_SHUTDOWN_SECONDS, self.settings.drain_seconds / 2)
 
 
-async def serve(settings: Settings, county: ArchiveCounty, stop: StopRequest) -> None:
+async def serve(settings: Settings, configuration: NewsroomCounty, stop: StopRequest) -> None:
     """Run until a stop is requested, then answer the requests in flight."""
     registry = CollectorRegistry()
     metrics = NewsroomMetrics(registry)
@@ -92,45 +98,46 @@ async def serve(settings: Settings, county: ArchiveCounty, stop: StopRequest) ->
         sessions = PostgresSessionRepository(database, settings.session_limits)
         newsroom = Newsroom(
             settings=settings,
-            county=county,
+            configuration=configuration,
             database=database,
             metrics=metrics,
             sessions=sessions,
             watch=SessionWatch(sessions),
+            static=_read_static_files(settings.newsroom_assets),
         )
-        archive = ArchiveCache(ArchiveEntryReader(database), system_clock, timedelta(days=settings.archive_days))
-        metrics.watch_archive(archive.measure_age_seconds)
-        retention = Retention(
-            database=database, rules=build_retention_rules(), on_deleted=lambda kind, count: None
-        )
+        rules = build_retention_rules(configuration.feedback_days)
+        retention = Retention(database=database, rules=rules, on_deleted=metrics.count_deleted)
         work = run_in_background(
-            repeat(newsroom.watch.refresh, SESSION_WATCH_SECONDS),
-            repeat(archive.refresh, ARCHIVE_REFRESH_SECONDS),
-            repeat(retention.run, RETENTION_INTERVAL_SECONDS),
+            repeat(newsroom.watch.refresh, SESSION_WATCH_SECONDS), repeat(retention.run, RETENTION_INTERVAL_SECONDS)
         )
         await stack.enter_async_context(work)
-        static = StaticFiles(settings.newsroom_assets)
-        if not static.has_kern:
-            _log.warning("no_design_system", folder=str(settings.newsroom_assets))
-        shutdown_seconds = min(MAX_SHUTDOWN_SECONDS, settings.drain_seconds / 2)
-        await stack.enter_async_context(_open_archive(newsroom, archive, static, shutdown_seconds))
+        await stack.enter_async_context(_open_archive(newsroom))
         await stack.enter_async_context(
             open_newsroom_port(
-                build_newsroom_app(newsroom, static),
+                build_newsroom_app(newsroom),
                 host=settings.newsroom_host,
                 port=settings.newsroom_port,
-                shutdown_seconds=shutdown_seconds,
+                shutdown_seconds=newsroom.shutdown_seconds,
             )
         )
         await stop.requested.wait()
         readiness.draining = True
 
 
-def _open_archive(
-    newsroom: Newsroom, cache: ArchiveCache, static: StaticFiles, shutdown_seconds: float
-) -> AbstractAsyncContextManager[int]:
+def _read_static_files(assets: Path) -> StaticFiles:
+    static = StaticFiles(assets)
+    if not static.has_kern:
+        _log.warning("no_design_system", folder=str(assets))
+    return static
+
+
+@asynccontextmanager
+async def _open_archive(newsroom: Newsroom) -> AsyncIterator[None]:
     """Serve the public archive until the block ends."""
-    settings, county = newsroom.settings, newsroom.county
+    settings, county = newsroom.settings, newsroom.configuration
+    keeps = timedelta(days=settings.archive_days)
+    cache = ArchiveCache(ArchiveEntryReader(newsroom.database), system_clock, keeps)
+    newsroom.metrics.watch_archive(cache.measure_age_seconds)
     site = ArchiveSite(
         url=settings.archive_url,
         county=county.name,
@@ -143,24 +150,26 @@ def _open_archive(
         county=county,
         phone=settings.archive_phone or None,
         keeps_days=settings.archive_days,
-        static=static,
+        static=newsroom.static,
     )
-    return open_archive_port(
-        build_archive_app(site, pages, ArchiveDocuments(cache), static),
+    port = open_archive_port(
+        build_archive_app(site, pages, ArchiveDocuments(cache), newsroom.static),
         pages,
         host=settings.archive_host,
         port=settings.archive_port,
-        shutdown_seconds=shutdown_seconds,
+        shutdown_seconds=newsroom.shutdown_seconds,
         refused=newsroom.metrics.count_unparsed,
     )
+    async with run_in_background(repeat(cache.refresh, ARCHIVE_REFRESH_SECONDS)), port:
+        yield
 
 
-def build_newsroom_app(newsroom: Newsroom, static: StaticFiles) -> web.Application:
+def build_newsroom_app(newsroom: Newsroom) -> web.Application:
     """Return the application with all pages."""
     settings = newsroom.settings
     cookies = CookieJar(is_secure=settings.newsroom_url.startswith("https:"))
     guard = PageGuard(sessions=newsroom.sessions, cookies=cookies, origin=settings.newsroom_url)
-    return build_app(_build_pages(newsroom, cookies), guard=guard, static=static, metrics=newsroom.metrics)
+    return build_app(_build_pages(newsroom, cookies), guard=guard, static=newsroom.static, metrics=newsroom.metrics)
 
 
 def _build_pages(newsroom: Newsroom, cookies: CookieJar) -> list[PageGroup]:

@@ -24,6 +24,9 @@ class NewsroomMetrics:
             registry=registry,
         )
         self._logins = Counter("kreisfunk_newsroom_logins_total", "Logins by result", ["result"], registry=registry)
+        self._deleted = Counter(
+            "kreisfunk_newsroom_retention_deleted_rows_total", "Rows deleted by age", ["kind"], registry=registry
+        )
         for result in LOGIN_RESULTS:
             self._logins.labels(result)
         self._archive_age = Gauge(
@@ -38,6 +41,9 @@ class NewsroomMetrics:
     def count_unparsed(self, status: int) -> None:
         """Count the answer to a request that reached no route."""
         self._requests.labels(NO_ROUTE, str(status)).inc()
+
+    def count_deleted(self, kind: str, rows: int) -> None:
+        self._deleted.labels(kind).inc(rows)
 
     def count_login(self, result: str) -> None:
         self._logins.labels(result).inc()

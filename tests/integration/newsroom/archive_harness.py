@@ -17,7 +17,7 @@ from services.newsroom.adapters.http.archive_pages import ArchivePages
 from services.newsroom.adapters.http.static_files import StaticFiles
 from services.newsroom.domain.archive import ArchiveEntry
 from services.newsroom.domain.archive_feeds import ArchiveSite
-from services.newsroom.domain.county import ArchiveCounty
+from services.newsroom.domain.county import NewsroomCounty
 from services.newsroom.handlers.archive_cache import ArchiveCache
 from shared.database.pool import Database, open_database
 from shared.notices.config import read_configuration
@@ -100,7 +100,7 @@ def _build_row(entry: ArchiveEntry, identifier: UUID) -> tuple[object, ...]:
 async def run_archive(
     database: Database, *, phone: str | None = PHONE, assets: Path = Path("/nonexistent")
 ) -> AsyncIterator[ArchiveHarness]:
-    county = read_configuration(COUNTY_FILE, ArchiveCounty)
+    county = read_configuration(COUNTY_FILE, NewsroomCounty)
     clock = TurnedClock()
     cache = ArchiveCache(ArchiveEntryReader(database), clock, timedelta(days=KEEPS_DAYS))
     site = ArchiveSite(

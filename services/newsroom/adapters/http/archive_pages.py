@@ -14,7 +14,7 @@ from markupsafe import Markup
 from services.newsroom.adapters.http.static_files import KERN_STYLES, StaticFiles
 from services.newsroom.domain.archive import Archive, ArchiveEntry, ArchiveSelection, EntryState, format_code
 from services.newsroom.domain.archive_feeds import ArchiveSite, build_linked_data, build_query, get_headline
-from services.newsroom.domain.county import ArchiveCounty
+from services.newsroom.domain.county import NewsroomCounty
 from services.newsroom.domain.german import ZONE, format_day, format_moment
 
 TEMPLATES = Path(__file__).with_name("templates")
@@ -30,7 +30,7 @@ class ArchivePages:
         self,
         *,
         site: ArchiveSite,
-        county: ArchiveCounty,
+        county: NewsroomCounty,
         phone: str | None,
         keeps_days: int,
         static: StaticFiles,
