@@ -148,11 +148,15 @@ create table newsroom.draft (
   corrects text,
   state text not null check (state in ('draft', 'pending', 'returned', 'approved', 'published', 'discarded')),
   version integer not null,
+  emergency text,
   created_by uuid not null references newsroom.account,
   created_at timestamptz not null default now(),
   changed_at timestamptz not null default now()
 );
 create index draft_changed on newsroom.draft (changed_at desc, id);
+create index draft_state on newsroom.draft (state, changed_at desc);
+create index draft_corrects on newsroom.draft (corrects) where corrects is not null;
+create index draft_emergency on newsroom.draft (changed_at) where emergency is not null;
 comment on table newsroom.draft is 'notices that are written here; a draft is discarded, never deleted';
 comment on column newsroom.draft.id is 'id of the draft';
 comment on column newsroom.draft.notice is 'id of the notice, which is public: chosen when the draft is begun';
@@ -160,6 +164,8 @@ comment on column newsroom.draft.kind is 'notice, update, follow_up or withdrawa
 comment on column newsroom.draft.corrects is 'id of the notice that it updates, follows or withdraws; null for a new one';
 comment on column newsroom.draft.state is 'draft, pending, returned, approved, published or discarded';
 comment on column newsroom.draft.version is 'newest draft_version.version';
+comment on column newsroom.draft.emergency is
+  'why it was sent before a second person had approved it; null unless it was';
 comment on column newsroom.draft.created_by is 'account.id';
 comment on column newsroom.draft.created_at is 'when it was begun';
 comment on column newsroom.draft.changed_at is 'when its state or text last changed';
@@ -186,22 +192,24 @@ create table newsroom.decision (
   version integer not null,
   account uuid not null references newsroom.account,
   person uuid not null,
-  verdict text not null check (verdict in ('approve', 'return')),
+  verdict text not null check (verdict in ('submit', 'approve', 'return', 'review')),
   reason text not null default '',
   at timestamptz not null default now(),
   foreign key (draft, version) references newsroom.draft_version (draft, version),
-  check (verdict = 'approve' or reason <> '')
+  check (verdict <> 'return' or reason <> '')
 );
 create index decision_draft on newsroom.decision (draft, version);
 create unique index decision_approval on newsroom.decision (draft, version, person) where verdict = 'approve';
-comment on table newsroom.decision is 'approvals and returns of a version; each human approves a version once';
+comment on table newsroom.decision is
+  'submissions, approvals, returns and later reviews of a version; each human approves a version once';
 comment on column newsroom.decision.id is 'id of the decision';
 comment on column newsroom.decision.draft is 'draft.id';
 comment on column newsroom.decision.version is 'the version that was read';
 comment on column newsroom.decision.account is 'account.id';
 comment on column newsroom.decision.person is 'account.person at that time';
-comment on column newsroom.decision.verdict is 'approve or return';
-comment on column newsroom.decision.reason is 'why it was returned; may be empty for an approval';
+comment on column newsroom.decision.verdict is
+  'submit, approve, return, or review for what was sent before anybody had approved it';
+comment on column newsroom.decision.reason is 'why it was returned; may be empty otherwise';
 comment on column newsroom.decision.at is 'when it was decided';
 
 create table newsroom.publication (
@@ -362,7 +370,8 @@ grant select, insert, update on newsroom.account, newsroom.account_request, news
   newsroom.broadcast, newsroom.subscription_day, newsroom.archive_entry to kreisfunk_newsroom;
 grant select, insert, update, delete on newsroom.session, newsroom.device, newsroom.login_failure,
   newsroom.recovery_code to kreisfunk_newsroom;
-grant select, insert, delete on newsroom.feedback, newsroom.inbox to kreisfunk_newsroom;
+grant select, insert, update, delete on newsroom.feedback to kreisfunk_newsroom;
+grant select, insert, delete on newsroom.inbox to kreisfunk_newsroom;
 
 -- migrate:down
 drop schema newsroom cascade;
