@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from services.ingress.notices.domain.client_address import find_client_address
+from shared.runtime.client_address import find_client_address
 from services.ingress.notices.domain.rate_limit import Rate, TokenBuckets
 from services.ingress.notices.domain.results import event_key
 from shared.notices.tokens import Token, find_token, hash_token

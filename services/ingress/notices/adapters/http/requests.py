@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from aiohttp import hdrs, web
 
-from services.ingress.notices.domain.client_address import Network, find_client_address
+from shared.runtime.client_address import Network, find_client_address
 from services.ingress.notices.domain.errors import ApiError, ErrorType
 from services.ingress.notices.domain.parsing import RawRequest
 from services.ingress.notices.domain.validation import Caller

@@ -1,0 +1,38 @@
+"""Metrics of the newsroom; labels are our own routes, statuses and results, never a visitor's input."""
+
+from prometheus_client import CollectorRegistry, Counter, Histogram
+
+NO_ROUTE = "unknown"
+_SECONDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.5, 1, 2, 5)
+LOGIN_RESULTS = ("succeeded", "failed", "delayed")
+
+
+class NewsroomMetrics:
+    """Prometheus metrics of pages and logins."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._requests = Counter(
+            "kreisfunk_newsroom_requests_total", "Requests by path and status", ["path", "status"], registry=registry
+        )
+        self._seconds = Histogram(
+            "kreisfunk_newsroom_request_seconds",
+            "From request to answer",
+            ["path"],
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self._logins = Counter("kreisfunk_newsroom_logins_total", "Logins by result", ["result"], registry=registry)
+        for result in LOGIN_RESULTS:
+            self._logins.labels(result)
+
+    def observe_request(self, path: str, status: int, seconds: float) -> None:
+        """Record a request; `path` is that of the route, so that there are few label values."""
+        self._requests.labels(path, str(status)).inc()
+        self._seconds.labels(path).observe(seconds)
+
+    def count_unparsed(self, status: int) -> None:
+        """Count the answer to a request that reached no route."""
+        self._requests.labels(NO_ROUTE, str(status)).inc()
+
+    def count_login(self, result: str) -> None:
+        self._logins.labels(result).inc()

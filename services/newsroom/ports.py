@@ -1,0 +1,153 @@
+"""Ports of the newsroom."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+from uuid import UUID
+
+from services.newsroom.domain.accounts import Account, AccountRequest
+from services.newsroom.domain.audit import Act, AuditEntry
+from services.newsroom.domain.login import FailureCounter
+from services.newsroom.domain.sessions import NewSession, OpenSession, Visitor
+
+
+@dataclass(frozen=True, kw_only=True)
+class Credentials:
+    """Account with what proves its owner; `password_hash` None: it has no password yet."""
+
+    account: Account
+    password_hash: str | None
+    password_ends_at: datetime | None
+    totp_sealed: bytes | None
+    totp_step: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewAccount:
+    """Account to be created with a first password."""
+
+    account: Account
+    password_hash: str
+    password_ends_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewLogin:
+    """What its owner logs in with from now on."""
+
+    password_hash: str
+    totp_sealed: bytes
+    totp_step: int
+    recovery_codes: Sequence[bytes]
+
+
+class AccountRepository(Protocol):
+    """Accounts; every change is stored together with its act. Methods raise DatabaseUnavailable."""
+
+    async def list_accounts(self) -> Sequence[Account]: ...
+
+    async def find_account(self, login: str) -> Account | None: ...
+
+    async def find_credentials(self, login: str) -> Credentials | None: ...
+
+    async def create_account(self, new: NewAccount, act: Act) -> bool:
+        """Return False if the login is taken."""
+
+    async def set_roles(self, account: UUID, roles: Collection[str], act: Act) -> None: ...
+
+    async def disable(self, account: UUID, now: datetime, act: Act) -> None:
+        """Disable the account and end its sessions."""
+
+    async def enable(self, account: UUID, act: Act) -> None: ...
+
+    async def reset(self, new: NewAccount, now: datetime, act: Act) -> None:
+        """Give it a first password; end its sessions, and forget its one-time codes and devices."""
+
+    async def set_up(self, account: UUID, login: NewLogin, act: Act) -> bool:
+        """Return False if the account has been set up already."""
+
+    async def change_password(self, account: UUID, password_hash: str, act: Act) -> None: ...
+
+    async def use_totp_step(self, account: UUID, step: int) -> bool:
+        """Return False if this step or a later one was used."""
+
+    async def use_recovery_code(self, account: UUID, code: bytes, now: datetime) -> bool:
+        """Return False if there is no such code, or it was used."""
+
+
+class AccountRequestRepository(Protocol):
+    """Requested changes of accounts. Methods raise DatabaseUnavailable."""
+
+    async def add_request(self, request: AccountRequest, sealed: bytes, act: Act) -> bool:
+        """Store the request, with a sealed value that its confirmation needs; return False if one is open."""
+
+    async def list_open_requests(self) -> Sequence[AccountRequest]: ...
+
+    async def find_open_request(self, request: UUID) -> tuple[AccountRequest, bytes] | None: ...
+
+    async def decide(self, request: UUID, decider: UUID, decision: str, now: datetime, act: Act) -> bool:
+        """Return False if it has been decided."""
+
+
+class SessionRepository(Protocol):
+    """Sessions and known devices. Methods raise DatabaseUnavailable."""
+
+    async def open_session(self, new: NewSession, device: bytes | None, act: Act) -> None:
+        """Store the session, and the device from which it was opened."""
+
+    async def find_visitor(self, token_hash: bytes) -> Visitor | None:
+        """Return the owner of an open session, and note the visit."""
+
+    async def list_sessions(self, account: UUID) -> Sequence[OpenSession]: ...
+
+    async def filter_open(self, token_hashes: Collection[bytes]) -> set[bytes]:
+        """Return those of the sessions that are open; this is no visit."""
+
+    async def end_session(self, token_hash: bytes, now: datetime, act: Act) -> None: ...
+
+    async def end_sessions(self, account: UUID, now: datetime, act: Act, *, but: bytes | None = None) -> None: ...
+
+    async def is_device_of(self, token_hash: bytes, login: str) -> bool: ...
+
+
+class LoginThrottle(Protocol):
+    """Counters of failed logins. Methods raise DatabaseUnavailable."""
+
+    async def reserve(self, counters: Sequence[FailureCounter], now: datetime) -> float:
+        """Count an attempt as failed and return 0, or return how many seconds it has to wait, and count nothing.
+
+        Counted before the password is checked, so that simultaneous attempts are counted, too.
+        """
+
+    async def settle(self, counters: Sequence[FailureCounter]) -> None:
+        """Take back the count of an attempt that succeeded."""
+
+
+class AuditLog(Protocol):
+    """Log of all acts. Methods raise DatabaseUnavailable."""
+
+    async def record(self, act: Act) -> None: ...
+
+    async def list_entries(self, before: int | None, limit: int) -> Sequence[AuditEntry]:
+        """Return the newest entries, only those before the entry with the id `before` if one is given."""
+
+
+class PasswordHasher(Protocol):
+    """Slow hash of passwords."""
+
+    async def hash(self, password: str) -> str: ...
+
+    async def verify(self, hashed: str | None, password: str) -> bool:
+        """Return whether the password is right; takes as long if there is no hash."""
+
+
+class SecretSealer(Protocol):
+    """Encryption of what the database may not show."""
+
+    def seal(self, plain: bytes, purpose: str, index: bytes) -> bytes: ...
+
+    def open(self, sealed: bytes, purpose: str, index: bytes) -> bytes | None:
+        """Return None for a value that was not sealed for this purpose and index."""
+
+
