@@ -7,7 +7,7 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from services.newsroom.adapters.draft_rows import encode_json, to_uuid
+from services.newsroom.adapters.draft_rows import encode_json
 from services.newsroom.adapters.publications import reject_publication
 from services.newsroom.domain.archive import derive_code
 from services.newsroom.domain.progress import BroadcastStatus
@@ -194,15 +194,14 @@ class PostgresEventRecords:
 
 
 async def _find_publication(connection: Connection, message: NoticeAccepted | NoticeRejected) -> UUID | None:
-    found = await connection.fetchval(_PUBLICATION, message.event, message.source)
-    return to_uuid(found) if found else None
+    found: UUID | None = await connection.fetchval(_PUBLICATION, message.event, message.source)
+    return found
 
 
 async def _archive(connection: Connection, message: BroadcastStarted, at: datetime) -> None:
-    found = await connection.fetchval(_STARTED_REVISION, message.source, message.notice, message.revision)
-    if found is None:
+    publication = await connection.fetchval(_STARTED_REVISION, message.source, message.notice, message.revision)
+    if publication is None:
         return
-    publication = to_uuid(found)
     await connection.execute(_ARCHIVE, derive_code(publication), publication, message.notice, message.revision, at)
     await connection.execute(_REPLACE, message.notice)
     await connection.execute(_WITHDRAW, message.notice)
@@ -227,5 +226,4 @@ class PostgresBroadcastStatuses:
 
 
 def _read_status(row: asyncpg.Record) -> BroadcastStatus:
-    values = dict(row)
-    return BroadcastStatus(**values | {"id": to_uuid(values["id"]), "states": _decode_states(values["states"])})
+    return BroadcastStatus(**{**row, "states": _decode_states(row["states"])})

@@ -6,7 +6,6 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from services.newsroom.domain.audit import Act
 from services.newsroom.domain.drafts import (
     Author,
     DraftContent,
@@ -31,7 +30,6 @@ _DECISIONS = """
     select e.verdict, e.version, e.account, e.person, a.name, e.reason, e.at
     from newsroom.decision e join newsroom.account a on a.id = e.account where e.draft = $1 order by e.at, e.id
 """
-_ADD_ACT = "insert into newsroom.audit (account, action, object, detail) values ($1, $2, $3, $4)"
 
 _encode = msgspec.json.Encoder().encode
 _decode_content = msgspec.json.Decoder(DraftContent).decode
@@ -46,13 +44,13 @@ def encode_json(value: object) -> str:
 def read_draft(row: asyncpg.Record, decisions: tuple[DraftDecision, ...] = (), revision: int = 0) -> NoticeDraft:
     """Return a row of DRAFTS as a draft."""
     return NoticeDraft(
-        id=to_uuid(row["id"]),
+        id=row["id"],
         notice=row["notice"],
         kind=DraftKind(row["kind"]),
         state=DraftState(row["state"]),
         newest=read_version(row),
         created_by=Author(
-            account=to_uuid(row["created_by"]), person=to_uuid(row["creator_person"]), name=row["creator_name"]
+            account=row["created_by"], person=row["creator_person"], name=row["creator_name"]
         ),
         changed_at=row["changed_at"],
         corrects=row["corrects"],
@@ -66,7 +64,7 @@ def read_version(row: asyncpg.Record) -> DraftVersion:
     return DraftVersion(
         version=row["version"],
         content=_decode_content(row["content"]),
-        author=Author(account=to_uuid(row["author"]), person=to_uuid(row["person"]), name=row["name"]),
+        author=Author(account=row["author"], person=row["person"], name=row["name"]),
         saved_at=row["saved_at"],
     )
 
@@ -76,7 +74,7 @@ async def fetch_decisions(connection: Connection, draft: UUID) -> tuple[DraftDec
         DraftDecision(
             verdict=Verdict(row["verdict"]),
             version=row["version"],
-            by=Author(account=to_uuid(row["account"]), person=to_uuid(row["person"]), name=row["name"]),
+            by=Author(account=row["account"], person=row["person"], name=row["name"]),
             at=row["at"],
             reason=row["reason"],
         )
@@ -86,8 +84,8 @@ async def fetch_decisions(connection: Connection, draft: UUID) -> tuple[DraftDec
 
 def read_publication(row: asyncpg.Record) -> NoticePublication:
     return NoticePublication(
-        id=to_uuid(row["id"]),
-        draft=to_uuid(row["draft"]),
+        id=row["id"],
+        draft=row["draft"],
         version=row["version"],
         revision=row["revision"],
         key=row["key"],
@@ -96,16 +94,6 @@ def read_publication(row: asyncpg.Record) -> NoticePublication:
         state=PublicationState(row["state"]),
         tries=row["tries"],
         problems=_decode_problems(row["problems"]) if row["problems"] else (),
-        broadcast=to_uuid(row["broadcast"]) if row["broadcast"] else None,
+        broadcast=row["broadcast"],
         answered_at=row["answered_at"],
     )
-
-
-async def add_act(connection: Connection, act: Act) -> None:
-    """Append the act to the audit log, in the transaction of the act itself."""
-    await connection.execute(_ADD_ACT, act.account, act.action, act.object, encode_json(dict(act.detail)))
-
-
-def to_uuid(value: UUID) -> UUID:
-    """Return the driver's own kind of UUID as Python's."""
-    return UUID(int=value.int)

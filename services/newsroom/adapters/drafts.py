@@ -4,9 +4,9 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from uuid import UUID, uuid4
 
+from services.newsroom.adapters.audit import record_act
 from services.newsroom.adapters.draft_rows import (
     DRAFTS,
-    add_act,
     encode_json,
     fetch_decisions,
     read_draft,
@@ -86,7 +86,7 @@ class PostgresDraftRepository:
                 draft.changed_at,
             )
             await _add_version(connection, draft.id, draft.newest)
-            await add_act(connection, act)
+            await record_act(connection, act)
 
     async def find(self, draft: UUID) -> NoticeDraft:
         async with self._database.connection() as connection:
@@ -151,7 +151,7 @@ async def _store(connection: Connection, draft: UUID, change: DraftChange) -> No
         await connection.execute(
             _ADD_PUBLICATION, each.id, draft, each.version, each.revision, each.key, body, each.created_at
         )
-    await add_act(connection, change.act)
+    await record_act(connection, change.act)
 
 
 async def _add_version(connection: Connection, draft: UUID, version: DraftVersion) -> None:

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from services.newsroom.adapters.draft_rows import add_act, encode_json, read_publication, to_uuid
+from services.newsroom.adapters.audit import record_act
+from services.newsroom.adapters.draft_rows import encode_json, read_publication
 from services.newsroom.domain.audit import Act
 from services.newsroom.domain.outbox import NoticePublication, PublicationState, PublishAnswer
 from shared.contracts.events import Problem
@@ -23,9 +24,11 @@ _DUE = f"""
 _NEWEST = f"""
     select {_COLUMNS} from newsroom.publication where draft = $1 order by created_at desc, id limit 1
 """  # noqa: S608 - constant parts
+_DRAFT = "select draft from newsroom.publication where broadcast = $1"
 _ACCEPT = """
     update newsroom.publication
-    set event_path = $2, answered_at = coalesce(answered_at, $3), state = case state when 'waiting' then 'accepted' else state end
+    set event_path = $2, answered_at = coalesce(answered_at, $3),
+        state = case state when 'waiting' then 'accepted' else state end
     where id = $1
 """
 _FAIL = "update newsroom.publication set tries = tries + 1, next_at = $2 where id = $1 and state = 'waiting'"
@@ -54,8 +57,8 @@ class PostgresPublicationRepository:
         return read_publication(rows[0]) if rows else None
 
     async def find_draft(self, broadcast: UUID) -> UUID | None:
-        found = await self._database.fetchval("select draft from newsroom.publication where broadcast = $1", broadcast)
-        return to_uuid(found) if found else None
+        found: UUID | None = await self._database.fetchval(_DRAFT, broadcast)
+        return found
 
     async def record_answer(self, publication: UUID, answer: PublishAnswer, now: datetime) -> None:
         async with self._database.transaction() as connection:
@@ -76,4 +79,4 @@ async def reject_publication(
     draft = await connection.fetchval(_REJECT, publication, encode_json(problems), now)
     notice = await connection.fetchval(_RETURN, draft, now) if draft else None
     if notice is not None:
-        await add_act(connection, Act(account=None, action="notice.rejected", object=notice))
+        await record_act(connection, Act(account=None, action="notice.rejected", object=notice))
