@@ -96,13 +96,19 @@ class AccountRequestRepository(Protocol):
     """Requested changes of accounts. Methods raise DatabaseUnavailable."""
 
     async def add_request(self, request: AccountRequest, sealed: bytes, act: Act) -> bool:
-        """Store the request, with a sealed value that its confirmation needs; return False if one is open."""
+        """Store the request with a sealed value that its confirmation needs; return False if the login has one open."""
 
     async def list_open_requests(self) -> Sequence[AccountRequest]: ...
 
     async def find_open_request(self, request: UUID) -> tuple[AccountRequest, bytes] | None: ...
 
-    async def decide(self, request: UUID, decider: UUID, decision: str, now: datetime, act: Act) -> bool:
+    async def confirm(self, request: AccountRequest, decider: UUID, now: datetime, new: NewAccount | None) -> bool:
+        """Decide the request and carry it out, an invitation by creating `new`; return False if it has been decided.
+
+        Raises AccountProblem if the login of an invitation is taken.
+        """
+
+    async def refuse(self, request: AccountRequest, decider: UUID, now: datetime) -> bool:
         """Return False if it has been decided."""
 
 

@@ -10,8 +10,11 @@ import structlog
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 
+from services.newsroom.adapters.account_requests import PostgresAccountRequestRepository
 from services.newsroom.adapters.accounts import PostgresAccountRepository
 from services.newsroom.adapters.audit import PostgresAuditLog
+from services.newsroom.adapters.http.account_pages import AccountPages
+from services.newsroom.adapters.http.audit_pages import AuditPages
 from services.newsroom.adapters.http.guard import CookieJar, PageGuard
 from services.newsroom.adapters.http.login_pages import LoginPages
 from services.newsroom.adapters.http.server import build_app, open_newsroom_port
@@ -23,6 +26,7 @@ from services.newsroom.adapters.password_hasher import Argon2PasswordHasher
 from services.newsroom.adapters.retention import build_retention_rules
 from services.newsroom.adapters.secret_sealer import KeyRingSealer
 from services.newsroom.adapters.sessions import PostgresSessionRepository
+from services.newsroom.handlers.account_admin import AccountAdministration
 from services.newsroom.handlers.login import LoginService
 from services.newsroom.handlers.session_watch import SessionWatch
 from services.newsroom.settings import Settings
@@ -118,17 +122,31 @@ def build_newsroom_app(newsroom: Newsroom) -> web.Application:
 
 def _build_pages(newsroom: Newsroom, cookies: CookieJar) -> list[PageGroup]:
     database, settings = newsroom.database, newsroom.settings
+    accounts, hasher, sealer = PostgresAccountRepository(database), Argon2PasswordHasher(), KeyRingSealer(settings.ring)
     login = LoginService(
-        accounts=PostgresAccountRepository(database),
+        accounts=accounts,
         sessions=newsroom.sessions,
         throttle=PostgresLoginThrottle(database),
-        hasher=Argon2PasswordHasher(),
-        sealer=KeyRingSealer(settings.ring),
+        hasher=hasher,
+        sealer=sealer,
         random=secrets.token_bytes,
         clock=system_clock,
         count=newsroom.metrics.count_login,
     )
-    return [LoginPages(login=login, cookies=cookies, proxies=settings.proxy_networks)]
+    administration = AccountAdministration(
+        accounts=accounts,
+        requests=PostgresAccountRequestRepository(database),
+        sessions=newsroom.sessions,
+        hasher=hasher,
+        sealer=sealer,
+        random=secrets.token_bytes,
+        clock=system_clock,
+    )
+    return [
+        LoginPages(login=login, cookies=cookies, proxies=settings.proxy_networks),
+        AccountPages(administration=administration),
+        AuditPages(log=PostgresAuditLog(database)),
+    ]
 
 
 async def _is_migrated(database: Database) -> bool:
