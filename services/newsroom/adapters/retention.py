@@ -8,6 +8,7 @@ from shared.database.retention import RetentionRule, build_row_rule
 SESSION_DAYS = 30
 DEVICE_DAYS = 180
 LOGIN_FAILURE_DAYS = 1
+FEEDBACK_DAYS = 180
 INBOX_DAYS = 15  # longer than an event can wait at the broker
 
 
@@ -19,5 +20,6 @@ def build_retention_rules() -> Mapping[str, RetentionRule]:
         "login_failure": build_row_rule(
             timedelta(days=LOGIN_FAILURE_DAYS), "newsroom.login_failure", "scope, key", "failed_at"
         ),
+        "newsroom_feedback": build_row_rule(timedelta(days=FEEDBACK_DAYS), "newsroom.feedback", "id", "at"),
         "newsroom_inbox": build_row_rule(timedelta(days=INBOX_DAYS), "newsroom.inbox", "event", "handled_at"),
     }

@@ -3,10 +3,9 @@
 from collections.abc import Iterator
 from datetime import datetime, time
 from decimal import Decimal
-from typing import Annotated
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from msgspec import Meta, Struct
+from msgspec import Struct
 
 from services.newsroom.domain.drafts import (
     Author,
@@ -31,7 +30,7 @@ class ApprovalRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """
 
     routine_topics: tuple[TopicId, ...] = ()
-    max_euros: Annotated[Decimal, Meta(ge=0)] = Decimal(0)
+    max_euros: Decimal = Decimal(0)
     night_begins: time = time(21)
     night_ends: time = time(6)
     zone: str = "Europe/Berlin"

@@ -4,6 +4,10 @@
 const shown = document.querySelector("[data-stream]");
 const stream = new EventSource(shown.dataset.stream);
 stream.addEventListener("message", (event) => {
-  shown.innerHTML = event.data;
+  // Whoever scrolls in the table by keyboard keeps their place.
+  if (!shown.contains(document.activeElement)) shown.innerHTML = event.data;
 });
-stream.addEventListener("end", () => stream.close());
+stream.addEventListener("end", () => {
+  stream.close();
+  document.querySelector("[data-ended]").textContent = "Der Versand ist beendet.";
+});
