@@ -53,7 +53,7 @@ class Settings(DatabaseSettings):
     templates_file: FilePath = Field(
         Path("deploy/config/templates.json"), validate_default=True, description="templates, for the preview"
     )
-    newsroom_system: str = Field("newsroom", description="municipal system whose token the newsroom has")
+    newsroom_system: str = Field("redaktion", description="municipal system whose token the newsroom has")
 
     @field_validator("newsroom_keys")
     @classmethod

@@ -29,6 +29,7 @@ from services.newsroom.adapters.password_hasher import Argon2PasswordHasher
 from services.newsroom.adapters.retention import build_retention_rules
 from services.newsroom.adapters.secret_sealer import KeyRingSealer
 from services.newsroom.adapters.sessions import PostgresSessionRepository
+from services.newsroom.domain.county import NewsroomCounty
 from services.newsroom.handlers.account_admin import AccountAdministration
 from services.newsroom.handlers.login import LoginService
 from services.newsroom.handlers.session_watch import SessionWatch
@@ -56,7 +57,6 @@ from shared.amqp.topology import NEWSROOM_EVENTS
 from shared.database.migrations import list_pending_versions
 from shared.database.pool import Database, open_database
 from shared.database.retention import Retention
-from shared.notices.configuration import Configuration
 from shared.outcome import DependencyUnavailable
 from shared.runtime.background import repeat, run_in_background
 from shared.runtime.clock import Clock, system_clock
@@ -98,7 +98,7 @@ class Newsroom:
     """Parts of the newsroom that its pages share."""
 
     settings: Settings
-    configuration: Configuration
+    configuration: NewsroomCounty
     database: Database
     metrics: NewsroomMetrics
     sessions: PostgresSessionRepository
@@ -143,7 +143,7 @@ def assemble_writing(
     )
 
 
-async def serve(settings: Settings, configuration: Configuration, stop: StopRequest) -> None:
+async def serve(settings: Settings, configuration: NewsroomCounty, stop: StopRequest) -> None:
     """Run until a stop is requested, then answer the requests in flight."""
     registry = CollectorRegistry()
     metrics = NewsroomMetrics(registry)
@@ -171,9 +171,8 @@ async def serve(settings: Settings, configuration: Configuration, stop: StopRequ
             watch=SessionWatch(sessions),
             writing=writing,
         )
-        retention = Retention(
-            database=database, rules=build_retention_rules(), on_deleted=lambda kind, count: None
-        )
+        rules = build_retention_rules(configuration.feedback_days)
+        retention = Retention(database=database, rules=rules, on_deleted=metrics.count_deleted)
         work = run_in_background(
             repeat(newsroom.watch.refresh, SESSION_WATCH_SECONDS),
             repeat(writing.broadcasts.refresh, BROADCAST_WATCH_SECONDS),

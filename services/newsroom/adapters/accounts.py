@@ -18,7 +18,7 @@ ACCOUNT_COLUMNS = "a.id, a.login, a.name, a.person, a.roles, a.disabled_at"
 _LIST = f"select {ACCOUNT_COLUMNS} from newsroom.account a order by a.disabled_at is not null, a.name, a.login"
 _FIND = f"select {ACCOUNT_COLUMNS} from newsroom.account a where a.login = $1"
 _CREDENTIALS = f"""
-select {ACCOUNT_COLUMNS}, a.password_hash, a.password_ends_at, a.totp_sealed, a.totp_step
+select {ACCOUNT_COLUMNS}, a.password_hash, a.password_ends_at, a.totp_secret, a.totp_step
 from newsroom.account a where a.login = $1
 """
 _CREATE = """
@@ -26,13 +26,13 @@ insert into newsroom.account (id, login, name, person, roles, password_hash, pas
 values ($1, $2, $3, $4, $5, $6, $7) on conflict (login) do nothing returning id
 """
 _RESET = """
-update newsroom.account set password_hash = $2, password_ends_at = $3, totp_sealed = null, totp_step = 0,
+update newsroom.account set password_hash = $2, password_ends_at = $3, totp_secret = null, totp_step = 0,
     disabled_at = null
 where id = $1
 """
 _SET_UP = """
-update newsroom.account set password_hash = $2, password_ends_at = null, totp_sealed = $3, totp_step = $4
-where id = $1 and totp_sealed is null returning id
+update newsroom.account set password_hash = $2, password_ends_at = null, totp_secret = $3, totp_step = $4
+where id = $1 and totp_secret is null returning id
 """
 _USE_STEP = "update newsroom.account set totp_step = $2 where id = $1 and totp_step < $2 returning id"
 _USE_CODE = """
@@ -75,7 +75,7 @@ class PostgresAccountRepository:
             account=build_account(row),
             password_hash=row["password_hash"],
             password_ends_at=row["password_ends_at"],
-            totp_sealed=row["totp_sealed"],
+            totp_sealed=row["totp_secret"],
             totp_step=row["totp_step"],
         )
 

@@ -29,6 +29,9 @@ class NewsroomMetrics:
             ["result"],
             registry=registry,
         )
+        self._deleted = Counter(
+            "kreisfunk_newsroom_retention_deleted_rows_total", "Rows deleted by age", ["kind"], registry=registry
+        )
         for result in LOGIN_RESULTS:
             self._logins.labels(result)
         for result in PUBLICATION_RESULTS:
@@ -45,6 +48,9 @@ class NewsroomMetrics:
 
     def count_publication(self, result: str) -> None:
         self._publications.labels(result).inc()
+
+    def count_deleted(self, kind: str, rows: int) -> None:
+        self._deleted.labels(kind).inc(rows)
 
     def count_login(self, result: str) -> None:
         self._logins.labels(result).inc()

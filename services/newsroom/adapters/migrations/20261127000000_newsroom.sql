@@ -16,7 +16,7 @@ create table newsroom.account (
   roles text[] not null check (roles <@ array['editor', 'approver', 'operator', 'lead']),
   password_hash text,
   password_ends_at timestamptz,
-  totp_sealed bytea,
+  totp_secret bytea,
   totp_step bigint not null default 0,
   disabled_at timestamptz,
   created_at timestamptz not null default now()
@@ -31,7 +31,7 @@ comment on column newsroom.account.roles is 'editor, approver, operator, lead';
 comment on column newsroom.account.password_hash is 'Argon2id hash; null until a password is set';
 comment on column newsroom.account.password_ends_at is
   'end of a first password, which its owner replaces when logging in; null for a password chosen by its owner';
-comment on column newsroom.account.totp_sealed is
+comment on column newsroom.account.totp_secret is
   'encrypted secret of the one-time codes; null until its owner has set it up';
 comment on column newsroom.account.totp_step is 'time step of the newest code used, so that no code is used twice';
 comment on column newsroom.account.disabled_at is 'when it was disabled; null while it may log in';
