@@ -56,6 +56,13 @@ class Settings(DatabaseSettings):
     county_file: FilePath = Field(
         Path("deploy/config/county.toml"), validate_default=True, description="topics, municipalities and prices"
     )
+    newsroom_rules_file: FilePath = Field(
+        Path("deploy/config/newsroom.toml"), validate_default=True, description="when two persons have to approve"
+    )
+    templates_file: FilePath = Field(
+        Path("deploy/config/templates.json"), validate_default=True, description="templates, for the preview"
+    )
+    newsroom_system: str = Field("redaktion", description="municipal system whose token the newsroom has")
 
     @field_validator("newsroom_keys")
     @classmethod
