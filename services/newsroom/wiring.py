@@ -64,6 +64,7 @@ from shared.amqp.topology import NEWSROOM_EVENTS
 from shared.database.migrations import list_pending_versions
 from shared.database.pool import Database, open_database
 from shared.database.retention import Retention
+from shared.notices.configuration import Configuration
 from shared.outcome import DependencyUnavailable
 from shared.runtime.background import repeat, run_in_background
 from shared.runtime.clock import Clock, system_clock
