@@ -52,9 +52,7 @@ async def measure_archive(harness: NewsroomHarness, options: argparse.Namespace)
     print(f"transactions a second: {transactions / options.seconds:.1f}, without visitors {idle / options.seconds:.1f}")
 
 
-async def _measure_load(
-    harness: NewsroomHarness, port: int, path: str, name: str, options: argparse.Namespace
-) -> None:
+async def _measure_load(harness: NewsroomHarness, port: int, path: str, name: str, options: argparse.Namespace) -> None:
     requests = [_build_request(path)]
     await load(port, requests, connections=options.connections, seconds=WARM_UP_SECONDS)
     before = await count_transactions(harness.database)

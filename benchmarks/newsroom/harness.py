@@ -77,9 +77,7 @@ async def open_newsroom_harness(*, broadcasts: int, subscribers: int) -> AsyncIt
                 folder=REPOSITORY,
             )
             await stack.enter_async_context(_run_child(command, partial(_is_ready, ports[2])))
-            yield NewsroomHarness(
-                folder=folder, port=ports[0], archive_port=ports[1], database=database, cookie=cookie
-            )
+            yield NewsroomHarness(folder=folder, port=ports[0], archive_port=ports[1], database=database, cookie=cookie)
 
 
 def _build_environment(broker_url: str, database_url: str, ports: Sequence[int]) -> dict[str, str]:

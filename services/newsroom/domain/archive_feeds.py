@@ -189,9 +189,7 @@ def _list_tags(site: ArchiveSite, entry: ArchiveEntry) -> list[str]:
 
 def _add(parent: ElementTree.Element, name: str, text: str | None = None, **attributes: str) -> ElementTree.Element:
     """Add an element; characters that no XML document may contain are left out."""
-    element = ElementTree.SubElement(
-        parent, name, {key: _NOT_XML.sub("", value) for key, value in attributes.items()}
-    )
+    element = ElementTree.SubElement(parent, name, {key: _NOT_XML.sub("", value) for key, value in attributes.items()})
     element.text = None if text is None else _NOT_XML.sub("", text)
     return element
 

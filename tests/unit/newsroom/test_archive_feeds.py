@@ -28,13 +28,17 @@ URL = "https://meldungen.example/meldung/K7M2-Q9TX"
 Reader = Callable[[Archive, ArchiveSelection], list[tuple[str, str, str, str]]]
 
 
+def parse_xml(document: bytes) -> ElementTree.Element:
+    return ElementTree.fromstring(document)  # noqa: S314 (our own)
+
+
 def read_rss(archive: Archive, selection: ArchiveSelection) -> list[tuple[str, str, str, str]]:
-    items = ElementTree.fromstring(build_rss(SITE, archive, selection)).iterfind("channel/item")
+    items = parse_xml(build_rss(SITE, archive, selection)).iterfind("channel/item")
     return [tuple(item.findtext(name) or "" for name in ("guid", "link", "title", "description")) for item in items]  # type: ignore[misc]
 
 
 def read_atom(archive: Archive, selection: ArchiveSelection) -> list[tuple[str, str, str, str]]:
-    entries = ElementTree.fromstring(build_atom(SITE, archive, selection)).iterfind(f"{ATOM}entry")
+    entries = parse_xml(build_atom(SITE, archive, selection)).iterfind(f"{ATOM}entry")
     return [
         (
             entry.findtext(f"{ATOM}id") or "",
@@ -94,7 +98,7 @@ def test_hostile_text_stays_text(read: Reader) -> None:
 
 def test_an_empty_archive_is_a_valid_feed() -> None:
     archive = Archive([], NOW)
-    feed = ElementTree.fromstring(build_atom(SITE, archive, ArchiveSelection(municipality="Worpswede")))
+    feed = parse_xml(build_atom(SITE, archive, ArchiveSelection(municipality="Worpswede")))
     assert feed.findtext(f"{ATOM}updated") == NOW.isoformat()
     assert feed.findtext(f"{ATOM}title") == "Landkreis Osterholz: Meldungen in Worpswede"
     assert json.loads(build_json_feed(SITE, archive, ALL))["items"] == []
@@ -108,7 +112,9 @@ def test_a_selection_is_an_address() -> None:
 
 
 def test_a_notice_is_an_announcement() -> None:
-    entry = build_entry(municipalities=("Worpswede",), link="https://www.example/k8", picture="https://www.example/a.jpg")
+    entry = build_entry(
+        municipalities=("Worpswede",), link="https://www.example/k8", picture="https://www.example/a.jpg"
+    )
     assert build_linked_data(SITE, Archive([entry], NOW), entry) == {
         "@context": "https://schema.org",
         "@type": "SpecialAnnouncement",

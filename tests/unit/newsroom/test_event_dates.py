@@ -33,7 +33,9 @@ def test_the_first_day_is_when_it_begins(text: str, time: EventTime) -> None:
     assert find_event_time(text, PUBLISHED) == time
 
 
-@pytest.mark.parametrize("text", ["Demnächst mehr.", "am 31. Februar", "am 14.13.", "Am Samstag um 10 Uhr", "Version 2.1"])
+@pytest.mark.parametrize(
+    "text", ["Demnächst mehr.", "am 31. Februar", "am 14.13.", "Am Samstag um 10 Uhr", "Version 2.1"]
+)
 def test_without_a_day_nothing_is_claimed(text: str) -> None:
     assert find_event_time(text, PUBLISHED) is None
 

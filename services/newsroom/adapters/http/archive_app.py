@@ -46,9 +46,9 @@ class _ArchiveHandlers:
         selection = self._read_selection(request)
         page = _read_page(request)
         key = ("list", selection, page)
-        return self._documents.get(
-            key, lambda archive: self._pages.render_list(archive, selection, page)
-        ).respond(request)
+        return self._documents.get(key, lambda archive: self._pages.render_list(archive, selection, page)).respond(
+            request
+        )
 
     async def show_entry(self, request: web.Request) -> web.Response:
         """Show one notice; its address is written in one way only."""
@@ -71,7 +71,9 @@ class _ArchiveHandlers:
             page = self._pages.render_check(self._documents.archive, None, typed)
             return ArchiveDocument(page.encode(), HTML, _NOT_CACHED).respond(request)
         key = ("check", code)
-        return self._documents.get(key, lambda archive: self._pages.render_check(archive, entry, typed)).respond(request)
+        return self._documents.get(key, lambda archive: self._pages.render_check(archive, entry, typed)).respond(
+            request
+        )
 
     async def show_feed(self, request: web.Request) -> web.Response:
         selection = self._read_selection(request)

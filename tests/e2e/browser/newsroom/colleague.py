@@ -20,7 +20,7 @@ class Colleague:
     page: Page
     url: str
     login: str
-    password: str = "drei-alte-birken-am-moor"  # noqa: S105 - chosen in the test
+    password: str = "drei-alte-birken-am-moor"
     secret: str = ""
 
     @classmethod

@@ -2,6 +2,7 @@
 that can be seen.
 """
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -10,6 +11,8 @@ from urllib.parse import urlsplit
 
 from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, Request
 
+ASSETS = Path(os.environ.get("KREISFUNK_NEWSROOM_ASSETS", ".local/newsroom-assets"))
+SCREENSHOTS = Path(os.environ.get("KREISFUNK_TEST_SCREENSHOTS", ".local/screenshots"))
 DESKTOP, TABLET, PHONE = (1280, 900), (768, 1024), (320, 640)
 # A window of 1280 pixels at 200 %.
 ENLARGED = (640, 450)
@@ -27,12 +30,13 @@ _FOCUS = """
 () => {
   const focused = document.activeElement;
   if (!focused || focused === document.body) return null;
-  const of = (element) => { const s = getComputedStyle(element); return parseFloat(s.outlineWidth) >= 2 && s.outlineStyle !== "none"; };
+  const hasOutline = (style) => style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2;
   const box = focused.getBoundingClientRect();
   return {
-    name: (focused.getAttribute("aria-label") ?? focused.labels?.[0]?.textContent ?? focused.textContent).trim().replace(/\\s+/g, " "),
-    visible: (of(focused) || getComputedStyle(focused).boxShadow !== "none"
-      || getComputedStyle(focused, "::after").outlineStyle !== "none") && box.width > 0 && box.height > 0,
+    name: (focused.getAttribute("aria-label") ?? focused.labels?.[0]?.textContent ?? focused.textContent)
+      .trim().replace(/\\s+/g, " "),
+    visible: box.width > 0 && box.height > 0
+      && (hasOutline(getComputedStyle(focused)) || hasOutline(getComputedStyle(focused, "::after"))),
     inside: box.right > 0 && box.left < innerWidth,
   };
 }
@@ -151,5 +155,4 @@ async def press_to(page: Page, name: str) -> None:
 
 
 async def take_screenshot(page: Page, folder: Path, name: str) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
     await page.screenshot(path=folder / f"{name}.png", full_page=True, animations="disabled")

@@ -1,6 +1,5 @@
 """The public archive in a real browser: for everybody, on every screen, with and without KERN."""
 
-import os
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
@@ -12,9 +11,11 @@ from playwright.async_api import expect
 from services.newsroom.domain.archive import ArchiveEntry
 from tests.databases import FreshDatabase
 from tests.e2e.browser.newsroom.inspection import (
+    ASSETS,
     DESKTOP,
     ENLARGED,
     PHONE,
+    SCREENSHOTS,
     TABLET,
     Inspector,
     press_to,
@@ -29,8 +30,6 @@ from tests.integration.newsroom.archive_harness import (
 )
 from tests.unit.newsroom.archive_factories import NOW, build_entry
 
-ASSETS = Path(os.environ.get("KREISFUNK_NEWSROOM_ASSETS", ".local/newsroom-assets"))
-SCREENSHOTS = Path(os.environ.get("KREISFUNK_TEST_SCREENSHOTS", ".local/screenshots"))
 PAGES = {
     "list": "/",
     "empty": "/?thema=stellen&gemeinde=Lilienthal",

@@ -1,6 +1,5 @@
 """Every page of the newsroom that can be reached, for everybody: axe-core, narrow windows, dark mode, keyboard."""
 
-import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Literal
@@ -11,9 +10,11 @@ from playwright.async_api import Page, expect
 from tests.databases import FreshDatabase
 from tests.e2e.browser.newsroom.crawler import walk
 from tests.e2e.browser.newsroom.inspection import (
+    ASSETS,
     DESKTOP,
     ENLARGED,
     PHONE,
+    SCREENSHOTS,
     TABLET,
     Inspector,
     take_screenshot,
@@ -22,7 +23,6 @@ from tests.e2e.browser.newsroom.inspection import (
 from tests.e2e.browser.newsroom.process import NewsroomProcess, run_newsroom
 from tests.e2e.browser.newsroom.rows import fill_newsroom
 from tests.e2e.browser.newsroom.visitors import add_cookie, create_session
-from tests.e2e.browser.newsroom.test_archive_pages import ASSETS, SCREENSHOTS
 
 Scheme = Literal["light", "dark"]
 SIZES = pytest.mark.parametrize("size", [DESKTOP, TABLET, ENLARGED, PHONE], ids=lambda size: f"{size[0]}")
@@ -82,7 +82,9 @@ async def test_the_keyboard_reaches_everything(
     await fill_newsroom(newsroom.database)
     page = await open_as_colleague(inspector, newsroom, size)
     async for shape in walk(page, newsroom.url):
-        controls = page.locator("a[href], button:enabled, input:not([type=hidden], [tabindex='-1']), select, textarea, summary")
+        controls = page.locator(
+            "a[href], button:enabled, input:not([type=hidden], [tabindex='-1']), select, textarea, summary"
+        )
         reached = await walk_by_keyboard(page)
         assert len(reached) >= await controls.count(), f"{shape}: {reached}"
 

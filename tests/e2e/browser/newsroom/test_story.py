@@ -20,14 +20,16 @@ from playwright.async_api import Page, expect
 from deploy.local.stack import Stack, run_stack
 from simulator.client import SimulatorClient, open_simulator_client
 from tests.e2e.browser.newsroom.colleague import Colleague
-from tests.e2e.browser.newsroom.inspection import DESKTOP, Inspector
-from tests.e2e.browser.newsroom.test_archive_pages import SCREENSHOTS
+from tests.e2e.browser.newsroom.inspection import DESKTOP, SCREENSHOTS, Inspector
 from tests.e2e.dialogue.harness import CitizenPhone, open_dialogue_harness
 
 CITIZENS = 1_000
 SENDING_MILLISECONDS = 180_000
 HEADLINE = "L 149 bei Worpswede gesperrt"
-TEXT = "Zwischen Worpswede und Neu Sankt Jürgen wird die Fahrbahn erneuert. Die Umleitung über Hüttenbusch ist ausgeschildert."
+TEXT = (
+    "Zwischen Worpswede und Neu Sankt Jürgen wird die Fahrbahn erneuert."
+    " Die Umleitung über Hüttenbusch ist ausgeschildert."
+)
 CORRECTION = "L 149 bei Worpswede: schon am Donnerstag frei"
 
 pytestmark = pytest.mark.timeout(900)
@@ -57,7 +59,6 @@ async def add_account(stack: Stack, login: str, name: str, *roles: str) -> str:
 
 async def take_picture(page: Page, name: str) -> None:
     """A picture of what is in the window, for the guide."""
-    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     await page.screenshot(path=SCREENSHOTS / f"newsroom-{name}.png", animations="disabled")
 
 
