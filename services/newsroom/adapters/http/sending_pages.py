@@ -32,12 +32,12 @@ class SendingPages:
     templates: Mapping[str, TemplateText]
 
     def list_pages(self) -> tuple[WebPage, ...]:
-        look, write, approve = Right.LOOK, Right.WRITE, Right.APPROVE
+        write, approve = Right.WRITE, Right.APPROVE
         acts: tuple[tuple[str, _Act, Right, str], ...] = (
             ("einreichen", self._submit, write, "eingereicht"),
             ("freigeben", self._approve, approve, "freigegeben"),
             ("zurueckgeben", self._return, approve, "zurueckgegeben"),
-            ("veroeffentlichen", self._publish, look, ""),
+            ("veroeffentlichen", self._publish, Right.SEND, ""),
             ("notfall", self._publish_emergency, write, ""),
             ("nachpruefen", self._review, approve, "geprueft"),
             ("verwerfen", self._discard, write, "verworfen"),
@@ -47,7 +47,10 @@ class SendingPages:
             ("zurueckziehen", self._withdraw, write, ""),
         )
         check = WebPage(
-            method="GET", path=f"{DRAFT_PATH}/pruefung", handler=catch_draft_errors(self.show_check), audience=look
+            method="GET",
+            path=f"{DRAFT_PATH}/pruefung",
+            handler=catch_draft_errors(self.show_check),
+            audience=Right.LOOK,
         )
         posts = (
             WebPage(method="POST", path=f"{DRAFT_PATH}/{name}", handler=_build_handler(act, done), audience=right)
@@ -75,6 +78,7 @@ class SendingPages:
             topics={topic.id: topic.title for topic in self.configuration.topics},
             may_write=account.may(Right.WRITE),
             may_approve=account.may(Right.APPROVE),
+            may_send=account.may(Right.SEND),
             is_pending=draft.state is DraftState.PENDING,
             has_emergency=self.drafting.assessor.rules.emergency and content.urgent,
         )
