@@ -20,9 +20,10 @@ Random = Callable[[int], bytes]
 LOGIN_PASSWORDS = "admin/kreisfunk_login_passwords"
 APP_SECRETS = "ingress/kreisfunk_app_secrets"
 TOKENS = "tokens/tokens.json"  # hashes, rewritten by `kreisfunk tokens`
+NOTICES_API_TOKEN = "pressestelle/kreisfunk_notices_api_token"  # noqa: S105 (the path of its file)
 # Tokens of the systems that publish over HTTP, by the system.
 API_TOKENS: Mapping[str, str] = {
-    "pressestelle": "pressestelle/kreisfunk_notices_api_token",
+    "pressestelle": NOTICES_API_TOKEN,
     "redaktion": "newsroom/kreisfunk_notices_api_token",
 }
 

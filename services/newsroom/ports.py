@@ -297,6 +297,8 @@ class EventRecords(Protocol):
 
     async def record_feedback(self, message: FeedbackReceived) -> None: ...
 
+    async def delete_feedback(self, entries: Collection[UUID]) -> None: ...
+
 
 class BroadcastStatuses(Protocol):
     """Broadcasts of all systems, as far as events have told."""

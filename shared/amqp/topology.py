@@ -99,6 +99,7 @@ NEWSROOM_EVENTS = Queue(
         "subscription.changed",
         "subscription.ended",
         "feedback.received",
+        "feedback.erased",
     ),
     "newsroom",
     max_length=200_000,

@@ -192,6 +192,10 @@ class PostgresEventRecords:
                 message.at,
             )
 
+    async def delete_feedback(self, entries: Collection[UUID]) -> None:
+        async with self._database.connection() as connection:
+            await connection.execute("delete from newsroom.feedback where id = any($1)", list(entries))
+
 
 async def _find_publication(connection: Connection, message: NoticeAccepted | NoticeRejected) -> UUID | None:
     found: UUID | None = await connection.fetchval(_PUBLICATION, message.event, message.source)

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 
-from services.newsroom.domain.accounts import Account, NotPermitted, Right
+from services.newsroom.domain.accounts import Account, Right
 from services.newsroom.domain.approval import require_approval, require_approver, require_reviewer
 from services.newsroom.domain.audit import Act
 from services.newsroom.domain.drafts import (
@@ -153,7 +153,7 @@ class DraftingService:
     async def _publish(
         self, account: Account, draft: UUID, seen: int, emergency: str | None = None
     ) -> NoticeDraft:
-        require_sender(account)
+        account.require(Right.SEND)
         forecast = await self.assessor.forecast(await self.drafts.find(draft))
         publication = self.make_id()
 
@@ -243,12 +243,6 @@ class DraftingService:
 
 def build_author(account: Account) -> Author:
     return Author(account=account.id, person=account.person, name=account.name)
-
-
-def require_sender(account: Account) -> None:
-    """Return if the account may publish: who writes or approves may, who operates may not. Raises NotPermitted."""
-    if not (account.may(Right.WRITE) or account.may(Right.APPROVE)):
-        raise NotPermitted("Senden dürfen Redaktion und Freigabe.")
 
 
 def _build_act(account: Account, action: str, draft: NoticeDraft, reason: str = "") -> Act:

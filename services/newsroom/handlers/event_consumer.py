@@ -9,6 +9,7 @@ from shared.contracts.events import (
     BroadcastFinished,
     BroadcastProgressed,
     BroadcastStarted,
+    FeedbackErased,
     FeedbackReceived,
     NoticeAccepted,
     NoticeRejected,
@@ -56,6 +57,8 @@ class NewsroomEventHandler:
                 await self.records.record_cancelled(message, envelope.time)
             case FeedbackReceived():
                 await self.records.record_feedback(message)
+            case FeedbackErased():
+                await self.records.delete_feedback(message.feedback)
             case _:
                 return await self._count(envelope, message)
         return True

@@ -1,6 +1,6 @@
 """Pages on which notices are written: list, editor, preview, versions."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from aiohttp import web
@@ -13,7 +13,7 @@ from services.newsroom.domain.accounts import Right
 from services.newsroom.domain.drafts import OPEN_STATES, DraftConflict, DraftContent, DraftKind, DraftState, NoticeDraft
 from services.newsroom.domain.explanations import FORM_FIELDS, explain_problem
 from services.newsroom.domain.hints import find_hints
-from services.newsroom.domain.outbox import PublicationState
+from services.newsroom.domain.outbox import NoticePublication, PublicationState
 from services.newsroom.domain.preview import TemplateText, build_preview, count_length
 from services.newsroom.handlers.drafting import DraftingService
 from services.newsroom.ports import DraftRepository, PublicationRepository
@@ -82,15 +82,11 @@ class DraftPages:
     async def show(self, request: web.Request) -> web.Response:
         """Show the editor to those who write, else the draft as it is; a published one leads to its broadcast."""
         draft = await self.drafts.find(parse_draft_id(request))
+        publication = await self.publications.find_newest(draft.id)
         may_write = get_visitor(request).account.may(Right.WRITE)
         is_begun = draft.state in (DraftState.DRAFT, DraftState.RETURNED) or "bearbeiten" in request.query
         if draft.is_open and may_write and is_begun and draft.kind is not DraftKind.WITHDRAWAL:
-            problems = self.drafting.assessor.find_problems(draft) if "pruefen" in request.query else ()
-            errors: dict[str, str] = {}
-            for problem in problems:
-                errors.setdefault(FORM_FIELDS.get(problem.field, problem.field), explain_problem(problem))
-            return self._render_editor(request, draft, draft.content, build_values(draft.content), errors)
-        publication = await self.publications.find_newest(draft.id)
+            return self._render_editor(request, draft, _explain_rejection(draft, publication))
         if draft.state is DraftState.PUBLISHED and publication and publication.broadcast:
             return redirect(f"/aussendungen/{publication.broadcast}")
         return render_page(
@@ -99,10 +95,8 @@ class DraftPages:
             draft=draft,
             done=_DONE.get(request.query.get("erledigt", ""), ""),
             publication=publication,
-            is_waiting=draft.state is DraftState.PUBLISHED
-            and publication is not None
-            and (publication.state is PublicationState.WAITING or draft.kind is not DraftKind.WITHDRAWAL),
-            problems=[(each.field, explain_problem(each)) for each in publication.problems] if publication else [],
+            is_waiting=publication is not None and _is_waiting(draft, publication),
+            rejection=_explain_rejection(draft, publication),
             preview=self._build_preview(draft.content),
             topics=self._topic_titles,
         )
@@ -136,28 +130,26 @@ class DraftPages:
         versions = await self.drafts.list_versions(draft.id)
         return render_page(request, "draft_versions.html", draft=draft, versions=versions, topics=self._topic_titles)
 
-    def _render_editor(
-        self,
-        request: web.Request,
-        draft: NoticeDraft,
-        content: DraftContent,
-        values: Mapping[str, str],
-        errors: Mapping[str, str],
-    ) -> web.Response:
+    def _render_editor(self, request: web.Request, draft: NoticeDraft, rejection: Sequence[str]) -> web.Response:
+        problems = self.drafting.assessor.find_problems(draft) if "pruefen" in request.query else ()
+        errors: dict[str, str] = {}
+        for problem in problems:
+            errors.setdefault(FORM_FIELDS.get(problem.field, problem.field), explain_problem(problem))
         return render_page(
             request,
             "draft_editor.html",
             draft=draft,
-            content=content,
-            values=values,
+            content=draft.content,
+            values=build_values(draft.content),
             errors=errors,
             done=_DONE.get(request.query.get("erledigt", ""), ""),
             returned=draft.find_return(),
+            rejection=rejection,
             topic_options=[("", "Bitte wählen"), *self._topic_titles.items()],
             municipalities=[(each, each) for each in self.configuration.municipalities],
             local_titles=[topic.title for topic in self.configuration.topics if topic.local],
             link_hosts=self.configuration.link_hosts,
-            **self._describe(content),
+            **self._describe(draft.content),
         )
 
     def _describe(self, content: DraftContent) -> dict[str, object]:
@@ -173,3 +165,17 @@ class DraftPages:
     @property
     def _topic_titles(self) -> dict[str, str]:
         return {topic.id: topic.title for topic in self.configuration.topics}
+
+
+def _explain_rejection(draft: NoticeDraft, publication: NoticePublication | None) -> list[str]:
+    """Return why the draft came back from the notices API; empty if it did not."""
+    if draft.state is not DraftState.RETURNED or publication is None or draft.find_return():
+        return []
+    return [explain_problem(problem) for problem in publication.problems]
+
+
+def _is_waiting(draft: NoticeDraft, publication: NoticePublication) -> bool:
+    """Return whether there will be news by itself: a withdrawal ends with its acceptance, others with a broadcast."""
+    if draft.state is not DraftState.PUBLISHED:
+        return False
+    return publication.state is PublicationState.WAITING or draft.kind is not DraftKind.WITHDRAWAL

@@ -109,7 +109,8 @@ def _refuse_visitor(page: WebPage, visitor: Visitor | None, request: web.Request
 
 async def _read_form(request: web.Request, visitor: Visitor | None) -> FormData:
     """Return the fields of a form. Raises NotPermitted if it is not from a page of the visitor's session."""
-    if request.content_type != _FORM_MEDIA or hdrs.CONTENT_ENCODING in request.headers:
+    is_utf8 = (request.charset or "utf-8").lower() == "utf-8"
+    if request.content_type != _FORM_MEDIA or not is_utf8 or hdrs.CONTENT_ENCODING in request.headers:
         raise web.HTTPUnsupportedMediaType
     try:
         async with asyncio.timeout(READ_TIMEOUT_SECONDS):

@@ -32,26 +32,29 @@ class SendingPages:
     templates: Mapping[str, TemplateText]
 
     def list_pages(self) -> tuple[WebPage, ...]:
-        look, write, approve = Right.LOOK, Right.WRITE, Right.APPROVE
+        write, approve = Right.WRITE, Right.APPROVE
         acts: tuple[tuple[str, _Act, Right, str], ...] = (
-            ("einreichen", self._submit, write, "eingereicht"),
-            ("freigeben", self._approve, approve, "freigegeben"),
-            ("zurueckgeben", self._return, approve, "zurueckgegeben"),
-            ("veroeffentlichen", self._publish, look, ""),
+            ("einreichen", self._submit, write, "?erledigt=eingereicht"),
+            ("freigeben", self._approve, approve, "/pruefung"),
+            ("zurueckgeben", self._return, approve, "?erledigt=zurueckgegeben"),
+            ("veroeffentlichen", self._publish, Right.SEND, ""),
             ("notfall", self._publish_emergency, write, ""),
-            ("nachpruefen", self._review, approve, "geprueft"),
-            ("verwerfen", self._discard, write, "verworfen"),
-            ("kopieren", self._duplicate, write, "begonnen"),
-            ("korrigieren", self._correct, write, "begonnen"),
-            ("folgemeldung", self._follow_up, write, "begonnen"),
+            ("nachpruefen", self._review, approve, "?erledigt=geprueft"),
+            ("verwerfen", self._discard, write, "?erledigt=verworfen"),
+            ("kopieren", self._duplicate, write, "?erledigt=begonnen"),
+            ("korrigieren", self._correct, write, "?erledigt=begonnen"),
+            ("folgemeldung", self._follow_up, write, "?erledigt=begonnen"),
             ("zurueckziehen", self._withdraw, write, ""),
         )
         check = WebPage(
-            method="GET", path=f"{DRAFT_PATH}/pruefung", handler=catch_draft_errors(self.show_check), audience=look
+            method="GET",
+            path=f"{DRAFT_PATH}/pruefung",
+            handler=catch_draft_errors(self.show_check),
+            audience=Right.LOOK,
         )
         posts = (
-            WebPage(method="POST", path=f"{DRAFT_PATH}/{name}", handler=_build_handler(act, done), audience=right)
-            for name, act, right, done in acts
+            WebPage(method="POST", path=f"{DRAFT_PATH}/{name}", handler=_build_handler(act, then), audience=right)
+            for name, act, right, then in acts
         )
         return (check, *posts)
 
@@ -75,6 +78,7 @@ class SendingPages:
             topics={topic.id: topic.title for topic in self.configuration.topics},
             may_write=account.may(Right.WRITE),
             may_approve=account.may(Right.APPROVE),
+            may_send=account.may(Right.SEND),
             is_pending=draft.state is DraftState.PENDING,
             has_emergency=self.drafting.assessor.rules.emergency and content.urgent,
         )
@@ -113,11 +117,11 @@ class SendingPages:
         return await self.drafting.withdraw(account, draft, form.get("reason", ""))
 
 
-def _build_handler(act: _Act, done: str) -> PageHandler:
-    """Return the handler of an act, after which the browser shows what it was about."""
+def _build_handler(act: _Act, then: str) -> PageHandler:
+    """Return the handler of an act; `then` is what the browser shows of the draft afterwards."""
 
     async def handle(request: web.Request) -> web.Response:
         draft = await act(get_visitor(request).account, parse_draft_id(request), get_form(request))
-        return redirect(f"{DRAFTS_PATH}/{draft.id}{f'?erledigt={done}' if done else ''}")
+        return redirect(f"{DRAFTS_PATH}/{draft.id}{then}")
 
     return catch_draft_errors(handle)

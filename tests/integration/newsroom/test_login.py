@@ -1,0 +1,336 @@
+"""Logging in with password and one-time code; what an attacker tries, and what must not lock a colleague out."""
+
+import asyncio
+import re
+from datetime import timedelta
+from html import unescape
+from pathlib import Path
+
+import pyotp
+import pytest
+
+from cli.newsroom.accounts import add_account, reset_account
+from cli.newsroom.settings import Settings as UsersSettings
+from services.newsroom.domain.accounts import Role
+from services.newsroom.domain.login import hash_recovery_code
+from tests.integration.newsroom.newsroom_process import (
+    PASSWORD,
+    EditorBrowser,
+    Member,
+    NewsroomProcess,
+    ShownPage,
+    run_newsroom,
+)
+from tests.servers import wait_for
+
+NEW_PASSWORD = "Moor und Heide im Nebel"
+
+
+@pytest.fixture(autouse=True)
+async def no_failures(newsroom: NewsroomProcess) -> None:
+    """All tests come from one address."""
+    await newsroom.owner.execute("delete from newsroom.login_failure")
+
+
+async def log_in(
+    browser: EditorBrowser, login: str, password: str = PASSWORD, code: str = "", **more: str
+) -> ShownPage:
+    return await browser.send("/anmelden", {"login": login, "password": password, "code": code, **more}, csrf="")
+
+
+def users_settings(newsroom: NewsroomProcess) -> UsersSettings:
+    url = newsroom.database.build_role_url("kreisfunk_newsroom")
+    return UsersSettings(database_url=url, database_password=None)
+
+
+async def test_password_and_code_open_a_session(member: Member, stranger: EditorBrowser) -> None:
+    found = await log_in(stranger, member.account.login, code=member.next_code())
+    assert (found.status, found.location) == (303, "/")
+    assert member.account.name in (await stranger.open("/profil")).text
+
+
+async def test_cookies_are_for_this_server_only(member: Member, stranger: EditorBrowser) -> None:
+    session, device = (await log_in(stranger, member.account.login, code=member.next_code())).cookies
+    assert session.startswith("kreisfunk-session=")
+    assert {"HttpOnly", "SameSite=Lax", "Path=/"} <= set(session.split("; "))
+    assert "Max-Age" not in session
+    assert {"HttpOnly", "SameSite=Strict"} <= set(device.split("; "))
+
+
+async def test_with_https_cookies_have_the_prefix_that_binds_them(
+    newsroom: NewsroomProcess, newsroom_broker: str, member: Member, tmp_path: Path
+) -> None:
+    settings = {"KREISFUNK_NEWSROOM_URL": "https://redaktion.example"}
+    async with (
+        run_newsroom(newsroom_broker, newsroom.database, tmp_path, settings=settings) as secure,
+        secure.open_browser() as opened,
+    ):
+        session, device = (await log_in(opened, member.account.login, code=member.next_code())).cookies
+    assert session.startswith("__Host-session=")
+    assert device.startswith("__Host-device=")
+    assert "Secure" in session.split("; ")
+
+
+async def test_the_database_has_no_cookie(newsroom: NewsroomProcess, member: Member, stranger: EditorBrowser) -> None:
+    found = await log_in(stranger, member.account.login, code=member.next_code())
+    tokens = [cookie.partition("=")[2].partition(";")[0] for cookie in found.cookies]
+    for table in ("session", "device"):
+        rows = await newsroom.owner.fetch(f"select t::text as row from newsroom.{table} t")  # noqa: S608 (a test's table)
+        assert rows
+        assert not [row for row in rows for token in tokens if token in row["row"]]
+
+
+@pytest.mark.parametrize("wrong", ["login", "password", "code", "empty code", "disabled"])
+async def test_whatever_is_wrong_the_answer_is_the_same(
+    wrong: str, newsroom: NewsroomProcess, member: Member, stranger: EditorBrowser
+) -> None:
+    if wrong == "disabled":
+        await newsroom.owner.execute(
+            "update newsroom.account set disabled_at = now() where id = $1", member.account.id
+        )
+    code = {"code": "000000", "empty code": ""}.get(wrong) if "code" in wrong else member.next_code()
+    found = await log_in(
+        stranger,
+        "niemand" if wrong == "login" else member.account.login,
+        password="falsch" if wrong == "password" else PASSWORD,
+        code=code or "",
+    )
+    assert found.status == 403
+    assert "Anmeldename, Kennwort oder Einmalcode ist falsch" in found.text
+    assert found.cookies == ()
+
+
+async def test_a_code_is_good_for_one_login(newsroom: NewsroomProcess, member: Member, stranger: EditorBrowser) -> None:
+    code = member.next_code()
+    assert (await log_in(stranger, member.account.login, code=code)).status == 303
+    async with newsroom.open_browser() as other:
+        assert (await log_in(other, member.account.login, code=code)).status == 403
+        assert (await log_in(other, member.account.login, code=member.next_code())).status == 303
+
+
+async def test_a_recovery_code_is_good_for_one_login(newsroom: NewsroomProcess, member: Member) -> None:
+    await newsroom.owner.execute(
+        "insert into newsroom.recovery_code (account, code_hash) values ($1, $2)",
+        member.account.id,
+        hash_recovery_code("ABCD-EFGH-IJKL-MNOP"),
+    )
+    statuses = []
+    for typed in ("abcd efgh ijkl mnop", "ABCD-EFGH-IJKL-MNOP"):
+        async with newsroom.open_browser() as opened:
+            statuses.append((await log_in(opened, member.account.login, code=typed)).status)
+    assert statuses == [303, 403]
+
+
+async def test_the_next_attempt_waits_longer_and_longer(member: Member, stranger: EditorBrowser) -> None:
+    statuses = [(await log_in(stranger, member.account.login, password="falsch")).status for _ in range(8)]
+    assert statuses[:6] == [403] * 6
+    assert 429 in statuses[6:]
+    right = await log_in(stranger, member.account.login, code=member.next_code())
+    assert right.status == 429
+    assert "Bitte warten Sie" in right.text
+
+
+async def test_simultaneous_attempts_are_counted_too(newsroom: NewsroomProcess, member: Member) -> None:
+    async with newsroom.open_browser() as opened:
+        found = await asyncio.gather(
+            *(log_in(opened, member.account.login, password=f"falsch {number}") for number in range(20))
+        )
+    assert sorted({page.status for page in found}) == [403, 429]
+    assert len([page for page in found if page.status == 403]) <= 6
+
+
+async def test_whoever_has_logged_in_here_is_not_locked_out_by_others(
+    newsroom: NewsroomProcess, member: Member, stranger: EditorBrowser
+) -> None:
+    assert (await log_in(stranger, member.account.login, code=member.next_code())).status == 303
+    csrf = (await stranger.open("/profil")).csrf
+    await stranger.send("/abmelden", csrf=csrf)
+    async with newsroom.open_browser() as attacker:
+        for _ in range(40):
+            await log_in(attacker, member.account.login, password="falsch")
+        assert (await log_in(attacker, member.account.login, password="falsch")).status == 429
+    assert (await log_in(stranger, member.account.login, code=member.next_code())).status == 303
+
+
+async def test_a_device_of_one_account_is_none_of_another(
+    newsroom: NewsroomProcess, member: Member, stranger: EditorBrowser
+) -> None:
+    victim = await newsroom.add_member(Role.EDITOR)
+    await log_in(stranger, member.account.login, code=member.next_code())
+    await stranger.send("/abmelden", csrf=(await stranger.open("/profil")).csrf)
+    statuses = [(await log_in(stranger, victim.account.login, password="falsch")).status for _ in range(8)]
+    assert 429 in statuses
+
+
+@pytest.mark.parametrize(
+    "destination",
+    [
+        "//evil.example",
+        "///evil.example",
+        "https://evil.example",
+        "/\\evil.example",
+        "\\\\evil.example",
+        "/\nevil.example",
+        "/\r\nSet-Cookie: a=b",
+        "/\t/evil.example",
+        "javascript:alert(1)",
+        "evil.example",
+        "/%0d%0a".encode().decode("unicode_escape") + "\x85",
+        "@evil.example",
+        " //evil.example",
+    ],
+)
+async def test_logging_in_leads_nowhere_else(destination: str, member: Member, stranger: EditorBrowser) -> None:
+    found = await log_in(stranger, member.account.login, code=member.next_code(), weiter=destination)
+    assert (found.status, found.location) == (303, "/")
+
+
+async def test_logging_in_leads_back_to_where_one_wanted_to_go(member: Member, stranger: EditorBrowser) -> None:
+    asked = await stranger.open("/konten?erledigt=beendet")
+    form = await stranger.open(asked.location)
+    destination = unescape(form.read_value("weiter"))
+    found = await log_in(stranger, member.account.login, code=member.next_code(), weiter=destination)
+    assert found.location == "/konten?erledigt=beendet"
+
+
+async def test_logging_out_ends_the_session_everywhere(browser: EditorBrowser) -> None:
+    csrf = (await browser.open("/profil")).csrf
+    kept = {cookie.key: cookie.value for cookie in browser.session.cookie_jar}
+    await browser.send("/abmelden", csrf=csrf)
+    assert kept
+    browser.session.cookie_jar.update_cookies(kept)
+    assert (await browser.open("/profil", Cookie=f"kreisfunk-session={kept['kreisfunk-session']}")).status == 303
+
+
+@pytest.mark.parametrize(
+    ("change", "value"),
+    [
+        ("update newsroom.session set seen_at = now() - $2::interval where account = $1", timedelta(minutes=61)),
+        ("update newsroom.session set created_at = now() - $2::interval where account = $1", timedelta(hours=13)),
+        ("update newsroom.session set revoked_at = now() - $2::interval where account = $1", timedelta(0)),
+        ("update newsroom.account set disabled_at = now() - $2::interval where id = $1", timedelta(0)),
+    ],
+    ids=["idle", "old", "revoked", "disabled"],
+)
+async def test_a_session_ends_at_once(
+    change: str, value: timedelta, newsroom: NewsroomProcess, member: Member, browser: EditorBrowser
+) -> None:
+    assert (await browser.open("/profil")).status == 200
+    await newsroom.owner.execute(change, member.account.id, value)
+    assert (await browser.open("/profil")).location == "/anmelden?weiter=%2Fprofil"
+
+
+async def test_a_visit_prolongs_a_session(newsroom: NewsroomProcess, member: Member, browser: EditorBrowser) -> None:
+    ago = "select now() - seen_at < interval '1 minute' from newsroom.session where account = $1"
+    await newsroom.owner.execute(
+        "update newsroom.session set seen_at = now() - interval '50 minutes' where account = $1", member.account.id
+    )
+    assert await newsroom.owner.fetchval(ago, member.account.id) is False
+    await browser.open("/profil")
+    assert await newsroom.owner.fetchval(ago, member.account.id) is True
+
+
+async def test_a_first_password_leads_to_setting_up_and_no_further(
+    newsroom: NewsroomProcess, stranger: EditorBrowser
+) -> None:
+    first = await add_account(users_settings(newsroom), "neu.meyer", "Nele Meyer", [Role.EDITOR], None)
+    assert (await log_in(stranger, first.login, password=first.password)).status == 303
+    form = await stranger.open("/einrichten")
+    secret = re.sub(r"\s", "", re.search(r'nr-code">([A-Z2-7 ]+)<', form.text)[1])  # type: ignore[index]
+    fields = {"secret": form.read_value("secret"), "password": NEW_PASSWORD, "code": pyotp.TOTP(secret).now()}
+    weak = await stranger.send("/einrichten", {**fields, "password": "kurz"}, csrf=form.csrf)
+    assert (weak.status, "12 bis 200 Zeichen" in weak.text) == (422, True)
+    same = await stranger.send("/einrichten", {**fields, "password": first.password}, csrf=form.csrf)
+    assert (same.status, "bisheriges Kennwort" in same.text) == (422, True)
+    wrong = await stranger.send("/einrichten", {**fields, "code": "000000"}, csrf=form.csrf)
+    assert (wrong.status, "passt nicht zu diesem Bild" in wrong.text) == (422, True)
+    done = await stranger.send("/einrichten", {**fields, "code": pyotp.TOTP(secret).now()}, csrf=form.csrf)
+    codes = re.findall(r"<code>([A-Z2-7]{4}(?:-[A-Z2-7]{4}){3})</code>", done.text)
+    assert (done.status, len(set(codes))) == (200, 10)
+    assert (await stranger.open("/profil")).status == 200
+    async with newsroom.open_browser() as other:
+        assert (await log_in(other, first.login, password=first.password)).status == 403
+        assert (await log_in(other, first.login, password=NEW_PASSWORD)).status == 403
+        assert (await log_in(other, first.login, password=NEW_PASSWORD, code=codes[0])).status == 303
+
+
+async def test_a_first_password_ends(newsroom: NewsroomProcess, stranger: EditorBrowser) -> None:
+    first = await add_account(users_settings(newsroom), "spaet.meyer", "Sven Meyer", [Role.EDITOR], None)
+    await newsroom.owner.execute(
+        "update newsroom.account set password_ends_at = now() - interval '1 second' where login = $1", first.login
+    )
+    assert (await log_in(stranger, first.login, password=first.password)).status == 403
+
+
+async def test_what_another_session_began_to_set_up_is_refused(newsroom: NewsroomProcess) -> None:
+    settings = users_settings(newsroom)
+    forms = []
+    for login in ("eine.meyer", "andere.meyer"):
+        first = await add_account(settings, login, "Eine Meyer", [Role.EDITOR], None)
+        async with newsroom.open_browser() as opened:
+            await log_in(opened, first.login, password=first.password)
+            form = await opened.open("/einrichten")
+            if forms:
+                fields = {"secret": forms[0].read_value("secret"), "password": NEW_PASSWORD, "code": "000000"}
+                assert (await opened.send("/einrichten", fields, csrf=form.csrf)).status == 403
+            forms.append(form)
+
+
+async def test_a_reset_ends_sessions_and_devices_and_forgets_the_telephone(
+    newsroom: NewsroomProcess, member: Member, browser: EditorBrowser, stranger: EditorBrowser
+) -> None:
+    first = await reset_account(users_settings(newsroom), member.account.login)
+    assert (await browser.open("/profil")).status == 303
+    assert (await log_in(stranger, member.account.login, code=member.next_code())).status == 403
+    assert (await log_in(stranger, member.account.login, password=first.password)).status == 303
+    assert (await stranger.open("/profil")).location == "/einrichten"
+
+
+async def test_changing_the_password_needs_the_old_one_and_a_code_and_ends_other_sessions(
+    newsroom: NewsroomProcess, member: Member, browser: EditorBrowser
+) -> None:
+    change = "/profil/kennwort"
+    fields = {"current": PASSWORD, "new": NEW_PASSWORD}
+    assert (await browser.fill_in("/profil", change, **{**fields, "current": "falsch"}, code="0")).status == 422
+    assert (await browser.fill_in("/profil", change, **fields, code="000000")).status == 422
+    assert (await browser.fill_in("/profil", change, **{**fields, "new": "kurz"}, code=member.next_code())).status == 422
+    async with newsroom.open_browser(member) as other:
+        done = await browser.fill_in("/profil", change, **fields, code=member.next_code())
+        assert done.location == "/profil?erledigt=kennwort"
+        assert (await other.open("/profil")).status == 303
+    assert (await browser.open("/profil")).status == 200
+
+
+async def test_guessing_the_password_inside_a_session_is_delayed_too(browser: EditorBrowser) -> None:
+    statuses = [
+        (await browser.fill_in("/profil", "/profil/kennwort", current="falsch", new=NEW_PASSWORD, code="0")).status
+        for _ in range(8)
+    ]
+    assert 429 in statuses
+
+
+async def test_old_failures_and_sessions_are_deleted(
+    newsroom: NewsroomProcess, newsroom_broker: str, member: Member, tmp_path: Path
+) -> None:
+    await newsroom.owner.execute(
+        "insert into newsroom.login_failure values ('login', 'alt', 9, now() - interval '25 hours')"
+    )
+    await newsroom.owner.execute(
+        "insert into newsroom.session (token_hash, account, csrf, stage, created_at)"
+        " values ('alt', $1, 'x', 'open', now() - interval '31 days')",
+        member.account.id,
+    )
+
+    async def are_gone() -> bool:
+        left = "select (select count(*) from newsroom.login_failure where key = 'alt')"
+        return await newsroom.owner.fetchval(f"{left} + (select count(*) from newsroom.session where csrf = 'x')") == 0
+
+    async with run_newsroom(newsroom_broker, newsroom.database, tmp_path):
+        await wait_for(are_gone)
+
+
+async def test_the_audit_tells_of_logins(newsroom: NewsroomProcess, member: Member, stranger: EditorBrowser) -> None:
+    await log_in(stranger, member.account.login, code=member.next_code())
+    await stranger.send("/abmelden", csrf=(await stranger.open("/profil")).csrf)
+    told = [action for action, subject in await newsroom.read_audit() if subject == member.account.login]
+    assert told == ["session.opened", "session.closed"]
