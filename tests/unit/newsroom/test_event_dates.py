@@ -19,7 +19,7 @@ def local(*parts: int) -> datetime:
     [
         ("Am Samstag, 14. November, 10 bis 16 Uhr.", EventTime(local(2026, 11, 14, 10), local(2026, 11, 14, 16))),
         ("am 14.11.2026 um 19.30 Uhr", EventTime(local(2026, 11, 14, 19, 30))),
-        ("14. November, 19:30 Uhr bis 22 Uhr", EventTime(local(2026, 11, 14, 19, 30))),
+        ("14. November, 19:30 Uhr bis 22 Uhr", EventTime(local(2026, 11, 14, 19, 30), local(2026, 11, 14, 22))),
         ("14. November, 22 bis 2 Uhr", EventTime(local(2026, 11, 14, 22))),
         ("am 3.1. ab 11 Uhr", EventTime(local(2027, 1, 3, 11))),
         ("am 1. November", EventTime(date(2026, 11, 1))),

@@ -58,7 +58,7 @@ class _ArchiveHandlers:
         if entry is None:
             raise web.HTTPNotFound
         if typed != format_code(entry.code):
-            raise web.HTTPMovedPermanently(f"/meldung/{format_code(entry.code)}")
+            return web.Response(status=301, headers={hdrs.LOCATION: f"/meldung/{format_code(entry.code)}"})
         return self._documents.get(
             ("entry", entry.code), lambda archive: self._pages.render_entry(archive, entry)
         ).respond(request)
@@ -154,8 +154,6 @@ def _build_error_middleware(pages: ArchivePages) -> Callable[[web.Request, Handl
         """Answer every error with a page that says what to do, and nothing else."""
         try:
             return await handler(request)
-        except web.HTTPRedirection:
-            raise
         except web.HTTPException as error:
             response = _build_error_response(pages, error.status)
             if hdrs.ALLOW in error.headers:
