@@ -39,14 +39,14 @@ class ArchivePages:
         self._county = county
         self._phone = phone
         self._keeps_days = keeps_days
-        kern = (f"kern/{KERN_STYLES[0]}",) if static.has_kern else ()
+        base = f"kern/{KERN_STYLES[0]}" if static.has_kern else "fallback.css"
         self._environment = _build_environment(site)
         self._environment.globals.update(
             site=site,
             county=county,
             phone=phone,
             keeps_days=keeps_days,
-            style_sheets=[*(static.get_path(name) for name in kern), static.get_path("archive.css")],
+            style_sheets=[static.get_path(base), static.get_path("archive.css")],
             icon=static.get_path("archive.svg"),
         )
 
