@@ -16,41 +16,41 @@ from prometheus_client import CollectorRegistry
 from services.newsroom.adapters.account_requests import PostgresAccountRequestRepository
 from services.newsroom.adapters.accounts import PostgresAccountRepository
 from services.newsroom.adapters.audit import PostgresAuditLog
+from services.newsroom.adapters.broadcasts import PostgresBroadcastStatuses, PostgresEventRecords
+from services.newsroom.adapters.config_files import find_own_system, read_approval_rules, read_templates
+from services.newsroom.adapters.drafts import PostgresDraftRepository
+from services.newsroom.adapters.feedback import PostgresFeedbackLog
 from services.newsroom.adapters.http.account_pages import AccountPages
 from services.newsroom.adapters.http.audit_pages import AuditPages
+from services.newsroom.adapters.http.broadcast_pages import BroadcastPages
+from services.newsroom.adapters.http.draft_pages import DraftPages
+from services.newsroom.adapters.http.feedback_pages import FeedbackPages, OverviewPages
 from services.newsroom.adapters.http.guard import CookieJar, PageGuard
 from services.newsroom.adapters.http.login_pages import LoginPages
+from services.newsroom.adapters.http.sending_pages import SendingPages
 from services.newsroom.adapters.http.server import build_app, open_newsroom_port
 from services.newsroom.adapters.http.static_files import StaticFiles
 from services.newsroom.adapters.http.web_pages import PageGroup
 from services.newsroom.adapters.login_throttle import PostgresLoginThrottle
 from services.newsroom.adapters.metrics import NewsroomMetrics
+from services.newsroom.adapters.notices_api import open_notices_api
 from services.newsroom.adapters.password_hasher import Argon2PasswordHasher
+from services.newsroom.adapters.publications import PostgresPublicationRepository
 from services.newsroom.adapters.retention import build_retention_rules
 from services.newsroom.adapters.secret_sealer import KeyRingSealer
 from services.newsroom.adapters.sessions import PostgresSessionRepository
 from services.newsroom.domain.county import NewsroomCounty
-from services.newsroom.handlers.account_admin import AccountAdministration
-from services.newsroom.handlers.login import LoginService
-from services.newsroom.handlers.session_watch import SessionWatch
-from services.newsroom.settings import Settings
-from services.newsroom.adapters.broadcasts import PostgresBroadcastStatuses, PostgresEventRecords
-from services.newsroom.adapters.config_files import find_own_system, read_approval_rules, read_templates
-from services.newsroom.adapters.drafts import PostgresDraftRepository
-from services.newsroom.adapters.feedback import PostgresFeedbackLog
-from services.newsroom.adapters.http.broadcast_pages import BroadcastPages
-from services.newsroom.adapters.http.draft_pages import DraftPages
-from services.newsroom.adapters.http.feedback_pages import FeedbackPages, OverviewPages
-from services.newsroom.adapters.http.sending_pages import SendingPages
-from services.newsroom.adapters.notices_api import open_notices_api
-from services.newsroom.adapters.publications import PostgresPublicationRepository
 from services.newsroom.domain.preview import TemplateText
+from services.newsroom.handlers.account_admin import AccountAdministration
 from services.newsroom.handlers.assessing import DraftAssessor
 from services.newsroom.handlers.drafting import DraftingService
 from services.newsroom.handlers.event_consumer import NewsroomEventHandler
+from services.newsroom.handlers.login import LoginService
 from services.newsroom.handlers.publishing import PublicationOutbox
+from services.newsroom.handlers.session_watch import SessionWatch
 from services.newsroom.handlers.watching import BroadcastWatch
 from services.newsroom.ports import NoticesApi
+from services.newsroom.settings import Settings
 from shared.amqp.connection import connect
 from shared.amqp.consumer import open_consumer, run_worker
 from shared.amqp.topology import NEWSROOM_EVENTS
@@ -108,7 +108,7 @@ class Newsroom:
 
 def assemble_writing(
     settings: Settings,
-    configuration: Configuration,
+    configuration: NewsroomCounty,
     database: Database,
     notices: NoticesApi,
     *,
@@ -129,14 +129,10 @@ def assemble_writing(
         make_id=uuid4,
     )
     return Writing(
-        drafting=DraftingService(
-            drafts=drafts, assessor=assessor, clock=clock, make_id=uuid4, handed_over=needed.set
-        ),
+        drafting=DraftingService(drafts=drafts, assessor=assessor, clock=clock, make_id=uuid4, handed_over=needed.set),
         drafts=drafts,
         publications=publications,
-        outbox=PublicationOutbox(
-            publications=publications, notices=notices, clock=clock, count=count, needed=needed
-        ),
+        outbox=PublicationOutbox(publications=publications, notices=notices, clock=clock, count=count, needed=needed),
         events=NewsroomEventHandler(records=PostgresEventRecords(database, system.sources[0])),
         broadcasts=BroadcastWatch(PostgresBroadcastStatuses(database)),
         templates=read_templates(settings.templates_file),

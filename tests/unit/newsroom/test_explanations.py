@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from services.newsroom.domain.explanations import explain_blocker, explain_duration, explain_problem
 from services.ingress.notices.domain.validation import NOT_CHECKED
+from services.newsroom.domain.explanations import explain_blocker, explain_duration, explain_problem
 from services.subscriptions.domain.notice_commands import TOPIC_NOT_PERMITTED, UNKNOWN_NOTICE
 from services.subscriptions.domain.notice_events import NOTHING_WITHDRAWN
 from services.subscriptions.domain.quotas import Quota, find_quota_problems, list_quotas
