@@ -155,5 +155,3 @@ class SecretSealer(Protocol):
 
     def open(self, sealed: bytes, purpose: str, index: bytes) -> bytes | None:
         """Return None for a value that was not sealed for this purpose and index."""
-
-
