@@ -56,8 +56,8 @@ _PROBLEMS = _compile_table(
         r"more than 4 spaces": "WhatsApp erlaubt höchstens vier Leerzeichen hintereinander.",
         r"\{\{ or \}\}": "Die Zeichen {{ und }} sind nicht möglich.",
         r"may not be linked to \(only (.*?)\)": (
-            "Der Text enthält eine Adresse, auf die nicht verlinkt wird (erlaubt: {0}). Ist es keine Adresse, setzen Sie"
-            " nach dem Punkt ein Leerzeichen."
+            "Der Text enthält eine Adresse, auf die nicht verlinkt wird (erlaubt: {0}). Ist es keine, setzen Sie nach dem"
+            " Punkt ein Leerzeichen."
         ),
         r"^picture: the topic": "Zu diesem Thema sind keine Bilder möglich.",
         r"begins with https": "Die Adresse beginnt mit https:// und enthält keine Leerzeichen.",
