@@ -56,15 +56,15 @@ _PROBLEMS = _compile_table(
         r"more than 4 spaces": "WhatsApp erlaubt höchstens vier Leerzeichen hintereinander.",
         r"\{\{ or \}\}": "Die Zeichen {{ und }} sind nicht möglich.",
         r"may not be linked to \(only (.*?)\)": (
-            "Der Text enthält eine Adresse, auf die nicht verlinkt wird (erlaubt: {0}). Ist es keine, setzen Sie nach dem"
-            " Punkt ein Leerzeichen."
+            "Der Text enthält eine Adresse, auf die nicht verlinkt wird (erlaubt: {0}). Ist es keine, setzen Sie nach"
+            " dem Punkt ein Leerzeichen."
         ),
         r"^picture: the topic": "Zu diesem Thema sind keine Bilder möglich.",
         r"begins with https": "Die Adresse beginnt mit https:// und enthält keine Leerzeichen.",
         r"not a valid address": "Das ist keine gültige Adresse.",
         r"its host must be one of (.*)": "Die Adresse führt zu einer fremden Seite. Erlaubt: {0}.",
         r"neither a login nor a port": "Die Adresse darf weder Anmeldung noch Port enthalten.",
-        r"text have (\d+) characters; (\d+)": "Überschrift, Text und Link haben {0} Zeichen, {1} sind möglich.",
+        r"have (\d+) characters; (\d+)": "Überschrift, Text und Link haben {0} Zeichen, {1} sind möglich.",
         r"^spread_minutes": "Die Verteilung über die Zeit ist so nicht möglich.",
         r"was withdrawn": "Die Meldung wurde zurückgezogen. Schreiben Sie eine neue.",
         r"was published before": "Diese Meldung wurde schon veröffentlicht. Korrigieren Sie sie stattdessen.",

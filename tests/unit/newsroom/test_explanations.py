@@ -85,7 +85,7 @@ def list_problems() -> Iterator[Problem]:
     yield Problem(field="topic", problem="must be that of the notice which it follows")
 
 
-@pytest.mark.parametrize("problem", list_problems(), ids=lambda each: f"{each.field}: {each.problem[:40]}")
+@pytest.mark.parametrize("problem", list(list_problems()), ids=lambda each: f"{each.field}: {each.problem[:40]}")
 def test_every_problem_is_explained(problem: Problem) -> None:
     german = explain_problem(problem)
     assert not german.startswith(UNTRANSLATED)

@@ -14,8 +14,8 @@ from tests.unit.newsroom.writing_harness import NOON
 
 TODAY = date(2026, 11, 25)
 LONG = (
-    "Die Straße zwischen dem Bahnhof und dem Rathaus ist ab Montag wegen der Arbeiten an der Leitung für das Gas und das"
-    " Wasser gesperrt."
+    "Die Straße zwischen dem Bahnhof und dem Rathaus ist ab Montag wegen der Arbeiten an der Leitung für das Gas und"
+    " das Wasser gesperrt."
 )
 
 

@@ -247,8 +247,8 @@ comment on column newsroom.publication.event_path is 'path of its progress at th
 comment on column newsroom.publication.problems is 'why it was rejected; null unless rejected';
 comment on column newsroom.publication.broadcast is 'broadcast.id; null until it is known';
 comment on column newsroom.publication.created_at is 'when it was to be published';
-comment on column newsroom.publication.answered_at is 'when it was accepted or rejected; comment on column newsroom.publication.confirmed_at is 'when an event told that it takes effect; null until then';
-null while waiting';
+comment on column newsroom.publication.answered_at is 'when it was accepted or rejected; null while waiting';
+comment on column newsroom.publication.confirmed_at is 'when an event told that it takes effect; null until then';
 
 create table newsroom.broadcast (
   id uuid primary key,
