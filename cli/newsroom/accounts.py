@@ -66,7 +66,7 @@ async def disable_account(settings: Settings, login: str) -> None:
 
 
 async def reset_account(settings: Settings, login: str) -> FirstPassword:
-    """Give an account a first password, and forget its one-time codes. Raises AccountProblem and DatabaseUnavailable."""
+    """Give an account a first password, without its one-time codes. Raises AccountProblem and DatabaseUnavailable."""
     async with _open_accounts(settings) as accounts:
         account = await _get_account(accounts, login)
         new, first = await _prepare_password(account)

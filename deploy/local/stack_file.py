@@ -18,7 +18,7 @@ LOCK_FILE = "lock"
 
 @dataclass(frozen=True, kw_only=True)
 class StackAddresses:
-    """Addresses of a running stack. The last seven fields are environments of commands, with exactly what each needs."""
+    """Addresses of a running stack. The last seven fields are environments of commands, with just what each needs."""
 
     simulator_url: str
     phones_url: str = field(repr=False)

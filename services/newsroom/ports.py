@@ -289,9 +289,7 @@ class EventRecords(Protocol):
 
     async def record_cancelled(self, message: BroadcastCancelled, at: datetime) -> None: ...
 
-    async def count_subscriptions(
-        self, event_id: str, day: date, started: Sequence[str], ended: Sequence[str]
-    ) -> None:
+    async def count_subscriptions(self, event_id: str, day: date, started: Sequence[str], ended: Sequence[str]) -> None:
         """Count starts and ends of these topics, once for each event."""
         ...
 

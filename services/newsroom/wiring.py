@@ -122,7 +122,7 @@ class Newsroom:
 
 def assemble_writing(
     settings: Settings,
-    configuration: Configuration,
+    configuration: NewsroomCounty,
     database: Database,
     notices: NoticesApi,
     *,
@@ -143,14 +143,10 @@ def assemble_writing(
         make_id=uuid4,
     )
     return Writing(
-        drafting=DraftingService(
-            drafts=drafts, assessor=assessor, clock=clock, make_id=uuid4, handed_over=needed.set
-        ),
+        drafting=DraftingService(drafts=drafts, assessor=assessor, clock=clock, make_id=uuid4, handed_over=needed.set),
         drafts=drafts,
         publications=publications,
-        outbox=PublicationOutbox(
-            publications=publications, notices=notices, clock=clock, count=count, needed=needed
-        ),
+        outbox=PublicationOutbox(publications=publications, notices=notices, clock=clock, count=count, needed=needed),
         events=NewsroomEventHandler(records=PostgresEventRecords(database, system.sources[0])),
         broadcasts=BroadcastWatch(PostgresBroadcastStatuses(database)),
         templates=read_templates(settings.templates_file),

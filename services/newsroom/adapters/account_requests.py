@@ -23,7 +23,7 @@ _OPEN = f"""
 select r.id as request, r.kind, r.login as subject, r.payload, r.requested_at, {ACCOUNT_COLUMNS}
 from newsroom.account_request r join newsroom.account a on a.id = r.requested_by
 where r.decision is null and ($1::uuid is null or r.id = $1) order by r.requested_at
-"""
+"""  # noqa: S608 - constant parts
 _DECIDE = """
 update newsroom.account_request set decided_by = $2, decided_at = $3, decision = $4, payload = payload - 'sealed'
 where id = $1 and decision is null returning id
@@ -72,9 +72,7 @@ class PostgresAccountRequestRepository:
             return await _decide(connection, request, decider, now, "refused")
 
 
-async def _decide(
-    connection: Connection, request: AccountRequest, decider: UUID, now: datetime, decision: str
-) -> bool:
+async def _decide(connection: Connection, request: AccountRequest, decider: UUID, now: datetime, decision: str) -> bool:
     if await connection.fetchval(_DECIDE, request.id, decider, now, decision) is None:
         return False
     detail = {"request": str(request.id), "change": request.change.value}
@@ -86,7 +84,9 @@ async def _decide(
 
 async def _carry_out(connection: Connection, request: AccountRequest, decider: UUID, new: NewAccount | None) -> None:
     roles = sorted(request.roles)
-    act = Act(account=decider, action=f"account.{request.change}", object=request.login, detail={"roles": ", ".join(roles)})
+    act = Act(
+        account=decider, action=f"account.{request.change}", object=request.login, detail={"roles": ", ".join(roles)}
+    )
     if request.change is AccountChange.ROLES:
         await connection.execute(_SET_ROLES, request.login, roles)
     elif request.change is AccountChange.ENABLE:

@@ -15,12 +15,12 @@ from services.newsroom.ports import Credentials, NewAccount, NewLogin
 from shared.database.pool import Connection, Database
 
 ACCOUNT_COLUMNS = "a.id, a.login, a.name, a.person, a.roles, a.disabled_at"
-_LIST = f"select {ACCOUNT_COLUMNS} from newsroom.account a order by a.disabled_at is not null, a.name, a.login"
-_FIND = f"select {ACCOUNT_COLUMNS} from newsroom.account a where a.login = $1"
+_LIST = f"select {ACCOUNT_COLUMNS} from newsroom.account a order by a.disabled_at is not null, a.name, a.login"  # noqa: S608 - constant parts
+_FIND = f"select {ACCOUNT_COLUMNS} from newsroom.account a where a.login = $1"  # noqa: S608 - constant parts
 _CREDENTIALS = f"""
 select {ACCOUNT_COLUMNS}, a.password_hash, a.password_ends_at, a.totp_secret, a.totp_step
 from newsroom.account a where a.login = $1
-"""
+"""  # noqa: S608 - constant parts
 _CREATE = """
 insert into newsroom.account (id, login, name, person, roles, password_hash, password_ends_at)
 values ($1, $2, $3, $4, $5, $6, $7) on conflict (login) do nothing returning id
@@ -110,12 +110,16 @@ class PostgresAccountRepository:
             if done is None:
                 return False
             rows = [(account, code) for code in login.recovery_codes]
-            await connection.executemany("insert into newsroom.recovery_code (account, code_hash) values ($1, $2)", rows)
+            await connection.executemany(
+                "insert into newsroom.recovery_code (account, code_hash) values ($1, $2)", rows
+            )
             await record_act(connection, act)
         return True
 
     async def change_password(self, account: UUID, password_hash: str, act: Act) -> None:
-        await self._change("update newsroom.account set password_hash = $2 where id = $1", account, password_hash, act=act)
+        await self._change(
+            "update newsroom.account set password_hash = $2 where id = $1", account, password_hash, act=act
+        )
 
     async def use_totp_step(self, account: UUID, step: int) -> bool:
         return await self._database.fetchval(_USE_STEP, account, step) is not None

@@ -56,7 +56,8 @@ _CANCELLED = """
 _PUBLICATION = "select id from newsroom.publication where key = $1 and body ->> 'source' = $2"
 _ACCEPT_PUBLICATION = """
     update newsroom.publication
-    set state = 'accepted', answered_at = coalesce(answered_at, $2), broadcast = coalesce(broadcast, $3)
+    set state = 'accepted', answered_at = coalesce(answered_at, $2), confirmed_at = coalesce(confirmed_at, $2),
+        broadcast = coalesce(broadcast, $3)
     where id = $1 and state <> 'rejected'
 """
 _STARTED_REVISION = """
@@ -66,8 +67,8 @@ _STARTED_REVISION = """
     order by p.created_at desc limit 1
 """
 _ARCHIVE = """
-    insert into newsroom.archive_entry (code, publication, notice, revision, topic, municipalities, headline, text, link,
-        picture, urgent, published_at, expires_at)
+    insert into newsroom.archive_entry (code, publication, notice, revision, topic, municipalities, headline, text,
+        link, picture, urgent, published_at, expires_at)
     select $1, p.id, $3, $4, v.content ->> 'topic',
         array(select jsonb_array_elements_text(coalesce(v.content -> 'municipalities', '[]'))),
         v.content ->> 'headline', v.content ->> 'text', v.content ->> 'link', v.content ->> 'picture',
@@ -84,10 +85,10 @@ _REPLACE = """
 """
 # Run after either event, as the withdrawal may be known before the start.
 _WITHDRAW = """
-    update newsroom.archive_entry e set withdrawn_at = p.answered_at
+    update newsroom.archive_entry e set withdrawn_at = p.confirmed_at
     from newsroom.publication p join newsroom.draft d on d.id = p.draft
     where e.notice = $1 and e.withdrawn_at is null
-        and d.kind = 'withdrawal' and d.corrects = $1 and p.state = 'accepted'
+        and d.kind = 'withdrawal' and d.corrects = $1 and p.confirmed_at is not null
 """
 _COUNT = """
     insert into newsroom.subscription_day (day, topic, started, ended) values ($1, $2, $3, $4)
@@ -101,8 +102,8 @@ _FEEDBACK = """
     on conflict (id) do update set value = excluded.value, text = excluded.text, at = excluded.at
 """
 _STATUS = """
-    select id, source, notice, revision, topic, headline, lane, audience, states, person_limited, accepted_at, started_at,
-        progressed_at, finished_at, cancelled_at
+    select id, source, notice, revision, topic, headline, lane, audience, states, person_limited, accepted_at,
+        started_at, progressed_at, finished_at, cancelled_at
     from newsroom.broadcast
 """
 _decode_states = msgspec.json.Decoder(dict[str, int]).decode
@@ -173,7 +174,9 @@ class PostgresEventRecords:
         async with self._database.transaction() as connection:
             if await connection.fetchval(_SEEN, event_id) is None:
                 return
-            for topic in sorted({*started, *ended}):  # in one order, so that two transactions do not wait for each other
+            for topic in sorted(
+                {*started, *ended}
+            ):  # in one order, so that two transactions do not wait for each other
                 await connection.execute(_COUNT, day, topic, int(topic in started), int(topic in ended))
 
     async def record_feedback(self, message: FeedbackReceived) -> None:

@@ -49,9 +49,7 @@ def read_draft(row: asyncpg.Record, decisions: tuple[DraftDecision, ...] = (), r
         kind=DraftKind(row["kind"]),
         state=DraftState(row["state"]),
         newest=read_version(row),
-        created_by=Author(
-            account=row["created_by"], person=row["creator_person"], name=row["creator_name"]
-        ),
+        created_by=Author(account=row["created_by"], person=row["creator_person"], name=row["creator_name"]),
         changed_at=row["changed_at"],
         corrects=row["corrects"],
         revision=revision,
@@ -96,4 +94,5 @@ def read_publication(row: asyncpg.Record) -> NoticePublication:
         problems=_decode_problems(row["problems"]) if row["problems"] else (),
         broadcast=row["broadcast"],
         answered_at=row["answered_at"],
+        confirmed_at=row["confirmed_at"],
     )

@@ -53,6 +53,4 @@ def _split(counters: Sequence[FailureCounter]) -> tuple[list[str], list[str]]:
 
 async def _find_wait(connection: Connection, keys: tuple[list[str], list[str]], now: datetime) -> float:
     rows = await connection.fetch(_LOCK, *keys)
-    return max(
-        compute_wait(FailureScope(row["scope"]), row["failures"], row["failed_at"], now) for row in rows
-    )
+    return max(compute_wait(FailureScope(row["scope"]), row["failures"], row["failed_at"], now) for row in rows)

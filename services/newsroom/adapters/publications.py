@@ -11,7 +11,9 @@ from services.newsroom.domain.outbox import NoticePublication, PublicationState,
 from shared.contracts.events import Problem
 from shared.database.pool import Connection, Database
 
-_COLUMNS = "id, draft, version, revision, key, body, state, tries, problems, broadcast, created_at, answered_at"
+_COLUMNS = """
+    id, draft, version, revision, key, body, state, tries, problems, broadcast, created_at, answered_at, confirmed_at
+"""
 # A later act on a notice waits for the earlier one, even while that is not due.
 _DUE = f"""
     select {_COLUMNS} from newsroom.publication p

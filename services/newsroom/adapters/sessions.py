@@ -12,7 +12,8 @@ from shared.database.pool import Database
 
 # What makes a session open: $1 and $2 are the limits of idle and of all time.
 _IS_OPEN = """
-s.revoked_at is null and a.disabled_at is null and s.seen_at > now() - $1::interval and s.created_at > now() - $2::interval
+s.revoked_at is null and a.disabled_at is null
+    and s.seen_at > now() - $1::interval and s.created_at > now() - $2::interval
 """
 # One statement for each request; the visit is noted once a minute.
 _FIND = f"""
@@ -24,15 +25,15 @@ visit as (
     update newsroom.session s set seen_at = now()
     from found where s.token_hash = found.token_hash and found.seen_at < now() - interval '1 minute')
 select * from found
-"""
+"""  # noqa: S608 - constant parts
 _FILTER = f"""
 select s.token_hash from newsroom.session s join newsroom.account a on a.id = s.account
 where s.token_hash = any($3::bytea[]) and {_IS_OPEN}
-"""
+"""  # noqa: S608 - constant parts
 _LIST = f"""
 select s.token_hash, s.created_at, s.seen_at from newsroom.session s join newsroom.account a on a.id = s.account
 where s.account = $3 and {_IS_OPEN} order by s.created_at desc
-"""
+"""  # noqa: S608 - constant parts
 _OPEN = "insert into newsroom.session (token_hash, account, csrf, stage) values ($1, $2, $3, $4)"
 _NOTE_DEVICE = """
 insert into newsroom.device (token_hash, account) values ($1, $2)

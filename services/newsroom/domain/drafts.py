@@ -115,8 +115,8 @@ class DraftVersion:
 class NoticeDraft:
     """Draft in its newest version, with all that was decided about it, oldest first.
 
-    `corrects` is the notice that it updates, follows or withdraws; `revision` the newest revision of its notice that was
-    handed over, 0 if none was. `emergency` is why it was published before a second person had approved it.
+    `corrects` is the notice that it updates, follows or withdraws; `revision` the newest revision of its notice that
+    was handed over, 0 if none was. `emergency` is why it was published before a second person had approved it.
     """
 
     id: UUID

@@ -15,9 +15,7 @@ MAX_REASON_LENGTH = 200
 CODE_LENGTH_IN_TEXT = len(" Prüfcode: ABCD-EFGH")
 
 
-def build_event(
-    draft: NoticeDraft, *, event_id: str, source: str, publication: UUID, now: datetime
-) -> dict[str, Any]:
+def build_event(draft: NoticeDraft, *, event_id: str, source: str, publication: UUID, now: datetime) -> dict[str, Any]:
     """Return the event of the draft's next revision, as JSON; it may still break rules, which the validation names.
 
     The text ends with the code of the publication, by which a citizen finds out whether the message was ours.

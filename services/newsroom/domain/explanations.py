@@ -51,32 +51,36 @@ _PROBLEMS = _compile_table(
         r"^municipalities: .*unknown": "Eine der Gemeinden ist nicht bekannt.",
         r"length >= 1|is blank|is missing": "Bitte füllen Sie dieses Feld aus.",
         r"length <= (\d+)": "Höchstens {0} Zeichen sind möglich.",
-        r"line break or a tab": "WhatsApp erlaubt hier keine Zeilenumbrüche und Tabulatoren. Schreiben Sie in einer Zeile.",
-        r"control characters": "Der Text enthält unsichtbare Steuerzeichen. Bitte tippen Sie die Stelle neu.",
+        r"line break or a tab": "WhatsApp erlaubt hier keinen Zeilenumbruch und keinen Tabulator.",
+        r"control characters": "Der Text enthält unsichtbare Zeichen. Tippen Sie die Stelle bitte neu.",
         r"more than 4 spaces": "WhatsApp erlaubt höchstens vier Leerzeichen hintereinander.",
         r"\{\{ or \}\}": "Die Zeichen {{ und }} sind nicht möglich.",
         r"may not be linked to \(only (.*?)\)": (
-            "Der Text enthält eine Adresse, auf die nicht verlinkt wird (erlaubt: {0}). Ist es keine Adresse, setzen Sie"
-            " nach dem Punkt ein Leerzeichen."
+            "Der Text enthält eine Adresse, auf die nicht verlinkt wird (erlaubt: {0}). Ist es keine, setzen Sie nach"
+            " dem Punkt ein Leerzeichen."
         ),
         r"^picture: the topic": "Zu diesem Thema sind keine Bilder möglich.",
         r"begins with https": "Die Adresse beginnt mit https:// und enthält keine Leerzeichen.",
         r"not a valid address": "Das ist keine gültige Adresse.",
         r"its host must be one of (.*)": "Die Adresse führt zu einer fremden Seite. Erlaubt: {0}.",
         r"neither a login nor a port": "Die Adresse darf weder Anmeldung noch Port enthalten.",
-        r"text have (\d+) characters; (\d+)": "Überschrift, Text und Link haben zusammen {0} Zeichen, {1} sind möglich.",
+        r"have (\d+) characters; (\d+)": "Überschrift, Text und Link haben {0} Zeichen, {1} sind möglich.",
         r"^spread_minutes": "Die Verteilung über die Zeit ist so nicht möglich.",
         r"was withdrawn": "Die Meldung wurde zurückgezogen. Schreiben Sie eine neue.",
         r"was published before": "Diese Meldung wurde schon veröffentlicht. Korrigieren Sie sie stattdessen.",
-        r"updates an unknown notice": "Die erste Fassung ist nicht bekannt. Veröffentlichen Sie eine neue Meldung.",
+        r"updates an unknown notice": "Die erste Fassung ist nicht bekannt. Schreiben Sie eine neue Meldung.",
         r"^revision: ": "Inzwischen wurde eine andere Korrektur veröffentlicht. Prüfen Sie diese zuerst.",
         r"^follows: ": "Die Meldung, auf die sich diese bezieht, ist nicht bekannt.",
         r"may publish (\d+) urgent.*from (\S+)": "Heute sind {0} Eilmeldungen möglich; die nächste ab {1}.",
-        r"may publish (\d+) notices in an hour.*from (\S+)": "In einer Stunde sind {0} Meldungen möglich; die nächste ab {1}.",
+        r"may publish (\d+) notices in an hour.*from (\S+)": (
+            "In einer Stunde sind {0} Meldungen möglich; die nächste ab {1}."
+        ),
         r"may publish (\d+) notices.*from (\S+)": "Am Tag sind {0} Meldungen möglich; die nächste ab {1}.",
         r"may publish \d+ .*never": "Dafür ist keine Menge vorgesehen. Bitte fragen Sie den Betrieb.",
-        r"^id: was used": "Unter dieser Kennung wurde schon etwas anderes gesendet. Bitte fragen Sie den Betrieb.",
-        r"does not belong to this system|broker login": "Die Redaktion ist dafür nicht angemeldet. Bitte fragen Sie den Betrieb.",
+        r"^id: was used": "Diese Kennung gehört zu etwas anderem. Bitte fragen Sie den Betrieb.",
+        r"does not belong to this system|broker login": (
+            "Die Redaktion ist dafür nicht angemeldet. Bitte fragen Sie den Betrieb."
+        ),
         r"not about a topic": "Zu diesem Thema darf die Redaktion nicht veröffentlichen.",
     }
 )

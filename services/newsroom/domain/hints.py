@@ -22,7 +22,9 @@ _SENTENCE_END = re.compile(r"(?<=[^\W\d]{4}[.!?])\s+|(?<=[!?])\s+|(?<=\b\d\d\d\d
 _WORD = re.compile(r"[^\W\d_][\w’'-]*")
 _DAY = re.compile(rf"\b(\d{{1,2}})\.\s*(?:(\d{{1,2}})\.|({'|'.join(MONTHS)}))\s*(\d{{4}})")
 _ADDRESS = re.compile(r"https?://|\bwww\.")
-_POINTER = re.compile(r"\b(mehr|weiter\w*|info\w*|details|anmeld\w*|bewerb\w*|programm|karte|plan|link|hier|siehe|unter)\b")
+_POINTER = re.compile(
+    r"\b(mehr|weiter\w*|info\w*|details|anmeld\w*|bewerb\w*|programm|karte|plan|link|hier|siehe|unter)\b"
+)
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,5 @@ def _find_long_words(text: str) -> Iterator[str]:
 def find_similar(headline: str, others: Sequence[tuple[str, datetime]]) -> tuple[tuple[str, datetime], ...]:
     """Return those of the headlines, with their times, that share most words with this one."""
     return tuple(
-        (other, at)
-        for other, at in others
-        if fuzz.token_sort_ratio(headline.lower(), other.lower()) >= MIN_SIMILARITY
+        (other, at) for other, at in others if fuzz.token_sort_ratio(headline.lower(), other.lower()) >= MIN_SIMILARITY
     )

@@ -1,14 +1,13 @@
 """The outbox of the notices API: what waits, what its answers mean, and when to try again."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from msgspec import Struct
-from msgspec import field as default
+from msgspec import Struct, field
 
 from shared.contracts.events import Euros, Problem
 
@@ -29,7 +28,10 @@ class PublicationState(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class NoticePublication:
-    """Revision of a notice that is to be published; `event` stays the same however often it is sent."""
+    """Revision of a notice that is to be published; `event` stays the same however often it is sent.
+
+    Once accepted it is safe; it takes effect when it is confirmed.
+    """
 
     id: UUID
     draft: UUID
@@ -42,7 +44,8 @@ class NoticePublication:
     tries: int = 0
     problems: tuple[Problem, ...] = ()
     broadcast: UUID | None = None
-    answered_at: datetime | None = field(default=None)
+    answered_at: datetime | None = None
+    confirmed_at: datetime | None = None
 
 
 class PublishAnswer(Struct, frozen=True, kw_only=True):
@@ -64,10 +67,10 @@ class NoticeForecast(Struct, frozen=True, kw_only=True):
     """What publishing would do now; without `problems`, the rest is known as far as it can be."""
 
     audience: int | None = None
-    costs: dict[str, Euros] = default(default_factory=dict)
+    costs: dict[str, Euros] = field(default_factory=dict)
     duration_seconds: int | None = None
     blockers: tuple[str, ...] = ()
-    problems: tuple[Problem, ...] = default(default=(), name="errors")
+    problems: tuple[Problem, ...] = field(default=(), name="errors")
 
 
 def compute_next_try(now: datetime, tries: int, retry_after: float) -> datetime:

@@ -36,7 +36,7 @@ Random = Callable[[int], bytes]
 
 @dataclass(frozen=True, kw_only=True)
 class Invitation:
-    """What somebody typed to invite a colleague; `same_person_as` is a login of the same human, empty if there is none."""
+    """What somebody typed to invite a colleague; `same_person_as` is a login of the same human, empty without one."""
 
     login: str
     name: str
@@ -90,9 +90,7 @@ class AccountAdministration:
         account, wanted = await self.get_account(login), parse_roles(roles)
         if wanted == account.roles:
             raise AccountProblem("Diese Rollen hat das Konto schon.")
-        await self._add(
-            self._build_request(AccountChange.ROLES, actor, login, account.name, wanted, account.person)
-        )
+        await self._add(self._build_request(AccountChange.ROLES, actor, login, account.name, wanted, account.person))
 
     async def request_enabling(self, actor: Account, login: str) -> None:
         """Request that a blocked account may log in again. Raises AccountProblem."""

@@ -1,4 +1,4 @@
-"""What is known about a draft before it is sent: its problems, its audience and costs, and whether two have to agree."""
+"""What is known about a draft before it is sent: problems, audience, costs, and whether two have to agree."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -150,9 +150,7 @@ class DraftingService:
             raise DraftRefused("Der Notfallweg ist in diesem Landkreis nicht eingerichtet.")
         return await self._publish(account, draft, seen, emergency=why)
 
-    async def _publish(
-        self, account: Account, draft: UUID, seen: int, emergency: str | None = None
-    ) -> NoticeDraft:
+    async def _publish(self, account: Account, draft: UUID, seen: int, emergency: str | None = None) -> NoticeDraft:
         account.require(Right.SEND)
         forecast = await self.assessor.forecast(await self.drafts.find(draft))
         publication = self.make_id()
@@ -174,9 +172,7 @@ class DraftingService:
                 Verdict.SUBMIT if emergency else None,
                 emergency or "",
             )
-            return replace(
-                change, publication=self.assessor.build_publication(found, publication), emergency=emergency
-            )
+            return replace(change, publication=self.assessor.build_publication(found, publication), emergency=emergency)
 
         published = await self.drafts.change(draft, decide)
         self.handed_over()

@@ -97,7 +97,7 @@ class PasswordChange:
 
 @dataclass(frozen=True, kw_only=True)
 class StartedSession:
-    """Cookies of a new session; `device` None: the browser keeps what it has."""
+    """Cookies of a new session; one that is being set up makes no browser known."""
 
     token: str
     device: str | None
@@ -120,7 +120,7 @@ class LoginService:
         """Return a new session. Raises LoginRefused."""
         login = attempt.login.strip().lower()[:MAX_LOGIN_LENGTH]
         device = await self._find_device(attempt.device, login)
-        counters = list_counters(login, attempt.address, device)
+        counters = list_counters(login, attempt.address, hash_cookie(device).hex() if device else None)
         if wait := await self.throttle.reserve(counters, self.clock()):
             self.count("delayed")
             raise LoginRefused(wait)
@@ -131,13 +131,11 @@ class LoginService:
             raise LoginRefused
         await self.throttle.settle(counters)
         self.count("succeeded")
-        return await self._open_session(credentials.account, stage, known=device is not None)
+        return await self._open_session(credentials.account, stage, device)
 
     async def _find_device(self, cookie: str | None, login: str) -> str | None:
-        """Return the key of the browser's own counter, None if the account has not logged in there before."""
-        if not cookie or not await self.sessions.is_device_of(hash_cookie(cookie), login):
-            return None
-        return hash_cookie(cookie).hex()
+        """Return the cookie of the browser, None if the account has not logged in there before."""
+        return cookie if cookie and await self.sessions.is_device_of(hash_cookie(cookie), login) else None
 
     async def _check(self, credentials: Credentials | None, attempt: LoginAttempt) -> SessionStage | None:
         """Return the stage that the attempt has earned, None if anything is wrong."""
@@ -160,9 +158,10 @@ class LoginService:
             return await self.accounts.use_totp_step(account, step)
         return await self.accounts.use_recovery_code(account, hash_recovery_code(code), self.clock())
 
-    async def _open_session(self, account: Account, stage: SessionStage, *, known: bool) -> StartedSession:
+    async def _open_session(self, account: Account, stage: SessionStage, device: str | None) -> StartedSession:
         token = self._make_cookie()
-        device = self._make_cookie() if stage is SessionStage.OPEN and not known else None
+        if stage is SessionStage.OPEN:
+            device = device or self._make_cookie()
         new = NewSession(token_hash=hash_cookie(token), account=account.id, csrf=self._make_cookie(), stage=stage)
         act = Act(account=account.id, action="session.opened", object=account.login)
         await self.sessions.open_session(new, hash_cookie(device) if device else None, act)
@@ -214,7 +213,7 @@ class LoginService:
         if not await self.accounts.set_up(account.id, login, act):
             raise NotPermitted("Dieses Konto ist schon eingerichtet.")
         await self.sessions.end_sessions(account.id, now, act)
-        return await self._open_session(account, SessionStage.OPEN, known=False), codes
+        return await self._open_session(account, SessionStage.OPEN, None), codes
 
     async def _find_password_problem(self, visitor: Visitor, password: str) -> str | None:
         credentials = await self.accounts.find_credentials(visitor.account.login)

@@ -237,5 +237,3 @@ async def run_newsroom(
         finally:
             await newsroom.child.stop()
             await owner.close()
-
-

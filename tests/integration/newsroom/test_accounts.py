@@ -41,7 +41,9 @@ async def decide(browser: EditorBrowser, request: str, decision: str) -> ShownPa
 
 
 async def read_roles(newsroom: NewsroomProcess, login: str) -> list[str] | None:
-    roles: list[str] | None = await newsroom.owner.fetchval("select roles from newsroom.account where login = $1", login)
+    roles: list[str] | None = await newsroom.owner.fetchval(
+        "select roles from newsroom.account where login = $1", login
+    )
     return roles
 
 
@@ -106,9 +108,7 @@ async def test_an_account_of_the_same_person_may_be_invited_as_such(
     assert person == member.account.person
 
 
-async def test_a_request_is_decided_once(
-    newsroom: NewsroomProcess, browser: EditorBrowser, colleague: Member
-) -> None:
+async def test_a_request_is_decided_once(newsroom: NewsroomProcess, browser: EditorBrowser, colleague: Member) -> None:
     login = new_login()
     await invite(browser, login)
     request = await find_request(newsroom, login)
@@ -148,7 +148,16 @@ async def test_a_login_that_was_taken_meanwhile_creates_nothing(
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"login": "X"}, {"login": "../x"}, {"login": "a b"}, {"name": ""}, {"name": "a" * 81}, {"roles": []}, {"roles": ["root"]}, {"same": "niemand"}],
+    [
+        {"login": "X"},
+        {"login": "../x"},
+        {"login": "a b"},
+        {"name": ""},
+        {"name": "a" * 81},
+        {"roles": []},
+        {"roles": ["root"]},
+        {"same": "niemand"},
+    ],
     ids=str,
 )
 async def test_what_no_account_can_be_is_refused(wrong: dict[str, object], browser: EditorBrowser) -> None:

@@ -85,9 +85,7 @@ async def test_whatever_is_wrong_the_answer_is_the_same(
     wrong: str, newsroom: NewsroomProcess, member: Member, stranger: EditorBrowser
 ) -> None:
     if wrong == "disabled":
-        await newsroom.owner.execute(
-            "update newsroom.account set disabled_at = now() where id = $1", member.account.id
-        )
+        await newsroom.owner.execute("update newsroom.account set disabled_at = now() where id = $1", member.account.id)
     code = {"code": "000000", "empty code": ""}.get(wrong) if "code" in wrong else member.next_code()
     found = await log_in(
         stranger,
@@ -123,8 +121,8 @@ async def test_a_recovery_code_is_good_for_one_login(newsroom: NewsroomProcess, 
 
 async def test_the_next_attempt_waits_longer_and_longer(member: Member, stranger: EditorBrowser) -> None:
     statuses = [(await log_in(stranger, member.account.login, password="falsch")).status for _ in range(8)]
-    assert statuses[:6] == [403] * 6
-    assert 429 in statuses[6:]
+    assert statuses[:5] == [403] * 5
+    assert 429 in statuses[5:]
     right = await log_in(stranger, member.account.login, code=member.next_code())
     assert right.status == 429
     assert "Bitte warten Sie" in right.text
@@ -175,7 +173,7 @@ async def test_a_device_of_one_account_is_none_of_another(
         "/\t/evil.example",
         "javascript:alert(1)",
         "evil.example",
-        "/%0d%0a".encode().decode("unicode_escape") + "\x85",
+        "/\x85evil.example",
         "@evil.example",
         " //evil.example",
     ],
@@ -197,8 +195,6 @@ async def test_logging_out_ends_the_session_everywhere(browser: EditorBrowser) -
     csrf = (await browser.open("/profil")).csrf
     kept = {cookie.key: cookie.value for cookie in browser.session.cookie_jar}
     await browser.send("/abmelden", csrf=csrf)
-    assert kept
-    browser.session.cookie_jar.update_cookies(kept)
     assert (await browser.open("/profil", Cookie=f"kreisfunk-session={kept['kreisfunk-session']}")).status == 303
 
 
@@ -293,7 +289,9 @@ async def test_changing_the_password_needs_the_old_one_and_a_code_and_ends_other
     fields = {"current": PASSWORD, "new": NEW_PASSWORD}
     assert (await browser.fill_in("/profil", change, **{**fields, "current": "falsch"}, code="0")).status == 422
     assert (await browser.fill_in("/profil", change, **fields, code="000000")).status == 422
-    assert (await browser.fill_in("/profil", change, **{**fields, "new": "kurz"}, code=member.next_code())).status == 422
+    assert (
+        await browser.fill_in("/profil", change, **{**fields, "new": "kurz"}, code=member.next_code())
+    ).status == 422
     async with newsroom.open_browser(member) as other:
         done = await browser.fill_in("/profil", change, **fields, code=member.next_code())
         assert done.location == "/profil?erledigt=kennwort"
@@ -321,9 +319,13 @@ async def test_old_failures_and_sessions_are_deleted(
         member.account.id,
     )
 
+    left = (
+        "select (select count(*) from newsroom.login_failure where key = 'alt')"
+        " + (select count(*) from newsroom.session where csrf = 'x')"
+    )
+
     async def are_gone() -> bool:
-        left = "select (select count(*) from newsroom.login_failure where key = 'alt')"
-        return await newsroom.owner.fetchval(f"{left} + (select count(*) from newsroom.session where csrf = 'x')") == 0
+        return await newsroom.owner.fetchval(left) == 0
 
     async with run_newsroom(newsroom_broker, newsroom.database, tmp_path):
         await wait_for(are_gone)

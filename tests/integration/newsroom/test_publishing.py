@@ -1,4 +1,4 @@
-"""From the button to the notices API: whatever dies on the way, it takes the notice once, and the page says the truth."""
+"""From the button to the notices API: whatever dies on the way, the notice goes out once, and the page is right."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -133,7 +133,10 @@ async def test_killed_between_sending_and_recording_it_publishes_once(
     assert proxy.answered == [202, 202]
     events = await take_events(vhost, headline)
     assert len({(event.source, event.id, compute_fingerprint(event)) for event in events}) == 1
-    assert await newsroom.owner.fetchval("select count(*) from newsroom.publication where draft::text = $1", path[-36:]) == 1
+    assert (
+        await newsroom.owner.fetchval("select count(*) from newsroom.publication where draft::text = $1", path[-36:])
+        == 1
+    )
 
 
 async def test_while_the_notices_api_is_away_the_page_says_so_and_nobody_has_to_do_anything(
@@ -188,7 +191,9 @@ async def test_a_check_that_is_refused_stops_the_notice_before_it_is_handed_over
         assert "zu dem die Redaktion veröffentlicht" in (await anna.browser.open(f"{path}/pruefung")).text
     finally:
         write_tokens(door.tokens_file, *TOKENS, token("desk", "redaktion"))
-    assert await newsroom.owner.fetchval("select state from newsroom.draft where id::text = $1", path[-36:]) == "approved"
+    assert (
+        await newsroom.owner.fetchval("select state from newsroom.draft where id::text = $1", path[-36:]) == "approved"
+    )
 
 
 async def test_a_revoked_token_is_no_fault_of_the_notice(

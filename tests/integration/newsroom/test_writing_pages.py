@@ -104,9 +104,7 @@ async def test_two_who_write_at_once_see_both_versions(
     assert "Worte von beiden." in versions
 
 
-async def test_saving_in_the_background_tells_the_version_or_the_conflict(
-    anna: WritingDesk, ben: WritingDesk
-) -> None:
+async def test_saving_in_the_background_tells_the_version_or_the_conflict(anna: WritingDesk, ben: WritingDesk) -> None:
     path = await anna.begin()
     shown = await anna.browser.open(path)
     fields = build_fields(then="autosave", text="Neu.", version=2)
@@ -157,9 +155,7 @@ async def test_who_only_operates_does_nothing_to_a_notice(
 
 
 @pytest.mark.parametrize("suffix", ["", "/pruefung", "/fassungen"])
-async def test_a_stranger_sees_no_draft_by_its_address(
-    anna: WritingDesk, stranger: EditorBrowser, suffix: str
-) -> None:
+async def test_a_stranger_sees_no_draft_by_its_address(anna: WritingDesk, stranger: EditorBrowser, suffix: str) -> None:
     path = await anna.begin(headline="Geheim")
     shown = await stranger.open(path + suffix)
     assert shown.status == 303
@@ -175,7 +171,9 @@ async def test_a_stranger_sees_no_broadcast_by_its_address(
     assert (await stranger.open(f"/aussendungen/{broadcast}{suffix}")).location.startswith("/anmelden")
 
 
-@pytest.mark.parametrize("path", ["/entwuerfe/{}", "/entwuerfe/{}/pruefung", "/aussendungen/{}", "/aussendungen/{}/strom"])
+@pytest.mark.parametrize(
+    "path", ["/entwuerfe/{}", "/entwuerfe/{}/pruefung", "/aussendungen/{}", "/aussendungen/{}/strom"]
+)
 @pytest.mark.parametrize("name", ["", "x", "..%2f", "00000000-0000-0000-0000-000000000000", "%00"])
 async def test_what_does_not_exist_is_not_found(anna: WritingDesk, path: str, name: str) -> None:
     assert (await anna.browser.open(path.format(name))).status == 404

@@ -227,7 +227,9 @@ def test_kinds_of_columns_fit_their_names() -> None:
 
 
 def test_tables_without_people_have_nothing_about_anybody() -> None:
-    about = {table.partition(".")[2] for (table, _), column in read_columns().items() if column.kind not in (STAFF, NOBODY)}
+    about = {
+        table.partition(".")[2] for (table, _), column in read_columns().items() if column.kind not in (STAFF, NOBODY)
+    }
     reading = {"broadcast", "follow_up"}  # where they are while they read
     assert about - reading == set(TOLD) - {"broadcast"}
 

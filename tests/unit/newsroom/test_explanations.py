@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from services.newsroom.domain.explanations import explain_blocker, explain_duration, explain_problem
 from services.ingress.notices.domain.validation import NOT_CHECKED
+from services.newsroom.domain.explanations import explain_blocker, explain_duration, explain_problem
 from services.subscriptions.domain.notice_commands import TOPIC_NOT_PERMITTED, UNKNOWN_NOTICE
 from services.subscriptions.domain.notice_events import NOTHING_WITHDRAWN
 from services.subscriptions.domain.quotas import Quota, find_quota_problems, list_quotas
@@ -85,7 +85,7 @@ def list_problems() -> Iterator[Problem]:
     yield Problem(field="topic", problem="must be that of the notice which it follows")
 
 
-@pytest.mark.parametrize("problem", list_problems(), ids=lambda each: f"{each.field}: {each.problem[:40]}")
+@pytest.mark.parametrize("problem", list(list_problems()), ids=lambda each: f"{each.field}: {each.problem[:40]}")
 def test_every_problem_is_explained(problem: Problem) -> None:
     german = explain_problem(problem)
     assert not german.startswith(UNTRANSLATED)

@@ -13,7 +13,10 @@ from services.newsroom.domain.hints import find_hints, find_similar
 from tests.unit.newsroom.writing_harness import NOON
 
 TODAY = date(2026, 11, 25)
-LONG = "Die Straße zwischen dem Bahnhof und dem Rathaus ist ab Montag wegen der Arbeiten an der Leitung für das Gas und das Wasser gesperrt."
+LONG = (
+    "Die Straße zwischen dem Bahnhof und dem Rathaus ist ab Montag wegen der Arbeiten an der Leitung für das Gas und"
+    " das Wasser gesperrt."
+)
 
 
 @pytest.mark.parametrize(

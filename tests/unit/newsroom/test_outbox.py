@@ -52,6 +52,7 @@ async def _send_until_answered(failures: list[int | None], last: int) -> None:
     now = NOON
     answers = [None if each is None else PublishAnswer(status=each) for each in (*failures, last)]
     publications, notices = PublicationsInMemory([WAITING]), ScriptedNoticesApi(answers=answers)
+    times = len(answers)
     counts: Counter[str] = Counter()
     outbox = PublicationOutbox(
         publications=publications,
@@ -60,10 +61,10 @@ async def _send_until_answered(failures: list[int | None], last: int) -> None:
         count=lambda result: counts.update((result,)),
         needed=asyncio.Event(),
     )
-    for _ in range(len(answers) + 2):
+    for _ in range(times + 2):
         await outbox.send_due()
         now += timedelta(seconds=MAX_RETRY_DELAY_SECONDS)
-    assert notices.published == [WAITING.event] * len(answers)
+    assert notices.published == [WAITING.event] * times
     assert publications.answers == {WAITING.id: PublishAnswer(status=last).state}
     assert counts[UNANSWERED] == len(failures)
-    assert counts.total() == len(answers)
+    assert counts.total() == times

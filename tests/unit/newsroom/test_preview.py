@@ -39,8 +39,9 @@ def test_what_is_not_written_yet_has_its_name_in_its_place() -> None:
     assert all(part.placeholder for line in preview.lines for part in line)
 
 
-@given(st.text(st.characters(exclude_characters="*_{}\n"), min_size=1, max_size=50), st.sampled_from(COUNTY.topics))
-def test_no_word_of_the_editor_is_lost(words: str, topic: Topic) -> None:
+@given(st.text(st.characters(exclude_characters="*_{}\n"), max_size=50), st.sampled_from(COUNTY.topics))
+def test_no_word_of_the_editor_is_lost(middle: str, topic: Topic) -> None:
+    words = f"Anfang {middle} Ende"
     shown = join(build_preview(DraftContent(headline=words, text=words), topic, TEMPLATES))
     assert shown.count(words) >= 2
 

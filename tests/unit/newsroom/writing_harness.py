@@ -70,9 +70,7 @@ class DraftsInMemory:
         if draft not in self.drafts:
             raise DraftNotFound
         found = self.drafts[draft]
-        revisions = [
-            each.revision for each in self.published if self.drafts[each.draft].subject == found.subject
-        ]
+        revisions = [each.revision for each in self.published if self.drafts[each.draft].subject == found.subject]
         return replace(found, revision=max(revisions, default=0))
 
     async def change(self, draft: UUID, decide: DecideDraft) -> NoticeDraft:
@@ -182,9 +180,7 @@ class PublicationsInMemory:
 
     async def list_due(self, now: datetime, limit: int) -> Sequence[NoticePublication]:
         return [
-            each
-            for each in self.waiting
-            if each.id not in self.answers and self.next_at.get(each.id, NOON) <= now
+            each for each in self.waiting if each.id not in self.answers and self.next_at.get(each.id, NOON) <= now
         ][:limit]
 
     async def find_newest(self, draft: UUID) -> NoticePublication | None:

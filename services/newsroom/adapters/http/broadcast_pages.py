@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -73,7 +74,11 @@ class BroadcastPages:
         status = await self._find(request)
         draft = await self._find_draft(status)
         return render_page(
-            request, "certificate.html", draft=draft, now=self.clock(), content=draft and draft.content,
+            request,
+            "certificate.html",
+            draft=draft,
+            now=self.clock(),
+            content=draft and draft.content,
             **self._describe(status),
         )
 
@@ -112,11 +117,9 @@ class BroadcastPages:
             raise web.HTTPServiceUnavailable
         response = web.StreamResponse(headers={hdrs.CONTENT_TYPE: "text/event-stream", "X-Accel-Buffering": "no"})
         await response.prepare(request)
-        with self.sessions.follow(get_visitor(request)) as ended, self.watch.follow(status.id):
-            try:
-                await self._write(request, response, status.id, ended)
-            except (ConnectionError, TimeoutError):
-                pass  # the browser is gone
+        gone = suppress(ConnectionError, TimeoutError)
+        with gone, self.sessions.follow(get_visitor(request)) as ended, self.watch.follow(status.id):
+            await self._write(request, response, status.id, ended)
         return response
 
     async def _write(

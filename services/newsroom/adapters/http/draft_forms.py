@@ -41,7 +41,9 @@ def build_values(content: DraftContent) -> Mapping[str, str]:
     """Return the values of the form's text fields."""
     texts: dict[str, str] = {name: getattr(content, name) for name in _TEXTS}
     moments = {"scheduled_at": content.scheduled_at, "expires_at": content.expires_at}
-    return texts | {name: moment.astimezone(ZONE).strftime(_LOCAL) if moment else "" for name, moment in moments.items()}
+    return texts | {
+        name: moment.astimezone(ZONE).strftime(_LOCAL) if moment else "" for name, moment in moments.items()
+    }
 
 
 def parse_version(form: FormData) -> int:

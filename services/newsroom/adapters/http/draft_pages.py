@@ -13,7 +13,7 @@ from services.newsroom.domain.accounts import Right
 from services.newsroom.domain.drafts import OPEN_STATES, DraftConflict, DraftContent, DraftKind, DraftState, NoticeDraft
 from services.newsroom.domain.explanations import FORM_FIELDS, explain_problem
 from services.newsroom.domain.hints import find_hints
-from services.newsroom.domain.outbox import NoticePublication, PublicationState
+from services.newsroom.domain.outbox import NoticePublication
 from services.newsroom.domain.preview import TemplateText, build_preview, count_length
 from services.newsroom.handlers.drafting import DraftingService
 from services.newsroom.ports import DraftRepository, PublicationRepository
@@ -175,7 +175,5 @@ def _explain_rejection(draft: NoticeDraft, publication: NoticePublication | None
 
 
 def _is_waiting(draft: NoticeDraft, publication: NoticePublication) -> bool:
-    """Return whether there will be news by itself: a withdrawal ends with its acceptance, others with a broadcast."""
-    if draft.state is not DraftState.PUBLISHED:
-        return False
-    return publication.state is PublicationState.WAITING or draft.kind is not DraftKind.WITHDRAWAL
+    """Return whether there will be news by itself: until it is confirmed."""
+    return draft.state is DraftState.PUBLISHED and publication.confirmed_at is None

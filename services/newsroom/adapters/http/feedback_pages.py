@@ -96,9 +96,7 @@ class OverviewPages:
     topics: Mapping[str, str]
 
     def list_pages(self) -> tuple[WebPage, ...]:
-        return (
-            WebPage(method="GET", path="/", handler=self.show, audience=Audience.LOGGED_IN, title="Übersicht"),
-        )
+        return (WebPage(method="GET", path="/", handler=self.show, audience=Audience.LOGGED_IN, title="Übersicht"),)
 
     async def show(self, request: web.Request) -> web.Response:
         """Show what this person can do next, what is being sent, and what citizens say."""

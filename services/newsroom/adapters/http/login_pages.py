@@ -89,9 +89,7 @@ class LoginPages:
 
     async def set_up(self, request: web.Request) -> web.Response:
         form, visitor = get_form(request), get_visitor(request)
-        setup = SetupForm(
-            password=form.get("password", ""), code=form.get("code", ""), sealed=form.get("secret", "")
-        )
+        setup = SetupForm(password=form.get("password", ""), code=form.get("code", ""), sealed=form.get("secret", ""))
         try:
             started, codes = await self.login.set_up(visitor, setup)
         except SetupRefused as refused:
@@ -104,9 +102,7 @@ class LoginPages:
 
     async def change_password(self, request: web.Request) -> web.Response:
         form = get_form(request)
-        change = PasswordChange(
-            current=form.get("current", ""), new=form.get("new", ""), code=form.get("code", "")
-        )
+        change = PasswordChange(current=form.get("current", ""), new=form.get("new", ""), code=form.get("code", ""))
         try:
             await self.login.change_password(get_visitor(request), change)
         except SetupRefused as refused:
@@ -121,9 +117,7 @@ class LoginPages:
         await self.login.end_other_sessions(get_visitor(request))
         return redirect(f"{PROFILE_PATH}?erledigt=sitzungen")
 
-    async def _render_profile(
-        self, request: web.Request, problems: object = None, status: int = 200
-    ) -> web.Response:
+    async def _render_profile(self, request: web.Request, problems: object = None, status: int = 200) -> web.Response:
         visitor = get_visitor(request)
         return render_page(
             request,

@@ -1,4 +1,4 @@
-"""Styles, scripts and fonts: read once, sent compressed, cached by browsers for good under a path that has their hash."""
+"""Styles, scripts and fonts: read once, sent compressed, cached by browsers for good under a path with their hash."""
 
 import gzip
 from collections.abc import Iterator, Mapping
@@ -70,6 +70,7 @@ def _read_files(assets: Path) -> Iterator[tuple[str, _StaticFile]]:
             if path.suffix in _MEDIA and path.is_file():
                 body = path.read_bytes()
                 compressed = gzip.compress(body, mtime=0) if path.suffix in _COMPRESSED else None
-                yield f"{prefix}{path.relative_to(folder).as_posix()}", _StaticFile(
-                    _MEDIA[path.suffix], body, compressed
+                yield (
+                    f"{prefix}{path.relative_to(folder).as_posix()}",
+                    _StaticFile(_MEDIA[path.suffix], body, compressed),
                 )
