@@ -30,6 +30,7 @@ from tests.integration.newsroom.archive_harness import (
 )
 from tests.unit.newsroom.archive_factories import NOW, build_entry
 
+NO_ASSETS = Path("/nonexistent")
 PAGES = {
     "list": "/",
     "empty": "/?thema=stellen&gemeinde=Lilienthal",
@@ -76,17 +77,34 @@ def build_entries() -> list[ArchiveEntry]:
     ]
 
 
-@pytest.fixture(params=["kern", "plain"])
-async def archive(database: FreshDatabase, request: pytest.FixtureRequest) -> AsyncIterator[ArchiveHarness]:
-    await insert_entries(database.url, build_entries())
-    assets = ASSETS if request.param == "kern" else Path("/nonexistent")
-    async with open_newsroom_database(database) as pool, run_archive(pool, assets=assets) as running:
+@pytest.fixture(scope="module")
+async def filled(module_database: FreshDatabase) -> FreshDatabase:
+    await insert_entries(module_database.url, build_entries())
+    return module_database
+
+
+@pytest.fixture
+async def archive(filled: FreshDatabase, request: pytest.FixtureRequest) -> AsyncIterator[ArchiveHarness]:
+    """With KERN, or without it where a test says so."""
+    assets = getattr(request, "param", ASSETS)
+    async with open_newsroom_database(filled) as pool, run_archive(pool, assets=assets) as running:
         await running.cache.refresh()
         yield running
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("size", [DESKTOP, TABLET, ENLARGED, PHONE], ids=lambda size: f"{size[0]}")
+@pytest.mark.parametrize(
+    ("archive", "size", "scheme"),
+    [
+        pytest.param(ASSETS, DESKTOP, "light", id="1280"),
+        pytest.param(ASSETS, TABLET, "dark", id="768-dark"),
+        pytest.param(ASSETS, ENLARGED, "light", id="640"),
+        pytest.param(ASSETS, PHONE, "light", id="320"),
+        pytest.param(ASSETS, PHONE, "dark", id="320-dark"),
+        pytest.param(NO_ASSETS, DESKTOP, "dark", id="1280-dark-plain"),
+        pytest.param(NO_ASSETS, PHONE, "light", id="320-plain"),
+    ],
+    indirect=["archive"],
+)
 async def test_every_page_is_for_everybody(
     inspector: Inspector,
     archive: ArchiveHarness,
@@ -97,7 +115,7 @@ async def test_every_page_is_for_everybody(
     context = await inspector.open_context(size, scheme=scheme)
     for name, path in PAGES.items():
         page = await inspector.open(context, archive.url + path)
-        await take_screenshot(page, SCREENSHOTS / request.node.callspec.id, f"archive-{name}")
+        await take_screenshot(page, SCREENSHOTS / f"archive-{request.node.callspec.id}", name)
         await inspector.inspect(page, name)
         await page.close()
 
