@@ -225,7 +225,7 @@ class PostgresBroadcastStatuses:
 
     async def list_newest(self, limit: int, before: datetime | None = None) -> Sequence[BroadcastStatus]:
         rows = await self._database.fetch(
-            f"{_STATUS} where accepted_at < coalesce($2, 'infinity') order by accepted_at desc nulls last, id limit $1",
+            f"{_STATUS} where accepted_at < coalesce($2::timestamptz, 'infinity') order by accepted_at desc nulls last, id limit $1",
             limit,
             before,
         )

@@ -179,7 +179,7 @@ async def test_what_does_not_exist_is_not_found(anna: WritingDesk, path: str, na
     assert (await anna.browser.open(path.format(name))).status == 404
 
 
-HOSTILE = '"><script>alert(1)</script>{{ 7 * 7 }}'
+HOSTILE = '"><script>alert(1)</script>{{ 123456 * 7 }}'
 
 
 async def test_hostile_words_are_shown_as_words(anna: WritingDesk, ben: WritingDesk) -> None:
@@ -191,7 +191,7 @@ async def test_hostile_words_are_shown_as_words(anna: WritingDesk, ben: WritingD
     preview = await anna.browser.send("/vorschau", build_fields(headline=HOSTILE), csrf=shown.csrf)
     for text in (*texts, conflict.text, preview.text):
         assert "<script>alert" not in text
-        assert "49" not in text.replace("149", "")
+        assert "864192" not in text
     assert "&lt;script&gt;" in conflict.text
 
 

@@ -397,6 +397,18 @@ async def test_a_cancelled_broadcast_is_cancelled_whatever_follows(store: Store)
     assert (status.phase, status.audience) == (BroadcastPhase.CANCELLED, 2)
 
 
+async def test_broadcasts_are_listed_newest_first_and_page_by_page(store: Store) -> None:
+    at = system_clock()
+    for number in range(5):
+        accepted = NoticeAccepted(
+            source=SOURCE, event=f"e{number}", notice=f"n{number}", revision=1, broadcast=UUID(int=number + 1)
+        )
+        await store.tell(accepted, at + timedelta(seconds=number))
+    first = await store.statuses.list_newest(3)
+    assert [each.notice for each in first] == ["n4", "n3", "n2"]
+    assert [each.notice for each in await store.statuses.list_newest(3, first[-1].accepted_at)] == ["n1", "n0"]
+
+
 async def test_what_is_no_event_of_ours_is_a_dead_letter(store: Store) -> None:
     assert isinstance(await store.events.handle(b"{"), Dead)
     assert isinstance(await store.events.handle(b'{"specversion": "1.0", "id": "1", "source": "/", "type": "x"}'), Dead)

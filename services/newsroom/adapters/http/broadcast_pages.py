@@ -145,7 +145,7 @@ class BroadcastPages:
         return "".join(f"data: {line}\n" for line in html.splitlines()) + "\n"
 
     def _describe(self, status: BroadcastStatus) -> dict[str, object]:
-        return {"status": status, "account": list_account(status), "topics": self.topics}
+        return {"broadcast": status, "account": list_account(status), "topics": self.topics}
 
     async def _find(self, request: web.Request) -> BroadcastStatus:
         """Return the broadcast in the path. Raises HTTPNotFound."""
