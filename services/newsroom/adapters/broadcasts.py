@@ -106,6 +106,9 @@ _STATUS = """
         started_at, progressed_at, finished_at, cancelled_at
     from newsroom.broadcast
 """
+_NEWEST = f"""
+    {_STATUS} where accepted_at < coalesce($2::timestamptz, 'infinity') order by accepted_at desc nulls last, id limit $1
+"""
 _decode_states = msgspec.json.Decoder(dict[str, int]).decode
 
 
@@ -224,12 +227,7 @@ class PostgresBroadcastStatuses:
         return [_read_status(row) for row in await self._database.fetch(f"{_STATUS} where id = any($1)", [*broadcasts])]
 
     async def list_newest(self, limit: int, before: datetime | None = None) -> Sequence[BroadcastStatus]:
-        rows = await self._database.fetch(
-            f"{_STATUS} where accepted_at < coalesce($2::timestamptz, 'infinity') order by accepted_at desc nulls last, id limit $1",
-            limit,
-            before,
-        )
-        return [_read_status(row) for row in rows]
+        return [_read_status(row) for row in await self._database.fetch(_NEWEST, limit, before)]
 
 
 def _read_status(row: asyncpg.Record) -> BroadcastStatus:

@@ -64,14 +64,16 @@ class NewsroomEventHandler:
         return True
 
     async def _count(self, envelope: Envelope, message: Message) -> bool:
+        started: tuple[str, ...] = ()
+        ended: tuple[str, ...] = ()
         match message:
-            case SubscriptionStarted():
-                started, ended = (ALL_TOPICS, *message.topics), ()
+            case SubscriptionStarted(topics=topics):
+                started = (ALL_TOPICS, *topics)
             case SubscriptionEnded(topic=topic):
-                started, ended = (), (topic or ALL_TOPICS,)
+                ended = (topic or ALL_TOPICS,)
             case SubscriptionChanged():
                 return True  # says what a subscriber has now, not what changed
             case _:
                 return False
-        await self.records.count_subscriptions(envelope.id, message.at.date(), started, ended)
+        await self.records.count_subscriptions(envelope.id, envelope.time.date(), started, ended)
         return True

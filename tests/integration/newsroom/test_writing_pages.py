@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterable, AsyncIterator
 from uuid import uuid4
 
 import pytest
@@ -209,7 +209,7 @@ async def test_nobody_discards_for_another(newsroom: NewsroomProcess, anna: Writ
     assert await read_state(newsroom.owner, path) == ("discarded", 2)
 
 
-async def read_event(lines: AsyncIterator[bytes]) -> str:
+async def read_event(lines: AsyncIterable[bytes]) -> str:
     """The data of the next event."""
     data = ""
     async for line in lines:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -16,7 +17,7 @@ def format_local(moment: datetime) -> str:
     return moment.astimezone(ZONE).strftime("%Y-%m-%dT%H:%M")
 
 
-def build_fields(**changes: object) -> dict[str, object]:
+def build_fields(**changes: Any) -> dict[str, object]:
     """A notice that breaks no rule."""
     return {
         "topic": "strassensperrungen",
@@ -37,7 +38,7 @@ class WritingDesk:
 
     browser: EditorBrowser
 
-    async def begin(self, **changes: object) -> str:
+    async def begin(self, **changes: Any) -> str:
         """The path of a new draft that is saved once: version 2."""
         begun = await self.browser.fill_in("/entwuerfe", "/entwuerfe")
         assert begun.status == 303, begun.text
@@ -45,7 +46,7 @@ class WritingDesk:
         assert saved.status == 303, saved.text
         return begun.location
 
-    async def save(self, path: str, *, version: str = "", **changes: object) -> ShownPage:
+    async def save(self, path: str, *, version: str = "", **changes: Any) -> ShownPage:
         shown = await self.browser.open(f"{path}?bearbeiten=1")
         seen = version or shown.read_value("version")
         return await self.browser.send(path, {**build_fields(**changes), "version": seen}, csrf=shown.csrf)

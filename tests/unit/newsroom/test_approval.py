@@ -33,6 +33,7 @@ from tests.unit.newsroom.writing_harness import (
     CLEO,
     CONTENT,
     COUNTY,
+    FORECAST,
     NOON,
     OTTO,
     PressOffice,
@@ -272,7 +273,7 @@ def test_a_withdrawal_needs_nobody_even_at_night() -> None:
 
 async def test_a_follow_up_costs_what_its_first_notice_did() -> None:
     office = build_office(ROUTINE)
-    office.notices.forecast = msgspec.structs.replace(office.notices.forecast, audience=None, costs={})
+    office.notices.forecast = msgspec.structs.replace(FORECAST, audience=None, costs={})
     office.drafts.audience = 3_000
     follow_up = replace(build_draft(DraftKind.FOLLOW_UP), corrects="n-1")
     forecast = await office.drafting.assessor.forecast(follow_up)

@@ -5,6 +5,7 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from aiohttp import hdrs, web
@@ -144,7 +145,7 @@ class BroadcastPages:
         html = render_page(request, "broadcast_account.html", **self._describe(status)).text or ""
         return "".join(f"data: {line}\n" for line in html.splitlines()) + "\n"
 
-    def _describe(self, status: BroadcastStatus) -> dict[str, object]:
+    def _describe(self, status: BroadcastStatus) -> dict[str, Any]:
         return {"broadcast": status, "account": list_account(status), "topics": self.topics}
 
     async def _find(self, request: web.Request) -> BroadcastStatus:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from aiohttp import web
 
@@ -152,7 +153,7 @@ class DraftPages:
             **self._describe(draft.content),
         )
 
-    def _describe(self, content: DraftContent) -> dict[str, object]:
+    def _describe(self, content: DraftContent) -> dict[str, Any]:
         return {
             "preview": self._build_preview(content),
             "length": count_length(content),
