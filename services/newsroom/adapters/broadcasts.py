@@ -107,7 +107,8 @@ _STATUS = """
     from newsroom.broadcast
 """
 _NEWEST = f"""
-    {_STATUS} where accepted_at < coalesce($2::timestamptz, 'infinity') order by accepted_at desc nulls last, id limit $1
+    {_STATUS} where accepted_at < coalesce($2::timestamptz, 'infinity')
+    order by accepted_at desc, id limit $1
 """
 _decode_states = msgspec.json.Decoder(dict[str, int]).decode
 

@@ -92,19 +92,12 @@ def is_accounted(books: dict[str, int]) -> bool:
 
 @asynccontextmanager
 async def run_steering_harness(
-    folder: Path, *, county: Path = CONFIG / "county.toml", rate: int = RATE, count: int = CITIZENS, newsrooms: int = 0
+    folder: Path, *, county: Path = CONFIG / "county.toml", rate: int = RATE, count: int = CITIZENS
 ) -> AsyncIterator[SteeringHarness]:
     """Where `count` citizens have subscribed to everything."""
     async with AsyncExitStack() as ends:
         stack = await ends.enter_async_context(
-            run_stack(
-                folder,
-                dispatchers=2,
-                newsrooms=newsrooms,
-                messages_per_second=rate,
-                settings=SETTINGS,
-                county=county,
-            )
+            run_stack(folder, dispatchers=2, messages_per_second=rate, settings=SETTINGS, county=county)
         )
         town = SteeringHarness(
             stack=stack,
