@@ -7,7 +7,7 @@ from urllib.parse import urljoin, urlsplit
 from playwright.async_api import Page
 
 MAX_PAGES = 60
-_IDENTIFIER = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}|[0-9a-f]{32}|\d+")
+_IDENTIFIER = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}|(?<=/konto/)[^/]+|(?<=/meldung/)[^/]+|\d+")
 _LINKS = "() => [...document.querySelectorAll('a[href]')].filter(a => !a.download).map(a => a.href)"
 _NOT_PAGES = (".csv", ".pdf", ".json", ".rss", ".atom", ".svg")
 

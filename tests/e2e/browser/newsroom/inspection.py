@@ -44,7 +44,7 @@ _FOCUS = """
 _WIDEST = """
 () => [...document.querySelectorAll("body *")]
   .filter((element) => element.getBoundingClientRect().right > innerWidth + 0.5
-    && !element.closest(".kern-table-responsive, .scrolls"))
+    && !element.closest(".nr-scroll"))
   .map((element) => element.tagName.toLowerCase() + "." + element.className).slice(0, 5)
 """
 

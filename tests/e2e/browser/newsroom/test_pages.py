@@ -108,6 +108,15 @@ async def test_a_refused_form_says_why_and_has_the_focus(inspector: Inspector, n
     await inspector.inspect(page)
 
 
+async def test_an_empty_notice_says_what_is_missing(inspector: Inspector, newsroom: NewsroomProcess) -> None:
+    page = await open_as_colleague(inspector, newsroom)
+    await page.get_by_role("button", name="Neue Meldung schreiben").press("Enter")
+    await page.get_by_role("button", name="Weiter zur Prüfung").press("Enter")
+    await expect(page.get_by_role("alert")).to_be_focused()
+    await expect(page.get_by_label("Überschrift")).to_have_attribute("aria-invalid", "true")
+    await inspector.inspect(page)
+
+
 async def test_without_script_everything_but_live_updates_works(
     inspector: Inspector, newsroom: NewsroomProcess
 ) -> None:
