@@ -27,7 +27,7 @@ cp "$here/package.json" "$here/package-lock.json" "$fetched"
 if run_npm ci --prefix "$fetched" --ignore-scripts --no-audit --no-fund --silent; then
     dist=$fetched/node_modules/@kern-ux/native/dist
     mkdir -p "$target/fonts/fira-sans"
-    for font in $(sed -n 's|.*"./\(fira-sans/[A-Za-z]*\.woff2\)".*|\1|p' "$dist/fonts/fira-sans.css"); do
+    for font in $(sed -n 's|.*"./\(fira-sans/[A-Za-z-]*\.woff2\)".*|\1|p' "$dist/fonts/fira-sans.css"); do
         cp "$dist/fonts/$font" "$target/fonts/$font"
     done
     cp "$dist/fonts/fira-sans.css" "$target/fonts/fira-sans.css"
