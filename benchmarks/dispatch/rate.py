@@ -17,7 +17,7 @@ from benchmarks.dispatch.replica import Replica, run_replica
 from benchmarks.dispatch.settings import Options
 
 # Limit in messages a second, replicas, whether all of them are restarted one after the other.
-CASES = ((80, 1, False), (80, 4, False), (80, 4, True), (400, 1, False), (400, 4, False), (400, 4, True))
+CASES = tuple((limit, *how) for limit in (80, 400, 1000) for how in ((1, False), (4, False), (4, True)))
 
 
 @dataclass(frozen=True)

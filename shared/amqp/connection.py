@@ -1,9 +1,11 @@
 """Connections that reconnect by themselves, and the error for an unavailable broker."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import aio_pika
+from aio_pika import RobustChannel, RobustConnection
 from aio_pika.abc import AbstractRobustConnection
 from aio_pika.exceptions import CONNECTION_EXCEPTIONS, AMQPError
 from yarl import URL
@@ -17,10 +19,29 @@ Connection = AbstractRobustConnection
 CONNECTION_ERRORS = (*CONNECTION_EXCEPTIONS, AMQPError, TimeoutError)
 HEARTBEAT_INTERVAL_SECONDS = 10
 RECONNECT_DELAY_SECONDS = 1
+REOPEN_TIMEOUT_SECONDS = 5.0
 
 
 class BrokerUnavailable(DependencyUnavailable):
     """RabbitMQ did not answer in time, or the connection is down. It reconnects by itself."""
+
+
+class BoundedRobustChannel(RobustChannel):
+    """Channel whose reopening ends: else it may wait, forever, for a lost connection to be unblocked.
+
+    That connection was blocked by an alarm of the broker when it was lost. Whoever waits holds the lock that reopening
+    on the next connection needs.
+    """
+
+    async def reopen(self) -> None:
+        async with asyncio.timeout(REOPEN_TIMEOUT_SECONDS):
+            await super().reopen()
+
+
+class BoundedRobustConnection(RobustConnection):
+    """Connection with such channels."""
+
+    CHANNEL_CLASS = BoundedRobustChannel
 
 
 @asynccontextmanager
@@ -33,7 +54,10 @@ async def connect(url: str, *, password: str | None, name: str) -> AsyncIterator
     options = {"heartbeat": str(HEARTBEAT_INTERVAL_SECONDS), "reconnect_interval": str(RECONNECT_DELAY_SECONDS)}
     try:
         connection = await aio_pika.connect_robust(
-            target.update_query(options), timeout=10, client_properties={"connection_name": name}
+            target.update_query(options),
+            timeout=10,
+            client_properties={"connection_name": name},
+            connection_class=BoundedRobustConnection,
         )
     except CONNECTION_ERRORS as error:
         raise BrokerUnavailable(f"cannot connect to the broker: {type(error).__name__}") from None

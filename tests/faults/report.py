@@ -45,6 +45,7 @@ COUNTS = (
     "settled_by_operators",
     "faults",
 )
+MAX_STALLS_SECONDS = 20.0
 FIGURES = (LOST, DUPLICATES, AFTER_STOP, LATE, UNACCOUNTED, MISDIRECTED, DISOBEYED, LEAKS, NOT_BACK, UNFIT)
 
 
@@ -164,6 +165,11 @@ def format_violations(report: dict[str, Any]) -> Iterator[str]:
     if more > 0:
         yield f"… and {more} more"
     yield from (f"did not come to rest: {what}" for what in report["not_come_to_rest"])
+    if report["findings"] and report["own_stalls_s"] > MAX_STALLS_SECONDS:
+        yield (
+            f"simulator and proxies themselves stood still for {report['own_stalls_s']:.0f} s: for {report['rate']} a "
+            "second this machine is too small or too busy, so messages seem to come late and together"
+        )
 
 
 def format_line(report: dict[str, Any]) -> str:

@@ -71,6 +71,9 @@ class Lanes:
         firsts = {lane: self._sources[lane].first or self.queues[lane].peek() for lane in LANE_ORDER}
         return {lane: read_envelope(message.body).time for lane, message in firsts.items() if message}
 
+    def has_claims(self) -> bool:
+        return any(self._ready.values())
+
     def take(self) -> Claim | None:
         """Remove and return the first claim of the highest lane that has one."""
         for ready in self._ready.values():

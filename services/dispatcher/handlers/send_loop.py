@@ -205,8 +205,9 @@ class SendLoop:
             return "requests"
         if claim := self._take():
             self.sender.start(claim)
-            return None
-        return "nothing"
+        if self._open_slots and not self.lanes.has_claims():
+            self._refill_needed.set()
+        return None if claim else "nothing"
 
     async def _report_late(self, use: LateUse) -> None:
         self.meter.count("send_slot_lateness_seconds", use.late)
