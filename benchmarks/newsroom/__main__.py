@@ -79,7 +79,7 @@ async def measure_pages(harness: NewsroomHarness, options: argparse.Namespace) -
             tally = Tally()
             size = 0
             for _ in range(options.requests):
-                size = await _time_request(session, f"http://{LOOPBACK}:{harness.port}{path}", tally)
+                size = await _measure_request(session, f"http://{LOOPBACK}:{harness.port}{path}", tally)
             print(
                 f"| `{path}` | {size:,} | {_format_percentile(tally, 0.5)} | {_format_percentile(tally, 0.99)} |",
                 flush=True,
@@ -96,7 +96,7 @@ async def _list_pages(harness: NewsroomHarness) -> Sequence[str]:
     return list(dict.fromkeys(["/profil", *found]))
 
 
-async def _time_request(session: aiohttp.ClientSession, url: str, tally: Tally) -> int:
+async def _measure_request(session: aiohttp.ClientSession, url: str, tally: Tally) -> int:
     started = asyncio.get_running_loop().time()
     async with session.get(url, allow_redirects=False) as response:
         body = await response.read()

@@ -60,7 +60,7 @@ class ArchiveSelection:
     topic: str | None = None
     municipality: str | None = None
 
-    def matches(self, entry: ArchiveEntry) -> bool:
+    def contains(self, entry: ArchiveEntry) -> bool:
         """Return whether the entry is chosen; one without municipalities concerns all of them."""
         concerned = not entry.municipalities or self.municipality in entry.municipalities
         return self.topic in (None, entry.topic) and (self.municipality is None or concerned)
@@ -98,7 +98,7 @@ class Archive:
 
     def select(self, selection: ArchiveSelection) -> list[ArchiveEntry]:
         """Return the chosen entries, newest first, each notice only in its newest revision."""
-        return [entry for entry in self.entries if not entry.replaced_by and selection.matches(entry)]
+        return [entry for entry in self.entries if not entry.replaced_by and selection.contains(entry)]
 
     def count_current(self) -> Mapping[str, int]:
         """Return how many notices of each topic are in force."""

@@ -44,11 +44,11 @@ def test_an_entry_says_whether_it_stands(changes: dict[str, object], state: Entr
     ],
 )
 def test_entries_are_chosen_by_topic_and_municipality(selection: ArchiveSelection, matches: bool) -> None:
-    assert selection.matches(build_entry(municipalities=("Worpswede", "Grasberg"))) is matches
+    assert selection.contains(build_entry(municipalities=("Worpswede", "Grasberg"))) is matches
 
 
 def test_a_notice_for_the_whole_county_concerns_each_municipality() -> None:
-    assert ArchiveSelection(municipality="Lilienthal").matches(build_entry())
+    assert ArchiveSelection(municipality="Lilienthal").contains(build_entry())
 
 
 def test_the_newest_comes_first_and_each_notice_once() -> None:

@@ -57,9 +57,13 @@ async def add_account(stack: Stack, login: str, name: str, *roles: str) -> str:
     return password
 
 
-async def take_picture(page: Page, name: str) -> None:
-    """A picture of what is in the window, for the guide."""
-    await page.screenshot(path=SCREENSHOTS / f"newsroom-{name}.png", animations="disabled")
+async def take_picture(page: Page, name: str, height: int = DESKTOP[1]) -> None:
+    """A picture of what is at the top of the window, for the guide."""
+    await page.screenshot(
+        path=SCREENSHOTS / f"newsroom-{name}.png",
+        clip={"x": 0, "y": 0, "width": DESKTOP[0], "height": height},
+        animations="disabled",
+    )
 
 
 async def subscribe(simulator: SimulatorClient, stack: Stack) -> list[int]:
@@ -115,7 +119,8 @@ async def send_notice(writer: Colleague, approver: Colleague) -> str:
     await expect(page.get_by_label("Vorschau")).to_contain_text("Straßensperrung im Landkreis Osterholz")
     await expect(page.get_by_label("Vorschau")).to_contain_text(TEXT)
     await page.evaluate("scrollTo(0, 0)")
-    await take_picture(page, "editor")
+    # Debian's Chromium shows dates in English; they begin below.
+    await take_picture(page, "editor", height=730)
     await writer.inspector.inspect(page, "editor")
     await writer.press("Weiter zur Prüfung")
     await writer.expect_heading("Prüfung vor dem Senden")
