@@ -48,7 +48,8 @@ class BroadcastStatus:
 
     @property
     def phase(self) -> BroadcastPhase:
-        if self.cancelled_at:
+        # A notice that everybody has got may still be replaced or withdrawn.
+        if self.cancelled_at and (self.states.get("cancelled") or not self.finished_at):
             return BroadcastPhase.CANCELLED
         if self.finished_at:
             return BroadcastPhase.FINISHED

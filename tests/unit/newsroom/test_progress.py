@@ -46,4 +46,15 @@ def test_phases_follow_what_is_known() -> None:
     assert known.phase is BroadcastPhase.PLANNED
     assert BroadcastStatus(id=UUID(int=1), started_at=NOON).phase is BroadcastPhase.SENDING
     assert BroadcastStatus(id=UUID(int=1), started_at=NOON, finished_at=NOON).phase is BroadcastPhase.FINISHED
-    assert BroadcastStatus(id=UUID(int=1), finished_at=NOON, cancelled_at=NOON).phase is BroadcastPhase.CANCELLED
+    assert BroadcastStatus(id=UUID(int=1), cancelled_at=NOON).phase is BroadcastPhase.CANCELLED
+
+
+@pytest.mark.parametrize(
+    ("states", "phase"),
+    [({"cancelled": 1, "read": 9}, BroadcastPhase.CANCELLED), ({"read": 10}, BroadcastPhase.FINISHED)],
+)
+def test_a_notice_that_everybody_had_before_it_was_replaced_is_finished(
+    states: dict[str, int], phase: BroadcastPhase
+) -> None:
+    status = BroadcastStatus(id=UUID(int=1), audience=10, states=states, finished_at=NOON, cancelled_at=NOON)
+    assert status.phase is phase
