@@ -181,6 +181,8 @@ class ArchiveSource(Protocol):
         """Return a number that changes with the entries."""
 
     async def read_entries(self, since: datetime) -> Sequence[ArchiveEntry]: ...
+
+
 class DraftNotFound(Exception):
     """Error: there is no such draft."""
 

@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -64,7 +64,6 @@ from shared.amqp.topology import NEWSROOM_EVENTS
 from shared.database.migrations import list_pending_versions
 from shared.database.pool import Database, open_database
 from shared.database.retention import Retention
-from shared.notices.configuration import Configuration
 from shared.outcome import DependencyUnavailable
 from shared.runtime.background import repeat, run_in_background
 from shared.runtime.clock import Clock, system_clock
@@ -182,16 +181,7 @@ async def serve(settings: Settings, configuration: NewsroomCounty, stop: StopReq
             static=_read_static_files(settings.newsroom_assets),
             writing=writing,
         )
-        rules = build_retention_rules(configuration.feedback_days)
-        retention = Retention(database=database, rules=rules, on_deleted=metrics.count_deleted)
-        work = run_in_background(
-            repeat(newsroom.watch.refresh, SESSION_WATCH_SECONDS),
-            repeat(writing.broadcasts.refresh, BROADCAST_WATCH_SECONDS),
-            repeat(retention.run, RETENTION_INTERVAL_SECONDS),
-            writing.outbox.run(),
-            _consume_events(settings, writing.events, stop),
-        )
-        await stack.enter_async_context(work)
+        await stack.enter_async_context(_run_background_work(newsroom, stop))
         await stack.enter_async_context(_open_archive(newsroom))
         await stack.enter_async_context(
             open_newsroom_port(
@@ -204,6 +194,20 @@ async def serve(settings: Settings, configuration: NewsroomCounty, stop: StopReq
         await stop.requested.wait()
         readiness.draining = True
         await writing.broadcasts.close()
+
+
+def _run_background_work(newsroom: Newsroom, stop: StopRequest) -> AbstractAsyncContextManager[None]:
+    """Return a context in which all is done that no visitor waits for."""
+    rules = build_retention_rules(newsroom.configuration.feedback_days)
+    retention = Retention(database=newsroom.database, rules=rules, on_deleted=newsroom.metrics.count_deleted)
+    writing = newsroom.writing
+    return run_in_background(
+        repeat(newsroom.watch.refresh, SESSION_WATCH_SECONDS),
+        repeat(writing.broadcasts.refresh, BROADCAST_WATCH_SECONDS),
+        repeat(retention.run, RETENTION_INTERVAL_SECONDS),
+        writing.outbox.run(),
+        _consume_events(newsroom.settings, writing.events, stop),
+    )
 
 
 async def _consume_events(settings: Settings, events: NewsroomEventHandler, stop: StopRequest) -> None:
