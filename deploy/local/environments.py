@@ -122,9 +122,12 @@ def build_newsroom_environment(stack: StackEnvironment, *, internal_port: int) -
         "KREISFUNK_NEWSROOM_PORT": str(stack.newsroom_port),
         "KREISFUNK_NEWSROOM_URL": stack.newsroom_url,
         "KREISFUNK_NEWSROOM_ASSETS": str(NEWSROOM_ASSETS),
+        "KREISFUNK_NEWSROOM_RULES_FILE": str(CONFIG / "newsroom.toml"),
+        "KREISFUNK_TEMPLATES_FILE": str(CONFIG / "templates.json"),
         "KREISFUNK_ARCHIVE_HOST": LOOPBACK,
         "KREISFUNK_ARCHIVE_PORT": str(stack.archive_port),
         "KREISFUNK_ARCHIVE_URL": stack.archive_url,
+        "KREISFUNK_ARCHIVE_PHONE": f"+{DISPLAY_PHONE_NUMBER}",
     }
 
 

@@ -1,15 +1,32 @@
 """Ports of the newsroom."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Protocol
+from datetime import date, datetime
+from typing import Any, Protocol
 from uuid import UUID
 
 from services.newsroom.domain.accounts import Account, AccountRequest
+from services.newsroom.domain.archive import ArchiveEntry
 from services.newsroom.domain.audit import Act, AuditEntry
+from services.newsroom.domain.drafts import DraftDecision, DraftState, DraftVersion, NoticeDraft
+from services.newsroom.domain.feedback import FeedbackEntry, FeedbackFilter, FeedbackSummary
 from services.newsroom.domain.login import FailureCounter
+from services.newsroom.domain.outbox import NoticeForecast, NoticePublication, PublishAnswer
+from services.newsroom.domain.progress import BroadcastStatus
 from services.newsroom.domain.sessions import NewSession, OpenSession, Visitor
+from shared.contracts.events import (
+    BroadcastCancelled,
+    BroadcastFinished,
+    BroadcastProgressed,
+    BroadcastStarted,
+    FeedbackReceived,
+    NoticeAccepted,
+    NoticeRejected,
+)
+from shared.outcome import DependencyUnavailable
+
+MakeId = Callable[[], UUID]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,3 +172,145 @@ class SecretSealer(Protocol):
 
     def open(self, sealed: bytes, purpose: str, index: bytes) -> bytes | None:
         """Return None for a value that was not sealed for this purpose and index."""
+
+
+class ArchiveSource(Protocol):
+    """Entries of the public archive since a moment. Methods raise DatabaseUnavailable."""
+
+    async def compute_digest(self, since: datetime) -> int:
+        """Return a number that changes with the entries."""
+
+    async def read_entries(self, since: datetime) -> Sequence[ArchiveEntry]: ...
+class DraftNotFound(Exception):
+    """Error: there is no such draft."""
+
+
+class NoticesApiAway(DependencyUnavailable):
+    """The notices API did not answer; nobody knows whether it took the notice."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DraftChange:
+    """What an act makes of a draft; None leaves that as it is. All of it is stored, or nothing."""
+
+    act: Act
+    state: DraftState
+    at: datetime
+    version: DraftVersion | None = None
+    decision: DraftDecision | None = None
+    publication: NoticePublication | None = None
+    emergency: str | None = None
+
+
+DecideDraft = Callable[[NoticeDraft], DraftChange | None]
+
+
+class DraftRepository(Protocol):
+    """Drafts with all their versions."""
+
+    async def create(self, draft: NoticeDraft, act: Act) -> None: ...
+
+    async def find(self, draft: UUID) -> NoticeDraft:
+        """Return the draft. Raises DraftNotFound."""
+        ...
+
+    async def change(self, draft: UUID, decide: DecideDraft) -> NoticeDraft:
+        """Decide on the locked draft, store the change, and return the draft; None changes nothing.
+
+        Raises DraftNotFound, and whatever `decide` raises.
+        """
+        ...
+
+    async def list_drafts(self, states: Collection[DraftState], limit: int) -> Sequence[NoticeDraft]:
+        """Return drafts in these states, the last changed first, without their decisions."""
+        ...
+
+    async def find_audience(self, source: str, notice: str) -> int | None:
+        """Return how many a notice went to; None if no event has told."""
+        ...
+
+    async def list_unreviewed(self) -> Sequence[NoticeDraft]:
+        """Return what was published in an emergency and nobody has reviewed yet."""
+        ...
+
+    async def list_versions(self, draft: UUID) -> Sequence[DraftVersion]:
+        """Return all versions, newest first."""
+        ...
+
+    async def list_recent_headlines(self, topic: str, since: datetime, besides: str) -> Sequence[tuple[str, datetime]]:
+        """Return the headlines of the topic's broadcasts `since`, except those of one notice."""
+        ...
+
+
+class PublicationRepository(Protocol):
+    """Outbox of the notices API."""
+
+    async def list_due(self, now: datetime, limit: int) -> Sequence[NoticePublication]:
+        """Return what is to be sent now, oldest first; of each notice only the oldest."""
+        ...
+
+    async def find_newest(self, draft: UUID) -> NoticePublication | None: ...
+
+    async def find_draft(self, broadcast: UUID) -> UUID | None:
+        """Return the draft that became this broadcast."""
+        ...
+
+    async def record_answer(self, publication: UUID, answer: PublishAnswer, now: datetime) -> None:
+        """Record that the notices API accepted or rejected it; a rejection returns the draft to its editors."""
+        ...
+
+    async def record_failure(self, publication: UUID, next_at: datetime) -> None:
+        """Record an attempt without an answer that counts."""
+        ...
+
+
+class NoticesApi(Protocol):
+    """Client of the notices API."""
+
+    async def publish(self, event: Mapping[str, Any]) -> PublishAnswer:
+        """Publish the event; the same one may be published again. Raises NoticesApiAway."""
+        ...
+
+    async def check(self, event: Mapping[str, Any]) -> NoticeForecast:
+        """Return what publishing would do. Raises NoticesApiAway."""
+        ...
+
+
+class EventRecords(Protocol):
+    """What our events have told. Each event may come again, and in any order."""
+
+    async def record_accepted(self, message: NoticeAccepted, at: datetime) -> None: ...
+
+    async def record_rejected(self, message: NoticeRejected, at: datetime) -> None: ...
+
+    async def record_started(self, message: BroadcastStarted, at: datetime) -> None: ...
+
+    async def record_progress(self, message: BroadcastProgressed | BroadcastFinished, at: datetime) -> None: ...
+
+    async def record_cancelled(self, message: BroadcastCancelled, at: datetime) -> None: ...
+
+    async def count_subscriptions(self, event_id: str, day: date, started: Sequence[str], ended: Sequence[str]) -> None:
+        """Count starts and ends of these topics, once for each event."""
+        ...
+
+    async def record_feedback(self, message: FeedbackReceived) -> None: ...
+
+    async def delete_feedback(self, entries: Collection[UUID]) -> None: ...
+
+
+class BroadcastStatuses(Protocol):
+    """Broadcasts of all systems, as far as events have told."""
+
+    async def find_all(self, broadcasts: Collection[UUID]) -> Sequence[BroadcastStatus]:
+        """Return those that are known."""
+        ...
+
+    async def list_newest(self, limit: int, before: datetime | None = None) -> Sequence[BroadcastStatus]: ...
+
+
+class FeedbackLog(Protocol):
+    """Feedback of citizens."""
+
+    async def list_entries(self, chosen: FeedbackFilter, limit: int) -> Sequence[FeedbackEntry]: ...
+
+    async def summarize(self, chosen: FeedbackFilter) -> FeedbackSummary: ...

@@ -1,10 +1,14 @@
 """Composition root of the newsroom: open resources in dependency order, close them in reverse."""
 
+import asyncio
 import secrets
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
+from uuid import uuid4
 
 import structlog
 from aiohttp import web
@@ -12,31 +16,58 @@ from prometheus_client import CollectorRegistry
 
 from services.newsroom.adapters.account_requests import PostgresAccountRequestRepository
 from services.newsroom.adapters.accounts import PostgresAccountRepository
+from services.newsroom.adapters.archive_entries import ArchiveEntryReader
 from services.newsroom.adapters.audit import PostgresAuditLog
+from services.newsroom.adapters.broadcasts import PostgresBroadcastStatuses, PostgresEventRecords
+from services.newsroom.adapters.config_files import find_own_system, read_approval_rules, read_templates
+from services.newsroom.adapters.drafts import PostgresDraftRepository
+from services.newsroom.adapters.feedback import PostgresFeedbackLog
 from services.newsroom.adapters.http.account_pages import AccountPages
+from services.newsroom.adapters.http.archive_app import build_archive_app, open_archive_port
+from services.newsroom.adapters.http.archive_documents import ArchiveDocuments
+from services.newsroom.adapters.http.archive_pages import ArchivePages
 from services.newsroom.adapters.http.audit_pages import AuditPages
+from services.newsroom.adapters.http.broadcast_pages import BroadcastPages
+from services.newsroom.adapters.http.draft_pages import DraftPages
+from services.newsroom.adapters.http.feedback_pages import FeedbackPages, OverviewPages
 from services.newsroom.adapters.http.guard import CookieJar, PageGuard
 from services.newsroom.adapters.http.login_pages import LoginPages
+from services.newsroom.adapters.http.sending_pages import SendingPages
 from services.newsroom.adapters.http.server import build_app, open_newsroom_port
 from services.newsroom.adapters.http.static_files import StaticFiles
 from services.newsroom.adapters.http.web_pages import PageGroup
 from services.newsroom.adapters.login_throttle import PostgresLoginThrottle
 from services.newsroom.adapters.metrics import NewsroomMetrics
+from services.newsroom.adapters.notices_api import open_notices_api
 from services.newsroom.adapters.password_hasher import Argon2PasswordHasher
+from services.newsroom.adapters.publications import PostgresPublicationRepository
 from services.newsroom.adapters.retention import build_retention_rules
 from services.newsroom.adapters.secret_sealer import KeyRingSealer
 from services.newsroom.adapters.sessions import PostgresSessionRepository
+from services.newsroom.domain.archive_feeds import ArchiveSite
 from services.newsroom.domain.county import NewsroomCounty
+from services.newsroom.domain.preview import TemplateText
 from services.newsroom.handlers.account_admin import AccountAdministration
+from services.newsroom.handlers.archive_cache import ArchiveCache
+from services.newsroom.handlers.assessing import DraftAssessor
+from services.newsroom.handlers.drafting import DraftingService
+from services.newsroom.handlers.event_consumer import NewsroomEventHandler
 from services.newsroom.handlers.login import LoginService
+from services.newsroom.handlers.publishing import PublicationOutbox
 from services.newsroom.handlers.session_watch import SessionWatch
+from services.newsroom.handlers.watching import BroadcastWatch
+from services.newsroom.ports import NoticesApi
 from services.newsroom.settings import Settings
+from shared.amqp.connection import connect
+from shared.amqp.consumer import open_consumer, run_worker
+from shared.amqp.topology import NEWSROOM_EVENTS
 from shared.database.migrations import list_pending_versions
 from shared.database.pool import Database, open_database
 from shared.database.retention import Retention
+from shared.notices.configuration import Configuration
 from shared.outcome import DependencyUnavailable
 from shared.runtime.background import repeat, run_in_background
-from shared.runtime.clock import system_clock
+from shared.runtime.clock import Clock, system_clock
 from shared.runtime.probes import Readiness, open_internal_port
 from shared.runtime.process import StopRequest
 
@@ -45,6 +76,10 @@ MIGRATIONS = Path(__file__).parent / "adapters" / "migrations"
 POOL_SIZE = 10
 MAX_SHUTDOWN_SECONDS = 5.0
 SESSION_WATCH_SECONDS = 1.0
+ARCHIVE_REFRESH_SECONDS = 2.0
+BROADCAST_WATCH_SECONDS = 1.0
+BROKER_RETRY_SECONDS = 1.0
+MAX_UNSETTLED = 20
 RETENTION_INTERVAL_SECONDS = 3_600.0
 
 _log = structlog.get_logger()
@@ -52,6 +87,19 @@ _log = structlog.get_logger()
 
 class NewsroomNotMigrated(DependencyUnavailable):
     """Error raised while the schema is not up to date; the process waits until it is migrated."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Writing:
+    """Parts that write, send, and watch what was sent."""
+
+    drafting: DraftingService
+    drafts: PostgresDraftRepository
+    publications: PostgresPublicationRepository
+    outbox: PublicationOutbox
+    events: NewsroomEventHandler
+    broadcasts: BroadcastWatch
+    templates: Mapping[str, TemplateText]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +112,45 @@ class Newsroom:
     metrics: NewsroomMetrics
     sessions: PostgresSessionRepository
     watch: SessionWatch
+    static: StaticFiles
+    writing: Writing
+
+    @property
+    def shutdown_seconds(self) -> float:
+        return min(MAX_SHUTDOWN_SECONDS, self.settings.drain_seconds / 2)
+
+
+def assemble_writing(
+    settings: Settings,
+    configuration: NewsroomCounty,
+    database: Database,
+    notices: NoticesApi,
+    *,
+    count: Callable[[str], None],
+    clock: Clock = system_clock,
+) -> Writing:
+    """Return the parts with their dependencies. Raises ConfigurationError."""
+    system = find_own_system(configuration, settings.newsroom_system)
+    drafts, publications = PostgresDraftRepository(database), PostgresPublicationRepository(database)
+    needed = asyncio.Event()
+    assessor = DraftAssessor(
+        drafts=drafts,
+        notices=notices,
+        rules=read_approval_rules(settings.newsroom_rules_file, configuration),
+        configuration=configuration,
+        system=system,
+        clock=clock,
+        make_id=uuid4,
+    )
+    return Writing(
+        drafting=DraftingService(drafts=drafts, assessor=assessor, clock=clock, make_id=uuid4, handed_over=needed.set),
+        drafts=drafts,
+        publications=publications,
+        outbox=PublicationOutbox(publications=publications, notices=notices, clock=clock, count=count, needed=needed),
+        events=NewsroomEventHandler(records=PostgresEventRecords(database, system.sources[0])),
+        broadcasts=BroadcastWatch(PostgresBroadcastStatuses(database)),
+        templates=read_templates(settings.templates_file),
+    )
 
 
 async def serve(settings: Settings, configuration: NewsroomCounty, stop: StopRequest) -> None:
@@ -82,6 +169,9 @@ async def serve(settings: Settings, configuration: NewsroomCounty, stop: StopReq
         if not await _is_migrated(database):
             raise NewsroomNotMigrated("the schema is not up to date: run `kreisfunk migrate`")
         sessions = PostgresSessionRepository(database, settings.session_limits)
+        token = settings.notices_api_token.get_secret_value()
+        notices = await stack.enter_async_context(open_notices_api(settings.notices_api_url, token))
+        writing = assemble_writing(settings, configuration, database, notices, count=metrics.count_publication)
         newsroom = Newsroom(
             settings=settings,
             configuration=configuration,
@@ -89,34 +179,98 @@ async def serve(settings: Settings, configuration: NewsroomCounty, stop: StopReq
             metrics=metrics,
             sessions=sessions,
             watch=SessionWatch(sessions),
+            static=_read_static_files(settings.newsroom_assets),
+            writing=writing,
         )
         rules = build_retention_rules(configuration.feedback_days)
         retention = Retention(database=database, rules=rules, on_deleted=metrics.count_deleted)
         work = run_in_background(
-            repeat(newsroom.watch.refresh, SESSION_WATCH_SECONDS), repeat(retention.run, RETENTION_INTERVAL_SECONDS)
+            repeat(newsroom.watch.refresh, SESSION_WATCH_SECONDS),
+            repeat(writing.broadcasts.refresh, BROADCAST_WATCH_SECONDS),
+            repeat(retention.run, RETENTION_INTERVAL_SECONDS),
+            writing.outbox.run(),
+            _consume_events(settings, writing.events, stop),
         )
         await stack.enter_async_context(work)
+        await stack.enter_async_context(_open_archive(newsroom))
         await stack.enter_async_context(
             open_newsroom_port(
                 build_newsroom_app(newsroom),
                 host=settings.newsroom_host,
                 port=settings.newsroom_port,
-                shutdown_seconds=min(MAX_SHUTDOWN_SECONDS, settings.drain_seconds / 2),
+                shutdown_seconds=newsroom.shutdown_seconds,
             )
         )
         await stop.requested.wait()
         readiness.draining = True
+        await writing.broadcasts.close()
+
+
+async def _consume_events(settings: Settings, events: NewsroomEventHandler, stop: StopRequest) -> None:
+    """Consume until a stop is requested; while the broker is away, the pages work without it."""
+    while not stop.requested.is_set():
+        try:
+            async with AsyncExitStack() as stack:
+                consuming, publishing = [
+                    await stack.enter_async_context(
+                        connect(settings.broker_url, password=settings.broker_secret, name=f"{NAME} {purpose}")
+                    )
+                    for purpose in ("consumes", "publishes")
+                ]
+                opened = open_consumer(consuming, publishing, NEWSROOM_EVENTS, prefetch=MAX_UNSETTLED)
+                consumer = await stack.enter_async_context(opened)
+                await run_worker(consumer, lambda received: events.handle(received.body), until=stop.requested)
+        except DependencyUnavailable as error:
+            _log.warning("dependency_unavailable", error=str(error))
+            await asyncio.sleep(BROKER_RETRY_SECONDS)
+
+
+def _read_static_files(assets: Path) -> StaticFiles:
+    static = StaticFiles(assets)
+    if not static.has_kern:
+        _log.warning("no_design_system", folder=str(assets))
+    return static
+
+
+@asynccontextmanager
+async def _open_archive(newsroom: Newsroom) -> AsyncIterator[None]:
+    """Serve the public archive until the block ends."""
+    settings, county = newsroom.settings, newsroom.configuration
+    keeps = timedelta(days=settings.archive_days)
+    cache = ArchiveCache(ArchiveEntryReader(newsroom.database), system_clock, keeps)
+    newsroom.metrics.watch_archive(cache.measure_age_seconds)
+    site = ArchiveSite(
+        url=settings.archive_url,
+        county=county.name,
+        topics={topic.id: topic.title for topic in county.topics},
+        municipalities=county.municipalities,
+        event_topics=settings.event_topics,
+    )
+    pages = ArchivePages(
+        site=site,
+        county=county,
+        phone=settings.archive_phone or None,
+        keeps_days=settings.archive_days,
+        static=newsroom.static,
+    )
+    port = open_archive_port(
+        build_archive_app(site, pages, ArchiveDocuments(cache), newsroom.static),
+        pages,
+        host=settings.archive_host,
+        port=settings.archive_port,
+        shutdown_seconds=newsroom.shutdown_seconds,
+        refused=newsroom.metrics.count_unparsed,
+    )
+    async with run_in_background(repeat(cache.refresh, ARCHIVE_REFRESH_SECONDS)), port:
+        yield
 
 
 def build_newsroom_app(newsroom: Newsroom) -> web.Application:
     """Return the application with all pages."""
     settings = newsroom.settings
-    static = StaticFiles(settings.newsroom_assets)
-    if not static.has_kern:
-        _log.warning("no_design_system", folder=str(settings.newsroom_assets))
     cookies = CookieJar(is_secure=settings.newsroom_url.startswith("https:"))
     guard = PageGuard(sessions=newsroom.sessions, cookies=cookies, origin=settings.newsroom_url)
-    return build_app(_build_pages(newsroom, cookies), guard=guard, static=static, metrics=newsroom.metrics)
+    return build_app(_build_pages(newsroom, cookies), guard=guard, static=newsroom.static, metrics=newsroom.metrics)
 
 
 def _build_pages(newsroom: Newsroom, cookies: CookieJar) -> list[PageGroup]:
@@ -142,9 +296,44 @@ def _build_pages(newsroom: Newsroom, cookies: CookieJar) -> list[PageGroup]:
         clock=system_clock,
     )
     return [
+        *_build_writing_pages(newsroom),
         LoginPages(login=login, cookies=cookies, proxies=settings.proxy_networks),
         AccountPages(administration=administration),
         AuditPages(log=PostgresAuditLog(database)),
+    ]
+
+
+def _build_writing_pages(newsroom: Newsroom) -> list[PageGroup]:
+    writing, configuration = newsroom.writing, newsroom.configuration
+    statuses, feedback = PostgresBroadcastStatuses(newsroom.database), PostgresFeedbackLog(newsroom.database)
+    topics = {topic.id: topic.title for topic in configuration.topics}
+    return [
+        OverviewPages(drafts=writing.drafts, statuses=statuses, feedback=feedback, topics=topics),
+        DraftPages(
+            drafting=writing.drafting,
+            drafts=writing.drafts,
+            publications=writing.publications,
+            configuration=configuration,
+            templates=writing.templates,
+            clock=system_clock,
+        ),
+        SendingPages(
+            drafting=writing.drafting,
+            drafts=writing.drafts,
+            configuration=configuration,
+            templates=writing.templates,
+        ),
+        BroadcastPages(
+            statuses=statuses,
+            publications=writing.publications,
+            drafts=writing.drafts,
+            feedback=feedback,
+            watch=writing.broadcasts,
+            sessions=newsroom.watch,
+            topics=topics,
+            clock=system_clock,
+        ),
+        FeedbackPages(feedback=feedback, topics=topics),
     ]
 
 

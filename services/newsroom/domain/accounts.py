@@ -21,19 +21,20 @@ class Role(StrEnum):
 
 
 class Right(StrEnum):
-    """What an account may do. Writing and approving are separate, and operating includes neither."""
+    """What an account may do. Writing and approving are separate; both may send, and operating includes none of it."""
 
     LOOK = "look"
     WRITE = "write"
     APPROVE = "approve"
+    SEND = "send"
     OPERATE = "operate"
     MANAGE_ACCOUNTS = "manage_accounts"
     READ_AUDIT = "read_audit"
 
 
 RIGHTS: Mapping[Role, frozenset[Right]] = {
-    Role.EDITOR: frozenset({Right.LOOK, Right.WRITE}),
-    Role.APPROVER: frozenset({Right.LOOK, Right.APPROVE}),
+    Role.EDITOR: frozenset({Right.LOOK, Right.WRITE, Right.SEND}),
+    Role.APPROVER: frozenset({Right.LOOK, Right.APPROVE, Right.SEND}),
     Role.OPERATOR: frozenset({Right.LOOK, Right.OPERATE, Right.MANAGE_ACCOUNTS, Right.READ_AUDIT}),
     Role.LEAD: frozenset({Right.LOOK, Right.MANAGE_ACCOUNTS, Right.READ_AUDIT}),
 }

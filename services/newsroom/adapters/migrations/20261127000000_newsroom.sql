@@ -227,6 +227,7 @@ create table newsroom.publication (
   broadcast uuid,
   created_at timestamptz not null default now(),
   answered_at timestamptz,
+  confirmed_at timestamptz,
   check ((state = 'waiting') = (answered_at is null))
 );
 create index publication_waiting on newsroom.publication (next_at) where state = 'waiting';
@@ -247,6 +248,7 @@ comment on column newsroom.publication.problems is 'why it was rejected; null un
 comment on column newsroom.publication.broadcast is 'broadcast.id; null until it is known';
 comment on column newsroom.publication.created_at is 'when it was to be published';
 comment on column newsroom.publication.answered_at is 'when it was accepted or rejected; null while waiting';
+comment on column newsroom.publication.confirmed_at is 'when an event told that it takes effect; null until then';
 
 create table newsroom.broadcast (
   id uuid primary key,
