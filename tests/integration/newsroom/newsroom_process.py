@@ -108,9 +108,8 @@ class Member:
     _steps: list[int] = field(default_factory=list, repr=False)
 
     def next_code(self) -> str:
-        """A code that has not been used yet; three in half a minute."""
-        current = int(time.time()) // 30
-        step = max([current - 1, *(used + 1 for used in self._steps)])
+        """A code that has not been used yet; two in half a minute, which are good for long enough to be typed."""
+        step = max([int(time.time()) // 30, *(used + 1 for used in self._steps)])
         self._steps.append(step)
         return pyotp.HOTP(base64.b32encode(self.secret).decode()).at(step)
 
