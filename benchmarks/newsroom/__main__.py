@@ -5,6 +5,7 @@ import asyncio
 import os
 import re
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 
 import aiohttp
 
@@ -127,7 +128,31 @@ def _format_times(tally: Tally) -> str:
     return f"{tally.answered} answers: {shares}, longest {max(tally.times) * 1000:.1f} ms"
 
 
-PARTS = {"archive": measure_archive, "pages": measure_pages}
+async def measure_viewers(harness: NewsroomHarness, options: argparse.Namespace) -> None:
+    """Count the transactions while 1 and 100 browsers watch a broadcast live."""
+    broadcast = await harness.database.fetchval(
+        "update newsroom.broadcast set finished_at = null where id = md5('broadcast1')::uuid returning id"
+    )
+    url = f"http://{LOOPBACK}:{harness.port}/aussendungen/{broadcast}/strom"
+    print("\n### Live progress\n")
+    print("| browsers | transactions a second |")
+    print("|---:|---:|")
+    for viewers in (1, 100):
+        connector = aiohttp.TCPConnector(limit=viewers)
+        async with (
+            aiohttp.ClientSession(cookies={"kreisfunk-session": harness.cookie}, connector=connector) as session,
+            AsyncExitStack() as streams,
+        ):
+            for _ in range(viewers):
+                stream = await streams.enter_async_context(session.get(url))
+                await stream.content.readline()
+            before = await count_transactions(harness.database)
+            await asyncio.sleep(options.seconds)
+            transactions = await count_transactions(harness.database) - before
+        print(f"| {viewers} | {transactions / options.seconds:.1f} |", flush=True)
+
+
+PARTS = {"archive": measure_archive, "pages": measure_pages, "viewers": measure_viewers}
 
 
 async def main() -> None:

@@ -5,7 +5,7 @@ from contextlib import AbstractAsyncContextManager
 
 import structlog
 from aiohttp import hdrs, web
-from aiohttp.typedefs import Handler
+from aiohttp.typedefs import Handler, Middleware
 
 from services.newsroom.adapters.http.archive_documents import (
     HTML,
@@ -148,7 +148,7 @@ def open_archive_port(
     )
 
 
-def _build_error_middleware(pages: ArchivePages) -> Callable[[web.Request, Handler], object]:
+def _build_error_middleware(pages: ArchivePages) -> Middleware:
     @web.middleware
     async def respond_to_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
         """Answer every error with a page that says what to do, and nothing else."""

@@ -5,26 +5,13 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Browser, async_playwright
+from playwright.async_api import Browser
 
-from tests.e2e.browser.conftest import CHROMIUM
 from tests.e2e.browser.newsroom.inspection import Inspector
 
 collect_ignore_glob = [] if os.environ.get("KREISFUNK_TEST_BROWSER") == "1" else ["test_*.py"]
 
-GERMAN = {**os.environ, "LANGUAGE": "de", "LANG": "de_DE.UTF-8"}
 AXE = Path(__file__).parent / "node_modules/axe-core/axe.min.js"
-
-
-@pytest.fixture(scope="session")
-async def browser() -> AsyncIterator[Browser]:
-    """A German one, so that its date fields are."""
-    async with async_playwright() as playwright:
-        started = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--lang=de"], env=GERMAN)
-        try:
-            yield started
-        finally:
-            await started.close()
 
 
 @pytest.fixture
