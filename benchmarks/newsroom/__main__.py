@@ -17,6 +17,7 @@ from deploy.local.ports import LOOPBACK
 
 ARCHIVE_PATHS = ("/", "/?thema=baustellen&gemeinde=Worpswede", "/meldung/0000-0001", "/meldungen.rss", "/anmelden")
 WARM_UP_SECONDS = 1.0
+SETTLE_SECONDS = 12.0  # an idle connection reports its transactions after 10 s
 HEADERS = "Accept-Encoding: gzip"
 
 
@@ -146,6 +147,7 @@ async def measure_viewers(harness: NewsroomHarness, options: argparse.Namespace)
             for _ in range(viewers):
                 stream = await streams.enter_async_context(session.get(url))
                 await stream.content.readline()
+            await asyncio.sleep(SETTLE_SECONDS)
             before = await count_transactions(harness.database)
             await asyncio.sleep(options.seconds)
             transactions = await count_transactions(harness.database) - before
