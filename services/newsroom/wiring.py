@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 from collections.abc import Callable, Mapping
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -169,14 +169,7 @@ async def serve(settings: Settings, configuration: NewsroomCounty, stop: StopReq
         )
         rules = build_retention_rules(configuration.feedback_days)
         retention = Retention(database=database, rules=rules, on_deleted=metrics.count_deleted)
-        work = run_in_background(
-            repeat(newsroom.watch.refresh, SESSION_WATCH_SECONDS),
-            repeat(writing.broadcasts.refresh, BROADCAST_WATCH_SECONDS),
-            repeat(retention.run, RETENTION_INTERVAL_SECONDS),
-            writing.outbox.run(),
-            _consume_events(settings, writing.events, stop),
-        )
-        await stack.enter_async_context(work)
+        await stack.enter_async_context(_run_work(newsroom, retention, stop))
         await stack.enter_async_context(
             open_newsroom_port(
                 build_newsroom_app(newsroom),
@@ -188,6 +181,17 @@ async def serve(settings: Settings, configuration: NewsroomCounty, stop: StopReq
         await stop.requested.wait()
         readiness.draining = True
         await writing.broadcasts.close()
+
+
+def _run_work(newsroom: Newsroom, retention: Retention, stop: StopRequest) -> AbstractAsyncContextManager[None]:
+    writing = newsroom.writing
+    return run_in_background(
+        repeat(newsroom.watch.refresh, SESSION_WATCH_SECONDS),
+        repeat(writing.broadcasts.refresh, BROADCAST_WATCH_SECONDS),
+        repeat(retention.run, RETENTION_INTERVAL_SECONDS),
+        writing.outbox.run(),
+        _consume_events(newsroom.settings, writing.events, stop),
+    )
 
 
 async def _consume_events(settings: Settings, events: NewsroomEventHandler, stop: StopRequest) -> None:

@@ -36,12 +36,12 @@ class SendingPages:
         acts: tuple[tuple[str, _Act, Right, str], ...] = (
             ("einreichen", self._submit, write, "?erledigt=eingereicht"),
             ("freigeben", self._approve, approve, "/pruefung"),
-            ("zurueckgeben", self._return, approve, "?erledigt=zurueckgegeben"),
+            ("zurueckgeben", self._send_back, approve, "?erledigt=zurueckgegeben"),
             ("veroeffentlichen", self._publish, Right.SEND, ""),
             ("notfall", self._publish_emergency, write, ""),
             ("nachpruefen", self._review, approve, "?erledigt=geprueft"),
             ("verwerfen", self._discard, write, "?erledigt=verworfen"),
-            ("kopieren", self._duplicate, write, "?erledigt=begonnen"),
+            ("kopieren", self._copy, write, "?erledigt=begonnen"),
             ("korrigieren", self._correct, write, "?erledigt=begonnen"),
             ("folgemeldung", self._follow_up, write, "?erledigt=begonnen"),
             ("zurueckziehen", self._withdraw, write, ""),
@@ -63,7 +63,7 @@ class SendingPages:
         draft, account = await self.drafts.find(parse_draft_id(request)), get_visitor(request).account
         if not draft.is_open and not draft.emergency:
             return redirect(f"{DRAFTS_PATH}/{draft.id}")
-        found = await self.drafting.assessor.assess(draft, build_author(account))
+        found = await self.drafting.assessor.evaluate(draft, build_author(account))
         forecast, content = found.forecast, draft.content
         return render_page(
             request,
@@ -89,8 +89,8 @@ class SendingPages:
     async def _approve(self, account: Account, draft: UUID, form: FormData) -> NoticeDraft:
         return await self.drafting.approve(account, draft, parse_version(form))
 
-    async def _return(self, account: Account, draft: UUID, form: FormData) -> NoticeDraft:
-        return await self.drafting.return_draft(account, draft, parse_version(form), form.get("reason", ""))
+    async def _send_back(self, account: Account, draft: UUID, form: FormData) -> NoticeDraft:
+        return await self.drafting.send_back(account, draft, parse_version(form), form.get("reason", ""))
 
     async def _publish(self, account: Account, draft: UUID, form: FormData) -> NoticeDraft:
         return await self.drafting.publish(account, draft, parse_version(form))
@@ -104,8 +104,8 @@ class SendingPages:
     async def _discard(self, account: Account, draft: UUID, form: FormData) -> NoticeDraft:
         return await self.drafting.discard(account, draft, parse_version(form))
 
-    async def _duplicate(self, account: Account, draft: UUID, _: FormData) -> NoticeDraft:
-        return await self.drafting.duplicate(account, draft)
+    async def _copy(self, account: Account, draft: UUID, _: FormData) -> NoticeDraft:
+        return await self.drafting.copy(account, draft)
 
     async def _correct(self, account: Account, draft: UUID, _: FormData) -> NoticeDraft:
         return await self.drafting.correct(account, draft)
