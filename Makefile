@@ -57,8 +57,10 @@ format: venv  ## let ruff format
 smoke: venv  ## the main job on docker compose (needs a container engine)
 	@KREISFUNK_TEST_COMPOSE=1 $(BIN)/pytest tests/e2e/compose
 
-browser-test: venv  ## the phones in a real browser (Debian's Chromium; as root it is installed)
+browser-test: venv $(ASSETS)/kern.min.css  ## phones and newsroom in a real browser (needs npm; Debian's Chromium, as root it is installed)
 	@test -x /usr/bin/chromium || { test "$$(id -u)" = 0 && apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null; } || { echo "Install Chromium (Debian: apt-get install chromium) and try again."; exit 1; }
+	@command -v npm >/dev/null || { echo "Install npm (Debian: apt-get install npm) and try again."; exit 1; }
+	@npm ci --prefix tests/e2e/browser/newsroom --ignore-scripts --no-audit --no-fund --silent
 	@KREISFUNK_TEST_BROWSER=1 $(BIN)/pytest tests/e2e/browser
 
 asyncapi-test: venv  ## the AsyncAPI document by AsyncAPI's own schema (needs npm)

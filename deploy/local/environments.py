@@ -127,6 +127,7 @@ def build_newsroom_environment(stack: StackEnvironment, *, internal_port: int) -
         "KREISFUNK_ARCHIVE_HOST": LOOPBACK,
         "KREISFUNK_ARCHIVE_PORT": str(stack.archive_port),
         "KREISFUNK_ARCHIVE_URL": stack.archive_url,
+        "KREISFUNK_ARCHIVE_PHONE": f"+{DISPLAY_PHONE_NUMBER}",
     }
 
 

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from services.newsroom.domain.accounts import Account, AccountRequest
+from services.newsroom.domain.archive import ArchiveEntry
 from services.newsroom.domain.audit import Act, AuditEntry
 from services.newsroom.domain.drafts import DraftDecision, DraftState, DraftVersion, NoticeDraft
 from services.newsroom.domain.feedback import FeedbackEntry, FeedbackFilter, FeedbackSummary
@@ -173,6 +174,13 @@ class SecretSealer(Protocol):
         """Return None for a value that was not sealed for this purpose and index."""
 
 
+class ArchiveSource(Protocol):
+    """Entries of the public archive since a moment. Methods raise DatabaseUnavailable."""
+
+    async def compute_digest(self, since: datetime) -> int:
+        """Return a number that changes with the entries."""
+
+    async def read_entries(self, since: datetime) -> Sequence[ArchiveEntry]: ...
 class DraftNotFound(Exception):
     """Error: there is no such draft."""
 

@@ -40,6 +40,15 @@ class Settings(DatabaseSettings):
         pattern=r"^https?://[^/?#@\s]+$",
         description="how the public reaches the archive, without a path",
     )
+    archive_phone: str = Field(
+        "",
+        pattern=r"^(\+[1-9][0-9 ]{6,20})?$",
+        description="WhatsApp number as citizens read it, such as +49 4791 9300; without it nobody is asked to sign up",
+    )
+    archive_days: int = Field(365, ge=1, le=3_650, description="notices sent longer ago are not in the archive")
+    archive_event_topics: str = Field(
+        "veranstaltungen", description="topics whose notices are events for search engines, comma separated"
+    )
     notices_api_url: str = Field(
         "http://127.0.0.1:8081", pattern=r"^https?://", description="the notices API, over which notices are published"
     )
@@ -74,6 +83,10 @@ class Settings(DatabaseSettings):
     @property
     def proxy_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
         return _parse_networks(self.newsroom_proxies)
+
+    @property
+    def event_topics(self) -> frozenset[str]:
+        return frozenset(topic.strip() for topic in self.archive_event_topics.split(",") if topic.strip())
 
     @property
     def session_limits(self) -> SessionLimits:

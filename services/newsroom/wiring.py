@@ -2,9 +2,10 @@
 
 import asyncio
 import secrets
-from collections.abc import Callable, Mapping
-from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from uuid import uuid4
@@ -15,12 +16,16 @@ from prometheus_client import CollectorRegistry
 
 from services.newsroom.adapters.account_requests import PostgresAccountRequestRepository
 from services.newsroom.adapters.accounts import PostgresAccountRepository
+from services.newsroom.adapters.archive_entries import ArchiveEntryReader
 from services.newsroom.adapters.audit import PostgresAuditLog
 from services.newsroom.adapters.broadcasts import PostgresBroadcastStatuses, PostgresEventRecords
 from services.newsroom.adapters.config_files import find_own_system, read_approval_rules, read_templates
 from services.newsroom.adapters.drafts import PostgresDraftRepository
 from services.newsroom.adapters.feedback import PostgresFeedbackLog
 from services.newsroom.adapters.http.account_pages import AccountPages
+from services.newsroom.adapters.http.archive_app import build_archive_app, open_archive_port
+from services.newsroom.adapters.http.archive_documents import ArchiveDocuments
+from services.newsroom.adapters.http.archive_pages import ArchivePages
 from services.newsroom.adapters.http.audit_pages import AuditPages
 from services.newsroom.adapters.http.broadcast_pages import BroadcastPages
 from services.newsroom.adapters.http.draft_pages import DraftPages
@@ -39,9 +44,11 @@ from services.newsroom.adapters.publications import PostgresPublicationRepositor
 from services.newsroom.adapters.retention import build_retention_rules
 from services.newsroom.adapters.secret_sealer import KeyRingSealer
 from services.newsroom.adapters.sessions import PostgresSessionRepository
+from services.newsroom.domain.archive_feeds import ArchiveSite
 from services.newsroom.domain.county import NewsroomCounty
 from services.newsroom.domain.preview import TemplateText
 from services.newsroom.handlers.account_admin import AccountAdministration
+from services.newsroom.handlers.archive_cache import ArchiveCache
 from services.newsroom.handlers.assessing import DraftAssessor
 from services.newsroom.handlers.drafting import DraftingService
 from services.newsroom.handlers.event_consumer import NewsroomEventHandler
@@ -68,6 +75,7 @@ MIGRATIONS = Path(__file__).parent / "adapters" / "migrations"
 POOL_SIZE = 10
 MAX_SHUTDOWN_SECONDS = 5.0
 SESSION_WATCH_SECONDS = 1.0
+ARCHIVE_REFRESH_SECONDS = 2.0
 BROADCAST_WATCH_SECONDS = 1.0
 BROKER_RETRY_SECONDS = 1.0
 MAX_UNSETTLED = 20
@@ -103,7 +111,12 @@ class Newsroom:
     metrics: NewsroomMetrics
     sessions: PostgresSessionRepository
     watch: SessionWatch
+    static: StaticFiles
     writing: Writing
+
+    @property
+    def shutdown_seconds(self) -> float:
+        return min(MAX_SHUTDOWN_SECONDS, self.settings.drain_seconds / 2)
 
 
 def assemble_writing(
@@ -165,17 +178,19 @@ async def serve(settings: Settings, configuration: NewsroomCounty, stop: StopReq
             metrics=metrics,
             sessions=sessions,
             watch=SessionWatch(sessions),
+            static=_read_static_files(settings.newsroom_assets),
             writing=writing,
         )
         rules = build_retention_rules(configuration.feedback_days)
         retention = Retention(database=database, rules=rules, on_deleted=metrics.count_deleted)
         await stack.enter_async_context(_run_work(newsroom, retention, stop))
+        await stack.enter_async_context(_open_archive(newsroom))
         await stack.enter_async_context(
             open_newsroom_port(
                 build_newsroom_app(newsroom),
                 host=settings.newsroom_host,
                 port=settings.newsroom_port,
-                shutdown_seconds=min(MAX_SHUTDOWN_SECONDS, settings.drain_seconds / 2),
+                shutdown_seconds=newsroom.shutdown_seconds,
             )
         )
         await stop.requested.wait()
@@ -213,15 +228,52 @@ async def _consume_events(settings: Settings, events: NewsroomEventHandler, stop
             await asyncio.sleep(BROKER_RETRY_SECONDS)
 
 
+def _read_static_files(assets: Path) -> StaticFiles:
+    static = StaticFiles(assets)
+    if not static.has_kern:
+        _log.warning("no_design_system", folder=str(assets))
+    return static
+
+
+@asynccontextmanager
+async def _open_archive(newsroom: Newsroom) -> AsyncIterator[None]:
+    """Serve the public archive until the block ends."""
+    settings, county = newsroom.settings, newsroom.configuration
+    keeps = timedelta(days=settings.archive_days)
+    cache = ArchiveCache(ArchiveEntryReader(newsroom.database), system_clock, keeps)
+    newsroom.metrics.watch_archive(cache.measure_age_seconds)
+    site = ArchiveSite(
+        url=settings.archive_url,
+        county=county.name,
+        topics={topic.id: topic.title for topic in county.topics},
+        municipalities=county.municipalities,
+        event_topics=settings.event_topics,
+    )
+    pages = ArchivePages(
+        site=site,
+        county=county,
+        phone=settings.archive_phone or None,
+        keeps_days=settings.archive_days,
+        static=newsroom.static,
+    )
+    port = open_archive_port(
+        build_archive_app(site, pages, ArchiveDocuments(cache), newsroom.static),
+        pages,
+        host=settings.archive_host,
+        port=settings.archive_port,
+        shutdown_seconds=newsroom.shutdown_seconds,
+        refused=newsroom.metrics.count_unparsed,
+    )
+    async with run_in_background(repeat(cache.refresh, ARCHIVE_REFRESH_SECONDS)), port:
+        yield
+
+
 def build_newsroom_app(newsroom: Newsroom) -> web.Application:
     """Return the application with all pages."""
     settings = newsroom.settings
-    static = StaticFiles(settings.newsroom_assets)
-    if not static.has_kern:
-        _log.warning("no_design_system", folder=str(settings.newsroom_assets))
     cookies = CookieJar(is_secure=settings.newsroom_url.startswith("https:"))
     guard = PageGuard(sessions=newsroom.sessions, cookies=cookies, origin=settings.newsroom_url)
-    return build_app(_build_pages(newsroom, cookies), guard=guard, static=static, metrics=newsroom.metrics)
+    return build_app(_build_pages(newsroom, cookies), guard=guard, static=newsroom.static, metrics=newsroom.metrics)
 
 
 def _build_pages(newsroom: Newsroom, cookies: CookieJar) -> list[PageGroup]:
@@ -255,25 +307,13 @@ def _build_pages(newsroom: Newsroom, cookies: CookieJar) -> list[PageGroup]:
 
 
 def _build_writing_pages(newsroom: Newsroom) -> list[PageGroup]:
-    writing, configuration = newsroom.writing, newsroom.configuration
+    writing = newsroom.writing
     statuses, feedback = PostgresBroadcastStatuses(newsroom.database), PostgresFeedbackLog(newsroom.database)
-    topics = {topic.id: topic.title for topic in configuration.topics}
+    topics = {topic.id: topic.title for topic in newsroom.configuration.topics}
     return [
         OverviewPages(drafts=writing.drafts, statuses=statuses, feedback=feedback, topics=topics),
-        DraftPages(
-            drafting=writing.drafting,
-            drafts=writing.drafts,
-            publications=writing.publications,
-            configuration=configuration,
-            templates=writing.templates,
-            clock=system_clock,
-        ),
-        SendingPages(
-            drafting=writing.drafting,
-            drafts=writing.drafts,
-            configuration=configuration,
-            templates=writing.templates,
-        ),
+        DraftPages(drafting=writing.drafting, publications=writing.publications, templates=writing.templates),
+        SendingPages(drafting=writing.drafting, templates=writing.templates),
         BroadcastPages(
             statuses=statuses,
             publications=writing.publications,

@@ -22,7 +22,7 @@ PURPOSES = {
     "kreisfunk_broker_password": "Zugang zu RabbitMQ, für jeden ein eigenes",
     "kreisfunk_database_password": "Zugang zur Datenbank, für jeden ein eigenes",
     "kreisfunk_login_passwords": "alle Zugänge, um sie bei der Einrichtung anzulegen",
-    "kreisfunk_notices_api_token": "Zugang der Pressestelle und der Redaktion für Meldungen über HTTP, für jede ein eigener",
+    "kreisfunk_notices_api_token": "Zugang von Pressestelle und Redaktion für Meldungen über HTTP, je ein eigener",
     "tokens.json": "Hashwerte der Zugänge für Meldungen über HTTP, mit dem Namen des Fachverfahrens",
     "owner_password": "Besitzer der Datenbank",
     "definitions.json": "Hashwerte der Passwörter von RabbitMQ",

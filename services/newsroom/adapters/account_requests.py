@@ -64,7 +64,7 @@ class PostgresAccountRequestRepository:
         async with self._database.transaction() as connection:
             if not await _decide(connection, request, decider, now, "confirmed"):
                 return False
-            await _carry_out(connection, request, decider, new)
+            await _apply_request(connection, request, decider, new)
         return True
 
     async def refuse(self, request: AccountRequest, decider: UUID, now: datetime) -> bool:
@@ -82,7 +82,9 @@ async def _decide(connection: Connection, request: AccountRequest, decider: UUID
     return True
 
 
-async def _carry_out(connection: Connection, request: AccountRequest, decider: UUID, new: NewAccount | None) -> None:
+async def _apply_request(
+    connection: Connection, request: AccountRequest, decider: UUID, new: NewAccount | None
+) -> None:
     roles = sorted(request.roles)
     act = Act(
         account=decider, action=f"account.{request.change}", object=request.login, detail={"roles": ", ".join(roles)}

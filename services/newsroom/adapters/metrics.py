@@ -1,6 +1,8 @@
 """Metrics of the newsroom; labels are our own routes, statuses and results, never a visitor's input."""
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from collections.abc import Callable
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 NO_ROUTE = "unknown"
 _SECONDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.5, 1, 2, 5)
@@ -34,6 +36,9 @@ class NewsroomMetrics:
         )
         for result in LOGIN_RESULTS:
             self._logins.labels(result)
+        self._archive_age = Gauge(
+            "kreisfunk_newsroom_archive_age_seconds", "Age of what the public archive shows", registry=registry
+        )
         for result in PUBLICATION_RESULTS:
             self._publications.labels(result)
 
@@ -54,3 +59,7 @@ class NewsroomMetrics:
 
     def count_login(self, result: str) -> None:
         self._logins.labels(result).inc()
+
+    def watch_archive(self, measure_age: Callable[[], float]) -> None:
+        """Export the age of the archive, measured whenever it is asked for."""
+        self._archive_age.set_function(measure_age)

@@ -76,10 +76,10 @@ class DraftingService:
         now = self.clock()
 
         def decide(found: NoticeDraft) -> DraftChange | None:
-            require_version(found, seen)
             state = advance_state(found.state, DraftAct.SAVE)
             if content == found.content:
-                return None
+                return None  # the page may have saved it by itself just before
+            require_version(found, seen)
             version = DraftVersion(
                 version=found.version + 1, content=content, author=build_author(account), saved_at=now
             )

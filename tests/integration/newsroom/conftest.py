@@ -60,3 +60,9 @@ async def stranger(newsroom: NewsroomProcess) -> AsyncIterator[EditorBrowser]:
 async def colleague(newsroom: NewsroomProcess) -> Member:
     """Another person, who may manage accounts."""
     return await newsroom.add_member(Role.LEAD)
+
+
+@pytest.fixture
+async def no_failures(newsroom: NewsroomProcess) -> None:
+    """All tests come from one address."""
+    await newsroom.owner.execute("delete from newsroom.login_failure")

@@ -108,9 +108,8 @@ class Member:
     _steps: list[int] = field(default_factory=list, repr=False)
 
     def next_code(self) -> str:
-        """A code that has not been used yet; three in half a minute."""
-        current = int(time.time()) // 30
-        step = max([current - 1, *(used + 1 for used in self._steps)])
+        """A code that has not been used yet; two in half a minute, which are good for long enough to be typed."""
+        step = max([int(time.time()) // 30, *(used + 1 for used in self._steps)])
         self._steps.append(step)
         return pyotp.HOTP(base64.b32encode(self.secret).decode()).at(step)
 
@@ -172,10 +171,30 @@ class NewsroomProcess:
         async with ClientSession(cookie_jar=jar, timeout=timeout) as session:
             yield EditorBrowser(url=self.url, session=session)
 
+    async def count_failures(self, scope: str, key: str, failures: int) -> None:
+        """As if so many logins had failed just now, without waiting for as many slow hashes."""
+        await self.owner.execute(
+            "insert into newsroom.login_failure values ($1, $2, $3, now())"
+            " on conflict (scope, key) do update set failures = $3, failed_at = now()",
+            *(scope, key, failures),
+        )
+
+    async def read_failures(self) -> dict[tuple[str, str], int]:
+        """Failed logins by scope and key."""
+        rows = await self.owner.fetch("select scope, key, failures from newsroom.login_failure")
+        return {(row["scope"], row["key"]): row["failures"] for row in rows}
+
     async def read_audit(self) -> list[tuple[str, str]]:
         """Action and object of each act, oldest first."""
         rows = await self.owner.fetch("select action, object from newsroom.audit order by id")
         return [(row["action"], row["object"]) for row in rows]
+
+
+async def log_in(
+    browser: EditorBrowser, login: str, password: str = PASSWORD, code: str = "", **more: str
+) -> ShownPage:
+    """Sends the form of the login."""
+    return await browser.send("/anmelden", {"login": login, "password": password, "code": code, **more}, csrf="")
 
 
 _hashes: dict[str, str] = {}
@@ -200,23 +219,17 @@ async def run_newsroom(
     """Started and ready."""
     with reserve_ports(3) as (internal_port, port, archive_port):
         url, archive_url = f"http://{LOOPBACK}:{port}", f"http://{LOOPBACK}:{archive_port}"
+        ports = {"INTERNAL": internal_port, "NEWSROOM": port, "ARCHIVE": archive_port}
         command = Command(
             name="newsroom",
             arguments=(sys.executable, "-m", "services.newsroom"),
             log=folder / "newsroom.log",
             environment={
-                "PATH": os.environ["PATH"],
-                "KREISFUNK_BROKER_URL": broker_url,
-                "KREISFUNK_DATABASE_URL": database.build_role_url("kreisfunk_newsroom"),
-                "KREISFUNK_INTERNAL_PORT": str(internal_port),
-                "KREISFUNK_NEWSROOM_PORT": str(port),
+                **_build_environment(broker_url, database, folder),
+                **{f"KREISFUNK_{name}_PORT": str(number) for name, number in ports.items()},
                 "KREISFUNK_NEWSROOM_URL": url,
-                "KREISFUNK_NEWSROOM_ASSETS": str(folder / "no-assets"),
-                "KREISFUNK_NEWSROOM_KEYS": KEYS,
-                "KREISFUNK_ARCHIVE_PORT": str(archive_port),
                 "KREISFUNK_ARCHIVE_URL": archive_url,
                 "KREISFUNK_NOTICES_API_URL": notices_api_url,
-                "KREISFUNK_NOTICES_API_TOKEN": "kreisfunk_only-for-tests",
                 **(settings or {}),
             },
             folder=ROOT,
@@ -237,3 +250,14 @@ async def run_newsroom(
         finally:
             await newsroom.child.stop()
             await owner.close()
+
+
+def _build_environment(broker_url: str, database: FreshDatabase, folder: Path) -> dict[str, str]:
+    return {
+        "PATH": os.environ["PATH"],
+        "KREISFUNK_BROKER_URL": broker_url,
+        "KREISFUNK_DATABASE_URL": database.build_role_url("kreisfunk_newsroom"),
+        "KREISFUNK_NEWSROOM_ASSETS": str(folder / "no-assets"),
+        "KREISFUNK_NEWSROOM_KEYS": KEYS,
+        "KREISFUNK_NOTICES_API_TOKEN": "kreisfunk_only-for-tests",
+    }

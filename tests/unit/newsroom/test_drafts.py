@@ -59,6 +59,13 @@ async def test_nobody_acts_on_a_version_that_they_have_not_seen(name: str) -> No
     assert (await office.drafts.find(draft.id)).content.urgent
 
 
+async def test_what_is_saved_twice_is_one_version_and_no_conflict() -> None:
+    office = build_office(ROUTINE)
+    draft = await office.drafting.create(ANNA, CONTENT)
+    await office.drafting.save(ANNA, draft.id, 1, OTHER)
+    assert (await office.drafting.save(ANNA, draft.id, 1, OTHER)).version == 2
+
+
 @pytest.mark.parametrize("name", ACTS)
 async def test_an_act_on_a_draft_that_does_not_exist(name: str) -> None:
     office = build_office(ApprovalRules(emergency=True))

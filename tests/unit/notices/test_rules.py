@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from shared.runtime.client_address import find_client_address
 from services.ingress.notices.domain.rate_limit import Rate, TokenBuckets
 from services.ingress.notices.domain.results import event_key
 from shared.notices.tokens import Token, find_token, hash_token
+from shared.runtime.client_address import find_client_address
 
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
 PROXIES = (ip_network("10.0.0.0/24"), ip_network("fd00::/64"))

@@ -85,7 +85,9 @@ def build_environment(static: StaticFiles) -> Environment:
     environment.globals.update(
         style_sheets=static.style_sheets, asset=static.get_path, role_names=ROLE_NAMES, rights=Right, roles=list(Role)
     )
-    environment.filters.update(moment=format_moment, day=format_day, quoted=partial(quote, safe=""))
+    environment.filters.update(
+        moment=format_moment, day=format_day, quoted=partial(quote, safe=""), number=format_number
+    )
     return environment
 
 
@@ -96,3 +98,8 @@ def format_moment(moment: datetime) -> str:
 
 def format_day(moment: datetime) -> str:
     return moment.astimezone(ZONE).strftime("%d.%m.%Y")
+
+
+def format_number(number: int | None) -> str:
+    """Return a number with German separators; a question mark for one that is not known."""
+    return "?" if number is None else f"{number:,}".replace(",", ".")

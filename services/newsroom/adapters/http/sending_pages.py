@@ -16,8 +16,6 @@ from services.newsroom.domain.drafts import DraftState, NoticeDraft
 from services.newsroom.domain.explanations import FIELD_NAMES, explain_blocker, explain_duration, explain_problem
 from services.newsroom.domain.preview import TemplateText, build_preview
 from services.newsroom.handlers.drafting import DraftingService, build_author
-from services.newsroom.ports import DraftRepository
-from shared.notices.configuration import Configuration
 
 _Act = Callable[[Account, UUID, FormData], Awaitable[NoticeDraft]]
 
@@ -27,8 +25,6 @@ class SendingPages:
     """Pages of the check and of each act on a draft."""
 
     drafting: DraftingService
-    drafts: DraftRepository
-    configuration: Configuration
     templates: Mapping[str, TemplateText]
 
     def list_pages(self) -> tuple[WebPage, ...]:
@@ -60,11 +56,11 @@ class SendingPages:
 
     async def show_check(self, request: web.Request) -> web.Response:
         """Show what would happen, and what may be done now."""
-        draft, account = await self.drafts.find(parse_draft_id(request)), get_visitor(request).account
+        draft, account = await self.drafting.drafts.find(parse_draft_id(request)), get_visitor(request).account
         if not draft.is_open and not draft.emergency:
             return redirect(f"{DRAFTS_PATH}/{draft.id}")
         found = await self.drafting.assessor.evaluate(draft, build_author(account))
-        forecast, content = found.forecast, draft.content
+        forecast, content, configuration = found.forecast, draft.content, self.drafting.assessor.configuration
         return render_page(
             request,
             "draft_check.html",
@@ -74,8 +70,8 @@ class SendingPages:
             blockers=[explain_blocker(each) for each in forecast.blockers] if forecast else [],
             costs=sorted(forecast.costs.values()) if forecast else [],
             duration=explain_duration(forecast.duration_seconds) if forecast and forecast.duration_seconds else "",
-            preview=build_preview(content, self.configuration.find_topic(content.topic), self.templates),
-            topics={topic.id: topic.title for topic in self.configuration.topics},
+            preview=build_preview(content, configuration.find_topic(content.topic), self.templates),
+            topics={topic.id: topic.title for topic in configuration.topics},
             may_write=account.may(Right.WRITE),
             may_approve=account.may(Right.APPROVE),
             may_send=account.may(Right.SEND),

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 
 from aiohttp import hdrs, web
 
-from shared.runtime.client_address import Network, find_client_address
 from services.ingress.notices.domain.errors import ApiError, ErrorType
 from services.ingress.notices.domain.parsing import RawRequest
 from services.ingress.notices.domain.validation import Caller
 from services.ingress.notices.handlers.auth import Authenticator
+from shared.runtime.client_address import Network, find_client_address
 
 MAX_BODY_BYTES = 256 * 1024
 READ_TIMEOUT_SECONDS = 10.0

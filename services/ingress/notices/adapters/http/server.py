@@ -19,10 +19,10 @@ from services.ingress.notices.adapters.http.progress import (
 from services.ingress.notices.adapters.http.requests import AUTHENTICATOR, MAX_BODY_BYTES, PROXIES
 from services.ingress.notices.adapters.http.responses import set_security_headers
 from services.ingress.notices.adapters.metrics import NoticesApiMetrics
-from shared.runtime.client_address import Network
 from services.ingress.notices.handlers.auth import Authenticator
 from services.ingress.notices.handlers.progress_feed import ProgressFeed
 from services.ingress.notices.handlers.publishing import PublishService
+from shared.runtime.client_address import Network
 from shared.runtime.http_port import open_http_port
 
 

@@ -42,3 +42,15 @@ form.addEventListener("change", () => {
     saved.textContent = "Keine Verbindung: noch nicht gespeichert.";
   });
 });
+
+// Whoever presses a button while it saves by itself names the version that comes of it.
+let settled = false;
+form.addEventListener("submit", (event) => {
+  if (settled) return;
+  event.preventDefault();
+  const { submitter } = event;
+  saving.finally(() => setTimeout(() => {  // a form that is being submitted cannot be submitted again
+    settled = true;
+    form.requestSubmit(submitter);
+  }));
+});
