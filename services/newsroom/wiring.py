@@ -181,7 +181,9 @@ async def serve(settings: Settings, configuration: NewsroomCounty, stop: StopReq
             static=_read_static_files(settings.newsroom_assets),
             writing=writing,
         )
-        await stack.enter_async_context(_run_background_work(newsroom, stop))
+        rules = build_retention_rules(configuration.feedback_days)
+        retention = Retention(database=database, rules=rules, on_deleted=metrics.count_deleted)
+        await stack.enter_async_context(_run_work(newsroom, retention, stop))
         await stack.enter_async_context(_open_archive(newsroom))
         await stack.enter_async_context(
             open_newsroom_port(
@@ -196,10 +198,7 @@ async def serve(settings: Settings, configuration: NewsroomCounty, stop: StopReq
         await writing.broadcasts.close()
 
 
-def _run_background_work(newsroom: Newsroom, stop: StopRequest) -> AbstractAsyncContextManager[None]:
-    """Return a context in which all is done that no visitor waits for."""
-    rules = build_retention_rules(newsroom.configuration.feedback_days)
-    retention = Retention(database=newsroom.database, rules=rules, on_deleted=newsroom.metrics.count_deleted)
+def _run_work(newsroom: Newsroom, retention: Retention, stop: StopRequest) -> AbstractAsyncContextManager[None]:
     writing = newsroom.writing
     return run_in_background(
         repeat(newsroom.watch.refresh, SESSION_WATCH_SECONDS),
@@ -308,25 +307,13 @@ def _build_pages(newsroom: Newsroom, cookies: CookieJar) -> list[PageGroup]:
 
 
 def _build_writing_pages(newsroom: Newsroom) -> list[PageGroup]:
-    writing, configuration = newsroom.writing, newsroom.configuration
+    writing = newsroom.writing
     statuses, feedback = PostgresBroadcastStatuses(newsroom.database), PostgresFeedbackLog(newsroom.database)
-    topics = {topic.id: topic.title for topic in configuration.topics}
+    topics = {topic.id: topic.title for topic in newsroom.configuration.topics}
     return [
         OverviewPages(drafts=writing.drafts, statuses=statuses, feedback=feedback, topics=topics),
-        DraftPages(
-            drafting=writing.drafting,
-            drafts=writing.drafts,
-            publications=writing.publications,
-            configuration=configuration,
-            templates=writing.templates,
-            clock=system_clock,
-        ),
-        SendingPages(
-            drafting=writing.drafting,
-            drafts=writing.drafts,
-            configuration=configuration,
-            templates=writing.templates,
-        ),
+        DraftPages(drafting=writing.drafting, publications=writing.publications, templates=writing.templates),
+        SendingPages(drafting=writing.drafting, templates=writing.templates),
         BroadcastPages(
             statuses=statuses,
             publications=writing.publications,

@@ -16,25 +16,25 @@ _MARKED = re.compile(r"(?<!\w)([*_])(?=\S)(.+?)(?<=\S)\1(?!\w)")
 _NO_TEXT = {"headline": "Überschrift", "text": "Text der Meldung"}
 
 
-class TemplateButton(Struct, frozen=True, kw_only=True):
+class PreviewButton(Struct, frozen=True, kw_only=True):
     """Button of a template."""
 
     text: str
 
 
-class TemplateComponent(Struct, frozen=True, kw_only=True):
+class TemplatePart(Struct, frozen=True, kw_only=True):
     """Part of a template, as it was submitted to Meta."""
 
     type: str
     text: str = ""
-    buttons: tuple[TemplateButton, ...] = ()
+    buttons: tuple[PreviewButton, ...] = ()
 
 
 class TemplateText(Struct, frozen=True, kw_only=True):
     """Template, as it was submitted to Meta."""
 
     name: str
-    components: tuple[TemplateComponent, ...]
+    components: tuple[TemplatePart, ...]
 
 
 class Segment(Struct, frozen=True, kw_only=True):
@@ -82,7 +82,7 @@ def build_preview(content: DraftContent, topic: Topic | None, templates: Mapping
     )
 
 
-def _find_text(parts: Sequence[TemplateComponent], kind: str) -> str:
+def _find_text(parts: Sequence[TemplatePart], kind: str) -> str:
     return next((part.text for part in parts if part.type == kind), "")
 
 

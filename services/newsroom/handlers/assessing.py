@@ -57,9 +57,9 @@ class DraftAssessor:
     clock: Clock
     make_id: MakeId
 
-    async def assess(self, draft: NoticeDraft, actor: Author) -> DraftAssessment:
+    async def evaluate(self, draft: NoticeDraft, actor: Author) -> DraftAssessment:
         """Return what is known before sending it."""
-        forecast = await self.forecast(draft)
+        forecast = await self.estimate(draft)
         since = self.clock() - SIMILAR_DAYS
         recent = await self.drafts.list_recent_headlines(draft.content.topic, since, draft.subject)
         return DraftAssessment(
@@ -81,7 +81,7 @@ class DraftAssessor:
         if self.find_problems(draft) or (forecast and forecast.problems):
             raise DraftRefused("Die Meldung hat noch Fehler. Bitte beheben Sie diese zuerst.")
 
-    async def forecast(self, draft: NoticeDraft) -> NoticeForecast | None:
+    async def estimate(self, draft: NoticeDraft) -> NoticeForecast | None:
         """Return what the notices API expects; None if it does not answer, or the draft is not worth asking about."""
         if self.find_problems(draft):
             return None

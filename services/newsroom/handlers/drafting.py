@@ -111,7 +111,7 @@ class DraftingService:
 
         return await self.drafts.change(draft, decide)
 
-    async def return_draft(self, account: Account, draft: UUID, seen: int, reason: str) -> NoticeDraft:
+    async def send_back(self, account: Account, draft: UUID, seen: int, reason: str) -> NoticeDraft:
         """Return the version that was read, with a reason. Raises as `save`."""
         account.require(Right.APPROVE)
         why = _parse_reason(reason, "Bitte schreiben Sie, was zu ändern ist.")
@@ -152,7 +152,7 @@ class DraftingService:
 
     async def _publish(self, account: Account, draft: UUID, seen: int, emergency: str | None = None) -> NoticeDraft:
         account.require(Right.SEND)
-        forecast = await self.assessor.forecast(await self.drafts.find(draft))
+        forecast = await self.assessor.estimate(await self.drafts.find(draft))
         publication = self.make_id()
 
         def decide(found: NoticeDraft) -> DraftChange:
@@ -189,7 +189,7 @@ class DraftingService:
 
         return await self.drafts.change(draft, decide)
 
-    async def duplicate(self, account: Account, draft: UUID) -> NoticeDraft:
+    async def copy(self, account: Account, draft: UUID) -> NoticeDraft:
         """Begin a new notice with the words of another one, but not its times. Raises NotPermitted, DraftNotFound."""
         found = await self.drafts.find(draft)
         return await self.create(account, _clear_times(found.content))

@@ -44,14 +44,14 @@ class BroadcastWatch:
         if self._viewers:
             found = await self.statuses.find_all([*self._viewers])
             self._known = {status.id: status for status in found}
-            await self._tell()
+            await self._notify()
 
     async def close(self) -> None:
         """Tell the viewers to go to another process."""
         self.closing = True
-        await self._tell()
+        await self._notify()
 
-    async def _tell(self) -> None:
+    async def _notify(self) -> None:
         async with self._refreshed:
             self._refreshed.notify_all()
 

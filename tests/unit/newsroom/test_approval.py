@@ -54,7 +54,7 @@ async def act(office: PressOffice, account: Account, name: str, seen: int, word:
         ),
         "submit": lambda: drafting.submit(account, draft, seen),
         "approve": lambda: drafting.approve(account, draft, seen),
-        "return": lambda: drafting.return_draft(account, draft, seen, "Bitte kürzer."),
+        "return": lambda: drafting.send_back(account, draft, seen, "Bitte kürzer."),
         "publish": lambda: drafting.publish(account, draft, seen),
         "discard": lambda: drafting.discard(account, draft, seen),
     }
@@ -153,7 +153,7 @@ async def test_saving_the_same_words_keeps_the_approval() -> None:
 async def test_what_was_returned_is_edited_before_it_is_sent() -> None:
     office = build_office(ROUTINE)
     draft = await submit(office)
-    await office.drafting.return_draft(BEN, draft.id, 1, " Wann   endet es? ")
+    await office.drafting.send_back(BEN, draft.id, 1, " Wann   endet es? ")
     with pytest.raises(DraftRefused, match="Ben hat diese Fassung"):
         await office.drafting.submit(ANNA, draft.id, 1)
     with pytest.raises(DraftRefused, match="Ben hat diese Fassung"):
@@ -167,7 +167,7 @@ async def test_a_return_needs_a_reason() -> None:
     office = build_office()
     draft = await submit(office)
     with pytest.raises(DraftRefused, match="was zu ändern ist"):
-        await office.drafting.return_draft(BEN, draft.id, 1, " \n ")
+        await office.drafting.send_back(BEN, draft.id, 1, " \n ")
 
 
 async def test_one_person_sends_what_is_routine_and_nobody_who_only_operates() -> None:
@@ -276,7 +276,7 @@ async def test_a_follow_up_costs_what_its_first_notice_did() -> None:
     office.notices.forecast = msgspec.structs.replace(FORECAST, audience=None, costs={})
     office.drafts.audience = 3_000
     follow_up = replace(build_draft(DraftKind.FOLLOW_UP), corrects="n-1")
-    forecast = await office.drafting.assessor.forecast(follow_up)
+    forecast = await office.drafting.assessor.estimate(follow_up)
     assert forecast is not None
     assert (forecast.audience, forecast.costs) == (3_000, {"utility": "136.80"})
     assert len(office.drafting.assessor.list_reasons(follow_up, forecast)) == 1

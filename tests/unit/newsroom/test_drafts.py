@@ -42,7 +42,7 @@ ACTS: dict[str, Act] = {
     "save": lambda office, draft: office.drafting.save(ANNA, draft, 1, OTHER),
     "submit": lambda office, draft: office.drafting.submit(ANNA, draft, 1),
     "approve": lambda office, draft: office.drafting.approve(BEN, draft, 1),
-    "return": lambda office, draft: office.drafting.return_draft(BEN, draft, 1, "Bitte kürzer."),
+    "return": lambda office, draft: office.drafting.send_back(BEN, draft, 1, "Bitte kürzer."),
     "publish": lambda office, draft: office.drafting.publish(ANNA, draft, 1),
     "emergency": lambda office, draft: office.drafting.publish_emergency(ANNA, draft, 1, "Bombenfund"),
     "discard": lambda office, draft: office.drafting.discard(ANNA, draft, 1),
@@ -88,7 +88,7 @@ async def test_rights_are_checked_where_the_act_is(account: Account, forbidden: 
         "save": lambda: drafting.save(account, draft.id, 1, OTHER),
         "submit": lambda: drafting.submit(account, draft.id, 1),
         "approve": lambda: drafting.approve(account, draft.id, 1),
-        "return": lambda: drafting.return_draft(account, draft.id, 1, "Bitte kürzer."),
+        "return": lambda: drafting.send_back(account, draft.id, 1, "Bitte kürzer."),
         "publish": lambda: drafting.publish(account, draft.id, 1),
         "emergency": lambda: drafting.publish_emergency(account, draft.id, 1, "Bombenfund"),
         "discard": lambda: drafting.discard(account, draft.id, 1),
@@ -181,7 +181,7 @@ async def test_only_what_is_published_is_corrected_followed_or_withdrawn() -> No
 async def test_a_copy_has_the_words_but_neither_times_nor_decisions() -> None:
     office = build_office(ROUTINE)
     first = await publish(office)
-    copy = await office.drafting.duplicate(BEN, first)
+    copy = await office.drafting.copy(BEN, first)
     assert copy.content == msgspec.structs.replace(CONTENT, expires_at=None)
     assert (copy.state, copy.created_by.name, copy.kind) == (DraftState.DRAFT, "Ben", DraftKind.NOTICE)
 

@@ -52,7 +52,7 @@ class BroadcastPages:
             WebPage(method="GET", path=BROADCAST_PATH, handler=self.show, audience=look),
             WebPage(method="GET", path=f"{BROADCAST_PATH}/strom", handler=self.stream, audience=look),
             WebPage(method="GET", path=f"{BROADCAST_PATH}/nachweis", handler=self.show_certificate, audience=look),
-            WebPage(method="GET", path=f"{BROADCAST_PATH}/nachweis.csv", handler=self.export, audience=look),
+            WebPage(method="GET", path=f"{BROADCAST_PATH}/nachweis.csv", handler=self.download, audience=look),
         )
 
     async def show_list(self, request: web.Request) -> web.Response:
@@ -83,7 +83,7 @@ class BroadcastPages:
             **self._describe(status),
         )
 
-    async def export(self, request: web.Request) -> web.Response:
+    async def download(self, request: web.Request) -> web.Response:
         """Respond with the certificate as a table; it holds no personal data."""
         status = await self._find(request)
         moments = (

@@ -17,9 +17,8 @@ from services.newsroom.domain.hints import find_hints
 from services.newsroom.domain.outbox import NoticePublication
 from services.newsroom.domain.preview import TemplateText, build_preview, count_length
 from services.newsroom.handlers.drafting import DraftingService
-from services.newsroom.ports import DraftRepository, PublicationRepository
+from services.newsroom.ports import PublicationRepository
 from shared.notices.configuration import Configuration
-from shared.runtime.clock import Clock
 
 DRAFTS_PATH = "/entwuerfe"
 DRAFT_PATH = "/entwuerfe/{draft}"
@@ -40,11 +39,8 @@ class DraftPages:
     """Pages of drafts."""
 
     drafting: DraftingService
-    drafts: DraftRepository
     publications: PublicationRepository
-    configuration: Configuration
     templates: Mapping[str, TemplateText]
-    clock: Clock
 
     def list_pages(self) -> tuple[WebPage, ...]:
         look, write = Right.LOOK, Right.WRITE
@@ -63,15 +59,15 @@ class DraftPages:
         )
 
     async def show_list(self, request: web.Request) -> web.Response:
-        opened = await self.drafts.list_drafts(OPEN_STATES, MAX_LISTED)
-        ended = await self.drafts.list_drafts((DraftState.PUBLISHED,), MAX_LISTED)
+        opened = await self.drafting.drafts.list_drafts(OPEN_STATES, MAX_LISTED)
+        ended = await self.drafting.drafts.list_drafts((DraftState.PUBLISHED,), MAX_LISTED)
         return render_page(
             request,
             "drafts.html",
             done=_DONE.get(request.query.get("erledigt", ""), ""),
             waiting=[each for each in opened if each.state in (DraftState.PENDING, DraftState.APPROVED)],
             writing=[each for each in opened if each.state in (DraftState.DRAFT, DraftState.RETURNED)],
-            unreviewed=await self.drafts.list_unreviewed(),
+            unreviewed=await self.drafting.drafts.list_unreviewed(),
             published=ended,
             topics=self._topic_titles,
         )
@@ -82,7 +78,7 @@ class DraftPages:
 
     async def show(self, request: web.Request) -> web.Response:
         """Show the editor to those who write, else the draft as it is; a published one leads to its broadcast."""
-        draft = await self.drafts.find(parse_draft_id(request))
+        draft = await self.drafting.drafts.find(parse_draft_id(request))
         publication = await self.publications.find_newest(draft.id)
         may_write = get_visitor(request).account.may(Right.WRITE)
         is_begun = draft.state in (DraftState.DRAFT, DraftState.RETURNED) or "bearbeiten" in request.query
@@ -106,14 +102,14 @@ class DraftPages:
         """Save; with `then` the script saves in the background, or the editor goes on to the check."""
         identifier, form = parse_draft_id(request), get_form(request)
         then = form.get("then", "")
-        before = await self.drafts.find(identifier)
+        before = await self.drafting.drafts.find(identifier)
         content = parse_content(form, before.content)
         try:
             draft = await self.drafting.save(get_visitor(request).account, identifier, parse_version(form), content)
         except DraftConflict:
             if then == "autosave":
                 return web.json_response({"conflict": f"{DRAFTS_PATH}/{identifier}"}, status=409)
-            return render_conflict(request, await self.drafts.find(identifier), content)
+            return render_conflict(request, await self.drafting.drafts.find(identifier), content)
         if then == "autosave":
             return web.json_response({"version": draft.version})
         if then != "check":
@@ -127,8 +123,8 @@ class DraftPages:
         return render_page(request, "draft_preview.html", **self._describe(content))
 
     async def show_versions(self, request: web.Request) -> web.Response:
-        draft = await self.drafts.find(parse_draft_id(request))
-        versions = await self.drafts.list_versions(draft.id)
+        draft = await self.drafting.drafts.find(parse_draft_id(request))
+        versions = await self.drafting.drafts.list_versions(draft.id)
         return render_page(request, "draft_versions.html", draft=draft, versions=versions, topics=self._topic_titles)
 
     def _render_editor(self, request: web.Request, draft: NoticeDraft, rejection: Sequence[str]) -> web.Response:
@@ -147,9 +143,9 @@ class DraftPages:
             returned=draft.find_return(),
             rejection=rejection,
             topic_options=[("", "Bitte wählen"), *self._topic_titles.items()],
-            municipalities=[(each, each) for each in self.configuration.municipalities],
-            local_titles=[topic.title for topic in self.configuration.topics if topic.local],
-            link_hosts=self.configuration.link_hosts,
+            municipalities=[(each, each) for each in self._configuration.municipalities],
+            local_titles=[topic.title for topic in self._configuration.topics if topic.local],
+            link_hosts=self._configuration.link_hosts,
             **self._describe(draft.content),
         )
 
@@ -157,15 +153,19 @@ class DraftPages:
         return {
             "preview": self._build_preview(content),
             "length": count_length(content),
-            "hints": find_hints(content, self.clock().date()),
+            "hints": find_hints(content, self.drafting.clock().date()),
         }
 
     def _build_preview(self, content: DraftContent) -> object:
-        return build_preview(content, self.configuration.find_topic(content.topic), self.templates)
+        return build_preview(content, self._configuration.find_topic(content.topic), self.templates)
+
+    @property
+    def _configuration(self) -> Configuration:
+        return self.drafting.assessor.configuration
 
     @property
     def _topic_titles(self) -> dict[str, str]:
-        return {topic.id: topic.title for topic in self.configuration.topics}
+        return {topic.id: topic.title for topic in self._configuration.topics}
 
 
 def _explain_rejection(draft: NoticeDraft, publication: NoticePublication | None) -> list[str]:

@@ -32,7 +32,7 @@ class FeedbackPages:
         look = Right.LOOK
         return (
             WebPage(method="GET", path=FEEDBACK_PATH, handler=self.show, audience=look, title="Rückmeldungen"),
-            WebPage(method="GET", path=f"{FEEDBACK_PATH}.csv", handler=self.export, audience=look),
+            WebPage(method="GET", path=f"{FEEDBACK_PATH}.csv", handler=self.download, audience=look),
         )
 
     async def show(self, request: web.Request) -> web.Response:
@@ -50,7 +50,7 @@ class FeedbackPages:
             most=MAX_SHOWN,
         )
 
-    async def export(self, request: web.Request) -> web.Response:
+    async def download(self, request: web.Request) -> web.Response:
         entries = await self.feedback.list_entries(_parse_filter(request), MAX_EXPORTED)
         head = ("Zeit (volle Stunde)", "Art", "Bewertung", "Mitteilung", "Thema", "Aussendung")
         rows = (

@@ -16,8 +16,6 @@ from services.newsroom.domain.drafts import DraftState, NoticeDraft
 from services.newsroom.domain.explanations import FIELD_NAMES, explain_blocker, explain_duration, explain_problem
 from services.newsroom.domain.preview import TemplateText, build_preview
 from services.newsroom.handlers.drafting import DraftingService, build_author
-from services.newsroom.ports import DraftRepository
-from shared.notices.configuration import Configuration
 
 _Act = Callable[[Account, UUID, FormData], Awaitable[NoticeDraft]]
 
@@ -27,8 +25,6 @@ class SendingPages:
     """Pages of the check and of each act on a draft."""
 
     drafting: DraftingService
-    drafts: DraftRepository
-    configuration: Configuration
     templates: Mapping[str, TemplateText]
 
     def list_pages(self) -> tuple[WebPage, ...]:
@@ -36,12 +32,12 @@ class SendingPages:
         acts: tuple[tuple[str, _Act, Right, str], ...] = (
             ("einreichen", self._submit, write, "?erledigt=eingereicht"),
             ("freigeben", self._approve, approve, "/pruefung"),
-            ("zurueckgeben", self._return, approve, "?erledigt=zurueckgegeben"),
+            ("zurueckgeben", self._send_back, approve, "?erledigt=zurueckgegeben"),
             ("veroeffentlichen", self._publish, Right.SEND, ""),
             ("notfall", self._publish_emergency, write, ""),
             ("nachpruefen", self._review, approve, "?erledigt=geprueft"),
             ("verwerfen", self._discard, write, "?erledigt=verworfen"),
-            ("kopieren", self._duplicate, write, "?erledigt=begonnen"),
+            ("kopieren", self._copy, write, "?erledigt=begonnen"),
             ("korrigieren", self._correct, write, "?erledigt=begonnen"),
             ("folgemeldung", self._follow_up, write, "?erledigt=begonnen"),
             ("zurueckziehen", self._withdraw, write, ""),
@@ -60,11 +56,11 @@ class SendingPages:
 
     async def show_check(self, request: web.Request) -> web.Response:
         """Show what would happen, and what may be done now."""
-        draft, account = await self.drafts.find(parse_draft_id(request)), get_visitor(request).account
+        draft, account = await self.drafting.drafts.find(parse_draft_id(request)), get_visitor(request).account
         if not draft.is_open and not draft.emergency:
             return redirect(f"{DRAFTS_PATH}/{draft.id}")
-        found = await self.drafting.assessor.assess(draft, build_author(account))
-        forecast, content = found.forecast, draft.content
+        found = await self.drafting.assessor.evaluate(draft, build_author(account))
+        forecast, content, configuration = found.forecast, draft.content, self.drafting.assessor.configuration
         return render_page(
             request,
             "draft_check.html",
@@ -74,8 +70,8 @@ class SendingPages:
             blockers=[explain_blocker(each) for each in forecast.blockers] if forecast else [],
             costs=sorted(forecast.costs.values()) if forecast else [],
             duration=explain_duration(forecast.duration_seconds) if forecast and forecast.duration_seconds else "",
-            preview=build_preview(content, self.configuration.find_topic(content.topic), self.templates),
-            topics={topic.id: topic.title for topic in self.configuration.topics},
+            preview=build_preview(content, configuration.find_topic(content.topic), self.templates),
+            topics={topic.id: topic.title for topic in configuration.topics},
             may_write=account.may(Right.WRITE),
             may_approve=account.may(Right.APPROVE),
             may_send=account.may(Right.SEND),
@@ -89,8 +85,8 @@ class SendingPages:
     async def _approve(self, account: Account, draft: UUID, form: FormData) -> NoticeDraft:
         return await self.drafting.approve(account, draft, parse_version(form))
 
-    async def _return(self, account: Account, draft: UUID, form: FormData) -> NoticeDraft:
-        return await self.drafting.return_draft(account, draft, parse_version(form), form.get("reason", ""))
+    async def _send_back(self, account: Account, draft: UUID, form: FormData) -> NoticeDraft:
+        return await self.drafting.send_back(account, draft, parse_version(form), form.get("reason", ""))
 
     async def _publish(self, account: Account, draft: UUID, form: FormData) -> NoticeDraft:
         return await self.drafting.publish(account, draft, parse_version(form))
@@ -104,8 +100,8 @@ class SendingPages:
     async def _discard(self, account: Account, draft: UUID, form: FormData) -> NoticeDraft:
         return await self.drafting.discard(account, draft, parse_version(form))
 
-    async def _duplicate(self, account: Account, draft: UUID, _: FormData) -> NoticeDraft:
-        return await self.drafting.duplicate(account, draft)
+    async def _copy(self, account: Account, draft: UUID, _: FormData) -> NoticeDraft:
+        return await self.drafting.copy(account, draft)
 
     async def _correct(self, account: Account, draft: UUID, _: FormData) -> NoticeDraft:
         return await self.drafting.correct(account, draft)
