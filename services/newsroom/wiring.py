@@ -160,7 +160,8 @@ async def serve(settings: Settings, configuration: NewsroomCounty, stop: StopReq
         database = await stack.enter_async_context(
             open_database(settings.database_url, password=settings.database_secret, name=NAME, size=POOL_SIZE)
         )
-        readiness = Readiness({"database": database.is_reachable, "migrations": partial(_is_migrated, database)})
+        opened = asyncio.Event()
+        readiness = _build_readiness(database, opened)
         host, port = settings.internal_host, settings.internal_port
         await stack.enter_async_context(
             open_internal_port(host=host, port=port, registry=registry, readiness=readiness)
@@ -193,6 +194,7 @@ async def serve(settings: Settings, configuration: NewsroomCounty, stop: StopReq
                 shutdown_seconds=newsroom.shutdown_seconds,
             )
         )
+        opened.set()
         await stop.requested.wait()
         readiness.draining = True
         await writing.broadcasts.close()
@@ -326,6 +328,15 @@ def _build_writing_pages(newsroom: Newsroom) -> list[PageGroup]:
         ),
         FeedbackPages(feedback=feedback, topics=topics),
     ]
+
+
+def _build_readiness(database: Database, opened: asyncio.Event) -> Readiness:
+    async def is_open() -> bool:
+        return opened.is_set()
+
+    return Readiness(
+        {"database": database.is_reachable, "migrations": partial(_is_migrated, database), "pages": is_open}
+    )
 
 
 async def _is_migrated(database: Database) -> bool:
