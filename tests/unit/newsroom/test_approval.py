@@ -163,6 +163,16 @@ async def test_what_was_returned_is_edited_before_it_is_sent() -> None:
     assert edited.decisions[-1].reason == "Wann endet es?"
 
 
+async def test_what_was_approved_and_then_returned_is_approved_no_more() -> None:
+    office = build_office()
+    draft = await submit(office)
+    await office.drafting.approve(BEN, draft.id, 1)
+    approved = await office.drafts.find(draft.id)
+    returned = await office.drafting.send_back(CLEO, draft.id, 1, "Die Straße heißt anders.")
+    found = [await office.drafting.assessor.evaluate(each, build_author(ANNA)) for each in (approved, returned)]
+    assert [each.may_publish for each in found] == [True, False]
+
+
 async def test_a_return_needs_a_reason() -> None:
     office = build_office()
     draft = await submit(office)

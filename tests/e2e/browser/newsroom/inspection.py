@@ -33,6 +33,7 @@ _FOCUS = """
   const hasOutline = (style) => style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2;
   const box = focused.getBoundingClientRect();
   return {
+    place: [...document.querySelectorAll("*")].indexOf(focused),
     name: (focused.getAttribute("aria-label") ?? focused.labels?.[0]?.textContent ?? focused.textContent)
       .trim().replace(/\\s+/g, " "),
     visible: box.width > 0 && box.height > 0
@@ -131,17 +132,20 @@ async def list_problems(page: Page, axe: str) -> list[str]:
 
 async def walk_by_keyboard(page: Page) -> list[str]:
     """The names of all controls in the order of Tab; each must be visibly focused, and within the window."""
-    names: list[str] = []
+    names: dict[int, str] = {}
+    place = None
     await page.evaluate("document.activeElement?.blur?.()")
     for _ in range(MAX_CONTROLS):
         await page.keyboard.press("Tab")
         focus = await page.evaluate(_FOCUS)
-        if focus is None:
-            return names
+        # After the last control comes the first one again; within a date field the focus stays.
+        if focus is None or (focus["place"] in names and focus["place"] != place):
+            return list(names.values())
+        place = focus["place"]
         assert focus["visible"], f"no focus to be seen on {focus['name']}"
         assert focus["inside"], f"{focus['name']} has the focus outside of the window"
-        names.append(focus["name"])
-    raise AssertionError(f"Tab does not come to an end: {names}")
+        names[focus["place"]] = focus["name"]
+    raise AssertionError(f"Tab does not come to an end: {names.values()}")
 
 
 async def press_to(page: Page, name: str) -> None:
