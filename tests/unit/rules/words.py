@@ -5,7 +5,7 @@ abort accept acquire add advance answer append apply approve archive ask assembl
 await begin bind block broadcast browse buffer build calculate call cancel catch change check choose claim clamp
 classify clean clear close collect combine commit compare compile complete compose compute configure confirm
 connect consume contains convert copy correct count create cut decide declare decline decode decompress
-decrypt delete deliver derive describe detect disable download drain draw drop edit enable encode encrypt end
+decrypt delete deliver derive describe detect disable discard download drain draw drop edit enable encode encrypt end
 enqueue ensure enter erase escape estimate evaluate examine expand expect explain extend extract fail feed
 fetch fill filter find finish fix flatten flush fold follow forget format freeze generate get give grant
 group handle has hash hold identify ignore index initialize insert install interpolate interpret invite is issue iterate
