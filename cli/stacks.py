@@ -51,8 +51,7 @@ def _find_running(folders: Iterable[Path]) -> Iterator[RunningStack]:
 
 @contextmanager
 def use_environment(environment: Mapping[str, str]) -> Iterator[None]:
-    """Replace the process's environment inside, so that settings are read as by a process that has only `environment`.
-    Replace the process's environment inside, so that settings are read as by a process that has only `environment`."""
+    """Replace the process's environment inside, so that settings are read as if it had only `environment`."""
     own, given = dict(os.environ), dict(environment)
     try:
         _replace(given)

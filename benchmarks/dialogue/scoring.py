@@ -31,8 +31,7 @@ class Scores:
 
 
 def score(examples: Iterable[Example], intent_of: Callable[[str], Intent]) -> Scores:
-    """Score each text against its acceptable intents; asking for confirmation of a start or an erasure is also right.
-    Score each text against its acceptable intents; asking for confirmation of a start or an erasure is also right."""
+    """Score each text against its acceptable intents; asking to confirm a start or an erasure is also right."""
     return sum((_score_text(set(example.intents), intent_of(example.text)) for example in examples), Scores())
 
 

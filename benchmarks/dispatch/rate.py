@@ -82,8 +82,7 @@ async def _measure_case(harness: DispatchHarness, case: tuple[int, int, bool], s
 
 
 def _assign_core(number: int) -> int:
-    """Spread replicas over the cores: a starting process needs a whole core for a second, which costs the others slots.
-    Spread replicas over the cores: a starting process needs a whole core for a second, which costs the others slots."""
+    """Spread replicas over the cores: one that starts needs a whole core for a second, which costs the others slots."""
     return CORES[number % len(CORES)]
 
 

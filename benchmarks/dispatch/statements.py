@@ -19,7 +19,7 @@ from services.dispatcher.adapters.metrics import Metrics
 from services.dispatcher.domain.content import build_template_body
 from services.dispatcher.domain.send_results import Record
 from services.dispatcher.domain.states import DeliveryState
-from services.dispatcher.handlers.statuses import StatusHandler
+from services.dispatcher.handlers.consumers import StatusHandler
 from services.dispatcher.ports import Batch
 from shared.contracts.dispatch import BroadcastBatch
 from shared.contracts.message import Address, AddressKind

@@ -16,14 +16,11 @@ from aio_pika.abc import AbstractExchange
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 
-from services.ingress.adapters.api import open_public_port
-from services.ingress.adapters.metrics import Metrics
-from services.ingress.domain.chunks import Chunk, EncodedEvents, join_chunks
-from services.ingress.domain.event_groups import GROUP_TYPES
-from services.ingress.domain.findings import Event
-from services.ingress.handlers import Receiver
-from services.ingress.ports import Outbox
 from services.ingress.settings import Settings
+from services.ingress.webhook.api import open_public_port
+from services.ingress.webhook.events import GROUP_TYPES, Chunk, EncodedEvents, Event, join_chunks
+from services.ingress.webhook.metrics import Metrics
+from services.ingress.webhook.receiver import Outbox, Receiver
 from shared.amqp.topology import INBOUND
 from shared.contracts.envelope import wrap_data
 from shared.encryption import BlindIndexKey, KeyRing

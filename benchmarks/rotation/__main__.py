@@ -1,5 +1,4 @@
-"""Encrypt a million addresses with a new key by command, optionally with a kill; compare with a raw update of the rows.
-Encrypt a million addresses with a new key by command, optionally with a kill; compare with a raw update of the rows."""
+"""Encrypt a million addresses with a new key, optionally with a kill; compare with a raw update of the rows."""
 
 import argparse
 import asyncio

@@ -159,8 +159,7 @@ def _build_key_column(name: str, table: str, index: BlindIndexKey) -> HashColumn
 
 
 def _build_sender_column(index: BlindIndexKey) -> HashColumn:
-    """Return the store of senders; the first hash handled the message, others were only looked up; all are rewritten.
-    Return the store of senders; the first hash handled the message, others were only looked up; all are rewritten."""
+    """Return the store of senders: the hash that handled the message and those only looked up; all are rewritten."""
     return HashColumn(
         name="senders of handled messages",
         table="subscriptions.inbox",
@@ -173,8 +172,7 @@ def _build_sender_column(index: BlindIndexKey) -> HashColumn:
 
 
 def _build_erasure_column(index: BlindIndexKey) -> HashColumn:
-    """Return the store of erasures' hashes; it comes before deliveries, as an erasure has to match old and new hashes.
-    Return the store of erasures' hashes; it comes before deliveries, as an erasure has to match old and new hashes."""
+    """Return the store of erasures; it comes before deliveries, as an erasure has to match old and new hashes."""
 
     def lift(row: asyncpg.Record, _: KeyRing) -> Arguments | None:
         after = [*dict.fromkeys((*row["indexes"], *_upgrade_indexes(row["indexes"], index)))]

@@ -18,8 +18,7 @@ def keep_index(index: bytes) -> bytes:
 
 
 def renew_event(body: bytes, ring: KeyRing, lift: IndexUpgrade = keep_index) -> tuple[bytes, int]:
-    """Return the event with all addresses encrypted anew under their upgraded hashes, and how many cannot be decrypted.
-    Return the event with all addresses encrypted anew under their upgraded hashes, and how many cannot be decrypted."""
+    """Return the event with its addresses encrypted anew, hashes upgraded, and how many cannot be decrypted."""
     event = msgspec.json.decode(body)
     renewed, unreadable = _renew_all(event, ring, lift)
     return (msgspec.json.encode(event) if renewed else body), unreadable

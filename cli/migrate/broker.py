@@ -55,8 +55,7 @@ async def grant_system_permissions(api: ManagementApi, login: str) -> None:
 
 
 async def _revoke_unregistered(api: ManagementApi, systems: Sequence[str]) -> list[str]:
-    """Revoke permissions of systems that are no longer registered, recognised by permissions that no other login has.
-    Revoke permissions of systems that are no longer registered, recognised by permissions that no other login has."""
+    """Revoke permissions of unregistered systems, recognised by permissions that no other login has."""
     has = {each.user: Permission(each.configure, each.write, each.read) for each in await api.list_permissions()}
     gone = [login for login, permission in has.items() if permission == MUNICIPAL and login not in systems]
     for login in gone:

@@ -177,8 +177,7 @@ def _build_view(
 
 
 def _derive_standing(standing: str, cancelled: str | None, books: RecipientCounts) -> str:
-    """Return `replaced` if the revision was superseded after all of its recipients had been sent to, else the standing.
-    Return `replaced` if the revision was superseded after all of its recipients had been sent to, else the standing."""
+    """Return `replaced` if the revision was superseded after it had been sent to everybody, else the standing."""
     is_replaced = cancelled == SUPERSEDED and books.complete and not (books.cancelled or books.waiting)
     return REPLACED if is_replaced else standing
 
@@ -192,8 +191,7 @@ def _build_other_waits(states: Mapping[str, int], books: RecipientCounts) -> lis
 
 
 def count_recipients(states: Mapping[str, int], *, audience: int | None, expanded: int, ended: bool) -> RecipientCounts:
-    """Count recipients; those without a row wait in a batch while the broadcast runs, and are unaccounted afterwards.
-    Count recipients; those without a row wait in a batch while the broadcast runs, and are unaccounted afterwards."""
+    """Count recipients: without a row they wait in a batch while the broadcast runs, and are unaccounted later."""
     known = sum(states.values())
     everybody = audience if audience is not None else max(expanded, known)
     missing = everybody - known

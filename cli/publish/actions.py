@@ -21,6 +21,7 @@ from cli.publish.transports import Transport
 from shared.outcome import DependencyUnavailable, Unroutable
 
 T = TypeVar("T")
+YES = ("y", "yes", "j", "ja")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +70,9 @@ def _require_valid(
     if ask:
         for event in found:
             console.print(f"notice {read_attribute(event.body, 'subject')}:", *event.lines, sep="\n", markup=False)
-        typer.confirm("Send it?" if len(found) == 1 else "Send them?", abort=True, err=True)
+        question = "Send it?" if len(found) == 1 else "Send them?"
+        if typer.prompt(f"{question} [y/N]", default="", show_default=False, err=True).strip().lower() not in YES:
+            fail("Nothing was sent.")
 
 
 async def _check_events(

@@ -85,8 +85,7 @@ class AmqpClient:
             yield listener
 
     async def request_check(self, body: bytes, now: datetime, *, seconds: float) -> NoticeChecked | None:
-        """Return what would become of an event now; None without an answer within `seconds`. Raises BrokerUnavailable.
-        Return what would become of an event now; None without an answer within `seconds`. Raises BrokerUnavailable."""
+        """Return what would become of an event; None without an answer in `seconds`. Raises BrokerUnavailable."""
         event = msgspec.json.decode(body, type=dict[str, Any])
         question = encode(NoticeCheck(event=event), event_id=str(uuid4()), source=self.source, time=now)
         async with self.publish_and_listen(question) as listener:
@@ -122,8 +121,7 @@ class AmqpClient:
 
 
 def is_answer_to(message: Message, event: Envelope, login: str) -> bool:
-    """Return whether a message answers our event; a withdrawal is also answered by the cancellation of its broadcast.
-    Return whether a message answers our event; a withdrawal is also answered by the cancellation of its broadcast."""
+    """Return whether a message answers our event; the cancellation of its broadcast also answers a withdrawal."""
     if isinstance(message, NoticeRejected) and not message.is_for(login):
         return False
     if isinstance(message, NoticeAccepted | NoticeRejected):

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from cli.publish.amqp_client import ANSWER_TYPES, AmqpClient, NoAnswerError, is_answer_to
 from cli.publish.http_client import ProgressUnavailable
-from services.ingress.notices.domain.progress import EventProgress, EventState, apply_message, start_progress
+from services.ingress.notices.progress import EventProgress, EventState, apply_message, start_progress
 from shared.contracts.envelope import ContractError, Envelope, read_envelope, read_message
 from shared.contracts.events import BroadcastFinished, BroadcastProgressed, BroadcastStarted, NoticeAccepted
 from shared.contracts.message import Message

@@ -13,7 +13,7 @@ import msgspec
 from cli.output import EXIT_NO_EFFECT, EXIT_REJECTED, EXIT_USAGE, fail, say
 from cli.publish.results import format_figures, has_no_effect
 from cli.publish.settings import Settings
-from services.ingress.notices.domain.validation import NOT_CHECKED
+from services.ingress.notices.validation import NOT_CHECKED
 from shared.contracts.events import NoticeChecked, Problem
 from shared.notices.cloudevents import LOCAL_ZONE, UnreadableEvent, decode_json
 from shared.notices.config import ConfigurationError, read_configuration

@@ -1,6 +1,7 @@
 """The `kreisfunk publish` and `kreisfunk withdraw` commands."""
 
 import os
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
@@ -53,9 +54,9 @@ def publish(
     KREISFUNK_NOTICES_API_TOKEN.
     Over HTTP, a request that is rate-limited or finds Kreisfunk unavailable is repeated for up to --timeout.
 
-    Exit status: 0 accepted (--check: valid, --watch: sent), 2 wrong command line or settings, 3 rejected,
-    4 Kreisfunk unavailable or access refused, 5 no answer, 6 accepted, but it has no subscribers. With --watch, 1 for
-    rejected, cancelled, or failed for everybody, and Ctrl-C ends only the watching.
+    Exit status: 0 accepted (--check: valid, --watch: sent), 1 the question was not answered with yes, 2 wrong command
+    line or settings, 3 rejected, 4 Kreisfunk unavailable or access refused, 5 no answer, 6 accepted, but it has no
+    subscribers. With --watch, 1 also for rejected, cancelled, or failed for everybody; Ctrl-C ends only the watching.
 
     Examples:
 
@@ -75,7 +76,7 @@ def publish(
     content |= {"urgent": urgent, "municipalities": tuple(municipality or ()), "follows": follows}
     content["scheduled_at"] = options.parse_scheduled_at(scheduled_at)
     content["spread_minutes"] = options.parse_spread(spread)
-    _require_valid_options(file is not None or bool(topic and headline and text), watch=watch, no_wait=no_wait)
+    _require_valid_options(file, (topic, headline, text), watch=watch, no_wait=no_wait)
     expiry = options.parse_expiry(now, expires_in, expires_at)
     message = options.build_message(content, revision)
     transport = choose_transport(url, stack, source, os.environ)
@@ -85,11 +86,13 @@ def publish(
     handle_all(transport, bodies, now, output_options, check=check, may_ask=not yes, from_file=file is not None)
 
 
-def _require_valid_options(something: bool, *, watch: bool, no_wait: bool) -> None:
-    if not something:
+def _require_valid_options(file: str | None, content: Sequence[str], *, watch: bool, no_wait: bool) -> None:
+    if file is None and not all(content):
         raise typer.BadParameter("give a file, or --topic, --headline and --text")
     if watch and no_wait:
         raise typer.BadParameter("give --watch or --no-wait, not both")
+    if file is not None and any(content):  # usually the rest of a text without quotation marks
+        raise typer.BadParameter(f'{file} is beside the options: write --text "…" around what has spaces')
 
 
 def withdraw(

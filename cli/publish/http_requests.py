@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from cli.publish.http_client import ApiRequest
-from services.ingress.notices.domain.plain_json import ACTIONS
+from services.ingress.notices.plain_json import ACTIONS
 from shared.contracts.envelope import CONTENT_TYPE
 
 _ACTION_OF = {kind.TYPE: action for action, kind in ACTIONS.items()}

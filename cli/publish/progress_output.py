@@ -10,7 +10,7 @@ from rich.progress import Progress as Bars
 
 from cli.output import EXIT_FAILED, EXIT_NO_EFFECT, console, say
 from cli.publish.results import append_blockers, format_plan, has_no_effect
-from services.ingress.notices.domain.progress import EventProgress, EventState
+from services.ingress.notices.progress import EventProgress, EventState
 
 WAITING = ("waiting", "claimed")
 REACHED = ("accepted", "sent", "delivered", "read", "unknown")

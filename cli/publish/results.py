@@ -6,7 +6,7 @@ import msgspec
 
 from cli.output import EXIT_NO_EFFECT, EXIT_REJECTED, say
 from cli.publish.amqp_client import Answer
-from services.ingress.notices.domain.progress import EventProgress
+from services.ingress.notices.progress import EventProgress
 from shared.contracts.events import BroadcastCancelled, NoticeAccepted, NoticeAction, NoticeChecked, NoticeRejected
 from shared.notices.cloudevents import LOCAL_ZONE
 

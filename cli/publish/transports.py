@@ -24,9 +24,9 @@ from cli.publish.http_client import (
 )
 from cli.publish.http_requests import build_request, read_attribute
 from cli.publish.settings import HttpSettings
-from services.ingress.notices.domain.errors import ProblemDetails
-from services.ingress.notices.domain.progress import EventProgress, EventState
-from services.ingress.notices.domain.results import EVENTS_PATH, CheckResult, PublishResult
+from services.ingress.notices.errors import ProblemDetails
+from services.ingress.notices.progress import EVENTS_PATH, EventProgress, EventState
+from services.ingress.notices.validation import CheckResult, PublishResult
 from shared.contracts.events import NoticeAccepted, NoticeAction, NoticeChecked, NoticeRejected, Problem
 from shared.notices.cloudevents import read_event
 from shared.outcome import DependencyUnavailable
@@ -60,8 +60,7 @@ class Transport(Protocol):
         """Return the answer within `seconds`; None if `seconds` is None. Raises NoAnswerError."""
 
     def watch(self, body: bytes, *, seconds: float) -> AsyncIterator[EventProgress]:
-        """Publish, and yield each change until the last. Raises NoAnswerError without a first answer within `seconds`.
-        Publish, and yield each change until the last. Raises NoAnswerError without a first answer within `seconds`."""
+        """Publish, and yield each change until the last. Raises NoAnswerError if none comes within `seconds`."""
 
 
 @dataclass(frozen=True, kw_only=True)

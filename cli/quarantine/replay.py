@@ -10,11 +10,10 @@ from datetime import datetime, timedelta
 from uuid import NAMESPACE_OID, uuid5
 
 from cli.quarantine.items import QuarantinedWebhook
-from services.ingress.adapters.outbox import SOURCE
-from services.ingress.domain.addresses import Rules
-from services.ingress.domain.event_groups import build_group_message, split_by_type
-from services.ingress.domain.findings import Event, ParsedWebhook, ProblemKind
-from services.ingress.domain.translate import parse_webhook
+from services.ingress.webhook.addresses import Rules
+from services.ingress.webhook.events import Event, ParsedWebhook, ProblemKind, build_group_message, split_by_type
+from services.ingress.webhook.outbox import SOURCE
+from services.ingress.webhook.translate import parse_webhook
 from shared.amqp.publisher import Publisher
 from shared.amqp.topology import INBOUND
 from shared.contracts.envelope import encode
@@ -95,8 +94,7 @@ def select_unpublished(webhook: QuarantinedWebhook, understood: ParsedWebhook) -
 
 
 def is_too_old(event: Event, now: datetime) -> bool:
-    """Return whether a consumer may have handled the event and purged its key; the person may have decided anew since.
-    Return whether a consumer may have handled the event and purged its key; the person may have decided anew since."""
+    """Return whether a consumer may have handled the event and purged its key: the person may have decided anew."""
     match event:
         case InboundMessage(sent_at=at) | IdentityChange(at=at):
             return now - at > MAX_AGE

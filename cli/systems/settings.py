@@ -31,8 +31,7 @@ class Settings(BaseSettings):
 
 
 def find_broker(stack: Path | None) -> Settings:
-    """Read the settings of the environment's installation, else of a running local stack; ends the command without one.
-    Read the settings of the environment's installation, else of a running local stack; ends the command without one."""
+    """Read the settings of the environment, else of a running local stack; ends the command without either."""
     found = find_stack(stack, os.environ, BROKER_API_URL)
     with use_environment(found.addresses.systems if found else os.environ):
         return read_settings(Settings)

@@ -26,8 +26,7 @@ def switch_user(uid: int, gid: int) -> None:
 
 
 def end_with_parent(parent: int, death_signal: int) -> None:
-    """Ask the kernel to signal us when the parent dies; call it after `switch_user`, as a change of user resets this.
-    Ask the kernel to signal us when the parent dies; call it after `switch_user`, as a change of user resets this."""
+    """Ask the kernel to signal us when the parent dies; call it after `switch_user`, which would reset it."""
     ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, death_signal, 0, 0, 0)
     if os.getppid() != parent:
         sys.exit("launcher: the process that wanted this program is gone")

@@ -17,8 +17,7 @@ MARKER = "data-was-moved"
 
 
 def open_data_dir(folder: Path) -> Path:
-    """Return the temporary folder; the same for the same `folder`, so that data left by a killed stack is found again.
-    Return the temporary folder; the same for the same `folder`, so that data left by a killed stack is found again."""
+    """Return the temporary folder, always the same for `folder`: data left by a killed stack is found again."""
     digest = hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:12]
     refuge = Path(_open_temporary_folder()) / f"kreisfunk-{digest}"
     refuge.mkdir(mode=0o711, exist_ok=True)

@@ -88,8 +88,7 @@ class RabbitServer:
         return output.decode()
 
     async def _is_accepting(self) -> bool:
-        """Return whether the AMQP port is open; the broker opens it last, after the plugins' ports and its definitions.
-        Return whether the AMQP port is open; the broker opens it last, after the plugins' ports and its definitions."""
+        """Return whether the AMQP port is open; the broker opens it last, after plugins and definitions."""
         return await is_port_open(self.host, self.port)
 
 

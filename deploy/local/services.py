@@ -36,7 +36,7 @@ class ReplicaCounts:
 
 @dataclass(frozen=True, kw_only=True)
 class Ports:
-    """Ports of the processes; `internal` has one for each process by its name, `notices` those of the notices API."""
+    """Ports of the processes; `internal` maps a process's name to its own, `notices` are the notices API's."""
 
     simulator: int
     ingresses: list[int]

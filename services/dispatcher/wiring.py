@@ -21,12 +21,10 @@ from services.dispatcher.adapters.recipients import PostgresRecipientRepository
 from services.dispatcher.adapters.retention import build_retention_rules
 from services.dispatcher.domain.pacing import SLOT_TOLERANCE_SECONDS, compute_permitted_rate, compute_prefetched_batches
 from services.dispatcher.handlers import consumers, maintenance
-from services.dispatcher.handlers.batches import MAX_BATCH_RECIPIENTS
-from services.dispatcher.handlers.lanes import Lanes
+from services.dispatcher.handlers.lanes import MAX_BATCH_RECIPIENTS, Lanes
 from services.dispatcher.handlers.recorder import Recorder
 from services.dispatcher.handlers.send_loop import SendLoop
 from services.dispatcher.handlers.sender import Sender
-from services.dispatcher.handlers.statuses import StatusHandler
 from services.dispatcher.ports import Publish
 from services.dispatcher.settings import Settings
 from shared.amqp import topology
@@ -224,7 +222,7 @@ async def _open_handlers(outside: Resources, ledger: PostgresLedger, stack: Asyn
     account = PostgresAccount(database, number=outside.settings.phone_number_id)
     recipients, mandatory = PostgresRecipientRepository(database), outside.publish_mandatory
     handlers: Mapping[topology.Queue, MessageHandler] = {
-        topology.DISPATCHER_STATUSES: StatusHandler(ledger=ledger, meter=outside.metrics, clock=system_clock),
+        topology.DISPATCHER_STATUSES: consumers.StatusHandler(ledger=ledger, meter=outside.metrics, clock=system_clock),
         topology.DISPATCHER_SUPPRESSIONS: consumers.SuppressionHandler(ledger=ledger),
         topology.DISPATCHER_PROGRESS_REQUESTS: consumers.ProgressRequestHandler(ledger=ledger, publish=publish),
         topology.DISPATCHER_ERASURES: consumers.RecipientHandler(recipients=recipients, publish=mandatory),

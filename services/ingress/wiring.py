@@ -2,12 +2,11 @@
 
 from prometheus_client import CollectorRegistry
 
-from services.ingress.adapters.api import open_public_port
-from services.ingress.adapters.metrics import Metrics
-from services.ingress.adapters.outbox import GroupPublisher, open_outbox
-from services.ingress.handlers import Receiver
-from services.ingress.ports import Outbox, WebhookMeter
 from services.ingress.settings import Settings
+from services.ingress.webhook.api import open_public_port
+from services.ingress.webhook.metrics import Metrics
+from services.ingress.webhook.outbox import GroupPublisher, open_outbox
+from services.ingress.webhook.receiver import Outbox, Receiver, WebhookMeter
 from shared.amqp.publisher import ReconnectingPublisher
 from shared.encryption import BlindIndexKey, KeyRing
 from shared.runtime.clock import system_clock

@@ -2,6 +2,7 @@
 
 import json
 import re
+from codecs import BOM_UTF8
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
@@ -104,23 +105,27 @@ def decode_json(body: bytes, field: str = "body") -> Any:
     except RecursionError:
         raise UnreadableEvent((Problem(field=field, problem="is nested too deeply"),)) from None
     except (msgspec.DecodeError, UnicodeDecodeError):
-        raise UnreadableEvent((Problem(field=field, problem=f"is not JSON: {_locate_error(body)}"),)) from None
+        raise UnreadableEvent((Problem(field=field, problem=_explain_error(body)),)) from None
 
 
-def _locate_error(body: bytes) -> str:
-    """Return the line and column at which the unreadable part begins, as the standard library finds them."""
-    lines = body.decode(errors="surrogateescape").split("\n")
-    line, column = len(lines), len(lines[-1]) + 1
+def _explain_error(body: bytes) -> str:
+    """Return what is wrong, with the line and column that the standard library finds."""
+    if body.startswith(BOM_UTF8):
+        return "begins with a byte order mark: leave it out"
     try:
         json.loads(body.decode())
     except json.JSONDecodeError as error:
-        line, column = error.lineno, error.colno
+        return f"is not JSON: line {error.lineno}, column {error.colno}"
     except UnicodeDecodeError as error:
-        before = body[: error.start].decode().split("\n")
-        line, column = len(before), len(before[-1]) + 1
+        return f"is not UTF-8: {_format_position(body[: error.start].decode())}"
     except ValueError:
         pass  # a number that is too long for the standard library only
-    return f"line {line}, column {column}"
+    return f"is not JSON: {_format_position(body.decode())}"
+
+
+def _format_position(before: str) -> str:
+    lines = before.split("\n")
+    return f"line {len(lines)}, column {len(lines[-1]) + 1}"
 
 
 def attach_local_zone(moment: datetime) -> datetime:

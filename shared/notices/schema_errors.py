@@ -60,4 +60,5 @@ def _explain_error(error: str) -> str:
         plain = re.sub(rf"\b{theirs}\b", ours, plain)
     for pattern, words in _PATTERNS.items():
         plain = re.sub(f"matching regex .*{re.escape(pattern)}.*'", words, plain)
+    plain = re.sub(r"a string of length <= (\d+)", r"a string of at most \1 characters", plain)
     return plain.replace(" | ", " or ")

@@ -1,7 +1,7 @@
 """Parsing of times and durations as people type them."""
 
 import re
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from shared.notices.cloudevents import LOCAL_ZONE, attach_local_zone
 
@@ -18,8 +18,20 @@ def parse_duration(text: str) -> timedelta:
 
 
 def parse_moment(text: str) -> datetime:
-    """Parse ISO 8601; without an offset it is in Europe/Berlin. Raises ValueError."""
+    """Parse date and time in ISO 8601; without an offset it is in Europe/Berlin. Raises ValueError."""
     try:
-        return attach_local_zone(datetime.fromisoformat(text.strip())).astimezone(LOCAL_ZONE)
+        moment = attach_local_zone(datetime.fromisoformat(text.strip())).astimezone(LOCAL_ZONE)
     except (ValueError, OverflowError):
-        raise ValueError("expected date and time, such as 2026-11-30T18:00+01:00") from None
+        moment = None
+    if moment is None or _is_day(text.strip()):
+        raise ValueError("expected date and time, such as 2026-11-30T18:00")
+    return moment
+
+
+def _is_day(text: str) -> bool:
+    """Return whether the text is a day alone, which may mean its beginning or its end."""
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True

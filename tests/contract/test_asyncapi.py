@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 from jsonschema import Draft7Validator
 
-from services.ingress.notices.adapters.http.docs import ASYNCAPI
-from services.ingress.notices.domain.openapi import EVENT_TYPES
+from services.ingress.notices.api import ASYNCAPI
 from shared.amqp import topology
 from shared.contracts import notices
 from shared.contracts.message import Message
 from shared.contracts.registry import MESSAGES
 from tools.asyncapi import FILE, NEEDED, build_asyncapi, find_sender, list_keys, render_asyncapi
+from tools.openapi import EVENT_TYPES
 from tools.schemas import EXAMPLES
 
 DOCUMENT = json.loads(FILE.read_text())

@@ -7,11 +7,10 @@ import pytest
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 
-from services.ingress.notices.domain.docs_page import render_page
-from services.ingress.notices.domain.errors import ErrorType
-from services.ingress.notices.domain.openapi import build_openapi
+from services.ingress.notices.errors import ErrorType
 from tests.integration.notices.api import data, event, soon
-from tools.openapi import FILE, render_openapi
+from tools.openapi import FILE, PAGE, build_openapi, render_docs, render_openapi
+from tools.openapi_page import render_page
 
 DOCUMENT = json.loads(render_openapi())
 
@@ -26,6 +25,7 @@ def test_it_is_valid() -> None:
 
 def test_the_file_is_what_the_code_says() -> None:
     assert FILE.read_text() == render_openapi(), "run `python -m tools.openapi`"
+    assert PAGE.read_text() == render_docs(), "run `python -m tools.openapi`"
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
-from services.dispatcher.adapters.ledger import MAX_RESENDS
+from services.dispatcher.adapters.ledger_results import MAX_RESENDS
 from simulator.client import ACCEPTED_STATES, FAILED, AcceptedMessage
 from tests.faults.citizen_traffic import ERASE
 from tests.faults.evidence import Evidence

@@ -8,7 +8,7 @@ from uuid import UUID
 import asyncpg
 
 from cli.demo.ledger_reader import LedgerReader, open_ledger_reader
-from services.dispatcher.adapters.ledger import MAX_RESENDS
+from services.dispatcher.adapters.ledger_results import MAX_RESENDS
 
 # Recipients of running broadcasts without a result yet; a broadcast still being expanded is assumed to go to all
 # subscribers. Deliveries that wait for Meta's tier are left out: they must not delay the next broadcast.

@@ -7,7 +7,7 @@ once, so that a repetition does not undo an operator's resume.
 from dataclasses import dataclass
 from datetime import datetime
 
-from services.dispatcher.adapters import ledger_results
+from services.dispatcher.adapters.ledger import PAUSE_TEMPLATE, RESUME_TEMPLATE
 from services.dispatcher.adapters.rate_limiter import PAUSE, RESUME
 from services.dispatcher.domain import account
 from services.dispatcher.handlers.sender import PROBE_DELAY_SECONDS
@@ -42,9 +42,9 @@ class PostgresAccount:
                 return None
             match change:
                 case account.TemplatePaused(template, reason):
-                    await connection.execute(ledger_results.PAUSE_TEMPLATE, template, reason)
+                    await connection.execute(PAUSE_TEMPLATE, template, reason)
                 case account.TemplateResumed(template):
-                    await connection.execute(ledger_results.RESUME_TEMPLATE, template)
+                    await connection.execute(RESUME_TEMPLATE, template)
                 case account.RecipientLimit(limit):
                     return bool(await connection.fetchval(_SET_RECIPIENT_LIMIT, self.number, limit))
                 case account.SendingPaused(reason):

@@ -1,177 +1,244 @@
-"""Ledger in PostgreSQL."""
+"""Ledger in PostgreSQL: claims and results, each in a module of its own, and here follow-ups, progress and backlog."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Sequence
 from itertools import groupby
 from os import getpid
 from socket import gethostname
-from typing import Any
 from uuid import UUID
 
-from services.dispatcher.adapters import ledger_claims, ledger_results
-from services.dispatcher.adapters import ledger_follow_ups as follow_ups
-from services.dispatcher.adapters import ledger_rows as row_mapping
-from services.dispatcher.domain.errors import RECIPIENT_CODES
-from services.dispatcher.domain.send_results import Record
-from services.dispatcher.ports import AppliedStatuses, Backlog, Batch, BroadcastProgress, Claim, StatusUpdate, Work
-from shared.contracts.dispatch import BroadcastBatch, BroadcastFollowUp, ReplyRequested, Withdrawal
-from shared.contracts.events import DeliveryRefused
-from shared.contracts.ids import delivery_id
-from shared.contracts.message import Address, Lane
-from shared.database.pool import Database
-from shared.runtime.clock import Instant
+import asyncpg
 
-MAX_RESENDS = 3
+from services.dispatcher.adapters.ledger_results import LedgerResults
+from services.dispatcher.domain.states import DeliveryState
+from services.dispatcher.ports import Backlog, BroadcastProgress, Work
+from shared.contracts.message import Lane
+
 # Identifies this process to an operator.
 REPLICA = f"{gethostname()}, process {getpid()}"
 
+# Only one replica works on a follow-up at a time, even if it follows several broadcasts.
+_CLAIM_FOLLOW_UP = """
+select f.broadcast, f.follows, f.position, f.last,
+    b.expires_at <= clock_timestamp()
+        or exists (select from dispatcher.cancellation x where x.broadcast = b.id) as ended
+from dispatcher.follow_up f join dispatcher.broadcast b on b.id = f.broadcast
+where f.done_at is null and f.look_at <= clock_timestamp()
+order by f.look_at limit 1 for update of f, b skip locked
+"""
 
-@dataclass(frozen=True)
-class PostgresLedger:
-    """Ledger of one phone number; `number` is its id at Meta, `slot` spreads the counters of several replicas.
+# All ids of a broadcast's deliveries begin with its time, so they are read in the order of the primary key. Eligible
+# recipients are due at once but wait for their turn: lanes and limits apply as for any other delivery.
+_EXTEND_FOLLOW_UP = """
+with found as (
+    select d.id, d.subscriber, d.sequence, d.address_kind, d.address_index, d.address_sealed
+    from dispatcher.delivery d
+    where d.id > $3 and d.id <= dispatcher.last_id($2) and d.source = $2 and d.subscriber is not null
+        and d.state in ('unknown', 'accepted', 'sent', 'delivered', 'read')
+        and d.claimed_at > (select f.since from dispatcher.follow_up f where f.broadcast = $1 and f.follows = $2)
+    order by d.id limit $4
+), inserted as (
+    insert into dispatcher.delivery (id, source, subscriber, sequence, lane, state, address_kind, address_index,
+        address_sealed, asked_at, expires_at, due_at, waits_for)
+    select dispatcher.delivery_id(b.id, f.subscriber), b.id, f.subscriber, f.sequence, b.lane,
+        case when v.state = 'claimed' then 'waiting' else v.state end, f.address_kind,
+        case when v.state in ('claimed', 'waiting') then f.address_index else '' end,
+        case when v.state in ('claimed', 'waiting') then f.address_sealed else '' end, b.published_at, b.expires_at,
+        case v.state when 'claimed' then clock_timestamp() else v.due_at end,
+        case v.state when 'claimed' then 'rate' else v.waits_for end
+    from found f, dispatcher.broadcast b, dispatcher.judge(b, f.subscriber, f.sequence, null) v
+    where b.id = $1
+    on conflict do nothing
+    returning source, state
+), expanded as (
+    update dispatcher.broadcast b set expanded = b.expanded + (
+        select dispatcher.count_changes($5, array_agg(source), null, array_agg(state)) from inserted)
+    where b.id = $1
+)
+select count(*) as found, (select id from found order by id desc limit 1) as position from found
+"""
 
-    `limited` is whether people per day or messages per month are limited; if not, claims need not be serialized. A
-    claim without a recorded result after `answer_seconds` has an unknown outcome.
-    """
+# Within ten minutes of its claim a delivery is accepted, unknown, or waiting again.
+_START_NEXT_ROUND = """
+update dispatcher.follow_up
+set position = dispatcher.first_id($2), last = dispatcher.is_over($2), since = began_at - interval '10 minutes',
+    began_at = clock_timestamp(), look_at = clock_timestamp() + interval '1 second'
+where broadcast = $1 and follows = $2
+"""
 
-    database: Database
-    number: str
-    slot: int
-    limited: bool = True
-    answer_seconds: float = 30.0
+# `position` identifies the last recipient; it is not needed any more, so it is overwritten.
+_FINISH_FOLLOW_UP = """
+with done as (
+    update dispatcher.follow_up set done_at = clock_timestamp(), position = follows
+    where broadcast = $1 and follows = $2
+)
+update dispatcher.broadcast b set audience = b.expanded
+where b.id = $1 and not exists (
+    select from dispatcher.follow_up f where f.broadcast = $1 and f.follows <> $2 and f.done_at is null)
+"""
+
+# Checks for all kinds of periodic work in one query, so that none runs without need.
+_FIND_WORK = """
+select array(
+        select l.lane::text from unnest(enum_range(null::dispatcher.lane)) as l (lane)
+        where exists (select from dispatcher.delivery d where d.lane = l.lane and d.due_at <= clock_timestamp())
+    ) as due_lanes,
+    exists (select from dispatcher.delivery d where d.answer_by <= clock_timestamp())
+        or exists (select from dispatcher.delivery d where d.unknown_at is not null) as unknown,
+    exists (
+        select from dispatcher.broadcast b
+        where b.finished_at is null and b.progressed_at < clock_timestamp() - interval '1 second') as progress,
+    exists (select from dispatcher.refusal r where r.told_at is null) as refusals,
+    exists (select from dispatcher.erasure) as erasures,
+    exists (
+        select from dispatcher.follow_up f where f.done_at is null and f.look_at <= clock_timestamp()) as follow_ups
+"""
+
+# The replica that updates `progressed_at` publishes the progress; the others find nothing. Unchanged progress is
+# published once a minute. An outcome that is still unknown $1 seconds after the expiry cannot be proven any more and
+# counts as final. Pages stopped by a cancellation never arrive: the audience is then what arrived within ten minutes.
+_COLLECT_PROGRESS = """
+with counted as (
+    select b.id, coalesce(jsonb_object_agg(n.state, n.deliveries) filter (where n.state is not null), '{}')
+        || jsonb_build_object('audience', b.audience) as progress
+    from dispatcher.broadcast b left join lateral (
+        select c.state, sum(c.deliveries)::int as deliveries from dispatcher.broadcast_count c
+        where c.broadcast = b.id group by c.state having sum(c.deliveries) <> 0
+    ) n on true
+    where b.finished_at is null and b.progressed_at < clock_timestamp() - interval '1 second'
+    group by b.id
+), told as (
+    update dispatcher.broadcast b set progressed_at = clock_timestamp(), progress = c.progress
+    from counted c
+    where b.id = c.id and b.progressed_at < clock_timestamp() - interval '1 second'
+        and (b.progress is distinct from c.progress or b.progressed_at < clock_timestamp() - interval '1 minute'
+            or b.expires_at < clock_timestamp() - make_interval(secs => $1))
+    returning b.id, b.audience, b.progress, b.expires_at < clock_timestamp() - make_interval(secs => $1) as is_over,
+        exists (
+            select from dispatcher.cancellation x
+            where x.broadcast = b.id and x.cancelled_at < clock_timestamp() - interval '10 minutes') as is_cut,
+        (select count(*) from dispatcher.delivery d where d.source = b.id and d.waits_for = 'pair')::int as limited
+)
+select t.id, t.audience, t.is_over, t.is_cut, t.limited, s.key as state, s.value::int as deliveries
+from told t left join lateral jsonb_each_text(t.progress) s on s.key <> 'audience' order by t.id
+"""
+
+_BROADCAST_PROGRESS = """
+select b.id, b.audience, b.finished_at is not null as is_over, b.finished_at is not null as is_cut, n.state::text,
+    sum(n.deliveries)::int as deliveries,
+    (select x.reason from dispatcher.cancellation x where x.broadcast = b.id) as cancelled
+from dispatcher.broadcast b left join dispatcher.broadcast_count n on n.broadcast = b.id
+where b.id = $1
+group by b.id, b.audience, n.state
+"""
+
+_FINISH = """
+update dispatcher.broadcast set finished_at = clock_timestamp()
+where id = $1 and finished_at is null and not exists (
+    select from dispatcher.broadcast_count n where n.broadcast = $1 and n.state in ('waiting', 'claimed')
+    having sum(n.deliveries) <> 0)
+"""
+
+# Counts recipients without a final state, and recipients of ended broadcasts without a row (unless a cancellation may
+# have stopped their pages), and measures how long the first due delivery has been due.
+_BACKLOG = """
+with counted as (
+    select b.lane, b.expanded, b.finished_at,
+        case when not exists (select from dispatcher.cancellation x where x.broadcast = b.id)
+            then coalesce(b.audience, b.expanded) end as due,
+        b.finished_at is not null or b.expires_at < clock_timestamp() - interval '1 minute' as ended,
+        coalesce(sum(n.deliveries), 0) as known,
+        coalesce(sum(n.deliveries) filter (where n.state not in ('waiting', 'claimed', 'unknown')), 0) as settled
+    from dispatcher.broadcast b left join dispatcher.broadcast_count n on n.broadcast = b.id
+    where b.finished_at is null or b.finished_at > clock_timestamp() - interval '1 hour'
+    group by b.id
+), by_lane as (
+    select lane, sum(case when finished_at is null then expanded else known end - settled) as waiting,
+        sum(abs(due - known)) filter (where ended) as unaccounted
+    from counted group by lane
+)
+select l.lane::text, case when l.lane = 'reply'
+        then (select count(*) from dispatcher.delivery d where d.lane = 'reply' and d.due_at is not null)
+        else coalesce(c.waiting, 0) end::int as waiting,
+    coalesce(c.unaccounted, 0)::int as unaccounted,
+    coalesce(extract(epoch from clock_timestamp() - (
+        select min(d.due_at) from dispatcher.delivery d where d.lane = l.lane and d.due_at <= clock_timestamp()
+    )), 0)::float8 as overdue_seconds,
+    coalesce(extract(epoch from clock_timestamp() - (
+        select min(d.unknown_at) from dispatcher.delivery d where d.unknown_at is not null
+    )), 0)::float8 as unknown_seconds,
+    (select r.paused_reason is not null from dispatcher.rate r where r.number = $1) as held
+from unnest(enum_range(null::dispatcher.lane)) as l (lane) left join by_lane c on c.lane = l.lane
+"""
+
+_REPORT_UNREACHABLE = """
+insert into dispatcher.unreachable as u (replica, number, reason, since)
+values ($1, $2, $3, clock_timestamp() - $4 * interval '1 second')
+on conflict (replica) do update set number = excluded.number, reason = excluded.reason, since = excluded.since,
+    said_at = excluded.said_at
+"""
+
+PAUSE_TEMPLATE = """
+insert into dispatcher.template_pause (template, reason) values ($1, $2) on conflict do nothing returning true
+"""
+RESUME_TEMPLATE = "delete from dispatcher.template_pause where template = $1"
+
+
+class PostgresLedger(LedgerResults):
+    """Ledger of one phone number."""
 
     async def ensure_partitions(self) -> bool:
         """Create the partitions of the coming weeks; return False if a reader of the whole table blocks it for now."""
         return bool(await self.database.fetchval("select dispatcher.ensure_partitions()"))
 
-    async def find_newest_address(self) -> Address | None:
-        """Return the address of a recently recorded delivery, None if there is none."""
-        rows = await self.database.fetch(ledger_claims.NEWEST_ADDRESS)
-        return row_mapping.read_address(rows[0]) if rows else None
-
-    async def register(self, batch: BroadcastBatch, content: Mapping[str, Any]) -> None:
-        """Register the broadcast and how many recipients are known so far."""
-        await self.database.fetchval(ledger_claims.REGISTER, *row_mapping.build_broadcast_values(batch, content))
-
-    async def begin_follow_up(self, message: BroadcastFollowUp, content: Mapping[str, Any]) -> None:
-        """Register the broadcast and what it follows; recipients are added later. An existing one stays unchanged."""
-        async with self.database.transaction() as connection:
-            await connection.execute(ledger_claims.REGISTER, *row_mapping.build_broadcast_values(message, content))
-            await connection.execute(follow_ups.BEGIN, message.broadcast, message.follows)
+    async def find_work(self) -> Work:
+        """Return all kinds of pending work, with one statement."""
+        row = await self.database.fetchrow(_FIND_WORK)
+        kinds = frozenset(name for name, found in row.items() if found is True)
+        return Work(due_lanes=frozenset(map(Lane, row["due_lanes"])), kinds=kinds)
 
     async def extend_follow_up(self, limit: int) -> bool:
         """Add up to `limit` recipients to the unlocked follow-up that waited longest; return False if none is due."""
         async with self.database.transaction() as connection:
-            row = await connection.fetchrow(follow_ups.CLAIM_NEXT)
+            row = await connection.fetchrow(_CLAIM_FOLLOW_UP)
             if row is None:
                 return False
             both = (row["broadcast"], row["follows"])
-            page = await connection.fetchrow(follow_ups.READ_PAGE, *both, row["position"], limit, self.slot)
+            page = await connection.fetchrow(_EXTEND_FOLLOW_UP, *both, row["position"], limit, self.slot)
             assert page is not None  # noqa: S101 - a count has one row
             if page["found"] == limit and not row["ended"]:
-                await connection.execute(follow_ups.SAVE_POSITION, *both, page["position"])
+                statement = "update dispatcher.follow_up set position = $3 where broadcast = $1 and follows = $2"
+                await connection.execute(statement, *both, page["position"])
             elif row["last"] or row["ended"]:
-                await connection.execute(follow_ups.FINISH, *both)
+                await connection.execute(_FINISH_FOLLOW_UP, *both)
             else:
-                await connection.execute(follow_ups.START_NEXT_ROUND, *both)
+                await connection.execute(_START_NEXT_ROUND, *both)
         return True
-
-    async def claim_batch(self, batch: Batch, limit: int) -> list[Claim]:
-        """Claim up to `limit` of the next recipients; ineligible ones are recorded as such."""
-        message, recipients = batch.message, batch.peek_recipients(limit)
-        ids = [delivery_id(message.broadcast, recipient.subscriber) for recipient in recipients]
-        ordinals = list(range(message.offset + batch.position, message.offset + batch.position + len(ids)))
-        claimed_at = Instant.now()
-        columns = (ids, *row_mapping.extract_columns(recipients, *row_mapping.RECIPIENT), ordinals)
-        more = (message.broadcast, self.slot, self.answer_seconds, self.number if self.limited else None)
-        row = await self.database.fetchrow(ledger_claims.CLAIM_BATCH, *columns, *more)
-        mine = set(row["mine"] or ())
-        return [
-            row_mapping.build_batch_claim(batch, delivery, recipient.address, claimed_at)
-            for delivery, recipient in zip(ids, recipients, strict=True)
-            if delivery in mine
-        ]
-
-    async def claim_replies(self, replies: Sequence[tuple[ReplyRequested, datetime]]) -> list[Claim]:
-        """Claim replies; their withdrawals are committed in the same transaction."""
-        claimed_at = Instant.now()
-        claims = {reply.reply: row_mapping.build_reply_claim(reply, asked, claimed_at) for reply, asked in replies}
-        withdrawals = [reply.withdrawal for reply, _ in replies if reply.withdrawal]
-        columns = (
-            *row_mapping.build_reply_columns(claims.values()),
-            self.answer_seconds,
-            *row_mapping.build_withdrawal_columns(withdrawals),
-        )
-        rows = await self.database.fetch(ledger_claims.CLAIM_REPLIES, *columns)
-        return [claims[row["id"]] for row in rows]
-
-    async def claim_due(self, lane: Lane, limit: int) -> list[Claim]:
-        """Claim due deliveries, oldest first."""
-        claimed_at = Instant.now()
-        if lane is Lane.REPLY:
-            rows = await self.database.fetch(ledger_claims.CLAIM_DUE_REPLIES, limit, self.answer_seconds)
-        else:
-            arguments = (lane.value, limit, self.slot, self.answer_seconds, self.number if self.limited else None)
-            rows = await self.database.fetch(ledger_claims.CLAIM_DUE, *arguments)
-        return [row_mapping.read_due_claim(row, claimed_at) for row in rows]
-
-    async def find_work(self) -> Work:
-        """Return all kinds of pending work, with one statement."""
-        row = await self.database.fetchrow(ledger_claims.FIND_WORK)
-        kinds = frozenset(name for name, found in row.items() if found is True)
-        return Work(due_lanes=frozenset(map(Lane, row["due_lanes"])), kinds=kinds)
-
-    async def record(self, records: Sequence[Record]) -> None:
-        """Record results of claims in one transaction."""
-        columns = row_mapping.extract_columns(records, *row_mapping.RECORD)
-        await self.database.fetchval(ledger_results.RECORD, *columns, self.slot, RECIPIENT_CODES)
-
-    async def apply_statuses(self, updates: Sequence[StatusUpdate]) -> AppliedStatuses:
-        """Advance rows by Meta's statuses, and record how far the stream of statuses has come."""
-        columns = row_mapping.extract_columns(updates, *row_mapping.STATUS)
-        row = await self.database.fetchrow(
-            ledger_results.APPLY_STATUSES, *columns, self.slot, RECIPIENT_CODES, self.number
-        )
-        return AppliedStatuses(changed=row["changed"], unmatched=len(updates) - row["matched"])
-
-    async def withdraw(self, withdrawal: Withdrawal) -> None:
-        """Suppress everything that the withdrawal covers: from the commit on nothing of it is claimed."""
-        await self.database.fetchval(ledger_claims.SUPPRESS, *row_mapping.build_withdrawal_columns([withdrawal]))
 
     async def cancel(self, broadcast: UUID, reason: str) -> None:
         """Cancel a broadcast: from the commit on nothing of it is claimed."""
-        await self.database.fetchval(ledger_results.CANCEL, broadcast, reason)
-
-    async def mark_unknown(self) -> int:
-        """Mark overdue claims as unknown, and return their number."""
-        return int(await self.database.fetchval(ledger_results.MARK_UNKNOWN, self.slot))
-
-    async def requeue_unknown(self, grace_seconds: float, margin_seconds: float) -> int:
-        """Requeue deliveries that the stream of statuses has passed without a status, at most MAX_RESENDS times."""
-        arguments = (self.number, grace_seconds, margin_seconds, self.slot, MAX_RESENDS)
-        return int(await self.database.fetchval(ledger_results.REQUEUE_UNKNOWN, *arguments))
+        statement = "insert into dispatcher.cancellation (broadcast, reason) values ($1, $2) on conflict do nothing"
+        await self.database.fetchval(statement, broadcast, reason)
 
     async def collect_progress(self, grace_seconds: float) -> list[BroadcastProgress]:
         """Return broadcasts with changes that have not been published for a second.
 
         An outcome still unknown `grace_seconds` after the expiry counts as final.
         """
-        rows = await self.database.fetch(ledger_results.COLLECT_PROGRESS, grace_seconds)
-        return [row_mapping.read_progress(list(group)) for _, group in groupby(rows, key=lambda row: row["id"])]
+        rows = await self.database.fetch(_COLLECT_PROGRESS, grace_seconds)
+        return [_read_progress(list(group)) for _, group in groupby(rows, key=lambda row: row["id"])]
 
     async def get_progress(self, broadcast: UUID) -> BroadcastProgress | None:
         """Return None for a broadcast that the ledger does not know, or no longer knows."""
-        rows = await self.database.fetch(ledger_results.BROADCAST_PROGRESS, broadcast)
-        return row_mapping.read_progress(rows) if rows else None
+        rows = await self.database.fetch(_BROADCAST_PROGRESS, broadcast)
+        return _read_progress(rows) if rows else None
 
     async def finish(self, broadcast: UUID) -> None:
         """Mark a broadcast as finished, unless a delivery is still waiting or claimed."""
-        await self.database.fetchval(ledger_results.FINISH, broadcast)
+        await self.database.fetchval(_FINISH, broadcast)
 
     async def read_backlog(self) -> Backlog:
         """Return the waiting deliveries, and the recipients without a row."""
-        rows = await self.database.fetch(ledger_results.BACKLOG, self.number)
+        rows = await self.database.fetch(_BACKLOG, self.number)
         return Backlog(
             waiting={Lane(row["lane"]): row["waiting"] for row in rows},
             overdue_seconds={Lane(row["lane"]): row["overdue_seconds"] for row in rows},
@@ -182,20 +249,28 @@ class PostgresLedger:
 
     async def report_unreachable(self, reason: str, seconds: float) -> None:
         """Record for how long Meta has been unreachable from this replica; the record is valid for a short time."""
-        await self.database.fetchval(ledger_results.REPORT_UNREACHABLE, REPLICA, self.number, reason, seconds)
-
-    async def fetch_unreported_refusals(self) -> list[DeliveryRefused]:
-        """Return refused recipients that have not been reported to subscriptions."""
-        return [DeliveryRefused(**row) for row in await self.database.fetch(ledger_results.UNREPORTED_REFUSALS)]
-
-    async def mark_refusals_reported(self, refusals: Sequence[DeliveryRefused]) -> None:
-        await self.database.fetchval(ledger_results.MARK_REFUSALS_REPORTED, [refusal.delivery for refusal in refusals])
+        await self.database.fetchval(_REPORT_UNREACHABLE, REPLICA, self.number, reason, seconds)
 
     async def pause_template(self, template: str, reason: str) -> bool:
         """Pause broadcasts with this template from the commit on; return whether they were not paused before."""
-        return bool(await self.database.fetchval(ledger_results.PAUSE_TEMPLATE, template, reason))
+        return bool(await self.database.fetchval(PAUSE_TEMPLATE, template, reason))
 
     async def requeue_waiting(self, limit: int) -> int:
         """End, suspend or requeue up to `limit` waiting deliveries of each kind, and return their number."""
         statement = "select dispatcher.requeue_waiting($1, $2, $3)"
         return int(await self.database.fetchval(statement, self.number, self.slot, limit))
+
+
+def _read_progress(rows: Sequence[asyncpg.Record]) -> BroadcastProgress:
+    """Return the progress from the counters of one broadcast.
+
+    It has finished when no delivery is waiting, or unknown as long as that can change.
+    """
+    first = rows[0]
+    states = {DeliveryState(row["state"]): row["deliveries"] for row in rows if row["deliveries"]}
+    known = sum(states.values())
+    audience = known if first["is_cut"] else first["audience"]
+    undecided = {DeliveryState.UNKNOWN} if not first["is_over"] else set()
+    open_states = states.keys() & {DeliveryState.WAITING, DeliveryState.CLAIMED, *undecided}
+    finished = audience == known and not open_states
+    return BroadcastProgress(first["id"], audience, states, finished, first.get("cancelled"), first.get("limited", 0))

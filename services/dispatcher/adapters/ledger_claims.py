@@ -1,10 +1,28 @@
-"""SQL of claims: the statement that claims a delivery also decides whether it may be sent.
+"""Claims in PostgreSQL: the statement that claims a delivery also decides whether it may be sent.
 
 Each statement is committed before the first request. Existing rows are skipped, so a batch or a reply may be
 redelivered any number of times; recipients who may not get it, or not yet, are recorded as such at once.
 """
 
-REGISTER = """
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from operator import attrgetter
+from typing import Any
+
+import asyncpg
+import msgspec
+
+from services.dispatcher.domain.account import template_key
+from services.dispatcher.domain.content import build_reply_body
+from services.dispatcher.ports import Batch, Claim
+from shared.contracts.dispatch import BroadcastBatch, BroadcastFollowUp, ReplyRequested, Withdrawal
+from shared.contracts.ids import delivery_id
+from shared.contracts.message import Address, AddressKind, Lane
+from shared.database.pool import Database
+from shared.runtime.clock import Instant
+
+_REGISTER = """
 insert into dispatcher.broadcast as b
     (id, notice, revision, topic, lane, template, content, published_at, expires_at, audience, expanded,
      opens, closes, zone, spacing)
@@ -28,7 +46,7 @@ exhausted as materialized (
 )
 """
 
-CLAIM_BATCH = f"""
+_CLAIM_BATCH = f"""
 with candidate as (
     select c.*, 0 as claim
     from unnest($1::uuid[], $2::uuid[], $3::int[], $4::text[], $5::bytea[], $6::bytea[], $7::int[])
@@ -56,7 +74,7 @@ select array_agg(id) filter (where state = 'claimed') as mine,
     dispatcher.count_changes($9, array_agg(source), null, array_agg(state)) from inserted
 """
 
-CLAIM_DUE = f"""
+_CLAIM_DUE = f"""
 with candidate as (
     select d.* from dispatcher.delivery d
     where d.lane = $1::text::dispatcher.lane and d.due_at <= clock_timestamp() and d.subscriber is not null
@@ -84,7 +102,7 @@ select id, lane::text, address_kind, address_index, address_sealed, attempt, cla
 from changed where state = 'claimed'
 """
 # Only among the newest rows: all of them may have lost their addresses to an erasure.
-NEWEST_ADDRESS = """
+_NEWEST_ADDRESS = """
 select address_kind, address_index, address_sealed
 from (select * from dispatcher.delivery order by id desc limit 100) as newest where address_index <> '' limit 1
 """
@@ -101,11 +119,11 @@ where s.sequence < excluded.sequence
 SUPPRESS = _SUPPRESS.format(subscribers="$1", topics="$2", sequences="$3")
 
 # Suppresses the withdrawals of replies in the same statement as the claims: both are committed or neither.
-CLAIM_REPLIES = f"""
+_CLAIM_REPLIES = f"""
 with suppressed as ({_SUPPRESS.format(subscribers="$9", topics="$10", sequences="$11")}
 ), candidate as (
-    select * from unnest($1::uuid[], $2::text[], $3::bytea[], $4::bytea[], $5::text[], $6::timestamptz[],
-        $7::timestamptz[]) as c (id, kind, index, sealed, content, asked_at, expires_at)
+    select * from unnest($1::uuid[], $2::text[], $3::bytea[], $4::bytea[], $5::timestamptz[],
+        $6::timestamptz[], $7::text[]) as c (id, kind, index, sealed, asked_at, expires_at, content)
 ), inserted as (
     insert into dispatcher.delivery (id, source, lane, state, claim, address_kind, address_index, address_sealed,
         content, asked_at, expires_at, answer_by)
@@ -120,7 +138,7 @@ with suppressed as ({_SUPPRESS.format(subscribers="$9", topics="$10", sequences=
 select id from inserted where state = 'claimed'
 """
 
-CLAIM_DUE_REPLIES = """
+_CLAIM_DUE_REPLIES = """
 with due as (
     select id, expires_at <= clock_timestamp() as is_late from dispatcher.delivery
     where lane = 'reply' and due_at <= clock_timestamp() and subscriber is null
@@ -137,19 +155,136 @@ select id, lane::text, address_kind, address_index, address_sealed, attempt, cla
 from changed where state = 'claimed'
 """
 
-# Checks for all kinds of periodic work in one query, so that none runs without need.
-FIND_WORK = """
-select array(
-        select l.lane::text from unnest(enum_range(null::dispatcher.lane)) as l (lane)
-        where exists (select from dispatcher.delivery d where d.lane = l.lane and d.due_at <= clock_timestamp())
-    ) as due_lanes,
-    exists (select from dispatcher.delivery d where d.answer_by <= clock_timestamp())
-        or exists (select from dispatcher.delivery d where d.unknown_at is not null) as unknown,
-    exists (
-        select from dispatcher.broadcast b
-        where b.finished_at is null and b.progressed_at < clock_timestamp() - interval '1 second') as progress,
-    exists (select from dispatcher.refusal r where r.told_at is null) as refusals,
-    exists (select from dispatcher.erasure) as erasures,
-    exists (
-        select from dispatcher.follow_up f where f.done_at is null and f.look_at <= clock_timestamp()) as follow_ups
+_BEGIN_FOLLOW_UP = """
+insert into dispatcher.follow_up (broadcast, follows, position, last)
+select $1, f, dispatcher.first_id(f), dispatcher.is_over(f) from unnest($2::uuid[]) f on conflict do nothing
 """
+
+
+@dataclass(frozen=True)
+class LedgerClaims:
+    """Claims of one phone number; `number` is its id at Meta, `slot` spreads the counters of several replicas.
+
+    `limited` is whether people per day or messages per month are limited; if not, claims need not be serialized. A
+    claim without a recorded result after `answer_seconds` has an unknown outcome.
+    """
+
+    database: Database
+    number: str
+    slot: int
+    limited: bool = True
+    answer_seconds: float = 30.0
+
+    async def find_newest_address(self) -> Address | None:
+        """Return the address of a recently recorded delivery, None if there is none."""
+        rows = await self.database.fetch(_NEWEST_ADDRESS)
+        return _read_address(rows[0]) if rows else None
+
+    async def register(self, batch: BroadcastBatch, content: Mapping[str, Any]) -> None:
+        """Register the broadcast and how many recipients are known so far."""
+        await self.database.fetchval(_REGISTER, *_build_broadcast_values(batch, content))
+
+    async def begin_follow_up(self, message: BroadcastFollowUp, content: Mapping[str, Any]) -> None:
+        """Register the broadcast and what it follows; recipients are added later. An existing one stays unchanged."""
+        async with self.database.transaction() as connection:
+            await connection.execute(_REGISTER, *_build_broadcast_values(message, content))
+            await connection.execute(_BEGIN_FOLLOW_UP, message.broadcast, message.follows)
+
+    async def claim_batch(self, batch: Batch, limit: int) -> list[Claim]:
+        """Claim up to `limit` of the next recipients; ineligible ones are recorded as such."""
+        message, recipients = batch.message, batch.peek_recipients(limit)
+        ids = [delivery_id(message.broadcast, recipient.subscriber) for recipient in recipients]
+        ordinals = list(range(message.offset + batch.position, message.offset + batch.position + len(ids)))
+        claimed_at = Instant.now()
+        columns = extract_columns(
+            recipients, "subscriber", "sequence", "address.kind", "address.index", "address.sealed"
+        )
+        more = (message.broadcast, self.slot, self.answer_seconds, self.number if self.limited else None)
+        row = await self.database.fetchrow(_CLAIM_BATCH, ids, *columns, ordinals, *more)
+        mine, times = set(row["mine"] or ()), (message.published_at, message.expires_at)
+        return [
+            Claim(delivery, message.lane, recipient.address, batch.content, *times, claimed_at)
+            for delivery, recipient in zip(ids, recipients, strict=True)
+            if delivery in mine
+        ]
+
+    async def claim_replies(self, replies: Sequence[tuple[ReplyRequested, datetime]]) -> list[Claim]:
+        """Claim replies; their withdrawals are committed in the same transaction."""
+        claimed_at = Instant.now()
+        claims = {reply.reply: _build_reply_claim(reply, asked, claimed_at) for reply, asked in replies}
+        columns = extract_columns(
+            claims.values(), "delivery", "address.kind", "address.index", "address.sealed", "asked_at", "expires_at"
+        )
+        contents = [msgspec.json.encode(claim.content).decode() for claim in claims.values()]
+        withdrawals = _build_withdrawal_columns([reply.withdrawal for reply, _ in replies if reply.withdrawal])
+        rows = await self.database.fetch(_CLAIM_REPLIES, *columns, contents, self.answer_seconds, *withdrawals)
+        return [claims[row["id"]] for row in rows]
+
+    async def claim_due(self, lane: Lane, limit: int) -> list[Claim]:
+        """Claim due deliveries, oldest first."""
+        claimed_at = Instant.now()
+        if lane is Lane.REPLY:
+            rows = await self.database.fetch(_CLAIM_DUE_REPLIES, limit, self.answer_seconds)
+        else:
+            arguments = (lane.value, limit, self.slot, self.answer_seconds, self.number if self.limited else None)
+            rows = await self.database.fetch(_CLAIM_DUE, *arguments)
+        return [_read_claim(row, claimed_at) for row in rows]
+
+    async def withdraw(self, withdrawal: Withdrawal) -> None:
+        """Suppress everything that the withdrawal covers: from the commit on nothing of it is claimed."""
+        await self.database.fetchval(SUPPRESS, *_build_withdrawal_columns([withdrawal]))
+
+
+def extract_columns(items: Iterable[object], *names: str) -> tuple[list[Any], ...]:
+    """Return one list for each of these attributes, as columns of a statement; a dotted name is a nested attribute."""
+    listed = list(items)
+    return tuple([get(item) for item in listed] for get in map(attrgetter, names))
+
+
+def _build_broadcast_values(
+    message: BroadcastBatch | BroadcastFollowUp, content: Mapping[str, Any]
+) -> tuple[object, ...]:
+    """Return the columns of a new broadcast; the audience of a follow-up is not known yet."""
+    expanded, audience, spacing, hours = 0, None, None, message.hours
+    if isinstance(message, BroadcastBatch):
+        expanded = message.offset + len(message.recipients)
+        audience = expanded if message.last else None
+        spacing = timedelta(seconds=message.spacing_seconds) if message.spacing_seconds else None
+    return (
+        *(message.broadcast, message.notice, message.revision, message.topic, message.lane.value),
+        template_key(message.template.name, message.template.language),
+        msgspec.json.encode(content).decode(),
+        *(message.published_at, message.expires_at, audience, expanded),
+        *((hours.opens, hours.closes, hours.zone) if hours else (None, None, None)),
+        spacing,
+    )
+
+
+def _build_withdrawal_columns(withdrawals: Sequence[Withdrawal]) -> tuple[list[Any], ...]:
+    """Return the columns subscriber, topic and sequence; the topic '' means all topics."""
+    subscribers, topics, sequences = extract_columns(withdrawals, "subscriber", "topic", "sequence")
+    return subscribers, [topic or "" for topic in topics], sequences
+
+
+def _build_reply_claim(reply: ReplyRequested, asked_at: datetime, claimed_at: Instant) -> Claim:
+    """Return the claim of a reply, valid if the ledger accepts it."""
+    content = build_reply_body(reply.text, reply.buttons, reply.menu)
+    return Claim(reply.reply, Lane.REPLY, reply.recipient, content, asked_at, reply.expires_at, claimed_at)
+
+
+def _read_claim(row: asyncpg.Record, claimed_at: Instant) -> Claim:
+    return Claim(
+        delivery=row["id"],
+        lane=Lane(row["lane"]),
+        address=_read_address(row),
+        content=msgspec.json.decode(row["content"]),
+        attempt=row["attempt"],
+        asked_at=row["asked_at"],
+        expires_at=row["expires_at"],
+        claimed_at=claimed_at,
+        number=row["claim"],
+    )
+
+
+def _read_address(row: asyncpg.Record) -> Address:
+    return Address(kind=AddressKind(row["address_kind"]), index=row["address_index"], sealed=row["address_sealed"])

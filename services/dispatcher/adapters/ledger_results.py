@@ -1,9 +1,19 @@
-"""SQL of results: our own, Meta's statuses, and rows without an answer.
+"""Results in PostgreSQL: our own, Meta's statuses, and rows without an answer.
 
 Rows are locked in the order of their ids, so that replicas cannot deadlock. No join is made where rows are locked:
 PostgreSQL 18 missed rows of a join that another transaction was just changing (decision 0028). Every change of a
 broadcast's delivery updates its counters in the same statement.
 """
+
+from collections.abc import Sequence
+
+from services.dispatcher.adapters.ledger_claims import LedgerClaims, extract_columns
+from services.dispatcher.domain.errors import RECIPIENT_CODES
+from services.dispatcher.domain.send_results import Record
+from services.dispatcher.ports import AppliedStatuses, StatusUpdate
+from shared.contracts.events import DeliveryRefused
+
+MAX_RESENDS = 3
 
 # Shared end of RECORD and APPLY_STATUSES for changed rows.
 _NOTED = """returning d.id, case when d.subscriber is not null then d.source end as broadcast, d.subscriber,
@@ -17,7 +27,7 @@ _NOTED = """returning d.id, case when d.subscriber is not null then d.source end
 
 # Our own result counts only for its own claim; otherwise another replica has claimed the row since. An acceptance
 # always counts, unless Meta has reported that very message as failed.
-RECORD = f"""
+_RECORD = f"""
 with news as (
     select * from unnest($1::uuid[], $2::text[]::dispatcher.delivery_state[], $3::bytea[], $4::int[],
         $5::timestamptz[], $6::int[], $7::bool[], $8::text[]::dispatcher.wait_cause[])
@@ -53,7 +63,7 @@ select dispatcher.count_changes($9, array_agg(broadcast), array_agg(old_state), 
 # A failure that Meta reports later counts once, and only for the message that it names: the row's own, or the only one
 # that the row can have. Earlier statuses of a failed message no longer count. A failure that may be temporary gives the
 # delivery another attempt, as long as `attempts` allows, and reopens a finished broadcast.
-APPLY_STATUSES = f"""
+_APPLY_STATUSES = f"""
 with news as (
     select * from unnest($1::uuid[], $2::text[]::dispatcher.delivery_state[], $3::bytea[], $4::int[], $5::int[],
         $6::timestamptz[], $7::text[]::dispatcher.wait_cause[])
@@ -105,7 +115,7 @@ select dispatcher.count_changes($8, array_agg(broadcast), array_agg(old_state), 
 from changed
 """
 
-MARK_UNKNOWN = """
+_MARK_UNKNOWN = """
 with lost as (
     select id from dispatcher.delivery where answer_by <= clock_timestamp() order by id limit 1000
     for update skip locked
@@ -120,7 +130,7 @@ select dispatcher.count_changes($1, array_agg(broadcast), array_agg(old_state), 
 
 # A missing status is proof only if, a grace time ago, the stream had already reached a message that was claimed well
 # after this one; checked again for each resend, and only a limited number of times.
-REQUEUE_UNKNOWN = """
+_REQUEUE_UNKNOWN = """
 with passed as (
     select max(through) as through from dispatcher.status_stream
     where number = $1 and seen_at < clock_timestamp() - make_interval(secs => $2)
@@ -141,98 +151,42 @@ with passed as (
 select dispatcher.count_changes($4, array_agg(broadcast), array_agg(old_state), array_agg(new_state)) from changed
 """
 
-CANCEL = "insert into dispatcher.cancellation (broadcast, reason) values ($1, $2) on conflict do nothing"
-
-# The replica that updates `progressed_at` publishes the progress; the others find nothing. Unchanged progress is
-# published once a minute. An outcome that is still unknown $1 seconds after the expiry cannot be proven any more and
-# counts as final. Pages stopped by a cancellation never arrive: the audience is then what arrived within ten minutes.
-COLLECT_PROGRESS = """
-with counted as (
-    select b.id, coalesce(jsonb_object_agg(n.state, n.deliveries) filter (where n.state is not null), '{}')
-        || jsonb_build_object('audience', b.audience) as progress
-    from dispatcher.broadcast b left join lateral (
-        select c.state, sum(c.deliveries)::int as deliveries from dispatcher.broadcast_count c
-        where c.broadcast = b.id group by c.state having sum(c.deliveries) <> 0
-    ) n on true
-    where b.finished_at is null and b.progressed_at < clock_timestamp() - interval '1 second'
-    group by b.id
-), told as (
-    update dispatcher.broadcast b set progressed_at = clock_timestamp(), progress = c.progress
-    from counted c
-    where b.id = c.id and b.progressed_at < clock_timestamp() - interval '1 second'
-        and (b.progress is distinct from c.progress or b.progressed_at < clock_timestamp() - interval '1 minute'
-            or b.expires_at < clock_timestamp() - make_interval(secs => $1))
-    returning b.id, b.audience, b.progress, b.expires_at < clock_timestamp() - make_interval(secs => $1) as is_over,
-        exists (
-            select from dispatcher.cancellation x
-            where x.broadcast = b.id and x.cancelled_at < clock_timestamp() - interval '10 minutes') as is_cut,
-        (select count(*) from dispatcher.delivery d where d.source = b.id and d.waits_for = 'pair')::int as limited
-)
-select t.id, t.audience, t.is_over, t.is_cut, t.limited, s.key as state, s.value::int as deliveries
-from told t left join lateral jsonb_each_text(t.progress) s on s.key <> 'audience' order by t.id
-"""
-
-BROADCAST_PROGRESS = """
-select b.id, b.audience, b.finished_at is not null as is_over, b.finished_at is not null as is_cut, n.state::text,
-    sum(n.deliveries)::int as deliveries,
-    (select x.reason from dispatcher.cancellation x where x.broadcast = b.id) as cancelled
-from dispatcher.broadcast b left join dispatcher.broadcast_count n on n.broadcast = b.id
-where b.id = $1
-group by b.id, b.audience, n.state
-"""
-
-FINISH = """
-update dispatcher.broadcast set finished_at = clock_timestamp()
-where id = $1 and finished_at is null and not exists (
-    select from dispatcher.broadcast_count n where n.broadcast = $1 and n.state in ('waiting', 'claimed')
-    having sum(n.deliveries) <> 0)
-"""
-
-# Counts recipients without a final state, and recipients of ended broadcasts without a row (unless a cancellation may
-# have stopped their pages), and measures how long the first due delivery has been due.
-BACKLOG = """
-with counted as (
-    select b.lane, b.expanded, b.finished_at,
-        case when not exists (select from dispatcher.cancellation x where x.broadcast = b.id)
-            then coalesce(b.audience, b.expanded) end as due,
-        b.finished_at is not null or b.expires_at < clock_timestamp() - interval '1 minute' as ended,
-        coalesce(sum(n.deliveries), 0) as known,
-        coalesce(sum(n.deliveries) filter (where n.state not in ('waiting', 'claimed', 'unknown')), 0) as settled
-    from dispatcher.broadcast b left join dispatcher.broadcast_count n on n.broadcast = b.id
-    where b.finished_at is null or b.finished_at > clock_timestamp() - interval '1 hour'
-    group by b.id
-), by_lane as (
-    select lane, sum(case when finished_at is null then expanded else known end - settled) as waiting,
-        sum(abs(due - known)) filter (where ended) as unaccounted
-    from counted group by lane
-)
-select l.lane::text, case when l.lane = 'reply'
-        then (select count(*) from dispatcher.delivery d where d.lane = 'reply' and d.due_at is not null)
-        else coalesce(c.waiting, 0) end::int as waiting,
-    coalesce(c.unaccounted, 0)::int as unaccounted,
-    coalesce(extract(epoch from clock_timestamp() - (
-        select min(d.due_at) from dispatcher.delivery d where d.lane = l.lane and d.due_at <= clock_timestamp()
-    )), 0)::float8 as overdue_seconds,
-    coalesce(extract(epoch from clock_timestamp() - (
-        select min(d.unknown_at) from dispatcher.delivery d where d.unknown_at is not null
-    )), 0)::float8 as unknown_seconds,
-    (select r.paused_reason is not null from dispatcher.rate r where r.number = $1) as held
-from unnest(enum_range(null::dispatcher.lane)) as l (lane) left join by_lane c on c.lane = l.lane
-"""
-
-REPORT_UNREACHABLE = """
-insert into dispatcher.unreachable as u (replica, number, reason, since)
-values ($1, $2, $3, clock_timestamp() - $4 * interval '1 second')
-on conflict (replica) do update set number = excluded.number, reason = excluded.reason, since = excluded.since,
-    said_at = excluded.said_at
-"""
-
-UNREPORTED_REFUSALS = """
+_UNREPORTED_REFUSALS = """
 select delivery, subscriber, code from dispatcher.refusal where told_at is null order by delivery limit 100
 """
-MARK_REFUSALS_REPORTED = "update dispatcher.refusal set told_at = clock_timestamp() where delivery = any($1::uuid[])"
 
-PAUSE_TEMPLATE = """
-insert into dispatcher.template_pause (template, reason) values ($1, $2) on conflict do nothing returning true
-"""
-RESUME_TEMPLATE = "delete from dispatcher.template_pause where template = $1"
+
+class LedgerResults(LedgerClaims):
+    """Claims and their results."""
+
+    async def record(self, records: Sequence[Record]) -> None:
+        """Record results of claims in one transaction."""
+        columns = extract_columns(
+            records, "delivery", "state", "message_key", "error_code", "due_at", "claim", "attempted", "waits_for"
+        )
+        await self.database.fetchval(_RECORD, *columns, self.slot, RECIPIENT_CODES)
+
+    async def apply_statuses(self, updates: Sequence[StatusUpdate]) -> AppliedStatuses:
+        """Advance rows by Meta's statuses, and record how far the stream of statuses has come."""
+        columns = extract_columns(
+            updates, "delivery", "state", "message_key", "error_code", "attempts", "due_at", "waits_for"
+        )
+        row = await self.database.fetchrow(_APPLY_STATUSES, *columns, self.slot, RECIPIENT_CODES, self.number)
+        return AppliedStatuses(changed=row["changed"], unmatched=len(updates) - row["matched"])
+
+    async def mark_unknown(self) -> int:
+        """Mark overdue claims as unknown, and return their number."""
+        return int(await self.database.fetchval(_MARK_UNKNOWN, self.slot))
+
+    async def requeue_unknown(self, grace_seconds: float, margin_seconds: float) -> int:
+        """Requeue deliveries that the stream of statuses has passed without a status, at most MAX_RESENDS times."""
+        arguments = (self.number, grace_seconds, margin_seconds, self.slot, MAX_RESENDS)
+        return int(await self.database.fetchval(_REQUEUE_UNKNOWN, *arguments))
+
+    async def fetch_unreported_refusals(self) -> list[DeliveryRefused]:
+        """Return refused recipients that have not been reported to subscriptions."""
+        return [DeliveryRefused(**row) for row in await self.database.fetch(_UNREPORTED_REFUSALS)]
+
+    async def mark_refusals_reported(self, refusals: Sequence[DeliveryRefused]) -> None:
+        statement = "update dispatcher.refusal set told_at = clock_timestamp() where delivery = any($1::uuid[])"
+        await self.database.fetchval(statement, [refusal.delivery for refusal in refusals])

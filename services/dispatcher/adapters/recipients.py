@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from services.dispatcher.adapters import ledger_claims
+from services.dispatcher.adapters.ledger_claims import SUPPRESS
 from services.dispatcher.ports import Erasure
 from shared.contracts.events import SubscriberErased
 from shared.contracts.message import AddressKind
@@ -54,7 +54,7 @@ class PostgresRecipientRepository:
         users = ((one.index, one.sealed) for one in erased.addresses if one.kind is AddressKind.USER and one.sealed)
         people, indexes = [*erased.subscribers], [address.index for address in erased.addresses]
         async with self.database.transaction() as connection:
-            await connection.execute(ledger_claims.SUPPRESS, people, [""] * len(people), [MAX_SEQUENCE] * len(people))
+            await connection.execute(SUPPRESS, people, [""] * len(people), [MAX_SEQUENCE] * len(people))
             await connection.execute(_REGISTER_ERASURE, erased.erasure, people, indexes, *next(users, (None, None)))
 
     async def claim_due_erasures(self) -> list[Erasure]:

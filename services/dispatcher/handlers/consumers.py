@@ -1,23 +1,109 @@
-"""Consumers of suppressions, progress requests, erasures, reactions and account webhooks."""
+"""Consumers of statuses, suppressions, progress requests, erasures, reactions and account webhooks."""
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from datetime import datetime
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from uuid import UUID
 
 import structlog
 
 from services.dispatcher.domain.account import AccountChange, AccountUpdate, classify_update, interpret_webhook
+from services.dispatcher.domain.errors import ErrorAction, clamp_code, compute_retry_delay, find_error_rule
+from services.dispatcher.domain.states import STATES_BY_STATUS, DeliveryState, advance
 from services.dispatcher.handlers.maintenance import build_progress_event
-from services.dispatcher.ports import Ledger, Publish, RecipientRepository
+from services.dispatcher.ports import Ledger, Meter, Publish, RecipientRepository, StatusUpdate
 from shared.contracts import events
 from shared.contracts.dispatch import Withdrawal
 from shared.contracts.envelope import ContractError
 from shared.contracts.ids import delivery_id
-from shared.contracts.inbound import AccountEvents
+from shared.contracts.inbound import AccountEvents, DeliveryStatus, DeliveryStatuses
 from shared.contracts.message import Message
+from shared.outcome import InvalidDataError
+from shared.runtime.bisection import store_bisected
+from shared.runtime.clock import Clock
 from shared.runtime.message_handler import MessageHandler
 
+RETRYABLE_ACTIONS = (ErrorAction.AGAIN, ErrorAction.SLOWER, ErrorAction.PAIR)
+
 _log = structlog.get_logger()
+
+
+@dataclass(frozen=True, kw_only=True)
+class StatusHandler(MessageHandler):
+    """Consumer of Meta's statuses: a group is one statement; order and repetitions do not matter."""
+
+    ledger: Ledger
+    meter: Meter
+    clock: Clock
+
+    async def _apply(self, message: Message) -> None:
+        if not isinstance(message, DeliveryStatuses):
+            raise ContractError(f"unexpected type {message.TYPE}")
+        news = [add_retry(item, self.clock()) for item in fold(message.statuses)]
+        foreign = sum(1 for status in message.statuses if _parse_status(status) is None)
+        self.meter.count("statuses", foreign, "unmatched")
+        for batch in split_by_delivery(news):
+            await store_bisected(batch, self._apply_updates, self._reject)
+
+    async def _apply_updates(self, updates: Sequence[StatusUpdate]) -> None:
+        applied = await self.ledger.apply_statuses(updates)
+        self.meter.count("statuses", applied.changed, "changed")
+        self.meter.count("statuses", applied.unmatched, "unmatched")
+
+    async def _reject(self, update: StatusUpdate, error: InvalidDataError) -> None:
+        _log.error("status_refused", delivery=str(update.delivery), state=update.state.value, problem=str(error))
+        self.meter.count("refused_rows", label="status")
+
+
+def fold(statuses: Iterable[DeliveryStatus]) -> list[StatusUpdate]:
+    """Return the furthest status of each delivery and message; omit statuses that are not about our deliveries."""
+    furthest: dict[tuple[UUID, bytes], StatusUpdate] = {}
+    for news in filter(None, map(_parse_status, statuses)):
+        key = (news.delivery, news.message_key)
+        known = furthest.get(key)
+        if known is None or advance(known.state, news.state) is not known.state:
+            furthest[key] = news
+    return list(furthest.values())
+
+
+def split_by_delivery(updates: Iterable[StatusUpdate]) -> list[list[StatusUpdate]]:
+    """Split into batches with each delivery at most once: a delivery that was sent again has two messages."""
+    batches: list[list[StatusUpdate]] = []
+    seen: Counter[UUID] = Counter()
+    for item in updates:
+        if seen[item.delivery] == len(batches):
+            batches.append([])
+        batches[seen[item.delivery]].append(item)
+        seen[item.delivery] += 1
+    return batches
+
+
+def add_retry(update: StatusUpdate, now: datetime) -> StatusUpdate:
+    """Return the update, with a retry if its failure may be temporary, by the same table as for Meta's answers."""
+    if update.state is not DeliveryState.FAILED:
+        return update
+    rule = find_error_rule(update.error_code)
+    if rule.action not in RETRYABLE_ACTIONS:
+        return update
+    due_at = now + timedelta(seconds=compute_retry_delay(rule, 1, 0.5))
+    return replace(update, attempts=rule.attempts, due_at=due_at, waits_for=rule.action.value)
+
+
+def _parse_status(status: DeliveryStatus) -> StatusUpdate | None:
+    state = STATES_BY_STATUS.get(status.status)
+    delivery = _parse_delivery_id(status.delivery)
+    if state is None or delivery is None:
+        return None
+    code = status.error_code
+    return StatusUpdate(delivery, state, status.message_key, None if code is None else clamp_code(code))
+
+
+def _parse_delivery_id(text: str | None) -> UUID | None:
+    try:
+        return UUID(text) if text else None
+    except ValueError:
+        return None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,17 +5,25 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
-from services.dispatcher.handlers.batches import BatchLane
-from services.dispatcher.handlers.replies import ReplyLane
-from services.dispatcher.ports import Claim, LaneQueue, Ledger
-from shared.contracts.envelope import read_envelope
-from shared.contracts.message import Lane
+import structlog
+
+from services.dispatcher.domain.content import ContentError, build_reply_body, build_template_body
+from services.dispatcher.ports import Batch, Claim, LaneMessage, LaneQueue, Ledger
+from shared.contracts.dispatch import BroadcastBatch, BroadcastFollowUp, ReplyRequested
+from shared.contracts.envelope import ContractError, decode, read_data, read_envelope
+from shared.contracts.message import Lane, Message
+from shared.outcome import Dead, Done, InvalidDataError
+from shared.runtime.bisection import store_bisected
 
 LANE_ORDER = (Lane.REPLY, Lane.URGENT, Lane.BULK)
+MAX_BATCH_RECIPIENTS = 100
 DUE_ESTIMATE = 100
 # Requests prepared at once; preparing more would take so long that slots in the meantime would be used late.
 MOST_PREPARED = 16
+
+_log = structlog.get_logger()
 
 
 @dataclass(kw_only=True)
@@ -118,3 +126,126 @@ class Lanes:
         ready(due)
         if not due:
             self.due.discard(lane)
+
+
+class BatchLane:
+    """Lane of broadcasts, which claims the recipients of one batch after the other; a message may start a follow-up.
+
+    A batch is settled as soon as its last recipient is claimed: the rows are committed, and a redelivery skips them.
+    """
+
+    def __init__(self, *, ledger: Ledger, queue: LaneQueue) -> None:
+        self._ledger = ledger
+        self._queue = queue
+        self._message: LaneMessage | None = None
+        self._batch: Batch | None = None
+
+    @property
+    def available(self) -> int:
+        """Return the recipients left to claim; a batch that has not been decoded counts as a full one."""
+        in_hand = self._batch.remaining if self._batch else MAX_BATCH_RECIPIENTS if self._message else 0
+        return in_hand + self._queue.waiting * MAX_BATCH_RECIPIENTS
+
+    @property
+    def first(self) -> LaneMessage | None:
+        return self._message
+
+    async def claim(self, wanted: int, ready: Callable[[Sequence[Claim]], None]) -> None:
+        """Claim up to `wanted` recipients of one batch; some may be ineligible. Raises DependencyUnavailable."""
+        if self._message and not self._message.alive:
+            self._message = self._batch = None
+        self._message = self._message or self._queue.take()
+        if self._message is None:
+            return
+        try:
+            self._batch = self._batch or await self._open(self._message)
+            if self._batch:
+                ready(await self._ledger.claim_batch(self._batch, wanted))
+                self._batch.position += len(self._batch.peek_recipients(wanted))
+        except (ContractError, ContentError, InvalidDataError) as error:
+            _log.error("batch_unusable", problem=str(error))
+            await self._settle(Dead(str(error)))
+            return
+        if self._batch is None or not self._batch.remaining:
+            await self._settle(Done())
+
+    async def _settle(self, outcome: Done | Dead) -> None:
+        message, self._message, self._batch = self._message, None, None
+        if message:
+            await message.settle(outcome)
+
+    async def _open(self, message: LaneMessage) -> Batch | None:
+        """Register the broadcast of a message; return None if the message contains no recipients."""
+        read: Message = decode(message.body)
+        match read:
+            case BroadcastBatch():
+                batch = Batch(read, build_template_body(read.template))
+                await self._ledger.register(read, batch.content)
+                return batch
+            case BroadcastFollowUp():
+                await self._ledger.begin_follow_up(read, build_template_body(read.template))
+                return None
+            case _:
+                raise ContractError(f"expected {BroadcastBatch.TYPE} or {BroadcastFollowUp.TYPE}")
+
+
+class OpenedReply(NamedTuple):
+    """A decoded reply that is not claimed yet. `asked_at` is the time of the decision to send it."""
+
+    message: LaneMessage
+    reply: ReplyRequested
+    asked_at: datetime
+
+
+class ReplyLane:
+    """Lane that claims replies in the order of arrival; each is settled as soon as it is claimed."""
+
+    def __init__(self, *, ledger: Ledger, queue: LaneQueue) -> None:
+        self._ledger = ledger
+        self._queue = queue
+        self._opened: deque[OpenedReply] = deque()
+
+    @property
+    def available(self) -> int:
+        return len(self._opened) + self._queue.waiting
+
+    @property
+    def first(self) -> LaneMessage | None:
+        return self._opened[0].message if self._opened else None
+
+    async def claim(self, wanted: int, ready: Callable[[Sequence[Claim]], None]) -> None:
+        """Claim up to `wanted` replies, fewer if some are already claimed. Raises DependencyUnavailable."""
+        self._opened = deque(opened for opened in self._opened if opened.message.alive)
+        while len(self._opened) < wanted and (message := self._queue.take()):
+            opened = await _open(message)
+            if opened:
+                self._opened.append(opened)
+
+        async def claim(replies: Sequence[OpenedReply]) -> None:
+            ready(await self._ledger.claim_replies([(one.reply, one.asked_at) for one in replies]))
+            for one in replies:
+                self._opened.remove(one)
+                await one.message.settle(Done())
+
+        async def reject(opened: OpenedReply, error: InvalidDataError) -> None:
+            self._opened.remove(opened)
+            await _reject(opened.message, error)
+
+        if self._opened:
+            await store_bisected(list(self._opened)[:wanted], claim, reject)
+
+
+async def _open(message: LaneMessage) -> OpenedReply | None:
+    try:
+        envelope = read_envelope(message.body)
+        reply = read_data(envelope, ReplyRequested)
+        build_reply_body(reply.text, reply.buttons, reply.menu)
+    except (ContractError, ContentError) as error:
+        await _reject(message, error)
+        return None
+    return OpenedReply(message, reply, envelope.time)
+
+
+async def _reject(message: LaneMessage, error: Exception) -> None:
+    _log.error("reply_unusable", problem=str(error))
+    await message.settle(Dead(str(error)))

@@ -5,16 +5,14 @@ import time
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 
-from services.ingress.notices.adapters.http.server import build_app, open_api_port
-from services.ingress.notices.adapters.metrics import NoticesApiMetrics
-from services.ingress.notices.adapters.outbox import BrokerNoticeOutbox
-from services.ingress.notices.adapters.token_file import TokenFile
-from services.ingress.notices.domain.progress_store import ProgressStore
-from services.ingress.notices.domain.rate_limit import Rate, TokenBuckets
-from services.ingress.notices.handlers.auth import Authenticator
-from services.ingress.notices.handlers.notice_checks import NoticeCheckClient
-from services.ingress.notices.handlers.progress_feed import ProgressFeed
-from services.ingress.notices.handlers.publishing import PublishService
+from services.ingress.notices.api import build_app, respond_to_error
+from services.ingress.notices.auth import Authenticator, TokenFile
+from services.ingress.notices.metrics import NoticesApiMetrics
+from services.ingress.notices.outbox import BrokerNoticeOutbox
+from services.ingress.notices.progress import ProgressStore
+from services.ingress.notices.progress_feed import ProgressFeed
+from services.ingress.notices.publishing import NoticeCheckClient, PublishService
+from services.ingress.notices.rate_limit import Rate, TokenBuckets
 from services.ingress.notices.settings import Settings
 from shared.amqp.publisher import ReconnectingPublisher
 from shared.amqp.stream import StreamReader, StreamRecord
@@ -24,6 +22,7 @@ from shared.notices.config import read_configuration
 from shared.notices.configuration import Configuration
 from shared.runtime.background import run_in_background
 from shared.runtime.clock import system_clock
+from shared.runtime.http_port import open_http_port
 from shared.runtime.probes import Readiness, open_internal_port
 from shared.runtime.process import StopRequest
 
@@ -36,9 +35,8 @@ BURST_SECONDS = 10
 
 async def serve(settings: Settings, stop: StopRequest) -> None:
     """Serve until a stop is requested, then answer the requests in flight. Raises ConfigurationError."""
-    configuration = read_configuration(settings.county_file, Configuration)
     registry = CollectorRegistry()
-    publisher = ReconnectingPublisher()
+    metrics, publisher = NoticesApiMetrics(registry), ReconnectingPublisher()
     readiness = Readiness({"broker": publisher.is_usable})
     reader = StreamReader(
         url=settings.broker_url,
@@ -47,22 +45,20 @@ async def serve(settings: Settings, stop: StopRequest) -> None:
         stream=PROGRESS,
         begin=PROGRESS_HISTORY,
     )
-    store = ProgressStore({source: system.name for system in configuration.systems for source in system.sources})
-    outbox = BrokerNoticeOutbox(publisher, settings.login)
-    checks = NoticeCheckClient(outbox, system_clock)
-    feed = ProgressFeed(store, system_clock, lambda: reader.is_current, settings.login, checks)
-    app = _build_app(settings, configuration, feed, outbox, NoticesApiMetrics(registry))
+    app, feed = _build_app(settings, metrics, publisher, reader)
     async with (
         open_internal_port(
             host=settings.internal_host, port=settings.internal_port, registry=registry, readiness=readiness
         ),
         publisher.connect_in_background(settings.broker_url, password=settings.broker_secret, name=NAME),
         run_in_background(reader.run(lambda message: feed.consume(_convert_message(message), message.offset))),
-        open_api_port(
+        open_http_port(
             app,
             host=settings.notices_api_host,
             port=settings.notices_api_port,
             shutdown_seconds=min(MAX_SHUTDOWN_SECONDS, settings.drain_seconds / 2),
+            respond=respond_to_error,
+            refused=metrics.count_unparsed,
         ),
     ):
         await stop.requested.wait()
@@ -70,26 +66,29 @@ async def serve(settings: Settings, stop: StopRequest) -> None:
 
 
 def _build_app(
-    settings: Settings,
-    configuration: Configuration,
-    feed: ProgressFeed,
-    outbox: BrokerNoticeOutbox,
-    metrics: NoticesApiMetrics,
-) -> web.Application:
-    return build_app(
+    settings: Settings, metrics: NoticesApiMetrics, publisher: ReconnectingPublisher, reader: StreamReader
+) -> tuple[web.Application, ProgressFeed]:
+    configuration = read_configuration(settings.county_file, Configuration)
+    store = ProgressStore({source: system.name for system in configuration.systems for source in system.sources})
+    outbox = BrokerNoticeOutbox(publisher, settings.login)
+    checks = NoticeCheckClient(outbox, system_clock)
+    feed = ProgressFeed(store, system_clock, lambda: reader.is_current, settings.login, checks.resolve)
+    service = PublishService(
+        configuration=configuration,
+        outbox=outbox,
+        feed=feed,
+        checks=checks,
+        clock=system_clock,
+        count_stored=metrics.count_stored,
+    )
+    app = build_app(
         authenticator=_build_authenticator(settings, configuration, metrics),
-        publish_service=PublishService(
-            configuration=configuration,
-            outbox=outbox,
-            feed=feed,
-            checks=feed.checks,
-            clock=system_clock,
-            meter=metrics,
-        ),
+        publish_service=service,
         feed=feed,
         metrics=metrics,
         proxies=settings.notices_api_proxy_networks,
     )
+    return app, feed
 
 
 def _convert_message(streamed: StreamRecord) -> AmqpMessage:
@@ -107,5 +106,5 @@ def _build_authenticator(settings: Settings, configuration: Configuration, metri
         requests=TokenBuckets(rate=Rate(burst=max(1, round(per_second * BURST_SECONDS)), per_second=per_second)),
         clock=system_clock,
         monotonic=time.monotonic,
-        meter=metrics,
+        count_refused=metrics.count_refused,
     )

@@ -8,7 +8,7 @@ from itertools import count
 
 import msgspec
 
-from services.ingress.domain.addresses import Rules, build_addresses
+from services.ingress.webhook.addresses import Rules, build_addresses
 from shared.contracts.inbound import InboundMessage
 from shared.encryption import BlindIndexKey, KeyRing
 from tests.databases import FreshDatabase

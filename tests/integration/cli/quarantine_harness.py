@@ -11,8 +11,8 @@ import aio_pika
 import msgspec
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 
-from services.ingress.domain import quarantine_parts
-from services.ingress.domain.findings import ParseProblem, ProblemKind
+from services.ingress.webhook import quarantine
+from services.ingress.webhook.events import ParseProblem, ProblemKind
 from shared.amqp import topology
 from shared.contracts.envelope import CONTENT_TYPE, encode
 from shared.contracts.inbound import InboundMessages
@@ -54,7 +54,7 @@ class QuarantineHarness:
         self, name: str, body: bytes, *, at: datetime, problems: Sequence[ParseProblem] = (PROBLEM,)
     ) -> None:
         """As the ingress does; `name` is the id of the first part's event, and a number follows it in the next."""
-        kept = quarantine_parts.build_quarantine(body, problems, msgspec.structs.replace(RULES, received_at=at))
+        kept = quarantine.build_quarantine(body, problems, msgspec.structs.replace(RULES, received_at=at))
         for number, part in enumerate(kept):
             identifier = f"{name}{number or ''}"
             await self.put_event(identifier, encode(part, event_id=identifier, source="/kreisfunk/ingress", time=at))

@@ -202,12 +202,15 @@ async def test_a_check_names_each_field_and_sends_nothing(
     assert "outside the permitted hours" in valid.output
 
 
-@pytest.mark.parametrize(("typed", "status", "sent"), [("n", 1, 0), ("y", 0, 1)])
+@pytest.mark.parametrize(
+    ("typed", "status", "sent"), [("n", 1, 0), ("", 1, 0), ("jein", 1, 0), ("y", 0, 1), ("Ja", 0, 1)]
+)
 async def test_on_a_terminal_it_asks_with_what_is_expected(
     desk: NoticeResponder, environment: Mapping[str, str], typed: str, status: int, sent: int
 ) -> None:
     ended = await run_on_terminal(*NOTICE, typed=typed, environment=environment)
     assert (ended.status, len(desk.said)) == (status, sent), ended.everything
+    assert ("Nothing was sent." in ended.errors) == (sent == 0)
     assert "3 people, 0.14 euros (utility), about 1 s, expires " in ended.errors
     assert "outside the permitted hours" in ended.errors
 

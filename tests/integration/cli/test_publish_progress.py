@@ -17,8 +17,8 @@ from cli.publish.amqp_client import NoAnswerError
 from cli.publish.http_client import ProgressUnavailable
 from cli.publish.settings import HttpSettings
 from cli.publish.transports import POLL_INTERVAL_SECONDS, HttpTransport
-from services.ingress.notices.domain.progress import EventProgress, EventState
-from services.ingress.notices.domain.results import PublishResult, event_path
+from services.ingress.notices.progress import EventProgress, EventState, event_path
+from services.ingress.notices.validation import PublishResult
 from shared.contracts.envelope import encode
 from shared.contracts.events import NoticeAccepted, NoticeAction, NoticeRejected, Problem
 from shared.contracts.notices import NoticePublished, NoticeWithdrawn

@@ -7,7 +7,7 @@ import aio_pika
 import pytest
 from aiormq.exceptions import ChannelAccessRefused
 
-from services.ingress.domain.findings import ParseProblem, ProblemKind
+from services.ingress.webhook.events import ParseProblem, ProblemKind
 from shared.amqp import topology
 from tests.integration.cli.quarantine_harness import (
     KEYS,

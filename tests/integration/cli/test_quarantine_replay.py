@@ -9,10 +9,10 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from services.ingress.domain import translate
-from services.ingress.domain.decoding import ParseError, parse_timestamp
-from services.ingress.domain.findings import ParseProblem
-from services.ingress.domain.payloads import Timestamp
+from services.ingress.webhook import translate
+from services.ingress.webhook.decoding import ParseError, parse_timestamp
+from services.ingress.webhook.events import ParseProblem
+from services.ingress.webhook.payloads import Timestamp
 from shared.contracts.inbound import DeliveryStatus, DeliveryStatuses, InboundMessage, InboundMessages
 from tests.integration.cli.commands import REPOSITORY
 from tests.integration.cli.quarantine_harness import (

@@ -13,8 +13,8 @@ from services.dispatcher.adapters.ledger import PostgresLedger
 from services.dispatcher.adapters.metrics import Metrics
 from services.dispatcher.domain.send_results import Record
 from services.dispatcher.domain.states import DeliveryState
+from services.dispatcher.handlers.consumers import fold, split_by_delivery
 from services.dispatcher.handlers.recorder import Recorder
-from services.dispatcher.handlers.statuses import fold, split_by_delivery
 from services.dispatcher.ports import Claim, StatusUpdate
 from shared.contracts.inbound import DeliveryStatus
 from shared.contracts.message import Lane

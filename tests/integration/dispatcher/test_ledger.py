@@ -11,7 +11,8 @@ from uuid import UUID
 import asyncpg
 import pytest
 
-from services.dispatcher.adapters.ledger import MAX_RESENDS, PostgresLedger
+from services.dispatcher.adapters.ledger import PostgresLedger
+from services.dispatcher.adapters.ledger_results import MAX_RESENDS
 from services.dispatcher.domain.states import DeliveryState, advance
 from services.dispatcher.ports import Claim
 from shared.contracts.dispatch import BroadcastBatch, Withdrawal

@@ -2,10 +2,10 @@
 
 import json
 
-from services.ingress.notices.adapters.http.docs import ASYNCAPI_CAPTION
-from services.ingress.notices.domain.docs_page import render_page
 from tests.integration.notices.api import Answer, NoticesApi
 from tools import asyncapi, openapi
+from tools.openapi import ASYNCAPI_CAPTION
+from tools.openapi_page import render_page
 
 
 async def served(door: NoticesApi, path: str) -> Answer:

@@ -8,8 +8,8 @@ from prometheus_client.core import Metric
 
 from services.dispatcher.adapters.metrics import Metrics as DispatcherMetrics
 from services.feeds.metrics import Metrics as FeedsMetrics
-from services.ingress.adapters.metrics import Metrics as IngressMetrics
-from services.ingress.notices.adapters.metrics import NoticesApiMetrics
+from services.ingress.notices.metrics import NoticesApiMetrics
+from services.ingress.webhook.metrics import Metrics as IngressMetrics
 from services.newsroom.adapters.metrics import NewsroomMetrics
 from services.subscriptions.adapters.metrics import Metrics as SubscriptionsMetrics
 

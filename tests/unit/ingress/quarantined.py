@@ -4,8 +4,8 @@ import json
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from services.ingress.domain.quarantine_parts import build_quarantine
-from services.ingress.domain.translate import parse_webhook
+from services.ingress.webhook.quarantine import build_quarantine
+from services.ingress.webhook.translate import parse_webhook
 from shared.contracts.inbound import WebhookQuarantined
 from tests.unit.ingress.rules import RING, RULES
 from tests.unit.ingress.webhooks import Json

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TypeVar
 
-from services.ingress.domain.addresses import Rules
-from services.ingress.domain.findings import Finding
-from services.ingress.domain.translate import translate
+from services.ingress.webhook.addresses import Rules
+from services.ingress.webhook.events import Finding
+from services.ingress.webhook.translate import translate
 from shared.contracts.message import Address, Addresses
 from shared.encryption import BlindIndexKey, KeyRing
 from tests.unit.ingress.webhooks import NUMBER_ID

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from services.ingress.domain.findings import Finding, ParseProblem
-from services.ingress.domain.translate import MAX_PARTS
+from services.ingress.webhook.events import Finding, ParseProblem
+from services.ingress.webhook.translate import MAX_PARTS
 from shared.contracts.inbound import DeliveryStatus, InboundMessage, PreferenceChange
 from tests.unit.ingress.rules import decrypt_addresses, find_all
 from tests.unit.ingress.webhooks import (

@@ -6,17 +6,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ingress.domain.chunks import (
+from services.ingress.webhook.events import (
+    GROUP_TYPES,
     MAX_GROUP_BYTES,
     MAX_GROUP_EVENTS,
+    Event,
+    build_group_message,
     count_bytes,
     encode_events,
     join_chunks,
+    split_by_type,
     split_into_chunks,
+    sum_counts,
 )
-from services.ingress.domain.event_groups import GROUP_TYPES, build_group_message, split_by_type
-from services.ingress.domain.findings import Event
-from services.ingress.domain.known_labels import sum_counts
 from shared.contracts.envelope import encode, wrap_data
 from shared.contracts.inbound import (
     AccountEvent,

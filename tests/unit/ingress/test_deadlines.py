@@ -2,8 +2,7 @@
 
 import asyncio
 
-from services.ingress.adapters.deadlines import STEPS, Deadlines
-from services.ingress.adapters.group_commit import Confirmation
+from services.ingress.webhook.group_commit import STEPS, Confirmation, Deadlines
 from shared.runtime.background import run_in_background
 from tests.servers import WAIT_TIMEOUT_SECONDS
 

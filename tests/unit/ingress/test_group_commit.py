@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ingress.adapters.group_commit import Confirmation, GroupCommit, GroupLimits
-from services.ingress.domain.chunks import Chunk
-from services.ingress.ports import NotStored
+from services.ingress.webhook.events import Chunk
+from services.ingress.webhook.group_commit import Confirmation, GroupCommit, GroupLimits
+from services.ingress.webhook.receiver import NotStored
 from shared.runtime.background import run_in_background
 from tests.servers import WAIT_TIMEOUT_SECONDS
 

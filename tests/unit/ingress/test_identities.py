@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from services.ingress.domain.event_groups import build_group_message
+from services.ingress.webhook.events import build_group_message
 from shared.contracts.inbound import IdentityChange, IdentityChanges, InboundMessage
 from tests.unit.ingress.rules import RECEIVED_AT, decrypt_addresses, find_all, get_only, hash_wamid
 from tests.unit.ingress.webhooks import PHONE, SENT_AT, USER, build_messages_body, read_sample

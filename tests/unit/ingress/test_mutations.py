@@ -11,11 +11,9 @@ from collections.abc import Callable
 import msgspec
 import pytest
 
-from services.ingress.domain.event_groups import build_group_message, split_by_type
-from services.ingress.domain.findings import ParsedWebhook, ProblemKind
-from services.ingress.domain.known_labels import count_labels
-from services.ingress.domain.quarantine_parts import MAX_SEPARATE_PARTS
-from services.ingress.domain.translate import parse_webhook
+from services.ingress.webhook.events import ParsedWebhook, ProblemKind, build_group_message, count_labels, split_by_type
+from services.ingress.webhook.quarantine import MAX_SEPARATE_PARTS
+from services.ingress.webhook.translate import parse_webhook
 from shared.contracts.inbound import InboundMessage
 from tests.unit.ingress.mutations import CASES, build_crowded, build_mutation
 from tests.unit.ingress.oracle import find_whole_texts

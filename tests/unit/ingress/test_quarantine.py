@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from services.ingress.domain import translate as translation
-from services.ingress.domain.addresses import MAX_CONTACTS_PER_ADDRESS, ContactIndex
-from services.ingress.domain.decoding import ParseError, parse_timestamp
-from services.ingress.domain.findings import Event, Ignored, ParsedWebhook, ProblemKind
-from services.ingress.domain.payloads import Contact, Timestamp
-from services.ingress.domain.translate import MAX_CONTACTS, MAX_PARTS, parse_webhook
+from services.ingress.webhook import translate as translation
+from services.ingress.webhook.addresses import MAX_CONTACTS_PER_ADDRESS, ContactIndex
+from services.ingress.webhook.decoding import ParseError, parse_timestamp
+from services.ingress.webhook.events import Event, Ignored, ParsedWebhook, ProblemKind
+from services.ingress.webhook.payloads import Contact, Timestamp
+from services.ingress.webhook.translate import MAX_CONTACTS, MAX_PARTS, parse_webhook
 from shared.contracts.inbound import (
     AccountEvent,
     DeliveryStatus,

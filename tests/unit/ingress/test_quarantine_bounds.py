@@ -2,10 +2,9 @@
 
 import pytest
 
-from services.ingress.domain.chunks import encode_events
-from services.ingress.domain.findings import ProblemKind
-from services.ingress.domain.quarantine_parts import MAX_SEPARATE_PARTS
-from services.ingress.domain.translate import MAX_CONTACTS, MAX_PARTS, parse_webhook
+from services.ingress.webhook.events import ProblemKind, encode_events
+from services.ingress.webhook.quarantine import MAX_SEPARATE_PARTS
+from services.ingress.webhook.translate import MAX_CONTACTS, MAX_PARTS, parse_webhook
 from shared.contracts.envelope import decode, wrap_data
 from shared.contracts.inbound import (
     WebhookQuarantined,

@@ -6,15 +6,12 @@ from dataclasses import dataclass, field
 import pytest
 from prometheus_client import CollectorRegistry
 
-from services.ingress.adapters import outbox as outbox_module
-from services.ingress.adapters.deadlines import Deadlines
-from services.ingress.adapters.group_commit import GroupCommit
-from services.ingress.adapters.metrics import EVENT_KINDS, Metrics
-from services.ingress.adapters.outbox import GROUP_LIMITS, GroupedOutbox, open_outbox
-from services.ingress.domain.chunks import Chunk, EncodedEvents, encode_events
-from services.ingress.domain.findings import Event
-from services.ingress.handlers import Receiver
-from services.ingress.ports import NotStored, Outbox, WebhookResult
+from services.ingress.webhook import outbox as outbox_module
+from services.ingress.webhook.events import Chunk, EncodedEvents, Event, encode_events
+from services.ingress.webhook.group_commit import Deadlines, GroupCommit
+from services.ingress.webhook.metrics import EVENT_KINDS, Metrics
+from services.ingress.webhook.outbox import GROUP_LIMITS, GroupedOutbox, open_outbox
+from services.ingress.webhook.receiver import NotStored, Outbox, Receiver, WebhookResult
 from shared.contracts.inbound import DeliveryStatus, InboundMessage, WebhookQuarantined
 from shared.runtime.background import run_in_background
 from tests.unit.ingress.rules import INDEX, RECEIVED_AT, RING, find_all

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ingress.domain.signature import is_signed, is_verify_token
+from services.ingress.webhook.signature import is_signed, is_verify_token
 from tests.unit.ingress.webhooks import SECRET, sign
 
 SECRETS = (SECRET.encode(), b"the older one")

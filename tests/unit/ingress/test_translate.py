@@ -9,10 +9,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ingress.domain.chunks import join_chunks, split_into_chunks
-from services.ingress.domain.event_groups import GROUP_TYPES, build_group_message, split_by_type
-from services.ingress.domain.findings import Event, Finding, Ignored, ParseProblem
-from services.ingress.domain.translate import translate
+from services.ingress.webhook.events import (
+    GROUP_TYPES,
+    Event,
+    Finding,
+    Ignored,
+    ParseProblem,
+    build_group_message,
+    join_chunks,
+    split_by_type,
+    split_into_chunks,
+)
+from services.ingress.webhook.translate import translate
 from shared.contracts.inbound import AccountEvent, DeliveryStatus, InboundMessage, PreferenceChange
 from shared.encryption import BlindIndexKey
 from tests.unit.ingress.rules import (

@@ -7,9 +7,7 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as some
 
-from services.ingress.notices.domain.progress import EventState
-from services.ingress.notices.domain.progress_store import ProgressStore
-from services.ingress.notices.domain.results import event_key
+from services.ingress.notices.progress import EventState, ProgressStore, event_key
 from shared.contracts.envelope import Envelope
 from shared.contracts.events import (
     BroadcastCancelled,

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from services.ingress.notices.domain.rate_limit import Rate, TokenBuckets
-from services.ingress.notices.domain.results import event_key
+from services.ingress.notices.progress import event_key
+from services.ingress.notices.rate_limit import Rate, TokenBuckets
 from shared.notices.tokens import Token, find_token, hash_token
 from shared.runtime.client_address import find_client_address
 

@@ -6,21 +6,20 @@ import pytest
 
 from tests.unit.rules.planting import CONTRACTS, REPOSITORY, PackageTree, copy_tree
 
-SERVICES = ("ingress", "subscriptions", "dispatcher", "newsroom")
+SERVICES = ("subscriptions", "dispatcher", "newsroom")
 
 # Contract, file, and the line that breaks it. Our __init__ modules import nothing, so no other rule is broken too.
 VIOLATIONS = [
-    ("strangers", "services/ingress/adapters/planted.py", "import services.subscriptions"),
+    ("strangers", "services/ingress/webhook/outbox.py", "import services.subscriptions"),
     ("strangers", "services/dispatcher/adapters/planted.py", "import services.ingress"),
     ("strangers", "services/subscriptions/adapters/planted.py", "import services.dispatcher"),
     ("strangers", "services/feeds/polling.py", "import services.subscriptions"),
     ("direction", "shared/runtime/planted.py", "import services"),
     ("direction", "shared/runtime/planted.py", "import simulator"),
-    ("direction", "services/ingress/adapters/planted.py", "import deploy"),
+    ("direction", "services/ingress/webhook/outbox.py", "import deploy"),
     ("direction", "services/feeds/polling.py", "import cli"),
     ("direction", "simulator/planted.py", "import cli"),
     ("direction", "deploy/local/planted.py", "import cli"),
-    ("service-layers", "services/ingress/domain/planted.py", "import services.ingress.ports"),
     ("service-layers", "services/subscriptions/domain/planted.py", "import services.subscriptions.ports"),
     ("service-layers", "services/dispatcher/domain/planted.py", "import services.dispatcher.handlers"),
     ("service-layers", "services/{}/ports.py", "import services.{}.adapters"),
@@ -28,11 +27,21 @@ VIOLATIONS = [
     ("service-layers", "services/{}/settings.py", "import services.{}.adapters"),
     ("service-layers", "services/{}/adapters/planted.py", "import services.{}.wiring"),
     ("service-layers", "services/{}/planted.py", ""),
-    ("notices-layers", "services/ingress/notices/domain/planted.py", "import services.ingress.notices.ports"),
-    ("notices-layers", "services/ingress/notices/ports.py", "import services.ingress.notices.adapters"),
-    ("notices-layers", "services/ingress/notices/adapters/planted.py", "import services.ingress.notices.wiring"),
+    ("ingress-layers", "services/ingress/webhook/api.py", "import services.ingress.settings"),
+    ("ingress-layers", "services/ingress/webhook/api.py", "import services.ingress.notices"),
+    ("ingress-layers", "services/ingress/notices/publishing.py", "import services.ingress.webhook"),
+    ("ingress-layers", "services/ingress/settings.py", "import services.ingress.webhook"),
+    ("ingress-layers", "services/ingress/planted.py", ""),
+    ("webhook-layers", "services/ingress/webhook/payloads.py", "import services.ingress.webhook.decoding"),
+    ("webhook-layers", "services/ingress/webhook/content.py", "import services.ingress.webhook.translate"),
+    ("webhook-layers", "services/ingress/webhook/group_commit.py", "import services.ingress.webhook.outbox"),
+    ("webhook-layers", "services/ingress/webhook/outbox.py", "import services.ingress.webhook.api"),
+    ("webhook-layers", "services/ingress/webhook/planted.py", ""),
+    ("notices-layers", "services/ingress/notices/parsing.py", "import services.ingress.notices.validation"),
+    ("notices-layers", "services/ingress/notices/progress_feed.py", "import services.ingress.notices.publishing"),
+    ("notices-layers", "services/ingress/notices/outbox.py", "import services.ingress.notices.wiring"),
     ("notices-layers", "services/ingress/notices/planted.py", ""),
-    ("notices-layers", "services/ingress/notices/adapters/planted.py", "import services.ingress.notices.settings"),
+    ("notices-layers", "services/ingress/notices/api.py", "import services.ingress.notices.settings"),
     ("feeds-layers", "services/feeds/rss.py", "import services.feeds.decisions"),
     ("feeds-layers", "services/feeds/state.py", "import services.feeds.state_folder"),
     ("feeds-layers", "services/feeds/decisions.py", "import services.feeds.fetching"),
@@ -41,24 +50,25 @@ VIOLATIONS = [
     ("feeds-layers", "services/feeds/delivery.py", "import services.feeds.settings"),
     ("feeds-layers", "services/feeds/settings.py", "import services.feeds.wiring"),
     ("feeds-layers", "services/feeds/planted.py", ""),
-    ("keyless", "services/ingress/notices/adapters/planted.py", "import shared.encryption"),
-    ("keyless", "services/ingress/notices/handlers/planted.py", "import services.ingress.domain"),
+    ("keyless", "services/ingress/notices/auth.py", "import shared.encryption"),
     ("shared-layers", "shared/runtime/planted.py", "import shared.amqp"),
     ("shared-layers", "shared/amqp/planted.py", "import shared.database"),
     ("shared-layers", "shared/encryption.py", "import shared.contracts"),
     ("shared-layers", "shared/planted.py", ""),
     ("pure", "services/{}/domain/planted.py", "import random"),
-    ("pure", "services/ingress/notices/domain/planted.py", "import random"),
+    ("pure", "services/ingress/webhook/translate.py", "import random"),
+    ("pure", "services/ingress/notices/validation.py", "import random"),
     ("pure", "shared/contracts/planted.py", "import random"),
     ("pure", "shared/outcome.py", "import random"),
-    ("drivers", "services/ingress/handlers.py", "import aiohttp"),
-    ("drivers", "services/ingress/notices/handlers/planted.py", "import aiohttp"),
-    ("drivers", "services/ingress/notices/ports.py", "import aiohttp"),
+    ("drivers", "services/ingress/webhook/receiver.py", "import aiohttp"),
+    ("drivers", "services/ingress/notices/publishing.py", "import aiohttp"),
+    ("drivers", "services/ingress/notices/auth.py", "import aiohttp"),
     ("drivers", "services/subscriptions/handlers/planted.py", "import aiohttp"),
     ("drivers", "services/dispatcher/handlers/planted.py", "import aiohttp"),
     ("drivers", "services/newsroom/handlers/planted.py", "import aiohttp"),
     ("drivers", "services/{}/ports.py", "import aiohttp"),
     ("image", "services/{}/adapters/planted.py", "import tests"),
+    ("image", "services/ingress/webhook/api.py", "import tests"),
     ("image", "cli/planted.py", "import tools"),
     ("image", "deploy/local/planted.py", "import benchmarks"),
     ("image", "deploy/tokens.py", "import deploy.release"),
@@ -68,6 +78,7 @@ VIOLATIONS = [
     ("operators", "cli/planted.py", "import services.feeds"),
     ("operators", "cli/feeds/planted.py", "import services.dispatcher"),
     ("amqp", "services/{}/adapters/planted.py", "import aio_pika"),
+    ("amqp", "services/ingress/webhook/outbox.py", "import aio_pika"),
     ("amqp", "simulator/planted.py", "import aio_pika"),
     ("amqp", "cli/planted.py", "import aio_pika"),
     ("amqp", "deploy/local/planted.py", "import aio_pika"),
@@ -79,13 +90,13 @@ FOR_EACH_SERVICE = [
 ]
 FORBIDDING = [identifier for identifier, contract in CONTRACTS.items() if "forbidden_modules" in contract]
 SOMEWHERE = {
-    "pure": "services/ingress/domain/planted.py",
+    "pure": "services/ingress/webhook/translate.py",
     "drivers": "services/dispatcher/handlers/planted.py",
     "image": "deploy/local/planted.py",
     "supervisor": "cli/planted.py",
     "operators": "cli/planted.py",
     "amqp": "cli/planted.py",
-    "keyless": "services/ingress/notices/adapters/planted.py",
+    "keyless": "services/ingress/notices/auth.py",
 }
 
 
@@ -110,7 +121,7 @@ def test_a_planted_violation_breaks_exactly_its_contract(
 @pytest.mark.parametrize(
     ("file", "line"),
     [
-        ("services/ingress/adapters/planted.py", "import simulator"),
+        ("services/ingress/webhook/outbox.py", "import simulator"),
         ("simulator/planted.py", "import services.dispatcher"),
     ],
 )
@@ -136,7 +147,7 @@ def test_every_contract_has_its_planted_violations() -> None:
 
 def test_every_service_is_under_the_rules() -> None:
     found = {path.parent.name for path in (REPOSITORY / "services").glob("*/__init__.py")}
-    assert found == {*SERVICES, "feeds"}
+    assert found == {*SERVICES, "feeds", "ingress"}
     assert set(CONTRACTS["service-layers"]["containers"]) == {f"services.{service}" for service in SERVICES}
 
 

@@ -82,18 +82,20 @@ def test_the_first_and_the_last_moment_are_no_accident() -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "place"),
+    ("body", "problem"),
     [
-        (b"", "line 1, column 1"),
-        (b'{"a": 1,\n "b": tru}', "line 2, column 7"),
-        ('{"ü": 1 2}'.encode(), "line 1, column 9"),
-        (b'{"a": 1,\n "b": "\xff"}', "line 2, column 8"),
+        (b"", "is not JSON: line 1, column 1"),
+        (b'{"a": 1,\n "b": tru}', "is not JSON: line 2, column 7"),
+        ('{"ü": 1 2}'.encode(), "is not JSON: line 1, column 9"),
+        (b'{"a": 1,\n "b": "\xff"}', "is not UTF-8: line 2, column 8"),
+        ('{"text": "für"}'.encode("latin-1"), "is not UTF-8: line 1, column 12"),
+        ('{"a": 1}'.encode("utf-8-sig"), "begins with a byte order mark: leave it out"),
     ],
 )
-def test_what_is_no_json_is_told_with_its_place(body: bytes, place: str) -> None:
+def test_what_is_no_json_is_told_with_its_place(body: bytes, problem: str) -> None:
     with pytest.raises(UnreadableEvent) as caught:
         read_event(body)
-    assert [problem.problem for problem in caught.value.problems] == [f"is not JSON: {place}"]
+    assert [problem.problem for problem in caught.value.problems] == [problem]
 
 
 @pytest.mark.parametrize(

@@ -26,13 +26,14 @@ def test_a_moment_keeps_its_offset() -> None:
     assert moment == datetime.fromisoformat("2026-11-30T17:00+00:00")
 
 
-@pytest.mark.parametrize(("text", "offset"), [("2026-11-30T18:00", "+01:00"), ("2026-07-30", "+02:00")])
+@pytest.mark.parametrize(("text", "offset"), [("2026-11-30T18:00", "+01:00"), ("2026-07-30T08:00", "+02:00")])
 def test_a_moment_without_an_offset_is_berlins(text: str, offset: str) -> None:
     assert parse_moment(text).isoformat().endswith(offset)
     assert parse_moment(text).replace(tzinfo=None) == datetime.fromisoformat(text)
 
 
-@pytest.mark.parametrize("text", ["", "tomorrow", "30.11.2026"])
+# A day alone would be its first moment: a notice "until the 30th" would end with the 29th.
+@pytest.mark.parametrize("text", ["", "tomorrow", "30.11.2026", "2026-11-30", "20261130", "2026-W49-1"])
 def test_other_moments_are_refused(text: str) -> None:
     with pytest.raises(ValueError, match="such as 2026"):
         parse_moment(text)

@@ -1,1 +1,0 @@
-"""Adapters of the ingress: HTTP, broker and metrics."""

@@ -1,1 +1,0 @@
-"""Translation of webhooks: pure rules from bytes to events."""

@@ -1,1 +1,0 @@
-"""Adapters of the notices API: HTTP, broker, tokens file and metrics."""

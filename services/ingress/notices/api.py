@@ -1,0 +1,276 @@
+"""HTTP server of the notices API: routes, reading of requests, streams of progress, and problem details for errors."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+import structlog
+from aiohttp import hdrs, web
+from aiohttp.typedefs import Handler
+
+from services.ingress.notices.auth import Authenticator
+from services.ingress.notices.errors import PROBLEM_MEDIA_TYPE, ApiError, ErrorType
+from services.ingress.notices.metrics import NO_ROUTE, NoticesApiMetrics
+from services.ingress.notices.parsing import RawRequest
+from services.ingress.notices.progress import ProgressEntry
+from services.ingress.notices.progress_feed import ProgressFeed
+from services.ingress.notices.publishing import PublishService
+from services.ingress.notices.validation import Caller, CheckResults, PublishResults
+from shared import contracts
+from shared.runtime.client_address import Network, find_client_address
+
+MAX_BODY_BYTES = 256 * 1024
+READ_TIMEOUT_SECONDS = 10.0
+EVENT_STREAM = "text/event-stream"
+RECONNECT_MILLISECONDS = 2_000
+POLL_INTERVAL_SECONDS = 1.0  # how soon a lost client or a revoked token is noticed
+KEEPALIVE_INTERVAL_SECONDS = 10.0
+MAX_STREAM_SECONDS = 3_600.0
+WRITE_TIMEOUT_SECONDS = 10.0
+AUTHENTICATOR = web.AppKey("authenticator", Authenticator)
+PUBLISH_SERVICE = web.AppKey("publish_service", PublishService)
+PROGRESS_FEED = web.AppKey("progress_feed", ProgressFeed)
+METRICS = web.AppKey("metrics", NoticesApiMetrics)
+PROXIES: web.AppKey[Sequence[Network]] = web.AppKey("proxies")
+CLOSING = web.AppKey("closing", asyncio.Event)
+
+ASYNCAPI = Path(contracts.__file__).parent / "asyncapi.json"
+_PAGE = Path(__file__).parent / "docs.html"
+_DOCUMENTS: Mapping[str, Path] = {
+    "/": _PAGE,
+    "/docs": _PAGE,
+    "/openapi.json": Path(__file__).parent / "openapi.json",
+    "/asyncapi.json": ASYNCAPI,
+}
+_DOCUMENT_POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
+_SECURITY_HEADERS = {
+    "Cache-Control": "no-store",
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+}
+_ERROR_TYPES: Mapping[int, ErrorType] = {kind.status: kind for kind in ErrorType}
+_log = structlog.get_logger()
+
+
+def build_app(
+    *,
+    authenticator: Authenticator,
+    publish_service: PublishService,
+    feed: ProgressFeed,
+    metrics: NoticesApiMetrics,
+    proxies: Sequence[Network],
+) -> web.Application:
+    """Return the application with all routes."""
+    app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[convert_errors])
+    app[AUTHENTICATOR], app[PUBLISH_SERVICE], app[PROGRESS_FEED], app[METRICS], app[PROXIES] = (
+        authenticator,
+        publish_service,
+        feed,
+        metrics,
+        proxies,
+    )
+    app[CLOSING] = asyncio.Event()
+    app.on_shutdown.append(close_streams)
+    app.on_response_prepare.append(set_security_headers)
+    app.router.add_post("/notices", publish)
+    app.router.add_get("/notices", list_notices, allow_head=False)
+    app.router.add_post("/notices/check", check)
+    app.router.add_get("/events/{key:[0-9a-f]{32}}", follow_event, allow_head=False)
+    _add_documents(app)
+    return app
+
+
+def _add_documents(app: web.Application) -> None:
+    """Add the documents about this API, which hold no secrets and need no token."""
+    for path, file in _DOCUMENTS.items():
+        media = "text/html" if file.suffix == ".html" else "application/json"
+        app.router.add_get(path, _make_document_handler(file.read_bytes(), media), allow_head=False)
+
+
+def _make_document_handler(body: bytes, media: str) -> Callable[[web.Request], Awaitable[web.Response]]:
+    async def say(_: web.Request) -> web.Response:
+        return web.Response(
+            body=body, content_type=media, charset="utf-8", headers={"Content-Security-Policy": _DOCUMENT_POLICY}
+        )
+
+    return say
+
+
+async def publish(request: web.Request) -> web.Response:
+    """Publish; respond 202 with the URL to follow once the broker has stored the events."""
+    caller = authenticate_caller(request)
+    parsed, results = await request.app[PUBLISH_SERVICE].publish(await read_api_request(request), caller)
+    location = {str(hdrs.LOCATION): results[0].event} if len(results) == 1 else None
+    return build_response(PublishResults(events=tuple(results)) if parsed.batch else results[0], 202, location)
+
+
+async def check(request: web.Request) -> web.Response:
+    """Respond with what publishing would do, without publishing."""
+    caller = authenticate_caller(request)
+    parsed, results = await request.app[PUBLISH_SERVICE].check(await read_api_request(request), caller)
+    return build_response(CheckResults(events=tuple(results)) if parsed.batch else results[0])
+
+
+async def list_notices(request: web.Request) -> web.Response:
+    """Respond with the progress of each notice of the system."""
+    return build_response(request.app[PROGRESS_FEED].list_notices(authenticate_caller(request)))
+
+
+async def follow_event(request: web.Request) -> web.StreamResponse:
+    """Respond with the progress as JSON, or as a stream if the client accepts one."""
+    caller = authenticate_caller(request)
+    key = request.match_info["key"]
+    entry = await request.app[PROGRESS_FEED].find(caller, key)
+    if EVENT_STREAM not in request.headers.get(hdrs.ACCEPT, "").lower():
+        return build_response(entry.progress)
+    seen = _parse_last_event_id(request)
+    if seen is not None and seen >= entry.place and entry.progress.is_final:
+        return web.Response(status=204)  # tells an EventSource not to reconnect
+    with request.app[PROGRESS_FEED].reserve_watcher(caller):
+        return await _stream(request, caller, key, seen)
+
+
+def _parse_last_event_id(request: web.Request) -> int | None:
+    told = request.headers.get("Last-Event-ID", "")
+    return int(told) if told.isascii() and told.isdecimal() and len(told) < 19 else None
+
+
+async def _stream(request: web.Request, caller: Caller, key: str, seen: int | None) -> web.StreamResponse:
+    response = web.StreamResponse(headers={hdrs.CONTENT_TYPE: EVENT_STREAM, "X-Accel-Buffering": "no"})
+    await response.prepare(request)
+    writing = asyncio.create_task(_write_events(request, response, caller, key, seen))
+    closing = asyncio.create_task(request.app[CLOSING].wait())
+    try:
+        await asyncio.wait((writing, closing), return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        writing.cancel()
+        closing.cancel()
+    return response
+
+
+async def _write_events(
+    request: web.Request, response: web.StreamResponse, caller: Caller, key: str, seen: int | None
+) -> None:
+    said = time.monotonic()
+    ends = said + MAX_STREAM_SECONDS
+    try:
+        await _send(response, f"retry: {RECONNECT_MILLISECONDS}\n\n")
+        async for entry in request.app[PROGRESS_FEED].stream_changes(caller, key, seen, POLL_INTERVAL_SECONDS):
+            now = time.monotonic()
+            if now > ends or request.transport is None or not request.app[AUTHENTICATOR].is_still_valid(caller):
+                return
+            if entry or now - said > KEEPALIVE_INTERVAL_SECONDS:
+                await _send(response, _format_event(entry) if entry else ": nothing new\n\n")
+                said = now
+    except (ConnectionError, TimeoutError):
+        return  # the client is gone
+
+
+def _format_event(entry: ProgressEntry) -> str:
+    place = f"id: {entry.place}\n" if entry.place >= 0 else ""
+    return f"{place}event: {entry.progress.state}\ndata: {msgspec.json.encode(entry.progress).decode()}\n\n"
+
+
+async def _send(response: web.StreamResponse, text: str) -> None:
+    async with asyncio.timeout(WRITE_TIMEOUT_SECONDS):
+        await response.write(text.encode())
+
+
+async def close_streams(app: web.Application) -> None:
+    """End all streams at shutdown, so that clients reconnect to another process."""
+    app[CLOSING].set()
+
+
+def authenticate_caller(request: web.Request) -> Caller:
+    """Return the authenticated caller. Raises ApiError."""
+    shown = request.headers.getall(hdrs.AUTHORIZATION, [])
+    forwarded = ",".join(request.headers.getall(hdrs.X_FORWARDED_FOR, []))
+    address = find_client_address(request.remote, forwarded, request.app[PROXIES])
+    return request.app[AUTHENTICATOR].authenticate(shown[0] if len(shown) == 1 else None, address)
+
+
+async def read_api_request(request: web.Request) -> RawRequest:
+    """Return the headers and the whole body. Raises ApiError."""
+    if request.headers.get(hdrs.CONTENT_ENCODING, "identity").lower() != "identity":
+        raise ApiError(ErrorType.MEDIA, "Send the content as it is, without Content-Encoding.")
+    headers = [(name.lower(), value) for name, value in request.headers.items()]
+    return RawRequest(headers=headers, body=await _read_body(request))
+
+
+async def _read_body(request: web.Request) -> bytes:
+    if (request.content_length or 0) > MAX_BODY_BYTES:
+        raise _build_too_large_error()
+    try:
+        async with asyncio.timeout(READ_TIMEOUT_SECONDS):
+            return await request.read()
+    except web.HTTPRequestEntityTooLarge:
+        raise _build_too_large_error() from None
+    except TimeoutError:
+        raise ApiError(
+            ErrorType.TOO_SLOW, f"The content has to arrive within {READ_TIMEOUT_SECONDS:g} seconds."
+        ) from None
+    except web.RequestPayloadError:
+        raise ApiError(ErrorType.UNREADABLE, "The content is not transferred correctly.") from None
+
+
+def _build_too_large_error() -> ApiError:
+    return ApiError(ErrorType.TOO_LARGE, f"The content may have {MAX_BODY_BYTES} bytes.")
+
+
+def build_response(value: object, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
+    return web.Response(
+        body=msgspec.json.encode(value), status=status, content_type="application/json", headers=headers
+    )
+
+
+def build_error_response(error: ApiError) -> web.Response:
+    return web.Response(
+        body=msgspec.json.encode(error.details),
+        status=error.error_type.status,
+        content_type=PROBLEM_MEDIA_TYPE,
+        headers=error.headers,
+    )
+
+
+async def set_security_headers(_: web.Request, response: web.StreamResponse) -> None:
+    """Set headers against caching, content sniffing and embedding; remove `Server`."""
+    response.headers.pop(hdrs.SERVER, None)
+    for name, value in _SECURITY_HEADERS.items():
+        response.headers.setdefault(name, value)
+
+
+@web.middleware
+async def convert_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Convert exceptions to error responses; as the outermost middleware, it lets none through but lost connections."""
+    started = time.monotonic()
+    try:
+        response = await handler(request)
+    except ApiError as refusal:
+        response = build_error_response(refusal)
+    except web.HTTPException as error:
+        response = build_error_response(_convert_http_error(error))
+    except ConnectionError:
+        raise  # the client is gone
+    except Exception as error:  # a bug: details go to the operator's log, not to the client
+        _log.exception("notices_api_failed", cause=type(error).__name__)
+        response = build_error_response(ApiError(ErrorType.INTERNAL))
+    request.app[METRICS].observe_request(_get_route_path(request), response.status, time.monotonic() - started)
+    return response
+
+
+def _convert_http_error(error: web.HTTPException) -> ApiError:
+    allowed = {str(hdrs.ALLOW): error.headers[hdrs.ALLOW]} if hdrs.ALLOW in error.headers else {}
+    return ApiError(_ERROR_TYPES.get(error.status, ErrorType.UNREADABLE), headers=allowed)
+
+
+def _get_route_path(request: web.Request) -> str:
+    resource = request.match_info.route.resource
+    return resource.canonical if resource else NO_ROUTE
+
+
+def respond_to_error(status: int) -> web.Response:
+    """Return a problem response to malformed HTTP, without repeating any of it."""
+    return build_error_response(ApiError(_ERROR_TYPES.get(status, ErrorType.UNREADABLE)))

@@ -1,0 +1,128 @@
+"""Token authentication of API requests, by a file of tokens."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+import structlog
+
+from services.ingress.notices.errors import ApiError, ErrorType, build_retryable_error
+from services.ingress.notices.rate_limit import TokenBuckets
+from services.ingress.notices.validation import Caller
+from shared.notices.configuration import Configuration
+from shared.notices.tokens import MAX_TOKEN_LENGTH, Token, TokenList, find_token
+from shared.runtime.clock import Clock
+
+CHALLENGE = {"WWW-Authenticate": 'Bearer realm="Kreisfunk"'}
+RETRY_AFTER_SECONDS = 2.0
+
+_log = structlog.get_logger()
+_FileState = tuple[int, int, int]
+
+
+class TokensUnreadable(Exception):
+    """Error: the tokens file is damaged, so no token can be accepted."""
+
+
+@dataclass
+class TokenFile:
+    """Tokens file, read again whenever it has changed. No file means no tokens; a damaged one rejects all."""
+
+    path: Path
+    _state: _FileState | None = field(default=None, init=False)
+    _tokens: Sequence[Token] | None = field(default=(), init=False)
+
+    def load(self) -> Sequence[Token]:
+        """Return the current tokens; changes take effect without a restart. Raises TokensUnreadable."""
+        state = self._read_state()
+        if state != self._state:
+            self._state = state
+            self._tokens = self._read() if state else ()
+        if self._tokens is None:
+            raise TokensUnreadable
+        return self._tokens
+
+    def _read_state(self) -> _FileState | None:
+        """Return values that change when the file is written, from one `stat` without reading the file."""
+        try:
+            found = self.path.stat()
+        except FileNotFoundError:
+            return None
+        except OSError:
+            return (0, 0, 0)
+        return found.st_ino, found.st_mtime_ns, found.st_size
+
+    def _read(self) -> Sequence[Token] | None:
+        try:
+            tokens = msgspec.json.decode(self.path.read_bytes(), type=TokenList).tokens
+        except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+            _log.error("tokens_unreadable", path=str(self.path), error=type(error).__name__)
+            return None
+        _log.info("tokens_read", tokens=len(tokens))
+        return tokens
+
+
+@dataclass(kw_only=True)
+class Authenticator:
+    """Token authentication. Failed attempts are rate-limited by address; a valid token is accepted even from there."""
+
+    tokens: TokenFile
+    configuration: Configuration
+    failures: TokenBuckets
+    requests: TokenBuckets
+    clock: Clock
+    monotonic: Callable[[], float]
+    count_refused: Callable[[str], None]
+
+    def authenticate(self, authorization: str | None, address: str) -> Caller:
+        """Return the caller. Raises ApiError: the same one for every reason, except when a rate limit is exceeded."""
+        token, caller = self._find(_parse_bearer(authorization))
+        if token is None or caller is None:
+            raise self._reject_token(address)
+        if wait := self.requests.take(token.id, self.monotonic()):
+            raise self._reject_rate("This token was used too often.", wait)
+        return caller
+
+    def is_still_valid(self, caller: Caller) -> bool:
+        """Return whether the caller's token has been neither revoked nor expired since it was accepted."""
+        try:
+            tokens = self.tokens.load()
+        except TokensUnreadable:
+            return False
+        return any(token.id == caller.token and token.is_valid(self.clock()) for token in tokens)
+
+    def _find(self, text: str) -> tuple[Token | None, Caller | None]:
+        try:
+            token = find_token(text, self.tokens.load(), self.clock())
+        except TokensUnreadable:
+            raise build_retryable_error(
+                ErrorType.UNAVAILABLE, "Tokens cannot be checked just now.", RETRY_AFTER_SECONDS
+            ) from None
+        return token, None if token is None else self._build_caller(token)
+
+    def _build_caller(self, token: Token) -> Caller | None:
+        """Return None if the token's system is no longer registered, or none of the token's topics is left."""
+        system = self.configuration.find_system(token.system)
+        topics = tuple(topic for topic in system.topics if topic in (token.topics or system.topics)) if system else ()
+        if system is None or not topics:
+            return None
+        narrowed = msgspec.structs.replace(system, topics=topics)
+        return Caller(token=token.id, system=narrowed, narrowed=topics != system.topics)
+
+    def _reject_token(self, address: str) -> ApiError:
+        if wait := self.failures.take(address, self.monotonic()):
+            return self._reject_rate("Too many wrong tokens came from this address.", wait)
+        self.count_refused("token")
+        return ApiError(ErrorType.UNAUTHORIZED, "Send a token that was made for your system.", headers=CHALLENGE)
+
+    def _reject_rate(self, detail: str, wait: float) -> ApiError:
+        self.count_refused("rate")
+        return build_retryable_error(ErrorType.TOO_MANY, detail, wait)
+
+
+def _parse_bearer(authorization: str | None) -> str:
+    """Return the bearer token as sent; empty if there is none or if it cannot be a token."""
+    scheme, _, text = (authorization or "").partition(" ")
+    token = text.strip()
+    return token if scheme.lower() == "bearer" and len(token) <= MAX_TOKEN_LENGTH and token.isascii() else ""

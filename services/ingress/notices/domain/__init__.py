@@ -1,1 +1,0 @@
-"""Rules of the notices API, without I/O: requests accepted, their callers, and the answers."""

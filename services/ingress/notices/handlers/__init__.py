@@ -1,1 +1,0 @@
-"""Handlers of the notices API: authentication, publishing, notice checks and progress."""

@@ -1,0 +1,48 @@
+"""Storage of notice events in the broker."""
+
+from dataclasses import dataclass, field
+from uuid import uuid4
+
+import msgspec
+import structlog
+
+from services.ingress.notices.publishing import NoticeNotStored
+from shared.amqp.publisher import ReconnectingPublisher
+from shared.amqp.topology import API_NOTICES
+from shared.contracts.envelope import Envelope
+from shared.contracts.registry import MESSAGES
+from shared.outcome import DependencyUnavailable, Unroutable
+
+MAX_WAITING = 200
+
+_log = structlog.get_logger()
+
+
+@dataclass
+class BrokerNoticeOutbox:
+    """Broker implementation of publishing.NoticeOutbox; our own `login` is permitted to name the publishing system."""
+
+    publisher: ReconnectingPublisher
+    login: str
+    _waiting: int = field(default=0, init=False)
+
+    async def store(self, event: Envelope) -> None:
+        if self._waiting >= MAX_WAITING:
+            raise NoticeNotStored("too much is waiting")
+        self._waiting += 1
+        try:
+            await self._publish(event)
+        except (DependencyUnavailable, Unroutable) as error:
+            _log.warning("notice_not_stored", error=str(error))
+            raise NoticeNotStored from None
+        finally:
+            self._waiting -= 1
+
+    async def _publish(self, event: Envelope) -> None:
+        await self.publisher.get_publisher().publish(
+            API_NOTICES,
+            MESSAGES[event.type].KEY,
+            msgspec.json.encode(event),
+            message_id=str(uuid4()),  # not the event's id, which may be longer than AMQP permits
+            user_id=self.login,
+        )

@@ -1,0 +1,308 @@
+"""Progress of published events: how each message changes it, and a store of the events of the last days."""
+
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from functools import singledispatch
+from hashlib import sha256
+from typing import NamedTuple
+from uuid import UUID
+
+import msgspec
+from msgspec import Struct
+
+from shared.contracts.envelope import Envelope
+from shared.contracts.events import (
+    BroadcastCancelled,
+    BroadcastFinished,
+    BroadcastProgressed,
+    BroadcastStarted,
+    Euros,
+    NoticeAccepted,
+    NoticeAction,
+    NoticeRejected,
+    Problem,
+)
+from shared.contracts.message import Message, Moment
+from shared.notices.fingerprint import compute_fingerprint
+
+EVENTS_PATH = "/events/"
+MAX_EVENTS_PER_SYSTEM = 5_000
+NOT_IN_STREAM = -1
+MAX_NOTICE_ID_LENGTH = 200
+EventName = tuple[str, str]
+
+
+class EventState(StrEnum):
+    """State of an event."""
+
+    RECEIVED = "received"
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+    SCHEDULED = "scheduled"
+    SENDING = "sending"
+    FINISHED = "finished"
+    CANCELLED = "cancelled"
+    DONE = "done"
+
+
+FINAL_STATES = frozenset((EventState.REJECTED, EventState.FINISHED, EventState.CANCELLED, EventState.DONE))
+
+
+class EventProgress(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Progress of an event so far.
+
+    First `received`; then `accepted` or `rejected`, with the reasons in `problems`; `scheduled` until its start;
+    `sending`, with recipients by state in `states`; at last `finished`, or `cancelled` with the reason. A withdrawal is
+    `done` once it is in effect. `problems` in any other state concern the same id sent again with other content.
+    `audience`, `costs` in euros, `duration_seconds` and `blockers` are those of the acceptance; later `audience` is the
+    actual number, and `person_limited` of the waiting recipients wait because of Meta's limit of messages to one
+    person.
+    """
+
+    event: str
+    source: str
+    id: str
+    notice: str
+    state: EventState
+    changed_at: Moment
+    action: NoticeAction | None = None
+    revision: int | None = None
+    broadcast: UUID | None = None
+    audience: int | None = None
+    states: dict[str, int] = {}
+    person_limited: int = 0
+    costs: dict[str, Euros] = {}
+    duration_seconds: int | None = None
+    blockers: tuple[str, ...] = ()
+    scheduled_at: Moment | None = None
+    expires_at: Moment | None = None
+    topic: str | None = None
+    headline: str | None = None
+    reason: str = ""
+    problems: tuple[Problem, ...] = ()
+
+    @property
+    def is_final(self) -> bool:
+        return self.state in FINAL_STATES
+
+
+class NoticeList(Struct, frozen=True, kw_only=True):
+    """The notices of a system in the last days, newest first, each by the last event about it.
+
+    A withdrawal is `done`, with the topic and the headline of the withdrawn notice.
+    """
+
+    notices: tuple[EventProgress, ...]
+
+
+def event_key(source: str, event_id: str) -> str:
+    """Return the name of an event in URLs: opaque, and the same each time."""
+    first = source.encode()
+    return sha256(len(first).to_bytes(4, "big") + first + event_id.encode()).hexdigest()[:32]
+
+
+def event_path(source: str, event_id: str) -> str:
+    return EVENTS_PATH + event_key(source, event_id)
+
+
+def start_progress(source: str, identifier: str, notice: str, at: datetime) -> EventProgress:
+    """Return the progress of an event that has just been received."""
+    return EventProgress(
+        event=event_path(source, identifier),
+        source=source,
+        id=identifier,
+        notice=notice[:MAX_NOTICE_ID_LENGTH],
+        state=EventState.RECEIVED,
+        changed_at=at,
+    )
+
+
+@singledispatch
+def apply_message(message: Message, before: EventProgress, at: datetime) -> EventProgress:
+    """Return the progress after this message of the time `at`; most messages do not change it."""
+    return before
+
+
+@apply_message.register
+def _(message: NoticeAccepted, before: EventProgress, at: datetime) -> EventProgress:
+    """Apply an acceptance; a repeated one does not undo later progress."""
+    fresh = before.state in (EventState.RECEIVED, EventState.REJECTED)
+    return msgspec.structs.replace(
+        before,
+        state=_derive_state(message, at) if fresh else before.state,
+        changed_at=at,
+        action=message.action,
+        revision=message.revision,
+        broadcast=message.broadcast,
+        audience=message.audience if fresh else before.audience,
+        costs=message.costs,
+        duration_seconds=message.duration_seconds,
+        blockers=message.blockers,
+        scheduled_at=message.scheduled_at,
+        expires_at=message.expires_at,
+        topic=message.topic,
+        headline=message.headline,
+        problems=(),
+    )
+
+
+def _derive_state(message: NoticeAccepted, at: datetime) -> EventState:
+    if message.action is NoticeAction.WITHDRAWN:
+        return EventState.DONE
+    return (
+        EventState.SCHEDULED if message.scheduled_at is not None and message.scheduled_at > at else EventState.ACCEPTED
+    )
+
+
+@apply_message.register
+def _(message: NoticeRejected, before: EventProgress, at: datetime) -> EventProgress:
+    state = EventState.REJECTED if before.state is EventState.RECEIVED else before.state
+    return msgspec.structs.replace(before, state=state, problems=message.problems, changed_at=at)
+
+
+@apply_message.register
+def _(message: BroadcastStarted, before: EventProgress, at: datetime) -> EventProgress:
+    waits = before.scheduled_at is not None and before.scheduled_at > at
+    return before if waits else _move_to(before, EventState.SENDING, at)
+
+
+@apply_message.register
+def _(message: BroadcastProgressed, before: EventProgress, at: datetime) -> EventProgress:
+    sent = msgspec.structs.replace(
+        before, audience=message.audience, states=message.states, person_limited=message.person_limited
+    )
+    return _move_to(sent, EventState.SENDING, at)
+
+
+@apply_message.register
+def _(message: BroadcastFinished, before: EventProgress, at: datetime) -> EventProgress:
+    sent = msgspec.structs.replace(before, audience=message.audience, states=message.states, person_limited=0)
+    return _move_to(sent, EventState.FINISHED, at)
+
+
+@apply_message.register
+def _(message: BroadcastCancelled, before: EventProgress, at: datetime) -> EventProgress:
+    return msgspec.structs.replace(_move_to(before, EventState.CANCELLED, at), reason=message.reason)
+
+
+def _move_to(before: EventProgress, state: EventState, at: datetime) -> EventProgress:
+    """Set the state unless the current one is final; figures may still change after that."""
+    return msgspec.structs.replace(before, state=before.state if before.is_final else state, changed_at=at)
+
+
+class ProgressEntry(NamedTuple):
+    """Progress of an event, and the stream offset of the latest message about it.
+
+    `digest` is that of the event itself, empty if the event did not come over HTTP.
+    """
+
+    place: int
+    progress: EventProgress
+    digest: bytes = b""
+
+    @property
+    def is_taken(self) -> bool:
+        """Return whether the id is in use; a rejected event has not used it."""
+        return self.progress.state is not EventState.REJECTED
+
+    def has_other_content(self, digest: bytes) -> bool:
+        """Return whether the id is in use for an event with other content."""
+        return self.is_taken and self.digest not in (digest, b"")
+
+    def is_repeat(self, digest: bytes) -> bool:
+        return self.is_taken and self.digest == digest
+
+
+@dataclass
+class ProgressStore:
+    """Store of event progress, separate for each system; `owners` maps sources to registered systems.
+
+    Of each system at most `max_events` are stored, the latest ones.
+    """
+
+    owners: Mapping[str, str]
+    max_events: int = MAX_EVENTS_PER_SYSTEM
+    _entries: dict[str, OrderedDict[str, ProgressEntry]] = field(default_factory=dict)
+    _broadcasts: dict[UUID, set[EventName]] = field(default_factory=dict)
+
+    def find(self, system: str, key: str) -> ProgressEntry | None:
+        return self._entries[system].get(key) if system in self._entries else None
+
+    def add_event(
+        self, event: Envelope, system: str | None, at: datetime, place: int = NOT_IN_STREAM
+    ) -> EventName | None:
+        """Add an event published by this system; return its name if it is new. A rejected event starts again."""
+        if system is None or system not in self.owners.values():
+            return None
+        key = event_key(event.source, event.id)
+        known = self.find(system, key)
+        again = known is not None and known.progress.state is EventState.REJECTED
+        if known is None or again:
+            entry = ProgressEntry(
+                place, start_progress(event.source, event.id, event.subject or "", at), compute_fingerprint(event)
+            )
+        elif known.place == NOT_IN_STREAM != place:
+            entry = known._replace(place=place)
+        else:
+            return None
+        self._put(system, key, entry)
+        return system, key
+
+    def apply(self, message: Message, at: datetime, place: int) -> list[EventName]:
+        """Apply a message; return the names of the events that it concerns."""
+        names = list(self._find_names(message)) or self._add_accepted(message, at, place)
+        for system, key in names:
+            entry = self._entries[system][key]
+            self._entries[system][key] = entry._replace(
+                place=place, progress=apply_message(message, entry.progress, at)
+            )
+            if isinstance(message, NoticeAccepted) and message.broadcast is not None:
+                self._broadcasts.setdefault(message.broadcast, set()).add((system, key))
+        return names
+
+    def _find_names(self, message: Message) -> Iterator[EventName]:
+        if isinstance(message, NoticeAccepted | NoticeRejected):
+            key = event_key(message.source, message.event)
+            systems = self._entries if isinstance(message, NoticeAccepted) else filter(message.is_for, self._entries)
+            yield from ((system, key) for system in systems if key in self._entries[system])
+        elif isinstance(broadcast := getattr(message, "broadcast", None), UUID):
+            yield from self._broadcasts.get(broadcast, ())
+
+    def _add_accepted(self, message: Message, at: datetime, place: int) -> list[EventName]:
+        """Add an event published over AMQP once it was accepted: only then is its source known to be right."""
+        if not isinstance(message, NoticeAccepted) or message.source not in self.owners:
+            return []
+        name = self.owners[message.source], event_key(message.source, message.event)
+        self._put(*name, ProgressEntry(place, start_progress(message.source, message.event, message.notice, at)))
+        return [name]
+
+    def list_notices(self, system: str) -> list[EventProgress]:
+        """Return the last event about each notice, newest first; a rejected event only if the notice has no other."""
+        found: dict[tuple[str, str], EventProgress] = {}
+        for entry in self._entries.get(system, {}).values():
+            progress, name = entry.progress, (entry.progress.source, entry.progress.notice)
+            before = found.get(name)
+            if before is None:
+                found[name] = progress
+            elif progress.state is not EventState.REJECTED:
+                del found[name]
+                found[name] = msgspec.structs.replace(
+                    progress, topic=progress.topic or before.topic, headline=progress.headline or before.headline
+                )
+        return list(reversed(found.values()))
+
+    def _put(self, system: str, key: str, entry: ProgressEntry) -> None:
+        known = self._entries.setdefault(system, OrderedDict())
+        known[key] = entry
+        if len(known) > self.max_events:
+            self._drop_broadcast(system, *known.popitem(last=False))
+
+    def _drop_broadcast(self, system: str, key: str, entry: ProgressEntry) -> None:
+        broadcast = entry.progress.broadcast
+        if broadcast is not None and broadcast in self._broadcasts:
+            self._broadcasts[broadcast].discard((system, key))
+            if not self._broadcasts[broadcast]:
+                del self._broadcasts[broadcast]

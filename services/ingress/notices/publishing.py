@@ -1,0 +1,142 @@
+"""Publishing and checking of the notices in a request."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+from uuid import uuid4
+
+import msgspec
+
+from services.ingress.notices.errors import ApiError, ErrorType, build_retryable_error
+from services.ingress.notices.parsing import ParsedRequest, RawRequest, parse_request
+from services.ingress.notices.progress_feed import ProgressFeed
+from services.ingress.notices.validation import (
+    Caller,
+    CheckResult,
+    PublishResult,
+    build_check_result,
+    build_publish_result,
+    validate_events,
+)
+from shared.contracts.envelope import Envelope, encode, read_envelope
+from shared.contracts.events import NoticeChecked
+from shared.contracts.notices import NoticeCheck
+from shared.notices.configuration import Configuration
+from shared.notices.fingerprint import ID_REUSED
+from shared.runtime.clock import Clock
+
+RETRY_AFTER_SECONDS = 2.0
+ANSWER_TIMEOUT_SECONDS = 2.0
+MAX_PENDING_CHECKS = 200
+
+
+class NoticeNotStored(Exception):
+    """Error: the broker has not confirmed; the client should repeat the request."""
+
+
+class NoticeOutbox(Protocol):
+    """Durable store for notice events."""
+
+    async def store(self, event: Envelope) -> None:
+        """Return when the broker has the event on disk. Raises NoticeNotStored."""
+
+
+@dataclass
+class NoticeCheckClient:
+    """Client of the checks that only subscriptions can make.
+
+    Requests go out through the broker, answers are read from its stream.
+    """
+
+    outbox: NoticeOutbox
+    clock: Clock
+    _pending: dict[tuple[str, str], asyncio.Future[NoticeChecked]] = field(default_factory=dict)
+
+    async def check(self, event: Envelope, caller: Caller) -> NoticeChecked | None:
+        """Return what would happen to the event; None if no answer comes in time, or too many checks are pending."""
+        if len(self._pending) >= MAX_PENDING_CHECKS:
+            return None
+        name = event.source, uuid4().hex
+        self._pending[name] = asyncio.get_running_loop().create_future()
+        try:
+            async with asyncio.timeout(ANSWER_TIMEOUT_SECONDS):
+                await self.outbox.store(caller.stamp(self._build_check(event, name[1])))
+                return await self._pending[name]
+        except (TimeoutError, NoticeNotStored):
+            return None
+        finally:
+            del self._pending[name]
+
+    def _build_check(self, event: Envelope, identifier: str) -> Envelope:
+        message = NoticeCheck(event=msgspec.json.decode(msgspec.json.encode(event)))
+        return read_envelope(encode(message, event_id=identifier, source=event.source, time=self.clock()))
+
+    def resolve(self, answer: NoticeChecked) -> None:
+        """Pass an answer to its pending check; ignore answers to requests of another process."""
+        waiting = self._pending.get((answer.source, answer.event))
+        if waiting is not None and not waiting.done():
+            waiting.set_result(answer)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PublishService:
+    """Service that checks and publishes notices."""
+
+    configuration: Configuration
+    outbox: NoticeOutbox
+    feed: ProgressFeed
+    checks: NoticeCheckClient
+    clock: Clock
+    count_stored: Callable[[str], None]
+
+    def parse(self, request: RawRequest, caller: Caller) -> ParsedRequest:
+        """Return the events of a request, all without problems. Raises ApiError."""
+        parsed = parse_request(request, caller.system)
+        known = frozenset(n for n, event in enumerate(parsed.events) if self.feed.is_repeat(event, caller))
+        validate_events(parsed, caller, self.configuration, self.clock(), known=known)
+        used = [n for n, event in enumerate(parsed.events) if self.feed.is_used(event, caller)]
+        if used:
+            raise ApiError(
+                ErrorType.INVALID, errors=[parsed.build_error(parsed.translate(ID_REUSED), place) for place in used]
+            )
+        return parsed
+
+    async def check(self, request: RawRequest, caller: Caller) -> tuple[ParsedRequest, Sequence[CheckResult]]:
+        """Return what would happen to the events of a request. Raises ApiError."""
+        parsed = self.parse(request, caller)
+        answers = await asyncio.gather(
+            *(self._check_event(parsed, place, caller) for place in range(len(parsed.events)))
+        )
+        errors = [
+            parsed.build_error(parsed.translate(problem), place)
+            for place, checked in enumerate(answers)
+            for problem in (checked.problems if checked else ())
+        ]
+        if errors:
+            raise ApiError(ErrorType.INVALID, errors=errors)
+        return parsed, [
+            build_check_result(event, checked) for event, checked in zip(parsed.events, answers, strict=True)
+        ]
+
+    async def _check_event(self, parsed: ParsedRequest, place: int, caller: Caller) -> NoticeChecked | None:
+        """Check an event; None after another on the same notice in the batch, whose effect cannot be predicted."""
+        event = parsed.events[place]
+        earlier = {(one.source, one.subject) for one in parsed.events[:place]}
+        return None if (event.source, event.subject) in earlier else await self.checks.check(event, caller)
+
+    async def publish(self, request: RawRequest, caller: Caller) -> tuple[ParsedRequest, Sequence[PublishResult]]:
+        """Return when the broker has all events. Raises ApiError; part of a batch may be stored nevertheless."""
+        parsed = self.parse(request, caller)
+        for event in parsed.events:  # in order, since a batch may publish a notice and then update it
+            await self._store(caller.stamp(event))
+            self.feed.add_published(event, caller)
+        return parsed, [build_publish_result(event) for event in parsed.events]
+
+    async def _store(self, event: Envelope) -> None:
+        try:
+            await self.outbox.store(event)
+        except NoticeNotStored:
+            detail = "The broker did not confirm. Repeat the same request: nothing is sent twice."
+            raise build_retryable_error(ErrorType.UNAVAILABLE, detail, RETRY_AFTER_SECONDS) from None
+        self.count_stored(event.type)

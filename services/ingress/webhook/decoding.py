@@ -1,0 +1,200 @@
+"""Decoding of bytes to parts of a webhook; errors give the place and the reason, never a value."""
+
+import re
+from collections.abc import Container, Mapping
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any, NamedTuple, TypeVar
+
+import msgspec
+
+from services.ingress.webhook import payloads
+from services.ingress.webhook.events import ProblemKind
+
+# A number from here on (the year 5138) cannot be seconds, so it is milliseconds.
+_MIN_MILLISECONDS = 100_000_000_000
+_MAX_TIMESTAMP_LENGTH = 20
+# Decoded values are encoded again, a few levels deeper.
+_MAX_DEPTH = 32
+
+# Each escape in JSON: a surrogate pair, a lone surrogate, or anything else.
+_ESCAPE = re.compile(
+    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<half>u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
+    re.DOTALL,
+)
+_REPLACEMENT = rb"\ufffd"
+
+P = TypeVar("P", bound=payloads.WebhookPart)
+Dropped = Mapping[str, str]
+_NONE_DROPPED: Dropped = {}
+_DECODERS: dict[type[payloads.WebhookPart], msgspec.json.Decoder[Any]] = {
+    kind: msgspec.json.Decoder(kind)
+    for kind in (
+        payloads.Webhook,
+        payloads.Entry,
+        payloads.Change,
+        payloads.ChangeValue,
+        payloads.Contact,
+        payloads.WrittenMessage,
+        payloads.Status,
+        payloads.Preference,
+    )
+}
+_any = msgspec.json.Decoder(dict[str, object])
+_UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+
+class _Field(NamedTuple):
+    """Field of a part, decoded on its own."""
+
+    name: str
+    key: str
+    required: bool
+    decoder: msgspec.json.Decoder[Any]
+
+
+_FIELDS: dict[type[payloads.WebhookPart], tuple[_Field, ...]] = {
+    kind: tuple(
+        _Field(field.name, field.encode_name, field.required, msgspec.json.Decoder(field.type))
+        for field in msgspec.structs.fields(kind)
+    )
+    for kind in (payloads.ChangeValue, payloads.Contact, payloads.WrittenMessage, payloads.Status, payloads.Preference)
+}
+_raws = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_text = msgspec.json.Decoder(str)
+_encoder = msgspec.json.Encoder()
+
+
+class ParseError(ValueError):
+    """Error: a part is malformed. The text holds no value of it."""
+
+    kind = ProblemKind.BROKEN_PART
+
+
+class UnknownField(ParseError):
+    """Error: a part is well formed but of an unknown kind."""
+
+    kind = ProblemKind.UNKNOWN_FIELD
+
+
+def decode_part(kind: type[P], raw: bytes | msgspec.Raw) -> P:
+    """Return the decoded part. Raises ParseError."""
+    try:
+        part: P = _DECODERS[kind].decode(raw)
+    except _UNDECODABLE as error:
+        raise ParseError(_explain(error)) from None
+    return part
+
+
+def decode_webhook(body: bytes) -> payloads.Webhook:
+    """Decode the whole body; lone surrogates are replaced, so that they break no other part. Raises ParseError."""
+    try:
+        return decode_part(payloads.Webhook, body)
+    except ParseError:
+        mended = _ESCAPE.sub(lambda found: _REPLACEMENT if found["half"] else found[0], body)
+        if mended == body:
+            raise
+        return decode_part(payloads.Webhook, mended)
+
+
+def decode_valid_fields(kind: type[P], raw: bytes | msgspec.Raw) -> tuple[P, Dropped]:
+    """Return the part without the fields that do not decode, and the reason for each.
+
+    Raises ParseError if a required or needed field does not decode.
+    """
+    try:
+        return _DECODERS[kind].decode(raw), _NONE_DROPPED
+    except _UNDECODABLE as error:
+        if kind not in _FIELDS:
+            raise ParseError(_explain(error)) from None
+        return _decode_fields(kind, raw)
+
+
+def _decode_fields(kind: type[P], raw: bytes | msgspec.Raw) -> tuple[P, Dropped]:
+    values, dropped = {}, {}
+    try:
+        raws = _raws.decode(raw)
+    except _UNDECODABLE as error:
+        raise ParseError(_explain(error)) from None
+    for field in _FIELDS[kind]:
+        if field.key in raws:
+            try:
+                values[field.name] = field.decoder.decode(raws[field.key])
+            except _UNDECODABLE as error:
+                if field.required:
+                    raise ParseError(f"{field.key}: {_explain(error)}") from None
+                dropped[field.key] = _explain(error)
+        elif field.required:
+            raise ParseError(f"Object missing required field `{field.key}`")
+    part = kind(**values)
+    for name in part.needed & dropped.keys():
+        raise ParseError(f"{name}: {dropped[name]}")
+    return part, dropped
+
+
+def keep_fields(raw: bytes | msgspec.Raw, names: Container[str]) -> bytes:
+    """Return the JSON of the object with only these fields."""
+    fields = _raws.decode(raw)
+    return _encoder.encode({name: content for name, content in fields.items() if name in names})
+
+
+def extract_texts(raw: bytes | msgspec.Raw, *names: str) -> list[str]:
+    """Return those of the named fields that are non-empty text, even if the part is malformed otherwise."""
+    try:
+        fields = _raws.decode(raw)
+    except _UNDECODABLE:
+        return []
+    return [text for name in names if (text := _decode_optional_text(fields.get(name)))]
+
+
+def _decode_optional_text(raw: msgspec.Raw | None) -> str | None:
+    try:
+        return _text.decode(raw) if raw is not None else None
+    except _UNDECODABLE:
+        return None
+
+
+def decode_object(raw: bytes | msgspec.Raw) -> dict[str, object]:
+    """Decode a JSON object of any content. Raises ParseError."""
+    try:
+        value = _any.decode(raw)
+    except _UNDECODABLE as error:
+        raise ParseError(_explain(error)) from None
+    if not _is_shallow(value, _MAX_DEPTH):
+        raise ParseError("nested too deeply")
+    return value
+
+
+def _is_shallow(value: object, levels: int) -> bool:
+    if isinstance(value, dict):
+        value = list(value.values())
+    return not isinstance(value, list) or (levels > 0 and all(_is_shallow(it, levels - 1) for it in value))
+
+
+@lru_cache(maxsize=256)
+def parse_timestamp(timestamp: payloads.Timestamp) -> datetime:
+    """Return Meta's timestamp: seconds as text or number, or milliseconds if large enough. Raises ParseError."""
+    text = str(timestamp)
+    if len(text) > _MAX_TIMESTAMP_LENGTH or not (text.isascii() and text.isdecimal()):
+        raise ParseError("timestamp is not a number of seconds")
+    seconds = int(text)
+    if seconds >= _MIN_MILLISECONDS:
+        seconds //= 1000
+    try:
+        return datetime.fromtimestamp(seconds, UTC)
+    except (ValueError, OverflowError, OSError):
+        raise ParseError("timestamp is out of range") from None
+
+
+def parse_optional_timestamp(timestamp: object) -> datetime | None:
+    """Return an optional timestamp; None if it is malformed, since the rest is still useful."""
+    try:
+        return parse_timestamp(timestamp) if isinstance(timestamp, int | str) else None
+    except ParseError:
+        return None
+
+
+def _explain(error: Exception) -> str:
+    if isinstance(error, UnicodeDecodeError):
+        return "not UTF-8"
+    return "nested too deeply" if isinstance(error, RecursionError) else str(error)

@@ -1,0 +1,227 @@
+"""Results of parsing: events by type, their labels for metrics, and their encoding in chunks that fit into a message.
+
+Events are encoded right after parsing, not when their message is published: waiting events would be hundreds of
+objects that leave the processor's cache and that the garbage collector traverses again and again.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from shared.contracts.inbound import (
+    ACCOUNT_FIELDS,
+    AccountEvent,
+    AccountEvents,
+    DeliveryStatus,
+    DeliveryStatuses,
+    IdentityChange,
+    IdentityChanges,
+    InboundMessage,
+    InboundMessages,
+    PreferenceChange,
+    PreferenceChanges,
+    WebhookQuarantined,
+)
+from shared.contracts.message import Message
+
+MAX_GROUP_EVENTS = 500
+MAX_GROUP_BYTES = 131_072
+OTHER_LABEL = "other"
+_HARMLESS = re.compile(r"[a-z_]{1,40}")
+_encoder = msgspec.json.Encoder()
+
+Event = InboundMessage | DeliveryStatus | PreferenceChange | IdentityChange | AccountEvent | WebhookQuarantined
+E = TypeVar("E", bound=Event)
+
+
+class Ignored(StrEnum):
+    """Reason to ignore a part that was parsed."""
+
+    OTHER_NUMBER = "other_number"
+    OTHER_ACCOUNT = "other_account"
+    GROUP = "group"
+    CALL = "call"
+    COEXISTENCE = "coexistence"
+    HANDOVER = "handover"
+    ADVERTISING = "advertising"
+    EMPTY = "empty"
+
+
+class ProblemKind(StrEnum):
+    """Kind of part that could not be parsed."""
+
+    NO_WEBHOOK = "no_webhook"
+    UNKNOWN_FIELD = "unknown_field"
+    BROKEN_PART = "broken_part"
+    BROKEN_FIELD = "broken_field"
+
+
+@dataclass(frozen=True)
+class ParseProblem:
+    """Part that could not be parsed: its place and the reason, without a value.
+
+    `part` is the part itself as an entry of a webhook, or None if only the whole body can be quarantined.
+    """
+
+    reason: str
+    kind: ProblemKind = ProblemKind.BROKEN_PART
+    part: bytes | None = None
+
+
+Finding = Event | Ignored | ParseProblem
+
+
+class ParsedWebhook(Struct, frozen=True):
+    """Findings of one webhook, by how they are handled."""
+
+    events: list[Event] = []
+    ignored: list[Ignored] = []
+    problems: list[ParseProblem] = []
+
+
+@dataclass(frozen=True)
+class KnownLabels:
+    """Known labels of a type of event, and the function that reads an event's label."""
+
+    get_label: Callable[[Any], str]
+    known: frozenset[str]
+
+    def normalize(self, word: str) -> str:
+        """Return the label if it is known, else `OTHER_LABEL`."""
+        return word if word in self.known else OTHER_LABEL
+
+
+def count_labels(kind: type[Event], events: Sequence[Event]) -> Mapping[str, int]:
+    """Count the labels of these events, which are all of this type."""
+    words = KNOWN_LABELS.get(kind)
+    if words is None:
+        return {}
+    # Usually there is one event, for which a Counter costs ten times as much.
+    return {words.get_label(events[0]): 1} if len(events) == 1 else Counter(map(words.get_label, events))
+
+
+def sum_counts(counts: Iterable[Mapping[str, int]]) -> Mapping[str, int]:
+    """Return the sum of the counts."""
+    total: dict[str, int] = {}
+    for count in counts:
+        for word, times in count.items():
+            total[word] = total.get(word, 0) + times
+    return total
+
+
+def is_loggable(word: str) -> bool:
+    """Return whether a label can only be one of Meta's words, so that it may be logged."""
+    return bool(_HARMLESS.fullmatch(word))
+
+
+MESSAGE_TYPES = frozenset(
+    {
+        "audio",
+        "button",
+        "contacts",
+        "document",
+        "edit",
+        "image",
+        "interactive",
+        "location",
+        "order",
+        "reaction",
+        "request_welcome",
+        "revoke",
+        "sticker",
+        "system",
+        "text",
+        "unknown",
+        "unsupported",
+        "video",
+    }
+)
+STATUSES = frozenset({"sent", "delivered", "read", "failed", "played", "deleted", "warning"})
+PREFERENCES = frozenset({"stop", "resume", "signup"})
+
+KNOWN_LABELS: Mapping[type[Event], KnownLabels] = {
+    InboundMessage: KnownLabels(lambda event: event.kind, MESSAGE_TYPES),
+    DeliveryStatus: KnownLabels(lambda event: event.status, STATUSES),
+    PreferenceChange: KnownLabels(lambda event: event.value, PREFERENCES),
+    AccountEvent: KnownLabels(lambda event: event.field, ACCOUNT_FIELDS),
+}
+
+GROUP_TYPES: Mapping[type[Event], type[Message]] = {
+    InboundMessage: InboundMessages,
+    DeliveryStatus: DeliveryStatuses,
+    PreferenceChange: PreferenceChanges,
+    IdentityChange: IdentityChanges,
+    AccountEvent: AccountEvents,
+    WebhookQuarantined: WebhookQuarantined,
+}
+# The message of a group is a list in one field; each event of a type not named here is a message of its own.
+_FIELDS: Mapping[type[Event], str] = {
+    InboundMessage: "messages",
+    DeliveryStatus: "statuses",
+    PreferenceChange: "changes",
+    IdentityChange: "changes",
+    AccountEvent: "events",
+}
+
+
+def build_group_message(events: Sequence[Event]) -> Message:
+    """Return the message with these events, which are of one type; there is at least one."""
+    first = events[0]
+    if isinstance(first, WebhookQuarantined):
+        return first
+    build: Callable[..., Message] = GROUP_TYPES[type(first)]
+    return build(**{_FIELDS[type(first)]: tuple(events)})
+
+
+def split_by_type(events: Sequence[E]) -> Mapping[type[E], Sequence[E]]:
+    """Return the events of each type, in their order."""
+    types = dict.fromkeys(map(type, events))
+    if len(types) == 1:
+        return {type(events[0]): events}
+    return {kind: [event for event in events if type(event) is kind] for kind in types}
+
+
+@dataclass(slots=True)
+class Chunk:
+    """Events of one webhook and one type: their number, their JSON joined by commas, and counts of Meta's labels."""
+
+    events: int
+    json: bytes
+    labels: Mapping[str, int]
+
+
+EncodedEvents = Mapping[type[Event], Sequence[Chunk]]
+
+
+def encode_events(events: Sequence[Event]) -> EncodedEvents:
+    """Encode all events of a webhook; within a type, their order is kept."""
+    return {kind: split_into_chunks(same) for kind, same in split_by_type(events).items()}
+
+
+def count_bytes(packed: EncodedEvents) -> int:
+    """Return the total size in bytes."""
+    return sum([len(each.json) for slices in packed.values() for each in slices])
+
+
+def split_into_chunks(events: Sequence[Event]) -> list[Chunk]:
+    """Halve the events until each chunk fits; a single event may be larger. All events are of one type."""
+    if len(events) > 1 and type(events[0]) not in _FIELDS:
+        return [each for event in events for each in split_into_chunks([event])]
+    json = _encoder.encode(events)
+    if len(events) == 1 or (len(events) <= MAX_GROUP_EVENTS and len(json) <= MAX_GROUP_BYTES):
+        return [Chunk(len(events), json[1:-1], count_labels(type(events[0]), events))]
+    middle = len(events) // 2
+    return [*split_into_chunks(events[:middle]), *split_into_chunks(events[middle:])]
+
+
+def join_chunks(kind: type[Event], slices: Sequence[Chunk]) -> bytes:
+    """Return the data of the message with these chunks; a type that is not grouped has one chunk with one event."""
+    joined = b",".join([each.json for each in slices])
+    field = _FIELDS.get(kind)
+    return b'{"%b":[%b]}' % (field.encode(), joined) if field else joined

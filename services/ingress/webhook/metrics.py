@@ -1,0 +1,101 @@
+"""Metrics of the ingress; labels come from enums and from the types of the contracts."""
+
+from collections.abc import Mapping
+
+from prometheus_client import CollectorRegistry, Counter, Histogram
+
+from services.ingress.webhook.events import GROUP_TYPES, KNOWN_LABELS, OTHER_LABEL, Event, Ignored, ProblemKind
+from services.ingress.webhook.receiver import WebhookResult
+
+EVENT_KINDS: Mapping[type[Event], str] = {event: message.KEY for event, message in GROUP_TYPES.items()}
+OTHER_STATUSES = (200, 400, 403, 404, 405, 417, 500)
+_GROUP_SIZES = (1, 2, 5, 10, 20, 50, 100, 200, 500)
+_CONFIRM_SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2)
+
+
+class Metrics:
+    """Metrics of the ingress; every series exists from the start, so that no rate begins with a gap."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        webhooks = Counter(
+            "kreisfunk_ingress_webhooks_total",
+            "Webhooks by what became of them",
+            ["result"],
+            registry=registry,
+        )
+        # Looked up once, since one is counted for every webhook.
+        self._webhooks = {result: webhooks.labels(result) for result in WebhookResult}
+        self._others = Counter(
+            "kreisfunk_ingress_other_requests_total",
+            "Requests that were no webhook, by the status of the answer",
+            ["status"],
+            registry=registry,
+        )
+        self._events = Counter(
+            "kreisfunk_ingress_events_total", "Events that the broker confirmed", ["kind"], registry=registry
+        )
+        self._ignored = Counter(
+            "kreisfunk_ingress_ignored_total", "Parts of webhooks not for us", ["reason"], registry=registry
+        )
+        self._labels = Counter(
+            "kreisfunk_ingress_events_by_type_total",
+            "Events that the broker confirmed, by Meta's own type (or status, preference, field)",
+            ["kind", "type"],
+            registry=registry,
+        )
+        self._problems = Counter(
+            "kreisfunk_ingress_problems_total", "Parts of webhooks not understood", ["kind"], registry=registry
+        )
+        self._sizes = Histogram(
+            "kreisfunk_ingress_group_size",
+            "Events in one AMQP message",
+            ["kind"],
+            buckets=_GROUP_SIZES,
+            registry=registry,
+        )
+        self._confirms = Histogram(
+            "kreisfunk_ingress_confirm_seconds",
+            "From publishing a group to the broker's confirm",
+            ["kind"],
+            buckets=_CONFIRM_SECONDS,
+            registry=registry,
+        )
+        self._create_series()
+
+    def count_webhook(self, result: WebhookResult) -> None:
+        self._webhooks[result].inc()
+
+    def count_other_request(self, status: int) -> None:
+        self._others.labels(str(status)).inc()
+
+    def count_ignored(self, reason: Ignored) -> None:
+        self._ignored.labels(reason).inc()
+
+    def count_problem(self, kind: ProblemKind) -> None:
+        self._problems.labels(kind).inc()
+
+    def record_confirm(self, kind: type[Event], size: int, seconds: float) -> None:
+        """Record that a group of `size` events was confirmed `seconds` after publishing."""
+        self._events.labels(EVENT_KINDS[kind]).inc(size)
+        self._sizes.labels(EVENT_KINDS[kind]).observe(size)
+        self._confirms.labels(EVENT_KINDS[kind]).observe(seconds)
+
+    def count_events_by_label(self, kind: type[Event], words: Mapping[str, int]) -> None:
+        """Count the labels of confirmed events; all unknown ones share one label."""
+        for word, times in words.items():
+            self._labels.labels(EVENT_KINDS[kind], KNOWN_LABELS[kind].normalize(word)).inc(times)
+
+    def _create_series(self) -> None:
+        for status in OTHER_STATUSES:
+            self._others.labels(str(status))
+        for reason in Ignored:
+            self._ignored.labels(reason)
+        for problem in ProblemKind:
+            self._problems.labels(problem)
+        for event, words in KNOWN_LABELS.items():
+            for word in (*words.known, OTHER_LABEL):
+                self._labels.labels(EVENT_KINDS[event], word)
+        for kind in EVENT_KINDS.values():
+            self._events.labels(kind)
+            self._sizes.labels(kind)
+            self._confirms.labels(kind)

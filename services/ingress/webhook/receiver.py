@@ -1,0 +1,111 @@
+"""Webhook handling: verify the signature, parse, store, and only then acknowledge."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NamedTuple, Protocol
+
+from services.ingress.webhook.addresses import BlindIndex, Encrypt, Rules
+from services.ingress.webhook.events import EncodedEvents, Ignored, ParseProblem, ProblemKind, encode_events
+from services.ingress.webhook.quarantine import build_quarantine
+from services.ingress.webhook.signature import is_signed, is_verify_token
+from services.ingress.webhook.translate import parse_webhook
+from shared.runtime.clock import Clock
+
+
+class NotStored(Exception):
+    """Error: the broker has not confirmed, or too much is already waiting; the client has to send the webhook again."""
+
+
+class WebhookResult(StrEnum):
+    """Result of handling a webhook."""
+
+    ACCEPTED = "accepted"
+    QUARANTINED = "quarantined"
+    UNSIGNED = "unsigned"
+    UNAVAILABLE = "unavailable"
+    TOO_LARGE = "too_large"
+    TOO_SLOW = "too_slow"
+    BUSY = "busy"
+    ENCODED = "encoded"
+    MALFORMED = "malformed"
+    VANISHED = "vanished"
+
+
+class Outbox(Protocol):
+    """Durable store for the events of a webhook."""
+
+    async def store(self, packed: EncodedEvents) -> None:
+        """Return when all events, if any, are on disk. Raises NotStored within three seconds."""
+
+
+class WebhookMeter(Protocol):
+    """Counters of the webhook handlers."""
+
+    def count_webhook(self, result: WebhookResult) -> None: ...
+
+    def count_other_request(self, status: int) -> None: ...
+
+    def count_ignored(self, reason: Ignored) -> None: ...
+
+    def count_problem(self, kind: ProblemKind) -> None: ...
+
+
+class _EncodedWebhook(NamedTuple):
+    """Encoded parts of a webhook that are needed while it is being stored."""
+
+    events: EncodedEvents
+    ignored: Sequence[Ignored]
+    problems: Sequence[ParseProblem]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Receiver:
+    """Handler of the requests to the public port."""
+
+    app_secrets: Sequence[bytes]
+    verify_token: str
+    phone_number_id: str
+    account_id: str | None = None
+    encrypt: Encrypt
+    index: BlindIndex
+    clock: Clock
+    outbox: Outbox
+    meter: WebhookMeter
+
+    def verify_handshake(self, mode: str | None, token: str | None) -> bool:
+        """Return whether a handshake request comes from Meta."""
+        return mode == "subscribe" and is_verify_token(token, self.verify_token)
+
+    async def receive(self, body: bytes, signature: str | None) -> WebhookResult:
+        """Store the webhook and return its result; it is accepted or quarantined only once it is stored."""
+        result = await self._store(body, signature)
+        self.meter.count_webhook(result)
+        return result
+
+    async def _store(self, body: bytes, signature: str | None) -> WebhookResult:
+        if not is_signed(body, signature, self.app_secrets):
+            return WebhookResult.UNSIGNED
+        encoded = self._encode(body)
+        try:
+            await self.outbox.store(encoded.events)
+        except NotStored:
+            return WebhookResult.UNAVAILABLE
+        for reason in encoded.ignored:
+            self.meter.count_ignored(reason)
+        for problem in encoded.problems:
+            self.meter.count_problem(problem.kind)
+        return WebhookResult.QUARANTINED if encoded.problems else WebhookResult.ACCEPTED
+
+    def _encode(self, body: bytes) -> _EncodedWebhook:
+        rules = Rules(
+            phone_number_id=self.phone_number_id,
+            account_id=self.account_id,
+            received_at=self.clock(),
+            encrypt=self.encrypt,
+            index=self.index,
+        )
+        parsed = parse_webhook(body, rules)
+        if parsed.problems:
+            parsed.events.extend(build_quarantine(body, parsed.problems, rules))
+        return _EncodedWebhook(encode_events(parsed.events), parsed.ignored, parsed.problems)
