@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from services.ingress.notices.domain.validation import NOT_CHECKED
+from services.ingress.notices.validation import NOT_CHECKED
 from services.newsroom.domain.explanations import explain_blocker, explain_duration, explain_problem
 from services.subscriptions.domain.notice_commands import TOPIC_NOT_PERMITTED, UNKNOWN_NOTICE
 from services.subscriptions.domain.notice_events import NOTHING_WITHDRAWN
