@@ -4,7 +4,8 @@ import pytest
 
 from services.subscriptions.domain.intents.detection import detect_text_intent
 from services.subscriptions.domain.intents.intent import Day, Intent
-from tests.unit.subscriptions.factories import COUNTY
+from services.subscriptions.domain.intents.rules import apply_rules
+from tests.unit.subscriptions.factories import COUNTY, TEXTS, build_message, understand_message
 
 
 @pytest.mark.parametrize(
@@ -166,3 +167,280 @@ def test_stars_are_feedback_unless_they_are_an_ornament(text: str, intent: Inten
 )
 def test_scolding_is_feedback_and_no_question(text: str, intent: Intent) -> None:
     assert detect_text_intent(text, COUNTY).intent is intent
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Meine Frau ist gestorben, ich mag auch nicht mehr",
+        "Ganz einsam bin ich und kann einfach nicht mehr",
+        "Es wäre besser ich wäre nicht mehr da",
+        "Mein Leben hat keinen Sinn",
+        "I don't want to live",
+        "Yaşamak istemiyorum",
+        "Я не хочу жить",
+        "Nie chcę żyć",
+        "لا أريد أن أعيش",
+    ],
+)
+def test_whoever_does_not_want_to_live_is_not_unsubscribed_but_hears_of_help(text: str) -> None:
+    assert detect_text_intent(text, COUNTY).intent is Intent.EMERGENCY
+    _, outcome = understand_message(None, build_message(text))
+    assert outcome.reply is not None
+    assert outcome.reply.wording == TEXTS.emergency_dying
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Mein Mann ist gestorben, ich will Ihre Nachrichten nicht mehr",
+        "Ich will nicht mehr",
+        "ich kann nicht mehr, Abmeldung",
+    ],
+)
+def test_a_bereaved_person_can_leave(text: str) -> None:
+    assert detect_text_intent(text, COUNTY).intent is Intent.STOP
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Wir haben uns im Wald verirrt und es wird dunkel",
+        "Bei uns im Keller das Wasser steigt",
+        "Mein Vater hat sich verlaufen, er ist dement",
+    ],
+)
+def test_whoever_is_lost_or_in_danger_is_sent_to_the_emergency_number(text: str) -> None:
+    assert detect_text_intent(text, COUNTY).intent is Intent.EMERGENCY
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Falls ich Stopp tippe, kommt dann nie wieder etwas?",
+        "Wenn man Stop schickt, ist dann Schluss?",
+        "Sobald ich Start schreibe, was kostet das?",
+    ],
+)
+def test_a_question_what_a_word_would_do_does_nothing(text: str) -> None:
+    assert detect_text_intent(text, COUNTY).intent is Intent.HELP
+
+
+@pytest.mark.parametrize(
+    ("text", "intents"),
+    [
+        ("Ich mag doch gar nicht aufhören, es soll nur seltener kommen", {Intent.TOPICS, Intent.OTHER}),
+        ("Die Abmeldung war nicht gewollt, sendet mir bitte wieder alles", {Intent.ASK_START}),
+        ("Der Stopp war unser Hund auf dem Handy", {Intent.ASK_START}),
+        ("Muss ich mich abmelden, bevor ich wegziehe?", {Intent.HELP, Intent.OTHER, Intent.ASK_STOP}),
+    ],
+)
+def test_whoever_stays_is_not_unsubscribed(text: str, intents: set[Intent]) -> None:
+    assert detect_text_intent(text, COUNTY).intent in intents
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Unser Bus steht an jedem Stop zehn Minuten herum",
+        "Beim ersten Stop der Radtour gab es Kuchen für alle",
+        "Bei uns ist Nonstop Verkehr",
+    ],
+)
+def test_a_stop_on_the_way_ends_nothing(text: str) -> None:
+    assert detect_text_intent(text, COUNTY).intent is not Intent.STOP
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Ich will wieder aus dem gesamten Landkreis lesen",
+        "Bitte kreisweit",
+        "Schickt mir bitte die Meldungen aus allen Dörfern",
+        "Nicht nur Grasberg, ich möchte alles",
+    ],
+)
+def test_whoever_wants_the_whole_county_gets_it(text: str) -> None:
+    assert detect_text_intent(text, COUNTY).every_place
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Ich will nichts mehr aus Hambergen hören",
+        "Bitte keine Infos mehr aus Lilienthal",
+        "Ich brauche nichts mehr über Ritterhude",
+    ],
+)
+def test_a_refused_place_ends_nothing_and_is_not_chosen(text: str) -> None:
+    wish = detect_text_intent(text, COUNTY)
+    assert (wish.intent, wish.places) == (Intent.PLACES, frozenset())
+
+
+@pytest.mark.parametrize(
+    ("text", "days", "easter"),
+    [
+        ("Nächste Woche werde ich operiert, bitte fünf Wochen nichts schicken", 35, None),
+        ("nächste Woche bitte nichts schicken", 7, None),
+        ("Könnt ihr mich ne Woche in Ruhe lassen", 7, None),
+        ("Maakt Paus för dree Weken", 21, None),
+        ("Paus bit Oostern", None, 1),
+        ("Pause bis Karneval", None, -46),
+    ],
+)
+def test_the_length_of_a_pause_is_the_number_beside_the_unit(text: str, days: int | None, easter: int | None) -> None:
+    wish = detect_text_intent(text, COUNTY)
+    assert (wish.intent, wish.days, wish.easter) == (Intent.PAUSE, days, easter)
+
+
+@pytest.mark.parametrize(
+    ("text", "until"), [("Pause bis zum Herbst", Day(1, 9)), ("Paus bit Wiehnachten", Day(26, 12))]
+)
+def test_a_pause_lasts_until_a_season_or_a_feast_in_dialect(text: str, until: Day) -> None:
+    assert detect_text_intent(text, COUNTY).until == until
+
+
+@pytest.mark.parametrize("text", ["Pause für immer bitte", "dauerhaft pausieren"])
+def test_a_pause_without_end_is_asked_about(text: str) -> None:
+    assert detect_text_intent(text, COUNTY).intent is Intent.ASK_STOP
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Ich bekomme keine Rente", "Habe meinen Ausweis nicht erhalten", "Ich habe gestern die Zeitung nicht bekommen"],
+)
+def test_whoever_misses_something_else_is_not_shown_the_topics(text: str) -> None:
+    assert detect_text_intent(text, COUNTY).intent is not Intent.TOPICS
+    assert detect_text_intent("Ich habe gestern nichts bekommen", COUNTY).intent in (Intent.TOPICS, Intent.HELP)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Alles gelöscht auf dem neuen Telefon, schickt ihr die Meldung noch einmal",
+        "Chat gelöscht, bitte die Nachricht erneut senden",
+        "Wie lösche ich mein Konto bei Google?",
+        "Wie werde ich meinen Account bei Netflix los",
+    ],
+)
+def test_what_is_deleted_elsewhere_erases_nothing_here(text: str) -> None:
+    wish = detect_text_intent(text, COUNTY)
+    assert wish.intent in (Intent.OTHER, Intent.HELP)
+
+
+@pytest.mark.parametrize("text", ["nicht anmelden, war nur Neugier", "Kein Abo, ich schaue mich nur um"])
+def test_whoever_does_not_want_to_start_is_not_asked_to(text: str) -> None:
+    assert detect_text_intent(text, COUNTY).intent not in (Intent.START, Intent.ASK_START)
+
+
+@pytest.mark.parametrize(
+    "text", ["Bitte leichter schreiben, ich nicht alles verstehen", "Ich verstehen nicht diese Sprache, bitte einfach"]
+)
+def test_whoever_does_not_understand_stays(text: str) -> None:
+    assert detect_text_intent(text, COUNTY).intent in (Intent.HELP, Intent.FEEDBACK)
+    assert detect_text_intent("Ich verstehe nicht, bitte nicht mehr schreiben", COUNTY).intent is Intent.STOP
+
+
+@pytest.mark.parametrize(
+    "text", ["Schaltet die Jobs ab", "Stell die Stellenangebote ab", "Schalten Sie bitte die Jobs aus"]
+)
+def test_a_topic_that_is_switched_off_ends_nothing_else(text: str) -> None:
+    wish = detect_text_intent(text, COUNTY)
+    assert (wish.intent, wish.topics) == (Intent.REMOVE, frozenset({"stellen"}))
+
+
+def test_on_the_way_refuses_no_topic() -> None:
+    wish = detect_text_intent("nur Baustellen auf dem Weg nach Lilienthal bitte", COUNTY)
+    assert (wish.intent, wish.topics) == (Intent.ONLY, frozenset({"baustellen"}))
+
+
+@pytest.mark.parametrize("text", ["thx", "Danke schön", "Guten Morgen liebes Team", "Gruß"])
+def test_mere_politeness_changes_nothing(text: str) -> None:
+    assert detect_text_intent(text, COUNTY).intent is Intent.OTHER
+
+
+@pytest.mark.parametrize(
+    "text", ["Оставьте меня в покое", "Dajcie mi spokój", "Beni rahat bırakın", "Déjenme en paz", "Lasciatemi in pace"]
+)
+def test_leave_me_alone_is_a_stop_in_any_language(text: str) -> None:
+    assert detect_text_intent(text, COUNTY).intent is Intent.STOP
+
+
+@pytest.mark.parametrize("text", ["Wo ist da der Pferdefuß?", "Ist das ein Fortschritt?"])
+def test_a_question_without_a_word_of_leaving_ends_nothing(text: str) -> None:
+    assert detect_text_intent(text, COUNTY).intent not in (Intent.STOP, Intent.ASK_STOP)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Hiermit erteile ich meine Zustimmung zum Empfang",
+        "Ich willige in die Zusendung Ihrer Hinweise ein",
+    ],
+)
+def test_a_declared_consent_is_asked_about_and_no_stop(text: str) -> None:
+    assert detect_text_intent(text, COUNTY).intent is Intent.ASK_START
+    assert detect_text_intent("Ich ziehe meine Zustimmung zurück", COUNTY).intent is Intent.STOP
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ich will eure Infos nicht, wer hat euch das erlaubt",
+        "Kündigen oder lieber nicht, ich weiß noch nicht",
+        "Ich möchte überall raus",
+        "Keine Meldungen mehr für Lilienthal und sonst auch gar nichts",
+        "Stopp bitte, ich muss ins Krankenhaus",
+        "Darum brauche ich die Gartensachen nicht mehr. Die Konzerte würde ich aber gern weiter lesen",
+    ],
+)
+def test_whoever_may_want_to_leave_is_at_least_asked(text: str) -> None:
+    assert detect_text_intent(text, COUNTY).intent in (Intent.ASK_STOP, Intent.STOP)
+
+
+@pytest.mark.parametrize(
+    ("text", "topics"),
+    [
+        ("Alles abmelden bis auf die Konzerte", {"veranstaltungen"}),
+        ("Bis auf Jobs alles weg", {"stellen"}),
+        ("Das Wichtigste zu Sperrungen, nur das", {"strassensperrungen"}),
+    ],
+)
+def test_all_but_one_topic_keeps_that_one(text: str, topics: set[str]) -> None:
+    wish = detect_text_intent(text, COUNTY)
+    assert (wish.intent, wish.topics) == (Intent.ONLY, frozenset(topics))
+
+
+def test_a_return_ends_a_pause() -> None:
+    wish = detect_text_intent("Bin verreist, komme am 14.2. zurück, bitte Pause", COUNTY)
+    assert (wish.intent, wish.until) == (Intent.PAUSE, Day(14, 2))
+
+
+def test_greetings_choose_no_place() -> None:
+    assert apply_rules("Viele Grüße aus Ritterhude", COUNTY).places == frozenset()
+
+
+@pytest.mark.parametrize("text", ["Mehr Stellenangebote bitte", "gern mehr Jobs"])
+def test_more_of_a_topic_does_not_end_it(text: str) -> None:
+    wish = detect_text_intent(text, COUNTY)
+    assert (wish.intent, wish.topics) == (Intent.ADD, frozenset({"stellen"}))
+    assert detect_text_intent("keine Jobs mehr", COUNTY).intent is Intent.REMOVE
+
+
+@pytest.mark.parametrize("text", ["Alles andere als Jobs ist mir egal", "zxcvb"])
+def test_nobody_is_taken_to_leave_by_words_of_something_else(text: str) -> None:
+    assert detect_text_intent(text, COUNTY).intent in (Intent.TOPICS, Intent.HELP, Intent.ONLY, Intent.OTHER)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Vorrei annullare l'iscrizione, grazie",
+        "Come posso disiscrivermi?",
+        "别再给我发信息",
+        "Jeg ønsker at blive afmeldt",
+        "Ik wil me graag uitschrijven",
+    ],
+)
+def test_more_ways_to_leave_in_other_languages(text: str) -> None:
+    assert detect_text_intent(text, COUNTY).intent is Intent.STOP

@@ -5,20 +5,21 @@ from collections.abc import Callable, Sequence
 
 from services.subscriptions.domain.county import County
 from services.subscriptions.domain.intents.classifier import Prediction
-from services.subscriptions.domain.intents.entities import Entities, extract_entities
+from services.subscriptions.domain.intents.corrections import OF_OTHERS, correct_prediction
+from services.subscriptions.domain.intents.emergency import is_despair
+from services.subscriptions.domain.intents.entities import Entities, extract_entities, is_about_origin
 from services.subscriptions.domain.intents.intent import Intent, ParsedIntent
 from services.subscriptions.domain.intents.pause_intent import (
     build_pause,
     has_limit,
-    is_holiday_talk,
     is_pause_question,
 )
 from services.subscriptions.domain.intents.pause_limits import parse_limit
 from services.subscriptions.domain.intents.phrases import MISTAKEN
-from services.subscriptions.domain.intents.question_intent import MAX_FEEDBACK_LENGTH
-from services.subscriptions.domain.intents.stop_intent import has_stop_word, is_stop_denied
+from services.subscriptions.domain.intents.question_intent import MAX_FEEDBACK_LENGTH, asks_what_happens
+from services.subscriptions.domain.intents.stop_intent import has_stop_word, hints_at_leaving, is_stop_denied
 from services.subscriptions.domain.intents.text import read_words, tokenize
-from services.subscriptions.domain.intents.vocabulary import LEAVE_US, NO, ONLY, OTHER_BUSINESS
+from services.subscriptions.domain.intents.vocabulary import LEAVE_US, NO, ONLY, POLITE
 
 # Minimum probability at which a prediction is accepted: where no rule matched, against a rule, against a strong rule,
 # and against a stop rule.
@@ -31,6 +32,8 @@ MAX_DOUBTFUL_PROBABILITY = 0.4
 MIN_EITHER_PROBABILITY = 0.05
 # Texts this short are left to the rules.
 MAX_SHORT_WORDS = 2
+# Nothing can be guessed from a single letter.
+MAX_NOISE = 1
 # And in these a word of leaving is about little else.
 BRIEF = 6
 
@@ -47,11 +50,7 @@ _BACK = re.compile(
     r"\bwieder (?:\w+ ){0,3}(?:an|ein|rein|dabei|anmelden|aufnehmen|eintragen|einschalten|anschalten|freischalten|"
     r"abonnieren|mitmachen|mitlesen|reinnehmen|dazunehmen|reinlassen|hinzufuegen|teilnehmen)\b"
 )
-# Somebody who reports a death means the owner of the number.
-_OF_OTHERS = OTHER_BUSINESS - read_words("verstorben verstorbenen")
-_STAYING = re.compile(r"\bnicht (?:stopp?\w*|abmelde\w*|abbestell\w*|loesch\w*|kuendig\w*|aufhoer\w*)\b")
-# "So ein Schwachsinn, aufhören!"
-_QUITTING = read_words("aufhoeren schluss")
+_PREFIXES_OF_LEAVING = read_words("ab aus weg raus")
 _NO_INTEREST = re.compile(r"\bkeine? interesse (?:\w+ )?an\b")
 _ABOUT_TOPICS = (Intent.ONLY, Intent.ADD, Intent.REMOVE)
 _ALSO = read_words("auch noch dazu zusaetzlich ausserdem also too ok")
@@ -62,6 +61,8 @@ _COMING_OR_GOING = frozenset((*_LEAVE, Intent.START, Intent.ASK_START, Intent.RE
 def resolve_intent(rule: ParsedIntent, prediction: Prediction, text: str, county: County) -> ParsedIntent:
     """Return the intent of a text, given the rule that matched and the prediction from the examples."""
     words = tokenize(text)
+    if rule.intent is Intent.OTHER and (set(words) <= POLITE or len("".join(words)) <= MAX_NOISE):
+        return rule
     if (
         rule.intent is prediction.intent
         and rule.intent in _ABOUT_TOPICS
@@ -77,14 +78,25 @@ def resolve_intent(rule: ParsedIntent, prediction: Prediction, text: str, county
         and "?" not in text
         and _has_stop_phrase(rule, words)
     )
-    if agreed or mistaken or plain or not words or not _should_overrule(prediction, rule, words):
-        return _keep_rule(rule, prediction, words)
+    elsewhere = rule.intent is Intent.STOP and prediction.intent is Intent.PLACES and is_about_origin(words, county)
+    if agreed or mistaken or plain or not words or not (elsewhere or _should_overrule(prediction, rule, words)):
+        return _keep_rule(rule, prediction, words, text)
+    if rule.intent is Intent.STOP and prediction.intent is Intent.WHY:
+        return ParsedIntent(intent=Intent.ASK_STOP)  # "Das will ich nicht. Woher haben Sie meine Nummer?"
     parsed = _apply_prediction(prediction, words, text, county)
     # Topics that nobody named are no reason to drop a rule.
     unfounded = (
         parsed.intent is Intent.TOPICS and prediction.intent is not Intent.TOPICS and rule.intent is not Intent.OTHER
     )
+    if unfounded and _may_be_about_a_topic(rule, prediction, words):
+        return ParsedIntent(intent=Intent.ASK_STOP)
     return rule if unfounded else parsed
+
+
+def _may_be_about_a_topic(rule: ParsedIntent, prediction: Prediction, words: Sequence[str]) -> bool:
+    """Return whether a stop may be about a topic that we do not know: "Die Straßensachen brauche ich nicht mehr"."""
+    probable = prediction.probability >= MIN_PROBABILITY_HIGH
+    return rule.intent is Intent.STOP and probable and not has_stop_word(words)
 
 
 def _has_two_sides(about: Entities) -> bool:
@@ -126,8 +138,29 @@ def _is_settled(prediction: Prediction, rule: ParsedIntent, words: Sequence[str]
             return not ONLY & set(words)  # "Wir wohnen nicht mehr in Grasberg, bitte nichts mehr schicken"
         case Intent.PAUSE, Intent.ONLY | Intent.ADD | Intent.REMOVE | Intent.PLACES:
             return has_limit(rule)  # "Bis Neujahr pausieren und danach nur noch Sperrungen": the pause cannot wait
-        case Intent.REMOVE, Intent.STOP:
-            return bool(_NO_INTEREST.search(" ".join(words)))  # "Kein Interesse mehr an Baustellen"
+        case Intent.ONLY, Intent.TOPICS:
+            return bool(ONLY & set(words))
+        case Intent.PLACES, _:
+            return rule.every_place
+        case Intent.TOPICS, _:
+            return is_pause_question(words)
+        case Intent.REMOVE, Intent.ADD:
+            return words[-1] in _PREFIXES_OF_LEAVING or has_stop_word(words)  # "Schaltet die Jobs ab"
+        case _:
+            return prediction.intent in (*_LEAVE, Intent.REMOVE) and _is_no_leaving(prediction, rule, words)
+
+
+def _is_no_leaving(prediction: Prediction, rule: ParsedIntent, words: Sequence[str]) -> bool:
+    """Return whether a rule stands against the prediction that somebody leaves, or drops topics."""
+    match rule.intent:
+        case Intent.ASK_START | Intent.ADD:
+            return not hints_at_leaving(words)  # "Ich gebe meine Einwilligung", "mehr Jobs"
+        case Intent.EMERGENCY:
+            return is_despair(words)
+        case Intent.HELP:
+            return asks_what_happens(words)
+        case Intent.REMOVE if prediction.intent is Intent.STOP:  # "Kein Interesse mehr an Baustellen"
+            return prediction.probability < MIN_PROBABILITY_HIGH or bool(_NO_INTEREST.search(" ".join(words)))
         case _:
             return False
 
@@ -139,27 +172,34 @@ def _has_stop_phrase(rule: ParsedIntent, words: Sequence[str]) -> bool:
     return rule.intent is Intent.STOP and has_stop_word(words)
 
 
-def _keep_rule(rule: ParsedIntent, prediction: Prediction, words: Sequence[str]) -> ParsedIntent:
+def _keep_rule(rule: ParsedIntent, prediction: Prediction, words: Sequence[str], text: str) -> ParsedIntent:
     """Return the rule's intent; ask instead of sending the general hint if the person may want to stop."""
-    doubtful = rule.intent is Intent.OTHER and prediction.sum_probability(*_LEAVE) >= MIN_STOP_PROBABILITY
-    return ParsedIntent(intent=Intent.ASK_STOP) if doubtful and len(words) > 1 and not is_stop_denied(words) else rule
+    if rule.intent is not Intent.OTHER or len(words) <= 1 or _is_mere_question(words, text) or is_stop_denied(words):
+        return rule
+    sure = prediction.intent is Intent.OTHER and prediction.probability >= MIN_PROBABILITY_HIGH
+    doubtful = not sure and prediction.sum_probability(*_LEAVE) >= MIN_STOP_PROBABILITY
+    return ParsedIntent(intent=Intent.ASK_STOP) if doubtful else rule
+
+
+def _is_mere_question(words: Sequence[str], text: str) -> bool:
+    """Return whether a question has no word of leaving: "Wo ist der Haken?"."""
+    return "?" in text and not hints_at_leaving(words)
 
 
 def _apply_prediction(prediction: Prediction, words: Sequence[str], text: str, county: County) -> ParsedIntent:
     doubt = _find_doubt(prediction, words)
     if (doubt or prediction.intent in _COMING_OR_GOING) and is_stop_denied(words):
         return ParsedIntent(intent=Intent.OTHER)
+    unfounded = _is_mere_question(words, text)
     if doubt and prediction.intent not in _LEAVE:
-        return ParsedIntent(intent=doubt)
+        return ParsedIntent(intent=Intent.OTHER if unfounded and doubt is Intent.ASK_STOP else doubt)
     if len(words) == 1 and prediction.intent in _COMING_OR_GOING:
         return ParsedIntent(intent=_classify_one_word(prediction))
-    corrected = _correct_prediction(prediction, words, text)
+    corrected = correct_prediction(prediction, words, text)
     if corrected:
         return ParsedIntent(intent=corrected)
-    if prediction.intent is Intent.STOP and prediction.probability < (
-        MIN_PROBABILITY_HIGHEST if _OF_OTHERS & set(words) else MIN_PROBABILITY_HIGH
-    ):
-        return ParsedIntent(intent=Intent.ASK_STOP)
+    if prediction.intent is Intent.STOP and prediction.probability < _require_for_stop(words):
+        return ParsedIntent(intent=Intent.OTHER if unfounded else Intent.ASK_STOP)
     about = extract_entities(text, county)
     if (
         prediction.intent is Intent.ONLY
@@ -172,21 +212,10 @@ def _apply_prediction(prediction: Prediction, words: Sequence[str], text: str, c
     return make(about, text) if make else ParsedIntent(intent=prediction.intent)
 
 
-def _correct_prediction(prediction: Prediction, words: Sequence[str], text: str) -> Intent | None:
-    """Return the intent of a text that only resembles the examples of the predicted one; None if it does not."""
-    match prediction.intent:
-        case Intent.ERASE:
-            return Intent.ASK_ERASE
-        case Intent.FEEDBACK if _STAYING.search(" ".join(words)):
-            return Intent.OTHER
-        case Intent.FEEDBACK if words[-1] in _QUITTING:
-            return Intent.ASK_STOP
-        case Intent.RESUME if is_pause_question(words):
-            return Intent.TOPICS
-        case Intent.PAUSE | Intent.RESUME if is_holiday_talk(words, text):
-            return Intent.OTHER
-        case _:
-            return None
+def _require_for_stop(words: Sequence[str]) -> float:
+    """Return the probability at which a prediction alone unsubscribes somebody."""
+    doubtful = OF_OTHERS & set(words) or not hints_at_leaving(words)
+    return MIN_PROBABILITY_HIGHEST if doubtful else MIN_PROBABILITY_HIGH
 
 
 def _find_doubt(prediction: Prediction, words: Sequence[str]) -> Intent | None:
@@ -199,7 +228,12 @@ def _find_doubt(prediction: Prediction, words: Sequence[str]) -> Intent | None:
 
 
 def _classify_one_word(prediction: Prediction) -> Intent:
-    """Return the question to ask about a single word, which may be a typo of a stop word, a start word, or either."""
+    """Return the question to ask about a single word, which may be a typo of a stop word, a start word, or either.
+
+    OTHER if it is hardly like any of them.
+    """
+    if prediction.probability < MAX_DOUBTFUL_PROBABILITY:
+        return Intent.OTHER
     leaves, joins = prediction.sum_probability(*_LEAVE), prediction.sum_probability(Intent.START, Intent.ASK_START)
     if min(leaves, joins) >= MIN_EITHER_PROBABILITY:
         return Intent.ASK_BOTH
@@ -225,7 +259,9 @@ def _build_add(about: Entities, text: str) -> ParsedIntent:
 def _build_remove(about: Entities, text: str) -> ParsedIntent:
     if about.rest is False and about.topics:
         return ParsedIntent(intent=Intent.ONLY, topics=about.topics, places=about.places)
-    topics = about.unwanted or (about.wanted - about.kept) or about.wanted
+    if about.kept and ONLY & set(tokenize(text)):
+        return ParsedIntent(intent=Intent.ONLY, topics=about.kept, places=about.places)
+    topics = about.unwanted or (about.wanted - about.kept)
     return ParsedIntent(intent=Intent.REMOVE, topics=topics) if topics else ParsedIntent(intent=Intent.TOPICS)
 
 

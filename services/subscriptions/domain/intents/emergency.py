@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 
 from services.subscriptions.domain.intents.text import read_words, tokenize
+from services.subscriptions.domain.intents.vocabulary import LEAVE_US
 
 _ALWAYS = read_words("""notruf notrufe notfall notfaelle notarzt notfallnummer ueberfall ueberfallen einbrecher
     herzinfarkt schlaganfall bewusstlos bewusstlose krankenwagen rettungswagen lebensgefahr ertrinkt emergency
@@ -23,7 +24,7 @@ _PLACE = read_words("""strasse str weg platz allee wald haus wohnung keller bahn
 _CALM = read_words("""wann darf duerfen erlaubt verboten fest feste uebung tag infos information informationen
     freiwillige freiwilligen verein jugendfeuerwehr stelle stellen bewerben bewerbung ausbildung beruf war gestern
     warum wieso wie wer sperrung gesperrt baustelle umleitung schutz gebuehr kosten oeffnungszeiten telefonnummer
-    suche job""")
+    suche job geblitzt blitzer blitzt kontrolliert""")
 _CALLS = re.compile(
     r"\b(?:ins wasser gefallen|in (?:den|die|das|einen) \w+ gefallen|werde (?:\w+ ){0,2}(?:verfolgt|bedroht|"
     r"geschlagen|angegriffen)|"
@@ -33,6 +34,9 @@ _CALLS = re.compile(
     r"atmet nicht|zusammengebrochen|gestuerzt|erstickt)|nicht mehr leben|bringe? mich um|mich umbringen|"
     r"das leben nehmen|lebensmuede|nicht mehr aufwachen|(?:will|moechte) (?:\w+ ){0,2}sterben|kill myself|want to die|"
     r"(?:schlagen|kommen|sehe) (?:\w+ )?flammen|(?:steht|stehen) (?:\w+ )?in flammen|"
+    r"(?:wasser|pegel|flut) (?:\w+ )?steigt|(?:verlaufen|verirrt|weggelaufen) (?:\w+ ){0,6}(?:dement\w*|krank\w*|"
+    r"zucker\w*|zittert|allein|dunkel|kalt|moor|wald)|(?:moor|wald|nebel) (?:\w+ ){0,2}(?:verlaufen|verirrt)|"
+    r"(?:sitzen?|stecken?|haengen?) (?:\w+ ){0,4}fest\b|"
     r"(?:rauch|flammen) (?:\w+ ){0,2}aus (?:dem|der|einem|einer)|"
     r"riecht (?:\w+ ){0,3}gas|"
     r"gas (?:\w+ )?(?:riecht|stroemt|tritt aus)|keine luft|kann nicht atmen|baum (?:\w+ ){0,3}(?:auf auto|auf haus|"
@@ -43,6 +47,22 @@ _DYING = re.compile(
     r"\b(?:suizid\w*|selbstmord\w*|freitod|umbringen|bringe? mich um|das leben nehmen|nicht mehr leben|sterben|"
     r"nicht mehr weiter ?leben|lebensmuede|tot sein|suicid\w*|kill myself|want to die|end my life)\b"
 )
+# Somebody who does not want to live, with the words of a stop: "Seit er tot ist, will ich auch nicht mehr".
+_DESPAIR = re.compile(
+    r"\b(?:(?:will|mag|moechte|kann) (?:ich )?(?:\w+ ){0,2}nicht mehr (?:weiter ?)?leben|"
+    r"(?:will|moechte) (?:ich )?(?:\w+ ){0,3}(?:sterben|tot sein)|"
+    r"(?:waere?|waers) (?:ich )?(?:\w+ ){0,3}(?:tot|nicht mehr da)|"
+    r"(?:leben|alles|weiterleben) (?:\w+ ){0,4}(?:keinen sinn|sinnlos)|"
+    r"(?:vor (?:den|einen) zug|von (?:der|einer) bruecke|vom dach) (?:zu )?(?:werfe\w*|springe\w*|stuerze\w*|lege\w*)|"
+    r"(?:mir|sich) (?:\w+ ){0,2}(?:was|etwas) (?:antun|anzutun)|"
+    r"(?:do not|don ?t|dont|no longer) (?:\w+ )?(?:want|wanna|wish) (?:to )?(?:live|be alive|wake up)|"
+    r"(?:want|wanna|going) (?:to )?(?:die|kill myself|end it all)|yasamak istemiyor\w*|olmek istiyor\w*|"
+    r"не хочу (?:больше |більше )?жит[ьи]|(?:хочу|хочется) (?:умереть|померти)|nie chce (?:juz |wiecej )?zyc|"
+    r"chce umrzec|لا اريد ان اعيش|اريد ان اموت|(?:nu mai|no|non|ne) (?:\w+ )?(?:vreau|quiero|voglio|veux) (?:\w+ )?"
+    r"(?:sa traiesc|vivir|vivere|vivre)|"
+    r"(?:tot|gestorben|verstorben|einsam|verzweifelt)(?: \w+){0,3} (?:will|mag|kann) (?:ich )?"
+    r"(?:(?:auch|so|einfach|eigentlich|selber|selbst|echt|wirklich) )*nicht mehr$)\b"
+)
 _MAX_WORDS = 25
 MAX_EMERGENCY_WORDS = 14
 MAX_SHORT_WORDS = 3
@@ -50,7 +70,13 @@ MAX_SHORT_WORDS = 3
 
 def is_about_dying(text: str) -> bool:
     """Return whether the answer to an emergency should also name the crisis line."""
-    return bool(_DYING.search(" ".join(tokenize(text))))
+    words = tokenize(text)
+    return is_despair(words) or bool(_DYING.search(" ".join(words)))
+
+
+def is_despair(words: Sequence[str]) -> bool:
+    """Return whether somebody says that they do not want to live, which no word of leaving outweighs."""
+    return bool(_DESPAIR.search(" ".join(words))) and not LEAVE_US & set(words)
 
 
 def is_emergency(words: Sequence[str], text: str) -> bool:
@@ -59,6 +85,8 @@ def is_emergency(words: Sequence[str], text: str) -> bool:
     False alarms are acceptable: the answer costs a few cents and names numbers that everybody should know.
     """
     said = set(words)
+    if is_despair(words):
+        return True
     if said & _ALWAYS or (_CALLS.search(" ".join(words)) and not said & _CALM):
         return len(words) <= _MAX_WORDS
     if said & _CALM or "?" in text or len(words) > MAX_EMERGENCY_WORDS:

@@ -8,6 +8,7 @@ from services.subscriptions.domain.county import County
 from services.subscriptions.domain.intents.text import MAX_TEXT_LENGTH, read_words, tokenize
 from services.subscriptions.domain.intents.token_classes import compile_topic_patterns
 from services.subscriptions.domain.intents.topic_selection import find_names
+from services.subscriptions.domain.intents.vocabulary import POLITE
 
 _PARTS = re.compile(
     r"[.,;!?()\n]+|\s[–—-]+\s|(?<=\bja\b)\s+|(?<=\bnein\b)\s+|(?<=\braus\b)\s+|"
@@ -18,17 +19,23 @@ _SENTENCES = re.compile(r"[.,;!?()\n]+|\s[–—-]+\s")
 _NOT_ONLY = re.compile(r"\b(?:nicht nur|not only|stellen sie)\b", re.IGNORECASE)
 _BUT_FOR = re.compile(r"\bbis auf\b", re.IGNORECASE)
 _INSTEAD_OF = re.compile(r"\b(?:an)?statt\b", re.IGNORECASE)
-_UNWANTED = read_words("""kein keine keinen keiner nein nicht nich net nix ohne ausser weder abbestellen
+_UNWANTED = read_words("""nichts kein keine keinen keiner nein nicht nich net nix ohne ausser weder abbestellen
     abmelden weglassen streichen stop stopp minus sparen no not without dont unsubscribe remove stoppen abschalten
     abwaehlen uninteressant egal не без لا بدون bez nie istemiyorum istemem niet keen""")
 # Refuse topics only: "Jobs raus", but "Infos aus Worpswede".
 _OFF = read_words("weg raus aus ab")
+_CLOSING = POLITE | read_words("sofort jetzt damit nehmen machen lassen")
 _KEPT = read_words("ja gern gerne drin weiter bleibt bleiben behalten brauch brauche schon okay toll")
 # Phrases about all remaining topics: "Jobs, mehr nicht", "Feste könnt ihr weglassen, alles andere gern".
-_REST = r"\b(?:rest|(?:alles |das |die |den )?andere[ns]?|uebrige[ns]?|sonst|weiter|anders|alles)\b(?: \w+){0,3}?"
+_REST = (
+    r"\b(?:rest|(?:alles |das |die |den )?andere[ns]?|uebrige[ns]?|sonst|weiter|anders|alles)\b"
+    r"(?: als \w+)?(?: \w+){0,3}?"
+)
 _REST_REFUSED = re.compile(
     _REST + r" (?:nicht|nichts|nix|nein|weg|raus|egal|verzichtbar|ueberfluessig|sparen|keine[ns]?|stop)\b|"
     r"(?<!nicht )(?<!nichts )(?<!nix )(?<!keine )\bmehr (?:\w+ ){0,2}(?:nicht|nichts|nix|keine[ns]?)\b|"
+    r"\balles? (?:\w+ ){0,2}(?:abbestell\w*|abmelden|weg|raus|loeschen|stopp\w*) (?:\w+ ){0,2}(?:bis auf|ausser)\b|"
+    r"\b(?:bis auf|ausser) (?:\w+ ){1,3}alles (?:\w+ ){0,2}(?:abbestell\w*|abmelden|weg|raus|loeschen|stopp\w*)\b|"
     r"\b(?:nichts|nix) ausser\b|\bausser\b.*\b(?:nichts|nix)\b"
 )
 _REST_WANTED = re.compile(
@@ -39,6 +46,8 @@ _BESIDES = read_words("zu zum zur neben zusaetzlich")
 _HAVING = read_words("hab habe haben hatte bekomm bekomme bekommen krieg kriege kriegen have get")
 _SO_FAR = read_words("nur bloss schon bisher bereits already only bislang")
 _MOVED = read_words("umgezogen gezogen umzug ziehe ziehen zieh moved weggezogen verzogen wechseln wechsel")
+_AT_ALL = read_words("sonst ueberhaupt gar alles")
+_FROM = read_words("aus ueber von fuer zu")
 _LIVING = read_words("wohne wohnen lebe leben")
 # "Wohne nicht mehr dort" has its "not" at once; a place and a conjunction are between two statements.
 _FAR_FROM_HOME = 3
@@ -74,14 +83,12 @@ def extract_entities(text: str, county: County) -> Entities:
     """
     wanted: set[str] = set()
     unwanted: set[str] = set()
-    kept: set[str] = set()
     places: set[str] = set()
     before: set[str] = set()
     for words in _split_parts(text):
         topics, where = _find_mentions(words, county)
         refused = bool(_UNWANTED & set(words))
-        (unwanted if refused or _OFF & set(words) else wanted).update(topics)
-        kept.update(topics if _KEPT & set(words) and not refused else ())
+        (unwanted if refused or _is_off(words) else wanted).update(topics)
         sentence = " ".join(words)
         elsewhere = refused and not _REST_REFUSED.search(sentence) and not _has_home(words)
         far = _TOO_FAR.search(sentence)
@@ -89,24 +96,40 @@ def extract_entities(text: str, county: County) -> Entities:
         places -= before if far and _THAT.search(sentence) else set()  # "Grasberg? Das ist mir zu weit weg"
         before = where
     words = tokenize(text)
+    sentences = [tokenize(part) for part in _SENTENCES.split(text[:MAX_TEXT_LENGTH])]
+    kept = {
+        topic
+        for said in sentences
+        if _KEPT & set(said) and not (_UNWANTED | _OFF) & set(said)
+        for topic in _find_mentions(said, county)[0]
+    }
     return Entities(
         frozenset(wanted),
         frozenset(unwanted - wanted),
-        frozenset(
-            topic
-            for part in _SENTENCES.split(text[:MAX_TEXT_LENGTH])
-            for topic in _find_existing(tokenize(part), county)
-        ),
+        frozenset(topic for said in sentences for topic in _find_existing(said, county)),
         frozenset(kept - unwanted),
         _find_new_place(words, county) or frozenset(places),
         _parse_rest(" ".join(words)),
     )
 
 
+def is_about_origin(words: Sequence[str], county: County) -> bool:
+    """Return whether a place says where messages come from: "keine Meldungen mehr aus Worpswede"."""
+    if (_MOVED | _LIVING | _AT_ALL) & set(words):
+        return False
+    return any(find_names(words[index + 1 : index + 3], county)[1] for index, word in enumerate(words) if word in _FROM)
+
+
 def _split_parts(text: str) -> Iterator[list[str]]:
     said = _BUT_FOR.sub(" ausser ", _NOT_ONLY.sub("", text[:MAX_TEXT_LENGTH]))
     said = _INSTEAD_OF.sub(", ohne", said)
     yield from filter(None, map(tokenize, _PARTS.split(said)))
+
+
+def _is_off(words: Sequence[str]) -> bool:
+    """ "Baustellen weg bitte", but not "Baustellen aus Worpswede" or "Sperrungen auf dem Weg nach Bremen"."""
+    last = next((word for word in reversed(words) if word not in _CLOSING), "")
+    return "raus" in words or last in _OFF
 
 
 def _has_home(words: Sequence[str]) -> bool:

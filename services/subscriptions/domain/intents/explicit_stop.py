@@ -9,7 +9,7 @@ from services.subscriptions.domain.intents.vocabulary import ONLY, POLITE, STOP
 
 _SENTENCE = re.compile(r"[^.!?;…\n\r]+[.!?;…]*")
 # "Stop, das reicht jetzt"; the words after the comma may limit it to a topic.
-_FIRST = re.compile(r"\W*(?:bitte\s+)?(?:stop|stopp)\s*,\s", re.IGNORECASE)
+_FIRST = re.compile(r"\W*(?:bitte\s+)?(?:stop|stopp)(?:\s+bitte)?\s*[,:;]\s", re.IGNORECASE)
 _MAY_SURROUND = POLITE | read_words("""ja nein jetzt sofort endlich ich sage sag bye tschuess
     ciao und noch trotzdem einen schoenes schoenen schoene tag abend woche wochenende sonntag feiertage alles gute
     wuensche ihnen euch allen fuer auch""")

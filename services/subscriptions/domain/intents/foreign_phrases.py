@@ -13,7 +13,7 @@ _STOP = (
     r"these)",
     r"\b(?:do not|don ?t|dont|never) (?:\w+ ){0,2}(?:send|text|write|message|contact|want|wish|need|like to (?:get|"
     r"receive))",
-    r"\b(?:take|get|remove|delete|sign|opt|count|leave) me (?:off|from|out|alone)\b",
+    r"\b(?:ban|block|kick|unfollow) me\b|\b(?:take|get|remove|delete|sign|opt|count|leave) me (?:off|from|out|alone)\b",
     r"\b(?:want|like|wish|going|need|have|how (?:do|can) i|can i|could i|let me) (?:\w+ )?(?:to )?"
     r"(?:unsubscribe|cancel|opt out|optout|quit|leave|sign off|get out)\b",
     r"\b(?:cancel|end|delete|stop) (?:my|the|this) (?:subscription|abo|newsletter|messages)|\bno more (?:messages|"
@@ -39,15 +39,17 @@ _STOP = (
     r"(?:підписк|подписк|повідомл|сообщен|розсилк|рассылк)\w*|\b(?:видал|удал|прибер|убер)\w* мене|\bудалите меня",
     # Polish
     r"\bnie (?:\w+ ){0,3}(?:chce|chcialbym|chcialabym|zycze|wysyla\w*|wysla\w*|przysyla\w*|pisz\w*|pisac|potrzebuj\w*|"
-    r"interesuj\w*|kontaktuj\w*)|\bwypis\w*|\brezygn\w*|\bzrezygn\w*|\banulu\w*|\bprzestan\w*|\bzatrzym\w*|"
+    r"interesuj\w*|kontaktuj\w*)|\bwypis\w*|\brezygn\w*|\bzrezygn\w*|\banulu\w*|\bprzesta\w*|\bzatrzym\w*|"
     r"\bodsubskryb\w*|\bodwol\w* (?:zgod\w*|subskrypc\w*)|\bwycofuj\w* zgod\w*",
     # Languages that are rare here: a stop is obeyed in any language.
     r"\bno (?:me |nos )?(?:quiero|interesa\w*|envi\w*|mand\w*|escrib\w*|contact\w*|molest\w*)|\bdar[ms]e de baja\b|"
-    r"\bcancel(?:ar?|a) (?:la |mi )?suscripci\w*|\bdejar? de (?:recibir|enviar|escribir)|\bnao quero\b|"
+    r"\bcancel(?:ar?|a) (?:la |mi )?suscripci\w*|\bdej\w* de (?:recibir|enviar|escribir|mandar)|\bnao quero\b|"
     r"\bdesabon\w*|\bdesinscri\w*|\bne (?:plus|m \w+|me \w+|veux) (?:\w+ )?(?:recevoir|envoy\w*|ecri\w*|pas)|"
     r"\bsupprim\w* (?:\w+ )?de la liste|\bannull\w* (?:l )?iscrizione|\brimuov\w* (?:mi )?(?:dalla )?lista|"
     r"\bnon (?:voglio|inviat\w*|scriv\w*|contatt\w*)|\bverwijder m\w+|\bgeen (?:berichten|interesse)|\buitschrijven\b|"
     r"\bnu (?:mai |ma )?(?:vreau|trimit\w*|interes\w*|scri\w*)|\bdezabon\w*|\bmos (?:me )?(?:shkruani|dergoni)\b|"
+    r"\bв (?:покое|спокоі)\b|\b(?:dajcie|zostawcie|zostaw) (?:mi |mnie )?(?:\w+ )?spokoj\w*|\brahat birak\w*|"
+    r"\bdej\w+ en paz|\blascia\w* in pace|\blaissez moi\b|\blasati ma\b|\bna miru\b|"
     r"\bremove (?:my|this) (?:\w+ )?(?:number|email|contact)|\bremove from (?:the )?list",
 )
 STOP = re.compile("|".join(_STOP))

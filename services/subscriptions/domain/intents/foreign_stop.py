@@ -1,5 +1,7 @@
 """Phrases for "no more messages" in the twenty most common languages of Germany besides German, the more spoken first.
 
+At the end are those of its northern neighbours.
+
 The selection follows the Federal Statistical Office, Mikrozensus 2021 (Turkish, Russian, Arabic, Polish, English), and
 the nationalities of residents for the rest. Sources are given beside each language: `ftl` is the label for
 unsubscribing in `locales/<code>/unsubscribe.ftl` of github.com/mozilla/blurts-server, `aws` the required opt-out
@@ -20,7 +22,8 @@ _PHRASES = {
     "ro": "nu-mi mai trimite*, nu îmi mai trimite*, nu mai trimite*, nu îmi mai scri*, "
     "dezabon*",  # w:trimite, w:dezabonare
     "uk": "відпишіть мене, припиніть надсилати, не пишіть більше, не надсилайте",  # w:відписатися, w:надсилати
-    "it": "non mandatemi*, non mandate più*, non inviatemi*, non scrivetemi*, cancellami*, cancellatemi*",  # w:mandare
+    "it": "non mandatemi*, non mandate più*, non inviatemi*, non scrivetemi*, cancellami*, cancellatemi*, disiscriv*, "
+    "cancellare l'iscrizione, annullare l'iscrizione, cancellarmi*",  # w:mandare, w:cancellare, w:disiscrivere
     "fa": "پیام نفرست*, دیگر نفرست*, پیام ندهید, لغو اشتراک, لغو عضویت, نمی خواهم",  # w:فرستادن, w:لغو
     "sq": "mos më dërgo*, mos më shkruani*, çregjistro*, shpajto*",  # ftl; w:dërgoj, w:shkruaj
     "hr bs sr": "ne šaljite*, nemojte slati*, nemojte mi slati*, nemojte mi više*, odjavi me, odjavite me, "
@@ -35,7 +38,9 @@ _PHRASES = {
     "pt": "não me envie*, não me mande*, não me escreva*, parem de enviar*, cancelar a inscrição",  # w:enviar, w:parar
     "hu": "ne küldje*, ne küldjön*, ne írjanak*, leiratkoz*, nem kérek több*",  # ftl; w:küld, w:ír
     "vi": "đừng gửi*, ngừng gửi*, không gửi nữa, hủy đăng ký, huỷ đăng ký",  # ftl; w:gửi, w:đừng
-    "zh": "退订*, 退訂*, 取消订阅*, 不要再发*, 不要再發*, 别再发*, 請勿再發*, 请勿再发*",  # ftl; w:退訂, w:取消
+    "zh": "退订*, 退訂*, 取消订阅*, 不要再发*, 不要再發*, 别再发*, 請勿再發*, 请勿再发*, "
+    "不要再给我发*, 不要再給我發*, 别再给我发*",  # ftl; w:退訂, w:取消, w:给
+    "nl da": "uitschrijven*, afmeld*, geen berichten meer*, ikke flere beskeder*",  # w:uitschrijven, w:afmelde
 }
 # Chinese is written without spaces.
 _FIRST_UNSPACED = 0x4E00

@@ -81,6 +81,7 @@ _ABOUT_OWN_PAUSE = re.compile(
     r"\b(?:wann|lange|ist) (?:\w+ ){0,2}(?:die pause bei mir|bei mir die pause)\b|"
     r"^(?:bin|habe|hab) ich (?:\w+ ){0,3}(?:pause|pausiert)\b(?! ge)|^(?:ist|laeuft|geht|gilt) (?:\w+ )?meine pause\b"
 )
+_FOREVER = re.compile(r"\b(?:fuer immer|dauerhaft|endgueltig|auf (?:dauer|ewig)|ewig|unbefristet|forever)\b")
 _SINCE = read_words("seit schon immer")
 
 
@@ -108,6 +109,11 @@ def match_pause(words: Sequence[str], text: str) -> ParsedIntent | None:
 def is_pause_question(words: Sequence[str]) -> bool:
     """Return whether somebody asks about their own pause; the answer with their topics says when it ends."""
     return bool(_ABOUT_OWN_PAUSE.search(" ".join(word for word in words if word not in POLITE)))
+
+
+def is_endless(words: Sequence[str]) -> bool:
+    """Return whether the pause would never end: "Pause für immer"."""
+    return bool(_FOREVER.search(" ".join(words)))
 
 
 def is_holiday_talk(words: Sequence[str], text: str) -> bool:

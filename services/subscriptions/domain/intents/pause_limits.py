@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from services.subscriptions.domain.intents.intent import Day
-from services.subscriptions.domain.intents.text import normalize_start
+from services.subscriptions.domain.intents.text import normalize_dialect, read_words
 
 MAX_PAUSE_DAYS = 366
 # One day more than is granted, so that the answer can say that the pause was too long.
@@ -17,12 +17,13 @@ UNITS = {"tag": 1, "tage": 1, "tagen": 1, "day": 1, "days": 1, "woche": 7, "woch
     "monat": 30, "monate": 30, "monaten": 30, "month": 30, "months": 30, "jahr": 365, "jahre": 365,
     "jahren": 365, "year": 365, "years": 365, "wo": 7,
     "gun": 1, "hafta": 7, "tydzien": 7, "tygodnie": 7, "тиждень": 7, "тижні": 7, "неделя": 7, "недели": 7}  # fmt: skip
-NUMBERS = {"ein": 1, "eine": 1, "einen": 1, "einem": 1, "einer": 1, "paar": 3, "zwei": 2, "drei": 3, "vier": 4,
+NUMBERS = {"ein": 1, "eine": 1, "einen": 1, "einem": 1, "einer": 1, "ne": 1, "nen": 1, "paar": 3,
+    "zwei": 2, "drei": 3, "vier": 4,
     "fuenf": 5, "sechs": 6, "sieben": 7, "acht": 8, "neun": 9, "zehn": 10, "elf": 11, "zwoelf": 12, "dreizehn": 13,
     "vierzehn": 14, "fuenfzehn": 15, "sechzehn": 16, "siebzehn": 17,
     "achtzehn": 18, "neunzehn": 19, "zwanzig": 20, "einundzwanzig": 21, "dreissig": 30, "vierzig": 40, "fuenfzig": 50,
     "sechzig": 60, "neunzig": 90, "hundert": 100, "five": 5, "six": 6, "ten": 10,
-    "naechsten": 1, "naechste": 1, "one": 1, "two": 2, "three": 3, "four": 4, "iki": 2, "dwa": 2, "два": 2,
+    "one": 1, "two": 2, "three": 3, "four": 4, "iki": 2, "dwa": 2, "два": 2,
     "дві": 2}  # fmt: skip
 MONTHS = ("januar", "februar", "maerz", "april", "mai", "juni", "juli", "august", "september", "oktober", "november",
     "dezember")  # fmt: skip
@@ -31,13 +32,15 @@ _ENGLISH_MONTHS = ("january", "february", "march", "april", "may", "june", "july
 WEEKDAYS = ("montag", "dienstag", "mittwoch", "donnerstag", "freitag", "samstag", "sonntag")
 _LAST = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 _SOON = {"morgen": 1, "uebermorgen": 2, "naechste woche": 7, "naechster woche": 7, "naechsten monat": 30,
-    "naechstes jahr": 60, "wochenende": 5}  # fmt: skip
+    "naechstes jahr": 60, "monatsende": 15, "wochenende": 5}  # fmt: skip
 _FEASTS = {"weihnachten": Day(26, 12), "silvester": Day(31, 12), "neujahr": Day(1, 1), "jahresende": Day(31, 12),
-    "ende des jahres": Day(31, 12), "ende jahr": Day(31, 12)}  # fmt: skip
+    "ende des jahres": Day(31, 12), "ende jahr": Day(31, 12),
+    "christmas": Day(26, 12), "new year": Day(1, 1), "jahreswechsel": Day(1, 1), "fruehjahr": Day(1, 3),
+    "fruehling": Day(1, 3), "sommer": Day(1, 6), "herbst": Day(1, 9), "winter": Day(1, 12)}  # fmt: skip
 # Days after Easter Sunday; a pause until a feast ends after its last day.
 _MOVING_FEASTS = {"ostern": 1, "ostermontag": 1, "ostersonntag": 0, "karfreitag": -2, "pfingsten": 50,
     "pfingstmontag": 50, "himmelfahrt": 39, "christi himmelfahrt": 39, "vatertag": 39,
-    "fronleichnam": 60, "easter": 1}  # fmt: skip
+    "fronleichnam": 60, "karneval": -46, "fasching": -46, "aschermittwoch": -46, "easter": 1}  # fmt: skip
 _FIXED_FEASTS = {"nikolaus": Day(6, 12), "heiligabend": Day(24, 12), "heilige drei koenige": Day(6, 1),
     "drei koenige": Day(6, 1), "tag der deutschen einheit": Day(3, 10), "reformationstag": Day(31, 10)}  # fmt: skip
 _FEASTS |= _FIXED_FEASTS
@@ -46,15 +49,18 @@ FRACTIONS = {"halb": 0.5, "halbe": 0.5, "halbes": 0.5, "halben": 0.5, "halber": 
     "dreiviertel": 0.75, "anderthalb": 1.5, "eineinhalb": 1.5, "zweieinhalb": 2.5, "dreieinhalb": 3.5, 
     "viereinhalb": 4.5}  # fmt: skip
 HALF_WORDS = {"vierteljahr": 91, "halbjahr": 182, "halbjaehrig": 182, "quartal": 91}
+_COMING = read_words("naechste naechsten naechster")
 _PARTS = {"anfang": 5, "mitte": 15}
 _TO = (
-    r"\b(?:bis|untill?|till)\s+(?:einschl\w*\s+)?"
-    r"(?:the\s+|zum\s+|zur\s+|zu\s+|naechsten\s+|kommenden\s+|naechster\s+|ueber\s+)?"
+    r"\b(?:bis|bit|bet|untill?|till)\s+(?:einschl\w*\s+)?"
+    r"(?:the\s+|nach\s+|zum\s+|zur\s+|zu\s+|naechsten\s+|kommenden\s+|naechster\s+|ueber\s+)?"
 )
 _DATE = re.compile(
     _TO + r"(\d{1,2})(?:\s*[./-]\s*(\d{1,2})|(?:\.|(?:st|nd|rd|th)\b)?\s*(?:of\s+)?([a-z]{3,9}))\.?"
     r"(?:\s*[/-]?\s*(\d{4}|\d{2}))?(?!\d)"
 )
+_DAY = r"(?:am|ab|ab dem|vom)\s+(\d{1,2}\.\s*(?:\d{1,2}|[a-z]{3,9})\.?(?:\s*\d{4})?)"
+_RETURN = re.compile(rf"{_DAY}\s+(?:\w+\s+){{0,3}}(?:wieder|zurueck)\b|\b(?:wieder|zurueck)\s+(?:\w+\s+){{0,2}}{_DAY}")
 # "until January 3", "until October 3rd, 2027"
 _MONTH_FIRST = re.compile(
     r"\b(?:untill?|till)\s+([a-z]{3,9})\.?\s+(?:the\s+)?(\d{1,2})(?:st|nd|rd|th)?\b(?:,?\s*(\d{4}))?"
@@ -63,7 +69,7 @@ _MONTH_FIRST = re.compile(
 _AMOUNT = re.compile(r"(?<![\d.,])(\d{1,3})(?:[.,](\d))?\s*-?([^\W\d_]+)")
 _MONTH = re.compile(_TO + r"(?:(anfang|mitte|ende)\s+(?:des\s+)?)?([a-z]{3,9})\b")
 _NAMED = re.compile(
-    _TO + rf"(?:nach\s+)?({'|'.join((*_FEASTS, *_MOVING_FEASTS, *_SOON))})\b|\bbis\s+(naechste woche|naechsten monat)\b"
+    _TO + rf"({'|'.join((*_FEASTS, *_MOVING_FEASTS, *_SOON))})\b|\bbis\s+(naechste woche|naechsten monat)\b"
 )
 
 
@@ -81,12 +87,13 @@ class PauseLimit(NamedTuple):
 
 def parse_limit(words: Sequence[str], text: str) -> PauseLimit:
     """Return the limit that the text states; an empty one if it states none."""
-    said = normalize_start(text)
+    said = normalize_dialect(text)
     return (
         _parse_date(said)
         or _parse_feast(said)
         or _parse_month(said)
         or PauseLimit(days=_parse_amount(said) or _parse_days(words))
+        or _parse_return(said)
     )
 
 
@@ -117,6 +124,12 @@ def _parse_month_first(said: str) -> PauseLimit:
     return PauseLimit(until=Day(int(found[2]), number, int(found[3]) if found[3] else None))
 
 
+def _parse_return(said: str) -> PauseLimit:
+    """Return the day on which somebody comes back: "Ich komme am 20.12. wieder"."""
+    found = _RETURN.search(said)
+    return _parse_date(f"bis {found[1] or found[2]}") if found else PauseLimit()
+
+
 def _parse_feast(said: str) -> PauseLimit:
     found = _NAMED.search(said)
     name = (found[1] or found[2]) if found else ""
@@ -139,12 +152,16 @@ def _parse_month(said: str) -> PauseLimit:
 
 
 def _parse_days(words: Sequence[str]) -> int | None:
-    """Return the days that the first number before a unit amounts to; "Guten Tag" has no number."""
+    """Return the days that the first number before a unit amounts to; "Guten Tag" has no number.
+
+    "Nächste" counts only alone: "nächste Woche muss ich ins Krankenhaus, sechs Wochen".
+    """
     for before, word in pairwise(words):
         number = _parse_number(before)
         if word in UNITS and number is not None:
             return _round_days(number * UNITS[word])
-    return next((HALF_WORDS[word] for word in words if word in HALF_WORDS), None)
+    coming = (UNITS[word] for before, word in pairwise(words) if before in _COMING and word in UNITS)
+    return next((HALF_WORDS[word] for word in words if word in HALF_WORDS), None) or next(coming, None)
 
 
 def _parse_amount(said: str) -> int | None:

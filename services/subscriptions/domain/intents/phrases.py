@@ -97,6 +97,7 @@ STOP = re.compile(
             r"(?:loesch|loescht|loeschen|loesche)(?: sie)? (?:mein|das) (?:abo|abonnement)",
             rf"^{_NEWS} (?:bitte )?(?:aus|weg|ende|off)$",
             r"^no (?:messages|texts|news)",
+            r"kein\w* (?:abonnent\w*|empfaenger\w*|mitglied\w*|teilnehmer\w*) mehr",
             rf"verzichte (?:\w+ ){{0,3}}{_NEWS}",
             r"(?:sperren|sperrt|blockieren|blockiert)(?: sie)? (?:mich|meine nummer)",
             r"(?:loesch|loescht|loeschen|loesche)(?: sie)? (?:mich|uns) (?:\w+ ){0,4}(?:verteiler|liste|gruppe|kanal)",
@@ -221,7 +222,9 @@ JOINING = re.compile(
     r"bestelle (?:\w+ )?(?:newsletter|abo)|"
     r"(?:moechte|will|wuerde) (?:\w+ ){0,2}sich anmelden$|^teilnahme$|^(?:schickt|schicken sie|sendet|"
     r"senden sie) (?:mir|uns) alles$|"
-    r"wie (?:melde|trage|schreibe) ich mich (?:\w+ ){0,2}(?:an|ein)$"
+    r"wie (?:melde|trage|schreibe) ich mich (?:\w+ ){0,2}(?:an|ein)$|"
+    r"\b(?:willige|stimme) (?:ich )?(?:\w+ ){0,7}(?:ein|zu)\b(?! \w*widerruf)|"
+    r"\b(?:gebe|erteile|erklaere) (?:ich )?(?:\w+ ){0,3}(?:einwilligung|einverstaendnis|zustimmung|erlaubnis)\b"
 )
 
 # Somebody who unsubscribed by mistake.
@@ -231,7 +234,9 @@ MISTAKEN = re.compile(
     r"ausgetragen|gekuendigt)|(?:stop|stopp|abmeldung|abmelden) war (?:\w+ ){0,2}(?:versehen|fehler|irrtum)|"
     r"(?:versehen|fehler|irrtum) mit (?:dem|der) (?:stop|stopp|abmeldung|abmelden)|"
     r"(?:mich|uns) (?:\w+ ){0,2}(?:abgemeldet|ausgetragen) (?:\w+ ){0,2}war (?:\w+ ){0,3}"
-    r"(?:versehen|fehler|irrtum|dumm\w*)"
+    r"(?:versehen|fehler|irrtum|dumm\w*)|"
+    r"(?:stopp?|abmeldung|abmelden|kuendigung) war (?:\w+ ){0,3}(?:(?:nicht|nie) (?:\w+ )?(?:gewollt|gemeint|"
+    r"beabsichtigt|ich)|(?:mein|unser)\w* \w+|keine absicht|unabsichtlich|unbeabsichtigt)"
 )
 
 # Words of somebody who is fed up but does not ask to stop: the person is asked.

@@ -31,6 +31,8 @@ _DATA_AROUND = (
     persoenlichen personenbezogenen wissen anfrage verlange beantrage bitte ihnen euch werden habt sind wisst
     speichern wissen ihr weiss speichern speichert personenbezogene which what about stored you have""")
 )
+_KNOWING = read_words("wisst wissen speichern speichert gespeichert")
+_OF_ME = read_words("mich mir uns meine meiner ihr sie") | _KNOWING - {"wissen"}
 _DATA_PART = re.compile(r"(?:meine )?daten ?(?:teil ?)?(?P<part>[0-9]{1,3})")
 _HELP = read_words("""hilfe help menu menue befehle anleitung bedienung kommandos yardim مساعدة допомога помощь
     pomoc optionen funktionen""")
@@ -90,7 +92,9 @@ _WHAT_TOPICS = re.compile(
 
 _WHAT_HAPPENS = re.compile(
     r"^(?:\w+ ){0,2}was (?:passiert|geschieht|bedeutet|heisst|bewirkt|macht|kommt) (?:\w+ ){0,5}"
-    r"(?:start|stop|stopp|pause|themen|anmelde\w*|abmelde\w*|antworte|schreibe|anmeldung|abmeldung)\b"
+    r"(?:start|stop|stopp|pause|themen|anmelde\w*|abmelde\w*|antworte|schreibe|anmeldung|abmeldung)\b|"
+    r"^(?:und )?(?:wenn|falls|sobald) (?:ich|man) (?:\w+ ){0,3}(?:start|stopp?|pause|themen|weiter|loeschen|daten) "
+    r"(?:schreib\w*|schick\w*|antwort\w*|sag\w*|tipp\w*|send\w*|eingeb\w*)"
 )
 
 
@@ -108,16 +112,17 @@ def match_question(words: Sequence[str], text: str) -> ParsedIntent | None:
         return ParsedIntent(intent=Intent.WHY)
     if len(tokenize(text)) <= MAX_SHORT_WORDS and said <= {"info", "infos", "information", "informationen"}:
         return ParsedIntent(intent=Intent.HELP)
-    if {"was"} < said <= _DATA_AROUND and said & {"wisst", "wissen", "speichern", "speichert", "gespeichert"}:
+    if {"was"} < said <= _DATA_AROUND and said & _KNOWING and said & _OF_ME:
         return ParsedIntent(intent=Intent.DATA)
     if _WHAT_TOPICS.search(" ".join(words)):
         return ParsedIntent(intent=Intent.TOPICS)
     helps = said & (_HELP | _NOT_UNDERSTOOD) and said <= _HELP_AROUND | _NOT_UNDERSTOOD
-    return (
-        ParsedIntent(intent=Intent.HELP)
-        if helps or _is_how_question(said) or _WHAT_HAPPENS.search(" ".join(words))
-        else None
-    )
+    return ParsedIntent(intent=Intent.HELP) if helps or _is_how_question(said) or asks_what_happens(words) else None
+
+
+def asks_what_happens(words: Sequence[str]) -> bool:
+    """Return whether somebody asks what a word would do: "Wenn ich Stop schreibe, …?"."""
+    return bool(_WHAT_HAPPENS.search(" ".join(words)))
 
 
 def _match_data_request(words: Sequence[str]) -> ParsedIntent | None:

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from services.subscriptions.domain.county import County
 from services.subscriptions.domain.intents import foreign_phrases, phrases
 from services.subscriptions.domain.intents.clauses import split_clauses, strip_signature
-from services.subscriptions.domain.intents.emergency import MAX_EMERGENCY_WORDS, is_emergency
+from services.subscriptions.domain.intents.emergency import MAX_EMERGENCY_WORDS, is_despair, is_emergency
 from services.subscriptions.domain.intents.intent import Intent, ParsedIntent
-from services.subscriptions.domain.intents.pause_intent import build_pause, has_limit, match_pause
+from services.subscriptions.domain.intents.pause_intent import build_pause, has_limit, is_endless, match_pause
 from services.subscriptions.domain.intents.pause_limits import parse_limit
 from services.subscriptions.domain.intents.question_intent import match_feedback, match_question, match_stars
 from services.subscriptions.domain.intents.separable_verbs import join_separable_verb
@@ -17,6 +17,7 @@ from services.subscriptions.domain.intents.stop_intent import (
     has_stop_word,
     is_complaint,
     is_erasure,
+    is_hypothetical,
     is_stop,
     may_be_stop,
 )
@@ -54,7 +55,8 @@ _HOLD_ON = STOP | read_words("mal halt moment kurz warte")
 _STARTING = read_words("start starten")
 _WITHOUT = re.compile(r"\b(?:ohne|außer|ausser)\b", re.IGNORECASE)
 _JOINING = (Intent.START, Intent.ASK_START)
-_BOTH = re.compile(r"\b(?:ab(?:melden)? (?:oder|und) anmeld\w+|an(?:melden)? (?:oder|und) abmeld\w+|an oder ab)\b")
+_OR = r"(?:oder|und|bzw|beziehungsweise)"
+_BOTH = re.compile(rf"\b(?:ab(?:melden)? {_OR} anmeld\w+|an(?:melden)? {_OR} abmeld\w+|an {_OR} ab)\b")
 
 OTHER = ParsedIntent(intent=Intent.OTHER)
 NOTHING = ParsedIntent(intent=Intent.NOTHING)
@@ -68,6 +70,8 @@ def apply_rules(text: str, county: County) -> ParsedIntent:
     """
     parsed = _match_text(text, county)
     if parsed.intent not in _UNCLEAR:
+        return parsed
+    if "?" in text and is_hypothetical(tokenize(text)):
         return parsed
     parts = split_clauses(text)
     best = min([parsed, *_match_parts(parts, county)], key=lambda each: _RANK.index(each.intent))
@@ -151,7 +155,7 @@ def _match_unsigned_text(everything: Sequence[str], text: str, county: County, *
     feedback = match_feedback(text)
     if feedback and not is_stop(tokenize(feedback.text), feedback.text):
         return feedback
-    leaving = _match_leaving(words, everything, text, county)
+    leaving = None if is_despair(words) else _match_leaving(words, everything, text, county)
     if leaving:
         return leaving
     if is_emergency(words, text):
@@ -170,11 +174,15 @@ def _match_leaving(words: Sequence[str], everything: Sequence[str], text: str, c
     if is_erasure(words):
         # "Wie lösche ich meine Daten?" asks for instructions.
         return ParsedIntent(intent=Intent.ASK_ERASE if words[0] in _HOW else Intent.ERASE)
-    if phrases.MISTAKEN.search(" ".join(words)) and not phrases.SILENCE.search(" ".join(words)):
+    if phrases.MISTAKEN.search(" ".join(words)) and not phrases.SILENCE.search(
+        phrases.MISTAKEN.sub(" ", " ".join(words))
+    ):
         return ParsedIntent(intent=Intent.ASK_START)
     if _is_start_or_stop(words):
         return ParsedIntent(intent=Intent.ASK_BOTH)
     pause = match_pause(everything, text) if not set(words) & STOP else None
+    if pause and pause.intent is Intent.PAUSE and is_endless(everything):
+        return ParsedIntent(intent=Intent.ASK_STOP)
     if pause:
         return pause
     choice = match_selection(words, text, county)

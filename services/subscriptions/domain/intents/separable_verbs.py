@@ -10,7 +10,8 @@ _VERBS = {
     read_words("nehme nehmen nehmt nimm nehm"): {"auf": "aufnehmen", "raus": "austragen", "heraus": "austragen"},
     read_words("setze setzen setzt setz"): {"aus": "aussetzen"},
     read_words("schreibe schreiben schreibt"): {"ein": "einschreiben"},
-    read_words("schalte schalten schaltet"): {"frei": "freischalten"},
+    read_words("schalte schalten schaltet"): {"frei": "freischalten", "ab": "abschalten", "aus": "ausschalten"},
+    read_words("stelle stellt stell"): {"ab": "abstellen"},
     read_words("fuege fuegen fuegt fueg"): {"hinzu": "hinzufuegen"},
     read_words("bestelle bestellen bestellt"): {"ab": "abbestellen"},
 }

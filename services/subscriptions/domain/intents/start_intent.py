@@ -24,6 +24,7 @@ MAX_DOUBT_WORDS = 25
 
 _WISHING = read_words("will moechte moecht wuerde moechten wollen wuerden")
 _PEOPLE = read_words("mann frau partner partnerin freund freundin bekannte bekannter bekannten kollege kollegin")
+_CONSENT = read_words("einwilligung einverstaendnis zustimmung erlaubnis erhalt empfang bezug versand zusendung")
 _ARTICLES = read_words("ein das ihr euer ihren diesen")
 _TO = read_words("fuer zu zum zur bei beim in im von vom an am auf aus")
 # Words of somebody who starts; "Start" and "Abo" are names as well, and count only where nothing else is said.
@@ -69,7 +70,7 @@ def may_be_start(words: Sequence[str]) -> bool:
 
 def _is_about_something_else(words: Sequence[str]) -> bool:
     """Return whether the text is about something with a name that we do not know."""
-    known = FILLER_WORDS | START_LIKE_WORDS | START_AROUND | HOW | NO | _PEOPLE
+    known = FILLER_WORDS | START_LIKE_WORDS | START_AROUND | HOW | NO | _PEOPLE | _CONSENT
     named = any(word in OWN | _TO and following not in known for word, following in pairwise(words))
     return named or any({word, following} & _NOUNS and {word, following} & _OF for word, following in pairwise(words))
 

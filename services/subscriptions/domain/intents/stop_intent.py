@@ -30,6 +30,8 @@ MAX_SHORT_WORDS = 4
 STOP_EMOJI = ("\N{OCTAGONAL SIGN}", "\N{NO ENTRY}", "\N{NO ENTRY SIGN}")
 _BETWEEN = read_words("""mich uns jetzt bitte sie wieder das den die mir t es wirklich etwa einfach aber noch sofort
     gleich""")
+# "Abmelden will ich mich nicht"
+_REFUSALS = {(wish, who) for wish in ("will", "moechte", "wollen", "moechten", "werde") for who in ("ich", "wir")}
 _ERASE = read_words("""loeschen loesche loescht loeschung loeschantrag loesch vergesst loschen losche geloescht delete
     erase silmek silin sil حذف
     видалити удалить usun usunac vergessen vernichten""")
@@ -78,20 +80,39 @@ _KEEPS = re.compile(
 _DELETED = re.compile(
     r"^(?!.*\b(?:will|wollen|wollte|moechten?|wuerden?|wuenschen?|dass|gehoer\w*|start)\b.* geloescht\b).*"
     r"\b(?:versehentlich|aus ?versehen|(?:bild|foto|video|link|datei|anhang)\w*|chats|handy) "
-    r"(?:(?!angemeldet|mich|uns|soll\w*|muss|muessen|bitte)\w+ ){0,6}geloescht\b(?! werden)"
+    r"(?:(?!angemeldet|mich|uns|soll\w*|muss|muessen|bitte)\w+ ){0,6}geloescht\b(?! werden)|"
+    r"\bgeloescht (?:\w+ ){0,2}(?:handy|telefon|smartphone|tablet)\b|"
+    r"\bgeloescht\b.* (?:nochmals?|noch ?mal|noch einmal|erneut)\b"
 )
 # "Ich hab auf meinem Handy alles gelöscht": a report, not a request.
 _REPORTED = re.compile(r"\b(?:hab|habe|hat|wurden?) (?:\w+ ){0,8}geloescht\b(?! (?:werden|wird|haben))")
+# "Alles gelöscht auf meinem Handy" reports, "alles gelöscht haben" and "soll gelöscht werden" request.
+_TO_BE_DELETED = read_words("""werden wird haben will moechte soll sollen muss muessen wuensche bitte gehoert gehoeren
+    sein beantrage verlange""")
 # "Gut, dass man sich so leicht abmelden kann": about stopping, not a request for it.
 _ABOUT_LEAVING = re.compile(
     r"\bdass man\b|\b(?:finde?|fand) (?:ich )?(?:\w+ ){0,3}(?:abmelden|abmeldung|abbestellen|kuendigung)\b"
 )
 # "Wie kann ich mich später abmelden?": about a stop that nobody requests yet.
-_SOME_DAY = re.compile(r"\b(?:spaeter|irgendwann|jederzeit|falls|eines tages)\b")
+_SOME_DAY = re.compile(
+    r"\b(?:spaeter|irgendwann|jederzeit|falls|eines tages)\b|^(?:muss|soll|sollte) (?:ich|man|wir)\b.* (?:wenn|bevor)\b"
+)
+# "Abmelden oder lieber nicht?", "Stop oder Weiter schreiben?"
+_UNDECIDED = re.compile(
+    r"\b(?:abmelden|abmeldung|kuendigen|aufhoeren|stoppen|stopp?) oder (?:doch |lieber |besser )?"
+    r"(?:nicht|bleiben|weiter|start|pause)\b"
+)
 _ASKS = read_words("wie kann koennen was muss wo wann")
 _OURS = RECEIVED | read_words("verteiler infokanal kreisfunk")
 _ONESELF = read_words("bitte ich mich uns hiermit")
 _LEAVING = STOP_WORDS | _ERASE | read_words("aufhoeren aufhoert")
+_HINTS = NO | STOP_WORDS | STOP_ALONE_WORDS | _ERASE | read_words("ruhe frieden zufrieden los runter heraus ab")
+# "Abgemeldet", "aufhört", "ausgestiegen", "gekündigt", "entfolgen", "verzichte".
+_HINT = re.compile(
+    r"(?:ab|auf|aus)(?:ge|zu)?(?:m|best|stell|schalt|hoer|tra|stei|stie|tret|loes)|(?:ge)?(?:kuend|strich|sperr|nerv|stopp|"
+    r"nug)|ent(?:fern|folg|zieh|zog)|(?:wider|verzicht|verscho|block|belaest|stoer|satt|spam|"
+    r"rueck|zurueck|lass|unbehell|ab?bm)"
+)
 # Words with which somebody who has deleted something may want to leave as well.
 _BESIDE_DELETED = (_LEAVING | NO | STOP_ALONE_WORDS) - read_words("geloescht aus weg")
 # "Wenn das nicht aufhört …", "Ich finde den Knopf zum Abmelden nicht".
@@ -99,9 +120,22 @@ _CONDITIONS = read_words("wenn falls bis damit finde find if")
 _NOT_THAT = re.compile(r"\bnicht dass (?:\w+ ){0,3}(?:aufhoer\w*|abmelde\w*|stopp\w*|loesch\w*)\b")
 # "Was passiert bei Stop", "ein Stop": about the word, or about another kind of stop.
 _NO_STOP = read_words("kein keinen")
-_JUST_BEFORE_A_NOUN = read_words("bedeutet heisst bei mit nach per durch wort der ein den dem am zum beim im oder")
+_JUST_BEFORE_A_NOUN = read_words("""bedeutet heisst bei mit nach per durch wort der ein den dem am zum beim im oder auf
+    einen einem dieser diesen jeder jeden kurzer kurzen erster ersten vom""")
 _WRITING = read_words("""schreibe schreib schreiben antworte antworten tippe tippen sende senden geschrieben bedeutet
     passiert""")
+# "Wenn ich Stop schreibe, …"
+_IF = read_words("wenn falls sobald if")
+_SENDING = read_words("schicke schickt schicken sage sagt tippt sendet antwortet eingebe")
+# "Ich bekomme keine Nachrichten", but not "ich bekomme keine Rente".
+_MISSED = (
+    FILLER_WORDS
+    | RECEIVED
+    | NO
+    | read_words("""seit gestern heute woche wochen tag tage tagen monat monaten lange immer bisher bislang kommt kommen
+    bekomme kriege erhalte empfange gekriegt gehoert gekommen angekommen angemeldet abgemeldet oder einzige was rein
+    dann denn warum wieso""")
+)
 _INSISTING = read_words("jetzt sofort endlich damit hier nein ja ist es mal aber also wirklich ganz now et")
 
 
@@ -110,9 +144,11 @@ def is_stop(words: Sequence[str], text: str) -> bool:
     if not words:
         return any(sign in text for sign in STOP_EMOJI)
     said, sentence = set(words), " ".join(words)
+    if words[0] in _IF and (_WRITING | _SENDING) & said and ("?" in text or len(words) <= MAX_SHORT_WORDS):
+        return False
     if _has_plain_stop(words, text):
         return True
-    if (said & OTHER_BUSINESS and not said & _OURS) or _is_hypothetical(words):
+    if (said & OTHER_BUSINESS and not said & _OURS) or is_hypothetical(words) or _UNDECIDED.search(sentence):
         return False
     if _has_stop_phrase(sentence, text) and not _is_complaint(said, sentence) and not is_stop_denied(words):
         return True
@@ -123,7 +159,7 @@ def is_stop(words: Sequence[str], text: str) -> bool:
     return (
         alone
         or (wished and said <= STOP_WORDS | FILLER_WORDS | STOP_ALONE_WORDS | HOW | START | NO)
-        or _is_no_more(said, sentence)
+        or (_is_no_more(said, sentence) and not is_stop_denied(words))
     )
 
 
@@ -133,12 +169,9 @@ def is_erasure(words: Sequence[str]) -> bool:
     sentence = " ".join(words)
     if said & FAMILY or {"neue", "nummer"} <= said or _has_deleted(words):
         return False
-    if (
-        _REPORTED.search(sentence)
-        or _ASKS_WHETHER.search(sentence)
-        or _KEEPS.search(sentence)
-        or _NOT_THAT.search(sentence)
-    ):
+    if is_report(words) or _ASKS_WHETHER.search(sentence) or _KEEPS.search(sentence) or _NOT_THAT.search(sentence):
+        return False
+    if said & _ERASE <= {"geloescht"} and not said & _TO_BE_DELETED:
         return False
     if not said & _ERASE or said & OTHER_BUSINESS - _RELATIVES or not _has_undenied_word(words, _ERASE):
         return False
@@ -149,6 +182,11 @@ def is_erasure(words: Sequence[str]) -> bool:
     return (
         said <= _ERASE or {"geloescht", "werden"} <= said <= _ERASING or (bool(said & _PERSONAL) and said <= _ERASING)
     )
+
+
+def is_report(words: Sequence[str]) -> bool:
+    """Return whether somebody says that something has been deleted: "Das Gewitter hat alles gelöscht"."""
+    return bool(_REPORTED.search(" ".join(words)))
 
 
 def _has_stop_phrase(sentence: str, text: str) -> bool:
@@ -167,6 +205,11 @@ def _has_deleted(words: Sequence[str]) -> bool:
     if "geloescht" not in said or said & _BESIDE_DELETED or phrases.FED_UP.search(sentence):
         return False
     return bool(_DELETED.search(sentence))
+
+
+def hints_at_leaving(words: Sequence[str]) -> bool:
+    """Return whether any word is one of leaving, however it is meant."""
+    return bool(set(words) & _HINTS) or any(map(_HINT.match, words)) or not "".join(words).isascii()
 
 
 def has_stop_word(words: Sequence[str]) -> bool:
@@ -191,7 +234,7 @@ def may_be_stop(words: Sequence[str]) -> bool:
     """Return whether the text may mean a stop, so that the person is to be asked."""
     sentence = " ".join(words)
     unclear = phrases.FED_UP.search(sentence) or (set(words) & LEAVE_US and _has_undenied_word(words, LEAVE_US))
-    return bool(unclear) and not set(words) & OTHER_BUSINESS and not _is_hypothetical(words)
+    return bool(unclear) and not set(words) & OTHER_BUSINESS and not is_hypothetical(words)
 
 
 def is_complaint(words: Sequence[str]) -> bool:
@@ -200,18 +243,24 @@ def is_complaint(words: Sequence[str]) -> bool:
 
 
 def _is_complaint(said: set[str], sentence: str) -> bool:
-    return bool(phrases.MISSING.search(sentence)) and not said & WISHED
+    missing = phrases.MISSING.search(sentence)
+    if missing is None or said & WISHED:
+        return False
+    what = sentence[missing.end() :].split()[:1] if missing[0].split()[-1] in NO else []
+    return {*missing[0].split(), *what} <= _MISSED
 
 
-def _is_hypothetical(words: Sequence[str]) -> bool:
+def is_hypothetical(words: Sequence[str]) -> bool:
+    """Return whether somebody asks about a stop that nobody requests yet: "Muss ich kündigen, wenn ich umziehe?"."""
     return bool(_ASKS & set(words)) and bool(_SOME_DAY.search(" ".join(words)))
 
 
 def _has_plain_stop(words: Sequence[str], text: str) -> bool:
     """Find a plain "Stop" anywhere in a short text, at either end of a long one, or in a text about our messages."""
     places = [index for index, word in enumerate(words) if word in STOP and not _is_sign(words, index)]
+    named = [index for index in places if index and words[index - 1] in _JUST_BEFORE_A_NOUN]
     meant = [index for index in places if not _is_denied(words, index)]
-    if not meant:
+    if not meant or (len(words) > MAX_SHORT_WORDS and meant == named):
         return False
     if "?" in text and len(words) > MAX_SHORT_WORDS:
         return False
@@ -247,10 +296,12 @@ def _has_undenied_word(words: Sequence[str], wanted: frozenset[str]) -> bool:
 
 def _is_denied(words: Sequence[str], index: int) -> bool:
     """Return whether a negation belongs to the word. Somebody who says that they cannot stop wants to."""
+    after = [word for word in words[index + 1 :] if word not in _BETWEEN]
+    if after[-1:] == ["nicht"] and tuple(after[:2]) in _REFUSALS:
+        return True
     if set(words) & CANNOT:
         return False
     before = [word for word in words[max(0, index - MAX_SHORT_WORDS) : index] if word not in _BETWEEN]
-    after = [word for word in words[index + 1 :] if word not in _BETWEEN]
     return bool(before and before[-1] in NEVER) or after == ["nicht"]
 
 

@@ -8,6 +8,8 @@ from functools import lru_cache
 MAX_TEXT_LENGTH = 1_000
 
 _UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue"})
+# Low German doubles them: "Füür", "köönt".
+_DOUBLED = re.compile(r"([äöü])\1")
 _BARE = str.maketrans({"ł": "l", "ı": "i", "ø": "o", "đ": "d"})
 _STRETCHED = re.compile(r"([^\W\d_])\1{2,}")
 _WORD = re.compile(r"[^\W_]+")
@@ -24,11 +26,14 @@ _SPLIT = {
     ("aus", "tragen"): "austragen",
     ("ein", "tragen"): "eintragen",
     ("auf", "hoeren"): "aufhoeren",
+    ("hoer", "up"): "aufhoeren",
+    ("hoert", "up"): "aufhoeren",
     ("st", "op"): "stop",
     ("sto", "p"): "stop",
     ("un", "subscribe"): "unsubscribe",
     ("opt", "out"): "optout",
     ("sign", "up"): "subscribe",
+    ("non", "stop"): "nonstop",
 }
 
 # Northern German dialect and casual spelling, and umlauts as foreign keyboards leave them.
@@ -58,12 +63,26 @@ _SPOKEN = {
     "anropen": "anrufen", "kaamt": "kommt", "maal": "mal", "intresse": "interesse", "intrese": "interesse",
     "interese": "interesse", "interresse": "interesse", "intersse": "interesse", "intressiert": "interessiert",
     "interesiert": "interessiert", "intresiert": "interessiert",
+    "ji": "ihr", "juem": "euch", "wuellt": "wollen", "wuell": "will", "schall": "soll", "allens": "alles", "ut": "aus",
+    "af": "ab", "ook": "auch", "weller": "wieder", "wieter": "weiter", "maken": "machen",
+    "wiedermaken": "weitermachen", "wietermaken": "weitermachen", "stuert": "schickt", "stueren": "schicken",
+    "sennen": "senden", "straat": "strasse", "straten": "strassen", "maand": "monat", "maanden": "monate",
+    "johr": "jahr", "twee": "zwei", "dree": "drei", "veer": "vier", "fief": "fuenf", "soess": "sechs",
+    "soeven": "sieben", "negen": "neun", "teihn": "zehn", "huus": "haus", "krankenhuus": "krankenhaus",
+    "huet": "heute", "nu": "nun", "aver": "aber", "dorvun": "davon", "dorvan": "davon", "dormit": "damit",
+    "duesse": "diese", "disse": "diese", "duet": "dies", "woans": "wie", "kriggt": "kriegt", "kreeg": "kriege",
+    "harr": "haette", "een": "ein", "tiet": "zeit", "smiet": "werf", "smieten": "werfen", "leven": "leben",
+    "starven": "sterben", "doot": "tot", "huelp": "hilfe", "rook": "rauch", "seggt": "sagt", "sluss": "schluss",
+    "bescheed": "bescheid", "nahrichten": "nachrichten", "nahricht": "nachricht", "paus": "pause", "truegg": "zurueck",
+    "toruegg": "zurueck", "wiehnachten": "weihnachten", "oostern": "ostern", "pingsten": "pfingsten",
+    "koent": "koennt", "opschreven": "gespeichert", "vergeten": "vergessen", "mugg": "moechte", "muegg": "moechte",
+    "huelpt": "helft", "hulp": "hilfe",
 }  # fmt: skip
 
 
 def normalize_text(text: str) -> str:
     """Return the text in lower case and without accents, umlauts written out."""
-    folded = unicodedata.normalize("NFKC", text).casefold().translate(_UMLAUTS)
+    folded = _DOUBLED.sub(r"\1", unicodedata.normalize("NFKC", text).casefold()).translate(_UMLAUTS)
     if folded.isascii():
         return folded
     letters = unicodedata.normalize("NFD", folded)
@@ -74,6 +93,12 @@ def normalize_text(text: str) -> str:
 def normalize_start(text: str) -> str:
     """Return the normalized start of a text, cut twice as one character may become many: U+FDFA becomes eighteen."""
     return normalize_text(text[:MAX_TEXT_LENGTH])[:MAX_TEXT_LENGTH]
+
+
+@lru_cache(maxsize=256)
+def normalize_dialect(text: str) -> str:
+    """Return the normalized start of a text with its punctuation, its words in standard German."""
+    return _WORD.sub(lambda word: _SPOKEN.get(word[0], word[0]), normalize_start(text))
 
 
 def tokenize(text: str) -> list[str]:

@@ -10,7 +10,7 @@ from services.subscriptions.domain.intents.pause_limits import MONTHS, NUMBERS, 
 from services.subscriptions.domain.intents.text import read_words, tokenize
 
 PLACE, TOPIC, UNIT, NUMBER, DAY = "PLACE", "TOPIC", "UNIT", "9", "DAY"
-_ARTICLES = read_words("ein eine einen einem einer")
+_ARTICLES = read_words("ein eine einen einem einer ne nen")
 _MAX_CACHED_WORDS = 20_000
 
 

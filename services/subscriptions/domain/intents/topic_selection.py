@@ -1,5 +1,6 @@
 """Detection of topics and municipalities by name, and of the choice that is made among them."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -15,6 +16,7 @@ from services.subscriptions.domain.intents.vocabulary import (
     ONLY,
     POLITE,
     RECEIVED,
+    SIGN_OFF,
     START_AROUND,
     STOP,
     STOP_ALONE_WORDS,
@@ -22,6 +24,7 @@ from services.subscriptions.domain.intents.vocabulary import (
 )
 
 MIN_FUZZY_LENGTH = 7
+MAX_PLACE_WORDS = 15
 MIN_SIMILARITY = 0.8
 MIN_PAIR_SIMILARITY = 0.92
 
@@ -30,6 +33,7 @@ _ADD = read_words(
     hinzunehmen noch ergaenzen"""
 )
 _NOT = NO | read_words("nein weder loeschen streichen ohne ausser minus abwaehlen weg raus aus keine")
+_WEG = read_words("weg raus aus loeschen")
 _BUT = read_words("aber sondern dafuer weiterhin weiter nur ja")
 _JOINING = read_words("anmelden anmeldung anmelde eintragen")
 _GETTING = read_words("die den bekommen erhalten haben kriegen alle")
@@ -48,7 +52,8 @@ _NO_NAME = STOP_WORDS | read_words(
 )
 _LINK = read_words("""haette und oder sowie thema themen nummer punkt gemeinde gemeinden ort orte stadt samtgemeinde
     and sie mir fuer im bereich rubrik wahl waehle auswahl informiert werden ueber nachrichten meldungen infos
-    informationen wissen erfahren mitbekommen geschickt zum zur bitte interessieren interessiert lesen interesse""")
+    informationen wissen erfahren mitbekommen geschickt zum zur bitte interessieren interessiert lesen interesse
+    wichtige wichtigste wichtigstes""")
 _NUMBERED = read_words("die den das der nr option ziffer")
 _STARTING = _START | START_AROUND | POLITE | read_words("nur und")
 _STRUCK = (_NOT | STOP_WORDS) - STOP
@@ -58,6 +63,7 @@ _ASKED = read_words("kann koennen koennte man moeglich")
 _ASKED_OF_US = read_words("koennen koennt koennten koenntet kann wuerden wuerdet")
 _WANTED = read_words("ich moechte will haette wuerde gern gerne bitte in aus ja")
 _WISHING = read_words("moechte will haette wuerde")
+_FROM = read_words("aus von dem der")
 _LIVING = read_words(
     "wohne wohnen lebe leben komme ist aus umgezogen gezogen ziehe nach hier gemeinde wohnort wohnhaft buerger"
 )
@@ -67,6 +73,14 @@ _TOPICS = read_words("""themenuebersicht themenaenderung kategorien kategorie th
     auswahl einstellungen einstellung menue rubriken konular tematy
     теми темы المواضيع themenauswahl themenwahl themenliste interessen""")
 _PLACES = read_words("wohnort gemeinde gemeinden ort orte kommune kommunen")
+_EVERYWHERE = re.compile(
+    r"\b(?:ganze[nmr]?|gesamte[nmr]?|kompletten?) (?:land)?kreis\b|\bkreisweit\b|\bueberall\b|"
+    r"\b(?:allen?|saemtlichen?) (?:orten?|ortschaften|gemeinden|doerfern?|kommunen)\b"
+)
+_REFUSING = (NO | ONLY | STOP_WORDS | STOP_ALONE_WORDS) - {"aus"}
+_NOT_ONLY = "nicht nur "
+_HEARING = read_words("""moechte will wuerde haette bitte gern gerne schicken schickt senden bekommen erhalten hoeren
+    lesen wissen interessiert""")
 _AROUND_LIST = FILLER_WORDS | read_words("""aendern anpassen bearbeiten zeigen zeig waehlen auswaehlen welche gibt was
     anzeigen abwaehlen sehen nur menu andere anderes meine
     meiner unserer eigene eigenen wie wo koennen koennte man habt
@@ -93,9 +107,21 @@ def match_selection(words: Sequence[str], text: str, county: County) -> ParsedIn
     if any(map(str.isdecimal, words)) and all(word.isdecimal() or word in _BESIDE_NUMBERS for word in words):
         return _select_by_number(words, county)
     found = _find_mentions(_move_yes_no(_rewrite_exceptions(words)), county)
+    if not found.topics | found.denied and _wants_every_place(words, text):
+        return ParsedIntent(intent=Intent.PLACES, every_place=True)
     if found.topics or found.places or found.denied:
         return _select_by_sign(found, text) or _select_by_name(found, text)
     return _match_list_request(found.rest, text, county)
+
+
+def _wants_every_place(words: Sequence[str], text: str) -> bool:
+    """Return whether no municipality is left out: "Ich möchte wieder aus dem ganzen Landkreis hören"."""
+    sentence = " ".join(tokenize(text)).replace(_NOT_ONLY, "")
+    said = set(sentence.split())
+    if said & _REFUSING or "?" in text or len(words) > MAX_PLACE_WORDS:
+        return False
+    not_only = _NOT_ONLY in " ".join(tokenize(text)) and said & _ALL
+    return bool(said & _HEARING and (not_only or _EVERYWHERE.search(sentence)))
 
 
 def is_everything(text: str) -> bool:
@@ -176,19 +202,20 @@ def _select_by_sign(found: _Mentions, text: str) -> ParsedIntent | None:
 def _select_by_name(found: _Mentions, text: str) -> ParsedIntent | None:
     said, topics, places = found.rest, frozenset(found.topics), frozenset(found.places)
     if _is_exclusive(found):
-        return ParsedIntent(intent=Intent.ONLY, topics=topics, places=places)
+        return ParsedIntent(intent=Intent.ONLY, topics=topics | found.denied, places=places)
     if said & ONLY and said <= ONLY | _LINK | FILLER_WORDS | _START | _NOT | _ASKED | _REST and topics | places:
         intent = found.starting if said & _START else Intent.ONLY
         return ParsedIntent(intent=intent, topics=topics, places=places)
     if _is_removal(found):
         kept = found.topics if found.denied and said & _BUT else set[str]()
         return ParsedIntent(intent=Intent.REMOVE, topics=frozenset((found.topics | found.denied) - kept))
-    if "?" in text and not _is_polite_request(found):
+    if ("?" in text and not _is_polite_request(found)) or _is_greeting(said, text):
         return None
     joining = _match_start(found) if topics else None
     if joining:
         return ParsedIntent(intent=joining, topics=topics, places=places)
-    if said & _ADD and said <= _ADD | _LINK | FILLER_WORDS | _ASKED_OF_US and topics:
+    more = _ADD | {"mehr"}
+    if said & more and said <= more | _LINK | FILLER_WORDS | _ASKED_OF_US and topics:
         return ParsedIntent(intent=Intent.ADD, topics=topics, places=places)
     named = ParsedIntent(intent=Intent.ONLY, topics=topics, places=places)
     if places and not topics and said & _LIVING and said <= _LINK | FILLER_WORDS | _LIVING and not said & _RECEIVING:
@@ -196,6 +223,11 @@ def _select_by_name(found: _Mentions, text: str) -> ParsedIntent | None:
     wished = "ich" not in said or bool(said & _WISHING)
     getting = _GETTING if said & _WISHING else frozenset[str]()
     return named if wished and said <= _LINK | _WANTED | getting and topics | places else None
+
+
+def _is_greeting(said: set[str], text: str) -> bool:
+    """Return whether a place is only where greetings come from: "Grüße aus Lilienthal"."""
+    return said <= _FROM and bool(SIGN_OFF & set(tokenize(text)))
 
 
 def _match_start(found: _Mentions) -> Intent | None:
@@ -216,8 +248,10 @@ def _is_polite_request(found: _Mentions) -> bool:
 
 
 def _is_exclusive(found: _Mentions) -> bool:
-    """Return whether all other topics are refused: "Baustellen ja, Rest nein"."""
+    """Return whether all other topics are refused: "Baustellen ja, Rest nein", "Alles abbestellen außer Stellen"."""
     said, struck = found.rest, _NOT | STOP_WORDS | STOP_ALONE_WORDS
+    if "ausser" in said and said & _ALL and said & (STOP_WORDS | _WEG):
+        return True
     chosen = bool(found.topics) and not found.denied
     return (
         chosen and bool(said & _REST and said & struck) and said <= _REST | struck | _LINK | FILLER_WORDS | _BUT | _ALL

@@ -9,7 +9,8 @@ POLITE = read_words("""bitte bite bittte bidde biddeschoen danke dankeschoen dan
     servus guten
     gute tag morgen abend mahlzeit liebe lieber liebes team gruss gruesse gruessen gruse freundlichen mfg lg vg
     viele beste besten freundliche herzliche herzlichen schoene schoenen nette sehr geehrte damen herren und please
-    thanks thx thank you pls lutfen merhaba tesekkurler prosze dziekuje
+    thanks thx thank you pls lutfen lütfen merhaba tesekkurler teşekkürler sağol prosze dziekuje merci svp gracias
+    grazie mulțumesc hvala molim faleminderit
     будь ласка дякую привіт пожалуйста спасибо من فضلك شكرا مرحبا punkt komma ausrufezeichen fragezeichen""")
 
 SIGN_OFF = read_words("gruss gruesse gruessen gruse lg vg mfg bg hochachtungsvoll")
@@ -113,6 +114,7 @@ OTHER_BUSINESS = read_words("""auto autos kfz fahrzeug pkw lkw motorrad moped ro
     verstorbenen mutter vater buecherei bibliothek computer drucker rechner fernseher bus ticket fahrkarte
     abfallkalender wahl briefwahl kennzeichen gewerbeanmeldung mofa trecker traktor oldtimer kleingarten pachtvertrag
     grab baulast grundbuch vereinsregister handelsregister gewerberegister wasserrecht flensburg fuehrungszeugnis
+    instagram insta facebook tiktok snapchat google ebay amazon paypal netflix spotify youtube
     kitaplatz hortplatz ganztag mittagessen musikschule schwimmkurs handyvertrag stromvertrag internetvertrag festnetz
     zeitungsabo fitnessstudio wohngeld buergergeld kindergeld pflegegeld papiertonne""")
 # "Hallo Papa, das ist meine neue Nummer, die alte kannst du löschen" is a fraud attempt.
